@@ -1,0 +1,52 @@
+/**
+ * What a platform can do for a job. An executor implements it over whatever machine it has; the rest of this package knows no machine.
+ *
+ * @module
+ */
+
+/** Shells that scripts are generated for. */
+export type ShellName = 'bash' | 'sh'
+
+/** Takes output as it comes; while a returned promise is pending, no more is read. */
+export type OutputSink = (chunk: Buffer) => void | Promise<void>
+
+/** One command of the job. */
+export interface ScriptRun {
+  /** Read by the shell from its standard input: never on a command line, since it holds secrets. */
+  readonly script: Buffer
+  readonly stdout: OutputSink
+  readonly stderr: OutputSink
+  /** Aborted when the script must end now. The environment then ends every process of the job before `run` rejects with the signal's reason. */
+  readonly signal: AbortSignal
+}
+
+/** How a script ended: by its own exit code, or by a signal's name. */
+export type ScriptEnd = { readonly exitCode: number } | { readonly signal: string }
+
+/** Thrown by an environment when its machine or the connection to it was lost, or could not do what was asked: a system failure, never a script's. */
+export class EnvironmentError extends Error {
+  override readonly name = 'EnvironmentError'
+  readonly code: 'lost' | 'failed'
+
+  constructor(code: 'lost' | 'failed', message: string, options: { readonly cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+  }
+}
+
+/** A place where one job runs. Its processes are told from those of other jobs by `jobMarker`, which the generated script puts into their environment. */
+export interface JobEnvironment {
+  readonly shell: ShellName
+  /** For people: the machine and slot, as in `instance i-0abc, slot 2`. */
+  readonly description: string
+  /** Name of the environment variable that marks the job's processes, and its value, unique for this job. */
+  readonly jobMarker: { readonly name: string; readonly value: string }
+  /** Where builds go on the machine, relative to the login's home or absolute. */
+  readonly buildsDir: string
+  /** Unique over everything this manager runs now, small numbers first: part of the build directory, so that machines that share a home never share a directory. */
+  readonly concurrentId: number
+  /** Runs one script to its end. Rejects with {@link EnvironmentError}. A script ends when it ends, even if something it left behind holds its output open. */
+  run(run: ScriptRun): Promise<ScriptEnd>
+  /** Ends every process that the job started and that still lives, detached ones included. Resolves when none is left; rejects with {@link EnvironmentError}. */
+  killAll(): Promise<void>
+}

@@ -1,0 +1,73 @@
+/**
+ * A job as GitLab hands it out, after parsing: null arrays are empty, unknown fields are gone. Names are the wire's.
+ *
+ * @module
+ */
+
+export interface JobVariable {
+  readonly key: string
+  readonly value: string
+  readonly public: boolean
+  readonly file: boolean
+  readonly masked: boolean
+  readonly raw: boolean
+}
+
+export interface JobStep {
+  /** `script`, `after_script`, or another name such as `release`. */
+  readonly name: string
+  readonly script: readonly string[]
+  readonly timeout: number
+  readonly when: string
+  readonly allow_failure: boolean
+}
+
+export interface JobHook {
+  readonly name: string
+  readonly script: readonly string[]
+}
+
+export interface GitInfo {
+  readonly repo_url: string
+  readonly repo_object_format: string
+  readonly ref: string
+  readonly sha: string
+  readonly before_sha: string
+  readonly ref_type: string
+  readonly refspecs: readonly string[]
+  readonly depth: number
+}
+
+export interface JobInfo {
+  readonly name: string
+  readonly stage: string
+  readonly project_id: number
+  readonly project_name: string
+  readonly project_full_path: string
+  readonly time_in_queue_seconds: number
+  readonly queue_size: number | undefined
+  readonly queue_depth: number | undefined
+}
+
+export interface JobFeatures {
+  readonly trace_sections: boolean
+  readonly token_mask_prefixes: readonly string[]
+  readonly failure_reasons: readonly string[]
+}
+
+export interface JobPayload {
+  readonly id: number
+  readonly token: string
+  readonly allow_git_fetch: boolean
+  readonly job_info: JobInfo
+  readonly git_info: GitInfo
+  /** Seconds the whole job may take, preparation included; ≤ 0 on the wire is 7,200 here. */
+  readonly timeout_seconds: number
+  /** In the wire's order: later duplicates win. */
+  readonly variables: readonly JobVariable[]
+  readonly steps: readonly JobStep[]
+  readonly hooks: readonly JobHook[]
+  readonly features: JobFeatures
+  /** Parts of the job that this runner cannot do, by name (`image`, `services`, `artifacts`, `cache`, `dependencies`, `secrets`, `run`): said in the trace, or failing the job where it cannot pass without. */
+  readonly unsupported: readonly string[]
+}
