@@ -1,0 +1,50 @@
+/**
+ * Makes, reaches and removes the machines of a cloud instance group.
+ *
+ * @module
+ */
+
+/** Time and chance, as parameters. */
+export { type CancelTimer, type Clock, delay, type Random, systemClock } from './clock.ts'
+/** What a machine is reached by. */
+export type { Connection, DialTarget, ExecOptions, Execution, ExitStatus, OutputSink } from './connection.ts'
+/** The closed error vocabularies. */
+export {
+  asGroupError,
+  ConnectionError,
+  type ConnectionErrorCode,
+  connectionErrorCodes,
+  GroupError,
+  type GroupErrorCode,
+  type GroupErrorOptions,
+  groupErrorCodes,
+  isConnectionError,
+  isGroupError,
+} from './errors.ts'
+/** The contract that a plugin implements. */
+export type {
+  Capability,
+  ConnectInfo,
+  ConnectorConfig,
+  CreateInstanceGroup,
+  DecreaseResult,
+  Finding,
+  GroupInfo,
+  IncreaseRequest,
+  IncreaseResult,
+  InstanceGroup,
+  InstanceState,
+  ListedInstance,
+  PluginContext,
+} from './instance-group.ts'
+export { type Logger, silentLogger } from './logger.ts'
+/** Where intents and facts about a fleet are kept. */
+export {
+  FencedError,
+  type FleetLease,
+  type JsonValue,
+  type StateChange,
+  type StateRecord,
+  type StateRecordKind,
+  type StateStore,
+} from './state-store.ts'
