@@ -1,0 +1,21 @@
+// `npm run bench -- NAME`: runs one benchmark in a process of its own. Each prints a table and ends with one line `BENCH {json}`.
+import { spawnSync } from 'node:child_process'
+
+const benches = {
+  scheduler: {
+    file: 'packages/taskscaler/bench/scheduler.bench.ts',
+    measures: 'reserve + acquire + release and plan(), beside generic-pool and tarn',
+  },
+  jobs: { file: 'packages/runner/bench/jobs.bench.ts', measures: 'trivial jobs through coordinator, runner and one sshd' },
+  trace: { file: 'packages/job/bench/trace.bench.ts', measures: 'log text through masking, repair and checksum' },
+} as const
+
+const [name, ...rest] = process.argv.slice(2)
+const bench = benches[name as keyof typeof benches]
+if (bench === undefined) {
+  const problem = name === undefined || name === '--help' ? 'usage: npm run bench -- NAME' : `no bench is called ${JSON.stringify(name)}`
+  console.error([problem, ...Object.entries(benches).map(([key, { measures }]) => `  ${key.padEnd(10)} ${measures}`)].join('\n'))
+  process.exit(name === '--help' ? 0 : 2)
+}
+const flags = ['--expose-gc', '--conditions=@runner-core/source', bench.file, ...rest]
+process.exit(spawnSync(process.execPath, flags, { stdio: 'inherit' }).status ?? 1)

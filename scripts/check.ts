@@ -1,0 +1,36 @@
+// `npm run check`: everything that is checked besides the tests. Runs all checks even when one fails, and closes with `N passed, N failed`.
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+
+interface Check {
+  readonly name: string
+  readonly command: readonly [string, ...string[]]
+}
+
+const published = readdirSync('packages')
+  .map((folder) => `packages/${folder}`)
+  .filter((folder) => existsSync(`${folder}/package.json`) && JSON.parse(readFileSync(`${folder}/package.json`, 'utf8')).private !== true)
+
+const checks: readonly Check[] = [
+  { name: 'types', command: ['tsc', '-b'] },
+  { name: 'format and lint', command: ['biome', 'ci', '--error-on-warnings', '.'] },
+  { name: 'type-aware lint', command: ['oxlint', '--type-aware', '--deny-warnings'] },
+  { name: 'dead code', command: ['knip'] },
+  { name: 'build', command: ['turbo', 'run', 'build', '--output-logs=errors-only'] },
+  ...published.flatMap((folder): Check[] => [
+    { name: `exports of ${folder}`, command: ['publint', folder, '--strict'] },
+    { name: `type resolution of ${folder}`, command: ['attw', '--pack', folder, '--profile', 'esm-only', '--format', 'ascii'] },
+  ]),
+]
+
+let failed = 0
+for (const { name, command } of checks) {
+  const [program, ...args] = command
+  const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8', env: { ...process.env, TURBO_TELEMETRY_DISABLED: '1' } })
+  console.log(`${status === 0 ? 'ok  ' : 'FAIL'} ${name}`)
+  if (status === 0) continue
+  failed += 1
+  console.log(`$ ${command.join(' ')}\n${stdout ?? ''}${stderr ?? ''}`)
+}
+console.log(`${checks.length - failed} passed, ${failed} failed`)
+process.exitCode = failed === 0 ? 0 : 1
