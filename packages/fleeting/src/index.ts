@@ -38,6 +38,22 @@ export type {
   PluginContext,
 } from './instance-group.ts'
 export { type Logger, silentLogger } from './logger.ts'
+export { type Instance, type InstanceCause, type InstanceChange, isUsable, type Removal } from './provisioner/instance.ts'
+export {
+  type LaunchAllowance,
+  type LaunchBackoff,
+  type LaunchBreaker,
+  type LaunchFailureCode,
+  type LaunchState,
+  launchAllowance,
+  type OutstandingLaunch,
+  outstandingCount,
+  type ThrottleState,
+} from './provisioner/launch-state.ts'
+export type { GroupOperation, InstanceCounts, ProvisionerObserver } from './provisioner/observer.ts'
+export { defaultProvisionerSettings, type HealthSettings, type ProvisionerSettings } from './provisioner/settings.ts'
+/** Keeps a group: launches, removes and knows its instances. */
+export type { Provisioner, ProvisionerOptions, RequestOptions, ShutdownOptions } from './provisioner.ts'
 /** Where intents and facts about a fleet are kept. */
 export {
   FencedError,

@@ -1,0 +1,33 @@
+import type { GroupErrorCode } from '../errors.ts'
+import type { InstanceState } from '../instance-group.ts'
+import type { LaunchFailureCode } from './launch-state.ts'
+
+/** A call to the group, by the contract's method name. */
+export type GroupOperation = 'init' | 'list' | 'increase' | 'decrease' | 'connectInfo' | 'connect' | 'heartbeat' | 'shutdown'
+
+/** What a provisioner tells whoever counts. Every method is optional and must not throw; durations are milliseconds. Gauges are pulled: `Provisioner.counts`. */
+export interface ProvisionerObserver {
+  /** A step of the loop began. Upstream's `internal_operations_total`. */
+  internalOperation?(operation: 'removal' | 'reconcile' | 'provision'): void
+  /** `create` an instance was first seen, whatever its cause; `delete` one is gone. Upstream's `instance_operations_total`. */
+  instanceOperation?(operation: 'create' | 'delete'): void
+  /** A successful `list` did not show an instance that should be there. */
+  missedUpdate?(): void
+  /** From request to first seen; only of requested instances. */
+  creationTime?(durationMs: number): void
+  /** From request to running; only of requested instances, once each. */
+  runningTime?(durationMs: number): void
+  /** From the first delete sent to gone; only of instances that we removed. */
+  deletionTime?(durationMs: number): void
+  /** From first seen to gone. */
+  lifeDuration?(durationMs: number): void
+  /** An instance went without a removal of ours. */
+  instanceLost?(): void
+  /** A launch, or `count` of it, failed. */
+  launchFailed?(code: LaunchFailureCode, count: number): void
+  /** A call to the group ended; `code` tells how it failed. */
+  groupCall?(operation: GroupOperation, durationMs: number, code?: GroupErrorCode): void
+}
+
+/** Instances by what counts for capacity; upstream's `fleeting_provisioner_instances{state}`. `requested` not accepted yet, `pending` accepted and not seen yet. */
+export type InstanceCounts = Readonly<Record<'requested' | 'pending' | Exclude<InstanceState, 'deleted'>, number>>

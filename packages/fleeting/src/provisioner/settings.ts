@@ -1,0 +1,64 @@
+/** How a provisioner behaves over time. Durations are milliseconds of `Clock.now()`. */
+export interface ProvisionerSettings {
+  /** Period of `list` when nothing is expected. Default 60,000. */
+  readonly updateIntervalMs: number
+  /** Period of `list` while a launch, a removal or a change of state is expected. Default 2,000. */
+  readonly updateIntervalWhenExpectingMs: number
+  /** Period of `list` while an instance is in use, so that its loss is noticed within seconds. Default 5,000. */
+  readonly updateIntervalWhenInUseMs: number
+  /** How long an accepted launch may take to appear in `list`; then its capacity is given back and launches back off. Default 600,000. */
+  readonly launchTimeoutMs: number
+  /** How late `list` may be. A launch whose answer was lost is asked again, under the same token, only after a `list` that began this long after. Default 10,000. */
+  readonly listLagMs: number
+  /** An instance that stays in a transitional or unknown state for this long is removed. Default 900,000. */
+  readonly stuckTimeoutMs: number
+  /** Wait before a delete that was accepted, but had no effect, is sent again; doubles up to ten times this. Default 60,000. */
+  readonly deletionRetryIntervalMs: number
+  /** The same at shutdown, without doubling. Default 10,000. */
+  readonly shutdownDeletionIntervalMs: number
+  /** Deadline of each call to the group. Default 60,000. */
+  readonly callTimeoutMs: number
+  /** Launches per second (fractions too; `Infinity`: no limit), and how many may go at once. Default 100 and the maximum number of instances. */
+  readonly launchThrottle: { readonly perSecond: number; readonly burst?: number }
+  /** First and longest wait before an open breaker lets a probe through. Default 300,000 and 1,800,000. */
+  readonly breakerProbe: { readonly baseMs: number; readonly maxMs: number }
+  /** Connection checks of instances that are not in use. */
+  readonly health: HealthSettings
+}
+
+export interface HealthSettings {
+  /** Period of the checks of one idle instance; 0: only connections made for work are judged. Default 60,000. */
+  readonly checkIntervalMs: number
+  /** Deadline of one check, dialling included. Default 15,000. */
+  readonly checkTimeoutMs: number
+  /** An instance is unhealthy once this many … Default 3. */
+  readonly failureThreshold: number
+  /** … of its last so many checks failed. Default 5. */
+  readonly window: number
+  /** The mass-failure brake holds when at least this many instances, and at least half of those checked, fail now. Default 3. */
+  readonly massFailureMinimum: number
+  /** While the brake holds nothing is removed for its health, except one instance in each such period as a probe. Default 900,000. */
+  readonly massFailureProbeMs: number
+}
+
+export const defaultProvisionerSettings: ProvisionerSettings = {
+  updateIntervalMs: 60_000,
+  updateIntervalWhenExpectingMs: 2_000,
+  updateIntervalWhenInUseMs: 5_000,
+  launchTimeoutMs: 600_000,
+  listLagMs: 10_000,
+  stuckTimeoutMs: 900_000,
+  deletionRetryIntervalMs: 60_000,
+  shutdownDeletionIntervalMs: 10_000,
+  callTimeoutMs: 60_000,
+  launchThrottle: { perSecond: 100 },
+  breakerProbe: { baseMs: 300_000, maxMs: 1_800_000 },
+  health: {
+    checkIntervalMs: 60_000,
+    checkTimeoutMs: 15_000,
+    failureThreshold: 3,
+    window: 5,
+    massFailureMinimum: 3,
+    massFailureProbeMs: 900_000,
+  },
+}

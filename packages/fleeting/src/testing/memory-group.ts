@@ -1,0 +1,332 @@
+import { type Clock, delay, type Random } from '../clock.ts'
+import type { Connection } from '../connection.ts'
+import { ConnectionError, GroupError, isGroupError } from '../errors.ts'
+import type {
+  Capability,
+  ConnectInfo,
+  DecreaseResult,
+  GroupInfo,
+  IncreaseRequest,
+  IncreaseResult,
+  InstanceGroup,
+  InstanceState,
+  ListedInstance,
+} from '../instance-group.ts'
+import { MemoryConnection, type MemoryShell } from './memory-connection.ts'
+import { MemoryMachine } from './memory-machine.ts'
+
+/** Everything has a default that makes a prompt, well-behaved cloud. Durations are milliseconds, fixed or drawn for each use. */
+export interface MemoryGroupOptions {
+  readonly clock: Clock
+  /** Default `memory/test`. */
+  readonly id?: string
+  /** Default 1,000. */
+  readonly maxSize?: number
+  readonly placements?: readonly string[]
+  readonly capabilities?: readonly Capability[]
+  /** From accepted to shown by `list`. Default 0. */
+  readonly appearDelayMs?: number | (() => number)
+  /** From shown to `running`. Default 0. */
+  readonly bootDelayMs?: number | (() => number)
+  /** From `deleting` to gone. Default 0. */
+  readonly deleteDelayMs?: number | (() => number)
+  /** Every call takes this long. Default 0: it answers at once. */
+  readonly callDelayMs?: number | (() => number)
+  /** `list` tells the truth of this long ago. Default 0. */
+  readonly listLagMs?: number
+  /** What `increase` and `list` tell about launches. Default: everything. `ids` the answer holds ids · `tokens` rows hold launch tokens · `idempotent` a token asked twice launches once. */
+  readonly tells?: { readonly ids?: boolean; readonly tokens?: boolean; readonly idempotent?: boolean }
+  /** Gives the group a `connect` of its own, whose commands this answers. Absent: only `connectInfo`. */
+  readonly shell?: MemoryShell
+}
+
+export type MemoryOperation = 'init' | 'list' | 'increase' | 'decrease' | 'connectInfo' | 'connect' | 'heartbeat' | 'shutdown'
+
+/** A recorded call. */
+export interface MemoryCall {
+  readonly operation: MemoryOperation
+  readonly at: number
+  readonly request?: IncreaseRequest
+  readonly ids?: readonly string[]
+  /** The error's code, once it failed; `aborted` when its signal ended it. */
+  failed?: string
+}
+
+/**
+ * What goes wrong with calls. `error` is thrown · `afterActing` the call acts first and the answer is lost · `hang` no answer until the signal aborts · `deaf` not even then.
+ */
+export type MemoryFault = { readonly kind: 'error' | 'afterActing'; readonly error: Error } | { readonly kind: 'hang' | 'deaf' }
+
+/** A programmable instance group that lives in memory: boot delays, faults, partial success, stuck machines, foreign hands, and a record of every call. */
+export class MemoryGroup implements InstanceGroup {
+  readonly calls: MemoryCall[] = []
+  readonly connect?: (id: string, signal: AbortSignal) => Promise<Connection>
+  readonly onInterruption?: (listener: (id: string, atWallTime: number | undefined) => void) => () => void
+  readonly heartbeat?: (id: string, signal: AbortSignal) => Promise<void>
+
+  /** The next so many accepted launches never appear. */
+  launchesLost = 0
+  /** The next so many machines stay `creating` for ever. */
+  bootsStuck = 0
+  /** The next so many machines become `failed` instead of `running`. */
+  bootsFailed = 0
+  /** The next so many deletes are accepted without any effect. */
+  deletesIgnored = 0
+  /** Deletes from now on never get past `deleting`. */
+  deletesStuck = false
+  /** The next increase accepts at most this many, and gives the error for the rest. */
+  acceptOnly: { readonly count: number; readonly error: GroupError } | undefined
+  /** Machines that cannot be reached now; `'all'`: our own network is down. */
+  unreachable: Set<string> | 'all' = new Set<string>()
+  /** Whether `shutdown` was called. */
+  isShutDown = false
+
+  readonly #options: MemoryGroupOptions
+  readonly #clock: Clock
+  readonly #machines = new Map<string, MemoryMachine>()
+  readonly #byToken = new Map<string, readonly MemoryMachine[]>()
+  readonly #faults = new Map<MemoryOperation, { readonly fault: MemoryFault; left: number }[]>()
+  readonly #connections = new Map<string, Set<MemoryConnection>>()
+  readonly #interruptionListeners = new Set<(id: string, atWallTime: number | undefined) => void>()
+  #nextId = 1
+
+  constructor(options: MemoryGroupOptions) {
+    this.#options = options
+    this.#clock = options.clock
+    const { shell } = options
+    if (shell !== undefined)
+      this.connect = (id, signal) => this.#call({ operation: 'connect', ids: [id] }, signal, () => this.#open(id, shell))
+    if (options.capabilities?.includes('interruption_notice')) {
+      this.onInterruption = (listener) => {
+        this.#interruptionListeners.add(listener)
+        return () => this.#interruptionListeners.delete(listener)
+      }
+    }
+    if (options.capabilities?.includes('heartbeat')) {
+      this.heartbeat = (id, signal) =>
+        this.#call({ operation: 'heartbeat', ids: [id] }, signal, () => {
+          if (this.stateOf(id) !== 'running') throw new GroupError('not_found', `instance ${id} is not running`, { instanceId: id })
+        })
+    }
+  }
+
+  init(signal: AbortSignal): Promise<GroupInfo> {
+    const { id = 'memory/test', placements, capabilities } = this.#options
+    return this.#call({ operation: 'init' }, signal, () => ({
+      id,
+      maxSize: this.maxSize,
+      version: '1.0.0',
+      ...(placements !== undefined && { placements }),
+      ...(capabilities !== undefined && { capabilities }),
+    }))
+  }
+
+  list(signal: AbortSignal): Promise<readonly ListedInstance[]> {
+    return this.#call({ operation: 'list' }, signal, () => {
+      const time = this.#clock.now() - (this.#options.listLagMs ?? 0)
+      const withTokens = this.#options.tells?.tokens ?? true
+      return [...this.#machines.values()].flatMap((machine) => machine.rowAt(time, withTokens) ?? [])
+    })
+  }
+
+  increase(request: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
+    return this.#call({ operation: 'increase', request }, signal, () => {
+      const known = this.#byToken.get(request.launchToken)
+      const again = known !== undefined && (this.#options.tells?.idempotent ?? true)
+      const { machines, errors } = again ? { machines: known, errors: [] } : this.#launch(request)
+      return {
+        requested: machines.length,
+        ...((this.#options.tells?.ids ?? true) && { ids: machines.map(({ id }) => id) }),
+        ...(errors.length > 0 && { errors }),
+      }
+    })
+  }
+
+  decrease(ids: readonly string[], signal: AbortSignal): Promise<DecreaseResult> {
+    return this.#call({ operation: 'decrease', ids }, signal, () => {
+      for (const id of ids) {
+        if (this.deletesIgnored > 0) this.deletesIgnored -= 1
+        else this.#delete(id)
+      }
+      return { accepted: [...ids] }
+    })
+  }
+
+  connectInfo(id: string, signal: AbortSignal): Promise<ConnectInfo> {
+    return this.#call({ operation: 'connectInfo', ids: [id] }, signal, () => {
+      this.#mustRun(id)
+      return { instanceId: id, protocol: 'ssh', internalAddress: '127.0.0.1', username: 'memory', password: 'memory' }
+    })
+  }
+
+  async shutdown(): Promise<void> {
+    await this.#call({ operation: 'shutdown' }, new AbortController().signal, () => {
+      this.isShutDown = true
+    })
+  }
+
+  /** The next `times` calls of `operation` meet this fault (`Infinity`: until `heal`). Faults of one operation are met in the order given. */
+  fail(operation: MemoryOperation, fault: MemoryFault | Error, times = 1): void {
+    const queue = this.#faults.get(operation) ?? []
+    queue.push({ fault: fault instanceof Error ? { kind: 'error', error: fault } : fault, left: times })
+    this.#faults.set(operation, queue)
+  }
+
+  /** Ends all faults: of calls, boots, deletes and the network. What is stuck already stays stuck. */
+  heal(): void {
+    this.#faults.clear()
+    this.launchesLost = this.bootsStuck = this.bootsFailed = this.deletesIgnored = 0
+    this.deletesStuck = false
+    this.acceptOnly = undefined
+    this.unreachable = new Set()
+    for (const machine of this.#machines.values()) {
+      if (machine.deletingAt < Infinity && machine.goneAt === Infinity) machine.goneAt = this.#clock.now()
+    }
+  }
+
+  /** A machine that somebody else made. */
+  addForeign(state: InstanceState = 'running'): string {
+    const now = this.#clock.now()
+    const machine = this.#add(undefined, undefined, now, now)
+    if (state !== 'running') machine.forced = { state, from: now }
+    return machine.id
+  }
+
+  /** The cloud takes the machine away, without a word. */
+  preempt(id: string): void {
+    const machine = this.#machines.get(id)
+    if (machine !== undefined) machine.goneAt = this.#clock.now()
+    this.#drop(id)
+  }
+
+  /** The cloud announces that it will take the machine away. Needs the capability `interruption_notice`. */
+  announceInterruption(id: string, atWallTime?: number): void {
+    for (const listener of this.#interruptionListeners) listener(id, atWallTime)
+  }
+
+  /** Forces a state, which stays until the machine is deleted. */
+  setState(id: string, state: InstanceState, detail?: string): void {
+    const machine = this.#machines.get(id)
+    if (machine !== undefined) machine.forced = { state, from: this.#clock.now(), ...(detail !== undefined && { detail }) }
+  }
+
+  /** The true state now, whatever `list` says. */
+  stateOf(id: string): InstanceState | undefined {
+    return this.#machines.get(id)?.stateAt(this.#clock.now())
+  }
+
+  /** Ids of machines that exist now or are on their way, whatever `list` says. */
+  get ids(): readonly string[] {
+    const now = this.#clock.now()
+    return [...this.#machines.values()].filter((machine) => machine.goneAt > now).map(({ id }) => id)
+  }
+
+  get maxSize(): number {
+    return this.#options.maxSize ?? 1000
+  }
+
+  /** Ends every connection to the machine. */
+  #drop(id: string): void {
+    for (const connection of this.#connections.get(id) ?? []) connection.drop()
+    this.#connections.delete(id)
+  }
+
+  #add(launchToken: string | undefined, placement: string | undefined, appearsAt: number, runningAt: number): MemoryMachine {
+    const machine = new MemoryMachine(`m-${this.#nextId++}`, launchToken, placement, appearsAt, runningAt)
+    this.#machines.set(machine.id, machine)
+    return machine
+  }
+
+  #launch({ count, launchToken, placement }: IncreaseRequest): { machines: readonly MemoryMachine[]; errors: readonly GroupError[] } {
+    const room = Math.max(0, this.maxSize - this.ids.length)
+    const errors: GroupError[] = []
+    let accepted = count
+    if (accepted > room) {
+      accepted = room
+      errors.push(new GroupError('quota', `the group may have ${this.maxSize} instances and has ${this.ids.length}`))
+    }
+    if (this.acceptOnly !== undefined && accepted > this.acceptOnly.count) {
+      accepted = this.acceptOnly.count
+      errors.push(this.acceptOnly.error)
+    }
+    this.acceptOnly = undefined
+    const machines = Array.from({ length: accepted }, () => this.#boot(launchToken, placement))
+    this.#byToken.set(launchToken, machines)
+    return { machines, errors }
+  }
+
+  #boot(launchToken: string, placement: string | undefined): MemoryMachine {
+    const appearsAt = this.#clock.now() + draw(this.#options.appearDelayMs)
+    const machine = this.#add(launchToken, placement, appearsAt, appearsAt + draw(this.#options.bootDelayMs))
+    if (this.launchesLost > 0) {
+      this.launchesLost -= 1
+      machine.goneAt = this.#clock.now()
+    } else if (this.bootsStuck > 0) {
+      this.bootsStuck -= 1
+      machine.runningAt = Infinity
+    } else if (this.bootsFailed > 0) {
+      this.bootsFailed -= 1
+      machine.forced = { state: 'failed', detail: 'the boot failed', from: machine.runningAt }
+    }
+    return machine
+  }
+
+  #delete(id: string): void {
+    const machine = this.#machines.get(id)
+    if (machine === undefined) return
+    const now = this.#clock.now()
+    machine.deletingAt = Math.min(machine.deletingAt, now)
+    if (!this.deletesStuck) machine.goneAt = Math.min(machine.goneAt, now + draw(this.#options.deleteDelayMs))
+    this.#drop(id)
+  }
+
+  #mustRun(id: string): void {
+    const state = this.stateOf(id)
+    if (state === 'creating') throw new GroupError('not_ready', `instance ${id} is being created`, { instanceId: id })
+    if (state !== 'running') throw new GroupError('not_found', `instance ${id} is not running`, { instanceId: id })
+  }
+
+  #open(id: string, shell: MemoryShell): MemoryConnection {
+    this.#mustRun(id)
+    if (this.unreachable === 'all' || this.unreachable.has(id)) throw new ConnectionError('unreachable', `instance ${id} does not answer`)
+    const connection = new MemoryConnection(id, shell)
+    const open = this.#connections.get(id) ?? new Set()
+    this.#connections.set(id, open.add(connection))
+    connection.onEnd(() => open.delete(connection))
+    return connection
+  }
+
+  async #call<T>(call: Omit<MemoryCall, 'at'>, signal: AbortSignal, act: () => T): Promise<T> {
+    const record: MemoryCall = { ...call, at: this.#clock.now() }
+    this.calls.push(record)
+    try {
+      signal.throwIfAborted()
+      const fault = this.#takeFault(call.operation)
+      const delayMs = draw(this.#options.callDelayMs)
+      if (delayMs > 0) await delay(this.#clock, delayMs, signal)
+      if (fault?.kind === 'error') throw fault.error
+      if (fault?.kind === 'deaf') return await new Promise<T>(() => {})
+      if (fault?.kind === 'hang')
+        return await new Promise<T>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
+      const result = act()
+      if (fault?.kind === 'afterActing') throw fault.error
+      return result
+    } catch (error) {
+      record.failed = isGroupError(error) ? error.code : signal.aborted ? 'aborted' : 'transient'
+      throw error
+    }
+  }
+
+  #takeFault(operation: MemoryOperation): MemoryFault | undefined {
+    const queue = this.#faults.get(operation)
+    const first = queue?.[0]
+    if (queue === undefined || first === undefined) return undefined
+    first.left -= 1
+    if (first.left <= 0) queue.shift()
+    return first.fault
+  }
+}
+
+function draw(delayMs: number | Random | undefined): number {
+  return typeof delayMs === 'function' ? delayMs() : (delayMs ?? 0)
+}
