@@ -6,6 +6,8 @@
 
 /** Time and chance, as parameters. */
 export { type CancelTimer, type Clock, delay, type Random, systemClock } from './clock.ts'
+/** For plugin authors: configuration read at the border, and the key that machines are reached with. */
+export { ConfigTable } from './config-table.ts'
 /** What a machine is reached by. */
 export type { Connection, DialTarget, ExecOptions, Execution, ExitStatus, OutputSink } from './connection.ts'
 /** The closed error vocabularies. */
@@ -37,6 +39,7 @@ export type {
   ListedInstance,
   PluginContext,
 } from './instance-group.ts'
+export { fleetKeyPair, type KeyPair, newKeyPair, publicKeyOf } from './key-pair.ts'
 export { type Logger, silentLogger } from './logger.ts'
 export { type Instance, type InstanceCause, type InstanceChange, isUsable, type Removal } from './provisioner/instance.ts'
 export {

@@ -1,0 +1,86 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { ConfigTable } from './config-table.ts'
+import { isGroupError } from './errors.ts'
+
+function problemsOf(table: ConfigTable): string[] {
+  try {
+    table.check()
+    return []
+  } catch (error) {
+    expect(isGroupError(error) && error.code).toBe('invalid_config')
+    return (error as Error).message.split('\n')
+  }
+}
+
+describe('ConfigTable', () => {
+  test('reads what is there and leaves out what is not', () => {
+    const table = new ConfigTable({ name: 'a', size: 3, keys: 'one', hosts: { b: { port: 22 }, a: {} }, mode: 'fast', token: 'x' })
+    expect(table.string('name')).toBe('a')
+    expect(table.integer('size', { min: 1 })).toBe(3)
+    expect(table.integer('other')).toBeUndefined()
+    expect(table.strings('keys')).toEqual(['one'])
+    expect(table.choice('mode', ['fast', 'slow'])).toBe('fast')
+    expect(table.secret('token')).toBe('x')
+    const hosts = table.tables('hosts')
+    expect([...hosts.keys()]).toEqual(['b', 'a'])
+    expect(hosts.get('b')?.integer('port')).toBe(22)
+    expect(problemsOf(table)).toEqual([])
+  })
+
+  test('names every problem at once, also those of sub-tables', () => {
+    const table = new ConfigTable({
+      size: 'three',
+      port: 70_000,
+      nmae: 'a',
+      keys: ['a', 1],
+      mode: 'quick',
+      hosts: { one: { adr: 'x' }, two: 7 },
+    })
+    table.integer('size', { min: 1 })
+    table.integer('port', { min: 1, max: 65_535 })
+    table.string('name')
+    table.strings('keys')
+    table.choice('mode', ['fast', 'slow'])
+    for (const host of table.tables('hosts').values()) host.string('addr')
+    expect(problemsOf(table)).toEqual([
+      'plugin_config.size: expected a whole number, at least 1, got "three"',
+      'plugin_config.port: expected a whole number from 1 to 65535, got 70000',
+      'plugin_config.keys: expected a string or a list of strings, got ["a",1]',
+      'plugin_config.mode: expected "fast" or "slow", got "quick"',
+      'plugin_config.nmae: expected no such key (did you mean name?), got string',
+      'plugin_config.hosts.one.adr: expected no such key (did you mean addr?), got string',
+      'plugin_config.hosts.two: expected a table, got 7',
+    ])
+  })
+
+  test('never shows a secret', () => {
+    const table = new ConfigTable({ password: 48_151_623, passwrod: 'hunter2' })
+    table.secret('password')
+    const [wrong, unknown] = problemsOf(table)
+    expect(wrong).toBe('plugin_config.password: expected a string that is not empty, got a number')
+    expect(unknown).toBe('plugin_config.passwrod: expected no such key (did you mean password?), got string')
+  })
+
+  test('nothing at all is an empty table; anything else that is no table is a problem', () => {
+    expect(problemsOf(new ConfigTable(undefined))).toEqual([])
+    expect(problemsOf(new ConfigTable([]))).toEqual(['plugin_config: expected a table, got []'])
+  })
+
+  test('whatever it is given, it answers with a value of the kind asked for or a problem, never with an exception', () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.constantFrom('a', 'b', 'constructor', '__proto__'), fc.anything()), (values) => {
+        const table = new ConfigTable(values)
+        const text = table.string('a')
+        const number = table.integer('b')
+        table.tables('constructor')
+        const problems = problemsOf(table)
+        const present = Object.hasOwn(values, 'a') && values['a'] !== undefined
+        expect(
+          text === undefined ? !present || problems.some((problem) => problem.startsWith('plugin_config.a:')) : typeof text === 'string',
+        ).toBe(true)
+        expect(number === undefined || Number.isInteger(number)).toBe(true)
+      }),
+    )
+  })
+})

@@ -1,0 +1,129 @@
+import { closest, distance } from 'fastest-levenshtein'
+import { GroupError } from './errors.ts'
+
+/**
+ * A plugin's configuration, read key by key at the border. Reading never throws: a missing or wrong value reads as `undefined`, and what is wrong with it is
+ * collected, in sub-tables too. {@link ConfigTable.check} then throws everything at once, keys that nobody asked for included.
+ *
+ * ```ts
+ * const table = new ConfigTable(config)
+ * const parsed = { zone: table.string('zone'), maxSize: table.integer('max_size', { min: 1 }) ?? 10 }
+ * table.check()
+ * ```
+ */
+export class ConfigTable {
+  readonly #path: string
+  readonly #values: Readonly<Record<string, unknown>>
+  readonly #known = new Set<string>()
+  readonly #tables: ConfigTable[] = []
+  readonly #problems: string[] = []
+
+  /** `value` undefined reads as an empty table. `path` stands before each key in messages. */
+  constructor(value: unknown, path = 'plugin_config') {
+    this.#path = path
+    this.#values = isTable(value) ? value : {}
+    if (value !== undefined && !isTable(value)) this.#problems.push(`${path}: expected a table, got ${describe(value)}`)
+  }
+
+  /** A string that is not empty. */
+  string(key: string): string | undefined {
+    return this.#read(key, 'a string that is not empty', (value) => typeof value === 'string' && value !== '') as string | undefined
+  }
+
+  /** As {@link string}, but no message ever shows the value. */
+  secret(key: string): string | undefined {
+    const value = this.#take(key)
+    if (value === undefined || (typeof value === 'string' && value !== '')) return value
+    this.problem(key, 'a string that is not empty', value === '' ? 'an empty one' : `a ${typeof value}`)
+    return undefined
+  }
+
+  /** One string, or a list of strings. */
+  strings(key: string): readonly string[] | undefined {
+    const isList = (value: unknown): boolean => Array.isArray(value) && value.every((item) => typeof item === 'string' && item !== '')
+    const value = this.#read(key, 'a string or a list of strings', (value) => isList([value]) || isList(value))
+    return value === undefined ? undefined : ([value].flat() as string[])
+  }
+
+  /** One of a few words. */
+  choice<Word extends string>(key: string, words: readonly Word[]): Word | undefined {
+    return this.#read(key, words.map((word) => JSON.stringify(word)).join(' or '), (value) => words.includes(value as Word)) as
+      | Word
+      | undefined
+  }
+
+  /** A whole number between `min` (default 0) and `max`, both included. */
+  integer(
+    key: string,
+    { min = 0, max = Number.MAX_SAFE_INTEGER }: { readonly min?: number; readonly max?: number } = {},
+  ): number | undefined {
+    const expected = max === Number.MAX_SAFE_INTEGER ? `a whole number, at least ${min}` : `a whole number from ${min} to ${max}`
+    return this.#read(key, expected, (value) => Number.isInteger(value) && (value as number) >= min && (value as number) <= max) as
+      | number
+      | undefined
+  }
+
+  /** A table of tables, by name, in the order in which they were written. */
+  tables(key: string): ReadonlyMap<string, ConfigTable> {
+    const value = this.#read(key, 'a table', isTable) as Readonly<Record<string, unknown>> | undefined
+    const tables = Object.entries(value ?? {}).map(
+      ([name, table]) => [name, new ConfigTable(table, `${this.#path}.${key}.${name}`)] as const,
+    )
+    this.#tables.push(...tables.map(([, table]) => table))
+    return new Map(tables)
+  }
+
+  /** True when the key is there. It then counts as known. */
+  has(key: string): boolean {
+    return this.#take(key) !== undefined
+  }
+
+  /** Notes that `key` is wrong in a way that the readers cannot see. Default of `got`: its value. */
+  problem(key: string, expected: string, got: string = describe(this.#values[key])): void {
+    this.#problems.push(`${this.#path}.${key}: expected ${expected}, got ${got}`)
+  }
+
+  /** Throws `invalid_config` with every problem, one a line, when there is one. Call it last: a key that was never read is unknown. */
+  check(): void {
+    const problems = this.#allProblems()
+    if (problems.length > 0) throw new GroupError('invalid_config', problems.join('\n'))
+  }
+
+  #allProblems(): string[] {
+    const unknown = Object.keys(this.#values).filter((key) => !this.#known.has(key))
+    return [
+      ...this.#problems,
+      ...unknown.map((key) => `${this.#path}.${key}: expected no such key${this.#suggestion(key)}, got ${typeof this.#values[key]}`),
+      ...this.#tables.flatMap((table) => table.#allProblems()),
+    ]
+  }
+
+  #suggestion(key: string): string {
+    const known = [...this.#known]
+    if (known.length === 0) return ''
+    const nearest = closest(key, known)
+    return distance(key, nearest) <= Math.max(2, key.length / 3) ? ` (did you mean ${nearest}?)` : ` (known: ${known.join(', ')})`
+  }
+
+  #read(key: string, expected: string, isFine: (value: unknown) => boolean): unknown {
+    const value = this.#take(key)
+    if (value === undefined || isFine(value)) return value
+    this.problem(key, expected)
+    return undefined
+  }
+
+  #take(key: string): unknown {
+    this.#known.add(key)
+    return Object.hasOwn(this.#values, key) ? this.#values[key] : undefined
+  }
+}
+
+function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function describe(value: unknown): string {
+  if (value === undefined) return 'nothing'
+  const text = typeof value === 'bigint' ? String(value) : (JSON.stringify(value) ?? typeof value)
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text
+}

@@ -1,0 +1,34 @@
+import { generateKeyPairSync } from 'node:crypto'
+import ssh2 from 'ssh2'
+import { describe, expect, test } from 'vitest'
+import { fleetKeyPair, publicKeyOf } from './key-pair.ts'
+
+describe('fleetKeyPair', () => {
+  test('makes a new ed25519 key each time', async () => {
+    const [first, second] = [await fleetKeyPair({}), await fleetKeyPair({})]
+    expect(first.publicKey).toMatch(/^ssh-ed25519 [A-Za-z0-9+/=]+$/)
+    expect(await publicKeyOf(first.privateKey, 'key')).toBe(first.publicKey)
+    expect(second.publicKey).not.toBe(first.publicKey)
+  })
+
+  test("takes the operator's key, RSA too", async () => {
+    const { privateKey } = generateKeyPairSync('rsa', {
+      modulusLength: 2048,
+      privateKeyEncoding: { type: 'pkcs1', format: 'pem' },
+      publicKeyEncoding: { type: 'spki', format: 'pem' },
+    })
+    const key = await fleetKeyPair({ privateKey, useStaticCredentials: true })
+    expect(key.privateKey).toBe(privateKey)
+    expect(key.publicKey).toMatch(/^ssh-rsa /)
+  })
+
+  test('says what is wrong with a key without showing it', async () => {
+    const locked = ssh2.utils.generateKeyPairSync('ed25519', { passphrase: 'secret', cipher: 'aes256-cbc' })
+    await expect(fleetKeyPair({ privateKey: locked.private })).rejects.toMatchObject({ code: 'invalid_config' })
+    await expect(fleetKeyPair({ privateKey: locked.public })).rejects.toThrow(
+      'connector_config.key_path: expected a private key, got a public one',
+    )
+    await expect(fleetKeyPair({ privateKey: 'MY-SECRET' })).rejects.not.toThrow('MY-SECRET')
+    await expect(fleetKeyPair({ useStaticCredentials: true })).rejects.toThrow('use_static_credentials')
+  })
+})

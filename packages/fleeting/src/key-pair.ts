@@ -1,0 +1,48 @@
+import type { utils } from 'ssh2'
+import { GroupError } from './errors.ts'
+import type { ConnectorConfig } from './instance-group.ts'
+
+/** An SSH key with both its halves. */
+export interface KeyPair {
+  /** OpenSSH or PEM. */
+  readonly privateKey: string
+  /** As in `authorized_keys`: `ssh-ed25519 AAAA…`. */
+  readonly publicKey: string
+}
+
+/**
+ * The key by which a fleet's machines let us in: the operator's, or an ephemeral ed25519 one, made here and never written down.
+ * Thrown: `invalid_config` when the operator's key cannot be used, or static credentials are asked for and there is none.
+ */
+export async function fleetKeyPair(connector: ConnectorConfig): Promise<KeyPair> {
+  if (connector.privateKey !== undefined) {
+    return { privateKey: connector.privateKey, publicKey: await publicKeyOf(connector.privateKey, 'connector_config.key_path') }
+  }
+  if (connector.useStaticCredentials) {
+    throw new GroupError(
+      'invalid_config',
+      'connector_config.key_path: expected a private key, since use_static_credentials is set, got nothing',
+    )
+  }
+  return newKeyPair()
+}
+
+/** A new ed25519 key pair, for machines' host keys too. */
+export async function newKeyPair(): Promise<KeyPair> {
+  const { public: publicKey, private: privateKey } = (await sshUtils()).generateKeyPairSync('ed25519')
+  return { privateKey, publicKey }
+}
+
+/** The public half of a private key, as in `authorized_keys`. `path` stands before the message. Thrown: `invalid_config`, never with anything of the key in it. */
+export async function publicKeyOf(privateKey: string, path: string): Promise<string> {
+  const parsed = (await sshUtils()).parseKey(privateKey)
+  if (parsed instanceof Error)
+    throw new GroupError('invalid_config', `${path}: expected a private key without a passphrase, got ${parsed.message}`)
+  if (!parsed.isPrivateKey()) throw new GroupError('invalid_config', `${path}: expected a private key, got a public one`)
+  return `${parsed.type} ${parsed.getPublicSSH().toString('base64')}`
+}
+
+async function sshUtils(): Promise<typeof utils> {
+  // Loaded when first needed: it costs about 40 ms.
+  return (await import('ssh2')).default.utils
+}
