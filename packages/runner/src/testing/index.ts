@@ -1,1 +1,13 @@
-export {}
+/**
+ * A coordinator that speaks GitLab's job API and enforces its rules, in this process.
+ *
+ * @module
+ */
+export type { ViolationRule } from './api-request.ts'
+export { Coordinator, type CoordinatorOptions } from './coordinator.ts'
+export type { Assignment, CoordinatorJob, CoordinatorJobState, JobTimes } from './coordinator-job.ts'
+export type { Endpoint, Fault } from './fault.ts'
+export type { JobApiOptions, Violation } from './job-api.ts'
+export type { JobSpec, VariableSpec } from './job-spec.ts'
+export type { Reply } from './reply.ts'
+export type { StoredTrace } from './stored-trace.ts'

@@ -1,0 +1,56 @@
+import type { Reply } from './reply.ts'
+
+/** The kinds of request. A PUT is told apart by what it says: `accept` takes the job, `keep_alive` says it goes on, `finish` ends it. */
+export type Endpoint = 'verify' | 'request' | 'accept' | 'keep_alive' | 'trace' | 'finish' | 'unknown'
+
+/** What goes wrong with some requests. */
+export interface Fault {
+  readonly on: Endpoint
+  /** Only requests about this job. Default: any. */
+  readonly jobId?: number
+  /** How many such requests pass first. Default 0. */
+  readonly skip?: number
+  /** How many are hit then. Default 1. */
+  readonly times?: number
+  /** Waits this long before the reply, milliseconds. Default 0. */
+  readonly delayMs?: number
+  /** What is answered: a reply of one's own, the honest one changed, or `drop`, which closes the connection. Default: the honest reply. */
+  readonly reply?: Partial<Reply> | ((honest: Reply) => Reply) | 'drop'
+  /** Whether the request still takes effect. Default: true unless `reply` is an object or `drop`. */
+  readonly effective?: boolean
+}
+
+/** The faults to come, each used up as requests arrive. */
+export class FaultScript {
+  readonly #pending: { readonly fault: Fault; skip: number; times: number }[] = []
+
+  add(fault: Fault): void {
+    this.#pending.push({ fault, skip: fault.skip ?? 0, times: fault.times ?? 1 })
+  }
+
+  /** The fault that hits this request, if any. Every fault that matches counts the request; the first one that is due hits it. */
+  take(endpoint: Endpoint, jobId: number | undefined): Fault | undefined {
+    let due: Fault | undefined
+    for (const entry of [...this.#pending]) {
+      const { fault } = entry
+      if (fault.on !== endpoint || (fault.jobId !== undefined && fault.jobId !== jobId)) continue
+      if (entry.skip > 0) entry.skip -= 1
+      else if (due === undefined) {
+        due = fault
+        entry.times -= 1
+        if (entry.times === 0) this.#pending.splice(this.#pending.indexOf(entry), 1)
+      }
+    }
+    return due
+  }
+
+  /** Forgets all faults that have not come yet. */
+  clear(): void {
+    this.#pending.length = 0
+  }
+}
+
+/** Whether the request takes effect in spite of the fault. */
+export function isEffective({ reply, effective }: Fault): boolean {
+  return effective ?? (reply === undefined || typeof reply === 'function')
+}
