@@ -30,18 +30,11 @@ export class FaultScript {
 
   /** The fault that hits this request, if any. Every fault that matches counts the request; the first one that is due hits it. */
   take(endpoint: Endpoint, jobId: number | undefined): Fault | undefined {
-    let due: Fault | undefined
-    for (const entry of [...this.#pending]) {
-      const { fault } = entry
-      if (fault.on !== endpoint || (fault.jobId !== undefined && fault.jobId !== jobId)) continue
-      if (entry.skip > 0) entry.skip -= 1
-      else if (due === undefined) {
-        due = fault
-        entry.times -= 1
-        if (entry.times === 0) this.#pending.splice(this.#pending.indexOf(entry), 1)
-      }
-    }
-    return due
+    const matching = this.#pending.filter(({ fault }) => fault.on === endpoint && (fault.jobId === undefined || fault.jobId === jobId))
+    const due = matching.find(({ skip }) => skip === 0)
+    for (const entry of matching) if (entry.skip > 0) entry.skip -= 1
+    if (due !== undefined && --due.times === 0) this.#pending.splice(this.#pending.indexOf(due), 1)
+    return due?.fault
   }
 
   /** Forgets all faults that have not come yet. */
