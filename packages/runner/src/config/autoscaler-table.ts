@@ -1,0 +1,182 @@
+import type { ConnectorConfig } from '@runner-core/fleeting'
+import type { IdlePolicy } from '@runner-core/taskscaler'
+import {
+  anyNumber,
+  anyTable,
+  countOrUnbounded,
+  cronPeriod,
+  duration,
+  fileContent,
+  flag,
+  nonEmptyText,
+  oneOf,
+  throttleLimit,
+  timeZone,
+  wholeNumber,
+} from './kinds.ts'
+import { byDefault, list, optional, required, type TableSchema, table } from './schema.ts'
+import type { AutoscalerSettings, ScaleThrottle } from './settings.ts'
+
+const policyTable: TableSchema<IdlePolicy> = {
+  notYet: [],
+  fields: {
+    periods: byDefault(
+      'periods',
+      ['* * * * *'],
+      list(cronPeriod, { min: 1 }),
+      'Five-field cron expressions, read as ranges of time: the policy is in force while the current minute matches one. Of several policies in force the last one counts; with none in force no idle capacity is kept.',
+    ),
+    timezone: optional('timezone', timeZone, "Zone that `periods` are read in. Default: the system's."),
+    idleCount: byDefault('idle_count', 0, wholeNumber({ min: 0 }), 'Free capacity to keep, in jobs, not machines.'),
+    idleTimeMs: byDefault('idle_time', '0s', duration, 'How long an instance may be without work before it is removed.'),
+    scaleFactor: byDefault(
+      'scale_factor',
+      0,
+      anyNumber({ min: 0 }),
+      'Free capacity as a factor of the capacity in use: the target is the larger of `idle_count` and capacity in use × `scale_factor`.',
+    ),
+    scaleFactorLimit: byDefault(
+      'scale_factor_limit',
+      0,
+      wholeNumber({ min: 0 }),
+      'Upper bound of capacity in use × `scale_factor`, in jobs. 0: none.',
+    ),
+    preemptiveMode: optional(
+      'preemptive_mode',
+      flag,
+      'true: a job is asked for only when a ready slot is free. false: also when an instance for it can still be made. Default: true when `idle_count` is above 0.',
+    ),
+  },
+}
+
+const throttleTable: TableSchema<ScaleThrottle> = {
+  notYet: [],
+  fields: {
+    perSecond: byDefault(
+      'limit',
+      100,
+      throttleLimit,
+      'New instances per second; fractions too, so 0.1 is one every ten seconds. 0: 100. -1: no limit.',
+    ),
+    burst: optional(
+      'burst',
+      wholeNumber({ min: 1 }),
+      'How many may be requested at once. Default: `max_instances`, or `limit` when that is unbounded.',
+    ),
+  },
+}
+
+const connectorTable: TableSchema<ConnectorConfig> = {
+  notYet: [],
+  fields: {
+    os: optional('os', oneOf('linux', 'darwin', 'windows'), 'Operating system of the instances. Default: what the plugin knows.'),
+    arch: optional('arch', nonEmptyText, "Architecture of the instances, in Go's words: `amd64`, `arm64`. Default: what the plugin knows."),
+    protocol: optional('protocol', oneOf('ssh'), 'How instances are reached.'),
+    protocolPort: optional('protocol_port', wholeNumber({ min: 1, max: 65_535 }), 'Default 22. A port in an address wins.'),
+    username: optional('username', nonEmptyText, 'Login. Default: what the plugin knows.'),
+    password: optional('password', nonEmptyText, 'Password of the login.'),
+    privateKey: optional('key_path', fileContent, 'Private key, PEM or OpenSSH.'),
+    agentSocket: optional('agent_socket', nonEmptyText, "Path of an SSH agent's socket."),
+    useStaticCredentials: byDefault(
+      'use_static_credentials',
+      false,
+      flag,
+      'true: no key is made for the fleet, only `password`, `key_path` or `agent_socket` are used.',
+    ),
+    useExternalAddress: byDefault(
+      'use_external_addr',
+      false,
+      flag,
+      'true: prefer the external address of an instance. It is also used when there is no internal one.',
+    ),
+    keepaliveMs: byDefault('keepalive', '30s', duration, 'Period of SSH keep-alive. A missing reply ends the connection.'),
+    timeoutMs: byDefault('timeout', '10m', duration, 'Budget of one dial with all its retries.'),
+    hostKeyChecking: byDefault(
+      'host_key_checking',
+      'pin',
+      oneOf('strict', 'pin', 'off'),
+      '`strict`: only host keys known beforehand. `pin`: known ones, otherwise the first one seen for an instance. `off`: any, with a warning.',
+    ),
+  },
+}
+
+export const autoscalerTable: TableSchema<AutoscalerSettings> = {
+  notYet: ['state_storage', 'vm_isolation', 'reservation_throttling', 'log_internal_ip', 'log_external_ip'],
+  fields: {
+    fleet: optional(
+      'fleet',
+      nonEmptyText,
+      'Name of the fleet: what its instances are marked with and found again by, never a credential. No two runners may have the same. Default: the `name` of the runner.',
+    ),
+    plugin: required(
+      'plugin',
+      nonEmptyText,
+      'Plugin of the instance group: a short name (`local`, `docker`, `static`), a package name, or the path of a module (`./plugin.js`).',
+    ),
+    pluginConfig: byDefault(
+      'plugin_config',
+      {},
+      anyTable,
+      "The plugin's own settings, handed to it unchanged; its documentation says which.",
+    ),
+    capacityPerInstance: byDefault('capacity_per_instance', 1, wholeNumber({ min: 1 }), 'Jobs that may run at once on one instance.'),
+    maxUseCount: byDefault('max_use_count', 0, countOrUnbounded, 'Jobs that an instance may run before it is replaced. 0: no bound.'),
+    maxInstances: byDefault(
+      'max_instances',
+      0,
+      countOrUnbounded,
+      "The most instances that may exist, in whatever state. 0: the group's own maximum.",
+    ),
+    instanceReadyCommand: optional(
+      'instance_ready_command',
+      nonEmptyText,
+      'Command that must succeed on a new instance before it is used. Default: a connection is enough.',
+    ),
+    instanceAcquireTimeoutMs: byDefault(
+      'instance_acquire_timeout',
+      '15m',
+      duration,
+      'How long a job may wait for its slot. One budget, not one for each try.',
+    ),
+    updateIntervalMs: byDefault('update_interval', '1m', duration, 'Period of reading the group while nothing is expected.'),
+    updateIntervalWhenExpectingMs: byDefault(
+      'update_interval_when_expecting',
+      '2s',
+      duration,
+      'Period of reading the group while an instance is expected to come, change or go.',
+    ),
+    deletionRetryIntervalMs: byDefault(
+      'deletion_retry_interval',
+      '1m',
+      duration,
+      'Wait before a removal that had no effect is asked for again.',
+    ),
+    shutdownDeletionIntervalMs: byDefault('shutdown_deletion_interval', '10s', duration, 'The same at shutdown.'),
+    shutdownDeletionRetries: byDefault(
+      'shutdown_deletion_retries',
+      3,
+      wholeNumber({ min: 1 }),
+      'How many such intervals the removal at shutdown may take. This time comes on top of `shutdown_timeout`.',
+    ),
+    failureThreshold: byDefault(
+      'failure_threshold',
+      3,
+      wholeNumber({ min: 1 }),
+      'Failed connection checks, of the last five, after which an instance is replaced.',
+    ),
+    deleteInstancesOnShutdown: byDefault(
+      'delete_instances_on_shutdown',
+      true,
+      flag,
+      'Whether the instances are removed when the process stops. GitLab Runner leaves them by default; here nothing stays behind unless this is false.',
+    ),
+    scaleThrottle: byDefault('scale_throttle', {}, table(throttleTable), 'Token bucket for new instances.'),
+    connector: byDefault(
+      'connector_config',
+      {},
+      table(connectorTable),
+      'How instances are reached. What is set here wins over what the plugin finds out.',
+    ),
+    policies: byDefault('policy', [], list(table(policyTable)), 'Idle policies, one or more.'),
+  },
+}

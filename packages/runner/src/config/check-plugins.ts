@@ -1,0 +1,42 @@
+import { type ConnectorConfig, type CreateInstanceGroup, type PluginContext, silentLogger, systemClock } from '@runner-core/fleeting'
+import type { ReadRunner } from './parse-config.ts'
+import type { Problem } from './problem.ts'
+
+/** Finds a plugin; rejects with a message for people when there is none. */
+export type FindPlugin = (reference: string) => Promise<{ readonly createInstanceGroup: CreateInstanceGroup }>
+
+/** Loads every runner's plugin and lets it check its own settings. Nothing is started, and no machine is looked for. */
+export async function checkPlugins(runners: readonly ReadRunner[], find: FindPlugin): Promise<readonly Problem[]> {
+  const problems = await Promise.all(
+    runners.map(async ({ name, autoscaler }, index): Promise<readonly Problem[]> => {
+      if (autoscaler?.plugin === undefined) return []
+      const path = `runners[${index}].autoscaler`
+      const found = await find(autoscaler.plugin).catch((error: Error) => error)
+      if (found instanceof Error)
+        return [{ path: `${path}.plugin`, message: `expected an installed plugin, got "${autoscaler.plugin}": ${found.message}` }]
+      return settingsProblems(
+        found.createInstanceGroup,
+        autoscaler.pluginConfig ?? {},
+        autoscaler.connector ?? {},
+        autoscaler.fleet ?? name ?? '',
+      ).map((message) => problemAt(path, message))
+    }),
+  )
+  return problems.flat()
+}
+
+function settingsProblems(create: CreateInstanceGroup, config: unknown, connector: ConnectorConfig, fleet: string): readonly string[] {
+  const context: PluginContext = { fleet, connector, logger: silentLogger, clock: systemClock, random: Math.random }
+  try {
+    create(config, context)
+    return []
+  } catch (error) {
+    return (error instanceof Error ? error.message : String(error)).split('\n')
+  }
+}
+
+/** Plugins name their keys from `plugin_config` on: `plugin_config.zone: expected …`. */
+function problemAt(base: string, message: string): Problem {
+  const match = /^(plugin_config[^:\s]*): (.*)$/s.exec(message)
+  return match ? { path: `${base}.${match[1]}`, message: match[2] as string } : { path: `${base}.plugin_config`, message }
+}

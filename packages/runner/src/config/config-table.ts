@@ -1,0 +1,42 @@
+import { countOrUnbounded, listenAddress, oneOf, seconds } from './kinds.ts'
+import { runnerTable } from './runner-table.ts'
+import { byDefault, list, optional, required, type TableSchema, table } from './schema.ts'
+import type { Settings } from './settings.ts'
+
+/** The file as a whole. */
+export const configTable: TableSchema<Settings> = {
+  notYet: ['connection_max_age', 'experimental', 'labels', 'machine', 'sentry_dsn', 'session_server', 'user'],
+  fields: {
+    concurrent: byDefault(
+      'concurrent',
+      0,
+      countOrUnbounded,
+      'Jobs at once over all runners. 0: no bound, so each runner takes what its instances can run. GitLab Runner has 1 by default.',
+    ),
+    checkIntervalMs: byDefault(
+      'check_interval',
+      3,
+      seconds({ zeroMeans: 3 }),
+      'Seconds between the begins of two requests for a job while there is none, fractions too. After a job the next request follows at once.',
+    ),
+    logLevel: byDefault('log_level', 'info', oneOf('debug', 'info', 'warn', 'error'), 'Least level of a log line.'),
+    logFormat: byDefault(
+      'log_format',
+      'text',
+      oneOf('text', 'json', 'runner'),
+      '`json`: one object a line. `text`: for people; `runner` means the same.',
+    ),
+    listenAddress: optional(
+      'listen_address',
+      listenAddress,
+      'Where `/metrics`, `/health/live` and `/health/ready` are served. Default: nowhere.',
+    ),
+    shutdownTimeoutMs: byDefault(
+      'shutdown_timeout',
+      30,
+      seconds({ zeroMeans: 30 }),
+      'Seconds that running jobs are given to end and be reported when the process must stop fast.',
+    ),
+    runners: required('runners', list(table(runnerTable), { min: 1 }), 'One or more runners.'),
+  },
+}

@@ -1,0 +1,149 @@
+import { compileSchedule, defaultPolicy } from '@runner-core/taskscaler'
+import { parseGoDuration } from './go-duration.ts'
+import { type Kind, leaf, show, showType } from './schema.ts'
+
+/** An inclusive range; no `max`: none. */
+export interface Bounds {
+  readonly min: number
+  readonly max?: number
+}
+
+function range(noun: string, { min, max }: Bounds): string {
+  return max === undefined ? `${noun} ≥ ${min}` : `${noun} between ${min} and ${max}`
+}
+
+function within(value: unknown, { min, max = Number.MAX_VALUE }: Bounds): value is number {
+  return typeof value === 'number' && value >= min && value <= max
+}
+
+export function wholeNumber(bounds: Bounds): Kind<number> {
+  return leaf(range('a whole number', bounds), (value) =>
+    Number.isInteger(value) && within(value, bounds) ? (value as number) : undefined,
+  )
+}
+
+/** A whole number ≥ 0; 0 means that there is no bound, and the value is then `Infinity`. */
+export const countOrUnbounded: Kind<number> = leaf('a whole number ≥ 0', (value) =>
+  Number.isInteger(value) && within(value, { min: 0 }) ? value || Number.POSITIVE_INFINITY : undefined,
+)
+
+export function anyNumber(bounds: Bounds): Kind<number> {
+  return leaf(range('a number', bounds), (value) => (within(value, bounds) ? value : undefined))
+}
+
+/** Launches per second. As upstream: 0 means 100, -1 no limit (the value is then `Infinity`). */
+export const throttleLimit: Kind<number> = leaf('a number ≥ 0, or -1 for no limit', (value) =>
+  value === -1 ? Number.POSITIVE_INFINITY : within(value, { min: 0 }) ? value || 100 : undefined,
+)
+
+/** KiB; the value is in bytes. */
+export const kibibytes: Kind<number> = leaf('a whole number ≥ 1', (value) =>
+  Number.isInteger(value) && within(value, { min: 1 }) ? (value as number) * 1024 : undefined,
+)
+
+export const flag: Kind<boolean> = leaf('true or false', (value) => (typeof value === 'boolean' ? value : undefined))
+
+export const text: Kind<string> = leaf('a string', (value) => (typeof value === 'string' ? value : undefined))
+
+export const nonEmptyText: Kind<string> = leaf('a non-empty string', (value) =>
+  typeof value === 'string' && value !== '' ? value : undefined,
+)
+
+/** A non-empty string that no message may show. A line break would end up in a header. */
+export const secretText: Kind<string> = leaf(
+  'a non-empty string on one line',
+  (value) => (typeof value === 'string' && /^[^\r\n\0]+$/.test(value) ? value : undefined),
+  showType,
+)
+
+export function oneOf<const T extends string>(...words: readonly T[]): Kind<T> {
+  return leaf(words.map((word) => JSON.stringify(word)).join(' or '), (value) => words.find((word) => word === value))
+}
+
+/** A Go duration; the value is in milliseconds. */
+export const duration: Kind<number> = leaf('a duration such as "20m0s"', (value) =>
+  typeof value === 'string' ? parseGoDuration(value) : undefined,
+)
+
+/** A number of seconds; the value is in milliseconds. 0 means `zeroMeans`, as in the files that `gitlab-runner register` writes. */
+export function seconds({ zeroMeans }: { readonly zeroMeans: number }): Kind<number> {
+  return leaf('a number of seconds ≥ 0', (value) => (within(value, { min: 0 }) ? (value === 0 ? zeroMeans : value) * 1_000 : undefined))
+}
+
+export const httpUrl: Kind<string> = leaf('an http or https URL without credentials', (value) => {
+  if (typeof value !== 'string' || !URL.canParse(value)) return undefined
+  const { protocol, username, password } = new URL(value)
+  return /^https?:$/.test(protocol) && username === '' && password === '' ? value : undefined
+})
+
+/** Where to listen: `host:port`, `:port` for all interfaces, `[::1]:port`. */
+export interface ListenAddress {
+  readonly host?: string
+  /** 0: any free port. */
+  readonly port: number
+}
+
+export const listenAddress: Kind<ListenAddress> = leaf('an address such as "127.0.0.1:9252" or ":9252"', (value) => {
+  const match = typeof value === 'string' ? /^(?:\[([0-9a-f:.]+)\]|([^\s:[\]]*)):(\d{1,5})$/i.exec(value) : null
+  if (!match || Number(match[3]) > 65_535) return undefined
+  const host = match[1] ?? match[2]
+  return { port: Number(match[3]), ...(host && { host }) }
+})
+
+export const timeZone: Kind<string> = leaf('an IANA time zone such as "Europe/Berlin"', (value) => {
+  if (typeof value !== 'string') return undefined
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: value }) && value
+  } catch {
+    return undefined
+  }
+})
+
+export const cronPeriod: Kind<string> = leaf('a cron expression of five fields', (value) => {
+  if (typeof value !== 'string') return undefined
+  try {
+    return compileSchedule([{ ...defaultPolicy, periods: [value] }]) && value
+  } catch {
+    return undefined
+  }
+})
+
+/** `NAME=value`, for the jobs' environment. The message never shows it: the value may be secret. */
+export const assignment: Kind<{ readonly name: string; readonly value: string }> = leaf(
+  '"NAME=value"',
+  (value) => {
+    const match = typeof value === 'string' ? /^([A-Za-z_][A-Za-z0-9_]*)=([\s\S]*)$/.exec(value) : null
+    return match ? { name: match[1] as string, value: match[2] as string } : undefined
+  },
+  showType,
+)
+
+/** A free table, handed on as JSON. */
+export const anyTable: Kind<Readonly<Record<string, unknown>>> = leaf('a table', (value) =>
+  show(value) === 'a table' ? (JSON.parse(JSON.stringify(value)) as Record<string, unknown>) : undefined,
+)
+
+/** Path of a file that can be read now; the value is its path as configured. */
+export const readableFile: Kind<string> = fileKind((path) => path)
+
+/** Path of a file; the value is what it holds. */
+export const fileContent: Kind<string> = fileKind((_path, content) => content)
+
+function fileKind(take: (path: string, content: string) => string): Kind<string> {
+  const expected = 'the path of a readable file'
+  return {
+    expected,
+    read(value, { path, problem, readFile }) {
+      if (typeof value !== 'string' || value === '') {
+        problem(path, `expected ${expected}, got ${show(value)}`)
+        return undefined
+      }
+      try {
+        return take(value, readFile(value))
+      } catch (error) {
+        problem(path, `expected ${expected}, got ${show(value)} (${(error as NodeJS.ErrnoException).code ?? String(error)})`)
+        return undefined
+      }
+    },
+  }
+}

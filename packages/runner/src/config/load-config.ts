@@ -1,0 +1,25 @@
+import { readFileSync } from 'node:fs'
+import { checkPlugins, type FindPlugin } from './check-plugins.ts'
+import { acceptConfig, type ParsedConfig, readConfig } from './parse-config.ts'
+import { ConfigError } from './problem.ts'
+
+/**
+ * Reads a configuration file and checks everything that can be checked without touching a machine: keys, files, plugins and the plugins' own settings.
+ * Relative paths in it are relative to the working directory. Thrown: `ConfigError` with every problem.
+ */
+export async function loadConfig(file: string, findPlugin: FindPlugin): Promise<ParsedConfig> {
+  const toml = readConfigFile(file)
+  const read = readConfig(toml, { file })
+  const pluginProblems = await checkPlugins(read.settings.runners ?? [], findPlugin)
+  return acceptConfig(toml, { ...read, problems: [...read.problems, ...pluginProblems] }, { file })
+}
+
+function readConfigFile(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    const got = code === 'ENOENT' ? 'no such file' : message
+    throw new ConfigError(file, [{ path: '', message: `expected a readable file, got ${got}` }], { cause: error })
+  }
+}

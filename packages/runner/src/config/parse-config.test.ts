@@ -1,0 +1,366 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { parseConfig } from './parse-config.ts'
+import { ConfigError } from './problem.ts'
+
+const readFile = (path: string): string => {
+  if (path.endsWith('.pem')) return `content of ${path}`
+  throw Object.assign(new Error(`no file ${path}`), { code: 'ENOENT' })
+}
+
+const runner = `[[runners]]
+name = "a"
+url = "https://gitlab.example.com"
+token = "glrt-secret-token"
+executor = "instance"
+`
+const minimal = `${runner}[runners.autoscaler]
+plugin = "aws"
+`
+const second = (name: string, plugin: string): string => minimal.replace('name = "a"', `name = "${name}"`).replace('"aws"', `"${plugin}"`)
+
+function problemsOf(toml: string): readonly string[] {
+  try {
+    parseConfig(toml, { readFile })
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`))
+    throw error
+  }
+  return []
+}
+
+test('a minimal configuration has the documented defaults', () => {
+  const { settings, warnings } = parseConfig(minimal, { readFile })
+  expect(warnings).toEqual([])
+  expect(settings).toMatchObject({ concurrent: Number.POSITIVE_INFINITY, checkIntervalMs: 3_000, shutdownTimeoutMs: 30_000 })
+  expect(settings.runners[0]).toMatchObject({ shell: 'bash', limit: Number.POSITIVE_INFINITY, outputLimitBytes: 4_194_304 })
+  expect(settings.runners[0]?.autoscaler).toMatchObject({
+    capacityPerInstance: 1,
+    maxUseCount: Number.POSITIVE_INFINITY,
+    instanceAcquireTimeoutMs: 900_000,
+    deleteInstancesOnShutdown: true,
+    scaleThrottle: { perSecond: 100 },
+    connector: { hostKeyChecking: 'pin', timeoutMs: 600_000 },
+    policies: [],
+  })
+})
+
+test('every key is read into its setting', () => {
+  const { settings } = parseConfig(
+    `concurrent = 40
+check_interval = 0.5
+log_level = "debug"
+log_format = "json"
+listen_address = "[::1]:9252"
+shutdown_timeout = 7
+${runner}id = 12
+tls-ca-file = "ca.pem"
+tls-cert-file = "cert.pem"
+tls-key-file = "key.pem"
+shell = "sh"
+builds_dir = "/builds"
+environment = ["A=1", "B=x=y"]
+limit = 30
+request_concurrency = 2
+output_limit = 1
+unhealthy_requests_limit = 5
+unhealthy_interval = "5m"
+job_status_final_update_retry_limit = 4
+[runners.autoscaler]
+fleet = "linux"
+plugin = "static"
+capacity_per_instance = 3
+max_use_count = 10
+max_instances = 20
+instance_ready_command = "true"
+instance_acquire_timeout = "1m"
+update_interval = "2m"
+update_interval_when_expecting = "1s"
+deletion_retry_interval = "3m"
+shutdown_deletion_interval = "4s"
+shutdown_deletion_retries = 5
+failure_threshold = 6
+delete_instances_on_shutdown = false
+[runners.autoscaler.plugin_config.instances.one]
+internal_addr = "10.0.0.1"
+[runners.autoscaler.scale_throttle]
+limit = 0.1
+burst = 2
+[runners.autoscaler.connector_config]
+os = "linux"
+arch = "arm64"
+protocol = "ssh"
+protocol_port = 2222
+username = "ci"
+password = "hush"
+key_path = "id.pem"
+agent_socket = "/run/agent"
+use_static_credentials = true
+use_external_addr = true
+keepalive = "10s"
+timeout = "1m"
+host_key_checking = "strict"
+[[runners.autoscaler.policy]]
+periods = ["* 8-15 * * mon-fri"]
+timezone = "Europe/Berlin"
+idle_count = 5
+idle_time = "20m0s"
+scale_factor = 1.5
+scale_factor_limit = 9
+preemptive_mode = true
+`,
+    { readFile },
+  )
+  expect(settings).toEqual({
+    concurrent: 40,
+    checkIntervalMs: 500,
+    logLevel: 'debug',
+    logFormat: 'json',
+    listenAddress: { host: '::1', port: 9252 },
+    shutdownTimeoutMs: 7_000,
+    runners: [
+      {
+        name: 'a',
+        id: 12,
+        url: 'https://gitlab.example.com',
+        token: 'glrt-secret-token',
+        tlsCaFile: 'ca.pem',
+        tlsCertFile: 'cert.pem',
+        tlsKeyFile: 'key.pem',
+        executor: 'instance',
+        shell: 'sh',
+        buildsDir: '/builds',
+        environment: [
+          { name: 'A', value: '1' },
+          { name: 'B', value: 'x=y' },
+        ],
+        limit: 30,
+        requestConcurrency: 2,
+        outputLimitBytes: 1_024,
+        unhealthyRequestsLimit: 5,
+        unhealthyIntervalMs: 300_000,
+        finalUpdateRetryLimit: 4,
+        autoscaler: {
+          fleet: 'linux',
+          plugin: 'static',
+          pluginConfig: { instances: { one: { internal_addr: '10.0.0.1' } } },
+          capacityPerInstance: 3,
+          maxUseCount: 10,
+          maxInstances: 20,
+          instanceReadyCommand: 'true',
+          instanceAcquireTimeoutMs: 60_000,
+          updateIntervalMs: 120_000,
+          updateIntervalWhenExpectingMs: 1_000,
+          deletionRetryIntervalMs: 180_000,
+          shutdownDeletionIntervalMs: 4_000,
+          shutdownDeletionRetries: 5,
+          failureThreshold: 6,
+          deleteInstancesOnShutdown: false,
+          scaleThrottle: { perSecond: 0.1, burst: 2 },
+          connector: {
+            os: 'linux',
+            arch: 'arm64',
+            protocol: 'ssh',
+            protocolPort: 2222,
+            username: 'ci',
+            password: 'hush',
+            privateKey: 'content of id.pem',
+            agentSocket: '/run/agent',
+            useStaticCredentials: true,
+            useExternalAddress: true,
+            keepaliveMs: 10_000,
+            timeoutMs: 60_000,
+            hostKeyChecking: 'strict',
+          },
+          policies: [
+            {
+              periods: ['* 8-15 * * mon-fri'],
+              timezone: 'Europe/Berlin',
+              idleCount: 5,
+              idleTimeMs: 1_200_000,
+              scaleFactor: 1.5,
+              scaleFactorLimit: 9,
+              preemptiveMode: true,
+            },
+          ],
+        },
+      },
+    ],
+  })
+})
+
+test('five mistakes are named, all five, with their lines', () => {
+  const broken = `concurrent = "ten"
+${runner}[runners.autoscaler]
+plugin = "aws"
+max_instnces = 5
+[[runners.autoscaler.policy]]
+idle_time = "20"
+[[runners.autoscaler.policy]]
+timezone = "Mars/Olympus"
+${second('b', 'aws')}`
+  expect(() => parseConfig(broken, { file: 'c.toml', readFile })).toThrow(
+    [
+      'c.toml:1: concurrent: expected a whole number ≥ 0, got "ten"',
+      'c.toml:9: runners[0].autoscaler.max_instnces: expected a known key, got an unknown one; did you mean max_instances?',
+      'c.toml:11: runners[0].autoscaler.policy[0].idle_time: expected a duration such as "20m0s", got "20"',
+      'c.toml:13: runners[0].autoscaler.policy[1].timezone: expected an IANA time zone such as "Europe/Berlin", got "Mars/Olympus"',
+      'c.toml:19: runners[1].autoscaler.plugin_config: expected an instance group of its own, got that of runners[0]',
+    ].join('\n'),
+  )
+})
+
+describe('one bad value, one problem', () => {
+  const global = (line: string): string => `${line}\n${minimal}`
+  const inRunner = (line: string): string => minimal.replace('executor', `${line}\nexecutor`)
+  const inAutoscaler = (line: string): string => `${minimal}${line}\n`
+  test.each([
+    [global('concurrent = 1.5'), 'concurrent: expected a whole number ≥ 0, got 1.5'],
+    [global('check_interval = "3s"'), 'check_interval: expected a number of seconds ≥ 0, got "3s"'],
+    [global('check_interval = nan'), 'check_interval: expected a number of seconds ≥ 0, got NaN'],
+    [global('shutdown_timeout = inf'), 'shutdown_timeout: expected a number of seconds ≥ 0, got Infinity'],
+    [global('log_level = "loud"'), 'log_level: expected "debug" or "info" or "warn" or "error", got "loud"'],
+    [global('listen_address = "9252"'), 'listen_address: expected an address such as "127.0.0.1:9252" or ":9252", got "9252"'],
+    [global('listen_address = ":99999"'), 'listen_address: expected an address such as "127.0.0.1:9252" or ":9252", got ":99999"'],
+    [global('toString = 1'), 'toString: expected a known key, got an unknown one'],
+    [global('__proto__ = 1'), '__proto__: expected a known key, got an unknown one'],
+    ['runners = 1', 'runners: expected an array of one or more, each item a table, got 1'],
+    ['runners = [1]', 'runners[0]: expected a table, got 1'],
+    ['runners = []', 'runners: expected an array of one or more, each item a table, got an empty array'],
+    ['', 'runners: expected an array of one or more, each item a table, got nothing'],
+    ['a = [1\nb', 'expected TOML, got a syntax error in column 1: expected comma or end of structure'],
+    [
+      minimal.replace('https:', 'ftp:'),
+      'runners[0].url: expected an http or https URL without credentials, got "ftp://gitlab.example.com"',
+    ],
+    [minimal.replace('"instance"', '"docker"'), 'runners[0].executor: expected "instance", got "docker"'],
+    [minimal.replace('"glrt-secret-token"', '12345'), 'runners[0].token: expected a non-empty string on one line, got a number'],
+    [minimal.replace('secret', '\\n'), 'runners[0].token: expected a non-empty string on one line, got a string of 12 characters'],
+    [inRunner('tls-ca-file = "ca.crt"'), 'runners[0].tls-ca-file: expected the path of a readable file, got "ca.crt" (ENOENT)'],
+    [inRunner('tls-cert-file = "c.pem"'), 'runners[0].tls-key-file: expected a path, because tls-cert-file is set, got nothing'],
+    [inRunner('environment = ["hunter2"]'), 'runners[0].environment[0]: expected "NAME=value", got a string of 7 characters'],
+    [inRunner('shell = "pwsh"'), 'runners[0].shell: expected "bash" or "sh", got "pwsh"'],
+    [inRunner('limit = -1'), 'runners[0].limit: expected a whole number ≥ 0, got -1'],
+    [
+      inRunner('request_concurency = 2'),
+      'runners[0].request_concurency: expected a known key, got an unknown one; did you mean request_concurrency?',
+    ],
+    [inAutoscaler('max_use_count = -1'), 'runners[0].autoscaler.max_use_count: expected a whole number ≥ 0, got -1'],
+    [inAutoscaler('capacity_per_instance = 0'), 'runners[0].autoscaler.capacity_per_instance: expected a whole number ≥ 1, got 0'],
+    [inAutoscaler('plugin_config = "x"'), 'runners[0].autoscaler.plugin_config: expected a table, got "x"'],
+    [inAutoscaler('plugin_config = [1]'), 'runners[0].autoscaler.plugin_config: expected a table, got an array'],
+    [
+      inAutoscaler('scale_throttle = { limit = -2 }'),
+      'runners[0].autoscaler.scale_throttle.limit: expected a number ≥ 0, or -1 for no limit, got -2',
+    ],
+    [
+      inAutoscaler('connector_config = { key_path = "k" }'),
+      'runners[0].autoscaler.connector_config.key_path: expected the path of a readable file, got "k" (ENOENT)',
+    ],
+    [
+      inAutoscaler('connector_config = { protocol = "winrm" }'),
+      'runners[0].autoscaler.connector_config.protocol: expected "ssh", got "winrm"',
+    ],
+    [
+      inAutoscaler('policy = [{ periods = ["* * * *"] }]'),
+      'runners[0].autoscaler.policy[0].periods[0]: expected a cron expression of five fields, got "* * * *"',
+    ],
+    [
+      inAutoscaler('policy = [{ periods = ["99 * * * *"] }]'),
+      'runners[0].autoscaler.policy[0].periods[0]: expected a cron expression of five fields, got "99 * * * *"',
+    ],
+    [
+      inAutoscaler('policy = [{ idle_count = 2000-01-01 }]'),
+      'runners[0].autoscaler.policy[0].idle_count: expected a whole number ≥ 0, got a date',
+    ],
+  ])('%#: %s', (toml, problem) => {
+    expect(problemsOf(toml)).toEqual([problem])
+  })
+})
+
+test('keys that GitLab Runner has and we do not are warned about by name', () => {
+  const { warnings } = parseConfig(
+    `[session_server]\n${minimal}[runners.autoscaler.state_storage]\nenabled = true\n[runners.cache]\nType = "s3"\n`,
+    {
+      readFile,
+    },
+  )
+  expect(warnings).toEqual([
+    { path: 'session_server', message: 'not supported yet, ignored', line: 1 },
+    { path: 'runners[0].autoscaler.state_storage', message: 'not supported yet, ignored', line: 9 },
+    { path: 'runners[0].cache', message: 'not supported yet, ignored', line: 11 },
+  ])
+})
+
+test('two runners may not manage the same machines', () => {
+  const problems = (other: string): readonly string[] => problemsOf(minimal + other)
+  expect(problems(second('a', 'local'))).toEqual(['runners[1].name: expected a name of its own, got that of runners[0]'])
+  expect(problems(second('b', 'aws'))).toEqual([
+    'runners[1].autoscaler.plugin_config: expected an instance group of its own, got that of runners[0]',
+  ])
+  expect(problems(`${second('b', 'local')}fleet = "a"\n`)).toEqual([
+    'runners[1].autoscaler.fleet: expected a fleet of its own, got that of runners[0]',
+  ])
+  expect(problems(`${second('b', 'aws')}plugin_config = { name = "other" }\n`)).toEqual([])
+  expect(problemsOf(second('b', 'local') + second('c', 'local'))).toEqual([])
+})
+
+test('a message never shows a token or password', () => {
+  const secrets = ['glrt-secret', 'hunter2']
+  fc.assert(
+    fc.property(fc.constantFrom('\\n', '\\u0000'), fc.constantFrom(...secrets), (breaker, secret) => {
+      const shown = problemsOf(minimal.replace('glrt-secret-token', secret + breaker)).join()
+      expect(shown).not.toContain(secret)
+      expect(shown).not.toBe('')
+    }),
+  )
+})
+
+test('no text makes it throw anything but a ConfigError', () => {
+  const key = fc.constantFrom(
+    'concurrent',
+    'runners',
+    'a.b',
+    '"x"',
+    '[runners]',
+    '[[runners]]',
+    '[runners.autoscaler]',
+    '[[runners.autoscaler.policy]]',
+    'name',
+    'url',
+    'token',
+    'tls-ca-file',
+    'plugin',
+    'plugin_config',
+    'periods',
+    'idle_time',
+    'environment',
+    'listen_address',
+  )
+  const value = fc.constantFrom(
+    '',
+    '= 1',
+    '= -0',
+    '= inf',
+    '= 99999999999999999999',
+    '= "x"',
+    '= ["x", 1]',
+    '= {}',
+    '= { a = [{}] }',
+    '= """\nname = 1\n"""',
+    '= 2000-01-01',
+    '= true',
+    '= [',
+    '= "\\u0000"',
+  )
+  const line = fc.oneof(
+    fc.tuple(key, value).map((parts) => parts.join(' ')),
+    fc.string({ unit: 'binary' }),
+  )
+  fc.assert(
+    fc.property(fc.array(line, { maxLength: 12 }), (lines) => {
+      problemsOf(lines.join('\n'))
+    }),
+    { numRuns: 500 },
+  )
+})

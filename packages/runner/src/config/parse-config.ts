@@ -1,0 +1,98 @@
+import { readFileSync } from 'node:fs'
+import { parse, TomlError } from 'smol-toml'
+import { configTable } from './config-table.ts'
+import { keyLines, lineOf } from './key-lines.ts'
+import { ConfigError, type Problem } from './problem.ts'
+import { table } from './schema.ts'
+import type { AutoscalerSettings, RunnerSettings, Settings } from './settings.ts'
+import { sharedGroups } from './shared-groups.ts'
+
+export interface ConfigSource {
+  /** Name of the file, for messages. Default `config.toml`. */
+  readonly file?: string
+  /** Reads a file that the configuration names; throws as `fs.readFileSync` does, which is the default. */
+  readonly readFile?: (path: string) => string
+}
+
+export interface ParsedConfig {
+  readonly settings: Settings
+  /** Keys that GitLab Runner knows and this program ignores. */
+  readonly warnings: readonly Problem[]
+}
+
+/** A configuration as far as it could be read. With problems, settings that had one are absent, whatever their type says. */
+export interface ReadConfig {
+  readonly settings: { readonly runners?: readonly ReadRunner[] }
+  readonly problems: readonly Problem[]
+  readonly warnings: readonly Problem[]
+}
+
+export type ReadRunner = Partial<Omit<RunnerSettings, 'autoscaler'>> & { readonly autoscaler?: Partial<AutoscalerSettings> }
+
+/** Reads a configuration. Thrown: {@link ConfigError} with every problem in it, nothing else for whatever text. */
+export function parseConfig(toml: string, source: ConfigSource = {}): ParsedConfig {
+  return acceptConfig(toml, readConfig(toml, source), source)
+}
+
+/** Reads as much of a configuration as can be read, and collects what is wrong with the rest. Thrown: {@link ConfigError} when it is not TOML. */
+export function readConfig(toml: string, { file = 'config.toml', readFile = readTextFile }: ConfigSource = {}): ReadConfig {
+  const problems: Problem[] = []
+  const warnings: Problem[] = []
+  const settings = table(configTable).read(parseToml(toml, file), {
+    path: '',
+    problem: (path, message) => problems.push({ path, message }),
+    warning: (path, message) => warnings.push({ path, message }),
+    readFile,
+  })
+  const runners = (settings?.runners as readonly (ReadRunner | undefined)[] | undefined)?.map((runner) => runner ?? {})
+  if (runners) problems.push(...lonelyTlsFiles(runners), ...sharedGroups(runners))
+  return { settings: { ...settings, ...(runners && { runners }) }, problems, warnings }
+}
+
+/** The settings, when nothing is wrong with them. Thrown: {@link ConfigError}, the problems in the order of the file. */
+export function acceptConfig(
+  toml: string,
+  { settings, problems, warnings }: ReadConfig,
+  { file = 'config.toml' }: ConfigSource = {},
+): ParsedConfig {
+  if (problems.length > 0) throw new ConfigError(file, place(toml, problems))
+  return { settings: settings as Settings, warnings: place(toml, warnings) }
+}
+
+function parseToml(toml: string, file: string): Record<string, unknown> {
+  try {
+    return parse(toml)
+  } catch (error) {
+    if (!(error instanceof TomlError))
+      throw new ConfigError(file, [{ path: '', message: `expected TOML, got ${String(error)}` }], { cause: error })
+    const reason = (error.message.split('\n')[0] as string).replace(/^Invalid TOML document: /, '')
+    const message = `expected TOML, got a syntax error in column ${error.column}: ${reason}`
+    throw new ConfigError(file, [{ path: '', message, line: error.line }], { cause: error })
+  }
+}
+
+function lonelyTlsFiles(runners: readonly ReadRunner[]): readonly Problem[] {
+  const missing = (index: number, key: string, given: string): Problem => ({
+    path: `runners[${index}].${key}`,
+    message: `expected a path, because ${given} is set, got nothing`,
+  })
+  return runners.flatMap(({ tlsCertFile, tlsKeyFile }, index) => {
+    if ((tlsCertFile === undefined) === (tlsKeyFile === undefined)) return []
+    return tlsKeyFile === undefined ? missing(index, 'tls-key-file', 'tls-cert-file') : missing(index, 'tls-cert-file', 'tls-key-file')
+  })
+}
+
+/** Adds line numbers, which cost a second reading, and sorts by them. */
+function place(toml: string, problems: readonly Problem[]): readonly Problem[] {
+  if (problems.length === 0) return problems
+  const lines = keyLines(toml)
+  const placed = problems.map((problem): Problem => {
+    const line = lineOf(problem.path, lines)
+    return line === undefined ? problem : { ...problem, line }
+  })
+  return placed.sort((one, other) => (one.line ?? 0) - (other.line ?? 0))
+}
+
+function readTextFile(path: string): string {
+  return readFileSync(path, 'utf8')
+}

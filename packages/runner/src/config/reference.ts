@@ -1,0 +1,39 @@
+import { configTable } from './config-table.ts'
+import type { Field, TableSchema } from './schema.ts'
+
+const introduction = `# config.toml
+
+One file, in GitLab Runner's own keys. \`runner-core validate --config config.toml\` names every problem in it at once.
+
+- An unknown key is an error. Keys that GitLab Runner has and this program does not yet are ignored with a warning; they stand below each table.
+- Durations are Go's: \`"20m0s"\`, \`"1h30m"\`, \`"1.5s"\`.
+- Relative paths are relative to the working directory.
+
+This page is made from the schema that checks the file: \`npm run reference -w packages/runner\`.
+`
+
+/** docs/reference/config.md, from the schema. */
+export function configReference(): string {
+  return `${introduction}${sections('', configTable as TableSchema<object>, false).join('')}`
+}
+
+function sections(path: string, schema: TableSchema<object>, isList: boolean): readonly string[] {
+  const fields = Object.values(schema.fields) as readonly Field<unknown>[]
+  const title = path === '' ? 'Top level' : isList ? `\`[[${path}]]\`` : `\`[${path}]\``
+  const rows = fields.map((field) => `| \`${field.key}\` | ${cell(field.kind.expected)} | ${presence(field)} | ${cell(field.doc)} |\n`)
+  const ignored = schema.notYet.length === 0 ? '' : `\nIgnored with a warning: ${schema.notYet.map((key) => `\`${key}\``).join(', ')}.\n`
+  const inner = fields.flatMap(({ key, kind }) =>
+    kind.table ? sections(path === '' ? key : `${path}.${key}`, kind.table, kind.isList === true) : [],
+  )
+  return [`\n## ${title}\n\n| key | value | default | meaning |\n|---|---|---|---|\n${rows.join('')}${ignored}`, ...inner]
+}
+
+function presence({ presence: is, byDefault, kind }: Field<unknown>): string {
+  if (is === 'required') return '**required**'
+  if (is === 'optional' || (kind.table && !kind.isList)) return '–'
+  return `\`${JSON.stringify(byDefault)}\``
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|')
+}

@@ -1,0 +1,84 @@
+/**
+ * A configuration after reading: camel case, units in the names, defaults filled in. docs/reference/config.md says what each key means.
+ *
+ * @module
+ */
+import type { ConnectorConfig } from '@runner-core/fleeting'
+import type { IdlePolicy } from '@runner-core/taskscaler'
+import type { ListenAddress } from './kinds.ts'
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+/** `runner` is GitLab Runner's word for `text`. */
+export type LogFormat = 'text' | 'json' | 'runner'
+
+/** The whole file. */
+export interface Settings {
+  /** Jobs at once over all runners. `Infinity`: each runner's own bounds decide. */
+  readonly concurrent: number
+  readonly checkIntervalMs: number
+  readonly logLevel: LogLevel
+  readonly logFormat: LogFormat
+  readonly listenAddress?: ListenAddress
+  readonly shutdownTimeoutMs: number
+  readonly runners: readonly RunnerSettings[]
+}
+
+/** `[[runners]]` */
+export interface RunnerSettings {
+  readonly name: string
+  readonly id?: number
+  readonly url: string
+  readonly token: string
+  readonly tlsCaFile?: string
+  readonly tlsCertFile?: string
+  readonly tlsKeyFile?: string
+  readonly executor: 'instance'
+  readonly shell: 'bash' | 'sh'
+  readonly buildsDir: string
+  readonly environment: readonly { readonly name: string; readonly value: string }[]
+  /** Jobs at once; `Infinity`: no bound of its own. */
+  readonly limit: number
+  readonly requestConcurrency: number
+  readonly outputLimitBytes: number
+  readonly unhealthyRequestsLimit: number
+  readonly unhealthyIntervalMs: number
+  readonly finalUpdateRetryLimit: number
+  readonly autoscaler: AutoscalerSettings
+}
+
+/** `[runners.autoscaler]` */
+export interface AutoscalerSettings {
+  /** What the instances are found again by. Default: the runner's name, see {@link fleetName}. */
+  readonly fleet?: string
+  readonly plugin: string
+  readonly pluginConfig: Readonly<Record<string, unknown>>
+  readonly capacityPerInstance: number
+  /** `Infinity`: no bound. */
+  readonly maxUseCount: number
+  /** `Infinity`: the group's own maximum. */
+  readonly maxInstances: number
+  readonly instanceReadyCommand?: string
+  readonly instanceAcquireTimeoutMs: number
+  readonly updateIntervalMs: number
+  readonly updateIntervalWhenExpectingMs: number
+  readonly deletionRetryIntervalMs: number
+  readonly shutdownDeletionIntervalMs: number
+  readonly shutdownDeletionRetries: number
+  readonly failureThreshold: number
+  readonly deleteInstancesOnShutdown: boolean
+  readonly scaleThrottle: ScaleThrottle
+  readonly connector: ConnectorConfig
+  readonly policies: readonly IdlePolicy[]
+}
+
+/** `[runners.autoscaler.scale_throttle]`: a token bucket. */
+export interface ScaleThrottle {
+  /** New instances per second; `Infinity`: no throttle. */
+  readonly perSecond: number
+  readonly burst?: number
+}
+
+/** The name of a runner's fleet. */
+export function fleetName(runner: RunnerSettings): string {
+  return runner.autoscaler.fleet ?? runner.name
+}
