@@ -31,10 +31,14 @@ test.each(plain)('under a plain shell, $kind prints what it must and ends as it 
   else for (const text of expected.has) expect(printed).toContain(text)
 })
 
-test('what must end really runs on when nobody ends it', () => {
-  const { spec, mustEnd } = jobs.find((job) => job.mustEnd !== undefined)!
-  spawnSync('bash', ['-ec', spec.script.join('\n')], { stdio: 'ignore' })
-  const left = listProcesses().filter(({ commandLine }) => commandLine === `sleep ${mustEnd}`)
-  for (const { pid } of left) process.kill(pid)
-  expect(left).toHaveLength(2)
+test('what must end really runs on when nobody ends it', async () => {
+  const index = jobs.findIndex((job) => job.mustEnd !== undefined) + 40 * process.pid
+  const { spec, mustEnd } = makeJob({ index, durationMs: 10 })
+  const left = () => listProcesses().filter(({ commandLine }) => commandLine === `sleep ${mustEnd}`)
+  try {
+    spawnSync('bash', ['-ec', spec.script.join('\n')], { stdio: 'ignore' })
+    await expect.poll(left).toHaveLength(2)
+  } finally {
+    for (const { pid } of left()) process.kill(pid)
+  }
 })
