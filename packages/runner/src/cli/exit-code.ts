@@ -1,0 +1,9 @@
+/** How the program ends. */
+export const exitCode = {
+  /** Done; for `run`: stopped by a signal, in order. */
+  ok: 0,
+  /** Something failed at run time, or `run` could not stop in order within its time. */
+  failed: 1,
+  /** Bad input: the command line or the configuration. Nothing was started. */
+  badInput: 2,
+} as const

@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest'
+import { createLogger } from './create-logger.ts'
+
+function logged(
+  format: 'json' | 'text',
+  secrets: readonly string[],
+  log: (logger: ReturnType<typeof createLogger>) => void,
+): readonly string[] {
+  const lines: string[] = []
+  log(createLogger({ level: 'info', format, secrets, write: (line) => lines.push(line) }))
+  return lines
+}
+
+test('a JSON line has its level, time, message and fields', () => {
+  const [line] = logged('json', [], (logger) => logger.info({ job: 7 }, 'job finished'))
+  expect(JSON.parse(line as string)).toEqual({ level: 'info', time: expect.stringMatching(/^\d{4}-.*Z$/), job: 7, msg: 'job finished' })
+})
+
+test('a text line is one line, whatever its fields hold', () => {
+  const fields = { job: 7, reason: 'a "quoted"\nword', empty: '', list: [1], error: new Error('it\nbroke') }
+  const [line, ...more] = logged('text', [], (logger) => logger.warn(fields, 'job finished'))
+  expect(more).toEqual([])
+  expect(line).toMatch(/^\S+Z WARN {2}job finished job=7 reason="a \\"quoted\\"\\nword" empty="" list=\[1\] error="it\\nbroke"\n$/)
+})
+
+test.each(['json', 'text'] as const)('secrets are hidden in %s lines: known ones, GitLab tokens, passwords in URLs', (format) => {
+  const secrets = ['pass"word', 'pass"word-longer', 'abc']
+  const text = logged(format, secrets, (logger) => {
+    logger.error({ error: new Error('bad pass"word-longer'), nested: { token: 'glrt-t1_abcdefghijklm' } }, 'with pass"word')
+    logger.info({ url: 'https://gitlab-ci-token:s3cr3t@host/x.git', key: 'glcbt-64_abcdefgh.x' }, 'abcdef')
+  }).join('')
+  for (const secret of ['pass', 'word', 'longer', 't1_abc', 's3cr3t', '64_abc']) expect(text).not.toContain(secret)
+  for (const kept of ['gitlab-ci-token:', '@host/x.git', 'glrt-', 'abcdef']) expect(text).toContain(kept)
+})
+
+test('each line written is counted by its level, and none below the least', () => {
+  const counted: string[] = []
+  const logger = createLogger({ level: 'warn', format: 'json', secrets: [], write: () => {}, onLine: (level) => counted.push(level) })
+  logger.info({}, 'no')
+  logger.warn({}, 'yes')
+  logger.error({}, 'yes')
+  expect(counted).toEqual(['warn', 'error'])
+})

@@ -1,0 +1,44 @@
+import { type Logger, levels, pino, stdSerializers, stdTimeFunctions } from 'pino'
+import type { LogFormat, LogLevel, Settings } from '../config/settings.ts'
+import { createRedactor } from './redact.ts'
+import { textLine } from './text-line.ts'
+
+export interface LoggerOptions {
+  readonly level: LogLevel
+  readonly format: LogFormat
+  /** Never written, wherever they turn up. */
+  readonly secrets: readonly string[]
+  /** Takes each line, with its end. */
+  readonly write: (line: string) => void
+  /** Called before each line. */
+  readonly onLine?: (level: LogLevel) => void
+}
+
+/** A pino logger with readable level names and times, that hides secrets. */
+export function createLogger({ level, format, secrets, write, onLine }: LoggerOptions): Logger {
+  const redact = createRedactor(secrets)
+  const written = format === 'json' ? redact : (line: string): string => textLine(redact(line))
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: stdSerializers.err, error: stdSerializers.err },
+      hooks: {
+        logMethod(args, method, number) {
+          onLine?.(levels.labels[number] as LogLevel)
+          method.apply(this, args)
+        },
+      },
+    },
+    { write: (line: string) => write(written(line)) },
+  )
+}
+
+/** What a configuration holds that no log may show. */
+export function secretsOf({ runners }: Settings): readonly string[] {
+  return runners.flatMap(({ token, autoscaler: { connector } }) =>
+    connector.password === undefined ? [token] : [token, connector.password],
+  )
+}

@@ -1,0 +1,51 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { firstPace, nextPace, type PaceRules, type PollPace, type PollResult } from './poll-pace.ts'
+
+const rules: PaceRules = { checkIntervalMs: 3_000, requestConcurrency: 4, unhealthyRequestsLimit: 3, unhealthyIntervalMs: 3_600_000 }
+const at = { startedAt: 1_000, now: 1_200 }
+const after = (...results: readonly PollResult[]): PollPace =>
+  results.reduce((pace, result) => nextPace(pace, result, at, rules), firstPace)
+
+test('after a job the next request goes at once, and one more may be in flight, up to request_concurrency', () => {
+  expect(after('job')).toMatchObject({ limit: 2, nextAt: 1_200 })
+  expect(after('job', 'job', 'job', 'job', 'job').limit).toBe(4)
+})
+
+test('without a job, requests begin one check interval apart, and fewer are in flight', () => {
+  expect(after('none')).toMatchObject({ limit: 1, nextAt: 4_000 })
+  expect(after('job', 'job', 'job', 'none').limit).toBe(2)
+  expect(nextPace(firstPace, 'none', { startedAt: 1_000, now: 51_000 }, rules).nextAt).toBeLessThan(51_000)
+})
+
+test('after a conflict the next request goes soon', () => {
+  expect(after('job', 'conflict')).toMatchObject({ limit: 2, nextAt: 1_300 })
+  expect(nextPace(firstPace, 'conflict', at, { ...rules, checkIntervalMs: 10 }).nextAt).toBe(1_210)
+})
+
+test('failures back off, doubling, to a minute; any answer ends it', () => {
+  const waits = [1, 2, 3, 4, 5, 6, 7].map((count) => after(...Array<PollResult>(count).fill('failed')).nextAt - at.now)
+  expect(waits).toEqual([3_000, 6_000, 12_000, 24_000, 48_000, 60_000, 60_000])
+  expect(after('failed', 'failed', 'none').failures).toBe(0)
+  expect(nextPace(firstPace, 'failed', at, { ...rules, checkIntervalMs: 90_000 }).nextAt).toBe(91_200)
+})
+
+test('three refusals in a row pause the runner for its unhealthy interval, then it tries again', () => {
+  expect(after('refused', 'refused').paused).toBe(false)
+  expect(after('refused', 'refused', 'refused')).toMatchObject({ paused: true, nextAt: 3_601_200 })
+  expect(after('refused', 'refused', 'failed', 'refused').paused).toBe(false)
+  expect(after('refused', 'refused', 'none', 'refused').paused).toBe(false)
+  expect(after('refused', 'refused', 'refused', 'refused')).toMatchObject({ paused: false, refusals: 1 })
+})
+
+test('whatever comes, the limit stays within bounds and no wait is endless', () => {
+  const result = fc.constantFrom<PollResult>('job', 'none', 'conflict', 'refused', 'failed')
+  fc.assert(
+    fc.property(fc.array(result, { maxLength: 2_000 }), (results) => {
+      const { limit, nextAt } = after(...results)
+      expect(limit).toBeGreaterThanOrEqual(1)
+      expect(limit).toBeLessThanOrEqual(rules.requestConcurrency)
+      expect(nextAt).toBeLessThanOrEqual(at.now + rules.unhealthyIntervalMs)
+    }),
+  )
+})
