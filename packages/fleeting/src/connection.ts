@@ -25,7 +25,7 @@ export interface Execution {
   readonly closed: Promise<ExitStatus>
   /** Asks the machine to send a signal, such as `"TERM"`, to the command. Best effort: old servers ignore it. */
   kill(signalName: string): void
-  /** Closes the channel; the connection stays. */
+  /** Closes the channel; the connection stays. What has not settled rejects with an `AbortError`; what the command started may live on. */
   close(): void
 }
 
@@ -36,10 +36,15 @@ export type DialTarget = { readonly host: string; readonly port: number } | { re
 export interface Connection {
   /** Starts a command with the machine's login shell; resolves once the machine accepted it. Thrown: `ConnectionError` `connection_lost`, `channel_refused`. */
   exec(command: string, options?: ExecOptions): Promise<Execution>
-  /** Opens a byte stream to a TCP port or Unix socket as seen from the machine. Thrown: `ConnectionError`. */
+  /**
+   * Opens a byte stream to a TCP port or Unix socket as seen from the machine. Like a socket it emits `error` when the connection is lost.
+   * Thrown: `ConnectionError` `connection_lost`, or `channel_refused` when nothing listens there or the machine does not forward.
+   */
   dial(target: DialTarget): Promise<Duplex>
   /** Resolves when one small round trip succeeded; rejects with `connection_lost` after `timeoutMs` without an answer, and the connection is then closed. */
   check(timeoutMs: number): Promise<void>
+  /** `Clock.now()` when the machine last sent anything; where it is recent, a check can be spared. Absent: always check. */
+  readonly lastHeardAt?: number
   /** Undefined while the connection can be used; afterwards why it ended. */
   readonly ended: Error | undefined
   /** Calls `listener` once when the connection ends, at once if it has ended. */

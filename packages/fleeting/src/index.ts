@@ -10,6 +10,8 @@ export { type CancelTimer, type Clock, delay, type Random, systemClock } from '.
 export { ConfigTable } from './config-table.ts'
 /** What a machine is reached by. */
 export type { Connection, DialTarget, ExecOptions, Execution, ExitStatus, OutputSink } from './connection.ts'
+export { ConnectionKeeper, type ConnectionKeeperOptions } from './connection-keeper.ts'
+export type { Connector } from './connector.ts'
 /** The closed error vocabularies. */
 export {
   asGroupError,
@@ -40,6 +42,13 @@ export type {
   PluginContext,
 } from './instance-group.ts'
 export { fleetKeyPair, type KeyPair, newKeyPair, publicKeyOf } from './key-pair.ts'
+export {
+  type LoadedPlugin,
+  type LoadPluginOptions,
+  loadPlugin,
+  PluginError,
+  type PluginErrorCode,
+} from './load-plugin.ts'
 export { type Logger, silentLogger } from './logger.ts'
 export { type Instance, type InstanceCause, type InstanceChange, isUsable, type Removal } from './provisioner/instance.ts'
 export {
@@ -57,6 +66,10 @@ export type { GroupOperation, InstanceCounts, ProvisionerObserver } from './prov
 export { defaultProvisionerSettings, type HealthSettings, type ProvisionerSettings } from './provisioner/settings.ts'
 /** Keeps a group: launches, removes and knows its instances. */
 export type { Provisioner, ProvisionerOptions, RequestOptions, ShutdownOptions } from './provisioner.ts'
+export type { Address } from './ssh/address.ts'
+export type { DialTcp } from './ssh/dial-tcp.ts'
+/** The connector for machines with an SSH server. */
+export { createSshConnector, type SshConnectorOptions } from './ssh/ssh-connector.ts'
 /** Where intents and facts about a fleet are kept. */
 export {
   FencedError,

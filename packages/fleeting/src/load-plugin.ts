@@ -1,0 +1,137 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, isAbsolute, join, resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { CreateInstanceGroup } from './instance-group.ts'
+
+/**
+ * | code | meaning |
+ * |---|---|
+ * | `plugin_not_found` | nothing of that name is installed, or no such file exists; the message says what to install |
+ * | `plugin_failed` | it exists, but its module could not be loaded; see `cause` |
+ * | `plugin_invalid` | it was loaded, but does not export a function `createInstanceGroup` |
+ */
+export type PluginErrorCode = 'plugin_not_found' | 'plugin_failed' | 'plugin_invalid'
+
+/** Thrown when a plugin cannot be used. */
+export class PluginError extends Error {
+  override readonly name = 'PluginError'
+  readonly code: PluginErrorCode
+  /** As it was asked for. */
+  readonly reference: string
+
+  constructor(code: PluginErrorCode, reference: string, message: string, options: { readonly cause?: unknown } = {}) {
+    super(`plugin ${JSON.stringify(reference)}: ${message}`, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.reference = reference
+  }
+}
+
+export interface LoadPluginOptions {
+  /** Where paths start and packages are looked for first, with the directories above it; then where this package is installed. Default: the working directory. */
+  readonly baseDirectory?: string
+}
+
+export interface LoadedPlugin {
+  readonly createInstanceGroup: CreateInstanceGroup
+  /** The file that was loaded. */
+  readonly file: string
+}
+
+/**
+ * Imports an instance group plugin. `reference` is a short name (`local`: the package `@runner-core/fleeting-plugin-local`, otherwise `fleeting-plugin-local`), the name of a
+ * package, or the path of a file (it starts with `./`, `../` or `/`). Nothing is imported before. Thrown: {@link PluginError}.
+ */
+export async function loadPlugin(reference: string, options: LoadPluginOptions = {}): Promise<LoadedPlugin> {
+  const baseDirectory = resolve(options.baseDirectory ?? '.')
+  const file = isPath(reference) ? findFile(reference, baseDirectory) : findPackage(reference, baseDirectory)
+  const module = await importModule(reference, file)
+  if (typeof module.createInstanceGroup !== 'function') {
+    throw new PluginError('plugin_invalid', reference, `${file} does not export a function createInstanceGroup`)
+  }
+  return { createInstanceGroup: module.createInstanceGroup as CreateInstanceGroup, file }
+}
+
+async function importModule(reference: string, file: string): Promise<{ readonly createInstanceGroup?: unknown }> {
+  try {
+    return await import(pathToFileURL(file).href)
+  } catch (error) {
+    throw new PluginError('plugin_failed', reference, `${file} cannot be loaded: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+function isPath(reference: string): boolean {
+  return /^\.{1,2}[\\/]/.test(reference) || isAbsolute(reference)
+}
+
+function findFile(reference: string, baseDirectory: string): string {
+  const file = resolve(baseDirectory, reference)
+  if (existsSync(file)) return file
+  throw new PluginError('plugin_not_found', reference, `no such file: ${file}`)
+}
+
+function findPackage(reference: string, baseDirectory: string): string {
+  const names = candidateNames(reference)
+  if (names.length === 0) {
+    throw new PluginError(
+      'plugin_not_found',
+      reference,
+      'expected a short name such as local, the name of a package, or a path that starts with ./ or /',
+    )
+  }
+  const ownDirectory = dirname(fileURLToPath(import.meta.url))
+  for (const name of names) {
+    const directory = packageDirectory(name, baseDirectory) ?? packageDirectory(name, ownDirectory)
+    if (directory !== undefined) return entryOf(directory, reference)
+  }
+  throw new PluginError('plugin_not_found', reference, `it is not installed; try: npm install ${names[0]}`)
+}
+
+/** The packages that a name may mean, the likeliest first; none when it cannot be a package's name. */
+export function candidateNames(reference: string): string[] {
+  if (/^@[\w.-]+\/[\w.-]+$/.test(reference)) return [reference]
+  if (!/^[\w-][\w.-]*$/.test(reference)) return []
+  if (reference.startsWith('fleeting-plugin-')) return [`@runner-core/${reference}`, reference]
+  return [`@runner-core/fleeting-plugin-${reference}`, `fleeting-plugin-${reference}`, reference]
+}
+
+function packageDirectory(name: string, from: string): string | undefined {
+  for (let directory = from; ; directory = dirname(directory)) {
+    const found = join(directory, 'node_modules', name)
+    if (existsSync(join(found, 'package.json'))) return found
+    if (dirname(directory) === directory) return undefined
+  }
+}
+
+interface Manifest {
+  readonly exports?: unknown
+  readonly main?: string
+}
+
+/** The file that `import` of the package would load. Not left to Node, which resolves from the importing module only, and not by what was configured. */
+function entryOf(directory: string, reference: string): string {
+  let manifest: Manifest
+  try {
+    manifest = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as Manifest
+  } catch (error) {
+    throw new PluginError('plugin_failed', reference, `${join(directory, 'package.json')} cannot be read`, { cause: error })
+  }
+  const { exports, main } = manifest
+  const entry = exports === undefined ? (main ?? 'index.js') : mainExport(exports)
+  if (entry === undefined) throw new PluginError('plugin_failed', reference, `${directory} exports nothing that can be imported`)
+  return join(directory, entry)
+}
+
+/** Run from its sources, this package takes plugins of the same kind from theirs. */
+const conditions = [...(import.meta.url.endsWith('.ts') ? ['@runner-core/source'] : []), 'node', 'import', 'module-sync', 'default']
+
+/** What `exports` of a package.json says of the package itself, by Node's rules. */
+export function mainExport(exports: unknown): string | undefined {
+  if (typeof exports === 'string') return exports
+  if (Array.isArray(exports)) return exports.map(mainExport).find((entry) => entry !== undefined)
+  if (typeof exports !== 'object' || exports === null) return undefined
+  for (const [key, value] of Object.entries(exports)) {
+    const entry = key === '.' || conditions.includes(key) ? mainExport(value) : undefined
+    if (entry !== undefined) return entry
+  }
+  return undefined
+}

@@ -1,0 +1,110 @@
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import ssh2, { type AuthHandlerMiddleware, type Client } from 'ssh2'
+import { ConnectionError } from '../errors.ts'
+import { hostKeyMismatch, preferredAlgorithms } from './host-keys.ts'
+import type { Login } from './login.ts'
+
+export interface HandshakeOptions {
+  /** Connected. Destroyed when the handshake fails. */
+  readonly socket: Duplex
+  readonly login: Login
+  /** The host keys of which one must be shown; none: any. */
+  readonly expectedHostKeys: readonly Buffer[]
+  readonly signal: AbortSignal
+}
+
+/** A client that is logged in, and the host key that the machine showed. */
+export interface LoggedIn {
+  readonly client: Client
+  readonly hostKey: Buffer
+}
+
+/**
+ * Speaks SSH on a connected socket until the login has succeeded. Thrown: `ConnectionError` (`host_key_mismatch`, `refused_credentials`, `unreachable` when no algorithm
+ * is shared) for what another try cannot mend; any other error is worth one, an early close above all: `MaxStartups` drops connections so.
+ */
+export function handshake({ socket, login, expectedHostKeys, signal }: HandshakeOptions): Promise<LoggedIn> {
+  return new Promise((resolve, reject) => {
+    const client = new ssh2.Client()
+    let hostKey: Buffer | undefined
+    let agentError: Error | undefined
+    const fail = (reason: unknown): void => {
+      settle()
+      socket.destroy()
+      reject(reason)
+    }
+    const onAbort = (): void => fail(signal.reason)
+    const onClose = (): void => fail(new Error('the machine closed the connection during the SSH handshake'))
+    const onError = (error: ClientError): void => {
+      // The client goes on with the next method.
+      if (error.level === 'agent') agentError = error
+      else if (hostKey !== undefined && !isExpected(hostKey, expectedHostKeys)) fail(hostKeyMismatch(expectedHostKeys, hostKey))
+      else fail(finalError(error, login, agentError) ?? error)
+    }
+    const settle = (): void => {
+      signal.removeEventListener('abort', onAbort)
+      client.removeListener('close', onClose).removeListener('error', onError)
+    }
+
+    // An error event without a listener would end the process; whoever takes the client over adds a real one.
+    client.on('error', () => {})
+    if (signal.aborted) return onAbort()
+    if (socket.destroyed) return onClose()
+    signal.addEventListener('abort', onAbort, { once: true })
+    client.on('close', onClose).on('error', onError)
+    client.once('ready', () => {
+      settle()
+      resolve({ client, hostKey: hostKey! })
+    })
+
+    // Nagle's algorithm would cost up to 100 ms for each command.
+    if (socket instanceof Socket) socket.setNoDelay(true)
+    client.connect({
+      sock: socket,
+      username: login.username,
+      authHandler: tryInOrder(login),
+      hostVerifier: (shown: Buffer): boolean => {
+        hostKey = shown
+        return isExpected(shown, expectedHostKeys)
+      },
+      algorithms: { serverHostKey: preferredAlgorithms(expectedHostKeys) },
+      strictVendor: false,
+      // Time limits are the caller's, on its own clock.
+      readyTimeout: 0,
+      keepaliveInterval: 0,
+    })
+  })
+}
+
+interface ClientError extends Error {
+  readonly level?: string
+  readonly code?: unknown
+}
+
+function isExpected(shown: Buffer, expected: readonly Buffer[]): boolean {
+  return expected.length === 0 || expected.some((key) => key.equals(shown))
+}
+
+/** Each method once, those only that the server offers, so that its limit of tries is not spent on others. */
+function tryInOrder({ methods }: Login): AuthHandlerMiddleware {
+  const left = [...methods]
+  return (offered: readonly string[] | null) => {
+    for (let method = left.shift(); method !== undefined; method = left.shift()) {
+      const wireName = method.type === 'agent' ? 'publickey' : method.type
+      if (offered === null || offered.includes(wireName)) return method
+    }
+    return false
+  }
+}
+
+function finalError(error: ClientError, { username, methods }: Login, agentError: Error | undefined): ConnectionError | undefined {
+  const noMoreMethods = 14
+  if (error.level === 'client-authentication' || error.code === noMoreMethods || /too many authentication failures/i.test(error.message)) {
+    const tried = [...new Set(methods.map((method) => method.type))].join(', ')
+    const agent = agentError === undefined ? '' : `; agent: ${agentError.message}`
+    return new ConnectionError('refused_credentials', `the machine refused user ${username} (${tried}${agent})`, { cause: error })
+  }
+  if (/no matching/.test(error.message)) return new ConnectionError('unreachable', error.message, { cause: error })
+  return undefined
+}

@@ -1,0 +1,199 @@
+import type { Duplex } from 'node:stream'
+import type { Client, ClientChannel } from 'ssh2'
+import type { CancelTimer, Clock } from '../clock.ts'
+import type { Connection, DialTarget, ExecOptions, Execution } from '../connection.ts'
+import { deadline } from '../deadline.ts'
+import { ConnectionError } from '../errors.ts'
+import { Semaphore } from '../semaphore.ts'
+import { SshExecution } from './ssh-execution.ts'
+import { closeUnusedChannels, ping } from './ssh2-internals.ts'
+import { Tunnel } from './tunnel.ts'
+
+export interface SshConnectionOptions {
+  /** Logged in. */
+  readonly client: Client
+  readonly socket: Duplex
+  readonly clock: Clock
+  /** After so long a silence the machine is asked for a sign of life, milliseconds; 0: never. */
+  readonly keepaliveMs: number
+}
+
+/** OpenSSH's `MaxSessions` unless configured otherwise. */
+const maxChannels = 10
+/** How long a command waits for one of them. Bounded, so that what would end the others is not stuck behind them. */
+const channelWaitMs = 10_000
+/** As OpenSSH's `ServerAliveCountMax`. */
+const maxUnanswered = 3
+/** How long a polite end may take. */
+const goodbyeMs = 1000
+
+/** A connection to an SSH server. Commands have a channel each, 10 at most at a time: more wait for up to 10 s, then `channel_refused`. Tunnels are not counted. */
+export class SshConnection implements Connection {
+  readonly #client: Client
+  readonly #socket: Duplex
+  readonly #clock: Clock
+  readonly #keepaliveMs: number
+  readonly #channels = new Semaphore(maxChannels)
+  readonly #executions = new Set<SshExecution>()
+  readonly #tunnels = new Set<Tunnel>()
+  readonly #listeners: ((reason: Error) => void)[] = []
+  readonly #socketClosed: Promise<void>
+  #ended: Error | undefined
+  #lastHeardAt: number
+  #unanswered = 0
+  #cancelKeepalive: CancelTimer = () => {}
+
+  constructor({ client, socket, clock, keepaliveMs }: SshConnectionOptions) {
+    this.#client = client
+    this.#socket = socket
+    this.#clock = clock
+    this.#keepaliveMs = keepaliveMs
+    this.#lastHeardAt = clock.now()
+    this.#socketClosed = new Promise((resolve) => client.once('close', resolve))
+    socket.on('data', () => {
+      this.#lastHeardAt = clock.now()
+      this.#unanswered = 0
+    })
+    const onEnd = (): void => this.#end(lost('the machine closed the connection'))
+    client.on('error', (error: Error) => this.#end(lost(error.message, error)))
+    client.once('end', onEnd).once('close', onEnd)
+    if (keepaliveMs > 0) this.#cancelKeepalive = clock.after(keepaliveMs, this.#keepAlive)
+  }
+
+  get ended(): Error | undefined {
+    return this.#ended
+  }
+
+  get lastHeardAt(): number {
+    return this.#lastHeardAt
+  }
+
+  onEnd(listener: (reason: Error) => void): void {
+    if (this.#ended === undefined) this.#listeners.push(listener)
+    else listener(this.#ended)
+  }
+
+  async exec(command: string, options: ExecOptions = {}): Promise<Execution> {
+    const { signal } = options
+    signal?.throwIfAborted()
+    if (this.#ended !== undefined) throw this.#ended
+    if (!this.#channels.tryAcquire()) await this.#channelFree(signal)
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => reject(signal?.reason)
+      signal?.addEventListener('abort', onAbort, { once: true })
+      const onChannel = (error: Error | undefined, channel: ClientChannel): void => {
+        signal?.removeEventListener('abort', onAbort)
+        if (error !== undefined) {
+          this.#channels.release()
+          closeUnusedChannels(this.#client)
+          reject(this.#refusal(error))
+          return
+        }
+        // Aborted meanwhile or not: an execution sees to the end of its channel.
+        const execution = new SshExecution(this.#client, channel, options)
+        this.#executions.add(execution)
+        channel.once('close', () => {
+          this.#executions.delete(execution)
+          this.#channels.release()
+        })
+        resolve(execution)
+      }
+      this.#ask(() => this.#client.exec(command, onChannel), onChannel)
+    })
+  }
+
+  dial(target: DialTarget): Promise<Duplex> {
+    return new Promise((resolve, reject) => {
+      const onChannel = (error: Error | undefined, channel: ClientChannel): void => {
+        if (error !== undefined) {
+          reject(this.#refusal(error))
+          return
+        }
+        const tunnel = new Tunnel(channel)
+        this.#tunnels.add(tunnel)
+        tunnel.once('close', () => this.#tunnels.delete(tunnel))
+        resolve(tunnel)
+      }
+      this.#ask(() => {
+        if ('socketPath' in target) this.#client.openssh_forwardOutStreamLocal(target.socketPath, onChannel)
+        else this.#client.forwardOut('127.0.0.1', 0, target.host, target.port, onChannel)
+      }, onChannel)
+    })
+  }
+
+  check(timeoutMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#ended !== undefined) return reject(this.#ended)
+      const cancel = this.#clock.after(timeoutMs, () => this.#end(lost(`no answer within ${timeoutMs} ms`)))
+      // Called, too, when the socket closes.
+      ping(this.#client, () => {
+        cancel()
+        if (this.#ended === undefined) resolve()
+        else reject(this.#ended)
+      })
+    })
+  }
+
+  async close(): Promise<void> {
+    if (this.#ended === undefined) {
+      this.#finish(lost('this side closed the connection'))
+      this.#client.end()
+      this.#clock.after(goodbyeMs, () => this.#socket.destroy())
+    }
+    await this.#socketClosed
+  }
+
+  async #channelFree(signal: AbortSignal | undefined): Promise<void> {
+    const refused = (): ConnectionError =>
+      new ConnectionError('channel_refused', `${maxChannels} commands are running, and none ended within ${channelWaitMs} ms`)
+    using limit = deadline(this.#clock, channelWaitMs, refused, signal)
+    await this.#channels.acquire(limit.signal)
+  }
+
+  /** ssh2 throws when the socket is closing already. */
+  #ask(request: () => void, onChannel: (error: Error, channel: never) => void): void {
+    try {
+      request()
+    } catch (error) {
+      this.#end(lost((error as Error).message, error))
+      onChannel(error as Error, undefined as never)
+    }
+  }
+
+  #refusal(error: Error): Error {
+    return this.#ended ?? new ConnectionError('channel_refused', error.message, { cause: error })
+  }
+
+  #end(reason: ConnectionError): void {
+    this.#finish(reason)
+    this.#socket.destroy()
+  }
+
+  #finish(reason: ConnectionError): void {
+    if (this.#ended !== undefined) return
+    this.#ended = reason
+    this.#cancelKeepalive()
+    this.#channels.refuseWaiting(reason)
+    for (const execution of this.#executions) execution.connectionEnded(reason)
+    for (const tunnel of this.#tunnels) tunnel.destroy(reason)
+    for (const listener of this.#listeners) listener(reason)
+  }
+
+  /** Counts questions, not time: after a pause of this process nothing is lost yet. */
+  readonly #keepAlive = (): void => {
+    const quietMs = this.#keepaliveMs - (this.#clock.now() - this.#lastHeardAt)
+    if (quietMs <= 0 && this.#unanswered === maxUnanswered) {
+      this.#end(lost(`no answer to ${maxUnanswered} keep-alive requests`))
+      return
+    }
+    if (quietMs <= 0) {
+      this.#unanswered += 1
+      ping(this.#client, () => {})
+    }
+    this.#cancelKeepalive = this.#clock.after(quietMs > 0 ? quietMs : this.#keepaliveMs, this.#keepAlive)
+  }
+}
+
+function lost(message: string, cause?: unknown): ConnectionError {
+  return new ConnectionError('connection_lost', `SSH connection lost: ${message}`, { cause })
+}

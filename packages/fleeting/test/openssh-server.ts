@@ -1,0 +1,164 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
+import ssh2 from 'ssh2'
+
+export interface SshdOptions {
+  /** Default 10, as in a stock `sshd_config`. */
+  readonly maxSessions?: number
+  /** Default `10:30:100`, as in a stock `sshd_config`. */
+  readonly maxStartups?: string
+  /**
+   * Who logs in. Default: the current user. Another user needs root; it is created, without shell start-up files, when it does not exist, and then removed by
+   * `stop`. Benches should use one: a `.bashrc` alone may cost more than everything that they measure.
+   */
+  readonly user?: string
+  /** More lines for `sshd_config`. */
+  readonly config?: readonly string[]
+}
+
+/** A real OpenSSH server on 127.0.0.1, which lets one key in. */
+export interface Sshd {
+  readonly port: number
+  /** As in `known_hosts` after the host's name: `ssh-ed25519 AAAA…`. */
+  readonly hostKey: string
+  /** Lets `username` in. */
+  readonly privateKey: string
+  readonly username: string
+  /** Process ids of the connections' own server processes. */
+  connectionPids(): number[]
+  /** Ends the server, its connections, and removes what was created. */
+  stop(): Promise<void>
+}
+
+const executable = '/usr/sbin/sshd'
+
+/** Why no server can be started here; undefined when one can. */
+export function sshdMissing(): string | undefined {
+  return existsSync(executable) ? undefined : `OpenSSH's server is not installed (${executable})`
+}
+
+/** Starts a server with a stock-like configuration, keys of its own, and resolves when it listens. */
+export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
+  const me = userInfo().username
+  const username = options.user ?? me
+  const created = username !== me && ensureUser(username)
+  const directory = mkdtempSync(join(tmpdir(), 'sshd-'))
+  chmodSync(directory, 0o755)
+  if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true, mode: 0o755 })
+
+  const host = ssh2.utils.generateKeyPairSync('ed25519')
+  const login = ssh2.utils.generateKeyPairSync('ed25519')
+  writeFileSync(join(directory, 'host_key'), host.private, { mode: 0o600 })
+  writeFileSync(join(directory, 'authorized_keys'), `${login.public}\n`, { mode: 0o644 })
+
+  const cleanUp = (): void => {
+    rmSync(directory, { recursive: true, force: true })
+    if (created) execFileSync('userdel', ['--remove', username], { stdio: 'ignore' })
+  }
+  try {
+    const port = await freePort()
+    writeFileSync(
+      join(directory, 'sshd_config'),
+      [
+        ...(options.config ?? []),
+        `Port ${port}`,
+        'ListenAddress 127.0.0.1',
+        `HostKey ${join(directory, 'host_key')}`,
+        `AuthorizedKeysFile ${join(directory, 'authorized_keys')}`,
+        'PidFile none',
+        'StrictModes no',
+        'UsePAM no',
+        'PermitRootLogin prohibit-password',
+        'PasswordAuthentication no',
+        `MaxStartups ${options.maxStartups ?? '10:30:100'}`,
+        `MaxSessions ${options.maxSessions ?? 10}`,
+        '',
+      ].join('\n'),
+    )
+    const server = spawn(executable, ['-D', '-e', '-f', join(directory, 'sshd_config')], { stdio: ['ignore', 'ignore', 'pipe'] })
+    await listening(server)
+    return {
+      port,
+      hostKey: host.public,
+      privateKey: login.private,
+      username,
+      connectionPids: () => childrenOf(server.pid!),
+      async stop() {
+        const ended = new Promise((resolve) => server.once('exit', resolve))
+        const family = familyOf(server.pid!)
+        server.kill('SIGTERM')
+        await ended
+        for (const pid of family) killIfThere(pid)
+        cleanUp()
+      },
+    }
+  } catch (error) {
+    cleanUp()
+    throw error
+  }
+}
+
+function ensureUser(name: string): boolean {
+  try {
+    execFileSync('id', [name], { stdio: 'ignore' })
+    return false
+  } catch {
+    execFileSync('useradd', ['--create-home', '--skel', '/dev/null', '--shell', '/bin/bash', '--password', '*', name])
+    return true
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer().once('error', reject)
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address() as { port: number }
+      probe.close(() => resolve(address.port))
+    })
+  })
+}
+
+function listening(server: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let log = ''
+    server.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      // Read on for ever, so that the pipe never fills.
+      if (log.length < 65_536) log += text
+      if (log.includes('Server listening')) resolve()
+    })
+    server.once('error', reject)
+    server.once('exit', (code, signal) => reject(new Error(`sshd ended with ${code ?? signal}: ${log}`)))
+  })
+}
+
+/** Process ids of the direct children (Linux). */
+function childrenOf(parent: number): number[] {
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry) && parentOf(entry) === parent)
+    .map(Number)
+}
+
+function familyOf(pid: number): number[] {
+  return childrenOf(pid).flatMap((child) => [child, ...familyOf(child)])
+}
+
+function parentOf(pid: string): number | undefined {
+  try {
+    // The name, in parentheses, may hold anything; the fields after it are plain.
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
+  } catch {
+    return undefined
+  }
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It ended by itself.
+  }
+}
