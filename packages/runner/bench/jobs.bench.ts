@@ -1,0 +1,125 @@
+// `npm run bench -- jobs`: trivial jobs through a coordinator (in this process), a runner (`runner-core run`, a process of its own, as beside a real GitLab) and one
+// OpenSSH sshd, ten slots. Prints a table and one line `BENCH {json}`.
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Coordinator } from '@runner-core/runner/testing'
+import { findSshd, startSshd } from './bench-sshd.ts'
+import { measureLoad, measureOneAtATime, quantile } from './measure.ts'
+import { localConfig, slots, staticConfig, stockConfig } from './runner-configs.ts'
+import { type RunnerProcess, startRunner } from './runner-process.ts'
+
+const rounds = 3
+const jobsPerRound = 600
+const stockJobsPerRound = 60
+const oneByOne = 100
+const warmUp = 50
+
+interface Row {
+  readonly name: string
+  readonly jobsPerSecond: number
+  readonly firstOutputMs: { readonly p50: number; readonly p99: number }
+  readonly oneAtATimeMs: { readonly p50: number }
+  readonly rssMb: number
+}
+
+/** One contender: a runner that is running and has the token that its jobs are for. */
+interface Contender {
+  readonly name: string
+  readonly token: string
+  readonly runner: RunnerProcess
+  readonly jobs: number
+}
+
+const bin = fileURLToPath(new URL('../bin/runner-core.js', import.meta.url))
+const folder = mkdtempSync(join(tmpdir(), 'runner-core-bench-'))
+chmodSync(folder, 0o755) // the bench user reads its authorized_keys there
+const tokens = { sshd: 'glrt-bench-sshd00000000', local: 'glrt-bench-local0000000', stock: 'stock-token-000000000' }
+
+const rows = await run()
+rmSync(folder, { recursive: true, force: true })
+print(rows)
+
+async function run(): Promise<ReadonlyMap<string, Row>> {
+  await using cleanUp = new AsyncDisposableStack()
+  const coordinator = cleanUp.use(await Coordinator.start({ tokens: Object.values(tokens), jobRequestsPerMinute: 1000 }))
+  const start = (name: keyof typeof tokens, config: string, command: string, args: readonly string[], jobs: number): Contender => {
+    const file = join(folder, `${name}.toml`)
+    writeFileSync(file, config)
+    const runner = cleanUp.use(startRunner(command, [...args, '--config', file], join(folder, `${name}.log`)))
+    return { name, token: tokens[name], runner, jobs }
+  }
+  const ours = [...process.execArgv.filter((flag) => flag.startsWith('--conditions')), bin, 'run']
+  const rows = new Map<string, Row>()
+
+  const sshd = findSshd()
+  if (sshd === undefined) console.log('sshd is not installed: measured with plugin local only')
+  else {
+    const server = cleanUp.use(await startSshd(sshd, folder))
+    const contenders = [start('sshd', staticConfig(coordinator.url, tokens.sshd, server), process.execPath, ours, jobsPerRound)]
+    const stock = process.env['GITLAB_RUNNER_BIN']
+    if (stock !== undefined && existsSync(stock)) {
+      contenders.push(start('stock', stockConfig(coordinator.url, tokens.stock, server), stock, ['run'], stockJobsPerRound))
+    }
+    for (const row of await compete(coordinator, contenders)) rows.set(row.name, row)
+  }
+  const local = start('local', localConfig(coordinator.url, tokens.local), process.execPath, ours, jobsPerRound)
+  for (const row of await compete(coordinator, [local])) rows.set(row.name, row)
+
+  const ourViolations = coordinator.violations.filter(({ jobId }) => coordinator.jobs[(jobId ?? 0) - 1]?.spec.runnerToken !== tokens.stock)
+  if (ourViolations.length > 0) throw new Error(`the job API was violated: ${JSON.stringify(ourViolations.slice(0, 5))}`)
+  return rows
+}
+
+/** Loads the contenders in turns, so that whatever else the machine does hits them alike; the median round counts. */
+async function compete(coordinator: Coordinator, contenders: readonly Contender[]): Promise<readonly Row[]> {
+  const loads = new Map(contenders.map(({ name }) => [name, [] as Awaited<ReturnType<typeof measureLoad>>[]]))
+  for (const { token, runner } of contenders) await measureLoad(coordinator, token, warmUp, runner.ended)
+  for (let round = 0; round < rounds; round += 1) {
+    for (const { name, token, runner, jobs } of contenders) {
+      loads.get(name)?.push(await measureLoad(coordinator, token, jobs, runner.ended))
+    }
+  }
+  const rows: Row[] = []
+  for (const { name, token, runner } of contenders) {
+    const { rssMb } = runner.memory()
+    const alone = await measureOneAtATime(coordinator, token, name === 'stock' ? 5 : oneByOne, runner.ended)
+    const all = loads.get(name) ?? []
+    const firstOutputs = all.flatMap(({ firstOutputMs }) => firstOutputMs)
+    rows.push({
+      name,
+      jobsPerSecond: quantile(
+        all.map(({ jobsPerSecond }) => jobsPerSecond),
+        0.5,
+      ),
+      firstOutputMs: { p50: quantile(firstOutputs, 0.5), p99: quantile(firstOutputs, 0.99) },
+      oneAtATimeMs: { p50: quantile(alone, 0.5) },
+      rssMb: Math.round(rssMb),
+    })
+  }
+  return rows
+}
+
+function print(rows: ReadonlyMap<string, Row>): void {
+  console.log(`trivial jobs, ${slots} slots on one machine; first output: from the hand-out to the first byte of the script's own output`)
+  console.table(
+    Object.fromEntries(
+      [...rows.values()].map(({ name, jobsPerSecond, firstOutputMs, oneAtATimeMs, rssMb }) => [
+        name,
+        {
+          'jobs/s': jobsPerSecond,
+          'first output p50 ms': firstOutputMs.p50,
+          'p99 ms': firstOutputMs.p99,
+          'one at a time p50 ms': oneAtATimeMs.p50,
+          'RSS MiB': rssMb,
+        },
+      ]),
+    ),
+  )
+  const { name: _, ...main } = rows.get('sshd') ?? rows.get('local')!
+  const stock = rows.get('stock')
+  const peer = stock === undefined ? null : { jobsPerSecond: stock.jobsPerSecond, firstOutputMs: stock.firstOutputMs }
+  const { rssMb, ...figures } = main
+  console.log(`BENCH ${JSON.stringify({ ...figures, stock: peer, rssMb })}`)
+}

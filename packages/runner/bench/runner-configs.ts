@@ -1,0 +1,66 @@
+import type { BenchSshd } from './bench-sshd.ts'
+
+/** Jobs at once: the one instance's slots. */
+export const slots = 10
+
+const autoscaled = (url: string, token: string, plugin: string, pluginConfig: string): string => `concurrent = ${slots}
+log_level = "warn"
+
+[[runners]]
+name = "bench-${plugin}"
+url = "${url}"
+token = "${token}"
+executor = "instance"
+
+[runners.autoscaler]
+plugin = "${plugin}"
+capacity_per_instance = ${slots}
+max_instances = 1
+
+${pluginConfig}
+[[runners.autoscaler.policy]]
+idle_count = ${slots}
+idle_time = "10m"
+preemptive_mode = true
+`
+
+/** `config.toml` of a runner on one host that exists. */
+export function staticConfig(url: string, token: string, { port, username, keyFile, hostKey }: BenchSshd): string {
+  return autoscaled(
+    url,
+    token,
+    'static',
+    `[runners.autoscaler.plugin_config.instances.bench]
+internal_addr = "127.0.0.1:${port}"
+username = "${username}"
+key_path = "${keyFile}"
+host_key = "${hostKey}"
+`,
+  )
+}
+
+/** `config.toml` of a runner on one instance of plugin `local`. */
+export function localConfig(url: string, token: string): string {
+  return autoscaled(url, token, 'local', '')
+}
+
+/** `config.toml` of a stock gitlab-runner with its `ssh` executor on the same host. */
+export function stockConfig(url: string, token: string, { port, username, keyFile }: BenchSshd): string {
+  return `concurrent = ${slots}
+check_interval = 1
+
+[[runners]]
+name = "bench-stock"
+url = "${url}"
+token = "${token}"
+executor = "ssh"
+request_concurrency = ${slots}
+
+[runners.ssh]
+host = "127.0.0.1"
+port = "${port}"
+user = "${username}"
+identity_file = "${keyFile}"
+disable_strict_host_key_checking = true
+`
+}
