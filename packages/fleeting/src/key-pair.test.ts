@@ -26,7 +26,7 @@ describe('fleetKeyPair', () => {
     const locked = ssh2.utils.generateKeyPairSync('ed25519', { passphrase: 'secret', cipher: 'aes256-cbc' })
     await expect(fleetKeyPair({ privateKey: locked.private })).rejects.toMatchObject({ code: 'invalid_config' })
     await expect(fleetKeyPair({ privateKey: locked.public })).rejects.toThrow(
-      'connector_config.key_path: expected a private key, got a public one',
+      'connector_config.key_path: expected a private key that can be used: it is a public key',
     )
     await expect(fleetKeyPair({ privateKey: 'MY-SECRET' })).rejects.not.toThrow('MY-SECRET')
     await expect(fleetKeyPair({ useStaticCredentials: true })).rejects.toThrow('use_static_credentials')

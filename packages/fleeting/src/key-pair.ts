@@ -1,4 +1,3 @@
-import type { utils } from 'ssh2'
 import { GroupError } from './errors.ts'
 import type { ConnectorConfig } from './instance-group.ts'
 
@@ -29,20 +28,16 @@ export async function fleetKeyPair(connector: ConnectorConfig): Promise<KeyPair>
 
 /** A new ed25519 key pair, for machines' host keys too. */
 export async function newKeyPair(): Promise<KeyPair> {
-  const { public: publicKey, private: privateKey } = (await sshUtils()).generateKeyPairSync('ed25519')
+  const { default: ssh2 } = await import('ssh2')
+  const { public: publicKey, private: privateKey } = ssh2.utils.generateKeyPairSync('ed25519')
   return { privateKey, publicKey }
 }
 
 /** The public half of a private key, as in `authorized_keys`. `path` stands before the message. Thrown: `invalid_config`, never with anything of the key in it. */
 export async function publicKeyOf(privateKey: string, path: string): Promise<string> {
-  const parsed = (await sshUtils()).parseKey(privateKey)
-  if (parsed instanceof Error)
-    throw new GroupError('invalid_config', `${path}: expected a private key without a passphrase, got ${parsed.message}`)
-  if (!parsed.isPrivateKey()) throw new GroupError('invalid_config', `${path}: expected a private key, got a public one`)
-  return `${parsed.type} ${parsed.getPublicSSH().toString('base64')}`
-}
-
-async function sshUtils(): Promise<typeof utils> {
-  // Loaded when first needed: it costs about 40 ms.
-  return (await import('ssh2')).default.utils
+  // Loaded when first needed: ssh2 costs about 40 ms.
+  const { parsePrivateKey } = await import('./ssh/private-key.ts')
+  const key = parsePrivateKey(privateKey)
+  if (key instanceof Error) throw new GroupError('invalid_config', `${path}: expected a private key that can be used: ${key.message}`)
+  return `${key.type} ${key.getPublicSSH().toString('base64')}`
 }
