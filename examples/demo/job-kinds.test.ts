@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
+import { listProcesses } from '@runner-core/runner/testing'
 import { expect, test } from 'vitest'
 import { kindNames, makeJob } from './job-kinds.ts'
-import { listProcesses } from './processes.ts'
 
 const jobs = Array.from({ length: 40 }, (_, index) => makeJob({ index, durationMs: 10 }))
 

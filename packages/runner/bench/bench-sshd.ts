@@ -25,7 +25,7 @@ export function findSshd(): string | undefined {
  * otherwise one's own login with another home directory. `MaxStartups` and `MaxSessions` are stock. `folder` must be readable for that user.
  */
 export async function startSshd(sshd: string, folder: string): Promise<BenchSshd> {
-  const isRoot = process.getuid?.() === 0
+  const isRoot = process.platform === 'linux' && process.getuid?.() === 0
   const username = isRoot ? benchUser : userInfo().username
   const home = join(folder, 'home')
   mkdirSync(home)
@@ -47,7 +47,7 @@ export async function startSshd(sshd: string, folder: string): Promise<BenchSshd
     'KbdInteractiveAuthentication no',
     'UsePAM no',
     'PidFile none',
-    'LogLevel ERROR',
+    'LogLevel FATAL',
     ...(isRoot ? [] : [`SetEnv HOME=${home}`]),
   ]
   writeFileSync(join(folder, 'sshd_config'), `${config.join('\n')}\n`)

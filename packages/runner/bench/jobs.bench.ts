@@ -33,16 +33,15 @@ interface Contender {
 }
 
 const bin = fileURLToPath(new URL('../bin/runner-core.js', import.meta.url))
-const folder = mkdtempSync(join(tmpdir(), 'runner-core-bench-'))
-chmodSync(folder, 0o755) // the bench user reads its authorized_keys there
 const tokens = { sshd: 'glrt-bench-sshd00000000', local: 'glrt-bench-local0000000', stock: 'stock-token-000000000' }
 
-const rows = await run()
-rmSync(folder, { recursive: true, force: true })
-print(rows)
+print(await run())
 
 async function run(): Promise<ReadonlyMap<string, Row>> {
   await using cleanUp = new AsyncDisposableStack()
+  const folder = mkdtempSync(join(tmpdir(), 'runner-core-bench-'))
+  cleanUp.defer(() => rmSync(folder, { recursive: true, force: true }))
+  chmodSync(folder, 0o755) // the bench user reads its authorized_keys there
   const coordinator = cleanUp.use(await Coordinator.start({ tokens: Object.values(tokens), jobRequestsPerMinute: 1000 }))
   const start = (name: keyof typeof tokens, config: string, command: string, args: readonly string[], jobs: number): Contender => {
     const file = join(folder, `${name}.toml`)
@@ -50,7 +49,7 @@ async function run(): Promise<ReadonlyMap<string, Row>> {
     const runner = cleanUp.use(startRunner(command, [...args, '--config', file], join(folder, `${name}.log`)))
     return { name, token: tokens[name], runner, jobs }
   }
-  const ours = [...process.execArgv.filter((flag) => flag.startsWith('--conditions')), bin, 'run']
+  const ours = [bin, 'run']
   const rows = new Map<string, Row>()
 
   const sshd = findSshd()

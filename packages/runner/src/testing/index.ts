@@ -1,5 +1,5 @@
 /**
- * A coordinator that speaks GitLab's job API and enforces its rules, in this process.
+ * A coordinator that speaks GitLab's job API and enforces its rules, in this process; and what it takes to find what a runner left behind.
  *
  * @module
  */
@@ -9,5 +9,6 @@ export type { Assignment, CoordinatorJob, CoordinatorJobState, JobTimes } from '
 export type { Endpoint, Fault } from './fault.ts'
 export type { JobApiOptions, Violation } from './job-api.ts'
 export type { JobSpec, VariableSpec } from './job-spec.ts'
+export { listProcesses, type Process } from './processes.ts'
 export type { Reply } from './reply.ts'
 export type { StoredTrace } from './stored-trace.ts'

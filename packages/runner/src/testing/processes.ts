@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** A process of this machine, containers' included. */
+/** A process of this machine, those in containers included. */
 export interface Process {
   readonly pid: number
+  readonly parentPid: number
   readonly commandLine: string
   /** `NAME=value` pairs; empty where the system does not show them. */
   readonly environment: string
@@ -20,7 +21,9 @@ function fromProc(): readonly Process[] {
     const read = (file: string): string => readFileSync(`/proc/${name}/${file}`, 'utf8').replaceAll('\0', ' ').trim()
     try {
       const commandLine = read('cmdline')
-      return commandLine === '' ? [] : [{ pid: Number(name), commandLine, environment: read('environ') }]
+      if (commandLine === '') return [] // a kernel thread, or one that has ended
+      const parentPid = Number(/^PPid:\s+(\d+)/m.exec(read('status'))?.[1])
+      return [{ pid: Number(name), parentPid, commandLine, environment: read('environ') }]
     } catch {
       return [] // ended meanwhile, or somebody else's
     }
@@ -28,9 +31,9 @@ function fromProc(): readonly Process[] {
 }
 
 function fromPs(): readonly Process[] {
-  const lines = execFileSync('ps', ['-Axww', '-o', 'pid=,command='], { encoding: 'utf8' }).split('\n')
+  const lines = execFileSync('ps', ['-Axww', '-o', 'pid=,ppid=,command='], { encoding: 'utf8' }).split('\n')
   return lines.flatMap((line) => {
-    const [, pid, commandLine] = /^\s*(\d+)\s+(.*)$/.exec(line) ?? []
-    return pid === undefined ? [] : [{ pid: Number(pid), commandLine: commandLine ?? '', environment: '' }]
+    const [, pid, parentPid, commandLine = ''] = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line) ?? []
+    return pid === undefined ? [] : [{ pid: Number(pid), parentPid: Number(parentPid), commandLine, environment: '' }]
   })
 }
