@@ -1,9 +1,9 @@
-/** A bound on how much happens at once. Claims are counted; whoever waits is told when one is given back. */
+/** A bound on how much happens at once, shared by several who are served in the order in which they began to wait. */
 export class Concurrency {
   /** `Infinity`: no bound. */
   readonly max: number
   #used = 0
-  readonly #listeners = new Set<() => void>()
+  readonly #waiting = new Set<() => void>()
 
   constructor(max: number) {
     this.max = max
@@ -17,21 +17,22 @@ export class Concurrency {
     return this.max - this.#used
   }
 
-  /** True when there was room; then {@link release} gives it back. */
-  claim(): boolean {
-    if (this.free < 1) return false
+  /**
+   * True: there was room, and {@link release} gives it back. False: `wake` is called at each release from now on, until a claim with it succeeds; those who
+   * have waited longest are called first. Claiming again is the caller's business.
+   */
+  claim(wake: () => void): boolean {
+    if (this.free < 1) {
+      this.#waiting.add(wake)
+      return false
+    }
+    this.#waiting.delete(wake)
     this.#used += 1
     return true
   }
 
   release(): void {
     this.#used -= 1
-    for (const listener of this.#listeners) listener()
-  }
-
-  /** Calls `listener` after each release. Returns how to stop. */
-  onRelease(listener: () => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    for (const wake of [...this.#waiting]) wake()
   }
 }

@@ -12,8 +12,7 @@ export async function checkPlugins(runners: readonly ReadRunner[], find: FindPlu
       if (autoscaler?.plugin === undefined) return []
       const path = `runners[${index}].autoscaler`
       const found = await find(autoscaler.plugin).catch((error: Error) => error)
-      if (found instanceof Error)
-        return [{ path: `${path}.plugin`, message: `expected an installed plugin, got "${autoscaler.plugin}": ${found.message}` }]
+      if (found instanceof Error) return [{ path: `${path}.plugin`, message: `expected a plugin that can be loaded, got ${found.message}` }]
       return settingsProblems(
         found.createInstanceGroup,
         autoscaler.pluginConfig ?? {},

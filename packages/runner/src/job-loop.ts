@@ -1,0 +1,217 @@
+import type { CancelTimer, Clock, Logger } from '@runner-core/fleeting'
+import { NoCapacityError, type Reservation } from '@runner-core/taskscaler'
+import type { Concurrency } from './concurrency.ts'
+import { firstPace, nextPace, type PaceRules, type PollPace, type PollResult } from './poll-pace.ts'
+
+/** How a request for a job was answered. */
+export type JobAnswer<Job> =
+  | { readonly result: 'job'; readonly job: Job }
+  | { readonly result: Exclude<PollResult, 'job'>; readonly error?: Error }
+
+export interface JobLoopOptions<Job> {
+  readonly rules: PaceRules
+  /** Bounds on jobs and requests together: each request holds one place in each, which its job then keeps. */
+  readonly bounds: readonly Concurrency[]
+  /** Takes a promise of capacity. Thrown: `NoCapacityError`. */
+  readonly reserve: () => Reservation
+  /** Calls back when a `reserve` that failed may succeed. Returns how to stop. */
+  readonly onCapacity: (wake: () => void) => () => void
+  /** Asks for a job. `mayPark` false: somebody else waits for the place that this request holds, so the answer must come at once. */
+  readonly ask: (request: { readonly mayPark: boolean; readonly signal: AbortSignal }) => Promise<JobAnswer<Job>>
+  /** Whether a request may keep its place for as long as the server likes. Default: always. */
+  readonly mayPark?: () => boolean
+  /** Runs a job to its end and gives the reservation back. Never rejects. */
+  readonly work: (job: Job, reservation: Reservation) => Promise<void>
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** Why the loop asks for nothing more at the moment; `asking` as many requests as may be are under way. */
+export type LoopState =
+  | 'asking'
+  | 'waiting for the check interval'
+  | 'backing off'
+  | 'paused'
+  | 'at its limit'
+  | 'without capacity'
+  | 'stopped'
+
+export interface LoopCounters {
+  /** Requests sent. */
+  requests: number
+  /** Requests without a usable answer, refusals included. */
+  requestFailures: number
+  /** Times that a request was not sent because no capacity could be promised. */
+  withoutCapacity: number
+  jobs: number
+}
+
+/** A pass comes at least this often, milliseconds, whatever the loop waits for: proof that it lives, and a net under lost wake-ups. */
+export const heartbeatMs = 5_000
+/** A request younger than this when the loop stops is likely to be answered now, perhaps with a job: it is waited for. An older one is parked and cut. */
+const youngRequestMs = 1_000
+
+/**
+ * Takes jobs for one runner: holds a promise of capacity, asks, hands the job over, and asks again at once while jobs come. Each pass looks at everything anew;
+ * events only wake it.
+ */
+export class JobLoop<Job> {
+  readonly counters: LoopCounters = { requests: 0, requestFailures: 0, withoutCapacity: 0, jobs: 0 }
+  readonly #options: JobLoopOptions<Job>
+  readonly #requests = new Map<AbortController, number>()
+  readonly #jobs = new Set<Promise<void>>()
+  readonly #stopListening: () => void
+  #pace: PollPace = firstPace
+  #state: LoopState = 'asking'
+  #passedAt: number
+  #isWoken = false
+  #cancelTimer: CancelTimer = () => {}
+  /** Settles once stopped, with nothing under way. */
+  readonly #idle: Promise<void>
+  #resolveIdle = (): void => {}
+
+  constructor(options: JobLoopOptions<Job>) {
+    this.#idle = new Promise((resolve) => {
+      this.#resolveIdle = resolve
+    })
+    this.#options = options
+    this.#passedAt = options.clock.now()
+    this.#stopListening = options.onCapacity(this.wake)
+    this.wake()
+  }
+
+  get state(): LoopState {
+    return this.#state
+  }
+
+  /** `Clock.now()` of the last pass. */
+  get passedAt(): number {
+    return this.#passedAt
+  }
+
+  get pace(): PollPace {
+    return this.#pace
+  }
+
+  /** Requests under way. */
+  get requestCount(): number {
+    return this.#requests.size
+  }
+
+  /** Jobs under way. */
+  get jobCount(): number {
+    return this.#jobs.size
+  }
+
+  /** Makes a pass soon; many calls make one. */
+  readonly wake = (): void => {
+    if (this.#isWoken || this.#state === 'stopped') return
+    this.#isWoken = true
+    queueMicrotask(() => this.#pass())
+  }
+
+  /** Asks for no more jobs. Resolves when no request is under way and every job has ended, those included that a last request brought. Idempotent. */
+  stop(): Promise<void> {
+    if (this.#state === 'stopped') return this.#idle
+    this.#state = 'stopped'
+    this.#cancelTimer()
+    this.#stopListening()
+    const { clock } = this.#options
+    for (const [request, startedAt] of this.#requests) {
+      const leftMs = startedAt + youngRequestMs - clock.now()
+      const cut = (): void => request.abort(new Error('the runner stops'))
+      if (leftMs > 0) clock.after(leftMs, cut)
+      else cut()
+    }
+    this.#noteIdle()
+    return this.#idle
+  }
+
+  #noteIdle(): void {
+    if (this.#state === 'stopped' && this.#requests.size === 0 && this.#jobs.size === 0) this.#resolveIdle()
+  }
+
+  #pass(): void {
+    this.#isWoken = false
+    if (this.#state === 'stopped') return
+    const { clock } = this.#options
+    this.#passedAt = clock.now()
+    while (this.#tryToAsk()) {}
+    this.#cancelTimer()
+    const waitMs = Math.max(this.#pace.nextAt - this.#passedAt, 0)
+    this.#cancelTimer = clock.after(waitMs === 0 ? heartbeatMs : Math.min(waitMs, heartbeatMs), this.wake)
+  }
+
+  /** False, and the state says why, when nothing more can be asked now. */
+  #tryToAsk(): boolean {
+    const { bounds, reserve } = this.#options
+    const { nextAt, limit, paused, failures } = this.#pace
+    if (nextAt > this.#passedAt) return this.#wait(paused ? 'paused' : failures > 0 ? 'backing off' : 'waiting for the check interval')
+    if (this.#requests.size >= limit) return this.#wait('asking')
+    const full = bounds.findIndex((bound) => !bound.claim(this.wake))
+    if (full >= 0) {
+      for (const bound of bounds.slice(0, full)) bound.release()
+      return this.#wait('at its limit')
+    }
+    try {
+      void this.#ask(reserve())
+      return true
+    } catch (error) {
+      this.#release()
+      if (!(error instanceof NoCapacityError)) throw error
+      this.counters.withoutCapacity += 1
+      return this.#wait('without capacity')
+    }
+  }
+
+  #wait(state: LoopState): false {
+    this.#state = state
+    return false
+  }
+
+  async #ask(reservation: Reservation): Promise<void> {
+    const { ask, mayPark = () => true, clock, rules } = this.#options
+    const request = new AbortController()
+    const startedAt = clock.now()
+    this.#requests.set(request, startedAt)
+    this.counters.requests += 1
+    const answer = await ask({ mayPark: mayPark(), signal: request.signal }).catch(
+      (error: Error): JobAnswer<Job> => ({ result: 'failed', error }),
+    )
+    this.#requests.delete(request)
+    this.#pace = nextPace(this.#pace, answer.result, { startedAt, now: clock.now() }, rules)
+    if (answer.result === 'job') this.#start(answer.job, reservation)
+    else {
+      reservation[Symbol.dispose]()
+      this.#release()
+      if (answer.result === 'failed' || answer.result === 'refused') this.#noteFailure(answer)
+    }
+    this.#noteIdle()
+    this.wake()
+  }
+
+  #start(job: Job, reservation: Reservation): void {
+    this.counters.jobs += 1
+    const work = this.#options.work(job, reservation).finally(() => {
+      this.#jobs.delete(work)
+      this.#release()
+      this.#noteIdle()
+      this.wake()
+    })
+    this.#jobs.add(work)
+  }
+
+  #release(): void {
+    for (const bound of this.#options.bounds) bound.release()
+  }
+
+  #noteFailure({ result, error }: Exclude<JobAnswer<Job>, { readonly result: 'job' }>): void {
+    if (this.#state === 'stopped') return
+    this.counters.requestFailures += 1
+    const { logger, rules, clock } = this.#options
+    const waitMs = this.#pace.nextAt - clock.now()
+    const fields = { result, wait_seconds: waitMs / 1000, ...(error && { error }) }
+    if (!this.#pace.paused) logger.warn(fields, 'job request failed')
+    else logger.error({ ...fields, refusals: rules.unhealthyRequestsLimit }, 'runner refused too often, paused: check its token')
+  }
+}
