@@ -14,3 +14,4 @@ export {
 } from './job-environment.ts'
 export type { FailureReason, JobOutcome } from './job-outcome.ts'
 export type { GitInfo, JobFeatures, JobHook, JobInfo, JobPayload, JobStep, JobVariable } from './job-payload.ts'
+export { Trace, type TraceAuthor, type TraceOptions } from './trace/trace.ts'

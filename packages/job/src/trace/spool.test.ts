@@ -1,0 +1,82 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Spool } from './spool.ts'
+
+let directory: string
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'spool-test-'))
+})
+afterEach(() => rm(directory, { recursive: true }))
+
+async function readAll(spool: Spool, from = 0, maxBytes = 1024): Promise<Buffer> {
+  const pieces: Buffer[] = []
+  for (let offset = from; offset < spool.size; ) {
+    const piece = await spool.read(offset, maxBytes)
+    expect(piece.length).toBeGreaterThan(0)
+    expect(piece.length).toBeLessThanOrEqual(maxBytes)
+    pieces.push(Buffer.from(piece))
+    offset += piece.length
+  }
+  return Buffer.concat(pieces)
+}
+
+describe('Spool', () => {
+  it('gives back anything that was appended, from anywhere, at any time', async () => {
+    const anyAppend = fc.record({ bytes: fc.integer({ min: 0, max: 9000 }), wait: fc.boolean() })
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(anyAppend, { maxLength: 12 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        fc.integer({ min: 700, max: 10_000 }),
+        async (appends, from, maxBytes) => {
+          const spool = new Spool({ memoryBytes: 4096, directory })
+          const all: Buffer[] = []
+          for (const { bytes, wait } of appends) {
+            const chunk = Buffer.alloc(bytes, all.length)
+            all.push(Buffer.from(chunk))
+            spool.append(chunk)
+            chunk.fill(255)
+            if (wait) await spool.backlog()
+            const offset = Math.floor(from * spool.size)
+            expect((await readAll(spool, offset, maxBytes)).equals(Buffer.concat(all).subarray(offset))).toBe(true)
+          }
+          await spool.close()
+        },
+      ),
+      { numRuns: 100 },
+    )
+  })
+
+  it('touches no disk while it is small', async () => {
+    const spool = new Spool({ memoryBytes: 4096, directory: join(directory, 'missing') })
+    spool.append(Buffer.alloc(4096))
+    expect(spool.backlog()).toBeUndefined()
+    await spool.close()
+    expect(spool.error).toBeUndefined()
+  })
+
+  it('pushes back while the disk lags, and leaves no name on it', async () => {
+    const spool = new Spool({ memoryBytes: 4096, directory })
+    spool.append(Buffer.alloc(20_000))
+    expect(spool.backlog()).toBeInstanceOf(Promise)
+    await spool.backlog()
+    expect(spool.backlog()).toBeUndefined()
+    expect(await readdir(directory)).toEqual([])
+    expect((await readAll(spool)).length).toBe(20_000)
+    await spool.close()
+  })
+
+  it('keeps what it has when the disk fails, and says so', async () => {
+    const spool = new Spool({ memoryBytes: 4096, directory: join(directory, 'missing') })
+    spool.append(Buffer.alloc(20_000, 'x'))
+    await spool.backlog()
+    expect(spool.error).toMatchObject({ code: 'ENOENT' })
+    spool.append(Buffer.from('end'))
+    expect(spool.backlog()).toBeUndefined()
+    expect((await readAll(spool)).toString()).toBe(`${'x'.repeat(20_000)}end`)
+    await spool.close()
+  })
+})
