@@ -1,14 +1,49 @@
 import type { Connection } from '@runner-core/fleeting'
 
-/** A promise of capacity, taken before a job is asked for. It ends by `unreserve`, or becomes an acquisition by `acquire`. */
+/** What {@link Reservation} is asked for. */
+export interface ReserveOptions {
+  /** Who gets a slot first among acquires that wait: the larger number; first come, first served within one. Default 0. */
+  readonly priority?: number
+  /** Names the reservation, and the acquisition that it becomes, in logs and status; the caller keeps it unique. Default: a name of our own. */
+  readonly key?: string
+  /**
+   * True when it is not known yet whether there is a job, as for a long poll that may come back empty. Such a reservation is a claim on what there is and on what could be made, but no demand: it makes no
+   * instance and keeps none from being removed. Once a job came, `acquire` makes the demand. Default false: the reservation itself counts as one job.
+   */
+  readonly speculative?: boolean
+}
+
+/**
+ * A promise of capacity, taken before a job is asked for. It ends by `unreserve`, or by `acquire`, however that ends. No particular slot is set aside:
+ * as many reservations are of kind `slot` as there are slots free, in the order in which they were made.
+ */
 export interface Reservation extends Disposable {
-  /** Unique within the taskscaler. */
   readonly key: string
-  /** `slot`: a ready slot is held. `promised`: one is expected at `readyAt`. */
+  /** `slot`: a ready slot is held. `promised`: one is expected at `readyAt`. Changes when slots become free, are taken by jobs that are here already, or are lost. */
   readonly kind: 'slot' | 'promised'
-  /** On the clock's `now()` scale; the past for `slot`. Dated from observed ready times, capped. */
+  /** On the clock's `now()` scale; the past for `slot`. Dated from observed ready times, capped; dated anew when it passes, and when `acquire` begins to wait. */
   readonly readyAt: number
   readonly priority: number
+  readonly speculative: boolean
+}
+
+export interface AcquireOptions {
+  /** Ends the wait: `acquire` rejects with its reason, and nothing of the wait or of the reservation is left. */
+  readonly signal?: AbortSignal
+  /** Called each time the promise expired and was dated anew, with a sentence that says so. Must not throw. */
+  readonly onReplanned?: (explanation: string) => void
+}
+
+/** Thrown when a reservation or an acquisition is used after its end: a mistake of the caller. */
+export class AlreadyEndedError extends Error {
+  override readonly name = 'AlreadyEndedError'
+  readonly code = 'already_ended'
+  readonly key: string
+
+  constructor(what: 'reservation' | 'acquisition', key: string) {
+    super(`${what} ${key} has ended`)
+    this.key = key
+  }
 }
 
 /** Thrown by `reserve` when there is neither a slot nor room for one. The message says why, for people. */
@@ -24,7 +59,7 @@ export class NoCapacityError extends Error {
   }
 }
 
-/** `max_instances` all slots taken · `preemptive_mode` no ready slot now · `backoff`, `breaker`: launches fail · `shutdown`. */
+/** `max_instances` every slot that there can be is taken or promised · `preemptive_mode` no ready slot now · `backoff`, `breaker` a new instance would be needed and launches fail · `shutdown`. */
 export type NoCapacityReason = 'max_instances' | 'preemptive_mode' | 'backoff' | 'breaker' | 'shutdown'
 
 /** Thrown to whom a slot was lent when its instance is lost; the reason of `Acquisition.signal`. */
@@ -49,7 +84,7 @@ export interface Acquisition extends AsyncDisposable {
   readonly useCount: number
   /** Aborts with an `InstanceLostError` when the instance is lost. Made when first asked for: most jobs that look at it never see it fire. */
   readonly signal: AbortSignal
-  /** The slot's connection: kept over acquisitions and checked before it is handed out. Thrown: `ConnectionError`, `GroupError`. */
+  /** The slot's connection: kept over acquisitions and checked before it is handed out. Thrown: `ConnectionError`, `GroupError`, {@link InstanceLostError}, {@link AlreadyEndedError}. */
   connect(signal?: AbortSignal): Promise<Connection>
   /** Whether, at release, the instance may serve another job. Set it when something of the job may still be there. Default false. */
   dirty: boolean

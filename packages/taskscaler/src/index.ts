@@ -3,6 +3,34 @@
  *
  * @module
  */
-export { type Acquisition, InstanceLostError, NoCapacityError, type NoCapacityReason, type Reservation } from './acquisition.ts'
+
+/** What is lent: a reservation becomes an acquisition. */
+export {
+  type AcquireOptions,
+  type Acquisition,
+  AlreadyEndedError,
+  InstanceLostError,
+  NoCapacityError,
+  type NoCapacityReason,
+  type Reservation,
+  type ReserveOptions,
+} from './acquisition.ts'
+export type { Counters, ScaleOperations, TaskOperations } from './counters.ts'
+/** Work that waits elsewhere. */
 export type { DemandSource } from './demand-source.ts'
-export type { IdlePolicy } from './policy.ts'
+/** How much to keep in reserve, and when. */
+export { InvalidSettingsError } from './invalid-settings.ts'
+/** What acts. */
+export type { TaskscalerObserver } from './observer.ts'
+export { type PQueueLike, pQueueDemand } from './p-queue-demand.ts'
+/** The decision, as a pure function. */
+export { plan } from './plan.ts'
+export { defaultPolicy, type IdlePolicy, idleTarget, isPreemptive } from './policy.ts'
+export { QueueDepth, type QueueDepthOptions } from './queue-depth.ts'
+export type { ReadyCheck } from './readiness.ts'
+export type { HeldBack, IncreaseDecision, InstanceDecision, ScalingPlan } from './scaling-plan.ts'
+export type { CondemnedInstance, Demand, IdleInstance, ScalingSnapshot, Supply } from './scaling-snapshot.ts'
+export { activePolicy, compileSchedule, type Schedule } from './schedule.ts'
+export type { TaskCounts, TaskscalerStatus } from './status.ts'
+export { Taskscaler } from './taskscaler.ts'
+export type { TaskscalerOptions } from './taskscaler-options.ts'

@@ -1,0 +1,41 @@
+import { outstandingCount } from '@runner-core/fleeting'
+import type { NoCapacityReason } from './acquisition.ts'
+import { choosePlacement, holdBack } from './held-back.ts'
+import { slotsPerInstance } from './plan.ts'
+import { type IdlePolicy, isPreemptive } from './policy.ts'
+import type { ScalingSnapshot } from './scaling-snapshot.ts'
+
+export interface Refusal {
+  readonly reason: NoCapacityReason
+  readonly message: string
+}
+
+/**
+ * Whether one more slot may be promised when no free one is left for it; undefined: it may. `unserved` are the waits and reservations that no slot is there for yet.
+ * In preemptive mode nothing is promised. Otherwise the instances being made must have room, or enough more must be possible now, without a back-off or breaker in the way.
+ */
+export function refusePromise(snapshot: ScalingSnapshot, policy: IdlePolicy, unserved: number): Refusal | undefined {
+  const { launches, supply, placements } = snapshot
+  if (isPreemptive(policy))
+    return {
+      reason: 'preemptive_mode',
+      message: `no ready slot is free, and preemptive mode takes no job without one (${slotsText(snapshot)})`,
+    }
+  const coming = outstandingCount(launches) + supply.pending
+  const needed = Math.ceil((unserved + 1) / slotsPerInstance(snapshot)) - coming
+  if (needed <= 0) return undefined
+  if (needed > launches.maxInstances - launches.known - outstandingCount(launches)) {
+    return { reason: 'max_instances', message: `max_instances ${launches.maxInstances} leaves no room (${slotsText(snapshot)})` }
+  }
+  const { placement, allowance } = choosePlacement(launches, placements)
+  const { blockedBy } = allowance
+  if (blockedBy === 'closed') return { reason: 'shutdown', message: 'no more instances are launched' }
+  if (blockedBy === 'breaker' || blockedBy === 'backoff')
+    return { reason: blockedBy, message: holdBack(launches, placement, 0, needed).reason }
+  return undefined
+}
+
+function slotsText({ demand, supply, launches }: ScalingSnapshot): string {
+  const { acquired, waiting } = demand
+  return `slots in use: ${acquired}, free: ${supply.available}, jobs waiting: ${waiting}, instances: ${launches.known}, not ready: ${supply.pending}, asked for: ${outstandingCount(launches)}`
+}

@@ -1,0 +1,191 @@
+import type { Instance } from '@runner-core/fleeting'
+import { ManualClock } from '@runner-core/fleeting/testing'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { InstanceLostError } from './acquisition.ts'
+import { Allocator } from './allocator.ts'
+import { InstanceSlots } from './instance-slots.ts'
+import type { SlotAcquisition } from './slot-acquisition.ts'
+import type { SlotReservation } from './slot-reservation.ts'
+
+const clock = new ManualClock()
+const owner = { release: () => {}, unreserve: () => {}, connect: () => Promise.reject(new Error('not here')) }
+
+function host(id: string, limits: { capacity: number; uses: number }): InstanceSlots {
+  const instance: Instance = { id, state: 'running', cause: 'requested', seenAt: 0, stateSince: 0, missed: false, healthy: true }
+  return new InstanceSlots(instance, limits)
+}
+
+/** An allocator beside the plainest bookkeeping of the same thing: arrays, searched. */
+class Observed {
+  readonly limits: { capacity: number; uses: number }
+  readonly allocator: Allocator
+  readonly hosts: InstanceSlots[] = []
+  open: SlotReservation[] = []
+  waiting: SlotReservation[] = []
+  lent: SlotAcquisition[] = []
+  readonly given: SlotReservation[] = []
+  made = 0
+
+  constructor(capacity: number, uses: number) {
+    this.limits = { capacity, uses }
+    this.allocator = new Allocator(this.limits, owner, (position) => 1000 + position)
+  }
+
+  acquire(reservation: SlotReservation): void {
+    const fullest = Math.max(...this.#lendable().map(({ inUse }) => inUse))
+    this.open = this.open.filter((other) => other !== reservation)
+    const acquisition = this.allocator.acquire(reservation)
+    if (acquisition !== undefined) {
+      expect(acquisition.host.inUse - 1).toBe(fullest)
+      this.lent.push(acquisition)
+      return
+    }
+    this.waiting.push(reservation)
+    this.allocator.wait(reservation, {
+      since: 0,
+      expired: 0,
+      onReplanned: undefined,
+      unlisten: () => {},
+      reject: () => {},
+      resolve: (granted) => {
+        expect(reservation).toBe(this.#next())
+        this.waiting = this.waiting.filter((other) => other !== reservation)
+        this.given.push(reservation)
+        this.lent.push(granted)
+      },
+    })
+  }
+
+  cancel(reservation: SlotReservation): void {
+    this.waiting = this.waiting.filter((other) => other !== reservation)
+    this.allocator.cancelWait(reservation, new Error('cancelled'))
+  }
+
+  release(acquisition: SlotAcquisition): void {
+    this.lent = this.lent.filter((other) => other !== acquisition)
+    acquisition.state = 'released'
+    this.allocator.release(acquisition, clock)
+  }
+
+  forget(gone: InstanceSlots): void {
+    this.hosts.splice(this.hosts.indexOf(gone), 1)
+    const lost = this.lent.filter(({ host: on }) => on === gone)
+    this.lent = this.lent.filter(({ host: on }) => on !== gone)
+    this.allocator.forget(gone, 'it was taken away')
+    for (const acquisition of lost) expect(acquisition.signal.reason).toBeInstanceOf(InstanceLostError)
+  }
+
+  check(): void {
+    const { pool, waiting, unserved, openReservations, reserved } = this.allocator
+    const free = this.#lendable().reduce((sum, { lendable }) => sum + lendable, 0)
+    expect(pool.available).toBe(free)
+    expect(pool.acquired).toBe(this.lent.length)
+    expect(new Set(this.lent.map(({ instanceId, slot }) => `${instanceId}/${slot}`)).size).toBe(this.lent.length)
+    for (const { slot } of this.lent) expect(slot >= 0 && slot < this.limits.capacity).toBe(true)
+    for (const { useCount, inUse } of this.hosts) {
+      expect(useCount).toBeLessThanOrEqual(this.limits.uses)
+      expect(inUse).toBeLessThanOrEqual(this.limits.capacity)
+    }
+    if (this.waiting.length > 0) expect(free).toBe(0)
+    expect([...waiting]).toEqual(this.waiting.toSorted((a, b) => b.priority - a.priority))
+    expect(openReservations).toBe(this.open.length)
+    expect(reserved).toBe(this.open.filter(({ speculative }) => !speculative).length)
+    expect(this.open.filter(({ kind }) => kind === 'slot').length).toBe(Math.min(free, this.open.length))
+    expect(unserved).toBe(this.waiting.length + this.open.filter(({ kind }) => kind === 'promised').length)
+    const idle = [...pool.idle()]
+    expect(new Set(idle)).toEqual(new Set(this.#lendable().filter(({ inUse }) => inUse === 0)))
+    expect(idle.map(({ idleSince }) => idleSince)).toEqual(idle.map(({ idleSince }) => idleSince).sort((a, b) => a - b))
+  }
+
+  #lendable(): InstanceSlots[] {
+    return this.hosts.filter(({ offered, lendable }) => offered && lendable > 0)
+  }
+
+  #next(): SlotReservation | undefined {
+    return this.waiting.toSorted((a, b) => b.priority - a.priority)[0]
+  }
+}
+
+/** What may happen, with a number that picks on whom. */
+const steps: Record<string, (observed: Observed, pick: <T>(from: readonly T[]) => T | undefined, number: number) => unknown> = {
+  offer(observed) {
+    const added = host(`m-${++observed.made}`, observed.limits)
+    observed.hosts.push(added)
+    observed.allocator.offer(added, clock.now())
+  },
+  offerAgain: (observed, pick) => withSome(pick(observed.hosts), (picked) => observed.allocator.offer(picked, clock.now())),
+  withdraw: (observed, pick) => withSome(pick(observed.hosts), (picked) => observed.allocator.withdraw(picked)),
+  forget: (observed, pick) => withSome(pick(observed.hosts), (picked) => observed.forget(picked)),
+  reserve: (observed, _, number) => observed.open.push(observed.allocator.reserve({ priority: number % 3, speculative: number % 2 === 0 })),
+  unreserve: (observed, pick) =>
+    withSome(pick(observed.open), (picked) => {
+      observed.open = observed.open.filter((other) => other !== picked)
+      observed.allocator.unreserve(picked)
+    }),
+  acquire: (observed, pick) => withSome(pick(observed.open), (picked) => observed.acquire(picked)),
+  cancel: (observed, pick) => withSome(pick(observed.waiting), (picked) => observed.cancel(picked)),
+  release: (observed, pick) => withSome(pick(observed.lent), (picked) => observed.release(picked)),
+  wait: () => clock.advance(1),
+}
+const names = Object.keys(steps)
+const common = ['reserve', 'acquire', 'release', 'offer']
+
+function withSome<T>(value: T | undefined, act: (value: T) => void): void {
+  if (value !== undefined) act(value)
+}
+
+describe('Allocator', () => {
+  test('lends each slot to one, in order, never lets a slot lie free while somebody waits, and packs', async () => {
+    const script = fc.array(fc.tuple(fc.constantFrom(...names, ...common, ...common), fc.nat(1000)), { minLength: 10, maxLength: 120 })
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 4 }),
+        fc.constantFrom(1, 2, 5, Number.POSITIVE_INFINITY),
+        script,
+        async (capacity, uses, acts) => {
+          const observed = new Observed(capacity, uses)
+          for (const [name, number] of acts) {
+            await steps[name]!(observed, (from) => from[number % Math.max(1, from.length)], number)
+            observed.check()
+          }
+          for (const reservation of observed.waiting) observed.cancel(reservation)
+          for (const reservation of observed.open) observed.allocator.unreserve(reservation)
+          observed.open = []
+          for (const acquisition of observed.lent) observed.release(acquisition)
+          observed.check()
+        },
+      ),
+      { numRuns: 300 },
+    )
+  })
+
+  test('a job that is here takes the slot that a reservation without a job holds, and the reservation keeps a promise', () => {
+    const allocator = new Allocator({ capacity: 1, uses: Number.POSITIVE_INFINITY }, owner, (position) => 1000 + position)
+    allocator.offer(host('m-1', { capacity: 1, uses: Number.POSITIVE_INFINITY }), 0)
+    const early = allocator.reserve(undefined)
+    const late = allocator.reserve(undefined)
+    expect([early.kind, late.kind, late.readyAt]).toEqual(['slot', 'promised', 1000])
+    const acquisition = allocator.acquire(late)!
+    expect([early.kind, early.readyAt]).toEqual(['promised', 1000])
+    allocator.release(acquisition, clock)
+    expect(early.kind).toBe('slot')
+  })
+
+  test('promises that expire are dated anew, and waits among them are told', () => {
+    let base = 1000
+    const allocator = new Allocator({ capacity: 1, uses: Number.POSITIVE_INFINITY }, owner, (position) => base + position)
+    const [first, second, third] = [allocator.reserve(undefined), allocator.reserve(undefined), allocator.reserve(undefined)]
+    expect(allocator.acquire(second)).toBeUndefined()
+    allocator.wait(second, { since: 0, expired: 0, onReplanned: undefined, unlisten: () => {}, reject: () => {}, resolve: () => {} })
+    expect([first.readyAt, second.readyAt, third.readyAt, allocator.firstExpiry]).toEqual([1000, 1000, 1002, 1000])
+    expect(allocator.redate(999)).toEqual([])
+    base = 2000
+    expect(allocator.redate(1001)).toEqual([second])
+    expect([first.readyAt, second.readyAt, third.readyAt, allocator.firstExpiry]).toEqual([2001, 2000, 1002, 1002])
+    allocator.cancelWait(second, new Error('cancelled'))
+    allocator.unreserve(first)
+    allocator.unreserve(third)
+    expect(allocator.firstExpiry).toBe(Number.POSITIVE_INFINITY)
+  })
+})

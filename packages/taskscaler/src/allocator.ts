@@ -1,0 +1,181 @@
+import type { Clock } from '@runner-core/fleeting'
+import type { Reservation, ReserveOptions } from './acquisition.ts'
+import type { InstanceSlots, SlotLimits } from './instance-slots.ts'
+import { IntrusiveList } from './intrusive-list.ts'
+import type { Lender, SlotAcquisition } from './slot-acquisition.ts'
+import { SlotPool } from './slot-pool.ts'
+import { SlotReservation, type Wait } from './slot-reservation.ts'
+import { WaitQueue } from './wait-queue.ts'
+
+/**
+ * Who has which slot, who waits for one, and who was promised one. Two things hold after every operation:
+ *
+ * - nobody waits while a slot is free: a job that is here goes before a reservation whose job may never come;
+ * - as many reservations hold a slot as there are slots free, in the order of reserving; the others are promised one.
+ */
+export class Allocator {
+  readonly pool: SlotPool
+  readonly waiting: WaitQueue = new WaitQueue()
+  /** Reservations that were not acquired and are known to stand for a job. */
+  reserved = 0
+  readonly #held = new IntrusiveList<SlotReservation>()
+  readonly #promised = new IntrusiveList<SlotReservation>()
+  readonly #datePromise: (position: number) => number
+  /** No promise is dated before this. */
+  #firstDate = Number.POSITIVE_INFINITY
+  readonly #owner: Lender & { unreserve(reservation: Reservation): void }
+  #made = 0
+
+  /** `datePromise` answers when the slot is to be expected for whom `position` others precede. */
+  constructor(
+    limits: SlotLimits,
+    owner: Lender & { unreserve(reservation: Reservation): void },
+    datePromise: (position: number) => number,
+  ) {
+    this.pool = new SlotPool(limits, owner)
+    this.#owner = owner
+    this.#datePromise = datePromise
+  }
+
+  /** Whether a slot is free that no reservation counts on. */
+  get hasSpareSlot(): boolean {
+    return this.pool.available > this.#held.size
+  }
+
+  /** Reservations and waits that no slot is there for. */
+  get unserved(): number {
+    return this.waiting.size + this.#promised.size
+  }
+
+  /** Reservations that were not acquired. */
+  get openReservations(): number {
+    return this.#held.size + this.#promised.size
+  }
+
+  /** A free slot is held, or else one is promised: whether it may be is the caller's decision. */
+  reserve(options: ReserveOptions | undefined): SlotReservation {
+    const reservation = new SlotReservation(++this.#made, options, this.#owner)
+    if (!reservation.speculative) this.reserved++
+    if (this.hasSpareSlot) {
+      this.#held.append(reservation)
+    } else {
+      this.#date(reservation, this.unserved)
+      this.#promised.append(reservation)
+    }
+    return reservation
+  }
+
+  unreserve(reservation: SlotReservation): void {
+    this.#close(reservation)
+    this.#settle()
+  }
+
+  /** Turns an open reservation into an acquisition; undefined when no slot is free. The reservation has ended then, or waits after {@link wait}. */
+  acquire(reservation: SlotReservation): SlotAcquisition | undefined {
+    this.#close(reservation)
+    const acquisition = this.pool.take(reservation)
+    this.#settle()
+    return acquisition
+  }
+
+  wait(reservation: SlotReservation, wait: Wait): void {
+    reservation.state = 'waiting'
+    this.#date(reservation, this.waiting.size)
+    reservation.wait = wait
+    this.waiting.add(reservation)
+  }
+
+  /** Ends a wait without a slot. */
+  cancelWait(reservation: SlotReservation, reason: unknown): void {
+    this.#endWait(reservation).reject(reason)
+  }
+
+  /** Gives a slot back to its instance and, unless nothing more may run there, on to who waits. */
+  release(acquisition: SlotAcquisition, clock: Clock): void {
+    this.pool.giveBack(acquisition, clock)
+    this.#settle()
+  }
+
+  offer(host: InstanceSlots, now: number): void {
+    this.pool.offer(host, now)
+    this.#settle()
+  }
+
+  withdraw(host: InstanceSlots): void {
+    this.pool.withdraw(host)
+    this.#settle()
+  }
+
+  forget(host: InstanceSlots, why: string): void {
+    this.pool.forget(host, why)
+    this.#settle()
+  }
+
+  /** When the first promise expires, or a moment before; `Infinity`: there is none. */
+  get firstExpiry(): number {
+    return this.unserved === 0 ? Number.POSITIVE_INFINITY : this.#firstDate
+  }
+
+  /** Dates anew the promises whose date has passed, and answers the waits among them. */
+  redate(now: number): SlotReservation[] {
+    if (now < this.firstExpiry) return []
+    this.#firstDate = Number.POSITIVE_INFINITY
+    const expired: SlotReservation[] = []
+    let position = 0
+    for (const reservation of this.waiting) {
+      if (reservation.readyAt <= now) expired.push(reservation)
+      this.#redate(reservation, position++, now)
+    }
+    for (let reservation = this.#promised.first; reservation !== undefined; reservation = reservation.next)
+      this.#redate(reservation, position++, now)
+    return expired
+  }
+
+  #redate(reservation: SlotReservation, position: number, now: number): void {
+    if (reservation.readyAt <= now) reservation.readyAt = this.#datePromise(position)
+    this.#firstDate = Math.min(this.#firstDate, reservation.readyAt)
+  }
+
+  /** Restores what the class promises after slots came or went. */
+  #settle(): void {
+    while (this.waiting.size > 0 && this.pool.available > 0) {
+      const reservation = this.waiting.first!
+      this.#endWait(reservation).resolve(this.pool.take(reservation)!)
+    }
+    while (this.#held.size > this.pool.available) {
+      const reservation = this.#held.last!
+      this.#held.remove(reservation)
+      this.#date(reservation, this.waiting.size)
+      this.#promised.prepend(reservation)
+    }
+    while (this.#promised.size > 0 && this.#held.size < this.pool.available) {
+      const reservation = this.#promised.first!
+      this.#promised.remove(reservation)
+      reservation.kind = 'slot'
+      reservation.readyAt = 0
+      this.#held.append(reservation)
+    }
+  }
+
+  #date(reservation: SlotReservation, position: number): void {
+    reservation.kind = 'promised'
+    reservation.readyAt = this.#datePromise(position)
+    this.#firstDate = Math.min(this.#firstDate, reservation.readyAt)
+  }
+
+  #close(reservation: SlotReservation): void {
+    if (reservation.kind === 'slot') this.#held.remove(reservation)
+    else this.#promised.remove(reservation)
+    if (!reservation.speculative) this.reserved--
+    reservation.state = 'ended'
+  }
+
+  #endWait(reservation: SlotReservation): Wait {
+    const wait = reservation.wait!
+    this.waiting.remove(reservation)
+    wait.unlisten()
+    reservation.wait = undefined
+    reservation.state = 'ended'
+    return wait
+  }
+}

@@ -1,0 +1,15 @@
+import type { LaunchState } from '@runner-core/fleeting'
+import type { ComingInstance } from './explain-wait.ts'
+import type { InstanceSlots } from './instance-slots.ts'
+
+/** The instances that are being made, seen or not, the one begun first first. */
+export function comingInstances(coming: Iterable<InstanceSlots>, launches: LaunchState): ComingInstance[] {
+  const seen = Array.from(coming, ({ instance }): ComingInstance => {
+    const doing = instance.state === 'creating' ? 'creating' : 'starting'
+    return { id: instance.id, doing, since: instance.requestedAt ?? instance.seenAt }
+  })
+  const askedFor = launches.outstanding.flatMap(({ count, requestedAt }) =>
+    Array.from({ length: count }, (): ComingInstance => ({ doing: 'asked for', since: requestedAt })),
+  )
+  return [...seen, ...askedFor].sort((a, b) => a.since - b.since)
+}

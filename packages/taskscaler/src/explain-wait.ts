@@ -1,0 +1,45 @@
+import { durationText } from './duration-text.ts'
+import type { ScalingPlan } from './scaling-plan.ts'
+
+/** An instance that is being made. Times are `Clock.now()` milliseconds. */
+export interface ComingInstance {
+  /** Absent while it was only asked for. */
+  readonly id?: string
+  readonly doing: 'asked for' | 'creating' | 'starting'
+  readonly since: number
+}
+
+export interface WaitFacts {
+  readonly kind: 'slot' | 'promised'
+  /** Set once `acquire` waits. */
+  readonly wait?: { readonly since: number; readonly position: number; readonly expired: number }
+  readonly readyAt: number
+  readonly coming: readonly ComingInstance[]
+  readonly heldBack: ScalingPlan['heldBack']
+  readonly now: number
+}
+
+const named = 3
+
+/** Why a job has no slot yet, in one line for its log. */
+export function explainWait({ kind, wait, readyAt, coming, heldBack, now }: WaitFacts): string {
+  if (kind === 'slot') return 'a ready slot is held'
+  const parts: string[] = []
+  if (wait !== undefined) parts.push(`waiting for a slot for ${durationText(now - wait.since)}, number ${wait.position} in the queue`)
+  if (wait !== undefined && wait.expired > 0) {
+    parts.push(`what was promised did not come${wait.expired > 1 ? ` (${wait.expired} times)` : ''} and was planned anew`)
+  }
+  parts.push(comingText(coming, now))
+  if (heldBack !== undefined) parts.push(`${heldBack.count} more wanted, but ${heldBack.reason}`)
+  parts.push(`a slot is expected in about ${durationText(readyAt - now)}`)
+  return parts.join('; ')
+}
+
+function comingText(coming: readonly ComingInstance[], now: number): string {
+  if (coming.length === 0) return 'no instance is being made'
+  const list = coming
+    .slice(0, named)
+    .map(({ id, doing, since }) => `${id === undefined ? '' : `${id} `}${doing} since ${durationText(now - since)}`)
+  if (coming.length > named) list.push(`and ${coming.length - named} more`)
+  return `${coming.length} ${coming.length === 1 ? 'instance is' : 'instances are'} being made (${list.join(', ')})`
+}

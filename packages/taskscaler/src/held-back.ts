@@ -1,0 +1,67 @@
+import { type LaunchAllowance, type LaunchState, launchAllowance, outstandingCount } from '@runner-core/fleeting'
+import { durationText } from './duration-text.ts'
+import type { HeldBack } from './scaling-plan.ts'
+
+/** Why `count` more instances cannot be launched after `launching` were. */
+export function holdBack(launches: LaunchState, placement: string | undefined, launching: number, count: number): HeldBack {
+  const { blockedBy = 'max_instances', until } = launchAllowance(afterLaunching(launches, launching), placement)
+  return { count, blockedBy, ...(until !== undefined && { until }), reason: reasonOf(blockedBy, until, launches, placement) }
+}
+
+function afterLaunching(launches: LaunchState, count: number): LaunchState {
+  if (count === 0) return launches
+  const launch = { launchToken: '', count, reason: '', requestedAt: launches.now, phase: 'queued' } as const
+  return {
+    ...launches,
+    outstanding: [...launches.outstanding, launch],
+    throttle: { ...launches.throttle, tokens: launches.throttle.tokens - count },
+  }
+}
+
+function reasonOf(
+  blockedBy: HeldBack['blockedBy'],
+  until: number | undefined,
+  launches: LaunchState,
+  placement: string | undefined,
+): string {
+  const wait = until === undefined ? '' : `, next try in ${durationText(until - launches.now)}`
+  switch (blockedBy) {
+    case 'closed':
+      return 'launches have ended: the scaler is shutting down, or another process owns the fleet'
+    case 'max_instances':
+      return `max_instances ${launches.maxInstances} is reached: existing: ${launches.known}, asked for: ${outstandingCount(launches)}`
+    case 'throttle':
+      return `launches are throttled to ${launches.throttle.perSecond} per second${wait}`
+    case 'backoff':
+      return `launches back off after ${backoffText(launches, placement)}${wait}`
+    case 'breaker':
+      return breakerText(launches, wait)
+  }
+}
+
+function backoffText({ backoffs, now }: LaunchState, placement: string | undefined): string {
+  const active = backoffs.filter((backoff) => backoff.until > now && (backoff.placement === undefined || backoff.placement === placement))
+  return active
+    .map(({ code, failures, message }) => `${failures} ${failures === 1 ? 'failure' : 'failures'} (${code}: ${message})`)
+    .join(' and ')
+}
+
+function breakerText({ breaker }: LaunchState, wait: string): string {
+  if (breaker.state === 'closed') return 'launches are stopped'
+  const next = breaker.state === 'half_open' ? ', a probe is under way' : wait
+  return `launches are stopped (${breaker.code}: ${breaker.message}): ${breaker.action}${next}`
+}
+
+/** The first placement where something may be launched now; if there is none, the one that opens first. */
+export function choosePlacement(
+  launches: LaunchState,
+  placements: readonly string[],
+): { readonly placement: string | undefined; readonly allowance: LaunchAllowance } {
+  const choices = (placements.length > 0 ? placements : [undefined]).map((placement) => ({
+    placement,
+    allowance: launchAllowance(launches, placement),
+  }))
+  const opensAt = ({ allowance }: { allowance: LaunchAllowance }): number =>
+    allowance.count > 0 ? 0 : (allowance.until ?? Number.POSITIVE_INFINITY)
+  return choices.reduce((best, choice) => (opensAt(choice) < opensAt(best) ? choice : best))
+}

@@ -1,0 +1,80 @@
+import type { Instance } from '@runner-core/fleeting'
+import type { ListItem } from './intrusive-list.ts'
+import type { SlotAcquisition } from './slot-acquisition.ts'
+
+/** What every instance of a fleet can give. */
+export interface SlotLimits {
+  /** Jobs at the same time, ≥ 1. */
+  readonly capacity: number
+  /** Jobs in its whole life, ≥ 1; `Infinity` when there is no limit. */
+  readonly uses: number
+}
+
+/** One instance's slots: which are lent, and to whom. A slot is either in the stack of free ones or lent, never both. */
+export class InstanceSlots implements ListItem<InstanceSlots> {
+  next: InstanceSlots | undefined = undefined
+  previous: InstanceSlots | undefined = undefined
+  /** The instance as the provisioner last told. */
+  instance: Instance
+  readonly limits: SlotLimits
+  inUse = 0
+  /** Acquisitions so far, those under way included. */
+  useCount = 0
+  /** Since when nothing has run on it; meaningful while `inUse` is 0. */
+  idleSince = 0
+  /** Set by the pool: whether its free slots may be lent. */
+  offered = false
+  /**
+   * `new` not usable yet · `checking` whether it is ready · `ready` proven; offered while it is usable · `condemned` gets no more jobs and goes when it is empty ·
+   * `leaving` its removal was decided, or somebody else takes it away.
+   */
+  phase: 'new' | 'checking' | 'ready' | 'condemned' | 'leaving' = 'new'
+  condemnedFor = ''
+  /** Ends the readiness check that is under way. */
+  check: AbortController | undefined = undefined
+  readonly #lent: (SlotAcquisition | undefined)[]
+  /** Free slots, the one to be lent next at the end: the slot given back last has the warmest connection. */
+  readonly #free: number[] = []
+
+  constructor(instance: Instance, limits: SlotLimits) {
+    this.instance = instance
+    this.limits = limits
+    this.#lent = new Array<SlotAcquisition | undefined>(limits.capacity).fill(undefined)
+    for (let slot = limits.capacity - 1; slot >= 0; slot--) this.#free.push(slot)
+  }
+
+  get id(): string {
+    return this.instance.id
+  }
+
+  /** Slots that could be lent now if the instance is offered: those free, but no more than it has uses left. */
+  get lendable(): number {
+    return Math.min(this.limits.capacity - this.inUse, this.limits.uses - this.useCount)
+  }
+
+  get usedUp(): boolean {
+    return this.useCount >= this.limits.uses
+  }
+
+  /** Takes a free slot; the caller made sure that one is lendable. */
+  takeSlot(): number {
+    this.inUse++
+    this.useCount++
+    return this.#free.pop()!
+  }
+
+  lend(acquisition: SlotAcquisition): void {
+    this.#lent[acquisition.slot] = acquisition
+  }
+
+  giveBack(slot: number): void {
+    this.#lent[slot] = undefined
+    this.#free.push(slot)
+    this.inUse--
+  }
+
+  /** Acquisitions under way. */
+  lent(): SlotAcquisition[] {
+    return this.#lent.filter((acquisition) => acquisition !== undefined)
+  }
+}

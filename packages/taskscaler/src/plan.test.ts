@@ -1,0 +1,380 @@
+import { type LaunchState, launchAllowance, outstandingCount } from '@runner-core/fleeting'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { plan, slotsPerInstance, wantedSlots } from './plan.ts'
+import { type IdlePolicy, idleTarget } from './policy.ts'
+import type { ScalingSnapshot } from './scaling-snapshot.ts'
+
+const now = 1_000_000
+const open: LaunchState = {
+  now,
+  maxInstances: 1000,
+  known: 0,
+  outstanding: [],
+  backoffs: [],
+  breaker: { state: 'closed' },
+  throttle: { tokens: 1000, perSecond: Number.POSITIVE_INFINITY, burst: 1000 },
+  closed: false,
+}
+const empty: ScalingSnapshot = {
+  capacityPerInstance: 1,
+  maxUseCount: 0,
+  demand: { acquired: 0, waiting: 0, reserved: 0, queued: [] },
+  supply: { available: 0, pending: 0, idle: [], condemned: [] },
+  placements: [],
+  launches: open,
+}
+const nothingKept: IdlePolicy = { periods: ['* * * * *'], idleCount: 0, idleTimeMs: 60_000, scaleFactor: 0, scaleFactorLimit: 0 }
+
+const small = fc.integer({ min: 0, max: 20 })
+const instant = fc.integer({ min: now - 600_000, max: now + 600_000 })
+const placement = fc.option(fc.constantFrom('a', 'b'), { nil: undefined })
+
+const launchStates: fc.Arbitrary<LaunchState> = fc.record({
+  now: fc.constant(now),
+  maxInstances: fc.integer({ min: 0, max: 60 }),
+  known: fc.integer({ min: 0, max: 70 }),
+  outstanding: fc.array(
+    fc.record({
+      launchToken: fc.constant('token'),
+      count: fc.integer({ min: 1, max: 9 }),
+      reason: fc.constant(''),
+      requestedAt: instant,
+      phase: fc.constantFrom('queued' as const, 'accepted' as const),
+    }),
+    { maxLength: 3 },
+  ),
+  backoffs: fc.array(
+    fc
+      .record({
+        code: fc.constantFrom('capacity' as const, 'transient' as const),
+        failures: fc.integer({ min: 1, max: 9 }),
+        until: instant,
+        message: fc.constant('no stock'),
+        placement,
+      })
+      .map(({ placement: at, ...backoff }) => ({ ...backoff, ...(at !== undefined && { placement: at }) })),
+    { maxLength: 2 },
+  ),
+  breaker: fc.oneof(
+    { weight: 4, arbitrary: fc.constant({ state: 'closed' as const }) },
+    fc.record({
+      state: fc.constantFrom('open' as const, 'half_open' as const),
+      code: fc.constant('auth' as const),
+      message: fc.constant('denied'),
+      action: fc.constant('give the role RunInstances'),
+      since: fc.constant(now),
+      probeAt: fc.constant(now + 5000),
+    }),
+  ),
+  throttle: fc.record({ tokens: fc.double({ min: 0, max: 50, noNaN: true }), perSecond: fc.constantFrom(0.1, 10), burst: fc.constant(50) }),
+  closed: fc.constantFrom(false, false, false, true),
+})
+
+const snapshots: fc.Arbitrary<ScalingSnapshot> = fc
+  .record({
+    capacityPerInstance: fc.integer({ min: 1, max: 8 }),
+    maxUseCount: fc.constantFrom(0, 0, 1, 3),
+    demand: fc.record({
+      acquired: small,
+      waiting: small,
+      reserved: small,
+      queued: fc.array(fc.record({ source: fc.constant('q'), depth: small }), { maxLength: 2 }),
+    }),
+    idle: fc.array(fc.record({ idleSince: fc.integer({ min: now - 200_000, max: now }), slots: fc.integer({ min: 1, max: 8 }) }), {
+      maxLength: 12,
+    }),
+    otherwiseAvailable: small,
+    pending: fc.integer({ min: 0, max: 6 }),
+    condemned: fc.array(fc.integer({ min: 0, max: 2 }), { maxLength: 5 }),
+    placements: fc.constantFrom([], ['a'], ['a', 'b']),
+    launches: launchStates,
+  })
+  .map(({ idle, otherwiseAvailable, pending, condemned, ...rest }) => ({
+    ...rest,
+    supply: {
+      available: otherwiseAvailable + idle.reduce((sum, { slots }) => sum + slots, 0),
+      pending,
+      idle: idle.map((instance, index) => ({ id: `idle-${index}`, ...instance })).sort((a, b) => a.idleSince - b.idleSince),
+      condemned: condemned.map((inUse, index) => ({ id: `condemned-${index}`, inUse, reason: 'it was left dirty' })),
+    },
+  }))
+
+const policies: fc.Arbitrary<IdlePolicy> = fc.record({
+  periods: fc.constant(['* * * * *']),
+  idleCount: fc.integer({ min: 0, max: 10 }),
+  idleTimeMs: fc.constantFrom(0, 60_000, 150_000),
+  scaleFactor: fc.constantFrom(0, 0.5, 2),
+  scaleFactorLimit: fc.constantFrom(0, 5),
+})
+
+const increaseOf = (result: ReturnType<typeof plan>): number => result.increase.reduce((sum, { count }) => sum + count, 0)
+
+describe('plan, for any snapshot and policy', () => {
+  test('never removes an instance with a job, nor one that was not shown as idle or condemned', () => {
+    fc.assert(
+      fc.property(snapshots, policies, (snapshot, policy) => {
+        const { remove, drain } = plan(snapshot, policy, now)
+        const removable = new Set(
+          [...snapshot.supply.idle, ...snapshot.supply.condemned.filter(({ inUse }) => inUse === 0)].map(({ id }) => id),
+        )
+        expect(remove.every(({ id }) => removable.has(id))).toBe(true)
+        expect(new Set(remove.map(({ id }) => id)).size).toBe(remove.length)
+        expect(drain.map(({ id }) => id)).toEqual(snapshot.supply.condemned.filter(({ inUse }) => inUse > 0).map(({ id }) => id))
+      }),
+    )
+  })
+
+  test('never asks for more than max_instances minus all that is known and outstanding', () => {
+    fc.assert(
+      fc.property(snapshots, policies, (snapshot, policy) => {
+        const { launches } = snapshot
+        const asked = increaseOf(plan(snapshot, policy, now))
+        expect(asked).toBeGreaterThanOrEqual(0)
+        if (asked > 0) expect(asked + launches.known + outstandingCount(launches)).toBeLessThanOrEqual(launches.maxInstances)
+      }),
+    )
+  })
+
+  test('launches only what back-off, breaker and throttle allow, and says what holds the rest back', () => {
+    fc.assert(
+      fc.property(snapshots, policies, (snapshot, policy) => {
+        const { increase, heldBack } = plan(snapshot, policy, now)
+        for (const { placement: at, count } of increase) expect(count).toBeLessThanOrEqual(launchAllowance(snapshot.launches, at).count)
+        const { available, pending } = snapshot.supply
+        const slots = slotsPerInstance(snapshot)
+        const coming = pending + outstandingCount(snapshot.launches) + increase.reduce((sum, { count }) => sum + count, 0)
+        const missing = Math.max(0, Math.ceil((wantedSlots(snapshot, policy) - available) / slots) - coming)
+        expect(heldBack?.count ?? 0).toBe(missing)
+        if (heldBack?.until !== undefined) expect(heldBack.until).toBeGreaterThan(now)
+        // No instance more than needed, however the numbers divide.
+        if (increase.length > 0) expect((coming - 1) * slots + available).toBeLessThan(wantedSlots(snapshot, policy))
+      }),
+    )
+  })
+
+  test('leaves what is wanted in ready slots, so that no plan grows after one that shrank', () => {
+    fc.assert(
+      fc.property(snapshots, policies, (snapshot, policy) => {
+        const { remove, increase } = plan(snapshot, policy, now)
+        const gone = new Set(remove.map(({ id }) => id))
+        const shrunk = snapshot.supply.idle.filter(({ id }) => gone.has(id))
+        if (shrunk.length === 0) return
+        expect(increase).toEqual([])
+        const available = snapshot.supply.available - shrunk.reduce((sum, { slots }) => sum + slots, 0)
+        expect(available).toBeGreaterThanOrEqual(wantedSlots(snapshot, policy))
+        for (const later of [now, now + 50_000, now + 500_000]) {
+          const after = {
+            ...snapshot,
+            supply: { ...snapshot.supply, available, idle: snapshot.supply.idle.filter(({ id }) => !gone.has(id)), pending: 0 },
+          }
+          expect(increaseOf(plan(after, policy, later))).toBe(0)
+        }
+      }),
+    )
+  })
+
+  test('removes nothing before its idle time, and at review time what it left for that reason', () => {
+    fc.assert(
+      fc.property(snapshots, policies, (snapshot, policy) => {
+        const first = plan(snapshot, policy, now)
+        const since = new Map(snapshot.supply.idle.map(({ id, idleSince }) => [id, idleSince]))
+        for (const { id } of first.remove) {
+          const idleSince = since.get(id)
+          if (idleSince !== undefined) expect(now - idleSince).toBeGreaterThanOrEqual(policy.idleTimeMs)
+        }
+        expect(first.reviewAt).toBeGreaterThan(now)
+        const before = plan(snapshot, policy, Math.min(first.reviewAt - 1, now + 1e7))
+        expect(before.remove.map(({ id }) => id)).toEqual(first.remove.map(({ id }) => id))
+      }),
+    )
+  })
+
+  test('is pure: it changes nothing, the same snapshot gives the same plan, and every decision has a reason', () => {
+    fc.assert(
+      fc.property(snapshots, policies, (snapshot, policy) => {
+        const result = plan(deepFreeze(snapshot), deepFreeze(policy), now)
+        expect(plan(structuredClone(snapshot), policy, now)).toEqual(result)
+        for (const { reason } of [...result.increase, ...result.drain, ...result.remove]) expect(reason.length).toBeGreaterThan(5)
+      }),
+    )
+  })
+})
+
+describe('a fleet that follows its plans', () => {
+  test('converges, then stays still, and is empty without demand', () => {
+    const demands = fc.record({ waiting: small, reserved: small, depth: small })
+    fc.assert(
+      fc.property(
+        demands,
+        demands,
+        policies,
+        fc.integer({ min: 1, max: 5 }),
+        fc.integer({ min: 0, max: 60 }),
+        (first, second, policy, capacity, max) => {
+          const fleet = new PlannedFleet(capacity, max)
+          for (const demand of [first, second, { waiting: 0, reserved: 0, depth: 0 }]) {
+            fleet.follow(demand, policy, 30)
+            expect(fleet.follow(demand, policy, 30)).toBe(0)
+            const wanted = demand.waiting + demand.reserved + demand.depth + idleTarget(policy, 0)
+            expect(fleet.instances).toBe(Math.min(max, Math.ceil(wanted / capacity)))
+          }
+          fleet.follow({ waiting: 0, reserved: 0, depth: 0 }, nothingKept, 30)
+          expect(fleet.instances).toBe(0)
+        },
+      ),
+    )
+  })
+})
+
+describe('examples', () => {
+  const withDemand = (
+    demand: Partial<ScalingSnapshot['demand']>,
+    supply: Partial<ScalingSnapshot['supply']> = {},
+    rest: Partial<ScalingSnapshot> = {},
+  ): ScalingSnapshot => ({
+    ...empty,
+    ...rest,
+    demand: { ...empty.demand, ...demand },
+    supply: { ...empty.supply, ...supply },
+  })
+
+  test('an increase says what for', () => {
+    const snapshot = withDemand(
+      { waiting: 3, reserved: 1, queued: [{ source: 'gitlab', depth: 5 }], acquired: 4 },
+      { available: 2, pending: 1 },
+      { capacityPerInstance: 4 },
+    )
+    expect(plan(snapshot, { ...nothingKept, idleCount: 2, scaleFactor: 1 }, now)).toEqual({
+      increase: [
+        {
+          count: 2,
+          reason:
+            'free slots wanted: 13 (3 for waiting jobs, 1 reserved, 5 queued in gitlab, 4 to keep idle); ready: 2; instances being made: 1',
+        },
+      ],
+      drain: [],
+      remove: [],
+      reviewAt: Number.POSITIVE_INFINITY,
+    })
+  })
+
+  test('an instance that may be used only twice brings two slots, whatever its capacity', () => {
+    expect(increaseOf(plan(withDemand({ waiting: 6 }, {}, { capacityPerInstance: 4, maxUseCount: 2 }), nothingKept, now))).toBe(3)
+  })
+
+  test('the second placement is taken while the first one backs off', () => {
+    const launches: LaunchState = {
+      ...open,
+      backoffs: [{ placement: 'a', code: 'capacity', failures: 1, until: now + 1, message: 'none' }],
+    }
+    expect(plan(withDemand({ waiting: 1 }, {}, { placements: ['a', 'b'], launches }), nothingKept, now).increase).toMatchObject([
+      { placement: 'b', count: 1 },
+    ])
+    expect(plan(withDemand({ waiting: 1 }, {}, { placements: ['a', 'b'] }), nothingKept, now).increase).toMatchObject([
+      { placement: 'a', count: 1 },
+    ])
+  })
+
+  test('what is held back is explained', () => {
+    const heldBack = (launches: Partial<LaunchState>): unknown =>
+      plan(withDemand({ waiting: 5 }, {}, { launches: { ...open, ...launches } }), nothingKept, now).heldBack
+    expect(heldBack({ maxInstances: 3, known: 1 })).toEqual({
+      count: 3,
+      blockedBy: 'max_instances',
+      reason: 'max_instances 3 is reached: existing: 1, asked for: 0',
+    })
+    expect(heldBack({ throttle: { tokens: 2.5, perSecond: 0.5, burst: 10 } })).toEqual({
+      count: 3,
+      blockedBy: 'throttle',
+      until: now + 1000,
+      reason: 'launches are throttled to 0.5 per second, next try in 1 s',
+    })
+    expect(heldBack({ backoffs: [{ code: 'capacity', failures: 2, until: now + 65_000, message: 'no c5.large in zone a' }] })).toEqual({
+      count: 5,
+      blockedBy: 'backoff',
+      until: now + 65_000,
+      reason: 'launches back off after 2 failures (capacity: no c5.large in zone a), next try in 1 min 5 s',
+    })
+    const breaker = {
+      state: 'open',
+      code: 'auth',
+      message: 'not allowed',
+      action: 'allow ec2:RunInstances',
+      since: now,
+      probeAt: now + 300_000,
+    } as const
+    expect(heldBack({ breaker })).toMatchObject({
+      blockedBy: 'breaker',
+      reason: 'launches are stopped (auth: not allowed): allow ec2:RunInstances, next try in 5 min',
+    })
+    expect(heldBack({ breaker: { ...breaker, state: 'half_open' } })).toMatchObject({
+      count: 4,
+      reason: 'launches are stopped (auth: not allowed): allow ec2:RunInstances, a probe is under way',
+    })
+    expect(heldBack({ closed: true })).toMatchObject({ blockedBy: 'closed' })
+  })
+
+  test('a removal says how long it was idle and what remains', () => {
+    const idle = [
+      { id: 'old', idleSince: now - 300_000, slots: 2 },
+      { id: 'young', idleSince: now - 1_000, slots: 2 },
+    ]
+    const { remove, reviewAt } = plan(withDemand({}, { available: 4, idle }), nothingKept, now)
+    expect(remove).toEqual([{ id: 'old', reason: 'idle for 5 min; ready slots that remain: 2, wanted: 0' }])
+    expect(reviewAt).toBe(now + 59_000)
+  })
+})
+
+/** The simplest world: what is asked for is ready a step later, what is removed is gone. Steps are a minute. */
+class PlannedFleet {
+  readonly #capacity: number
+  readonly #max: number
+  #idleSince: number[] = []
+  #pending = 0
+  #time = now
+
+  constructor(capacity: number, max: number) {
+    this.#capacity = capacity
+    this.#max = max
+  }
+
+  get instances(): number {
+    return this.#idleSince.length + this.#pending
+  }
+
+  /** Answers how many decisions were made. */
+  follow(demand: { waiting: number; reserved: number; depth: number }, policy: IdlePolicy, steps: number): number {
+    let decisions = 0
+    for (let step = 0; step < steps; step++) {
+      const { increase, remove } = plan(this.#snapshot(demand), policy, this.#time)
+      decisions += increase.length + remove.length
+      for (let ready = 0; ready < this.#pending; ready++) this.#idleSince.push(this.#time)
+      this.#pending = increase.reduce((sum, { count }) => sum + count, 0)
+      const gone = new Set(remove.map(({ id }) => Number(id)))
+      this.#idleSince = this.#idleSince.filter((_, index) => !gone.has(index))
+      this.#time += 60_000
+    }
+    return decisions
+  }
+
+  #snapshot({ waiting, reserved, depth }: { waiting: number; reserved: number; depth: number }): ScalingSnapshot {
+    return {
+      ...empty,
+      capacityPerInstance: this.#capacity,
+      demand: { acquired: 0, waiting, reserved, queued: [{ source: 'q', depth }] },
+      supply: {
+        available: this.#idleSince.length * this.#capacity,
+        pending: this.#pending,
+        idle: this.#idleSince.map((idleSince, index) => ({ id: String(index), idleSince, slots: this.#capacity })),
+        condemned: [],
+      },
+      launches: { ...open, maxInstances: this.#max, known: this.instances },
+    }
+  }
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) for (const inner of Object.values(Object.freeze(value))) deepFreeze(inner)
+  return value
+}

@@ -1,0 +1,43 @@
+import type { Clock } from '@runner-core/fleeting'
+import type { DemandSource } from './demand-source.ts'
+
+export interface QueueDepthOptions {
+  /** Named in the plan's reasons. */
+  readonly name: string
+  readonly clock: Clock
+  /** How long a value holds, milliseconds, ≥ 0: a queue that nobody tells about any more must not keep machines. Default 60,000. */
+  readonly timeToLiveMs?: number
+}
+
+/** A demand source that is told: for a queue whose length is learnt now and then, such as GitLab's `queue_size`, which comes with each job. */
+export class QueueDepth implements DemandSource {
+  readonly name: string
+  readonly #clock: Clock
+  readonly #timeToLiveMs: number
+  readonly #listeners = new Set<() => void>()
+  #depth = 0
+  #setAt = Number.NEGATIVE_INFINITY
+
+  constructor({ name, clock, timeToLiveMs = 60_000 }: QueueDepthOptions) {
+    this.name = name
+    this.#clock = clock
+    this.#timeToLiveMs = timeToLiveMs
+  }
+
+  /** How many jobs wait there now. */
+  set(depth: number): void {
+    const before = this.depth()
+    this.#depth = depth
+    this.#setAt = this.#clock.now()
+    if (depth !== before) for (const wake of this.#listeners) wake()
+  }
+
+  depth(): number {
+    return this.#clock.now() - this.#setAt < this.#timeToLiveMs ? this.#depth : 0
+  }
+
+  onChange(wake: () => void): () => void {
+    this.#listeners.add(wake)
+    return () => this.#listeners.delete(wake)
+  }
+}

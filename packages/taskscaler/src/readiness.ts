@@ -1,0 +1,54 @@
+import { type Clock, type Connection, ConnectionError, delay, type Instance, isGroupError, type Provisioner } from '@runner-core/fleeting'
+
+/** Proves that an instance can do jobs; rejects when it cannot. `signal` aborts when it takes too long, or when the answer is not wanted any more. */
+export type ReadyCheck = (instance: Instance, connection: Connection, signal: AbortSignal) => Promise<void>
+
+export interface ProofOptions {
+  readonly provisioner: Pick<Provisioner, 'connect'>
+  readonly readyCheck: ReadyCheck | undefined
+  /** For all of it, milliseconds. */
+  readonly timeoutMs: number
+  readonly clock: Clock
+}
+
+/** Wait before a group that could not say how to reach the instance is asked again. */
+const retryMs = 2_000
+
+/** Resolves once the instance was connected to and passed the ready check. Rejects with what went wrong last. */
+export async function proveReady(
+  instance: Instance,
+  { provisioner, readyCheck, timeoutMs, clock }: ProofOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const timeout = new AbortController()
+  const cancelTimeout = clock.after(timeoutMs, () =>
+    timeout.abort(new ConnectionError('unreachable', `not ready within ${timeoutMs / 1000} s`)),
+  )
+  const either = AbortSignal.any([signal, timeout.signal])
+  try {
+    const connection = await connectWhenReady(instance.id, provisioner, clock, either)
+    await readyCheck?.(instance, connection, either)
+  } catch (error) {
+    either.throwIfAborted()
+    throw error
+  } finally {
+    cancelTimeout()
+  }
+}
+
+/** The connector has its own retries; what is retried here is a group that does not know yet, or cannot be asked now. */
+async function connectWhenReady(
+  id: string,
+  provisioner: Pick<Provisioner, 'connect'>,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<Connection> {
+  for (;;) {
+    try {
+      return await provisioner.connect(id, 0, signal)
+    } catch (error) {
+      if (!isGroupError(error) || error.code === 'not_found') throw error
+      await delay(clock, Math.max(retryMs, error.retryAfterMs ?? 0), signal)
+    }
+  }
+}

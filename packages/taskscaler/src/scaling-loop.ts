@@ -1,0 +1,189 @@
+import { type Clock, isUsable, type Logger, type Provisioner } from '@runner-core/fleeting'
+import type { Allocator } from './allocator.ts'
+import type { Counters } from './counters.ts'
+import type { DemandSource } from './demand-source.ts'
+import type { InstanceSlots, SlotLimits } from './instance-slots.ts'
+import type { TaskscalerObserver } from './observer.ts'
+import { PassTimer } from './pass-timer.ts'
+import { plan } from './plan.ts'
+import type { IdlePolicy } from './policy.ts'
+import { proveReady, type ReadyCheck } from './readiness.ts'
+import { ReadyTimes } from './ready-times.ts'
+import { Roster } from './roster.ts'
+import type { InstanceDecision, ScalingPlan } from './scaling-plan.ts'
+import type { ScalingSnapshot } from './scaling-snapshot.ts'
+import { activePolicy, type Schedule } from './schedule.ts'
+import type { SlotReservation } from './slot-reservation.ts'
+import { takeSnapshot } from './take-snapshot.ts'
+
+const minuteMs = 60_000
+/** A pass at least this often, and the whole list of instances compared: events are only hints. */
+const heartbeatMs = 10_000
+/** The same while there is a demand source that has to be asked. */
+const pollMs = 1_000
+
+export interface ScalingLoopOptions {
+  readonly provisioner: Provisioner
+  readonly allocator: Allocator
+  readonly capacityPerInstance: number
+  readonly maxUseCount: number
+  readonly limits: SlotLimits
+  readonly schedule: Schedule
+  readonly readyCheck: ReadyCheck | undefined
+  readonly readyTimeoutMs: number
+  readonly demand: readonly DemandSource[]
+  readonly counters: Counters
+  readonly observer: TaskscalerObserver
+  readonly onExpired: (reservation: SlotReservation) => void
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** Where decisions become acts: takes a snapshot, plans, does what the plan says, and sleeps until something happens or something is due. */
+export class ScalingLoop {
+  readonly roster: Roster
+  readonly readyTimes: ReadyTimes = new ReadyTimes()
+  lastPlan: ScalingPlan = { increase: [], drain: [], remove: [], reviewAt: Number.POSITIVE_INFINITY }
+  schedule: Schedule
+  readonly #timer: PassTimer
+  readonly #options: ScalingLoopOptions
+  readonly #stops: (() => void)[]
+  #syncedAt = Number.NEGATIVE_INFINITY
+  #policy: { readonly schedule: Schedule; readonly minute: number; readonly policy: IdlePolicy } | undefined
+
+  constructor(options: ScalingLoopOptions) {
+    const { provisioner, allocator, clock, limits, demand } = options
+    this.#options = options
+    this.schedule = options.schedule
+    this.roster = new Roster(limits, allocator, (host) => void this.#prove(host))
+    this.#timer = new PassTimer(clock, options.logger, (now) => this.#pass(now))
+    this.#stops = [
+      provisioner.addBusyCheck((id) => (this.roster.get(id)?.inUse ?? 0) > 0),
+      provisioner.onChange((changes) => {
+        const now = clock.now()
+        for (const { kind, instance } of changes) {
+          if (kind === 'gone') this.roster.gone(instance.id)
+          else this.roster.note(instance, now)
+        }
+        this.wake()
+      }),
+      ...demand.map((source) => source.onChange?.(() => this.wake()) ?? (() => {})),
+    ]
+  }
+
+  start(): void {
+    this.#timer.run()
+  }
+
+  wake(): void {
+    this.#timer.wake()
+  }
+
+  get passedAt(): number {
+    return this.#timer.passedAt
+  }
+
+  /** The policy in force; looked up once a minute. */
+  get policy(): IdlePolicy {
+    const wallTime = this.#options.clock.wallTime()
+    const minute = Math.floor(wallTime / minuteMs)
+    if (this.#policy?.minute !== minute || this.#policy.schedule !== this.schedule) {
+      this.#policy = { schedule: this.schedule, minute, policy: activePolicy(this.schedule, wallTime) }
+    }
+    return this.#policy.policy
+  }
+
+  snapshot(): ScalingSnapshot {
+    return takeSnapshot({ ...this.#options, roster: this.roster })
+  }
+
+  /** What would be done now; does nothing. */
+  plan(): ScalingPlan {
+    return plan(this.snapshot(), this.policy, this.#options.clock.now())
+  }
+
+  /** Passes end, and with them every launch and removal; losses are still told until {@link close}. */
+  stop(): void {
+    this.#timer.stop()
+    for (const host of this.roster.hosts()) host.check?.abort()
+  }
+
+  close(): void {
+    for (const stop of this.#stops) stop()
+  }
+
+  #pass(now: number): number {
+    const { provisioner, allocator, clock, demand, onExpired } = this.#options
+    if (now - this.#syncedAt >= heartbeatMs) {
+      this.#syncedAt = now
+      this.roster.sync(provisioner.instances(), now)
+    }
+    for (const reservation of allocator.redate(now)) onExpired(reservation)
+    this.lastPlan = this.plan()
+    const acted = this.#act(this.lastPlan, now)
+    const polled = demand.some((source) => source.onChange === undefined)
+    return Math.min(
+      acted ? now : this.lastPlan.reviewAt,
+      allocator.firstExpiry,
+      now + (polled ? pollMs : heartbeatMs),
+      now + minuteMs - (clock.wallTime() % minuteMs),
+    )
+  }
+
+  #act({ increase, remove }: ScalingPlan, now: number): boolean {
+    const { provisioner, counters, logger } = this.#options
+    let acted = false
+    for (const { placement, count, reason } of increase) {
+      const requested = provisioner.request(count, { ...(placement !== undefined && { placement }), reason })
+      logger.info({ requested, wanted: count, placement, reason }, 'increasing instances')
+      counters.scale.up += requested
+      acted ||= requested > 0
+    }
+    for (const decision of remove) acted = this.#remove(decision, now) || acted
+    return acted
+  }
+
+  /** Cordons, looks again, and only then lets go: between the snapshot and now a job may have come. */
+  #remove({ id, reason }: InstanceDecision, now: number): boolean {
+    const { provisioner, allocator, counters, logger } = this.#options
+    const host = this.roster.get(id)
+    if (host === undefined || host.phase === 'leaving') return false
+    allocator.withdraw(host)
+    const taken = host.inUse === 0 && provisioner.remove([id], reason).includes(id)
+    if (!taken) {
+      if (host.phase === 'ready' && isUsable(host.instance)) allocator.offer(host, now)
+      return false
+    }
+    logger.info({ instance: id, reason }, 'instance marked for removal')
+    counters.scale.down++
+    return true
+  }
+
+  async #prove(host: InstanceSlots): Promise<void> {
+    const { provisioner, clock, observer, logger } = this.#options
+    const check = new AbortController()
+    host.check = check
+    try {
+      await proveReady(host.instance, { ...this.#options, timeoutMs: this.#options.readyTimeoutMs }, check.signal)
+      if (host.phase !== 'checking') return
+      const now = clock.now()
+      const { requestedAt } = host.instance
+      if (requestedAt !== undefined) {
+        this.readyTimes.observe(now - requestedAt)
+        observer.instanceReady?.(now - requestedAt)
+      }
+      logger.info({ instance: host.id, useCount: host.useCount }, 'instance ready')
+      this.roster.ready(host, now)
+      provisioner.reportSuccess(host.id)
+    } catch (error) {
+      if (host.phase !== 'checking' || check.signal.aborted) return
+      const cause = error instanceof Error ? error : new Error(String(error))
+      logger.warn({ instance: host.id, err: cause }, 'instance not ready')
+      this.roster.condemn(host, `it did not become ready: ${cause.message}`)
+      provisioner.reportFailure(host.id, cause)
+    } finally {
+      host.check = undefined
+      this.wake()
+    }
+  }
+}

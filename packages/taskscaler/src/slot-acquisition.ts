@@ -1,0 +1,68 @@
+import type { Connection } from '@runner-core/fleeting'
+import { type Acquisition, AlreadyEndedError, InstanceLostError } from './acquisition.ts'
+import type { InstanceSlots } from './instance-slots.ts'
+
+/** Whom a slot goes back to. */
+export interface Lender {
+  release(acquisition: Acquisition): void
+  connect(instanceId: string, slot: number, signal: AbortSignal): Promise<Connection>
+}
+
+const done = Promise.resolve()
+
+/** One slot lent. See {@link Acquisition} for its users' view. */
+export class SlotAcquisition implements Acquisition {
+  dirty = false
+  readonly slot: number
+  readonly useCount: number
+  readonly host: InstanceSlots
+  readonly lender: Lender
+  /** Where the slot is now: with a job, given back, or gone with its instance. */
+  state: 'lent' | 'released' | 'lost' = 'lent'
+  readonly #origin: { readonly key: string }
+  #lost: InstanceLostError | undefined = undefined
+  #controller: AbortController | undefined = undefined
+
+  constructor(host: InstanceSlots, origin: { readonly key: string }, lender: Lender) {
+    this.host = host
+    this.slot = host.takeSlot()
+    this.useCount = host.useCount
+    this.#origin = origin
+    this.lender = lender
+    host.lend(this)
+  }
+
+  get key(): string {
+    return this.#origin.key
+  }
+
+  get instanceId(): string {
+    return this.host.id
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#lost !== undefined) this.#controller.abort(this.#lost)
+    }
+    return this.#controller.signal
+  }
+
+  async connect(signal?: AbortSignal): Promise<Connection> {
+    if (this.state === 'released') throw new AlreadyEndedError('acquisition', this.key)
+    this.signal.throwIfAborted()
+    return this.lender.connect(this.instanceId, this.slot, signal === undefined ? this.signal : AbortSignal.any([this.signal, signal]))
+  }
+
+  /** The instance is gone: tells whoever looks at the signal. */
+  lose(why: string): void {
+    this.state = 'lost'
+    this.#lost = new InstanceLostError(this.instanceId, why)
+    this.#controller?.abort(this.#lost)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.lender.release(this)
+    return done
+  }
+}

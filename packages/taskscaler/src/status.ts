@@ -1,0 +1,49 @@
+import { type LaunchState, outstandingCount } from '@runner-core/fleeting'
+import type { Allocator } from './allocator.ts'
+import type { IdlePolicy } from './policy.ts'
+import type { Roster } from './roster.ts'
+import type { ScalingPlan } from './scaling-plan.ts'
+
+/** Slots by what they do; upstream's `fleeting_taskscaler_tasks{state}`. */
+export interface TaskCounts {
+  /** Free, and may be lent. */
+  readonly idle: number
+  /** Acquires that wait. */
+  readonly pending: number
+  readonly acquired: number
+  /** Reservations that were not acquired, speculative ones included. */
+  readonly reserved: number
+  /** Slots of instances that get no more jobs. */
+  readonly unavailable: number
+  /** Slots of instances that were ready and are not usable now. */
+  readonly unhealthy: number
+}
+
+/** A picture of the scaler at one moment. */
+export interface TaskscalerStatus {
+  readonly tasks: TaskCounts
+  /** Instances that should exist for the demand and the policy, below the maximum. */
+  readonly desiredInstances: number
+  /** The policy in force. */
+  readonly policy: IdlePolicy
+  /** What the last pass decided, and when. */
+  readonly lastPlan: ScalingPlan
+  readonly passedAt: number
+  /** How long instances take from request to ready, milliseconds; absent before the first. */
+  readonly readyMs?: number
+}
+
+export function countTasks({ pool, waiting, openReservations }: Allocator, roster: Roster): TaskCounts {
+  let unavailable = 0
+  for (const host of roster.condemned) unavailable += host.limits.capacity
+  let unhealthy = 0
+  for (const host of roster.hosts()) if (host.phase === 'ready' && !host.offered) unhealthy += host.limits.capacity
+  return { idle: pool.available, pending: waiting.size, acquired: pool.acquired, reserved: openReservations, unavailable, unhealthy }
+}
+
+/** Those that are not on their way out, plus and minus what was decided last and is not done yet. */
+export function desiredInstances(roster: Roster, launches: LaunchState, lastPlan: ScalingPlan): number {
+  let staying = 0
+  for (const host of roster.hosts()) if (host.phase !== 'condemned' && host.phase !== 'leaving') staying++
+  return Math.min(launches.maxInstances, staying + outstandingCount(launches) + (lastPlan.heldBack?.count ?? 0))
+}

@@ -1,0 +1,59 @@
+import type { Provisioner } from '@runner-core/fleeting'
+import type { Allocator } from './allocator.ts'
+import type { DemandSource } from './demand-source.ts'
+import type { Roster } from './roster.ts'
+import type { IdleInstance, ScalingSnapshot } from './scaling-snapshot.ts'
+
+/** Idle instances shown to one plan: what it may remove at once. The next pass sees the next ones. */
+const idleShown = 100
+
+export interface SnapshotSources {
+  readonly allocator: Allocator
+  readonly roster: Roster
+  readonly provisioner: Pick<Provisioner, 'info' | 'launchState'>
+  readonly demand: readonly DemandSource[]
+  readonly capacityPerInstance: number
+  readonly maxUseCount: number
+}
+
+/** The state of the fleet as plain data. Its cost does not depend on the number of instances. */
+export function takeSnapshot({
+  allocator,
+  roster,
+  provisioner,
+  demand,
+  capacityPerInstance,
+  maxUseCount,
+}: SnapshotSources): ScalingSnapshot {
+  return {
+    capacityPerInstance,
+    maxUseCount,
+    demand: {
+      acquired: allocator.pool.acquired,
+      waiting: allocator.waiting.size,
+      reserved: allocator.reserved,
+      queued: demand.map((source) => ({ source: source.name, depth: wholeJobs(source.depth()) })),
+    },
+    supply: {
+      available: allocator.pool.available,
+      pending: roster.coming.size,
+      idle: longestIdle(allocator),
+      condemned: Array.from(roster.condemned, ({ id, inUse, condemnedFor }) => ({ id, inUse, reason: condemnedFor })),
+    },
+    placements: provisioner.info.placements ?? [],
+    launches: provisioner.launchState(),
+  }
+}
+
+function longestIdle({ pool }: Allocator): IdleInstance[] {
+  const idle: IdleInstance[] = []
+  for (const { id, idleSince, lendable } of pool.idle()) {
+    if (idle.push({ id, idleSince, slots: lendable }) === idleShown) break
+  }
+  return idle
+}
+
+/** A source is somebody else's code: what is no number of jobs counts as none. */
+function wholeJobs(depth: number): number {
+  return Number.isFinite(depth) ? Math.max(0, Math.ceil(depth)) : 0
+}

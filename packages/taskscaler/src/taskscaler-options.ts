@@ -1,0 +1,65 @@
+import { type Clock, type Logger, type Provisioner, type ProvisionerOptions, silentLogger, systemClock } from '@runner-core/fleeting'
+import type { DemandSource } from './demand-source.ts'
+import type { SlotLimits } from './instance-slots.ts'
+import { InvalidSettingsError, isAmount, isCount } from './invalid-settings.ts'
+import type { TaskscalerObserver } from './observer.ts'
+import type { IdlePolicy } from './policy.ts'
+import type { ReadyCheck } from './readiness.ts'
+import { compileSchedule, type Schedule } from './schedule.ts'
+
+export interface TaskscalerOptions {
+  /** Makes and removes the instances, at most its `maxInstances`. One that was started, or what to start one with; either way it is the taskscaler's from here on, and is shut down with it. */
+  readonly provisioner: Provisioner | ProvisionerOptions
+  /** Jobs that one instance runs at the same time, ≥ 1. Default 1. */
+  readonly capacityPerInstance?: number
+  /** Jobs that one instance runs in its life; then it is removed. Default 0: no limit. */
+  readonly maxUseCount?: number
+  /** The last one whose period matches is in force, and `defaultPolicy` when none does. Default: none. */
+  readonly policies?: readonly IdlePolicy[]
+  /** Run on each new instance over its connection before it is offered. Default: it is enough that a connection was made. */
+  readonly readyCheck?: ReadyCheck
+  /** How long an instance that runs may take to become ready, milliseconds. Default 600,000. */
+  readonly readyTimeoutMs?: number
+  /** The furthest that a promise of capacity may lie ahead, milliseconds. Default 600,000. */
+  readonly promiseCapMs?: number
+  /** Work that waits elsewhere. Default: none. */
+  readonly demand?: readonly DemandSource[]
+  readonly observer?: TaskscalerObserver
+  readonly clock?: Clock
+  readonly logger?: Logger
+}
+
+/** Options checked and complete. */
+export interface TaskscalerSettings extends Required<Omit<TaskscalerOptions, 'provisioner' | 'policies' | 'readyCheck'>> {
+  readonly readyCheck: ReadyCheck | undefined
+  readonly limits: SlotLimits
+  readonly schedule: Schedule
+}
+
+/** Thrown: {@link InvalidSettingsError}. */
+export function withDefaults(options: TaskscalerOptions): TaskscalerSettings {
+  const { capacityPerInstance = 1, maxUseCount = 0, readyTimeoutMs = 600_000, promiseCapMs = 600_000, policies = [] } = options
+  const { demand = [], observer = {}, clock = systemClock, logger = silentLogger } = options
+  const problems: string[] = []
+  const expect = (holds: boolean, path: string, expected: string, got: number): void => {
+    if (!holds) problems.push(`${path}: expected ${expected}, got ${got}`)
+  }
+  expect(isCount(capacityPerInstance) && capacityPerInstance >= 1, 'capacityPerInstance', 'an integer ≥ 1', capacityPerInstance)
+  expect(isCount(maxUseCount), 'maxUseCount', 'an integer ≥ 0', maxUseCount)
+  expect(isAmount(readyTimeoutMs) && readyTimeoutMs > 0, 'readyTimeoutMs', 'milliseconds > 0', readyTimeoutMs)
+  expect(isAmount(promiseCapMs) && promiseCapMs > 0, 'promiseCapMs', 'milliseconds > 0', promiseCapMs)
+  if (problems.length > 0) throw new InvalidSettingsError(problems)
+  return {
+    capacityPerInstance,
+    maxUseCount,
+    limits: { capacity: capacityPerInstance, uses: maxUseCount === 0 ? Number.POSITIVE_INFINITY : maxUseCount },
+    schedule: compileSchedule(policies),
+    readyCheck: options.readyCheck,
+    readyTimeoutMs,
+    promiseCapMs,
+    demand,
+    observer,
+    clock,
+    logger,
+  }
+}

@@ -1,0 +1,257 @@
+import { type Clock, type Connection, Provisioner, type ShutdownOptions } from '@runner-core/fleeting'
+import {
+  type AcquireOptions,
+  type Acquisition,
+  AlreadyEndedError,
+  NoCapacityError,
+  type Reservation,
+  type ReserveOptions,
+} from './acquisition.ts'
+import { refusePromise } from './admission.ts'
+import { Allocator } from './allocator.ts'
+import { comingInstances } from './coming-instances.ts'
+import { type Counters, newCounters, refusalOperation } from './counters.ts'
+import { explainWait } from './explain-wait.ts'
+import type { TaskscalerObserver } from './observer.ts'
+import { slotsPerInstance } from './plan.ts'
+import type { IdlePolicy } from './policy.ts'
+import { promiseDate } from './promise-date.ts'
+import { ScalingLoop } from './scaling-loop.ts'
+import type { ScalingPlan } from './scaling-plan.ts'
+import type { ScalingSnapshot } from './scaling-snapshot.ts'
+import { compileSchedule } from './schedule.ts'
+import { type Lender, SlotAcquisition } from './slot-acquisition.ts'
+import { SlotReservation } from './slot-reservation.ts'
+import { countTasks, desiredInstances, type TaskscalerStatus } from './status.ts'
+import { type TaskscalerOptions, type TaskscalerSettings, withDefaults } from './taskscaler-options.ts'
+
+/**
+ * Lends slots of autoscaled instances to jobs. Make a reservation before asking anybody for a job, acquire with it once there is one, release at the job's end:
+ *
+ *     using reservation = scaler.reserve()
+ *     await using acquisition = await scaler.acquire(reservation)
+ *     const connection = await acquisition.connect()
+ */
+export class Taskscaler implements AsyncDisposable, Lender {
+  /** What happened so far. */
+  readonly counters: Counters = newCounters()
+  readonly #provisioner: Provisioner
+  readonly #clock: Clock
+  readonly #observer: TaskscalerObserver
+  readonly #allocator: Allocator
+  readonly #loop: ScalingLoop
+  readonly #settings: TaskscalerSettings
+  #closed = false
+
+  /**
+   * Starts the provisioner, if it was not, and the scaling; instances that exist already are adopted. `signal` ends the start, not the scaler.
+   * Thrown: `InvalidSettingsError`, and what `Provisioner.start` throws.
+   */
+  static async start(options: TaskscalerOptions, signal: AbortSignal = new AbortController().signal): Promise<Taskscaler> {
+    const settings = withDefaults(options)
+    const given = options.provisioner
+    const { clock, logger } = settings
+    const provisioner = 'group' in given ? await Provisioner.start({ clock, logger, ...given }, signal) : given
+    return new Taskscaler(provisioner, settings)
+  }
+
+  private constructor(provisioner: Provisioner, settings: TaskscalerSettings) {
+    this.#provisioner = provisioner
+    this.#settings = settings
+    this.#clock = settings.clock
+    this.#observer = settings.observer
+    this.#allocator = new Allocator(settings.limits, this, (position) => this.#datePromise(position))
+    this.#loop = new ScalingLoop({
+      ...settings,
+      provisioner,
+      allocator: this.#allocator,
+      counters: this.counters,
+      onExpired: (reservation) => this.#tellExpired(reservation),
+    })
+    this.#loop.start()
+  }
+
+  /**
+   * Takes a slot that is free, or else the promise of one, before a job is asked for. Thrown: {@link NoCapacityError}, whose message says what stands in the way.
+   */
+  reserve(options?: ReserveOptions): Reservation {
+    if (this.#closed || !this.#allocator.hasSpareSlot) this.#admit()
+    const reservation = this.#allocator.reserve(options)
+    this.counters.tasks.reserve++
+    this.#loop.wake()
+    return reservation
+  }
+
+  /** Gives a reservation up. Does nothing when it was acquired or has ended. */
+  unreserve(reservation: Reservation): void {
+    const own = this.#own(reservation)
+    if (own === undefined) return
+    this.#allocator.unreserve(own)
+    this.counters.tasks.unreserve++
+    this.#loop.wake()
+  }
+
+  /**
+   * Turns a reservation into a slot: at once when one is free, otherwise when it is this job's turn, higher priorities first, first come first served within one. However it ends, the reservation is over.
+   * Rejects with {@link AlreadyEndedError}, with the signal's reason, and with {@link NoCapacityError} `shutdown`.
+   */
+  acquire(reservation: Reservation, options?: AcquireOptions): Promise<Acquisition> {
+    const own = this.#own(reservation)
+    if (own === undefined) return Promise.reject(new AlreadyEndedError('reservation', reservation.key))
+    if (options?.signal?.aborted) {
+      this.#allocator.unreserve(own)
+      this.counters.tasks.acquire_canceled++
+      return Promise.reject(options.signal.reason)
+    }
+    this.#loop.wake()
+    const acquisition = this.#allocator.acquire(own)
+    if (acquisition === undefined) return this.#wait(own, options)
+    this.#lent(acquisition)
+    return Promise.resolve(acquisition)
+  }
+
+  /** Ends an acquisition: its slot goes to the next job, or, if it is `dirty` or the instance is used up, to nobody any more. Idempotent. */
+  release(acquisition: Acquisition): void {
+    if (!(acquisition instanceof SlotAcquisition) || acquisition.lender !== this || acquisition.state !== 'lent') return
+    acquisition.state = 'released'
+    if (acquisition.dirty) this.#loop.roster.condemn(acquisition.host, `${acquisition.key} left it dirty`)
+    this.#allocator.release(acquisition, this.#clock)
+    this.counters.tasks.release++
+    this.#loop.wake()
+  }
+
+  /** The connection of an acquisition's slot; what `Acquisition.connect` calls. */
+  connect(instanceId: string, slot: number, signal: AbortSignal): Promise<Connection> {
+    return this.#provisioner.connect(instanceId, slot, signal)
+  }
+
+  /** Replaces the idle policies, all or none. Thrown: `InvalidSettingsError`; the old ones stay in force then. */
+  configureSchedule(policies: readonly IdlePolicy[]): void {
+    this.#loop.schedule = compileSchedule(policies)
+    this.#loop.wake()
+  }
+
+  /** In words, why a reservation has no slot yet: its place in the queue, what is being made since when, and what holds more back. */
+  explainWait(reservation: Reservation): string {
+    if (!(reservation instanceof SlotReservation) || reservation.owner !== this || reservation.state === 'ended')
+      return 'the reservation has ended'
+    const { kind, readyAt, wait } = reservation
+    return explainWait({
+      kind,
+      readyAt,
+      ...(wait !== undefined && {
+        wait: { since: wait.since, expired: wait.expired, position: this.#allocator.waiting.positionOf(reservation) },
+      }),
+      coming: comingInstances(this.#loop.roster.coming, this.#provisioner.launchState()),
+      heldBack: this.#loop.plan().heldBack,
+      now: this.#clock.now(),
+    })
+  }
+
+  /** What would be done now, and why; does nothing. */
+  plan(): ScalingPlan {
+    return this.#loop.plan()
+  }
+
+  /** What {@link plan} decides from. */
+  snapshot(): ScalingSnapshot {
+    return this.#loop.snapshot()
+  }
+
+  status(): TaskscalerStatus {
+    const { roster, policy, lastPlan, passedAt, readyTimes } = this.#loop
+    return {
+      tasks: countTasks(this.#allocator, roster),
+      desiredInstances: desiredInstances(roster, this.#provisioner.launchState(), lastPlan),
+      policy,
+      lastPlan,
+      passedAt,
+      ...(readyTimes.estimateMs !== undefined && { readyMs: readyTimes.estimateMs }),
+    }
+  }
+
+  /**
+   * Refuses reservations, ends waits with {@link NoCapacityError} `shutdown`, and shuts the provisioner down. Jobs that hold a slot are not ended: release first, since a busy instance is never removed.
+   * Idempotent. Answers the ids of instances that were to be removed and are not known to be gone.
+   */
+  async shutdown(options: ShutdownOptions): Promise<{ readonly remaining: readonly string[] }> {
+    this.#closed = true
+    this.#loop.stop()
+    for (const reservation of [...this.#allocator.waiting])
+      this.#cancel(reservation, new NoCapacityError('shutdown', 'the scaler is shutting down'))
+    try {
+      return await this.#provisioner.shutdown(options)
+    } finally {
+      this.#loop.close()
+    }
+  }
+
+  /** Leaves the instances as they are. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.shutdown({ removeInstances: false })
+  }
+
+  #own(reservation: Reservation): SlotReservation | undefined {
+    return reservation instanceof SlotReservation && reservation.owner === this && reservation.state === 'open' ? reservation : undefined
+  }
+
+  #admit(): void {
+    const refusal = this.#closed
+      ? ({ reason: 'shutdown', message: 'the scaler is shutting down' } as const)
+      : refusePromise(this.#loop.snapshot(), this.#loop.policy, this.#allocator.unserved)
+    if (refusal === undefined) return
+    this.counters.tasks[refusalOperation(refusal.reason)]++
+    throw new NoCapacityError(refusal.reason, refusal.message)
+  }
+
+  #wait(reservation: SlotReservation, { signal, onReplanned }: AcquireOptions = {}): Promise<Acquisition> {
+    const since = this.#clock.now()
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => this.#cancel(reservation, signal?.reason)
+      signal?.addEventListener('abort', onAbort, { once: true })
+      this.#allocator.wait(reservation, {
+        since,
+        onReplanned,
+        expired: 0,
+        reject,
+        resolve: (acquisition) => {
+          this.#lent(acquisition)
+          this.#observer.waited?.(this.#clock.now() - since)
+          resolve(acquisition)
+        },
+        unlisten: () => signal?.removeEventListener('abort', onAbort),
+      })
+    })
+  }
+
+  #cancel(reservation: SlotReservation, reason: unknown): void {
+    this.#allocator.cancelWait(reservation, reason)
+    this.counters.tasks.acquire_canceled++
+    this.#loop.wake()
+  }
+
+  #lent({ host }: SlotAcquisition): void {
+    this.counters.tasks.acquire++
+    if (host.usedUp) this.#loop.roster.condemn(host, `it was used ${host.useCount} times, as often as max_use_count allows`)
+  }
+
+  #tellExpired(reservation: SlotReservation): void {
+    const wait = reservation.wait!
+    wait.expired++
+    this.counters.tasks.replan++
+    wait.onReplanned?.(this.explainWait(reservation))
+  }
+
+  #datePromise(position: number): number {
+    const launches = this.#provisioner.launchState()
+    const pipeline = {
+      begunAt: comingInstances(this.#loop.roster.coming, launches).map(({ since }) => since),
+      slotsPerInstance: slotsPerInstance(this.#settings),
+      readyMs: this.#loop.readyTimes.estimateMs,
+      launches,
+      placements: this.#provisioner.info.placements ?? [],
+      capMs: this.#settings.promiseCapMs,
+    }
+    return promiseDate(position, pipeline, this.#clock.now())
+  }
+}
