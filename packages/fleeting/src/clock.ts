@@ -46,3 +46,6 @@ export function delay(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
 
 /** A source of numbers in [0, 1), as `Math.random`; a parameter wherever chance is used, so that a run can be repeated. */
 export type Random = () => number
+
+/** The process's own dice. */
+export const systemRandom: Random = () => Math.random()

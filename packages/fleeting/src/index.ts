@@ -5,7 +5,7 @@
  */
 
 /** Time and chance, as parameters. */
-export { type CancelTimer, type Clock, delay, type Random, systemClock } from './clock.ts'
+export { type CancelTimer, type Clock, delay, type Random, systemClock, systemRandom } from './clock.ts'
 /** For plugin authors: configuration read at the border, and the key that machines are reached with. */
 export { ConfigTable } from './config-table.ts'
 /** What a machine is reached by. */
@@ -50,6 +50,7 @@ export {
   type PluginErrorCode,
 } from './load-plugin.ts'
 export { type Logger, silentLogger } from './logger.ts'
+export { MemoryStateStore } from './memory-state-store.ts'
 export { type Instance, type InstanceCause, type InstanceChange, isUsable, type Removal } from './provisioner/instance.ts'
 export {
   type LaunchAllowance,
@@ -63,9 +64,15 @@ export {
   type ThrottleState,
 } from './provisioner/launch-state.ts'
 export type { GroupOperation, InstanceCounts, ProvisionerObserver } from './provisioner/observer.ts'
-export { defaultProvisionerSettings, type HealthSettings, type ProvisionerSettings } from './provisioner/settings.ts'
+export type { ProvisionerOptions, RequestOptions, ShutdownOptions, ShutdownReport } from './provisioner/options.ts'
+export {
+  defaultProvisionerSettings,
+  type HealthSettings,
+  type ProvisionerSettings,
+  type ProvisionerSettingsInput,
+} from './provisioner/settings.ts'
 /** Keeps a group: launches, removes and knows its instances. */
-export type { Provisioner, ProvisionerOptions, RequestOptions, ShutdownOptions } from './provisioner.ts'
+export { Provisioner } from './provisioner.ts'
 export type { Address } from './ssh/address.ts'
 export type { DialTcp } from './ssh/dial-tcp.ts'
 /** The connector for machines with an SSH server. */

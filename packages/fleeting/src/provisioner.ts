@@ -1,98 +1,555 @@
-import type { Clock, Random } from './clock.ts'
+import { systemClock, systemRandom } from './clock.ts'
 import type { Connection } from './connection.ts'
-import type { ConnectInfo, GroupInfo, InstanceGroup } from './instance-group.ts'
-import type { Logger } from './logger.ts'
-import type { Instance, InstanceChange } from './provisioner/instance.ts'
+import { ConnectionKeeper } from './connection-keeper.ts'
+import type { Connector } from './connector.ts'
+import { ConnectionError, GroupError, isConnectionError, isGroupError } from './errors.ts'
+import type { GroupInfo, InstanceGroup, ListedInstance } from './instance-group.ts'
+import { type Logger, silentLogger } from './logger.ts'
+import { MemoryStateStore } from './memory-state-store.ts'
+import type { ProvisionerContext } from './provisioner/context.ts'
+import { Departed } from './provisioner/departed.ts'
+import { GroupCaller } from './provisioner/group-caller.ts'
+import { meaningOf } from './provisioner/health.ts'
+import { HealthChecker } from './provisioner/health-checker.ts'
+import { brokenReason, type Instance, type InstanceChange } from './provisioner/instance.ts'
+import { Intents } from './provisioner/intents.ts'
 import type { LaunchState } from './provisioner/launch-state.ts'
-import type { InstanceCounts, ProvisionerObserver } from './provisioner/observer.ts'
-import type { ProvisionerSettings } from './provisioner/settings.ts'
+import { Launcher } from './provisioner/launcher.ts'
+import { Lister } from './provisioner/lister.ts'
+import type { InstanceCounts } from './provisioner/observer.ts'
+import type { ProvisionerOptions, RequestOptions, ShutdownOptions, ShutdownReport } from './provisioner/options.ts'
+import { pollIntervalMs } from './provisioner/poll-interval.ts'
+import type { Origin } from './provisioner/reconcile.ts'
+import { Remover } from './provisioner/remover.ts'
+import { Roster } from './provisioner/roster.ts'
+import { resolveSettings } from './provisioner/settings.ts'
 import type { FleetLease } from './state-store.ts'
 
-export interface ProvisionerOptions {
-  readonly group: InstanceGroup
-  /** Reaches machines by their connect info. Needed unless the group has its own `connect`. */
-  readonly connector?: { connect(info: ConnectInfo, signal: AbortSignal): Promise<Connection> }
-  /** The most instances that may exist, in whatever state, launches under way included. Default, and when 0: the group's own maximum. */
-  readonly maxInstances?: number
-  /** Where intents are written before they are acted on. Default: in memory. The caller releases it. */
-  readonly lease?: FleetLease
-  /** Everything absent has its default, see {@link ProvisionerSettings}. */
-  readonly settings?: Partial<ProvisionerSettings>
-  readonly observer?: ProvisionerObserver
-  readonly clock?: Clock
-  readonly random?: Random
-  readonly logger?: Logger
-}
-
-export interface RequestOptions {
-  /** One of `GroupInfo.placements`. */
-  readonly placement?: string
-  /** Why, for logs and for `launchState`. */
-  readonly reason: string
-}
-
-export interface ShutdownOptions {
-  /** Whether to remove every instance that is not busy. Launches under way are waited for, so that what they bring is removed too. */
-  readonly removeInstances: boolean
-  /** How long the removal may take, milliseconds. Default 30,000. */
-  readonly timeoutMs?: number
-  /** Ends the removal early. */
-  readonly signal?: AbortSignal
-}
-
 /**
- * Keeps one instance group: launches and removes instances, knows which exist, and tells who wants to know. Level-triggered: `list` is the truth, and every pass starts from it.
+ * Keeps one instance group: launches and removes instances, knows which exist, and tells who wants to know. Level-triggered: `list` is the truth, events only make it be read sooner.
  *
- * An instance goes request → seen → running → gone. It never removes one that a busy check calls busy.
+ * An instance goes request → seen → running → gone. One that a busy check calls busy is never removed.
  */
-export declare class Provisioner implements AsyncDisposable {
-  /**
-   * Initialises the group and reads it once. Thrown: `GroupError` (what `init` and `list` throw; `invalid_config` when `maxInstances` is above the group's own maximum).
-   * `signal` ends the start, not the provisioner.
-   */
-  static start(options: ProvisionerOptions, signal: AbortSignal): Promise<Provisioner>
+export class Provisioner implements AsyncDisposable {
   /** What the group said about itself. */
   readonly info: GroupInfo
   readonly maxInstances: number
-  /** All known instances, a live view; each value is immutable. */
-  instances(): ReadonlyMap<string, Instance>
+  readonly #context: ProvisionerContext
+  readonly #connector: Connector | undefined
+  readonly #lister: Lister
+  readonly #launcher: Launcher
+  readonly #remover: Remover
+  readonly #health: HealthChecker
+  readonly #keeper: ConnectionKeeper
+  readonly #roster: Roster
+  readonly #departed = new Departed()
+  readonly #busyChecks = new Set<(instanceId: string) => boolean>()
+  readonly #listeners = new Set<(changes: readonly InstanceChange[]) => void>()
+  /** Instances of ours by how their boot ended, as far as it has. */
+  readonly #boots = new Map<string, 'ready' | 'failed'>()
+  /** Failures that `connect` has counted: whoever reports one of them again adds nothing. */
+  readonly #counted = new WeakSet<Error>()
+  /** Removals that an earlier process began; empty after the first `list`. */
+  readonly #unfinished = new Map<string, string>()
+  #starting = true
+  /** Whether listeners are to be told although no instance changed. */
+  #announce = false
+  #passQueued = false
+  #cancelPass = (): void => {}
+  #stopInterruptions = (): void => {}
+  #closing = false
+  #stopped = false
+  #emptying: (() => void) | undefined
+  #shutdown: Promise<ShutdownReport> | undefined
+  #fenced: Error | undefined
+
   /**
-   * Asks for `count` more instances and answers how many it took, 0 … `count`: as many as {@link launchAllowance} of the launch state allows. What it did not take is not queued: ask again when the state changed.
-   * Those taken count as outstanding until they are seen, refused or past their deadline.
+   * Initialises the group and reads it once. Thrown: `GroupError` (what `init` and `list` throw; `invalid_config` for bad settings, or when `maxInstances` is above the group's own
+   * maximum); what the lease throws. `signal` ends the start, not the provisioner.
    */
-  request(count: number, options: RequestOptions): number
+  static async start(options: ProvisionerOptions, signal: AbortSignal): Promise<Provisioner> {
+    const { group, clock = systemClock, random = systemRandom, observer = {}, logger = silentLogger } = options
+    const settings = resolveSettings(options.settings)
+    const caller = new GroupCaller({ clock, random, observer, timeoutMs: settings.callTimeoutMs })
+    try {
+      const lease = options.lease ?? (await new MemoryStateStore().lease('default'))
+      const info = await caller.call('init', (limit) => group.init(limit), signal)
+      const intents = new Intents({
+        lease,
+        clock,
+        logger,
+        timeoutMs: settings.callTimeoutMs,
+        onFenced: (error) => provisioner.#fence(error),
+      })
+      const context = { group, caller, intents, settings, clock, random, logger, observer, wake: () => provisioner.#wake() }
+      const provisioner: Provisioner = new Provisioner(context, options, info, fittingMaximum(options.maxInstances, info))
+      await provisioner.#begin(lease, signal)
+      return provisioner
+    } catch (error) {
+      caller.close()
+      await endGroup(group, caller, logger)
+      throw error
+    }
+  }
+
+  private constructor(context: ProvisionerContext, { connector, isBusy }: ProvisionerOptions, info: GroupInfo, maxInstances: number) {
+    this.info = info
+    this.maxInstances = maxInstances
+    this.#context = context
+    this.#connector = connector
+    if (isBusy !== undefined) this.#busyChecks.add(isBusy)
+    const { settings, clock, logger } = context
+    this.#roster = new Roster(context)
+    this.#lister = new Lister(context, {
+      intervalMs: () => this.#pollIntervalMs(),
+      listed: (rows) => this.#reconcile(rows),
+      worked: () => this.#launcher.worked('list'),
+      failed: (error) => {
+        this.#launcher.tripped('list', error)
+        this.#announce = true
+      },
+    })
+    this.#launcher = new Launcher(context, {
+      maxInstances,
+      known: () => this.#roster.instances.size,
+      isKnown: (id) => this.#roster.instances.has(id),
+      listedAt: () => this.#lister.listedAt,
+      listFailure: () => this.#lister.failure(clock.now()),
+      closed: () => this.#closing || this.#stopped,
+      expectInstances: () => this.#lister.soon(),
+      changed: () => {
+        this.#announce = true
+      },
+    })
+    this.#remover = new Remover(context, {
+      isBusy: (id) => this.#isBusy(id),
+      stopped: () => this.#stopped,
+      withdrawn: (id) => this.#withdraw(id),
+      expectLess: () => this.#lister.soon(),
+      tripped: (operation, error) => this.#launcher.tripped(operation, error),
+      worked: (operation) => this.#launcher.worked(operation),
+    })
+    this.#keeper = new ConnectionKeeper({ clock, dial: (id, signal) => this.#dial(id, signal) })
+    this.#health = new HealthChecker({
+      settings: settings.health,
+      clock,
+      logger,
+      isIdle: (id) => this.#roster.instances.get(id)?.state === 'running' && !this.#isBusy(id),
+      check: (id, signal) => this.#check(id, signal),
+      onFailing: (id, why) => this.#setFailing(id, why),
+      onGone: () => this.#lister.soon(),
+      onVerdict: (id, why) => this.#replace(id, why),
+    })
+  }
+
+  /** All known instances: a live view of immutable values. */
+  instances(): ReadonlyMap<string, Instance> {
+    return this.#roster.instances
+  }
+
+  /**
+   * Asks for `count` more instances and answers how many it took, 0 … `count`: as many as `launchAllowance` of the launch state allows. The rest is not queued: ask again once the state
+   * has changed. Those taken count as outstanding until they are seen, refused, or past their deadline. Thrown: `RangeError` for a placement that the group has not.
+   */
+  request(count: number, { placement, reason }: RequestOptions): number {
+    if (placement !== undefined && !this.info.placements?.includes(placement))
+      throw new RangeError(`the group ${this.info.id} has no placement ${placement}`)
+    return this.#launcher.request(count, placement, reason)
+  }
+
   /**
    * Cordons instances and removes them: from this call on they are not usable; the intent is written, busy checks are asked once more, then the delete is sent until `list` shows them gone.
-   * Answers the ids it took; unknown and busy ones are left alone.
+   * Answers the ids that are on their way out now; unknown and busy ones are left alone.
    */
-  remove(ids: Iterable<string>, reason: string): readonly string[]
+  remove(ids: Iterable<string>, reason: string): readonly string[] {
+    return [...ids].filter((id) => this.#remove(id, reason))
+  }
+
   /**
-   * Registers who knows whether an instance is in use. Nothing that any check calls busy is ever deleted, whoever asked for it. Called on every pass: answer from memory.
+   * Registers who knows whether an instance is in use. What any check calls busy is not deleted, whoever asked for it. Asked on every pass and right before each delete: answer from memory.
    * Whoever lends instances out must not lend one whose `removal` is set. Returns how to stop.
    */
-  addBusyCheck(isBusy: (instanceId: string) => boolean): () => void
+  addBusyCheck(isBusy: (instanceId: string) => boolean): () => void {
+    this.#busyChecks.add(isBusy)
+    this.#wake()
+    return () => this.#busyChecks.delete(isBusy)
+  }
+
   /**
-   * The slot's connection to an instance, kept between calls. Success and failure count for its health. Thrown: `ConnectionError`; `GroupError` (`not_ready`: try again later; `not_found`: gone).
+   * The slot's connection to an instance, kept between calls. How it went counts for the instance's health. Thrown: `ConnectionError`; `GroupError` (`not_ready`: try again later;
+   * `not_found`: gone); the signal's reason.
    */
-  connect(instanceId: string, slot: number, signal: AbortSignal): Promise<Connection>
-  /** Work found that the instance does not do (its ready command failed, a connection broke). Counts as one failed check. */
-  reportFailure(instanceId: string, error: Error): void
-  /** Work found the instance good (it became ready). Counts as one good check. */
-  reportSuccess(instanceId: string): void
+  async connect(instanceId: string, slot: number, signal: AbortSignal): Promise<Connection> {
+    if (!this.#roster.instances.has(instanceId)) throw new GroupError('not_found', `instance ${instanceId} is not there`, { instanceId })
+    this.#lister.within(this.#context.settings.updateIntervalWhenInUseMs)
+    try {
+      const connection = await this.#keeper.get(instanceId, slot, signal)
+      if (this.#isJudged(instanceId)) this.#health.good(instanceId)
+      return connection
+    } catch (error) {
+      if (error instanceof Error) this.#counted.add(error)
+      if (!signal.aborted && this.#isJudged(instanceId)) this.#health.bad(instanceId, error)
+      throw error
+    }
+  }
+
+  /**
+   * Work found that the instance does not do: its ready command failed, commands on it break. Counts as one failed check, and, unless it was reported good before, as a failed boot: launches
+   * back off. What `connect` threw is counted already.
+   */
+  reportFailure(instanceId: string, error: Error): void {
+    const instance = this.#roster.instances.get(instanceId)
+    if (instance === undefined) return
+    this.#bootFailed(instance, error.message)
+    if (this.#counted.has(error) || !this.#isJudged(instanceId)) return
+    if (isConnectionError(error)) this.#health.bad(instanceId, error)
+    else this.#health.failed(instanceId, error.message)
+  }
+
+  /** Work found the instance good: it became ready. Counts as one good check. */
+  reportSuccess(instanceId: string): void {
+    const instance = this.#roster.instances.get(instanceId)
+    if (instance === undefined) return
+    if (this.#isJudged(instanceId)) this.#health.good(instanceId)
+    if (this.#boots.has(instanceId)) return
+    this.#boots.set(instanceId, 'ready')
+    this.#launcher.booted(instance.placement)
+  }
+
   /** All that decides about launches, as plain data. */
-  launchState(now?: number): LaunchState
-  /** Instances by state, for gauges. */
-  counts(): InstanceCounts
-  /** `Clock.now()` of the begin of the last successful `list`: progress, for a health endpoint. */
-  readonly listedAt: number
-  /** Set once this provisioner may not act any more because another process owns the fleet. */
-  readonly fenced: Error | undefined
-  /** Calls `listener` after each change: of instances (listed), or of the launch state (an empty list). Returns how to stop. */
-  onChange(listener: (changes: readonly InstanceChange[]) => void): () => void
-  /**
-   * Stops launching, removes instances if asked, ends every call under way and calls the group's `shutdown`. Idempotent: later calls get the first one's answer.
-   * Answers the ids of instances that were to be removed and are not known to be gone.
-   */
-  shutdown(options: ShutdownOptions): Promise<{ readonly remaining: readonly string[] }>
-  [Symbol.asyncDispose](): Promise<void>
+  launchState(now: number = this.#context.clock.now()): LaunchState {
+    return this.#launcher.state(now)
+  }
+
+  /** Instances by state, for gauges: those on their way out count as `deleting`. */
+  counts(): InstanceCounts {
+    const counts = {
+      creating: 0,
+      running: 0,
+      suspending: 0,
+      suspended: 0,
+      resuming: 0,
+      deleting: 0,
+      failed: 0,
+      unknown: 0,
+      ...this.#launcher.counts(),
+    }
+    for (const { removal, state } of this.#roster.instances.values())
+      counts[removal !== undefined || state === 'deleted' ? 'deleting' : state] += 1
+    return counts
+  }
+
+  /** `Clock.now()` at the begin of the last successful `list`: the loop's progress, for a health endpoint. */
+  get listedAt(): number {
+    return this.#lister.listedAt
+  }
+
+  /** While many instances fail their checks at once, so that none is removed for it: since when. */
+  get massFailureSince(): number | undefined {
+    return this.#health.brakedSince
+  }
+
+  /** Set once this provisioner may not act any more, because another process owns the fleet. */
+  get fenced(): Error | undefined {
+    return this.#fenced
+  }
+
+  /** Calls `listener` after each change: of instances, which it lists, or of the launch state, with an empty list. Returns how to stop. */
+  onChange(listener: (changes: readonly InstanceChange[]) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Launches nothing more, removes instances if asked, ends every call under way and calls the group's `shutdown`. Later calls get the first one's answer. */
+  shutdown(options: ShutdownOptions): Promise<ShutdownReport> {
+    this.#shutdown ??= this.#end(options)
+    return this.#shutdown
+  }
+
+  /** As `shutdown` without removing anything. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.shutdown({ removeInstances: false })
+  }
+
+  async #begin(lease: FleetLease, signal: AbortSignal): Promise<void> {
+    const { group, logger, intents } = this.#context
+    for (const finding of this.info.findings ?? []) logger.warn({ group: this.info.id, ...finding }, 'group finding')
+    const records = await lease.load()
+    this.#launcher.restore(records.filter(({ kind }) => kind === 'launch'))
+    for (const { key, value } of records.filter(({ kind }) => kind === 'removal')) {
+      const { reason } = Object(value) as { reason?: unknown }
+      this.#unfinished.set(key, typeof reason === 'string' ? reason : 'its removal was begun before the restart')
+    }
+    await this.#lister.first(signal)
+    for (const id of this.#unfinished.keys()) if (!this.#roster.instances.has(id)) intents.end('removal', id)
+    this.#unfinished.clear()
+    this.#starting = false
+    this.#health.begin()
+    this.#stopInterruptions = group.onInterruption?.((id) => this.#interrupted(id)) ?? this.#stopInterruptions
+    this.#wake()
+  }
+
+  #wake(): void {
+    if (this.#passQueued || this.#stopped || this.#starting) return
+    this.#passQueued = true
+    queueMicrotask(() => {
+      this.#passQueued = false
+      this.#pass()
+    })
+  }
+
+  /** Everything that is due now is begun; nothing is waited for. */
+  #pass(): void {
+    if (this.#stopped) return
+    const now = this.#context.clock.now()
+    this.#launcher.pass(now)
+    this.#sweep(now)
+    this.#remover.pass(now)
+    this.#lister.pass(now)
+    this.#tell()
+    this.#emptying?.()
+    this.#cancelPass()
+    const next = Math.min(this.#lister.nextAt(), this.#launcher.nextAt(now), this.#remover.nextAt())
+    if (next < Infinity) this.#cancelPass = this.#context.clock.after(Math.max(0, next - now), () => this.#pass())
+  }
+
+  /** Removes what nobody can use, and everything when that is wanted. */
+  #sweep(now: number): void {
+    for (const instance of this.#roster.instances.values()) {
+      if (instance.removal !== undefined) continue
+      const broken = brokenReason(instance, now, this.#context.settings.stuckTimeoutMs)
+      if (broken !== undefined) this.#bootFailed(instance, broken)
+      const reason = broken ?? (this.#emptying === undefined ? undefined : 'shutdown')
+      if (reason !== undefined) this.#remove(instance.id, reason)
+    }
+  }
+
+  #tell(): void {
+    const changes = this.#roster.takeChanges()
+    if (changes.length === 0 && !this.#announce) return
+    this.#announce = false
+    for (const listener of this.#listeners) {
+      try {
+        listener(changes)
+      } catch (error) {
+        this.#context.logger.error({ err: error }, 'a change listener failed')
+      }
+    }
+  }
+
+  #reconcile(rows: readonly ListedInstance[]): void {
+    const now = this.#context.clock.now()
+    const changes = this.#roster.reconcile(rows, (row) => this.#originOf(row, now))
+    for (const { kind, instance } of changes) {
+      if (kind === 'gone') this.#part(instance, now)
+      else if (kind === 'seen' && instance.removal !== undefined) this.#remover.mark(instance.id, instance.removal.reason)
+      else if (instance.missed) this.#lister.again()
+    }
+  }
+
+  #originOf(row: ListedInstance, now: number): Origin {
+    if (this.#starting) {
+      this.#launcher.claim(row, { byTokenOnly: true })
+      const unfinished = this.#unfinished.get(row.id)
+      return { cause: 'adopted', ...(unfinished !== undefined && { removal: { reason: unfinished, at: now } }) }
+    }
+    const returned = this.#departed.origin(row, now)
+    if (returned !== undefined) return returned
+    const claimed = this.#launcher.claim(row, { byTokenOnly: false })
+    return claimed === undefined ? { cause: 'unexpected' } : { cause: 'requested', requestedAt: claimed.requestedAt }
+  }
+
+  /** The last that is done about an instance. */
+  #part(instance: Instance, now: number): void {
+    const { id } = instance
+    this.#departed.add(instance, now)
+    const sentAt = this.#remover.end(id)
+    if (sentAt !== undefined) this.#context.observer.deletionTime?.(now - sentAt)
+    this.#boots.delete(id)
+    this.#health.forget(id)
+    this.#keeper.forget(id)
+    this.#connector?.forget?.(id)
+  }
+
+  #remove(id: string, reason: string): boolean {
+    const instance = this.#roster.instances.get(id)
+    if (instance === undefined || this.#stopped) return false
+    if (instance.removal !== undefined) return true
+    if (this.#isBusy(id)) return false
+    this.#context.logger.info({ instance: id, reason }, 'instance marked for removal')
+    this.#roster.change(id, { removal: { reason, at: this.#context.clock.now() } })
+    this.#health.forget(id)
+    this.#remover.mark(id, reason)
+    return true
+  }
+
+  #withdraw(id: string): void {
+    this.#remover.end(id)
+    this.#roster.change(id, { removal: undefined })
+  }
+
+  /** A check that cannot tell counts as a yes. */
+  #isBusy(id: string): boolean {
+    for (const isBusy of this.#busyChecks) {
+      try {
+        if (isBusy(id)) return true
+      } catch (error) {
+        this.#context.logger.error({ err: error, instance: id }, 'a busy check failed')
+        return true
+      }
+    }
+    return false
+  }
+
+  /** Whether checks of the instance count: it runs, and nobody has given it up. */
+  #isJudged(id: string): boolean {
+    const instance = this.#roster.instances.get(id)
+    return instance?.state === 'running' && instance.removal === undefined && !this.#stopped
+  }
+
+  #setFailing(id: string, why: string | undefined): void {
+    this.#context.logger.warn({ instance: id, why }, why === undefined ? 'instance healthy again' : 'instance unhealthy')
+    this.#roster.change(id, { failing: why })
+    this.#wake()
+  }
+
+  #replace(id: string, why: string): void {
+    const instance = this.#roster.instances.get(id)
+    const proven = this.#health.isProven(id)
+    if (instance === undefined || !this.#remove(id, `unhealthy: ${why}`)) return
+    if (!proven) this.#bootFailed(instance, why)
+  }
+
+  /** An instance of ours failed before work ever found it good: more of its kind would fail too, so launches back off. */
+  #bootFailed({ id, cause, placement }: Instance, why: string): void {
+    if (cause !== 'requested' || this.#boots.has(id)) return
+    this.#boots.set(id, 'failed')
+    this.#launcher.booted(placement, `instance ${id}: ${why}`)
+  }
+
+  #interrupted(id: string): void {
+    this.#context.logger.warn({ instance: id }, 'instance interruption announced')
+    this.#roster.change(id, { interruptedAt: this.#context.clock.now() })
+    this.#lister.soon()
+  }
+
+  #pollIntervalMs(): number {
+    const { settings } = this.#context
+    if (this.#emptying !== undefined) return Math.min(settings.updateIntervalWhenExpectingMs, 500)
+    return pollIntervalMs(
+      { launching: this.#launcher.expecting, instances: this.#roster.instances.values(), isBusy: (id) => this.#isBusy(id) },
+      settings,
+    )
+  }
+
+  async #dial(id: string, signal: AbortSignal): Promise<Connection> {
+    const { group, caller } = this.#context
+    const connection =
+      group.connect === undefined
+        ? await this.#dialByInfo(id, signal)
+        : await caller.call('connect', (limit) => group.connect!(id, limit), signal)
+    connection.onEnd(() => {
+      if (this.#isJudged(id)) this.#lister.soon()
+    })
+    return connection
+  }
+
+  async #dialByInfo(id: string, signal: AbortSignal): Promise<Connection> {
+    const { group, caller } = this.#context
+    if (this.#connector === undefined)
+      throw new ConnectionError('invalid_config', `the group ${this.info.id} has no connect of its own, and no connector was given`)
+    const info = await caller.call('connectInfo', (limit) => group.connectInfo(id, limit), signal)
+    return this.#connector.connect(info, signal)
+  }
+
+  /** One health check: a connection; and when there is none, whether the cloud thinks so too. */
+  async #check(id: string, signal: AbortSignal): Promise<void> {
+    const { group, caller } = this.#context
+    try {
+      await this.#keeper.get(id, 0, signal)
+    } catch (error) {
+      if (!signal.aborted && meaningOf(error) === 'failed' && group.heartbeat !== undefined) {
+        await caller
+          .call('heartbeat', (limit) => group.heartbeat!(id, limit), signal)
+          .catch((verdict: unknown) => {
+            if (isGroupError(verdict) && verdict.code === 'not_found') this.#health.condemn(id, verdict.message)
+          })
+      }
+      throw error
+    }
+  }
+
+  /** Another process owns the fleet: nothing is done from here on. Connections stay until `shutdown`, they belong to whoever works on them. */
+  #fence(error: Error): void {
+    if (this.#fenced !== undefined) return
+    this.#fenced = error
+    this.#context.logger.error({ err: error }, 'the fleet has another owner, stopped')
+    this.#halt()
+    this.#announce = true
+    this.#tell()
+  }
+
+  #halt(): void {
+    this.#stopped = true
+    this.#cancelPass()
+    this.#stopInterruptions()
+    this.#health.close()
+    this.#context.caller.close()
+    this.#emptying?.()
+  }
+
+  async #end({ removeInstances, timeoutMs = 30_000, signal }: ShutdownOptions): Promise<ShutdownReport> {
+    const { logger, group, caller } = this.#context
+    logger.info({ removeInstances }, 'received shutdown signal; stopping provisioner')
+    this.#closing = true
+    this.#announce = true
+    if (removeInstances && !this.#stopped) await this.#empty(timeoutMs, signal)
+    const remaining = removeInstances ? [...this.#roster.instances.keys()] : []
+    this.#halt()
+    await this.#keeper.close()
+    await endGroup(group, caller, logger)
+    logger.info({ remaining }, 'provisioner shutdown completed')
+    return { remaining }
+  }
+
+  /** Resolves when nothing is left that may be removed, nor under way; or when the time is up. */
+  #empty(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        cancel()
+        signal?.removeEventListener('abort', end)
+        this.#emptying = undefined
+        resolve()
+      }
+      const cancel = this.#context.clock.after(timeoutMs, end)
+      signal?.addEventListener('abort', end, { once: true })
+      this.#emptying = () => {
+        if (this.#stopped || this.#isEmpty()) end()
+      }
+      if (signal?.aborted) return end()
+      this.#remover.hurry()
+      this.#wake()
+    })
+  }
+
+  #isEmpty(): boolean {
+    if (this.#launcher.expecting) return false
+    for (const { id, removal } of this.#roster.instances.values()) if (removal !== undefined || !this.#isBusy(id)) return false
+    return true
+  }
+}
+
+/** The most instances there may be. Thrown: `invalid_config` when the configuration wants more than the group can have. */
+function fittingMaximum(wanted: number | undefined, { id, maxSize }: GroupInfo): number {
+  const maximum = wanted === undefined || wanted === 0 ? maxSize : wanted
+  if (maximum >= 0 && maximum <= maxSize) return maximum
+  throw new GroupError('invalid_config', `max_instances: expected at most ${maxSize}, the maximum of group ${id}, got ${maximum}`)
+}
+
+async function endGroup(group: InstanceGroup, caller: GroupCaller, logger: Logger): Promise<void> {
+  try {
+    await caller.call('shutdown', () => group.shutdown(), new AbortController().signal)
+  } catch (error) {
+    logger.error({ err: error }, 'group shutdown failed')
+  }
 }

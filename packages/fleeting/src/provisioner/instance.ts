@@ -20,7 +20,7 @@ export interface Instance {
   readonly id: string
   /** As of the last `list`. */
   readonly state: InstanceState
-  /** The cloud's own word for the state, or why it is not healthy; for people. */
+  /** The cloud's own word for the state, or why it failed; for people. */
   readonly detail?: string
   readonly placement?: string
   readonly cause: InstanceCause
@@ -33,9 +33,13 @@ export interface Instance {
   /** Since when it has been in `state`. */
   readonly stateSince: number
   readonly removal?: Removal
+  /** True when the last `list` did not show it; the next one decides whether it is gone. */
+  readonly missed: boolean
+  /** Why its connection checks count as failed. */
+  readonly failing?: string
   /** When the cloud announced that it will take the instance away, where it does so. */
   readonly interruptedAt?: number
-  /** False once connection checks failed too often, the last `list` did not show it, or its interruption was announced: give it no new work. */
+  /** Neither missed, nor failing, nor announced to go: it may be given new work once it runs. */
   readonly healthy: boolean
 }
 
@@ -50,4 +54,23 @@ export type InstanceChange =
 /** True when the instance may be given new work: running, healthy, and not on its way out. */
 export function isUsable(instance: Instance): boolean {
   return instance.state === 'running' && instance.healthy && instance.removal === undefined
+}
+
+/** The instance with `healthy` made true to its other fields. */
+export function withHealth(instance: Instance): Instance {
+  const healthy = !instance.missed && instance.failing === undefined && instance.interruptedAt === undefined
+  return healthy === instance.healthy ? instance : { ...instance, healthy }
+}
+
+/** In a state that lasts; any other is left soon, or the instance is stuck in it. */
+export function isSettled(instance: Instance): boolean {
+  return instance.state === 'running' || instance.state === 'suspended' || instance.state === 'failed'
+}
+
+/** Why the provisioner itself wants an instance gone, whatever its load: it failed, or is stuck in a state that should pass. Undefined: it does not. */
+export function brokenReason(instance: Instance, now: number, stuckTimeoutMs: number): string | undefined {
+  const { state, detail } = instance
+  if (state === 'failed') return detail === undefined ? 'failed' : `failed: ${detail}`
+  if (isSettled(instance) || now - instance.stateSince < stuckTimeoutMs) return undefined
+  return `stuck in state ${state} for ${Math.round((now - instance.stateSince) / 1000)} s`
 }

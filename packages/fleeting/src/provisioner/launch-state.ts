@@ -81,16 +81,21 @@ export interface LaunchAllowance {
 /** The one rule for launching, used by `Provisioner.request` and by whoever plans with a `LaunchState`. Pure. */
 export function launchAllowance(state: LaunchState, placement?: string): LaunchAllowance {
   if (state.closed) return { count: 0, blockedBy: 'closed' }
-  const pending = outstandingCount(state)
-  const room = state.maxInstances - state.known - pending
+  const room = state.maxInstances - state.known - outstandingCount(state)
   if (room < 1) return { count: 0, blockedBy: 'max_instances' }
-  if (state.breaker.state === 'open') return { count: 0, blockedBy: 'breaker', until: state.breaker.probeAt }
-  if (state.breaker.state === 'half_open' && pending > 0) return { count: 0, blockedBy: 'breaker' }
+  if (state.breaker.state === 'open') return blocked(state.now, 'breaker', state.breaker.probeAt)
+  const probing = state.breaker.state === 'half_open'
+  if (probing && state.outstanding.some(({ phase }) => phase !== 'accepted')) return { count: 0, blockedBy: 'breaker' }
   const until = backoffUntil(state.backoffs, placement)
-  if (until > state.now) return { count: 0, blockedBy: 'backoff', until }
+  if (until > state.now) return blocked(state.now, 'backoff', until)
   const { tokens, perSecond } = state.throttle
-  if (tokens < 1) return { count: 0, blockedBy: 'throttle', until: state.now + ((1 - tokens) / perSecond) * 1000 }
-  return { count: state.breaker.state === 'half_open' ? 1 : Math.min(room, Math.floor(tokens)) }
+  if (tokens < 1) return blocked(state.now, 'throttle', state.now + ((1 - tokens) / perSecond) * 1000)
+  return { count: probing ? 1 : Math.min(room, Math.floor(tokens)) }
+}
+
+/** A moment that has come already tells nothing about when to look again. */
+function blocked(now: number, blockedBy: NonNullable<LaunchAllowance['blockedBy']>, until: number): LaunchAllowance {
+  return { count: 0, blockedBy, ...(until > now && { until }) }
 }
 
 /** Instances asked for and not seen yet. */

@@ -1,3 +1,5 @@
+import { GroupError } from '../errors.ts'
+
 /** How a provisioner behaves over time. Durations are milliseconds of `Clock.now()`. */
 export interface ProvisionerSettings {
   /** Period of `list` when nothing is expected. Default 60,000. */
@@ -61,4 +63,34 @@ export const defaultProvisionerSettings: ProvisionerSettings = {
     massFailureMinimum: 3,
     massFailureProbeMs: 900_000,
   },
+}
+
+/** Settings as given: what is absent, or undefined, has its default. */
+export type ProvisionerSettingsInput = Partial<Omit<ProvisionerSettings, 'health' | 'breakerProbe'>> & {
+  readonly health?: Partial<HealthSettings>
+  readonly breakerProbe?: Partial<ProvisionerSettings['breakerProbe']>
+}
+
+/** The given settings over the defaults. Thrown: `GroupError` `invalid_config` that names every bad value. */
+export function resolveSettings(input: ProvisionerSettingsInput = {}): ProvisionerSettings {
+  const defaults = defaultProvisionerSettings
+  const settings: ProvisionerSettings = {
+    ...defaults,
+    ...input,
+    health: { ...defaults.health, ...input.health },
+    breakerProbe: { ...defaults.breakerProbe, ...input.breakerProbe },
+  }
+  const problems: string[] = []
+  const expect = (path: string, value: number, minimum: number): void => {
+    if (!(value >= minimum)) problems.push(`${path}: expected a number of at least ${minimum}, got ${value}`)
+  }
+  const { health, breakerProbe, launchThrottle, ...durations } = settings
+  for (const [name, value] of Object.entries(durations)) expect(name, value, name === 'listLagMs' ? 0 : 1)
+  for (const [name, value] of Object.entries(breakerProbe)) expect(`breakerProbe.${name}`, value, 1)
+  for (const [name, value] of Object.entries(health)) expect(`health.${name}`, value, name === 'checkIntervalMs' ? 0 : 1)
+  expect('health.window', health.window, health.failureThreshold)
+  if (!(launchThrottle.perSecond > 0)) problems.push(`launchThrottle.perSecond: expected a number above 0, got ${launchThrottle.perSecond}`)
+  if (launchThrottle.burst !== undefined) expect('launchThrottle.burst', launchThrottle.burst, 1)
+  if (problems.length > 0) throw new GroupError('invalid_config', problems.join('\n'))
+  return settings
 }

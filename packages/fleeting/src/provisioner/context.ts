@@ -1,0 +1,21 @@
+import type { Clock, Random } from '../clock.ts'
+import type { InstanceGroup } from '../instance-group.ts'
+import type { Logger } from '../logger.ts'
+import type { GroupCaller } from './group-caller.ts'
+import type { Intents } from './intents.ts'
+import type { ProvisionerObserver } from './observer.ts'
+import type { ProvisionerSettings } from './settings.ts'
+
+/** What the parts of one provisioner share. */
+export interface ProvisionerContext {
+  readonly group: InstanceGroup
+  readonly caller: GroupCaller
+  readonly intents: Intents
+  readonly settings: ProvisionerSettings
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly observer: ProvisionerObserver
+  /** Asks for another pass, as soon as whoever runs now is done. */
+  wake(): void
+}

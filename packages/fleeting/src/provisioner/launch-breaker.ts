@@ -1,0 +1,60 @@
+import type { Random } from '../clock.ts'
+import type { GroupError, GroupErrorCode } from '../errors.ts'
+import { type BackoffCurve, backoffMs } from './backoff.ts'
+import type { LaunchBreaker } from './launch-state.ts'
+
+/** Calls whose permanent failure stops launches: whoever cannot list or remove must not make more. */
+export type BreakerOperation = 'list' | 'increase' | 'decrease'
+
+interface Trip {
+  readonly operation: BreakerOperation
+  readonly code: GroupErrorCode
+  readonly message: string
+  readonly since: number
+  readonly failures: number
+  readonly probeAt: number
+}
+
+/** What keeps the breaker open; empty: closed. At most one trip for each operation. */
+export type BreakerTrips = readonly Trip[]
+
+const actions: Readonly<Partial<Record<GroupErrorCode, string>>> = {
+  auth: 'check that the credentials are present, valid and allowed to do this',
+  invalid_config: 'correct the configuration of the group or of its machine template',
+  not_found: 'check that the group named in the configuration exists',
+}
+
+/** True for failures that waiting does not heal. */
+export function tripsBreaker(code: GroupErrorCode): boolean {
+  return actions[code] !== undefined
+}
+
+/** After a permanent failure of `operation`; each failure in a row makes the wait for the next probe longer. */
+export function withTrip(
+  trips: BreakerTrips,
+  operation: BreakerOperation,
+  error: GroupError,
+  now: number,
+  curve: BackoffCurve,
+  random: Random,
+): BreakerTrips {
+  const last = trips.find((trip) => trip.operation === operation)
+  const failures = (last?.failures ?? 0) + 1
+  const probeAt = now + backoffMs(curve, failures, random, error.retryAfterMs)
+  const next = { operation, code: error.code, message: error.message, since: last?.since ?? now, failures, probeAt }
+  return [...trips.filter((trip) => trip !== last), next]
+}
+
+/** After `operation` worked. */
+export function withoutTrip(trips: BreakerTrips, operation: BreakerOperation): BreakerTrips {
+  return trips.some((trip) => trip.operation === operation) ? trips.filter((trip) => trip.operation !== operation) : trips
+}
+
+/** `list` and `decrease` are tried again by themselves, so only a launch needs a half-open state, and only when nothing else is broken. */
+export function breakerAt(trips: BreakerTrips, now: number): LaunchBreaker {
+  const worst = trips.find((trip) => trip.operation !== 'increase') ?? trips[0]
+  if (worst === undefined) return { state: 'closed' }
+  const { operation, code, message, since, probeAt } = worst
+  const state = operation === 'increase' && now >= probeAt ? 'half_open' : 'open'
+  return { state, code, message: `${operation}: ${message}`, action: actions[code] ?? '', since, probeAt }
+}

@@ -1,0 +1,304 @@
+import { asGroupError, GroupError } from '../errors.ts'
+import type { IncreaseResult, ListedInstance } from '../instance-group.ts'
+import type { JsonValue, StateRecord } from '../state-store.ts'
+import { type LaunchFailure, withFailure, withSuccess } from './backoff.ts'
+import type { ProvisionerContext } from './context.ts'
+import { type BreakerOperation, type BreakerTrips, breakerAt, tripsBreaker, withoutTrip, withTrip } from './launch-breaker.ts'
+import { backoffUntil, type LaunchBackoff, type LaunchState, launchAllowance } from './launch-state.ts'
+import { refill, type TokenBucket, type TokenBucketLimits } from './launch-throttle.ts'
+import { acceptLaunch, countSeen, type Launch, launchOf, newLaunch, nextStep, outstandingLaunch } from './requests.ts'
+
+/** What the launcher must know of the rest of the provisioner. */
+export interface LaunchSurroundings {
+  readonly maxInstances: number
+  /** Known instances, in whatever state. */
+  known(): number
+  isKnown(id: string): boolean
+  /** When the last successful `list` began. */
+  listedAt(): number
+  /** Set while `list` does not work: then nothing is launched. */
+  listFailure(): LaunchBackoff | undefined
+  /** True once nothing may be launched any more. */
+  closed(): boolean
+  /** A launch was accepted, or may have been: `list` will show something new. */
+  expectInstances(): void
+  /** The launch state is another now. */
+  changed(): void
+}
+
+/** How long a launch that ended is remembered, so that what comes late is still known as ours. */
+const rememberMs = 3_600_000
+
+/** Makes instances: turns requests into `increase` calls within the maximum, the throttle, the back-offs and the breaker, and tells which new instance came from which. */
+export class Launcher {
+  readonly #context: ProvisionerContext
+  readonly #around: LaunchSurroundings
+  readonly #limits: TokenBucketLimits
+  #bucket: TokenBucket
+  #launches: Launch[] = []
+  #backoffs: readonly LaunchBackoff[] = []
+  #trips: BreakerTrips = []
+  /** Placements with a call under way. */
+  readonly #calling = new Set<string | undefined>()
+  readonly #ended = new Map<string, { readonly requestedAt: number; readonly endedAt: number }>()
+  #tellsTokens = false
+
+  constructor(context: ProvisionerContext, around: LaunchSurroundings) {
+    this.#context = context
+    this.#around = around
+    const { perSecond, burst = Math.max(1, around.maxInstances) } = context.settings.launchThrottle
+    this.#limits = { perSecond, burst }
+    this.#bucket = { tokens: burst, at: context.clock.now() }
+  }
+
+  state(now: number): LaunchState {
+    const { hold } = this.#context.caller
+    const listFailure = this.#around.listFailure()
+    const backoffs = [...this.#backoffs]
+    if (hold !== undefined) backoffs.push({ code: 'throttled', ...hold })
+    if (listFailure !== undefined) backoffs.push(listFailure)
+    return {
+      now,
+      maxInstances: this.#around.maxInstances,
+      known: this.#around.known(),
+      outstanding: this.#launches.map(outstandingLaunch),
+      backoffs,
+      breaker: breakerAt(this.#trips, now),
+      throttle: { tokens: refill(this.#bucket, this.#limits, now).tokens, ...this.#limits },
+      closed: this.#around.closed(),
+    }
+  }
+
+  /** Takes as many as are allowed now. They are sent on the next pass, those for one placement in one call. */
+  request(count: number, placement: string | undefined, reason: string): number {
+    const now = this.#context.clock.now()
+    const taken = Math.min(Math.floor(count), launchAllowance(this.state(now), placement).count)
+    if (!(taken > 0)) return 0
+    const full = refill(this.#bucket, this.#limits, now)
+    this.#bucket = { ...full, tokens: full.tokens - taken }
+    const waiting = this.#launches.find((launch) => launch.phase === 'queued' && launch.placement === placement)
+    if (waiting !== undefined) waiting.count += taken
+    else this.#launches.push(newLaunch(this.#newToken(), taken, placement, reason, now))
+    this.#context.wake()
+    return taken
+  }
+
+  /** Whose the new instance is: undefined when no launch of ours can have made it. */
+  claim(row: ListedInstance, { byTokenOnly }: { readonly byTokenOnly: boolean }): { readonly requestedAt: number } | undefined {
+    this.#tellsTokens ||= row.launchToken !== undefined
+    const launch = launchOf(this.#launches, row, this.#tellsTokens || byTokenOnly)
+    if (launch === undefined) return row.launchToken === undefined ? undefined : this.#ended.get(row.launchToken)
+    countSeen(launch, row.id)
+    this.#endIfComplete(launch)
+    return launch
+  }
+
+  /** Launches that an earlier process began: what they bring is awaited, and they are not asked for again. */
+  restore(records: readonly StateRecord[]): void {
+    const now = this.#context.clock.now()
+    for (const { key, value } of records) {
+      const { count, placement } = Object(value) as { count?: unknown; placement?: unknown }
+      if (!Number.isInteger(count)) continue
+      const launch = newLaunch(
+        key,
+        Number(count),
+        typeof placement === 'string' ? placement : undefined,
+        'requested before the restart',
+        now,
+      )
+      acceptLaunch(launch, launch.count, undefined, () => false, now + this.#context.settings.launchTimeoutMs)
+      this.#launches.push(launch)
+    }
+  }
+
+  /** Sends what is due, gives up what is past its deadline. */
+  pass(now: number): void {
+    const closed = this.#around.closed()
+    const blocked = closed || this.#around.listFailure() !== undefined || (this.#context.caller.hold?.until ?? 0) > now
+    for (const launch of [...this.#launches]) {
+      const step = nextStep(launch, now, this.#around.listedAt())
+      if (step === 'expired') this.#expire(launch)
+      else if (step === 'send' && blocked && launch.phase === 'queued') this.#unqueue(launch)
+      else if (step === 'send' && closed) this.#end(launch)
+      else if (step === 'send' && !blocked && !this.#calling.has(launch.placement)) void this.#send(launch)
+    }
+    for (const [token, { endedAt }] of this.#ended) {
+      if (now - endedAt < rememberMs) break
+      this.#ended.delete(token)
+    }
+  }
+
+  /** When a pass is needed next, if nothing else happens. */
+  nextAt(now: number): number {
+    let next = Infinity
+    for (const { phase, retryAt, deadlineAt } of this.#launches) {
+      if (phase !== 'sent') next = Math.min(next, deadlineAt, phase === 'uncertain' && retryAt > now ? retryAt : Infinity)
+    }
+    return next
+  }
+
+  /** Whether instances may appear that were asked for. */
+  get expecting(): boolean {
+    return this.#launches.some((launch) => launch.phase !== 'queued')
+  }
+
+  /** Outstanding instances by whether the cloud has accepted them. */
+  counts(): { readonly requested: number; readonly pending: number } {
+    let requested = 0
+    let pending = 0
+    for (const { phase, count } of this.#launches) {
+      if (phase === 'accepted') pending += count
+      else requested += count
+    }
+    return { requested, pending }
+  }
+
+  /** An instance that a launch made has proven good, or failed before it ever was. */
+  booted(placement: string | undefined, failure?: string): void {
+    if (failure === undefined) {
+      this.#backoffs = withSuccess(this.#backoffs, 'ready', placement)
+    } else {
+      this.#context.observer.launchFailed?.('failed_boot', 1)
+      this.#backOff({ code: 'failed_boot', placement, message: failure })
+    }
+    this.#around.changed()
+    this.#context.wake()
+  }
+
+  /** A call to the group failed for good. */
+  tripped(operation: BreakerOperation, error: GroupError): void {
+    const { clock, random, settings, logger } = this.#context
+    if (!tripsBreaker(error.code)) return
+    this.#trips = withTrip(this.#trips, operation, error, clock.now(), settings.breakerProbe, random)
+    logger.error({ err: error, breaker: breakerAt(this.#trips, clock.now()) }, 'launch breaker opened')
+  }
+
+  /** A call to the group worked. */
+  worked(operation: BreakerOperation): void {
+    const before = this.#trips
+    this.#trips = withoutTrip(before, operation)
+    if (before.length > 0 && this.#trips.length === 0) this.#context.logger.info({}, 'launch breaker closed')
+  }
+
+  async #send(launch: Launch): Promise<void> {
+    const { caller, group, clock, observer, logger } = this.#context
+    const { launchToken, placement, reason, count } = launch
+    const again = launch.phase === 'uncertain'
+    launch.phase = 'sent'
+    this.#calling.add(placement)
+    try {
+      const intent = { count, reason, ...(placement !== undefined && { placement }), atWallTime: clock.wallTime() }
+      if (!again && !(await this.#announce(launch, intent))) return
+      if (this.#around.closed()) return this.#end(launch)
+      observer.internalOperation?.('provision')
+      logger.info({ amount: count, placement, launchToken, reason, again }, 'increasing instances')
+      const request = { count, launchToken, ...(placement !== undefined && { placement }) }
+      this.#answered(launch, count, await caller.call('increase', (signal) => group.increase(request, signal)))
+    } catch (error) {
+      this.#unanswered(launch, asGroupError(error))
+    } finally {
+      this.#calling.delete(placement)
+      this.#around.changed()
+      this.#context.wake()
+    }
+  }
+
+  /** False: the intent could not be written, so the launch must not be made. */
+  async #announce(launch: Launch, intent: JsonValue): Promise<boolean> {
+    try {
+      await this.#context.intents.write('launch', [[launch.launchToken, intent]])
+      return true
+    } catch (error) {
+      this.#context.logger.error({ err: error, launchToken: launch.launchToken }, 'launch not announced, not made')
+      this.#refused(asGroupError(error), launch.placement)
+      this.#unqueue(launch)
+      return false
+    }
+  }
+
+  #answered(launch: Launch, asked: number, result: IncreaseResult): void {
+    const { caller, settings, clock, logger } = this.#context
+    if (!Number.isInteger(result.requested)) throw new GroupError('transient', `increase answered ${String(result.requested)} requested`)
+    if (result.requested > asked)
+      logger.error({ asked, requested: result.requested }, 'provider increased instances beyond those requested')
+    const accepted = Math.max(0, Math.min(asked, result.requested))
+    const { placement } = launch
+    if (accepted > 0) {
+      this.worked('increase')
+      this.#backoffs = withSuccess(this.#backoffs, 'accepted', placement)
+      this.#around.expectInstances()
+    }
+    const errors = (result.errors ?? []).map(asGroupError)
+    if (accepted < asked && errors.length === 0) errors.push(new GroupError('capacity', `the group accepted ${accepted} of ${asked}`))
+    logger.info({ num_requested: asked, num_successful: accepted, errors: errors.map(({ message }) => message) }, 'increase update')
+    for (const error of errors) {
+      if (error.code === 'throttled') caller.holdOff(error)
+      this.#refused(error, placement)
+    }
+    if (errors[0] !== undefined) this.#context.observer.launchFailed?.(errors[0].code, asked - accepted)
+    acceptLaunch(launch, accepted, result.ids, (id) => this.#around.isKnown(id), clock.now() + settings.launchTimeoutMs)
+    this.#endIfComplete(launch)
+  }
+
+  /** The call failed. A clear refusal gives the capacity back at once; after anything else nobody knows, and `list` is read before it is asked again. */
+  #unanswered(launch: Launch, error: GroupError): void {
+    const { settings, clock, logger, observer } = this.#context
+    logger.error({ err: error, launchToken: launch.launchToken }, 'increasing instances failure')
+    observer.launchFailed?.(error.code, launch.count)
+    const until = this.#refused(error, launch.placement)
+    if (error.code !== 'transient') {
+      this.#end(launch)
+      return
+    }
+    const now = clock.now()
+    launch.phase = launch.seen > 0 ? 'accepted' : 'uncertain'
+    launch.deadlineAt = Math.min(launch.deadlineAt, now + settings.launchTimeoutMs)
+    launch.listedAfter = now + settings.listLagMs
+    launch.retryAt = Math.max(launch.listedAfter, until)
+    this.#around.expectInstances()
+    this.#endIfComplete(launch)
+  }
+
+  /** What one refusal means for later launches; answers until when they back off. */
+  #refused(error: GroupError, placement: string | undefined): number {
+    if (tripsBreaker(error.code)) this.tripped('increase', error)
+    return this.#backOff({ code: error.code, placement, message: error.message, retryAfterMs: error.retryAfterMs })
+  }
+
+  #backOff(failure: LaunchFailure): number {
+    this.#backoffs = withFailure(this.#backoffs, failure, this.#context.clock.now(), this.#context.random)
+    return backoffUntil(this.#backoffs, failure.placement)
+  }
+
+  #expire(launch: Launch): void {
+    const seconds = Math.round(this.#context.settings.launchTimeoutMs / 1000)
+    const message = `${launch.count} of launch ${launch.launchToken} did not appear within ${seconds} s`
+    this.#context.logger.warn({ launchToken: launch.launchToken, count: launch.count }, 'launch expired')
+    this.#context.observer.launchFailed?.('expired', launch.count)
+    this.#backOff({ code: 'expired', placement: launch.placement, message })
+    this.#around.changed()
+    this.#end(launch)
+  }
+
+  /** Given back before anybody heard of it. */
+  #unqueue(launch: Launch): void {
+    this.#bucket = { ...this.#bucket, tokens: this.#bucket.tokens + launch.count }
+    this.#launches = this.#launches.filter((other) => other !== launch)
+  }
+
+  #endIfComplete(launch: Launch): void {
+    if (launch.phase === 'accepted' && launch.count === 0) this.#end(launch)
+  }
+
+  #end(launch: Launch): void {
+    this.#launches = this.#launches.filter((other) => other !== launch)
+    this.#ended.set(launch.launchToken, { requestedAt: launch.requestedAt, endedAt: this.#context.clock.now() })
+    this.#context.intents.end('launch', launch.launchToken)
+  }
+
+  /** Unique over processes too: clouds remember tokens. Fits labels and tags: lower-case letters and digits. */
+  #newToken(): string {
+    const digits = (): string => Math.floor(this.#context.random() * 2 ** 52).toString(36)
+    return `l${digits()}${digits()}`
+  }
+}

@@ -1,0 +1,117 @@
+import { delay } from '../clock.ts'
+import { asGroupError, type GroupError } from '../errors.ts'
+import type { ListedInstance } from '../instance-group.ts'
+import { backoffMs, callBackoffCurve } from './backoff.ts'
+import type { ProvisionerContext } from './context.ts'
+import { tripsBreaker } from './launch-breaker.ts'
+import type { LaunchBackoff } from './launch-state.ts'
+import { parseList } from './parse-list.ts'
+
+export interface ListerSurroundings {
+  /** From the begin of one `list` to the next, when nothing happens between. */
+  intervalMs(): number
+  /** A `list` worked; all that it changes happens in here. */
+  listed(rows: readonly ListedInstance[]): void
+  worked(): void
+  failed(error: GroupError): void
+}
+
+/** A `list` that an event asks for keeps this distance from the one before, so that a burst of events costs few calls. */
+const eventGapMs = 250
+const triesAtStart = 5
+
+/** Reads the group: one `list` at a time, more often the more is expected, with back-off while it fails. */
+export class Lister {
+  readonly #context: ProvisionerContext
+  readonly #around: ListerSurroundings
+  #listing = false
+  #beganAt = -Infinity
+  #listedAt = -Infinity
+  /** When an event wants a `list` at the latest. */
+  #wantedAt = Infinity
+  #failure: { readonly failures: number; readonly until: number; readonly error: GroupError } | undefined
+
+  constructor(context: ProvisionerContext, around: ListerSurroundings) {
+    this.#context = context
+    this.#around = around
+  }
+
+  /** When the last `list` that worked began. */
+  get listedAt(): number {
+    return this.#listedAt
+  }
+
+  /** While `list` fails, as what it means for launches. */
+  failure(now: number): LaunchBackoff | undefined {
+    if (this.#failure === undefined) return undefined
+    const { failures, until, error } = this.#failure
+    return { code: error.code, failures, until: Math.max(until, now + 1), message: `list: ${error.message}` }
+  }
+
+  /** Something happened: read the group soon. */
+  soon(): void {
+    this.#want(Math.max(this.#context.clock.now(), this.#beganAt + eventGapMs))
+  }
+
+  /** What `list` says needs to be confirmed: read it again at once. */
+  again(): void {
+    this.#want(this.#context.clock.now())
+  }
+
+  /** An instance came into use: the next `list` must not be later than this after the last. */
+  within(intervalMs: number): void {
+    if (this.#beganAt + intervalMs < this.#wantedAt) this.#want(this.#beganAt + intervalMs)
+  }
+
+  pass(now: number): void {
+    if (!this.#listing && now >= this.nextAt()) void this.#list(undefined)
+  }
+
+  nextAt(): number {
+    if (this.#listing) return Infinity
+    const at = this.#failure === undefined ? Math.min(this.#wantedAt, this.#beganAt + this.#around.intervalMs()) : this.#failure.until
+    return Math.max(at, this.#context.caller.hold?.until ?? 0)
+  }
+
+  /** The first `list`, with a few tries. Thrown: the last `GroupError`; the signal's reason. */
+  async first(signal: AbortSignal): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      await this.#list(signal)
+      signal.throwIfAborted()
+      if (this.#failure === undefined) return
+      const { error, until } = this.#failure
+      if (tries === triesAtStart || tripsBreaker(error.code)) throw error
+      await delay(this.#context.clock, until - this.#context.clock.now(), signal)
+    }
+  }
+
+  #want(at: number): void {
+    this.#wantedAt = Math.min(this.#wantedAt, at)
+    this.#context.wake()
+  }
+
+  async #list(signal: AbortSignal | undefined): Promise<void> {
+    const { caller, group, clock, random, observer, logger } = this.#context
+    this.#listing = true
+    this.#beganAt = clock.now()
+    this.#wantedAt = Infinity
+    observer.internalOperation?.('reconcile')
+    try {
+      const rows = parseList(await caller.call('list', (limit) => group.list(limit), signal))
+      this.#listedAt = this.#beganAt
+      this.#failure = undefined
+      this.#around.worked()
+      this.#around.listed(rows)
+    } catch (thrown) {
+      if (caller.closed) return
+      const error = asGroupError(thrown)
+      const failures = (this.#failure?.failures ?? 0) + 1
+      this.#failure = { failures, until: clock.now() + backoffMs(callBackoffCurve, failures, random, error.retryAfterMs), error }
+      logger.error({ err: error, failures }, 'reconcile')
+      this.#around.failed(error)
+    } finally {
+      this.#listing = false
+      this.#context.wake()
+    }
+  }
+}

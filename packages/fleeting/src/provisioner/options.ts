@@ -1,0 +1,46 @@
+import type { Clock, Random } from '../clock.ts'
+import type { Connector } from '../connector.ts'
+import type { InstanceGroup } from '../instance-group.ts'
+import type { Logger } from '../logger.ts'
+import type { FleetLease } from '../state-store.ts'
+import type { ProvisionerObserver } from './observer.ts'
+import type { ProvisionerSettingsInput } from './settings.ts'
+
+export interface ProvisionerOptions {
+  readonly group: InstanceGroup
+  /** Reaches machines by their connect info. Needed unless the group has its own `connect`. */
+  readonly connector?: Connector
+  /** The most instances that may exist, in whatever state, launches under way included. Default, and when 0: the group's own maximum. */
+  readonly maxInstances?: number
+  /** Where intents are written before they are acted on. Default: in memory. The caller releases it. */
+  readonly lease?: FleetLease
+  /** Everything absent has its default, see `ProvisionerSettings`. */
+  readonly settings?: ProvisionerSettingsInput
+  /** A busy check that is there from the start, see `Provisioner.addBusyCheck`. */
+  readonly isBusy?: (instanceId: string) => boolean
+  readonly observer?: ProvisionerObserver
+  readonly clock?: Clock
+  readonly random?: Random
+  readonly logger?: Logger
+}
+
+export interface RequestOptions {
+  /** One of `GroupInfo.placements`. */
+  readonly placement?: string
+  /** Why, for logs and for `launchState`. */
+  readonly reason: string
+}
+
+export interface ShutdownOptions {
+  /** Whether to remove every instance that is not busy. Launches under way are waited for, so that what they bring is removed too. */
+  readonly removeInstances: boolean
+  /** How long the removal may take, milliseconds. Default 30,000. */
+  readonly timeoutMs?: number
+  /** Ends the removal early. */
+  readonly signal?: AbortSignal
+}
+
+export interface ShutdownReport {
+  /** Instances that were to be removed and are not known to be gone, busy ones included. */
+  readonly remaining: readonly string[]
+}

@@ -1,0 +1,102 @@
+import type { ListedInstance } from '../instance-group.ts'
+import type { OutstandingLaunch } from './launch-state.ts'
+
+/** One launch from request to the last instance seen: what `OutstandingLaunch` shows, with what is needed to tell whose instance a new one is. */
+export interface Launch {
+  readonly launchToken: string
+  readonly placement: string | undefined
+  readonly reason: string
+  readonly requestedAt: number
+  phase: OutstandingLaunch['phase']
+  /** Still to appear. */
+  count: number
+  /** How many have appeared. */
+  seen: number
+  /** Ids still to appear, where the cloud told them. */
+  ids: Set<string> | undefined
+  /** `Infinity` until the cloud accepted, or may have. */
+  deadlineAt: number
+  /** While `uncertain`: not to be asked again before this, and before a `list` that began after `listedAfter`. */
+  retryAt: number
+  listedAfter: number
+}
+
+/** A launch that nobody has heard of yet. */
+export function newLaunch(launchToken: string, count: number, placement: string | undefined, reason: string, now: number): Launch {
+  return {
+    launchToken,
+    placement,
+    reason,
+    requestedAt: now,
+    phase: 'queued',
+    count,
+    seen: 0,
+    ids: undefined,
+    deadlineAt: Infinity,
+    retryAt: Infinity,
+    listedAfter: -Infinity,
+  }
+}
+
+/** The answer to a launch: `accepted` machines, some of which may have been seen before the answer came. */
+export function acceptLaunch(
+  launch: Launch,
+  accepted: number,
+  ids: readonly string[] | undefined,
+  isKnown: (id: string) => boolean,
+  deadlineAt: number,
+): void {
+  launch.phase = 'accepted'
+  launch.deadlineAt = deadlineAt
+  // All ids or none: with only some of them the others' owner could not be told.
+  launch.ids = ids?.length === accepted ? new Set(ids.filter((id) => !isKnown(id))) : undefined
+  launch.count = launch.ids?.size ?? Math.max(0, accepted - launch.seen)
+}
+
+/**
+ * The launch that a new instance comes from, if any: named by its id, by its token, or, where the cloud tells neither, the oldest that still waits.
+ * With `tellsTokens` an instance without a token is nobody's.
+ */
+export function launchOf(launches: readonly Launch[], row: ListedInstance, tellsTokens: boolean): Launch | undefined {
+  const byId = launches.find((launch) => launch.ids?.has(row.id))
+  if (byId !== undefined) return byId
+  if (tellsTokens || row.launchToken !== undefined) return launches.find((launch) => launch.launchToken === row.launchToken)
+  return launches.find(
+    (launch) =>
+      launch.phase !== 'queued' &&
+      launch.ids === undefined &&
+      launch.count > 0 &&
+      (row.placement === undefined || launch.placement === undefined || launch.placement === row.placement),
+  )
+}
+
+/** One of the launch's instances has appeared. */
+export function countSeen(launch: Launch, id: string): void {
+  launch.seen += 1
+  launch.count = Math.max(0, launch.count - 1)
+  launch.ids?.delete(id)
+  // Somebody did accept it: what is still missing is waited for, not asked for again.
+  if (launch.phase === 'uncertain') launch.phase = 'accepted'
+}
+
+/** What happens next to a launch: `send` it now, give it up as `expired`, or `wait`. `listedAt` is when the last successful `list` began. */
+export function nextStep(launch: Launch, now: number, listedAt: number): 'send' | 'expired' | 'wait' {
+  if (launch.phase === 'sent') return 'wait'
+  if (now >= launch.deadlineAt) return 'expired'
+  if (launch.phase === 'queued') return 'send'
+  return launch.phase === 'uncertain' && now >= launch.retryAt && listedAt >= launch.listedAfter ? 'send' : 'wait'
+}
+
+/** As plain data, for snapshots. */
+export function outstandingLaunch(launch: Launch): OutstandingLaunch {
+  const { launchToken, placement, count, reason, requestedAt, phase, deadlineAt } = launch
+  return {
+    launchToken,
+    ...(placement !== undefined && { placement }),
+    count,
+    reason,
+    requestedAt,
+    phase,
+    ...(deadlineAt !== Infinity && { deadlineAt }),
+  }
+}

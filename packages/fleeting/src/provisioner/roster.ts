@@ -1,0 +1,82 @@
+import type { Clock } from '../clock.ts'
+import type { ListedInstance } from '../instance-group.ts'
+import type { Logger } from '../logger.ts'
+import { type Instance, type InstanceChange, withHealth } from './instance.ts'
+import type { ProvisionerObserver } from './observer.ts'
+import { type Origin, reconcile } from './reconcile.ts'
+
+/** The known instances, and what has changed about them since somebody last asked. */
+export class Roster {
+  readonly #instances = new Map<string, Instance>()
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #observer: ProvisionerObserver
+  #changes: InstanceChange[] = []
+
+  constructor({ clock, logger, observer }: { readonly clock: Clock; readonly logger: Logger; readonly observer: ProvisionerObserver }) {
+    this.#clock = clock
+    this.#logger = logger
+    this.#observer = observer
+  }
+
+  get instances(): ReadonlyMap<string, Instance> {
+    return this.#instances
+  }
+
+  /** Applies what `list` answered, and answers what that changed. */
+  reconcile(rows: readonly ListedInstance[], origin: (row: ListedInstance) => Origin): readonly InstanceChange[] {
+    const now = this.#clock.now()
+    const changes = reconcile({ known: this.#instances, rows, now, origin })
+    for (const change of changes) {
+      if (change.kind === 'gone') this.#instances.delete(change.instance.id)
+      else this.#instances.set(change.instance.id, change.instance)
+      this.#note(change, now)
+    }
+    this.#changes.push(...changes)
+    return changes
+  }
+
+  /** Replaces fields of one instance; an undefined one is taken away. */
+  change(id: string, fields: { readonly [Field in 'removal' | 'failing' | 'interruptedAt']?: Instance[Field] | undefined }): void {
+    const before = this.#instances.get(id)
+    if (before === undefined) return
+    const instance = withHealth(
+      Object.fromEntries(Object.entries({ ...before, ...fields }).filter(([, value]) => value !== undefined)) as unknown as Instance,
+    )
+    this.#instances.set(id, instance)
+    this.#changes.push({ kind: 'updated', instance, before })
+  }
+
+  takeChanges(): readonly InstanceChange[] {
+    const changes = this.#changes
+    this.#changes = []
+    return changes
+  }
+
+  #note(change: InstanceChange, now: number): void {
+    const { id, state, cause, detail, requestedAt, runningAt, seenAt } = change.instance
+    const fields = { instance: id, state, cause, ...(detail !== undefined && { detail }) }
+    const observer = this.#observer
+    if (change.kind === 'seen') {
+      this.#logger.info(fields, 'instance discovery')
+      if (cause === 'unexpected') this.#logger.warn(fields, 'instance appeared that nobody here requested')
+      observer.instanceOperation?.('create')
+      if (cause === 'requested' && requestedAt !== undefined) observer.creationTime?.(now - requestedAt)
+    } else if (change.kind === 'gone') {
+      const lifeMs = now - seenAt
+      if (change.lost) this.#logger.error({ ...fields, lifeMs }, 'instance unexpectedly removed')
+      else this.#logger.info({ ...fields, lifeMs, reason: change.instance.removal?.reason }, 'instance pruned')
+      observer.instanceOperation?.('delete')
+      observer.lifeDuration?.(lifeMs)
+      if (change.lost) observer.instanceLost?.()
+    } else if (change.instance.missed) {
+      this.#logger.warn(fields, 'instance missing from list')
+      observer.missedUpdate?.()
+    } else {
+      this.#logger.info(fields, 'instance update')
+    }
+    const startedRunning =
+      runningAt === now && (change.kind === 'seen' || (change.kind === 'updated' && change.before.runningAt === undefined))
+    if (startedRunning && cause === 'requested' && requestedAt !== undefined) observer.runningTime?.(now - requestedAt)
+  }
+}
