@@ -69,6 +69,18 @@ describe('Spool', () => {
     await spool.close()
   })
 
+  it('never changes what it gave out', async () => {
+    const spool = new Spool({ memoryBytes: 4096, directory })
+    spool.append(Buffer.alloc(4096, 'a'))
+    const early = await spool.read(0, 4096)
+    for (let round = 0; round < 5; round++) {
+      spool.append(Buffer.alloc(10_000, 'b'))
+      await spool.backlog()
+    }
+    expect(early.equals(Buffer.alloc(4096, 'a'))).toBe(true)
+    await spool.close()
+  })
+
   it('keeps what it has when the disk fails, and says so', async () => {
     const spool = new Spool({ memoryBytes: 4096, directory: join(directory, 'missing') })
     spool.append(Buffer.alloc(20_000, 'x'))

@@ -14,6 +14,8 @@ interface Block {
   readonly start: number
   readonly bytes: Buffer
   used: number
+  /** Whether a reader may hold a part of {@link bytes}. */
+  isShared: boolean
 }
 
 const smallestBlockBytes = 4 * 1024
@@ -26,6 +28,8 @@ const largestBlockBytes = 64 * 1024
 export class Spool {
   readonly #options: SpoolOptions
   readonly #blocks: Block[] = []
+  /** Memory of blocks that were moved to the file, to be filled again: the garbage collector would not keep up with a job that prints a lot. */
+  readonly #spares: Buffer[] = []
   #size = 0
   #file: FileHandle | undefined
   #spill: Promise<void> | undefined
@@ -72,17 +76,18 @@ export class Spool {
     const inFile = this.#memoryStart - offset
     if (inFile > 0) return this.#readFile(offset, Math.min(inFile, maxBytes))
     const end = Math.min(offset + maxBytes, this.#size)
-    const slices: Buffer[] = []
-    for (const { start, bytes, used } of this.#blocks) {
-      if (start < end && offset < start + used) slices.push(bytes.subarray(Math.max(offset - start, 0), Math.min(end - start, used)))
-    }
-    return slices.length === 1 ? slices[0]! : Buffer.concat(slices)
+    const blocks = this.#blocks.filter(({ start, used }) => start < end && offset < start + used)
+    const slices = blocks.map(({ start, bytes, used }) => bytes.subarray(Math.max(offset - start, 0), Math.min(end - start, used)))
+    if (slices.length > 1) return Buffer.concat(slices)
+    for (const block of blocks) block.isShared = true
+    return slices[0] ?? Buffer.alloc(0)
   }
 
   /** Gives memory and file back. Nothing can be appended or read afterwards. */
   async close(): Promise<void> {
     await this.#spill
     this.#blocks.length = 0
+    this.#spares.length = 0
     await this.#file?.close()
     this.#file = undefined
   }
@@ -99,8 +104,8 @@ export class Spool {
     const last = this.#blocks.at(-1)
     if (last && last.used < last.bytes.length) return last
     // As much again as there is: small for a job that prints little, few for one that prints much.
-    const bytes = Buffer.allocUnsafe(Math.min(Math.max(this.#size, smallestBlockBytes), largestBlockBytes))
-    const block = { start: this.#size, bytes, used: 0 }
+    const bytes = this.#spares.pop() ?? Buffer.allocUnsafe(Math.min(Math.max(this.#size, smallestBlockBytes), largestBlockBytes))
+    const block = { start: this.#size, bytes, used: 0, isShared: false }
     this.#blocks.push(block)
     return block
   }
@@ -110,10 +115,11 @@ export class Spool {
     try {
       this.#file ??= await openPrivateFile(this.#options.directory)
       while (this.#memoryBytes > this.#options.memoryBytes / 2 && this.#blocks.length > 1) {
-        const { start, bytes, used } = this.#blocks[0]!
+        const { start, bytes, used, isShared } = this.#blocks[0]!
         let written = 0
         while (written < used) written += (await this.#file.write(bytes, written, used - written, start + written)).bytesWritten
         this.#blocks.shift()
+        if (!isShared) this.#spares.push(bytes)
       }
     } catch (error) {
       this.#error = error as Error
