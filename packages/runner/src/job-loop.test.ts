@@ -171,7 +171,10 @@ describe('bounds', () => {
     const order: string[] = []
     for (let round = 0; round < 4; round += 1) {
       await world.settle()
-      for (const [name, { running }] of [['one', world], ['other', other]] as const) {
+      for (const [name, { running }] of [
+        ['one', world],
+        ['other', other],
+      ] as const) {
         for (const end of running.values()) {
           order.push(name)
           end()

@@ -1,12 +1,12 @@
+import { loadPlugin } from '@runner-core/fleeting'
 import { loadConfig } from '../config/load-config.ts'
 import { describeProblem } from '../config/problem.ts'
 import { exitCode } from './exit-code.ts'
-import { findPlugin } from './find-plugin.ts'
 import type { Output } from './output.ts'
 
 /** `runner-core validate`. Thrown: `ConfigError`. */
 export async function validate(file: string, output: Output): Promise<number> {
-  const { settings, warnings } = await loadConfig(file, findPlugin)
+  const { settings, warnings } = await loadConfig(file, loadPlugin)
   for (const warning of warnings) output.err(`warning: ${describeProblem(warning, file)}`)
   const { length } = settings.runners
   output.out(`${file}: valid, ${length} ${length === 1 ? 'runner' : 'runners'}`)

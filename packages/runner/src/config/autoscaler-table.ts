@@ -3,13 +3,13 @@ import type { IdlePolicy } from '@runner-core/taskscaler'
 import {
   anyNumber,
   anyTable,
-  countOrUnbounded,
   cronPeriod,
   duration,
   fileContent,
   flag,
   nonEmptyText,
   oneOf,
+  positiveDuration,
   throttleLimit,
   timeZone,
   wholeNumber,
@@ -89,8 +89,8 @@ const connectorTable: TableSchema<ConnectorConfig> = {
       flag,
       'true: prefer the external address of an instance. It is also used when there is no internal one.',
     ),
-    keepaliveMs: byDefault('keepalive', '30s', duration, 'Period of SSH keep-alive. A missing reply ends the connection.'),
-    timeoutMs: byDefault('timeout', '10m', duration, 'Budget of one dial with all its retries.'),
+    keepaliveMs: byDefault('keepalive', '30s', positiveDuration, 'Period of SSH keep-alive. A missing reply ends the connection.'),
+    timeoutMs: byDefault('timeout', '10m', positiveDuration, 'Budget of one dial with all its retries.'),
     hostKeyChecking: byDefault(
       'host_key_checking',
       'pin',
@@ -101,7 +101,19 @@ const connectorTable: TableSchema<ConnectorConfig> = {
 }
 
 export const autoscalerTable: TableSchema<AutoscalerSettings> = {
-  notYet: ['state_storage', 'vm_isolation', 'reservation_throttling', 'log_internal_ip', 'log_external_ip'],
+  notYet: [
+    'instance_creation_time_buckets',
+    'instance_deletion_time_buckets',
+    'instance_is_running_time_buckets',
+    'instance_life_duration_buckets',
+    'instance_operation_time_buckets',
+    'instance_readiness_time_buckets',
+    'log_external_ip',
+    'log_internal_ip',
+    'reservation_throttling',
+    'state_storage',
+    'vm_isolation',
+  ],
   fields: {
     fleet: optional(
       'fleet',
@@ -120,11 +132,16 @@ export const autoscalerTable: TableSchema<AutoscalerSettings> = {
       "The plugin's own settings, handed to it unchanged; its documentation says which.",
     ),
     capacityPerInstance: byDefault('capacity_per_instance', 1, wholeNumber({ min: 1 }), 'Jobs that may run at once on one instance.'),
-    maxUseCount: byDefault('max_use_count', 0, countOrUnbounded, 'Jobs that an instance may run before it is replaced. 0: no bound.'),
+    maxUseCount: byDefault(
+      'max_use_count',
+      0,
+      wholeNumber({ min: 0 }),
+      'Jobs that an instance may run before it is replaced. 0: no bound.',
+    ),
     maxInstances: byDefault(
       'max_instances',
       0,
-      countOrUnbounded,
+      wholeNumber({ min: 0 }),
       "The most instances that may exist, in whatever state. 0: the group's own maximum.",
     ),
     instanceReadyCommand: optional(
@@ -135,23 +152,23 @@ export const autoscalerTable: TableSchema<AutoscalerSettings> = {
     instanceAcquireTimeoutMs: byDefault(
       'instance_acquire_timeout',
       '15m',
-      duration,
+      positiveDuration,
       'How long a job may wait for its slot. One budget, not one for each try.',
     ),
-    updateIntervalMs: byDefault('update_interval', '1m', duration, 'Period of reading the group while nothing is expected.'),
+    updateIntervalMs: byDefault('update_interval', '1m', positiveDuration, 'Period of reading the group while nothing is expected.'),
     updateIntervalWhenExpectingMs: byDefault(
       'update_interval_when_expecting',
       '2s',
-      duration,
+      positiveDuration,
       'Period of reading the group while an instance is expected to come, change or go.',
     ),
     deletionRetryIntervalMs: byDefault(
       'deletion_retry_interval',
       '1m',
-      duration,
+      positiveDuration,
       'Wait before a removal that had no effect is asked for again.',
     ),
-    shutdownDeletionIntervalMs: byDefault('shutdown_deletion_interval', '10s', duration, 'The same at shutdown.'),
+    shutdownDeletionIntervalMs: byDefault('shutdown_deletion_interval', '10s', positiveDuration, 'The same at shutdown.'),
     shutdownDeletionRetries: byDefault(
       'shutdown_deletion_retries',
       3,

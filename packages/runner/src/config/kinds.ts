@@ -65,6 +65,11 @@ export const duration: Kind<number> = leaf('a duration such as "20m0s"', (value)
   typeof value === 'string' ? parseGoDuration(value) : undefined,
 )
 
+/** The same, but not 0. */
+export const positiveDuration: Kind<number> = leaf('a duration above 0 such as "20m0s"', (value) =>
+  typeof value === 'string' ? parseGoDuration(value) || undefined : undefined,
+)
+
 /** A number of seconds; the value is in milliseconds. 0 means `zeroMeans`, as in the files that `gitlab-runner register` writes. */
 export function seconds({ zeroMeans }: { readonly zeroMeans: number }): Kind<number> {
   return leaf('a number of seconds ≥ 0', (value) => (within(value, { min: 0 }) ? (value === 0 ? zeroMeans : value) * 1_000 : undefined))

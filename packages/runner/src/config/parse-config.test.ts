@@ -36,7 +36,7 @@ test('a minimal configuration has the documented defaults', () => {
   expect(settings.runners[0]).toMatchObject({ shell: 'bash', limit: Number.POSITIVE_INFINITY, outputLimitBytes: 4_194_304 })
   expect(settings.runners[0]?.autoscaler).toMatchObject({
     capacityPerInstance: 1,
-    maxUseCount: Number.POSITIVE_INFINITY,
+    maxUseCount: 0,
     instanceAcquireTimeoutMs: 900_000,
     deleteInstancesOnShutdown: true,
     scaleThrottle: { perSecond: 100 },

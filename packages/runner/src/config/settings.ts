@@ -53,9 +53,9 @@ export interface AutoscalerSettings {
   readonly plugin: string
   readonly pluginConfig: Readonly<Record<string, unknown>>
   readonly capacityPerInstance: number
-  /** `Infinity`: no bound. */
+  /** 0: no bound. */
   readonly maxUseCount: number
-  /** `Infinity`: the group's own maximum. */
+  /** 0: the group's own maximum. */
   readonly maxInstances: number
   readonly instanceReadyCommand?: string
   readonly instanceAcquireTimeoutMs: number

@@ -1,0 +1,55 @@
+import { loadPlugin, systemClock } from '@runner-core/fleeting'
+import { loadConfig } from '../config/load-config.ts'
+import { type FleetPlan, readFleetPlan } from '../fleet/fleet-plan.ts'
+import { exitCode } from './exit-code.ts'
+import type { Output } from './output.ts'
+
+/** How long the group may take to answer. */
+const timeoutMs = 60_000
+
+/** `runner-core plan`. A runner whose group cannot be read is an error; the others are planned all the same. Thrown: `ConfigError`. */
+export async function plan(file: string, { json }: { readonly json: boolean }, output: Output): Promise<number> {
+  const { settings } = await loadConfig(file, loadPlugin)
+  const options = { findPlugin: loadPlugin, clock: systemClock, random: Math.random, signal: AbortSignal.timeout(timeoutMs) }
+  const results = await Promise.allSettled(settings.runners.map((runner) => readFleetPlan(runner, options)))
+  const plans = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+  if (json) output.out(JSON.stringify(plans, finiteNumbers, 2))
+  else for (const each of plans) for (const line of planLines(each)) output.out(line)
+  results.forEach((result, index) => {
+    if (result.status === 'rejected')
+      output.err(`error: runner ${settings.runners[index]?.name}: ${String((result.reason as Error).message)}`)
+  })
+  return plans.length === results.length ? exitCode.ok : exitCode.failed
+}
+
+function planLines({
+  runner,
+  group,
+  maxInstances,
+  policy,
+  instances,
+  plan: { increase, drain, remove, heldBack },
+}: FleetPlan): readonly string[] {
+  const states = [...new Set(instances.map(({ state }) => state))]
+  const counts = states.map((state) => `${instances.filter((each) => each.state === state).length} ${state}`)
+  const decisions = [
+    ...increase.map(
+      ({ count, placement, reason }) => `increase by ${count}${placement === undefined ? '' : ` in ${placement}`}: ${reason}`,
+    ),
+    ...(heldBack === undefined ? [] : [`not yet ${heldBack.count} more: ${heldBack.reason}`]),
+    ...drain.map(({ id, reason }) => `drain ${id}: ${reason}`),
+    ...remove.map(({ id, reason }) => `remove ${id}: ${reason}`),
+  ]
+  return [
+    `${runner}: group ${group.id}, at most ${maxInstances} instances`,
+    `  instances: ${counts.length === 0 ? 'none' : counts.join(', ')}`,
+    `  policy: idle_count ${policy.idleCount}, idle_time ${policy.idleTimeMs / 1000} s, scale_factor ${policy.scaleFactor}, in force for ${policy.periods.join(' | ')}`,
+    ...(group.findings ?? []).map(({ severity, code, message, fix }) => `  ${severity} ${code}: ${message}; ${fix}`),
+    ...(decisions.length === 0 ? ['nothing to do'] : decisions).map((line) => `  ${line}`),
+  ]
+}
+
+/** JSON has no Infinity; what is unbounded is null. */
+function finiteNumbers(_key: string, value: unknown): unknown {
+  return value === Number.POSITIVE_INFINITY ? null : value
+}

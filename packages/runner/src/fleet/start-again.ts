@@ -1,0 +1,29 @@
+import { type Clock, delay, isGroupError, type Random } from '@runner-core/fleeting'
+
+export interface StartAgainOptions {
+  readonly clock: Clock
+  readonly random: Random
+  /** Ends the tries: the promise rejects with its reason. */
+  readonly signal: AbortSignal
+  /** Told of each failure, with the wait before the next try, milliseconds. */
+  readonly onFailure: (error: Error, waitMs: number) => void
+}
+
+const firstWaitMs = 1_000
+const longestWaitMs = 60_000
+
+/** Tries until it succeeds: after each failure a wait that doubles up to a minute, with jitter, and never shorter than what a group error asks for. */
+export async function startAgain<T>(start: () => Promise<T>, { clock, random, signal, onFailure }: StartAgainOptions): Promise<T> {
+  for (let failures = 0; ; failures += 1) {
+    signal.throwIfAborted()
+    try {
+      return await start()
+    } catch (error) {
+      signal.throwIfAborted()
+      const backoffMs = Math.min(firstWaitMs * 2 ** failures, longestWaitMs) * (0.75 + random() / 4)
+      const waitMs = Math.max(backoffMs, (isGroupError(error) && error.retryAfterMs) || 0)
+      onFailure(error instanceof Error ? error : new Error(String(error)), waitMs)
+      await delay(clock, waitMs, signal)
+    }
+  }
+}

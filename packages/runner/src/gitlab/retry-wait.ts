@@ -1,0 +1,35 @@
+import type { Random } from '@runner-core/fleeting'
+import type { HttpAnswer } from './exchange.ts'
+
+/** Tries in all. */
+export const mostTries = 5
+/** No server makes us wait longer than this at once. */
+const longestWaitMs = 10 * 60_000
+const longestBackoffMs = 60_000
+
+/** True for statuses that say "later", not "no". */
+export function isWorthRetrying(status: number): boolean {
+  return [408, 429, 500, 502, 503, 504].includes(status) || status >= 512
+}
+
+/**
+ * Milliseconds to wait after the `tries`th answer that is worth retrying: until `RateLimit-ResetTime`, measured on the server's own clock where it sends its
+ * `Date`; else as `Retry-After` says, in seconds or as a date; else 100 ms, doubling, up to a minute, of which up to half is left to chance.
+ */
+export function retryWaitMs(
+  { headers }: Pick<HttpAnswer, 'headers'>,
+  tries: number,
+  { wallTime, random }: { wallTime: number; random: Random },
+): number {
+  const serverTime = Date.parse(headers.date ?? '') || wallTime
+  const untilReset = dateOf(headers['ratelimit-resettime']) - serverTime
+  const retryAfter = headers['retry-after']?.trim() ?? ''
+  const afterMs = /^\d+$/.test(retryAfter) ? Number(retryAfter) * 1000 : dateOf(retryAfter) - serverTime
+  const askedMs = untilReset > 0 ? untilReset : afterMs
+  if (askedMs > 0) return Math.min(askedMs, longestWaitMs)
+  return Math.min(100 * 2 ** (tries - 1), longestBackoffMs) * (1 - random() / 2)
+}
+
+function dateOf(value: string | string[] | undefined): number {
+  return typeof value === 'string' ? Date.parse(value) : Number.NaN
+}

@@ -1,0 +1,119 @@
+import type { Provisioner, ProvisionerObserver } from '@runner-core/fleeting'
+import type { Taskscaler, TaskscalerObserver } from '@runner-core/taskscaler'
+import { Counter, Histogram, type Registry } from 'prom-client'
+import { type PulledMetric, pullMetric } from './pulled-metric.ts'
+import { type RunnerLabels, runnerLabelNames } from './runner-labels.ts'
+
+/** A runner's instances, as the metrics read them. */
+export interface MeasuredFleet {
+  readonly labels: RunnerLabels
+  readonly provisioner: Pick<Provisioner, 'counts' | 'maxInstances'>
+  readonly scaler: Pick<Taskscaler, 'counters' | 'status'>
+  readonly capacityPerInstance: number
+  /** 0: no bound. */
+  readonly maxUseCount: number
+}
+
+export interface FleetObservers {
+  readonly provisioner: ProvisionerObserver
+  readonly taskscaler: TaskscalerObserver
+}
+
+const instanceSeconds = [0.1, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200]
+const lifeSeconds = [60, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400]
+
+const pulled: readonly PulledMetric<MeasuredFleet>[] = [
+  {
+    kind: 'gauge',
+    name: 'fleeting_provisioner_instances',
+    help: 'Instances by state; requested and pending ones are asked for and not seen yet.',
+    label: 'state',
+    read: ({ provisioner }) => provisioner.counts(),
+  },
+  {
+    kind: 'gauge',
+    name: 'fleeting_provisioner_max_instances',
+    help: 'The most instances that may exist.',
+    read: ({ provisioner }) => provisioner.maxInstances,
+  },
+  {
+    kind: 'gauge',
+    name: 'fleeting_taskscaler_tasks',
+    help: 'Slots by what they do.',
+    label: 'state',
+    read: ({ scaler }) => ({ ...scaler.status().tasks }),
+  },
+  {
+    kind: 'gauge',
+    name: 'fleeting_taskscaler_desired_instances',
+    help: 'Instances that should exist for the demand and the idle policy.',
+    read: ({ scaler }) => scaler.status().desiredInstances,
+  },
+  {
+    kind: 'gauge',
+    name: 'fleeting_taskscaler_max_tasks_per_instance',
+    help: 'Jobs that one instance runs at the same time.',
+    read: ({ capacityPerInstance }) => capacityPerInstance,
+  },
+  {
+    kind: 'gauge',
+    name: 'fleeting_taskscaler_max_use_count_per_instance',
+    help: 'Jobs that one instance runs in its life; 0: no bound.',
+    read: ({ maxUseCount }) => maxUseCount,
+  },
+  {
+    kind: 'counter',
+    name: 'fleeting_taskscaler_task_operations_total',
+    help: 'Reservations, acquisitions and their ends.',
+    label: 'operation',
+    read: ({ scaler }) => ({ ...scaler.counters.tasks }),
+  },
+  {
+    kind: 'counter',
+    name: 'fleeting_taskscaler_scale_operations_total',
+    help: 'Instances asked for (up) and instances decided to be removed (down).',
+    label: 'operation',
+    read: ({ scaler }) => ({ ...scaler.counters.scale }),
+  },
+]
+
+/** The autoscaler's metrics, under GitLab Runner's names. Answers what observes one runner's fleet. */
+export function registerFleetMetrics(registry: Registry, fleets: () => Iterable<MeasuredFleet>): (labels: RunnerLabels) => FleetObservers {
+  for (const metric of pulled) pullMetric(registry, runnerLabelNames, fleets, metric)
+  const counter = (name: string, help: string, ...more: string[]): Counter =>
+    new Counter({ name, help, registers: [registry], labelNames: [...runnerLabelNames, ...more] })
+  const histogram = (name: string, help: string, buckets: number[] = instanceSeconds): Histogram =>
+    new Histogram({ name, help, registers: [registry], labelNames: runnerLabelNames, buckets })
+
+  const internal = counter('fleeting_provisioner_internal_operations_total', "Steps of the provisioner's loop.", 'operation')
+  const instances = counter('fleeting_provisioner_instance_operations_total', 'Instances that appeared and that went.', 'operation')
+  const missed = counter('fleeting_provisioner_missed_updates_total', 'Times that the group did not show an instance that should be there.')
+  const lost = counter('fleeting_provisioner_instances_lost_total', 'Instances that went without our doing.')
+  const launchFailures = counter('fleeting_provisioner_launch_failures_total', 'Instances that were asked for and did not come.', 'code')
+  const calls = counter('fleeting_provisioner_group_calls_total', 'Calls to the instance group.', 'operation', 'result')
+  const creation = histogram('fleeting_provisioner_instance_creation_time_seconds', 'From request to first seen.')
+  const running = histogram('fleeting_provisioner_instance_is_running_time_seconds', 'From request to running.')
+  const deletion = histogram('fleeting_provisioner_instance_deletion_time_seconds', 'From the first delete to gone.')
+  const life = histogram('fleeting_provisioner_instance_life_duration_seconds', 'From first seen to gone.', lifeSeconds)
+  const readiness = histogram('fleeting_taskscaler_task_instance_readiness_time_seconds', 'From request to proven ready.')
+  const waits = histogram('fleeting_taskscaler_task_wait_time_seconds', 'How long jobs waited for a slot, of those that had to.')
+
+  return (labels) => ({
+    provisioner: {
+      internalOperation: (operation) => internal.inc({ ...labels, operation }),
+      instanceOperation: (operation) => instances.inc({ ...labels, operation }),
+      missedUpdate: () => missed.inc({ ...labels }),
+      instanceLost: () => lost.inc({ ...labels }),
+      launchFailed: (code, count) => launchFailures.inc({ ...labels, code }, count),
+      groupCall: (operation, _durationMs, code) => calls.inc({ ...labels, operation, result: code ?? 'ok' }),
+      creationTime: (durationMs) => creation.observe({ ...labels }, durationMs / 1000),
+      runningTime: (durationMs) => running.observe({ ...labels }, durationMs / 1000),
+      deletionTime: (durationMs) => deletion.observe({ ...labels }, durationMs / 1000),
+      lifeDuration: (durationMs) => life.observe({ ...labels }, durationMs / 1000),
+    },
+    taskscaler: {
+      instanceReady: (durationMs) => readiness.observe({ ...labels }, durationMs / 1000),
+      waited: (durationMs) => waits.observe({ ...labels }, durationMs / 1000),
+    },
+  })
+}

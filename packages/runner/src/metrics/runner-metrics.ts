@@ -1,0 +1,93 @@
+import { Counter, Histogram, type Registry } from 'prom-client'
+import type { JobLoop } from '../job-loop.ts'
+import { type PulledMetric, pullMetric } from './pulled-metric.ts'
+import { type RunnerLabels, runnerLabelNames } from './runner-labels.ts'
+
+/** One runner, as the metrics read it. */
+export interface MeasuredRunner {
+  readonly labels: RunnerLabels
+  /** `Infinity`: no bound. */
+  readonly limit: number
+  readonly requestConcurrency: number
+  /** Absent until its fleet has started. */
+  readonly loop?: Pick<JobLoop<unknown>, 'counters' | 'pace' | 'requestCount'>
+  /** Jobs under way, by what they are at. */
+  readonly jobs: Readonly<Record<JobPhase, number>>
+}
+
+/** `pending` waits for its slot · `running` its scripts run · `finished` its end is being reported. GitLab Runner's words. */
+export type JobPhase = 'pending' | 'running' | 'finished'
+
+export interface JobObserver {
+  /** A job came, this long after it was created. */
+  started(queuedSeconds: number): void
+  /** `failureReason` absent: it succeeded. */
+  ended(durationMs: number, failureReason?: string): void
+}
+
+const pulled: readonly PulledMetric<MeasuredRunner>[] = [
+  { kind: 'gauge', name: 'gitlab_runner_jobs', help: 'Jobs under way.', label: 'state', read: ({ jobs }) => jobs },
+  {
+    kind: 'gauge',
+    name: 'gitlab_runner_limit',
+    help: 'Jobs that a runner may run at once; absent: no bound.',
+    read: ({ limit }) => (Number.isFinite(limit) ? limit : undefined),
+  },
+  {
+    kind: 'gauge',
+    name: 'gitlab_runner_request_concurrency',
+    help: 'Requests for a job under way.',
+    read: ({ loop }) => loop?.requestCount,
+  },
+  {
+    kind: 'gauge',
+    name: 'gitlab_runner_request_concurrency_hard_limit',
+    help: 'Configured request_concurrency.',
+    read: ({ requestConcurrency }) => requestConcurrency,
+  },
+  {
+    kind: 'gauge',
+    name: 'gitlab_runner_request_concurrency_adaptive_limit',
+    help: 'Requests for a job that may be under way now.',
+    read: ({ loop }) => loop?.pace.limit,
+  },
+  {
+    kind: 'counter',
+    name: 'gitlab_runner_worker_feeds_total',
+    help: 'Requests for a job.',
+    read: ({ loop }) => loop?.counters.requests,
+  },
+  {
+    kind: 'counter',
+    name: 'gitlab_runner_worker_feed_failures_total',
+    help: 'Requests for a job without a usable answer.',
+    read: ({ loop }) => loop?.counters.requestFailures,
+  },
+]
+
+const queueSeconds = [1, 3, 10, 30, 60, 120, 300, 900, 1800, 3600]
+const jobSeconds = [1, 5, 30, 60, 300, 600, 1800, 3600, 7200, 10_800, 18_000, 36_000]
+
+/** The runners' metrics, under GitLab Runner's names. Answers what observes the jobs of one runner. */
+export function registerRunnerMetrics(registry: Registry, runners: () => Iterable<MeasuredRunner>): (labels: RunnerLabels) => JobObserver {
+  for (const metric of pulled) pullMetric(registry, runnerLabelNames, runners, metric)
+  const counter = (name: string, help: string, ...more: string[]): Counter =>
+    new Counter({ name, help, registers: [registry], labelNames: [...runnerLabelNames, ...more] })
+  const histogram = (name: string, help: string, buckets: number[]): Histogram =>
+    new Histogram({ name, help, registers: [registry], labelNames: runnerLabelNames, buckets })
+
+  const jobs = counter('gitlab_runner_jobs_total', 'Jobs that came.')
+  const failed = counter('gitlab_runner_failed_jobs_total', 'Jobs that failed.', 'failure_reason')
+  const durations = histogram('gitlab_runner_job_duration_seconds', 'From a job coming to its end.', jobSeconds)
+  const queued = histogram('gitlab_runner_job_queue_duration_seconds', 'How long jobs were queued before they came.', queueSeconds)
+  return (labels) => ({
+    started(queuedSeconds) {
+      jobs.inc({ ...labels })
+      queued.observe({ ...labels }, queuedSeconds)
+    },
+    ended(durationMs, failureReason) {
+      durations.observe({ ...labels }, durationMs / 1000)
+      if (failureReason !== undefined) failed.inc({ ...labels, failure_reason: failureReason })
+    },
+  })
+}
