@@ -30,7 +30,9 @@ async function start(entry) {
 function startAgain() {
   const node = join(here, '../../../node_modules/.bin/node')
   if (process.env.RUNNER_CORE_PARENT || !existsSync(node)) {
-    console.error(`runner-core: expected Node 24 to run from the sources, got ${process.version}; run \`npm run setup\` in the checkout first`)
+    console.error(
+      `runner-core: expected Node 24 to run from the sources, got ${process.version}; run \`npm run setup\` in the checkout first`,
+    )
     process.exit(1)
   }
   // In a process group of its own, so that Ctrl-C reaches it once, through the handlers below. The channel tells it when this process is killed.
