@@ -115,7 +115,7 @@ export class Launcher {
   pass(now: number): void {
     const closed = this.#around.closed()
     const blocked = closed || this.#around.listFailure() !== undefined || (this.#context.caller.hold?.until ?? 0) > now
-    for (const launch of [...this.#launches]) {
+    for (const launch of this.#launches) {
       const step = nextStep(launch, now, this.#around.listedAt())
       if (step === 'expired') this.#expire(launch)
       else if (step === 'send' && blocked && launch.phase === 'queued') this.#unqueue(launch)

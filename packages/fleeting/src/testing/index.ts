@@ -4,6 +4,10 @@
  * @module
  */
 
+/** The conformance suite. */
+export type { ConformanceCase, ConformanceContext } from './conformance/conformance-case.ts'
+export { type ConformanceOptions, type ConformanceOutcome, ConformanceRun } from './conformance/conformance-run.ts'
+export { type ConformanceReport, conformanceCases, runConformance } from './conformance/run-conformance.ts'
 /** Time and chance that a test controls. */
 export { ManualClock } from './manual-clock.ts'
 /** A cloud in memory. */

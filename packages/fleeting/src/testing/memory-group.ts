@@ -40,7 +40,17 @@ export interface MemoryGroupOptions {
   readonly shell?: MemoryShell
 }
 
-export type MemoryOperation = 'init' | 'list' | 'increase' | 'decrease' | 'connectInfo' | 'connect' | 'heartbeat' | 'shutdown'
+export type MemoryOperation =
+  | 'init'
+  | 'list'
+  | 'increase'
+  | 'decrease'
+  | 'connectInfo'
+  | 'connect'
+  | 'heartbeat'
+  | 'suspend'
+  | 'resume'
+  | 'shutdown'
 
 /** A recorded call. */
 export interface MemoryCall {
@@ -63,6 +73,8 @@ export class MemoryGroup implements InstanceGroup {
   readonly connect?: (id: string, signal: AbortSignal) => Promise<Connection>
   readonly onInterruption?: (listener: (id: string, atWallTime: number | undefined) => void) => () => void
   readonly heartbeat?: (id: string, signal: AbortSignal) => Promise<void>
+  readonly suspend?: (ids: readonly string[], signal: AbortSignal) => Promise<DecreaseResult>
+  readonly resume?: (ids: readonly string[], signal: AbortSignal) => Promise<DecreaseResult>
 
   /** The next so many accepted launches never appear. */
   launchesLost = 0
@@ -107,6 +119,10 @@ export class MemoryGroup implements InstanceGroup {
         this.#call({ operation: 'heartbeat', ids: [id] }, signal, () => {
           if (this.stateOf(id) !== 'running') throw new GroupError('not_found', `instance ${id} is not running`, { instanceId: id })
         })
+    }
+    if (options.capabilities?.includes('suspend_resume')) {
+      this.suspend = (ids, signal) => this.#call({ operation: 'suspend', ids }, signal, () => this.#force(ids, 'suspended'))
+      this.resume = (ids, signal) => this.#call({ operation: 'resume', ids }, signal, () => this.#force(ids, 'running'))
     }
   }
 
@@ -278,6 +294,11 @@ export class MemoryGroup implements InstanceGroup {
     machine.deletingAt = Math.min(machine.deletingAt, now)
     if (!this.deletesStuck) machine.goneAt = Math.min(machine.goneAt, now + draw(this.#options.deleteDelayMs))
     this.#drop(id)
+  }
+
+  #force(ids: readonly string[], state: InstanceState): DecreaseResult {
+    for (const id of ids) this.setState(id, state)
+    return { accepted: ids }
   }
 
   #mustRun(id: string): void {

@@ -1,1 +1,35 @@
-export {}
+/**
+ * The conformance suite as vitest tests.
+ *
+ * @module
+ */
+import { afterAll, beforeAll, describe, test } from 'vitest'
+import type { InstanceGroup } from '../instance-group.ts'
+import { type ConformanceOptions, ConformanceRun } from './conformance/conformance-run.ts'
+import { conformanceCases } from './conformance/run-conformance.ts'
+
+/**
+ * Declares a test for each rule of the contract, on one group. What the group or the options do not allow shows up as skipped, with the reason.
+ * Raise `patienceMs` for machines that boot slowly; each test may take five times as long.
+ */
+export function describeInstanceGroup(
+  name: string,
+  makeGroup: () => InstanceGroup | Promise<InstanceGroup>,
+  options: ConformanceOptions = {},
+): void {
+  const timeout = 5 * (options.patienceMs ?? 300_000)
+  describe(name, () => {
+    let run: ConformanceRun
+    beforeAll(async () => {
+      run = await ConformanceRun.start(await makeGroup(), options)
+    }, timeout)
+    for (const conformanceCase of conformanceCases) {
+      test(conformanceCase.name, { timeout }, async ({ skip }) => {
+        const reason = run.skipReason(conformanceCase)
+        if (reason !== undefined) skip(reason)
+        await run.run(conformanceCase)
+      })
+    }
+    afterAll(() => run.finish(), timeout)
+  })
+}
