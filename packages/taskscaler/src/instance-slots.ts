@@ -24,14 +24,12 @@ export class InstanceSlots implements ListItem<InstanceSlots> {
   idleSince = 0
   /** Set by the pool: whether its free slots may be lent. */
   offered = false
-  /**
-   * `new` not usable yet · `checking` whether it is ready · `ready` proven; offered while it is usable · `condemned` gets no more jobs and goes when it is empty ·
-   * `leaving` its removal was decided, or somebody else takes it away.
-   */
-  phase: 'new' | 'checking' | 'ready' | 'condemned' | 'leaving' = 'new'
-  condemnedFor = ''
-  /** Ends the readiness check that is under way. */
+  /** Whether it was shown to be ready: not yet tried, being tried, or proven. */
+  proof: 'none' | 'trying' | 'proven' = 'none'
+  /** The try that is under way. */
   check: AbortController | undefined = undefined
+  /** Why it gets no more jobs and goes when it is empty. */
+  condemnedFor: string | undefined = undefined
   readonly #lent: (SlotAcquisition | undefined)[]
   /** Free slots, the one to be lent next at the end: the slot given back last has the warmest connection. */
   readonly #free: number[] = []
@@ -52,8 +50,20 @@ export class InstanceSlots implements ListItem<InstanceSlots> {
     return Math.min(this.limits.capacity - this.inUse, this.limits.uses - this.useCount)
   }
 
+  /** Its removal was decided, or somebody else takes it away. */
+  get isLeaving(): boolean {
+    const { removal, state } = this.instance
+    return removal !== undefined || state === 'deleting' || state === 'deleted'
+  }
+
   get usedUp(): boolean {
     return this.useCount >= this.limits.uses
+  }
+
+  giveUpCheck(): void {
+    const { check } = this
+    this.check = undefined
+    check?.abort()
   }
 
   /** Takes a free slot; the caller made sure that one is lendable. */

@@ -1,6 +1,6 @@
 import { type Clock, type Connection, ConnectionError, delay, type Instance, isGroupError, type Provisioner } from '@runner-core/fleeting'
 
-/** Proves that an instance can do jobs; rejects when it cannot. `signal` aborts when it takes too long, or when the answer is not wanted any more. */
+/** Proves that an instance can do jobs; rejects when it cannot. `signal` aborts when it takes too long, or when nobody wants to know any more. */
 export type ReadyCheck = (instance: Instance, connection: Connection, signal: AbortSignal) => Promise<void>
 
 export interface ProofOptions {
@@ -14,22 +14,22 @@ export interface ProofOptions {
 /** Wait before a group that could not say how to reach the instance is asked again. */
 const retryMs = 2_000
 
-/** Resolves once the instance was connected to and passed the ready check. Rejects with what went wrong last. */
+/** Resolves once the instance was connected to and passed the ready check. Rejects with what went wrong last, or the reason that `check` was aborted for: it is when the time is up. */
 export async function proveReady(
   instance: Instance,
   { provisioner, readyCheck, timeoutMs, clock }: ProofOptions,
-  signal: AbortSignal,
+  check: AbortController,
 ): Promise<void> {
-  const timeout = new AbortController()
+  const { signal } = check
   const cancelTimeout = clock.after(timeoutMs, () =>
-    timeout.abort(new ConnectionError('unreachable', `not ready within ${timeoutMs / 1000} s`)),
+    check.abort(new ConnectionError('unreachable', `not ready within ${timeoutMs / 1000} s`)),
   )
-  const either = AbortSignal.any([signal, timeout.signal])
   try {
-    const connection = await connectWhenReady(instance.id, provisioner, clock, either)
-    await readyCheck?.(instance, connection, either)
+    const connection = await connectWhenReady(instance.id, provisioner, clock, signal)
+    await readyCheck?.(instance, connection, signal)
+    signal.throwIfAborted()
   } catch (error) {
-    either.throwIfAborted()
+    signal.throwIfAborted()
     throw error
   } finally {
     cancelTimeout()

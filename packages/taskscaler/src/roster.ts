@@ -6,18 +6,20 @@ import { InstanceSlots, type SlotLimits } from './instance-slots.ts'
 const endingStates: ReadonlySet<Instance['state']> = new Set(['suspending', 'suspended', 'resuming', 'deleting', 'deleted'])
 
 /**
- * Every instance that the provisioner knows, with its slots, and which of them may be lent. It only compares what is with what it knew: it can be told the same thing twice, or only now and then.
+ * Every instance that the provisioner knows, with its slots. Whether they may be lent follows from what is known at the moment, and from nothing else: the roster can be told the same thing twice,
+ * late, or only now and then.
  */
 export class Roster {
   /** Instances that will probably have slots to lend soon. */
   readonly coming: Set<InstanceSlots> = new Set()
+  /** Instances that get no more jobs and wait for their removal. */
   readonly condemned: Set<InstanceSlots> = new Set()
   readonly #hosts = new Map<string, InstanceSlots>()
   readonly #limits: SlotLimits
   readonly #allocator: Allocator
   readonly #prove: (host: InstanceSlots) => void
 
-  /** `prove` starts to find out whether an instance is ready; {@link ready} or {@link condemn} is called with the answer. */
+  /** `prove` begins to find out whether an instance is ready. */
   constructor(limits: SlotLimits, allocator: Allocator, prove: (host: InstanceSlots) => void) {
     this.#limits = limits
     this.#allocator = allocator
@@ -26,10 +28,6 @@ export class Roster {
 
   get(id: string): InstanceSlots | undefined {
     return this.#hosts.get(id)
-  }
-
-  get size(): number {
-    return this.#hosts.size
   }
 
   hosts(): Iterable<InstanceSlots> {
@@ -42,7 +40,7 @@ export class Roster {
       if (this.#hosts.get(instance.id)?.instance !== instance) this.note(instance, now)
     }
     if (this.#hosts.size === instances.size) return
-    for (const host of this.#hosts.values()) if (!instances.has(host.id)) this.gone(host.id)
+    for (const id of this.#hosts.keys()) if (!instances.has(id)) this.gone(id)
   }
 
   /** An instance is new or has changed. */
@@ -53,13 +51,7 @@ export class Roster {
       this.#hosts.set(instance.id, host)
     }
     host.instance = instance
-    const ends = endingStates.has(instance.state)
-    if (ends) this.#allocator.forget(host, `it is ${instance.state}`)
-    if (instance.removal !== undefined || instance.state === 'deleting' || instance.state === 'deleted') this.#leave(host)
-    else if (ends) this.condemn(host, `somebody else suspended it, it is ${instance.state}`)
-    else if (isUsable(instance)) this.#use(host, now)
-    else this.#allocator.withdraw(host)
-    this.#judgeComing(host)
+    this.judge(host, now)
   }
 
   /** An instance does not exist any more. */
@@ -67,54 +59,52 @@ export class Roster {
     const host = this.#hosts.get(id)
     if (host === undefined) return
     this.#hosts.delete(id)
-    this.#leave(host)
-    this.#judgeComing(host)
+    this.coming.delete(host)
+    this.condemned.delete(host)
+    host.giveUpCheck()
     this.#allocator.forget(host, 'it does not exist any more')
   }
 
-  /** It was proven ready. */
-  ready(host: InstanceSlots, now: number): void {
-    if (host.phase !== 'checking') return
-    host.phase = 'ready'
-    if (isUsable(host.instance)) this.#allocator.offer(host, now)
-    this.#judgeComing(host)
+  /** It gets no more jobs, and goes when it is empty. The first reason stays. */
+  condemn(host: InstanceSlots, reason: string, now: number): void {
+    host.condemnedFor ??= reason
+    this.judge(host, now)
   }
 
-  /** It gets no more jobs, and goes when it is empty. */
-  condemn(host: InstanceSlots, reason: string): void {
-    if (host.phase === 'condemned' || host.phase === 'leaving') return
-    host.phase = 'condemned'
-    host.check?.abort()
-    host.condemnedFor = reason
-    this.condemned.add(host)
-    this.#allocator.withdraw(host)
-    this.#judgeComing(host)
-  }
-
-  #use(host: InstanceSlots, now: number): void {
-    if (host.phase === 'ready') {
-      this.#allocator.offer(host, now)
-    } else if (host.phase === 'new' && host.instance.cause === 'adopted' && this.#limits.uses !== Number.POSITIVE_INFINITY) {
-      this.condemn(host, 'it was there before, and how often it was used is not known')
-    } else if (host.phase === 'new') {
-      host.phase = 'checking'
+  /** Draws the consequences of what is known about an instance. */
+  judge(host: InstanceSlots, now: number): void {
+    const { instance, isLeaving } = host
+    if (endingStates.has(instance.state)) this.#allocator.forget(host, `it is ${instance.state}`)
+    host.condemnedFor ??= this.#verdict(host)
+    const isCondemned = host.condemnedFor !== undefined
+    if (isLeaving || isCondemned) {
+      host.giveUpCheck()
+    } else if (isUsable(instance) && host.proof === 'none') {
+      host.proof = 'trying'
       this.#prove(host)
     }
+    if (!isLeaving && !isCondemned && isUsable(instance) && host.proof === 'proven') this.#allocator.offer(host, now)
+    else this.#allocator.withdraw(host)
+    keep(this.condemned, host, isCondemned && !isLeaving)
+    keep(this.coming, host, !isLeaving && !isCondemned && !host.offered && isAlive(instance))
   }
 
-  #leave(host: InstanceSlots): void {
-    host.phase = 'leaving'
-    host.check?.abort()
-    this.condemned.delete(host)
-    this.#allocator.withdraw(host)
+  #verdict({ instance, proof, isLeaving }: InstanceSlots): string | undefined {
+    if (isLeaving) return undefined
+    if (endingStates.has(instance.state)) return `somebody else suspended it, it is ${instance.state}`
+    if (instance.cause === 'adopted' && proof === 'none' && this.#limits.uses !== Number.POSITIVE_INFINITY) {
+      return 'it was there before, and how often it was used is not known'
+    }
+    return undefined
   }
+}
 
-  /** One that the last list missed counts as coming: the next list decides, and nothing is made in its place meanwhile. */
-  #judgeComing(host: InstanceSlots): void {
-    const { state, failing, interruptedAt } = host.instance
-    const alive = (state === 'creating' || state === 'running') && failing === undefined && interruptedAt === undefined
-    const isComing = alive && !host.offered && host.phase !== 'condemned' && host.phase !== 'leaving'
-    if (isComing) this.coming.add(host)
-    else this.coming.delete(host)
-  }
+/** One that only the last list missed is alive: the next list decides, and nothing is made in its place meanwhile. */
+function isAlive({ state, failing, interruptedAt }: Instance): boolean {
+  return (state === 'creating' || state === 'running') && failing === undefined && interruptedAt === undefined
+}
+
+function keep<T>(set: Set<T>, item: T, isMember: boolean): void {
+  if (isMember) set.add(item)
+  else set.delete(item)
 }

@@ -1,4 +1,4 @@
-import { type Clock, isUsable, type Logger, type Provisioner } from '@runner-core/fleeting'
+import type { Clock, Logger, Provisioner } from '@runner-core/fleeting'
 import type { Allocator } from './allocator.ts'
 import type { Counters } from './counters.ts'
 import type { DemandSource } from './demand-source.ts'
@@ -48,6 +48,7 @@ export class ScalingLoop {
   readonly #timer: PassTimer
   readonly #options: ScalingLoopOptions
   readonly #stops: (() => void)[]
+  #stopped = false
   #syncedAt = Number.NEGATIVE_INFINITY
   #policy: { readonly schedule: Schedule; readonly minute: number; readonly policy: IdlePolicy } | undefined
 
@@ -55,7 +56,7 @@ export class ScalingLoop {
     const { provisioner, allocator, clock, limits, demand } = options
     this.#options = options
     this.schedule = options.schedule
-    this.roster = new Roster(limits, allocator, (host) => void this.#prove(host))
+    this.roster = new Roster(limits, allocator, (host) => void (this.#stopped || this.#prove(host)))
     this.#timer = new PassTimer(clock, options.logger, (now) => this.#pass(now))
     this.#stops = [
       provisioner.addBusyCheck((id) => (this.roster.get(id)?.inUse ?? 0) > 0),
@@ -104,8 +105,9 @@ export class ScalingLoop {
 
   /** Passes end, and with them every launch and removal; losses are still told until {@link close}. */
   stop(): void {
+    this.#stopped = true
     this.#timer.stop()
-    for (const host of this.roster.hosts()) host.check?.abort()
+    for (const host of this.roster.hosts()) host.giveUpCheck()
   }
 
   close(): void {
@@ -147,43 +149,48 @@ export class ScalingLoop {
   #remove({ id, reason }: InstanceDecision, now: number): boolean {
     const { provisioner, allocator, counters, logger } = this.#options
     const host = this.roster.get(id)
-    if (host === undefined || host.phase === 'leaving') return false
+    if (host === undefined || host.isLeaving) return false
     allocator.withdraw(host)
-    const taken = host.inUse === 0 && provisioner.remove([id], reason).includes(id)
-    if (!taken) {
-      if (host.phase === 'ready' && isUsable(host.instance)) allocator.offer(host, now)
-      return false
-    }
+    const taken = host.inUse === 0 && provisioner.remove([id], reason).length > 0
+    this.roster.note(provisioner.instances().get(id) ?? host.instance, now)
+    if (!taken) return false
     logger.info({ instance: id, reason }, 'instance marked for removal')
     counters.scale.down++
     return true
   }
 
   async #prove(host: InstanceSlots): Promise<void> {
-    const { provisioner, clock, observer, logger } = this.#options
     const check = new AbortController()
     host.check = check
     try {
-      await proveReady(host.instance, { ...this.#options, timeoutMs: this.#options.readyTimeoutMs }, check.signal)
-      if (host.phase !== 'checking') return
-      const now = clock.now()
-      const { requestedAt } = host.instance
-      if (requestedAt !== undefined) {
-        this.readyTimes.observe(now - requestedAt)
-        observer.instanceReady?.(now - requestedAt)
-      }
-      logger.info({ instance: host.id, useCount: host.useCount }, 'instance ready')
-      this.roster.ready(host, now)
-      provisioner.reportSuccess(host.id)
+      await proveReady(host.instance, { ...this.#options, timeoutMs: this.#options.readyTimeoutMs }, check)
+      this.#proven(host)
     } catch (error) {
-      if (host.phase !== 'checking' || check.signal.aborted) return
-      const cause = error instanceof Error ? error : new Error(String(error))
-      logger.warn({ instance: host.id, err: cause }, 'instance not ready')
-      this.roster.condemn(host, `it did not become ready: ${cause.message}`)
-      provisioner.reportFailure(host.id, cause)
-    } finally {
-      host.check = undefined
-      this.wake()
+      // Whoever gave the check up has taken it away.
+      if (host.check === check) this.#disproven(host, error instanceof Error ? error : new Error(String(error)))
+      else host.proof = 'none'
     }
+    host.check = undefined
+    if (this.#stopped || this.roster.get(host.id) !== host) return
+    this.roster.judge(host, this.#options.clock.now())
+    this.wake()
+  }
+
+  #proven(host: InstanceSlots): void {
+    const { provisioner, clock, observer, logger } = this.#options
+    host.proof = 'proven'
+    provisioner.reportSuccess(host.id)
+    logger.info({ instance: host.id }, 'instance ready')
+    const { requestedAt } = host.instance
+    if (requestedAt === undefined) return
+    const durationMs = clock.now() - requestedAt
+    this.readyTimes.observe(durationMs)
+    observer.instanceReady?.(durationMs)
+  }
+
+  #disproven(host: InstanceSlots, cause: Error): void {
+    this.#options.logger.warn({ instance: host.id, err: cause }, 'instance not ready')
+    host.condemnedFor ??= `it did not become ready: ${cause.message}`
+    this.#options.provisioner.reportFailure(host.id, cause)
   }
 }

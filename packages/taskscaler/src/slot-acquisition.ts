@@ -9,6 +9,7 @@ export interface Lender {
 }
 
 const done = Promise.resolve()
+const never = new AbortController().signal
 
 /** One slot lent. See {@link Acquisition} for its users' view. */
 export class SlotAcquisition implements Acquisition {
@@ -48,10 +49,14 @@ export class SlotAcquisition implements Acquisition {
     return this.#controller.signal
   }
 
-  async connect(signal?: AbortSignal): Promise<Connection> {
+  async connect(signal: AbortSignal = never): Promise<Connection> {
     if (this.state === 'released') throw new AlreadyEndedError('acquisition', this.key)
-    this.signal.throwIfAborted()
-    return this.lender.connect(this.instanceId, this.slot, signal === undefined ? this.signal : AbortSignal.any([this.signal, signal]))
+    try {
+      if (this.#lost !== undefined) throw this.#lost
+      return await this.lender.connect(this.instanceId, this.slot, signal)
+    } catch (error) {
+      throw this.#lost ?? error
+    }
   }
 
   /** The instance is gone: tells whoever looks at the signal. */

@@ -37,13 +37,14 @@ export function countTasks({ pool, waiting, openReservations }: Allocator, roste
   let unavailable = 0
   for (const host of roster.condemned) unavailable += host.limits.capacity
   let unhealthy = 0
-  for (const host of roster.hosts()) if (host.phase === 'ready' && !host.offered) unhealthy += host.limits.capacity
+  for (const host of roster.hosts())
+    if (host.proof === 'proven' && !host.offered && !host.isLeaving && host.condemnedFor === undefined) unhealthy += host.limits.capacity
   return { idle: pool.available, pending: waiting.size, acquired: pool.acquired, reserved: openReservations, unavailable, unhealthy }
 }
 
 /** Those that are not on their way out, plus and minus what was decided last and is not done yet. */
 export function desiredInstances(roster: Roster, launches: LaunchState, lastPlan: ScalingPlan): number {
   let staying = 0
-  for (const host of roster.hosts()) if (host.phase !== 'condemned' && host.phase !== 'leaving') staying++
+  for (const host of roster.hosts()) if (host.condemnedFor === undefined && !host.isLeaving) staying++
   return Math.min(launches.maxInstances, staying + outstandingCount(launches) + (lastPlan.heldBack?.count ?? 0))
 }

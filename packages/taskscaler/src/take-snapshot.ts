@@ -38,7 +38,7 @@ export function takeSnapshot({
       available: allocator.pool.available,
       pending: roster.coming.size,
       idle: longestIdle(allocator),
-      condemned: Array.from(roster.condemned, ({ id, inUse, condemnedFor }) => ({ id, inUse, reason: condemnedFor })),
+      condemned: Array.from(roster.condemned, ({ id, inUse, condemnedFor }) => ({ id, inUse, reason: condemnedFor! })),
     },
     placements: provisioner.info.placements ?? [],
     launches: provisioner.launchState(),

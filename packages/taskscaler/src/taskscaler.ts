@@ -114,7 +114,7 @@ export class Taskscaler implements AsyncDisposable, Lender {
   release(acquisition: Acquisition): void {
     if (!(acquisition instanceof SlotAcquisition) || acquisition.lender !== this || acquisition.state !== 'lent') return
     acquisition.state = 'released'
-    if (acquisition.dirty) this.#loop.roster.condemn(acquisition.host, `${acquisition.key} left it dirty`)
+    if (acquisition.dirty) this.#loop.roster.condemn(acquisition.host, `${acquisition.key} left it dirty`, this.#clock.now())
     this.#allocator.release(acquisition, this.#clock)
     this.counters.tasks.release++
     this.#loop.wake()
@@ -232,7 +232,8 @@ export class Taskscaler implements AsyncDisposable, Lender {
 
   #lent({ host }: SlotAcquisition): void {
     this.counters.tasks.acquire++
-    if (host.usedUp) this.#loop.roster.condemn(host, `it was used ${host.useCount} times, as often as max_use_count allows`)
+    if (host.usedUp)
+      this.#loop.roster.condemn(host, `it was used ${host.useCount} times, as often as max_use_count allows`, this.#clock.now())
   }
 
   #tellExpired(reservation: SlotReservation): void {
