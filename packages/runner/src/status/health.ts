@@ -1,0 +1,65 @@
+import type { LoopState } from '../job-loop.ts'
+
+/** One runner's progress. Times are `Clock.now()` milliseconds. */
+export interface RunnerProgress {
+  readonly name: string
+  /** Absent while its fleet has not started. */
+  readonly running?: {
+    readonly loop: LoopState
+    /** The last pass of the job loop, of the scaler, and the last time that the group was read. */
+    readonly loopPassedAt: number
+    readonly scalerPassedAt: number
+    readonly listedAt: number
+    /** How often the group is read at rest. */
+    readonly updateIntervalMs: number
+  }
+  /** Why its fleet has not started, once a try failed. */
+  readonly startError?: string
+}
+
+/** What `/health/live` and `/health/ready` answer. */
+export interface HealthReport {
+  readonly status: 'ok' | 'unavailable'
+  readonly runners: readonly { readonly name: string; readonly state: LoopState | 'starting'; readonly problems: readonly string[] }[]
+}
+
+/** Both loops pass at least every ten seconds, whatever they wait for; six times that without a pass is a hang. */
+const stuckAfterMs = 60_000
+/** The group is read this many times late before it counts. */
+const listsMissed = 3
+
+/**
+ * `live`: no loop hangs. `ready`: moreover each runner's fleet has started, its group could be read lately, and GitLab accepts its token. One runner that is not
+ * ready makes the answer `unavailable`; the others go on all the same.
+ */
+export function assessHealth(kind: 'live' | 'ready', runners: readonly RunnerProgress[], now: number): HealthReport {
+  const report = runners.map((runner) => ({
+    name: runner.name,
+    state: runner.running?.loop ?? ('starting' as const),
+    problems: kind === 'live' ? hangs(runner, now) : [...hangs(runner, now), ...hindrances(runner, now)],
+  }))
+  return { status: report.every(({ problems }) => problems.length === 0) ? 'ok' : 'unavailable', runners: report }
+}
+
+function hangs({ running }: RunnerProgress, now: number): readonly string[] {
+  if (running === undefined || running.loop === 'stopped') return []
+  return [
+    ...(now - running.loopPassedAt > stuckAfterMs ? [`the job loop made no pass for ${seconds(now - running.loopPassedAt)}`] : []),
+    ...(now - running.scalerPassedAt > stuckAfterMs ? [`the scaler made no pass for ${seconds(now - running.scalerPassedAt)}`] : []),
+  ]
+}
+
+function hindrances({ running, startError }: RunnerProgress, now: number): readonly string[] {
+  if (running === undefined) return [startError === undefined ? 'the fleet is starting' : `the fleet does not start: ${startError}`]
+  const { loop, listedAt, updateIntervalMs } = running
+  const unreadMs = now - listedAt
+  return [
+    ...(loop === 'paused' ? ['GitLab refuses the token'] : []),
+    ...(loop === 'stopped' ? ['the runner stops'] : []),
+    ...(unreadMs > listsMissed * updateIntervalMs + stuckAfterMs ? [`the group could not be read for ${seconds(unreadMs)}`] : []),
+  ]
+}
+
+function seconds(ms: number): string {
+  return `${Math.round(ms / 1000)} s`
+}
