@@ -10,7 +10,7 @@ export interface Clock {
   now(): number
   /** Wall time, milliseconds since 1970-01-01 UTC. It may jump in either direction. */
   wallTime(): number
-  /** Calls `callback` once, `delayMs` (≥ 0) from now on the scale of `now()`. The timer does not keep the process alive. */
+  /** Calls `callback` once, `delayMs` (≥ 0) from now on the scale of `now()`. Like a server's socket, a timer keeps the process alive until it fires or is cancelled. */
   after(delayMs: number, callback: () => void): CancelTimer
 }
 
@@ -23,7 +23,6 @@ export const systemClock: Clock = {
   after(delayMs, callback) {
     // Node fires timers above 2^31-1 ms at once; 24 days is longer than any deadline of ours.
     const timer = setTimeout(callback, Math.min(Math.max(delayMs, 0), 2_147_483_647))
-    timer.unref()
     return () => clearTimeout(timer)
   },
 }
