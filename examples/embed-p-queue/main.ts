@@ -18,10 +18,10 @@ async function onSomeMachine(command: string): Promise<string> {
   using reservation = scaler.reserve()
   await using acquisition = await scaler.acquire(reservation)
   const connection = await acquisition.connect()
-  let output = ''
-  const execution = await connection.exec(command, { stdout: (chunk) => void (output += chunk), signal: acquisition.signal })
+  const output: Buffer[] = []
+  const execution = await connection.exec(command, { stdout: (chunk) => void output.push(chunk), signal: acquisition.signal })
   const status = await execution.closed
-  return `${acquisition.instanceId} slot ${acquisition.slot}: ${JSON.stringify(status)} ${output.trim()}`
+  return `${acquisition.instanceId} slot ${acquisition.slot}: ${JSON.stringify(status)} ${Buffer.concat(output).toString().trim()}`
 }
 
 const tasks = Array.from({ length: 12 }, (_, number) => () => onSomeMachine(`sleep 0.2; echo task ${number} in $PWD`))

@@ -49,6 +49,7 @@ export const createInstanceGroup: CreateInstanceGroup = (config, { connector }) 
       return { requested: made.length, ids: made.map(({ id }) => id), errors }
     },
     async decrease(ids, signal) {
+      signal.throwIfAborted()
       const outcomes = await Promise.all(
         ids.map((id) =>
           call('DELETE', `/vms/${id}`, signal).then(
