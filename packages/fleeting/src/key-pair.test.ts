@@ -23,7 +23,7 @@ describe('fleetKeyPair', () => {
   })
 
   test('says what is wrong with a key without showing it', async () => {
-    const locked = ssh2.utils.generateKeyPairSync('ed25519', { passphrase: 'secret', cipher: 'aes256-cbc' })
+    const locked = ssh2.utils.generateKeyPairSync('ed25519', { passphrase: 'secret', cipher: 'aes256-cbc', rounds: 1 })
     await expect(fleetKeyPair({ privateKey: locked.private })).rejects.toMatchObject({ code: 'invalid_config' })
     await expect(fleetKeyPair({ privateKey: locked.public })).rejects.toThrow(
       'connector_config.key_path: expected a private key that can be used: it is a public key',

@@ -1,5 +1,8 @@
+import { generateKeyPair } from 'node:crypto'
+import { promisify } from 'node:util'
 import { GroupError } from './errors.ts'
 import type { ConnectorConfig } from './instance-group.ts'
+import { openSshKeyPair } from './ssh/ed25519.ts'
 
 /** An SSH key with both its halves. */
 export interface KeyPair {
@@ -28,9 +31,7 @@ export async function fleetKeyPair(connector: ConnectorConfig): Promise<KeyPair>
 
 /** A new ed25519 key pair, for machines' host keys too. */
 export async function newKeyPair(): Promise<KeyPair> {
-  const { default: ssh2 } = await import('ssh2')
-  const { public: publicKey, private: privateKey } = ssh2.utils.generateKeyPairSync('ed25519')
-  return { privateKey, publicKey }
+  return openSshKeyPair((await promisify(generateKeyPair)('ed25519')).privateKey)
 }
 
 /** The public half of a private key, as in `authorized_keys`. `path` stands before the message. Thrown: `invalid_config`, never with anything of the key in it. */

@@ -3,18 +3,17 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSyn
 import { createServer } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
-import ssh2 from 'ssh2'
+import { newKeyPair } from '../src/index.ts'
 
 export interface SshdOptions {
   /** Default 10, as in a stock `sshd_config`. */
   readonly maxSessions?: number
   /** Default `10:30:100`, as in a stock `sshd_config`. */
   readonly maxStartups?: string
-  /**
-   * Who logs in. Default: the current user. Another user needs root; it is created, without shell start-up files, when it does not exist, and then removed by
-   * `stop`. Benches should use one: a `.bashrc` alone may cost more than everything that they measure.
-   */
+  /** Who logs in. Default: the current user. Another user needs root; it is created, without shell start-up files, when it does not exist, and then removed by `stop`. */
   readonly user?: string
+  /** Public keys that are let in besides the server's own, as in `authorized_keys`. */
+  readonly authorizedKeys?: readonly string[]
   /** More lines for `sshd_config`. */
   readonly config?: readonly string[]
 }
@@ -27,7 +26,7 @@ export interface Sshd {
   /** Lets `username` in. */
   readonly privateKey: string
   readonly username: string
-  /** Process ids of the connections' own server processes. */
+  /** Process ids of the server's processes that serve connections, not of the commands. Linux only. */
   connectionPids(): number[]
   /** Ends the server, its connections, and removes what was created. */
   stop(): Promise<void>
@@ -49,14 +48,14 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
   chmodSync(directory, 0o755)
   if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true, mode: 0o755 })
 
-  const host = ssh2.utils.generateKeyPairSync('ed25519')
-  const login = ssh2.utils.generateKeyPairSync('ed25519')
-  writeFileSync(join(directory, 'host_key'), host.private, { mode: 0o600 })
-  writeFileSync(join(directory, 'authorized_keys'), `${login.public}\n`, { mode: 0o644 })
+  const host = await newKeyPair()
+  const login = await newKeyPair()
+  writeFileSync(join(directory, 'host_key'), host.privateKey, { mode: 0o600 })
+  writeFileSync(join(directory, 'authorized_keys'), [login.publicKey, ...(options.authorizedKeys ?? []), ''].join('\n'), { mode: 0o644 })
 
   const cleanUp = (): void => {
     rmSync(directory, { recursive: true, force: true })
-    if (created) execFileSync('userdel', ['--remove', username], { stdio: 'ignore' })
+    if (created) execFileSync('userdel', ['--force', '--remove', username], { stdio: 'ignore' })
   }
   try {
     const port = await freePort()
@@ -73,6 +72,8 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
         'UsePAM no',
         'PermitRootLogin prohibit-password',
         'PasswordAuthentication no',
+        // Taken for a nested shell, bash does not read `.bashrc`, which may cost more than everything that is tested or measured.
+        'SetEnv SHLVL=1',
         `MaxStartups ${options.maxStartups ?? '10:30:100'}`,
         `MaxSessions ${options.maxSessions ?? 10}`,
         '',
@@ -82,10 +83,10 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
     await listening(server)
     return {
       port,
-      hostKey: host.public,
-      privateKey: login.private,
+      hostKey: host.publicKey,
+      privateKey: login.privateKey,
       username,
-      connectionPids: () => childrenOf(server.pid!),
+      connectionPids: () => familyOf(server.pid!).filter(isSshd),
       async stop() {
         const ended = new Promise((resolve) => server.once('exit', resolve))
         const family = familyOf(server.pid!)
@@ -134,24 +135,30 @@ function listening(server: ChildProcess): Promise<void> {
   })
 }
 
-/** Process ids of the direct children (Linux). */
-function childrenOf(parent: number): number[] {
-  return readdirSync('/proc')
-    .filter((entry) => /^\d+$/.test(entry) && parentOf(entry) === parent)
-    .map(Number)
-}
-
-function familyOf(pid: number): number[] {
-  return childrenOf(pid).flatMap((child) => [child, ...familyOf(child)])
+/** Children, their children, and so on (Linux). */
+function familyOf(parent: number): number[] {
+  const children = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry) && parentOf(entry) === parent)
+  return children.flatMap((child) => [Number(child), ...familyOf(Number(child))])
 }
 
 function parentOf(pid: string): number | undefined {
+  const { fields } = processStatus(pid)
+  return fields === undefined ? undefined : Number(fields.split(' ')[1])
+}
+
+/** True for the listener's processes, which are two per connection where privileges are separated; false for commands. */
+function isSshd(pid: number): boolean {
+  return processStatus(String(pid)).name?.startsWith('sshd') ?? false
+}
+
+function processStatus(pid: string): { readonly name?: string; readonly fields?: string } {
   try {
     // The name, in parentheses, may hold anything; the fields after it are plain.
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
+    const end = stat.lastIndexOf(')')
+    return { name: stat.slice(stat.indexOf('(') + 1, end), fields: stat.slice(end + 2) }
   } catch {
-    return undefined
+    return {}
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { Client, ClientChannel } from 'ssh2'
-import type { CancelTimer, Clock } from '../clock.ts'
+import { type CancelTimer, type Clock, delay } from '../clock.ts'
 import type { Connection, DialTarget, ExecOptions, Execution } from '../connection.ts'
 import { deadline } from '../deadline.ts'
 import { ConnectionError } from '../errors.ts'
@@ -20,8 +20,10 @@ export interface SshConnectionOptions {
 
 /** OpenSSH's `MaxSessions` unless configured otherwise. */
 const maxChannels = 10
-/** How long a command waits for one of them. Bounded, so that what would end the others is not stuck behind them. */
+/** How long a command waits for room. Bounded, so that what would end the others is not stuck behind them. */
 const channelWaitMs = 10_000
+/** Between two tries when the machine itself refuses. */
+const refusedPauseMs = 20
 /** As OpenSSH's `ServerAliveCountMax`. */
 const maxUnanswered = 3
 /** How long a polite end may take. */
@@ -74,32 +76,17 @@ export class SshConnection implements Connection {
   }
 
   async exec(command: string, options: ExecOptions = {}): Promise<Execution> {
-    const { signal } = options
-    signal?.throwIfAborted()
+    options.signal?.throwIfAborted()
     if (this.#ended !== undefined) throw this.#ended
-    if (!this.#channels.tryAcquire()) await this.#channelFree(signal)
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => reject(signal?.reason)
-      signal?.addEventListener('abort', onAbort, { once: true })
-      const onChannel = (error: Error | undefined, channel: ClientChannel): void => {
-        signal?.removeEventListener('abort', onAbort)
-        if (error !== undefined) {
-          this.#channels.release()
-          closeUnusedChannels(this.#client)
-          reject(this.#refusal(error))
-          return
-        }
-        // Aborted meanwhile or not: an execution sees to the end of its channel.
-        const execution = new SshExecution(this.#client, channel, options)
-        this.#executions.add(execution)
-        channel.once('close', () => {
-          this.#executions.delete(execution)
-          this.#channels.release()
-        })
-        resolve(execution)
+    let refusal: Error | undefined
+    if (this.#channels.tryAcquire()) {
+      try {
+        return await this.#start(command, options)
+      } catch (error) {
+        refusal = ifFull(error)
       }
-      this.#ask(() => this.#client.exec(command, onChannel), onChannel)
-    })
+    }
+    return this.#startWhenFree(command, options, refusal)
   }
 
   dial(target: DialTarget): Promise<Duplex> {
@@ -143,11 +130,47 @@ export class SshConnection implements Connection {
     await this.#socketClosed
   }
 
-  async #channelFree(signal: AbortSignal | undefined): Promise<void> {
-    const refused = (): ConnectionError =>
-      new ConnectionError('channel_refused', `${maxChannels} commands are running, and none ended within ${channelWaitMs} ms`)
-    using limit = deadline(this.#clock, channelWaitMs, refused, signal)
-    await this.#channels.acquire(limit.signal)
+  async #startWhenFree(command: string, options: ExecOptions, firstRefusal: Error | undefined): Promise<Execution> {
+    let refusal = firstRefusal
+    const givenUp = (): Error => refusal ?? new ConnectionError('channel_refused', `${maxChannels} commands are running already`)
+    using limit = deadline(this.#clock, channelWaitMs, givenUp, options.signal)
+    for (;;) {
+      // Refused although we hold fewer than it may allow: it allows less, or has not cleaned up after the last one yet.
+      if (refusal !== undefined) await delay(this.#clock, refusedPauseMs, limit.signal)
+      await this.#channels.acquire(limit.signal)
+      try {
+        return await this.#start(command, options)
+      } catch (error) {
+        refusal = ifFull(error)
+      }
+    }
+  }
+
+  /** Takes over a place among the channels, and gives it back when the machine has closed the channel. */
+  #start(command: string, options: ExecOptions): Promise<Execution> {
+    const { signal } = options
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => reject(signal?.reason)
+      signal?.addEventListener('abort', onAbort, { once: true })
+      const onChannel = (error: Error | undefined, channel: ClientChannel): void => {
+        signal?.removeEventListener('abort', onAbort)
+        if (error !== undefined) {
+          this.#channels.release()
+          closeUnusedChannels(this.#client)
+          reject(this.#refusal(error))
+          return
+        }
+        // Aborted meanwhile or not: an execution sees to the end of its channel.
+        const execution = new SshExecution(this.#client, channel, options)
+        this.#executions.add(execution)
+        channel.once('close', () => {
+          this.#executions.delete(execution)
+          this.#channels.release()
+        })
+        resolve(execution)
+      }
+      this.#ask(() => this.#client.exec(command, onChannel), onChannel)
+    })
   }
 
   /** ssh2 throws when the socket is closing already. */
@@ -196,4 +219,11 @@ export class SshConnection implements Connection {
 
 function lost(message: string, cause?: unknown): ConnectionError {
   return new ConnectionError('connection_lost', `SSH connection lost: ${message}`, { cause })
+}
+
+/** The error when it says that the machine has no room for another channel (RFC 4254 §5.1: connect failed, resource shortage); throws any other. */
+function ifFull(error: unknown): Error {
+  const reason = ((error as Error).cause as { readonly reason?: unknown } | undefined)?.reason
+  if (reason === 2 || reason === 4) return error as Error
+  throw error
 }

@@ -12,7 +12,8 @@ export class Tunnel extends Duplex {
       if (!this.push(chunk)) channel.pause()
     })
     channel.once('end', () => this.push(null))
-    channel.once('close', () => this.destroy())
+    // What came before is still to be read.
+    channel.once('close', () => (this.readableEnded ? this.destroy() : this.once('end', () => this.destroy())))
     channel.on('error', () => {})
   }
 
