@@ -46,6 +46,12 @@ export interface LoopCounters {
   jobs: number
 }
 
+interface PendingRequest {
+  readonly abort: AbortController
+  readonly startedAt: number
+  cancelCut: CancelTimer
+}
+
 /** A pass comes at least this often, milliseconds, whatever the loop waits for: proof that it lives, and a net under lost wake-ups. */
 export const heartbeatMs = 5_000
 /** A request younger than this when the loop stops is likely to be answered now, perhaps with a job: it is waited for. An older one is parked and cut. */
@@ -58,7 +64,7 @@ const youngRequestMs = 1_000
 export class JobLoop<Job> {
   readonly counters: LoopCounters = { requests: 0, requestFailures: 0, withoutCapacity: 0, jobs: 0 }
   readonly #options: JobLoopOptions<Job>
-  readonly #requests = new Map<AbortController, number>()
+  readonly #requests = new Set<PendingRequest>()
   readonly #jobs = new Set<Promise<void>>()
   readonly #stopListening: () => void
   #pace: PollPace = firstPace
@@ -117,10 +123,10 @@ export class JobLoop<Job> {
     this.#cancelTimer()
     this.#stopListening()
     const { clock } = this.#options
-    for (const [request, startedAt] of this.#requests) {
-      const leftMs = startedAt + youngRequestMs - clock.now()
-      const cut = (): void => request.abort(new Error('the runner stops'))
-      if (leftMs > 0) clock.after(leftMs, cut)
+    for (const request of this.#requests) {
+      const leftMs = request.startedAt + youngRequestMs - clock.now()
+      const cut = (): void => request.abort.abort(new Error('the runner stops'))
+      if (leftMs > 0) request.cancelCut = clock.after(leftMs, cut)
       else cut()
     }
     this.#noteIdle()
@@ -171,14 +177,15 @@ export class JobLoop<Job> {
 
   async #ask(reservation: Reservation): Promise<void> {
     const { ask, mayPark = () => true, clock, rules } = this.#options
-    const request = new AbortController()
     const startedAt = clock.now()
-    this.#requests.set(request, startedAt)
+    const request: PendingRequest = { abort: new AbortController(), startedAt, cancelCut: () => {} }
+    this.#requests.add(request)
     this.counters.requests += 1
-    const answer = await ask({ mayPark: mayPark(), signal: request.signal }).catch(
+    const answer = await ask({ mayPark: mayPark(), signal: request.abort.signal }).catch(
       (error: Error): JobAnswer<Job> => ({ result: 'failed', error }),
     )
     this.#requests.delete(request)
+    request.cancelCut()
     this.#pace = nextPace(this.#pace, answer.result, { startedAt, now: clock.now() }, rules)
     if (answer.result === 'job') this.#start(answer.job, reservation)
     else {

@@ -114,11 +114,11 @@ export const cronPeriod: Kind<string> = leaf('a cron expression of five fields',
 })
 
 /** `NAME=value`, for the jobs' environment. The message never shows it: the value may be secret. */
-export const assignment: Kind<{ readonly name: string; readonly value: string }> = leaf(
+export const assignment: Kind<{ readonly key: string; readonly value: string }> = leaf(
   '"NAME=value"',
   (value) => {
     const match = typeof value === 'string' ? /^([A-Za-z_][A-Za-z0-9_]*)=([\s\S]*)$/.exec(value) : null
-    return match ? { name: match[1] as string, value: match[2] as string } : undefined
+    return match ? { key: match[1] as string, value: match[2] as string } : undefined
   },
   showType,
 )

@@ -131,8 +131,8 @@ preemptive_mode = true
         shell: 'sh',
         buildsDir: '/builds',
         environment: [
-          { name: 'A', value: '1' },
-          { name: 'B', value: 'x=y' },
+          { key: 'A', value: '1' },
+          { key: 'B', value: 'x=y' },
         ],
         limit: 30,
         requestConcurrency: 2,

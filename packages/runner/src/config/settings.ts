@@ -35,7 +35,7 @@ export interface RunnerSettings {
   readonly executor: 'instance'
   readonly shell: 'bash' | 'sh'
   readonly buildsDir: string
-  readonly environment: readonly { readonly name: string; readonly value: string }[]
+  readonly environment: readonly { readonly key: string; readonly value: string }[]
   /** Jobs at once; `Infinity`: no bound of its own. */
   readonly limit: number
   readonly requestConcurrency: number

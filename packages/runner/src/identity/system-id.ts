@@ -33,6 +33,11 @@ export function loadSystemId({ folder, machineId = systemMachineId, random, logg
   return made
 }
 
+/** An id that no other manager has. */
+export function randomSystemId(random: Random): string {
+  return `r_${Array.from({ length: 12 }, () => alphanumerics[Math.floor(random() * alphanumerics.length)]).join('')}`
+}
+
 function fromMachine(machineId: string | undefined): string | undefined {
   return machineId === undefined || machineId === ''
     ? undefined

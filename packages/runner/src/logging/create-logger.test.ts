@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
+import { countLines } from './count-lines.ts'
 import { createLogger } from './create-logger.ts'
+import { withFields } from './with-fields.ts'
 
 function logged(
   format: 'json' | 'text',
@@ -33,11 +35,18 @@ test.each(['json', 'text'] as const)('secrets are hidden in %s lines: known ones
   for (const kept of ['gitlab-ci-token:', '@host/x.git', 'glrt-', 'abcdef']) expect(text).toContain(kept)
 })
 
-test('each line written is counted by its level, and none below the least', () => {
-  const counted: string[] = []
-  const logger = createLogger({ level: 'warn', format: 'json', secrets: [], write: () => {}, onLine: (level) => counted.push(level) })
-  logger.info({}, 'no')
-  logger.warn({}, 'yes')
-  logger.error({}, 'yes')
-  expect(counted).toEqual(['warn', 'error'])
+test('what a logger is asked to write is counted by level', () => {
+  const { logger, counts } = countLines(
+    withFields(createLogger({ level: 'info', format: 'json', secrets: [], write: () => {} }), { runner: 'a' }),
+  )
+  logger.info({}, 'one')
+  logger.warn({}, 'two')
+  logger.error({}, 'three')
+  logger.error({}, 'four')
+  expect(counts).toEqual({ debug: 0, info: 1, warn: 1, error: 2 })
+})
+
+test('fields are added to every line, and those of the line win', () => {
+  const [line] = logged('json', [], (logger) => withFields(logger, { runner: 'a', job: 1 }).info({ job: 2 }, 'hello'))
+  expect(JSON.parse(line as string)).toMatchObject({ runner: 'a', job: 2, msg: 'hello' })
 })

@@ -1,4 +1,4 @@
-import { type Logger, levels, pino, stdSerializers, stdTimeFunctions } from 'pino'
+import { type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino'
 import type { LogFormat, LogLevel, Settings } from '../config/settings.ts'
 import { createRedactor } from './redact.ts'
 import { textLine } from './text-line.ts'
@@ -10,12 +10,10 @@ export interface LoggerOptions {
   readonly secrets: readonly string[]
   /** Takes each line, with its end. */
   readonly write: (line: string) => void
-  /** Called before each line. */
-  readonly onLine?: (level: LogLevel) => void
 }
 
 /** A pino logger with readable level names and times, that hides secrets. */
-export function createLogger({ level, format, secrets, write, onLine }: LoggerOptions): Logger {
+export function createLogger({ level, format, secrets, write }: LoggerOptions): Logger {
   const redact = createRedactor(secrets)
   const written = format === 'json' ? redact : (line: string): string => textLine(redact(line))
   return pino(
@@ -25,12 +23,6 @@ export function createLogger({ level, format, secrets, write, onLine }: LoggerOp
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: stdSerializers.err, error: stdSerializers.err },
-      hooks: {
-        logMethod(args, method, number) {
-          onLine?.(levels.labels[number] as LogLevel)
-          method.apply(this, args)
-        },
-      },
     },
     { write: (line: string) => write(written(line)) },
   )

@@ -9,10 +9,10 @@ export interface MeasuredRunner {
   /** `Infinity`: no bound. */
   readonly limit: number
   readonly requestConcurrency: number
-  /** Absent until its fleet has started. */
+  /** Absent, as the jobs are, until its fleet has started. */
   readonly loop?: Pick<JobLoop<unknown>, 'counters' | 'pace' | 'requestCount'>
   /** Jobs under way, by what they are at. */
-  readonly jobs: Readonly<Record<JobPhase, number>>
+  readonly jobs?: Readonly<Record<JobPhase, number>>
 }
 
 /** `pending` waits for its slot · `running` its scripts run · `finished` its end is being reported. GitLab Runner's words. */

@@ -1,0 +1,46 @@
+import { dirname } from 'node:path'
+import { loadPlugin, systemClock } from '@runner-core/fleeting'
+import { loadConfig } from '../config/load-config.ts'
+import { describeProblem } from '../config/problem.ts'
+import { loadSystemId } from '../identity/system-id.ts'
+import { createLogger, secretsOf } from '../logging/create-logger.ts'
+import { Runner } from '../runner.ts'
+import { exitCode } from './exit-code.ts'
+import type { Output } from './output.ts'
+import { StopSequence, stopSignals } from './stop-signals.ts'
+
+/** `runner-core run`: works until a signal stops it. Thrown: `ConfigError`, and what `Runner.start` throws; nothing runs then. */
+export async function run(file: string, output: Output): Promise<number> {
+  const { settings, warnings } = await loadConfig(file, loadPlugin)
+  const logger = createLogger({
+    level: settings.logLevel,
+    format: settings.logFormat,
+    secrets: secretsOf(settings),
+    write: (line) => output.err(line.trimEnd()),
+  })
+  for (const warning of warnings) logger.warn({ problem: describeProblem(warning, file) }, 'configuration key ignored')
+  const systemId = loadSystemId({ folder: dirname(file), random: Math.random, logger })
+  const runner = await Runner.start({ settings, systemId, logger })
+  return untilStopped(runner)
+}
+
+/** Resolves with the exit code once a signal has stopped the runner. */
+function untilStopped(runner: Runner): Promise<number> {
+  const sequence = new StopSequence()
+  return new Promise((resolve, reject) => {
+    for (const signal of stopSignals) {
+      process.on(signal, () => {
+        const mode = sequence.next(signal, systemClock.now())
+        if (mode === undefined) return
+        if (mode === 'now') process.exit(exitCode.failed)
+        runner
+          .stop(mode)
+          .then(
+            ({ unreportedJobs, remainingInstances }) =>
+              resolve(unreportedJobs + remainingInstances.length === 0 ? exitCode.ok : exitCode.failed),
+            reject,
+          )
+      })
+    }
+  })
+}

@@ -1,0 +1,177 @@
+import type { Clock, Logger, Random } from '@runner-core/fleeting'
+import type { JobPayload } from '@runner-core/job'
+import { Concurrency } from './concurrency.ts'
+import type { FindPlugin } from './config/check-plugins.ts'
+import type { RunnerSettings } from './config/settings.ts'
+import { type Fleet, startFleet } from './fleet/fleet.ts'
+import { startAgain } from './fleet/start-again.ts'
+import type { JobApiClient } from './gitlab/job-api-client.ts'
+import type { JobHandler } from './job-handler.ts'
+import { JobLoop } from './job-loop.ts'
+import type { FleetObservers, MeasuredFleet } from './metrics/fleet-metrics.ts'
+import type { RunnerLabels } from './metrics/runner-labels.ts'
+import type { MeasuredRunner } from './metrics/runner-metrics.ts'
+import type { RunnerProgress } from './status/health.ts'
+
+/** `graceful` lets running jobs finish · `fast` ends them and reports them. */
+export type StopMode = 'graceful' | 'fast'
+
+export interface StopReport {
+  /** Jobs whose end could not be reported in time. */
+  readonly unreportedJobs: number
+  /** Instances that were to be removed and are not known to be gone. */
+  readonly remainingInstances: readonly string[]
+}
+
+export interface ConfiguredRunnerOptions {
+  readonly settings: RunnerSettings
+  readonly checkIntervalMs: number
+  readonly shutdownTimeoutMs: number
+  readonly labels: RunnerLabels
+  readonly client: JobApiClient
+  /** `concurrent`, shared by all runners. */
+  readonly concurrent: Concurrency
+  /** Whether a request may keep its place while others wait for one. */
+  readonly mayPark: () => boolean
+  readonly findPlugin: FindPlugin
+  readonly observers: FleetObservers
+  readonly claimGroup: (groupId: string) => void
+  readonly createHandler: (fleet: Fleet) => JobHandler
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+}
+
+interface Running {
+  readonly fleet: Fleet
+  readonly loop: JobLoop<JobPayload>
+  readonly handler: JobHandler
+}
+
+/** One `[[runners]]` entry at work: its fleet, and the loop that takes jobs for it. */
+export class ConfiguredRunner {
+  readonly #options: ConfiguredRunnerOptions
+  readonly #limit: Concurrency
+  readonly #startSignal = new AbortController()
+  readonly #started: Promise<void>
+  #startError: Error | undefined
+  #running: Running | undefined
+  #stopping: Promise<StopReport> | undefined
+  #isHastened = false
+
+  /** Starts at once, and again until it succeeds: a fleet that does not start is no reason for others not to. */
+  constructor(options: ConfiguredRunnerOptions) {
+    this.#options = options
+    this.#limit = new Concurrency(options.settings.limit)
+    this.#started = this.#start()
+  }
+
+  get progress(): RunnerProgress {
+    const { name, autoscaler } = this.#options.settings
+    if (this.#running === undefined) return { name, ...(this.#startError && { startError: this.#startError.message }) }
+    const { fleet, loop } = this.#running
+    return {
+      name,
+      running: {
+        loop: loop.state,
+        loopPassedAt: loop.passedAt,
+        scalerPassedAt: fleet.scaler.status().passedAt,
+        listedAt: fleet.provisioner.listedAt,
+        updateIntervalMs: autoscaler.updateIntervalMs,
+      },
+    }
+  }
+
+  get measured(): MeasuredRunner {
+    const { settings, labels } = this.#options
+    const { limit, requestConcurrency } = settings
+    const running = this.#running && { loop: this.#running.loop, jobs: this.#running.handler.phases }
+    return { labels, limit, requestConcurrency, ...running }
+  }
+
+  /** Absent until the fleet has started. */
+  get measuredFleet(): MeasuredFleet | undefined {
+    const { settings, labels } = this.#options
+    const { capacityPerInstance, maxUseCount } = settings.autoscaler
+    return this.#running && { labels, ...this.#running.fleet, capacityPerInstance, maxUseCount }
+  }
+
+  /** Takes no more jobs, ends or awaits those that run, and gives the fleet back. A second call hastens the stop that is under way; both get its report. */
+  stop(mode: StopMode): Promise<StopReport> {
+    this.#stopping ??= this.#stop()
+    if (mode === 'fast') this.#hasten()
+    return this.#stopping
+  }
+
+  async #start(): Promise<void> {
+    const { clock, random, logger } = this.#options
+    const { signal } = this.#startSignal
+    try {
+      const fleet = await startAgain(
+        () => startFleet({ ...this.#options, runner: this.#options.settings, freePlaces: () => this.#freePlaces() }, signal),
+        {
+          clock,
+          random,
+          signal,
+          onFailure: (error, waitMs) => {
+            this.#startError = error
+            logger.error({ error, wait_seconds: Math.round(waitMs / 1000) }, 'fleet does not start, trying again')
+          },
+        },
+      )
+      this.#run(fleet)
+    } catch (error) {
+      if (!signal.aborted) throw error
+    }
+  }
+
+  #run(fleet: Fleet): void {
+    const { settings, checkIntervalMs, client, concurrent, mayPark, createHandler, clock, logger } = this.#options
+    const handler = createHandler(fleet)
+    const loop = new JobLoop<JobPayload>({
+      rules: { ...settings, checkIntervalMs },
+      bounds: [concurrent, this.#limit],
+      reserve: () => fleet.scaler.reserve({ speculative: true }),
+      onCapacity: (wake) => fleet.scaler.onChange(wake),
+      ask: async (request) => {
+        const answer = await client.requestJob(request)
+        if (answer.result === 'none') fleet.queue.set(0)
+        return answer
+      },
+      mayPark,
+      work: (job, reservation) => handler.run(job, reservation),
+      clock,
+      logger,
+    })
+    this.#running = { fleet, loop, handler }
+  }
+
+  #freePlaces(): number {
+    return Math.max(0, Math.min(this.#limit.free, this.#options.concurrent.free))
+  }
+
+  async #stop(): Promise<StopReport> {
+    this.#startSignal.abort(new Error('the runner stops'))
+    await this.#started
+    const { settings, client } = this.#options
+    const { deleteInstancesOnShutdown, shutdownDeletionIntervalMs, shutdownDeletionRetries } = settings.autoscaler
+    if (this.#running === undefined) return { unreportedJobs: 0, remainingInstances: [] }
+    const { fleet, loop, handler } = this.#running
+    await loop.stop()
+    const { remaining } = await fleet.scaler.shutdown({
+      removeInstances: deleteInstancesOnShutdown,
+      timeoutMs: shutdownDeletionIntervalMs * shutdownDeletionRetries,
+    })
+    await client.close()
+    return { unreportedJobs: handler.unreportedJobs, remainingInstances: remaining }
+  }
+
+  #hasten(): void {
+    if (this.#isHastened) return
+    this.#isHastened = true
+    const { clock, shutdownTimeoutMs } = this.#options
+    this.#running?.handler.interrupt()
+    const cancel = clock.after(shutdownTimeoutMs, () => this.#running?.handler.abandon())
+    void this.#stopping?.finally(cancel)
+  }
+}

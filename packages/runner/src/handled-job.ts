@@ -1,0 +1,141 @@
+import type { Clock, Logger } from '@runner-core/fleeting'
+import {
+  type JobEnvironment,
+  JobError,
+  type JobOutcome,
+  type JobPayload,
+  type RunnerIdentity,
+  runJob,
+  secretsOf,
+  Trace,
+} from '@runner-core/job'
+import type { InstanceExecutor, PreparedInstance } from '@runner-core/runner-instance-executor'
+import type { Reservation } from '@runner-core/taskscaler'
+import type { RunnerSettings } from './config/settings.ts'
+import type { JobApiClient } from './gitlab/job-api-client.ts'
+import { JobReporter } from './gitlab/job-reporter.ts'
+import type { JobPhase } from './metrics/runner-metrics.ts'
+
+export interface HandledJobOptions {
+  readonly job: JobPayload
+  readonly reservation: Reservation
+  readonly settings: RunnerSettings
+  readonly client: JobApiClient
+  readonly executor: InstanceExecutor
+  readonly identity: RunnerIdentity
+  readonly onPhase: (phase: JobPhase) => void
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** How a job left us: with an outcome that was delivered or not, or `gone` because somebody else has it or nobody wants it. */
+export type JobEnd = { readonly outcome: JobOutcome; readonly isReported: boolean } | 'gone'
+
+/** One job from being handed out to its end being reported. */
+export class HandledJob {
+  readonly #options: HandledJobOptions
+  readonly #trace: Trace
+  readonly #reporter: JobReporter
+  readonly #abort = new AbortController()
+  readonly #abandon = new AbortController()
+  #prepared: PreparedInstance | undefined
+
+  constructor(options: HandledJobOptions) {
+    const { job, client, settings, clock, logger } = options
+    this.#options = options
+    this.#trace = new Trace({
+      secrets: secretsOf(job),
+      tokenPrefixes: job.features.token_mask_prefixes,
+      limitBytes: settings.outputLimitBytes,
+    })
+    this.#reporter = new JobReporter({
+      client,
+      job,
+      trace: this.#trace,
+      isDebugTrace: isDebugTrace(job),
+      finalUpdateRetryLimit: settings.finalUpdateRetryLimit,
+      clock,
+      logger,
+    })
+    const { aborted } = this.#reporter
+    aborted.addEventListener('abort', () => this.#abort.abort(aborted.reason), { once: true })
+  }
+
+  /** Ends the job now; it is reported as interrupted. */
+  interrupt(): void {
+    this.#abort.abort(new JobError('interrupted', 'runner_interrupted', 'the runner was stopped'))
+  }
+
+  /** Waits for nothing more: neither for the job's end on its machine nor for the coordinator. */
+  abandon(): void {
+    this.interrupt()
+    this.#abandon.abort(new Error('the runner does not wait any longer'))
+  }
+
+  /** Gives the reservation back, whatever happens. Rejects when the coordinator cannot be told that we have the job. */
+  async run(): Promise<JobEnd> {
+    // Asked while a place is made ready: only the job's own commands have to wait for the answer.
+    const accepted = this.#accept()
+    try {
+      const outcome = await this.#unlessAbandoned(this.#runJob(accepted))
+      await this.#giveBack()
+      const answer = await accepted
+      if (answer instanceof Error) throw answer
+      if (answer === 'gone') return 'gone'
+      this.#options.onPhase('finished')
+      const { delivered } = await this.#reporter.finish(outcome, this.#abandon.signal)
+      return { outcome, isReported: delivered }
+    } finally {
+      await this.#giveBack()
+      this.#trace.close()
+    }
+  }
+
+  async #accept(): Promise<'accepted' | 'gone' | Error> {
+    const answer = await this.#reporter.accept(this.#abandon.signal).catch((error: Error) => error)
+    if (answer !== 'accepted') this.#abort.abort(new JobError('canceled', 'job_canceled', 'the job is not ours'))
+    return answer
+  }
+
+  #runJob(accepted: Promise<unknown>): Promise<JobOutcome> {
+    const { job, reservation, settings, executor, identity, onPhase, clock } = this.#options
+    return runJob({
+      payload: job,
+      prepare: async (report, signal): Promise<JobEnvironment> => {
+        this.#prepared = await executor.prepare(reservation, { report, signal })
+        await accepted
+        signal.throwIfAborted()
+        onPhase('running')
+        return this.#prepared.environment
+      },
+      trace: this.#trace,
+      clock,
+      canceling: this.#reporter.canceling,
+      abort: this.#abort.signal,
+      runner: identity,
+      environmentVariables: settings.environment,
+    })
+  }
+
+  #unlessAbandoned(outcome: Promise<JobOutcome>): Promise<JobOutcome> {
+    const { signal } = this.#abandon
+    const abandoned = new Promise<JobOutcome>((resolve) => {
+      const message = 'the runner was stopped'
+      signal.addEventListener('abort', () => resolve({ state: 'failed', reason: 'runner_interrupted', message }), { once: true })
+    })
+    return Promise.race([outcome, abandoned])
+  }
+
+  /** The slot goes to the next job before the coordinator is told about this one. */
+  async #giveBack(): Promise<void> {
+    const prepared = this.#prepared
+    this.#prepared = undefined
+    await prepared?.release()
+    this.#options.reservation[Symbol.dispose]()
+  }
+}
+
+/** GitLab shows the trace of a job that asks for debug output to developers only. */
+function isDebugTrace({ variables }: JobPayload): boolean {
+  return variables.findLast(({ key }) => key === 'CI_DEBUG_TRACE')?.value === 'true'
+}

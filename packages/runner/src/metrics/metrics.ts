@@ -1,0 +1,56 @@
+import { collectDefaultMetrics, Registry } from 'prom-client'
+import type { Concurrency } from '../concurrency.ts'
+import type { LogLevel } from '../config/settings.ts'
+import { version } from '../version.ts'
+import { type FleetObservers, type MeasuredFleet, registerFleetMetrics } from './fleet-metrics.ts'
+import { type Measured, pullMetric } from './pulled-metric.ts'
+import type { RunnerLabels } from './runner-labels.ts'
+import { type JobObserver, type MeasuredRunner, registerRunnerMetrics } from './runner-metrics.ts'
+
+export interface MetricsSources {
+  readonly concurrent: Concurrency
+  readonly logLines: Readonly<Record<LogLevel, number>>
+  readonly runners: () => Iterable<MeasuredRunner>
+  readonly fleets: () => Iterable<MeasuredFleet>
+}
+
+export interface Metrics {
+  /** What `/metrics` serves. */
+  readonly registry: Registry
+  readonly observeFleet: (labels: RunnerLabels) => FleetObservers
+  readonly observeJobs: (labels: RunnerLabels) => JobObserver
+}
+
+/** All metrics of one process: its own, those of the runners, those of their fleets. */
+export function createMetrics({ concurrent, logLines, runners, fleets }: MetricsSources): Metrics {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const self = (): readonly Measured[] => [{ labels: {} }]
+  pullMetric(registry, [], self, {
+    kind: 'gauge',
+    name: 'gitlab_runner_version_info',
+    help: 'Version of the runner.',
+    label: 'version',
+    read: () => ({ [version]: 1 }),
+  })
+  pullMetric(registry, [], self, {
+    kind: 'gauge',
+    name: 'gitlab_runner_concurrent',
+    help: 'Jobs that may run at once over all runners; absent: no bound.',
+    read: () => (Number.isFinite(concurrent.max) ? concurrent.max : undefined),
+  })
+  pullMetric(registry, [], self, {
+    kind: 'gauge',
+    name: 'gitlab_runner_worker_slots_number',
+    help: 'Jobs and requests for a job under way over all runners.',
+    read: () => concurrent.used,
+  })
+  pullMetric(registry, [], self, {
+    kind: 'counter',
+    name: 'gitlab_runner_errors_total',
+    help: 'Log lines by level.',
+    label: 'level',
+    read: () => ({ warning: logLines.warn, error: logLines.error }),
+  })
+  return { registry, observeFleet: registerFleetMetrics(registry, fleets), observeJobs: registerRunnerMetrics(registry, runners) }
+}

@@ -1,0 +1,194 @@
+import { hostname } from 'node:os'
+import { type Clock, type Logger, loadPlugin, type Random, silentLogger, systemClock } from '@runner-core/fleeting'
+import { jobFeatures, type RunnerIdentity } from '@runner-core/job'
+import { InstanceExecutor } from '@runner-core/runner-instance-executor'
+import { Concurrency } from './concurrency.ts'
+import type { FindPlugin } from './config/check-plugins.ts'
+import type { RunnerSettings, Settings } from './config/settings.ts'
+import { ConfiguredRunner, type StopMode, type StopReport } from './configured-runner.ts'
+import { JobApiClient } from './gitlab/job-api-client.ts'
+import type { Environment } from './gitlab/proxy.ts'
+import { describeRunner, type RunnerFeature } from './gitlab/runner-info.ts'
+import { shortToken } from './identity/short-token.ts'
+import { randomSystemId } from './identity/system-id.ts'
+import { JobHandler } from './job-handler.ts'
+import { countLines } from './logging/count-lines.ts'
+import { withFields } from './logging/with-fields.ts'
+import { createMetrics, type Metrics } from './metrics/metrics.ts'
+import { assessHealth, type HealthReport } from './status/health.ts'
+import { type Page, type StatusServer, serveStatus } from './status/http-server.ts'
+import { version } from './version.ts'
+
+export interface RunnerOptions {
+  /** From `parseConfig` or `loadConfig`. */
+  readonly settings: Settings
+  /** Tells this manager from others with the same tokens; keep it over restarts, see `loadSystemId`. Default: a random one. */
+  readonly systemId?: string
+  /** Where instance group plugins come from. Default: `loadPlugin`, which imports installed packages and files. */
+  readonly findPlugin?: FindPlugin
+  /** Where `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` are read. Default: `process.env`. */
+  readonly environment?: Environment
+  /** Default: silent. Tokens are never among what it is given. */
+  readonly logger?: Logger
+  readonly clock?: Clock
+  readonly random?: Random
+}
+
+/** A GitLab runner manager in this process: takes jobs for every `[[runners]]` entry and runs them on that entry's instances. */
+export class Runner {
+  readonly #options: Required<RunnerOptions>
+  readonly #concurrent: Concurrency
+  readonly #metrics: Metrics
+  readonly #entries: ConfiguredRunner[] = []
+  /** Which runner has which instance group. */
+  readonly #groups = new Map<string, string>()
+  #status: StatusServer | undefined
+  #stopping: Promise<StopReport> | undefined
+
+  /**
+   * Serves the status pages and begins to start the fleets; one that does not start is tried again while the others work. Rejects, with nothing left running, when
+   * the pages cannot be served or a runner's settings cannot work (`JobApiError` `invalid_config`).
+   */
+  static async start(options: RunnerOptions): Promise<Runner> {
+    const runner = new Runner(options)
+    const clients = options.settings.runners.map((settings) => [settings, runner.#createClient(settings)] as const)
+    await runner.#serve()
+    for (const [settings, client] of clients) runner.#entries.push(runner.#createEntry(settings, client))
+    runner.#options.logger.info({ version, runners: runner.#entries.length, system_id: runner.#options.systemId }, 'runner started')
+    return runner
+  }
+
+  private constructor({ logger = silentLogger, random = Math.random, ...options }: RunnerOptions) {
+    const counted = countLines(logger)
+    this.#options = {
+      systemId: randomSystemId(random),
+      findPlugin: loadPlugin,
+      environment: process.env,
+      clock: systemClock,
+      ...options,
+      random,
+      logger: counted.logger,
+    }
+    this.#concurrent = new Concurrency(options.settings.concurrent)
+    this.#metrics = createMetrics({
+      concurrent: this.#concurrent,
+      logLines: counted.counts,
+      runners: () => this.#entries.map((entry) => entry.measured),
+      fleets: () => this.#entries.flatMap((entry) => entry.measuredFleet ?? []),
+    })
+  }
+
+  /** Port of the status pages; undefined without `listen_address`. */
+  get statusPort(): number | undefined {
+    return this.#status?.port
+  }
+
+  /** What `/health/live` and `/health/ready` serve. */
+  health(kind: 'live' | 'ready'): HealthReport {
+    const progress = this.#entries.map((entry) => entry.progress)
+    return assessHealth(kind, progress, this.#options.clock.now())
+  }
+
+  /** What `/metrics` serves: Prometheus text. */
+  metrics(): Promise<string> {
+    return this.#metrics.registry.metrics()
+  }
+
+  /**
+   * Takes no more jobs. `graceful` (default) lets running ones finish, however long that takes; `fast` ends them, reports them, and gives up on both after
+   * `shutdown_timeout`. Then the instances go, unless `delete_instances_on_shutdown` is false. A call with `fast` hastens a graceful stop; all calls get the same report.
+   */
+  stop(mode: StopMode = 'graceful'): Promise<StopReport> {
+    this.#options.logger.info({ mode }, 'runner stops')
+    const stops = this.#entries.map((entry) => entry.stop(mode))
+    this.#stopping ??= this.#stop(stops)
+    return this.#stopping
+  }
+
+  async #stop(stops: readonly Promise<StopReport>[]): Promise<StopReport> {
+    const reports = await Promise.all(stops)
+    await this.#status?.close()
+    const report = {
+      unreportedJobs: reports.reduce((sum, { unreportedJobs }) => sum + unreportedJobs, 0),
+      remainingInstances: reports.flatMap(({ remainingInstances }) => remainingInstances),
+    }
+    this.#options.logger.info({ unreported_jobs: report.unreportedJobs, remaining_instances: report.remainingInstances }, 'runner stopped')
+    return report
+  }
+
+  async #serve(): Promise<void> {
+    const { listenAddress } = this.#options.settings
+    if (listenAddress === undefined) return
+    const { registry } = this.#metrics
+    this.#status = await serveStatus(listenAddress, [
+      { path: '/metrics', render: async () => ({ status: 200, contentType: registry.contentType, body: await registry.metrics() }) },
+      ...(['live', 'ready'] as const).map((kind): Page => ({ path: `/health/${kind}`, render: async () => this.#healthPage(kind) })),
+    ])
+    this.#options.logger.info({ port: this.#status.port }, 'status pages served')
+  }
+
+  #healthPage(kind: 'live' | 'ready'): { status: number; contentType: string; body: string } {
+    const report = this.health(kind)
+    return { status: report.status === 'ok' ? 200 : 503, contentType: 'application/json', body: `${JSON.stringify(report)}\n` }
+  }
+
+  #createClient(settings: RunnerSettings): JobApiClient {
+    const { systemId, environment, clock, random } = this.#options
+    const features = [...Object.keys(jobFeatures), ...InstanceExecutor.features] as RunnerFeature[]
+    const info = describeRunner({ version, executor: settings.executor, shell: settings.shell, features })
+    return new JobApiClient({ ...settings, systemId, environment, info, clock, random, logger: this.#loggerOf(settings) })
+  }
+
+  #createEntry(settings: RunnerSettings, client: JobApiClient): ConfiguredRunner {
+    const { settings: whole, findPlugin, systemId, clock, random } = this.#options
+    const labels = { runner: shortToken(settings.token), runner_name: settings.name, system_id: systemId }
+    const logger = this.#loggerOf(settings)
+    const identity: RunnerIdentity = {
+      name: settings.name,
+      version,
+      revision: 'release',
+      shortToken: labels.runner,
+      systemId,
+      hostname: hostname(),
+      executor: settings.executor,
+      architecture: `${process.platform}/${process.arch}`,
+    }
+    return new ConfiguredRunner({
+      settings,
+      checkIntervalMs: whole.checkIntervalMs,
+      shutdownTimeoutMs: whole.shutdownTimeoutMs,
+      labels,
+      client,
+      concurrent: this.#concurrent,
+      // A request that keeps its place must leave one for each runner.
+      mayPark: () => this.#concurrent.free >= whole.runners.length,
+      findPlugin,
+      observers: this.#metrics.observeFleet(labels),
+      claimGroup: (groupId) => this.#claimGroup(groupId, settings.name),
+      createHandler: ({ scaler, queue }) =>
+        new JobHandler({
+          settings,
+          client,
+          executor: new InstanceExecutor({ scaler, shell: settings.shell, buildsDir: settings.buildsDir }),
+          identity,
+          queue,
+          observer: this.#metrics.observeJobs(labels),
+          clock,
+          logger,
+        }),
+      clock,
+      random,
+      logger,
+    })
+  }
+
+  #claimGroup(groupId: string, runnerName: string): void {
+    const owner = this.#groups.get(groupId) ?? runnerName
+    if (owner !== runnerName) throw new Error(`expected an instance group of its own, got ${groupId}, which runner ${owner} has`)
+    this.#groups.set(groupId, runnerName)
+  }
+
+  #loggerOf(settings: RunnerSettings): Logger {
+    return withFields(this.#options.logger, { runner: shortToken(settings.token), runner_name: settings.name })
+  }
+}
