@@ -44,6 +44,6 @@ function excerpt(text: string): string {
 }
 
 /** The end of a job in a few words: `failed · script_failure · exit 3`. */
-export function wordOutcome({ state, failureReason, exitCode }: Pick<Expectation, 'state' | 'failureReason' | 'exitCode'>): string {
+export function wordOutcome({ state, failureReason, exitCode }: Partial<Omit<Observation, 'trace'>>): string {
   return [state, failureReason, exitCode === undefined ? undefined : `exit ${exitCode}`].filter((part) => part !== undefined).join(' · ')
 }

@@ -7,6 +7,8 @@ const ended = (id: number, rest: Partial<EndedJob> = {}): EndedJob => ({
   job: makeJob({ index: id, durationMs: 100 }),
   deviations: [],
   state: 'success',
+  failureReason: undefined,
+  exitCode: undefined,
   waitMs: id * 10,
   busyMs: 500,
   trace: 'section_start:1:step_script\r\x1b[0K\x1b[32;1m$ true\x1b[0;m\nsection_end:1:step_script\r\x1b[0Kdone\n',

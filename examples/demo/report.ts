@@ -10,6 +10,8 @@ export interface EndedJob {
   /** See `deviations`; none: it ended as it must. */
   readonly deviations: readonly string[]
   readonly state: string
+  readonly failureReason: string | undefined
+  readonly exitCode: number | undefined
   /** From its arrival to the first output of its script; undefined when there was none. */
   readonly waitMs: number | undefined
   /** From the hand-out to the end; 0 when it was never handed out. */
