@@ -1,0 +1,125 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { candidateNames, loadPlugin, mainExport } from './load-plugin.ts'
+
+let directory: string
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'plugins-'))
+})
+afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+const group = "export const createInstanceGroup = () => 'made'\n"
+
+function write(path: string, text: string): void {
+  mkdirSync(dirname(join(directory, path)), { recursive: true })
+  writeFileSync(join(directory, path), text)
+}
+
+function install(name: string, manifest: object, files: Record<string, string>): void {
+  write(`node_modules/${name}/package.json`, JSON.stringify({ name, type: 'module', ...manifest }))
+  for (const [path, text] of Object.entries(files)) write(`node_modules/${name}/${path}`, text)
+}
+
+describe('found', () => {
+  test('by short name: ours before others', async () => {
+    install('fleeting-plugin-moon', { main: 'index.js' }, { 'index.js': group })
+    expect((await loadPlugin('moon', { baseDirectory: directory })).file).toBe(
+      join(directory, 'node_modules/fleeting-plugin-moon/index.js'),
+    )
+    install('@runner-core/fleeting-plugin-moon', { exports: './main.js' }, { 'main.js': group })
+    const loaded = await loadPlugin('moon', { baseDirectory: directory })
+    expect(loaded.file).toBe(join(directory, 'node_modules/@runner-core/fleeting-plugin-moon/main.js'))
+    expect(loaded.createInstanceGroup({}, {} as never)).toBe('made')
+  })
+
+  test.each(['@acme/moon', 'acme-moon', 'fleeting-plugin-moon'])('by the name of a package: %s', async (name) => {
+    install(name, { exports: { '.': { import: './main.js' } } }, { 'main.js': group })
+    expect((await loadPlugin(name, { baseDirectory: directory })).file).toBe(join(directory, `node_modules/${name}/main.js`))
+  })
+
+  test('in a directory above the base one', async () => {
+    install('fleeting-plugin-moon', {}, { 'index.js': group })
+    const { file } = await loadPlugin('moon', { baseDirectory: join(directory, 'etc', 'deep') })
+    expect(file).toBe(join(directory, 'node_modules/fleeting-plugin-moon/index.js'))
+  })
+
+  test('by path, relative to the base directory or absolute', async () => {
+    write('my/plugin.mjs', group)
+    const file = join(directory, 'my/plugin.mjs')
+    expect((await loadPlugin('./plugin.mjs', { baseDirectory: join(directory, 'my') })).file).toBe(file)
+    expect((await loadPlugin('../my/plugin.mjs', { baseDirectory: join(directory, 'my') })).file).toBe(file)
+    expect((await loadPlugin(file)).file).toBe(file)
+  })
+
+  test('where this package is installed, when the base directory has none; from its sources, when this one runs so', async () => {
+    const { file } = await loadPlugin('local', { baseDirectory: directory })
+    expect(file).toMatch(/fleeting-plugin-local[\\/]src[\\/]index\.ts$/)
+  })
+})
+
+describe('not usable', () => {
+  const attempt = (reference: string): Promise<unknown> => loadPlugin(reference, { baseDirectory: directory })
+
+  test.each([
+    ['moon', 'npm install @runner-core/fleeting-plugin-moon'],
+    ['fleeting-plugin-moon', 'npm install @runner-core/fleeting-plugin-moon'],
+    ['@acme/moon', 'npm install @acme/moon'],
+  ])('%s is not installed', async (reference, hint) => {
+    await expect(attempt(reference)).rejects.toMatchObject({ code: 'plugin_not_found', reference, message: expect.stringContaining(hint) })
+  })
+
+  test.each(['', 'two words', '@acme', '@acme/moon/deep', '../', 'moon/../../etc', 'https://acme.example/moon'])(
+    '%j is no name',
+    async (reference) => {
+      await expect(attempt(reference)).rejects.toMatchObject({ name: 'PluginError' })
+    },
+  )
+
+  test('a file that does not exist', async () => {
+    await expect(attempt('./nowhere.js')).rejects.toMatchObject({
+      code: 'plugin_not_found',
+      message: expect.stringContaining(join(directory, 'nowhere.js')),
+    })
+  })
+
+  test('present, but it fails to load: the cause is kept, also when what it imports is missing', async () => {
+    write('throws.mjs', "throw new Error('no good')\n")
+    await expect(attempt('./throws.mjs')).rejects.toMatchObject({ code: 'plugin_failed', cause: { message: 'no good' } })
+    install('fleeting-plugin-moon', {}, { 'index.js': "import 'not-installed-anywhere'\n" })
+    await expect(attempt('moon')).rejects.toMatchObject({ code: 'plugin_failed', cause: expect.any(Error) })
+    write('syntax.mjs', 'export const = 1\n')
+    await expect(attempt('./syntax.mjs')).rejects.toMatchObject({ code: 'plugin_failed' })
+  })
+
+  test('present, but its package cannot be read, or exports nothing', async () => {
+    install('fleeting-plugin-moon', { exports: { './other': './other.js' } }, {})
+    await expect(attempt('moon')).rejects.toMatchObject({ code: 'plugin_failed', message: expect.stringMatching(/exports nothing/) })
+    write('node_modules/fleeting-plugin-moon/package.json', '{ broken')
+    await expect(attempt('moon')).rejects.toMatchObject({ code: 'plugin_failed', cause: expect.any(SyntaxError) })
+  })
+
+  test('loaded, but it is no plugin', async () => {
+    write('empty.mjs', 'export const createInstanceGroup = 7\n')
+    await expect(attempt('./empty.mjs')).rejects.toMatchObject({ code: 'plugin_invalid' })
+  })
+})
+
+test('what a name may mean', () => {
+  expect(candidateNames('local')).toEqual(['@runner-core/fleeting-plugin-local', 'fleeting-plugin-local', 'local'])
+  expect(candidateNames('fleeting-plugin-local')).toEqual(['@runner-core/fleeting-plugin-local', 'fleeting-plugin-local'])
+  expect(candidateNames('@acme/x')).toEqual(['@acme/x'])
+})
+
+test.each([
+  ['./a.js', './a.js'],
+  [{ '.': './a.js' }, './a.js'],
+  [{ import: './a.mjs', require: './a.cjs' }, './a.mjs'],
+  [{ '.': { types: './a.d.ts', node: { import: './node.js' }, default: './a.js' } }, './node.js'],
+  [{ '.': [{ require: './a.cjs' }, './a.js'] }, './a.js'],
+  [{ '.': { require: './a.cjs' } }, undefined],
+  [{ '.': null }, undefined],
+])('exports %j: %j', (exports, entry) => {
+  expect(mainExport(exports)).toBe(entry)
+})
