@@ -12,6 +12,18 @@ export {
   type ScriptRun,
   type ShellName,
 } from './job-environment.ts'
+export { JobError, type JobErrorCode, type JobErrorOptions } from './job-error.ts'
+export { jobFeatures } from './job-features.ts'
 export type { FailureReason, JobOutcome } from './job-outcome.ts'
 export type { GitInfo, JobFeatures, JobHook, JobInfo, JobPayload, JobStep, JobVariable } from './job-payload.ts'
+export type { JobTrace } from './run/job-log.ts'
+export { type RunJobOptions, runJob } from './run/run-job.ts'
+export type { RunnerIdentity } from './runner-identity.ts'
+/** For those who implement a `JobEnvironment`. */
+export type { JobMarker } from './script/job-marker.ts'
+export { type ShellCommandOptions, shellCommand } from './script/shell-command.ts'
+export { killLimitMs, killScript, type SweepOptions } from './script/sweep.ts'
+export { crc32 } from './trace/crc32.ts'
 export { Trace, type TraceAuthor, type TraceOptions } from './trace/trace.ts'
+export type { EnvironmentVariable } from './variables/job-variables.ts'
+export { secretsOf } from './variables/secrets-of.ts'

@@ -1,1 +1,34 @@
-export {}
+/**
+ * Takes jobs from GitLab and runs them on autoscaled machines. The command line interface is `runner-core`; this is what a program of one's own embeds.
+ *
+ * @module
+ */
+
+/** Configuration. */
+export type { FindPlugin } from './config/check-plugins.ts'
+export { loadConfig } from './config/load-config.ts'
+export { type ConfigSource, type ParsedConfig, parseConfig } from './config/parse-config.ts'
+export { ConfigError, describeProblem, type Problem } from './config/problem.ts'
+export type { AutoscalerSettings, ListenAddress, LogFormat, LogLevel, RunnerSettings, ScaleThrottle, Settings } from './config/settings.ts'
+export type { StopMode, StopReport } from './configured-runner.ts'
+/** What would be done about a runner's instances now. */
+export { type FleetPlan, type FleetPlanOptions, readFleetPlan } from './fleet/fleet-plan.ts'
+export type { Delivery } from './gitlab/deliver-outcome.ts'
+/** GitLab's job API. */
+export {
+  JobAbort,
+  type JobAbortCode,
+} from './gitlab/job-abort.ts'
+export { JobApiClient, type JobApiClientOptions, type JobRequestAnswer, type JobUpdate } from './gitlab/job-api-client.ts'
+/** GitLab's job API. */
+export { JobApiError, JobApiError, type JobApiErrorCode, type JobApiErrorCode } from './gitlab/job-api-error.ts'
+export type { JobReply } from './gitlab/job-reply.ts'
+export { JobReporter, type JobReporterOptions } from './gitlab/job-reporter.ts'
+export type { JobCredentials } from './gitlab/parse-job.ts'
+export type { Environment } from './gitlab/proxy.ts'
+export { describeRunner, type RunnerFeature, type RunnerInfo, type RunnerInfoOptions, runnerFeatures } from './gitlab/runner-info.ts'
+export { loadSystemId, type SystemIdOptions } from './identity/system-id.ts'
+export { createLogger, type LoggerOptions, secretsOf } from './logging/create-logger.ts'
+/** The runner itself. */
+export { Runner, type RunnerOptions } from './runner.ts'
+export type { HealthReport } from './status/health.ts'

@@ -1,0 +1,130 @@
+import { type Clock, delay, type Logger, type Random } from '@runner-core/fleeting'
+import type { JobOutcome, JobPayload, Trace } from '@runner-core/job'
+import { outcomeUpdate } from './failure-reason.ts'
+import type { JobApiClient } from './job-api-client.ts'
+import { JobApiError } from './job-api-error.ts'
+import { type JobReply, statusError } from './job-reply.ts'
+import type { TraceUpload } from './trace-upload.ts'
+import { defaultIntervalMs } from './upload-schedule.ts'
+
+/** Whether the coordinator has taken the end of a job; if not, what it said or did last. */
+export type Delivery = { readonly delivered: true } | { readonly delivered: false; readonly error: Error }
+
+export interface DeliveryOptions {
+  readonly client: Pick<JobApiClient, 'updateJob'>
+  readonly job: Pick<JobPayload, 'id' | 'token' | 'features'>
+  /** Ended. */
+  readonly trace: Pick<Trace, 'size' | 'crc32'>
+  readonly upload: TraceUpload
+  readonly outcome: JobOutcome
+  /** Failures in a row after which no more is tried, ≥ 1. */
+  readonly mostTries: number
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+}
+
+/** Times that the whole trace is sent again because its checksum is another on the server. */
+const mostMismatches = 3
+/** A server that works on a trace gives up after 5 minutes itself. */
+const longestUnfinishedMs = 10 * 60_000
+const longestBackoffMs = 60 * 60_000
+
+/**
+ * Sends the rest of the trace, then how the job ended, until the server says that it is done: while it still works on the trace (202) it is asked again, and when
+ * it has another checksum (412) the trace is sent again from the start. A server that takes the trace in no way still learns how the job ended.
+ */
+export async function deliverOutcome(options: DeliveryOptions, signal?: AbortSignal): Promise<Delivery> {
+  const delivery = new OutcomeDelivery(options, signal)
+  for (let failures = 0; ; ) {
+    try {
+      const delivered = await delivery.attempt()
+      if (delivered) return delivered
+      failures = 0
+    } catch (error) {
+      failures += 1
+      if (failures >= options.mostTries || signal?.aborted) return { delivered: false, error: error as Error }
+      options.logger.warn({ job: options.job.id, failures, error }, 'end of job not delivered yet')
+      const waitMs = Math.min(1000 * 2 ** (failures - 1), longestBackoffMs) * (1 - options.random() / 2)
+      await delay(options.clock, waitMs, signal).catch(() => {})
+    }
+  }
+}
+
+class OutcomeDelivery {
+  readonly #options: DeliveryOptions
+  readonly #signal: AbortSignal | undefined
+  /** False when the server does not take the trace: its checksum is left out then, and the server asks no more of it. */
+  #withTrace = true
+  #mismatches = 0
+  #unfinishedSince: number | undefined
+
+  constructor(options: DeliveryOptions, signal: AbortSignal | undefined) {
+    this.#options = options
+    this.#signal = signal
+  }
+
+  /** One update. Undefined: worth another at once. Rejects when it is worth another later. */
+  async attempt(): Promise<Delivery | undefined> {
+    const { client, job, outcome, trace } = this.#options
+    this.#withTrace &&= await this.#sendTrace()
+    const output = this.#withTrace ? { output: { crc32: trace.crc32, bytes: trace.size } } : {}
+    const reply = await client.updateJob(job, { ...outcomeUpdate(outcome, job.features.failure_reasons), ...output }, this.#signal)
+    const error = statusError('end of the job', reply.status, reply.message)
+    switch (reply.status) {
+      case 200:
+        return { delivered: true }
+      case 202:
+        return await this.#waitForServer(reply)
+      case 412:
+        if (!this.#withTrace) return { delivered: false, error }
+        this.#startAgain()
+        return undefined
+      case 400:
+      case 403:
+      case 404:
+      case 409:
+        return { delivered: false, error }
+      default:
+        throw error
+    }
+  }
+
+  /** False when there is no way to bring the trace to the server. */
+  async #sendTrace(): Promise<boolean> {
+    const { upload, job, logger } = this.#options
+    try {
+      while (upload.unsentBytes > 0) {
+        const { status, message } = await upload.sendPiece(this.#signal)
+        if (status === 403 || status === 404 || !upload.isSettled) return false
+        if (status !== 202 && status !== 416) throw statusError('trace', status, message)
+      }
+      return true
+    } catch (error) {
+      if (error instanceof JobApiError || this.#signal?.aborted) throw error
+      logger.error({ job: job.id, error }, 'trace cannot be read')
+      return false
+    }
+  }
+
+  async #waitForServer({ updateIntervalMs = defaultIntervalMs }: JobReply): Promise<Delivery | undefined> {
+    const { clock } = this.#options
+    this.#unfinishedSince ??= clock.now()
+    if (clock.now() - this.#unfinishedSince >= longestUnfinishedMs) {
+      return {
+        delivered: false,
+        error: new JobApiError('unfinished', 'end of the job: the coordinator is not done with its trace', { status: 202 }),
+      }
+    }
+    await delay(clock, updateIntervalMs, this.#signal)
+    return undefined
+  }
+
+  #startAgain(): void {
+    const { upload, job, logger } = this.#options
+    this.#mismatches += 1
+    this.#withTrace = this.#mismatches <= mostMismatches
+    upload.rewind()
+    logger.warn({ job: job.id, mismatches: this.#mismatches }, 'trace is another on the coordinator')
+  }
+}

@@ -1,0 +1,20 @@
+/** Why a job must stop: `canceling` after its `after_script`, the others at once. */
+export type JobAbortCode = 'canceling' | 'canceled' | 'dropped' | 'refused'
+
+const wordings: Readonly<Record<JobAbortCode, string>> = {
+  canceling: 'the job was canceled',
+  canceled: 'the job was canceled at once',
+  dropped: 'the coordinator gave the job up',
+  refused: 'the coordinator takes nothing more about the job',
+}
+
+/** The reason of the signals of a {@link JobReporter}. */
+export class JobAbort extends Error {
+  override readonly name = 'JobAbort'
+  readonly code: JobAbortCode
+
+  constructor(code: JobAbortCode) {
+    super(wordings[code])
+    this.code = code
+  }
+}

@@ -1,0 +1,178 @@
+import { type Clock, type Logger, type Random, silentLogger, systemClock } from '@runner-core/fleeting'
+import type { JobPayload } from '@runner-core/job'
+import { type ConnectionOptions, openRoute, type Route } from './connections.ts'
+import type { HttpAnswer, HttpRequest } from './exchange.ts'
+import { JobApiError } from './job-api-error.ts'
+import { errorMessage, type JobReply, readJobReply, statusError } from './job-reply.ts'
+import { type JobCredentials, parseJob } from './parse-job.ts'
+import { retryingExchange } from './retrying-exchange.ts'
+import { type RunnerInfo, userAgent } from './runner-info.ts'
+import { failUnusableJob } from './unusable-job.ts'
+
+export interface JobApiClientOptions extends ConnectionOptions {
+  /** The coordinator's URL as in `config.toml`; `http` or `https`. */
+  readonly url: string
+  /** The runner's authentication token. */
+  readonly token: string
+  /** Tells this runner manager from others with the same token. */
+  readonly systemId: string
+  readonly info: RunnerInfo
+  /** Longest silence in the answer to a request for a job, milliseconds. Default 10 min: a server may park such requests. */
+  readonly pollTimeoutMs?: number
+  /** Longest silence in any other answer, milliseconds. Default 2 min. */
+  readonly callTimeoutMs?: number
+  readonly clock?: Clock
+  readonly random?: Random
+  readonly logger?: Logger
+}
+
+/** How a request for a job was answered: `refused` means the runner's token; `failed` everything that is no fault of the token. */
+export type JobRequestAnswer =
+  | { readonly result: 'job'; readonly job: JobPayload }
+  | { readonly result: 'none' | 'conflict' }
+  | { readonly result: 'refused' | 'failed'; readonly error: JobApiError }
+
+export interface JobUpdate {
+  readonly state: 'running' | 'success' | 'failed'
+  readonly failureReason?: string
+  /** 0 is not sent. */
+  readonly exitCode?: number
+  /** What the trace must be on the server. */
+  readonly output?: { readonly crc32: number; readonly bytes: number }
+}
+
+/**
+ * GitLab's job API for one runner. Connections are kept and shared; requests for jobs, which a server may park for a minute, have connections of their own. While the
+ * server says "later" (429, 5xx) a call waits and tries again, up to five times.
+ *
+ * Calls reject with a {@link JobApiError} when no answer came, and with the signal's reason when it aborts; what an answer means is for the caller.
+ */
+export class JobApiClient {
+  readonly #options: JobApiClientOptions
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #logger: Logger
+  readonly #basePath: string
+  readonly #userAgent: string
+  readonly #polls: Route
+  readonly #calls: Route
+  #lastUpdate: string | undefined
+
+  /** Thrown: {@link JobApiError} `invalid_config`. */
+  constructor(options: JobApiClientOptions) {
+    const url = parseUrl(options.url)
+    this.#options = options
+    this.#clock = options.clock ?? systemClock
+    this.#random = options.random ?? Math.random
+    this.#logger = options.logger ?? silentLogger
+    this.#basePath = `${url.pathname.replace(/\/+$/, '').replace(/\/ci$/, '')}/api/v4`
+    this.#userAgent = userAgent(options.info)
+    this.#polls = openRoute(url, options, options.pollTimeoutMs ?? 600_000)
+    this.#calls = openRoute(url, options, options.callTimeoutMs ?? 120_000)
+  }
+
+  /**
+   * Asks for a job. With `mayPark` (the default) the server may take its time, until there is one; without, it answers at once. A job that cannot be understood is
+   * given back as failed, with what is wrong with it in its trace, and comes out as `failed` with the code `invalid_job`.
+   */
+  async requestJob({
+    signal,
+    mayPark = true,
+  }: {
+    readonly signal?: AbortSignal
+    readonly mayPark?: boolean
+  } = {}): Promise<JobRequestAnswer> {
+    const { info, token, systemId } = this.#options
+    // A server parks requests whose last_update is still the newest.
+    const body = JSON.stringify({ info, token, system_id: systemId, ...(mayPark && { last_update: this.#lastUpdate }) })
+    const headers = { 'content-type': 'application/json', accept: 'application/json', 'runner-token': token }
+    let answer: HttpAnswer
+    try {
+      answer = await this.#send(this.#polls, { method: 'POST', path: '/jobs/request', headers, body }, signal)
+    } catch (error) {
+      if (error instanceof JobApiError) return { result: 'failed', error }
+      throw error
+    }
+    const lastUpdate = answer.headers['x-gitlab-last-update']
+    if (typeof lastUpdate === 'string' && lastUpdate !== '') this.#lastUpdate = lastUpdate
+    switch (answer.status) {
+      case 201:
+        return await this.#readJob(answer)
+      case 204:
+        return { result: 'none' }
+      case 409:
+        return { result: 'conflict' }
+      default: {
+        const result = answer.status === 403 ? 'refused' : 'failed'
+        return { result, error: statusError('request for a job', answer.status, errorMessage(answer.body)) }
+      }
+    }
+  }
+
+  /** Tells how a job is doing. Repeating it does no harm. */
+  async updateJob(job: JobCredentials, update: JobUpdate, signal?: AbortSignal): Promise<JobReply> {
+    const { info } = this.#options
+    const { state, failureReason, exitCode, output } = update
+    const checksum = output && `crc32:${output.crc32.toString(16).padStart(8, '0')}`
+    const body = JSON.stringify({
+      info,
+      token: job.token,
+      state,
+      failure_reason: failureReason,
+      // Once more for servers that do not know `output` yet.
+      checksum,
+      output: output && { checksum, bytesize: output.bytes },
+      exit_code: exitCode || undefined,
+    })
+    const headers = { 'content-type': 'application/json', accept: 'application/json', 'job-token': job.token }
+    return readJobReply(await this.#send(this.#calls, { method: 'PUT', path: `/jobs/${job.id}`, headers, body }, signal))
+  }
+
+  /** Sends the bytes of a job's trace from `start` on: at least one, at most 1 MiB. */
+  async patchTrace(
+    job: JobCredentials,
+    { start, bytes, isDebugTrace }: { readonly start: number; readonly bytes: Buffer; readonly isDebugTrace: boolean },
+    signal?: AbortSignal,
+  ): Promise<JobReply> {
+    const headers = {
+      'content-type': 'text/plain',
+      'content-range': `${start}-${start + bytes.length - 1}`,
+      'job-token': job.token,
+    }
+    const path = `/jobs/${job.id}/trace?debug_trace=${isDebugTrace}`
+    return readJobReply(await this.#send(this.#calls, { method: 'PATCH', path, headers, body: bytes }, signal))
+  }
+
+  /** Ends every connection, and what is under way on them. */
+  async close(): Promise<void> {
+    await Promise.all([this.#polls.dispatcher.destroy(), this.#calls.dispatcher.destroy()])
+  }
+
+  #send({ dispatcher, origin, pathPrefix, headers }: Route, request: HttpRequest, signal?: AbortSignal): Promise<HttpAnswer> {
+    const sent = {
+      ...request,
+      origin,
+      path: `${pathPrefix}${this.#basePath}${request.path}`,
+      headers: { 'user-agent': this.#userAgent, ...headers, ...request.headers },
+    }
+    return retryingExchange(dispatcher, sent, { clock: this.#clock, random: this.#random }, signal)
+  }
+
+  async #readJob(answer: HttpAnswer): Promise<JobRequestAnswer> {
+    const parsed = parseJob(answer)
+    if ('job' in parsed) return { result: 'job', job: parsed.job }
+    const { problems, credentials } = parsed
+    const error = new JobApiError('invalid_job', `a job that cannot be understood: ${problems.join('; ')}`, { status: 201 })
+    this.#logger.error({ job: credentials?.id, problems }, 'job cannot be understood')
+    if (credentials) await failUnusableJob(this, credentials, problems, this.#logger)
+    return { result: 'failed', error }
+  }
+}
+
+function parseUrl(text: string): URL {
+  try {
+    const url = new URL(text)
+    if (url.protocol === 'http:' || url.protocol === 'https:') return url
+  } catch {}
+  throw new JobApiError('invalid_config', `url: expected an http or https URL, got ${JSON.stringify(text)}`)
+}

@@ -1,0 +1,60 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { HttpAnswer } from './exchange.ts'
+import { JobApiError } from './job-api-error.ts'
+
+/** What the coordinator answered to an update or a piece of trace. What a status means depends on the request. */
+export interface JobReply {
+  readonly status: number
+  /** The job's state on the server, where it says so: `running`, `canceling`, `canceled`, `failed`, … */
+  readonly jobStatus: string | undefined
+  /** How long the runner should wait between pieces of trace, milliseconds > 0, where the server says so. */
+  readonly updateIntervalMs: number | undefined
+  /** Length of the trace on the server, bytes; 0 where it does not say so understandably. */
+  readonly traceSize: number
+  /** The server's words, where it refused. */
+  readonly message: string
+}
+
+/** Reads the parts of an answer that the protocol of a running job knows. */
+export function readJobReply({ status, headers, body }: HttpAnswer): JobReply {
+  const seconds = Number(text(headers, 'x-gitlab-trace-update-interval'))
+  return {
+    status,
+    jobStatus: text(headers, 'job-status') || undefined,
+    updateIntervalMs: seconds > 0 && Number.isFinite(seconds) ? seconds * 1000 : undefined,
+    traceSize: Number(/^\d+-(\d+)$/.exec(text(headers, 'range'))?.[1] ?? 0),
+    message: status < 400 ? '' : errorMessage(body),
+  }
+}
+
+/** The error that a status stands for that the caller has no use for. */
+export function statusError(what: string, status: number, message: string): JobApiError {
+  const code =
+    status === 401 || status === 403
+      ? 'refused'
+      : status === 429
+        ? 'rate_limited'
+        : status >= 500
+          ? 'server_error'
+          : status >= 300
+            ? 'rejected'
+            : 'bad_answer'
+  return new JobApiError(code, `${what}: ${status}${message && ` ${message}`}`, { status })
+}
+
+/** `{"message": "text"}` or `{"message": {"field": ["a", "b"]}}`; of anything else its beginning. */
+export function errorMessage(body: Buffer): string {
+  const plain = body.subarray(0, 300).toString().replace(/\s+/g, ' ').trim()
+  try {
+    const message: unknown = JSON.parse(body.toString()).message
+    if (typeof message === 'string') return message
+    return message === undefined ? plain : JSON.stringify(message)
+  } catch {
+    return plain
+  }
+}
+
+function text(headers: IncomingHttpHeaders, name: string): string {
+  const value = headers[name]
+  return typeof value === 'string' ? value : ''
+}

@@ -1,0 +1,192 @@
+import { type CancelTimer, type Clock, delay, type Logger, type Random, silentLogger, systemClock } from '@runner-core/fleeting'
+import type { JobOutcome, JobPayload, Trace, TraceAuthor } from '@runner-core/job'
+import { type Delivery, deliverOutcome } from './deliver-outcome.ts'
+import { JobAbort, type JobAbortCode } from './job-abort.ts'
+import type { JobApiClient } from './job-api-client.ts'
+import { JobApiError } from './job-api-error.ts'
+import { type JobReply, statusError } from './job-reply.ts'
+import { pieceBytes, TraceUpload } from './trace-upload.ts'
+import { UploadSchedule } from './upload-schedule.ts'
+
+export interface JobReporterOptions {
+  readonly client: Pick<JobApiClient, 'updateJob' | 'patchTrace'>
+  readonly job: Pick<JobPayload, 'id' | 'token' | 'features'>
+  readonly trace: Pick<Trace, 'size' | 'crc32' | 'read' | 'onGrow' | 'end'>
+  /** Whether the job asked for debug output: GitLab then shows its trace to developers only. Default false. */
+  readonly isDebugTrace?: boolean
+  /** Tries to deliver the end of the job while the coordinator fails, ≥ 1. Default 10, which is about 17 minutes. */
+  readonly finalUpdateRetryLimit?: number
+  readonly clock?: Clock
+  readonly random?: Random
+  readonly logger?: Logger
+}
+
+const mostAcceptTries = 5
+const firstAcceptWaitMs = 500
+
+/**
+ * Speaks to the coordinator for one job: takes the job, sends its trace as it grows, learns of its cancellation, and delivers its end. One request at a
+ * time; {@link UploadSchedule} says when.
+ */
+export class JobReporter {
+  readonly #options: JobReporterOptions
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #upload: TraceUpload
+  readonly #schedule: UploadSchedule
+  readonly #canceling = new AbortController()
+  readonly #aborted = new AbortController()
+  /** Cuts what is under way when {@link finish} is told to hurry. */
+  readonly #hurry = new AbortController()
+  readonly #stopListening: () => void
+  #isLive = false
+  #contact: Promise<void> | undefined
+  #cancelTimer: CancelTimer = () => {}
+  #timerAt = Number.POSITIVE_INFINITY
+
+  constructor(options: JobReporterOptions) {
+    this.#options = options
+    this.#clock = options.clock ?? systemClock
+    this.#logger = options.logger ?? silentLogger
+    this.#upload = new TraceUpload(options.client, options.job, options.trace, { isDebugTrace: options.isDebugTrace ?? false })
+    this.#schedule = new UploadSchedule(this.#clock.now())
+    this.#stopListening = options.trace.onGrow((author) => this.#grew(author))
+  }
+
+  /** Aborted, with a {@link JobAbort}, when the job was canceled: its script must end, its `after_script` may still run. */
+  get canceling(): AbortSignal {
+    return this.#canceling.signal
+  }
+
+  /** Aborted, with a {@link JobAbort}, when nobody wants the job's result any more: everything must end at once. */
+  get aborted(): AbortSignal {
+    return this.#aborted.signal
+  }
+
+  /**
+   * Tells the coordinator that the job runs, which with two-phase commit is what takes the job. `gone`: somebody else has it, or nobody wants it; no more must be
+   * said about it. Rejects with a {@link JobApiError} when the coordinator fails five times in a row, and with the signal's reason.
+   */
+  async accept(signal?: AbortSignal): Promise<'accepted' | 'gone'> {
+    const reply = await this.#announceRunning(signal)
+    this.#heed(reply)
+    if (reply.status >= 400 || this.aborted.aborted) {
+      this.#stopListening()
+      return 'gone'
+    }
+    this.#isLive = true
+    this.#arm()
+    return 'accepted'
+  }
+
+  /** Sends what the trace has now, whatever the interval: for lines that somebody waits for. Use it rarely: servers allow 200 requests a minute per job. */
+  flushNow(): void {
+    this.#schedule.flush(this.#clock.now())
+    this.#arm()
+  }
+
+  /**
+   * Ends the trace and delivers it, and how the job ended, to the coordinator. Never rejects. Gives up after {@link JobReporterOptions.finalUpdateRetryLimit} failures
+   * in a row, when `signal` aborts, and after one try where the job was aborted.
+   */
+  async finish(outcome: JobOutcome, signal?: AbortSignal): Promise<Delivery> {
+    this.#isLive = false
+    this.#cancelTimer()
+    this.#stopListening()
+    this.#options.trace.end()
+    const hurry = (): void => this.#hurry.abort(signal?.reason)
+    if (signal?.aborted) hurry()
+    signal?.addEventListener('abort', hurry, { once: true })
+    await this.#contact
+    signal?.removeEventListener('abort', hurry)
+    const { client, job, trace, random = Math.random } = this.#options
+    const { aborted, reason } = this.aborted
+    if (aborted && (reason as JobAbort).code === 'refused') return { delivered: false, error: reason as JobAbort }
+    const mostTries = aborted ? 1 : (this.#options.finalUpdateRetryLimit ?? 10)
+    const { clock, logger } = { clock: this.#clock, logger: this.#logger }
+    return await deliverOutcome({ client, job, trace, upload: this.#upload, outcome, mostTries, clock, random, logger }, signal)
+  }
+
+  async #announceRunning(signal?: AbortSignal): Promise<JobReply> {
+    const { client, job } = this.#options
+    for (let tries = 1; ; tries++) {
+      let failure: JobApiError
+      try {
+        const reply = await client.updateJob(job, { state: 'running' }, signal)
+        if ([200, 202, 400, 403, 404, 409].includes(reply.status)) return reply
+        failure = statusError('accepting a job', reply.status, reply.message)
+      } catch (error) {
+        if (!(error instanceof JobApiError)) throw error
+        failure = error
+      }
+      if (tries === mostAcceptTries) throw failure
+      await delay(this.#clock, firstAcceptWaitMs * 2 ** (tries - 1), signal)
+    }
+  }
+
+  #grew(author: TraceAuthor): void {
+    this.#schedule.grew(author, this.#clock.now())
+    this.#arm()
+  }
+
+  /** Sets the timer for what comes next, unless an earlier one is set. */
+  #arm(): void {
+    if (!this.#isLive || this.#contact) return
+    const at = this.#nextAt()
+    if (at >= this.#timerAt) return
+    this.#cancelTimer()
+    this.#timerAt = at
+    this.#cancelTimer = this.#clock.after(Math.max(at - this.#clock.now(), 0), () => this.#onTimer())
+  }
+
+  #nextAt(): number {
+    return this.#schedule.nextAt({ hasUnsent: this.#upload.unsentBytes > 0 })
+  }
+
+  #onTimer(): void {
+    this.#timerAt = Number.POSITIVE_INFINITY
+    // What the timer was set for may have become less urgent; timers come up to a millisecond early.
+    if (this.#nextAt() < this.#clock.now() + 1) {
+      this.#contact = this.#speak().finally(() => {
+        this.#contact = undefined
+        this.#arm()
+      })
+    } else this.#arm()
+  }
+
+  /** Sends a piece of trace if there is one, else a sign of life. */
+  async #speak(): Promise<void> {
+    const { client, job } = this.#options
+    const upload = this.#upload
+    const isPiece = upload.unsentBytes > 0
+    if (isPiece) this.#schedule.pieceStarts(this.#clock.now())
+    try {
+      const reply = isPiece
+        ? await upload.sendPiece(this.#hurry.signal)
+        : await client.updateJob(job, { state: 'running' }, this.#hurry.signal)
+      this.#heed(reply)
+      if (reply.status === 404 && !isPiece) this.#abort('refused')
+      const isCorrected = reply.status === 416 && upload.isSettled
+      if (reply.status >= 300 && !isCorrected) throw statusError(isPiece ? 'trace' : 'sign of life', reply.status, reply.message)
+      this.#schedule.contacted(this.#clock.now(), { unsentBytes: upload.unsentBytes, isFull: upload.unsentBytes >= pieceBytes })
+      if (isCorrected) this.#schedule.flush(this.#clock.now())
+    } catch (error) {
+      this.#logger.debug({ job: job.id, error }, 'coordinator did not take an update')
+      this.#schedule.failed(this.#clock.now())
+    }
+  }
+
+  /** What any answer says beside its status. */
+  #heed({ status, jobStatus, updateIntervalMs }: JobReply): void {
+    if (updateIntervalMs !== undefined) this.#schedule.setInterval(updateIntervalMs)
+    if (jobStatus === 'canceled') this.#abort('canceled')
+    else if (jobStatus === 'failed') this.#abort('dropped')
+    else if (status === 403) this.#abort('refused')
+    else if (jobStatus === 'canceling') this.#canceling.abort(new JobAbort('canceling'))
+  }
+
+  #abort(code: JobAbortCode): void {
+    this.#isLive = false
+    this.#aborted.abort(new JobAbort(code))
+  }
+}

@@ -1,0 +1,36 @@
+import { type Clock, delay, type Random } from '@runner-core/fleeting'
+import type { Dispatcher } from 'undici'
+import { exchange, type HttpAnswer, type HttpRequest } from './exchange.ts'
+import { JobApiError } from './job-api-error.ts'
+import { isWorthRetrying, mostTries, retryWaitMs } from './retry-wait.ts'
+
+/**
+ * As {@link exchange}, but again while the server says "later": up to five tries, after which the last answer counts. A request that may safely arrive twice
+ * (not `POST`) is sent again at once, a single time, when its connection broke: a kept connection may end just as it is used.
+ */
+export async function retryingExchange(
+  dispatcher: Dispatcher,
+  request: HttpRequest,
+  { clock, random }: { readonly clock: Clock; readonly random: Random },
+  signal?: AbortSignal,
+): Promise<HttpAnswer> {
+  for (let tries = 1; ; tries++) {
+    const answer = await exchangeOverBrokenConnection(dispatcher, request, signal)
+    if (!isWorthRetrying(answer.status) || tries === mostTries) return answer
+    await delay(clock, retryWaitMs(answer, tries, { wallTime: clock.wallTime(), random }), signal)
+  }
+}
+
+async function exchangeOverBrokenConnection(dispatcher: Dispatcher, request: HttpRequest, signal?: AbortSignal): Promise<HttpAnswer> {
+  try {
+    return await exchange(dispatcher, request, signal)
+  } catch (error) {
+    if (request.method === 'POST' || !isBroken(error)) throw error
+    return await exchange(dispatcher, request, signal)
+  }
+}
+
+function isBroken(error: unknown): boolean {
+  const cause = error instanceof JobApiError ? (error.cause as NodeJS.ErrnoException | undefined) : undefined
+  return cause !== undefined && ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'].includes(cause.code ?? '')
+}
