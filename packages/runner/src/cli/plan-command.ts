@@ -41,7 +41,7 @@ function planLines({
     ...remove.map(({ id, reason }) => `remove ${id}: ${reason}`),
   ]
   return [
-    `${runner}: group ${group.id}, at most ${maxInstances} instances`,
+    `${runner}: group ${group.id}, ${Number.isFinite(maxInstances) ? `at most ${maxInstances} instances` : 'no bound on instances'}`,
     `  instances: ${counts.length === 0 ? 'none' : counts.join(', ')}`,
     `  policy: idle_count ${policy.idleCount}, idle_time ${policy.idleTimeMs / 1000} s, scale_factor ${policy.scaleFactor}, in force for ${policy.periods.join(' | ')}`,
     ...(group.findings ?? []).map(({ severity, code, message, fix }) => `  ${severity} ${code}: ${message}; ${fix}`),

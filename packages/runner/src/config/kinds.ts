@@ -70,9 +70,12 @@ export const positiveDuration: Kind<number> = leaf('a duration above 0 such as "
   typeof value === 'string' ? parseGoDuration(value) || undefined : undefined,
 )
 
-/** A number of seconds; the value is in milliseconds. 0 means `zeroMeans`, as in the files that `gitlab-runner register` writes. */
+/** A number of seconds, or a Go duration; the value is in milliseconds. 0 means `zeroMeans` seconds, as in the files that `gitlab-runner register` writes. */
 export function seconds({ zeroMeans }: { readonly zeroMeans: number }): Kind<number> {
-  return leaf('a number of seconds ≥ 0', (value) => (within(value, { min: 0 }) ? (value === 0 ? zeroMeans : value) * 1_000 : undefined))
+  return leaf('a number of seconds ≥ 0, or a duration', (value) => {
+    const ms = typeof value === 'string' ? parseGoDuration(value) : within(value, { min: 0 }) ? value * 1_000 : undefined
+    return ms === 0 ? zeroMeans * 1_000 : ms
+  })
 }
 
 export const httpUrl: Kind<string> = leaf('an http or https URL without credentials', (value) => {

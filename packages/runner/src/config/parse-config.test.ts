@@ -52,7 +52,7 @@ check_interval = 0.5
 log_level = "debug"
 log_format = "json"
 listen_address = "[::1]:9252"
-shutdown_timeout = 7
+shutdown_timeout = "7s"
 ${runner}id = 12
 tls-ca-file = "ca.pem"
 tls-cert-file = "cert.pem"
@@ -216,9 +216,9 @@ describe('one bad value, one problem', () => {
   const inAutoscaler = (line: string): string => `${minimal}${line}\n`
   test.each([
     [global('concurrent = 1.5'), 'concurrent: expected a whole number ≥ 0, got 1.5'],
-    [global('check_interval = "3s"'), 'check_interval: expected a number of seconds ≥ 0, got "3s"'],
-    [global('check_interval = nan'), 'check_interval: expected a number of seconds ≥ 0, got NaN'],
-    [global('shutdown_timeout = inf'), 'shutdown_timeout: expected a number of seconds ≥ 0, got Infinity'],
+    [global('check_interval = "3"'), 'check_interval: expected a number of seconds ≥ 0, or a duration, got "3"'],
+    [global('check_interval = nan'), 'check_interval: expected a number of seconds ≥ 0, or a duration, got NaN'],
+    [global('shutdown_timeout = inf'), 'shutdown_timeout: expected a number of seconds ≥ 0, or a duration, got Infinity'],
     [global('log_level = "loud"'), 'log_level: expected "debug" or "info" or "warn" or "error", got "loud"'],
     [global('listen_address = "9252"'), 'listen_address: expected an address such as "127.0.0.1:9252" or ":9252", got "9252"'],
     [global('listen_address = ":99999"'), 'listen_address: expected an address such as "127.0.0.1:9252" or ":9252", got ":99999"'],

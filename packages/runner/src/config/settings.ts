@@ -7,6 +7,8 @@ import type { ConnectorConfig } from '@runner-core/fleeting'
 import type { IdlePolicy } from '@runner-core/taskscaler'
 import type { ListenAddress } from './kinds.ts'
 
+export type { ListenAddress }
+
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 /** `runner` is GitLab Runner's word for `text`. */
 export type LogFormat = 'text' | 'json' | 'runner'

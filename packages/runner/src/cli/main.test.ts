@@ -1,0 +1,155 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { version } from '../version.ts'
+import { main } from './main.ts'
+
+/** Runs one command line in this process. */
+async function runCli(...args: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const [stdout, stderr]: string[][] = [[], []]
+  const code = await main(args, { out: (line) => stdout.push(`${line}\n`), err: (line) => stderr.push(`${line}\n`) })
+  return { code, stdout: stdout.join(''), stderr: stderr.join('') }
+}
+
+let folder: string
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'runner-core-cli-'))
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+function config(name: string, { top = '', plugin = 'local', autoscaler = '', more = '' } = {}): string {
+  const file = join(folder, name)
+  writeFileSync(
+    file,
+    `${top}
+[[runners]]
+name = "one"
+url = "http://127.0.0.1:9"
+token = "glrt-very-secret"
+executor = "instance"
+[runners.autoscaler]
+plugin = "${plugin}"
+max_instances = 4
+${autoscaler}
+${more}`,
+  )
+  return file
+}
+
+describe('usage', () => {
+  test('version', async () => {
+    expect(await runCli('version')).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' })
+    expect((await runCli('--version')).stdout).toBe(`${version}\n`)
+  })
+
+  test('help, everywhere', async () => {
+    const helps = [['--help'], ['help'], ...['run', 'validate', 'plan', 'version'].map((command) => [command, '--help'])]
+    for (const { code, stdout, stderr } of await Promise.all(helps.map((args) => runCli(...args)))) {
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+      expect(stdout).toMatch(/^Usage: runner-core.*Exit codes: 0 done, 1 failed, 2 bad input/s)
+    }
+  })
+
+  test.each([
+    [['vlidate'], "error: unknown command 'vlidate'; did you mean validate?\n"],
+    [['validate', '--confg', 'x'], "error: unknown option '--confg'; did you mean --config?\n"],
+    [['validate', 'x'], "error: too many arguments for 'validate'. Expected 0 arguments but got 1.\n"],
+    [['run', '--config'], "error: option '-c, --config <file>' argument missing\n"],
+    [['run', '-c', 'nowhere.toml'], 'error: nowhere.toml: expected a readable file, got no such file\n'],
+  ])('%j is bad input: one line', async (args, stderr) => {
+    expect(await runCli(...args)).toEqual({ code: 2, stdout: '', stderr })
+  })
+
+  test('no command: the help, as an error', async () => {
+    const { code, stdout, stderr } = await runCli()
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toContain('Usage: runner-core')
+  })
+})
+
+describe('validate', () => {
+  test('a good configuration, with a warning for a key that is ignored', async () => {
+    const file = config('good.toml', { more: '[runners.cache]' })
+    expect(await runCli('validate', '--config', file)).toEqual({
+      code: 0,
+      stdout: `${file}: valid, 1 runner\n`,
+      stderr: `warning: ${file}:11: runners[0].cache: not supported yet, ignored\n`,
+    })
+  })
+
+  test('five mistakes are named, all five, and nothing secret', async () => {
+    const file = config('broken.toml', {
+      top: 'concurrent = "many"\nlog_levle = "info"',
+      plugin: 'nosuch',
+      autoscaler: 'idle_count = 1',
+      more: '[[runners.autoscaler.policy]]\ntimezone = "Nowhere"',
+    })
+    const { code, stdout, stderr } = await runCli('validate', '--config', file)
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr.trim().split('\n')).toEqual([
+      `error: ${file}:1: concurrent: expected a whole number ≥ 0, got "many"`,
+      `error: ${file}:2: log_levle: expected a known key, got an unknown one; did you mean log_level?`,
+      `error: ${file}:9: runners[0].autoscaler.plugin: expected a plugin that can be loaded, got plugin "nosuch": it is not installed; try: npm install @runner-core/fleeting-plugin-nosuch`,
+      `error: ${file}:11: runners[0].autoscaler.idle_count: expected a known key, got an unknown one`,
+      `error: ${file}:13: runners[0].autoscaler.policy[0].timezone: expected an IANA time zone such as "Europe/Berlin", got "Nowhere"`,
+    ])
+    expect(stderr).not.toContain('secret')
+  })
+
+  test("a plugin's own settings are checked by the plugin, each problem in its place", async () => {
+    const file = config('plugin.toml', { autoscaler: 'plugin_config = { max_size = -1, shel = "/bin/sh" }' })
+    const { code, stderr } = await runCli('validate', '--config', file)
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/:10: runners\[0\]\.autoscaler\.plugin_config\.max_size: expected .*, got -1\n/)
+    expect(stderr).toMatch(/:10: runners\[0\]\.autoscaler\.plugin_config\.shel: expected .*shell/)
+    expect(stderr.trim().split('\n')).toHaveLength(2)
+  })
+
+  test('run says the same, and starts nothing', async () => {
+    const file = config('run.toml', { top: 'check_interval = -1' })
+    const { code, stdout, stderr } = await runCli('run', '--config', file)
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toBe(`error: ${file}:1: check_interval: expected a number of seconds ≥ 0, or a duration, got -1\n`)
+    expect(existsSync(join(folder, '.runner_system_id'))).toBe(false)
+  })
+})
+
+describe('plan', () => {
+  test('says what would be done and why, and makes nothing', async () => {
+    const file = config('plan.toml', {
+      autoscaler: `plugin_config = { root_dir = "${folder}/plan" }`,
+      more: '[[runners.autoscaler.policy]]\nidle_count = 2',
+    })
+    const { code, stdout } = await runCli('plan', '--config', file)
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^one: group local\/one, at most 4 instances\n {2}instances: none\n/)
+    expect(stdout).toMatch(/ {2}increase by 2: .*2 to keep idle/)
+    expect(existsSync(join(folder, 'plan')) ? readdirSync(join(folder, 'plan')) : []).toEqual([])
+  })
+
+  test('as JSON', async () => {
+    const file = config('json.toml', { more: '[[runners.autoscaler.policy]]\nidle_count = 9' })
+    const { code, stdout } = await runCli('plan', '--json', '--config', file)
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject([
+      { runner: 'one', maxInstances: 4, plan: { increase: [{ count: 4 }], heldBack: { count: 5, blockedBy: 'max_instances' } } },
+    ])
+  })
+
+  test('a group that cannot be read is an error, and the others are planned', async () => {
+    const second =
+      '[[runners]]\nname = "two"\nurl = "http://127.0.0.1:9"\ntoken = "glrt-x"\nexecutor = "instance"\n[runners.autoscaler]\nplugin = "PLUGIN"'.replace(
+        'PLUGIN',
+        join(folder, 'broken-plugin.mjs'),
+      )
+    writeFileSync(
+      join(folder, 'broken-plugin.mjs'),
+      'export const createInstanceGroup = () => ({ init: async () => { throw new Error("no permission") }, shutdown: async () => {} })',
+    )
+    const file = config('two.toml', { more: second })
+    const { code, stdout, stderr } = await runCli('plan', '--config', file)
+    expect({ code, stderr }).toEqual({ code: 1, stderr: 'error: runner two: no permission\n' })
+    expect(stdout).toContain('one: group local/one')
+  })
+})

@@ -1,0 +1,44 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+const bin = fileURLToPath(new URL('../bin/runner-core.js', import.meta.url))
+
+/** A run of `runner-core`, with what it said so far. */
+export interface BinRun {
+  readonly process: ChildProcess
+  stdout: string
+  stderr: string
+  /** Exit code, or the signal's name. */
+  readonly ended: Promise<number | string>
+}
+
+/** Starts `runner-core` as a shell would. */
+export function startBin(
+  args: readonly string[],
+  { node = process.execPath, cwd }: { readonly node?: string; readonly cwd?: string } = {},
+): BinRun {
+  const child = spawn(node, [bin, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+  const run: BinRun = {
+    process: child,
+    stdout: '',
+    stderr: '',
+    ended: new Promise((resolve) => child.on('close', (code, signal) => resolve(code ?? (signal as string)))),
+  }
+  child.stdout.on('data', (chunk: Buffer) => {
+    run.stdout += chunk.toString()
+  })
+  child.stderr.on('data', (chunk: Buffer) => {
+    run.stderr += chunk.toString()
+  })
+  return run
+}
+
+/** Runs it to its end. */
+export async function runBin(
+  args: readonly string[],
+  options?: Parameters<typeof startBin>[1],
+): Promise<{ code: number | string; stdout: string; stderr: string }> {
+  const run = startBin(args, options)
+  const code = await run.ended
+  return { code, stdout: run.stdout, stderr: run.stderr }
+}
