@@ -99,7 +99,9 @@ describe('asking for jobs', () => {
     const json = await runner.begin()
     await runner.patch(json, 0, 'xxMA')
     await clock.advance(3)
-    await runner.patch(json, 4, 'RKMARK')
+    await runner.patch(json, 4, 'RK')
+    await clock.advance(3)
+    await runner.patch(json, 6, 'MARK')
     expect(job.times.firstOutputAt! - job.times.firstTraceAt!).toBe(3)
   })
 
