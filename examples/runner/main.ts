@@ -1,0 +1,14 @@
+// The runner in a program of one's own: `node main.ts config.toml`.
+import { loadPlugin } from '@runner-core/fleeting'
+import { loadConfig, Runner } from '@runner-core/runner'
+
+const { settings, warnings } = await loadConfig(process.argv[2] ?? 'config.toml', loadPlugin)
+for (const { path, message } of warnings) console.warn(`${path}: ${message}`)
+
+const runner = await Runner.start({ settings })
+console.log('taking jobs; Ctrl-C lets running ones finish')
+
+process.once('SIGINT', async () => {
+  const { remainingInstances } = await runner.stop('graceful')
+  if (remainingInstances.length > 0) console.error(`still there: ${remainingInstances.join(', ')}`)
+})
