@@ -1,0 +1,40 @@
+import { accessSync, constants, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { isAbsolute } from 'node:path'
+import { ConfigTable } from '@runner-core/fleeting'
+
+/** `[runners.autoscaler.plugin_config]` of the plugin `local`, parsed. */
+export interface LocalConfig {
+  /** Key `max_size`: the largest number of instances. Each is a process of about 60 MB. Default: no limit but `max_instances`. */
+  readonly maxSize: number
+  /** Key `root_dir`: where the group makes its directory, which holds the instances' homes. Default: the system's directory for temporary files. */
+  readonly rootDir: string
+  /** Key `shell`: what commands run in, an absolute path. Default `/bin/sh`. */
+  readonly shell: string
+  /** Key `boot_delay_ms`: how long an instance stays `creating` before its process starts, to watch how a slow cloud is dealt with. Default 0. */
+  readonly bootDelayMs: number
+}
+
+/** Thrown: `invalid_config`, with every problem. */
+export function parseConfig(config: unknown): LocalConfig {
+  const table = new ConfigTable(config)
+  const parsed: LocalConfig = {
+    maxSize: table.integer('max_size', { min: 1 }) ?? Number.POSITIVE_INFINITY,
+    rootDir: table.string('root_dir') ?? tmpdir(),
+    shell: table.string('shell') ?? '/bin/sh',
+    bootDelayMs: table.integer('boot_delay_ms', { max: 3_600_000 }) ?? 0,
+  }
+  if (!isAbsolute(parsed.rootDir)) table.problem('root_dir', 'an absolute path')
+  if (!isExecutable(parsed.shell)) table.problem('shell', 'the absolute path of a shell on this machine', JSON.stringify(parsed.shell))
+  table.check()
+  return parsed
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return isAbsolute(path) && statSync(path).isFile()
+  } catch {
+    return false
+  }
+}
