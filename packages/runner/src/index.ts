@@ -13,15 +13,11 @@ export type { AutoscalerSettings, ListenAddress, LogFormat, LogLevel, RunnerSett
 export type { StopMode, StopReport } from './configured-runner.ts'
 /** What would be done about a runner's instances now. */
 export { type FleetPlan, type FleetPlanOptions, readFleetPlan } from './fleet/fleet-plan.ts'
+/** GitLab's job API. */
 export type { Delivery } from './gitlab/deliver-outcome.ts'
-/** GitLab's job API. */
-export {
-  JobAbort,
-  type JobAbortCode,
-} from './gitlab/job-abort.ts'
+export { JobAbort, type JobAbortCode } from './gitlab/job-abort.ts'
 export { JobApiClient, type JobApiClientOptions, type JobRequestAnswer, type JobUpdate } from './gitlab/job-api-client.ts'
-/** GitLab's job API. */
-export { JobApiError, JobApiError, type JobApiErrorCode, type JobApiErrorCode } from './gitlab/job-api-error.ts'
+export { JobApiError, type JobApiErrorCode } from './gitlab/job-api-error.ts'
 export type { JobReply } from './gitlab/job-reply.ts'
 export { JobReporter, type JobReporterOptions } from './gitlab/job-reporter.ts'
 export type { JobCredentials } from './gitlab/parse-job.ts'

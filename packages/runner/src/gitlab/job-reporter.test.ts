@@ -274,6 +274,15 @@ describe('a silent job', () => {
     expect((await requestAfter(1)).kind).toBe('update')
   })
 
+  it('does not insist on it when the coordinator fails', async () => {
+    await accepted()
+    server.answer('update', { status: 418 })
+    await requestAfter(30_000)
+    await silenceFor(2999)
+    expect((await requestAfter(1)).kind).toBe('update')
+    await silenceFor(29_999)
+  })
+
   it('learns so that it is canceled', async () => {
     await accepted({ 'x-gitlab-trace-update-interval': '1' })
     server.answer('update', { headers: { 'job-status': 'canceling' } }, { headers: { 'job-status': 'canceled' } })
