@@ -118,8 +118,9 @@ export class Launcher {
     for (const launch of this.#launches) {
       const step = nextStep(launch, now, this.#around.listedAt())
       if (step === 'expired') this.#expire(launch)
+      else if (step === 'wait' && now >= launch.deadlineAt) this.#around.expectInstances()
       else if (step === 'send' && blocked && launch.phase === 'queued') this.#unqueue(launch)
-      else if (step === 'send' && closed) this.#end(launch)
+      else if (step === 'end' || (step === 'send' && closed)) this.#end(launch)
       else if (step === 'send' && !blocked && !this.#calling.has(launch.placement)) void this.#send(launch)
     }
     for (const [token, { endedAt }] of this.#ended) {
@@ -132,7 +133,8 @@ export class Launcher {
   nextAt(now: number): number {
     let next = Infinity
     for (const { phase, retryAt, deadlineAt } of this.#launches) {
-      if (phase !== 'sent') next = Math.min(next, deadlineAt, phase === 'uncertain' && retryAt > now ? retryAt : Infinity)
+      if (deadlineAt > now) next = Math.min(next, deadlineAt)
+      if (phase === 'uncertain' && retryAt > now) next = Math.min(next, retryAt)
     }
     return next
   }
@@ -240,21 +242,21 @@ export class Launcher {
     this.#endIfComplete(launch)
   }
 
-  /** The call failed. A clear refusal gives the capacity back at once; after anything else nobody knows, and `list` is read before it is asked again. */
+  /**
+   * The call failed. A clear refusal gives the capacity back, as soon as a `list` shows that it was one: a client that retries by itself may have got two answers, and shows us the last.
+   * After anything else nobody knows, and it is asked again, under the same token, once `list` had time to show what came of it.
+   */
   #unanswered(launch: Launch, error: GroupError): void {
     const { settings, clock, logger, observer } = this.#context
     logger.error({ err: error, launchToken: launch.launchToken }, 'increasing instances failure')
     observer.launchFailed?.(error.code, launch.count)
     const until = this.#refused(error, launch.placement)
-    if (error.code !== 'transient') {
-      this.#end(launch)
-      return
-    }
     const now = clock.now()
+    const refused = error.code !== 'transient'
     launch.phase = launch.seen > 0 ? 'accepted' : 'uncertain'
-    launch.deadlineAt = Math.min(launch.deadlineAt, now + settings.launchTimeoutMs)
-    launch.listedAfter = now + settings.listLagMs
-    launch.retryAt = Math.max(launch.listedAfter, until)
+    launch.listedAfter = refused ? now : now + settings.listLagMs
+    launch.deadlineAt = Math.max(Math.min(launch.deadlineAt, now + settings.launchTimeoutMs), launch.listedAfter)
+    launch.retryAt = refused ? Infinity : Math.max(launch.listedAfter, until)
     this.#around.expectInstances()
     this.#endIfComplete(launch)
   }

@@ -60,7 +60,7 @@ export class Lister {
 
   /** An instance came into use: the next `list` must not be later than this after the last. */
   within(intervalMs: number): void {
-    if (this.#beganAt + intervalMs < this.#wantedAt) this.#want(this.#beganAt + intervalMs)
+    this.#want(this.#beganAt + intervalMs)
   }
 
   pass(now: number): void {
@@ -86,7 +86,8 @@ export class Lister {
   }
 
   #want(at: number): void {
-    this.#wantedAt = Math.min(this.#wantedAt, at)
+    if (at >= this.#wantedAt) return
+    this.#wantedAt = at
     this.#context.wake()
   }
 

@@ -46,6 +46,8 @@ export class Remover {
     if (task === undefined) return undefined
     this.#tasks.delete(id)
     this.#context.intents.end('removal', id)
+    // Nothing is left to delete, so nothing is left that could prove the breaker wrong.
+    if (this.#tasks.size === 0) this.#around.worked('decrease')
     return task.sentAt
   }
 
@@ -118,7 +120,7 @@ export class Remover {
     const failures = new Map(errors.map((error) => [error.instanceId, asGroupError(error)]))
     for (const error of failures.values()) {
       if (error.code === 'throttled') caller.holdOff(error)
-      this.#around.tripped('decrease', error)
+      this.#failed(error)
     }
     for (const id of ids) {
       const error =
@@ -137,8 +139,13 @@ export class Remover {
   #unanswered(ids: readonly string[], error: GroupError): void {
     const { clock, random, logger } = this.#context
     logger.error({ err: error, amount: ids.length }, 'decreasing instances')
-    this.#around.tripped('decrease', error)
+    this.#failed(error)
     for (const id of ids) this.#change(id, (task) => afterRefused(task, error, clock.now(), random))
+  }
+
+  /** Matters only while there is something to delete, which will prove it wrong or right. */
+  #failed(error: GroupError): void {
+    if (this.#tasks.size > 0) this.#around.tripped('decrease', error)
   }
 
   #retryLater(task: RemovalTask, now: number): RemovalTask {

@@ -16,7 +16,7 @@ export interface Launch {
   ids: Set<string> | undefined
   /** `Infinity` until the cloud accepted, or may have. */
   deadlineAt: number
-  /** While `uncertain`: not to be asked again before this, and before a `list` that began after `listedAfter`. */
+  /** While `uncertain`: whether it is asked again, not before this and not before a `list` that began after `listedAfter`; `Infinity`: it is given up after that `list`. */
   retryAt: number
   listedAfter: number
 }
@@ -79,12 +79,17 @@ export function countSeen(launch: Launch, id: string): void {
   if (launch.phase === 'uncertain') launch.phase = 'accepted'
 }
 
-/** What happens next to a launch: `send` it now, give it up as `expired`, or `wait`. `listedAt` is when the last successful `list` began. */
-export function nextStep(launch: Launch, now: number, listedAt: number): 'send' | 'expired' | 'wait' {
+/**
+ * What happens next to a launch: `send` it now, `end` it because it was refused, give it up as `expired`, or `wait`. `listedAt` is when the last successful `list` began:
+ * a launch is given up only when a `list` that began after its deadline does not show what it should have brought.
+ */
+export function nextStep(launch: Launch, now: number, listedAt: number): 'send' | 'end' | 'expired' | 'wait' {
   if (launch.phase === 'sent') return 'wait'
-  if (now >= launch.deadlineAt) return 'expired'
+  if (listedAt >= launch.deadlineAt) return 'expired'
   if (launch.phase === 'queued') return 'send'
-  return launch.phase === 'uncertain' && now >= launch.retryAt && listedAt >= launch.listedAfter ? 'send' : 'wait'
+  if (launch.phase === 'accepted' || listedAt < launch.listedAfter) return 'wait'
+  if (launch.retryAt === Infinity) return 'end'
+  return now >= launch.retryAt && now < launch.deadlineAt ? 'send' : 'wait'
 }
 
 /** As plain data, for snapshots. */

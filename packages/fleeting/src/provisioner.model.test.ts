@@ -1,0 +1,320 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { GroupError, type GroupErrorCode, groupErrorCodes } from './errors.ts'
+import type { DecreaseResult, IncreaseRequest, IncreaseResult } from './instance-group.ts'
+import { isUsable } from './provisioner/instance.ts'
+import { launchAllowance } from './provisioner/launch-state.ts'
+import type { ProvisionerSettingsInput } from './provisioner/settings.ts'
+import { Provisioner } from './provisioner.ts'
+import type { FleetLease, StateChange } from './state-store.ts'
+import { ManualClock } from './testing/manual-clock.ts'
+import { simpleShell } from './testing/memory-connection.ts'
+import { MemoryGroup, type MemoryGroupOptions, type MemoryOperation } from './testing/memory-group.ts'
+import { seededRandom } from './testing/seeded-random.ts'
+
+const never = new AbortController().signal
+const max = 6
+
+/** Short enough that a run covers every timeout. */
+const settings: ProvisionerSettingsInput = {
+  launchTimeoutMs: 60_000,
+  stuckTimeoutMs: 90_000,
+  callTimeoutMs: 15_000,
+  deletionRetryIntervalMs: 10_000,
+  breakerProbe: { baseMs: 30_000, maxMs: 120_000 },
+}
+
+type Step =
+  | { readonly do: 'request'; readonly count: number }
+  | { readonly do: 'advance'; readonly ms: number }
+  | {
+      readonly do: 'remove' | 'acquire' | 'acquireRogue' | 'release' | 'preempt' | 'connect' | 'good' | 'bad' | 'isolate'
+      readonly which: number
+    }
+  | { readonly do: 'force'; readonly which: number; readonly state: 'failed' | 'unknown' | 'deleting' | 'creating' | 'suspended' }
+  | {
+      readonly do: 'fail'
+      readonly operation: MemoryOperation
+      readonly code: GroupErrorCode
+      readonly kind: 'error' | 'afterActing'
+      readonly times: number
+    }
+  | { readonly do: 'hang'; readonly operation: MemoryOperation; readonly kind: 'hang' | 'deaf' }
+  | { readonly do: 'partial'; readonly count: number; readonly code: GroupErrorCode }
+  | { readonly do: 'launchesLost' | 'bootsStuck' | 'bootsFailed' | 'deletesIgnored'; readonly count: number }
+  | { readonly do: 'foreign' | 'deletesStuck' | 'cutNetwork' | 'mendNetwork' }
+  | { readonly do: 'jump'; readonly ms: number }
+
+const which = fc.nat(20)
+const code = fc.constantFrom(...groupErrorCodes)
+const operation = fc.constantFrom<MemoryOperation>('list', 'increase', 'decrease', 'connect', 'heartbeat')
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('request' as const), count: fc.integer({ min: 1, max: 8 }) }) },
+  { weight: 8, arbitrary: fc.record({ do: fc.constant('advance' as const), ms: fc.constantFrom(0, 1, 300, 2000, 7000, 20_000, 65_000) }) },
+  {
+    weight: 10,
+    arbitrary: fc.record({
+      do: fc.constantFrom(
+        'remove',
+        'remove',
+        'acquire',
+        'acquire',
+        'acquireRogue',
+        'release',
+        'preempt',
+        'connect',
+        'good',
+        'bad',
+        'isolate',
+      ),
+      which,
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('force' as const),
+      which,
+      state: fc.constantFrom('failed', 'unknown', 'deleting', 'creating', 'suspended'),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('fail' as const),
+      operation,
+      code,
+      kind: fc.constantFrom('error', 'afterActing'),
+      times: fc.integer({ min: 1, max: 4 }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('hang' as const), operation, kind: fc.constantFrom('hang', 'deaf') }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('partial' as const), count: fc.nat(3), code }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constantFrom('launchesLost', 'bootsStuck', 'bootsFailed', 'deletesIgnored'),
+      count: fc.integer({ min: 1, max: 3 }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('foreign', 'deletesStuck', 'cutNetwork', 'mendNetwork') }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('jump' as const), ms: fc.constantFrom(-86_400_000, 3_600_000) }) },
+)
+
+const cloud = fc.record({
+  seed: fc.nat(),
+  tells: fc.record({ ids: fc.boolean(), tokens: fc.boolean(), idempotent: fc.boolean() }),
+  appearDelayMs: fc.constantFrom(0, 3000),
+  bootDelayMs: fc.constantFrom(0, 5000),
+  deleteDelayMs: fc.constantFrom(0, 4000),
+  callDelayMs: fc.constantFrom(0, 700),
+  checks: fc.boolean(),
+})
+
+/** Refuses what must never be asked for, at the moment it is asked for. */
+class WatchedGroup extends MemoryGroup {
+  readonly broken: string[] = []
+  readonly isBusy: (id: string) => boolean
+  readonly isAnnounced: (kind: string, key: string) => boolean
+  readonly foreign = new Set<string>()
+
+  constructor(options: MemoryGroupOptions, isBusy: (id: string) => boolean, isAnnounced: (kind: string, key: string) => boolean) {
+    super(options)
+    this.isBusy = isBusy
+    this.isAnnounced = isAnnounced
+  }
+
+  override async increase(request: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
+    if (!this.isAnnounced('launch', request.launchToken)) this.broken.push(`launch ${request.launchToken} was not announced`)
+    try {
+      return await super.increase(request, signal)
+    } finally {
+      const ours = this.ids.filter((id) => !this.foreign.has(id))
+      if (ours.length > max) this.broken.push(`${ours.length} machines, the maximum is ${max}`)
+    }
+  }
+
+  override decrease(ids: readonly string[], signal: AbortSignal): Promise<DecreaseResult> {
+    for (const id of ids) {
+      if (this.isBusy(id)) this.broken.push(`busy ${id} was to be deleted`)
+      if (!this.isAnnounced('removal', id)) this.broken.push(`the removal of ${id} was not announced`)
+    }
+    return super.decrease(ids, signal)
+  }
+}
+
+class Journal implements FleetLease {
+  readonly fleet = 'test'
+  readonly epoch = 1
+  readonly records = new Map<string, unknown>()
+  load = async () => []
+  release = async () => {}
+  async write(changes: readonly StateChange[]): Promise<void> {
+    for (const { kind, key, value } of changes) {
+      if (value === null) this.records.delete(`${kind} ${key}`)
+      else this.records.set(`${kind} ${key}`, value)
+    }
+  }
+}
+
+async function play(steps: readonly Step[], { seed, checks, ...options }: fc.infer<typeof cloud>): Promise<void> {
+  const clock = new ManualClock()
+  const journal = new Journal()
+  const busy = new Set<string>()
+  const group = new WatchedGroup(
+    { clock, maxSize: 20, shell: simpleShell, capabilities: ['heartbeat'], ...options },
+    (id) => busy.has(id),
+    (kind, key) => journal.records.has(`${kind} ${key}`),
+  )
+  const starting = Provisioner.start(
+    {
+      group,
+      clock,
+      random: seededRandom(seed),
+      lease: journal,
+      maxInstances: max,
+      settings: { ...settings, health: { checkIntervalMs: checks ? 20_000 : 0, massFailureProbeMs: 60_000 } },
+      isBusy: (id) => busy.has(id),
+    },
+    never,
+  )
+  await clock.advance(2000)
+  const provisioner = await starting
+  provisioner.onChange((changes) => {
+    for (const { kind, instance } of changes) if (kind === 'gone') busy.delete(instance.id)
+  })
+  const pick = (index: number): string | undefined => [...provisioner.instances().keys()][index % Math.max(1, provisioner.instances().size)]
+
+  const check = (): void => {
+    expect(group.broken).toEqual([])
+    const state = provisioner.launchState()
+    for (const { phase, deadlineAt = Infinity, requestedAt } of state.outstanding) {
+      if (phase !== 'sent') expect(deadlineAt).toBeGreaterThan(provisioner.listedAt)
+      // Calls that hang or fail, a list that does so too, and the deadline itself: nothing is outstanding for longer.
+      expect(clock.now() - requestedAt).toBeLessThan(300_000)
+    }
+    expect(state.throttle.tokens).toBeGreaterThanOrEqual(0)
+  }
+
+  for (const action of steps) {
+    act(action)
+    await clock.advance(0)
+    check()
+    if (action.do === 'advance') {
+      await clock.advance(action.ms)
+      check()
+    }
+  }
+
+  function act(action: Step): void {
+    switch (action.do) {
+      case 'request': {
+        const allowed = launchAllowance(provisioner.launchState()).count
+        expect(provisioner.request(action.count, { reason: 'test' })).toBe(Math.min(action.count, allowed))
+        return
+      }
+      case 'remove':
+        provisioner.remove([pick(action.which) ?? 'nobody'], 'test')
+        return
+      case 'acquire':
+      case 'acquireRogue': {
+        const instance = provisioner.instances().get(pick(action.which) ?? '')
+        if (instance !== undefined && (action.do === 'acquireRogue' || isUsable(instance))) busy.add(instance.id)
+        return
+      }
+      case 'release':
+        busy.delete([...busy][action.which % Math.max(1, busy.size)] ?? '')
+        return
+      case 'preempt':
+        group.preempt(pick(action.which) ?? '')
+        return
+      case 'connect':
+        provisioner.connect(pick(action.which) ?? '', 0, never).catch(() => {})
+        return
+      case 'good':
+        provisioner.reportSuccess(pick(action.which) ?? '')
+        return
+      case 'bad':
+        provisioner.reportFailure(pick(action.which) ?? '', new Error('the ready command failed'))
+        return
+      case 'isolate':
+        group.unreachable = new Set([pick(action.which) ?? ''])
+        return
+      case 'force':
+        group.setState(pick(action.which) ?? '', action.state)
+        return
+      case 'fail':
+        // A refusal is believed once `list` does not contradict it: a cloud that both lies and shows its machines late cannot be seen through.
+        group.fail(
+          action.operation,
+          { kind: action.kind, error: new GroupError(options.appearDelayMs > 0 ? 'transient' : action.code, 'a fault') },
+          action.times,
+        )
+        return
+      case 'hang':
+        group.fail(action.operation, { kind: action.kind })
+        return
+      case 'partial':
+        group.acceptOnly = { count: action.count, error: new GroupError(action.code, 'only some') }
+        return
+      case 'foreign':
+        group.foreign.add(group.addForeign())
+        return
+      case 'deletesStuck':
+        group.deletesStuck = true
+        return
+      case 'cutNetwork':
+        group.unreachable = 'all'
+        return
+      case 'mendNetwork':
+        group.unreachable = new Set()
+        return
+      case 'jump':
+        clock.jumpWallTime(action.ms)
+        return
+      default:
+        group[action.do] = action.count
+    }
+  }
+
+  // Faults stop, work ends: what remains is what there really is, and nothing is under way.
+  group.heal()
+  busy.clear()
+  await clock.advance(20 * 60_000)
+  check()
+  expect([...provisioner.instances().keys()].toSorted()).toEqual(group.ids.toSorted())
+  expect(provisioner.launchState().outstanding).toEqual([])
+  for (const instance of provisioner.instances().values()) {
+    expect(instance).toMatchObject({ missed: false })
+    expect(instance.removal).toBeUndefined()
+    expect(['running', 'suspended']).toContain(instance.state)
+  }
+  expect([...journal.records.keys()]).toEqual([])
+  expect(clock.now() - provisioner.listedAt).toBeLessThan(62_000)
+
+  // And capacity can be had again.
+  const { blockedBy, until = clock.now() } = launchAllowance(provisioner.launchState())
+  if (blockedBy !== 'max_instances') {
+    await clock.advance(until - clock.now() + 1)
+    const before = provisioner.instances().size
+    expect(provisioner.request(1, { reason: 'test' })).toBe(1)
+    await clock.advance(30_000)
+    expect(provisioner.instances().size).toBe(before + 1)
+    expect(provisioner.launchState().breaker).toEqual({ state: 'closed' })
+  }
+
+  const ending = provisioner.shutdown({ removeInstances: true })
+  await clock.advance(30_000)
+  expect(await ending).toEqual({ remaining: [] })
+  expect(group.ids).toEqual([])
+  expect(group.isShutDown).toBe(true)
+  expect(clock.pendingTimers).toBe(0)
+}
+
+describe('Provisioner under faults', () => {
+  it('keeps its promises whatever the cloud does, and converges once that stops', { timeout: 60_000 }, async () => {
+    await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60, size: 'max' }), cloud, play), {
+      numRuns: Number(process.env['RUNS'] ?? 60),
+    })
+  })
+})
