@@ -17,12 +17,14 @@ export class ConfigTable {
   readonly #known = new Set<string>()
   readonly #tables: ConfigTable[] = []
   readonly #problems: string[] = []
+  readonly #isBroken: boolean
 
   /** `value` undefined reads as an empty table. `path` stands before each key in messages. */
   constructor(value: unknown, path = 'plugin_config') {
     this.#path = path
     this.#values = isTable(value) ? value : {}
-    if (value !== undefined && !isTable(value)) this.#problems.push(`${path}: expected a table, got ${describe(value)}`)
+    this.#isBroken = value !== undefined && !isTable(value)
+    if (this.#isBroken) this.#problems.push(`${path}: expected a table, got ${describe(value)}`)
   }
 
   /** A string that is not empty. */
@@ -80,7 +82,8 @@ export class ConfigTable {
 
   /** Notes that `key` is wrong in a way that the readers cannot see. Default of `got`: its value. */
   problem(key: string, expected: string, got: string = describe(this.#values[key])): void {
-    this.#problems.push(`${this.#path}.${key}: expected ${expected}, got ${got}`)
+    // Of what is no table at all, no key is worth a message.
+    if (!this.#isBroken) this.#problems.push(`${this.#path}.${key}: expected ${expected}, got ${got}`)
   }
 
   /** Throws `invalid_config` with every problem, one a line, when there is one. Call it last: a key that was never read is unknown. */
@@ -102,7 +105,7 @@ export class ConfigTable {
     const known = [...this.#known]
     if (known.length === 0) return ''
     const nearest = closest(key, known)
-    return distance(key, nearest) <= Math.max(2, key.length / 3) ? ` (did you mean ${nearest}?)` : ` (known: ${known.join(', ')})`
+    return distance(key, nearest) <= Math.max(2, key.length / 2) ? ` (did you mean ${nearest}?)` : ` (known: ${known.join(', ')})`
   }
 
   #read(key: string, expected: string, isFine: (value: unknown) => boolean): unknown {

@@ -73,8 +73,9 @@ export {
 } from './provisioner/settings.ts'
 /** Keeps a group: launches, removes and knows its instances. */
 export { Provisioner } from './provisioner.ts'
-export type { Address } from './ssh/address.ts'
+export { type Address, parseAddress } from './ssh/address.ts'
 export type { DialTcp } from './ssh/dial-tcp.ts'
+export { parseHostKey } from './ssh/host-keys.ts'
 /** The connector for machines with an SSH server. */
 export { createSshConnector, type SshConnectorOptions } from './ssh/ssh-connector.ts'
 /** Where intents and facts about a fleet are kept. */

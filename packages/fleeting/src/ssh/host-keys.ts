@@ -63,8 +63,8 @@ export function preferredAlgorithms(expected: readonly Buffer[]): ServerHostKeyA
   return [...known, ...algorithms.filter((algorithm) => !known.includes(algorithm))]
 }
 
-/** Reads `ssh-ed25519 AAAA… comment`. */
-function parseHostKey(text: string): Buffer {
+/** Reads `ssh-ed25519 AAAA… comment`. Thrown: `ConnectionError` `invalid_config`. */
+export function parseHostKey(text: string): Buffer {
   const [kind, base64 = ''] = text.trim().split(/\s+/)
   const key = Buffer.from(base64, 'base64')
   if (kind !== '' && kindOf(key) === kind) return key

@@ -1,0 +1,96 @@
+import { createRequire } from 'node:module'
+import {
+  type ConnectInfo,
+  type CreateInstanceGroup,
+  type DecreaseResult,
+  GroupError,
+  type GroupInfo,
+  type IncreaseRequest,
+  type IncreaseResult,
+  type InstanceGroup,
+  type ListedInstance,
+  type PluginContext,
+} from '@runner-core/fleeting'
+import { parseConfig, type StaticHost } from './config.ts'
+import { type Credentials, readCredentials } from './credentials.ts'
+
+const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
+
+/** Instances are hosts that exist: to launch one is to lend it, to remove it to take it back. */
+export const createInstanceGroup: CreateInstanceGroup = (config, context) => {
+  const warn = (key: string): void => context.logger.warn({ key }, 'plugin_config key is not used; connector_config has it for all hosts')
+  return new StaticGroup(parseConfig(config, context.connector, warn).hosts, context)
+}
+
+/** A host in use. */
+interface Loan {
+  readonly id: string
+  readonly host: StaticHost
+  readonly launchToken: string
+}
+
+class StaticGroup implements InstanceGroup {
+  readonly #hosts: readonly StaticHost[]
+  readonly #context: PluginContext
+  /** By instance id. */
+  readonly #loans = new Map<string, Loan>()
+  #credentials: ReadonlyMap<StaticHost, Credentials> = new Map()
+  #loanCount = 0
+
+  constructor(hosts: readonly StaticHost[], context: PluginContext) {
+    this.#hosts = hosts
+    this.#context = context
+  }
+
+  async init(signal: AbortSignal): Promise<GroupInfo> {
+    const { credentials, findings } = await readCredentials(this.#hosts, this.#context.connector)
+    signal.throwIfAborted()
+    this.#credentials = credentials
+    return { id: `static/${this.#context.fleet}`, maxSize: this.#hosts.length, version, findings }
+  }
+
+  /** The hosts that are lent. Whether they can be reached is for the provisioner to find out. */
+  async list(signal: AbortSignal): Promise<readonly ListedInstance[]> {
+    signal.throwIfAborted()
+    return [...this.#loans.values()].map(({ id, launchToken }) => ({ id, state: 'running', launchToken }))
+  }
+
+  /** Lends free hosts, in the order of the configuration. */
+  async increase({ count, launchToken }: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
+    signal.throwIfAborted()
+    const known = [...this.#loans.values()].filter((loan) => loan.launchToken === launchToken)
+    if (known.length > 0) return { requested: known.length, ids: known.map(({ id }) => id) }
+    const lent = new Set([...this.#loans.values()].map(({ host }) => host))
+    const free = this.#hosts.filter((host) => !lent.has(host)).slice(0, count)
+    const ids = free.map((host) => this.#lend(host, launchToken))
+    if (ids.length === count) return { requested: count, ids }
+    const error = new GroupError(
+      'quota',
+      `plugin_config.instances: ${count} more wanted, ${ids.length} of ${this.#hosts.length} hosts were free`,
+    )
+    return { requested: ids.length, ids, errors: [error] }
+  }
+
+  async decrease(ids: readonly string[], signal: AbortSignal): Promise<DecreaseResult> {
+    signal.throwIfAborted()
+    for (const id of ids) this.#loans.delete(id)
+    return { accepted: ids }
+  }
+
+  async connectInfo(id: string, signal: AbortSignal): Promise<ConnectInfo> {
+    signal.throwIfAborted()
+    const host = this.#loans.get(id)?.host
+    if (host === undefined) throw new GroupError('not_found', `no host is lent as ${id}`, { instanceId: id })
+    return { instanceId: id, ...host.target, ...this.#credentials.get(host) }
+  }
+
+  async shutdown(): Promise<void> {}
+
+  #lend(host: StaticHost, launchToken: string): string {
+    // An id is not used again: another loan of the same host is another instance.
+    this.#loanCount += 1
+    const id = `${host.name}#${this.#loanCount}`
+    this.#loans.set(id, { id, host, launchToken })
+    return id
+  }
+}
