@@ -34,7 +34,10 @@ export class EnvironmentError extends Error {
   }
 }
 
-/** A place where one job runs. Its processes are told from those of other jobs by `jobMarker`, which the generated script puts into their environment. */
+/**
+ * A place where one job runs. Its processes are told from those of other jobs by `jobMarker`, which is in their environment, and by a limit derived from it (see
+ * `residentLimit`): the command line that `shellCommand` makes gives a shell both.
+ */
 export interface JobEnvironment {
   readonly shell: ShellName
   /** For people: the machine and slot, as in `instance i-0abc, slot 2`. */
@@ -45,8 +48,12 @@ export interface JobEnvironment {
   readonly buildsDir: string
   /** Unique over everything this manager runs now, small numbers first: part of the build directory, so that machines that share a home never share a directory. */
   readonly concurrentId: number
-  /** Runs one script to its end. Rejects with {@link EnvironmentError}. A script ends when it ends, even if something it left behind holds its output open. */
+  /**
+   * Runs one script to its end: a login shell runs what `shellCommand` gives, in a session of its own (as sshd does it), in the login's directory, with `script`
+   * on standard input. A script ends when it ends, even if something it left behind holds its output open. Ending what it left is the script's own business,
+   * and `killAll`'s. Rejects with {@link EnvironmentError}.
+   */
   run(run: ScriptRun): Promise<ScriptEnd>
-  /** Ends every process that the job started and that still lives, detached ones included. Resolves when none is left; rejects with {@link EnvironmentError}. */
+  /** Ends every process that the job started and that still lives, detached ones included, as `killScript` does. Resolves when none is left; rejects with {@link EnvironmentError}. */
   killAll(): Promise<void>
 }

@@ -1,3 +1,5 @@
+import type { JobErrorCode } from './job-error.ts'
+
 /** Failure reasons as the job API words them. Mapping to what a server knows is the runner's business. */
 export type FailureReason =
   | 'script_failure'
@@ -13,6 +15,8 @@ export type JobOutcome =
   | {
       readonly state: 'failed'
       readonly reason: FailureReason
+      /** Finer than `reason`. */
+      readonly code?: JobErrorCode
       /** The script's own exit code; only with `script_failure`. */
       readonly exitCode?: number
       /** For people; the trace's last line says it. */

@@ -1,0 +1,44 @@
+import { JobError } from './job-error.ts'
+import type { JobPayload } from './job-payload.ts'
+
+/**
+ * Stands in a path or a variable's value for the directory that a login begins in, which only the machine knows. `quote` makes a shell insert it. It holds
+ * a NUL, so no real value contains it.
+ */
+export const loginDirectory = '\0login\0'
+
+/** Where a job works on its machine. Absolute, or below {@link loginDirectory}. */
+export interface BuildPaths {
+  readonly buildsDir: string
+  /** The work tree. */
+  readonly projectDir: string
+  /** Beside the work tree: file variables and the like, gone when the job has ended. */
+  readonly temporaryDir: string
+}
+
+export interface BuildPathsOptions {
+  /** Absolute, or relative to the login's home. */
+  readonly buildsDir: string
+  readonly shortToken: string
+  /** No two jobs of a manager have the same at the same time. */
+  readonly concurrentId: number
+  readonly projectPath: string
+}
+
+/** `builds_dir/<short token>/<concurrent id>/<project>`, as GitLab's runner lays it out on machines that several jobs share. */
+export function buildPaths(options: BuildPathsOptions): BuildPaths {
+  const given = options.buildsDir.replace(/^~(?=\/|$)/, '.').replace(/(?<=.)\/+$/, '')
+  const buildsDir = given.startsWith('/') ? given : `${loginDirectory}/${given}`
+  // A token may hold `/` or begin with a dot; a directory's name must not.
+  const shortToken = options.shortToken.replaceAll(/[^A-Za-z0-9_-]/g, '_') || '_'
+  const projectDir = `${buildsDir}/${shortToken}/${options.concurrentId}/${options.projectPath}`
+  return { buildsDir, projectDir, temporaryDir: `${projectDir}.tmp` }
+}
+
+/** The project's path, `group/project`: what the work tree is named after. Thrown: {@link JobError} `invalid_job` when it would lead elsewhere. */
+export function projectPath(payload: JobPayload): string {
+  const path = payload.job_info.project_full_path || `project-${payload.job_info.project_id}`
+  const isBelow = path.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..')
+  if (isBelow && !path.includes('\0')) return path
+  throw new JobError('invalid_job', 'runner_configuration_error', `the project's path ${JSON.stringify(path)} cannot be a directory's path`)
+}

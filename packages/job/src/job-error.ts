@@ -1,0 +1,58 @@
+import type { FailureReason } from './job-outcome.ts'
+
+/**
+ * Why a job did not succeed, for machines.
+ *
+ * | code | meaning |
+ * |---|---|
+ * | `script_failed` | a command of the job's script failed; `exitCode` says how |
+ * | `timeout` | the job took longer than its time limit |
+ * | `script_timeout` | the script took longer than `RUNNER_SCRIPT_TIMEOUT` |
+ * | `canceled` | the job was canceled |
+ * | `unsupported` | the job needs something that this runner cannot do |
+ * | `invalid_job` | the job's script, variables or repository hold something that no shell or no git can be given |
+ * | `unsupported_shell` | the executor is configured with a shell that no scripts are generated for |
+ * | `shell_missing` | the machine could not start the shell |
+ * | `prepare_failed` | the build directory or a file variable could not be written |
+ * | `git_missing` | the machine has no git |
+ * | `sources_failed` | git could not get the sources |
+ * | `environment_lost`, `environment_failed` | the machine or the connection to it was lost, or could not do what was asked |
+ * | `internal` | a fault of this runner |
+ */
+export type JobErrorCode =
+  | 'script_failed'
+  | 'timeout'
+  | 'script_timeout'
+  | 'canceled'
+  | 'unsupported'
+  | 'invalid_job'
+  | 'unsupported_shell'
+  | 'shell_missing'
+  | 'prepare_failed'
+  | 'git_missing'
+  | 'sources_failed'
+  | 'environment_lost'
+  | 'environment_failed'
+  | 'internal'
+
+export interface JobErrorOptions {
+  /** The script's own exit code; only with `script_failed`. */
+  readonly exitCode?: number
+  readonly cause?: unknown
+}
+
+/** Ends a job with a reason of its choice: thrown within a job, by an executor that prepares a place for one, or as the reason of an abort. */
+export class JobError extends Error {
+  override readonly name = 'JobError'
+  readonly code: JobErrorCode
+  /** What the coordinator is told. */
+  readonly reason: FailureReason
+  readonly exitCode: number | undefined
+
+  constructor(code: JobErrorCode, reason: FailureReason, message: string, options: JobErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.reason = reason
+    this.exitCode = options.exitCode
+  }
+}

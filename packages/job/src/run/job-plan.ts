@@ -1,0 +1,199 @@
+import { type BuildPaths, buildPaths, loginDirectory, projectPath } from '../build-paths.ts'
+import { parseGoDuration } from '../go-duration.ts'
+import type { JobEnvironment } from '../job-environment.ts'
+import { JobError } from '../job-error.ts'
+import type { JobPayload } from '../job-payload.ts'
+import type { RunnerIdentity } from '../runner-identity.ts'
+import { type JobScriptOptions, jobScript, type ScriptStage } from '../script/job-script.ts'
+import { type GitStrategy, gitStrategy, type SourcesPlan, sourcesPlan } from '../sources/sources-plan.ts'
+import { expand } from '../variables/expand.ts'
+import {
+  type EnvironmentVariable,
+  type JobStatus,
+  jobVariables,
+  type ResolvedVariable,
+  resolveVariables,
+} from '../variables/job-variables.ts'
+import { shellVariables } from '../variables/shell-variables.ts'
+
+export interface JobPlanOptions {
+  readonly payload: JobPayload
+  readonly environmentVariables: readonly EnvironmentVariable[]
+  readonly runner: RunnerIdentity
+  readonly environment: Pick<JobEnvironment, 'shell' | 'buildsDir' | 'concurrentId' | 'jobMarker'>
+  readonly graceMs: number
+}
+
+/** All that is decided about a job once it has a place: its scripts, its time limits, and what its trace says about them. */
+export class JobPlan {
+  /** For the trace. */
+  readonly warnings: readonly string[]
+  /** What the trace says when a stage begins. */
+  readonly notes: Readonly<Record<string, readonly string[]>>
+  /** Undefined: only the job's own limit holds. */
+  readonly scriptTimeoutMs: number | undefined
+  readonly afterScriptTimeoutMs: number | undefined
+  readonly afterScriptIgnoresErrors: boolean
+  readonly hasAfterScript: boolean
+  /** Whether something of the job, such as a secret in a file, stays on the machine until it is removed. */
+  readonly hasFiles: boolean
+  readonly #options: JobPlanOptions
+  readonly #strategy: GitStrategy
+  readonly #paths: BuildPaths
+  readonly #variables: ReadonlyMap<string, ResolvedVariable>
+  readonly #sources: SourcesPlan
+
+  /** Thrown: {@link JobError} `unsupported_shell`, `unsupported`, `invalid_job`. */
+  constructor(options: JobPlanOptions) {
+    const { payload, environment, environmentVariables } = options
+    if (environment.shell !== 'bash' && environment.shell !== 'sh') {
+      throw new JobError(
+        'unsupported_shell',
+        'runner_configuration_error',
+        `shell: expected bash or sh, got ${JSON.stringify(environment.shell)}`,
+      )
+    }
+    const { strategy, warnings } = gitStrategy(payload, environmentVariables)
+    this.#options = options
+    this.#strategy = strategy
+    const path = projectPath(payload)
+    this.#paths = buildPaths({
+      buildsDir: environment.buildsDir,
+      shortToken: options.runner.shortToken,
+      concurrentId: environment.concurrentId,
+      projectPath: strategy === 'empty' ? `${path}-empty` : path,
+    })
+    this.#variables = this.#resolve()
+    this.#sources = sourcesPlan(payload, strategy, this.#variables)
+    const scriptTimeout = this.#timeout('RUNNER_SCRIPT_TIMEOUT', undefined)
+    const afterScriptTimeout = this.#timeout('RUNNER_AFTER_SCRIPT_TIMEOUT', 300_000)
+    this.scriptTimeoutMs = scriptTimeout.timeoutMs
+    this.afterScriptTimeoutMs = afterScriptTimeout.timeoutMs
+    this.afterScriptIgnoresErrors = !isFalse(this.#setting('AFTER_SCRIPT_IGNORE_ERRORS'))
+    this.hasAfterScript = this.#afterScript() !== undefined
+    const shell = shellVariables(this.#variables.values())
+    this.hasFiles = shell.files.length > 0
+    this.warnings = [...warnings, ...this.#sources.warnings, ...scriptTimeout.warnings, ...afterScriptTimeout.warnings, ...shell.warnings]
+    this.notes = { get_sources: sourcesNotes[strategy] }
+  }
+
+  /** Prepares, gets the sources and runs the job's steps; cleans up unless an `after_script` is to come. */
+  script(nonce: string): Buffer {
+    const stages = this.#options.payload.steps
+      .filter((step) => step.name !== 'after_script')
+      .map(
+        (step, index): ScriptStage => ({
+          name: stageName(step.name),
+          lines: step.name === 'release' ? this.#expandLines(step.script) : step.script,
+          takesJobEnv: index > 0,
+        }),
+      )
+      .filter((stage) => stage.lines.some((line) => line.trim() !== ''))
+    return this.#generate(nonce, this.#variables, {
+      prepare: { strategy: this.#strategy, git: this.#sources.git },
+      stages,
+      cleanUp: !this.hasAfterScript,
+    })
+  }
+
+  /** Runs `after_script` and cleans up. */
+  afterScript(nonce: string, jobStatus: JobStatus): Buffer {
+    const lines = this.#afterScript() ?? []
+    return this.#generate(nonce, this.#resolve(jobStatus), { stages: [{ name: 'after_script', lines, takesJobEnv: true }], cleanUp: true })
+  }
+
+  /** Only cleans up: for a job that was stopped. */
+  cleanUp(nonce: string): Buffer {
+    return this.#generate(nonce, this.#variables, { stages: [], cleanUp: true })
+  }
+
+  /** What masked variables come to on the machine. */
+  maskedValues(directory: string): string[] {
+    return [...this.#variables.values()]
+      .filter((variable) => variable.masked)
+      .map((variable) => variable.value.replaceAll(loginDirectory, directory))
+  }
+
+  #generate(
+    nonce: string,
+    variables: ReadonlyMap<string, ResolvedVariable>,
+    parts: Pick<JobScriptOptions, 'prepare' | 'stages' | 'cleanUp'>,
+  ): Buffer {
+    const { environment, graceMs } = this.#options
+    return jobScript({
+      ...parts,
+      nonce,
+      graceMs,
+      shell: environment.shell,
+      jobMarker: environment.jobMarker,
+      paths: this.#paths,
+      variables: shellVariables(variables.values()),
+      debugTrace: isTrue(this.#setting('CI_DEBUG_TRACE')),
+    })
+  }
+
+  #resolve(jobStatus?: JobStatus): Map<string, ResolvedVariable> {
+    const { payload, environmentVariables, runner, environment } = this.#options
+    const status = jobStatus === undefined ? {} : { jobStatus }
+    const variables = jobVariables({
+      payload,
+      environmentVariables,
+      runner,
+      paths: this.#paths,
+      concurrentId: environment.concurrentId,
+      ...status,
+    })
+    return resolveVariables(variables, this.#paths)
+  }
+
+  #afterScript(): readonly string[] | undefined {
+    return this.#options.payload.steps.find((step) => step.name === 'after_script' && step.script.some((line) => line.trim() !== ''))
+      ?.script
+  }
+
+  /** GitLab's runner expands variables in the lines of a `release` step itself. What only the machine knows is left to the shell. */
+  #expandLines(lines: readonly string[]): string[] {
+    const lookUp = (name: string): string => {
+      const value = this.#variables.get(name)?.value ?? ''
+      return value.includes(loginDirectory) ? `\${${name}}` : value
+    }
+    return lines.map((line) => expand(line, lookUp))
+  }
+
+  #setting(key: string): string {
+    return this.#variables.get(key)?.value.trim() ?? ''
+  }
+
+  #timeout(key: string, byDefaultMs: number | undefined): { readonly timeoutMs: number | undefined; readonly warnings: readonly string[] } {
+    const setting = this.#setting(key)
+    if (setting === '') return { timeoutMs: byDefaultMs, warnings: [] }
+    const timeoutMs = parseGoDuration(setting)
+    if (timeoutMs === undefined) {
+      return {
+        timeoutMs: byDefaultMs,
+        warnings: [`${key}: expected a duration such as 1h30m, got ${JSON.stringify(setting)}; it is ignored`],
+      }
+    }
+    return { timeoutMs: timeoutMs === 0 ? undefined : timeoutMs, warnings: [] }
+  }
+}
+
+const sourcesNotes: Readonly<Record<GitStrategy, readonly string[]>> = {
+  none: ['Skipping Git repository setup', 'Skipping Git checkout', 'Skipping Git submodules setup'],
+  empty: ['Skipping Git repository setup and creating an empty build directory'],
+  fetch: [],
+  clone: [],
+}
+
+/** Names of sections hold only these characters. */
+function stageName(step: string): string {
+  return `step_${step.toLowerCase().replaceAll(/[^a-z0-9_.-]/g, '_')}`
+}
+
+function isTrue(setting: string): boolean {
+  return /^(1|t|true)$/i.test(setting)
+}
+
+function isFalse(setting: string): boolean {
+  return /^(0|f|false)$/i.test(setting)
+}

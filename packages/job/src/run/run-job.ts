@@ -1,0 +1,253 @@
+import { randomBytes } from 'node:crypto'
+import type { Clock } from '../clock.ts'
+import { formatGoDuration } from '../go-duration.ts'
+import { EnvironmentError, type JobEnvironment } from '../job-environment.ts'
+import { JobError } from '../job-error.ts'
+import type { JobOutcome } from '../job-outcome.ts'
+import type { JobPayload } from '../job-payload.ts'
+import type { RunnerIdentity } from '../runner-identity.ts'
+import type { EnvironmentVariable, JobStatus } from '../variables/job-variables.ts'
+import { checkDemands } from './job-demands.ts'
+import { JobLog, type JobTrace } from './job-log.ts'
+import { JobPlan } from './job-plan.ts'
+import { ScriptProgress, type ScriptProgressOptions } from './script-progress.ts'
+import { stageTitle } from './stage-title.ts'
+import { StopSource } from './stop-source.ts'
+
+/** How long the clean-up of a job that was stopped may take. */
+const cleanUpLimitMs = 10_000
+
+export interface RunJobOptions {
+  readonly payload: JobPayload
+  /**
+   * Gets a place for the job. `report` adds a line to the trace: why there is none yet. `signal` aborts with a {@link JobError} when the job is canceled or its
+   * time is over; reject with its reason then. Reject with a {@link JobError} to choose the outcome; anything else is a system failure.
+   */
+  prepare(report: (line: string) => void, signal: AbortSignal): Promise<JobEnvironment>
+  readonly trace: JobTrace
+  readonly clock: Clock
+  /** Aborted when the job is to stop and still may run its `after_script`. */
+  readonly canceling: AbortSignal
+  /** Aborted when the job is to stop now. A {@link JobError} as its reason chooses the outcome (`runner_interrupted`); anything else means `job_canceled`. */
+  readonly abort: AbortSignal
+  readonly runner: RunnerIdentity
+  /** `environment` of the configuration. Default: none. */
+  readonly environmentVariables?: readonly EnvironmentVariable[]
+  /** How long processes that the script left running have from `TERM` to `KILL`, milliseconds. Default 10,000. */
+  readonly killGraceMs?: number
+  /** Makes an unguessable word of letters and digits, a new one each time. Default: 128 random bits. */
+  readonly createNonce?: () => string
+}
+
+/**
+ * Runs one job to its end and says in its trace how it went. Never rejects: whatever happens becomes an outcome. Giving the environment back, afterwards, is the
+ * caller's business.
+ */
+export async function runJob(options: RunJobOptions): Promise<JobOutcome> {
+  const log = new JobLog({ trace: options.trace, clock: options.clock, sections: options.payload.features.trace_sections })
+  const failure = await new JobRun(options, log).run().catch(asJobError)
+  log.end()
+  if (failure === undefined) log.success('Job succeeded')
+  else
+    log.error(
+      failure.reason === 'runner_system_failure' ? `Job failed (system failure): ${failure.message}` : `Job failed: ${failure.message}`,
+    )
+  await log.flush()
+  if (failure === undefined) return { state: 'success' }
+  const { reason, code, message, exitCode } = failure
+  return { state: 'failed', reason, code, message, ...(exitCode === undefined ? {} : { exitCode }) }
+}
+
+class JobRun {
+  readonly #options: RunJobOptions
+  readonly #environmentVariables: readonly EnvironmentVariable[]
+  readonly #log: JobLog
+  readonly #startedAt: number
+
+  constructor(options: RunJobOptions, log: JobLog) {
+    this.#options = options
+    this.#environmentVariables = options.environmentVariables ?? []
+    this.#log = log
+    this.#startedAt = options.clock.now()
+  }
+
+  /** Undefined when the job succeeded. Rejects with what ended it before its script began. */
+  async run(): Promise<JobError | undefined> {
+    const { payload, runner, canceling } = this.#options
+    const stop = this.#stopSource()
+    stop.when(canceling, () => new JobError('canceled', 'job_canceled', 'canceled'))
+    try {
+      this.#log.line(`Running with runner-core ${runner.version} (${runner.revision})`)
+      this.#log.line(`  on ${runner.name} ${runner.shortToken}, system ID: ${runner.systemId}`)
+      this.#log.begin('prepare_executor', stageTitle('prepare_executor', runner.executor))
+      for (const warning of checkDemands(payload, this.#environmentVariables)) this.#log.warning(warning)
+      await this.#log.flush()
+      stop.signal.throwIfAborted()
+      const environment = await this.#options.prepare((line) => this.#report(line), stop.signal)
+      return await this.#runIn(environment, stop)
+    } finally {
+      stop.dispose()
+    }
+  }
+
+  async #runIn(environment: JobEnvironment, stop: StopSource): Promise<JobError | undefined> {
+    const { payload, runner } = this.#options
+    this.#log.line(`Using ${environment.description}`)
+    const plan = new JobPlan({
+      payload,
+      environmentVariables: this.#environmentVariables,
+      runner,
+      environment,
+      graceMs: this.#options.killGraceMs ?? 10_000,
+    })
+    for (const warning of plan.warnings) this.#log.warning(warning)
+    this.#log.begin('prepare_script', stageTitle('prepare_script', runner.executor))
+
+    let hasScriptBegun = false
+    const main = await this.#runScript(environment, stop.signal, (nonce) => plan.script(nonce), {
+      openStage: 'prepare_script',
+      notes: plan.notes,
+      onHost: (name, directory) => {
+        for (const secret of plan.maskedValues(directory)) this.#options.trace.addSecret?.(secret)
+        this.#log.line(`Running on ${name} via ${runner.hostname}...`)
+      },
+      onStage: (stage) => {
+        if (hasScriptBegun || stage === 'get_sources') return
+        hasScriptBegun = true
+        const { scriptTimeoutMs } = plan
+        if (scriptTimeoutMs === undefined) return
+        stop.after(this.#options.clock, scriptTimeoutMs, () =>
+          this.#tookTooLong('script_timeout', `${formatGoDuration(scriptTimeoutMs)} (RUNNER_SCRIPT_TIMEOUT)`),
+        )
+      },
+    })
+
+    let { failure, isCleaned } = main
+    const mayGoOn =
+      failure === undefined ||
+      ['script_failed', 'script_timeout'].includes(failure.code) ||
+      (failure.code === 'canceled' && !this.#options.abort.aborted)
+    if (plan.hasAfterScript && hasScriptBegun && mayGoOn) {
+      const after = await this.#runAfterScript(environment, plan, statusOf(failure))
+      failure ??= after.failure
+      isCleaned = after.isCleaned
+    }
+    if (plan.hasFiles && !isCleaned && failure?.code !== 'environment_lost') await this.#cleanUp(environment, plan)
+    return failure
+  }
+
+  async #runAfterScript(environment: JobEnvironment, plan: JobPlan, status: JobStatus): Promise<ScriptResult> {
+    const stop = this.#stopSource()
+    const { afterScriptTimeoutMs: timeoutMs } = plan
+    if (timeoutMs !== undefined) {
+      stop.after(this.#options.clock, timeoutMs, () =>
+        this.#tookTooLong('script_timeout', `${formatGoDuration(timeoutMs)} (RUNNER_AFTER_SCRIPT_TIMEOUT)`),
+      )
+    }
+    try {
+      const { failure, isCleaned } = await this.#runScript(environment, stop.signal, (nonce) => plan.afterScript(nonce, status), {})
+      if (failure === undefined || this.#options.abort.aborted || !plan.afterScriptIgnoresErrors) return { failure, isCleaned }
+      this.#log.warning(`after_script failed, but job will continue unaffected: ${failure.message}`)
+      return { failure: undefined, isCleaned }
+    } finally {
+      stop.dispose()
+    }
+  }
+
+  /** Removes what a stopped job left in files. It may fail: then the trace says so, and the outcome stays what it is. */
+  async #cleanUp(environment: JobEnvironment, plan: JobPlan): Promise<void> {
+    const stop = new StopSource()
+    stop.after(this.#options.clock, cleanUpLimitMs, () => this.#tookTooLong('timeout', formatGoDuration(cleanUpLimitMs)))
+    this.#log.begin('cleanup_file_variables', stageTitle('cleanup_file_variables', this.#options.runner.executor))
+    const { isCleaned, failure } = await this.#runScript(environment, stop.signal, (nonce) => plan.cleanUp(nonce), {
+      openStage: 'cleanup_file_variables',
+    })
+    if (!isCleaned) this.#log.warning(`files of the job may be left on the machine: ${failure?.message ?? 'the clean-up did not finish'}`)
+    stop.dispose()
+  }
+
+  /** Runs one generated script, and makes sure that nothing it started lives on. */
+  async #runScript(
+    environment: JobEnvironment,
+    signal: AbortSignal,
+    generate: (nonce: string) => Buffer,
+    follow: Omit<ScriptProgressOptions, 'nonce' | 'log' | 'executor'>,
+  ): Promise<ScriptResult> {
+    const nonce = (this.#options.createNonce ?? randomNonce)()
+    const progress = new ScriptProgress({ ...follow, nonce, log: this.#log, executor: this.#options.runner.executor })
+    let failure: JobError | undefined
+    await this.#log.flush()
+    try {
+      const end = await environment.run({
+        script: generate(nonce),
+        signal,
+        stdout: (chunk) => progress.push(chunk),
+        // Only what is said before the script has begun: it sends both where its output goes, so that the order is what a terminal shows.
+        stderr: (chunk) => this.#log.output(chunk),
+      })
+      failure = progress.failure(end)
+    } catch (error) {
+      failure = asJobError(error)
+    }
+    await progress.end()
+    const hasEnvironment = failure?.code !== 'environment_lost'
+    // An environment that stopped a script has ended its processes already.
+    if (hasEnvironment && !signal.aborted && !progress.isSwept) await this.#killAll(environment)
+    return { failure, isCleaned: progress.isComplete }
+  }
+
+  /** What the job came to does not change when something that it left cannot be ended; whether the machine may serve another job is the environment's to decide. */
+  async #killAll(environment: JobEnvironment): Promise<void> {
+    try {
+      await environment.killAll()
+    } catch (error) {
+      this.#log.warning(`processes of the job may be left on the machine: ${asJobError(error).message}`)
+    }
+  }
+
+  /** What stops every part of a job: its time limit, and being aborted. */
+  #stopSource(): StopSource {
+    const { payload, clock, abort } = this.#options
+    const stop = new StopSource()
+    stop.when(abort, (reason) => (reason instanceof JobError ? reason : new JobError('canceled', 'job_canceled', 'canceled')))
+    const timeoutMs = payload.timeout_seconds * 1000
+    stop.after(clock, this.#startedAt + timeoutMs - clock.now(), () =>
+      this.#tookTooLong('timeout', `${formatGoDuration(timeoutMs)} seconds`),
+    )
+    return stop
+  }
+
+  #tookTooLong(code: 'timeout' | 'script_timeout', limit: string): JobError {
+    return new JobError(code, 'job_execution_timeout', `execution took longer than ${limit}`)
+  }
+
+  #report(line: string): void {
+    this.#log.line(line)
+    void this.#log.flush()
+  }
+}
+
+interface ScriptResult {
+  readonly failure: JobError | undefined
+  /** Whether the script came to its own clean-up. */
+  readonly isCleaned: boolean
+}
+
+function statusOf(failure: JobError | undefined): JobStatus {
+  if (failure === undefined) return 'success'
+  return failure.code === 'canceled' ? 'canceled' : failure.code === 'script_timeout' ? 'timedout' : 'failed'
+}
+
+function asJobError(error: unknown): JobError {
+  if (error instanceof JobError) return error
+  if (error instanceof EnvironmentError) {
+    return new JobError(error.code === 'lost' ? 'environment_lost' : 'environment_failed', 'runner_system_failure', error.message, {
+      cause: error,
+    })
+  }
+  return new JobError('internal', 'runner_system_failure', error instanceof Error ? error.message : String(error), { cause: error })
+}
+
+function randomNonce(): string {
+  return randomBytes(16).toString('hex')
+}

@@ -1,0 +1,133 @@
+import { constants } from 'node:os'
+import type { ScriptEnd } from '../job-environment.ts'
+import { JobError } from '../job-error.ts'
+import { MarkerFilter, type OutputPiece } from '../script/markers.ts'
+import type { JobLog } from './job-log.ts'
+import { stageTitle } from './stage-title.ts'
+
+export interface ScriptProgressOptions {
+  readonly nonce: string
+  readonly log: JobLog
+  readonly executor: string
+  /** The stage that is under way when the script starts. */
+  readonly openStage?: string
+  /** What the trace says when a stage begins, under its title. */
+  readonly notes?: Readonly<Record<string, readonly string[]>>
+  readonly onHost?: (name: string, directory: string) => void
+  readonly onStage?: (stage: string) => void
+}
+
+/** Follows one generated script by what it prints: passes its output to the log, opens and closes sections, and knows at the end how it went. */
+export class ScriptProgress {
+  readonly #options: ScriptProgressOptions
+  readonly #filter: MarkerFilter
+  #stage: string | undefined
+  #status: number | undefined
+  #failedCode: string | undefined
+  #sweep: 'swept' | 'left' | undefined
+
+  constructor(options: ScriptProgressOptions) {
+    this.#options = options
+    this.#filter = new MarkerFilter(options.nonce)
+    this.#stage = options.openStage
+  }
+
+  /** True once it is proven that the job left no process, and the script's own clean-up is done. */
+  get isSwept(): boolean {
+    return this.#sweep === 'swept'
+  }
+
+  /** True once the script's last act is done, whether or not all processes could be ended. */
+  get isComplete(): boolean {
+    return this.#sweep !== undefined
+  }
+
+  /** Takes what the script printed. While the promise is pending, no more may come. */
+  push(chunk: Buffer): void | Promise<void> {
+    const pieces = this.#filter.push(chunk)
+    const [only] = pieces
+    if (only === undefined) return
+    if (pieces.length === 1 && 'output' in only) return this.#options.log.output(only.output)
+    return this.#take(pieces)
+  }
+
+  /** To be called when the script has ended, before anything else is said in the log. */
+  async end(): Promise<void> {
+    await this.#take(this.#filter.end())
+    this.#options.log.end()
+  }
+
+  /** Undefined when all stages ended well; otherwise why the job failed. */
+  failure(end: ScriptEnd): JobError | undefined {
+    const stage = this.#stage
+    const isOwnScript = stage !== undefined && stage !== 'prepare_script' && stage !== 'get_sources'
+    // Without an `end` the shell around the script was ended: by the script itself, or by a machine short of memory.
+    const status = this.#status ?? statusOf(end)
+    if (status === 0) return undefined
+    if (isOwnScript) return new JobError('script_failed', 'script_failure', `exit status ${status}`, { exitCode: status })
+    if (this.#status === undefined) {
+      return new JobError(
+        'shell_missing',
+        'runner_system_failure',
+        `the machine's shell could not run the job: it ended with ${describe(end)}`,
+      )
+    }
+    if (this.#failedCode === 'git_missing') {
+      return new JobError(
+        'git_missing',
+        'runner_system_failure',
+        'git was not found on the machine, and the job needs its sources (GIT_STRATEGY: none does without)',
+      )
+    }
+    if (stage === 'get_sources') {
+      return new JobError('sources_failed', 'runner_system_failure', `getting the sources failed with exit status ${status}`)
+    }
+    return new JobError('prepare_failed', 'runner_system_failure', 'the build directory could not be prepared')
+  }
+
+  async #take(pieces: readonly OutputPiece[]): Promise<void> {
+    for (const piece of pieces) {
+      if ('output' in piece) await this.#options.log.output(piece.output)
+      else this.#mark(piece.marker)
+    }
+    await this.#options.log.flush()
+  }
+
+  #mark(body: string): void {
+    const [word, first = '', ...rest] = body.split(' ')
+    const { log, executor, notes, onHost, onStage } = this.#options
+    switch (word) {
+      case 'host':
+        onHost?.(first, rest.join(' '))
+        break
+      case 'begin':
+        this.#stage = first
+        log.begin(first, stageTitle(first, executor))
+        for (const note of notes?.[first] ?? []) log.line(note)
+        onStage?.(first)
+        break
+      case 'end':
+        this.#status = Number(first)
+        log.end()
+        break
+      case 'failed':
+        this.#failedCode = first
+        break
+      case 'swept':
+      case 'left':
+        this.#sweep = word
+        break
+    }
+  }
+}
+
+/** As a shell gives it: 128 and the signal's number for a process that a signal ended. Never 0 for one that did not say itself that it succeeded. */
+function statusOf(end: ScriptEnd): number {
+  if ('exitCode' in end) return end.exitCode || 1
+  const numbers: Readonly<Record<string, number>> = constants.signals
+  return 128 + (numbers[`SIG${end.signal}`] ?? 0)
+}
+
+function describe(end: ScriptEnd): string {
+  return 'exitCode' in end ? `exit status ${end.exitCode}` : `signal ${end.signal}`
+}

@@ -1,0 +1,151 @@
+import type { BuildPaths } from '../build-paths.ts'
+import type { ShellName } from '../job-environment.ts'
+import { gitScript } from '../sources/git-script.ts'
+import type { GitSources, GitStrategy } from '../sources/sources-plan.ts'
+import { jobEnvFile, variableFile } from '../variables/job-variables.ts'
+import type { ShellVariables } from '../variables/shell-variables.ts'
+import type { JobMarker } from './job-marker.ts'
+import { emitMarkers } from './markers.ts'
+import { quote } from './quote.ts'
+import { failFast, stepScript } from './step-script.ts'
+import { quickCheck, sweep } from './sweep.ts'
+
+/** One of the job's own scripts, run in a shell of its own. */
+export interface ScriptStage {
+  /** `step_script`, `after_script`. */
+  readonly name: string
+  readonly lines: readonly string[]
+  /** True: `KEY=value` lines that stages before left in `GITLAB_ENV` are exported first. */
+  readonly takesJobEnv: boolean
+}
+
+export interface JobScriptOptions {
+  readonly shell: ShellName
+  /** Unguessable: see the module on markers. */
+  readonly nonce: string
+  readonly jobMarker: JobMarker
+  /** How long what the job left running has from `TERM` to `KILL`. */
+  readonly graceMs: number
+  readonly paths: BuildPaths
+  readonly variables: ShellVariables
+  /** Given in the first script of a job: makes the build directory, writes file variables and gets the sources. */
+  readonly prepare?: { readonly strategy: GitStrategy; readonly git: GitSources | undefined }
+  readonly stages: readonly ScriptStage[]
+  /** Shows each command as the shell runs it (`CI_DEBUG_TRACE`). */
+  readonly debugTrace: boolean
+  /** In the last script of a job: removes file variables and what else is in the temporary directory. */
+  readonly cleanUp: boolean
+}
+
+/**
+ * The script that one command of a job runs: everything that can share a round trip, to the sweep of what was left running. It starts no process that it
+ * need not start: a job whose directory exists costs one fork for its script.
+ *
+ * The job's own lines run in subshells with their standard input from nowhere; whatever they do to themselves, the shell around them goes on, says how they
+ * ended (`markers.ts`), and ends what they left. That shell has no variables of its own that they could see: it keeps the login's directory in `$1` and the
+ * status so far in `$2`. All of it stands in one `{ … }`, so that a part of it never runs without the rest.
+ */
+export function jobScript(options: JobScriptOptions): Buffer {
+  const { nonce, paths, prepare } = options
+  const directory = quote(paths.projectDir)
+  const text: string[] = ['{ unset s; exec 2>&1; set -- "$PWD" 0']
+  const [firstStage, ...otherStages] = options.stages
+  // Markers that come right after each other are one write.
+  let opening = firstStage === undefined ? [] : [`begin ${firstStage.name}`]
+
+  if (prepare === undefined) {
+    text.push(`cd ${directory} || set -- "$1" 1`)
+  } else {
+    text.push(`{ ${prepareDirectory(paths, prepare.strategy)}${writeFiles(options)}; } || set -- "$1" 1`)
+    text.push('if [ $2 = 0 ]; then', '{ read -r s </proc/sys/kernel/hostname || s=$(uname -n); } 2>/dev/null')
+    const named = ['host %s %s', 'begin get_sources']
+    if (prepare.git === undefined) {
+      text.push(`${emitMarkers(nonce, [...named, ...opening], ['"$s"', '"$1"'])}; unset s`, 'fi')
+      opening = []
+    } else {
+      text.push(`${emitMarkers(nonce, named, ['"$s"', '"$1"'])}; unset s`, getSources(options, prepare.git), 'fi')
+    }
+  }
+  if (firstStage !== undefined) text.push(runStage(options, firstStage, opening))
+  for (const stage of otherStages) text.push(runStage(options, stage, [`begin ${stage.name}`]))
+
+  const ended = emitMarkers(nonce, ['end %s'], ['"$2"'])
+  const temporary = quote(paths.temporaryDir)
+  const cleanUp = options.cleanUp
+    ? `set -- "$1" "$2" ${temporary}/* ${temporary}/.[!.]*; if [ -e "$3" ] || [ -e "$4" ]; then rm -rf ${temporary}; fi\n`
+    : ''
+  text.push(
+    quickCheck(options.jobMarker, options.shell),
+    `if { rc_quick; } 2>/dev/null; then\n${cleanUp}${emitMarkers(nonce, ['end %s', 'swept'], ['"$2"'])}`,
+    `else\n${ended}\neval ${quote(sweep(options))}`,
+    `if { rc_sweep; } 2>/dev/null; then rc_x=swept; else rc_x=left; fi\n${cleanUp}${emitMarkers(nonce, ['%s'], ['$rc_x'])}\nfi`,
+    'exit 0\n}\n',
+  )
+  return Buffer.from(text.join('\n'))
+}
+
+function getSources(options: JobScriptOptions, git: GitSources): string {
+  const directory = quote(options.paths.projectDir)
+  const fresh = `cd "$1" && rm -rf ${directory} && mkdir -p ${directory} && cd ${directory}`
+  return [
+    `command -v git >/dev/null || { ${emitMarkers(options.nonce, ['failed git_missing'])}; set -- "$1" 1; }`,
+    'while [ $2 = 0 ]; do',
+    '(',
+    ...(git.strategy === 'clone' ? [`{ ${fresh}; } || exit`] : []),
+    exportVariables(options),
+    'set --; set -e',
+    gitScript(git),
+    ') </dev/null',
+    'set -- "$1" $? ${3:-1}',
+    `if [ $2 = 0 ] || [ $3 -ge ${git.attempts} ]; then break; fi`,
+    // The work tree may be what is broken.
+    `sleep 5; ${fresh} && set -- "$1" 0 $(($3 + 1))`,
+    'done',
+    `if [ $2 = 0 ]; then cd ${directory} || set -- "$1" 1; fi`,
+  ].join('\n')
+}
+
+/** Makes the directories where they do not stand yet, and empties the temporary one of what a job that was killed may have left there. */
+function prepareDirectory(paths: BuildPaths, strategy: GitStrategy): string {
+  const [directory, temporary] = [quote(paths.projectDir), quote(paths.temporaryDir)]
+  const make = `mkdir -p ${directory} && mkdir -p -m 700 ${temporary} && cd ${directory}`
+  return [
+    ...(strategy === 'empty' ? [`rm -rf ${directory} &&`] : []),
+    `if cd ${directory} 2>/dev/null && [ -d ${temporary} ]; then :; else ${make}; fi &&`,
+    `set -- "$1" ${temporary}/* ${temporary}/.[!.]* &&`,
+    `if [ -e "$2" ] || [ -e "$3" ]; then rm -rf ${temporary} && mkdir -m 700 ${temporary}; fi &&`,
+    'set -- "$1" 0',
+  ].join('\n')
+}
+
+function writeFiles({ paths, variables }: JobScriptOptions): string {
+  if (variables.files.length === 0) return ''
+  const writes = variables.files.map(({ key, value }) => `printf %s ${quote(value)} >${quote(variableFile(paths, key))}`)
+  return ` &&\n( umask 077\n${writes.join(' &&\n')} )`
+}
+
+function runStage(options: JobScriptOptions, stage: ScriptStage, opening: readonly string[]): string {
+  const jobEnv = quote(jobEnvFile(options.paths))
+  return [
+    'if [ $2 = 0 ]; then',
+    ...(opening.length > 0 ? [emitMarkers(options.nonce, opening)] : []),
+    '(',
+    exportVariables(options),
+    ...(stage.takesJobEnv
+      ? [`if [ -f ${jobEnv} ]; then while IFS= read -r rc_l || [ "$rc_l" ]; do export "$rc_l"; done <${jobEnv}; unset rc_l; fi`]
+      : []),
+    `set --; ${failFast(options.shell)}${options.debugTrace ? '; set -x' : ''}`,
+    `eval ${quote(stepScript(stage.lines, quote))}`,
+    ') </dev/null',
+    'set -- "$1" $?',
+    'fi',
+  ].join('\n')
+}
+
+function exportVariables({ paths, variables }: JobScriptOptions): string {
+  const assignment = (key: string, value: string, file: boolean): string => `${key}=${quote(file ? variableFile(paths, key) : value)}`
+  return [
+    ['export', ...variables.exported.map(({ key, value, file }) => assignment(key, value, file))].join(' '),
+    ...variables.shellOnly.map(({ key, value, file }) => `unset ${key}; ${assignment(key, value, file)}`),
+  ].join('\n')
+}

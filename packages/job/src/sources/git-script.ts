@@ -1,0 +1,63 @@
+import { quote } from '../script/quote.ts'
+import { stepScript } from '../script/step-script.ts'
+import type { GitSources } from './sources-plan.ts'
+
+/**
+ * Shell text that brings the work tree, the working directory, to the job's commit. It runs in a subshell of its own, in which it may end at any failure.
+ *
+ * The job's token is never on a command line, in a URL or in a file: git asks a helper for it, which reads `CI_JOB_TOKEN`. The helper stays in the work
+ * tree's `.git/config`, so that git works in the job's script too, where that variable is set.
+ *
+ * What a job before could have planted to run in this one (`.git/config`, hooks) is removed first, and so are locks that a killed git left.
+ */
+export function gitScript(git: GitSources): string {
+  const { repository } = git
+  const withLogin = repository.password !== ''
+  const lines = [
+    ...(git.preScript.length > 0 ? [stepScript(git.preScript, quote)] : []),
+    `export GIT_TERMINAL_PROMPT=0 GCM_INTERACTIVE=Never${withLogin ? ` CI_JOB_TOKEN=${quote(repository.password)}` : ''}`,
+    say(git.depth > 0 ? `Fetching changes with git depth set to ${git.depth}...` : 'Fetching changes...'),
+    'if [ -h .git ] || [ ! -d .git ]; then',
+    `rm -rf .git; ${say('Created fresh repository.')}`,
+    'else',
+    'rm -rf .git/hooks .git/config .git/config.worktree .git/config.lock .git/index.lock .git/shallow.lock .git/HEAD.lock',
+    `if [ -d .git/refs ]; then find .git/refs -type f -name '*.lock' -exec rm -f {} +; fi`,
+    'fi',
+    `git init -q --template=${git.objectFormat === 'sha256' ? ' --object-format=sha256' : ''}`,
+    `git remote add origin ${quote(repository.url)}`,
+    ...(withLogin ? credentialHelper(git) : []),
+    'rc_u=',
+    ...(git.depth > 0 ? [] : ['if [ -f .git/shallow ]; then rc_u=--unshallow; fi']),
+    [
+      'git fetch --no-recurse-submodules',
+      ...(git.depth > 0 ? [`--depth ${git.depth}`] : []),
+      '$rc_u',
+      ...git.fetchFlags.map(quote),
+      'origin',
+      ...git.refspecs.map(quote),
+    ].join(' '),
+    ...(git.checkout ? checkOut(git) : [say('Skipping Git checkout')]),
+    say('Skipping Git submodules setup'),
+    ...(git.postScript.length > 0 ? [stepScript(git.postScript, quote)] : []),
+  ]
+  return lines.join('\n')
+}
+
+function credentialHelper({ repository }: GitSources): string[] {
+  const key = quote(`credential.${repository.origin}.helper`)
+  const helper = `!f() { test "$1" = get && printf 'username=%s\\npassword=%s\\n' ${quote(repository.username)} "$CI_JOB_TOKEN"; }; f`
+  // The empty one first: no helper of the machine's own is to be asked, or to store the token.
+  return [`git config --add ${key} ''`, `git config --add ${key} ${quote(helper)}`]
+}
+
+function checkOut(git: GitSources): string[] {
+  return [
+    say(`Checking out ${git.sha.slice(0, 8)} as detached HEAD (ref is ${git.ref})...`),
+    `git checkout -f -q ${git.sha}`,
+    ...(git.cleanFlags === undefined ? [] : [['git clean', ...git.cleanFlags.map(quote)].join(' ')]),
+  ]
+}
+
+function say(text: string): string {
+  return `printf '%s\\n' ${quote(`\x1b[32;1m${text}\x1b[0;m`)}`
+}

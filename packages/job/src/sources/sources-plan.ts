@@ -1,0 +1,117 @@
+import { JobError } from '../job-error.ts'
+import type { JobPayload } from '../job-payload.ts'
+import { expand } from '../variables/expand.ts'
+import type { EnvironmentVariable, ResolvedVariable } from '../variables/job-variables.ts'
+import { type RepositoryUrl, splitCredentials } from './repository-url.ts'
+
+/** `none` leaves the directory as the job before left it; `empty` empties it; `fetch` reuses a work tree; `clone` begins with a new one. */
+export type GitStrategy = 'none' | 'empty' | 'fetch' | 'clone'
+
+/** What git is to do, all settings read and checked. */
+export interface GitSources {
+  readonly strategy: 'fetch' | 'clone'
+  readonly repository: RepositoryUrl
+  readonly refspecs: readonly string[]
+  /** 0: the whole history. */
+  readonly depth: number
+  readonly sha: string
+  readonly ref: string
+  readonly objectFormat: 'sha1' | 'sha256'
+  readonly checkout: boolean
+  /** Undefined: nothing is cleaned. */
+  readonly cleanFlags: readonly string[] | undefined
+  readonly fetchFlags: readonly string[]
+  /** 1 … 10. */
+  readonly attempts: number
+  readonly preScript: readonly string[]
+  readonly postScript: readonly string[]
+}
+
+export interface SourcesPlan {
+  /** Undefined with the strategies `none` and `empty`. */
+  readonly git: GitSources | undefined
+  readonly warnings: readonly string[]
+}
+
+/** The job's `GIT_STRATEGY`, known before its directory is; with what is not a strategy the default comes with a warning. */
+export function gitStrategy(
+  payload: JobPayload,
+  environmentVariables: readonly EnvironmentVariable[],
+): { readonly strategy: GitStrategy; readonly warnings: readonly string[] } {
+  const variables: readonly EnvironmentVariable[] = [...environmentVariables, ...payload.variables]
+  const last = (key: string): string => variables.findLast((variable) => variable.key === key)?.value ?? ''
+  const asked = expand(last('GIT_STRATEGY'), last)
+  const byDefault = payload.allow_git_fetch ? 'fetch' : 'clone'
+  if (asked === '') return { strategy: byDefault, warnings: [] }
+  if (asked === 'none' || asked === 'empty' || asked === 'clone') return { strategy: asked, warnings: [] }
+  if (asked === 'fetch') return { strategy: byDefault, warnings: [] }
+  return {
+    strategy: byDefault,
+    warnings: [`GIT_STRATEGY: expected none, empty, fetch or clone, got ${JSON.stringify(asked)}; ${byDefault} is used`],
+  }
+}
+
+/** Reads and checks everything that says which sources the job gets. Thrown: {@link JobError} `invalid_job` with all problems, `unsupported`. */
+export function sourcesPlan(payload: JobPayload, strategy: GitStrategy, variables: ReadonlyMap<string, ResolvedVariable>): SourcesPlan {
+  const setting = (key: string): string => variables.get(key)?.value.trim() ?? ''
+  if (setting('GIT_CLONE_PATH') !== '') {
+    throw new JobError(
+      'unsupported',
+      'runner_configuration_error',
+      'GIT_CLONE_PATH is not supported: this runner chooses build directories itself',
+    )
+  }
+  if (strategy === 'none' || strategy === 'empty') return { git: undefined, warnings: [] }
+  if (!['', 'none'].includes(setting('GIT_SUBMODULE_STRATEGY'))) {
+    throw new JobError(
+      'unsupported',
+      'runner_configuration_error',
+      'GIT_SUBMODULE_STRATEGY is not supported: this runner does not fetch submodules',
+    )
+  }
+  const { git_info: info } = payload
+  const repository = splitCredentials(info.repo_url)
+  const refspecs = info.refspecs.length > 0 ? info.refspecs : ['+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags/*']
+  const attempts = setting('GET_SOURCES_ATTEMPTS')
+  const attemptCount = /^([1-9]|10)$/.test(attempts) ? Number(attempts) : 1
+  refuse([
+    ...(/^(https?|file|ssh|git):\/\//.test(repository.url)
+      ? []
+      : [`git_info.repo_url: expected an http, https, file, ssh or git URL, got ${JSON.stringify(repository.url)}`]),
+    ...(/^[0-9a-f]{40,64}$/.test(info.sha) ? [] : [`git_info.sha: expected 40 to 64 hexadecimal digits, got ${JSON.stringify(info.sha)}`]),
+    ...refspecs
+      .filter((refspec) => !/^\+?[^-+\0\n][^\0\n]*$/.test(refspec))
+      .map((refspec) => `git_info.refspecs: expected a refspec, got ${JSON.stringify(refspec)}`),
+  ])
+  return {
+    git: {
+      strategy,
+      repository,
+      refspecs,
+      depth: Math.max(0, Math.trunc(info.depth)),
+      sha: info.sha,
+      ref: info.ref,
+      objectFormat: info.repo_object_format === 'sha256' ? 'sha256' : 'sha1',
+      checkout: !/^(0|f|false)$/i.test(setting('GIT_CHECKOUT')),
+      cleanFlags: flags(setting('GIT_CLEAN_FLAGS'), ['-ffdx']),
+      fetchFlags: flags(setting('GIT_FETCH_EXTRA_FLAGS'), ['--prune', '--quiet']) ?? [],
+      attempts: attemptCount,
+      preScript: payload.hooks.find((hook) => hook.name === 'pre_get_sources_script')?.script ?? [],
+      postScript: payload.hooks.find((hook) => hook.name === 'post_get_sources_script')?.script ?? [],
+    },
+    warnings:
+      attempts === '' || String(attemptCount) === attempts
+        ? []
+        : [`GET_SOURCES_ATTEMPTS: expected 1 to 10, got ${JSON.stringify(attempts)}; 1 is used`],
+  }
+}
+
+function flags(setting: string, byDefault: readonly string[]): readonly string[] | undefined {
+  if (setting === '') return byDefault
+  return setting === 'none' ? undefined : setting.split(/\s+/)
+}
+
+function refuse(problems: readonly string[]): void {
+  if (problems.length > 0)
+    throw new JobError('invalid_job', 'runner_configuration_error', `the job's sources cannot be fetched: ${problems.join('; ')}`)
+}

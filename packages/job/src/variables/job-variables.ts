@@ -1,0 +1,97 @@
+import type { BuildPaths } from '../build-paths.ts'
+import { JobError } from '../job-error.ts'
+import type { JobPayload, JobVariable } from '../job-payload.ts'
+import type { RunnerIdentity } from '../runner-identity.ts'
+import { expand } from './expand.ts'
+
+/** A variable that the operator configured for all jobs of a runner: `environment = ["KEY=value"]`. */
+export interface EnvironmentVariable {
+  readonly key: string
+  readonly value: string
+}
+
+/** Most characters of one expanded value; GitLab's variables are far smaller, and references to references could exhaust the memory. */
+export const maxValueLength: number = 16 * 1024 * 1024
+
+/** A variable as the script gets it. */
+export interface ResolvedVariable {
+  readonly key: string
+  /** Expanded. Of a file variable: the file's content. */
+  readonly value: string
+  readonly file: boolean
+  readonly masked: boolean
+}
+
+export interface JobVariablesOptions {
+  readonly payload: JobPayload
+  readonly environmentVariables: readonly EnvironmentVariable[]
+  readonly runner: RunnerIdentity
+  readonly paths: BuildPaths
+  readonly concurrentId: number
+  /** For `after_script`: how the job has gone so far. Absent while it runs. */
+  readonly jobStatus?: JobStatus
+}
+
+/** `CI_JOB_STATUS`. */
+export type JobStatus = 'success' | 'failed' | 'canceled' | 'timedout'
+
+/** All variables of a job in GitLab's order: where a key comes twice, the later one wins. */
+export function jobVariables(options: JobVariablesOptions): JobVariable[] {
+  const { payload, runner, paths } = options
+  const concurrentId = String(options.concurrentId)
+  return [
+    plain('CI_RUNNER_SHORT_TOKEN', runner.shortToken),
+    ...options.environmentVariables.map(({ key, value }) => plain(key, value, { raw: false })),
+    plain('CI_BUILDS_DIR', paths.buildsDir),
+    plain('CI_PROJECT_DIR', paths.projectDir),
+    plain('CI_CONCURRENT_ID', concurrentId),
+    plain('CI_CONCURRENT_PROJECT_ID', concurrentId),
+    plain('CI_SERVER', 'yes'),
+    plain('CI_JOB_STATUS', 'running'),
+    plain('CI_JOB_TIMEOUT', String(payload.timeout_seconds)),
+    ...payload.variables,
+    plain('CI_SHARED_ENVIRONMENT', 'true'),
+    plain('CI_RUNNER_VERSION', runner.version),
+    plain('CI_RUNNER_REVISION', runner.revision),
+    plain('CI_RUNNER_EXECUTABLE_ARCH', runner.architecture),
+    plain('RUNNER_TEMP_PROJECT_DIR', paths.temporaryDir),
+    plain('GITLAB_ENV', jobEnvFile(paths)),
+    ...(options.jobStatus === undefined ? [] : [plain('CI_JOB_STATUS', options.jobStatus)]),
+  ]
+}
+
+/** Where a step leaves `KEY=value` lines for the steps after it. */
+export function jobEnvFile(paths: BuildPaths): string {
+  return `${paths.temporaryDir}/gitlab_runner_env`
+}
+
+/** The path of a file variable's file. */
+export function variableFile(paths: BuildPaths, key: string): string {
+  return `${paths.temporaryDir}/${key}`
+}
+
+/**
+ * Expands every variable once against the whole list, raw ones excepted. A reference to a file variable gives its path. Thrown: {@link JobError} `invalid_job`
+ * when an expanded value would pass {@link maxValueLength}.
+ */
+export function resolveVariables(variables: readonly JobVariable[], paths: BuildPaths): Map<string, ResolvedVariable> {
+  const last = new Map(variables.map((variable) => [variable.key, variable]))
+  const resolved = new Map<string, ResolvedVariable>()
+  for (const { key, value, file, masked, raw } of last.values()) {
+    let length = value.length
+    const insert = (name: string): string => {
+      const referenced = last.get(name)
+      const inserted = referenced === undefined ? '' : referenced.file ? variableFile(paths, name) : referenced.value
+      length += inserted.length
+      if (length > maxValueLength)
+        throw new JobError('invalid_job', 'runner_configuration_error', `variable ${key} expands to more than ${maxValueLength} characters`)
+      return inserted
+    }
+    resolved.set(key, { key, value: raw ? value : expand(value, insert), file, masked })
+  }
+  return resolved
+}
+
+function plain(key: string, value: string, { raw = true }: { readonly raw?: boolean } = {}): JobVariable {
+  return { key, value, public: true, file: false, masked: false, raw }
+}

@@ -1,0 +1,133 @@
+import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { JobEnvironment, OutputSink, ScriptEnd, ScriptRun, ShellName } from '../src/job-environment.ts'
+import { EnvironmentError } from '../src/job-environment.ts'
+import { shellCommand } from '../src/script/shell-command.ts'
+import { killScript } from '../src/script/sweep.ts'
+
+/** A shell of this machine under one of the two names that scripts are generated for. */
+export interface LocalShell {
+  readonly name: string
+  readonly shell: ShellName
+  /** Program that `sh` is; undefined: the machine's own. */
+  readonly sh?: string
+  /** The machine's only tools: those of busybox. */
+  readonly busyboxOnly?: boolean
+}
+
+export interface LocalEnvironmentOptions {
+  readonly localShell: LocalShell
+  readonly graceMs?: number
+  /** `NAME=value` pairs of the login. */
+  readonly env?: Readonly<Record<string, string>>
+  readonly buildsDir?: string
+  readonly concurrentId?: number
+  /** Hard limit of resident memory that the login has, KiB. Default: none. */
+  readonly hardResidentLimit?: number
+  /** Another environment whose home this one shares. */
+  readonly home?: string
+}
+
+/** A `JobEnvironment` of processes on this machine, for tests: what sshd does, without the network. */
+export class LocalEnvironment implements JobEnvironment {
+  readonly shell: ShellName
+  readonly description = 'this machine'
+  readonly jobMarker: { readonly name: string; readonly value: string } = {
+    name: 'RUNNER_CORE_JOB',
+    value: randomBytes(12).toString('hex'),
+  }
+  readonly buildsDir: string
+  readonly concurrentId: number
+  readonly home: string
+  /** How many commands were run. */
+  runs = 0
+  kills = 0
+  readonly #env: Record<string, string>
+  readonly #graceMs: number
+  readonly #ownsHome: boolean
+  readonly #login: string
+
+  constructor(options: LocalEnvironmentOptions) {
+    const { localShell } = options
+    this.shell = localShell.shell
+    this.buildsDir = options.buildsDir ?? 'builds'
+    this.concurrentId = options.concurrentId ?? 0
+    this.#graceMs = options.graceMs ?? 2000
+    this.#login = options.hardResidentLimit === undefined ? '' : `ulimit -m ${options.hardResidentLimit}; `
+    this.#ownsHome = options.home === undefined
+    this.home = options.home ?? mkdtempSync(join(tmpdir(), 'runner-core-job-test-'))
+    const bin = join(this.home, '.bin')
+    mkdirSync(bin, { recursive: true })
+    if (this.#ownsHome && localShell.sh !== undefined) symlinkSync(localShell.sh, join(bin, 'sh'))
+    if (this.#ownsHome && localShell.busyboxOnly === true) {
+      for (const applet of ['cat', 'grep', 'head', 'id', 'mkdir', 'rm', 'setsid', 'sleep', 'uname', 'tr', 'env'])
+        symlinkSync('/bin/busybox', join(bin, applet))
+    }
+    const path = localShell.busyboxOnly === true ? bin : `${bin}:${process.env['PATH']}`
+    this.#env = { PATH: path, HOME: this.home, SSH_CLIENT: '127.0.0.1 1 2', ...options.env }
+  }
+
+  async run(run: ScriptRun): Promise<ScriptEnd> {
+    run.signal.throwIfAborted()
+    this.runs++
+    const command = shellCommand({ shell: this.shell, jobMarker: this.jobMarker, scriptBytes: run.script.length })
+    const ended = this.#spawn('/bin/bash', ['-c', this.#login + command], run)
+    const aborted = Promise.withResolvers<never>()
+    const onAbort = (): void => {
+      this.killAll().then(
+        () => aborted.reject(run.signal.reason),
+        (error: unknown) => aborted.reject(error),
+      )
+    }
+    run.signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      return await Promise.race([ended, aborted.promise])
+    } finally {
+      run.signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  async killAll(): Promise<void> {
+    this.kills++
+    let answer = ''
+    const stdout = (chunk: Buffer): void => {
+      answer += chunk.toString()
+    }
+    const script = Buffer.from(killScript({ jobMarker: this.jobMarker, graceMs: this.#graceMs }))
+    await this.#spawn('/bin/bash', ['-c', 'exec sh'], { script, stdout, stderr: () => {} })
+    if (answer.trim() !== 'clean') throw new EnvironmentError('failed', `not all processes could be ended: ${answer}`)
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#ownsHome) rmSync(this.home, { recursive: true, force: true })
+  }
+
+  async #spawn(
+    file: string,
+    args: readonly string[],
+    { script, stdout, stderr }: { readonly script: Buffer; readonly stdout: OutputSink; readonly stderr: OutputSink },
+  ): Promise<ScriptEnd> {
+    const child = spawn(file, args, { cwd: this.home, env: this.#env, detached: true, stdio: 'pipe' })
+    child.stdin.on('error', () => {})
+    child.stdin.end(script)
+    const drained = Promise.all([pump(child.stdout, stdout), pump(child.stderr, stderr)])
+    const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
+    // What is left may hold the output open: what is there already is read, and no more waited for.
+    await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, 500))])
+    child.stdout.destroy()
+    child.stderr.destroy()
+    return code === null ? { signal: String(signal).replace('SIG', '') } : { exitCode: code }
+  }
+}
+
+async function pump(stream: AsyncIterable<Buffer>, sink: OutputSink): Promise<void> {
+  try {
+    for await (const chunk of stream) await sink(chunk)
+  } catch {
+    // Destroyed when the script has ended.
+  }
+}
