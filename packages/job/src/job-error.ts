@@ -9,6 +9,7 @@ import type { FailureReason } from './job-outcome.ts'
  * | `timeout` | the job took longer than its time limit |
  * | `script_timeout` | the script took longer than `RUNNER_SCRIPT_TIMEOUT` |
  * | `canceled` | the job was canceled |
+ * | `interrupted` | the runner was stopped |
  * | `unsupported` | the job needs something that this runner cannot do |
  * | `invalid_job` | the job's script, variables or repository hold something that no shell or no git can be given |
  * | `unsupported_shell` | the executor is configured with a shell that no scripts are generated for |
@@ -24,6 +25,7 @@ export type JobErrorCode =
   | 'timeout'
   | 'script_timeout'
   | 'canceled'
+  | 'interrupted'
   | 'unsupported'
   | 'invalid_job'
   | 'unsupported_shell'
