@@ -48,6 +48,7 @@ export class ScalingLoop {
   readonly #timer: PassTimer
   readonly #options: ScalingLoopOptions
   readonly #stops: (() => void)[]
+  readonly #listeners = new Set<() => void>()
   #stopped = false
   #syncedAt = Number.NEGATIVE_INFINITY
   #policy: { readonly schedule: Schedule; readonly minute: number; readonly policy: IdlePolicy } | undefined
@@ -78,6 +79,12 @@ export class ScalingLoop {
 
   wake(): void {
     this.#timer.wake()
+  }
+
+  /** Calls `listener` after each pass. Returns how to stop. */
+  onPass(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
   get passedAt(): number {
@@ -123,6 +130,7 @@ export class ScalingLoop {
     for (const reservation of allocator.redate(now)) onExpired(reservation)
     this.lastPlan = this.plan()
     const acted = this.#act(this.lastPlan, now)
+    for (const listener of this.#listeners) listener()
     const polled = demand.some((source) => source.onChange === undefined)
     return Math.min(
       acted ? now : this.lastPlan.reviewAt,
