@@ -77,7 +77,7 @@ function keeperOf(dial?: (instanceId: string, signal: AbortSignal) => Promise<Fa
 /** Dials hang until the signal aborts or the test answers. */
 function held(): {
   dial: (instanceId: string, signal: AbortSignal) => Promise<FakeConnection>
-  answer(connection?: FakeConnection): void
+  answer: (connection?: FakeConnection) => void
   signals: AbortSignal[]
 } {
   const waiting: ((connection: FakeConnection) => void)[] = []

@@ -118,7 +118,7 @@ export async function eventually(condition: () => boolean): Promise<void> {
     if (condition()) return
     await new Promise((resolve) => setImmediate(resolve))
   }
-  throw new Error(`never came true: ${condition}`)
+  throw new Error(`never came true: ${condition.toString()}`)
 }
 
 /** Resolves when what is under way in memory has arrived and was answered. */

@@ -79,20 +79,19 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
         '',
       ].join('\n'),
     )
-    const server = spawn(executable, ['-D', '-e', '-f', join(directory, 'sshd_config')], { stdio: ['ignore', 'ignore', 'pipe'] })
-    await listening(server)
+    const { watchdog, pid } = await listening(join(directory, 'sshd_config'))
     return {
       port,
       hostKey: host.publicKey,
       privateKey: login.privateKey,
       username,
-      connectionPids: () => familyOf(server.pid!).filter(isSshd),
+      connectionPids: () => familyOf(pid).filter(isSshd),
       async stop() {
-        const ended = new Promise((resolve) => server.once('exit', resolve))
-        const family = familyOf(server.pid!)
-        server.kill('SIGTERM')
+        const ended = new Promise((resolve) => watchdog.once('exit', resolve))
+        const family = familyOf(pid)
+        watchdog.stdin!.end()
         await ended
-        for (const pid of family) killIfThere(pid)
+        for (const member of family) killIfThere(member)
         cleanUp()
       },
     }
@@ -122,16 +121,26 @@ function freePort(): Promise<number> {
   })
 }
 
-function listening(server: ChildProcess): Promise<void> {
+/** Starts the server under a shell that ends it when this process ends, however it does. */
+function listening(config: string): Promise<{ readonly watchdog: ChildProcess; readonly pid: number }> {
+  const script = 'exec 3<&0; "$0" -D -e -f "$1" 3<&- & server=$!; echo $server; { read -r line; kill $server; } <&3 & wait $server'
+  const watchdog = spawn('/bin/sh', ['-c', script, executable, config], { stdio: 'pipe' })
   return new Promise((resolve, reject) => {
+    let pid = ''
     let log = ''
-    server.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    watchdog.stdout.setEncoding('utf8').on('data', (text: string) => {
+      pid += text
+    })
+    watchdog.stderr.setEncoding('utf8').on('data', (text: string) => {
       // Read on for ever, so that the pipe never fills.
       if (log.length < 65_536) log += text
-      if (log.includes('Server listening')) resolve()
+      if (log.includes('Server listening')) resolve({ watchdog, pid: Number(pid) })
     })
-    server.once('error', reject)
-    server.once('exit', (code, signal) => reject(new Error(`sshd ended with ${code ?? signal}: ${log}`)))
+    watchdog.once('error', reject)
+    watchdog.once('exit', () => {
+      watchdog.stdin.end()
+      reject(new Error(`sshd ended: ${log}`))
+    })
   })
 }
 

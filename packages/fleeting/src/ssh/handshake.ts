@@ -2,8 +2,10 @@ import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import ssh2, { type AuthHandlerMiddleware, type Client } from 'ssh2'
 import { ConnectionError } from '../errors.ts'
+import { gatherWrites } from './gather-writes.ts'
 import { hostKeyMismatch, preferredAlgorithms } from './host-keys.ts'
 import type { Login } from './login.ts'
+import { prepareKeys } from './ssh2-internals.ts'
 
 export interface HandshakeOptions {
   /** Connected. Destroyed when the handshake fails. */
@@ -49,6 +51,7 @@ export function handshake({ socket, login, expectedHostKeys, signal }: Handshake
 
     // An error event without a listener would end the process; whoever takes the client over adds a real one.
     client.on('error', () => {})
+    client.on('handshake', () => prepareKeys(client))
     if (signal.aborted) return onAbort()
     if (socket.destroyed) return onClose()
     signal.addEventListener('abort', onAbort, { once: true })
@@ -58,8 +61,11 @@ export function handshake({ socket, login, expectedHostKeys, signal }: Handshake
       resolve({ client, hostKey: hostKey! })
     })
 
-    // Nagle's algorithm would cost up to 100 ms for each command.
-    if (socket instanceof Socket) socket.setNoDelay(true)
+    if (socket instanceof Socket) {
+      // Nagle's algorithm would cost up to 100 ms for each command.
+      socket.setNoDelay(true)
+      gatherWrites(socket)
+    }
     client.connect({
       sock: socket,
       username: login.username,

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import ssh2 from 'ssh2'
 import { describe, expect, test, vi } from 'vitest'
 import { eventually, MemorySshServer, memorySockets, newKey } from '../../test/memory-ssh-server.ts'
+import type { Connection } from '../connection.ts'
 import type { ConnectInfo, ConnectorConfig } from '../instance-group.ts'
 import { silentLogger } from '../logger.ts'
 import { ManualClock } from '../testing/manual-clock.ts'
@@ -26,8 +27,8 @@ const never = new AbortController().signal
 
 interface Bench {
   readonly clock: ManualClock
-  connect(info: ConnectInfo, signal?: AbortSignal): ReturnType<ReturnType<typeof createSshConnector>['connect']>
-  forget(instanceId: string): void
+  readonly connect: (info: ConnectInfo, signal?: AbortSignal) => Promise<Connection>
+  readonly forget: (instanceId: string) => void
 }
 function bench(dialTcp: DialTcp, connector: ConnectorConfig = {}, more: Partial<SshConnectorOptions> = {}): Bench {
   const clock = new ManualClock()

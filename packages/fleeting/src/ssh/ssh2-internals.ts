@@ -3,10 +3,16 @@
  *
  * @module
  */
+import { createSecretKey, type KeyObject } from 'node:crypto'
 import type { Client, ClientChannel } from 'ssh2'
 
 interface ClientInternals {
-  readonly _protocol: { ping(): void; signal(remoteChannel: number, name: string): void }
+  readonly _protocol: {
+    readonly _cipher: { _encKey?: Buffer | KeyObject }
+    readonly _decipher: { _decipherKey?: Buffer | KeyObject }
+    ping(): void
+    signal(remoteChannel: number, name: string): void
+  }
   /** Answers to global requests, in order. Replaced and called with an error when the socket closes. */
   readonly _callbacks: (() => void)[]
   readonly _chanMgr: { readonly _channels: Readonly<Record<string, ChannelInternals | (() => void)>> }
@@ -48,4 +54,14 @@ export function closeUnusedChannels(client: Client): void {
       channel.close()
     }
   }
+}
+
+/**
+ * After each key exchange: gives AES-GCM, which is set up anew for each packet, its keys in the form that it is set up from fastest. With plain buffers Node 24 takes
+ * 14 µs for each packet instead of 4, which is a fifth of all that a short command costs us.
+ */
+export function prepareKeys(client: Client): void {
+  const { _cipher, _decipher } = insidesOf(client)._protocol
+  if (Buffer.isBuffer(_cipher._encKey)) _cipher._encKey = createSecretKey(_cipher._encKey)
+  if (Buffer.isBuffer(_decipher._decipherKey)) _decipher._decipherKey = createSecretKey(_decipher._decipherKey)
 }
