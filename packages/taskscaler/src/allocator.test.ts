@@ -5,11 +5,11 @@ import { describe, expect, test } from 'vitest'
 import { InstanceLostError } from './acquisition.ts'
 import { Allocator } from './allocator.ts'
 import { InstanceSlots } from './instance-slots.ts'
-import type { SlotAcquisition } from './slot-acquisition.ts'
+import type { Lender, SlotAcquisition } from './slot-acquisition.ts'
 import type { SlotReservation } from './slot-reservation.ts'
 
 const clock = new ManualClock()
-const owner = { release: () => {}, unreserve: () => {}, connect: () => Promise.reject(new Error('not here')) }
+const lender: Lender = { release: () => {}, unreserve: () => {}, lost: () => {}, connect: () => Promise.reject(new Error('not here')) }
 
 function host(id: string, limits: { capacity: number; uses: number }): InstanceSlots {
   const instance: Instance = { id, state: 'running', cause: 'requested', seenAt: 0, stateSince: 0, missed: false, healthy: true }
@@ -29,7 +29,7 @@ class Observed {
 
   constructor(capacity: number, uses: number) {
     this.limits = { capacity, uses }
-    this.allocator = new Allocator(this.limits, owner, (position) => 1000 + position)
+    this.allocator = new Allocator(this.limits, lender, (position) => 1000 + position)
   }
 
   acquire(reservation: SlotReservation): void {
@@ -161,7 +161,7 @@ describe('Allocator', () => {
   })
 
   test('a job that is here takes the slot that a reservation without a job holds, and the reservation keeps a promise', () => {
-    const allocator = new Allocator({ capacity: 1, uses: Number.POSITIVE_INFINITY }, owner, (position) => 1000 + position)
+    const allocator = new Allocator({ capacity: 1, uses: Number.POSITIVE_INFINITY }, lender, (position) => 1000 + position)
     allocator.offer(host('m-1', { capacity: 1, uses: Number.POSITIVE_INFINITY }), 0)
     const early = allocator.reserve(undefined)
     const late = allocator.reserve(undefined)
@@ -174,7 +174,7 @@ describe('Allocator', () => {
 
   test('promises that expire are dated anew, and waits among them are told', () => {
     let base = 1000
-    const allocator = new Allocator({ capacity: 1, uses: Number.POSITIVE_INFINITY }, owner, (position) => base + position)
+    const allocator = new Allocator({ capacity: 1, uses: Number.POSITIVE_INFINITY }, lender, (position) => base + position)
     const [first, second, third] = [allocator.reserve(undefined), allocator.reserve(undefined), allocator.reserve(undefined)]
     expect(allocator.acquire(second)).toBeUndefined()
     allocator.wait(second, { since: 0, expired: 0, onReplanned: undefined, unlisten: () => {}, reject: () => {}, resolve: () => {} })

@@ -1,5 +1,5 @@
 import type { Clock } from '@runner-core/fleeting'
-import type { Reservation, ReserveOptions } from './acquisition.ts'
+import type { ReserveOptions } from './acquisition.ts'
 import type { InstanceSlots, SlotLimits } from './instance-slots.ts'
 import { IntrusiveList } from './intrusive-list.ts'
 import type { Lender, SlotAcquisition } from './slot-acquisition.ts'
@@ -23,17 +23,13 @@ export class Allocator {
   readonly #datePromise: (position: number) => number
   /** No promise is dated before this. */
   #firstDate = Number.POSITIVE_INFINITY
-  readonly #owner: Lender & { unreserve(reservation: Reservation): void }
+  readonly #lender: Lender
   #made = 0
 
   /** `datePromise` answers when the slot is to be expected for whom `position` others precede. */
-  constructor(
-    limits: SlotLimits,
-    owner: Lender & { unreserve(reservation: Reservation): void },
-    datePromise: (position: number) => number,
-  ) {
-    this.pool = new SlotPool(limits, owner)
-    this.#owner = owner
+  constructor(limits: SlotLimits, lender: Lender, datePromise: (position: number) => number) {
+    this.pool = new SlotPool(limits, lender)
+    this.#lender = lender
     this.#datePromise = datePromise
   }
 
@@ -54,7 +50,7 @@ export class Allocator {
 
   /** A free slot is held, or else one is promised: whether it may be is the caller's decision. */
   reserve(options: ReserveOptions | undefined): SlotReservation {
-    const reservation = new SlotReservation(++this.#made, options, this.#owner)
+    const reservation = new SlotReservation(++this.#made, options, this.#lender)
     if (!reservation.speculative) this.reserved++
     if (this.hasSpareSlot) {
       this.#held.append(reservation)

@@ -1,4 +1,4 @@
-import type { LaunchState } from '@runner-core/fleeting'
+import { type LaunchState, outstandingCount } from '@runner-core/fleeting'
 import { choosePlacement } from './held-back.ts'
 import { unobservedReadyMs } from './ready-times.ts'
 
@@ -15,22 +15,26 @@ export interface Pipeline {
   readonly capMs: number
 }
 
+/** What is late already is not expected sooner than this, milliseconds. */
+const leastDelayMs = 30_000
+
 /**
- * When to expect a slot for whom `position` others precede, ≥ 0: from the instances being made, in their order, then from those that can still be launched after back-off and throttle.
- * Never in the past, never beyond the cap. An instance that is late already is expected as if it began now.
+ * When to expect a slot for whom `position` others precede, ≥ 0: from the instances being made, in their order, then from those that can be launched after back-off and throttle.
+ * Never in the past, never beyond the cap; and at the cap when nobody can tell, because there is no room for another instance. One that is late already is expected as if it began now.
  */
 export function promiseDate(position: number, pipeline: Pipeline, now: number): number {
   const readyMs = pipeline.readyMs ?? unobservedReadyMs
   const index = Math.floor(position / pipeline.slotsPerInstance)
   const begunAt = pipeline.begunAt[index] ?? launchAt(index - pipeline.begunAt.length, pipeline)
   const date = begunAt + readyMs
-  return Math.min(date > now ? date : now + readyMs, now + pipeline.capMs)
+  return Math.min(date > now ? date : now + Math.max(readyMs, leastDelayMs), now + pipeline.capMs)
 }
 
-/** When the `index`-th launch from now can go. */
+/** When the `index`-th launch from now can go; `Infinity`: nobody knows. */
 function launchAt(index: number, { launches, placements }: Pipeline): number {
   const { allowance } = choosePlacement(launches, placements)
-  const open = Math.max(launches.now, allowance.until ?? launches.now)
+  const room = launches.maxInstances - launches.known - outstandingCount(launches)
+  if (index >= room || (allowance.count === 0 && allowance.until === undefined)) return Number.POSITIVE_INFINITY
   const { tokens, perSecond } = launches.throttle
-  return open + (Math.max(0, index + 1 - tokens) / perSecond) * 1000
+  return (allowance.until ?? launches.now) + (Math.max(0, index + 1 - Math.max(1, tokens)) / perSecond) * 1000
 }

@@ -73,20 +73,24 @@ export class Roster {
 
   /** Draws the consequences of what is known about an instance. */
   judge(host: InstanceSlots, now: number): void {
-    const { instance, isLeaving } = host
-    if (endingStates.has(instance.state)) this.#allocator.forget(host, `it is ${instance.state}`)
+    if (endingStates.has(host.instance.state)) this.#allocator.forget(host, `it is ${host.instance.state}`)
     host.condemnedFor ??= this.#verdict(host)
-    const isCondemned = host.condemnedFor !== undefined
-    if (isLeaving || isCondemned) {
-      host.giveUpCheck()
-    } else if (isUsable(instance) && host.proof === 'none') {
+    const isWanted = !host.isLeaving && host.condemnedFor === undefined
+    if (!isWanted) host.giveUpCheck()
+    if (isWanted && isUsable(host.instance) && host.proof === 'proven') this.#allocator.offer(host, now)
+    else this.#allocator.withdraw(host)
+    this.#sort(host)
+    if (isWanted && isUsable(host.instance) && host.proof === 'none') {
       host.proof = 'trying'
       this.#prove(host)
     }
-    if (!isLeaving && !isCondemned && isUsable(instance) && host.proof === 'proven') this.#allocator.offer(host, now)
-    else this.#allocator.withdraw(host)
-    keep(this.condemned, host, isCondemned && !isLeaving)
-    keep(this.coming, host, !isLeaving && !isCondemned && !host.offered && isAlive(instance))
+  }
+
+  /** Reads everything anew: an offer may have used the instance up. */
+  #sort(host: InstanceSlots): void {
+    const isCondemned = host.condemnedFor !== undefined && !host.isLeaving
+    keep(this.condemned, host, isCondemned)
+    keep(this.coming, host, !isCondemned && !host.isLeaving && !host.offered && isAlive(host.instance))
   }
 
   #verdict({ instance, proof, isLeaving }: InstanceSlots): string | undefined {

@@ -1,11 +1,14 @@
 import type { Connection } from '@runner-core/fleeting'
-import { type Acquisition, AlreadyEndedError, InstanceLostError } from './acquisition.ts'
+import { type Acquisition, AlreadyEndedError, InstanceLostError, type Reservation } from './acquisition.ts'
 import type { InstanceSlots } from './instance-slots.ts'
 
-/** Whom a slot goes back to. */
+/** Whose slots they are, and whose reservations. */
 export interface Lender {
   release(acquisition: Acquisition): void
+  unreserve(reservation: Reservation): void
   connect(instanceId: string, slot: number, signal: AbortSignal): Promise<Connection>
+  /** An acquisition ended with its instance. */
+  lost(acquisition: Acquisition): void
 }
 
 const done = Promise.resolve()
@@ -64,6 +67,7 @@ export class SlotAcquisition implements Acquisition {
     this.state = 'lost'
     this.#lost = new InstanceLostError(this.instanceId, why)
     this.#controller?.abort(this.#lost)
+    this.lender.lost(this)
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Reservation, ReserveOptions } from './acquisition.ts'
 import type { ListItem } from './intrusive-list.ts'
-import type { SlotAcquisition } from './slot-acquisition.ts'
+import type { Lender, SlotAcquisition } from './slot-acquisition.ts'
 
 /** An `acquire` that found no slot. */
 export interface Wait {
@@ -24,16 +24,16 @@ export class SlotReservation implements Reservation, ListItem<SlotReservation> {
   wait: Wait | undefined = undefined
   readonly priority: number
   readonly speculative: boolean
-  readonly owner: { unreserve(reservation: Reservation): void }
+  readonly lender: Lender
   readonly #number: number
   readonly #givenKey: string | undefined
 
-  constructor(number: number, options: ReserveOptions | undefined, owner: { unreserve(reservation: Reservation): void }) {
+  constructor(number: number, options: ReserveOptions | undefined, lender: Lender) {
     this.#number = number
     this.#givenKey = options?.key
     this.priority = options?.priority ?? 0
     this.speculative = options?.speculative ?? false
-    this.owner = owner
+    this.lender = lender
   }
 
   /** The name is only built for those who ask for it. */
@@ -42,6 +42,6 @@ export class SlotReservation implements Reservation, ListItem<SlotReservation> {
   }
 
   [Symbol.dispose](): void {
-    this.owner.unreserve(this)
+    this.lender.unreserve(this)
   }
 }

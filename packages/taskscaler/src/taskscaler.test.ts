@@ -1,91 +1,223 @@
-import { ConnectionError, GroupError } from '@runner-core/fleeting'
-import { ManualClock, MemoryGroup, type MemoryGroupOptions, seededRandom, simpleShell } from '@runner-core/fleeting/testing'
-import { afterEach, describe, expect, test } from 'vitest'
-import { type Acquisition, AlreadyEndedError, InstanceLostError, NoCapacityError } from './acquisition.ts'
-import type { IdlePolicy } from './policy.ts'
-import { QueueDepth } from './queue-depth.ts'
+import { ManualClock, MemoryGroup, simpleShell } from '@runner-core/fleeting/testing'
+import { describe, expect, test } from 'vitest'
+import { policy, Rig } from '../test/rig.ts'
+import { AlreadyEndedError, InstanceLostError, NoCapacityError } from './acquisition.ts'
+import { InvalidSettingsError } from './invalid-settings.ts'
 import { Taskscaler } from './taskscaler.ts'
-import type { TaskscalerOptions } from './taskscaler-options.ts'
 
-const policy: IdlePolicy = {
-  periods: ['* * * * *'],
-  timezone: 'UTC',
-  idleCount: 0,
-  idleTimeMs: 60_000,
-  scaleFactor: 0,
-  scaleFactorLimit: 0,
-}
-
-interface Rig {
-  readonly clock: ManualClock
-  readonly group: MemoryGroup
-  readonly scaler: Taskscaler
-}
-
-const running: Taskscaler[] = []
-
-async function rig(
-  options: Partial<Omit<TaskscalerOptions, 'provisioner'>> & {
-    maxInstances?: number
-    group?: Partial<MemoryGroupOptions>
-    existing?: number
-  } = {},
-): Promise<Rig> {
-  const { maxInstances = 10, group: groupOptions, existing = 0, ...rest } = options
-  const clock = new ManualClock()
-  const group = new MemoryGroup({ clock, shell: simpleShell, bootDelayMs: 30_000, deleteDelayMs: 5_000, ...groupOptions })
-  for (let made = 0; made < existing; made++) group.addForeign()
-  const starting = Taskscaler.start({ provisioner: { group, maxInstances, random: seededRandom(1) }, policies: [policy], clock, ...rest })
-  await clock.advance(0)
-  const scaler = await starting
-  running.push(scaler)
-  await clock.advance(0)
-  return { clock, group, scaler }
-}
-
-afterEach(async () => {
-  for (const scaler of running.splice(0)) await scaler.shutdown({ removeInstances: false })
-})
-
-/** What became of a promise so far. */
-function watch<T>(promise: Promise<T>): { value?: T; error?: unknown } {
-  const outcome: { value?: T; error?: unknown } = {}
-  promise.then(
-    (value) => (outcome.value = value),
-    (error) => (outcome.error = error),
-  )
-  return outcome
-}
-
-const acquireNow = async ({ scaler, clock }: Rig): Promise<Acquisition> => {
-  const outcome = watch(scaler.acquire(scaler.reserve()))
-  for (let waited = 0; outcome.value === undefined && waited < 300; waited++) await clock.advance(1000)
-  if (outcome.value === undefined) throw outcome.error ?? new Error('no slot within 300 s')
-  return outcome.value
-}
-
-describe('one job', () => {
-  test('an instance is made for it, lent once it is ready, kept for idle_time, and removed', async () => {
-    const { clock, group, scaler } = await rig()
-    const reservation = scaler.reserve({ speculative: true })
-    expect(reservation.kind).toBe('promised')
-    await clock.advance(60_000)
-    expect(group.ids).toEqual([])
-    const outcome = watch(scaler.acquire(reservation))
+describe('lending', () => {
+  test('a job gets a slot of an instance made for it; the instance stays for idle_time and goes', async () => {
+    const rig = await Rig.start()
+    const { clock, group, scaler } = rig
+    const job = rig.begin(scaler.reserve())
     await clock.advance(29_000)
-    expect(group.ids.length).toBe(1)
-    expect(outcome).toEqual({})
+    expect([group.ids.length, job]).toEqual([1, {}])
     await clock.advance(5_000)
-    expect(outcome.value).toMatchObject({ slot: 0, useCount: 1, instanceId: group.ids[0] })
-    const connection = await outcome.value!.connect()
+    expect(job.acquisition).toMatchObject({ instanceId: group.ids[0], slot: 0, useCount: 1, dirty: false })
+    const connection = await job.acquisition!.connect()
     expect(await (await connection.exec('true')).closed).toEqual({ code: 0 })
     await clock.advance(3_600_000)
     expect(group.ids.length).toBe(1)
-    scaler.release(outcome.value!)
+    scaler.release(job.acquisition!)
     await clock.advance(59_000)
     expect(group.ids.length).toBe(1)
     await clock.advance(10_000)
     expect(group.ids).toEqual([])
-    expect(scaler.counters).toMatchObject({ tasks: { reserve: 1, acquire: 1, release: 1 }, scale: { up: 1, down: 1 } })
+    expect(scaler.counters).toMatchObject({ tasks: { reserve: 1, acquire: 1, release: 1, lost: 0 }, scale: { up: 1, down: 1 } })
+  })
+
+  test('ends with an await using block, a reservation with a using block', async () => {
+    const rig = await Rig.start({ policies: [{ ...policy, idleCount: 1 }] })
+    await rig.clock.advance(60_000)
+    {
+      using _given = rig.scaler.reserve()
+      expect(rig.scaler.status().tasks).toMatchObject({ reserved: 1, idle: 1 })
+    }
+    {
+      await using _acquisition = await rig.acquire()
+      expect(rig.scaler.status().tasks).toMatchObject({ reserved: 0, acquired: 1, idle: 0 })
+    }
+    expect(rig.scaler.status().tasks).toMatchObject({ reserved: 0, acquired: 0, idle: 1 })
+  })
+
+  test('jobs are packed on the fullest instance, so that another becomes empty and goes', async () => {
+    const rig = await Rig.start({ capacityPerInstance: 2 })
+    const [a, b, c, d] = [await rig.acquire(), await rig.acquire(), await rig.acquire(), await rig.acquire()]
+    expect(a.instanceId).toBe(b.instanceId)
+    expect([a.slot, b.slot].sort()).toEqual([0, 1])
+    expect(c.instanceId).toBe(d.instanceId)
+    rig.scaler.release(a)
+    rig.scaler.release(c)
+    rig.scaler.release(d)
+    const e = await rig.acquire()
+    expect([e.instanceId, e.slot]).toEqual([a.instanceId, a.slot])
+    await rig.clock.advance(70_000)
+    expect(rig.group.ids).toEqual([a.instanceId])
+  })
+
+  test('higher priorities first, first come first served within one; a cancelled wait leaves nothing behind', async () => {
+    const { clock, scaler } = await Rig.start()
+    const order: string[] = []
+    const wait = (key: string, priority: number, signal?: AbortSignal): void => {
+      scaler.acquire(scaler.reserve({ key, priority }), signal && { signal }).then(
+        (acquisition) => order.push(acquisition.key),
+        (error: Error) => order.push(`${key}: ${error.message}`),
+      )
+    }
+    const cancel = new AbortController()
+    wait('first', 0)
+    wait('urgent', 5)
+    wait('cancelled', 9, cancel.signal)
+    wait('second', 0)
+    cancel.abort(new Error('not wanted any more'))
+    await clock.advance(120_000)
+    expect(order).toEqual(['cancelled: not wanted any more', 'urgent', 'first', 'second'])
+    expect(scaler.status().tasks).toMatchObject({ pending: 0, acquired: 3, reserved: 0 })
+    expect(scaler.counters.tasks.acquire_canceled).toBe(1)
+  })
+
+  test('a reservation is used once: later use, and use elsewhere, is an error or nothing', async () => {
+    const rig = await Rig.start({ policies: [{ ...policy, idleCount: 2 }] })
+    const stranger = await Rig.start()
+    await rig.clock.advance(60_000)
+    const reservation = rig.scaler.reserve()
+    const acquisition = await rig.scaler.acquire(reservation)
+    await expect(rig.scaler.acquire(reservation)).rejects.toBeInstanceOf(AlreadyEndedError)
+    await expect(stranger.scaler.acquire(rig.scaler.reserve())).rejects.toBeInstanceOf(AlreadyEndedError)
+    rig.scaler.unreserve(reservation)
+    stranger.scaler.release(acquisition)
+    expect(rig.scaler.status().tasks.acquired).toBe(1)
+    rig.scaler.release(acquisition)
+    rig.scaler.release(acquisition)
+    expect(rig.scaler.status().tasks).toMatchObject({ acquired: 0, idle: 2 })
+    await expect(acquisition.connect()).rejects.toBeInstanceOf(AlreadyEndedError)
+    const aborted = rig.scaler.acquire(rig.scaler.reserve(), { signal: AbortSignal.abort(new Error('too late')) })
+    await expect(aborted).rejects.toThrow('too late')
+    expect(rig.scaler.status().tasks).toMatchObject({ acquired: 0, reserved: 1 })
+  })
+})
+
+describe('an instance that goes', () => {
+  test('is lost: its jobs are told with the cause, its slots are nobody’s, who waits gets another', async () => {
+    const rig = await Rig.start({ capacityPerInstance: 2 })
+    const looked = await rig.acquire()
+    const { signal } = looked
+    const lookedLater = await rig.acquire()
+    rig.group.preempt(looked.instanceId)
+    await rig.clock.advance(15_000)
+    expect(signal.reason).toBeInstanceOf(InstanceLostError)
+    expect(signal.reason).toMatchObject({ code: 'instance_lost', instanceId: looked.instanceId })
+    expect(lookedLater.signal.aborted).toBe(true)
+    await expect(lookedLater.connect()).rejects.toBe(lookedLater.signal.reason)
+    rig.scaler.release(looked)
+    expect(rig.scaler.counters.tasks).toMatchObject({ lost: 2, release: 0 })
+    expect(rig.scaler.status().tasks).toMatchObject({ acquired: 0, idle: 0 })
+    expect((await rig.acquire()).instanceId).not.toBe(looked.instanceId)
+  })
+
+  test.each(['deleting', 'suspended'] as const)('is taken away by somebody else (%s): its job is told at once', async (state) => {
+    const rig = await Rig.start()
+    const { signal, instanceId } = await rig.acquire()
+    rig.group.setState(instanceId, state)
+    await rig.clock.advance(10_000)
+    expect(signal.reason).toBeInstanceOf(InstanceLostError)
+  })
+
+  test('was left dirty: it gets no more jobs, the other one on it ends in peace, then it is removed', async () => {
+    const rig = await Rig.start({ capacityPerInstance: 2 })
+    const [dirty, clean] = [await rig.acquire(), await rig.acquire()]
+    dirty.dirty = true
+    rig.scaler.release(dirty)
+    expect(rig.scaler.plan().drain).toEqual([{ id: dirty.instanceId, reason: `${dirty.key} left it dirty` }])
+    expect(rig.scaler.status().tasks).toMatchObject({ idle: 0, unavailable: 2 })
+    expect((await rig.acquire()).instanceId).not.toBe(dirty.instanceId)
+    expect(clean.signal.aborted).toBe(false)
+    rig.scaler.release(clean)
+    await rig.clock.advance(10_000)
+    expect(rig.group.ids).not.toContain(dirty.instanceId)
+  })
+
+  test('was used as often as it may be: it drains, and goes when the last job ends', async () => {
+    const rig = await Rig.start({ capacityPerInstance: 2, maxUseCount: 2 })
+    const [a, b, c] = [await rig.acquire(), await rig.acquire(), await rig.acquire()]
+    expect([a.useCount, b.useCount, c.useCount]).toEqual([1, 2, 1])
+    expect(b.instanceId).toBe(a.instanceId)
+    expect(c.instanceId).not.toBe(a.instanceId)
+    expect(rig.scaler.plan().drain).toMatchObject([{ id: a.instanceId, reason: 'it was used 2 times, as often as max_use_count allows' }])
+    rig.scaler.release(a)
+    await rig.clock.advance(300_000)
+    expect(rig.group.ids).toContain(a.instanceId)
+    rig.scaler.release(b)
+    await rig.clock.advance(10_000)
+    expect(rig.group.ids).toEqual([c.instanceId])
+  })
+
+  test('announced its interruption: its job runs on, nobody else gets it', async () => {
+    const rig = await Rig.start({ capacityPerInstance: 2, group: { capabilities: ['interruption_notice'] } })
+    const job = await rig.acquire()
+    rig.group.announceInterruption(job.instanceId)
+    await rig.clock.advance(1000)
+    expect(job.signal.aborted).toBe(false)
+    expect(rig.scaler.status().tasks).toMatchObject({ idle: 0, acquired: 1, unhealthy: 2 })
+    expect((await rig.acquire()).instanceId).not.toBe(job.instanceId)
+  })
+
+  test('is left alone when somebody else says that it is busy, and stays in use', async () => {
+    const rig = await Rig.start()
+    const job = await rig.acquire()
+    const { instanceId } = job
+    rig.scaler.release(job)
+    const stop = rig.provisioner.addBusyCheck((id) => id === instanceId)
+    await rig.clock.advance(300_000)
+    expect(rig.group.ids).toEqual([instanceId])
+    expect(rig.scaler.status().tasks.idle).toBe(1)
+    stop()
+    await rig.clock.advance(130_000)
+    expect(rig.group.ids).toEqual([])
+  })
+})
+
+describe('start and shutdown', () => {
+  test('names every setting that cannot be', async () => {
+    const options = { provisioner: {} as never, capacityPerInstance: 0, maxUseCount: -1, readyTimeoutMs: 0, promiseCapMs: Number.NaN }
+    const error = await Taskscaler.start(options).catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(InvalidSettingsError)
+    expect((error as InvalidSettingsError).problems).toEqual([
+      'capacityPerInstance: expected an integer ≥ 1, got 0',
+      'maxUseCount: expected an integer ≥ 0, got -1',
+      'readyTimeoutMs: expected milliseconds > 0, got 0',
+      'promiseCapMs: expected milliseconds > 0, got NaN',
+    ])
+    await expect(Taskscaler.start({ provisioner: {} as never, policies: [{ ...policy, idleCount: -1 }] })).rejects.toThrow(
+      'policy[0].idleCount',
+    )
+  })
+
+  test('starts a provisioner of its own when it is given what to start one with', async () => {
+    const clock = new ManualClock()
+    const group = new MemoryGroup({ clock, shell: simpleShell })
+    const scaler = await Taskscaler.start({ provisioner: { group, maxInstances: 2 }, policies: [{ ...policy, idleCount: 5 }], clock })
+    await clock.advance(10_000)
+    expect(scaler.status()).toMatchObject({ desiredInstances: 2, tasks: { idle: 2 }, policy: { idleCount: 5 } })
+    await scaler[Symbol.asyncDispose]()
+    expect([group.ids.length, group.isShutDown]).toEqual([2, true])
+  })
+
+  test('ends waits, refuses reservations, removes what is not busy, and leaves no timer', async () => {
+    const rig = await Rig.start({ maxInstances: 3 })
+    const [busy, done] = [await rig.acquire(), await rig.acquire()]
+    const reservation = rig.scaler.reserve()
+    const waiting = rig.begin(reservation)
+    rig.scaler.release(done)
+    const another = rig.begin(rig.scaler.reserve())
+    await rig.clock.advance(0)
+    const ending = rig.scaler.shutdown({ removeInstances: true })
+    expect(() => rig.scaler.reserve()).toThrow(NoCapacityError)
+    await rig.clock.advance(60_000)
+    expect(waiting.acquisition).toBeDefined()
+    expect(another.error).toMatchObject({ code: 'no_capacity', reason: 'shutdown' })
+    expect((await ending).remaining.toSorted()).toEqual([busy.instanceId, waiting.acquisition!.instanceId].toSorted())
+    expect(busy.signal.aborted).toBe(false)
+    expect(rig.clock.pendingTimers).toBe(0)
   })
 })

@@ -1,4 +1,4 @@
-import { type Clock, type Connection, Provisioner, type ShutdownOptions } from '@runner-core/fleeting'
+import { type Clock, Provisioner, type ShutdownOptions } from '@runner-core/fleeting'
 import {
   type AcquireOptions,
   type Acquisition,
@@ -32,12 +32,13 @@ import { type TaskscalerOptions, type TaskscalerSettings, withDefaults } from '.
  *     await using acquisition = await scaler.acquire(reservation)
  *     const connection = await acquisition.connect()
  */
-export class Taskscaler implements AsyncDisposable, Lender {
+export class Taskscaler implements AsyncDisposable {
   /** What happened so far. */
   readonly counters: Counters = newCounters()
   readonly #provisioner: Provisioner
   readonly #clock: Clock
   readonly #observer: TaskscalerObserver
+  readonly #lender: Lender
   readonly #allocator: Allocator
   readonly #loop: ScalingLoop
   readonly #settings: TaskscalerSettings
@@ -60,7 +61,13 @@ export class Taskscaler implements AsyncDisposable, Lender {
     this.#settings = settings
     this.#clock = settings.clock
     this.#observer = settings.observer
-    this.#allocator = new Allocator(settings.limits, this, (position) => this.#datePromise(position))
+    this.#lender = {
+      release: (acquisition) => this.release(acquisition),
+      unreserve: (reservation) => this.unreserve(reservation),
+      connect: (instanceId, slot, signal) => provisioner.connect(instanceId, slot, signal),
+      lost: () => this.counters.tasks.lost++,
+    }
+    this.#allocator = new Allocator(settings.limits, this.#lender, (position) => this.#datePromise(position))
     this.#loop = new ScalingLoop({
       ...settings,
       provisioner,
@@ -112,17 +119,12 @@ export class Taskscaler implements AsyncDisposable, Lender {
 
   /** Ends an acquisition: its slot goes to the next job, or, if it is `dirty` or the instance is used up, to nobody any more. Idempotent. */
   release(acquisition: Acquisition): void {
-    if (!(acquisition instanceof SlotAcquisition) || acquisition.lender !== this || acquisition.state !== 'lent') return
+    if (!(acquisition instanceof SlotAcquisition) || acquisition.lender !== this.#lender || acquisition.state !== 'lent') return
     acquisition.state = 'released'
     if (acquisition.dirty) this.#loop.roster.condemn(acquisition.host, `${acquisition.key} left it dirty`, this.#clock.now())
     this.#allocator.release(acquisition, this.#clock)
     this.counters.tasks.release++
     this.#loop.wake()
-  }
-
-  /** The connection of an acquisition's slot; what `Acquisition.connect` calls. */
-  connect(instanceId: string, slot: number, signal: AbortSignal): Promise<Connection> {
-    return this.#provisioner.connect(instanceId, slot, signal)
   }
 
   /** Replaces the idle policies, all or none. Thrown: `InvalidSettingsError`; the old ones stay in force then. */
@@ -131,9 +133,17 @@ export class Taskscaler implements AsyncDisposable, Lender {
     this.#loop.wake()
   }
 
+  /**
+   * Calls `listener` soon after anything changed that may let a refused `reserve` succeed: a slot became free, an instance ready, a back-off ended. Only a hint, and it comes without cause too.
+   * Must not throw. Returns how to stop.
+   */
+  onChange(listener: () => void): () => void {
+    return this.#loop.onPass(listener)
+  }
+
   /** In words, why a reservation has no slot yet: its place in the queue, what is being made since when, and what holds more back. */
   explainWait(reservation: Reservation): string {
-    if (!(reservation instanceof SlotReservation) || reservation.owner !== this || reservation.state === 'ended')
+    if (!(reservation instanceof SlotReservation) || reservation.lender !== this.#lender || reservation.state === 'ended')
       return 'the reservation has ended'
     const { kind, readyAt, wait } = reservation
     return explainWait({
@@ -192,7 +202,9 @@ export class Taskscaler implements AsyncDisposable, Lender {
   }
 
   #own(reservation: Reservation): SlotReservation | undefined {
-    return reservation instanceof SlotReservation && reservation.owner === this && reservation.state === 'open' ? reservation : undefined
+    return reservation instanceof SlotReservation && reservation.lender === this.#lender && reservation.state === 'open'
+      ? reservation
+      : undefined
   }
 
   #admit(): void {
