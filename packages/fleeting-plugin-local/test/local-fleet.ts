@@ -32,7 +32,7 @@ export async function connect(group: InstanceGroup, id: string): Promise<Connect
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   const giveUpAt = performance.now() + 20_000
   while (!(await condition())) {
-    if (performance.now() > giveUpAt) throw new Error(`still not so after 20 s: ${condition}`)
+    if (performance.now() > giveUpAt) throw new Error(`still not so after 20 s: ${String(condition)}`)
     await sleep(5)
   }
 }
