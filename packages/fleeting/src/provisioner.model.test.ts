@@ -157,7 +157,10 @@ class Journal implements FleetLease {
   }
 }
 
-async function play(steps: readonly Step[], { seed, checks, ...options }: fc.infer<typeof cloud>): Promise<void> {
+async function play(
+  steps: readonly Step[],
+  { seed, checks, ...options }: typeof cloud extends fc.Arbitrary<infer Cloud> ? Cloud : never,
+): Promise<void> {
   const clock = new ManualClock()
   const journal = new Journal()
   const busy = new Set<string>()
@@ -277,8 +280,13 @@ async function play(steps: readonly Step[], { seed, checks, ...options }: fc.inf
       case 'jump':
         clock.jumpWallTime(action.ms)
         return
-      default:
+      case 'launchesLost':
+      case 'bootsStuck':
+      case 'bootsFailed':
+      case 'deletesIgnored':
         group[action.do] = action.count
+        return
+      case 'advance':
     }
   }
 

@@ -6,7 +6,7 @@ import { defaultProvisionerSettings } from './settings.ts'
 
 const settings = { ...defaultProvisionerSettings.health, checkIntervalMs: 60, massFailureProbeMs: 900 }
 const record = (results: string, at = 0): HealthRecord | undefined =>
-  [...results].reduce<HealthRecord | undefined>((before, result) => withResult(before, result === '+', at, settings), undefined)
+  results.split('').reduce<HealthRecord | undefined>((before, result) => withResult(before, result === '+', at, settings), undefined)
 const fleet = (...results: string[]): Map<string, HealthRecord> => new Map(results.map((text, index) => [`i-${index}`, record(text)!]))
 
 describe('a health record', () => {
@@ -46,6 +46,10 @@ describe('judge', () => {
     expect(judge(fleet('---', '---'), undefined, 60, settings).remove).toEqual(['i-0', 'i-1'])
   })
 
+  it('leaves alone what answers again', () => {
+    expect(judge(fleet('---+', '+', '+', '+'), undefined, 5000, settings).remove).toEqual([])
+  })
+
   it('removes nobody while many fail at once', () => {
     const outage = fleet('+---', '+---', '+-', '+-', '+')
     const { brake, remove } = judge(outage, undefined, 60, settings)
@@ -73,7 +77,10 @@ describe('judge', () => {
       fc.property(results, fc.boolean(), (fleetResults, braked) => {
         const records = fleet(...fleetResults.map((each) => each.join('')))
         const { remove } = judge(records, braked ? { since: 0, probedAt: 0 } : undefined, 5000, settings)
-        for (const id of remove) expect(isFailing(records.get(id)!, settings)).toBe(true)
+        for (const id of remove) {
+          expect(isFailing(records.get(id)!, settings)).toBe(true)
+          expect(records.get(id)!.results.at(-1)).toBe(false)
+        }
         const failedNow = [...records.values()].filter(({ results: all }) => all.at(-1) === false).length
         if (failedNow >= 3 && failedNow * 2 >= records.size) expect(remove.length).toBeLessThanOrEqual(braked ? 1 : 0)
       }),

@@ -32,9 +32,10 @@ export function condemned(record: HealthRecord | undefined, now: number, { failu
   return { results, failingSince: record?.failingSince ?? now, checkedAt: now, proven: record?.proven ?? false }
 }
 
-/** When an idle instance is to be checked again: sooner while its last check failed. */
-export function nextCheckAt(record: HealthRecord, { checkIntervalMs }: HealthSettings): number {
-  return record.checkedAt + (failedLast(record) ? Math.min(checkIntervalMs, 10_000) : checkIntervalMs)
+/** When an idle instance is to be checked again: sooner while it is in doubt. */
+export function nextCheckAt(record: HealthRecord, settings: HealthSettings): number {
+  const inDoubt = failedLast(record) || isFailing(record, settings)
+  return record.checkedAt + (inDoubt ? Math.min(settings.checkIntervalMs, 10_000) : settings.checkIntervalMs)
 }
 
 /** k of the last n checks failed. */
@@ -68,7 +69,9 @@ export function judge(
   let failedNow = 0
   const failing: [string, number][] = []
   for (const [id, record] of records) {
-    if (failedLast(record)) failedNow += 1
+    // One that answers again is not replaced for what was.
+    if (!failedLast(record)) continue
+    failedNow += 1
     const { failingSince = now } = record
     if (isFailing(record, settings) && now - failingSince >= settings.checkIntervalMs) failing.push([id, failingSince])
   }

@@ -74,15 +74,15 @@ describe('nextStep', () => {
   })
 
   it('asks again only after a list that began late enough, and not past the deadline', () => {
-    expect(nextStep(uncertain, 50, 19)).toBe('wait')
+    expect(nextStep(uncertain, 50, 20)).toBe('wait')
     expect(nextStep(uncertain, 29, 25)).toBe('wait')
     expect(nextStep(uncertain, 30, 25)).toBe('send')
     expect(nextStep(uncertain, 100, 25)).toBe('wait')
   })
 
   it('ends a refusal once a list has not contradicted it', () => {
-    expect(nextStep({ ...uncertain, retryAt: Infinity }, 50, 19)).toBe('wait')
-    expect(nextStep({ ...uncertain, retryAt: Infinity }, 50, 20)).toBe('end')
+    expect(nextStep({ ...uncertain, retryAt: Infinity }, 50, 20)).toBe('wait')
+    expect(nextStep({ ...uncertain, retryAt: Infinity }, 50, 21)).toBe('end')
   })
 
   it('gives up after a list that began at the deadline or later', () => {

@@ -87,7 +87,7 @@ export function nextStep(launch: Launch, now: number, listedAt: number): 'send' 
   if (launch.phase === 'sent') return 'wait'
   if (listedAt >= launch.deadlineAt) return 'expired'
   if (launch.phase === 'queued') return 'send'
-  if (launch.phase === 'accepted' || listedAt < launch.listedAfter) return 'wait'
+  if (launch.phase === 'accepted' || listedAt <= launch.listedAfter) return 'wait'
   if (launch.retryAt === Infinity) return 'end'
   return now >= launch.retryAt && now < launch.deadlineAt ? 'send' : 'wait'
 }

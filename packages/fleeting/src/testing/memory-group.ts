@@ -241,7 +241,11 @@ export class MemoryGroup implements InstanceGroup {
     return this.#options.maxSize ?? 1000
   }
 
-  /** Ends every connection to the machine. */
+  /** Ends every open connection: a network that goes away. Set `unreachable` so that new ones fail too. */
+  dropConnections(): void {
+    for (const id of [...this.#connections.keys()]) this.#drop(id)
+  }
+
   #drop(id: string): void {
     for (const connection of this.#connections.get(id) ?? []) connection.drop()
     this.#connections.delete(id)

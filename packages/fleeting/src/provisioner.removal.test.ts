@@ -1,0 +1,198 @@
+import { describe, expect, it } from 'vitest'
+import { never, startFleet } from '../test/memory-fleet.ts'
+import { GroupError } from './errors.ts'
+import { isUsable } from './provisioner/instance.ts'
+
+describe('remove', () => {
+  it('cordons at once, sends one call for many, and ends when list shows them gone', async () => {
+    await using fleet = await startFleet({ deleteDelayMs: 5000 })
+    const ids = await fleet.launch(3)
+    expect(fleet.provisioner.remove([ids[0]!, ids[2]!, 'nobody'], 'idle')).toEqual([ids[0], ids[2]])
+    expect(fleet.provisioner.remove([ids[0]!], 'again')).toEqual([ids[0]])
+    expect(fleet.instances.map(isUsable)).toEqual([false, true, false])
+    expect(fleet.provisioner.counts()).toMatchObject({ running: 1, deleting: 2 })
+    await fleet.clock.advance(10_000)
+    expect(fleet.calls('decrease').map((call) => call.ids)).toEqual([[ids[0], ids[2]]])
+    expect(fleet.ids).toEqual([ids[1]])
+  })
+
+  it('sends again what had no effect, ever more rarely', async () => {
+    await using fleet = await startFleet()
+    const [id] = await fleet.launch(1)
+    fleet.group.deletesIgnored = 4
+    const from = fleet.clock.now()
+    fleet.provisioner.remove([id!], 'idle')
+    await fleet.clock.advance(1_000_000)
+    expect(fleet.calls('decrease').map(({ at }) => Math.round((at - from) / 1000))).toEqual([0, 60, 180, 420, 900])
+    expect(fleet.ids).toEqual([])
+  })
+
+  it('backs off while it is refused, and lets nobody wait for another', async () => {
+    await using fleet = await startFleet()
+    const [poison, ...others] = await fleet.launch(4)
+    const decrease = fleet.group.decrease.bind(fleet.group)
+    fleet.group.decrease = (ids, signal) =>
+      ids.includes(poison!) ? Promise.reject(new GroupError('conflict', 'protected')) : decrease(ids, signal)
+    fleet.provisioner.remove(fleet.ids, 'idle')
+    await fleet.clock.advance(120_000)
+    expect(fleet.ids).toEqual([poison])
+    expect(fleet.group.ids).not.toContain(others[0])
+  })
+
+  it('heeds the errors of single instances', async () => {
+    await using fleet = await startFleet()
+    const [good, bad] = await fleet.launch(2)
+    let refusals = 2
+    const decrease = fleet.group.decrease.bind(fleet.group)
+    fleet.group.decrease = async (ids, signal) => {
+      refusals -= 1
+      const refused = refusals >= 0 ? ids.filter((id) => id === bad) : []
+      const { accepted } = await decrease(
+        ids.filter((id) => !refused.includes(id)),
+        signal,
+      )
+      return { accepted, errors: refused.map((instanceId) => new GroupError('conflict', 'busy', { instanceId })) }
+    }
+    fleet.provisioner.remove([good!, bad!], 'idle')
+    await fleet.clock.advance(700)
+    expect(fleet.ids).toEqual([bad])
+    await fleet.clock.advance(20_000)
+    expect(fleet.ids).toEqual([])
+  })
+
+  it('that lacks permission stops launches until it works', async () => {
+    await using fleet = await startFleet()
+    const [id] = await fleet.launch(1)
+    fleet.group.fail('decrease', new GroupError('auth', 'may not delete'), 3)
+    fleet.provisioner.remove([id!], 'idle')
+    await fleet.clock.advance(1000)
+    expect(fleet.provisioner.launchState().breaker).toMatchObject({ state: 'open', message: 'decrease: may not delete' })
+    expect(fleet.provisioner.request(1, { reason: 'test' })).toBe(0)
+    await fleet.clock.advance(60_000)
+    expect(fleet.provisioner.launchState().breaker).toEqual({ state: 'closed' })
+  })
+})
+
+describe('a busy instance', () => {
+  it('is not removed, whoever asks', async () => {
+    await using fleet = await startFleet()
+    const [asked, failed] = await fleet.launch(2)
+    fleet.busy.add(asked!).add(failed!)
+    fleet.group.setState(failed!, 'failed')
+    expect(fleet.provisioner.remove([asked!], 'idle')).toEqual([])
+    await fleet.clock.advance(3_600_000)
+    expect(fleet.calls('decrease')).toEqual([])
+    fleet.busy.delete(failed!)
+    await fleet.clock.advance(10_000)
+    expect(fleet.ids).toEqual([asked])
+  })
+
+  it('that came into use after it was marked is let be, and usable again', async () => {
+    await using fleet = await startFleet()
+    const [id] = await fleet.launch(1)
+    expect(fleet.provisioner.remove([id!], 'idle')).toEqual([id])
+    fleet.busy.add(id!)
+    await fleet.clock.advance(60_000)
+    expect(fleet.calls('decrease')).toEqual([])
+    expect(fleet.instances.map(isUsable)).toEqual([true])
+  })
+
+  it('that was to be deleted already is not deleted again while it is busy', async () => {
+    await using fleet = await startFleet()
+    const [id] = await fleet.launch(1)
+    fleet.group.deletesIgnored = 1
+    fleet.provisioner.remove([id!], 'idle')
+    await fleet.clock.advance(1000)
+    fleet.busy.add(id!)
+    await fleet.clock.advance(3_600_000)
+    expect(fleet.calls('decrease')).toHaveLength(1)
+    fleet.busy.delete(id!)
+    await fleet.clock.advance(60_000)
+    expect(fleet.ids).toEqual([])
+  })
+
+  it('is protected through a wait for a throttled group', async () => {
+    await using fleet = await startFleet()
+    const [id] = await fleet.launch(1)
+    fleet.group.fail('increase', new GroupError('throttled', 'slow down', { retryAfterMs: 30_000 }))
+    fleet.provisioner.request(1, { reason: 'test' })
+    await fleet.clock.advance(0)
+    fleet.provisioner.remove([id!], 'idle')
+    await fleet.clock.advance(10_000)
+    fleet.busy.add(id!)
+    await fleet.clock.advance(60_000)
+    expect(fleet.calls('decrease')).toEqual([])
+  })
+
+  it('is one that a check cannot tell about', async () => {
+    await using fleet = await startFleet()
+    const [id] = await fleet.launch(1)
+    const stop = fleet.provisioner.addBusyCheck(() => {
+      throw new Error('no idea')
+    })
+    expect(fleet.provisioner.remove([id!], 'idle')).toEqual([])
+    stop()
+    expect(fleet.provisioner.remove([id!], 'idle')).toEqual([id])
+  })
+})
+
+describe('shutdown', () => {
+  it('leaves instances alone unless asked, ends the group, and answers every call the same', async () => {
+    const fleet = await startFleet()
+    const [id] = await fleet.launch(1)
+    const connection = await fleet.provisioner.connect(id!, 0, never)
+    const first = fleet.provisioner.shutdown({ removeInstances: false })
+    expect(fleet.provisioner.shutdown({ removeInstances: true })).toBe(first)
+    expect(await first).toEqual({ remaining: [] })
+    expect(fleet.group.ids).toEqual([id])
+    expect(fleet.group.isShutDown).toBe(true)
+    expect(connection.ended).toBeDefined()
+    expect(fleet.provisioner.request(1, { reason: 'test' })).toBe(0)
+    expect(fleet.provisioner.remove([id!], 'late')).toEqual([])
+    expect(fleet.clock.pendingTimers).toBe(0)
+  })
+
+  it('removes everything, what is still coming included, and sends deletes again until it is gone', async () => {
+    const fleet = await startFleet({ appearDelayMs: 5000, deleteDelayMs: 3000 })
+    await fleet.launch(2)
+    fleet.group.deletesIgnored = 1
+    fleet.provisioner.request(2, { reason: 'test' })
+    await fleet.clock.advance(100)
+    const ending = fleet.provisioner.shutdown({ removeInstances: true })
+    await fleet.clock.advance(30_000)
+    expect(await ending).toEqual({ remaining: [] })
+    expect(fleet.group.ids).toEqual([])
+    expect(fleet.clock.pendingTimers).toBe(0)
+  })
+
+  it('does not remove the busy, and says what is left', async () => {
+    const fleet = await startFleet()
+    const [busy] = await fleet.launch(2)
+    fleet.busy.add(busy!)
+    const ending = fleet.provisioner.shutdown({ removeInstances: true })
+    await fleet.clock.advance(2000)
+    expect(await ending).toEqual({ remaining: [busy] })
+    expect(fleet.group.ids).toEqual([busy])
+  })
+
+  it.each(['hang', 'deaf'] as const)('is over in time when every call is %s', async (kind) => {
+    const fleet = await startFleet()
+    const [id] = await fleet.launch(1)
+    for (const operation of ['list', 'decrease', 'shutdown'] as const) fleet.group.fail(operation, { kind }, Infinity)
+    const ending = fleet.provisioner.shutdown({ removeInstances: true, timeoutMs: 20_000 })
+    await fleet.clock.advance(20_000 + 60_000)
+    expect(await ending).toEqual({ remaining: [id] })
+    expect(fleet.clock.pendingTimers).toBe(0)
+  })
+
+  it('ends early when it is told to', async () => {
+    const fleet = await startFleet({ deleteDelayMs: 60_000 })
+    const [id] = await fleet.launch(1)
+    const controller = new AbortController()
+    const ending = fleet.provisioner.shutdown({ removeInstances: true, signal: controller.signal })
+    await fleet.clock.advance(1000)
+    controller.abort()
+    expect(await ending).toEqual({ remaining: [id] })
+    expect(fleet.calls('decrease')).toHaveLength(1)
+  })
+})
