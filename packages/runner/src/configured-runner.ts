@@ -36,7 +36,8 @@ export interface ConfiguredRunnerOptions {
   readonly findPlugin: FindPlugin
   readonly observers: FleetObservers
   readonly claimGroup: (groupId: string) => void
-  readonly createHandler: (fleet: Fleet) => JobHandler
+  /** `onSlotFree` is called when a job has given its slot back, which is before its end is reported. */
+  readonly createHandler: (fleet: Fleet, onSlotFree: () => void) => JobHandler
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
@@ -127,8 +128,8 @@ export class ConfiguredRunner {
 
   #run(fleet: Fleet): void {
     const { settings, checkIntervalMs, client, concurrent, mayPark, createHandler, clock, logger } = this.#options
-    const handler = createHandler(fleet)
-    const loop = new JobLoop<JobPayload>({
+    const handler = createHandler(fleet, () => loop.wake())
+    const loop: JobLoop<JobPayload> = new JobLoop<JobPayload>({
       rules: { ...settings, checkIntervalMs },
       bounds: [concurrent, this.#limit],
       reserve: () => fleet.scaler.reserve({ speculative: true }),

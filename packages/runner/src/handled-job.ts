@@ -24,6 +24,7 @@ export interface HandledJobOptions {
   readonly executor: InstanceExecutor
   readonly identity: RunnerIdentity
   readonly onPhase: (phase: JobPhase) => void
+  readonly onSlotFree: () => void
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -132,6 +133,7 @@ export class HandledJob {
     this.#prepared = undefined
     await prepared?.release()
     this.#options.reservation[Symbol.dispose]()
+    this.#options.onSlotFree()
   }
 }
 

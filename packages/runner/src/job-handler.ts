@@ -16,6 +16,8 @@ export interface JobHandlerOptions {
   /** Told what GitLab says of jobs that wait. */
   readonly queue: QueueDepth
   readonly observer: JobObserver
+  /** A slot was given back; the job's end may still have to be reported. */
+  readonly onSlotFree: () => void
   readonly clock: Clock
   readonly logger: Logger
 }

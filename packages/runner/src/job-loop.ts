@@ -1,12 +1,12 @@
 import type { CancelTimer, Clock, Logger } from '@runner-core/fleeting'
 import { NoCapacityError, type Reservation } from '@runner-core/taskscaler'
 import type { Concurrency } from './concurrency.ts'
-import { firstPace, nextPace, type PaceRules, type PollPace, type PollResult } from './poll-pace.ts'
+import { firstPace, nextPace, type PaceRules, type PollAnswer, type PollPace, type PollResult } from './poll-pace.ts'
 
 /** How a request for a job was answered. */
 export type JobAnswer<Job> =
   | { readonly result: 'job'; readonly job: Job }
-  | { readonly result: Exclude<PollResult, 'job'>; readonly error?: Error }
+  | (PollAnswer & { readonly result: Exclude<PollResult, 'job'>; readonly error?: Error })
 
 export interface JobLoopOptions<Job> {
   readonly rules: PaceRules
@@ -186,7 +186,7 @@ export class JobLoop<Job> {
     )
     this.#requests.delete(request)
     request.cancelCut()
-    this.#pace = nextPace(this.#pace, answer.result, { startedAt, now: clock.now() }, rules)
+    this.#pace = nextPace(this.#pace, answer, { startedAt, now: clock.now() }, rules)
     if (answer.result === 'job') this.#start(answer.job, reservation)
     else {
       reservation[Symbol.dispose]()

@@ -5,7 +5,7 @@ import { firstPace, nextPace, type PaceRules, type PollPace, type PollResult } f
 const rules: PaceRules = { checkIntervalMs: 3_000, requestConcurrency: 4, unhealthyRequestsLimit: 3, unhealthyIntervalMs: 3_600_000 }
 const at = { startedAt: 1_000, now: 1_200 }
 const after = (...results: readonly PollResult[]): PollPace =>
-  results.reduce((pace, result) => nextPace(pace, result, at, rules), firstPace)
+  results.reduce((pace, result) => nextPace(pace, { result }, at, rules), firstPace)
 
 test('after a job the next request goes at once, and one more may be in flight, up to request_concurrency', () => {
   expect(after('job')).toMatchObject({ limit: 2, nextAt: 1_200 })
@@ -15,19 +15,26 @@ test('after a job the next request goes at once, and one more may be in flight, 
 test('without a job, requests begin one check interval apart, and fewer are in flight', () => {
   expect(after('none')).toMatchObject({ limit: 1, nextAt: 4_000 })
   expect(after('job', 'job', 'job', 'none').limit).toBe(2)
-  expect(nextPace(firstPace, 'none', { startedAt: 1_000, now: 51_000 }, rules).nextAt).toBeLessThan(51_000)
+  expect(nextPace(firstPace, { result: 'none' }, { startedAt: 1_000, now: 51_000 }, rules).nextAt).toBeLessThan(51_000)
+})
+
+test('after news the next request goes at once, so that the server can park it; but a server that always has news is not flooded', () => {
+  const news = (pace: PollPace): PollPace => nextPace(pace, { result: 'none', hasNews: true }, at, rules)
+  const first = news(firstPace)
+  const second = news(first)
+  expect([first.nextAt, second.nextAt, news(second).nextAt]).toEqual([1_200, 4_000, 1_200])
 })
 
 test('after a conflict the next request goes soon', () => {
   expect(after('job', 'conflict')).toMatchObject({ limit: 2, nextAt: 1_300 })
-  expect(nextPace(firstPace, 'conflict', at, { ...rules, checkIntervalMs: 10 }).nextAt).toBe(1_210)
+  expect(nextPace(firstPace, { result: 'conflict' }, at, { ...rules, checkIntervalMs: 10 }).nextAt).toBe(1_210)
 })
 
 test('failures back off, doubling, to a minute; any answer ends it', () => {
   const waits = [1, 2, 3, 4, 5, 6, 7].map((count) => after(...Array<PollResult>(count).fill('failed')).nextAt - at.now)
   expect(waits).toEqual([3_000, 6_000, 12_000, 24_000, 48_000, 60_000, 60_000])
   expect(after('failed', 'failed', 'none').failures).toBe(0)
-  expect(nextPace(firstPace, 'failed', at, { ...rules, checkIntervalMs: 90_000 }).nextAt).toBe(91_200)
+  expect(nextPace(firstPace, { result: 'failed' }, at, { ...rules, checkIntervalMs: 90_000 }).nextAt).toBe(91_200)
 })
 
 test('three refusals in a row pause the runner for its unhealthy interval, then it tries again', () => {

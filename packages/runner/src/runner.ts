@@ -165,14 +165,21 @@ export class Runner {
       findPlugin,
       observers: this.#metrics.observeFleet(labels),
       claimGroup: (groupId) => this.#claimGroup(groupId, settings.name),
-      createHandler: ({ scaler, queue }) =>
+      createHandler: ({ scaler, queue }, onSlotFree) =>
         new JobHandler({
           settings,
           client,
-          executor: new InstanceExecutor({ scaler, shell: settings.shell, buildsDir: settings.buildsDir }),
+          executor: new InstanceExecutor({
+            scaler,
+            shell: settings.shell,
+            buildsDir: settings.buildsDir,
+            acquireTimeoutMs: settings.autoscaler.instanceAcquireTimeoutMs,
+            clock,
+          }),
           identity,
           queue,
           observer: this.#metrics.observeJobs(labels),
+          onSlotFree,
           clock,
           logger,
         }),

@@ -105,9 +105,8 @@ describe('answers to a request for a job', () => {
     [422, 'failed'],
     [400, 'failed'],
     [302, 'failed'],
-    [200, 'failed'],
   ])('%i: %s', async (status, result) => {
-    server.answer('request', { status, body: status === 204 ? '' : '{"message":"because"}' })
+    server.answer('request', { status, body: status === 204 ? '' : '{"message":"because"}', headers: { location: 'because' } })
     const answer = await clientFor(server.url).requestJob()
     expect(answer.result).toBe(result)
     if ('error' in answer) expect(answer.error).toMatchObject({ status, message: expect.stringContaining('because') })
@@ -116,6 +115,16 @@ describe('answers to a request for a job', () => {
   it('201: the job', async () => {
     server.answer('request', { status: 201, body: jobBody })
     expect(await clientFor(server.url).requestJob()).toMatchObject({ result: 'job', job: { id: 7, token: 'job-token' } })
+  })
+
+  it('none tells whether the queue changed since the last answer', async () => {
+    const client = clientFor(server.url)
+    const none = (lastUpdate: string): object => ({ status: 204, headers: { 'x-gitlab-last-update': lastUpdate } })
+    server.answer('request', none('one'), none('one'), none('two'), none('three'))
+    expect(await client.requestJob()).toEqual({ result: 'none', hasNews: true })
+    expect(await client.requestJob()).toEqual({ result: 'none', hasNews: false })
+    expect(await client.requestJob()).toEqual({ result: 'none', hasNews: true })
+    expect(await client.requestJob({ mayPark: false })).toEqual({ result: 'none', hasNews: false })
   })
 
   it('last_update is echoed from any of them, but not when the answer must come at once', async () => {

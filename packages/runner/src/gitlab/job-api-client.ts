@@ -3,7 +3,7 @@ import type { JobPayload } from '@runner-core/job'
 import { type ConnectionOptions, openRoute, type Route } from './connections.ts'
 import type { HttpAnswer, HttpRequest } from './exchange.ts'
 import { JobApiError } from './job-api-error.ts'
-import { errorMessage, type JobReply, readJobReply, statusError } from './job-reply.ts'
+import { type JobReply, readJobReply, statusError } from './job-reply.ts'
 import { type JobCredentials, parseJob } from './parse-job.ts'
 import { retryingExchange } from './retrying-exchange.ts'
 import { type RunnerInfo, userAgent } from './runner-info.ts'
@@ -29,7 +29,9 @@ export interface JobApiClientOptions extends ConnectionOptions {
 /** How a request for a job was answered: `refused` means the runner's token; `failed` everything that is no fault of the token. */
 export type JobRequestAnswer =
   | { readonly result: 'job'; readonly job: JobPayload }
-  | { readonly result: 'none' | 'conflict' }
+  /** `hasNews`: the server's queue is not what it was at the last answer. Asked again now, the server can park the request. */
+  | { readonly result: 'none'; readonly hasNews: boolean }
+  | { readonly result: 'conflict' }
   | { readonly result: 'refused' | 'failed'; readonly error: JobApiError }
 
 export interface JobUpdate {
@@ -84,7 +86,8 @@ export class JobApiClient {
   } = {}): Promise<JobRequestAnswer> {
     const { info, token, systemId } = this.#options
     // A server parks requests whose last_update is still the newest.
-    const body = JSON.stringify({ info, token, system_id: systemId, ...(mayPark && { last_update: this.#lastUpdate }) })
+    const sent = mayPark ? this.#lastUpdate : undefined
+    const body = JSON.stringify({ info, token, system_id: systemId, last_update: sent })
     const headers = { 'content-type': 'application/json', accept: 'application/json', 'runner-token': token }
     let answer: HttpAnswer
     try {
@@ -99,12 +102,12 @@ export class JobApiClient {
       case 201:
         return await this.#readJob(answer)
       case 204:
-        return { result: 'none' }
+        return { result: 'none', hasNews: mayPark && this.#lastUpdate !== sent }
       case 409:
         return { result: 'conflict' }
       default: {
         const result = answer.status === 403 ? 'refused' : 'failed'
-        return { result, error: statusError('request for a job', answer.status, errorMessage(answer.body)) }
+        return { result, error: statusError('request for a job', readJobReply(answer, this.#clock.wallTime())) }
       }
     }
   }
@@ -125,7 +128,7 @@ export class JobApiClient {
       exit_code: exitCode || undefined,
     })
     const headers = { 'content-type': 'application/json', accept: 'application/json', 'job-token': job.token }
-    return readJobReply(await this.#send(this.#calls, { method: 'PUT', path: `/jobs/${job.id}`, headers, body }, signal))
+    return await this.#call({ method: 'PUT', path: `/jobs/${job.id}`, headers, body }, signal)
   }
 
   /** Sends the bytes of a job's trace from `start` on: at least one, at most 1 MiB. */
@@ -140,12 +143,16 @@ export class JobApiClient {
       'job-token': job.token,
     }
     const path = `/jobs/${job.id}/trace?debug_trace=${isDebugTrace}`
-    return readJobReply(await this.#send(this.#calls, { method: 'PATCH', path, headers, body: bytes }, signal))
+    return await this.#call({ method: 'PATCH', path, headers, body: bytes }, signal)
   }
 
   /** Ends every connection, and what is under way on them. */
   async close(): Promise<void> {
     await Promise.all([this.#polls.dispatcher.destroy(), this.#calls.dispatcher.destroy()])
+  }
+
+  async #call(request: HttpRequest, signal?: AbortSignal): Promise<JobReply> {
+    return readJobReply(await this.#send(this.#calls, request, signal), this.#clock.wallTime())
   }
 
   #send({ dispatcher, origin, pathPrefix, headers }: Route, request: HttpRequest, signal?: AbortSignal): Promise<HttpAnswer> {
