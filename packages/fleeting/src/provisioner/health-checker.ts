@@ -89,8 +89,8 @@ export class HealthChecker {
 
   #keep(id: string, record: HealthRecord, why: string | undefined): void {
     const before = this.#records.get(id)
-    const wasFailing = before !== undefined && isFailing(before, this.#options.settings)
-    const fails = isFailing(record, this.#options.settings)
+    const wasFailing = before !== undefined && isFailing(before)
+    const fails = isFailing(record)
     this.#records.set(id, record)
     if (why !== undefined) this.#reasons.set(id, why)
     if (fails !== wasFailing) this.#options.onFailing(id, fails ? why : undefined)
@@ -143,8 +143,8 @@ export class HealthChecker {
     if (forget) {
       logger.info({}, 'mass failure is over')
       for (const [id, record] of this.#records) {
-        if (isFailing(record, settings)) onFailing(id, undefined)
-        if (record.failingSince !== undefined) this.#records.set(id, { ...record, results: [], failingSince: undefined })
+        if (isFailing(record)) onFailing(id, undefined)
+        if (record.results.includes(false)) this.#records.set(id, { ...record, results: [], failingSince: undefined })
       }
     }
     for (const id of remove) onVerdict(id, this.#reasons.get(id) ?? 'its connection checks failed')

@@ -17,22 +17,21 @@ describe('a health record', () => {
     ['-+-+-++', false],
     ['--+++++--', false],
   ])('of %s fails: %s', (results, failing) => {
-    expect(isFailing(record(results)!, settings)).toBe(failing)
+    expect(isFailing(record(results)!)).toBe(failing)
   })
 
   it('fails exactly when three of the last five failed', () => {
     fc.assert(
       fc.property(fc.array(fc.boolean(), { minLength: 1 }), (results) => {
         const last = record(results.map((ok) => (ok ? '+' : '-')).join(''))!
-        expect(isFailing(last, settings)).toBe(results.slice(-5).filter((ok) => !ok).length >= 3)
+        expect(isFailing(last)).toBe(results.slice(-5).filter((ok) => !ok).length >= 3)
         expect(last.proven).toBe(results.includes(true))
-        expect(last.failingSince === undefined).toBe(!results.slice(-5).includes(false))
       }),
     )
   })
 
   it('fails at once when condemned, and is checked sooner after a failure', () => {
-    expect(isFailing(condemned(record('+++++'), 0, settings), settings)).toBe(true)
+    expect(isFailing(condemned(record('+++++'), 0, settings))).toBe(true)
     expect(nextCheckAt(record('+', 1000)!, { ...settings, checkIntervalMs: 60_000 })).toBe(61_000)
     expect(nextCheckAt(record('+-', 1000)!, { ...settings, checkIntervalMs: 60_000 })).toBe(11_000)
   })
@@ -78,7 +77,7 @@ describe('judge', () => {
         const records = fleet(...fleetResults.map((each) => each.join('')))
         const { remove } = judge(records, braked ? { since: 0, probedAt: 0 } : undefined, 5000, settings)
         for (const id of remove) {
-          expect(isFailing(records.get(id)!, settings)).toBe(true)
+          expect(isFailing(records.get(id)!)).toBe(true)
           expect(records.get(id)!.results.at(-1)).toBe(false)
         }
         const failedNow = [...records.values()].filter(({ results: all }) => all.at(-1) === false).length

@@ -5,7 +5,7 @@ import type { HealthSettings } from './settings.ts'
 export interface HealthRecord {
   /** Newest last, at most `window`. */
   readonly results: readonly boolean[]
-  /** Since when failures are among `results`. */
+  /** Since when so many of `results` are failures that the instance counts as unhealthy. */
   readonly failingSince: number | undefined
   /** When the last check ended. */
   readonly checkedAt: number
@@ -20,32 +20,49 @@ export interface Brake {
   readonly probedAt: number
 }
 
-export function withResult(record: HealthRecord | undefined, ok: boolean, now: number, { window }: HealthSettings): HealthRecord {
-  const results = [...(record?.results ?? []), ok].slice(-window)
-  const failingSince = results.includes(false) ? (record?.failingSince ?? now) : undefined
-  return { results, failingSince, checkedAt: now, proven: ok || (record?.proven ?? false) }
+export function withResult(record: HealthRecord | undefined, ok: boolean, now: number, settings: HealthSettings): HealthRecord {
+  return recordOf([...(record?.results ?? []), ok].slice(-settings.window), record, now, settings)
 }
 
 /** A record that fails at once: what was found needs no second opinion. */
-export function condemned(record: HealthRecord | undefined, now: number, { failureThreshold }: HealthSettings): HealthRecord {
-  const results = Array.from({ length: failureThreshold }, () => false)
-  return { results, failingSince: record?.failingSince ?? now, checkedAt: now, proven: record?.proven ?? false }
+export function condemned(record: HealthRecord | undefined, now: number, settings: HealthSettings): HealthRecord {
+  return recordOf(
+    Array.from({ length: settings.failureThreshold }, () => false),
+    record,
+    now,
+    settings,
+  )
 }
 
-/** When an idle instance is to be checked again: sooner while it is in doubt. */
-export function nextCheckAt(record: HealthRecord, settings: HealthSettings): number {
-  const inDoubt = failedLast(record) || isFailing(record, settings)
-  return record.checkedAt + (inDoubt ? Math.min(settings.checkIntervalMs, 10_000) : settings.checkIntervalMs)
+function recordOf(
+  results: readonly boolean[],
+  before: HealthRecord | undefined,
+  now: number,
+  { failureThreshold }: HealthSettings,
+): HealthRecord {
+  const fails = results.filter((ok) => !ok).length >= failureThreshold
+  return {
+    results,
+    failingSince: fails ? (before?.failingSince ?? now) : undefined,
+    checkedAt: now,
+    proven: results.includes(true) || (before?.proven ?? false),
+  }
 }
 
 /** k of the last n checks failed. */
-export function isFailing(record: HealthRecord, { failureThreshold }: HealthSettings): boolean {
-  return record.results.filter((ok) => !ok).length >= failureThreshold
+export function isFailing(record: HealthRecord): boolean {
+  return record.failingSince !== undefined
 }
 
 /** The last check failed. */
 function failedLast(record: HealthRecord): boolean {
   return record.results.at(-1) === false
+}
+
+/** When an idle instance is to be checked again: sooner while it is in doubt. */
+export function nextCheckAt(record: HealthRecord, settings: HealthSettings): number {
+  const inDoubt = failedLast(record) || isFailing(record)
+  return record.checkedAt + (inDoubt ? Math.min(settings.checkIntervalMs, 10_000) : settings.checkIntervalMs)
 }
 
 export interface HealthVerdict {
@@ -72,8 +89,8 @@ export function judge(
     // One that answers again is not replaced for what was.
     if (!failedLast(record)) continue
     failedNow += 1
-    const { failingSince = now } = record
-    if (isFailing(record, settings) && now - failingSince >= settings.checkIntervalMs) failing.push([id, failingSince])
+    const { failingSince = Infinity } = record
+    if (now - failingSince >= settings.checkIntervalMs) failing.push([id, failingSince])
   }
   failing.sort(([, a], [, b]) => a - b)
   const candidates = failing.map(([id]) => id)

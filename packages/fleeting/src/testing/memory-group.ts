@@ -243,7 +243,7 @@ export class MemoryGroup implements InstanceGroup {
 
   /** Ends every open connection: a network that goes away. Set `unreachable` so that new ones fail too. */
   dropConnections(): void {
-    for (const id of [...this.#connections.keys()]) this.#drop(id)
+    for (const id of this.#connections.keys()) this.#drop(id)
   }
 
   #drop(id: string): void {
