@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { type FileHandle, open, unlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 export interface SpoolOptions {
   /** Bytes kept in memory before the oldest go to a file. */
   readonly memoryBytes: number
-  /** Directory of that file. */
-  readonly directory: string
+  /** Directory of that file. Default: the system's for temporary files. */
+  readonly directory?: string | undefined
 }
 
 interface Block {
@@ -113,7 +114,7 @@ export class Spool {
   /** Moves blocks to the file until half of what may stand in memory is left, but never the last one, which is still being filled. */
   async #spillOldest(): Promise<void> {
     try {
-      this.#file ??= await openPrivateFile(this.#options.directory)
+      this.#file ??= await openPrivateFile(this.#options.directory ?? tmpdir())
       while (this.#memoryBytes > this.#options.memoryBytes / 2 && this.#blocks.length > 1) {
         const { start, bytes, used, isShared } = this.#blocks[0]!
         let written = 0

@@ -1,4 +1,3 @@
-import { tmpdir } from 'node:os'
 import { crc32 } from './crc32.ts'
 import { Masker } from './masker.ts'
 import { secretPatterns } from './secret-values.ts'
@@ -40,7 +39,7 @@ export class Trace {
 
   constructor(options: TraceOptions) {
     this.#limitBytes = options.limitBytes ?? 4 * 1024 * 1024
-    this.#spool = new Spool({ memoryBytes: options.memoryBytes ?? 1024 * 1024, directory: options.spoolDirectory ?? tmpdir() })
+    this.#spool = new Spool({ memoryBytes: options.memoryBytes ?? 1024 * 1024, directory: options.spoolDirectory })
     this.#secrets = new Set(options.secrets.flatMap(secretPatterns))
     const tokenPrefixes = new Set([...defaultTokenPrefixes, ...(options.tokenPrefixes ?? [])].filter((prefix) => prefix !== ''))
     this.#masker = new Masker({ secrets: [...this.#secrets], tokenPrefixes: [...tokenPrefixes] }, (bytes) => this.#limit(bytes))

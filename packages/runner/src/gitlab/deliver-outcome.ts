@@ -4,7 +4,7 @@ import { outcomeUpdate } from './failure-reason.ts'
 import type { JobApiClient } from './job-api-client.ts'
 import { JobApiError } from './job-api-error.ts'
 import { type JobReply, statusError } from './job-reply.ts'
-import type { TraceUpload } from './trace-upload.ts'
+import { mostCorrections, type TraceUpload } from './trace-upload.ts'
 import { defaultIntervalMs } from './upload-schedule.ts'
 
 /** Whether the coordinator has taken the end of a job; if not, what it said or did last. */
@@ -25,7 +25,7 @@ export interface DeliveryOptions {
 }
 
 /** Times that the whole trace is sent again because its checksum is another on the server. */
-const mostMismatches = 3
+const mostMismatches = 5
 /** A server that works on a trace gives up after 5 minutes itself. */
 const longestUnfinishedMs = 10 * 60_000
 const longestBackoffMs = 60 * 60_000
@@ -45,8 +45,9 @@ export async function deliverOutcome(options: DeliveryOptions, signal?: AbortSig
       failures += 1
       if (failures >= options.mostTries || signal?.aborted) return { delivered: false, error: error as Error }
       options.logger.warn({ job: options.job.id, failures, error }, 'end of job not delivered yet')
-      const waitMs = Math.min(1000 * 2 ** (failures - 1), longestBackoffMs) * (1 - options.random() / 2)
-      await delay(options.clock, waitMs, signal).catch(() => {})
+      const backoffMs = Math.min(1000 * 2 ** (failures - 1), longestBackoffMs) * (1 - options.random() / 2)
+      const askedMs = error instanceof JobApiError ? (error.retryAfterMs ?? 0) : 0
+      await delay(options.clock, Math.max(backoffMs, askedMs), signal).catch(() => {})
     }
   }
 }
@@ -70,23 +71,23 @@ class OutcomeDelivery {
     this.#withTrace &&= await this.#sendTrace()
     const output = this.#withTrace ? { output: { crc32: trace.crc32, bytes: trace.size } } : {}
     const reply = await client.updateJob(job, { ...outcomeUpdate(outcome, job.features.failure_reasons), ...output }, this.#signal)
-    const error = statusError('end of the job', reply.status, reply.message)
+    const refusal = (): JobApiError => statusError('end of the job', reply)
     switch (reply.status) {
       case 200:
         return { delivered: true }
       case 202:
         return await this.#waitForServer(reply)
       case 412:
-        if (!this.#withTrace) return { delivered: false, error }
+        if (!this.#withTrace) return { delivered: false, error: refusal() }
         this.#startAgain()
         return undefined
       case 400:
       case 403:
       case 404:
       case 409:
-        return { delivered: false, error }
+        return { delivered: false, error: refusal() }
       default:
-        throw error
+        throw refusal()
     }
   }
 
@@ -94,10 +95,12 @@ class OutcomeDelivery {
   async #sendTrace(): Promise<boolean> {
     const { upload, job, logger } = this.#options
     try {
-      while (upload.unsentBytes > 0) {
-        const { status, message } = await upload.sendPiece(this.#signal)
-        if (status === 403 || status === 404 || !upload.isSettled) return false
-        if (status !== 202 && status !== 416) throw statusError('trace', status, message)
+      for (let corrections = 0; upload.unsentBytes > 0; ) {
+        const reply = await upload.sendPiece(this.#signal)
+        const { status } = reply
+        if (status === 416) corrections += 1
+        if (status === 403 || status === 404 || corrections > mostCorrections) return false
+        if (status !== 202 && status !== 416) throw statusError('trace', reply)
       }
       return true
     } catch (error) {

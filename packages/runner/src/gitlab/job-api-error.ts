@@ -28,16 +28,25 @@ export type JobApiErrorCode =
   | 'invalid_job'
   | 'unfinished'
 
+export interface JobApiErrorOptions {
+  readonly status?: number
+  readonly retryAfterMs?: number | undefined
+  readonly cause?: unknown
+}
+
 /** Thrown, or handed over as a result, when the coordinator could not be asked or its answer was no use. */
 export class JobApiError extends Error {
   override readonly name = 'JobApiError'
   readonly code: JobApiErrorCode
   /** HTTP status of the last answer, where there was one. */
   readonly status: number | undefined
+  /** How long the server asked us to wait before the next try, milliseconds, where it did. */
+  readonly retryAfterMs: number | undefined
 
-  constructor(code: JobApiErrorCode, message: string, options: { readonly status?: number; readonly cause?: unknown } = {}) {
+  constructor(code: JobApiErrorCode, message: string, options: JobApiErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.status = options.status
+    this.retryAfterMs = options.retryAfterMs
   }
 }

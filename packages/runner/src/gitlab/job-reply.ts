@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { HttpAnswer } from './exchange.ts'
 import { JobApiError } from './job-api-error.ts'
+import { askedWaitMs } from './retry-wait.ts'
 
 /** What the coordinator answered to an update or a piece of trace. What a status means depends on the request. */
 export interface JobReply {
@@ -11,24 +12,31 @@ export interface JobReply {
   readonly updateIntervalMs: number | undefined
   /** Length of the trace on the server, bytes; 0 where it does not say so understandably. */
   readonly traceSize: number
-  /** The server's words, where it refused. */
+  /** How long the server asks us to wait before the next try, milliseconds, where it does. */
+  readonly retryAfterMs: number | undefined
+  /** The server's words where it refused, or where it redirects to. */
   readonly message: string
 }
 
 /** Reads the parts of an answer that the protocol of a running job knows. */
-export function readJobReply({ status, headers, body }: HttpAnswer): JobReply {
+export function readJobReply(answer: HttpAnswer, wallTime: number): JobReply {
+  const { status, headers, body } = answer
   const seconds = Number(text(headers, 'x-gitlab-trace-update-interval'))
   return {
     status,
     jobStatus: text(headers, 'job-status') || undefined,
     updateIntervalMs: seconds > 0 && Number.isFinite(seconds) ? seconds * 1000 : undefined,
     traceSize: Number(/^\d+-(\d+)$/.exec(text(headers, 'range'))?.[1] ?? 0),
-    message: status < 400 ? '' : errorMessage(body),
+    retryAfterMs: askedWaitMs(answer, wallTime),
+    message: status < 300 ? '' : status < 400 ? `to ${text(headers, 'location')}` : errorMessage(body),
   }
 }
 
 /** The error that a status stands for that the caller has no use for. */
-export function statusError(what: string, status: number, message: string): JobApiError {
+export function statusError(
+  what: string,
+  { status, message, retryAfterMs }: Pick<JobReply, 'status' | 'message' | 'retryAfterMs'>,
+): JobApiError {
   const code =
     status === 401 || status === 403
       ? 'refused'
@@ -39,11 +47,11 @@ export function statusError(what: string, status: number, message: string): JobA
           : status >= 300
             ? 'rejected'
             : 'bad_answer'
-  return new JobApiError(code, `${what}: ${status}${message && ` ${message}`}`, { status })
+  return new JobApiError(code, `${what}: ${status}${message && ` ${message}`}`, { status, retryAfterMs })
 }
 
 /** `{"message": "text"}` or `{"message": {"field": ["a", "b"]}}`; of anything else its beginning. */
-export function errorMessage(body: Buffer): string {
+function errorMessage(body: Buffer): string {
   const plain = body.subarray(0, 300).toString().replace(/\s+/g, ' ').trim()
   try {
     const message: unknown = JSON.parse(body.toString()).message

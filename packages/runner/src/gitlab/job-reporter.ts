@@ -5,7 +5,7 @@ import { JobAbort, type JobAbortCode } from './job-abort.ts'
 import type { JobApiClient } from './job-api-client.ts'
 import { JobApiError } from './job-api-error.ts'
 import { type JobReply, statusError } from './job-reply.ts'
-import { pieceBytes, TraceUpload } from './trace-upload.ts'
+import { mostCorrections, pieceBytes, TraceUpload } from './trace-upload.ts'
 import { UploadSchedule } from './upload-schedule.ts'
 
 export interface JobReporterOptions {
@@ -21,7 +21,8 @@ export interface JobReporterOptions {
   readonly logger?: Logger
 }
 
-const mostAcceptTries = 5
+/** About a minute in all: half of the time after which a server hands a job out again that nobody took. */
+const mostAcceptTries = 8
 const firstAcceptWaitMs = 500
 
 /**
@@ -40,6 +41,8 @@ export class JobReporter {
   readonly #hurry = new AbortController()
   readonly #stopListening: () => void
   #isLive = false
+  /** Times in a row that the server has just corrected where the next piece begins. */
+  #corrections = 0
   #contact: Promise<void> | undefined
   #cancelTimer: CancelTimer = () => {}
   #timerAt = Number.POSITIVE_INFINITY
@@ -65,7 +68,7 @@ export class JobReporter {
 
   /**
    * Tells the coordinator that the job runs, which with two-phase commit is what takes the job. `gone`: somebody else has it, or nobody wants it; no more must be
-   * said about it. Rejects with a {@link JobApiError} when the coordinator fails five times in a row, and with the signal's reason.
+   * said about it. Rejects with a {@link JobApiError} when the coordinator fails for a minute, and with the signal's reason.
    */
   async accept(signal?: AbortSignal): Promise<'accepted' | 'gone'> {
     const reply = await this.#announceRunning(signal)
@@ -114,13 +117,13 @@ export class JobReporter {
       try {
         const reply = await client.updateJob(job, { state: 'running' }, signal)
         if ([200, 202, 400, 403, 404, 409].includes(reply.status)) return reply
-        failure = statusError('accepting a job', reply.status, reply.message)
+        failure = statusError('accepting a job', reply)
       } catch (error) {
         if (!(error instanceof JobApiError)) throw error
         failure = error
       }
       if (tries === mostAcceptTries) throw failure
-      await delay(this.#clock, firstAcceptWaitMs * 2 ** (tries - 1), signal)
+      await delay(this.#clock, Math.max(firstAcceptWaitMs * 2 ** (tries - 1), failure.retryAfterMs ?? 0), signal)
     }
   }
 
@@ -166,13 +169,15 @@ export class JobReporter {
         : await client.updateJob(job, { state: 'running' }, this.#hurry.signal)
       this.#heed(reply)
       if (reply.status === 404 && !isPiece) this.#abort('refused')
-      const isCorrected = reply.status === 416 && upload.isSettled
-      if (reply.status >= 300 && !isCorrected) throw statusError(isPiece ? 'trace' : 'sign of life', reply.status, reply.message)
+      this.#corrections = reply.status === 416 ? this.#corrections + 1 : 0
+      const isCorrected = this.#corrections > 0 && this.#corrections <= mostCorrections
+      if (reply.status >= 300 && !isCorrected) throw statusError(isPiece ? 'trace' : 'sign of life', reply)
       this.#schedule.contacted(this.#clock.now(), { unsentBytes: upload.unsentBytes, isFull: upload.unsentBytes >= pieceBytes })
       if (isCorrected) this.#schedule.flush(this.#clock.now())
     } catch (error) {
+      this.#corrections = 0
       this.#logger.debug({ job: job.id, error }, 'coordinator did not take an update')
-      this.#schedule.failed(this.#clock.now())
+      this.#schedule.failed(this.#clock.now(), error instanceof JobApiError ? error.retryAfterMs : undefined)
     }
   }
 

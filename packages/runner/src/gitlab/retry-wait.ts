@@ -13,20 +13,20 @@ export function isWorthRetrying(status: number): boolean {
 }
 
 /**
- * Milliseconds to wait after the `tries`th answer that is worth retrying: until `RateLimit-ResetTime`, measured on the server's own clock where it sends its
- * `Date`; else as `Retry-After` says, in seconds or as a date; else 100 ms, doubling, up to a minute, of which up to half is left to chance.
+ * Milliseconds > 0 that the server asks us to wait: until `RateLimit-ResetTime`, measured on its own clock where it sends its `Date`; else as `Retry-After`
+ * says, in seconds or as a date. Undefined where it asks for nothing. 10 minutes at most.
  */
-export function retryWaitMs(
-  { headers }: Pick<HttpAnswer, 'headers'>,
-  tries: number,
-  { wallTime, random }: { wallTime: number; random: Random },
-): number {
+export function askedWaitMs({ headers }: Pick<HttpAnswer, 'headers'>, wallTime: number): number | undefined {
   const serverTime = Date.parse(headers.date ?? '') || wallTime
   const untilReset = dateOf(headers['ratelimit-resettime']) - serverTime
   const retryAfter = headers['retry-after']?.trim() ?? ''
   const afterMs = /^\d+$/.test(retryAfter) ? Number(retryAfter) * 1000 : dateOf(retryAfter) - serverTime
   const askedMs = untilReset > 0 ? untilReset : afterMs
-  if (askedMs > 0) return Math.min(askedMs, longestWaitMs)
+  return askedMs > 0 ? Math.min(askedMs, longestWaitMs) : undefined
+}
+
+/** Milliseconds to wait after the `tries`th answer that asks for nothing: 100, doubling, up to a minute, of which up to half is left to chance. */
+export function backoffMs(tries: number, random: Random): number {
   return Math.min(100 * 2 ** (tries - 1), longestBackoffMs) * (1 - random() / 2)
 }
 

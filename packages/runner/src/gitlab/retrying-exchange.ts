@@ -2,7 +2,7 @@ import { type Clock, delay, type Random } from '@runner-core/fleeting'
 import type { Dispatcher } from 'undici'
 import { exchange, type HttpAnswer, type HttpRequest } from './exchange.ts'
 import { JobApiError } from './job-api-error.ts'
-import { isWorthRetrying, mostTries, retryWaitMs } from './retry-wait.ts'
+import { askedWaitMs, backoffMs, isWorthRetrying, mostTries } from './retry-wait.ts'
 
 /**
  * As {@link exchange}, but again while the server says "later": up to five tries, after which the last answer counts. A request that may safely arrive twice
@@ -17,7 +17,7 @@ export async function retryingExchange(
   for (let tries = 1; ; tries++) {
     const answer = await exchangeOverBrokenConnection(dispatcher, request, signal)
     if (!isWorthRetrying(answer.status) || tries === mostTries) return answer
-    await delay(clock, retryWaitMs(answer, tries, { wallTime: clock.wallTime(), random }), signal)
+    await delay(clock, askedWaitMs(answer, clock.wallTime()) ?? backoffMs(tries, random), signal)
   }
 }
 

@@ -5,8 +5,8 @@ import type { JobCredentials } from './parse-job.ts'
 
 /** Most bytes of trace that are sent at once. */
 export const pieceBytes: number = 1024 * 1024
-/** A server that keeps correcting us is not asked again at once. */
-const mostCorrections = 3
+/** A server that corrects where the next piece begins is followed at once this many times in a row; from then on it is just not working. */
+export const mostCorrections: number = 8
 
 /** Sends a trace piece by piece and follows the server's word about where it stands. */
 export class TraceUpload {
@@ -15,7 +15,6 @@ export class TraceUpload {
   readonly #trace: Pick<Trace, 'size' | 'read'>
   readonly #isDebugTrace: boolean
   #offset = 0
-  #corrections = 0
 
   constructor(
     client: Pick<JobApiClient, 'patchTrace'>,
@@ -33,11 +32,6 @@ export class TraceUpload {
     return this.#trace.size - this.#offset
   }
 
-  /** False when the server has corrected the offset several times in a row: waiting is better then than sending again at once. */
-  get isSettled(): boolean {
-    return this.#corrections < mostCorrections
-  }
-
   /** Begins anew: the server's copy is not what was sent. */
   rewind(): void {
     this.#offset = 0
@@ -47,14 +41,9 @@ export class TraceUpload {
   async sendPiece(signal?: AbortSignal): Promise<JobReply> {
     const bytes = await this.#trace.read(this.#offset, pieceBytes)
     const reply = await this.#client.patchTrace(this.#job, { start: this.#offset, bytes, isDebugTrace: this.#isDebugTrace }, signal)
-    if (reply.status === 202) {
-      this.#offset += bytes.length
-      this.#corrections = 0
-    } else if (reply.status === 416) {
-      // It may know more than there is: then nothing is left to send, and the checksum decides.
-      this.#offset = Math.min(reply.traceSize, this.#trace.size)
-      this.#corrections += 1
-    }
+    if (reply.status === 202) this.#offset += bytes.length
+    // It may know more than there is: then nothing is left to send, and the checksum decides.
+    if (reply.status === 416) this.#offset = Math.min(reply.traceSize, this.#trace.size)
     return reply
   }
 }

@@ -66,9 +66,9 @@ export class UploadSchedule {
     if (unsentBytes > 0) this.#dueAt = Math.min(this.#dueAt, isFull ? now + fullPieceGapMs : this.#pieceAt + this.#intervalMs)
   }
 
-  /** No usable answer: whatever it was, it is tried again later. */
-  failed(now: number): void {
-    this.#notBefore = now + Math.min(this.#intervalMs, longestSilenceMs)
+  /** No usable answer: whatever it was, it is tried again later, after `retryAfterMs` at the earliest. */
+  failed(now: number, retryAfterMs = 0): void {
+    this.#notBefore = now + Math.max(retryAfterMs, Math.min(this.#intervalMs, longestSilenceMs))
     this.#dueAt = this.#notBefore
   }
 
