@@ -14,26 +14,27 @@ export interface ProofOptions {
 /** Wait before a group that could not say how to reach the instance is asked again. */
 const retryMs = 2_000
 
-/** Resolves once the instance was connected to and passed the ready check. Rejects with what went wrong last, or the reason that `check` was aborted for: it is when the time is up. */
-export async function proveReady(
-  instance: Instance,
-  { provisioner, readyCheck, timeoutMs, clock }: ProofOptions,
-  check: AbortController,
-): Promise<void> {
-  const { signal } = check
-  const cancelTimeout = clock.after(timeoutMs, () =>
-    check.abort(new ConnectionError('unreachable', `not ready within ${timeoutMs / 1000} s`)),
-  )
+/**
+ * Resolves once the instance was connected to and passed the ready check. Rejects with what went wrong last, or with the reason that `check` was aborted for, also when nobody heeds the signal:
+ * it is aborted when the time is up.
+ */
+export async function proveReady(instance: Instance, options: ProofOptions, check: AbortController): Promise<void> {
+  const { timeoutMs, clock } = options
+  const late = (): void => check.abort(new ConnectionError('unreachable', `not ready within ${timeoutMs / 1000} s`))
+  const cancelTimeout = clock.after(timeoutMs, late)
+  const aborted = new Promise<never>((_, reject) => {
+    check.signal.addEventListener('abort', () => reject(check.signal.reason), { once: true })
+  })
   try {
-    const connection = await connectWhenReady(instance.id, provisioner, clock, signal)
-    await readyCheck?.(instance, connection, signal)
-    signal.throwIfAborted()
-  } catch (error) {
-    signal.throwIfAborted()
-    throw error
+    await Promise.race([aborted, tryOnce(instance, options, check.signal)])
   } finally {
     cancelTimeout()
   }
+}
+
+async function tryOnce(instance: Instance, { provisioner, readyCheck, clock }: ProofOptions, signal: AbortSignal): Promise<void> {
+  const connection = await connectWhenReady(instance.id, provisioner, clock, signal)
+  await readyCheck?.(instance, connection, signal)
 }
 
 /** The connector has its own retries; what is retried here is a group that does not know yet, or cannot be asked now. */
