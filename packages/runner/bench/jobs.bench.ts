@@ -30,10 +30,17 @@ interface Contender {
   readonly token: string
   readonly runner: RunnerProcess
   readonly jobs: number
+  /** Rejects when the runner ends by itself, or somebody ends the bench. */
+  readonly ended: Promise<never>
 }
 
 const bin = fileURLToPath(new URL('../bin/runner-core.js', import.meta.url))
 const tokens = { sshd: 'glrt-bench-sshd00000000', local: 'glrt-bench-local0000000', stock: 'stock-token-000000000' }
+
+const interrupted = new Promise<never>((_, reject) => {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => reject(new Error(signal)))
+})
+interrupted.catch(() => {})
 
 print(await run())
 
@@ -47,7 +54,7 @@ async function run(): Promise<ReadonlyMap<string, Row>> {
     const file = join(folder, `${name}.toml`)
     writeFileSync(file, config)
     const runner = cleanUp.use(startRunner(command, [...args, '--config', file], join(folder, `${name}.log`)))
-    return { name, token: tokens[name], runner, jobs }
+    return { name, token: tokens[name], runner, jobs, ended: Promise.race([runner.ended, interrupted]) }
   }
   const ours = [bin, 'run']
   const rows = new Map<string, Row>()
@@ -74,16 +81,16 @@ async function run(): Promise<ReadonlyMap<string, Row>> {
 /** Loads the contenders in turns, so that whatever else the machine does hits them alike; the median round counts. */
 async function compete(coordinator: Coordinator, contenders: readonly Contender[]): Promise<readonly Row[]> {
   const loads = new Map(contenders.map(({ name }) => [name, [] as Awaited<ReturnType<typeof measureLoad>>[]]))
-  for (const { token, runner } of contenders) await measureLoad(coordinator, token, warmUp, runner.ended)
+  for (const { token, ended } of contenders) await measureLoad(coordinator, token, warmUp, ended)
   for (let round = 0; round < rounds; round += 1) {
-    for (const { name, token, runner, jobs } of contenders) {
-      loads.get(name)?.push(await measureLoad(coordinator, token, jobs, runner.ended))
+    for (const { name, token, jobs, ended } of contenders) {
+      loads.get(name)?.push(await measureLoad(coordinator, token, jobs, ended))
     }
   }
   const rows: Row[] = []
-  for (const { name, token, runner } of contenders) {
+  for (const { name, token, runner, ended } of contenders) {
     const { rssMb } = runner.memory()
-    const alone = await measureOneAtATime(coordinator, token, name === 'stock' ? 5 : oneByOne, runner.ended)
+    const alone = await measureOneAtATime(coordinator, token, name === 'stock' ? 5 : oneByOne, ended)
     const all = loads.get(name) ?? []
     const firstOutputs = all.flatMap(({ firstOutputMs }) => firstOutputMs)
     rows.push({

@@ -151,7 +151,8 @@ test('a few dozen mixed jobs end as they must, and nothing is left', async () =>
   const waiting = coordinator.enqueue({ script: ['echo "never "reached'] })
   waiting.cancel()
   const timer = setInterval(() => {
-    for (const { job, cancelWhenRunning } of run) if (cancelWhenRunning && job.times.firstOutputAt !== undefined) job.cancel()
+    for (const { job, cancelWhenRunning } of run)
+      if (cancelWhenRunning && job.state === 'running' && job.times.firstOutputAt !== undefined) job.cancel()
   }, 50)
   await Promise.race([Promise.all(run.map(({ job }) => job.finished)), gone])
   clearInterval(timer)
