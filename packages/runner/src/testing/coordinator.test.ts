@@ -113,7 +113,12 @@ describe('asking for jobs', () => {
     const parked = runner.request(value)
     await expect.poll(() => coordinator.parkedRequests).toBe(1)
     coordinator.enqueue({ script: ['true'] })
-    expect(await parked).toMatchObject({ status: 204 })
+    const told = await parked
+    expect([told.status, told.headers.get('x-gitlab-last-update'), told.headers.get('gitlab-ci-builds-polling')]).toEqual([
+      204,
+      null,
+      'yes',
+    ])
     expect((await runner.request(value)).status).toBe(201)
   })
 
@@ -137,6 +142,18 @@ describe('asking for jobs', () => {
     await expect(gone).rejects.toThrow()
     await expect.poll(() => coordinator.parkedRequests).toBe(0)
     expect(clock.pendingTimers).toBe(0)
+  })
+
+  test('without long polling a request that knows the newest value is answered at once', async () => {
+    await start({ longPollMs: 0 })
+    const first = await runner.request()
+    const value = first.headers.get('x-gitlab-last-update')!
+    const second = await runner.request(value)
+    expect([second.status, second.headers.get('x-gitlab-last-update'), second.headers.get('gitlab-ci-builds-polling')]).toEqual([
+      204,
+      value,
+      null,
+    ])
   })
 
   test('an unknown token is refused; a missing header, a wrong id and missing info are noted', async () => {

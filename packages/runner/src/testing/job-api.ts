@@ -118,11 +118,18 @@ export class JobApi {
     return id === undefined ? undefined : this.#entries.get(id)
   }
 
-  /** Workhorse and Rails: a request that knows the newest value is parked, and told 204 whatever ends the wait; any other one looks at the queue. */
+  /**
+   * Workhorse and Rails: a request that knows the newest value is parked, and told a bare 204 whatever ends the wait; any other one looks at the queue. Where requests
+   * are parked at all, each reply says so.
+   */
   #requestJob(runner: KnownRunner): Reply | ParkedRequest {
     const { longPollMs } = this.#options
     const { value } = this.queue
-    if (runner.lastUpdate !== value) return this.#handOut(runner)
+    const polling = longPollMs > 0 ? { 'Gitlab-Ci-Builds-Polling': 'yes' } : {}
+    if (runner.lastUpdate !== value) {
+      const { headers, ...answer } = this.#handOut(runner)
+      return { ...answer, headers: { ...headers, ...polling } }
+    }
     if (longPollMs === 0) return reply(204, { 'X-GitLab-Last-Update': value })
     return (answer) => {
       const abandon = (): void => {
@@ -131,7 +138,7 @@ export class JobApi {
       }
       const wake = (): void => {
         abandon()
-        answer(reply(204))
+        answer(reply(204, polling))
       }
       const forget = this.queue.park(wake)
       const stopTimer = this.#clock.after(longPollMs, wake)
