@@ -113,10 +113,12 @@ export class Provisioner implements AsyncDisposable {
       maxInstances,
       known: () => this.#roster.instances.size,
       isKnown: (id) => this.#roster.instances.has(id),
-      listedAt: () => this.#lister.listedAt,
+      lastList: () => this.#lister.lastGood,
+      nextList: () => this.#lister.next,
       listFailure: () => this.#lister.failure(clock.now()),
       closed: () => this.#closing || this.#stopped,
       expectInstances: () => this.#lister.soon(),
+      askList: () => this.#lister.again(),
       changed: () => {
         this.#announce = true
       },
@@ -162,7 +164,9 @@ export class Provisioner implements AsyncDisposable {
    * Answers the ids that are on their way out now; unknown and busy ones are left alone.
    */
   remove(ids: Iterable<string>, reason: string): readonly string[] {
-    return [...ids].filter((id) => this.#remove(id, reason))
+    const taken = [...ids].filter((id) => this.#remove(id, reason))
+    this.#tell()
+    return taken
   }
 
   /**
@@ -241,7 +245,7 @@ export class Provisioner implements AsyncDisposable {
 
   /** `Clock.now()` at the begin of the last successful `list`: the loop's progress, for a health endpoint. */
   get listedAt(): number {
-    return this.#lister.listedAt
+    return this.#lister.lastGood.beganAt
   }
 
   /** While many instances fail their checks at once, so that none is removed for it: since when. */
@@ -254,7 +258,9 @@ export class Provisioner implements AsyncDisposable {
     return this.#fenced
   }
 
-  /** Calls `listener` after each change: of instances, which it lists, or of the launch state, with an empty list. Returns how to stop. */
+  /**
+   * Calls `listener` right after each change: of instances, which it lists, or of the launch state, with an empty list. It may call back, and must not throw. Returns how to stop.
+   */
   onChange(listener: (changes: readonly InstanceChange[]) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -345,6 +351,7 @@ export class Provisioner implements AsyncDisposable {
       else if (kind === 'seen' && instance.removal !== undefined) this.#remover.mark(instance.id, instance.removal.reason)
       else if (instance.missed) this.#lister.again()
     }
+    this.#tell()
   }
 
   #originOf(row: ListedInstance, now: number): Origin {
@@ -386,6 +393,7 @@ export class Provisioner implements AsyncDisposable {
   #withdraw(id: string): void {
     this.#remover.end(id)
     this.#roster.change(id, { removal: undefined })
+    this.#tell()
   }
 
   /** A check that cannot tell counts as a yes. */
@@ -410,7 +418,7 @@ export class Provisioner implements AsyncDisposable {
   #setFailing(id: string, why: string | undefined): void {
     this.#context.logger.warn({ instance: id, why }, why === undefined ? 'instance healthy again' : 'instance unhealthy')
     this.#roster.change(id, { failing: why })
-    this.#wake()
+    this.#tell()
   }
 
   #replace(id: string, why: string): void {
@@ -418,6 +426,7 @@ export class Provisioner implements AsyncDisposable {
     const proven = this.#health.isProven(id)
     if (instance === undefined || !this.#remove(id, `unhealthy: ${why}`)) return
     if (!proven) this.#bootFailed(instance, why)
+    this.#tell()
   }
 
   /** An instance of ours failed before work ever found it good: more of its kind would fail too, so launches back off. */
@@ -430,6 +439,7 @@ export class Provisioner implements AsyncDisposable {
   #interrupted(id: string): void {
     this.#context.logger.warn({ instance: id }, 'instance interruption announced')
     this.#roster.change(id, { interruptedAt: this.#context.clock.now() })
+    this.#tell()
     this.#lister.soon()
   }
 

@@ -6,7 +6,7 @@ import type { ProvisionerContext } from './context.ts'
 import { type BreakerOperation, type BreakerTrips, breakerAt, tripsBreaker, withoutTrip, withTrip } from './launch-breaker.ts'
 import { backoffUntil, type LaunchBackoff, type LaunchState, launchAllowance } from './launch-state.ts'
 import { refill, type TokenBucket, type TokenBucketLimits } from './launch-throttle.ts'
-import { acceptLaunch, countSeen, type Launch, launchOf, newLaunch, nextStep, outstandingLaunch } from './requests.ts'
+import { acceptLaunch, countSeen, type Launch, type ListMark, launchOf, newLaunch, nextStep, outstandingLaunch } from './requests.ts'
 
 /** What the launcher must know of the rest of the provisioner. */
 export interface LaunchSurroundings {
@@ -14,14 +14,17 @@ export interface LaunchSurroundings {
   /** Known instances, in whatever state. */
   known(): number
   isKnown(id: string): boolean
-  /** When the last successful `list` began. */
-  listedAt(): number
+  /** The last `list` that worked, and the first that is still to begin. */
+  lastList(): ListMark
+  nextList(): ListMark
   /** Set while `list` does not work: then nothing is launched. */
   listFailure(): LaunchBackoff | undefined
   /** True once nothing may be launched any more. */
   closed(): boolean
-  /** A launch was accepted, or may have been: `list` will show something new. */
+  /** A launch was accepted: `list` will soon show something new. */
   expectInstances(): void
+  /** Only `list` can tell what came of a launch. */
+  askList(): void
   /** The launch state is another now. */
   changed(): void
 }
@@ -116,9 +119,9 @@ export class Launcher {
     const closed = this.#around.closed()
     const blocked = closed || this.#around.listFailure() !== undefined || (this.#context.caller.hold?.until ?? 0) > now
     for (const launch of this.#launches) {
-      const step = nextStep(launch, now, this.#around.listedAt())
+      const step = nextStep(launch, now, this.#around.lastList())
       if (step === 'expired') this.#expire(launch)
-      else if (step === 'wait' && now >= launch.deadlineAt) this.#around.expectInstances()
+      else if (step === 'wait' && now >= launch.deadlineAt) this.#around.askList()
       else if (step === 'send' && blocked && launch.phase === 'queued') this.#unqueue(launch)
       else if (step === 'end' || (step === 'send' && closed)) this.#end(launch)
       else if (step === 'send' && !blocked && !this.#calling.has(launch.placement)) void this.#send(launch)
@@ -251,13 +254,13 @@ export class Launcher {
     logger.error({ err: error, launchToken: launch.launchToken }, 'increasing instances failure')
     observer.launchFailed?.(error.code, launch.count)
     const until = this.#refused(error, launch.placement)
-    const now = clock.now()
     const refused = error.code !== 'transient'
+    const next = this.#around.nextList()
     launch.phase = launch.seen > 0 ? 'accepted' : 'uncertain'
-    launch.listedAfter = refused ? now : now + settings.listLagMs
-    launch.deadlineAt = Math.max(Math.min(launch.deadlineAt, now + settings.launchTimeoutMs), launch.listedAfter)
-    launch.retryAt = refused ? Infinity : Math.max(launch.listedAfter, until)
-    this.#around.expectInstances()
+    launch.listFrom = refused ? next : { ...next, beganAt: next.beganAt + settings.listLagMs }
+    launch.deadlineAt = Math.max(Math.min(launch.deadlineAt, clock.now() + settings.launchTimeoutMs), launch.listFrom.beganAt)
+    launch.retryAt = refused ? Infinity : Math.max(launch.listFrom.beganAt, until)
+    this.#around.askList()
     this.#endIfComplete(launch)
   }
 

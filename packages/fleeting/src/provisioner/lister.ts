@@ -6,6 +6,7 @@ import type { ProvisionerContext } from './context.ts'
 import { tripsBreaker } from './launch-breaker.ts'
 import type { LaunchBackoff } from './launch-state.ts'
 import { parseList } from './parse-list.ts'
+import type { ListMark } from './requests.ts'
 
 export interface ListerSurroundings {
   /** From the begin of one `list` to the next, when nothing happens between. */
@@ -25,8 +26,8 @@ export class Lister {
   readonly #context: ProvisionerContext
   readonly #around: ListerSurroundings
   #listing = false
-  #beganAt = -Infinity
-  #listedAt = -Infinity
+  #last: ListMark = { number: 0, beganAt: -Infinity }
+  #lastGood: ListMark = this.#last
   /** When an event wants a `list` at the latest. */
   #wantedAt = Infinity
   #failure: { readonly failures: number; readonly until: number; readonly error: GroupError } | undefined
@@ -36,9 +37,14 @@ export class Lister {
     this.#around = around
   }
 
-  /** When the last `list` that worked began. */
-  get listedAt(): number {
-    return this.#listedAt
+  /** The last `list` that worked. */
+  get lastGood(): ListMark {
+    return this.#lastGood
+  }
+
+  /** The first `list` that begins after now. */
+  get next(): ListMark {
+    return { number: this.#last.number + 1, beganAt: this.#context.clock.now() }
   }
 
   /** While `list` fails, as what it means for launches. */
@@ -50,7 +56,7 @@ export class Lister {
 
   /** Something happened: read the group soon. */
   soon(): void {
-    this.#want(Math.max(this.#context.clock.now(), this.#beganAt + eventGapMs))
+    this.#want(Math.max(this.#context.clock.now(), this.#last.beganAt + eventGapMs))
   }
 
   /** What `list` says needs to be confirmed: read it again at once. */
@@ -60,7 +66,7 @@ export class Lister {
 
   /** An instance came into use: the next `list` must not be later than this after the last. */
   within(intervalMs: number): void {
-    this.#want(this.#beganAt + intervalMs)
+    this.#want(this.#last.beganAt + intervalMs)
   }
 
   pass(now: number): void {
@@ -69,7 +75,7 @@ export class Lister {
 
   nextAt(): number {
     if (this.#listing) return Infinity
-    const at = this.#failure === undefined ? Math.min(this.#wantedAt, this.#beganAt + this.#around.intervalMs()) : this.#failure.until
+    const at = this.#failure === undefined ? Math.min(this.#wantedAt, this.#last.beganAt + this.#around.intervalMs()) : this.#failure.until
     return Math.max(at, this.#context.caller.hold?.until ?? 0)
   }
 
@@ -94,12 +100,13 @@ export class Lister {
   async #list(signal: AbortSignal | undefined): Promise<void> {
     const { caller, group, clock, random, observer, logger } = this.#context
     this.#listing = true
-    this.#beganAt = clock.now()
+    const mark = this.next
+    this.#last = mark
     this.#wantedAt = Infinity
     observer.internalOperation?.('reconcile')
     try {
       const rows = parseList(await caller.call('list', (limit) => group.list(limit), signal))
-      this.#listedAt = this.#beganAt
+      this.#lastGood = mark
       this.#failure = undefined
       this.#around.worked()
       this.#around.listed(rows)

@@ -66,28 +66,36 @@ describe('a launch', () => {
 })
 
 describe('nextStep', () => {
-  const uncertain = { ...newLaunch('t', 1, undefined, '', 0), phase: 'uncertain' as const, deadlineAt: 100, listedAfter: 20, retryAt: 30 }
+  const uncertain = {
+    ...newLaunch('t', 1, undefined, '', 0),
+    phase: 'uncertain' as const,
+    deadlineAt: 100,
+    listFrom: { number: 5, beganAt: 20 },
+    retryAt: 30,
+  }
+  const list = (beganAt: number, number = 5) => ({ number, beganAt })
 
   it('sends what is queued, and waits for what was sent', () => {
-    expect(nextStep(newLaunch('t', 1, undefined, '', 0), 0, 0)).toBe('send')
-    expect(nextStep({ ...uncertain, phase: 'sent' }, 500, 500)).toBe('wait')
+    expect(nextStep(newLaunch('t', 1, undefined, '', 0), 0, list(0))).toBe('send')
+    expect(nextStep({ ...uncertain, phase: 'sent' }, 500, list(500))).toBe('wait')
   })
 
   it('asks again only after a list that began late enough, and not past the deadline', () => {
-    expect(nextStep(uncertain, 50, 20)).toBe('wait')
-    expect(nextStep(uncertain, 29, 25)).toBe('wait')
-    expect(nextStep(uncertain, 30, 25)).toBe('send')
-    expect(nextStep(uncertain, 100, 25)).toBe('wait')
+    expect(nextStep(uncertain, 50, list(19))).toBe('wait')
+    expect(nextStep(uncertain, 50, list(25, 4))).toBe('wait')
+    expect(nextStep(uncertain, 29, list(25))).toBe('wait')
+    expect(nextStep(uncertain, 30, list(25))).toBe('send')
+    expect(nextStep(uncertain, 100, list(25))).toBe('wait')
   })
 
-  it('ends a refusal once a list has not contradicted it', () => {
-    expect(nextStep({ ...uncertain, retryAt: Infinity }, 50, 20)).toBe('wait')
-    expect(nextStep({ ...uncertain, retryAt: Infinity }, 50, 21)).toBe('end')
+  it('ends a refusal once a list that began after it has not contradicted it', () => {
+    expect(nextStep({ ...uncertain, retryAt: Infinity }, 50, list(20, 4))).toBe('wait')
+    expect(nextStep({ ...uncertain, retryAt: Infinity }, 50, list(20))).toBe('end')
   })
 
   it('gives up after a list that began at the deadline or later', () => {
     const launch = accepted('t', 1)
-    expect(nextStep(launch, 1500, 999)).toBe('wait')
-    expect(nextStep(launch, 1500, 1000)).toBe('expired')
+    expect(nextStep(launch, 1500, list(999))).toBe('wait')
+    expect(nextStep(launch, 1500, list(1000))).toBe('expired')
   })
 })

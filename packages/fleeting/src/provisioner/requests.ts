@@ -16,9 +16,15 @@ export interface Launch {
   ids: Set<string> | undefined
   /** `Infinity` until the cloud accepted, or may have. */
   deadlineAt: number
-  /** While `uncertain`: whether it is asked again, not before this and not before a `list` that began after `listedAfter`; `Infinity`: it is given up after that `list`. */
+  /** While `uncertain`: what `list` must be before the launch goes on. It is then asked again, not before `retryAt`; `Infinity`: it was refused, and ends. */
   retryAt: number
-  listedAfter: number
+  listFrom: ListMark
+}
+
+/** One `list`: the how-manieth it is, and when it began. */
+export interface ListMark {
+  readonly number: number
+  readonly beganAt: number
 }
 
 /** A launch that nobody has heard of yet. */
@@ -34,7 +40,7 @@ export function newLaunch(launchToken: string, count: number, placement: string 
     ids: undefined,
     deadlineAt: Infinity,
     retryAt: Infinity,
-    listedAfter: -Infinity,
+    listFrom: { number: 0, beganAt: -Infinity },
   }
 }
 
@@ -80,14 +86,14 @@ export function countSeen(launch: Launch, id: string): void {
 }
 
 /**
- * What happens next to a launch: `send` it now, `end` it because it was refused, give it up as `expired`, or `wait`. `listedAt` is when the last successful `list` began:
- * a launch is given up only when a `list` that began after its deadline does not show what it should have brought.
+ * What happens next to a launch: `send` it now, `end` it because it was refused, give it up as `expired`, or `wait`. `listed` is the last successful `list`:
+ * a launch is given up only when one that began after its deadline does not show what it should have brought.
  */
-export function nextStep(launch: Launch, now: number, listedAt: number): 'send' | 'end' | 'expired' | 'wait' {
+export function nextStep(launch: Launch, now: number, listed: ListMark): 'send' | 'end' | 'expired' | 'wait' {
   if (launch.phase === 'sent') return 'wait'
-  if (listedAt >= launch.deadlineAt) return 'expired'
+  if (listed.beganAt >= launch.deadlineAt) return 'expired'
   if (launch.phase === 'queued') return 'send'
-  if (launch.phase === 'accepted' || listedAt <= launch.listedAfter) return 'wait'
+  if (launch.phase === 'accepted' || listed.number < launch.listFrom.number || listed.beganAt < launch.listFrom.beganAt) return 'wait'
   if (launch.retryAt === Infinity) return 'end'
   return now >= launch.retryAt && now < launch.deadlineAt ? 'send' : 'wait'
 }
