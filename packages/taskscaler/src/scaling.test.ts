@@ -83,6 +83,17 @@ describe('idle capacity', () => {
   })
 })
 
+test('events are only hints: what they do not tell, the next heartbeat finds', async () => {
+  const rig = await Rig.start({ silent: true })
+  const job = rig.begin(rig.scaler.reserve())
+  await rig.clock.advance(90_000)
+  expect(job.acquisition).toBeDefined()
+  const { signal } = job.acquisition!
+  rig.group.preempt(job.acquisition!.instanceId)
+  await rig.clock.advance(30_000)
+  expect(signal.aborted).toBe(true)
+})
+
 describe('demand', () => {
   test('a reservation counts as a job, a speculative one does not: it makes nothing and keeps nothing', async () => {
     const { clock, group, scaler } = await Rig.start()

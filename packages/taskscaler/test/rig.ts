@@ -25,6 +25,8 @@ export interface RigOptions extends Partial<Omit<TaskscalerOptions, 'provisioner
   readonly provisioner?: Partial<ProvisionerOptions>
   /** Instances that were there before. */
   readonly existing?: number
+  /** The provisioner tells nobody when something changes. */
+  readonly silent?: boolean
 }
 
 /** A taskscaler on a cloud in memory, where a machine boots in 30 s and goes in 5, and where time passes when it is told to. */
@@ -46,6 +48,7 @@ export class Rig {
     group: groupOptions,
     provisioner: provisionerOptions,
     existing = 0,
+    silent = false,
     ...options
   }: RigOptions = {}): Promise<Rig> {
     const clock = new ManualClock()
@@ -57,6 +60,7 @@ export class Rig {
     )
     await clock.advance(0)
     const provisioner = await starting
+    if (silent) provisioner.onChange = () => () => {}
     const scaler = await Taskscaler.start({ policies: [policy], ...options, provisioner, clock })
     await clock.advance(0)
     return new Rig(clock, group, provisioner, scaler)

@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest'
+import { type ComingInstance, explainWait, type WaitFacts } from './explain-wait.ts'
+
+const now = 1_000_000
+const facts: WaitFacts = { kind: 'promised', readyAt: now + 45_000, coming: [], heldBack: undefined, now }
+const coming: ComingInstance[] = [
+  { id: 'i-1', doing: 'starting', since: now - 70_000 },
+  { id: 'i-2', doing: 'creating', since: now - 12_000 },
+  { doing: 'asked for', since: now - 400 },
+  { doing: 'asked for', since: now },
+]
+
+test('says what is being made since when, the first few by name', () => {
+  expect(explainWait({ ...facts, coming })).toBe(
+    '4 instances are being made (i-1 starting since 1 min 10 s, i-2 creating since 12 s, asked for since 0.4 s, and 1 more); a slot is expected in about 45 s',
+  )
+})
+
+test('says the place in the queue, what did not come, and what holds more back', () => {
+  const heldBack = { count: 2, blockedBy: 'throttle', reason: 'launches are throttled to 0.5 per second, next try in 1 s' } as const
+  expect(explainWait({ ...facts, wait: { since: now - 95_000, position: 3, expired: 2 }, coming: coming.slice(0, 1), heldBack })).toBe(
+    'waiting for a slot for 1 min 35 s, number 3 in the queue; what was promised did not come (2 times) and was planned anew; ' +
+      '1 instance is being made (i-1 starting since 1 min 10 s); 2 more wanted, but launches are throttled to 0.5 per second, next try in 1 s; a slot is expected in about 45 s',
+  )
+})
+
+test('has nothing to say about a slot that is held', () => {
+  expect(explainWait({ ...facts, kind: 'slot', coming })).toBe('a ready slot is held')
+})
