@@ -1,4 +1,4 @@
-import { GroupError } from '@runner-core/fleeting'
+import { GroupError, silentLogger } from '@runner-core/fleeting'
 import PQueue from 'p-queue'
 import { describe, expect, test } from 'vitest'
 import { policy, Rig } from '../test/rig.ts'
@@ -92,6 +92,35 @@ test('events are only hints: what they do not tell, the next heartbeat finds', a
   rig.group.preempt(job.acquisition!.instanceId)
   await rig.clock.advance(30_000)
   expect(signal.aborted).toBe(true)
+})
+
+test('an instance that one list misses is not replaced, and is used again when the next one shows it', async () => {
+  const rig = await Rig.start({ policies: [{ ...policy, idleCount: 1 }] })
+  await rig.clock.advance(60_000)
+  const list = rig.group.list.bind(rig.group)
+  let missing = 1
+  rig.group.list = async (signal) => (missing-- > 0 ? [] : list(signal))
+  await rig.clock.advance(61_000)
+  expect(missing).toBeLessThan(0)
+  expect(rig.scaler.counters.scale).toEqual({ up: 1, down: 0 })
+  expect(rig.scaler.status().tasks.idle).toBe(1)
+})
+
+test('a job that comes between the decision to remove an instance and the act keeps it', async () => {
+  const acquired: Promise<unknown>[] = []
+  const logger = {
+    ...silentLogger,
+    info: (_: object, message: string) => {
+      if (message === 'instance marked for removal' && acquired.length === 0) acquired.push(rig.scaler.acquire(rig.scaler.reserve()))
+    },
+  }
+  const rig: Rig = await Rig.start({ policies: [{ ...policy, idleCount: 2 }], logger })
+  await rig.clock.advance(60_000)
+  rig.scaler.configureSchedule([policy])
+  await rig.clock.advance(100_000)
+  expect(rig.group.ids.length).toBe(1)
+  expect(rig.scaler.status().tasks).toMatchObject({ acquired: 1, pending: 0 })
+  expect(rig.scaler.counters.scale).toEqual({ up: 2, down: 1 })
 })
 
 describe('demand', () => {
