@@ -50,8 +50,9 @@ export function openRoute(url: URL, options: ConnectionOptions, answerTimeoutMs:
 function findProxy(url: URL, environment: Environment): URL | undefined {
   try {
     return proxyFor(url, environment)
-  } catch (cause) {
-    throw new JobApiError('invalid_config', 'the proxy in the environment is no URL', { cause })
+  } catch {
+    // Without the cause, which shows the password.
+    throw new JobApiError('invalid_config', 'the proxy in the environment is no URL')
   }
 }
 

@@ -81,8 +81,11 @@ class OutcomeDelivery {
         if (!this.#withTrace) return { delivered: false, error: refusal() }
         this.#startAgain()
         return undefined
-      case 400:
       case 403:
+        // It heard an earlier try whose answer was lost.
+        if (reply.jobStatus === outcome.state) return { delivered: true }
+        return { delivered: false, error: refusal() }
+      case 400:
       case 404:
       case 409:
         return { delivered: false, error: refusal() }

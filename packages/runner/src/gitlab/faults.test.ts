@@ -26,7 +26,7 @@ const anyFault: fc.Arbitrary<Fault> = fc.oneof(
       times: fc.integer({ min: 1, max: 2 }),
     })
     .chain((fault) => anyReply.map((reply) => ({ ...fault, ...reply }))),
-  // Not lost after it took effect: the next try would then find a job that has ended.
+  // Not lost after it took effect: no server finds fault with the trace of a job that has ended.
   fc
     .record({ on: fc.constant('finish' as const), times: fc.integer({ min: 1, max: 2 }) })
     .chain((fault) => anyReply.filter(({ effective }) => !effective).map((reply) => ({ ...fault, ...reply }))),

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { inspect } from 'node:util'
 import { ManualClock } from '@runner-core/fleeting/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startForwardProxy } from '../../test/forward-proxy.ts'
@@ -163,7 +164,7 @@ describe('a job that cannot be understood', () => {
     expect(server.received).toHaveLength(4)
   })
 
-  it.each(['{"token":"x"}', '{"id":"7","token":"x"}', '{"id":7}', 'null', '[]', '"job"', '<html>', ''])(
+  it.each(['{"token":"x"}', '{"id":"7","token":"x"}', '{"id":7}', '{"id":7,"token":"a\\nb"}', 'null', '[]', '"job"', '<html>', ''])(
     '%s: fails, and says why',
     async (body) => {
       server.answer('request', { status: 201, body })
@@ -367,6 +368,17 @@ describe('a proxy for plain HTTP', () => {
     expect((await server.take()).headers.host).toBe('coordinator.test:8080')
     await client.close()
   })
+})
+
+it('a proxy that is no URL is said to be none, without its password', () => {
+  const environment = { HTTP_PROXY: 'http://me:hush@[' }
+  try {
+    clientFor('http://coordinator.test', { environment })
+    expect.unreachable()
+  } catch (error) {
+    expect(inspect(error)).toContain('the proxy in the environment is no URL')
+    expect(inspect(error)).not.toContain('hush')
+  }
 })
 
 it.each(['', 'coordinator', 'ftp://coordinator', 'unix:///x'])('a URL that is none: %j', (url) => {

@@ -181,5 +181,5 @@ function parseUrl(text: string): URL {
     const url = new URL(text)
     if (url.protocol === 'http:' || url.protocol === 'https:') return url
   } catch {}
-  throw new JobApiError('invalid_config', `url: expected an http or https URL, got ${JSON.stringify(text)}`)
+  throw new JobApiError('invalid_config', 'url: expected an http or https URL')
 }

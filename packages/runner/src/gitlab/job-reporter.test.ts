@@ -434,6 +434,12 @@ describe('finish', () => {
     expect(server.received).toHaveLength(3)
   })
 
+  it('403 with the state that we reported: an earlier try got through', async () => {
+    server.answer('update', { reset: 'before' }, { status: 403, headers: { 'job-status': 'success' } })
+    expect(await finish()).toEqual({ delivered: true })
+    expect(server.received).toHaveLength(4)
+  })
+
   it.each([403, 404])('%i for the trace: the end is told without it', async (status) => {
     server.answer('trace', { status })
     expect(await finish()).toEqual({ delivered: true })

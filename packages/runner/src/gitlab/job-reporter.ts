@@ -102,12 +102,14 @@ export class JobReporter {
     signal?.addEventListener('abort', hurry, { once: true })
     await this.#contact
     signal?.removeEventListener('abort', hurry)
-    const { client, job, trace, random = Math.random } = this.#options
+    const { client, job, trace, finalUpdateRetryLimit = 10, random = Math.random } = this.#options
     const { aborted, reason } = this.aborted
     if (aborted && (reason as JobAbort).code === 'refused') return { delivered: false, error: reason as JobAbort }
-    const mostTries = aborted ? 1 : (this.#options.finalUpdateRetryLimit ?? 10)
-    const { clock, logger } = { clock: this.#clock, logger: this.#logger }
-    return await deliverOutcome({ client, job, trace, upload: this.#upload, outcome, mostTries, clock, random, logger }, signal)
+    const mostTries = aborted ? 1 : finalUpdateRetryLimit
+    return await deliverOutcome(
+      { client, job, trace, upload: this.#upload, outcome, mostTries, clock: this.#clock, random, logger: this.#logger },
+      signal,
+    )
   }
 
   async #announceRunning(signal?: AbortSignal): Promise<JobReply> {
@@ -176,7 +178,7 @@ export class JobReporter {
       if (isCorrected) this.#schedule.flush(this.#clock.now())
     } catch (error) {
       this.#corrections = 0
-      this.#logger.debug({ job: job.id, error }, 'coordinator did not take an update')
+      this.#logger.warn({ job: job.id, error }, 'coordinator did not take an update')
       this.#schedule.failed(this.#clock.now(), error instanceof JobApiError ? error.retryAfterMs : undefined)
     }
   }

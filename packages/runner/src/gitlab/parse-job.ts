@@ -43,9 +43,10 @@ function shortened(problems: readonly string[]): readonly string[] {
 
 function readCredentials({ id, token }: Readonly<Record<string, unknown>>, reader: FieldReader): JobCredentials | undefined {
   const hasId = Number.isSafeInteger(id) && (id as number) > 0
-  const hasToken = typeof token === 'string' && token !== ''
+  // It goes into headers.
+  const hasToken = typeof token === 'string' && /^[\x21-\x7e]+$/.test(token)
   if (!hasId) reader.problems.push(`id: expected a positive integer, got ${kindOf(id)}`)
-  if (!hasToken) reader.problems.push(`token: expected a non-empty string, got ${kindOf(token)}`)
+  if (!hasToken) reader.problems.push(`token: expected a string of visible ASCII characters, got ${kindOf(token)}`)
   return hasId && hasToken ? { id: id as number, token } : undefined
 }
 
