@@ -63,6 +63,7 @@ export class DemoRun {
     const { jobs: total, slots, maxInstances } = this.#options
     const count = (...states: readonly string[]): number => this.#jobs.filter(({ state }) => states.includes(state)).length
     const running = count('assigned', 'running', 'canceling')
+    const slotCount = this.#instances.length * slots
     const last = this.#ended.at(-1)
     return {
       elapsedMs: this.#elapsedMs,
@@ -73,7 +74,8 @@ export class DemoRun {
         done: count('success', 'failed', 'canceled'),
         wrong: this.#ended.filter(({ deviations }) => deviations.length > 0).length,
       },
-      slots: { used: running, total: this.#instances.length * slots },
+      // A job that runs may still wait for the instance that is made for it.
+      slots: { used: Math.min(running, slotCount), total: slotCount },
       instances: { now: this.#instances.length, peak: this.#fleet.peak, most: maxInstances },
       shape: this.#fleet.columns(0, this.#elapsedMs, columns),
       reason: this.#reason,

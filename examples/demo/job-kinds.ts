@@ -20,9 +20,9 @@ export interface DemoJob {
   readonly mustEnd?: string
 }
 
-/** What every script prints first; the quotes keep it out of the echo of the command. */
+/** What every script prints first; the backslash keeps it out of the echo of the command. */
 const marker = 'the script is under way'
-const underWay = 'echo "the script "is "under way"'
+const underWay = 'echo the script is under\\ way'
 
 type MakeJob = (work: Work, seconds: string) => Omit<DemoJob, 'kind'>
 
@@ -48,12 +48,12 @@ const kinds: Readonly<Record<string, MakeJob>> = {
   }),
 
   'exit code': (_, seconds) => ({
-    spec: { script: [underWay, `sleep ${seconds}; exit 3`, 'echo "not "reached'] },
+    spec: { script: [underWay, `sleep ${seconds}; exit 3`, 'echo not\\ reached'] },
     expected: { ...failed(3), has: [marker], lacks: ['not reached'] },
   }),
 
   'unknown command': () => ({
-    spec: { script: [underWay, 'no-such-command --help', 'echo "not "reached'] },
+    spec: { script: [underWay, 'no-such-command --help', 'echo not\\ reached'] },
     expected: { ...failed(127), has: [marker, 'no-such-command'], lacks: ['not reached'] },
   }),
 
@@ -105,7 +105,7 @@ const kinds: Readonly<Record<string, MakeJob>> = {
 
   canceled: () => ({
     spec: {
-      script: [underWay, 'for i in $(seq 1 600); do echo "tick $i"; sleep 0.1; done', 'echo "not "reached'],
+      script: [underWay, 'for i in $(seq 1 600); do echo "tick $i"; sleep 0.1; done', 'echo not\\ reached'],
       afterScript: ['echo "cleaning up after: $CI_JOB_STATUS"'],
     },
     expected: { state: 'canceled', has: [marker, 'tick 1\n', 'cleaning up after: canceled\n'], lacks: ['not reached', 'tick 600'] },
@@ -113,7 +113,7 @@ const kinds: Readonly<Record<string, MakeJob>> = {
   }),
 
   'canceled while it waits': () => ({
-    spec: { script: ['echo "not "reached'] },
+    spec: { script: ['echo not\\ reached'] },
     expected: { state: 'canceled', has: [], lacks: ['not reached'] },
     cancel: 'waiting',
   }),
@@ -121,7 +121,7 @@ const kinds: Readonly<Record<string, MakeJob>> = {
   'script time-out': () => ({
     spec: {
       variables: [{ key: 'RUNNER_SCRIPT_TIMEOUT', value: '1s' }],
-      script: [underWay, 'sleep 600', 'echo "not "reached'],
+      script: [underWay, 'sleep 600', 'echo not\\ reached'],
       afterScript: ['echo "cleaning up after: $CI_JOB_STATUS"'],
     },
     expected: {
@@ -133,7 +133,7 @@ const kinds: Readonly<Record<string, MakeJob>> = {
   }),
 
   'job time-out': () => ({
-    spec: { timeoutSeconds: 3, script: [underWay, 'sleep 600', 'echo "not "reached'] },
+    spec: { timeoutSeconds: 3, script: [underWay, 'sleep 600', 'echo not\\ reached'] },
     expected: { state: 'failed', failureReason: 'job_execution_timeout', has: ['execution took longer than'], lacks: ['not reached'] },
   }),
 
@@ -141,7 +141,7 @@ const kinds: Readonly<Record<string, MakeJob>> = {
     // Durations that nobody else sleeps for.
     const seconds = `36${String(index).padStart(5, '0')}.25`
     return {
-      spec: { script: [underWay, `sleep ${seconds} &`, `(setsid sleep ${seconds} &)`, 'echo "the script "is "over"'] },
+      spec: { script: [underWay, `sleep ${seconds} &`, `(setsid sleep ${seconds} &)`, 'echo the script is\\ over'] },
       expected: { state: 'success', has: [marker, 'the script is over\n'], lacks: [] },
       mustEnd: seconds,
     }

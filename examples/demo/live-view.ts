@@ -71,7 +71,8 @@ function bar({ total, done, running, queued }: DemoState['jobs'], width: number)
 }
 
 function slotDots({ used, total }: DemoState['slots'], width: number): string {
-  const [shown, shownUsed] = total <= width ? [total, used] : [width, Math.round((used / total) * width)]
+  const shown = Math.min(total, width)
+  const shownUsed = total === 0 ? 0 : Math.round((used / total) * shown)
   return `${styleText('yellow', '●'.repeat(shownUsed))}${styleText('dim', '○'.repeat(shown - shownUsed))}${' '.repeat(width - shown)}`
 }
 
