@@ -153,13 +153,13 @@ export class ScalingLoop {
     return acted
   }
 
-  /** Cordons, looks again, and only then lets go: between the snapshot and now a job may have come. */
+  /** Cordons first. The provisioner then asks the busy check before it lets go: between the snapshot and now a job may have come. */
   #remove({ id, reason }: InstanceDecision, now: number): boolean {
     const { provisioner, allocator, counters, logger } = this.#options
     const host = this.roster.get(id)
     if (host === undefined || host.isLeaving) return false
     allocator.withdraw(host)
-    const taken = host.inUse === 0 && provisioner.remove([id], reason).length > 0
+    const taken = provisioner.remove([id], reason).length > 0
     this.roster.note(provisioner.instances().get(id) ?? host.instance, now)
     if (!taken) return false
     logger.info({ instance: id, reason }, 'instance marked for removal')

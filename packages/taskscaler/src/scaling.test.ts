@@ -1,4 +1,4 @@
-import { GroupError, silentLogger } from '@runner-core/fleeting'
+import { delay, GroupError, silentLogger } from '@runner-core/fleeting'
 import PQueue from 'p-queue'
 import { describe, expect, test } from 'vitest'
 import { policy, Rig } from '../test/rig.ts'
@@ -98,10 +98,14 @@ test('an instance that one list misses is not replaced, and is used again when t
   const rig = await Rig.start({ policies: [{ ...policy, idleCount: 1 }] })
   await rig.clock.advance(60_000)
   const list = rig.group.list.bind(rig.group)
-  let missing = 1
-  rig.group.list = async (signal) => (missing-- > 0 ? [] : list(signal))
-  await rig.clock.advance(61_000)
-  expect(missing).toBeLessThan(0)
+  let lists = 0
+  rig.group.list = async (signal) => {
+    if (++lists === 1) return []
+    await delay(rig.clock, 5_000, signal)
+    return list(signal)
+  }
+  await rig.clock.advance(70_000)
+  expect(lists).toBe(2)
   expect(rig.scaler.counters.scale).toEqual({ up: 1, down: 0 })
   expect(rig.scaler.status().tasks.idle).toBe(1)
 })
