@@ -52,6 +52,7 @@ export {
 export { type Logger, silentLogger } from './logger.ts'
 export { MemoryStateStore } from './memory-state-store.ts'
 export { type Instance, type InstanceCause, type InstanceChange, isUsable, type Removal } from './provisioner/instance.ts'
+export type { InstanceCounts } from './provisioner/instance-counts.ts'
 export {
   type LaunchAllowance,
   type LaunchBackoff,
@@ -63,7 +64,7 @@ export {
   outstandingCount,
   type ThrottleState,
 } from './provisioner/launch-state.ts'
-export type { GroupOperation, InstanceCounts, ProvisionerObserver } from './provisioner/observer.ts'
+export type { GroupOperation, ProvisionerObserver } from './provisioner/observer.ts'
 export type { ProvisionerOptions, RequestOptions, ShutdownOptions, ShutdownReport } from './provisioner/options.ts'
 export {
   defaultProvisionerSettings,

@@ -1,22 +1,21 @@
 import { systemClock, systemRandom } from './clock.ts'
 import type { Connection } from './connection.ts'
-import { ConnectionKeeper } from './connection-keeper.ts'
-import type { Connector } from './connector.ts'
-import { ConnectionError, GroupError, isConnectionError, isGroupError } from './errors.ts'
+import { GroupError } from './errors.ts'
 import type { GroupInfo, InstanceGroup, ListedInstance } from './instance-group.ts'
 import { type Logger, silentLogger } from './logger.ts'
 import { MemoryStateStore } from './memory-state-store.ts'
+import { BusyChecks } from './provisioner/busy-checks.ts'
+import { ChangeFeed, type ChangeListener } from './provisioner/change-feed.ts'
+import { Connections } from './provisioner/connections.ts'
 import type { ProvisionerContext } from './provisioner/context.ts'
 import { Departed } from './provisioner/departed.ts'
 import { GroupCaller } from './provisioner/group-caller.ts'
-import { meaningOf } from './provisioner/health.ts'
-import { HealthChecker } from './provisioner/health-checker.ts'
-import { brokenReason, type Instance, type InstanceChange } from './provisioner/instance.ts'
-import { Intents } from './provisioner/intents.ts'
+import { brokenReason, type Instance } from './provisioner/instance.ts'
+import { countInstances, type InstanceCounts } from './provisioner/instance-counts.ts'
+import { Intents, unfinishedRemovals } from './provisioner/intents.ts'
 import type { LaunchState } from './provisioner/launch-state.ts'
 import { Launcher } from './provisioner/launcher.ts'
 import { Lister } from './provisioner/lister.ts'
-import type { InstanceCounts } from './provisioner/observer.ts'
 import type { ProvisionerOptions, RequestOptions, ShutdownOptions, ShutdownReport } from './provisioner/options.ts'
 import { pollIntervalMs } from './provisioner/poll-interval.ts'
 import type { Origin } from './provisioner/reconcile.ts'
@@ -35,23 +34,16 @@ export class Provisioner implements AsyncDisposable {
   readonly info: GroupInfo
   readonly maxInstances: number
   readonly #context: ProvisionerContext
-  readonly #connector: Connector | undefined
   readonly #lister: Lister
   readonly #launcher: Launcher
   readonly #remover: Remover
-  readonly #health: HealthChecker
-  readonly #keeper: ConnectionKeeper
+  readonly #connections: Connections
   readonly #roster: Roster
   readonly #departed = new Departed()
-  readonly #busyChecks = new Set<(instanceId: string) => boolean>()
-  readonly #listeners = new Set<(changes: readonly InstanceChange[]) => void>()
-  /** Instances of ours by how their boot ended, as far as it has. */
-  readonly #boots = new Map<string, 'ready' | 'failed'>()
-  /** Failures that `connect` has counted: whoever reports one of them again adds nothing. */
-  readonly #counted = new WeakSet<Error>()
-  /** Removals that an earlier process began; empty after the first `list`. */
-  readonly #unfinished = new Map<string, string>()
-  #starting = true
+  readonly #busyChecks: BusyChecks
+  readonly #feed: ChangeFeed
+  /** Removals that an earlier process began; until the first `list` is read. */
+  #unfinished: ReadonlyMap<string, string> | undefined = new Map()
   /** Whether listeners are to be told although no instance changed. */
   #announce = false
   #passQueued = false
@@ -96,10 +88,11 @@ export class Provisioner implements AsyncDisposable {
     this.info = info
     this.maxInstances = maxInstances
     this.#context = context
-    this.#connector = connector
-    if (isBusy !== undefined) this.#busyChecks.add(isBusy)
     const { settings, clock, logger } = context
     this.#roster = new Roster(context)
+    this.#feed = new ChangeFeed(logger)
+    this.#busyChecks = new BusyChecks(logger)
+    if (isBusy !== undefined) this.#busyChecks.add(isBusy)
     this.#lister = new Lister(context, {
       intervalMs: () => this.#pollIntervalMs(),
       listed: (rows) => this.#reconcile(rows),
@@ -124,23 +117,21 @@ export class Provisioner implements AsyncDisposable {
       },
     })
     this.#remover = new Remover(context, {
-      isBusy: (id) => this.#isBusy(id),
+      isBusy: (id) => this.#busyChecks.isBusy(id),
       stopped: () => this.#stopped,
       withdrawn: (id) => this.#withdraw(id),
       expectLess: () => this.#lister.soon(),
       tripped: (operation, error) => this.#launcher.tripped(operation, error),
       worked: (operation) => this.#launcher.worked(operation),
     })
-    this.#keeper = new ConnectionKeeper({ clock, dial: (id, signal) => this.#dial(id, signal) })
-    this.#health = new HealthChecker({
-      settings: settings.health,
-      clock,
-      logger,
-      isIdle: (id) => this.#roster.instances.get(id)?.state === 'running' && !this.#isBusy(id),
-      check: (id, signal) => this.#check(id, signal),
-      onFailing: (id, why) => this.#setFailing(id, why),
-      onGone: () => this.#lister.soon(),
-      onVerdict: (id, why) => this.#replace(id, why),
+    this.#connections = new Connections(context, connector, {
+      instance: (id) => this.#roster.instances.get(id),
+      isBusy: (id) => this.#busyChecks.isBusy(id),
+      askList: () => this.#lister.soon(),
+      used: () => this.#lister.within(settings.updateIntervalWhenInUseMs),
+      failing: (id, why) => this.#setFailing(id, why),
+      replace: (id, reason) => this.remove([id], reason).length > 0,
+      booted: (placement, failure) => this.#launcher.booted(placement, failure),
     })
   }
 
@@ -174,27 +165,16 @@ export class Provisioner implements AsyncDisposable {
    * Whoever lends instances out must not lend one whose `removal` is set. Returns how to stop.
    */
   addBusyCheck(isBusy: (instanceId: string) => boolean): () => void {
-    this.#busyChecks.add(isBusy)
     this.#wake()
-    return () => this.#busyChecks.delete(isBusy)
+    return this.#busyChecks.add(isBusy)
   }
 
   /**
    * The slot's connection to an instance, kept between calls. How it went counts for the instance's health. Thrown: `ConnectionError`; `GroupError` (`not_ready`: try again later;
    * `not_found`: gone); the signal's reason.
    */
-  async connect(instanceId: string, slot: number, signal: AbortSignal): Promise<Connection> {
-    if (!this.#roster.instances.has(instanceId)) throw new GroupError('not_found', `instance ${instanceId} is not there`, { instanceId })
-    this.#lister.within(this.#context.settings.updateIntervalWhenInUseMs)
-    try {
-      const connection = await this.#keeper.get(instanceId, slot, signal)
-      if (this.#isJudged(instanceId)) this.#health.good(instanceId)
-      return connection
-    } catch (error) {
-      if (error instanceof Error) this.#counted.add(error)
-      if (!signal.aborted && this.#isJudged(instanceId)) this.#health.bad(instanceId, error)
-      throw error
-    }
+  connect(instanceId: string, slot: number, signal: AbortSignal): Promise<Connection> {
+    return this.#connections.connect(instanceId, slot, signal)
   }
 
   /**
@@ -202,22 +182,12 @@ export class Provisioner implements AsyncDisposable {
    * back off. What `connect` threw is counted already.
    */
   reportFailure(instanceId: string, error: Error): void {
-    const instance = this.#roster.instances.get(instanceId)
-    if (instance === undefined) return
-    this.#bootFailed(instance, error.message)
-    if (this.#counted.has(error) || !this.#isJudged(instanceId)) return
-    if (isConnectionError(error)) this.#health.bad(instanceId, error)
-    else this.#health.failed(instanceId, error.message)
+    this.#connections.reportFailure(instanceId, error)
   }
 
   /** Work found the instance good: it became ready. Counts as one good check. */
   reportSuccess(instanceId: string): void {
-    const instance = this.#roster.instances.get(instanceId)
-    if (instance === undefined) return
-    if (this.#isJudged(instanceId)) this.#health.good(instanceId)
-    if (this.#boots.has(instanceId)) return
-    this.#boots.set(instanceId, 'ready')
-    this.#launcher.booted(instance.placement)
+    this.#connections.reportSuccess(instanceId)
   }
 
   /** All that decides about launches, as plain data. */
@@ -227,20 +197,7 @@ export class Provisioner implements AsyncDisposable {
 
   /** Instances by state, for gauges: those on their way out count as `deleting`. */
   counts(): InstanceCounts {
-    const counts = {
-      creating: 0,
-      running: 0,
-      suspending: 0,
-      suspended: 0,
-      resuming: 0,
-      deleting: 0,
-      failed: 0,
-      unknown: 0,
-      ...this.#launcher.counts(),
-    }
-    for (const { removal, state } of this.#roster.instances.values())
-      counts[removal !== undefined || state === 'deleted' ? 'deleting' : state] += 1
-    return counts
+    return countInstances(this.#roster.instances.values(), this.#launcher.counts())
   }
 
   /** `Clock.now()` at the begin of the last successful `list`: the loop's progress, for a health endpoint. */
@@ -250,7 +207,7 @@ export class Provisioner implements AsyncDisposable {
 
   /** While many instances fail their checks at once, so that none is removed for it: since when. */
   get massFailureSince(): number | undefined {
-    return this.#health.brakedSince
+    return this.#connections.massFailureSince
   }
 
   /** Set once this provisioner may not act any more, because another process owns the fleet. */
@@ -261,9 +218,8 @@ export class Provisioner implements AsyncDisposable {
   /**
    * Calls `listener` right after each change: of instances, which it lists, or of the launch state, with an empty list. It may call back, and must not throw. Returns how to stop.
    */
-  onChange(listener: (changes: readonly InstanceChange[]) => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+  onChange(listener: ChangeListener): () => void {
+    return this.#feed.listen(listener)
   }
 
   /** Launches nothing more, removes instances if asked, ends every call under way and calls the group's `shutdown`. Later calls get the first one's answer. */
@@ -281,22 +237,19 @@ export class Provisioner implements AsyncDisposable {
     const { group, logger, intents } = this.#context
     for (const finding of this.info.findings ?? []) logger.warn({ group: this.info.id, ...finding }, 'group finding')
     const records = await lease.load()
-    this.#launcher.restore(records.filter(({ kind }) => kind === 'launch'))
-    for (const { key, value } of records.filter(({ kind }) => kind === 'removal')) {
-      const { reason } = Object(value) as { reason?: unknown }
-      this.#unfinished.set(key, typeof reason === 'string' ? reason : 'its removal was begun before the restart')
-    }
+    this.#launcher.restore(records)
+    const unfinished = unfinishedRemovals(records)
+    this.#unfinished = unfinished
     await this.#lister.first(signal)
-    for (const id of this.#unfinished.keys()) if (!this.#roster.instances.has(id)) intents.end('removal', id)
-    this.#unfinished.clear()
-    this.#starting = false
-    this.#health.begin()
+    this.#unfinished = undefined
+    for (const id of unfinished.keys()) if (!this.#roster.instances.has(id)) intents.end('removal', id)
+    this.#connections.begin()
     this.#stopInterruptions = group.onInterruption?.((id) => this.#interrupted(id)) ?? this.#stopInterruptions
     this.#wake()
   }
 
   #wake(): void {
-    if (this.#passQueued || this.#stopped || this.#starting) return
+    if (this.#passQueued || this.#stopped || this.#unfinished !== undefined) return
     this.#passQueued = true
     queueMicrotask(() => {
       this.#passQueued = false
@@ -324,7 +277,7 @@ export class Provisioner implements AsyncDisposable {
     for (const instance of this.#roster.instances.values()) {
       if (instance.removal !== undefined) continue
       const broken = brokenReason(instance, now, this.#context.settings.stuckTimeoutMs)
-      if (broken !== undefined) this.#bootFailed(instance, broken)
+      if (broken !== undefined) this.#connections.boots.failed(instance, broken)
       const reason = broken ?? (this.#emptying === undefined ? undefined : 'shutdown')
       if (reason !== undefined) this.#remove(instance.id, reason)
     }
@@ -334,13 +287,7 @@ export class Provisioner implements AsyncDisposable {
     const changes = this.#roster.takeChanges()
     if (changes.length === 0 && !this.#announce) return
     this.#announce = false
-    for (const listener of this.#listeners) {
-      try {
-        listener(changes)
-      } catch (error) {
-        this.#context.logger.error({ err: error }, 'a change listener failed')
-      }
-    }
+    this.#feed.tell(changes)
   }
 
   #reconcile(rows: readonly ListedInstance[]): void {
@@ -355,10 +302,10 @@ export class Provisioner implements AsyncDisposable {
   }
 
   #originOf(row: ListedInstance, now: number): Origin {
-    if (this.#starting) {
+    if (this.#unfinished !== undefined) {
       this.#launcher.claim(row, { byTokenOnly: true })
-      const unfinished = this.#unfinished.get(row.id)
-      return { cause: 'adopted', ...(unfinished !== undefined && { removal: { reason: unfinished, at: now } }) }
+      const reason = this.#unfinished.get(row.id)
+      return { cause: 'adopted', ...(reason !== undefined && { removal: { reason, at: now } }) }
     }
     const returned = this.#departed.origin(row, now)
     if (returned !== undefined) return returned
@@ -372,20 +319,17 @@ export class Provisioner implements AsyncDisposable {
     this.#departed.add(instance, now)
     const sentAt = this.#remover.end(id)
     if (sentAt !== undefined) this.#context.observer.deletionTime?.(now - sentAt)
-    this.#boots.delete(id)
-    this.#health.forget(id)
-    this.#keeper.forget(id)
-    this.#connector?.forget?.(id)
+    this.#connections.forget(id)
   }
 
   #remove(id: string, reason: string): boolean {
     const instance = this.#roster.instances.get(id)
     if (instance === undefined || this.#stopped) return false
     if (instance.removal !== undefined) return true
-    if (this.#isBusy(id)) return false
+    if (this.#busyChecks.isBusy(id)) return false
     this.#context.logger.info({ instance: id, reason }, 'instance marked for removal')
     this.#roster.change(id, { removal: { reason, at: this.#context.clock.now() } })
-    this.#health.forget(id)
+    this.#connections.release(id)
     this.#remover.mark(id, reason)
     return true
   }
@@ -396,44 +340,10 @@ export class Provisioner implements AsyncDisposable {
     this.#tell()
   }
 
-  /** A check that cannot tell counts as a yes. */
-  #isBusy(id: string): boolean {
-    for (const isBusy of this.#busyChecks) {
-      try {
-        if (isBusy(id)) return true
-      } catch (error) {
-        this.#context.logger.error({ err: error, instance: id }, 'a busy check failed')
-        return true
-      }
-    }
-    return false
-  }
-
-  /** Whether checks of the instance count: it runs, and nobody has given it up. */
-  #isJudged(id: string): boolean {
-    const instance = this.#roster.instances.get(id)
-    return instance?.state === 'running' && instance.removal === undefined && !this.#stopped
-  }
-
   #setFailing(id: string, why: string | undefined): void {
     this.#context.logger.warn({ instance: id, why }, why === undefined ? 'instance healthy again' : 'instance unhealthy')
     this.#roster.change(id, { failing: why })
     this.#tell()
-  }
-
-  #replace(id: string, why: string): void {
-    const instance = this.#roster.instances.get(id)
-    const proven = this.#health.isProven(id)
-    if (instance === undefined || !this.#remove(id, `unhealthy: ${why}`)) return
-    if (!proven) this.#bootFailed(instance, why)
-    this.#tell()
-  }
-
-  /** An instance of ours failed before work ever found it good: more of its kind would fail too, so launches back off. */
-  #bootFailed({ id, cause, placement }: Instance, why: string): void {
-    if (cause !== 'requested' || this.#boots.has(id)) return
-    this.#boots.set(id, 'failed')
-    this.#launcher.booted(placement, `instance ${id}: ${why}`)
   }
 
   #interrupted(id: string): void {
@@ -447,46 +357,9 @@ export class Provisioner implements AsyncDisposable {
     const { settings } = this.#context
     if (this.#emptying !== undefined) return Math.min(settings.updateIntervalWhenExpectingMs, 500)
     return pollIntervalMs(
-      { launching: this.#launcher.expecting, instances: this.#roster.instances.values(), isBusy: (id) => this.#isBusy(id) },
+      { launching: this.#launcher.expecting, instances: this.#roster.instances.values(), isBusy: (id) => this.#busyChecks.isBusy(id) },
       settings,
     )
-  }
-
-  async #dial(id: string, signal: AbortSignal): Promise<Connection> {
-    const { group, caller } = this.#context
-    const connection =
-      group.connect === undefined
-        ? await this.#dialByInfo(id, signal)
-        : await caller.call('connect', (limit) => group.connect!(id, limit), signal)
-    connection.onEnd(() => {
-      if (this.#isJudged(id)) this.#lister.soon()
-    })
-    return connection
-  }
-
-  async #dialByInfo(id: string, signal: AbortSignal): Promise<Connection> {
-    const { group, caller } = this.#context
-    if (this.#connector === undefined)
-      throw new ConnectionError('invalid_config', `the group ${this.info.id} has no connect of its own, and no connector was given`)
-    const info = await caller.call('connectInfo', (limit) => group.connectInfo(id, limit), signal)
-    return this.#connector.connect(info, signal)
-  }
-
-  /** One health check: a connection; and when there is none, whether the cloud thinks so too. */
-  async #check(id: string, signal: AbortSignal): Promise<void> {
-    const { group, caller } = this.#context
-    try {
-      await this.#keeper.get(id, 0, signal)
-    } catch (error) {
-      if (!signal.aborted && meaningOf(error) === 'failed' && group.heartbeat !== undefined) {
-        await caller
-          .call('heartbeat', (limit) => group.heartbeat!(id, limit), signal)
-          .catch((verdict: unknown) => {
-            if (isGroupError(verdict) && verdict.code === 'not_found') this.#health.condemn(id, verdict.message)
-          })
-      }
-      throw error
-    }
   }
 
   /** Another process owns the fleet: nothing is done from here on. Connections stay until `shutdown`, they belong to whoever works on them. */
@@ -503,7 +376,7 @@ export class Provisioner implements AsyncDisposable {
     this.#stopped = true
     this.#cancelPass()
     this.#stopInterruptions()
-    this.#health.close()
+    this.#connections.halt()
     this.#context.caller.close()
     this.#emptying?.()
   }
@@ -513,10 +386,11 @@ export class Provisioner implements AsyncDisposable {
     logger.info({ removeInstances }, 'received shutdown signal; stopping provisioner')
     this.#closing = true
     this.#announce = true
+    this.#tell()
     if (removeInstances && !this.#stopped) await this.#empty(timeoutMs, signal)
     const remaining = removeInstances ? [...this.#roster.instances.keys()] : []
     this.#halt()
-    await this.#keeper.close()
+    await this.#connections.close()
     await endGroup(group, caller, logger)
     logger.info({ remaining }, 'provisioner shutdown completed')
     return { remaining }
@@ -544,7 +418,7 @@ export class Provisioner implements AsyncDisposable {
 
   #isEmpty(): boolean {
     if (this.#launcher.expecting) return false
-    for (const { id, removal } of this.#roster.instances.values()) if (removal !== undefined || !this.#isBusy(id)) return false
+    for (const { id, removal } of this.#roster.instances.values()) if (removal !== undefined || !this.#busyChecks.isBusy(id)) return false
     return true
   }
 }

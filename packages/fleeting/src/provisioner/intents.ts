@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { deadline } from '../deadline.ts'
 import type { Logger } from '../logger.ts'
-import type { FleetLease, JsonValue, StateChange, StateRecordKind } from '../state-store.ts'
+import type { FleetLease, JsonValue, StateChange, StateRecord, StateRecordKind } from '../state-store.ts'
 import { FencedError } from '../state-store.ts'
 import { untilAbort } from './until-abort.ts'
 
@@ -13,6 +13,17 @@ export interface IntentsOptions {
   readonly timeoutMs: number
   /** Called when another process has taken the fleet over. */
   readonly onFenced: (error: Error) => void
+}
+
+/** Why each of the instances was to be removed whose removal an earlier process had begun. */
+export function unfinishedRemovals(records: readonly StateRecord[]): ReadonlyMap<string, string> {
+  const removals = new Map<string, string>()
+  for (const { kind, key, value } of records) {
+    if (kind !== 'removal') continue
+    const { reason } = Object(value) as { reason?: unknown }
+    removals.set(key, typeof reason === 'string' ? reason : 'its removal was begun before the restart')
+  }
+  return removals
 }
 
 /** The journal of what is about to be done. */

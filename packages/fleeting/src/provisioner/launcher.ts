@@ -99,7 +99,8 @@ export class Launcher {
   /** Launches that an earlier process began: what they bring is awaited, and they are not asked for again. */
   restore(records: readonly StateRecord[]): void {
     const now = this.#context.clock.now()
-    for (const { key, value } of records) {
+    for (const { kind, key, value } of records) {
+      if (kind !== 'launch') continue
       const { count, placement } = Object(value) as { count?: unknown; placement?: unknown }
       if (!Number.isInteger(count)) continue
       const launch = newLaunch(

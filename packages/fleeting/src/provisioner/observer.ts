@@ -1,5 +1,4 @@
 import type { GroupErrorCode } from '../errors.ts'
-import type { InstanceState } from '../instance-group.ts'
 import type { LaunchFailureCode } from './launch-state.ts'
 
 /** A call to the group, by the contract's method name. */
@@ -28,6 +27,3 @@ export interface ProvisionerObserver {
   /** A call to the group ended; `code` tells how it failed. */
   groupCall?(operation: GroupOperation, durationMs: number, code?: GroupErrorCode): void
 }
-
-/** Instances by what counts for capacity; upstream's `fleeting_provisioner_instances{state}`. `requested` not accepted yet, `pending` accepted and not seen yet. */
-export type InstanceCounts = Readonly<Record<'requested' | 'pending' | Exclude<InstanceState, 'deleted'>, number>>
