@@ -40,6 +40,7 @@ export class HandledJob {
   readonly #abort = new AbortController()
   readonly #abandon = new AbortController()
   #prepared: PreparedInstance | undefined
+  #isGivenBack = false
 
   constructor(options: HandledJobOptions) {
     const { job, client, settings, clock, logger } = options
@@ -103,11 +104,13 @@ export class HandledJob {
     return runJob({
       payload: job,
       prepare: async (report, signal): Promise<JobEnvironment> => {
-        this.#prepared = await executor.prepare(reservation, { report, signal })
+        const prepared = await executor.prepare(reservation, { report, signal })
+        if (this.#isGivenBack) await prepared.release()
+        else this.#prepared = prepared
         await accepted
         signal.throwIfAborted()
         onPhase('running')
-        return this.#prepared.environment
+        return prepared.environment
       },
       trace: this.#trace,
       clock,
@@ -127,11 +130,11 @@ export class HandledJob {
     return Promise.race([outcome, abandoned])
   }
 
-  /** The slot goes to the next job before the coordinator is told about this one. */
+  /** The slot goes to the next job before the coordinator is told about this one. Idempotent. */
   async #giveBack(): Promise<void> {
-    const prepared = this.#prepared
-    this.#prepared = undefined
-    await prepared?.release()
+    if (this.#isGivenBack) return
+    this.#isGivenBack = true
+    await this.#prepared?.release()
     this.#options.reservation[Symbol.dispose]()
     this.#options.onSlotFree()
   }

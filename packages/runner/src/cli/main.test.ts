@@ -7,7 +7,8 @@ import { main } from './main.ts'
 
 /** Runs one command line in this process. */
 async function runCli(...args: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const [stdout, stderr]: string[][] = [[], []]
+  const stdout: string[] = []
+  const stderr: string[] = []
   const code = await main(args, { out: (line) => stdout.push(`${line}\n`), err: (line) => stderr.push(`${line}\n`) })
   return { code, stdout: stdout.join(''), stderr: stderr.join('') }
 }

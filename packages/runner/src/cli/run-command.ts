@@ -9,6 +9,9 @@ import { exitCode } from './exit-code.ts'
 import type { Output } from './output.ts'
 import { StopSequence, stopSignals } from './stop-signals.ts'
 
+/** How long the process may take to end by itself, milliseconds. */
+const lingerMs = 1_000
+
 /** `runner-core run`: works until a signal stops it. Thrown: `ConfigError`, and what `Runner.start` throws; nothing runs then. */
 export async function run(file: string, output: Output): Promise<number> {
   const { settings, warnings } = await loadConfig(file, loadPlugin)
@@ -21,7 +24,10 @@ export async function run(file: string, output: Output): Promise<number> {
   for (const warning of warnings) logger.warn({ problem: describeProblem(warning, file) }, 'configuration key ignored')
   const systemId = loadSystemId({ folder: dirname(file), random: Math.random, logger })
   const runner = await Runner.start({ settings, systemId, logger })
-  return untilStopped(runner)
+  const code = await untilStopped(runner)
+  // Whatever a plugin or a library left open must not keep a stopped process.
+  setTimeout(() => process.exit(code), lingerMs).unref()
+  return code
 }
 
 /** Resolves with the exit code once a signal has stopped the runner. */

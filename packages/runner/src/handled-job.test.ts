@@ -1,0 +1,220 @@
+import { silentLogger } from '@runner-core/fleeting'
+import { ManualClock } from '@runner-core/fleeting/testing'
+import { EnvironmentError, type JobEnvironment, type JobPayload } from '@runner-core/job'
+import { beforeEach, expect, test } from 'vitest'
+import { parseConfig } from './config/parse-config.ts'
+import type { JobUpdate } from './gitlab/job-api-client.ts'
+import type { JobReply } from './gitlab/job-reply.ts'
+import { HandledJob, type HandledJobOptions, type JobEnd } from './handled-job.ts'
+import type { JobPhase } from './metrics/runner-metrics.ts'
+
+const { settings } = parseConfig(`[[runners]]
+name = "a"
+url = "http://gitlab.example.com"
+token = "glrt-token"
+executor = "instance"
+[runners.autoscaler]
+plugin = "local"
+`)
+
+const payload: JobPayload = {
+  id: 7,
+  token: 'job-token',
+  allow_git_fetch: true,
+  job_info: {
+    name: 'job',
+    stage: 'test',
+    project_id: 1,
+    project_name: 'p',
+    project_full_path: 'g/p',
+    time_in_queue_seconds: 0,
+    queue_size: undefined,
+    queue_depth: undefined,
+  },
+  git_info: {
+    repo_url: '',
+    repo_object_format: 'sha1',
+    ref: 'main',
+    sha: '0',
+    before_sha: '0',
+    ref_type: 'branch',
+    refspecs: [],
+    depth: 0,
+  },
+  timeout_seconds: 3_600,
+  variables: [{ key: 'GIT_STRATEGY', value: 'none', public: true, file: false, masked: false, raw: false }],
+  steps: [{ name: 'script', script: ['true'], timeout: 3_600, when: 'on_success', allow_failure: false }],
+  hooks: [],
+  features: { trace_sections: false, token_mask_prefixes: [], failure_reasons: ['runner_interrupted'] },
+  unsupported: [],
+}
+
+let clock: ManualClock
+let updates: JobUpdate[]
+let acceptStatus: number
+let phases: JobPhase[]
+let events: string[]
+let prepare: () => Promise<JobEnvironment>
+let jobStatus: string | undefined
+
+const never = <T>(): Promise<T> => new Promise(() => {})
+const reply = (status: number): JobReply =>
+  ({ status, jobStatus, updateIntervalMs: undefined, traceSize: 0, message: '', retryAfterMs: undefined }) as JobReply
+const environment = (run: JobEnvironment['run']): JobEnvironment => ({
+  shell: 'sh',
+  description: 'instance i-1, slot 0',
+  jobMarker: { name: 'MARK', value: '1' },
+  buildsDir: 'builds',
+  concurrentId: 0,
+  run,
+  killAll: async () => {},
+})
+
+beforeEach(() => {
+  clock = new ManualClock()
+  updates = []
+  acceptStatus = 200
+  phases = []
+  events = []
+  jobStatus = undefined
+  prepare = async () => environment(() => Promise.reject(new EnvironmentError('lost', 'the machine went')))
+})
+
+/** A job under way, and what became of it once the clock has passed `ms`. */
+function handle(): { readonly job: HandledJob; readonly after: (ms: number) => Promise<JobEnd | Error | undefined> } {
+  const options = {
+    job: payload,
+    reservation: { key: 'k', kind: 'slot', readyAt: 0, priority: 0, speculative: true, [Symbol.dispose]: () => events.push('disposed') },
+    settings: settings.runners[0]!,
+    client: {
+      updateJob: async (_job: unknown, update: JobUpdate, signal?: AbortSignal) => {
+        signal?.throwIfAborted()
+        updates.push(update)
+        if (update.state === 'running') return reply(acceptStatus)
+        events.push('reported')
+        return reply(200)
+      },
+      patchTrace: async (_job: unknown, { start, bytes }: { start: number; bytes: Buffer }) => ({
+        ...reply(202),
+        traceSize: start + bytes.length,
+      }),
+    },
+    executor: {
+      prepare: async (_reservation: unknown, { signal }: { signal: AbortSignal }) => {
+        const aborted = new Promise<never>((_resolve, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+        })
+        const place = await Promise.race([prepare(), aborted])
+        return { environment: place, release: async () => void events.push('released') }
+      },
+    },
+    identity: {
+      name: 'a',
+      version: '1',
+      revision: 'r',
+      shortToken: 's',
+      systemId: 's_1',
+      hostname: 'h',
+      executor: 'instance',
+      architecture: 'linux/amd64',
+    },
+    onPhase: (phase: JobPhase) => phases.push(phase),
+    onSlotFree: () => events.push('free'),
+    clock,
+    logger: silentLogger,
+  } as unknown as HandledJobOptions
+  const job = new HandledJob(options)
+  let end: JobEnd | Error | undefined
+  job.run().then(
+    (value) => {
+      end = value
+    },
+    (error: Error) => {
+      end = error
+    },
+  )
+  const after = async (ms: number): Promise<JobEnd | Error | undefined> => {
+    await clock.advance(ms)
+    return end
+  }
+  return { job, after }
+}
+
+test('the slot is given back before the end is reported', async () => {
+  const { after } = handle()
+  expect(await after(10_000)).toMatchObject({
+    outcome: { state: 'failed', reason: 'runner_system_failure', message: 'the machine went' },
+    isReported: true,
+  })
+  expect(events).toEqual(['released', 'disposed', 'free', 'reported'])
+  expect(phases).toEqual(['running', 'finished'])
+  expect(updates.at(-1)).toMatchObject({ state: 'failed', failureReason: 'runner_system_failure' })
+})
+
+test('no command runs before the coordinator has said that the job is ours', async () => {
+  acceptStatus = 500
+  const { after } = handle()
+  expect(await after(1_000)).toBeUndefined()
+  expect(phases).toEqual([])
+  acceptStatus = 200
+  await after(120_000)
+  expect(phases).toEqual(['running', 'finished'])
+})
+
+test.each([409, 400, 403, 404])('accepting answers %i: dropped without another word', async (status) => {
+  acceptStatus = status
+  const { after } = handle()
+  expect(await after(1_000)).toBe('gone')
+  expect(updates).toHaveLength(1)
+  expect(events).toContain('disposed')
+})
+
+test('a coordinator that cannot be told that we have the job: given up, with its error', async () => {
+  acceptStatus = 418
+  const { after } = handle()
+  expect(await after(600_000)).toMatchObject({ name: 'JobApiError', status: 418 })
+  expect(events).toContain('released')
+  expect(events).not.toContain('reported')
+})
+
+test('a place that cannot be had is a system failure', async () => {
+  prepare = () => Promise.reject(new Error('no machine'))
+  const { after } = handle()
+  expect(await after(10_000)).toMatchObject({ outcome: { reason: 'runner_system_failure', message: 'no machine' }, isReported: true })
+  expect(events).toEqual(['disposed', 'free', 'reported'])
+})
+
+test('interrupted while it waits for a machine, or while it runs: reported as such', async () => {
+  prepare = never
+  const waiting = handle()
+  await waiting.after(10)
+  waiting.job.interrupt()
+  expect(await waiting.after(10_000)).toMatchObject({ outcome: { reason: 'runner_interrupted' }, isReported: true })
+
+  prepare = async () =>
+    environment(
+      ({ signal }) => new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true })),
+    )
+  const running = handle()
+  await running.after(10)
+  running.job.interrupt()
+  expect(await running.after(60_000)).toMatchObject({ outcome: { reason: 'runner_interrupted' }, isReported: true })
+  expect(updates.at(-1)).toMatchObject({ state: 'failed', failureReason: 'runner_interrupted' })
+})
+
+test('abandoned: a machine that hangs and a coordinator that fails are waited for no longer', async () => {
+  prepare = async () => environment(never)
+  const { job, after } = handle()
+  await after(10)
+  job.abandon()
+  expect(await after(0)).toMatchObject({ outcome: { reason: 'runner_interrupted' }, isReported: false })
+  expect(events).toContain('released')
+})
+
+test('canceled at once: it ends, and its slot is free', async () => {
+  jobStatus = 'canceled'
+  prepare = never
+  const { after } = handle()
+  expect(await after(10_000)).toBe('gone')
+  expect(events).toEqual(['disposed', 'free'])
+})

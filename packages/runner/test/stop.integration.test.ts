@@ -1,0 +1,159 @@
+// How a run ends: signals to the real process, with real local instances.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Coordinator, type CoordinatorJob, listProcesses } from '@runner-core/runner/testing'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { type BinRun, startBin } from './bin.ts'
+
+let coordinator: Coordinator
+let folder: string
+let run: BinRun
+
+beforeEach(async () => {
+  coordinator = await Coordinator.start()
+  folder = mkdtempSync(join(tmpdir(), 'runner-core-stop-'))
+})
+
+afterEach(async () => {
+  run.process.kill('SIGKILL')
+  await run.ended
+  await coordinator.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+function start({ shutdownTimeout = 20, top = '' } = {}): void {
+  writeFileSync(
+    join(folder, 'config.toml'),
+    `shutdown_timeout = ${shutdownTimeout}
+log_format = "json"
+${top}
+[[runners]]
+name = "stop"
+url = "${coordinator.url}"
+token = "${Coordinator.token}"
+executor = "instance"
+[runners.autoscaler]
+plugin = "local"
+capacity_per_instance = 2
+max_instances = 1
+update_interval_when_expecting = "200ms"
+plugin_config = { root_dir = "${join(folder, 'instances')}" }
+`,
+  )
+  run = startBin(['run', '--config', join(folder, 'config.toml')])
+}
+
+/** A job that is busy, with children that try to outlive it, once its script has begun. */
+async function busyJob(seconds = 300): Promise<CoordinatorJob> {
+  const job = coordinator.enqueue({
+    script: [`(setsid sleep 300 &) ; sleep 300 & echo be''gun`, `sleep ${seconds}`, 'echo fin""ished'],
+    marker: 'begun',
+  })
+  await until(() => job.times.firstOutputAt !== undefined)
+  return job
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 20))
+}
+
+/** What is alive of this run: its instances and the jobs' processes on them have the folder in their command line, environment or parent. */
+const leftovers = (): readonly string[] =>
+  listProcesses()
+    .filter(({ pid, environment, commandLine }) => pid !== run.process.pid && `${environment} ${commandLine}`.includes(folder))
+    .map(({ commandLine }) => commandLine)
+
+test('SIGQUIT: running jobs finish, waiting ones stay with GitLab', async () => {
+  start()
+  const job = await busyJob(2)
+  run.process.kill('SIGQUIT')
+  await until(() => run.stderr.includes('"mode":"graceful"'))
+  const late = coordinator.enqueue({ script: ['true'] })
+  expect(await run.ended).toBe(0)
+  expect([job.state, late.state]).toEqual(['success', 'pending'])
+  expect(job.trace.text()).toContain('finished')
+  expect(leftovers()).toEqual([])
+})
+
+test.each(['SIGTERM', 'SIGINT'] as const)('%s: running jobs end at once, and are reported as interrupted', async (signal) => {
+  start()
+  const job = await busyJob()
+  run.process.kill(signal)
+  expect(await run.ended).toBe(0)
+  expect([job.state, job.failureReason]).toEqual(['failed', 'runner_interrupted'])
+  expect(job.trace.text()).toContain('the runner was stopped')
+  expect(leftovers()).toEqual([])
+  expect(coordinator.violations).toEqual([])
+})
+
+test('a server that does not know runner_interrupted is told runner_system_failure', async () => {
+  start()
+  const job = coordinator.enqueue({ script: ['echo be""gun; sleep 300'], marker: 'begun', failureReasons: [] })
+  await until(() => job.times.firstOutputAt !== undefined)
+  run.process.kill('SIGTERM')
+  expect(await run.ended).toBe(0)
+  expect(job.failureReason).toBe('runner_system_failure')
+})
+
+test('SIGQUIT, then SIGTERM: the second one is harder', async () => {
+  start()
+  const job = await busyJob()
+  run.process.kill('SIGQUIT')
+  await until(() => run.stderr.includes('"mode":"graceful"'))
+  run.process.kill('SIGTERM')
+  expect(await run.ended).toBe(0)
+  expect(job.failureReason).toBe('runner_interrupted')
+  expect(leftovers()).toEqual([])
+})
+
+test('a coordinator that does not answer: given up after shutdown_timeout, with an exit code that says so', async () => {
+  start({ shutdownTimeout: 1 })
+  const job = await busyJob()
+  for (const on of ['trace', 'finish', 'keep_alive'] as const) coordinator.inject({ on, times: 1_000, delayMs: 600_000 })
+  run.process.kill('SIGTERM')
+  expect(await run.ended).toBe(1)
+  expect(job.state).toBe('running')
+  expect(run.stderr).toContain('"unreported_jobs":1')
+  expect(leftovers()).toEqual([])
+})
+
+test('a second SIGTERM does not wait for anything', async () => {
+  start({ shutdownTimeout: 600 })
+  await busyJob()
+  for (const on of ['trace', 'finish', 'keep_alive'] as const) coordinator.inject({ on, times: 1_000, delayMs: 600_000 })
+  run.process.kill('SIGTERM')
+  await until(() => run.stderr.includes('"mode":"fast"'))
+  run.process.kill('SIGTERM')
+  expect(await run.ended).toBe(1)
+  await until(() => leftovers().length === 0)
+})
+
+test('SIGKILL: nothing of it lives on', async () => {
+  start()
+  await busyJob()
+  expect(leftovers().length).toBeGreaterThan(2)
+  run.process.kill('SIGKILL')
+  expect(await run.ended).toBe('SIGKILL')
+  await until(() => leftovers().length === 0)
+})
+
+test('while it runs: health, metrics, and logs without a secret', async () => {
+  start({ top: 'listen_address = "127.0.0.1:0"\nlog_level = "debug"' })
+  const job = await busyJob()
+  const port = /"port":(\d+)/.exec(run.stderr)?.[1]
+  const get = async (path: string): Promise<{ status: number; text: string }> => {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`)
+    return { status: response.status, text: await response.text() }
+  }
+  expect((await get('/health/live')).status).toBe(200)
+  expect((await get('/health/ready')).status).toBe(200)
+  const { text } = await get('/metrics')
+  expect(text).toMatch(/^gitlab_runner_jobs\{.*state="running"\} 1$/m)
+  expect(text).toMatch(/^fleeting_provisioner_instances\{.*state="running"\} 1$/m)
+  run.process.kill('SIGTERM')
+  await run.ended
+  for (const secret of [Coordinator.token, job.assignment!.jobToken]) expect(run.stderr).not.toContain(secret)
+  for (const line of run.stderr.trim().split('\n'))
+    expect(JSON.parse(line)).toMatchObject({ level: expect.any(String), msg: expect.any(String) })
+})
