@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Connection, createSshConnector, type InstanceGroup, newKeyPair } from '@runner-core/fleeting'
+import ssh2, { type IdentityCallback, type ParsedKey, type SignCallback } from 'ssh2'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connect, isAlive, launch, run, signal, startGroup, until } from './local-fleet.ts'
 
@@ -33,15 +34,31 @@ function serverMemory(): number {
 
 describe('a command on a local instance', () => {
   test('runs in the home, with a clean environment', async () => {
-    const { stdout, stderr, status } = await run(connection, 'pwd; env; umask >/dev/null; touch made-here; exit 7')
+    const { stdout, stderr, status } = await run(connection, "pwd; touch made-here; tr '\\0' '\\n' </proc/self/environ; exit 7")
     expect(status).toEqual({ code: 7 })
     expect(stderr).toBe('')
     const [home, ...environment] = stdout.trim().split('\n')
     expect(home).toMatch(new RegExp(`/${id}/home$`))
     expect(readdirSync(home!)).toEqual(['made-here'])
-    expect(environment).toContain(`HOME=${home}`)
-    expect(environment).toContain('SHELL=/bin/sh')
-    expect(stdout).not.toMatch(/MANAGER_SECRET|NODE_CHANNEL_FD|hunter2/)
+    expect(environment).toEqual(expect.arrayContaining([`HOME=${home}`, 'SHELL=/bin/sh', `PATH=${process.env['PATH']}`]))
+    const names = environment.map((variable) => variable.split('=')[0])
+    const allowed = [
+      'PATH',
+      'LANG',
+      'HOME',
+      'TMPDIR',
+      'SHELL',
+      'USER',
+      'LOGNAME',
+      'FLEETING_PLUGIN_LOCAL_INSTANCE',
+      'PWD',
+      'OLDPWD',
+      'SHLVL',
+      '_',
+    ]
+    expect(names.filter((name) => !allowed.includes(name!))).toEqual([])
+    // Nor does the instance itself hold what the manager has.
+    expect(await run(connection, 'cat /proc/$PPID/environ')).toMatchObject({ stdout: expect.not.stringContaining('hunter2') })
   })
 
   test('reads its input to the end, and keeps its outputs apart', async () => {
@@ -120,21 +137,21 @@ describe('a command on a local instance', () => {
     expect(peak - before).toBeLessThan(64 * 1024 * 1024)
   })
 
-  test('loses and doubles nothing when both outputs wait for the reader', async () => {
+  test('loses and doubles nothing when one output waits for the reader after the other', async () => {
     const hashes = { stdout: createHash('sha256'), stderr: createHash('sha256') }
-    // 6 MB on each, three times the window, while nothing is read for a while.
-    const script = 'for round in 1 2 3; do seq 300000 & seq 300000 | tr 0-9 a-j >&2; wait; done'
-    const slow = (name: keyof typeof hashes) => async (chunk: Buffer) => {
+    const waited = new Set<string>()
+    const sink = (name: keyof typeof hashes) => async (chunk: Buffer) => {
       hashes[name].update(chunk)
-      await sleep(2)
+      // 7 MB come while nobody reads: more than fits between here and there.
+      if (!waited.has(name)) await sleep(300)
+      waited.add(name)
     }
-    const execution = await connection.exec(script, { stdout: slow('stdout'), stderr: slow('stderr') })
+    const script = 'seq 1000000; seq 1000000 | tr 0-9 a-j >&2; seq 1000000'
+    const execution = await connection.exec(script, { stdout: sink('stdout'), stderr: sink('stderr') })
     expect(await execution.closed).toEqual({ code: 0 })
-    const numbers = Array.from({ length: 300_000 }, (_, index) => `${index + 1}\n`)
-      .join('')
-      .repeat(3)
+    const numbers = Array.from({ length: 1_000_000 }, (_, index) => `${index + 1}\n`).join('')
     const letters = numbers.replaceAll(/\d/g, (digit) => 'abcdefghij'[Number(digit)]!)
-    expect(hashes.stdout.digest('hex')).toBe(createHash('sha256').update(numbers).digest('hex'))
+    expect(hashes.stdout.digest('hex')).toBe(createHash('sha256').update(numbers.repeat(2)).digest('hex'))
     expect(hashes.stderr.digest('hex')).toBe(createHash('sha256').update(letters).digest('hex'))
   })
 })
@@ -143,6 +160,25 @@ describe('a local instance', () => {
   test("lets nobody in but its group's key", async () => {
     const info = { ...(await group.connectInfo(id, signal)), privateKey: (await newKeyPair()).privateKey }
     await expect(createSshConnector({ connector: {} }).connect(info, signal)).rejects.toMatchObject({ code: 'refused_credentials' })
+  })
+
+  test('wants proof that its client has the key, not only its public half', async () => {
+    const { internalAddress, privateKey, username } = await group.connectInfo(id, signal)
+    const [known, other] = [privateKey!, (await newKeyPair()).privateKey].map((key) => ssh2.utils.parseKey(key) as ParsedKey)
+    class Forger extends ssh2.BaseAgent {
+      override getIdentities(answer: IdentityCallback): void {
+        answer(null, [known!])
+      }
+      override sign(_key: unknown, data: Buffer, ...[options, answer]: [unknown, SignCallback?]): void {
+        ;(answer ?? (options as SignCallback))(null, other!.sign(data))
+      }
+    }
+    const client = new ssh2.Client()
+    const port = Number(internalAddress!.split(':')[1])
+    const outcome = new Promise((resolve) => client.once('ready', () => resolve('let in')).once('error', ({ message }) => resolve(message)))
+    client.connect({ host: '127.0.0.1', port, username, agent: new Forger() })
+    expect(await outcome).toBe('All configured authentication methods failed')
+    client.end()
   })
 
   test('connects to ports and Unix sockets of the machine', async () => {
