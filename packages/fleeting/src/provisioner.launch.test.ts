@@ -155,6 +155,18 @@ describe('each error code has its one consequence', () => {
   })
 })
 
+it('does not send what was asked for while a launch was under way that then failed', async () => {
+  await using fleet = await startFleet({ callDelayMs: 5000 })
+  await fleet.clock.advance(5000)
+  fleet.group.fail('increase', new GroupError('capacity', 'full'))
+  fleet.provisioner.request(1, { reason })
+  await fleet.clock.advance(1000)
+  expect(fleet.provisioner.request(2, { reason })).toBe(2)
+  await fleet.clock.advance(20_000)
+  expect(fleet.calls('increase')).toHaveLength(1)
+  expect(fleet.provisioner.launchState().outstanding).toEqual([])
+})
+
 describe('a partial answer', () => {
   it('keeps what was accepted, gives back the rest, and heeds the error', async () => {
     await using fleet = await startFleet({ placements: ['north', 'south'] })

@@ -13,6 +13,7 @@ import { GroupCaller } from './provisioner/group-caller.ts'
 import { brokenReason, type Instance } from './provisioner/instance.ts'
 import { countInstances, type InstanceCounts } from './provisioner/instance-counts.ts'
 import { Intents, unfinishedRemovals } from './provisioner/intents.ts'
+import { LaunchGate } from './provisioner/launch-gate.ts'
 import type { LaunchState } from './provisioner/launch-state.ts'
 import { Launcher } from './provisioner/launcher.ts'
 import { Lister } from './provisioner/lister.ts'
@@ -35,6 +36,7 @@ export class Provisioner implements AsyncDisposable {
   readonly maxInstances: number
   readonly #context: ProvisionerContext
   readonly #lister: Lister
+  readonly #gate: LaunchGate
   readonly #launcher: Launcher
   readonly #remover: Remover
   readonly #connections: Connections
@@ -96,13 +98,14 @@ export class Provisioner implements AsyncDisposable {
     this.#lister = new Lister(context, {
       intervalMs: () => this.#pollIntervalMs(),
       listed: (rows) => this.#reconcile(rows),
-      worked: () => this.#launcher.worked('list'),
+      worked: () => this.#gate.worked('list'),
       failed: (error) => {
-        this.#launcher.tripped('list', error)
+        this.#gate.tripped('list', error)
         this.#announce = true
       },
     })
-    this.#launcher = new Launcher(context, {
+    this.#gate = new LaunchGate(context, maxInstances)
+    this.#launcher = new Launcher(context, this.#gate, {
       maxInstances,
       known: () => this.#roster.instances.size,
       isKnown: (id) => this.#roster.instances.has(id),
@@ -116,13 +119,11 @@ export class Provisioner implements AsyncDisposable {
         this.#announce = true
       },
     })
-    this.#remover = new Remover(context, {
+    this.#remover = new Remover(context, this.#gate, {
       isBusy: (id) => this.#busyChecks.isBusy(id),
       stopped: () => this.#stopped,
       withdrawn: (id) => this.#withdraw(id),
       expectLess: () => this.#lister.soon(),
-      tripped: (operation, error) => this.#launcher.tripped(operation, error),
-      worked: (operation) => this.#launcher.worked(operation),
     })
     this.#connections = new Connections(context, connector, {
       instance: (id) => this.#roster.instances.get(id),

@@ -65,10 +65,9 @@ export class MemoryFleet implements AsyncDisposable {
 export async function startFleet(options: FleetOptions = {}): Promise<MemoryFleet> {
   const fleet = new MemoryFleet(options)
   const { group, clock, busy } = fleet
-  fleet.provisioner = await Provisioner.start(
-    { group, clock, random: seededRandom(1), isBusy: (id) => busy.has(id), ...options.provisioner },
-    never,
-  )
+  const starting = Provisioner.start({ group, clock, random: seededRandom(1), isBusy: (id) => busy.has(id), ...options.provisioner }, never)
+  if (options.callDelayMs !== undefined) await clock.advance(10_000)
+  fleet.provisioner = await starting
   fleet.provisioner.onChange((changes) => fleet.changes.push(...changes))
   return fleet
 }

@@ -1,11 +1,9 @@
 import { asGroupError, GroupError } from '../errors.ts'
 import type { IncreaseResult, ListedInstance } from '../instance-group.ts'
 import type { JsonValue, StateRecord } from '../state-store.ts'
-import { type LaunchFailure, withFailure, withSuccess } from './backoff.ts'
 import type { ProvisionerContext } from './context.ts'
-import { type BreakerOperation, type BreakerTrips, breakerAt, tripsBreaker, withoutTrip, withTrip } from './launch-breaker.ts'
-import { backoffUntil, type LaunchBackoff, type LaunchState, launchAllowance } from './launch-state.ts'
-import { refill, type TokenBucket, type TokenBucketLimits } from './launch-throttle.ts'
+import type { LaunchGate } from './launch-gate.ts'
+import { type LaunchBackoff, type LaunchState, launchAllowance } from './launch-state.ts'
 import { acceptLaunch, countSeen, type Launch, type ListMark, launchOf, newLaunch, nextStep, outstandingLaunch } from './requests.ts'
 
 /** What the launcher must know of the rest of the provisioner. */
@@ -32,42 +30,33 @@ export interface LaunchSurroundings {
 /** How long a launch that ended is remembered, so that what comes late is still known as ours. */
 const rememberMs = 3_600_000
 
-/** Makes instances: turns requests into `increase` calls within the maximum, the throttle, the back-offs and the breaker, and tells which new instance came from which. */
+/** Makes instances: turns requests into `increase` calls within the maximum and what the gate lets through, and tells which new instance came from which. */
 export class Launcher {
   readonly #context: ProvisionerContext
   readonly #around: LaunchSurroundings
-  readonly #limits: TokenBucketLimits
-  #bucket: TokenBucket
+  readonly #gate: LaunchGate
   #launches: Launch[] = []
-  #backoffs: readonly LaunchBackoff[] = []
-  #trips: BreakerTrips = []
   /** Placements with a call under way. */
   readonly #calling = new Set<string | undefined>()
   readonly #ended = new Map<string, { readonly requestedAt: number; readonly endedAt: number }>()
   #tellsTokens = false
 
-  constructor(context: ProvisionerContext, around: LaunchSurroundings) {
+  constructor(context: ProvisionerContext, gate: LaunchGate, around: LaunchSurroundings) {
     this.#context = context
+    this.#gate = gate
     this.#around = around
-    const { perSecond, burst = Math.max(1, around.maxInstances) } = context.settings.launchThrottle
-    this.#limits = { perSecond, burst }
-    this.#bucket = { tokens: burst, at: context.clock.now() }
   }
 
   state(now: number): LaunchState {
-    const { hold } = this.#context.caller
+    const { backoffs, ...gate } = this.#gate.state(now)
     const listFailure = this.#around.listFailure()
-    const backoffs = [...this.#backoffs]
-    if (hold !== undefined) backoffs.push({ code: 'throttled', ...hold })
-    if (listFailure !== undefined) backoffs.push(listFailure)
     return {
       now,
       maxInstances: this.#around.maxInstances,
       known: this.#around.known(),
       outstanding: this.#launches.map(outstandingLaunch),
-      backoffs,
-      breaker: breakerAt(this.#trips, now),
-      throttle: { tokens: refill(this.#bucket, this.#limits, now).tokens, ...this.#limits },
+      backoffs: listFailure === undefined ? backoffs : [...backoffs, listFailure],
+      ...gate,
       closed: this.#around.closed(),
     }
   }
@@ -77,8 +66,7 @@ export class Launcher {
     const now = this.#context.clock.now()
     const taken = Math.min(Math.floor(count), launchAllowance(this.state(now), placement).count)
     if (!(taken > 0)) return 0
-    const full = refill(this.#bucket, this.#limits, now)
-    this.#bucket = { ...full, tokens: full.tokens - taken }
+    this.#gate.takeTokens(taken)
     const waiting = this.#launches.find((launch) => launch.phase === 'queued' && launch.placement === placement)
     if (waiting !== undefined) waiting.count += taken
     else this.#launches.push(newLaunch(this.#newToken(), taken, placement, reason, now))
@@ -118,14 +106,12 @@ export class Launcher {
   /** Sends what is due, gives up what is past its deadline. */
   pass(now: number): void {
     const closed = this.#around.closed()
-    const blocked = closed || this.#around.listFailure() !== undefined || (this.#context.caller.hold?.until ?? 0) > now
     for (const launch of this.#launches) {
       const step = nextStep(launch, now, this.#around.lastList())
       if (step === 'expired') this.#expire(launch)
-      else if (step === 'wait' && now >= launch.deadlineAt) this.#around.askList()
-      else if (step === 'send' && blocked && launch.phase === 'queued') this.#unqueue(launch)
-      else if (step === 'end' || (step === 'send' && closed)) this.#end(launch)
-      else if (step === 'send' && !blocked && !this.#calling.has(launch.placement)) void this.#send(launch)
+      else if (step === 'end' || (step === 'send' && closed && launch.phase === 'uncertain')) this.#end(launch)
+      else if (step === 'send') this.#sendIfAllowed(launch, now)
+      else if (now >= launch.deadlineAt) this.#around.askList()
     }
     for (const [token, { endedAt }] of this.#ended) {
       if (now - endedAt < rememberMs) break
@@ -162,28 +148,21 @@ export class Launcher {
   /** An instance that a launch made has proven good, or failed before it ever was. */
   booted(placement: string | undefined, failure?: string): void {
     if (failure === undefined) {
-      this.#backoffs = withSuccess(this.#backoffs, 'ready', placement)
+      this.#gate.succeeded('ready', placement)
     } else {
       this.#context.observer.launchFailed?.('failed_boot', 1)
-      this.#backOff({ code: 'failed_boot', placement, message: failure })
+      this.#gate.failed({ code: 'failed_boot', placement, message: failure })
     }
     this.#around.changed()
     this.#context.wake()
   }
 
-  /** A call to the group failed for good. */
-  tripped(operation: BreakerOperation, error: GroupError): void {
-    const { clock, random, settings, logger } = this.#context
-    if (!tripsBreaker(error.code)) return
-    this.#trips = withTrip(this.#trips, operation, error, clock.now(), settings.breakerProbe, random)
-    logger.error({ err: error, breaker: breakerAt(this.#trips, clock.now()) }, 'launch breaker opened')
-  }
-
-  /** A call to the group worked. */
-  worked(operation: BreakerOperation): void {
-    const before = this.#trips
-    this.#trips = withoutTrip(before, operation)
-    if (before.length > 0 && this.#trips.length === 0) this.#context.logger.info({}, 'launch breaker closed')
+  /** Much may have happened since it was asked for. What has not been sent yet is given back rather than kept: whoever wants it asks again. */
+  #sendIfAllowed(launch: Launch, now: number): void {
+    const around = this.#around
+    const shut = around.closed() || around.listFailure() !== undefined || this.#gate.isShut(launch.placement, now)
+    if (shut && launch.phase === 'queued') this.#unqueue(launch)
+    else if (!shut && !this.#calling.has(launch.placement)) void this.#send(launch)
   }
 
   async #send(launch: Launch): Promise<void> {
@@ -216,7 +195,7 @@ export class Launcher {
       return true
     } catch (error) {
       this.#context.logger.error({ err: error, launchToken: launch.launchToken }, 'launch not announced, not made')
-      this.#refused(asGroupError(error), launch.placement)
+      this.#gate.refused(asGroupError(error), launch.placement)
       this.#unqueue(launch)
       return false
     }
@@ -230,8 +209,7 @@ export class Launcher {
     const accepted = Math.max(0, Math.min(asked, result.requested))
     const { placement } = launch
     if (accepted > 0) {
-      this.worked('increase')
-      this.#backoffs = withSuccess(this.#backoffs, 'accepted', placement)
+      this.#gate.succeeded('accepted', placement)
       this.#around.expectInstances()
     }
     const errors = (result.errors ?? []).map(asGroupError)
@@ -239,7 +217,7 @@ export class Launcher {
     logger.info({ num_requested: asked, num_successful: accepted, errors: errors.map(({ message }) => message) }, 'increase update')
     for (const error of errors) {
       if (error.code === 'throttled') caller.holdOff(error)
-      this.#refused(error, placement)
+      this.#gate.refused(error, placement)
     }
     if (errors[0] !== undefined) this.#context.observer.launchFailed?.(errors[0].code, asked - accepted)
     acceptLaunch(launch, accepted, result.ids, (id) => this.#around.isKnown(id), clock.now() + settings.launchTimeoutMs)
@@ -254,7 +232,7 @@ export class Launcher {
     const { settings, clock, logger, observer } = this.#context
     logger.error({ err: error, launchToken: launch.launchToken }, 'increasing instances failure')
     observer.launchFailed?.(error.code, launch.count)
-    const until = this.#refused(error, launch.placement)
+    const until = this.#gate.refused(error, launch.placement)
     const refused = error.code !== 'transient'
     const next = this.#around.nextList()
     launch.phase = launch.seen > 0 ? 'accepted' : 'uncertain'
@@ -265,30 +243,19 @@ export class Launcher {
     this.#endIfComplete(launch)
   }
 
-  /** What one refusal means for later launches; answers until when they back off. */
-  #refused(error: GroupError, placement: string | undefined): number {
-    if (tripsBreaker(error.code)) this.tripped('increase', error)
-    return this.#backOff({ code: error.code, placement, message: error.message, retryAfterMs: error.retryAfterMs })
-  }
-
-  #backOff(failure: LaunchFailure): number {
-    this.#backoffs = withFailure(this.#backoffs, failure, this.#context.clock.now(), this.#context.random)
-    return backoffUntil(this.#backoffs, failure.placement)
-  }
-
   #expire(launch: Launch): void {
     const seconds = Math.round(this.#context.settings.launchTimeoutMs / 1000)
     const message = `${launch.count} of launch ${launch.launchToken} did not appear within ${seconds} s`
     this.#context.logger.warn({ launchToken: launch.launchToken, count: launch.count }, 'launch expired')
     this.#context.observer.launchFailed?.('expired', launch.count)
-    this.#backOff({ code: 'expired', placement: launch.placement, message })
+    this.#gate.failed({ code: 'expired', placement: launch.placement, message })
     this.#around.changed()
     this.#end(launch)
   }
 
   /** Given back before anybody heard of it. */
   #unqueue(launch: Launch): void {
-    this.#bucket = { ...this.#bucket, tokens: this.#bucket.tokens + launch.count }
+    this.#gate.giveTokensBack(launch.count)
     this.#launches = this.#launches.filter((other) => other !== launch)
   }
 

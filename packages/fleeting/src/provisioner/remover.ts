@@ -1,7 +1,7 @@
 import { asGroupError, GroupError } from '../errors.ts'
 import type { DecreaseResult } from '../instance-group.ts'
 import type { ProvisionerContext } from './context.ts'
-import type { BreakerOperation } from './launch-breaker.ts'
+import type { LaunchGate } from './launch-gate.ts'
 import { afterAccepted, afterRefused, dueRemovals, type RemovalTask, wasSent } from './removals.ts'
 
 /** What the remover must know of the rest of the provisioner. */
@@ -13,8 +13,6 @@ export interface RemovalSurroundings {
   withdrawn(id: string): void
   /** A delete was accepted: `list` will show less. */
   expectLess(): void
-  tripped(operation: BreakerOperation, error: GroupError): void
-  worked(operation: BreakerOperation): void
 }
 
 /** Deletes in one call at most. */
@@ -23,14 +21,16 @@ const largestBatch = 256
 /** Sends deletes, in batches, again and again until `list` shows the instances gone. */
 export class Remover {
   readonly #context: ProvisionerContext
+  readonly #gate: LaunchGate
   readonly #around: RemovalSurroundings
   readonly #tasks = new Map<string, RemovalTask>()
   #sending = false
   #batch = largestBatch
   #hurrying = false
 
-  constructor(context: ProvisionerContext, around: RemovalSurroundings) {
+  constructor(context: ProvisionerContext, gate: LaunchGate, around: RemovalSurroundings) {
     this.#context = context
+    this.#gate = gate
     this.#around = around
   }
 
@@ -47,7 +47,7 @@ export class Remover {
     this.#tasks.delete(id)
     this.#context.intents.end('removal', id)
     // Nothing is left to delete, so nothing is left that could prove the breaker wrong.
-    if (this.#tasks.size === 0) this.#around.worked('decrease')
+    if (this.#tasks.size === 0) this.#gate.worked('decrease')
     return task.sentAt
   }
 
@@ -129,7 +129,7 @@ export class Remover {
       this.#change(id, (task) => (ok ? this.#retryLater(task, now) : afterRefused(task, error, now, random)))
     }
     if (taken.size > 0) {
-      this.#around.worked('decrease')
+      this.#gate.worked('decrease')
       this.#around.expectLess()
     }
     if (ids.length > 0)
@@ -145,7 +145,7 @@ export class Remover {
 
   /** Matters only while there is something to delete, which will prove it wrong or right. */
   #failed(error: GroupError): void {
-    if (this.#tasks.size > 0) this.#around.tripped('decrease', error)
+    if (this.#tasks.size > 0) this.#gate.tripped('decrease', error)
   }
 
   #retryLater(task: RemovalTask, now: number): RemovalTask {

@@ -21,6 +21,8 @@ export interface ConformanceContext {
   readonly info: GroupInfo
   /** How many instances the case may have at once. */
   readonly maxInstances: number
+  /** Whether a machine lives on when its instance is removed. */
+  readonly machinesOutliveInstances: boolean
   /** Ends what the case began, when it takes far too long. */
   readonly signal: AbortSignal
   /** `list`, checked to be well formed. */

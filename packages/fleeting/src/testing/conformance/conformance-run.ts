@@ -17,6 +17,8 @@ export interface ConformanceOptions {
   readonly patienceMs?: number
   /** Pause between two reads of `list`, milliseconds. Default 100; more for a cloud that counts calls. */
   readonly pollMs?: number
+  /** Whether a machine lives on when its instance is removed, as hosts do that were only lent: then its open connections need not end. Default false. */
+  readonly machinesOutliveInstances?: boolean
   /** Default: the machine's own clock. Groups that live in real time need a real one. */
   readonly clock?: Clock
 }
@@ -41,7 +43,7 @@ export class ConformanceRun {
     const clock = options.clock ?? systemClock
     const connector = createSshConnector({ connector: {}, clock, random: systemRandom })
     const connect: ConformanceOptions['connect'] = (info, signal) => connector.connect(info, signal)
-    const full = { maxInstances: 3, patienceMs: 300_000, pollMs: 100, clock, connect, ...options }
+    const full = { maxInstances: 3, patienceMs: 300_000, pollMs: 100, machinesOutliveInstances: false, clock, connect, ...options }
     using limit = deadline(clock, full.patienceMs, () => new Error(`init and list took more than ${full.patienceMs} ms`))
     const info = await untilAbort(group.init(limit.signal), limit.signal)
     const rows = parseList(await untilAbort(group.list(limit.signal), limit.signal))
@@ -104,12 +106,13 @@ export class ConformanceRun {
   }
 
   #context(signal: AbortSignal): ConformanceContext {
-    const { maxInstances, patienceMs, pollMs, clock, connect } = this.#options
+    const { maxInstances, machinesOutliveInstances, patienceMs, pollMs, clock, connect } = this.#options
     const group = this.#group
     const context: ConformanceContext = {
       group,
       info: this.#info,
       maxInstances,
+      machinesOutliveInstances,
       signal,
       pause: (ms) => delay(clock, ms, signal),
       newToken: () => `conformance${Math.floor(systemRandom() * 2 ** 52).toString(36)}`,
