@@ -1,6 +1,7 @@
 import { outstandingCount } from '@runner-core/fleeting'
 import type { NoCapacityReason } from './acquisition.ts'
-import { choosePlacement, holdBack } from './held-back.ts'
+import { choosePlacement } from './choose-placement.ts'
+import { holdBack } from './held-back.ts'
 import { slotsPerInstance } from './plan.ts'
 import { type IdlePolicy, isPreemptive } from './policy.ts'
 import type { ScalingSnapshot } from './scaling-snapshot.ts'

@@ -29,7 +29,7 @@ class Observed {
 
   constructor(capacity: number, uses: number) {
     this.limits = { capacity, uses }
-    this.allocator = new Allocator(this.limits, lender, (position) => 1000 + position)
+    this.allocator = new Allocator(this.limits, lender, () => (position) => 1000 + position)
   }
 
   acquire(reservation: SlotReservation): void {
@@ -161,7 +161,7 @@ describe('Allocator', () => {
   })
 
   test('a job that is here takes the slot that a reservation without a job holds, and the reservation keeps a promise', () => {
-    const allocator = new Allocator({ capacity: 1, uses: Number.POSITIVE_INFINITY }, lender, (position) => 1000 + position)
+    const allocator = new Allocator({ capacity: 1, uses: Number.POSITIVE_INFINITY }, lender, () => (position) => 1000 + position)
     allocator.offer(host('m-1', { capacity: 1, uses: Number.POSITIVE_INFINITY }), 0)
     const early = allocator.reserve(undefined)
     const late = allocator.reserve(undefined)
@@ -174,7 +174,7 @@ describe('Allocator', () => {
 
   test('promises that expire are dated anew, and waits among them are told', () => {
     let base = 1000
-    const allocator = new Allocator({ capacity: 1, uses: Number.POSITIVE_INFINITY }, lender, (position) => base + position)
+    const allocator = new Allocator({ capacity: 1, uses: Number.POSITIVE_INFINITY }, lender, () => (position) => base + position)
     const [first, second, third] = [allocator.reserve(undefined), allocator.reserve(undefined), allocator.reserve(undefined)]
     expect(allocator.acquire(second)).toBeUndefined()
     allocator.wait(second, { since: 0, expired: 0, onReplanned: undefined, unlisten: () => {}, reject: () => {}, resolve: () => {} })

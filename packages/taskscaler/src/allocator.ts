@@ -7,6 +7,9 @@ import { SlotPool } from './slot-pool.ts'
 import { SlotReservation, type Wait } from './slot-reservation.ts'
 import { WaitQueue } from './wait-queue.ts'
 
+/** As of now: when a slot is to be expected for whom `position` others precede. */
+export type PromiseDates = (position: number) => number
+
 /**
  * Who has which slot, who waits for one, and who was promised one. Two things hold after every operation:
  *
@@ -20,17 +23,16 @@ export class Allocator {
   reserved = 0
   readonly #held = new IntrusiveList<SlotReservation>()
   readonly #promised = new IntrusiveList<SlotReservation>()
-  readonly #datePromise: (position: number) => number
+  readonly #dates: () => PromiseDates
   /** No promise is dated before this. */
   #firstDate = Number.POSITIVE_INFINITY
   readonly #lender: Lender
   #made = 0
 
-  /** `datePromise` answers when the slot is to be expected for whom `position` others precede. */
-  constructor(limits: SlotLimits, lender: Lender, datePromise: (position: number) => number) {
+  constructor(limits: SlotLimits, lender: Lender, dates: () => PromiseDates) {
     this.pool = new SlotPool(limits, lender)
     this.#lender = lender
-    this.#datePromise = datePromise
+    this.#dates = dates
   }
 
   /** Whether a slot is free that no reservation counts on. */
@@ -116,20 +118,22 @@ export class Allocator {
   redate(now: number): SlotReservation[] {
     if (now < this.firstExpiry) return []
     this.#firstDate = Number.POSITIVE_INFINITY
+    const dates = this.#dates()
     const expired: SlotReservation[] = []
     let position = 0
     for (const reservation of this.waiting) {
       if (reservation.readyAt <= now) expired.push(reservation)
-      this.#redate(reservation, position++, now)
+      this.#redate(reservation, position++, now, dates)
     }
-    for (let reservation = this.#promised.first; reservation !== undefined; reservation = reservation.next)
-      this.#redate(reservation, position++, now)
+    for (let reservation = this.#promised.first; reservation !== undefined; reservation = reservation.next) {
+      this.#redate(reservation, position++, now, dates)
+    }
     return expired
   }
 
-  #redate(reservation: SlotReservation, position: number, now: number): void {
-    if (reservation.readyAt <= now) reservation.readyAt = this.#datePromise(position)
-    this.#firstDate = Math.min(this.#firstDate, reservation.readyAt)
+  #redate(reservation: SlotReservation, position: number, now: number, dates: PromiseDates): void {
+    if (reservation.readyAt <= now) this.#date(reservation, position, dates)
+    else this.#firstDate = Math.min(this.#firstDate, reservation.readyAt)
   }
 
   /** Restores what the class promises after slots came or went. */
@@ -153,9 +157,9 @@ export class Allocator {
     }
   }
 
-  #date(reservation: SlotReservation, position: number): void {
+  #date(reservation: SlotReservation, position: number, dates: PromiseDates = this.#dates()): void {
     reservation.kind = 'promised'
-    reservation.readyAt = this.#datePromise(position)
+    reservation.readyAt = dates(position)
     this.#firstDate = Math.min(this.#firstDate, reservation.readyAt)
   }
 

@@ -1,4 +1,4 @@
-import { type LaunchAllowance, type LaunchState, launchAllowance, outstandingCount } from '@runner-core/fleeting'
+import { type LaunchState, launchAllowance, outstandingCount } from '@runner-core/fleeting'
 import { durationText } from './duration-text.ts'
 import type { HeldBack } from './scaling-plan.ts'
 
@@ -50,18 +50,4 @@ function breakerText({ breaker }: LaunchState, wait: string): string {
   if (breaker.state === 'closed') return 'launches are stopped'
   const next = breaker.state === 'half_open' ? ', a probe is under way' : wait
   return `launches are stopped (${breaker.code}: ${breaker.message}): ${breaker.action}${next}`
-}
-
-/** The first placement where something may be launched now; if there is none, the one that opens first. */
-export function choosePlacement(
-  launches: LaunchState,
-  placements: readonly string[],
-): { readonly placement: string | undefined; readonly allowance: LaunchAllowance } {
-  const choices = (placements.length > 0 ? placements : [undefined]).map((placement) => ({
-    placement,
-    allowance: launchAllowance(launches, placement),
-  }))
-  const opensAt = ({ allowance }: { allowance: LaunchAllowance }): number =>
-    allowance.count > 0 ? 0 : (allowance.until ?? Number.POSITIVE_INFINITY)
-  return choices.reduce((best, choice) => (opensAt(choice) < opensAt(best) ? choice : best))
 }

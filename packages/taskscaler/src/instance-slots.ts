@@ -37,7 +37,7 @@ export class InstanceSlots implements ListItem<InstanceSlots> {
   constructor(instance: Instance, limits: SlotLimits) {
     this.instance = instance
     this.limits = limits
-    this.#lent = new Array<SlotAcquisition | undefined>(limits.capacity).fill(undefined)
+    this.#lent = Array.from({ length: limits.capacity })
     for (let slot = limits.capacity - 1; slot >= 0; slot--) this.#free.push(slot)
   }
 

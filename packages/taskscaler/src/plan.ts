@@ -1,6 +1,7 @@
 import { outstandingCount } from '@runner-core/fleeting'
+import { choosePlacement } from './choose-placement.ts'
 import { durationText } from './duration-text.ts'
-import { choosePlacement, holdBack } from './held-back.ts'
+import { holdBack } from './held-back.ts'
 import { type IdlePolicy, idleTarget } from './policy.ts'
 import type { InstanceDecision, ScalingPlan } from './scaling-plan.ts'
 import type { ScalingSnapshot } from './scaling-snapshot.ts'

@@ -1,5 +1,5 @@
 import { type LaunchState, outstandingCount } from '@runner-core/fleeting'
-import { choosePlacement } from './held-back.ts'
+import { choosePlacement } from './choose-placement.ts'
 import { unobservedReadyMs } from './ready-times.ts'
 
 /** What is being made, and how fast. Times are `Clock.now()` milliseconds. */

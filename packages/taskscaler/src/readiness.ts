@@ -7,7 +7,7 @@ export interface ProofOptions {
   readonly provisioner: Pick<Provisioner, 'connect'>
   readonly readyCheck: ReadyCheck | undefined
   /** For all of it, milliseconds. */
-  readonly timeoutMs: number
+  readonly readyTimeoutMs: number
   readonly clock: Clock
 }
 
@@ -19,9 +19,9 @@ const retryMs = 2_000
  * it is aborted when the time is up.
  */
 export async function proveReady(instance: Instance, options: ProofOptions, check: AbortController): Promise<void> {
-  const { timeoutMs, clock } = options
-  const late = (): void => check.abort(new ConnectionError('unreachable', `not ready within ${timeoutMs / 1000} s`))
-  const cancelTimeout = clock.after(timeoutMs, late)
+  const { readyTimeoutMs, clock } = options
+  const late = (): void => check.abort(new ConnectionError('unreachable', `not ready within ${readyTimeoutMs / 1000} s`))
+  const cancelTimeout = clock.after(readyTimeoutMs, late)
   const aborted = new Promise<never>((_, reject) => {
     check.signal.addEventListener('abort', () => reject(check.signal.reason), { once: true })
   })

@@ -19,7 +19,7 @@ export class Roster {
   readonly #allocator: Allocator
   readonly #prove: (host: InstanceSlots) => void
 
-  /** `prove` begins to find out whether an instance is ready. */
+  /** `prove` begins to find out whether an instance is ready; {@link judge} is called once its `proof` is another. */
   constructor(limits: SlotLimits, allocator: Allocator, prove: (host: InstanceSlots) => void) {
     this.#limits = limits
     this.#allocator = allocator
@@ -80,10 +80,7 @@ export class Roster {
     if (isWanted && isUsable(host.instance) && host.proof === 'proven') this.#allocator.offer(host, now)
     else this.#allocator.withdraw(host)
     this.#sort(host)
-    if (isWanted && isUsable(host.instance) && host.proof === 'none') {
-      host.proof = 'trying'
-      this.#prove(host)
-    }
+    if (isWanted && isUsable(host.instance) && host.proof === 'none') this.#prove(host)
   }
 
   /** Reads everything anew: an offer may have used the instance up. */

@@ -1,13 +1,14 @@
-import type { Clock, Logger, Provisioner } from '@runner-core/fleeting'
-import type { Allocator } from './allocator.ts'
+import type { Provisioner } from '@runner-core/fleeting'
+import type { Allocator, PromiseDates } from './allocator.ts'
+import { comingInstances } from './coming-instances.ts'
 import type { Counters } from './counters.ts'
-import type { DemandSource } from './demand-source.ts'
-import type { InstanceSlots, SlotLimits } from './instance-slots.ts'
-import type { TaskscalerObserver } from './observer.ts'
+import type { ComingInstance } from './explain-wait.ts'
+import type { InstanceSlots } from './instance-slots.ts'
 import { PassTimer } from './pass-timer.ts'
-import { plan } from './plan.ts'
+import { plan, slotsPerInstance } from './plan.ts'
 import type { IdlePolicy } from './policy.ts'
-import { proveReady, type ReadyCheck } from './readiness.ts'
+import { type Pipeline, promiseDate } from './promise-date.ts'
+import { Prover } from './prover.ts'
 import { ReadyTimes } from './ready-times.ts'
 import { Roster } from './roster.ts'
 import type { InstanceDecision, ScalingPlan } from './scaling-plan.ts'
@@ -15,6 +16,7 @@ import type { ScalingSnapshot } from './scaling-snapshot.ts'
 import { activePolicy, type Schedule } from './schedule.ts'
 import type { SlotReservation } from './slot-reservation.ts'
 import { takeSnapshot } from './take-snapshot.ts'
+import type { TaskscalerSettings } from './taskscaler-options.ts'
 
 const minuteMs = 60_000
 /** A pass at least this often, and the whole list of instances compared: events are only hints. */
@@ -22,34 +24,25 @@ const heartbeatMs = 10_000
 /** The same while there is a demand source that has to be asked. */
 const pollMs = 1_000
 
-export interface ScalingLoopOptions {
+export interface ScalingLoopOptions extends TaskscalerSettings {
   readonly provisioner: Provisioner
   readonly allocator: Allocator
-  readonly capacityPerInstance: number
-  readonly maxUseCount: number
-  readonly limits: SlotLimits
-  readonly schedule: Schedule
-  readonly readyCheck: ReadyCheck | undefined
-  readonly readyTimeoutMs: number
-  readonly demand: readonly DemandSource[]
   readonly counters: Counters
-  readonly observer: TaskscalerObserver
+  /** A promise of capacity to somebody who waits has expired, and was made anew. */
   readonly onExpired: (reservation: SlotReservation) => void
-  readonly clock: Clock
-  readonly logger: Logger
 }
 
 /** Where decisions become acts: takes a snapshot, plans, does what the plan says, and sleeps until something happens or something is due. */
 export class ScalingLoop {
   readonly roster: Roster
   readonly readyTimes: ReadyTimes = new ReadyTimes()
+  readonly #prover: Prover
   lastPlan: ScalingPlan = { increase: [], drain: [], remove: [], reviewAt: Number.POSITIVE_INFINITY }
   schedule: Schedule
   readonly #timer: PassTimer
   readonly #options: ScalingLoopOptions
   readonly #stops: (() => void)[]
   readonly #listeners = new Set<() => void>()
-  #stopped = false
   #syncedAt = Number.NEGATIVE_INFINITY
   #policy: { readonly schedule: Schedule; readonly minute: number; readonly policy: IdlePolicy } | undefined
 
@@ -57,7 +50,8 @@ export class ScalingLoop {
     const { provisioner, allocator, clock, limits, demand } = options
     this.#options = options
     this.schedule = options.schedule
-    this.roster = new Roster(limits, allocator, (host) => void (this.#stopped || this.#prove(host)))
+    this.roster = new Roster(limits, allocator, (host) => this.#prover.begin(host))
+    this.#prover = new Prover({ ...options, readyTimes: this.readyTimes, onAnswer: (host) => this.#answered(host) })
     this.#timer = new PassTimer(clock, options.logger, (now) => this.#pass(now))
     this.#stops = [
       provisioner.addBusyCheck((id) => (this.roster.get(id)?.inUse ?? 0) > 0),
@@ -73,6 +67,7 @@ export class ScalingLoop {
     ]
   }
 
+  /** The first pass, and the beginning of all that follows. */
   start(): void {
     this.#timer.run()
   }
@@ -110,15 +105,39 @@ export class ScalingLoop {
     return plan(this.snapshot(), this.policy, this.#options.clock.now())
   }
 
+  /** The instances that are being made, the one begun first first. */
+  coming(): ComingInstance[] {
+    return comingInstances(this.roster.coming, this.#options.provisioner.launchState())
+  }
+
+  promiseDates(): PromiseDates {
+    const { provisioner, promiseCapMs, clock } = this.#options
+    const now = clock.now()
+    const pipeline: Pipeline = {
+      begunAt: this.coming().map(({ since }) => since),
+      slotsPerInstance: slotsPerInstance(this.#options),
+      readyMs: this.readyTimes.estimateMs,
+      launches: provisioner.launchState(),
+      placements: provisioner.info.placements ?? [],
+      capMs: promiseCapMs,
+    }
+    return (position) => promiseDate(position, pipeline, now)
+  }
+
   /** Passes end, and with them every launch and removal; losses are still told until {@link close}. */
   stop(): void {
-    this.#stopped = true
     this.#timer.stop()
+    this.#prover.stop()
     for (const host of this.roster.hosts()) host.giveUpCheck()
   }
 
   close(): void {
     for (const stop of this.#stops) stop()
+  }
+
+  #answered(host: InstanceSlots): void {
+    if (this.roster.get(host.id) === host) this.roster.judge(host, this.#options.clock.now())
+    this.wake()
   }
 
   #pass(now: number): number {
@@ -165,40 +184,5 @@ export class ScalingLoop {
     logger.info({ instance: id, reason }, 'instance marked for removal')
     counters.scale.down++
     return true
-  }
-
-  async #prove(host: InstanceSlots): Promise<void> {
-    const check = new AbortController()
-    host.check = check
-    try {
-      await proveReady(host.instance, { ...this.#options, timeoutMs: this.#options.readyTimeoutMs }, check)
-      this.#proven(host)
-    } catch (error) {
-      // Whoever gave the check up has taken it away.
-      if (host.check === check) this.#disproven(host, error instanceof Error ? error : new Error(String(error)))
-      else host.proof = 'none'
-    }
-    host.check = undefined
-    if (this.#stopped || this.roster.get(host.id) !== host) return
-    this.roster.judge(host, this.#options.clock.now())
-    this.wake()
-  }
-
-  #proven(host: InstanceSlots): void {
-    const { provisioner, clock, observer, logger } = this.#options
-    host.proof = 'proven'
-    provisioner.reportSuccess(host.id)
-    logger.info({ instance: host.id }, 'instance ready')
-    const { requestedAt } = host.instance
-    if (requestedAt === undefined) return
-    const durationMs = clock.now() - requestedAt
-    this.readyTimes.observe(durationMs)
-    observer.instanceReady?.(durationMs)
-  }
-
-  #disproven(host: InstanceSlots, cause: Error): void {
-    this.#options.logger.warn({ instance: host.id, err: cause }, 'instance not ready')
-    host.condemnedFor ??= `it did not become ready: ${cause.message}`
-    this.#options.provisioner.reportFailure(host.id, cause)
   }
 }

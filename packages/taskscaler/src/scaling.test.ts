@@ -189,6 +189,12 @@ describe('demand', () => {
     const depths = [Number.POSITIVE_INFINITY, -3, 7]
     for (depth of depths) await rig.clock.advance(5_000)
     expect(rig.group.ids).toEqual([])
+    const job = rig.begin(rig.scaler.reserve())
+    await rig.clock.advance(60_000)
+    expect(job.acquisition).toBeDefined()
+    rig.scaler.release(job.acquisition!)
+    await rig.clock.advance(120_000)
+    expect(rig.group.ids).toEqual([])
     depth = 0.5
     await rig.clock.advance(5_000)
     expect(rig.group.ids.length).toBe(1)

@@ -1,4 +1,4 @@
-import type { Provisioner } from '@runner-core/fleeting'
+import type { Logger, Provisioner } from '@runner-core/fleeting'
 import type { Allocator } from './allocator.ts'
 import type { DemandSource } from './demand-source.ts'
 import type { Roster } from './roster.ts'
@@ -14,28 +14,23 @@ export interface SnapshotSources {
   readonly demand: readonly DemandSource[]
   readonly capacityPerInstance: number
   readonly maxUseCount: number
+  readonly logger: Logger
 }
 
 /** The state of the fleet as plain data. Its cost does not depend on the number of instances. */
-export function takeSnapshot({
-  allocator,
-  roster,
-  provisioner,
-  demand,
-  capacityPerInstance,
-  maxUseCount,
-}: SnapshotSources): ScalingSnapshot {
+export function takeSnapshot({ allocator, roster, provisioner, demand, logger, ...limits }: SnapshotSources): ScalingSnapshot {
+  const { pool, waiting, reserved } = allocator
   return {
-    capacityPerInstance,
-    maxUseCount,
+    capacityPerInstance: limits.capacityPerInstance,
+    maxUseCount: limits.maxUseCount,
     demand: {
-      acquired: allocator.pool.acquired,
-      waiting: allocator.waiting.size,
-      reserved: allocator.reserved,
-      queued: demand.map((source) => ({ source: source.name, depth: wholeJobs(source.depth()) })),
+      acquired: pool.acquired,
+      waiting: waiting.size,
+      reserved,
+      queued: demand.map((source) => ({ source: source.name, depth: depthOf(source, logger) })),
     },
     supply: {
-      available: allocator.pool.available,
+      available: pool.available,
       pending: roster.coming.size,
       idle: longestIdle(allocator),
       condemned: Array.from(roster.condemned, ({ id, inUse, condemnedFor }) => ({ id, inUse, reason: condemnedFor! })),
@@ -54,6 +49,12 @@ function longestIdle({ pool }: Allocator): IdleInstance[] {
 }
 
 /** A source is somebody else's code: what is no number of jobs counts as none. */
-function wholeJobs(depth: number): number {
-  return Number.isFinite(depth) ? Math.max(0, Math.ceil(depth)) : 0
+function depthOf(source: DemandSource, logger: Logger): number {
+  try {
+    const depth = source.depth()
+    return Number.isFinite(depth) ? Math.max(0, Math.ceil(depth)) : 0
+  } catch (error) {
+    logger.error({ source: source.name, err: error }, 'demand source failed')
+    return 0
+  }
 }

@@ -9,13 +9,10 @@ import {
 } from './acquisition.ts'
 import { refusePromise } from './admission.ts'
 import { Allocator } from './allocator.ts'
-import { comingInstances } from './coming-instances.ts'
 import { type Counters, newCounters, refusalOperation } from './counters.ts'
 import { explainWait } from './explain-wait.ts'
 import type { TaskscalerObserver } from './observer.ts'
-import { slotsPerInstance } from './plan.ts'
 import type { IdlePolicy } from './policy.ts'
-import { promiseDate } from './promise-date.ts'
 import { ScalingLoop } from './scaling-loop.ts'
 import type { ScalingPlan } from './scaling-plan.ts'
 import type { ScalingSnapshot } from './scaling-snapshot.ts'
@@ -41,7 +38,6 @@ export class Taskscaler implements AsyncDisposable {
   readonly #lender: Lender
   readonly #allocator: Allocator
   readonly #loop: ScalingLoop
-  readonly #settings: TaskscalerSettings
   #closed = false
 
   /**
@@ -58,7 +54,6 @@ export class Taskscaler implements AsyncDisposable {
 
   private constructor(provisioner: Provisioner, settings: TaskscalerSettings) {
     this.#provisioner = provisioner
-    this.#settings = settings
     this.#clock = settings.clock
     this.#observer = settings.observer
     this.#lender = {
@@ -67,7 +62,7 @@ export class Taskscaler implements AsyncDisposable {
       connect: (instanceId, slot, signal) => provisioner.connect(instanceId, slot, signal),
       lost: () => this.counters.tasks.lost++,
     }
-    this.#allocator = new Allocator(settings.limits, this.#lender, (position) => this.#datePromise(position))
+    this.#allocator = new Allocator(settings.limits, this.#lender, () => this.#loop.promiseDates())
     this.#loop = new ScalingLoop({
       ...settings,
       provisioner,
@@ -112,7 +107,7 @@ export class Taskscaler implements AsyncDisposable {
     }
     this.#loop.wake()
     const acquisition = this.#allocator.acquire(own)
-    if (acquisition === undefined) return this.#wait(own, options)
+    if (acquisition === undefined) return this.#closed ? Promise.reject(shuttingDown()) : this.#wait(own, options)
     this.#lent(acquisition)
     return Promise.resolve(acquisition)
   }
@@ -152,7 +147,7 @@ export class Taskscaler implements AsyncDisposable {
       ...(wait !== undefined && {
         wait: { since: wait.since, expired: wait.expired, position: this.#allocator.waiting.positionOf(reservation) },
       }),
-      coming: comingInstances(this.#loop.roster.coming, this.#provisioner.launchState()),
+      coming: this.#loop.coming(),
       heldBack: this.#loop.plan().heldBack,
       now: this.#clock.now(),
     })
@@ -187,8 +182,8 @@ export class Taskscaler implements AsyncDisposable {
   async shutdown(options: ShutdownOptions): Promise<{ readonly remaining: readonly string[] }> {
     this.#closed = true
     this.#loop.stop()
-    for (const reservation of [...this.#allocator.waiting])
-      this.#cancel(reservation, new NoCapacityError('shutdown', 'the scaler is shutting down'))
+    const { waiting } = this.#allocator
+    for (let next = waiting.first; next !== undefined; next = waiting.first) this.#cancel(next, shuttingDown())
     try {
       return await this.#provisioner.shutdown(options)
     } finally {
@@ -208,9 +203,8 @@ export class Taskscaler implements AsyncDisposable {
   }
 
   #admit(): void {
-    const refusal = this.#closed
-      ? ({ reason: 'shutdown', message: 'the scaler is shutting down' } as const)
-      : refusePromise(this.#loop.snapshot(), this.#loop.policy, this.#allocator.unserved)
+    if (this.#closed) throw shuttingDown()
+    const refusal = refusePromise(this.#loop.snapshot(), this.#loop.policy, this.#allocator.unserved)
     if (refusal === undefined) return
     this.counters.tasks[refusalOperation(refusal.reason)]++
     throw new NoCapacityError(refusal.reason, refusal.message)
@@ -254,17 +248,8 @@ export class Taskscaler implements AsyncDisposable {
     this.counters.tasks.replan++
     wait.onReplanned?.(this.explainWait(reservation))
   }
+}
 
-  #datePromise(position: number): number {
-    const launches = this.#provisioner.launchState()
-    const pipeline = {
-      begunAt: comingInstances(this.#loop.roster.coming, launches).map(({ since }) => since),
-      slotsPerInstance: slotsPerInstance(this.#settings),
-      readyMs: this.#loop.readyTimes.estimateMs,
-      launches,
-      placements: this.#provisioner.info.placements ?? [],
-      capMs: this.#settings.promiseCapMs,
-    }
-    return promiseDate(position, pipeline, this.#clock.now())
-  }
+function shuttingDown(): NoCapacityError {
+  return new NoCapacityError('shutdown', 'the scaler is shutting down')
 }

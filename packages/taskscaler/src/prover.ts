@@ -1,0 +1,72 @@
+import type { Clock, Logger, Provisioner } from '@runner-core/fleeting'
+import type { InstanceSlots } from './instance-slots.ts'
+import type { TaskscalerObserver } from './observer.ts'
+import { proveReady, type ReadyCheck } from './readiness.ts'
+import type { ReadyTimes } from './ready-times.ts'
+
+export interface ProverOptions {
+  readonly provisioner: Pick<Provisioner, 'connect' | 'reportSuccess' | 'reportFailure'>
+  readonly readyCheck: ReadyCheck | undefined
+  readonly readyTimeoutMs: number
+  readonly readyTimes: ReadyTimes
+  readonly observer: TaskscalerObserver
+  /** What is known about the instance has changed. */
+  readonly onAnswer: (host: InstanceSlots) => void
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** Finds out whether new instances are ready, all at the same time, and writes the answer on them: proven, condemned, or, when the check was given up, not tried. */
+export class Prover {
+  readonly #options: ProverOptions
+  #stopped = false
+
+  constructor(options: ProverOptions) {
+    this.#options = options
+  }
+
+  begin(host: InstanceSlots): void {
+    if (this.#stopped) return
+    host.proof = 'trying'
+    void this.#prove(host)
+  }
+
+  /** Nothing is begun any more, and nothing answered. */
+  stop(): void {
+    this.#stopped = true
+  }
+
+  async #prove(host: InstanceSlots): Promise<void> {
+    const check = new AbortController()
+    host.check = check
+    try {
+      await proveReady(host.instance, this.#options, check)
+      this.#proven(host)
+    } catch (error) {
+      // Whoever gave the check up has taken it away.
+      if (host.check === check) this.#disproven(host, error instanceof Error ? error : new Error(String(error)))
+      else host.proof = 'none'
+    }
+    host.check = undefined
+    if (!this.#stopped) this.#options.onAnswer(host)
+  }
+
+  #proven(host: InstanceSlots): void {
+    const { provisioner, readyTimes, clock, observer, logger } = this.#options
+    host.proof = 'proven'
+    provisioner.reportSuccess(host.id)
+    logger.info({ instance: host.id }, 'instance ready')
+    const { requestedAt } = host.instance
+    if (requestedAt === undefined) return
+    const durationMs = clock.now() - requestedAt
+    readyTimes.observe(durationMs)
+    observer.instanceReady?.(durationMs)
+  }
+
+  #disproven(host: InstanceSlots, cause: Error): void {
+    const { provisioner, logger } = this.#options
+    logger.warn({ instance: host.id, err: cause }, 'instance not ready')
+    host.condemnedFor ??= `it did not become ready: ${cause.message}`
+    provisioner.reportFailure(host.id, cause)
+  }
+}
