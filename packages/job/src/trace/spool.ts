@@ -84,12 +84,12 @@ export class Spool {
     return slices[0] ?? Buffer.alloc(0)
   }
 
-  /** Gives memory and file back. Nothing can be appended or read afterwards. */
+  /** Gives memory and file back. Nothing can be appended or read afterwards. Never rejects: a file without a name needs nothing more. */
   async close(): Promise<void> {
     await this.#spill
     this.#blocks.length = 0
     this.#spares.length = 0
-    await this.#file?.close()
+    await this.#file?.close().catch(() => {})
     this.#file = undefined
   }
 

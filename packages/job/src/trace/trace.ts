@@ -100,7 +100,7 @@ export class Trace {
     return () => this.#listeners.delete(listener)
   }
 
-  /** Gives memory and disk back. The log is gone then. */
+  /** Gives memory and disk back. The log is gone then. Never rejects. */
   async close(): Promise<void> {
     this.#isClosed = true
     await this.#spool.close()

@@ -12,7 +12,7 @@ const substitutes: Partial<Record<FailureReason, string>> = {
 }
 
 /** The word for `reason` to a server that knows the reasons `known` (the job's `features.failure_reasons`) beside those that all know. */
-export function wireFailureReason(reason: FailureReason, known: readonly string[]): string {
+function wireFailureReason(reason: FailureReason, known: readonly string[]): string {
   if (alwaysKnown.includes(reason) || known.includes(reason)) return reason
   return substitutes[reason] ?? 'unknown_failure'
 }
