@@ -2,7 +2,7 @@
 // Starts the command line interface: in a checkout from the sources, without a build; in an installed package from what they compile to.
 // Plain JavaScript for Node 20 and later, committed, and nothing but `node:` imports.
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import * as nodeModule from 'node:module'
 import { dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,8 +11,10 @@ const here = dirname(fileURLToPath(import.meta.url))
 const isCheckout = !here.split(sep).includes('node_modules') && existsSync(join(here, '../src/cli/main.ts'))
 const runsTypeScript = process.features.typescript && nodeModule.registerHooks
 
-if (!isCheckout) await start('../dist/cli/main.js')
-else if (runsTypeScript) {
+if (!isCheckout) {
+  endWithParent()
+  await start('../dist/cli/main.js')
+} else if (runsTypeScript) {
   const condition = '@runner-core/source'
   nodeModule.registerHooks({
     resolve: (specifier, context, next) => next(specifier, { ...context, conditions: [...context.conditions, condition] }),
@@ -35,12 +37,10 @@ function startAgain() {
     )
     process.exit(1)
   }
-  // In a process group of its own, so that Ctrl-C reaches it once, through the handlers below. The channel tells it when this process is killed.
-  const child = spawn(node, process.argv.slice(1), {
-    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
-    detached: true,
-    env: { ...process.env, RUNNER_CORE_PARENT: String(process.pid) },
-  })
+  // In a process group of its own, so that Ctrl-C reaches it once, through the handlers below.
+  endWithParent()
+  const env = { ...process.env, RUNNER_CORE_PARENT: 'yes' }
+  const child = spawn(node, process.argv.slice(1), { stdio: 'inherit', detached: true, env })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   child.on('exit', (code, signal) => {
     if (signal) process.removeAllListeners(signal)
@@ -49,10 +49,27 @@ function startAgain() {
   })
 }
 
-/** Started by the above: ends, in order, when that process is no more. */
+/**
+ * Under npx, and under the above, the one who signals reaches a process further up (npm, its shell, the old Node), which may end without passing the signal on.
+ * Then this process must not live on.
+ */
 function endWithParent() {
-  if (!process.env.RUNNER_CORE_PARENT || !process.channel) return
-  delete process.env.RUNNER_CORE_PARENT
-  process.channel.unref()
-  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
+  if (!process.env.npm_command && !process.env.RUNNER_CORE_PARENT) return
+  const ancestors = () => `${process.ppid} ${parentOf(process.ppid)}`
+  const before = ancestors()
+  const timer = setInterval(() => {
+    if (ancestors() === before) return
+    clearInterval(timer)
+    process.kill(process.pid, 'SIGHUP')
+  }, 200)
+  timer.unref()
+}
+
+/** Known on Linux only; elsewhere npm's shell does not stay between npm and this process. */
+function parentOf(pid) {
+  try {
+    return /^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+  } catch {
+    return undefined
+  }
 }

@@ -1,7 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process'
+import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 
 const bin = fileURLToPath(new URL('../bin/runner-core.js', import.meta.url))
+const root = fileURLToPath(new URL('../../..', import.meta.url))
 
 /** A run of `runner-core`, with what it said so far. */
 export interface BinRun {
@@ -17,7 +19,15 @@ export function startBin(
   args: readonly string[],
   { node = process.execPath, cwd }: { readonly node?: string; readonly cwd?: string } = {},
 ): BinRun {
-  const child = spawn(node, [bin, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+  return follow(spawn(node, [bin, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] }))
+}
+
+/** Starts `npx runner-core` in the checkout. */
+export function startNpx(args: readonly string[]): BinRun {
+  return follow(spawn('npx', ['runner-core', ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] }))
+}
+
+function follow(child: ChildProcessByStdio<null, Readable, Readable>): BinRun {
   const run: BinRun = {
     process: child,
     stdout: '',

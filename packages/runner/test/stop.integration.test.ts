@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Coordinator, type CoordinatorJob, listProcesses } from '@runner-core/runner/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type BinRun, startBin } from './bin.ts'
+import { type BinRun, startBin, startNpx } from './bin.ts'
 
 let coordinator: Coordinator
 let folder: string
@@ -22,7 +22,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-function start({ shutdownTimeout = 20, top = '' } = {}): void {
+function start({ shutdownTimeout = 20, top = '', by = 'node' } = {}): void {
   writeFileSync(
     join(folder, 'config.toml'),
     `shutdown_timeout = ${shutdownTimeout}
@@ -41,7 +41,8 @@ update_interval_when_expecting = "200ms"
 plugin_config = { root_dir = "${join(folder, 'instances')}" }
 `,
   )
-  run = startBin(['run', '--config', join(folder, 'config.toml')])
+  const args = ['run', '--config', join(folder, 'config.toml')]
+  run = by === 'npx' ? startNpx(args) : startBin(args)
 }
 
 /** A job that is busy, with children that try to outlive it, once its script has begun. */
@@ -135,6 +136,15 @@ test('SIGKILL: nothing of it lives on', async () => {
   expect(leftovers().length).toBeGreaterThan(2)
   run.process.kill('SIGKILL')
   expect(await run.ended).toBe('SIGKILL')
+  await until(() => leftovers().length === 0)
+})
+
+test.each(['SIGTERM', 'SIGKILL'] as const)('%s to npx, which started it: it ends all the same', async (signal) => {
+  start({ by: 'npx' })
+  const job = await busyJob()
+  run.process.kill(signal)
+  await job.finished
+  expect(job.failureReason).toBe('runner_interrupted')
   await until(() => leftovers().length === 0)
 })
 

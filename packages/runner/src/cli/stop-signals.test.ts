@@ -19,6 +19,14 @@ test.each([
     ['graceful', 'fast', 'now'],
   ],
   [
+    ['SIGHUP', 'SIGHUP', 'SIGTERM'],
+    ['fast', undefined, 'now'],
+  ],
+  [
+    ['SIGQUIT', 'SIGHUP', 'SIGTERM'],
+    ['graceful', undefined, 'fast'],
+  ],
+  [
     ['SIGTERM', 'SIGQUIT'],
     ['fast', 'now'],
   ],
