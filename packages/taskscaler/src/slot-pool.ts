@@ -24,11 +24,6 @@ export class SlotPool {
     this.#byUse = Array.from({ length: limits.capacity }, () => new IntrusiveList<InstanceSlots>())
   }
 
-  /** Instances that may be lent from and on which nothing runs. */
-  get idleCount(): number {
-    return this.#byUse[0]!.size
-  }
-
   /** Empty instances, the one that has been empty longest first. */
   *idle(): Generator<InstanceSlots> {
     for (let host = this.#byUse[0]!.last; host !== undefined; host = host.previous) yield host
@@ -74,6 +69,8 @@ export class SlotPool {
   forget(host: InstanceSlots, why: string): void {
     this.withdraw(host)
     for (const acquisition of host.lent()) {
+      // Whoever was told of the one before may have released this one.
+      if (acquisition.state !== 'lent') continue
       host.giveBack(acquisition.slot)
       this.acquired--
       acquisition.lose(why)

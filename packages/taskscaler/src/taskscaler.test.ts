@@ -97,6 +97,24 @@ describe('lending', () => {
   })
 })
 
+test('whoever was refused is told when it may be worth another try', async () => {
+  const rig = await Rig.start({ maxInstances: 1 })
+  const job = await rig.acquire()
+  let reserved = 0
+  const stop = rig.scaler.onChange(() => {
+    try {
+      rig.scaler.reserve({ speculative: true })
+      reserved++
+    } catch {}
+  })
+  await rig.clock.advance(60_000)
+  expect(reserved).toBe(0)
+  rig.scaler.release(job)
+  await rig.clock.advance(20)
+  expect(reserved).toBe(1)
+  stop()
+})
+
 describe('an instance that goes', () => {
   test('is lost: its jobs are told with the cause, its slots are nobody’s, who waits gets another', async () => {
     const rig = await Rig.start({ capacityPerInstance: 2 })
@@ -113,6 +131,16 @@ describe('an instance that goes', () => {
     expect(rig.scaler.counters.tasks).toMatchObject({ lost: 2, release: 0 })
     expect(rig.scaler.status().tasks).toMatchObject({ acquired: 0, idle: 0 })
     expect((await rig.acquire()).instanceId).not.toBe(looked.instanceId)
+  })
+
+  test('is lost, and the first job that is told of it releases the other one too: no slot is given back twice', async () => {
+    const rig = await Rig.start({ capacityPerInstance: 2 })
+    const [first, second] = [await rig.acquire(), await rig.acquire()]
+    first.signal.addEventListener('abort', () => rig.scaler.release(second))
+    rig.group.preempt(first.instanceId)
+    await rig.clock.advance(15_000)
+    expect(rig.scaler.counters.tasks).toMatchObject({ lost: 1, release: 1 })
+    expect(rig.scaler.status().tasks).toMatchObject({ acquired: 0, idle: 0 })
   })
 
   test.each(['deleting', 'suspended'] as const)('is taken away by somebody else (%s): its job is told at once', async (state) => {
