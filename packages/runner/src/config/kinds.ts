@@ -1,5 +1,5 @@
+import { parseGoDuration } from '@runner-core/job'
 import { compileSchedule, defaultPolicy } from '@runner-core/taskscaler'
-import { parseGoDuration } from './go-duration.ts'
 import { type Kind, leaf, show, showType } from './schema.ts'
 
 /** An inclusive range; no `max`: none. */
@@ -61,19 +61,20 @@ export function oneOf<const T extends string>(...words: readonly T[]): Kind<T> {
 }
 
 /** A Go duration; the value is in milliseconds. */
-export const duration: Kind<number> = leaf('a duration such as "20m0s"', (value) =>
-  typeof value === 'string' ? parseGoDuration(value) : undefined,
-)
+export const duration: Kind<number> = leaf('a duration such as "20m0s"', durationMs)
 
 /** The same, but not 0. */
-export const positiveDuration: Kind<number> = leaf('a duration above 0 such as "20m0s"', (value) =>
-  typeof value === 'string' ? parseGoDuration(value) || undefined : undefined,
-)
+export const positiveDuration: Kind<number> = leaf('a duration above 0 such as "20m0s"', (value) => durationMs(value) || undefined)
+
+function durationMs(value: unknown): number | undefined {
+  const ms = typeof value === 'string' ? parseGoDuration(value) : undefined
+  return within(ms, { min: 0 }) ? ms : undefined
+}
 
 /** A number of seconds, or a Go duration; the value is in milliseconds. 0 means `zeroMeans` seconds, as in the files that `gitlab-runner register` writes. */
 export function seconds({ zeroMeans }: { readonly zeroMeans: number }): Kind<number> {
   return leaf('a number of seconds ≥ 0, or a duration', (value) => {
-    const ms = typeof value === 'string' ? parseGoDuration(value) : within(value, { min: 0 }) ? value * 1_000 : undefined
+    const ms = within(value, { min: 0 }) ? value * 1_000 : durationMs(value)
     return ms === 0 ? zeroMeans * 1_000 : ms
   })
 }
