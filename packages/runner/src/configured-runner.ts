@@ -86,7 +86,7 @@ export class ConfiguredRunner {
   get measured(): MeasuredRunner {
     const { settings, labels } = this.#options
     const { limit, requestConcurrency } = settings
-    const running = this.#running && { loop: this.#running.loop, jobs: this.#running.handler.phases }
+    const running = this.#running && { loop: this.#running.loop, jobs: this.#running.handler.counts }
     return { labels, limit, requestConcurrency, ...running }
   }
 

@@ -6,7 +6,7 @@ import type { RunnerSettings } from './config/settings.ts'
 import type { JobApiClient } from './gitlab/job-api-client.ts'
 import { HandledJob, type JobEnd } from './handled-job.ts'
 import { withFields } from './logging/with-fields.ts'
-import type { JobObserver, JobPhase } from './metrics/runner-metrics.ts'
+import type { JobCounts, JobObserver, JobPhase } from './metrics/runner-metrics.ts'
 
 export interface JobHandlerOptions {
   readonly settings: RunnerSettings
@@ -24,15 +24,27 @@ export interface JobHandlerOptions {
 
 /** Runs the jobs of one runner: each from the moment it was handed out until its end has been reported. */
 export class JobHandler {
-  /** Jobs by what they are at. */
-  readonly phases: Record<JobPhase, number> = { pending: 0, running: 0, finished: 0 }
+  readonly #phases: Record<JobPhase, number> = { pending: 0, running: 0, finished: 0 }
   readonly #options: JobHandlerOptions
   readonly #active = new Set<HandledJob>()
   #isInterrupted = false
   #unreported = 0
+  #failed = 0
+  #queueSize: number | undefined
+  #queueDepth: number | undefined
 
   constructor(options: JobHandlerOptions) {
     this.#options = options
+  }
+
+  get counts(): JobCounts {
+    const [queueSize, queueDepth] = [this.#queueSize, this.#queueDepth]
+    return {
+      phases: this.#phases,
+      failed: this.#failed,
+      ...(queueSize !== undefined && { queueSize }),
+      ...(queueDepth !== undefined && { queueDepth }),
+    }
   }
 
   /** Jobs whose end could not be reported. */
@@ -49,11 +61,13 @@ export class JobHandler {
     const startedAt = clock.now()
     let phase: JobPhase = 'pending'
     const onPhase = (next: JobPhase): void => {
-      this.phases[phase] -= 1
-      this.phases[next] += 1
+      this.#phases[phase] -= 1
+      this.#phases[next] += 1
       phase = next
     }
-    this.phases.pending += 1
+    this.#phases.pending += 1
+    this.#queueSize = queue_size
+    this.#queueDepth = queue_depth
     // The job that was just handed out was still in the queue when it was counted.
     if (queue_size !== undefined) queue.set(Math.max(0, queue_size - 1))
     observer.started(time_in_queue_seconds)
@@ -70,12 +84,13 @@ export class JobHandler {
       logger.error({ error }, 'job not run')
     } finally {
       this.#active.delete(handled)
-      this.phases[phase] -= 1
+      this.#phases[phase] -= 1
     }
   }
 
   #ended({ outcome, isReported }: Exclude<JobEnd, 'gone'>, durationMs: number): void {
     this.#options.observer.ended(durationMs, outcome.state === 'failed' ? outcome.reason : undefined)
+    if (outcome.state === 'failed') this.#failed += 1
     if (!isReported) this.#unreported += 1
   }
 

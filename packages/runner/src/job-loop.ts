@@ -43,7 +43,8 @@ export interface LoopCounters {
   requestFailures: number
   /** Times that a request was not sent because no capacity could be promised. */
   withoutCapacity: number
-  jobs: number
+  /** Times that a request was not sent because as many as `request_concurrency` were under way. */
+  atRequestConcurrency: number
 }
 
 interface PendingRequest {
@@ -62,7 +63,7 @@ const youngRequestMs = 1_000
  * events only wake it.
  */
 export class JobLoop<Job> {
-  readonly counters: LoopCounters = { requests: 0, requestFailures: 0, withoutCapacity: 0, jobs: 0 }
+  readonly counters: LoopCounters = { requests: 0, requestFailures: 0, withoutCapacity: 0, atRequestConcurrency: 0 }
   readonly #options: JobLoopOptions<Job>
   readonly #requests = new Set<PendingRequest>()
   readonly #jobs = new Set<Promise<void>>()
@@ -153,7 +154,10 @@ export class JobLoop<Job> {
     const { bounds, reserve } = this.#options
     const { nextAt, limit, paused, failures } = this.#pace
     if (nextAt > this.#passedAt) return this.#wait(paused ? 'paused' : failures > 0 ? 'backing off' : 'waiting for the check interval')
-    if (this.#requests.size >= limit) return this.#wait('asking')
+    if (this.#requests.size >= limit) {
+      if (limit === this.#options.rules.requestConcurrency) this.counters.atRequestConcurrency += 1
+      return this.#wait('asking')
+    }
     const full = bounds.findIndex((bound) => !bound.claim(this.wake))
     if (full >= 0) {
       for (const bound of bounds.slice(0, full)) bound.release()
@@ -198,7 +202,6 @@ export class JobLoop<Job> {
   }
 
   #start(job: Job, reservation: Reservation): void {
-    this.counters.jobs += 1
     const work = this.#options.work(job, reservation).finally(() => {
       this.#jobs.delete(work)
       this.#release()

@@ -9,7 +9,7 @@ const timeoutMs = 60_000
 
 /** `runner-core plan`. A runner whose group cannot be read is an error; the others are planned all the same. Thrown: `ConfigError`. */
 export async function plan(file: string, { json }: { readonly json: boolean }, output: Output): Promise<number> {
-  const { settings } = await loadConfig(file, loadPlugin)
+  const { settings } = await loadConfig(file)
   const options = { findPlugin: loadPlugin, clock: systemClock, random: Math.random, signal: AbortSignal.timeout(timeoutMs) }
   const results = await Promise.allSettled(settings.runners.map((runner) => readFleetPlan(runner, options)))
   const plans = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import { loadPlugin, systemClock } from '@runner-core/fleeting'
+import { systemClock } from '@runner-core/fleeting'
 import { loadConfig } from '../config/load-config.ts'
 import { describeProblem } from '../config/problem.ts'
 import { loadSystemId } from '../identity/system-id.ts'
@@ -14,7 +14,7 @@ const lingerMs = 1_000
 
 /** `runner-core run`: works until a signal stops it. Thrown: `ConfigError`, and what `Runner.start` throws; nothing runs then. */
 export async function run(file: string, output: Output): Promise<number> {
-  const { settings, warnings } = await loadConfig(file, loadPlugin)
+  const { settings, warnings } = await loadConfig(file)
   const logger = createLogger({
     level: settings.logLevel,
     format: settings.logFormat,

@@ -1,4 +1,3 @@
-import { loadPlugin } from '@runner-core/fleeting'
 import { loadConfig } from '../config/load-config.ts'
 import { describeProblem } from '../config/problem.ts'
 import { exitCode } from './exit-code.ts'
@@ -6,7 +5,7 @@ import type { Output } from './output.ts'
 
 /** `runner-core validate`. Thrown: `ConfigError`. */
 export async function validate(file: string, output: Output): Promise<number> {
-  const { settings, warnings } = await loadConfig(file, loadPlugin)
+  const { settings, warnings } = await loadConfig(file)
   for (const warning of warnings) output.err(`warning: ${describeProblem(warning, file)}`)
   const { length } = settings.runners
   output.out(`${file}: valid, ${length} ${length === 1 ? 'runner' : 'runners'}`)

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { loadPlugin } from '@runner-core/fleeting'
 import { checkPlugins, type FindPlugin } from './check-plugins.ts'
 import { acceptConfig, type ParsedConfig, readConfig } from './parse-config.ts'
 import { ConfigError } from './problem.ts'
@@ -7,7 +8,7 @@ import { ConfigError } from './problem.ts'
  * Reads a configuration file and checks everything that can be checked without touching a machine: keys, files, plugins and the plugins' own settings.
  * Relative paths in it are relative to the working directory. Thrown: `ConfigError` with every problem.
  */
-export async function loadConfig(file: string, findPlugin: FindPlugin): Promise<ParsedConfig> {
+export async function loadConfig(file: string, findPlugin: FindPlugin = loadPlugin): Promise<ParsedConfig> {
   const toml = readConfigFile(file)
   const read = readConfig(toml, { file })
   const pluginProblems = await checkPlugins(read.settings.runners ?? [], findPlugin)

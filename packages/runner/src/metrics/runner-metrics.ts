@@ -11,12 +11,21 @@ export interface MeasuredRunner {
   readonly requestConcurrency: number
   /** Absent, as the jobs are, until its fleet has started. */
   readonly loop?: Pick<JobLoop<unknown>, 'counters' | 'pace' | 'requestCount'>
-  /** Jobs under way, by what they are at. */
-  readonly jobs?: Readonly<Record<JobPhase, number>>
+  readonly jobs?: JobCounts
 }
 
 /** `pending` waits for its slot · `running` its scripts run · `finished` its end is being reported. GitLab Runner's words. */
 export type JobPhase = 'pending' | 'running' | 'finished'
+
+export interface JobCounts {
+  /** Jobs under way, by what they are at. */
+  readonly phases: Readonly<Record<JobPhase, number>>
+  /** Jobs that failed so far. */
+  readonly failed: number
+  /** What GitLab last said of the runner's queue, where it did: jobs in it, and how many it looked at before it found ours. */
+  readonly queueSize?: number
+  readonly queueDepth?: number
+}
 
 export interface JobObserver {
   /** A job came, this long after it was created. */
@@ -26,7 +35,7 @@ export interface JobObserver {
 }
 
 const pulled: readonly PulledMetric<MeasuredRunner>[] = [
-  { kind: 'gauge', name: 'gitlab_runner_jobs', help: 'Jobs under way.', label: 'state', read: ({ jobs }) => jobs },
+  { kind: 'gauge', name: 'gitlab_runner_jobs', help: 'Jobs under way.', label: 'state', read: ({ jobs }) => jobs?.phases },
   {
     kind: 'gauge',
     name: 'gitlab_runner_limit',
@@ -50,6 +59,38 @@ const pulled: readonly PulledMetric<MeasuredRunner>[] = [
     name: 'gitlab_runner_request_concurrency_adaptive_limit',
     help: 'Requests for a job that may be under way now.',
     read: ({ loop }) => loop?.pace.limit,
+  },
+  {
+    kind: 'gauge',
+    name: 'gitlab_runner_request_concurrency_used_limit',
+    help: 'The same: the limit in force.',
+    read: ({ loop }) => loop?.pace.limit,
+  },
+  {
+    kind: 'counter',
+    name: 'gitlab_runner_request_concurrency_exceeded_total',
+    help: 'Times that a request had to wait because request_concurrency was reached.',
+    read: ({ loop }) => loop?.counters.atRequestConcurrency,
+  },
+  {
+    kind: 'gauge',
+    name: 'gitlab_runner_job_queue_size',
+    help: "Jobs in the runner's queue when GitLab last handed one out.",
+    read: ({ jobs }) => jobs?.queueSize,
+  },
+  {
+    kind: 'gauge',
+    name: 'gitlab_runner_job_queue_depth',
+    help: 'How many jobs of that queue GitLab looked at before it found one for this runner.',
+    read: ({ jobs }) => jobs?.queueDepth,
+  },
+  {
+    kind: 'counter',
+    name: 'gitlab_runner_worker_processing_failures_total',
+    help: 'Why no job was run: no capacity to ask for one with, no usable answer, or the job itself failed.',
+    label: 'failure_type',
+    read: ({ loop, jobs }) =>
+      loop && jobs && { no_free_executor: loop.counters.withoutCapacity, other: loop.counters.requestFailures, job_failure: jobs.failed },
   },
   {
     kind: 'counter',
