@@ -36,8 +36,8 @@ export function createMetrics({ concurrent, logLines, runners, fleets }: Metrics
   pullMetric(registry, [], self, {
     kind: 'gauge',
     name: 'gitlab_runner_concurrent',
-    help: 'Jobs that may run at once over all runners; absent: no bound.',
-    read: () => (Number.isFinite(concurrent.max) ? concurrent.max : undefined),
+    help: 'Jobs that may run at once over all runners; 0: no bound.',
+    read: () => (Number.isFinite(concurrent.max) ? concurrent.max : 0),
   })
   pullMetric(registry, [], self, {
     kind: 'gauge',

@@ -39,8 +39,8 @@ const pulled: readonly PulledMetric<MeasuredRunner>[] = [
   {
     kind: 'gauge',
     name: 'gitlab_runner_limit',
-    help: 'Jobs that a runner may run at once; absent: no bound.',
-    read: ({ limit }) => (Number.isFinite(limit) ? limit : undefined),
+    help: 'Jobs that a runner may run at once; 0: no bound.',
+    read: ({ limit }) => (Number.isFinite(limit) ? limit : 0),
   },
   {
     kind: 'gauge',
