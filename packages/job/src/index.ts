@@ -4,6 +4,7 @@
  * @module
  */
 export type { Clock } from './clock.ts'
+export { parseGoDuration } from './go-duration.ts'
 export {
   EnvironmentError,
   type JobEnvironment,
@@ -21,8 +22,8 @@ export { type RunJobOptions, runJob } from './run/run-job.ts'
 export type { RunnerIdentity } from './runner-identity.ts'
 /** For those who implement a `JobEnvironment`. */
 export type { JobMarker } from './script/job-marker.ts'
+export { type KillScriptOptions, killLimitMs, killScript } from './script/kill-script.ts'
 export { type ShellCommandOptions, shellCommand } from './script/shell-command.ts'
-export { killLimitMs, killScript, type SweepOptions } from './script/sweep.ts'
 export { crc32 } from './trace/crc32.ts'
 export { Trace, type TraceAuthor, type TraceOptions } from './trace/trace.ts'
 export type { EnvironmentVariable } from './variables/job-variables.ts'

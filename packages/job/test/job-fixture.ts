@@ -106,7 +106,6 @@ export async function run(
     canceling: new AbortController().signal,
     abort: new AbortController().signal,
     runner,
-    killGraceMs: 2000,
     ...rest,
   })
   const rawTrace = Buffer.concat(chunks)

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { JobEnvironment, OutputSink, ScriptEnd, ScriptRun, ShellName } from '../src/job-environment.ts'
 import { EnvironmentError } from '../src/job-environment.ts'
+import { killScript } from '../src/script/kill-script.ts'
 import { shellCommand } from '../src/script/shell-command.ts'
-import { killScript } from '../src/script/sweep.ts'
 
 /** A shell of this machine under one of the two names that scripts are generated for. */
 export interface LocalShell {
@@ -76,19 +76,18 @@ export class LocalEnvironment implements JobEnvironment {
     this.runs++
     const command = shellCommand({ shell: this.shell, jobMarker: this.jobMarker, scriptBytes: run.script.length })
     const ended = this.#spawn('/bin/bash', ['-c', this.#login + command], run)
-    const aborted = Promise.withResolvers<never>()
-    const onAbort = (): void => {
-      this.killAll().then(
-        () => aborted.reject(run.signal.reason),
-        (error: unknown) => aborted.reject(error),
-      )
+    let stopped: Promise<void> | undefined
+    const stop = (): void => {
+      stopped = this.killAll()
+      stopped.catch(() => {})
     }
-    run.signal.addEventListener('abort', onAbort, { once: true })
-    try {
-      return await Promise.race([ended, aborted.promise])
-    } finally {
-      run.signal.removeEventListener('abort', onAbort)
-    }
+    run.signal.addEventListener('abort', stop, { once: true })
+    const end = await ended
+    run.signal.removeEventListener('abort', stop)
+    // The shell may be gone before all else is.
+    await stopped
+    run.signal.throwIfAborted()
+    return end
   }
 
   async killAll(): Promise<void> {

@@ -31,7 +31,7 @@ describe.each(localShells)('what a script in $name leaves running', (localShell)
     ['from a script that kills its shell', (sleep: string) => `setsid ${sleep} & kill -9 $$`],
   ])('%s is ended with the job', async (_, line) => {
     const id = uniqueSleep()
-    const { outcome } = await run(environment, payload({ script: [line(`sleep ${id}`, id), 'true'] }), { killGraceMs: 500 })
+    const { outcome } = await run(environment, payload({ script: [line(`sleep ${id}`, id), 'true'] }))
     expect(outcome.state).toBe(line('', '').includes('exit 3') || line('', '').includes('kill -9') ? 'failed' : 'success')
     expect(processesWith(id)).toEqual([])
     expect(marked(environment)).toEqual([])
@@ -42,7 +42,6 @@ describe.each(localShells)('what a script in $name leaves running', (localShell)
     const { outcome, trace } = await run(
       environment,
       payload({ script: [orphan(`trap '' TERM; sleep ${id}; sleep ${id}`), 'trap "echo asked" TERM'] }),
-      { killGraceMs: 100 },
     )
     expect(outcome).toEqual({ state: 'success' })
     expect(trace).toMatch(/Job succeeded\n$/)

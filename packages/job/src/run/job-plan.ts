@@ -21,7 +21,6 @@ export interface JobPlanOptions {
   readonly environmentVariables: readonly EnvironmentVariable[]
   readonly runner: RunnerIdentity
   readonly environment: Pick<JobEnvironment, 'shell' | 'buildsDir' | 'concurrentId' | 'jobMarker'>
-  readonly graceMs: number
 }
 
 /** All that is decided about a job once it has a place: its scripts, its time limits, and what its trace says about them. */
@@ -119,11 +118,10 @@ export class JobPlan {
     variables: ReadonlyMap<string, ResolvedVariable>,
     parts: Pick<JobScriptOptions, 'prepare' | 'stages' | 'cleanUp'>,
   ): Buffer {
-    const { environment, graceMs } = this.#options
+    const { environment } = this.#options
     return jobScript({
       ...parts,
       nonce,
-      graceMs,
       shell: environment.shell,
       jobMarker: environment.jobMarker,
       paths: this.#paths,

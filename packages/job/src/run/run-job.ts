@@ -33,8 +33,6 @@ export interface RunJobOptions {
   readonly runner: RunnerIdentity
   /** `environment` of the configuration. Default: none. */
   readonly environmentVariables?: readonly EnvironmentVariable[]
-  /** How long processes that the script left running have from `TERM` to `KILL`, milliseconds. Default 10,000. */
-  readonly killGraceMs?: number
   /** Makes an unguessable word of letters and digits, a new one each time. Default: 128 random bits. */
   readonly createNonce?: () => string
 }
@@ -98,7 +96,6 @@ class JobRun {
       environmentVariables: this.#environmentVariables,
       runner,
       environment,
-      graceMs: this.#options.killGraceMs ?? 10_000,
     })
     for (const warning of plan.warnings) this.#log.warning(warning)
     this.#log.begin('prepare_script', stageTitle('prepare_script', runner.executor))
@@ -185,7 +182,8 @@ class JobRun {
         // Only what is said before the script has begun: it sends both where its output goes, so that the order is what a terminal shows.
         stderr: (chunk) => this.#log.output(chunk),
       })
-      failure = progress.failure(end)
+      // What it came to while it was being stopped says nothing.
+      failure = signal.aborted ? asJobError(signal.reason) : progress.failure(end)
     } catch (error) {
       failure = asJobError(error)
     }

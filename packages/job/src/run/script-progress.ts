@@ -24,7 +24,7 @@ export class ScriptProgress {
   #stage: string | undefined
   #status: number | undefined
   #failedCode: string | undefined
-  #sweep: 'swept' | 'left' | undefined
+  #sweep: 'swept' | 'unswept' | undefined
 
   constructor(options: ScriptProgressOptions) {
     this.#options = options
@@ -32,12 +32,12 @@ export class ScriptProgress {
     this.#stage = options.openStage
   }
 
-  /** True once it is proven that the job left no process, and the script's own clean-up is done. */
+  /** True once it is proven that the script left no process. */
   get isSwept(): boolean {
     return this.#sweep === 'swept'
   }
 
-  /** True once the script's last act is done, whether or not all processes could be ended. */
+  /** True once the script came to its end, its own clean-up included. */
   get isComplete(): boolean {
     return this.#sweep !== undefined
   }
@@ -114,7 +114,7 @@ export class ScriptProgress {
         this.#failedCode = first
         break
       case 'swept':
-      case 'left':
+      case 'unswept':
         this.#sweep = word
         break
     }

@@ -6,9 +6,9 @@ import { jobEnvFile, variableFile } from '../variables/job-variables.ts'
 import type { ShellVariables } from '../variables/shell-variables.ts'
 import type { JobMarker } from './job-marker.ts'
 import { emitMarkers } from './markers.ts'
+import { quickCheck } from './quick-check.ts'
 import { quote } from './quote.ts'
 import { failFast, stepScript } from './step-script.ts'
-import { quickCheck, sweep } from './sweep.ts'
 
 /** One of the job's own scripts, run in a shell of its own. */
 export interface ScriptStage {
@@ -24,8 +24,6 @@ export interface JobScriptOptions {
   /** Unguessable: see the module on markers. */
   readonly nonce: string
   readonly jobMarker: JobMarker
-  /** How long what the job left running has from `TERM` to `KILL`. */
-  readonly graceMs: number
   readonly paths: BuildPaths
   readonly variables: ShellVariables
   /** Given in the first script of a job: makes the build directory, writes file variables and gets the sources. */
@@ -38,11 +36,11 @@ export interface JobScriptOptions {
 }
 
 /**
- * The script that one command of a job runs: everything that can share a round trip, to the sweep of what was left running. It starts no process that it
+ * The script that one command of a job runs: everything that can share a round trip, to the check that nothing was left running. It starts no process that it
  * need not start: a job whose directory exists costs one fork for its script.
  *
  * The job's own lines run in subshells with their standard input from nowhere; whatever they do to themselves, the shell around them goes on, says how they
- * ended (`markers.ts`), and ends what they left. That shell has no variables of its own that they could see: it keeps the login's directory in `$1` and the
+ * ended (`markers.ts`), and looks whether they left something. That shell has no variables of its own that they could see: it keeps the login's directory in `$1` and the
  * status so far in `$2`. All of it stands in one `{ … }`, so that a part of it never runs without the rest.
  */
 export function jobScript(options: JobScriptOptions): Buffer {
@@ -69,16 +67,13 @@ export function jobScript(options: JobScriptOptions): Buffer {
   if (firstStage !== undefined) text.push(runStage(options, firstStage, opening))
   for (const stage of otherStages) text.push(runStage(options, stage, [`begin ${stage.name}`]))
 
-  const ended = emitMarkers(nonce, ['end %s'], ['"$2"'])
   const temporary = quote(paths.temporaryDir)
-  const cleanUp = options.cleanUp
-    ? `set -- "$1" "$2" ${temporary}/* ${temporary}/.[!.]*; if [ -e "$3" ] || [ -e "$4" ]; then rm -rf ${temporary}; fi\n`
-    : ''
+  if (options.cleanUp)
+    text.push(`set -- "$1" "$2" ${temporary}/* ${temporary}/.[!.]*; if [ -e "$3" ] || [ -e "$4" ]; then rm -rf ${temporary}; fi`)
   text.push(
     quickCheck(options.jobMarker, options.shell),
-    `if { rc_quick; } 2>/dev/null; then\n${cleanUp}${emitMarkers(nonce, ['end %s', 'swept'], ['"$2"'])}`,
-    `else\n${ended}\neval ${quote(sweep(options))}`,
-    `if { rc_sweep; } 2>/dev/null; then rc_x=swept; else rc_x=left; fi\n${cleanUp}${emitMarkers(nonce, ['%s'], ['$rc_x'])}\nfi`,
+    `if { rc_quick; } 2>/dev/null; then rc_s=swept; else rc_s=unswept; fi`,
+    emitMarkers(nonce, ['end %s', '%s'], ['"$2"', '$rc_s']),
     'exit 0\n}\n',
   )
   return Buffer.from(text.join('\n'))

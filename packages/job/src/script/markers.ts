@@ -9,9 +9,8 @@
  * | `begin STAGE` | the stage before ended well, this one begins |
  * | `end STATUS` | the stage under way ended with this exit status, and no other follows |
  * | `failed CODE` | why the `end` that follows is a failure |
- * | `swept` | no process of the job is left |
- * | `left` | processes of the job are left that could not be ended |
- * | `cleaned` | file variables and the like are gone |
+ * | `swept` | the script's own clean-up is done, and no process of the job is left |
+ * | `unswept` | the same, but something of the job may still run |
  *
  * @module
  */

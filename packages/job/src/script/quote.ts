@@ -5,5 +5,6 @@ import { loginDirectory } from '../build-paths.ts'
  * inserts its `$1`: the generated script keeps that directory there.
  */
 export function quote(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`).replaceAll(loginDirectory, `'"$1"'`)}'`
+  const parts = text.split(loginDirectory).map((part) => (part === '' ? '' : `'${part.replaceAll("'", `'\\''`)}'`))
+  return parts.join('"$1"') || "''"
 }

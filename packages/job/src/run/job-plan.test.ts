@@ -1,0 +1,87 @@
+import { expect, test } from 'vitest'
+import { payload, runner, variable } from '../../test/job-fixture.ts'
+import type { ShellName } from '../job-environment.ts'
+import type { JobPayload, JobVariable } from '../job-payload.ts'
+import { JobPlan } from './job-plan.ts'
+
+const environment = {
+  shell: 'bash' as ShellName,
+  buildsDir: '/builds',
+  concurrentId: 3,
+  jobMarker: { name: 'RUNNER_CORE_JOB', value: 'abc' },
+}
+const plan = (job: JobPayload, place: Partial<typeof environment> = {}): JobPlan =>
+  new JobPlan({ payload: job, environmentVariables: [], runner, environment: { ...environment, ...place } })
+const withVariables = (...variables: JobVariable[]): JobPayload => payload({ variables })
+
+test('time limits are Go durations; what is none is said and ignored', () => {
+  const limits = ({ scriptTimeoutMs, afterScriptTimeoutMs, warnings }: JobPlan) => ({ scriptTimeoutMs, afterScriptTimeoutMs, warnings })
+  expect(limits(plan(payload()))).toEqual({ scriptTimeoutMs: undefined, afterScriptTimeoutMs: 300_000, warnings: [] })
+  expect(limits(plan(withVariables(variable('RUNNER_SCRIPT_TIMEOUT', '1h30m'), variable('RUNNER_AFTER_SCRIPT_TIMEOUT', '0'))))).toEqual({
+    scriptTimeoutMs: 5_400_000,
+    afterScriptTimeoutMs: undefined,
+    warnings: [],
+  })
+  expect(
+    limits(plan(withVariables(variable('RUNNER_SCRIPT_TIMEOUT', 'soon'), variable('RUNNER_AFTER_SCRIPT_TIMEOUT', '5')))),
+  ).toMatchObject({
+    scriptTimeoutMs: undefined,
+    afterScriptTimeoutMs: 300_000,
+    warnings: [
+      'RUNNER_SCRIPT_TIMEOUT: expected a duration such as 1h30m, got "soon"; it is ignored',
+      'RUNNER_AFTER_SCRIPT_TIMEOUT: expected a duration such as 1h30m, got "5"; it is ignored',
+    ],
+  })
+})
+
+test.each([
+  ['a shell without scripts', payload(), { shell: 'pwsh' as ShellName }, 'unsupported_shell'],
+  [
+    'a path that leads elsewhere',
+    payload({ overrides: { job_info: { ...payload().job_info, project_full_path: 'group/../../etc' } } }),
+    {},
+    'invalid_job',
+  ],
+  ['a directory of the job’s own choice', withVariables(variable('GIT_CLONE_PATH', '$CI_BUILDS_DIR/x')), {}, 'unsupported'],
+  ['submodules', withVariables(variable('GIT_STRATEGY', 'fetch'), variable('GIT_SUBMODULE_STRATEGY', 'recursive')), {}, 'unsupported'],
+  [
+    'variables that grow without end',
+    withVariables(...Array.from({ length: 3 }, (_, n) => variable(`V${n}`, `$V${n + 1}`.repeat(50_000))), variable('V3', 'x'.repeat(1000))),
+    {},
+    'invalid_job',
+  ],
+])('%s is refused with a reason', (_, job, place, code) => {
+  expect(() => plan(job, place)).toThrow(expect.objectContaining({ code, reason: 'runner_configuration_error' }))
+})
+
+test('sources that git could misread are refused, all problems at once', () => {
+  const job = payload({ variables: [variable('GIT_STRATEGY', 'fetch')] })
+  const sources = (info: Partial<JobPayload['git_info']>) => () => plan({ ...job, git_info: { ...job.git_info, ...info } })
+  expect(sources({})).not.toThrow()
+  expect(sources({ repo_url: '--upload-pack=x', sha: 'HEAD; id', refspecs: ['--upload-pack=x', '+refs/heads/main:refs/x'] })).toThrow(
+    expect.objectContaining({
+      code: 'invalid_job',
+      message:
+        'the job\'s sources cannot be fetched: git_info.repo_url: expected an http, https, file, ssh or git URL, got "--upload-pack=x"; git_info.sha: expected 40 to 64 hexadecimal digits, got "HEAD; id"; git_info.refspecs: expected a refspec, got "--upload-pack=x"',
+    }),
+  )
+})
+
+test('masked values are known as the machine will have them', () => {
+  const job = withVariables(variable('SECRET', 'key of $CI_PROJECT_DIR', { masked: true }), variable('OTHER', 'x'))
+  expect(plan(job, { buildsDir: 'builds' }).maskedValues('/home/ci')).toEqual(['key of /home/ci/builds/tok123/3/group/project'])
+})
+
+test('each script of a job has its word, the last one cleans up', () => {
+  const job = payload({ afterScript: ['true'], variables: [variable('F', 'x', { file: true })] })
+  const [main, after, cleanUp] = [plan(job).script('one'), plan(job).afterScript('two', 'failed'), plan(job).cleanUp('three')].map(String)
+  const removes = `rm -rf '/builds/tok123/3/group/project.tmp'; fi\nrc_stat`
+  expect(main).toContain('\\036one end %s')
+  expect(main).not.toContain(removes)
+  expect(after).toContain('\\036two begin after_script')
+  expect(after).toContain(`CI_JOB_STATUS='failed'`)
+  expect(after).toContain(removes)
+  expect(cleanUp).toContain(removes)
+  expect(plan(payload()).hasAfterScript).toBe(false)
+  expect(plan(payload({ afterScript: ['  '] })).hasAfterScript).toBe(false)
+})

@@ -1,0 +1,16 @@
+import { expect, test } from 'vitest'
+import { payload, variable } from '../../test/job-fixture.ts'
+import { secretsOf } from './secrets-of.ts'
+
+test('secrets are masked values, the job’s token and the repository’s password', () => {
+  const job = payload({
+    variables: [
+      variable('A', ' one \n', { masked: true }),
+      variable('A', 'two', { masked: true }),
+      variable('B', 'plain'),
+      variable('C', ' ', { masked: true }),
+    ],
+    overrides: { token: 'job-token', git_info: { ...payload().git_info, repo_url: 'https://user:p%40ss@host/x.git' } },
+  })
+  expect(secretsOf(job)).toEqual(['job-token', 'p@ss', 'one', 'two'])
+})

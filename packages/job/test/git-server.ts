@@ -1,0 +1,90 @@
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+const git = spawnSync('git', ['--exec-path'], { encoding: 'utf8' })
+
+export const hasGit: boolean = git.status === 0
+const httpBackend = hasGit ? join(git.stdout.trim(), 'git-http-backend') : ''
+export const hasHttpBackend: boolean = existsSync(httpBackend)
+
+/** A bare repository with one commit a call, for tests. */
+export class TestRepository {
+  readonly root: string = mkdtempSync(join(tmpdir(), 'runner-core-git-test-'))
+  readonly #work = join(this.root, 'work')
+
+  constructor() {
+    this.#git('init', '-q', '--bare', '-b', 'main', join(this.root, 'project.git'))
+    this.#git('clone', '-q', join(this.root, 'project.git'), this.#work)
+  }
+
+  get url(): string {
+    return `file://${this.root}/project.git`
+  }
+
+  /** Commits a file to main; returns the commit. */
+  commit(file: string, content: string): string {
+    writeFileSync(join(this.#work, file), content)
+    const inWork = ['-C', this.#work, '-c', 'user.name=T', '-c', 'user.email=t@example.invalid']
+    this.#git(...inWork, 'add', '.')
+    this.#git(...inWork, 'commit', '-q', '-m', content)
+    this.#git(...inWork, 'push', '-q', 'origin', 'HEAD:main')
+    return this.#git(...inWork, 'rev-parse', 'HEAD')
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.root, { recursive: true, force: true })
+  }
+
+  #git(...args: string[]): string {
+    return execFileSync('git', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
+  }
+}
+
+/** Serves a repository by smart HTTP, with git's own back end, to whoever logs in with `token` as the password. */
+export async function serveGit(repository: TestRepository, token: string): Promise<{ readonly host: string; close(): void }> {
+  const expected = `Basic ${Buffer.from(`gitlab-ci-token:${token}`).toString('base64')}`
+  const server = createServer((request, response) => {
+    if (request.headers.authorization !== expected) {
+      response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end()
+      return
+    }
+    const url = new URL(request.url ?? '/', 'http://git')
+    const child = spawn(httpBackend, {
+      env: {
+        GIT_PROJECT_ROOT: repository.root,
+        GIT_HTTP_EXPORT_ALL: '1',
+        PATH_INFO: url.pathname,
+        QUERY_STRING: url.search.slice(1),
+        REQUEST_METHOD: request.method ?? '',
+        CONTENT_TYPE: request.headers['content-type'] ?? '',
+        HTTP_CONTENT_ENCODING: request.headers['content-encoding'] ?? '',
+        GIT_PROTOCOL: String(request.headers['git-protocol'] ?? ''),
+      },
+    })
+    request.pipe(child.stdin)
+    let answer = Buffer.alloc(0)
+    let hasHead = false
+    child.stdout.on('data', (chunk: Buffer) => {
+      if (hasHead) return void response.write(chunk)
+      answer = Buffer.concat([answer, chunk])
+      const end = answer.indexOf('\r\n\r\n')
+      if (end < 0) return
+      hasHead = true
+      const head = answer.toString('latin1', 0, end).split('\r\n')
+      const status = head.find((line) => line.startsWith('Status: '))?.slice(8, 11)
+      for (const line of head.filter((line) => !line.startsWith('Status: ')))
+        response.appendHeader(...(line.split(/: (.*)/s, 2) as [string, string]))
+      response.statusCode = Number(status ?? 200)
+      response.write(answer.subarray(end + 4))
+    })
+    child.on('close', () => response.end())
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return { host: `127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => void server.close() }
+}

@@ -1,0 +1,219 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { GitInfo, JobPayload } from '../src/job-payload.ts'
+import { hasGit, hasHttpBackend, serveGit, TestRepository } from './git-server.ts'
+import { type PayloadOptions, payload, run, variable } from './job-fixture.ts'
+import { LocalEnvironment } from './local-environment.ts'
+import { localShells } from './local-shells.ts'
+
+const main = '+refs/heads/main:refs/remotes/origin/main'
+
+function gitJob(
+  repoUrl: string,
+  sha: string,
+  { variables = [], overrides = {}, ...rest }: PayloadOptions = {},
+  info: Partial<GitInfo> = {},
+): JobPayload {
+  const job = payload(rest)
+  return { ...job, variables, git_info: { ...job.git_info, repo_url: repoUrl, sha, refspecs: [main], depth: 20, ...info }, ...overrides }
+}
+
+describe.skipIf(!hasGit).each(localShells.filter((shell) => shell.busyboxOnly !== true))('sources in $name', (localShell) => {
+  let environment: LocalEnvironment
+  let repository: TestRepository
+  let first: string
+  let second: string
+
+  beforeAll(() => {
+    environment = new LocalEnvironment({ localShell })
+    repository = new TestRepository()
+    first = repository.commit('file', 'first')
+    second = repository.commit('file', 'second')
+  })
+  afterAll(() => {
+    environment[Symbol.dispose]()
+    repository[Symbol.dispose]()
+  })
+
+  test('are fetched into a new work tree, then into the same one again, in one command', async () => {
+    const before = environment.runs + environment.kills
+    const fresh = await run(
+      environment,
+      gitJob(repository.url, first, {
+        script: ['cat file; git status --short; git rev-parse HEAD', 'touch untracked; echo changed >file'],
+      }),
+    )
+    expect(fresh.outcome).toEqual({ state: 'success' })
+    expect(environment.runs + environment.kills - before).toBe(1)
+    expect(fresh.trace).toContain(
+      `Getting source from Git repository\nFetching changes with git depth set to 20...\nCreated fresh repository.\nChecking out ${first.slice(0, 8)} as detached HEAD (ref is main)...\nSkipping Git submodules setup\nExecuting "step_script"`,
+    )
+    expect(fresh.trace).toContain(`\nfirst${first}\n`)
+    const again = await run(environment, gitJob(repository.url, second, { script: ['cat file; ls'] }))
+    expect(again.trace).toContain('\nRemoving untracked\n')
+    expect(again.trace).not.toContain('fresh')
+    expect(again.trace).toContain('\nsecondfile\n')
+  })
+
+  test('follow the settings', async () => {
+    const settings = (settings: Readonly<Record<string, string>>) => Object.entries(settings).map(([key, value]) => variable(key, value))
+    await run(environment, gitJob(repository.url, second, { script: ['touch kept'] }))
+    const kept = await run(
+      environment,
+      gitJob(repository.url, first, { script: ['ls; cat file'], variables: settings({ GIT_CLEAN_FLAGS: 'none' }) }),
+    )
+    expect(kept.trace).toContain('\nfile\nkept\nfirst')
+    const unchecked = await run(
+      environment,
+      gitJob(repository.url, second, { script: ['ls; cat file'], variables: settings({ GIT_CHECKOUT: 'false' }) }),
+    )
+    expect(unchecked.trace).toContain('Skipping Git checkout\n')
+    expect(unchecked.trace).toContain('\nfile\nkept\nfirst')
+    const cloned = await run(
+      environment,
+      gitJob(repository.url, second, { script: ['ls', 'touch ../project/more'], variables: settings({ GIT_STRATEGY: 'clone' }) }),
+    )
+    expect(cloned.trace).toContain('\n$ ls\nfile\n$ touch')
+    const odd = await run(
+      environment,
+      gitJob(repository.url, second, { variables: settings({ GIT_STRATEGY: 'sometimes' }), overrides: { allow_git_fetch: false } }),
+    )
+    expect(odd.trace).toContain('WARNING: GIT_STRATEGY: expected none, empty, fetch or clone, got "sometimes"; clone is used')
+    expect(odd.trace).toContain('Created fresh repository.')
+  })
+
+  test('are as deep as asked for, and whole again when no depth is asked for', async () => {
+    const count = { script: ['echo "commits: $(git rev-list --count HEAD)"'] }
+    expect(
+      (await run(environment, gitJob(repository.url, second, { ...count, variables: [variable('GIT_STRATEGY', 'clone')] }, { depth: 1 })))
+        .trace,
+    ).toContain('commits: 1\n')
+    expect((await run(environment, gitJob(repository.url, second, count, { depth: 0 }))).trace).toContain('commits: 2\n')
+  })
+
+  test('run nothing that a job before planted, and get over what it left locked or broken', async () => {
+    const planted = [
+      'mkdir -p .git/hooks',
+      `printf '#!/bin/sh\\necho planted-hook\\n' >.git/hooks/post-checkout; chmod +x .git/hooks/post-checkout`,
+      'git config core.fsmonitor "echo planted-monitor; :"',
+      'touch .git/index.lock .git/shallow.lock .git/refs/heads/x.lock .git/config.lock',
+    ]
+    await run(environment, gitJob(repository.url, second, { script: planted }))
+    const { outcome, trace } = await run(environment, gitJob(repository.url, first, { script: ['git status --short'] }))
+    expect(outcome).toEqual({ state: 'success' })
+    expect(trace).not.toContain('planted')
+    await run(environment, gitJob(repository.url, second, { script: ['rm -rf .git; ln -s /nowhere .git'] }))
+    expect((await run(environment, gitJob(repository.url, second))).outcome).toEqual({ state: 'success' })
+  })
+
+  test('begin anew at the second of several attempts', async () => {
+    await run(
+      environment,
+      gitJob(repository.url, second, {
+        script: ['echo nonsense >.git/HEAD; mkdir .git/objects/pack/x; rm -rf .git/objects; echo >.git/objects'],
+      }),
+    )
+    const attempts = [variable('GET_SOURCES_ATTEMPTS', '2')]
+    writeFileSync(join(environment.home, '.bin/sleep'), '#!/bin/sh\n', { mode: 0o755 })
+    const { outcome } = await run(environment, gitJob(repository.url, second, { variables: attempts }))
+    expect(outcome).toEqual({ state: 'success' })
+    const gone = await run(environment, gitJob(`${repository.url}-gone`, second, { variables: attempts }))
+    expect(gone.trace.match(/Fetching changes/g)).toHaveLength(2)
+    rmSync(join(environment.home, '.bin/sleep'))
+  })
+
+  test('come with the hooks of the project', async () => {
+    const hooks = [
+      { name: 'pre_get_sources_script', script: ['echo before sources'] },
+      { name: 'post_get_sources_script', script: ['echo after $(cat file)'] },
+    ]
+    const { trace } = await run(environment, gitJob(repository.url, first, { overrides: { hooks } }))
+    expect(trace).toMatch(/\$ echo before sources\nbefore sources\n.*Fetching[\s\S]*\nafter first\nExecuting "step_script"/)
+  })
+
+  test('that cannot be had are a system failure, told from the script’s', async () => {
+    const { outcome, trace } = await run(
+      environment,
+      gitJob(`${repository.url}-gone`, first, { script: ['echo never'], afterScript: ['echo never'] }),
+    )
+    expect(outcome).toMatchObject({ reason: 'runner_system_failure', code: 'sources_failed' })
+    expect(trace).toContain('does not appear to be a git repository')
+    expect(trace).not.toContain('never')
+    const noSuchCommit = await run(environment, gitJob(repository.url, 'f'.repeat(40)))
+    expect(noSuchCommit.outcome).toMatchObject({ code: 'sources_failed' })
+  })
+
+  test('on a machine without git are a failure that says so', async () => {
+    using bare = new LocalEnvironment({ localShell, env: { PATH: pathWithoutGit() } })
+    const { outcome } = await run(bare, gitJob(repository.url, first))
+    expect(outcome).toMatchObject({
+      reason: 'runner_system_failure',
+      code: 'git_missing',
+      message: expect.stringContaining('git was not found'),
+    })
+    expect((await run(bare, payload())).outcome).toEqual({ state: 'success' })
+  })
+
+  describe.skipIf(!hasHttpBackend)('by http', () => {
+    const token = 'glcbt-64_token-of-the-job'
+    let server: Awaited<ReturnType<typeof serveGit>>
+    beforeAll(async () => {
+      server = await serveGit(repository, token)
+    })
+    afterAll(() => server.close())
+
+    test('need the token, which is nowhere to be read', async () => {
+      const log = join(environment.home, 'git-trace')
+      const { outcome, trace } = await run(
+        environment,
+        gitJob(`http://gitlab-ci-token:${token}@${server.host}/project.git`, second, {
+          // The project's own git commands work too, and ask for nothing.
+          script: [
+            'git fetch --quiet origin main',
+            'git remote -v',
+            'cat .git/config',
+            'env -u CI_JOB_TOKEN git ls-remote origin || echo no token no access',
+          ],
+          variables: [variable('CI_JOB_TOKEN', token, { masked: true }), variable('GIT_TRACE', log), variable('GIT_STRATEGY', 'clone')],
+        }),
+      )
+      expect(outcome).toEqual({ state: 'success' })
+      expect(trace).toContain(`origin\thttp://${server.host}/project.git (fetch)\n`)
+      expect(trace).toContain('\nno token no access\n')
+      expect(trace).not.toContain(token)
+      // What git started, with all arguments.
+      const commands = readFileSync(log, 'utf8')
+      expect(commands).toContain('remote-http')
+      expect(commands).not.toContain(token)
+      for (const file of readdirSync(environment.home, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())) {
+        expect(readFileSync(join(file.parentPath, file.name)).includes(token), file.name).toBe(false)
+      }
+    })
+
+    test('are refused with a wrong token, without a question', async () => {
+      const { outcome, trace } = await run(environment, gitJob(`http://gitlab-ci-token:wrong@${server.host}/project.git`, second))
+      expect(outcome).toMatchObject({ reason: 'runner_system_failure', code: 'sources_failed' })
+      expect(trace).toContain('Authentication failed')
+    })
+  })
+
+  /** Everything of this machine's PATH but git. */
+  function pathWithoutGit(): string {
+    const directory = mkdtempSync(join(environment.home, 'bin-'))
+    for (const program of ['bash', 'cat', 'mkdir', 'rm', 'grep', 'head', 'tr', 'sleep', 'uname']) {
+      const found = process.env['PATH']!.split(':').find((entry) => readdirOrEmpty(entry).includes(program))
+      if (found !== undefined) symlinkSync(join(found, program), join(directory, program))
+    }
+    symlinkSync(localShell.sh ?? '/bin/sh', join(directory, 'sh'))
+    return directory
+  }
+})
+
+function readdirOrEmpty(directory: string): string[] {
+  try {
+    return readdirSync(directory)
+  } catch {
+    return []
+  }
+}
