@@ -41,6 +41,11 @@ describe('init', () => {
     await expect(makeGroup().init(signal)).rejects.toMatchObject({ code: 'transient', message: expect.stringContaining('ENOENT') })
   })
 
+  test('ends when it is aborted, though the daemon does not answer', async () => {
+    daemon.fault(/GET \/images/, 'hang')
+    await expect(group.init(AbortSignal.timeout(20))).rejects.toMatchObject({ name: 'TimeoutError' })
+  })
+
   test('finds an image that is not prepared', async () => {
     daemon.image = { Architecture: 'amd64', Config: { Labels: null } }
     expect((await group.init(signal)).findings).toMatchObject([{ code: 'image_not_prepared', severity: 'warning' }])

@@ -39,18 +39,24 @@ describe('the end of a local instance', () => {
     const [first, second] = await launch(group, 2)
     const [doomed, other] = [await connect(group, first!), await connect(group, second!)]
     const directory = await directoryOf(doomed)
-    const running = await doomed.exec('env -i sleep 1000')
+    let anonymous = 0
+    const running = await doomed.exec('env -i sh -c "echo \\$\\$; exec sleep 1000"', {
+      stdout: (chunk) => {
+        anonymous = Number(chunk)
+      },
+    })
     const ended = expect(running.exited).rejects.toMatchObject({ code: 'connection_lost' })
     const daemon = await startDaemon(doomed)
     const survivor = await startDaemon(other)
-    expect([daemon, survivor].map(isAlive)).toEqual([true, true])
+    await until(() => anonymous > 0)
+    expect([anonymous, daemon, survivor].map(isAlive)).toEqual([true, true, true])
 
     expect(await group.decrease([first!], signal)).toEqual({ accepted: [first] })
     expect(await group.list(signal)).toContainEqual(expect.objectContaining({ id: first, state: 'deleting' }))
     await until(async () => (await group.list(signal)).length === 1)
     expect(isGone(directory)).toBe(true)
     expect(processesOf(first!)).toEqual([])
-    expect([daemon, survivor].map(isAlive)).toEqual([false, true])
+    expect([anonymous, daemon, survivor].map(isAlive)).toEqual([false, false, true])
     await ended
     await other.close()
   })
