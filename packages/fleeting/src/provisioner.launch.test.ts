@@ -230,6 +230,18 @@ describe('a lost answer', () => {
 })
 
 describe('a call that hangs', () => {
+  it('beyond the deadline of its launch does not make list be read without pause', async () => {
+    await using fleet = await startFleet({ provisioner: { settings: { launchTimeoutMs: 20_000 } } })
+    fleet.group.fail('increase', new Error('socket hang up'))
+    fleet.group.fail('increase', { kind: 'deaf' })
+    fleet.provisioner.request(1, { reason })
+    const lists = fleet.calls('list').length
+    await fleet.clock.advance(80_000)
+    expect(fleet.calls('increase')).toHaveLength(2)
+    expect(fleet.calls('list').length - lists).toBeLessThan(50)
+    expect(fleet.provisioner.launchState().outstanding).toEqual([])
+  })
+
   it('ends at its deadline: list goes on, launches and removals go on', async () => {
     await using fleet = await startFleet()
     const [id] = await fleet.launch(1)

@@ -111,7 +111,7 @@ export class Launcher {
       if (step === 'expired') this.#expire(launch)
       else if (step === 'end' || (step === 'send' && closed && launch.phase === 'uncertain')) this.#end(launch)
       else if (step === 'send') this.#sendIfAllowed(launch, now)
-      else if (now >= launch.deadlineAt) this.#around.askList()
+      else if (launch.phase !== 'sent' && now >= launch.deadlineAt) this.#around.askList()
     }
     for (const [token, { endedAt }] of this.#ended) {
       if (now - endedAt < rememberMs) break
