@@ -165,6 +165,20 @@ describe('sharing a dial', () => {
     await third
   })
 
+  test('a dial that takes no notice of its end does not hold up the next call', async () => {
+    let dials = 0
+    const keeper = keeperOf((instanceId) =>
+      dials++ === 0 ? new Promise(() => {}) : Promise.resolve(new FakeConnection(instanceId, clock)),
+    )
+    const controller = new AbortController()
+    const first = keeper.get('i', 0, controller.signal)
+    first.catch(() => {})
+    await clock.advance(0)
+    controller.abort(enough)
+    await keeper.get('i', 0, never)
+    await expect(first).rejects.toBe(enough)
+  })
+
   test('a failed dial is not remembered', async () => {
     let fails = true
     const keeper = keeperOf(async (instanceId) => {
@@ -209,6 +223,19 @@ describe('a machine that accepts no more connections', () => {
     await clock.advance(1)
     expect(await second).toBe(own)
     expect(clock.pendingTimers).toBe(0)
+  })
+
+  test('not when that one has died meanwhile', async () => {
+    const answers: (() => Promise<FakeConnection>)[] = [
+      async () => new FakeConnection('i', clock),
+      async () => {
+        dialled[0]!.end()
+        throw unreachable
+      },
+    ]
+    const keeper = keeperOf(() => answers.shift()!())
+    await keeper.get('i', 0, never)
+    await expect(keeper.get('i', 1, never)).rejects.toBe(unreachable)
   })
 
   test('other errors are told', async () => {

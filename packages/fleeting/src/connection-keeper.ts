@@ -96,7 +96,7 @@ export class ConnectionKeeper {
     const task = new SharedTask(async (signal) => {
       try {
         const kept = await this.#checked(place.connection)
-        return kept ?? (await this.#connect(instanceId, slot, place, signal))
+        return kept ?? (await this.#connect(instanceId, place, signal))
       } finally {
         if (place.task === task) place.task = undefined
         this.#tidy(instanceId, slot, place)
@@ -115,7 +115,7 @@ export class ConnectionKeeper {
     }
   }
 
-  async #connect(instanceId: string, slot: number, place: Place, signal: AbortSignal): Promise<Connection> {
+  async #connect(instanceId: string, place: Place, signal: AbortSignal): Promise<Connection> {
     const dial = async (dialSignal: AbortSignal): Promise<Connection> => {
       const connection = await this.#dial(instanceId, dialSignal)
       if (signal.aborted) {
@@ -123,10 +123,6 @@ export class ConnectionKeeper {
         throw signal.reason
       }
       place.connection = connection
-      connection.onEnd(() => {
-        if (place.connection === connection) place.connection = undefined
-        this.#tidy(instanceId, slot, place)
-      })
       return connection
     }
 

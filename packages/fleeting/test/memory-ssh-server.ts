@@ -11,6 +11,8 @@ export interface MemorySshServerOptions {
   readonly authenticate?: (context: AuthContext) => boolean | Promise<boolean>
   /** Default: exit code 0 at once. */
   readonly exec?: (command: string, channel: ServerChannel, session: Session) => void
+  /** Serves a tunnel. Default: none is opened. */
+  readonly forward?: (channel: ServerChannel) => void
   /** Whether to start a command at all. Default: yes. */
   readonly accepts?: (command: string) => boolean
 }
@@ -80,6 +82,10 @@ export class MemorySshServer {
     client.on('ready', noMorePending)
     client.on('close', noMorePending)
     client.on('error', () => {})
+    client.on('tcpip', (accept, reject) => {
+      if (options.forward === undefined) reject()
+      else options.forward(accept())
+    })
     client.on('session', (accept) => {
       const session = accept()
       this.openChannels += 1

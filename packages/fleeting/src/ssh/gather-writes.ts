@@ -5,7 +5,7 @@ import type { Socket } from 'node:net'
  * at a time; without Nagle's algorithm each piece would be a segment of its own and wake the other side.
  */
 export function gatherWrites(socket: Socket): void {
-  const write = socket.write as (...args: unknown[]) => boolean
+  const write = socket.write.bind(socket) as (...args: unknown[]) => boolean
   let gathering = false
   socket.write = (...args: unknown[]): boolean => {
     if (!gathering) {
@@ -16,6 +16,6 @@ export function gatherWrites(socket: Socket): void {
         socket.uncork()
       })
     }
-    return write.apply(socket, args)
+    return write(...args)
   }
 }

@@ -8,7 +8,7 @@ import type { Login } from './login.ts'
 import { prepareKeys } from './ssh2-internals.ts'
 
 export interface HandshakeOptions {
-  /** Connected. Destroyed when the handshake fails. */
+  /** Connected. It is the caller's to destroy when the handshake fails. */
   readonly socket: Duplex
   readonly login: Login
   /** The host keys of which one must be shown; none: any. */
@@ -33,7 +33,6 @@ export function handshake({ socket, login, expectedHostKeys, signal }: Handshake
     let agentError: Error | undefined
     const fail = (reason: unknown): void => {
       settle()
-      socket.destroy()
       reject(reason)
     }
     const onAbort = (): void => fail(signal.reason)

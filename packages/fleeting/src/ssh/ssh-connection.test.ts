@@ -1,3 +1,5 @@
+import { getEventListeners } from 'node:events'
+import { buffer } from 'node:stream/consumers'
 import type { ServerChannel } from 'ssh2'
 import { describe, expect, test, vi } from 'vitest'
 import { eventually, finish, MemorySshServer, type MemorySshServerOptions, newGate, newKey, quiet } from '../../test/memory-ssh-server.ts'
@@ -158,11 +160,47 @@ describe('ending a command from this side', () => {
     await eventually(() => channels.length === 1)
     await eventually(() => server.openChannels === 0)
 
+    const unused = new AbortController()
+    const finished = await connection.exec('anything', { signal: unused.signal })
+    finish(channels.at(-1)!, 0)
+    await finished.closed
+    expect(getEventListeners(unused.signal, 'abort')).toEqual([])
+
     const late = new AbortController()
     const execution = await connection.exec('anything', { signal: late.signal, stdin: forever() })
     late.abort(enough)
     await expect(execution.closed).rejects.toBe(enough)
     await eventually(() => server.openChannels === 0)
+  })
+})
+
+describe('back-pressure', () => {
+  test('a command given up while its sink waits gives nothing more, and frees its channel', async () => {
+    const { connection, server } = await bench({ exec: (_command, channel) => void channel.write('first') })
+    for (let time = 0; time < 25; time += 1) {
+      const received: string[] = []
+      const stuck = newGate()
+      const execution = await connection.exec('anything', {
+        stdout: (chunk) => {
+          received.push(chunk.toString())
+          return stuck.opened
+        },
+      })
+      await eventually(() => received.length === 1)
+      execution.close()
+      stuck.open()
+    }
+    await eventually(() => server.openChannels === 0)
+  })
+
+  test('a tunnel that nobody reads is filled no further', async () => {
+    const { connection } = await bench({ forward: (channel) => void channel.end(Buffer.alloc(8_000_000)) })
+    const tunnel = await connection.dial({ host: 'inside', port: 1 })
+    await quiet()
+    expect(tunnel.readableLength).toBeGreaterThan(0)
+    expect(tunnel.readableLength).toBeLessThan(200_000)
+    expect((await buffer(tunnel)).length).toBe(8_000_000)
+    await connection.close()
   })
 })
 

@@ -123,6 +123,8 @@ export class SshConnection implements Connection {
 
   async close(): Promise<void> {
     if (this.#ended === undefined) {
+      // Their end is meant: no error, which would end the process where nobody listens.
+      for (const tunnel of this.#tunnels) tunnel.destroy()
       this.#finish(lost('this side closed the connection'))
       this.#client.end()
       this.#clock.after(goodbyeMs, () => this.#socket.destroy())
@@ -196,7 +198,6 @@ export class SshConnection implements Connection {
     if (this.#ended !== undefined) return
     this.#ended = reason
     this.#cancelKeepalive()
-    this.#channels.refuseWaiting(reason)
     for (const execution of this.#executions) execution.connectionEnded(reason)
     for (const tunnel of this.#tunnels) tunnel.destroy(reason)
     for (const listener of this.#listeners) listener(reason)

@@ -6,6 +6,7 @@ import ssh2 from 'ssh2'
 import { describe, expect, test, vi } from 'vitest'
 import { eventually, MemorySshServer, memorySockets, newKey } from '../../test/memory-ssh-server.ts'
 import type { Connection } from '../connection.ts'
+import { ConnectionError } from '../errors.ts'
 import type { ConnectInfo, ConnectorConfig } from '../instance-group.ts'
 import { silentLogger } from '../logger.ts'
 import { ManualClock } from '../testing/manual-clock.ts'
@@ -117,6 +118,17 @@ describe('retries', () => {
     expect(await settledWhile(clock, connect(freshInfo()))).toMatchObject({ reason: { code: 'unreachable' } })
     expect(clock.now() - begin).toBe(5000)
     expect(dialTcp.opened.map((socket) => socket.destroyed)).toEqual([true])
+  })
+
+  test('after what a tunnel reports, when the way leads through another connection', async () => {
+    const server = new MemorySshServer()
+    const errors = [new ConnectionError('channel_refused', 'Connection refused'), new ConnectionError('connection_lost', 'gone')]
+    const { clock, connect } = bench(async (address, signal) => {
+      const error = errors.shift()
+      if (error !== undefined) throw error
+      return server.dialTcp(address, signal)
+    })
+    expect((await settledWhile(clock, connect(freshInfo()))).status).toBe('fulfilled')
   })
 
   test('a TCP dial that hangs is given up and tried again', async () => {
@@ -277,13 +289,13 @@ describe('logging in', () => {
     const server = new MemorySshServer({
       authenticate: (context) => {
         tried.push(context.method)
-        if (context.method === 'password') return true
-        context.reject(['password'])
+        if (context.method === 'keyboard-interactive') return true
+        context.reject(['keyboard-interactive'])
         return new Promise(() => {})
       },
     })
-    await bench(server.dialTcp).connect(freshInfo({ agentSocket: '/nowhere', password: 'secret' }))
-    expect(tried).toEqual(['publickey', 'password'])
+    await bench(server.dialTcp).connect(freshInfo({ password: 'secret' }))
+    expect(tried).toEqual(['publickey', 'keyboard-interactive'])
   })
 
   test('at most 8 at a time for one host, counting all connectors', async () => {
