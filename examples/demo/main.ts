@@ -1,7 +1,7 @@
 // `npm start`: CI jobs that arrive as real traffic does, run on machines that come and go with them. See the README beside this file.
 import { accessSync, constants, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { DemoRun } from './demo-run.ts'
 import { findLeaks } from './leaks.ts'
 import { graphWidth, renderFrame, renderLine } from './live-view.ts'
@@ -46,10 +46,14 @@ async function demonstrate(options: DemoOptions, { arrivals, speed }: ReturnType
   )
   const folder = mkdtempSync(join(tmpdir(), 'runner-core-demo-'))
   try {
+    // Imported only for those who ask for it: it brings a library of its own.
+    const docker = plugin === 'docker' ? await import('./docker-side.ts') : undefined
+    await docker?.ensureImage()
     const run = new DemoRun(options)
     const hideView = showLive(run)
     const outcome = await run.run(arrivals, folder, signal).finally(hideView)
-    const record = { ...outcome, leaked: findLeaks(folder) }
+    const containers = (await docker?.leftContainers(basename(folder))) ?? []
+    const record = { ...outcome, leaked: [...findLeaks(folder), ...containers] }
     console.log(['', ...renderReport(record, process.stdout.isTTY), ''].join('\n'))
     const complaints = complaintsOf(record, maxInstances)
     for (const complaint of complaints) console.error(`WRONG: ${complaint}`)
