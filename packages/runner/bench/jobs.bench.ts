@@ -73,7 +73,7 @@ async function run(): Promise<ReadonlyMap<string, Row>> {
   const local = start('local', localConfig(coordinator.url, tokens.local), process.execPath, ours, jobsPerRound)
   for (const row of await compete(coordinator, [local])) rows.set(row.name, row)
 
-  const ourViolations = coordinator.violations.filter(({ jobId }) => coordinator.jobs[(jobId ?? 0) - 1]?.spec.runnerToken !== tokens.stock)
+  const ourViolations = coordinator.violations.filter(({ runnerToken }) => runnerToken !== tokens.stock)
   if (ourViolations.length > 0) throw new Error(`the job API was violated: ${JSON.stringify(ourViolations.slice(0, 5))}`)
   return rows
 }

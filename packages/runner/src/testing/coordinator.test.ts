@@ -269,6 +269,7 @@ describe('trace', () => {
     expect((await runner.patch({ ...one, token: two.token }, 0, 'x')).status).toBe(403)
     expect((await runner.put({ ...one, token: two.token }, { state: 'running' })).status).toBe(403)
     expect(rules()).toEqual(['token', 'token'])
+    expect(coordinator.violations[0]).toMatchObject({ jobId: one.id, runnerToken: Coordinator.token })
   })
 })
 

@@ -32,6 +32,8 @@ export interface Violation {
   readonly rule: ViolationRule
   readonly endpoint: Endpoint
   readonly jobId: number | undefined
+  /** Whose doing it was, as far as it can be told. */
+  readonly runnerToken: string | undefined
   readonly detail: string
 }
 
@@ -84,7 +86,8 @@ export class JobApi {
 
   answer(request: ApiRequest): Reply | ParkedRequest {
     const report: ReportViolation = (rule, detail) => {
-      this.violations.push({ rule, endpoint: request.endpoint, jobId: request.jobId, detail })
+      const { endpoint, jobId } = request
+      this.violations.push({ rule, endpoint, jobId, runnerToken: this.#runnerOf(request), detail })
     }
     switch (request.endpoint) {
       case 'unknown':
@@ -112,6 +115,11 @@ export class JobApi {
     const isPutOff = request.endpoint === 'finish' && status === 202
     const seconds = Number(isPutOff ? headers['X-GitLab-Trace-Update-Interval'] : headers['Retry-After'])
     if (seconds > 0) entry.notBefore.set(request.endpoint, this.#clock.now() + seconds * 1000)
+  }
+
+  #runnerOf({ jobId, json }: ApiRequest): string | undefined {
+    const token = jobId === undefined ? json?.['token'] : this.job(jobId)?.assignment?.runnerToken
+    return typeof token === 'string' ? token : undefined
   }
 
   #entry(id: number | undefined): Entry | undefined {
