@@ -6,6 +6,7 @@
 
 /** Time and chance, as parameters. */
 export { type CancelTimer, type Clock, delay, type Random, systemClock, systemRandom } from './clock.ts'
+export { type Deadline, deadline } from './deadline.ts'
 /** For plugin authors: configuration read at the border, and the key that machines are reached with. */
 export { ConfigTable } from './config-table.ts'
 /** What a machine is reached by. */

@@ -4,7 +4,7 @@
  * @module
  */
 export type { Clock } from './clock.ts'
-export { parseGoDuration } from './go-duration.ts'
+export { formatGoDuration, parseGoDuration } from './go-duration.ts'
 export {
   EnvironmentError,
   type JobEnvironment,

@@ -16,6 +16,11 @@ export interface ScriptRun {
   readonly script: Buffer
   readonly stdout: OutputSink
   readonly stderr: OutputSink
+  /**
+   * Asked when the script has ended, and after each piece of output since: whether the script's last word has been delivered. Then no more output is waited for.
+   * A script that says no last word, since it was killed, is waited for a moment: something it left behind may hold its output open for ever.
+   */
+  readonly isComplete: () => boolean
   /** Aborted when the script must end now. The environment then ends every process of the job before `run` rejects with the signal's reason. */
   readonly signal: AbortSignal
 }

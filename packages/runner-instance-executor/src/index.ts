@@ -3,4 +3,5 @@
  *
  * @module
  */
-export { InstanceExecutor, type InstanceExecutorOptions, type PreparedInstance } from './instance-executor.ts'
+export { ConcurrentIds } from './concurrent-ids.ts'
+export { InstanceExecutor, type InstanceExecutorOptions, type PreparedInstance, type PrepareOptions } from './instance-executor.ts'

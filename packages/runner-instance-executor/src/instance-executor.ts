@@ -1,104 +1,190 @@
 import { randomBytes } from 'node:crypto'
-import { type Clock, type Connection, systemClock } from '@runner-core/fleeting'
-import { EnvironmentError, type JobEnvironment, killLimitMs, killScript, type ScriptEnd, type ScriptRun, type ShellName, shellCommand } from '@runner-core/job'
-import type { Acquisition, Reservation, Taskscaler } from '@runner-core/taskscaler'
+import { type Clock, type Connection, delay, isGroupError, type Logger, silentLogger, systemClock } from '@runner-core/fleeting'
+import { EnvironmentError, formatGoDuration, type JobEnvironment, JobError, type ShellName } from '@runner-core/job'
+import { type Acquisition, NoCapacityError, type Reservation, type Taskscaler } from '@runner-core/taskscaler'
+import { AcquireBudget } from './acquire-budget.ts'
+import type { ConcurrentIds } from './concurrent-ids.ts'
+import { judgeDialFailure } from './dial-failure.ts'
+import { InstanceEnvironment } from './instance-environment.ts'
+import { WaitLines } from './wait-lines.ts'
 
 export interface InstanceExecutorOptions {
-  readonly scaler: Taskscaler
+  /** Whose slots jobs run on. */
+  readonly scaler: Pick<Taskscaler, 'acquire' | 'explainWait' | 'onChange' | 'reserve'>
   readonly shell: ShellName
+  /** Where builds go on an instance: absolute, or relative to the login's home. */
   readonly buildsDir: string
+  /** Shared by all executors of the process. */
+  readonly concurrentIds: ConcurrentIds
+  /** How long a job may wait for a place, milliseconds: one budget for all waits and connects. Default 15 minutes. */
   readonly acquireTimeoutMs?: number
+  /** How long a job's processes have from `TERM` to `KILL`, milliseconds. Default 10,000. */
+  readonly killGraceMs?: number
   readonly clock?: Clock
+  readonly logger?: Logger
+  /** Makes a job's marker: unique, of letters and digits. Default: 96 random bits. */
+  readonly createJobMarker?: () => string
 }
+
+export interface PrepareOptions {
+  /** Takes lines for the job's trace: why it has no place yet. */
+  readonly report: (line: string) => void
+  /** The job is over before it began: `prepare` rejects with its reason, and nothing is left of it. */
+  readonly signal: AbortSignal
+}
+
+/** A job's place. */
 export interface PreparedInstance {
   readonly environment: JobEnvironment
+  /** Gives the place back, once the job has ended; a script that is still under way makes the slot's instance unusable for others. Idempotent. */
   release(): Promise<void>
 }
-const taken = new Set<number>()
 
-// FIRST PASS, only so that the layers can be joined: to be replaced by the owner of this package.
+/** Between two tries while the cloud does not say where instances are. */
+const cloudPauseMs = 5000
+
+/** Runs jobs on autoscaled instances: gets each one a slot with a connection, and gives both back. */
 export class InstanceExecutor {
+  /** What this executor adds to what is told to GitLab. */
   static readonly features: readonly string[] = ['variables', 'shared']
-  readonly #options: InstanceExecutorOptions
+  readonly #options: Required<InstanceExecutorOptions>
+
   constructor(options: InstanceExecutorOptions) {
-    this.#options = options
+    this.#options = {
+      acquireTimeoutMs: 900_000,
+      killGraceMs: 10_000,
+      clock: systemClock,
+      logger: silentLogger,
+      createJobMarker: () => randomBytes(12).toString('hex'),
+      ...options,
+    }
   }
 
-  async prepare(
-    reservation: Reservation,
-    { report, signal }: { readonly report: (line: string) => void; readonly signal: AbortSignal },
-  ): Promise<PreparedInstance> {
-    const { scaler, shell, buildsDir, clock = systemClock } = this.#options
-    let acquired = false
-    const tell = (): void => {
-      if (acquired || signal.aborted) return
-      report(scaler.explainWait(reservation))
-      clock.after(30_000, tell)
-    }
-    const pending = scaler.acquire(reservation, { signal })
-    const first = clock.after(5, tell)
-    const acquisition = await pending.finally(() => {
-      acquired = true
-      first()
+  /**
+   * Turns a reservation into a place for one job. An instance that cannot be reached is replaced, and the job takes another. However it ends, the reservation is over.
+   * Rejects with the signal's reason; with {@link EnvironmentError} `failed` when the time is over or no instance can be reached as things are configured; with {@link JobError} `interrupted` when the scaler shuts down.
+   */
+  async prepare(reservation: Reservation, { report, signal }: PrepareOptions): Promise<PreparedInstance> {
+    const { acquireTimeoutMs, clock } = this.#options
+    let why = (): string => ''
+    using budget = new AcquireBudget({
+      clock,
+      limitMs: acquireTimeoutMs,
+      timedOut: () => new EnvironmentError('failed', `no place for the job within ${formatGoDuration(acquireTimeoutMs)}: ${why()}`),
+      parent: signal,
     })
-    try {
-      const connection = await acquisition.connect(signal)
-      let concurrentId = 0
-      while (taken.has(concurrentId)) concurrentId++
-      taken.add(concurrentId)
-      return {
-        environment: new InstanceEnvironment(acquisition, connection, { shell, buildsDir, concurrentId }),
-        async release() {
-          taken.delete(concurrentId)
-          await acquisition[Symbol.asyncDispose]()
-        },
-      }
-    } catch (error) {
-      acquisition.dirty = true
-      await acquisition[Symbol.asyncDispose]()
-      throw error
+    const wait = (explain: () => string): WaitLines => {
+      why = explain
+      budget.start()
+      return new WaitLines({ clock, report, explain })
     }
+    for (let next = reservation; ; next = await this.#reserve(wait, budget.signal)) {
+      const acquisition = await this.#acquire(next, wait, budget.signal)
+      why = () => `instance ${acquisition.instanceId} does not answer`
+      budget.start()
+      try {
+        return this.#prepared(acquisition, await acquisition.connect(budget.signal))
+      } catch (error) {
+        const verdict = judgeDialFailure(error)
+        // The time is over, and this instance took it; but that of a job that was canceled has done nothing wrong.
+        acquisition.dirty = budget.signal.aborted ? !signal.aborted : verdict === 'replace'
+        await acquisition[Symbol.asyncDispose]()
+        budget.signal.throwIfAborted()
+        this.#options.logger.warn({ instance: acquisition.instanceId, verdict, error }, 'a job could not reach its instance')
+        if (verdict === 'hopeless' || verdict === 'unknown')
+          throw new EnvironmentError('failed', `instance ${acquisition.instanceId} cannot be used: ${messageOf(error)}`, { cause: error })
+        report(`Instance ${acquisition.instanceId} cannot be used: ${messageOf(error)}. Taking another one.`)
+        if (verdict === 'later') await this.#pause(error, budget.signal)
+      }
+    }
+  }
+
+  async #acquire(reservation: Reservation, wait: (explain: () => string) => WaitLines, signal: AbortSignal): Promise<Acquisition> {
+    const { scaler } = this.#options
+    let lines: WaitLines | undefined
+    const onWait = (): void => {
+      lines = wait(() => sentence(scaler.explainWait(reservation)))
+    }
+    try {
+      return await scaler.acquire(reservation, { signal, onWait })
+    } catch (error) {
+      throw asInterruption(error)
+    } finally {
+      lines?.[Symbol.dispose]()
+    }
+  }
+
+  /** Claims another slot, or the promise of one, as soon as the scaler has any to give. */
+  async #reserve(wait: (explain: () => string) => WaitLines, signal: AbortSignal): Promise<Reservation> {
+    const { scaler } = this.#options
+    let refusal = ''
+    const tryNow = (): Reservation | undefined => {
+      try {
+        return scaler.reserve()
+      } catch (error) {
+        if (!(error instanceof NoCapacityError) || error.reason === 'shutdown') throw asInterruption(error)
+        refusal = sentence(error.message)
+        return undefined
+      }
+    }
+    let reservation = tryNow()
+    if (reservation !== undefined) return reservation
+    using _lines = wait(() => refusal)
+    for (;;) {
+      await nextChange(scaler, signal)
+      reservation = tryNow()
+      if (reservation !== undefined) return reservation
+    }
+  }
+
+  #prepared(acquisition: Acquisition, connection: Connection): PreparedInstance {
+    const { concurrentIds, createJobMarker } = this.#options
+    const concurrentId = concurrentIds.take()
+    const jobMarker = { name: 'RUNNER_CORE_JOB', value: createJobMarker() }
+    const environment = new InstanceEnvironment({ ...this.#options, acquisition, connection, concurrentId, jobMarker })
+    let isReleased = false
+    return {
+      environment,
+      release: async () => {
+        if (isReleased) return
+        isReleased = true
+        concurrentIds.giveBack(concurrentId)
+        if (environment.isBusy) acquisition.dirty = true
+        await acquisition[Symbol.asyncDispose]()
+      },
+    }
+  }
+
+  async #pause(error: unknown, signal: AbortSignal): Promise<void> {
+    await delay(this.#options.clock, (isGroupError(error) ? error.retryAfterMs : undefined) ?? cloudPauseMs, signal)
   }
 }
 
-class InstanceEnvironment implements JobEnvironment {
-  readonly shell: ShellName
-  readonly description: string
-  readonly jobMarker: { readonly name: string; readonly value: string } = { name: 'RUNNER_CORE_JOB', value: randomBytes(12).toString('hex') }
-  readonly buildsDir: string
-  readonly concurrentId: number
-  readonly #acquisition: Acquisition
-  readonly #connection: Connection
-
-  constructor(acquisition: Acquisition, connection: Connection, place: { readonly shell: ShellName; readonly buildsDir: string; readonly concurrentId: number }) {
-    this.#acquisition = acquisition
-    this.#connection = connection
-    this.shell = place.shell
-    this.buildsDir = place.buildsDir
-    this.concurrentId = place.concurrentId
-    this.description = `instance ${acquisition.instanceId}, slot ${acquisition.slot}`
-  }
-
-  async run({ script, stdout, stderr, signal }: ScriptRun): Promise<ScriptEnd> {
-    const command = shellCommand({ shell: this.shell, jobMarker: this.jobMarker, scriptBytes: script.length })
-    try {
-      const execution = await this.#connection.exec(command, { stdin: script, stdout, stderr, signal: AbortSignal.any([signal, this.#acquisition.signal]) })
-      const status = await execution.exited
-      await Promise.race([execution.closed, new Promise((resolve) => systemClock.after(300, () => resolve(undefined)))])
-      return 'code' in status ? { exitCode: status.code } : status
-    } catch (error) {
-      if (!signal.aborted) throw new EnvironmentError('lost', (error as Error).message, { cause: error })
-      await this.killAll()
-      throw signal.reason
+function nextChange(scaler: Pick<Taskscaler, 'onChange'>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      stop()
+      reject(signal.reason)
     }
-  }
+    const stop = scaler.onChange(() => {
+      stop()
+      signal.removeEventListener('abort', onAbort)
+      resolve()
+    })
+    signal.addEventListener('abort', onAbort, { once: true })
+    if (signal.aborted) onAbort()
+  })
+}
 
-  async killAll(): Promise<void> {
-    let answer = ''
-    const script = killScript({ jobMarker: this.jobMarker, graceMs: 10_000 })
-    const execution = await this.#connection.exec('exec sh', { stdin: script, stdout: (chunk) => void (answer += chunk.toString()) })
-    await execution.exited
-    await Promise.race([execution.closed, new Promise((resolve) => systemClock.after(killLimitMs, () => resolve(undefined)))])
-    if (answer.trim() !== 'clean') throw new EnvironmentError('failed', `not all processes could be ended: ${answer}`)
-  }
+function asInterruption(error: unknown): unknown {
+  if (!(error instanceof NoCapacityError)) return error
+  return new JobError('interrupted', 'runner_interrupted', error.message, { cause: error })
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
 }

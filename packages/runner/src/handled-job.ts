@@ -103,7 +103,12 @@ export class HandledJob {
     const { job, reservation, settings, executor, identity, onPhase, clock } = this.#options
     return runJob({
       payload: job,
-      prepare: async (report, signal): Promise<JobEnvironment> => {
+      prepare: async (write, signal): Promise<JobEnvironment> => {
+        const report = (line: string): void => {
+          write(line)
+          // Nothing else may come for minutes, and it says why. Before the job is accepted this only makes it the first thing to be sent.
+          this.#reporter.flushNow()
+        }
         const prepared = await executor.prepare(reservation, { report, signal })
         if (this.#isGivenBack) await prepared.release()
         else this.#prepared = prepared

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import { type Clock, type Logger, loadPlugin, type Random, silentLogger, systemClock } from '@runner-core/fleeting'
 import { jobFeatures, type RunnerIdentity } from '@runner-core/job'
-import { InstanceExecutor } from '@runner-core/runner-instance-executor'
+import { ConcurrentIds, InstanceExecutor } from '@runner-core/runner-instance-executor'
 import { Concurrency } from './concurrency.ts'
 import type { FindPlugin } from './config/check-plugins.ts'
 import type { RunnerSettings, Settings } from './config/settings.ts'
@@ -38,6 +38,7 @@ export interface RunnerOptions {
 export class Runner {
   readonly #options: Required<RunnerOptions>
   readonly #concurrent: Concurrency
+  readonly #concurrentIds = new ConcurrentIds()
   readonly #metrics: Metrics
   readonly #entries: ConfiguredRunner[] = []
   /** Which runner has which instance group. */
@@ -174,7 +175,9 @@ export class Runner {
             shell: settings.shell,
             buildsDir: settings.buildsDir,
             acquireTimeoutMs: settings.autoscaler.instanceAcquireTimeoutMs,
+            concurrentIds: this.#concurrentIds,
             clock,
+            logger,
           }),
           identity,
           queue,

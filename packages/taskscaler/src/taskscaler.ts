@@ -210,7 +210,7 @@ export class Taskscaler implements AsyncDisposable {
     throw new NoCapacityError(refusal.reason, refusal.message)
   }
 
-  #wait(reservation: SlotReservation, { signal, onReplanned }: AcquireOptions = {}): Promise<Acquisition> {
+  #wait(reservation: SlotReservation, { signal, onWait, onReplanned }: AcquireOptions = {}): Promise<Acquisition> {
     const since = this.#clock.now()
     return new Promise((resolve, reject) => {
       const onAbort = (): void => this.#cancel(reservation, signal?.reason)
@@ -227,6 +227,7 @@ export class Taskscaler implements AsyncDisposable {
         },
         unlisten: () => signal?.removeEventListener('abort', onAbort),
       })
+      onWait?.()
     })
   }
 

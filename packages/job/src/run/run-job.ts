@@ -178,6 +178,7 @@ class JobRun {
       const end = await environment.run({
         script: generate(nonce),
         signal,
+        isComplete: () => progress.isComplete,
         stdout: (chunk) => progress.push(chunk),
         // Only what is said before the script has begun: it sends both where its output goes, so that the order is what a terminal shows.
         stderr: (chunk) => this.#log.output(chunk),

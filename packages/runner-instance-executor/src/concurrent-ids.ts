@@ -1,0 +1,18 @@
+/**
+ * Numbers for what runs at the same time, the smallest free one first: they are part of build directories, so few numbers mean few directories, and the next job
+ * finds the sources of the last one. Share one among all executors of a process: machines of different groups may share a home.
+ */
+export class ConcurrentIds {
+  readonly #isTaken: boolean[] = []
+
+  take(): number {
+    const free = this.#isTaken.indexOf(false)
+    const id = free === -1 ? this.#isTaken.length : free
+    this.#isTaken[id] = true
+    return id
+  }
+
+  giveBack(id: number): void {
+    this.#isTaken[id] = false
+  }
+}

@@ -1,0 +1,145 @@
+import { type Clock, type Connection, ConnectionError, deadline, isConnectionError, type Logger } from '@runner-core/fleeting'
+import {
+  EnvironmentError,
+  type JobEnvironment,
+  type JobMarker,
+  killLimitMs,
+  killScript,
+  type ScriptEnd,
+  type ScriptRun,
+  type ShellName,
+  shellCommand,
+} from '@runner-core/job'
+import type { Acquisition } from '@runner-core/taskscaler'
+import { runCommand } from './run-command.ts'
+
+export interface InstanceEnvironmentOptions {
+  readonly acquisition: Acquisition
+  readonly connection: Connection
+  readonly shell: ShellName
+  readonly buildsDir: string
+  readonly concurrentId: number
+  readonly jobMarker: JobMarker
+  /** How long the job's processes have from `TERM` to `KILL`, milliseconds. */
+  readonly killGraceMs: number
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** How much longer than the machine's own limits an answer to the kill script may take. */
+const killAnswerMs = 15_000
+
+/**
+ * A job's place on one slot. Its commands share the slot's connection, which outlives the job.
+ *
+ * It marks the acquisition `dirty`, so that the instance gets no more jobs, whenever processes of the job may live on where nothing could end them: when the
+ * connection was lost under a script, and when killing could not be verified.
+ */
+export class InstanceEnvironment implements JobEnvironment {
+  readonly shell: ShellName
+  readonly description: string
+  readonly jobMarker: JobMarker
+  readonly buildsDir: string
+  readonly concurrentId: number
+  readonly #options: InstanceEnvironmentOptions
+  #running = 0
+
+  constructor(options: InstanceEnvironmentOptions) {
+    const { acquisition } = options
+    this.#options = options
+    this.shell = options.shell
+    this.description = `instance ${acquisition.instanceId}, slot ${acquisition.slot}`
+    this.jobMarker = options.jobMarker
+    this.buildsDir = options.buildsDir
+    this.concurrentId = options.concurrentId
+  }
+
+  /** Whether a script is under way. */
+  get isBusy(): boolean {
+    return this.#running > 0
+  }
+
+  async run({ script, stdout, stderr, isComplete, signal }: ScriptRun): Promise<ScriptEnd> {
+    const { acquisition, connection, clock } = this.#options
+    signal.throwIfAborted()
+    const given = new AbortController()
+    let hasStarted = false
+    let stopping: Promise<void> | undefined
+    const onAbort = (): void => {
+      // A channel that comes late must not start the script after everything was ended.
+      if (!hasStarted) given.abort(signal.reason)
+      // Until then the script's output is still heard: what it says when it is asked to end.
+      stopping = this.#stop().finally(() => given.abort(signal.reason))
+    }
+    const onLost = (): void => given.abort(acquisition.signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    acquisition.signal.addEventListener('abort', onLost, { once: true })
+    if (acquisition.signal.aborted) onLost()
+    this.#running++
+    try {
+      const command = shellCommand({ shell: this.shell, jobMarker: this.jobMarker, scriptBytes: script.length })
+      const onStarted = (): void => {
+        hasStarted = true
+      }
+      const status = await runCommand(connection, { command, script, stdout, stderr, isComplete, onStarted, clock, signal: given.signal })
+      if (!signal.aborted) return 'code' in status ? { exitCode: status.code } : status
+    } catch (error) {
+      if (!signal.aborted) throw this.#failure(error)
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+      acquisition.signal.removeEventListener('abort', onLost)
+      // The shell may be gone before all else is.
+      await stopping
+      this.#running--
+    }
+    throw signal.reason
+  }
+
+  async killAll(): Promise<void> {
+    const { acquisition, connection, killGraceMs, clock } = this.#options
+    let answer = ''
+    const limitMs = killGraceMs + killLimitMs + killAnswerMs
+    const timedOut = (): Error => new ConnectionError('unreachable', `no answer to the kill script within ${limitMs} ms`)
+    try {
+      using limit = deadline(clock, limitMs, timedOut, acquisition.signal)
+      await runCommand(connection, {
+        command: 'exec sh',
+        script: Buffer.from(killScript({ jobMarker: this.jobMarker, graceMs: killGraceMs })),
+        stdout: (chunk) => {
+          answer += chunk.toString()
+        },
+        isComplete: () => answer.endsWith('\n'),
+        clock,
+        signal: limit.signal,
+      })
+    } catch (error) {
+      acquisition.dirty = true
+      throw this.#failure(error)
+    }
+    if (answer.trim() === 'clean') return
+    acquisition.dirty = true
+    throw new EnvironmentError('failed', `not all processes of the job could be ended (${answer.trim() || 'no answer'})`)
+  }
+
+  async #stop(): Promise<void> {
+    try {
+      await this.killAll()
+    } catch (error) {
+      // Why the job was stopped says more about it than this.
+      this.#options.logger.warn(
+        { instance: this.#options.acquisition.instanceId, error },
+        'a job was stopped, but may still have processes',
+      )
+    }
+  }
+
+  #failure(error: unknown): EnvironmentError {
+    const { acquisition, connection } = this.#options
+    const message = error instanceof Error ? error.message : String(error)
+    const isLost =
+      acquisition.signal.aborted || connection.ended !== undefined || (isConnectionError(error) && error.code === 'connection_lost')
+    if (!isLost) return new EnvironmentError('failed', `${this.description}: ${message}`, { cause: error })
+    acquisition.dirty = true
+    return new EnvironmentError('lost', `${this.description} was lost: ${message}`, { cause: error })
+  }
+}
