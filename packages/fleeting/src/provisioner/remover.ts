@@ -58,7 +58,7 @@ export class Remover {
   }
 
   pass(now: number): void {
-    if (this.#sending || (this.#context.caller.hold?.until ?? 0) > now) return
+    if (this.#sending) return
     const due = dueRemovals(this.#tasks.values(), now, this.#batch)
     if (due.length > 0) void this.#send(due)
   }
@@ -68,7 +68,7 @@ export class Remover {
     if (this.#sending) return Infinity
     let next = Infinity
     for (const { nextSendAt } of this.#tasks.values()) next = Math.min(next, nextSendAt)
-    return Math.max(next, this.#context.caller.hold?.until ?? 0)
+    return next
   }
 
   async #send(batch: readonly RemovalTask[]): Promise<void> {
@@ -95,7 +95,7 @@ export class Remover {
       this.#answered(ids, result)
     } catch (thrown) {
       // One id may spoil a whole call: smaller batches let the others through.
-      this.#batch = Math.max(1, Math.ceil(this.#batch / 2))
+      this.#batch = Math.max(1, Math.ceil(batch.length / 2))
       this.#unanswered(ids, asGroupError(thrown))
     } finally {
       this.#sending = false
@@ -140,7 +140,9 @@ export class Remover {
     const { clock, random, logger } = this.#context
     logger.error({ err: error, amount: ids.length }, 'decreasing instances')
     this.#failed(error)
-    for (const id of ids) this.#change(id, (task) => afterRefused(task, error, clock.now(), random))
+    // One throw for all: what failed together is tried again together.
+    const chance = random()
+    for (const id of ids) this.#change(id, (task) => afterRefused(task, error, clock.now(), () => chance))
   }
 
   /** Matters only while there is something to delete, which will prove it wrong or right. */
