@@ -14,7 +14,7 @@ let runner: Runner | undefined
 let log: { readonly level: string; readonly message: string; readonly fields: Record<string, unknown> }[]
 
 beforeEach(async () => {
-  coordinator = await Coordinator.start({ tokens: [Coordinator.token, 'glrt-second'], longPollMs: 2_000 })
+  coordinator = await Coordinator.start({ tokens: [Coordinator.token, 'glrt-second'], longPollMs: 600_000 })
   folder = mkdtempSync(join(tmpdir(), 'runner-core-lib-'))
   log = []
 })
@@ -179,12 +179,27 @@ test('a job that is canceled while it waits for its machine leaves nothing behin
 
 test("one runner's parked request does not keep another from its jobs, however few may run at once", async () => {
   await start([{}, { name: 'two', token: 'glrt-second' }], 'concurrent = 1\n')
-  const jobs = Array.from({ length: 6 }, (_, number) =>
-    coordinator.enqueue({ script: ['true'], runnerToken: number % 2 === 0 ? Coordinator.token : 'glrt-second' }),
-  )
-  await Promise.all(jobs.map(({ finished }) => finished))
-  expect(new Set(states(jobs))).toEqual(new Set(['success']))
-  expect(coordinator.parkedRequests).toBe(0)
+  for (const runnerToken of ['glrt-second', Coordinator.token, 'glrt-second', 'glrt-second', Coordinator.token]) {
+    // Both have asked since the last job, and one of them would be parked by now, if it might.
+    const before = coordinator.count('request')
+    await until(() => coordinator.count('request') > before + 4 || coordinator.parkedRequests > 0)
+    const job = coordinator.enqueue({ script: ['true'], runnerToken })
+    await job.finished
+    expect(job.state).toBe('success')
+  }
+})
+
+test.each([
+  [true, 0],
+  [false, 2],
+])('instances at the end, with delete_instances_on_shutdown = %s: %d left', async (deletes, left) => {
+  const group = new MemoryGroup({ clock: systemClock, shell: simpleShell })
+  const autoscaler = `delete_instances_on_shutdown = ${deletes}\n[[runners.autoscaler.policy]]\nidle_count = 2`
+  await start([{ plugin: 'memory', autoscaler }], '', { findPlugin: async () => ({ createInstanceGroup: () => group }) })
+  await until(async () => (await metric('fleeting_taskscaler_tasks', 'state="idle"')) === 2)
+  expect(await runner!.stop()).toEqual({ unreportedJobs: 0, remainingInstances: [] })
+  expect((await group.list(new AbortController().signal)).length).toBe(left)
+  expect(group.isShutDown).toBe(true)
 })
 
 test('limit and concurrent hold', async () => {
