@@ -103,7 +103,7 @@ export class InstanceExecutor {
     const { scaler } = this.#options
     let lines: WaitLines | undefined
     const onWait = (): void => {
-      lines = wait(() => sentence(scaler.explainWait(reservation)))
+      lines = wait(() => scaler.explainWait(reservation))
     }
     try {
       return await scaler.acquire(reservation, { signal, onWait })
@@ -123,7 +123,7 @@ export class InstanceExecutor {
         return scaler.reserve()
       } catch (error) {
         if (!(error instanceof NoCapacityError) || error.reason === 'shutdown') throw asInterruption(error)
-        refusal = sentence(error.message)
+        refusal = `waiting for capacity: ${error.message}`
         return undefined
       }
     }
@@ -183,8 +183,4 @@ function asInterruption(error: unknown): unknown {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
-}
-
-function sentence(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1)
 }

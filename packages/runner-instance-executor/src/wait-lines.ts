@@ -7,6 +7,7 @@ const lineIntervalMs = 30_000
 export interface WaitLinesOptions {
   readonly clock: Clock
   readonly report: (line: string) => void
+  /** Why there is none, now. */
   readonly explain: () => string
 }
 
@@ -27,6 +28,7 @@ export class WaitLines implements Disposable {
   readonly #tell = (): void => {
     const { clock, report, explain } = this.#options
     this.#cancel = clock.after(lineIntervalMs, this.#tell)
-    report(explain())
+    const text = explain()
+    report(text.charAt(0).toUpperCase() + text.slice(1))
   }
 }

@@ -1,0 +1,188 @@
+import { ConnectionError, GroupError } from '@runner-core/fleeting'
+import { ManualClock } from '@runner-core/fleeting/testing'
+import { describe, expect, test } from 'vitest'
+import { policy } from '../../taskscaler/test/rig.ts'
+import { ExecutorRig } from '../test/executor-rig.ts'
+
+const idle = { policies: [{ ...policy, idleTimeMs: 3_600_000 }] }
+
+/** A rig with a ready machine that cannot be reached any more: its connections are gone, and there are no new ones. */
+async function withDeadMachine(options: { maxInstances?: number } = {}): Promise<{ rig: ExecutorRig; dead: string }> {
+  const rig = await ExecutorRig.start({ ...idle, ...options })
+  await (await rig.place()).release()
+  const { group } = rig.rig
+  const [dead] = group.ids as [string]
+  group.unreachable = new Set([dead])
+  group.dropConnections()
+  return { rig, dead }
+}
+
+describe('a place', () => {
+  test('that is there at once costs no time, no line, and leaves no timer', async () => {
+    const clock = new ManualClock()
+    const rig = await ExecutorRig.start(idle, { clock })
+    await (await rig.place()).release()
+    await clock.advance(1_000_000)
+    const { place, lines } = await rig.prepare()
+    expect(place!.environment).toMatchObject({ description: 'instance m-1, slot 0', shell: 'bash', buildsDir: 'builds', concurrentId: 0 })
+    expect(clock.pendingTimers).toBe(0)
+    await clock.advance(1_000_000)
+    expect(lines).toEqual([])
+  })
+
+  test('that is not there yet is explained at once and every 30 s, and no more once it is there', async () => {
+    const rig = await ExecutorRig.start({ group: { bootDelayMs: 80_000 } })
+    const preparation = await rig.prepare()
+    await rig.rig.clock.advance(79_000)
+    expect(preparation.linesAt).toEqual([50, 30_050, 60_050])
+    expect(preparation.lines[0]).toMatch(/^Waiting for a slot for .*, number 1 in the queue; 1 instance is being made/)
+    await rig.rig.clock.advance(600_000)
+    expect(preparation.place).toBeDefined()
+    expect(preparation.lines).toHaveLength(3)
+  })
+
+  test('is given back once, and then is somebody else’s', async () => {
+    const rig = await ExecutorRig.start({ ...idle, maxInstances: 1 })
+    const first = await rig.place()
+    await first.release()
+    const second = await rig.prepare()
+    await first.release()
+    await rig.rig.clock.advance(1_000)
+    expect(second.place!.environment.description).toBe(first.environment.description)
+    expect(rig.rig.scaler.status().tasks).toMatchObject({ acquired: 1 })
+    expect(rig.rig.group.ids).toHaveLength(1)
+  })
+
+  test('has the smallest number that no other place of the process has, and a marker of its own', async () => {
+    const rig = await ExecutorRig.start(idle)
+    const [a, b, c] = [await rig.place(), await rig.place(), await rig.place()]
+    const numbers = [a, b, c].map(({ environment }) => environment.concurrentId)
+    expect(numbers).toEqual([0, 1, 2])
+    expect(new Set([a, b, c].map(({ environment }) => environment.jobMarker.value)).size).toBe(3)
+    await b.release()
+    expect((await rig.place()).environment.concurrentId).toBe(1)
+  })
+})
+
+describe('a job that is canceled', () => {
+  test('while it waits leaves nothing behind', async () => {
+    const rig = await ExecutorRig.start({ group: { bootDelayMs: 80_000 } })
+    const preparation = await rig.prepare()
+    await rig.rig.clock.advance(1_000)
+    const canceled = new Error('canceled')
+    preparation.cancel(canceled)
+    await rig.rig.clock.advance(300_000)
+    expect(preparation.error).toBe(canceled)
+    expect(preparation.lines).toHaveLength(1)
+    expect(rig.rig.scaler.snapshot().demand).toMatchObject({ acquired: 0, waiting: 0, reserved: 0 })
+    await rig.rig.scaler[Symbol.asyncDispose]()
+    expect(rig.rig.clock.pendingTimers).toBe(0)
+  })
+
+  test('while its machine is dialled gives the slot back, and the machine stays', async () => {
+    const rig = await ExecutorRig.start(idle)
+    await (await rig.place()).release()
+    const { group, scaler, clock } = rig.rig
+    group.fail('connect', { kind: 'hang' })
+    group.dropConnections()
+    const preparation = await rig.prepare()
+    const canceled = new Error('canceled')
+    preparation.cancel(canceled)
+    await clock.advance(10_000)
+    expect(preparation.error).toBe(canceled)
+    expect(scaler.status().tasks).toMatchObject({ acquired: 0 })
+    expect(group.ids).toEqual(['m-1'])
+  })
+})
+
+describe('a machine that cannot be reached', () => {
+  test('is replaced, and the job takes another one; its trace says so', async () => {
+    const { rig, dead } = await withDeadMachine()
+    const preparation = await rig.prepare()
+    await rig.rig.clock.advance(60_000)
+    expect(preparation.place!.environment.description).toBe('instance m-2, slot 0')
+    expect(preparation.lines[0]).toBe(`Instance ${dead} cannot be used: instance ${dead} does not answer. Taking another one.`)
+    expect(rig.rig.group.ids).toEqual(['m-2'])
+  })
+
+  test('is waited for to go, where there is no room for another one', async () => {
+    const { rig } = await withDeadMachine({ maxInstances: 1 })
+    const preparation = await rig.prepare()
+    await rig.rig.clock.advance(1_000)
+    expect(preparation.lines.at(-1)).toMatch(/^Waiting for capacity: max_instances 1 leaves no room/)
+    await rig.rig.clock.advance(60_000)
+    expect(preparation.place!.environment.description).toBe('instance m-2, slot 0')
+  })
+
+  test('because the cloud does not answer now stays; it is tried again', async () => {
+    const rig = await ExecutorRig.start(idle)
+    await (await rig.place()).release()
+    const { group, clock } = rig.rig
+    group.dropConnections()
+    group.fail('connect', new GroupError('throttled', 'slow down', { retryAfterMs: 20_000 }))
+    const preparation = await rig.prepare()
+    await clock.advance(19_000)
+    expect(preparation.place).toBeUndefined()
+    await clock.advance(5_000)
+    expect(preparation.place!.environment.description).toBe('instance m-1, slot 0')
+  })
+
+  test('as things are configured fails the job, and stays', async () => {
+    const rig = await ExecutorRig.start(idle)
+    await (await rig.place()).release()
+    const { group, clock } = rig.rig
+    const cause = new ConnectionError('invalid_config', 'no user name')
+    group.dropConnections()
+    group.fail('connect', cause)
+    const { error } = await rig.prepare()
+    expect(error).toMatchObject({ name: 'EnvironmentError', code: 'failed', message: 'instance m-1 cannot be used: no user name', cause })
+    await clock.advance(60_000)
+    expect(group.ids).toEqual(['m-1'])
+  })
+})
+
+describe('the time to get a place', () => {
+  test('ends a wait; the message says why there was none', async () => {
+    const rig = await ExecutorRig.start({ group: { bootDelayMs: 600_000 } }, { acquireTimeoutMs: 120_000 })
+    const preparation = await rig.prepare()
+    await rig.rig.clock.advance(119_000)
+    expect(preparation.error).toBeUndefined()
+    await rig.rig.clock.advance(1_000)
+    expect(preparation.error).toMatchObject({ name: 'EnvironmentError', code: 'failed' })
+    expect((preparation.error as Error).message).toMatch(
+      /^no place for the job within 2m0s: waiting for a slot for 2 min.*1 instance is being made/,
+    )
+    expect(rig.rig.scaler.snapshot().demand).toMatchObject({ acquired: 0, waiting: 0 })
+  })
+
+  test('is one for all tries: a machine that never answers does not get more than what waiting left', async () => {
+    const rig = await ExecutorRig.start(
+      { provisioner: { settings: { health: { failureThreshold: 100, window: 100 } } } },
+      { acquireTimeoutMs: 60_000 },
+    )
+    const preparation = await rig.prepare()
+    // The connection that proves the machine ready is given up before the job has it.
+    await rig.rig.clock.advance(29_000)
+    rig.rig.scaler.onChange(() => {
+      if (preparation.place !== undefined || rig.rig.scaler.status().tasks.acquired === 0) return
+      rig.rig.group.dropConnections()
+    })
+    rig.rig.group.fail('connect', { kind: 'hang' }, Number.POSITIVE_INFINITY)
+    await rig.rig.clock.advance(30_999)
+    expect(preparation.error).toBeUndefined()
+    await rig.rig.clock.advance(1)
+    expect(preparation.error).toMatchObject({
+      name: 'EnvironmentError',
+      code: 'failed',
+      message: expect.stringMatching(/^no place for the job within 1m0s: /),
+    })
+  })
+})
+
+test('a scaler that shuts down interrupts the jobs that wait', async () => {
+  const rig = await ExecutorRig.start()
+  const preparation = await rig.prepare()
+  await rig.rig.scaler[Symbol.asyncDispose]()
+  await rig.rig.clock.advance(1_000)
+  expect(preparation.error).toMatchObject({ name: 'JobError', code: 'interrupted', reason: 'runner_interrupted' })
+})
