@@ -176,21 +176,27 @@ describe('ending a command from this side', () => {
 
 describe('back-pressure', () => {
   test('a command given up while its sink waits gives nothing more, and frees its channel', async () => {
-    const { connection, server } = await bench({ exec: (_command, channel) => void channel.write('first') })
-    for (let time = 0; time < 25; time += 1) {
-      const received: string[] = []
-      const stuck = newGate()
+    const { connection, server } = await bench({
+      exec: (_command, channel) => {
+        channel.write('first')
+        channel.write('second')
+      },
+    })
+    const received: string[] = []
+    for (let time = 1; time <= 25; time += 1) {
       const execution = await connection.exec('anything', {
         stdout: (chunk) => {
           received.push(chunk.toString())
-          return stuck.opened
+          return new Promise(() => {})
         },
       })
-      await eventually(() => received.length === 1)
+      await eventually(() => received.length === time)
+      await quiet()
       execution.close()
-      stuck.open()
     }
     await eventually(() => server.openChannels === 0)
+    await quiet()
+    expect(new Set(received)).toEqual(new Set(['first']))
   })
 
   test('a tunnel that nobody reads is filled no further', async () => {
@@ -202,6 +208,17 @@ describe('back-pressure', () => {
     expect((await buffer(tunnel)).length).toBe(8_000_000)
     await connection.close()
   })
+})
+
+test('destroying a tunnel closes it on the machine, and nothing else', async () => {
+  const tunnels: ServerChannel[] = []
+  const closed = vi.fn()
+  const { connection } = await bench({ forward: (channel) => void tunnels.push(channel.on('close', closed).resume()) })
+  const tunnel = await connection.dial({ host: 'inside', port: 1 })
+  tunnel.destroy()
+  await eventually(() => closed.mock.calls.length === 1)
+  await connection.check(1000)
+  expect(tunnels).toHaveLength(1)
 })
 
 describe('channels', () => {
