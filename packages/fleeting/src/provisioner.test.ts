@@ -254,6 +254,39 @@ describe('the journal', () => {
   })
 })
 
+describe('list', () => {
+  const starts = async (fleet: MemoryFleet, ms: number) => {
+    const [from, before] = [fleet.clock.now(), fleet.calls('list').length]
+    await fleet.clock.advance(ms)
+    return fleet
+      .calls('list')
+      .slice(before)
+      .map(({ at }) => at - from)
+  }
+
+  it('is read quickly after a launch, then as while something is expected, then slowly', async () => {
+    await using fleet = await startFleet({ bootDelayMs: 7000 })
+    await fleet.clock.advance(30_000)
+    fleet.provisioner.request(1, { reason: 'test' })
+    expect(await starts(fleet, 120_000)).toEqual([0, 500, 1500, 3500, 5500, 7500, 67_500])
+  })
+
+  it('costs a busy fleet few calls, whatever happens in it', async () => {
+    await using fleet = await startFleet({ maxSize: 1000 })
+    const [busy] = await fleet.launch(1)
+    await fleet.clock.advance(60_000)
+    fleet.busy.add(busy!)
+    await fleet.provisioner.connect(busy!, 0, never)
+    expect((await starts(fleet, 600_000)).length).toBeLessThanOrEqual(121)
+    const before = fleet.calls('list').length
+    for (let second = 0; second < 60; second += 1) {
+      fleet.provisioner.request(1, { reason: 'test' })
+      await fleet.clock.advance(1000)
+    }
+    expect(fleet.calls('list').length - before).toBeLessThan(60)
+  })
+})
+
 it('does not mind a wall clock that jumps', async () => {
   await using fleet = await startFleet({ bootDelayMs: 3000 })
   await using twin = await startFleet({ bootDelayMs: 3000 })

@@ -418,7 +418,7 @@ export class Provisioner implements AsyncDisposable {
   }
 
   #isEmpty(): boolean {
-    if (this.#launcher.expecting) return false
+    if (this.#launcher.busy) return false
     for (const { id, removal } of this.#roster.instances.values()) if (removal !== undefined || !this.#busyChecks.isBusy(id)) return false
     return true
   }

@@ -129,9 +129,14 @@ export class Launcher {
     return next
   }
 
-  /** Whether instances may appear that were asked for. */
+  /** Whether a launch is under way, in whatever phase. */
+  get busy(): boolean {
+    return this.#launches.length > 0
+  }
+
+  /** Whether `list` may show something new any time. */
   get expecting(): boolean {
-    return this.#launches.some((launch) => launch.phase !== 'queued')
+    return this.#launches.some(({ phase }) => phase === 'accepted' || phase === 'uncertain')
   }
 
   /** Outstanding instances by whether the cloud has accepted them. */

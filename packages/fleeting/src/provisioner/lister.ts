@@ -17,8 +17,10 @@ export interface ListerSurroundings {
   failed(error: GroupError): void
 }
 
-/** A `list` that an event asks for keeps this distance from the one before, so that a burst of events costs few calls. */
-const eventGapMs = 250
+/** After an event `list` is read this long after the one before, then after twice as long, and so on up to the period for what is expected: quick clouds are noticed quickly. */
+const quickMs = 250
+/** In a large fleet something happens all the time: such a series begins at most this often. */
+const seriesGapMs = 10_000
 const triesAtStart = 5
 
 /** Reads the group: one `list` at a time, more often the more is expected, with back-off while it fails. */
@@ -28,8 +30,11 @@ export class Lister {
   #listing = false
   #last: ListMark = { number: 0, beganAt: -Infinity }
   #lastGood: ListMark = this.#last
-  /** When an event wants a `list` at the latest. */
+  /** When a `list` is wanted at the latest. */
   #wantedAt = Infinity
+  /** From the last `list` to the next of a quick series. */
+  #quickMs = Infinity
+  #seriesAt = -Infinity
   #failure: { readonly failures: number; readonly until: number; readonly error: GroupError } | undefined
 
   constructor(context: ProvisionerContext, around: ListerSurroundings) {
@@ -56,7 +61,12 @@ export class Lister {
 
   /** Something happened: read the group soon. */
   soon(): void {
-    this.#want(Math.max(this.#context.clock.now(), this.#last.beganAt + eventGapMs))
+    const now = this.#context.clock.now()
+    const { updateIntervalWhenExpectingMs } = this.#context.settings
+    const isQuick = now - this.#seriesAt >= seriesGapMs
+    if (isQuick) this.#seriesAt = now
+    this.#quickMs = Math.min(this.#quickMs, updateIntervalWhenExpectingMs, isQuick ? quickMs : Infinity)
+    this.#context.wake()
   }
 
   /** What `list` says needs to be confirmed: read it again at once. */
@@ -75,7 +85,10 @@ export class Lister {
 
   nextAt(): number {
     if (this.#listing) return Infinity
-    const at = this.#failure === undefined ? Math.min(this.#wantedAt, this.#last.beganAt + this.#around.intervalMs()) : this.#failure.until
+    const at =
+      this.#failure === undefined
+        ? Math.min(this.#wantedAt, this.#last.beganAt + Math.min(this.#around.intervalMs(), this.#quickMs))
+        : this.#failure.until
     return Math.max(at, this.#context.caller.hold?.until ?? 0)
   }
 
@@ -103,6 +116,7 @@ export class Lister {
     const mark = this.next
     this.#last = mark
     this.#wantedAt = Infinity
+    this.#quickMs = this.#quickMs * 2 < this.#context.settings.updateIntervalWhenExpectingMs ? this.#quickMs * 2 : Infinity
     observer.internalOperation?.('reconcile')
     try {
       const rows = parseList(await caller.call('list', (limit) => group.list(limit), signal))

@@ -4,7 +4,7 @@ import { GroupError } from '../errors.ts'
 export interface ProvisionerSettings {
   /** Period of `list` when nothing is expected. Default 60,000. */
   readonly updateIntervalMs: number
-  /** Period of `list` while a launch, a removal or a change of state is expected. Default 2,000. */
+  /** Period of `list` while a launch, a removal or a change of state is expected; right after one was accepted it is read a few times more often. Default 2,000. */
   readonly updateIntervalWhenExpectingMs: number
   /** Period of `list` while an instance is in use, so that its loss is noticed within seconds. Default 5,000. */
   readonly updateIntervalWhenInUseMs: number
