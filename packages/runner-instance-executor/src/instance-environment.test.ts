@@ -127,6 +127,30 @@ describe('a script', () => {
   })
 })
 
+describe('a connection that ended before a script was accepted', () => {
+  test('is replaced', async () => {
+    connection.drop()
+    const fresh = new ScriptedConnection()
+    acquisition.connect = async () => fresh
+    const result = await run()
+    fresh.commands[0]!.print('end.')
+    fresh.commands[0]!.exit({ code: 0 })
+    await clock.advance(0)
+    expect(result).toMatchObject({ end: { exitCode: 0 }, output: 'end.' })
+    expect([acquisition.dirty, clock.pendingTimers]).toEqual([false, 0])
+  })
+
+  test('and cannot be replaced is a loss', async () => {
+    connection.drop()
+    acquisition.connect = (signal) => new Promise((_, reject) => signal!.addEventListener('abort', () => reject(signal!.reason)))
+    const result = await run()
+    await clock.advance(29_999)
+    expect(result.error).toBeUndefined()
+    await clock.advance(1)
+    expect(result.error).toMatchObject({ name: 'EnvironmentError', code: 'lost', cause: connection.ended })
+  })
+})
+
 describe('a machine that is lost under a script', () => {
   test('because the connection ended: never an exit code, and nobody else gets it', async () => {
     const result = await run()

@@ -1,4 +1,12 @@
-import { type Clock, type Connection, ConnectionError, deadline, isConnectionError, type Logger } from '@runner-core/fleeting'
+import {
+  type Clock,
+  type Connection,
+  ConnectionError,
+  deadline,
+  type ExitStatus,
+  isConnectionError,
+  type Logger,
+} from '@runner-core/fleeting'
 import {
   EnvironmentError,
   type JobEnvironment,
@@ -11,7 +19,7 @@ import {
   shellCommand,
 } from '@runner-core/job'
 import type { Acquisition } from '@runner-core/taskscaler'
-import { runCommand } from './run-command.ts'
+import { type CommandRun, runCommand } from './run-command.ts'
 
 export interface InstanceEnvironmentOptions {
   readonly acquisition: Acquisition
@@ -25,6 +33,9 @@ export interface InstanceEnvironmentOptions {
   readonly clock: Clock
   readonly logger: Logger
 }
+
+/** How long it may take to replace a connection that ended between two commands. */
+const reconnectMs = 30_000
 
 /** How much longer than the machine's own limits an answer to the kill script may take. */
 const killAnswerMs = 15_000
@@ -42,11 +53,13 @@ export class InstanceEnvironment implements JobEnvironment {
   readonly buildsDir: string
   readonly concurrentId: number
   readonly #options: InstanceEnvironmentOptions
+  #connection: Connection
   #running = 0
 
   constructor(options: InstanceEnvironmentOptions) {
     const { acquisition } = options
     this.#options = options
+    this.#connection = options.connection
     this.shell = options.shell
     this.description = `instance ${acquisition.instanceId}, slot ${acquisition.slot}`
     this.jobMarker = options.jobMarker
@@ -60,7 +73,7 @@ export class InstanceEnvironment implements JobEnvironment {
   }
 
   async run({ script, stdout, stderr, isComplete, signal }: ScriptRun): Promise<ScriptEnd> {
-    const { acquisition, connection, clock } = this.#options
+    const { acquisition } = this.#options
     signal.throwIfAborted()
     const given = new AbortController()
     let hasStarted = false
@@ -81,7 +94,7 @@ export class InstanceEnvironment implements JobEnvironment {
       const onStarted = (): void => {
         hasStarted = true
       }
-      const status = await runCommand(connection, { command, script, stdout, stderr, isComplete, onStarted, clock, signal: given.signal })
+      const status = await this.#run({ command, script, stdout, stderr, isComplete, onStarted, signal: given.signal })
       if (!signal.aborted) return 'code' in status ? { exitCode: status.code } : status
     } catch (error) {
       if (!signal.aborted) throw this.#failure(error)
@@ -96,20 +109,19 @@ export class InstanceEnvironment implements JobEnvironment {
   }
 
   async killAll(): Promise<void> {
-    const { acquisition, connection, killGraceMs, clock } = this.#options
+    const { acquisition, killGraceMs, clock } = this.#options
     let answer = ''
     const limitMs = killGraceMs + killLimitMs + killAnswerMs
     const timedOut = (): Error => new ConnectionError('unreachable', `no answer to the kill script within ${limitMs} ms`)
     try {
       using limit = deadline(clock, limitMs, timedOut, acquisition.signal)
-      await runCommand(connection, {
+      await this.#run({
         command: 'exec sh',
         script: Buffer.from(killScript({ jobMarker: this.jobMarker, graceMs: killGraceMs })),
         stdout: (chunk) => {
           answer += chunk.toString()
         },
         isComplete: () => answer.endsWith('\n'),
-        clock,
         signal: limit.signal,
       })
     } catch (error) {
@@ -133,11 +145,30 @@ export class InstanceEnvironment implements JobEnvironment {
     }
   }
 
+  /** A script only comes after its command was accepted: until then nothing has run, and a connection that turns out to be dead is no reason to fail. */
+  async #run(run: Omit<CommandRun, 'clock'>): Promise<ExitStatus> {
+    const { acquisition, clock } = this.#options
+    let hasStarted = false
+    const onStarted = (): void => {
+      hasStarted = true
+      run.onStarted?.()
+    }
+    const tryOnce = (): Promise<ExitStatus> => runCommand(this.#connection, { ...run, onStarted, clock })
+    try {
+      return await tryOnce()
+    } catch (error) {
+      if (hasStarted || run.signal.aborted || this.#connection.ended === undefined) throw error
+      using limit = deadline(clock, reconnectMs, () => error as Error, run.signal)
+      this.#connection = await acquisition.connect(limit.signal)
+    }
+    return await tryOnce()
+  }
+
   #failure(error: unknown): EnvironmentError {
-    const { acquisition, connection } = this.#options
+    const { acquisition } = this.#options
     const message = error instanceof Error ? error.message : String(error)
     const isLost =
-      acquisition.signal.aborted || connection.ended !== undefined || (isConnectionError(error) && error.code === 'connection_lost')
+      acquisition.signal.aborted || this.#connection.ended !== undefined || (isConnectionError(error) && error.code === 'connection_lost')
     if (!isLost) return new EnvironmentError('failed', `${this.description}: ${message}`, { cause: error })
     acquisition.dirty = true
     return new EnvironmentError('lost', `${this.description} was lost: ${message}`, { cause: error })

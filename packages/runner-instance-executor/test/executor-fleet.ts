@@ -1,0 +1,155 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
+import {
+  type ConnectorConfig,
+  type CreateInstanceGroup,
+  createSshConnector,
+  Provisioner,
+  silentLogger,
+  systemClock,
+} from '@runner-core/fleeting'
+import { type JobEnvironment, type JobOutcome, type JobPayload, runJob } from '@runner-core/job'
+import { NoCapacityError, type Reservation, Taskscaler } from '@runner-core/taskscaler'
+import { dialTcp } from '../../fleeting/src/ssh/dial-tcp.ts'
+import { runner } from '../../job/test/job-fixture.ts'
+import { ConcurrentIds, InstanceExecutor } from '../src/index.ts'
+
+export interface FleetOptions {
+  readonly createInstanceGroup: CreateInstanceGroup
+  readonly pluginConfig: (directory: string) => object
+  readonly connector?: ConnectorConfig
+  readonly maxInstances?: number
+  readonly capacityPerInstance?: number
+}
+
+export interface JobResult {
+  readonly outcome: JobOutcome
+  /** The whole trace, colours taken out. */
+  readonly trace: string
+  /** Absent when the job got no place. */
+  readonly environment?: JobEnvironment
+}
+
+export interface JobHooks {
+  /** Sees the trace so far with each piece. */
+  readonly onOutput?: (trace: string) => void
+  readonly abort?: AbortSignal
+  readonly onPlace?: (environment: JobEnvironment) => void
+  readonly onRelease?: (environment: JobEnvironment) => void
+}
+
+/** An executor over a real scaler, a real provisioner and real SSH connections, whose sockets a test can cut. */
+export class ExecutorFleet implements AsyncDisposable {
+  /** Open sockets to machines. */
+  readonly sockets = new Set<Duplex>()
+  /** Ports that cannot be dialled. */
+  readonly deadPorts = new Set<number>()
+  dials = 0
+  readonly #directory = mkdtempSync(join(tmpdir(), 'runner-core-executor-'))
+  /** Set by {@link start}. */
+  scaler!: Taskscaler
+  #executor!: InstanceExecutor
+
+  static async start(options: FleetOptions): Promise<ExecutorFleet> {
+    const fleet = new ExecutorFleet()
+    const { connector = {}, maxInstances = 2, capacityPerInstance = 1 } = options
+    const shared = { clock: systemClock, random: Math.random, logger: silentLogger }
+    const group = options.createInstanceGroup(options.pluginConfig(fleet.#directory), { ...shared, fleet: 'test', connector })
+    const provisioner = await Provisioner.start(
+      {
+        ...shared,
+        group,
+        connector: createSshConnector({
+          ...shared,
+          connector: { ...connector, timeoutMs: 500 },
+          dialTcp: (...call) => fleet.#dial(...call),
+        }),
+        maxInstances,
+        settings: { updateIntervalWhenExpectingMs: 100 },
+      },
+      new AbortController().signal,
+    )
+    const policy = { periods: ['* * * * *'], idleCount: 0, idleTimeMs: 60_000, scaleFactor: 0, scaleFactorLimit: 0 }
+    fleet.scaler = await Taskscaler.start({ ...shared, provisioner, capacityPerInstance, policies: [policy] })
+    fleet.#executor = new InstanceExecutor({
+      scaler: fleet.scaler,
+      shell: 'bash',
+      buildsDir: join(fleet.#directory, 'builds'),
+      concurrentIds: new ConcurrentIds(),
+      killGraceMs: 300,
+    })
+    return fleet
+  }
+
+  /** Runs one job, however long it has to wait for capacity. */
+  async run(job: JobPayload, { onOutput, abort = new AbortController().signal, onPlace, onRelease }: JobHooks = {}): Promise<JobResult> {
+    const chunks: Buffer[] = []
+    const text = (): string =>
+      Buffer.concat(chunks)
+        .toString()
+        .replaceAll(/\x1b\[[0-9;]*[mK]/g, '')
+    const reservation = await this.#reserve()
+    let environment: JobEnvironment | undefined
+    let release = async (): Promise<void> => {}
+    const outcome = await runJob({
+      payload: job,
+      prepare: async (report, signal) => {
+        const place = await this.#executor.prepare(reservation, { report, signal })
+        environment = place.environment
+        release = () => place.release()
+        onPlace?.(environment)
+        return environment
+      },
+      trace: {
+        write: (chunk) => {
+          chunks.push(Buffer.from(chunk))
+          onOutput?.(text())
+        },
+      },
+      clock: systemClock,
+      canceling: new AbortController().signal,
+      abort,
+      runner,
+    })
+    if (environment !== undefined) onRelease?.(environment)
+    await release()
+    return { outcome, trace: text(), ...(environment !== undefined && { environment }) }
+  }
+
+  /** A network that goes away for a moment. */
+  cut(): void {
+    for (const socket of this.sockets) socket.destroy()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.scaler.shutdown({ removeInstances: true, timeoutMs: 10_000 })
+    rmSync(this.#directory, { recursive: true, force: true })
+  }
+
+  async #reserve(): Promise<Reservation> {
+    for (;;) {
+      try {
+        return this.scaler.reserve()
+      } catch (error) {
+        if (!(error instanceof NoCapacityError)) throw error
+        await new Promise<void>((resolve) => {
+          const stop = this.scaler.onChange(() => {
+            stop()
+            resolve()
+          })
+        })
+      }
+    }
+  }
+
+  async #dial(...[address, signal]: Parameters<typeof dialTcp>): Promise<Duplex> {
+    this.dials++
+    if (this.deadPorts.has(address.port)) throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
+    const socket = await dialTcp(address, signal)
+    this.sockets.add(socket)
+    socket.once('close', () => this.sockets.delete(socket))
+    return socket
+  }
+}

@@ -1,0 +1,164 @@
+import { createInstanceGroup as createLocalGroup } from '@runner-core/fleeting-plugin-local'
+import { createInstanceGroup as createStaticGroup } from '@runner-core/fleeting-plugin-static'
+import { JobError } from '@runner-core/job'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { type Sshd, sshdMissing, startSshd } from '../../fleeting/test/openssh-server.ts'
+import { payload } from '../../job/test/job-fixture.ts'
+import { processesWith, uniqueSleep } from '../../job/test/running-processes.ts'
+import { ExecutorFleet, type FleetOptions } from './executor-fleet.ts'
+
+const missing = sshdMissing()
+if (missing !== undefined) console.warn(`SKIPPED: the instance executor against OpenSSH: ${missing}`)
+
+let sshd: Sshd | undefined
+beforeAll(async () => {
+  if (missing === undefined) sshd = await startSshd()
+})
+afterAll(() => sshd?.stop())
+
+const local = (): FleetOptions => ({
+  createInstanceGroup: createLocalGroup,
+  pluginConfig: (directory) => ({ root_dir: directory, shell: '/bin/bash' }),
+})
+/** Two hosts that are the same server. */
+const openssh = (): FleetOptions => {
+  const host = { internal_addr: `127.0.0.1:${sshd!.port}`, host_key: sshd!.hostKey }
+  return {
+    createInstanceGroup: createStaticGroup,
+    pluginConfig: () => ({ instances: { a: host, b: host } }),
+    connector: { username: sshd!.username, privateKey: sshd!.privateKey },
+  }
+}
+
+let fleet: ExecutorFleet
+let sleeps: string[]
+beforeEach(() => {
+  sleeps = []
+})
+afterEach(async () => {
+  await fleet[Symbol.asyncDispose]()
+  for (const pid of sleeps.flatMap(processesWith)) process.kill(pid, 'SIGKILL')
+})
+
+/** A command that can be found again. */
+function sleep(): string {
+  const id = uniqueSleep()
+  sleeps.push(id)
+  return `sleep ${id}`
+}
+
+const machines = [
+  { name: 'the plugin local', optionsOf: local },
+  ...(missing === undefined ? [{ name: 'OpenSSH', optionsOf: openssh }] : []),
+]
+
+describe.each(machines)('on machines of $name', ({ optionsOf }) => {
+  const start = async (options: Partial<FleetOptions> = {}): Promise<void> => {
+    fleet = await ExecutorFleet.start({ ...optionsOf(), ...options })
+  }
+
+  test('a job runs, and the next one finds its slot, its directory and its connection', async () => {
+    await start({ maxInstances: 1 })
+    const first = await fleet.run(payload({ script: ['echo out; echo err >&2', 'echo once >left'] }))
+    expect(first.outcome).toEqual({ state: 'success' })
+    expect(first.trace).toContain('\nout\nerr\n')
+    const second = await fleet.run(payload({ script: ['cat left', 'exit 5'] }))
+    expect(second.outcome).toMatchObject({ state: 'failed', reason: 'script_failure', exitCode: 5 })
+    expect(second.trace).toContain('\nonce\n')
+    expect(second.environment!.description).toBe(first.environment!.description)
+    expect(fleet.dials).toBe(1)
+  })
+
+  test('what is left holding the output holds no job up, cuts nothing off, and is ended', async () => {
+    await start()
+    const [detached, plain] = [sleep(), sleep()]
+    const script = [`setsid ${detached} & ${plain} &`, 'head -c 3000000 /dev/zero | tr "\\0" x; echo end']
+    const { outcome, trace } = await fleet.run(payload({ script }))
+    expect(outcome).toEqual({ state: 'success' })
+    expect(/x+/.exec(trace.slice(trace.indexOf('xxxx')))![0]).toHaveLength(3_000_000)
+    expect(trace).toContain('xend\n')
+    expect(sleeps.flatMap(processesWith)).toEqual([])
+    // Was proven clean: the next job may have the machine.
+    expect((await fleet.run(payload())).environment!.description).toMatch(/slot 0$/)
+    expect(fleet.dials).toBe(1)
+  })
+
+  test('a connection that is cut under a script: a system failure at once, never an exit code; another machine serves the next job', async () => {
+    await start()
+    const script = [`echo going on; ${sleep()}`]
+    const lost = await fleet.run(payload({ script, afterScript: ['echo after'] }), {
+      onOutput: (trace) => trace.includes('\ngoing on\n') && fleet.cut(),
+    })
+    expect(lost.outcome).toMatchObject({ state: 'failed', reason: 'runner_system_failure', code: 'environment_lost' })
+    expect(lost.outcome).not.toHaveProperty('exitCode')
+    expect(lost.trace).toMatch(/ERROR: Job failed \(system failure\): instance \S+, slot 0 was lost: SSH connection lost: .+\n$/)
+    expect(lost.trace).not.toContain('\nafter\n')
+    const next = await fleet.run(payload())
+    expect(next.outcome).toEqual({ state: 'success' })
+    expect(next.environment!.description).not.toBe(lost.environment!.description)
+  })
+
+  test('a kept connection that just died does not fail the job that finds it', async () => {
+    await start({ maxInstances: 1 })
+    await fleet.run(payload())
+    fleet.cut()
+    expect((await fleet.run(payload())).outcome).toEqual({ state: 'success' })
+    expect(fleet.dials).toBe(2)
+  })
+
+  test('a job that is stopped leaves no process, however it hid it, and its machine serves the next one', async () => {
+    await start({ maxInstances: 1 })
+    const stop = new AbortController()
+    const script = [`setsid ${sleep()} & (setsid sh -c '${sleep()} & wait' &) ; nohup ${sleep()} & trap '' TERM`, `echo hidden; ${sleep()}`]
+    const stopped = await fleet.run(payload({ script }), {
+      abort: stop.signal,
+      onOutput: (trace) => trace.includes('\nhidden\n') && stop.abort(new JobError('canceled', 'job_canceled', 'canceled')),
+    })
+    expect(stopped.outcome).toMatchObject({ state: 'failed', reason: 'job_canceled', code: 'canceled' })
+    expect(sleeps).toHaveLength(4)
+    expect(sleeps.flatMap(processesWith)).toEqual([])
+    const next = await fleet.run(payload())
+    expect(next.outcome).toEqual({ state: 'success' })
+    expect(next.environment!.description).toBe(stopped.environment!.description)
+    expect(fleet.dials).toBe(1)
+  })
+
+  test('20 jobs at once over 2 slots: each in a directory that no other one uses at the time', async () => {
+    await start({ maxInstances: 1, capacityPerInstance: 2 })
+    const running = new Set<number>()
+    const seen = new Set<number>()
+    // Fails when another job is in the directory.
+    const script = ['mkdir "$CI_PROJECT_DIR/lock"', 'sleep 0.05', 'rmdir "$CI_PROJECT_DIR/lock"']
+    const jobs = Array.from({ length: 20 }, () =>
+      fleet.run(payload({ script }), {
+        onPlace: ({ concurrentId }) => {
+          expect(running).not.toContain(concurrentId)
+          running.add(concurrentId)
+          seen.add(concurrentId)
+        },
+        onRelease: ({ concurrentId }) => void running.delete(concurrentId),
+      }),
+    )
+    const results = await Promise.all(jobs)
+    expect(results.map(({ outcome }) => outcome)).toEqual(Array.from({ length: 20 }, () => ({ state: 'success' })))
+    expect([...seen].toSorted((a, b) => a - b)).toEqual([0, 1])
+    expect(fleet.scaler.status().tasks).toMatchObject({ acquired: 0 })
+  })
+})
+
+test('a machine that cannot be dialled any more: the job takes another one, and says so', async () => {
+  fleet = await ExecutorFleet.start(local())
+  const ports = new Set<number>()
+  const first = await fleet.run(payload(), {
+    onPlace: () => {
+      for (const socket of fleet.sockets) ports.add((socket as unknown as { readonly remotePort: number }).remotePort)
+    },
+  })
+  for (const port of ports) fleet.deadPorts.add(port)
+  fleet.cut()
+  await expect.poll(() => fleet.sockets.size).toBe(0)
+  const second = await fleet.run(payload({ script: ['echo ran'] }))
+  expect(second.outcome).toEqual({ state: 'success' })
+  expect(second.environment!.description).not.toBe(first.environment!.description)
+  expect(second.trace).toMatch(/\nInstance \S+ cannot be used: .+\. Taking another one\.\n/)
+})
