@@ -23,7 +23,7 @@ export interface Execution {
   readonly exited: Promise<ExitStatus>
   /** Settles when the command has ended and all its output was handed to the sinks. */
   readonly closed: Promise<ExitStatus>
-  /** Asks the machine to send a signal, such as `"TERM"`, to the command. Best effort: old servers ignore it. */
+  /** Asks the machine to send a signal, such as `"TERM"`, to the command. Best effort: old servers ignore it, and OpenSSH may where root logs in. */
   kill(signalName: string): void
   /** Closes the channel; the connection stays. What has not settled rejects with an `AbortError`; what the command started may live on. */
   close(): void

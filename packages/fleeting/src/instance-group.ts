@@ -127,7 +127,7 @@ export interface ConnectorConfig {
   readonly agentSocket?: string
   readonly useStaticCredentials?: boolean
   readonly useExternalAddress?: boolean
-  /** Period of SSH keep-alive, milliseconds. Default 30,000. */
+  /** Period of SSH keep-alive, milliseconds; three without an answer end the connection. Default 30,000; 0: none. */
   readonly keepaliveMs?: number
   /** Budget of one dial with all its retries, milliseconds. Default 600,000. */
   readonly timeoutMs?: number

@@ -1,5 +1,6 @@
+import { execFileSync, spawn } from 'node:child_process'
 import { createHash, createPrivateKey, randomBytes } from 'node:crypto'
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -62,6 +63,17 @@ describe.skipIf(missing !== undefined)('against OpenSSH', () => {
       const pkcs8 = createPrivateKey(pkcs1).export({ type: 'pkcs8', format: 'pem' }).toString()
       const connection = await connectTo(infoOf(sshd, { privateKey: pkcs8 }))
       expect((await run(connection, 'echo in')).stdout).toBe('in\n')
+    })
+
+    test('a key that an agent holds', async ({ skip }) => {
+      const agent = await startAgent(sshd.privateKey)
+      if (agent === undefined) return skip('ssh-agent and ssh-add are not installed')
+      try {
+        const { privateKey: _, ...info } = infoOf(sshd, { agentSocket: agent.socket })
+        expect((await run(await connectTo(info), 'echo in')).stdout).toBe('in\n')
+      } finally {
+        agent.stop()
+      }
     })
 
     test('a key that is not let in ends it at once', async () => {
@@ -308,4 +320,21 @@ async function started(
   const execution = await connection.exec(command, { ...options, stdout: () => up.open() })
   await up.opened
   return { execution }
+}
+
+async function startAgent(privateKey: string): Promise<{ readonly socket: string; stop(): void } | undefined> {
+  const [agentPath, addPath] = ['/usr/bin/ssh-agent', '/usr/bin/ssh-add']
+  if (!existsSync(agentPath) || !existsSync(addPath)) return undefined
+  const directory = mkdtempSync(join(tmpdir(), 'agent-'))
+  const socket = join(directory, 'agent')
+  const agent = spawn(agentPath, ['-D', '-a', socket], { stdio: 'ignore' })
+  await expect.poll(() => existsSync(socket), { interval: 5 }).toBe(true)
+  execFileSync(addPath, ['-q', '-'], { input: privateKey, env: { SSH_AUTH_SOCK: socket }, stdio: ['pipe', 'ignore', 'ignore'] })
+  return {
+    socket,
+    stop() {
+      agent.kill()
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
 }

@@ -175,6 +175,24 @@ describe('ending a command from this side', () => {
 })
 
 describe('back-pressure', () => {
+  test.each(['ends', 'is closed'])('an input that the command does not read is let go when it %s', async (how) => {
+    const { connection, channels } = await bench()
+    let released = false
+    async function* source(): AsyncGenerator<Buffer> {
+      try {
+        for (;;) yield Buffer.alloc(1_000_000)
+      } finally {
+        released = true
+      }
+    }
+    const execution = await connection.exec('anything', { stdin: source() })
+    await quiet()
+    expect(released).toBe(false)
+    if (how === 'ends') finish(channels[0]!, 0)
+    else execution.close()
+    await eventually(() => released)
+  })
+
   test('a command given up while its sink waits gives nothing more, and frees its channel', async () => {
     const { connection, server } = await bench({
       exec: (_command, channel) => {

@@ -15,6 +15,7 @@ export class SshExecution implements Execution {
   readonly #settleClosed: Settle
   #status: ExitStatus | undefined
   #over = false
+  #stopWaiting: () => void = () => {}
 
   constructor(client: Client, channel: ClientChannel, options: ExecOptions) {
     this.#client = client
@@ -81,6 +82,7 @@ export class SshExecution implements Execution {
 
   #end(): void {
     this.#over = true
+    this.#stopWaiting()
     this.#signal?.removeEventListener('abort', this.#onAbort)
   }
 
@@ -117,8 +119,9 @@ export class SshExecution implements Execution {
   async #feed(chunks: AsyncIterable<Buffer>): Promise<void> {
     try {
       for await (const chunk of chunks) {
-        if (!this.#channel.write(chunk)) await this.#drained()
+        // Leaving the loop ends the source.
         if (this.#over) return
+        if (!this.#channel.write(chunk)) await this.#drained()
       }
       this.#channel.end()
     } catch (error) {
@@ -126,13 +129,11 @@ export class SshExecution implements Execution {
     }
   }
 
+  /** Resolves when the machine takes more, or never will. */
   #drained(): Promise<void> {
     return new Promise((resolve) => {
-      const done = (): void => {
-        this.#channel.removeListener('drain', done).removeListener('close', done)
-        resolve()
-      }
-      this.#channel.once('drain', done).once('close', done)
+      this.#stopWaiting = resolve
+      this.#channel.once('drain', resolve)
     })
   }
 }
