@@ -21,10 +21,10 @@ export interface Command {
 }
 
 /**
- * Runs `text` with the shell, or the shell itself when there is none, in a session of its own, as sshd does. Its end is told at once; the channel is closed
- * when all its output was sent, which something that it left behind may delay.
+ * Runs `text` with the shell in a session of its own, as sshd does. Its end is told at once; the channel is closed when all its output was sent, which
+ * something that it left behind may delay.
  */
-export function runCommand(channel: ServerChannel, text: string | undefined, options: CommandOptions): Command {
+export function runCommand(channel: ServerChannel, text: string, options: CommandOptions): Command {
   // A client that closes its end while we write is no reason to fall.
   channel.on('error', () => {})
   channel.stderr.on('error', () => {})
@@ -38,8 +38,8 @@ export function runCommand(channel: ServerChannel, text: string | undefined, opt
   }
 }
 
-function start(text: string | undefined, { shell, home, environment }: CommandOptions): ChildProcessWithoutNullStreams {
-  const child = spawn(shell, text === undefined ? [] : ['-c', text], { cwd: home, env: environment, detached: true, stdio: 'pipe' })
+function start(text: string, { shell, home, environment }: CommandOptions): ChildProcessWithoutNullStreams {
+  const child = spawn(shell, ['-c', text], { cwd: home, env: environment, detached: true, stdio: 'pipe' })
   if (child.stdin !== undefined) return child
   child.once('error', () => {})
   throw new Error('out of file descriptors')

@@ -60,8 +60,5 @@ function serveSession(session: Session, options: CommandOptions, open: Set<() =>
   session.on('exec', (accept, _reject, { command: text }) => {
     command = runCommand(accept(), text, options)
   })
-  session.on('shell', (accept) => {
-    command = runCommand(accept(), undefined, options)
-  })
   session.on('signal', (_accept, _reject, { name }) => command?.signal(name))
 }
