@@ -18,11 +18,18 @@ test('without a job, requests begin one check interval apart, and fewer are in f
   expect(nextPace(firstPace, { result: 'none' }, { startedAt: 1_000, now: 51_000 }, rules).nextAt).toBeLessThan(51_000)
 })
 
-test('after news the next request goes at once, so that the server can park it; but a server that always has news is not flooded', () => {
-  const news = (pace: PollPace): PollPace => nextPace(pace, { result: 'none', hasNews: true }, at, rules)
-  const first = news(firstPace)
-  const second = news(first)
-  expect([first.nextAt, second.nextAt, news(second).nextAt]).toEqual([1_200, 4_000, 1_200])
+test('where it is worth it the next request goes at once; but a server that always says so and never parks is not flooded', () => {
+  const again = (pace: PollPace, tookMs: number): PollPace =>
+    nextPace(pace, { result: 'none', askAgain: true }, { startedAt: 1_000, now: 1_000 + tookMs }, rules)
+  const waits = (count: number, tookMs: number): readonly number[] => {
+    let pace = firstPace
+    return Array.from({ length: count }, () => {
+      pace = again(pace, tookMs)
+      return pace.nextAt - 1_000 - tookMs
+    })
+  }
+  expect(waits(12, 5)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2_995, 0])
+  expect(new Set(waits(100, 50_000))).toEqual(new Set([0]))
 })
 
 test('after a conflict the next request goes soon', () => {

@@ -6,8 +6,8 @@ export type PollResult = 'job' | 'none' | 'conflict' | 'refused' | 'failed'
 
 export interface PollAnswer {
   readonly result: PollResult
-  /** With `none`: the queue is not what it was at the last answer, so the server would park the next request. Default false. */
-  readonly hasNews?: boolean
+  /** With `none`: another request at once is no waste. Default false. */
+  readonly askAgain?: boolean
 }
 
 /** When, and how many at once, a runner asks for jobs. Times are `Clock.now()` milliseconds. */
@@ -16,8 +16,8 @@ export interface PollPace {
   readonly limit: number
   /** Nothing is asked before. */
   readonly nextAt: number
-  /** The request to come follows news at once; further news do not hasten the one after it. */
-  readonly followsNews: boolean
+  /** Requests in a row that followed an empty answer at once, since none of them was parked. */
+  readonly followUps: number
   /** Answers in a row that were no use. */
   readonly failures: number
   /** Refusals in a row. */
@@ -26,7 +26,7 @@ export interface PollPace {
   readonly paused: boolean
 }
 
-export const firstPace: PollPace = { limit: 1, nextAt: 0, followsNews: false, failures: 0, refusals: 0, paused: false }
+export const firstPace: PollPace = { limit: 1, nextAt: 0, followUps: 0, failures: 0, refusals: 0, paused: false }
 
 export interface PaceRules {
   readonly checkIntervalMs: number
@@ -37,17 +37,21 @@ export interface PaceRules {
 
 /** The longest wait after failures, unless the check interval is longer. */
 const longestWaitMs = 60_000
+/** An answer that took longer was waited for by the server, not only given. */
+const parkedMs = 1_000
+/** So many follow-ups are no more than a queue in motion; a server that goes on so neither parks nor has a job for us. */
+const mostFollowUps = 10
 /** After a conflict there may well be other jobs, but a server that only answers so must not be flooded. */
 const conflictWaitMs = 100
 
 /**
  * The pace after one more answer. Jobs speed up: the next request follows at once, and one more may be in flight. Nothing to do slows down: half as many, and one
- * check interval between the begins of requests, so a server that parks the request itself is asked again at once; so is, once, a server that has news. Failures back off, doubling, to a minute.
+ * check interval between the begins of requests; but where the server parks requests, or its queue has changed, the next one follows at once too. Failures back off, doubling, to a minute.
  * Refused `unhealthyRequestsLimit` times in a row, a runner pauses.
  */
 export function nextPace(
   pace: PollPace,
-  { result, hasNews = false }: PollAnswer,
+  { result, askAgain = false }: PollAnswer,
   { startedAt, now }: { readonly startedAt: number; readonly now: number },
   rules: PaceRules,
 ): PollPace {
@@ -56,12 +60,13 @@ export function nextPace(
     case 'job':
       return { ...firstPace, limit: Math.min(rules.requestConcurrency, pace.limit + 1), nextAt: now }
     case 'none': {
-      const followsNews = hasNews && !pace.followsNews
+      const followUps = now - startedAt < parkedMs ? pace.followUps + 1 : 0
+      const atOnce = askAgain && followUps <= mostFollowUps
       return {
         ...firstPace,
         limit: Math.max(1, Math.floor(pace.limit / 2)),
-        nextAt: followsNews ? now : startedAt + checkIntervalMs,
-        followsNews,
+        nextAt: atOnce ? now : startedAt + checkIntervalMs,
+        followUps: atOnce ? followUps : 0,
       }
     }
     case 'conflict':

@@ -118,14 +118,24 @@ describe('answers to a request for a job', () => {
     expect(await clientFor(server.url).requestJob()).toMatchObject({ result: 'job', job: { id: 7, token: 'job-token' } })
   })
 
-  it('none tells whether the queue changed since the last answer', async () => {
+  it('none tells whether it is worth asking again at once: the queue changed, or the server parks', async () => {
     const client = clientFor(server.url)
-    const none = (lastUpdate: string): object => ({ status: 204, headers: { 'x-gitlab-last-update': lastUpdate } })
-    server.answer('request', none('one'), none('one'), none('two'), none('three'))
-    expect(await client.requestJob()).toEqual({ result: 'none', hasNews: true })
-    expect(await client.requestJob()).toEqual({ result: 'none', hasNews: false })
-    expect(await client.requestJob()).toEqual({ result: 'none', hasNews: true })
-    expect(await client.requestJob({ mayPark: false })).toEqual({ result: 'none', hasNews: false })
+    const none = (headers: Readonly<Record<string, string>>): object => ({ status: 204, headers })
+    const lastUpdate = (value: string): object => none({ 'x-gitlab-last-update': value })
+    const asked = async (answer: object, mayPark = true): Promise<unknown> => {
+      server.answer('request', answer)
+      const { result, ...rest } = await client.requestJob({ mayPark })
+      expect(result).toBe('none')
+      return (rest as { readonly askAgain: boolean }).askAgain
+    }
+    expect(await asked(none({}))).toBe(false)
+    expect(await asked(lastUpdate('one'))).toBe(true)
+    expect(await asked(lastUpdate('one'))).toBe(false)
+    expect(await asked(lastUpdate('two'))).toBe(true)
+    expect(await asked(none({}))).toBe(true) // parked, and let go without asking Rails
+    expect(await asked(lastUpdate('two'))).toBe(false)
+    expect(await asked({ status: 204, headers: { 'x-gitlab-last-update': 'two', 'gitlab-ci-builds-polling': 'yes' } })).toBe(true)
+    expect(await asked(lastUpdate('three'), false)).toBe(false)
   })
 
   it('last_update is echoed from any of them, but not when the answer must come at once', async () => {

@@ -29,8 +29,8 @@ export interface JobApiClientOptions extends ConnectionOptions {
 /** How a request for a job was answered: `refused` means the runner's token; `failed` everything that is no fault of the token. */
 export type JobRequestAnswer =
   | { readonly result: 'job'; readonly job: JobPayload }
-  /** `hasNews`: the server's queue is not what it was at the last answer. Asked again now, the server can park the request. */
-  | { readonly result: 'none'; readonly hasNews: boolean }
+  /** `askAgain`: another request at once is no waste, since the server parks requests, or its queue is not what it was. */
+  | { readonly result: 'none'; readonly askAgain: boolean }
   | { readonly result: 'conflict' }
   | { readonly result: 'refused' | 'failed'; readonly error: JobApiError }
 
@@ -102,7 +102,7 @@ export class JobApiClient {
       case 201:
         return await this.#readJob(answer)
       case 204:
-        return { result: 'none', hasNews: mayPark && this.#lastUpdate !== sent }
+        return { result: 'none', askAgain: mayPark && (parks(answer) || lastUpdate !== sent) }
       case 409:
         return { result: 'conflict' }
       default: {
@@ -174,6 +174,11 @@ export class JobApiClient {
     if (credentials) await failUnusableJob(this, credentials, problems, this.#logger)
     return { result: 'failed', error }
   }
+}
+
+/** Workhorse says so in every answer. What it answers to a request that it had parked has nothing else: not even a `last_update`, when the queue has changed. */
+function parks({ headers }: HttpAnswer): boolean {
+  return headers['gitlab-ci-builds-polling'] === 'yes'
 }
 
 function parseUrl(text: string): URL {
