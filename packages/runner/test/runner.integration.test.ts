@@ -92,7 +92,7 @@ test('jobs of every kind run to their end; metrics count them; at rest the fleet
   canceled.cancel()
   await Promise.all([...good, bad, canceled].map(({ finished }) => finished))
   expect(new Set(states(good))).toEqual(new Set(['success']))
-  expect(states([bad, canceled])).toEqual(['failed script_failure', 'canceled'])
+  expect([bad.failureReason, bad.exitCode, canceled.state]).toEqual(['script_failure', 3, 'canceled'])
   await until(async () => (await metric('gitlab_runner_jobs')) === 0)
   expect(await metric('gitlab_runner_jobs_total')).toBe(22)
   expect(await metric('gitlab_runner_failed_jobs_total', 'failure_reason="script_failure"')).toBe(1)
