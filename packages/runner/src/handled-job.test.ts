@@ -56,6 +56,8 @@ let phases: JobPhase[]
 let events: string[]
 let prepare: () => Promise<JobEnvironment>
 let jobStatus: string | undefined
+let patchStatus: number
+let endStatus: number
 
 const never = <T>(): Promise<T> => new Promise(() => {})
 const reply = (status: number): JobReply =>
@@ -77,6 +79,8 @@ beforeEach(() => {
   phases = []
   events = []
   jobStatus = undefined
+  patchStatus = 202
+  endStatus = 200
   prepare = async () => environment(() => Promise.reject(new EnvironmentError('lost', 'the machine went')))
 })
 
@@ -92,10 +96,10 @@ function handle(): { readonly job: HandledJob; readonly after: (ms: number) => P
         updates.push(update)
         if (update.state === 'running') return reply(acceptStatus)
         events.push('reported')
-        return reply(200)
+        return reply(endStatus)
       },
       patchTrace: async (_job: unknown, { start, bytes }: { start: number; bytes: Buffer }) => ({
-        ...reply(202),
+        ...reply(patchStatus),
         traceSize: start + bytes.length,
       }),
     },
@@ -217,4 +221,15 @@ test('canceled at once: it ends, and its slot is free', async () => {
   const { after } = handle()
   expect(await after(10_000)).toBe('gone')
   expect(events).toEqual(['disposed', 'free'])
+})
+
+test('canceled while its script runs: the coordinator, which called it off, needs no report', async () => {
+  prepare = async () =>
+    environment(({ signal }) => {
+      patchStatus = 403
+      endStatus = 403
+      return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
+    })
+  const { after } = handle()
+  expect(await after(60_000)).toMatchObject({ outcome: { reason: 'job_canceled' }, isReported: true })
 })

@@ -29,7 +29,7 @@ export interface HandledJobOptions {
   readonly logger: Logger
 }
 
-/** How a job left us: with an outcome that was delivered or not, or `gone` because somebody else has it or nobody wants it. */
+/** How a job left us: with an outcome that the coordinator knows or not, or `gone` because somebody else has it or nobody wants it. */
 export type JobEnd = { readonly outcome: JobOutcome; readonly isReported: boolean } | 'gone'
 
 /** One job from being handed out to its end being reported. */
@@ -86,7 +86,8 @@ export class HandledJob {
       if (answer === 'gone') return 'gone'
       this.#options.onPhase('finished')
       const { delivered } = await this.#reporter.finish(outcome, this.#abandon.signal)
-      return { outcome, isReported: delivered }
+      // Whoever called the job off knows its end.
+      return { outcome, isReported: delivered || this.#reporter.aborted.aborted }
     } finally {
       await this.#giveBack()
       this.#trace.close()
