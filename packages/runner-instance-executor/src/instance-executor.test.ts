@@ -1,8 +1,11 @@
-import { ConnectionError, GroupError } from '@runner-core/fleeting'
+import { ConnectionError, delay, GroupError } from '@runner-core/fleeting'
 import { ManualClock } from '@runner-core/fleeting/testing'
+import type { Acquisition, Reservation } from '@runner-core/taskscaler'
 import { describe, expect, test } from 'vitest'
 import { policy } from '../../taskscaler/test/rig.ts'
 import { ExecutorRig } from '../test/executor-rig.ts'
+import { ConcurrentIds } from './concurrent-ids.ts'
+import { InstanceExecutor } from './instance-executor.ts'
 
 const idle = { policies: [{ ...policy, idleTimeMs: 3_600_000 }] }
 
@@ -51,6 +54,16 @@ describe('a place', () => {
     expect(second.place!.environment.description).toBe(first.environment.description)
     expect(rig.rig.scaler.status().tasks).toMatchObject({ acquired: 1 })
     expect(rig.rig.group.ids).toHaveLength(1)
+  })
+
+  test('that is given back while a script still runs there is nobody’s any more', async () => {
+    const rig = await ExecutorRig.start({ ...idle, group: { shell: () => new Promise(() => {}) } })
+    const { environment, release } = await rig.place()
+    const signal = new AbortController().signal
+    environment.run({ script: Buffer.from('true'), stdout: () => {}, stderr: () => {}, isComplete: () => true, signal }).catch(() => {})
+    await release()
+    await rig.rig.clock.advance(10_000)
+    expect(rig.rig.group.ids).toEqual([])
   })
 
   test('has the smallest number that no other place of the process has, and a marker of its own', async () => {
@@ -155,27 +168,44 @@ describe('the time to get a place', () => {
     expect(rig.rig.scaler.snapshot().demand).toMatchObject({ acquired: 0, waiting: 0 })
   })
 
-  test('is one for all tries: a machine that never answers does not get more than what waiting left', async () => {
-    const rig = await ExecutorRig.start(
-      { provisioner: { settings: { health: { failureThreshold: 100, window: 100 } } } },
-      { acquireTimeoutMs: 60_000 },
-    )
-    const preparation = await rig.prepare()
-    // The connection that proves the machine ready is given up before the job has it.
-    await rig.rig.clock.advance(29_000)
-    rig.rig.scaler.onChange(() => {
-      if (preparation.place !== undefined || rig.rig.scaler.status().tasks.acquired === 0) return
-      rig.rig.group.dropConnections()
+  test('is one for all tries: the second machine only gets what the first one left', async () => {
+    const clock = new ManualClock()
+    const dirty: boolean[] = []
+    const never = (): (() => void) => () => {}
+    const acquire = async (): Promise<Acquisition> => ({
+      key: 'job',
+      instanceId: `i-${dirty.length + 1}`,
+      slot: 0,
+      useCount: 1,
+      signal: new AbortController().signal,
+      dirty: false,
+      async connect(signal) {
+        await delay(clock, 40_000, signal)
+        throw new ConnectionError('unreachable', 'no answer')
+      },
+      async [Symbol.asyncDispose]() {
+        dirty.push(this.dirty)
+      },
     })
-    rig.rig.group.fail('connect', { kind: 'hang' }, Number.POSITIVE_INFINITY)
-    await rig.rig.clock.advance(30_999)
-    expect(preparation.error).toBeUndefined()
-    await rig.rig.clock.advance(1)
-    expect(preparation.error).toMatchObject({
-      name: 'EnvironmentError',
-      code: 'failed',
-      message: expect.stringMatching(/^no place for the job within 1m0s: /),
+    const reservation: Reservation = { key: 'job', kind: 'slot', readyAt: 0, priority: 0, speculative: false, [Symbol.dispose]: () => {} }
+    const scaler = { acquire, reserve: () => reservation, explainWait: () => '', onChange: never }
+    const executor = new InstanceExecutor({
+      scaler,
+      shell: 'sh',
+      buildsDir: 'builds',
+      concurrentIds: new ConcurrentIds(),
+      acquireTimeoutMs: 60_000,
+      clock,
     })
+    const lines: string[] = []
+    const preparation = executor.prepare(reservation, { report: (line) => lines.push(line), signal: new AbortController().signal })
+    const failure = preparation.catch((error: Error) => error.message)
+    await clock.advance(59_999)
+    expect(dirty).toEqual([true])
+    await clock.advance(1)
+    expect(await failure).toBe('no place for the job within 1m0s: instance i-2 does not answer')
+    expect(lines).toEqual(['Instance i-1 cannot be used: no answer. Taking another one.'])
+    expect([dirty, clock.pendingTimers]).toEqual([[true, true], 0])
   })
 })
 
