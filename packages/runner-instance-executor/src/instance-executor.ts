@@ -46,7 +46,7 @@ const cloudPauseMs = 5000
 /** Runs jobs on autoscaled instances: gets each one a slot with a connection, and gives both back. */
 export class InstanceExecutor {
   /** What this executor adds to what is told to GitLab. */
-  static readonly features: readonly string[] = ['variables', 'shared']
+  static readonly features: readonly string[] = ['shared']
   readonly #options: Required<InstanceExecutorOptions>
 
   constructor(options: InstanceExecutorOptions) {

@@ -53,8 +53,10 @@ let clock: ManualClock
 let updates: JobUpdate[]
 let acceptStatus: number
 let phases: JobPhase[]
+/** Of the trace, by what came in pieces. */
+let sent: string
 let events: string[]
-let prepare: () => Promise<JobEnvironment>
+let prepare: (report: (line: string) => void) => Promise<JobEnvironment>
 let jobStatus: string | undefined
 let patchStatus: number
 let endStatus: number
@@ -77,6 +79,7 @@ beforeEach(() => {
   updates = []
   acceptStatus = 200
   phases = []
+  sent = ''
   events = []
   jobStatus = undefined
   patchStatus = 202
@@ -98,17 +101,17 @@ function handle(): { readonly job: HandledJob; readonly after: (ms: number) => P
         events.push('reported')
         return reply(endStatus)
       },
-      patchTrace: async (_job: unknown, { start, bytes }: { start: number; bytes: Buffer }) => ({
-        ...reply(patchStatus),
-        traceSize: start + bytes.length,
-      }),
+      patchTrace: async (_job: unknown, { start, bytes }: { start: number; bytes: Buffer }) => {
+        sent += bytes.toString()
+        return { ...reply(patchStatus), traceSize: start + bytes.length }
+      },
     },
     executor: {
-      prepare: async (_reservation: unknown, { signal }: { signal: AbortSignal }) => {
+      prepare: async (_reservation: unknown, { report, signal }: { report: (line: string) => void; signal: AbortSignal }) => {
         const aborted = new Promise<never>((_resolve, reject) => {
           signal.addEventListener('abort', () => reject(signal.reason), { once: true })
         })
-        const place = await Promise.race([prepare(), aborted])
+        const place = await Promise.race([prepare(report), aborted])
         return { environment: place, release: async () => void events.push('released') }
       },
     },
@@ -186,6 +189,22 @@ test('a place that cannot be had is a system failure', async () => {
   const { after } = handle()
   expect(await after(10_000)).toMatchObject({ outcome: { reason: 'runner_system_failure', message: 'no machine' }, isReported: true })
   expect(events).toEqual(['disposed', 'free', 'reported'])
+})
+
+test('why there is no machine yet is sent at once, also what is said before the job is accepted', async () => {
+  let tell: (line: string) => void = () => {}
+  prepare = (report) => {
+    tell = report
+    report('no machine yet')
+    return never()
+  }
+  const { after } = handle()
+  await after(1)
+  expect(sent).toContain('no machine yet\n')
+  // Well within the interval of the last piece.
+  tell('still none')
+  await after(1)
+  expect(sent).toMatch(/still none\n$/)
 })
 
 test('interrupted while it waits for a machine, or while it runs: reported as such', async () => {
