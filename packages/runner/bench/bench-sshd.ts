@@ -13,7 +13,8 @@ export interface BenchSshd extends AsyncDisposable {
   readonly hostKey: string
 }
 
-const benchUser = 'runner-core-bench'
+/** Users made by this file are called so, and after the process that made them. */
+const userPrefix = 'runner-core-'
 
 /** Where sshd is, if it is installed. */
 export function findSshd(): string | undefined {
@@ -26,16 +27,16 @@ export function findSshd(): string | undefined {
  */
 export async function startSshd(sshd: string, folder: string): Promise<BenchSshd> {
   const isRoot = process.platform === 'linux' && process.getuid?.() === 0
-  const username = isRoot ? benchUser : userInfo().username
+  const username = isRoot ? `${userPrefix}${process.pid}` : userInfo().username
   const home = join(folder, 'home')
   mkdirSync(home)
   for (const key of ['host_key', 'user_key']) execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(folder, key)])
   writeFileSync(join(folder, 'authorized_keys'), readFileSync(join(folder, 'user_key.pub')), { mode: 0o644 })
   if (isRoot) {
     mkdirSync('/run/sshd', { recursive: true }) // where sshd separates its privileges
-    removeUser()
-    execFileSync('useradd', ['--home-dir', home, '--no-create-home', '--shell', '/bin/bash', '--password', '*', benchUser])
-    execFileSync('chown', [benchUser, home])
+    removeAbandonedUsers()
+    execFileSync('useradd', ['--home-dir', home, '--no-create-home', '--shell', '/bin/bash', '--password', '*', username])
+    execFileSync('chown', [username, home])
   }
   const port = await freePort()
   const config = [
@@ -54,7 +55,7 @@ export async function startSshd(sshd: string, folder: string): Promise<BenchSshd
   const server = spawn(sshd, ['-D', '-e', '-f', join(folder, 'sshd_config')], { stdio: ['ignore', 'ignore', 'inherit'] })
   const stop = async (): Promise<void> => {
     await end(server)
-    if (isRoot) removeUser()
+    if (isRoot) removeUser(username)
   }
   try {
     await untilListening(port, server)
@@ -66,12 +67,15 @@ export async function startSshd(sshd: string, folder: string): Promise<BenchSshd
   return { port, username, keyFile: join(folder, 'user_key'), hostKey, [Symbol.asyncDispose]: stop }
 }
 
-function removeUser(): void {
-  try {
-    execFileSync('userdel', ['--force', benchUser], { stdio: 'ignore' })
-  } catch {
-    // There is none.
+/** Those whose process was killed before it could remove them. */
+function removeAbandonedUsers(): void {
+  for (const [, username = '', pid] of readFileSync('/etc/passwd', 'utf8').matchAll(new RegExp(`^(${userPrefix}(\\d+)):`, 'gm'))) {
+    if (!existsSync(`/proc/${pid}`)) removeUser(username)
   }
+}
+
+function removeUser(username: string): void {
+  execFileSync('userdel', ['--force', username], { stdio: 'ignore' })
 }
 
 async function end(server: ChildProcess): Promise<void> {

@@ -1,142 +1,36 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Coordinator, type CoordinatorJob, type JobSpec, listProcesses } from '@runner-core/runner/testing'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Coordinator, type CoordinatorJob, listProcesses } from '@runner-core/runner/testing'
+import { expect, test } from 'vitest'
+import { findSshd, startSshd } from '../bench/bench-sshd.ts'
+import { type Case, cases, secret } from './end-to-end-cases.ts'
 
 const bin = fileURLToPath(new URL('../bin/runner-core.js', import.meta.url))
-/** Contains its own beginning, so that a careless matcher loses it. */
-const secret = 'over-over-over-there-9'
 
-let coordinator: Coordinator
-let folder: string
-let runner: ChildProcess
-let log = ''
+/** `plugin_config` of one instance or two, and what must be stopped after the runner. */
+async function autoscaler(plugin: 'local' | 'static', folder: string, cleanUp: AsyncDisposableStack): Promise<string> {
+  if (plugin === 'local') return `max_instances = 2\n[runners.autoscaler.plugin_config]\nroot_dir = "${join(folder, 'instances')}"`
+  const { port, username, keyFile, hostKey } = cleanUp.use(await startSshd(findSshd()!, folder))
+  return `max_instances = 1
+[runners.autoscaler.plugin_config.instances.host]
+internal_addr = "127.0.0.1:${port}"
+username = "${username}"
+key_path = "${keyFile}"
+host_key = "${hostKey}"`
+}
 
-beforeAll(async () => {
-  coordinator = await Coordinator.start({ traceUpdateIntervalSeconds: 1 })
-  folder = mkdtempSync(join(tmpdir(), 'runner-core-e2e-'))
-  const config = `concurrent = 8
-[[runners]]
-name = "end-to-end"
-url = "${coordinator.url}"
-token = "${Coordinator.token}"
-executor = "instance"
-[runners.autoscaler]
-plugin = "local"
-capacity_per_instance = 4
-max_instances = 2
-update_interval_when_expecting = "200ms"
-[runners.autoscaler.plugin_config]
-root_dir = "${join(folder, 'instances')}"
-[[runners.autoscaler.policy]]
-idle_time = "10s"
-`
+function startRunner(config: string, folder: string, cleanUp: AsyncDisposableStack): { readonly child: ChildProcess; log(): string } {
   writeFileSync(join(folder, 'config.toml'), config)
-  runner = spawn(process.execPath, [bin, 'run', '--config', join(folder, 'config.toml')], { stdio: ['ignore', 'pipe', 'pipe'] })
-  for (const stream of [runner.stdout, runner.stderr]) stream?.on('data', (chunk: Buffer) => (log += chunk.toString()))
-})
-
-afterAll(async () => {
-  runner.kill('SIGKILL')
-  await coordinator.close()
-  rmSync(folder, { recursive: true, force: true })
-})
-
-interface Case {
-  readonly name: string
-  readonly spec: JobSpec
-  readonly expected: { readonly state: string; readonly failureReason?: string; readonly exitCode?: number }
-  /** Exactly what the script prints between its first line, `<`, and its last one, `>`; or up to the end of the script when it does not come that far. */
-  readonly output?: string
-  readonly lacks?: readonly string[]
-  readonly cancelWhenRunning?: true
+  const child = spawn(process.execPath, [bin, 'run', '--config', join(folder, 'config.toml')], { stdio: ['ignore', 'pipe', 'pipe'] })
+  cleanUp.defer(() => void child.kill('SIGKILL'))
+  let log = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (log += chunk.toString()))
+  return { child, log: () => log }
 }
-
-const open = 'printf "%s\\n" "<"'
-const close = 'printf "%s\\n" ">"'
-const echoed = (line: string): string => `\x1b[32;1m$ ${line}\x1b[0;m\n`
-/** A script of one command between the marks, and all that the trace has between them. */
-const framed = (line: string, output: string): { script: string[]; output: string } => ({
-  script: [open, line, close],
-  output: echoed(line) + output + echoed(close),
-})
-const success = { state: 'success' }
-const failed = (exitCode: number): Case['expected'] => ({ state: 'failed', failureReason: 'script_failure', exitCode })
-
-function make(
-  name: string,
-  expected: Case['expected'],
-  { script, output }: { script: string[]; output: string },
-  rest: Partial<JobSpec> = {},
-): Case {
-  return { name, spec: { name, script, ...rest }, expected, output }
-}
-
-const variables: JobSpec['variables'] = [
-  { key: 'NAME', value: 'wörld' },
-  { key: 'TEXT', value: 'a "b" \'c\' `d` \\e $NAME\nnew $$line' },
-  { key: 'RAW', value: '$NAME ${NAME} $$', raw: true },
-  { key: 'FILE', value: 'one\n  two\n', file: true },
-  { key: 'TWICE', value: 'first' },
-  { key: 'TWICE', value: 'last' },
-]
-const masked = [{ key: 'SECRET', value: secret, masked: true }]
-
-const cases: readonly Case[] = [
-  make('one line', success, framed('echo hello', 'hello\n')),
-  make('nothing printed', success, framed('true', '')),
-  make('no newline at the end', success, framed('printf abc', `abc`)),
-  make('both outputs', success, framed('echo out; sleep 0.1; echo err >&2; sleep 0.1', 'out\nerr\n')),
-  make('many lines', success, framed('seq 1 5000', Array.from({ length: 5000 }, (_, i) => `${i + 1}\n`).join(''))),
-  make('a long line', success, framed("head -c 300000 /dev/zero | tr '\\0' x; echo", `${'x'.repeat(300_000)}\n`)),
-  make('invalid UTF-8', success, framed("printf 'a\\377b\\303\\n'", 'a\uFFFDb\uFFFD\n')),
-  make('split UTF-8', success, framed("printf '\\303'; sleep 0.1; printf '\\266\\n'", 'ö\n')),
-  make('empty input', success, framed('cat; echo end', 'end\n')),
-  make('quoted variables', success, framed('printf "%s|" "$TEXT"; echo', 'a "b" \'c\' `d` \\e wörld\nnew $line|\n'), { variables }),
-  make('raw variable', success, framed('echo "$RAW"', '$NAME ${NAME} $$\n'), { variables }),
-  make('file variable', success, framed('cat "$FILE"', 'one\n  two\n'), { variables }),
-  make('the last variable wins', success, framed('echo $TWICE', 'last\n'), { variables }),
-  make('secret', success, framed('echo "[$SECRET]"', '[[MASKED]]\n'), { variables: masked }),
-  make('secret in two writes', success, framed('printf "%.12s" "$SECRET"; sleep 0.2; echo "${SECRET#????????????}"', '[MASKED]\n'), {
-    variables: masked,
-  }),
-  make('secret after its beginning', success, framed('echo "over-over-$SECRET"', 'over-over-[MASKED]\n'), { variables: masked }),
-  make('token by its prefix', success, framed('echo "glpat-"$(echo abc)DEF.', 'glpat-[MASKED]\n')),
-  make('directories', success, framed('[ "$PWD" = "$CI_PROJECT_DIR" ] && ls -A && echo empty', 'empty\n')),
-  ...[1, 2, 77, 255].map((code) =>
-    make(`exit ${code}`, failed(code), { script: [open, `(exit ${code})`, close], output: echoed(`(exit ${code})`) }),
-  ),
-  make('unset command', failed(127), { script: [open, 'exec 2>&1; no-such-command', close], output: '' }),
-  make('first failure ends it', failed(1), { script: [open, 'false', 'echo "never "reached'], output: echoed('false') }),
-  {
-    name: 'after_script',
-    spec: { script: [open, 'exit 4'], afterScript: ['echo "after: "$CI_JOB_STATUS', 'exit 9'] },
-    expected: failed(4),
-    lacks: ['after: success'],
-  },
-  {
-    name: 'script time-out',
-    spec: { script: [open, 'sleep 300', 'echo "never "reached'], variables: [{ key: 'RUNNER_SCRIPT_TIMEOUT', value: '1s' }] },
-    expected: { state: 'failed', failureReason: 'job_execution_timeout' },
-    lacks: ['never reached'],
-  },
-  {
-    name: 'canceled',
-    spec: {
-      script: [open, 'for i in $(seq 300); do echo tick; sleep 0.1; done', 'echo "never "reached'],
-      afterScript: ['echo "after: "$CI_JOB_STATUS'],
-      marker: 'tick\n',
-    },
-    expected: { state: 'canceled' },
-    lacks: ['never reached'],
-    cancelWhenRunning: true,
-  },
-  make('something left behind', success, { script: [open, 'sleep 300 & (setsid sleep 300 &)', close], output: '' }),
-]
 
 /** What the trace has between the line `<` and, if it comes, the line `>`. */
 function between(trace: string): string {
@@ -145,40 +39,66 @@ function between(trace: string): string {
   return end < 0 ? body : body.slice(0, end + 1)
 }
 
-test('a few dozen mixed jobs end as they must, and nothing is left', async () => {
-  const gone = once(runner, 'exit').then(([code]) => Promise.reject(new Error(`the runner ended with ${code}:\n${log}`)))
-  const run = cases.map((each) => ({ ...each, job: coordinator.enqueue({ ...each.spec, name: each.name }) }))
-  const waiting = coordinator.enqueue({ script: ['echo "never "reached'] })
-  waiting.cancel()
-  const timer = setInterval(() => {
-    for (const { job, cancelWhenRunning } of run)
-      if (cancelWhenRunning && job.state === 'running' && job.times.firstOutputAt !== undefined) job.cancel()
-  }, 50)
-  await Promise.race([Promise.all(run.map(({ job }) => job.finished)), gone])
-  clearInterval(timer)
-
-  for (const { name, job, expected, output, lacks = [] } of run) {
-    const trace = job.trace.text()
-    const ended = { state: job.state, failureReason: job.failureReason, exitCode: job.exitCode }
-    expect(ended, `${name}\n${trace}`).toEqual({ failureReason: undefined, exitCode: undefined, ...expected, ...canceledReason(job) })
-    if (output !== undefined)
-      expect(between(trace).startsWith(output), `${name}: ${JSON.stringify(between(trace).slice(0, 500))}`).toBe(true)
-    for (const text of [secret, job.assignment!.jobToken, ...lacks]) expect(trace, name).not.toContain(text)
-  }
-  expect(run.find(({ name }) => name === 'after_script')!.job.trace.text()).toContain('after: failed\n')
-  expect(run.find(({ name }) => name === 'canceled')!.job.trace.text()).toContain('after: canceled\n')
-  expect(waiting.trace.size).toBe(0)
-  expect(coordinator.violations).toEqual([])
-
-  const stopped = once(runner, 'exit')
-  gone.catch(() => {})
-  runner.kill('SIGQUIT')
-  expect(await stopped).toEqual([0, null])
-  expect(readdirSync(join(folder, 'instances'))).toEqual([])
-  expect(listProcesses().filter(({ environment, commandLine }) => `${environment} ${commandLine}`.includes(folder))).toEqual([])
-})
-
-/** A canceled job ends with a reason, too; which one is the runner's choice. */
-function canceledReason(job: CoordinatorJob): { failureReason?: string | undefined } {
-  return job.state === 'canceled' ? { failureReason: job.failureReason } : {}
+function check({ name, expected, output, has = [], lacks = [] }: Case, job: CoordinatorJob): void {
+  const trace = job.trace.text()
+  const { state, exitCode } = job
+  // A canceled job ends with a reason, too; which one is the runner's choice.
+  const failureReason = state === 'canceled' ? undefined : job.failureReason
+  expect({ state, failureReason, exitCode }, `${name}\n${trace}`).toEqual({ failureReason: undefined, exitCode: undefined, ...expected })
+  if (output !== undefined) expect(between(trace).slice(0, output.length), name).toBe(output)
+  for (const text of has) expect(trace, name).toContain(text)
+  for (const text of [secret, job.assignment!.jobToken, ...lacks]) expect(trace, name).not.toContain(text)
 }
+
+test.for(['local', 'static'] as const)(
+  'a few dozen mixed jobs on plugin %s end as they must, and nothing is left',
+  async (plugin, { skip }) => {
+    if (plugin === 'static' && findSshd() === undefined) skip('sshd is not installed')
+    await using cleanUp = new AsyncDisposableStack()
+    const folder = mkdtempSync(join(tmpdir(), 'runner-core-e2e-'))
+    cleanUp.defer(() => rmSync(folder, { recursive: true, force: true }))
+    chmodSync(folder, 0o755) // sshd's user reads its authorized_keys there
+    const coordinator = cleanUp.use(await Coordinator.start({ traceUpdateIntervalSeconds: 1 }))
+    const run = cases.map((each) => ({ each, job: coordinator.enqueue({ ...each.spec, name: each.name }) }))
+    const waiting = coordinator.enqueue({ script: ['echo never\\ reached'] })
+    waiting.cancel()
+
+    const instances = new AsyncDisposableStack()
+    cleanUp.use(instances)
+    const config = `concurrent = 8
+[[runners]]
+name = "end-to-end"
+url = "${coordinator.url}"
+token = "${Coordinator.token}"
+executor = "instance"
+[runners.autoscaler]
+plugin = "${plugin}"
+capacity_per_instance = 4
+update_interval_when_expecting = "200ms"
+${await autoscaler(plugin, folder, instances)}
+[[runners.autoscaler.policy]]
+idle_time = "10s"
+`
+    const { child, log } = startRunner(config, folder, cleanUp)
+    const exited = once(child, 'exit')
+    const early = exited.then(([code]) => Promise.reject(new Error(`the runner ended with ${code}:\n${log()}`)))
+    early.catch(() => {})
+    const cancelling = setInterval(() => {
+      for (const { each, job } of run)
+        if (each.cancelWhenRunning && job.state === 'running' && job.times.firstOutputAt !== undefined) job.cancel()
+    }, 50)
+    cleanUp.defer(() => clearInterval(cancelling))
+    await Promise.race([Promise.all(run.map(({ job }) => job.finished)), early])
+
+    for (const { each, job } of run) check(each, job)
+    expect(waiting.trace.size).toBe(0)
+    expect(coordinator.violations).toEqual([])
+
+    child.kill('SIGQUIT')
+    expect(await exited, log()).toEqual([0, null])
+    await instances.disposeAsync()
+    expect(listProcesses().filter(({ environment, commandLine }) => `${environment} ${commandLine}`.includes(folder))).toEqual([])
+    const left = join(folder, 'instances')
+    expect(existsSync(left) ? readdirSync(left) : []).toEqual([])
+  },
+)
