@@ -93,6 +93,10 @@ idle_time = "10s"
     for (const { each, job } of run) check(each, job)
     expect(waiting.trace.size).toBe(0)
     expect(coordinator.violations).toEqual([])
+    // Before the instances end, which would end them too.
+    const sleepers = () =>
+      listProcesses().filter(({ environment, commandLine }) => environment.includes(folder) && commandLine.startsWith('sleep'))
+    await expect.poll(sleepers, { timeout: 3000 }).toEqual([])
 
     child.kill('SIGQUIT')
     expect(await exited, log()).toEqual([0, null])
