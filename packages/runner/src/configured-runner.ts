@@ -137,7 +137,8 @@ export class ConfiguredRunner {
       ask: async (request) => {
         const answer = await client.requestJob(request)
         if (answer.result === 'none') fleet.queue.set(0)
-        return answer
+        // One job that nobody can understand says nothing against the next one.
+        return answer.result === 'failed' && answer.error.code === 'invalid_job' ? { result: 'conflict' } : answer
       },
       mayPark,
       work: (job, reservation) => handler.run(job, reservation),
@@ -156,15 +157,13 @@ export class ConfiguredRunner {
     await this.#started
     const { settings, client } = this.#options
     const { deleteInstancesOnShutdown, shutdownDeletionIntervalMs, shutdownDeletionRetries } = settings.autoscaler
-    if (this.#running === undefined) return { unreportedJobs: 0, remainingInstances: [] }
-    const { fleet, loop, handler } = this.#running
-    await loop.stop()
-    const { remaining } = await fleet.scaler.shutdown({
+    await this.#running?.loop.stop()
+    const shutdown = await this.#running?.fleet.scaler.shutdown({
       removeInstances: deleteInstancesOnShutdown,
       timeoutMs: shutdownDeletionIntervalMs * shutdownDeletionRetries,
     })
     await client.close()
-    return { unreportedJobs: handler.unreportedJobs, remainingInstances: remaining }
+    return { unreportedJobs: this.#running?.handler.unreportedJobs ?? 0, remainingInstances: shutdown?.remaining ?? [] }
   }
 
   #hasten(): void {

@@ -54,10 +54,8 @@ export class JobHandler {
 
   /** Runs a job and gives its reservation back. Never rejects. */
   async run(job: JobPayload, reservation: Reservation): Promise<void> {
-    const { queue, observer, clock } = this.#options
-    const { id, job_info: info } = job
-    const { project_id: project, time_in_queue_seconds, queue_size, queue_depth } = info
-    const logger = withFields(this.#options.logger, { job: id, project })
+    const { clock } = this.#options
+    const logger = withFields(this.#options.logger, { job: job.id, project: job.job_info.project_id })
     const startedAt = clock.now()
     let phase: JobPhase = 'pending'
     const onPhase = (next: JobPhase): void => {
@@ -66,26 +64,38 @@ export class JobHandler {
       phase = next
     }
     this.#phases.pending += 1
-    this.#queueSize = queue_size
-    this.#queueDepth = queue_depth
-    // The job that was just handed out was still in the queue when it was counted.
-    if (queue_size !== undefined) queue.set(Math.max(0, queue_size - 1))
-    observer.started(time_in_queue_seconds)
-    logger.info({ time_in_queue_seconds, queue_size, queue_depth }, 'Added job to processing list')
-    const handled = new HandledJob({ ...this.#options, job, reservation, onPhase, logger })
-    this.#active.add(handled)
-    if (this.#isInterrupted) handled.interrupt()
+    this.#came(job, logger)
     try {
-      const end = await handled.run()
+      const end = await this.#handle(new HandledJob({ ...this.#options, job, reservation, onPhase, logger }))
       const durationMs = clock.now() - startedAt
       if (end !== 'gone') this.#ended(end, durationMs)
       logger.info({ ...endFields(end), duration_seconds: durationMs / 1000 }, 'Removed job from processing list')
     } catch (error) {
       logger.error({ error }, 'job not run')
     } finally {
-      this.#active.delete(handled)
+      reservation[Symbol.dispose]()
       this.#phases[phase] -= 1
     }
+  }
+
+  async #handle(handled: HandledJob): Promise<JobEnd> {
+    this.#active.add(handled)
+    if (this.#isInterrupted) handled.interrupt()
+    try {
+      return await handled.run()
+    } finally {
+      this.#active.delete(handled)
+    }
+  }
+
+  #came({ job_info: { time_in_queue_seconds, queue_size, queue_depth } }: JobPayload, logger: Logger): void {
+    const { queue, observer } = this.#options
+    this.#queueSize = queue_size
+    this.#queueDepth = queue_depth
+    // The job that was just handed out was still in the queue when it was counted.
+    if (queue_size !== undefined) queue.set(Math.max(0, queue_size - 1))
+    observer.started(time_in_queue_seconds)
+    logger.info({ time_in_queue_seconds, queue_size, queue_depth }, 'Added job to processing list')
   }
 
   #ended({ outcome, isReported }: Exclude<JobEnd, 'gone'>, durationMs: number): void {

@@ -2,13 +2,14 @@ import { hostname } from 'node:os'
 import { type Clock, type Logger, loadPlugin, type Random, silentLogger, systemClock } from '@runner-core/fleeting'
 import { jobFeatures, type RunnerIdentity } from '@runner-core/job'
 import { ConcurrentIds, InstanceExecutor } from '@runner-core/runner-instance-executor'
+import { collectDefaultMetrics } from 'prom-client'
 import { Concurrency } from './concurrency.ts'
 import type { FindPlugin } from './config/check-plugins.ts'
 import type { RunnerSettings, Settings } from './config/settings.ts'
 import { ConfiguredRunner, type StopMode, type StopReport } from './configured-runner.ts'
 import { JobApiClient } from './gitlab/job-api-client.ts'
 import type { Environment } from './gitlab/proxy.ts'
-import { describeRunner, type RunnerFeature } from './gitlab/runner-info.ts'
+import { describeRunner, type RunnerFeature, type RunnerInfo } from './gitlab/runner-info.ts'
 import { shortToken } from './identity/short-token.ts'
 import { randomSystemId } from './identity/system-id.ts'
 import { JobHandler } from './job-handler.ts'
@@ -34,6 +35,14 @@ export interface RunnerOptions {
   readonly random?: Random
 }
 
+/** One runner's way to its coordinator. */
+interface RunnerClient {
+  readonly settings: RunnerSettings
+  readonly info: RunnerInfo
+  readonly logger: Logger
+  readonly client: JobApiClient
+}
+
 /** A GitLab runner manager in this process: takes jobs for every `[[runners]]` entry and runs them on that entry's instances. */
 export class Runner {
   readonly #options: Required<RunnerOptions>
@@ -52,9 +61,9 @@ export class Runner {
    */
   static async start(options: RunnerOptions): Promise<Runner> {
     const runner = new Runner(options)
-    const clients = options.settings.runners.map((settings) => [settings, runner.#createClient(settings)] as const)
+    const clients = options.settings.runners.map((settings) => runner.#createClient(settings))
     await runner.#serve()
-    for (const [settings, client] of clients) runner.#entries.push(runner.#createEntry(settings, client))
+    for (const client of clients) runner.#entries.push(runner.#createEntry(client))
     runner.#options.logger.info({ version, runners: runner.#entries.length, system_id: runner.#options.systemId }, 'runner started')
     return runner
   }
@@ -121,6 +130,7 @@ export class Runner {
     const { listenAddress } = this.#options.settings
     if (listenAddress === undefined) return
     const { registry } = this.#metrics
+    collectDefaultMetrics({ register: registry })
     this.#status = await serveStatus(listenAddress, [
       { path: '/metrics', render: async () => ({ status: 200, contentType: registry.contentType, body: await registry.metrics() }) },
       ...(['live', 'ready'] as const).map((kind): Page => ({ path: `/health/${kind}`, render: async () => this.#healthPage(kind) })),
@@ -133,26 +143,25 @@ export class Runner {
     return { status: report.status === 'ok' ? 200 : 503, contentType: 'application/json', body: `${JSON.stringify(report)}\n` }
   }
 
-  #createClient(settings: RunnerSettings): JobApiClient {
+  #createClient(settings: RunnerSettings): RunnerClient {
     const { systemId, environment, clock, random } = this.#options
     const features = [...Object.keys(jobFeatures), ...InstanceExecutor.features] as RunnerFeature[]
     const info = describeRunner({ version, executor: settings.executor, shell: settings.shell, features })
-    return new JobApiClient({ ...settings, systemId, environment, info, clock, random, logger: this.#loggerOf(settings) })
+    const logger = withFields(this.#options.logger, { runner: shortToken(settings.token), runner_name: settings.name })
+    const client = new JobApiClient({ ...settings, systemId, environment, info, clock, random, logger })
+    return { settings, info, logger, client }
   }
 
-  #createEntry(settings: RunnerSettings, client: JobApiClient): ConfiguredRunner {
+  #createEntry({ settings, info, logger, client }: RunnerClient): ConfiguredRunner {
     const { settings: whole, findPlugin, systemId, clock, random } = this.#options
     const labels = { runner: shortToken(settings.token), runner_name: settings.name, system_id: systemId }
-    const logger = this.#loggerOf(settings)
     const identity: RunnerIdentity = {
+      ...info,
       name: settings.name,
-      version,
-      revision: 'release',
       shortToken: labels.runner,
       systemId,
       hostname: hostname(),
-      executor: settings.executor,
-      architecture: `${process.platform}/${process.arch}`,
+      architecture: `${info.platform}/${info.architecture}`,
     }
     return new ConfiguredRunner({
       settings,
@@ -196,9 +205,5 @@ export class Runner {
     const owner = this.#groups.get(groupId) ?? runnerName
     if (owner !== runnerName) throw new Error(`expected an instance group of its own, got ${groupId}, which runner ${owner} has`)
     this.#groups.set(groupId, runnerName)
-  }
-
-  #loggerOf(settings: RunnerSettings): Logger {
-    return withFields(this.#options.logger, { runner: shortToken(settings.token), runner_name: settings.name })
   }
 }

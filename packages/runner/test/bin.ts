@@ -17,9 +17,9 @@ export interface BinRun {
 /** Starts `runner-core` as a shell would. */
 export function startBin(
   args: readonly string[],
-  { node = process.execPath, cwd }: { readonly node?: string; readonly cwd?: string } = {},
+  { node = process.execPath, env = process.env }: { readonly node?: string; readonly env?: NodeJS.ProcessEnv } = {},
 ): BinRun {
-  return follow(spawn(node, [bin, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] }))
+  return follow(spawn(node, [bin, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] }))
 }
 
 /** Starts `npx runner-core` in the checkout. */

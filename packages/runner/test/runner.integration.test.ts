@@ -216,17 +216,16 @@ test('limit and concurrent hold', async () => {
 
 test('jobs with wrong types are given back as failed with every problem, and the runner goes on', async () => {
   await start([{}])
-  const wrong = [{ variables: 'none' }, { steps: [{ script: 7 }] }, { git_info: 5 }].map((override) =>
-    coordinator.enqueue({ script: ['true'], override }),
-  )
+  const wrong = [
+    { variables: 'none' },
+    { steps: [{ script: 7 }] },
+    { git_info: 5 },
+    ...Array<Record<string, unknown>>(12).fill({ features: 'all' }),
+  ].map((override) => coordinator.enqueue({ script: ['true'], override }))
   const next = coordinator.enqueue({ script: ['true'] })
   await Promise.all([...wrong, next].map(({ finished }) => finished))
-  expect(states([...wrong, next])).toEqual([
-    'failed runner_system_failure',
-    'failed runner_system_failure',
-    'failed runner_system_failure',
-    'success',
-  ])
+  expect(new Set(states(wrong))).toEqual(new Set(['failed runner_system_failure']))
+  expect(next.state).toBe('success')
   expect(wrong[0]?.trace.text()).toContain('variables')
 })
 

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { Coordinator, type CoordinatorJob, listProcesses } from '@runner-core/runner/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type BinRun, startBin, startNpx } from './bin.ts'
@@ -22,7 +23,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-function start({ shutdownTimeout = 20, top = '', by = 'node' } = {}): void {
+function start({ shutdownTimeout = 20, top = '', by = 'node', env = process.env } = {}): void {
   writeFileSync(
     join(folder, 'config.toml'),
     `shutdown_timeout = ${shutdownTimeout}
@@ -42,7 +43,7 @@ plugin_config = { root_dir = "${join(folder, 'instances')}" }
 `,
   )
   const args = ['run', '--config', join(folder, 'config.toml')]
-  run = by === 'npx' ? startNpx(args) : startBin(args)
+  run = by === 'npx' ? startNpx(args) : startBin(args, { env })
 }
 
 /** A job that is busy, with children that try to outlive it, once its script has begun. */
@@ -146,6 +147,18 @@ test.each(['SIGTERM', 'SIGKILL'] as const)('%s to npx, which started it: it ends
   await job.finished
   expect(job.failureReason).toBe('runner_interrupted')
   await until(() => leftovers().length === 0)
+})
+
+test('an error that nobody caught: jobs are reported and machines removed before it ends', async () => {
+  const crash = join(folder, 'crash.mjs')
+  writeFileSync(crash, "process.on('SIGUSR2', () => setImmediate(() => { throw new Error('boom') }))")
+  start({ env: { ...process.env, NODE_OPTIONS: `--import=${pathToFileURL(crash)}` } })
+  const job = await busyJob()
+  run.process.kill('SIGUSR2')
+  expect(await run.ended).toBe(1)
+  expect(run.stderr).toContain('unexpected error, stopping')
+  expect(job.failureReason).toBe('runner_interrupted')
+  expect(leftovers()).toEqual([])
 })
 
 test('while it runs: health, metrics, and logs without a secret', async () => {

@@ -43,8 +43,6 @@ export const kibibytes: Kind<number> = leaf('a whole number ≥ 1', (value) =>
 
 export const flag: Kind<boolean> = leaf('true or false', (value) => (typeof value === 'boolean' ? value : undefined))
 
-export const text: Kind<string> = leaf('a string', (value) => (typeof value === 'string' ? value : undefined))
-
 export const nonEmptyText: Kind<string> = leaf('a non-empty string', (value) =>
   typeof value === 'string' && value !== '' ? value : undefined,
 )

@@ -11,7 +11,10 @@ export function readyCommand(command: string): ReadyCheck {
     const keep = (chunk: Buffer): void => {
       output = (output + chunk.toString()).slice(-keptOutput)
     }
-    const end = await (await connection.exec(command, { stdout: keep, stderr: keep, signal })).closed
+    const execution = await connection.exec(command, { stdout: keep, stderr: keep, signal })
+    // Not its output's end: it may have started a service that keeps that open.
+    const end = await execution.exited
+    execution.close()
     if ('code' in end && end.code === 0) return
     throw new Error(`instance_ready_command ended with ${endText(end)}${output.trim() === '' ? '' : `: ${output.trim()}`}`)
   }

@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Registry } from 'prom-client'
+import { Registry } from 'prom-client'
 import type { Concurrency } from '../concurrency.ts'
 import type { LogLevel } from '../config/settings.ts'
 import { version } from '../version.ts'
@@ -21,10 +21,9 @@ export interface Metrics {
   readonly observeJobs: (labels: RunnerLabels) => JobObserver
 }
 
-/** All metrics of one process: its own, those of the runners, those of their fleets. */
+/** All metrics of the runners and their fleets. */
 export function createMetrics({ concurrent, logLines, runners, fleets }: MetricsSources): Metrics {
   const registry = new Registry()
-  collectDefaultMetrics({ register: registry })
   const self = (): readonly Measured[] => [{ labels: {} }]
   pullMetric(registry, [], self, {
     kind: 'gauge',
