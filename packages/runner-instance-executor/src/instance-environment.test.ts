@@ -3,7 +3,7 @@ import { ManualClock } from '@runner-core/fleeting/testing'
 import type { ScriptEnd } from '@runner-core/job'
 import { type Acquisition, InstanceLostError } from '@runner-core/taskscaler'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { ScriptedConnection } from '../test/scripted-connection.ts'
+import { ScriptedConnection, settleable } from '../test/scripted-connection.ts'
 import { InstanceEnvironment } from './instance-environment.ts'
 
 let clock: ManualClock
@@ -239,7 +239,7 @@ describe('a script that is stopped', () => {
   })
 
   test('before the machine accepted it is not started afterwards', async () => {
-    const accepting = Promise.withResolvers<void>()
+    const accepting = settleable<void>()
     connection.accepting = accepting.promise
     connection.killAnswers.push('clean\n')
     const result = await run()

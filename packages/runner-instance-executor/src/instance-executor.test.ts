@@ -58,10 +58,12 @@ describe('a place', () => {
 
   test('that is given back while a script still runs there is nobody’s any more', async () => {
     const rig = await ExecutorRig.start({ ...idle, group: { shell: () => new Promise(() => {}) } })
-    const { environment, release } = await rig.place()
+    const place = await rig.place()
     const signal = new AbortController().signal
-    environment.run({ script: Buffer.from('true'), stdout: () => {}, stderr: () => {}, isComplete: () => true, signal }).catch(() => {})
-    await release()
+    place.environment
+      .run({ script: Buffer.from('true'), stdout: () => {}, stderr: () => {}, isComplete: () => true, signal })
+      .catch(() => {})
+    await place.release()
     await rig.rig.clock.advance(10_000)
     expect(rig.rig.group.ids).toEqual([])
   })
@@ -172,21 +174,24 @@ describe('the time to get a place', () => {
     const clock = new ManualClock()
     const dirty: boolean[] = []
     const never = (): (() => void) => () => {}
-    const acquire = async (): Promise<Acquisition> => ({
-      key: 'job',
-      instanceId: `i-${dirty.length + 1}`,
-      slot: 0,
-      useCount: 1,
-      signal: new AbortController().signal,
-      dirty: false,
-      async connect(signal) {
-        await delay(clock, 40_000, signal)
-        throw new ConnectionError('unreachable', 'no answer')
-      },
-      async [Symbol.asyncDispose]() {
-        dirty.push(this.dirty)
-      },
-    })
+    const acquire = async (): Promise<Acquisition> => {
+      const acquisition: Acquisition = {
+        key: 'job',
+        instanceId: `i-${dirty.length + 1}`,
+        slot: 0,
+        useCount: 1,
+        signal: new AbortController().signal,
+        dirty: false,
+        async connect(signal) {
+          await delay(clock, 40_000, signal)
+          throw new ConnectionError('unreachable', 'no answer')
+        },
+        async [Symbol.asyncDispose]() {
+          dirty.push(acquisition.dirty)
+        },
+      }
+      return acquisition
+    }
     const reservation: Reservation = { key: 'job', kind: 'slot', readyAt: 0, priority: 0, speculative: false, [Symbol.dispose]: () => {} }
     const scaler = { acquire, reserve: () => reservation, explainWait: () => '', onChange: never }
     const executor = new InstanceExecutor({

@@ -28,10 +28,8 @@ export class ScriptedConnection implements Connection {
   async exec(command: string, options: ExecOptions = {}): Promise<Execution> {
     if (this.ended !== undefined) throw this.ended
     if (this.refusal !== undefined) throw this.refusal
-    const exited = Promise.withResolvers<ExitStatus>()
-    const closed = Promise.withResolvers<ExitStatus>()
-    exited.promise.catch(() => {})
-    closed.promise.catch(() => {})
+    const exited = settleable<ExitStatus>()
+    const closed = settleable<ExitStatus>()
     let status: ExitStatus = { code: 0 }
     let isClosedByUs = false
     const scripted: ScriptedCommand = {
@@ -83,4 +81,18 @@ export class ScriptedConnection implements Connection {
     kill.exit({ code: 0 })
     for (const other of this.commands) if (other !== kill) other.exit({ signal: 'TERM' })
   }
+}
+
+export interface Settleable<T> {
+  readonly promise: Promise<T>
+  readonly resolve: (value: T) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** A promise that a test settles. Nobody need listen to it. */
+export function settleable<T>(): Settleable<T> {
+  const settle = {} as { resolve: (value: T) => void; reject: (error: unknown) => void }
+  const promise = new Promise<T>((resolve, reject) => Object.assign(settle, { resolve, reject }))
+  promise.catch(() => {})
+  return { promise, ...settle }
 }

@@ -11,7 +11,7 @@ export interface EnvironmentVariable {
 }
 
 /** Most characters of one expanded value; GitLab's variables are far smaller, and references to references could exhaust the memory. */
-export const maxValueLength: number = 16 * 1024 * 1024
+const maxValueLength: number = 16 * 1024 * 1024
 
 /** A variable as the script gets it. */
 export interface ResolvedVariable {

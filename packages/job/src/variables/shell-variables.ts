@@ -5,10 +5,10 @@ import type { ResolvedVariable } from './job-variables.ts'
  * Linux gives a program no string above 128 KiB in its environment (`MAX_ARG_STRLEN`): every command of a script would fail with "Argument list too long".
  * One page is left for the name, and for the path that stands for the login's directory.
  */
-export const maxExportedBytes: number = 124 * 1024
+const maxExportedBytes: number = 124 * 1024
 
 /** All strings together may take a quarter of the stack's limit, usually 2 MiB, arguments included: half of it is left for these. */
-export const maxExportedTotalBytes: number = 1024 * 1024
+const maxExportedTotalBytes: number = 1024 * 1024
 
 /** What becomes of a job's variables in its shell. */
 export interface ShellVariables {
