@@ -90,7 +90,7 @@ export class HandledJob {
       return { outcome, isReported: delivered || this.#reporter.aborted.aborted }
     } finally {
       await this.#giveBack()
-      this.#trace.close()
+      await this.#trace.close()
     }
   }
 
