@@ -128,7 +128,7 @@ export class ConfiguredRunner {
 
   #run(fleet: Fleet): void {
     const { settings, checkIntervalMs, client, concurrent, mayPark, createHandler, clock, logger } = this.#options
-    const handler = createHandler(fleet, () => loop.wake())
+    const handler = createHandler(fleet, () => loop.noteCapacity())
     const loop: JobLoop<JobPayload> = new JobLoop<JobPayload>({
       rules: { ...settings, checkIntervalMs },
       bounds: [concurrent, this.#limit],

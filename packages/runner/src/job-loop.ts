@@ -72,6 +72,8 @@ export class JobLoop<Job> {
   #state: LoopState = 'asking'
   #passedAt: number
   #isWoken = false
+  /** No capacity could be promised, and nothing has changed since: asking for it costs more than all else in a pass. */
+  #isFull = false
   #cancelTimer: CancelTimer = () => {}
   /** Settles once stopped, with nothing under way. */
   readonly #idle: Promise<void>
@@ -83,7 +85,7 @@ export class JobLoop<Job> {
     })
     this.#options = options
     this.#passedAt = options.clock.now()
-    this.#stopListening = options.onCapacity(this.wake)
+    this.#stopListening = options.onCapacity(this.noteCapacity)
     this.wake()
   }
 
@@ -108,6 +110,12 @@ export class JobLoop<Job> {
   /** Jobs under way. */
   get jobCount(): number {
     return this.#jobs.size
+  }
+
+  /** There may be capacity again. */
+  readonly noteCapacity = (): void => {
+    this.#isFull = false
+    this.wake()
   }
 
   /** Makes a pass soon; many calls make one. */
@@ -146,7 +154,7 @@ export class JobLoop<Job> {
     while (this.#tryToAsk()) {}
     this.#cancelTimer()
     const waitMs = Math.max(this.#pace.nextAt - this.#passedAt, 0)
-    this.#cancelTimer = clock.after(waitMs === 0 ? heartbeatMs : Math.min(waitMs, heartbeatMs), this.wake)
+    this.#cancelTimer = clock.after(waitMs === 0 ? heartbeatMs : Math.min(waitMs, heartbeatMs), this.noteCapacity)
   }
 
   /** False, and the state says why, when nothing more can be asked now. */
@@ -158,6 +166,7 @@ export class JobLoop<Job> {
       if (limit === this.#options.rules.requestConcurrency) this.counters.atRequestConcurrency += 1
       return this.#wait('asking')
     }
+    if (this.#isFull) return this.#wait('without capacity')
     const full = bounds.findIndex((bound) => !bound.claim(this.wake))
     if (full >= 0) {
       for (const bound of bounds.slice(0, full)) bound.release()
@@ -170,6 +179,7 @@ export class JobLoop<Job> {
       this.#release()
       if (!(error instanceof NoCapacityError)) throw error
       this.counters.withoutCapacity += 1
+      this.#isFull = true
       return this.#wait('without capacity')
     }
   }
@@ -194,6 +204,7 @@ export class JobLoop<Job> {
     if (answer.result === 'job') this.#start(answer.job, reservation)
     else {
       reservation[Symbol.dispose]()
+      this.#isFull = false
       this.#release()
       if (answer.result === 'failed' || answer.result === 'refused') this.#noteFailure(answer)
     }
