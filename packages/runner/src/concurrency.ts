@@ -32,7 +32,8 @@ export class Concurrency {
   }
 
   release(): void {
+    // Nobody claims from within: a wake-up only makes a pass soon.
     this.#used -= 1
-    for (const wake of [...this.#waiting]) wake()
+    for (const wake of this.#waiting) wake()
   }
 }

@@ -16,7 +16,7 @@ class World {
   held = 0
   queue: Job[] = []
   /** Requests that are parked, oldest first. */
-  readonly parked: { readonly mayPark: boolean; answer(answer: JobAnswer<Job>): void }[] = []
+  readonly parked: { readonly mayPark: boolean; readonly answer: (answer: JobAnswer<Job>) => void }[] = []
   readonly running = new Map<Job, () => void>()
   readonly requestedAt: number[] = []
   parks = true

@@ -54,7 +54,7 @@ interface PendingRequest {
 }
 
 /** A pass comes at least this often, milliseconds, whatever the loop waits for: proof that it lives, and a net under lost wake-ups. */
-export const heartbeatMs = 5_000
+const heartbeatMs = 5_000
 /** A request younger than this when the loop stops is likely to be answered now, perhaps with a job: it is waited for. An older one is parked and cut. */
 const youngRequestMs = 1_000
 

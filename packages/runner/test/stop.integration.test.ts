@@ -152,7 +152,7 @@ test.each(['SIGTERM', 'SIGKILL'] as const)('%s to npx, which started it: it ends
 test('an error that nobody caught: jobs are reported and machines removed before it ends', async () => {
   const crash = join(folder, 'crash.mjs')
   writeFileSync(crash, "process.on('SIGUSR2', () => setImmediate(() => { throw new Error('boom') }))")
-  start({ env: { ...process.env, NODE_OPTIONS: `--import=${pathToFileURL(crash)}` } })
+  start({ env: { ...process.env, NODE_OPTIONS: `--import=${pathToFileURL(crash).href}` } })
   const job = await busyJob()
   run.process.kill('SIGUSR2')
   expect(await run.ended).toBe(1)

@@ -100,7 +100,8 @@ export const listenAddress: Kind<ListenAddress> = leaf('an address such as "127.
 export const timeZone: Kind<string> = leaf('an IANA time zone such as "Europe/Berlin"', (value) => {
   if (typeof value !== 'string') return undefined
   try {
-    return new Intl.DateTimeFormat('en', { timeZone: value }) && value
+    new Intl.DateTimeFormat('en', { timeZone: value })
+    return value
   } catch {
     return undefined
   }
@@ -109,7 +110,8 @@ export const timeZone: Kind<string> = leaf('an IANA time zone such as "Europe/Be
 export const cronPeriod: Kind<string> = leaf('a cron expression of five fields', (value) => {
   if (typeof value !== 'string') return undefined
   try {
-    return compileSchedule([{ ...defaultPolicy, periods: [value] }]) && value
+    compileSchedule([{ ...defaultPolicy, periods: [value] }])
+    return value
   } catch {
     return undefined
   }

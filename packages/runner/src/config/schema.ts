@@ -134,7 +134,7 @@ export function show(value: unknown): string {
   if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : 'an array'
   if (value instanceof Date) return 'a date'
   if (typeof value === 'object') return 'a table'
-  if (typeof value !== 'string') return String(value)
+  if (typeof value !== 'string') return String(value as number | boolean | undefined)
   return value.length > 60 ? `${JSON.stringify(value.slice(0, 60))}… (${value.length} characters)` : JSON.stringify(value)
 }
 
