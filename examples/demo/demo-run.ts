@@ -115,7 +115,8 @@ export class DemoRun {
   /** The runner's log, of which the demo shows why instances come and go. */
   #listen(): Logger {
     const note = (fields: object, message: string): void => {
-      if ('reason' in fields && typeof fields.reason === 'string') this.#reason = `${message}: ${fields.reason}`
+      if (!('reason' in fields) || typeof fields.reason !== 'string') return
+      this.#reason = `at ${(this.#elapsedMs / 1000).toFixed(1)} s ${message}: ${fields.reason}`
     }
     return { ...silentLogger, info: note }
   }

@@ -13,7 +13,7 @@ const main = fileURLToPath(new URL('./main.ts', import.meta.url))
 const hasDocker = existsSync('/var/run/docker.sock')
 
 /** Runs the demo with a directory of its own for temporary files, by which everything of it can be found. */
-function start(...args: readonly string[]): { readonly child: ChildProcess; readonly folder: string; output(): string } {
+function start(...args: readonly string[]): { readonly child: ChildProcess; readonly folder: string; readonly output: () => string } {
   const folder = mkdtempSync(join(tmpdir(), 'demo-test-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const child = spawn(process.execPath, ['--conditions=@runner-core/source', main, ...args], {

@@ -23,7 +23,11 @@ key_path = "${keyFile}"
 host_key = "${hostKey}"`
 }
 
-function startRunner(config: string, folder: string, cleanUp: AsyncDisposableStack): { readonly child: ChildProcess; log(): string } {
+function startRunner(
+  config: string,
+  folder: string,
+  cleanUp: AsyncDisposableStack,
+): { readonly child: ChildProcess; readonly log: () => string } {
   writeFileSync(join(folder, 'config.toml'), config)
   const child = spawn(process.execPath, [bin, 'run', '--config', join(folder, 'config.toml')], { stdio: ['ignore', 'pipe', 'pipe'] })
   cleanUp.defer(() => void child.kill('SIGKILL'))
