@@ -8,7 +8,8 @@ for (const { path, message } of warnings) console.warn(`${path}: ${message}`)
 const runner = await Runner.start({ settings })
 console.log('taking jobs; Ctrl-C lets running ones finish')
 
-process.once('SIGINT', async () => {
+async function finish(): Promise<void> {
   const { remainingInstances } = await runner.stop('graceful')
   if (remainingInstances.length > 0) console.error(`still there: ${remainingInstances.join(', ')}`)
-})
+}
+process.once('SIGINT', () => void finish())

@@ -1,5 +1,5 @@
 // The imaginary cloud: an HTTP API whose machines are real SSH servers on this computer, made by the `local` plugin. Only the example needs it.
-import { createServer, type IncomingMessage } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type ConnectInfo, isGroupError, silentLogger, systemClock } from '@runner-core/fleeting'
 import { createInstanceGroup } from '@runner-core/fleeting-plugin-local'
@@ -45,14 +45,15 @@ export async function startAcmeCloud(): Promise<AcmeCloud> {
     return info && { address: info.internalAddress, user: info.username, key: info.privateKey, hostKey: info.hostKeys?.[0] }
   }
 
-  const server = createServer(async (request, response) => {
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const [, , id] = (request.url ?? '').split('/')
     const result = await answer(request.method ?? 'GET', id, JSON.parse((await read(request)) || '{}')).catch((error: unknown) => error)
     const status = result === undefined ? 404 : result instanceof Error ? 500 : 200
     response
       .writeHead(status, { 'content-type': 'application/json' })
       .end(JSON.stringify(result instanceof Error ? result.message : (result ?? 'no such vm')))
-  })
+  }
+  const server = createServer((request, response) => void serve(request, response))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

@@ -6,13 +6,13 @@
 
 /** Time and chance, as parameters. */
 export { type CancelTimer, type Clock, delay, type Random, systemClock, systemRandom } from './clock.ts'
-export { type Deadline, deadline } from './deadline.ts'
 /** For plugin authors: configuration read at the border, and the key that machines are reached with. */
 export { ConfigTable } from './config-table.ts'
 /** What a machine is reached by. */
 export type { Connection, DialTarget, ExecOptions, Execution, ExitStatus, OutputSink } from './connection.ts'
 export { ConnectionKeeper, type ConnectionKeeperOptions } from './connection-keeper.ts'
 export type { Connector } from './connector.ts'
+export { type Deadline, deadline } from './deadline.ts'
 /** The closed error vocabularies. */
 export {
   asGroupError,
