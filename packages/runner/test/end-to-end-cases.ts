@@ -12,7 +12,8 @@ export interface Case {
   readonly output?: string
   readonly has?: readonly string[]
   readonly lacks?: readonly string[]
-  readonly cancelWhenRunning?: true
+  /** Canceled once it has printed its marker. */
+  readonly cancel?: 'gracefully' | 'at once'
 }
 
 const open = 'printf "%s\\n" "<"'
@@ -34,6 +35,8 @@ function make(
 ): Case {
   return { name, spec: { name, script, ...rest }, expected, output }
 }
+
+const ticking = [open, 'for i in $(seq 300); do echo tick; sleep 0.1; done', 'echo never\\ reached']
 
 const variables: JobSpec['variables'] = [
   { key: 'NAME', value: 'wörld' },
@@ -86,15 +89,18 @@ export const cases: readonly Case[] = [
   },
   {
     name: 'canceled',
-    spec: {
-      script: [open, 'for i in $(seq 300); do echo tick; sleep 0.1; done', 'echo never\\ reached'],
-      afterScript: ['echo "after: "$CI_JOB_STATUS'],
-      marker: 'tick\n',
-    },
+    spec: { script: ticking, afterScript: ['echo "after: "$CI_JOB_STATUS'], marker: 'tick\n' },
     expected: { state: 'canceled' },
     has: ['after: canceled\n'],
     lacks: ['never reached'],
-    cancelWhenRunning: true,
+    cancel: 'gracefully',
+  },
+  {
+    name: 'canceled at once',
+    spec: { script: ticking, afterScript: ['echo after: $CI_JOB_STATUS'], marker: 'tick\n' },
+    expected: { state: 'canceled' },
+    lacks: ['after: canceled', 'never reached'],
+    cancel: 'at once',
   },
   make('something left behind', success, { script: [open, 'sleep 300 & (setsid sleep 300 &)', close], output: '' }),
 ]

@@ -89,7 +89,7 @@ idle_time = "10s"
     early.catch(() => {})
     const cancelling = setInterval(() => {
       for (const { each, job } of run)
-        if (each.cancelWhenRunning && job.state === 'running' && job.times.firstOutputAt !== undefined) job.cancel()
+        if (job.state === 'running' && job.times.firstOutputAt !== undefined && each.cancel !== undefined) job.cancel(each.cancel)
     }, 50)
     cleanUp.defer(() => clearInterval(cancelling))
     await Promise.race([Promise.all(run.map(({ job }) => job.finished)), early])

@@ -1,4 +1,5 @@
 import type { Clock } from '@runner-core/fleeting'
+import type { Endpoint } from './fault.ts'
 import { type JobSpec, jobJson } from './job-spec.ts'
 import { MarkerWatch } from './marker-watch.ts'
 import { StoredTrace } from './stored-trace.ts'
@@ -46,8 +47,8 @@ export class CoordinatorJob {
   #stopAckTimer: () => void = () => {}
   /** Requests about this job were tampered with, so its runner may rightly repeat itself. */
   disturbed = false
-  /** The runner has been told that the job is over. */
-  dismissed = false
+  /** What the runner said after it had been told that the job is over. */
+  #lastWords: Set<Endpoint> | undefined
 
   constructor(id: number, spec: JobSpec, clock: Clock) {
     this.id = id
@@ -144,6 +145,21 @@ export class CoordinatorJob {
     const graceful = how === 'gracefully' && this.#state === 'running' && this.#assignment?.features['cancel_gracefully'] === true
     if (graceful) this.#state = 'canceling'
     else this.end('canceled')
+  }
+
+  /**
+   * Notes a request about a job that has ended, or one that ended it. False: a well-behaved runner would not have sent it. Who is told that its job is over may still try to bring the rest of the
+   * trace and the outcome, once each; nothing else, and nothing after the outcome.
+   */
+  noteAfterEnd(endpoint: Endpoint): boolean {
+    if (this.#lastWords === undefined) {
+      this.#lastWords = new Set(endpoint === 'finish' ? ['finish'] : [])
+      return true
+    }
+    const isLastWord = endpoint === 'trace' || endpoint === 'finish'
+    if (!isLastWord || this.#lastWords.has(endpoint) || this.#lastWords.has('finish')) return this.disturbed
+    this.#lastWords.add(endpoint)
+    return true
   }
 
   /** The job's JSON for the runner that it is handed to. */

@@ -172,15 +172,17 @@ export class JobApi {
     const { job } = entry
     const refused = authenticateJob(job, request, report) ?? this.#limit(entry, request, report)
     const answered = refused ?? this.#act(job, request, report)
-    if (job.hasEnded) job.dismissed = true
     const interval = String(this.#options.traceUpdateIntervalSeconds)
     return { ...answered, headers: { 'Job-Status': job.status, 'X-GitLab-Trace-Update-Interval': interval, ...answered.headers } }
   }
 
   #act(job: CoordinatorJob, request: ApiRequest, report: ReportViolation): Reply {
-    if (request.endpoint === 'trace') return appendTrace(job, request, this.#options.traceLimitBytes, report)
-    const extend = (): void => job.extendAckWindow(this.#options.ackWindowMs, () => this.queue.add(job))
-    return updateJob(job, request, extend, report)
+    const { traceLimitBytes, ackWindowMs } = this.#options
+    const extendAckWindow = (): void => job.extendAckWindow(ackWindowMs, () => this.queue.add(job))
+    const isTrace = request.endpoint === 'trace'
+    const answered = isTrace ? appendTrace(job, request, traceLimitBytes, report) : updateJob(job, request, extendAckWindow, report)
+    if (job.hasEnded) job.noteAfterEnd(request.endpoint)
+    return answered
   }
 
   #limit({ notBefore, traceLimit, updateLimit }: Entry, request: ApiRequest, report: ReportViolation): Reply | undefined {
@@ -205,7 +207,7 @@ function authenticateJob(job: CoordinatorJob, request: ApiRequest, report: Repor
     return refusal(403, 'Forbidden')
   }
   if (job.hasEnded) {
-    if (job.dismissed && !job.disturbed) report('request_after_end', `the runner had been told that the job is ${job.status}`)
+    if (!job.noteAfterEnd(request.endpoint)) report('request_after_end', `the runner had been told that the job is ${job.status}`)
     return refusal(403, 'Job is not processing on runner')
   }
   if (request.endpoint === 'trace' && job.state === 'assigned') {
