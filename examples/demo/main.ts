@@ -1,5 +1,5 @@
 // `npm start`: CI jobs that arrive as real traffic does, run on machines that come and go with them. See the README beside this file.
-import { accessSync, constants, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { DemoRun } from './demo-run.ts'
@@ -33,9 +33,12 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     return await demonstrate(options, compress(traffic, options.jobs), stop.signal)
   } catch (error) {
-    if (!stop.signal.aborted) throw error
-    console.log('stopped; everything was taken down')
-    return 130
+    if (stop.signal.aborted) {
+      console.log('stopped; everything was taken down')
+      return 130
+    }
+    console.error(`npm start: ${(error as Error).message}`)
+    return 1
   }
 }
 
@@ -85,8 +88,9 @@ function unwritable(file: string | undefined): readonly string[] {
   if (file === undefined) return []
   try {
     accessSync(dirname(file), constants.W_OK)
-    return []
+    if (!statSync(file, { throwIfNoEntry: false })?.isDirectory()) return []
   } catch {
-    return [`--json: expected a file in a directory that can be written to, got ${file}`]
+    // Said below.
   }
+  return [`--json: expected a file in a directory that can be written to, got ${file}`]
 }

@@ -50,27 +50,26 @@ async function run(): Promise<ReadonlyMap<string, Row>> {
   cleanUp.defer(() => rmSync(folder, { recursive: true, force: true }))
   chmodSync(folder, 0o755) // the bench user reads its authorized_keys there
   const coordinator = cleanUp.use(await Coordinator.start({ tokens: Object.values(tokens), jobRequestsPerMinute: 1000 }))
-  const start = (name: keyof typeof tokens, config: string, command: string, args: readonly string[], jobs: number): Contender => {
+  const start = (name: keyof typeof tokens, config: string, command: string, jobs: number): Contender => {
     const file = join(folder, `${name}.toml`)
     writeFileSync(file, config)
-    const runner = cleanUp.use(startRunner(command, [...args, '--config', file], join(folder, `${name}.log`)))
+    const runner = cleanUp.use(startRunner(command, ['run', '--config', file], join(folder, `${name}.log`)))
     return { name, token: tokens[name], runner, jobs, ended: Promise.race([runner.ended, interrupted]) }
   }
-  const ours = [bin, 'run']
   const rows = new Map<string, Row>()
 
   const sshd = findSshd()
   if (sshd === undefined) console.log('sshd is not installed: measured with plugin local only')
   else {
     const server = cleanUp.use(await startSshd(sshd, folder))
-    const contenders = [start('sshd', staticConfig(coordinator.url, tokens.sshd, server), process.execPath, ours, jobsPerRound)]
+    const contenders = [start('sshd', staticConfig(coordinator.url, tokens.sshd, server), bin, jobsPerRound)]
     const stock = process.env['GITLAB_RUNNER_BIN']
     if (stock !== undefined && existsSync(stock)) {
-      contenders.push(start('stock', stockConfig(coordinator.url, tokens.stock, server), stock, ['run'], stockJobsPerRound))
+      contenders.push(start('stock', stockConfig(coordinator.url, tokens.stock, server), stock, stockJobsPerRound))
     }
     for (const row of await compete(coordinator, contenders)) rows.set(row.name, row)
   }
-  const local = start('local', localConfig(coordinator.url, tokens.local), process.execPath, ours, jobsPerRound)
+  const local = start('local', localConfig(coordinator.url, tokens.local), bin, jobsPerRound)
   for (const row of await compete(coordinator, [local])) rows.set(row.name, row)
 
   const ourViolations = coordinator.violations.filter(({ runnerToken }) => runnerToken !== tokens.stock)

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync, readFileSync } from 'node:fs'
+import { delimiter, dirname } from 'node:path'
 
 /** A runner as a process of its own, as it is beside a real GitLab server. */
 export interface RunnerProcess extends AsyncDisposable {
@@ -14,7 +15,9 @@ export interface RunnerProcess extends AsyncDisposable {
 /** Starts a runner; what it prints goes to `logFile`. Disposing asks it to stop, and makes it after ten seconds. */
 export function startRunner(command: string, args: readonly string[], logFile: string): RunnerProcess {
   const log = openSync(logFile, 'w')
-  const child = spawn(command, args, { stdio: ['ignore', log, log] })
+  // Whoever starts `node` gets the one that runs this.
+  const env = { ...process.env, PATH: `${dirname(process.execPath)}${delimiter}${process.env['PATH']}` }
+  const child = spawn(command, args, { stdio: ['ignore', log, log], env })
   closeSync(log)
   const exited = once(child, 'exit')
   const ended = exited.then(([code, signal]): never => {
