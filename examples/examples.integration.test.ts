@@ -1,7 +1,12 @@
 // Each example is run as its reader would run it.
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { parseConfig } from '@runner-core/runner'
 import { expect, test } from 'vitest'
 
 const run = async (file: string): Promise<string> => {
@@ -19,4 +24,37 @@ test('fleeting and taskscaler embedded over p-queue: every task ran, on at most 
 test('the example plugin passes the conformance suite', async () => {
   const output = await run('write-a-plugin/main.ts')
   expect(output).toMatch(/^\d{2} passed, 0 failed, 3 skipped$/m)
+})
+
+test('the example configuration is valid, and nothing in it is ignored', () => {
+  const toml = readFileSync(new URL('runner/config.toml', import.meta.url), 'utf8')
+  expect(parseConfig(toml).warnings).toEqual([])
+})
+
+test('the embedded runner starts its instance, and a signal ends it with nothing left', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'runner-core-example-'))
+  const config = join(folder, 'config.toml')
+  writeFileSync(
+    config,
+    `[[runners]]
+name = "example"
+url = "http://127.0.0.1:9"
+token = "glrt-example-token"
+executor = "instance"
+[runners.autoscaler]
+plugin = "local"
+max_instances = 1
+plugin_config = { root_dir = ${JSON.stringify(folder)} }
+policy = [{ idle_count = 1, idle_time = "1h" }]
+`,
+  )
+  const path = fileURLToPath(new URL('runner/main.ts', import.meta.url))
+  const child = spawn(process.execPath, ['--conditions=@runner-core/source', path, config], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [first] = (await once(child.stdout, 'data')) as [Buffer]
+  expect(first.toString()).toContain('taking jobs')
+  const ended = once(child, 'exit')
+  child.kill('SIGTERM')
+  expect(await ended).toEqual([0, null])
+  expect(readdirSync(folder)).toEqual(['config.toml'])
+  rmSync(folder, { recursive: true })
 })

@@ -46,7 +46,7 @@ export async function startAcmeCloud(): Promise<AcmeCloud> {
   }
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const [, , id] = (request.url ?? '').split('/')
+    const [, , id] = new URL(request.url ?? '', 'http://acme').pathname.split('/')
     const result = await answer(request.method ?? 'GET', id, JSON.parse((await read(request)) || '{}')).catch((error: unknown) => error)
     const status = result === undefined ? 404 : result instanceof Error ? 500 : 200
     response

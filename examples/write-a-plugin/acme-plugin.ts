@@ -1,5 +1,12 @@
 // A whole plugin for an imaginary cloud, "Acme", that has an HTTP API. This is all that a plugin author writes.
-import { type CreateInstanceGroup, GroupError, type GroupErrorCode, type InstanceState, type ListedInstance } from '@runner-core/fleeting'
+import {
+  ConfigTable,
+  type CreateInstanceGroup,
+  GroupError,
+  type GroupErrorCode,
+  type InstanceState,
+  type ListedInstance,
+} from '@runner-core/fleeting'
 
 interface AcmeVm {
   readonly id: string
@@ -19,17 +26,19 @@ const codes: Record<number, GroupErrorCode> = {
   507: 'capacity',
 }
 
-export const createInstanceGroup: CreateInstanceGroup = (config, { connector }) => {
-  const { endpoint, size } = config as { endpoint?: unknown; size?: unknown }
-  if (typeof endpoint !== 'string') throw new GroupError('invalid_config', `endpoint: expected a URL, got ${JSON.stringify(endpoint)}`)
-  const maxSize = typeof size === 'number' ? size : 10
+export const createInstanceGroup: CreateInstanceGroup = (config, { fleet, connector }) => {
+  const table = new ConfigTable(config)
+  const endpoint = table.string('endpoint') ?? ''
+  const maxSize = table.integer('size', { min: 1 }) ?? 10
+  if (!URL.canParse(endpoint)) table.problem('endpoint', 'a URL', JSON.stringify(endpoint))
+  table.check() // throws every problem at once, unknown keys included
 
   async function call<T>(method: string, path: string, signal: AbortSignal, body?: object): Promise<T> {
     const answer = await fetch(endpoint + path, { method, signal, body: body === undefined ? null : JSON.stringify(body) })
     if (!answer.ok) throw new GroupError(codes[answer.status] ?? 'transient', `${method} ${path}: ${answer.status} ${await answer.text()}`)
     return (await answer.json()) as T
   }
-  const vms = (signal: AbortSignal): Promise<AcmeVm[]> => call('GET', '/vms', signal)
+  const vms = (signal: AbortSignal): Promise<AcmeVm[]> => call('GET', `/vms?fleet=${encodeURIComponent(fleet)}`, signal)
 
   return {
     async init(signal) {
@@ -44,7 +53,7 @@ export const createInstanceGroup: CreateInstanceGroup = (config, { connector }) 
     async increase({ count, launchToken }, signal) {
       const room = Math.max(0, maxSize - (await vms(signal)).length)
       const wanted = Math.min(count, room)
-      const made = await call<AcmeVm[]>('POST', '/vms', signal, { count: wanted, token: launchToken })
+      const made = await call<AcmeVm[]>('POST', '/vms', signal, { count: wanted, token: launchToken, fleet })
       const errors = wanted < count ? [new GroupError('quota', `room for ${room} more of ${maxSize}, asked for ${count}`)] : []
       return { requested: made.length, ids: made.map(({ id }) => id), errors }
     },
