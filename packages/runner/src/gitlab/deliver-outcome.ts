@@ -4,6 +4,7 @@ import { outcomeUpdate } from './failure-reason.ts'
 import type { JobApiClient } from './job-api-client.ts'
 import { JobApiError } from './job-api-error.ts'
 import { type JobReply, statusError } from './job-reply.ts'
+import { isWorthRetrying } from './retry-wait.ts'
 import { mostCorrections, type TraceUpload } from './trace-upload.ts'
 import { defaultIntervalMs } from './upload-schedule.ts'
 
@@ -26,19 +27,22 @@ export interface DeliveryOptions {
 
 /** Times that the whole trace is sent again because its checksum is another on the server. */
 const mostMismatches = 5
+/** From so many failures in a row on, the end is told without a trace that the server fails to take: a lost line is better than a job that never ends. */
+const mostTraceTries = 5
 /** A server that works on a trace gives up after 5 minutes itself. */
 const longestUnfinishedMs = 10 * 60_000
 const longestBackoffMs = 60 * 60_000
 
 /**
  * Sends the rest of the trace, then how the job ended, until the server says that it is done: while it still works on the trace (202) it is asked again, and when
- * it has another checksum (412) the trace is sent again from the start. A server that takes the trace in no way still learns how the job ended.
+ * it has another checksum (412) the trace is sent again from the start. A server that takes the trace in no way, or fails to for about a quarter of a minute, still learns how
+ * the job ended.
  */
 export async function deliverOutcome(options: DeliveryOptions, signal?: AbortSignal): Promise<Delivery> {
   const delivery = new OutcomeDelivery(options, signal)
   for (let failures = 0; ; ) {
     try {
-      const delivered = await delivery.attempt()
+      const delivered = await delivery.attempt({ mayOmitTrace: failures + 1 >= Math.min(mostTraceTries, options.mostTries) })
       if (delivered) return delivered
       failures = 0
     } catch (error) {
@@ -66,10 +70,10 @@ class OutcomeDelivery {
   }
 
   /** One update. Undefined: worth another at once. Rejects when it is worth another later. */
-  async attempt(): Promise<Delivery | undefined> {
+  async attempt({ mayOmitTrace }: { readonly mayOmitTrace: boolean }): Promise<Delivery | undefined> {
     const { client, job, outcome, trace } = this.#options
-    this.#withTrace &&= await this.#sendTrace()
-    const output = this.#withTrace ? { output: { crc32: trace.crc32, bytes: trace.size } } : {}
+    const withTrace = this.#withTrace && (await this.#sendTrace(mayOmitTrace))
+    const output = withTrace ? { output: { crc32: trace.crc32, bytes: trace.size } } : {}
     const reply = await client.updateJob(job, { ...outcomeUpdate(outcome, job.features.failure_reasons), ...output }, this.#signal)
     const refusal = (): JobApiError => statusError('end of the job', reply)
     switch (reply.status) {
@@ -78,7 +82,7 @@ class OutcomeDelivery {
       case 202:
         return await this.#waitForServer(reply)
       case 412:
-        if (!this.#withTrace) return { delivered: false, error: refusal() }
+        if (!withTrace) return { delivered: false, error: refusal() }
         this.#startAgain()
         return undefined
       case 403:
@@ -94,21 +98,23 @@ class OutcomeDelivery {
     }
   }
 
-  /** False when there is no way to bring the trace to the server. */
-  async #sendTrace(): Promise<boolean> {
+  /** False when the end must be told without the trace: the server will not take it, or it just fails to and `mayOmit`. */
+  async #sendTrace(mayOmit: boolean): Promise<boolean> {
     const { upload, job, logger } = this.#options
     try {
       for (let corrections = 0; upload.unsentBytes > 0; ) {
         const reply = await upload.sendPiece(this.#signal)
         const { status } = reply
         if (status === 416) corrections += 1
-        if (status === 403 || status === 404 || corrections > mostCorrections) return false
-        if (status !== 202 && status !== 416) throw statusError('trace', reply)
+        if (corrections > mostCorrections || (status !== 202 && status !== 416)) throw statusError('trace', reply)
       }
       return true
     } catch (error) {
-      if (error instanceof JobApiError || this.#signal?.aborted) throw error
-      logger.error({ job: job.id, error }, 'trace cannot be read')
+      if (this.#signal?.aborted) throw error
+      const isFinal = !(error instanceof JobApiError) || isRefusal(error)
+      if (!isFinal && !mayOmit) throw error
+      if (isFinal) this.#withTrace = false
+      logger.error({ job: job.id, error }, 'end of job told without the rest of its trace')
       return false
     }
   }
@@ -133,4 +139,9 @@ class OutcomeDelivery {
     upload.rewind()
     logger.warn({ job: job.id, mismatches: this.#mismatches }, 'trace is another on the coordinator')
   }
+}
+
+/** Whether the same would be refused again. */
+function isRefusal({ status = 0 }: JobApiError): boolean {
+  return status >= 400 && status < 500 && !isWorthRetrying(status)
 }

@@ -325,6 +325,16 @@ describe('a job is aborted', () => {
     expect(server.received[3]!.json).toMatchObject({ failure_reason: 'job_canceled' })
   })
 
+  it('canceled: its end is delivered even if the only try for its trace fails', async () => {
+    await accepted()
+    await trace.write(output('x'))
+    server.answer('trace', { status: 202, headers: { 'job-status': 'canceled' } }, { status: 501 })
+    await requestAfter(5)
+    await trace.write('ERROR: Job failed: canceled\n')
+    expect(await reporter.finish({ state: 'failed', reason: 'job_canceled', message: 'canceled' })).toEqual({ delivered: true })
+    expect(kindsAndStates()).toEqual(['running', 'trace', 'trace', 'failed'])
+  })
+
   it('refused: nothing more is sent', async () => {
     await accepted()
     await trace.write(output('x'))
@@ -440,7 +450,7 @@ describe('finish', () => {
     expect(server.received).toHaveLength(4)
   })
 
-  it.each([403, 404])('%i for the trace: the end is told without it', async (status) => {
+  it.each([400, 401, 403, 404, 413])('%i for the trace: the end is told without it', async (status) => {
     server.answer('trace', { status })
     expect(await finish()).toEqual({ delivered: true })
     expect(server.received.at(-1)!.json).not.toHaveProperty('output')
@@ -454,15 +464,30 @@ describe('finish', () => {
 
   it('tries ten times with growing pauses, then gives up', async () => {
     const startedAt = clock.now()
-    server.answer('trace', ...Array.from({ length: 20 }, () => ({ status: 418 })))
-    expect(await finish()).toMatchObject({ delivered: false, error: { status: 418 } })
+    server.answer('trace', ...Array.from({ length: 20 }, () => ({ status: 501 })))
+    server.answer('update', ...Array.from({ length: 20 }, () => ({ status: 501 })))
+    expect(await finish()).toMatchObject({ delivered: false, error: { status: 501 } })
     expect(server.received.filter(({ kind }) => kind === 'trace')).toHaveLength(10)
     expect(clock.now() - startedAt).toBe(511_000)
   })
 
+  it('told without its trace, when the coordinator fails to take it five times in a row', async () => {
+    server.answer('trace', ...Array.from({ length: 20 }, () => ({ status: 501 })))
+    expect(await finish()).toEqual({ delivered: true })
+    expect(kindsAndStates()).toEqual(['running', 'trace', 'trace', 'trace', 'trace', 'trace', 'success'])
+    expect(server.received.at(-1)!.json).not.toHaveProperty('output')
+  })
+
+  it('with all of its trace, when the coordinator takes it again after the end was not taken without it', async () => {
+    server.answer('trace', ...Array.from({ length: 5 }, () => ({ status: 501 })))
+    server.answer('update', { status: 501 })
+    expect(await finish()).toEqual({ delivered: true })
+    expect(server.received.at(-1)!.json).toMatchObject({ state: 'success', output: { bytesize: 5 } })
+  })
+
   it('gets through when the coordinator comes back', async () => {
-    server.answer('trace', { status: 418 }, { reset: 'before' }, { reset: 'before' })
-    server.answer('update', { reset: 'before' }, { reset: 'before' }, { status: 418 })
+    server.answer('trace', { status: 501 }, { reset: 'before' }, { reset: 'before' })
+    server.answer('update', { reset: 'before' }, { reset: 'before' }, { status: 501 })
     expect(await finish()).toEqual({ delivered: true })
     expect(server.received.at(-1)!.json).toMatchObject({ state: 'success', output: { bytesize: 5 } })
   })
