@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { never, startFleet } from '../test/memory-fleet.ts'
 import { GroupError } from './errors.ts'
+import { silentLogger } from './logger.ts'
 import { isUsable } from './provisioner/instance.ts'
 
 describe('remove', () => {
@@ -187,6 +188,32 @@ describe('shutdown', () => {
     await fleet.clock.advance(20_000 + 60_000)
     expect(await ending).toEqual({ remaining: [id] })
     expect(fleet.clock.pendingTimers).toBe(0)
+  })
+
+  it.each([
+    ['ids', true],
+    ['launches', false],
+  ])('names what was asked for and may still come: %s', async (_, ids) => {
+    const errors: unknown[] = []
+    const logger = { ...silentLogger, error: (...line: unknown[]) => errors.push(line) }
+    const fleet = await startFleet({ appearDelayMs: 60_000, tells: { ids }, provisioner: { logger } })
+    fleet.provisioner.request(2, { reason: 'test' })
+    await fleet.clock.advance(100)
+    const [launch] = fleet.provisioner.launchState().outstanding
+    const ending = fleet.provisioner.shutdown({ removeInstances: true })
+    await fleet.clock.advance(30_000)
+    const { remaining } = await ending
+    await fleet.clock.advance(60_000)
+    expect(remaining).toEqual(ids ? fleet.group.ids : [`launch ${launch!.launchToken} (2 requested)`])
+    expect(fleet.group.ids).toHaveLength(2)
+    expect(errors).toEqual([[{ missing: remaining }, expect.stringContaining('did not appear')]])
+  })
+
+  it('does not name what was never sent', async () => {
+    const fleet = await startFleet()
+    fleet.provisioner.request(2, { reason: 'test' })
+    expect(await fleet.provisioner.shutdown({ removeInstances: true, signal: AbortSignal.abort() })).toEqual({ remaining: [] })
+    expect(fleet.calls('increase')).toEqual([])
   })
 
   it('ends early when it is told to', async () => {

@@ -389,7 +389,10 @@ export class Provisioner implements AsyncDisposable {
     this.#announce = true
     this.#tell()
     if (removeInstances && !this.#stopped) await this.#empty(timeoutMs, signal)
-    const remaining = removeInstances ? [...this.#roster.instances.keys()] : []
+    const missing = removeInstances ? this.#launcher.mayAppear() : []
+    const remaining = removeInstances ? [...this.#roster.instances.keys(), ...missing] : []
+    if (missing.length > 0)
+      logger.error({ missing }, 'instances that were asked for did not appear in time to be removed: look whether they exist')
     this.#halt()
     await this.#connections.close()
     await endGroup(group, caller, logger)

@@ -177,7 +177,7 @@ export class Taskscaler implements AsyncDisposable {
 
   /**
    * Refuses reservations, ends waits with {@link NoCapacityError} `shutdown`, and shuts the provisioner down. Jobs that hold a slot are not ended: release first, since a busy instance is never removed.
-   * Idempotent. Answers the ids of instances that were to be removed and are not known to be gone.
+   * Idempotent. Answers the ids of instances that were to be removed and are not known to be gone; see `ShutdownReport`.
    */
   async shutdown(options: ShutdownOptions): Promise<{ readonly remaining: readonly string[] }> {
     this.#closed = true

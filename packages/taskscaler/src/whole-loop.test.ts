@@ -208,7 +208,8 @@ class World {
     for (const reservation of this.open) this.scaler.unreserve(reservation)
     this.open = []
     for (const acquisition of this.lent) this.release(acquisition, false)
-    for (let round = 0; this.group.ids.length + this.provisioner.instances().size > 0; round++) {
+    const left = (): number => this.group.ids.length + this.provisioner.instances().size + this.provisioner.launchState().outstanding.length
+    for (let round = 0; left() > 0; round++) {
       expect(round, `not empty: ${JSON.stringify([...this.provisioner.instances().values()])}`).toBeLessThan(10)
       await this.advance(2 * minute)
     }

@@ -4,7 +4,17 @@ import type { JsonValue, StateRecord } from '../state-store.ts'
 import type { ProvisionerContext } from './context.ts'
 import type { LaunchGate } from './launch-gate.ts'
 import { type LaunchBackoff, type LaunchState, launchAllowance } from './launch-state.ts'
-import { acceptLaunch, countSeen, type Launch, type ListMark, launchOf, newLaunch, nextStep, outstandingLaunch } from './requests.ts'
+import {
+  acceptLaunch,
+  countSeen,
+  type Launch,
+  type ListMark,
+  launchOf,
+  mayBring,
+  newLaunch,
+  nextStep,
+  outstandingLaunch,
+} from './requests.ts'
 
 /** What the launcher must know of the rest of the provisioner. */
 export interface LaunchSurroundings {
@@ -132,6 +142,11 @@ export class Launcher {
   /** Whether a launch is under way, in whatever phase. */
   get busy(): boolean {
     return this.#launches.length > 0
+  }
+
+  /** What may still appear, by name: ids where the cloud told them, otherwise one entry for a launch. */
+  mayAppear(): readonly string[] {
+    return this.#launches.flatMap(mayBring)
   }
 
   /** Whether `list` may show something new any time. */

@@ -98,6 +98,12 @@ export function nextStep(launch: Launch, now: number, listed: ListMark): 'send' 
   return now >= launch.retryAt && now < launch.deadlineAt ? 'send' : 'wait'
 }
 
+/** What a launch may still bring, by name: the ids where the cloud told them, otherwise the launch itself. Nothing, when nobody has heard of it. */
+export function mayBring({ launchToken, phase, count, ids }: Launch): readonly string[] {
+  if (phase === 'queued' || count === 0) return []
+  return ids === undefined ? [`launch ${launchToken} (${count} requested)`] : [...ids]
+}
+
 /** As plain data, for snapshots. */
 export function outstandingLaunch(launch: Launch): OutstandingLaunch {
   const { launchToken, placement, count, reason, requestedAt, phase, deadlineAt } = launch
