@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
-import { lstat, mkdir, mkdtemp, readdir, rm, rmdir } from 'node:fs/promises'
+import { access, constants, lstat, mkdir, mkdtemp, readdir, rm, rmdir, stat } from 'node:fs/promises'
 import { connect, createServer, type Server } from 'node:net'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -13,6 +13,17 @@ export interface GroupDirectory {
   readonly path: string
   /** Removes it. */
   release(): Promise<void>
+}
+
+/** Rejects when groups cannot make their directories in `rootDir`, which itself need not be there yet. Changes nothing. */
+export async function checkRootDirectory(rootDir: string): Promise<void> {
+  try {
+    if (!(await stat(rootDir)).isDirectory()) throw new Error('it is no directory')
+    await access(rootDir, constants.W_OK | constants.X_OK)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    await checkRootDirectory(dirname(rootDir))
+  }
 }
 
 /** Makes a directory for this user only. While this process lives, others see by a socket in it that it is in use. */

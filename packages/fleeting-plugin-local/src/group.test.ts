@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ConnectorConfig, type InstanceGroup, silentLogger } from '@runner-core/fleeting'
@@ -29,6 +29,17 @@ afterEach(async () => {
 describe('LocalGroup', () => {
   test('says who it is', async () => {
     expect(await group.init(signal)).toEqual({ id: 'local/test', maxSize: 3, version: expect.stringMatching(/^\d+\.\d+\.\d+/) })
+  })
+
+  test('makes nothing on the disk before the first launch', async () => {
+    await group.init(signal)
+    expect(await group.list(signal)).toEqual([])
+    expect(readdirSync(rootDir)).toEqual([])
+    const later = makeGroup({ root_dir: join(rootDir, 'made', 'later') })
+    await later.init(signal)
+    expect(existsSync(join(rootDir, 'made'))).toBe(false)
+    await group.increase({ count: 1, launchToken: 'a' }, signal)
+    expect(readdirSync(rootDir)).toHaveLength(1)
   })
 
   test('launches what fits and answers the rest as a quota error', async () => {
@@ -75,10 +86,12 @@ describe('LocalGroup', () => {
   })
 
   test('refuses a root_dir that it cannot use, and a key that is none', async () => {
-    await expect(makeGroup({ root_dir: '/dev/null' }).init(signal)).rejects.toMatchObject({
-      code: 'invalid_config',
-      message: expect.stringContaining('plugin_config.root_dir'),
-    })
+    for (const root_dir of ['/dev/null', '/dev/null/inside']) {
+      await expect(makeGroup({ root_dir }).init(signal)).rejects.toMatchObject({
+        code: 'invalid_config',
+        message: expect.stringContaining('plugin_config.root_dir'),
+      })
+    }
     await expect(makeGroup({}, { privateKey: 'no key' }).init(signal)).rejects.toMatchObject({ code: 'invalid_config' })
   })
 })

@@ -17,7 +17,7 @@ import {
   type PluginContext,
 } from '@runner-core/fleeting'
 import { type LocalConfig, parseConfig } from './config.ts'
-import { claimGroupDirectory, type GroupDirectory } from './directories.ts'
+import { checkRootDirectory, claimGroupDirectory, type GroupDirectory } from './directories.ts'
 import { InstanceProcess } from './instance-process.ts'
 import { removeLeftovers } from './leftovers.ts'
 
@@ -31,27 +31,19 @@ class LocalGroup implements InstanceGroup {
   readonly #context: PluginContext
   readonly #instances = new Map<string, InstanceProcess>()
   #keyPair: KeyPair | undefined
-  #directory: GroupDirectory | undefined
+  #directory: Promise<GroupDirectory> | undefined
 
   constructor(config: LocalConfig, context: PluginContext) {
     this.#config = config
     this.#context = context
   }
 
+  /** Makes nothing and ends nothing, as whoever only plans expects. */
   async init(signal: AbortSignal): Promise<GroupInfo> {
     this.#keyPair = await fleetKeyPair(this.#context.connector)
     signal.throwIfAborted()
     const { rootDir, maxSize } = this.#config
-    try {
-      await removeLeftovers(rootDir, this.#context)
-      this.#directory = await claimGroupDirectory(rootDir)
-    } catch (cause) {
-      throw new GroupError(
-        'invalid_config',
-        `plugin_config.root_dir: expected a directory to write to, got ${rootDir} (${String(cause)})`,
-        { cause },
-      )
-    }
+    await checkRootDirectory(rootDir).catch(refuseRootDir(rootDir))
     return { id: `local/${this.#context.fleet}`, maxSize, version }
   }
 
@@ -62,11 +54,13 @@ class LocalGroup implements InstanceGroup {
 
   async increase({ count, launchToken }: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
     signal.throwIfAborted()
+    const { path } = await this.#claimedDirectory()
+    signal.throwIfAborted()
     const known = [...this.#instances.values()].filter((instance) => instance.launchToken === launchToken)
     if (known.length > 0) return { requested: known.length, ids: known.map(({ id }) => id) }
     const { maxSize } = this.#config
     const requested = Math.min(count, maxSize - this.#instances.size)
-    const ids = Array.from({ length: requested }, () => this.#launch(launchToken))
+    const ids = Array.from({ length: requested }, () => this.#launch(launchToken, path))
     if (requested === count) return { requested, ids }
     return {
       requested,
@@ -105,17 +99,29 @@ class LocalGroup implements InstanceGroup {
     const left = [...this.#instances.values()]
     for (const instance of left) instance.end()
     await Promise.all(left.map((instance) => instance.gone))
-    await this.#directory?.release()
+    await (await this.#directory)?.release()
   }
 
-  #launch(launchToken: string): string {
+  /** The group's directory, made when it is first needed: then what dead groups left goes, too. A failure is tried again. */
+  #claimedDirectory(): Promise<GroupDirectory> {
+    const { rootDir } = this.#config
+    this.#directory ??= removeLeftovers(rootDir, this.#context)
+      .then(() => claimGroupDirectory(rootDir))
+      .catch((cause: unknown) => {
+        this.#directory = undefined
+        return refuseRootDir(rootDir)(cause)
+      })
+    return this.#directory
+  }
+
+  #launch(launchToken: string, groupDirectory: string): string {
     const { clock, logger } = this.#context
     const { shell, bootDelayMs } = this.#config
     // Not from the context's chance, which may repeat: processes are found, and ended, by this id.
     const instanceId = `local-${randomBytes(6).toString('hex')}`
     const server = {
       instanceId,
-      directory: join(this.#directory!.path, instanceId),
+      directory: join(groupDirectory, instanceId),
       shell,
       authorizedKey: this.#keyPair!.publicKey,
       username: userName(),
@@ -124,6 +130,13 @@ class LocalGroup implements InstanceGroup {
     this.#instances.set(instanceId, instance)
     void instance.gone.then(() => this.#instances.delete(instanceId))
     return instanceId
+  }
+}
+
+function refuseRootDir(rootDir: string): (cause: unknown) => never {
+  return (cause) => {
+    const message = `plugin_config.root_dir: expected a directory to write to, got ${rootDir} (${String(cause)})`
+    throw new GroupError('invalid_config', message, { cause })
   }
 }
 

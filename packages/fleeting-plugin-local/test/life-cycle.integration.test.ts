@@ -73,8 +73,10 @@ describe('the end of a local instance', () => {
   })
 
   test('before it ever ran is a failure with its reason, until it is removed', async () => {
+    await group.decrease(await launch(group, 1), signal)
+    await until(async () => (await group.list(signal)).length === 0)
     rmSync(join(rootDir, readdirSync(rootDir)[0]!), { recursive: true })
-    const { ids } = await group.increase({ count: 1, launchToken: 'a' }, signal)
+    const { ids } = await group.increase({ count: 1, launchToken: 'b' }, signal)
     await until(async () => (await group.list(signal))[0]?.state === 'failed')
     expect((await group.list(signal))[0]?.detail).toContain('ENOENT')
     await group.decrease(ids!, signal)
@@ -126,9 +128,8 @@ describe('the end of a local group', () => {
     manager.kill('SIGKILL')
     await until(() => ![...daemons, ...servers].some(isAlive))
     expect(infos.flatMap(({ instanceId }) => processesOf(instanceId))).toEqual([])
-    // Only the group of this test is left.
-    expect(directories).toHaveLength(2)
-    await until(() => readdirSync(rootDir).length === 1)
+    expect(directories).toHaveLength(1)
+    await until(() => readdirSync(rootDir).length === 0)
   })
 
   test('is not brought about by Ctrl-C, as long as the manager goes on', async () => {
@@ -141,7 +142,7 @@ describe('the end of a local group', () => {
     await until(() => !isAlive(server))
   })
 
-  test('together with its instances leaves what the next group removes', async () => {
+  test('together with its instances leaves what the next group removes, once it launches', async () => {
     await startManager(1)
     const [connection] = await connectAll()
     const [daemon, server] = [await startDaemon(connection!), await serverOf(connection!)]
@@ -152,11 +153,17 @@ describe('the end of a local group', () => {
     process.kill(server, 'SIGKILL')
     await until(() => !isAlive(server))
     expect(isAlive(daemon)).toBe(true)
-    expect(readdirSync(rootDir)).toHaveLength(2)
+    const left = readdirSync(rootDir)
+    expect(left).toHaveLength(1)
 
-    const next = await startGroup({ root_dir: rootDir })
+    // Whoever starts a group only to look at it leaves them alone.
+    await group.init(signal)
+    await group.list(signal)
+    expect(isAlive(daemon)).toBe(true)
+    expect(readdirSync(rootDir)).toEqual(left)
+    await launch(group, 1)
     expect(isAlive(daemon)).toBe(false)
-    expect(readdirSync(rootDir)).toHaveLength(2)
-    await next.shutdown()
+    expect(readdirSync(rootDir)).toHaveLength(1)
+    expect(readdirSync(rootDir)).not.toEqual(left)
   })
 })
