@@ -14,6 +14,9 @@ export interface Clock {
   after(delayMs: number, callback: () => void): CancelTimer
 }
 
+/** Node fires at once what is set for longer than this, 24.8 days. */
+const longestTimeoutMs = 2 ** 31 - 1
+
 const startedAt = Date.now() - performance.now()
 
 /** The machine's own clock. */
@@ -21,8 +24,14 @@ export const systemClock: Clock = {
   now: () => startedAt + performance.now(),
   wallTime: () => Date.now(),
   after(delayMs, callback) {
-    // Node fires timers above 2^31-1 ms at once; 24 days is longer than any deadline of ours.
-    const timer = setTimeout(callback, Math.min(Math.max(delayMs, 0), 2_147_483_647))
+    let left = Math.max(delayMs, 0)
+    let timer: NodeJS.Timeout
+    const arm = (): void => {
+      const part = Math.min(left, longestTimeoutMs)
+      left -= part
+      timer = setTimeout(left > 0 ? arm : callback, part)
+    }
+    arm()
     return () => clearTimeout(timer)
   },
 }
