@@ -200,13 +200,15 @@ export class JobLoop<Job> {
     )
     this.#requests.delete(request)
     request.cancelCut()
+    const wasPaused = this.#pace.paused
     this.#pace = nextPace(this.#pace, answer, { startedAt, now: clock.now() }, rules)
     if (answer.result === 'job') this.#start(answer.job, reservation)
     else {
       reservation[Symbol.dispose]()
       this.#isFull = false
       this.#release()
-      if (answer.result === 'failed' || answer.result === 'refused') this.#noteFailure(answer)
+      if (answer.result === 'failed' || answer.result === 'refused')
+        this.#noteFailure(answer, { isNewlyPaused: this.#pace.paused && !wasPaused })
     }
     this.#noteIdle()
     this.wake()
@@ -226,13 +228,16 @@ export class JobLoop<Job> {
     for (const bound of this.#options.bounds) bound.release()
   }
 
-  #noteFailure({ result, error }: Exclude<JobAnswer<Job>, { readonly result: 'job' }>): void {
+  #noteFailure(
+    { result, error }: Exclude<JobAnswer<Job>, { readonly result: 'job' }>,
+    { isNewlyPaused }: { readonly isNewlyPaused: boolean },
+  ): void {
     if (this.#state === 'stopped') return
     this.counters.requestFailures += 1
     const { logger, rules, clock } = this.#options
     const waitMs = this.#pace.nextAt - clock.now()
     const fields = { result, wait_seconds: waitMs / 1000, ...(error && { error }) }
-    if (!this.#pace.paused) logger.warn(fields, 'job request failed')
+    if (!isNewlyPaused) logger.warn(fields, 'job request failed')
     else logger.error({ ...fields, refusals: rules.unhealthyRequestsLimit }, 'runner refused too often, paused: check its token')
   }
 }

@@ -5,7 +5,10 @@ import { firstPace, nextPace, type PaceRules, type PollPace, type PollResult } f
 const rules: PaceRules = { checkIntervalMs: 3_000, requestConcurrency: 4, unhealthyRequestsLimit: 3, unhealthyIntervalMs: 3_600_000 }
 const at = { startedAt: 1_000, now: 1_200 }
 const after = (...results: readonly PollResult[]): PollPace =>
-  results.reduce((pace, result) => nextPace(pace, { result }, at, rules), firstPace)
+  results.reduce((pace, result, index) => {
+    const before = (results.length - 1 - index) * 1_000
+    return nextPace(pace, { result }, { startedAt: at.startedAt - before, now: at.now - before }, rules)
+  }, firstPace)
 
 test('after a job the next request goes at once, and one more may be in flight, up to request_concurrency', () => {
   expect(after('job')).toMatchObject({ limit: 2, nextAt: 1_200 })
@@ -50,6 +53,17 @@ test('three refusals in a row pause the runner for its unhealthy interval, then 
   expect(after('refused', 'refused', 'failed', 'refused').paused).toBe(false)
   expect(after('refused', 'refused', 'none', 'refused').paused).toBe(false)
   expect(after('refused', 'refused', 'refused', 'refused')).toMatchObject({ paused: false, refusals: 1 })
+})
+
+test('requests that fail together count once; the next one counts again', () => {
+  const together = (result: PollResult, pace: PollPace, startedAt: number): PollPace =>
+    [50, 50, 60, 70].reduce((each, tookMs) => nextPace(each, { result }, { startedAt, now: startedAt + tookMs }, rules), pace)
+  const failed = together('failed', firstPace, 1_000)
+  expect(failed).toMatchObject({ failures: 1, nextAt: 4_050 })
+  expect(together('failed', failed, 4_050)).toMatchObject({ failures: 2, nextAt: 10_100 })
+  const refused = together('refused', together('refused', firstPace, 1_000), 5_000)
+  expect(refused).toMatchObject({ refusals: 2, paused: false })
+  expect(together('refused', refused, 12_000)).toMatchObject({ paused: true, nextAt: 12_050 + rules.unhealthyIntervalMs })
 })
 
 test('whatever comes, the limit stays within bounds and no wait is endless', () => {

@@ -20,13 +20,23 @@ export interface PollPace {
   readonly followUps: number
   /** Answers in a row that were no use. */
   readonly failures: number
+  /** When the last of these failures came in. Whatever was asked before then has met the same trouble, and says nothing new. */
+  readonly failedAt: number
   /** Refusals in a row. */
   readonly refusals: number
   /** Refused too often: nothing is asked for a long while, and somebody must look. */
   readonly paused: boolean
 }
 
-export const firstPace: PollPace = { limit: 1, nextAt: 0, followUps: 0, failures: 0, refusals: 0, paused: false }
+export const firstPace: PollPace = {
+  limit: 1,
+  nextAt: 0,
+  followUps: 0,
+  failures: 0,
+  failedAt: Number.NEGATIVE_INFINITY,
+  refusals: 0,
+  paused: false,
+}
 
 export interface PaceRules {
   readonly checkIntervalMs: number
@@ -46,8 +56,8 @@ const conflictWaitMs = 100
 
 /**
  * The pace after one more answer. Jobs speed up: the next request follows at once, and one more may be in flight. Nothing to do slows down: half as many, and one
- * check interval between the begins of requests; but where the server parks requests, or its queue has changed, the next one follows at once too. Failures back off, doubling, to a minute.
- * Refused `unhealthyRequestsLimit` times in a row, a runner pauses.
+ * check interval between the begins of requests; but where the server parks requests, or its queue has changed, the next one follows at once too. Failures back off, doubling, to a minute;
+ * requests that fail together count once. Refused `unhealthyRequestsLimit` times in a row, a runner pauses.
  */
 export function nextPace(
   pace: PollPace,
@@ -73,10 +83,12 @@ export function nextPace(
       return { ...firstPace, limit: pace.limit, nextAt: now + Math.min(conflictWaitMs, checkIntervalMs) }
     case 'refused':
     case 'failed': {
+      if (startedAt <= pace.failedAt) return pace
       const refusals = result === 'refused' ? pace.refusals + 1 : 0
-      if (refusals >= rules.unhealthyRequestsLimit) return { ...firstPace, nextAt: now + rules.unhealthyIntervalMs, paused: true }
+      if (refusals >= rules.unhealthyRequestsLimit)
+        return { ...firstPace, nextAt: now + rules.unhealthyIntervalMs, failedAt: now, paused: true }
       const waitMs = Math.min(checkIntervalMs * 2 ** pace.failures, Math.max(longestWaitMs, checkIntervalMs))
-      return { ...firstPace, nextAt: now + waitMs, failures: pace.failures + 1, refusals }
+      return { ...firstPace, nextAt: now + waitMs, failures: pace.failures + 1, failedAt: now, refusals }
     }
   }
 }
