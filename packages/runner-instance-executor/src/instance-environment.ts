@@ -40,6 +40,10 @@ const reconnectMs = 30_000
 /** How much longer than the machine's own limits an answer to the kill script may take. */
 const killAnswerMs = 15_000
 
+/** How long the last attempt to end what a job left may take, with dialling; and how long its processes have to go then. */
+const sweepMs = 15_000
+const sweepGraceMs = 5000
+
 /**
  * A job's place on one slot. Its commands share the slot's connection, which outlives the job.
  *
@@ -110,27 +114,53 @@ export class InstanceEnvironment implements JobEnvironment {
 
   async killAll(): Promise<void> {
     const { acquisition, killGraceMs, clock } = this.#options
-    let answer = ''
     const limitMs = killGraceMs + killLimitMs + killAnswerMs
     const timedOut = (): Error => new ConnectionError('unreachable', `no answer to the kill script within ${limitMs} ms`)
+    let answer: string
     try {
       using limit = deadline(clock, limitMs, timedOut, acquisition.signal)
-      await this.#run({
-        command: 'exec sh',
-        script: Buffer.from(killScript({ jobMarker: this.jobMarker, graceMs: killGraceMs })),
-        stdout: (chunk) => {
-          answer += chunk.toString()
-        },
-        isComplete: () => answer.endsWith('\n'),
-        signal: limit.signal,
-      })
+      answer = await this.#kill(killGraceMs, limit.signal)
     } catch (error) {
       acquisition.dirty = true
       throw this.#failure(error)
     }
-    if (answer.trim() === 'clean') return
+    if (answer === 'clean') return
     acquisition.dirty = true
-    throw new EnvironmentError('failed', `not all processes of the job could be ended (${answer.trim() || 'no answer'})`)
+    throw new EnvironmentError('failed', `not all processes of the job could be ended (${answer || 'no answer'})`)
+  }
+
+  /**
+   * One more attempt, of 15 s, to end what a lost or abandoned job left behind: a machine that outlives its loan would keep it. True when nothing is left.
+   * Never rejects.
+   */
+  async sweep(): Promise<boolean> {
+    const { acquisition, killGraceMs, clock, logger } = this.#options
+    const timedOut = (): Error => new ConnectionError('unreachable', `nothing could be ended within ${sweepMs} ms`)
+    try {
+      using limit = deadline(clock, sweepMs, timedOut, acquisition.signal)
+      this.#connection = await acquisition.connect(limit.signal)
+      const answer = await this.#kill(Math.min(killGraceMs, sweepGraceMs), limit.signal)
+      if (answer === 'clean') return true
+      throw new EnvironmentError('failed', `not all processes of the job could be ended (${answer || 'no answer'})`)
+    } catch (error) {
+      logger.warn({ instance: acquisition.instanceId, error }, 'a job may have left processes on an instance that gets no more jobs')
+      return false
+    }
+  }
+
+  /** What the kill script said. */
+  async #kill(graceMs: number, signal: AbortSignal): Promise<string> {
+    let answer = ''
+    await this.#run({
+      command: 'exec sh',
+      script: Buffer.from(killScript({ jobMarker: this.jobMarker, graceMs })),
+      stdout: (chunk) => {
+        answer += chunk.toString()
+      },
+      isComplete: () => answer.endsWith('\n'),
+      signal,
+    })
+    return answer.trim()
   }
 
   async #stop(): Promise<void> {

@@ -1,5 +1,5 @@
 import { ConnectionError, delay, GroupError } from '@runner-core/fleeting'
-import { ManualClock } from '@runner-core/fleeting/testing'
+import { ManualClock, type MemoryShell } from '@runner-core/fleeting/testing'
 import type { Acquisition, Reservation } from '@runner-core/taskscaler'
 import { describe, expect, test } from 'vitest'
 import { policy } from '../../taskscaler/test/rig.ts'
@@ -56,16 +56,34 @@ describe('a place', () => {
     expect(rig.rig.group.ids).toHaveLength(1)
   })
 
-  test('that is given back while a script still runs there is nobody’s any more', async () => {
-    const rig = await ExecutorRig.start({ ...idle, group: { shell: () => new Promise(() => {}) } })
-    const place = await rig.place()
-    const signal = new AbortController().signal
-    place.environment
-      .run({ script: Buffer.from('true'), stdout: () => {}, stderr: () => {}, isComplete: () => true, signal })
-      .catch(() => {})
-    await place.release()
-    await rig.rig.clock.advance(10_000)
-    expect(rig.rig.group.ids).toEqual([])
+  describe('that is given back while a script still runs there', () => {
+    async function abandon(rig: ExecutorRig): Promise<void> {
+      const place = await rig.place()
+      const signal = new AbortController().signal
+      const script = { script: Buffer.from('true'), stdout: () => {}, stderr: () => {}, isComplete: () => true, signal }
+      place.environment.run(script).catch(() => {})
+      await place.release()
+    }
+
+    test('is nobody’s any more, nor is its number, when the rest cannot be ended within 15 s', async () => {
+      const rig = await ExecutorRig.start({ ...idle, group: { shell: () => new Promise(() => {}) } })
+      const { group, clock } = rig.rig
+      await abandon(rig)
+      await clock.advance(14_999)
+      expect(group.ids).toEqual(['m-1'])
+      await clock.advance(10_000)
+      expect(group.ids).toEqual([])
+      expect((await rig.place()).environment.concurrentId).toBe(1)
+    })
+
+    test('is nobody’s any more, but its number is free, once the rest was ended', async () => {
+      const shell: MemoryShell = (command) => (command === 'exec sh' ? { stdout: 'clean\n' } : new Promise(() => {}))
+      const rig = await ExecutorRig.start({ ...idle, group: { shell } })
+      await abandon(rig)
+      await rig.rig.clock.advance(10_000)
+      expect(rig.rig.group.ids).toEqual([])
+      expect((await rig.place()).environment.concurrentId).toBe(0)
+    })
   })
 
   test('has the smallest number that no other place of the process has, and a marker of its own', async () => {

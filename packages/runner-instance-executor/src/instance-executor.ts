@@ -36,7 +36,10 @@ export interface PrepareOptions {
 /** A job's place. */
 export interface PreparedInstance {
   readonly environment: JobEnvironment
-  /** Gives the place back, once the job has ended; a script that is still under way makes the slot's instance unusable for others. Idempotent. */
+  /**
+   * Gives the place back, once the job has ended. When processes of the job may live on, as those of a script that is still under way, its instance gets no more
+   * jobs, and the slot is only given up after another attempt to end them, which this does not wait for. Idempotent.
+   */
   release(): Promise<void>
 }
 
@@ -142,15 +145,22 @@ export class InstanceExecutor {
     const concurrentId = concurrentIds.take()
     const jobMarker = { name: 'RUNNER_CORE_JOB', value: createJobMarker() }
     const environment = new InstanceEnvironment({ ...this.#options, acquisition, connection, concurrentId, jobMarker })
+    const giveBack = async (): Promise<void> => {
+      concurrentIds.giveBack(concurrentId)
+      await acquisition[Symbol.asyncDispose]()
+    }
+    // What is left may go on in the build directory, which other machines may share: then nobody gets its number again.
+    const sweep = async (): Promise<void> => ((await environment.sweep()) ? giveBack() : acquisition[Symbol.asyncDispose]())
     let isReleased = false
     return {
       environment,
       release: async () => {
         if (isReleased) return
         isReleased = true
-        concurrentIds.giveBack(concurrentId)
         if (environment.isBusy) acquisition.dirty = true
-        await acquisition[Symbol.asyncDispose]()
+        // Nobody waits for it but the slot.
+        if (acquisition.dirty) void sweep()
+        else await giveBack()
       },
     }
   }

@@ -98,6 +98,18 @@ describe.each(machines)('on machines of $name', ({ optionsOf }) => {
     expect(next.environment!.description).not.toBe(lost.environment!.description)
   })
 
+  test('what a job that was lost left running is ended before its machine is given back', async () => {
+    await start({ maxInstances: 1 })
+    const script = [`setsid ${sleep()} & trap '' HUP TERM; echo going on; ${sleep()}; ${sleep()}`]
+    const lost = await fleet.run(payload({ script }), { onOutput: (trace) => trace.includes('\ngoing on\n') && fleet.cut() })
+    expect(lost.outcome).toMatchObject({ state: 'failed', code: 'environment_lost' })
+    const alive: string[][] = []
+    const next = await fleet.run(payload(), { onPlace: () => alive.push(sleeps.flatMap(processesWith).map(String)) })
+    expect(next.outcome).toEqual({ state: 'success' })
+    expect(alive).toEqual([[]])
+    expect(next.environment!.concurrentId).toBe(lost.environment!.concurrentId)
+  })
+
   test('a kept connection that just died does not fail the job that finds it', async () => {
     await start({ maxInstances: 1 })
     await fleet.run(payload())
