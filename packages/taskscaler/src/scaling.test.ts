@@ -288,6 +288,28 @@ describe('a promise', () => {
     expect(rig.scaler.counters.tasks.replan).toBe(told.length)
   })
 
+  test('expires for nobody whose wait another has just ended', async () => {
+    const rig = await Rig.start({ promiseCapMs: 60_000 })
+    rig.group.fail('increase', new GroupError('capacity', 'no c5.large left'), Number.POSITIVE_INFINITY)
+    const cancel = new AbortController()
+    const told: string[] = []
+    rig.begin(rig.scaler.reserve(), {
+      onReplanned: () => {
+        told.push('first')
+        cancel.abort(new Error('not wanted any more'))
+      },
+    })
+    const second = rig.begin(rig.scaler.reserve(), { signal: cancel.signal, onReplanned: () => told.push('second') })
+    const third = rig.begin(rig.scaler.reserve(), { onReplanned: () => told.push('third') })
+    await rig.clock.advance(61_000)
+    expect(second.error).toEqual(new Error('not wanted any more'))
+    expect(told).toEqual(['first', 'third'])
+    expect(rig.scaler.counters.tasks.replan).toBe(2)
+    rig.group.heal()
+    await rig.clock.advance(600_000)
+    expect(third.acquisition).toBeDefined()
+  })
+
   test('is explained while it lasts', async () => {
     const rig = await Rig.start({ maxInstances: 1, capacityPerInstance: 2 })
     const [first, second] = [rig.scaler.reserve(), rig.scaler.reserve()]

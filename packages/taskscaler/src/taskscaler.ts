@@ -244,7 +244,9 @@ export class Taskscaler implements AsyncDisposable {
   }
 
   #tellExpired(reservation: SlotReservation): void {
-    const wait = reservation.wait!
+    const { wait } = reservation
+    // Whoever was told just before may have ended this one.
+    if (wait === undefined) return
     wait.expired++
     this.counters.tasks.replan++
     wait.onReplanned?.(this.explainWait(reservation))
