@@ -50,6 +50,16 @@ describe('StaticGroup', () => {
     expect(await group.connectInfo('b#4', signal)).toMatchObject({ internalAddress: 'b' })
   })
 
+  test('lends a host that was given back last: never-lent ones first, then in the order in which they came back', async () => {
+    const group = await startGroup()
+    await group.increase({ count: 2, launchToken: 't' }, signal)
+    await group.decrease(['b#2'], signal)
+    await group.decrease(['a#1', 'b#2'], signal)
+    expect(await group.increase({ count: 1, launchToken: 'u' }, signal)).toMatchObject({ ids: ['c#3'] })
+    await group.decrease(['c#3'], signal)
+    expect(await group.increase({ count: 3, launchToken: 'v' }, signal)).toMatchObject({ ids: ['b#4', 'a#5', 'c#6'] })
+  })
+
   test('never lends a host twice, whatever is asked', async () => {
     const step = fc.oneof(
       fc.record({ increase: fc.integer({ min: 1, max: 4 }) }),

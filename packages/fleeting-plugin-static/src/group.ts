@@ -31,6 +31,8 @@ interface Loan {
 
 class StaticGroup implements InstanceGroup {
   readonly #hosts: readonly StaticHost[]
+  /** The next to be lent first. */
+  readonly #free: StaticHost[]
   readonly #context: PluginContext
   /** By instance id. */
   readonly #loans = new Map<string, Loan>()
@@ -39,6 +41,7 @@ class StaticGroup implements InstanceGroup {
 
   constructor(hosts: readonly StaticHost[], context: PluginContext) {
     this.#hosts = hosts
+    this.#free = [...hosts]
     this.#context = context
   }
 
@@ -55,14 +58,12 @@ class StaticGroup implements InstanceGroup {
     return [...this.#loans.values()].map(({ id, launchToken }) => ({ id, state: 'running', launchToken }))
   }
 
-  /** Lends free hosts, in the order of the configuration. */
+  /** Lends free hosts, in the order of the configuration; a host that was given back, perhaps because something is wrong with it, comes last. */
   async increase({ count, launchToken }: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
     signal.throwIfAborted()
     const known = [...this.#loans.values()].filter((loan) => loan.launchToken === launchToken)
     if (known.length > 0) return { requested: known.length, ids: known.map(({ id }) => id) }
-    const lent = new Set([...this.#loans.values()].map(({ host }) => host))
-    const free = this.#hosts.filter((host) => !lent.has(host)).slice(0, count)
-    const ids = free.map((host) => this.#lend(host, launchToken))
+    const ids = this.#free.splice(0, count).map((host) => this.#lend(host, launchToken))
     if (ids.length === count) return { requested: count, ids }
     const error = new GroupError(
       'quota',
@@ -73,7 +74,12 @@ class StaticGroup implements InstanceGroup {
 
   async decrease(ids: readonly string[], signal: AbortSignal): Promise<DecreaseResult> {
     signal.throwIfAborted()
-    for (const id of ids) this.#loans.delete(id)
+    for (const id of ids) {
+      const loan = this.#loans.get(id)
+      if (loan === undefined) continue
+      this.#loans.delete(id)
+      this.#free.push(loan.host)
+    }
     return { accepted: ids }
   }
 
