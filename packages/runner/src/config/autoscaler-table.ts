@@ -9,6 +9,7 @@ import {
   flag,
   nonEmptyText,
   oneOf,
+  password,
   positiveDuration,
   throttleLimit,
   timeZone,
@@ -74,7 +75,7 @@ const connectorTable: TableSchema<ConnectorConfig> = {
     protocol: optional('protocol', oneOf('ssh'), 'How instances are reached.'),
     protocolPort: optional('protocol_port', wholeNumber({ min: 1, max: 65_535 }), 'Default 22. A port in an address wins.'),
     username: optional('username', nonEmptyText, 'Login. Default: what the plugin knows.'),
-    password: optional('password', nonEmptyText, 'Password of the login.'),
+    password: optional('password', password, 'Password of the login.'),
     privateKey: optional('key_path', fileContent, 'Private key, PEM or OpenSSH.'),
     agentSocket: optional('agent_socket', nonEmptyText, "Path of an SSH agent's socket."),
     useStaticCredentials: byDefault(

@@ -43,16 +43,21 @@ export const kibibytes: Kind<number> = leaf('a whole number ≥ 1', (value) =>
 
 export const flag: Kind<boolean> = leaf('true or false', (value) => (typeof value === 'boolean' ? value : undefined))
 
-export const nonEmptyText: Kind<string> = leaf('a non-empty string', (value) =>
-  typeof value === 'string' && value !== '' ? value : undefined,
-)
+export const nonEmptyText: Kind<string> = leaf('a non-empty string', nonEmptyString)
 
-/** A non-empty string that no message may show. A line break would end up in a header. */
+/** The same, which no message may show. */
+export const password: Kind<string> = leaf(nonEmptyText.expected, nonEmptyString, showType)
+
+/** The same, on one line: a line break would end up in a header. */
 export const secretText: Kind<string> = leaf(
   'a non-empty string on one line',
   (value) => (typeof value === 'string' && /^[^\r\n\0]+$/.test(value) ? value : undefined),
   showType,
 )
+
+function nonEmptyString(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
 
 export function oneOf<const T extends string>(...words: readonly T[]): Kind<T> {
   return leaf(words.map((word) => JSON.stringify(word)).join(' or '), (value) => words.find((word) => word === value))
@@ -77,11 +82,16 @@ export function seconds({ zeroMeans }: { readonly zeroMeans: number }): Kind<num
   })
 }
 
-export const httpUrl: Kind<string> = leaf('an http or https URL without credentials', (value) => {
-  if (typeof value !== 'string' || !URL.canParse(value)) return undefined
-  const { protocol, username, password } = new URL(value)
-  return /^https?:$/.test(protocol) && username === '' && password === '' ? value : undefined
-})
+export const httpUrl: Kind<string> = leaf(
+  'an http or https URL without credentials',
+  (value) => {
+    if (typeof value !== 'string' || !URL.canParse(value)) return undefined
+    const url = new URL(value)
+    return /^https?:$/.test(url.protocol) && url.username === '' && url.password === '' ? value : undefined
+  },
+  // What is no URL may hold credentials all the same.
+  (value) => show(typeof value === 'string' ? value.replace(/^([^/]*\/\/)?.*@/s, '$1[hidden]@') : value),
+)
 
 /** Where to listen: `host:port`, `:port` for all interfaces, `[::1]:port`. */
 export interface ListenAddress {
@@ -144,15 +154,20 @@ function fileKind(take: (path: string, content: string) => string): Kind<string>
     expected,
     read(value, { path, problem, readFile }) {
       if (typeof value !== 'string' || value === '') {
-        problem(path, `expected ${expected}, got ${show(value)}`)
+        problem(path, `expected ${expected}, got ${showPath(value)}`)
         return undefined
       }
       try {
         return take(value, readFile(value))
       } catch (error) {
-        problem(path, `expected ${expected}, got ${show(value)} (${(error as NodeJS.ErrnoException).code ?? String(error)})`)
+        problem(path, `expected ${expected}, got ${showPath(value)} (${(error as NodeJS.ErrnoException).code ?? String(error)})`)
         return undefined
       }
     },
   }
+}
+
+/** A path, unless it is what should be in the file: keys and certificates have lines. */
+function showPath(value: unknown): string {
+  return typeof value === 'string' && !value.includes('\n') ? show(value) : showType(value)
 }

@@ -316,6 +316,33 @@ test('a message never shows a token or password', () => {
   )
 })
 
+describe('a value that may be secret is never shown', () => {
+  const inRunner = (line: string): string => minimal.replace('executor', `${line}\nexecutor`)
+  const connector = (entry: string): string => `${minimal}connector_config = { ${entry} }\n`
+  test.each([
+    [connector('password = 31337'), 'connector_config.password: expected a non-empty string, got a number'],
+    [connector('password = ["31337"]'), 'connector_config.password: expected a non-empty string, got an array'],
+    [connector('key_path = """-----BEGIN\n31337"""'), 'key_path: expected the path of a readable file, got a string of 16 characters'],
+    [connector('key_path = 31337'), 'key_path: expected the path of a readable file, got a number'],
+    [inRunner('environment = "A=31337"'), 'environment: expected an array, each item "NAME=value", got a string of 7 characters'],
+    ...[
+      ['https://u:31337@h', 'https://[hidden]@h'],
+      ['https://31337@h/p', 'https://[hidden]@h/p'],
+      ['https://u:p31337/x@h:1', 'https://[hidden]@h:1'],
+      ['u:31337@h', '[hidden]@h'],
+      [`https://u:${'31337'.repeat(20)}@h`, 'https://[hidden]@h'],
+    ].map(([url, shown]) => [
+      minimal.replace('https://gitlab.example.com', url!),
+      `url: expected an http or https URL without credentials, got "${shown}"`,
+    ]),
+  ])('%#', (toml, problem) => {
+    const [shown, ...more] = problemsOf(toml!)
+    expect(shown).toContain(problem)
+    expect(more).toEqual([])
+    expect(shown).not.toMatch(/31337|337@/)
+  })
+})
+
 test('no text makes it throw anything but a ConfigError', () => {
   const key = fc.constantFrom(
     'concurrent',

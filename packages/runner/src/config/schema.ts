@@ -22,6 +22,8 @@ export interface Kind<T> {
   readonly expected: string
   /** The value, or undefined after its problems have been reported. */
   readonly read: (value: unknown, context: ReadContext) => T | undefined
+  /** A wrong value as a message shows it. Default: {@link show}. */
+  readonly got?: (value: unknown) => string
   /** The table that the value is, or that the list's items are; for the reference page. */
   readonly table?: TableSchema<object>
   readonly isList?: boolean
@@ -68,6 +70,7 @@ export function leaf<T>(
 ): Kind<T> {
   return {
     expected,
+    got,
     read(value, context) {
       const result = read(value, context)
       if (result === undefined) context.problem(context.path, `expected ${expected}, got ${got(value)}`)
@@ -85,7 +88,8 @@ export function list<T>(item: Kind<T>, { min = 0 }: { readonly min?: 0 | 1 } = {
     ...(item.table && { table: item.table }),
     read(value, context) {
       if (!Array.isArray(value) || value.length < min) {
-        context.problem(context.path, `expected ${expected}, got ${show(value)}`)
+        const got = item.got ?? show
+        context.problem(context.path, `expected ${expected}, got ${got(value)}`)
         return undefined
       }
       // A bad item keeps its place, so that later problems name the right index.
