@@ -1,5 +1,5 @@
 import { type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino'
-import type { LogFormat, LogLevel, Settings } from '../config/settings.ts'
+import type { LogFormat, LogLevel } from '../config/settings.ts'
 import { createRedactor } from './redact.ts'
 import { textLine } from './text-line.ts'
 
@@ -25,12 +25,5 @@ export function createLogger({ level, format, secrets, write }: LoggerOptions): 
       serializers: { err: stdSerializers.err, error: stdSerializers.err },
     },
     { write: (line: string) => write(written(line)) },
-  )
-}
-
-/** What a configuration holds that no log may show. */
-export function secretsOf({ runners }: Settings): readonly string[] {
-  return runners.flatMap(({ token, autoscaler: { connector } }) =>
-    connector.password === undefined ? [token] : [token, connector.password],
   )
 }

@@ -1,0 +1,24 @@
+import type { Settings } from '../config/settings.ts'
+
+/** `password`, `api_token`; not `key_path`, which is none. */
+const secretKey = /(^|_)(password|passphrase|token|secret|private_key)$/i
+
+/** Shorter values of variables, such as `true`, are words of every log. */
+const leastVariableLength = 6
+
+/** What a configuration holds that no log may show. */
+export function secretsOf({ runners }: Settings): readonly string[] {
+  return runners.flatMap(({ token, environment, autoscaler: { connector, pluginConfig } }) => [
+    token,
+    ...(connector.password === undefined ? [] : [connector.password]),
+    ...environment.map(({ value }) => value).filter(({ length }) => length >= leastVariableLength),
+    ...namedSecrets(pluginConfig),
+  ])
+}
+
+/** Strings under a key that names a secret, however deep. */
+function namedSecrets(value: unknown, isSecret = false): readonly string[] {
+  if (typeof value === 'string') return isSecret ? [value] : []
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([key, inner]) => namedSecrets(inner, isSecret || secretKey.test(key)))
+}
