@@ -7,12 +7,16 @@ import { shortToken } from './short-token.ts'
 import { loadSystemId } from './system-id.ts'
 
 test.each([
-  ['glrt-abcdefghijkl', 'abcdefghi'],
-  ['glrt-t1_abcdefghijkl', 'abcdefghi'],
-  ['t2_abcdefghijkl', 'abcdefghi'],
-  ['glrtr-abcdefghijkl', 'abcdefghi'],
-  ['GR1348941abcdefghijkl', 'abcdefghi'],
-  ['abc', 'abc'],
+  ['glrt-abcdefghijklmnopqrst', 'abcdefghi'],
+  ['glrt-t1_abcdefghijklmnopqrst', 'abcdefghi'],
+  ['t2_abcdefghijklmnopqrst', 'abcdefghi'],
+  ['glrtr-abcdefghijklmnopqrst', 'abcdefghi'],
+  ['GR1348941abcdefghijklmnopqrst', 'abcdefghi'],
+  ['glrt-abcdefghijklmnopqr', 'abcdefghi'],
+  ['glrt-abcdefghijklmnopq', 'abcdefgh'],
+  ['glrt-short12', 'sho'],
+  ['abc', 'a'],
+  ['a', ''],
 ])('%s is shown as %s', (token, short) => {
   expect(shortToken(token)).toBe(short)
 })
