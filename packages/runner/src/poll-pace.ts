@@ -16,8 +16,8 @@ export interface PollPace {
   readonly limit: number
   /** Nothing is asked before. */
   readonly nextAt: number
-  /** Requests in a row that followed an empty answer at once, since none of them was parked. */
-  readonly followUps: number
+  /** When all requests that followed an empty answer at once are made up for: each puts it off, and time brings it nearer. */
+  readonly followUpsPaidAt: number
   /** Answers in a row that were no use. */
   readonly failures: number
   /** When the last of these failures came in. Whatever was asked before then has met the same trouble, and says nothing new. */
@@ -31,7 +31,7 @@ export interface PollPace {
 export const firstPace: PollPace = {
   limit: 1,
   nextAt: 0,
-  followUps: 0,
+  followUpsPaidAt: 0,
   failures: 0,
   failedAt: Number.NEGATIVE_INFINITY,
   refusals: 0,
@@ -47,10 +47,10 @@ export interface PaceRules {
 
 /** The longest wait after failures, unless the check interval is longer. */
 const longestWaitMs = 60_000
-/** An answer that took longer was waited for by the server, not only given. */
-const parkedMs = 1_000
-/** So many follow-ups are no more than a queue in motion; a server that goes on so neither parks nor has a job for us. */
+/** So many follow-ups at once are no more than a queue in motion. A server that goes on so parks nothing and has no job for us. */
 const mostFollowUps = 10
+/** Then follow-ups are spread: so many in a check interval. */
+const followUpsPerInterval = 4
 /** After a conflict there may well be other jobs, but a server that only answers so must not be flooded. */
 const conflictWaitMs = 100
 
@@ -70,14 +70,11 @@ export function nextPace(
     case 'job':
       return { ...firstPace, limit: Math.min(rules.requestConcurrency, pace.limit + 1), nextAt: now }
     case 'none': {
-      const followUps = now - startedAt < parkedMs ? pace.followUps + 1 : 0
-      const atOnce = askAgain && followUps <= mostFollowUps
-      return {
-        ...firstPace,
-        limit: Math.max(1, Math.floor(pace.limit / 2)),
-        nextAt: atOnce ? now : startedAt + checkIntervalMs,
-        followUps: atOnce ? followUps : 0,
-      }
+      const limit = Math.max(1, Math.floor(pace.limit / 2))
+      if (!askAgain) return { ...firstPace, limit, nextAt: startedAt + checkIntervalMs }
+      const shareMs = checkIntervalMs / followUpsPerInterval
+      const followUpsPaidAt = Math.max(pace.followUpsPaidAt, now) + shareMs
+      return { ...firstPace, limit, nextAt: Math.max(now, followUpsPaidAt - mostFollowUps * shareMs), followUpsPaidAt }
     }
     case 'conflict':
       return { ...firstPace, limit: pace.limit, nextAt: now + Math.min(conflictWaitMs, checkIntervalMs) }

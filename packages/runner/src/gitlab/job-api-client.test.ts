@@ -134,8 +134,12 @@ describe('answers to a request for a job', () => {
     expect(await asked(lastUpdate('two'))).toBe(true)
     expect(await asked(none({}))).toBe(true) // parked, and let go without asking Rails
     expect(await asked(lastUpdate('two'))).toBe(false)
-    expect(await asked({ status: 204, headers: { 'x-gitlab-last-update': 'two', 'gitlab-ci-builds-polling': 'yes' } })).toBe(true)
     expect(await asked(lastUpdate('three'), false)).toBe(false)
+    expect(await asked(lastUpdate('three'))).toBe(false)
+    expect(await asked(none({ 'x-gitlab-last-update': 'three', 'gitlab-ci-builds-polling': 'yes' }))).toBe(true)
+    // From now on it is known to park, whatever the answer says, and also if this request may not be.
+    expect(await asked(lastUpdate('three'))).toBe(true)
+    expect(await asked(lastUpdate('three'), false)).toBe(true)
   })
 
   it('last_update is echoed from any of them, but not when the answer must come at once', async () => {

@@ -29,7 +29,7 @@ export interface JobApiClientOptions extends ConnectionOptions {
 /** How a request for a job was answered: `refused` means the runner's token; `failed` everything that is no fault of the token. */
 export type JobRequestAnswer =
   | { readonly result: 'job'; readonly job: JobPayload }
-  /** `askAgain`: another request at once is no waste, since the server parks requests, or its queue is not what it was. */
+  /** `askAgain`: another request at once is no waste, since the server parks requests (this one, or the next), or its queue is not what it was. */
   | { readonly result: 'none'; readonly askAgain: boolean }
   | { readonly result: 'conflict' }
   | { readonly result: 'refused' | 'failed'; readonly error: JobApiError }
@@ -59,6 +59,8 @@ export class JobApiClient {
   readonly #polls: Route
   readonly #calls: Route
   #lastUpdate: string | undefined
+  /** Whether the server has ever said that it parks requests. */
+  #parks = false
 
   /** Thrown: {@link JobApiError} `invalid_config`. */
   constructor(options: JobApiClientOptions) {
@@ -98,11 +100,12 @@ export class JobApiClient {
     }
     const lastUpdate = answer.headers['x-gitlab-last-update']
     if (typeof lastUpdate === 'string' && lastUpdate !== '') this.#lastUpdate = lastUpdate
+    this.#parks ||= parks(answer)
     switch (answer.status) {
       case 201:
         return await this.#readJob(answer)
       case 204:
-        return { result: 'none', askAgain: mayPark && (parks(answer) || lastUpdate !== sent) }
+        return { result: 'none', askAgain: this.#parks || (mayPark && lastUpdate !== sent) }
       case 409:
         return { result: 'conflict' }
       default: {
