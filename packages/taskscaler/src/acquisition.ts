@@ -14,7 +14,7 @@ export interface ReserveOptions {
 }
 
 /**
- * A promise of capacity, taken before a job is asked for. It ends by `unreserve`, or by `acquire`, however that ends. No particular slot is set aside:
+ * A promise of capacity, taken before a job is asked for. It ends by `unreserve`, also while `acquire` waits, or by `acquire`, however that ends. No particular slot is set aside:
  * as many reservations are of kind `slot` as there are slots free, in the order in which they were made.
  */
 export interface Reservation extends Disposable {
@@ -36,7 +36,7 @@ export interface AcquireOptions {
   readonly onReplanned?: (explanation: string) => void
 }
 
-/** Thrown when a reservation or an acquisition is used after its end: a mistake of the caller. */
+/** Thrown when a reservation or an acquisition is used after its end, or given up while `acquire` waits: a mistake of the caller. */
 export class AlreadyEndedError extends Error {
   override readonly name = 'AlreadyEndedError'
   readonly code = 'already_ended'

@@ -76,6 +76,23 @@ describe('lending', () => {
     expect(scaler.counters.tasks.acquire_canceled).toBe(1)
   })
 
+  test('a reservation given up while acquire waits takes no slot, and acquire says so', async () => {
+    const { clock, group, scaler } = await Rig.start()
+    let acquiring: Promise<unknown>
+    {
+      using reservation = scaler.reserve({ key: 'left' })
+      acquiring = scaler.acquire(reservation)
+      acquiring.catch(() => {})
+      expect(scaler.status().tasks.pending).toBe(1)
+    }
+    await expect(acquiring).rejects.toEqual(new AlreadyEndedError('reservation', 'left'))
+    expect(scaler.status().tasks).toMatchObject({ pending: 0, reserved: 0 })
+    await clock.advance(300_000)
+    expect(scaler.status().tasks).toMatchObject({ pending: 0, acquired: 0 })
+    expect(scaler.counters.tasks).toMatchObject({ reserve: 1, acquire: 0, acquire_canceled: 1, unreserve: 0 })
+    expect(group.ids).toEqual([])
+  })
+
   test('a reservation is used once: later use, and use elsewhere, is an error or nothing', async () => {
     const rig = await Rig.start({ policies: [{ ...policy, idleCount: 2 }] })
     const stranger = await Rig.start()

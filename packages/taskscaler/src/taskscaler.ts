@@ -84,10 +84,14 @@ export class Taskscaler implements AsyncDisposable {
     return reservation
   }
 
-  /** Gives a reservation up. Does nothing when it was acquired or has ended. */
+  /** Gives a reservation up; an `acquire` that waits for it rejects with {@link AlreadyEndedError}. Does nothing when it was acquired or has ended. */
   unreserve(reservation: Reservation): void {
     const own = this.#own(reservation)
-    if (own === undefined) return
+    if (own === undefined || own.state === 'ended') return
+    if (own.state === 'waiting') {
+      this.#cancel(own, new AlreadyEndedError('reservation', own.key))
+      return
+    }
     this.#allocator.unreserve(own)
     this.counters.tasks.unreserve++
     this.#loop.wake()
@@ -99,7 +103,7 @@ export class Taskscaler implements AsyncDisposable {
    */
   acquire(reservation: Reservation, options?: AcquireOptions): Promise<Acquisition> {
     const own = this.#own(reservation)
-    if (own === undefined) return Promise.reject(new AlreadyEndedError('reservation', reservation.key))
+    if (own?.state !== 'open') return Promise.reject(new AlreadyEndedError('reservation', reservation.key))
     if (options?.signal?.aborted) {
       this.#allocator.unreserve(own)
       this.counters.tasks.acquire_canceled++
@@ -138,14 +142,14 @@ export class Taskscaler implements AsyncDisposable {
 
   /** In words, why a reservation has no slot yet: its place in the queue, what is being made since when, and what holds more back. */
   explainWait(reservation: Reservation): string {
-    if (!(reservation instanceof SlotReservation) || reservation.lender !== this.#lender || reservation.state === 'ended')
-      return 'the reservation has ended'
-    const { kind, readyAt, wait } = reservation
+    const own = this.#own(reservation)
+    if (own === undefined || own.state === 'ended') return 'the reservation has ended'
+    const { kind, readyAt, wait } = own
     return explainWait({
       kind,
       readyAt,
       ...(wait !== undefined && {
-        wait: { since: wait.since, expired: wait.expired, position: this.#allocator.waiting.positionOf(reservation) },
+        wait: { since: wait.since, expired: wait.expired, position: this.#allocator.waiting.positionOf(own) },
       }),
       coming: this.#loop.coming(),
       heldBack: this.#loop.plan().heldBack,
@@ -197,9 +201,7 @@ export class Taskscaler implements AsyncDisposable {
   }
 
   #own(reservation: Reservation): SlotReservation | undefined {
-    return reservation instanceof SlotReservation && reservation.lender === this.#lender && reservation.state === 'open'
-      ? reservation
-      : undefined
+    return reservation instanceof SlotReservation && reservation.lender === this.#lender ? reservation : undefined
   }
 
   #admit(): void {

@@ -2,7 +2,7 @@ import { GroupError, isUsable, outstandingCount, Provisioner } from '@runner-cor
 import { ManualClock, MemoryGroup, seededRandom, simpleShell } from '@runner-core/fleeting/testing'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type Acquisition, NoCapacityError, type Reservation } from './acquisition.ts'
+import { type Acquisition, AlreadyEndedError, NoCapacityError, type Reservation } from './acquisition.ts'
 import { type IdlePolicy, isPreemptive } from './policy.ts'
 import { QueueDepth } from './queue-depth.ts'
 import { Taskscaler } from './taskscaler.ts'
@@ -150,7 +150,10 @@ class World {
     this.waiting.push(waiting)
     this.scaler.acquire(reservation, { signal: cancel.signal, onReplanned: () => waiting.replans++ }).then(
       (acquisition) => this.#granted(waiting, acquisition),
-      (error) => cancel.signal.aborted || this.problems.push(`acquire failed: ${error}`),
+      (error) =>
+        cancel.signal.aborted ||
+        (error instanceof AlreadyEndedError && !this.waiting.includes(waiting)) ||
+        this.problems.push(`acquire failed: ${error}`),
     )
   }
 
@@ -171,6 +174,11 @@ class World {
   cancel(waiting: Waiting): void {
     this.waiting = this.waiting.filter((other) => other !== waiting)
     waiting.cancel.abort(new Error('cancelled'))
+  }
+
+  giveUp(waiting: Waiting): void {
+    this.waiting = this.waiting.filter((other) => other !== waiting)
+    this.scaler.unreserve(waiting.reservation)
   }
 
   release(acquisition: Acquisition, dirty: boolean): void {
@@ -241,6 +249,7 @@ const ordinary: Record<string, Step> = {
     onSome(world.open.at(-1), (reservation) => world.acquire(reservation))
   },
   cancel: (world, pick) => onSome(pick(world.waiting), (waiting) => world.cancel(waiting)),
+  giveUp: (world, pick) => onSome(pick(world.waiting), (waiting) => world.giveUp(waiting)),
   release: (world, pick, number) => onSome(pick(world.lent), (acquisition) => world.release(acquisition, number % 5 === 0)),
   aMoment: (world, _, number) => world.advance(number),
   aWhile: (world, _, number) => world.advance(number * 100),
