@@ -191,6 +191,18 @@ describe('a job that cannot be understood', () => {
     },
   )
 
+  it('and whose server hangs: does not hold up a stop', async () => {
+    const stop = new AbortController()
+    server.answer('request', { status: 201, body: '{"id":7,"token":"job-token","variables":{}}' })
+    server.answer('update', { after: new Promise(() => {}) })
+    const answer = clientFor(server.url).requestJob({ signal: stop.signal })
+    await server.take()
+    await server.take()
+    stop.abort(new Error('the runner stops'))
+    expect(await answer).toMatchObject({ result: 'failed', error: { code: 'invalid_job' } })
+    expect(server.received).toHaveLength(2)
+  })
+
   it('and whose server is gone: still only fails', async () => {
     server.answer('request', { status: 201, body: '{"id":7,"token":"job-token","variables":{}}' })
     server.answer('update', { reset: 'before' }, { reset: 'before' })

@@ -103,7 +103,7 @@ export class JobApiClient {
     this.#parks ||= parks(answer)
     switch (answer.status) {
       case 201:
-        return await this.#readJob(answer)
+        return await this.#readJob(answer, signal)
       case 204:
         return { result: 'none', askAgain: this.#parks || (mayPark && lastUpdate !== sent) }
       case 409:
@@ -168,13 +168,13 @@ export class JobApiClient {
     return retryingExchange(dispatcher, sent, { clock: this.#clock, random: this.#random }, signal)
   }
 
-  async #readJob(answer: HttpAnswer): Promise<JobRequestAnswer> {
+  async #readJob(answer: HttpAnswer, signal?: AbortSignal): Promise<JobRequestAnswer> {
     const parsed = parseJob(answer)
     if ('job' in parsed) return { result: 'job', job: parsed.job }
     const { problems, credentials } = parsed
     const error = new JobApiError('invalid_job', `a job that cannot be understood: ${problems.join('; ')}`, { status: 201 })
     this.#logger.error({ job: credentials?.id, problems }, 'job cannot be understood')
-    if (credentials) await failUnusableJob(this, credentials, problems, this.#logger)
+    if (credentials) await failUnusableJob(this, credentials, problems, this.#logger, signal)
     return { result: 'failed', error }
   }
 }
