@@ -305,6 +305,20 @@ test('two runners may not manage the same machines', () => {
   expect(problemsOf(second('b', 'local') + second('c', 'local'))).toEqual([])
 })
 
+test('two runners may not log in to one static host, however it is named', () => {
+  const runnerWith = (name: string, hosts: string): string =>
+    `${second(name, 'static')}connector_config = { username = "ci" }\nplugin_config = { instances = { ${hosts} } }\n`
+  const problems = (hosts: string): readonly string[] =>
+    problemsOf(runnerWith('a', 'x = { internal_addr = "Build.example", external_addr = "1.2.3.4" }') + runnerWith('b', hosts))
+  const clash = ['runners[1].autoscaler.plugin_config.instances.z: expected a host, or a user there, of its own, got that of runners[0]']
+  expect(problems('y = { internal_addr = "other" }, z = { internal_addr = "build.example:22" }')).toEqual(clash)
+  expect(problems('z = { external_addr = "build.example", username = "ci" }')).toEqual(clash)
+  expect(problems('z = { internal_addr = "build.example", protocol_port = 2222 }')).toEqual([])
+  expect(problems('z = { internal_addr = "build.example", username = "other" }')).toEqual([])
+  expect(problems('z = { internal_addr = "1.2.3.4" }')).toEqual([])
+  expect(problems('z = 1, y = { internal_addr = "a b" }, w = { internal_addr = 5 }')).toEqual([])
+})
+
 test('a message never shows a token or password', () => {
   const secrets = ['glrt-secret', 'hunter2']
   fc.assert(

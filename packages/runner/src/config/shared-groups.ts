@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { ReadRunner } from './parse-config.ts'
 import type { Problem } from './problem.ts'
 import type { AutoscalerSettings } from './settings.ts'
+import { sharedStaticHost } from './static-hosts.ts'
 
 /** Plugins whose groups are told apart by the fleet's name alone: equal settings under two names are two groups. */
 const groupedByFleet: ReadonlySet<string> = new Set(['local', 'docker'])
@@ -31,7 +32,9 @@ function sharedWith(one: ReadRunner, other: ReadRunner): { key: string; what: st
   if (one.autoscaler === undefined || other.autoscaler === undefined) return undefined
   const fleet = one.autoscaler.fleet ?? one.name
   if (fleet !== undefined && fleet === (other.autoscaler.fleet ?? other.name)) return { key: 'autoscaler.fleet', what: 'a fleet' }
-  return sameGroup(one.autoscaler, other.autoscaler) ? { key: 'autoscaler.plugin_config', what: 'an instance group' } : undefined
+  if (sameGroup(one.autoscaler, other.autoscaler)) return { key: 'autoscaler.plugin_config', what: 'an instance group' }
+  const host = sharedStaticHost(one.autoscaler, other.autoscaler)
+  return host === undefined ? undefined : { key: `autoscaler.plugin_config.instances.${host}`, what: 'a host, or a user there,' }
 }
 
 function sameGroup(one: Partial<AutoscalerSettings>, other: Partial<AutoscalerSettings>): boolean {
