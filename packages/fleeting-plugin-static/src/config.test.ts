@@ -1,15 +1,27 @@
-import { describe, expect, test } from 'vitest'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseConfig } from './config.ts'
 
 const hostKey = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKzXWyOlw7oC8uaulBcO5DD48/hoeQJQu2hBaL4eKQyz'
 const shared = { username: 'ci', password: 'shared' }
 const noWarning = (key: string): void => expect.unreachable(key)
 
+let directory: string
+let keyPath: string
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'static-config-'))
+  keyPath = join(directory, 'key')
+  writeFileSync(keyPath, 'KEY')
+})
+afterAll(() => rmSync(directory, { recursive: true }))
+
 describe('parseConfig', () => {
   test("reads hosts as upstream's plugin does, in their order", () => {
     const instances = {
       web: { internal_addr: '10.0.0.1', external_addr: 'web.example:2222', username: 'root', password: 'x', host_key: hostKey },
-      db: { external_addr: '[::1]:22', protocol_port: 2200, key_path: '/keys/db', os: 'darwin', arch: 'arm64', protocol: 'ssh' },
+      db: { external_addr: '[::1]:22', protocol_port: 2200, key_path: keyPath, os: 'darwin', arch: 'arm64', protocol: 'ssh' },
     }
     expect(parseConfig({ instances }, { ...shared, os: 'linux' }, noWarning).hosts).toEqual([
       {
@@ -24,12 +36,14 @@ describe('parseConfig', () => {
         },
         password: 'x',
         keyPath: undefined,
+        privateKey: undefined,
       },
       {
         name: 'db',
         target: { protocol: 'ssh', username: 'ci', externalAddress: '[::1]:22', port: 2200, hostKeys: [], os: 'darwin', arch: 'arm64' },
         password: undefined,
-        keyPath: '/keys/db',
+        keyPath,
+        privateKey: 'KEY',
       },
     ])
   })
@@ -39,6 +53,7 @@ describe('parseConfig', () => {
       a: { internal_addr: 'host:port', host_key: 'AAAA', password: 17 },
       b: { username: 'ci', key_file: 'x' },
       c: 'host',
+      d: { internal_addr: 'd', username: 'ci', key_path: '/nowhere/key' },
     }
     expect(() => parseConfig({ instances }, {}, noWarning)).toThrow(
       [
@@ -50,6 +65,7 @@ describe('parseConfig', () => {
         'plugin_config.instances.b.key_path: expected a key or a password here or in connector_config, got nothing',
         'plugin_config.instances.b.key_file: expected no such key (did you mean key_path?), got string',
         'plugin_config.instances.c: expected a table, got "host"',
+        "plugin_config.instances.d.key_path: expected a private key's file that can be read, got ENOENT",
       ].join('\n'),
     )
   })

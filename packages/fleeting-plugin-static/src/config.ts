@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { ConfigTable, type ConnectInfo, type ConnectorConfig, parseAddress, parseHostKey } from '@runner-core/fleeting'
 
 /** `[runners.autoscaler.plugin_config]` of the plugin `static`, parsed. */
@@ -18,6 +19,8 @@ export interface StaticHost {
   readonly password: string | undefined
   /** Key `key_path`: a file with a private key. */
   readonly keyPath: string | undefined
+  /** What is in it. */
+  readonly privateKey: string | undefined
 }
 
 /** Keys that upstream's plugin takes for each host, and that here stand in `connector_config` only. */
@@ -40,6 +43,7 @@ function parseHost(name: string, table: ConfigTable, connector: ConnectorConfig)
   const [internalAddress, externalAddress] = [readAddress(table, 'internal_addr'), readAddress(table, 'external_addr')]
   const username = table.string('username') ?? connector.username
   const [password, keyPath] = [table.secret('password'), table.string('key_path')]
+  const privateKey = keyPath === undefined ? undefined : readKeyFile(table, keyPath)
   const hostKeys = table.strings('host_key') ?? []
   const port = table.integer('protocol_port', { min: 1, max: 65_535 })
   const os = table.choice('os', ['linux', 'darwin', 'windows']) ?? connector.os
@@ -67,7 +71,16 @@ function parseHost(name: string, table: ConfigTable, connector: ConnectorConfig)
     ...(os !== undefined && { os }),
     ...(arch !== undefined && { arch }),
   }
-  return { name, target, password, keyPath }
+  return { name, target, password, keyPath, privateKey }
+}
+
+function readKeyFile(table: ConfigTable, path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    table.problem('key_path', "a private key's file that can be read", (error as Error).message)
+    return undefined
+  }
 }
 
 function readAddress(table: ConfigTable, key: string): string | undefined {

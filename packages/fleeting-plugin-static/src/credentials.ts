@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { type ConnectInfo, type ConnectorConfig, type Finding, GroupError, publicKeyOf } from '@runner-core/fleeting'
 import type { StaticHost } from './config.ts'
 
@@ -9,7 +9,7 @@ export interface CredentialsFound {
   readonly findings: readonly Finding[]
 }
 
-/** Reads the hosts' key files. A host without credentials of its own has connector_config's. Thrown: `invalid_config`, naming every key that cannot be used. */
+/** Checks the hosts' keys. A host without credentials of its own has connector_config's. Thrown: `invalid_config`, naming every key that cannot be used. */
 export async function readCredentials(hosts: readonly StaticHost[], connector: ConnectorConfig): Promise<CredentialsFound> {
   const results = await Promise.allSettled(hosts.map((host) => credentialsOf(host, connector)))
   const problems = results.filter((result) => result.status === 'rejected').map(({ reason }) => (reason as Error).message)
@@ -20,7 +20,7 @@ export async function readCredentials(hosts: readonly StaticHost[], connector: C
   }
 }
 
-async function credentialsOf({ name, password, keyPath }: StaticHost, connector: ConnectorConfig): Promise<Credentials> {
+async function credentialsOf({ name, password, keyPath, privateKey }: StaticHost, connector: ConnectorConfig): Promise<Credentials> {
   if (password === undefined && keyPath === undefined) {
     const { privateKey, password, agentSocket } = connector
     return {
@@ -29,21 +29,8 @@ async function credentialsOf({ name, password, keyPath }: StaticHost, connector:
       ...(agentSocket !== undefined && { agentSocket }),
     }
   }
-  return {
-    ...(password !== undefined && { password }),
-    ...(keyPath !== undefined && { privateKey: await readKey(keyPath, `plugin_config.instances.${name}.key_path`) }),
-  }
-}
-
-async function readKey(path: string, key: string): Promise<string> {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (cause) {
-    throw new GroupError('invalid_config', `${key}: expected a private key's file, got ${(cause as Error).message}`, { cause })
-  }
-  await publicKeyOf(text, `${key} (${path})`)
-  return text
+  if (privateKey !== undefined) await publicKeyOf(privateKey, `plugin_config.instances.${name}.key_path (${keyPath})`)
+  return { ...(password !== undefined && { password }), ...(privateKey !== undefined && { privateKey }) }
 }
 
 /** What ssh itself would refuse: a key that others may read. */

@@ -133,14 +133,14 @@ describe("a host's credentials", () => {
     const broken = join(directory, 'broken')
     await writeFile(broken, 'MY-SECRET', { mode: 0o600 })
     const instances = {
-      a: { internal_addr: 'a', key_path: join(directory, 'none') },
+      a: { internal_addr: 'a', key_path: broken },
       b: { internal_addr: 'b', key_path: broken },
       c: { internal_addr: 'c', key_path: keyPath },
     }
     const error = await startGroup(instances).catch((error: Error) => error)
     expect(error).toMatchObject({ name: 'GroupError', code: 'invalid_config' })
     const lines = (error as Error).message.split('\n')
-    expect(lines[0]).toMatch(/^plugin_config\.instances\.a\.key_path: .*ENOENT/)
+    expect(lines[0]).toMatch(/^plugin_config\.instances\.a\.key_path .*broken/)
     expect(lines[1]).toMatch(/^plugin_config\.instances\.b\.key_path .*broken/)
     expect(lines).toHaveLength(2)
     expect((error as Error).message).not.toContain('MY-SECRET')
