@@ -24,7 +24,7 @@ export class ConfigTable {
     this.#path = path
     this.#values = isTable(value) ? value : {}
     this.#isBroken = value !== undefined && !isTable(value)
-    if (this.#isBroken) this.#problems.push(`${path}: expected a table, got ${describe(value)}`)
+    if (this.#isBroken) this.#problems.push(`${path}: expected a table, got ${describeValue(value)}`)
   }
 
   /** A string that is not empty. */
@@ -81,7 +81,7 @@ export class ConfigTable {
   }
 
   /** Notes that `key` is wrong in a way that the readers cannot see. Default of `got`: its value. */
-  problem(key: string, expected: string, got: string = describe(this.#values[key])): void {
+  problem(key: string, expected: string, got: string = describeValue(this.#values[key])): void {
     // Of what is no table at all, no key is worth a message.
     if (!this.#isBroken) this.#problems.push(`${this.#path}.${key}: expected ${expected}, got ${got}`)
   }
@@ -125,7 +125,8 @@ function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function describe(value: unknown): string {
+/** A value as messages show it, cut when it is long. */
+export function describeValue(value: unknown): string {
   if (value === undefined) return 'nothing'
   const text = typeof value === 'bigint' ? String(value) : (JSON.stringify(value) ?? typeof value)
   return text.length > 80 ? `${text.slice(0, 77)}...` : text

@@ -26,6 +26,8 @@ export {
   isConnectionError,
   isGroupError,
 } from './errors.ts'
+/** What a plugin made is looked at once, before it is relied on. */
+export { checkGroup, initGroup } from './init-group.ts'
 /** The contract that a plugin implements. */
 export type {
   Capability,

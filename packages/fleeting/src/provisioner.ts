@@ -1,6 +1,7 @@
 import { systemClock, systemRandom } from './clock.ts'
 import type { Connection } from './connection.ts'
 import { GroupError } from './errors.ts'
+import { checkGroup, initGroup } from './init-group.ts'
 import type { GroupInfo, InstanceGroup, ListedInstance } from './instance-group.ts'
 import { type Logger, silentLogger } from './logger.ts'
 import { MemoryStateStore } from './memory-state-store.ts'
@@ -58,16 +59,17 @@ export class Provisioner implements AsyncDisposable {
   #fenced: Error | undefined
 
   /**
-   * Initialises the group and reads it once. Thrown: `GroupError` (what `init` and `list` throw; `invalid_config` for bad settings, or when `maxInstances` is above the group's own
+   * Initialises the group and reads it once. Thrown: `GroupError` (what `init` and `list` throw; `invalid_config` for bad settings, for a group that is none, or when `maxInstances` is above the group's own
    * maximum); what the lease throws. `signal` ends the start, not the provisioner.
    */
   static async start(options: ProvisionerOptions, signal: AbortSignal): Promise<Provisioner> {
     const { group, clock = systemClock, random = systemRandom, observer = {}, logger = silentLogger } = options
+    checkGroup(group)
     const settings = resolveSettings(options.settings)
     const caller = new GroupCaller({ clock, random, observer, timeoutMs: settings.callTimeoutMs })
     try {
       const lease = options.lease ?? (await new MemoryStateStore().lease('default'))
-      const info = await caller.call('init', (limit) => group.init(limit), signal)
+      const info = await caller.call('init', (limit) => initGroup(group, limit), signal)
       const intents = new Intents({
         lease,
         clock,

@@ -71,3 +71,10 @@ test('a group that cannot be read is shut down, and its error comes through', as
   await expect(planFor(group, clock, '')).rejects.toMatchObject({ code: 'auth' })
   expect(group.isShutDown).toBe(true)
 })
+
+test('a group that is none, or that says nothing of itself, is an error in words', async () => {
+  const clock = new ManualClock()
+  const group = (changes: object): MemoryGroup => Object.assign(new MemoryGroup({ clock }), changes)
+  await expect(planFor(group({ shutdown: undefined }), clock, '')).rejects.toThrow("the plugin's group lacks shutdown")
+  await expect(planFor(group({ init: async () => ({}) }), clock, '')).rejects.toThrow('init: id: expected a non-empty string, got nothing')
+})

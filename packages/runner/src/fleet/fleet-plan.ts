@@ -1,4 +1,4 @@
-import { type Clock, type GroupInfo, type ListedInstance, type Random, silentLogger } from '@runner-core/fleeting'
+import { type Clock, checkGroup, type GroupInfo, initGroup, type ListedInstance, type Random, silentLogger } from '@runner-core/fleeting'
 import { activePolicy, compileSchedule, type IdlePolicy, plan, type ScalingPlan, type ScalingSnapshot } from '@runner-core/taskscaler'
 import type { FindPlugin } from '../config/check-plugins.ts'
 import { type AutoscalerSettings, fleetName, type RunnerSettings } from '../config/settings.ts'
@@ -37,8 +37,9 @@ export async function readFleetPlan(runner: RunnerSettings, { findPlugin, clock,
     clock,
     random,
   })
+  checkGroup(group)
   try {
-    const info = await group.init(signal)
+    const info = await initGroup(group, signal)
     const instances = (await group.list(signal)).filter(({ state }) => state !== 'deleted')
     const maxInstances = autoscaler.maxInstances === 0 ? info.maxSize : Math.min(autoscaler.maxInstances, info.maxSize)
     const policy = activePolicy(compileSchedule(autoscaler.policies), clock.wallTime())
