@@ -90,6 +90,13 @@ export class ConfiguredRunner {
     return { labels, limit, requestConcurrency, ...running }
   }
 
+  /** Jobs that were taken and whose end GitLab has not been told: those under way, and those given up. */
+  get unreportedJobs(): number {
+    if (this.#running === undefined) return 0
+    const { counts, unreportedJobs } = this.#running.handler
+    return Object.values(counts.phases).reduce((sum, count) => sum + count, unreportedJobs)
+  }
+
   /** Absent until the fleet has started. */
   get measuredFleet(): MeasuredFleet | undefined {
     const { settings, labels } = this.#options

@@ -93,6 +93,11 @@ export class Runner {
     return this.#status?.port
   }
 
+  /** Jobs that were taken and whose end GitLab has not been told, now. */
+  get unreportedJobs(): number {
+    return this.#entries.reduce((sum, { unreportedJobs }) => sum + unreportedJobs, 0)
+  }
+
   /** What `/health/live` and `/health/ready` serve. */
   health(kind: 'live' | 'ready'): HealthReport {
     const progress = this.#entries.map((entry) => entry.progress)

@@ -128,6 +128,7 @@ test('a second SIGTERM does not wait for anything', async () => {
   await until(() => run.stderr.includes('"mode":"fast"'))
   run.process.kill('SIGTERM')
   expect(await run.ended).toBe(1)
+  expect(run.stderr).toContain('"mode":"now","unreported_jobs":1,"msg":"runner stops"')
   await until(() => leftovers().length === 0)
 })
 
@@ -151,12 +152,16 @@ test.each(['SIGTERM', 'SIGKILL'] as const)('%s to npx, which started it: it ends
 
 test('an error that nobody caught: jobs are reported and machines removed before it ends', async () => {
   const crash = join(folder, 'crash.mjs')
-  writeFileSync(crash, "process.on('SIGUSR2', () => setImmediate(() => { throw new Error('boom') }))")
+  writeFileSync(
+    crash,
+    "process.on('SIGUSR2', () => setImmediate(() => { throw new Error('boom') }) && setImmediate(() => { throw new Error('bang') }))",
+  )
   start({ env: { ...process.env, NODE_OPTIONS: `--import=${pathToFileURL(crash).href}` } })
   const job = await busyJob()
   run.process.kill('SIGUSR2')
   expect(await run.ended).toBe(1)
   expect(run.stderr).toContain('unexpected error, stopping')
+  expect(run.stderr).toContain('unexpected error while stopping')
   expect(job.failureReason).toBe('runner_interrupted')
   expect(leftovers()).toEqual([])
 })
