@@ -176,12 +176,28 @@ test.each([409, 400, 403, 404])('accepting answers %i: dropped without another w
   expect(events).toContain('disposed')
 })
 
-test('a coordinator that cannot be told that we have the job: given up, with its error', async () => {
+test('a coordinator that cannot be told for a minute that we have the job: a system failure, told when it is back', async () => {
   acceptStatus = 418
   const { after } = handle()
-  expect(await after(600_000)).toMatchObject({ name: 'JobApiError', status: 418 })
-  expect(events).toContain('released')
+  expect(await after(70_000)).toBeUndefined()
+  expect(events).toEqual(['released', 'disposed', 'free'])
+  acceptStatus = 200
+  const outcome = { state: 'failed', reason: 'runner_system_failure' }
+  expect(await after(60_000)).toMatchObject({ outcome, isReported: true })
+  expect(updates.slice(-2)).toMatchObject([{ state: 'running' }, { state: 'failed', failureReason: 'runner_system_failure' }])
+  expect(sent).toContain('the coordinator could not be told that the job was taken')
+  expect(phases).toEqual(['finished'])
+})
+
+test('and if it does not come back, the job is unreported; if somebody else has it by then, gone', async () => {
+  acceptStatus = 418
+  const lost = handle()
+  expect(await lost.after(1_200_000)).toMatchObject({ outcome: { reason: 'runner_system_failure' }, isReported: false })
   expect(events).not.toContain('reported')
+  const late = handle()
+  await late.after(70_000)
+  acceptStatus = 409
+  expect(await late.after(60_000)).toBe('gone')
 })
 
 test('a place that cannot be had is a system failure', async () => {

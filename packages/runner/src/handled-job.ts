@@ -13,6 +13,8 @@ import type { InstanceExecutor, PreparedInstance } from '@runner-core/runner-ins
 import type { Reservation } from '@runner-core/taskscaler'
 import type { RunnerSettings } from './config/settings.ts'
 import type { JobApiClient } from './gitlab/job-api-client.ts'
+import { JobApiError } from './gitlab/job-api-error.ts'
+import { isNotOurs } from './gitlab/job-reply.ts'
 import { JobReporter } from './gitlab/job-reporter.ts'
 import type { JobPhase } from './metrics/runner-metrics.ts'
 
@@ -74,7 +76,7 @@ export class HandledJob {
     this.#abandon.abort(new Error('the runner does not wait any longer'))
   }
 
-  /** Gives the reservation back, whatever happens. Rejects when the coordinator cannot be told that we have the job. */
+  /** Gives the reservation back, whatever happens. When the coordinator could not be told in time that we have the job, the job has failed, and that is told later. */
   async run(): Promise<JobEnd> {
     // Asked while a place is made ready: only the job's own commands have to wait for the answer.
     const accepted = this.#accept()
@@ -82,22 +84,29 @@ export class HandledJob {
       const outcome = await this.#unlessAbandoned(this.#runJob(accepted))
       await this.#giveBack()
       const answer = await accepted
-      if (answer instanceof Error) throw answer
       if (answer === 'gone') return 'gone'
       this.#options.onPhase('finished')
-      const { delivered } = await this.#reporter.finish(outcome, this.#abandon.signal)
+      const delivery = await this.#reporter.finish(outcome, this.#abandon.signal)
+      if (answer === 'failed' && !delivery.delivered && delivery.error instanceof JobApiError && isNotOurs(delivery.error)) return 'gone'
       // Whoever called the job off knows its end.
-      return { outcome, isReported: delivered || this.#reporter.aborted.aborted }
+      return { outcome, isReported: delivery.delivered || this.#reporter.aborted.aborted }
     } finally {
       await this.#giveBack()
       await this.#trace.close()
     }
   }
 
-  async #accept(): Promise<'accepted' | 'gone' | Error> {
-    const answer = await this.#reporter.accept(this.#abandon.signal).catch((error: Error) => error)
-    if (answer !== 'accepted') this.#abort.abort(new JobError('canceled', 'job_canceled', 'the job is not ours'))
-    return answer
+  async #accept(): Promise<'accepted' | 'gone' | 'failed'> {
+    try {
+      const answer = await this.#reporter.accept(this.#abandon.signal)
+      if (answer === 'gone') this.#abort.abort(new JobError('canceled', 'job_canceled', 'the job is not ours'))
+      return answer
+    } catch (error) {
+      this.#options.logger.warn({ error }, 'job not accepted')
+      const message = 'the coordinator could not be told that the job was taken'
+      this.#abort.abort(new JobError('internal', 'runner_system_failure', message, { cause: error }))
+      return 'failed'
+    }
   }
 
   #runJob(accepted: Promise<unknown>): Promise<JobOutcome> {

@@ -3,7 +3,7 @@ import type { JobOutcome, JobPayload, Trace } from '@runner-core/job'
 import { outcomeUpdate } from './failure-reason.ts'
 import type { JobApiClient } from './job-api-client.ts'
 import { JobApiError } from './job-api-error.ts'
-import { type JobReply, statusError } from './job-reply.ts'
+import { isNotOurs, type JobReply, statusError } from './job-reply.ts'
 import { isWorthRetrying } from './retry-wait.ts'
 import { mostCorrections, type TraceUpload } from './trace-upload.ts'
 import { defaultIntervalMs } from './upload-schedule.ts'
@@ -18,6 +18,8 @@ export interface DeliveryOptions {
   readonly trace: Pick<Trace, 'size' | 'crc32'>
   readonly upload: TraceUpload
   readonly outcome: JobOutcome
+  /** Whether the coordinator knows that we have the job: before that it takes neither trace nor end. */
+  readonly isAccepted: boolean
   /** Failures in a row after which no more is tried, ≥ 1. */
   readonly mostTries: number
   readonly clock: Clock
@@ -34,7 +36,7 @@ const longestUnfinishedMs = 10 * 60_000
 const longestBackoffMs = 60 * 60_000
 
 /**
- * Sends the rest of the trace, then how the job ended, until the server says that it is done: while it still works on the trace (202) it is asked again, and when
+ * Takes the job where that has failed so far, sends the rest of the trace, then how the job ended, until the server says that it is done: while it still works on the trace (202) it is asked again, and when
  * it has another checksum (412) the trace is sent again from the start. A server that takes the trace in no way, or fails to for about a quarter of a minute, still learns how
  * the job ended.
  */
@@ -59,6 +61,7 @@ export async function deliverOutcome(options: DeliveryOptions, signal?: AbortSig
 class OutcomeDelivery {
   readonly #options: DeliveryOptions
   readonly #signal: AbortSignal | undefined
+  #isAccepted: boolean
   /** False when the server does not take the trace: its checksum is left out then, and the server asks no more of it. */
   #withTrace = true
   #mismatches = 0
@@ -67,11 +70,18 @@ class OutcomeDelivery {
   constructor(options: DeliveryOptions, signal: AbortSignal | undefined) {
     this.#options = options
     this.#signal = signal
+    this.#isAccepted = options.isAccepted
   }
 
   /** One update. Undefined: worth another at once. Rejects when it is worth another later. */
   async attempt({ mayOmitTrace }: { readonly mayOmitTrace: boolean }): Promise<Delivery | undefined> {
     const { client, job, outcome, trace } = this.#options
+    if (!this.#isAccepted) {
+      const reply = await client.updateJob(job, { state: 'running' }, this.#signal)
+      if (isNotOurs(reply)) return { delivered: false, error: statusError('accepting a job', reply) }
+      if (reply.status !== 200 && reply.status !== 202) throw statusError('accepting a job', reply)
+      this.#isAccepted = true
+    }
     const withTrace = this.#withTrace && (await this.#sendTrace(mayOmitTrace))
     const output = withTrace ? { output: { crc32: trace.crc32, bytes: trace.size } } : {}
     const reply = await client.updateJob(job, { ...outcomeUpdate(outcome, job.features.failure_reasons), ...output }, this.#signal)
@@ -82,7 +92,8 @@ class OutcomeDelivery {
       case 202:
         return await this.#waitForServer(reply)
       case 412:
-        if (!withTrace) return { delivered: false, error: refusal() }
+        if (!this.#withTrace) return { delivered: false, error: refusal() }
+        if (!withTrace) throw refusal()
         this.#startAgain()
         return undefined
       case 403:

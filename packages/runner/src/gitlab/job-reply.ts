@@ -32,6 +32,11 @@ export function readJobReply(answer: HttpAnswer, wallTime: number): JobReply {
   }
 }
 
+/** True when an update was refused because the job is over, or somebody else's. */
+export function isNotOurs({ status = 0 }: { readonly status?: number | undefined }): boolean {
+  return [400, 403, 404, 409].includes(status)
+}
+
 /** The error that a status stands for that the caller has no use for. */
 export function statusError(
   what: string,

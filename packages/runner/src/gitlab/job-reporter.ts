@@ -4,7 +4,7 @@ import { type Delivery, deliverOutcome } from './deliver-outcome.ts'
 import { JobAbort, type JobAbortCode } from './job-abort.ts'
 import type { JobApiClient } from './job-api-client.ts'
 import { JobApiError } from './job-api-error.ts'
-import { type JobReply, statusError } from './job-reply.ts'
+import { isNotOurs, type JobReply, statusError } from './job-reply.ts'
 import { mostCorrections, pieceBytes, TraceUpload } from './trace-upload.ts'
 import { UploadSchedule } from './upload-schedule.ts'
 
@@ -41,6 +41,7 @@ export class JobReporter {
   readonly #hurry = new AbortController()
   readonly #stopListening: () => void
   #isLive = false
+  #isAccepted = false
   /** Times in a row that the server has just corrected where the next piece begins. */
   #corrections = 0
   #contact: Promise<void> | undefined
@@ -78,6 +79,7 @@ export class JobReporter {
       return 'gone'
     }
     this.#isLive = true
+    this.#isAccepted = true
     this.#arm()
     return 'accepted'
   }
@@ -89,7 +91,7 @@ export class JobReporter {
   }
 
   /**
-   * Ends the trace and delivers it, and how the job ended, to the coordinator. Never rejects. Gives up after {@link JobReporterOptions.finalUpdateRetryLimit} failures
+   * Ends the trace and delivers it, and how the job ended, to the coordinator, also when {@link accept} has failed. Never rejects. Gives up after {@link JobReporterOptions.finalUpdateRetryLimit} failures
    * in a row, when `signal` aborts, and after one try where the job was aborted.
    */
   async finish(outcome: JobOutcome, signal?: AbortSignal): Promise<Delivery> {
@@ -107,7 +109,18 @@ export class JobReporter {
     if (aborted && (reason as JobAbort).code === 'refused') return { delivered: false, error: reason as JobAbort }
     const mostTries = aborted ? 1 : finalUpdateRetryLimit
     return await deliverOutcome(
-      { client, job, trace, upload: this.#upload, outcome, mostTries, clock: this.#clock, random, logger: this.#logger },
+      {
+        client,
+        job,
+        trace,
+        upload: this.#upload,
+        outcome,
+        isAccepted: this.#isAccepted,
+        mostTries,
+        clock: this.#clock,
+        random,
+        logger: this.#logger,
+      },
       signal,
     )
   }
@@ -118,7 +131,7 @@ export class JobReporter {
       let failure: JobApiError
       try {
         const reply = await client.updateJob(job, { state: 'running' }, signal)
-        if ([200, 202, 400, 403, 404, 409].includes(reply.status)) return reply
+        if (reply.status === 200 || reply.status === 202 || isNotOurs(reply)) return reply
         failure = statusError('accepting a job', reply)
       } catch (error) {
         if (!(error instanceof JobApiError)) throw error
