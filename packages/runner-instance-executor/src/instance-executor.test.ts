@@ -44,6 +44,19 @@ describe('a place', () => {
     expect(preparation.lines).toHaveLength(3)
   })
 
+  test('that did not come when it was promised is explained anew at once, then every 30 s again', async () => {
+    const rig = await ExecutorRig.start({ promiseCapMs: 40_000 })
+    rig.rig.group.fail('increase', new GroupError('capacity', 'no c5.large left'), Number.POSITIVE_INFINITY)
+    const preparation = await rig.prepare()
+    await rig.rig.clock.advance(71_000)
+    const [at, again] = preparation.linesAt.slice(2) as [number, number]
+    expect(preparation.linesAt).toEqual([50, 30_050, at, again])
+    expect(at).toBeGreaterThanOrEqual(40_000)
+    expect(again).toBe(at + 30_000)
+    expect(preparation.lines[2]).toContain('what was promised did not come and was planned anew')
+    expect(preparation.lines[1]).not.toContain('planned anew')
+  })
+
   test('is given back once, and then is somebody else’s', async () => {
     const rig = await ExecutorRig.start({ ...idle, maxInstances: 1 })
     const first = await rig.place()
@@ -188,7 +201,7 @@ describe('the time to get a place', () => {
     expect(rig.rig.scaler.snapshot().demand).toMatchObject({ acquired: 0, waiting: 0 })
   })
 
-  test('is one for all tries: the second machine only gets what the first one left', async () => {
+  test('is one for all tries: the second machine only gets what the first one left; the priority stays', async () => {
     const clock = new ManualClock()
     const dirty: boolean[] = []
     const never = (): (() => void) => () => {}
@@ -210,8 +223,13 @@ describe('the time to get a place', () => {
       }
       return acquisition
     }
-    const reservation: Reservation = { key: 'job', kind: 'slot', readyAt: 0, priority: 0, speculative: false, [Symbol.dispose]: () => {} }
-    const scaler = { acquire, reserve: () => reservation, explainWait: () => '', onChange: never }
+    const reservation: Reservation = { key: 'job', kind: 'slot', readyAt: 0, priority: 5, speculative: false, [Symbol.dispose]: () => {} }
+    const asked: unknown[] = []
+    const reserve = (options?: object): Reservation => {
+      asked.push(options)
+      return reservation
+    }
+    const scaler = { acquire, reserve, explainWait: () => '', onChange: never }
     const executor = new InstanceExecutor({
       scaler,
       shell: 'sh',
@@ -229,6 +247,7 @@ describe('the time to get a place', () => {
     expect(await failure).toBe('no place for the job within 1m0s: instance i-2 does not answer')
     expect(lines).toEqual(['Instance i-1 cannot be used: no answer. Taking another one.'])
     expect([dirty, clock.pendingTimers]).toEqual([[true, true], 0])
+    expect(asked).toEqual([{ priority: 5 }])
   })
 })
 

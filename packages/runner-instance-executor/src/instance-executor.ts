@@ -81,7 +81,7 @@ export class InstanceExecutor {
       budget.start()
       return new WaitLines({ clock, report, explain })
     }
-    for (let next = reservation; ; next = await this.#reserve(wait, budget.signal)) {
+    for (let next = reservation; ; next = await this.#reserve(reservation, wait, budget.signal)) {
       const acquisition = await this.#acquire(next, wait, budget.signal)
       why = () => `instance ${acquisition.instanceId} does not answer`
       budget.start()
@@ -109,7 +109,7 @@ export class InstanceExecutor {
       lines = wait(() => scaler.explainWait(reservation))
     }
     try {
-      return await scaler.acquire(reservation, { signal, onWait })
+      return await scaler.acquire(reservation, { signal, onWait, onReplanned: () => lines?.tell() })
     } catch (error) {
       throw asInterruption(error)
     } finally {
@@ -117,13 +117,13 @@ export class InstanceExecutor {
     }
   }
 
-  /** Claims another slot, or the promise of one, as soon as the scaler has any to give. */
-  async #reserve(wait: (explain: () => string) => WaitLines, signal: AbortSignal): Promise<Reservation> {
+  /** Claims another slot, or the promise of one, as soon as the scaler has any to give: as urgently as before. */
+  async #reserve({ priority }: Reservation, wait: (explain: () => string) => WaitLines, signal: AbortSignal): Promise<Reservation> {
     const { scaler } = this.#options
     let refusal = ''
     const tryNow = (): Reservation | undefined => {
       try {
-        return scaler.reserve()
+        return scaler.reserve({ priority })
       } catch (error) {
         if (!(error instanceof NoCapacityError) || error.reason === 'shutdown') throw asInterruption(error)
         refusal = `waiting for capacity: ${error.message}`

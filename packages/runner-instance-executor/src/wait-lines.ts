@@ -11,23 +11,25 @@ export interface WaitLinesOptions {
   readonly explain: () => string
 }
 
-/** Tells a job why it has no place yet: at once, and every 30 s, until disposed of. */
+/** Tells a job why it has no place yet: at once, when it changed, and every 30 s, until disposed of. */
 export class WaitLines implements Disposable {
   readonly #options: WaitLinesOptions
   #cancel: CancelTimer
 
   constructor(options: WaitLinesOptions) {
     this.#options = options
-    this.#cancel = options.clock.after(firstLineMs, this.#tell)
+    this.#cancel = options.clock.after(firstLineMs, this.tell)
   }
 
   [Symbol.dispose](): void {
     this.#cancel()
   }
 
-  readonly #tell = (): void => {
+  /** Tells it now; the next line comes 30 s later. */
+  readonly tell = (): void => {
     const { clock, report, explain } = this.#options
-    this.#cancel = clock.after(lineIntervalMs, this.#tell)
+    this.#cancel()
+    this.#cancel = clock.after(lineIntervalMs, this.tell)
     const text = explain()
     report(text.charAt(0).toUpperCase() + text.slice(1))
   }
