@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -153,4 +155,17 @@ describe('plan', () => {
     expect({ code, stderr }).toEqual({ code: 1, stderr: 'error: runner two: no permission\n' })
     expect(stdout).toContain('one: group local/one')
   })
+})
+
+test('run: an address that cannot be listened at is a problem of the configuration', async () => {
+  const taken = createServer()
+  await once(taken.listen(0, '127.0.0.1'), 'listening')
+  const { port } = taken.address() as AddressInfo
+  const file = config('taken.toml', { top: `log_level = "error"\nlisten_address = "127.0.0.1:${port}"` })
+  expect(await runCli('run', '--config', file)).toEqual({
+    code: 2,
+    stdout: '',
+    stderr: `error: ${file}:2: listen_address: expected an address to listen at, got address already in use 127.0.0.1:${port}\n`,
+  })
+  taken.close()
 })

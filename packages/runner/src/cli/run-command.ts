@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import { systemClock } from '@runner-core/fleeting'
-import { loadConfig } from '../config/load-config.ts'
-import { describeProblem } from '../config/problem.ts'
+import { lateConfigError, loadConfig } from '../config/load-config.ts'
+import { type ConfigError, describeProblem } from '../config/problem.ts'
 import { loadSystemId } from '../identity/system-id.ts'
 import { secretsOf } from '../logging/configured-secrets.ts'
 import { createLogger } from '../logging/create-logger.ts'
@@ -23,9 +23,21 @@ export async function run(file: string, output: Output): Promise<number> {
   })
   for (const warning of warnings) logger.warn({ problem: describeProblem(warning, file) }, 'configuration key ignored')
   const systemId = loadSystemId({ folder: dirname(file), random: Math.random, logger })
-  const runner = await Runner.start({ settings, systemId, logger })
+  const runner = await Runner.start({ settings, systemId, logger }).catch((error: unknown) => {
+    throw isListenError(error) ? listenProblem(file, error) : error
+  })
   const code = await untilStopped({ runner, process, clock: systemClock, logger })
   // Whatever a plugin or a library left open must not keep a stopped process.
   setTimeout(() => process.exit(code), lingerMs).unref()
   return code
+}
+
+/** Only the status pages listen. */
+function isListenError(error: unknown): error is Error {
+  return error instanceof Error && 'syscall' in error && (error.syscall === 'listen' || error.syscall === 'getaddrinfo')
+}
+
+function listenProblem(file: string, cause: Error): ConfigError {
+  const reason = cause.message.replace(/^listen \w+: /, '')
+  return lateConfigError(file, { path: 'listen_address', message: `expected an address to listen at, got ${reason}` }, { cause })
 }

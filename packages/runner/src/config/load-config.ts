@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { loadPlugin } from '@runner-core/fleeting'
 import { checkPlugins, type FindPlugin } from './check-plugins.ts'
-import { acceptConfig, type ParsedConfig, readConfig } from './parse-config.ts'
-import { ConfigError } from './problem.ts'
+import { acceptConfig, type ParsedConfig, placeProblems, readConfig } from './parse-config.ts'
+import { ConfigError, type Problem } from './problem.ts'
 
 /**
  * Reads a configuration file and checks everything that can be checked without touching a machine: keys, files, plugins and the plugins' own settings.
@@ -13,6 +13,11 @@ export async function loadConfig(file: string, findPlugin: FindPlugin = loadPlug
   const read = readConfig(toml, { file })
   const pluginProblems = await checkPlugins(read.settings.runners ?? [], findPlugin)
   return acceptConfig(toml, { ...read, problems: [...read.problems, ...pluginProblems] }, { file })
+}
+
+/** A problem of a configuration file that showed only in use, told like those that reading it finds. */
+export function lateConfigError(file: string, problem: Problem, options: { readonly cause: unknown }): ConfigError {
+  return new ConfigError(file, placeProblems(readConfigFile(file), [problem]), options)
 }
 
 function readConfigFile(file: string): string {

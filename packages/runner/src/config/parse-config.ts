@@ -55,8 +55,8 @@ export function acceptConfig(
   { settings, problems, warnings }: ReadConfig,
   { file = 'config.toml' }: ConfigSource = {},
 ): ParsedConfig {
-  if (problems.length > 0) throw new ConfigError(file, place(toml, problems))
-  return { settings: settings as Settings, warnings: place(toml, warnings) }
+  if (problems.length > 0) throw new ConfigError(file, placeProblems(toml, problems))
+  return { settings: settings as Settings, warnings: placeProblems(toml, warnings) }
 }
 
 function parseToml(toml: string, file: string): Record<string, unknown> {
@@ -83,7 +83,7 @@ function lonelyTlsFiles(runners: readonly ReadRunner[]): readonly Problem[] {
 }
 
 /** Adds line numbers, which cost a second reading, and sorts by them. */
-function place(toml: string, problems: readonly Problem[]): readonly Problem[] {
+export function placeProblems(toml: string, problems: readonly Problem[]): readonly Problem[] {
   if (problems.length === 0) return problems
   const lines = keyLines(toml)
   const placed = problems.map((problem): Problem => {
