@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { type ComingInstance, explainWait, type WaitFacts } from './explain-wait.ts'
 
 const now = 1_000_000
-const facts: WaitFacts = { kind: 'promised', readyAt: now + 45_000, coming: [], heldBack: undefined, now }
+const facts: WaitFacts = { kind: 'promised', readyAt: now + 45_000, isObserved: true, coming: [], heldBack: undefined, now }
 const coming: ComingInstance[] = [
   { id: 'i-1', doing: 'starting', since: now - 70_000 },
   { id: 'i-2', doing: 'creating', since: now - 12_000 },
@@ -26,4 +26,8 @@ test('says the place in the queue, what did not come, and what holds more back',
 
 test('has nothing to say about a slot that is held', () => {
   expect(explainWait({ ...facts, kind: 'slot', coming })).toBe('a ready slot is held')
+})
+
+test('names no date before an instance has ever become ready', () => {
+  expect(explainWait({ ...facts, isObserved: false, coming: coming.slice(3) })).toBe('1 instance is being made (asked for since 0.0 s)')
 })

@@ -14,6 +14,8 @@ export interface WaitFacts {
   /** Set once `acquire` waits. */
   readonly wait?: { readonly since: number; readonly position: number; readonly expired: number }
   readonly readyAt: number
+  /** Whether an instance has become ready yet: before, `readyAt` is only a guess. */
+  readonly isObserved: boolean
   readonly coming: readonly ComingInstance[]
   readonly heldBack: ScalingPlan['heldBack']
   readonly now: number
@@ -22,7 +24,7 @@ export interface WaitFacts {
 const named = 3
 
 /** Why a job has no slot yet, in one line for its log. */
-export function explainWait({ kind, wait, readyAt, coming, heldBack, now }: WaitFacts): string {
+export function explainWait({ kind, wait, readyAt, isObserved, coming, heldBack, now }: WaitFacts): string {
   if (kind === 'slot') return 'a ready slot is held'
   const parts: string[] = []
   if (wait !== undefined) parts.push(`waiting for a slot for ${durationText(now - wait.since)}, number ${wait.position} in the queue`)
@@ -31,7 +33,7 @@ export function explainWait({ kind, wait, readyAt, coming, heldBack, now }: Wait
   }
   parts.push(comingText(coming, now))
   if (heldBack !== undefined) parts.push(`${heldBack.count} more wanted, but ${heldBack.reason}`)
-  parts.push(`a slot is expected in about ${durationText(readyAt - now)}`)
+  if (isObserved) parts.push(`a slot is expected in about ${durationText(readyAt - now)}`)
   return parts.join('; ')
 }
 

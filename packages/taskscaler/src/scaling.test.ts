@@ -278,9 +278,7 @@ describe('a promise', () => {
     expect(told[0]).toMatch(
       /^waiting for a slot for 1 min, number 1 in the queue; what was promised did not come and was planned anew; no instance is being made; /,
     )
-    expect(told[0]).toMatch(
-      /1 more wanted, but launches back off after \d+ failures? \(capacity: no c5.large left\), next try in .*; a slot is expected in about 1 min$/,
-    )
+    expect(told[0]).toMatch(/1 more wanted, but launches back off after \d+ failures? \(capacity: no c5.large left\), next try in .*$/)
     expect(reservation.readyAt).toBeGreaterThan(rig.clock.now())
     rig.group.heal()
     await rig.clock.advance(600_000)
@@ -316,7 +314,7 @@ describe('a promise', () => {
     const [jobOne] = [rig.begin(first), rig.begin(second)]
     await rig.clock.advance(10_000)
     expect(rig.scaler.explainWait(second)).toMatch(
-      /^waiting for a slot for 10 s, number 2 in the queue; 1 instance is being made \(m-1 creating since 10 s\); a slot is expected in about 1 min 50 s$/,
+      /^waiting for a slot for 10 s, number 2 in the queue; 1 instance is being made \(m-1 creating since 10 s\)$/,
     )
     await rig.clock.advance(30_000)
     expect(rig.scaler.explainWait(second)).toBe('the reservation has ended')

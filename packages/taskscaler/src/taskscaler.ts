@@ -148,6 +148,7 @@ export class Taskscaler implements AsyncDisposable {
     return explainWait({
       kind,
       readyAt,
+      isObserved: this.#loop.readyTimes.estimateMs !== undefined,
       ...(wait !== undefined && {
         wait: { since: wait.since, expired: wait.expired, position: this.#allocator.waiting.positionOf(own) },
       }),
