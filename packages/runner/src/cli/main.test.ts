@@ -148,7 +148,7 @@ describe('plan', () => {
       )
     writeFileSync(
       join(folder, 'broken-plugin.mjs'),
-      'export const createInstanceGroup = () => ({ init: async () => { throw new Error("no permission") }, shutdown: async () => {} })',
+      'export const createInstanceGroup = () => ({ async init() { throw new Error("no permission") }, async list() {}, async increase() {}, async decrease() {}, async connectInfo() {}, async shutdown() {} })',
     )
     const file = config('two.toml', { more: second })
     const { code, stdout, stderr } = await runCli('plan', '--config', file)
