@@ -21,7 +21,7 @@ export async function run(file: string, output: Output): Promise<number> {
     secrets: secretsOf(settings),
     write: (line) => output.err(line.trimEnd()),
   })
-  for (const warning of warnings) logger.warn({ problem: describeProblem(warning, file) }, 'configuration key ignored')
+  for (const warning of warnings) logger.warn({ problem: describeProblem(warning, file) }, 'configuration needs attention')
   const systemId = loadSystemId({ folder: dirname(file), random: Math.random, logger })
   const runner = await Runner.start({ settings, systemId, logger }).catch((error: unknown) => {
     throw isListenError(error) ? listenProblem(file, error) : error

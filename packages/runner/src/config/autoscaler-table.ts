@@ -25,11 +25,16 @@ const policyTable: TableSchema<IdlePolicy> = {
       'periods',
       ['* * * * *'],
       list(cronPeriod, { min: 1 }),
-      'Five-field cron expressions, read as ranges of time: the policy is in force while the current minute matches one. Of several policies in force the last one counts; with none in force no idle capacity is kept.',
+      'Five-field cron expressions, read as ranges of time: the policy is in force while the current minute matches one. Of several policies in force the last one counts; with none in force no idle capacity is kept, and an instance is removed after five minutes without work.',
     ),
     timezone: optional('timezone', timeZone, "Zone that `periods` are read in. Default: the system's."),
     idleCount: byDefault('idle_count', 0, wholeNumber({ min: 0 }), 'Free capacity to keep, in jobs, not machines.'),
-    idleTimeMs: byDefault('idle_time', '0s', duration, 'How long an instance may be without work before it is removed.'),
+    idleTimeMs: byDefault(
+      'idle_time',
+      '0s',
+      duration,
+      'How long an instance may be without work before it is removed. The default, at once, is not the five minutes that hold while no policy is in force.',
+    ),
     scaleFactor: byDefault(
       'scale_factor',
       0,
@@ -45,7 +50,7 @@ const policyTable: TableSchema<IdlePolicy> = {
     preemptiveMode: optional(
       'preemptive_mode',
       flag,
-      'true: a job is asked for only when a ready slot is free. false: also when an instance for it can still be made. Default: true when `idle_count` is above 0.',
+      'true: a job is asked for only when a ready slot is free; with `idle_count` 0 none is made from rest, which warns. false: also when an instance for it can still be made. Default: true when `idle_count` is above 0.',
     ),
   },
 }
@@ -90,7 +95,12 @@ const connectorTable: TableSchema<ConnectorConfig> = {
       flag,
       'true: prefer the external address of an instance. It is also used when there is no internal one.',
     ),
-    keepaliveMs: byDefault('keepalive', '30s', positiveDuration, 'Period of SSH keep-alive. A missing reply ends the connection.'),
+    keepaliveMs: byDefault(
+      'keepalive',
+      '30s',
+      positiveDuration,
+      'Period of SSH keep-alive requests on a silent connection. The third in a row without an answer ends it.',
+    ),
     timeoutMs: byDefault('timeout', '10m', positiveDuration, 'Budget of one dial with all its retries.'),
     hostKeyChecking: byDefault(
       'host_key_checking',
@@ -180,7 +190,7 @@ export const autoscalerTable: TableSchema<AutoscalerSettings> = {
       'failure_threshold',
       3,
       wholeNumber({ min: 1 }),
-      'Failed connection checks, of the last five, after which an instance is replaced.',
+      'Failed connection checks after which an instance is replaced: so many of its last five, or in a row when this is five or more.',
     ),
     deleteInstancesOnShutdown: byDefault(
       'delete_instances_on_shutdown',

@@ -292,6 +292,23 @@ test('keys that GitLab Runner has and we do not are warned about by name', () =>
   ])
 })
 
+test.each([
+  ['preemptive_mode = true', true],
+  ['preemptive_mode = true\nidle_count = 0\nscale_factor = 0.0', true],
+  ['preemptive_mode = true\nidle_count = 1', false],
+  ['preemptive_mode = true\nscale_factor = 0.5', true],
+  ['preemptive_mode = false', false],
+  ['', false],
+])('a policy that waits for instances that it never makes is warned about: %j', (policy, isWarned) => {
+  const { warnings } = parseConfig(`${minimal}[[runners.autoscaler.policy]]\n[[runners.autoscaler.policy]]\n${policy}\n`, { readFile })
+  const warning = {
+    path: 'runners[0].autoscaler.policy[1].preemptive_mode',
+    message: 'expected false, or an idle_count above 0, got neither: from rest no instance is made, so no job is asked for',
+    line: 10,
+  }
+  expect(warnings).toEqual(isWarned ? [warning] : [])
+})
+
 test('two runners may not manage the same machines', () => {
   const problems = (other: string): readonly string[] => problemsOf(minimal + other)
   expect(problems(second('a', 'local'))).toEqual(['runners[1].name: expected a name of its own, got that of runners[0]'])

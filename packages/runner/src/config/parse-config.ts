@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { parse, TomlError } from 'smol-toml'
 import { configTable } from './config-table.ts'
 import { keyLines, lineOf } from './key-lines.ts'
+import { policiesWithoutEffect } from './policies-without-effect.ts'
 import { ConfigError, type Problem } from './problem.ts'
 import { table } from './schema.ts'
 import type { AutoscalerSettings, RunnerSettings, Settings } from './settings.ts'
@@ -16,7 +17,7 @@ export interface ConfigSource {
 
 export interface ParsedConfig {
   readonly settings: Settings
-  /** Keys that GitLab Runner knows and this program ignores. */
+  /** Keys that GitLab Runner knows and this program ignores, and settings that cannot be meant. */
   readonly warnings: readonly Problem[]
 }
 
@@ -45,7 +46,10 @@ export function readConfig(toml: string, { file = 'config.toml', readFile = read
     readFile,
   })
   const runners = (settings?.runners as readonly (ReadRunner | undefined)[] | undefined)?.map((runner) => runner ?? {})
-  if (runners) problems.push(...lonelyTlsFiles(runners), ...sharedGroups(runners))
+  if (runners) {
+    problems.push(...lonelyTlsFiles(runners), ...sharedGroups(runners))
+    warnings.push(...policiesWithoutEffect(runners))
+  }
   return { settings: { ...settings, ...(runners && { runners }) }, problems, warnings }
 }
 
