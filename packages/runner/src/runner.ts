@@ -175,8 +175,8 @@ export class Runner {
       labels,
       client,
       concurrent: this.#concurrent,
-      // A request that keeps its place must leave one for each runner.
-      mayPark: () => this.#concurrent.free >= whole.runners.length,
+      // A request that keeps its place must leave one for each other runner.
+      mayPark: () => this.#concurrent.free >= whole.runners.length - 1,
       findPlugin,
       observers: this.#metrics.observeFleet(labels),
       claimGroup: (groupId) => this.#claimGroup(groupId, settings.name),
