@@ -64,7 +64,13 @@ describe.skipIf(missing !== undefined)('with a Docker daemon', () => {
       const [banner] = (await stream[Symbol.asyncIterator]().next()).value.toString().split('\r\n')
       expect(banner).toMatch(/^SSH-2\.0-OpenSSH/)
       stream.destroy()
-      const execution = await connection.exec('sleep 1000')
+      // sshd drops a signal that comes before the command runs.
+      let isUp = (): void => {}
+      const up = new Promise<void>((resolve) => {
+        isUp = resolve
+      })
+      const execution = await connection.exec('echo up; exec sleep 1000', { stdout: () => isUp() })
+      await up
       execution.kill('TERM')
       expect(await execution.closed).toEqual({ signal: 'TERM' })
       await connection.close()
