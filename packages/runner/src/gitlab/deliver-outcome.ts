@@ -4,7 +4,6 @@ import { outcomeUpdate } from './failure-reason.ts'
 import type { JobApiClient } from './job-api-client.ts'
 import { JobApiError } from './job-api-error.ts'
 import { isNotOurs, type JobReply, statusError } from './job-reply.ts'
-import { isWorthRetrying } from './retry-wait.ts'
 import { mostCorrections, type TraceUpload } from './trace-upload.ts'
 import { defaultIntervalMs } from './upload-schedule.ts'
 
@@ -152,7 +151,9 @@ class OutcomeDelivery {
   }
 }
 
-/** Whether the same would be refused again. */
+/** Statuses that say that this trace will be refused again; others, whatever they are, may pass. */
+const refusals: readonly number[] = [400, 401, 403, 404, 413]
+
 function isRefusal({ status = 0 }: JobApiError): boolean {
-  return status >= 400 && status < 500 && !isWorthRetrying(status)
+  return refusals.includes(status)
 }
