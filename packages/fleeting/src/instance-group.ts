@@ -31,6 +31,11 @@ export interface ListedInstance {
   readonly state: InstanceState
   /** The cloud's own word for the state, or why it failed; shown to people. */
   readonly detail?: string
+  /**
+   * With `failed`: why, in the closed vocabulary, so that launches wait as if `increase` had refused. Clouds that accept first and fail later (a stock-out, a quota) tell it so.
+   * A launch that failed without any machine is a row too, under an id of the plugin's own; `decrease` of that id gives its capacity back.
+   */
+  readonly error?: GroupError
   /** The launch token of the `increase` that made it, where the cloud keeps one (a tag, a name, a client token). */
   readonly launchToken?: string
   /** The placement (zone, type, market) it is in, where the group has several. */

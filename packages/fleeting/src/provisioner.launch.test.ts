@@ -257,6 +257,40 @@ describe('a call that hangs', () => {
   })
 })
 
+describe('a launch that the cloud accepts, and fails later', () => {
+  it('makes launches wait by the code it tells, for longer each time, until an instance proves good', async () => {
+    await using fleet = await startFleet({ bootDelayMs: 1000 })
+    fleet.group.bootError = new GroupError('capacity', 'no such machine in this zone')
+    for (const failures of [1, 2]) {
+      fleet.group.bootsFailed = 1
+      fleet.provisioner.request(1, { reason })
+      await fleet.clock.advance(10_000)
+      expect(fleet.group.ids).toEqual([])
+      const { backoffs } = fleet.provisioner.launchState()
+      expect(backoffs).toMatchObject([{ code: 'capacity', failures, message: expect.stringContaining('no such machine in this zone') }])
+      await fleet.clock.advance(120_000)
+    }
+    const [id] = await fleet.launch(1)
+    expect(fleet.provisioner.launchState().backoffs).toMatchObject([{ code: 'capacity' }])
+    fleet.provisioner.reportSuccess(id!)
+    expect(fleet.provisioner.launchState().backoffs).toEqual([])
+  })
+
+  it('opens the breaker when waiting does not heal it; only an instance that proves good closes it', async () => {
+    await using fleet = await startFleet({ bootDelayMs: 1000 })
+    fleet.group.bootError = new GroupError('invalid_config', 'the image does not exist')
+    fleet.group.bootsFailed = 1
+    fleet.provisioner.request(1, { reason })
+    await fleet.clock.advance(10_000)
+    expect(fleet.provisioner.launchState().breaker).toMatchObject({ state: 'open', code: 'invalid_config' })
+    await fleet.clock.advance(400_000)
+    const [id] = await fleet.launch(1)
+    expect(fleet.provisioner.launchState().breaker).toMatchObject({ state: 'half_open' })
+    fleet.provisioner.reportSuccess(id!)
+    expect(fleet.provisioner.launchState().breaker).toEqual({ state: 'closed' })
+  })
+})
+
 it('says that boots failed when work says so, once for each instance, and forgets it when one is good', async () => {
   await using fleet = await startFleet()
   const [first, second, third] = await fleet.launch(3)

@@ -48,6 +48,8 @@ export interface LaunchFailure {
   readonly placement?: string | undefined
   readonly message: string
   readonly retryAfterMs?: number | undefined
+  /** The launch had been accepted. */
+  readonly late?: true
 }
 
 /**
@@ -67,8 +69,9 @@ export function withFailure(
   if (last !== undefined && last.until > now) return backoffs
   const failures = last === undefined || now - last.until > curve.maxMs ? 1 : last.failures + 1
   const { code, message } = failure
+  const late = failure.late ?? last?.late
   const until = now + backoffMs(curve, failures, random, failure.retryAfterMs)
-  const next: LaunchBackoff = { ...(placement !== undefined && { placement }), code, failures, until, message }
+  const next: LaunchBackoff = { ...(placement !== undefined && { placement }), code, failures, until, message, ...(late !== undefined && { late }) }
   return [...backoffs.filter((backoff) => backoff !== last), next]
 }
 
@@ -79,7 +82,7 @@ export function withSuccess(
   placement: string | undefined,
 ): readonly LaunchBackoff[] {
   const kept = backoffs.filter((backoff) => {
-    const ofBoot = backoff.code === 'expired' || backoff.code === 'failed_boot'
+    const ofBoot = backoff.late === true || backoff.code === 'expired' || backoff.code === 'failed_boot'
     return ofBoot === (what === 'accepted') || (backoff.placement !== undefined && backoff.placement !== placement)
   })
   return kept.length === backoffs.length ? backoffs : kept

@@ -1,12 +1,20 @@
+import type { GroupError } from '../errors.ts'
 import type { Instance } from './instance.ts'
+
+/** Why a boot failed. */
+export interface BootFailure {
+  readonly message: string
+  /** Where the group can tell by code. */
+  readonly error?: GroupError | undefined
+}
 
 /** How the boots of our own instances ended, as far as they have. Each ends once: what fails after it was good is no failed boot. */
 export class Boots {
   readonly #ended = new Set<string>()
-  readonly #booted: (placement: string | undefined, failure?: string) => void
+  readonly #booted: (placement: string | undefined, failure?: BootFailure) => void
 
   /** `booted` is told about each boot that ended, with what failed. */
-  constructor(booted: (placement: string | undefined, failure?: string) => void) {
+  constructor(booted: (placement: string | undefined, failure?: BootFailure) => void) {
     this.#booted = booted
   }
 
@@ -18,10 +26,10 @@ export class Boots {
   }
 
   /** The instance failed before work ever found it good: more of its kind would fail too. */
-  failed({ id, cause, placement }: Instance, why: string): void {
+  failed({ id, cause, placement, error }: Instance, why: string): void {
     if (cause !== 'requested' || this.#ended.has(id)) return
     this.#ended.add(id)
-    this.#booted(placement, `instance ${id}: ${why}`)
+    this.#booted(placement, { message: `instance ${id}: ${why}`, error })
   }
 
   forget(id: string): void {

@@ -2,7 +2,7 @@ import type { Connection } from '../connection.ts'
 import { ConnectionKeeper } from '../connection-keeper.ts'
 import type { Connector } from '../connector.ts'
 import { GroupError, isConnectionError } from '../errors.ts'
-import { Boots } from './boots.ts'
+import { type BootFailure, Boots } from './boots.ts'
 import type { ProvisionerContext } from './context.ts'
 import { Dialer } from './dialer.ts'
 import { meaningOf } from './health.ts'
@@ -22,7 +22,7 @@ export interface ConnectionSurroundings {
   /** Removes the instance, unless it is busy; answers whether it did. */
   replace(id: string, reason: string): boolean
   /** A boot of ours ended, well or with a failure. */
-  booted(placement: string | undefined, failure?: string): void
+  booted(placement: string | undefined, failure?: BootFailure): void
 }
 
 /** Connections to instances, kept between uses, and what they and their users tell about the instances' health. */

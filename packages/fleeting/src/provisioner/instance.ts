@@ -1,3 +1,4 @@
+import type { GroupError } from '../errors.ts'
 import type { InstanceState } from '../instance-group.ts'
 
 /**
@@ -22,6 +23,8 @@ export interface Instance {
   readonly state: InstanceState
   /** The cloud's own word for the state, or why it failed; for people. */
   readonly detail?: string
+  /** Why it failed, where the group can tell by code. */
+  readonly error?: GroupError
   readonly placement?: string
   readonly cause: InstanceCause
   /** When its launch was requested. Only with cause `requested`. */
@@ -69,7 +72,7 @@ export function isSettled(instance: Instance): boolean {
 
 /** Why the provisioner itself wants an instance gone, whatever its load: it failed, or is stuck in a state that should pass. Undefined: it does not. */
 export function brokenReason(instance: Instance, now: number, stuckTimeoutMs: number): string | undefined {
-  const { state, detail } = instance
+  const { state, error, detail = error?.message } = instance
   if (state === 'failed') return detail === undefined ? 'failed' : `failed: ${detail}`
   if (isSettled(instance) || now - instance.stateSince < stuckTimeoutMs) return undefined
   return `stuck in state ${state} for ${Math.round((now - instance.stateSince) / 1000)} s`

@@ -3,8 +3,8 @@ import type { GroupError, GroupErrorCode } from '../errors.ts'
 import { type BackoffCurve, backoffMs } from './backoff.ts'
 import type { LaunchBreaker } from './launch-state.ts'
 
-/** Calls whose permanent failure stops launches: whoever cannot list or remove must not make more. */
-export type BreakerOperation = 'list' | 'increase' | 'decrease'
+/** What stops launches when it fails for good: whoever cannot list or remove must not make more. `boot`: launches were accepted and failed later. */
+export type BreakerOperation = 'list' | 'increase' | 'boot' | 'decrease'
 
 interface Trip {
   readonly operation: BreakerOperation
@@ -52,9 +52,14 @@ export function withoutTrip(trips: BreakerTrips, operation: BreakerOperation): B
 
 /** `list` and `decrease` are tried again by themselves, so only a launch needs a half-open state, and only when nothing else is broken. */
 export function breakerAt(trips: BreakerTrips, now: number): LaunchBreaker {
-  const worst = trips.find((trip) => trip.operation !== 'increase') ?? trips[0]
+  const worst = trips.find(({ operation }) => !isLaunch(operation)) ?? trips[0]
   if (worst === undefined) return { state: 'closed' }
   const { operation, code, message, since, probeAt } = worst
-  const state = operation === 'increase' && now >= probeAt ? 'half_open' : 'open'
+  const state = isLaunch(operation) && now >= probeAt ? 'half_open' : 'open'
   return { state, code, message: `${operation}: ${message}`, action: actions[code] ?? '', since, probeAt }
+}
+
+/** Only a launch shows whether launches work again. */
+function isLaunch(operation: BreakerOperation): boolean {
+  return operation === 'increase' || operation === 'boot'
 }

@@ -1,5 +1,6 @@
 import type { GroupError } from '../errors.ts'
 import { type LaunchFailure, withFailure, withSuccess } from './backoff.ts'
+import type { BootFailure } from './boots.ts'
 import type { ProvisionerContext } from './context.ts'
 import { type BreakerOperation, type BreakerTrips, breakerAt, tripsBreaker, withoutTrip, withTrip } from './launch-breaker.ts'
 import { backoffUntil, type LaunchBackoff, type LaunchState } from './launch-state.ts'
@@ -47,7 +48,7 @@ export class LaunchGate {
 
   /** The cloud took a launch, or one of its instances proved good. */
   succeeded(what: 'accepted' | 'ready', placement: string | undefined): void {
-    if (what === 'accepted') this.worked('increase')
+    this.worked(what === 'accepted' ? 'increase' : 'boot')
     this.#backoffs = withSuccess(this.#backoffs, what, placement)
   }
 
@@ -55,6 +56,12 @@ export class LaunchGate {
   refused(error: GroupError, placement: string | undefined): number {
     this.tripped('increase', error)
     return this.failed({ code: error.code, placement, message: error.message, retryAfterMs: error.retryAfterMs })
+  }
+
+  /** A launch that the cloud had accepted came to nothing. */
+  bootFailed({ message, error }: BootFailure, placement: string | undefined): void {
+    if (error !== undefined) this.tripped('boot', error)
+    this.failed({ code: error?.code ?? 'failed_boot', placement, message, retryAfterMs: error?.retryAfterMs, late: true })
   }
 
   /** Answers until when launches back off. */

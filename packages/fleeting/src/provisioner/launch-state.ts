@@ -29,6 +29,8 @@ export interface LaunchBackoff {
   readonly until: number
   /** The last failure, for people. */
   readonly message: string
+  /** Launches were accepted and failed later, so only an instance that proves good ends it. */
+  readonly late?: true
 }
 
 /**

@@ -1,6 +1,7 @@
 import { asGroupError, GroupError } from '../errors.ts'
 import type { IncreaseResult, ListedInstance } from '../instance-group.ts'
 import type { JsonValue, StateRecord } from '../state-store.ts'
+import type { BootFailure } from './boots.ts'
 import type { ProvisionerContext } from './context.ts'
 import type { LaunchGate } from './launch-gate.ts'
 import { type LaunchBackoff, type LaunchState, launchAllowance } from './launch-state.ts'
@@ -166,12 +167,12 @@ export class Launcher {
   }
 
   /** An instance that a launch made has proven good, or failed before it ever was. */
-  booted(placement: string | undefined, failure?: string): void {
+  booted(placement: string | undefined, failure?: BootFailure): void {
     if (failure === undefined) {
       this.#gate.succeeded('ready', placement)
     } else {
-      this.#context.observer.launchFailed?.('failed_boot', 1)
-      this.#gate.failed({ code: 'failed_boot', placement, message: failure })
+      this.#context.observer.launchFailed?.(failure.error?.code ?? 'failed_boot', 1)
+      this.#gate.bootFailed(failure, placement)
     }
     this.#around.changed()
     this.#context.wake()

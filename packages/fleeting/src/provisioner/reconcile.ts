@@ -1,3 +1,4 @@
+import { asGroupError } from '../errors.ts'
 import type { ListedInstance } from '../instance-group.ts'
 import { type Instance, type InstanceChange, withHealth } from './instance.ts'
 
@@ -40,8 +41,7 @@ function discovered(row: ListedInstance, origin: Origin, now: number): Instance 
   return withHealth({
     id: row.id,
     state: row.state,
-    ...(row.detail !== undefined && { detail: row.detail }),
-    ...(row.placement !== undefined && { placement: row.placement }),
+    ...told(row),
     ...origin,
     seenAt: now,
     ...(row.state === 'running' && { runningAt: now }),
@@ -55,13 +55,21 @@ function differs(before: Instance, row: ListedInstance): boolean {
   return before.missed || before.state !== row.state || before.detail !== row.detail || before.placement !== row.placement
 }
 
+/** What a row may tell, or not. */
+function told({ detail, error, placement }: ListedInstance): Pick<Instance, 'detail' | 'error' | 'placement'> {
+  return {
+    ...(detail !== undefined && { detail }),
+    ...(error !== undefined && { error: asGroupError(error) }),
+    ...(placement !== undefined && { placement }),
+  }
+}
+
 function updated(before: Instance, row: ListedInstance, now: number): Instance {
-  const { detail: _, placement: __, ...rest } = before
+  const { detail: _, error: __, placement: ___, ...rest } = before
   return withHealth({
     ...rest,
     state: row.state,
-    ...(row.detail !== undefined && { detail: row.detail }),
-    ...(row.placement !== undefined && { placement: row.placement }),
+    ...told(row),
     ...(row.state === 'running' && before.runningAt === undefined && { runningAt: now }),
     stateSince: row.state === before.state ? before.stateSince : now,
     missed: false,

@@ -82,6 +82,8 @@ export class MemoryGroup implements InstanceGroup {
   bootsStuck = 0
   /** The next so many machines become `failed` instead of `running`. */
   bootsFailed = 0
+  /** What those tell as the reason. */
+  bootError: GroupError | undefined
   /** The next so many deletes are accepted without any effect. */
   deletesIgnored = 0
   /** Deletes from now on never get past `deleting`. */
@@ -193,7 +195,7 @@ export class MemoryGroup implements InstanceGroup {
     this.#faults.clear()
     this.launchesLost = this.bootsStuck = this.bootsFailed = this.deletesIgnored = 0
     this.deletesStuck = false
-    this.acceptOnly = undefined
+    this.acceptOnly = this.bootError = undefined
     this.unreachable = new Set()
     for (const machine of this.#machines.values()) {
       if (machine.deletingAt < Infinity && machine.goneAt === Infinity) machine.goneAt = this.#clock.now()
@@ -286,7 +288,9 @@ export class MemoryGroup implements InstanceGroup {
       machine.runningAt = Infinity
     } else if (this.bootsFailed > 0) {
       this.bootsFailed -= 1
-      machine.forced = { state: 'failed', detail: 'the boot failed', from: machine.runningAt }
+      const error = this.bootError
+      const detail = error?.message ?? 'the boot failed'
+      machine.forced = { state: 'failed', detail, from: machine.runningAt, ...(error !== undefined && { error }) }
     }
     return machine
   }

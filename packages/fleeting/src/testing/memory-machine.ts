@@ -1,3 +1,4 @@
+import type { GroupError } from '../errors.ts'
 import type { InstanceState, ListedInstance } from '../instance-group.ts'
 
 /** One machine of a memory group as a plan over time: its state at any moment is computed, so that nothing has to tick. */
@@ -12,7 +13,7 @@ export class MemoryMachine {
   deletingAt: number = Infinity
   goneAt: number = Infinity
   /** Set by hand; wins over what the times say until the machine is deleted. */
-  forced: { readonly state: InstanceState; readonly detail?: string; readonly from: number } | undefined
+  forced: { readonly state: InstanceState; readonly detail?: string; readonly error?: GroupError; readonly from: number } | undefined
 
   constructor(id: string, launchToken: string | undefined, placement: string | undefined, appearsAt: number, runningAt: number) {
     this.id = id
@@ -33,10 +34,12 @@ export class MemoryMachine {
   rowAt(time: number, withToken: boolean): ListedInstance | undefined {
     const state = this.stateAt(time)
     if (state === undefined) return undefined
+    const { detail, error } = state === this.forced?.state ? this.forced : {}
     return {
       id: this.id,
       state,
-      ...(this.forced?.detail !== undefined && { detail: this.forced.detail }),
+      ...(detail !== undefined && { detail }),
+      ...(error !== undefined && { error }),
       ...(withToken && this.launchToken !== undefined && { launchToken: this.launchToken }),
       ...(this.placement !== undefined && { placement: this.placement }),
     }
