@@ -64,9 +64,16 @@ describe('parseConfig', () => {
         'plugin_config.instances.b.internal_addr: expected an address here or in external_addr, got nothing',
         'plugin_config.instances.b.key_path: expected a key or a password here or in connector_config, got nothing',
         'plugin_config.instances.b.key_file: expected no such key (did you mean key_path?), got string',
-        'plugin_config.instances.c: expected a table, got "host"',
+        'plugin_config.instances.c: expected a table, got a string',
         "plugin_config.instances.d.key_path: expected a private key's file that can be read, got ENOENT",
       ].join('\n'),
+    )
+  })
+
+  test('does not show a key that stands where its path should', () => {
+    const instances = { a: { internal_addr: 'a', username: 'ci', key_path: '-----BEGIN\nhunter2' } }
+    expect(() => parseConfig({ instances }, {}, noWarning)).toThrow(
+      /^plugin_config.instances.a.key_path: expected a private key's file that can be read, got text of several lines$/,
     )
   })
 

@@ -78,7 +78,9 @@ function readKeyFile(table: ConfigTable, path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {
-    table.problem('key_path', "a private key's file that can be read", (error as Error).message)
+    // Keys have lines, paths have not: what should be in the file must not be shown.
+    const got = path.includes('\n') ? 'text of several lines' : (error as Error).message
+    table.problem('key_path', "a private key's file that can be read", got)
     return undefined
   }
 }

@@ -46,11 +46,11 @@ describe('ConfigTable', () => {
     expect(problemsOf(table)).toEqual([
       'plugin_config.size: expected a whole number, at least 1, got "three"',
       'plugin_config.port: expected a whole number from 1 to 65535, got 70000',
-      'plugin_config.keys: expected a string or a list of strings, got ["a",1]',
+      'plugin_config.keys: expected a string or a list of strings, got an array',
       'plugin_config.mode: expected "fast" or "slow", got "quick"',
       'plugin_config.nmae: expected no such key (did you mean name?), got string',
       'plugin_config.hosts.one.adr: expected no such key (did you mean addr?), got string',
-      'plugin_config.hosts.two: expected a table, got 7',
+      'plugin_config.hosts.two: expected a table, got a number',
     ])
   })
 
@@ -62,9 +62,27 @@ describe('ConfigTable', () => {
     expect(unknown).toBe('plugin_config.passwrod: expected no such key (did you mean password?), got string')
   })
 
+  test.each<[unknown, string]>([
+    [{ password: ['hunter2'] }, 'password: expected a string that is not empty, got an array'],
+    [{ password: '' }, 'password: expected a string that is not empty, got an empty string'],
+    [{ name: { password: 'hunter2' } }, 'name: expected a string that is not empty, got a table'],
+    [{ keys: [{ password: 'hunter2' }] }, 'keys: expected a string or a list of strings, got an array'],
+    [{ size: ['hunter2'] }, 'size: expected a whole number, at least 0, got an array'],
+    [{ hosts: [{ password: 'hunter2' }] }, 'hosts: expected a table, got an array'],
+    [{ hosts: { password: 'hunter2' } }, 'hosts.password: expected a table, got a string'],
+  ])('%j: a wrong place or kind does not show what may be secret', (values, problem) => {
+    const table = new ConfigTable(values)
+    table.secret('password')
+    table.string('name')
+    table.strings('keys')
+    table.integer('size')
+    table.tables('hosts')
+    expect(problemsOf(table)).toEqual([`plugin_config.${problem}`])
+  })
+
   test('nothing at all is an empty table; anything else that is no table is a problem', () => {
     expect(problemsOf(new ConfigTable(undefined))).toEqual([])
-    expect(problemsOf(new ConfigTable([]))).toEqual(['plugin_config: expected a table, got []'])
+    expect(problemsOf(new ConfigTable([]))).toEqual(['plugin_config: expected a table, got an empty array'])
   })
 
   test('whatever it is given, it answers with a value of the kind asked for or a problem, never with an exception', () => {

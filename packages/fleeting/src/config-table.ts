@@ -24,7 +24,7 @@ export class ConfigTable {
     this.#path = path
     this.#values = isTable(value) ? value : {}
     this.#isBroken = value !== undefined && !isTable(value)
-    if (this.#isBroken) this.#problems.push(`${path}: expected a table, got ${describeValue(value)}`)
+    if (this.#isBroken) this.#problems.push(`${path}: expected a table, got ${describeKind(value)}`)
   }
 
   /** A string that is not empty. */
@@ -36,7 +36,7 @@ export class ConfigTable {
   secret(key: string): string | undefined {
     const value = this.#take(key)
     if (value === undefined || (typeof value === 'string' && value !== '')) return value
-    this.problem(key, 'a string that is not empty', value === '' ? 'an empty one' : `a ${typeof value}`)
+    this.problem(key, 'a string that is not empty', describeKind(value))
     return undefined
   }
 
@@ -67,8 +67,9 @@ export class ConfigTable {
 
   /** A table of tables, by name, in the order in which they were written. */
   tables(key: string): ReadonlyMap<string, ConfigTable> {
-    const value = this.#read(key, 'a table', isTable) as Readonly<Record<string, unknown>> | undefined
-    const tables = Object.entries(value ?? {}).map(
+    const value = this.#take(key)
+    if (value !== undefined && !isTable(value)) this.problem(key, 'a table', describeKind(value))
+    const tables = Object.entries(isTable(value) ? value : {}).map(
       ([name, table]) => [name, new ConfigTable(table, `${this.#path}.${key}.${name}`)] as const,
     )
     this.#tables.push(...tables.map(([, table]) => table))
@@ -125,9 +126,18 @@ function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** A value as messages show it, cut when it is long. */
+/** A value as messages show it, cut when it is long. Never what an array or a table holds: a secret may be in it. */
 export function describeValue(value: unknown): string {
+  if (typeof value === 'object' && value !== null) return describeKind(value)
   if (value === undefined) return 'nothing'
   const text = typeof value === 'bigint' ? String(value) : (JSON.stringify(value) ?? typeof value)
   return text.length > 80 ? `${text.slice(0, 77)}...` : text
+}
+
+/** A value that may be secret, as messages show it: what it is, not what it says. */
+export function describeKind(value: unknown): string {
+  if (value === undefined) return 'nothing'
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : 'an array'
+  if (typeof value === 'object') return value === null ? 'null' : 'a table'
+  return value === '' ? 'an empty string' : `a ${typeof value}`
 }

@@ -1,5 +1,13 @@
-import { type ConnectorConfig, type CreateInstanceGroup, type PluginContext, silentLogger, systemClock } from '@runner-core/fleeting'
+import {
+  type ConnectorConfig,
+  type CreateInstanceGroup,
+  type PluginContext,
+  PluginError,
+  silentLogger,
+  systemClock,
+} from '@runner-core/fleeting'
 import type { ReadRunner } from './parse-config.ts'
+import { suggestPlugin } from './plugin-suggestion.ts'
 import type { Problem } from './problem.ts'
 
 /** Finds a plugin; rejects with a message for people when there is none. */
@@ -12,7 +20,7 @@ export async function checkPlugins(runners: readonly ReadRunner[], find: FindPlu
       if (autoscaler?.plugin === undefined) return []
       const path = `runners[${index}].autoscaler`
       const found = await find(autoscaler.plugin).catch((error: Error) => error)
-      if (found instanceof Error) return [{ path: `${path}.plugin`, message: `expected a plugin that can be loaded, got ${found.message}` }]
+      if (found instanceof Error) return [{ path: `${path}.plugin`, message: loadProblem(autoscaler.plugin, found) }]
       return settingsProblems(
         found.createInstanceGroup,
         autoscaler.pluginConfig ?? {},
@@ -22,6 +30,13 @@ export async function checkPlugins(runners: readonly ReadRunner[], find: FindPlu
     }),
   )
   return problems.flat()
+}
+
+function loadProblem(reference: string, error: Error): string {
+  const meant = error instanceof PluginError && error.code === 'plugin_not_found' ? suggestPlugin(reference) : undefined
+  // Instead of the hint what to install: nobody shall install what a slip of the finger is called.
+  const got = meant === undefined ? error.message : `${JSON.stringify(reference)}, which is not found; did you mean ${meant}?`
+  return `expected a plugin that can be loaded, got ${got}`
 }
 
 function settingsProblems(create: CreateInstanceGroup, config: unknown, connector: ConnectorConfig, fleet: string): readonly string[] {

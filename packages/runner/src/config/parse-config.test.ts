@@ -226,6 +226,18 @@ describe('one bad value, one problem', () => {
     [global('__proto__ = 1'), '__proto__: expected a known key, got an unknown one'],
     ['runners = 1', 'runners: expected an array of one or more, each item a table, got 1'],
     ['runners = [1]', 'runners[0]: expected a table, got 1'],
+    [
+      minimal.replace('[[runners]]', '[runners]'),
+      'runners: expected an array of one or more, each item a table, got a table; did you mean [[runners]]?',
+    ],
+    [
+      inAutoscaler('[runners.autoscaler.policy]'),
+      'runners[0].autoscaler.policy: expected an array, each item a table, got a table; did you mean [[runners.autoscaler.policy]]?',
+    ],
+    [
+      inAutoscaler('[[runners.autoscaler.connector_config]]'),
+      'runners[0].autoscaler.connector_config: expected a table, got an array; did you mean [runners.autoscaler.connector_config]?',
+    ],
     ['runners = []', 'runners: expected an array of one or more, each item a table, got an empty array'],
     ['', 'runners: expected an array of one or more, each item a table, got nothing'],
     ['a = [1\nb', 'expected TOML, got a syntax error in column 1: expected comma or end of structure'],

@@ -89,7 +89,8 @@ export function list<T>(item: Kind<T>, { min = 0 }: { readonly min?: 0 | 1 } = {
     read(value, context) {
       if (!Array.isArray(value) || value.length < min) {
         const got = item.got ?? show
-        context.problem(context.path, `expected ${expected}, got ${got(value)}`)
+        const hint = item.table && isTable(value) ? headerHint(`[[${context.path}]]`) : ''
+        context.problem(context.path, `expected ${expected}, got ${got(value)}${hint}`)
         return undefined
       }
       // A bad item keeps its place, so that later problems name the right index.
@@ -107,7 +108,8 @@ export function table<S extends object>(schema: TableSchema<S>): Kind<S> {
     table: schema as TableSchema<object>,
     read(value, context) {
       if (!isTable(value)) {
-        context.problem(context.path, `expected a table, got ${show(value)}`)
+        const hint = Array.isArray(value) && value.every(isTable) ? headerHint(`[${context.path}]`) : ''
+        context.problem(context.path, `expected a table, got ${show(value)}${hint}`)
         return undefined
       }
       const at = (key: string): string => (context.path === '' ? key : `${context.path}.${key}`)
@@ -127,6 +129,11 @@ export function table<S extends object>(schema: TableSchema<S>): Kind<S> {
       return result as S
     },
   }
+}
+
+/** One pair of brackets opens a table, two open the next item of an array of tables. Headers name no items: `runners[0].autoscaler` is `runners.autoscaler` there. */
+function headerHint(header: string): string {
+  return `; did you mean ${header.replace(/\[\d+\]/g, '')}?`
 }
 
 export function isTable(value: unknown): value is Record<string, unknown> {

@@ -1,0 +1,33 @@
+import { loadPlugin } from '@runner-core/fleeting'
+import { expect, test } from 'vitest'
+import { checkPlugins } from './check-plugins.ts'
+
+test.each([
+  ['dokcer', 'docker'],
+  ['statik', 'static'],
+  ['Local', 'local'],
+  ['fleeting-plugin-dokcer', 'docker'],
+  ['docker:latest', 'docker'],
+  ['registry.example.com/plugins/static:1.0', 'static'],
+  ['googlecloud', 'gce'],
+  ['./dokcer', 'docker'],
+])('%s is not found: %s was probably meant', async (plugin, meant) => {
+  const [problem, ...more] = await checkPlugins([{ name: 'a', autoscaler: { plugin } }], loadPlugin)
+  expect(problem).toEqual({
+    path: 'runners[0].autoscaler.plugin',
+    message: `expected a plugin that can be loaded, got "${plugin}", which is not found; did you mean ${meant}?`,
+  })
+  expect(more).toEqual([])
+})
+
+test.each(['nosuch', '@acme/machines', 'constructor', '', '/'])('%j is like no plugin: nothing is suggested', async (plugin) => {
+  const [problem] = await checkPlugins([{ name: 'a', autoscaler: { plugin } }], loadPlugin)
+  expect(problem?.message).not.toContain('did you mean')
+})
+
+test('a plugin that was found and does not load gets no suggestion', async () => {
+  const find = (): Promise<never> => Promise.reject(new Error('a syntax error'))
+  expect(await checkPlugins([{ name: 'a', autoscaler: { plugin: 'dokcer' } }], find)).toEqual([
+    { path: 'runners[0].autoscaler.plugin', message: 'expected a plugin that can be loaded, got a syntax error' },
+  ])
+})
