@@ -55,6 +55,15 @@ export interface GroupInfo {
   readonly findings?: readonly Finding[]
   /** Placements that `increase` accepts. Default: one, without a name. */
   readonly placements?: readonly string[]
+  /** The cloud's published rate limits, so that calls can be kept within them. Default: none are known. */
+  readonly rateLimits?: GroupRateLimits
+}
+
+/** A cloud's token buckets, and what the contract's calls draw from them. */
+export interface GroupRateLimits {
+  readonly buckets: Readonly<Record<string, { readonly size: number; readonly perSecond: number }>>
+  /** What one call that concerns `count` instances draws, by bucket; for `list` and `connectInfo`, `count` is how many the group has. */
+  draws(operation: 'list' | 'increase' | 'decrease' | 'connectInfo', count: number): Readonly<Record<string, number>>
 }
 
 export type Capability = 'suspend_resume' | 'heartbeat' | 'interruption_notice'
@@ -132,7 +141,10 @@ export interface ConnectorConfig {
   readonly agentSocket?: string
   readonly useStaticCredentials?: boolean
   readonly useExternalAddress?: boolean
-  /** Period of SSH keep-alive, milliseconds; three without an answer end the connection. Default 30,000; 0: none. */
+  /**
+   * After so long a silence, or 5,000 while a command or tunnel is open, a machine is asked for a sign of life, milliseconds. It is lost after three questions without an answer, 5,000 apart at most:
+   * by default 20 s after it was last heard while in use, otherwise 45 s. Default 30,000; 0: none.
+   */
   readonly keepaliveMs?: number
   /** Budget of one dial with all its retries, milliseconds. Default 600,000. */
   readonly timeoutMs?: number

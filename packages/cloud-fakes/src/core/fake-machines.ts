@@ -1,0 +1,125 @@
+import type { Clock } from '@runner-core/fleeting'
+import type { RealMachines } from './real-machines.ts'
+
+/** How long changes take, milliseconds. Default of each: 0. */
+export interface Lags {
+  /** From accepted to shown. */
+  readonly appearMs?: number
+  /** From shown to running. */
+  readonly bootMs?: number
+  /** From the delete to gone. */
+  readonly deleteMs?: number
+}
+
+export type MachinePhase = 'pending' | 'creating' | 'running' | 'failed' | 'deleting' | 'gone'
+
+/** One machine of a fake cloud. Its phase at any moment follows from these times, so nothing has to tick. */
+export interface FakeMachine {
+  readonly id: string
+  /** Where it answers. */
+  readonly address: string
+  readonly acceptedAt: number
+  readonly appearsAt: number
+  /** `Infinity`: not known to come up. */
+  runningAt: number
+  deletingAt: number
+  goneAt: number
+  /** Why it will never run: from when it would have been running. */
+  failure: string | undefined
+  /** A state word set by hand, shown until it is deleted. */
+  word: string | undefined
+}
+
+/** The machines of a fake group: launched and deleted with time lags, real ones behind them if wanted. The cloud's words and rules are elsewhere. */
+export class FakeMachines {
+  readonly #clock: Clock
+  readonly #lags: Lags
+  readonly #real: RealMachines | undefined
+  readonly #machines = new Map<string, FakeMachine>()
+  #number = 0
+
+  constructor({ clock, lags = {}, real }: { readonly clock: Clock; readonly lags?: Lags; readonly real?: RealMachines | undefined }) {
+    this.#clock = clock
+    this.#lags = lags
+    this.#real = real
+  }
+
+  /** A machine under way. With `failure` it never runs. */
+  launch(id: string, failure?: string): FakeMachine {
+    const { appearMs = 0, bootMs = 0 } = this.#lags
+    const now = this.#clock.now()
+    this.#number += 1
+    const machine: FakeMachine = {
+      id,
+      address: this.#real?.newAddress() ?? `127.66.${Math.floor(this.#number / 250) % 250}.${(this.#number % 250) + 1}`,
+      acceptedAt: now,
+      appearsAt: now + appearMs,
+      runningAt: this.#real === undefined || failure !== undefined ? now + appearMs + bootMs : Number.POSITIVE_INFINITY,
+      deletingAt: Number.POSITIVE_INFINITY,
+      goneAt: Number.POSITIVE_INFINITY,
+      failure,
+      word: undefined,
+    }
+    this.#machines.set(id, machine)
+    if (failure === undefined) void this.#boot(machine)
+    return machine
+  }
+
+  /** Begins the end of a machine. False: there is none of that id, or it is on its way out. */
+  delete(id: string): boolean {
+    const machine = this.#machines.get(id)
+    const now = this.#clock.now()
+    if (machine === undefined || machine.deletingAt <= now) return false
+    machine.deletingAt = now
+    machine.goneAt = now + (this.#lags.deleteMs ?? 0)
+    machine.word = undefined
+    void this.#real?.stop(id)
+    return true
+  }
+
+  /** Gone at once, without a word. */
+  kill(id: string): boolean {
+    const machine = this.#machines.get(id)
+    if (machine === undefined || machine.goneAt <= this.#clock.now()) return false
+    machine.goneAt = this.#clock.now()
+    void this.#real?.stop(id)
+    return true
+  }
+
+  phase(machine: FakeMachine): MachinePhase {
+    const now = this.#clock.now()
+    if (now >= machine.goneAt) return 'gone'
+    if (now >= machine.deletingAt) return 'deleting'
+    if (now < machine.appearsAt) return 'pending'
+    if (now < machine.runningAt) return 'creating'
+    return machine.failure === undefined ? 'running' : 'failed'
+  }
+
+  /** Undefined when there is none, or it is gone. */
+  get(id: string): FakeMachine | undefined {
+    const machine = this.#machines.get(id)
+    return machine === undefined || this.phase(machine) === 'gone' ? undefined : machine
+  }
+
+  /** All that are not gone, the oldest first; those not yet shown too. */
+  all(): readonly FakeMachine[] {
+    const machines: FakeMachine[] = []
+    for (const machine of this.#machines.values()) {
+      if (this.phase(machine) === 'gone') this.#machines.delete(machine.id)
+      else machines.push(machine)
+    }
+    return machines
+  }
+
+  async #boot(machine: FakeMachine): Promise<void> {
+    if (this.#real === undefined) return
+    try {
+      await this.#real.start(machine.id, machine.address)
+      machine.runningAt = this.#clock.now()
+      if (machine.deletingAt < Number.POSITIVE_INFINITY || machine.goneAt < Number.POSITIVE_INFINITY) await this.#real.stop(machine.id)
+    } catch (error) {
+      machine.runningAt = this.#clock.now()
+      machine.failure = `the real machine did not start: ${(error as Error).message}`
+    }
+  }
+}

@@ -1,0 +1,72 @@
+import { once } from 'node:events'
+import { connect, createServer, type Server } from 'node:net'
+import { type Clock, delay, type InstanceGroup, isGroupError } from '@runner-core/fleeting'
+
+export interface RealMachinesOptions {
+  /** Makes the machines; initialised by whoever gives it, and shut down by them. For example the plugins `local` or `docker`. */
+  readonly group: InstanceGroup
+  readonly clock: Clock
+  /** The port that all machines answer on, each on an address of its own: `protocol_port` of the connector. */
+  readonly port: number
+}
+
+/** Puts a real machine behind each instance of a fake cloud, at an address of its own in 127.0.0.0/8 (Linux answers on all of them), so that a job can run there. */
+export class RealMachines implements AsyncDisposable {
+  readonly #options: RealMachinesOptions
+  readonly #machines = new Map<string, { readonly id: string; readonly door: Server }>()
+  readonly #ended = new AbortController()
+  #nextAddress = 2
+
+  constructor(options: RealMachinesOptions) {
+    this.#options = options
+  }
+
+  /** An address in 127.77.0.0/16 that no other machine of this process has had. */
+  newAddress(): string {
+    const number = this.#nextAddress++
+    return `127.77.${Math.floor(number / 250)}.${(number % 250) + 1}`
+  }
+
+  /** Makes the machine of an instance and opens its address; resolves once it can be connected to. */
+  async start(instanceId: string, address: string): Promise<void> {
+    const { group, clock, port } = this.#options
+    const { signal } = this.#ended
+    const { ids, errors } = await group.increase({ count: 1, launchToken: `real${instanceId.replaceAll(/[^a-z0-9]/g, '')}` }, signal)
+    const id = ids?.[0]
+    if (id === undefined) throw new Error(`no real machine for ${instanceId}`, { cause: errors?.[0] })
+    let target: URL | undefined
+    while (target === undefined) {
+      const info = await group.connectInfo(id, signal).catch((error: unknown) => {
+        if (isGroupError(error) && error.code === 'not_ready') return undefined
+        throw error
+      })
+      if (info === undefined) await delay(clock, 20, signal)
+      else target = new URL(`ssh://${info.internalAddress}`)
+    }
+    const { hostname, port: targetPort } = target
+    const door = createServer((client) => {
+      const machine = connect(Number(targetPort), hostname)
+      client.pipe(machine).pipe(client)
+      client.on('error', () => machine.destroy()).on('close', () => machine.destroy())
+      machine.on('error', () => client.destroy()).on('close', () => client.destroy())
+    })
+    door.listen(port, address)
+    await once(door, 'listening')
+    this.#machines.set(instanceId, { id, door })
+  }
+
+  /** Removes the machine of an instance, if it has one. */
+  async stop(instanceId: string): Promise<void> {
+    const machine = this.#machines.get(instanceId)
+    if (machine === undefined) return
+    this.#machines.delete(instanceId)
+    machine.door.close()
+    await this.#options.group.decrease([machine.id], this.#ended.signal)
+  }
+
+  /** Removes all that are left. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#machines.keys()].map((id) => this.stop(id)))
+    this.#ended.abort(new Error('the fake cloud has ended'))
+  }
+}
