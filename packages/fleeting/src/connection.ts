@@ -41,7 +41,10 @@ export interface Connection {
    * Thrown: `ConnectionError` `connection_lost`, or `channel_refused` when nothing listens there or the machine does not forward.
    */
   dial(target: DialTarget): Promise<Duplex>
-  /** Resolves when one small round trip succeeded; rejects with `connection_lost` after `timeoutMs` without an answer, and the connection is then closed. */
+  /**
+   * Resolves when one small round trip succeeded; rejects with `connection_lost` after `timeoutMs` without an answer. The connection is then closed; one on which something is under way only when that
+   * is over: its machine may be slow, and somebody else's question is no reason to lose that work.
+   */
   check(timeoutMs: number): Promise<void>
   /** `Clock.now()` when the machine last sent anything; where it is recent, a check can be spared. Absent: always check. */
   readonly lastHeardAt?: number

@@ -62,6 +62,11 @@ export class MemorySshServer {
     for (const { far } of this.#sockets) far.pause()
   }
 
+  /** Goes on where it was. */
+  thaw(): void {
+    for (const { far } of this.#sockets) far.resume()
+  }
+
   /** The network breaks. */
   cut(): void {
     for (const { near } of this.#sockets) near.destroy(new Error('read ECONNRESET'))

@@ -6,8 +6,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import ssh2 from 'ssh2'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { type ConnectInfo, type Connection, type ConnectorConfig, createSshConnector, type ExecOptions, newKeyPair } from '../src/index.ts'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import {
+  type ConnectInfo,
+  type Connection,
+  type ConnectorConfig,
+  createSshConnector,
+  type ExecOptions,
+  type Execution,
+  newKeyPair,
+} from '../src/index.ts'
+import { ManualClock } from '../src/testing/manual-clock.ts'
 import { newGate } from './memory-ssh-server.ts'
 import { type Sshd, sshdMissing, startSshd } from './openssh-server.ts'
 
@@ -235,6 +244,55 @@ describe.skipIf(missing !== undefined)('against OpenSSH', () => {
     })
   })
 
+  describe('a machine that stands still under a command', () => {
+    const signalAll = (signal: NodeJS.Signals): void => {
+      for (const pid of sshd.connectionPids()) process.kill(pid, signal)
+    }
+    const frozen = async (): Promise<{ clock: ManualClock; connection: Connection; execution: Execution }> => {
+      const clock = new ManualClock()
+      const connection = await createSshConnector({ connector: {}, clock }).connect(infoOf(sshd), never)
+      open.push(connection)
+      const { execution } = await started(connection, 'echo up; read line; exit 5', { stdin: untilEnd.stream() })
+      signalAll('SIGSTOP')
+      return { clock, connection, execution }
+    }
+    let untilEnd: { stream(): AsyncIterable<Buffer>; end(): void }
+    beforeEach(() => {
+      const gate = newGate()
+      untilEnd = {
+        async *stream() {
+          await gate.opened
+          yield Buffer.from('\n')
+        },
+        end: gate.open,
+      }
+    })
+    afterEach(() => {
+      untilEnd.end()
+      signalAll('SIGKILL')
+    })
+
+    test('is lost 20 s after it was last heard, although its kernel goes on', async () => {
+      const { clock, connection, execution } = await frozen()
+      await clock.advance(19_999)
+      expect(connection.ended).toBeUndefined()
+      await clock.advance(1)
+      await expect(execution.exited).rejects.toMatchObject({ code: 'connection_lost' })
+      expect(connection.ended).toMatchObject({ message: expect.stringContaining('no answer to 3 keep-alive requests') })
+    })
+
+    test('is not, when it goes on before that; the command never notices', async () => {
+      const { clock, connection, execution } = await frozen()
+      await clock.advance(19_999)
+      signalAll('SIGCONT')
+      await expect.poll(() => connection.lastHeardAt).toBe(clock.now())
+      await clock.advance(19_999)
+      expect(connection.ended).toBeUndefined()
+      untilEnd.end()
+      expect(await execution.closed).toEqual({ code: 5 })
+    })
+  })
+
   describe('tunnels', () => {
     let server: Server
     let socketDirectory: string
@@ -311,11 +369,7 @@ async function run(connection: Connection, command: string, options: ExecOptions
 }
 
 /** Resolves when the command has printed something. */
-async function started(
-  connection: Connection,
-  command: string,
-  options: ExecOptions = {},
-): Promise<{ execution: Awaited<ReturnType<Connection['exec']>> }> {
+async function started(connection: Connection, command: string, options: ExecOptions = {}): Promise<{ execution: Execution }> {
   const up = newGate()
   const execution = await connection.exec(command, { ...options, stdout: () => up.open() })
   await up.opened

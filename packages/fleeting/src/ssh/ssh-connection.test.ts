@@ -1,10 +1,11 @@
 import { getEventListeners } from 'node:events'
+import type { Duplex } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import type { ServerChannel } from 'ssh2'
 import { describe, expect, test, vi } from 'vitest'
 import { eventually, finish, MemorySshServer, type MemorySshServerOptions, newGate, newKey, quiet } from '../../test/memory-ssh-server.ts'
 import type { Clock } from '../clock.ts'
-import type { Connection } from '../connection.ts'
+import type { Connection, Execution } from '../connection.ts'
 import { ManualClock } from '../testing/manual-clock.ts'
 import { createSshConnector } from './ssh-connector.ts'
 
@@ -282,22 +283,68 @@ describe('channels', () => {
 })
 
 describe('signs of life', () => {
-  test('a silent machine is asked, and lost when three questions get no answer', async () => {
+  test('a silent machine is asked, and lost when it does not answer', async () => {
     const { connection, clock, server } = await bench()
-    const execution = await connection.exec('anything')
     for (let asked = 1; asked <= 50; asked += 1) {
       await clock.advance(30_000)
       await quiet()
       expect(server.received(keepalive)).toBe(asked)
     }
     server.freeze()
-    await clock.advance(119_000)
+    await clock.advance(44_999)
     expect(connection.ended).toBeUndefined()
-    await clock.advance(1000)
+    await clock.advance(1)
     expect(connection.ended).toEqual(lost)
-    await expect(execution.exited).rejects.toEqual(lost)
     await expect(connection.exec('anything')).rejects.toEqual(lost)
     expect(clock.pendingTimers).toBe(0)
+  })
+
+  test.each<[string, (connection: Connection) => Promise<unknown>]>([
+    ['a command', (connection) => connection.exec('anything')],
+    ['a tunnel', (connection) => connection.dial({ host: 'inside', port: 1 })],
+  ])('under %s it is lost 20 s after it was last heard', async (_name, start) => {
+    const { connection, clock, server } = await bench({ forward: (channel) => void channel.resume() })
+    const started = (await start(connection)) as Partial<Execution & Duplex>
+    const failed = started.exited?.catch((error: unknown) => error) ?? new Promise((resolve) => started.once?.('error', resolve))
+    for (let asked = 1; asked <= 50; asked += 1) {
+      await clock.advance(5000)
+      await quiet()
+      expect(server.received(keepalive)).toBe(asked)
+    }
+    server.freeze()
+    await clock.advance(19_999)
+    expect(connection.ended).toBeUndefined()
+    await clock.advance(1)
+    expect(connection.ended).toEqual(lost)
+    expect(await failed).toEqual(lost)
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  test('nor does one that dies while it accepts a command hold that up for longer', async () => {
+    const { connection, clock, server } = await bench()
+    server.freeze()
+    const accepting = connection.exec('anything')
+    accepting.catch(() => {})
+    await clock.advance(20_000)
+    await expect(accepting).rejects.toEqual(lost)
+  })
+
+  test('what is over is not in use any more: commands that ended, were refused, or given up, and tunnels', async () => {
+    const { connection, clock, server, channels } = await bench({
+      accepts: (command) => command !== 'refused',
+      forward: (channel) => void channel.resume().end(),
+    })
+    await connection.exec('anything')
+    finish(channels[0]!, 0)
+    await expect(connection.exec('refused')).rejects.toThrow()
+    const given = await connection.exec('anything')
+    given.close()
+    const tunnel = await connection.dial({ host: 'inside', port: 1 })
+    tunnel.resume().end()
+    await eventually(() => server.openChannels === 0 && tunnel.destroyed)
+    await quiet()
+    await clock.advance(29_999)
+    expect(server.received(keepalive)).toBe(0)
   })
 
   test('a machine that talks is not asked', async () => {
@@ -305,29 +352,11 @@ describe('signs of life', () => {
     const heard: Buffer[] = []
     await connection.exec('anything', { stdout: (chunk) => void heard.push(chunk) })
     for (let time = 1; time <= 20; time += 1) {
-      await clock.advance(20_000)
+      await clock.advance(4999)
       channels[0]!.write('.')
       await eventually(() => heard.length === time)
     }
     expect(server.received(keepalive)).toBe(0)
-  })
-
-  test('a pause of this process is no silence of the machine', async () => {
-    const timers: (() => void)[] = []
-    let now = 0
-    const clock: Clock = {
-      now: () => now,
-      wallTime: () => now,
-      after: (_delayMs, callback) => {
-        timers.push(callback)
-        return () => {}
-      },
-    }
-    const { connection } = await bench({ clock })
-    now = 3_600_000
-    timers.at(-1)!()
-    await connection.check(1000)
-    expect(connection.ended).toBeUndefined()
   })
 
   test('a check is one round trip, and its failure is the end', async () => {
@@ -348,6 +377,26 @@ describe('signs of life', () => {
     await expect(other).rejects.toEqual(lost)
     connection.onEnd((reason) => ends.push(reason))
     expect(ends).toEqual([lost, lost])
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  test('a check that fails ends no work: the connection only goes when that is over', async () => {
+    const { connection, server, clock, channels } = await bench()
+    const output: Buffer[] = []
+    const execution = await connection.exec('anything', { stdout: (chunk) => void output.push(chunk) })
+    server.freeze()
+    const check = connection.check(5000)
+    check.catch(() => {})
+    await clock.advance(5000)
+    await expect(check).rejects.toEqual(lost)
+    expect(connection.ended).toBeUndefined()
+    server.thaw()
+    channels[0]!.write('all of it')
+    finish(channels[0]!, 0)
+    expect(await execution.closed).toEqual({ code: 0 })
+    expect(Buffer.concat(output).toString()).toBe('all of it')
+    await eventually(() => connection.ended !== undefined)
+    await eventually(() => server.openSockets === 0)
     expect(clock.pendingTimers).toBe(0)
   })
 })

@@ -1,10 +1,11 @@
 import type { Duplex } from 'node:stream'
 import type { Client, ClientChannel } from 'ssh2'
-import { type CancelTimer, type Clock, delay } from '../clock.ts'
+import { type Clock, delay } from '../clock.ts'
 import type { Connection, DialTarget, ExecOptions, Execution } from '../connection.ts'
 import { deadline } from '../deadline.ts'
 import { ConnectionError } from '../errors.ts'
 import { Semaphore } from '../semaphore.ts'
+import { KeepAlive } from './keep-alive.ts'
 import { SshExecution } from './ssh-execution.ts'
 import { closeUnusedChannels, ping } from './ssh2-internals.ts'
 import { Tunnel } from './tunnel.ts'
@@ -14,7 +15,7 @@ export interface SshConnectionOptions {
   readonly client: Client
   readonly socket: Duplex
   readonly clock: Clock
-  /** After so long a silence the machine is asked for a sign of life, milliseconds; 0: never. */
+  /** See `KeepAliveOptions.intervalMs`. */
   readonly keepaliveMs: number
 }
 
@@ -24,8 +25,6 @@ const maxChannels = 10
 const channelWaitMs = 10_000
 /** Between two tries when the machine itself refuses. */
 const refusedPauseMs = 20
-/** As OpenSSH's `ServerAliveCountMax`. */
-const maxUnanswered = 3
 /** How long a polite end may take. */
 const goodbyeMs = 1000
 
@@ -34,32 +33,34 @@ export class SshConnection implements Connection {
   readonly #client: Client
   readonly #socket: Duplex
   readonly #clock: Clock
-  readonly #keepaliveMs: number
+  readonly #keepAlive: KeepAlive
   readonly #channels = new Semaphore(maxChannels)
   readonly #executions = new Set<SshExecution>()
   readonly #tunnels = new Set<Tunnel>()
   readonly #listeners: ((reason: Error) => void)[] = []
   readonly #socketClosed: Promise<void>
+  /** Channels and tunnels that are open or being opened. */
+  #underWay = 0
+  /** Why it ends as soon as nothing is under way. */
+  #doubt: ConnectionError | undefined
   #ended: Error | undefined
-  #lastHeardAt: number
-  #unanswered = 0
-  #cancelKeepalive: CancelTimer = () => {}
 
   constructor({ client, socket, clock, keepaliveMs }: SshConnectionOptions) {
     this.#client = client
     this.#socket = socket
     this.#clock = clock
-    this.#keepaliveMs = keepaliveMs
-    this.#lastHeardAt = clock.now()
-    this.#socketClosed = new Promise((resolve) => client.once('close', resolve))
-    socket.on('data', () => {
-      this.#lastHeardAt = clock.now()
-      this.#unanswered = 0
+    this.#keepAlive = new KeepAlive({
+      clock,
+      intervalMs: keepaliveMs,
+      isInUse: () => this.#underWay > 0,
+      ask: () => ping(client, () => {}),
+      onLost: (why) => this.#end(lost(why)),
     })
+    this.#socketClosed = new Promise((resolve) => client.once('close', resolve))
+    socket.on('data', () => this.#keepAlive.heard())
     const onEnd = (): void => this.#end(lost('the machine closed the connection'))
     client.on('error', (error: Error) => this.#end(lost(error.message, error)))
     client.once('end', onEnd).once('close', onEnd)
-    if (keepaliveMs > 0) this.#cancelKeepalive = clock.after(keepaliveMs, this.#keepAlive)
   }
 
   get ended(): Error | undefined {
@@ -67,7 +68,7 @@ export class SshConnection implements Connection {
   }
 
   get lastHeardAt(): number {
-    return this.#lastHeardAt
+    return this.#keepAlive.lastHeardAt
   }
 
   onEnd(listener: (reason: Error) => void): void {
@@ -93,14 +94,19 @@ export class SshConnection implements Connection {
     return new Promise((resolve, reject) => {
       const onChannel = (error: Error | undefined, channel: ClientChannel): void => {
         if (error !== undefined) {
+          this.#concluded()
           reject(this.#refusal(error))
           return
         }
         const tunnel = new Tunnel(channel)
         this.#tunnels.add(tunnel)
-        tunnel.once('close', () => this.#tunnels.delete(tunnel))
+        tunnel.once('close', () => {
+          this.#tunnels.delete(tunnel)
+          this.#concluded()
+        })
         resolve(tunnel)
       }
+      this.#underWay += 1
       this.#ask(() => {
         if ('socketPath' in target) this.#client.openssh_forwardOutStreamLocal(target.socketPath, onChannel)
         else this.#client.forwardOut('127.0.0.1', 0, target.host, target.port, onChannel)
@@ -111,7 +117,11 @@ export class SshConnection implements Connection {
   check(timeoutMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#ended !== undefined) return reject(this.#ended)
-      const cancel = this.#clock.after(timeoutMs, () => this.#end(lost(`no answer within ${timeoutMs} ms`)))
+      const cancel = this.#clock.after(timeoutMs, () => {
+        this.#doubt = lost(`no answer within ${timeoutMs} ms`)
+        reject(this.#doubt)
+        this.#endIfDoubted()
+      })
       // Called, too, when the socket closes.
       ping(this.#client, () => {
         cancel()
@@ -158,6 +168,7 @@ export class SshConnection implements Connection {
         signal?.removeEventListener('abort', onAbort)
         if (error !== undefined) {
           this.#channels.release()
+          this.#concluded()
           closeUnusedChannels(this.#client)
           reject(this.#refusal(error))
           return
@@ -168,9 +179,11 @@ export class SshConnection implements Connection {
         channel.once('close', () => {
           this.#executions.delete(execution)
           this.#channels.release()
+          this.#concluded()
         })
         resolve(execution)
       }
+      this.#underWay += 1
       this.#ask(() => this.#client.exec(command, onChannel), onChannel)
     })
   }
@@ -185,6 +198,16 @@ export class SshConnection implements Connection {
     }
   }
 
+  /** Something that was under way is over. */
+  #concluded(): void {
+    this.#underWay -= 1
+    this.#endIfDoubted()
+  }
+
+  #endIfDoubted(): void {
+    if (this.#doubt !== undefined && this.#underWay === 0) this.#end(this.#doubt)
+  }
+
   #refusal(error: Error): Error {
     return this.#ended ?? new ConnectionError('channel_refused', error.message, { cause: error })
   }
@@ -197,24 +220,10 @@ export class SshConnection implements Connection {
   #finish(reason: ConnectionError): void {
     if (this.#ended !== undefined) return
     this.#ended = reason
-    this.#cancelKeepalive()
+    this.#keepAlive.stop()
     for (const execution of this.#executions) execution.connectionEnded(reason)
     for (const tunnel of this.#tunnels) tunnel.destroy(reason)
     for (const listener of this.#listeners) listener(reason)
-  }
-
-  /** Counts questions, not time: after a pause of this process nothing is lost yet. */
-  readonly #keepAlive = (): void => {
-    const quietMs = this.#keepaliveMs - (this.#clock.now() - this.#lastHeardAt)
-    if (quietMs <= 0 && this.#unanswered === maxUnanswered) {
-      this.#end(lost(`no answer to ${maxUnanswered} keep-alive requests`))
-      return
-    }
-    if (quietMs <= 0) {
-      this.#unanswered += 1
-      ping(this.#client, () => {})
-    }
-    this.#cancelKeepalive = this.#clock.after(quietMs > 0 ? quietMs : this.#keepaliveMs, this.#keepAlive)
   }
 }
 
