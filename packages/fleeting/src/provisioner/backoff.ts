@@ -71,7 +71,14 @@ export function withFailure(
   const { code, message } = failure
   const late = failure.late ?? last?.late
   const until = now + backoffMs(curve, failures, random, failure.retryAfterMs)
-  const next: LaunchBackoff = { ...(placement !== undefined && { placement }), code, failures, until, message, ...(late !== undefined && { late }) }
+  const next: LaunchBackoff = {
+    ...(placement !== undefined && { placement }),
+    code,
+    failures,
+    until,
+    message,
+    ...(late !== undefined && { late }),
+  }
   return [...backoffs.filter((backoff) => backoff !== last), next]
 }
 
