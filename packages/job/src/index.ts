@@ -18,6 +18,7 @@ export { jobFeatures } from './job-features.ts'
 export type { FailureReason, JobOutcome } from './job-outcome.ts'
 export type { GitInfo, JobFeatures, JobHook, JobInfo, JobPayload, JobStep, JobVariable } from './job-payload.ts'
 export type { JobTrace } from './run/job-log.ts'
+export type { JobStage } from './run/job-stage.ts'
 export { type RunJobOptions, runJob } from './run/run-job.ts'
 export type { RunnerIdentity } from './runner-identity.ts'
 /** For those who implement a `JobEnvironment`. */

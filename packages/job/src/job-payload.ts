@@ -45,6 +45,8 @@ export interface JobInfo {
   readonly project_name: string
   readonly project_full_path: string
   readonly time_in_queue_seconds: number
+  /** Jobs that the project had running on instance runners, as text: `0`, `4`, `+Inf` for many; empty where GitLab does not say. */
+  readonly project_jobs_running_on_instance_runners_count: string
   readonly queue_size: number | undefined
   readonly queue_depth: number | undefined
 }

@@ -46,6 +46,7 @@ export function payload({ script = ['true'], afterScript, variables = [], overri
       project_name: 'project',
       project_full_path: 'group/project',
       time_in_queue_seconds: 0,
+      project_jobs_running_on_instance_runners_count: '0',
       queue_size: undefined,
       queue_depth: undefined,
     },

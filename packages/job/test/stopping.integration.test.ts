@@ -35,6 +35,22 @@ describe.each(localShells.slice(0, 2))('in $name', (localShell) => {
     expect(trace).toContain('WARNING: after_script failed, but job will continue unaffected: exit status 9\n')
   })
 
+  test('whoever asks is told each stage as it begins, and when none is under way', async () => {
+    const stages: (string | undefined)[] = []
+    const job = payload({ script: ['exit 3'], afterScript: ['true'] })
+    await run(environment, job, { onStage: (stage) => stages.push(stage) })
+    expect(stages).toEqual(['prepare_executor', 'prepare_script', 'get_sources', 'step_script', undefined, 'after_script', undefined])
+    stages.length = 0
+    const stopped = new AbortController()
+    const files = [variable('SECRET_FILE', 'content', { file: true })]
+    await run(environment, payload({ script: ['echo begun; sleep 30'], variables: files }), {
+      onStage: (stage) => stages.push(stage),
+      onOutput: stopAt('\nbegun', stopped),
+      abort: stopped.signal,
+    })
+    expect(stages.slice(3)).toEqual(['step_script', undefined, 'cleanup_file_variables', undefined])
+  })
+
   test('a failing after_script fails the job when it is told to', async () => {
     const strict = [variable('AFTER_SCRIPT_IGNORE_ERRORS', 'false')]
     expect((await run(environment, payload({ afterScript: ['exit 9'], variables: strict }))).outcome).toMatchObject({

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import type { JobStage } from './job-stage.ts'
 
 const reset = '\x1b[0;m'
 const clearLine = '\x1b[0K'
@@ -15,6 +16,8 @@ export interface JobLogOptions {
   readonly clock: Pick<Clock, 'wallTime'>
   /** Whether the coordinator folds sections (`features.trace_sections`). */
   readonly sections: boolean
+  /** Called when a stage begins, and with undefined when the stage under way ends and none follows at once. Must not throw. */
+  readonly onStage?: ((stage: JobStage | undefined) => void) | undefined
 }
 
 /**
@@ -24,7 +27,7 @@ export interface JobLogOptions {
 export class JobLog {
   readonly #options: JobLogOptions
   #pending = ''
-  #section: string | undefined
+  #stage: JobStage | undefined
   #atLineStart = true
 
   constructor(options: JobLogOptions) {
@@ -47,19 +50,21 @@ export class JobLog {
     this.#say(`${clearLine}\x1b[31;1mERROR: ${text}${reset}\n`)
   }
 
-  /** Ends the section under way and begins one, with its title. */
-  begin(section: string, title: string): void {
-    this.end()
-    this.#section = section
-    this.#mark('start', section)
+  /** Ends the section of the stage under way and begins another one's, with its title. */
+  begin(stage: JobStage, title: string): void {
+    if (this.#stage !== undefined) this.#mark('end', this.#stage)
+    this.#stage = stage
+    this.#options.onStage?.(stage)
+    this.#mark('start', stage)
     this.#say(`${clearLine}\x1b[36;1m${title}${reset}\n`)
   }
 
-  /** Ends the section under way, if there is one. */
+  /** Ends the section of the stage under way, if there is one. */
   end(): void {
-    if (this.#section === undefined) return
-    this.#mark('end', this.#section)
-    this.#section = undefined
+    if (this.#stage === undefined) return
+    this.#mark('end', this.#stage)
+    this.#stage = undefined
+    this.#options.onStage?.(undefined)
   }
 
   /** The job's own output, passed on as it is. While the promise is pending, no more may come. */

@@ -10,6 +10,7 @@ import type { EnvironmentVariable, JobStatus } from '../variables/job-variables.
 import { checkDemands } from './job-demands.ts'
 import { JobLog, type JobTrace } from './job-log.ts'
 import { JobPlan } from './job-plan.ts'
+import type { JobStage } from './job-stage.ts'
 import { ScriptProgress, type ScriptProgressOptions } from './script-progress.ts'
 import { stageTitle } from './stage-title.ts'
 import { StopSource } from './stop-source.ts'
@@ -33,6 +34,8 @@ export interface RunJobOptions {
   readonly runner: RunnerIdentity
   /** `environment` of the configuration. Default: none. */
   readonly environmentVariables?: readonly EnvironmentVariable[]
+  /** Called when a stage begins, and with undefined when the stage under way ends and none follows at once. Must not throw. Default: nobody is told. */
+  readonly onStage?: (stage: JobStage | undefined) => void
   /** Makes an unguessable word of letters and digits, a new one each time. Default: 128 random bits. */
   readonly createNonce?: () => string
 }
@@ -42,7 +45,8 @@ export interface RunJobOptions {
  * caller's business.
  */
 export async function runJob(options: RunJobOptions): Promise<JobOutcome> {
-  const log = new JobLog({ trace: options.trace, clock: options.clock, sections: options.payload.features.trace_sections })
+  const { trace, clock, payload, onStage } = options
+  const log = new JobLog({ trace, clock, sections: payload.features.trace_sections, onStage })
   const failure = await new JobRun(options, log).run().catch(asJobError)
   log.end()
   if (failure === undefined) log.success('Job succeeded')

@@ -3,6 +3,7 @@ import type { ScriptEnd } from '../job-environment.ts'
 import { JobError } from '../job-error.ts'
 import { MarkerFilter, type OutputPiece } from '../script/markers.ts'
 import type { JobLog } from './job-log.ts'
+import type { JobStage } from './job-stage.ts'
 import { stageTitle } from './stage-title.ts'
 
 export interface ScriptProgressOptions {
@@ -10,18 +11,18 @@ export interface ScriptProgressOptions {
   readonly log: JobLog
   readonly executor: string
   /** The stage that is under way when the script starts. */
-  readonly openStage?: string
+  readonly openStage?: JobStage
   /** What the trace says when a stage begins, under its title. */
   readonly notes?: Readonly<Record<string, readonly string[]>>
   readonly onHost?: (name: string, directory: string) => void
-  readonly onStage?: (stage: string) => void
+  readonly onStage?: (stage: JobStage) => void
 }
 
 /** Follows one generated script by what it prints: passes its output to the log, opens and closes sections, and knows at the end how it went. */
 export class ScriptProgress {
   readonly #options: ScriptProgressOptions
   readonly #filter: MarkerFilter
-  #stage: string | undefined
+  #stage: JobStage | undefined
   #status: number | undefined
   #failedCode: string | undefined
   #sweep: 'swept' | 'unswept' | undefined
@@ -95,16 +96,13 @@ export class ScriptProgress {
 
   #mark(body: string): void {
     const [word, first = '', ...rest] = body.split(' ')
-    const { log, executor, notes, onHost, onStage } = this.#options
+    const { log, onHost } = this.#options
     switch (word) {
       case 'host':
         onHost?.(first, rest.join(' '))
         break
       case 'begin':
-        this.#stage = first
-        log.begin(first, stageTitle(first, executor))
-        for (const note of notes?.[first] ?? []) log.line(note)
-        onStage?.(first)
+        this.#begin(first as JobStage)
         break
       case 'end':
         this.#status = Number(first)
@@ -118,6 +116,14 @@ export class ScriptProgress {
         this.#sweep = word
         break
     }
+  }
+
+  #begin(stage: JobStage): void {
+    const { log, executor, notes, onStage } = this.#options
+    this.#stage = stage
+    log.begin(stage, stageTitle(stage, executor))
+    for (const note of notes?.[stage] ?? []) log.line(note)
+    onStage?.(stage)
   }
 }
 

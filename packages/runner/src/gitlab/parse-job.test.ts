@@ -46,10 +46,10 @@ describe('parseJob', () => {
       unknown: { deep: [1] },
     }
     const { id, token, allow_git_fetch, job_info, git_info, variables, steps, hooks, features } = body
-    const { project_jobs_running_on_instance_runners_count: _, id: __, ...jobInfo } = job_info
-    const { protected: ___, ...gitInfo } = git_info
-    const { extra: ____, ...variable } = variables[0]!
-    const { tracing: _____, ...jobFeatures } = features
+    const { id: _, ...jobInfo } = job_info
+    const { protected: __, ...gitInfo } = git_info
+    const { extra: ___, ...variable } = variables[0]!
+    const { tracing: ____, ...jobFeatures } = features
     expect(parse(body)).toEqual({
       job: {
         id,

@@ -76,6 +76,10 @@ function readJobInfo(value: unknown, reader: FieldReader): JobInfo {
     project_name: reader.string(fields['project_name'], 'job_info.project_name'),
     project_full_path: reader.string(fields['project_full_path'], 'job_info.project_full_path'),
     time_in_queue_seconds: reader.number(fields['time_in_queue_seconds'], 'job_info.time_in_queue_seconds'),
+    project_jobs_running_on_instance_runners_count: reader.string(
+      fields['project_jobs_running_on_instance_runners_count'],
+      'job_info.project_jobs_running_on_instance_runners_count',
+    ),
     queue_size: optional('queue_size'),
     queue_depth: optional('queue_depth'),
   }
