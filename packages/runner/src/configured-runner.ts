@@ -94,7 +94,7 @@ export class ConfiguredRunner {
   get unreportedJobs(): number {
     if (this.#running === undefined) return 0
     const { counts, unreportedJobs } = this.#running.handler
-    return Object.values(counts.phases).reduce((sum, count) => sum + count, unreportedJobs)
+    return counts.active.length + unreportedJobs
   }
 
   /** Absent until the fleet has started. */

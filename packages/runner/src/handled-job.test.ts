@@ -1,12 +1,12 @@
 import { silentLogger } from '@runner-core/fleeting'
 import { ManualClock } from '@runner-core/fleeting/testing'
-import { EnvironmentError, type JobEnvironment, type JobPayload } from '@runner-core/job'
+import { EnvironmentError, type JobEnvironment, type JobPayload, type JobStage } from '@runner-core/job'
 import { beforeEach, expect, test } from 'vitest'
 import { parseConfig } from './config/parse-config.ts'
 import type { JobUpdate } from './gitlab/job-api-client.ts'
 import type { JobReply } from './gitlab/job-reply.ts'
 import { HandledJob, type HandledJobOptions, type JobEnd } from './handled-job.ts'
-import type { JobPhase } from './metrics/runner-metrics.ts'
+import type { JobPhase } from './metrics/job-progress.ts'
 
 const { settings } = parseConfig(`[[runners]]
 name = "a"
@@ -28,6 +28,7 @@ const payload: JobPayload = {
     project_name: 'p',
     project_full_path: 'g/p',
     time_in_queue_seconds: 0,
+    project_jobs_running_on_instance_runners_count: '',
     queue_size: undefined,
     queue_depth: undefined,
   },
@@ -53,6 +54,7 @@ let clock: ManualClock
 let updates: JobUpdate[]
 let acceptStatus: number
 let phases: JobPhase[]
+let stages: (JobStage | undefined)[]
 /** Of the trace, by what came in pieces. */
 let sent: string
 let events: string[]
@@ -79,6 +81,7 @@ beforeEach(() => {
   updates = []
   acceptStatus = 200
   phases = []
+  stages = []
   sent = ''
   events = []
   jobStatus = undefined
@@ -126,6 +129,7 @@ function handle(): { readonly job: HandledJob; readonly after: (ms: number) => P
       architecture: 'linux/amd64',
     },
     onPhase: (phase: JobPhase) => phases.push(phase),
+    onStage: (stage: JobStage | undefined) => stages.push(stage),
     onSlotFree: () => events.push('free'),
     clock,
     logger: silentLogger,
@@ -155,6 +159,7 @@ test('the slot is given back before the end is reported', async () => {
   })
   expect(events).toEqual(['released', 'disposed', 'free', 'reported'])
   expect(phases).toEqual(['running', 'finished'])
+  expect(stages).toEqual(['prepare_executor', 'prepare_script', undefined])
   expect(updates.at(-1)).toMatchObject({ state: 'failed', failureReason: 'runner_system_failure' })
 })
 

@@ -4,6 +4,7 @@ import {
   JobError,
   type JobOutcome,
   type JobPayload,
+  type JobStage,
   type RunnerIdentity,
   runJob,
   secretsOf,
@@ -16,7 +17,7 @@ import type { JobApiClient } from './gitlab/job-api-client.ts'
 import { JobApiError } from './gitlab/job-api-error.ts'
 import { isNotOurs } from './gitlab/job-reply.ts'
 import { JobReporter } from './gitlab/job-reporter.ts'
-import type { JobPhase } from './metrics/runner-metrics.ts'
+import type { JobPhase } from './metrics/job-progress.ts'
 
 export interface HandledJobOptions {
   readonly job: JobPayload
@@ -26,6 +27,8 @@ export interface HandledJobOptions {
   readonly executor: InstanceExecutor
   readonly identity: RunnerIdentity
   readonly onPhase: (phase: JobPhase) => void
+  /** Undefined: the stage under way has ended, and none follows at once. */
+  readonly onStage: (stage: JobStage | undefined) => void
   readonly onSlotFree: () => void
   readonly clock: Clock
   readonly logger: Logger
@@ -110,7 +113,7 @@ export class HandledJob {
   }
 
   #runJob(accepted: Promise<unknown>): Promise<JobOutcome> {
-    const { job, reservation, settings, executor, identity, onPhase, clock } = this.#options
+    const { job, reservation, settings, executor, identity, onPhase, onStage, clock } = this.#options
     return runJob({
       payload: job,
       prepare: async (write, signal): Promise<JobEnvironment> => {
@@ -133,6 +136,7 @@ export class HandledJob {
       abort: this.#abort.signal,
       runner: identity,
       environmentVariables: settings.environment,
+      onStage,
     })
   }
 

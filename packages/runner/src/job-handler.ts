@@ -6,7 +6,9 @@ import type { RunnerSettings } from './config/settings.ts'
 import type { JobApiClient } from './gitlab/job-api-client.ts'
 import { HandledJob, type JobEnd } from './handled-job.ts'
 import { withFields } from './logging/with-fields.ts'
-import type { JobCounts, JobObserver, JobPhase } from './metrics/runner-metrics.ts'
+import { JobProgress } from './metrics/job-progress.ts'
+import { createQueuingCheck, type QueuingCheck } from './metrics/queuing-check.ts'
+import type { JobCounts, JobObserver } from './metrics/runner-metrics.ts'
 
 export interface JobHandlerOptions {
   readonly settings: RunnerSettings
@@ -24,9 +26,9 @@ export interface JobHandlerOptions {
 
 /** Runs the jobs of one runner: each from the moment it was handed out until its end has been reported. */
 export class JobHandler {
-  readonly #phases: Record<JobPhase, number> = { pending: 0, running: 0, finished: 0 }
   readonly #options: JobHandlerOptions
-  readonly #active = new Set<HandledJob>()
+  readonly #isLate: QueuingCheck
+  readonly #active = new Map<HandledJob, JobProgress>()
   #isInterrupted = false
   #unreported = 0
   #failed = 0
@@ -35,12 +37,13 @@ export class JobHandler {
 
   constructor(options: JobHandlerOptions) {
     this.#options = options
+    this.#isLate = createQueuingCheck(options.settings.monitoring.jobQueuingDurations)
   }
 
   get counts(): JobCounts {
     const [queueSize, queueDepth] = [this.#queueSize, this.#queueDepth]
     return {
-      phases: this.#phases,
+      active: [...this.#active.values()],
       failed: this.#failed,
       ...(queueSize !== undefined && { queueSize }),
       ...(queueDepth !== undefined && { queueDepth }),
@@ -54,19 +57,18 @@ export class JobHandler {
 
   /** Runs a job and gives its reservation back. Never rejects. */
   async run(job: JobPayload, reservation: Reservation): Promise<void> {
-    const { clock } = this.#options
+    const { clock, observer } = this.#options
     const logger = withFields(this.#options.logger, { job: job.id, project: job.job_info.project_id })
     const startedAt = clock.now()
-    let phase: JobPhase = 'pending'
-    const onPhase = (next: JobPhase): void => {
-      this.#phases[phase] -= 1
-      this.#phases[next] += 1
-      phase = next
-    }
-    this.#phases.pending += 1
+    const progress = new JobProgress({ clock, onStageEnd: (stage, tookMs) => observer.stageEnded(stage, tookMs) })
+    const { onPhase, onStage } = progress
+    let handled: HandledJob | undefined
     this.#came(job, logger)
     try {
-      const end = await this.#handle(new HandledJob({ ...this.#options, job, reservation, onPhase, logger }))
+      handled = new HandledJob({ ...this.#options, job, reservation, onPhase, onStage, logger })
+      this.#active.set(handled, progress)
+      if (this.#isInterrupted) handled.interrupt()
+      const end = await handled.run()
       const durationMs = clock.now() - startedAt
       if (end !== 'gone') this.#ended(end, durationMs)
       logger.info({ ...endFields(end), duration_seconds: durationMs / 1000 }, 'Removed job from processing list')
@@ -74,27 +76,18 @@ export class JobHandler {
       logger.error({ error }, 'job not run')
     } finally {
       reservation[Symbol.dispose]()
-      this.#phases[phase] -= 1
+      if (handled !== undefined) this.#active.delete(handled)
     }
   }
 
-  async #handle(handled: HandledJob): Promise<JobEnd> {
-    this.#active.add(handled)
-    if (this.#isInterrupted) handled.interrupt()
-    try {
-      return await handled.run()
-    } finally {
-      this.#active.delete(handled)
-    }
-  }
-
-  #came({ job_info: { time_in_queue_seconds, queue_size, queue_depth } }: JobPayload, logger: Logger): void {
-    const { queue, observer } = this.#options
+  #came({ job_info }: JobPayload, logger: Logger): void {
+    const { queue, observer, clock } = this.#options
+    const { time_in_queue_seconds, queue_size, queue_depth } = job_info
     this.#queueSize = queue_size
     this.#queueDepth = queue_depth
     // The job that was just handed out was still in the queue when it was counted.
     if (queue_size !== undefined) queue.set(Math.max(0, queue_size - 1))
-    observer.started(time_in_queue_seconds)
+    observer.started(time_in_queue_seconds, this.#isLate(job_info, clock.wallTime()))
     logger.info({ time_in_queue_seconds, queue_size, queue_depth }, 'Added job to processing list')
   }
 
@@ -107,12 +100,12 @@ export class JobHandler {
   /** Ends every job, those that come later too: each is reported as interrupted. */
   interrupt(): void {
     this.#isInterrupted = true
-    for (const job of this.#active) job.interrupt()
+    for (const job of this.#active.keys()) job.interrupt()
   }
 
   /** Waits for nothing more: what is not reported by now stays so, and slots are given back as they are. */
   abandon(): void {
-    for (const job of this.#active) job.abandon()
+    for (const job of this.#active.keys()) job.abandon()
   }
 }
 

@@ -15,6 +15,7 @@ import { randomSystemId } from './identity/system-id.ts'
 import { JobHandler } from './job-handler.ts'
 import { countLines } from './logging/count-lines.ts'
 import { withFields } from './logging/with-fields.ts'
+import { fleetBuckets } from './metrics/fleet-buckets.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { assessHealth, type HealthReport } from './status/health.ts'
 import { type Page, type StatusServer, serveStatus } from './status/http-server.ts'
@@ -85,6 +86,7 @@ export class Runner {
       logLines: counted.counts,
       runners: () => this.#entries.map((entry) => entry.measured),
       fleets: () => this.#entries.flatMap((entry) => entry.measuredFleet ?? []),
+      buckets: fleetBuckets(options.settings.runners.map(({ autoscaler }) => autoscaler)),
     })
   }
 

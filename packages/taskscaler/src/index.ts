@@ -23,6 +23,7 @@ export { InvalidSettingsError } from './invalid-settings.ts'
 /** What acts. */
 export type { TaskscalerObserver } from './observer.ts'
 export { type PQueueLike, pQueueDemand } from './p-queue-demand.ts'
+export { compilePeriod, type Period } from './period.ts'
 /** The decision, as a pure function. */
 export { plan } from './plan.ts'
 export { defaultPolicy, type IdlePolicy, idleTarget, isPreemptive } from './policy.ts'

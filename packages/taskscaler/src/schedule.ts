@@ -1,10 +1,10 @@
-import { Cron } from 'croner'
 import { InvalidSettingsError, isAmount, isCount } from './invalid-settings.ts'
+import { compilePeriod, type Period } from './period.ts'
 import { defaultPolicy, type IdlePolicy } from './policy.ts'
 
 interface Rule {
   readonly policy: IdlePolicy
-  readonly crons: readonly Cron[]
+  readonly periods: readonly Period[]
 }
 
 /** Policies, checked and ready to be asked. Made by {@link compileSchedule}. */
@@ -15,21 +15,17 @@ export interface Schedule {
 /** Checks policies and prepares them for {@link activePolicy}. Thrown: {@link InvalidSettingsError}. */
 export function compileSchedule(policies: readonly IdlePolicy[]): Schedule {
   const problems: string[] = []
-  const rules = policies.map((policy, index) => ({ policy, crons: checkPolicy(policy, `policy[${index}]`, problems) }))
+  const rules = policies.map((policy, index) => ({ policy, periods: checkPolicy(policy, `policy[${index}]`, problems) }))
   if (problems.length > 0) throw new InvalidSettingsError(problems)
   return { rules }
 }
 
-/**
- * The policy in force at a wall time: the last one with a period that matches the minute, otherwise {@link defaultPolicy}. A period is a range of time,
- * so `* 8-15 * * mon-fri` holds from 08:00:00 to 15:59:59 in the policy's time zone. In the hour that a change to winter time repeats it holds twice, and times that a change to summer time skips never come.
- */
+/** The policy in force at a wall time: the last one with a period that has it, otherwise {@link defaultPolicy}. */
 export function activePolicy(schedule: Schedule, wallTime: number): IdlePolicy {
-  const minute = new Date(Math.floor(wallTime / 60_000) * 60_000)
-  return schedule.rules.findLast((rule) => rule.crons.some((cron) => cron.match(minute)))?.policy ?? defaultPolicy
+  return schedule.rules.findLast(({ periods }) => periods.some((period) => period.has(wallTime)))?.policy ?? defaultPolicy
 }
 
-function checkPolicy(policy: IdlePolicy, path: string, problems: string[]): Cron[] {
+function checkPolicy(policy: IdlePolicy, path: string, problems: string[]): Period[] {
   const expect = (holds: boolean, name: keyof IdlePolicy, expected: string): void => {
     if (!holds) problems.push(`${path}.${name}: expected ${expected}, got ${JSON.stringify(policy[name]) ?? String(policy[name])}`)
   }
@@ -42,7 +38,7 @@ function checkPolicy(policy: IdlePolicy, path: string, problems: string[]): Cron
   expect(zoneIsKnown, 'timezone', 'an IANA time zone')
   return policy.periods.flatMap((period, index) => {
     try {
-      return [new Cron(period, { mode: '5-part', ...(zoneIsKnown && policy.timezone !== undefined && { timezone: policy.timezone }) })]
+      return [compilePeriod(period, zoneIsKnown ? policy.timezone : undefined)]
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error)
       problems.push(`${path}.periods[${index}]: expected a cron expression of five fields, got ${JSON.stringify(period)} (${why})`)

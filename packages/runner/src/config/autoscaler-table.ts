@@ -18,6 +18,8 @@ import {
 import { byDefault, list, optional, required, type TableSchema, table } from './schema.ts'
 import type { AutoscalerSettings, ScaleThrottle } from './settings.ts'
 
+const buckets = list(anyNumber({ min: 0 }), { min: 1 })
+
 const policyTable: TableSchema<IdlePolicy> = {
   notYet: [],
   fields: {
@@ -99,7 +101,7 @@ const connectorTable: TableSchema<ConnectorConfig> = {
       'keepalive',
       '30s',
       positiveDuration,
-      'Period of SSH keep-alive requests on a silent connection. The third in a row without an answer ends it.',
+      'Silence after which a machine is asked for a sign of life, 5 s at most while a job runs there. It is lost after three requests without an answer, 5 s apart at most.',
     ),
     timeoutMs: byDefault('timeout', '10m', positiveDuration, 'Budget of one dial with all its retries.'),
     hostKeyChecking: byDefault(
@@ -112,19 +114,7 @@ const connectorTable: TableSchema<ConnectorConfig> = {
 }
 
 export const autoscalerTable: TableSchema<AutoscalerSettings> = {
-  notYet: [
-    'instance_creation_time_buckets',
-    'instance_deletion_time_buckets',
-    'instance_is_running_time_buckets',
-    'instance_life_duration_buckets',
-    'instance_operation_time_buckets',
-    'instance_readiness_time_buckets',
-    'log_external_ip',
-    'log_internal_ip',
-    'reservation_throttling',
-    'state_storage',
-    'vm_isolation',
-  ],
+  notYet: ['log_external_ip', 'log_internal_ip', 'reservation_throttling', 'state_storage', 'vm_isolation'],
   fields: {
     fleet: optional(
       'fleet',
@@ -197,6 +187,36 @@ export const autoscalerTable: TableSchema<AutoscalerSettings> = {
       true,
       flag,
       'Whether the instances are removed when the process stops. GitLab Runner leaves them by default; here nothing stays behind unless this is false.',
+    ),
+    instanceOperationTimeBuckets: optional(
+      'instance_operation_time_buckets',
+      buckets,
+      'Upper bounds, in seconds, of the buckets of the four histograms below. A metric has the same buckets for all runners: those that any of them sets.',
+    ),
+    instanceCreationTimeBuckets: optional(
+      'instance_creation_time_buckets',
+      buckets,
+      'Of `fleeting_provisioner_instance_creation_time_seconds`.',
+    ),
+    instanceIsRunningTimeBuckets: optional(
+      'instance_is_running_time_buckets',
+      buckets,
+      'Of `fleeting_provisioner_instance_is_running_time_seconds`.',
+    ),
+    instanceDeletionTimeBuckets: optional(
+      'instance_deletion_time_buckets',
+      buckets,
+      'Of `fleeting_provisioner_instance_deletion_time_seconds`.',
+    ),
+    instanceReadinessTimeBuckets: optional(
+      'instance_readiness_time_buckets',
+      buckets,
+      'Of `fleeting_taskscaler_task_instance_readiness_time_seconds`.',
+    ),
+    instanceLifeDurationBuckets: optional(
+      'instance_life_duration_buckets',
+      buckets,
+      'Of `fleeting_provisioner_instance_life_duration_seconds`; `instance_operation_time_buckets` is not for it.',
     ),
     scaleThrottle: byDefault('scale_throttle', {}, table(throttleTable), 'Token bucket for new instances.'),
     connector: byDefault(

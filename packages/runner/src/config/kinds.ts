@@ -1,5 +1,5 @@
 import { parseGoDuration } from '@runner-core/job'
-import { compileSchedule, defaultPolicy } from '@runner-core/taskscaler'
+import { compilePeriod } from '@runner-core/taskscaler'
 import { type Kind, leaf, show, showType } from './schema.ts'
 
 /** An inclusive range; no `max`: none. */
@@ -117,11 +117,27 @@ export const timeZone: Kind<string> = leaf('an IANA time zone such as "Europe/Be
   }
 })
 
-export const cronPeriod: Kind<string> = leaf('a cron expression of five fields', (value) => {
+export const cronPeriod: Kind<string> = leaf('a cron expression of five fields', cronExpression)
+
+/** The same, or the seven fields of GitLab Runner's older keys, as far as they say the same; the value has five. */
+export const cronPeriodOrSeven: Kind<string> = leaf('a cron expression of five fields, or of seven with * for seconds and years', (value) =>
+  cronExpression(typeof value === 'string' ? value.replace(/^\*\s+(\S+(?:\s+\S+){4})\s+\*$/, '$1') : value),
+)
+
+function cronExpression(value: unknown): string | undefined {
   if (typeof value !== 'string') return undefined
   try {
-    compileSchedule([{ ...defaultPolicy, periods: [value] }])
+    compilePeriod(value)
     return value
+  } catch {
+    return undefined
+  }
+}
+
+export const pattern: Kind<RegExp> = leaf('a regular expression', (value) => {
+  if (typeof value !== 'string') return undefined
+  try {
+    return new RegExp(value)
   } catch {
     return undefined
   }

@@ -66,6 +66,11 @@ output_limit = 1
 unhealthy_requests_limit = 5
 unhealthy_interval = "5m"
 job_status_final_update_retry_limit = 4
+[[runners.monitoring.job_queuing_durations]]
+periods = ["* * * * * * *"]
+timezone = "UTC"
+threshold = "1m30s"
+jobs_running_for_project = "^0$"
 [runners.autoscaler]
 fleet = "linux"
 plugin = "static"
@@ -81,6 +86,12 @@ shutdown_deletion_interval = "4s"
 shutdown_deletion_retries = 5
 failure_threshold = 6
 delete_instances_on_shutdown = false
+instance_operation_time_buckets = [1]
+instance_creation_time_buckets = [2, 0.5]
+instance_is_running_time_buckets = [3]
+instance_deletion_time_buckets = [4]
+instance_readiness_time_buckets = [5]
+instance_life_duration_buckets = [6]
 [runners.autoscaler.plugin_config.instances.one]
 internal_addr = "10.0.0.1"
 [runners.autoscaler.scale_throttle]
@@ -140,6 +151,9 @@ preemptive_mode = true
         unhealthyRequestsLimit: 5,
         unhealthyIntervalMs: 300_000,
         finalUpdateRetryLimit: 4,
+        monitoring: {
+          jobQueuingDurations: [{ periods: ['* * * * *'], timezone: 'UTC', thresholdMs: 90_000, jobsRunningForProject: /^0$/ }],
+        },
         autoscaler: {
           fleet: 'linux',
           plugin: 'static',
@@ -156,6 +170,12 @@ preemptive_mode = true
           shutdownDeletionRetries: 5,
           failureThreshold: 6,
           deleteInstancesOnShutdown: false,
+          instanceOperationTimeBuckets: [1],
+          instanceCreationTimeBuckets: [2, 0.5],
+          instanceIsRunningTimeBuckets: [3],
+          instanceDeletionTimeBuckets: [4],
+          instanceReadinessTimeBuckets: [5],
+          instanceLifeDurationBuckets: [6],
           scaleThrottle: { perSecond: 0.1, burst: 2 },
           connector: {
             os: 'linux',

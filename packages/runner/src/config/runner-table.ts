@@ -11,6 +11,7 @@ import {
   secretText,
   wholeNumber,
 } from './kinds.ts'
+import { monitoringTable } from './monitoring-table.ts'
 import { byDefault, list, optional, required, type TableSchema, table } from './schema.ts'
 import type { RunnerSettings } from './settings.ts'
 
@@ -32,7 +33,6 @@ const notYet = [
   'kubernetes',
   'labels',
   'machine',
-  'monitoring',
   'parallels',
   'post_build_script',
   'post_get_sources_script',
@@ -88,6 +88,7 @@ export const runnerTable: TableSchema<RunnerSettings> = {
       wholeNumber({ min: 1 }),
       "How often a job's last update is tried.",
     ),
+    monitoring: byDefault('monitoring', {}, table(monitoringTable), 'What to count as out of the ordinary.'),
     autoscaler: required('autoscaler', table(autoscalerTable), 'The instances that jobs run on.'),
   },
 }

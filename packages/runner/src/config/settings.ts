@@ -45,7 +45,22 @@ export interface RunnerSettings {
   readonly unhealthyRequestsLimit: number
   readonly unhealthyIntervalMs: number
   readonly finalUpdateRetryLimit: number
+  readonly monitoring: MonitoringSettings
   readonly autoscaler: AutoscalerSettings
+}
+
+/** `[runners.monitoring]` */
+export interface MonitoringSettings {
+  readonly jobQueuingDurations: readonly JobQueuingDuration[]
+}
+
+/** `[[runners.monitoring.job_queuing_durations]]` */
+export interface JobQueuingDuration {
+  readonly periods: readonly string[]
+  readonly timezone?: string
+  /** 0: any duration is acceptable. */
+  readonly thresholdMs: number
+  readonly jobsRunningForProject?: RegExp
 }
 
 /** `[runners.autoscaler]` */
@@ -68,6 +83,13 @@ export interface AutoscalerSettings {
   readonly shutdownDeletionRetries: number
   readonly failureThreshold: number
   readonly deleteInstancesOnShutdown: boolean
+  /** Upper bounds of histogram buckets, seconds, in any order. */
+  readonly instanceOperationTimeBuckets?: readonly number[]
+  readonly instanceCreationTimeBuckets?: readonly number[]
+  readonly instanceIsRunningTimeBuckets?: readonly number[]
+  readonly instanceDeletionTimeBuckets?: readonly number[]
+  readonly instanceReadinessTimeBuckets?: readonly number[]
+  readonly instanceLifeDurationBuckets?: readonly number[]
   readonly scaleThrottle: ScaleThrottle
   readonly connector: ConnectorConfig
   readonly policies: readonly IdlePolicy[]

@@ -3,6 +3,7 @@ import { ManualClock, MemoryGroup, type MemoryShell, simpleShell } from '@runner
 import { Registry } from 'prom-client'
 import { beforeEach, expect, test } from 'vitest'
 import { parseConfig } from '../config/parse-config.ts'
+import { fleetBuckets } from '../metrics/fleet-buckets.ts'
 import { registerFleetMetrics } from '../metrics/fleet-metrics.ts'
 import { type Fleet, startFleet } from './fleet.ts'
 
@@ -35,7 +36,7 @@ executor = "instance"
 plugin = "memory"
 ${autoscaler}`).settings.runners[0]!
   const logger = { ...silentLogger, warn: (fields: object, message: string) => lines.push({ fields, message }) }
-  const observers = registerFleetMetrics(new Registry(), () => [])(labels)
+  const observers = registerFleetMetrics(new Registry(), () => [], fleetBuckets([]))(labels)
   const findPlugin = async (): Promise<{ createInstanceGroup: () => MemoryGroup }> => ({ createInstanceGroup: () => group })
   return startFleet(
     { runner, findPlugin, observers, freePlaces: () => freePlaces, claimGroup, clock, random: () => 0, logger },

@@ -1,6 +1,7 @@
 import type { Provisioner, ProvisionerObserver } from '@runner-core/fleeting'
 import type { Taskscaler, TaskscalerObserver } from '@runner-core/taskscaler'
 import { Counter, Histogram, type Registry } from 'prom-client'
+import type { FleetBuckets } from './fleet-buckets.ts'
 import { type PulledMetric, pullMetric } from './pulled-metric.ts'
 import { type RunnerLabels, runnerLabelNames } from './runner-labels.ts'
 
@@ -19,15 +20,15 @@ export interface FleetObservers {
   readonly taskscaler: TaskscalerObserver
 }
 
-const instanceSeconds = [0.1, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200]
-const lifeSeconds = [60, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400]
+/** A wait ends when an instance becomes ready, or sooner. */
+const waitSeconds = [0.1, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200]
 
 const pulled: readonly PulledMetric<MeasuredFleet>[] = [
   {
     kind: 'gauge',
     name: 'fleeting_provisioner_instances',
     help: 'Instances by state; requested and pending ones are asked for and not seen yet.',
-    label: 'state',
+    labels: ['state'],
     read: ({ provisioner }) => provisioner.counts(),
   },
   {
@@ -40,7 +41,7 @@ const pulled: readonly PulledMetric<MeasuredFleet>[] = [
     kind: 'gauge',
     name: 'fleeting_taskscaler_tasks',
     help: 'Slots by what they do.',
-    label: 'state',
+    labels: ['state'],
     read: ({ scaler }) => ({ ...scaler.status().tasks }),
   },
   {
@@ -65,25 +66,29 @@ const pulled: readonly PulledMetric<MeasuredFleet>[] = [
     kind: 'counter',
     name: 'fleeting_taskscaler_task_operations_total',
     help: 'Reservations, acquisitions and their ends.',
-    label: 'operation',
+    labels: ['operation'],
     read: ({ scaler }) => ({ ...scaler.counters.tasks }),
   },
   {
     kind: 'counter',
     name: 'fleeting_taskscaler_scale_operations_total',
     help: 'Instances asked for (up) and instances decided to be removed (down).',
-    label: 'operation',
+    labels: ['operation'],
     read: ({ scaler }) => ({ ...scaler.counters.scale }),
   },
 ]
 
 /** The autoscaler's metrics, under GitLab Runner's names. Answers what observes one runner's fleet. */
-export function registerFleetMetrics(registry: Registry, fleets: () => Iterable<MeasuredFleet>): (labels: RunnerLabels) => FleetObservers {
+export function registerFleetMetrics(
+  registry: Registry,
+  fleets: () => Iterable<MeasuredFleet>,
+  buckets: FleetBuckets,
+): (labels: RunnerLabels) => FleetObservers {
   for (const metric of pulled) pullMetric(registry, runnerLabelNames, fleets, metric)
   const counter = (name: string, help: string, ...more: string[]): Counter =>
     new Counter({ name, help, registers: [registry], labelNames: [...runnerLabelNames, ...more] })
-  const histogram = (name: string, help: string, buckets: number[] = instanceSeconds): Histogram =>
-    new Histogram({ name, help, registers: [registry], labelNames: runnerLabelNames, buckets })
+  const histogram = (name: string, help: string, seconds: readonly number[]): Histogram =>
+    new Histogram({ name, help, registers: [registry], labelNames: runnerLabelNames, buckets: [...seconds] })
 
   const internal = counter('fleeting_provisioner_internal_operations_total', "Steps of the provisioner's loop.", 'operation')
   const instances = counter('fleeting_provisioner_instance_operations_total', 'Instances that appeared and that went.', 'operation')
@@ -91,12 +96,20 @@ export function registerFleetMetrics(registry: Registry, fleets: () => Iterable<
   const lost = counter('fleeting_provisioner_instances_lost_total', 'Instances that went without our doing.')
   const launchFailures = counter('fleeting_provisioner_launch_failures_total', 'Instances that were asked for and did not come.', 'code')
   const calls = counter('fleeting_provisioner_group_calls_total', 'Calls to the instance group.', 'operation', 'result')
-  const creation = histogram('fleeting_provisioner_instance_creation_time_seconds', 'From request to first seen.')
-  const running = histogram('fleeting_provisioner_instance_is_running_time_seconds', 'From request to running.')
-  const deletion = histogram('fleeting_provisioner_instance_deletion_time_seconds', 'From the first delete to gone.')
-  const life = histogram('fleeting_provisioner_instance_life_duration_seconds', 'From first seen to gone.', lifeSeconds)
-  const readiness = histogram('fleeting_taskscaler_task_instance_readiness_time_seconds', 'From request to proven ready.')
-  const waits = histogram('fleeting_taskscaler_task_wait_time_seconds', 'How long jobs waited for a slot, of those that had to.')
+  const creation = histogram('fleeting_provisioner_instance_creation_time_seconds', 'From request to first seen.', buckets.creation)
+  const running = histogram('fleeting_provisioner_instance_is_running_time_seconds', 'From request to running.', buckets.running)
+  const deletion = histogram('fleeting_provisioner_instance_deletion_time_seconds', 'From the first delete to gone.', buckets.deletion)
+  const life = histogram('fleeting_provisioner_instance_life_duration_seconds', 'From first seen to gone.', buckets.life)
+  const readiness = histogram(
+    'fleeting_taskscaler_task_instance_readiness_time_seconds',
+    'From request to proven ready.',
+    buckets.readiness,
+  )
+  const waits = histogram(
+    'fleeting_taskscaler_task_wait_time_seconds',
+    'How long jobs waited for a slot, of those that had to.',
+    waitSeconds,
+  )
 
   return (labels) => ({
     provisioner: {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { Concurrency } from '../concurrency.ts'
 import { firstPace } from '../poll-pace.ts'
+import { fleetBuckets } from './fleet-buckets.ts'
 import type { MeasuredFleet } from './fleet-metrics.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import type { MeasuredRunner } from './runner-metrics.ts'
@@ -31,7 +32,17 @@ function metrics(): Metrics {
   const started = runner({
     limit: 7,
     loop: { counters: requests, pace: { ...firstPace, limit: 3 }, requestCount: 2 },
-    jobs: { phases: { pending: 1, running: 2, finished: 0 }, failed: 6, queueSize: 12, queueDepth: 3 },
+    jobs: {
+      active: [
+        { phase: 'pending', stage: 'prepare_executor' },
+        { phase: 'running', stage: 'step_script' },
+        { phase: 'running', stage: 'step_script' },
+        { phase: 'finished', stage: 'after_script' },
+      ],
+      failed: 6,
+      queueSize: 12,
+      queueDepth: 3,
+    },
   })
   const fleet = {
     labels,
@@ -46,6 +57,7 @@ function metrics(): Metrics {
     logLines: { debug: 0, info: 5, warn: 2, error: 1 },
     runners: () => [started, starting],
     fleets: () => [fleet],
+    buckets: fleetBuckets([{ instanceDeletionTimeBuckets: [7] }]),
   })
 }
 
@@ -66,8 +78,10 @@ test.each([
   ['gitlab_runner_worker_slots_number', 0],
   ['gitlab_runner_errors_total{level="warning"}', 2],
   ['gitlab_runner_errors_total{level="error"}', 1],
-  ['gitlab_runner_jobs{state="pending"}', 1],
-  ['gitlab_runner_jobs{state="running"}', 2],
+  ['gitlab_runner_jobs{state="idle",stage="idle",executor_stage="idle"}', 0],
+  ['gitlab_runner_jobs{state="pending",stage="prepare_executor",executor_stage="created"}', 1],
+  ['gitlab_runner_jobs{state="running",stage="step_script",executor_stage="prepare"}', 2],
+  ['gitlab_runner_jobs{state="finished",stage="after_script",executor_stage="finish"}', 1],
   ['gitlab_runner_limit', 7],
   ['gitlab_runner_request_concurrency', 2],
   ['gitlab_runner_request_concurrency_hard_limit', 8],
@@ -116,7 +130,9 @@ test('what is observed is counted, with its labels', async () => {
   provisioner.lifeDuration?.(90_000)
   taskscaler.instanceReady?.(4_500)
   taskscaler.waited?.(700)
-  jobs.started(42)
+  jobs.started(42, true)
+  jobs.started(0, false)
+  jobs.stageEnded('step_script', 2_500)
   jobs.ended(61_000)
   jobs.ended(2_000, 'script_failure')
   expect(await scrape(source)).toMatchObject({
@@ -133,7 +149,11 @@ test('what is observed is counted, with its labels', async () => {
     fleeting_provisioner_instance_life_duration_seconds_sum: 90,
     fleeting_taskscaler_task_instance_readiness_time_seconds_sum: 4.5,
     fleeting_taskscaler_task_wait_time_seconds_sum: 0.7,
-    gitlab_runner_jobs_total: 1,
+    gitlab_runner_jobs_total: 2,
+    gitlab_runner_acceptable_job_queuing_duration_exceeded_total: 1,
+    'gitlab_runner_job_stage_duration_seconds_sum{stage="step_script"}': 2.5,
+    'gitlab_runner_job_stage_duration_seconds_bucket{le="3",stage="step_script"}': 1,
+    'fleeting_provisioner_instance_deletion_time_seconds_bucket{le="7"}': 1,
     gitlab_runner_job_queue_duration_seconds_sum: 42,
     gitlab_runner_job_duration_seconds_sum: 63,
     'gitlab_runner_failed_jobs_total{failure_reason="script_failure"}': 1,

@@ -2,6 +2,7 @@ import { Registry } from 'prom-client'
 import type { Concurrency } from '../concurrency.ts'
 import type { LogLevel } from '../config/settings.ts'
 import { version } from '../version.ts'
+import type { FleetBuckets } from './fleet-buckets.ts'
 import { type FleetObservers, type MeasuredFleet, registerFleetMetrics } from './fleet-metrics.ts'
 import { type Measured, pullMetric } from './pulled-metric.ts'
 import type { RunnerLabels } from './runner-labels.ts'
@@ -12,6 +13,7 @@ export interface MetricsSources {
   readonly logLines: Readonly<Record<LogLevel, number>>
   readonly runners: () => Iterable<MeasuredRunner>
   readonly fleets: () => Iterable<MeasuredFleet>
+  readonly buckets: FleetBuckets
 }
 
 export interface Metrics {
@@ -22,14 +24,14 @@ export interface Metrics {
 }
 
 /** All metrics of the runners and their fleets. */
-export function createMetrics({ concurrent, logLines, runners, fleets }: MetricsSources): Metrics {
+export function createMetrics({ concurrent, logLines, runners, fleets, buckets }: MetricsSources): Metrics {
   const registry = new Registry()
   const self = (): readonly Measured[] => [{ labels: {} }]
   pullMetric(registry, [], self, {
     kind: 'gauge',
     name: 'gitlab_runner_version_info',
     help: 'Version of the runner.',
-    label: 'version',
+    labels: ['version'],
     read: () => ({ [version]: 1 }),
   })
   pullMetric(registry, [], self, {
@@ -48,8 +50,12 @@ export function createMetrics({ concurrent, logLines, runners, fleets }: Metrics
     kind: 'counter',
     name: 'gitlab_runner_errors_total',
     help: 'Log lines by level.',
-    label: 'level',
+    labels: ['level'],
     read: () => ({ warning: logLines.warn, error: logLines.error }),
   })
-  return { registry, observeFleet: registerFleetMetrics(registry, fleets), observeJobs: registerRunnerMetrics(registry, runners) }
+  return {
+    registry,
+    observeFleet: registerFleetMetrics(registry, fleets, buckets),
+    observeJobs: registerRunnerMetrics(registry, runners),
+  }
 }

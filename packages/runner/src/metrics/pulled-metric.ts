@@ -9,10 +9,15 @@ export interface PulledMetric<Source extends Measured> {
   readonly kind: 'counter' | 'gauge'
   readonly name: string
   readonly help: string
-  /** The label that keys of a read record are values of; absent when a single number is read. */
-  readonly label?: string
-  /** Undefined: nothing to tell. */
-  readonly read: (source: Source) => number | Readonly<Record<string, number>> | undefined
+  /** Those of its own; absent when a single number is read. */
+  readonly labels?: readonly string[]
+  /** A record has the values of the one label as its keys. Samples with the same labels are added up. Undefined: nothing to tell. */
+  readonly read: (source: Source) => number | Readonly<Record<string, number>> | readonly Sample[] | undefined
+}
+
+export interface Sample {
+  readonly labels: Readonly<Record<string, string>>
+  readonly value: number
 }
 
 /** Registers a metric that is read when somebody scrapes, so that what it counts only has to bump a number. */
@@ -20,18 +25,15 @@ export function pullMetric<Source extends Measured>(
   registry: Registry,
   labelNames: readonly string[],
   sources: () => Iterable<Source>,
-  { kind, name, help, label, read }: PulledMetric<Source>,
+  { kind, name, help, labels: ownLabels = [], read }: PulledMetric<Source>,
 ): void {
   const collect = (metric: Counter | Gauge): void => {
     metric.reset()
     for (const source of sources()) {
-      const value = read(source)
-      if (value === undefined) continue
-      const entries = typeof value === 'number' ? [[undefined, value] as const] : Object.entries(value)
-      for (const [key, each] of entries) metric.inc({ ...source.labels, ...(label !== undefined && { [label]: key }) }, each)
+      for (const { labels, value } of samplesOf(read(source), ownLabels)) metric.inc({ ...source.labels, ...labels }, value)
     }
   }
-  const options = { name, help, registers: [registry], labelNames: label === undefined ? [...labelNames] : [...labelNames, label] }
+  const options = { name, help, registers: [registry], labelNames: [...labelNames, ...ownLabels] }
   if (kind === 'counter') {
     new Counter({
       ...options,
@@ -47,4 +49,15 @@ export function pullMetric<Source extends Measured>(
       },
     })
   }
+}
+
+function samplesOf(value: ReturnType<PulledMetric<Measured>['read']>, [label = '']: readonly string[]): readonly Sample[] {
+  if (value === undefined) return []
+  if (typeof value === 'number') return [{ labels: {}, value }]
+  if (isList(value)) return value
+  return Object.entries(value).map(([key, each]) => ({ labels: { [label]: key }, value: each }))
+}
+
+function isList(value: object): value is readonly Sample[] {
+  return Array.isArray(value)
 }

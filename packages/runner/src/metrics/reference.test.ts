@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { Concurrency } from '../concurrency.ts'
+import { fleetBuckets } from './fleet-buckets.ts'
 import { createMetrics } from './metrics.ts'
 
 test('docs/reference/operating.md has every metric, with its type, labels and help', async () => {
@@ -9,6 +10,7 @@ test('docs/reference/operating.md has every metric, with its type, labels and he
     logLines: { debug: 0, info: 0, warn: 0, error: 0 },
     runners: () => [],
     fleets: () => [],
+    buckets: fleetBuckets([]),
   })
   const page = readFileSync(new URL('../../../../docs/reference/operating.md', import.meta.url), 'utf8')
   const own = registry.getMetricsAsArray().filter(({ name }) => /^(gitlab_runner|fleeting)_/.test(name)) as unknown as readonly {

@@ -1,6 +1,8 @@
+import type { JobStage } from '@runner-core/job'
 import { Counter, Histogram, type Registry } from 'prom-client'
 import type { JobLoop } from '../job-loop.ts'
-import { type PulledMetric, pullMetric } from './pulled-metric.ts'
+import type { JobPhase, JobProgress } from './job-progress.ts'
+import { type PulledMetric, pullMetric, type Sample } from './pulled-metric.ts'
 import { type RunnerLabels, runnerLabelNames } from './runner-labels.ts'
 
 /** One runner, as the metrics read it. */
@@ -14,12 +16,9 @@ export interface MeasuredRunner {
   readonly jobs?: JobCounts
 }
 
-/** `pending` waits for its slot · `running` its scripts run · `finished` its end is being reported. GitLab Runner's words. */
-export type JobPhase = 'pending' | 'running' | 'finished'
-
 export interface JobCounts {
-  /** Jobs under way, by what they are at. */
-  readonly phases: Readonly<Record<JobPhase, number>>
+  /** What each job under way is at. */
+  readonly active: readonly Pick<JobProgress, 'phase' | 'stage'>[]
   /** Jobs that failed so far. */
   readonly failed: number
   /** What GitLab last said of the runner's queue, where it did: jobs in it, and how many it looked at before it found ours. */
@@ -28,14 +27,21 @@ export interface JobCounts {
 }
 
 export interface JobObserver {
-  /** A job came, this long after it was created. */
-  started(queuedSeconds: number): void
+  /** A job came, this long after it was created. `isLate`: longer than is acceptable. */
+  started(queuedSeconds: number, isLate: boolean): void
+  stageEnded(stage: JobStage, durationMs: number): void
   /** `failureReason` absent: it succeeded. */
   ended(durationMs: number, failureReason?: string): void
 }
 
 const pulled: readonly PulledMetric<MeasuredRunner>[] = [
-  { kind: 'gauge', name: 'gitlab_runner_jobs', help: 'Jobs under way.', label: 'state', read: ({ jobs }) => jobs?.phases },
+  {
+    kind: 'gauge',
+    name: 'gitlab_runner_jobs',
+    help: 'Jobs under way, by what they are at; 0 for `idle`, always.',
+    labels: ['state', 'stage', 'executor_stage'],
+    read: ({ jobs }) => [idle, ...(jobs?.active.map(sampleOf) ?? [])],
+  },
   {
     kind: 'gauge',
     name: 'gitlab_runner_limit',
@@ -88,7 +94,7 @@ const pulled: readonly PulledMetric<MeasuredRunner>[] = [
     kind: 'counter',
     name: 'gitlab_runner_worker_processing_failures_total',
     help: 'Why no job was run: no capacity to ask for one with, no usable answer, or the job itself failed.',
-    label: 'failure_type',
+    labels: ['failure_type'],
     read: ({ loop, jobs }) =>
       loop && jobs && { no_free_executor: loop.counters.withoutCapacity, other: loop.counters.requestFailures, job_failure: jobs.failed },
   },
@@ -106,7 +112,17 @@ const pulled: readonly PulledMetric<MeasuredRunner>[] = [
   },
 ]
 
-const queueSeconds = [1, 3, 10, 30, 60, 120, 300, 900, 1800, 3600]
+/** So that the metric is there without jobs, too; as in GitLab Runner. */
+const idle: Sample = { labels: { state: 'idle', stage: 'idle', executor_stage: 'idle' }, value: 0 }
+
+/** GitLab Runner's executor is `created` while it waits for its slot, and in `prepare` from then on until the job has ended. */
+const executorStages: Readonly<Record<JobPhase, string>> = { pending: 'created', running: 'prepare', finished: 'finish' }
+
+function sampleOf({ phase, stage }: Pick<JobProgress, 'phase' | 'stage'>): Sample {
+  return { labels: { state: phase, stage, executor_stage: executorStages[phase] }, value: 1 }
+}
+
+const spanSeconds = [1, 3, 10, 30, 60, 120, 300, 900, 1800, 3600]
 const jobSeconds = [1, 5, 30, 60, 300, 600, 1800, 3600, 7200, 10_800, 18_000, 36_000]
 
 /** The runners' metrics, under GitLab Runner's names. Answers what observes the jobs of one runner. */
@@ -114,18 +130,25 @@ export function registerRunnerMetrics(registry: Registry, runners: () => Iterabl
   for (const metric of pulled) pullMetric(registry, runnerLabelNames, runners, metric)
   const counter = (name: string, help: string, ...more: string[]): Counter =>
     new Counter({ name, help, registers: [registry], labelNames: [...runnerLabelNames, ...more] })
-  const histogram = (name: string, help: string, buckets: number[]): Histogram =>
-    new Histogram({ name, help, registers: [registry], labelNames: runnerLabelNames, buckets })
+  const histogram = (name: string, help: string, buckets: number[], ...more: string[]): Histogram =>
+    new Histogram({ name, help, registers: [registry], labelNames: [...runnerLabelNames, ...more], buckets })
 
   const jobs = counter('gitlab_runner_jobs_total', 'Jobs that came.')
   const failed = counter('gitlab_runner_failed_jobs_total', 'Jobs that failed.', 'failure_reason')
   const durations = histogram('gitlab_runner_job_duration_seconds', 'From a job coming to its end.', jobSeconds)
-  const queued = histogram('gitlab_runner_job_queue_duration_seconds', 'How long jobs were queued before they came.', queueSeconds)
+  const queued = histogram('gitlab_runner_job_queue_duration_seconds', 'How long jobs were queued before they came.', spanSeconds)
+  const stages = histogram('gitlab_runner_job_stage_duration_seconds', 'How long the stages of jobs took.', spanSeconds, 'stage')
+  const late = counter(
+    'gitlab_runner_acceptable_job_queuing_duration_exceeded_total',
+    'Jobs that were queued for longer than `job_queuing_durations` allows.',
+  )
   return (labels) => ({
-    started(queuedSeconds) {
+    started(queuedSeconds, isLate) {
       jobs.inc({ ...labels })
       queued.observe({ ...labels }, queuedSeconds)
+      late.inc({ ...labels }, isLate ? 1 : 0)
     },
+    stageEnded: (stage, durationMs) => stages.observe({ ...labels, stage }, durationMs / 1000),
     ended(durationMs, failureReason) {
       durations.observe({ ...labels }, durationMs / 1000)
       if (failureReason !== undefined) failed.inc({ ...labels, failure_reason: failureReason })
