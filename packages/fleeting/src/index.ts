@@ -13,6 +13,7 @@ export type { Connection, DialTarget, ExecOptions, Execution, ExitStatus, Output
 export { ConnectionKeeper, type ConnectionKeeperOptions } from './connection-keeper.ts'
 export type { Connector } from './connector.ts'
 export { type Deadline, deadline } from './deadline.ts'
+export { describeError } from './describe-error.ts'
 /** The closed error vocabularies. */
 export {
   asGroupError,

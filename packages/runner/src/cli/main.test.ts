@@ -109,6 +109,14 @@ describe('validate', () => {
     expect(stderr.trim().split('\n')).toHaveLength(2)
   })
 
+  test('a plugin that cannot be loaded is a problem with its causes, each once', async () => {
+    const plugin = join(folder, 'unloadable.mjs')
+    writeFileSync(plugin, 'throw new Error("no SDK", { cause: new Error("libcloud.so: not found") })')
+    const { code, stderr } = await runCli('validate', '--config', config('unloadable.toml', { plugin }))
+    expect(code).toBe(2)
+    expect(stderr.endsWith(`${plugin} cannot be loaded: no SDK: libcloud.so: not found\n`)).toBe(true)
+  })
+
   test('run says the same, and starts nothing', async () => {
     const file = config('run.toml', { top: 'check_interval = -1' })
     const { code, stdout, stderr } = await runCli('run', '--config', file)
@@ -148,12 +156,44 @@ describe('plan', () => {
       )
     writeFileSync(
       join(folder, 'broken-plugin.mjs'),
-      'export const createInstanceGroup = () => ({ async init() { throw new Error("no permission") }, async list() {}, async increase() {}, async decrease() {}, async connectInfo() {}, async shutdown() {} })',
+      'export const createInstanceGroup = () => ({ async init() { throw new Error("no list: no permission", { cause: new Error("no permission", { cause: new Error("role ci") }) }) }, async list() {}, async increase() {}, async decrease() {}, async connectInfo() {}, async shutdown() {} })',
     )
     const file = config('two.toml', { more: second })
     const { code, stdout, stderr } = await runCli('plan', '--config', file)
-    expect({ code, stderr }).toEqual({ code: 1, stderr: 'error: runner two: no permission\n' })
+    expect({ code, stderr }).toEqual({ code: 1, stderr: 'error: runner two: no list: no permission: role ci\n' })
     expect(stdout).toContain('one: group local/one')
+  })
+
+  test('a configuration that run would refuse to start with is an error', async () => {
+    const file = config('too-many.toml', { autoscaler: `plugin_config = { max_size = 3, root_dir = "${folder}/plan" }` })
+    expect(await runCli('plan', '--config', file)).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'error: runner one: max_instances: expected at most 3, the maximum of group local/one, got 4\n',
+    })
+  })
+
+  test('the second of two runners whose groups turn out to be one is an error', async () => {
+    const plugin = join(folder, 'same-group.mjs')
+    writeFileSync(
+      plugin,
+      `export const createInstanceGroup = () => ({ init: async () => ({ id: 'cloud/same', maxSize: 9, version: '1' }), list: async () => [], async increase() {}, async decrease() {}, async connectInfo() {}, async shutdown() {} })`,
+    )
+    const second = `[[runners]]
+name = "two"
+url = "http://127.0.0.1:9"
+token = "glrt-x"
+executor = "instance"
+[runners.autoscaler]
+plugin = "${plugin}"
+plugin_config = { other = true }`
+    const { code, stdout, stderr } = await runCli('plan', '--config', config('same.toml', { plugin, more: second }))
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: 'error: runner two: expected an instance group of its own, got cloud/same, which runner one has\n',
+    })
+    expect(stdout).toMatch(/^one: group cloud\/same, at most 4 instances\n/)
+    expect(stdout).not.toContain('two')
   })
 })
 

@@ -1,3 +1,4 @@
+import { describeError } from '@runner-core/fleeting'
 import { CommanderError } from 'commander'
 import { ConfigError, describeProblem } from '../config/problem.ts'
 import { exitCode } from './exit-code.ts'
@@ -24,7 +25,7 @@ export async function main(args: readonly string[], output: Output = processOutp
       for (const problem of error.problems) output.err(`error: ${describeProblem(problem, error.file)}`)
       return exitCode.badInput
     }
-    output.err(`error: ${error instanceof Error ? error.message : String(error)}`)
+    output.err(`error: ${describeError(error)}`)
     return exitCode.failed
   }
 }

@@ -1,4 +1,4 @@
-import { loadPlugin, systemClock } from '@runner-core/fleeting'
+import { describeError, loadPlugin, systemClock } from '@runner-core/fleeting'
 import { loadConfig } from '../config/load-config.ts'
 import { type FleetPlan, readFleetPlan } from '../fleet/fleet-plan.ts'
 import { exitCode } from './exit-code.ts'
@@ -16,8 +16,7 @@ export async function plan(file: string, { json }: { readonly json: boolean }, o
   if (json) output.out(JSON.stringify(plans, finiteNumbers, 2))
   else for (const each of plans) for (const line of planLines(each)) output.out(line)
   results.forEach((result, index) => {
-    if (result.status === 'rejected')
-      output.err(`error: runner ${settings.runners[index]?.name}: ${String((result.reason as Error).message)}`)
+    if (result.status === 'rejected') output.err(`error: runner ${settings.runners[index]?.name}: ${describeError(result.reason)}`)
   })
   return plans.length === results.length ? exitCode.ok : exitCode.failed
 }

@@ -1,6 +1,7 @@
 import {
   type ConnectorConfig,
   type CreateInstanceGroup,
+  describeError,
   type PluginContext,
   PluginError,
   silentLogger,
@@ -35,7 +36,7 @@ export async function checkPlugins(runners: readonly ReadRunner[], find: FindPlu
 function loadProblem(reference: string, error: Error): string {
   const meant = error instanceof PluginError && error.code === 'plugin_not_found' ? suggestPlugin(reference) : undefined
   // Instead of the hint what to install: nobody shall install what a slip of the finger is called.
-  const got = meant === undefined ? error.message : `${JSON.stringify(reference)}, which is not found; did you mean ${meant}?`
+  const got = meant === undefined ? describeError(error) : `${JSON.stringify(reference)}, which is not found; did you mean ${meant}?`
   return `expected a plugin that can be loaded, got ${got}`
 }
 
@@ -45,7 +46,7 @@ function settingsProblems(create: CreateInstanceGroup, config: unknown, connecto
     create(config, context)
     return []
   } catch (error) {
-    return (error instanceof Error ? error.message : String(error)).split('\n')
+    return describeError(error).split('\n')
   }
 }
 

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { loadPlugin } from '@runner-core/fleeting'
+import { describeError, loadPlugin } from '@runner-core/fleeting'
 import { checkPlugins, type FindPlugin } from './check-plugins.ts'
 import { acceptConfig, type ParsedConfig, placeProblems, readConfig } from './parse-config.ts'
 import { ConfigError, type Problem } from './problem.ts'
@@ -24,8 +24,7 @@ function readConfigFile(file: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    const got = code === 'ENOENT' ? 'no such file' : message
+    const got = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such file' : describeError(error)
     throw new ConfigError(file, [{ path: '', message: `expected a readable file, got ${got}` }], { cause: error })
   }
 }

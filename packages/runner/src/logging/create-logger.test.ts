@@ -35,6 +35,20 @@ test.each(['json', 'text'] as const)('secrets are hidden in %s lines: known ones
   for (const kept of ['gitlab-ci-token:', '@host/x.git', 'glrt-', 'abcdef']) expect(text).toContain(kept)
 })
 
+test.each(['err', 'error'])('an error under %s is told with its causes, each once', (key) => {
+  const doubled = new Error('no list: no permission', { cause: new Error('no permission') })
+  const bare = new Error('fetch failed', { cause: Object.assign(new AggregateError([], ''), { code: 'ECONNREFUSED' }) })
+  for (const [error, text] of [
+    [doubled, 'no list: no permission'],
+    [bare, 'fetch failed: ECONNREFUSED'],
+  ] as const) {
+    const log = (logger: ReturnType<typeof createLogger>): void => logger.warn({ [key]: error, job: 7 }, 'it broke')
+    const [json] = logged('json', [], log)
+    expect(JSON.parse(json as string)).toMatchObject({ msg: 'it broke', job: 7, error: { type: 'Error', message: text } })
+    expect(logged('text', [], log)[0]).toContain(` error="${text}"`)
+  }
+})
+
 test('what a logger is asked to write is counted by level', () => {
   const { logger, counts } = countLines(
     withFields(createLogger({ level: 'info', format: 'json', secrets: [], write: () => {} }), { runner: 'a' }),

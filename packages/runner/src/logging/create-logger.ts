@@ -1,3 +1,4 @@
+import { describeError } from '@runner-core/fleeting'
 import { type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino'
 import type { LogFormat, LogLevel } from '../config/settings.ts'
 import { createRedactor } from './redact.ts'
@@ -21,9 +22,18 @@ export function createLogger({ level, format, secrets, write }: LoggerOptions): 
       level,
       base: null,
       timestamp: stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
-      serializers: { err: stdSerializers.err, error: stdSerializers.err },
+      formatters: {
+        level: (label) => ({ level: label }),
+        // The libraries call it as pino does, so that a plain pino logger shows it.
+        log: ({ err, ...fields }) => (err === undefined ? fields : { ...fields, error: err }),
+      },
+      serializers: { error: errorFields },
     },
     { write: (line: string) => write(written(line)) },
   )
+}
+
+/** pino's own has the causes in the message, too, but twice where a message repeats its cause. */
+function errorFields(error: unknown): unknown {
+  return error instanceof Error ? { ...stdSerializers.err(error), message: describeError(error) } : error
 }
