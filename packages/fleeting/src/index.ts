@@ -57,6 +57,7 @@ export { type Logger, silentLogger } from './logger.ts'
 export { MemoryStateStore } from './memory-state-store.ts'
 export { type Instance, type InstanceCause, type InstanceChange, isUsable, type Removal } from './provisioner/instance.ts'
 export type { InstanceCounts } from './provisioner/instance-counts.ts'
+export { describeLimit, type InstanceLimit } from './provisioner/instance-limit.ts'
 export {
   type LaunchAllowance,
   type LaunchBackoff,
@@ -77,6 +78,7 @@ export {
   type ProvisionerSettingsInput,
 } from './provisioner/settings.ts'
 /** Keeps a group: launches, removes and knows its instances. */
+export type { GroupSurvey } from './provisioner/survey.ts'
 export { Provisioner } from './provisioner.ts'
 export { type Address, parseAddress } from './ssh/address.ts'
 export type { DialTcp } from './ssh/dial-tcp.ts'

@@ -1,6 +1,5 @@
 import { systemClock, systemRandom } from './clock.ts'
 import type { Connection } from './connection.ts'
-import { GroupError } from './errors.ts'
 import { checkGroup, initGroup } from './init-group.ts'
 import type { GroupInfo, InstanceGroup, ListedInstance } from './instance-group.ts'
 import { type Logger, silentLogger } from './logger.ts'
@@ -13,6 +12,7 @@ import { Departed } from './provisioner/departed.ts'
 import { GroupCaller } from './provisioner/group-caller.ts'
 import { brokenReason, type Instance } from './provisioner/instance.ts'
 import { countInstances, type InstanceCounts } from './provisioner/instance-counts.ts'
+import { type InstanceLimit, instanceLimit } from './provisioner/instance-limit.ts'
 import { Intents, unfinishedRemovals } from './provisioner/intents.ts'
 import { LaunchGate } from './provisioner/launch-gate.ts'
 import type { LaunchState } from './provisioner/launch-state.ts'
@@ -24,6 +24,7 @@ import type { Origin } from './provisioner/reconcile.ts'
 import { Remover } from './provisioner/remover.ts'
 import { Roster } from './provisioner/roster.ts'
 import { resolveSettings } from './provisioner/settings.ts'
+import type { GroupSurvey } from './provisioner/survey.ts'
 import type { FleetLease } from './state-store.ts'
 
 /**
@@ -45,7 +46,7 @@ export class Provisioner implements AsyncDisposable {
   readonly #departed = new Departed()
   readonly #busyChecks: BusyChecks
   readonly #feed: ChangeFeed
-  /** Removals that an earlier process began; until the first `list` is read. */
+  /** Removals that an earlier process began; until this one begins to act, which is after the first `list`. */
   #unfinished: ReadonlyMap<string, string> | undefined = new Map()
   /** Whether listeners are to be told although no instance changed. */
   #announce = false
@@ -62,7 +63,22 @@ export class Provisioner implements AsyncDisposable {
    * Initialises the group and reads it once. Thrown: `GroupError` (what `init` and `list` throw; `invalid_config` for bad settings, for a group that is none, or when `maxInstances` is above the group's own
    * maximum); what the lease throws. `signal` ends the start, not the provisioner.
    */
-  static async start(options: ProvisionerOptions, signal: AbortSignal): Promise<Provisioner> {
+  static start(options: ProvisionerOptions, signal: AbortSignal): Promise<Provisioner> {
+    return Provisioner.#open(options, signal, (provisioner) => provisioner.#begin())
+  }
+
+  /**
+   * What a start would find, and what it would do at once about instances that are broken. Only reads: `init`, `list` and `shutdown` are all that the group is asked. Thrown: as by `start`.
+   */
+  static async survey(options: ProvisionerOptions, signal: AbortSignal): Promise<GroupSurvey> {
+    const provisioner = await Provisioner.#open(options, signal, (opened) => opened.#sweep(opened.#context.clock.now()))
+    const survey = { info: provisioner.info, instances: new Map(provisioner.instances()), launches: provisioner.launchState() }
+    await provisioner.shutdown({ removeInstances: false })
+    return survey
+  }
+
+  /** Nothing acts before `opened` has begun it. */
+  static async #open(options: ProvisionerOptions, signal: AbortSignal, opened: (provisioner: Provisioner) => void): Promise<Provisioner> {
     const { group, clock = systemClock, random = systemRandom, observer = {}, logger = silentLogger } = options
     checkGroup(group)
     const settings = resolveSettings(options.settings)
@@ -78,8 +94,9 @@ export class Provisioner implements AsyncDisposable {
         onFenced: (error) => provisioner.#fence(error),
       })
       const context = { group, caller, intents, settings, clock, random, logger, observer, wake: () => provisioner.#wake() }
-      const provisioner: Provisioner = new Provisioner(context, options, info, fittingMaximum(options.maxInstances, info))
-      await provisioner.#begin(lease, signal)
+      const provisioner: Provisioner = new Provisioner(context, options, info, instanceLimit(options.maxInstances, info))
+      await provisioner.#read(lease, signal)
+      opened(provisioner)
       return provisioner
     } catch (error) {
       caller.close()
@@ -88,9 +105,9 @@ export class Provisioner implements AsyncDisposable {
     }
   }
 
-  private constructor(context: ProvisionerContext, { connector, isBusy }: ProvisionerOptions, info: GroupInfo, maxInstances: number) {
+  private constructor(context: ProvisionerContext, { connector, isBusy }: ProvisionerOptions, info: GroupInfo, limit: InstanceLimit) {
     this.info = info
-    this.maxInstances = maxInstances
+    this.maxInstances = limit.maxInstances
     this.#context = context
     const { settings, clock, logger } = context
     this.#roster = new Roster(context)
@@ -106,9 +123,9 @@ export class Provisioner implements AsyncDisposable {
         this.#announce = true
       },
     })
-    this.#gate = new LaunchGate(context, maxInstances)
+    this.#gate = new LaunchGate(context, limit.maxInstances)
     this.#launcher = new Launcher(context, this.#gate, {
-      maxInstances,
+      limit,
       known: () => this.#roster.instances.size,
       isKnown: (id) => this.#roster.instances.has(id),
       lastList: () => this.#lister.lastGood,
@@ -236,13 +253,12 @@ export class Provisioner implements AsyncDisposable {
     await this.shutdown({ removeInstances: false })
   }
 
-  async #begin(lease: FleetLease, signal: AbortSignal): Promise<void> {
-    const { group, logger, intents } = this.#context
+  async #read(lease: FleetLease, signal: AbortSignal): Promise<void> {
+    const { logger } = this.#context
     for (const finding of this.info.findings ?? []) logger.warn({ group: this.info.id, ...finding }, 'group finding')
     const records = await lease.load()
     this.#launcher.restore(records)
-    const unfinished = unfinishedRemovals(records)
-    this.#unfinished = unfinished
+    this.#unfinished = unfinishedRemovals(records)
     await this.#lister.first(signal)
     this.#unfinished = undefined
     for (const id of unfinished.keys()) if (!this.#roster.instances.has(id)) intents.end('removal', id)
@@ -250,6 +266,11 @@ export class Provisioner implements AsyncDisposable {
     this.#stopInterruptions = group.onInterruption?.((id) => this.#interrupted(id)) ?? this.#stopInterruptions
     this.#wake()
   }
+  }
+
+  #begin(): void {
+    const { group, intents } = this.#context
+    const unfinished = this.#unfinished ?? new Map<string, string>()
 
   #wake(): void {
     if (this.#passQueued || this.#stopped || this.#unfinished !== undefined) return
@@ -427,13 +448,6 @@ export class Provisioner implements AsyncDisposable {
     for (const { id, removal } of this.#roster.instances.values()) if (removal !== undefined || !this.#busyChecks.isBusy(id)) return false
     return true
   }
-}
-
-/** The most instances there may be. Thrown: `invalid_config` when the configuration wants more than the group can have. */
-function fittingMaximum(wanted: number | undefined, { id, maxSize }: GroupInfo): number {
-  const maximum = wanted === undefined || wanted === 0 ? maxSize : wanted
-  if (maximum >= 0 && maximum <= maxSize) return maximum
-  throw new GroupError('invalid_config', `max_instances: expected at most ${maxSize}, the maximum of group ${id}, got ${maximum}`)
 }
 
 async function endGroup(group: InstanceGroup, caller: GroupCaller, logger: Logger): Promise<void> {

@@ -1,4 +1,4 @@
-import { outstandingCount } from '@runner-core/fleeting'
+import { describeLimit, outstandingCount } from '@runner-core/fleeting'
 import type { NoCapacityReason } from './acquisition.ts'
 import { choosePlacement } from './choose-placement.ts'
 import { holdBack } from './held-back.ts'
@@ -26,7 +26,7 @@ export function refusePromise(snapshot: ScalingSnapshot, policy: IdlePolicy, uns
   const needed = Math.ceil((unserved + 1) / slotsPerInstance(snapshot)) - coming
   if (needed <= 0) return undefined
   if (needed > launches.maxInstances - launches.known - outstandingCount(launches)) {
-    return { reason: 'max_instances', message: `max_instances ${launches.maxInstances} leaves no room (${slotsText(snapshot)})` }
+    return { reason: 'max_instances', message: `${describeLimit(launches)} leaves no room (${slotsText(snapshot)})` }
   }
   const { placement, allowance } = choosePlacement(launches, placements)
   const { blockedBy } = allowance

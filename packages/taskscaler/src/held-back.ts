@@ -1,4 +1,4 @@
-import { type LaunchState, launchAllowance, outstandingCount } from '@runner-core/fleeting'
+import { describeLimit, type LaunchState, launchAllowance, outstandingCount } from '@runner-core/fleeting'
 import { durationText } from './duration-text.ts'
 import type { HeldBack } from './scaling-plan.ts'
 
@@ -29,7 +29,7 @@ function reasonOf(
     case 'closed':
       return 'launches have ended: the scaler is shutting down, or another process owns the fleet'
     case 'max_instances':
-      return `max_instances ${launches.maxInstances} is reached: existing: ${launches.known}, asked for: ${outstandingCount(launches)}`
+      return `${describeLimit(launches)} is reached: existing: ${launches.known}, asked for: ${outstandingCount(launches)}`
     case 'throttle':
       return `launches are throttled to ${launches.throttle.perSecond} per second${wait}`
     case 'backoff':

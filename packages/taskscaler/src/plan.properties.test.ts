@@ -13,6 +13,7 @@ const placement = fc.option(fc.constantFrom('a', 'b'), { nil: undefined })
 const launchStates: fc.Arbitrary<LaunchState> = fc.record({
   now: fc.constant(now),
   maxInstances: fc.integer({ min: 0, max: 60 }),
+  maximumOf: fc.constantFrom('configuration' as const, 'group' as const),
   known: fc.integer({ min: 0, max: 70 }),
   outstanding: fc.array(
     fc.record({
@@ -76,7 +77,7 @@ const snapshots: fc.Arbitrary<ScalingSnapshot> = fc
       available: otherwiseAvailable + idle.reduce((sum, { slots }) => sum + slots, 0),
       pending,
       idle: idle.map((instance, index) => ({ id: `idle-${index}`, ...instance })).sort((a, b) => a.idleSince - b.idleSince),
-      condemned: condemned.map((inUse, index) => ({ id: `condemned-${index}`, inUse, reason: 'it was left dirty' })),
+      condemned: condemned.map((inUse, index) => ({ id: `condemned-${index}`, inUse, reason: 'a job may have left processes' })),
     },
   }))
 

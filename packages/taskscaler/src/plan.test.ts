@@ -61,6 +61,9 @@ describe('plan', () => {
       blockedBy: 'max_instances',
       reason: 'max_instances 3 is reached: existing: 1, asked for: 0',
     })
+    expect(heldBack({ maxInstances: 3, maximumOf: 'group', known: 1 })).toMatchObject({
+      reason: "the group's own maximum of 3 is reached: existing: 1, asked for: 0",
+    })
     expect(heldBack({ throttle: { tokens: 2.5, perSecond: 0.5, burst: 10 } })).toEqual({
       count: 3,
       blockedBy: 'throttle',

@@ -8,6 +8,7 @@ const now = 1_000_000
 const launches: LaunchState = {
   now,
   maxInstances: 100,
+  maximumOf: 'configuration',
   known: 2,
   outstanding: [],
   backoffs: [],

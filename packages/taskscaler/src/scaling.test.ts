@@ -223,6 +223,9 @@ describe('a reservation is refused', () => {
       'max_instances 2 leaves no room (slots in use: 1, free: 1, jobs waiting: 0, instances: 1, not ready: 0, asked for: 0)',
     )
     expect(rig.scaler.counters.tasks.reserve_iop_capacity_failure).toBe(1)
+    const unconfigured = await Rig.start({ maxInstances: 0, group: { maxSize: 1 } })
+    unconfigured.scaler.reserve()
+    expect(refusal(() => unconfigured.scaler.reserve()).message).toMatch(/^the group's own maximum of 1 leaves no room/)
   })
 
   test('while launches back off or are stopped, as far as new instances would be needed', async () => {

@@ -6,6 +6,7 @@ export const now = 1_000_000
 export const open: LaunchState = {
   now,
   maxInstances: 1000,
+  maximumOf: 'configuration',
   known: 0,
   outstanding: [],
   backoffs: [],

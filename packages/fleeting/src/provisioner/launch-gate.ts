@@ -16,7 +16,7 @@ export class LaunchGate {
 
   constructor(context: ProvisionerContext, maxInstances: number) {
     this.#context = context
-    const { perSecond, burst = Math.max(1, maxInstances) } = context.settings.launchThrottle
+    const { perSecond, burst = Math.max(1, Number.isFinite(maxInstances) ? maxInstances : perSecond) } = context.settings.launchThrottle
     this.#limits = { perSecond, burst }
     this.#bucket = { tokens: burst, at: context.clock.now() }
   }

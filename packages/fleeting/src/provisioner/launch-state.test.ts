@@ -5,6 +5,7 @@ import { type LaunchState, launchAllowance, type OutstandingLaunch, outstandingC
 const clear: LaunchState = {
   now: 1000,
   maxInstances: 10,
+  maximumOf: 'configuration',
   known: 4,
   outstanding: [],
   backoffs: [],
@@ -26,6 +27,7 @@ describe('launchAllowance', () => {
     const state = fc.record({
       now: fc.nat(),
       maxInstances: fc.nat(50),
+      maximumOf: fc.constant('group' as const),
       known: fc.nat(80),
       outstanding: fc.array(
         fc

@@ -1,4 +1,5 @@
 import type { GroupErrorCode } from '../errors.ts'
+import type { InstanceLimit } from './instance-limit.ts'
 
 /**
  * Why launches wait: a group error's code; `expired` an accepted request never appeared; `failed_boot` an instance of ours failed before it was ever proven good.
@@ -59,10 +60,8 @@ export interface ThrottleState {
 }
 
 /** All that decides whether and how many instances may be launched, as plain data: part of the scheduler's snapshot. */
-export interface LaunchState {
+export interface LaunchState extends InstanceLimit {
   readonly now: number
-  /** The most instances that may exist or be outstanding together. */
-  readonly maxInstances: number
   /** Known instances, in whatever state. */
   readonly known: number
   readonly outstanding: readonly OutstandingLaunch[]

@@ -3,6 +3,7 @@ import type { IncreaseResult, ListedInstance } from '../instance-group.ts'
 import type { JsonValue, StateRecord } from '../state-store.ts'
 import type { BootFailure } from './boots.ts'
 import type { ProvisionerContext } from './context.ts'
+import type { InstanceLimit } from './instance-limit.ts'
 import type { LaunchGate } from './launch-gate.ts'
 import { type LaunchBackoff, type LaunchState, launchAllowance } from './launch-state.ts'
 import {
@@ -19,7 +20,7 @@ import {
 
 /** What the launcher must know of the rest of the provisioner. */
 export interface LaunchSurroundings {
-  readonly maxInstances: number
+  readonly limit: InstanceLimit
   /** Known instances, in whatever state. */
   known(): number
   isKnown(id: string): boolean
@@ -63,7 +64,7 @@ export class Launcher {
     const listFailure = this.#around.listFailure()
     return {
       now,
-      maxInstances: this.#around.maxInstances,
+      ...this.#around.limit,
       known: this.#around.known(),
       outstanding: this.#launches.map(outstandingLaunch),
       backoffs: listFailure === undefined ? backoffs : [...backoffs, listFailure],

@@ -20,7 +20,7 @@ export interface ProvisionerSettings {
   readonly shutdownDeletionIntervalMs: number
   /** Deadline of each call to the group. Default 60,000. */
   readonly callTimeoutMs: number
-  /** Launches per second (fractions too; `Infinity`: no limit), and how many may go at once. Default 100 and the maximum number of instances. */
+  /** Launches per second (fractions too; `Infinity`: no limit), and how many may go at once. Default 100 and the maximum number of instances, or as many as in one second when there is none. */
   readonly launchThrottle: { readonly perSecond: number; readonly burst?: number }
   /** First and longest wait before an open breaker lets a probe through. Default 300,000 and 1,800,000. */
   readonly breakerProbe: { readonly baseMs: number; readonly maxMs: number }
