@@ -4,6 +4,7 @@ import { Concurrency } from './concurrency.ts'
 import type { FindPlugin } from './config/check-plugins.ts'
 import type { RunnerSettings } from './config/settings.ts'
 import { type Fleet, startFleet } from './fleet/fleet.ts'
+import { GroupTakenError } from './fleet/group-claims.ts'
 import { startAgain } from './fleet/start-again.ts'
 import type { JobApiClient } from './gitlab/job-api-client.ts'
 import type { JobHandler } from './job-handler.ts'
@@ -60,7 +61,7 @@ export class ConfiguredRunner {
   #stopping: Promise<StopReport> | undefined
   #isHastened = false
 
-  /** Starts at once, and again until it succeeds: a fleet that does not start is no reason for others not to. */
+  /** Starts at once, and again until it succeeds or no try can: a fleet that does not start is no reason for others not to. */
   constructor(options: ConfiguredRunnerOptions) {
     this.#options = options
     this.#limit = new Concurrency(options.settings.limit)
@@ -125,11 +126,15 @@ export class ConfiguredRunner {
             this.#startError = error
             logger.error({ error, wait_seconds: Math.round(waitMs / 1000) }, 'fleet does not start, trying again')
           },
+          isFinal: (error) => error instanceof GroupTakenError,
         },
       )
       this.#run(fleet)
     } catch (error) {
-      if (!signal.aborted) throw error
+      if (signal.aborted) return
+      if (!(error instanceof GroupTakenError)) throw error
+      this.#startError = error
+      logger.error({ error }, 'fleet cannot start: change the configuration')
     }
   }
 

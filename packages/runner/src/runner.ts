@@ -7,13 +7,16 @@ import { Concurrency } from './concurrency.ts'
 import type { FindPlugin } from './config/check-plugins.ts'
 import type { RunnerSettings, Settings } from './config/settings.ts'
 import { ConfiguredRunner, type StopMode, type StopReport } from './configured-runner.ts'
+import { GroupClaims } from './fleet/group-claims.ts'
 import { JobApiClient } from './gitlab/job-api-client.ts'
 import type { Environment } from './gitlab/proxy.ts'
 import { describeRunner, type RunnerFeature, type RunnerInfo } from './gitlab/runner-info.ts'
 import { shortToken } from './identity/short-token.ts'
 import { randomSystemId } from './identity/system-id.ts'
 import { JobHandler } from './job-handler.ts'
+import { secretsOf } from './logging/configured-secrets.ts'
 import { countLines } from './logging/count-lines.ts'
+import { createRedactor } from './logging/redact.ts'
 import { withFields } from './logging/with-fields.ts'
 import { fleetBuckets } from './metrics/fleet-buckets.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
@@ -50,9 +53,10 @@ export class Runner {
   readonly #concurrent: Concurrency
   readonly #concurrentIds = new ConcurrentIds()
   readonly #metrics: Metrics
+  /** Errors of a plugin or a server are shown in its own words. */
+  readonly #redact: (text: string) => string
   readonly #entries: ConfiguredRunner[] = []
-  /** Which runner has which instance group. */
-  readonly #groups = new Map<string, string>()
+  readonly #claims = new GroupClaims()
   #status: StatusServer | undefined
   #stopping: Promise<StopReport> | undefined
 
@@ -81,6 +85,7 @@ export class Runner {
       logger: counted.logger,
     }
     this.#concurrent = new Concurrency(options.settings.concurrent)
+    this.#redact = createRedactor(secretsOf(options.settings))
     this.#metrics = createMetrics({
       concurrent: this.#concurrent,
       logLines: counted.counts,
@@ -147,7 +152,11 @@ export class Runner {
 
   #healthPage(kind: 'live' | 'ready'): { status: number; contentType: string; body: string } {
     const report = this.health(kind)
-    return { status: report.status === 'ok' ? 200 : 503, contentType: 'application/json', body: `${JSON.stringify(report)}\n` }
+    return {
+      status: report.status === 'ok' ? 200 : 503,
+      contentType: 'application/json',
+      body: `${this.#redact(JSON.stringify(report))}\n`,
+    }
   }
 
   #createClient(settings: RunnerSettings): RunnerClient {
@@ -181,7 +190,7 @@ export class Runner {
       mayPark: () => this.#concurrent.free >= whole.runners.length - 1,
       findPlugin,
       observers: this.#metrics.observeFleet(labels),
-      claimGroup: (groupId) => this.#claimGroup(groupId, settings.name),
+      claimGroup: (groupId) => this.#claims.claim(groupId, settings.name),
       createHandler: ({ scaler, queue }, onSlotFree) =>
         new JobHandler({
           settings,
@@ -206,11 +215,5 @@ export class Runner {
       random,
       logger,
     })
-  }
-
-  #claimGroup(groupId: string, runnerName: string): void {
-    const owner = this.#groups.get(groupId) ?? runnerName
-    if (owner !== runnerName) throw new Error(`expected an instance group of its own, got ${groupId}, which runner ${owner} has`)
-    this.#groups.set(groupId, runnerName)
   }
 }

@@ -137,13 +137,22 @@ test('a fleet that does not start does not stop the others: it is tried again, a
   ).toContain('one')
 })
 
-test('two runners whose groups turn out to be one: the second one does not start', async () => {
-  const createInstanceGroup = (): MemoryGroup => new MemoryGroup({ clock: systemClock, id: 'memory/same' })
+test('two runners whose groups turn out to be one: the second one does not start, and is not tried again', async () => {
+  const groups: MemoryGroup[] = []
+  const createInstanceGroup = (): MemoryGroup => {
+    groups.push(new MemoryGroup({ clock: systemClock, id: 'memory/same' }))
+    return groups.at(-1)!
+  }
   const plugin = { plugin: 'memory', autoscaler: 'plugin_config = { which = "NAME" }' }
   await start([plugin, { name: 'two', ...plugin, autoscaler: 'plugin_config = { which = "other" }' }], '', {
     findPlugin: async () => ({ createInstanceGroup }),
   })
   await until(async () => (await page('/health/ready')).text.includes('got memory/same, which runner'))
+  await runner?.stop('fast')
+  expect(groups.map(({ isShutDown }) => isShutDown)).toEqual([true, true])
+  expect(log.filter(({ level }) => level === 'error').map(({ message }) => message)).toEqual([
+    'fleet cannot start: change the configuration',
+  ])
 })
 
 test('a refused token pauses the runner, and /health/ready says so', async () => {

@@ -18,6 +18,7 @@ export {
 export type { Counters, ScaleOperations, TaskOperations } from './counters.ts'
 /** Work that waits elsewhere. */
 export type { DemandSource } from './demand-source.ts'
+export { type FirstPlan, firstPlan } from './first-plan.ts'
 /** How much to keep in reserve, and when. */
 export { InvalidSettingsError } from './invalid-settings.ts'
 /** What acts. */

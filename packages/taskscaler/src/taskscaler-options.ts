@@ -37,7 +37,7 @@ export interface TaskscalerSettings extends Required<Omit<TaskscalerOptions, 'pr
 }
 
 /** Thrown: {@link InvalidSettingsError}. */
-export function withDefaults(options: TaskscalerOptions): TaskscalerSettings {
+export function withDefaults(options: Omit<TaskscalerOptions, 'provisioner'>): TaskscalerSettings {
   const { capacityPerInstance = 1, maxUseCount = 0, readyTimeoutMs = 600_000, promiseCapMs = 600_000, policies = [] } = options
   const { demand = [], observer = {}, clock = systemClock, logger = silentLogger } = options
   const problems: string[] = []

@@ -1,17 +1,26 @@
-import { type Clock, checkGroup, type GroupInfo, initGroup, type ListedInstance, type Random, silentLogger } from '@runner-core/fleeting'
-import { activePolicy, compileSchedule, type IdlePolicy, plan, type ScalingPlan, type ScalingSnapshot } from '@runner-core/taskscaler'
+import {
+  type Clock,
+  type GroupInfo,
+  type Instance,
+  type InstanceLimit,
+  Provisioner,
+  type Random,
+  silentLogger,
+} from '@runner-core/fleeting'
+import { firstPlan, type IdlePolicy, type ScalingPlan } from '@runner-core/taskscaler'
 import type { FindPlugin } from '../config/check-plugins.ts'
-import { type AutoscalerSettings, fleetName, type RunnerSettings } from '../config/settings.ts'
+import { fleetName, type RunnerSettings } from '../config/settings.ts'
+import { GroupClaims } from './group-claims.ts'
+import { openGroup } from './open-group.ts'
 
 /** What would be done about a runner's instances now. */
-export interface FleetPlan {
+export interface FleetPlan extends InstanceLimit {
   readonly runner: string
   readonly fleet: string
   readonly group: GroupInfo
-  readonly maxInstances: number
   /** The idle policy in force. */
   readonly policy: IdlePolicy
-  readonly instances: readonly ListedInstance[]
+  readonly instances: readonly Instance[]
   readonly plan: ScalingPlan
 }
 
@@ -22,66 +31,43 @@ export interface FleetPlanOptions {
   readonly signal: AbortSignal
 }
 
-/**
- * Reads the group and plans as a manager that starts now would, with no job known: it adopts what exists, and counts what runs as ready and just become idle.
- * Changes nothing. Thrown: `PluginError`, `GroupError`.
- */
-export async function readFleetPlan(runner: RunnerSettings, { findPlugin, clock, random, signal }: FleetPlanOptions): Promise<FleetPlan> {
-  const { autoscaler } = runner
-  const { createInstanceGroup } = await findPlugin(autoscaler.plugin)
-  const fleet = fleetName(runner)
-  const group = createInstanceGroup(autoscaler.pluginConfig, {
-    fleet,
-    connector: autoscaler.connector,
-    logger: silentLogger,
-    clock,
-    random,
+/** Plans for each runner, in their order: what `readFleetPlan` throws, and the `GroupTakenError` of a runner whose group an earlier one has, stand in its place. */
+export async function readFleetPlans(
+  runners: readonly RunnerSettings[],
+  options: FleetPlanOptions,
+): Promise<readonly PromiseSettledResult<FleetPlan>[]> {
+  const results = await Promise.allSettled(runners.map((runner) => readFleetPlan(runner, options)))
+  const claims = new GroupClaims()
+  return results.map((result) => {
+    if (result.status === 'rejected') return result
+    try {
+      claims.claim(result.value.group.id, result.value.runner)
+      return result
+    } catch (reason) {
+      return { status: 'rejected', reason }
+    }
   })
-  checkGroup(group)
-  try {
-    const info = await initGroup(group, signal)
-    const instances = (await group.list(signal)).filter(({ state }) => state !== 'deleted')
-    const maxInstances = autoscaler.maxInstances === 0 ? info.maxSize : Math.min(autoscaler.maxInstances, info.maxSize)
-    const policy = activePolicy(compileSchedule(autoscaler.policies), clock.wallTime())
-    const snapshot = snapshotOf(autoscaler, info, instances, maxInstances, clock.now())
-    return { runner: runner.name, fleet, group: info, maxInstances, policy, instances, plan: plan(snapshot, policy, clock.now()) }
-  } finally {
-    await group.shutdown()
-  }
 }
 
-function snapshotOf(
-  { capacityPerInstance, maxUseCount, scaleThrottle }: AutoscalerSettings,
-  info: GroupInfo,
-  instances: readonly ListedInstance[],
-  maxInstances: number,
-  now: number,
-): ScalingSnapshot {
-  const ready = instances.filter(({ state }) => state === 'running')
-  const coming = instances.filter(({ state }) => state === 'creating' || state === 'resuming')
-  const broken = instances.filter(({ state }) => state === 'failed')
-  const slots = maxUseCount === 0 ? capacityPerInstance : Math.min(capacityPerInstance, maxUseCount)
-  const burst = scaleThrottle.burst ?? (Number.isFinite(maxInstances) ? maxInstances : scaleThrottle.perSecond)
+/**
+ * Reads the group as a manager does that starts now, and decides as it would once the instances that run have proven ready, with no job known: what the provisioner removes by itself and what the
+ * scaling plans. Changes nothing. Thrown: `PluginError`, `GroupError`.
+ */
+export async function readFleetPlan(runner: RunnerSettings, { signal, ...context }: FleetPlanOptions): Promise<FleetPlan> {
+  const { clock } = context
+  const survey = await Provisioner.survey(await openGroup(runner, { ...context, logger: silentLogger }), signal)
+  const { policy, plan } = firstPlan(survey, { ...runner.autoscaler, clock })
+  const instances = [...survey.instances.values()]
+  const broken = instances.flatMap(({ id, removal }) => (removal === undefined ? [] : [{ id, reason: removal.reason }]))
+  const { maxInstances, maximumOf } = survey.launches
   return {
-    capacityPerInstance,
-    maxUseCount,
-    demand: { acquired: 0, waiting: 0, reserved: 0, queued: [] },
-    supply: {
-      available: ready.length * slots,
-      pending: coming.length,
-      idle: ready.map(({ id }) => ({ id, idleSince: now, slots })),
-      condemned: broken.map(({ id, detail }) => ({ id, inUse: 0, reason: `it failed${detail === undefined ? '' : `: ${detail}`}` })),
-    },
-    placements: info.placements ?? [],
-    launches: {
-      now,
-      maxInstances,
-      known: instances.length,
-      outstanding: [],
-      backoffs: [],
-      breaker: { state: 'closed' },
-      throttle: { tokens: burst, perSecond: scaleThrottle.perSecond, burst },
-      closed: false,
-    },
+    runner: runner.name,
+    fleet: fleetName(runner),
+    group: survey.info,
+    maxInstances,
+    maximumOf,
+    policy,
+    instances,
+    plan: { ...plan, remove: [...broken, ...plan.remove] },
   }
 }

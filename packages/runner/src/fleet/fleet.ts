@@ -1,21 +1,17 @@
-import { type Clock, createSshConnector, type Logger, Provisioner, type ProvisionerSettingsInput, type Random } from '@runner-core/fleeting'
+import { Provisioner } from '@runner-core/fleeting'
 import { QueueDepth, Taskscaler } from '@runner-core/taskscaler'
-import type { FindPlugin } from '../config/check-plugins.ts'
-import { type AutoscalerSettings, fleetName, type RunnerSettings } from '../config/settings.ts'
+import type { RunnerSettings } from '../config/settings.ts'
 import type { FleetObservers } from '../metrics/fleet-metrics.ts'
+import { type OpenGroupOptions, openGroup } from './open-group.ts'
 import { readyCommand } from './ready-command.ts'
 
-export interface FleetOptions {
+export interface FleetOptions extends OpenGroupOptions {
   readonly runner: RunnerSettings
-  readonly findPlugin: FindPlugin
   readonly observers: FleetObservers
   /** How many more jobs may run now by the bounds of the configuration: more are no reason for a machine. */
   readonly freePlaces: () => number
   /** Takes the identity of the instance group; throws when another runner has it already. */
   readonly claimGroup: (groupId: string) => void
-  readonly clock: Clock
-  readonly random: Random
-  readonly logger: Logger
 }
 
 /** The instances of one runner. */
@@ -30,22 +26,8 @@ export interface Fleet {
 export async function startFleet(options: FleetOptions, signal: AbortSignal): Promise<Fleet> {
   const { runner, findPlugin, observers, claimGroup, freePlaces, clock, random, logger } = options
   const { autoscaler } = runner
-  const { connector } = autoscaler
-  const { createInstanceGroup } = await findPlugin(autoscaler.plugin)
-  const group = createInstanceGroup(autoscaler.pluginConfig, { fleet: fleetName(runner), connector, logger, clock, random })
-  const provisioner = await Provisioner.start(
-    {
-      group,
-      connector: createSshConnector({ connector, clock, random, logger }),
-      maxInstances: autoscaler.maxInstances,
-      settings: provisionerSettings(autoscaler),
-      observer: observers.provisioner,
-      clock,
-      random,
-      logger,
-    },
-    signal,
-  )
+  const opened = await openGroup(runner, { findPlugin, clock, random, logger })
+  const provisioner = await Provisioner.start({ ...opened, observer: observers.provisioner }, signal)
   try {
     const { id, version, findings = [] } = provisioner.info
     claimGroup(id)
@@ -71,17 +53,5 @@ export async function startFleet(options: FleetOptions, signal: AbortSignal): Pr
   } catch (error) {
     await provisioner.shutdown({ removeInstances: false })
     throw error
-  }
-}
-
-function provisionerSettings(autoscaler: AutoscalerSettings): ProvisionerSettingsInput {
-  const { failureThreshold, scaleThrottle } = autoscaler
-  return {
-    updateIntervalMs: autoscaler.updateIntervalMs,
-    updateIntervalWhenExpectingMs: autoscaler.updateIntervalWhenExpectingMs,
-    deletionRetryIntervalMs: autoscaler.deletionRetryIntervalMs,
-    shutdownDeletionIntervalMs: autoscaler.shutdownDeletionIntervalMs,
-    launchThrottle: scaleThrottle,
-    health: { failureThreshold, window: Math.max(5, failureThreshold) },
   }
 }

@@ -17,7 +17,13 @@ test('tries until it succeeds, waiting longer each time, up to a minute', async 
       if (tries <= 9) throw new Error(`failure ${tries}`)
       return 'up'
     },
-    { clock, random: () => 1, signal: new AbortController().signal, onFailure: (_error, waitMs) => waits.push(waitMs) },
+    {
+      clock,
+      random: () => 1,
+      isFinal: () => false,
+      signal: new AbortController().signal,
+      onFailure: (_error, waitMs) => waits.push(waitMs),
+    },
   )
   await clock.advance(600_000)
   expect(await started).toBe('up')
@@ -31,6 +37,7 @@ test('waits at least as long as the group asks for', async () => {
   const started = startAgain(() => Promise.reject(new GroupError('throttled', 'slow down', { retryAfterMs: 90_000 })), {
     clock,
     random: () => 0,
+    isFinal: () => false,
     signal: end.signal,
     onFailure: (_error, waitMs) => waits.push(waitMs),
   })
@@ -47,7 +54,26 @@ test('a failure that the abort caused is not told', async () => {
     end.abort(new Error('stop'))
     throw new Error('aborted call')
   }
-  await expect(startAgain(start, { clock: new ManualClock(), random: Math.random, signal: end.signal, onFailure: never })).rejects.toThrow(
-    'stop',
-  )
+  await expect(
+    startAgain(start, { clock: new ManualClock(), random: Math.random, isFinal: () => false, signal: end.signal, onFailure: never }),
+  ).rejects.toThrow('stop')
+})
+
+test('a failure that no later try can heal ends the tries', async () => {
+  const clock = new ManualClock()
+  const final = new Error('for good')
+  const waits: number[] = []
+  const failures = [new Error('for now'), final]
+  const started = startAgain(() => Promise.reject(failures.shift() ?? new Error('tried again')), {
+    clock,
+    random: () => 1,
+    isFinal: (error) => error === final,
+    signal: new AbortController().signal,
+    onFailure: (_error, waitMs) => waits.push(waitMs),
+  })
+  const ended = expect(started).rejects.toBe(final)
+  await clock.advance(600_000)
+  await ended
+  expect(waits).toEqual([1_000])
+  expect(clock.pendingTimers).toBe(0)
 })

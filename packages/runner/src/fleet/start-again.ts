@@ -5,7 +5,9 @@ export interface StartAgainOptions {
   readonly random: Random
   /** Ends the tries: the promise rejects with its reason. */
   readonly signal: AbortSignal
-  /** Told of each failure, with the wait before the next try, milliseconds. */
+  /** Whether no later try can succeed: the failure then ends the tries, and is what the promise rejects with. */
+  readonly isFinal: (error: unknown) => boolean
+  /** Told of each other failure, with the wait before the next try, milliseconds. */
   readonly onFailure: (error: Error, waitMs: number) => void
 }
 
@@ -13,13 +15,14 @@ const firstWaitMs = 1_000
 const longestWaitMs = 60_000
 
 /** Tries until it succeeds: after each failure a wait that doubles up to a minute, with jitter, and never shorter than what a group error asks for. */
-export async function startAgain<T>(start: () => Promise<T>, { clock, random, signal, onFailure }: StartAgainOptions): Promise<T> {
+export async function startAgain<T>(start: () => Promise<T>, { clock, random, signal, isFinal, onFailure }: StartAgainOptions): Promise<T> {
   for (let failures = 0; ; failures += 1) {
     signal.throwIfAborted()
     try {
       return await start()
     } catch (error) {
       signal.throwIfAborted()
+      if (isFinal(error)) throw error
       const backoffMs = Math.min(firstWaitMs * 2 ** failures, longestWaitMs) * (0.75 + random() / 4)
       const waitMs = Math.max(backoffMs, (isGroupError(error) && error.retryAfterMs) || 0)
       onFailure(error instanceof Error ? error : new Error(String(error)), waitMs)

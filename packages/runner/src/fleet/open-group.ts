@@ -1,0 +1,42 @@
+import {
+  type Clock,
+  createSshConnector,
+  type Logger,
+  type ProvisionerOptions,
+  type ProvisionerSettingsInput,
+  type Random,
+} from '@runner-core/fleeting'
+import type { FindPlugin } from '../config/check-plugins.ts'
+import { type AutoscalerSettings, fleetName, type RunnerSettings } from '../config/settings.ts'
+
+export interface OpenGroupOptions {
+  readonly findPlugin: FindPlugin
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+}
+
+/** A runner's instance group by its plugin, and how it is kept: the same whether it is run or only planned. Touches nothing yet. Thrown: `PluginError`, what the plugin throws. */
+export async function openGroup(runner: RunnerSettings, { findPlugin, ...context }: OpenGroupOptions): Promise<ProvisionerOptions> {
+  const { plugin, pluginConfig, connector, maxInstances } = runner.autoscaler
+  const { createInstanceGroup } = await findPlugin(plugin)
+  return {
+    group: createInstanceGroup(pluginConfig, { fleet: fleetName(runner), connector, ...context }),
+    connector: createSshConnector({ connector, ...context }),
+    maxInstances,
+    settings: provisionerSettings(runner.autoscaler),
+    ...context,
+  }
+}
+
+function provisionerSettings(autoscaler: AutoscalerSettings): ProvisionerSettingsInput {
+  const { failureThreshold, scaleThrottle } = autoscaler
+  return {
+    updateIntervalMs: autoscaler.updateIntervalMs,
+    updateIntervalWhenExpectingMs: autoscaler.updateIntervalWhenExpectingMs,
+    deletionRetryIntervalMs: autoscaler.deletionRetryIntervalMs,
+    shutdownDeletionIntervalMs: autoscaler.shutdownDeletionIntervalMs,
+    launchThrottle: scaleThrottle,
+    health: { failureThreshold, window: Math.max(5, failureThreshold) },
+  }
+}

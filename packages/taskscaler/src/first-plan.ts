@@ -1,0 +1,37 @@
+import type { GroupSurvey } from '@runner-core/fleeting'
+import { Allocator } from './allocator.ts'
+import { plan } from './plan.ts'
+import type { IdlePolicy } from './policy.ts'
+import { Roster } from './roster.ts'
+import type { ScalingPlan } from './scaling-plan.ts'
+import { activePolicy } from './schedule.ts'
+import type { Lender } from './slot-acquisition.ts'
+import { takeSnapshot } from './take-snapshot.ts'
+import { type TaskscalerOptions, withDefaults } from './taskscaler-options.ts'
+
+export interface FirstPlan {
+  /** The idle policy in force. */
+  readonly policy: IdlePolicy
+  readonly plan: ScalingPlan
+}
+
+/** Without a job nothing is lent, so a lender is never asked for anything. */
+const nobody = {} as Lender
+
+/**
+ * What a `Taskscaler` that takes a group over now would do about it, with no job known: decided by the same roster and the same `plan`. Each instance that is tried is taken to prove ready at once.
+ * Does nothing. Thrown: `InvalidSettingsError`.
+ */
+export function firstPlan({ info, instances, launches }: GroupSurvey, options: Omit<TaskscalerOptions, 'provisioner'>): FirstPlan {
+  const { schedule, limits, clock, ...settings } = withDefaults(options)
+  const now = clock.now()
+  const allocator = new Allocator(limits, nobody, () => () => now)
+  const roster = new Roster(limits, allocator, (host) => {
+    host.proof = 'proven'
+    roster.judge(host, now)
+  })
+  roster.sync(instances, now)
+  const provisioner = { info, launchState: () => launches }
+  const policy = activePolicy(schedule, clock.wallTime())
+  return { policy, plan: plan(takeSnapshot({ ...settings, allocator, roster, provisioner }), policy, now) }
+}
