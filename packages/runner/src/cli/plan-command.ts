@@ -1,17 +1,17 @@
-import { describeError, loadPlugin, systemClock } from '@runner-core/fleeting'
+import { describeError, type InstanceLimit, loadPlugin, systemClock } from '@runner-core/fleeting'
 import { loadConfig } from '../config/load-config.ts'
-import { type FleetPlan, readFleetPlan } from '../fleet/fleet-plan.ts'
+import { type FleetPlan, readFleetPlans } from '../fleet/fleet-plan.ts'
 import { exitCode } from './exit-code.ts'
 import type { Output } from './output.ts'
 
 /** How long the group may take to answer. */
 const timeoutMs = 60_000
 
-/** `runner-core plan`. A runner whose group cannot be read is an error; the others are planned all the same. Thrown: `ConfigError`. */
+/** `runner-core plan`. A runner whose group cannot be read, or that could not start with it, is an error; the others are planned all the same. Thrown: `ConfigError`. */
 export async function plan(file: string, { json }: { readonly json: boolean }, output: Output): Promise<number> {
   const { settings } = await loadConfig(file)
   const options = { findPlugin: loadPlugin, clock: systemClock, random: Math.random, signal: AbortSignal.timeout(timeoutMs) }
-  const results = await Promise.allSettled(settings.runners.map((runner) => readFleetPlan(runner, options)))
+  const results = await readFleetPlans(settings.runners, options)
   const plans = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
   if (json) output.out(JSON.stringify(plans, finiteNumbers, 2))
   else for (const each of plans) for (const line of planLines(each)) output.out(line)
@@ -24,10 +24,10 @@ export async function plan(file: string, { json }: { readonly json: boolean }, o
 function planLines({
   runner,
   group,
-  maxInstances,
   policy,
   instances,
   plan: { increase, drain, remove, heldBack },
+  ...limit
 }: FleetPlan): readonly string[] {
   const states = [...new Set(instances.map(({ state }) => state))]
   const counts = states.map((state) => `${instances.filter((each) => each.state === state).length} ${state}`)
@@ -40,12 +40,17 @@ function planLines({
     ...remove.map(({ id, reason }) => `remove ${id}: ${reason}`),
   ]
   return [
-    `${runner}: group ${group.id}, ${Number.isFinite(maxInstances) ? `at most ${maxInstances} instances` : 'no bound on instances'}`,
+    `${runner}: group ${group.id}, ${limitText(limit)}`,
     `  instances: ${counts.length === 0 ? 'none' : counts.join(', ')}`,
     `  policy: idle_count ${policy.idleCount}, idle_time ${policy.idleTimeMs / 1000} s, scale_factor ${policy.scaleFactor}, in force for ${policy.periods.join(' | ')}`,
     ...(group.findings ?? []).map(({ severity, code, message, fix }) => `  ${severity} ${code}: ${message}; ${fix}`),
     ...(decisions.length === 0 ? ['nothing to do'] : decisions).map((line) => `  ${line}`),
   ]
+}
+
+function limitText({ maxInstances, maximumOf }: InstanceLimit): string {
+  if (!Number.isFinite(maxInstances)) return 'no bound on instances'
+  return `at most ${maxInstances} instances${maximumOf === 'group' ? ", the group's own maximum" : ''}`
 }
 
 /** JSON has no Infinity; what is unbounded is null. */
