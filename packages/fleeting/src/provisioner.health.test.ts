@@ -165,6 +165,33 @@ describe('connect', () => {
     expect(fleet.instances[0]).toMatchObject({ healthy: true })
   })
 
+  it('that fails on an instance that was good before keeps it from everybody until it answers again; then it stays', async () => {
+    await using fleet = await startFleet()
+    const [id] = await prove(fleet, 1)
+    cut(fleet, [id!])
+    await expect(fleet.provisioner.connect(id!, 0, never)).rejects.toMatchObject({ code: 'unreachable' })
+    expect(fleet.instances[0]).toMatchObject({ healthy: false })
+    cut(fleet, [])
+    await fleet.clock.advance(35_000)
+    expect(fleet.instances[0]).toMatchObject({ healthy: true })
+    await fleet.clock.advance(600_000)
+    expect(fleet.ids).toEqual([id])
+  })
+
+  it('that its caller gave up because the instance took too long counts like a failure', async () => {
+    await using fleet = await startFleet()
+    const [id] = await prove(fleet, 1)
+    fleet.group.dropConnections()
+    fleet.group.fail('connect', { kind: 'hang' })
+    const limit = new AbortController()
+    const connecting = fleet.provisioner.connect(id!, 0, limit.signal)
+    connecting.catch(() => {})
+    await fleet.clock.advance(10)
+    limit.abort(new ConnectionError('unreachable', 'no connection within 30 s'))
+    await expect(connecting).rejects.toMatchObject({ code: 'unreachable' })
+    expect(fleet.instances[0]).toMatchObject({ healthy: false, failing: 'no connection within 30 s' })
+  })
+
   it('counts a failure once, even when it is reported too', async () => {
     await using fleet = await startFleet()
     const [id] = await fleet.launch(1)

@@ -264,7 +264,7 @@ describe.skipIf(missing !== undefined)('against OpenSSH', () => {
           await gate.opened
           yield Buffer.from('\n')
         },
-        end: gate.open,
+        end: () => gate.open(),
       }
     })
     afterEach(() => {

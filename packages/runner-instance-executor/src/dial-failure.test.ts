@@ -6,10 +6,10 @@ import { judgeDialFailure } from './dial-failure.ts'
 test('what is the fault of a machine replaces it; what is the fault of the cloud or of the configuration replaces none', () => {
   const connection = connectionErrorCodes.map((code) => [code, judgeDialFailure(new ConnectionError(code, ''))])
   expect(Object.fromEntries(connection)).toEqual({
-    refused_credentials: 'replace',
-    host_key_mismatch: 'replace',
-    unreachable: 'replace',
-    connection_lost: 'replace',
+    refused_credentials: 'unhealthy',
+    host_key_mismatch: 'unhealthy',
+    unreachable: 'unhealthy',
+    connection_lost: 'unhealthy',
     expired: 'replace',
     invalid_config: 'hopeless',
     channel_refused: 'replace',

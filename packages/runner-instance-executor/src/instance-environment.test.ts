@@ -11,18 +11,21 @@ let connection: ScriptedConnection
 let instance: AbortController
 let acquisition: Acquisition
 let environment: InstanceEnvironment
+/** Why the instance is to get no more jobs. */
+let condemned: string[]
 
 beforeEach(() => {
   clock = new ManualClock()
   connection = new ScriptedConnection()
   instance = new AbortController()
+  condemned = []
   acquisition = {
     key: 'job',
     instanceId: 'i-1',
     slot: 2,
     useCount: 1,
     signal: instance.signal,
-    dirty: false,
+    condemn: (reason) => void condemned.push(reason),
     connect: async () => connection,
     [Symbol.asyncDispose]: async () => {},
   }
@@ -137,7 +140,7 @@ describe('a connection that ended before a script was accepted', () => {
     fresh.commands[0]!.exit({ code: 0 })
     await clock.advance(0)
     expect(result).toMatchObject({ end: { exitCode: 0 }, output: 'end.' })
-    expect([acquisition.dirty, clock.pendingTimers]).toEqual([false, 0])
+    expect([condemned, clock.pendingTimers]).toEqual([[], 0])
   })
 
   test('and cannot be replaced is a loss', async () => {
@@ -159,7 +162,7 @@ describe('a machine that is lost under a script', () => {
     await clock.advance(0)
     expect(result.error).toMatchObject({ name: 'EnvironmentError', code: 'lost', cause: connection.ended })
     expect((result.error as Error).message).toBe('instance i-1, slot 2 was lost: reset by peer')
-    expect(acquisition.dirty).toBe(true)
+    expect(condemned).not.toEqual([])
   })
 
   test('because its instance went, although the connection does not notice', async () => {
@@ -175,14 +178,14 @@ describe('a machine that is lost under a script', () => {
     connection.commands[0]!.fail(new ConnectionError('connection_lost', "the command's channel closed without an exit status"))
     await clock.advance(0)
     expect(result.error).toMatchObject({ name: 'EnvironmentError', code: 'lost' })
-    expect(acquisition.dirty).toBe(true)
+    expect(condemned).not.toEqual([])
   })
 
   test('but a channel that it refuses is no loss', async () => {
     connection.refusal = new ConnectionError('channel_refused', '10 commands are running already')
     const result = await run()
     expect(result.error).toMatchObject({ name: 'EnvironmentError', code: 'failed', cause: connection.refusal })
-    expect(acquisition.dirty).toBe(false)
+    expect(condemned).toEqual([])
   })
 })
 
@@ -200,7 +203,7 @@ describe('a script that is stopped', () => {
     connection.commands[1]!.exit({ code: 0 })
     await clock.advance(0)
     expect(result).toMatchObject({ error: reason, output: 'asked to end' })
-    expect(acquisition.dirty).toBe(false)
+    expect(condemned).toEqual([])
     expect(clock.pendingTimers).toBe(0)
   })
 
@@ -224,7 +227,7 @@ describe('a script that is stopped', () => {
     result.abort(reason)
     await clock.advance(60_000)
     expect(result.error).toBe(reason)
-    expect(acquisition.dirty).toBe(true)
+    expect(condemned).not.toEqual([])
   })
 
   test('on a machine that says nothing any more: over after a while, and nobody else gets it', async () => {
@@ -234,7 +237,7 @@ describe('a script that is stopped', () => {
     expect(result.error).toBeUndefined()
     await clock.advance(1)
     expect(result.error).toBe(reason)
-    expect(acquisition.dirty).toBe(true)
+    expect(condemned).not.toEqual([])
     expect(clock.pendingTimers).toBe(0)
   })
 
@@ -268,18 +271,18 @@ describe('killAll', () => {
   test('resolves when nothing is left', async () => {
     connection.killAnswers.push('clean\n')
     await environment.killAll()
-    expect(acquisition.dirty).toBe(false)
+    expect(condemned).toEqual([])
   })
 
   test('says what is left', async () => {
     connection.killAnswers.push('left 17 18\n')
     await expect(environment.killAll()).rejects.toMatchObject({ code: 'failed', message: expect.stringContaining('left 17 18') })
-    expect(acquisition.dirty).toBe(true)
+    expect(condemned).not.toEqual([])
   })
 
   test('on a connection that is lost', async () => {
     connection.drop()
     await expect(environment.killAll()).rejects.toMatchObject({ name: 'EnvironmentError', code: 'lost' })
-    expect(acquisition.dirty).toBe(true)
+    expect(condemned).not.toEqual([])
   })
 })

@@ -47,8 +47,8 @@ const sweepGraceMs = 5000
 /**
  * A job's place on one slot. Its commands share the slot's connection, which outlives the job.
  *
- * It marks the acquisition `dirty`, so that the instance gets no more jobs, whenever processes of the job may live on where nothing could end them: when the
- * connection was lost under a script, and when killing could not be verified.
+ * It condemns the instance, which then gets no more jobs, as soon as processes of the job may live on where nothing could end them: when the connection was lost
+ * under a script, and when killing could not be verified.
  */
 export class InstanceEnvironment implements JobEnvironment {
   readonly shell: ShellName
@@ -59,6 +59,7 @@ export class InstanceEnvironment implements JobEnvironment {
   readonly #options: InstanceEnvironmentOptions
   #connection: Connection
   #running = 0
+  #isAbandoned = false
 
   constructor(options: InstanceEnvironmentOptions) {
     const { acquisition } = options
@@ -74,6 +75,11 @@ export class InstanceEnvironment implements JobEnvironment {
   /** Whether a script is under way. */
   get isBusy(): boolean {
     return this.#running > 0
+  }
+
+  /** Whether the job may still have processes. */
+  get isUnclean(): boolean {
+    return this.#isAbandoned || this.isBusy
   }
 
   async run({ script, stdout, stderr, isComplete, signal }: ScriptRun): Promise<ScriptEnd> {
@@ -121,20 +127,21 @@ export class InstanceEnvironment implements JobEnvironment {
       using limit = deadline(clock, limitMs, timedOut, acquisition.signal)
       answer = await this.#kill(killGraceMs, limit.signal)
     } catch (error) {
-      acquisition.dirty = true
+      this.#abandon('its processes could not be ended')
       throw this.#failure(error)
     }
     if (answer === 'clean') return
-    acquisition.dirty = true
+    this.#abandon('not all its processes could be ended')
     throw new EnvironmentError('failed', `not all processes of the job could be ended (${answer || 'no answer'})`)
   }
 
   /**
-   * One more attempt, of 15 s, to end what a lost or abandoned job left behind: a machine that outlives its loan would keep it. True when nothing is left.
-   * Never rejects.
+   * One more attempt, of 15 s, to end what a lost or abandoned job left behind: a machine that outlives its loan would keep it. The instance gets no more jobs meanwhile, nor afterwards.
+   * True when nothing is left. Never rejects.
    */
   async sweep(): Promise<boolean> {
     const { acquisition, killGraceMs, clock, logger } = this.#options
+    this.#abandon('it was given back while it ran')
     const timedOut = (): Error => new ConnectionError('unreachable', `nothing could be ended within ${sweepMs} ms`)
     try {
       using limit = deadline(clock, sweepMs, timedOut, acquisition.signal)
@@ -146,6 +153,12 @@ export class InstanceEnvironment implements JobEnvironment {
       logger.warn({ instance: acquisition.instanceId, error }, 'a job may have left processes on an instance that gets no more jobs')
       return false
     }
+  }
+
+  /** Processes of the job may live on. */
+  #abandon(why: string): void {
+    this.#isAbandoned = true
+    this.#options.acquisition.condemn(why)
   }
 
   /** What the kill script said. */
@@ -200,7 +213,7 @@ export class InstanceEnvironment implements JobEnvironment {
     const isLost =
       acquisition.signal.aborted || this.#connection.ended !== undefined || (isConnectionError(error) && error.code === 'connection_lost')
     if (!isLost) return new EnvironmentError('failed', `${this.description}: ${message}`, { cause: error })
-    acquisition.dirty = true
+    this.#abandon('it was lost under way')
     return new EnvironmentError('lost', `${this.description} was lost: ${message}`, { cause: error })
   }
 }

@@ -1,5 +1,6 @@
 import { ConnectionError, delay, GroupError } from '@runner-core/fleeting'
 import { ManualClock, type MemoryShell } from '@runner-core/fleeting/testing'
+import type { ScriptRun } from '@runner-core/job'
 import type { Acquisition, Reservation } from '@runner-core/taskscaler'
 import { describe, expect, test } from 'vitest'
 import { policy } from '../../taskscaler/test/rig.ts'
@@ -72,11 +73,16 @@ describe('a place', () => {
   describe('that is given back while a script still runs there', () => {
     async function abandon(rig: ExecutorRig): Promise<void> {
       const place = await rig.place()
-      const signal = new AbortController().signal
-      const script = { script: Buffer.from('true'), stdout: () => {}, stderr: () => {}, isComplete: () => true, signal }
-      place.environment.run(script).catch(() => {})
+      place.environment.run(endless()).catch(() => {})
       await place.release()
     }
+    const endless = (): ScriptRun => ({
+      script: Buffer.from('true'),
+      stdout: () => {},
+      stderr: () => {},
+      isComplete: () => true,
+      signal: new AbortController().signal,
+    })
 
     test('is nobody’s any more, nor is its number, when the rest cannot be ended within 15 s', async () => {
       const rig = await ExecutorRig.start({ ...idle, group: { shell: () => new Promise(() => {}) } })
@@ -87,6 +93,28 @@ describe('a place', () => {
       await clock.advance(10_000)
       expect(group.ids).toEqual([])
       expect((await rig.place()).environment.concurrentId).toBe(1)
+    })
+
+    test('its instance lends no other slot meanwhile, and who shuts down can wait for the end of it', async () => {
+      const rig = await ExecutorRig.start({ ...idle, capacityPerInstance: 2, group: { shell: () => new Promise(() => {}) } })
+      await abandon(rig)
+      const next = await rig.place()
+      expect(next.environment.description).toBe('instance m-2, slot 0')
+      await rig.executor.sweepsEnded()
+
+      let hasEnded = false
+      const other = await rig.place()
+      expect(other.environment.description).toBe('instance m-2, slot 1')
+      other.environment.run(endless()).catch(() => {})
+      await other.release()
+      const ended = rig.executor.sweepsEnded().then(() => {
+        hasEnded = true
+      })
+      await rig.rig.clock.advance(14_999)
+      expect([hasEnded, rig.rig.scaler.status().tasks.acquired]).toEqual([false, 2])
+      await rig.rig.clock.advance(1)
+      await ended
+      expect(rig.rig.scaler.status().tasks.acquired).toBe(1)
     })
 
     test('is nobody’s any more, but its number is free, once the rest was ended', async () => {
@@ -145,9 +173,10 @@ describe('a machine that cannot be reached', () => {
   test('is replaced, and the job takes another one; its trace says so', async () => {
     const { rig, dead } = await withDeadMachine()
     const preparation = await rig.prepare()
-    await rig.rig.clock.advance(60_000)
+    await rig.rig.clock.advance(40_000)
     expect(preparation.place!.environment.description).toBe('instance m-2, slot 0')
     expect(preparation.lines[0]).toBe(`Instance ${dead} cannot be used: instance ${dead} does not answer. Taking another one.`)
+    await rig.rig.clock.advance(40_000)
     expect(rig.rig.group.ids).toEqual(['m-2'])
   })
 
@@ -156,8 +185,59 @@ describe('a machine that cannot be reached', () => {
     const preparation = await rig.prepare()
     await rig.rig.clock.advance(1_000)
     expect(preparation.lines.at(-1)).toMatch(/^Waiting for capacity: max_instances 1 leaves no room/)
-    await rig.rig.clock.advance(60_000)
+    await rig.rig.clock.advance(120_000)
     expect(preparation.place!.environment.description).toBe('instance m-2, slot 0')
+  })
+
+  test('and says nothing at all costs a job 30 s, and then nobody anything until it answers again', async () => {
+    const rig = await ExecutorRig.start(idle)
+    await (await rig.place()).release()
+    const { group, clock, provisioner } = rig.rig
+    group.dropConnections()
+    group.fail('connect', { kind: 'hang' })
+    const preparation = await rig.prepare()
+    await clock.advance(29_999)
+    expect(provisioner.instances().get('m-1')).toMatchObject({ healthy: true })
+    await clock.advance(1)
+    expect(provisioner.instances().get('m-1')).toMatchObject({ healthy: false, failing: 'instance m-1: no connection within 30 s' })
+    expect(preparation.lines[0]).toBe('Instance m-1 cannot be used: instance m-1: no connection within 30 s. Taking another one.')
+    // Has answered a check again, but not three.
+    await clock.advance(25_000)
+    expect(preparation.place).toBeUndefined()
+    await clock.advance(10_000)
+    expect(preparation.place!.environment.description).toBe('instance m-1, slot 0')
+  })
+
+  test('and says nothing at all takes no more than half of the time that a job has', async () => {
+    const rig = await ExecutorRig.start(idle, { acquireTimeoutMs: 20_000 })
+    await rig.rig.acquire()
+    const second = await rig.rig.acquire()
+    rig.rig.scaler.release(second)
+    const { group, clock } = rig.rig
+    group.dropConnections()
+    group.fail('connect', { kind: 'hang' })
+    const preparation = await rig.prepare()
+    await clock.advance(10_000)
+    expect(preparation.lines[0]).toBe('Instance m-2 cannot be used: instance m-2: no connection within 10 s. Taking another one.')
+  })
+
+  test('because of an outage on our side is as good as before, like all others: the job waits until it is over, and runs there', async () => {
+    const rig = await ExecutorRig.start({ ...idle, maxInstances: 6 })
+    const { group, clock } = rig.rig
+    const places = []
+    for (let made = 0; made < 6; made++) places.push(await rig.place())
+    for (const place of places) await place.release()
+    const before = group.ids
+    group.unreachable = 'all'
+    group.dropConnections()
+    const preparation = await rig.prepare()
+    await clock.advance(600_000)
+    expect(preparation.lines.slice(0, 6)).toEqual(Array.from({ length: 6 }, () => expect.stringMatching(/^Instance m-\d cannot be used/)))
+    expect(group.ids).toEqual(before)
+    group.unreachable = new Set()
+    await clock.advance(60_000)
+    expect(preparation.place).toBeDefined()
+    expect(group.ids).toEqual(before)
   })
 
   test('because the cloud does not answer now stays; it is tried again', async () => {
@@ -201,24 +281,21 @@ describe('the time to get a place', () => {
     expect(rig.rig.scaler.snapshot().demand).toMatchObject({ acquired: 0, waiting: 0 })
   })
 
-  test('is one for all tries: the second machine only gets what the first one left; the priority stays', async () => {
+  test('is one for all tries: the last machine only gets what the others left; the priority stays', async () => {
     const clock = new ManualClock()
-    const dirty: boolean[] = []
+    let givenBack = 0
     const never = (): (() => void) => () => {}
     const acquire = async (): Promise<Acquisition> => {
       const acquisition: Acquisition = {
         key: 'job',
-        instanceId: `i-${dirty.length + 1}`,
+        instanceId: `i-${givenBack + 1}`,
         slot: 0,
         useCount: 1,
         signal: new AbortController().signal,
-        dirty: false,
-        async connect(signal) {
-          await delay(clock, 40_000, signal)
-          throw new ConnectionError('unreachable', 'no answer')
-        },
+        condemn: () => {},
+        connect: (signal) => delay(clock, 20_000, signal).then(() => Promise.reject(new ConnectionError('unreachable', 'no answer'))),
         async [Symbol.asyncDispose]() {
-          dirty.push(acquisition.dirty)
+          givenBack += 1
         },
       }
       return acquisition
@@ -235,19 +312,19 @@ describe('the time to get a place', () => {
       shell: 'sh',
       buildsDir: 'builds',
       concurrentIds: new ConcurrentIds(),
-      acquireTimeoutMs: 60_000,
+      acquireTimeoutMs: 50_000,
       clock,
     })
     const lines: string[] = []
     const preparation = executor.prepare(reservation, { report: (line) => lines.push(line), signal: new AbortController().signal })
     const failure = preparation.catch((error: Error) => error.message)
-    await clock.advance(59_999)
-    expect(dirty).toEqual([true])
+    await clock.advance(49_999)
+    expect(givenBack).toBe(2)
     await clock.advance(1)
-    expect(await failure).toBe('no place for the job within 1m0s: instance i-2 does not answer')
-    expect(lines).toEqual(['Instance i-1 cannot be used: no answer. Taking another one.'])
-    expect([dirty, clock.pendingTimers]).toEqual([[true, true], 0])
-    expect(asked).toEqual([{ priority: 5 }])
+    expect(await failure).toBe('no place for the job within 50s: instance i-3 does not answer')
+    expect(lines).toEqual([1, 2].map((number) => `Instance i-${number} cannot be used: no answer. Taking another one.`))
+    expect([givenBack, clock.pendingTimers]).toEqual([3, 0])
+    expect(asked).toEqual([{ priority: 5 }, { priority: 5 }])
   })
 })
 

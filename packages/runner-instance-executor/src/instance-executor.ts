@@ -1,5 +1,15 @@
 import { randomBytes } from 'node:crypto'
-import { type Clock, type Connection, delay, isGroupError, type Logger, silentLogger, systemClock } from '@runner-core/fleeting'
+import {
+  type Clock,
+  type Connection,
+  ConnectionError,
+  deadline,
+  delay,
+  isGroupError,
+  type Logger,
+  silentLogger,
+  systemClock,
+} from '@runner-core/fleeting'
 import { EnvironmentError, formatGoDuration, type JobEnvironment, JobError, type ShellName } from '@runner-core/job'
 import { type Acquisition, NoCapacityError, type Reservation, type Taskscaler } from '@runner-core/taskscaler'
 import { AcquireBudget } from './acquire-budget.ts'
@@ -18,6 +28,11 @@ export interface InstanceExecutorOptions {
   readonly concurrentIds: ConcurrentIds
   /** How long a job may wait for a place, milliseconds: one budget for all waits and connects. Default 15 minutes. */
   readonly acquireTimeoutMs?: number
+  /**
+   * How long it may take to connect to an instance that was proven ready before, milliseconds; then the job takes another, and nobody gets this one until it answers again. Shorter than the connector's
+   * own budget, which has to outlast a boot; long enough for a busy machine, and for a slot to share another's connection. Default 30,000; half of `acquireTimeoutMs` at most.
+   */
+  readonly connectTimeoutMs?: number
   /** How long a job's processes have from `TERM` to `KILL`, milliseconds. Default 10,000. */
   readonly killGraceMs?: number
   readonly clock?: Clock
@@ -38,7 +53,7 @@ export interface PreparedInstance {
   readonly environment: JobEnvironment
   /**
    * Gives the place back, once the job has ended. When processes of the job may live on, as those of a script that is still under way, its instance gets no more
-   * jobs, and the slot is only given up after another attempt to end them, which this does not wait for. Idempotent.
+   * jobs, and the slot is only given up after another attempt to end them, which this does not wait for: see {@link InstanceExecutor.sweepsEnded}. Idempotent.
    */
   release(): Promise<void>
 }
@@ -51,15 +66,18 @@ export class InstanceExecutor {
   /** What this executor adds to what is told to GitLab. */
   static readonly features: readonly string[] = ['shared']
   readonly #options: Required<InstanceExecutorOptions>
+  readonly #sweeps = new Set<Promise<void>>()
 
   constructor(options: InstanceExecutorOptions) {
+    const { acquireTimeoutMs = 900_000, connectTimeoutMs = 30_000 } = options
     this.#options = {
-      acquireTimeoutMs: 900_000,
       killGraceMs: 10_000,
       clock: systemClock,
       logger: silentLogger,
       createJobMarker: () => randomBytes(12).toString('hex'),
       ...options,
+      acquireTimeoutMs,
+      connectTimeoutMs: Math.min(connectTimeoutMs, acquireTimeoutMs / 2),
     }
   }
 
@@ -68,7 +86,7 @@ export class InstanceExecutor {
    * Rejects with the signal's reason; with {@link EnvironmentError} `failed` when the time is over or no instance can be reached as things are configured; with {@link JobError} `interrupted` when the scaler shuts down.
    */
   async prepare(reservation: Reservation, { report, signal }: PrepareOptions): Promise<PreparedInstance> {
-    const { acquireTimeoutMs, clock } = this.#options
+    const { acquireTimeoutMs, clock, logger } = this.#options
     let why = (): string => ''
     using budget = new AcquireBudget({
       clock,
@@ -86,20 +104,24 @@ export class InstanceExecutor {
       why = () => `instance ${acquisition.instanceId} does not answer`
       budget.start()
       try {
-        return this.#prepared(acquisition, await acquisition.connect(budget.signal))
+        return this.#prepared(acquisition, await this.#connect(acquisition, budget.signal))
       } catch (error) {
         const verdict = judgeDialFailure(error)
-        // The time is over, and this instance took it; but that of a job that was canceled has done nothing wrong.
-        acquisition.dirty = budget.signal.aborted ? !signal.aborted : verdict === 'replace'
+        if (verdict === 'replace' && !budget.signal.aborted) acquisition.condemn(`it cannot be used: ${messageOf(error)}`)
         await acquisition[Symbol.asyncDispose]()
         budget.signal.throwIfAborted()
-        this.#options.logger.warn({ instance: acquisition.instanceId, verdict, error }, 'a job could not reach its instance')
+        logger.warn({ instance: acquisition.instanceId, verdict, error }, 'a job could not reach its instance')
         if (verdict === 'hopeless' || verdict === 'unknown')
           throw new EnvironmentError('failed', `instance ${acquisition.instanceId} cannot be used: ${messageOf(error)}`, { cause: error })
         report(`Instance ${acquisition.instanceId} cannot be used: ${messageOf(error)}. Taking another one.`)
         if (verdict === 'later') await this.#pause(error, budget.signal)
       }
     }
+  }
+
+  /** Resolves when nothing that jobs left is being ended any more: within 15 s of the last release. Until then the slots of those jobs are lent, and their instances cannot be removed. */
+  async sweepsEnded(): Promise<void> {
+    while (this.#sweeps.size > 0) await Promise.all(this.#sweeps)
   }
 
   async #acquire(reservation: Reservation, wait: (explain: () => string) => WaitLines, signal: AbortSignal): Promise<Acquisition> {
@@ -115,6 +137,15 @@ export class InstanceExecutor {
     } finally {
       lines?.[Symbol.dispose]()
     }
+  }
+
+  async #connect(acquisition: Acquisition, signal: AbortSignal): Promise<Connection> {
+    const { clock, connectTimeoutMs } = this.#options
+    const { instanceId } = acquisition
+    const timedOut = (): Error =>
+      new ConnectionError('unreachable', `instance ${instanceId}: no connection within ${connectTimeoutMs / 1000} s`)
+    using limit = deadline(clock, connectTimeoutMs, timedOut, signal)
+    return await acquisition.connect(limit.signal)
   }
 
   /** Claims another slot, or the promise of one, as soon as the scaler has any to give: as urgently as before. */
@@ -157,12 +188,15 @@ export class InstanceExecutor {
       release: async () => {
         if (isReleased) return
         isReleased = true
-        if (environment.isBusy) acquisition.dirty = true
-        // Nobody waits for it but the slot.
-        if (acquisition.dirty) void sweep()
+        if (environment.isUnclean) this.#track(sweep())
         else await giveBack()
       },
     }
+  }
+
+  #track(sweep: Promise<void>): void {
+    this.#sweeps.add(sweep)
+    void sweep.finally(() => this.#sweeps.delete(sweep))
   }
 
   async #pause(error: unknown, signal: AbortSignal): Promise<void> {

@@ -88,6 +88,9 @@ export interface Acquisition extends AsyncDisposable {
   readonly signal: AbortSignal
   /** The slot's connection: kept over acquisitions and checked before it is handed out. Thrown: `ConnectionError`, `GroupError`, {@link InstanceLostError}, {@link AlreadyEndedError}. */
   connect(signal?: AbortSignal): Promise<Connection>
-  /** Whether, at release, the instance may serve another job. Set it when something of the job may still be there. Default false. */
-  dirty: boolean
+  /**
+   * From now on nobody else gets a slot of the instance; once its last job has ended it is removed. For when something of the job may stay on it. The slot itself stays lent until released.
+   * `reason` is for people; the first one is kept.
+   */
+  condemn(reason: string): void
 }

@@ -5,6 +5,7 @@ import type { InstanceSlots } from './instance-slots.ts'
 /** Whose slots they are, and whose reservations. */
 export interface Lender {
   release(acquisition: Acquisition): void
+  condemn(acquisition: SlotAcquisition, reason: string): void
   unreserve(reservation: Reservation): void
   connect(instanceId: string, slot: number, signal: AbortSignal): Promise<Connection>
   /** An acquisition ended with its instance. */
@@ -16,7 +17,6 @@ const never = new AbortController().signal
 
 /** One slot lent. See {@link Acquisition} for its users' view. */
 export class SlotAcquisition implements Acquisition {
-  dirty = false
   readonly slot: number
   readonly useCount: number
   readonly host: InstanceSlots
@@ -60,6 +60,10 @@ export class SlotAcquisition implements Acquisition {
     } catch (error) {
       throw this.#lost ?? error
     }
+  }
+
+  condemn(reason: string): void {
+    if (this.state === 'lent') this.lender.condemn(this, reason)
   }
 
   /** The instance is gone: tells whoever looks at the signal. */

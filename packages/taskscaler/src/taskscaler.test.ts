@@ -13,7 +13,7 @@ describe('lending', () => {
     await clock.advance(29_000)
     expect([group.ids.length, job]).toEqual([1, {}])
     await clock.advance(5_000)
-    expect(job.acquisition).toMatchObject({ instanceId: group.ids[0], slot: 0, useCount: 1, dirty: false })
+    expect(job.acquisition).toMatchObject({ instanceId: group.ids[0], slot: 0, useCount: 1 })
     const connection = await job.acquisition!.connect()
     expect(await (await connection.exec('true')).closed).toEqual({ code: 0 })
     await clock.advance(3_600_000)
@@ -168,18 +168,32 @@ describe('an instance that goes', () => {
     expect(signal.reason).toBeInstanceOf(InstanceLostError)
   })
 
-  test('was left dirty: it gets no more jobs, the other one on it ends in peace, then it is removed', async () => {
-    const rig = await Rig.start({ capacityPerInstance: 2 })
-    const [dirty, clean] = [await rig.acquire(), await rig.acquire()]
-    dirty.dirty = true
-    rig.scaler.release(dirty)
-    expect(rig.scaler.plan().drain).toEqual([{ id: dirty.instanceId, reason: `${dirty.key} left it dirty` }])
-    expect(rig.scaler.status().tasks).toMatchObject({ idle: 0, unavailable: 2 })
-    expect((await rig.acquire()).instanceId).not.toBe(dirty.instanceId)
-    expect(clean.signal.aborted).toBe(false)
-    rig.scaler.release(clean)
+  test('was condemned by one of its jobs: nobody else gets a slot from then on, the jobs on it end in peace, then it is removed', async () => {
+    const rig = await Rig.start({ capacityPerInstance: 3 })
+    const [condemning, other] = [await rig.acquire(), await rig.acquire()]
+    const reservation = rig.scaler.reserve()
+    expect(reservation.kind).toBe('slot')
+    condemning.condemn('a process could not be ended')
+    condemning.condemn('a later reason')
+    expect(reservation.kind).toBe('promised')
+    expect(rig.scaler.status().tasks).toMatchObject({ idle: 0, acquired: 2, unavailable: 3 })
+    expect(rig.scaler.plan().drain).toEqual([{ id: other.instanceId, reason: `${condemning.key}: a process could not be ended` }])
+    rig.scaler.unreserve(reservation)
+    expect((await rig.acquire()).instanceId).not.toBe(other.instanceId)
+    rig.scaler.release(condemning)
+    await rig.clock.advance(300_000)
+    expect(other.signal.aborted).toBe(false)
+    rig.scaler.release(other)
     await rig.clock.advance(10_000)
-    expect(rig.group.ids).not.toContain(dirty.instanceId)
+    expect(rig.group.ids).not.toContain(other.instanceId)
+  })
+
+  test('cannot be condemned by a job that has given it back', async () => {
+    const rig = await Rig.start()
+    const job = await rig.acquire()
+    rig.scaler.release(job)
+    job.condemn('too late')
+    expect(rig.scaler.plan().drain).toEqual([])
   })
 
   test('was used as often as it may be: it drains, and goes when the last job ends', async () => {

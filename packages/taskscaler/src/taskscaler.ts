@@ -11,6 +11,7 @@ import { refusePromise } from './admission.ts'
 import { Allocator } from './allocator.ts'
 import { type Counters, newCounters, refusalOperation } from './counters.ts'
 import { explainWait } from './explain-wait.ts'
+import type { InstanceSlots } from './instance-slots.ts'
 import type { TaskscalerObserver } from './observer.ts'
 import type { IdlePolicy } from './policy.ts'
 import { ScalingLoop } from './scaling-loop.ts'
@@ -58,6 +59,7 @@ export class Taskscaler implements AsyncDisposable {
     this.#observer = settings.observer
     this.#lender = {
       release: (acquisition) => this.release(acquisition),
+      condemn: ({ host, key }, reason) => this.#condemn(host, `${key}: ${reason}`),
       unreserve: (reservation) => this.unreserve(reservation),
       connect: (instanceId, slot, signal) => provisioner.connect(instanceId, slot, signal),
       lost: () => this.counters.tasks.lost++,
@@ -116,11 +118,10 @@ export class Taskscaler implements AsyncDisposable {
     return Promise.resolve(acquisition)
   }
 
-  /** Ends an acquisition: its slot goes to the next job, or, if it is `dirty` or the instance is used up, to nobody any more. Idempotent. */
+  /** Ends an acquisition: its slot goes to the next job, or, if the instance is condemned or used up, to nobody any more. Idempotent. */
   release(acquisition: Acquisition): void {
     if (!(acquisition instanceof SlotAcquisition) || acquisition.lender !== this.#lender || acquisition.state !== 'lent') return
     acquisition.state = 'released'
-    if (acquisition.dirty) this.#loop.roster.condemn(acquisition.host, `${acquisition.key} left it dirty`, this.#clock.now())
     this.#allocator.release(acquisition, this.#clock)
     this.counters.tasks.release++
     this.#loop.wake()
@@ -242,8 +243,12 @@ export class Taskscaler implements AsyncDisposable {
 
   #lent({ host }: SlotAcquisition): void {
     this.counters.tasks.acquire++
-    if (host.usedUp)
-      this.#loop.roster.condemn(host, `it was used ${host.useCount} times, as often as max_use_count allows`, this.#clock.now())
+    if (host.usedUp) this.#condemn(host, `it was used ${host.useCount} times, as often as max_use_count allows`)
+  }
+
+  #condemn(host: InstanceSlots, reason: string): void {
+    this.#loop.roster.condemn(host, reason, this.#clock.now())
+    this.#loop.wake()
   }
 
   #tellExpired(reservation: SlotReservation): void {

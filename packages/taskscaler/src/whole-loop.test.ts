@@ -182,8 +182,10 @@ class World {
   }
 
   release(acquisition: Acquisition, dirty: boolean): void {
-    acquisition.dirty = dirty
-    if (dirty) this.mayGrow()
+    if (dirty) {
+      acquisition.condemn('left something')
+      this.mayGrow()
+    }
     this.lent.delete(acquisition)
     this.scaler.release(acquisition)
   }

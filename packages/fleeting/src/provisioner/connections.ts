@@ -75,7 +75,8 @@ export class Connections {
       return connection
     } catch (error) {
       if (error instanceof Error) this.#counted.add(error)
-      if (!signal.aborted && this.#isJudged(id)) this.#health.bad(id, error)
+      // A caller's own limit may speak of the instance too, as in "no connection within 30 s".
+      if (this.#isJudged(id)) this.#health.notConnected(id, signal.aborted ? signal.reason : error)
       throw error
     }
   }

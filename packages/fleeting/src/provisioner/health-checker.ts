@@ -58,6 +58,12 @@ export class HealthChecker {
     if (meaning === 'failed') this.failed(id, why)
   }
 
+  /** Work got no connection, for all the time that it had and all the tries. Where there was one before, that is no flicker: nobody is to wait for it again until it answers. */
+  notConnected(id: string, error: unknown): void {
+    if (this.isProven(id) && meaningOf(error) === 'failed') this.condemn(id, (error as Error).message)
+    else this.bad(id, error)
+  }
+
   failed(id: string, why: string): void {
     this.#keep(id, withResult(this.#records.get(id), false, this.#options.clock.now(), this.#options.settings), why)
   }
