@@ -261,17 +261,17 @@ export class Provisioner implements AsyncDisposable {
     this.#launcher.restore(records)
     this.#unfinished = unfinishedRemovals(records)
     await this.#lister.first(signal)
+  }
+
+  #begin(): void {
+    const { group, intents } = this.#context
+    const unfinished = this.#unfinished ?? new Map<string, string>()
     this.#unfinished = undefined
     for (const id of unfinished.keys()) if (!this.#roster.instances.has(id)) intents.end('removal', id)
     this.#connections.begin()
     this.#stopInterruptions = group.onInterruption?.((id) => this.#interrupted(id)) ?? this.#stopInterruptions
     this.#wake()
   }
-  }
-
-  #begin(): void {
-    const { group, intents } = this.#context
-    const unfinished = this.#unfinished ?? new Map<string, string>()
 
   #wake(): void {
     if (this.#passQueued || this.#stopped || this.#unfinished !== undefined) return
