@@ -1,4 +1,4 @@
-import type { Clock, Logger, Random } from '@runner-core/fleeting'
+import { type Clock, describeError, type Logger, type Random } from '@runner-core/fleeting'
 import type { JobPayload } from '@runner-core/job'
 import { Concurrency } from './concurrency.ts'
 import type { FindPlugin } from './config/check-plugins.ts'
@@ -70,15 +70,19 @@ export class ConfiguredRunner {
 
   get progress(): RunnerProgress {
     const { name, autoscaler } = this.#options.settings
-    if (this.#running === undefined) return { name, ...(this.#startError && { startError: this.#startError.message }) }
+    if (this.#running === undefined) return { name, ...(this.#startError && { startError: describeError(this.#startError) }) }
     const { fleet, loop } = this.#running
+    const { trouble } = loop
+    const { listError } = fleet.provisioner
     return {
       name,
       running: {
         loop: loop.state,
         loopPassedAt: loop.passedAt,
+        ...(trouble && { coordinatorTrouble: { since: trouble.since, error: describeError(trouble.error) } }),
         scalerPassedAt: fleet.scaler.status().passedAt,
         listedAt: fleet.provisioner.listedAt,
+        ...(listError && { listError: describeError(listError) }),
         updateIntervalMs: autoscaler.updateIntervalMs,
       },
     }
@@ -122,11 +126,11 @@ export class ConfiguredRunner {
           clock,
           random,
           signal,
+          isFinal: (error) => error instanceof GroupTakenError,
           onFailure: (error, waitMs) => {
             this.#startError = error
             logger.error({ error, wait_seconds: Math.round(waitMs / 1000) }, 'fleet does not start, trying again')
           },
-          isFinal: (error) => error instanceof GroupTakenError,
         },
       )
       this.#run(fleet)
@@ -170,6 +174,8 @@ export class ConfiguredRunner {
     const { settings, client } = this.#options
     const { deleteInstancesOnShutdown, shutdownDeletionIntervalMs, shutdownDeletionRetries } = settings.autoscaler
     await this.#running?.loop.stop()
+    // Until then the machines of those jobs are in use, and would stay.
+    await this.#running?.handler.sweepsEnded()
     const shutdown = await this.#running?.fleet.scaler.shutdown({
       removeInstances: deleteInstancesOnShutdown,
       timeoutMs: shutdownDeletionIntervalMs * shutdownDeletionRetries,

@@ -97,6 +97,11 @@ export class JobHandler {
     if (!isReported) this.#unreported += 1
   }
 
+  /** See `InstanceExecutor.sweepsEnded`. */
+  sweepsEnded(): Promise<void> {
+    return this.#options.executor.sweepsEnded()
+  }
+
   /** Ends every job, those that come later too: each is reported as interrupted. */
   interrupt(): void {
     this.#isInterrupted = true

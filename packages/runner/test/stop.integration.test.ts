@@ -1,5 +1,5 @@
 // How a run ends: signals to the real process, with real local instances.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -87,6 +87,23 @@ test.each(['SIGTERM', 'SIGINT'] as const)('%s: running jobs end at once, and are
   expect(job.trace.text()).toContain('the runner was stopped')
   expect(leftovers()).toEqual([])
   expect(coordinator.violations).toEqual([])
+})
+
+test('SIGTERM: a machine whose job could not be ended is removed once the last attempt to do so is over', async () => {
+  const [tools, isSlow] = [join(folder, 'bin'), join(folder, 'slow')]
+  mkdirSync(tools)
+  // What ends a job's processes is given to `sh`.
+  writeFileSync(join(tools, 'sh'), `#!/bin/bash\n[ -e ${isSlow} ] && echo x >>${isSlow} && sleep 1 && exit\nexec /bin/sh "$@"\n`, {
+    mode: 0o755,
+  })
+  start({ env: { ...process.env, PATH: `${tools}:${process.env['PATH']}` } })
+  const job = await busyJob()
+  writeFileSync(isSlow, '')
+  run.process.kill('SIGTERM')
+  expect(await run.ended).toBe(0)
+  expect(job.failureReason).toBe('runner_interrupted')
+  expect(readFileSync(isSlow, 'utf8')).toBe('x\nx\n')
+  expect(leftovers()).toEqual([])
 })
 
 test('a server that does not know runner_interrupted is told runner_system_failure', async () => {
