@@ -5,6 +5,7 @@ import type {
   Capability,
   ConnectInfo,
   DecreaseResult,
+  Finding,
   GroupInfo,
   IncreaseRequest,
   IncreaseResult,
@@ -12,6 +13,8 @@ import type {
   InstanceState,
   ListedInstance,
 } from '../instance-group.ts'
+import type { CloudHand } from './conformance/cloud-hand.ts'
+import { memoryCloudHand } from './memory-cloud-hand.ts'
 import { MemoryConnection, type MemoryShell } from './memory-connection.ts'
 import { MemoryMachine } from './memory-machine.ts'
 
@@ -38,6 +41,10 @@ export interface MemoryGroupOptions {
   readonly tells?: { readonly ids?: boolean; readonly tokens?: boolean; readonly idempotent?: boolean }
   /** Gives the group a `connect` of its own, whose commands this answers. Absent: only `connectInfo`. */
   readonly shell?: MemoryShell
+  /** Whether a fault of {@link MemoryGroup.hand} that says `capacity` or `quota` is no refusal, but machines that fail. Default false. */
+  readonly lateRefusals?: boolean
+  /** How long credentials work. Default: for ever. */
+  readonly credentialsMs?: number
 }
 
 export type MemoryOperation =
@@ -76,6 +83,8 @@ export class MemoryGroup implements InstanceGroup {
   readonly suspend?: (ids: readonly string[], signal: AbortSignal) => Promise<DecreaseResult>
   readonly resume?: (ids: readonly string[], signal: AbortSignal) => Promise<DecreaseResult>
 
+  /** What the conformance suite does to this cloud. */
+  readonly hand: CloudHand
   /** The next so many accepted launches never appear. */
   launchesLost = 0
   /** The next so many machines stay `creating` for ever. */
@@ -102,11 +111,13 @@ export class MemoryGroup implements InstanceGroup {
   readonly #faults = new Map<MemoryOperation, { readonly fault: MemoryFault; left: number }[]>()
   readonly #connections = new Map<string, Set<MemoryConnection>>()
   readonly #interruptionListeners = new Set<(id: string, atWallTime: number | undefined) => void>()
+  readonly #findings = new Set<Finding>()
   #nextId = 1
 
   constructor(options: MemoryGroupOptions) {
     this.#options = options
     this.#clock = options.clock
+    this.hand = memoryCloudHand(this, options)
     const { shell } = options
     if (shell !== undefined)
       this.connect = (id, signal) => this.#call({ operation: 'connect', ids: [id] }, signal, () => this.#open(id, shell))
@@ -136,6 +147,7 @@ export class MemoryGroup implements InstanceGroup {
       version: '1.0.0',
       ...(placements !== undefined && { placements }),
       ...(capabilities !== undefined && { capabilities }),
+      ...(this.#findings.size > 0 && { findings: [...this.#findings] }),
     }))
   }
 
@@ -173,7 +185,9 @@ export class MemoryGroup implements InstanceGroup {
   connectInfo(id: string, signal: AbortSignal): Promise<ConnectInfo> {
     return this.#call({ operation: 'connectInfo', ids: [id] }, signal, () => {
       this.#mustRun(id)
-      return { instanceId: id, protocol: 'ssh', internalAddress: '127.0.0.1', username: 'memory', password: 'memory' }
+      const { credentialsMs } = this.#options
+      const expiry = credentialsMs !== undefined && { expiresAt: this.#clock.wallTime() + credentialsMs }
+      return { instanceId: id, protocol: 'ssh', internalAddress: '127.0.0.1', username: 'memory', password: 'memory', ...expiry }
     })
   }
 
@@ -208,6 +222,18 @@ export class MemoryGroup implements InstanceGroup {
     const machine = this.#add(undefined, undefined, now, now)
     if (state !== 'running') machine.forced = { state, from: now }
     return machine.id
+  }
+
+  /** Somebody else changes the group's size: so many more machines, or the oldest go. */
+  resize(by: number): void {
+    for (let added = 0; added < by; added += 1) this.#boot(undefined, undefined)
+    for (const id of this.ids.slice(0, Math.max(0, -by))) this.#delete(id)
+  }
+
+  /** `init` reports this from now on, until what is returned is called. */
+  find(finding: Finding): () => void {
+    this.#findings.add(finding)
+    return () => this.#findings.delete(finding)
   }
 
   /** The cloud takes the machine away, without a word. */

@@ -4,32 +4,30 @@
  * @module
  */
 import { afterAll, beforeAll, describe, test } from 'vitest'
-import type { InstanceGroup } from '../instance-group.ts'
-import { type ConformanceOptions, ConformanceRun } from './conformance/conformance-run.ts'
+import { type ConformanceOptions, ConformanceRun, type MakeGroup } from './conformance/conformance-run.ts'
 import { conformanceCases } from './conformance/run-conformance.ts'
 
 /**
  * Declares a test for each rule of the contract, on one group. What the group or the options do not allow shows up as skipped, with the reason.
  * Raise `patienceMs` for machines that boot slowly; each test may take five times as long.
  */
-export function describeInstanceGroup(
-  name: string,
-  makeGroup: () => InstanceGroup | Promise<InstanceGroup>,
-  options: ConformanceOptions = {},
-): void {
+export function describeInstanceGroup(name: string, makeGroup: MakeGroup, options: ConformanceOptions = {}): void {
   const timeout = 5 * (options.patienceMs ?? 300_000)
   describe(name, () => {
     let run: ConformanceRun
     beforeAll(async () => {
-      run = await ConformanceRun.start(await makeGroup(), options)
+      run = await ConformanceRun.start(makeGroup, options)
     }, timeout)
     for (const conformanceCase of conformanceCases) {
       test(conformanceCase.name, { timeout }, async ({ skip }) => {
-        const reason = run.skipReason(conformanceCase)
-        if (reason !== undefined) skip(reason)
-        await run.run(conformanceCase)
+        const outcome = await run.run(conformanceCase)
+        if (outcome.outcome === 'skipped') skip(outcome.reason)
+        if (outcome.outcome === 'failed') throw outcome.error
       })
     }
-    afterAll(() => run.finish(), timeout)
+    afterAll(async () => {
+      const outcome = await run.finish()
+      if (outcome.outcome === 'failed') throw outcome.error
+    }, timeout)
   })
 }

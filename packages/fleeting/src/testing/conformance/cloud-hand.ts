@@ -65,6 +65,12 @@ export interface CloudHand {
   kill?(id: string): void | Promise<void>
   /** Ids of machines that exist now, as `list` shows them, whatever `list` says. */
   machines(): readonly string[]
+  /** What the cloud cannot be made to answer. Default: it can do every kind. */
+  readonly unable?: ReadonlySet<CloudFaultKind>
+  /** Whether this cloud tells how long to wait, as `retryAfterMs` of a fault. Default false. */
+  readonly saysRetryAfter?: boolean
+  /** Time passes for the group and its cloud, so that credentials expire. Absent: the suite waits for it, if it can. */
+  passTime?(ms: number): void | Promise<void>
   /** Faults of the set-up that `init` must report: puts the group into each, by the name of the finding that must come of it. Answers how to undo it. */
   readonly misconfigurations?: ReadonlyMap<string, () => () => void>
 }

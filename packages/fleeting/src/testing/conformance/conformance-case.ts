@@ -1,5 +1,6 @@
 import type { Connection } from '../../connection.ts'
 import type { Capability, GroupInfo, IncreaseResult, InstanceGroup, InstanceState, ListedInstance } from '../../instance-group.ts'
+import type { CloudFaultKind, CloudHand } from './cloud-hand.ts'
 
 /** One rule of the contract, as a check that throws when the group breaks it. Needs no test runner. */
 export interface ConformanceCase {
@@ -11,6 +12,10 @@ export interface ConformanceCase {
     readonly capability?: Capability
     /** That `instances` are as many as the group can have. */
     readonly wholeGroup?: true
+    /** Parts of the hand on the cloud; `[]`: a hand at all. */
+    readonly cloud?: readonly (keyof CloudHand)[]
+    /** What the cloud must be able to answer. */
+    readonly fault?: CloudFaultKind
   }
   run(context: ConformanceContext): Promise<void>
 }
@@ -18,6 +23,8 @@ export interface ConformanceCase {
 /** What a case works with. Instances that it leaves behind are removed after it. */
 export interface ConformanceContext {
   readonly group: InstanceGroup
+  /** The hand on the group's cloud; only the parts that the case needs may be used. Faults are healed after the case. */
+  readonly cloud: Required<CloudHand>
   readonly info: GroupInfo
   /** How many instances the case may have at once. */
   readonly maxInstances: number
@@ -41,8 +48,19 @@ export interface ConformanceContext {
   until<T>(what: string, found: (rows: readonly ListedInstance[]) => T | undefined | false): Promise<T>
   /** A few reads of `list` later: time for what must not happen to happen. */
   settle(): Promise<readonly ListedInstance[]>
+  /** A second group on the same cloud, not yet initialised; whoever takes it shuts it down. */
+  makeGroup(): Promise<InstanceGroup>
+  /** Ends the case: it does not apply, for this reason. */
+  skip(reason: string): never
+  /** A line for the report. */
+  note(text: string): void
   /** Resolves after about so many milliseconds of real time. */
   pause(ms: number): Promise<void>
+}
+
+/** Thrown by a case that finds out on its way that it does not apply. */
+export class NotApplicable extends Error {
+  override readonly name = 'NotApplicable'
 }
 
 /** Throws when the rule does not hold. */

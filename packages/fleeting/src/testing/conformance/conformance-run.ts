@@ -6,11 +6,14 @@ import type { ConnectInfo, GroupInfo, InstanceGroup, ListedInstance } from '../.
 import { parseList } from '../../provisioner/parse-list.ts'
 import { untilAbort } from '../../provisioner/until-abort.ts'
 import { createSshConnector } from '../../ssh/ssh-connector.ts'
-import { alive, type ConformanceCase, type ConformanceContext, ensure, shown } from './conformance-case.ts'
+import type { CloudHand } from './cloud-hand.ts'
+import { alive, type ConformanceCase, type ConformanceContext, ensure, NotApplicable, shown } from './conformance-case.ts'
 
 export interface ConformanceOptions {
   /** How many instances the run may have at once, ≥ 1. With 3 or more every case runs. Default 3. */
   readonly maxInstances?: number
+  /** A hand on the cloud behind the group, or how to get it once the group is made. With it the suite also injects faults, plays other people, and counts calls. Default: those cases are skipped. */
+  readonly cloud?: CloudHand | (() => CloudHand | Promise<CloudHand>)
   /** How machines are reached by their connect info. Default: by SSH. */
   readonly connect?: (info: ConnectInfo, signal: AbortSignal) => Promise<Connection>
   /** How long a change of state may take, milliseconds: the boot of a machine, for instance. Default 300,000. */
@@ -23,97 +26,152 @@ export interface ConformanceOptions {
   readonly clock?: Clock
 }
 
-export type ConformanceOutcome =
-  | { readonly name: string; readonly outcome: 'passed' }
-  | { readonly name: string; readonly outcome: 'skipped'; readonly reason: string }
-  | { readonly name: string; readonly outcome: 'failed'; readonly error: Error }
+/** Makes a group under test. */
+export type MakeGroup = () => InstanceGroup | Promise<InstanceGroup>
+
+/** What is proved when all cases are over. */
+export const lastCase = 'nothing is left, and the group shuts down'
+
+/** How one case went. */
+export type ConformanceOutcome = {
+  readonly name: string
+  /** How long it took, milliseconds. */
+  readonly durationMs: number
+  /** What was seen on the way: calls counted, for example. */
+  readonly notes: readonly string[]
+} & (
+  | { readonly outcome: 'passed' }
+  | { readonly outcome: 'skipped'; readonly reason: string }
+  | { readonly outcome: 'failed'; readonly error: Error }
+)
+
+type Settings = Required<Omit<ConformanceOptions, 'cloud'>>
 
 /**
  * A group under test, from `init` to `shutdown`. Whatever was there before is left alone, and must be there in the end; whatever appears meanwhile counts as the run's own and is removed. So give it a group of its own.
  */
 export class ConformanceRun {
+  readonly info: GroupInfo
   readonly #group: InstanceGroup
-  readonly #info: GroupInfo
-  readonly #options: Required<ConformanceOptions>
+  readonly #makeGroup: MakeGroup
+  readonly #cloud: CloudHand | undefined
+  readonly #settings: Settings
   /** What was there before. */
   readonly #others: ReadonlySet<string>
 
-  /** Thrown: what `init` and `list` throw. */
-  static async start(group: InstanceGroup, options: ConformanceOptions = {}): Promise<ConformanceRun> {
+  /** `makeGroup` is called again by cases that need a second group; all that it makes must be groups of one cloud. Thrown: what `makeGroup`, `init` and `list` throw. */
+  static async start(makeGroup: MakeGroup, options: ConformanceOptions = {}): Promise<ConformanceRun> {
     const clock = options.clock ?? systemClock
     const connector = createSshConnector({ connector: {}, clock, random: systemRandom })
     const connect: ConformanceOptions['connect'] = (info, signal) => connector.connect(info, signal)
-    const full = { maxInstances: 3, patienceMs: 300_000, pollMs: 100, machinesOutliveInstances: false, clock, connect, ...options }
-    using limit = deadline(clock, full.patienceMs, () => new Error(`init and list took more than ${full.patienceMs} ms`))
+    const { cloud, ...given } = options
+    const settings = { maxInstances: 3, patienceMs: 300_000, pollMs: 100, machinesOutliveInstances: false, clock, connect, ...given }
+    using limit = deadline(clock, settings.patienceMs, () => new Error(`init and list took more than ${settings.patienceMs} ms`))
+    const group = await makeGroup()
     const info = await untilAbort(group.init(limit.signal), limit.signal)
+    const hand = typeof cloud === 'function' ? await cloud() : cloud
     const rows = parseList(await untilAbort(group.list(limit.signal), limit.signal))
-    return new ConformanceRun(group, info, full, new Set(alive(rows)))
+    return new ConformanceRun(group, makeGroup, info, hand, settings, new Set(alive(rows)))
   }
 
-  private constructor(group: InstanceGroup, info: GroupInfo, options: Required<ConformanceOptions>, others: ReadonlySet<string>) {
+  private constructor(
+    group: InstanceGroup,
+    makeGroup: MakeGroup,
+    info: GroupInfo,
+    cloud: CloudHand | undefined,
+    settings: Settings,
+    others: ReadonlySet<string>,
+  ) {
+    this.info = info
     this.#group = group
-    this.#info = info
-    this.#options = options
+    this.#makeGroup = makeGroup
+    this.#cloud = cloud
+    this.#settings = settings
     this.#others = others
   }
 
   /** Why a case cannot be run here; undefined when it can. */
   skipReason({ needs = {} }: ConformanceCase): string | undefined {
-    const { instances = 0, capability, wholeGroup } = needs
-    const { maxInstances } = this.#options
+    const { instances = 0, capability, wholeGroup, cloud: parts, fault } = needs
+    const { maxInstances } = this.#settings
     if (instances > maxInstances) return `needs ${instances} instances, and may have ${maxInstances}`
-    if (capability !== undefined && this.#info.capabilities?.includes(capability) !== true) return `the group has no ${capability}`
-    if (wholeGroup && this.#info.maxSize > maxInstances)
-      return `the group can have ${this.#info.maxSize} instances, and the run ${maxInstances}`
+    if (capability !== undefined && this.info.capabilities?.includes(capability) !== true) return `the group has no ${capability}`
+    if (wholeGroup && this.info.maxSize > maxInstances)
+      return `the group can have ${this.info.maxSize} instances, and the run ${maxInstances}`
     if (wholeGroup && this.#others.size > 0) return 'the group has instances that are not ours'
+    if (parts !== undefined && this.#cloud === undefined) return 'needs a hand on the cloud'
+    const missing = parts?.filter((part) => this.#cloud?.[part] === undefined) ?? []
+    if (missing.length > 0) return `the hand on the cloud has no ${missing.join(' and no ')}`
+    if (fault !== undefined && this.#cloud?.unable?.has(fault)) return `the cloud cannot be made to answer ${fault}`
     return undefined
   }
 
-  /** Runs one case, and removes what it leaves behind, also when it fails. Thrown: what the case throws. */
-  async run(conformanceCase: ConformanceCase): Promise<void> {
-    const { clock, patienceMs } = this.#options
-    using limit = deadline(clock, 5 * patienceMs, () => new Error(`took more than ${5 * patienceMs} ms`))
-    const context = this.#context(limit.signal)
-    try {
-      await untilAbort(conformanceCase.run(context), limit.signal)
-    } finally {
-      await this.#cleanUp()
-    }
-    const rows = await context.list()
-    const missing = [...this.#others].filter((id) => !rows.some((row) => row.id === id))
-    ensure(missing.length === 0, `${missing.join(', ')} was there before, and is gone`)
+  /** Runs one case, unless it does not apply, and removes what it leaves behind, also when it fails. */
+  async run(conformanceCase: ConformanceCase): Promise<ConformanceOutcome> {
+    const reason = this.skipReason(conformanceCase)
+    if (reason !== undefined) return { name: conformanceCase.name, durationMs: 0, notes: [], outcome: 'skipped', reason }
+    return this.#outcome(conformanceCase.name, async (notes) => {
+      const { clock, patienceMs } = this.#settings
+      using limit = deadline(clock, 5 * patienceMs, () => new Error(`took more than ${5 * patienceMs} ms`))
+      const context = this.#context(limit.signal, notes)
+      await afterwards(untilAbort(conformanceCase.run(context), limit.signal), () => this.#cleanUp())
+      const rows = await context.list()
+      const missing = [...this.#others].filter((id) => !rows.some((row) => row.id === id))
+      ensure(missing.length === 0, `${missing.join(', ')} was there before, and is gone`)
+    })
   }
 
-  /** Ends the group, and proves that it left nothing. Thrown: when something of the run is still there, or `shutdown` fails. */
-  async finish(): Promise<void> {
-    const { clock, patienceMs } = this.#options
-    using limit = deadline(clock, patienceMs, () => new Error(`shutdown took more than ${patienceMs} ms`))
+  /** Ends the group, and proves that it left nothing: a case of its own. */
+  finish(): Promise<ConformanceOutcome> {
+    return this.#outcome(lastCase, () => {
+      const { clock, patienceMs } = this.#settings
+      using limit = deadline(clock, patienceMs, () => new Error(`shutdown took more than ${patienceMs} ms`))
+      return afterwards(this.#cleanUp(), async () => {
+        await untilAbort(this.#group.shutdown(), limit.signal)
+        await untilAbort(this.#group.shutdown(), limit.signal)
+      })
+    })
+  }
+
+  async #outcome(name: string, act: (notes: string[]) => Promise<void>): Promise<ConformanceOutcome> {
+    const { clock } = this.#settings
+    const startedAt = clock.now()
+    const notes: string[] = []
+    const base = () => ({ name, durationMs: clock.now() - startedAt, notes })
     try {
-      await this.#cleanUp()
-    } finally {
-      await untilAbort(this.#group.shutdown(), limit.signal)
-      await untilAbort(this.#group.shutdown(), limit.signal)
+      await act(notes)
+      return { ...base(), outcome: 'passed' }
+    } catch (thrown) {
+      if (thrown instanceof NotApplicable) return { ...base(), outcome: 'skipped', reason: thrown.message }
+      return { ...base(), outcome: 'failed', error: thrown instanceof Error ? thrown : new Error(String(thrown)) }
     }
   }
 
   /** Removes what the run has made, with a patience of its own. */
   async #cleanUp(): Promise<void> {
-    const { clock, patienceMs } = this.#options
+    this.#cloud?.heal?.()
+    const { clock, patienceMs } = this.#settings
     using limit = deadline(clock, 2 * patienceMs, () => new Error(`what the case left was not gone after ${2 * patienceMs} ms`))
-    const context = this.#context(limit.signal)
+    const context = this.#context(limit.signal, [])
     const ours = (await context.settle()).map(({ id }) => id).filter((id) => !this.#others.has(id))
     if (ours.length > 0) await context.remove(ours)
   }
 
-  #context(signal: AbortSignal): ConformanceContext {
-    const { maxInstances, machinesOutliveInstances, patienceMs, pollMs, clock, connect } = this.#options
+  #context(signal: AbortSignal, notes: string[]): ConformanceContext {
+    const { maxInstances, machinesOutliveInstances, patienceMs, pollMs, clock, connect } = this.#settings
     const group = this.#group
     const context: ConformanceContext = {
       group,
-      info: this.#info,
+      cloud: this.#cloud as Required<CloudHand>,
+      info: this.info,
       maxInstances,
       machinesOutliveInstances,
       signal,
+      makeGroup: async () => this.#makeGroup(),
+      skip(reason) {
+        throw new NotApplicable(reason)
+      },
+      note: (text) => void notes.push(text),
       pause: (ms) => delay(clock, ms, signal),
       newToken: () => `conformance${Math.floor(systemRandom() * 2 ** 52).toString(36)}`,
       async list() {
@@ -170,4 +228,18 @@ export class ConformanceRun {
     }
     return context
   }
+}
+
+/** Does `last` whether or not `first` succeeds. Of two errors the first one tells what is wrong. */
+async function afterwards(first: Promise<void>, last: () => Promise<void>): Promise<void> {
+  const error = await first.then(
+    () => undefined,
+    (thrown: unknown) => ({ thrown }),
+  )
+  try {
+    await last()
+  } catch (thrown) {
+    throw error?.thrown ?? thrown
+  }
+  if (error !== undefined) throw error.thrown
 }

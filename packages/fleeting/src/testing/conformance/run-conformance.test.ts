@@ -171,6 +171,8 @@ describe('runConformance', () => {
     expect(report.outcomes.filter(({ outcome }) => outcome === 'failed')).toEqual([])
     expect(report.passed).toBeGreaterThan(12)
     expect(report.outcomes).toContainEqual({
+      durationMs: 0,
+      notes: [],
       name: 'decrease removes exactly those named',
       outcome: 'skipped',
       reason: 'needs 3 instances, and may have 1',

@@ -1,0 +1,67 @@
+import { GroupError } from '../errors.ts'
+import type { Finding, InstanceState } from '../instance-group.ts'
+import type { CloudFault, CloudFaultKind, CloudHand } from './conformance/cloud-hand.ts'
+import type { MemoryFault, MemoryGroup } from './memory-group.ts'
+
+const words: readonly InstanceState[] = ['creating', 'running', 'deleting', 'deleted', 'failed']
+
+const autoscaler: Finding = {
+  code: 'autoscaler_attached',
+  severity: 'error',
+  message: 'an autoscaler changes the size of the group too',
+  fix: 'remove the autoscaler',
+}
+
+/**
+ * The hand on a memory group's cloud. With `lateRefusals` a stock-out or a quota is no refusal but machines that fail.
+ */
+export function memoryCloudHand(group: MemoryGroup, { lateRefusals = false }: { readonly lateRefusals?: boolean } = {}): CloudHand {
+  return {
+    saysRetryAfter: true,
+    inject(fault) {
+      const { kind, on, times = Number.POSITIVE_INFINITY } = fault
+      if (lateRefusals && on === 'increase' && (kind === 'capacity' || kind === 'quota')) {
+        group.bootsFailed = times
+        group.bootError = new GroupError(kind, `no more: ${kind}`)
+      } else group.fail(on, memoryFault(fault), times)
+    },
+    heal: () => group.heal(),
+    calls: () =>
+      group.calls.map(({ operation, at, failed }) => ({
+        operation,
+        bucket: 'memory',
+        cost: 1,
+        at,
+        status: failed === undefined ? 200 : failed === 'aborted' ? 0 : 500,
+      })),
+    states: new Map(words.map((word) => [word, [word]])),
+    setState: (id, word) => (isState(word) ? group.setState(id, word) : group.setState(id, 'unknown', word)),
+    addForeign: () => group.addForeign(),
+    resize: (by) => group.resize(by),
+    kill: (id) => group.preempt(id),
+    machines: () => group.ids,
+    misconfigurations: new Map([[autoscaler.code, () => group.find(autoscaler)]]),
+  }
+}
+
+function isState(word: string): word is InstanceState {
+  return (words as readonly string[]).includes(word)
+}
+
+const codes = {
+  throttled: 'throttled',
+  quota: 'quota',
+  capacity: 'capacity',
+  auth: 'auth',
+  invalid_config: 'invalid_config',
+  conflict: 'conflict',
+  server_error: 'transient',
+} as const satisfies Partial<Record<CloudFaultKind, string>>
+
+function memoryFault({ kind, retryAfterMs }: CloudFault): MemoryFault {
+  if (kind === 'hang') return { kind }
+  const reset = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+  if (kind === 'reset') return { kind: 'error', error: reset }
+  if (kind === 'lost_answer') return { kind: 'afterActing', error: reset }
+  return { kind: 'error', error: new GroupError(codes[kind], `the cloud says ${kind}`, retryAfterMs === undefined ? {} : { retryAfterMs }) }
+}
