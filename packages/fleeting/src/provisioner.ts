@@ -1,5 +1,6 @@
 import { systemClock, systemRandom } from './clock.ts'
 import type { Connection } from './connection.ts'
+import type { GroupError } from './errors.ts'
 import { checkGroup, initGroup } from './init-group.ts'
 import type { GroupInfo, InstanceGroup, ListedInstance } from './instance-group.ts'
 import { type Logger, silentLogger } from './logger.ts'
@@ -224,6 +225,11 @@ export class Provisioner implements AsyncDisposable {
   /** `Clock.now()` at the begin of the last successful `list`: the loop's progress, for a health endpoint. */
   get listedAt(): number {
     return this.#lister.lastGood.beganAt
+  }
+
+  /** Why the last `list` did not work; undefined once one has. */
+  get listError(): GroupError | undefined {
+    return this.#lister.error
   }
 
   /** While many instances fail their checks at once, so that none is removed for it: since when. */

@@ -213,6 +213,26 @@ describe('refusals and failures', () => {
     expect(loop.counters).toMatchObject({ requests: 3, requestFailures: 3 })
     expect(world.held).toBe(0)
   })
+
+  test('trouble is told with its begin and the last error, until an answer is of use', async () => {
+    let failures = 0
+    const answers: (JobAnswer<Job> | undefined)[] = [{ result: 'none' }, undefined, undefined, undefined, { result: 'none' }]
+    const ask = async (): Promise<JobAnswer<Job>> => {
+      const answer = answers.shift()
+      if (answer === undefined) throw new Error(`failure ${++failures}`)
+      return answer
+    }
+    const loop = world.loop({ ask })
+    await world.settle()
+    expect(loop.trouble).toBeUndefined()
+    const since = world.clock.now() + 3_000
+    await world.clock.advance(3_000)
+    expect(loop.trouble).toMatchObject({ since, error: { message: 'failure 1' } })
+    await world.clock.advance(9_000)
+    expect(loop.trouble).toMatchObject({ since, error: { message: 'failure 3' } })
+    await world.clock.advance(12_000)
+    expect(loop.trouble).toBeUndefined()
+  })
 })
 
 describe('stopping', () => {

@@ -47,6 +47,14 @@ export interface LoopCounters {
   atRequestConcurrency: number
 }
 
+/** Requests for a job have no usable answer. */
+export interface RequestTrouble {
+  /** `Clock.now()` of the first answer of that kind. */
+  readonly since: number
+  /** The last one's. */
+  readonly error?: Error
+}
+
 interface PendingRequest {
   readonly abort: AbortController
   readonly startedAt: number
@@ -70,6 +78,7 @@ export class JobLoop<Job> {
   readonly #stopListening: () => void
   #pace: PollPace = firstPace
   #state: LoopState = 'asking'
+  #trouble: RequestTrouble | undefined
   #passedAt: number
   #isWoken = false
   /** No capacity could be promised, and nothing has changed since: asking for it costs more than all else in a pass. */
@@ -100,6 +109,11 @@ export class JobLoop<Job> {
 
   get pace(): PollPace {
     return this.#pace
+  }
+
+  /** Undefined once an answer was of use. */
+  get trouble(): RequestTrouble | undefined {
+    return this.#trouble
   }
 
   /** Requests under way. */
@@ -202,13 +216,14 @@ export class JobLoop<Job> {
     request.cancelCut()
     const wasPaused = this.#pace.paused
     this.#pace = nextPace(this.#pace, answer, { startedAt, now: clock.now() }, rules)
+    const isFailure = answer.result === 'failed' || answer.result === 'refused'
+    if (!isFailure) this.#trouble = undefined
     if (answer.result === 'job') this.#start(answer.job, reservation)
     else {
       reservation[Symbol.dispose]()
       this.#isFull = false
       this.#release()
-      if (answer.result === 'failed' || answer.result === 'refused')
-        this.#noteFailure(answer, { isNewlyPaused: this.#pace.paused && !wasPaused })
+      if (isFailure) this.#noteFailure(answer, { isNewlyPaused: this.#pace.paused && !wasPaused })
     }
     this.#noteIdle()
     this.wake()
@@ -235,6 +250,7 @@ export class JobLoop<Job> {
     if (this.#state === 'stopped') return
     this.counters.requestFailures += 1
     const { logger, rules, clock } = this.#options
+    this.#trouble = { since: this.#trouble?.since ?? clock.now(), ...(error && { error }) }
     const waitMs = this.#pace.nextAt - clock.now()
     const fields = { result, wait_seconds: waitMs / 1000, ...(error && { error }) }
     if (!isNewlyPaused) logger.warn(fields, 'job request failed')

@@ -162,6 +162,24 @@ test('a refused token pauses the runner, and /health/ready says so', async () =>
   expect(log).toContainEqual(expect.objectContaining({ level: 'error', message: 'runner refused too often, paused: check its token' }))
 })
 
+test('a coordinator that does not answer is named by /health/ready, and leaves the runner ready', async () => {
+  coordinator.inject({ on: 'request', times: Number.POSITIVE_INFINITY, reply: { status: 500 } })
+  await start([{}])
+  await until(async () => (await page('/health/ready')).text.includes('GitLab has given no usable answer for'))
+  const ready = await page('/health/ready')
+  expect(ready.status).toBe(200)
+  expect(JSON.parse(ready.text).runners).toMatchObject([
+    { name: 'one', problems: [], warnings: [expect.stringMatching(/^GitLab has given no usable answer for \d+ s: .*500/)] },
+  ])
+})
+
+test('no page shows a secret that an error holds', async () => {
+  const findPlugin: RunnerOptions['findPlugin'] = () => Promise.reject(new Error(`no access with ${Coordinator.token}`))
+  await start([{}], '', { findPlugin })
+  await until(async () => (await page('/health/ready')).text.includes('no access'))
+  expect((await page('/health/ready')).text).not.toContain(Coordinator.token)
+})
+
 test('a job that somebody else has meanwhile is dropped without a word, and its slot goes on', async () => {
   await start([{ autoscaler: 'capacity_per_instance = 1' }])
   coordinator.inject({ on: 'accept', reply: { status: 409 } })

@@ -47,6 +47,11 @@ export class Lister {
     return this.#lastGood
   }
 
+  /** Why the last `list` did not work; undefined once one has. */
+  get error(): GroupError | undefined {
+    return this.#failure?.error
+  }
+
   /** The first `list` that begins after now. */
   get next(): ListMark {
     return { number: this.#last.number + 1, beganAt: this.#context.clock.now() }

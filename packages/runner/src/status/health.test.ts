@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { assessHealth, type RunnerProgress } from './health.ts'
+import { assessHealth, type RunnerHealth, type RunnerProgress } from './health.ts'
 
 const now = 10_000_000
 const good: NonNullable<RunnerProgress['running']> = {
@@ -9,7 +9,7 @@ const good: NonNullable<RunnerProgress['running']> = {
   listedAt: now - 60_000,
   updateIntervalMs: 60_000,
 }
-const problems = (kind: 'live' | 'ready', runner: Omit<RunnerProgress, 'name'>): readonly string[] => {
+const runnerHealth = (kind: 'live' | 'ready', runner: Omit<RunnerProgress, 'name'>): RunnerHealth => {
   const report = assessHealth(
     kind,
     [
@@ -18,8 +18,9 @@ const problems = (kind: 'live' | 'ready', runner: Omit<RunnerProgress, 'name'>):
     ],
     now,
   )
-  expect(report.status).toBe(report.runners[1]?.problems.length === 0 ? 'ok' : 'unavailable')
-  return report.runners[1]?.problems ?? []
+  const health = report.runners[1] as RunnerHealth
+  expect(report.status).toBe(health.problems.length === 0 ? 'ok' : 'unavailable')
+  return health
 }
 
 test.each([
@@ -27,8 +28,20 @@ test.each([
   ['a start under way', {}, [], ['the fleet is starting']],
   ['a start that fails', { startError: 'no permission' }, [], ['the fleet does not start: no permission']],
   ['a refused token', { running: { ...good, loop: 'paused' as const } }, [], ['GitLab refuses the token']],
+  [
+    'a refused token, with the answer',
+    { running: { ...good, loop: 'paused' as const, coordinatorTrouble: { since: now - 9_000, error: '403 Forbidden' } } },
+    [],
+    ['GitLab refuses the token: 403 Forbidden'],
+  ],
   ['a stop', { running: { ...good, loop: 'stopped' as const, loopPassedAt: 0 } }, [], ['the runner stops']],
   ['a group not read', { running: { ...good, listedAt: now - 250_000 } }, [], ['the group could not be read for 250 s']],
+  [
+    'a group not read, with the reason',
+    { running: { ...good, listedAt: now - 250_000, listError: 'no permission' } },
+    [],
+    ['the group could not be read for 250 s: no permission'],
+  ],
   [
     'a hanging loop',
     { running: { ...good, loopPassedAt: now - 61_000 } },
@@ -42,6 +55,22 @@ test.each([
     ['the scaler made no pass for 90 s'],
   ],
 ])('%s', (_case, runner, notLive, notReady) => {
-  expect(problems('live', runner)).toEqual(notLive)
-  expect(problems('ready', runner)).toEqual(notReady)
+  expect(runnerHealth('live', runner)).toMatchObject({ problems: notLive, warnings: [] })
+  expect(runnerHealth('ready', runner)).toMatchObject({ problems: notReady, warnings: [] })
+})
+
+test('what the runner waits for is listed, and leaves it ready', () => {
+  const running = {
+    ...good,
+    loop: 'backing off' as const,
+    coordinatorTrouble: { since: now - 35_400, error: 'no answer: connect ECONNREFUSED 127.0.0.1:9' },
+    listedAt: now - 70_000,
+    listError: 'throttled',
+  }
+  const warnings = [
+    'GitLab has given no usable answer for 35 s: no answer: connect ECONNREFUSED 127.0.0.1:9',
+    'the group could not be read for 70 s: throttled',
+  ]
+  expect(runnerHealth('ready', { running })).toMatchObject({ state: 'backing off', problems: [], warnings })
+  expect(runnerHealth('live', { running })).toMatchObject({ problems: [], warnings: [] })
 })

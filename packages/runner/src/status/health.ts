@@ -10,6 +10,10 @@ export interface RunnerProgress {
     readonly loopPassedAt: number
     readonly scalerPassedAt: number
     readonly listedAt: number
+    /** Set while requests for a job have no usable answer: since when, and why not, in the words of the last one. */
+    readonly coordinatorTrouble?: { readonly since: number; readonly error: string }
+    /** Why the group could not be read the last time. */
+    readonly listError?: string
     /** How often the group is read at rest. */
     readonly updateIntervalMs: number
   }
@@ -20,7 +24,16 @@ export interface RunnerProgress {
 /** What `/health/live` and `/health/ready` answer. */
 export interface HealthReport {
   readonly status: 'ok' | 'unavailable'
-  readonly runners: readonly { readonly name: string; readonly state: LoopState | 'starting'; readonly problems: readonly string[] }[]
+  readonly runners: readonly RunnerHealth[]
+}
+
+export interface RunnerHealth {
+  readonly name: string
+  readonly state: LoopState | 'starting'
+  /** Each makes the answer `unavailable`. */
+  readonly problems: readonly string[]
+  /** What somebody may want to look at, and a restart would not mend. */
+  readonly warnings: readonly string[]
 }
 
 /** Both loops pass at least every ten seconds, whatever they wait for; six times that without a pass is a hang. */
@@ -30,13 +43,15 @@ const listsMissed = 3
 
 /**
  * `live`: no loop hangs. `ready`: moreover each runner's fleet has started, its group could be read lately, and GitLab accepts its token. One runner that is not
- * ready makes the answer `unavailable`; the others go on all the same.
+ * ready makes the answer `unavailable`; the others go on all the same. A coordinator that does not answer, and a group that could not be read just now, are only warnings: the
+ * runner is fit to work as soon as they are back.
  */
 export function assessHealth(kind: 'live' | 'ready', runners: readonly RunnerProgress[], now: number): HealthReport {
   const report = runners.map((runner) => ({
     name: runner.name,
     state: runner.running?.loop ?? ('starting' as const),
     problems: kind === 'live' ? hangs(runner, now) : [...hangs(runner, now), ...hindrances(runner, now)],
+    warnings: kind === 'live' ? [] : warnings(runner, now),
   }))
   return { status: report.every(({ problems }) => problems.length === 0) ? 'ok' : 'unavailable', runners: report }
 }
@@ -51,13 +66,33 @@ function hangs({ running }: RunnerProgress, now: number): readonly string[] {
 
 function hindrances({ running, startError }: RunnerProgress, now: number): readonly string[] {
   if (running === undefined) return [startError === undefined ? 'the fleet is starting' : `the fleet does not start: ${startError}`]
-  const { loop, listedAt, updateIntervalMs } = running
-  const unreadMs = now - listedAt
+  const { loop, coordinatorTrouble } = running
   return [
-    ...(loop === 'paused' ? ['GitLab refuses the token'] : []),
+    ...(loop === 'paused' ? [`GitLab refuses the token${because(coordinatorTrouble?.error)}`] : []),
     ...(loop === 'stopped' ? ['the runner stops'] : []),
-    ...(unreadMs > listsMissed * updateIntervalMs + stuckAfterMs ? [`the group could not be read for ${seconds(unreadMs)}`] : []),
+    ...(isUnread(running, now) ? [`the group could not be read for ${seconds(now - running.listedAt)}${because(running.listError)}`] : []),
   ]
+}
+
+function warnings({ running }: RunnerProgress, now: number): readonly string[] {
+  if (running === undefined) return []
+  const { loop, coordinatorTrouble: trouble, listError, listedAt } = running
+  return [
+    ...(trouble && loop !== 'paused'
+      ? [`GitLab has given no usable answer for ${seconds(now - trouble.since)}${because(trouble.error)}`]
+      : []),
+    ...(listError !== undefined && !isUnread(running, now)
+      ? [`the group could not be read for ${seconds(now - listedAt)}${because(listError)}`]
+      : []),
+  ]
+}
+
+function isUnread({ listedAt, updateIntervalMs }: NonNullable<RunnerProgress['running']>, now: number): boolean {
+  return now - listedAt > listsMissed * updateIntervalMs + stuckAfterMs
+}
+
+function because(error: string | undefined): string {
+  return error === undefined || error === '' ? '' : `: ${error}`
 }
 
 function seconds(ms: number): string {
