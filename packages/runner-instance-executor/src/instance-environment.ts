@@ -150,7 +150,7 @@ export class InstanceEnvironment implements JobEnvironment {
       if (answer === 'clean') return true
       throw new EnvironmentError('failed', `not all processes of the job could be ended (${answer || 'no answer'})`)
     } catch (error) {
-      logger.warn({ instance: acquisition.instanceId, error }, 'a job may have left processes on an instance that gets no more jobs')
+      logger.warn({ instance: acquisition.instanceId, err: error }, 'a job may have left processes on an instance that gets no more jobs')
       return false
     }
   }
@@ -182,7 +182,7 @@ export class InstanceEnvironment implements JobEnvironment {
     } catch (error) {
       // Why the job was stopped says more about it than this.
       this.#options.logger.warn(
-        { instance: this.#options.acquisition.instanceId, error },
+        { instance: this.#options.acquisition.instanceId, err: error },
         'a job was stopped, but may still have processes',
       )
     }

@@ -110,7 +110,7 @@ export class InstanceExecutor {
         if (verdict === 'replace' && !budget.signal.aborted) acquisition.condemn(`it cannot be used: ${messageOf(error)}`)
         await acquisition[Symbol.asyncDispose]()
         budget.signal.throwIfAborted()
-        logger.warn({ instance: acquisition.instanceId, verdict, error }, 'a job could not reach its instance')
+        logger.warn({ instance: acquisition.instanceId, verdict, err: error }, 'a job could not reach its instance')
         if (verdict === 'hopeless' || verdict === 'unknown')
           throw new EnvironmentError('failed', `instance ${acquisition.instanceId} cannot be used: ${messageOf(error)}`, { cause: error })
         report(`Instance ${acquisition.instanceId} cannot be used: ${messageOf(error)}. Taking another one.`)

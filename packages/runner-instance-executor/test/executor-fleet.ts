@@ -10,18 +10,20 @@ import {
   silentLogger,
   systemClock,
 } from '@runner-core/fleeting'
-import { type JobEnvironment, type JobOutcome, type JobPayload, runJob } from '@runner-core/job'
+import { type JobEnvironment, type JobOutcome, type JobPayload, runJob, type Trace } from '@runner-core/job'
 import { NoCapacityError, type Reservation, Taskscaler } from '@runner-core/taskscaler'
 import { dialTcp } from '../../fleeting/src/ssh/dial-tcp.ts'
 import { runner } from '../../job/test/job-fixture.ts'
-import { ConcurrentIds, InstanceExecutor } from '../src/index.ts'
+import { ConcurrentIds, InstanceExecutor, type InstanceExecutorOptions } from '../src/index.ts'
 
 export interface FleetOptions {
   readonly createInstanceGroup: CreateInstanceGroup
   readonly pluginConfig: (directory: string) => object
+  /** Its `timeoutMs` is 500 by default. */
   readonly connector?: ConnectorConfig
   readonly maxInstances?: number
   readonly capacityPerInstance?: number
+  readonly executor?: Pick<InstanceExecutorOptions, 'acquireTimeoutMs' | 'connectTimeoutMs'>
 }
 
 export interface JobResult {
@@ -33,6 +35,8 @@ export interface JobResult {
 }
 
 export interface JobHooks {
+  /** Gets the trace too, as the coordinator's copy does. */
+  readonly log?: Trace
   /** Sees the trace so far with each piece. */
   readonly onOutput?: (trace: string) => void
   readonly abort?: AbortSignal
@@ -46,9 +50,12 @@ export class ExecutorFleet implements AsyncDisposable {
   readonly sockets = new Set<Duplex>()
   /** Ports that cannot be dialled. */
   readonly deadPorts = new Set<number>()
+  /** Ports whose dials end at another one. */
+  readonly detours = new Map<number, number>()
   dials = 0
   readonly #directory = mkdtempSync(join(tmpdir(), 'runner-core-executor-'))
   /** Set by {@link start}. */
+  provisioner!: Provisioner
   scaler!: Taskscaler
   #executor!: InstanceExecutor
 
@@ -57,13 +64,13 @@ export class ExecutorFleet implements AsyncDisposable {
     const { connector = {}, maxInstances = 2, capacityPerInstance = 1 } = options
     const shared = { clock: systemClock, random: Math.random, logger: silentLogger }
     const group = options.createInstanceGroup(options.pluginConfig(fleet.#directory), { ...shared, fleet: 'test', connector })
-    const provisioner = await Provisioner.start(
+    fleet.provisioner = await Provisioner.start(
       {
         ...shared,
         group,
         connector: createSshConnector({
           ...shared,
-          connector: { ...connector, timeoutMs: 500 },
+          connector: { timeoutMs: 500, ...connector },
           dialTcp: (...call) => fleet.#dial(...call),
         }),
         maxInstances,
@@ -72,19 +79,23 @@ export class ExecutorFleet implements AsyncDisposable {
       new AbortController().signal,
     )
     const policy = { periods: ['* * * * *'], idleCount: 0, idleTimeMs: 60_000, scaleFactor: 0, scaleFactorLimit: 0 }
-    fleet.scaler = await Taskscaler.start({ ...shared, provisioner, capacityPerInstance, policies: [policy] })
+    fleet.scaler = await Taskscaler.start({ ...shared, provisioner: fleet.provisioner, capacityPerInstance, policies: [policy] })
     fleet.#executor = new InstanceExecutor({
       scaler: fleet.scaler,
       shell: 'bash',
       buildsDir: join(fleet.#directory, 'builds'),
       concurrentIds: new ConcurrentIds(),
       killGraceMs: 300,
+      ...options.executor,
     })
     return fleet
   }
 
   /** Runs one job, however long it has to wait for capacity. */
-  async run(job: JobPayload, { onOutput, abort = new AbortController().signal, onPlace, onRelease }: JobHooks = {}): Promise<JobResult> {
+  async run(
+    job: JobPayload,
+    { log, onOutput, abort = new AbortController().signal, onPlace, onRelease }: JobHooks = {},
+  ): Promise<JobResult> {
     const chunks: Buffer[] = []
     const text = (): string =>
       Buffer.concat(chunks)
@@ -106,6 +117,7 @@ export class ExecutorFleet implements AsyncDisposable {
         write: (chunk) => {
           chunks.push(Buffer.from(chunk))
           onOutput?.(text())
+          return log?.write(chunk)
         },
       },
       clock: systemClock,
@@ -147,7 +159,7 @@ export class ExecutorFleet implements AsyncDisposable {
   async #dial(...[address, signal]: Parameters<typeof dialTcp>): Promise<Duplex> {
     this.dials++
     if (this.deadPorts.has(address.port)) throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
-    const socket = await dialTcp(address, signal)
+    const socket = await dialTcp({ ...address, port: this.detours.get(address.port) ?? address.port }, signal)
     this.sockets.add(socket)
     socket.once('close', () => this.sockets.delete(socket))
     return socket

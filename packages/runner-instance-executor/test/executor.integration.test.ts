@@ -1,9 +1,11 @@
-import { JobError } from '@runner-core/job'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { newKeyPair } from '@runner-core/fleeting'
+import { JobError, Trace } from '@runner-core/job'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { type Sshd, sshdMissing, startSshd } from '../../fleeting/test/openssh-server.ts'
 import { createInstanceGroup as createLocalGroup } from '../../fleeting-plugin-local/src/index.ts'
 import { createInstanceGroup as createStaticGroup } from '../../fleeting-plugin-static/src/index.ts'
-import { payload } from '../../job/test/job-fixture.ts'
+import { payload, variable } from '../../job/test/job-fixture.ts'
 import { processesWith, uniqueSleep } from '../../job/test/running-processes.ts'
 import { ExecutorFleet, type FleetOptions } from './executor-fleet.ts'
 
@@ -47,6 +49,12 @@ function sleep(): string {
   return `sleep ${id}`
 }
 
+async function readAll(log: Trace): Promise<Buffer> {
+  const pieces: Buffer[] = []
+  for (let offset = 0; offset < log.size; offset += pieces.at(-1)!.length) pieces.push(Buffer.from(await log.read(offset, 1_000_000)))
+  return Buffer.concat(pieces)
+}
+
 const machines = [
   { name: 'the plugin local', optionsOf: local },
   ...(missing === undefined ? [{ name: 'OpenSSH', optionsOf: openssh }] : []),
@@ -80,6 +88,25 @@ describe.each(machines)('on machines of $name', ({ optionsOf }) => {
     expect(sleeps.flatMap(processesWith)).toEqual([])
     // Was proven clean: the next job may have the machine.
     expect((await fleet.run(payload())).environment!.description).toMatch(/slot 0$/)
+    expect(fleet.dials).toBe(1)
+  })
+
+  test('one line of 30 MB is printed as it is, without what is masked in it, and holds nothing up', async () => {
+    await start()
+    const secret = variable('SECRET', 'a-secret-in-a-long-line', { masked: true })
+    const fifteen = 'head -c 15000000 /dev/zero | tr "\\0" x'
+    const log = new Trace({ secrets: [secret.value], limitBytes: 40_000_000 })
+    onTestFinished(() => log.close())
+    const script = [`${fifteen}; printf %s "$SECRET"; ${fifteen}; echo end`]
+    expect((await fleet.run(payload({ variables: [secret], script }), { log })).outcome).toEqual({ state: 'success' })
+    log.end()
+    const text = (await readAll(log)).toString()
+    const line = text.split('\n').find((candidate) => candidate.endsWith('xend'))!
+    expect(line).toHaveLength(30_000_000 + '[MASKED]'.length + 'end'.length)
+    expect(line.replaceAll(/x{2,}/g, 'x')).toBe('x[MASKED]xend')
+    expect(text).not.toContain(secret.value)
+    // The same connection serves the next one.
+    expect((await fleet.run(payload())).outcome).toEqual({ state: 'success' })
     expect(fleet.dials).toBe(1)
   })
 
@@ -155,6 +182,88 @@ describe.each(machines)('on machines of $name', ({ optionsOf }) => {
     expect(results.map(({ outcome }) => outcome)).toEqual(Array.from({ length: 20 }, () => ({ state: 'success' })))
     expect([...seen].toSorted((a, b) => a - b)).toEqual([0, 1])
     expect(fleet.scaler.status().tasks).toMatchObject({ acquired: 0 })
+  })
+})
+
+test.skipIf(missing !== undefined)(
+  'a machine that hangs under a script, its connections open: a system failure by the keep-alive',
+  async () => {
+    const options = openssh()
+    fleet = await ExecutorFleet.start({ ...options, connector: { ...options.connector, keepaliveMs: 200 } })
+    let hung: number[] = []
+    const lost = await fleet.run(payload({ script: [`echo going on; ${sleep()}`] }), {
+      onOutput: (trace) => {
+        if (hung.length > 0 || !trace.includes('\ngoing on\n')) return
+        hung = sshd!.connectionPids()
+        for (const pid of hung) process.kill(pid, 'SIGSTOP')
+      },
+    })
+    for (const pid of hung) process.kill(pid, 'SIGKILL')
+    expect(lost.outcome).toMatchObject({ state: 'failed', reason: 'runner_system_failure', code: 'environment_lost' })
+    expect(lost.trace).toMatch(/was lost: SSH connection lost: no answer to 3 keep-alive requests within 0\.6 s\n$/)
+    const next = await fleet.run(payload())
+    expect(next.outcome).toEqual({ state: 'success' })
+    expect(next.environment!.description).not.toBe(lost.environment!.description)
+  },
+)
+
+describe('a machine that accepts connections and never speaks SSH', () => {
+  let mute: Server
+  let port: number
+  const open = new Set<Socket>()
+  beforeEach(async () => {
+    mute = createServer((socket) => {
+      open.add(
+        socket
+          .on('error', () => {})
+          .on('close', () => open.delete(socket))
+          .resume(),
+      )
+    })
+    await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve))
+    port = (mute.address() as AddressInfo).port
+  })
+  afterEach(() => {
+    for (const socket of open) socket.destroy()
+    mute.close()
+  })
+
+  test('from the beginning on: the job fails within its budget as a system failure, the machine is given up, and nothing is left', async () => {
+    const { privateKey } = await newKeyPair()
+    fleet = await ExecutorFleet.start({
+      createInstanceGroup: createStaticGroup,
+      pluginConfig: () => ({ instances: { mute: { internal_addr: `127.0.0.1:${port}` } } }),
+      connector: { username: 'ci', privateKey, timeoutMs: 400 },
+      maxInstances: 1,
+      executor: { acquireTimeoutMs: 1500 },
+    })
+    const failed = await fleet.run(payload({ script: ['echo ran'] }))
+    expect(failed.outcome).toMatchObject({ state: 'failed', reason: 'runner_system_failure' })
+    expect(failed.outcome).not.toHaveProperty('exitCode')
+    expect(failed.trace).toMatch(/ERROR: Job failed \(system failure\): no place for the job within 1\.5s: .+\n$/)
+    expect(failed.trace).not.toContain('ran')
+    expect(fleet.dials).toBeGreaterThan(0)
+    expect(fleet.scaler.counters.scale.down).toBeGreaterThan(0)
+    await fleet.scaler.shutdown({ removeInstances: true, timeoutMs: 10_000 })
+    await expect.poll(() => open.size).toBe(0)
+  })
+
+  test('after it was proven ready: the job takes another one within its connect timeout, and nobody gets the mute one', async () => {
+    fleet = await ExecutorFleet.start({ ...local(), connector: { timeoutMs: 600_000 }, executor: { connectTimeoutMs: 300 } })
+    const first = await fleet.run(payload())
+    const [socket] = fleet.sockets
+    fleet.detours.set((socket as Socket).remotePort!, port)
+    fleet.cut()
+    await expect.poll(() => fleet.sockets.size).toBe(0)
+    const second = await fleet.run(payload({ script: ['echo ran'] }))
+    expect(second.outcome).toEqual({ state: 'success' })
+    expect(second.trace).toMatch(/\nInstance (\S+) cannot be used: instance \1: no connection within 0\.3 s\. Taking another one\.\n/)
+    expect(second.environment!.description).not.toBe(first.environment!.description)
+    const unhealthy = [...fleet.provisioner.instances().values()].filter(({ healthy }) => !healthy)
+    expect(unhealthy.map(({ id, failing }) => [`instance ${id}, slot 0`, failing])).toEqual([
+      [first.environment!.description, expect.stringContaining('no connection within 0.3 s')],
+    ])
+    expect((await fleet.run(payload())).environment!.description).toBe(second.environment!.description)
   })
 })
 
