@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type ConnectInfo, isGroupError, silentLogger, systemClock } from '@runner-core/fleeting'
+import type { CreateConformanceCloud } from '@runner-core/fleeting/testing'
 import { createInstanceGroup } from '@runner-core/fleeting-plugin-local'
 
 export interface AcmeCloud extends AsyncDisposable {
@@ -9,6 +10,12 @@ export interface AcmeCloud extends AsyncDisposable {
 }
 
 const statusOf: Record<string, string> = { creating: 'booting', running: 'up', deleting: 'stopping', failed: 'broken' }
+
+/** For `fleeting conformance --cloud ./acme-cloud.ts`. */
+export const createConformanceCloud: CreateConformanceCloud = async () => {
+  const cloud = await startAcmeCloud()
+  return { ...cloud, pluginConfig: { endpoint: cloud.endpoint }, options: { pollMs: 20 } }
+}
 
 export async function startAcmeCloud(): Promise<AcmeCloud> {
   const machines = createInstanceGroup({}, { fleet: 'acme', connector: {}, logger: silentLogger, clock: systemClock, random: Math.random })

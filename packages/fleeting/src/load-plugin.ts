@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { CreateInstanceGroup } from './instance-group.ts'
@@ -39,19 +39,27 @@ export interface LoadedPlugin {
 
 /**
  * Imports an instance group plugin. `reference` is a short name (`local`: the package `@runner-core/fleeting-plugin-local`, otherwise `fleeting-plugin-local`), the name of a
- * package, or the path of a file (it starts with `./`, `../` or `/`). Nothing is imported before. Thrown: {@link PluginError}.
+ * package, or the path of a file or of a package's directory (it starts with `./`, `../` or `/`). Nothing is imported before. Thrown: {@link PluginError}.
  */
 export async function loadPlugin(reference: string, options: LoadPluginOptions = {}): Promise<LoadedPlugin> {
-  const baseDirectory = resolve(options.baseDirectory ?? '.')
-  const file = isPath(reference) ? findFile(reference, baseDirectory) : findPackage(reference, baseDirectory)
-  const module = await importModule(reference, file)
-  if (typeof module.createInstanceGroup !== 'function') {
-    throw new PluginError('plugin_invalid', reference, `${file} does not export a function createInstanceGroup`)
-  }
-  return { createInstanceGroup: module.createInstanceGroup as CreateInstanceGroup, file }
+  const { exported, file } = await loadExport<CreateInstanceGroup>('createInstanceGroup', reference, options)
+  return { createInstanceGroup: exported, file }
 }
 
-async function importModule(reference: string, file: string): Promise<{ readonly createInstanceGroup?: unknown }> {
+/** Imports one function of a module that is found as plugins are. Thrown: {@link PluginError}. */
+export async function loadExport<T>(
+  name: string,
+  reference: string,
+  options: LoadPluginOptions,
+): Promise<{ readonly exported: T; readonly file: string }> {
+  const baseDirectory = resolve(options.baseDirectory ?? '.')
+  const file = isPath(reference) ? findFile(reference, baseDirectory) : findPackage(reference, baseDirectory)
+  const exported = (await importModule(reference, file))[name]
+  if (typeof exported !== 'function') throw new PluginError('plugin_invalid', reference, `${file} does not export a function ${name}`)
+  return { exported: exported as T, file }
+}
+
+async function importModule(reference: string, file: string): Promise<Readonly<Record<string, unknown>>> {
   try {
     return await import(pathToFileURL(file).href)
   } catch (error) {
@@ -65,7 +73,7 @@ function isPath(reference: string): boolean {
 
 function findFile(reference: string, baseDirectory: string): string {
   const file = resolve(baseDirectory, reference)
-  if (existsSync(file)) return file
+  if (existsSync(file)) return statSync(file).isDirectory() ? entryOf(file, reference) : file
   throw new PluginError('plugin_not_found', reference, `no such file: ${file}`)
 }
 

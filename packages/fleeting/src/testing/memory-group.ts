@@ -303,7 +303,7 @@ export class MemoryGroup implements InstanceGroup {
     return { machines, errors }
   }
 
-  #boot(launchToken: string, placement: string | undefined): MemoryMachine {
+  #boot(launchToken: string | undefined, placement: string | undefined): MemoryMachine {
     const appearsAt = this.#clock.now() + draw(this.#options.appearDelayMs)
     const machine = this.#add(launchToken, placement, appearsAt, appearsAt + draw(this.#options.bootDelayMs))
     if (this.launchesLost > 0) {

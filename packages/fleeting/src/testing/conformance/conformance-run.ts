@@ -22,6 +22,8 @@ export interface ConformanceOptions {
   readonly pollMs?: number
   /** Whether a machine lives on when its instance is removed, as hosts do that were only lent: then its open connections need not end. Default false. */
   readonly machinesOutliveInstances?: boolean
+  /** Ends the run early: the case under way fails, what was made is removed, and the other cases are skipped. */
+  readonly signal?: AbortSignal
   /** Default: the machine's own clock. Groups that live in real time need a real one. */
   readonly clock?: Clock
 }
@@ -45,6 +47,8 @@ export type ConformanceOutcome = {
   | { readonly outcome: 'failed'; readonly error: Error }
 )
 
+const never = new AbortController().signal
+
 type Settings = Required<Omit<ConformanceOptions, 'cloud'>>
 
 /**
@@ -65,8 +69,22 @@ export class ConformanceRun {
     const connector = createSshConnector({ connector: {}, clock, random: systemRandom })
     const connect: ConformanceOptions['connect'] = (info, signal) => connector.connect(info, signal)
     const { cloud, ...given } = options
-    const settings = { maxInstances: 3, patienceMs: 300_000, pollMs: 100, machinesOutliveInstances: false, clock, connect, ...given }
-    using limit = deadline(clock, settings.patienceMs, () => new Error(`init and list took more than ${settings.patienceMs} ms`))
+    const settings = {
+      maxInstances: 3,
+      patienceMs: 300_000,
+      pollMs: 100,
+      machinesOutliveInstances: false,
+      clock,
+      connect,
+      signal: never,
+      ...given,
+    }
+    using limit = deadline(
+      clock,
+      settings.patienceMs,
+      () => new Error(`init and list took more than ${settings.patienceMs} ms`),
+      settings.signal,
+    )
     const group = await makeGroup()
     const info = await untilAbort(group.init(limit.signal), limit.signal)
     const hand = typeof cloud === 'function' ? await cloud() : cloud
@@ -90,10 +108,16 @@ export class ConformanceRun {
     this.#others = others
   }
 
+  /** How many instances it may have at once. */
+  get maxInstances(): number {
+    return this.#settings.maxInstances
+  }
+
   /** Why a case cannot be run here; undefined when it can. */
   skipReason({ needs = {} }: ConformanceCase): string | undefined {
     const { instances = 0, capability, wholeGroup, cloud: parts, fault } = needs
-    const { maxInstances } = this.#settings
+    const { maxInstances, signal } = this.#settings
+    if (signal.aborted) return 'the run was stopped'
     if (instances > maxInstances) return `needs ${instances} instances, and may have ${maxInstances}`
     if (capability !== undefined && this.info.capabilities?.includes(capability) !== true) return `the group has no ${capability}`
     if (wholeGroup && this.info.maxSize > maxInstances)
@@ -111,8 +135,8 @@ export class ConformanceRun {
     const reason = this.skipReason(conformanceCase)
     if (reason !== undefined) return { name: conformanceCase.name, durationMs: 0, notes: [], outcome: 'skipped', reason }
     return this.#outcome(conformanceCase.name, async (notes) => {
-      const { clock, patienceMs } = this.#settings
-      using limit = deadline(clock, 5 * patienceMs, () => new Error(`took more than ${5 * patienceMs} ms`))
+      const { clock, patienceMs, signal } = this.#settings
+      using limit = deadline(clock, 5 * patienceMs, () => new Error(`took more than ${5 * patienceMs} ms`), signal)
       const context = this.#context(limit.signal, notes)
       await afterwards(untilAbort(conformanceCase.run(context), limit.signal), () => this.#cleanUp())
       const rows = await context.list()

@@ -26,15 +26,37 @@ export interface ConformanceReport {
 
 /** Runs the whole suite on one group, without a test runner, one case after the other. A group that cannot even be initialised fails as the case `init`. */
 export async function runConformance(makeGroup: MakeGroup, options: ConformanceOptions = {}): Promise<ConformanceReport> {
-  const outcomes: ConformanceOutcome[] = []
   try {
-    const run = await ConformanceRun.start(makeGroup, options)
-    for (const conformanceCase of conformanceCases) outcomes.push(await run.run(conformanceCase))
-    outcomes.push(await run.finish())
+    return await runCases(await ConformanceRun.start(makeGroup, options))
   } catch (thrown) {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown))
-    outcomes.push({ name: 'init', durationMs: 0, notes: [], outcome: 'failed', error })
+    return reportOf([{ name: 'init', durationMs: 0, notes: [], outcome: 'failed', error }])
   }
+}
+
+export interface RunCasesOptions {
+  /** Default: all. */
+  readonly cases?: readonly ConformanceCase[]
+  /** Called after each case. */
+  readonly onOutcome?: (outcome: ConformanceOutcome) => void
+}
+
+/** Runs cases on a group that has been started, and ends it. */
+export async function runCases(
+  run: ConformanceRun,
+  { cases = conformanceCases, onOutcome = () => {} }: RunCasesOptions = {},
+): Promise<ConformanceReport> {
+  const outcomes: ConformanceOutcome[] = []
+  const record = (outcome: ConformanceOutcome): void => {
+    outcomes.push(outcome)
+    onOutcome(outcome)
+  }
+  for (const conformanceCase of cases) record(await run.run(conformanceCase))
+  record(await run.finish())
+  return reportOf(outcomes)
+}
+
+function reportOf(outcomes: readonly ConformanceOutcome[]): ConformanceReport {
   const count = (wanted: ConformanceOutcome['outcome']): number => outcomes.filter(({ outcome }) => outcome === wanted).length
   return { outcomes, passed: count('passed'), failed: count('failed'), skipped: count('skipped') }
 }

@@ -1,0 +1,42 @@
+#!/usr/bin/env node
+// Starts the command line interface: in a checkout from the sources, without a build; in an installed package from what they compile to.
+// Plain JavaScript for Node 20 and later, committed, and nothing but `node:` imports.
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import * as nodeModule from 'node:module'
+import { dirname, join, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const here = dirname(fileURLToPath(import.meta.url))
+const isCheckout = !here.split(sep).includes('node_modules') && existsSync(join(here, '../src/cli/main.ts'))
+
+if (!isCheckout) await start('../dist/cli/main.js')
+else if (process.features.typescript && nodeModule.registerHooks) {
+  const condition = '@runner-core/source'
+  nodeModule.registerHooks({
+    resolve: (specifier, context, next) => next(specifier, { ...context, conditions: [...context.conditions, condition] }),
+  })
+  await start('../src/cli/main.ts')
+} else startAgain()
+
+async function start(entry) {
+  const { main } = await import(entry)
+  process.exitCode = await main(process.argv.slice(2))
+}
+
+/** This Node is too old for the sources: hands over to the one that `npm run setup` put into the checkout. */
+function startAgain() {
+  const node = join(here, '../../../node_modules/.bin/node')
+  if (process.env.FLEETING_STARTED_AGAIN || !existsSync(node)) {
+    console.error(`fleeting: expected Node 24 to run from the sources, got ${process.version}; run \`npm run setup\` in the checkout first`)
+    process.exit(2)
+  }
+  const env = { ...process.env, FLEETING_STARTED_AGAIN: 'yes' }
+  const child = spawn(node, process.argv.slice(1), { stdio: 'inherit', env })
+  // Ctrl-C reaches the child by itself, and it has to clean up.
+  process.on('SIGINT', () => {})
+  process.on('SIGTERM', () => child.kill('SIGTERM'))
+  child.on('exit', (code) => {
+    process.exitCode = code ?? 1
+  })
+}

@@ -1,0 +1,86 @@
+import { writeFile } from 'node:fs/promises'
+import { describeError } from '../describe-error.ts'
+import { loadExport } from '../load-plugin.ts'
+import { createSshConnector } from '../ssh/ssh-connector.ts'
+import type { ConformanceCloud, CreateConformanceCloud } from '../testing/conformance/conformance-cloud.ts'
+import { ConformanceRun } from '../testing/conformance/conformance-run.ts'
+import { conformanceCases, runCases } from '../testing/conformance/run-conformance.ts'
+import { describeGroup } from './doctor-command.ts'
+import { exitCode } from './exit-code.ts'
+import { readGroupConfig } from './group-config.ts'
+import { jsonReport } from './json-report.ts'
+import { junitReport } from './junit-report.ts'
+import { loadGroup } from './load-group.ts'
+import type { Output } from './output.ts'
+import { StartError } from './start-error.ts'
+import { outcomeLines, summaryLines } from './text-report.ts'
+
+export interface ConformanceArguments {
+  readonly config?: string
+  readonly cloud?: string
+  readonly maxInstances?: number
+  /** Milliseconds. */
+  readonly patience?: number
+  /** Milliseconds. */
+  readonly poll?: number
+  readonly only?: string
+  readonly json?: true
+  readonly junit?: string
+}
+
+/** `fleeting conformance`: runs the suite on a plugin and reports. Thrown: {@link StartError}. */
+export async function conformance(plugin: string, args: ConformanceArguments, output: Output, signal: AbortSignal): Promise<number> {
+  const cases = conformanceCases.filter(({ name }) => args.only === undefined || name.includes(args.only))
+  if (cases.length === 0) throw new StartError(`--only: no case has ${JSON.stringify(args.only)} in its name`)
+  const config = await readGroupConfig(args.config)
+  await using cloud = await startCloud(args.cloud, config.pluginConfig)
+  const pluginConfig = { ...config.pluginConfig, ...cloud?.pluginConfig }
+  const connector = { ...config.connector, ...cloud?.connector }
+  const ssh = createSshConnector({ connector })
+  const run = await start(await loadGroup(plugin, { pluginConfig, connector }, cloud?.options?.clock), {
+    connect: (info, until) => ssh.connect(info, until),
+    ...cloud?.options,
+    ...(cloud?.hand && { cloud: cloud.hand }),
+    ...(args.maxInstances !== undefined && { maxInstances: args.maxInstances }),
+    ...(args.patience !== undefined && { patienceMs: args.patience }),
+    ...(args.poll !== undefined && { pollMs: args.poll }),
+    signal,
+  })
+
+  const print = args.json ? output.err : output.out
+  for (const line of describeGroup(run.info)) print(line)
+  print(`This makes and removes machines in that group, ${run.maxInstances} at once, which may cost money. Ctrl-C stops and removes them.`)
+  let done = 0
+  const report = await runCases(run, {
+    cases,
+    onOutcome(outcome) {
+      done += 1
+      for (const line of outcomeLines(outcome, done, cases.length + 1)) print(line)
+    },
+  })
+  for (const line of summaryLines(report)) print(line)
+  if (args.json) output.out(jsonReport(run.info, report))
+  if (args.junit !== undefined) await writeFile(args.junit, junitReport(run.info.id, report))
+  return report.failed === 0 && !signal.aborted ? exitCode.ok : exitCode.failed
+}
+
+async function startCloud(
+  reference: string | undefined,
+  pluginConfig: Readonly<Record<string, unknown>>,
+): Promise<ConformanceCloud | undefined> {
+  if (reference === undefined) return undefined
+  try {
+    const { exported } = await loadExport<CreateConformanceCloud>('createConformanceCloud', reference, {})
+    return await exported(pluginConfig)
+  } catch (cause) {
+    throw new StartError(`--cloud: ${describeError(cause)}`, { cause })
+  }
+}
+
+async function start(...args: Parameters<typeof ConformanceRun.start>): Promise<ConformanceRun> {
+  try {
+    return await ConformanceRun.start(...args)
+  } catch (cause) {
+    throw new StartError(`the group cannot be started: ${describeError(cause)}`, { cause })
+  }
+}

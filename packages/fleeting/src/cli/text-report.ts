@@ -1,0 +1,34 @@
+import { describeError } from '../describe-error.ts'
+import type { ConformanceOutcome } from '../testing/conformance/conformance-run.ts'
+import type { ConformanceReport } from '../testing/conformance/run-conformance.ts'
+
+/** One case as people read it, while the run goes on. */
+export function outcomeLines(outcome: ConformanceOutcome, number: number, total: number): readonly string[] {
+  const place = `${String(number).padStart(String(total).length)}/${total}`
+  const took = outcome.outcome === 'skipped' ? '' : ` (${duration(outcome.durationMs)})`
+  return [
+    `${place} ${outcome.outcome.padEnd(7)} ${outcome.name}${took}`,
+    ...whyOf(outcome).map((line) => `    ${line}`),
+    ...outcome.notes.map((note) => `    ${note}`),
+  ]
+}
+
+/** The end of the report: what failed, once more, and the counts. */
+export function summaryLines({ outcomes, passed, failed, skipped }: ConformanceReport): readonly string[] {
+  const failures = outcomes.filter((outcome) => outcome.outcome === 'failed')
+  return [
+    ...failures.flatMap((outcome) => ['', `failed: ${outcome.name}`, ...whyOf(outcome).map((line) => `  ${line}`)]),
+    '',
+    `${passed} passed, ${failed} failed, ${skipped} skipped`,
+  ]
+}
+
+function whyOf(outcome: ConformanceOutcome): readonly string[] {
+  if (outcome.outcome === 'skipped') return [outcome.reason]
+  if (outcome.outcome === 'failed') return describeError(outcome.error).split('\n')
+  return []
+}
+
+function duration(ms: number): string {
+  return ms < 10_000 ? `${Math.round(ms)} ms` : `${Math.round(ms / 1000)} s`
+}
