@@ -53,6 +53,7 @@ export {
   PluginError,
   type PluginErrorCode,
 } from './load-plugin.ts'
+export { loggedSeconds } from './logged-seconds.ts'
 export { type Logger, silentLogger } from './logger.ts'
 export { MemoryStateStore } from './memory-state-store.ts'
 export { type Instance, type InstanceCause, type InstanceChange, isUsable, type Removal } from './provisioner/instance.ts'

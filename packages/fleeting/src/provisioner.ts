@@ -262,7 +262,8 @@ export class Provisioner implements AsyncDisposable {
 
   async #read(lease: FleetLease, signal: AbortSignal): Promise<void> {
     const { logger } = this.#context
-    for (const finding of this.info.findings ?? []) logger.warn({ group: this.info.id, ...finding }, 'group finding')
+    for (const { code, severity, message, fix } of this.info.findings ?? [])
+      logger.warn({ group: this.info.id, code, severity, problem: message, fix }, 'group needs attention')
     const records = await lease.load()
     this.#launcher.restore(records)
     this.#unfinished = unfinishedRemovals(records)
@@ -414,7 +415,7 @@ export class Provisioner implements AsyncDisposable {
 
   async #end({ removeInstances, timeoutMs = 30_000, signal }: ShutdownOptions): Promise<ShutdownReport> {
     const { logger, group, caller } = this.#context
-    logger.info({ removeInstances }, 'received shutdown signal; stopping provisioner')
+    logger.info({ remove_instances: removeInstances }, 'received shutdown signal; stopping provisioner')
     this.#closing = true
     this.#announce = true
     this.#tell()

@@ -1,4 +1,4 @@
-import { type Clock, describeError, type Logger, type Random } from '@runner-core/fleeting'
+import { type Clock, describeError, type Logger, loggedSeconds, type Random } from '@runner-core/fleeting'
 import type { JobPayload } from '@runner-core/job'
 import { Concurrency } from './concurrency.ts'
 import type { FindPlugin } from './config/check-plugins.ts'
@@ -129,7 +129,7 @@ export class ConfiguredRunner {
           isFinal: (error) => error instanceof GroupTakenError,
           onFailure: (error, waitMs) => {
             this.#startError = error
-            logger.error({ error, wait_seconds: Math.round(waitMs / 1000) }, 'fleet does not start, trying again')
+            logger.error({ error, wait_seconds: loggedSeconds(waitMs) }, 'fleet does not start, trying again')
           },
         },
       )

@@ -1,4 +1,4 @@
-import type { Clock, Logger } from '@runner-core/fleeting'
+import { type Clock, type Logger, loggedSeconds } from '@runner-core/fleeting'
 import type { JobPayload, RunnerIdentity } from '@runner-core/job'
 import type { InstanceExecutor } from '@runner-core/runner-instance-executor'
 import type { QueueDepth, Reservation } from '@runner-core/taskscaler'
@@ -71,7 +71,7 @@ export class JobHandler {
       const end = await handled.run()
       const durationMs = clock.now() - startedAt
       if (end !== 'gone') this.#ended(end, durationMs)
-      logger.info({ ...endFields(end), duration_seconds: durationMs / 1000 }, 'Removed job from processing list')
+      logger.info({ ...endFields(end), duration_seconds: loggedSeconds(durationMs) }, 'Removed job from processing list')
     } catch (error) {
       logger.error({ error }, 'job not run')
     } finally {
@@ -88,7 +88,8 @@ export class JobHandler {
     // The job that was just handed out was still in the queue when it was counted.
     if (queue_size !== undefined) queue.set(Math.max(0, queue_size - 1))
     observer.started(time_in_queue_seconds, this.#isLate(job_info, clock.wallTime()))
-    logger.info({ time_in_queue_seconds, queue_size, queue_depth }, 'Added job to processing list')
+    const queued = { time_in_queue_seconds: loggedSeconds(time_in_queue_seconds * 1000), queue_size, queue_depth }
+    logger.info(queued, 'Added job to processing list')
   }
 
   #ended({ outcome, isReported }: Exclude<JobEnd, 'gone'>, durationMs: number): void {

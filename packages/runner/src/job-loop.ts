@@ -1,4 +1,4 @@
-import type { CancelTimer, Clock, Logger } from '@runner-core/fleeting'
+import { type CancelTimer, type Clock, type Logger, loggedSeconds } from '@runner-core/fleeting'
 import { NoCapacityError, type Reservation } from '@runner-core/taskscaler'
 import type { Concurrency } from './concurrency.ts'
 import { firstPace, nextPace, type PaceRules, type PollAnswer, type PollPace, type PollResult } from './poll-pace.ts'
@@ -252,7 +252,7 @@ export class JobLoop<Job> {
     const { logger, rules, clock } = this.#options
     this.#trouble = { since: this.#trouble?.since ?? clock.now(), ...(error && { error }) }
     const waitMs = this.#pace.nextAt - clock.now()
-    const fields = { result, wait_seconds: waitMs / 1000, ...(error && { error }) }
+    const fields = { result, wait_seconds: loggedSeconds(waitMs), ...(error && { error }) }
     if (!isNewlyPaused) logger.warn(fields, 'job request failed')
     else logger.error({ ...fields, refusals: rules.unhealthyRequestsLimit }, 'runner refused too often, paused: check its token')
   }

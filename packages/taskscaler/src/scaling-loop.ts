@@ -160,11 +160,10 @@ export class ScalingLoop {
   }
 
   #act({ increase, remove }: ScalingPlan, now: number): boolean {
-    const { provisioner, counters, logger } = this.#options
+    const { provisioner, counters } = this.#options
     let acted = false
     for (const { placement, count, reason } of increase) {
       const requested = provisioner.request(count, { ...(placement !== undefined && { placement }), reason })
-      logger.info({ requested, wanted: count, placement, reason }, 'increasing instances')
       counters.scale.up += requested
       acted ||= requested > 0
     }
@@ -174,14 +173,13 @@ export class ScalingLoop {
 
   /** Cordons first. The provisioner then asks the busy check before it lets go: between the snapshot and now a job may have come. */
   #remove({ id, reason }: InstanceDecision, now: number): boolean {
-    const { provisioner, allocator, counters, logger } = this.#options
+    const { provisioner, allocator, counters } = this.#options
     const host = this.roster.get(id)
     if (host === undefined || host.isLeaving) return false
     allocator.withdraw(host)
     const taken = provisioner.remove([id], reason).length > 0
     this.roster.note(provisioner.instances().get(id) ?? host.instance, now)
     if (!taken) return false
-    logger.info({ instance: id, reason }, 'instance marked for removal')
     counters.scale.down++
     return true
   }

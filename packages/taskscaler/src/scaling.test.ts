@@ -118,7 +118,7 @@ test('a job that comes between the decision to remove an instance and the act ke
       if (message === 'instance marked for removal' && acquired.length === 0) acquired.push(rig.scaler.acquire(rig.scaler.reserve()))
     },
   }
-  const rig: Rig = await Rig.start({ policies: [{ ...policy, idleCount: 2 }], logger })
+  const rig: Rig = await Rig.start({ policies: [{ ...policy, idleCount: 2 }], provisioner: { logger } })
   await rig.clock.advance(60_000)
   rig.scaler.configureSchedule([policy])
   await rig.clock.advance(100_000)

@@ -1,4 +1,5 @@
 import type { GroupError } from '../errors.ts'
+import { loggedSeconds } from '../logged-seconds.ts'
 import { type LaunchFailure, withFailure, withSuccess } from './backoff.ts'
 import type { BootFailure } from './boots.ts'
 import type { ProvisionerContext } from './context.ts'
@@ -75,7 +76,10 @@ export class LaunchGate {
     const { clock, random, settings, logger } = this.#context
     if (!tripsBreaker(error.code)) return
     this.#trips = withTrip(this.#trips, operation, error, clock.now(), settings.breakerProbe, random)
-    logger.error({ err: error, breaker: breakerAt(this.#trips, clock.now()) }, 'launch breaker opened')
+    const now = clock.now()
+    const breaker = breakerAt(this.#trips, now)
+    const fields = breaker.state !== 'closed' && { action: breaker.action, probe_wait_seconds: loggedSeconds(breaker.probeAt - now) }
+    logger.error({ operation, err: error, ...fields }, 'launch breaker opened')
   }
 
   /** A call to the group worked. */

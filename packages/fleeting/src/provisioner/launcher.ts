@@ -1,3 +1,4 @@
+import { describeError } from '../describe-error.ts'
 import { asGroupError, GroupError } from '../errors.ts'
 import type { IncreaseResult, ListedInstance } from '../instance-group.ts'
 import type { JsonValue, StateRecord } from '../state-store.ts'
@@ -198,7 +199,7 @@ export class Launcher {
       if (!again && !(await this.#announce(launch, intent))) return
       if (this.#around.closed()) return this.#end(launch)
       observer.internalOperation?.('provision')
-      logger.info({ amount: count, placement, launchToken, reason, again }, 'increasing instances')
+      logger.info({ amount: count, placement, launch_token: launchToken, reason, again }, 'increasing instances')
       const request = { count, launchToken, ...(placement !== undefined && { placement }) }
       this.#answered(launch, count, await caller.call('increase', (signal) => group.increase(request, signal)))
     } catch (error) {
@@ -216,7 +217,7 @@ export class Launcher {
       await this.#context.intents.write('launch', [[launch.launchToken, intent]])
       return true
     } catch (error) {
-      this.#context.logger.error({ err: error, launchToken: launch.launchToken }, 'launch not announced, not made')
+      this.#context.logger.error({ err: error, launch_token: launch.launchToken }, 'launch not announced, not made')
       this.#gate.refused(asGroupError(error), launch.placement)
       this.#unqueue(launch)
       return false
@@ -227,7 +228,7 @@ export class Launcher {
     const { caller, settings, clock, logger } = this.#context
     if (!Number.isInteger(result.requested)) throw new GroupError('transient', `increase answered ${String(result.requested)} requested`)
     if (result.requested > asked)
-      logger.error({ asked, requested: result.requested }, 'provider increased instances beyond those requested')
+      logger.error({ num_requested: asked, num_successful: result.requested }, 'provider increased instances beyond those requested')
     const accepted = Math.max(0, Math.min(asked, result.requested))
     const { placement } = launch
     if (accepted > 0) {
@@ -236,7 +237,7 @@ export class Launcher {
     }
     const errors = (result.errors ?? []).map(asGroupError)
     if (accepted < asked && errors.length === 0) errors.push(new GroupError('capacity', `the group accepted ${accepted} of ${asked}`))
-    logger.info({ num_requested: asked, num_successful: accepted, errors: errors.map(({ message }) => message) }, 'increase update')
+    logger.info({ num_requested: asked, num_successful: accepted, errors: errors.map(describeError) }, 'increase update')
     for (const error of errors) {
       if (error.code === 'throttled') caller.holdOff(error)
       this.#gate.refused(error, placement)
@@ -252,7 +253,7 @@ export class Launcher {
    */
   #unanswered(launch: Launch, error: GroupError): void {
     const { settings, clock, logger, observer } = this.#context
-    logger.error({ err: error, launchToken: launch.launchToken }, 'increasing instances failure')
+    logger.error({ err: error, launch_token: launch.launchToken }, 'increasing instances failure')
     observer.launchFailed?.(error.code, launch.count)
     const until = this.#gate.refused(error, launch.placement)
     const refused = error.code !== 'transient'
@@ -268,7 +269,7 @@ export class Launcher {
   #expire(launch: Launch): void {
     const seconds = Math.round(this.#context.settings.launchTimeoutMs / 1000)
     const message = `${launch.count} of launch ${launch.launchToken} did not appear within ${seconds} s`
-    this.#context.logger.warn({ launchToken: launch.launchToken, count: launch.count }, 'launch expired')
+    this.#context.logger.warn({ amount: launch.count, launch_token: launch.launchToken }, 'launch expired')
     this.#context.observer.launchFailed?.('expired', launch.count)
     this.#gate.failed({ code: 'expired', placement: launch.placement, message })
     this.#around.changed()

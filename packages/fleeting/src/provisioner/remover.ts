@@ -1,3 +1,4 @@
+import { describeError } from '../describe-error.ts'
 import { asGroupError, GroupError } from '../errors.ts'
 import type { DecreaseResult } from '../instance-group.ts'
 import type { ProvisionerContext } from './context.ts'
@@ -133,7 +134,7 @@ export class Remover {
       this.#around.expectLess()
     }
     if (ids.length > 0)
-      logger.info({ amount: ids.length, accepted: taken.size, errors: errors.map(({ message }) => message) }, 'decreasing instances')
+      logger.info({ amount: ids.length, accepted: taken.size, errors: errors.map(describeError) }, 'decreasing instances')
   }
 
   #unanswered(ids: readonly string[], error: GroupError): void {

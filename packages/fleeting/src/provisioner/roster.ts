@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { ListedInstance } from '../instance-group.ts'
+import { loggedSeconds } from '../logged-seconds.ts'
 import type { Logger } from '../logger.ts'
 import { type Instance, type InstanceChange, withHealth } from './instance.ts'
 import type { ProvisionerObserver } from './observer.ts'
@@ -64,8 +65,8 @@ export class Roster {
       if (cause === 'requested' && requestedAt !== undefined) observer.creationTime?.(now - requestedAt)
     } else if (change.kind === 'gone') {
       const lifeMs = now - seenAt
-      if (change.lost) this.#logger.error({ ...fields, lifeMs }, 'instance unexpectedly removed')
-      else this.#logger.info({ ...fields, lifeMs, reason: change.instance.removal?.reason }, 'instance pruned')
+      if (change.lost) this.#logger.error({ ...fields, life_seconds: loggedSeconds(lifeMs) }, 'instance unexpectedly removed')
+      else this.#logger.info({ ...fields, life_seconds: loggedSeconds(lifeMs), reason: change.instance.removal?.reason }, 'instance pruned')
       observer.instanceOperation?.('delete')
       observer.lifeDuration?.(lifeMs)
       if (change.lost) observer.instanceLost?.()

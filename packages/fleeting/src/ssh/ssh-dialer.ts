@@ -60,7 +60,7 @@ export class SshDialer {
         budget.signal.throwIfAborted()
         if (isFinal(error)) throw error
         lastError = error as Error
-        logger.debug({ ...target, attempt, error: lastError.message }, 'SSH dial attempt failed')
+        logger.debug({ ...target, attempt, err: lastError }, 'SSH dial attempt failed')
       }
       await delay(clock, retryDelayMs(attempt, random), budget.signal)
     }

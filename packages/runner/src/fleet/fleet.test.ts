@@ -1,4 +1,4 @@
-import { silentLogger } from '@runner-core/fleeting'
+import { GroupError } from '@runner-core/fleeting'
 import { ManualClock, MemoryGroup, type MemoryShell, simpleShell } from '@runner-core/fleeting/testing'
 import { Registry } from 'prom-client'
 import { beforeEach, expect, test } from 'vitest'
@@ -35,7 +35,8 @@ executor = "instance"
 [runners.autoscaler]
 plugin = "memory"
 ${autoscaler}`).settings.runners[0]!
-  const logger = { ...silentLogger, warn: (fields: object, message: string) => lines.push({ fields, message }) }
+  const log = (fields: object, message: string): void => void lines.push({ fields, message })
+  const logger = { debug: log, info: log, warn: log, error: log }
   const observers = registerFleetMetrics(new Registry(), () => [], fleetBuckets([]))(labels)
   const findPlugin = async (): Promise<{ createInstanceGroup: () => MemoryGroup }> => ({ createInstanceGroup: () => group })
   return startFleet(
@@ -77,4 +78,33 @@ test('a group that another runner has is given back untouched', async () => {
   await expect(start('', taken)).rejects.toThrow('belongs to runner b')
   expect(group.isShutDown).toBe(true)
   expect(group.calls.map(({ operation }) => operation)).toEqual(['init', 'list', 'shutdown'])
+})
+
+test('log lines: each act once, names in snake_case, durations in seconds, errors under err', async () => {
+  const init = group.init.bind(group)
+  group.init = async (signal) => ({
+    ...(await init(signal)),
+    findings: [{ code: 'autoscaler', severity: 'warning', message: 'it scales itself', fix: 'turn it off' }],
+  })
+  const fleet = await start('[[runners.autoscaler.policy]]\nidle_count = 2\n')
+  await clock.advance(5_000)
+  fleet.scaler.configureSchedule([])
+  group.fail('list', new GroupError('transient', 'down'), 1)
+  await clock.advance(600_000)
+  group.fail('increase', new GroupError('auth', 'no permission'), 1)
+  fleet.queue.set(1)
+  await clock.advance(2_000)
+  await fleet.scaler.shutdown({ removeInstances: true })
+
+  const said = (message: string): readonly object[] => lines.filter((line) => line.message === message).map(({ fields }) => fields)
+  expect(said('group needs attention')).toEqual([
+    { group: fleet.provisioner.info.id, code: 'autoscaler', severity: 'warning', problem: 'it scales itself', fix: 'turn it off' },
+  ])
+  expect(said('increasing instances')).toMatchObject([{ amount: 2, reason: expect.stringContaining('to keep idle') }, { amount: 1 }])
+  expect(said('instance marked for removal')).toHaveLength(2)
+  expect(said('instance pruned')).toMatchObject([{ life_seconds: expect.any(Number) }, { life_seconds: expect.any(Number) }])
+  expect(said('launch breaker opened')).toMatchObject([{ operation: 'increase', probe_wait_seconds: expect.any(Number) }])
+  const all = lines.flatMap(({ fields }) => Object.entries(fields))
+  expect(all.filter(([key]) => !/^[a-z]+(_[a-z]+)*$/.test(key))).toEqual([])
+  expect(new Set(all.filter(([, value]) => value instanceof Error).map(([key]) => key))).toEqual(new Set(['err']))
 })

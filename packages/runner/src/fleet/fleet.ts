@@ -29,11 +29,9 @@ export async function startFleet(options: FleetOptions, signal: AbortSignal): Pr
   const opened = await openGroup(runner, { findPlugin, clock, random, logger })
   const provisioner = await Provisioner.start({ ...opened, observer: observers.provisioner }, signal)
   try {
-    const { id, version, findings = [] } = provisioner.info
+    const { id, version } = provisioner.info
     claimGroup(id)
     logger.info({ group: id, plugin: autoscaler.plugin, version, max_instances: provisioner.maxInstances }, 'plugin initialized')
-    for (const { code, severity, message, fix } of findings)
-      logger.warn({ group: id, code, severity, problem: message, fix }, 'group needs attention')
     const queue = new QueueDepth({ name: 'GitLab', clock })
     const scaler = await Taskscaler.start(
       {
