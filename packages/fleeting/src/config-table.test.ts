@@ -69,6 +69,7 @@ describe('ConfigTable', () => {
     [{ keys: [{ password: 'hunter2' }] }, 'keys: expected a string or a list of strings, got an array'],
     [{ size: ['hunter2'] }, 'size: expected a whole number, at least 0, got an array'],
     [{ hosts: [{ password: 'hunter2' }] }, 'hosts: expected a table, got an array'],
+    [{ hosts: 'hunter2' }, 'hosts: expected a table, got a string'],
     [{ hosts: { password: 'hunter2' } }, 'hosts.password: expected a table, got a string'],
   ])('%j: a wrong place or kind does not show what may be secret', (values, problem) => {
     const table = new ConfigTable(values)

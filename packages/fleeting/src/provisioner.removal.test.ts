@@ -201,12 +201,71 @@ describe('shutdown', () => {
     await fleet.clock.advance(100)
     const [launch] = fleet.provisioner.launchState().outstanding
     const ending = fleet.provisioner.shutdown({ removeInstances: true })
-    await fleet.clock.advance(30_000)
+    await fleet.clock.advance(19_999)
+    const made = fleet.group.ids
+    expect(fleet.calls('decrease')).toEqual([])
+    await fleet.clock.advance(10_001)
     const { remaining } = await ending
     await fleet.clock.advance(60_000)
-    expect(remaining).toEqual(ids ? fleet.group.ids : [`launch ${launch!.launchToken} (2 requested)`])
-    expect(fleet.group.ids).toHaveLength(2)
+    expect(remaining).toEqual(ids ? made : [`launch ${launch!.launchToken} (2 requested)`])
+    // What is known by its id is deleted unseen, shortly before the end.
+    expect(fleet.calls('decrease').map((call) => call.ids)).toEqual(ids ? [made] : [])
+    expect(fleet.group.ids).toEqual(ids ? [] : made)
+    expect(made).toHaveLength(2)
     expect(errors).toEqual([[{ missing: remaining }, expect.stringContaining('did not appear')]])
+  })
+
+  it.each([
+    ['ids', true],
+    ['launches', false],
+  ])('names what was given up, since it may come all the same, and does not wait for it: %s', async (_, ids) => {
+    const fleet = await startFleet({ tells: { ids } })
+    fleet.group.launchesLost = 2
+    fleet.provisioner.request(2, { reason: 'test' })
+    await fleet.clock.advance(100)
+    const [launch] = fleet.provisioner.launchState().outstanding
+    await fleet.clock.advance(700_000)
+    expect(fleet.provisioner.launchState().outstanding).toEqual([])
+    const ending = fleet.provisioner.shutdown({ removeInstances: true })
+    await fleet.clock.advance(1000)
+    expect((await ending).remaining).toEqual(ids ? ['m-1', 'm-2'] : [`launch ${launch!.launchToken} (2 requested)`])
+    expect(fleet.calls('decrease').map((call) => call.ids)).toEqual(ids ? [['m-1', 'm-2']] : [])
+  })
+
+  it('sends the delete of what was given up until it is accepted, as long as there is time', async () => {
+    const fleet = await startFleet()
+    fleet.group.launchesLost = 1
+    fleet.provisioner.request(1, { reason: 'test' })
+    await fleet.clock.advance(700_000)
+    fleet.group.fail('decrease', new GroupError('transient', 'try again'), 2)
+    const ending = fleet.provisioner.shutdown({ removeInstances: true })
+    await fleet.clock.advance(30_000)
+    expect(await ending).toEqual({ remaining: ['m-1'] })
+    expect(fleet.calls('decrease').map(({ failed }) => failed)).toEqual(['transient', 'transient', undefined])
+  })
+
+  it.each([
+    ['by its id', { ids: true, tokens: false }],
+    ['by its token', { ids: false, tokens: true }],
+    ['for want of another launch', { ids: false, tokens: false }],
+  ])('does not name what was given up and came late, known %s', async (_, tells) => {
+    const fleet = await startFleet({ appearDelayMs: 700_000, tells })
+    fleet.provisioner.request(2, { reason: 'test' })
+    await fleet.clock.advance(690_000)
+    expect(fleet.provisioner.launchState().outstanding).toEqual([])
+    await fleet.clock.advance(100_000)
+    expect(fleet.instances.map(({ cause }) => cause)).toEqual(['requested', 'requested'])
+    const ending = fleet.provisioner.shutdown({ removeInstances: true })
+    await fleet.clock.advance(1000)
+    expect(await ending).toEqual({ remaining: [] })
+  })
+
+  it('names what was given up for an hour', async () => {
+    const fleet = await startFleet()
+    fleet.group.launchesLost = 1
+    fleet.provisioner.request(1, { reason: 'test' })
+    await fleet.clock.advance(600_000 + 2 * 3_600_000)
+    expect(await fleet.provisioner.shutdown({ removeInstances: true })).toEqual({ remaining: [] })
   })
 
   it('does not name what was never sent', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { never } from '../test/memory-fleet.ts'
 import { GroupError } from './errors.ts'
-import { Provisioner, type ProvisionerOptions } from './index.ts'
+import { MemoryStateStore, Provisioner, type ProvisionerOptions } from './index.ts'
 import { ManualClock, MemoryGroup } from './testing/index.ts'
 
 function cloud(maxSize = 10): { group: MemoryGroup; clock: ManualClock } {
@@ -14,7 +14,10 @@ describe('survey', () => {
     const { group, clock } = cloud()
     const [running, failed] = [group.addForeign(), group.addForeign()]
     group.setState(failed, 'failed', 'no disk')
-    const { info, instances, launches } = await Provisioner.survey({ group, clock, maxInstances: 4 }, never)
+    const lease = await new MemoryStateStore().lease('test')
+    const writes: unknown[] = []
+    lease.write = async (changes) => void writes.push(changes)
+    const { info, instances, launches } = await Provisioner.survey({ group, clock, maxInstances: 4, lease }, never)
     await clock.advance(3_600_000)
     expect(info.id).toBe('memory/test')
     expect(instances.get(running)).toMatchObject({ cause: 'adopted', state: 'running' })
@@ -22,6 +25,7 @@ describe('survey', () => {
     expect(instances.get(failed)?.removal?.reason).toBe('failed: no disk')
     expect(launches).toMatchObject({ known: 2, maxInstances: 4, maximumOf: 'configuration', closed: false })
     expect(group.calls.map(({ operation }) => operation)).toEqual(['init', 'list', 'shutdown'])
+    expect(writes).toEqual([])
     expect(clock.pendingTimers).toBe(0)
   })
 

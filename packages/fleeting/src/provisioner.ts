@@ -57,6 +57,8 @@ export class Provisioner implements AsyncDisposable {
   #closing = false
   #stopped = false
   #emptying: (() => void) | undefined
+  /** Set when the time for emptying is nearly up: what has not appeared by then is deleted unseen. */
+  #isLastCall = false
   #shutdown: Promise<ShutdownReport> | undefined
   #fenced: Error | undefined
 
@@ -304,7 +306,7 @@ export class Provisioner implements AsyncDisposable {
     if (next < Infinity) this.#cancelPass = this.#context.clock.after(Math.max(0, next - now), () => this.#pass())
   }
 
-  /** Removes what nobody can use, and everything when that is wanted. */
+  /** Removes what nobody can use, and everything when that is wanted, by their ids even instances that were asked for and that no `list` has shown. */
   #sweep(now: number): void {
     for (const instance of this.#roster.instances.values()) {
       if (instance.removal !== undefined) continue
@@ -313,6 +315,8 @@ export class Provisioner implements AsyncDisposable {
       const reason = broken ?? (this.#emptying === undefined ? undefined : 'shutdown')
       if (reason !== undefined) this.#remove(instance.id, reason)
     }
+    if (this.#emptying === undefined) return
+    for (const id of this.#launcher.unlisted(this.#isLastCall ? 'all' : 'expired')) this.#remover.mark(id, 'shutdown')
   }
 
   #tell(): void {
@@ -423,7 +427,10 @@ export class Provisioner implements AsyncDisposable {
     const missing = removeInstances ? this.#launcher.mayAppear() : []
     const remaining = removeInstances ? [...this.#roster.instances.keys(), ...missing] : []
     if (missing.length > 0)
-      logger.error({ missing }, 'instances that were asked for did not appear in time to be removed: look whether they exist')
+      logger.error(
+        { missing },
+        'instances that were asked for did not appear, and were deleted unseen where their ids are known: look whether they exist',
+      )
     this.#halt()
     await this.#connections.close()
     await endGroup(group, caller, logger)
@@ -436,11 +443,17 @@ export class Provisioner implements AsyncDisposable {
     return new Promise((resolve) => {
       const end = (): void => {
         cancel()
+        cancelLastCall()
         signal?.removeEventListener('abort', end)
         this.#emptying = undefined
         resolve()
       }
-      const cancel = this.#context.clock.after(timeoutMs, end)
+      const { clock, settings } = this.#context
+      const cancel = clock.after(timeoutMs, end)
+      const cancelLastCall = clock.after(Math.max(0, timeoutMs - settings.shutdownDeletionIntervalMs), () => {
+        this.#isLastCall = true
+        this.#wake()
+      })
       signal?.addEventListener('abort', end, { once: true })
       this.#emptying = () => {
         if (this.#stopped || this.#isEmpty()) end()
@@ -452,7 +465,7 @@ export class Provisioner implements AsyncDisposable {
   }
 
   #isEmpty(): boolean {
-    if (this.#launcher.busy) return false
+    if (this.#launcher.busy || this.#launcher.unlisted('expired').some((id) => !this.#remover.isAccepted(id))) return false
     for (const { id, removal } of this.#roster.instances.values()) if (removal !== undefined || !this.#busyChecks.isBusy(id)) return false
     return true
   }

@@ -52,6 +52,8 @@ export class Launcher {
   /** Placements with a call under way. */
   readonly #calling = new Set<string | undefined>()
   readonly #ended = new Map<string, { readonly requestedAt: number; readonly endedAt: number }>()
+  /** Those of the ended that were given up: what they should have brought may come all the same. */
+  #expired: readonly Launch[] = []
   #tellsTokens = false
 
   constructor(context: ProvisionerContext, gate: LaunchGate, around: LaunchSurroundings) {
@@ -90,7 +92,7 @@ export class Launcher {
   /** Whose the new instance is: undefined when no launch of ours can have made it. */
   claim(row: ListedInstance, { byTokenOnly }: { readonly byTokenOnly: boolean }): { readonly requestedAt: number } | undefined {
     this.#tellsTokens ||= row.launchToken !== undefined
-    const launch = launchOf(this.#launches, row, this.#tellsTokens || byTokenOnly)
+    const launch = launchOf([...this.#launches, ...this.#expired], row, this.#tellsTokens || byTokenOnly)
     if (launch === undefined) return row.launchToken === undefined ? undefined : this.#ended.get(row.launchToken)
     countSeen(launch, row.id)
     this.#endIfComplete(launch)
@@ -129,6 +131,7 @@ export class Launcher {
     for (const [token, { endedAt }] of this.#ended) {
       if (now - endedAt < rememberMs) break
       this.#ended.delete(token)
+      this.#expired = this.#expired.filter(({ launchToken }) => launchToken !== token)
     }
   }
 
@@ -147,9 +150,15 @@ export class Launcher {
     return this.#launches.length > 0
   }
 
-  /** What may still appear, by name: ids where the cloud told them, otherwise one entry for a launch. */
+  /** What may still appear, by name: ids where the cloud told them, otherwise one entry for a launch. What was given up is among it for an hour. */
   mayAppear(): readonly string[] {
-    return this.#launches.flatMap(mayBring)
+    return [...this.#expired, ...this.#launches].flatMap(mayBring)
+  }
+
+  /** Ids that the cloud told and `list` has not shown, of launches that were given up, or of all. */
+  unlisted(which: 'expired' | 'all'): readonly string[] {
+    const launches = which === 'all' ? [...this.#expired, ...this.#launches] : this.#expired
+    return launches.flatMap(({ ids }) => [...ids])
   }
 
   /** Whether `list` may show something new any time. */
@@ -274,6 +283,7 @@ export class Launcher {
     this.#gate.failed({ code: 'expired', placement: launch.placement, message })
     this.#around.changed()
     this.#end(launch)
+    this.#expired = [...this.#expired, launch]
   }
 
   /** Given back before anybody heard of it. */
@@ -288,6 +298,7 @@ export class Launcher {
 
   #end(launch: Launch): void {
     this.#launches = this.#launches.filter((other) => other !== launch)
+    this.#expired = this.#expired.filter((other) => other !== launch)
     this.#ended.set(launch.launchToken, { requestedAt: launch.requestedAt, endedAt: this.#context.clock.now() })
     this.#context.intents.end('launch', launch.launchToken)
   }

@@ -42,8 +42,8 @@ export interface ShutdownOptions {
 
 export interface ShutdownReport {
   /**
-   * Instances that were to be removed and are not known to be gone: busy ones, and those that were asked for and may still appear. Where the cloud has not told the ids of the latter,
-   * one entry stands for a launch: `launch <token> (2 requested)`.
+   * Instances that were to be removed and are not known to be gone: busy ones, and those that were asked for and may still appear, for an hour also those that were given up. Where the cloud
+   * has told the ids of the latter they were deleted unseen; where not, one entry stands for a launch: `launch <token> (2 requested)`.
    */
   readonly remaining: readonly string[]
 }

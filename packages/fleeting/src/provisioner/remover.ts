@@ -52,6 +52,11 @@ export class Remover {
     return task.sentAt
   }
 
+  /** Whether the group has accepted a delete of the instance. */
+  isAccepted(id: string): boolean {
+    return (this.#tasks.get(id)?.accepted ?? 0) > 0
+  }
+
   /** From now on deletes are sent again soon, and those under way at once: the process is about to end. */
   hurry(): void {
     this.#hurrying = true

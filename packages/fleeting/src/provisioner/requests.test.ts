@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { acceptLaunch, countSeen, launchOf, newLaunch, nextStep } from './requests.ts'
+import { acceptLaunch, countSeen, launchOf, mayBring, newLaunch, nextStep } from './requests.ts'
 
 const row = (id: string, launchToken?: string, placement?: string) => ({
   id,
@@ -37,6 +37,17 @@ describe('launchOf', () => {
 })
 
 describe('a launch', () => {
+  it('whose ids were told in part is found by those, and by nothing else than before', () => {
+    const launch = accepted('a', 3, ['i-1'])
+    expect(mayBring(launch)).toEqual(['launch a (3 requested)'])
+    expect([launch.count, [...launch.ids]]).toEqual([3, ['i-1']])
+    expect(launchOf([accepted('b', 1), launch], row('i-1'), false)).toBe(launch)
+    expect(launchOf([launch], row('i-2'), false)).toBe(launch)
+    countSeen(launch, 'i-1')
+    expect([launch.count, [...launch.ids]]).toEqual([2, []])
+    expect(launchOf([launch], row('i-2'), false)).toBe(launch)
+  })
+
   it('counts to zero exactly once, in whatever order answer and instances come', () => {
     const order = fc.record({ count: fc.integer({ min: 1, max: 8 }), early: fc.nat(8), tellsIds: fc.boolean() })
     fc.assert(

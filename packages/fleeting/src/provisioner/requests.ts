@@ -12,8 +12,10 @@ export interface Launch {
   count: number
   /** How many have appeared. */
   seen: number
-  /** Ids still to appear, where the cloud told them. */
-  ids: Set<string> | undefined
+  /** Ids still to appear, as far as the cloud told them. */
+  ids: Set<string>
+  /** Whether the cloud told the ids of all that are still to appear. */
+  isNamed: boolean
   /** `Infinity` until the cloud accepted, or may have. */
   deadlineAt: number
   /** While `uncertain`: what `list` must be before the launch goes on. It is then asked again, not before `retryAt`; `Infinity`: it was refused, and ends. */
@@ -37,7 +39,8 @@ export function newLaunch(launchToken: string, count: number, placement: string 
     phase: 'queued',
     count,
     seen: 0,
-    ids: undefined,
+    ids: new Set(),
+    isNamed: false,
     deadlineAt: Infinity,
     retryAt: Infinity,
     listFrom: { number: 0, beganAt: -Infinity },
@@ -54,9 +57,9 @@ export function acceptLaunch(
 ): void {
   launch.phase = 'accepted'
   launch.deadlineAt = deadlineAt
-  // All ids or none: with only some of them the others' owner could not be told.
-  launch.ids = ids?.length === accepted ? new Set(ids.filter((id) => !isKnown(id))) : undefined
-  launch.count = launch.ids?.size ?? Math.max(0, accepted - launch.seen)
+  launch.ids = new Set(ids?.filter((id) => !isKnown(id)))
+  launch.isNamed = ids?.length === accepted
+  launch.count = launch.isNamed ? launch.ids.size : Math.max(0, accepted - launch.seen)
 }
 
 /**
@@ -64,13 +67,13 @@ export function acceptLaunch(
  * With `tellsTokens` an instance without a token is nobody's.
  */
 export function launchOf(launches: readonly Launch[], row: ListedInstance, tellsTokens: boolean): Launch | undefined {
-  const byId = launches.find((launch) => launch.ids?.has(row.id))
+  const byId = launches.find((launch) => launch.ids.has(row.id))
   if (byId !== undefined) return byId
   if (tellsTokens || row.launchToken !== undefined) return launches.find((launch) => launch.launchToken === row.launchToken)
   return launches.find(
     (launch) =>
       launch.phase !== 'queued' &&
-      launch.ids === undefined &&
+      !launch.isNamed &&
       launch.count > 0 &&
       (row.placement === undefined || launch.placement === undefined || launch.placement === row.placement),
   )
@@ -80,7 +83,7 @@ export function launchOf(launches: readonly Launch[], row: ListedInstance, tells
 export function countSeen(launch: Launch, id: string): void {
   launch.seen += 1
   launch.count = Math.max(0, launch.count - 1)
-  launch.ids?.delete(id)
+  launch.ids.delete(id)
   // Somebody did accept it: what is still missing is waited for, not asked for again.
   if (launch.phase === 'uncertain') launch.phase = 'accepted'
 }
@@ -99,9 +102,9 @@ export function nextStep(launch: Launch, now: number, listed: ListMark): 'send' 
 }
 
 /** What a launch may still bring, by name: the ids where the cloud told them, otherwise the launch itself. Nothing, when nobody has heard of it. */
-export function mayBring({ launchToken, phase, count, ids }: Launch): readonly string[] {
+export function mayBring({ launchToken, phase, count, ids, isNamed }: Launch): readonly string[] {
   if (phase === 'queued' || count === 0) return []
-  return ids === undefined ? [`launch ${launchToken} (${count} requested)`] : [...ids]
+  return isNamed ? [...ids] : [`launch ${launchToken} (${count} requested)`]
 }
 
 /** As plain data, for snapshots. */
