@@ -7,3 +7,6 @@ export type { Lags } from './core/fake-machines.ts'
 export type { Exchange, FakeAnswer, FakeRequest } from './core/fake-server.ts'
 export type { RateLimit } from './core/rate-limits.ts'
 export { RealMachines, type RealMachinesOptions } from './core/real-machines.ts'
+/** Compute Engine with one managed instance group. */
+export { FakeGce, type FakeGceOptions } from './gce/fake-gce.ts'
+export { gceRateLimits } from './gce/rate-limits.ts'

@@ -1,0 +1,198 @@
+import type { Clock } from '@runner-core/fleeting'
+import type { FakeMachines, MachinePhase } from '../core/fake-machines.ts'
+import { ApiRefusal } from './answers.ts'
+
+/** One machine that the group manages, with a virtual machine or, for now, without. */
+export interface Member {
+  readonly name: string
+  readonly zone: string
+  /** Of its virtual machine; another one after it was made again. */
+  id: string
+  /** From its per-instance configuration. */
+  readonly preservedMetadata: Readonly<Record<string, string>>
+  metadata: readonly MetadataItem[]
+  fingerprint: number
+  readonly createdAt: number
+  /** The virtual machine went without the group's doing. */
+  isLost: boolean
+}
+
+export interface MetadataItem {
+  readonly key: string
+  readonly value: string
+}
+
+/** Where a member is in its life. `lost`: its virtual machine is gone, and it is not being made again. */
+export type MemberPhase = MachinePhase | 'lost'
+
+export interface ManagedGroupOptions {
+  readonly clock: Clock
+  readonly machines: FakeMachines
+  /** New machines go to each in turn. */
+  readonly zones: readonly string[]
+  readonly baseInstanceName: string
+  /** The most that {@link ManagedGroup.targetSize} can be. */
+  readonly maxSize: number
+  /** The template's metadata. */
+  readonly templateMetadata: ReadonlyMap<string, string>
+}
+
+const nameRule = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/
+/** Of one request: documented for deleteInstances, supposed for createInstances. */
+const mostInstances = 1000
+
+/** A managed instance group without its protocol: names, target size, who is a member. */
+export class ManagedGroup {
+  /** What the group tries to have. */
+  targetSize = 0
+  /** Why the machines of the next launch will never run, as `CODE: message`. */
+  nextFailure: string | undefined
+  readonly #options: ManagedGroupOptions
+  readonly #members = new Map<string, Member>()
+  #number = 0
+
+  constructor(options: ManagedGroupOptions) {
+    this.#options = options
+  }
+
+  /** All that `listManagedInstances` shows, the oldest first. */
+  members(): readonly Member[] {
+    const shown: Member[] = []
+    for (const member of [...this.#members.values()]) {
+      const phase = this.phase(member)
+      if (phase === 'gone') this.#members.delete(member.name)
+      else if (phase !== 'pending') shown.push(member)
+    }
+    return shown
+  }
+
+  /** Members with a virtual machine. */
+  virtualMachines(): readonly Member[] {
+    return this.members().filter((member) => !['failed', 'lost', 'gone'].includes(this.phase(member)))
+  }
+
+  phase(member: Member): MemberPhase {
+    if (member.isLost) return 'lost'
+    const machine = this.#options.machines.get(member.name)
+    return machine === undefined ? 'gone' : this.#options.machines.phase(machine)
+  }
+
+  create(configs: readonly { readonly name?: unknown; readonly preservedState?: unknown }[]): void {
+    const names = configs.map(({ name }) => name)
+    if (configs.length === 0 || configs.length > mostInstances) throw invalid('instances', `must have 1 to ${mostInstances} entries`)
+    for (const name of names)
+      if (typeof name !== 'string' || !nameRule.test(name))
+        throw invalid('instances[].name', `'${String(name)}' does not match ${nameRule.source}`)
+    const taken = names.find((name, index) => names.indexOf(name) !== index || this.#members.has(name as string))
+    if (taken !== undefined) throw new ApiRefusal(409, 'alreadyExists', `The resource '${String(taken)}' already exists`)
+    this.#grow(configs.length)
+    for (const { name, preservedState } of configs) this.#add(name as string, Object((preservedState as { metadata?: unknown })?.metadata))
+    this.nextFailure = undefined
+  }
+
+  /** With `skip`, those that are no members or are going are passed over. `entries` are names, or URLs, not both. */
+  delete(entries: readonly unknown[], skip: boolean): void {
+    if (entries.length === 0 || entries.length > mostInstances) throw invalid('instances', `must have 1 to ${mostInstances} entries`)
+    const urls = entries.filter((entry) => String(entry).includes('/'))
+    if (urls.length > 0 && urls.length < entries.length) throw invalid('instances', 'cannot have both URLs and names')
+    const doomed: Member[] = []
+    for (const entry of entries) {
+      const { zone, name } = parseEntry(String(entry))
+      if (zone !== undefined && !this.#options.zones.includes(zone))
+        throw invalid('instances', `'${String(entry)}' is in another zone or region`)
+      const member = this.#members.get(name)
+      const isGoing =
+        member === undefined || ['deleting', 'gone'].includes(this.phase(member)) || (zone !== undefined && member.zone !== zone)
+      if (!isGoing) doomed.push(member)
+      else if (!skip) throw invalid('instances', `'${name}' is not a member of the group, or is being deleted`)
+    }
+    for (const member of new Set(doomed)) this.#remove(member)
+  }
+
+  /** Absolute, as the service's own: growing gives names of its own, shrinking chooses who goes. */
+  resize(size: number): void {
+    if (!(size >= 0)) throw invalid('size', 'must not be negative')
+    const more = size - this.targetSize
+    if (more > 0) this.#grow(more)
+    for (let added = 0; added < more; added += 1) this.#add(this.#newName(), {})
+    const alive = this.members().filter((member) => this.phase(member) !== 'deleting')
+    for (const member of more < 0 ? alive.slice(more) : []) this.#remove(member)
+    this.targetSize = size
+  }
+
+  /** Somebody adds one, with a name that the group gives: it. */
+  addForeign(): string {
+    const name = this.#newName()
+    this.#grow(1)
+    this.#add(name, {})
+    return name
+  }
+
+  /** The virtual machine goes without the group's doing. With `repair` the group makes it again, under the same name. */
+  lose(name: string, repair: boolean): void {
+    const member = this.#members.get(name)
+    if (member === undefined || !this.#options.machines.kill(name)) return
+    member.isLost = !repair
+    if (!repair) return
+    member.id = this.#newId()
+    this.#options.machines.launch(name).word = undefined
+  }
+
+  setMetadata(member: Member, fingerprint: unknown, items: readonly MetadataItem[]): void {
+    if (fingerprint !== fingerprintOf(member))
+      throw new ApiRefusal(412, 'conditionNotMet', 'Supplied fingerprint does not match current metadata fingerprint.')
+    member.metadata = items
+    member.fingerprint += 1
+  }
+
+  #grow(by: number): void {
+    const { maxSize } = this.#options
+    if (this.targetSize + by > maxSize) {
+      // The code is supposed; that there is such a limit is documented.
+      throw new ApiRefusal(403, 'limitExceeded', `Exceeded limit 'maximum number of instances in a managed instance group' of ${maxSize}.`)
+    }
+    this.targetSize += by
+  }
+
+  #add(name: string, preservedMetadata: Readonly<Record<string, string>>): void {
+    const { machines, zones, clock, templateMetadata } = this.#options
+    const id = this.#newId()
+    const zone = zones[this.#number % zones.length]!
+    const metadata = Object.entries({ ...Object.fromEntries(templateMetadata), ...preservedMetadata }).map(([key, value]) => ({
+      key,
+      value,
+    }))
+    machines.launch(name, this.nextFailure)
+    this.#members.set(name, { name, zone, id, preservedMetadata, metadata, fingerprint: 0, createdAt: clock.wallTime(), isLost: false })
+  }
+
+  #remove(member: Member): void {
+    this.targetSize -= 1
+    if (member.isLost) this.#members.delete(member.name)
+    else this.#options.machines.delete(member.name)
+  }
+
+  #newId(): string {
+    this.#number += 1
+    return String(4_000_000_000_000_000 + this.#number)
+  }
+
+  #newName(): string {
+    return `${this.#options.baseInstanceName}-${(this.#number + 1).toString(36).padStart(4, '0')}`
+  }
+}
+
+export function fingerprintOf({ fingerprint }: Member): string {
+  return Buffer.from(`fp${fingerprint}`).toString('base64')
+}
+
+function parseEntry(entry: string): { readonly zone?: string; readonly name: string } {
+  if (!entry.includes('/')) return { name: entry }
+  const [, zone, name] = /(?:^|\/)zones\/([^/]+)\/instances\/([^/]+)$/.exec(entry) ?? []
+  if (zone === undefined || name === undefined) throw invalid('instances', `'${entry}'. The URL is malformed.`)
+  return { zone, name }
+}
+
+function invalid(field: string, message: string): ApiRefusal {
+  return new ApiRefusal(400, 'invalid', `Invalid value for field '${field}': ${message}`)
+}
