@@ -47,9 +47,9 @@ describe('survey', () => {
       expect(group.isShutDown).toBe(true)
       return error
     }
-    const error = await fails(Provisioner.survey)
+    const error = await fails((options, signal) => Provisioner.survey(options, signal))
     expect(error).toEqual(new GroupError('invalid_config', 'max_instances: expected at most 5, the maximum of group memory/test, got 6'))
-    expect(await fails(Provisioner.start)).toEqual(error)
+    expect(await fails((options, signal) => Provisioner.start(options, signal))).toEqual(error)
   })
 })
 

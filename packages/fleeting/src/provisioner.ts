@@ -427,10 +427,7 @@ export class Provisioner implements AsyncDisposable {
     const missing = removeInstances ? this.#launcher.mayAppear() : []
     const remaining = removeInstances ? [...this.#roster.instances.keys(), ...missing] : []
     if (missing.length > 0)
-      logger.error(
-        { missing },
-        'instances that were asked for did not appear, and were deleted unseen where their ids are known: look whether they exist',
-      )
+      logger.error({ missing }, 'instances that were asked for did not appear in time to be removed: look whether they exist')
     this.#halt()
     await this.#connections.close()
     await endGroup(group, caller, logger)

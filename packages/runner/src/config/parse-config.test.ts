@@ -341,6 +341,23 @@ test.each([
   expect(warnings).toEqual(isWarned ? [warning] : [])
 })
 
+test.each<[string, string, string, boolean]>([
+  ['gce', 'project = "p", zone = "z", name = "n"', 'project = "p", zone = "z", name = "n", credentials_file = "k"', true],
+  ['gce', 'project = "p", zone = "z", name = "n"', 'project = "p", zone = "y", name = "n"', false],
+  ['gce', 'name = "n", credentials_file = "j"', 'name = "n", credentials_file = "k"', false],
+  [
+    'azure',
+    'subscription_id = "s", resource_group_name = "g", name = "n"',
+    'name = "n", subscription_id = "s", resource_group_name = "g", x = 1',
+    true,
+  ],
+  ['aws', 'name = "n", profile = "j"', 'name = "n", profile = "k"', false],
+])('%s { %s } and { %s } are one group: %s', (plugin, one, other, isOne) => {
+  const runners = `${second('b', plugin)}plugin_config = { ${one} }\n${second('c', plugin)}plugin_config = { ${other} }\n`
+  const clash = ['runners[1].autoscaler.plugin_config: expected an instance group of its own, got that of runners[0]']
+  expect(problemsOf(runners)).toEqual(isOne ? clash : [])
+})
+
 test('two runners may not manage the same machines', () => {
   const problems = (other: string): readonly string[] => problemsOf(minimal + other)
   expect(problems(second('a', 'local'))).toEqual(['runners[1].name: expected a name of its own, got that of runners[0]'])

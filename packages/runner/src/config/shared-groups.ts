@@ -7,6 +7,12 @@ import { sharedStaticHost } from './static-hosts.ts'
 /** Plugins whose groups are told apart by the fleet's name alone: equal settings under two names are two groups. */
 const groupedByFleet: ReadonlySet<string> = new Set(['local', 'docker'])
 
+/** What names a group to everybody, whatever account or key it is asked with: these equal, the group is the same. The first key and the last must be there. */
+const identityKeys: ReadonlyMap<string, readonly string[]> = new Map([
+  ['gce', ['project', 'region', 'zone', 'name']],
+  ['azure', ['subscription_id', 'resource_group_name', 'name']],
+])
+
 /**
  * Runners that would manage the same machines: each would remove the other's. What the configuration shows is found here; a group that two different
  * settings lead to is found by its identity when the second one starts.
@@ -42,6 +48,18 @@ function sameGroup(one: Partial<AutoscalerSettings>, other: Partial<AutoscalerSe
     one.plugin !== undefined &&
     one.plugin === other.plugin &&
     !groupedByFleet.has(one.plugin) &&
-    isDeepStrictEqual(one.pluginConfig, other.pluginConfig)
+    (isDeepStrictEqual(one.pluginConfig, other.pluginConfig) || sameIdentity(one.plugin, one.pluginConfig, other.pluginConfig))
   )
+}
+
+function sameIdentity(
+  plugin: string,
+  one: AutoscalerSettings['pluginConfig'] = {},
+  other: AutoscalerSettings['pluginConfig'] = {},
+): boolean {
+  const keys = identityKeys.get(plugin) ?? []
+  const identity = keys.map((key) => one[key])
+  const isComplete = [identity.at(0), identity.at(-1)].every((value) => typeof value === 'string')
+  const others = keys.map((key) => other[key])
+  return isComplete && isDeepStrictEqual(identity, others)
 }
