@@ -82,7 +82,7 @@ export class InstanceExecutor {
   }
 
   /**
-   * Turns a reservation into a place for one job. An instance that cannot be reached is replaced, and the job takes another. However it ends, the reservation is over.
+   * Turns a reservation into a place for one job. An instance that cannot be reached is nobody's until it can, and the job takes another. However it ends, the reservation is over.
    * Rejects with the signal's reason; with {@link EnvironmentError} `failed` when the time is over or no instance can be reached as things are configured; with {@link JobError} `interrupted` when the scaler shuts down.
    */
   async prepare(reservation: Reservation, { report, signal }: PrepareOptions): Promise<PreparedInstance> {

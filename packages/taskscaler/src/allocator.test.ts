@@ -9,7 +9,13 @@ import type { Lender, SlotAcquisition } from './slot-acquisition.ts'
 import type { SlotReservation } from './slot-reservation.ts'
 
 const clock = new ManualClock()
-const lender: Lender = { release: () => {}, unreserve: () => {}, lost: () => {}, connect: () => Promise.reject(new Error('not here')) }
+const lender: Lender = {
+  release: () => {},
+  condemn: () => {},
+  unreserve: () => {},
+  lost: () => {},
+  connect: () => Promise.reject(new Error('not here')),
+}
 
 function host(id: string, limits: { capacity: number; uses: number }): InstanceSlots {
   const instance: Instance = { id, state: 'running', cause: 'requested', seenAt: 0, stateSince: 0, missed: false, healthy: true }
