@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server } from 'node:net'
-import { type Clock, delay, type InstanceGroup, isGroupError } from '@runner-core/fleeting'
+import { type Clock, type ConnectInfo, delay, type InstanceGroup, isGroupError } from '@runner-core/fleeting'
 
 export interface RealMachinesOptions {
   /** Makes the machines; initialised by whoever gives it, and shut down by them. For example the plugins `local` or `docker`. */
@@ -13,7 +13,7 @@ export interface RealMachinesOptions {
 /** Puts a real machine behind each instance of a fake cloud, at an address of its own in 127.0.0.0/8 (Linux answers on all of them), so that a job can run there. */
 export class RealMachines implements AsyncDisposable {
   readonly #options: RealMachinesOptions
-  readonly #machines = new Map<string, { readonly id: string; readonly door: Server }>()
+  readonly #machines = new Map<string, { readonly id: string; readonly door: Server; readonly hostKeys: readonly string[] }>()
   readonly #ended = new AbortController()
   #nextAddress = 2
 
@@ -34,25 +34,29 @@ export class RealMachines implements AsyncDisposable {
     const { ids, errors } = await group.increase({ count: 1, launchToken: `real${instanceId.replaceAll(/[^a-z0-9]/g, '')}` }, signal)
     const id = ids?.[0]
     if (id === undefined) throw new Error(`no real machine for ${instanceId}`, { cause: errors?.[0] })
-    let target: URL | undefined
-    while (target === undefined) {
-      const info = await group.connectInfo(id, signal).catch((error: unknown) => {
+    let machine: ConnectInfo | undefined
+    while (machine === undefined) {
+      machine = await group.connectInfo(id, signal).catch((error: unknown) => {
         if (isGroupError(error) && error.code === 'not_ready') return undefined
         throw error
       })
-      if (info === undefined) await delay(clock, 20, signal)
-      else target = new URL(`ssh://${info.internalAddress}`)
+      if (machine === undefined) await delay(clock, 20, signal)
     }
-    const { hostname, port: targetPort } = target
+    const { hostname, port: targetPort } = new URL(`ssh://${machine.internalAddress}`)
     const door = createServer((client) => {
-      const machine = connect(Number(targetPort), hostname)
-      client.pipe(machine).pipe(client)
-      client.on('error', () => machine.destroy()).on('close', () => machine.destroy())
-      machine.on('error', () => client.destroy()).on('close', () => client.destroy())
+      const sshd = connect(Number(targetPort), hostname)
+      client.pipe(sshd).pipe(client)
+      client.on('error', () => sshd.destroy()).on('close', () => sshd.destroy())
+      sshd.on('error', () => client.destroy()).on('close', () => client.destroy())
     })
     door.listen(port, address)
     await once(door, 'listening')
-    this.#machines.set(instanceId, { id, door })
+    this.#machines.set(instanceId, { id, door, hostKeys: machine.hostKeys ?? [] })
+  }
+
+  /** The keys that the machine of an instance will show, as far as they are known: what a cloud would tell of its console. */
+  hostKeys(instanceId: string): readonly string[] {
+    return this.#machines.get(instanceId)?.hostKeys ?? []
   }
 
   /** Removes the machine of an instance, if it has one. */
