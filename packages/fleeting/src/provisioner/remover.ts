@@ -138,8 +138,7 @@ export class Remover {
       this.#gate.worked('decrease')
       this.#around.expectLess()
     }
-    if (ids.length > 0)
-      logger.info({ amount: ids.length, accepted: taken.size, errors: errors.map(describeError) }, 'decreasing instances')
+    if (ids.length > 0) logger.info({ amount: ids.length, accepted: taken.size, errors: errors.map(describeError) }, 'decreasing instances')
   }
 
   #unanswered(ids: readonly string[], error: GroupError): void {

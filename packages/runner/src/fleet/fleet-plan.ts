@@ -56,7 +56,8 @@ export async function readFleetPlans(
 export async function readFleetPlan(runner: RunnerSettings, { signal, ...context }: FleetPlanOptions): Promise<FleetPlan> {
   const { clock } = context
   const survey = await Provisioner.survey(await openGroup(runner, { ...context, logger: silentLogger }), signal)
-  const { policy, plan } = firstPlan(survey, { ...runner.autoscaler, clock })
+  const { capacityPerInstance, maxUseCount, policies } = runner.autoscaler
+  const { policy, plan } = firstPlan(survey, { capacityPerInstance, maxUseCount, policies, clock })
   const instances = [...survey.instances.values()]
   const broken = instances.flatMap(({ id, removal }) => (removal === undefined ? [] : [{ id, reason: removal.reason }]))
   const { maxInstances, maximumOf } = survey.launches
