@@ -3,6 +3,12 @@
  *
  * @module
  */
+/** AWS: Auto Scaling, EC2 and EC2 Instance Connect behind one endpoint. */
+export type { MachineFacts } from './aws/ec2-api.ts'
+export { FakeAws, type FakeAwsOptions } from './aws/fake-aws.ts'
+export type { GroupSettings as AwsGroupSettings } from './aws/group-settings.ts'
+export type { PushedKey } from './aws/instance-connect-api.ts'
+export { awsRateLimits } from './aws/rate-limits.ts'
 export type { Lags } from './core/fake-machines.ts'
 export type { Exchange, FakeAnswer, FakeRequest } from './core/fake-server.ts'
 export type { RateLimit } from './core/rate-limits.ts'

@@ -1,0 +1,123 @@
+import { randomBytes } from 'node:crypto'
+import type { Clock } from '@runner-core/fleeting'
+import type { CloudFault, CloudHand } from '@runner-core/fleeting/testing'
+import { FakeMachines, type Lags } from '../core/fake-machines.ts'
+import type { Exchange } from '../core/fake-server.ts'
+import { FakeServer } from '../core/fake-server.ts'
+import type { RateLimit } from '../core/rate-limits.ts'
+import type { RealMachines } from '../core/real-machines.ts'
+import { FakeGroup } from './auto-scaling-group.ts'
+import { AwsApi } from './aws-api.ts'
+import type { MachineFacts } from './ec2-api.ts'
+import { type GroupSettings, goodSettings, misconfigurations } from './group-settings.ts'
+import type { PushedKey } from './instance-connect-api.ts'
+import { lifecycleStates } from './lifecycle-states.ts'
+
+export interface FakeAwsOptions {
+  readonly clock: Clock
+  readonly lags?: Lags
+  /** The Auto Scaling group's maximum. Default 10. */
+  readonly maxSize?: number
+  /** The Auto Scaling group's name. Default `runners`. */
+  readonly groupName?: string
+  /** Puts real machines behind the instances. Default: their addresses answer nothing. */
+  readonly real?: RealMachines
+  readonly facts?: MachineFacts
+  /** From a failed launch to the group's next try, milliseconds. Default 60,000, from memory. */
+  readonly launchRetryMs?: number
+  /** The most instances on a page of `DescribeInstances`, whatever was asked for. Default 1,000. */
+  readonly pageSize?: number
+  /** For example `awsRateLimits`. Default: nothing is limited. */
+  readonly rateLimits?: Readonly<Record<string, RateLimit>>
+  /** Called with each request that was answered. */
+  readonly onExchange?: (exchange: Exchange) => void
+}
+
+/**
+ * An AWS with one Auto Scaling group. One HTTP endpoint speaks Auto Scaling, EC2 and EC2 Instance Connect, as far as a fleet needs them. Requests must be signed; signatures are not verified.
+ */
+export class FakeAws implements AsyncDisposable {
+  /** What other people, and bad luck, do to the group. */
+  readonly hand: CloudHand
+  /** The group's set-up, which may be changed at any time. */
+  readonly settings: GroupSettings
+  /** Keys pushed by Instance Connect, the last one last. */
+  readonly pushedKeys: readonly PushedKey[]
+  readonly #server: FakeServer
+  readonly #group: FakeGroup
+
+  static async start({ clock, onExchange, rateLimits, ...options }: FakeAwsOptions): Promise<FakeAws> {
+    const { lags = {}, real, maxSize = 10, groupName = 'runners', facts = {}, launchRetryMs = 60_000, pageSize = 1000 } = options
+    const settings = goodSettings(groupName, maxSize)
+    const machines = new FakeMachines({ clock, lags, real })
+    const group = new FakeGroup({ settings, machines, clock, retryMs: launchRetryMs })
+    const pushedKeys: PushedKey[] = []
+    const hostKeys = real === undefined ? inventedHostKeys() : (id: string) => real.hostKeys(id)
+    const api = new AwsApi({ group, clock, facts, pageSize, hostKeys, pushed: (key) => pushedKeys.push(key) })
+    const server = await FakeServer.start(api, {
+      clock,
+      ...(rateLimits !== undefined && { rateLimits }),
+      ...(onExchange !== undefined && { onExchange }),
+    })
+    return new FakeAws(server, group, pushedKeys)
+  }
+
+  private constructor(server: FakeServer, group: FakeGroup, pushedKeys: readonly PushedKey[]) {
+    this.#server = server
+    this.#group = group
+    this.settings = group.settings
+    this.pushedKeys = pushedKeys
+    this.hand = {
+      inject: (fault: CloudFault) => server.faults.inject(fault),
+      heal() {
+        server.faults.heal()
+        group.heal()
+      },
+      calls: () => server.calls,
+      states: lifecycleStates,
+      setState: (id, word) => void Object.assign(member(id).machine, { word }),
+      addForeign() {
+        const before = new Set(group.instances())
+        group.setDesired(group.desired + 1)
+        return group.everKnown().find((candidate) => !before.has(candidate) && group.isHealthy(candidate))!.id
+      },
+      resize: (by) => group.setDesired(group.desired + by),
+      kill: (id) => group.kill(id),
+      machines: () => group.everKnown().flatMap((candidate) => (group.isHealthy(candidate) ? [candidate.id] : [])),
+      saysRetryAfter: true,
+      misconfigurations: misconfigurations(group.settings),
+    }
+    const member = (id: string) => {
+      const found = group.everKnown().find((candidate) => candidate.id === id)
+      if (found === undefined) throw new Error(`the fake has no instance ${id}`)
+      return found
+    }
+  }
+
+  /** For example `http://127.0.0.1:4711`: the endpoint of all three services. */
+  get url(): string {
+    return this.#server.url
+  }
+
+  /** The group's desired capacity. */
+  get desiredCapacity(): number {
+    return this.#group.desired
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server[Symbol.asyncDispose]()
+  }
+}
+
+/** A key for each machine, which nobody has the private half of. */
+function inventedHostKeys(): (instanceId: string) => readonly string[] {
+  const keys = new Map<string, string>()
+  const field = (data: Buffer): Buffer => Buffer.concat([Buffer.from([0, 0, 0, data.length]), data])
+  const invented = (): string =>
+    `ssh-ed25519 ${Buffer.concat([field(Buffer.from('ssh-ed25519')), field(randomBytes(32))]).toString('base64')}`
+  return (id) => {
+    const key = keys.get(id) ?? invented()
+    keys.set(id, key)
+    return [key]
+  }
+}
