@@ -1,4 +1,5 @@
 import { type ConformanceCase, type ConformanceContext, ensure } from './conformance-case.ts'
+import { call } from './provoked.ts'
 
 const stopped = new Error('the caller has given up')
 
@@ -31,28 +32,50 @@ export const abortCases: readonly ConformanceCase[] = [
         ['increase', (signal) => group.increase({ count: 1, launchToken: context.newToken() }, signal)],
         ['decrease', (signal) => group.decrease(['nobody'], signal)],
       ]
-      for (const [name, call] of calls) {
+      for (const [name, begin] of calls) {
         const controller = new AbortController()
-        const answer = call(controller.signal)
+        const answer = begin(controller.signal)
         controller.abort(stopped)
-        const ended = answer.then(
-          () => true,
-          () => true,
-        )
-        ensure(await Promise.race([ended, context.pause(1000).then(() => false)]), `${name} went on for more than a second after its abort`)
+        const outcome = await outcomeWithin(context, answer, 1000)
+        ensure(outcome !== 'went on', `${name} went on for more than a second after its abort`)
       }
       await context.settle()
     },
   },
+  ...(['list', 'increase', 'decrease', 'connectInfo'] as const).map(
+    (on): ConformanceCase => ({
+      name: `${on} ends within a second of its abort while the cloud hangs, and works again`,
+      needs: { instances: 1, cloud: ['inject', 'heal'], fault: 'hang' },
+      async run(context) {
+        const [id] = await context.launch(1)
+        context.cloud.inject({ kind: 'hang', on })
+        const controller = new AbortController()
+        const answer = call(context, on, id!, controller.signal)
+        // Long enough to have reached the cloud.
+        const early = await outcomeWithin(context, answer, 50)
+        if (early === 'resolved' && on === 'connectInfo') context.skip('connectInfo needed no call that could hang')
+        ensure(early === 'went on', `the cloud hangs, and ${on} ${early}`)
+        controller.abort(stopped)
+        const outcome = await outcomeWithin(context, answer, 1000)
+        ensure(outcome === 'rejected', `${on} ${outcome} after its abort while the cloud hangs; it must reject within a second`)
+        context.cloud.heal()
+        await call(context, on, id!)
+      },
+    }),
+  ),
 ]
 
 async function rejectsSoon(context: ConformanceContext, name: string, answer: Promise<unknown>): Promise<void> {
-  const outcome = await Promise.race([
-    answer.then(
-      () => 'resolved',
-      () => 'rejected',
-    ),
-    context.pause(1000).then(() => 'went on'),
-  ])
+  const outcome = await outcomeWithin(context, answer, 1000)
   ensure(outcome === 'rejected', `${name} with an aborted signal ${outcome}; it must reject within a second`)
+}
+
+function outcomeWithin(context: ConformanceContext, answer: Promise<unknown>, ms: number): Promise<'resolved' | 'rejected' | 'went on'> {
+  return Promise.race([
+    answer.then(
+      () => 'resolved' as const,
+      () => 'rejected' as const,
+    ),
+    context.pause(ms).then(() => 'went on' as const),
+  ])
 }

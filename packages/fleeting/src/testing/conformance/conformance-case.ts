@@ -1,3 +1,4 @@
+import type { Clock } from '../../clock.ts'
 import type { Connection } from '../../connection.ts'
 import type { Capability, GroupInfo, IncreaseResult, InstanceGroup, InstanceState, ListedInstance } from '../../instance-group.ts'
 import type { CloudFaultKind, CloudHand } from './cloud-hand.ts'
@@ -26,6 +27,7 @@ export interface ConformanceContext {
   /** The hand on the group's cloud; only the parts that the case needs may be used. Faults are healed after the case. */
   readonly cloud: Required<CloudHand>
   readonly info: GroupInfo
+  readonly clock: Clock
   /** How many instances the case may have at once. */
   readonly maxInstances: number
   /** Whether a machine lives on when its instance is removed. */
@@ -54,6 +56,8 @@ export interface ConformanceContext {
   skip(reason: string): never
   /** A line for the report. */
   note(text: string): void
+  /** Lets so many milliseconds pass: on a clock that can be set forward, or by waiting when it is no longer than the patience. False: neither is possible. */
+  pass(ms: number): Promise<boolean>
   /** Resolves after about so many milliseconds of real time. */
   pause(ms: number): Promise<void>
 }

@@ -113,6 +113,15 @@ export class ConformanceRun {
     return this.#settings.maxInstances
   }
 
+  /** How often each operation of the cloud's API was called so far; undefined when nobody counts. */
+  get calls(): Readonly<Record<string, number>> | undefined {
+    const calls = this.#cloud?.calls?.()
+    if (calls === undefined) return undefined
+    const counts: Record<string, number> = {}
+    for (const { operation } of calls) counts[operation] = (counts[operation] ?? 0) + 1
+    return counts
+  }
+
   /** Why a case cannot be run here; undefined when it can. */
   skipReason({ needs = {} }: ConformanceCase): string | undefined {
     const { instances = 0, capability, wholeGroup, cloud: parts, fault } = needs
@@ -184,13 +193,21 @@ export class ConformanceRun {
   #context(signal: AbortSignal, notes: string[]): ConformanceContext {
     const { maxInstances, machinesOutliveInstances, patienceMs, pollMs, clock, connect } = this.#settings
     const group = this.#group
+    const cloud = this.#cloud
     const context: ConformanceContext = {
       group,
-      cloud: this.#cloud as Required<CloudHand>,
+      cloud: cloud as Required<CloudHand>,
       info: this.info,
       maxInstances,
       machinesOutliveInstances,
       signal,
+      clock,
+      async pass(ms) {
+        const passTime = cloud?.passTime?.bind(cloud)
+        if (passTime === undefined && ms > patienceMs) return false
+        await (passTime === undefined ? context.pause(ms) : passTime(ms))
+        return true
+      },
       makeGroup: async () => this.#makeGroup(),
       skip(reason) {
         throw new NotApplicable(reason)

@@ -32,10 +32,29 @@ export const connectCases: readonly ConformanceCase[] = [
     needs: { instances: 1 },
     async run(context) {
       const before = new Set((await context.list()).map(({ id }) => id))
-      const { ids } = await context.increase(1)
-      const id = ids?.[0] ?? (await context.until('a new instance', (rows) => rows.find((row) => !before.has(row.id))?.id))
+      await context.increase(1)
+      const id = await context.until('a new instance', (rows) => rows.find((row) => !before.has(row.id))?.id)
       const code = await failureOf(context.group.connectInfo(id, context.signal))
       ensure(code === undefined || code === 'not_ready', `expected an answer or not_ready for ${id}, got ${code}`)
+    },
+  },
+  {
+    name: 'credentials that expire are renewed',
+    needs: { instances: 1 },
+    async run(context) {
+      const { clock, group, signal } = context
+      const [id] = await context.launch(1)
+      const { expiresAt } = await group.connectInfo(id!, signal)
+      if (expiresAt === undefined) return context.skip('the credentials do not expire')
+      const left = expiresAt - clock.wallTime()
+      ensure(left > 0, `the credentials of ${id} have expired ${-left} ms before they were given`)
+      if (!(await context.pass(left + 1))) context.skip(`the credentials last ${left} ms, and the clock cannot be set forward`)
+      const renewed = await group.connectInfo(id!, signal)
+      const now = clock.wallTime()
+      ensure(
+        renewed.expiresAt !== undefined && renewed.expiresAt > now,
+        `the credentials had expired, and those given ${now - (renewed.expiresAt ?? 0)} ms later too`,
+      )
     },
   },
   {

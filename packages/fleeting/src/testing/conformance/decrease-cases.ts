@@ -72,16 +72,6 @@ export const decreaseCases: readonly ConformanceCase[] = [
       ensure(!alive(rows).some((candidate) => !before.has(candidate)), `${id} was removed, and there is ${shown(rows)}`)
     },
   },
-  {
-    name: 'increase and decrease at the same time do not disturb each other',
-    needs: { instances: 2 },
-    async run(context) {
-      const [old] = await context.launch(1)
-      const [[fresh]] = await Promise.all([context.launch(1), context.remove([old!])])
-      const rows = await context.settle()
-      ensure(running(rows, fresh), `${fresh} was launched while ${old} was removed; left are ${shown(rows)}`)
-    },
-  },
 ]
 
 function running(rows: Awaited<ReturnType<ConformanceContext['list']>>, id: string | undefined): boolean {

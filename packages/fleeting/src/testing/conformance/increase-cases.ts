@@ -48,6 +48,17 @@ export const increaseCases: readonly ConformanceCase[] = [
     },
   },
   {
+    name: 'increase by zero makes nothing',
+    async run(context) {
+      const before = alive(await context.list()).length
+      const { requested } = await context.group
+        .increase({ count: 0, launchToken: context.newToken() }, context.signal)
+        .catch(() => ({ requested: 0 }))
+      const rows = await context.settle()
+      ensure(requested === 0 && alive(rows).length === before, `nothing was asked for, ${requested} accepted, and there is ${shown(rows)}`)
+    },
+  },
+  {
     name: 'a launch token that list shows launches once, however often it is asked',
     needs: { instances: 2 },
     async run(context) {
@@ -57,7 +68,7 @@ export const increaseCases: readonly ConformanceCase[] = [
         'a new instance',
         (rows) => rows.find(({ launchToken }) => launchToken === token) ?? rows.find(({ state }) => young.includes(state)),
       )
-      if (row.launchToken !== token) return
+      if (row.launchToken !== token) context.skip('list shows no launch tokens')
       await context.increase(1, token)
       const same = (await context.settle()).filter(({ launchToken, state }) => launchToken === token && state !== 'deleting')
       ensure(same.length === 1, `token ${token} was asked twice and made ${shown(same)}`)

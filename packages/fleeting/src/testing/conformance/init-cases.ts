@@ -1,4 +1,4 @@
-import { type ConformanceCase, ensure, shown } from './conformance-case.ts'
+import { type ConformanceCase, ensure } from './conformance-case.ts'
 
 export const initCases: readonly ConformanceCase[] = [
   {
@@ -30,15 +30,24 @@ export const initCases: readonly ConformanceCase[] = [
     },
   },
   {
-    name: 'list answers the same while nothing happens',
+    name: 'init finds every fault of the set-up',
+    needs: { cloud: ['misconfigurations'] },
     async run(context) {
-      const first = await context.list()
-      const second = await context.list()
-      ensure(shown(sorted(first)) === shown(sorted(second)), `expected ${shown(first)} again, got ${shown(second)}`)
+      const wrong: string[] = []
+      for (const [code, misconfigure] of context.cloud.misconfigurations) {
+        if (context.info.findings?.some((finding) => finding.code === code)) wrong.push(`${code} is found while all is well`)
+        const undo = misconfigure()
+        const group = await context.makeGroup()
+        try {
+          const { findings = [] } = await group.init(context.signal)
+          if (!findings.some((finding) => finding.code === code))
+            wrong.push(`expected the finding ${code}, got ${findings.map((finding) => finding.code).join(', ') || 'none'}`)
+        } finally {
+          undo()
+          await group.shutdown()
+        }
+      }
+      ensure(wrong.length === 0, wrong.join('; '))
     },
   },
 ]
-
-function sorted<T extends { readonly id: string }>(rows: readonly T[]): readonly T[] {
-  return rows.toSorted((a, b) => a.id.localeCompare(b.id))
-}

@@ -16,7 +16,16 @@ function memoryGroup(options: Partial<MemoryGroupOptions> = {}): MemoryGroup {
 
 const quick: ConformanceOptions = { maxInstances: 3, pollMs: 1, patienceMs: 60 }
 
-describeInstanceGroup('a memory group', memoryGroup, { ...quick, patienceMs: 5000 })
+const patient = { ...quick, patienceMs: 5000 }
+describeInstanceGroup('a memory group', memoryGroup, patient)
+
+for (const [name, options] of [
+  ['that refuses at once', { credentialsMs: 20 }],
+  ['whose launches fail later', { lateRefusals: true, appearDelayMs: 2, callDelayMs: 1 }],
+] as const) {
+  const group = memoryGroup(options)
+  describeInstanceGroup(`a memory group with its hand, ${name}`, () => group, { ...patient, cloud: group.hand })
+}
 
 /** A group that breaks one rule: `bend` gets a good one and overwrites a method. */
 function bent(bend: (group: MemoryGroup) => Partial<InstanceGroup>, options: Partial<MemoryGroupOptions> = {}): () => InstanceGroup {

@@ -1,18 +1,32 @@
 import { abortCases } from './abort-cases.ts'
 import { capabilityCases } from './capability-cases.ts'
+import { concurrencyCases } from './concurrency-cases.ts'
 import type { ConformanceCase } from './conformance-case.ts'
 import { type ConformanceOptions, type ConformanceOutcome, ConformanceRun, type MakeGroup } from './conformance-run.ts'
 import { connectCases } from './connect-cases.ts'
 import { decreaseCases } from './decrease-cases.ts'
+import { faultCases } from './fault-cases.ts'
 import { increaseCases } from './increase-cases.ts'
 import { initCases } from './init-cases.ts'
+import { launchFailureCases } from './launch-failure-cases.ts'
+import { listCases } from './list-cases.ts'
+import { lostAnswerCases } from './lost-answer-cases.ts'
+import { otherPeopleCases } from './other-people-cases.ts'
+import { stateCases } from './state-cases.ts'
 
 /** Every rule of the contract that can be checked from outside. */
 export const conformanceCases: readonly ConformanceCase[] = [
   ...initCases,
+  ...listCases,
   ...increaseCases,
+  ...launchFailureCases,
   ...decreaseCases,
+  ...concurrencyCases,
+  ...otherPeopleCases,
+  ...stateCases,
   ...connectCases,
+  ...faultCases,
+  ...lostAnswerCases,
   ...abortCases,
   ...capabilityCases,
 ]
@@ -22,6 +36,8 @@ export interface ConformanceReport {
   readonly passed: number
   readonly failed: number
   readonly skipped: number
+  /** How often each operation of the cloud's API was called. Absent: nobody counted. */
+  readonly calls?: Readonly<Record<string, number>>
 }
 
 /** Runs the whole suite on one group, without a test runner, one case after the other. A group that cannot even be initialised fails as the case `init`. */
@@ -53,10 +69,10 @@ export async function runCases(
   }
   for (const conformanceCase of cases) record(await run.run(conformanceCase))
   record(await run.finish())
-  return reportOf(outcomes)
+  return reportOf(outcomes, run.calls)
 }
 
-function reportOf(outcomes: readonly ConformanceOutcome[]): ConformanceReport {
+function reportOf(outcomes: readonly ConformanceOutcome[], calls?: ConformanceReport['calls']): ConformanceReport {
   const count = (wanted: ConformanceOutcome['outcome']): number => outcomes.filter(({ outcome }) => outcome === wanted).length
-  return { outcomes, passed: count('passed'), failed: count('failed'), skipped: count('skipped') }
+  return { outcomes, passed: count('passed'), failed: count('failed'), skipped: count('skipped'), ...(calls !== undefined && { calls }) }
 }

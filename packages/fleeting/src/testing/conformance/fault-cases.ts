@@ -1,0 +1,80 @@
+import type { GroupErrorCode } from '../../errors.ts'
+import type { CloudFaultKind, FaultyCall } from './cloud-hand.ts'
+import { type ConformanceCase, type ConformanceContext, ensure } from './conformance-case.ts'
+import { refusalOf } from './provoked.ts'
+
+interface Fault {
+  readonly kind: CloudFaultKind
+  readonly on: readonly FaultyCall[]
+  readonly codes: readonly GroupErrorCode[]
+}
+
+const everyCall: readonly FaultyCall[] = ['list', 'increase', 'decrease', 'connectInfo']
+
+/** Faults that a call meets at once; launches that fail later are elsewhere. */
+const faults: readonly Fault[] = [
+  { kind: 'throttled', on: everyCall, codes: ['throttled'] },
+  { kind: 'auth', on: everyCall, codes: ['auth'] },
+  { kind: 'server_error', on: everyCall, codes: ['transient'] },
+  { kind: 'reset', on: everyCall, codes: ['transient'] },
+  { kind: 'conflict', on: ['increase', 'decrease'], codes: ['conflict'] },
+  { kind: 'invalid_config', on: ['list'], codes: ['invalid_config', 'not_found'] },
+]
+
+/** What the cloud asks to wait, so long that a plugin which waits itself is found out. */
+const hintMs = 20_000
+
+export const faultCases: readonly ConformanceCase[] = [
+  ...faults.flatMap(({ kind, on, codes }) => on.map((each) => faultCase(kind, each, codes))),
+  {
+    name: 'a hint how long to wait is passed on',
+    needs: { cloud: ['inject', 'heal'], fault: 'throttled' },
+    async run(context) {
+      if (context.cloud.saysRetryAfter !== true) context.skip('the cloud gives no hint')
+      for (const on of ['list', 'increase'] as const) {
+        context.cloud.inject({ kind: 'throttled', on, retryAfterMs: hintMs })
+        const { retryAfterMs } = (await refusalOf(context, on, '')) ?? {}
+        // Clouds speak of whole seconds.
+        const isRight = retryAfterMs !== undefined && Math.abs(retryAfterMs - hintMs) <= 1000
+        ensure(isRight, `${on}: the cloud asks to wait ${hintMs} ms; expected that as retryAfterMs, got ${retryAfterMs ?? 'nothing'}`)
+      }
+    },
+  },
+]
+
+function faultCase(kind: CloudFaultKind, on: FaultyCall, codes: readonly GroupErrorCode[]): ConformanceCase {
+  const needsInstance = on === 'decrease' || on === 'connectInfo'
+  return {
+    name: `${kind} on ${on} is told as ${codes.join(' or ')}`,
+    needs: { instances: on === 'list' ? 0 : 1, cloud: ['inject', 'heal'], fault: kind },
+    async run(context) {
+      const { cloud } = context
+      const [id = ''] = needsInstance ? await context.launch(1) : []
+      const before = [...cloud.machines()]
+      cloud.inject({ kind, on })
+      const refusal = await refusalOf(context, on, id)
+      cloud.heal()
+      if (refusal === undefined && on === 'connectInfo') context.skip('connectInfo needed no call that could fail')
+      ensure(refusal !== undefined, `${on} met ${kind}, and answered as if nothing had happened`)
+      ensure(codes.includes(refusal.code), `expected ${codes.join(' or ')}, got ${refusal.code}: ${refusal.message}`)
+      await context.settle()
+      const after = cloud.machines()
+      ensure(
+        after.length === before.length && before.every((machine) => after.includes(machine)),
+        `${on} failed, and changed ${before.join(', ') || 'nothing'} into ${after.join(', ') || 'nothing'}`,
+      )
+      await worksAgain(context, on, id)
+    },
+  }
+}
+
+/** What failed once must not fail for ever. */
+async function worksAgain(context: ConformanceContext, on: FaultyCall, id: string): Promise<void> {
+  if (on === 'increase') {
+    const [fresh] = await context.launch(1)
+    const machines = context.cloud.machines()
+    ensure(machines.includes(fresh!), `launched ${fresh}, and the cloud has ${machines.join(', ')}`)
+  } else if (on === 'decrease') await context.remove([id])
+  else if (on === 'connectInfo') await context.group.connectInfo(id, context.signal)
+  else await context.list()
+}

@@ -1,0 +1,77 @@
+import { asGroupError, type GroupError, type GroupErrorCode } from '../../errors.ts'
+import type { CloudFaultKind } from './cloud-hand.ts'
+import { type ConformanceCase, type ConformanceContext, ensure, shown } from './conformance-case.ts'
+
+/** Launches that the cloud refuses, or accepts and fails later: which of the two is its own affair. */
+export const launchFailureCases: readonly ConformanceCase[] = [
+  failingLaunch('capacity', ['capacity']),
+  failingLaunch('quota', ['quota']),
+  failingLaunch('invalid_config', ['invalid_config', 'not_found']),
+  {
+    name: 'of a launch that fails in part, all that was asked for is accounted for',
+    needs: { instances: 2, cloud: ['inject', 'heal'], fault: 'capacity' },
+    async run(context) {
+      const before = new Set((await context.list()).map(({ id }) => id))
+      context.cloud.inject({ kind: 'capacity', on: 'increase', times: 1 })
+      const { requested, error } = await launch(context, 2)
+      if (requested < 2)
+        ensure(
+          error?.code === 'capacity',
+          `${requested} of 2 were accepted; expected capacity for the rest, got ${error?.code ?? 'no error'}`,
+        )
+      await context.until(`${requested} instances that run or failed`, (rows) => {
+        const fresh = rows.filter(({ id }) => !before.has(id))
+        return fresh.length === requested && fresh.every(({ state }) => state === 'running' || state === 'failed')
+      })
+    },
+  },
+]
+
+function failingLaunch(kind: CloudFaultKind, codes: readonly GroupErrorCode[]): ConformanceCase {
+  return {
+    name: `a launch that fails for ${kind} says so, and what was asked for is given back`,
+    needs: { instances: 2, cloud: ['inject', 'heal'], fault: kind },
+    async run(context) {
+      const { cloud } = context
+      const known = new Set((await context.list()).map(({ id }) => id))
+      const before = cloud.machines().length
+      cloud.inject({ kind, on: 'increase' })
+      const { requested, error } = await launch(context, 2)
+      if (error !== undefined) ensure(codes.includes(error.code), `expected ${codes.join(' or ')}, got ${error.code}: ${error.message}`)
+      else ensure(requested === 2, `${requested} of 2 were accepted, and no error told why not more`)
+      const failed = await context.until(`${requested} launches to fail`, (rows) => {
+        const fresh = rows.filter(({ id }) => !known.has(id))
+        ensure(!fresh.some(({ state }) => state === 'running'), `the cloud says ${kind}, and there is ${shown(fresh)}`)
+        return fresh.length === requested && fresh.every(({ state }) => state === 'failed') && fresh
+      })
+      for (const row of failed) {
+        const code = row.error?.code ?? 'no error'
+        ensure(
+          codes.some((each) => each === code),
+          `expected ${row.id}, which failed, to tell ${codes.join(' or ')}, got ${code}`,
+        )
+      }
+      context.note(requested === 0 ? 'refused at once' : `accepted, then ${shown(failed)}`)
+      await context.remove(failed.map(({ id }) => id))
+      cloud.heal()
+      await context.settle()
+      ensure(
+        cloud.machines().length === before,
+        `${failed.length} failed launches were removed, and came back: ${cloud.machines().join(', ')}`,
+      )
+      await context.launch(1)
+      await context.settle()
+      const { length } = cloud.machines()
+      ensure(length === before + 1, `after the failed launch one was asked for; expected ${before + 1} machines, got ${length}`)
+    },
+  }
+}
+
+async function launch(context: ConformanceContext, count: number): Promise<{ readonly requested: number; readonly error?: GroupError }> {
+  try {
+    const { requested, errors = [] } = await context.group.increase({ count, launchToken: context.newToken() }, context.signal)
+    return { requested, ...(errors.length > 0 && { error: asGroupError(errors[0]) }) }
+  } catch (error) {
+    return { requested: 0, error: asGroupError(error) }
+  }
+}

@@ -1,0 +1,68 @@
+import { asGroupError, type GroupError } from '../../errors.ts'
+import { alive, type ConformanceCase, ensure, shown } from './conformance-case.ts'
+
+/** The cloud acts, and the connection is cut before it can say so. */
+export const lostAnswerCases: readonly ConformanceCase[] = [
+  {
+    name: 'an increase whose answer was lost launches no more than was asked for, and list shows what came of it',
+    needs: { instances: 2, cloud: ['inject', 'heal'], fault: 'lost_answer' },
+    async run(context) {
+      const { cloud } = context
+      const before = new Set((await context.list()).map(({ id }) => id))
+      cloud.inject({ kind: 'lost_answer', on: 'increase', times: 1 })
+      const error = await errorOf(context.group.increase({ count: 2, launchToken: context.newToken() }, context.signal))
+      ensure(error === undefined || error.code === 'transient', `nobody can know what came of it: expected transient, got ${error?.code}`)
+      context.note(error === undefined ? 'asked the cloud again by itself' : 'threw, as nobody can know')
+      const fresh = await context.until('2 new instances', (rows) => {
+        const ids = alive(rows).filter((id) => !before.has(id))
+        return ids.length >= 2 && ids
+      })
+      await context.settle()
+      const made = cloud.machines().filter((id) => !before.has(id))
+      ensure(made.length === 2, `2 were asked for, and the cloud has ${made.join(', ')}`)
+      ensure(
+        made.every((id) => fresh.includes(id)),
+        `the cloud has ${made.join(', ')}, and list shows ${fresh.join(', ')}`,
+      )
+    },
+  },
+  {
+    name: 'the same token asked again after a lost answer launches nothing more, where the cloud can tell',
+    needs: { instances: 2, cloud: ['inject', 'heal'], fault: 'lost_answer' },
+    async run(context) {
+      const { cloud } = context
+      const before = cloud.machines().length
+      const request = { count: 1, launchToken: context.newToken() }
+      cloud.inject({ kind: 'lost_answer', on: 'increase', times: 1 })
+      await errorOf(context.group.increase(request, context.signal))
+      const { requested } = await context.group.increase(request, context.signal)
+      ensure(requested === 1, `the token was asked for again: expected 1 requested, got ${requested}`)
+      const rows = await context.settle()
+      const tells = rows.some(({ launchToken }) => launchToken === request.launchToken)
+      const made = cloud.machines().length - before
+      ensure(made === 1 || (made === 2 && !tells), `1 was asked for twice with one token, and the cloud made ${made}`)
+      context.note(made === 1 ? 'the cloud can tell' : 'the cloud cannot tell: who asks again without a look at list gets twice as many')
+    },
+  },
+  {
+    name: 'a decrease whose answer was lost can be asked again, and removes only those named',
+    needs: { instances: 2, cloud: ['inject', 'heal'], fault: 'lost_answer' },
+    async run(context) {
+      const [named, other] = await context.launch(2)
+      context.cloud.inject({ kind: 'lost_answer', on: 'decrease', times: 1 })
+      await errorOf(context.group.decrease([named!], context.signal))
+      await context.remove([named!])
+      const rows = await context.settle()
+      ensure(context.cloud.machines().includes(other!), `only ${named} was to go, and ${other} is gone: ${shown(rows)}`)
+    },
+  },
+]
+
+async function errorOf(promise: Promise<unknown>): Promise<GroupError | undefined> {
+  try {
+    await promise
+    return undefined
+  } catch (error) {
+    return asGroupError(error)
+  }
+}
