@@ -38,6 +38,7 @@ export type {
   DecreaseResult,
   Finding,
   GroupInfo,
+  GroupRateLimits,
   IncreaseRequest,
   IncreaseResult,
   InstanceGroup,
@@ -81,6 +82,8 @@ export {
 /** Keeps a group: launches, removes and knows its instances. */
 export type { GroupSurvey } from './provisioner/survey.ts'
 export { Provisioner } from './provisioner.ts'
+export { untilAbort } from './provisioner/until-abort.ts'
+export { Semaphore } from './semaphore.ts'
 export { type Address, parseAddress } from './ssh/address.ts'
 export type { DialTcp } from './ssh/dial-tcp.ts'
 export { parseHostKey } from './ssh/host-keys.ts'
