@@ -194,7 +194,7 @@ test('while it runs: health, metrics, and logs without a secret', async () => {
   expect((await get('/health/live')).status).toBe(200)
   expect((await get('/health/ready')).status).toBe(200)
   const { text } = await get('/metrics')
-  expect(text).toMatch(/^gitlab_runner_jobs\{.*state="running"\} 1$/m)
+  expect(text).toMatch(/^gitlab_runner_jobs\{.*state="running",stage="step_script",.*\} 1$/m)
   expect(text).toMatch(/^fleeting_provisioner_instances\{.*state="running"\} 1$/m)
   run.process.kill('SIGTERM')
   await run.ended
