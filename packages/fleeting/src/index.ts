@@ -81,8 +81,8 @@ export {
 } from './provisioner/settings.ts'
 /** Keeps a group: launches, removes and knows its instances. */
 export type { GroupSurvey } from './provisioner/survey.ts'
-export { Provisioner } from './provisioner.ts'
 export { untilAbort } from './provisioner/until-abort.ts'
+export { Provisioner } from './provisioner.ts'
 export { Semaphore } from './semaphore.ts'
 export { type Address, parseAddress } from './ssh/address.ts'
 export type { DialTcp } from './ssh/dial-tcp.ts'
