@@ -117,7 +117,7 @@ export class InstanceProcess {
     this.#cancelTimer()
     const { logger, server } = this.#options
     if (this.#state !== 'deleting') {
-      logger.warn({ instance: this.id, code, signal, errorOutput }, 'local instance ended by itself')
+      logger.warn({ instance: this.id, code, signal, error_output: errorOutput }, 'local instance ended by itself')
     }
     if (this.#state === 'running') this.#state = 'deleting'
     if (this.#state === 'creating') this.#fail(`its process ended with ${signal ?? code}: ${errorOutput}`)
