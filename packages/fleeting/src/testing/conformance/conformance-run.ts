@@ -1,5 +1,4 @@
-import type { Clock } from '../../clock.ts'
-import { delay, systemClock, systemRandom } from '../../clock.ts'
+import { type Clock, delay, systemClock, systemRandom } from '../../clock.ts'
 import type { Connection } from '../../connection.ts'
 import { deadline } from '../../deadline.ts'
 import type { ConnectInfo, GroupInfo, InstanceGroup, ListedInstance } from '../../instance-group.ts'
@@ -24,7 +23,7 @@ export interface ConformanceOptions {
   readonly machinesOutliveInstances?: boolean
   /** Ends the run early: the case under way fails, what was made is removed, and the other cases are skipped. */
   readonly signal?: AbortSignal
-  /** Default: the machine's own clock. Groups that live in real time need a real one. */
+  /** The clock that the group's credentials expire by. Default: the machine's own. The suite itself lives in real time. */
   readonly clock?: Clock
 }
 
@@ -65,8 +64,7 @@ export class ConformanceRun {
 
   /** `makeGroup` is called again by cases that need a second group; all that it makes must be groups of one cloud. Thrown: what `makeGroup`, `init` and `list` throw. */
   static async start(makeGroup: MakeGroup, options: ConformanceOptions = {}): Promise<ConformanceRun> {
-    const clock = options.clock ?? systemClock
-    const connector = createSshConnector({ connector: {}, clock, random: systemRandom })
+    const connector = createSshConnector({ connector: {} })
     const connect: ConformanceOptions['connect'] = (info, signal) => connector.connect(info, signal)
     const { cloud, ...given } = options
     const settings = {
@@ -74,13 +72,13 @@ export class ConformanceRun {
       patienceMs: 300_000,
       pollMs: 100,
       machinesOutliveInstances: false,
-      clock,
+      clock: systemClock,
       connect,
       signal: never,
       ...given,
     }
     using limit = deadline(
-      clock,
+      systemClock,
       settings.patienceMs,
       () => new Error(`init and list took more than ${settings.patienceMs} ms`),
       settings.signal,
@@ -144,8 +142,8 @@ export class ConformanceRun {
     const reason = this.skipReason(conformanceCase)
     if (reason !== undefined) return { name: conformanceCase.name, durationMs: 0, notes: [], outcome: 'skipped', reason }
     return this.#outcome(conformanceCase.name, async (notes) => {
-      const { clock, patienceMs, signal } = this.#settings
-      using limit = deadline(clock, 5 * patienceMs, () => new Error(`took more than ${5 * patienceMs} ms`), signal)
+      const { patienceMs, signal } = this.#settings
+      using limit = deadline(systemClock, 5 * patienceMs, () => new Error(`took more than ${5 * patienceMs} ms`), signal)
       const context = this.#context(limit.signal, notes)
       await afterwards(untilAbort(conformanceCase.run(context), limit.signal), () => this.#cleanUp())
       const rows = await context.list()
@@ -157,8 +155,8 @@ export class ConformanceRun {
   /** Ends the group, and proves that it left nothing: a case of its own. */
   finish(): Promise<ConformanceOutcome> {
     return this.#outcome(lastCase, () => {
-      const { clock, patienceMs } = this.#settings
-      using limit = deadline(clock, patienceMs, () => new Error(`shutdown took more than ${patienceMs} ms`))
+      const { patienceMs } = this.#settings
+      using limit = deadline(systemClock, patienceMs, () => new Error(`shutdown took more than ${patienceMs} ms`))
       return afterwards(this.#cleanUp(), async () => {
         await untilAbort(this.#group.shutdown(), limit.signal)
         await untilAbort(this.#group.shutdown(), limit.signal)
@@ -167,10 +165,9 @@ export class ConformanceRun {
   }
 
   async #outcome(name: string, act: (notes: string[]) => Promise<void>): Promise<ConformanceOutcome> {
-    const { clock } = this.#settings
-    const startedAt = clock.now()
+    const startedAt = systemClock.now()
     const notes: string[] = []
-    const base = () => ({ name, durationMs: clock.now() - startedAt, notes })
+    const base = () => ({ name, durationMs: systemClock.now() - startedAt, notes })
     try {
       await act(notes)
       return { ...base(), outcome: 'passed' }
@@ -183,8 +180,8 @@ export class ConformanceRun {
   /** Removes what the run has made, with a patience of its own. */
   async #cleanUp(): Promise<void> {
     this.#cloud?.heal?.()
-    const { clock, patienceMs } = this.#settings
-    using limit = deadline(clock, 2 * patienceMs, () => new Error(`what the case left was not gone after ${2 * patienceMs} ms`))
+    const { patienceMs } = this.#settings
+    using limit = deadline(systemClock, 2 * patienceMs, () => new Error(`what the case left was not gone after ${2 * patienceMs} ms`))
     const context = this.#context(limit.signal, [])
     const ours = (await context.settle()).map(({ id }) => id).filter((id) => !this.#others.has(id))
     if (ours.length > 0) await context.remove(ours)
@@ -213,7 +210,7 @@ export class ConformanceRun {
         throw new NotApplicable(reason)
       },
       note: (text) => void notes.push(text),
-      pause: (ms) => delay(clock, ms, signal),
+      pause: (ms) => delay(systemClock, ms, signal),
       newToken: () => `conformance${Math.floor(systemRandom() * 2 ** 52).toString(36)}`,
       async list() {
         const rows = parseList(await group.list(signal))
@@ -221,12 +218,12 @@ export class ConformanceRun {
         return rows
       },
       async until(what, found) {
-        const endAt = clock.now() + patienceMs
+        const endAt = systemClock.now() + patienceMs
         for (;;) {
           const rows = await context.list()
           const answer = found(rows)
           if (answer !== undefined && answer !== false) return answer
-          ensure(clock.now() < endAt, `waited ${patienceMs} ms for ${what}; list shows ${shown(rows)}`)
+          ensure(systemClock.now() < endAt, `waited ${patienceMs} ms for ${what}; list shows ${shown(rows)}`)
           await context.pause(pollMs)
         }
       },

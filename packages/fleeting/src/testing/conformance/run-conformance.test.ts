@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { breakGroup, brokenGroups, memoryGroup } from '../../../test/conformance-broken-groups.ts'
 import { GroupError } from '../../errors.ts'
+import { SkippingClock } from '../skipping-clock.ts'
 import { describeInstanceGroup } from '../vitest.ts'
 import type { ConformanceOptions } from './conformance-run.ts'
 import { type ConformanceReport, runConformance } from './run-conformance.ts'
@@ -10,13 +11,16 @@ const quick: ConformanceOptions = { maxInstances: 3, pollMs: 1, patienceMs: 60 }
 const patient = { ...quick, patienceMs: 5000 }
 describeInstanceGroup('a memory group', memoryGroup, patient)
 
-for (const [name, options] of [
-  ['that refuses at once', { credentialsMs: 20 }],
-  ['whose launches fail later', { lateRefusals: true, appearDelayMs: 2, callDelayMs: 1 }],
-] as const) {
-  const group = memoryGroup(options)
-  describeInstanceGroup(`a memory group with its hand, ${name}`, () => group, { ...patient, cloud: group.hand })
-}
+const prompt = memoryGroup({ credentialsMs: 20 })
+describeInstanceGroup('a memory group with its hand', () => prompt, { ...patient, cloud: prompt.hand })
+
+const clock = new SkippingClock()
+const late = memoryGroup({ clock, credentialsMs: 60_000, lateRefusals: true, appearDelayMs: 2, callDelayMs: 1 })
+describeInstanceGroup('a memory group whose launches fail later, and whose clock can be set forward', () => late, {
+  ...patient,
+  clock,
+  cloud: () => ({ ...late.hand, passTime: (ms) => clock.skip(ms) }),
+})
 
 describe('runConformance', () => {
   it('reports what passed and why something was skipped', async () => {
