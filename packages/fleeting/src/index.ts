@@ -4,6 +4,8 @@
  * @module
  */
 
+/** Keeps a group within its cloud's published rate limits. */
+export { withCallBudget } from './call-budget/with-call-budget.ts'
 /** Time and chance, as parameters. */
 export { type CancelTimer, type Clock, delay, type Random, systemClock, systemRandom } from './clock.ts'
 /** For plugin authors: configuration read at the border, and the key that machines are reached with. */

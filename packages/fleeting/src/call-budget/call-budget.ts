@@ -1,0 +1,84 @@
+import type { CancelTimer, Clock } from '../clock.ts'
+import { GroupError } from '../errors.ts'
+import type { GroupRateLimits } from '../instance-group.ts'
+import { admitCalls, type Buckets, type BudgetOperation, type WaitingCall } from './admit-calls.ts'
+import { afterThrottling, type BudgetBucket, fullBucket } from './budget-bucket.ts'
+
+/** Longer no call waits; below the deadline of the provisioner, which could not know that nothing was sent. */
+const patienceMs = 45_000
+
+interface QueuedCall extends WaitingCall {
+  begin(): void
+}
+
+/** The buckets of one group, and the calls that wait for them. */
+export class CallBudget {
+  readonly #limits: GroupRateLimits['buckets']
+  readonly #clock: Clock
+  readonly #queue = new Set<QueuedCall>()
+  #buckets: Buckets
+  #cancel: CancelTimer = () => {}
+
+  constructor(limits: GroupRateLimits['buckets'], clock: Clock) {
+    this.#limits = limits
+    this.#clock = clock
+    this.#buckets = Object.fromEntries(Object.entries(limits).map(([name, limit]) => [name, fullBucket(limit, clock.now())]))
+  }
+
+  /** Resolves when the call may begin. Thrown: `not_ready`, when that is not within 45 s; the signal's reason. */
+  async take(operation: BudgetOperation, draws: WaitingCall['draws'], signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    await new Promise<void>((resolve, reject) => {
+      const leave = (): void => {
+        this.#queue.delete(call)
+        cancel()
+        signal.removeEventListener('abort', onAbort)
+      }
+      const giveUp = (reason: unknown): void => {
+        leave()
+        reject(reason)
+        this.#admit()
+      }
+      const onAbort = (): void => giveUp(signal.reason)
+      const spent = (): GroupError =>
+        new GroupError(
+          'not_ready',
+          `${operation} waited for ${patienceMs} ms: the cloud's rate limits allow no more calls (${Object.keys(draws).join(', ')})`,
+        )
+      const cancel = this.#clock.after(patienceMs, () => giveUp(spent()))
+      const call: QueuedCall = {
+        operation,
+        draws,
+        askedAt: this.#clock.now(),
+        begin: () => {
+          leave()
+          resolve()
+        },
+      }
+      signal.addEventListener('abort', onAbort, { once: true })
+      this.#queue.add(call)
+      this.#admit()
+    })
+  }
+
+  /** The cloud refused a call that drew so: what is left is less than it seemed. */
+  throttled(draws: WaitingCall['draws']): void {
+    const now = this.#clock.now()
+    const buckets = { ...this.#buckets }
+    for (const name of Object.keys(draws)) {
+      const limits = this.#limits[name]
+      if (limits !== undefined) buckets[name] = afterThrottling(buckets[name] as BudgetBucket, limits, now)
+    }
+    this.#buckets = buckets
+    this.#admit()
+  }
+
+  #admit(): void {
+    this.#cancel()
+    const now = this.#clock.now()
+    const { admitted, buckets, nextAt } = admitCalls([...this.#queue], this.#buckets, this.#limits, now)
+    this.#buckets = buckets
+    this.#cancel = nextAt < Number.POSITIVE_INFINITY ? this.#clock.after(nextAt - now, () => this.#admit()) : () => {}
+    for (const call of admitted) call.begin()
+  }
+}

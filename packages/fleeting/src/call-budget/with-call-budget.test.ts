@@ -1,0 +1,131 @@
+import { describe, expect, it } from 'vitest'
+import { GroupError } from '../errors.ts'
+import type { GroupInfo, GroupRateLimits } from '../instance-group.ts'
+import { Provisioner } from '../provisioner.ts'
+import { ManualClock } from '../testing/manual-clock.ts'
+import { simpleShell } from '../testing/memory-connection.ts'
+import { MemoryGroup, type MemoryGroupOptions } from '../testing/memory-group.ts'
+import { seededRandom } from '../testing/seeded-random.ts'
+import { withCallBudget } from './with-call-budget.ts'
+
+const never = new AbortController().signal
+
+class LimitedGroup extends MemoryGroup {
+  readonly limits: GroupRateLimits
+
+  constructor(options: MemoryGroupOptions, buckets: GroupRateLimits['buckets']) {
+    super(options)
+    this.limits = { buckets, draws: (operation) => ({ [operation === 'list' || operation === 'connectInfo' ? 'read' : 'write']: 1 }) }
+  }
+
+  override async init(signal: AbortSignal): Promise<GroupInfo> {
+    return { ...(await super.init(signal)), rateLimits: this.limits }
+  }
+}
+
+async function start(size = 4, perSecond = 0.1) {
+  const clock = new ManualClock()
+  const bucket = { size, perSecond }
+  const group = new LimitedGroup({ clock, shell: simpleShell }, { read: bucket, write: bucket })
+  const kept = withCallBudget(group, { clock })
+  await kept.init(never)
+  const calls = (operation: string) => group.calls.filter((call) => call.operation === operation).length
+  return { clock, group, kept, calls }
+}
+
+describe('withCallBudget', () => {
+  it('delays a list when its bucket is low, and polls as often as tokens come back', async () => {
+    const { clock, kept, calls } = await start()
+    const poll = async (): Promise<void> => {
+      for (;;) await kept.list(never)
+    }
+    void poll()
+    await clock.advance(0)
+    expect(calls('list')).toBe(3)
+    await clock.advance(100_000)
+    expect(calls('list')).toBe(13)
+  })
+
+  it('a decrease goes at once although lists wait in the same bucket', async () => {
+    const { clock, group, kept } = await start()
+    const { ids = [] } = await group.increase({ count: 1, launchToken: 't' }, never)
+    Object.assign(group.limits, { draws: () => ({ read: 1 }) })
+    const lists = Promise.allSettled(Array.from({ length: 9 }, () => kept.list(never)))
+    await clock.advance(0)
+    expect(await kept.decrease(ids, never)).toEqual({ accepted: ids })
+    await clock.advance(100_000)
+    await lists
+  })
+
+  it('ends a wait with the reason of its signal, and draws nothing for it', async () => {
+    const { clock, kept, calls } = await start(1, 0.1)
+    await kept.list(never)
+    const controller = new AbortController()
+    const waiting = kept.list(controller.signal)
+    controller.abort(new Error('enough'))
+    await expect(waiting).rejects.toThrow('enough')
+    const next = kept.list(never)
+    await clock.advance(10_000)
+    await next
+    expect(calls('list')).toBe(2)
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  it('says not_ready, without a call, when the wait would be too long', async () => {
+    const { clock, kept, calls } = await start(1, 0.001)
+    await kept.connectInfo('m-1', never).catch(() => {})
+    const waiting = kept.connectInfo('m-1', never)
+    const failed = expect(waiting).rejects.toMatchObject({ code: 'not_ready' })
+    await clock.advance(45_000)
+    await failed
+    expect(calls('connectInfo')).toBe(1)
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  it('learns from a throttled call, in a rejection or an answer', async () => {
+    const { clock, group, kept, calls } = await start(100, 1)
+    group.fail('list', new GroupError('throttled', 'slow down'))
+    await expect(kept.list(never)).rejects.toMatchObject({ code: 'throttled' })
+    const waiting = kept.list(never)
+    // Overdue after 20 s, with half of the tokens; by its share alone it would wait for 52 s.
+    await clock.advance(19_999)
+    expect(calls('list')).toBe(1)
+    await clock.advance(1)
+    await waiting
+
+    group.acceptOnly = { count: 0, error: new GroupError('throttled', 'slow down') }
+    await kept.increase({ count: 1, launchToken: 't' }, never)
+    const increase = kept.increase({ count: 1, launchToken: 'u' }, never)
+    await clock.advance(20_000)
+    expect(calls('increase')).toBe(1)
+    await clock.advance(3000)
+    await increase
+  })
+
+  it('does not touch a group that publishes no limits, nor hides what it can', async () => {
+    const clock = new ManualClock()
+    const group = new MemoryGroup({ clock, capabilities: ['heartbeat'] })
+    const kept = withCallBudget(group, { clock })
+    await kept.init(never)
+    for (let index = 0; index < 1000; index += 1) await kept.list(never)
+    expect(typeof kept.connect).toBe('undefined')
+    expect(typeof kept.suspend).toBe('undefined')
+    await expect(kept.heartbeat?.('m-9', never)).rejects.toMatchObject({ code: 'not_found' })
+    await kept.shutdown()
+    expect(group.isShutDown).toBe(true)
+  })
+
+  it('makes a provisioner poll less, and never fail, when the budget is low', async () => {
+    const { clock, group, kept, calls } = await start(6, 1 / 6)
+    const provisioner = await Provisioner.start({ group: kept, clock, random: seededRandom(1), isBusy: () => true }, never)
+    provisioner.request(2, { reason: 'test' })
+    await clock.advance(600_000)
+    // In use it would be polled each 5 s, 120 times.
+    expect(calls('list')).toBeGreaterThan(95)
+    expect(calls('list')).toBeLessThan(108)
+    expect(provisioner.launchState().backoffs).toEqual([])
+    expect(provisioner.instances().size).toBe(2)
+    expect(group.calls.every(({ failed }) => failed === undefined)).toBe(true)
+    await provisioner.shutdown({ removeInstances: false })
+  })
+})

@@ -1,0 +1,60 @@
+import type { Clock } from '../clock.ts'
+import { asGroupError, type GroupError } from '../errors.ts'
+import type { GroupInfo, GroupRateLimits, InstanceGroup } from '../instance-group.ts'
+import type { BudgetOperation } from './admit-calls.ts'
+import { CallBudget } from './call-budget.ts'
+
+/**
+ * The same group, kept within the rate limits that its `init` publishes: a call waits until its buckets hold what it draws, and leaves a share to calls that matter more (decrease before increase before list before
+ * connect info). Polling slows down by itself, since the next `list` begins only after the last. A group that publishes none is not touched. Thrown besides: `not_ready`, when a call would wait for more than 45 s.
+ */
+export function withCallBudget(group: InstanceGroup, { clock }: { readonly clock: Clock }): InstanceGroup {
+  let limits: GroupRateLimits | undefined
+  let budget: CallBudget | undefined
+  let size = 0
+
+  async function spend<T>(operation: BudgetOperation, count: number, signal: AbortSignal, call: () => Promise<T>): Promise<T> {
+    if (limits === undefined || budget === undefined) return await call()
+    const draws = limits.draws(operation, count)
+    await budget.take(operation, draws, signal)
+    try {
+      const answer = await call()
+      const { errors = [] } = Object(answer) as { readonly errors?: readonly GroupError[] }
+      if (errors.some(isThrottled)) budget.throttled(draws)
+      return answer
+    } catch (error) {
+      if (isThrottled(error)) budget.throttled(draws)
+      throw error
+    }
+  }
+
+  const kept: Pick<InstanceGroup, 'init' | BudgetOperation> = {
+    async init(signal): Promise<GroupInfo> {
+      const info = await group.init(signal)
+      limits = info.rateLimits
+      budget = limits === undefined ? undefined : new CallBudget(limits.buckets, clock)
+      return info
+    },
+    async list(signal) {
+      const rows = await spend('list', size, signal, () => group.list(signal))
+      size = rows.length
+      return rows
+    },
+    increase: (request, signal) => spend('increase', request.count, signal, () => group.increase(request, signal)),
+    decrease: (ids, signal) =>
+      ids.length === 0 ? group.decrease(ids, signal) : spend('decrease', ids.length, signal, () => group.decrease(ids, signal)),
+    connectInfo: (id, signal) => spend('connectInfo', size, signal, () => group.connectInfo(id, signal)),
+  }
+  // A proxy, because which optional methods a group has may show only after its init.
+  return new Proxy(group, {
+    get(target, property) {
+      if (Object.hasOwn(kept, property)) return kept[property as keyof typeof kept]
+      const value: unknown = Reflect.get(target, property, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
+
+function isThrottled(error: unknown): boolean {
+  return asGroupError(error).code === 'throttled'
+}
