@@ -1,0 +1,150 @@
+import type { Clock, InstanceState } from '@runner-core/fleeting'
+import type { CloudHand } from '@runner-core/fleeting/testing'
+import type { Lags } from '../core/fake-machines.ts'
+import { FakeServer, type FakeServerOptions } from '../core/fake-server.ts'
+import type { RealMachines } from '../core/real-machines.ts'
+import { ArmApi } from './arm-api.ts'
+import type { ArmScope } from './arm-resources.ts'
+import { selfSignedCertificate } from './certificate.ts'
+import { ScaleSet, type ScaleSetModel } from './scale-set.ts'
+import type { ClientSecret } from './token-endpoint.ts'
+
+export interface FakeAzureOptions {
+  readonly clock: Clock
+  readonly lags?: Lags
+  /** Of the scale set. Default `Uniform`. */
+  readonly mode?: 'Uniform' | 'Flexible'
+  /** What a launch that fails after it was accepted leaves behind: machines in the state `Failed`, or nothing but the raised size. Default `failed machines`. */
+  readonly failedLaunches?: 'failed machines' | 'nothing'
+  readonly real?: RealMachines
+  /** By bucket, for example `azureRateLimits`. Default: nothing is limited. */
+  readonly rateLimits?: NonNullable<FakeServerOptions['rateLimits']>
+  /** Rows of one page of a list. Default 500; Azure does not publish its own. */
+  readonly pageSize?: number
+  /** What `Retry-After` of an operation under way says, seconds. Default 0, so that a test need not wait; Azure says 10 and more. */
+  readonly pollAfterSeconds?: number
+  readonly onExchange?: NonNullable<FakeServerOptions['onExchange']>
+}
+
+const scope: ArmScope = {
+  subscriptionId: '00000000-0000-4000-8000-000000000000',
+  resourceGroup: 'fake-group',
+  location: 'westeurope',
+}
+const client: ClientSecret = {
+  tenantId: '00000000-0000-4000-8000-00000000000a',
+  clientId: '00000000-0000-4000-8000-00000000000b',
+  clientSecret: 'fake-client-secret',
+}
+
+/** Azure as far as one virtual machine scale set goes: Resource Manager over TLS, and the authority that gives tokens for it. */
+export class FakeAzure implements AsyncDisposable {
+  /** `plugin_config` of a plugin that is to use it, less the trust in {@link certificate}. */
+  readonly config: Readonly<Record<'name' | 'subscription_id' | 'resource_group_name' | 'endpoint' | 'authority_host', string>>
+  /** Environment variables by which Azure's identity library logs in here. */
+  readonly env: Readonly<Record<'AZURE_TENANT_ID' | 'AZURE_CLIENT_ID' | 'AZURE_CLIENT_SECRET', string>> = {
+    AZURE_TENANT_ID: client.tenantId,
+    AZURE_CLIENT_ID: client.clientId,
+    AZURE_CLIENT_SECRET: client.clientSecret,
+  }
+  /** PEM. Who trusts it as an authority trusts this server. */
+  readonly certificate: string
+  readonly hand: CloudHand
+  readonly #server: FakeServer
+  readonly #set: ScaleSet
+
+  static async start(options: FakeAzureOptions): Promise<FakeAzure> {
+    const { clock, lags = {}, mode = 'Uniform', failedLaunches = 'failed machines', real, rateLimits, onExchange } = options
+    const set = new ScaleSet({ clock, name: 'fake-set', mode, lags, failedLaunches, ...(real !== undefined && { real }) })
+    const tls = await selfSignedCertificate()
+    const api = new ArmApi({ scope, set, client, pageSize: options.pageSize ?? 500, pollAfterSeconds: options.pollAfterSeconds ?? 0 })
+    const server = await FakeServer.start(api, {
+      clock,
+      tls,
+      ...(rateLimits !== undefined && { rateLimits }),
+      ...(onExchange !== undefined && { onExchange }),
+    })
+    return new FakeAzure(server, set, tls.cert)
+  }
+
+  private constructor(server: FakeServer, set: ScaleSet, certificate: string) {
+    this.#server = server
+    this.#set = set
+    this.certificate = certificate
+    this.config = {
+      name: set.name,
+      subscription_id: scope.subscriptionId,
+      resource_group_name: scope.resourceGroup,
+      endpoint: server.url,
+      authority_host: server.url,
+    }
+    this.hand = handOn(server, set)
+  }
+
+  get url(): string {
+    return this.#server.url
+  }
+
+  /** The size that was asked for, `sku.capacity`. */
+  get capacity(): number {
+    return this.#set.capacity
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#server[Symbol.asyncDispose]()
+  }
+}
+
+const states: ReadonlyMap<string, readonly InstanceState[]> = new Map<string, readonly InstanceState[]>([
+  ['Creating', ['creating']],
+  ['Updating', ['running']],
+  ['Succeeded', ['running']],
+  ['Migrating', ['running']],
+  ['Failed', ['failed']],
+  ['Canceled', ['failed']],
+  ['Deleting', ['deleting']],
+])
+
+/** By the finding that must come of it. */
+const misconfigured: Readonly<Record<string, Partial<ScaleSetModel>>> = {
+  overprovision_on: { overprovision: true },
+  upgrade_policy_not_manual: { upgradeMode: 'Automatic' },
+  automatic_repairs_on: { automaticRepairs: true },
+  single_placement_group: { singlePlacementGroup: true },
+  spot_restore_on: { spotRestore: true },
+  spot_deallocates: { evictionPolicy: 'Deallocate' },
+  autoscale_setting: { hasAutoscaleSetting: true },
+}
+/** A Flexible set has none of these. */
+const uniformOnly = ['overprovision_on', 'upgrade_policy_not_manual']
+
+function handOn(server: FakeServer, set: ScaleSet): CloudHand {
+  const misconfigure = (faulty: Partial<ScaleSetModel>): (() => void) => {
+    const sound = { ...set.model }
+    set.change(faulty)
+    return () => set.change(sound)
+  }
+  return {
+    inject: (fault) => server.faults.inject(fault),
+    heal: () => server.faults.heal(),
+    calls: () => server.calls,
+    states,
+    setState(id, word) {
+      const machine = set.machines.get(id)
+      if (machine !== undefined) machine.word = word
+    },
+    addForeign() {
+      const before = new Set(set.machines.all())
+      set.resize(set.capacity + 1)
+      return set.machines.all().find((machine) => !before.has(machine))!.id
+    },
+    resize: (by) => void set.resize(Math.max(0, set.capacity + by)),
+    kill: (id) => set.kill(id),
+    machines: () => set.machines.all().map(({ id }) => id),
+    misconfigurations: new Map(
+      Object.entries(misconfigured)
+        .filter(([code]) => set.mode === 'Uniform' || !uniformOnly.includes(code))
+        .map(([code, faulty]) => [code, () => misconfigure(faulty)]),
+    ),
+  }
+}

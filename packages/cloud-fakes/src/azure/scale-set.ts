@@ -1,0 +1,133 @@
+import { randomUUID } from 'node:crypto'
+import type { Clock } from '@runner-core/fleeting'
+import { type FakeMachine, FakeMachines, type Lags } from '../core/fake-machines.ts'
+import type { RealMachines } from '../core/real-machines.ts'
+import { allocationFailed } from './arm-answer.ts'
+import { type Operation, Operations } from './operations.ts'
+
+export interface ScaleSetOptions {
+  readonly clock: Clock
+  readonly name: string
+  readonly mode: 'Uniform' | 'Flexible'
+  readonly lags?: Lags
+  readonly real?: RealMachines
+  /** What a launch that fails after it was accepted leaves behind. */
+  readonly failedLaunches: 'failed machines' | 'nothing'
+}
+
+/** What the plugin should warn of, as the set's model has it. */
+export interface ScaleSetModel {
+  overprovision: boolean
+  upgradeMode: 'Manual' | 'Automatic' | 'Rolling'
+  automaticRepairs: boolean
+  singlePlacementGroup: boolean
+  spotRestore: boolean
+  /** Undefined: machines are not spot machines. */
+  evictionPolicy: 'Deallocate' | 'Delete' | undefined
+  hasAutoscaleSetting: boolean
+}
+
+/** A scale set: its size is a wish that machines follow. Raising it launches, lowering it removes machines of the cloud's own choice, and deleting machines by id lowers it. */
+export class ScaleSet {
+  readonly name: string
+  readonly mode: 'Uniform' | 'Flexible'
+  readonly machines: FakeMachines
+  readonly operations: Operations
+  readonly model: ScaleSetModel = {
+    overprovision: false,
+    upgradeMode: 'Manual',
+    automaticRepairs: false,
+    singlePlacementGroup: false,
+    spotRestore: false,
+    evictionPolicy: undefined,
+    hasAutoscaleSetting: false,
+  }
+  readonly #clock: Clock
+  readonly #bootMs: number
+  readonly #failedLaunches: ScaleSetOptions['failedLaunches']
+  #capacity = 0
+  #version = 1
+  #launched = 0
+  #failsNextLaunch = false
+
+  constructor({ clock, name, mode, lags = {}, real, failedLaunches }: ScaleSetOptions) {
+    this.name = name
+    this.mode = mode
+    this.machines = new FakeMachines({ clock, lags, real })
+    this.operations = new Operations(clock)
+    this.#clock = clock
+    this.#bootMs = (lags.appearMs ?? 0) + (lags.bootMs ?? 0)
+    this.#failedLaunches = failedLaunches
+  }
+
+  get capacity(): number {
+    return this.#capacity
+  }
+
+  /** Another one after every change of the model or the size. */
+  get etag(): string {
+    return `"${this.#version}"`
+  }
+
+  /** The machines that the cloud shows. */
+  shown(): readonly FakeMachine[] {
+    return this.machines.all().filter((machine) => this.machines.phase(machine) !== 'pending')
+  }
+
+  /** Somebody changes the model. */
+  change(model: Partial<ScaleSetModel>): void {
+    Object.assign(this.model, model)
+    this.#version += 1
+  }
+
+  /** The next launch is accepted and finds no room. */
+  failNextLaunch(): void {
+    this.#failsNextLaunch = true
+  }
+
+  resize(capacity: number): Operation {
+    this.#capacity = capacity
+    this.#version += 1
+    const present = this.#present()
+    if (capacity < present.length) {
+      const victims = present.slice(capacity)
+      for (const { id } of victims) this.machines.delete(id)
+      return this.#whenGone(victims)
+    }
+    const fails = this.#failsNextLaunch
+    this.#failsNextLaunch = false
+    const endsAt = this.#clock.now() + this.#bootMs
+    if (fails && this.#failedLaunches === 'nothing') return this.operations.start(() => this.#clock.now() >= endsAt, allocationFailed)
+    const failure = fails ? `${allocationFailed.code}: ${allocationFailed.message}` : undefined
+    const launched = Array.from({ length: capacity - present.length }, () => this.machines.launch(this.#newId(), failure))
+    const isUp = (machine: FakeMachine): boolean => !['pending', 'creating'].includes(this.machines.phase(machine))
+    return this.operations.start(() => launched.every(isUp), fails ? allocationFailed : undefined)
+  }
+
+  /** Removes machines, all of which exist. */
+  delete(ids: readonly string[]): Operation {
+    const doomed = ids.flatMap((id) => this.machines.get(id) ?? [])
+    this.#capacity -= doomed.filter(({ id }) => this.machines.delete(id)).length
+    this.#version += 1
+    return this.#whenGone(doomed)
+  }
+
+  /** A machine goes without a word, as an evicted one does. */
+  kill(id: string): void {
+    if (this.machines.kill(id)) this.#capacity -= 1
+  }
+
+  #present(): readonly FakeMachine[] {
+    return this.machines.all().filter((machine) => this.machines.phase(machine) !== 'deleting')
+  }
+
+  #whenGone(machines: readonly FakeMachine[]): Operation {
+    return this.operations.start(() => machines.every((machine) => this.machines.phase(machine) === 'gone'))
+  }
+
+  /** Numbers in a Uniform set, names with a random end in a Flexible one. */
+  #newId(): string {
+    this.#launched += 1
+    return this.mode === 'Uniform' ? String(this.#launched - 1) : `${this.name}_${randomUUID().slice(0, 8)}`
+  }
+}

@@ -1,0 +1,30 @@
+import type { VirtualMachineScaleSet } from '@azure/arm-compute'
+
+/** What a scale set says of its size. */
+export interface SetSize {
+  /** `sku.capacity`: the size that was asked for. */
+  readonly capacity: number
+  readonly etag: string | undefined
+  /** No change of the set is under way. */
+  readonly isSettled: boolean
+}
+
+export function sizeOf({ sku, etag, provisioningState }: VirtualMachineScaleSet): SetSize {
+  return {
+    capacity: sku?.capacity ?? 0,
+    etag,
+    isSettled: provisioningState !== undefined && ['Succeeded', 'Failed', 'Canceled'].includes(provisioningState),
+  }
+}
+
+/** How many machines were asked for and will not come. While a change is under way nobody knows: 0. */
+export function missingMachines({ capacity, isSettled }: SetSize, machineCount: number): number {
+  return isSettled ? Math.max(0, capacity - machineCount) : 0
+}
+
+/**
+ * The size to ask for so that `count` missing machines are not wanted any more. Never below the number of machines, so that the cloud has none to pick: deleting ones are counted too.
+ */
+export function sizeWithout(count: number, size: SetSize, machineCount: number): number {
+  return size.capacity - Math.min(count, missingMachines(size, machineCount))
+}

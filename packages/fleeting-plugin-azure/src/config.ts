@@ -1,0 +1,59 @@
+import { readFileSync } from 'node:fs'
+import { rootCertificates } from 'node:tls'
+import { ConfigTable } from '@runner-core/fleeting'
+
+/** `[runners.autoscaler.plugin_config]` of the plugin `azure`, parsed. */
+export interface AzureConfig {
+  /** Key `name`: of the scale set. */
+  readonly name: string
+  /** Key `subscription_id`. */
+  readonly subscriptionId: string
+  /** Key `resource_group_name`. */
+  readonly resourceGroup: string
+  /** Key `endpoint`: Resource Manager's address, without a slash at its end. Default: the public cloud's. */
+  readonly endpoint: string
+  /** Key `authority_host`: who gives tokens, where it is not the public cloud's; its word is then taken without asking Microsoft whether it is known. */
+  readonly authorityHost: string | undefined
+  /** Key `audience`: what tokens are asked for. Default: `endpoint`. Azure Stack Hub has another one. */
+  readonly audience: string
+  /** Key `ca_file`: PEM certificates of authorities that are trusted as well as the usual ones, by this plugin only. What is in it. */
+  readonly certificates: readonly string[] | undefined
+}
+
+/** Thrown: `invalid_config`, with every problem. */
+export function parseConfig(config: unknown): AzureConfig {
+  const table = new ConfigTable(config)
+  const required = (key: string, what: string): string => {
+    const value = table.string(key)
+    if (!table.has(key)) table.problem(key, what)
+    return value ?? ''
+  }
+  const name = required('name', 'the name of a scale set')
+  const subscriptionId = required('subscription_id', "the id of the scale set's subscription")
+  const resourceGroup = required('resource_group_name', "the name of the scale set's resource group")
+  const endpoint = address(table, 'endpoint') ?? 'https://management.azure.com'
+  const authorityHost = address(table, 'authority_host')
+  const audience = table.string('audience') ?? endpoint
+  const caFile = table.string('ca_file')
+  const certificates = caFile === undefined ? undefined : readCertificates(table, caFile)
+  table.check()
+  return { name, subscriptionId, resourceGroup, endpoint, authorityHost, audience, certificates }
+}
+
+/** An https address: over anything else the SDK sends no token. */
+function address(table: ConfigTable, key: string): string | undefined {
+  const text = table.string(key)
+  if (text === undefined) return undefined
+  if (!URL.canParse(text) || new URL(text).protocol !== 'https:') table.problem(key, 'an address that starts with https://')
+  return text.replace(/\/+$/, '')
+}
+
+function readCertificates(table: ConfigTable, path: string): readonly string[] {
+  try {
+    // Naming authorities to Node replaces the usual ones.
+    return [...rootCertificates, readFileSync(path, 'utf8')]
+  } catch (error) {
+    table.problem('ca_file', 'a file of PEM certificates that can be read', (error as Error).message)
+    return []
+  }
+}

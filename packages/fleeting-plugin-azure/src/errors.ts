@@ -1,0 +1,102 @@
+import { GroupError, type GroupErrorCode, type GroupErrorOptions, isGroupError } from '@runner-core/fleeting'
+
+/** What Azure said. */
+export interface AzureFailure {
+  /** HTTP status; undefined for how a machine or an operation ended. */
+  readonly status?: number | undefined
+  /** Azure's own code, for example `AllocationFailed`. */
+  readonly code?: string | undefined
+  readonly message: string
+}
+
+// Codes of failed deployments: learn.microsoft.com/azure/virtual-machines/error-codes and .../troubleshoot/azure/virtual-machines/allocation-failure; some from memory.
+const byCode: Readonly<Record<string, GroupErrorCode>> = {
+  AllocationFailed: 'capacity',
+  ZonalAllocationFailed: 'capacity',
+  OverconstrainedAllocationRequest: 'capacity',
+  OverconstrainedZonalAllocationRequest: 'capacity',
+  AllocationTimeout: 'capacity',
+  SkuNotAvailable: 'capacity',
+  SpotCapacityNotAvailable: 'capacity',
+  QuotaExceeded: 'quota',
+  ResourceQuotaExceeded: 'quota',
+  SubnetIsFull: 'quota',
+  SubnetWithinsufficientFreeAddresses: 'quota',
+  PublicIPCountLimitReached: 'quota',
+  OperationPreempted: 'conflict',
+  Conflict: 'conflict',
+  AuthorizationFailed: 'auth',
+  LinkedAuthorizationFailed: 'auth',
+  AuthenticationFailed: 'auth',
+  RequestDisallowedByPolicy: 'invalid_config',
+  InvalidParameter: 'invalid_config',
+  BadRequest: 'invalid_config',
+  ImageNotFound: 'invalid_config',
+  PlatformImageNotFound: 'invalid_config',
+  InvalidResourceReference: 'invalid_config',
+  SubscriptionNotFound: 'not_found',
+  ResourceGroupNotFound: 'not_found',
+  ResourceNotFound: 'not_found',
+}
+
+const byStatus: Readonly<Record<number, GroupErrorCode>> = {
+  400: 'invalid_config',
+  401: 'auth',
+  403: 'auth',
+  404: 'not_found',
+  409: 'conflict',
+  412: 'conflict',
+  429: 'throttled',
+}
+
+/** The closed code for what Azure said. `OperationNotAllowed` is said of too many calls, of a quota and of a change under way: the status and the text tell them apart. */
+export function errorCode({ status, code = '', message }: AzureFailure): GroupErrorCode {
+  if (status === 429) return 'throttled'
+  if (/quota/i.test(`${code} ${message}`)) return 'quota'
+  const known = Object.hasOwn(byCode, code) ? byCode[code] : undefined
+  return known ?? byStatus[status ?? 0] ?? 'transient'
+}
+
+export function asAzureError(doing: string, failure: AzureFailure, options?: GroupErrorOptions): GroupError {
+  const { code, message } = failure
+  return new GroupError(errorCode(failure), `${doing}: ${code === undefined ? '' : `${code}: `}${message}`, options)
+}
+
+/** What a call of the SDK threw, as a {@link GroupError}. An abort's reason stays as it is. */
+export function asThrown(doing: string, cause: unknown, signal: AbortSignal): unknown {
+  if (signal.aborted) return signal.reason
+  if (isGroupError(cause) || !(cause instanceof Error)) return cause
+  const { name, message, code, statusCode, response } = cause as Error & {
+    readonly code?: string
+    readonly statusCode?: number
+    readonly response?: { readonly headers: { get(name: string): string | undefined } }
+  }
+  // The identity library's own errors have none of Resource Manager's fields.
+  if (/^(Aggregate)?Authentication|^Credential/.test(name))
+    return new GroupError('auth', `${doing}: cannot log in: ${firstLine(message)}`, { cause })
+  if (statusCode === undefined && isUntrusted(cause)) {
+    return new GroupError('invalid_config', `${doing}: ${firstLine(message)}; name its authority in plugin_config.ca_file`, { cause })
+  }
+  const retryAfterMs = retryHint(response?.headers.get('retry-after'), Date.now())
+  return asAzureError(
+    doing,
+    { status: statusCode, code: statusCode === undefined ? undefined : code, message: firstLine(message) },
+    { cause, ...(retryAfterMs !== undefined && { retryAfterMs }) },
+  )
+}
+
+/** `Retry-After` in milliseconds: seconds, or a date after the wall time `now`. */
+export function retryHint(header: string | null | undefined, now: number): number | undefined {
+  if (header === undefined || header === null || header.trim() === '') return undefined
+  const ms = /^\s*\d+\s*$/.test(header) ? Number(header) * 1000 : Date.parse(header) - now
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms)
+}
+
+function isUntrusted(error: Error): boolean {
+  const text = `${error.message} ${(error as { code?: unknown }).code} ${(error.cause as { code?: unknown } | undefined)?.code}`
+  return /self.signed certificate|SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/i.test(text)
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0] ?? ''
+}

@@ -1,0 +1,157 @@
+import { createRequire } from 'node:module'
+import {
+  type ConnectInfo,
+  type CreateInstanceGroup,
+  type DecreaseResult,
+  GroupError,
+  type GroupInfo,
+  type IncreaseRequest,
+  type IncreaseResult,
+  type InstanceGroup,
+  isGroupError,
+  type ListedInstance,
+  type PluginContext,
+} from '@runner-core/fleeting'
+import { AzureClient, type Machine } from './client.ts'
+import { type AzureConfig, parseConfig } from './config.ts'
+import { AddressBook, loginOf } from './connect.ts'
+import { FailureReasons } from './failure-reasons.ts'
+import { type AutoscaleSetting, findingsOf } from './findings.ts'
+import { Launches } from './launch.ts'
+import { modelOf, type SetModel } from './model.ts'
+import { rateLimitsOf } from './rate-limits.ts'
+import { removeMachines } from './remove.ts'
+import { instanceState } from './states.ts'
+
+const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
+const autoscaleVersion = '2022-10-01'
+
+/** Instances are the machines of a scale set. */
+export const createInstanceGroup: CreateInstanceGroup = (config, context) => new AzureGroup(parseConfig(config), context)
+
+/** What is there once `init` has read the set. */
+interface Initialised {
+  readonly model: SetModel
+  readonly launches: Launches
+  readonly addresses: AddressBook
+}
+
+class AzureGroup implements InstanceGroup {
+  readonly #config: AzureConfig
+  readonly #context: PluginContext
+  readonly #client: AzureClient
+  readonly #failures = new FailureReasons()
+  #initialised: Initialised | undefined
+  /** As last listed, by id. */
+  #machines: ReadonlyMap<string, Machine> = new Map()
+
+  constructor(config: AzureConfig, context: PluginContext) {
+    this.#config = config
+    this.#context = context
+    this.#client = new AzureClient(config)
+  }
+
+  async init(signal: AbortSignal): Promise<GroupInfo> {
+    const { connector, clock } = this.#context
+    const [set, autoscale] = await Promise.all([this.#client.getSet(signal), this.#autoscaleSettings(signal)])
+    const model = modelOf(set)
+    this.#initialised = {
+      model,
+      launches: new Launches({ client: this.#client, clock, maxSize: model.maxSize, listMachines: (signal) => this.#listMachines(signal) }),
+      addresses: new AddressBook({ client: this.#client, clock, mode: model.mode, withExternal: connector.useExternalAddress === true }),
+    }
+    const { subscriptionId, resourceGroup, name } = this.#config
+    return {
+      id: `azure/${subscriptionId}/${resourceGroup}/${name}`,
+      maxSize: model.maxSize,
+      version,
+      findings: findingsOf(set, autoscale, connector),
+      rateLimits: rateLimitsOf(model.mode),
+    }
+  }
+
+  async list(signal: AbortSignal): Promise<readonly ListedInstance[]> {
+    const { launches, model } = this.#ready()
+    const machines = await launches.survey(signal)
+    await this.#failures.learn(machines, () => this.#client.listMachines(model.mode, { withInstanceView: true }, signal))
+    return [...machines.map((machine) => this.#row(machine)), ...launches.missing]
+  }
+
+  increase(request: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
+    return this.#ready().launches.increase(request, signal)
+  }
+
+  async decrease(ids: readonly string[], signal: AbortSignal): Promise<DecreaseResult> {
+    if (ids.length === 0) return { accepted: [] }
+    const { launches } = this.#ready()
+    const missing = ids.filter((id) => launches.isMissing(id))
+    const machineIds = ids.filter((id) => !missing.includes(id))
+    const removed = machineIds.length === 0 ? { accepted: [] } : await this.#remove(machineIds, signal)
+    try {
+      if (missing.length > 0) await launches.giveBack(missing, signal)
+      return { ...removed, accepted: [...removed.accepted, ...missing] }
+    } catch (error) {
+      if (machineIds.length === 0 || !isGroupError(error)) throw error
+      const errors = missing.map((instanceId) => new GroupError(error.code, error.message, { instanceId, cause: error }))
+      return { accepted: removed.accepted, errors: [...(removed.errors ?? []), ...errors] }
+    }
+  }
+
+  async connectInfo(id: string, signal: AbortSignal): Promise<ConnectInfo> {
+    const { model, addresses } = this.#ready()
+    // Who was not there when last listed may be there by now; whoever is gone by now is noticed by its silence.
+    if (!this.#machines.has(id)) await this.#listMachines(signal)
+    const machine = this.#machines.get(id)
+    const state = instanceState(machine?.provisioningState)
+    if (machine === undefined || state === 'failed' || state === 'deleting') {
+      throw new GroupError('not_found', `machine ${id} is ${machine?.provisioningState ?? 'gone'}`, { instanceId: id })
+    }
+    const found = await addresses.of(machine, signal)
+    if (found?.internalAddress === undefined) throw new GroupError('not_ready', `machine ${id} has no address yet`, { instanceId: id })
+    return { instanceId: id, ...loginOf(model, this.#context.connector), ...found }
+  }
+
+  async shutdown(): Promise<void> {}
+
+  #remove(ids: readonly string[], signal: AbortSignal): Promise<DecreaseResult> {
+    const isThere = (id: string): boolean => {
+      const machine = this.#machines.get(id)
+      return machine !== undefined && machine.provisioningState !== 'Deleting'
+    }
+    const options = { client: this.#client, isThere, listMachines: () => this.#listMachines(signal) }
+    return this.#ready().launches.exclusively(signal, () => removeMachines(ids, options, signal))
+  }
+
+  async #listMachines(signal: AbortSignal): Promise<readonly Machine[]> {
+    const machines = await this.#client.listMachines(this.#ready().model.mode, {}, signal)
+    this.#machines = new Map(machines.map((machine) => [machine.id, machine]))
+    return machines
+  }
+
+  /** Reading them is another permission, which nothing else needs. */
+  async #autoscaleSettings(signal: AbortSignal): Promise<readonly AutoscaleSetting[]> {
+    try {
+      const path = `${this.#client.groupPath}/providers/Microsoft.Insights/autoscaleSettings`
+      return await this.#client.list('listing autoscale settings', path, autoscaleVersion, signal)
+    } catch (error) {
+      signal.throwIfAborted()
+      this.#context.logger.warn({ err: error }, 'cannot tell whether an autoscale setting changes the scale set')
+      return []
+    }
+  }
+
+  #row({ id, provisioningState }: Machine): ListedInstance {
+    const error = this.#failures.of(id)
+    return {
+      id,
+      state: instanceState(provisioningState),
+      ...(provisioningState !== undefined && { detail: error?.message ?? provisioningState }),
+      ...(error !== undefined && { error }),
+    }
+  }
+
+  #ready(): Initialised {
+    if (this.#initialised === undefined) throw new Error('init has not been called')
+    return this.#initialised
+  }
+}

@@ -1,0 +1,154 @@
+import { type Clock, GroupError, type IncreaseRequest, type IncreaseResult, type ListedInstance, Semaphore } from '@runner-core/fleeting'
+import { missingMachines, type SetSize, sizeOf, sizeWithout } from './capacity.ts'
+import type { AzureClient, Machine, Operation } from './client.ts'
+import { type AzureFailure, asAzureError } from './errors.ts'
+
+export interface LaunchesOptions {
+  readonly client: AzureClient
+  readonly clock: Clock
+  readonly maxSize: number
+  listMachines(signal: AbortSignal): Promise<readonly Machine[]>
+}
+
+/**
+ * Raises the set's size, and finds out what came of it. Azure accepts first and fails later, and the size stays raised over machines that never come: those are rows of their own here,
+ * until the size is lowered by them. See docs/decisions/azure-capacity.md.
+ */
+export class Launches {
+  readonly #options: LaunchesOptions
+  /** All that changes the size goes through it, deletions too. */
+  readonly #writer = new Semaphore(1)
+  /** A change was asked for, by us or before our time, and how it ended is not known. */
+  #isUnsettled = true
+  /** The last change, while it is under way and can be followed. A later one takes over the size of an earlier one. */
+  #operation: (Operation & { readonly askedAt: number }) | undefined
+  /** Why the last change failed, once it did. */
+  #failure: AzureFailure | undefined
+  /** Machines that were asked for and never came, by ids of our own. */
+  readonly #missing = new Map<string, ListedInstance>()
+  #missingCount = 0
+
+  constructor(options: LaunchesOptions) {
+    this.#options = options
+  }
+
+  /** Machines that were asked for and never came. */
+  get missing(): readonly ListedInstance[] {
+    return [...this.#missing.values()]
+  }
+
+  isMissing(id: string): boolean {
+    return this.#missing.has(id)
+  }
+
+  increase({ count }: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
+    const { client, maxSize } = this.#options
+    return this.exclusively(signal, async () => {
+      const size = sizeOf(await client.getSet(signal))
+      const base = await this.#sizeOfThoseThere(size, signal)
+      const requested = Math.max(0, Math.min(count, maxSize - base))
+      if (requested > 0) {
+        await this.#resize(base + requested, size, signal)
+        this.#missing.clear()
+      }
+      if (requested === count) return { requested }
+      const message = `${count} more than ${base} machines would be more than ${maxSize}, the most that the scale set can have`
+      return { requested, errors: [new GroupError('quota', message)] }
+    })
+  }
+
+  /** Lists the machines, and with them finds out how the last change ended. */
+  async survey(signal: AbortSignal): Promise<readonly Machine[]> {
+    const { client, listMachines } = this.#options
+    if (!this.#isUnsettled) return listMachines(signal)
+    return this.exclusively(signal, async () => {
+      if (await this.#isUnderWay(signal)) return listMachines(signal)
+      // The size first: what comes between the two reads is then seen as a machine, never as one that is missing.
+      const size = sizeOf(await client.getSet(signal))
+      const machines = await listMachines(signal)
+      if (size.isSettled) {
+        this.#isUnsettled = false
+        this.#account(missingMachines(size, machines.length))
+      }
+      return machines
+    })
+  }
+
+  /** Lowers the size by machines that never came. */
+  giveBack(ids: readonly string[], signal: AbortSignal): Promise<void> {
+    const { client, listMachines } = this.#options
+    return this.exclusively(signal, async () => {
+      const left = ids.filter((id) => this.#missing.has(id))
+      if (left.length === 0) return
+      const size = sizeOf(await client.getSet(signal))
+      if (!size.isSettled) throw underWay()
+      const lower = sizeWithout(left.length, size, (await listMachines(signal)).length)
+      if (lower < size.capacity) await this.#resize(lower, size, signal)
+      for (const id of left) this.#missing.delete(id)
+    })
+  }
+
+  /** Runs what changes the size alone. */
+  async exclusively<T>(signal: AbortSignal, act: () => Promise<T>): Promise<T> {
+    await this.#writer.acquire(signal)
+    try {
+      return await act()
+    } finally {
+      this.#writer.release()
+    }
+  }
+
+  /** The size without what is missing: who asks for more does not ask for that again. */
+  async #sizeOfThoseThere(size: SetSize, signal: AbortSignal): Promise<number> {
+    if (this.#missing.size === 0) return size.capacity
+    if (!size.isSettled) throw underWay()
+    return sizeWithout(this.#missing.size, size, (await this.#options.listMachines(signal)).length)
+  }
+
+  async #resize(capacity: number, { etag }: SetSize, signal: AbortSignal): Promise<void> {
+    const { client, clock } = this.#options
+    // Before the call: it may be done although its answer is lost.
+    this.#isUnsettled = true
+    this.#operation = undefined
+    this.#failure = undefined
+    const operation = await client.resize(capacity, etag, signal)
+    if (operation !== undefined) this.#operation = { ...operation, askedAt: clock.now() }
+  }
+
+  /** Looks at the last change, if it can be followed and Azure wants to be asked again. */
+  async #isUnderWay(signal: AbortSignal): Promise<boolean> {
+    const { client, clock } = this.#options
+    const operation = this.#operation
+    if (operation === undefined) return false
+    if (clock.now() < operation.askedAt + operation.retryAfterMs) return true
+    const status = await client.operation(operation.url, signal).catch(forgotten)
+    if (status?.state === 'under way') {
+      this.#operation = { ...operation, askedAt: clock.now(), retryAfterMs: status.retryAfterMs }
+      return true
+    }
+    this.#operation = undefined
+    this.#failure = status?.failure
+    return false
+  }
+
+  #account(count: number): void {
+    const failure = this.#failure ?? { message: 'the scale set is larger than its machines are many, and nothing is under way' }
+    const error = asAzureError('a machine never came', failure)
+    for (const id of [...this.#missing.keys()].slice(count)) this.#missing.delete(id)
+    while (this.#missing.size < count) {
+      this.#missingCount += 1
+      const id = `not-launched-${this.#options.clock.wallTime()}-${this.#missingCount}`
+      this.#missing.set(id, { id, state: 'failed', detail: failure.code ?? failure.message, error })
+    }
+  }
+}
+
+/** Azure keeps the end of an operation for some time only. */
+function forgotten(error: unknown): undefined {
+  if (error instanceof GroupError && error.code === 'not_found') return undefined
+  throw error
+}
+
+function underWay(): GroupError {
+  return new GroupError('conflict', 'a change of the scale set is under way, and how it ends is not known yet')
+}

@@ -1,0 +1,39 @@
+import type { GroupRateLimits } from '@runner-core/fleeting'
+import type { SetModel } from './model.ts'
+
+const perMinute = (refill: number, size: number): { size: number; perSecond: number } => ({ size, perSecond: refill / 60 })
+
+/** Rows of one page of a list: Azure publishes no number, so this is what a list is taken to cost. */
+const pageSize = 500
+
+/**
+ * What Microsoft publishes (learn.microsoft.com/azure/virtual-machines/compute-throttling-limits, of 2024-05-27): the level of one resource where there is one, otherwise that of the
+ * subscription in a region. The page names no policy for the list of a Uniform set's machines; it is taken for a High Cost Get. `ResourceManagerReads` is from memory.
+ */
+export function rateLimitsOf(mode: SetModel['mode']): GroupRateLimits {
+  const lists = mode === 'Uniform' ? 'ScaleSetHighCostGet' : 'VMHighCostGet'
+  return {
+    buckets: {
+      ScaleSetUpdate: perMinute(4, 12),
+      ScaleSetLowCostGet: perMinute(12, 36),
+      ScaleSetHighCostGet: perMinute(10, 30),
+      ScaleSetVMDelete: perMinute(500, 1500),
+      VMHighCostGet: perMinute(300, 900),
+      GetOperation: perMinute(15, 45),
+      ResourceManagerReads: { size: 250, perSecond: 25 },
+    },
+    draws(operation, count) {
+      const pages = Math.max(1, Math.ceil(count / pageSize))
+      switch (operation) {
+        case 'list':
+          return { [lists]: pages }
+        case 'increase':
+          return { ScaleSetLowCostGet: 1, ScaleSetUpdate: 1 }
+        case 'decrease':
+          return { ScaleSetVMDelete: count }
+        case 'connectInfo':
+          return { ResourceManagerReads: pages }
+      }
+    },
+  }
+}

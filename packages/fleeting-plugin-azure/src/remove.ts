@@ -1,0 +1,53 @@
+import { asGroupError, type DecreaseResult, GroupError } from '@runner-core/fleeting'
+import type { AzureClient, Machine } from './client.ts'
+
+/** As many in one call: Azure names no limit, and one that fails should not hold up the rest. */
+const chunkSize = 100
+
+export interface RemovalOptions {
+  readonly client: Pick<AzureClient, 'deleteMachines'>
+  /** Whether a machine was there when last listed, and not on its way out. */
+  readonly isThere: (id: string) => boolean
+  readonly listMachines: () => Promise<readonly Machine[]>
+}
+
+/**
+ * Deletes machines by id. Those that are gone or going, or never were, count as accepted: one of them would make a whole call fail, so only what exists is named.
+ * Thrown: why nothing was accepted at all.
+ */
+export async function removeMachines(ids: readonly string[], options: RemovalOptions, signal: AbortSignal): Promise<DecreaseResult> {
+  const { client, isThere, listMachines } = options
+  const existing = async (among: readonly string[]): Promise<readonly string[]> => {
+    const there = new Set((await listMachines()).filter(({ provisioningState }) => provisioningState !== 'Deleting').map(({ id }) => id))
+    return among.filter((id) => there.has(id))
+  }
+  const deleteAll = async (chunk: readonly string[]): Promise<void> => {
+    try {
+      await client.deleteMachines(chunk, signal)
+    } catch (error) {
+      const { code } = asGroupError(error)
+      // One of them may have gone since it was listed, which Azure tells as a wrong parameter.
+      const left = code === 'invalid_config' || code === 'not_found' ? await existing(chunk) : chunk
+      if (left.length === chunk.length) throw error
+      if (left.length > 0) await client.deleteMachines(left, signal)
+    }
+  }
+
+  const wanted = [...new Set(ids)]
+  const doomed = wanted.every(isThere) ? wanted : await existing(wanted)
+  for (let start = 0; start < doomed.length; start += chunkSize) {
+    try {
+      await deleteAll(doomed.slice(start, start + chunkSize))
+    } catch (error) {
+      if (start === 0 || signal.aborted) throw error
+      const kept = doomed.slice(start)
+      return { accepted: ids.filter((id) => !kept.includes(id)), errors: kept.map((id) => ofInstance(asGroupError(error), id)) }
+    }
+  }
+  return { accepted: ids }
+}
+
+function ofInstance(error: GroupError, instanceId: string): GroupError {
+  const { code, message, retryAfterMs } = error
+  return new GroupError(code, message, { instanceId, cause: error, ...(retryAfterMs !== undefined && { retryAfterMs }) })
+}

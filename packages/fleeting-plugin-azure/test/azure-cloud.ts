@@ -1,0 +1,70 @@
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { FakeAzure, type FakeAzureOptions, RealMachines } from '@runner-core/cloud-fakes'
+import { type ConnectorConfig, type InstanceGroup, newKeyPair, type PluginContext, silentLogger, systemClock } from '@runner-core/fleeting'
+import { createInstanceGroup as createLocalGroup } from '@runner-core/fleeting-plugin-local'
+import { createInstanceGroup } from '../src/index.ts'
+
+/** A fake Azure, and groups that use it as an operator's would: with a login from the environment, and trust in its certificate by `ca_file`. */
+export class AzureCloud implements AsyncDisposable {
+  readonly fake: FakeAzure
+  readonly context: PluginContext
+  readonly #directory: string
+  readonly #ended: () => Promise<unknown>
+
+  static async start(options: Omit<FakeAzureOptions, 'clock' | 'real'> = {}): Promise<AzureCloud> {
+    return new AzureCloud(await FakeAzure.start({ clock: systemClock, ...options }), { username: 'ci', privateKey: 'KEY' }, async () => {})
+  }
+
+  /** Machines that can be logged in to: each has an SSH server behind it. */
+  static async startReal(options: Omit<FakeAzureOptions, 'clock' | 'real'> = {}): Promise<AzureCloud> {
+    const { privateKey } = await newKeyPair()
+    const login = { privateKey, username: 'ci', useStaticCredentials: true }
+    const local = createLocalGroup({}, contextWith(login))
+    await local.init(AbortSignal.timeout(10_000))
+    const port = await freePort()
+    const real = new RealMachines({ group: local, clock: systemClock, port })
+    const fake = await FakeAzure.start({ clock: systemClock, ...options, real })
+    return new AzureCloud(fake, { ...login, protocolPort: port }, async () => {
+      await real[Symbol.asyncDispose]()
+      await local.shutdown()
+    })
+  }
+
+  private constructor(fake: FakeAzure, connector: ConnectorConfig, ended: () => Promise<unknown>) {
+    this.fake = fake
+    this.context = contextWith(connector)
+    this.#directory = mkdtempSync(join(tmpdir(), 'azure-cloud-'))
+    this.#ended = ended
+    writeFileSync(join(this.#directory, 'ca.pem'), fake.certificate)
+    Object.assign(process.env, fake.env)
+  }
+
+  group(config: Readonly<Record<string, unknown>> = {}, context: Partial<PluginContext> = {}): InstanceGroup {
+    return createInstanceGroup(
+      { ...this.fake.config, ca_file: join(this.#directory, 'ca.pem'), ...config },
+      { ...this.context, ...context },
+    )
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.fake[Symbol.asyncDispose]()
+    await this.#ended()
+    rmSync(this.#directory, { recursive: true })
+  }
+}
+
+function contextWith(connector: ConnectorConfig): PluginContext {
+  return { fleet: 'azure-test', connector, logger: silentLogger, clock: systemClock, random: Math.random }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  return port
+}
