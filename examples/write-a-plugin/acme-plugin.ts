@@ -1,5 +1,6 @@
 // A whole plugin for an imaginary cloud, "Acme", that has an HTTP API. This is all that a plugin author writes.
 import {
+  asGroupError,
   ConfigTable,
   type CreateInstanceGroup,
   GroupError,
@@ -35,8 +36,10 @@ export const createInstanceGroup: CreateInstanceGroup = (config, { fleet, connec
 
   async function call<T>(method: string, path: string, signal: AbortSignal, body?: object): Promise<T> {
     const answer = await fetch(endpoint + path, { method, signal, body: body === undefined ? null : JSON.stringify(body) })
-    if (!answer.ok) throw new GroupError(codes[answer.status] ?? 'transient', `${method} ${path}: ${answer.status} ${await answer.text()}`)
-    return (await answer.json()) as T
+    if (answer.ok) return (await answer.json()) as T
+    const seconds = answer.headers.get('retry-after')
+    const hint = seconds === null ? {} : { retryAfterMs: Number(seconds) * 1000 }
+    throw new GroupError(codes[answer.status] ?? 'transient', `${method} ${path}: ${answer.status} ${await answer.text()}`, hint)
   }
   const vms = (signal: AbortSignal): Promise<AcmeVm[]> => call('GET', `/vms?fleet=${encodeURIComponent(fleet)}`, signal)
 
@@ -59,16 +62,19 @@ export const createInstanceGroup: CreateInstanceGroup = (config, { fleet, connec
     },
     async decrease(ids, signal) {
       signal.throwIfAborted()
-      const outcomes = await Promise.all(
-        ids.map((id) =>
-          call('DELETE', `/vms/${id}`, signal).then(
-            () => undefined,
-            (error: GroupError) =>
-              error.code === 'not_found' ? undefined : new GroupError(error.code, error.message, { instanceId: id, cause: error }),
-          ),
-        ),
-      )
-      return { accepted: ids.filter((_, index) => outcomes[index] === undefined), errors: outcomes.filter((error) => error !== undefined) }
+      const errors: GroupError[] = []
+      const remove = async (id: string): Promise<void> => {
+        try {
+          await call('DELETE', `/vms/${id}`, signal)
+        } catch (cause) {
+          signal.throwIfAborted()
+          const { code, message, retryAfterMs } = asGroupError(cause)
+          const hint = retryAfterMs === undefined ? {} : { retryAfterMs }
+          if (code !== 'not_found') errors.push(new GroupError(code, message, { instanceId: id, cause, ...hint }))
+        }
+      }
+      await Promise.all(ids.map(remove))
+      return { accepted: ids.filter((id) => !errors.some(({ instanceId }) => instanceId === id)), errors }
     },
     async connectInfo(id, signal) {
       const { ssh } = await call<AcmeVm>('GET', `/vms/${id}`, signal)

@@ -1,0 +1,102 @@
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+
+const bin = fileURLToPath(new URL('../bin/fleeting.js', import.meta.url))
+
+let folder: string
+let instances: string
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'fleeting-cli-'))
+  instances = mkdtempSync(join(tmpdir(), 'fleeting-cli-instances-'))
+  write('config.toml', `[[runners]]\n[runners.autoscaler.plugin_config]\nroot_dir = ${JSON.stringify(instances)}\n`)
+})
+afterAll(() => {
+  for (const each of [folder, instances]) rmSync(each, { recursive: true })
+})
+
+function write(name: string, text: string): void {
+  writeFileSync(join(folder, name), text)
+}
+
+function fleeting(...args: readonly string[]): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, [bin, ...args], { cwd: folder }, (_, stdout, stderr) =>
+      resolve({ code: child.exitCode ?? -1, stdout, stderr }),
+    )
+  })
+}
+
+test('some cases of a plugin, as text, JSON and JUnit', async () => {
+  const { code, stdout, stderr } = await fleeting(
+    ...['conformance', 'local', '--config', 'config.toml', '--only', 'decrease', '--poll', '0.02', '--json', '--junit', 'junit.xml'],
+  )
+  expect(code, stderr).toBe(0)
+  expect(stderr).toMatch(/^group {9}local\/conformance \(plugin /)
+  expect(stderr).toContain('This makes and removes machines in that group, 3 at once, which may cost money.')
+  const report = JSON.parse(stdout) as { passed: number; failed: number; outcomes: { name: string; outcome: string; reason?: string }[] }
+  expect(report).toMatchObject({ group: { id: 'local/conformance', maxSize: null }, failed: 0 })
+  expect(report.passed).toBeGreaterThan(5)
+  expect(report.outcomes.find(({ outcome }) => outcome === 'skipped')?.reason).toBe('needs a hand on the cloud')
+  const junit = readFileSync(join(folder, 'junit.xml'), 'utf8')
+  expect(junit.match(/<testcase /g)).toHaveLength(report.outcomes.length)
+})
+
+test('a plugin that breaks a rule: the case, why, and exit code 1', async () => {
+  write(
+    'broken.mjs',
+    `export const createInstanceGroup = () => ({
+      init: async () => ({ id: 'broken', maxSize: 3, version: '1', findings: [{ code: 'on_fire', severity: 'error', message: 'it burns', fix: 'put it out' }] }),
+      list: async () => [], increase: async () => ({ requested: 0 }), decrease: async (ids) => ({ accepted: ids }),
+      connectInfo: async () => ({}), shutdown: async () => {},
+    })`,
+  )
+  const { code, stdout } = await fleeting('conformance', './broken.mjs', '--only', 'increase by one', '--poll', '0')
+  expect(code).toBe(1)
+  expect(stdout).toContain(
+    'failed: increase by one makes exactly one, which runs in the end\n  1 were asked for, 0 accepted: no error was told\n',
+  )
+  expect(stdout).toMatch(/^1 passed, 1 failed, 0 skipped$/m)
+
+  const doctor = await fleeting('doctor', './broken.mjs')
+  expect(doctor).toMatchObject({ code: 1, stderr: '' })
+  expect(doctor.stdout).toContain('  error  on_fire: it burns\n    fix: put it out\n')
+})
+
+test.each([
+  ['no plugin', ['./none.mjs'], 'no such file'],
+  ['no file', ['local', '--config', 'none.toml'], 'error: none.toml: '],
+  ['an unknown key', ['local', '--config', 'wrong.toml'], 'plugin_config.rot_dir: expected no such key'],
+  [
+    'a connector that cannot be',
+    ['local', '--config', 'connector.json'],
+    'connector_config.timeout: expected a duration such as "30s", got "soon"',
+  ],
+  ['an option that is no number', ['local', '--max-instances', '0'], 'expected a whole number, at least 1'],
+  ['no such case', ['local', '--only', 'nothing like it'], 'error: --only: no case'],
+  ['no such cloud', ['local', '--cloud', './none.mjs'], 'error: --cloud: '],
+])('nothing is started with %s', async (_, args, message) => {
+  write('wrong.toml', 'plugin_config = { rot_dir = "x" }\n')
+  write('connector.json', '{"connector_config": {"timeout": "soon"}}')
+  const { code, stdout, stderr } = await fleeting('conformance', ...args)
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+  expect(stderr).toContain(message)
+})
+
+test('Ctrl-C removes what was made', async () => {
+  const child = spawn(process.execPath, [bin, 'conformance', 'local', '--config', 'config.toml', '--poll', '0.02'], { cwd: folder })
+  let output = ''
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString()
+    if (!child.killed && readdirSync(instances).length > 0 && output.includes('increase by')) child.kill('SIGINT')
+  })
+  expect(await once(child, 'exit')).toEqual([1, null])
+  expect(output).toContain('stopped by a signal')
+  expect(output).toMatch(/ skipped .*\n {4}the run was stopped$/m)
+  expect(output).toMatch(/ passed {2}nothing is left, and the group shuts down/)
+  expect(readdirSync(instances)).toEqual([])
+})
