@@ -65,6 +65,22 @@ export class ConfigTable {
       | undefined
   }
 
+  /** A finite number: at least `min`, or above `above`, where one is given. */
+  number(key: string, { min, above }: { readonly min?: number; readonly above?: number }): number | undefined {
+    const expected = above === undefined ? `a number, at least ${min ?? 0}` : `a number above ${above}`
+    const isFine = (value: unknown): boolean =>
+      typeof value === 'number' && Number.isFinite(value) && (above === undefined ? value >= (min ?? 0) : value > above)
+    return this.#read(key, expected, isFine) as number | undefined
+  }
+
+  /** A table that somebody else reads: nothing in it is looked at. */
+  table(key: string): Readonly<Record<string, unknown>> | undefined {
+    const value = this.#take(key)
+    if (value === undefined || isTable(value)) return value
+    this.problem(key, 'a table', describeKind(value))
+    return undefined
+  }
+
   /** A table of tables, by name, in the order in which they were written. */
   tables(key: string): ReadonlyMap<string, ConfigTable> {
     const value = this.#take(key)

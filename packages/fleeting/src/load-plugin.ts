@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
-import { dirname, isAbsolute, join, resolve } from 'node:path'
+import { dirname, extname, isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { CreateInstanceGroup } from './instance-group.ts'
 
@@ -38,7 +38,7 @@ export interface LoadedPlugin {
 }
 
 /**
- * Imports an instance group plugin. `reference` is a short name (`local`: the package `@runner-core/fleeting-plugin-local`, otherwise `fleeting-plugin-local`), the name of a
+ * Imports an instance group plugin. `reference` is a short name (`local`: the package `@runner-core/fleeting-plugin-local`, otherwise `fleeting-plugin-local`; `multi`: this package's own), the name of a
  * package, or the path of a file or of a package's directory (it starts with `./`, `../` or `/`). Nothing is imported before. Thrown: {@link PluginError}.
  */
 export async function loadPlugin(reference: string, options: LoadPluginOptions = {}): Promise<LoadedPlugin> {
@@ -53,11 +53,15 @@ export async function loadExport<T>(
   options: LoadPluginOptions,
 ): Promise<{ readonly exported: T; readonly file: string }> {
   const baseDirectory = resolve(options.baseDirectory ?? '.')
-  const file = isPath(reference) ? findFile(reference, baseDirectory) : findPackage(reference, baseDirectory)
+  const file =
+    reference === 'multi' ? ownMulti : isPath(reference) ? findFile(reference, baseDirectory) : findPackage(reference, baseDirectory)
   const exported = (await importModule(reference, file))[name]
   if (typeof exported !== 'function') throw new PluginError('plugin_invalid', reference, `${file} does not export a function ${name}`)
   return { exported: exported as T, file }
 }
+
+/** Groups of groups belong to the contract, not to a cloud: their plugin is part of this package. */
+const ownMulti = fileURLToPath(new URL(`./multi/index${extname(import.meta.url)}`, import.meta.url))
 
 async function importModule(reference: string, file: string): Promise<Readonly<Record<string, unknown>>> {
   try {

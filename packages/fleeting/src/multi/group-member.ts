@@ -1,0 +1,195 @@
+import type { Clock, Random } from '../clock.ts'
+import { deadline } from '../deadline.ts'
+import { asGroupError, GroupError } from '../errors.ts'
+import { initGroup } from '../init-group.ts'
+import type { GroupInfo, InstanceGroup, ListedInstance } from '../instance-group.ts'
+import type { Logger } from '../logger.ts'
+import { backoffMs, callBackoffCurve } from '../provisioner/backoff.ts'
+import { parseList } from '../provisioner/parse-list.ts'
+import { untilAbort } from '../provisioner/until-abort.ts'
+import { type Availability, afterProof, afterRefusal, openAvailability } from './availability.ts'
+import type { MemberState } from './choose-members.ts'
+import { namedError } from './contained-error.ts'
+import { fleetId } from './fleet-id.ts'
+import type { LaunchLedger } from './launch-ledger.ts'
+
+/** One of the groups that a multi group is made of. */
+export interface MultiMember {
+  /** Letters, digits, `-`, `_` and `.`; unique. Stands before each instance id, and is the placement of its instances. */
+  readonly name: string
+  /** Makes the group; again after an `init` that failed. What it throws ends the start. */
+  create(): InstanceGroup | Promise<InstanceGroup>
+  /** The most instances there. Default: the group's own maximum. */
+  readonly maxInstances?: number
+  /** Share of the fleet when launches go by weight; > 0. Default 1. */
+  readonly weight?: number
+  /** What an instance costs in any unit that all members share; only compared. */
+  readonly price?: number
+}
+
+export interface MemberContext {
+  readonly ledger: LaunchLedger
+  readonly noCapacityMs: number
+  /** The cloud will take an instance away; the id is the fleet's. */
+  interrupted(id: string, atWallTime: number | undefined): void
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+}
+
+/** Below the deadline of the provisioner, so that one member that hangs does not fail the call for all. */
+const callTimeoutMs = 30_000
+
+/** One member at work: its group, what is known of it, and how far it can be relied on now. Ids are its own. */
+export class GroupMember {
+  readonly name: string
+  readonly weight: number
+  readonly #options: MultiMember
+  readonly #context: MemberContext
+  #group: InstanceGroup | undefined
+  #info: GroupInfo | undefined
+  #availability: Availability = openAvailability
+  #rows: readonly ListedInstance[] = []
+  #stopInterruptions = (): void => {}
+  #failure: { readonly failures: number; readonly until: number; readonly error: GroupError } | undefined
+
+  constructor(options: MultiMember, context: MemberContext) {
+    this.name = options.name
+    this.weight = options.weight ?? 1
+    this.#options = options
+    this.#context = context
+  }
+
+  /** Makes the group without calling it. */
+  async create(): Promise<InstanceGroup> {
+    this.#group ??= await this.#options.create()
+    return this.#group
+  }
+
+  /** What `init` said, once it has worked. */
+  get info(): GroupInfo | undefined {
+    return this.#info
+  }
+
+  /** Why the group could not be read when that was last tried; undefined: it could. */
+  get unreadable(): GroupError | undefined {
+    return this.#failure?.error
+  }
+
+  /** The most instances that it may have; `Infinity` while nobody knows. */
+  get limit(): number {
+    return Math.min(this.#options.maxInstances ?? Number.POSITIVE_INFINITY, this.#info?.maxSize ?? Number.POSITIVE_INFINITY)
+  }
+
+  /** Initialises the group. Thrown: what `init` throws; `invalid_config` when the group has placements of its own. */
+  async init(signal: AbortSignal): Promise<GroupInfo> {
+    const group = await this.create()
+    try {
+      const info = await this.#limited('init', signal, (limit) => initGroup(group, limit))
+      if (info.placements !== undefined && info.placements.length > 1)
+        throw new GroupError('invalid_config', `expected a group without placements of its own, got ${info.placements.join(', ')}`)
+      this.#info = info
+      this.#failure = undefined
+      this.#stopInterruptions = group.onInterruption?.((id, at) => this.#context.interrupted(fleetId(this.name, id), at)) ?? (() => {})
+      return info
+    } catch (thrown) {
+      // Its `init` is called once only: the next try is made with another one.
+      this.#group = undefined
+      await group.shutdown().catch(() => {})
+      signal.throwIfAborted()
+      throw this.#unread(asGroupError(thrown))
+    }
+  }
+
+  /** The group, for a call that concerns an instance. Thrown: `transient`, when it has not been initialised yet. */
+  get group(): InstanceGroup {
+    if (this.#group === undefined || this.#info === undefined) {
+      const why = this.#failure === undefined ? 'it was not initialised' : this.#failure.error.message
+      throw new GroupError('transient', `${this.name} cannot be asked yet: ${why}`)
+    }
+    return this.#group
+  }
+
+  /** A call to the group, with a deadline of its own. Thrown: what the group throws; the signal's reason. */
+  call<T>(operation: string, signal: AbortSignal, run: (group: InstanceGroup, signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { group } = this
+    return this.#limited(operation, signal, (limit) => run(group, limit))
+  }
+
+  /**
+   * What the group has now, or, when it cannot be read, what it had when it could: no row is ever left out for that. While it cannot be read it is asked less and less often, unless `must`.
+   * Empty as long as it was never read. Thrown: only the signal's reason.
+   */
+  async rows(signal: AbortSignal, must: boolean): Promise<readonly ListedInstance[]> {
+    const { clock, logger, ledger } = this.#context
+    const beganAt = clock.now()
+    if (!must && this.#failure !== undefined && beganAt < this.#failure.until) return this.#rows
+    try {
+      if (this.#info === undefined) await this.init(signal)
+      const answer = await this.call('list', signal, (group, limit) => group.list(limit))
+      const rows = ledger.listed(this.name, parseList(answer), beganAt)
+      if (this.#failure !== undefined) logger.info({ group: this.name }, 'group can be read again')
+      this.#failure = undefined
+      this.#learn(rows)
+      this.#rows = rows
+    } catch (thrown) {
+      signal.throwIfAborted()
+      if (this.#info !== undefined) this.#unread(asGroupError(thrown))
+    }
+    return this.#rows
+  }
+
+  /** For sharing out launches. */
+  state(): MemberState {
+    const missing = this.#context.ledger.missing(this.name)
+    const rows = this.#rows.filter(({ state }) => state !== 'deleted')
+    const booting = rows.filter(({ state }) => state === 'creating').length
+    return {
+      name: this.name,
+      availability: this.#availability,
+      ...(this.#failure !== undefined && { unreadable: this.#failure.error }),
+      limit: this.limit,
+      size: rows.length + missing,
+      booting: booting + missing,
+      weight: this.weight,
+    }
+  }
+
+  /** A launch there was refused, at once or later. */
+  refused(error: GroupError): void {
+    const { clock, logger, noCapacityMs } = this.#context
+    const before = this.#availability
+    this.#availability = afterRefusal(before, namedError(error, this.name), clock.now(), noCapacityMs)
+    if (this.#availability !== before) logger.warn({ group: this.name, err: error }, 'group takes no launches for now')
+  }
+
+  async shutdown(): Promise<void> {
+    this.#stopInterruptions()
+    await this.#group?.shutdown()
+  }
+
+  /** What the rows tell about launches: which failed after they were accepted, and which came to run. */
+  #learn(rows: readonly ListedInstance[]): void {
+    const before = new Map(this.#rows.map(({ id, state }) => [id, state]))
+    const fresh = rows.filter(({ id, state }) => before.get(id) !== state)
+    for (const { state, error } of fresh) if (state === 'failed' && error !== undefined) this.refused(asGroupError(error))
+    const running = fresh.filter(({ state }) => state === 'running').length
+    this.#availability = afterProof(this.#availability, running, this.#context.clock.now())
+  }
+
+  #unread(error: GroupError): GroupError {
+    const { clock, random, logger } = this.#context
+    const failures = (this.#failure?.failures ?? 0) + 1
+    const named = namedError(error, this.name)
+    this.#failure = { failures, until: clock.now() + backoffMs(callBackoffCurve, failures, random, error.retryAfterMs), error: named }
+    logger.error({ group: this.name, err: error, failures }, 'group cannot be read')
+    return named
+  }
+
+  async #limited<T>(operation: string, signal: AbortSignal, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { clock } = this.#context
+    const late = (): GroupError => new GroupError('transient', `${operation} gave no answer within ${callTimeoutMs} ms`)
+    using limit = deadline(clock, callTimeoutMs, late, signal)
+    return await untilAbort(run(limit.signal), limit.signal)
+  }
+}

@@ -1,0 +1,364 @@
+import { createRequire } from 'node:module'
+import type { Clock, Random } from '../clock.ts'
+import type { Connection } from '../connection.ts'
+import type { Connector } from '../connector.ts'
+import { asGroupError, ConnectionError, GroupError, isConnectionError } from '../errors.ts'
+import type {
+  Capability,
+  ConnectInfo,
+  DecreaseResult,
+  Finding,
+  GroupInfo,
+  IncreaseRequest,
+  IncreaseResult,
+  InstanceGroup,
+  ListedInstance,
+} from '../instance-group.ts'
+import type { Logger } from '../logger.ts'
+import { chooseMembers, combineRefusals, type Preference, refusalOf, roomOf } from './choose-members.ts'
+import { containedError, namedError } from './contained-error.ts'
+import { fleetId, isMemberName, memberNameRule, ownerName, ownId } from './fleet-id.ts'
+import { GroupMember, type MultiMember } from './group-member.ts'
+import { LaunchLedger } from './launch-ledger.ts'
+
+const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
+
+export interface MultiGroupOptions {
+  /** Identity of the whole, for example `multi/my-fleet`. */
+  readonly id: string
+  /** At least one, with names of their own. */
+  readonly members: readonly MultiMember[]
+  /** `order`: as the members are given. `price`: the cheapest first, those without a price last. `weight`: sizes follow the weights. Default `order`. */
+  readonly prefer?: Preference | 'price'
+  /** How long nothing is launched in a member that had no capacity, milliseconds; doubles while it goes on, to an hour. Default 300,000. */
+  readonly noCapacityMs?: number
+  /** Reaches the machines of members that have no `connect` of their own, where another member has one. */
+  readonly connector?: Connector
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+}
+
+/**
+ * Several groups as one: zones, machine types, spot and on demand, clouds. Launches go to the members in order of preference, and what one refuses is asked of the next within the same call.
+ * Its placements are the members' names; `increase` with one of them begins there, since whoever asks for it holds back those before. docs/decisions/multi-group.md says why things are as they are.
+ */
+export class MultiGroup implements InstanceGroup {
+  connect?: (id: string, signal: AbortSignal) => Promise<Connection>
+  heartbeat?: (id: string, signal: AbortSignal) => Promise<void>
+  suspend?: (ids: readonly string[], signal: AbortSignal) => Promise<DecreaseResult>
+  resume?: (ids: readonly string[], signal: AbortSignal) => Promise<DecreaseResult>
+  onInterruption?: (listener: (id: string, atWallTime: number | undefined) => void) => () => void
+
+  readonly #options: MultiGroupOptions
+  readonly #ledger = new LaunchLedger()
+  /** By name, the preferred first. */
+  readonly #members: ReadonlyMap<string, GroupMember>
+  readonly #listeners = new Set<(id: string, atWallTime: number | undefined) => void>()
+  /** Instances that were reached by the connector. */
+  readonly #reached = new Set<string>()
+  #shutdown: Promise<void> | undefined
+
+  /** Thrown: `invalid_config` for no member, and for names that are not unique or not usable. */
+  constructor(options: MultiGroupOptions) {
+    const { noCapacityMs = 300_000, clock, random, logger } = options
+    const names = options.members.map(({ name }) => name)
+    if (names.length === 0) throw new GroupError('invalid_config', 'groups: expected at least one, got none')
+    const bad = names.filter((name, index) => !isMemberName(name) || names.indexOf(name) !== index)
+    if (bad.length > 0) throw new GroupError('invalid_config', `groups: expected unique names of ${memberNameRule}, got ${bad.join(', ')}`)
+    const ordered = options.prefer === 'price' ? options.members.toSorted(byPrice) : options.members
+    const interrupted = (id: string, atWallTime: number | undefined): void => {
+      for (const listener of this.#listeners) listener(id, atWallTime)
+    }
+    const context = { ledger: this.#ledger, noCapacityMs, interrupted, clock, random, logger }
+    this.#members = new Map(ordered.map((member) => [member.name, new GroupMember(member, context)]))
+    this.#options = options
+  }
+
+  /** A member whose `init` fails is left out, with a finding, and tried again with each `list`; its machines are shown from then on. Thrown: `invalid_config` of any member; when every one fails, what they agree on. */
+  async init(signal: AbortSignal): Promise<GroupInfo> {
+    const members = [...this.#members.values()]
+    const groups = await Promise.all(members.map((member) => member.create()))
+    const outcomes = await Promise.allSettled(members.map((member) => member.init(signal)))
+    signal.throwIfAborted()
+    const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [asGroupError(outcome.reason)] : []))
+    const mistakes = failures.filter(({ code }) => code === 'invalid_config')
+    if (mistakes.length > 0) throw combineRefusals(mistakes)
+    if (failures.length === members.length) throw combineRefusals(failures)
+    this.#offer(groups)
+    const capabilities = this.#capabilities()
+    return {
+      id: this.#options.id,
+      maxSize: members.reduce((sum, { limit }) => sum + limit, 0),
+      version,
+      placements: [...this.#members.keys()],
+      findings: members.flatMap(findingsOf),
+      ...(capabilities.length > 0 && { capabilities }),
+    }
+  }
+
+  /** Thrown: only when no member can be read. */
+  async list(signal: AbortSignal): Promise<readonly ListedInstance[]> {
+    const members = [...this.#members.values()]
+    const must = members.every(({ unreadable }) => unreadable !== undefined)
+    const rows = await Promise.all(members.map(async (member) => fleetRows(member.name, await member.rows(signal, must))))
+    const failures = members.flatMap(({ unreadable }) => unreadable ?? [])
+    if (failures.length === members.length) throw combineRefusals(failures)
+    const all = rows.flat()
+    this.#forgetAllBut(all)
+    return all
+  }
+
+  async increase({ count, launchToken, placement }: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
+    const eligible = this.#from(placement)
+    await this.#askAgain(launchToken, signal)
+    for (;;) {
+      signal.throwIfAborted()
+      const { counted, untried } = this.#progress(launchToken, eligible)
+      const states = untried.map((member) => member.state())
+      const shares = chooseMembers(states, count - counted, this.#options.clock.now(), this.#preference)
+      if (shares.size === 0) return this.#answer(count, launchToken, eligible, placement)
+      await Promise.all([...shares].map(([name, share]) => this.#ask(this.#member(name), launchToken, share, signal)))
+    }
+  }
+
+  decrease(ids: readonly string[], signal: AbortSignal): Promise<DecreaseResult> {
+    return this.#split(ids, signal, async (member, own) => {
+      const result = await member.call('decrease', signal, (group, limit) => group.decrease(own, limit))
+      this.#ledger.removed(member.name, result.accepted)
+      return result
+    })
+  }
+
+  async connectInfo(id: string, signal: AbortSignal): Promise<ConnectInfo> {
+    const info = await this.#delegate(id, signal, (member, own) =>
+      member.call('connectInfo', signal, (group, limit) => group.connectInfo(own, limit)),
+    )
+    return { ...info, instanceId: id }
+  }
+
+  shutdown(): Promise<void> {
+    this.#shutdown ??= this.#end()
+    return this.#shutdown
+  }
+
+  /** Optional methods, as far as members have them. */
+  #offer(groups: readonly InstanceGroup[]): void {
+    const any = (method: 'connect' | 'heartbeat' | 'onInterruption'): boolean => groups.some((group) => group[method] !== undefined)
+    if (any('connect')) this.connect = (id, signal) => this.#connect(id, signal)
+    if (any('heartbeat'))
+      this.heartbeat = (id, signal) =>
+        this.#delegate(id, signal, (member, own) =>
+          member.call('heartbeat', signal, async (group, limit) => {
+            if (group.heartbeat === undefined) throw new GroupError('transient', 'this group cannot tell')
+            await group.heartbeat(own, limit)
+          }),
+        )
+    if (any('onInterruption'))
+      this.onInterruption = (listener) => {
+        this.#listeners.add(listener)
+        return () => this.#listeners.delete(listener)
+      }
+    if (groups.every((group) => group.suspend !== undefined && group.resume !== undefined)) {
+      for (const method of ['suspend', 'resume'] as const)
+        this[method] = (ids, signal) =>
+          this.#split(ids, signal, (member, own) =>
+            member.call(method, signal, (group, limit) => group[method]?.(own, limit) ?? Promise.resolve({ accepted: [] })),
+          )
+    }
+  }
+
+  #capabilities(): readonly Capability[] {
+    const methods = { suspend_resume: this.suspend, heartbeat: this.heartbeat, interruption_notice: this.onInterruption } as const
+    return (Object.keys(methods) as Capability[]).filter((capability) => methods[capability] !== undefined)
+  }
+
+  get #preference(): Preference {
+    return this.#options.prefer === 'weight' ? 'weight' : 'order'
+  }
+
+  #member(name: string): GroupMember {
+    return this.#members.get(name) as GroupMember
+  }
+
+  #from(placement: string | undefined): readonly GroupMember[] {
+    const members = [...this.#members.values()]
+    const first = placement === undefined ? 0 : members.findIndex(({ name }) => name === placement)
+    if (first < 0)
+      throw new GroupError('invalid_config', `placement: expected one of ${[...this.#members.keys()].join(', ')}, got ${placement}`)
+    return members.slice(first)
+  }
+
+  /** Where the answer was lost and `list` has not told since, the same question brings the same answer, if the cloud can tell. */
+  async #askAgain(launchToken: string, signal: AbortSignal): Promise<void> {
+    const lost = this.#ledger.of(launchToken).filter(({ answer }) => answer === 'lost')
+    for (const part of lost) this.#ledger.forget(part)
+    await Promise.all(lost.map(({ member, asked }) => this.#ask(this.#member(member), launchToken, asked, signal)))
+  }
+
+  /** How many may come of what was asked under the token, and which members may still be asked under it. */
+  #progress(launchToken: string, eligible: readonly GroupMember[]): { counted: number; untried: readonly GroupMember[] } {
+    const parts = this.#ledger.of(launchToken).filter(({ accepted }) => accepted > 0)
+    return {
+      counted: parts.reduce((sum, { accepted }) => sum + accepted, 0),
+      untried: eligible.filter(({ name }) => !parts.some(({ member }) => member === name)),
+    }
+  }
+
+  async #ask(member: GroupMember, launchToken: string, count: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options
+    const part = this.#ledger.begin(member.name, launchToken, count, clock.now())
+    try {
+      const request = { count, launchToken }
+      const { requested, ids, errors = [] } = await member.call('increase', signal, (group, limit) => group.increase(request, limit))
+      if (!Number.isInteger(requested)) throw new GroupError('transient', `increase answered ${String(requested)} requested`)
+      this.#ledger.settle(part, requested, ids)
+      for (const error of errors) member.refused(asGroupError(error))
+      if (requested < count && errors.length === 0) member.refused(new GroupError('capacity', `accepted ${requested} of ${count}`))
+    } catch (thrown) {
+      const error = asGroupError(thrown)
+      if (signal.aborted || error.code === 'transient') this.#ledger.lose(part, clock.now())
+      else this.#ledger.settle(part, 0)
+      signal.throwIfAborted()
+      member.refused(error)
+    }
+  }
+
+  /** Throws when nothing is known to be accepted and something may be: the same token is asked again then. */
+  #answer(count: number, launchToken: string, eligible: readonly GroupMember[], placement: string | undefined): IncreaseResult {
+    const now = this.#options.clock.now()
+    const parts = this.#ledger.of(launchToken).filter(({ accepted }) => accepted > 0)
+    const lost = parts.filter(({ answer }) => answer !== 'known')
+    if (lost.length > 0 && lost.length === parts.length)
+      throw new GroupError('transient', `nobody knows what came of the launch in ${lost.map(({ member }) => member).join(', ')}`)
+    const requested = Math.min(
+      count,
+      parts.reduce((sum, { accepted }) => sum + accepted, 0),
+    )
+    const states = eligible.map((member) => member.state())
+    const errors: GroupError[] = []
+    if (requested < count) errors.push(combineRefusals(states.map((state) => refusalOf(state, now))))
+    else if (placement !== undefined && states[0] !== undefined && roomOf(states[0], now) === 0)
+      errors.push(elsewhere(refusalOf(states[0], now)))
+    const ids = parts.flatMap((part) => part.ids.map((id) => fleetId(part.member, id)))
+    return { requested, ...(ids.length > 0 && { ids: ids.slice(0, requested) }), ...(errors.length > 0 && { errors }) }
+  }
+
+  /** Each member gets its own ids; those of nobody are accepted, as gone. */
+  async #split(
+    ids: readonly string[],
+    signal: AbortSignal,
+    act: (member: GroupMember, own: readonly string[]) => Promise<DecreaseResult>,
+  ): Promise<DecreaseResult> {
+    const accepted: string[] = []
+    const errors: GroupError[] = []
+    const byOwner = new Map<GroupMember, string[]>()
+    for (const id of ids) {
+      const owner = this.#ownerOf(id)
+      if (owner === undefined) accepted.push(id)
+      else byOwner.set(owner, [...(byOwner.get(owner) ?? []), id])
+    }
+    await Promise.all(
+      [...byOwner].map(async ([member, theirs]) => {
+        const { name } = member
+        const fleet = (own: string): string => fleetId(name, own)
+        try {
+          const own = theirs.map((id) => ownId(name, id))
+          const result = await act(member, own)
+          accepted.push(...result.accepted.map(fleet))
+          const refusals = (result.errors ?? []).map(asGroupError)
+          errors.push(
+            ...refusals.map((error) => containedError(error, name, error.instanceId === undefined ? undefined : fleet(error.instanceId))),
+          )
+        } catch (thrown) {
+          const error = asGroupError(thrown)
+          errors.push(...theirs.map((instanceId) => containedError(error, name, instanceId)))
+        }
+      }),
+    )
+    signal.throwIfAborted()
+    return { accepted, ...(errors.length > 0 && { errors }) }
+  }
+
+  #ownerOf(id: string): GroupMember | undefined {
+    return this.#members.get(ownerName(id))
+  }
+
+  async #delegate<T>(id: string, signal: AbortSignal, run: (member: GroupMember, own: string) => Promise<T>): Promise<T> {
+    const member = this.#ownerOf(id)
+    if (member === undefined) throw new GroupError('not_found', `no group has the instance ${id}`, { instanceId: id })
+    try {
+      return await run(member, ownId(member.name, id))
+    } catch (thrown) {
+      signal.throwIfAborted()
+      throw isConnectionError(thrown) ? thrown : containedError(asGroupError(thrown), member.name, id)
+    }
+  }
+
+  #connect(id: string, signal: AbortSignal): Promise<Connection> {
+    return this.#delegate(id, signal, async ({ group }, own) => {
+      if (group.connect !== undefined) return await group.connect(own, signal)
+      const { connector } = this.#options
+      if (connector === undefined) throw new ConnectionError('invalid_config', `${id} is reached by a connector, and none was given`)
+      const info = await this.connectInfo(id, signal)
+      this.#reached.add(id)
+      return await connector.connect(info, signal)
+    })
+  }
+
+  #forgetAllBut(rows: readonly ListedInstance[]): void {
+    if (this.#reached.size === 0) return
+    const present = new Set(rows.map(({ id }) => id))
+    for (const id of this.#reached) {
+      if (present.has(id)) continue
+      this.#reached.delete(id)
+      this.#options.connector?.forget?.(id)
+    }
+  }
+
+  async #end(): Promise<void> {
+    this.#listeners.clear()
+    const outcomes = await Promise.allSettled([...this.#members.values()].map((member) => member.shutdown()))
+    const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [asGroupError(outcome.reason)] : []))
+    if (failures.length > 0) throw combineRefusals(failures)
+  }
+}
+
+function byPrice(a: MultiMember, b: MultiMember): number {
+  const { price: one = Number.MAX_VALUE } = a
+  const { price: other = Number.MAX_VALUE } = b
+  return one - other
+}
+
+/** What holds launches back must concern the one placement only; the rest of the fleet goes on. */
+function fleetRows(member: string, rows: readonly ListedInstance[]): readonly ListedInstance[] {
+  return rows.map(({ error, ...row }) => {
+    const own = error === undefined ? undefined : asGroupError(error)
+    const isPlacements = own?.code === 'capacity' || own?.code === 'quota'
+    const detail = row.detail ?? own?.message
+    return {
+      ...row,
+      id: fleetId(member, row.id),
+      placement: member,
+      ...(detail !== undefined && { detail }),
+      ...(own !== undefined && isPlacements && { error: namedError(own, member) }),
+    }
+  })
+}
+
+/** The member asked first takes no more, and others did: whoever asked shall begin with another one for a while. */
+function elsewhere({ message, retryAfterMs, cause }: GroupError): GroupError {
+  return new GroupError('capacity', message, { ...(retryAfterMs !== undefined && { retryAfterMs }), cause })
+}
+
+function findingsOf({ name, info, unreadable }: GroupMember): readonly Finding[] {
+  if (info !== undefined) return (info.findings ?? []).map((finding) => ({ ...finding, message: `${name}: ${finding.message}` }))
+  return [
+    {
+      code: 'group_not_started',
+      severity: 'error',
+      message: `the fleet runs without the group ${name}: ${unreadable?.message ?? 'it was not read'}`,
+      fix: 'make it readable: it is tried again all the time, and joins the fleet by itself',
+    },
+  ]
+}

@@ -1,0 +1,39 @@
+import { withCallBudget } from '../call-budget/with-call-budget.ts'
+import { GroupError, isGroupError } from '../errors.ts'
+import type { CreateInstanceGroup, InstanceGroup, PluginContext } from '../instance-group.ts'
+import { loadPlugin } from '../load-plugin.ts'
+import { createSshConnector } from '../ssh/ssh-connector.ts'
+import { type MemberConfig, parseConfig } from './config.ts'
+import { MultiGroup } from './multi-group.ts'
+
+/** The members' plugins are loaded, and check their own settings, when the group is initialised. */
+export const createInstanceGroup: CreateInstanceGroup = (config, context) => {
+  const { groups, ...settings } = parseConfig(config)
+  const { clock, random, logger, connector } = context
+  return new MultiGroup({
+    id: `multi/${context.fleet}`,
+    ...settings,
+    members: groups.map(({ plugin, pluginConfig, ...member }) => ({
+      ...member,
+      create: () => createMember({ plugin, pluginConfig, ...member }, context),
+    })),
+    connector: createSshConnector({ connector, clock, random, logger }),
+    clock,
+    random,
+    logger,
+  })
+}
+
+/** Thrown: `PluginError`; `invalid_config` with paths of the whole. */
+async function createMember({ name, plugin, pluginConfig }: MemberConfig, context: PluginContext): Promise<InstanceGroup> {
+  const { createInstanceGroup: create } = await loadPlugin(plugin)
+  try {
+    // A fleet of its own for each: what a plugin marks its machines with must not be shared by two groups.
+    const group = create(pluginConfig, { ...context, fleet: `${context.fleet}-${name}` })
+    return withCallBudget(group, context)
+  } catch (error) {
+    if (!isGroupError(error)) throw error
+    const message = error.message.replaceAll(/^plugin_config/gm, `plugin_config.groups.${name}.plugin_config`)
+    throw new GroupError(error.code, message, { cause: error })
+  }
+}
