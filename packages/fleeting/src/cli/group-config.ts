@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, extname, resolve } from 'node:path'
 import { parse as parseToml } from 'smol-toml'
-import { ConfigTable } from '../config-table.ts'
+import { ConfigTable, describeKind } from '../config-table.ts'
 import type { ConnectorConfig } from '../instance-group.ts'
 import { StartError } from './start-error.ts'
 
@@ -19,12 +19,14 @@ export async function readGroupConfig(file: string | undefined): Promise<GroupCo
   if (file === undefined) return { pluginConfig: {}, connector: {} }
   try {
     const text = await readFile(file, 'utf8')
-    const tables = groupTables(extname(file) === '.json' ? JSON.parse(text) : parseToml(text))
-    const keyPath = tables.connector_config?.['key_path']
-    const privateKey = typeof keyPath === 'string' ? await readFile(resolve(dirname(file), keyPath), 'utf8') : undefined
+    const { plugin_config: pluginConfig = {}, connector_config: connector } = groupTables(
+      extname(file) === '.json' ? JSON.parse(text) : parseToml(text),
+    )
+    const { keyPath, ...settings } = parseConnector(connector)
+    const privateKey = keyPath === undefined ? undefined : await readFile(resolve(dirname(file), keyPath), 'utf8')
     return {
-      pluginConfig: tables.plugin_config ?? {},
-      connector: { ...parseConnector(tables.connector_config), ...(privateKey !== undefined && { privateKey }) },
+      pluginConfig: tableAt('plugin_config', pluginConfig),
+      connector: { ...settings, ...(privateKey !== undefined && { privateKey }) },
     }
   } catch (cause) {
     throw new StartError(`${file}: ${(cause as Error).message}`, { cause })
@@ -32,20 +34,21 @@ export async function readGroupConfig(file: string | undefined): Promise<GroupCo
 }
 
 type Table = Readonly<Record<string, unknown>>
-interface GroupTables {
-  readonly plugin_config?: Table
-  readonly connector_config?: Table
+
+/** The table that holds `plugin_config` and `connector_config`. */
+function groupTables(value: unknown): { readonly plugin_config?: unknown; readonly connector_config?: unknown } {
+  const { runners, autoscaler, ...tables } = tableAt('', value)
+  if (runners !== undefined) return groupTables(Array.isArray(runners) ? runners[0] : runners)
+  return autoscaler === undefined ? tables : groupTables(autoscaler)
 }
 
-function groupTables(root: unknown): GroupTables {
-  const { autoscaler, runners } = Object(root) as { readonly autoscaler?: unknown; readonly runners?: unknown }
-  if (Array.isArray(runners)) return groupTables(runners[0])
-  if (runners !== undefined) return groupTables(runners)
-  return (autoscaler ?? root) as GroupTables
+function tableAt(path: string, value: unknown): Table {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Table
+  throw new Error(`${path === '' ? '' : `${path}: `}expected a table, got ${describeKind(value)}`)
 }
 
 /** The keys of `[runners.autoscaler.connector_config]` that matter to a dial. */
-function parseConnector(value: unknown): ConnectorConfig {
+function parseConnector(value: unknown): ConnectorConfig & { readonly keyPath?: string } {
   const table = new ConfigTable(value, 'connector_config')
   const flag = (key: string): boolean | undefined => {
     const choice = table.has(key) ? (Object(value) as Table)[key] : undefined
@@ -58,8 +61,8 @@ function parseConnector(value: unknown): ConnectorConfig {
     if (match === null) table.problem(key, 'a duration such as "30s"')
     return match ? Number(match[1]) * { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[match[2] as 'ms'] : undefined
   }
-  table.string('key_path')
   const settings = {
+    keyPath: table.string('key_path'),
     os: table.choice('os', ['linux', 'darwin', 'windows']),
     arch: table.string('arch'),
     protocol: table.choice('protocol', ['ssh']),
@@ -74,5 +77,5 @@ function parseConnector(value: unknown): ConnectorConfig {
     hostKeyChecking: table.choice('host_key_checking', ['strict', 'pin', 'off']),
   }
   table.check()
-  return Object.fromEntries(Object.entries(settings).filter(([, setting]) => setting !== undefined)) as ConnectorConfig
+  return Object.fromEntries(Object.entries(settings).filter(([, setting]) => setting !== undefined))
 }
