@@ -1,14 +1,16 @@
 import type { Clock } from '../clock.ts'
 import { asGroupError, type GroupError } from '../errors.ts'
+import { checkGroup } from '../init-group.ts'
 import type { GroupInfo, GroupRateLimits, InstanceGroup } from '../instance-group.ts'
 import type { BudgetOperation } from './admit-calls.ts'
 import { CallBudget } from './call-budget.ts'
 
 /**
  * The same group, kept within the rate limits that its `init` publishes: a call waits until its buckets hold what it draws, and leaves a share to calls that matter more (decrease before increase before list before
- * connect info). Polling slows down by itself, since the next `list` begins only after the last. A group that publishes none is not touched. Thrown besides: `not_ready`, when a call would wait for more than 45 s.
+ * connect info). Polling slows down by itself, since the next `list` begins only after the last. A group that publishes none is not touched. Thrown besides: `not_ready`, when a call would wait for more than 45 s; at once `invalid_config`, for what is no group.
  */
 export function withCallBudget(group: InstanceGroup, { clock }: { readonly clock: Clock }): InstanceGroup {
+  checkGroup(group)
   let limits: GroupRateLimits | undefined
   let budget: CallBudget | undefined
   let size = 0

@@ -124,13 +124,13 @@ export const autoscalerTable: TableSchema<AutoscalerSettings> = {
     plugin: required(
       'plugin',
       nonEmptyText,
-      'Plugin of the instance group: a short name (`local`, `docker`, `static`), a package name, or the path of a module (`./plugin.js`).',
+      'Plugin of the instance group: a short name (`local`, `docker`, `static`, `aws`, `gce`, `azure`; `multi` for several groups as one), a package name, or the path of a module (`./plugin.js`).',
     ),
     pluginConfig: byDefault(
       'plugin_config',
       {},
       anyTable,
-      "The plugin's own settings, handed to it unchanged; its documentation says which.",
+      "The plugin's own settings, handed to it unchanged; its documentation says which. Those of `multi`: `prefer` (`order`, `price` or `weight`; default `order`), `no_capacity_seconds` (how long a group without capacity is left alone; default 300) and a table `groups.NAME` for each group, with `plugin`, `plugin_config`, `max_instances`, `weight` and `price`.",
     ),
     capacityPerInstance: byDefault('capacity_per_instance', 1, wholeNumber({ min: 1 }), 'Jobs that may run at once on one instance.'),
     maxUseCount: byDefault(

@@ -31,3 +31,16 @@ test('a plugin that was found and does not load gets no suggestion', async () =>
     { path: 'runners[0].autoscaler.plugin', message: 'expected a plugin that can be loaded, got a syntax error' },
   ])
 })
+
+test('groups in groups are checked, each at its place', async () => {
+  const pluginConfig = {
+    prefer: 'luck',
+    groups: { near: { plugin: 'local', plugin_config: { max_size: 0 } }, far: { plugin: 'dokcer' } },
+  }
+  const problems = await checkPlugins([{ name: 'a', autoscaler: { plugin: 'multi', pluginConfig } }], loadPlugin)
+  expect(problems.map(({ path }) => path)).toEqual([
+    'runners[0].autoscaler.plugin_config.prefer',
+    'runners[0].autoscaler.plugin_config.groups.near.plugin_config.max_size',
+    'runners[0].autoscaler.plugin_config.groups.far.plugin',
+  ])
+})

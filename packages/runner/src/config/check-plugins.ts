@@ -7,6 +7,7 @@ import {
   silentLogger,
   systemClock,
 } from '@runner-core/fleeting'
+import { type NamedGroup, namedGroups } from './named-groups.ts'
 import type { ReadRunner } from './parse-config.ts'
 import { suggestPlugin } from './plugin-suggestion.ts'
 import type { Problem } from './problem.ts'
@@ -14,23 +15,30 @@ import type { Problem } from './problem.ts'
 /** Finds a plugin; rejects with a message for people when there is none. */
 export type FindPlugin = (reference: string) => Promise<{ readonly createInstanceGroup: CreateInstanceGroup }>
 
-/** Loads every runner's plugin and lets it check its own settings. Nothing is started, and no machine is looked for. */
+/** Loads every runner's plugin, those of groups in groups too, and lets each check its own settings. Nothing is started, and no machine is looked for. */
 export async function checkPlugins(runners: readonly ReadRunner[], find: FindPlugin): Promise<readonly Problem[]> {
   const problems = await Promise.all(
-    runners.map(async ({ name, autoscaler }, index): Promise<readonly Problem[]> => {
-      if (autoscaler?.plugin === undefined) return []
-      const path = `runners[${index}].autoscaler`
-      const found = await find(autoscaler.plugin).catch((error: Error) => error)
-      if (found instanceof Error) return [{ path: `${path}.plugin`, message: loadProblem(autoscaler.plugin, found) }]
-      return settingsProblems(
-        found.createInstanceGroup,
-        autoscaler.pluginConfig ?? {},
-        autoscaler.connector ?? {},
-        autoscaler.fleet ?? name ?? '',
-      ).map((message) => problemAt(path, message))
-    }),
+    runners.flatMap(({ name, autoscaler = {} }, index) =>
+      namedGroups(autoscaler).map((group) =>
+        checkGroup(group, `runners[${index}].autoscaler.${group.path}`, autoscaler.fleet ?? name ?? '', find),
+      ),
+    ),
   )
   return problems.flat()
+}
+
+async function checkGroup(
+  { plugin, pluginConfig = {}, connector = {}, suffix }: NamedGroup,
+  path: string,
+  fleet: string,
+  find: FindPlugin,
+): Promise<readonly Problem[]> {
+  if (plugin === undefined) return []
+  const found = await find(plugin).catch((error: Error) => error)
+  if (found instanceof Error) return [{ path: `${path}plugin`, message: loadProblem(plugin, found) }]
+  return settingsProblems(found.createInstanceGroup, pluginConfig, connector, `${fleet}${suffix}`).map((message) =>
+    problemAt(path, message),
+  )
 }
 
 function loadProblem(reference: string, error: Error): string {
@@ -53,5 +61,5 @@ function settingsProblems(create: CreateInstanceGroup, config: unknown, connecto
 /** Plugins name their keys from `plugin_config` on: `plugin_config.zone: expected …`. */
 function problemAt(base: string, message: string): Problem {
   const match = /^(plugin_config[^:\s]*): (.*)$/s.exec(message)
-  return match ? { path: `${base}.${match[1]}`, message: match[2] as string } : { path: `${base}.plugin_config`, message }
+  return match ? { path: `${base}${match[1]}`, message: match[2] as string } : { path: `${base}plugin_config`, message }
 }

@@ -1,7 +1,7 @@
 import { closest, distance } from 'fastest-levenshtein'
 
 /** The plugins that belong to this project, by short name. */
-const knownPlugins = ['local', 'docker', 'static', 'aws', 'gce', 'azure']
+const knownPlugins = ['local', 'docker', 'static', 'aws', 'gce', 'azure', 'multi']
 /** What GitLab's own plugin for the same cloud is called. */
 const otherNames: ReadonlyMap<string, string> = new Map([
   ['googlecloud', 'gce'],

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { type NamedGroup, namedGroups } from './named-groups.ts'
 import type { ReadRunner } from './parse-config.ts'
 import type { Problem } from './problem.ts'
 import type { AutoscalerSettings } from './settings.ts'
@@ -38,12 +39,17 @@ function sharedWith(one: ReadRunner, other: ReadRunner): { key: string; what: st
   if (one.autoscaler === undefined || other.autoscaler === undefined) return undefined
   const fleet = one.autoscaler.fleet ?? one.name
   if (fleet !== undefined && fleet === (other.autoscaler.fleet ?? other.name)) return { key: 'autoscaler.fleet', what: 'a fleet' }
-  if (sameGroup(one.autoscaler, other.autoscaler)) return { key: 'autoscaler.plugin_config', what: 'an instance group' }
-  const host = sharedStaticHost(one.autoscaler, other.autoscaler)
-  return host === undefined ? undefined : { key: `autoscaler.plugin_config.instances.${host}`, what: 'a host, or a user there,' }
+  const others = namedGroups(other.autoscaler)
+  for (const group of namedGroups(one.autoscaler)) {
+    const at = `autoscaler.${group.path}plugin_config`
+    if (others.some((candidate) => sameGroup(group, candidate))) return { key: at, what: 'an instance group' }
+    const host = others.map((candidate) => sharedStaticHost(group, candidate)).find((name) => name !== undefined)
+    if (host !== undefined) return { key: `${at}.instances.${host}`, what: 'a host, or a user there,' }
+  }
+  return undefined
 }
 
-function sameGroup(one: Partial<AutoscalerSettings>, other: Partial<AutoscalerSettings>): boolean {
+function sameGroup(one: NamedGroup, other: NamedGroup): boolean {
   return (
     one.plugin !== undefined &&
     one.plugin === other.plugin &&

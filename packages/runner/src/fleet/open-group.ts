@@ -5,6 +5,7 @@ import {
   type ProvisionerOptions,
   type ProvisionerSettingsInput,
   type Random,
+  withCallBudget,
 } from '@runner-core/fleeting'
 import type { FindPlugin } from '../config/check-plugins.ts'
 import { type AutoscalerSettings, fleetName, type RunnerSettings } from '../config/settings.ts'
@@ -21,7 +22,7 @@ export async function openGroup(runner: RunnerSettings, { findPlugin, ...context
   const { plugin, pluginConfig, connector, maxInstances } = runner.autoscaler
   const { createInstanceGroup } = await findPlugin(plugin)
   return {
-    group: createInstanceGroup(pluginConfig, { fleet: fleetName(runner), connector, ...context }),
+    group: withCallBudget(createInstanceGroup(pluginConfig, { fleet: fleetName(runner), connector, ...context }), context),
     connector: createSshConnector({ connector, ...context }),
     maxInstances,
     settings: provisionerSettings(runner.autoscaler),
