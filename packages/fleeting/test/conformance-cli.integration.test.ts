@@ -33,7 +33,13 @@ function fleeting(...args: readonly string[]): Promise<{ readonly code: number; 
 
 test('some cases of a plugin, as text, JSON and JUnit', async () => {
   const { code, stdout, stderr } = await fleeting(
-    ...['conformance', 'local', '--config', 'config.toml', '--only', 'decrease', '--poll', '0.02', '--json', '--junit', 'junit.xml'],
+    'conformance',
+    'local',
+    '--config=config.toml',
+    '--only=decrease',
+    '--poll=0.02',
+    '--json',
+    '--junit=junit.xml',
   )
   expect(code, stderr).toBe(0)
   expect(stderr).toMatch(/^group {9}local\/conformance \(plugin /)
