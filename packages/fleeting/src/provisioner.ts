@@ -20,7 +20,7 @@ import type { LaunchState } from './provisioner/launch-state.ts'
 import { Launcher } from './provisioner/launcher.ts'
 import { Lister } from './provisioner/lister.ts'
 import type { ProvisionerOptions, RequestOptions, ShutdownOptions, ShutdownReport } from './provisioner/options.ts'
-import { pollIntervalMs } from './provisioner/poll-interval.ts'
+import { inUseIntervalMs, pollIntervalMs } from './provisioner/poll-interval.ts'
 import type { Origin } from './provisioner/reconcile.ts'
 import { Remover } from './provisioner/remover.ts'
 import { Roster } from './provisioner/roster.ts'
@@ -151,7 +151,7 @@ export class Provisioner implements AsyncDisposable {
       instance: (id) => this.#roster.instances.get(id),
       isBusy: (id) => this.#busyChecks.isBusy(id),
       askList: () => this.#lister.soon(),
-      used: () => this.#lister.within(settings.updateIntervalWhenInUseMs),
+      used: () => this.#lister.within(inUseIntervalMs(this.#roster.instances.size, settings)),
       failing: (id, why) => this.#setFailing(id, why),
       replace: (id, reason) => this.remove([id], reason).length > 0,
       booted: (placement, failure) => this.#launcher.booted(placement, failure),

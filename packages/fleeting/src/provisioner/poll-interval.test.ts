@@ -27,3 +27,14 @@ it('is slow at rest, quicker while an instance is in use, and fast while somethi
   expect(interval([instance({ missed: true })])).toBe(2000)
   expect(interval([instance({ state: 'unknown' })])).toBe(2000)
 })
+
+it('of a large fleet in use is longer, never longer than at rest', () => {
+  const fleet = (count: number) =>
+    interval(
+      Array.from({ length: count }, () => instance()),
+      { busy: true },
+    )
+  expect(fleet(500)).toBe(5000)
+  expect(fleet(1000)).toBe(10_000)
+  expect(fleet(20_000)).toBe(60_000)
+})

@@ -12,9 +12,16 @@ export interface PollInput {
 export function pollIntervalMs({ launching, instances, isBusy }: PollInput, settings: ProvisionerSettings): number {
   if (launching) return settings.updateIntervalWhenExpectingMs
   let inUse = false
+  let count = 0
   for (const instance of instances) {
     if (instance.removal !== undefined || instance.missed || !isSettled(instance)) return settings.updateIntervalWhenExpectingMs
     inUse ||= isBusy(instance.id)
+    count += 1
   }
-  return inUse ? Math.min(settings.updateIntervalWhenInUseMs, settings.updateIntervalMs) : settings.updateIntervalMs
+  return inUse ? inUseIntervalMs(count, settings) : settings.updateIntervalMs
+}
+
+/** While instances are in use. A list of a thousand takes the cloud two calls or more: it is read every 10 s, so that it stays at 0.1 calls a job. */
+export function inUseIntervalMs(count: number, { updateIntervalWhenInUseMs, updateIntervalMs }: ProvisionerSettings): number {
+  return Math.min(updateIntervalMs, Math.max(updateIntervalWhenInUseMs, count * 10))
 }
