@@ -123,7 +123,9 @@ export class FakeServer implements AsyncDisposable {
     if (fault?.kind === 'lost_answer') await route.act()
     if (fault?.kind === 'reset' || fault?.kind === 'lost_answer') {
       note(0)
-      incoming.socket.resetAndDestroy()
+      // A TLS socket cannot be reset; closed before the answer it looks the same to its client.
+      if ('encrypted' in incoming.socket) incoming.socket.destroy()
+      else incoming.socket.resetAndDestroy()
       return
     }
     const refusal = fault === undefined ? undefined : this.#api.refuse(fault as SpokenFault, route)
