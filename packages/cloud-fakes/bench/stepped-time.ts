@@ -1,0 +1,76 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { InstanceGroup } from '@runner-core/fleeting'
+import { ManualClock } from '@runner-core/fleeting/testing'
+
+/** Time is simulated, HTTP is real: the clock stands still until every call under way has its answer. */
+const stepMs = 250
+/** A call that gets no further for so long in real time waits for the clock. */
+const stuckMs = 100
+
+const watched: ReadonlySet<string | symbol> = new Set(['init', 'list', 'increase', 'decrease', 'connectInfo'])
+
+/** A clock that passes in steps, and knows which calls of a group are under way. */
+export class SteppedTime {
+  readonly clock = new ManualClock()
+  readonly #progress: () => number
+  #underWay = 0
+
+  /** `progress` changes whenever a request was answered. */
+  constructor(progress: () => number) {
+    this.#progress = progress
+  }
+
+  watch(group: InstanceGroup): InstanceGroup {
+    return new Proxy(group, {
+      get: (target, property) => {
+        const value: unknown = Reflect.get(target, property, target)
+        if (typeof value !== 'function') return value
+        if (!watched.has(property)) return value.bind(target)
+        return async (...args: unknown[]) => {
+          this.#underWay += 1
+          try {
+            return await value.apply(target, args)
+          } finally {
+            this.#underWay -= 1
+          }
+        }
+      },
+    })
+  }
+
+  /** Passes `ms`, a step after the other; `eachStep` acts at the begin of each. */
+  async pass(ms: number, eachStep: () => void = () => {}): Promise<void> {
+    for (let left = ms; left > 0; left -= stepMs) {
+      eachStep()
+      await this.clock.advance(Math.min(stepMs, left))
+      await this.settle()
+    }
+  }
+
+  /** Passes time until the promise has settled. */
+  async until<T>(promise: Promise<T>): Promise<T> {
+    let isSettled = false
+    const settled = (): void => {
+      isSettled = true
+    }
+    promise.then(settled, settled)
+    do {
+      await this.settle()
+      await this.clock.advance(0)
+      if (!isSettled && this.#underWay === 0) await this.clock.advance(stepMs)
+    } while (!isSettled)
+    return await promise
+  }
+
+  async settle(): Promise<void> {
+    let progress = this.#progress()
+    for (let since = performance.now(); this.#underWay > 0; ) {
+      await pause(1)
+      if (this.#progress() !== progress) {
+        progress = this.#progress()
+        since = performance.now()
+      }
+      if (performance.now() - since > stuckMs) return
+    }
+  }
+}
