@@ -72,6 +72,19 @@ export const brokenGroups: readonly BrokenGroup[] = [
     }),
   },
   {
+    fault: 'a rate limit that is drawn from and not told of',
+    foundBy: 'what increase, connectInfo and decrease draw',
+    bend: (group) => ({
+      init: async (signal) => ({
+        ...(await group.init(signal)),
+        rateLimits: {
+          buckets: { memory: { size: 10, perSecond: 1 } },
+          draws: (operation) => ({ memory: operation === 'decrease' ? 0 : 1 }),
+        },
+      }),
+    }),
+  },
+  {
     fault: 'half a list when the cloud fails',
     foundBy: 'server_error on list',
     bend: (group) => ({ list: (signal) => group.list(signal).catch(() => []) }),

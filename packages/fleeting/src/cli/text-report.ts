@@ -14,13 +14,20 @@ export function outcomeLines(outcome: ConformanceOutcome, number: number, total:
 }
 
 /** The end of the report: what failed, once more, and the counts. */
-export function summaryLines({ outcomes, passed, failed, skipped }: ConformanceReport): readonly string[] {
+export function summaryLines({ outcomes, passed, failed, skipped, calls }: ConformanceReport): readonly string[] {
   const failures = outcomes.filter((outcome) => outcome.outcome === 'failed')
   return [
     ...failures.flatMap((outcome) => ['', `failed: ${outcome.name}`, ...whyOf(outcome).map((line) => `  ${line}`)]),
     '',
+    ...(calls === undefined ? [] : [callLine(calls)]),
     `${passed} passed, ${failed} failed, ${skipped} skipped`,
   ]
+}
+
+function callLine(calls: Readonly<Record<string, number>>): string {
+  const counts = Object.entries(calls).toSorted(([, a], [, b]) => b - a)
+  const total = counts.reduce((sum, [, count]) => sum + count, 0)
+  return `${total} calls of the cloud: ${counts.map(([operation, count]) => `${operation} ${count}`).join(', ')}`
 }
 
 function whyOf(outcome: ConformanceOutcome): readonly string[] {

@@ -1,5 +1,5 @@
 import { type ConformanceCase, type ConformanceContext, ensure } from './conformance-case.ts'
-import { call } from './provoked.ts'
+import { call, refusalOf } from './provoked.ts'
 
 const stopped = new Error('the caller has given up')
 
@@ -59,7 +59,8 @@ export const abortCases: readonly ConformanceCase[] = [
         const outcome = await outcomeWithin(context, answer, 1000)
         ensure(outcome === 'rejected', `${on} ${outcome} after its abort while the cloud hangs; it must reject within a second`)
         context.cloud.heal()
-        await call(context, on, id!)
+        const refusal = await refusalOf(context, on, id!)
+        ensure(refusal === undefined, `${on} still fails when the cloud no longer hangs: ${refusal?.message}`)
       },
     }),
   ),

@@ -31,7 +31,7 @@ export interface ConformanceOptions {
 export type MakeGroup = () => InstanceGroup | Promise<InstanceGroup>
 
 /** What is proved when all cases are over. */
-export const lastCase = 'nothing is left, and the group shuts down'
+const lastCase = 'nothing is left, and the group shuts down'
 
 /** How one case went. */
 export type ConformanceOutcome = {

@@ -2,8 +2,8 @@ import { asGroupError, GroupError } from '../../errors.ts'
 import type { FaultyCall } from './cloud-hand.ts'
 import { type ConformanceContext, ensure } from './conformance-case.ts'
 
-/** A call that fails says so within this time: to wait and try again is the provisioner's business. Leaves room for what an SDK tries by itself. */
-export const answerWithinMs = 15_000
+/** Every call, one that fails too, answers within this time: to wait and try again is the provisioner's business. Leaves room for what an SDK tries by itself. */
+const answerWithinMs = 15_000
 
 /** Makes one of the four calls; `id` for those that need an instance. */
 export function call(context: ConformanceContext, on: FaultyCall, id: string, signal: AbortSignal = context.signal): Promise<unknown> {
@@ -21,7 +21,7 @@ export async function refusalOf(context: ConformanceContext, on: FaultyCall, id:
     (error: unknown) => ({ error: asGroupError(error) }),
   )
   const settled = await Promise.race([outcome, context.pause(answerWithinMs).then(() => undefined)])
-  ensure(settled !== undefined, `${on} did not say within ${answerWithinMs / 1000} s that it failed`)
+  ensure(settled !== undefined, `${on} did not answer within ${answerWithinMs / 1000} s`)
   return 'error' in settled ? settled.error : toldIn(on, settled.answer)
 }
 

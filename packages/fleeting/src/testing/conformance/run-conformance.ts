@@ -1,4 +1,5 @@
 import { abortCases } from './abort-cases.ts'
+import { callCases } from './call-cases.ts'
 import { capabilityCases } from './capability-cases.ts'
 import { concurrencyCases } from './concurrency-cases.ts'
 import type { ConformanceCase } from './conformance-case.ts'
@@ -18,6 +19,7 @@ import { stateCases } from './state-cases.ts'
 export const conformanceCases: readonly ConformanceCase[] = [
   ...initCases,
   ...listCases,
+  ...callCases,
   ...increaseCases,
   ...launchFailureCases,
   ...decreaseCases,
