@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Clock, CreateInstanceGroup } from '@runner-core/fleeting'
-import type { CloudCall } from '@runner-core/fleeting/testing'
+import type { CloudHand } from '@runner-core/fleeting/testing'
 import { awsRateLimits, azureRateLimits, FakeAws, FakeAzure, FakeGce, gceRateLimits, type Lags } from '../src/index.ts'
 
 /** A cloud's fake, and what a plugin is given to use it. The login is in the environment, or in files. */
@@ -11,7 +11,7 @@ export interface CloudUnderBench extends AsyncDisposable {
   readonly pluginConfig: Readonly<Record<string, unknown>>
   /** For the environment of whoever uses the plugin. */
   readonly env: Readonly<Record<string, string>>
-  calls(): readonly CloudCall[]
+  readonly hand: CloudHand
 }
 
 export type CloudName = 'aws' | 'gce' | 'azure'
@@ -32,7 +32,7 @@ export const startCloud: Readonly<Record<CloudName, (options: CloudOptions) => P
       createInstanceGroup,
       pluginConfig: { name: 'runners', region: 'eu-west-1', endpoint: fake.url },
       env: { AWS_ACCESS_KEY_ID: 'AKIAFAKE', AWS_SECRET_ACCESS_KEY: 'fake' },
-      calls: () => fake.hand.calls?.() ?? [],
+      hand: fake.hand,
       [Symbol.asyncDispose]: () => fake[Symbol.asyncDispose](),
     }
   },
@@ -44,7 +44,7 @@ export const startCloud: Readonly<Record<CloudName, (options: CloudOptions) => P
       createInstanceGroup,
       pluginConfig: { name: 'runners', project: 'fleet-project', zone: 'europe-west1-b', endpoint: fake.url, credentials_file: file.path },
       env: {},
-      calls: () => fake.hand.calls?.() ?? [],
+      hand: fake.hand,
       async [Symbol.asyncDispose]() {
         file.remove()
         await fake[Symbol.asyncDispose]()
@@ -59,7 +59,7 @@ export const startCloud: Readonly<Record<CloudName, (options: CloudOptions) => P
       createInstanceGroup,
       pluginConfig: { ...fake.config, ca_file: file.path },
       env: fake.env,
-      calls: () => fake.hand.calls?.() ?? [],
+      hand: fake.hand,
       async [Symbol.asyncDispose]() {
         file.remove()
         await fake[Symbol.asyncDispose]()

@@ -1,7 +1,8 @@
-import { type Connection, Provisioner, silentLogger, withCallBudget } from '@runner-core/fleeting'
+import { Provisioner, silentLogger, withCallBudget } from '@runner-core/fleeting'
 import { type ManualClock, seededRandom } from '@runner-core/fleeting/testing'
 import { Taskscaler } from '../../taskscaler/src/index.ts'
 import { type CloudName, startCloud } from './cloud-under-bench.ts'
+import { connection } from './connection.ts'
 import { jobArrivals } from './job-arrivals.ts'
 import { SteppedTime } from './stepped-time.ts'
 
@@ -26,34 +27,22 @@ export interface HourFigures {
   readonly longestWaitMs: number
 }
 
-const unused = (): Promise<never> => Promise.reject(new Error('no job of this bench talks to a machine'))
-/** Only the cloud's API is measured: machines are reached at once. */
-const connection: Connection = {
-  exec: unused,
-  dial: unused,
-  check: async () => {},
-  ended: undefined,
-  onEnd: () => {},
-  close: async () => {},
-}
-
 /** Provisioner, taskscaler, call budget, plugin and SDK as in a runner, over HTTP to the fake: 1,000 instances in one burst, then 10,000 jobs in an hour. */
 export async function simulateHour(name: CloudName): Promise<HourFigures> {
-  const time: SteppedTime = new SteppedTime(() => cloud?.calls().length ?? 0)
+  const time = new SteppedTime()
   const { clock } = time
-  let cloud: Awaited<ReturnType<(typeof startCloud)[CloudName]>> | undefined
-  await using started = await startCloud[name]({ clock, maxSize: instances, lags })
-  cloud = started
-  Object.assign(process.env, started.env)
+  await using cloud = await startCloud[name]({ clock, maxSize: instances, lags })
+  Object.assign(process.env, cloud.env)
   const context = { fleet: 'bench', connector: {}, logger: silentLogger, clock, random: seededRandom(1) }
-  const group = withCallBudget(time.watch(started.createInstanceGroup(started.pluginConfig, context)), context)
+  const group = withCallBudget(time.watch(cloud.createInstanceGroup(cloud.pluginConfig, context), cloud.hand), context)
   const provisioner = await time.until(
     Provisioner.start(
       { group, connector: { connect: async () => connection }, maxInstances: instances, clock, random: context.random },
       never,
     ),
   )
-  const count = (): number => started.calls().length
+  const allCalls = () => cloud.hand.calls?.() ?? []
+  const count = (): number => allCalls().length
 
   const before = count()
   const policies = [{ periods: ['* * * * *'], idleCount: instances, idleTimeMs: hourMs, scaleFactor: 0, scaleFactorLimit: 0 }]
@@ -71,7 +60,7 @@ export async function simulateHour(name: CloudName): Promise<HourFigures> {
 
   const begun = count()
   const figures = await runJobs(scaler, time, clock)
-  const calls = started.calls().slice(begun)
+  const calls = allCalls().slice(begun)
   const ending = scaler.shutdown({ removeInstances: false })
   await time.until(ending)
   return {

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { InstanceGroup } from '@runner-core/fleeting'
-import { ManualClock } from '@runner-core/fleeting/testing'
+import { type CloudHand, ManualClock } from '@runner-core/fleeting/testing'
 
 /** Time is simulated, HTTP is real: the clock stands still until every call under way has its answer. */
 const stepMs = 250
@@ -12,15 +12,12 @@ const watched: ReadonlySet<string | symbol> = new Set(['init', 'list', 'increase
 /** A clock that passes in steps, and knows which calls of a group are under way. */
 export class SteppedTime {
   readonly clock = new ManualClock()
-  readonly #progress: () => number
+  readonly #clouds: CloudHand[] = []
   #underWay = 0
 
-  /** `progress` changes whenever a request was answered. */
-  constructor(progress: () => number) {
-    this.#progress = progress
-  }
-
-  watch(group: InstanceGroup): InstanceGroup {
+  /** The same group, whose calls are waited for; `cloud` is what they go to. */
+  watch(group: InstanceGroup, cloud: CloudHand): InstanceGroup {
+    this.#clouds.push(cloud)
     return new Proxy(group, {
       get: (target, property) => {
         const value: unknown = Reflect.get(target, property, target)
@@ -63,11 +60,12 @@ export class SteppedTime {
   }
 
   async settle(): Promise<void> {
-    let progress = this.#progress()
+    const answered = (): number => this.#clouds.reduce((sum, cloud) => sum + (cloud.calls?.().length ?? 0), 0)
+    let progress = answered()
     for (let since = performance.now(); this.#underWay > 0; ) {
       await pause(1)
-      if (this.#progress() !== progress) {
-        progress = this.#progress()
+      if (answered() !== progress) {
+        progress = answered()
         since = performance.now()
       }
       if (performance.now() - since > stuckMs) return

@@ -4,8 +4,8 @@ import type { GroupRateLimits } from '../instance-group.ts'
 import { admitCalls, type Buckets, type BudgetOperation, type WaitingCall } from './admit-calls.ts'
 import { afterThrottling, type BudgetBucket, fullBucket } from './budget-bucket.ts'
 
-/** Longer no call waits; below the deadline of the provisioner, which could not know that nothing was sent. */
-const patienceMs = 45_000
+/** Longer no call waits: below the deadlines of those who call, who could not know that nothing was sent. */
+const patienceMs = 25_000
 
 interface QueuedCall extends WaitingCall {
   begin(): void
@@ -25,7 +25,7 @@ export class CallBudget {
     this.#buckets = Object.fromEntries(Object.entries(limits).map(([name, limit]) => [name, fullBucket(limit, clock.now())]))
   }
 
-  /** Resolves when the call may begin. Thrown: `not_ready`, when that is not within 45 s; the signal's reason. */
+  /** Resolves when the call may begin. Thrown: `not_ready`, when that is not within 25 s; the signal's reason. */
   async take(operation: BudgetOperation, draws: WaitingCall['draws'], signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
     await new Promise<void>((resolve, reject) => {

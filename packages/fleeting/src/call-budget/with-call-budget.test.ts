@@ -76,7 +76,7 @@ describe('withCallBudget', () => {
     await kept.connectInfo('m-1', never).catch(() => {})
     const waiting = kept.connectInfo('m-1', never)
     const failed = expect(waiting).rejects.toMatchObject({ code: 'not_ready' })
-    await clock.advance(45_000)
+    await clock.advance(25_000)
     await failed
     expect(calls('connectInfo')).toBe(1)
     expect(clock.pendingTimers).toBe(0)

@@ -7,7 +7,7 @@ import { CallBudget } from './call-budget.ts'
 
 /**
  * The same group, kept within the rate limits that its `init` publishes: a call waits until its buckets hold what it draws, and leaves a share to calls that matter more (decrease before increase before list before
- * connect info). Polling slows down by itself, since the next `list` begins only after the last. A group that publishes none is not touched. Thrown besides: `not_ready`, when a call would wait for more than 45 s; at once `invalid_config`, for what is no group.
+ * connect info). Polling slows down by itself, since the next `list` begins only after the last. A group that publishes none is not touched. Thrown besides: `not_ready`, when a call would wait for more than 25 s; at once `invalid_config`, for what is no group.
  */
 export function withCallBudget(group: InstanceGroup, { clock }: { readonly clock: Clock }): InstanceGroup {
   checkGroup(group)

@@ -2,7 +2,7 @@ import type { GroupError, GroupErrorCode } from '../errors.ts'
 
 /**
  * Whether launches may go to a member now, as its answers have left it. *Open* without limit; *closed* after a refusal; then, where the refusal was of the lasting kind, *on trial*: 1, 2, then 4 instances
- * at a time, and open again once so many have run as {@link provenNeeded} says. A first success proves little: clouds often accept and fail later, and a stock-out ends machine by machine.
+ * at a time, and open again once three have run. A first success proves little: clouds often accept and fail later, and a stock-out ends machine by machine.
  */
 export interface Availability {
   /** Waves of refusals in a row; 0: open. */
@@ -18,7 +18,7 @@ export interface Availability {
 export const openAvailability: Availability = { failures: 0, until: Number.NEGATIVE_INFINITY, proven: 0 }
 
 /** Instances that must have run on trial before a member is open again. */
-export const provenNeeded = 3
+const provenNeeded = 3
 
 /** These heal with time, but not within seconds, or only by an operator's hand. */
 const lasting: ReadonlySet<GroupErrorCode> = new Set<GroupErrorCode>(['capacity', 'quota', 'auth', 'invalid_config', 'not_found'])

@@ -40,6 +40,9 @@ export interface MemberContext {
 /** Below the deadline of the provisioner, so that one member that hangs does not fail the call for all. */
 const callTimeoutMs = 30_000
 
+/** So long a list waits for a group that was read before. */
+const slowListMs = 1000
+
 /** One member at work: its group, what is known of it, and how far it can be relied on now. Ids are its own. */
 export class GroupMember {
   readonly name: string
@@ -50,6 +53,9 @@ export class GroupMember {
   #info: GroupInfo | undefined
   #availability: Availability = openAvailability
   #rows: readonly ListedInstance[] = []
+  #wasRead = false
+  #reading: Promise<void> | undefined
+  readonly #closing = new AbortController()
   #stopInterruptions = (): void => {}
   #failure: { readonly failures: number; readonly until: number; readonly error: GroupError } | undefined
 
@@ -117,26 +123,43 @@ export class GroupMember {
   }
 
   /**
-   * What the group has now, or, when it cannot be read, what it had when it could: no row is ever left out for that. While it cannot be read it is asked less and less often, unless `must`.
+   * What the group has now, or, when it cannot be read or takes long, what it had when it could: no row is ever left out for that. While it cannot be read it is asked less and less often, unless `must`.
    * Empty as long as it was never read. Thrown: only the signal's reason.
    */
   async rows(signal: AbortSignal, must: boolean): Promise<readonly ListedInstance[]> {
+    const { clock } = this.#context
+    if (must || this.#failure === undefined || clock.now() >= this.#failure.until) this.#read()
+    if (this.#reading !== undefined) {
+      const patienceMs = this.#wasRead ? slowListMs : callTimeoutMs
+      using patience = deadline(clock, patienceMs, () => new Error('slow'), signal)
+      await untilAbort(this.#reading, patience.signal).catch(() => {})
+    }
+    signal.throwIfAborted()
+    return this.#rows
+  }
+
+  /** Begins a reading, if none is under way: one that is slow, perhaps since its rate limit is low, holds up neither the other groups nor itself. */
+  #read(): void {
+    this.#reading ??= this.#readOnce(this.#closing.signal).finally(() => {
+      this.#reading = undefined
+    })
+  }
+
+  async #readOnce(signal: AbortSignal): Promise<void> {
     const { clock, logger, ledger } = this.#context
-    const beganAt = clock.now()
-    if (!must && this.#failure !== undefined && beganAt < this.#failure.until) return this.#rows
     try {
       if (this.#info === undefined) await this.init(signal)
+      const beganAt = clock.now()
       const answer = await this.call('list', signal, (group, limit) => group.list(limit))
       const rows = ledger.listed(this.name, parseList(answer), beganAt)
       if (this.#failure !== undefined) logger.info({ group: this.name }, 'group can be read again')
       this.#failure = undefined
+      this.#wasRead = true
       this.#learn(rows)
       this.#rows = rows
     } catch (thrown) {
-      signal.throwIfAborted()
-      if (this.#info !== undefined) this.#unread(asGroupError(thrown))
+      if (this.#info !== undefined && !signal.aborted) this.#unread(asGroupError(thrown))
     }
-    return this.#rows
   }
 
   /** For sharing out launches. */
@@ -164,6 +187,7 @@ export class GroupMember {
   }
 
   async shutdown(): Promise<void> {
+    this.#closing.abort(new GroupError('transient', 'the group is shutting down'))
     this.#stopInterruptions()
     await this.#group?.shutdown()
   }

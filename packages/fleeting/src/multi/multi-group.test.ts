@@ -286,6 +286,35 @@ describe('a member that cannot be read', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
+  it('that only takes long is waited for one second, and shown as it was until it answers', async () => {
+    const slow = { ms: 0 }
+    const clock = new ManualClock()
+    const a = new MemoryGroup({ clock, callDelayMs: () => slow.ms })
+    const b = new MemoryGroup({ clock })
+    const multi = new MultiGroup({
+      id: 'multi/test',
+      members: Object.entries({ a, b }).map(([name, group]) => ({ name, create: () => group })),
+      clock,
+      random: seededRandom(1),
+      logger: silentLogger,
+    })
+    await multi.init(never)
+    await multi.list(never)
+    slow.ms = 8000
+    a.addForeign()
+    b.addForeign()
+    const shown = async () => {
+      const listing = multi.list(never)
+      await clock.advance(1000)
+      return (await listing).map(({ id }) => id)
+    }
+    for (let second = 0; second < 8; second += 1) expect(await shown()).toEqual(second < 7 ? ['b/m-1'] : ['a/m-1', 'b/m-1'])
+    expect(a.calls.filter(({ operation }) => operation === 'list')).toHaveLength(2)
+    slow.ms = 0
+    await multi.shutdown()
+    expect(clock.pendingTimers).toBe(0)
+  })
+
   it('fails the list only together with all others', async () => {
     const { a, b, multi } = await start()
     a.fail('list', new GroupError('transient', 'down'), 2)
