@@ -34,7 +34,14 @@ async function output(connection: Connection, command: string): Promise<string> 
 const docker = (...args: string[]): string => execFileSync('docker', args, { encoding: 'utf8' }).trim()
 
 describe.skipIf(missing !== undefined)('with a Docker daemon', () => {
-  describeInstanceGroup('plugin docker', () => makeGroup(`${fleet}-conformance`), { maxInstances: 3, patienceMs: 60_000, pollMs: 20 })
+  const group = `${fleet}-conformance`
+  const cloud = {
+    machines: () =>
+      docker('ps', '--all', '--format', '{{.ID}}', '--filter', `label=runner-core.fleet=${group}`).split('\n').filter(Boolean),
+    addForeign: () => docker('run', '--detach', '--label', `runner-core.fleet=${group}`, image).slice(0, 12),
+    kill: (id: string) => void docker('rm', '--force', id),
+  }
+  describeInstanceGroup('plugin docker', () => makeGroup(group), { maxInstances: 3, patienceMs: 60_000, pollMs: 20, cloud })
 
   describe('a container', () => {
     const group = makeGroup(fleet)
