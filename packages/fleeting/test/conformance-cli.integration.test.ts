@@ -73,6 +73,23 @@ test('a plugin that breaks a rule: the case, why, and exit code 1', async () => 
   expect(doctor.stdout).toContain('  error  on_fire: it burns\n    fix: put it out\n')
 })
 
+test('a group that is in use is left alone, unless told', async () => {
+  write(
+    'used.mjs',
+    `export const createInstanceGroup = () => ({
+      init: async () => ({ id: 'used', maxSize: 3, version: '1' }), list: async () => [{ id: 'old', state: 'running' }],
+      increase: async () => { throw new Error('touched') }, decrease: async () => { throw new Error('touched') },
+      connectInfo: async () => ({}), shutdown: async () => {},
+    })`,
+  )
+  const refused = await fleeting('conformance', './used.mjs', '--only', 'list answers')
+  expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('the group has instances already: old.') })
+  expect(await fleeting('conformance', './used.mjs', '--only', 'list answers', '--poll', '0', '--yes')).toMatchObject({
+    code: 0,
+    stderr: '',
+  })
+})
+
 test.each([
   ['no plugin', ['./none.mjs'], 'no such file'],
   ['no file', ['local', '--config', 'none.toml'], 'error: none.toml: '],

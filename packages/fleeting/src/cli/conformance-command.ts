@@ -26,6 +26,7 @@ export interface ConformanceArguments {
   readonly only?: string
   readonly json?: true
   readonly junit?: string
+  readonly yes?: true
 }
 
 /** `fleeting conformance`: runs the suite on a plugin and reports. Thrown: {@link StartError}. */
@@ -49,6 +50,12 @@ export async function conformance(plugin: string, args: ConformanceArguments, ou
 
   const print = args.json ? output.err : output.out
   for (const line of describeGroup(run.info)) print(line)
+  if (run.others.size > 0 && !args.yes) {
+    await run.finish()
+    throw new StartError(
+      `the group has instances already: ${[...run.others].join(', ')}. They would stay, but what others launch meanwhile would be removed; --yes goes on`,
+    )
+  }
   print(`This makes and removes machines in that group, ${run.maxInstances} at once, which may cost money. Ctrl-C stops and removes them.`)
   let done = 0
   const report = await runCases(run, {

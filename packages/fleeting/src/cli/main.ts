@@ -51,6 +51,7 @@ function createProgram(output: Output, signal: AbortSignal, exit: (code: number)
     .option('--patience <seconds>', 'how long a change of state may take', seconds)
     .option('--poll <seconds>', 'pause between two looks at the group', seconds)
     .option('--only <text>', 'only cases whose name has this in it')
+    .option('--yes', 'go on although the group has instances already')
     .option('--json', 'print the report as JSON')
     .option('--junit <file>', 'write the report as JUnit XML too')
     .action(async (plugin: string, options: ConformanceArguments) =>

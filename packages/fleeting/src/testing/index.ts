@@ -8,7 +8,8 @@
 export type { CloudCall, CloudFault, CloudFaultKind, CloudHand, FaultyCall } from './conformance/cloud-hand.ts'
 export type { ConformanceCase, ConformanceContext } from './conformance/conformance-case.ts'
 export type { ConformanceCloud, CreateConformanceCloud } from './conformance/conformance-cloud.ts'
-export { type ConformanceOptions, type ConformanceOutcome, ConformanceRun, type MakeGroup } from './conformance/conformance-run.ts'
+export type { ConformanceOptions, MakeGroup } from './conformance/conformance-options.ts'
+export { type ConformanceOutcome, ConformanceRun } from './conformance/conformance-run.ts'
 export { type ConformanceReport, conformanceCases, type RunCasesOptions, runCases, runConformance } from './conformance/run-conformance.ts'
 /** Time and chance that a test controls. */
 export { ManualClock } from './manual-clock.ts'

@@ -4,7 +4,8 @@
  * @module
  */
 import { afterAll, beforeAll, describe, test } from 'vitest'
-import { type ConformanceOptions, ConformanceRun, type MakeGroup } from './conformance/conformance-run.ts'
+import type { ConformanceOptions, MakeGroup } from './conformance/conformance-options.ts'
+import { ConformanceRun } from './conformance/conformance-run.ts'
 import { conformanceCases } from './conformance/run-conformance.ts'
 
 /**

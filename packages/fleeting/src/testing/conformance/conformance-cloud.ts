@@ -1,6 +1,6 @@
 import type { ConnectorConfig } from '../../instance-group.ts'
 import type { CloudHand } from './cloud-hand.ts'
-import type { ConformanceOptions } from './conformance-run.ts'
+import type { ConformanceOptions } from './conformance-options.ts'
 
 /** A cloud for a plugin to talk to, most likely a fake one, and a hand on it. */
 export interface ConformanceCloud extends AsyncDisposable {

@@ -3,7 +3,7 @@ import { breakGroup, brokenGroups, memoryGroup } from '../../../test/conformance
 import { GroupError } from '../../errors.ts'
 import { SkippingClock } from '../skipping-clock.ts'
 import { describeInstanceGroup } from '../vitest.ts'
-import type { ConformanceOptions } from './conformance-run.ts'
+import type { ConformanceOptions } from './conformance-options.ts'
 import { type ConformanceReport, runConformance } from './run-conformance.ts'
 
 const quick: ConformanceOptions = { maxInstances: 3, pollMs: 1, patienceMs: 60 }
