@@ -7,7 +7,7 @@ import { GroupError } from '../errors.ts'
 export function containedError(error: GroupError, member: string, instanceId?: string): GroupError {
   const { code, retryAfterMs } = error
   const stopsAll =
-    code === 'auth' || code === 'invalid_config' || code === 'throttled' || (code === 'not_found' && instanceId === undefined)
+    code === 'auth' || code === 'invalid_config' || code === 'throttled' || (code === 'not_found' && error.instanceId === undefined)
   return new GroupError(stopsAll ? 'transient' : code, `${member}: ${error.message}`, {
     ...(retryAfterMs !== undefined && { retryAfterMs }),
     ...(instanceId !== undefined && { instanceId }),

@@ -5,6 +5,7 @@ import { initGroup } from '../init-group.ts'
 import type { GroupInfo, InstanceGroup, ListedInstance } from '../instance-group.ts'
 import type { Logger } from '../logger.ts'
 import { backoffMs, callBackoffCurve } from '../provisioner/backoff.ts'
+import { tripsBreaker } from '../provisioner/launch-breaker.ts'
 import { parseList } from '../provisioner/parse-list.ts'
 import { untilAbort } from '../provisioner/until-abort.ts'
 import { type Availability, afterProof, afterRefusal, openAvailability } from './availability.ts'
@@ -40,7 +41,7 @@ export interface MemberContext {
 /** Below the deadline of the provisioner, so that one member that hangs does not fail the call for all. */
 const callTimeoutMs = 30_000
 
-/** So long a list waits for a group that was read before. */
+/** So long a list waits for a group, after the first time. */
 const slowListMs = 1000
 
 /** One member at work: its group, what is known of it, and how far it can be relied on now. Ids are its own. */
@@ -53,7 +54,7 @@ export class GroupMember {
   #info: GroupInfo | undefined
   #availability: Availability = openAvailability
   #rows: readonly ListedInstance[] = []
-  #wasRead = false
+  #wasTried = false
   #reading: Promise<void> | undefined
   readonly #closing = new AbortController()
   #stopInterruptions = (): void => {}
@@ -130,7 +131,7 @@ export class GroupMember {
     const { clock } = this.#context
     if (must || this.#failure === undefined || clock.now() >= this.#failure.until) this.#read()
     if (this.#reading !== undefined) {
-      const patienceMs = this.#wasRead ? slowListMs : callTimeoutMs
+      const patienceMs = this.#wasTried ? slowListMs : callTimeoutMs
       using patience = deadline(clock, patienceMs, () => new Error('slow'), signal)
       await untilAbort(this.#reading, patience.signal).catch(() => {})
     }
@@ -142,6 +143,7 @@ export class GroupMember {
   #read(): void {
     this.#reading ??= this.#readOnce(this.#closing.signal).finally(() => {
       this.#reading = undefined
+      this.#wasTried = true
     })
   }
 
@@ -154,7 +156,6 @@ export class GroupMember {
       const rows = ledger.listed(this.name, parseList(answer), beganAt)
       if (this.#failure !== undefined) logger.info({ group: this.name }, 'group can be read again')
       this.#failure = undefined
-      this.#wasRead = true
       this.#learn(rows)
       this.#rows = rows
     } catch (thrown) {
@@ -184,6 +185,12 @@ export class GroupMember {
     const before = this.#availability
     this.#availability = afterRefusal(before, namedError(error, this.name), clock.now(), noCapacityMs)
     if (this.#availability !== before) logger.warn({ group: this.name, err: error }, 'group takes no launches for now')
+  }
+
+  /** A removal there failed. For good: whoever cannot remove must not make more. */
+  failed(error: GroupError): void {
+    const isOneInstances = error.code === 'not_found' && error.instanceId !== undefined
+    if (tripsBreaker(error.code) && !isOneInstances) this.refused(error)
   }
 
   async shutdown(): Promise<void> {

@@ -88,6 +88,14 @@ describe('a group of groups', () => {
     expect(b.ids).toEqual(['m-1'])
   })
 
+  it('makes no more where nothing can be removed', async () => {
+    const { a, multi, increase } = await start()
+    const { ids = [] } = await increase(1)
+    a.fail('decrease', new GroupError('not_found', 'no such group'))
+    expect(await multi.decrease(ids, never)).toMatchObject({ accepted: [], errors: [{ code: 'transient', instanceId: 'a/m-1' }] })
+    expect(await increase(1)).toMatchObject({ ids: ['b/m-1'] })
+  })
+
   it('asks the member that has the instance', async () => {
     const { b, multi } = await start({
       memory: { shell: simpleShell, capabilities: ['heartbeat', 'interruption_notice', 'suspend_resume'] },

@@ -15,11 +15,13 @@ import type {
   ListedInstance,
 } from '../instance-group.ts'
 import type { Logger } from '../logger.ts'
-import { chooseMembers, combineRefusals, type Preference, refusalOf, roomOf } from './choose-members.ts'
-import { containedError, namedError } from './contained-error.ts'
+import { combineRefusals, type Preference } from './choose-members.ts'
+import { containedError } from './contained-error.ts'
 import { fleetId, isMemberName, memberNameRule, ownerName, ownId } from './fleet-id.ts'
+import { fleetRows } from './fleet-rows.ts'
 import { GroupMember, type MultiMember } from './group-member.ts'
 import { LaunchLedger } from './launch-ledger.ts'
+import { MultiLauncher } from './multi-launcher.ts'
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
 
@@ -52,6 +54,7 @@ export class MultiGroup implements InstanceGroup {
 
   readonly #options: MultiGroupOptions
   readonly #ledger = new LaunchLedger()
+  readonly #launcher: MultiLauncher
   /** By name, the preferred first. */
   readonly #members: ReadonlyMap<string, GroupMember>
   readonly #listeners = new Set<(id: string, atWallTime: number | undefined) => void>()
@@ -72,6 +75,11 @@ export class MultiGroup implements InstanceGroup {
     }
     const context = { ledger: this.#ledger, noCapacityMs, interrupted, clock, random, logger }
     this.#members = new Map(ordered.map((member) => [member.name, new GroupMember(member, context)]))
+    this.#launcher = new MultiLauncher([...this.#members.values()], {
+      ledger: this.#ledger,
+      preference: options.prefer === 'weight' ? 'weight' : 'order',
+      clock,
+    })
     this.#options = options
   }
 
@@ -109,17 +117,8 @@ export class MultiGroup implements InstanceGroup {
     return all
   }
 
-  async increase({ count, launchToken, placement }: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
-    const eligible = this.#from(placement)
-    await this.#askAgain(launchToken, signal)
-    for (;;) {
-      signal.throwIfAborted()
-      const { counted, untried } = this.#progress(launchToken, eligible)
-      const states = untried.map((member) => member.state())
-      const shares = chooseMembers(states, count - counted, this.#options.clock.now(), this.#preference)
-      if (shares.size === 0) return this.#answer(count, launchToken, eligible, placement)
-      await Promise.all([...shares].map(([name, share]) => this.#ask(this.#member(name), launchToken, share, signal)))
-    }
+  increase(request: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
+    return this.#launcher.increase(request, signal)
   }
 
   decrease(ids: readonly string[], signal: AbortSignal): Promise<DecreaseResult> {
@@ -173,77 +172,6 @@ export class MultiGroup implements InstanceGroup {
     return (Object.keys(methods) as Capability[]).filter((capability) => methods[capability] !== undefined)
   }
 
-  get #preference(): Preference {
-    return this.#options.prefer === 'weight' ? 'weight' : 'order'
-  }
-
-  #member(name: string): GroupMember {
-    return this.#members.get(name) as GroupMember
-  }
-
-  #from(placement: string | undefined): readonly GroupMember[] {
-    const members = [...this.#members.values()]
-    const first = placement === undefined ? 0 : members.findIndex(({ name }) => name === placement)
-    if (first < 0)
-      throw new GroupError('invalid_config', `placement: expected one of ${[...this.#members.keys()].join(', ')}, got ${placement}`)
-    return members.slice(first)
-  }
-
-  /** Where the answer was lost and `list` has not told since, the same question brings the same answer, if the cloud can tell. */
-  async #askAgain(launchToken: string, signal: AbortSignal): Promise<void> {
-    const lost = this.#ledger.of(launchToken).filter(({ answer }) => answer === 'lost')
-    for (const part of lost) this.#ledger.forget(part)
-    await Promise.all(lost.map(({ member, asked }) => this.#ask(this.#member(member), launchToken, asked, signal)))
-  }
-
-  /** How many may come of what was asked under the token, and which members may still be asked under it. */
-  #progress(launchToken: string, eligible: readonly GroupMember[]): { counted: number; untried: readonly GroupMember[] } {
-    const parts = this.#ledger.of(launchToken).filter(({ accepted }) => accepted > 0)
-    return {
-      counted: parts.reduce((sum, { accepted }) => sum + accepted, 0),
-      untried: eligible.filter(({ name }) => !parts.some(({ member }) => member === name)),
-    }
-  }
-
-  async #ask(member: GroupMember, launchToken: string, count: number, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options
-    const part = this.#ledger.begin(member.name, launchToken, count, clock.now())
-    try {
-      const request = { count, launchToken }
-      const { requested, ids, errors = [] } = await member.call('increase', signal, (group, limit) => group.increase(request, limit))
-      if (!Number.isInteger(requested)) throw new GroupError('transient', `increase answered ${String(requested)} requested`)
-      this.#ledger.settle(part, requested, ids)
-      for (const error of errors) member.refused(asGroupError(error))
-      if (requested < count && errors.length === 0) member.refused(new GroupError('capacity', `accepted ${requested} of ${count}`))
-    } catch (thrown) {
-      const error = asGroupError(thrown)
-      if (signal.aborted || error.code === 'transient') this.#ledger.lose(part, clock.now())
-      else this.#ledger.settle(part, 0)
-      signal.throwIfAborted()
-      member.refused(error)
-    }
-  }
-
-  /** Throws when nothing is known to be accepted and something may be: the same token is asked again then. */
-  #answer(count: number, launchToken: string, eligible: readonly GroupMember[], placement: string | undefined): IncreaseResult {
-    const now = this.#options.clock.now()
-    const parts = this.#ledger.of(launchToken).filter(({ accepted }) => accepted > 0)
-    const lost = parts.filter(({ answer }) => answer !== 'known')
-    if (lost.length > 0 && lost.length === parts.length)
-      throw new GroupError('transient', `nobody knows what came of the launch in ${lost.map(({ member }) => member).join(', ')}`)
-    const requested = Math.min(
-      count,
-      parts.reduce((sum, { accepted }) => sum + accepted, 0),
-    )
-    const states = eligible.map((member) => member.state())
-    const errors: GroupError[] = []
-    if (requested < count) errors.push(combineRefusals(states.map((state) => refusalOf(state, now))))
-    else if (placement !== undefined && states[0] !== undefined && roomOf(states[0], now) === 0)
-      errors.push(elsewhere(refusalOf(states[0], now)))
-    const ids = parts.flatMap((part) => part.ids.map((id) => fleetId(part.member, id)))
-    return { requested, ...(ids.length > 0 && { ids: ids.slice(0, requested) }), ...(errors.length > 0 && { errors }) }
-  }
-
   /** Each member gets its own ids; those of nobody are accepted, as gone. */
   async #split(
     ids: readonly string[],
@@ -266,12 +194,13 @@ export class MultiGroup implements InstanceGroup {
           const own = theirs.map((id) => ownId(name, id))
           const result = await act(member, own)
           accepted.push(...result.accepted.map(fleet))
-          const refusals = (result.errors ?? []).map(asGroupError)
-          errors.push(
-            ...refusals.map((error) => containedError(error, name, error.instanceId === undefined ? undefined : fleet(error.instanceId))),
-          )
+          for (const error of (result.errors ?? []).map(asGroupError)) {
+            member.failed(error)
+            errors.push(containedError(error, name, error.instanceId && fleet(error.instanceId)))
+          }
         } catch (thrown) {
           const error = asGroupError(thrown)
+          member.failed(error)
           errors.push(...theirs.map((instanceId) => containedError(error, name, instanceId)))
         }
       }),
@@ -291,7 +220,11 @@ export class MultiGroup implements InstanceGroup {
       return await run(member, ownId(member.name, id))
     } catch (thrown) {
       signal.throwIfAborted()
-      throw isConnectionError(thrown) ? thrown : containedError(asGroupError(thrown), member.name, id)
+      if (isConnectionError(thrown)) throw thrown
+      const { code, message } = asGroupError(thrown)
+      // Asked about one instance, a group that does not find it means this one.
+      if (code === 'not_found') throw new GroupError(code, `${member.name}: ${message}`, { instanceId: id, cause: thrown })
+      throw containedError(asGroupError(thrown), member.name, id)
     }
   }
 
@@ -328,27 +261,6 @@ function byPrice(a: MultiMember, b: MultiMember): number {
   const { price: one = Number.MAX_VALUE } = a
   const { price: other = Number.MAX_VALUE } = b
   return one - other
-}
-
-/** What holds launches back must concern the one placement only; the rest of the fleet goes on. */
-function fleetRows(member: string, rows: readonly ListedInstance[]): readonly ListedInstance[] {
-  return rows.map(({ error, ...row }) => {
-    const own = error === undefined ? undefined : asGroupError(error)
-    const isPlacements = own?.code === 'capacity' || own?.code === 'quota'
-    const detail = row.detail ?? own?.message
-    return {
-      ...row,
-      id: fleetId(member, row.id),
-      placement: member,
-      ...(detail !== undefined && { detail }),
-      ...(own !== undefined && isPlacements && { error: namedError(own, member) }),
-    }
-  })
-}
-
-/** The member asked first takes no more, and others did: whoever asked shall begin with another one for a while. */
-function elsewhere({ message, retryAfterMs, cause }: GroupError): GroupError {
-  return new GroupError('capacity', message, { ...(retryAfterMs !== undefined && { retryAfterMs }), cause })
 }
 
 function findingsOf({ name, info, unreadable }: GroupMember): readonly Finding[] {

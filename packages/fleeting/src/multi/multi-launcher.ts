@@ -1,0 +1,110 @@
+import type { Clock } from '../clock.ts'
+import { asGroupError, GroupError } from '../errors.ts'
+import type { IncreaseRequest, IncreaseResult } from '../instance-group.ts'
+import { chooseMembers, combineRefusals, type Preference, refusalOf, roomOf } from './choose-members.ts'
+import { fleetId } from './fleet-id.ts'
+import type { GroupMember } from './group-member.ts'
+import type { LaunchLedger } from './launch-ledger.ts'
+
+export interface MultiLauncherContext {
+  readonly ledger: LaunchLedger
+  readonly preference: Preference
+  readonly clock: Clock
+}
+
+/** Shares each launch out among the members, and goes on to others with what some refuse. */
+export class MultiLauncher {
+  readonly #members: readonly GroupMember[]
+  readonly #context: MultiLauncherContext
+
+  /** `members`: the preferred first. */
+  constructor(members: readonly GroupMember[], context: MultiLauncherContext) {
+    this.#members = members
+    this.#context = context
+  }
+
+  async increase({ count, launchToken, placement }: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
+    const { clock, preference } = this.#context
+    const eligible = this.#from(placement)
+    await this.#askAgain(launchToken, signal)
+    for (;;) {
+      signal.throwIfAborted()
+      const parts = this.#parts(launchToken)
+      const counted = parts.reduce((sum, { accepted }) => sum + accepted, 0)
+      const untried = eligible.filter(({ name }) => !parts.some(({ member }) => member === name))
+      const states = untried.map((member) => member.state())
+      const shares = chooseMembers(states, count - counted, clock.now(), preference)
+      if (shares.size === 0) return this.#answer(count, launchToken, eligible, placement)
+      await Promise.all(untried.map((member) => this.#ask(member, launchToken, shares.get(member.name) ?? 0, signal)))
+    }
+  }
+
+  /** Those before it are held back by whoever asks for a placement. */
+  #from(placement: string | undefined): readonly GroupMember[] {
+    const names = this.#members.map(({ name }) => name)
+    const first = placement === undefined ? 0 : names.indexOf(placement)
+    if (first < 0) throw new GroupError('invalid_config', `placement: expected one of ${names.join(', ')}, got ${placement}`)
+    return this.#members.slice(first)
+  }
+
+  /** What has been or may have been accepted under the token. */
+  #parts(launchToken: string) {
+    return this.#context.ledger.of(launchToken).filter(({ accepted }) => accepted > 0)
+  }
+
+  /** Where the answer was lost and `list` has not told since, the same question brings the same answer, if the cloud can tell. */
+  async #askAgain(launchToken: string, signal: AbortSignal): Promise<void> {
+    const { ledger } = this.#context
+    const lost = ledger.of(launchToken).filter(({ answer }) => answer === 'lost')
+    for (const part of lost) ledger.forget(part)
+    await Promise.all(
+      lost.map(async ({ member, asked }) => {
+        const owner = this.#members.find(({ name }) => name === member)
+        if (owner !== undefined) await this.#ask(owner, launchToken, asked, signal)
+      }),
+    )
+  }
+
+  async #ask(member: GroupMember, launchToken: string, count: number, signal: AbortSignal): Promise<void> {
+    if (count === 0) return
+    const { ledger, clock } = this.#context
+    const part = ledger.begin(member.name, launchToken, count, clock.now())
+    try {
+      const request = { count, launchToken }
+      const { requested, ids, errors = [] } = await member.call('increase', signal, (group, limit) => group.increase(request, limit))
+      if (!Number.isInteger(requested)) throw new GroupError('transient', `increase answered ${String(requested)} requested`)
+      ledger.settle(part, requested, ids)
+      for (const error of errors) member.refused(asGroupError(error))
+      if (requested < count && errors.length === 0) member.refused(new GroupError('capacity', `accepted ${requested} of ${count}`))
+    } catch (thrown) {
+      const error = asGroupError(thrown)
+      if (signal.aborted || error.code === 'transient') ledger.lose(part, clock.now())
+      else ledger.settle(part, 0)
+      signal.throwIfAborted()
+      member.refused(error)
+    }
+  }
+
+  /** Throws when nothing is known to be accepted and something may be: the same token is asked again then. */
+  #answer(count: number, launchToken: string, eligible: readonly GroupMember[], placement: string | undefined): IncreaseResult {
+    const now = this.#context.clock.now()
+    const parts = this.#parts(launchToken)
+    const lost = parts.filter(({ answer }) => answer !== 'known')
+    if (lost.length > 0 && lost.length === parts.length)
+      throw new GroupError('transient', `nobody knows what came of the launch in ${lost.map(({ member }) => member).join(', ')}`)
+    const accepted = parts.reduce((sum, part) => sum + part.accepted, 0)
+    const requested = Math.min(count, accepted)
+    const states = eligible.map((member) => member.state())
+    const errors: GroupError[] = []
+    if (requested < count) errors.push(combineRefusals(states.map((state) => refusalOf(state, now))))
+    else if (placement !== undefined && states[0] !== undefined && roomOf(states[0], now) === 0)
+      errors.push(elsewhere(refusalOf(states[0], now)))
+    const ids = parts.flatMap((part) => part.ids.map((id) => fleetId(part.member, id))).slice(0, requested)
+    return { requested, ...(ids.length > 0 && { ids }), ...(errors.length > 0 && { errors }) }
+  }
+}
+
+/** The member asked first takes no more, and others did: whoever asked shall begin with another one for a while. */
+function elsewhere({ message, retryAfterMs, cause }: GroupError): GroupError {
+  return new GroupError('capacity', message, { ...(retryAfterMs !== undefined && { retryAfterMs }), cause })
+}
