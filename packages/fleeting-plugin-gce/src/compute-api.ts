@@ -1,0 +1,75 @@
+/**
+ * The part of compute.v1 that is used, written from Google's discovery document (revision 20261106). Whatever is not used is left out; a test checks real requests against the document.
+ *
+ * @module
+ */
+
+export interface InstanceGroupManager {
+  readonly name: string
+  readonly targetSize?: number
+  /** The URL of a global or regional template. */
+  readonly instanceTemplate?: string
+  readonly versions?: readonly { readonly instanceTemplate?: string }[]
+  readonly updatePolicy?: { readonly type?: string; readonly instanceRedistributionType?: string }
+  readonly instanceLifecyclePolicy?: { readonly defaultActionOnFailure?: string; readonly onFailedHealthCheck?: string }
+  readonly autoHealingPolicies?: readonly object[]
+  readonly listManagedInstancesResults?: string
+  readonly allInstancesConfig?: { readonly properties?: { readonly metadata?: Readonly<Record<string, string>> } }
+  /** `autoscaler` is the URL of the one that targets the group. */
+  readonly status?: { readonly autoscaler?: string }
+}
+
+export interface ManagedInstance {
+  readonly name: string
+  /** Its URL, which there may be before the machine. */
+  readonly instance?: string
+  readonly currentAction?: string
+  /** Absent while there is no machine. */
+  readonly instanceStatus?: string
+  readonly lastAttempt?: { readonly errors?: { readonly errors?: readonly OperationError[] } }
+}
+
+export interface OperationError {
+  readonly code?: string
+  readonly message?: string
+}
+
+export interface Operation {
+  readonly name: string
+  readonly status?: string
+  readonly error?: { readonly errors?: readonly OperationError[] }
+}
+
+/** What a new machine of the group is called, and what it has besides its template. */
+export interface PerInstanceConfig {
+  readonly name: string
+  readonly preservedState?: { readonly metadata: Readonly<Record<string, string>> }
+}
+
+export interface Instance {
+  readonly id: string
+  readonly name: string
+  readonly status?: string
+  readonly networkInterfaces?: readonly { readonly networkIP?: string; readonly accessConfigs?: readonly { readonly natIP?: string }[] }[]
+  readonly metadata?: Metadata
+}
+
+export interface Metadata {
+  /** Must be given back with a change. */
+  readonly fingerprint?: string
+  readonly items?: readonly MetadataItem[]
+}
+
+export interface MetadataItem {
+  readonly key: string
+  readonly value?: string
+}
+
+export interface GuestAttributes {
+  readonly queryValue?: { readonly items?: readonly { readonly key?: string; readonly value?: string }[] }
+}
+
+/** The body of every refusal. */
+export interface ErrorBody {
+  readonly error?: { readonly message?: string; readonly errors?: readonly { readonly reason?: string }[] }
+}

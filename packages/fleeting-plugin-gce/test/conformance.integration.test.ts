@@ -1,0 +1,29 @@
+import { systemClock, systemRandom } from '@runner-core/fleeting'
+import { describeInstanceGroup } from '@runner-core/fleeting/testing/vitest'
+import { afterAll, beforeAll, describe } from 'vitest'
+import { createSshConnector } from '../../fleeting/src/index.ts'
+import { type FakeCloud, startFakeCloud } from './fake-cloud.ts'
+
+/** One that nothing else listens on, on addresses that only this test uses. */
+const port = 22_022
+const lags = { appearMs: 20, bootMs: 40, deleteMs: 20 }
+
+describe.each([
+  ['in a zone', {}],
+  ['in a region', { region: 'europe-west1' }],
+])('GCE %s', (_where, options) => {
+  let cloud: FakeCloud
+  beforeAll(async () => {
+    cloud = await startFakeCloud({ lags, port, ...options })
+  })
+  afterAll(() => cloud[Symbol.asyncDispose]())
+
+  const connector = createSshConnector({ connector: { protocolPort: port }, clock: systemClock, random: systemRandom })
+  describeInstanceGroup('GCE on its fake', () => cloud.makeGroup({ max_size: 3 }), {
+    maxInstances: 3,
+    patienceMs: 20_000,
+    pollMs: 20,
+    connect: (info, signal) => connector.connect(info, signal),
+    cloud: () => cloud.fake.hand,
+  })
+})
