@@ -29,7 +29,7 @@ export interface ListedInstance {
   /** Stable and unique within the group for as long as the instance exists, and not used again afterwards. */
   readonly id: string
   readonly state: InstanceState
-  /** The cloud's own word for the state, or why it failed; shown to people. */
+  /** The cloud's own word for the state, or why it failed; shown to people. With `unknown` it is there. */
   readonly detail?: string
   /**
    * With `failed`: why, in the closed vocabulary, so that launches wait as if `increase` had refused. Clouds that accept first and fail later (a stock-out, a quota) tell it so.
