@@ -155,28 +155,16 @@ export class ComputeClient {
     const url = new URL(`compute/v1/projects/${this.#config.project}${path && `/${path}`}`, this.#config.endpoint)
     for (const [key, value] of Object.entries(query ?? {})) url.searchParams.set(key, value)
     const { auth, headers } = await abortable(this.#headers(url.href), signal)
-    const request = {
-      method,
-      url,
-      headers,
-      ...(body !== undefined && { data: body }),
-      signal,
-      retry: false,
-      validateStatus: () => true,
-      responseType: 'json',
-    } as const
-    const {
-      status,
-      headers: answered,
-      data,
-    } = await abortable(auth.transporter.request<Answer>(request), signal).catch((cause: unknown) => {
+    const settings = { signal, retry: false, validateStatus: () => true, responseType: 'json' } as const
+    const sent = auth.transporter.request<Answer>({ method, url, headers, ...(body !== undefined && { data: body }), ...settings })
+    const answer = await abortable(sent, signal).catch((cause: unknown) => {
       signal.throwIfAborted()
       throw new GroupError('transient', `${during}: ${(cause as Error).message}`, { ...options, cause })
     })
-    if (status >= 200 && status < 300) return data
+    if (answer.status >= 200 && answer.status < 300) return answer.data
     // A token that is refused is not used again.
-    if (status === 401) this.#auth = undefined
-    throw asRefusalError({ status, headers: answered, data }, during, this.#clock.wallTime(), options)
+    if (answer.status === 401) this.#auth = undefined
+    throw asRefusalError(answer, during, this.#clock.wallTime(), options)
   }
 
   async #headers(url: string): Promise<{ readonly auth: AuthClient; readonly headers: Headers }> {

@@ -50,8 +50,8 @@ export class Machines {
     this.#client = client
     this.#clock = clock
     this.#prefix = prefix
-    this.#rowReads = new SharedCalls(clock)
-    this.#detailReads = new SharedCalls(clock)
+    this.#rowReads = new SharedCalls()
+    this.#detailReads = new SharedCalls()
   }
 
   /** The group's members as they are now, by name. */

@@ -1,34 +1,39 @@
-import { type Clock, deadline, GroupError } from '@runner-core/fleeting'
 import { abortable } from './abortable.ts'
 
-/** Of a call that several wait for, and that none of them may therefore abort. */
-const longestMs = 30_000
+interface Shared<Result> {
+  readonly answer: Promise<Result>
+  readonly controller: AbortController
+  waiting: number
+}
 
 /** Calls that several callers want at the same time are made once. */
 export class SharedCalls<Result> {
-  readonly #clock: Clock
-  readonly #running = new Map<string, Promise<Result>>()
+  readonly #running = new Map<string, Shared<Result>>()
 
-  constructor(clock: Clock) {
-    this.#clock = clock
+  /**
+   * What `call` answers, or one of the same key that runs. Rejects with the reason of `signal` once it aborts; the call goes on for the others, and is aborted when the last of them has left:
+   * one that hangs must not be joined again.
+   */
+  async share(key: string, call: (signal: AbortSignal) => Promise<Result>, signal: AbortSignal): Promise<Result> {
+    const shared = this.#running.get(key) ?? this.#start(key, call)
+    shared.waiting += 1
+    try {
+      return await abortable(shared.answer, signal)
+    } finally {
+      shared.waiting -= 1
+      if (shared.waiting === 0) {
+        if (this.#running.get(key) === shared) this.#running.delete(key)
+        shared.controller.abort(signal.reason)
+      }
+    }
   }
 
-  /** What `call` answers, or one of the same key that runs. Rejects with the reason of `signal` once it aborts; the call goes on for the others. */
-  share(key: string, call: (signal: AbortSignal) => Promise<Result>, signal: AbortSignal): Promise<Result> {
-    const running = this.#running.get(key) ?? this.#start(key, call)
-    return abortable(running, signal)
-  }
-
-  #start(key: string, call: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
-    const started = this.#limited(call).finally(() => this.#running.delete(key))
-    // Nobody may be waiting any longer when it fails.
-    started.catch(() => {})
-    this.#running.set(key, started)
-    return started
-  }
-
-  async #limited(call: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
-    using limit = deadline(this.#clock, longestMs, () => new GroupError('transient', `no answer within ${longestMs} ms`))
-    return await call(limit.signal)
+  #start(key: string, call: (signal: AbortSignal) => Promise<Result>): Shared<Result> {
+    const controller = new AbortController()
+    const shared = { answer: call(controller.signal), controller, waiting: 0 }
+    // Those who wait have handlers of their own; when all have left, nobody cares.
+    shared.answer.catch(() => {})
+    this.#running.set(key, shared)
+    return shared
   }
 }
