@@ -1,0 +1,210 @@
+import type { Activity, AutoScaling, AutoScalingGroup, InstanceRefresh, LaunchInstancesResult } from '@aws-sdk/client-auto-scaling'
+import type { EC2, Instance } from '@aws-sdk/client-ec2'
+import type { EC2InstanceConnect } from '@aws-sdk/client-ec2-instance-connect'
+import { GroupError, type GroupErrorOptions, untilAbort } from '@runner-core/fleeting'
+import type { AwsConfig } from './config.ts'
+import { asAwsError } from './errors.ts'
+
+/** No call is retried by the SDK: the provisioner knows what else is to do, and a repeated write could lower what somebody raised meanwhile. */
+const maxAttempts = 1
+const timeouts = { connectionTimeout: 5000, requestTimeout: 30_000, throwOnRequestTimeout: true }
+/** As many as one call takes. */
+export const mostDescribed = 200
+export const mostTerminated = 100
+
+interface Ending {
+  destroy(): void
+}
+
+/** The few calls to AWS that a group makes. Each rejects with a `GroupError`, or the signal's reason once it aborts. An SDK is loaded when it is first needed. */
+export class AwsClient {
+  readonly #config: AwsConfig
+  readonly #made: Ending[] = []
+  readonly #autoScaling: () => Promise<AutoScaling>
+  readonly #ec2: () => Promise<EC2>
+  readonly #instanceConnect: () => Promise<EC2InstanceConnect>
+
+  constructor(config: AwsConfig) {
+    this.#config = config
+    this.#autoScaling = this.#lazy(async () => new (await import('@aws-sdk/client-auto-scaling')).AutoScaling(await this.#settings()))
+    this.#ec2 = this.#lazy(async () => new (await import('@aws-sdk/client-ec2')).EC2(await this.#settings()))
+    this.#instanceConnect = this.#lazy(
+      async () => new (await import('@aws-sdk/client-ec2-instance-connect')).EC2InstanceConnect(await this.#settings()),
+    )
+  }
+
+  region(signal: AbortSignal): Promise<string> {
+    return call('finding the region', signal, async () => (await this.#autoScaling()).config.region())
+  }
+
+  /** The group with all its instances, in one call. Thrown: `not_found`. */
+  async describeGroup(signal: AbortSignal): Promise<AutoScalingGroup> {
+    const { name } = this.#config
+    const { AutoScalingGroups } = await call('describing the Auto Scaling group', signal, async (options) =>
+      (await this.#autoScaling()).describeAutoScalingGroups({ AutoScalingGroupNames: [name] }, options),
+    )
+    const group = AutoScalingGroups?.find(({ AutoScalingGroupName }) => AutoScalingGroupName === name)
+    if (group === undefined) throw new GroupError('not_found', `plugin_config.name: there is no Auto Scaling group ${name} in this region`)
+    return group
+  }
+
+  /** The last hundred, the newest first. */
+  async activities(signal: AbortSignal): Promise<readonly Activity[]> {
+    const { Activities } = await call('describing scaling activities', signal, async (options) =>
+      (await this.#autoScaling()).describeScalingActivities({ AutoScalingGroupName: this.#config.name, MaxRecords: 100 }, options),
+    )
+    return Activities ?? []
+  }
+
+  async instanceRefreshes(signal: AbortSignal): Promise<readonly InstanceRefresh[]> {
+    const { InstanceRefreshes } = await call('describing instance refreshes', signal, async (options) =>
+      (await this.#autoScaling()).describeInstanceRefreshes({ AutoScalingGroupName: this.#config.name }, options),
+    )
+    return InstanceRefreshes ?? []
+  }
+
+  async setDesiredCapacity(capacity: number, signal: AbortSignal): Promise<void> {
+    const input = { AutoScalingGroupName: this.#config.name, DesiredCapacity: capacity, HonorCooldown: false }
+    await call(`setting the desired capacity to ${capacity}`, signal, async (options) =>
+      (await this.#autoScaling()).setDesiredCapacity(input, options),
+    )
+  }
+
+  /** Launches in one zone, now or not at all. */
+  launchInstances(count: number, zone: string, token: string, signal: AbortSignal): Promise<LaunchInstancesResult> {
+    const input = {
+      AutoScalingGroupName: this.#config.name,
+      RequestedCapacity: count,
+      AvailabilityZones: [zone],
+      ClientToken: token,
+      RetryStrategy: 'none' as const,
+    }
+    return call(`launching ${count} in ${zone}`, signal, async (options) => (await this.#autoScaling()).launchInstances(input, options))
+  }
+
+  /** Terminates one instance, and lowers the desired capacity by it. */
+  async terminateOne(id: string, signal: AbortSignal): Promise<void> {
+    const input = { InstanceId: id, ShouldDecrementDesiredCapacity: true }
+    await call(
+      `terminating ${id}`,
+      signal,
+      async (options) => (await this.#autoScaling()).terminateInstanceInAutoScalingGroup(input, options),
+      { instanceId: id },
+    )
+  }
+
+  /** Terminates up to {@link mostTerminated} instances, and lowers the desired capacity by them. */
+  async terminateBatch(ids: readonly string[], signal: AbortSignal): Promise<void> {
+    const input = { AutoScalingGroupName: this.#config.name, InstanceIds: [...ids], ShouldDecrementDesiredCapacity: true }
+    await call(`terminating ${ids.length} instances`, signal, async (options) =>
+      (await this.#autoScaling()).terminateInstanceInAutoScalingGroup(input, options),
+    )
+  }
+
+  /** Those of these instances that EC2 knows, and that are the group's; up to {@link mostDescribed}. */
+  async describeInstances(ids: readonly string[], signal: AbortSignal): Promise<readonly Instance[]> {
+    const Filters = [
+      { Name: 'tag:aws:autoscaling:groupName', Values: [this.#config.name] },
+      { Name: 'instance-id', Values: [...ids] },
+    ]
+    const found: Instance[] = []
+    let NextToken: string | undefined
+    do {
+      const input = { Filters, MaxResults: 1000, ...(NextToken !== undefined && { NextToken }) }
+      const page = await call('describing instances', signal, async (options) => (await this.#ec2()).describeInstances(input, options))
+      found.push(...(page.Reservations ?? []).flatMap(({ Instances }) => Instances ?? []))
+      NextToken = page.NextToken
+    } while (NextToken !== undefined)
+    return found
+  }
+
+  /** What the machine has printed so far, as far as EC2 has taken it over. */
+  async consoleOutput(id: string, signal: AbortSignal): Promise<string> {
+    const { Output = '' } = await call(
+      `reading the console of ${id}`,
+      signal,
+      async (options) => (await this.#ec2()).getConsoleOutput({ InstanceId: id }, options),
+      { instanceId: id },
+    )
+    return Buffer.from(Output, 'base64').toString()
+  }
+
+  /** Base64, encrypted for the key pair of the instance; empty until Windows has made one. */
+  async passwordData(id: string, signal: AbortSignal): Promise<string> {
+    const { PasswordData = '' } = await call(
+      `reading the password of ${id}`,
+      signal,
+      async (options) => (await this.#ec2()).getPasswordData({ InstanceId: id }, options),
+      { instanceId: id },
+    )
+    return PasswordData.trim()
+  }
+
+  /** Lets a key in for a minute. */
+  async pushKey(id: string, username: string, publicKey: string, signal: AbortSignal): Promise<void> {
+    const input = { InstanceId: id, InstanceOSUser: username, SSHPublicKey: publicKey }
+    const { Success } = await call(
+      `pushing a key to ${id}`,
+      signal,
+      async (options) => (await this.#instanceConnect()).sendSSHPublicKey(input, options),
+      { instanceId: id },
+    )
+    if (Success !== true) throw new GroupError('transient', `pushing a key to ${id}: it was not taken`, { instanceId: id })
+  }
+
+  /** Closes all connections. */
+  destroy(): void {
+    for (const client of this.#made.splice(0)) client.destroy()
+  }
+
+  #lazy<Client extends Ending>(make: () => Promise<Client>): () => Promise<Client> {
+    let client: Promise<Client> | undefined
+    return () => {
+      client ??= make().then((made) => {
+        this.#made.push(made)
+        return made
+      })
+      return client
+    }
+  }
+
+  /** What all three clients are made with. The SDK finds the rest by itself, in the environment and the shared files. */
+  async #settings() {
+    const { region, profile, configFile, credentialsFile, endpoint } = this.#config
+    const files = {
+      ...(credentialsFile !== undefined && { filepath: credentialsFile }),
+      ...(configFile !== undefined && { configFilepath: configFile }),
+    }
+    return {
+      maxAttempts,
+      requestHandler: timeouts,
+      ...(endpoint !== undefined && { endpoint }),
+      ...(profile !== undefined && { profile }),
+      region: region ?? (await regionOf({ ...files, ...(profile !== undefined && { profile }) })),
+      // Not among the declared settings: the default chain of credentials takes them from here.
+      ...files,
+    }
+  }
+}
+
+/** The SDK looks for the region in the files of the environment only. */
+async function regionOf(files: { readonly profile?: string; readonly filepath?: string; readonly configFilepath?: string }) {
+  const { loadConfig, NODE_REGION_CONFIG_FILE_OPTIONS, NODE_REGION_CONFIG_OPTIONS } = await import('@smithy/core/config')
+  return loadConfig(NODE_REGION_CONFIG_OPTIONS, { ...NODE_REGION_CONFIG_FILE_OPTIONS, ...files })
+}
+
+async function call<Result>(
+  during: string,
+  signal: AbortSignal,
+  request: (options: { readonly abortSignal: AbortSignal }) => Promise<Result>,
+  options?: GroupErrorOptions,
+): Promise<Result> {
+  signal.throwIfAborted()
+  try {
+    // Not all that a client does before it sends heeds its signal: finding credentials, for instance.
+    return await untilAbort(request({ abortSignal: signal }), signal)
+  } catch (error) {
+    signal.throwIfAborted()
+    throw asAwsError(error, during, options)
+  }
+}

@@ -1,0 +1,85 @@
+import type { Activity, AutoScalingGroup } from '@aws-sdk/client-auto-scaling'
+import type { GroupError, ListedInstance, Random } from '@runner-core/fleeting'
+import { isFailedLaunch, launchError, startingOf, startMs } from './activities.ts'
+import { missingOf } from './desired-capacity.ts'
+
+/** Where the history of a group stood: what is in it happened before. */
+interface Mark {
+  readonly ids: ReadonlySet<string | undefined>
+  readonly newestMs: number
+}
+
+interface FailedLaunch {
+  readonly id: string
+  error: GroupError
+}
+
+/**
+ * Launches that the group was asked for and has failed at. It goes on trying for ever, so each is shown as a failed instance under an id of our own until its capacity is given back, or it has been launched after all.
+ * What failed before the last raise of the desired capacity says nothing about what was asked for then, hence the mark.
+ */
+export class FailedLaunches {
+  readonly #random: Random
+  #launches: FailedLaunch[] = []
+  #mark: Mark | undefined
+  #marks = 0
+
+  constructor(random: Random) {
+    this.#random = random
+  }
+
+  /** More is about to be asked for: what failed so far is old. */
+  mark(activities: readonly Activity[]): void {
+    const newestMs = Math.max(0, ...activities.map(startMs))
+    this.#marks += 1
+    this.#mark = { ids: new Set(activities.map(({ ActivityId }) => ActivityId)), newestMs }
+  }
+
+  has(id: string): boolean {
+    return this.#launches.some((launch) => launch.id === id)
+  }
+
+  /** Their capacity has been given back, or they have been launched after all. */
+  forget(ids: readonly string[]): void {
+    this.#launches = this.#launches.filter(({ id }) => !ids.includes(id))
+  }
+
+  /** How often more was asked for. */
+  get marks(): number {
+    return this.#marks
+  }
+
+  /** All was there that had been asked for when {@link marks} was so many. */
+  allLaunched(marks: number): void {
+    if (marks !== this.#marks) return
+    this.#launches = []
+    // Whatever is missing next, somebody else has asked for it, or an instance died: its history begins with what is seen then.
+    this.#mark = undefined
+  }
+
+  /** Something is missing: finds out from the group's history whether it is late, or has failed. */
+  update(group: AutoScalingGroup, activities: readonly Activity[]): void {
+    if (this.#mark === undefined) this.mark(activities)
+    const missing = missingOf(group)
+    this.#launches = this.#launches.slice(0, missing)
+    const failure = this.#newestFailure(activities)
+    if (failure === undefined) return
+    const error = launchError(failure)
+    for (const launch of this.#launches) launch.error = error
+    const failed = missing - startingOf(group, activities)
+    while (this.#launches.length < failed) this.#launches.push({ id: this.#newId(), error })
+  }
+
+  rows(): readonly ListedInstance[] {
+    return this.#launches.map(({ id, error }) => ({ id, state: 'failed', detail: error.message, error }))
+  }
+
+  #newestFailure(activities: readonly Activity[]): Activity | undefined {
+    const { ids, newestMs } = this.#mark!
+    return activities.find((activity) => isFailedLaunch(activity) && !ids.has(activity.ActivityId) && startMs(activity) >= newestMs)
+  }
+
+  #newId(): string {
+    return `launch-${Math.floor(this.#random() * 2 ** 52).toString(36)}`
+  }
+}

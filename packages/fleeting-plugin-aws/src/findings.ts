@@ -1,0 +1,119 @@
+import type { AutoScalingGroup, InstanceRefresh } from '@aws-sdk/client-auto-scaling'
+import type { Finding } from '@runner-core/fleeting'
+
+/** What in a group's set-up works against a fleet: whatever ends or makes instances by itself. */
+export function findingsOf(group: AutoScalingGroup, refreshes: readonly InstanceRefresh[]): readonly Finding[] {
+  return rules.flatMap(({ applies, ...finding }) => (applies(group, refreshes) ? [finding] : []))
+}
+
+interface Rule extends Finding {
+  applies(group: AutoScalingGroup, refreshes: readonly InstanceRefresh[]): boolean
+}
+
+/** Set on a group by `aws autoscaling update-auto-scaling-group`. */
+const update = 'aws autoscaling update-auto-scaling-group'
+
+const rules: readonly Rule[] = [
+  {
+    code: 'scale_in_protection_off',
+    severity: 'error',
+    message:
+      'new instances are not protected from scale-in: AWS may end one that works whenever the desired capacity is lowered, and capacity that could not be launched is not given back',
+    fix: `${update} --new-instances-protected-from-scale-in, and protect those that exist with set-instance-protection`,
+    applies: ({ NewInstancesProtectedFromScaleIn }) => NewInstancesProtectedFromScaleIn !== true,
+  },
+  {
+    code: 'min_size_above_zero',
+    severity: 'warning',
+    message: 'the minimum size is above zero: the fleet cannot go below it, and removals that would are refused',
+    fix: `${update} --min-size 0`,
+    applies: ({ MinSize = 0 }) => MinSize > 0,
+  },
+  {
+    code: 'max_size_zero',
+    severity: 'error',
+    message: 'the maximum size is zero: nothing can be launched',
+    fix: `${update} --max-size with at least max_instances`,
+    applies: ({ MaxSize = 0 }) => MaxSize === 0,
+  },
+  {
+    code: 'launch_suspended',
+    severity: 'error',
+    message: 'the process Launch is suspended: nothing is launched',
+    fix: 'aws autoscaling resume-processes --scaling-processes Launch',
+    applies: isSuspended('Launch'),
+  },
+  notSuspended(
+    'az_rebalance_on',
+    'AZRebalance',
+    'ends instances to spread them evenly over zones',
+    ({ AvailabilityZones = [] }) => AvailabilityZones.length > 1,
+  ),
+  notSuspended('replace_unhealthy_on', 'ReplaceUnhealthy', 'ends what it believes unhealthy and launches another that nobody asked for'),
+  notSuspended('alarm_notification_on', 'AlarmNotification', 'lets scaling policies change the size of the group'),
+  notSuspended('scheduled_actions_on', 'ScheduledActions', 'lets scheduled actions change the size of the group'),
+  {
+    code: 'instance_refresh_active',
+    severity: 'error',
+    message: 'an instance refresh is under way: it replaces instances, those that work too',
+    fix: 'aws autoscaling cancel-instance-refresh; new instances have the new launch template anyway',
+    applies: (_group, refreshes) => refreshes.some(({ Status }) => !refreshOver.has(Status ?? '')),
+  },
+  {
+    code: 'warm_pool',
+    severity: 'error',
+    message: 'the group has a warm pool, whose instances cannot be removed by name',
+    fix: 'aws autoscaling delete-warm-pool; idle_count keeps machines ready',
+    applies: ({ WarmPoolConfiguration }) => WarmPoolConfiguration !== undefined,
+  },
+  {
+    code: 'capacity_rebalance_on',
+    severity: 'warning',
+    message: 'capacity rebalancing is on: spot instances at risk are ended early, and others launched that nobody asked for',
+    fix: `${update} --no-capacity-rebalance`,
+    applies: ({ CapacityRebalance }) => CapacityRebalance === true,
+  },
+  {
+    code: 'max_instance_lifetime_set',
+    severity: 'warning',
+    message: 'instances are replaced when they reach the maximum lifetime, whatever they do',
+    fix: `${update} --max-instance-lifetime 0`,
+    applies: ({ MaxInstanceLifetime = 0 }) => MaxInstanceLifetime > 0,
+  },
+  {
+    code: 'weighted_capacity',
+    severity: 'error',
+    message: 'the group counts capacity in other units than instances, so that no size means a number of machines',
+    fix: 'remove the weights of the instance types and set the desired capacity type to units',
+    applies: hasWeights,
+  },
+  {
+    code: 'group_is_being_deleted',
+    severity: 'error',
+    message: 'the group is being deleted',
+    fix: 'make another group, and name it in plugin_config.name',
+    applies: ({ Status }) => Status !== undefined,
+  },
+]
+
+function notSuspended(code: string, process: string, does: string, matters: (group: AutoScalingGroup) => boolean = () => true): Rule {
+  return {
+    code,
+    severity: 'warning',
+    message: `the process ${process} is not suspended: it ${does}`,
+    fix: `aws autoscaling suspend-processes --scaling-processes ${process}`,
+    applies: (group) => matters(group) && !isSuspended(process)(group),
+  }
+}
+
+function isSuspended(process: string): (group: AutoScalingGroup) => boolean {
+  return ({ SuspendedProcesses = [] }) => SuspendedProcesses.some(({ ProcessName }) => ProcessName === process)
+}
+
+/** The statuses in which a refresh changes nothing any more. */
+const refreshOver: ReadonlySet<string> = new Set(['Successful', 'Failed', 'Cancelled', 'RollbackSuccessful', 'RollbackFailed'])
+
+function hasWeights({ MixedInstancesPolicy, DesiredCapacityType = 'units' }: AutoScalingGroup): boolean {
+  const overrides = MixedInstancesPolicy?.LaunchTemplate?.Overrides ?? []
+  return DesiredCapacityType !== 'units' || overrides.some(({ WeightedCapacity = '1' }) => WeightedCapacity !== '1')
+}

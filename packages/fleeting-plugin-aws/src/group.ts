@@ -1,0 +1,143 @@
+import { createRequire } from 'node:module'
+import type { InstanceRefresh } from '@aws-sdk/client-auto-scaling'
+import {
+  type ConnectInfo,
+  type CreateInstanceGroup,
+  type DecreaseResult,
+  GroupError,
+  type GroupInfo,
+  type IncreaseRequest,
+  type IncreaseResult,
+  type InstanceGroup,
+  type ListedInstance,
+  type PluginContext,
+  Semaphore,
+} from '@runner-core/fleeting'
+import { AwsClient } from './client.ts'
+import { type AwsConfig, parseConfig } from './config.ts'
+import { Connections, running } from './connect.ts'
+import { missingOf } from './desired-capacity.ts'
+import { FailedLaunches } from './failed-launches.ts'
+import { findingsOf } from './findings.ts'
+import { DesiredCapacityLaunches, InstantLaunches, type Launches } from './launch.ts'
+import { Machines } from './machines.ts'
+import { rateLimits } from './rate-limits.ts'
+import { Removals } from './remove.ts'
+import { listedInstance } from './states.ts'
+
+const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
+
+/** Instances are those of an EC2 Auto Scaling group, which must belong to this fleet alone. */
+export const createInstanceGroup: CreateInstanceGroup = (config, context) => new AwsGroup(parseConfig(config), context)
+
+class AwsGroup implements InstanceGroup {
+  readonly #config: AwsConfig
+  readonly #context: PluginContext
+  readonly #client: AwsClient
+  readonly #failed: FailedLaunches
+  readonly #launches: Launches
+  readonly #removals: Removals
+  readonly #machines: Machines
+  readonly #connections: Connections
+  /** Sizes are written as absolute numbers: one writer at a time. */
+  readonly #writer = new Semaphore(1)
+
+  constructor(config: AwsConfig, context: PluginContext) {
+    this.#config = config
+    this.#context = context
+    this.#client = new AwsClient(config)
+    this.#failed = new FailedLaunches(context.random)
+    this.#launches =
+      config.launchMode === 'launch_instances' ? new InstantLaunches(this.#client) : new DesiredCapacityLaunches(this.#client, this.#failed)
+    this.#removals = new Removals(this.#client)
+    this.#machines = new Machines(this.#client)
+    this.#connections = new Connections(this.#client, this.#machines, context, config.credentials)
+  }
+
+  async init(signal: AbortSignal): Promise<GroupInfo> {
+    await this.#connections.init()
+    const region = await this.#client.region(signal)
+    const group = await this.#client.describeGroup(signal)
+    return {
+      id: `aws/${region}/${this.#config.name}`,
+      maxSize: group.MaxSize ?? 0,
+      version,
+      capabilities: ['heartbeat'],
+      findings: findingsOf(group, await this.#refreshes(signal)),
+      rateLimits: rateLimits(this.#config),
+    }
+  }
+
+  async list(signal: AbortSignal): Promise<readonly ListedInstance[]> {
+    const { marks } = this.#failed
+    const group = await this.#client.describeGroup(signal)
+    if (missingOf(group) === 0) this.#failed.allLaunched(marks)
+    else this.#failed.update(group, await this.#client.activities(signal))
+    const instances = (group.Instances ?? []).map(listedInstance)
+    const alive = new Set(instances.flatMap(({ id, state }) => (state === 'creating' || state === 'running' ? [id] : [])))
+    this.#machines.keepOnly(alive)
+    this.#connections.keepOnly(alive)
+    return [...instances, ...this.#failed.rows()]
+  }
+
+  increase(request: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
+    return this.#write(signal, () => this.#launches.increase(request, signal))
+  }
+
+  async decrease(ids: readonly string[], signal: AbortSignal): Promise<DecreaseResult> {
+    if (ids.length === 0) return { accepted: [] }
+    return this.#write(signal, async () => {
+      const launches = ids.filter((id) => this.#failed.has(id))
+      const { ended, errors } = await this.#removals.terminate(ids, signal)
+      this.#launches.lowered(ended)
+      this.#machines.forget(ids)
+      const kept = await this.#giveBack(launches, signal)
+      const refused = new Set([...errors, ...kept].map(({ instanceId }) => instanceId))
+      return { accepted: ids.filter((id) => !refused.has(id)), errors: [...errors, ...kept] }
+    })
+  }
+
+  connectInfo(id: string, signal: AbortSignal): Promise<ConnectInfo> {
+    return this.#connections.info(id, signal)
+  }
+
+  /** EC2 tells why an instance ended: a spot interruption, for instance. */
+  async heartbeat(id: string, signal: AbortSignal): Promise<void> {
+    running(id, await this.#machines.ask(id, signal))
+  }
+
+  async shutdown(): Promise<void> {
+    this.#machines.end()
+    this.#client.destroy()
+  }
+
+  /** Answers an error for each whose capacity could not be given back. */
+  async #giveBack(ids: readonly string[], signal: AbortSignal): Promise<readonly GroupError[]> {
+    if (ids.length === 0) return []
+    const { lowered, kept, reason } = await this.#removals.giveBack(ids.length, signal)
+    this.#launches.lowered(lowered)
+    this.#failed.forget(ids.slice(kept))
+    const message = `the capacity of a failed launch cannot be given back now: ${reason}`
+    return ids.slice(0, kept).map((instanceId) => new GroupError('conflict', message, { instanceId }))
+  }
+
+  /** Not all emulators know them, nor may every key read them; a group works without. */
+  async #refreshes(signal: AbortSignal): Promise<readonly InstanceRefresh[]> {
+    try {
+      return await this.#client.instanceRefreshes(signal)
+    } catch (error) {
+      signal.throwIfAborted()
+      this.#context.logger.warn({ err: error }, 'cannot tell whether an instance refresh is under way')
+      return []
+    }
+  }
+
+  async #write<Result>(signal: AbortSignal, act: () => Promise<Result>): Promise<Result> {
+    await this.#writer.acquire(signal)
+    try {
+      return await act()
+    } finally {
+      this.#writer.release()
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import type { Instance } from '@aws-sdk/client-ec2'
+import { untilAbort } from '@runner-core/fleeting'
+import { type AwsClient, mostDescribed } from './client.ts'
+
+interface Question {
+  readonly id: string
+  resolve(instance: Instance | undefined): void
+  reject(error: unknown): void
+}
+
+/** What EC2 knows of the group's instances. Questions that come while a call is under way share the next one, so that a thousand new machines cost a few calls; what has an address is remembered. */
+export class Machines {
+  readonly #client: AwsClient
+  readonly #known = new Map<string, Instance>()
+  readonly #ended = new AbortController()
+  #questions: Question[] = []
+  #asking = false
+
+  constructor(client: AwsClient) {
+    this.#client = client
+  }
+
+  /** From memory, when it is known to run. Undefined: the group has none of that id. */
+  async find(id: string, signal: AbortSignal): Promise<Instance | undefined> {
+    return this.#known.get(id) ?? this.ask(id, signal)
+  }
+
+  /** As it is now. */
+  ask(id: string, signal: AbortSignal): Promise<Instance | undefined> {
+    signal.throwIfAborted()
+    const answer = new Promise<Instance | undefined>((resolve, reject) => this.#questions.push({ id, resolve, reject }))
+    void this.#answer()
+    return untilAbort(answer, signal)
+  }
+
+  /** All others are gone, or going. */
+  keepOnly(ids: ReadonlySet<string>): void {
+    for (const id of this.#known.keys()) if (!ids.has(id)) this.#known.delete(id)
+  }
+
+  forget(ids: readonly string[]): void {
+    for (const id of ids) this.#known.delete(id)
+  }
+
+  /** Nobody waits any longer. */
+  end(): void {
+    this.#ended.abort(new Error('the group has been shut down'))
+  }
+
+  async #answer(): Promise<void> {
+    if (this.#asking) return
+    this.#asking = true
+    // Those who ask in this turn of the loop share a call too.
+    await Promise.resolve()
+    while (this.#questions.length > 0) {
+      const asked = this.#questions.splice(0, mostDescribed)
+      try {
+        const instances = await this.#client.describeInstances([...new Set(asked.map(({ id }) => id))], this.#ended.signal)
+        const byId = new Map(instances.map((instance) => [instance.InstanceId, instance]))
+        for (const { id, resolve } of asked) resolve(this.#remember(id, byId.get(id)))
+      } catch (error) {
+        for (const { reject } of asked) reject(error)
+      }
+    }
+    this.#asking = false
+  }
+
+  #remember(id: string, instance: Instance | undefined): Instance | undefined {
+    if (instance?.State?.Name === 'running' && instance.PrivateIpAddress !== undefined) this.#known.set(id, instance)
+    else this.#known.delete(id)
+    return instance
+  }
+}

@@ -1,0 +1,31 @@
+import type { GroupRateLimits } from '@runner-core/fleeting'
+import { mostDescribed, mostTerminated } from './client.ts'
+import type { AwsConfig } from './config.ts'
+
+/**
+ * AWS's token buckets of an account in a region. `ec2:describe` is of EC2's guide "Request throttling for the Amazon EC2 API"; the others are assumed: Auto Scaling publishes no numbers,
+ * and those of the console output and of Instance Connect were not found.
+ */
+const buckets: GroupRateLimits['buckets'] = {
+  'autoscaling:read': { size: 100, perSecond: 20 },
+  'autoscaling:write': { size: 50, perSecond: 5 },
+  'ec2:describe': { size: 100, perSecond: 20 },
+  'ec2:console': { size: 100, perSecond: 20 },
+  'ec2-instance-connect:push': { size: 20, perSecond: 20 },
+}
+
+export function rateLimits({ credentials, launchMode }: Pick<AwsConfig, 'credentials' | 'launchMode'>): GroupRateLimits {
+  return {
+    buckets,
+    draws(operation, count) {
+      if (operation === 'list') return { 'autoscaling:read': 1 }
+      if (operation === 'increase') {
+        const isInstant = launchMode === 'launch_instances'
+        return { 'autoscaling:read': isInstant ? 1 : 2, 'autoscaling:write': isInstant ? Math.ceil(count / 100) : 1 }
+      }
+      if (operation === 'decrease') return { 'autoscaling:read': 1, 'autoscaling:write': Math.ceil(count / mostTerminated) }
+      const isPushed = credentials === undefined || credentials === 'instance-connect'
+      return { 'ec2:describe': 1 / mostDescribed, 'ec2:console': 1, ...(isPushed && { 'ec2-instance-connect:push': 1 }) }
+    },
+  }
+}
