@@ -21,7 +21,7 @@ test('fleeting and taskscaler embedded over p-queue: every task ran, on at most 
   expect(new Set(tasks.map(([, instance]) => instance)).size).toBeLessThanOrEqual(3)
 })
 
-test('the example plugin passes the conformance suite', async () => {
+test('the example plugin passes the conformance suite', { timeout: 180_000 }, async () => {
   const folder = fileURLToPath(new URL('write-a-plugin', import.meta.url))
   const bin = fileURLToPath(new URL('../packages/fleeting/bin/fleeting.js', import.meta.url))
   const args = [bin, 'conformance', './acme-plugin.ts', '--config', 'acme.toml', '--cloud', './acme-cloud.ts']
