@@ -1,0 +1,65 @@
+// `runner-core run` on the clouds' fakes, with real machines behind them.
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { newKeyPair, silentLogger, systemClock, systemRandom } from '@runner-core/fleeting'
+import { expect, test } from 'vitest'
+import { FakeAzure, FakeGce, RealMachines } from '../../cloud-fakes/src/index.ts'
+import { createInstanceGroup } from '../../fleeting-plugin-local/src/index.ts'
+import { runFortyJobs } from './forty-jobs.ts'
+
+const lags = { appearMs: 50, bootMs: 50, deleteMs: 50 }
+
+/** Machines of the plugin `local` that let one key in, and answer on this port. */
+async function localMachines(port: number, stack: AsyncDisposableStack): Promise<{ real: RealMachines; privateKey: string }> {
+  const { privateKey } = await newKeyPair()
+  const context = { fleet: 'behind-the-cloud', connector: { privateKey }, logger: silentLogger, clock: systemClock, random: systemRandom }
+  const group = createInstanceGroup({}, context)
+  await group.init(new AbortController().signal)
+  stack.defer(() => group.shutdown())
+  return { real: stack.use(new RealMachines({ group, clock: systemClock, port })), privateKey }
+}
+
+test('gce: 40 jobs, five a machine, and the group is empty in the end', async () => {
+  await using stack = new AsyncDisposableStack()
+  const port = 22_040
+  const { real, privateKey } = await localMachines(port, stack)
+  const fake = stack.use(await FakeGce.start({ clock: systemClock, lags, real }))
+  await runFortyJobs({
+    plugin: 'gce',
+    pluginConfig: (folder) => {
+      writeFileSync(join(folder, 'credentials.json'), JSON.stringify(fake.credentials))
+      return `name = "runners"
+project = "fleet-project"
+zone = "europe-west1-b"
+endpoint = "${fake.url}"
+credentials_file = "${join(folder, 'credentials.json')}"`
+    },
+    connectorConfig: `protocol_port = ${port}`,
+    privateKey,
+  })
+  expect(fake.hand.machines()).toEqual([])
+  expect(fake.targetSize).toBe(0)
+  const writes = fake.hand.calls!().filter(({ operation }) => /resize|patch|recreate/.test(operation))
+  expect(writes).toEqual([])
+})
+
+test('azure: 40 jobs, five a machine, and the group is empty in the end', async () => {
+  await using stack = new AsyncDisposableStack()
+  const port = 22_041
+  const { real, privateKey } = await localMachines(port, stack)
+  const fake = stack.use(await FakeAzure.start({ clock: systemClock, lags, real }))
+  await runFortyJobs({
+    plugin: 'azure',
+    pluginConfig: (folder) => {
+      writeFileSync(join(folder, 'ca.pem'), fake.certificate)
+      const config = { ...fake.config, ca_file: join(folder, 'ca.pem') }
+      return Object.entries(config)
+        .map(([key, value]) => `${key} = "${value}"`)
+        .join('\n')
+    },
+    connectorConfig: `username = "runner"\nprotocol_port = ${port}`,
+    privateKey,
+    env: () => fake.env,
+  })
+  expect(fake.hand.machines()).toEqual([])
+})
