@@ -82,22 +82,16 @@ export class AwsClient {
     return call(`launching ${count} in ${zone}`, signal, async (options) => (await this.#autoScaling()).launchInstances(input, options))
   }
 
-  /** Terminates one instance, and lowers the desired capacity by it. */
-  async terminateOne(id: string, signal: AbortSignal): Promise<void> {
-    const input = { InstanceId: id, ShouldDecrementDesiredCapacity: true }
+  /** Terminates up to {@link mostTerminated} instances; `decrement`: lowers the desired capacity by them. One is named by `InstanceId`, which every endpoint knows. */
+  async terminate(ids: readonly string[], decrement: boolean, signal: AbortSignal): Promise<void> {
+    const [id, ...others] = ids
+    const named = others.length === 0 ? { InstanceId: id } : { AutoScalingGroupName: this.#config.name, InstanceIds: [...ids] }
+    const input = { ...named, ShouldDecrementDesiredCapacity: decrement }
     await call(
-      `terminating ${id}`,
+      `terminating ${others.length === 0 ? id : `${ids.length} instances`}`,
       signal,
       async (options) => (await this.#autoScaling()).terminateInstanceInAutoScalingGroup(input, options),
-      { instanceId: id },
-    )
-  }
-
-  /** Terminates up to {@link mostTerminated} instances, and lowers the desired capacity by them. */
-  async terminateBatch(ids: readonly string[], signal: AbortSignal): Promise<void> {
-    const input = { AutoScalingGroupName: this.#config.name, InstanceIds: [...ids], ShouldDecrementDesiredCapacity: true }
-    await call(`terminating ${ids.length} instances`, signal, async (options) =>
-      (await this.#autoScaling()).terminateInstanceInAutoScalingGroup(input, options),
+      others.length === 0 && id !== undefined ? { instanceId: id } : {},
     )
   }
 

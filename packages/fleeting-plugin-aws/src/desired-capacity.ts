@@ -12,6 +12,11 @@ export function missingOf(group: AutoScalingGroup): number {
   return Math.max(0, (group.DesiredCapacity ?? 0) - presentOf(group))
 }
 
+/** How many instances there are more than are wanted. */
+export function surplusOf(group: AutoScalingGroup): number {
+  return Math.max(0, presentOf(group) - (group.DesiredCapacity ?? 0))
+}
+
 /** How many more the group may have. */
 export function roomOf({ MaxSize = 0, DesiredCapacity = 0 }: AutoScalingGroup): number {
   return Math.max(0, MaxSize - DesiredCapacity)

@@ -73,7 +73,9 @@ class AwsGroup implements InstanceGroup {
     const group = await this.#client.describeGroup(signal)
     if (missingOf(group) === 0) this.#failed.allLaunched(marks)
     else this.#failed.update(group, await this.#client.activities(signal))
-    const instances = (group.Instances ?? []).map(listedInstance)
+    const { Instances = [] } = group
+    this.#removals.shown(Instances)
+    const instances = Instances.map(listedInstance)
     const alive = new Set(instances.flatMap(({ id, state }) => (state === 'creating' || state === 'running' ? [id] : [])))
     this.#machines.keepOnly(alive)
     this.#connections.keepOnly(alive)
@@ -81,15 +83,19 @@ class AwsGroup implements InstanceGroup {
   }
 
   increase(request: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
-    return this.#write(signal, () => this.#launches.increase(request, signal))
+    return this.#write(signal, async () => {
+      const result = await this.#launches.increase(request, signal)
+      this.#removals.expect(result.ids ?? [])
+      return result
+    })
   }
 
   async decrease(ids: readonly string[], signal: AbortSignal): Promise<DecreaseResult> {
     if (ids.length === 0) return { accepted: [] }
     return this.#write(signal, async () => {
       const launches = ids.filter((id) => this.#failed.has(id))
-      const { ended, errors } = await this.#removals.terminate(ids, signal)
-      this.#launches.lowered(ended)
+      const { lowered, errors } = await this.#removals.terminate(ids, signal)
+      this.#launches.lowered(lowered)
       this.#machines.forget(ids)
       const kept = await this.#giveBack(launches, signal)
       const refused = new Set([...errors, ...kept].map(({ instanceId }) => instanceId))

@@ -4,11 +4,12 @@ import { type AwsClient, mostDescribed } from './client.ts'
 
 interface Question {
   readonly id: string
+  readonly signal: AbortSignal
   resolve(instance: Instance | undefined): void
   reject(error: unknown): void
 }
 
-/** What EC2 knows of the group's instances. Questions that come while a call is under way share the next one, so that a thousand new machines cost a few calls; what has an address is remembered. */
+/** What EC2 knows of the group's instances. Questions that come while a call is under way share the next one, so that a thousand new machines cost a few calls; what runs and has an address is remembered. */
 export class Machines {
   readonly #client: AwsClient
   readonly #known = new Map<string, Instance>()
@@ -22,14 +23,14 @@ export class Machines {
 
   /** From memory, when it is known to run. Undefined: the group has none of that id. */
   async find(id: string, signal: AbortSignal): Promise<Instance | undefined> {
+    signal.throwIfAborted()
     return this.#known.get(id) ?? this.ask(id, signal)
   }
 
   /** As it is now. */
   ask(id: string, signal: AbortSignal): Promise<Instance | undefined> {
-    signal.throwIfAborted()
-    const answer = new Promise<Instance | undefined>((resolve, reject) => this.#questions.push({ id, resolve, reject }))
-    void this.#answer()
+    const answer = new Promise<Instance | undefined>((resolve, reject) => this.#questions.push({ id, signal, resolve, reject }))
+    void this.#answerAll()
     return untilAbort(answer, signal)
   }
 
@@ -47,22 +48,35 @@ export class Machines {
     this.#ended.abort(new Error('the group has been shut down'))
   }
 
-  async #answer(): Promise<void> {
+  async #answerAll(): Promise<void> {
     if (this.#asking) return
     this.#asking = true
     // Those who ask in this turn of the loop share a call too.
     await Promise.resolve()
     while (this.#questions.length > 0) {
-      const asked = this.#questions.splice(0, mostDescribed)
-      try {
-        const instances = await this.#client.describeInstances([...new Set(asked.map(({ id }) => id))], this.#ended.signal)
-        const byId = new Map(instances.map((instance) => [instance.InstanceId, instance]))
-        for (const { id, resolve } of asked) resolve(this.#remember(id, byId.get(id)))
-      } catch (error) {
-        for (const { reject } of asked) reject(error)
-      }
+      const asked = this.#questions.splice(0, mostDescribed).filter(({ signal }) => !signal.aborted)
+      if (asked.length > 0) await this.#answer(asked)
     }
     this.#asking = false
+  }
+
+  /** The call ends when nobody waits for it any longer. */
+  async #answer(asked: readonly Question[]): Promise<void> {
+    const left = new AbortController()
+    const onAbort = (): void => {
+      if (asked.every(({ signal }) => signal.aborted)) left.abort(asked[0]!.signal.reason)
+    }
+    for (const { signal } of asked) signal.addEventListener('abort', onAbort)
+    try {
+      const ids = [...new Set(asked.map(({ id }) => id))]
+      const instances = await this.#client.describeInstances(ids, AbortSignal.any([left.signal, this.#ended.signal]))
+      const byId = new Map(instances.map((instance) => [instance.InstanceId, instance]))
+      for (const { id, resolve } of asked) resolve(this.#remember(id, byId.get(id)))
+    } catch (error) {
+      for (const { reject } of asked) reject(error)
+    } finally {
+      for (const { signal } of asked) signal.removeEventListener('abort', onAbort)
+    }
   }
 
   #remember(id: string, instance: Instance | undefined): Instance | undefined {

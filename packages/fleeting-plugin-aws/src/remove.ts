@@ -1,7 +1,7 @@
-import type { AutoScalingGroup } from '@aws-sdk/client-auto-scaling'
+import type { AutoScalingGroup, Instance } from '@aws-sdk/client-auto-scaling'
 import { asGroupError, GroupError } from '@runner-core/fleeting'
 import { type AwsClient, mostTerminated } from './client.ts'
-import { loweredCapacity, missingOf } from './desired-capacity.ts'
+import { loweredCapacity, missingOf, surplusOf } from './desired-capacity.ts'
 import { isForeignAnswer } from './errors.ts'
 import { isLeaving } from './states.ts'
 
@@ -10,26 +10,43 @@ export class Removals {
   readonly #client: AwsClient
   /** False once the endpoint has shown that it knows only single ids. */
   #knowsBatches = true
+  /** Launched, and not shown by the group yet: AWS's reads may lag behind its writes. */
+  readonly #unshown = new Set<string>()
 
   constructor(client: AwsClient) {
     this.#client = client
   }
 
-  /** Terminates those of `ids` that are in the group, and lowers the desired capacity by them; other ids are never sent. Answers how many ended, and an error for each that is still there. */
+  /** These have just been launched. */
+  expect(ids: readonly string[]): void {
+    for (const id of ids) this.#unshown.add(id)
+  }
+
+  /** The group shows these. */
+  shown(instances: readonly Instance[]): void {
+    for (const { InstanceId } of instances) this.#unshown.delete(InstanceId!)
+  }
+
+  /**
+   * Terminates those of `ids` that are in the group, and lowers the desired capacity by them; other ids are never sent. Answers by how many it was lowered, and an error for each that is still there.
+   * A group that has more than it wants (somebody lowered it, and its instances are protected) is not lowered further: it could not be, below its minimum.
+   */
   async terminate(
     ids: readonly string[],
     signal: AbortSignal,
-  ): Promise<{ readonly ended: number; readonly errors: readonly GroupError[] }> {
-    const doomed = stayingIn(await this.#client.describeGroup(signal), ids)
-    const errors: GroupError[] = []
-    for (let first = 0; first < doomed.length; first += mostTerminated) {
-      errors.push(...(await this.#terminateSome(doomed.slice(first, first + mostTerminated), signal)))
-    }
-    const ended = doomed.length - errors.length
-    if (!errors.some(isAboutOne)) return { ended, errors }
+  ): Promise<{ readonly lowered: number; readonly errors: readonly GroupError[] }> {
+    const group = await this.#client.describeGroup(signal)
+    const unshown = ids.filter((id) => this.#unshown.delete(id))
+    const doomed = [...new Set([...stayingIn(group, ids), ...unshown])]
+    const surplus = doomed.splice(0, surplusOf(group))
+    const unlowered = await this.#terminateAll(surplus, false, signal)
+    const refused = await this.#terminateAll(doomed, true, signal)
+    const errors = [...unlowered, ...refused]
+    const lowered = doomed.length - refused.length
+    if (!errors.some(isAboutOne)) return { lowered, errors }
     // Refused by name: perhaps it went by itself meanwhile.
-    const staying = new Set(stayingIn(await this.#client.describeGroup(signal), doomed))
-    return { ended, errors: errors.filter(({ instanceId }) => staying.has(instanceId!)) }
+    const staying = new Set(stayingIn(await this.#client.describeGroup(signal), ids))
+    return { lowered, errors: errors.filter(({ instanceId }) => staying.has(instanceId!)) }
   }
 
   /**
@@ -49,30 +66,38 @@ export class Removals {
     return { lowered, kept: wanted - lowered, ...why }
   }
 
+  async #terminateAll(ids: readonly string[], decrement: boolean, signal: AbortSignal): Promise<readonly GroupError[]> {
+    const errors: GroupError[] = []
+    for (let first = 0; first < ids.length; first += mostTerminated) {
+      errors.push(...(await this.#terminateSome(ids.slice(first, first + mostTerminated), decrement, signal)))
+    }
+    return errors
+  }
+
   /**
    * In one call, if it can be. When an endpoint refuses the batch as such, or does not understand it, each is asked for by itself: one of them may have gone, or `InstanceIds` is not known there, which is then remembered.
    * An endpoint that does not know it may answer with a page that is none of AWS's (moto), or miss `InstanceId` (AWS before August 2026).
    */
-  async #terminateSome(ids: readonly string[], signal: AbortSignal): Promise<readonly GroupError[]> {
-    if (ids.length === 1 || !this.#knowsBatches) return this.#terminateEach(ids, signal)
+  async #terminateSome(ids: readonly string[], decrement: boolean, signal: AbortSignal): Promise<readonly GroupError[]> {
+    if (ids.length === 1 || !this.#knowsBatches) return this.#terminateEach(ids, decrement, signal)
     try {
-      await this.#client.terminateBatch(ids, signal)
+      await this.#client.terminate(ids, decrement, signal)
       return []
     } catch (thrown) {
       signal.throwIfAborted()
       const error = asGroupError(thrown)
       if (!isAboutOne(error) && !isForeignAnswer(error)) return ids.map((id) => ofInstance(id, error))
-      const errors = await this.#terminateEach(ids, signal)
+      const errors = await this.#terminateEach(ids, decrement, signal)
       if (errors.length === 0) this.#knowsBatches = false
       return errors
     }
   }
 
-  async #terminateEach(ids: readonly string[], signal: AbortSignal): Promise<readonly GroupError[]> {
+  async #terminateEach(ids: readonly string[], decrement: boolean, signal: AbortSignal): Promise<readonly GroupError[]> {
     const errors: GroupError[] = []
     for (const [index, id] of ids.entries()) {
       try {
-        await this.#client.terminateOne(id, signal)
+        await this.#client.terminate([id], decrement, signal)
       } catch (thrown) {
         signal.throwIfAborted()
         const error = asGroupError(thrown)
@@ -86,7 +111,7 @@ export class Removals {
 }
 
 /** Those that are in the group and not yet on their way out. */
-function stayingIn({ Instances = [] }: AutoScalingGroup, ids: readonly string[]): readonly string[] {
+function stayingIn({ Instances = [] }: AutoScalingGroup, ids: readonly string[]): string[] {
   const staying = new Set(Instances.filter((instance) => !isLeaving(instance)).map(({ InstanceId }) => InstanceId))
   return [...new Set(ids)].filter((id) => staying.has(id))
 }

@@ -56,6 +56,7 @@ export class FakeGroup {
   readonly #members = new Map<string, Member>()
   readonly #activities: Activity[] = []
   readonly #launchesByToken = new Map<string, { readonly count: number; readonly members: readonly Member[] }>()
+  readonly #unprotected = new Set<Member>()
   #vacancies: Vacancy[] = []
   #desired = 0
 
@@ -108,7 +109,7 @@ export class FakeGroup {
   }
 
   isProtected(member: Member): boolean {
-    return this.settings.protectsNewInstances && this.#machines.phase(member.machine) === 'running'
+    return this.settings.protectsNewInstances && !this.#unprotected.has(member) && this.#machines.phase(member.machine) === 'running'
   }
 
   /** `failure`: what this request makes launches fail with; `lasting`: until {@link heal}, otherwise once. Thrown: `ValidationError`. */
@@ -157,7 +158,8 @@ export class FakeGroup {
     this.#settle()
     const members = ids.map((id) => {
       const member = this.#members.get(id)
-      if (member !== undefined && this.#isShown(member)) return member
+      // Also one that the reads do not show yet.
+      if (member !== undefined && (this.#isShown(member) || this.isHealthy(member))) return member
       throw new Refusal('ValidationError', `Instance Id not found - No managed instance found for instance ID: ${id}`)
     })
     const leaving = members.filter((member) => this.#counted().includes(member))
@@ -172,6 +174,12 @@ export class FakeGroup {
     const activities = members.map((member) => this.#end(member, 'a user request took the instance out of service'))
     this.#settle()
     return activities
+  }
+
+  /** As somebody would who knows that protected instances stay: lifts the protection of as many, the oldest first, as are to go. Thrown: `ValidationError`. */
+  resize(by: number): void {
+    for (const member of this.#counted().slice(0, Math.max(0, -by))) this.#unprotected.add(member)
+    this.setDesired(this.#desired + by)
   }
 
   /** The machine goes without a word. */

@@ -81,7 +81,7 @@ export class FakeAws implements AsyncDisposable {
         group.setDesired(group.desired + 1)
         return group.everKnown().find((candidate) => !before.has(candidate) && group.isHealthy(candidate))!.id
       },
-      resize: (by) => group.setDesired(group.desired + by),
+      resize: (by) => group.resize(by),
       kill: (id) => group.kill(id),
       machines: () => group.everKnown().flatMap((candidate) => (group.isHealthy(candidate) ? [candidate.id] : [])),
       saysRetryAfter: true,
