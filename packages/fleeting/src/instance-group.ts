@@ -156,6 +156,12 @@ export interface ConnectorConfig {
 export interface PluginContext {
   /** The fleet's configured name: put it on what you create, so that it can be found again. Never a credential. */
   readonly fleet: string
+  /**
+   * Present when the fleet's state is durable: what the plugin makes must then outlive this process, however it ends, and the next process with the same fleet lists it again. A directory for this
+   * plugin's own files about this fleet, absolute, kept between processes; it need not exist yet: make it, 0700, when there is something to keep. One process at a time uses it. Absent: nobody will
+   * come back for the instances, so what lives on this machine ends with the process.
+   */
+  readonly stateDir?: string
   readonly connector: ConnectorConfig
   readonly logger: Logger
   readonly clock: Clock
