@@ -1,5 +1,5 @@
 import { type Clock, type ConnectInfo, type ConnectorConfig, untilAbort } from '@runner-core/fleeting'
-import type { AzureClient, Machine } from './client.ts'
+import type { AzureClient } from './client.ts'
 import type { SetModel } from './model.ts'
 
 /** Where a machine answers. */
@@ -61,34 +61,66 @@ export interface AddressBookOptions {
 // The versions of Microsoft.Network's API that know them: the one for interfaces below a Uniform set's machines is as old as that.
 const uniformNetworkVersion = '2018-10-01'
 const networkVersion = '2024-05-01'
-/** How old what is known may be when it does not have a machine's address: new machines come in bursts, and each asks for itself. */
+/** After so long it is looked again for the address of a machine that had none yet: new machines come in bursts, and each asks for itself. */
 const refreshAfterMs = 2_000
+
+/** One reading of all addresses, which several may wait for. */
+interface Reading {
+  /** When it began, clock time. */
+  readonly at: number
+  readonly addresses: Promise<ReadonlyMap<string, MachineAddresses>>
+  readonly cancel: AbortController
+  waiting: number
+}
 
 /** The addresses of all machines, read at once: one machine's are never asked for alone. */
 export class AddressBook {
   readonly #options: AddressBookOptions
-  #known: { readonly at: number; readonly addresses: Promise<ReadonlyMap<string, MachineAddresses>> } | undefined
+  #last: Reading | undefined
 
   constructor(options: AddressBookOptions) {
     this.#options = options
   }
 
-  /** Undefined: it has none yet. */
-  async of({ resourceId }: Machine, signal: AbortSignal): Promise<MachineAddresses | undefined> {
-    const known = this.#known
-    const found = (await (known === undefined ? undefined : untilAbort(known.addresses, signal).catch(() => undefined)))?.get(resourceId)
-    if (found !== undefined) return found
-    signal.throwIfAborted()
-    const { clock } = this.#options
-    if (this.#known === known && (known === undefined || clock.now() - known.at >= refreshAfterMs)) {
-      // Several ask for it, so no single one's signal may end it; each waits for as long as its own allows.
-      const reading = { at: clock.now(), addresses: this.#read(AbortSignal.timeout(60_000)) }
-      reading.addresses.catch(() => {
-        if (this.#known === reading) this.#known = undefined
-      })
-      this.#known = reading
+  /** Of a machine that was first listed at clock time `listedAt`. Undefined: it has none yet. */
+  async of(resourceId: string, listedAt: number, signal: AbortSignal): Promise<MachineAddresses | undefined> {
+    const last = this.#last
+    if (last !== undefined) {
+      const found = (await this.#wait(last, signal)).get(resourceId)
+      const isWorthReading = last.at < listedAt || this.#options.clock.now() - last.at >= refreshAfterMs
+      if (found !== undefined || !isWorthReading) return found
     }
-    return (await untilAbort(this.#known!.addresses, signal)).get(resourceId)
+    // Others may have begun to read meanwhile.
+    const reading = this.#last === undefined || this.#last === last ? this.#begin() : this.#last
+    return (await this.#wait(reading, signal)).get(resourceId)
+  }
+
+  #begin(): Reading {
+    const cancel = new AbortController()
+    const reading = { at: this.#options.clock.now(), addresses: this.#read(cancel.signal), cancel, waiting: 0 }
+    this.#last = reading
+    reading.addresses.catch(() => this.#forget(reading))
+    return reading
+  }
+
+  /** A reading ends early once nobody waits for it any more: no single one's signal may end it for the others. */
+  async #wait(reading: Reading, signal: AbortSignal): Promise<ReadonlyMap<string, MachineAddresses>> {
+    reading.waiting += 1
+    try {
+      return await untilAbort(reading.addresses, signal)
+    } catch (error) {
+      if (reading.waiting === 1) {
+        this.#forget(reading)
+        reading.cancel.abort(error)
+      }
+      throw error
+    } finally {
+      reading.waiting -= 1
+    }
+  }
+
+  #forget(reading: Reading): void {
+    if (this.#last === reading) this.#last = undefined
   }
 
   async #read(signal: AbortSignal): Promise<ReadonlyMap<string, MachineAddresses>> {

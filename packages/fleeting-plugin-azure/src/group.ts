@@ -42,8 +42,8 @@ class AzureGroup implements InstanceGroup {
   readonly #client: AzureClient
   readonly #failures = new FailureReasons()
   #initialised: Initialised | undefined
-  /** As last listed, by id. */
-  #machines: ReadonlyMap<string, Machine> = new Map()
+  /** As last listed, by id, and when each was first. */
+  #machines: ReadonlyMap<string, { readonly machine: Machine; readonly listedAt: number }> = new Map()
 
   constructor(config: AzureConfig, context: PluginContext) {
     this.#config = config
@@ -101,12 +101,12 @@ class AzureGroup implements InstanceGroup {
     const { model, addresses } = this.#ready()
     // Who was not there when last listed may be there by now; whoever is gone by now is noticed by its silence.
     if (!this.#machines.has(id)) await this.#listMachines(signal)
-    const machine = this.#machines.get(id)
-    const state = instanceState(machine?.provisioningState)
-    if (machine === undefined || state === 'failed' || state === 'deleting') {
-      throw new GroupError('not_found', `machine ${id} is ${machine?.provisioningState ?? 'gone'}`, { instanceId: id })
+    const listed = this.#machines.get(id)
+    const state = instanceState(listed?.machine.provisioningState)
+    if (listed === undefined || state === 'failed' || state === 'deleting') {
+      throw new GroupError('not_found', `machine ${id} is ${listed?.machine.provisioningState ?? 'gone'}`, { instanceId: id })
     }
-    const found = await addresses.of(machine, signal)
+    const found = await addresses.of(listed.machine.resourceId, listed.listedAt, signal)
     if (found?.internalAddress === undefined) throw new GroupError('not_ready', `machine ${id} has no address yet`, { instanceId: id })
     return { instanceId: id, ...loginOf(model, this.#context.connector), ...found }
   }
@@ -114,17 +114,20 @@ class AzureGroup implements InstanceGroup {
   async shutdown(): Promise<void> {}
 
   #remove(ids: readonly string[], signal: AbortSignal): Promise<DecreaseResult> {
-    const isThere = (id: string): boolean => {
-      const machine = this.#machines.get(id)
-      return machine !== undefined && machine.provisioningState !== 'Deleting'
+    const options = {
+      client: this.#client,
+      isListed: (id: string) => this.#machines.has(id),
+      listMachines: () => this.#listMachines(signal),
     }
-    const options = { client: this.#client, isThere, listMachines: () => this.#listMachines(signal) }
     return this.#ready().launches.exclusively(signal, () => removeMachines(ids, options, signal))
   }
 
   async #listMachines(signal: AbortSignal): Promise<readonly Machine[]> {
     const machines = await this.#client.listMachines(this.#ready().model.mode, {}, signal)
-    this.#machines = new Map(machines.map((machine) => [machine.id, machine]))
+    const now = this.#context.clock.now()
+    this.#machines = new Map(
+      machines.map((machine) => [machine.id, { machine, listedAt: this.#machines.get(machine.id)?.listedAt ?? now }]),
+    )
     return machines
   }
 

@@ -1,13 +1,15 @@
-import { asGroupError, type DecreaseResult, GroupError } from '@runner-core/fleeting'
+import { asGroupError, type DecreaseResult, GroupError, type GroupErrorCode } from '@runner-core/fleeting'
 import type { AzureClient, Machine } from './client.ts'
 
 /** As many in one call: Azure names no limit, and one that fails should not hold up the rest. */
 const chunkSize = 100
+/** What a call is refused with for the sake of a single machine. */
+const refusals: readonly GroupErrorCode[] = ['invalid_config', 'not_found', 'conflict']
 
 export interface RemovalOptions {
   readonly client: Pick<AzureClient, 'deleteMachines'>
-  /** Whether a machine was there when last listed, and not on its way out. */
-  readonly isThere: (id: string) => boolean
+  /** Whether a machine was there when last listed. */
+  readonly isListed: (id: string) => boolean
   readonly listMachines: () => Promise<readonly Machine[]>
 }
 
@@ -16,25 +18,27 @@ export interface RemovalOptions {
  * Thrown: why nothing was accepted at all.
  */
 export async function removeMachines(ids: readonly string[], options: RemovalOptions, signal: AbortSignal): Promise<DecreaseResult> {
-  const { client, isThere, listMachines } = options
-  const existing = async (among: readonly string[]): Promise<readonly string[]> => {
-    const there = new Set((await listMachines()).filter(({ provisioningState }) => provisioningState !== 'Deleting').map(({ id }) => id))
+  const { client, isListed, listMachines } = options
+  const existing = async (among: readonly string[], isWorthNaming: (machine: Machine) => boolean): Promise<readonly string[]> => {
+    const there = new Set((await listMachines()).filter(isWorthNaming).map(({ id }) => id))
     return among.filter((id) => there.has(id))
   }
   const deleteAll = async (chunk: readonly string[]): Promise<void> => {
     try {
       await client.deleteMachines(chunk, signal)
     } catch (error) {
-      const { code } = asGroupError(error)
-      // One of them may have gone since it was listed, which Azure tells as a wrong parameter.
-      const left = code === 'invalid_config' || code === 'not_found' ? await existing(chunk) : chunk
+      // One of them may have gone since it was listed, which Azure tells as a wrong parameter, or is on its way.
+      const left = refusals.includes(asGroupError(error).code)
+        ? await existing(chunk, ({ provisioningState }) => provisioningState !== 'Deleting')
+        : chunk
       if (left.length === chunk.length) throw error
       if (left.length > 0) await client.deleteMachines(left, signal)
     }
   }
 
   const wanted = [...new Set(ids)]
-  const doomed = wanted.every(isThere) ? wanted : await existing(wanted)
+  // Also one that is being deleted: should that have come to a halt, this sets it going again.
+  const doomed = wanted.every(isListed) ? wanted : await existing(wanted, () => true)
   for (let start = 0; start < doomed.length; start += chunkSize) {
     try {
       await deleteAll(doomed.slice(start, start + chunkSize))

@@ -128,6 +128,7 @@ function handOn(server: FakeServer, set: ScaleSet): CloudHand {
     inject: (fault) => server.faults.inject(fault),
     heal: () => server.faults.heal(),
     calls: () => server.calls,
+    saysRetryAfter: true,
     states,
     setState(id, word) {
       const machine = set.machines.get(id)
