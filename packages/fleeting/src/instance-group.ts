@@ -14,6 +14,7 @@
 import type { Clock, Random } from './clock.ts'
 import type { Connection } from './connection.ts'
 import type { GroupError } from './errors.ts'
+import type { KeyPair } from './key-pair.ts'
 import type { Logger } from './logger.ts'
 
 /**
@@ -162,6 +163,8 @@ export interface PluginContext {
    * come back for the instances, so what lives on this machine ends with the process.
    */
   readonly stateDir?: string
+  /** With durable state: the key by which machines let the fleet in, the same for the next process. Hand it to `fleetKeyPair`, which prefers the operator's, and write it nowhere: it is kept, encrypted, for you. */
+  readonly fleetKey?: KeyPair
   readonly connector: ConnectorConfig
   readonly logger: Logger
   readonly clock: Clock

@@ -13,10 +13,10 @@ export interface KeyPair {
 }
 
 /**
- * The key by which a fleet's machines let us in: the operator's, or an ephemeral ed25519 one, made here and never written down.
+ * The key by which a fleet's machines let us in: the operator's, or else `kept` (`PluginContext.fleetKey`), or else an ephemeral ed25519 one, made here and never written down.
  * Thrown: `invalid_config` when the operator's key cannot be used, or static credentials are asked for and there is none.
  */
-export async function fleetKeyPair(connector: ConnectorConfig): Promise<KeyPair> {
+export async function fleetKeyPair(connector: ConnectorConfig, kept?: KeyPair): Promise<KeyPair> {
   if (connector.privateKey !== undefined) {
     return { privateKey: connector.privateKey, publicKey: await publicKeyOf(connector.privateKey, 'connector_config.key_path') }
   }
@@ -26,7 +26,7 @@ export async function fleetKeyPair(connector: ConnectorConfig): Promise<KeyPair>
       'connector_config.key_path: expected a private key, since use_static_credentials is set, got nothing',
     )
   }
-  return newKeyPair()
+  return kept ?? newKeyPair()
 }
 
 /** A new ed25519 key pair, for machines' host keys too. */
