@@ -95,8 +95,12 @@ export { createSshConnector, type SshConnectorOptions } from './ssh/ssh-connecto
 export {
   FencedError,
   type FleetLease,
+  type FleetOwner,
   type JsonValue,
+  type LeaseOptions,
   type StateChange,
+  StateError,
+  type StateErrorCode,
   type StateRecord,
   type StateRecordKind,
   type StateStore,

@@ -157,6 +157,7 @@ class WatchedGroup extends MemoryGroup {
 class Journal implements FleetLease {
   readonly fleet = 'test'
   readonly epoch = 1
+  readonly lost = new AbortController().signal
   readonly records = new Map<string, unknown>()
   load = async () => []
   release = async () => {}

@@ -209,7 +209,7 @@ describe('the journal', () => {
       { kind: 'removal', key: 'long-gone', value: { reason: 'idle', atWallTime: 0 } },
     ])
     await fleet.group.increase({ count: 2, launchToken: 'token-1' }, never)
-    const lease = await store.lease('test')
+    const lease = await store.lease('test', { takeover: true })
     fleet.provisioner = await Provisioner.start({ group: fleet.group, clock: fleet.clock, lease }, never)
     await using _ = fleet
     expect(fleet.provisioner.launchState().outstanding).toMatchObject([{ launchToken: 'token-1', count: 2, phase: 'accepted' }])
@@ -240,7 +240,7 @@ describe('the journal', () => {
     const lease = await store.lease('test')
     await using fleet = await startFleet({ provisioner: { lease } })
     const [id] = await fleet.launch(1)
-    await store.lease('test')
+    await store.lease('test', { takeover: true })
     fleet.provisioner.remove([id!], 'test')
     await fleet.clock.advance(1000)
     expect(fleet.provisioner.fenced).toMatchObject({ code: 'fenced' })

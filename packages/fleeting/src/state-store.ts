@@ -1,8 +1,11 @@
 /** A value that JSON can hold. */
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue }
 
-/** The classes of record that the stack keeps about a fleet. */
-export type StateRecordKind = 'launch' | 'removal' | 'instance' | 'reservation' | 'acquisition' | 'job'
+/**
+ * The classes of record that the stack keeps about a fleet: `launch` and `removal` are intents; `instance` where each came from; `use` how often it was used; `acquisition` which slot is lent;
+ * `reservation` what was promised; `job` what runs; `fleet` what concerns the whole.
+ */
+export type StateRecordKind = 'launch' | 'removal' | 'instance' | 'use' | 'reservation' | 'acquisition' | 'job' | 'fleet'
 
 /** Puts `value` at (`kind`, `key`), or deletes what is there when it is null. */
 export interface StateChange {
@@ -17,7 +20,7 @@ export interface StateRecord {
   readonly value: JsonValue
 }
 
-/** Thrown by `FleetLease.write` when another process has taken the fleet over: this one must stop acting. */
+/** Thrown by `FleetLease.write`, and the reason of `lost`, when the lease is over, as a rule because another process has taken the fleet: this one must stop acting. */
 export class FencedError extends Error {
   override readonly name = 'FencedError'
   readonly code = 'fenced'
@@ -31,21 +34,68 @@ export class FencedError extends Error {
   }
 }
 
-/** The right to act on one fleet. Every write carries its epoch; after another process took a lease, writes reject with {@link FencedError}. */
+/**
+ * | code | meaning |
+ * |---|---|
+ * | `corrupt` | what is kept cannot be read, or is none of ours; nothing was changed |
+ * | `newer_schema` | a newer version wrote it; nothing was changed |
+ * | `disk_full` | there is no room; what was kept before is whole |
+ * | `busy` | another process held it for too long; trying again may help |
+ * | `unavailable` | it cannot be opened, read or written: permissions, a disk error, no such directory |
+ * | `closed` | the store was closed |
+ */
+export type StateErrorCode = 'corrupt' | 'newer_schema' | 'disk_full' | 'busy' | 'unavailable' | 'closed'
+
+/** Thrown when state cannot be kept or read. What was kept is left as it is. */
+export class StateError extends Error {
+  override readonly name = 'StateError'
+  readonly code: StateErrorCode
+
+  constructor(code: StateErrorCode, message: string, options: { readonly cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+  }
+}
+
+/** The right to act on one fleet. Every write carries its epoch; after another process took the fleet, writes reject with {@link FencedError}. */
 export interface FleetLease {
   readonly fleet: string
   /** Grows by at least one with each lease of the same fleet. */
   readonly epoch: number
-  /** Everything kept about the fleet. */
-  load(): Promise<readonly StateRecord[]>
-  /** All changes or none. Resolves when they would survive a crash, as far as this store promises that. An intent is written, and awaited, before its act. */
+  /** Aborts with a {@link FencedError} when another process has taken the fleet, as soon as this one can know. Not by `release`. */
+  readonly lost: AbortSignal
+  /** Everything kept about the fleet, or the records of some kinds. */
+  load(kinds?: readonly StateRecordKind[]): Promise<readonly StateRecord[]>
+  /**
+   * All changes or none, in the order of the calls. Resolves when they would survive a crash, as far as this store promises that. An intent is written, and awaited, before its act. Without changes it only
+   * proves that the lease still holds. Thrown: {@link FencedError}, {@link StateError}.
+   */
   write(changes: readonly StateChange[]): Promise<void>
+  /** Lets the next process have the fleet at once. What was written before is kept. Idempotent. */
   release(): Promise<void>
+}
+
+/** Who has a fleet, for people. */
+export interface FleetOwner {
+  /** For example `process 4711 on build-3`. */
+  readonly name: string
+  /** How long this lease has been waited for, milliseconds. */
+  readonly waitedMs: number
+}
+
+export interface LeaseOptions {
+  /** Ends the wait; `lease` rejects with its reason. */
+  readonly signal?: AbortSignal
+  /** Told when another has the fleet, at once and then every 30 s. Must not throw. */
+  readonly onWait?: (owner: FleetOwner) => void
+  /** Takes the fleet from an owner that lives. Default false: it is waited until it released the fleet, ended, or has given no sign of life for long. */
+  readonly takeover?: boolean
 }
 
 /** Where a fleet's intents and facts are kept. Embedded in memory by default; a durable store implements the same interface. */
 export interface StateStore {
-  /** Takes the fleet over: earlier leases of the same fleet are fenced from here on. */
-  lease(fleet: string): Promise<FleetLease>
+  /** The right to act on a fleet; waits while another has it. Earlier leases of the same fleet are fenced from here on. Thrown: {@link StateError}, the signal's reason. */
+  lease(fleet: string, options?: LeaseOptions): Promise<FleetLease>
+  /** Releases the leases that are left. */
   close(): Promise<void>
 }

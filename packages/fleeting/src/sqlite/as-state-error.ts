@@ -1,0 +1,29 @@
+import { StateError, type StateErrorCode } from '../state-store.ts'
+
+/** By SQLite's primary result code. */
+const codes: ReadonlyMap<number, StateErrorCode> = new Map([
+  [5, 'busy'],
+  [6, 'busy'],
+  [11, 'corrupt'],
+  [13, 'disk_full'],
+  [26, 'corrupt'],
+])
+
+const advice: Readonly<Record<StateErrorCode, string>> = {
+  corrupt:
+    'cannot be read; nothing was changed. Put a copy back, or move the directory away: instances that run are then reported as unknown',
+  newer_schema: 'was written by a newer version',
+  disk_full: 'has no room on its disk',
+  busy: 'is held by another process',
+  unavailable: 'cannot be used',
+  closed: 'was closed',
+}
+
+/** What went wrong with the state file, in the closed vocabulary. */
+export function asStateError(file: string, error: unknown): StateError {
+  if (error instanceof StateError) return error
+  const { errcode, code: systemCode, message } = error as { errcode?: unknown; code?: unknown; message?: unknown }
+  const primary = typeof errcode === 'number' ? errcode & 0xff : undefined
+  const code = (primary === undefined ? undefined : codes.get(primary)) ?? (systemCode === 'ENOSPC' ? 'disk_full' : 'unavailable')
+  return new StateError(code, `state file ${file} ${advice[code]}: ${String(message)}`, { cause: error })
+}

@@ -1,0 +1,7 @@
+/**
+ * State that survives its process, in SQLite. Needs a Node with `node:sqlite` (22.13 or newer); the rest of the package does not.
+ *
+ * @module
+ */
+export { fleetDirectory } from './fleet-directory.ts'
+export { SqliteStateStore, type SqliteStateStoreOptions } from './sqlite-state-store.ts'

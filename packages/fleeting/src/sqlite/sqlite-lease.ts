@@ -1,0 +1,100 @@
+import type { CancelTimer, Clock } from '../clock.ts'
+import { FencedError, type FleetLease, type StateChange, StateError, type StateRecord, type StateRecordKind } from '../state-store.ts'
+import type { Durability, EncodedChange, FleetDatabase } from './fleet-database.ts'
+import { GroupCommit } from './group-commit.ts'
+import type { OwnerLock } from './owner-lock.ts'
+
+/** From one sign of life to the next; also the longest that what was written may not have reached the disk. */
+const beatMs = 1_000
+
+export interface SqliteLeaseOptions {
+  readonly fleet: string
+  readonly epoch: number
+  readonly database: FleetDatabase
+  readonly lock: OwnerLock
+  readonly clock: Clock
+  readonly onEnd: () => void
+}
+
+export class SqliteLease implements FleetLease {
+  readonly fleet: string
+  readonly epoch: number
+  readonly #options: SqliteLeaseOptions
+  readonly #commits = new GroupCommit((changes, durability) => this.#commit(changes, durability))
+  readonly #lost = new AbortController()
+  #isOver = false
+  /** Whether something was written that the disk may not have. */
+  #isUnsynced = false
+  #cancelBeat: CancelTimer
+
+  constructor(options: SqliteLeaseOptions) {
+    this.fleet = options.fleet
+    this.epoch = options.epoch
+    this.#options = options
+    this.#cancelBeat = options.clock.after(beatMs, () => this.#beat())
+  }
+
+  get lost(): AbortSignal {
+    return this.#lost.signal
+  }
+
+  async load(kinds?: readonly StateRecordKind[]): Promise<readonly StateRecord[]> {
+    if (this.#isOver) throw new FencedError(this.fleet, this.epoch)
+    this.#commits.flush()
+    return this.#options.database.load(kinds)
+  }
+
+  write(changes: readonly StateChange[]): Promise<void> {
+    return this.#isOver ? Promise.reject(new FencedError(this.fleet, this.epoch)) : this.#commits.add(changes)
+  }
+
+  async release(): Promise<void> {
+    if (this.#isOver) return
+    this.#commits.flush()
+    try {
+      this.#options.database.giveBack(this.epoch)
+    } finally {
+      this.#end()
+    }
+  }
+
+  #commit(changes: Iterable<EncodedChange>, durability: Durability): void {
+    const { database, epoch } = this.#options
+    if (this.#isOver || !database.write(epoch, changes, durability)) throw this.#fence()
+    this.#isUnsynced = durability === 'process'
+  }
+
+  #beat(): void {
+    const { database, lock, epoch, clock } = this.#options
+    try {
+      // Ours only later, when the fleet was taken from a process that still ran.
+      lock.tryTake()
+      if (!database.beat(epoch, this.#isUnsynced ? 'power' : 'process')) {
+        this.#fence()
+        return
+      }
+      this.#isUnsynced = false
+    } catch (error) {
+      // A disk that is full now may have room later; whoever writes is told.
+      if (!(error instanceof StateError)) throw error
+    }
+    this.#cancelBeat = clock.after(beatMs, () => this.#beat())
+  }
+
+  #fence(): FencedError {
+    const error = new FencedError(this.fleet, this.epoch)
+    if (!this.#isOver) {
+      this.#end()
+      this.#lost.abort(error)
+    }
+    return error
+  }
+
+  #end(): void {
+    this.#isOver = true
+    this.#cancelBeat()
+    this.#options.database.close()
+    this.#options.lock.close()
+    this.#options.onEnd()
+  }
+}

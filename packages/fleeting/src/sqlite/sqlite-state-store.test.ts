@@ -1,0 +1,106 @@
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { afterEach, describe, expect, it } from 'vitest'
+import { stateStoreCases } from '../../test/state-store-cases.ts'
+import { fleetDirectory } from './fleet-directory.ts'
+import { SqliteStateStore } from './sqlite-state-store.ts'
+
+const directories: string[] = []
+afterEach(() => {
+  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true })
+})
+const newDirectory = (): string => {
+  const directory = mkdtempSync(join(tmpdir(), 'state-'))
+  directories.push(directory)
+  return directory
+}
+
+describe('SqliteStateStore', () => {
+  stateStoreCases(() => {
+    const directory = newDirectory()
+    return () => new SqliteStateStore({ directory })
+  })
+
+  it('keeps its files for this user alone, one directory for each fleet', async () => {
+    const directory = join(newDirectory(), 'new')
+    const store = new SqliteStateStore({ directory })
+    await store.lease('../a b')
+    const place = fleetDirectory(directory, '../a b')
+    expect(place).toBe(join(directory, '%2E.%2Fa%20b'))
+    expect([directory, place, join(place, 'state.db')].map((path) => statSync(path).mode & 0o777)).toEqual([0o700, 0o700, 0o600])
+    await store.close()
+  })
+
+  const kept = async (): Promise<{ readonly directory: string; readonly file: string }> => {
+    const directory = newDirectory()
+    const store = new SqliteStateStore({ directory })
+    const lease = await store.lease('a')
+    await lease.write(Array.from({ length: 500 }, (_, index) => ({ kind: 'instance', key: `i-${index}`, value: 'x'.repeat(50) })))
+    await store.close()
+    return { directory, file: join(fleetDirectory(directory, 'a'), 'state.db') }
+  }
+
+  for (const [what, spoil] of [
+    ['garbage', (file: string) => writeFileSync(file, 'garbage '.repeat(2000))],
+    ['cut short', (file: string) => truncateSync(file, 12_288)],
+    [
+      'with a page overwritten',
+      (file: string) => {
+        const bytes = readFileSync(file)
+        bytes.fill(0xa5, 8192, 16_384)
+        writeFileSync(file, bytes)
+      },
+    ],
+    [
+      'of another program',
+      (file: string) => {
+        rmSync(file)
+        const database = new DatabaseSync(file)
+        database.exec('CREATE TABLE theirs (a)')
+        database.close()
+      },
+    ],
+  ] as const) {
+    it(`refuses a file that is ${what}, and leaves it as it is`, async () => {
+      const { directory, file } = await kept()
+      spoil(file)
+      const before = readFileSync(file)
+      const store = new SqliteStateStore({ directory })
+      await expect(store.lease('a')).rejects.toMatchObject({ name: 'StateError', code: 'corrupt', message: expect.stringContaining(file) })
+      expect(readFileSync(file).equals(before)).toBe(true)
+      await store.close()
+    })
+  }
+
+  it('refuses a file of a newer version, and leaves it as it is', async () => {
+    const { directory, file } = await kept()
+    const database = new DatabaseSync(file)
+    database.exec('PRAGMA user_version = 99')
+    database.close()
+    const before = readFileSync(file)
+    await expect(new SqliteStateStore({ directory }).lease('a')).rejects.toMatchObject({ code: 'newer_schema' })
+    expect(readFileSync(file).equals(before)).toBe(true)
+  })
+
+  it('says that a directory cannot be used', async () => {
+    const directory = join(newDirectory(), 'file')
+    writeFileSync(directory, '')
+    await expect(new SqliteStateStore({ directory }).lease('a')).rejects.toMatchObject({ code: 'unavailable' })
+  })
+
+  it('opens what a copy of a running store holds', async () => {
+    const directory = newDirectory()
+    const store = new SqliteStateStore({ directory })
+    const lease = await store.lease('a')
+    await lease.write([{ kind: 'use', key: 'i', value: 1 }])
+    const copy = newDirectory()
+    mkdirSync(fleetDirectory(copy, 'a'))
+    for (const name of ['state.db', 'state.db-wal'])
+      copyFileSync(join(fleetDirectory(directory, 'a'), name), join(fleetDirectory(copy, 'a'), name))
+    const next = new SqliteStateStore({ directory: copy })
+    expect(await (await next.lease('a')).load()).toEqual([{ kind: 'use', key: 'i', value: 1 }])
+    await Promise.all([store.close(), next.close()])
+  })
+})

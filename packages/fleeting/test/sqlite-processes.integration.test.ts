@@ -1,0 +1,130 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { SqliteStateStore } from '@runner-core/fleeting/sqlite'
+import { afterEach, expect, it } from 'vitest'
+
+const script = fileURLToPath(new URL('./sqlite-owner.ts', import.meta.url))
+const anHour = 3_600_000
+
+class Owner {
+  readonly process: ChildProcess
+  readonly lines: string[] = []
+  #wake = (): void => {}
+
+  constructor(directory: string, { stallMs = anHour, padding = 0 } = {}) {
+    const args = ['--conditions=@runner-core/source', script, directory, String(stallMs), String(padding)]
+    this.process = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    createInterface({ input: this.process.stdout! }).on('line', (line) => {
+      this.lines.push(line)
+      this.#wake()
+    })
+  }
+
+  async line(prefix: string): Promise<string> {
+    for (;;) {
+      const found = this.lines.find((line) => line.startsWith(prefix))
+      if (found !== undefined) return found
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+  }
+
+  get lastKept(): number {
+    return Number(this.lines.findLast((line) => line.startsWith('kept '))?.slice(5))
+  }
+
+  async kill(): Promise<void> {
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return
+    const ended = once(this.process, 'close')
+    this.process.kill('SIGKILL')
+    await ended
+  }
+}
+
+const cleanUps: (() => void | Promise<void>)[] = []
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
+})
+const newDirectory = (): string => {
+  const directory = mkdtempSync(join(tmpdir(), 'state-'))
+  cleanUps.push(() => rmSync(directory, { recursive: true, force: true }))
+  return directory
+}
+const startOwner = (...args: ConstructorParameters<typeof Owner>): Owner => {
+  const owner = new Owner(...args)
+  cleanUps.push(() => owner.kill())
+  return owner
+}
+
+it('has all that was kept when its owner is killed, and lets the one that waits have the fleet, without waiting for a sign of life', async () => {
+  const directory = newDirectory()
+  const owner = startOwner(directory)
+  await owner.line('kept 200')
+  const store = new SqliteStateStore({ directory, stallMs: anHour })
+  cleanUps.push(() => store.close())
+  const waits: string[] = []
+  let isOurs = false
+  const waiting = store.lease('a', { onWait: ({ name }) => waits.push(name) }).then((lease) => {
+    isOurs = true
+    return lease
+  })
+  await owner.line('kept 1000')
+  expect(isOurs).toBe(false)
+  expect(waits).toEqual([expect.stringContaining(`process ${owner.process.pid} on `)])
+  await owner.kill()
+  const lease = await waiting
+  expect(lease.epoch).toBe(2)
+  const [record] = await lease.load()
+  expect((record!.value as { count: number }).count).toBeGreaterThanOrEqual(owner.lastKept)
+})
+
+it('fences an owner that stalled: what it writes once it goes on is refused', async () => {
+  const directory = newDirectory()
+  const owner = startOwner(directory)
+  await owner.line('kept 100')
+  owner.process.kill('SIGSTOP')
+  const store = new SqliteStateStore({ directory, stallMs: 1_500 })
+  cleanUps.push(() => store.close())
+  const lease = await store.lease('a')
+  await lease.write([{ kind: 'acquisition', key: 'count', value: 'ours' }])
+  owner.process.kill('SIGCONT')
+  expect(await owner.line('ended')).toContain('fenced')
+  expect(await lease.load()).toEqual([{ kind: 'acquisition', key: 'count', value: 'ours' }])
+})
+
+it('fences an owner that runs, when the fleet is taken over', async () => {
+  const directory = newDirectory()
+  const owner = startOwner(directory)
+  await owner.line('kept 100')
+  const store = new SqliteStateStore({ directory })
+  cleanUps.push(() => store.close())
+  const lease = await store.lease('a', { takeover: true })
+  await lease.write([{ kind: 'acquisition', key: 'count', value: 'ours' }])
+  expect(await owner.line('ended')).toContain('fenced')
+  expect(await lease.load()).toEqual([{ kind: 'acquisition', key: 'count', value: 'ours' }])
+})
+
+const canMount = process.platform === 'linux' && process.getuid?.() === 0
+
+it.runIf(canMount)('says that the disk is full, keeps what was kept, and goes on once there is room', async () => {
+  const directory = newDirectory()
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', directory])
+  cleanUps.push(() => void execFileSync('umount', ['-l', directory]))
+  const owner = startOwner(directory, { padding: 4000 })
+  expect(await owner.line('ended')).toContain('ended disk_full state file ')
+  const kept = owner.lastKept
+  expect(kept).toBeGreaterThan(10)
+  await owner.kill()
+  execFileSync('mount', ['-o', 'remount,size=4m', directory])
+  const store = new SqliteStateStore({ directory })
+  cleanUps.push(() => store.close())
+  const lease = await store.lease('a')
+  expect(await lease.load()).toHaveLength(kept)
+  await lease.write([{ kind: 'launch', key: 'next', value: 1 }])
+})
