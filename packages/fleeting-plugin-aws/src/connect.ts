@@ -33,7 +33,7 @@ export class Connections {
   /** Thrown: `invalid_config`, when the connector's settings do not fit the kind of credentials. */
   async init(): Promise<void> {
     const { privateKey, password, agentSocket } = this.#context.connector
-    if (this.#kind === 'instance-connect') this.#keyPair = await fleetKeyPair(this.#context.connector)
+    if (this.#kind === 'instance-connect') this.#keyPair = await fleetKeyPair(this.#context.connector, this.#context.fleetKey)
     if (this.#kind === 'windows-password' && privateKey === undefined) {
       throw new GroupError('invalid_config', "connector_config.key_path: expected the RSA key of the instances' key pair, got nothing")
     }

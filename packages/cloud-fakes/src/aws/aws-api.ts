@@ -111,7 +111,7 @@ export class AwsApi implements FakeApi {
 }
 
 /** A fault as the service says it. Codes and statuses of Auto Scaling and Instance Connect are of their service models, where those have them; the common ones and EC2's are from its guide. */
-function spoken(kind: SpokenFault['kind'], { service, call }: AwsRoute): Refusal {
+function spoken(kind: SpokenFault['kind'], { service, operation, call }: AwsRoute): Refusal {
   const said: Readonly<Record<SpokenFault['kind'], Readonly<Record<Service, readonly [code: string, message: string, status?: number]>>>> =
     {
       throttled: {
@@ -130,7 +130,7 @@ function spoken(kind: SpokenFault['kind'], { service, call }: AwsRoute): Refusal
       },
       conflict: {
         autoscaling:
-          call === 'list'
+          call === 'list' || operation === 'LaunchInstances'
             ? ['ResourceContention', 'You already have a pending update to an Amazon EC2 Auto Scaling resource.', 500]
             : ['ScalingActivityInProgress', 'Scaling activity is in progress and blocks this call'],
         ec2: ['IncorrectInstanceState', 'The instance is not in a state from which this can be done.'],

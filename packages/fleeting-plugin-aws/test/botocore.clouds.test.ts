@@ -1,0 +1,135 @@
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import type { Exchange } from '@runner-core/cloud-fakes'
+import { runConformance } from '@runner-core/fleeting/testing'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { startFakeFleet } from './fake-fleet.ts'
+
+const python = process.env['CLOUDS_PYTHON']
+const missing = python === undefined ? ' (SKIPPED: CLOUDS_PYTHON is not set, a Python with botocore 1.44.8)' : ''
+if (missing !== '') console.warn(`plugin aws and its fake against botocore's models${missing}`)
+const validator = fileURLToPath(new URL('../../cloud-fakes/validators/aws.py', import.meta.url))
+
+interface Verdict {
+  readonly exchanges: number
+  readonly operations: Readonly<Record<string, number>>
+  readonly problems: readonly string[]
+}
+
+/** The kit sets a state that no cloud has; what else stands in such an answer is validated all the same. */
+const withKnownStates = ({ answer, ...exchange }: Exchange): Exchange => ({
+  ...exchange,
+  answer: { ...answer, body: answer.body.replaceAll('CONFORMANCE_LEVITATING', 'Standby') },
+})
+
+function validate(exchanges: readonly Exchange[]): Verdict {
+  const input = exchanges.map((exchange) => `${JSON.stringify(exchange)}\n`).join('')
+  const { status, stdout, stderr } = spawnSync(python!, [validator], { input, encoding: 'utf8', maxBuffer: 2 ** 28 })
+  expect(stderr).toBe('')
+  expect(status).toBe(0)
+  return JSON.parse(stdout) as Verdict
+}
+
+describe.skipIf(python === undefined)(`botocore's models${missing}`, () => {
+  const exchanges: Exchange[] = []
+  beforeAll(async () => {
+    for (const launchMode of ['set_desired_capacity', 'launch_instances']) {
+      await using fleet = await startFakeFleet({ onExchange: (exchange) => exchanges.push(withKnownStates(exchange)) })
+      const options = { maxInstances: 3, patienceMs: 20_000, pollMs: 20, cloud: () => fleet.fake.hand }
+      const report = await runConformance(() => fleet.makeGroup({ launch_mode: launchMode }), options)
+      expect(report.outcomes.filter(({ outcome }) => outcome === 'failed')).toEqual([])
+    }
+  }, 300_000)
+
+  test('know every request and response of two conformance runs', () => {
+    const { exchanges: count, operations, problems } = validate(exchanges)
+    expect(problems).toEqual([])
+    expect(count).toBe(exchanges.length)
+    expect(Object.keys(operations).toSorted()).toEqual([
+      'DescribeAutoScalingGroups',
+      'DescribeInstanceRefreshes',
+      'DescribeInstances',
+      'DescribeScalingActivities',
+      'GetConsoleOutput',
+      'LaunchInstances',
+      'SendSSHPublicKey',
+      'SetDesiredCapacity',
+      'TerminateInstanceInAutoScalingGroup',
+    ])
+  })
+
+  const good = (operation: string): Exchange =>
+    exchanges.find((exchange) => exchange.operation === operation && exchange.answer.status === 200)!
+  const withRequest = (operation: string, change: (body: string) => string): Exchange => {
+    const { request, ...rest } = good(operation)
+    return { ...rest, request: { ...request, body: change(request.body) } }
+  }
+  const withAnswer = (operation: string, change: (body: string) => string, status = 200): Exchange => {
+    const { answer, ...rest } = good(operation)
+    return { ...rest, answer: { ...answer, status, body: change(answer.body) } }
+  }
+  const wrong: readonly [what: string, problem: string, exchange: () => Exchange][] = [
+    [
+      'a parameter that does not exist',
+      'request.DesiredCapasity: unknown',
+      () => withRequest('SetDesiredCapacity', (body) => body.replace('DesiredCapacity=', 'DesiredCapasity=')),
+    ],
+    [
+      'a missing parameter',
+      'Missing required parameter in input: "DesiredCapacity"',
+      () => withRequest('SetDesiredCapacity', (body) => body.replace(/DesiredCapacity=\d+&?/, '')),
+    ],
+    [
+      'a list in the wrong dialect',
+      'AutoScalingGroupNames.1: unknown',
+      () => withRequest('DescribeAutoScalingGroups', (body) => body.replace('.member.1', '.1')),
+    ],
+    [
+      'an operation that does not exist',
+      'has no operation',
+      () => withRequest('DescribeInstances', (body) => body.replace('Action=DescribeInstances', 'Action=ListInstances')),
+    ],
+    [
+      'a key that is too short',
+      'expected 80 to 4096',
+      () => withRequest('SendSSHPublicKey', (body) => body.replace(/"ssh-ed25519 [^"]+"/, '"ssh-ed25519 AAAA"')),
+    ],
+    [
+      'a word that is no lifecycle state',
+      'expected one of',
+      () =>
+        withAnswer('DescribeAutoScalingGroups', (body) =>
+          body.replaceAll('<Instances/>', '<Instances><member><LifecycleState>Running</LifecycleState></member></Instances>'),
+        ),
+    ],
+    [
+      'an element that does not exist',
+      'response.AutoScalingGroups[0].Desired: unknown',
+      () => withAnswer('DescribeAutoScalingGroups', (body) => body.replace('<MinSize>', '<Desired>1</Desired><MinSize>')),
+    ],
+    [
+      'a missing element',
+      'response.AutoScalingGroups[0].MaxSize: missing',
+      () => withAnswer('DescribeAutoScalingGroups', (body) => body.replace(/<MaxSize>\d+<\/MaxSize>/, '')),
+    ],
+    [
+      'a list with the wrong elements',
+      'expected the element item',
+      () => withAnswer('DescribeInstances', (body) => body.replaceAll('item>', 'member>')),
+    ],
+    [
+      'an error with the wrong status',
+      'does not answer ScalingActivityInProgress with status 409',
+      () =>
+        withAnswer(
+          'SetDesiredCapacity',
+          () =>
+            '<ErrorResponse><Error><Code>ScalingActivityInProgress</Code><Message>m</Message></Error><RequestId>r</RequestId></ErrorResponse>',
+          409,
+        ),
+    ],
+  ]
+  test.each(wrong)('find out %s', (_what, problem, exchange) => {
+    expect(validate([exchange()]).problems.join('\n')).toContain(problem)
+  })
+})

@@ -1,0 +1,34 @@
+import { FakeAws, type FakeAwsOptions, RealMachines } from '@runner-core/cloud-fakes'
+import { systemClock as clock, type InstanceGroup, newKeyPair, systemRandom as random, silentLogger } from '@runner-core/fleeting'
+import { createInstanceGroup as createLocalGroup } from '@runner-core/fleeting-plugin-local'
+import { createInstanceGroup } from '../src/index.ts'
+
+/** A fake AWS whose instances are real machines with one key, and groups of the plugin on it. */
+export interface FakeFleet extends AsyncDisposable {
+  readonly fake: FakeAws
+  makeGroup(config?: Readonly<Record<string, unknown>>): InstanceGroup
+}
+
+export async function startFakeFleet(options: Partial<FakeAwsOptions> = {}): Promise<FakeFleet> {
+  const { privateKey } = await newKeyPair()
+  const context = { fleet: 'test', logger: silentLogger, clock, random }
+  const local = createLocalGroup({}, { ...context, connector: { privateKey } })
+  await local.init(AbortSignal.timeout(10_000))
+  const protocolPort = 20_000 + Math.floor(random() * 10_000)
+  const real = new RealMachines({ group: local, clock, port: protocolPort })
+  const lags = { appearMs: 10, bootMs: 20, deleteMs: 20 }
+  const fake = await FakeAws.start({ clock, lags, real, maxSize: 3, launchRetryMs: 5000, ...options })
+  // The default chain of the SDK finds them, as it would an operator's.
+  Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' })
+  const connector = { privateKey, protocolPort, username: 'runner' }
+  return {
+    fake,
+    makeGroup: (config = {}) =>
+      createInstanceGroup({ name: 'runners', region: 'eu-west-1', endpoint: fake.url, ...config }, { ...context, connector }),
+    async [Symbol.asyncDispose]() {
+      await fake[Symbol.asyncDispose]()
+      await real[Symbol.asyncDispose]()
+      await local.shutdown()
+    },
+  }
+}

@@ -1,0 +1,134 @@
+// The plugin on moto, an AWS that others wrote. It knows no batches of `TerminateInstanceInAutoScalingGroup`, no instance refreshes and no failed launches.
+import { systemClock as clock, type InstanceGroup, newKeyPair, systemRandom as random, silentLogger } from '@runner-core/fleeting'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { createInstanceGroup } from '../src/index.ts'
+import { cloudsPython, Moto, withoutPython } from './moto.ts'
+
+if (withoutPython !== '') console.warn(`plugin aws on moto${withoutPython}`)
+
+describe.skipIf(cloudsPython === undefined)(`plugin aws on moto${withoutPython}`, () => {
+  const { signal } = new AbortController()
+  let moto: Moto
+  let privateKey: string
+  let number = 0
+  let name: string
+  let group: InstanceGroup
+
+  beforeAll(async () => {
+    moto = await Moto.start(cloudsPython!)
+    privateKey = (await newKeyPair()).privateKey
+    Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' })
+  })
+  afterAll(() => moto[Symbol.asyncDispose]())
+  beforeEach(async () => {
+    number += 1
+    name = `runners-${number}`
+    await moto.makeGroup({ name, maxSize: 20, cidr: `127.80.${number}.0/24` })
+    group = makeGroup()
+    await group.init(signal)
+    return () => group.shutdown()
+  })
+
+  function makeGroup(config: Readonly<Record<string, unknown>> = {}, connector = { privateKey }): InstanceGroup {
+    const context = { fleet: 'test', connector, logger: silentLogger, clock, random }
+    return createInstanceGroup({ name, region: 'eu-west-1', endpoint: moto.url, ...config }, context)
+  }
+
+  /** Ids that run, once there are so many: moto launches at once. */
+  async function running(count: number): Promise<readonly string[]> {
+    const rows = await group.list(signal)
+    expect(rows.map(({ state }) => state)).toEqual(Array.from({ length: count }, () => 'running'))
+    return rows.map(({ id }) => id)
+  }
+
+  test('a group set up as documented has no findings', async () => {
+    const info = await makeGroup().init(signal)
+    expect(info).toMatchObject({ id: `aws/eu-west-1/${name}`, maxSize: 20, findings: [] })
+  })
+
+  test.each([
+    ['scale_in_protection_off', { NewInstancesProtectedFromScaleIn: false }],
+    ['min_size_above_zero', { MinSize: 1 }],
+    ['max_size_zero', { MaxSize: 0 }],
+  ])('finds %s', async (code, change) => {
+    await moto.autoScaling.updateAutoScalingGroup({ AutoScalingGroupName: name, ...change })
+    expect((await makeGroup().init(signal)).findings).toMatchObject([{ code }])
+  })
+
+  test.each([
+    ['replace_unhealthy_on', 'ReplaceUnhealthy'],
+    ['alarm_notification_on', 'AlarmNotification'],
+    ['scheduled_actions_on', 'ScheduledActions'],
+  ])('finds %s', async (code, process) => {
+    await moto.autoScaling.resumeProcesses({ AutoScalingGroupName: name, ScalingProcesses: [process] })
+    expect((await makeGroup().init(signal)).findings).toMatchObject([{ code }])
+  })
+
+  test('a group that is not there is told as not_found, by its key', async () => {
+    const missing = makeGroup({ name: 'no-such-group' })
+    await expect(missing.init(signal)).rejects.toMatchObject({ code: 'not_found', message: expect.stringContaining('plugin_config.name') })
+  })
+
+  test('machines are launched, listed, reached and removed by name, several by single ids where batches are not known', async () => {
+    expect(await group.increase({ count: 5, launchToken: 'one' }, signal)).toEqual({ requested: 5 })
+    const [first, second, third, ...kept] = await running(5)
+    expect(await group.connectInfo(first!, signal)).toMatchObject({
+      instanceId: first,
+      internalAddress: expect.stringMatching(/^127\.80\./),
+      username: 'ec2-user',
+      privateKey,
+      os: 'linux',
+    })
+    await group.heartbeat!(first!, signal)
+    expect(await group.decrease([first!, second!, third!], signal)).toEqual({ accepted: [first, second, third], errors: [] })
+    expect((await running(2)).toSorted()).toEqual(kept.toSorted())
+    const states = await moto.instanceStates()
+    expect([first, second, third].map((id) => states.get(id!))).toEqual(['terminated', 'terminated', 'terminated'])
+    expect(kept.map((id) => states.get(id))).toEqual(['running', 'running'])
+    await expect(group.connectInfo(first!, signal)).rejects.toMatchObject({ code: 'not_found' })
+    await expect(group.heartbeat!(first!, signal)).rejects.toMatchObject({ code: 'not_found' })
+  })
+
+  test('once is enough to learn that batches are not known', async () => {
+    await group.increase({ count: 4, launchToken: 'one' }, signal)
+    const [a, b, c, d] = await running(4)
+    await group.decrease([a!, b!], signal)
+    const before = moto.requests.length
+    await group.decrease([c!, d!], signal)
+    const sent = moto.requests.slice(before).filter((request) => request.get('Action') === 'TerminateInstanceInAutoScalingGroup')
+    expect(sent.map((request) => request.get('InstanceId'))).toEqual([c, d])
+  })
+
+  test('what is gone already, and ids that never were, are accepted and not sent', async () => {
+    await group.increase({ count: 2, launchToken: 'one' }, signal)
+    const [first, second] = await running(2)
+    await group.decrease([first!], signal)
+    const before = moto.requests.length
+    const ids = [first!, 'i-0123456789abcdef0']
+    expect(await group.decrease(ids, signal)).toEqual({ accepted: ids, errors: [] })
+    expect(moto.requests.slice(before).map((request) => request.get('Action'))).toEqual(['DescribeAutoScalingGroups'])
+    expect(await running(1)).toEqual([second])
+  })
+
+  test('the size is only ever raised, from what is read', async () => {
+    await group.increase({ count: 2, launchToken: 'one' }, signal)
+    await moto.autoScaling.setDesiredCapacity({ AutoScalingGroupName: name, DesiredCapacity: 5 })
+    await group.increase({ count: 2, launchToken: 'two' }, signal)
+    await running(7)
+  })
+
+  test('no more than the maximum is asked for, which moto would let pass', async () => {
+    const { requested, errors } = await group.increase({ count: 25, launchToken: 'one' }, signal)
+    expect(requested).toBe(20)
+    expect(errors).toMatchObject([{ code: 'quota' }])
+    await running(20)
+  })
+
+  test('one that ended by itself is shown as gone', async () => {
+    await group.increase({ count: 2, launchToken: 'one' }, signal)
+    const [first] = await running(2)
+    await moto.ec2.terminateInstances({ InstanceIds: [first!] })
+    await expect(group.heartbeat!(first!, signal)).rejects.toMatchObject({ code: 'not_found' })
+    await expect(group.connectInfo(first!, signal)).rejects.toMatchObject({ code: 'not_found' })
+  })
+})

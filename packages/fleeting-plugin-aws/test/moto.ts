@@ -1,0 +1,122 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, request } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { buffer } from 'node:stream/consumers'
+import { AutoScaling } from '@aws-sdk/client-auto-scaling'
+import { EC2 } from '@aws-sdk/client-ec2'
+
+/** A Python with the packages of `packages/cloud-fakes/validators/requirements.txt`. */
+export const cloudsPython = process.env['CLOUDS_PYTHON']
+
+/** Stands after the name of what needs {@link cloudsPython} and is skipped for want of it. */
+export const withoutPython =
+  cloudsPython === undefined ? ' (SKIPPED: CLOUDS_PYTHON is not set, a Python with boto3 1.44.8 and moto 5.2.5)' : ''
+
+/** What moto's own clients need to be told. */
+export const motoAccess = {
+  region: 'eu-west-1',
+  // moto takes any key.
+  credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+}
+
+export interface GroupOptions {
+  readonly name: string
+  readonly maxSize: number
+  /** The network that machines have their addresses from, `/16` to `/28`. Default `127.80.0.0/24`. */
+  readonly cidr?: string
+}
+
+/** moto's server, somebody else's AWS, behind a door that writes down what is asked. */
+export class Moto implements AsyncDisposable {
+  /** Of all services, through the door. */
+  readonly url: string
+  /** Of what came through the door: `Action` and parameters of the query protocol. */
+  readonly requests: readonly URLSearchParams[]
+  /** Clients of the test, past the door. */
+  readonly autoScaling: AutoScaling
+  readonly ec2: EC2
+  readonly #end: () => Promise<void>
+
+  static async start(python: string): Promise<Moto> {
+    // Without the images of Amazon, which take seconds to load.
+    const env = { ...process.env, MOTO_EC2_LOAD_DEFAULT_AMIS: 'false' }
+    const server = spawn(python, ['-m', 'moto.server', '-H', '127.0.0.1', '-p', '0'], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const ended = once(server, 'exit')
+    const inner = await new Promise<string>((resolve, reject) => {
+      let said = ''
+      const listen = (chunk: Buffer): void => {
+        said = said.length < 65_536 ? said + chunk.toString() : said
+        const url = /Running on (http:\S+)/.exec(said)?.[1]
+        if (url !== undefined) resolve(url)
+      }
+      server.stdout.on('data', listen)
+      server.stderr.on('data', listen)
+      server.once('error', reject)
+      server.once('exit', () => reject(new Error(`moto ended: ${said}`)))
+    })
+    const requests: URLSearchParams[] = []
+    const door = createServer(async (incoming, response) => {
+      const body = await buffer(incoming)
+      requests.push(new URLSearchParams(body.toString()))
+      const { method, headers } = incoming
+      const onward = request(new URL(incoming.url ?? '/', inner), { method, headers, agent: false }, (answer) => {
+        response.writeHead(answer.statusCode ?? 500, answer.headers)
+        answer.pipe(response)
+      })
+      onward.on('error', () => response.destroy())
+      onward.end(body)
+    })
+    door.listen(0, '127.0.0.1')
+    await once(door, 'listening')
+    return new Moto(inner, `http://127.0.0.1:${(door.address() as AddressInfo).port}`, requests, async () => {
+      door.closeAllConnections()
+      door.close()
+      server.kill('SIGKILL')
+      await ended
+    })
+  }
+
+  private constructor(inner: string, url: string, requests: readonly URLSearchParams[], end: () => Promise<void>) {
+    this.url = url
+    this.requests = requests
+    this.autoScaling = new AutoScaling({ endpoint: inner, ...motoAccess })
+    this.ec2 = new EC2({ endpoint: inner, ...motoAccess })
+    this.#end = end
+  }
+
+  /** An Auto Scaling group, empty, as the plugin's documentation says to set one up. */
+  async makeGroup({ name, maxSize, cidr = '127.80.0.0/24' }: GroupOptions): Promise<void> {
+    const zone = 'eu-west-1a'
+    const { Vpc } = await this.ec2.createVpc({ CidrBlock: cidr })
+    const { Subnet } = await this.ec2.createSubnet({ VpcId: Vpc!.VpcId, CidrBlock: cidr, AvailabilityZone: zone })
+    await this.ec2.createLaunchTemplate({
+      LaunchTemplateName: name,
+      LaunchTemplateData: { ImageId: 'ami-12c6146b', InstanceType: 't3.micro' },
+    })
+    await this.autoScaling.createAutoScalingGroup({
+      AutoScalingGroupName: name,
+      LaunchTemplate: { LaunchTemplateName: name, Version: '$Latest' },
+      MinSize: 0,
+      MaxSize: maxSize,
+      DesiredCapacity: 0,
+      VPCZoneIdentifier: Subnet!.SubnetId!,
+      NewInstancesProtectedFromScaleIn: true,
+    })
+    const ScalingProcesses = ['AZRebalance', 'AlarmNotification', 'InstanceRefresh', 'ReplaceUnhealthy', 'ScheduledActions']
+    await this.autoScaling.suspendProcesses({ AutoScalingGroupName: name, ScalingProcesses })
+  }
+
+  /** Of every machine that ever was. */
+  async instanceStates(): Promise<ReadonlyMap<string, string>> {
+    const { Reservations = [] } = await this.ec2.describeInstances({})
+    const instances = Reservations.flatMap(({ Instances = [] }) => Instances)
+    return new Map(instances.map(({ InstanceId, State }) => [InstanceId!, State!.Name!]))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.autoScaling.destroy()
+    this.ec2.destroy()
+    await this.#end()
+  }
+}
