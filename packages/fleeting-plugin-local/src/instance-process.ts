@@ -1,10 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
-import { extname } from 'node:path'
+import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { CancelTimer, Clock, InstanceState, ListedInstance, Logger } from '@runner-core/fleeting'
 import { removeDirectory } from './directories.ts'
 import { endProcessesOf } from './instance-processes.ts'
+import type { LocalInstance } from './local-instance.ts'
+import type { MachineRecords } from './machine-records.ts'
 import type { ServerOptions, ServerReady } from './server/server-options.ts'
 
 /** The server's entry: `.ts` beside sources, `.js` beside what they compile to. */
@@ -21,15 +24,16 @@ export interface InstanceProcessOptions {
   readonly server: ServerOptions
   readonly launchToken: string
   readonly bootDelayMs: number
+  /** Where it is written down, when it is to outlive this process. */
+  readonly records?: MachineRecords | undefined
   readonly clock: Clock
   readonly logger: Logger
 }
 
-/** One instance, seen from its group: a process and a directory. */
-export class InstanceProcess {
+/** One instance that this group started: a process and a directory. */
+export class InstanceProcess implements LocalInstance {
   readonly id: string
   readonly launchToken: string
-  /** Settles when it is not listed any more: no process of it runs, and its directory is gone. */
   readonly gone: Promise<void>
   readonly #options: InstanceProcessOptions
   readonly #resolveGone: () => void
@@ -38,6 +42,7 @@ export class InstanceProcess {
   #state: Extract<InstanceState, 'creating' | 'running' | 'deleting' | 'failed'> = 'creating'
   #detail: string | undefined
   #ready: ServerReady | undefined
+  #isLetGo = false
 
   constructor(options: InstanceProcessOptions) {
     this.#options = options
@@ -52,7 +57,6 @@ export class InstanceProcess {
     else this.#boot()
   }
 
-  /** Where it can be reached, while it can be. */
   get ready(): ServerReady | undefined {
     return this.#state === 'running' ? this.#ready : undefined
   }
@@ -62,7 +66,6 @@ export class InstanceProcess {
     return { id, launchToken, state: this.#state, ...(this.#detail !== undefined && { detail: this.#detail }) }
   }
 
-  /** Ends it with all that runs on it. Idempotent. */
   end(): void {
     if (this.#state === 'deleting') return
     this.#state = 'deleting'
@@ -73,15 +76,25 @@ export class InstanceProcess {
     }
     // A forgotten instance does not keep the group's process alive; one that ends is waited for.
     this.#child.ref()
-    ;(this.#child.stderr as Socket).ref()
+    ;(this.#child.stderr as Socket | null)?.ref()
     this.#child.kill('SIGTERM')
     this.#cancelTimer = this.#options.clock.after(graceMs, () => this.#child?.kill('SIGKILL'))
   }
 
+  letGo(): void {
+    this.#isLetGo = true
+    this.#cancelTimer()
+    if (this.#child?.connected) this.#child.disconnect()
+    this.#child?.unref()
+  }
+
   #boot(): void {
+    const { server, records, launchToken, clock } = this.#options
     try {
+      records?.begin(this.id, { launchToken, directory: server.directory, launchedAt: clock.wallTime() })
       this.#child = this.#spawn()
     } catch (error) {
+      void records?.revoke(this.id)
       this.#fail(error instanceof Error ? error.message : String(error))
       return
     }
@@ -96,26 +109,47 @@ export class InstanceProcess {
       if (this.#state === 'creating') this.#state = 'running'
     })
     // `close` comes after the last of its error output.
-    this.#child.once('close', (code, signal) => void this.#onClose(code, signal, errorOutput.trim()))
+    this.#child.once('close', (code, signal) => void this.#onClose(code, signal, this.#errorsInFile() || errorOutput.trim()))
   }
 
   #spawn(): ChildProcess {
-    const child = spawn(process.execPath, [...nodeFlags, serverEntry, JSON.stringify(this.#options.server)], {
-      // A session of its own: Ctrl-C is for the manager, which decides what becomes of its instances.
-      detached: true,
-      cwd: '/',
-      env: { PATH: process.env['PATH'], LANG: process.env['LANG'], NODE_COMPILE_CACHE: compileCache },
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    })
-    child.unref()
-    child.channel?.unref()
-    ;(child.stderr as Socket).unref()
-    return child
+    // A pipe would end with this process; who outlives it and writes to it would, too.
+    const errors = this.#errorFile === undefined ? ('pipe' as const) : openSync(this.#errorFile, 'a', 0o600)
+    try {
+      const child = spawn(process.execPath, [...nodeFlags, serverEntry, JSON.stringify(this.#options.server)], {
+        // A session of its own: Ctrl-C is for the manager, which decides what becomes of its instances.
+        detached: true,
+        cwd: '/',
+        env: { PATH: process.env['PATH'], LANG: process.env['LANG'], NODE_COMPILE_CACHE: compileCache },
+        stdio: ['ignore', 'ignore', errors, 'ipc'],
+      })
+      child.unref()
+      child.channel?.unref()
+      ;(child.stderr as Socket | null)?.unref()
+      return child
+    } finally {
+      if (errors !== 'pipe') closeSync(errors)
+    }
+  }
+
+  get #errorFile(): string | undefined {
+    const { access } = this.#options.server
+    return 'files' in access ? join(access.files.record, 'errors') : undefined
+  }
+
+  #errorsInFile(): string {
+    if (this.#errorFile === undefined) return ''
+    try {
+      return readFileSync(this.#errorFile, 'utf8').slice(-errorOutputLimit).trim()
+    } catch {
+      return '' // It removed what is left of it, so it ended in its own way.
+    }
   }
 
   async #onClose(code: number | null, signal: string | null, errorOutput: string): Promise<void> {
     this.#cancelTimer()
-    const { logger, server } = this.#options
+    if (this.#isLetGo) return this.#resolveGone()
+    const { logger, server, records } = this.#options
     if (this.#state !== 'deleting') {
       logger.warn({ instance: this.id, code, signal, error_output: errorOutput }, 'local instance ended by itself')
     }
@@ -126,6 +160,7 @@ export class InstanceProcess {
       if (code !== 0) {
         await endProcessesOf(this.id)
         await removeDirectory(server.directory)
+        await records?.revoke(this.id)
       }
     } catch (error) {
       logger.warn({ instance: this.id, error }, 'cannot remove what a local instance left')

@@ -105,10 +105,14 @@ describe('the end of a local group', () => {
   async function startManager(instances: number): Promise<void> {
     const program = fileURLToPath(new URL('manager.ts', import.meta.url))
     // A group of its own, as a shell makes one for what Ctrl-C is meant for.
-    manager = spawn(process.execPath, ['--conditions=@runner-core/source', program, String(instances), rootDir], {
-      detached: true,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
+    manager = spawn(
+      process.execPath,
+      ['--conditions=@runner-core/source', program, String(instances), JSON.stringify({ root_dir: rootDir })],
+      {
+        detached: true,
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    )
     const [line] = await once(createInterface(manager.stdout!), 'line')
     infos = JSON.parse(line as string) as ConnectInfo[]
   }

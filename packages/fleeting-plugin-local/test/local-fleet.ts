@@ -5,8 +5,10 @@ import { createInstanceGroup } from '../src/index.ts'
 
 export const { signal } = new AbortController()
 
-export async function startGroup(config: object = {}): Promise<InstanceGroup> {
-  const context = { fleet: 'test', connector: {}, logger: silentLogger, clock: systemClock, random: Math.random }
+/** With `stateDir` the fleet's state is durable. */
+export async function startGroup(config: object = {}, stateDir?: string): Promise<InstanceGroup> {
+  const durable = stateDir !== undefined && { stateDir }
+  const context = { fleet: 'test', ...durable, connector: {}, logger: silentLogger, clock: systemClock, random: Math.random }
   const group = createInstanceGroup(config, context)
   await group.init(signal)
   return group

@@ -1,16 +1,19 @@
 /**
- * One instance: an SSH server process. It lives as long as the channel to its group does, and takes all that it started and its directory with it.
+ * One instance: an SSH server process. It lives as long as the channel to its group does or, where the fleet's state is durable, as long as somebody owns the fleet; it takes all that it started and
+ * its directory with it.
  *
  * @module
  */
+import { readFileSync } from 'node:fs'
 import type { AddressInfo, Socket } from 'node:net'
 import { makeInstanceDirectory, removeDirectory, removeOrphanedGroupDirectory } from '../directories.ts'
 import { endProcessesOf, instanceMarker, kill } from '../instance-processes.ts'
+import { outliveGroup } from './outlive-group.ts'
 import type { ServerOptions, ServerReady } from './server-options.ts'
 import { createSshServer } from './ssh-server.ts'
 import { newHostKey } from './ssh2.ts'
 
-const { instanceId, directory, shell, authorizedKey, username } = JSON.parse(process.argv[2]!) as ServerOptions
+const { instanceId, directory, shell, access, username } = JSON.parse(process.argv[2]!) as ServerOptions
 process.title = 'fleeting-plugin-local'
 
 const { home, temporary } = makeInstanceDirectory(directory)
@@ -19,7 +22,7 @@ const sockets = new Set<Socket>()
 const groups = new Set<number>()
 const server = createSshServer({
   hostKey: hostKey.private,
-  authorizedKey,
+  authorizedKey: 'files' in access ? () => readFileSync(access.files.keys, 'utf8') : () => access.authorizedKey,
   shell,
   home,
   groups,
@@ -41,14 +44,18 @@ server.on('connection', (socket) => {
 })
 server.listen(0, '127.0.0.1', () => {
   const { port } = server.address() as AddressInfo
-  process.send?.({ port, hostKey: hostKey.public } satisfies ServerReady, () => {})
+  const ready: ServerReady = { port, hostKey: hostKey.public }
+  const told = 'files' in access ? outliveGroup(access, ready, end) : Promise.resolve()
+  void told.then(() => process.send?.(ready, () => {}))
 })
 
 let ending = false
 process.on('SIGTERM', end)
-// However the group's process ends, even by SIGKILL, the channel to it ends too.
-process.on('disconnect', end)
-if (!process.connected) end()
+if (!('files' in access)) {
+  // However the group's process ends, even by SIGKILL, the channel to it ends too.
+  process.on('disconnect', end)
+  if (!process.connected) end()
+}
 
 function end(): void {
   if (ending) return
@@ -63,6 +70,7 @@ async function clearAway(): Promise<boolean> {
   for (const group of groups) kill(-group)
   const allEnded = await endProcessesOf(instanceId)
   await removeDirectory(directory)
-  if (!process.connected) await removeOrphanedGroupDirectory(directory)
+  if ('files' in access) await removeDirectory(access.files.record)
+  else if (!process.connected) await removeOrphanedGroupDirectory(directory)
   return allEnded
 }

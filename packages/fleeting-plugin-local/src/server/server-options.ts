@@ -1,3 +1,5 @@
+import type { MachineFiles } from '../machine-records.ts'
+
 /** What the group tells an instance's process, as JSON in its first argument. None of it is secret. */
 export interface ServerOptions {
   readonly instanceId: string
@@ -5,9 +7,9 @@ export interface ServerOptions {
   readonly directory: string
   /** Absolute path of the shell that commands run in. */
   readonly shell: string
-  /** Whose key opens the door, as in `authorized_keys`. */
-  readonly authorizedKey: string
   readonly username: string
+  /** Whose key opens the door, as in `authorized_keys`; or, for an instance that outlives its group, where it is known by what it is found again. */
+  readonly access: { readonly authorizedKey: string } | { readonly files: MachineFiles; readonly unownedMs: number }
 }
 
 /** What the instance's process tells the group, once, when it can be reached. */
