@@ -1,0 +1,77 @@
+import { GroupError } from '../../errors.ts'
+import type { DecreaseResult, IncreaseRequest, IncreaseResult, ListedInstance } from '../../instance-group.ts'
+import { MemoryGroup } from '../memory-group.ts'
+
+/** A memory group that also launches more than it was asked for, leaves machines out of its lists, and throttles; and that remembers what it did to whom. */
+export class WorldCloud extends MemoryGroup {
+  /** The next launch brings so many machines more than asked. */
+  surplus = 0
+  /** Machines that the next so many lists leave out. */
+  readonly hidden: Map<string, number> = new Map()
+  /** Until then every call is refused as throttled. */
+  throttledUntil: number = Number.NEGATIVE_INFINITY
+  /** Machines that nobody here asked for, or that a list left out: what there may be above a maximum without anybody's fault. */
+  readonly unaccountable: Set<string> = new Set()
+  readonly #now: () => number
+
+  constructor(options: ConstructorParameters<typeof MemoryGroup>[0]) {
+    super(options)
+    this.#now = () => options.clock.now()
+  }
+
+  override async list(signal: AbortSignal): Promise<readonly ListedInstance[]> {
+    this.#throttle()
+    const rows = await super.list(signal)
+    return rows.filter(({ id }) => {
+      const left = this.hidden.get(id) ?? 0
+      if (left > 1) this.hidden.set(id, left - 1)
+      else this.hidden.delete(id)
+      return left === 0
+    })
+  }
+
+  override async increase(request: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
+    this.#throttle()
+    const { surplus } = this
+    this.surplus = 0
+    if (surplus === 0) return await super.increase(request, signal)
+    const result = await super.increase({ ...request, count: request.count + surplus }, signal)
+    if (result.requested > request.count) for (const id of this.ids.slice(request.count - result.requested)) this.unaccountable.add(id)
+    return result
+  }
+
+  override async decrease(ids: readonly string[], signal: AbortSignal): Promise<DecreaseResult> {
+    this.#throttle()
+    return await super.decrease(ids, signal)
+  }
+
+  override addForeign(...state: Parameters<MemoryGroup['addForeign']>): string {
+    const id = super.addForeign(...state)
+    this.unaccountable.add(id)
+    return id
+  }
+
+  override resize(by: number): void {
+    const before = new Set(this.ids)
+    super.resize(by)
+    for (const id of this.ids) if (!before.has(id)) this.unaccountable.add(id)
+  }
+
+  /** The next `times` lists leave the machine out. */
+  hide(id: string, times: number): void {
+    this.hidden.set(id, times)
+    this.unaccountable.add(id)
+  }
+
+  override heal(): void {
+    super.heal()
+    this.surplus = 0
+    this.hidden.clear()
+    this.throttledUntil = Number.NEGATIVE_INFINITY
+  }
+
+  #throttle(): void {
+    const waitMs = this.throttledUntil - this.#now()
+    if (waitMs > 0) throw new GroupError('throttled', 'too many requests', { retryAfterMs: Math.min(waitMs, 5000) })
+  }
+}

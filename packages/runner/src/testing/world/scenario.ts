@@ -1,0 +1,95 @@
+import type { Random } from '@runner-core/fleeting'
+import { seededRandom } from '@runner-core/fleeting/testing'
+import { type StepName, stepNames } from './steps.ts'
+
+/** What a world is like from its beginning to its end. Ranges are drawn from anew for each use, milliseconds. */
+export interface WorldSetting {
+  readonly capacityPerInstance: number
+  /** 0: no limit. */
+  readonly maxUseCount: number
+  readonly maxInstances: number
+  readonly requestConcurrency: number
+  readonly tells: { readonly ids: boolean; readonly tokens: boolean; readonly idempotent: boolean }
+  readonly appearMs: readonly [number, number]
+  readonly bootMs: readonly [number, number]
+  readonly deleteMs: readonly [number, number]
+  readonly callMs: number
+  readonly listLagMs: number
+  readonly healthChecks: boolean
+  /** Which of the schedules is in force at first. */
+  readonly schedule: number
+}
+
+/** Something that happens, so long after what happened before. What `n` means depends on what it is: a number, a size, one of several. */
+export interface Step {
+  readonly afterMs: number
+  readonly name: StepName
+  readonly n: number
+}
+
+/** All that is needed to play a run again. */
+export interface Scenario {
+  readonly seed: number
+  readonly setting: WorldSetting
+  readonly steps: readonly Step[]
+}
+
+const waitsMs = [0, 0, 0, 1, 300, 2000, 2000, 7000, 20_000, 65_000] as const
+
+/** The scenario of a seed: always the same one. */
+export function scenarioOf(seed: number): Scenario {
+  const random = seededRandom(seed)
+  // Neighbouring seeds begin alike.
+  for (let skipped = 0; skipped < 10; skipped += 1) random()
+  const setting = drawSetting(random)
+  const count = 15 + Math.floor(random() * 45)
+  const steps = Array.from(
+    { length: count },
+    (): Step => ({ afterMs: one(random, waitsMs), name: one(random, stepNames), n: whole(random, 0, 999) }),
+  )
+  return { seed, setting, steps }
+}
+
+function drawSetting(random: Random): WorldSetting {
+  const lag = one(random, [0, 0, 0, 1000, 3000])
+  return {
+    capacityPerInstance: one(random, [1, 1, 2, 3]),
+    maxUseCount: one(random, [0, 0, 0, 1, 3]),
+    maxInstances: whole(random, 1, 5),
+    requestConcurrency: whole(random, 1, 4),
+    tells: one(random, [
+      { ids: true, tokens: true, idempotent: true },
+      { ids: true, tokens: true, idempotent: true },
+      { ids: true, tokens: false, idempotent: false },
+      { ids: false, tokens: true, idempotent: false },
+      { ids: false, tokens: false, idempotent: true },
+      { ids: false, tokens: false, idempotent: false },
+    ]),
+    appearMs: one(random, [
+      [0, 0],
+      [0, 0],
+      [0, 5000],
+    ] as const),
+    bootMs: one(random, [
+      [0, 0],
+      [2000, 20_000],
+      [5000, 60_000],
+    ] as const),
+    deleteMs: one(random, [
+      [0, 0],
+      [0, 20_000],
+    ] as const),
+    callMs: one(random, [0, 0, 50, 700]),
+    listLagMs: lag,
+    healthChecks: random() < 0.25,
+    schedule: whole(random, 0, 4),
+  }
+}
+
+function one<T>(random: Random, from: readonly T[]): T {
+  return from[Math.floor(random() * from.length)]!
+}
+
+function whole(random: Random, low: number, high: number): number {
+  return low + Math.floor(random() * (high - low + 1))
+}

@@ -1,0 +1,235 @@
+import { GroupError, type GroupErrorCode } from '@runner-core/fleeting'
+import type { MemoryOperation } from '@runner-core/fleeting/testing'
+import type { World } from './world.ts'
+
+const second = 1000
+const minute = 60 * second
+
+/** What may happen. */
+export type StepName =
+  | 'job'
+  | 'jobs'
+  | 'longJob'
+  | 'hangingJob'
+  | 'cancelJob'
+  | 'guest'
+  | 'wait'
+  | 'killNow'
+  | 'killBefore'
+  | 'killAfter'
+  | 'schedule'
+  | 'preempt'
+  | 'notice'
+  | 'foreign'
+  | 'resize'
+  | 'force'
+  | 'isolate'
+  | 'cutNetwork'
+  | 'mendNetwork'
+  | 'hide'
+  | 'bootsFail'
+  | 'bootStuck'
+  | 'launchLost'
+  | 'surplus'
+  | 'fewer'
+  | 'deletesIgnored'
+  | 'deletesStuck'
+  | 'refuse'
+  | 'loseAnswer'
+  | 'hang'
+  | 'throttle'
+  | 'heal'
+  | 'diskFull'
+  | 'outage'
+  | 'handOutLost'
+  | 'wallClock'
+
+/** Does something to the world and says what, in words for a story; undefined: there was nobody to do it to. */
+type Act = (world: World, n: number) => string | undefined
+
+const codes: readonly GroupErrorCode[] = ['capacity', 'quota', 'throttled', 'auth', 'invalid_config', 'not_found', 'conflict', 'transient']
+const operations: readonly MemoryOperation[] = ['list', 'increase', 'decrease', 'connect', 'increase']
+
+const acts: Readonly<Record<StepName, Act>> = {
+  job(world, n) {
+    const { name, durationMs } = world.coordinator.enqueue(100 + n * 40)
+    return `job ${name} of ${durationMs} ms comes`
+  },
+  jobs(world, n) {
+    const names = Array.from({ length: 2 + (n % 5) }, (_, index) => world.coordinator.enqueue(second + n * 30 * index).name)
+    return `jobs ${names.join(', ')} come`
+  },
+  longJob: (world, n) => `job ${world.coordinator.enqueue(minute + n * 100).name} comes, and takes minutes`,
+  hangingJob: (world) => `job ${world.coordinator.enqueue(Number.POSITIVE_INFINITY).name} comes, and hangs`,
+  cancelJob: (world, n) =>
+    on(pick(world.coordinator.open, n), (job) => {
+      world.coordinator.cancel(job)
+      return `job ${job.name} is cancelled`
+    }),
+  guest(world, n) {
+    const [priority, holdMs, patienceMs] = [n % 3, 500 + n * 50, n % 4 === 0 ? 2 * second + n * 10 : 10 * minute]
+    void world.manager.guest(priority, holdMs, patienceMs)
+    return `a guest of priority ${priority} asks for a slot for ${holdMs} ms, with ${patienceMs} ms of patience`
+  },
+  wait: () => 'nothing happens',
+  killNow(world) {
+    world.manager.process.kill('while nothing happened')
+    return undefined
+  },
+  killBefore(world, n) {
+    world.manager.process.killAt({ effect: 1 + (n % 40), when: 'before' })
+    return `the manager is to be killed before effect ${1 + (n % 40)} from now`
+  },
+  killAfter(world, n) {
+    world.manager.process.killAt({ effect: 1 + (n % 40), when: 'after' })
+    return `the manager is to be killed after effect ${1 + (n % 40)} from now`
+  },
+  schedule(world, n) {
+    world.useSchedule(n)
+    return `the idle policy is another: number ${world.schedule}`
+  },
+  preempt: (world, n) =>
+    on(pick(world.cloud.ids, n), (id) => {
+      world.cloud.preempt(id)
+      return `the cloud takes ${id} away`
+    }),
+  notice: (world, n) =>
+    on(pick(world.cloud.ids, n), (id) => {
+      world.cloud.announceInterruption(id, world.clock.wallTime() + 2 * minute)
+      world.clock.after(((n % 5) + 1) * 20 * second, () => world.cloud.preempt(id))
+      return `the cloud announces that it takes ${id} away`
+    }),
+  foreign: (world) => `somebody else makes ${world.cloud.addForeign()}`,
+  resize(world, n) {
+    const by = (n % 5) - 2
+    world.cloud.resize(by)
+    return `somebody else resizes the group by ${by}`
+  },
+  force: (world, n) =>
+    on(pick(world.cloud.ids, n), (id) => {
+      const state = (['failed', 'unknown', 'creating', 'suspended', 'deleting', 'failed'] as const)[n % 6]!
+      world.cloud.setState(id, state)
+      return `the cloud says that ${id} is ${state}`
+    }),
+  isolate: (world, n) =>
+    on(pick(world.cloud.ids, n), (id) => {
+      if (world.cloud.unreachable === 'all') return undefined
+      world.cloud.unreachable.add(id)
+      return `${id} cannot be reached any more`
+    }),
+  cutNetwork(world) {
+    world.cloud.unreachable = 'all'
+    world.cloud.dropConnections()
+    return 'the network to the machines is cut'
+  },
+  mendNetwork(world) {
+    world.cloud.unreachable = new Set()
+    return 'the network to the machines is mended'
+  },
+  hide: (world, n) =>
+    on(pick(world.cloud.ids, n), (id) => {
+      world.cloud.hide(id, 1 + (n % 3))
+      return `the next ${1 + (n % 3)} lists leave ${id} out`
+    }),
+  bootsFail(world, n) {
+    world.cloud.bootsFailed = 1 + (n % 2)
+    return `the next ${1 + (n % 2)} boots fail`
+  },
+  bootStuck(world) {
+    world.cloud.bootsStuck = 1
+    return 'the next boot never ends'
+  },
+  launchLost(world, n) {
+    world.cloud.launchesLost = 1 + (n % 2)
+    return `the next ${1 + (n % 2)} launched machines never appear`
+  },
+  surplus(world, n) {
+    world.cloud.surplus = 1 + (n % 2)
+    return `the next launch brings ${1 + (n % 2)} more than asked`
+  },
+  fewer(world, n) {
+    world.cloud.acceptOnly = { count: n % 3, error: new GroupError(codes[n % codes.length]!, 'only some') }
+    return `the next launch brings ${n % 3} at most, and the error ${codes[n % codes.length]}`
+  },
+  deletesIgnored(world, n) {
+    world.cloud.deletesIgnored = 1 + (n % 2)
+    return `the next ${1 + (n % 2)} deletes have no effect`
+  },
+  deletesStuck(world) {
+    world.cloud.deletesStuck = true
+    return 'deletes do not come to an end from now on'
+  },
+  refuse(world, n) {
+    const [operation, code, times] = [operations[n % operations.length]!, codes[n % codes.length]!, 1 + (n % 3)]
+    world.cloud.fail(operation, new GroupError(code, `a fault of kind ${code}`), times)
+    return `the next ${times} calls of ${operation} fail: ${code}`
+  },
+  loseAnswer(world, n) {
+    const operation = operations[n % operations.length]!
+    world.cloud.fail(operation, { kind: 'afterActing', error: new GroupError('transient', 'connection reset') }, 1 + (n % 2))
+    return `the next ${1 + (n % 2)} calls of ${operation} are done, and their answers lost`
+  },
+  hang(world, n) {
+    const operation = operations[n % operations.length]!
+    world.cloud.fail(operation, { kind: n % 2 === 0 ? 'hang' : 'deaf' })
+    return `the next call of ${operation} hangs`
+  },
+  throttle(world, n) {
+    world.cloud.throttledUntil = world.clock.now() + second + n * 60
+    return `the cloud throttles for ${second + n * 60} ms`
+  },
+  heal(world) {
+    world.cloud.heal()
+    return 'the faults of the cloud end'
+  },
+  diskFull(world, n) {
+    world.store.writesFail = 1 + (n % 3)
+    return `the next ${1 + (n % 3)} writes of state fail`
+  },
+  outage(world, n) {
+    world.coordinator.outageUntil = world.clock.now() + second + n * 60
+    return `the coordinator is out for ${second + n * 60} ms`
+  },
+  handOutLost(world) {
+    world.coordinator.handOutsLost = 1
+    return 'the next hand-out of a job is made, and its answer lost'
+  },
+  wallClock(world, n) {
+    world.clock.jumpWallTime((n - 500) * minute)
+    return `the wall clock jumps by ${n - 500} minutes`
+  },
+}
+
+/** How often each comes, where that is not once. */
+const weights: Partial<Record<StepName, number>> = {
+  job: 6,
+  jobs: 4,
+  longJob: 3,
+  guest: 3,
+  cancelJob: 3,
+  wait: 4,
+  killBefore: 2,
+  killAfter: 2,
+  loseAnswer: 2,
+  preempt: 2,
+  heal: 2,
+  schedule: 2,
+}
+
+/** Every step, as often as it comes. */
+export const stepNames: readonly StepName[] = (Object.keys(acts) as StepName[]).flatMap((name) =>
+  Array.from({ length: weights[name] ?? 1 }, () => name),
+)
+
+/** Does a step, and answers what happened in words. */
+export function act(world: World, name: StepName, n: number): string | undefined {
+  return acts[name](world, n)
+}
+
+function pick<T>(from: readonly T[], n: number): T | undefined {
+  return from[n % Math.max(1, from.length)]
+}
+
+function on<T>(one: T | undefined, does: (one: T) => string | undefined): string | undefined {
+  return one === undefined ? undefined : does(one)
+}

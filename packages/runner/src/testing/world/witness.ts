@@ -1,0 +1,209 @@
+import { isUsable, outstandingCount, type Provisioner } from '@runner-core/fleeting'
+import type { WorldProcess } from '@runner-core/fleeting/testing'
+import { type Acquisition, type IdlePolicy, idleTarget, type Reservation, type Taskscaler } from '@runner-core/taskscaler'
+
+/** Number of a promise of the design, 1 to 7. */
+export type PromiseNumber = 1 | 2 | 3 | 4 | 5 | 6 | 7
+
+export type Violate = (promise: PromiseNumber, what: string) => void
+
+export interface WitnessOptions {
+  readonly process: WorldProcess
+  readonly maxInstances: number
+  readonly capacityPerInstance: number
+  /** 0: no limit. */
+  readonly maxUseCount: number
+  readonly promiseCapMs: number
+  readonly violate: Violate
+  readonly note: (text: string) => void
+}
+
+/** A promise whose date has passed is dated anew on the next pass, which comes at least this often. */
+const latePromiseMs = 11_000
+
+/**
+ * Stands beside one manager from its start to its death, and keeps books of its own: who reserved, who waits, who holds which slot, what was asked for. What it sees through public methods is held against
+ * the promises as it happens, and against the manager's own counts once all is quiet.
+ */
+export class Witness {
+  readonly lent: Set<Acquisition> = new Set()
+  /** Requests for a job that are under way. */
+  requests = 0
+  readonly #options: WitnessOptions
+  readonly #open = new Set<Reservation>()
+  #waiting: Reservation[] = []
+  #provisioner: Provisioner | undefined
+  #scaler: Taskscaler | undefined
+  /** How much was wanted when idle instances were removed last, until something happens for which more may be made. */
+  #shrank: { readonly load: number; readonly policy: IdlePolicy } | undefined
+
+  constructor(options: WitnessOptions) {
+    this.#options = options
+  }
+
+  get scaler(): Taskscaler | undefined {
+    return this.#scaler
+  }
+
+  get provisioner(): Provisioner | undefined {
+    return this.#provisioner
+  }
+
+  watchProvisioner(provisioner: Provisioner): void {
+    this.#provisioner = provisioner
+    const { maxInstances, violate, note } = this.#options
+    const request = provisioner.request.bind(provisioner)
+    provisioner.request = (count, options) => {
+      const before = provisioner.launchState()
+      const load = this.#load()
+      const taken = request(count, options)
+      if (taken === 0 || !this.#isAlive) return taken
+      note(`${taken} asked for: ${options.reason}`)
+      const total = before.known + outstandingCount(before) + taken
+      if (total > maxInstances)
+        violate(2, `${before.known} known, ${outstandingCount(before)} outstanding and ${taken} asked for: the maximum is ${maxInstances}`)
+      this.#mayGrow(load, options.reason)
+      return taken
+    }
+    const remove = provisioner.remove.bind(provisioner)
+    provisioner.remove = (ids, reason) => {
+      const load = this.#load()
+      const taken = remove(ids, reason)
+      if (taken.length === 0 || !this.#isAlive) return taken
+      note(`${taken.join(', ')} to be removed: ${reason}`)
+      const policy = this.#scaler?.status().policy
+      this.#shrank = reason.startsWith('idle for') && load !== undefined && policy !== undefined ? { load, policy } : undefined
+      return taken
+    }
+    provisioner.onChange((changes) => {
+      for (const change of changes) {
+        const { kind, instance } = change
+        const isIdleRemoval = instance.removal?.reason.startsWith('idle for') ?? false
+        const isLoss = kind === 'gone' || (kind === 'updated' && isUsable(change.before) && !isUsable(instance))
+        if (isLoss && !isIdleRemoval) this.#shrank = undefined
+      }
+    })
+  }
+
+  watchScaler(scaler: Taskscaler): void {
+    this.#scaler = scaler
+    scaler.onChange(() => {
+      if (scaler.status().policy !== this.#shrank?.policy) this.#shrank = undefined
+    })
+    const reserve = scaler.reserve.bind(scaler)
+    scaler.reserve = (options) => {
+      const reservation = reserve(options)
+      this.#open.add(reservation)
+      return reservation
+    }
+    const unreserve = scaler.unreserve.bind(scaler)
+    scaler.unreserve = (reservation) => {
+      unreserve(reservation)
+      this.#open.delete(reservation)
+    }
+    const acquire = scaler.acquire.bind(scaler)
+    scaler.acquire = async (reservation, options) => {
+      this.#open.delete(reservation)
+      this.#waiting.push(reservation)
+      try {
+        const acquisition = await acquire(reservation, options)
+        this.#granted(reservation, acquisition)
+        return acquisition
+      } finally {
+        this.#waiting = this.#waiting.filter((other) => other !== reservation)
+      }
+    }
+    const release = scaler.release.bind(scaler)
+    scaler.release = (acquisition) => {
+      const condemned = scaler.snapshot().supply.condemned.some(({ id }) => id === acquisition.instanceId)
+      const instance = this.#provisioner?.instances().get(acquisition.instanceId)
+      // What it leaves is no capacity.
+      if (condemned || instance === undefined || !isUsable(instance)) this.#shrank = undefined
+      this.lent.delete(acquisition)
+      release(acquisition)
+    }
+  }
+
+  /** A request for a job is about to be sent. */
+  asks(): void {
+    this.requests += 1
+    if (this.#isAlive && this.requests > this.#open.size)
+      this.#options.violate(4, `${this.requests} requests for jobs under way, with ${this.#open.size} promises of capacity`)
+  }
+
+  answered(): void {
+    this.requests -= 1
+  }
+
+  /** A job came; this promise is for it. */
+  took(job: string, { kind, readyAt }: Reservation): void {
+    if (!this.#isAlive) return
+    const { violate, promiseCapMs, process } = this.#options
+    const now = process.clock.now()
+    if (kind === 'promised' && readyAt > now + promiseCapMs)
+      violate(4, `${job} was taken for a slot in ${readyAt - now} ms, beyond the cap`)
+    if (kind === 'promised' && readyAt < now - latePromiseMs)
+      violate(4, `${job} was taken on a promise that expired ${now - readyAt} ms ago`)
+  }
+
+  /** Held against the manager's own books, when nothing is under way within it. */
+  check(): void {
+    if (!this.#isAlive || this.#scaler === undefined || this.#provisioner === undefined) return
+    const { violate, process } = this.#options
+    const { pending, acquired, reserved, idle } = this.#scaler.status().tasks
+    const counts = `waiting ${pending}, lent ${acquired}, reserved ${reserved}`
+    const own = `waiting ${this.#waiting.length}, lent ${this.lent.size}, reserved ${this.#open.size}`
+    if (counts !== own) violate(7, `the scaler counts ${counts}, and there are ${own}`)
+    if (pending > 0 && idle > 0) violate(7, `${pending} wait while ${idle} slots are free`)
+    const { outstanding, closed } = this.#provisioner.launchState()
+    for (const { launchToken, phase, deadlineAt = Number.POSITIVE_INFINITY, requestedAt } of outstanding) {
+      if (closed) break
+      if (phase !== 'sent' && this.#provisioner.listedAt > deadlineAt)
+        violate(5, `launch ${launchToken} counts ${this.#provisioner.listedAt - deadlineAt} ms after its deadline`)
+      if ((phase === 'accepted' || phase === 'uncertain') && deadlineAt === Number.POSITIVE_INFINITY)
+        violate(5, `launch ${launchToken} has no deadline`)
+      if (phase === 'sent' && process.clock.now() - requestedAt > longestCallMs)
+        violate(5, `launch ${launchToken} has been under way for ${process.clock.now() - requestedAt} ms`)
+    }
+  }
+
+  get #isAlive(): boolean {
+    return this.#options.process.isAlive
+  }
+
+  #granted(reservation: Reservation, acquisition: Acquisition): void {
+    if (!this.#isAlive) return
+    const { violate, capacityPerInstance, maxUseCount, note } = this.#options
+    const { instanceId, slot, useCount } = acquisition
+    note(`slot ${slot} of ${instanceId} lent to ${reservation.key}`)
+    const first = this.#waiting.reduce((best, other) => (other.priority > best.priority ? other : best))
+    if (first !== reservation) violate(7, `${reservation.key} was served before ${first.key}`)
+    for (const other of this.lent)
+      if (other.instanceId === instanceId && other.slot === slot)
+        violate(7, `slot ${slot} of ${instanceId} was lent to ${other.key} and ${acquisition.key}`)
+    if (slot < 0 || slot >= capacityPerInstance) violate(7, `slot ${slot} of ${instanceId} is none of ${capacityPerInstance}`)
+    if (maxUseCount > 0 && useCount > maxUseCount)
+      violate(7, `${instanceId} is used for the ${useCount}th time, the limit is ${maxUseCount}`)
+    if (maxUseCount > 0) this.#shrank = undefined
+    if (acquisition.signal.aborted) return
+    this.lent.add(acquisition)
+    acquisition.signal.addEventListener('abort', () => this.lent.delete(acquisition), { once: true })
+  }
+
+  /** Slots that jobs have, and those that are wanted. */
+  #load(): number | undefined {
+    if (this.#scaler === undefined) return undefined
+    const { demand } = this.#scaler.snapshot()
+    const queued = demand.queued.reduce((sum, { depth }) => sum + depth, 0)
+    return demand.acquired + demand.waiting + demand.reserved + queued + idleTarget(this.#scaler.status().policy, demand.acquired)
+  }
+
+  #mayGrow(load: number | undefined, reason: string): void {
+    if (this.#shrank === undefined || load === undefined || load > this.#shrank.load) return
+    if (this.#shrank.policy !== this.#scaler?.status().policy || this.#scaler.snapshot().supply.condemned.length > 0) return
+    this.#options.violate(3, `grew after it shrank, with no more wanted than then (${load}): ${reason}`)
+  }
+}
+
+/** The longest that one call of a launch may take: writing the intent, waiting for a throttle, and the call itself. */
+const longestCallMs = 600_000

@@ -1,0 +1,287 @@
+import { type GroupErrorCode, type IncreaseRequest, isGroupError, type Random } from '@runner-core/fleeting'
+import {
+  type CloudWitness,
+  ManualClock,
+  processGroup,
+  seededRandom,
+  simpleShell,
+  WorldCloud,
+  WorldMachines,
+  WorldProcess,
+  WorldStore,
+} from '@runner-core/fleeting/testing'
+import type { IdlePolicy } from '@runner-core/taskscaler'
+import type { Bug } from './bugs.ts'
+import { breakerProbeMs, Manager } from './manager.ts'
+import type { WorldSetting } from './scenario.ts'
+import { type PromiseNumber, Witness } from './witness.ts'
+import { WorldCoordinator } from './world-coordinator.ts'
+
+const second = 1000
+const minute = 60 * second
+const promiseCapMs = 5 * minute
+
+const nothingKept: IdlePolicy = {
+  periods: ['* * * * *'],
+  timezone: 'UTC',
+  idleCount: 0,
+  idleTimeMs: 30 * second,
+  scaleFactor: 0,
+  scaleFactorLimit: 0,
+}
+
+/** What the world's idle policy may be: nothing in reserve, something, at times, in proportion, the default. */
+const schedules: readonly (readonly IdlePolicy[])[] = [
+  [nothingKept],
+  [{ ...nothingKept, idleCount: 2, idleTimeMs: 2 * minute }],
+  [nothingKept, { ...nothingKept, periods: ['*/4 * * * *'], idleCount: 2, preemptiveMode: false }],
+  [{ ...nothingKept, scaleFactor: 0.5, scaleFactorLimit: 3, idleTimeMs: 0 }],
+  [],
+]
+
+/** How long after a refusal nothing like it may be asked for, at the least: half of the first back-off, or the cloud's own hint where there is none. */
+const leastWaitMs: Readonly<Partial<Record<GroupErrorCode, number>>> = {
+  capacity: 30 * second,
+  quota: 150 * second,
+  auth: breakerProbeMs / 2,
+  invalid_config: breakerProbeMs / 2,
+  not_found: breakerProbeMs / 2,
+  throttled: 2.5 * second,
+  conflict: second,
+  transient: second,
+}
+
+export interface Violation {
+  readonly promise: PromiseNumber
+  readonly what: string
+}
+
+export interface LogLine {
+  readonly at: number
+  readonly text: string
+  /** Whether the world did it, by a step; otherwise it followed. */
+  readonly isStep: boolean
+}
+
+/** A cloud, its machines, a coordinator, a disk and a manager, at a clock that stands still until told; and whoever watches them. */
+export class World {
+  readonly clock: ManualClock = new ManualClock()
+  readonly cloud: WorldCloud
+  readonly machines: WorldMachines
+  readonly store: WorldStore = new WorldStore()
+  readonly coordinator: WorldCoordinator
+  readonly violations: Violation[] = []
+  readonly log: LogLine[] = []
+  /** How often a manager was killed. */
+  kills = 0
+  schedule: number
+  manager: Manager
+  /** Whether a manager that was killed is started again. */
+  revives = true
+  readonly #setting: WorldSetting
+  readonly #random: Random
+  readonly #bug: Bug | undefined
+  readonly #launched = new Map<string, number>()
+  #refusal: { readonly process: WorldProcess; readonly at: number; readonly code: GroupErrorCode } | undefined
+
+  constructor(seed: number, setting: WorldSetting, bug?: Bug) {
+    this.#setting = setting
+    this.#bug = bug
+    this.#random = seededRandom(seed)
+    this.schedule = setting.schedule
+    const { tells, appearMs, bootMs, deleteMs, callMs, listLagMs, healthChecks } = setting
+    this.cloud = new WorldCloud({
+      clock: this.clock,
+      shell: simpleShell,
+      maxSize: 30,
+      tells,
+      capabilities: healthChecks ? ['heartbeat', 'interruption_notice'] : ['interruption_notice'],
+      appearDelayMs: this.#between(appearMs),
+      bootDelayMs: this.#between(bootMs),
+      deleteDelayMs: this.#between(deleteMs),
+      callDelayMs: callMs,
+      listLagMs,
+    })
+    this.machines = new WorldMachines(this.clock, (job) => {
+      this.note(`${job.job} runs on ${job.instanceId}, slot ${job.slot}`)
+      for (const other of this.machines.running)
+        if (other !== job && other.instanceId === job.instanceId && other.slot === job.slot)
+          this.violate(7, `${other.job} and ${job.job} run in slot ${job.slot} of ${job.instanceId} at the same time`)
+    })
+    this.coordinator = new WorldCoordinator(this.clock)
+    this.manager = this.#startManager()
+  }
+
+  useSchedule(n: number): void {
+    this.schedule = n % schedules.length
+    this.manager.configureSchedule(schedules[this.schedule]!)
+  }
+
+  violate(promise: PromiseNumber, what: string): void {
+    this.violations.push({ promise, what })
+    this.note(`BROKEN promise ${promise}: ${what}`)
+  }
+
+  note(text: string, isStep = false): void {
+    this.log.push({ at: this.clock.now(), text, isStep })
+  }
+
+  /** Time passes, until something is broken. */
+  async advance(ms: number): Promise<void> {
+    if (this.violations.length > 0) return
+    await this.clock.advance(ms)
+    this.manager.witness.check()
+    this.#checkMaximum()
+  }
+
+  /** Troubles end, work ends: every job that waits must get its slot, what is kept in reserve must come and stay, and once nothing is wanted nothing may be left. */
+  async settle(): Promise<void> {
+    this.note('all troubles end', true)
+    this.manager.process.spare()
+    this.cloud.heal()
+    this.store.writesFail = 0
+    this.coordinator.outageUntil = Number.NEGATIVE_INFINITY
+    this.coordinator.handOutsLost = 0
+    for (const job of this.coordinator.open) if (job.durationMs === Number.POSITIVE_INFINITY) this.coordinator.cancel(job)
+    this.useSchedule(0)
+    await this.#until(
+      60,
+      () => this.coordinator.open.length === 0 && this.manager.witness.lent.size === 0,
+      5,
+      () => {
+        const waiting = this.coordinator.open.map(({ name, state }) => `${name} ${state}`)
+        return `jobs starve: ${waiting.join(', ')}; lent: ${this.manager.witness.lent.size}`
+      },
+    )
+    await this.#until(
+      15,
+      () => this.#oursLeft.length === 0 && this.#isQuiet,
+      6,
+      () => `left without being wanted: ${this.#oursLeft.join(', ') || 'launches, or removals'}`,
+    )
+    // An end that could not be written is written by the next start.
+    if (this.store.records.size > 0) this.manager.process.kill('at rest')
+    await this.#until(
+      6,
+      () => this.store.records.size === 0 && this.manager.scaler !== undefined,
+      6,
+      () => `intents are left: ${[...this.store.records.keys()].join(', ')}`,
+    )
+    const callsBefore = this.#changes
+    await this.advance(3 * minute)
+    if (this.#changes > callsBefore) this.violate(3, 'with nothing wanted and nothing left, the fleet does not stay still')
+  }
+
+  /** What remains after a clean stop: nothing of ours, and no timer. */
+  async end(): Promise<void> {
+    if (this.violations.length > 0) return
+    let remaining: readonly string[] | undefined
+    void this.manager.stop(true).then((ids) => {
+      remaining = ids
+    })
+    await this.clock.advance(2 * minute)
+    if (remaining === undefined) this.violate(5, 'the manager does not stop')
+    else if (this.#oursLeft.length > 0) this.violate(6, `left after the stop: ${this.#oursLeft.join(', ')}`)
+  }
+
+  async #until(rounds: number, reached: () => boolean, promise: PromiseNumber, otherwise: () => string): Promise<void> {
+    for (let round = 0; !reached(); round += 1) {
+      if (this.violations.length > 0) return
+      if (round === rounds) return this.violate(promise, otherwise())
+      await this.advance(minute)
+    }
+  }
+
+  get #isQuiet(): boolean {
+    const { provisioner } = this.manager.witness
+    return (
+      provisioner !== undefined &&
+      provisioner.launchState().outstanding.length === 0 &&
+      [...provisioner.instances().values()].every(({ removal }) => removal === undefined)
+    )
+  }
+
+  /** Machines that are there, or on their way. */
+  get #oursLeft(): readonly string[] {
+    return this.cloud.ids
+  }
+
+  get #changes(): number {
+    return this.cloud.calls.filter(({ operation }) => operation === 'increase' || operation === 'decrease').length
+  }
+
+  #startManager(): Manager {
+    const { maxInstances, capacityPerInstance, maxUseCount } = this.#setting
+    const process = new WorldProcess(this.clock, (where) => {
+      this.kills += 1
+      this.note(`the manager is killed ${where}`, true)
+      if (where === 'because it does not come to rest') this.violate(5, 'the manager is busy without end')
+      const downMs = Math.floor(this.#random() * 30 * second)
+      this.clock.after(downMs, () => {
+        if (!this.revives) return
+        this.note('the manager is started again', true)
+        this.manager = this.#startManager()
+      })
+    })
+    const witness = new Witness({
+      process,
+      maxInstances,
+      capacityPerInstance,
+      maxUseCount,
+      promiseCapMs,
+      violate: (promise, what) => this.violate(promise, what),
+      note: (text) => this.note(text),
+    })
+    return new Manager({
+      ...this.#setting,
+      process,
+      witness,
+      group: processGroup(this.cloud, this.machines, process, this.#cloudWitness(process, witness)),
+      store: this.store.openedBy(process),
+      coordinator: this.coordinator,
+      promiseCapMs,
+      policies: schedules[this.schedule]!,
+      random: seededRandom(Math.floor(this.#random() * 2 ** 32)),
+      bug: this.#bug,
+    })
+  }
+
+  #cloudWitness(process: WorldProcess, { lent }: Witness): CloudWitness {
+    return {
+      increases: (request) => this.#checkLaunch(process, request),
+      increased: (_, error) => {
+        this.#refusal = isGroupError(error) ? { process, at: this.clock.now(), code: error.code } : undefined
+      },
+      decreases: (ids) => {
+        this.note(`delete ${ids.join(', ')}`)
+        for (const id of ids) {
+          for (const { instanceId, key } of lent) if (instanceId === id) this.violate(1, `${id} is deleted while ${key} has a slot of it`)
+          if (!this.store.has('removal', id)) this.violate(6, `${id} is deleted without a written intent`)
+        }
+      },
+    }
+  }
+
+  #checkLaunch(process: WorldProcess, { count, launchToken }: IncreaseRequest): void {
+    this.note(`launch ${count} as ${launchToken}`)
+    this.#launched.set(launchToken, count)
+    if (!this.store.has('launch', launchToken)) this.violate(6, `launch ${launchToken} is made without a written intent`)
+    const refusal = this.#refusal
+    if (refusal?.process !== process) return
+    const waitedMs = this.clock.now() - refusal.at
+    if (waitedMs < (leastWaitMs[refusal.code] ?? 0))
+      this.violate(5, `launched again ${waitedMs} ms after a refusal of kind ${refusal.code}`)
+  }
+
+  /** Those that were made as asked for, without the help of strangers or lies. */
+  #checkMaximum(): void {
+    const { unaccountable, ids } = this.cloud
+    const ours = ids.filter((id) => !unaccountable.has(id))
+    if (ours.length > this.#setting.maxInstances + unaccountable.size)
+      this.violate(2, `${ours.length} machines of ours, the maximum is ${this.#setting.maxInstances}`)
+  }
+
+  #between([low, high]: readonly [number, number]): () => number {
+    return () => Math.round(low + this.#random() * (high - low))
+  }
+}
