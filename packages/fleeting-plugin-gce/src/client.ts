@@ -1,5 +1,5 @@
 import type { Clock, GroupErrorOptions } from '@runner-core/fleeting'
-import { deadline, GroupError } from '@runner-core/fleeting'
+import { deadline, delay, GroupError } from '@runner-core/fleeting'
 import type { AuthClient } from 'google-auth-library'
 import { abortable } from './abortable.ts'
 import type {
@@ -18,6 +18,7 @@ import { asLateError, asRefusalError } from './errors.ts'
 const scope = 'https://www.googleapis.com/auth/compute'
 /** An operation of a group is done once it is scheduled, within seconds; one that takes longer is not waited for. */
 const operationWaitMs = 10_000
+const waitPauseMs = 250
 /** The most that one page can hold. */
 const pageSize = 500
 const instanceFields = 'id,name,status,networkInterfaces(networkIP,accessConfigs/natIP),metadata(fingerprint,items)'
@@ -143,7 +144,12 @@ export class ComputeClient {
     using limit = deadline(this.#clock, operationWaitMs, () => new Error(`${name} takes more than ${operationWaitMs} ms`), signal)
     const path = `${kind}/${scopeName}/operations/${name}/wait`
     try {
-      return await this.#call({ method: 'POST', path, during: `waiting for ${name}` }, limit.signal)
+      for (;;) {
+        const operation = await this.#call<Operation>({ method: 'POST', path, during: `waiting for ${name}` }, limit.signal)
+        if (operation.status === 'DONE') return operation
+        // The service waits as long as it likes, perhaps not at all.
+        await delay(this.#clock, waitPauseMs, limit.signal)
+      }
     } catch {
       signal.throwIfAborted()
       return undefined

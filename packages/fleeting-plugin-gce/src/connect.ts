@@ -1,4 +1,12 @@
-import { type ConnectInfo, type ConnectorConfig, fleetKeyPair, GroupError, isGroupError, type PluginContext } from '@runner-core/fleeting'
+import {
+  type ConnectInfo,
+  type ConnectorConfig,
+  delay,
+  fleetKeyPair,
+  GroupError,
+  isGroupError,
+  type PluginContext,
+} from '@runner-core/fleeting'
 import type { ComputeClient } from './client.ts'
 import type { Metadata } from './compute-api.ts'
 import { publishedHostKeys } from './host-keys.ts'
@@ -11,8 +19,8 @@ export interface Login extends Pick<ConnectInfo, 'username' | 'privateKey' | 'pa
   readonly publicKey?: string
 }
 
-/** How long the guest agent may take to let in a key that was put into a running machine's metadata, milliseconds. */
-const admissionMs = 5000
+/** Time for the guest agent, which watches the metadata of its machine, to let in a key that was put there, milliseconds. Supposed. */
+const admissionMs = 2000
 /** How often metadata that others change meanwhile are written. */
 const metadataTries = 3
 
@@ -43,7 +51,7 @@ export async function connectInfo(name: string, options: ConnectOptions, signal:
   const machine = await machines.running(name, signal)
   const { networkIP, accessConfigs } = machine.instance.networkInterfaces?.[0] ?? {}
   const natIP = accessConfigs?.find((config) => config.natIP !== undefined)?.natIP
-  if (networkIP === undefined) throw notReady(name, 'has no address yet')
+  if (networkIP === undefined) throw new GroupError('not_ready', `${name} has no address yet`, { instanceId: name })
   await admit(machine, options, signal)
   return {
     instanceId: name,
@@ -73,12 +81,8 @@ async function admit(machine: Machine, { client, machines, login, project, conte
     }
     metadata = (await machines.reread(name, zone, signal)).instance.metadata
   }
-  const { keyAddedAt = Number.NEGATIVE_INFINITY } = guest
-  if (context.clock.now() - keyAddedAt < admissionMs) throw notReady(name, 'was given our key a moment ago')
-}
-
-function notReady(name: string, why: string): GroupError {
-  return new GroupError('not_ready', `${name} ${why}`, { instanceId: name })
+  const waitMs = (guest.keyAddedAt ?? Number.NEGATIVE_INFINITY) + admissionMs - context.clock.now()
+  if (waitMs > 0) await delay(context.clock, waitMs, signal)
 }
 
 function osLogin(name: string): string {

@@ -37,8 +37,6 @@ class GceGroup implements InstanceGroup {
   readonly #machines: Machines
   readonly #prefix: string
   #connect: ConnectOptions | undefined
-  /** Accepted or under way, and perhaps not in the list yet. */
-  #launching = 0
 
   constructor(config: GceConfig, context: PluginContext) {
     this.#config = config
@@ -79,16 +77,19 @@ class GceGroup implements InstanceGroup {
     const known = rows.filter((row) => row.launchToken === launchToken).map(({ id }) => id)
     if (known.length > 0) return { requested: known.length, ids: known }
 
-    const wanted = Math.max(0, Math.min(count, maxSize - rows.filter(({ state }) => state !== 'deleting').length - this.#launching))
-    const errors = wanted === count ? [] : [new GroupError('quota', `${count} more would be more than ${maxSize} instances`)]
-    if (wanted === 0) return { requested: 0, errors }
+    const alive = rows.filter(({ state }) => state !== 'deleting').length
+    const wanted = names.slice(0, Math.max(0, maxSize - alive - this.#machines.expectedCount))
+    const errors = wanted.length === count ? [] : [new GroupError('quota', `${count} more would be more than ${maxSize} instances`)]
+    if (wanted.length === 0) return { requested: 0, errors }
     const metadata = publicKey !== undefined && sshKeys === 'creation' ? sshKeyMetadata(username, publicKey) : undefined
-    this.#launching += wanted
+    this.#machines.expect(wanted)
+    let accepted: readonly string[] = []
     try {
-      const result = await launch(this.#client, names.slice(0, wanted), metadata, signal)
+      const result = await launch(this.#client, wanted, metadata, signal)
+      accepted = result.ids
       return { ...result, errors: [...errors, ...result.errors] }
     } finally {
-      this.#launching -= wanted
+      this.#machines.forget(wanted.slice(accepted.length))
     }
   }
 

@@ -29,6 +29,9 @@ export interface Guest {
   keyAddedAt?: number
 }
 
+/** An accepted launch that no list shows after this time has come to nothing. */
+const expectedMs = 600_000
+
 interface Details {
   readonly machine: Machine
   readonly readAt: number
@@ -42,6 +45,8 @@ export class Machines {
   readonly #rowReads: SharedCalls<ReadonlyMap<string, ManagedInstance>>
   readonly #detailReads: SharedCalls<void>
   readonly #details = new Map<string, Details>()
+  /** Names asked for that no list has shown since, with when. */
+  readonly #expected = new Map<string, number>()
   #rows: ReadonlyMap<string, ManagedInstance> = new Map()
   #rowsAt = Number.NEGATIVE_INFINITY
 
@@ -63,14 +68,26 @@ export class Machines {
       this.#rows = rows
       this.#rowsAt = startedAt
       for (const name of this.#details.keys()) if (!rows.has(name)) this.#details.delete(name)
+      for (const [name, at] of this.#expected) if (rows.has(name) || startedAt - at > expectedMs) this.#expected.delete(name)
     }
     return rows
   }
 
-  /** Those of these names that are members, as far as is known; the group is read only when one is not known. */
+  /** These are asked for: they count as members, although a list may not show them yet. */
+  expect(names: readonly string[]): void {
+    const now = this.#clock.now()
+    for (const name of names) this.#expected.set(name, now)
+  }
+
+  /** How many are asked for that no list has shown yet. */
+  get expectedCount(): number {
+    return this.#expected.size
+  }
+
+  /** Those of these names that are members, or will be, as far as is known; the group is read only when one is not known. */
   async known(names: readonly string[], signal: AbortSignal): Promise<readonly ManagedInstance[]> {
     const rows = names.every((name) => this.#rows.has(name)) ? this.#rows : await this.list(signal)
-    return names.flatMap((name) => rows.get(name) ?? [])
+    return names.flatMap((name) => rows.get(name) ?? (this.#expected.has(name) ? { name } : []))
   }
 
   /** One running machine. Thrown: `not_found` when it is no member, `not_ready`. */
@@ -80,6 +97,7 @@ export class Machines {
     if ((row === undefined || !this.#runs(row)) && now - this.#rowsAt >= (row === undefined ? 1 : rowLifeMs)) {
       row = (await this.#rowReads.share('list', (shared) => this.list(shared), signal)).get(name)
     }
+    if (row === undefined && this.#expected.has(name)) throw new GroupError('not_ready', `${name} does not show yet`, { instanceId: name })
     if (row === undefined) throw new GroupError('not_found', `${name} is no instance of the group`, { instanceId: name })
     const zone = zoneOf(row)
     const { state, detail } = listedInstance(row, this.#prefix)
@@ -97,9 +115,12 @@ export class Machines {
     return this.#note(await this.#client.getInstance(zone, name, signal), zone, readAt)
   }
 
-  /** It is on its way out: nothing that was known counts any more. */
+  /** They are on their way out, or did not come: nothing that was known counts any more. */
   forget(names: readonly string[]): void {
-    for (const name of names) this.#details.delete(name)
+    for (const name of names) {
+      this.#details.delete(name)
+      this.#expected.delete(name)
+    }
     this.#rowsAt = Number.NEGATIVE_INFINITY
   }
 

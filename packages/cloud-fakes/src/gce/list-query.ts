@@ -18,7 +18,8 @@ function parseTerm(term: string): (item: object) => boolean {
   const pattern = isRegex ? new RegExp(`^(?:${literal})$`) : undefined
   const wanted = operator === 'eq' || operator === '='
   return (item) => {
-    const value = String(field.split('.').reduce<unknown>((inner, key) => (Object(inner) as Record<string, unknown>)[key], item) ?? '')
+    const found = field.split('.').reduce<unknown>((inner, key) => (Object(inner) as Record<string, unknown>)[key], item)
+    const value = typeof found === 'object' || found === undefined ? '' : `${found as string | number | boolean}`
     return (pattern === undefined ? value === literal : pattern.test(value)) === wanted
   }
 }

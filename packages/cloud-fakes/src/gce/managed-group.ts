@@ -58,7 +58,7 @@ export class ManagedGroup {
   /** All that `listManagedInstances` shows, the oldest first. */
   members(): readonly Member[] {
     const shown: Member[] = []
-    for (const member of [...this.#members.values()]) {
+    for (const member of this.#members.values()) {
       const phase = this.phase(member)
       if (phase === 'gone') this.#members.delete(member.name)
       else if (phase !== 'pending') shown.push(member)
@@ -78,28 +78,29 @@ export class ManagedGroup {
   }
 
   create(configs: readonly { readonly name?: unknown; readonly preservedState?: unknown }[]): void {
-    const names = configs.map(({ name }) => name)
     if (configs.length === 0 || configs.length > mostInstances) throw invalid('instances', `must have 1 to ${mostInstances} entries`)
-    for (const name of names)
-      if (typeof name !== 'string' || !nameRule.test(name))
-        throw invalid('instances[].name', `'${String(name)}' does not match ${nameRule.source}`)
-    const taken = names.find((name, index) => names.indexOf(name) !== index || this.#members.has(name as string))
-    if (taken !== undefined) throw new ApiRefusal(409, 'alreadyExists', `The resource '${String(taken)}' already exists`)
-    this.#grow(configs.length)
-    for (const { name, preservedState } of configs) this.#add(name as string, Object((preservedState as { metadata?: unknown })?.metadata))
+    const wanted = new Map<string, Readonly<Record<string, string>>>()
+    for (const { name, preservedState } of configs) {
+      if (typeof name !== 'string' || !nameRule.test(name)) {
+        throw invalid('instances[].name', `'${JSON.stringify(name)}' does not match ${nameRule.source}`)
+      }
+      if (wanted.has(name) || this.#members.has(name)) throw new ApiRefusal(409, 'alreadyExists', `The resource '${name}' already exists`)
+      wanted.set(name, Object((preservedState as { metadata?: unknown } | undefined)?.metadata) as Record<string, string>)
+    }
+    this.#grow(wanted.size)
+    for (const [name, metadata] of wanted) this.#add(name, metadata)
     this.nextFailure = undefined
   }
 
   /** With `skip`, those that are no members or are going are passed over. `entries` are names, or URLs, not both. */
-  delete(entries: readonly unknown[], skip: boolean): void {
+  delete(entries: readonly string[], skip: boolean): void {
     if (entries.length === 0 || entries.length > mostInstances) throw invalid('instances', `must have 1 to ${mostInstances} entries`)
-    const urls = entries.filter((entry) => String(entry).includes('/'))
+    const urls = entries.filter((entry) => entry.includes('/'))
     if (urls.length > 0 && urls.length < entries.length) throw invalid('instances', 'cannot have both URLs and names')
     const doomed: Member[] = []
     for (const entry of entries) {
-      const { zone, name } = parseEntry(String(entry))
-      if (zone !== undefined && !this.#options.zones.includes(zone))
-        throw invalid('instances', `'${String(entry)}' is in another zone or region`)
+      const { zone, name } = parseEntry(entry)
+      if (zone !== undefined && !this.#options.zones.includes(zone)) throw invalid('instances', `'${entry}' is in another zone or region`)
       const member = this.#members.get(name)
       const isGoing =
         member === undefined || ['deleting', 'gone'].includes(this.phase(member)) || (zone !== undefined && member.zone !== zone)

@@ -49,7 +49,7 @@ export interface Method extends Pick<Route, 'call'> {
   readonly at: string
   readonly bucket: 'default' | 'read'
   /** Thrown: {@link ApiRefusal}. */
-  act(call: Call): unknown
+  readonly act: (call: Call) => unknown
 }
 
 /** The part of compute.v1 that a managed instance group and its machines need. */
@@ -98,7 +98,9 @@ function groupMethods({ place, zones, clock, group, machines, settings, operatio
       call: 'decrease',
       bucket: 'default',
       act: ({ query, body }) =>
-        change(query, 'deleteInstances', 0, () => group.delete(listOf(body, 'instances'), body['skipInstancesOnValidationError'] === true)),
+        change(query, 'deleteInstances', 0, () =>
+          group.delete(listOf(body, 'instances').map(String), body['skipInstancesOnValidationError'] === true),
+        ),
     },
     {
       method: 'resize',
