@@ -74,7 +74,7 @@ export {
   type ThrottleState,
 } from './provisioner/launch-state.ts'
 export type { GroupOperation, ProvisionerObserver } from './provisioner/observer.ts'
-export type { ProvisionerOptions, RequestOptions, ShutdownOptions, ShutdownReport } from './provisioner/options.ts'
+export type { ProvisionerOptions, RequestOptions, ShutdownOptions, ShutdownReport, UnknownInstances } from './provisioner/options.ts'
 export {
   defaultProvisionerSettings,
   type HealthSettings,

@@ -110,6 +110,7 @@ const cloud = fc.record({
   deleteDelayMs: fc.constantFrom(0, 4000),
   callDelayMs: fc.constantFrom(0, 700),
   checks: fc.boolean(),
+  unknownInstances: fc.constantFrom('report' as const, 'remove' as const),
 })
 
 /** Refuses what must never be asked for, at the moment it is asked for. */
@@ -171,7 +172,7 @@ class Journal implements FleetLease {
 
 async function play(
   steps: readonly Step[],
-  { seed, checks, ...options }: typeof cloud extends fc.Arbitrary<infer Cloud> ? Cloud : never,
+  { seed, checks, unknownInstances, ...options }: typeof cloud extends fc.Arbitrary<infer Cloud> ? Cloud : never,
 ): Promise<void> {
   const clock = new ManualClock()
   const journal = new Journal()
@@ -187,6 +188,7 @@ async function play(
       clock,
       random: seededRandom(seed),
       lease: journal,
+      unknownInstances,
       maxInstances: max,
       settings: { ...settings, health: { checkIntervalMs: checks ? 20_000 : 0, massFailureProbeMs: 60_000 } },
       isBusy: (id) => busy.has(id),
@@ -312,11 +314,15 @@ async function play(
   expect([...provisioner.instances().keys()].toSorted()).toEqual(group.ids.toSorted())
   expect(provisioner.launchState().outstanding).toEqual([])
   for (const instance of provisioner.instances().values()) {
+    if (instance.cause === 'unexpected' && unknownInstances === 'report') continue
     expect(instance).toMatchObject({ missed: false })
     expect(instance.removal).toBeUndefined()
     expect(['running', 'suspended']).toContain(instance.state)
   }
-  expect([...journal.records.keys()]).toEqual([])
+  const ours = [...provisioner.instances().values()].filter(({ cause }) => cause !== 'unexpected')
+  expect([...journal.records.keys()].toSorted()).toEqual(
+    ['fleet instances journalled', ...ours.map(({ id }) => `instance ${id}`)].toSorted(),
+  )
   expect(clock.now() - provisioner.listedAt).toBeLessThan(62_000)
 
   // And capacity can be had again.
@@ -334,7 +340,8 @@ async function play(
   await clock.advance(30_000)
   // Launches that came to nothing may be named: nobody can know that they did.
   expect((await ending).remaining.filter((name) => seen.has(name))).toEqual([])
-  expect(group.ids).toEqual([])
+  const strangers = [...provisioner.instances().values()].filter(({ cause }) => cause === 'unexpected')
+  expect(group.ids.toSorted()).toEqual(unknownInstances === 'remove' ? [] : strangers.map(({ id }) => id).toSorted())
   expect(group.isShutDown).toBe(true)
   expect(clock.pendingTimers).toBe(0)
 }

@@ -194,8 +194,19 @@ describe('the journal', () => {
     const [id] = await fleet.launch(1)
     fleet.provisioner.remove([id!], 'test')
     await fleet.clock.advance(5000)
-    expect(order).toEqual(['write launch', 'increase', 'end launch', 'write removal', 'decrease', 'end removal'])
-    expect(await lease.load()).toEqual([])
+    const acts = [
+      'write launch',
+      'increase',
+      'end launch',
+      'write instance',
+      'write removal',
+      'decrease',
+      'end removal',
+      'end instance',
+      'end use',
+    ]
+    expect(order).toEqual(acts)
+    expect(await lease.load()).toMatchObject([{ kind: 'fleet' }])
   })
 
   it('lets the next process go on: its launches are awaited, its removals sent again', async () => {
@@ -217,7 +228,8 @@ describe('the journal', () => {
     await fleet.clock.advance(10_000)
     expect(fleet.instances).toMatchObject([{ cause: 'requested' }, { cause: 'requested' }])
     expect(fleet.calls('increase')).toHaveLength(1)
-    expect(await lease.load()).toEqual([])
+    expect(await lease.load(['launch', 'removal'])).toEqual([])
+    expect(await lease.load(['instance'])).toMatchObject(fleet.instances.map(({ id }) => ({ key: id, value: { cause: 'requested' } })))
   })
 
   it('that cannot be written keeps everything from being done', async () => {

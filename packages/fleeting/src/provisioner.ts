@@ -11,22 +11,23 @@ import { Connections } from './provisioner/connections.ts'
 import type { ProvisionerContext } from './provisioner/context.ts'
 import { Departed } from './provisioner/departed.ts'
 import { GroupCaller } from './provisioner/group-caller.ts'
-import { brokenReason, type Instance } from './provisioner/instance.ts'
+import { brokenReason, type Instance, restoredInstance } from './provisioner/instance.ts'
 import { countInstances, type InstanceCounts } from './provisioner/instance-counts.ts'
 import { type InstanceLimit, instanceLimit } from './provisioner/instance-limit.ts'
-import { Intents, unfinishedRemovals } from './provisioner/intents.ts'
+import { Intents, journalledInstances, unfinishedRemovals } from './provisioner/intents.ts'
 import { LaunchGate } from './provisioner/launch-gate.ts'
 import type { LaunchState } from './provisioner/launch-state.ts'
 import { Launcher } from './provisioner/launcher.ts'
 import { Lister } from './provisioner/lister.ts'
-import type { ProvisionerOptions, RequestOptions, ShutdownOptions, ShutdownReport } from './provisioner/options.ts'
+import type { ProvisionerOptions, RequestOptions, ShutdownOptions, ShutdownReport, UnknownInstances } from './provisioner/options.ts'
 import { inUseIntervalMs, pollIntervalMs } from './provisioner/poll-interval.ts'
 import type { Origin } from './provisioner/reconcile.ts'
 import { Remover } from './provisioner/remover.ts'
 import { Roster } from './provisioner/roster.ts'
 import { resolveSettings } from './provisioner/settings.ts'
+import { sinceWallTime } from './provisioner/since-wall-time.ts'
 import type { GroupSurvey } from './provisioner/survey.ts'
-import type { FleetLease } from './state-store.ts'
+import type { FleetLease, StateRecord } from './state-store.ts'
 
 /**
  * Keeps one instance group: launches and removes instances, knows which exist, and tells who wants to know. Level-triggered: `list` is the truth, events only make it be read sooner.
@@ -47,6 +48,13 @@ export class Provisioner implements AsyncDisposable {
   readonly #departed = new Departed()
   readonly #busyChecks: BusyChecks
   readonly #feed: ChangeFeed
+  readonly #unknownInstances: UnknownInstances
+  /** Where the caller keeps state; absent when nobody does. */
+  readonly lease: FleetLease | undefined
+  /** Whether the journal has every instance that is ours. */
+  #isJournalled = false
+  /** What an earlier process kept about those who used the instances, and which instances that makes busy. */
+  #usage: { readonly records: readonly StateRecord[]; readonly endBusy: () => void } | undefined
   /** Removals that an earlier process began; until this one begins to act, which is after the first `list`. */
   #unfinished: ReadonlyMap<string, string> | undefined = new Map()
   /** Whether listeners are to be told although no instance changed. */
@@ -108,8 +116,11 @@ export class Provisioner implements AsyncDisposable {
     }
   }
 
-  private constructor(context: ProvisionerContext, { connector, isBusy }: ProvisionerOptions, info: GroupInfo, limit: InstanceLimit) {
+  private constructor(context: ProvisionerContext, options: ProvisionerOptions, info: GroupInfo, limit: InstanceLimit) {
+    const { connector, isBusy, lease, unknownInstances = 'report' } = options
     this.info = info
+    this.lease = lease
+    this.#unknownInstances = unknownInstances
     this.maxInstances = limit.maxInstances
     this.#context = context
     const { settings, clock, logger } = context
@@ -193,6 +204,17 @@ export class Provisioner implements AsyncDisposable {
   }
 
   /**
+   * What an earlier process kept about those who used the instances, as records of the kinds `acquisition`, `use` and `reservation`. An instance with an `acquisition` record (its value names the
+   * `instanceId`) is busy until this is called: register a busy check that knows better first. Later calls answer nothing.
+   */
+  takeUsage(): readonly StateRecord[] {
+    const usage = this.#usage
+    this.#usage = undefined
+    usage?.endBusy()
+    return usage?.records ?? []
+  }
+
+  /**
    * The slot's connection to an instance, kept between calls. How it went counts for the instance's health, a signal that aborts with a `ConnectionError` too: the caller's own limit. One that could be
    * reached before is unhealthy at once, until its checks succeed again. Thrown: `ConnectionError`; `GroupError` (`not_ready`: try again later;
    * `not_found`: gone); the signal's reason.
@@ -266,17 +288,47 @@ export class Provisioner implements AsyncDisposable {
     const { logger } = this.#context
     for (const { code, severity, message, fix } of this.info.findings ?? [])
       logger.warn({ group: this.info.id, code, severity, problem: message, fix }, 'group needs attention')
-    const records = await lease.load()
+    const onLost = (): void => this.#fence(lease.lost.reason)
+    if (lease.lost.aborted) onLost()
+    else lease.lost.addEventListener('abort', onLost, { once: true })
+    const records = await lease.load(['launch', 'removal', 'instance', 'use', 'acquisition', 'reservation', 'fleet'])
     this.#launcher.restore(records)
     this.#unfinished = unfinishedRemovals(records)
+    this.#restoreInstances(records)
+    this.#restoreUsage(records)
     await this.#lister.first(signal)
+  }
+
+  /** What an earlier process had is known before the first `list`: if that does not show it, the second one decides, as always. */
+  #restoreInstances(records: readonly StateRecord[]): void {
+    const { clock } = this.#context
+    const instances = journalledInstances(records)
+    this.#isJournalled = instances !== undefined
+    const now = clock.now()
+    for (const { id, placement, atWallTime } of instances ?? []) {
+      const reason = this.#unfinished?.get(id)
+      const removal = reason === undefined ? undefined : { reason, at: now }
+      this.#roster.seed(restoredInstance(id, placement, sinceWallTime(clock, atWallTime), now, removal))
+    }
+  }
+
+  #restoreUsage(records: readonly StateRecord[]): void {
+    const kept = records.filter(({ kind }) => kind === 'acquisition' || kind === 'use' || kind === 'reservation')
+    const busy = new Set<unknown>()
+    for (const { kind, value } of kept) if (kind === 'acquisition') busy.add((Object(value) as { instanceId?: unknown }).instanceId)
+    this.#usage = { records: kept, endBusy: this.#busyChecks.add((id) => busy.has(id)) }
   }
 
   #begin(): void {
     const { group, intents } = this.#context
     const unfinished = this.#unfinished ?? new Map<string, string>()
     this.#unfinished = undefined
-    for (const id of unfinished.keys()) if (!this.#roster.instances.has(id)) intents.end('removal', id)
+    for (const [id, reason] of unfinished) {
+      if (this.#roster.instances.has(id)) this.#remover.mark(id, reason)
+      else intents.end('removal', id)
+    }
+    for (const instance of this.#roster.instances.values()) if (instance.cause !== 'unexpected') this.#keep(instance)
+    if (!this.#isJournalled) intents.noteJournalled()
     this.#connections.begin()
     this.#stopInterruptions = group.onInterruption?.((id) => this.#interrupted(id)) ?? this.#stopInterruptions
     this.#wake()
@@ -309,10 +361,11 @@ export class Provisioner implements AsyncDisposable {
   /** Removes what nobody can use, and everything when that is wanted, by their ids even instances that were asked for and that no `list` has shown. */
   #sweep(now: number): void {
     for (const instance of this.#roster.instances.values()) {
-      if (instance.removal !== undefined) continue
+      if (instance.removal !== undefined || this.#isLeftAlone(instance)) continue
       const broken = brokenReason(instance, now, this.#context.settings.stuckTimeoutMs)
       if (broken !== undefined) this.#connections.boots.failed(instance, broken)
-      const reason = broken ?? (this.#emptying === undefined ? undefined : 'shutdown')
+      const unknown = instance.cause === 'unexpected' ? 'nobody here requested it, and unknown instances are to be removed' : undefined
+      const reason = broken ?? unknown ?? (this.#emptying === undefined ? undefined : 'shutdown')
       if (reason !== undefined) this.#remove(instance.id, reason)
     }
     if (this.#emptying === undefined) return
@@ -330,6 +383,7 @@ export class Provisioner implements AsyncDisposable {
     const now = this.#context.clock.now()
     const changes = this.#roster.reconcile(rows, (row) => this.#originOf(row, now))
     for (const { kind, instance } of changes) {
+      if (kind === 'seen') this.#meet(instance)
       if (kind === 'gone') this.#part(instance, now)
       else if (kind === 'seen' && instance.removal !== undefined) this.#remover.mark(instance.id, instance.removal.reason)
       else if (instance.missed) this.#lister.again()
@@ -338,7 +392,7 @@ export class Provisioner implements AsyncDisposable {
   }
 
   #originOf(row: ListedInstance, now: number): Origin {
-    if (this.#unfinished !== undefined) {
+    if (this.#unfinished !== undefined && !this.#isJournalled) {
       this.#launcher.claim(row, { byTokenOnly: true })
       const reason = this.#unfinished.get(row.id)
       return { cause: 'adopted', ...(reason !== undefined && { removal: { reason, at: now } }) }
@@ -349,6 +403,28 @@ export class Provisioner implements AsyncDisposable {
     return claimed === undefined ? { cause: 'unexpected' } : { cause: 'requested', requestedAt: claimed.requestedAt }
   }
 
+  /** The first that is done about an instance. */
+  #meet(instance: Instance): void {
+    const { id, state, cause } = instance
+    if (cause !== 'unexpected') {
+      if (this.#unfinished === undefined) this.#keep(instance)
+    } else if (this.#unknownInstances !== 'leave') {
+      const what = this.#unknownInstances === 'remove' ? 'is removed' : 'gets no work and is left alone'
+      this.#context.logger.warn({ instance: id, state, cause }, `instance that nobody here requested: it ${what}; see unknown_instances`)
+    }
+  }
+
+  #keep({ id, cause, placement, seenAt }: Instance): void {
+    const { intents, clock } = this.#context
+    const atWallTime = clock.wallTime() - (clock.now() - seenAt)
+    intents.note('instance', id, { cause, ...(placement !== undefined && { placement }), atWallTime })
+  }
+
+  /** Nobody here made it, and nobody here removes it. */
+  #isLeftAlone({ cause }: Instance): boolean {
+    return cause === 'unexpected' && this.#unknownInstances !== 'remove'
+  }
+
   /** The last that is done about an instance. */
   #part(instance: Instance, now: number): void {
     const { id } = instance
@@ -356,6 +432,9 @@ export class Provisioner implements AsyncDisposable {
     const sentAt = this.#remover.end(id)
     if (sentAt !== undefined) this.#context.observer.deletionTime?.(now - sentAt)
     this.#connections.forget(id)
+    const { intents } = this.#context
+    intents.end('instance', id)
+    intents.end('use', id)
   }
 
   #remove(id: string, reason: string): boolean {
@@ -425,7 +504,8 @@ export class Provisioner implements AsyncDisposable {
     this.#tell()
     if (removeInstances && !this.#stopped) await this.#empty(timeoutMs, signal)
     const missing = removeInstances ? this.#launcher.mayAppear() : []
-    const remaining = removeInstances ? [...this.#roster.instances.keys(), ...missing] : []
+    const ours = [...this.#roster.instances.values()].filter((instance) => !this.#isLeftAlone(instance)).map(({ id }) => id)
+    const remaining = removeInstances ? [...ours, ...missing] : []
     if (missing.length > 0)
       logger.error({ missing }, 'instances that were asked for did not appear in time to be removed: look whether they exist')
     this.#halt()
@@ -463,7 +543,10 @@ export class Provisioner implements AsyncDisposable {
 
   #isEmpty(): boolean {
     if (this.#launcher.busy || this.#launcher.unlisted('expired').some((id) => !this.#remover.isAccepted(id))) return false
-    for (const { id, removal } of this.#roster.instances.values()) if (removal !== undefined || !this.#busyChecks.isBusy(id)) return false
+    for (const instance of this.#roster.instances.values()) {
+      if (instance.removal !== undefined) return false
+      if (!this.#isLeftAlone(instance) && !this.#busyChecks.isBusy(instance.id)) return false
+    }
     return true
   }
 }

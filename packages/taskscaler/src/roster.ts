@@ -100,9 +100,9 @@ export class Roster {
   }
 }
 
-/** One that only the last list missed is alive: the next list decides, and nothing is made in its place meanwhile. */
-function isAlive({ state, failing, interruptedAt }: Instance): boolean {
-  return (state === 'creating' || state === 'running') && failing === undefined && interruptedAt === undefined
+/** One of ours that only the last list missed is alive: the next list decides, and nothing is made in its place meanwhile. */
+function isAlive({ state, cause, failing, interruptedAt }: Instance): boolean {
+  return (state === 'creating' || state === 'running') && cause !== 'unexpected' && failing === undefined && interruptedAt === undefined
 }
 
 function keep<T>(set: Set<T>, item: T, isMember: boolean): void {

@@ -88,7 +88,14 @@ class World {
       breakerProbe: { baseMs: minute, maxMs: 2 * minute },
       health: { checkIntervalMs: 0 },
     }
-    const options = { group, clock, random: seededRandom(seed), maxInstances: limits.maxInstances, settings }
+    const options = {
+      group,
+      clock,
+      random: seededRandom(seed),
+      maxInstances: limits.maxInstances,
+      settings,
+      unknownInstances: 'remove' as const,
+    }
     const starting = Provisioner.start(options, new AbortController().signal)
     await clock.advance(0)
     this.provisioner = await starting

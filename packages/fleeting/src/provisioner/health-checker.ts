@@ -33,13 +33,14 @@ export class HealthChecker {
   readonly #checking = new Set<string>()
   readonly #closing = new AbortController()
   #brake: Brake | undefined
+  #isTicking = false
   #cancelTick = (): void => {}
 
   constructor(options: HealthCheckerOptions) {
     this.#options = options
   }
 
-  /** Begins to check, unless the settings want no checks. */
+  /** Begins to check. Unless the settings want it, only what fails is checked, until it does no more. */
   begin(): void {
     if (this.#options.settings.checkIntervalMs > 0) this.#tickLater()
   }
@@ -101,13 +102,17 @@ export class HealthChecker {
     if (why !== undefined) this.#reasons.set(id, why)
     if (fails !== wasFailing) this.#options.onFailing(id, fails ? why : undefined)
     if (fails || this.#brake !== undefined) this.#judge()
+    if (fails) this.#tickLater()
   }
 
   #tickLater(): void {
+    if (this.#isTicking || this.#closing.signal.aborted) return
+    this.#isTicking = true
     this.#cancelTick = this.#options.clock.after(tickMs, () => {
+      this.#isTicking = false
       this.#judge()
       this.#startChecks()
-      this.#tickLater()
+      if (this.#options.settings.checkIntervalMs > 0 || [...this.#records.values()].some(isFailing)) this.#tickLater()
     })
   }
 

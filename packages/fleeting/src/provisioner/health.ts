@@ -59,10 +59,14 @@ function failedLast(record: HealthRecord): boolean {
   return record.results.at(-1) === false
 }
 
-/** When an idle instance is to be checked again: sooner while it is in doubt. */
-export function nextCheckAt(record: HealthRecord, settings: HealthSettings): number {
+/** From one check to the next while an instance is in doubt. */
+const doubtMs = 10_000
+
+/** When an idle instance is to be checked again: sooner while it is in doubt; then also when there are no periodic checks, since nobody else uses it any more. */
+export function nextCheckAt(record: HealthRecord, { checkIntervalMs }: HealthSettings): number {
+  const periodMs = checkIntervalMs || Infinity
   const inDoubt = failedLast(record) || isFailing(record)
-  return record.checkedAt + (inDoubt ? Math.min(settings.checkIntervalMs, 10_000) : settings.checkIntervalMs)
+  return record.checkedAt + (inDoubt ? Math.min(periodMs, doubtMs) : periodMs)
 }
 
 export interface HealthVerdict {
@@ -90,7 +94,7 @@ export function judge(
     if (!failedLast(record)) continue
     failedNow += 1
     const { failingSince = Infinity } = record
-    if (now - failingSince >= settings.checkIntervalMs) failing.push([id, failingSince])
+    if (now - failingSince >= (settings.checkIntervalMs || doubtMs)) failing.push([id, failingSince])
   }
   failing.sort(([, a], [, b]) => a - b)
   const candidates = failing.map(([id]) => id)

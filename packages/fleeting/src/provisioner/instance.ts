@@ -2,8 +2,8 @@ import type { GroupError } from '../errors.ts'
 import type { InstanceState } from '../instance-group.ts'
 
 /**
- * Why an instance is known: `requested` one of our launches made it · `adopted` it was there when we started ·
- * `unexpected` it appeared without a launch of ours (a person, a cloud's own autoscaler).
+ * Why an instance is known: `requested` one of our launches made it · `adopted` it was there when we started, and an earlier process of the fleet had it, or nobody can know ·
+ * `unexpected` it is none of ours (a person's, a cloud's own autoscaler's): it is given no work, and what else becomes of it is configured.
  */
 export type InstanceCause = 'requested' | 'adopted' | 'unexpected'
 
@@ -54,9 +54,30 @@ export type InstanceChange =
   | { readonly kind: 'updated'; readonly instance: Instance; readonly before: Instance }
   | { readonly kind: 'gone'; readonly instance: Instance; readonly lost: boolean }
 
-/** True when the instance may be given new work: running, healthy, and not on its way out. */
+/** True when the instance may be given new work: ours, running, healthy, and not on its way out. */
 export function isUsable(instance: Instance): boolean {
-  return instance.state === 'running' && instance.healthy && instance.removal === undefined
+  return instance.state === 'running' && instance.healthy && instance.removal === undefined && instance.cause !== 'unexpected'
+}
+
+/** An instance that an earlier process had, before any `list` has shown it. */
+export function restoredInstance(
+  id: string,
+  placement: string | undefined,
+  seenAt: number,
+  now: number,
+  removal: Removal | undefined,
+): Instance {
+  return {
+    id,
+    state: 'creating',
+    ...(placement !== undefined && { placement }),
+    cause: 'adopted',
+    seenAt,
+    stateSince: now,
+    ...(removal !== undefined && { removal }),
+    missed: false,
+    healthy: true,
+  }
 }
 
 /** The instance with `healthy` made true to its other fields. */

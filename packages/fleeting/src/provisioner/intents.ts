@@ -15,6 +15,30 @@ export interface IntentsOptions {
   readonly onFenced: (error: Error) => void
 }
 
+/** What an earlier process knew of one of its instances. */
+export interface JournalledInstance {
+  readonly id: string
+  readonly atWallTime: number
+  readonly placement?: string
+}
+
+/** Set once every instance that is ours is in the journal: from then on one that is not is somebody else's. */
+const journalledMark = { kind: 'fleet', key: 'instances journalled' } as const
+
+/** The instances that an earlier process had; undefined when none has kept them yet. */
+export function journalledInstances(records: readonly StateRecord[]): readonly JournalledInstance[] | undefined {
+  if (!records.some(({ kind, key }) => kind === journalledMark.kind && key === journalledMark.key)) return undefined
+  return records.flatMap(({ kind, key, value }) => {
+    if (kind !== 'instance') return []
+    const { atWallTime, placement } = Object(value) as { atWallTime?: unknown; placement?: unknown }
+    return {
+      id: key,
+      atWallTime: typeof atWallTime === 'number' ? atWallTime : 0,
+      ...(typeof placement === 'string' && { placement }),
+    }
+  })
+}
+
 /** Why each of the instances was to be removed whose removal an earlier process had begun. */
 export function unfinishedRemovals(records: readonly StateRecord[]): ReadonlyMap<string, string> {
   const removals = new Map<string, string>()
@@ -26,29 +50,45 @@ export function unfinishedRemovals(records: readonly StateRecord[]): ReadonlyMap
   return removals
 }
 
-/** The journal of what is about to be done. */
+/** The journal of what is about to be done, and of what is there. */
 export class Intents {
   readonly #options: IntentsOptions
-  #over: StateChange[] = []
+  #facts: StateChange[] = []
 
   constructor(options: IntentsOptions) {
     this.#options = options
   }
 
-  /** Writes intents; what they announce may be done once this resolves. Rejects when they are not kept, for whatever reason: then it must not be done. */
+  /**
+   * Writes intents; what they announce may be done once this resolves. Rejects when they are not kept, for whatever reason: then it must not be done. Without entries it proves that we may still act:
+   * what was announced long ago may be somebody else's by now.
+   */
   async write(kind: StateRecordKind, entries: readonly (readonly [key: string, value: JsonValue])[]): Promise<void> {
-    if (entries.length > 0) await this.#commit(entries.map(([key, value]) => ({ kind, key, value })))
+    await this.#commit(entries.map(([key, value]) => ({ kind, key, value })))
   }
 
-  /** The intent has come to its end. Not waited for: one that is left behind is found to be over on the next start. */
+  /** The intent has come to its end, or the fact is none any more. */
   end(kind: StateRecordKind, key: string): void {
-    this.#over.push({ kind, key, value: null })
-    if (this.#over.length > 1) return
+    this.note(kind, key, null)
+  }
+
+  /**
+   * Keeps a fact. Not waited for: what is not kept is found out again on the next start. Facts of one turn are kept together, so that a launch never ends in the journal without the instance that it
+   * brought.
+   */
+  note(kind: StateRecordKind, key: string, value: JsonValue): void {
+    this.#facts.push({ kind, key, value })
+    if (this.#facts.length > 1) return
     queueMicrotask(() => {
-      const changes = this.#over
-      this.#over = []
+      const changes = this.#facts
+      this.#facts = []
       this.#commit(changes).catch((error: unknown) => this.#options.logger.warn({ err: error }, 'state not written'))
     })
+  }
+
+  /** From now on an instance that is not in the journal is none of ours. */
+  noteJournalled(): void {
+    this.note(journalledMark.kind, journalledMark.key, true)
   }
 
   async #commit(changes: readonly StateChange[]): Promise<void> {

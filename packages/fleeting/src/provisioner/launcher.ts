@@ -12,12 +12,14 @@ import {
   countSeen,
   type Launch,
   type ListMark,
+  launchIntent,
   launchOf,
   mayBring,
   newLaunch,
   nextStep,
   outstandingLaunch,
 } from './requests.ts'
+import { sinceWallTime } from './since-wall-time.ts'
 
 /** What the launcher must know of the rest of the provisioner. */
 export interface LaunchSurroundings {
@@ -95,7 +97,7 @@ export class Launcher {
     const launch = launchOf([...this.#launches, ...this.#expired], row, this.#tellsTokens || byTokenOnly)
     if (launch === undefined) return row.launchToken === undefined ? undefined : this.#ended.get(row.launchToken)
     countSeen(launch, row.id)
-    this.#endIfComplete(launch)
+    this.#keep(launch)
     return launch
   }
 
@@ -104,14 +106,14 @@ export class Launcher {
     const now = this.#context.clock.now()
     for (const { kind, key, value } of records) {
       if (kind !== 'launch') continue
-      const { count, placement } = Object(value) as { count?: unknown; placement?: unknown }
+      const { count, placement, atWallTime } = Object(value) as { count?: unknown; placement?: unknown; atWallTime?: unknown }
       if (!Number.isInteger(count)) continue
       const launch = newLaunch(
         key,
         Number(count),
         typeof placement === 'string' ? placement : undefined,
         'requested before the restart',
-        now,
+        sinceWallTime(this.#context.clock, atWallTime),
       )
       acceptLaunch(launch, launch.count, undefined, () => false, now + this.#context.settings.launchTimeoutMs)
       this.#launches.push(launch)
@@ -204,8 +206,8 @@ export class Launcher {
     launch.phase = 'sent'
     this.#calling.add(placement)
     try {
-      const intent = { count, reason, ...(placement !== undefined && { placement }), atWallTime: clock.wallTime() }
-      if (!again && !(await this.#announce(launch, intent))) return
+      if (again) await this.#context.intents.write('launch', [])
+      else if (!(await this.#announce(launch, launchIntent(launch, clock.wallTime())))) return
       if (this.#around.closed()) return this.#end(launch)
       observer.internalOperation?.('provision')
       logger.info({ amount: count, placement, launch_token: launchToken, reason, again }, 'increasing instances')
@@ -253,7 +255,7 @@ export class Launcher {
     }
     if (errors[0] !== undefined) this.#context.observer.launchFailed?.(errors[0].code, asked - accepted)
     acceptLaunch(launch, accepted, result.ids, (id) => this.#around.isKnown(id), clock.now() + settings.launchTimeoutMs)
-    this.#endIfComplete(launch)
+    if (!this.#endIfComplete(launch) && accepted < asked) this.#keep(launch)
   }
 
   /**
@@ -292,8 +294,17 @@ export class Launcher {
     this.#launches = this.#launches.filter((other) => other !== launch)
   }
 
-  #endIfComplete(launch: Launch): void {
-    if (launch.phase === 'accepted' && launch.count === 0) this.#end(launch)
+  #endIfComplete(launch: Launch): boolean {
+    const isComplete = launch.phase === 'accepted' && launch.count === 0
+    if (isComplete) this.#end(launch)
+    return isComplete
+  }
+
+  /** Less is to be expected of the launch than the journal says. */
+  #keep(launch: Launch): void {
+    if (this.#endIfComplete(launch) || !this.#launches.includes(launch)) return
+    const { intents, clock } = this.#context
+    intents.note('launch', launch.launchToken, launchIntent(launch, clock.wallTime() - (clock.now() - launch.requestedAt)))
   }
 
   #end(launch: Launch): void {

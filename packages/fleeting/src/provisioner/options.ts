@@ -6,14 +6,22 @@ import type { FleetLease } from '../state-store.ts'
 import type { ProvisionerObserver } from './observer.ts'
 import type { ProvisionerSettingsInput } from './settings.ts'
 
+/**
+ * What becomes of instances in the group that are none of ours. They get no work and count towards the maximum; `leave` them so · `report` them with a warning · `remove` them. Ours are known by the journal
+ * that a lease keeps over processes; without one, and with the first one that is kept, all that are there at the start are taken for ours.
+ */
+export type UnknownInstances = 'leave' | 'report' | 'remove'
+
 export interface ProvisionerOptions {
   readonly group: InstanceGroup
   /** Reaches machines by their connect info. Needed unless the group has its own `connect`. */
   readonly connector?: Connector
   /** The most instances that may exist, in whatever state, launches under way included. Default, and when 0: the group's own maximum. */
   readonly maxInstances?: number
-  /** Where intents are written before they are acted on. Default: in memory. The caller releases it. */
+  /** Where intents are written before they are acted on, and instances kept. Default: in memory. The caller releases it. */
   readonly lease?: FleetLease
+  /** Default `report`. */
+  readonly unknownInstances?: UnknownInstances
   /** Everything absent has its default, see `ProvisionerSettings`. */
   readonly settings?: ProvisionerSettingsInput
   /** A busy check that is there from the start, see `Provisioner.addBusyCheck`. */

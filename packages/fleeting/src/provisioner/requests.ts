@@ -1,4 +1,5 @@
 import type { ListedInstance } from '../instance-group.ts'
+import type { JsonValue } from '../state-store.ts'
 import type { OutstandingLaunch } from './launch-state.ts'
 
 /** One launch from request to the last instance seen: what `OutstandingLaunch` shows, with what is needed to tell whose instance a new one is. */
@@ -45,6 +46,11 @@ export function newLaunch(launchToken: string, count: number, placement: string 
     retryAt: Infinity,
     listFrom: { number: 0, beganAt: -Infinity },
   }
+}
+
+/** A launch as the journal keeps it: what it may still bring. */
+export function launchIntent({ count, reason, placement }: Launch, atWallTime: number): JsonValue {
+  return { count, reason, ...(placement !== undefined && { placement }), atWallTime }
 }
 
 /** The answer to a launch: `accepted` machines, some of which may have been seen before the answer came. */

@@ -24,6 +24,11 @@ export class Roster {
     return this.#instances
   }
 
+  /** An instance that is known before the first `list`. */
+  seed(instance: Instance): void {
+    this.#instances.set(instance.id, instance)
+  }
+
   /** Applies what `list` answered, and answers what that changed. */
   reconcile(rows: readonly ListedInstance[], origin: (row: ListedInstance) => Origin): readonly InstanceChange[] {
     const now = this.#clock.now()
@@ -60,7 +65,6 @@ export class Roster {
     const observer = this.#observer
     if (change.kind === 'seen') {
       this.#logger.info(fields, 'instance discovery')
-      if (cause === 'unexpected') this.#logger.warn(fields, 'instance appeared that nobody here requested')
       observer.instanceOperation?.('create')
       if (cause === 'requested' && requestedAt !== undefined) observer.creationTime?.(now - requestedAt)
     } else if (change.kind === 'gone') {

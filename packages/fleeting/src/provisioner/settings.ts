@@ -29,7 +29,7 @@ export interface ProvisionerSettings {
 }
 
 export interface HealthSettings {
-  /** Period of the checks of one idle instance; 0: only connections made for work are judged. Default 60,000. */
+  /** Period of the checks of one idle instance; 0: only connections made for work are judged, and those that failed for it are tried every 10 s. Default 60,000. */
   readonly checkIntervalMs: number
   /** Deadline of one check, dialling included. Default 15,000. */
   readonly checkTimeoutMs: number

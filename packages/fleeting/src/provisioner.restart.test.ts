@@ -1,0 +1,193 @@
+import { describe, expect, it, vi } from 'vitest'
+import { type FleetOptions, MemoryFleet, never } from '../test/memory-fleet.ts'
+import { MemoryStateStore } from './memory-state-store.ts'
+import { isUsable } from './provisioner/instance.ts'
+import type { ProvisionerOptions } from './provisioner/options.ts'
+import { Provisioner } from './provisioner.ts'
+import type { FleetLease } from './state-store.ts'
+
+/** A fleet whose state outlives its provisioners. */
+class DurableFleet {
+  readonly store = new MemoryStateStore()
+  readonly fleet: MemoryFleet
+  lease!: FleetLease
+
+  constructor(options: FleetOptions = {}) {
+    this.fleet = new MemoryFleet(options)
+  }
+
+  /** A new process; the one before is dead, or does not know yet that it is over. */
+  async start(options: Partial<ProvisionerOptions> = {}): Promise<Provisioner> {
+    const { group, clock, busy } = this.fleet
+    this.lease = await this.store.lease('test', { takeover: true })
+    // The group outlives the manager here, and so does the manager that is told nothing: it is fenced.
+    const starting = Provisioner.start({ group, clock, lease: this.lease, isBusy: (id) => busy.has(id), ...options }, never)
+    this.fleet.provisioner = await starting
+    return this.fleet.provisioner
+  }
+}
+
+describe('a new process on the state of an earlier one', () => {
+  it('adopts its instances and no others, each since it was first seen', async () => {
+    const durable = new DurableFleet()
+    const { fleet } = durable
+    const first = fleet.group.addForeign()
+    await durable.start()
+    const [second] = await fleet.launch(1)
+    const seenAt = fleet.provisioner.instances().get(second!)!.seenAt
+    const stranger = fleet.group.addForeign()
+    await fleet.clock.advance(60_000)
+    expect(fleet.provisioner.instances().get(stranger)).toMatchObject({ cause: 'unexpected' })
+    const late = fleet.group.addForeign()
+    await durable.start()
+    await using _ = fleet
+    const causes = Object.fromEntries(fleet.instances.map(({ id, cause }) => [id, cause]))
+    expect(causes).toEqual({ [first]: 'adopted', [second!]: 'adopted', [stranger]: 'unexpected', [late]: 'unexpected' })
+    expect(fleet.provisioner.instances().get(second!)).toMatchObject({ seenAt, state: 'running' })
+  })
+
+  it('takes the one before out of action at once', async () => {
+    const durable = new DurableFleet()
+    const { fleet } = durable
+    const before = await durable.start()
+    const [id] = await fleet.launch(1)
+    await durable.start()
+    await using _ = fleet
+    expect(before.fenced).toMatchObject({ code: 'fenced' })
+    expect(before.remove([id!], 'idle')).toEqual([])
+    expect(before.request(1, { reason: 'test' })).toBe(0)
+  })
+
+  for (const tells of [
+    { ids: false, tokens: true },
+    { ids: false, tokens: false },
+    { ids: true, tokens: true },
+  ]) {
+    it(`recognises what came of a launch whose answer it never had: ${JSON.stringify(tells)}`, async () => {
+      const durable = new DurableFleet({ tells, appearDelayMs: 3_000 })
+      const { fleet } = durable
+      const before = await durable.start()
+      vi.spyOn(fleet.group, 'increase').mockImplementationOnce(async (request, signal) => {
+        vi.restoreAllMocks()
+        await fleet.group.increase(request, signal)
+        return new Promise(() => {})
+      })
+      before.request(2, { reason: 'test' })
+      await fleet.clock.advance(1_000)
+      await durable.start()
+      await using _ = fleet
+      expect(fleet.provisioner.launchState().outstanding).toMatchObject([{ count: 2 }])
+      await fleet.clock.advance(20_000)
+      expect(fleet.instances.map(({ cause }) => cause)).toEqual(['requested', 'requested'])
+      expect(fleet.provisioner.launchState().outstanding).toEqual([])
+      expect(fleet.calls('increase')).toHaveLength(1)
+      expect(await durable.lease.load(['launch'])).toEqual([])
+    })
+  }
+
+  it('recognises it also when the first list shows it already, and awaits only the rest of what was seen in part', async () => {
+    const durable = new DurableFleet({ tells: { ids: false, tokens: false } })
+    const { fleet } = durable
+    await durable.start()
+    await durable.lease.write([{ kind: 'launch', key: 'l1', value: { count: 2, reason: 'test', atWallTime: 0 } }])
+    await fleet.group.increase({ count: 1, launchToken: 'l1' }, never)
+    await durable.start()
+    expect(fleet.instances).toMatchObject([{ cause: 'requested' }])
+    await fleet.clock.advance(0)
+    await durable.start()
+    await using _ = fleet
+    expect(fleet.provisioner.launchState().outstanding).toMatchObject([{ launchToken: 'l1', count: 1 }])
+  })
+
+  it('gives up what it had only when two lists do not show it', async () => {
+    const durable = new DurableFleet()
+    const { fleet } = durable
+    await durable.start()
+    const [id] = await fleet.launch(1)
+    vi.spyOn(fleet.group, 'list').mockResolvedValueOnce([])
+    await durable.start()
+    await using _ = fleet
+    expect(fleet.provisioner.instances().get(id!)).toMatchObject({ missed: true, healthy: false })
+    await fleet.clock.advance(0)
+    expect(fleet.provisioner.instances().get(id!)).toMatchObject({ missed: false, state: 'running' })
+    fleet.group.preempt(id!)
+    await fleet.clock.advance(120_000)
+    expect(fleet.instances).toEqual([])
+    expect(await durable.lease.load(['instance', 'use'])).toEqual([])
+  })
+
+  it('removes nothing that an acquisition of the earlier process holds, until somebody who knows has taken that over', async () => {
+    const durable = new DurableFleet()
+    const { fleet } = durable
+    await durable.start()
+    const [held, doomed] = await fleet.launch(2)
+    const use = { kind: 'acquisition', key: 'a-1', value: { instanceId: held!, slot: 0 } } as const
+    await durable.lease.write([use, ...[held!, doomed!].map((key) => ({ kind: 'removal', key, value: { reason: 'idle' } }) as const)])
+    const provisioner = await durable.start()
+    await using _ = fleet
+    await fleet.clock.advance(60_000)
+    expect(fleet.group.ids).toEqual([held])
+    expect(provisioner.remove([held!], 'idle')).toEqual([])
+    expect(provisioner.takeUsage()).toEqual([use])
+    expect(provisioner.takeUsage()).toEqual([])
+    expect(provisioner.remove([held!], 'idle')).toEqual([held])
+    await fleet.clock.advance(60_000)
+    expect(fleet.group.ids).toEqual([])
+  })
+
+  it('proves that it still has the fleet before it deletes again', async () => {
+    const durable = new DurableFleet()
+    const { fleet } = durable
+    const before = await durable.start()
+    const [id] = await fleet.launch(1)
+    fleet.group.deletesIgnored = 1
+    before.remove([id!], 'idle')
+    await fleet.clock.advance(1_000)
+    expect(fleet.calls('decrease')).toHaveLength(1)
+    // It is not told, as a process that was stopped in between would not be.
+    const write = vi.spyOn(durable.lease, 'write')
+    await fleet.clock.advance(120_000)
+    await using _ = fleet
+    expect(write.mock.calls.some(([changes]) => changes.length === 0)).toBe(true)
+  })
+})
+
+describe('instances that nobody here requested', () => {
+  const withStranger = async (options: Partial<ProvisionerOptions>) => {
+    const warnings: unknown[] = []
+    const logger = { debug() {}, info() {}, error() {}, warn: (_: object, message: string) => warnings.push(message) }
+    const durable = new DurableFleet()
+    const { fleet } = durable
+    await durable.start({ logger, ...options })
+    const stranger = fleet.group.addForeign()
+    await fleet.clock.advance(60_000)
+    return { fleet, stranger, warnings }
+  }
+
+  it('are left alone by default, and reported: no work, no removal, not even when they fail or at the end', async () => {
+    const { fleet, stranger, warnings } = await withStranger({ maxInstances: 1 })
+    expect(warnings).toEqual([expect.stringContaining('unknown_instances')])
+    expect(isUsable(fleet.instances[0]!)).toBe(false)
+    expect(fleet.provisioner.request(1, { reason: 'test' })).toBe(0)
+    fleet.group.setState(stranger, 'failed')
+    await fleet.clock.advance(3_600_000)
+    const ending = fleet.provisioner.shutdown({ removeInstances: true })
+    await fleet.clock.advance(60_000)
+    expect(await ending).toEqual({ remaining: [] })
+    expect(fleet.group.ids).toEqual([stranger])
+  })
+
+  it('are left without a word with `leave`', async () => {
+    const { fleet, stranger, warnings } = await withStranger({ unknownInstances: 'leave' })
+    await using _ = fleet
+    expect(warnings).toEqual([])
+    expect(fleet.group.ids).toEqual([stranger])
+  })
+
+  it('are removed with `remove`, unless they are in use', async () => {
+    const { fleet, warnings } = await withStranger({ unknownInstances: 'remove' })
+    await using _ = fleet
+    expect(warnings).toHaveLength(1)
+    expect(fleet.group.ids).toEqual([])
+  })
+})
