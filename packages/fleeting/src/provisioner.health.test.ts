@@ -74,6 +74,35 @@ describe('an idle instance', () => {
   })
 })
 
+describe('without periodic checks', () => {
+  const withoutChecks = { provisioner: { settings: { health: { checkIntervalMs: 0 } } } }
+  const use = (fleet: MemoryFleet, ids: readonly string[]) => Promise.allSettled(ids.map((id) => fleet.provisioner.connect(id, 0, never)))
+
+  it('one that failed for work is tried until it is good again: nobody else would', async () => {
+    await using fleet = await startFleet(withoutChecks)
+    const ids = await prove(fleet, 4)
+    cut(fleet, 'all')
+    await use(fleet, ids)
+    await fleet.clock.advance(120_000)
+    expect(fleet.instances.map(({ id, healthy }) => [id, healthy])).toEqual(ids.map((id) => [id, false]))
+    cut(fleet, [])
+    await fleet.clock.advance(30_000)
+    expect(fleet.instances.map(({ id, healthy }) => [id, healthy])).toEqual(ids.map((id) => [id, true]))
+    await fleet.clock.advance(600_000)
+    expect(fleet.calls('connect')).toHaveLength(4 + 4 + 4 * 12 + 4)
+  })
+
+  it('one that stays dead is replaced, and no other for what one of them did', async () => {
+    await using fleet = await startFleet(withoutChecks)
+    const [bad, ...good] = await prove(fleet, 4)
+    cut(fleet, [bad!])
+    await use(fleet, [bad!])
+    expect(fleet.ids).toContain(bad)
+    await fleet.clock.advance(60_000)
+    expect(fleet.ids).toEqual(good)
+  })
+})
+
 describe('an outage on our side', () => {
   it('removes nobody, and is over when it is over', async () => {
     await using fleet = await startFleet()
