@@ -16,6 +16,9 @@ export {
   type ReserveOptions,
 } from './acquisition.ts'
 export type { Counters, ScaleOperations, TaskOperations } from './counters.ts'
+/** The record of decisions, for those who ask why. */
+export type { Decision, DecisionKind } from './decision.ts'
+export { DecisionLog, type DecisionLogOptions } from './decision-log.ts'
 /** Work that waits elsewhere. */
 export type { DemandSource } from './demand-source.ts'
 export { type FirstPlan, firstPlan } from './first-plan.ts'

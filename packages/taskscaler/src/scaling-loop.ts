@@ -2,6 +2,8 @@ import type { Provisioner } from '@runner-core/fleeting'
 import type { Allocator, PromiseDates } from './allocator.ts'
 import { comingInstances } from './coming-instances.ts'
 import type { Counters } from './counters.ts'
+import type { Decision } from './decision.ts'
+import { DecisionWatch } from './decision-watch.ts'
 import type { ComingInstance } from './explain-wait.ts'
 import type { InstanceSlots } from './instance-slots.ts'
 import { PassTimer } from './pass-timer.ts'
@@ -35,6 +37,7 @@ export interface ScalingLoopOptions extends TaskscalerSettings {
 /** Where decisions become acts: takes a snapshot, plans, does what the plan says, and sleeps until something happens or something is due. */
 export class ScalingLoop {
   readonly roster: Roster
+  readonly watch: DecisionWatch
   readonly readyTimes: ReadyTimes = new ReadyTimes()
   readonly #prover: Prover
   lastPlan: ScalingPlan = { increase: [], drain: [], remove: [], reviewAt: Number.POSITIVE_INFINITY }
@@ -50,6 +53,7 @@ export class ScalingLoop {
     const { provisioner, allocator, clock, limits, demand } = options
     this.#options = options
     this.schedule = options.schedule
+    this.watch = new DecisionWatch((decision) => options.observer.decided?.(decision))
     this.roster = new Roster(limits, allocator, (host) => this.#prover.begin(host))
     this.#prover = new Prover({ ...options, readyTimes: this.readyTimes, onAnswer: (host) => this.#answered(host) })
     this.#timer = new PassTimer(clock, options.logger, (now) => this.#pass(now))
@@ -147,8 +151,11 @@ export class ScalingLoop {
       this.roster.sync(provisioner.instances(), now)
     }
     for (const reservation of allocator.redate(now)) onExpired(reservation)
-    this.lastPlan = this.plan()
+    const snapshot = this.snapshot()
+    const { policy, schedule } = this
+    this.lastPlan = plan(snapshot, policy, now)
     const acted = this.#act(this.lastPlan, now)
+    this.watch.passed({ launches: snapshot.launches, plan: this.lastPlan, policy, schedule }, clock.wallTime())
     for (const listener of this.#listeners) listener()
     const polled = demand.some((source) => source.onChange === undefined)
     return Math.min(
@@ -165,7 +172,9 @@ export class ScalingLoop {
     for (const { placement, count, reason } of increase) {
       const requested = provisioner.request(count, { ...(placement !== undefined && { placement }), reason })
       counters.scale.up += requested
-      acted ||= requested > 0
+      if (requested === 0) continue
+      acted = true
+      this.#decided({ kind: 'increase', count: requested, ...(placement !== undefined && { placement }), reason })
     }
     for (const decision of remove) acted = this.#remove(decision, now) || acted
     return acted
@@ -181,6 +190,12 @@ export class ScalingLoop {
     this.roster.note(provisioner.instances().get(id) ?? host.instance, now)
     if (!taken) return false
     counters.scale.down++
+    this.#decided({ kind: 'remove', instance: id, reason })
     return true
+  }
+
+  #decided(decision: Omit<Decision, 'at'>): void {
+    const { observer, clock } = this.#options
+    observer.decided?.({ at: clock.wallTime(), ...decision })
   }
 }

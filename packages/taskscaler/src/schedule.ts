@@ -25,6 +25,11 @@ export function activePolicy(schedule: Schedule, wallTime: number): IdlePolicy {
   return schedule.rules.findLast(({ periods }) => periods.some((period) => period.has(wallTime)))?.policy ?? defaultPolicy
 }
 
+/** Every policy that may be in force at some time. */
+export function policiesOf(schedule: Schedule): readonly IdlePolicy[] {
+  return schedule.rules.map(({ policy }) => policy)
+}
+
 function checkPolicy(policy: IdlePolicy, path: string, problems: string[]): Period[] {
   const expect = (holds: boolean, name: keyof IdlePolicy, expected: string): void => {
     if (!holds) problems.push(`${path}.${name}: expected ${expected}, got ${JSON.stringify(policy[name]) ?? String(policy[name])}`)

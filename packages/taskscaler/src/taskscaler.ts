@@ -208,8 +208,10 @@ export class Taskscaler implements AsyncDisposable {
 
   #admit(): void {
     if (this.#closed) throw shuttingDown()
-    const refusal = refusePromise(this.#loop.snapshot(), this.#loop.policy, this.#allocator.unserved)
+    const { policy, watch } = this.#loop
+    const refusal = refusePromise(this.#loop.snapshot(), policy, this.#allocator.unserved)
     if (refusal === undefined) return
+    watch.refused(refusal, policy, this.#clock.wallTime())
     this.counters.tasks[refusalOperation(refusal.reason)]++
     throw new NoCapacityError(refusal.reason, refusal.message)
   }

@@ -1,0 +1,56 @@
+/**
+ * What was decided, or happened and was decided upon:
+ *
+ * | kind | meaning |
+ * |---|---|
+ * | `policy` | another idle policy is in force |
+ * | `increase` | instances were asked for |
+ * | `launch_failed` | instances that were asked for do not come; `code` tells which failure it was |
+ * | `hold` | more instances are wanted and cannot be asked for; `code` tells what is in the way |
+ * | `resume` | nothing is in the way any more |
+ * | `refuse` | no promise of a slot can be given, so no job is asked for; `code` tells why |
+ * | `accept` | promises are given again |
+ * | `seen`, `ready`, `unhealthy`, `healthy`, `interrupted` | what became known about an instance |
+ * | `drain`, `remove` | an instance gets no more jobs; it is removed |
+ * | `gone`, `lost` | an instance went, by our doing or without it |
+ * | `job_came`, `job_waits`, `job_placed`, `job_ended` | what became of a job |
+ */
+export type DecisionKind =
+  | 'policy'
+  | 'increase'
+  | 'launch_failed'
+  | 'hold'
+  | 'resume'
+  | 'refuse'
+  | 'accept'
+  | 'seen'
+  | 'ready'
+  | 'unhealthy'
+  | 'healthy'
+  | 'interrupted'
+  | 'drain'
+  | 'remove'
+  | 'gone'
+  | 'lost'
+  | 'job_came'
+  | 'job_waits'
+  | 'job_placed'
+  | 'job_ended'
+
+/** One entry of the record that answers why. Plain data, small, without secrets. */
+export interface Decision {
+  /** Wall time, milliseconds. */
+  readonly at: number
+  readonly kind: DecisionKind
+  /** For people. */
+  readonly reason: string
+  /** Machine-readable, where the kind has one. */
+  readonly code?: string
+  /** How many instances. */
+  readonly count?: number
+  readonly placement?: string
+  readonly instance?: string
+  readonly job?: string
+  /** With `job_came`: how long it had waited elsewhere, milliseconds. */
+  readonly queuedMs?: number
+}
