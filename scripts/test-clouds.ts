@@ -17,7 +17,8 @@ for (const [name, tool] of Object.entries(found)) if ('path' in tool) env[name] 
 
 const results = join(tools, 'results.json')
 rmSync(results, { force: true })
-const places = ['packages/cloud-fakes', ...['aws', 'gce', 'azure'].map((cloud) => `packages/fleeting-plugin-${cloud}`)]
+const plugins = ['aws', 'gce', 'azure'].map((cloud) => `packages/fleeting-plugin-${cloud}`)
+const places = ['packages/cloud-fakes', ...plugins, 'packages/runner/test/clouds']
 const projects = ['--project=clouds', ...(process.env['CI'] === undefined ? ['--project=integration'] : [])]
 const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${results}`]
 const { status } = spawnSync('vitest', ['run', ...projects, ...reporters, ...places, ...process.argv.slice(2)], { stdio: 'inherit', env })

@@ -6,6 +6,10 @@ import { join } from 'node:path'
 import { newKeyPair } from '../src/index.ts'
 
 export interface SshdOptions {
+  /** Where it listens, 16 at most, all at the same port: loopback only. Default 127.0.0.1. */
+  readonly addresses?: readonly string[]
+  /** Default: a free one of 127.0.0.1. */
+  readonly port?: number
   /** Default 10, as in a stock `sshd_config`. */
   readonly maxSessions?: number
   /** Default `10:30:100`, as in a stock `sshd_config`. */
@@ -18,7 +22,7 @@ export interface SshdOptions {
   readonly config?: readonly string[]
 }
 
-/** A real OpenSSH server on 127.0.0.1, which lets one key in. */
+/** A real OpenSSH server on loopback, which lets one key in. */
 export interface Sshd {
   readonly port: number
   /** As in `known_hosts` after the host's name: `ssh-ed25519 AAAA…`. */
@@ -58,13 +62,13 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
     if (created) execFileSync('userdel', ['--force', '--remove', username], { stdio: 'ignore' })
   }
   try {
-    const port = await freePort()
+    const port = options.port ?? (await freePort())
     writeFileSync(
       join(directory, 'sshd_config'),
       [
         ...(options.config ?? []),
         `Port ${port}`,
-        'ListenAddress 127.0.0.1',
+        ...(options.addresses ?? ['127.0.0.1']).map((address) => `ListenAddress ${address}`),
         `HostKey ${join(directory, 'host_key')}`,
         `AuthorizedKeysFile ${join(directory, 'authorized_keys')}`,
         'PidFile none',

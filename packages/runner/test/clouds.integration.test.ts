@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { newKeyPair, silentLogger, systemClock, systemRandom } from '@runner-core/fleeting'
 import { expect, test } from 'vitest'
-import { FakeAzure, FakeGce, RealMachines } from '../../cloud-fakes/src/index.ts'
+import { FakeAws, FakeAzure, FakeGce, RealMachines } from '../../cloud-fakes/src/index.ts'
 import { createInstanceGroup } from '../../fleeting-plugin-local/src/index.ts'
 import { runFortyJobs } from './forty-jobs.ts'
 
@@ -18,6 +18,34 @@ async function localMachines(port: number, stack: AsyncDisposableStack): Promise
   stack.defer(() => group.shutdown())
   return { real: stack.use(new RealMachines({ group, clock: systemClock, port })), privateKey }
 }
+
+test('aws: 40 jobs, five a machine, and the group is empty in the end', async () => {
+  await using stack = new AsyncDisposableStack()
+  const port = 22_042
+  const { real, privateKey } = await localMachines(port, stack)
+  const sizes: number[] = []
+  const fake = stack.use(
+    await FakeAws.start({
+      clock: systemClock,
+      lags,
+      real,
+      onExchange: ({ operation, request }) => {
+        if (operation === 'SetDesiredCapacity') sizes.push(Number(new URLSearchParams(request.body).get('DesiredCapacity')))
+      },
+    }),
+  )
+  await runFortyJobs({
+    plugin: 'aws',
+    pluginConfig: () => `name = "runners"\nregion = "eu-west-1"`,
+    connectorConfig: `username = "runner"\nprotocol_port = ${port}`,
+    privateKey,
+    env: () => ({ AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test', AWS_ENDPOINT_URL: fake.url }),
+  })
+  expect(fake.hand.machines()).toEqual([])
+  expect(fake.desiredCapacity).toBe(0)
+  // Nothing but a removal by name lowers it: eight machines at least, and never is a size below one written.
+  expect(Math.min(...sizes)).toBeGreaterThan(0)
+})
 
 test('gce: 40 jobs, five a machine, and the group is empty in the end', async () => {
   await using stack = new AsyncDisposableStack()
