@@ -1,5 +1,5 @@
 import type { Clock, GroupErrorOptions } from '@runner-core/fleeting'
-import { deadline, delay, GroupError } from '@runner-core/fleeting'
+import { deadline, delay, GroupError, isGroupError } from '@runner-core/fleeting'
 import type { AuthClient } from 'google-auth-library'
 import { abortable } from './abortable.ts'
 import type {
@@ -13,9 +13,9 @@ import type {
   PerInstanceConfig,
 } from './compute-api.ts'
 import type { GceConfig } from './config.ts'
+import { logIn } from './credentials.ts'
 import { asLateError, asRefusalError } from './errors.ts'
 
-const scope = 'https://www.googleapis.com/auth/compute'
 /** An operation of a group is done once it is scheduled, within seconds; one that takes longer is not waited for. */
 const operationWaitMs = 10_000
 const waitPauseMs = 250
@@ -134,8 +134,12 @@ export class ComputeClient {
   async #change(request: Request, signal: AbortSignal): Promise<void> {
     let operation = await this.#call<Operation>(request, signal)
     if (operation.status !== 'DONE') operation = (await this.#wait(operation, signal)) ?? operation
-    const errors = operation.error?.errors
-    if (errors !== undefined && errors.length > 0) throw asLateError(errors, request.during)
+    const { error, httpErrorStatusCode: status, httpErrorMessage: message } = operation
+    if (error?.errors?.[0] !== undefined) throw asLateError(error.errors, request.during)
+    if (status !== undefined && status >= 400) {
+      const data = { error: { ...(message !== undefined && { message }) } }
+      throw asRefusalError({ status, headers: new Headers(), data }, request.during, this.#clock.wallTime())
+    }
   }
 
   /** The operation once it is done; undefined when that is not known, though it was accepted. */
@@ -174,24 +178,19 @@ export class ComputeClient {
   }
 
   async #headers(url: string): Promise<{ readonly auth: AuthClient; readonly headers: Headers }> {
-    this.#auth ??= this.#logIn()
+    this.#auth ??= logIn(this.#config)
     const login = this.#auth
     try {
       const auth = await login
       return { auth, headers: await auth.getRequestHeaders(url) }
     } catch (cause) {
       if (this.#auth === login) this.#auth = undefined
+      if (isGroupError(cause)) throw cause
       const { message, code, status } = cause as Error & { readonly code?: unknown; readonly status?: number }
       const isNetwork = typeof code === 'string' && /^E[A-Z]+$/.test(code)
       const groupCode = isNetwork || (status !== undefined && status >= 500) ? 'transient' : 'auth'
       throw new GroupError(groupCode, `logging in to Google Cloud: ${message}`, { cause })
     }
-  }
-
-  async #logIn(): Promise<AuthClient> {
-    const { GoogleAuth } = await import('google-auth-library')
-    const { credentialsFile } = this.#config
-    return new GoogleAuth({ scopes: [scope], ...(credentialsFile !== undefined && { keyFilename: credentialsFile }) }).getClient()
   }
 }
 

@@ -38,6 +38,8 @@ export interface Operation {
   readonly name: string
   readonly status?: string
   readonly error?: { readonly errors?: readonly OperationError[] }
+  readonly httpErrorStatusCode?: number
+  readonly httpErrorMessage?: string
 }
 
 /** What a new machine of the group is called, and what it has besides its template. */

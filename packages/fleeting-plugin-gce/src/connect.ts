@@ -1,12 +1,4 @@
-import {
-  type ConnectInfo,
-  type ConnectorConfig,
-  delay,
-  fleetKeyPair,
-  GroupError,
-  isGroupError,
-  type PluginContext,
-} from '@runner-core/fleeting'
+import { type ConnectInfo, delay, fleetKeyPair, GroupError, isGroupError, type PluginContext } from '@runner-core/fleeting'
 import type { ComputeClient } from './client.ts'
 import type { Metadata } from './compute-api.ts'
 import { publishedHostKeys } from './host-keys.ts'
@@ -25,9 +17,9 @@ const admissionMs = 2000
 const metadataTries = 3
 
 /** Thrown: `invalid_config` when the operator's key cannot be used. */
-export async function loginOf(connector: ConnectorConfig): Promise<Login> {
+export async function loginOf({ connector, fleetKey }: Pick<PluginContext, 'connector' | 'fleetKey'>): Promise<Login> {
   const { username = 'runner', privateKey, password, agentSocket, useStaticCredentials = false } = connector
-  if (!useStaticCredentials) return { username, ...(await fleetKeyPair(connector)) }
+  if (!useStaticCredentials) return { username, ...(await fleetKeyPair(connector, fleetKey)) }
   return {
     username,
     ...(privateKey !== undefined && { privateKey }),

@@ -52,7 +52,7 @@ class GceGroup implements InstanceGroup {
     const [group, projectMetadata, login] = await Promise.all([
       this.#client.getGroup(signal),
       unlessRefused(this.#client.getProjectMetadata(signal)),
-      loginOf(connector),
+      loginOf(this.#context),
     ])
     const template = await unlessRefused(this.#templateMetadata(group, signal))
     this.#connect = { client: this.#client, machines: this.#machines, login, project: projectMetadata, context: this.#context }

@@ -1,7 +1,15 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type InstanceGroup, type KeyPair, newKeyPair, silentLogger, systemClock, systemRandom } from '@runner-core/fleeting'
+import {
+  type InstanceGroup,
+  type KeyPair,
+  newKeyPair,
+  type PluginContext,
+  silentLogger,
+  systemClock,
+  systemRandom,
+} from '@runner-core/fleeting'
 import { FakeGce, type FakeGceOptions, RealMachines } from '../../cloud-fakes/src/index.ts'
 import { createInstanceGroup as createLocalGroup } from '../../fleeting-plugin-local/src/index.ts'
 import { createInstanceGroup } from '../src/index.ts'
@@ -10,19 +18,19 @@ export interface FakeCloud extends AsyncDisposable {
   readonly fake: FakeGce
   /** What all machines let in. */
   readonly keyPair: KeyPair
-  /** A group of the plugin on this cloud. */
-  makeGroup(config?: Readonly<Record<string, unknown>>): InstanceGroup
+  /** A group of the plugin on this cloud. `config` and `context` over those of the test. */
+  makeGroup(config?: Readonly<Record<string, unknown>>, context?: Partial<PluginContext>): InstanceGroup
 }
 
-/** The fake on the real clock, logged in to by a credentials file. With `port` each machine is one of the plugin `local`, which answers there. */
+/** The fake, logged in to by a credentials file. Fake and group are on the real clock unless told. With `port` each machine is one of the plugin `local`, which answers there. */
 export async function startFakeCloud(options: Partial<FakeGceOptions> & { readonly port?: number } = {}): Promise<FakeCloud> {
-  const { port, ...fakeOptions } = options
+  const { port, clock = systemClock, ...fakeOptions } = options
   const keyPair = await newKeyPair()
   const directory = mkdtempSync(join(tmpdir(), 'gce-'))
   await using stack = new AsyncDisposableStack()
   stack.defer(() => rmSync(directory, { recursive: true }))
   const connector = { privateKey: keyPair.privateKey }
-  const context = { fleet: 'conformance', connector, logger: silentLogger, clock: systemClock, random: systemRandom }
+  const context = { fleet: 'conformance', connector, logger: silentLogger, clock, random: systemRandom }
 
   let real: RealMachines | undefined
   if (port !== undefined) {
@@ -31,18 +39,18 @@ export async function startFakeCloud(options: Partial<FakeGceOptions> & { readon
     stack.defer(() => group.shutdown())
     real = stack.use(new RealMachines({ group, clock: systemClock, port }))
   }
-  const fake = stack.use(await FakeGce.start({ clock: systemClock, ...(real !== undefined && { real }), ...fakeOptions }))
+  const fake = stack.use(await FakeGce.start({ clock, ...(real !== undefined && { real }), ...fakeOptions }))
   const credentialsFile = join(directory, 'credentials.json')
   writeFileSync(credentialsFile, JSON.stringify(fake.credentials))
   const disposal = stack.move()
   return {
     fake,
     keyPair,
-    makeGroup: (config) => {
+    makeGroup: (config, changed) => {
       const where = fakeOptions.region === undefined ? { zone: 'europe-west1-b' } : { region: fakeOptions.region }
       const base = { name: 'runners', project: 'fleet-project', ...where, endpoint: fake.url, credentials_file: credentialsFile }
       const protocol = port !== undefined && { protocolPort: port }
-      return createInstanceGroup({ ...base, ...config }, { ...context, connector: { ...connector, ...protocol } })
+      return createInstanceGroup({ ...base, ...config }, { ...context, connector: { ...connector, ...protocol }, ...changed })
     },
     [Symbol.asyncDispose]: () => disposal.disposeAsync(),
   }
