@@ -13,7 +13,6 @@
  * | `seen`, `ready`, `unhealthy`, `healthy`, `interrupted` | what became known about an instance |
  * | `drain`, `remove` | an instance gets no more jobs; it is removed |
  * | `gone`, `lost` | an instance went, by our doing or without it |
- * | `job_came`, `job_waits`, `job_placed`, `job_ended` | what became of a job |
  */
 export type DecisionKind =
   | 'policy'
@@ -32,10 +31,6 @@ export type DecisionKind =
   | 'remove'
   | 'gone'
   | 'lost'
-  | 'job_came'
-  | 'job_waits'
-  | 'job_placed'
-  | 'job_ended'
 
 /** One entry of the record that answers why. Plain data, small, without secrets. */
 export interface Decision {
@@ -50,7 +45,4 @@ export interface Decision {
   readonly count?: number
   readonly placement?: string
   readonly instance?: string
-  readonly job?: string
-  /** With `job_came`: how long it had waited elsewhere, milliseconds. */
-  readonly queuedMs?: number
 }

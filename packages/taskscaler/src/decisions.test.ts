@@ -14,9 +14,10 @@ test('an instance that is made and one that is removed are told with their reaso
   const acquisition = await rig.acquire()
   rig.scaler.release(acquisition)
   await rig.clock.advance(3_600_000)
-  expect(kinds()).toEqual(['policy', 'increase', 'remove'])
+  expect(kinds()).toEqual(['policy', 'increase', 'ready', 'remove'])
   expect(decisions[1]).toMatchObject({ count: 1, reason: expect.stringContaining('1 for waiting jobs') })
-  expect(decisions[2]).toMatchObject({ instance: acquisition.instanceId, reason: expect.stringContaining('idle for 1 min') })
+  expect(decisions[2]).toMatchObject({ instance: acquisition.instanceId, reason: 'proven ready, 32 s after it was asked for' })
+  expect(decisions[3]).toMatchObject({ instance: acquisition.instanceId, reason: expect.stringContaining('idle for 1 min') })
 })
 
 test('a maximum that is reached is told once, however often promises are refused, and again when it is over', async () => {
@@ -26,11 +27,11 @@ test('a maximum that is reached is told once, however often promises are refused
     expect(() => rig.scaler.reserve()).toThrow('max_instances')
     await rig.clock.advance(1_000)
   }
-  expect(kinds()).toEqual(['policy', 'increase', 'refuse max_instances'])
-  expect(decisions[2]!.reason).toContain('max_instances 1')
+  expect(kinds()).toEqual(['policy', 'increase', 'ready', 'refuse max_instances'])
+  expect(decisions[3]!.reason).toContain('max_instances 1')
   rig.scaler.release(acquisition)
   await rig.clock.advance(30_000)
-  expect(kinds().slice(3)).toEqual(['accept max_instances'])
+  expect(kinds().slice(4)).toEqual(['accept max_instances'])
   await rig.scaler.shutdown({ removeInstances: false })
 })
 
@@ -43,7 +44,7 @@ test('what goes and comes with each job is told a few times in a thousand jobs',
     await rig.clock.advance(50)
     rig.scaler.release(acquisition)
   }
-  expect(kinds()).toEqual(['policy', 'refuse max_instances'])
+  expect(kinds()).toEqual(['policy', 'ready', 'refuse max_instances'])
 })
 
 test('launches that fail are told with the cloud’s words, each new failure once, and the wait for them', async () => {
@@ -71,7 +72,7 @@ test('an open breaker and a throttle are told as what they are', async () => {
   const throttled = await start({ provisioner: { settings: { launchThrottle: { perSecond: 0.01, burst: 1 } } } })
   for (let jobs = 0; jobs < 3; jobs++) throttled.rig.begin(throttled.rig.scaler.reserve())
   await throttled.rig.clock.advance(60_000)
-  expect(throttled.kinds()).toEqual(['policy', 'increase', 'hold throttle'])
+  expect(throttled.kinds()).toEqual(['policy', 'increase', 'hold throttle', 'ready'])
 })
 
 test('another policy is told when it comes into force, and whether the schedule keeps more at other times', async () => {
@@ -81,4 +82,18 @@ test('another policy is told when it comes into force, and whether the schedule 
   const told = decisions.filter(({ kind }) => kind === 'policy')
   expect(told.length).toBeGreaterThanOrEqual(2)
   for (const { code, reason } of told) expect(code).toBe(reason.includes('idle_count 0') ? 'schedule' : undefined)
+})
+
+test('each instance says why it is there', async () => {
+  const { rig } = await start({ policies: [{ ...policy, idleCount: 1, preemptiveMode: false }] })
+  const why = (): string[] => rig.scaler.instances().map((status) => status.why)
+  await rig.clock.advance(3_000)
+  expect(why()).toEqual([expect.stringMatching(/^creating for/)])
+  await rig.clock.advance(60_000)
+  expect(why()).toEqual([expect.stringMatching(/^idle for .*; kept, since free slots wanted: 1, ready: 1$/)])
+  const acquisition = await rig.scaler.acquire(rig.scaler.reserve())
+  await rig.clock.advance(60_000)
+  expect(why()).toEqual(['in use; 1 job runs on it', expect.stringMatching(/^idle for/)])
+  acquisition.condemn('it smells')
+  expect(why()[0]).toMatch(/gets no more jobs: .*it smells; 1 job runs on it/)
 })

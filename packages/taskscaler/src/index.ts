@@ -21,7 +21,9 @@ export type { Decision, DecisionKind } from './decision.ts'
 export { DecisionLog, type DecisionLogOptions } from './decision-log.ts'
 /** Work that waits elsewhere. */
 export type { DemandSource } from './demand-source.ts'
+export { durationText } from './duration-text.ts'
 export { type FirstPlan, firstPlan } from './first-plan.ts'
+export type { InstanceStatus } from './instance-status.ts'
 /** How much to keep in reserve, and when. */
 export { InvalidSettingsError } from './invalid-settings.ts'
 /** What acts. */
@@ -39,3 +41,4 @@ export { activePolicy, compileSchedule, type Schedule } from './schedule.ts'
 export type { TaskCounts, TaskscalerStatus } from './status.ts'
 export { Taskscaler } from './taskscaler.ts'
 export type { TaskscalerOptions } from './taskscaler-options.ts'
+export type { LentSlot } from './usage-records.ts'

@@ -1,4 +1,5 @@
 import type { Clock, Logger, Provisioner } from '@runner-core/fleeting'
+import { durationText } from './duration-text.ts'
 import type { InstanceSlots } from './instance-slots.ts'
 import type { TaskscalerObserver } from './observer.ts'
 import { proveReady, type ReadyCheck } from './readiness.ts'
@@ -57,15 +58,18 @@ export class Prover {
     provisioner.reportSuccess(host.id)
     logger.info({ instance: host.id }, 'instance ready')
     const { requestedAt } = host.instance
-    if (requestedAt === undefined) return
-    const durationMs = clock.now() - requestedAt
+    const durationMs = requestedAt === undefined ? undefined : clock.now() - requestedAt
+    const took = durationMs === undefined ? '' : `, ${durationText(durationMs)} after it was asked for`
+    observer.decided?.({ at: clock.wallTime(), kind: 'ready', instance: host.id, reason: `proven ready${took}` })
+    if (durationMs === undefined) return
     readyTimes.observe(durationMs)
     observer.instanceReady?.(durationMs)
   }
 
   #disproven(host: InstanceSlots, cause: Error): void {
-    const { provisioner, logger } = this.#options
+    const { provisioner, observer, clock, logger } = this.#options
     logger.warn({ instance: host.id, err: cause }, 'instance not ready')
+    observer.decided?.({ at: clock.wallTime(), kind: 'unhealthy', instance: host.id, reason: `not ready: ${cause.message}` })
     host.condemnedFor ??= `it did not become ready: ${cause.message}`
     provisioner.reportFailure(host.id, cause)
   }

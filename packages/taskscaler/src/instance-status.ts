@@ -1,0 +1,47 @@
+import type { Instance } from '@runner-core/fleeting'
+import { durationText } from './duration-text.ts'
+import type { InstanceSlots } from './instance-slots.ts'
+import type { IdlePolicy } from './policy.ts'
+
+/** One instance at one moment, and why it is there. */
+export interface InstanceStatus {
+  readonly instance: Instance
+  /** Jobs on it now, and so far. */
+  readonly inUse: number
+  readonly useCount: number
+  /** Why it is kept, or what becomes of it; for people. */
+  readonly why: string
+}
+
+export interface InstanceSurroundings {
+  /** Free slots that are wanted, and that there are. */
+  readonly wanted: number
+  readonly available: number
+  readonly policy: IdlePolicy
+  readonly now: number
+}
+
+/** Pure. */
+export function describeInstance(host: InstanceSlots, surroundings: InstanceSurroundings): InstanceStatus {
+  const { instance, inUse, useCount } = host
+  return { instance, inUse, useCount, why: whyOf(host, surroundings) }
+}
+
+function whyOf(
+  { instance, inUse, condemnedFor, proof, offered, idleSince, lendable }: InstanceSlots,
+  { wanted, available, policy, now }: InstanceSurroundings,
+): string {
+  const { removal, state, stateSince, interruptedAt, failing, missed } = instance
+  const jobs = inUse === 0 ? '' : `; ${inUse} ${inUse === 1 ? 'job runs' : 'jobs run'} on it`
+  if (removal !== undefined) return `is being removed since ${durationText(now - removal.at)}: ${removal.reason}${jobs}`
+  if (interruptedAt !== undefined) return `the cloud takes it away, announced ${durationText(now - interruptedAt)} ago${jobs}`
+  if (condemnedFor !== undefined) return `gets no more jobs: ${condemnedFor}${jobs}`
+  if (failing !== undefined) return `unhealthy: ${failing}${jobs}`
+  if (missed) return `the last list did not show it${jobs}`
+  if (state !== 'running') return `${state} for ${durationText(now - stateSince)}`
+  if (inUse > 0) return `in use${jobs}`
+  if (!offered) return proof === 'proven' ? 'not offered' : 'its readiness is being proven'
+  const idle = `idle for ${durationText(now - idleSince)}`
+  if (available - lendable < wanted) return `${idle}; kept, since free slots wanted: ${wanted}, ready: ${available}`
+  return `${idle}; removed after ${durationText(policy.idleTimeMs)} without work`
+}
