@@ -1,10 +1,11 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import ssh2, { type AuthHandlerMiddleware, type Client } from 'ssh2'
+import type { AuthHandlerMiddleware, Client } from 'ssh2'
 import { ConnectionError } from '../errors.ts'
 import { gatherWrites } from './gather-writes.ts'
 import { hostKeyMismatch, preferredAlgorithms } from './host-keys.ts'
 import type { Login } from './login.ts'
+import { ssh2 } from './ssh2.ts'
 import { prepareKeys } from './ssh2-internals.ts'
 
 export interface HandshakeOptions {
@@ -28,7 +29,8 @@ export interface LoggedIn {
  */
 export function handshake({ socket, login, expectedHostKeys, signal }: HandshakeOptions): Promise<LoggedIn> {
   return new Promise((resolve, reject) => {
-    const client = new ssh2.Client()
+    const { Client: SshClient } = ssh2()
+    const client = new SshClient()
     let hostKey: Buffer | undefined
     let agentError: Error | undefined
     const fail = (reason: unknown): void => {

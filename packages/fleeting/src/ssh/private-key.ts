@@ -1,6 +1,7 @@
 import { createPrivateKey } from 'node:crypto'
-import ssh2, { type ParsedKey } from 'ssh2'
+import type { ParsedKey } from 'ssh2'
 import { openSshKeyPair } from './ed25519.ts'
+import { ssh2 } from './ssh2.ts'
 
 /**
  * Reads a private key in OpenSSH's format or in PEM: PKCS#1, SEC 1, and PKCS#8, which ssh2 does not know by itself.
@@ -17,7 +18,7 @@ export function parsePrivateKey(text: string): ParsedKey | Error {
 
 function parseKey(text: string): ParsedKey | Error {
   // Keys in OpenSSH's format come as a list, of one for now; the types do not tell.
-  const parsed: ParsedKey | Error | (ParsedKey | Error)[] = ssh2.utils.parseKey(text)
+  const parsed: ParsedKey | Error | (ParsedKey | Error)[] = ssh2().utils.parseKey(text)
   return Array.isArray(parsed) ? (parsed[0] ?? new Error('it is empty')) : parsed
 }
 
