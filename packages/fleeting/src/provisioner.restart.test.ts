@@ -42,7 +42,7 @@ describe('a new process on the state of an earlier one', () => {
     await durable.start()
     await using _ = fleet
     const causes = Object.fromEntries(fleet.instances.map(({ id, cause }) => [id, cause]))
-    expect(causes).toEqual({ [first]: 'adopted', [second!]: 'adopted', [stranger]: 'unexpected', [late]: 'unexpected' })
+    expect(causes).toEqual({ [first]: 'adopted', [second!]: 'requested', [stranger]: 'unexpected', [late]: 'unexpected' })
     expect(fleet.provisioner.instances().get(second!)).toMatchObject({ seenAt, state: 'running' })
   })
 

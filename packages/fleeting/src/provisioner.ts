@@ -305,10 +305,10 @@ export class Provisioner implements AsyncDisposable {
     const instances = journalledInstances(records)
     this.#isJournalled = instances !== undefined
     const now = clock.now()
-    for (const { id, placement, atWallTime } of instances ?? []) {
-      const reason = this.#unfinished?.get(id)
-      const removal = reason === undefined ? undefined : { reason, at: now }
-      this.#roster.seed(restoredInstance(id, placement, sinceWallTime(clock, atWallTime), now, removal))
+    for (const { atWallTime, ...kept } of instances ?? []) {
+      const reason = this.#unfinished?.get(kept.id)
+      const seenAt = sinceWallTime(clock, atWallTime)
+      this.#roster.seed(restoredInstance({ ...kept, seenAt, ...(reason !== undefined && { removal: { reason, at: now } }) }, now))
     }
   }
 
@@ -327,6 +327,7 @@ export class Provisioner implements AsyncDisposable {
       if (this.#roster.instances.has(id)) this.#remover.mark(id, reason)
       else intents.end('removal', id)
     }
+    for (const { kind, key } of this.#usage?.records ?? []) if (kind === 'use' && !this.#roster.instances.has(key)) intents.end(kind, key)
     for (const instance of this.#roster.instances.values()) if (instance.cause !== 'unexpected') this.#keep(instance)
     if (!this.#isJournalled) intents.noteJournalled()
     this.#connections.begin()

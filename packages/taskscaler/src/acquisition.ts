@@ -61,8 +61,8 @@ export class NoCapacityError extends Error {
   }
 }
 
-/** `max_instances` every slot that there can be is taken or promised · `preemptive_mode` no ready slot now · `backoff`, `breaker` a new instance would be needed and launches fail · `shutdown`. */
-export type NoCapacityReason = 'max_instances' | 'preemptive_mode' | 'backoff' | 'breaker' | 'shutdown'
+/** `max_instances` every slot that there can be is taken or promised · `preemptive_mode` no ready slot now · `backoff`, `breaker` a new instance would be needed and launches fail · `state` what is lent cannot be kept, or another process has the fleet now · `shutdown`. */
+export type NoCapacityReason = 'max_instances' | 'preemptive_mode' | 'backoff' | 'breaker' | 'state' | 'shutdown'
 
 /** Thrown to whom a slot was lent when its instance is lost; the reason of `Acquisition.signal`. */
 export class InstanceLostError extends Error {

@@ -11,6 +11,11 @@ export interface Refusal {
   readonly message: string
 }
 
+/** Nothing is lent that the next process would not know of. `trouble` says why nothing can be kept. */
+export function refuseUnkept(trouble: string | undefined): Refusal | undefined {
+  return trouble === undefined ? undefined : { reason: 'state', message: `nothing is lent while state cannot be kept: ${trouble}` }
+}
+
 /**
  * Whether one more slot may be promised when no free one is left for it; undefined: it may. `unserved` are the waits and reservations that no slot is there for yet.
  * In preemptive mode nothing is promised. Otherwise the instances being made must have room, or enough more must be possible now, without a back-off or breaker in the way.

@@ -10,6 +10,7 @@ import type { SlotReservation } from './slot-reservation.ts'
 
 const clock = new ManualClock()
 const lender: Lender = {
+  keyPrefix: '',
   release: () => {},
   condemn: () => {},
   unreserve: () => {},

@@ -47,7 +47,7 @@ export class InstanceSlots implements ListItem<InstanceSlots> {
 
   /** Slots that could be lent now if the instance is offered: those free, but no more than it has uses left. */
   get lendable(): number {
-    return Math.min(this.limits.capacity - this.inUse, this.limits.uses - this.useCount)
+    return Math.max(0, Math.min(this.limits.capacity - this.inUse, this.limits.uses - this.useCount))
   }
 
   /** Its removal was decided, or somebody else takes it away. */
@@ -73,13 +73,20 @@ export class InstanceSlots implements ListItem<InstanceSlots> {
     return this.#free.pop()!
   }
 
+  /** A slot that an earlier process lent; one beyond the capacity was lent when that was larger. */
+  restoreSlot(slot: number): void {
+    this.inUse++
+    const index = this.#free.indexOf(slot)
+    if (index >= 0) this.#free.splice(index, 1)
+  }
+
   lend(acquisition: SlotAcquisition): void {
     this.#lent[acquisition.slot] = acquisition
   }
 
   giveBack(slot: number): void {
     this.#lent[slot] = undefined
-    this.#free.push(slot)
+    if (slot < this.limits.capacity) this.#free.push(slot)
     this.inUse--
   }
 

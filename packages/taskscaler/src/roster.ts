@@ -1,6 +1,8 @@
 import { type Instance, isUsable } from '@runner-core/fleeting'
 import type { Allocator } from './allocator.ts'
 import { InstanceSlots, type SlotLimits } from './instance-slots.ts'
+import type { SlotAcquisition } from './slot-acquisition.ts'
+import type { KeptUsage } from './usage-records.ts'
 
 /** Whoever brought an instance there: what ran on it has ended. */
 const endingStates: ReadonlySet<Instance['state']> = new Set(['suspending', 'suspended', 'resuming', 'deleting', 'deleted'])
@@ -18,6 +20,8 @@ export class Roster {
   readonly #limits: SlotLimits
   readonly #allocator: Allocator
   readonly #prove: (host: InstanceSlots) => void
+  /** By instance, what an earlier process knew of it; until it is noted. */
+  #uses: ReadonlyMap<string, number> = new Map()
 
   /** `prove` begins to find out whether an instance is ready; {@link judge} is called once its `proof` is another. */
   constructor(limits: SlotLimits, allocator: Allocator, prove: (host: InstanceSlots) => void) {
@@ -34,6 +38,25 @@ export class Roster {
     return this.#hosts.values()
   }
 
+  /** What an earlier process kept: use counts, and the slots that stay lent, as acquisitions. Called once, before anything is noted; answers those whose instance is there. */
+  restore({ uses, lent }: Pick<KeptUsage, 'uses' | 'lent'>, instances: ReadonlyMap<string, Instance>, now: number): SlotAcquisition[] {
+    this.#uses = uses
+    const restored: SlotAcquisition[] = []
+    for (const slot of lent) {
+      const instance = instances.get(slot.instanceId)
+      if (instance === undefined) continue
+      let host = this.#hosts.get(instance.id)
+      if (host === undefined) {
+        host = this.#newHost(instance)
+        this.#hosts.set(instance.id, host)
+      }
+      restored.push(this.#allocator.pool.restore(host, slot))
+    }
+    for (const host of this.#hosts.values()) this.judge(host, now)
+    this.sync(instances, now)
+    return restored
+  }
+
   /** Takes the whole truth over. */
   sync(instances: ReadonlyMap<string, Instance>, now: number): void {
     for (const instance of instances.values()) {
@@ -47,11 +70,19 @@ export class Roster {
   note(instance: Instance, now: number): void {
     let host = this.#hosts.get(instance.id)
     if (host === undefined) {
-      host = new InstanceSlots(instance, this.#limits)
+      host = this.#newHost(instance)
       this.#hosts.set(instance.id, host)
     }
     host.instance = instance
     this.judge(host, now)
+  }
+
+  /** One that did jobs before has proven that it can. */
+  #newHost(instance: Instance): InstanceSlots {
+    const host = new InstanceSlots(instance, this.#limits)
+    host.useCount = this.#uses.get(instance.id) ?? 0
+    if (host.useCount > 0) host.proof = 'proven'
+    return host
   }
 
   /** An instance does not exist any more. */
@@ -90,8 +121,9 @@ export class Roster {
     keep(this.coming, host, !isCondemned && !host.isLeaving && !host.offered && isAlive(host.instance))
   }
 
-  #verdict({ instance, proof, isLeaving }: InstanceSlots): string | undefined {
-    if (isLeaving) return undefined
+  #verdict({ instance, proof, isLeaving, usedUp }: InstanceSlots): string | undefined {
+    if (isLeaving || instance.cause === 'unexpected') return undefined
+    if (usedUp) return 'it was used as often as max_use_count allows'
     if (endingStates.has(instance.state)) return `somebody else suspended it, it is ${instance.state}`
     if (instance.cause === 'adopted' && proof === 'none' && this.#limits.uses !== Number.POSITIVE_INFINITY) {
       return 'it was there before, and how often it was used is not known'

@@ -4,6 +4,8 @@ import type { InstanceSlots } from './instance-slots.ts'
 
 /** Whose slots they are, and whose reservations. */
 export interface Lender {
+  /** Before the names that reservations get here: over processes they must differ. */
+  readonly keyPrefix: string
   release(acquisition: Acquisition): void
   condemn(acquisition: SlotAcquisition, reason: string): void
   unreserve(reservation: Reservation): void
@@ -27,10 +29,11 @@ export class SlotAcquisition implements Acquisition {
   #lost: InstanceLostError | undefined = undefined
   #controller: AbortController | undefined = undefined
 
-  constructor(host: InstanceSlots, origin: { readonly key: string }, lender: Lender) {
+  /** The slot is the host's, taken for this. */
+  constructor(host: InstanceSlots, slot: number, useCount: number, origin: { readonly key: string }, lender: Lender) {
     this.host = host
-    this.slot = host.takeSlot()
-    this.useCount = host.useCount
+    this.slot = slot
+    this.useCount = useCount
     this.#origin = origin
     this.lender = lender
     host.lend(this)

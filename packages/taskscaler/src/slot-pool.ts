@@ -50,10 +50,18 @@ export class SlotPool {
     while (this.#byUse[this.#fullest]!.first === undefined) this.#fullest--
     const host = this.#byUse[this.#fullest]!.first!
     this.#remove(host)
-    const acquisition = new SlotAcquisition(host, origin, this.#lender)
+    const slot = host.takeSlot()
+    const acquisition = new SlotAcquisition(host, slot, host.useCount, origin, this.#lender)
     this.acquired++
     this.#add(host)
     return acquisition
+  }
+
+  /** What an earlier process lent stays so. The host is not offered yet. */
+  restore(host: InstanceSlots, { slot, useCount, key }: Pick<SlotAcquisition, 'slot' | 'useCount' | 'key'>): SlotAcquisition {
+    host.restoreSlot(slot)
+    this.acquired++
+    return new SlotAcquisition(host, slot, useCount, { key }, this.#lender)
   }
 
   giveBack(acquisition: SlotAcquisition, clock: Clock): void {

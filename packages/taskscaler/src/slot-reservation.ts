@@ -38,7 +38,7 @@ export class SlotReservation implements Reservation, ListItem<SlotReservation> {
 
   /** The name is only built for those who ask for it. */
   get key(): string {
-    return this.#givenKey ?? `reservation-${this.#number}`
+    return this.#givenKey ?? `${this.lender.keyPrefix}reservation-${this.#number}`
   }
 
   [Symbol.dispose](): void {

@@ -7,13 +7,17 @@ import {
   type Reservation,
   type ReserveOptions,
 } from './acquisition.ts'
-import { refusePromise } from './admission.ts'
+import { refusePromise, refuseUnkept } from './admission.ts'
 import { Allocator } from './allocator.ts'
 import { type Counters, newCounters, refusalOperation } from './counters.ts'
+import { DemandBefore } from './demand-before.ts'
 import { explainWait } from './explain-wait.ts'
 import type { InstanceSlots } from './instance-slots.ts'
+import { describeInstance, type InstanceStatus } from './instance-status.ts'
 import type { TaskscalerObserver } from './observer.ts'
+import { wantedSlots } from './plan.ts'
 import type { IdlePolicy } from './policy.ts'
+import { restoreLent } from './restore-lent.ts'
 import { ScalingLoop } from './scaling-loop.ts'
 import type { ScalingPlan } from './scaling-plan.ts'
 import type { ScalingSnapshot } from './scaling-snapshot.ts'
@@ -22,6 +26,8 @@ import { type Lender, SlotAcquisition } from './slot-acquisition.ts'
 import { SlotReservation } from './slot-reservation.ts'
 import { countTasks, desiredInstances, type TaskscalerStatus } from './status.ts'
 import { type TaskscalerOptions, type TaskscalerSettings, withDefaults } from './taskscaler-options.ts'
+import { UsageJournal } from './usage-journal.ts'
+import { type LentSlot, readUsage } from './usage-records.ts'
 
 /**
  * Lends slots of autoscaled instances to jobs. Make a reservation before asking anybody for a job, acquire with it once there is one, release at the job's end:
@@ -39,6 +45,10 @@ export class Taskscaler implements AsyncDisposable {
   readonly #lender: Lender
   readonly #allocator: Allocator
   readonly #loop: ScalingLoop
+  readonly #journal: UsageJournal | undefined
+  readonly #demandBefore: DemandBefore
+  /** By key, what an earlier process lent and nobody has claimed. */
+  readonly #restored: Map<string, SlotAcquisition>
   #closed = false
 
   /**
@@ -57,21 +67,35 @@ export class Taskscaler implements AsyncDisposable {
     this.#provisioner = provisioner
     this.#clock = settings.clock
     this.#observer = settings.observer
+    const { lease } = provisioner
     this.#lender = {
+      keyPrefix: lease === undefined ? '' : `${lease.epoch}-`,
       release: (acquisition) => this.release(acquisition),
       condemn: ({ host, key }, reason) => this.#condemn(host, `${key}: ${reason}`),
       unreserve: (reservation) => this.unreserve(reservation),
       connect: (instanceId, slot, signal) => provisioner.connect(instanceId, slot, signal),
-      lost: () => this.counters.tasks.lost++,
+      lost: (acquisition) => {
+        this.counters.tasks.lost++
+        this.#journal?.ended(acquisition)
+      },
     }
+    this.#journal = lease && new UsageJournal({ ...settings, lease, onChange: () => this.#loop.wake() })
+    this.#demandBefore = new DemandBefore(settings.clock)
     this.#allocator = new Allocator(settings.limits, this.#lender, () => this.#loop.promiseDates())
     this.#loop = new ScalingLoop({
       ...settings,
+      demand: lease === undefined ? settings.demand : [...settings.demand, this.#demandBefore],
       provisioner,
       allocator: this.#allocator,
       counters: this.counters,
       onExpired: (reservation) => this.#tellExpired(reservation),
     })
+    // In one turn, so that what is lent is busy all the time.
+    const usage = readUsage(provisioner.takeUsage())
+    const { roster } = this.#loop
+    this.#restored = restoreLent(usage, { roster, provisioner, limits: settings.limits, lender: this.#lender, clock: settings.clock })
+    this.#demandBefore.restore(usage.demand)
+    if (this.#journal !== undefined) this.#loop.onPass(() => this.#journal?.demand(this.#allocator.waiting.size + this.#allocator.reserved))
     this.#loop.start()
   }
 
@@ -79,7 +103,7 @@ export class Taskscaler implements AsyncDisposable {
    * Takes a slot that is free, or else the promise of one, before a job is asked for. Thrown: {@link NoCapacityError}, whose message says what stands in the way.
    */
   reserve(options?: ReserveOptions): Reservation {
-    if (this.#closed || !this.#allocator.hasSpareSlot) this.#admit()
+    if (this.#closed || !this.#allocator.hasSpareSlot || this.#journal?.trouble !== undefined) this.#admit()
     const reservation = this.#allocator.reserve(options)
     this.counters.tasks.reserve++
     this.#loop.wake()
@@ -114,14 +138,34 @@ export class Taskscaler implements AsyncDisposable {
     this.#loop.wake()
     const acquisition = this.#allocator.acquire(own)
     if (acquisition === undefined) return this.#closed ? Promise.reject(shuttingDown()) : this.#wait(own, options)
-    this.#lent(acquisition)
-    return Promise.resolve(acquisition)
+    return this.#handOut(acquisition)
+  }
+
+  /** Slots that an earlier process had lent when it ended, as the state says, and that were neither claimed nor dropped. They stay lent until then; one whose instance was lost is among them too. */
+  restored(): readonly LentSlot[] {
+    return [...this.#restored.values()].map(({ key, instanceId, slot, useCount }) => ({ key, instanceId, slot, useCount }))
+  }
+
+  /** Goes on with an acquisition of an earlier process: from here on it is like any other, and is released like any other. Undefined when there is none of that key, or none any more. */
+  claimRestored(key: string): Acquisition | undefined {
+    const acquisition = this.#restored.get(key)
+    this.#restored.delete(key)
+    return acquisition
+  }
+
+  /** Gives up an acquisition of an earlier process. Something of its job may still run there, so the instance gets no more jobs and goes once it is empty. */
+  dropRestored(key: string, reason: string): void {
+    const acquisition = this.claimRestored(key)
+    if (acquisition === undefined) return
+    acquisition.condemn(reason)
+    this.release(acquisition)
   }
 
   /** Ends an acquisition: its slot goes to the next job, or, if the instance is condemned or used up, to nobody any more. Idempotent. */
   release(acquisition: Acquisition): void {
     if (!(acquisition instanceof SlotAcquisition) || acquisition.lender !== this.#lender || acquisition.state !== 'lent') return
     acquisition.state = 'released'
+    this.#journal?.ended(acquisition)
     this.#allocator.release(acquisition, this.#clock)
     this.counters.tasks.release++
     this.#loop.wake()
@@ -169,6 +213,14 @@ export class Taskscaler implements AsyncDisposable {
     return this.#loop.snapshot()
   }
 
+  /** Every instance, and why it is there. Costs as much as there are instances. */
+  instances(): InstanceStatus[] {
+    const { roster, policy } = this.#loop
+    const snapshot = this.#loop.snapshot()
+    const surroundings = { wanted: wantedSlots(snapshot, policy), available: snapshot.supply.available, policy, now: this.#clock.now() }
+    return Array.from(roster.hosts(), (host) => describeInstance(host, surroundings))
+  }
+
   status(): TaskscalerStatus {
     const { roster, policy, lastPlan, passedAt, readyTimes } = this.#loop
     return {
@@ -194,6 +246,7 @@ export class Taskscaler implements AsyncDisposable {
       return await this.#provisioner.shutdown(options)
     } finally {
       this.#loop.close()
+      this.#journal?.close()
     }
   }
 
@@ -209,7 +262,7 @@ export class Taskscaler implements AsyncDisposable {
   #admit(): void {
     if (this.#closed) throw shuttingDown()
     const { policy, watch } = this.#loop
-    const refusal = refusePromise(this.#loop.snapshot(), policy, this.#allocator.unserved)
+    const refusal = refuseUnkept(this.#journal?.trouble) ?? refusePromise(this.#loop.snapshot(), policy, this.#allocator.unserved)
     if (refusal === undefined) return
     watch.refused(refusal, policy, this.#clock.wallTime())
     this.counters.tasks[refusalOperation(refusal.reason)]++
@@ -227,9 +280,8 @@ export class Taskscaler implements AsyncDisposable {
         expired: 0,
         reject,
         resolve: (acquisition) => {
-          this.#lent(acquisition)
           this.#observer.waited?.(this.#clock.now() - since)
-          resolve(acquisition)
+          resolve(this.#handOut(acquisition))
         },
         unlisten: () => signal?.removeEventListener('abort', onAbort),
       })
@@ -243,9 +295,23 @@ export class Taskscaler implements AsyncDisposable {
     this.#loop.wake()
   }
 
-  #lent({ host }: SlotAcquisition): void {
+  #handOut(acquisition: SlotAcquisition): Promise<Acquisition> {
+    const { host } = acquisition
     this.counters.tasks.acquire++
     if (host.usedUp) this.#condemn(host, `it was used ${host.useCount} times, as often as max_use_count allows`)
+    return this.#journal === undefined ? Promise.resolve(acquisition) : this.#kept(acquisition, this.#journal)
+  }
+
+  /** A slot is lent only once the next process would know. */
+  async #kept(acquisition: SlotAcquisition, journal: UsageJournal): Promise<Acquisition> {
+    this.#demandBefore.came()
+    try {
+      await journal.lent(acquisition)
+      return acquisition
+    } catch (error) {
+      this.release(acquisition)
+      throw error
+    }
   }
 
   #condemn(host: InstanceSlots, reason: string): void {

@@ -2,7 +2,7 @@ import type { GroupError } from '../errors.ts'
 import type { InstanceState } from '../instance-group.ts'
 
 /**
- * Why an instance is known: `requested` one of our launches made it · `adopted` it was there when we started, and an earlier process of the fleet had it, or nobody can know ·
+ * Why an instance is known: `requested` a launch of this fleet made it, by an earlier process too where state is kept · `adopted` it was there when the fleet's first process started, or nobody can know ·
  * `unexpected` it is none of ours (a person's, a cloud's own autoscaler's): it is given no work, and what else becomes of it is configured.
  */
 export type InstanceCause = 'requested' | 'adopted' | 'unexpected'
@@ -27,7 +27,7 @@ export interface Instance {
   readonly error?: GroupError
   readonly placement?: string
   readonly cause: InstanceCause
-  /** When its launch was requested. Only with cause `requested`. */
+  /** When its launch was requested. Only with cause `requested`, and by this process. */
   readonly requestedAt?: number
   /** When `list` first showed it. */
   readonly seenAt: number
@@ -60,24 +60,8 @@ export function isUsable(instance: Instance): boolean {
 }
 
 /** An instance that an earlier process had, before any `list` has shown it. */
-export function restoredInstance(
-  id: string,
-  placement: string | undefined,
-  seenAt: number,
-  now: number,
-  removal: Removal | undefined,
-): Instance {
-  return {
-    id,
-    state: 'creating',
-    ...(placement !== undefined && { placement }),
-    cause: 'adopted',
-    seenAt,
-    stateSince: now,
-    ...(removal !== undefined && { removal }),
-    missed: false,
-    healthy: true,
-  }
+export function restoredInstance(kept: Pick<Instance, 'id' | 'cause' | 'placement' | 'seenAt' | 'removal'>, now: number): Instance {
+  return { ...kept, state: 'creating', stateSince: now, missed: false, healthy: true }
 }
 
 /** The instance with `healthy` made true to its other fields. */

@@ -18,6 +18,7 @@ export interface IntentsOptions {
 /** What an earlier process knew of one of its instances. */
 export interface JournalledInstance {
   readonly id: string
+  readonly cause: 'requested' | 'adopted'
   readonly atWallTime: number
   readonly placement?: string
 }
@@ -30,9 +31,10 @@ export function journalledInstances(records: readonly StateRecord[]): readonly J
   if (!records.some(({ kind, key }) => kind === journalledMark.kind && key === journalledMark.key)) return undefined
   return records.flatMap(({ kind, key, value }) => {
     if (kind !== 'instance') return []
-    const { atWallTime, placement } = Object(value) as { atWallTime?: unknown; placement?: unknown }
+    const { cause, atWallTime, placement } = Object(value) as { cause?: unknown; atWallTime?: unknown; placement?: unknown }
     return {
       id: key,
+      cause: cause === 'requested' ? cause : 'adopted',
       atWallTime: typeof atWallTime === 'number' ? atWallTime : 0,
       ...(typeof placement === 'string' && { placement }),
     }

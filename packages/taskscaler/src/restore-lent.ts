@@ -1,0 +1,34 @@
+import type { Clock, Instance, Provisioner } from '@runner-core/fleeting'
+import { InstanceSlots, type SlotLimits } from './instance-slots.ts'
+import type { Roster } from './roster.ts'
+import { type Lender, SlotAcquisition } from './slot-acquisition.ts'
+import type { KeptUsage } from './usage-records.ts'
+
+export interface RestoreLentOptions {
+  readonly roster: Roster
+  readonly provisioner: Pick<Provisioner, 'instances'>
+  readonly limits: SlotLimits
+  readonly lender: Lender
+  readonly clock: Clock
+}
+
+/** What an earlier process lent, by key. Where the instance is not there, the acquisition is lost from the beginning: whoever claims it is told. */
+export function restoreLent(
+  usage: KeptUsage,
+  { roster, provisioner, limits, lender, clock }: RestoreLentOptions,
+): Map<string, SlotAcquisition> {
+  const now = clock.now()
+  const instances = provisioner.instances()
+  const restored = new Map(roster.restore(usage, instances, now).map((acquisition) => [acquisition.key, acquisition]))
+  for (const { key, instanceId, slot, useCount } of usage.lent) {
+    if (instances.has(instanceId)) continue
+    const acquisition = new SlotAcquisition(new InstanceSlots(goneInstance(instanceId, now), limits), slot, useCount, { key }, lender)
+    acquisition.lose('it went while nobody looked')
+    restored.set(key, acquisition)
+  }
+  return restored
+}
+
+function goneInstance(id: string, now: number): Instance {
+  return { id, state: 'deleted', cause: 'adopted', seenAt: now, stateSince: now, missed: false, healthy: true }
+}

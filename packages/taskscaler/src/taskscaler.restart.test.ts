@@ -1,0 +1,211 @@
+import { type FleetLease, MemoryStateStore, Provisioner, StateError } from '@runner-core/fleeting'
+import { ManualClock, MemoryGroup, simpleShell } from '@runner-core/fleeting/testing'
+import { describe, expect, it, vi } from 'vitest'
+import { policy } from '../test/rig.ts'
+import { type Acquisition, NoCapacityError, Taskscaler, type TaskscalerOptions } from './index.ts'
+
+type Options = Partial<Omit<TaskscalerOptions, 'provisioner' | 'clock'>>
+
+/** A cloud and a disk that outlive the processes on them. */
+class Machine {
+  readonly clock = new ManualClock()
+  readonly group = new MemoryGroup({ clock: this.clock, shell: simpleShell, bootDelayMs: 30_000, deleteDelayMs: 5_000 })
+  readonly store = new MemoryStateStore()
+  lease!: FleetLease
+
+  /** A new process. The one before was killed, which here means that it is fenced and heard of no more. */
+  async start(options: Options = {}): Promise<Taskscaler> {
+    const { clock, group } = this
+    this.lease = await this.store.lease('test', { takeover: true })
+    const starting = Provisioner.start({ group, clock, maxInstances: 10, lease: this.lease }, new AbortController().signal)
+    await clock.advance(0)
+    const scaler = await Taskscaler.start({ policies: [policy], ...options, provisioner: await starting, clock })
+    await clock.advance(0)
+    return scaler
+  }
+
+  async acquire(scaler: Taskscaler, key?: string): Promise<Acquisition> {
+    const acquiring = scaler.acquire(scaler.reserve(key === undefined ? {} : { key }))
+    await this.clock.advance(40_000)
+    return acquiring
+  }
+}
+
+describe('a new process on the state of an earlier one', () => {
+  it('leaves each slot that was lent with its job, until somebody claims it and releases it', async () => {
+    const machine = new Machine()
+    const before = await machine.start({ capacityPerInstance: 2 })
+    const job = await machine.acquire(before, 'job-1')
+    await machine.acquire(before, 'job-2')
+    expect(machine.group.ids).toHaveLength(1)
+
+    const after = await machine.start({ capacityPerInstance: 2 })
+    expect(after.restored()).toEqual([
+      { key: 'job-1', instanceId: job.instanceId, slot: 0, useCount: 1 },
+      { key: 'job-2', instanceId: job.instanceId, slot: 1, useCount: 2 },
+    ])
+    expect(after.status().tasks).toMatchObject({ acquired: 2, idle: 0 })
+    await machine.clock.advance(3_600_000)
+    expect(machine.group.ids).toEqual([job.instanceId])
+
+    const claimed = after.claimRestored('job-1')!
+    expect(claimed).toMatchObject({ key: 'job-1', instanceId: job.instanceId, slot: 0, useCount: 1 })
+    expect(after.claimRestored('job-1')).toBeUndefined()
+    expect((await claimed.connect()).ended).toBeUndefined()
+    after.release(claimed)
+    const next = await after.acquire(after.reserve())
+    expect(next).toMatchObject({ instanceId: job.instanceId, slot: 0, useCount: 3 })
+    expect((await machine.lease.load(['acquisition'])).map(({ key }) => key).sort()).toEqual([next.key, 'job-2'].sort())
+  })
+
+  it('gives the names of its own to reservations', async () => {
+    const machine = new Machine()
+    const keys = new Set<string>()
+    for (let process = 0; process < 3; process++) keys.add((await machine.acquire(await machine.start())).key)
+    expect(keys.size).toBe(3)
+    expect(await machine.lease.load(['acquisition'])).toHaveLength(3)
+  })
+
+  it('knows how often each instance was used, and removes one that is used up', async () => {
+    const machine = new Machine()
+    const before = await machine.start({ maxUseCount: 3 })
+    for (let use = 0; use < 2; use++) before.release(await machine.acquire(before))
+    const [id] = machine.group.ids
+    const after = await machine.start({ maxUseCount: 3 })
+    const last = await machine.acquire(after)
+    expect(last).toMatchObject({ instanceId: id, useCount: 3 })
+    const final = await machine.start({ maxUseCount: 3 })
+    await machine.clock.advance(60_000)
+    expect(machine.group.ids).toEqual([id])
+    final.release(final.claimRestored(last.key)!)
+    await machine.clock.advance(60_000)
+    expect(machine.group.ids).not.toContain(id)
+    expect(await machine.lease.load(['use', 'acquisition'])).toEqual([])
+  })
+
+  it('offers at once what did jobs before: nothing has to be proven again', async () => {
+    const machine = new Machine()
+    const before = await machine.start()
+    before.release(await machine.acquire(before))
+    const readyCheck = vi.fn(() => new Promise<never>(() => {}))
+    const after = await machine.start({ readyCheck })
+    expect(after.status().tasks.idle).toBe(1)
+    expect(readyCheck).not.toHaveBeenCalled()
+  })
+
+  it('gives up, with its instance, what is dropped: something may still run there', async () => {
+    const machine = new Machine()
+    const job = await machine.acquire(await machine.start(), 'job-1')
+    const after = await machine.start()
+    after.dropRestored('job-1', 'its job cannot be resumed')
+    after.dropRestored('job-1', 'twice')
+    expect(after.status().tasks).toMatchObject({ acquired: 0, idle: 0 })
+    await machine.clock.advance(60_000)
+    expect(machine.group.ids).not.toContain(job.instanceId)
+    expect(await machine.lease.load(['acquisition'])).toEqual([])
+  })
+
+  it('tells whoever claims it that the instance was lost, before the start or after it', async () => {
+    const machine = new Machine()
+    const before = await machine.start()
+    const [early, late] = [await machine.acquire(before, 'early'), await machine.acquire(before, 'late')]
+    machine.group.preempt(early.instanceId)
+    await machine.lease.write([{ kind: 'instance', key: early.instanceId, value: null }])
+    const after = await machine.start()
+    const claimed = after.claimRestored('early')!
+    expect(claimed.signal.reason).toMatchObject({ code: 'instance_lost', instanceId: early.instanceId })
+    await expect(claimed.connect()).rejects.toMatchObject({ code: 'instance_lost' })
+    after.release(claimed)
+    machine.group.preempt(late.instanceId)
+    await machine.clock.advance(120_000)
+    expect(after.restored()).toHaveLength(1)
+    expect(after.claimRestored('late')!.signal.aborted).toBe(true)
+    expect(await machine.lease.load(['acquisition', 'use', 'instance'])).toEqual([])
+  })
+
+  it('takes slots beyond a capacity that has become smaller', async () => {
+    const machine = new Machine()
+    const before = await machine.start({ capacityPerInstance: 3 })
+    for (const key of ['a', 'b', 'c']) await machine.acquire(before, key)
+    const after = await machine.start({ capacityPerInstance: 1 })
+    expect(after.status().tasks).toMatchObject({ acquired: 3, idle: 0 })
+    for (const key of ['a', 'b', 'c']) after.release(after.claimRestored(key)!)
+    expect(after.status().tasks).toMatchObject({ acquired: 0, idle: 1 })
+    expect((await after.acquire(after.reserve())).slot).toBe(0)
+  })
+
+  it('counts jobs that were promised a slot as demand for a minute', async () => {
+    const machine = new Machine()
+    const before = await machine.start()
+    before.reserve()
+    await machine.clock.advance(2_000)
+    const after = await machine.start()
+    expect(after.snapshot().demand.queued).toEqual([{ source: 'before the restart', depth: 1 }])
+    await machine.clock.advance(61_000)
+    expect(after.snapshot().demand.queued).toEqual([{ source: 'before the restart', depth: 0 }])
+  })
+
+  it('reads nothing from records that have another form', async () => {
+    const machine = new Machine()
+    await machine.start()
+    await machine.lease.write([
+      { kind: 'acquisition', key: 'a', value: { instanceId: 5, slot: 0, useCount: 1 } },
+      { kind: 'acquisition', key: 'b', value: { instanceId: 'i', slot: -1, useCount: 1 } },
+      { kind: 'acquisition', key: 'c', value: 'text' },
+      { kind: 'use', key: 'i', value: -3 },
+      { kind: 'reservation', key: 'demand', value: { jobs: 'many', atWallTime: 1 } },
+    ])
+    const after = await machine.start()
+    expect(after.restored()).toEqual([])
+    expect(after.snapshot().demand.queued).toEqual([{ source: 'before the restart', depth: 0 }])
+  })
+})
+
+describe('while state cannot be written', () => {
+  it('nothing is lent, nor promised, until it can', async () => {
+    const machine = new Machine()
+    const scaler = await machine.start()
+    scaler.release(await machine.acquire(scaler))
+    const reservation = scaler.reserve()
+    const write = vi.spyOn(machine.lease, 'write').mockRejectedValue(new StateError('disk_full', 'no room'))
+    await expect(scaler.acquire(reservation)).rejects.toMatchObject({ code: 'disk_full' })
+    expect(scaler.status().tasks).toMatchObject({ acquired: 0, idle: 1 })
+    expect(() => scaler.reserve()).toThrow(expect.objectContaining({ reason: 'state', message: expect.stringContaining('no room') }))
+    write.mockRestore()
+    await machine.clock.advance(6_000)
+    await expect(scaler.acquire(scaler.reserve())).resolves.toMatchObject({ slot: 0 })
+  })
+
+  it('a process that lost the fleet lends nothing for good', async () => {
+    const machine = new Machine()
+    const before = await machine.start()
+    before.release(await machine.acquire(before))
+    const reservation = before.reserve()
+    await machine.start()
+    await expect(before.acquire(reservation)).rejects.toMatchObject({ code: 'fenced' })
+    await machine.clock.advance(60_000)
+    expect(() => before.reserve()).toThrow(NoCapacityError)
+  })
+
+  it('a slot is handed out only once that is kept', async () => {
+    const machine = new Machine()
+    const scaler = await machine.start()
+    scaler.release(await machine.acquire(scaler))
+    let isHandedOut = false
+    let keep = (): void => {}
+    const write = vi.spyOn(machine.lease, 'write').mockImplementation(
+      () =>
+        new Promise((resolve) => {
+          keep = resolve
+        }),
+    )
+    const acquiring = scaler.acquire(scaler.reserve()).then(() => {
+      isHandedOut = true
+    })
+    await machine.clock.advance(1_000)
+    expect([isHandedOut, scaler.status().tasks.acquired]).toEqual([false, 1])
+    expect(write.mock.calls[0]![0].map(({ kind }) => kind)).toEqual(['acquisition', 'use'])
+    keep()
+    await acquiring
+  })
+})

@@ -1,0 +1,47 @@
+import type { JsonValue, StateRecord } from '@runner-core/fleeting'
+
+/** A slot that an earlier process had lent when it ended. */
+export interface LentSlot {
+  readonly key: string
+  readonly instanceId: string
+  readonly slot: number
+  readonly useCount: number
+}
+
+/** What an earlier process kept of who used the instances. */
+export interface KeptUsage {
+  readonly lent: readonly LentSlot[]
+  /** By instance: how often it was used. */
+  readonly uses: ReadonlyMap<string, number>
+  /** Jobs that had a promise, or waited, and when that was: wall time. */
+  readonly demand: { readonly jobs: number; readonly atWallTime: number } | undefined
+}
+
+/** The one record of its kind: how many are promised or wait. Who they are ends with the process. */
+export const demandKey = 'demand'
+
+/** Reads records, whoever wrote them: what has not the expected form is passed over. */
+export function readUsage(records: readonly StateRecord[]): KeptUsage {
+  const lent: LentSlot[] = []
+  const uses = new Map<string, number>()
+  let demand: KeptUsage['demand']
+  for (const { kind, key, value } of records) {
+    const { instanceId, slot, useCount, jobs, atWallTime } = Object(value) as Record<string, unknown>
+    if (kind === 'acquisition') {
+      if (typeof instanceId === 'string' && isCount(slot) && isCount(useCount)) lent.push({ key, instanceId, slot, useCount })
+    } else if (kind === 'use') {
+      if (isCount(value)) uses.set(key, value)
+    } else if (kind === 'reservation' && key === demandKey && isCount(jobs) && isCount(atWallTime)) {
+      demand = { jobs, atWallTime }
+    }
+  }
+  return { lent, uses, demand }
+}
+
+export function lentValue({ instanceId, slot, useCount }: LentSlot): JsonValue {
+  return { instanceId, slot, useCount }
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}
