@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { systemClock } from '@runner-core/fleeting'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { type Exchange, FakeGce } from '../src/index.ts'
 import { type Evidence, evidenceOf, python, pythonMissing, validate } from './gce-discovery.ts'
 
@@ -15,6 +15,20 @@ const good: Evidence = {
   requestBody: JSON.stringify({ instances: [{ name: 'a', preservedState: { metadata: { 'ssh-keys': 'x' } } }] }),
   status: 200,
   responseBody: operation,
+}
+
+/** A launch that comes to nothing, and where the service tells so. */
+async function stockOut(fake: FakeGce, exchanges: readonly Exchange[]): Promise<void> {
+  fake.hand.inject!({ kind: 'capacity', on: 'increase', times: 1 })
+  const { request } = exchanges.find(({ operation }) => operation.endsWith('.get'))!
+  const at = `${fake.url}${/.*\/instanceGroupManagers\/[^/]+/.exec(request.url.pathname)![0]}`
+  const headers = { authorization: 'Bearer any' }
+  await fetch(`${at}/createInstances`, { method: 'POST', headers, body: JSON.stringify({ instances: [{ name: 'unlucky' }] }) })
+  await vi.waitFor(async () => {
+    const errors = (await (await fetch(`${at}/listErrors`, { headers })).json()) as { items: readonly { error: { code: string } }[] }
+    expect(errors.items.map(({ error }) => error.code)).toEqual(['ZONE_RESOURCE_POOL_EXHAUSTED'])
+  })
+  await fetch(`${at}/listManagedInstances`, { method: 'POST', headers })
 }
 
 const wrong: readonly [string, Partial<typeof good>, RegExp][] = [
@@ -84,17 +98,40 @@ describe.skipIf(python === undefined)(
         created: ['second-0', 'second-1', 'second-2'],
         statuses: ['RUNNING', 'RUNNING', 'RUNNING'],
         sameOperation: true,
-        sizes: [0, 3, 1],
+        sizes: [0, 3, 1, 2],
         pages: [2, 1],
         filtered: ['second-1'],
         left: ['second-2'],
         refusals: { again: 409, unknown: 404, staleFingerprint: 412, notMember: 400 },
         hostKey: 'AAAAC3Nz',
         keys: ['enable-guest-attributes', 'ssh-keys', 'added'],
+        configs: ['second-0', 'second-1', 'second-2'],
+        errors: [],
+        project: 'fleet-project',
+        template: ['enable-guest-attributes'],
       })
+      await stockOut(fake, exchanges)
       const { problems, operations } = validate(exchanges.flatMap((exchange) => evidenceOf(exchange) ?? []))
       expect(problems).toEqual([])
-      expect(Object.keys(operations).length).toBeGreaterThan(9)
+      // All that the fake has.
+      const [groups, scope] = 'region' in where ? ['regionInstanceGroupManagers', 'region'] : ['instanceGroupManagers', 'zone']
+      const ofGroup = [
+        'createInstances',
+        'deleteInstances',
+        'get',
+        'listErrors',
+        'listManagedInstances',
+        'listPerInstanceConfigs',
+        'resize',
+      ]
+      const ofInstances = ['get', 'getGuestAttributes', 'list', 'setMetadata']
+      expect(new Set(Object.keys(operations))).toEqual(
+        new Set([
+          ...ofGroup.map((method) => `${groups}.${method}`),
+          ...ofInstances.map((method) => `instances.${method}`),
+          ...['projects.get', 'instanceTemplates.get', `${scope}Operations.get`, `${scope}Operations.wait`],
+        ]),
+      )
     })
   },
 )

@@ -79,6 +79,12 @@ stale = status_of(compute.instances().setMetadata(**place, body=change))
 keys = [item["key"] for item in compute.instances().get(**place).execute()["metadata"]["items"]]
 attributes = compute.instances().getGuestAttributes(**place, queryPath="hostkeys/").execute()
 
+configs = groups.listPerInstanceConfigs(**group).execute()["items"]
+errors = groups.listErrors(**group).execute().get("items", [])
+project = compute.projects().get(project="fleet-project").execute()
+template = groups.get(**group).execute()["instanceTemplate"].split("/")[-1]
+properties = compute.instanceTemplates().get(project="fleet-project", instanceTemplate=template).execute()["properties"]
+
 again = status_of(groups.createInstances(**group, body=body, requestId=str(uuid.uuid4())))
 unknown = status_of(groups.get(**where, instanceGroupManager="others"))
 zone_url = "zones/" + place["zone"] + "/instances/"
@@ -88,6 +94,8 @@ deletion = {"instances": [*doomed, zone_url + "nobody"], "skipInstancesOnValidat
 groups.deleteInstances(**group, body=deletion).execute()
 sizes.append(target_size())
 left = until(lambda found: len(found) == 1)
+groups.resize(**group, size=2).execute()
+sizes.append(target_size())
 
 print(
     json.dumps(
@@ -102,6 +110,10 @@ print(
             "refusals": {"again": again, "unknown": unknown, "staleFingerprint": stale, "notMember": not_member},
             "hostKey": attributes["queryValue"]["items"][0]["value"],
             "keys": keys,
+            "configs": [config["name"] for config in configs],
+            "errors": errors,
+            "project": project["name"],
+            "template": sorted(item["key"] for item in properties["metadata"]["items"]),
         }
     )
 )
