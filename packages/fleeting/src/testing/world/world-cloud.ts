@@ -34,10 +34,13 @@ export class WorldCloud extends MemoryGroup {
     this.#throttle()
     const { surplus } = this
     this.surplus = 0
-    if (surplus === 0) return await super.increase(request, signal)
-    const result = await super.increase({ ...request, count: request.count + surplus }, signal)
-    if (result.requested > request.count) for (const id of this.ids.slice(request.count - result.requested)) this.unaccountable.add(id)
-    return result
+    const before = new Set(this.ids)
+    try {
+      return await super.increase({ ...request, count: request.count + surplus }, signal)
+    } finally {
+      const made = this.ids.filter((id) => !before.has(id) && !this.unaccountable.has(id))
+      for (const id of made.slice(request.count)) this.unaccountable.add(id)
+    }
   }
 
   override async decrease(ids: readonly string[], signal: AbortSignal): Promise<DecreaseResult> {

@@ -10,7 +10,9 @@ export interface MachineJob {
   readonly job: string
   /** What the command that ends it must hold. */
   readonly marker: string
-  readonly end: (status: ExitStatus) => void
+  /** Resolves when it has ended, however. */
+  readonly over: Promise<void>
+  readonly end: () => void
 }
 
 /** What a script says that stands for a job. */
@@ -21,15 +23,29 @@ export function scriptOf(job: string, slot: number, durationMs: number): string 
   return `job ${job} slot ${slot} takes ${durationMs === Number.POSITIVE_INFINITY ? 'forever' : durationMs}`
 }
 
-/** What runs on the machines of a world: commands that are jobs, commands that end jobs, and anything else, which ends at once and well. A job ends with the channel it was started on. */
-export class WorldMachines {
-  readonly running: Set<MachineJob> = new Set()
-  readonly #clock: Clock
-  readonly #onStart: (job: MachineJob) => void
+export interface WorldMachinesOptions {
+  readonly clock: Clock
+  /** Whether a machine is there and runs. */
+  readonly runs: (instanceId: string) => boolean
+  readonly onStart: (job: MachineJob) => void
+}
 
-  constructor(clock: Clock, onStart: (job: MachineJob) => void) {
-    this.#clock = clock
-    this.#onStart = onStart
+/**
+ * What runs on the machines of a world: commands that are jobs, commands that end jobs, and anything else, which ends at once and well. A job ends with the connection that it was started on, but not
+ * with the manager: it then goes on by itself, until its time is over or its machine is.
+ */
+export class WorldMachines {
+  readonly #running = new Set<MachineJob>()
+  readonly #options: WorldMachinesOptions
+
+  constructor(options: WorldMachinesOptions) {
+    this.#options = options
+  }
+
+  /** Jobs whose processes are there now. */
+  get running(): readonly MachineJob[] {
+    for (const job of this.#running) if (!this.#options.runs(job.instanceId)) job.end()
+    return [...this.#running]
   }
 
   /** A connection that the cloud opened, as a process has it. */
@@ -38,7 +54,9 @@ export class WorldMachines {
     connection.onEnd(forget)
     return {
       exec: (command, options = {}) =>
-        process.effect('connection', `a command on ${instanceId}`, async () => this.#exec(connection, instanceId, command, options)),
+        process.effect('connection', `a command on ${instanceId}`, async () =>
+          this.#exec(process, connection, instanceId, command, options),
+        ),
       dial: (target) => connection.dial(target),
       check: (timeoutMs) => process.effect('connection', `a check of ${instanceId}`, () => connection.check(timeoutMs)),
       get ended() {
@@ -49,7 +67,13 @@ export class WorldMachines {
     }
   }
 
-  #exec(connection: Connection, instanceId: string, command: string, { stdin, stdout, signal }: ExecOptions): Execution {
+  #exec(
+    process: WorldProcess,
+    connection: Connection,
+    instanceId: string,
+    command: string,
+    { stdin, stdout, signal }: ExecOptions,
+  ): Execution {
     if (connection.ended !== undefined) throw connection.ended
     signal?.throwIfAborted()
     const script = String(stdin ?? '')
@@ -60,14 +84,16 @@ export class WorldMachines {
       reject = fail
     })
     promise.catch(() => {})
+    connection.onEnd(reject)
     const found = jobScript.exec(script)?.groups
-    if (found !== undefined) this.#run(instanceId, command, found as { job: string; slot: string; tookMs: string }, promise, resolve)
-    else {
-      const ended = [...this.running].filter((job) => job.instanceId === instanceId && script.includes(job.marker))
-      for (const job of ended) job.end({ signal: 'KILL' })
+    if (found !== undefined) {
+      const job = this.#run(instanceId, command, found as { job: string; slot: string; tookMs: string })
+      void job.over.then(() => resolve({ code: 0 }))
+      connection.onEnd(() => process.isAlive && job.end())
+    } else {
+      for (const job of this.running) if (job.instanceId === instanceId && script.includes(job.marker)) job.end()
       void Promise.resolve(script === '' ? undefined : stdout?.(Buffer.from('clean\n'))).then(() => resolve({ code: 0 }), reject)
     }
-    connection.onEnd(reject)
     signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
     return {
       exited: promise,
@@ -81,19 +107,27 @@ export class WorldMachines {
     instanceId: string,
     command: string,
     { job, slot, tookMs }: { readonly job: string; readonly slot: string; readonly tookMs: string },
-    over: Promise<ExitStatus>,
-    end: (status: ExitStatus) => void,
-  ): void {
-    const marker = /RUNNER_CORE_JOB=["']?(\w+)/.exec(command)?.[1] ?? job
-    const running: MachineJob = { instanceId, slot: Number(slot), job, marker, end }
-    this.running.add(running)
-    const cancel = tookMs === 'forever' ? () => {} : this.#clock.after(Number(tookMs), () => end({ code: 0 }))
-    over
-      .catch(() => {})
-      .finally(() => {
+  ): MachineJob {
+    const { clock, onStart } = this.#options
+    let end = (): void => {}
+    const over = new Promise<void>((resolve) => {
+      end = resolve
+    })
+    const cancel = tookMs === 'forever' ? () => {} : clock.after(Number(tookMs), () => running.end())
+    const running: MachineJob = {
+      instanceId,
+      slot: Number(slot),
+      job,
+      marker: /RUNNER_CORE_JOB=["']?(\w+)/.exec(command)?.[1] ?? job,
+      over,
+      end: () => {
         cancel()
-        this.running.delete(running)
-      })
-    this.#onStart(running)
+        this.#running.delete(running)
+        end()
+      },
+    }
+    this.#running.add(running)
+    onStart(running)
+    return running
   }
 }

@@ -3,12 +3,13 @@ import {
   type FleetLease,
   type InstanceGroup,
   Provisioner,
+  type ProvisionerOptions,
   type ProvisionerSettingsInput,
   type Random,
   type StateStore,
   silentLogger,
 } from '@runner-core/fleeting'
-import { scriptOf, type WorldProcess } from '@runner-core/fleeting/testing'
+import { scriptOf, type WorldMachines, type WorldProcess } from '@runner-core/fleeting/testing'
 import { ConcurrentIds, InstanceExecutor, type PreparedInstance } from '@runner-core/runner-instance-executor'
 import { type IdlePolicy, QueueDepth, type Reservation, Taskscaler } from '@runner-core/taskscaler'
 import { Concurrency } from '../../concurrency.ts'
@@ -44,11 +45,15 @@ export interface ManagerOptions {
   readonly group: InstanceGroup
   readonly store: StateStore
   readonly coordinator: WorldCoordinator
+  readonly machines: WorldMachines
+  /** By key of its acquisition, the job that has it: what a runner keeps of its jobs. */
+  readonly holders: Map<string, WorldJob>
   readonly capacityPerInstance: number
   readonly maxUseCount: number
   readonly maxInstances: number
   readonly requestConcurrency: number
   readonly healthChecks: boolean
+  readonly unknownInstances: NonNullable<ProvisionerOptions['unknownInstances']>
   readonly promiseCapMs: number
   readonly policies: readonly IdlePolicy[]
   readonly random: Random
@@ -148,7 +153,7 @@ export class Manager {
   }
 
   async #startProvisioner(signal: AbortSignal): Promise<Provisioner> {
-    const { group, store, maxInstances, healthChecks, random, bug } = this.#options
+    const { group, store, maxInstances, healthChecks, unknownInstances, random, bug } = this.#options
     const lease: FleetLease = await store.lease('fleet')
     const health = { checkIntervalMs: healthChecks ? 20 * second : 0, massFailureProbeMs: minute }
     return await Provisioner.start(
@@ -158,6 +163,7 @@ export class Manager {
         clock: this.#clock,
         random,
         maxInstances: maxInstances + (bug?.more ?? 0),
+        unknownInstances,
         settings: { ...managerSettings, ...bug?.settings, health },
       },
       signal,
@@ -215,11 +221,36 @@ export class Manager {
       logger: silentLogger,
     })
     this.#running = { scaler, executor, queue, loop }
+    for (const { key } of scaler.restored()) void this.#goOn(key, scaler)
+  }
+
+  /** What a manager before this one began: its jobs run on, and are ended here; what nothing runs on any more is given back. */
+  async #goOn(key: string, scaler: Taskscaler): Promise<void> {
+    const { process, coordinator, machines, holders } = this.#options
+    const acquisition = scaler.claimRestored(key)
+    if (acquisition === undefined) return
+    const job = holders.get(key)
+    const running = machines.running.find((other) => other.job === job?.name)
+    if (job !== undefined && running !== undefined) {
+      coordinator.handOver(job, process)
+      await new Promise<void>((resolve) => {
+        const interrupt = (): void => {
+          if (!acquisition.signal.aborted) acquisition.condemn('its job was cancelled')
+          resolve()
+        }
+        void running.over.then(resolve)
+        acquisition.signal.addEventListener('abort', interrupt, { once: true })
+        job.canceled.signal.addEventListener('abort', interrupt, { once: true })
+        if (acquisition.signal.aborted || job.canceled.signal.aborted) interrupt()
+      })
+    }
+    scaler.release(acquisition)
+    if (job !== undefined) await process.effect('coordinator', `ending ${job.name}`, () => coordinator.finish(process, job)).catch(() => {})
   }
 
   /** A job from its hand-out to its end, in the order in which the runner does it. Never rejects. */
   async #work(job: WorldJob, reservation: Reservation, { executor, queue, loop }: Running): Promise<void> {
-    const { process, coordinator, witness } = this.#options
+    const { process, coordinator, witness, holders } = this.#options
     witness.took(job.name, reservation)
     queue.set(job.queueSize)
     const over = new AbortController()
@@ -235,12 +266,16 @@ export class Manager {
     let prepared: PreparedInstance | undefined
     try {
       prepared = await executor.prepare(reservation, { report() {}, signal: over.signal })
+      // The executor may have taken another slot than the one promised at first.
+      for (const { key, instanceId, slot } of witness.lent)
+        if (prepared.environment.description === `instance ${instanceId}, slot ${slot}`) holders.set(key, job)
       await accepted
       over.signal.throwIfAborted()
       const { environment } = prepared
       const slot = Number(/slot (\d+)/.exec(environment.description)?.[1])
       const script = Buffer.from(scriptOf(job.name, slot, job.durationMs))
-      await environment.run({ script, stdout() {}, stderr() {}, isComplete: () => true, signal: over.signal })
+      const run = { script, nonce: 'world', stdout() {}, stderr() {}, isComplete: () => true, signal: over.signal }
+      await environment.run(run)
     } catch {
       // It has failed, or was cancelled: the coordinator is told below that it is over.
     }

@@ -1,4 +1,4 @@
-import type { Random } from '@runner-core/fleeting'
+import type { ProvisionerOptions, Random } from '@runner-core/fleeting'
 import { seededRandom } from '@runner-core/fleeting/testing'
 import { type StepName, stepNames } from './steps.ts'
 
@@ -16,6 +16,7 @@ export interface WorldSetting {
   readonly callMs: number
   readonly listLagMs: number
   readonly healthChecks: boolean
+  readonly unknownInstances: NonNullable<ProvisionerOptions['unknownInstances']>
   /** Which of the schedules is in force at first. */
   readonly schedule: number
 }
@@ -82,6 +83,7 @@ function drawSetting(random: Random): WorldSetting {
     callMs: one(random, [0, 0, 50, 700]),
     listLagMs: lag,
     healthChecks: random() < 0.25,
+    unknownInstances: one(random, ['report', 'remove']),
     schedule: whole(random, 0, 4),
   }
 }

@@ -14,6 +14,8 @@ export interface WitnessOptions {
   /** 0: no limit. */
   readonly maxUseCount: number
   readonly promiseCapMs: number
+  /** By key, which instance an acquisition is of, from its hand-out to its end: also while no manager lives. */
+  readonly leases: Map<string, string>
   readonly violate: Violate
   readonly note: (text: string) => void
 }
@@ -43,6 +45,11 @@ export class Witness {
 
   get scaler(): Taskscaler | undefined {
     return this.#scaler
+  }
+
+  /** Whether nobody has a slot, nor waits for one. */
+  get isIdle(): boolean {
+    return this.lent.size === 0 && this.#waiting.length === 0
   }
 
   get provisioner(): Provisioner | undefined {
@@ -87,6 +94,7 @@ export class Witness {
 
   watchScaler(scaler: Taskscaler): void {
     this.#scaler = scaler
+    const { note } = this.#options
     scaler.onChange(() => {
       if (scaler.status().policy !== this.#shrank?.policy) this.#shrank = undefined
     })
@@ -119,8 +127,16 @@ export class Witness {
       const instance = this.#provisioner?.instances().get(acquisition.instanceId)
       // What it leaves is no capacity.
       if (condemned || instance === undefined || !isUsable(instance)) this.#shrank = undefined
-      this.lent.delete(acquisition)
+      this.#ended(acquisition)
       release(acquisition)
+    }
+    const claim = scaler.claimRestored.bind(scaler)
+    scaler.claimRestored = (key) => {
+      const acquisition = claim(key)
+      if (acquisition === undefined) return undefined
+      note(`${key} goes on with slot ${acquisition.slot} of ${acquisition.instanceId}`)
+      this.#holds(acquisition)
+      return acquisition
     }
   }
 
@@ -185,9 +201,20 @@ export class Witness {
     if (maxUseCount > 0 && useCount > maxUseCount)
       violate(7, `${instanceId} is used for the ${useCount}th time, the limit is ${maxUseCount}`)
     if (maxUseCount > 0) this.#shrank = undefined
-    if (acquisition.signal.aborted) return
+    this.#holds(acquisition)
+  }
+
+  #holds(acquisition: Acquisition): void {
+    const { key, instanceId, signal } = acquisition
     this.lent.add(acquisition)
-    acquisition.signal.addEventListener('abort', () => this.lent.delete(acquisition), { once: true })
+    this.#options.leases.set(key, instanceId)
+    if (signal.aborted) this.#ended(acquisition)
+    signal.addEventListener('abort', () => this.#ended(acquisition), { once: true })
+  }
+
+  #ended(acquisition: Acquisition): void {
+    this.lent.delete(acquisition)
+    if (this.#isAlive) this.#options.leases.delete(acquisition.key)
   }
 
   /** Slots that jobs have, and those that are wanted. */

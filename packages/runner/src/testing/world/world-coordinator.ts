@@ -94,6 +94,13 @@ export class WorldCoordinator {
     if (job.holder === process) this.#end(job)
   }
 
+  /** A job goes on in other hands. */
+  handOver(job: WorldJob, process: WorldProcess): void {
+    if (job.state === 'ended') return
+    job.holder = process
+    this.#later(jobTimeoutMs, job, 'running', () => this.#end(job))
+  }
+
   get #isOut(): boolean {
     return this.#clock.now() < this.outageUntil
   }

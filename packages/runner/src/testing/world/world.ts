@@ -1,6 +1,7 @@
 import { type GroupErrorCode, type IncreaseRequest, isGroupError, type Random } from '@runner-core/fleeting'
 import {
   type CloudWitness,
+  type MachineJob,
   ManualClock,
   processGroup,
   seededRandom,
@@ -15,7 +16,7 @@ import type { Bug } from './bugs.ts'
 import { breakerProbeMs, Manager } from './manager.ts'
 import type { WorldSetting } from './scenario.ts'
 import { type PromiseNumber, Witness } from './witness.ts'
-import { WorldCoordinator } from './world-coordinator.ts'
+import { WorldCoordinator, type WorldJob } from './world-coordinator.ts'
 
 const second = 1000
 const minute = 60 * second
@@ -81,7 +82,9 @@ export class World {
   readonly #setting: WorldSetting
   readonly #random: Random
   readonly #bug: Bug | undefined
-  readonly #launched = new Map<string, number>()
+  readonly #leases = new Map<string, string>()
+  /** By key of its acquisition, the job that has it. */
+  readonly #holders = new Map<string, WorldJob>()
   #refusal: { readonly process: WorldProcess; readonly at: number; readonly code: GroupErrorCode } | undefined
 
   constructor(seed: number, setting: WorldSetting, bug?: Bug) {
@@ -102,11 +105,10 @@ export class World {
       callDelayMs: callMs,
       listLagMs,
     })
-    this.machines = new WorldMachines(this.clock, (job) => {
-      this.note(`${job.job} runs on ${job.instanceId}, slot ${job.slot}`)
-      for (const other of this.machines.running)
-        if (other !== job && other.instanceId === job.instanceId && other.slot === job.slot)
-          this.violate(7, `${other.job} and ${job.job} run in slot ${job.slot} of ${job.instanceId} at the same time`)
+    this.machines = new WorldMachines({
+      clock: this.clock,
+      runs: (id) => this.cloud.stateOf(id) === 'running',
+      onStart: (job) => this.#checkSlot(job),
     })
     this.coordinator = new WorldCoordinator(this.clock)
     this.manager = this.#startManager()
@@ -144,9 +146,11 @@ export class World {
     this.coordinator.handOutsLost = 0
     for (const job of this.coordinator.open) if (job.durationMs === Number.POSITIVE_INFINITY) this.coordinator.cancel(job)
     this.useSchedule(0)
+    await this.advance(minute)
+    this.#strangersLeave()
     await this.#until(
       60,
-      () => this.coordinator.open.length === 0 && this.manager.witness.lent.size === 0,
+      () => this.coordinator.open.length === 0 && this.manager.witness.isIdle,
       5,
       () => {
         const waiting = this.coordinator.open.map(({ name, state }) => `${name} ${state}`)
@@ -160,12 +164,12 @@ export class World {
       () => `left without being wanted: ${this.#oursLeft.join(', ') || 'launches, or removals'}`,
     )
     // An end that could not be written is written by the next start.
-    if (this.store.records.size > 0) this.manager.process.kill('at rest')
+    if (this.#intents.length > 0) this.manager.process.kill('at rest')
     await this.#until(
       6,
-      () => this.store.records.size === 0 && this.manager.scaler !== undefined,
+      () => this.#intents.length === 0 && this.manager.scaler !== undefined,
       6,
-      () => `intents are left: ${[...this.store.records.keys()].join(', ')}`,
+      () => `intents are left: ${this.#intents.join(', ')}`,
     )
     const callsBefore = this.#changes
     await this.advance(3 * minute)
@@ -192,6 +196,15 @@ export class World {
     }
   }
 
+  /** What is reported as nobody's is taken away by whoever reads the report: until then it takes up room below the maximum. */
+  #strangersLeave(): void {
+    const { unknownInstances, tells } = this.#setting
+    if (unknownInstances === 'remove') return
+    const unknown = [...(this.manager.witness.provisioner?.instances().values() ?? [])].filter(({ cause }) => cause === 'unexpected')
+    for (const id of this.cloud.ids)
+      if (this.cloud.unaccountable.has(id) || (!tells.tokens && unknown.some((instance) => instance.id === id))) this.cloud.preempt(id)
+  }
+
   get #isQuiet(): boolean {
     const { provisioner } = this.manager.witness
     return (
@@ -201,9 +214,20 @@ export class World {
     )
   }
 
-  /** Machines that are there, or on their way. */
+  /** Machines that are there, or on their way, and should not be: a stranger's is left alone unless the setting says otherwise, and where launches cannot be told apart nobody knows which one that is. */
   get #oursLeft(): readonly string[] {
-    return this.cloud.ids
+    const { ids, unaccountable } = this.cloud
+    const { unknownInstances, tells } = this.#setting
+    if (unknownInstances === 'remove') return ids
+    const ours = ids.filter((id) => !unaccountable.has(id))
+    return tells.tokens ? ours : ids.slice(ids.length - ours.length)
+  }
+
+  /** Intents on the disk. */
+  get #intents(): readonly string[] {
+    return [...this.store.records.values()]
+      .filter(({ kind }) => kind === 'launch' || kind === 'removal')
+      .map(({ kind, key }) => `${kind} ${key}`)
   }
 
   get #changes(): number {
@@ -229,6 +253,7 @@ export class World {
       capacityPerInstance,
       maxUseCount,
       promiseCapMs,
+      leases: this.#leases,
       violate: (promise, what) => this.violate(promise, what),
       note: (text) => this.note(text),
     })
@@ -236,9 +261,11 @@ export class World {
       ...this.#setting,
       process,
       witness,
-      group: processGroup(this.cloud, this.machines, process, this.#cloudWitness(process, witness)),
+      group: processGroup(this.cloud, this.machines, process, this.#cloudWitness(process)),
       store: this.store.openedBy(process),
       coordinator: this.coordinator,
+      machines: this.machines,
+      holders: this.#holders,
       promiseCapMs,
       policies: schedules[this.schedule]!,
       random: seededRandom(Math.floor(this.#random() * 2 ** 32)),
@@ -246,7 +273,7 @@ export class World {
     })
   }
 
-  #cloudWitness(process: WorldProcess, { lent }: Witness): CloudWitness {
+  #cloudWitness(process: WorldProcess): CloudWitness {
     return {
       increases: (request) => this.#checkLaunch(process, request),
       increased: (_, error) => {
@@ -255,7 +282,8 @@ export class World {
       decreases: (ids) => {
         this.note(`delete ${ids.join(', ')}`)
         for (const id of ids) {
-          for (const { instanceId, key } of lent) if (instanceId === id) this.violate(1, `${id} is deleted while ${key} has a slot of it`)
+          for (const [key, instanceId] of this.#leases)
+            if (instanceId === id) this.violate(1, `${id} is deleted while ${key} has a slot of it`)
           if (!this.store.has('removal', id)) this.violate(6, `${id} is deleted without a written intent`)
         }
       },
@@ -264,13 +292,19 @@ export class World {
 
   #checkLaunch(process: WorldProcess, { count, launchToken }: IncreaseRequest): void {
     this.note(`launch ${count} as ${launchToken}`)
-    this.#launched.set(launchToken, count)
     if (!this.store.has('launch', launchToken)) this.violate(6, `launch ${launchToken} is made without a written intent`)
     const refusal = this.#refusal
     if (refusal?.process !== process) return
     const waitedMs = this.clock.now() - refusal.at
     if (waitedMs < (leastWaitMs[refusal.code] ?? 0))
       this.violate(5, `launched again ${waitedMs} ms after a refusal of kind ${refusal.code}`)
+  }
+
+  #checkSlot(job: MachineJob): void {
+    this.note(`${job.job} runs on ${job.instanceId}, slot ${job.slot}`)
+    for (const other of this.machines.running)
+      if (other !== job && other.instanceId === job.instanceId && other.slot === job.slot)
+        this.violate(7, `${other.job} and ${job.job} run in slot ${job.slot} of ${job.instanceId} at the same time`)
   }
 
   /** Those that were made as asked for, without the help of strangers or lies. */
