@@ -13,6 +13,7 @@ export { FakeAzure, type FakeAzureOptions } from './azure/fake-azure.ts'
 export { azureRateLimits } from './azure/rate-limits.ts'
 export type { Lags } from './core/fake-machines.ts'
 export type { Exchange, FakeAnswer, FakeRequest } from './core/fake-server.ts'
+export { LocalMachines } from './core/local-machines.ts'
 export type { RateLimit } from './core/rate-limits.ts'
 export { RealMachines, type RealMachinesOptions } from './core/real-machines.ts'
 /** Compute Engine with one managed instance group. */

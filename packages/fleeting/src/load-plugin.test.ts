@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { candidateNames, loadPlugin, mainExport } from './load-plugin.ts'
+import { candidateNames, exportOf, loadPlugin } from './load-plugin.ts'
 
 let directory: string
 beforeEach(() => {
@@ -121,5 +121,23 @@ test.each([
   [{ '.': { require: './a.cjs' } }, undefined],
   [{ '.': null }, undefined],
 ])('exports %j: %j', (exports, entry) => {
-  expect(mainExport(exports)).toBe(entry)
+  expect(exportOf(exports)).toBe(entry)
+})
+
+test.each([
+  [{ '.': './a.js', './fake': './fake.js' }, './fake.js'],
+  [{ './fake': { types: './fake.d.ts', default: './fake.js' } }, './fake.js'],
+  [{ '.': './a.js' }, undefined],
+  [{ import: './a.mjs' }, undefined],
+  ['./a.js', undefined],
+])('exports %j: %j as ./fake', (exports, entry) => {
+  expect(exportOf(exports, './fake')).toBe(entry)
+})
+
+test('one export of a package, by its name', async () => {
+  const created = 'export const createInstanceGroup = () => "the fake"\n'
+  install('@acme/clouds', { exports: { '.': './none.js', './fake': './fake.js' } }, { 'fake.js': created })
+  const { file } = await loadPlugin('@acme/clouds/fake', { baseDirectory: directory })
+  expect(file).toBe(join(directory, 'node_modules/@acme/clouds/fake.js'))
+  await expect(loadPlugin('@acme/clouds/other', { baseDirectory: directory })).rejects.toThrow('exports nothing as ./other')
 })

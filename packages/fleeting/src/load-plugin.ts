@@ -39,7 +39,7 @@ export interface LoadedPlugin {
 
 /**
  * Imports an instance group plugin. `reference` is a short name (`local`: the package `@runner-core/fleeting-plugin-local`, otherwise `fleeting-plugin-local`; `multi`: this package's own), the name of a
- * package, or the path of a file or of a package's directory (it starts with `./`, `../` or `/`). Nothing is imported before. Thrown: {@link PluginError}.
+ * package or of one of its exports (`@acme/clouds/fake`), or the path of a file or of a package's directory (it starts with `./`, `../` or `/`). Nothing is imported before. Thrown: {@link PluginError}.
  */
 export async function loadPlugin(reference: string, options: LoadPluginOptions = {}): Promise<LoadedPlugin> {
   const { exported, file } = await loadExport<CreateInstanceGroup>('createInstanceGroup', reference, options)
@@ -82,7 +82,9 @@ function findFile(reference: string, baseDirectory: string): string {
 }
 
 function findPackage(reference: string, baseDirectory: string): string {
-  const names = candidateNames(reference)
+  const [, name = reference, subpath] = /^(@[^/]+\/[^/]+|[^@/][^/]*)\/(.+)$/.exec(reference) ?? []
+  const entry = subpath === undefined ? '.' : `./${subpath}`
+  const names = candidateNames(name)
   if (names.length === 0) {
     throw new PluginError(
       'plugin_not_found',
@@ -91,9 +93,9 @@ function findPackage(reference: string, baseDirectory: string): string {
     )
   }
   const ownDirectory = dirname(fileURLToPath(import.meta.url))
-  for (const name of names) {
-    const directory = packageDirectory(name, baseDirectory) ?? packageDirectory(name, ownDirectory)
-    if (directory !== undefined) return entryOf(directory, reference)
+  for (const candidate of names) {
+    const directory = packageDirectory(candidate, baseDirectory) ?? packageDirectory(candidate, ownDirectory)
+    if (directory !== undefined) return entryOf(directory, reference, entry)
   }
   throw new PluginError('plugin_not_found', reference, `it is not installed; try: npm install ${names[0]}`)
 }
@@ -120,7 +122,7 @@ interface Manifest {
 }
 
 /** The file that `import` of the package would load. Not left to Node, which resolves from the importing module only, and not by what was configured. */
-function entryOf(directory: string, reference: string): string {
+function entryOf(directory: string, reference: string, subpath = '.'): string {
   let manifest: Manifest
   try {
     manifest = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as Manifest
@@ -128,21 +130,28 @@ function entryOf(directory: string, reference: string): string {
     throw new PluginError('plugin_failed', reference, `${join(directory, 'package.json')} cannot be read`, { cause: error })
   }
   const { exports, main } = manifest
-  const entry = exports === undefined ? (main ?? 'index.js') : mainExport(exports)
-  if (entry === undefined) throw new PluginError('plugin_failed', reference, `${directory} exports nothing that can be imported`)
+  const entry = exportOf(exports ?? main ?? 'index.js', subpath)
+  if (entry === undefined)
+    throw new PluginError('plugin_failed', reference, `${directory} exports nothing as ${subpath} that can be imported`)
   return join(directory, entry)
 }
 
 /** Run from its sources, this package takes plugins of the same kind from theirs. */
 const conditions = [...(import.meta.url.endsWith('.ts') ? ['@runner-core/source'] : []), 'node', 'import', 'module-sync', 'default']
 
-/** What `exports` of a package.json says of the package itself, by Node's rules. */
-export function mainExport(exports: unknown): string | undefined {
+/** What `exports` of a package.json says of the package itself, or of a `./subpath` of it, by Node's rules, patterns excepted. */
+export function exportOf(exports: unknown, subpath = '.'): string | undefined {
+  const table = Object(exports) as Readonly<Record<string, unknown>>
+  if (Object.keys(table).some((key) => key.startsWith('.'))) return target(table[subpath])
+  return subpath === '.' ? target(exports) : undefined
+}
+
+function target(exports: unknown): string | undefined {
   if (typeof exports === 'string') return exports
-  if (Array.isArray(exports)) return exports.map(mainExport).find((entry) => entry !== undefined)
+  if (Array.isArray(exports)) return exports.map(target).find((entry) => entry !== undefined)
   if (typeof exports !== 'object' || exports === null) return undefined
   for (const [key, value] of Object.entries(exports)) {
-    const entry = key === '.' || conditions.includes(key) ? mainExport(value) : undefined
+    const entry = conditions.includes(key) ? target(value) : undefined
     if (entry !== undefined) return entry
   }
   return undefined

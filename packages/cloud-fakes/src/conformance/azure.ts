@@ -1,0 +1,22 @@
+/**
+ * A fake Azure for the conformance suite: `fleeting conformance azure --cloud @runner-core/cloud-fakes/azure`.
+ *
+ * @module
+ */
+import type { CreateConformanceCloud } from '@runner-core/fleeting/testing'
+import { FakeAzure } from '../azure/fake-azure.ts'
+import { privateFile } from './private-file.ts'
+import { realCloud } from './real-cloud.ts'
+
+/**
+ * Starts a fake Azure with a Uniform scale set whose instances can be logged in to, and lists of two rows a page. Puts a login into the environment of this process, where Azure's default credential finds it;
+ * a plugin that has no `ca_file` needs `NODE_EXTRA_CA_CERTS`.
+ */
+export const createConformanceCloud: CreateConformanceCloud = () =>
+  realCloud(
+    (basics) => FakeAzure.start({ ...basics, pageSize: 2 }),
+    ({ config, env, certificate }, stack) => {
+      Object.assign(process.env, env)
+      return { ...config, ca_file: privateFile(stack, 'ca.pem', certificate) }
+    },
+  )

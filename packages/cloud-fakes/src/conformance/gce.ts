@@ -1,0 +1,24 @@
+/**
+ * A fake Compute Engine for the conformance suite: `fleeting conformance gce --cloud @runner-core/cloud-fakes/gce`.
+ *
+ * @module
+ */
+import type { CreateConformanceCloud } from '@runner-core/fleeting/testing'
+import { FakeGce } from '../gce/fake-gce.ts'
+import { privateFile } from './private-file.ts'
+import { realCloud } from './real-cloud.ts'
+
+/** Starts a fake Compute Engine whose instances can be logged in to. With `region` in the configuration its group is a regional one. */
+export const createConformanceCloud: CreateConformanceCloud = ({ region }) => {
+  const place = typeof region === 'string' ? { region } : { zone: 'europe-west1-b' }
+  return realCloud(
+    (basics) => FakeGce.start({ ...basics, ...place, maxSize: 3, hostKeys: (id) => basics.real.hostKeys(id) }),
+    ({ url, credentials }, stack) => ({
+      name: 'runners',
+      project: 'fleet-project',
+      ...place,
+      endpoint: url,
+      credentials_file: privateFile(stack, 'credentials.json', JSON.stringify(credentials)),
+    }),
+  )
+}

@@ -1,0 +1,37 @@
+import { systemClock } from '@runner-core/fleeting'
+import type { CloudHand, ConformanceCloud } from '@runner-core/fleeting/testing'
+import { LocalMachines } from '../core/local-machines.ts'
+import type { RealMachines } from '../core/real-machines.ts'
+
+/** Lags that a plugin must cope with, and that cost a run no time. */
+export const lags = { appearMs: 20, bootMs: 60, deleteMs: 40 }
+
+interface Fake extends AsyncDisposable {
+  readonly hand: CloudHand
+}
+
+/** What every fake is started with here. */
+export interface FakeBasics {
+  readonly clock: typeof systemClock
+  readonly lags: typeof lags
+  readonly real: RealMachines
+}
+
+/** A fake on the real clock with machines that can be logged in to, as the suite's command line wants it. `describe` tells what a plugin needs to find the fake; what it defers is done in the end. */
+export async function realCloud<F extends Fake>(
+  start: (basics: FakeBasics) => Promise<F>,
+  describe: (fake: F, stack: AsyncDisposableStack) => NonNullable<ConformanceCloud['pluginConfig']>,
+): Promise<ConformanceCloud> {
+  await using stack = new AsyncDisposableStack()
+  const real = stack.use(await LocalMachines.start())
+  const fake = stack.use(await start({ clock: systemClock, lags, real }))
+  const pluginConfig = describe(fake, stack)
+  const disposal = stack.move()
+  return {
+    pluginConfig,
+    connector: real.connector,
+    hand: fake.hand,
+    options: { pollMs: 20, patienceMs: 30_000 },
+    [Symbol.asyncDispose]: () => disposal.disposeAsync(),
+  }
+}

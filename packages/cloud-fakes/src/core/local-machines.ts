@@ -1,0 +1,46 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { type ConnectorConfig, loadPlugin, newKeyPair, silentLogger, systemClock, systemRandom } from '@runner-core/fleeting'
+import { RealMachines } from './real-machines.ts'
+
+/** How long the plugin may take to start, milliseconds. */
+const startMs = 10_000
+
+/** Real machines with one login: SSH servers on this computer, for the option `real` of a fake on the real clock. */
+export class LocalMachines extends RealMachines {
+  /** How a plugin gets in: its `connector_config`. */
+  readonly connector: ConnectorConfig
+  readonly #shutdown: () => Promise<void>
+
+  /** Thrown: `PluginError`, when `@runner-core/fleeting-plugin-local`, which makes them, is not installed. */
+  static async start(): Promise<LocalMachines> {
+    const { createInstanceGroup } = await loadPlugin('local')
+    const { privateKey } = await newKeyPair()
+    const connector = { username: 'runner', privateKey }
+    const context = { fleet: 'cloud-fakes', logger: silentLogger, clock: systemClock, random: systemRandom }
+    const group = createInstanceGroup({}, { ...context, connector })
+    await group.init(AbortSignal.timeout(startMs))
+    const port = await freePort()
+    return new LocalMachines({ group, clock: systemClock, port }, { ...connector, protocolPort: port })
+  }
+
+  private constructor(options: ConstructorParameters<typeof RealMachines>[0], connector: ConnectorConfig) {
+    super(options)
+    this.connector = connector
+    this.#shutdown = () => options.group.shutdown()
+  }
+
+  override async [Symbol.asyncDispose](): Promise<void> {
+    await super[Symbol.asyncDispose]()
+    await this.#shutdown()
+  }
+}
+
+/** Free on one loopback address now, so most likely on all of them. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  return port
+}
