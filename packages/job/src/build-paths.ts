@@ -27,12 +27,17 @@ export interface BuildPathsOptions {
 
 /** `builds_dir/<short token>/<concurrent id>/<project>`, as GitLab's runner lays it out on machines that several jobs share. */
 export function buildPaths(options: BuildPathsOptions): BuildPaths {
-  const given = options.buildsDir.replace(/^~(?=\/|$)/, '.').replace(/(?<=.)\/+$/, '')
-  const buildsDir = given.startsWith('/') ? given : `${loginDirectory}/${given}`
+  const buildsDir = buildsDirectory(options.buildsDir)
   // A token may hold `/` or begin with a dot; a directory's name must not.
   const shortToken = options.shortToken.replaceAll(/[^A-Za-z0-9_-]/g, '_') || '_'
   const projectDir = `${buildsDir}/${shortToken}/${options.concurrentId}/${options.projectPath}`
   return { buildsDir, projectDir, temporaryDir: `${projectDir}.tmp` }
+}
+
+/** `builds_dir` as configured, absolute or below {@link loginDirectory}. */
+export function buildsDirectory(configured: string): string {
+  const given = configured.replace(/^~(?=\/|$)/, '.').replace(/(?<=.)\/+$/, '')
+  return given.startsWith('/') ? given : `${loginDirectory}/${given}`
 }
 
 /** The project's path, `group/project`: what the work tree is named after. Thrown: {@link JobError} `invalid_job` when it would lead elsewhere. */

@@ -4,6 +4,12 @@
  * @module
  */
 export type { Clock } from './clock.ts'
+export type { DetachedScript } from './detach/detached-files.ts'
+/** For an environment whose scripts outlive its connection. */
+export { type DetachedScriptOptions, detachedScript } from './detach/detached-script.ts'
+export { type FollowScriptOptions, followScript } from './detach/follow-script.ts'
+export { type StartedOutput, type StartKind, StartMark } from './detach/start-mark.ts'
+export { wipeScript } from './detach/wipe-script.ts'
 export { formatGoDuration, parseGoDuration } from './go-duration.ts'
 export {
   EnvironmentError,

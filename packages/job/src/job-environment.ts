@@ -14,6 +14,8 @@ export type OutputSink = (chunk: Buffer) => void | Promise<void>
 export interface ScriptRun {
   /** Read by the shell from its standard input: never on a command line, since it holds secrets. */
   readonly script: Buffer
+  /** What the script's markers begin with: see the module on markers. An environment that says something of its own in the script's output begins it so too. */
+  readonly nonce: string
   readonly stdout: OutputSink
   readonly stderr: OutputSink
   /**

@@ -4,4 +4,5 @@
  * @module
  */
 export { ConcurrentIds } from './concurrent-ids.ts'
+export type { DetachOptions } from './detached-run.ts'
 export { InstanceExecutor, type InstanceExecutorOptions, type PreparedInstance, type PrepareOptions } from './instance-executor.ts'

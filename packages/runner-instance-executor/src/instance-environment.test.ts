@@ -59,6 +59,7 @@ async function run(): Promise<Run> {
   environment
     .run({
       script: Buffer.from('true'),
+      nonce: 'abc123',
       stdout,
       stderr: stdout,
       isComplete: () => result.output.endsWith('end.'),
@@ -257,6 +258,7 @@ describe('a script that is stopped', () => {
     await expect(
       environment.run({
         script: Buffer.from(''),
+        nonce: 'abc123',
         stdout: () => {},
         stderr: () => {},
         isComplete: () => true,

@@ -6,8 +6,10 @@ import {
   type ExitStatus,
   isConnectionError,
   type Logger,
+  loggedSeconds,
 } from '@runner-core/fleeting'
 import {
+  type DetachedScript,
   EnvironmentError,
   type JobEnvironment,
   type JobMarker,
@@ -19,6 +21,8 @@ import {
   shellCommand,
 } from '@runner-core/job'
 import type { Acquisition } from '@runner-core/taskscaler'
+import { connectAgain } from './connect-again.ts'
+import { DetachedRun, type DetachOptions } from './detached-run.ts'
 import { type CommandRun, runCommand } from './run-command.ts'
 
 export interface InstanceEnvironmentOptions {
@@ -30,6 +34,8 @@ export interface InstanceEnvironmentOptions {
   readonly jobMarker: JobMarker
   /** How long the job's processes have from `TERM` to `KILL`, milliseconds. */
   readonly killGraceMs: number
+  /** Absent: a script ends with its connection. */
+  readonly detach?: DetachOptions | undefined
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -59,6 +65,8 @@ export class InstanceEnvironment implements JobEnvironment {
   readonly #options: InstanceEnvironmentOptions
   #connection: Connection
   #running = 0
+  /** Scripts that were run. */
+  #scripts = 0
   #isAbandoned = false
 
   constructor(options: InstanceEnvironmentOptions) {
@@ -82,7 +90,20 @@ export class InstanceEnvironment implements JobEnvironment {
     return this.#isAbandoned || this.isBusy
   }
 
-  async run({ script, stdout, stderr, isComplete, signal }: ScriptRun): Promise<ScriptEnd> {
+  /** The connection that was used last. */
+  get connection(): Connection {
+    return this.#connection
+  }
+
+  /** What the job's scripts may have left on the machine. */
+  get leftovers(): readonly DetachedScript[] {
+    const { buildsDir, jobMarker } = this
+    if (this.#options.detach === undefined) return []
+    return Array.from({ length: this.#scripts }, (_, index) => ({ buildsDir, jobMarker, index }))
+  }
+
+  async run(run: ScriptRun): Promise<ScriptEnd> {
+    const { signal } = run
     const { acquisition } = this.#options
     signal.throwIfAborted()
     const given = new AbortController()
@@ -100,12 +121,8 @@ export class InstanceEnvironment implements JobEnvironment {
     if (acquisition.signal.aborted) onLost()
     this.#running++
     try {
-      const command = shellCommand({ shell: this.shell, jobMarker: this.jobMarker, scriptBytes: script.length })
-      const onStarted = (): void => {
-        hasStarted = true
-      }
-      const status = await this.#run({ command, script, stdout, stderr, isComplete, onStarted, signal: given.signal })
-      if (!signal.aborted) return 'code' in status ? { exitCode: status.code } : status
+      const end = await this.#runScript(run, () => (hasStarted = true), given.signal)
+      if (!signal.aborted) return end
     } catch (error) {
       if (!signal.aborted) throw this.#failure(error)
     } finally {
@@ -145,7 +162,7 @@ export class InstanceEnvironment implements JobEnvironment {
     const timedOut = (): Error => new ConnectionError('unreachable', `nothing could be ended within ${sweepMs} ms`)
     try {
       using limit = deadline(clock, sweepMs, timedOut, acquisition.signal)
-      this.#connection = await acquisition.connect(limit.signal)
+      this.#connection = await this.#connect(limit.signal)
       const answer = await this.#kill(Math.min(killGraceMs, sweepGraceMs), limit.signal)
       if (answer === 'clean') return true
       throw new EnvironmentError('failed', `not all processes of the job could be ended (${answer || 'no answer'})`)
@@ -188,9 +205,45 @@ export class InstanceEnvironment implements JobEnvironment {
     }
   }
 
+  async #runScript(run: ScriptRun, onStarted: () => void, signal: AbortSignal): Promise<ScriptEnd> {
+    const { acquisition, detach, clock, logger } = this.#options
+    const { shell, jobMarker, buildsDir } = this
+    const start = (script: Buffer, stdout: ScriptRun['stdout'], isComplete: () => boolean): Promise<ExitStatus> => {
+      const command = shellCommand({ shell, jobMarker, scriptBytes: script.length })
+      return this.#run({ command, script, stdout, stderr: run.stderr, isComplete, onStarted, signal })
+    }
+    const index = this.#scripts++
+    if (detach === undefined) {
+      const status = await start(run.script, run.stdout, run.isComplete)
+      return 'code' in status ? { exitCode: status.code } : status
+    }
+    const detached = new DetachedRun(
+      {
+        ...detach,
+        script: { buildsDir, jobMarker, index },
+        shell,
+        start,
+        connection: () => this.#connection,
+        reconnect: async (limit) => {
+          this.#connection = await connectAgain(acquisition, clock, limit)
+        },
+        isLost: (error) => !acquisition.signal.aborted && this.#isLost(error),
+        onReconnected: (outageMs) =>
+          logger.info(
+            { instance: acquisition.instanceId, outage_seconds: loggedSeconds(outageMs) },
+            'a job goes on after its connection was lost',
+          ),
+        clock,
+      },
+      run,
+      signal,
+    )
+    return detached.run({ isStarted: false })
+  }
+
   /** A script only comes after its command was accepted: until then nothing has run, and a connection that turns out to be dead is no reason to fail. */
   async #run(run: Omit<CommandRun, 'clock'>): Promise<ExitStatus> {
-    const { acquisition, clock } = this.#options
+    const { clock } = this.#options
     let hasStarted = false
     const onStarted = (): void => {
       hasStarted = true
@@ -202,18 +255,26 @@ export class InstanceEnvironment implements JobEnvironment {
     } catch (error) {
       if (hasStarted || run.signal.aborted || this.#connection.ended === undefined) throw error
       using limit = deadline(clock, reconnectMs, () => error as Error, run.signal)
-      this.#connection = await acquisition.connect(limit.signal)
+      this.#connection = await this.#connect(limit.signal)
     }
     return await tryOnce()
+  }
+
+  /** What outlives its connection is worth more than one try. */
+  #connect(signal: AbortSignal): Promise<Connection> {
+    const { acquisition, detach, clock } = this.#options
+    return detach === undefined ? acquisition.connect(signal) : connectAgain(acquisition, clock, signal)
   }
 
   #failure(error: unknown): EnvironmentError {
     const { acquisition } = this.#options
     const message = error instanceof Error ? error.message : String(error)
-    const isLost =
-      acquisition.signal.aborted || this.#connection.ended !== undefined || (isConnectionError(error) && error.code === 'connection_lost')
-    if (!isLost) return new EnvironmentError('failed', `${this.description}: ${message}`, { cause: error })
+    if (!acquisition.signal.aborted && !this.#isLost(error))
+      return new EnvironmentError('failed', `${this.description}: ${message}`, { cause: error })
     this.#abandon('it was lost under way')
     return new EnvironmentError('lost', `${this.description} was lost: ${message}`, { cause: error })
+  }
+  #isLost(error: unknown): boolean {
+    return this.#connection.ended !== undefined || (isConnectionError(error) && error.code === 'connection_lost')
   }
 }

@@ -78,6 +78,7 @@ describe('a place', () => {
     }
     const endless = (): ScriptRun => ({
       script: Buffer.from('true'),
+      nonce: 'abc123',
       stdout: () => {},
       stderr: () => {},
       isComplete: () => true,

@@ -14,9 +14,11 @@ import { EnvironmentError, formatGoDuration, type JobEnvironment, JobError, type
 import { type Acquisition, NoCapacityError, type Reservation, type Taskscaler } from '@runner-core/taskscaler'
 import { AcquireBudget } from './acquire-budget.ts'
 import type { ConcurrentIds } from './concurrent-ids.ts'
+import type { DetachOptions } from './detached-run.ts'
 import { judgeDialFailure } from './dial-failure.ts'
 import { InstanceEnvironment } from './instance-environment.ts'
 import { WaitLines } from './wait-lines.ts'
+import { WipeQueue } from './wipe-queue.ts'
 
 export interface InstanceExecutorOptions {
   /** Whose slots jobs run on. */
@@ -35,6 +37,8 @@ export interface InstanceExecutorOptions {
   readonly connectTimeoutMs?: number
   /** How long a job's processes have from `TERM` to `KILL`, milliseconds. Default 10,000. */
   readonly killGraceMs?: number
+  /** Lets scripts outlive their connection. Default: a script ends with it. */
+  readonly detach?: DetachOptions | undefined
   readonly clock?: Clock
   readonly logger?: Logger
   /** Makes a job's marker: unique, of letters and digits. Default: 96 random bits. */
@@ -50,12 +54,15 @@ export interface PrepareOptions {
 
 /** A job's place. */
 export interface PreparedInstance {
+  readonly instanceId: string
   readonly environment: JobEnvironment
   /**
    * Gives the place back, once the job has ended. When processes of the job may live on, as those of a script that is still under way, its instance gets no more
    * jobs, and the slot is only given up after another attempt to end them, which this does not wait for: see {@link InstanceExecutor.sweepsEnded}. Idempotent.
    */
   release(): Promise<void>
+  /** Removes what the job's scripts left on the machine, soon. To be called once nobody needs it any more to go on with the job: when its end was reported, or is given up. */
+  wipe(): void
 }
 
 /** Between two tries while the cloud does not say where instances are. */
@@ -67,6 +74,7 @@ export class InstanceExecutor {
   static readonly features: readonly string[] = ['shared']
   readonly #options: Required<InstanceExecutorOptions>
   readonly #sweeps = new Set<Promise<void>>()
+  readonly #wipes: WipeQueue
 
   constructor(options: InstanceExecutorOptions) {
     const { acquireTimeoutMs = 900_000, connectTimeoutMs = 30_000 } = options
@@ -75,10 +83,12 @@ export class InstanceExecutor {
       clock: systemClock,
       logger: silentLogger,
       createJobMarker: () => randomBytes(12).toString('hex'),
+      detach: undefined,
       ...options,
       acquireTimeoutMs,
       connectTimeoutMs: Math.min(connectTimeoutMs, acquireTimeoutMs / 2),
     }
+    this.#wipes = new WipeQueue(this.#options)
   }
 
   /**
@@ -119,9 +129,10 @@ export class InstanceExecutor {
     }
   }
 
-  /** Resolves when nothing that jobs left is being ended any more: within 15 s of the last release. Until then the slots of those jobs are lent, and their instances cannot be removed. */
+  /** Resolves when nothing that jobs left is being ended or removed any more: within 15 s of the last release. Until then the slots of those jobs are lent, and their instances cannot be removed. */
   async sweepsEnded(): Promise<void> {
     while (this.#sweeps.size > 0) await Promise.all(this.#sweeps)
+    await this.#wipes.flush()
   }
 
   async #acquire(reservation: Reservation, wait: (explain: () => string) => WaitLines, signal: AbortSignal): Promise<Acquisition> {
@@ -183,13 +194,22 @@ export class InstanceExecutor {
     // What is left may go on in the build directory, which other machines may share: then nobody gets its number again.
     const sweep = async (): Promise<void> => ((await environment.sweep()) ? giveBack() : acquisition[Symbol.asyncDispose]())
     let isReleased = false
+    let sweeping: Promise<void> | undefined
     return {
+      instanceId: acquisition.instanceId,
       environment,
       release: async () => {
         if (isReleased) return
         isReleased = true
-        if (environment.isUnclean) this.#track(sweep())
-        else await giveBack()
+        if (environment.isUnclean) {
+          sweeping = sweep()
+          this.#track(sweeping)
+        } else await giveBack()
+      },
+      wipe: () => {
+        const wipe = (): void => this.#wipes.add(acquisition.instanceId, environment.connection, environment.leftovers)
+        if (sweeping === undefined) wipe()
+        else void sweeping.finally(wipe)
       },
     }
   }

@@ -16,7 +16,7 @@ export interface CommandRun {
 }
 
 /** How long output may still come from a command that ended without a last word, while something holds its output open. */
-const lastOutputMs = 2000
+export const lastOutputMs: number = 2000
 
 /**
  * Runs a command on a channel of its own. It ends when it has ended and said its last word; whatever else holds its output open is not waited for.

@@ -23,7 +23,8 @@ export interface FleetOptions {
   readonly connector?: ConnectorConfig
   readonly maxInstances?: number
   readonly capacityPerInstance?: number
-  readonly executor?: Pick<InstanceExecutorOptions, 'acquireTimeoutMs' | 'connectTimeoutMs'>
+  readonly executor?: Pick<InstanceExecutorOptions, 'acquireTimeoutMs' | 'connectTimeoutMs' | 'detach'> &
+    Partial<Pick<InstanceExecutorOptions, 'shell' | 'buildsDir'>>
 }
 
 export interface JobResult {
@@ -53,11 +54,12 @@ export class ExecutorFleet implements AsyncDisposable {
   /** Ports whose dials end at another one. */
   readonly detours = new Map<number, number>()
   dials = 0
+  #isAway = false
   readonly #directory = mkdtempSync(join(tmpdir(), 'runner-core-executor-'))
   /** Set by {@link start}. */
   provisioner!: Provisioner
   scaler!: Taskscaler
-  #executor!: InstanceExecutor
+  executor!: InstanceExecutor
 
   static async start(options: FleetOptions): Promise<ExecutorFleet> {
     const fleet = new ExecutorFleet()
@@ -80,7 +82,7 @@ export class ExecutorFleet implements AsyncDisposable {
     )
     const policy = { periods: ['* * * * *'], idleCount: 0, idleTimeMs: 60_000, scaleFactor: 0, scaleFactorLimit: 0 }
     fleet.scaler = await Taskscaler.start({ ...shared, provisioner: fleet.provisioner, capacityPerInstance, policies: [policy] })
-    fleet.#executor = new InstanceExecutor({
+    fleet.executor = new InstanceExecutor({
       scaler: fleet.scaler,
       shell: 'bash',
       buildsDir: join(fleet.#directory, 'builds'),
@@ -104,12 +106,14 @@ export class ExecutorFleet implements AsyncDisposable {
     const reservation = await this.#reserve()
     let environment: JobEnvironment | undefined
     let release = async (): Promise<void> => {}
+    let wipe = (): void => {}
     const outcome = await runJob({
       payload: job,
       prepare: async (report, signal) => {
-        const place = await this.#executor.prepare(reservation, { report, signal })
+        const place = await this.executor.prepare(reservation, { report, signal })
         environment = place.environment
         release = () => place.release()
+        wipe = () => place.wipe()
         onPlace?.(environment)
         return environment
       },
@@ -127,7 +131,15 @@ export class ExecutorFleet implements AsyncDisposable {
     })
     if (environment !== undefined) onRelease?.(environment)
     await release()
+    wipe()
     return { outcome, trace: text(), ...(environment !== undefined && { environment }) }
+  }
+
+  /** A network that is away for a while. */
+  goAway(durationMs: number): void {
+    this.#isAway = true
+    this.cut()
+    setTimeout(() => (this.#isAway = false), durationMs)
   }
 
   /** A network that goes away for a moment. */
@@ -158,7 +170,7 @@ export class ExecutorFleet implements AsyncDisposable {
 
   async #dial(...[address, signal]: Parameters<typeof dialTcp>): Promise<Duplex> {
     this.dials++
-    if (this.deadPorts.has(address.port)) throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
+    if (this.#isAway || this.deadPorts.has(address.port)) throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
     const socket = await dialTcp({ ...address, port: this.detours.get(address.port) ?? address.port }, signal)
     this.sockets.add(socket)
     socket.once('close', () => this.sockets.delete(socket))

@@ -115,7 +115,7 @@ function handle(): { readonly job: HandledJob; readonly after: (ms: number) => P
           signal.addEventListener('abort', () => reject(signal.reason), { once: true })
         })
         const place = await Promise.race([prepare(report), aborted])
-        return { environment: place, release: async () => void events.push('released') }
+        return { environment: place, release: async () => void events.push('released'), wipe: () => void events.push('wiped') }
       },
     },
     identity: {

@@ -98,6 +98,7 @@ export class HandledJob {
       await this.#trace.close()
     }
   }
+      this.#prepared?.wipe()
 
   async #accept(): Promise<'accepted' | 'gone' | 'failed'> {
     try {

@@ -217,3 +217,9 @@ export class Runner {
     })
   }
 }
+            ...(settings.detach && { detach: { limitBytes: keptOutputBytes(settings), reconnectGraceMs: settings.reconnectGraceMs } }),
+
+/** What of a job's output its machine keeps: all that may come into the log, and as much again as masking and the parts that are no output may take away. */
+function keptOutputBytes({ outputLimitBytes }: RunnerSettings): number {
+  return Math.ceil(outputLimitBytes * 1.25) + 1024 * 1024
+}

@@ -181,6 +181,7 @@ class JobRun {
     try {
       const end = await environment.run({
         script: generate(nonce),
+        nonce,
         signal,
         isComplete: () => progress.isComplete,
         stdout: (chunk) => progress.push(chunk),

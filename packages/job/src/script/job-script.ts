@@ -74,7 +74,7 @@ export function jobScript(options: JobScriptOptions): Buffer {
     quickCheck(options.jobMarker, options.shell),
     `if { rc_quick; } 2>/dev/null; then rc_s=swept; else rc_s=unswept; fi`,
     emitMarkers(nonce, ['end %s', '%s'], ['"$2"', '$rc_s']),
-    'exit 0\n}\n',
+    ':\n}\n',
   )
   return Buffer.from(text.join('\n'))
 }

@@ -63,6 +63,8 @@ environment = ["A=1", "B=x=y"]
 limit = 30
 request_concurrency = 2
 output_limit = 1
+detach = false
+reconnect_grace = "20s"
 unhealthy_requests_limit = 5
 unhealthy_interval = "5m"
 job_status_final_update_retry_limit = 4
@@ -148,6 +150,8 @@ preemptive_mode = true
         limit: 30,
         requestConcurrency: 2,
         outputLimitBytes: 1_024,
+        detach: false,
+        reconnectGraceMs: 20_000,
         unhealthyRequestsLimit: 5,
         unhealthyIntervalMs: 300_000,
         finalUpdateRetryLimit: 4,

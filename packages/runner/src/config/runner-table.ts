@@ -3,6 +3,7 @@ import {
   assignment,
   countOrUnbounded,
   duration,
+  flag,
   httpUrl,
   kibibytes,
   nonEmptyText,
@@ -75,6 +76,18 @@ export const runnerTable: TableSchema<RunnerSettings> = {
       'The most requests for a job in flight at once. One is in flight while nothing comes; more only while jobs do, so a runner at rest holds one slot at most.',
     ),
     outputLimitBytes: byDefault('output_limit', 4096, kibibytes, 'Size of a job log after which the rest is dropped, KiB.'),
+    detach: byDefault(
+      'detach',
+      true,
+      flag,
+      "true: a job outlives the connection to its machine, which keeps the job's output meanwhile in `.detached` below `builds_dir`. false: it ends with its connection.",
+    ),
+    reconnectGraceMs: byDefault(
+      'reconnect_grace',
+      '1m',
+      duration,
+      'How long a machine may be out of reach under a job with `detach`; then the job fails as a system failure.',
+    ),
     unhealthyRequestsLimit: byDefault(
       'unhealthy_requests_limit',
       3,

@@ -44,6 +44,9 @@ export interface RunnerSettings {
   readonly outputLimitBytes: number
   readonly unhealthyRequestsLimit: number
   readonly unhealthyIntervalMs: number
+  /** Whether jobs outlive their connection. */
+  readonly detach: boolean
+  readonly reconnectGraceMs: number
   readonly finalUpdateRetryLimit: number
   readonly monitoring: MonitoringSettings
   readonly autoscaler: AutoscalerSettings

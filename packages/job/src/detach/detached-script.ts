@@ -1,0 +1,55 @@
+import type { ShellName } from '../job-environment.ts'
+import { emitMarkers } from '../script/markers.ts'
+import { type DetachedScript, detachDirectory, detachedFile } from './detached-files.ts'
+
+export interface DetachedScriptOptions extends DetachedScript {
+  /** What `jobScript` made. */
+  readonly script: Buffer
+  readonly shell: ShellName
+  /** That of the script's own markers. */
+  readonly nonce: string
+  /** Bytes of output that are kept on the machine; more is only passed on. */
+  readonly limitBytes: number
+}
+
+/**
+ * Makes a generated script outlive its connection, on a POSIX machine with `/proc`. The shell stays what it was, the command's process in a session of its own that the
+ * SSH server made for it, and nothing tells it that its connection is gone: only its output would, and that now goes to one child, `tee`, which writes it to the connection and to a
+ * file, and does without either when it cannot. It costs one process and no waiting.
+ *
+ * The first thing it prints, before the file begins, is one marker: `detached`; `attached` where the machine cannot (no `tee`, no directory of its own), so that the script
+ * runs as if it had not been asked for; or `taken` where a script of this name was started before: then it does not run.
+ */
+export function detachedScript(options: DetachedScriptOptions): Buffer {
+  const { script, shell, nonce } = options
+  const directory = detachDirectory(options.buildsDir)
+  const file = detachedFile(options)
+  const prelude = `{ set -- "$PWD"; rc_d=attached
+if { { [ -d ${directory} ] || mkdir -p -m 700 ${directory}; } && [ -O ${directory} ] && command -v tee >/dev/null && read -r rc_l </proc/$$/stat; } 2>/dev/null; then
+  set -C
+  if { echo "$rc_l" >${file}.pid; } 2>/dev/null; then rc_d=detached${shell === 'bash' ? '' : `; mkfifo -m 600 ${file}.in 2>/dev/null || rc_d=attached`}; elif [ -e ${file}.pid ]; then rc_d=taken; fi
+  set +C
+fi
+${emitMarkers(nonce, ['%s'], ['$rc_d'])}
+case $rc_d in
+  taken) exit 0 ;;
+  detached) ${relay(options, file)} ;;
+esac
+unset rc_d rc_l
+`
+  // The script keeps the login's directory in `$1`, how its stages ended in `$2`, and whether it left nothing in `rc_s`.
+  const epilogue = `if [ -f ${file}.out ]; then echo "$2 $rc_s" >${file}.end; fi
+exit 0
+}
+`
+  return Buffer.concat([Buffer.from(prelude), script, Buffer.from(epilogue)])
+}
+
+/** The limit of a file's size holds for `tee` alone: it loses that output and goes on with the other. `/dev/null` is the output that it never loses, or it would end. */
+function relay({ shell, limitBytes }: DetachedScriptOptions, file: string): string {
+  const blockBytes = shell === 'bash' ? 1024 : 512
+  const tee = (input: string): string =>
+    `trap '' HUP INT QUIT TERM PIPE XFSZ; umask 077; ulimit -f ${Math.ceil(limitBytes / blockBytes)}; exec tee -a ${file}.out /dev/null ${input}2>/dev/null`
+  if (shell === 'bash') return `exec > >(${tee('')})`
+  return `( ${tee(`<${file}.in `)} ) & exec >${file}.in`
+}

@@ -1,0 +1,54 @@
+import { emitMarkers } from '../script/markers.ts'
+import { readStat } from '../script/quick-check.ts'
+import { type DetachedScript, detachedFile } from './detached-files.ts'
+
+export interface FollowScriptOptions extends DetachedScript {
+  /** Bytes of the script's output that are known. */
+  readonly offset: number
+  /** Unguessable, of letters and digits: begins what this script says about itself. */
+  readonly nonce: string
+}
+
+/**
+ * A script for `sh` that passes on, as it comes, what a detached script prints from an offset on. It first prints the marker `following`, or `absent` where no such script was started, and then
+ * ends. When the shell of the script is gone, it says `NONCE gone STATUS SWEEP` on its errors, as the script's last marker would have told it, or `NONCE gone killed`. It goes on until its
+ * standard input ends, which is when its channel does: nothing is left of it then.
+ *
+ * A connection that is dead without the machine knowing holds up what writes to it, once its window is full. So the SSH server's process for the connection under which the script was started
+ * is ended first: whoever asks for this script has given that connection up. With `tail` of GNU nothing is polled while the script prints; busybox's looks once a second.
+ */
+export function followScript(options: FollowScriptOptions): Buffer {
+  const { nonce, offset } = options
+  return Buffer.from(`{ exec 3>&2 2>/dev/null; set -- "$PWD"
+rc_f=${detachedFile(options)}
+${readStat}
+rc_alive() {
+  rc_stat $rc_p; [ "$rc_s" ] || return 1
+  set -- \${rc_s##*) }
+  [ "\${20}" = "$rc_t" ] || return 1
+  case $1 in Z | X) return 1 ;; esac
+  rc_parent=$2
+}
+rc_size() { rc_n=$(wc -c <"$rc_f.out"); [ \${rc_n:-0} -ge ${offset} ]; }
+if { read -r rc_l <"$rc_f.pid"; }; then
+  ${emitMarkers(nonce, ['following'])}
+  rc_p=\${rc_l%% *}; set -- \${rc_l##*) }; rc_t=\${20}
+  if rc_alive && [ $rc_parent -gt 1 ]; then
+    rc_stat $rc_parent
+    case $rc_s in *' (sshd'* | *' (dropbear'*) kill -KILL $rc_parent ;; esac
+  fi
+  : >>"$rc_f.out"
+  # What was passed on just before the connection was lost is written to the file just after.
+  rc_i=0; until rc_size || [ $rc_i -ge 40 ]; do sleep 0.05 || sleep 1; rc_i=$((rc_i + 1)); done
+  rc_tail=
+  if rc_size; then tail -c +${offset + 1} -f "$rc_f.out" & rc_tail=$!; fi
+  { while rc_alive; do sleep 1; done; read -r rc_l <"$rc_f.end" || rc_l=killed; echo "${nonce} gone $rc_l" >&3; } &
+  rc_watch=$!
+  read -r rc_x
+  kill $rc_tail $rc_watch
+else
+  ${emitMarkers(nonce, ['absent'])}
+fi
+}
+`)
+}

@@ -1,0 +1,141 @@
+import { type Clock, type Connection, deadline, type ExitStatus } from '@runner-core/fleeting'
+import {
+  type DetachedScript,
+  detachedScript,
+  EnvironmentError,
+  followScript,
+  type ScriptEnd,
+  type ScriptRun,
+  type ShellName,
+  StartMark,
+} from '@runner-core/job'
+import { type FollowEnd, followCommand } from './follow-command.ts'
+
+export interface DetachOptions {
+  /** Bytes of a script's output that its machine keeps. */
+  readonly limitBytes: number
+  /** How long a machine may be out of reach under a script, milliseconds, until it is lost. */
+  readonly reconnectGraceMs: number
+}
+
+export interface DetachedRunOptions extends DetachOptions {
+  readonly script: DetachedScript
+  readonly shell: ShellName
+  /** Runs a command as a script of the job is run; rejects as `runCommand` does. */
+  readonly start: (script: Buffer, stdout: ScriptRun['stdout'], isComplete: () => boolean) => Promise<ExitStatus>
+  /** The connection to use now. */
+  readonly connection: () => Connection
+  /** Gets another connection; goes on trying until the signal aborts. */
+  readonly reconnect: (signal: AbortSignal) => Promise<void>
+  /** Whether an error is the loss of the connection. */
+  readonly isLost: (error: unknown) => boolean
+  readonly onReconnected: (outageMs: number) => void
+  readonly clock: Clock
+}
+
+/** One script of a job that outlives its connection: started once, and followed over as many connections as it takes. */
+export class DetachedRun {
+  readonly #options: DetachedRunOptions
+  readonly #run: Omit<ScriptRun, 'signal'>
+  readonly #signal: AbortSignal
+  /** Bytes of the script's output that were delivered. */
+  #received = 0
+  /** Since when the script has been out of reach. */
+  #lostAt: number | undefined
+  /** False where the machine could not detach the script. */
+  #isDetached = true
+
+  /** `signal`: gives it up; what it started may live on. */
+  constructor(options: DetachedRunOptions, run: Omit<ScriptRun, 'signal'>, signal: AbortSignal) {
+    this.#options = options
+    this.#run = run
+    this.#signal = signal
+  }
+
+  /** Runs it to its end. `isStarted`: an earlier manager may have started it: it is looked for first. Rejects as `runCommand` does. */
+  async run({ isStarted }: { readonly isStarted: boolean }): Promise<ScriptEnd> {
+    let follows = isStarted
+    for (;;) {
+      try {
+        const end = follows ? await this.#follow() : await this.#start()
+        if (end !== 'taken' && end !== 'absent') return end
+        follows = end === 'taken'
+      } catch (error) {
+        if (!this.#isDetached || this.#signal.aborted || !this.#options.isLost(error)) throw error
+        await this.#reconnect(error)
+        follows = true
+      }
+    }
+  }
+
+  async #start(): Promise<ScriptEnd | 'taken'> {
+    const { script, shell, limitBytes, start } = this.#options
+    const { nonce, isComplete, stderr } = this.#run
+    const mark = new StartMark(nonce)
+    let kind: string | undefined
+    const onOutput = (chunk: Buffer): void | Promise<void> => {
+      if (kind !== undefined) return this.#take(chunk)
+      const begun = mark.push(chunk)
+      if (begun === undefined) return
+      kind = begun.kind
+      this.#isDetached = kind !== 'attached'
+      const said = begun.noise.length > 0 ? stderr(begun.noise) : undefined
+      return said === undefined ? this.#take(begun.rest) : said.then(() => this.#take(begun.rest))
+    }
+    const text = detachedScript({ ...script, script: this.#run.script, shell, nonce, limitBytes })
+    const status = await start(text, onOutput, () => kind === 'taken' || isComplete())
+    if (kind === 'taken') return 'taken'
+    if (kind === undefined) await stderr(mark.end())
+    return 'code' in status ? { exitCode: status.code } : status
+  }
+
+  async #follow(): Promise<ScriptEnd | 'absent'> {
+    const { script, connection, clock } = this.#options
+    const { nonce, isComplete } = this.#run
+    const end = await followCommand(connection(), {
+      script: followScript({ ...script, nonce, offset: this.#received }),
+      nonce,
+      stdout: (chunk) => this.#take(chunk),
+      onFound: () => this.#found(),
+      isComplete,
+      clock,
+      signal: this.#signal,
+    })
+    return end === 'complete' ? { exitCode: 0 } : end === 'absent' ? end : await this.#endWithoutLastWord(end)
+  }
+
+  /** The script was killed, or printed more than its machine keeps, its last word included. */
+  async #endWithoutLastWord({ status }: Exclude<FollowEnd, string>): Promise<ScriptEnd> {
+    if (status === undefined) return { signal: 'KILL' }
+    const { nonce, stderr } = this.#run
+    const [exitStatus, sweep] = status.split(' ')
+    await stderr(Buffer.from('\n\x1b[33;1mOutput was lost: more than the machine keeps while it is out of reach.\x1b[0;m\n'))
+    await this.#take(Buffer.from(`\x1e${nonce} end ${exitStatus}\x1e\x1e${nonce} ${sweep}\x1e`))
+    return { exitCode: 0 }
+  }
+
+  #take(bytes: Buffer): void | Promise<void> {
+    this.#received += bytes.length
+    if (bytes.length > 0) return this.#run.stdout(bytes)
+  }
+
+  #found(): void {
+    if (this.#lostAt === undefined) return
+    this.#options.onReconnected(this.#options.clock.now() - this.#lostAt)
+    this.#lostAt = undefined
+  }
+
+  /** Rejects when the grace is over, and with the signal's reason. */
+  async #reconnect(loss: unknown): Promise<void> {
+    const { reconnectGraceMs, reconnect, clock } = this.#options
+    this.#lostAt ??= clock.now()
+    const leftMs = Math.max(0, this.#lostAt + reconnectGraceMs - clock.now())
+    const message = `${messageOf(loss)}; it could not be reached again within ${reconnectGraceMs / 1000} s`
+    using limit = deadline(clock, leftMs, () => new EnvironmentError('lost', message, { cause: loss }), this.#signal)
+    await reconnect(limit.signal)
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,77 @@
+import type { Clock, Connection, OutputSink } from '@runner-core/fleeting'
+import { StartMark } from '@runner-core/job'
+import { lastOutputMs } from './run-command.ts'
+
+export interface FollowRun {
+  /** What `followScript` made. */
+  readonly script: Buffer
+  readonly nonce: string
+  /** What the detached script printed, from the offset on. */
+  readonly stdout: OutputSink
+  /** The detached script was found: its output comes from now on. */
+  readonly onFound: () => void
+  /** See `ScriptRun.isComplete`. */
+  readonly isComplete: () => boolean
+  readonly clock: Clock
+  readonly signal: AbortSignal
+}
+
+/**
+ * How following ended: the script's last word was delivered; no such script was ever started; or its shell is gone, and its last word is not in what was kept: then `status` is what it left, `undefined` when it
+ * was killed.
+ */
+export type FollowEnd = 'complete' | 'absent' | { readonly status: string | undefined }
+
+/** Follows a detached script until its last word. Rejects with `ConnectionError`, the signal's reason, and what a sink throws. */
+export async function followCommand(connection: Connection, run: FollowRun): Promise<FollowEnd> {
+  const { script, nonce, stdout, onFound, isComplete, clock, signal } = run
+  const mark = new StartMark(nonce)
+  let hasBegun = false
+  let errors = ''
+  let cancelWait = (): void => {}
+  let closeInput!: () => void
+  const inputClosed = new Promise<void>((resolve) => (closeInput = resolve))
+  async function* input(): AsyncGenerator<Buffer> {
+    yield script
+    await inputClosed
+  }
+  let settle!: (end: FollowEnd) => void
+  const ended = new Promise<FollowEnd>((resolve) => (settle = resolve))
+  const lookForEnd = (): void => {
+    if (isComplete()) settle('complete')
+  }
+  const pass = (bytes: Buffer): void | Promise<void> => {
+    if (bytes.length === 0) return
+    const pending = stdout(bytes)
+    if (pending !== undefined) return pending.then(lookForEnd)
+    lookForEnd()
+  }
+  const onOutput = (chunk: Buffer): void | Promise<void> => {
+    if (hasBegun) return pass(chunk)
+    const start = mark.push(chunk)
+    if (start === undefined) return
+    hasBegun = true
+    if (start.kind === 'absent') return settle('absent')
+    onFound()
+    lookForEnd()
+    return pass(start.rest)
+  }
+  const onErrors = (chunk: Buffer): void => {
+    errors = (errors + chunk.toString('latin1')).slice(-1000)
+    const [, gone] = new RegExp(`${nonce} gone (.*)\n`).exec(errors) ?? []
+    if (gone === undefined) return
+    errors = ''
+    cancelWait = clock.after(lastOutputMs, () => settle({ status: gone === 'killed' ? undefined : gone }))
+  }
+  const execution = await connection.exec('exec sh', { stdin: input(), stdout: onOutput, stderr: onErrors, signal })
+  try {
+    const over = execution.closed.then((): FollowEnd => {
+      throw new Error(`what follows the script ended by itself: ${errors.trim()}`)
+    })
+    return await Promise.race([ended, over])
+  } finally {
+    cancelWait()
+    closeInput()
+    execution.close()
+  }
+}
