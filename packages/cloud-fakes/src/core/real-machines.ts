@@ -10,10 +10,13 @@ export interface RealMachinesOptions {
   readonly port: number
 }
 
+const never = new AbortController().signal
+
 /** Puts a real machine behind each instance of a fake cloud, at an address of its own in 127.0.0.0/8 (Linux answers on all of them), so that a job can run there. */
 export class RealMachines implements AsyncDisposable {
   readonly #options: RealMachinesOptions
   readonly #machines = new Map<string, { readonly id: string; readonly door: Server; readonly hostKeys: readonly string[] }>()
+  readonly #starting = new Set<Promise<void>>()
   readonly #ended = new AbortController()
   #nextAddress = 2
 
@@ -28,30 +31,42 @@ export class RealMachines implements AsyncDisposable {
   }
 
   /** Makes the machine of an instance and opens its address; resolves once it can be connected to. */
-  async start(instanceId: string, address: string): Promise<void> {
-    const { group, clock, port } = this.#options
+  start(instanceId: string, address: string): Promise<void> {
+    const starting = this.#start(instanceId, address).finally(() => this.#starting.delete(starting))
+    this.#starting.add(starting)
+    return starting
+  }
+
+  async #start(instanceId: string, address: string): Promise<void> {
+    const { group, port } = this.#options
     const { signal } = this.#ended
-    const { ids, errors } = await group.increase({ count: 1, launchToken: `real${instanceId.replaceAll(/[^a-z0-9]/g, '')}` }, signal)
+    const launchToken = `real${instanceId.replaceAll(/[^a-z0-9]/g, '')}`
+    const { ids, errors } = await group.increase({ count: 1, launchToken }, signal)
     const id = ids?.[0]
     if (id === undefined) throw new Error(`no real machine for ${instanceId}`, { cause: errors?.[0] })
-    let machine: ConnectInfo | undefined
-    while (machine === undefined) {
-      machine = await group.connectInfo(id, signal).catch((error: unknown) => {
-        if (isGroupError(error) && error.code === 'not_ready') return undefined
-        throw error
-      })
-      if (machine === undefined) await delay(clock, 20, signal)
+    try {
+      const machine = await this.#ready(id)
+      const door = openDoor(`ssh://${machine.internalAddress}`)
+      door.listen(port, address)
+      await once(door, 'listening')
+      this.#machines.set(instanceId, { id, door, hostKeys: machine.hostKeys ?? [] })
+    } catch (error) {
+      await group.decrease([id], never)
+      throw error
     }
-    const { hostname, port: targetPort } = new URL(`ssh://${machine.internalAddress}`)
-    const door = createServer((client) => {
-      const sshd = connect(Number(targetPort), hostname)
-      client.pipe(sshd).pipe(client)
-      client.on('error', () => sshd.destroy()).on('close', () => sshd.destroy())
-      sshd.on('error', () => client.destroy()).on('close', () => client.destroy())
-    })
-    door.listen(port, address)
-    await once(door, 'listening')
-    this.#machines.set(instanceId, { id, door, hostKeys: machine.hostKeys ?? [] })
+  }
+
+  async #ready(id: string): Promise<ConnectInfo> {
+    const { group, clock } = this.#options
+    const { signal } = this.#ended
+    for (;;) {
+      try {
+        return await group.connectInfo(id, signal)
+      } catch (error) {
+        if (!isGroupError(error) || error.code !== 'not_ready') throw error
+      }
+      await delay(clock, 20, signal)
+    }
   }
 
   /** The keys that the machine of an instance will show, as far as they are known: what a cloud would tell of its console. */
@@ -65,12 +80,24 @@ export class RealMachines implements AsyncDisposable {
     if (machine === undefined) return
     this.#machines.delete(instanceId)
     machine.door.close()
-    await this.#options.group.decrease([machine.id], this.#ended.signal)
+    await this.#options.group.decrease([machine.id], never)
   }
 
-  /** Removes all that are left. */
+  /** Removes all that are left, those still under way too. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#machines.keys()].map((id) => this.stop(id)))
     this.#ended.abort(new Error('the fake cloud has ended'))
+    await Promise.allSettled(this.#starting)
+    await Promise.all([...this.#machines.keys()].map((id) => this.stop(id)))
   }
+}
+
+/** Passes connections on to the machine that answers elsewhere. */
+function openDoor(machine: string): Server {
+  const { hostname, port } = new URL(machine)
+  return createServer((client) => {
+    const sshd = connect(Number(port), hostname)
+    client.pipe(sshd).pipe(client)
+    client.on('error', () => sshd.destroy()).on('close', () => sshd.destroy())
+    sshd.on('error', () => client.destroy()).on('close', () => client.destroy())
+  })
 }
