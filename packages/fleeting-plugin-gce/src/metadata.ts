@@ -18,10 +18,11 @@ export function sshKeyMetadata(username: string, publicKey: string): Readonly<Re
   return { [sshKeysItem]: sshKeyLine(username, publicKey) }
 }
 
-/** Whether a machine's user may log in with the key. */
+/** Whether a machine's user may log in with the key. Google's own form of a line does not count: it may have expired. */
 export function admits(metadata: Metadata | undefined, username: string, publicKey: string): boolean {
   const lines = (metadataValue(sshKeysItem, metadata) ?? '').split('\n')
-  return lines.some((line) => line.startsWith(`${username}:${publicKey}`))
+  const ours = `${username}:${publicKey}`
+  return lines.some((line) => line === ours || (line.startsWith(`${ours} `) && !line.startsWith(`${ours} google-ssh`)))
 }
 
 /** All of the machine's items, with the key added to those that are let in. */
