@@ -101,6 +101,22 @@ describe('each error code has its one consequence', () => {
     expect(fleet.provisioner.launchState()).toMatchObject({ backoffs: [], outstanding: [], known: 2 })
   })
 
+  it('throttled: the answer to a call that had begun before does not end the wait', async () => {
+    await using fleet = await startFleet({ callDelayMs: 700 })
+    const [id] = await fleet.launch(1)
+    const connecting = fleet.provisioner.connect(id!, 0, never)
+    await fleet.clock.advance(400)
+    fleet.group.fail('increase', new GroupError('throttled', 'slow down', { retryAfterMs: 40_000 }))
+    fleet.provisioner.request(1, { reason })
+    await fleet.clock.advance(0)
+    const late = fleet.provisioner.connect(id!, 1, never)
+    await fleet.clock.advance(1000)
+    await Promise.all([connecting, late])
+    expect(launchAllowance(fleet.provisioner.launchState())).toMatchObject({ blockedBy: 'backoff' })
+    await fleet.clock.advance(60_000)
+    expect(fleet.provisioner.launchState().backoffs).toEqual([])
+  })
+
   it('throttled: everything waits for the hint', async () => {
     await using fleet = await startFleet()
     const [id] = await fleet.launch(1)

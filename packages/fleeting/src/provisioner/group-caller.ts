@@ -57,6 +57,7 @@ export class GroupCaller {
     if (waitMs > 0 && operation !== 'shutdown') await delay(clock, waitMs, signal)
     signal.throwIfAborted()
     const startedAt = clock.now()
+    const hold = this.#hold
     using limit = deadline(
       clock,
       timeoutMs,
@@ -65,7 +66,8 @@ export class GroupCaller {
     )
     try {
       const answer = await untilAbort(run(limit.signal), limit.signal)
-      this.#hold = undefined
+      // What was refused meanwhile is news that this answer knows nothing of.
+      if (this.#hold === hold) this.#hold = undefined
       observer.groupCall?.(operation, clock.now() - startedAt)
       return answer
     } catch (thrown) {
