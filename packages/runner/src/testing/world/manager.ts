@@ -193,7 +193,7 @@ export class Manager {
     witness.watchScaler(scaler)
     let markers = 0
     const executor = new InstanceExecutor({
-      scaler: bug?.user?.(scaler) ?? scaler,
+      scaler,
       shell: 'sh',
       buildsDir: 'builds',
       concurrentIds: new ConcurrentIds(),

@@ -33,7 +33,8 @@ export class Witness {
   requests = 0
   readonly #options: WitnessOptions
   readonly #open = new Set<Reservation>()
-  #waiting: Reservation[] = []
+  /** In order of asking. */
+  #waiting: { readonly reservation: Reservation; readonly priority: number }[] = []
   #provisioner: Provisioner | undefined
   #scaler: Taskscaler | undefined
   /** How much was wanted when idle instances were removed last, until something happens for which more may be made. */
@@ -112,13 +113,14 @@ export class Witness {
     const acquire = scaler.acquire.bind(scaler)
     scaler.acquire = async (reservation, options) => {
       this.#open.delete(reservation)
-      this.#waiting.push(reservation)
+      const { priority } = reservation
+      this.#waiting.push({ reservation, priority })
       try {
         const acquisition = await acquire(reservation, options)
         this.#granted(reservation, acquisition)
         return acquisition
       } finally {
-        this.#waiting = this.#waiting.filter((other) => other !== reservation)
+        this.#waiting = this.#waiting.filter((other) => other.reservation !== reservation)
       }
     }
     const release = scaler.release.bind(scaler)
@@ -193,7 +195,7 @@ export class Witness {
     const { instanceId, slot, useCount } = acquisition
     note(`slot ${slot} of ${instanceId} lent to ${reservation.key}`)
     const first = this.#waiting.reduce((best, other) => (other.priority > best.priority ? other : best))
-    if (first !== reservation) violate(7, `${reservation.key} was served before ${first.key}`)
+    if (first.reservation !== reservation) violate(7, `${reservation.key} was served before ${first.reservation.key}`)
     for (const other of this.lent)
       if (other.instanceId === instanceId && other.slot === slot)
         violate(7, `slot ${slot} of ${instanceId} was lent to ${other.key} and ${acquisition.key}`)

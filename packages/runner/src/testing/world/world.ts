@@ -159,9 +159,15 @@ export class World {
     )
     await this.#until(
       15,
-      () => this.#oursLeft.length === 0 && this.#isQuiet,
+      () => this.#oursLeft.length === 0,
       6,
-      () => `left without being wanted: ${this.#oursLeft.join(', ') || 'launches, or removals'}`,
+      () => `left without being wanted: ${this.#oursLeft.join(', ')}`,
+    )
+    await this.#until(
+      6,
+      () => this.#isQuiet,
+      5,
+      () => 'with nothing wanted, launches or removals do not come to an end',
     )
     // An end that could not be written is written by the next start.
     if (this.#intents.length > 0) this.manager.process.kill('at rest')
