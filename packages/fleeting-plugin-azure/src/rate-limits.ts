@@ -5,6 +5,8 @@ const perMinute = (refill: number, size: number): { size: number; perSecond: num
 
 /** Rows of one page of a list: Azure publishes no number, so this is what a list is taken to cost. */
 const pageSize = 500
+/** Of so many lists, made every two seconds after a change, one also asks how the change stands, and at its end for the size: Azure wants to be asked every ten seconds or more. */
+const listsPerLook = 5
 
 /**
  * What Microsoft publishes (learn.microsoft.com/azure/virtual-machines/compute-throttling-limits, of 2024-05-27): the level of one resource where there is one, otherwise that of the
@@ -26,7 +28,7 @@ export function rateLimitsOf(mode: SetModel['mode']): GroupRateLimits {
       const pages = Math.max(1, Math.ceil(count / pageSize))
       switch (operation) {
         case 'list':
-          return { [lists]: pages }
+          return { [lists]: pages, GetOperation: 1 / listsPerLook, ScaleSetLowCostGet: 1 / listsPerLook }
         case 'increase':
           return { ScaleSetLowCostGet: 1, ScaleSetUpdate: 1 }
         case 'decrease':

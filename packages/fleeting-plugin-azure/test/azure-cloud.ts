@@ -4,7 +4,18 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FakeAzure, type FakeAzureOptions, RealMachines } from '@runner-core/cloud-fakes'
-import { type ConnectorConfig, type InstanceGroup, newKeyPair, type PluginContext, silentLogger, systemClock } from '@runner-core/fleeting'
+import {
+  type ConnectInfo,
+  type Connection,
+  type ConnectorConfig,
+  createSshConnector,
+  type InstanceGroup,
+  newKeyPair,
+  type PluginContext,
+  silentLogger,
+  systemClock,
+  systemRandom,
+} from '@runner-core/fleeting'
 import { createInstanceGroup as createLocalGroup } from '@runner-core/fleeting-plugin-local'
 import { createInstanceGroup } from '../src/index.ts'
 
@@ -50,6 +61,10 @@ export class AzureCloud implements AsyncDisposable {
     )
   }
 
+  /** Logs in to a real machine. */
+  readonly connect = (info: ConnectInfo, signal: AbortSignal): Promise<Connection> =>
+    createSshConnector({ connector: this.context.connector, clock: systemClock, random: systemRandom }).connect(info, signal)
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.fake[Symbol.asyncDispose]()
     await this.#ended()
@@ -58,7 +73,7 @@ export class AzureCloud implements AsyncDisposable {
 }
 
 function contextWith(connector: ConnectorConfig): PluginContext {
-  return { fleet: 'azure-test', connector, logger: silentLogger, clock: systemClock, random: Math.random }
+  return { fleet: 'azure-test', connector, logger: silentLogger, clock: systemClock, random: systemRandom }
 }
 
 async function freePort(): Promise<number> {

@@ -1,4 +1,3 @@
-import { createSshConnector, systemClock, systemRandom } from '@runner-core/fleeting'
 import { describeInstanceGroup } from '@runner-core/fleeting/testing/vitest'
 import { afterAll } from 'vitest'
 import { AzureCloud } from './azure-cloud.ts'
@@ -13,10 +12,7 @@ for (const [mode, failedLaunches] of [
   afterAll(async () => (await starting)[Symbol.asyncDispose]())
   describeInstanceGroup(`azure on its fake: ${mode}, failed launches leave ${failedLaunches}`, async () => (await starting).group(), {
     cloud: async () => (await starting).fake.hand,
-    connect: async (info, signal) => {
-      const { connector } = (await starting).context
-      return createSshConnector({ connector, clock: systemClock, random: systemRandom }).connect(info, signal)
-    },
+    connect: async (info, signal) => (await starting).connect(info, signal),
     patienceMs: 20_000,
     pollMs: 20,
   })
