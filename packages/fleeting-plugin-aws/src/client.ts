@@ -1,5 +1,12 @@
-import type { Activity, AutoScaling, AutoScalingGroup, InstanceRefresh, LaunchInstancesResult } from '@aws-sdk/client-auto-scaling'
-import type { EC2, Instance } from '@aws-sdk/client-ec2'
+import type {
+  Activity,
+  AutoScaling,
+  AutoScalingGroup,
+  InstanceRefresh,
+  LaunchInstancesResult,
+  LaunchTemplateSpecification,
+} from '@aws-sdk/client-auto-scaling'
+import type { EC2, Instance, SpotInstanceRequest } from '@aws-sdk/client-ec2'
 import type { EC2InstanceConnect } from '@aws-sdk/client-ec2-instance-connect'
 import { GroupError, type GroupErrorOptions, untilAbort } from '@runner-core/fleeting'
 import type { AwsConfig } from './config.ts'
@@ -110,6 +117,32 @@ export class AwsClient {
       NextToken = page.NextToken
     } while (NextToken !== undefined)
     return found
+  }
+
+  /** Requests of spot instances, of the whole account and region, whose instances are about to be taken back. */
+  async markedSpotRequests(signal: AbortSignal): Promise<readonly SpotInstanceRequest[]> {
+    const Filters = [{ Name: 'status-code', Values: ['marked-for-termination', 'marked-for-stop'] }]
+    const found: SpotInstanceRequest[] = []
+    let NextToken: string | undefined
+    do {
+      const input = { Filters, MaxResults: 1000, ...(NextToken !== undefined && { NextToken }) }
+      const page = await call('describing spot requests', signal, async (options) =>
+        (await this.#ec2()).describeSpotInstanceRequests(input, options),
+      )
+      found.push(...(page.SpotInstanceRequests ?? []))
+      NextToken = page.NextToken
+    } while (NextToken !== undefined)
+    return found
+  }
+
+  /** What a version of a launch template tells machines when they start, base64. Empty: nothing. */
+  async userData({ LaunchTemplateId, LaunchTemplateName, Version }: LaunchTemplateSpecification, signal: AbortSignal): Promise<string> {
+    const named = LaunchTemplateId === undefined ? { LaunchTemplateName } : { LaunchTemplateId }
+    const input = { ...named, Versions: [Version ?? '$Default'] }
+    const { LaunchTemplateVersions } = await call('describing the launch template', signal, async (options) =>
+      (await this.#ec2()).describeLaunchTemplateVersions(input, options),
+    )
+    return LaunchTemplateVersions?.[0]?.LaunchTemplateData?.UserData ?? ''
   }
 
   /** What the machine has printed so far, as far as EC2 has taken it over. */

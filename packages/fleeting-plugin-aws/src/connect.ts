@@ -1,9 +1,11 @@
+import type { AutoScalingGroup } from '@aws-sdk/client-auto-scaling'
 import type { Instance } from '@aws-sdk/client-ec2'
-import { type ConnectInfo, fleetKeyPair, GroupError, type KeyPair, type PluginContext } from '@runner-core/fleeting'
+import { type ConnectInfo, type Finding, fleetKeyPair, GroupError, type KeyPair, type PluginContext } from '@runner-core/fleeting'
 import type { AwsClient } from './client.ts'
 import type { CredentialKind } from './config.ts'
 import { consoleHostKeys } from './console-host-keys.ts'
 import type { Machines } from './machines.ts'
+import { keyNotInUserData, letsIn } from './user-data-key.ts'
 import { decryptPassword } from './windows-password.ts'
 
 /** A pushed key is let in for 60 s; less, since the dial begins later than the push. */
@@ -33,7 +35,14 @@ export class Connections {
   /** Thrown: `invalid_config`, when the connector's settings do not fit the kind of credentials. */
   async init(): Promise<void> {
     const { privateKey, password, agentSocket } = this.#context.connector
-    if (this.#kind === 'instance-connect') this.#keyPair = await fleetKeyPair(this.#context.connector, this.#context.fleetKey)
+    if (this.#kind === 'user-data' && privateKey === undefined && this.#context.fleetKey === undefined) {
+      throw new GroupError(
+        'invalid_config',
+        'connector_config.key_path: expected a private key whose public half the user data lets in, since another one is made at each start without it, got nothing',
+      )
+    }
+    if (this.#kind === 'instance-connect' || this.#kind === 'user-data')
+      this.#keyPair = await fleetKeyPair(this.#context.connector, this.#context.fleetKey)
     if (this.#kind === 'windows-password' && privateKey === undefined) {
       throw new GroupError('invalid_config', "connector_config.key_path: expected the RSA key of the instances' key pair, got nothing")
     }
@@ -43,6 +52,14 @@ export class Connections {
         'connector_config: expected key_path, password or an agent, since the credentials are static, got none',
       )
     }
+  }
+
+  /** What is wrong with how machines let us in. */
+  async findings(group: AutoScalingGroup, signal: AbortSignal): Promise<readonly Finding[]> {
+    const template = group.LaunchTemplate ?? group.MixedInstancesPolicy?.LaunchTemplate?.LaunchTemplateSpecification
+    if (this.#kind !== 'user-data' || template === undefined) return []
+    const { publicKey } = this.#keyPair!
+    return letsIn(await this.#client.userData(template, signal), publicKey) ? [] : [keyNotInUserData(publicKey)]
   }
 
   /** Thrown: `not_ready`, `not_found`. */
@@ -80,6 +97,7 @@ export class Connections {
       await this.#client.pushKey(id, username, this.#keyPair!.publicKey, signal)
       return { privateKey: this.#keyPair!.privateKey, expiresAt }
     }
+    if (this.#kind === 'user-data') return { privateKey: this.#keyPair!.privateKey }
     if (this.#kind === 'windows-password') return { password: await this.#windowsPassword(id, signal) }
     const { privateKey, password, agentSocket } = connector
     return {

@@ -1,5 +1,4 @@
 import { createRequire } from 'node:module'
-import type { InstanceRefresh } from '@aws-sdk/client-auto-scaling'
 import {
   type ConnectInfo,
   type CreateInstanceGroup,
@@ -19,6 +18,7 @@ import { Connections, running } from './connect.ts'
 import { missingOf } from './desired-capacity.ts'
 import { FailedLaunches } from './failed-launches.ts'
 import { findingsOf } from './findings.ts'
+import { Interruptions } from './interruptions.ts'
 import { DesiredCapacityLaunches, InstantLaunches, type Launches } from './launch.ts'
 import { Machines } from './machines.ts'
 import { rateLimits } from './rate-limits.ts'
@@ -39,6 +39,7 @@ class AwsGroup implements InstanceGroup {
   readonly #removals: Removals
   readonly #machines: Machines
   readonly #connections: Connections
+  readonly #interruptions: Interruptions
   /** Sizes are written as absolute numbers: one writer at a time. */
   readonly #writer = new Semaphore(1)
 
@@ -52,18 +53,23 @@ class AwsGroup implements InstanceGroup {
     this.#removals = new Removals(this.#client)
     this.#machines = new Machines(this.#client)
     this.#connections = new Connections(this.#client, this.#machines, context, config.credentials)
+    this.#interruptions = new Interruptions(this.#client, context.logger)
   }
 
   async init(signal: AbortSignal): Promise<GroupInfo> {
     await this.#connections.init()
     const region = await this.#client.region(signal)
     const group = await this.#client.describeGroup(signal)
+    const findings = [
+      ...findingsOf(group, await this.#perhaps('an instance refresh is under way', this.#client.instanceRefreshes(signal), signal)),
+      ...(await this.#perhaps("the user data holds the fleet's key", this.#connections.findings(group, signal), signal)),
+    ]
     return {
       id: `aws/${region}/${this.#config.name}`,
       maxSize: group.MaxSize ?? 0,
       version,
-      capabilities: ['heartbeat'],
-      findings: findingsOf(group, await this.#refreshes(signal)),
+      capabilities: ['heartbeat', 'interruption_notice'],
+      findings,
       rateLimits: rateLimits(this.#config),
     }
   }
@@ -79,6 +85,7 @@ class AwsGroup implements InstanceGroup {
     const alive = new Set(instances.flatMap(({ id, state }) => (state === 'creating' || state === 'running' ? [id] : [])))
     this.#machines.keepOnly(alive)
     this.#connections.keepOnly(alive)
+    if (this.#machines.hasSpot()) await this.#interruptions.look(alive, signal)
     return [...instances, ...this.#failed.rows()]
   }
 
@@ -112,6 +119,10 @@ class AwsGroup implements InstanceGroup {
     running(id, await this.#machines.ask(id, signal))
   }
 
+  onInterruption(listener: (id: string, atWallTime: number | undefined) => void): () => void {
+    return this.#interruptions.listen(listener)
+  }
+
   async shutdown(): Promise<void> {
     this.#machines.end()
     this.#client.destroy()
@@ -127,13 +138,13 @@ class AwsGroup implements InstanceGroup {
     return ids.slice(0, kept).map((instanceId) => new GroupError('conflict', message, { instanceId }))
   }
 
-  /** Not all emulators know them, nor may every key read them; a group works without. */
-  async #refreshes(signal: AbortSignal): Promise<readonly InstanceRefresh[]> {
+  /** What a finding is made of: not all emulators know it, nor may every key read it, and a group works without. */
+  async #perhaps<Found>(what: string, found: Promise<readonly Found[]>, signal: AbortSignal): Promise<readonly Found[]> {
     try {
-      return await this.#client.instanceRefreshes(signal)
+      return await found
     } catch (error) {
       signal.throwIfAborted()
-      this.#context.logger.warn({ err: error }, 'cannot tell whether an instance refresh is under way')
+      this.#context.logger.warn({ err: error }, `cannot tell whether ${what}`)
       return []
     }
   }

@@ -34,6 +34,11 @@ export class Machines {
     return untilAbort(answer, signal)
   }
 
+  /** Whether one of those remembered is a spot instance. */
+  hasSpot(): boolean {
+    return [...this.#known.values()].some(({ InstanceLifecycle }) => InstanceLifecycle === 'spot')
+  }
+
   /** All others are gone, or going. */
   keepOnly(ids: ReadonlySet<string>): void {
     for (const id of this.#known.keys()) if (!ids.has(id)) this.#known.delete(id)

@@ -18,7 +18,8 @@ export function rateLimits({ credentials, launchMode }: Pick<AwsConfig, 'credent
   return {
     buckets,
     draws(operation, count) {
-      if (operation === 'list') return { 'autoscaling:read': 1 }
+      // A look at the spot requests included, which groups without spot instances save.
+      if (operation === 'list') return { 'autoscaling:read': 1, 'ec2:describe': 1 }
       if (operation === 'increase') {
         const isInstant = launchMode === 'launch_instances'
         return { 'autoscaling:read': isInstant ? 1 : 2, 'autoscaling:write': isInstant ? Math.ceil(count / 100) : 1 }

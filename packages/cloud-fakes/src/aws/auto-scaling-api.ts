@@ -104,7 +104,7 @@ export const autoScalingOperations: Readonly<Record<string, Operation>> = {
 
 /** What all instances of the fake are. */
 export const instanceType = 'm7i.large'
-const launchTemplate = { LaunchTemplateId: 'lt-0123456789abcdef0', LaunchTemplateName: 'runner-machine' }
+export const launchTemplate = { LaunchTemplateId: 'lt-0123456789abcdef0', LaunchTemplateName: 'runner-machine' }
 
 function checkName(form: QueryForm, group: FakeGroup): void {
   const name = form.needed('AutoScalingGroupName')

@@ -57,6 +57,7 @@ export class FakeGroup {
   readonly #activities: Activity[] = []
   readonly #launchesByToken = new Map<string, { readonly count: number; readonly members: readonly Member[] }>()
   readonly #unprotected = new Set<Member>()
+  readonly #markedAt = new Map<string, number>()
   #vacancies: Vacancy[] = []
   #desired = 0
 
@@ -185,6 +186,16 @@ export class FakeGroup {
   /** The machine goes without a word. */
   kill(id: string): void {
     this.#machines.kill(id)
+  }
+
+  /** EC2 announces that it will take a spot instance back. */
+  interrupt(id: string): void {
+    this.#markedAt.set(id, this.#clock.wallTime())
+  }
+
+  /** When an interruption was announced, wall time. */
+  markedAt({ id }: Member): number | undefined {
+    return this.#markedAt.get(id)
   }
 
   /** Launches fail no more. */

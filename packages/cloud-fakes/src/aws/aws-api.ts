@@ -76,8 +76,11 @@ export class AwsApi implements FakeApi {
   }
 
   #ec2Route(operation: string, form: QueryForm): AwsRoute {
-    const bucket = operation === 'DescribeInstances' ? 'ec2:describe' : 'ec2:console'
-    return this.#route('ec2', { operation, bucket, call: 'connectInfo' }, () => ec2Answer(operation, form, this.#options))
+    const bucket = operation.startsWith('Describe') ? 'ec2:describe' : 'ec2:console'
+    const isAboutOne = operation === 'DescribeInstances' || bucket === 'ec2:console'
+    return this.#route('ec2', { operation, bucket, ...(isAboutOne && { call: 'connectInfo' }) }, () =>
+      ec2Answer(operation, form, this.#options),
+    )
   }
 
   #instanceConnectRoute({ body }: FakeRequest, target: string): AwsRoute | FakeAnswer {

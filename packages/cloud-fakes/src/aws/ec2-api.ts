@@ -1,7 +1,7 @@
 import { constants, publicEncrypt } from 'node:crypto'
 import type { Clock } from '@runner-core/fleeting'
 import type { FakeAnswer } from '../core/fake-server.ts'
-import { instanceType } from './auto-scaling-api.ts'
+import { instanceType, launchTemplate } from './auto-scaling-api.ts'
 import type { FakeGroup, Member } from './auto-scaling-group.ts'
 import { newRequestId, pageOf, type QueryForm, type Xml, xmlAnswer } from './query-protocol.ts'
 import { Refusal } from './refusal.ts'
@@ -16,6 +16,8 @@ export interface MachineFacts {
     /** The public half of the group's key pair, PEM of an RSA key. */
     readonly publicKey: string
   }
+  /** Whether they are spot instances. Default false. */
+  readonly spot?: boolean
   /** `i386`, `x86_64` or `arm64`. Default `x86_64`. */
   readonly architecture?: string
   /** Whether machines have a public address, the same as the private one. Default false. */
@@ -61,7 +63,13 @@ export const ec2Operations: Readonly<Record<string, Operation>> = {
       )
     }
     const named = ids.length === 0 ? group.everKnown() : ids.map((id) => memberOf(id, group))
-    const matching = named.filter(matcher(form, group))
+    const matching = named.filter(
+      matcher(form, {
+        'instance-id': ({ id }) => id,
+        'instance-state-name': (member) => group.instanceState(member),
+        'tag:aws:autoscaling:groupName': () => group.settings.name,
+      }),
+    )
     const wrongToken = (): Refusal => new Refusal('InvalidParameterValue', 'The token is not valid.')
     const { page, next } = pageOf(matching, Math.min(pageSize, maxResults ?? 1000), form.text('NextToken'), wrongToken)
     const reservation = (member: Member): Xml => ({
@@ -71,6 +79,36 @@ export const ec2Operations: Readonly<Record<string, Operation>> = {
       instancesSet: { item: [instanceXml(member, group, facts)] },
     })
     return { reservationSet: { item: page.map(reservation) }, nextToken: next }
+  },
+
+  DescribeSpotInstanceRequests(form, { group, facts, pageSize }) {
+    const requests = facts.spot === true ? group.everKnown() : []
+    const wrongToken = (): Refusal => new Refusal('InvalidParameterValue', 'The token is not valid.')
+    const matching = requests.filter(matcher(form, { 'status-code': (member) => spotStatus(member, group).code }))
+    const { page, next } = pageOf(matching, Math.min(pageSize, form.integer('MaxResults') ?? 1000), form.text('NextToken'), wrongToken)
+    const request = (member: Member): Xml => ({
+      spotInstanceRequestId: spotRequestId(member),
+      type: 'one-time',
+      state: group.isHealthy(member) ? 'active' : 'closed',
+      status: spotStatus(member, group),
+      instanceId: member.id,
+    })
+    return { spotInstanceRequestSet: { item: page.map(request) }, nextToken: next }
+  },
+
+  DescribeLaunchTemplateVersions(form, { group }) {
+    const id = form.needed('LaunchTemplateId')
+    if (id !== launchTemplate.LaunchTemplateId)
+      throw new Refusal('InvalidLaunchTemplateId.NotFound', `The launch template ${id} does not exist`)
+    const { userData } = group.settings
+    const version = {
+      launchTemplateId: id,
+      launchTemplateName: launchTemplate.LaunchTemplateName,
+      versionNumber: 1,
+      defaultVersion: true,
+      launchTemplateData: { instanceType, ...(userData !== '' && { userData: Buffer.from(userData).toString('base64') }) },
+    }
+    return { launchTemplateVersionSet: { item: [version] } }
   },
 
   GetConsoleOutput(form, context) {
@@ -101,7 +139,7 @@ function memberOf(id: string, group: FakeGroup): Member {
 }
 
 /** All filters must match, of each filter one value. */
-function matcher(form: QueryForm, group: FakeGroup): (member: Member) => boolean {
+function matcher(form: QueryForm, facts: Readonly<Record<string, (member: Member) => string>>): (member: Member) => boolean {
   const filters: { readonly name: string; readonly values: readonly string[] }[] = []
   for (let number = 1; form.text(`Filter.${number}.Name`) !== undefined; number += 1) {
     const values = form.list(`Filter.${number}.Value`)
@@ -109,13 +147,10 @@ function matcher(form: QueryForm, group: FakeGroup): (member: Member) => boolean
       throw new Refusal('FilterLimitExceeded', 'The maximum number of filter values specified on a single call is 200')
     filters.push({ name: form.needed(`Filter.${number}.Name`), values })
   }
-  const value = (name: string, member: Member): string => {
-    if (name === 'instance-id') return member.id
-    if (name === 'instance-state-name') return group.instanceState(member)
-    if (name === 'tag:aws:autoscaling:groupName') return group.settings.name
-    throw new Refusal('InvalidParameterValue', `The filter '${name}' is invalid`)
+  for (const { name } of filters) {
+    if (!Object.hasOwn(facts, name)) throw new Refusal('InvalidParameterValue', `The filter '${name}' is invalid`)
   }
-  return (member) => filters.every(({ name, values }) => values.includes(value(name, member)))
+  return (member) => filters.every(({ name, values }) => values.includes(facts[name]!(member)))
 }
 
 const stateCodes = { pending: 0, running: 16, 'shutting-down': 32, terminated: 48 } as const
@@ -134,11 +169,13 @@ function instanceXml(member: Member, group: FakeGroup, facts: MachineFacts): Xml
     instanceType,
     launchTime: new Date(member.launchedAt).toISOString(),
     placement: { availabilityZone: member.zone, groupName: '', tenancy: 'default' },
-    ...(facts.windows !== undefined && { platform: 'windows' }),
+    // As the service model has it; EC2's guide has it in small letters.
+    ...(facts.windows !== undefined && { platform: 'Windows' }),
     ...(!ended && { privateIpAddress: address, ...(facts.publicAddresses && { ipAddress: address }) }),
     ...(ended && {
       stateReason: { code: 'Client.UserInitiatedShutdown', message: 'Client.UserInitiatedShutdown: User initiated shutdown' },
     }),
+    ...(facts.spot === true && { instanceLifecycle: 'spot', spotInstanceRequestId: spotRequestId(member) }),
     architecture: facts.architecture ?? 'x86_64',
     rootDeviceType: 'ebs',
     virtualizationType: 'hvm',
@@ -146,6 +183,17 @@ function instanceXml(member: Member, group: FakeGroup, facts: MachineFacts): Xml
     hypervisor: 'xen',
     platformDetails: facts.windows === undefined ? 'Linux/UNIX' : 'Windows',
   }
+}
+
+function spotRequestId({ id }: Member): string {
+  return `sir-${id.slice(2, 10)}`
+}
+
+function spotStatus(member: Member, group: FakeGroup): { readonly code: string; readonly updateTime: string; readonly message: string } {
+  const markedAt = group.markedAt(member)
+  const updateTime = new Date(markedAt ?? member.launchedAt).toISOString()
+  if (markedAt === undefined) return { code: 'fulfilled', updateTime, message: 'Your Spot request is fulfilled.' }
+  return { code: 'marked-for-termination', updateTime, message: 'Your Spot Instance is marked for termination.' }
 }
 
 function hasConsole({ machine }: Member, { clock, facts }: Ec2Context): boolean {

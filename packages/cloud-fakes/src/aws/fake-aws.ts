@@ -104,6 +104,11 @@ export class FakeAws implements AsyncDisposable {
     return this.#group.desired
   }
 
+  /** EC2 announces that it will take a spot instance back; {@link hand}'s `kill` does so. */
+  interrupt(id: string): void {
+    this.#group.interrupt(id)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#server[Symbol.asyncDispose]()
   }

@@ -17,6 +17,8 @@ export interface GroupSettings {
   /** Of its instance type, in capacity units. Undefined: the group counts instances. */
   weight: number | undefined
   isBeingDeleted: boolean
+  /** Of the launch template. Empty: none. */
+  userData: string
 }
 
 /** A group as this project's documentation says to set one up. */
@@ -35,6 +37,7 @@ export function goodSettings(name: string, maxSize: number): GroupSettings {
     hasInstanceRefresh: false,
     weight: undefined,
     isBeingDeleted: false,
+    userData: '',
   }
 }
 
