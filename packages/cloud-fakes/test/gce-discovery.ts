@@ -16,6 +16,7 @@ export type Evidence =
       readonly status: number
       readonly responseBody: string
     }
+  /** A request's body, by its schema in compute.v1, or in another API: `iam.v1 Role`. */
   | { readonly schema: string; readonly value: unknown }
 
 export interface Verdict {

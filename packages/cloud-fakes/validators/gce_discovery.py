@@ -15,9 +15,15 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import googleapiclient
 
-DOCUMENT = os.path.join(os.path.dirname(googleapiclient.__file__), "discovery_cache", "documents", "compute.v1.json")
-with open(DOCUMENT, encoding="utf-8") as file:
-    API = json.load(file)
+DOCUMENTS = os.path.join(os.path.dirname(googleapiclient.__file__), "discovery_cache", "documents")
+
+
+def document(name):
+    with open(os.path.join(DOCUMENTS, f"{name}.json"), encoding="utf-8") as file:
+        return json.load(file)
+
+
+API = document("compute.v1")
 SCHEMAS = API["schemas"]
 PREFIX = "/" + API["servicePath"]
 RANGES = {"int32": (-(2**31), 2**31 - 1), "uint32": (0, 2**32 - 1), "int64": (-(2**63), 2**63 - 1), "uint64": (0, 2**64 - 1)}
@@ -169,7 +175,9 @@ def main():
     for number, line in enumerate(sys.stdin, 1):
         entry = json.loads(line)
         if "schema" in entry:
-            problems = check_value(entry["value"], {"$ref": entry["schema"]}, entry["schema"], True)
+            # Of another API than compute.v1 only schemas that refer to no other one.
+            *api, schema = entry["schema"].split(" ")
+            problems = check_value(entry["value"], document(api[0])["schemas"][schema] if api else {"$ref": schema}, schema, True)
         else:
             problems = check_exchange(entry, operations)
         for problem in problems:

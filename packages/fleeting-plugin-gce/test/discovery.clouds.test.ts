@@ -70,6 +70,7 @@ describe.skipIf(python === undefined)(`GCE and Google's discovery document${pyth
     ['instance-template.json', 'InstanceTemplate'],
     ['instance-group-manager.json', 'InstanceGroupManager'],
     ['region-instance-group-manager.json', 'InstanceGroupManager'],
+    ['role.json', 'iam.v1 Role'],
   ])('setup/%s is an %s', (file, schema) => {
     const value: unknown = JSON.parse(readFileSync(new URL(`../setup/${file}`, import.meta.url), 'utf8'))
     expect(validate([{ schema, value }]).problems).toEqual([])
