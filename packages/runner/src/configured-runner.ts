@@ -1,8 +1,10 @@
-import { type Clock, describeError, type Logger, loggedSeconds, type Random } from '@runner-core/fleeting'
+import { type Clock, describeError, type FleetOwner, type Logger, loggedSeconds, type Random, StateError } from '@runner-core/fleeting'
 import type { JobPayload } from '@runner-core/job'
 import { Concurrency } from './concurrency.ts'
 import type { FindPlugin } from './config/check-plugins.ts'
 import type { RunnerSettings } from './config/settings.ts'
+import { FleetRecord } from './explain/fleet-record.ts'
+import { RecordFile } from './explain/record-file.ts'
 import { type Fleet, startFleet } from './fleet/fleet.ts'
 import { GroupTakenError } from './fleet/group-claims.ts'
 import { startAgain } from './fleet/start-again.ts'
@@ -12,7 +14,10 @@ import { JobLoop } from './job-loop.ts'
 import type { FleetObservers, MeasuredFleet } from './metrics/fleet-metrics.ts'
 import type { RunnerLabels } from './metrics/runner-labels.ts'
 import type { MeasuredRunner } from './metrics/runner-metrics.ts'
-import type { RunnerProgress } from './status/health.ts'
+import type { FleetState } from './state/open-fleet-state.ts'
+import { type ResumeJob, takeOverJobs } from './state/take-over-jobs.ts'
+import type { RunnerHealth, RunnerProgress } from './status/health.ts'
+import { type RunnerStatus, runnerStatus } from './status/manager-status.ts'
 
 /** `graceful` lets running jobs finish · `fast` ends them and reports them. */
 export type StopMode = 'graceful' | 'fast'
@@ -37,8 +42,16 @@ export interface ConfiguredRunnerOptions {
   readonly findPlugin: FindPlugin
   readonly observers: FleetObservers
   readonly claimGroup: (groupId: string) => void
+  /** Opens what outlives the process, once the fleet is ours alone; undefined: nothing does. */
+  readonly openState: (signal: AbortSignal, onWait: (owner: FleetOwner) => void) => Promise<FleetState | undefined>
+  /** How a job of an earlier process goes on. Absent: none does. */
+  readonly resumeJob?: (handler: JobHandler) => ResumeJob
+  /** Where the record of decisions is kept; absent: in memory only. */
+  readonly recordDirectory?: string | undefined
+  /** Hides secrets in texts for people. */
+  readonly redact: (text: string) => string
   /** `onSlotFree` is called when a job has given its slot back, which is before its end is reported. */
-  readonly createHandler: (fleet: Fleet, onSlotFree: () => void) => JobHandler
+  readonly createHandler: (fleet: Fleet, record: FleetRecord, onSlotFree: () => void) => JobHandler
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
@@ -50,21 +63,36 @@ interface Running {
   readonly handler: JobHandler
 }
 
+/** Whether no later try can go better. */
+function cannotHeal(error: unknown): error is GroupTakenError | StateError {
+  if (error instanceof GroupTakenError) return true
+  return error instanceof StateError && ['corrupt', 'newer_schema', 'wrong_key'].includes(error.code)
+}
+
 /** One `[[runners]]` entry at work: its fleet, and the loop that takes jobs for it. */
 export class ConfiguredRunner {
   readonly #options: ConfiguredRunnerOptions
   readonly #limit: Concurrency
+  readonly #recordFile: RecordFile | undefined
+  /** What was decided about the fleet, and what became of its jobs. */
+  readonly record: FleetRecord
   readonly #startSignal = new AbortController()
   readonly #started: Promise<void>
   #startError: Error | undefined
   #running: Running | undefined
   #stopping: Promise<StopReport> | undefined
+  /** Jobs of an earlier process that go on, or are being reported. */
+  #takenOver: readonly Promise<void>[] = []
+  readonly #reports = new AbortController()
   #isHastened = false
 
   /** Starts at once, and again until it succeeds or no try can: a fleet that does not start is no reason for others not to. */
   constructor(options: ConfiguredRunnerOptions) {
     this.#options = options
     this.#limit = new Concurrency(options.settings.limit)
+    const { recordDirectory: directory, redact, clock, logger } = options
+    this.#recordFile = directory === undefined ? undefined : new RecordFile({ directory, clock, logger })
+    this.record = new FleetRecord({ clock, redact, sink: this.#recordFile })
     this.#started = this.#start()
   }
 
@@ -86,6 +114,16 @@ export class ConfiguredRunner {
         updateIntervalMs: autoscaler.updateIntervalMs,
       },
     }
+  }
+
+  get name(): string {
+    return this.#options.settings.name
+  }
+
+  /** What `/status` shows of this runner; `health` is its own. */
+  status(health: RunnerHealth): RunnerStatus {
+    const { settings, clock } = this.#options
+    return runnerStatus(settings, health, this.#running?.fleet, this.record, clock)
   }
 
   get measured(): MeasuredRunner {
@@ -117,34 +155,57 @@ export class ConfiguredRunner {
   }
 
   async #start(): Promise<void> {
-    const { clock, random, logger } = this.#options
+    const { clock, random, logger, observers } = this.#options
     const { signal } = this.#startSignal
+    const recorded = { ...observers, taskscaler: { ...observers.taskscaler, decided: this.record.decided } }
     try {
       const fleet = await startAgain(
-        () => startFleet({ ...this.#options, runner: this.#options.settings, freePlaces: () => this.#freePlaces() }, signal),
+        async () => {
+          const state = await this.#options.openState(signal, (owner) => this.#wait(owner))
+          const options = { ...this.#options, state, runner: this.#options.settings, freePlaces: () => this.#freePlaces() }
+          return startFleet({ ...options, observers: recorded }, signal)
+        },
         {
           clock,
           random,
           signal,
-          isFinal: (error) => error instanceof GroupTakenError,
+          isFinal: cannotHeal,
           onFailure: (error, waitMs) => {
             this.#startError = error
             logger.error({ error, wait_seconds: loggedSeconds(waitMs) }, 'fleet does not start, trying again')
           },
         },
       )
+      this.#startError = undefined
       this.#run(fleet)
     } catch (error) {
       if (signal.aborted) return
-      if (!(error instanceof GroupTakenError)) throw error
+      if (!cannotHeal(error)) throw error
       this.#startError = error
-      logger.error({ error }, 'fleet cannot start: change the configuration')
+      logger.error({ error }, 'fleet cannot start: it stays as it is until this is mended')
     }
+  }
+
+  #wait({ name, waitedMs }: FleetOwner): void {
+    const message = `the fleet belongs to ${name}`
+    this.#startError = new Error(message)
+    this.#options.logger.warn({ waited_seconds: loggedSeconds(waitedMs) }, `waiting: ${message}`)
+  }
+
+  /** Another process has the fleet now, and with it its jobs: nothing more is taken, removed or reported here. */
+  #letGo(error: Error): void {
+    const { logger } = this.#options
+    logger.error({ error }, 'another process took the fleet over: this one takes no more jobs for it')
+    this.#reports.abort(error)
+    void this.#running?.loop.stop()
+    this.#running?.handler.abandon()
   }
 
   #run(fleet: Fleet): void {
     const { settings, checkIntervalMs, client, concurrent, mayPark, createHandler, clock, logger } = this.#options
-    const handler = createHandler(fleet, () => loop.noteCapacity())
+    this.record.watch(fleet.provisioner)
+    const handler = createHandler(fleet, this.record, () => loop.noteCapacity())
+    this.#takeOver(fleet, handler)
     const loop: JobLoop<JobPayload> = new JobLoop<JobPayload>({
       rules: { ...settings, checkIntervalMs },
       bounds: [concurrent, this.#limit],
@@ -162,6 +223,29 @@ export class ConfiguredRunner {
       logger,
     })
     this.#running = { fleet, loop, handler }
+    const lost = fleet.state?.lease.lost
+    if (lost?.aborted) this.#letGo(lost.reason)
+    else lost?.addEventListener('abort', () => this.#letGo(lost.reason), { once: true })
+  }
+
+  #takeOver({ state, scaler }: Fleet, handler: JobHandler): void {
+    if (state === undefined) return
+    const { settings, resumeJob, client, clock, random, logger } = this.#options
+    const { finalUpdateRetryLimit } = settings
+    const { signal } = this.#reports
+    const { jobs, left } = state
+    this.#takenOver = takeOverJobs({
+      left,
+      jobs,
+      scaler,
+      resumeJob: resumeJob?.(handler),
+      client,
+      finalUpdateRetryLimit,
+      clock,
+      random,
+      logger,
+      signal,
+    })
   }
 
   #freePlaces(): number {
@@ -174,13 +258,17 @@ export class ConfiguredRunner {
     const { settings, client } = this.#options
     const { deleteInstancesOnShutdown, shutdownDeletionIntervalMs, shutdownDeletionRetries } = settings.autoscaler
     await this.#running?.loop.stop()
+    this.#reports.abort(new Error('the runner stops'))
+    await Promise.all(this.#takenOver)
     // Until then the machines of those jobs are in use, and would stay.
     await this.#running?.handler.sweepsEnded()
     const shutdown = await this.#running?.fleet.scaler.shutdown({
       removeInstances: deleteInstancesOnShutdown,
       timeoutMs: shutdownDeletionIntervalMs * shutdownDeletionRetries,
     })
+    await this.#running?.fleet.state?.close()
     await client.close()
+    await this.#recordFile?.flush()
     return { unreportedJobs: this.#running?.handler.unreportedJobs ?? 0, remainingInstances: shutdown?.remaining ?? [] }
   }
 

@@ -58,6 +58,7 @@ let stages: (JobStage | undefined)[]
 /** Of the trace, by what came in pieces. */
 let sent: string
 let events: string[]
+let waits: string[]
 let prepare: (report: (line: string) => void) => Promise<JobEnvironment>
 let jobStatus: string | undefined
 let patchStatus: number
@@ -84,6 +85,7 @@ beforeEach(() => {
   stages = []
   sent = ''
   events = []
+  waits = []
   jobStatus = undefined
   patchStatus = 202
   endStatus = 200
@@ -130,6 +132,8 @@ function handle(): { readonly job: HandledJob; readonly after: (ms: number) => P
     },
     onPhase: (phase: JobPhase) => phases.push(phase),
     onStage: (stage: JobStage | undefined) => stages.push(stage),
+    onWait: (why: string) => waits.push(why),
+    onPlaced: () => {},
     onSlotFree: () => events.push('free'),
     clock,
     logger: silentLogger,
@@ -226,6 +230,7 @@ test('why there is no machine yet is sent at once, also what is said before the 
   tell('still none')
   await after(1)
   expect(sent).toMatch(/still none\n$/)
+  expect(waits).toEqual(['no machine yet', 'still none'])
 })
 
 test('interrupted while it waits for a machine, or while it runs: reported as such', async () => {

@@ -29,6 +29,9 @@ export interface HandledJobOptions {
   readonly onPhase: (phase: JobPhase) => void
   /** Undefined: the stage under way has ended, and none follows at once. */
   readonly onStage: (stage: JobStage | undefined) => void
+  /** Why there is no slot yet. */
+  readonly onWait: (why: string) => void
+  readonly onPlaced: (prepared: PreparedInstance) => void
   readonly onSlotFree: () => void
   readonly clock: Clock
   readonly logger: Logger
@@ -95,10 +98,10 @@ export class HandledJob {
       return { outcome, isReported: delivery.delivered || this.#reporter.aborted.aborted }
     } finally {
       await this.#giveBack()
+      this.#prepared?.wipe()
       await this.#trace.close()
     }
   }
-      this.#prepared?.wipe()
 
   async #accept(): Promise<'accepted' | 'gone' | 'failed'> {
     try {
@@ -114,16 +117,18 @@ export class HandledJob {
   }
 
   #runJob(accepted: Promise<unknown>): Promise<JobOutcome> {
-    const { job, reservation, settings, executor, identity, onPhase, onStage, clock } = this.#options
+    const { job, reservation, settings, executor, identity, onPhase, onStage, onWait, onPlaced, clock } = this.#options
     return runJob({
       payload: job,
       prepare: async (write, signal): Promise<JobEnvironment> => {
         const report = (line: string): void => {
           write(line)
+          onWait(line)
           // Nothing else may come for minutes, and it says why. Before the job is accepted this only makes it the first thing to be sent.
           this.#reporter.flushNow()
         }
         const prepared = await executor.prepare(reservation, { report, signal })
+        onPlaced(prepared)
         if (this.#isGivenBack) await prepared.release()
         else this.#prepared = prepared
         await accepted

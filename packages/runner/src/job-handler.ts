@@ -1,14 +1,16 @@
-import { type Clock, type Logger, loggedSeconds } from '@runner-core/fleeting'
+import { type Clock, describeError, type Logger, loggedSeconds } from '@runner-core/fleeting'
 import type { JobPayload, RunnerIdentity } from '@runner-core/job'
 import type { InstanceExecutor } from '@runner-core/runner-instance-executor'
 import type { QueueDepth, Reservation } from '@runner-core/taskscaler'
 import type { RunnerSettings } from './config/settings.ts'
+import type { FleetRecord } from './explain/fleet-record.ts'
 import type { JobApiClient } from './gitlab/job-api-client.ts'
 import { HandledJob, type JobEnd } from './handled-job.ts'
 import { withFields } from './logging/with-fields.ts'
 import { JobProgress } from './metrics/job-progress.ts'
 import { createQueuingCheck, type QueuingCheck } from './metrics/queuing-check.ts'
 import type { JobCounts, JobObserver } from './metrics/runner-metrics.ts'
+import type { JobJournal } from './state/job-journal.ts'
 
 export interface JobHandlerOptions {
   readonly settings: RunnerSettings
@@ -18,6 +20,10 @@ export interface JobHandlerOptions {
   /** Told what GitLab says of jobs that wait. */
   readonly queue: QueueDepth
   readonly observer: JobObserver
+  /** Where jobs under way are kept for the next process; absent: nowhere. */
+  readonly journal?: JobJournal | undefined
+  /** Keeps why jobs waited and where they ran. */
+  readonly record: Pick<FleetRecord, 'jobCame' | 'jobWaits' | 'jobPlaced' | 'jobEnded'>
   /** A slot was given back; the job's end may still have to be reported. */
   readonly onSlotFree: () => void
   readonly clock: Clock
@@ -57,7 +63,8 @@ export class JobHandler {
 
   /** Runs a job and gives its reservation back. Never rejects. */
   async run(job: JobPayload, reservation: Reservation): Promise<void> {
-    const { clock, observer } = this.#options
+    const { clock, observer, record, journal } = this.#options
+    const id = String(job.id)
     const logger = withFields(this.#options.logger, { job: job.id, project: job.job_info.project_id })
     const startedAt = clock.now()
     const progress = new JobProgress({ clock, onStageEnd: (stage, tookMs) => observer.stageEnded(stage, tookMs) })
@@ -65,26 +72,42 @@ export class JobHandler {
     let handled: HandledJob | undefined
     this.#came(job, logger)
     try {
-      handled = new HandledJob({ ...this.#options, job, reservation, onPhase, onStage, logger })
+      handled = new HandledJob({
+        ...this.#options,
+        job,
+        reservation,
+        onPhase,
+        onStage,
+        onWait: (why) => record.jobWaits(id, why),
+        onPlaced: ({ instanceId, environment }) => record.jobPlaced(id, instanceId, environment.description),
+        logger,
+      })
       this.#active.set(handled, progress)
       if (this.#isInterrupted) handled.interrupt()
+      // Before the coordinator is told that we have it: one that is not kept is nobody's after a crash.
+      await journal?.took({ payload: job, acquisitionKey: reservation.key, takenAt: clock.wallTime() })
       const end = await handled.run()
+      if (end === 'gone' || end.isReported)
+        journal?.ended(job.id).catch((error: unknown) => logger.warn({ error }, 'end of a job not kept'))
       const durationMs = clock.now() - startedAt
       if (end !== 'gone') this.#ended(end, durationMs)
+      record.jobEnded(id, endText(end))
       logger.info({ ...endFields(end), duration_seconds: loggedSeconds(durationMs) }, 'Removed job from processing list')
     } catch (error) {
       logger.error({ error }, 'job not run')
+      record.jobEnded(id, `not run: ${describeError(error)}`)
     } finally {
       reservation[Symbol.dispose]()
       if (handled !== undefined) this.#active.delete(handled)
     }
   }
 
-  #came({ job_info }: JobPayload, logger: Logger): void {
-    const { queue, observer, clock } = this.#options
+  #came({ id, job_info }: JobPayload, logger: Logger): void {
+    const { queue, observer, record, clock } = this.#options
     const { time_in_queue_seconds, queue_size, queue_depth } = job_info
     this.#queueSize = queue_size
     this.#queueDepth = queue_depth
+    record.jobCame(String(id), time_in_queue_seconds * 1000)
     // The job that was just handed out was still in the queue when it was counted.
     if (queue_size !== undefined) queue.set(Math.max(0, queue_size - 1))
     observer.started(time_in_queue_seconds, this.#isLate(job_info, clock.wallTime()))
@@ -120,4 +143,11 @@ function endFields(end: JobEnd): object {
   const { outcome, isReported } = end
   const failure = outcome.state === 'failed' && { failure_reason: outcome.reason, exit_code: outcome.exitCode, failure: outcome.message }
   return { job_status: outcome.state, ...failure, ...(!isReported && { reported: false }) }
+}
+
+function endText(end: JobEnd): string {
+  if (end === 'gone') return 'gone: it is not ours, or nobody wants it any more'
+  const { outcome, isReported } = end
+  const how = outcome.state === 'failed' ? `failed (${outcome.reason}): ${outcome.message}` : outcome.state
+  return isReported ? how : `${how}; GitLab could not be told`
 }

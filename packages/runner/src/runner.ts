@@ -1,12 +1,14 @@
 import { hostname } from 'node:os'
-import { type Clock, type Logger, loadPlugin, type Random, silentLogger, systemClock } from '@runner-core/fleeting'
+import { type Clock, fleetDirectory, type Logger, loadPlugin, type Random, silentLogger, systemClock } from '@runner-core/fleeting'
 import { jobFeatures, type RunnerIdentity } from '@runner-core/job'
 import { ConcurrentIds, InstanceExecutor } from '@runner-core/runner-instance-executor'
 import { collectDefaultMetrics } from 'prom-client'
 import { Concurrency } from './concurrency.ts'
 import type { FindPlugin } from './config/check-plugins.ts'
-import type { RunnerSettings, Settings } from './config/settings.ts'
+import { fleetName, type RunnerSettings, type Settings } from './config/settings.ts'
+import { stateDirectory } from './config/state-settings.ts'
 import { ConfiguredRunner, type StopMode, type StopReport } from './configured-runner.ts'
+import type { RunnerRecord } from './explain/read-records.ts'
 import { GroupClaims } from './fleet/group-claims.ts'
 import { JobApiClient } from './gitlab/job-api-client.ts'
 import type { Environment } from './gitlab/proxy.ts'
@@ -20,8 +22,11 @@ import { createRedactor } from './logging/redact.ts'
 import { withFields } from './logging/with-fields.ts'
 import { fleetBuckets } from './metrics/fleet-buckets.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
+import { openFleetState } from './state/open-fleet-state.ts'
 import { assessHealth, type HealthReport } from './status/health.ts'
 import { type Page, type StatusServer, serveStatus } from './status/http-server.ts'
+import type { ManagerStatus } from './status/manager-status.ts'
+import { StatusFile, statusDirectory } from './status/status-file.ts'
 import { version } from './version.ts'
 
 export interface RunnerOptions {
@@ -57,7 +62,9 @@ export class Runner {
   readonly #redact: (text: string) => string
   readonly #entries: ConfiguredRunner[] = []
   readonly #claims = new GroupClaims()
+  readonly #startedAt: number
   #status: StatusServer | undefined
+  #statusFile: StatusFile | undefined
   #stopping: Promise<StopReport> | undefined
 
   /**
@@ -68,6 +75,7 @@ export class Runner {
     const runner = new Runner(options)
     const clients = options.settings.runners.map((settings) => runner.#createClient(settings))
     await runner.#serve()
+    runner.#keepStatus()
     for (const client of clients) runner.#entries.push(runner.#createEntry(client))
     runner.#options.logger.info({ version, runners: runner.#entries.length, system_id: runner.#options.systemId }, 'runner started')
     return runner
@@ -84,6 +92,7 @@ export class Runner {
       random,
       logger: counted.logger,
     }
+    this.#startedAt = this.#options.clock.wallTime()
     this.#concurrent = new Concurrency(options.settings.concurrent)
     this.#redact = createRedactor(secretsOf(options.settings))
     this.#metrics = createMetrics({
@@ -111,6 +120,24 @@ export class Runner {
     return assessHealth(kind, progress, this.#options.clock.now())
   }
 
+  /** What `/status` serves: every runner with its instances and jobs, now. */
+  status(): ManagerStatus {
+    const { clock } = this.#options
+    const { runners } = this.health('ready')
+    return {
+      version,
+      pid: process.pid,
+      startedAt: this.#startedAt,
+      at: clock.wallTime(),
+      runners: this.#entries.map((entry, index) => entry.status(runners[index]!)),
+    }
+  }
+
+  /** What `/decisions` serves: the record of each runner. */
+  decisions(): readonly RunnerRecord[] {
+    return this.#entries.map(({ name, record }) => ({ runner: name, decisions: [...record.decisions], jobs: [...record.jobs()] }))
+  }
+
   /** What `/metrics` serves: Prometheus text. */
   metrics(): Promise<string> {
     return this.#metrics.registry.metrics()
@@ -130,12 +157,21 @@ export class Runner {
   async #stop(stops: readonly Promise<StopReport>[]): Promise<StopReport> {
     const reports = await Promise.all(stops)
     await this.#status?.close()
+    this.#statusFile?.stop()
+    await this.#statusFile?.write()
     const report = {
       unreportedJobs: reports.reduce((sum, { unreportedJobs }) => sum + unreportedJobs, 0),
       remainingInstances: reports.flatMap(({ remainingInstances }) => remainingInstances),
     }
     this.#options.logger.info({ unreported_jobs: report.unreportedJobs, remaining_instances: report.remainingInstances }, 'runner stopped')
     return report
+  }
+
+  #keepStatus(): void {
+    const { settings, clock, logger } = this.#options
+    const directory = statusDirectory(settings)
+    if (directory === undefined) return
+    this.#statusFile = new StatusFile({ directory, read: () => this.status(), redact: this.#redact, clock, logger })
   }
 
   async #serve(): Promise<void> {
@@ -145,6 +181,8 @@ export class Runner {
     collectDefaultMetrics({ register: registry })
     this.#status = await serveStatus(listenAddress, [
       { path: '/metrics', render: async () => ({ status: 200, contentType: registry.contentType, body: await registry.metrics() }) },
+      { path: '/status', render: async () => this.#json(this.status()) },
+      { path: '/decisions', render: async () => this.#json(this.decisions()) },
       ...(['live', 'ready'] as const).map((kind): Page => ({ path: `/health/${kind}`, render: async () => this.#healthPage(kind) })),
     ])
     this.#options.logger.info({ port: this.#status.port }, 'status pages served')
@@ -152,11 +190,17 @@ export class Runner {
 
   #healthPage(kind: 'live' | 'ready'): { status: number; contentType: string; body: string } {
     const report = this.health(kind)
-    return {
-      status: report.status === 'ok' ? 200 : 503,
-      contentType: 'application/json',
-      body: `${this.#redact(JSON.stringify(report))}\n`,
-    }
+    return this.#json(report, report.status === 'ok' ? 200 : 503)
+  }
+
+  #json(value: unknown, status = 200): { status: number; contentType: string; body: string } {
+    return { status, contentType: 'application/json', body: `${this.#redact(JSON.stringify(value))}\n` }
+  }
+
+  /** Beside the fleet's state. */
+  #recordDirectory(runner: RunnerSettings): string | undefined {
+    const directory = stateDirectory(this.#options.settings, runner)
+    return directory === undefined ? undefined : fleetDirectory(directory, fleetName(runner))
   }
 
   #createClient(settings: RunnerSettings): RunnerClient {
@@ -191,7 +235,10 @@ export class Runner {
       findPlugin,
       observers: this.#metrics.observeFleet(labels),
       claimGroup: (groupId) => this.#claims.claim(groupId, settings.name),
-      createHandler: ({ scaler, queue }, onSlotFree) =>
+      recordDirectory: this.#recordDirectory(settings),
+      redact: this.#redact,
+      openState: (signal, onWait) => openFleetState({ settings: whole, runner: settings, onWait, clock, signal }),
+      createHandler: ({ scaler, queue, state }, record, onSlotFree) =>
         new JobHandler({
           settings,
           client,
@@ -201,12 +248,15 @@ export class Runner {
             buildsDir: settings.buildsDir,
             acquireTimeoutMs: settings.autoscaler.instanceAcquireTimeoutMs,
             concurrentIds: this.#concurrentIds,
+            ...(settings.detach && { detach: { limitBytes: keptOutputBytes(settings), reconnectGraceMs: settings.reconnectGraceMs } }),
             clock,
             logger,
           }),
           identity,
           queue,
           observer: this.#metrics.observeJobs(labels),
+          record,
+          journal: state?.jobs,
           onSlotFree,
           clock,
           logger,
@@ -217,7 +267,6 @@ export class Runner {
     })
   }
 }
-            ...(settings.detach && { detach: { limitBytes: keptOutputBytes(settings), reconnectGraceMs: settings.reconnectGraceMs } }),
 
 /** What of a job's output its machine keeps: all that may come into the log, and as much again as masking and the parts that are no output may take away. */
 function keptOutputBytes({ outputLimitBytes }: RunnerSettings): number {

@@ -38,8 +38,8 @@ export class DecisionWatch {
     this.#policy = policy
     this.#noteFailures(launches, at)
     this.#noteHold(plan, at)
-    const code = this.#refusal.over(at)
-    if (code !== undefined) this.#tell({ at, kind: 'accept', code, reason: 'slots can be promised again' })
+    const over = this.#refusal.over(at)
+    if (over !== undefined) this.#tell({ ...over, kind: 'accept', reason: 'slots can be promised again' })
     this.#noteDrains(plan.drain, at)
   }
 
@@ -51,8 +51,8 @@ export class DecisionWatch {
 
   #noteHold({ heldBack }: ScalingPlan, at: number): void {
     if (heldBack === undefined) {
-      const code = this.#hold.over(at)
-      if (code !== undefined) this.#tell({ at, kind: 'resume', code, reason: 'nothing holds launches back any more' })
+      const over = this.#hold.over(at)
+      if (over !== undefined) this.#tell({ ...over, kind: 'resume', reason: 'nothing holds launches back any more' })
       return
     }
     const { blockedBy: code, count, reason, until } = heldBack
@@ -96,12 +96,12 @@ class Hindrance {
     return true
   }
 
-  /** Answers what was in the way, once, when it has not been seen for a while. */
-  over(at: number): string | undefined {
+  /** Answers what was in the way, and when it was seen last, once it has not been for a while. */
+  over(at: number): { readonly code: string; readonly at: number } | undefined {
     if (this.#told === undefined || Math.abs(at - this.#seenAt) < lingerMs) return undefined
     const { code } = this.#told
     this.#told = undefined
-    return code
+    return { code, at: this.#seenAt }
   }
 }
 

@@ -1,4 +1,4 @@
-import { Command } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { version } from '../version.ts'
 import type { Output } from './output.ts'
 
@@ -34,6 +34,24 @@ export function createProgram(output: Output, exit: (code: number) => void): Com
     .action(async ({ config, json }: { config: string; json?: true }) =>
       exit(await (await import('./plan-command.ts')).plan(config, { json: json === true }, output)),
     )
+  configured('status', 'Show the runners, their instances and jobs: of the manager that runs, or as the last one left them.')
+    .option('--json', 'print JSON')
+    .action(async ({ config, json }: { config: string; json?: true }) =>
+      exit(await (await import('./status-command.ts')).status(config, { json: json === true }, output)),
+    )
+  configured('explain', 'Say why a job waited, why an instance was made, kept or removed, or what was decided last.')
+    .addOption(new Option('--job <id>', 'a job').conflicts(['instance', 'last']))
+    .addOption(new Option('--instance <id>', 'an instance').conflicts('last'))
+    .option('--last <count>', 'the last decisions of each runner (default: 20)', positiveInteger)
+    .option('--json', 'print JSON')
+    .action(async ({ config, json, last = 20, ...what }: { config: string; json?: true; last?: number; job?: string; instance?: string }) =>
+      exit(await (await import('./explain-command.ts')).explain(config, { ...what, last, json: json === true }, output)),
+    )
   command('version', 'Print the version.').action(() => output.out(version))
   return program
+}
+
+function positiveInteger(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('Expected a whole number above 0.')
+  return Number(text)
 }
