@@ -42,9 +42,10 @@ export class FencedError extends Error {
  * | `disk_full` | there is no room; what was kept before is whole |
  * | `busy` | another process held it for too long; trying again may help |
  * | `unavailable` | it cannot be opened, read or written: permissions, a disk error, no such directory |
+ * | `wrong_key` | what is encrypted in it cannot be opened with the key at hand |
  * | `closed` | the store was closed |
  */
-export type StateErrorCode = 'corrupt' | 'newer_schema' | 'disk_full' | 'busy' | 'unavailable' | 'closed'
+export type StateErrorCode = 'corrupt' | 'newer_schema' | 'disk_full' | 'busy' | 'unavailable' | 'wrong_key' | 'closed'
 
 /** Thrown when state cannot be kept or read. What was kept is left as it is. */
 export class StateError extends Error {

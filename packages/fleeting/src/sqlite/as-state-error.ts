@@ -16,6 +16,7 @@ const advice: Readonly<Record<StateErrorCode, string>> = {
   disk_full: 'has no room on its disk',
   busy: 'is held by another process',
   unavailable: 'cannot be used',
+  wrong_key: 'is encrypted under another key',
   closed: 'was closed',
 }
 

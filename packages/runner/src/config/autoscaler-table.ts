@@ -16,7 +16,7 @@ import {
   wholeNumber,
 } from './kinds.ts'
 import { byDefault, list, optional, required, type TableSchema, table } from './schema.ts'
-import type { AutoscalerSettings, ScaleThrottle } from './settings.ts'
+import type { AutoscalerSettings, ScaleThrottle, StateStorageSettings } from './settings.ts'
 
 const buckets = list(anyNumber({ min: 0 }), { min: 1 })
 
@@ -113,8 +113,22 @@ const connectorTable: TableSchema<ConnectorConfig> = {
   },
 }
 
+const stateStorageTable: TableSchema<StateStorageSettings> = {
+  notYet: [],
+  fields: {
+    enabled: byDefault('enabled', false, flag, 'Whether state is kept for this runner. `state_dir` at the top level wins.'),
+    dir: optional('dir', nonEmptyText, 'Directory for it. Default: `.taskscaler` beside this file.'),
+    keepInstanceWithAcquisitions: byDefault(
+      'keep_instance_with_acquisitions',
+      false,
+      flag,
+      'Accepted, and without effect: an instance on which a job runs is always kept, and the job goes on where that can be.',
+    ),
+  },
+}
+
 export const autoscalerTable: TableSchema<AutoscalerSettings> = {
-  notYet: ['log_external_ip', 'log_internal_ip', 'reservation_throttling', 'state_storage', 'vm_isolation'],
+  notYet: ['log_external_ip', 'log_internal_ip', 'reservation_throttling', 'vm_isolation'],
   fields: {
     fleet: optional(
       'fleet',
@@ -187,6 +201,17 @@ export const autoscalerTable: TableSchema<AutoscalerSettings> = {
       true,
       flag,
       'Whether the instances are removed when the process stops. GitLab Runner leaves them by default; here nothing stays behind unless this is false.',
+    ),
+    unknownInstances: byDefault(
+      'unknown_instances',
+      'report',
+      oneOf('leave', 'report', 'remove'),
+      'What becomes of instances in the group that this fleet did not make. They get no jobs and count towards `max_instances`. `leave`: nothing else. `report`: a warning for each. `remove`: they are removed. Without kept state, and with the first that is kept, all that are there at the start are taken for its own.',
+    ),
+    stateStorage: optional(
+      'state_storage',
+      table(stateStorageTable),
+      "GitLab Runner's table for keeping state, read as the same wish as `state_dir`.",
     ),
     instanceOperationTimeBuckets: optional(
       'instance_operation_time_buckets',

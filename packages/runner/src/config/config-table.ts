@@ -1,4 +1,4 @@
-import { countOrUnbounded, listenAddress, oneOf, seconds } from './kinds.ts'
+import { countOrUnbounded, listenAddress, nonEmptyText, oneOf, seconds } from './kinds.ts'
 import { runnerTable } from './runner-table.ts'
 import { byDefault, list, optional, required, type TableSchema, table } from './schema.ts'
 import type { Settings } from './settings.ts'
@@ -29,13 +29,23 @@ export const configTable: TableSchema<Settings> = {
     listenAddress: optional(
       'listen_address',
       listenAddress,
-      'Where `/metrics`, `/health/live` and `/health/ready` are served. Default: nowhere.',
+      'Where `/metrics`, `/status`, `/decisions`, `/health/live` and `/health/ready` are served. Default: nowhere.',
     ),
     shutdownTimeoutMs: byDefault(
       'shutdown_timeout',
       30,
       seconds({ zeroMeans: 30 }),
       'Seconds that running jobs are given to end and be reported when the process must stop fast.',
+    ),
+    stateDir: optional(
+      'state_dir',
+      nonEmptyText,
+      'Directory on a local disk, made when it does not exist, for what must outlive the process: what was launched, which jobs run where, how often each instance was used, the record of decisions and the last status. A fleet is then found again after a restart or a crash. Default: nothing is kept, except as `[runners.autoscaler.state_storage]` says.',
+    ),
+    stateKeyFile: optional(
+      'state_key_file',
+      nonEmptyText,
+      'File with the key that secrets in the state are encrypted under; made, for this user alone, when there is none. It must not be inside `state_dir`. Default: `.runner_state_key` beside this file.',
     ),
     runners: required('runners', list(table(runnerTable), { min: 1 }), 'One or more runners.'),
   },

@@ -88,6 +88,7 @@ shutdown_deletion_interval = "4s"
 shutdown_deletion_retries = 5
 failure_threshold = 6
 delete_instances_on_shutdown = false
+unknown_instances = "leave"
 instance_operation_time_buckets = [1]
 instance_creation_time_buckets = [2, 0.5]
 instance_is_running_time_buckets = [3]
@@ -96,6 +97,10 @@ instance_readiness_time_buckets = [5]
 instance_life_duration_buckets = [6]
 [runners.autoscaler.plugin_config.instances.one]
 internal_addr = "10.0.0.1"
+[runners.autoscaler.state_storage]
+enabled = true
+dir = "/srv/state"
+keep_instance_with_acquisitions = true
 [runners.autoscaler.scale_throttle]
 limit = 0.1
 burst = 2
@@ -131,6 +136,8 @@ preemptive_mode = true
     logFormat: 'json',
     listenAddress: { host: '::1', port: 9252 },
     shutdownTimeoutMs: 7_000,
+    stateDir: '/srv/runner',
+    stateKeyFile: '/srv/runner.key',
     runners: [
       {
         name: 'a',
@@ -174,6 +181,8 @@ preemptive_mode = true
           shutdownDeletionRetries: 5,
           failureThreshold: 6,
           deleteInstancesOnShutdown: false,
+          unknownInstances: 'leave',
+          stateStorage: { enabled: true, dir: '/srv/state', keepInstanceWithAcquisitions: true },
           instanceOperationTimeBuckets: [1],
           instanceCreationTimeBuckets: [2, 0.5],
           instanceIsRunningTimeBuckets: [3],
@@ -315,16 +324,13 @@ describe('one bad value, one problem', () => {
 })
 
 test('keys that GitLab Runner has and we do not are warned about by name', () => {
-  const { warnings } = parseConfig(
-    `[session_server]\n${minimal}[runners.autoscaler.state_storage]\nenabled = true\n[runners.cache]\nType = "s3"\n`,
-    {
-      readFile,
-    },
-  )
+  const { warnings } = parseConfig(`[session_server]\n${minimal}vm_isolation = true\n[runners.cache]\nType = "s3"\n`, {
+    readFile,
+  })
   expect(warnings).toEqual([
     { path: 'session_server', message: 'not supported yet, ignored', line: 1 },
-    { path: 'runners[0].autoscaler.state_storage', message: 'not supported yet, ignored', line: 9 },
-    { path: 'runners[0].cache', message: 'not supported yet, ignored', line: 11 },
+    { path: 'runners[0].autoscaler.vm_isolation', message: 'not supported yet, ignored', line: 8 },
+    { path: 'runners[0].cache', message: 'not supported yet, ignored', line: 9 },
   ])
 })
 

@@ -7,6 +7,7 @@ import { ConfigError, type Problem } from './problem.ts'
 import { table } from './schema.ts'
 import type { AutoscalerSettings, RunnerSettings, Settings } from './settings.ts'
 import { sharedGroups } from './shared-groups.ts'
+import { defaultStateKeyFile, keyBesideState, withStorageDirectory } from './state-settings.ts'
 
 export interface ConfigSource {
   /** Name of the file, for messages. Default `config.toml`. */
@@ -23,7 +24,7 @@ export interface ParsedConfig {
 
 /** A configuration as far as it could be read. With problems, settings that had one are absent, whatever their type says. */
 export interface ReadConfig {
-  readonly settings: { readonly runners?: readonly ReadRunner[] }
+  readonly settings: Partial<Pick<Settings, 'stateDir' | 'stateKeyFile'>> & { readonly runners?: readonly ReadRunner[] }
   readonly problems: readonly Problem[]
   readonly warnings: readonly Problem[]
 }
@@ -45,12 +46,15 @@ export function readConfig(toml: string, { file = 'config.toml', readFile = read
     warning: (path, message) => warnings.push({ path, message }),
     readFile,
   })
-  const runners = (settings?.runners as readonly (ReadRunner | undefined)[] | undefined)?.map((runner) => runner ?? {})
+  const runners = (settings?.runners as readonly (ReadRunner | undefined)[] | undefined)?.map((runner) =>
+    withStorageDirectory(runner ?? {}, file),
+  )
+  const stateKeyFile = settings?.stateKeyFile ?? defaultStateKeyFile(file)
   if (runners) {
-    problems.push(...lonelyTlsFiles(runners), ...sharedGroups(runners))
+    problems.push(...lonelyTlsFiles(runners), ...sharedGroups(runners), ...keyBesideState({ ...settings, stateKeyFile }, runners))
     warnings.push(...policiesWithoutEffect(runners))
   }
-  return { settings: { ...settings, ...(runners && { runners }) }, problems, warnings }
+  return { settings: { ...settings, stateKeyFile, ...(runners && { runners }) }, problems, warnings }
 }
 
 /** The settings, when nothing is wrong with them. Thrown: {@link ConfigError}, the problems in the order of the file. */

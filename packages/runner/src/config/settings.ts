@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ConnectorConfig } from '@runner-core/fleeting'
+import type { ConnectorConfig, UnknownInstances } from '@runner-core/fleeting'
 import type { IdlePolicy } from '@runner-core/taskscaler'
 import type { ListenAddress } from './kinds.ts'
 
@@ -22,6 +22,9 @@ export interface Settings {
   readonly logFormat: LogFormat
   readonly listenAddress?: ListenAddress
   readonly shutdownTimeoutMs: number
+  /** Where what must outlive the process is kept. Absent: where a runner's own `stateStorage` says, or nowhere; see `stateDirectory`. */
+  readonly stateDir?: string
+  readonly stateKeyFile: string
   readonly runners: readonly RunnerSettings[]
 }
 
@@ -42,11 +45,11 @@ export interface RunnerSettings {
   readonly limit: number
   readonly requestConcurrency: number
   readonly outputLimitBytes: number
-  readonly unhealthyRequestsLimit: number
-  readonly unhealthyIntervalMs: number
   /** Whether jobs outlive their connection. */
   readonly detach: boolean
   readonly reconnectGraceMs: number
+  readonly unhealthyRequestsLimit: number
+  readonly unhealthyIntervalMs: number
   readonly finalUpdateRetryLimit: number
   readonly monitoring: MonitoringSettings
   readonly autoscaler: AutoscalerSettings
@@ -86,6 +89,8 @@ export interface AutoscalerSettings {
   readonly shutdownDeletionRetries: number
   readonly failureThreshold: number
   readonly deleteInstancesOnShutdown: boolean
+  readonly unknownInstances: UnknownInstances
+  readonly stateStorage?: StateStorageSettings
   /** Upper bounds of histogram buckets, seconds, in any order. */
   readonly instanceOperationTimeBuckets?: readonly number[]
   readonly instanceCreationTimeBuckets?: readonly number[]
@@ -96,6 +101,14 @@ export interface AutoscalerSettings {
   readonly scaleThrottle: ScaleThrottle
   readonly connector: ConnectorConfig
   readonly policies: readonly IdlePolicy[]
+}
+
+/** `[runners.autoscaler.state_storage]` */
+export interface StateStorageSettings {
+  readonly enabled: boolean
+  /** Filled in when the file leaves it out. */
+  readonly dir?: string
+  readonly keepInstanceWithAcquisitions: boolean
 }
 
 /** `[runners.autoscaler.scale_throttle]`: a token bucket. */

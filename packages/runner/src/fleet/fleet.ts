@@ -2,6 +2,7 @@ import { Provisioner } from '@runner-core/fleeting'
 import { QueueDepth, Taskscaler } from '@runner-core/taskscaler'
 import type { RunnerSettings } from '../config/settings.ts'
 import type { FleetObservers } from '../metrics/fleet-metrics.ts'
+import type { FleetState } from '../state/open-fleet-state.ts'
 import { type OpenGroupOptions, openGroup } from './open-group.ts'
 import { readyCommand } from './ready-command.ts'
 
@@ -12,6 +13,8 @@ export interface FleetOptions extends OpenGroupOptions {
   readonly freePlaces: () => number
   /** Takes the identity of the instance group; throws when another runner has it already. */
   readonly claimGroup: (groupId: string) => void
+  /** Absent: nothing outlives the process. Closed when the fleet does not start. */
+  readonly state?: FleetState | undefined
 }
 
 /** The instances of one runner. */
@@ -20,14 +23,26 @@ export interface Fleet {
   readonly scaler: Taskscaler
   /** What GitLab last said of jobs that wait for this runner. */
   readonly queue: QueueDepth
+  /** Whoever shuts the scaler down closes it then. */
+  readonly state: FleetState | undefined
 }
 
 /** Loads the plugin and takes its group over. Thrown: `PluginError`, `GroupError`, and what `claimGroup` throws; nothing is left running then. */
 export async function startFleet(options: FleetOptions, signal: AbortSignal): Promise<Fleet> {
-  const { runner, findPlugin, observers, claimGroup, freePlaces, clock, random, logger } = options
+  try {
+    return await start(options, signal)
+  } catch (error) {
+    await options.state?.close()
+    throw error
+  }
+}
+
+async function start(options: FleetOptions, signal: AbortSignal): Promise<Fleet> {
+  const { runner, findPlugin, observers, claimGroup, freePlaces, state, clock, random, logger } = options
   const { autoscaler } = runner
-  const opened = await openGroup(runner, { findPlugin, clock, random, logger })
-  const provisioner = await Provisioner.start({ ...opened, observer: observers.provisioner }, signal)
+  const kept = state && { stateDir: state.pluginDir, fleetKey: state.fleetKey }
+  const opened = await openGroup(runner, { findPlugin, clock, random, logger, ...kept })
+  const provisioner = await Provisioner.start({ ...opened, ...(state && { lease: state.lease }), observer: observers.provisioner }, signal)
   try {
     const { id, version } = provisioner.info
     claimGroup(id)
@@ -47,7 +62,7 @@ export async function startFleet(options: FleetOptions, signal: AbortSignal): Pr
       },
       signal,
     )
-    return { provisioner, scaler, queue }
+    return { provisioner, scaler, queue, state }
   } catch (error) {
     await provisioner.shutdown({ removeInstances: false })
     throw error

@@ -1,6 +1,7 @@
 import {
   type Clock,
   createSshConnector,
+  type KeyPair,
   type Logger,
   type ProvisionerOptions,
   type ProvisionerSettingsInput,
@@ -15,14 +16,22 @@ export interface OpenGroupOptions {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  /** With durable state, see `PluginContext`. */
+  readonly stateDir?: string
+  readonly fleetKey?: KeyPair
 }
 
 /** A runner's instance group by its plugin, and how it is kept: the same whether it is run or only planned. Touches nothing yet. Thrown: `PluginError`, what the plugin throws. */
-export async function openGroup(runner: RunnerSettings, { findPlugin, ...context }: OpenGroupOptions): Promise<ProvisionerOptions> {
-  const { plugin, pluginConfig, connector, maxInstances } = runner.autoscaler
+export async function openGroup(
+  runner: RunnerSettings,
+  { findPlugin, stateDir, fleetKey, ...context }: OpenGroupOptions,
+): Promise<ProvisionerOptions> {
+  const { plugin, pluginConfig, connector, maxInstances, unknownInstances } = runner.autoscaler
   const { createInstanceGroup } = await findPlugin(plugin)
+  const kept = { ...(stateDir !== undefined && { stateDir }), ...(fleetKey !== undefined && { fleetKey }) }
   return {
-    group: withCallBudget(createInstanceGroup(pluginConfig, { fleet: fleetName(runner), connector, ...context }), context),
+    group: withCallBudget(createInstanceGroup(pluginConfig, { fleet: fleetName(runner), connector, ...kept, ...context }), context),
+    unknownInstances,
     connector: createSshConnector({ connector, ...context }),
     maxInstances,
     settings: provisionerSettings(runner.autoscaler),

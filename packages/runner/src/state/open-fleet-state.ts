@@ -1,0 +1,62 @@
+import { join } from 'node:path'
+import { type Clock, type FleetLease, type FleetOwner, type KeyPair, StateError } from '@runner-core/fleeting'
+import { fleetName, type RunnerSettings, type Settings } from '../config/settings.ts'
+import { stateDirectory } from '../config/state-settings.ts'
+import { JobJournal, type JournalledJob } from './job-journal.ts'
+import { keptFleetKey } from './kept-fleet-key.ts'
+import { Seal } from './seal.ts'
+import { loadStateKey } from './state-key.ts'
+
+/** What of one runner outlives its process. */
+export interface FleetState {
+  readonly lease: FleetLease
+  readonly jobs: JobJournal
+  /** Jobs that the process before had. */
+  readonly left: readonly JournalledJob[]
+  readonly fleetKey: KeyPair
+  /** For the plugin's own files. */
+  readonly pluginDir: string
+  /** Lets the next process have the fleet. */
+  close(): Promise<void>
+}
+
+export interface OpenFleetStateOptions {
+  readonly settings: Pick<Settings, 'stateDir' | 'stateKeyFile'>
+  readonly runner: RunnerSettings
+  /** Another process has the fleet: told at once, and then every 30 s. */
+  readonly onWait: (owner: FleetOwner) => void
+  /** Takes the fleet from a process that lives. Default false. */
+  readonly takeover?: boolean
+  readonly clock: Clock
+  readonly signal: AbortSignal
+}
+
+/** Opens the state of a runner's fleet, and waits until it is ours alone. Undefined: the configuration keeps none. Thrown: `StateError`, the signal's reason; the fleet is left as it is then. */
+export async function openFleetState(options: OpenFleetStateOptions): Promise<FleetState | undefined> {
+  const { settings, runner, onWait, takeover = false, clock, signal } = options
+  const directory = stateDirectory(settings, runner)
+  if (directory === undefined) return undefined
+  const { fleetDirectory, SqliteStateStore } = await import('@runner-core/fleeting/sqlite').catch((error: unknown) => {
+    throw new StateError('unavailable', `state_dir needs a Node.js with node:sqlite (22.13 or newer), got ${process.version}`, {
+      cause: error,
+    })
+  })
+  const seal = new Seal(loadStateKey(settings.stateKeyFile))
+  const store = new SqliteStateStore({ directory, clock })
+  try {
+    const fleet = fleetName(runner)
+    const lease = await store.lease(fleet, { signal, onWait, takeover })
+    const jobs = new JobJournal({ lease, seal, runner: runner.name })
+    return {
+      lease,
+      jobs,
+      left: await jobs.load(),
+      fleetKey: await keptFleetKey(lease, seal),
+      pluginDir: join(fleetDirectory(directory, fleet), 'plugin'),
+      close: () => store.close(),
+    }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
