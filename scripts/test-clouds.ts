@@ -1,5 +1,5 @@
 // `npm run test:clouds`: the three cloud plugins on their fakes, and the fakes against the models of the clouds' makers. Puts the makers' tools in place where Python and Go are there;
-// says at the end what ran, and what was skipped for want of what. Further arguments go to vitest.
+// says at the end what ran, and what was skipped and why. Further arguments go to vitest; `--project=clouds` leaves out what `npm test` runs too.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -19,10 +19,15 @@ const results = join(tools, 'results.json')
 rmSync(results, { force: true })
 const plugins = ['aws', 'gce', 'azure'].map((cloud) => `packages/fleeting-plugin-${cloud}`)
 const places = ['packages/cloud-fakes', ...plugins, 'packages/runner/test/clouds']
-const projects = ['--project=clouds', ...(process.env['CI'] === undefined ? ['--project=integration'] : [])]
-const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${results}`]
-const { status } = spawnSync('vitest', ['run', ...projects, ...reporters, ...places, ...process.argv.slice(2)], { stdio: 'inherit', env })
-summarise()
+const projects = ['--project=clouds', '--project=integration'].filter(() => !process.argv.some((each) => each.startsWith('--project')))
+const reporters = ['default', 'json', './scripts/clouds-summary.ts'].map((reporter) => `--reporter=${reporter}`)
+const output = `--outputFile.json=${results}`
+const { status } = spawnSync('vitest', ['run', ...projects, ...reporters, output, ...places, ...process.argv.slice(2)], {
+  stdio: 'inherit',
+  env,
+})
+for (const [name, tool] of Object.entries(found))
+  console.log('absent' in tool ? `  skipped: what needs ${name}, because ${tool.absent}` : `  with ${name}`)
 process.exitCode = status ?? 1
 
 /** A virtual environment with the packages of requirements.txt. */
@@ -71,22 +76,4 @@ function works(program: string, ...args: string[]): boolean {
   const { status, error, stderr } = spawnSync(program, args, { encoding: 'utf8' })
   if (status !== 0 && error === undefined && stderr) console.error(stderr.trim().split('\n').slice(-5).join('\n'))
   return status === 0
-}
-
-interface Results {
-  readonly testResults: readonly { readonly name: string; readonly assertionResults: readonly { readonly status: string }[] }[]
-}
-
-function summarise(): void {
-  if (!existsSync(results)) return
-  const { testResults } = JSON.parse(readFileSync(results, 'utf8')) as Results
-  console.log('\nclouds: what ran')
-  for (const { name, assertionResults } of testResults.toSorted((a, b) => a.name.localeCompare(b.name))) {
-    const count = (...statuses: string[]): number => assertionResults.filter(({ status }) => statuses.includes(status)).length
-    const counts = `${count('passed')} passed, ${count('failed')} failed, ${count('pending', 'skipped', 'todo')} skipped`
-    console.log(`  ${name.slice(resolve('packages').length + 1).padEnd(62)} ${counts}`)
-  }
-  for (const [name, tool] of Object.entries(found)) {
-    console.log('absent' in tool ? `  skipped: what needs ${name}, because ${tool.absent}` : `  with ${name}`)
-  }
 }
