@@ -53,6 +53,8 @@ log_level = "debug"
 log_format = "json"
 listen_address = "[::1]:9252"
 shutdown_timeout = "7s"
+state_dir = "/srv/runner"
+state_key_file = "/srv/runner.key"
 ${runner}id = 12
 tls-ca-file = "ca.pem"
 tls-cert-file = "cert.pem"
@@ -329,8 +331,8 @@ test('keys that GitLab Runner has and we do not are warned about by name', () =>
   })
   expect(warnings).toEqual([
     { path: 'session_server', message: 'not supported yet, ignored', line: 1 },
-    { path: 'runners[0].autoscaler.vm_isolation', message: 'not supported yet, ignored', line: 8 },
-    { path: 'runners[0].cache', message: 'not supported yet, ignored', line: 9 },
+    { path: 'runners[0].autoscaler.vm_isolation', message: 'not supported yet, ignored', line: 9 },
+    { path: 'runners[0].cache', message: 'not supported yet, ignored', line: 10 },
   ])
 })
 
