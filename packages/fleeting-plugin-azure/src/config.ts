@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { rootCertificates } from 'node:tls'
+import { getCACertificates } from 'node:tls'
 import { ConfigTable } from '@runner-core/fleeting'
 
 /** `[runners.autoscaler.plugin_config]` of the plugin `azure`, parsed. */
@@ -50,8 +50,8 @@ function address(table: ConfigTable, key: string): string | undefined {
 
 function readCertificates(table: ConfigTable, path: string): readonly string[] {
   try {
-    // Naming authorities to Node replaces the usual ones.
-    return [...rootCertificates, readFileSync(path, 'utf8')]
+    // Naming authorities to Node replaces the usual ones, those of NODE_EXTRA_CA_CERTS included.
+    return [...getCACertificates('default'), readFileSync(path, 'utf8')]
   } catch (error) {
     table.problem('ca_file', 'a file of PEM certificates that can be read', (error as Error).message)
     return []

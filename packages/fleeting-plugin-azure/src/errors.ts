@@ -72,8 +72,7 @@ export function asThrown(doing: string, cause: unknown, signal: AbortSignal): un
     readonly response?: { readonly headers: { get(name: string): string | undefined } }
   }
   // The identity library's own errors have none of Resource Manager's fields.
-  if (/^(Aggregate)?Authentication|^Credential/.test(name))
-    return new GroupError('auth', `${doing}: cannot log in: ${firstLine(message)}`, { cause })
+  if (/^(Aggregate)?Authentication|^Credential/.test(name)) return loginFailure(doing, message, cause)
   if (statusCode === undefined && isUntrusted(cause)) {
     return new GroupError('invalid_config', `${doing}: ${firstLine(message)}; name its authority in plugin_config.ca_file`, { cause })
   }
@@ -83,6 +82,16 @@ export function asThrown(doing: string, cause: unknown, signal: AbortSignal): un
     { status: statusCode, code: statusCode === undefined ? undefined : code, message: firstLine(message) },
     { cause, ...(retryAfterMs !== undefined && { retryAfterMs }) },
   )
+}
+
+/** The identity library hides why an authority could not be asked: a network that is down for a moment looks like a certificate that is not trusted. */
+function loginFailure(doing: string, message: string, cause: Error): GroupError {
+  const details = /More details:\s*(.+)/.exec(message)?.[1] ?? firstLine(message)
+  if (!/endpoints_resolution_error|openid_config_error|network_error/.test(message)) {
+    return new GroupError('auth', `${doing}: cannot log in: ${details}`, { cause })
+  }
+  const hint = 'if it is a private one, is its certificate trusted (plugin_config.ca_file or NODE_EXTRA_CA_CERTS)?'
+  return new GroupError('transient', `${doing}: the authority that gives tokens cannot be reached; ${hint} ${details}`, { cause })
 }
 
 /** `Retry-After` in milliseconds: seconds, or a date after the wall time `now`. */

@@ -24,6 +24,8 @@ export class Launches {
   #operation: (Operation & { readonly askedAt: number }) | undefined
   /** Why the last change failed, once it did. */
   #failure: AzureFailure | undefined
+  /** The last launch, and the size that it was to end in: asked for again after its answer was lost, it is known by it. */
+  #asked: { readonly launchToken: string; readonly requested: number; readonly capacity: number } | undefined
   /** Machines that were asked for and never came, by ids of our own. */
   readonly #missing = new Map<string, ListedInstance>()
   #missingCount = 0
@@ -41,13 +43,16 @@ export class Launches {
     return this.#missing.has(id)
   }
 
-  increase({ count }: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
+  increase({ count, launchToken }: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
     const { client, maxSize } = this.#options
     return this.exclusively(signal, async () => {
       const size = sizeOf(await client.getSet(signal))
+      const asked = this.#asked
+      if (asked?.launchToken === launchToken && asked.capacity === size.capacity) return { requested: asked.requested }
       const base = await this.#sizeOfThoseThere(size, signal)
       const requested = Math.max(0, Math.min(count, maxSize - base))
       if (requested > 0) {
+        this.#asked = { launchToken, requested, capacity: base + requested }
         await this.#resize(base + requested, size, signal)
         this.#missing.clear()
       }

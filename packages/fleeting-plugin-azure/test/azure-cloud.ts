@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FakeAzure, type FakeAzureOptions, RealMachines } from '@runner-core/cloud-fakes'
 import {
+  type Clock,
   type ConnectInfo,
   type Connection,
   type ConnectorConfig,
@@ -23,11 +24,15 @@ import { createInstanceGroup } from '../src/index.ts'
 export class AzureCloud implements AsyncDisposable {
   readonly fake: FakeAzure
   readonly context: PluginContext
+  /** The certificate of the fake. */
+  readonly caFile: string
   readonly #directory: string
   readonly #ended: () => Promise<unknown>
 
-  static async start(options: Omit<FakeAzureOptions, 'clock' | 'real'> = {}): Promise<AzureCloud> {
-    return new AzureCloud(await FakeAzure.start({ clock: systemClock, ...options }), { username: 'ci', privateKey: 'KEY' }, async () => {})
+  static async start(options: Omit<Partial<FakeAzureOptions>, 'real'> = {}): Promise<AzureCloud> {
+    const { clock = systemClock } = options
+    const connector = { username: 'ci', privateKey: 'KEY' }
+    return new AzureCloud(await FakeAzure.start({ ...options, clock }), contextWith(connector, clock), async () => {})
   }
 
   /** Machines that can be logged in to: each has an SSH server behind it. */
@@ -39,26 +44,24 @@ export class AzureCloud implements AsyncDisposable {
     const port = await freePort()
     const real = new RealMachines({ group: local, clock: systemClock, port })
     const fake = await FakeAzure.start({ clock: systemClock, ...options, real })
-    return new AzureCloud(fake, { ...login, protocolPort: port }, async () => {
+    return new AzureCloud(fake, contextWith({ ...login, protocolPort: port }), async () => {
       await real[Symbol.asyncDispose]()
       await local.shutdown()
     })
   }
 
-  private constructor(fake: FakeAzure, connector: ConnectorConfig, ended: () => Promise<unknown>) {
+  private constructor(fake: FakeAzure, context: PluginContext, ended: () => Promise<unknown>) {
     this.fake = fake
-    this.context = contextWith(connector)
+    this.context = context
     this.#directory = mkdtempSync(join(tmpdir(), 'azure-cloud-'))
+    this.caFile = join(this.#directory, 'ca.pem')
     this.#ended = ended
-    writeFileSync(join(this.#directory, 'ca.pem'), fake.certificate)
+    writeFileSync(this.caFile, fake.certificate)
     Object.assign(process.env, fake.env)
   }
 
   group(config: Readonly<Record<string, unknown>> = {}, context: Partial<PluginContext> = {}): InstanceGroup {
-    return createInstanceGroup(
-      { ...this.fake.config, ca_file: join(this.#directory, 'ca.pem'), ...config },
-      { ...this.context, ...context },
-    )
+    return createInstanceGroup({ ...this.fake.config, ca_file: this.caFile, ...config }, { ...this.context, ...context })
   }
 
   /** Logs in to a real machine. */
@@ -72,8 +75,8 @@ export class AzureCloud implements AsyncDisposable {
   }
 }
 
-function contextWith(connector: ConnectorConfig): PluginContext {
-  return { fleet: 'azure-test', connector, logger: silentLogger, clock: systemClock, random: systemRandom }
+function contextWith(connector: ConnectorConfig, clock: Clock = systemClock): PluginContext {
+  return { fleet: 'azure-test', connector, logger: silentLogger, clock, random: systemRandom }
 }
 
 async function freePort(): Promise<number> {

@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs'
+import type { VirtualMachineScaleSet } from '@azure/arm-compute'
+import { expect, test } from 'vitest'
+import { findingsOf } from './findings.ts'
+
+const connector = { privateKey: 'KEY' }
+
+/** As the SDK shows a body: the properties are at the top. */
+function shown(file: string): VirtualMachineScaleSet {
+  const { properties, ...rest } = JSON.parse(readFileSync(new URL(`../setup/${file}`, import.meta.url), 'utf8')) as Record<string, object>
+  return { ...rest, ...properties } as unknown as VirtualMachineScaleSet
+}
+
+test.each(['uniform.json', 'flexible.json'])('nothing is wrong with a set made of setup/%s', (file) => {
+  expect(findingsOf(shown(file), [], connector)).toEqual([])
+})
+
+const id = '/subscriptions/S/resourceGroups/G/providers/Microsoft.Compute/virtualMachineScaleSets/runners'
+const set: VirtualMachineScaleSet = { location: 'westeurope', id, name: 'runners' }
+
+test.each<[string, Partial<VirtualMachineScaleSet>]>([
+  ['overprovision_on', { overprovision: true }],
+  ['upgrade_policy_not_manual', { upgradePolicy: { mode: 'Rolling' } }],
+  ['automatic_repairs_on', { automaticRepairsPolicy: { enabled: true } }],
+  ['single_placement_group', { singlePlacementGroup: true }],
+  ['spot_restore_on', { spotRestorePolicy: { enabled: true } }],
+  ['spot_deallocates', { virtualMachineProfile: { priority: 'Spot' } }],
+  ['spot_deallocates', { virtualMachineProfile: { priority: 'Spot', evictionPolicy: 'Deallocate' } }],
+])('%s is found in %o, with its fix', (code, change) => {
+  const findings = findingsOf({ ...set, ...change }, [], connector)
+  expect(findings).toEqual([{ code, severity: expect.any(String), message: expect.stringMatching(/./), fix: expect.stringMatching(/./) }])
+})
+
+test('an autoscale setting counts if it is on and of this set, however its id is spelt', () => {
+  const setting = (targetResourceUri: string, enabled?: boolean): object => ({
+    name: 'load',
+    properties: { targetResourceUri, ...(enabled !== undefined && { enabled }) },
+  })
+  expect(findingsOf(set, [setting(id.toUpperCase())], connector).map(({ code }) => code)).toEqual(['autoscale_setting'])
+  expect(findingsOf(set, [setting(id, false), setting(`${id}-2`)], connector)).toEqual([])
+})
+
+test.each([{ privateKey: 'KEY' }, { password: 'p' }, { agentSocket: '/run/agent' }])('%o can log in', (connector) => {
+  expect(findingsOf(set, [], connector)).toEqual([])
+})
+
+test('who has nothing to log in with is told', () => {
+  expect(findingsOf(set, [], {}).map(({ code, severity }) => [code, severity])).toEqual([['no_credentials', 'error']])
+})

@@ -1,0 +1,225 @@
+import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import type { Exchange } from '@runner-core/cloud-fakes'
+import { GroupError, type InstanceGroup } from '@runner-core/fleeting'
+import { ManualClock } from '@runner-core/fleeting/testing'
+import { describe, expect, test } from 'vitest'
+import { AzureCloud } from './azure-cloud.ts'
+
+const { signal } = new AbortController()
+const newToken = (): string => randomUUID()
+
+async function initialised(cloud: AzureCloud, ...args: Parameters<AzureCloud['group']>): Promise<InstanceGroup> {
+  const group = cloud.group(...args)
+  await group.init(signal)
+  return group
+}
+
+/** The cloud's own names of the calls that `act` makes, logins apart. */
+async function callsOf(cloud: AzureCloud, act: () => Promise<unknown>): Promise<readonly string[]> {
+  const before = cloud.fake.hand.calls!().length
+  await act()
+  const calls = cloud.fake.hand.calls!().slice(before)
+  return calls.map(({ operation }) => operation).filter((operation) => !operation.startsWith('Authority_'))
+}
+
+const get = 'VirtualMachineScaleSets_Get'
+const update = 'VirtualMachineScaleSets_Update'
+const follow = 'Operations_Get'
+const modes = [
+  ['Uniform', 'VirtualMachineScaleSetVMs_List', 'NetworkInterfaces_ListVirtualMachineScaleSetNetworkInterfaces'],
+  ['Flexible', 'VirtualMachines_List', 'NetworkInterfaces_List'],
+] as const
+
+describe.each(modes)('a %s set', (mode, list, interfaces) => {
+  test('is raised with one read and one write, and nobody waits for its machines', async () => {
+    const exchanges: Exchange[] = []
+    const clock = new ManualClock()
+    await using cloud = await AzureCloud.start({
+      mode,
+      clock,
+      lags: { bootMs: 300_000 },
+      onExchange: (exchange) => exchanges.push(exchange),
+    })
+    const group = await initialised(cloud)
+    const calls = await callsOf(cloud, async () => {
+      expect(await group.increase({ count: 3, launchToken: newToken() }, signal)).toEqual({ requested: 3 })
+    })
+    expect(calls).toEqual([get, update])
+    const read = exchanges.findLast(({ operation }) => operation === get)!
+    const write = exchanges.find(({ operation }) => operation === update)!
+    expect(write.request.headers['if-match']).toBe((JSON.parse(read.answer.body) as { etag: string }).etag)
+    expect(JSON.parse(write.request.body)).toEqual({ sku: { capacity: 3 } })
+    expect((await group.list(signal)).map(({ state }) => state)).toEqual(['creating', 'creating', 'creating'])
+  })
+
+  test('that somebody changes between the read and the write stays as it is: a conflict', async () => {
+    let meddle = (): void => {}
+    await using cloud = await AzureCloud.start({ mode, onExchange: ({ operation }) => operation === get && meddle() })
+    const group = await initialised(cloud)
+    meddle = () => void cloud.fake.hand.resize!(2)
+    await expect(group.increase({ count: 3, launchToken: newToken() }, signal)).rejects.toMatchObject({ code: 'conflict' })
+    meddle = () => {}
+    expect(cloud.fake.capacity).toBe(2)
+    await group.increase({ count: 3, launchToken: newToken() }, signal)
+    expect(cloud.fake.capacity).toBe(5)
+  })
+
+  test('recognises a launch whose answer was lost when it is asked for again', async () => {
+    await using cloud = await AzureCloud.start({ mode })
+    const group = await initialised(cloud)
+    await group.increase({ count: 1, launchToken: newToken() }, signal)
+    const request = { count: 2, launchToken: newToken() }
+    cloud.fake.hand.inject!({ kind: 'lost_answer', on: 'increase', times: 1 })
+    await expect(group.increase(request, signal)).rejects.toMatchObject({ code: 'transient' })
+    expect(await group.increase(request, signal)).toEqual({ requested: 2 })
+    expect(cloud.fake.capacity).toBe(3)
+    // Another launch of the same size is another launch.
+    await group.increase({ ...request, launchToken: newToken() }, signal)
+    expect(cloud.fake.capacity).toBe(5)
+  })
+
+  test('launches again when the request itself was lost', async () => {
+    await using cloud = await AzureCloud.start({ mode })
+    const group = await initialised(cloud)
+    const request = { count: 2, launchToken: newToken() }
+    cloud.fake.hand.inject!({ kind: 'reset', on: 'increase', times: 1 })
+    await expect(group.increase(request, signal)).rejects.toMatchObject({ code: 'transient' })
+    expect(await group.increase(request, signal)).toEqual({ requested: 2 })
+    expect(cloud.fake.capacity).toBe(2)
+  })
+
+  test('is asked how a change stands only as often as Azure wants', async () => {
+    const clock = new ManualClock()
+    await using cloud = await AzureCloud.start({ mode, clock, lags: { bootMs: 25_000 }, pollAfterSeconds: 10 })
+    const group = await initialised(cloud)
+    await group.increase({ count: 1, launchToken: newToken() }, signal)
+    const seen: (readonly string[])[] = []
+    for (const seconds of [0, 9, 1, 1, 8, 1, 9, 1, 5, 60]) {
+      await clock.advance(seconds * 1000)
+      seen.push(await callsOf(cloud, () => group.list(signal)))
+    }
+    const after = (...extra: string[]): string[] => [...extra, list]
+    expect(seen).toEqual([after(), after(), after(follow), after(), after(), after(follow), after(), after(follow, get), after(), after()])
+  })
+
+  test('is listed with one call that has no instance view, and a failure is looked up once', async () => {
+    const exchanges: Exchange[] = []
+    const failedLaunches = 'failed machines'
+    await using cloud = await AzureCloud.start({ mode, failedLaunches, onExchange: (exchange) => exchanges.push(exchange) })
+    const group = await initialised(cloud)
+    await group.increase({ count: 2, launchToken: newToken() }, signal)
+    await group.list(signal)
+    expect(await callsOf(cloud, () => group.list(signal))).toEqual([list])
+    expect(exchanges.some(({ request }) => request.url.searchParams.has('$expand'))).toBe(false)
+
+    cloud.fake.hand.inject!({ kind: 'capacity', on: 'increase', times: 1 })
+    await group.increase({ count: 2, launchToken: newToken() }, signal)
+    const failed = (await group.list(signal)).filter(({ state }) => state === 'failed')
+    expect(failed.map(({ error }) => error?.code)).toEqual(['capacity', 'capacity'])
+    expect(failed[0]!.error!.message).toContain('AllocationFailed')
+    await group.list(signal)
+    expect(exchanges.filter(({ request }) => request.url.searchParams.has('$expand'))).toHaveLength(1)
+
+    await group.decrease(
+      failed.map(({ id }) => id),
+      signal,
+    )
+    expect(cloud.fake.capacity).toBe(2)
+  })
+
+  test('that stays raised over machines that never come is lowered by them, and not below those that are there', async () => {
+    await using cloud = await AzureCloud.start({ mode, failedLaunches: 'nothing' })
+    const group = await initialised(cloud)
+    await group.increase({ count: 2, launchToken: newToken() }, signal)
+    cloud.fake.hand.inject!({ kind: 'capacity', on: 'increase', times: 1 })
+    await group.increase({ count: 3, launchToken: newToken() }, signal)
+    expect(cloud.fake.capacity).toBe(5)
+    const missing = (await group.list(signal)).filter(({ state }) => state === 'failed')
+    expect(missing.map(({ error }) => error?.code)).toEqual(['capacity', 'capacity', 'capacity'])
+    const ids = missing.map(({ id }) => id)
+    expect(await group.decrease(ids, signal)).toEqual({ accepted: ids })
+    expect(cloud.fake.capacity).toBe(2)
+    expect(cloud.fake.hand.machines()).toHaveLength(2)
+    expect(await group.list(signal)).toHaveLength(2)
+  })
+
+  test('tells the addresses of many machines with one read', async () => {
+    await using cloud = await AzureCloud.start({ mode })
+    const group = await initialised(cloud)
+    await group.increase({ count: 20, launchToken: newToken() }, signal)
+    const ids = (await group.list(signal)).map(({ id }) => id)
+    const calls = await callsOf(cloud, async () => {
+      const addresses = (await Promise.all(ids.map((id) => group.connectInfo(id, signal)))).map(({ internalAddress }) => internalAddress)
+      expect(new Set(addresses).size).toBe(20)
+    })
+    expect(calls).toEqual([interfaces])
+    expect(await callsOf(cloud, () => group.connectInfo(ids[7]!, signal))).toEqual([])
+  })
+
+  test('takes what fits below its most machines, and says what did not', async () => {
+    await using cloud = await AzureCloud.start({ mode })
+    cloud.fake.hand.misconfigurations!.get('single_placement_group')!()
+    const group = await initialised(cloud)
+    await group.increase({ count: 98, launchToken: newToken() }, signal)
+    const { requested, errors } = await group.increase({ count: 5, launchToken: newToken() }, signal)
+    expect(requested).toBe(2)
+    expect(errors).toEqual([expect.objectContaining({ code: 'quota' })])
+    expect(cloud.fake.capacity).toBe(100)
+  })
+})
+
+test('what Retry-After says is in the error', async () => {
+  await using cloud = await AzureCloud.start()
+  const group = await initialised(cloud)
+  cloud.fake.hand.inject!({ kind: 'throttled', on: 'list', retryAfterMs: 17_000 })
+  await expect(group.list(signal)).rejects.toMatchObject({ code: 'throttled', retryAfterMs: 17_000 })
+})
+
+describe('a private cloud', () => {
+  test('is trusted by NODE_EXTRA_CA_CERTS, and logs in at its own authority without asking Microsoft', async () => {
+    await using cloud = await AzureCloud.start()
+    const program = `
+      import { silentLogger, systemClock, systemRandom } from '@runner-core/fleeting'
+      import { createInstanceGroup } from '${new URL('../src/index.ts', import.meta.url)}'
+      const context = { fleet: 'f', connector: { privateKey: 'KEY' }, logger: silentLogger, clock: systemClock, random: systemRandom }
+      const { id } = await createInstanceGroup(JSON.parse(process.env.CONFIG), context).init(AbortSignal.timeout(20_000))
+      console.log(id)`
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ['--conditions=@runner-core/source', '--input-type=module', '--eval', program],
+      {
+        cwd: fileURLToPath(new URL('..', import.meta.url)),
+        env: { ...process.env, NODE_EXTRA_CA_CERTS: cloud.caFile, CONFIG: JSON.stringify(cloud.fake.config) },
+      },
+    )
+    expect(stdout.trim()).toBe(`azure/${cloud.fake.config.subscription_id}/fake-group/fake-set`)
+    expect(cloud.fake.hand.calls!().map(({ operation }) => operation)).toContain('Authority_Token')
+  })
+
+  test.each([
+    ['is not trusted', { ca_file: undefined }],
+    ['cannot be reached', { authority_host: 'https://127.0.0.1:1' }],
+  ])('whose authority %s may be trusted, or reached, later, and the message says which key helps', async (_what, config) => {
+    await using cloud = await AzureCloud.start()
+    const error = await cloud
+      .group(config)
+      .init(signal)
+      .catch((error: unknown) => error)
+    expect(error).toBeInstanceOf(GroupError)
+    expect(error).toMatchObject({ code: 'transient', message: expect.stringContaining('ca_file') })
+  })
+
+  test('with a login that its authority refuses is an auth error', async () => {
+    await using cloud = await AzureCloud.start()
+    process.env['AZURE_CLIENT_SECRET'] = 'wrong'
+    const error = await cloud
+      .group()
+      .init(signal)
+      .catch((error: unknown) => error)
+    expect(error).toBeInstanceOf(GroupError)
+    expect(error).toMatchObject({ code: 'auth', message: expect.stringContaining('Invalid client secret') })
+  })
+})
