@@ -204,29 +204,31 @@ export class World {
 
   /** What is reported as nobody's is taken away by whoever reads the report: until then it takes up room below the maximum. */
   #strangersLeave(): void {
-    const { unknownInstances, tells } = this.#setting
-    if (unknownInstances === 'remove') return
+    if (this.#setting.unknownInstances === 'remove') return
     const unknown = [...(this.manager.witness.provisioner?.instances().values() ?? [])].filter(({ cause }) => cause === 'unexpected')
     for (const id of this.cloud.ids)
-      if (this.cloud.unaccountable.has(id) || (!tells.tokens && unknown.some((instance) => instance.id === id))) this.cloud.preempt(id)
+      if (this.cloud.unaccountable.has(id) || (!this.#canTellLaunches && unknown.some((instance) => instance.id === id)))
+        this.cloud.preempt(id)
   }
 
   get #isQuiet(): boolean {
     const { provisioner } = this.manager.witness
-    return (
-      provisioner !== undefined &&
-      provisioner.launchState().outstanding.length === 0 &&
-      [...provisioner.instances().values()].every(({ removal }) => removal === undefined)
-    )
+    if (provisioner === undefined || provisioner.launchState().outstanding.length > 0) return false
+    return [...provisioner.instances().values()].every(({ cause, removal }) => cause === 'unexpected' && removal === undefined)
   }
 
   /** Machines that are there, or on their way, and should not be: a stranger's is left alone unless the setting says otherwise, and where launches cannot be told apart nobody knows which one that is. */
   get #oursLeft(): readonly string[] {
     const { ids, unaccountable } = this.cloud
-    const { unknownInstances, tells } = this.#setting
-    if (unknownInstances === 'remove') return ids
+    if (this.#setting.unknownInstances === 'remove') return ids
     const ours = ids.filter((id) => !unaccountable.has(id))
-    return tells.tokens ? ours : ids.slice(ids.length - ours.length)
+    return this.#canTellLaunches ? ours : ids.slice(ids.length - ours.length)
+  }
+
+  /** Whether each machine says which launch made it, before a stranger's can pass for the one that a launch is waited for. */
+  get #canTellLaunches(): boolean {
+    const { ids, tokens } = this.#setting.tells
+    return tokens && (ids || this.cloud.unaccountable.size === 0)
   }
 
   /** Intents on the disk. */

@@ -1,0 +1,7 @@
+/**
+ * The seven promises, tried in a world that does its worst.
+ *
+ * @module
+ */
+export { type Bug, bugs } from './bugs.ts'
+export { findBug, type Proof, type ProvenWrong, prove } from './prove.ts'

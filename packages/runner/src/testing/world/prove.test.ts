@@ -1,0 +1,52 @@
+import { describe, expect, test } from 'vitest'
+import { bugs } from './bugs.ts'
+import { play } from './play.ts'
+import { findBug, prove } from './prove.ts'
+import { scenarioOf } from './scenario.ts'
+import { shrink } from './shrink.ts'
+import { storyOf } from './story.ts'
+
+const seedsFrom = (first: number, count: number): number[] => Array.from({ length: count }, (_, index) => first + index)
+
+describe('the seven promises hold', () => {
+  test('in the same 200 runs each time', { timeout: 120_000 }, async () => {
+    const { violations, crashPoints } = await prove(seedsFrom(1, 200))
+    expect(violations.map(({ seed, story }) => `seed ${seed}: ${story}`)).toEqual([])
+    expect(crashPoints).toBeGreaterThan(200)
+  })
+
+  test('in 50 that nobody has seen before', { timeout: 60_000 }, async () => {
+    const first = Math.floor(Math.random() * 2 ** 31)
+    console.log(`npm run prove -- --runs 50 --seed ${first}`)
+    const { violations } = await prove(seedsFrom(first, 50))
+    expect(violations.map(({ seed, story }) => `seed ${seed}: ${story}`)).toEqual([])
+  })
+})
+
+describe('whoever watches sees', { timeout: 60_000 }, () => {
+  test.each(bugs)('$breaks: $name', async (bug) => {
+    expect(await findBug(bug, seedsFrom(1, 100))).toBeDefined()
+  })
+
+  test('each promise broken by one of them', () => {
+    expect([...new Set(bugs.map(({ breaks }) => breaks))].toSorted()).toEqual([1, 2, 3, 4, 5, 6, 7])
+  })
+})
+
+describe('a run', () => {
+  test('goes the same way each time', async () => {
+    const played = await play(scenarioOf(7))
+    expect(await play(scenarioOf(7))).toEqual(played)
+    expect(played.log.length).toBeGreaterThan(20)
+  })
+
+  test('that breaks a promise is made short, and tells its story', { timeout: 60_000 }, async () => {
+    const bug = bugs.find(({ breaks }) => breaks === 1)!
+    const { seed } = (await findBug(bug, seedsFrom(1, 100)))!
+    const scenario = scenarioOf(seed)
+    const found = await shrink(scenario, 1, bug)
+    expect(found.scenario.steps.length).toBeLessThan(scenario.steps.length / 2)
+    expect(await play(found.scenario, bug)).toEqual(found.played)
+    expect(storyOf(found)).toMatch(/Promise 1 was broken: m-\d+ is deleted while .* has a slot of it/)
+  })
+})
