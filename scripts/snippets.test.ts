@@ -6,6 +6,7 @@ import { expect, test } from 'vitest'
 const pages = [
   'README.md',
   'packages/cloud-fakes/README.md',
+  'packages/fleeting-plugin-aws/README.md',
   'packages/fleeting-plugin-gce/README.md',
   ...readdirSync('docs', { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))

@@ -1,6 +1,8 @@
 """Checks recorded exchanges with a fake AWS against the service models that AWS wrote for botocore.
 
 Reads JSON lines on standard input, each an exchange as the fakes' `onExchange` tells it: {operation, request: {url, headers, body}, answer: {status, headers, body}}.
+With the arguments `input SERVICE OPERATION` reads one JSON object instead, the operation's parameters, and writes {"problems": [TEXT, ...]}. With `operations` writes {SERVICE: [OPERATION, ...]}.
+
 Writes one JSON object: {"exchanges": N, "operations": {NAME: COUNT}, "problems": [TEXT, ...]}. Nothing that the models know is left out: operation names, members of requests and responses,
 required members, types, enumerations, ranges and patterns, the names of lists' elements, envelopes of results and errors, modelled error codes and their statuses.
 """
@@ -281,7 +283,17 @@ def check_values(value, shape, path, problems):
         problems.append(f"{path}: expected what matches {pattern}, got {value!r}")
 
 
+def check_input(service, operation):
+    problems = []
+    check_params(MODELS[service].operation_model(operation), json.load(sys.stdin), problems)
+    json.dump({"problems": problems}, sys.stdout)
+
+
 def main():
+    if sys.argv[1:2] == ["input"]:
+        return check_input(*sys.argv[2:])
+    if sys.argv[1:] == ["operations"]:
+        return json.dump({name: list(model.operation_names) for name, model in MODELS.items()}, sys.stdout)
     counts, problems = Counter(), []
     for number, line in enumerate(sys.stdin, 1):
         exchange = json.loads(line)

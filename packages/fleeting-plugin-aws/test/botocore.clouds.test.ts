@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type Exchange, FakeAws } from '@runner-core/cloud-fakes'
 import { systemClock as clock, systemRandom as random, silentLogger } from '@runner-core/fleeting'
@@ -25,13 +26,20 @@ const withKnownStates = ({ answer, ...exchange }: Exchange): Exchange => ({
   answer: { ...answer, body: answer.body.replaceAll('CONFORMANCE_LEVITATING', 'Standby') },
 })
 
-function validate(exchanges: readonly Exchange[]): Verdict {
-  const input = exchanges.map((exchange) => `${JSON.stringify(exchange)}\n`).join('')
-  const { status, stdout, stderr } = spawnSync(python!, [validator], { input, encoding: 'utf8', maxBuffer: 2 ** 28 })
+function ask(input: string, ...args: readonly string[]): unknown {
+  const { status, stdout, stderr } = spawnSync(python!, [validator, ...args], { input, encoding: 'utf8', maxBuffer: 2 ** 28 })
   expect(stderr).toBe('')
   expect(status).toBe(0)
-  return JSON.parse(stdout) as Verdict
+  return JSON.parse(stdout)
 }
+
+function validate(exchanges: readonly Exchange[]): Verdict {
+  return ask(exchanges.map((exchange) => `${JSON.stringify(exchange)}\n`).join('')) as Verdict
+}
+
+const setup = (file: string): string => readFileSync(fileURLToPath(new URL(`../setup/${file}`, import.meta.url)), 'utf8')
+const policyActions = (): readonly string[] =>
+  (JSON.parse(setup('policy.json')) as { Statement: { Action: string[] }[] }).Statement.flatMap(({ Action }) => Action)
 
 /** Spot instances with pages, Windows, and a key in the user data: what no conformance run asks for. */
 async function runRest(onExchange: (exchange: Exchange) => void): Promise<void> {
@@ -86,6 +94,25 @@ describe.skipIf(python === undefined)(`botocore's models${missing}`, () => {
       'SetDesiredCapacity',
       'TerminateInstanceInAutoScalingGroup',
     ])
+  })
+
+  test('the policy in the documentation allows what is called, and no more', () => {
+    const called = new Set(exchanges.map(({ operation }) => operation))
+    const actions = policyActions()
+    expect(new Set(actions.map((action) => action.split(':')[1]))).toEqual(called)
+    const known = ask('', 'operations') as Readonly<Record<string, readonly string[]>>
+    for (const [service, operation] of actions.map((action) => action.split(':'))) expect(known[service!]).toContain(operation)
+  })
+
+  test.each([
+    ['create-launch-template.json', 'ec2', 'CreateLaunchTemplate'],
+    ['create-auto-scaling-group.json', 'autoscaling', 'CreateAutoScalingGroup'],
+    ['suspend-processes.json', 'autoscaling', 'SuspendProcesses'],
+  ])('know %s as parameters of %s %s, and find a slip in it out', (file, service, operation) => {
+    const parameters = setup(file)
+    expect(ask(parameters, 'input', service, operation)).toEqual({ problems: [] })
+    const slip = parameters.replace(/"(\w+)":/, '"$1s":')
+    expect(ask(slip, 'input', service, operation)).not.toEqual({ problems: [] })
   })
 
   const good = (operation: string): Exchange =>

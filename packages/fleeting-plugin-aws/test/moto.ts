@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
-import { AutoScaling } from '@aws-sdk/client-auto-scaling'
-import { EC2 } from '@aws-sdk/client-ec2'
+import { fileURLToPath } from 'node:url'
+import { AutoScaling, type CreateAutoScalingGroupType, type ScalingProcessQuery } from '@aws-sdk/client-auto-scaling'
+import { type CreateLaunchTemplateRequest, EC2 } from '@aws-sdk/client-ec2'
 
 /** A Python with the packages of `packages/cloud-fakes/validators/requirements.txt`. */
 export const cloudsPython = process.env['CLOUDS_PYTHON']
@@ -25,6 +27,10 @@ export interface GroupOptions {
   readonly maxSize: number
   /** The network that machines have their addresses from, `/16` to `/28`. Default `127.80.0.0/24`. */
   readonly cidr?: string
+}
+
+function setup<Input>(file: string): Input {
+  return JSON.parse(readFileSync(fileURLToPath(new URL(`../setup/${file}`, import.meta.url)), 'utf8')) as Input
 }
 
 /** moto's server, somebody else's AWS, behind a door that writes down what is asked. */
@@ -85,26 +91,26 @@ export class Moto implements AsyncDisposable {
     this.#end = end
   }
 
-  /** An Auto Scaling group, empty, as the plugin's documentation says to set one up. */
+  /** An Auto Scaling group, empty, of the files in `setup`, which the plugin's documentation says to use. */
   async makeGroup({ name, maxSize, cidr = '127.80.0.0/24' }: GroupOptions): Promise<void> {
     const zone = 'eu-west-1a'
     const { Vpc } = await this.ec2.createVpc({ CidrBlock: cidr })
     const { Subnet } = await this.ec2.createSubnet({ VpcId: Vpc!.VpcId, CidrBlock: cidr, AvailabilityZone: zone })
-    await this.ec2.createLaunchTemplate({
-      LaunchTemplateName: name,
-      LaunchTemplateData: { ImageId: 'ami-12c6146b', InstanceType: 't3.micro' },
-    })
+    const { GroupId } = await this.ec2.createSecurityGroup({ GroupName: name, Description: name, VpcId: Vpc!.VpcId })
+    const template = setup<CreateLaunchTemplateRequest>('create-launch-template.json')
+    const LaunchTemplateData = { ...template.LaunchTemplateData, SecurityGroupIds: [GroupId!] }
+    await this.ec2.createLaunchTemplate({ ...template, LaunchTemplateName: name, LaunchTemplateData })
+    const group = setup<CreateAutoScalingGroupType>('create-auto-scaling-group.json')
+    const Tags = group.Tags!.map((tag) => ({ ...tag, ResourceId: name, ResourceType: 'auto-scaling-group' }))
     await this.autoScaling.createAutoScalingGroup({
+      ...group,
       AutoScalingGroupName: name,
-      LaunchTemplate: { LaunchTemplateName: name, Version: '$Latest' },
-      MinSize: 0,
+      LaunchTemplate: { ...group.LaunchTemplate, LaunchTemplateName: name },
       MaxSize: maxSize,
-      DesiredCapacity: 0,
       VPCZoneIdentifier: Subnet!.SubnetId!,
-      NewInstancesProtectedFromScaleIn: true,
+      Tags,
     })
-    const ScalingProcesses = ['AZRebalance', 'AlarmNotification', 'InstanceRefresh', 'ReplaceUnhealthy', 'ScheduledActions']
-    await this.autoScaling.suspendProcesses({ AutoScalingGroupName: name, ScalingProcesses })
+    await this.autoScaling.suspendProcesses({ ...setup<ScalingProcessQuery>('suspend-processes.json'), AutoScalingGroupName: name })
   }
 
   /** Of every machine that ever was. */
