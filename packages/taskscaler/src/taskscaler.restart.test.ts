@@ -134,6 +134,26 @@ describe('a new process on the state of an earlier one', () => {
     expect((await after.acquire(after.reserve())).slot).toBe(0)
   })
 
+  it('takes the last of two loans of one slot for the true one: the end of the other was not kept', async () => {
+    const machine = new Machine()
+    const before = await machine.start()
+    const first = await machine.acquire(before, 'first')
+    const write = vi.spyOn(machine.lease, 'write').mockRejectedValueOnce(new StateError('disk_full', 'no room'))
+    before.release(first)
+    await machine.clock.advance(6_000)
+    write.mockRestore()
+    await before.acquire(before.reserve({ key: 'second' }))
+    expect(await machine.lease.load(['acquisition'])).toHaveLength(2)
+
+    const after = await machine.start()
+    expect(after.restored()).toMatchObject([{ key: 'second', slot: 0, useCount: 2 }])
+    expect(after.status().tasks).toMatchObject({ acquired: 1, idle: 0 })
+    after.release(after.claimRestored('second')!)
+    expect(after.status().tasks).toMatchObject({ acquired: 0, idle: 1 })
+    await machine.clock.advance(0)
+    expect(await machine.lease.load(['acquisition'])).toEqual([])
+  })
+
   it('counts jobs that were promised a slot as demand for a minute', async () => {
     const machine = new Machine()
     const before = await machine.start()

@@ -94,6 +94,7 @@ export class Taskscaler implements AsyncDisposable {
     const usage = readUsage(provisioner.takeUsage())
     const { roster } = this.#loop
     this.#restored = restoreLent(usage, { roster, provisioner, limits: settings.limits, lender: this.#lender, clock: settings.clock })
+    for (const loan of usage.over) this.#journal?.ended(loan)
     this.#demandBefore.restore(usage.demand)
     if (this.#journal !== undefined) this.#loop.onPass(() => this.#journal?.demand(this.#allocator.waiting.size + this.#allocator.reserved))
     this.#loop.start()

@@ -11,6 +11,8 @@ export interface LentSlot {
 /** What an earlier process kept of who used the instances. */
 export interface KeptUsage {
   readonly lent: readonly LentSlot[]
+  /** Loans that are over, although nobody could write so: their slots were lent again. */
+  readonly over: readonly LentSlot[]
   /** By instance: how often it was used. */
   readonly uses: ReadonlyMap<string, number>
   /** Jobs that had a promise, or waited, and when that was: wall time. */
@@ -22,20 +24,29 @@ export const demandKey = 'demand'
 
 /** Reads records, whoever wrote them: what has not the expected form is passed over. */
 export function readUsage(records: readonly StateRecord[]): KeptUsage {
-  const lent: LentSlot[] = []
+  const loans: LentSlot[] = []
   const uses = new Map<string, number>()
   let demand: KeptUsage['demand']
   for (const { kind, key, value } of records) {
     const { instanceId, slot, useCount, jobs, atWallTime } = Object(value) as Record<string, unknown>
     if (kind === 'acquisition') {
-      if (typeof instanceId === 'string' && isCount(slot) && isCount(useCount)) lent.push({ key, instanceId, slot, useCount })
+      if (typeof instanceId === 'string' && isCount(slot) && isCount(useCount)) loans.push({ key, instanceId, slot, useCount })
     } else if (kind === 'use') {
       if (isCount(value)) uses.set(key, value)
     } else if (kind === 'reservation' && key === demandKey && isCount(jobs) && isCount(atWallTime)) {
       demand = { jobs, atWallTime }
     }
   }
-  return { lent, uses, demand }
+  const last = new Map<string, LentSlot>()
+  for (const loan of loans) {
+    const other = last.get(placeOf(loan))
+    if (other === undefined || other.useCount < loan.useCount) last.set(placeOf(loan), loan)
+  }
+  return { lent: [...last.values()], over: loans.filter((loan) => last.get(placeOf(loan)) !== loan), uses, demand }
+}
+
+function placeOf({ instanceId, slot }: LentSlot): string {
+  return `${slot} ${instanceId}`
 }
 
 export function lentValue({ instanceId, slot, useCount }: LentSlot): JsonValue {
