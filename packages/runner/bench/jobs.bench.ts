@@ -1,5 +1,5 @@
 // `npm run bench -- jobs`: trivial jobs through a coordinator (in this process), a runner (`runner-core run`, a process of its own, as beside a real GitLab) and one
-// OpenSSH sshd, ten slots. Prints a table and one line `BENCH {json}`.
+// OpenSSH sshd, ten slots, with `detach` and without (`attached`). Prints a table and one line `BENCH {json}`.
 import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -35,7 +35,7 @@ interface Contender {
 }
 
 const bin = fileURLToPath(new URL('../bin/runner-core.js', import.meta.url))
-const tokens = { sshd: 'glrt-bench-sshd00000000', local: 'glrt-bench-local0000000', stock: 'stock-token-000000000' }
+const tokens = { sshd: 'glrt-bench-sshd00000000', attached: 'glrt-bench-attached0000', local: 'glrt-bench-local0000000', stock: 'stock-token-000000000' }
 
 const interrupted = new Promise<never>((_, reject) => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => reject(new Error(signal)))
@@ -62,7 +62,10 @@ async function run(): Promise<ReadonlyMap<string, Row>> {
   if (sshd === undefined) console.log('sshd is not installed: measured with plugin local only')
   else {
     const server = cleanUp.use(await startSshd(sshd, folder))
-    const contenders = [start('sshd', staticConfig(coordinator.url, tokens.sshd, server), bin, jobsPerRound)]
+    const contenders = [
+      start('sshd', staticConfig(coordinator.url, tokens.sshd, server, true), bin, jobsPerRound),
+      start('attached', staticConfig(coordinator.url, tokens.attached, server, false), bin, jobsPerRound),
+    ]
     const stock = process.env['GITLAB_RUNNER_BIN']
     if (stock !== undefined && existsSync(stock)) {
       contenders.push(start('stock', stockConfig(coordinator.url, tokens.stock, server), stock, stockJobsPerRound))
@@ -126,5 +129,7 @@ function print(rows: ReadonlyMap<string, Row>): void {
   const stock = rows.get('stock')
   const peer = stock === undefined ? null : { jobsPerSecond: stock.jobsPerSecond, firstOutputMs: stock.firstOutputMs }
   const { rssMb, ...figures } = main
-  console.log(`BENCH ${JSON.stringify({ ...figures, stock: peer, rssMb })}`)
+  const attached = rows.get('attached')
+  const detachLoss = attached === undefined ? null : Math.round((1 - main.jobsPerSecond / attached.jobsPerSecond) * 1000) / 1000
+  console.log(`BENCH ${JSON.stringify({ ...figures, stock: peer, rssMb, detachLoss })}`)
 }

@@ -3,15 +3,15 @@ import type { BenchSshd } from './bench-sshd.ts'
 /** Jobs at once: the one instance's slots. */
 export const slots = 10
 
-const autoscaled = (url: string, token: string, plugin: string, pluginConfig: string): string => `concurrent = ${slots}
+const autoscaled = (url: string, token: string, plugin: string, pluginConfig: string, name = plugin, runnerConfig = ''): string => `concurrent = ${slots}
 log_level = "warn"
 
 [[runners]]
-name = "bench-${plugin}"
+name = "bench-${name}"
 url = "${url}"
 token = "${token}"
 executor = "instance"
-
+${runnerConfig}
 [runners.autoscaler]
 plugin = "${plugin}"
 capacity_per_instance = ${slots}
@@ -25,7 +25,7 @@ preemptive_mode = true
 `
 
 /** `config.toml` of a runner on one host that exists. */
-export function staticConfig(url: string, token: string, { port, username, keyFile, hostKey }: BenchSshd): string {
+export function staticConfig(url: string, token: string, { port, username, keyFile, hostKey }: BenchSshd, detach: boolean): string {
   return autoscaled(
     url,
     token,
@@ -36,6 +36,8 @@ username = "${username}"
 key_path = "${keyFile}"
 host_key = "${hostKey}"
 `,
+    detach ? 'detached' : 'attached',
+    `detach = ${detach}\n`,
   )
 }
 
