@@ -130,6 +130,7 @@ function handle(): { readonly job: HandledJob; readonly after: (ms: number) => P
       executor: 'instance',
       architecture: 'linux/amd64',
     },
+    onAccepted: () => {},
     onPhase: (phase: JobPhase) => phases.push(phase),
     onStage: (stage: JobStage | undefined) => stages.push(stage),
     onWait: (why: string) => waits.push(why),

@@ -26,6 +26,8 @@ export interface HandledJobOptions {
   readonly client: JobApiClient
   readonly executor: InstanceExecutor
   readonly identity: RunnerIdentity
+  /** The coordinator knows that we have the job. */
+  readonly onAccepted: () => void
   readonly onPhase: (phase: JobPhase) => void
   /** Undefined: the stage under way has ended, and none follows at once. */
   readonly onStage: (stage: JobStage | undefined) => void
@@ -107,6 +109,7 @@ export class HandledJob {
     try {
       const answer = await this.#reporter.accept(this.#abandon.signal)
       if (answer === 'gone') this.#abort.abort(new JobError('canceled', 'job_canceled', 'the job is not ours'))
+      else this.#options.onAccepted()
       return answer
     } catch (error) {
       this.#options.logger.warn({ error }, 'job not accepted')

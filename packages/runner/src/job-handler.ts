@@ -76,6 +76,7 @@ export class JobHandler {
         ...this.#options,
         job,
         reservation,
+        onAccepted: () => this.#noteAccepted(job, logger),
         onPhase,
         onStage,
         onWait: (why) => record.jobWaits(id, why),
@@ -100,6 +101,11 @@ export class JobHandler {
       reservation[Symbol.dispose]()
       if (handled !== undefined) this.#active.delete(handled)
     }
+  }
+
+  /** Not waited for: what is lost with the process is at most the last moment. */
+  #noteAccepted({ id }: JobPayload, logger: Logger): void {
+    this.#options.journal?.note(id, 'accepted', true).catch((error: unknown) => logger.warn({ error }, 'job not kept'))
   }
 
   #came({ id, job_info }: JobPayload, logger: Logger): void {
