@@ -129,7 +129,10 @@ describe.skipIf(python === undefined)(
         new Set([
           ...ofGroup.map((method) => `${groups}.${method}`),
           ...ofInstances.map((method) => `instances.${method}`),
-          ...['projects.get', 'instanceTemplates.get', `${scope}Operations.get`, `${scope}Operations.wait`],
+          'projects.get',
+          'instanceTemplates.get',
+          `${scope}Operations.get`,
+          `${scope}Operations.wait`,
         ]),
       )
     })

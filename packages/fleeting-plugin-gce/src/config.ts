@@ -22,7 +22,7 @@ export interface GceConfig {
 }
 
 /** Where a group is, by its words in the API's paths. */
-export interface GroupScope {
+interface GroupScope {
   readonly kind: 'zones' | 'regions'
   readonly name: string
 }

@@ -21,7 +21,7 @@ export interface Machine {
 }
 
 /** What came of our dealings with the system on a virtual machine. */
-export interface Guest {
+interface Guest {
   hostKeys?: readonly string[]
   /** Clock time of the first question for them. */
   hostKeysAskedAt?: number

@@ -4,7 +4,7 @@ import type { Metadata, MetadataItem } from './compute-api.ts'
 const sshKeysItem = 'ssh-keys'
 
 /** The value of a key, of the first that has it: a machine's own metadata stands before its project's. */
-export function metadataValue(key: string, ...metadata: readonly (Metadata | undefined)[]): string | undefined {
+function metadataValue(key: string, ...metadata: readonly (Metadata | undefined)[]): string | undefined {
   return metadata.map((one) => one?.items?.find((item) => item.key === key)?.value).find((value) => value !== undefined)
 }
 

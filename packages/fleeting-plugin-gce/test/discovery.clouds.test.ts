@@ -56,7 +56,9 @@ describe.skipIf(python === undefined)(`GCE and Google's discovery document${pyth
       new Set([
         ...['get', 'listManagedInstances', 'createInstances', 'deleteInstances'].map((method) => `${groups}.${method}`),
         ...['get', 'list', 'setMetadata', 'getGuestAttributes'].map((method) => `instances.${method}`),
-        ...['projects.get', 'instanceTemplates.get', `${scope}Operations.wait`],
+        'projects.get',
+        'instanceTemplates.get',
+        `${scope}Operations.wait`,
       ]),
     )
 

@@ -14,7 +14,7 @@ export interface Place {
 
 const root = 'https://www.googleapis.com/compute/v1'
 
-export function projectLink({ project }: Place): string {
+function projectLink({ project }: Place): string {
   return `${root}/projects/${project}`
 }
 
