@@ -86,7 +86,8 @@ test('the key of a fleet stays the same over processes', async () => {
 describe('takeOverJobs', () => {
   const start = async ({ resumeJob, statuses = [200] }: { resumeJob?: ResumeJob; statuses?: number[] } = {}) => {
     const before = await open()
-    for (const id of [1, 2]) await before.took({ payload: payload(id), acquisitionKey: `slot-${id}`, takenAt: 1 })
+    for (const id of [1, 2, 4]) await before.took({ payload: payload(id), acquisitionKey: `slot-${id}`, takenAt: 1 })
+    for (const id of [1, 2]) await before.note(id, 'accepted', true)
     await before.note(2, 'handle', 'h')
     const jobs = await open()
     const lent = new Map(['slot-1', 'slot-2', 'slot-3'].map((slot) => [slot, { key: slot } as LentSlot]))
@@ -119,7 +120,7 @@ describe('takeOverJobs', () => {
   }
   const failed = { state: 'failed', failureReason: 'runner_system_failure' }
 
-  test('reports what cannot go on as a system failure, once, and gives its slots up', async () => {
+  test('reports what cannot go on as a system failure, once, and gives its slots up; not what was never accepted', async () => {
     const { jobs, dropped, updates, ends } = await start()
     await Promise.all(ends)
     expect(updates).toEqual([

@@ -27,8 +27,8 @@ export interface TakeOverJobsOptions {
 }
 
 /**
- * Deals with what an earlier process left: jobs that can go on are resumed, the others reported as failed, once, and slots that no job has any more are given up with their instances, on which something
- * may still run. Answers the end of each job, which is when it needs nothing more.
+ * Deals with what an earlier process left: jobs that can go on are resumed, the others reported as failed, once, except those that the coordinator does not know we have, and slots that no job has any
+ * more are given up with their instances, on which something may still run. Answers the end of each job, which is when it needs nothing more.
  */
 export function takeOverJobs(options: TakeOverJobsOptions): readonly Promise<void>[] {
   const { left, scaler, resumeJob, logger } = options
@@ -37,7 +37,7 @@ export function takeOverJobs(options: TakeOverJobsOptions): readonly Promise<voi
     if (acquisition !== undefined) return resumeJob!(job as ResumableJob, acquisition)
     const why = isResumable(job) ? 'the runner ended, and the job cannot go on' : 'the runner ended before the job had begun on its machine'
     scaler.dropRestored(job.acquisitionKey, `job ${job.payload.id}: ${why}`)
-    return report(job, why, options)
+    return job.accepted === true ? report(job, why, options) : forget(job, options)
   })
   const orphans = scaler.restored()
   for (const { key } of orphans) scaler.dropRestored(key, 'the job that had it is not known any more')
@@ -55,6 +55,13 @@ async function report(
   why: string,
   { jobs, finalUpdateRetryLimit, ...options }: TakeOverJobsOptions,
 ): Promise<void> {
-  if (!(await reportLostJob({ ...options, job: payload, why, mostTries: finalUpdateRetryLimit }))) return
-  await jobs.ended(payload.id).catch((error: unknown) => options.logger.warn({ job: payload.id, error }, 'end of a job not kept'))
+  if (await reportLostJob({ ...options, job: payload, why, mostTries: finalUpdateRetryLimit }))
+    await forget({ payload }, { jobs, logger: options.logger })
+}
+
+async function forget(
+  { payload: { id } }: Pick<JournalledJob, 'payload'>,
+  { jobs, logger }: Pick<TakeOverJobsOptions, 'jobs' | 'logger'>,
+): Promise<void> {
+  await jobs.ended(id).catch((error: unknown) => logger.warn({ job: id, error }, 'end of a job not kept'))
 }

@@ -39,6 +39,12 @@ function acknowledge(job: CoordinatorJob, state: unknown, extendAckWindow: () =>
 function finish(job: CoordinatorJob, body: Readonly<Record<string, unknown>>, report: ReportViolation): Reply {
   const isFailure = body['state'] === 'failed'
   const output = body['output'] as { checksum?: unknown; bytesize?: unknown } | null | undefined
+  // Without a checksum GitLab believes the runner; ours leaves it out only where the process that had the trace is gone.
+  const isOrphan = output === undefined && isFailure && body['failure_reason'] === 'runner_system_failure'
+  if (isOrphan) {
+    job.end('failed', 'runner_system_failure')
+    return reply(200)
+  }
   if (output?.checksum !== job.trace.checksum || output.bytesize !== job.trace.size) {
     if (!job.disturbed) {
       const expected = { checksum: job.trace.checksum, bytesize: job.trace.size }

@@ -1,0 +1,147 @@
+// State over processes: real managers on one state directory, with real local machines.
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Coordinator, type CoordinatorJob, listProcesses } from '@runner-core/runner/testing'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { type BinRun, startBin } from './bin.ts'
+
+let coordinator: Coordinator
+let folder: string
+let runs: BinRun[]
+
+beforeEach(async () => {
+  coordinator = await Coordinator.start()
+  folder = mkdtempSync(join(tmpdir(), 'runner-core-state-'))
+  runs = []
+  writeFileSync(
+    join(folder, 'config.toml'),
+    `log_format = "json"
+state_dir = "${join(folder, 'state')}"
+[[runners]]
+name = "kept"
+url = "${coordinator.url}"
+token = "${Coordinator.token}"
+executor = "instance"
+[runners.autoscaler]
+plugin = "local"
+capacity_per_instance = 2
+max_instances = 1
+update_interval_when_expecting = "200ms"
+plugin_config = { root_dir = "${join(folder, 'instances')}" }
+[[runners.autoscaler.policy]]
+idle_time = "1h"
+`,
+  )
+})
+
+afterEach(async () => {
+  for (const run of runs) {
+    run.process.kill('SIGKILL')
+    await run.ended
+  }
+  for (const { pid, commandLine } of machines()) if (commandLine.includes(folder)) killIfThere(pid)
+  await coordinator.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const start = (): BinRun => {
+  const run = startBin(['run', '--config', join(folder, 'config.toml')])
+  runs.push(run)
+  return run
+}
+
+const machines = () => listProcesses().filter(({ environment, commandLine }) => `${environment} ${commandLine}`.includes(folder))
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {}
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 20))
+}
+
+/** Runs a job to its end and answers where it ran. */
+async function place(job: CoordinatorJob): Promise<string> {
+  const { state, trace } = await job.finished
+  expect([state, trace.text()]).toEqual(['success', expect.stringMatching(/^at \//m)])
+  return /^at (\/.*)$/m.exec(trace.text())![1]!
+}
+
+const simpleJob = (): CoordinatorJob => coordinator.enqueue({ script: ['echo "at $HOME"'] })
+
+async function kill(run: BinRun): Promise<void> {
+  run.process.kill('SIGKILL')
+  await run.ended
+}
+
+test('a manager that was killed leaves its machine to the next one, which goes on with it', async () => {
+  const first = start()
+  const before = await place(simpleJob())
+  await kill(first)
+  start()
+  const afterwards = await place(simpleJob())
+  expect(afterwards).toBe(before)
+})
+
+test('a second manager on the same state waits and acts on nothing; when the first one is killed it takes over', async () => {
+  const first = start()
+  const before = await place(simpleJob())
+  const second = start()
+  await until(() => second.stderr.includes('waiting: the fleet belongs to process '))
+  expect(await place(simpleJob())).toBe(before)
+  expect(second.stderr).not.toContain('Added job to processing list')
+  expect(second.stderr).not.toContain('increasing instances')
+  await kill(first)
+  expect(await place(simpleJob())).toBe(before)
+  expect(second.stderr).toContain('Added job to processing list')
+  expect(second.stderr).not.toContain('increasing instances')
+})
+
+test('a job of a manager that was killed ends once, and its secrets are in nothing that was written', async () => {
+  const first = start()
+  const secret = 'correct-horse-battery'
+  const job = coordinator.enqueue({
+    script: ['echo be""gun', 'sleep 3'],
+    marker: 'begun',
+    variables: [{ key: 'SECRET', value: secret, masked: true }],
+  })
+  await until(() => job.times.firstOutputAt !== undefined)
+  await kill(first)
+  const kept = filesBelow(join(folder, 'state'))
+  const second = start()
+  await job.finished
+  expect(await place(simpleJob())).toMatch(/^\//)
+  second.process.kill('SIGQUIT')
+  await second.ended
+  expect(kept.length).toBeGreaterThan(2)
+  const bytes = [...kept, ...filesBelow(join(folder, 'state'))].join()
+  for (const word of [secret, Coordinator.token, 'PRIVATE KEY']) expect(bytes).not.toContain(word)
+  expect(first.stderr + second.stderr).not.toContain(secret)
+  expect(statSync(join(folder, '.runner_state_key')).mode & 0o777).toBe(0o600)
+  expect(coordinator.violations).toEqual([])
+})
+
+/** What the files hold now. */
+function filesBelow(directory: string): string[] {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'latin1'))
+}
+
+test('a state that cannot be read keeps the fleet as it is, and says so', async () => {
+  const first = start()
+  await place(simpleJob())
+  await kill(first)
+  const before = machines().length
+  const file = join(folder, 'state', 'kept', 'state.db')
+  rmSync(`${file}-wal`, { force: true })
+  writeFileSync(file, 'garbage '.repeat(1000))
+  const second = start()
+  await until(() => second.stderr.includes('fleet cannot start'))
+  expect(second.stderr).toContain(`state file ${file} cannot be read`)
+  expect(machines().length).toBe(before + 1)
+  expect(readFileSync(file, 'utf8')).toBe('garbage '.repeat(1000))
+})
