@@ -17,6 +17,14 @@ const benches = {
     file: 'packages/cloud-fakes/bench/footprint.bench.ts',
     measures: 'import time and memory over bare Node, of the core and of each cloud plugin',
   },
+  journal: {
+    file: 'packages/taskscaler/bench/journal.bench.ts',
+    measures: 'acquire + release with every loan kept in SQLite, and how long that blocks the event loop',
+  },
+  restart: {
+    file: 'packages/runner/bench/restart.bench.ts',
+    measures: 'a killed manager with 1,000 instances and 1,000 jobs: to the first decision, and to all adopted, of the next one',
+  },
 } as const
 
 const [name, ...rest] = process.argv.slice(2)
