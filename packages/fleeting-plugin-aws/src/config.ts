@@ -1,9 +1,9 @@
 import { ConfigTable } from '@runner-core/fleeting'
 
 /** How capacity is asked for: `set_desired_capacity` raises the group's size, `launch_instances` launches now or not at all. */
-export const launchModes = ['set_desired_capacity', 'launch_instances'] as const
+const launchModes = ['set_desired_capacity', 'launch_instances'] as const
 /** How machines let us in. */
-export const credentialKinds = ['instance-connect', 'static', 'user-data', 'windows-password'] as const
+const credentialKinds = ['instance-connect', 'static', 'user-data', 'windows-password'] as const
 export type CredentialKind = (typeof credentialKinds)[number]
 
 /** `[runners.autoscaler.plugin_config]` of the plugin `aws`, parsed. What is absent is left to the SDK: environment, shared files, instance role. */

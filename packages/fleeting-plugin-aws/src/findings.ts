@@ -7,7 +7,7 @@ export function findingsOf(group: AutoScalingGroup, refreshes: readonly Instance
 }
 
 interface Rule extends Finding {
-  applies(group: AutoScalingGroup, refreshes: readonly InstanceRefresh[]): boolean
+  readonly applies: (group: AutoScalingGroup, refreshes: readonly InstanceRefresh[]) => boolean
 }
 
 /** Set on a group by `aws autoscaling update-auto-scaling-group`. */

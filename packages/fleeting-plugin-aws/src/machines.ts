@@ -5,8 +5,8 @@ import { type AwsClient, mostDescribed } from './client.ts'
 interface Question {
   readonly id: string
   readonly signal: AbortSignal
-  resolve(instance: Instance | undefined): void
-  reject(error: unknown): void
+  readonly resolve: (instance: Instance | undefined) => void
+  readonly reject: (error: unknown) => void
 }
 
 /** What EC2 knows of the group's instances. Questions that come while a call is under way share the next one, so that a thousand new machines cost a few calls; what runs and has an address is remembered. */

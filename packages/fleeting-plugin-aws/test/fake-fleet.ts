@@ -1,6 +1,6 @@
-import { FakeAws, type FakeAwsOptions, RealMachines } from '@runner-core/cloud-fakes'
 import { systemClock as clock, type InstanceGroup, newKeyPair, systemRandom as random, silentLogger } from '@runner-core/fleeting'
-import { createInstanceGroup as createLocalGroup } from '@runner-core/fleeting-plugin-local'
+import { FakeAws, type FakeAwsOptions, RealMachines } from '../../cloud-fakes/src/index.ts'
+import { createInstanceGroup as createLocalGroup } from '../../fleeting-plugin-local/src/index.ts'
 import { createInstanceGroup } from '../src/index.ts'
 
 /** A fake AWS whose instances are real machines with one key, and groups of the plugin on it. */

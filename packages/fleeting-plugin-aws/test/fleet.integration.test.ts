@@ -1,7 +1,8 @@
 // What the conformance suite cannot ask of every cloud: batches, pages, tokens and spot instances. On the fake, without machines behind it.
-import { type Exchange, FakeAws, type FakeAwsOptions } from '@runner-core/cloud-fakes'
+
 import { systemClock as clock, type InstanceGroup, newKeyPair, systemRandom as random, silentLogger } from '@runner-core/fleeting'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { type Exchange, FakeAws, type FakeAwsOptions } from '../../cloud-fakes/src/index.ts'
 import { createInstanceGroup } from '../src/index.ts'
 
 const { signal } = new AbortController()

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer, request } from 'node:http'
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
@@ -62,7 +62,7 @@ export class Moto implements AsyncDisposable {
       server.once('exit', () => reject(new Error(`moto ended: ${said}`)))
     })
     const requests: URLSearchParams[] = []
-    const door = createServer(async (incoming, response) => {
+    const pass = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
       const body = await buffer(incoming)
       requests.push(new URLSearchParams(body.toString()))
       const { method, headers } = incoming
@@ -72,7 +72,8 @@ export class Moto implements AsyncDisposable {
       })
       onward.on('error', () => response.destroy())
       onward.end(body)
-    })
+    }
+    const door = createServer((incoming, response) => void pass(incoming, response).catch(() => response.destroy()))
     door.listen(0, '127.0.0.1')
     await once(door, 'listening')
     return new Moto(inner, `http://127.0.0.1:${(door.address() as AddressInfo).port}`, requests, async () => {

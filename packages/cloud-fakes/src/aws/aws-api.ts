@@ -12,7 +12,7 @@ import { Refusal } from './refusal.ts'
 export interface AwsApiOptions extends Ec2Context {
   readonly group: FakeGroup
   readonly clock: Clock
-  pushed(key: PushedKey): void
+  readonly pushed: (key: PushedKey) => void
 }
 
 type Service = 'autoscaling' | 'ec2' | 'ec2-instance-connect'
