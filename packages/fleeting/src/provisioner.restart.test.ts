@@ -46,6 +46,30 @@ describe('a new process on the state of an earlier one', () => {
     expect(fleet.provisioner.instances().get(second!)).toMatchObject({ seenAt, state: 'running' })
   })
 
+  it('removes what had come back after it was lost: something of its last job may still run there', async () => {
+    const durable = new DurableFleet()
+    const { fleet } = durable
+    await durable.start()
+    const [id] = await fleet.launch(1)
+    const list = vi.spyOn(fleet.group, 'list').mockResolvedValue([])
+    await fleet.clock.advance(60_000)
+    expect(fleet.ids).toEqual([])
+    // The process dies after it has seen the instance again, and before it can say that it removes it.
+    const { lease } = durable
+    const write = lease.write.bind(lease)
+    vi.spyOn(lease, 'write').mockImplementation((changes) =>
+      changes.length > 0 && changes.every(({ kind }) => kind === 'removal') ? new Promise(() => {}) : write(changes),
+    )
+    list.mockRestore()
+    await fleet.clock.advance(60_000)
+    expect(fleet.group.ids).toEqual([id])
+    await durable.start()
+    await using _ = fleet
+    expect(fleet.instances).toMatchObject([{ id, removal: { reason: 'came back after it was lost' } }])
+    await fleet.clock.advance(10_000)
+    expect(fleet.group.ids).toEqual([])
+  })
+
   it('takes the one before out of action at once', async () => {
     const durable = new DurableFleet()
     const { fleet } = durable

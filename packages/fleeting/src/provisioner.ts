@@ -415,10 +415,12 @@ export class Provisioner implements AsyncDisposable {
     }
   }
 
-  #keep({ id, cause, placement, seenAt }: Instance): void {
+  #keep({ id, cause, placement, seenAt, removal }: Instance): void {
     const { intents, clock } = this.#context
     const atWallTime = clock.wallTime() - (clock.now() - seenAt)
     intents.note('instance', id, { cause, ...(placement !== undefined && { placement }), atWallTime })
+    // Together, or the next process would take one that came back for a good one.
+    if (removal !== undefined) intents.note('removal', id, { reason: removal.reason, atWallTime: clock.wallTime() })
   }
 
   /** Nobody here made it, and nobody here removes it. */
