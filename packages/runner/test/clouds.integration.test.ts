@@ -34,6 +34,8 @@ test('aws: 40 jobs, five a machine, and the group is empty in the end', async ()
       },
     }),
   )
+  // What gets lost on the way to and from a cloud.
+  for (const on of ['increase', 'decrease'] as const) fake.hand.inject!({ kind: 'lost_answer', on, times: 1 })
   await runFortyJobs({
     plugin: 'aws',
     pluginConfig: () => `name = "runners"\nregion = "eu-west-1"`,
