@@ -22,6 +22,7 @@ export class Roster {
   readonly #prove: (host: InstanceSlots) => void
   /** By instance, what an earlier process knew of it; until it is noted. */
   #uses: ReadonlyMap<string, number> = new Map()
+  #condemned: ReadonlyMap<string, string> = new Map()
 
   /** `prove` begins to find out whether an instance is ready; {@link judge} is called once its `proof` is another. */
   constructor(limits: SlotLimits, allocator: Allocator, prove: (host: InstanceSlots) => void) {
@@ -39,8 +40,13 @@ export class Roster {
   }
 
   /** What an earlier process kept: use counts, and the slots that stay lent, as acquisitions. Called once, before anything is noted; answers those whose instance is there. */
-  restore({ uses, lent }: Pick<KeptUsage, 'uses' | 'lent'>, instances: ReadonlyMap<string, Instance>, now: number): SlotAcquisition[] {
+  restore(
+    { uses, condemned, lent }: Pick<KeptUsage, 'uses' | 'condemned' | 'lent'>,
+    instances: ReadonlyMap<string, Instance>,
+    now: number,
+  ): SlotAcquisition[] {
     this.#uses = uses
+    this.#condemned = condemned
     const restored: SlotAcquisition[] = []
     for (const slot of lent) {
       const instance = instances.get(slot.instanceId)
@@ -82,6 +88,7 @@ export class Roster {
     const host = new InstanceSlots(instance, this.#limits)
     host.useCount = this.#uses.get(instance.id) ?? 0
     if (host.useCount > 0) host.proof = 'proven'
+    host.condemnedFor = this.#condemned.get(instance.id)
     return host
   }
 

@@ -105,6 +105,21 @@ describe('a new process on the state of an earlier one', () => {
     expect(await machine.lease.load(['acquisition'])).toEqual([])
   })
 
+  it('knows what was condemned: something of an earlier job may still run there', async () => {
+    const machine = new Machine()
+    const before = await machine.start({ capacityPerInstance: 2 })
+    const [dirty, other] = [await machine.acquire(before, 'dirty'), await machine.acquire(before, 'other')]
+    expect(dirty.instanceId).toBe(other.instanceId)
+    dirty.condemn('left something')
+    before.release(dirty)
+    const after = await machine.start({ capacityPerInstance: 2 })
+    expect(after.status().tasks).toMatchObject({ acquired: 1, idle: 0 })
+    after.release(after.claimRestored('other')!)
+    await machine.clock.advance(60_000)
+    expect(machine.group.ids).not.toContain(dirty.instanceId)
+    expect(await machine.lease.load(['use', 'acquisition'])).toEqual([])
+  })
+
   it('tells whoever claims it that the instance was lost, before the start or after it', async () => {
     const machine = new Machine()
     const before = await machine.start()

@@ -71,7 +71,10 @@ export class Taskscaler implements AsyncDisposable {
     this.#lender = {
       keyPrefix: lease === undefined ? '' : `${lease.epoch}-`,
       release: (acquisition) => this.release(acquisition),
-      condemn: ({ host, key }, reason) => this.#condemn(host, `${key}: ${reason}`),
+      condemn: ({ host, key }, reason) => {
+        this.#condemn(host, `${key}: ${reason}`)
+        this.#journal?.condemned(host.id, host.useCount, host.condemnedFor!)
+      },
       unreserve: (reservation) => this.unreserve(reservation),
       connect: (instanceId, slot, signal) => provisioner.connect(instanceId, slot, signal),
       lost: (acquisition) => {

@@ -43,6 +43,11 @@ export class UsageJournal {
     this.#write([{ kind: 'acquisition', key, value: null }]).catch(() => {})
   }
 
+  /** The instance gets no more jobs, whoever owns the fleet. Not waited for: what ends the loan is written after it. */
+  condemned(instanceId: string, useCount: number, reason: string): void {
+    this.#write([{ kind: 'use', key: instanceId, value: { useCount, condemnedFor: reason } }]).catch(() => {})
+  }
+
   /** How many jobs are promised a slot, or wait for one, now. */
   demand(jobs: number): void {
     const { clock } = this.#options

@@ -15,6 +15,8 @@ export interface KeptUsage {
   readonly over: readonly LentSlot[]
   /** By instance: how often it was used. */
   readonly uses: ReadonlyMap<string, number>
+  /** By instance: why it gets no more jobs. */
+  readonly condemned: ReadonlyMap<string, string>
   /** Jobs that had a promise, or waited, and when that was: wall time. */
   readonly demand: { readonly jobs: number; readonly atWallTime: number } | undefined
 }
@@ -26,13 +28,16 @@ export const demandKey = 'demand'
 export function readUsage(records: readonly StateRecord[]): KeptUsage {
   const loans: LentSlot[] = []
   const uses = new Map<string, number>()
+  const condemned = new Map<string, string>()
   let demand: KeptUsage['demand']
   for (const { kind, key, value } of records) {
-    const { instanceId, slot, useCount, jobs, atWallTime } = Object(value) as Record<string, unknown>
+    const { instanceId, slot, useCount, condemnedFor, jobs, atWallTime } = Object(value) as Record<string, unknown>
     if (kind === 'acquisition') {
       if (typeof instanceId === 'string' && isCount(slot) && isCount(useCount)) loans.push({ key, instanceId, slot, useCount })
     } else if (kind === 'use') {
-      if (isCount(value)) uses.set(key, value)
+      const count = isCount(value) ? value : useCount
+      if (isCount(count)) uses.set(key, count)
+      if (typeof condemnedFor === 'string') condemned.set(key, condemnedFor)
     } else if (kind === 'reservation' && key === demandKey && isCount(jobs) && isCount(atWallTime)) {
       demand = { jobs, atWallTime }
     }
@@ -42,7 +47,7 @@ export function readUsage(records: readonly StateRecord[]): KeptUsage {
     const other = last.get(placeOf(loan))
     if (other === undefined || other.useCount < loan.useCount) last.set(placeOf(loan), loan)
   }
-  return { lent: [...last.values()], over: loans.filter((loan) => last.get(placeOf(loan)) !== loan), uses, demand }
+  return { lent: [...last.values()], over: loans.filter((loan) => last.get(placeOf(loan)) !== loan), uses, condemned, demand }
 }
 
 function placeOf({ instanceId, slot }: LentSlot): string {
