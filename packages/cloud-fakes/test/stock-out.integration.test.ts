@@ -13,6 +13,8 @@ const launchMs = 41_000 + 6000
 const never = new AbortController().signal
 const pairs: readonly (readonly [CloudName, CloudName])[] = [
   ['gce', 'gce'],
+  ['aws', 'gce'],
+  ['gce', 'aws'],
   ['azure', 'gce'],
 ]
 

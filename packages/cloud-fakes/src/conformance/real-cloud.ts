@@ -4,7 +4,7 @@ import { LocalMachines } from '../core/local-machines.ts'
 import type { RealMachines } from '../core/real-machines.ts'
 
 /** Lags that a plugin must cope with, and that cost a run no time. */
-export const lags = { appearMs: 20, bootMs: 60, deleteMs: 40 }
+const lags = { appearMs: 20, bootMs: 60, deleteMs: 40 }
 
 interface Fake extends AsyncDisposable {
   readonly hand: CloudHand
