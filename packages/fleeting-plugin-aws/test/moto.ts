@@ -29,6 +29,13 @@ export interface GroupOptions {
   readonly cidr?: string
 }
 
+/** Runs `python -m moto.server` until its input ends: it must not outlive the test, however that ends. */
+const untilInputEnds = `import os, runpy, sys, threading
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+sys.argv = ['moto_server', '-H', '127.0.0.1', '-p', '0']
+runpy.run_module('moto.server', run_name='__main__')
+`
+
 function setup<Input>(file: string): Input {
   return JSON.parse(readFileSync(fileURLToPath(new URL(`../setup/${file}`, import.meta.url)), 'utf8')) as Input
 }
@@ -47,7 +54,7 @@ export class Moto implements AsyncDisposable {
   static async start(python: string): Promise<Moto> {
     // Without the images of Amazon, which take seconds to load.
     const env = { ...process.env, MOTO_EC2_LOAD_DEFAULT_AMIS: 'false' }
-    const server = spawn(python, ['-m', 'moto.server', '-H', '127.0.0.1', '-p', '0'], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const server = spawn(python, ['-c', untilInputEnds], { env, stdio: 'pipe' })
     const ended = once(server, 'exit')
     const inner = await new Promise<string>((resolve, reject) => {
       let said = ''
@@ -79,7 +86,7 @@ export class Moto implements AsyncDisposable {
     return new Moto(inner, `http://127.0.0.1:${(door.address() as AddressInfo).port}`, requests, async () => {
       door.closeAllConnections()
       door.close()
-      server.kill('SIGKILL')
+      server.stdin.end()
       await ended
     })
   }
