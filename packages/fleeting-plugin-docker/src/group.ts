@@ -62,7 +62,7 @@ class DockerGroup implements InstanceGroup {
   async init(signal: AbortSignal): Promise<GroupInfo> {
     const [image, keyPair] = await Promise.all([
       this.#engine.inspectImage(this.#config.image, signal),
-      fleetKeyPair(this.#context.connector),
+      fleetKeyPair(this.#context.connector, this.#context.fleetKey),
     ])
     this.#keyPair = keyPair
     this.#architecture = image.Architecture

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ConnectorConfig, type InstanceGroup, newKeyPair, silentLogger, systemClock } from '@runner-core/fleeting'
@@ -144,5 +144,56 @@ describe("a host's credentials", () => {
     expect(lines[1]).toMatch(/^plugin_config\.instances\.b\.key_path .*broken/)
     expect(lines).toHaveLength(2)
     expect((error as Error).message).not.toContain('MY-SECRET')
+  })
+})
+
+describe('with durable state', () => {
+  let stateDir: string
+  beforeEach(async () => {
+    stateDir = join(await mkdtemp(join(tmpdir(), 'static-state-')), 'plugin')
+  })
+  afterEach(() => rm(join(stateDir, '..'), { recursive: true }))
+
+  const startAgain = async (instances: object = threeHosts): Promise<InstanceGroup> => {
+    const context = {
+      fleet: 'test',
+      connector: { username: 'ci', password: 'hush' },
+      logger: silentLogger,
+      clock: systemClock,
+      random: () => 0,
+    }
+    const group = createInstanceGroup({ instances }, { ...context, stateDir })
+    await group.init(signal)
+    return group
+  }
+
+  test('the next process has the same hosts lent, under the same ids and tokens, and uses no id again', async () => {
+    const first = await startAgain()
+    await first.increase({ count: 2, launchToken: 't' }, signal)
+    await first.decrease(['a#1'], signal)
+    const second = await startAgain()
+    expect(await second.list(signal)).toEqual([{ id: 'b#2', state: 'running', launchToken: 't' }])
+    expect(await second.connectInfo('b#2', signal)).toMatchObject({ internalAddress: 'b' })
+    expect(await second.increase({ count: 3, launchToken: 'u' }, signal)).toMatchObject({ requested: 2, ids: ['a#3', 'c#4'] })
+    expect(await second.increase({ count: 1, launchToken: 't' }, signal)).toEqual({ requested: 1, ids: ['b#2'] })
+    expect(await readFile(join(stateDir, 'loans.json'), 'utf8')).not.toContain('hush')
+  })
+
+  test('a host that is configured no more is lent no more', async () => {
+    await (await startAgain()).increase({ count: 3, launchToken: 't' }, signal)
+    const { b: _, ...others } = threeHosts
+    expect(await listed(await startAgain(others))).toEqual(['a#1', 'c#3'])
+  })
+
+  test('what cannot be written down is not lent, and a file that cannot be read stays as it is', async () => {
+    const group = await startAgain()
+    await writeFile(stateDir, 'in the way')
+    await expect(group.increase({ count: 1, launchToken: 't' }, signal)).rejects.toMatchObject({ code: 'transient' })
+    expect(await listed(group)).toEqual([])
+    await rm(stateDir)
+    await group.increase({ count: 1, launchToken: 't' }, signal)
+    await writeFile(join(stateDir, 'loans.json'), '{"loans": 1}')
+    await expect(startAgain()).rejects.toMatchObject({ code: 'invalid_config', message: expect.stringContaining('loans.json') })
+    expect(await readFile(join(stateDir, 'loans.json'), 'utf8')).toBe('{"loans": 1}')
   })
 })

@@ -13,6 +13,7 @@ import {
 } from '@runner-core/fleeting'
 import { parseConfig, type StaticHost } from './config.ts'
 import { type Credentials, readCredentials } from './credentials.ts'
+import { LoanFile } from './loan-file.ts'
 
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
 
@@ -38,17 +39,21 @@ class StaticGroup implements InstanceGroup {
   readonly #loans = new Map<string, Loan>()
   #credentials: ReadonlyMap<StaticHost, Credentials> = new Map()
   #loanCount = 0
+  /** With durable state: where loans outlive this process. */
+  readonly #file: LoanFile | undefined
 
   constructor(hosts: readonly StaticHost[], context: PluginContext) {
     this.#hosts = hosts
     this.#free = [...hosts]
     this.#context = context
+    this.#file = context.stateDir === undefined ? undefined : new LoanFile(context.stateDir)
   }
 
   async init(signal: AbortSignal): Promise<GroupInfo> {
     const { credentials, findings } = await readCredentials(this.#hosts, this.#context.connector)
     signal.throwIfAborted()
     this.#credentials = credentials
+    this.#restore()
     return { id: `static/${this.#context.fleet}`, maxSize: this.#hosts.length, version, findings }
   }
 
@@ -64,6 +69,12 @@ class StaticGroup implements InstanceGroup {
     const known = [...this.#loans.values()].filter((loan) => loan.launchToken === launchToken)
     if (known.length > 0) return { requested: known.length, ids: known.map(({ id }) => id) }
     const ids = this.#free.splice(0, count).map((host) => this.#lend(host, launchToken))
+    try {
+      this.#keep()
+    } catch (error) {
+      for (const id of ids) this.#takeBack(id)
+      throw error
+    }
     if (ids.length === count) return { requested: count, ids }
     const error = new GroupError(
       'quota',
@@ -74,12 +85,8 @@ class StaticGroup implements InstanceGroup {
 
   async decrease(ids: readonly string[], signal: AbortSignal): Promise<DecreaseResult> {
     signal.throwIfAborted()
-    for (const id of ids) {
-      const loan = this.#loans.get(id)
-      if (loan === undefined) continue
-      this.#loans.delete(id)
-      this.#free.push(loan.host)
-    }
+    for (const id of ids) this.#takeBack(id)
+    this.#keep()
     return { accepted: ids }
   }
 
@@ -91,6 +98,29 @@ class StaticGroup implements InstanceGroup {
   }
 
   async shutdown(): Promise<void> {}
+
+  /** What an earlier process lent. A host that is configured no more has no loan any more. */
+  #restore(): void {
+    const kept = this.#file?.read()
+    for (const { id, host: name, launchToken } of kept?.loans ?? []) {
+      const index = this.#free.findIndex((host) => host.name === name)
+      const [host] = index < 0 ? [] : this.#free.splice(index, 1)
+      if (host !== undefined) this.#loans.set(id, { id, host, launchToken })
+    }
+    this.#loanCount = kept?.lentSoFar ?? 0
+  }
+
+  #keep(): void {
+    const loans = [...this.#loans.values()].map(({ id, host, launchToken }) => ({ id, host: host.name, launchToken }))
+    this.#file?.write({ loans, lentSoFar: this.#loanCount })
+  }
+
+  #takeBack(id: string): void {
+    const loan = this.#loans.get(id)
+    if (loan === undefined) return
+    this.#loans.delete(id)
+    this.#free.push(loan.host)
+  }
 
   #lend(host: StaticHost, launchToken: string): string {
     // An id is not used again: another loan of the same host is another instance.
