@@ -1,4 +1,5 @@
 import {
+  type Clock,
   type FleetLease,
   GroupError,
   type InstanceGroup,
@@ -20,6 +21,7 @@ export interface Bug {
   /** Instances above the maximum. */
   readonly more?: number
   readonly settings?: ProvisionerSettingsInput
+  readonly clock?: (clock: Clock) => Clock
   readonly provisioner?: (provisioner: Provisioner) => void
   /** Called once for each manager. */
   readonly scaler?: (scaler: Taskscaler, provisioner: Provisioner) => void

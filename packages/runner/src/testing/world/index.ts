@@ -5,3 +5,5 @@
  */
 export { type Bug, bugs } from './bugs.ts'
 export { findBug, type Proof, type ProvenWrong, prove } from './prove.ts'
+export type { WorldSetting } from './scenario.ts'
+export { World } from './world.ts'

@@ -84,7 +84,7 @@ export class Manager {
     this.#options = options
     this.process = options.process
     this.witness = options.witness
-    this.#clock = options.process.clock
+    this.#clock = options.bug?.clock?.(options.process.clock) ?? options.process.clock
     this.#policies = options.policies
     this.#limit = new Concurrency(options.maxInstances * options.capacityPerInstance + 2)
     void this.#start()
@@ -164,7 +164,7 @@ export class Manager {
         random,
         maxInstances: maxInstances + (bug?.more ?? 0),
         unknownInstances,
-        settings: { ...managerSettings, ...bug?.settings, health },
+        settings: { ...managerSettings, ...bug?.settings, health: { ...health, ...bug?.settings?.health } },
       },
       signal,
     )

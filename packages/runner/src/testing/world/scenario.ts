@@ -16,6 +16,8 @@ export interface WorldSetting {
   readonly callMs: number
   readonly listLagMs: number
   readonly healthChecks: boolean
+  /** Zones, where there are several. */
+  readonly placements?: readonly string[]
   readonly unknownInstances: NonNullable<ProvisionerOptions['unknownInstances']>
   /** Which of the schedules is in force at first. */
   readonly schedule: number

@@ -73,6 +73,8 @@ export class World {
   readonly coordinator: WorldCoordinator
   readonly violations: Violation[] = []
   readonly log: LogLine[] = []
+  /** Every process that a job ever had on a machine, in the order of starting. */
+  readonly started: MachineJob[] = []
   /** How often a manager was killed. */
   kills = 0
   schedule: number
@@ -85,19 +87,22 @@ export class World {
   readonly #leases = new Map<string, string>()
   /** By key of its acquisition, the job that has it. */
   readonly #holders = new Map<string, WorldJob>()
-  #refusal: { readonly process: WorldProcess; readonly at: number; readonly code: GroupErrorCode } | undefined
+  #refusal:
+    | { readonly process: WorldProcess; readonly placement: string | undefined; readonly at: number; readonly code: GroupErrorCode }
+    | undefined
 
   constructor(seed: number, setting: WorldSetting, bug?: Bug) {
     this.#setting = setting
     this.#bug = bug
     this.#random = seededRandom(seed)
     this.schedule = setting.schedule
-    const { tells, appearMs, bootMs, deleteMs, callMs, listLagMs, healthChecks } = setting
+    const { tells, placements, appearMs, bootMs, deleteMs, callMs, listLagMs, healthChecks } = setting
     this.cloud = new WorldCloud({
       clock: this.clock,
       shell: simpleShell,
       maxSize: 30,
       tells,
+      ...(placements !== undefined && { placements }),
       capabilities: healthChecks ? ['heartbeat', 'interruption_notice'] : ['interruption_notice'],
       appearDelayMs: this.#between(appearMs),
       bootDelayMs: this.#between(bootMs),
@@ -284,8 +289,8 @@ export class World {
   #cloudWitness(process: WorldProcess): CloudWitness {
     return {
       increases: (request) => this.#checkLaunch(process, request),
-      increased: (_, error) => {
-        this.#refusal = isGroupError(error) ? { process, at: this.clock.now(), code: error.code } : undefined
+      increased: ({ placement }, error) => {
+        this.#refusal = isGroupError(error) ? { process, placement, at: this.clock.now(), code: error.code } : undefined
       },
       decreases: (ids) => {
         this.note(`delete ${ids.join(', ')}`)
@@ -298,17 +303,18 @@ export class World {
     }
   }
 
-  #checkLaunch(process: WorldProcess, { count, launchToken }: IncreaseRequest): void {
+  #checkLaunch(process: WorldProcess, { count, launchToken, placement }: IncreaseRequest): void {
     this.note(`launch ${count} as ${launchToken}`)
     if (!this.store.has('launch', launchToken)) this.violate(6, `launch ${launchToken} is made without a written intent`)
     const refusal = this.#refusal
-    if (refusal?.process !== process) return
+    if (refusal?.process !== process || refusal.placement !== placement) return
     const waitedMs = this.clock.now() - refusal.at
     if (waitedMs < (leastWaitMs[refusal.code] ?? 0))
       this.violate(5, `launched again ${waitedMs} ms after a refusal of kind ${refusal.code}`)
   }
 
   #checkSlot(job: MachineJob): void {
+    this.started.push(job)
     this.note(`${job.job} runs on ${job.instanceId}, slot ${job.slot}`)
     for (const other of this.machines.running)
       if (other !== job && other.instanceId === job.instanceId && other.slot === job.slot)
