@@ -239,7 +239,7 @@ export class MemoryGroup implements InstanceGroup {
   /** The cloud takes the machine away, without a word. */
   preempt(id: string): void {
     const machine = this.#machines.get(id)
-    if (machine !== undefined) machine.goneAt = this.#clock.now()
+    if (machine !== undefined) machine.goneAt = Math.min(machine.goneAt, this.#clock.now())
     this.#drop(id)
   }
 

@@ -154,7 +154,7 @@ export class World {
     await this.advance(minute)
     this.#strangersLeave()
     await this.#until(
-      60,
+      20,
       () => this.coordinator.open.length === 0 && this.manager.witness.isIdle,
       5,
       () => {
@@ -200,10 +200,14 @@ export class World {
   }
 
   async #until(rounds: number, reached: () => boolean, promise: PromiseNumber, otherwise: () => string): Promise<void> {
+    let open = this.coordinator.open.length
     for (let round = 0; !reached(); round += 1) {
       if (this.violations.length > 0) return
       if (round === rounds) return this.violate(promise, otherwise())
       await this.advance(minute)
+      // However slowly, it goes on.
+      if (this.coordinator.open.length < open) round = 0
+      open = this.coordinator.open.length
     }
   }
 
