@@ -40,11 +40,12 @@ describe('JobJournal', () => {
     await before.note(12, 'checkpoint', { sent: 20 })
     await before.note(12, 'handle', { directory: '/tmp/x' })
     await before.note(1, 'handle', 'h')
+    await before.note(3, 'acquisitionKey', '1-moved')
     await before.ended(1)
     const after = await open()
     expect(await after.load()).toEqual([
       { payload: payload(12), acquisitionKey: '1-b', takenAt: 6, handle: { directory: '/tmp/x' }, checkpoint: { sent: 20 } },
-      { payload: payload(3), acquisitionKey: '1-c', takenAt: 7 },
+      { payload: payload(3), acquisitionKey: '1-moved', takenAt: 7 },
     ])
     await after.ended(12)
     await after.ended(3)

@@ -18,7 +18,7 @@ export interface JournalledJob {
 }
 
 /** What may follow after a job was taken. Each part has a record of its own, so that the payload is not written again with every piece of trace. */
-const laterParts = ['accepted', 'handle', 'checkpoint'] as const
+const laterParts = ['accepted', 'acquisitionKey', 'handle', 'checkpoint'] as const
 type LaterPart = (typeof laterParts)[number]
 
 export interface JobJournalOptions {
@@ -48,7 +48,7 @@ export class JobJournal {
     return this.#lease.write([this.#change(`${job.payload.id}`, { ...job } as unknown as JsonValue)])
   }
 
-  /** Replaces what is known of a job that was taken. Written in the order of the calls; awaited by whoever must not go on before. */
+  /** Replaces what is known of a job that was taken; the `acquisitionKey` when it moved to another slot. Written in the order of the calls; awaited by whoever must not go on before. */
   note(jobId: number, part: LaterPart, value: JsonValue): Promise<void> {
     return this.#lease.write([this.#change(`${jobId}/${part}`, value)])
   }
