@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { GroupError } from '@runner-core/fleeting'
 
 /** A host that is lent, as it is written down. */
-export interface KeptLoan {
+interface KeptLoan {
   readonly id: string
   /** The host's name in the configuration. */
   readonly host: string

@@ -5,7 +5,7 @@ import type { JobJournal, JournalledJob } from './job-journal.ts'
 import { reportLostJob } from './report-lost-job.ts'
 
 /** A job whose parts are all there to go on with. */
-export type ResumableJob = JournalledJob & Required<Pick<JournalledJob, 'handle'>>
+type ResumableJob = JournalledJob & Required<Pick<JournalledJob, 'handle'>>
 
 /** Goes on with a job of an earlier process until its end has been reported, takes it out of the journal then, and releases the acquisition. Never rejects. */
 export type ResumeJob = (job: ResumableJob, acquisition: Acquisition) => Promise<void>
