@@ -14,10 +14,10 @@ afterAll(() => rmSync(directory, { recursive: true }))
 const plugin = join(directory, 'plugin.mjs')
 writeFileSync(
   plugin,
-  `export function createInstanceGroup(config, { fleet }) {
+  `export function createInstanceGroup(config, { fleet, stateDir }) {
   if (config.zone === undefined) throw Object.assign(new Error('plugin_config.zone: expected a zone, got nothing'), { name: 'GroupError', code: 'invalid_config' })
   return {
-    init: async () => ({ id: fleet, maxSize: 5, version: '1', findings: [{ code: 'fleet', severity: 'info', message: fleet + ' in ' + config.zone, fix: 'none' }] }),
+    init: async () => ({ id: fleet, maxSize: 5, version: '1', findings: [{ code: 'fleet', severity: 'info', message: fleet + ' in ' + config.zone + (stateDir ? ', ' + stateDir : ''), fix: 'none' }] }),
     list: async () => [],
     increase: async ({ count }) => ({ requested: count }),
     decrease: async (accepted) => ({ accepted }),
@@ -27,8 +27,15 @@ writeFileSync(
 }`,
 )
 
-const make = (config: unknown) =>
-  createInstanceGroup(config, { fleet: 'test', connector: {}, logger: silentLogger, clock: new ManualClock(), random: Math.random })
+const make = (config: unknown, kept: { readonly stateDir?: string } = {}) =>
+  createInstanceGroup(config, {
+    ...kept,
+    fleet: 'test',
+    connector: {},
+    logger: silentLogger,
+    clock: new ManualClock(),
+    random: Math.random,
+  })
 
 describe('plugin = "multi"', () => {
   it('is found by its name', async () => {
@@ -49,6 +56,14 @@ describe('plugin = "multi"', () => {
       placements: ['spot', 'sure'],
       findings: [{ message: 'spot: test-spot in y' }, { message: 'sure: test-sure in x' }],
     })
+    await group.shutdown()
+  })
+
+  it('gives each group a directory of its own for what must outlive the process', async () => {
+    const member = { plugin, plugin_config: { zone: 'x' } }
+    const group = make({ groups: { a: member, b: member } }, { stateDir: '/state/plugin' })
+    const { findings } = await group.init(never)
+    expect(findings?.map(({ message }) => message)).toEqual(['a: test-a in x, /state/plugin/a', 'b: test-b in x, /state/plugin/b'])
     await group.shutdown()
   })
 

@@ -2,6 +2,7 @@ import { withCallBudget } from '../call-budget/with-call-budget.ts'
 import { GroupError, isGroupError } from '../errors.ts'
 import type { CreateInstanceGroup, InstanceGroup, PluginContext } from '../instance-group.ts'
 import { loadPlugin } from '../load-plugin.ts'
+import { fleetDirectory } from '../sqlite/fleet-directory.ts'
 import { createSshConnector } from '../ssh/ssh-connector.ts'
 import { type MemberConfig, parseConfig } from './config.ts'
 import { MultiGroup } from './multi-group.ts'
@@ -28,8 +29,9 @@ export const createInstanceGroup: CreateInstanceGroup = (config, context) => {
 async function createMember({ name, plugin, pluginConfig }: MemberConfig, context: PluginContext): Promise<InstanceGroup> {
   const { createInstanceGroup: create } = await loadPlugin(plugin)
   try {
-    // A fleet of its own for each: what a plugin marks its machines with must not be shared by two groups.
-    const group = create(pluginConfig, { ...context, fleet: `${context.fleet}-${name}` })
+    // A fleet of its own for each, and a directory: what a plugin marks its machines with, or writes down, must not be shared by two groups.
+    const stateDir = context.stateDir === undefined ? {} : { stateDir: fleetDirectory(context.stateDir, name) }
+    const group = create(pluginConfig, { ...context, ...stateDir, fleet: `${context.fleet}-${name}` })
     return withCallBudget(group, context)
   } catch (error) {
     if (!isGroupError(error)) throw error
