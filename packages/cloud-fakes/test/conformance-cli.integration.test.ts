@@ -13,8 +13,8 @@ interface Report {
   readonly calls: Readonly<Record<string, number>>
 }
 
-async function conformance(plugin: string, cloud: string, ...only: readonly string[]): Promise<Report> {
-  const args = ['conformance', plugin, '--cloud', cloud, '--json', '--only', ...only]
+async function conformance(plugin: string, cloud: string, only: string): Promise<Report> {
+  const args = ['conformance', plugin, '--cloud', cloud, '--json', '--only', only]
   const { stdout } = await promisify(execFile)(process.execPath, [bin, ...args], { cwd })
   return JSON.parse(stdout) as Report
 }
@@ -29,4 +29,9 @@ test.each([
   expect(failed).toBe(0)
   expect(outcomes.map(({ outcome }) => outcome)).toEqual(['passed', 'passed'])
   expect(Object.keys(calls).length).toBeGreaterThan(3)
+})
+
+test('credentials expire there: the clock of fake and plugin is set forward', async () => {
+  const { outcomes } = await conformance('aws', '@runner-core/cloud-fakes/aws', 'credentials that expire')
+  expect(outcomes[0]).toMatchObject({ name: 'credentials that expire are renewed', outcome: 'passed' })
 })

@@ -1,5 +1,4 @@
-import { systemClock } from '@runner-core/fleeting'
-import type { CloudHand, ConformanceCloud } from '@runner-core/fleeting/testing'
+import { type CloudHand, type ConformanceCloud, SkippingClock } from '@runner-core/fleeting/testing'
 import { LocalMachines } from '../core/local-machines.ts'
 import type { RealMachines } from '../core/real-machines.ts'
 
@@ -12,26 +11,27 @@ interface Fake extends AsyncDisposable {
 
 /** What every fake is started with here. */
 export interface FakeBasics {
-  readonly clock: typeof systemClock
+  readonly clock: SkippingClock
   readonly lags: typeof lags
   readonly real: RealMachines
 }
 
-/** A fake on the real clock with machines that can be logged in to, as the suite's command line wants it. `describe` tells what a plugin needs to find the fake; what it defers is done in the end. */
+/** A fake on a real clock, set forward where credentials are to expire, with machines that can be logged in to, as the suite's command line wants it. `describe` tells what a plugin needs to find the fake; what it defers is done in the end. */
 export async function realCloud<F extends Fake>(
   start: (basics: FakeBasics) => Promise<F>,
   describe: (fake: F, stack: AsyncDisposableStack) => NonNullable<ConformanceCloud['pluginConfig']>,
 ): Promise<ConformanceCloud> {
   await using stack = new AsyncDisposableStack()
   const real = stack.use(await LocalMachines.start())
-  const fake = stack.use(await start({ clock: systemClock, lags, real }))
+  const clock = new SkippingClock()
+  const fake = stack.use(await start({ clock, lags, real }))
   const pluginConfig = describe(fake, stack)
   const disposal = stack.move()
   return {
     pluginConfig,
     connector: real.connector,
-    hand: fake.hand,
-    options: { pollMs: 20, patienceMs: 30_000 },
+    hand: { ...fake.hand, passTime: (ms) => clock.skip(ms) },
+    options: { pollMs: 20, patienceMs: 30_000, clock },
     [Symbol.asyncDispose]: () => disposal.disposeAsync(),
   }
 }
