@@ -3,6 +3,7 @@ import type { Connection } from './connection.ts'
 import type { GroupError } from './errors.ts'
 import { checkGroup, initGroup } from './init-group.ts'
 import type { GroupInfo, InstanceGroup, ListedInstance } from './instance-group.ts'
+import { loggedSeconds } from './logged-seconds.ts'
 import { type Logger, silentLogger } from './logger.ts'
 import { MemoryStateStore } from './memory-state-store.ts'
 import { BusyChecks } from './provisioner/busy-checks.ts'
@@ -331,7 +332,7 @@ export class Provisioner implements AsyncDisposable {
     for (const instance of this.#roster.instances.values()) if (instance.cause !== 'unexpected') this.#keep(instance)
     if (!this.#isJournalled) intents.noteJournalled()
     this.#connections.begin()
-    this.#stopInterruptions = group.onInterruption?.((id) => this.#interrupted(id)) ?? this.#stopInterruptions
+    this.#stopInterruptions = group.onInterruption?.((id, atWallTime) => this.#interrupted(id, atWallTime)) ?? this.#stopInterruptions
     this.#wake()
   }
 
@@ -464,9 +465,17 @@ export class Provisioner implements AsyncDisposable {
     this.#tell()
   }
 
-  #interrupted(id: string): void {
-    this.#context.logger.warn({ instance: id }, 'instance interruption announced')
-    this.#roster.change(id, { interruptedAt: this.#context.clock.now() })
+  /** A cloud may say it again, and may say only later when: what is no news changes nothing. */
+  #interrupted(id: string, atWallTime: number | undefined): void {
+    const { clock, logger } = this.#context
+    const instance = this.#roster.instances.get(id)
+    if (instance === undefined || (instance.interruptedAt !== undefined && (atWallTime === undefined || instance.goesAt !== undefined)))
+      return
+    const now = clock.now()
+    const goesAt = atWallTime === undefined ? undefined : now + atWallTime - clock.wallTime()
+    const inSeconds = goesAt !== undefined && { in_seconds: loggedSeconds(goesAt - now) }
+    logger.warn({ instance: id, ...inSeconds }, 'instance interruption announced')
+    this.#roster.change(id, { interruptedAt: instance.interruptedAt ?? now, goesAt })
     this.#tell()
     this.#lister.soon()
   }

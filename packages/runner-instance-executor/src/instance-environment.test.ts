@@ -25,6 +25,7 @@ beforeEach(() => {
     slot: 2,
     useCount: 1,
     signal: instance.signal,
+    ending: new AbortController().signal,
     condemn: (reason) => void condemned.push(reason),
     connect: async () => connection,
     [Symbol.asyncDispose]: async () => {},

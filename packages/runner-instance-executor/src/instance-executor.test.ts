@@ -293,6 +293,7 @@ describe('the time to get a place', () => {
         slot: 0,
         useCount: 1,
         signal: new AbortController().signal,
+        ending: new AbortController().signal,
         condemn: () => {},
         connect: (signal) => delay(clock, 20_000, signal).then(() => Promise.reject(new ConnectionError('unreachable', 'no answer'))),
         async [Symbol.asyncDispose]() {

@@ -1,6 +1,7 @@
 import { silentLogger } from '@runner-core/fleeting'
 import { ManualClock } from '@runner-core/fleeting/testing'
 import { EnvironmentError, type JobEnvironment, type JobPayload, type JobStage } from '@runner-core/job'
+import type { PrepareOptions } from '@runner-core/runner-instance-executor'
 import { beforeEach, expect, test } from 'vitest'
 import { parseConfig } from './config/parse-config.ts'
 import type { JobUpdate } from './gitlab/job-api-client.ts'
@@ -59,6 +60,9 @@ let stages: (JobStage | undefined)[]
 let sent: string
 let events: string[]
 let waits: string[]
+let ending: AbortController
+/** Whether each place was asked for with a reservation that had ended. */
+let places: boolean[]
 let prepare: (report: (line: string) => void) => Promise<JobEnvironment>
 let jobStatus: string | undefined
 let patchStatus: number
@@ -86,6 +90,8 @@ beforeEach(() => {
   sent = ''
   events = []
   waits = []
+  ending = new AbortController()
+  places = []
   jobStatus = undefined
   patchStatus = 202
   endStatus = 200
@@ -112,12 +118,19 @@ function handle(): { readonly job: HandledJob; readonly after: (ms: number) => P
       },
     },
     executor: {
-      prepare: async (_reservation: unknown, { report, signal }: { report: (line: string) => void; signal: AbortSignal }) => {
+      prepare: async (_reservation: unknown, { report, signal, again }: PrepareOptions) => {
+        places.push(again === true)
         const aborted = new Promise<never>((_resolve, reject) => {
           signal.addEventListener('abort', () => reject(signal.reason), { once: true })
         })
         const place = await Promise.race([prepare(report), aborted])
-        return { environment: place, release: async () => void events.push('released'), wipe: () => void events.push('wiped') }
+        return {
+          instanceId: 'i-1',
+          environment: place,
+          ending: ending.signal,
+          release: async () => void events.push('released'),
+          wipe: () => void events.push('wiped'),
+        }
       },
     },
     identity: {
@@ -162,7 +175,7 @@ test('the slot is given back before the end is reported', async () => {
     outcome: { state: 'failed', reason: 'runner_system_failure', message: 'the machine went' },
     isReported: true,
   })
-  expect(events).toEqual(['released', 'disposed', 'free', 'reported'])
+  expect(events).toEqual(['released', 'disposed', 'free', 'reported', 'wiped'])
   expect(phases).toEqual(['running', 'finished'])
   expect(stages).toEqual(['prepare_executor', 'prepare_script', undefined])
   expect(updates.at(-1)).toMatchObject({ state: 'failed', failureReason: 'runner_system_failure' })
@@ -278,4 +291,52 @@ test('canceled while its script runs: the coordinator, which called it off, need
     })
   const { after } = handle()
   expect(await after(60_000)).toMatchObject({ outcome: { reason: 'job_canceled' }, isReported: true })
+})
+
+test('whose machine the cloud takes away is ended in time, and reported as interrupted', async () => {
+  let stopped: unknown
+  prepare = async () =>
+    environment(
+      ({ signal }) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => {
+            stopped = signal.reason
+            reject(signal.reason)
+          })
+        }),
+    )
+  const { after } = handle()
+  await after(1_000)
+  ending.abort(new Error('the cloud takes instance i-1 away'))
+  expect(await after(1_000)).toMatchObject({
+    outcome: { reason: 'runner_interrupted', message: 'the cloud takes instance i-1 away' },
+    isReported: true,
+  })
+  expect(stopped).toMatchObject({ reason: 'runner_interrupted' })
+  expect(updates.at(-1)).toMatchObject({ failureReason: 'runner_interrupted' })
+})
+
+test.each([
+  ['lost as the cloud had announced', { isInterruption: true }, 'runner_interrupted', [false]],
+  ['lost without a word', {}, 'runner_system_failure', [false]],
+  ['lost, three times, before anything began', { isUntouched: true }, 'runner_system_failure', [false, true, true]],
+])('whose machine is %s', async (_how, what, reason, asked) => {
+  prepare = async () => environment(() => Promise.reject(new EnvironmentError('lost', 'the machine went', what)))
+  expect(await handle().after(60_000)).toMatchObject({ outcome: { reason } })
+  expect(places).toEqual(asked)
+  expect(events.filter((event) => event === 'released')).toHaveLength(asked.length)
+})
+
+test('moves to another machine when its own is lost before anything of it began, and goes on there', async () => {
+  let tries = 0
+  prepare = async () =>
+    environment(async ({ stdout }) => {
+      tries += 1
+      if (tries === 1) throw new EnvironmentError('lost', 'instance i-1, slot 0 was lost', { isUntouched: true })
+      await stdout(Buffer.from(''))
+      return { exitCode: 0 }
+    })
+  await handle().after(60_000)
+  expect(places).toEqual([false, true])
+  expect(sent).toContain('instance i-1, slot 0 was lost. Nothing of the job has begun: taking another place.')
 })

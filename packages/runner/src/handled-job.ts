@@ -130,10 +130,14 @@ export class HandledJob {
           // Nothing else may come for minutes, and it says why. Before the job is accepted this only makes it the first thing to be sent.
           this.#reporter.flushNow()
         }
-        const prepared = await executor.prepare(reservation, { report, signal })
+        const lost = this.#prepared
+        await lost?.release()
+        lost?.wipe()
+        const prepared = await executor.prepare(reservation, { report, signal, again: lost !== undefined })
         onPlaced(prepared)
         if (this.#isGivenBack) await prepared.release()
         else this.#prepared = prepared
+        this.#endWith(prepared)
         await accepted
         signal.throwIfAborted()
         onPhase('running')
@@ -147,6 +151,18 @@ export class HandledJob {
       environmentVariables: settings.environment,
       onStage,
     })
+  }
+
+  /** The cloud takes the job's machine away: what is left of its time is for ending the job in order, so that GitLab may have it run again. */
+  #endWith(prepared: PreparedInstance): void {
+    const { ending } = prepared
+    const end = (): void => {
+      const { message } = ending.reason as Error
+      if (this.#prepared === prepared)
+        this.#abort.abort(new JobError('interrupted', 'runner_interrupted', message, { cause: ending.reason }))
+    }
+    if (ending.aborted) end()
+    else ending.addEventListener('abort', end, { once: true })
   }
 
   #unlessAbandoned(outcome: Promise<JobOutcome>): Promise<JobOutcome> {

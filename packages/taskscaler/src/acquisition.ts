@@ -69,9 +69,24 @@ export class InstanceLostError extends Error {
   override readonly name = 'InstanceLostError'
   readonly code = 'instance_lost'
   readonly instanceId: string
+  /** Whether the cloud had announced that it takes the instance away. */
+  readonly wasAnnounced: boolean
 
-  constructor(instanceId: string, why: string, options: { readonly cause?: unknown } = {}) {
+  constructor(instanceId: string, why: string, options: { readonly cause?: unknown; readonly wasAnnounced?: boolean } = {}) {
     super(`instance ${instanceId} was lost: ${why}`, options.cause === undefined ? undefined : { cause: options.cause })
+    this.instanceId = instanceId
+    this.wasAnnounced = options.wasAnnounced ?? false
+  }
+}
+
+/** The reason of `Acquisition.ending`: the cloud takes the instance away, and there is just time left to end what runs on it. */
+export class InstanceEndingError extends Error {
+  override readonly name = 'InstanceEndingError'
+  readonly code = 'instance_ending'
+  readonly instanceId: string
+
+  constructor(instanceId: string) {
+    super(`the cloud takes instance ${instanceId} away`)
     this.instanceId = instanceId
   }
 }
@@ -86,6 +101,11 @@ export interface Acquisition extends AsyncDisposable {
   readonly useCount: number
   /** Aborts with an `InstanceLostError` when the instance is lost. Made when first asked for: most jobs that look at it never see it fire. */
   readonly signal: AbortSignal
+  /**
+   * Aborts with an {@link InstanceEndingError} when the cloud announced that it takes the instance away, and 20 s, or half of its notice, are left: whatever runs is best ended now, while it can be. Never when the
+   * cloud gives no time; until then jobs may finish.
+   */
+  readonly ending: AbortSignal
   /** The slot's connection: kept over acquisitions and checked before it is handed out. Thrown: `ConnectionError`, `GroupError`, {@link InstanceLostError}, {@link AlreadyEndedError}. */
   connect(signal?: AbortSignal): Promise<Connection>
   /**

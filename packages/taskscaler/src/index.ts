@@ -9,6 +9,7 @@ export {
   type AcquireOptions,
   type Acquisition,
   AlreadyEndedError,
+  InstanceEndingError,
   InstanceLostError,
   NoCapacityError,
   type NoCapacityReason,

@@ -131,6 +131,7 @@ export class Roster {
   #verdict({ instance, proof, isLeaving, usedUp }: InstanceSlots): string | undefined {
     if (isLeaving || instance.cause === 'unexpected') return undefined
     if (usedUp) return 'it was used as often as max_use_count allows'
+    if (instance.interruptedAt !== undefined) return 'the cloud announced that it takes it away'
     if (endingStates.has(instance.state)) return `somebody else suspended it, it is ${instance.state}`
     if (instance.cause === 'adopted' && proof === 'none' && this.#limits.uses !== Number.POSITIVE_INFINITY) {
       return 'it was there before, and how often it was used is not known'

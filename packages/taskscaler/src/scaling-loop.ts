@@ -4,6 +4,7 @@ import { comingInstances } from './coming-instances.ts'
 import type { Counters } from './counters.ts'
 import type { Decision } from './decision.ts'
 import { DecisionWatch } from './decision-watch.ts'
+import { tellEndings } from './endings.ts'
 import type { ComingInstance } from './explain-wait.ts'
 import type { InstanceSlots } from './instance-slots.ts'
 import { PassTimer } from './pass-timer.ts'
@@ -156,11 +157,13 @@ export class ScalingLoop {
     this.lastPlan = plan(snapshot, policy, now)
     const acted = this.#act(this.lastPlan, now)
     this.watch.passed({ launches: snapshot.launches, plan: this.lastPlan, policy, schedule }, clock.wallTime())
+    const nextEnding = tellEndings(this.roster.condemned, now)
     for (const listener of this.#listeners) listener()
     const polled = demand.some((source) => source.onChange === undefined)
     return Math.min(
       acted ? now : this.lastPlan.reviewAt,
       allocator.firstExpiry,
+      nextEnding,
       now + (polled ? pollMs : heartbeatMs),
       now + minuteMs - (clock.wallTime() % minuteMs),
     )

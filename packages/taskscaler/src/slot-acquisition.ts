@@ -1,5 +1,5 @@
 import type { Connection } from '@runner-core/fleeting'
-import { type Acquisition, AlreadyEndedError, InstanceLostError, type Reservation } from './acquisition.ts'
+import { type Acquisition, AlreadyEndedError, InstanceEndingError, InstanceLostError, type Reservation } from './acquisition.ts'
 import type { InstanceSlots } from './instance-slots.ts'
 
 /** Whose slots they are, and whose reservations. */
@@ -28,6 +28,7 @@ export class SlotAcquisition implements Acquisition {
   readonly #origin: { readonly key: string }
   #lost: InstanceLostError | undefined = undefined
   #controller: AbortController | undefined = undefined
+  #ending: AbortController | undefined = undefined
 
   /** The slot is the host's, taken for this. */
   constructor(host: InstanceSlots, slot: number, useCount: number, origin: { readonly key: string }, lender: Lender) {
@@ -55,6 +56,17 @@ export class SlotAcquisition implements Acquisition {
     return this.#controller.signal
   }
 
+  get ending(): AbortSignal {
+    this.#ending ??= new AbortController()
+    return this.#ending.signal
+  }
+
+  /** The instance is about to go: tells whoever looks at `ending`, once. */
+  end(): void {
+    this.#ending ??= new AbortController()
+    if (!this.#ending.signal.aborted) this.#ending.abort(new InstanceEndingError(this.instanceId))
+  }
+
   async connect(signal: AbortSignal = never): Promise<Connection> {
     if (this.state === 'released') throw new AlreadyEndedError('acquisition', this.key)
     try {
@@ -72,7 +84,7 @@ export class SlotAcquisition implements Acquisition {
   /** The instance is gone: tells whoever looks at the signal. */
   lose(why: string): void {
     this.state = 'lost'
-    this.#lost = new InstanceLostError(this.instanceId, why)
+    this.#lost = new InstanceLostError(this.instanceId, why, { wasAnnounced: this.host.instance.interruptedAt !== undefined })
     this.#controller?.abort(this.#lost)
     this.lender.lost(this)
   }

@@ -217,8 +217,47 @@ describe('an instance that goes', () => {
     rig.group.announceInterruption(job.instanceId)
     await rig.clock.advance(1000)
     expect(job.signal.aborted).toBe(false)
-    expect(rig.scaler.status().tasks).toMatchObject({ idle: 0, acquired: 1, unhealthy: 2 })
+    expect(rig.scaler.status().tasks).toMatchObject({ idle: 0, acquired: 1, unavailable: 2 })
     expect((await rig.acquire()).instanceId).not.toBe(job.instanceId)
+    await rig.clock.advance(3_600_000)
+    expect(job.ending.aborted).toBe(false)
+    expect(rig.group.ids).toContain(job.instanceId)
+    // It may stay for ever after all: nobody waits for that once it is empty.
+    rig.scaler.release(job)
+    await rig.clock.advance(10_000)
+    expect(rig.group.ids).not.toContain(job.instanceId)
+  })
+
+  test.each([
+    [120, 100],
+    [30, 10],
+    [0, 0],
+  ])('announced its end in %d s: its job is told after %d s, and only its job', async (noticeSeconds, toldAfter) => {
+    const rig = await Rig.start({ maxInstances: 2, group: { capabilities: ['interruption_notice'] } })
+    const job = await rig.acquire()
+    const other = await rig.acquire()
+    rig.group.announceInterruption(job.instanceId)
+    await rig.clock.advance(60_000)
+    const at = rig.clock.wallTime() + noticeSeconds * 1000
+    rig.group.announceInterruption(job.instanceId, at)
+    // Said again, as clouds do.
+    for (let second = 0; second < toldAfter; second++) {
+      rig.group.announceInterruption(job.instanceId, at)
+      expect(job.ending.aborted).toBe(false)
+      await rig.clock.advance(1_000)
+    }
+    await rig.clock.advance(100)
+    expect(job.ending.aborted).toBe(true)
+    expect(job.ending.reason).toMatchObject({ code: 'instance_ending', instanceId: job.instanceId })
+    expect(job.signal.aborted).toBe(false)
+    rig.group.preempt(job.instanceId)
+    await rig.clock.advance(120_000)
+    expect(job.signal.reason).toMatchObject({ code: 'instance_lost', wasAnnounced: true })
+    expect([other.ending.aborted, other.signal.aborted]).toEqual([false, false])
+    rig.group.preempt(other.instanceId)
+    await rig.clock.advance(120_000)
+    expect(other.signal.reason).toMatchObject({ code: 'instance_lost', wasAnnounced: false })
+    expect(other.ending.aborted).toBe(false)
   })
 
   test('is left alone when somebody else says that it is busy, and stays in use', async () => {

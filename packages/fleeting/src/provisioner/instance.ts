@@ -42,6 +42,8 @@ export interface Instance {
   readonly failing?: string
   /** When the cloud announced that it will take the instance away, where it does so. */
   readonly interruptedAt?: number
+  /** When it will be taken away, where the cloud said that too. */
+  readonly goesAt?: number
   /** Neither missed, nor failing, nor announced to go: it may be given new work once it runs. */
   readonly healthy: boolean
 }

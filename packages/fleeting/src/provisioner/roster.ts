@@ -43,7 +43,10 @@ export class Roster {
   }
 
   /** Replaces fields of one instance; an undefined one is taken away. */
-  change(id: string, fields: { readonly [Field in 'removal' | 'failing' | 'interruptedAt']?: Instance[Field] | undefined }): void {
+  change(
+    id: string,
+    fields: { readonly [Field in 'removal' | 'failing' | 'interruptedAt' | 'goesAt']?: Instance[Field] | undefined },
+  ): void {
     const before = this.#instances.get(id)
     if (before === undefined) return
     const instance = withHealth(
