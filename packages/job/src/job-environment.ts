@@ -16,6 +16,11 @@ export interface ScriptRun {
   readonly script: Buffer
   /** What the script's markers begin with: see the module on markers. An environment that says something of its own in the script's output begins it so too. */
   readonly nonce: string
+  /**
+   * Present when an earlier manager may have started this script: then it is followed from its first byte on, and only started where it was not. `untilBytes`: it ended
+   * then; only so much of its output is wanted.
+   */
+  readonly resumed?: { readonly untilBytes?: number } | undefined
   readonly stdout: OutputSink
   readonly stderr: OutputSink
   /**
@@ -55,6 +60,8 @@ export interface JobEnvironment {
   readonly buildsDir: string
   /** Unique over everything this manager runs now, small numbers first: part of the build directory, so that machines that share a home never share a directory. */
   readonly concurrentId: number
+  /** What another manager needs to go on in this environment: JSON. Absent where scripts end with their manager. */
+  readonly handle?: unknown
   /**
    * Runs one script to its end: a login shell runs what `shellCommand` gives, in a session of its own (as sshd does it), in the login's directory, with `script`
    * on standard input. A script ends when it ends, even if something it left behind holds its output open. Ending what it left is the script's own business,

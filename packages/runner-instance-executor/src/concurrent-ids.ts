@@ -4,13 +4,21 @@
  * A number whose job may still have processes is not to be given back.
  */
 export class ConcurrentIds {
-  readonly #isTaken: boolean[] = []
+  /** With holes, which are free, where a number was claimed. */
+  readonly #isTaken: (boolean | undefined)[] = []
 
   take(): number {
-    const free = this.#isTaken.indexOf(false)
+    const free = this.#isTaken.findIndex((isTaken) => isTaken !== true)
     const id = free === -1 ? this.#isTaken.length : free
     this.#isTaken[id] = true
     return id
+  }
+
+  /** Takes a number that an earlier process took. False when it was taken since. */
+  claim(id: number): boolean {
+    if (this.#isTaken[id] === true) return false
+    this.#isTaken[id] = true
+    return true
   }
 
   giveBack(id: number): void {

@@ -52,13 +52,15 @@ export class DetachedRun {
     this.#signal = signal
   }
 
-  /** Runs it to its end. `isStarted`: an earlier manager may have started it: it is looked for first. Rejects as `runCommand` does. */
-  async run({ isStarted }: { readonly isStarted: boolean }): Promise<ScriptEnd> {
-    let follows = isStarted
-    for (;;) {
+  /** Runs it to its end. Rejects as `runCommand` does. */
+  async run(): Promise<ScriptEnd> {
+    const { resumed } = this.#run
+    let follows = resumed !== undefined
+    while (resumed?.untilBytes === undefined || this.#received < resumed.untilBytes) {
       try {
         const end = follows ? await this.#follow() : await this.#start()
         if (end !== 'taken' && end !== 'absent') return end
+        if (resumed?.untilBytes !== undefined) throw new EnvironmentError('failed', 'the output of an earlier script of the job is gone')
         follows = end === 'taken'
       } catch (error) {
         if (!this.#isDetached || this.#signal.aborted || !this.#options.isLost(error)) throw error
@@ -66,6 +68,7 @@ export class DetachedRun {
         follows = true
       }
     }
+    return { exitCode: 0 }
   }
 
   async #start(): Promise<ScriptEnd | 'taken'> {
@@ -91,7 +94,8 @@ export class DetachedRun {
 
   async #follow(): Promise<ScriptEnd | 'absent'> {
     const { script, connection, clock } = this.#options
-    const { nonce, isComplete } = this.#run
+    const { nonce, resumed } = this.#run
+    const isComplete = (): boolean => (resumed?.untilBytes === undefined ? this.#run.isComplete() : this.#received >= resumed.untilBytes)
     const end = await followCommand(connection(), {
       script: followScript({ ...script, nonce, offset: this.#received }),
       nonce,
@@ -114,7 +118,9 @@ export class DetachedRun {
     return { exitCode: 0 }
   }
 
-  #take(bytes: Buffer): void | Promise<void> {
+  #take(given: Buffer): void | Promise<void> {
+    const { untilBytes } = this.#run.resumed ?? {}
+    const bytes = untilBytes === undefined ? given : given.subarray(0, untilBytes - this.#received)
     this.#received += bytes.length
     if (bytes.length > 0) return this.#run.stdout(bytes)
   }

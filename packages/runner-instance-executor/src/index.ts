@@ -5,4 +5,5 @@
  */
 export { ConcurrentIds } from './concurrent-ids.ts'
 export type { DetachOptions } from './detached-run.ts'
+export type { EnvironmentHandle } from './instance-environment.ts'
 export { InstanceExecutor, type InstanceExecutorOptions, type PreparedInstance, type PrepareOptions } from './instance-executor.ts'

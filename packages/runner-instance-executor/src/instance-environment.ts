@@ -40,6 +40,14 @@ export interface InstanceEnvironmentOptions {
   readonly logger: Logger
 }
 
+/** What another manager needs to go on with a job in its environment, beside the acquisition. JSON. */
+export interface EnvironmentHandle {
+  readonly shell: ShellName
+  readonly jobMarker: string
+  readonly buildsDir: string
+  readonly concurrentId: number
+}
+
 /** How long it may take to replace a connection that ended between two commands. */
 const reconnectMs = 30_000
 
@@ -90,6 +98,11 @@ export class InstanceEnvironment implements JobEnvironment {
     return this.#isAbandoned || this.isBusy
   }
 
+  get handle(): EnvironmentHandle | undefined {
+    const { shell, jobMarker, buildsDir, concurrentId } = this
+    return this.#options.detach === undefined ? undefined : { shell, jobMarker: jobMarker.value, buildsDir, concurrentId }
+  }
+
   /** The connection that was used last. */
   get connection(): Connection {
     return this.#connection
@@ -105,6 +118,11 @@ export class InstanceEnvironment implements JobEnvironment {
   async run(run: ScriptRun): Promise<ScriptEnd> {
     const { signal } = run
     const { acquisition } = this.#options
+    if (signal.aborted && run.resumed !== undefined) {
+      // It may run already.
+      this.#scripts++
+      await this.#stop()
+    }
     signal.throwIfAborted()
     const given = new AbortController()
     let hasStarted = false
@@ -238,7 +256,7 @@ export class InstanceEnvironment implements JobEnvironment {
       run,
       signal,
     )
-    return detached.run({ isStarted: false })
+    return detached.run()
   }
 
   /** A script only comes after its command was accepted: until then nothing has run, and a connection that turns out to be dead is no reason to fail. */
@@ -274,6 +292,7 @@ export class InstanceEnvironment implements JobEnvironment {
     this.#abandon('it was lost under way')
     return new EnvironmentError('lost', `${this.description} was lost: ${message}`, { cause: error })
   }
+
   #isLost(error: unknown): boolean {
     return this.#connection.ended !== undefined || (isConnectionError(error) && error.code === 'connection_lost')
   }

@@ -14,9 +14,10 @@ import { EnvironmentError, formatGoDuration, type JobEnvironment, JobError, type
 import { type Acquisition, NoCapacityError, type Reservation, type Taskscaler } from '@runner-core/taskscaler'
 import { AcquireBudget } from './acquire-budget.ts'
 import type { ConcurrentIds } from './concurrent-ids.ts'
+import { connectAgain } from './connect-again.ts'
 import type { DetachOptions } from './detached-run.ts'
 import { judgeDialFailure } from './dial-failure.ts'
-import { InstanceEnvironment } from './instance-environment.ts'
+import { type EnvironmentHandle, InstanceEnvironment } from './instance-environment.ts'
 import { WaitLines } from './wait-lines.ts'
 import { WipeQueue } from './wipe-queue.ts'
 
@@ -182,11 +183,35 @@ export class InstanceExecutor {
     }
   }
 
-  #prepared(acquisition: Acquisition, connection: Connection): PreparedInstance {
+  /**
+   * The place of a job that an earlier manager left, which `acquisition` lends again and `handle` describes (`JobEnvironment.handle`). To be called before new jobs are prepared, so that nobody has the job's
+   * build directory. Waits for a machine that is out of reach as long as under a script. Rejects with {@link EnvironmentError}; the acquisition is given back then.
+   */
+  async resume(acquisition: Acquisition, handle: unknown): Promise<PreparedInstance> {
+    const { clock, detach, concurrentIds } = this.#options
+    const known = parseHandle(handle)
+    const giveUp = async (why: string, cause?: unknown): Promise<never> => {
+      await acquisition[Symbol.asyncDispose]()
+      throw new EnvironmentError('failed', `the job cannot go on on instance ${acquisition.instanceId}: ${why}`, { cause })
+    }
+    if (known === undefined || detach === undefined) return await giveUp('it was not detached')
+    if (!concurrentIds.claim(known.concurrentId)) return await giveUp('another job has its build directory')
+    const unreachable = (): Error => new Error(`it could not be reached within ${detach.reconnectGraceMs / 1000} s`)
+    try {
+      using limit = deadline(clock, detach.reconnectGraceMs, unreachable)
+      return this.#prepared(acquisition, await connectAgain(acquisition, clock, limit.signal), known)
+    } catch (error) {
+      // The job may run on, in its directory: nobody gets the number again.
+      acquisition.condemn(`a job that was left on it could not be taken over: ${messageOf(error)}`)
+      return await giveUp(messageOf(error), error)
+    }
+  }
+
+  #prepared(acquisition: Acquisition, connection: Connection, known?: EnvironmentHandle): PreparedInstance {
     const { concurrentIds, createJobMarker } = this.#options
-    const concurrentId = concurrentIds.take()
-    const jobMarker = { name: 'RUNNER_CORE_JOB', value: createJobMarker() }
-    const environment = new InstanceEnvironment({ ...this.#options, acquisition, connection, concurrentId, jobMarker })
+    const concurrentId = known?.concurrentId ?? concurrentIds.take()
+    const jobMarker = { name: 'RUNNER_CORE_JOB', value: known?.jobMarker ?? createJobMarker() }
+    const environment = new InstanceEnvironment({ ...this.#options, ...known, acquisition, connection, concurrentId, jobMarker })
     const giveBack = async (): Promise<void> => {
       concurrentIds.giveBack(concurrentId)
       await acquisition[Symbol.asyncDispose]()
@@ -247,4 +272,17 @@ function asInterruption(error: unknown): unknown {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
+}
+
+/** Undefined when it is none: it comes from a file that somebody else wrote. */
+function parseHandle(value: unknown): EnvironmentHandle | undefined {
+  const { shell, jobMarker, buildsDir, concurrentId } = (value ?? {}) as Partial<Record<keyof EnvironmentHandle, unknown>>
+  const isHandle =
+    (shell === 'bash' || shell === 'sh') &&
+    typeof jobMarker === 'string' &&
+    /^[A-Za-z0-9]+$/.test(jobMarker) &&
+    typeof buildsDir === 'string' &&
+    Number.isSafeInteger(concurrentId) &&
+    (concurrentId as number) >= 0
+  return isHandle ? { shell, jobMarker, buildsDir, concurrentId: concurrentId as number } : undefined
 }

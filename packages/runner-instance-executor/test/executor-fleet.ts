@@ -10,7 +10,7 @@ import {
   silentLogger,
   systemClock,
 } from '@runner-core/fleeting'
-import { type JobEnvironment, type JobOutcome, type JobPayload, runJob, type Trace } from '@runner-core/job'
+import { type JobCheckpoint, type JobEnvironment, type JobOutcome, type JobPayload, runJob, type Trace } from '@runner-core/job'
 import { NoCapacityError, type Reservation, Taskscaler } from '@runner-core/taskscaler'
 import { dialTcp } from '../../fleeting/src/ssh/dial-tcp.ts'
 import { runner } from '../../job/test/job-fixture.ts'
@@ -41,6 +41,9 @@ export interface JobHooks {
   /** Sees the trace so far with each piece. */
   readonly onOutput?: (trace: string) => void
   readonly abort?: AbortSignal
+  /** Goes on with a job that another fleet left. */
+  readonly resume?: JobCheckpoint
+  readonly onCheckpoint?: (take: () => JobCheckpoint) => void
   readonly onPlace?: (environment: JobEnvironment) => void
   readonly onRelease?: (environment: JobEnvironment) => void
 }
@@ -96,7 +99,7 @@ export class ExecutorFleet implements AsyncDisposable {
   /** Runs one job, however long it has to wait for capacity. */
   async run(
     job: JobPayload,
-    { log, onOutput, abort = new AbortController().signal, onPlace, onRelease }: JobHooks = {},
+    { log, onOutput, abort = new AbortController().signal, onPlace, onRelease, resume, onCheckpoint }: JobHooks = {},
   ): Promise<JobResult> {
     const chunks: Buffer[] = []
     const text = (): string =>
@@ -110,7 +113,10 @@ export class ExecutorFleet implements AsyncDisposable {
     const outcome = await runJob({
       payload: job,
       prepare: async (report, signal) => {
-        const place = await this.executor.prepare(reservation, { report, signal })
+        const place =
+          resume === undefined
+            ? await this.executor.prepare(reservation, { report, signal })
+            : await this.executor.resume(await this.scaler.acquire(reservation), resume.environment)
         environment = place.environment
         release = () => place.release()
         wipe = () => place.wipe()
@@ -123,11 +129,14 @@ export class ExecutorFleet implements AsyncDisposable {
           onOutput?.(text())
           return log?.write(chunk)
         },
+        addSecret: (secret) => log?.addSecret(secret),
       },
       clock: systemClock,
       canceling: new AbortController().signal,
       abort,
       runner,
+      ...(resume !== undefined && { resume }),
+      ...(onCheckpoint !== undefined && { onCheckpoint }),
     })
     if (environment !== undefined) onRelease?.(environment)
     await release()

@@ -17,8 +17,9 @@ export interface DetachedScriptOptions extends DetachedScript {
  * SSH server made for it, and nothing tells it that its connection is gone: only its output would, and that now goes to one child, `tee`, which writes it to the connection and to a
  * file, and does without either when it cannot. It costs one process and no waiting.
  *
- * The first thing it prints, before the file begins, is one marker: `detached`; `attached` where the machine cannot (no `tee`, no directory of its own), so that the script
- * runs as if it had not been asked for; or `taken` where a script of this name was started before: then it does not run.
+ * Where it cannot, it says so by a marker, which is the first thing printed: `attached` where the machine lacks something (`tee`, a directory of its own), so that the script
+ * runs as if it had not been asked for; `taken` where a script of this name was started before: then it does not run. Otherwise the script's own first marker is the first of the
+ * file: a login's greeting comes before. What the script prints before that marker, which is what goes wrong with its directory, is taken for a greeting.
  */
 export function detachedScript(options: DetachedScriptOptions): Buffer {
   const { script, shell, nonce } = options
@@ -30,11 +31,11 @@ if { { [ -d ${directory} ] || mkdir -p -m 700 ${directory}; } && [ -O ${director
   if { echo "$rc_l" >${file}.pid; } 2>/dev/null; then rc_d=detached${shell === 'bash' ? '' : `; mkfifo -m 600 ${file}.in 2>/dev/null || rc_d=attached`}; elif [ -e ${file}.pid ]; then rc_d=taken; fi
   set +C
 fi
-${emitMarkers(nonce, ['%s'], ['$rc_d'])}
 case $rc_d in
-  taken) exit 0 ;;
   detached) ${relay(options, file)} ;;
+  *) ${emitMarkers(nonce, ['%s'], ['$rc_d'])} ;;
 esac
+case $rc_d in taken) exit 0 ;; esac
 unset rc_d rc_l
 `
   // The script keeps the login's directory in `$1`, how its stages ended in `$2`, and whether it left nothing in `rc_s`.

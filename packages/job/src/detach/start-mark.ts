@@ -1,4 +1,4 @@
-/** What a command said of itself first: see `detachedScript` and `followScript`. */
+/** What a command said of itself first, see `detachedScript` and `followScript`; `detached` where it said nothing: then its first marker is its own. */
 export type StartKind = 'detached' | 'attached' | 'taken' | 'following' | 'absent'
 
 /** The beginning of a command's output. */
@@ -6,15 +6,16 @@ export interface StartedOutput {
   /** What the login printed before the command itself began. */
   readonly noise: Buffer
   readonly kind: StartKind
-  /** What came after the mark so far: it goes on as it came. */
+  /** What came after that so far: it goes on as it came. */
   readonly rest: Buffer
 }
 
 const separator = 0x1e
+const kinds: readonly string[] = ['attached', 'taken', 'following', 'absent'] satisfies StartKind[]
 /** A login that prints more before a command begins is not waited for any longer. */
 const mostNoiseBytes = 1024 * 1024
 
-/** Finds the one marker with which a command begins, in the first pieces of its output. */
+/** Finds the marker with which a command begins, in the first pieces of its output. */
 export class StartMark {
   readonly #start: Buffer
   #seen: Buffer = Buffer.alloc(0)
@@ -30,8 +31,10 @@ export class StartMark {
     const start = seen.indexOf(this.#start)
     const end = start < 0 ? -1 : seen.indexOf(separator, start + this.#start.length)
     if (end >= 0) {
-      const kind = seen.toString('latin1', start + this.#start.length, end) as StartKind
-      return { noise: seen.subarray(0, start), kind, rest: seen.subarray(end + 1) }
+      const word = seen.toString('latin1', start + this.#start.length, end)
+      const noise = seen.subarray(0, start)
+      if (!kinds.includes(word)) return { noise, kind: 'detached', rest: seen.subarray(start) }
+      return { noise, kind: word as StartKind, rest: seen.subarray(end + 1) }
     }
     if (seen.length > mostNoiseBytes) throw new RangeError('the login prints without end before a command begins')
     return undefined

@@ -11,6 +11,21 @@ export interface JobTrace {
   addSecret?(secret: string): void
 }
 
+/** Words of the runner about a job, and where they stand. */
+export interface SaidText {
+  /** See {@link LogRecord.position}. */
+  readonly at: number
+  readonly text: string
+}
+
+/** What somebody else needs to write the same log again, up to a point, from the same output of the job. JSON. */
+export interface LogRecord {
+  /** How far the job had come: a byte of its scripts' output, markers included, counts one, and so does each script's begin and end. */
+  readonly position: number
+  /** All that was said up to there, in order. */
+  readonly said: readonly SaidText[]
+}
+
 export interface JobLogOptions {
   readonly trace: JobTrace
   readonly clock: Pick<Clock, 'wallTime'>
@@ -18,6 +33,8 @@ export interface JobLogOptions {
   readonly sections: boolean
   /** Called when a stage begins, and with undefined when the stage under way ends and none follows at once. Must not throw. */
   readonly onStage?: ((stage: JobStage | undefined) => void) | undefined
+  /** Up to its position the log says what this says, whatever it is told to say: the job's output from its beginning on makes the same log again. */
+  readonly record?: LogRecord | undefined
 }
 
 /**
@@ -26,12 +43,56 @@ export interface JobLogOptions {
  */
 export class JobLog {
   readonly #options: JobLogOptions
+  #said: SaidText[] = []
+  #position = 0
+  #committed = { position: 0, said: 0 }
+  /** What is still to be said again. */
+  #replay: { readonly position: number; readonly said: readonly SaidText[]; next: number } | undefined
   #pending = ''
   #stage: JobStage | undefined
   #atLineStart = true
 
   constructor(options: JobLogOptions) {
     this.#options = options
+    if (options.record !== undefined) this.#replay = { ...options.record, next: 0 }
+  }
+
+  /** What was said so far, up to the last {@link commit}. */
+  get record(): LogRecord {
+    return { position: this.#committed.position, said: this.#said.slice(0, this.#committed.said) }
+  }
+
+  /** The job has come further: by so many bytes of output whose consequences were all said, or by one event. */
+  advance(by: number): void {
+    this.#position += by
+    if (this.#replay !== undefined && this.#position >= this.#replay.position) this.endReplay()
+  }
+
+  /** Nothing that was said is pending, and nothing more will be said about what was before this position. */
+  commit(): void {
+    if (this.#replay === undefined && this.#pending === '') this.#committed = { position: this.#position, said: this.#said.length }
+  }
+
+  /** Says all that was said before, and from now on what it is told to, also where the job's output does not reach the place where that was said. */
+  endReplay(): void {
+    if (this.#replay === undefined) return
+    this.#sayAgain(Number.POSITIVE_INFINITY)
+    this.#position = Math.max(this.#position, this.#replay.position)
+    this.#said = [...this.#replay.said]
+    this.#replay = undefined
+    this.#pending = ''
+    this.commit()
+  }
+
+  /** Output that is not the script's, such as a login's greeting: it will not come again. */
+  aside(bytes: Buffer): void | Promise<void> {
+    if (bytes.length === 0 || this.#replay !== undefined) return
+    this.#atLineStart = bytes[bytes.length - 1] === 0x0a
+    const isCommitted = this.#pending === '' && this.#committed.said === this.#said.length
+    void this.flush()
+    this.#said.push({ at: this.#position, text: bytes.toString() })
+    if (isCommitted) this.#committed = { ...this.#committed, said: this.#said.length }
+    return this.#options.trace.write(bytes)
   }
 
   line(text: string): void {
@@ -71,6 +132,10 @@ export class JobLog {
   output(bytes: Buffer): void | Promise<void> {
     if (bytes.length === 0) return
     this.#atLineStart = bytes[bytes.length - 1] === 0x0a
+    if (this.#replay !== undefined) {
+      this.#pending = ''
+      this.#sayAgain(this.#position)
+    }
     if (this.#pending === '') return this.#options.trace.write(bytes)
     return this.#writePendingThen(bytes)
   }
@@ -79,7 +144,17 @@ export class JobLog {
     if (this.#pending === '') return
     const pending = this.#pending
     this.#pending = ''
+    if (this.#replay !== undefined) return
+    this.#said.push({ at: this.#position, text: pending })
     await this.#options.trace.write(pending)
+  }
+
+  #sayAgain(position: number): void {
+    const replay = this.#replay!
+    for (let next = replay.said[replay.next]; next !== undefined && next.at <= position; next = replay.said[replay.next]) {
+      replay.next++
+      void this.#options.trace.write(next.text)
+    }
   }
 
   async #writePendingThen(bytes: Buffer): Promise<void> {

@@ -7,6 +7,7 @@ import type { JobOutcome } from '../job-outcome.ts'
 import type { JobPayload } from '../job-payload.ts'
 import type { RunnerIdentity } from '../runner-identity.ts'
 import type { EnvironmentVariable, JobStatus } from '../variables/job-variables.ts'
+import type { JobCheckpoint, ScriptCheckpoint } from './job-checkpoint.ts'
 import { checkDemands } from './job-demands.ts'
 import { JobLog, type JobTrace } from './job-log.ts'
 import { JobPlan } from './job-plan.ts'
@@ -36,6 +37,13 @@ export interface RunJobOptions {
   readonly environmentVariables?: readonly EnvironmentVariable[]
   /** Called when a stage begins, and with undefined when the stage under way ends and none follows at once. Must not throw. Default: nobody is told. */
   readonly onStage?: (stage: JobStage | undefined) => void
+  /** Goes on with a job that an earlier manager left: `prepare` then gives the environment that it ran in, also when its signal has aborted, so that what runs there is ended. Default: the job begins. */
+  readonly resume?: JobCheckpoint
+  /**
+   * Called before a script is started and when it is over, where the environment's scripts outlive their manager. `take` gives what another manager would need at that
+   * moment, now or later. The start of a script waits for a promise that comes back. Must not throw or reject.
+   */
+  readonly onCheckpoint?: (take: () => JobCheckpoint) => void | Promise<void>
   /** Makes an unguessable word of letters and digits, a new one each time. Default: 128 random bits. */
   readonly createNonce?: () => string
 }
@@ -46,8 +54,9 @@ export interface RunJobOptions {
  */
 export async function runJob(options: RunJobOptions): Promise<JobOutcome> {
   const { trace, clock, payload, onStage } = options
-  const log = new JobLog({ trace, clock, sections: payload.features.trace_sections, onStage })
+  const log = new JobLog({ trace, clock, sections: payload.features.trace_sections, onStage, record: options.resume })
   const failure = await new JobRun(options, log).run().catch(asJobError)
+  log.endReplay()
   log.end()
   if (failure === undefined) log.success('Job succeeded')
   else
@@ -64,13 +73,21 @@ class JobRun {
   readonly #options: RunJobOptions
   readonly #environmentVariables: readonly EnvironmentVariable[]
   readonly #log: JobLog
+  /** On the clock's `now()` scale. */
   readonly #startedAt: number
+  /** Wall time. */
+  readonly #begunAt: number
+  readonly #scripts: ScriptCheckpoint[] = []
+  #scriptBegunAt: number | undefined
 
   constructor(options: RunJobOptions, log: JobLog) {
     this.#options = options
     this.#environmentVariables = options.environmentVariables ?? []
     this.#log = log
-    this.#startedAt = options.clock.now()
+    const { clock, resume } = options
+    this.#begunAt = resume?.startedAt ?? clock.wallTime()
+    this.#startedAt = clock.now() - this.#elapsedSince(this.#begunAt)
+    this.#scriptBegunAt = resume?.scriptBegunAt
   }
 
   /** Undefined when the job succeeded. Rejects with what ended it before its script began. */
@@ -84,7 +101,8 @@ class JobRun {
       this.#log.begin('prepare_executor', stageTitle('prepare_executor', runner.executor))
       for (const warning of checkDemands(payload, this.#environmentVariables)) this.#log.warning(warning)
       await this.#log.flush()
-      stop.signal.throwIfAborted()
+      // What was left is to be ended, which only its environment can do.
+      if (this.#options.resume === undefined) stop.signal.throwIfAborted()
       const environment = await this.#options.prepare((line) => this.#report(line), stop.signal)
       return await this.#runIn(environment, stop)
     } finally {
@@ -116,8 +134,9 @@ class JobRun {
         if (hasScriptBegun || stage === 'get_sources') return
         hasScriptBegun = true
         const { scriptTimeoutMs } = plan
+        this.#scriptBegunAt ??= this.#options.clock.wallTime()
         if (scriptTimeoutMs === undefined) return
-        stop.after(this.#options.clock, scriptTimeoutMs, () =>
+        stop.after(this.#options.clock, scriptTimeoutMs - this.#elapsedSince(this.#scriptBegunAt), () =>
           this.#tookTooLong('script_timeout', `${formatGoDuration(scriptTimeoutMs)} (RUNNER_SCRIPT_TIMEOUT)`),
         )
       },
@@ -141,7 +160,8 @@ class JobRun {
     const stop = this.#stopSource()
     const { afterScriptTimeoutMs: timeoutMs } = plan
     if (timeoutMs !== undefined) {
-      stop.after(this.#options.clock, timeoutMs, () =>
+      const begunAt = this.#options.resume?.scripts[this.#scripts.length]?.startedAt ?? this.#options.clock.wallTime()
+      stop.after(this.#options.clock, timeoutMs - this.#elapsedSince(begunAt), () =>
         this.#tookTooLong('script_timeout', `${formatGoDuration(timeoutMs)} (RUNNER_AFTER_SCRIPT_TIMEOUT)`),
       )
     }
@@ -174,19 +194,29 @@ class JobRun {
     generate: (nonce: string) => Buffer,
     follow: Omit<ScriptProgressOptions, 'nonce' | 'log' | 'executor'>,
   ): Promise<ScriptResult> {
-    const nonce = (this.#options.createNonce ?? randomNonce)()
-    const progress = new ScriptProgress({ ...follow, nonce, log: this.#log, executor: this.#options.runner.executor })
+    const { createNonce = randomNonce, resume, clock, runner } = this.#options
+    const past = resume?.scripts[this.#scripts.length]
+    const nonce = past?.nonce ?? createNonce()
+    const progress = new ScriptProgress({ ...follow, nonce, log: this.#log, executor: runner.executor })
+    const script: ScriptCheckpoint = { nonce, startedAt: past?.startedAt ?? clock.wallTime() }
+    this.#scripts.push(script)
     let failure: JobError | undefined
-    await this.#log.flush()
+    let readBytes = 0
+    await this.#settle()
+    if (past === undefined) await this.#checkpoint(environment)
     try {
       const end = await environment.run({
         script: generate(nonce),
         nonce,
-        signal,
+        ...(past !== undefined && { resumed: past.end === undefined ? {} : { untilBytes: past.end.readBytes } }),
+        signal: past?.end === undefined ? signal : never,
         isComplete: () => progress.isComplete,
-        stdout: (chunk) => progress.push(chunk),
+        stdout: (chunk) => {
+          readBytes += chunk.length
+          return progress.push(chunk)
+        },
         // Only what is said before the script has begun: it sends both where its output goes, so that the order is what a terminal shows.
-        stderr: (chunk) => this.#log.output(chunk),
+        stderr: (chunk) => this.#log.aside(chunk),
       })
       // What it came to while it was being stopped says nothing.
       failure = signal.aborted ? asJobError(signal.reason) : progress.failure(end)
@@ -194,10 +224,44 @@ class JobRun {
       failure = asJobError(error)
     }
     await progress.end()
-    const hasEnvironment = failure?.code !== 'environment_lost'
-    // An environment that stopped a script has ended its processes already.
-    if (hasEnvironment && !signal.aborted && !progress.isSwept) await this.#killAll(environment)
-    return { failure, isCleaned: progress.isComplete }
+    if (past?.end !== undefined) {
+      failure = past.end.failure && pastError(past.end.failure)
+    } else {
+      const hasEnvironment = failure?.code !== 'environment_lost'
+      // An environment that stopped a script has ended its processes already.
+      if (hasEnvironment && !signal.aborted && !progress.isSwept) await this.#killAll(environment)
+    }
+    const isCleaned = past?.end?.isCleaned ?? progress.isComplete
+    this.#scripts[this.#scripts.length - 1] = {
+      ...script,
+      end: past?.end ?? { readBytes, isCleaned, ...(failure !== undefined && { failure: plain(failure) }) },
+    }
+    await this.#settle()
+    if (past?.end === undefined) await this.#checkpoint(environment)
+    return { failure, isCleaned }
+  }
+
+  /** All is said about what was up to now. */
+  async #settle(): Promise<void> {
+    await this.#log.flush()
+    this.#log.advance(1)
+    this.#log.commit()
+  }
+
+  #checkpoint(environment: JobEnvironment): void | Promise<void> {
+    const { handle } = environment
+    if (handle === undefined) return
+    return this.#options.onCheckpoint?.(() => ({
+      ...this.#log.record,
+      startedAt: this.#begunAt,
+      ...(this.#scriptBegunAt !== undefined && { scriptBegunAt: this.#scriptBegunAt }),
+      environment: handle,
+      scripts: [...this.#scripts],
+    }))
+  }
+
+  #elapsedSince(wallTime: number): number {
+    return this.#options.clock.wallTime() - wallTime
   }
 
   /** What the job came to does not change when something that it left cannot be ended; whether the machine may serve another job is the environment's to decide. */
@@ -235,6 +299,16 @@ interface ScriptResult {
   readonly failure: JobError | undefined
   /** Whether the script came to its own clean-up. */
   readonly isCleaned: boolean
+}
+
+const never = new AbortController().signal
+
+function plain({ code, reason, message, exitCode }: JobError): NonNullable<NonNullable<ScriptCheckpoint['end']>['failure']> {
+  return { code, reason, message, ...(exitCode !== undefined && { exitCode }) }
+}
+
+function pastError({ code, reason, message, exitCode }: ReturnType<typeof plain>): JobError {
+  return new JobError(code, reason, message, exitCode === undefined ? {} : { exitCode })
 }
 
 function statusOf(failure: JobError | undefined): JobStatus {

@@ -48,7 +48,12 @@ export class ScriptProgress {
     const pieces = this.#filter.push(chunk)
     const [only] = pieces
     if (only === undefined) return
-    if (pieces.length === 1 && 'output' in only) return this.#options.log.output(only.output)
+    if (pieces.length === 1 && 'output' in only) {
+      const pending = this.#options.log.output(only.output)
+      this.#options.log.advance(only.output.length)
+      this.#options.log.commit()
+      return pending
+    }
     return this.#take(pieces)
   }
 
@@ -87,11 +92,14 @@ export class ScriptProgress {
   }
 
   async #take(pieces: readonly OutputPiece[]): Promise<void> {
+    const { log } = this.#options
     for (const piece of pieces) {
-      if ('output' in piece) await this.#options.log.output(piece.output)
+      if ('output' in piece) await log.output(piece.output)
       else this.#mark(piece.marker)
+      log.advance('output' in piece ? piece.output.length : piece.size)
     }
-    await this.#options.log.flush()
+    await log.flush()
+    log.commit()
   }
 
   #mark(body: string): void {

@@ -31,7 +31,7 @@ const output = fc.oneof(
 )
 const part = fc.oneof(
   output.map((bytes) => ({ output: bytes })),
-  fc.constantFrom('begin step_script', 'end 0', 'host a b').map((body) => ({ marker: body })),
+  fc.constantFrom('begin step_script', 'end 0', 'host a b').map((body) => ({ marker: body, size: marker(body).length })),
 )
 
 test('markers come out and output stays, byte for byte, wherever chunks end', () => {

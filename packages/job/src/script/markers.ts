@@ -24,7 +24,9 @@ export function emitMarkers(nonce: string, bodies: readonly string[], arguments_
 }
 
 /** A piece of what a script printed: its output as it came, or a marker's body. */
-export type OutputPiece = { readonly output: Buffer } | { readonly marker: string }
+export type OutputPiece =
+  | { readonly output: Buffer }
+  | { readonly marker: string /** Its length as it was printed, bytes. */; readonly size: number }
 
 /** Takes the markers out of a stream of output, wherever chunks end. Holds back only what may be the beginning of one. */
 export class MarkerFilter {
@@ -51,7 +53,7 @@ export class MarkerFilter {
         return pieces
       }
       if (start > at) pieces.push({ output: bytes.subarray(at, start) })
-      pieces.push({ marker: bytes.toString('utf8', start + this.#start.length, end) })
+      pieces.push({ marker: bytes.toString('utf8', start + this.#start.length, end), size: end + 1 - start })
       at = end + 1
     }
   }

@@ -1,0 +1,31 @@
+import type { JobErrorCode } from '../job-error.ts'
+import type { FailureReason } from '../job-outcome.ts'
+import type { LogRecord } from './job-log.ts'
+
+/**
+ * What another manager needs, beside the job as GitLab handed it out, to go on with a job whose scripts outlive their manager. JSON. It holds text as it was before masking, and what
+ * tells the script's word from the job's: to be kept like the job's token.
+ */
+export interface JobCheckpoint extends LogRecord {
+  /** Wall time, milliseconds: the job's time limit counts from here. */
+  readonly startedAt: number
+  /** The same of the job's own script, once it has begun. */
+  readonly scriptBegunAt?: number
+  /** `JobEnvironment.handle`. */
+  readonly environment: unknown
+  /** The scripts that were started, or were about to be. */
+  readonly scripts: readonly ScriptCheckpoint[]
+}
+
+export interface ScriptCheckpoint {
+  readonly nonce: string
+  /** Wall time, milliseconds. */
+  readonly startedAt: number
+  /** Present when it is over, with all that it had started. */
+  readonly end?: {
+    /** Bytes of its output that were read. */
+    readonly readBytes: number
+    readonly failure?: { readonly code: JobErrorCode; readonly reason: FailureReason; readonly message: string; readonly exitCode?: number }
+    readonly isCleaned: boolean
+  }
+}
