@@ -100,6 +100,22 @@ test('a second manager on the same state waits and acts on nothing; when the fir
   expect(second.stderr).not.toContain('increasing instances')
 })
 
+test('a manager that stalled has lost the fleet once another has taken it, and acts on nothing any more', async () => {
+  const first = start()
+  const before = await place(simpleJob())
+  first.process.kill('SIGSTOP')
+  const second = start()
+  await until(() => second.stderr.includes('plugin initialized'))
+  first.process.kill('SIGCONT')
+  await until(() => first.stderr.includes('another process took the fleet over'))
+  const said = first.stderr.length
+  for (let count = 0; count < 3; count += 1) expect(await place(simpleJob())).toBe(before)
+  expect(first.stderr.slice(said)).not.toMatch(/Added job|increasing instances|decreasing instances|marked for removal/)
+  first.process.kill('SIGTERM')
+  await first.ended
+  expect(await place(simpleJob())).toBe(before)
+})
+
 test('a job of a manager that was killed ends once, and its secrets are in nothing that was written', async () => {
   const first = start()
   const secret = 'correct-horse-battery'
