@@ -14,7 +14,7 @@ export type PromiseDates = (position: number) => number
  * Who has which slot, who waits for one, and who was promised one. Two things hold after every operation:
  *
  * - nobody waits while a slot is free: a job that is here goes before a reservation whose job may never come;
- * - as many reservations hold a slot as there are slots free, in the order of reserving; the others are promised one.
+ * - as many reservations hold a slot as there are slots free, in the order of reserving; the others are promised one. A job that is here may take the place of one that may never come.
  */
 export class Allocator {
   readonly pool: SlotPool
@@ -40,6 +40,11 @@ export class Allocator {
     return this.pool.available > this.#held.size
   }
 
+  /** Whether a reservation would hold a slot: a spare one, or, for a job that is here, that of one whose job may never come. */
+  hasSlotFor(options: ReserveOptions | undefined): boolean {
+    return this.hasSpareSlot || (!(options?.speculative ?? false) && this.pool.available > this.reserved)
+  }
+
   /** Reservations and waits that no slot is there for. */
   get unserved(): number {
     return this.waiting.size + this.#promised.size
@@ -53,6 +58,7 @@ export class Allocator {
   /** A free slot is held, or else one is promised: whether it may be is the caller's decision. */
   reserve(options: ReserveOptions | undefined): SlotReservation {
     const reservation = new SlotReservation(++this.#made, options, this.#lender)
+    if (!this.hasSpareSlot && this.hasSlotFor(options)) this.#displace()
     if (!reservation.speculative) this.reserved++
     if (this.hasSpareSlot) {
       this.#held.append(reservation)
@@ -155,6 +161,16 @@ export class Allocator {
       reservation.readyAt = 0
       this.#held.append(reservation)
     }
+  }
+
+  /** The last of those that hold a slot for a job that may never come is promised one instead. */
+  #displace(): void {
+    let last = this.#held.last
+    while (last !== undefined && !last.speculative) last = last.previous
+    if (last === undefined) return
+    this.#held.remove(last)
+    this.#date(last, this.waiting.size)
+    this.#promised.prepend(last)
   }
 
   #date(reservation: SlotReservation, position: number, dates: PromiseDates = this.#dates()): void {

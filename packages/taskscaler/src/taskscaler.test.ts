@@ -26,6 +26,18 @@ describe('lending', () => {
     expect(scaler.counters).toMatchObject({ tasks: { reserve: 1, acquire: 1, release: 1, lost: 0 }, scale: { up: 1, down: 1 } })
   })
 
+  test('a job that is here gets the slot that a request which may come back empty holds', async () => {
+    const rig = await Rig.start({ maxInstances: 1, policies: [{ ...policy, idleCount: 1 }] })
+    await rig.clock.advance(60_000)
+    const request = rig.scaler.reserve({ speculative: true })
+    expect(request.kind).toBe('slot')
+    expect(() => rig.scaler.reserve({ speculative: true })).toThrow(NoCapacityError)
+    const job = rig.scaler.reserve()
+    expect([job.kind, request.kind]).toEqual(['slot', 'promised'])
+    expect(() => rig.scaler.reserve()).toThrow(NoCapacityError)
+    expect((await rig.scaler.acquire(job)).slot).toBe(0)
+  })
+
   test('ends with an await using block, a reservation with a using block', async () => {
     const rig = await Rig.start({ policies: [{ ...policy, idleCount: 1 }] })
     await rig.clock.advance(60_000)

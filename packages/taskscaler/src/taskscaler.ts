@@ -107,7 +107,7 @@ export class Taskscaler implements AsyncDisposable {
    * Takes a slot that is free, or else the promise of one, before a job is asked for. Thrown: {@link NoCapacityError}, whose message says what stands in the way.
    */
   reserve(options?: ReserveOptions): Reservation {
-    if (this.#closed || !this.#allocator.hasSpareSlot || this.#journal?.trouble !== undefined) this.#admit()
+    if (this.#closed || !this.#allocator.hasSlotFor(options) || this.#journal?.trouble !== undefined) this.#admit()
     const reservation = this.#allocator.reserve(options)
     this.counters.tasks.reserve++
     this.#loop.wake()
