@@ -102,8 +102,8 @@ export function retryHint(header: string | null | undefined, now: number): numbe
 }
 
 function isUntrusted(error: Error): boolean {
-  const text = `${error.message} ${(error as { code?: unknown }).code} ${(error.cause as { code?: unknown } | undefined)?.code}`
-  return /self.signed certificate|SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/i.test(text)
+  const { code = '' } = error as { readonly code?: string }
+  return /self.signed certificate|SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/i.test(`${error.message} ${code}`)
 }
 
 function firstLine(text: string): string {

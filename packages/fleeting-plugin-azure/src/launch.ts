@@ -7,7 +7,7 @@ export interface LaunchesOptions {
   readonly client: AzureClient
   readonly clock: Clock
   readonly maxSize: number
-  listMachines(signal: AbortSignal): Promise<readonly Machine[]>
+  readonly listMachines: (signal: AbortSignal) => Promise<readonly Machine[]>
 }
 
 /**

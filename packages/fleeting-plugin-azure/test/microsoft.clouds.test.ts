@@ -196,6 +196,6 @@ describe.skipIf(validator === undefined)(`Microsoft's generated server and clien
       .map(({ operation }) => operation)
       .filter((name) => !name.startsWith('Authority_'))
     const { Actions } = JSON.parse(readFileSync(new URL('../setup/role.json', import.meta.url), 'utf8')) as { Actions: string[] }
-    expect(Actions.toSorted()).toEqual([...new Set([...done.map((name) => actions[name]), ...besides])].toSorted())
+    expect(new Set(Actions)).toEqual(new Set([...done.map((name) => actions[name]), ...besides]))
   })
 })

@@ -183,7 +183,7 @@ describe('a private cloud', () => {
     await using cloud = await AzureCloud.start()
     const program = `
       import { silentLogger, systemClock, systemRandom } from '@runner-core/fleeting'
-      import { createInstanceGroup } from '${new URL('../src/index.ts', import.meta.url)}'
+      import { createInstanceGroup } from '${new URL('../src/index.ts', import.meta.url).href}'
       const context = { fleet: 'f', connector: { privateKey: 'KEY' }, logger: silentLogger, clock: systemClock, random: systemRandom }
       const { id } = await createInstanceGroup(JSON.parse(process.env.CONFIG), context).init(AbortSignal.timeout(20_000))
       console.log(id)`
@@ -210,6 +210,18 @@ describe('a private cloud', () => {
       .catch((error: unknown) => error)
     expect(error).toBeInstanceOf(GroupError)
     expect(error).toMatchObject({ code: 'transient', message: expect.stringContaining('ca_file') })
+  })
+
+  test('whose Resource Manager alone is not trusted is a wrong configuration', async () => {
+    await using cloud = await AzureCloud.start()
+    await using other = await AzureCloud.start()
+    const { endpoint } = other.fake.config
+    const error = await cloud
+      .group({ endpoint })
+      .init(signal)
+      .catch((error: unknown) => error)
+    expect(error).toBeInstanceOf(GroupError)
+    expect(error).toMatchObject({ code: 'invalid_config', message: expect.stringContaining('plugin_config.ca_file') })
   })
 
   test('with a login that its authority refuses is an auth error', async () => {
