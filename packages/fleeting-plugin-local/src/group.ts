@@ -131,7 +131,9 @@ class LocalGroup implements InstanceGroup {
     for (const instance of left) {
       if (this.#records === undefined || instance.listed().state === 'failed') instance.end()
     }
-    await Promise.all(left.map((instance) => (instance.listed().state === 'deleting' ? instance.gone : instance.letGo())))
+    const ending = left.filter((instance) => instance.listed().state === 'deleting')
+    for (const instance of left) if (!ending.includes(instance)) instance.letGo()
+    await Promise.all(ending.map((instance) => instance.gone))
     await (await this.#directory)?.release()
   }
 

@@ -39,11 +39,23 @@ export type ScriptEnd = { readonly exitCode: number } | { readonly signal: strin
 export class EnvironmentError extends Error {
   override readonly name = 'EnvironmentError'
   readonly code: 'lost' | 'failed'
+  /** The machine was taken away, as its cloud had announced. */
+  readonly isInterruption: boolean
+  /** For certain none of the job's scripts has begun: it may be run elsewhere. */
+  readonly isUntouched: boolean
 
-  constructor(code: 'lost' | 'failed', message: string, options: { readonly cause?: unknown } = {}) {
+  constructor(code: 'lost' | 'failed', message: string, options: EnvironmentErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
+    this.isInterruption = options.isInterruption ?? false
+    this.isUntouched = options.isUntouched ?? false
   }
+}
+
+export interface EnvironmentErrorOptions {
+  readonly cause?: unknown
+  readonly isInterruption?: boolean
+  readonly isUntouched?: boolean
 }
 
 /**

@@ -20,7 +20,7 @@ import {
   type ShellName,
   shellCommand,
 } from '@runner-core/job'
-import type { Acquisition } from '@runner-core/taskscaler'
+import { type Acquisition, InstanceLostError } from '@runner-core/taskscaler'
 import { connectAgain } from './connect-again.ts'
 import { DetachedRun, type DetachOptions } from './detached-run.ts'
 import { type CommandRun, runCommand } from './run-command.ts'
@@ -76,6 +76,8 @@ export class InstanceEnvironment implements JobEnvironment {
   /** Scripts that were run. */
   #scripts = 0
   #isAbandoned = false
+  /** Whether the machine may have begun any of the job's scripts. */
+  #isTouched = false
 
   constructor(options: InstanceEnvironmentOptions) {
     const { acquisition } = options
@@ -124,6 +126,7 @@ export class InstanceEnvironment implements JobEnvironment {
       await this.#stop()
     }
     signal.throwIfAborted()
+    if (run.resumed !== undefined) this.#isTouched = true
     const given = new AbortController()
     let hasStarted = false
     let stopping: Promise<void> | undefined
@@ -139,7 +142,7 @@ export class InstanceEnvironment implements JobEnvironment {
     if (acquisition.signal.aborted) onLost()
     this.#running++
     try {
-      const end = await this.#runScript(run, () => (hasStarted = true), given.signal)
+      const end = await this.#runScript(run, () => (hasStarted = this.#isTouched = true), given.signal)
       if (!signal.aborted) return end
     } catch (error) {
       if (!signal.aborted) throw this.#failure(error)
@@ -290,7 +293,10 @@ export class InstanceEnvironment implements JobEnvironment {
     if (!acquisition.signal.aborted && !this.#isLost(error))
       return new EnvironmentError('failed', `${this.description}: ${message}`, { cause: error })
     this.#abandon('it was lost under way')
-    return new EnvironmentError('lost', `${this.description} was lost: ${message}`, { cause: error })
+    const { reason } = acquisition.signal
+    const isInterruption = reason instanceof InstanceLostError && reason.wasAnnounced
+    const options = { cause: error, isInterruption, isUntouched: !this.#isTouched }
+    return new EnvironmentError('lost', `${this.description} was lost: ${message}`, options)
   }
 
   #isLost(error: unknown): boolean {

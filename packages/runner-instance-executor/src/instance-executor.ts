@@ -51,11 +51,15 @@ export interface PrepareOptions {
   readonly report: (line: string) => void
   /** The job is over before it began: `prepare` rejects with its reason, and nothing is left of it. */
   readonly signal: AbortSignal
+  /** The job had a place and lost it: the reservation has ended, and another slot is claimed, as urgently as before. Default false. */
+  readonly again?: boolean
 }
 
 /** A job's place. */
 export interface PreparedInstance {
   readonly instanceId: string
+  /** Aborts when the cloud takes the instance away and the job is best ended now, while it can be; see `Acquisition.ending`. */
+  readonly ending: AbortSignal
   readonly environment: JobEnvironment
   /**
    * Gives the place back, once the job has ended. When processes of the job may live on, as those of a script that is still under way, its instance gets no more
@@ -96,7 +100,7 @@ export class InstanceExecutor {
    * Turns a reservation into a place for one job. An instance that cannot be reached is nobody's until it can, and the job takes another. However it ends, the reservation is over.
    * Rejects with the signal's reason; with {@link EnvironmentError} `failed` when the time is over or no instance can be reached as things are configured; with {@link JobError} `interrupted` when the scaler shuts down.
    */
-  async prepare(reservation: Reservation, { report, signal }: PrepareOptions): Promise<PreparedInstance> {
+  async prepare(reservation: Reservation, { report, signal, again = false }: PrepareOptions): Promise<PreparedInstance> {
     const { acquireTimeoutMs, clock, logger } = this.#options
     let why = (): string => ''
     using budget = new AcquireBudget({
@@ -110,7 +114,8 @@ export class InstanceExecutor {
       budget.start()
       return new WaitLines({ clock, report, explain })
     }
-    for (let next = reservation; ; next = await this.#reserve(reservation, wait, budget.signal)) {
+    let next = again ? await this.#reserve(reservation, wait, budget.signal) : reservation
+    for (; ; next = await this.#reserve(reservation, wait, budget.signal)) {
       const acquisition = await this.#acquire(next, wait, budget.signal)
       why = () => `instance ${acquisition.instanceId} does not answer`
       budget.start()
@@ -222,6 +227,7 @@ export class InstanceExecutor {
     let sweeping: Promise<void> | undefined
     return {
       instanceId: acquisition.instanceId,
+      ending: acquisition.ending,
       environment,
       release: async () => {
         if (isReleased) return

@@ -16,6 +16,8 @@ import { ScriptProgress, type ScriptProgressOptions } from './script-progress.ts
 import { stageTitle } from './stage-title.ts'
 import { StopSource } from './stop-source.ts'
 
+/** Places that a job may have: one that is lost before any of its scripts has begun is replaced. */
+const placesLimit = 3
 /** How long the clean-up of a job that was stopped may take. */
 const cleanUpLimitMs = 10_000
 
@@ -23,7 +25,8 @@ export interface RunJobOptions {
   readonly payload: JobPayload
   /**
    * Gets a place for the job. `report` adds a line to the trace: why there is none yet. `signal` aborts with a {@link JobError} when the job is canceled or its
-   * time is over; reject with its reason then. Reject with a {@link JobError} to choose the outcome; anything else is a system failure.
+   * time is over; reject with its reason then. Reject with a {@link JobError} to choose the outcome; anything else is a system failure. Called again when the place was lost before any of the job's
+   * scripts has begun: three times at most. What was given before is not used any more then.
    */
   prepare(report: (line: string) => void, signal: AbortSignal): Promise<JobEnvironment>
   readonly trace: JobTrace
@@ -79,6 +82,8 @@ class JobRun {
   readonly #begunAt: number
   readonly #scripts: ScriptCheckpoint[] = []
   #scriptBegunAt: number | undefined
+  /** Its log holds output of a place that is lost: nobody could make it again. */
+  #hasMoved = false
 
   constructor(options: RunJobOptions, log: JobLog) {
     this.#options = options
@@ -101,10 +106,16 @@ class JobRun {
       this.#log.begin('prepare_executor', stageTitle('prepare_executor', runner.executor))
       for (const warning of checkDemands(payload, this.#environmentVariables)) this.#log.warning(warning)
       await this.#log.flush()
-      // What was left is to be ended, which only its environment can do.
-      if (this.#options.resume === undefined) stop.signal.throwIfAborted()
-      const environment = await this.#options.prepare((line) => this.#report(line), stop.signal)
-      return await this.#runIn(environment, stop)
+      for (let places = 1; ; places++) {
+        // What was left is to be ended, which only its environment can do.
+        if (this.#options.resume === undefined) stop.signal.throwIfAborted()
+        const environment = await this.#options.prepare((line) => this.#report(line), stop.signal)
+        const failure = await this.#runIn(environment, stop)
+        if (this.#options.resume !== undefined || places === placesLimit || stop.signal.aborted || !isUntouched(failure)) return failure
+        this.#log.begin('prepare_executor', stageTitle('prepare_executor', runner.executor))
+        this.#hasMoved = true
+        this.#log.line(`${failure.message}. Nothing of the job has begun: taking another place.`)
+      }
     } finally {
       stop.dispose()
     }
@@ -250,7 +261,7 @@ class JobRun {
 
   #checkpoint(environment: JobEnvironment): void | Promise<void> {
     const { handle } = environment
-    if (handle === undefined) return
+    if (handle === undefined || this.#hasMoved) return
     return this.#options.onCheckpoint?.(() => ({
       ...this.#log.record,
       startedAt: this.#begunAt,
@@ -319,11 +330,14 @@ function statusOf(failure: JobError | undefined): JobStatus {
 function asJobError(error: unknown): JobError {
   if (error instanceof JobError) return error
   if (error instanceof EnvironmentError) {
-    return new JobError(error.code === 'lost' ? 'environment_lost' : 'environment_failed', 'runner_system_failure', error.message, {
-      cause: error,
-    })
+    const reason = error.isInterruption ? 'runner_interrupted' : 'runner_system_failure'
+    return new JobError(error.code === 'lost' ? 'environment_lost' : 'environment_failed', reason, error.message, { cause: error })
   }
   return new JobError('internal', 'runner_system_failure', error instanceof Error ? error.message : String(error), { cause: error })
+}
+
+function isUntouched(failure: JobError | undefined): failure is JobError {
+  return failure?.cause instanceof EnvironmentError && failure.cause.isUntouched
 }
 
 function randomNonce(): string {
