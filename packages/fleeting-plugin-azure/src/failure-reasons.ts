@@ -25,7 +25,7 @@ export class FailureReasons {
 }
 
 /** From a status such as `ProvisioningState/failed/AllocationFailed`. */
-export function failureOf({ statuses, provisioningState }: Machine): AzureFailure {
+function failureOf({ statuses, provisioningState }: Machine): AzureFailure {
   const status = statuses.find(({ code }) => code?.toLowerCase().startsWith('provisioningstate/failed'))
   const code = status?.code?.split('/')[2]
   return { code, message: status?.message ?? `its provisioning ended as ${provisioningState}` }

@@ -24,7 +24,7 @@ export function refusal(status: number, code: string, message: string, headers?:
   return answer(status, { error: { code, message } satisfies ArmError }, headers)
 }
 
-export const quotaMessage =
+const quotaMessage =
   'Operation could not be completed as it results in exceeding approved standardDSv5Family Cores quota. Additional details - Deployment Model: Resource Manager, Location: westeurope, Current Limit: 10, Current Usage: 10, Additional Required: 2, (Minimum) New Limit Required: 12.'
 
 /** What fails a launch that was accepted. */
