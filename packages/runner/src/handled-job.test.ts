@@ -102,7 +102,7 @@ beforeEach(() => {
 function handle(): { readonly job: HandledJob; readonly after: (ms: number) => Promise<JobEnd | Error | undefined> } {
   const options = {
     job: payload,
-    reservation: { key: 'k', kind: 'slot', readyAt: 0, priority: 0, speculative: true, [Symbol.dispose]: () => events.push('disposed') },
+    place: { key: 'k', kind: 'slot', readyAt: 0, priority: 0, speculative: true, [Symbol.dispose]: () => events.push('disposed') },
     settings: settings.runners[0]!,
     client: {
       updateJob: async (_job: unknown, update: JobUpdate, signal?: AbortSignal) => {

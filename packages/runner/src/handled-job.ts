@@ -1,5 +1,6 @@
 import type { Clock, Logger } from '@runner-core/fleeting'
 import {
+  type JobCheckpoint,
   type JobEnvironment,
   JobError,
   type JobOutcome,
@@ -11,17 +12,36 @@ import {
   Trace,
 } from '@runner-core/job'
 import type { InstanceExecutor, PreparedInstance } from '@runner-core/runner-instance-executor'
-import type { Reservation } from '@runner-core/taskscaler'
+import type { Acquisition, Reservation } from '@runner-core/taskscaler'
 import type { RunnerSettings } from './config/settings.ts'
 import type { JobApiClient } from './gitlab/job-api-client.ts'
 import { JobApiError } from './gitlab/job-api-error.ts'
 import { isNotOurs } from './gitlab/job-reply.ts'
 import { JobReporter } from './gitlab/job-reporter.ts'
+import type { SentTrace } from './gitlab/trace-upload.ts'
 import type { JobPhase } from './metrics/job-progress.ts'
+
+/** What another process needs to go on with a job, beside the job itself and its slot. JSON, to be kept like the job's token. */
+export interface HandledJobCheckpoint {
+  readonly run: JobCheckpoint
+  readonly sent: SentTrace
+}
+
+/** A job that an earlier process left, on the slot that it has. */
+export interface LeftJob {
+  readonly acquisition: Acquisition
+  readonly checkpoint: HandledJobCheckpoint
+}
 
 export interface HandledJobOptions {
   readonly job: JobPayload
-  readonly reservation: Reservation
+  /** A promise of a slot, or the place of a job that goes on. */
+  readonly place: Reservation | LeftJob
+  /**
+   * Called before a script starts, which waits for it, when one is over, and when the coordinator has taken a piece of the trace. `take` gives what another process would need. Must not throw or
+   * reject. Absent: a job ends with its process.
+   */
+  readonly onCheckpoint?: ((take: () => HandledJobCheckpoint) => void | Promise<void>) | undefined
   readonly settings: RunnerSettings
   readonly client: JobApiClient
   readonly executor: InstanceExecutor
@@ -49,12 +69,18 @@ export class HandledJob {
   readonly #reporter: JobReporter
   readonly #abort = new AbortController()
   readonly #abandon = new AbortController()
+  readonly #left: LeftJob | undefined
   #prepared: PreparedInstance | undefined
+  #sent: SentTrace
+  #takeRun: (() => JobCheckpoint) | undefined
   #isGivenBack = false
 
   constructor(options: HandledJobOptions) {
-    const { job, client, settings, clock, logger } = options
+    const { job, place, client, settings, clock, logger } = options
     this.#options = options
+    this.#left = 'checkpoint' in place ? place : undefined
+    const sent = this.#left?.checkpoint.sent
+    this.#sent = sent ?? { bytes: 0, crc32: 0 }
     this.#trace = new Trace({
       secrets: secretsOf(job),
       tokenPrefixes: job.features.token_mask_prefixes,
@@ -66,6 +92,11 @@ export class HandledJob {
       trace: this.#trace,
       isDebugTrace: isDebugTrace(job),
       finalUpdateRetryLimit: settings.finalUpdateRetryLimit,
+      sent,
+      onSent: (sentNow) => {
+        this.#sent = sentNow
+        void this.#checkpoint()
+      },
       clock,
       logger,
     })
@@ -120,9 +151,16 @@ export class HandledJob {
   }
 
   #runJob(accepted: Promise<unknown>): Promise<JobOutcome> {
-    const { job, reservation, settings, executor, identity, onPhase, onStage, onWait, onPlaced, clock } = this.#options
+    const { job, place, settings, executor, identity, onPhase, onStage, onWait, onPlaced, onCheckpoint, clock } = this.#options
     return runJob({
       payload: job,
+      ...(this.#left !== undefined && { resume: this.#left.checkpoint.run }),
+      ...(onCheckpoint !== undefined && {
+        onCheckpoint: (take: () => JobCheckpoint) => {
+          this.#takeRun = take
+          return this.#checkpoint()
+        },
+      }),
       prepare: async (write, signal): Promise<JobEnvironment> => {
         const report = (line: string): void => {
           write(line)
@@ -133,13 +171,17 @@ export class HandledJob {
         const lost = this.#prepared
         await lost?.release()
         lost?.wipe()
-        const prepared = await executor.prepare(reservation, { report, signal, again: lost !== undefined })
+        const prepared =
+          'checkpoint' in place
+            ? await executor.resume(place.acquisition, place.checkpoint.run.environment)
+            : await executor.prepare(place, { report, signal, again: lost !== undefined })
         onPlaced(prepared)
         if (this.#isGivenBack) await prepared.release()
         else this.#prepared = prepared
         this.#endWith(prepared)
         await accepted
-        signal.throwIfAborted()
+        // What was left running is ended by its environment.
+        if (this.#left === undefined) signal.throwIfAborted()
         onPhase('running')
         return prepared.environment
       },
@@ -178,9 +220,15 @@ export class HandledJob {
   async #giveBack(): Promise<void> {
     if (this.#isGivenBack) return
     this.#isGivenBack = true
+    const { place, onSlotFree } = this.#options
     await this.#prepared?.release()
-    this.#options.reservation[Symbol.dispose]()
-    this.#options.onSlotFree()
+    if (!('checkpoint' in place)) place[Symbol.dispose]()
+    onSlotFree()
+  }
+
+  #checkpoint(): void | Promise<void> {
+    const run = this.#takeRun
+    if (run !== undefined) return this.#options.onCheckpoint?.(() => ({ run: run(), sent: this.#sent }))
   }
 }
 

@@ -1,11 +1,11 @@
-import { type Clock, describeError, type Logger, loggedSeconds } from '@runner-core/fleeting'
+import { type Clock, describeError, type JsonValue, type Logger, loggedSeconds } from '@runner-core/fleeting'
 import type { JobPayload, RunnerIdentity } from '@runner-core/job'
 import type { InstanceExecutor } from '@runner-core/runner-instance-executor'
-import type { QueueDepth, Reservation } from '@runner-core/taskscaler'
+import type { Acquisition, QueueDepth, Reservation } from '@runner-core/taskscaler'
 import type { RunnerSettings } from './config/settings.ts'
 import type { FleetRecord } from './explain/fleet-record.ts'
 import type { JobApiClient } from './gitlab/job-api-client.ts'
-import { HandledJob, type JobEnd } from './handled-job.ts'
+import { HandledJob, type HandledJobCheckpoint, type JobEnd, type LeftJob } from './handled-job.ts'
 import { withFields } from './logging/with-fields.ts'
 import { JobProgress } from './metrics/job-progress.ts'
 import { createQueuingCheck, type QueuingCheck } from './metrics/queuing-check.ts'
@@ -63,20 +63,42 @@ export class JobHandler {
 
   /** Runs a job and gives its reservation back. Never rejects. */
   async run(job: JobPayload, reservation: Reservation): Promise<void> {
+    const { clock, journal } = this.#options
+    const logger = this.#loggerOf(job)
+    this.#came(job, logger)
+    await this.#handle(job, reservation, logger, async () => {
+      // Before the coordinator is told that we have it: one that is not kept is nobody's after a crash.
+      await journal?.took({ payload: job, acquisitionKey: reservation.key, takenAt: clock.wallTime() })
+    })
+    reservation[Symbol.dispose]()
+  }
+
+  /** Goes on with a job of an earlier process and gives its acquisition back. `checkpoint` is what was kept of it. Never rejects. */
+  async resume(job: JobPayload, acquisition: Acquisition, checkpoint: HandledJobCheckpoint): Promise<void> {
+    const logger = this.#loggerOf(job)
+    logger.info({ instance: acquisition.instanceId }, 'job of an earlier process goes on')
+    await this.#handle(job, { acquisition, checkpoint }, logger)
+    await acquisition[Symbol.asyncDispose]()
+  }
+
+  #loggerOf(job: JobPayload): Logger {
+    return withFields(this.#options.logger, { job: job.id, project: job.job_info.project_id })
+  }
+
+  async #handle(job: JobPayload, place: Reservation | LeftJob, logger: Logger, begin?: () => Promise<void>): Promise<void> {
     const { clock, observer, record, journal } = this.#options
     const id = String(job.id)
-    const logger = withFields(this.#options.logger, { job: job.id, project: job.job_info.project_id })
     const startedAt = clock.now()
     const progress = new JobProgress({ clock, onStageEnd: (stage, tookMs) => observer.stageEnded(stage, tookMs) })
     const { onPhase, onStage } = progress
     let handled: HandledJob | undefined
-    this.#came(job, logger)
     try {
       handled = new HandledJob({
         ...this.#options,
         job,
-        reservation,
+        place,
         onAccepted: () => this.#noteAccepted(job, logger),
+        onCheckpoint: journal && ((take) => this.#keep(job, take(), logger)),
         onPhase,
         onStage,
         onWait: (why) => record.jobWaits(id, why),
@@ -85,8 +107,7 @@ export class JobHandler {
       })
       this.#active.set(handled, progress)
       if (this.#isInterrupted) handled.interrupt()
-      // Before the coordinator is told that we have it: one that is not kept is nobody's after a crash.
-      await journal?.took({ payload: job, acquisitionKey: reservation.key, takenAt: clock.wallTime() })
+      await begin?.()
       const end = await handled.run()
       if (end === 'gone' || end.isReported)
         journal?.ended(job.id).catch((error: unknown) => logger.warn({ error }, 'end of a job not kept'))
@@ -98,8 +119,23 @@ export class JobHandler {
       logger.error({ error }, 'job not run')
       record.jobEnded(id, `not run: ${describeError(error)}`)
     } finally {
-      reservation[Symbol.dispose]()
       if (handled !== undefined) this.#active.delete(handled)
+    }
+  }
+
+  /** A script that is about to start waits for it: one that nobody knows of could not be found again. */
+  async #keep({ id }: JobPayload, checkpoint: HandledJobCheckpoint, logger: Logger): Promise<void> {
+    const { journal } = this.#options
+    const value = checkpoint as unknown as JsonValue
+    try {
+      await Promise.all([
+        checkpoint.run.scripts.length === 1 &&
+          checkpoint.sent.bytes === 0 &&
+          journal?.note(id, 'handle', checkpoint.run.environment as JsonValue),
+        journal?.note(id, 'checkpoint', value),
+      ])
+    } catch (error) {
+      logger.warn({ error }, 'how far a job has come is not kept')
     }
   }
 

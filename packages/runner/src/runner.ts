@@ -13,6 +13,7 @@ import { GroupClaims } from './fleet/group-claims.ts'
 import { JobApiClient } from './gitlab/job-api-client.ts'
 import type { Environment } from './gitlab/proxy.ts'
 import { describeRunner, type RunnerFeature, type RunnerInfo } from './gitlab/runner-info.ts'
+import type { HandledJobCheckpoint } from './handled-job.ts'
 import { shortToken } from './identity/short-token.ts'
 import { randomSystemId } from './identity/system-id.ts'
 import { JobHandler } from './job-handler.ts'
@@ -23,6 +24,7 @@ import { withFields } from './logging/with-fields.ts'
 import { fleetBuckets } from './metrics/fleet-buckets.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { openFleetState } from './state/open-fleet-state.ts'
+import type { ResumeJob } from './state/take-over-jobs.ts'
 import { assessHealth, type HealthReport } from './status/health.ts'
 import { type Page, type StatusServer, serveStatus } from './status/http-server.ts'
 import type { ManagerStatus } from './status/manager-status.ts'
@@ -238,6 +240,12 @@ export class Runner {
       recordDirectory: this.#recordDirectory(settings),
       redact: this.#redact,
       openState: (signal, onWait) => openFleetState({ settings: whole, runner: settings, onWait, clock, signal }),
+      ...(settings.detach && {
+        resumeJob:
+          (handler: JobHandler): ResumeJob =>
+          ({ payload, checkpoint }, acquisition) =>
+            handler.resume(payload, acquisition, checkpoint as unknown as HandledJobCheckpoint),
+      }),
       createHandler: ({ scaler, queue, state }, record, onSlotFree) =>
         new JobHandler({
           settings,

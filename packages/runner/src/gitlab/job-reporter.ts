@@ -5,7 +5,7 @@ import { JobAbort, type JobAbortCode } from './job-abort.ts'
 import type { JobApiClient } from './job-api-client.ts'
 import { JobApiError } from './job-api-error.ts'
 import { isNotOurs, type JobReply, statusError } from './job-reply.ts'
-import { mostCorrections, pieceBytes, TraceUpload } from './trace-upload.ts'
+import { mostCorrections, pieceBytes, type SentTrace, TraceUpload } from './trace-upload.ts'
 import { UploadSchedule } from './upload-schedule.ts'
 
 export interface JobReporterOptions {
@@ -14,6 +14,10 @@ export interface JobReporterOptions {
   readonly trace: Pick<Trace, 'size' | 'crc32' | 'read' | 'onGrow' | 'end'>
   /** Whether the job asked for debug output: GitLab then shows its trace to developers only. Default false. */
   readonly isDebugTrace?: boolean
+  /** What an earlier manager has sent of the trace, which is made again from its beginning. Default: nothing. */
+  readonly sent?: SentTrace | undefined
+  /** Called when the coordinator has taken a piece of the trace. Must not throw. */
+  readonly onSent?: (sent: SentTrace) => void
   /** Tries to deliver the end of the job while the coordinator fails, ≥ 1. Default 10, which is about 17 minutes. */
   readonly finalUpdateRetryLimit?: number
   readonly clock?: Clock
@@ -52,7 +56,12 @@ export class JobReporter {
     this.#options = options
     this.#clock = options.clock ?? systemClock
     this.#logger = options.logger ?? silentLogger
-    this.#upload = new TraceUpload(options.client, options.job, options.trace, { isDebugTrace: options.isDebugTrace ?? false })
+    this.#upload = new TraceUpload(options.client, options.job, options.trace, {
+      isDebugTrace: options.isDebugTrace ?? false,
+      sent: options.sent,
+      onSent: options.onSent,
+      onMismatch: () => this.#logger.warn({ job: options.job.id }, 'trace that was made again is another than what was sent'),
+    })
     this.#schedule = new UploadSchedule(this.#clock.now())
     this.#stopListening = options.trace.onGrow((author) => this.#grew(author))
   }

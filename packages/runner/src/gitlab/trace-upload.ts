@@ -1,4 +1,4 @@
-import type { Trace } from '@runner-core/job'
+import { crc32, type Trace } from '@runner-core/job'
 import type { JobApiClient } from './job-api-client.ts'
 import type { JobReply } from './job-reply.ts'
 import type { JobCredentials } from './parse-job.ts'
@@ -8,42 +8,96 @@ export const pieceBytes: number = 1024 * 1024
 /** A server that corrects where the next piece begins is followed at once this many times in a row; from then on it is just not working. */
 export const mostCorrections: number = 8
 
+/** What the coordinator is known to have of a trace: its first bytes, and their CRC-32. JSON. */
+export interface SentTrace {
+  readonly bytes: number
+  readonly crc32: number
+}
+
+export interface TraceUploadOptions {
+  readonly isDebugTrace: boolean
+  /** What an earlier manager sent. Default: nothing. */
+  readonly sent?: SentTrace | undefined
+  /** Called when the coordinator has taken a piece. Must not throw. */
+  readonly onSent?: ((sent: SentTrace) => void) | undefined
+  /** Called once, before the first piece, where what was sent before is not what this trace begins with. */
+  readonly onMismatch?: (() => void) | undefined
+}
+
 /** Sends a trace piece by piece and follows the server's word about where it stands. */
 export class TraceUpload {
   readonly #client: Pick<JobApiClient, 'patchTrace'>
   readonly #job: JobCredentials
   readonly #trace: Pick<Trace, 'size' | 'read'>
-  readonly #isDebugTrace: boolean
-  #offset = 0
+  readonly #options: TraceUploadOptions
+  #offset: number
+  /** Of the bytes before the offset; undefined where the server moved it. */
+  #crc32: number | undefined
+  #isProven: boolean
 
   constructor(
     client: Pick<JobApiClient, 'patchTrace'>,
     job: JobCredentials,
     trace: Pick<Trace, 'size' | 'read'>,
-    { isDebugTrace }: { readonly isDebugTrace: boolean },
+    options: TraceUploadOptions,
   ) {
     this.#client = client
     this.#job = job
     this.#trace = trace
-    this.#isDebugTrace = isDebugTrace
+    this.#options = options
+    this.#offset = options.sent?.bytes ?? 0
+    this.#crc32 = options.sent?.crc32 ?? 0
+    this.#isProven = options.sent === undefined
   }
 
+  /** None while a trace that an earlier manager sent is still being made again. */
   get unsentBytes(): number {
-    return this.#trace.size - this.#offset
+    return Math.max(0, this.#trace.size - this.#offset)
   }
 
   /** Begins anew: the server's copy is not what was sent. */
   rewind(): void {
     this.#offset = 0
+    this.#crc32 = 0
   }
 
   /** Sends the next piece; there must be one. 202 has moved the offset on, 416 to where the server stands. Rejects as `patchTrace` and `Trace.read` do. */
   async sendPiece(signal?: AbortSignal): Promise<JobReply> {
-    const bytes = await this.#trace.read(this.#offset, pieceBytes)
-    const reply = await this.#client.patchTrace(this.#job, { start: this.#offset, bytes, isDebugTrace: this.#isDebugTrace }, signal)
-    if (reply.status === 202) this.#offset += bytes.length
-    // It may know more than there is: then nothing is left to send, and the checksum decides.
-    if (reply.status === 416) this.#offset = Math.min(reply.traceSize, this.#trace.size)
+    const { isDebugTrace, onSent } = this.#options
+    if (!this.#isProven) await this.#prove()
+    const start = this.#offset
+    const bytes = await this.#trace.read(start, pieceBytes)
+    const reply = await this.#client.patchTrace(this.#job, { start, bytes, isDebugTrace }, signal)
+    if (reply.status === 202) {
+      this.#offset += bytes.length
+      if (this.#crc32 !== undefined) {
+        this.#crc32 = crc32(bytes, this.#crc32)
+        onSent?.({ bytes: this.#offset, crc32: this.#crc32 })
+      }
+    }
+    // It may know more than there is: then nothing is left to send, or not yet, and the checksum decides.
+    if (reply.status === 416) await this.#moveTo(reply.traceSize)
     return reply
+  }
+
+  async #moveTo(offset: number): Promise<void> {
+    this.#offset = offset
+    this.#crc32 = offset <= this.#trace.size ? await this.#checksum(offset) : undefined
+  }
+
+  async #prove(): Promise<void> {
+    this.#isProven = true
+    const { sent, onMismatch } = this.#options
+    if (sent !== undefined && (await this.#checksum(sent.bytes)) !== sent.crc32) onMismatch?.()
+  }
+
+  async #checksum(end: number): Promise<number> {
+    let checksum = 0
+    for (let at = 0; at < end; ) {
+      const bytes = await this.#trace.read(at, Math.min(end - at, pieceBytes))
+      checksum = crc32(bytes, checksum)
+      at += bytes.length
+    }
+    return checksum
   }
 }
