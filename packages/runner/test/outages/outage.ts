@@ -67,6 +67,7 @@ export function placesOf(world: World, job: string): readonly string[] {
 export async function runsWithin(world: World, ms: number, durationMs = 4.5 * minute): Promise<string> {
   const { name } = world.coordinator.enqueue(durationMs)
   for (let waited = 0; waited < ms && placesOf(world, name).length === 0; waited += second) await world.advance(second)
+  expect(world.violations).toEqual([])
   const [place] = placesOf(world, name)
   expect(place, `${name} does not run within ${ms / second} s`).toBeDefined()
   return place!

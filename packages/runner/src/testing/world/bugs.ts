@@ -22,7 +22,7 @@ export interface Bug {
   readonly more?: number
   readonly settings?: ProvisionerSettingsInput
   readonly clock?: (clock: Clock) => Clock
-  readonly provisioner?: (provisioner: Provisioner) => void
+  readonly provisioner?: (provisioner: Provisioner, clock: Clock) => void
   /** Called once for each manager. */
   readonly scaler?: (scaler: Taskscaler, provisioner: Provisioner) => void
   /** A promise of capacity for a request. */

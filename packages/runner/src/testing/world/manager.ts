@@ -173,7 +173,7 @@ export class Manager {
   async #run(provisioner: Provisioner, signal: AbortSignal): Promise<void> {
     const { witness, capacityPerInstance, maxUseCount, promiseCapMs, requestConcurrency, bug, process, coordinator } = this.#options
     const clock = this.#clock
-    bug?.provisioner?.(provisioner)
+    bug?.provisioner?.(provisioner, clock)
     witness.watchProvisioner(provisioner)
     const queue = new QueueDepth({ name: 'GitLab', clock })
     const freePlaces = (): number => Math.max(0, this.#limit.free)
