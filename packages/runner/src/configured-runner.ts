@@ -4,7 +4,7 @@ import { Concurrency } from './concurrency.ts'
 import type { FindPlugin } from './config/check-plugins.ts'
 import type { RunnerSettings } from './config/settings.ts'
 import { FleetRecord } from './explain/fleet-record.ts'
-import { RecordFile } from './explain/record-file.ts'
+import { RecordFile, readRecord } from './explain/record-file.ts'
 import { type Fleet, startFleet } from './fleet/fleet.ts'
 import { GroupTakenError } from './fleet/group-claims.ts'
 import { startAgain } from './fleet/start-again.ts'
@@ -74,6 +74,7 @@ export class ConfiguredRunner {
   readonly #options: ConfiguredRunnerOptions
   readonly #limit: Concurrency
   readonly #recordFile: RecordFile | undefined
+  #hasRemembered = false
   /** What was decided about the fleet, and what became of its jobs. */
   readonly record: FleetRecord
   readonly #startSignal = new AbortController()
@@ -162,6 +163,7 @@ export class ConfiguredRunner {
       const fleet = await startAgain(
         async () => {
           const state = await this.#options.openState(signal, (owner) => this.#wait(owner))
+          if (state !== undefined) await this.#remember()
           const options = { ...this.#options, state, runner: this.#options.settings, freePlaces: () => this.#freePlaces() }
           return startFleet({ ...options, observers: recorded }, signal)
         },
@@ -183,6 +185,18 @@ export class ConfiguredRunner {
       if (!cannotHeal(error)) throw error
       this.#startError = error
       logger.error({ error }, 'fleet cannot start: it stays as it is until this is mended')
+    }
+  }
+
+  /** What was decided before, once the fleet is ours. Without it there is less to explain, and nothing else is missing. */
+  async #remember(): Promise<void> {
+    const { recordDirectory, logger } = this.#options
+    if (recordDirectory === undefined || this.#hasRemembered) return
+    this.#hasRemembered = true
+    try {
+      this.record.restore(await readRecord(recordDirectory))
+    } catch (error) {
+      logger.warn({ error, path: recordDirectory }, 'earlier decisions cannot be read')
     }
   }
 

@@ -32,6 +32,7 @@ beforeEach(() => {
 })
 afterEach(async () => {
   await fleet.scaler.shutdown({ removeInstances: false })
+  await file.flush()
   rmSync(folder, { recursive: true })
 })
 
@@ -247,6 +248,12 @@ test('what a killed manager has torn and what is no entry are left out; a second
   writeFileSync(path, 'null\n7\n{"decision":{"at"', { flag: 'a' })
   record.jobEnded('1', 'success')
   await file.flush()
-  const { jobs } = await readRecord(join(folder, 'fleet'))
+  const kept = await readRecord(join(folder, 'fleet'))
+  const next = new FleetRecord({ clock, redact: (text) => text })
+  next.restore(kept)
+  next.jobEnded('1', 'success, after a restart')
+  expect([...next.decisions]).toEqual([...record.decisions])
+  expect([...next.jobs()]).toMatchObject([{ job: '1', placed: { instance: 'm-1' }, ended: { how: 'success, after a restart' } }])
+  const { jobs } = kept
   expect(jobs).toMatchObject([{ job: '1', ended: { how: 'success' } }])
 })

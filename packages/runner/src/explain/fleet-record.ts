@@ -2,6 +2,7 @@ import type { Clock, Provisioner } from '@runner-core/fleeting'
 import { type Decision, DecisionLog } from '@runner-core/taskscaler'
 import { instanceDecisions } from './instance-decisions.ts'
 import { type JobHistory, withWait } from './job-history.ts'
+import type { KeptRecord } from './record-file.ts'
 
 /** Where entries go that are to outlive the process. Must not throw. */
 export interface RecordSink {
@@ -36,6 +37,12 @@ export class FleetRecord {
   /** The last jobs that came, oldest first. */
   jobs(): Iterable<JobHistory> {
     return this.#jobs.values()
+  }
+
+  /** Goes on with what an earlier process kept. To be called before anything else is told. */
+  restore({ decisions, jobs }: KeptRecord): void {
+    for (const decision of decisions.slice(-this.#limit)) this.decisions.add(decision)
+    for (const history of jobs.slice(-this.#limit)) this.#jobs.set(history.job, history)
   }
 
   readonly decided = (decision: Decision): void => {

@@ -11,7 +11,7 @@ export interface RunnerRecord extends KeptRecord {
 }
 
 /** Thrown when there is nobody to ask and nothing to read. */
-export class NoManagerError extends Error {
+class NoManagerError extends Error {
   override readonly name = 'NoManagerError'
   readonly code = 'no_manager'
 }

@@ -48,7 +48,7 @@ export interface FleetStatus {
   }[]
 }
 
-export interface ListedStatus {
+interface ListedStatus {
   readonly id: string
   readonly state: string
   readonly placement?: string
