@@ -46,6 +46,23 @@ describe('a new process on the state of an earlier one', () => {
     expect(fleet.provisioner.instances().get(second!)).toMatchObject({ seenAt, state: 'running' })
   })
 
+  it('knows at once that machines tell their launches: a stranger is not taken for the one that is awaited', async () => {
+    const durable = new DurableFleet({ tells: { ids: false, tokens: true }, bootDelayMs: 0, appearDelayMs: 3_000 })
+    const { fleet } = durable
+    await durable.start()
+    await fleet.launch(1)
+    await durable.start()
+    await using _ = fleet
+    fleet.provisioner.request(1, { reason: 'test' })
+    await fleet.clock.advance(1_000)
+    const stranger = fleet.group.addForeign()
+    await fleet.clock.advance(1_500)
+    expect(fleet.provisioner.instances().get(stranger)).toMatchObject({ cause: 'unexpected' })
+    expect(fleet.provisioner.launchState().outstanding).toMatchObject([{ count: 1 }])
+    await fleet.clock.advance(10_000)
+    expect(fleet.provisioner.launchState()).toMatchObject({ outstanding: [], known: 3 })
+  })
+
   it('removes what had come back after it was lost: something of its last job may still run there', async () => {
     const durable = new DurableFleet()
     const { fleet } = durable

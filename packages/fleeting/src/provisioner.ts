@@ -383,6 +383,7 @@ export class Provisioner implements AsyncDisposable {
 
   #reconcile(rows: readonly ListedInstance[]): void {
     const now = this.#context.clock.now()
+    this.#launcher.listed(rows)
     const changes = this.#roster.reconcile(rows, (row) => this.#originOf(row, now))
     for (const { kind, instance } of changes) {
       if (kind === 'seen') this.#meet(instance)
@@ -489,12 +490,13 @@ export class Provisioner implements AsyncDisposable {
     )
   }
 
-  /** Another process owns the fleet: nothing is done from here on. Connections stay until `shutdown`, they belong to whoever works on them. */
+  /** Another process owns the fleet: nothing is done from here on. Connections end too, and none can be made: what works over them would act on machines that are not ours any more. */
   #fence(error: Error): void {
     if (this.#fenced !== undefined) return
     this.#fenced = error
     this.#context.logger.error({ err: error }, 'the fleet has another owner, stopped')
     this.#halt()
+    void this.#connections.close()
     this.#announce = true
     this.#tell()
   }

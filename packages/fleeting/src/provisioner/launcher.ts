@@ -91,9 +91,13 @@ export class Launcher {
     return taken
   }
 
+  /** What a `list` shows about the cloud itself: whether its machines tell which launch made them. */
+  listed(rows: readonly ListedInstance[]): void {
+    this.#tellsTokens ||= rows.some(({ launchToken }) => launchToken !== undefined)
+  }
+
   /** Whose the new instance is: undefined when no launch of ours can have made it. */
   claim(row: ListedInstance, { byTokenOnly }: { readonly byTokenOnly: boolean }): { readonly requestedAt: number } | undefined {
-    this.#tellsTokens ||= row.launchToken !== undefined
     const launch = launchOf([...this.#launches, ...this.#expired], row, this.#tellsTokens || byTokenOnly)
     if (launch === undefined) return row.launchToken === undefined ? undefined : this.#ended.get(row.launchToken)
     countSeen(launch, row.id)

@@ -39,7 +39,8 @@ export class WorldCloud extends MemoryGroup {
       return await super.increase({ ...request, count: request.count + surplus }, signal)
     } finally {
       const made = this.ids.filter((id) => !before.has(id) && !this.unaccountable.has(id))
-      for (const id of made.slice(request.count)) this.unaccountable.add(id)
+      // Nobody can say which of them were asked for.
+      if (made.length > request.count) for (const id of made) this.unaccountable.add(id)
     }
   }
 
