@@ -35,7 +35,7 @@ export interface Outage {
 /** Declares a test: the outage does not happen to us, and it would if we were made as those were to whom it did. */
 export function outage(name: string, { setting, holds, mistake }: Outage): void {
   const run = async (bug?: Bug): Promise<void> => {
-    const world = new World(1, { ...plain, ...setting }, bug)
+    const world = new World(1, { ...plain, ...setting }, { bug })
     await world.advance(minute)
     await holds(world)
     expect(world.violations).toEqual([])

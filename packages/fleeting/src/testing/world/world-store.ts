@@ -8,10 +8,12 @@ export class WorldStore {
   readonly records: Map<string, StateRecord> = new Map()
   /** The next so many writes fail. */
   writesFail = 0
-  readonly #store: StateStore
+  readonly #open: (process: WorldProcess) => StateStore
 
-  constructor(store: StateStore = new MemoryStateStore()) {
-    this.#store = store
+  /** `open` gives each process its store; by default they share one in memory. */
+  constructor(open?: (process: WorldProcess) => StateStore) {
+    const shared = new MemoryStateStore()
+    this.#open = open ?? (() => shared)
   }
 
   has(kind: StateRecord['kind'], key: string): boolean {
@@ -20,12 +22,11 @@ export class WorldStore {
 
   /** The disk as a process has it open. */
   openedBy(process: WorldProcess): StateStore {
+    const store = this.#open(process)
     return {
       // The process before was killed, or is to be fenced: nobody waits in this world.
       lease: (fleet, options) =>
-        process.effect('store', 'lease', async () =>
-          this.#leaseOf(await this.#store.lease(fleet, { ...options, takeover: true }), process),
-        ),
+        process.effect('store', 'lease', async () => this.#leaseOf(await store.lease(fleet, { ...options, takeover: true }), process)),
       close: async () => {},
     }
   }

@@ -1,7 +1,6 @@
-import type { Bug } from './bugs.ts'
 import type { Scenario } from './scenario.ts'
 import { act } from './steps.ts'
-import { type LogLine, type Violation, World } from './world.ts'
+import { type LogLine, type Violation, World, type WorldOptions } from './world.ts'
 
 /** What came of a run. */
 export interface Played {
@@ -14,8 +13,8 @@ export interface Played {
 }
 
 /** Plays a scenario to its end, or until a promise is broken. The same scenario always goes the same way. */
-export async function play({ seed, setting, steps }: Scenario, bug?: Bug): Promise<Played> {
-  const world = new World(seed, setting, bug)
+export async function play({ seed, setting, steps }: Scenario, options?: WorldOptions): Promise<Played> {
+  const world = new World(seed, setting, options)
   let played = 0
   for (const { afterMs, name, n } of steps) {
     await world.advance(afterMs)

@@ -1,3 +1,8 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { SqliteStateStore } from '@runner-core/fleeting/sqlite'
+import type { WorldProcess } from '@runner-core/fleeting/testing'
 import { describe, expect, test } from 'vitest'
 import { bugs } from './bugs.ts'
 import { play } from './play.ts'
@@ -23,6 +28,25 @@ describe('the seven promises hold', () => {
   })
 })
 
+test('they hold on SQLite', { timeout: 120_000 }, async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'world-'))
+  const stores = new Set<SqliteStateStore>()
+  try {
+    for (const seed of seedsFrom(1000, 25)) {
+      const openStore = (process: WorldProcess): SqliteStateStore => {
+        const store = new SqliteStateStore({ directory: join(directory, `${seed}`), clock: process.clock })
+        stores.add(store)
+        return store
+      }
+      expect((await play(scenarioOf(seed), { openStore })).violation, `seed ${seed}`).toBeUndefined()
+      await Promise.all([...stores].map((store) => store.close()))
+      stores.clear()
+    }
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+})
+
 describe('whoever watches sees', { timeout: 60_000 }, () => {
   test.each(bugs)('$breaks: $name', async (bug) => {
     expect(await findBug(bug, seedsFrom(1, 100))).toBeDefined()
@@ -46,7 +70,7 @@ describe('a run', () => {
     const scenario = scenarioOf(seed)
     const found = await shrink(scenario, 1, bug)
     expect(found.scenario.steps.length).toBeLessThan(scenario.steps.length / 2)
-    expect(await play(found.scenario, bug)).toEqual(found.played)
+    expect(await play(found.scenario, { bug })).toEqual(found.played)
     expect(storyOf(found)).toMatch(/Promise 1 was broken: m-\d+ is deleted while .* has a slot of it/)
   })
 })

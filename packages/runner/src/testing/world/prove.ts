@@ -29,7 +29,7 @@ export async function prove(seeds: Iterable<number>, bug?: Bug): Promise<Proof> 
   let [runs, steps, crashPoints] = [0, 0, 0]
   for (const seed of seeds) {
     const scenario = scenarioOf(seed)
-    const played = await play(scenario, bug)
+    const played = await play(scenario, { bug })
     runs += 1
     steps += played.steps
     crashPoints += played.kills
@@ -46,7 +46,7 @@ export async function findBug(bug: Bug, seeds: Iterable<number>): Promise<{ read
   let runs = 0
   for (const seed of seeds) {
     runs += 1
-    const { violation } = await play(scenarioOf(seed), bug)
+    const { violation } = await play(scenarioOf(seed), { bug })
     if (violation?.promise === bug.breaks) return { seed, runs }
   }
   return undefined

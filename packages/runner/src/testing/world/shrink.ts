@@ -14,12 +14,12 @@ const mostRuns = 400
 
 /** The shortest scenario that can be found by leaving steps and waits out and that still breaks the same promise. */
 export async function shrink(scenario: Scenario, promise: PromiseNumber, bug?: Bug): Promise<Found> {
-  let found: Found = { scenario, played: await play(scenario, bug) }
+  let found: Found = { scenario, played: await play(scenario, { bug }) }
   let runs = 0
   const tryWith = async (steps: readonly Step[]): Promise<boolean> => {
     runs += 1
     const shorter = { ...scenario, steps }
-    const played = await play(shorter, bug)
+    const played = await play(shorter, { bug })
     if (played.violation?.promise !== promise) return false
     found = { scenario: shorter, played }
     return true

@@ -1,4 +1,4 @@
-import { type GroupErrorCode, type IncreaseRequest, isGroupError, type Random } from '@runner-core/fleeting'
+import { type GroupErrorCode, type IncreaseRequest, isGroupError, type Random, type StateStore } from '@runner-core/fleeting'
 import {
   type CloudWitness,
   type MachineJob,
@@ -64,12 +64,18 @@ export interface LogLine {
   readonly isStep: boolean
 }
 
+export interface WorldOptions {
+  readonly bug?: Bug | undefined
+  /** The state store of each process. Default: one in memory for all. */
+  readonly openStore?: ((process: WorldProcess) => StateStore) | undefined
+}
+
 /** A cloud, its machines, a coordinator, a disk and a manager, at a clock that stands still until told; and whoever watches them. */
 export class World {
   readonly clock: ManualClock = new ManualClock()
   readonly cloud: WorldCloud
   readonly machines: WorldMachines
-  readonly store: WorldStore = new WorldStore()
+  readonly store: WorldStore
   readonly coordinator: WorldCoordinator
   readonly violations: Violation[] = []
   readonly log: LogLine[] = []
@@ -82,6 +88,7 @@ export class World {
   /** Whether a manager that was killed is started again. */
   revives = true
   readonly #setting: WorldSetting
+  readonly #turns: number
   readonly #random: Random
   readonly #bug: Bug | undefined
   readonly #leases = new Map<string, string>()
@@ -91,7 +98,9 @@ export class World {
     | { readonly process: WorldProcess; readonly placement: string | undefined; readonly at: number; readonly code: GroupErrorCode }
     | undefined
 
-  constructor(seed: number, setting: WorldSetting, bug?: Bug) {
+  constructor(seed: number, setting: WorldSetting, { bug, openStore }: WorldOptions = {}) {
+    this.store = new WorldStore(openStore)
+    this.#turns = openStore === undefined ? 0 : 3
     this.#setting = setting
     this.#bug = bug
     this.#random = seededRandom(seed)
@@ -137,6 +146,8 @@ export class World {
   async advance(ms: number): Promise<void> {
     if (this.violations.length > 0) return
     await this.clock.advance(ms)
+    // A store that commits once in each turn has its answers a turn later.
+    for (let turn = 0; turn < this.#turns; turn += 1) await this.clock.advance(0)
     this.manager.witness.check()
     this.#checkMaximum()
   }
