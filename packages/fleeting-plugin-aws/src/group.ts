@@ -123,6 +123,15 @@ class AwsGroup implements InstanceGroup {
     return this.#interruptions.listen(listener)
   }
 
+  giveBack(signal: AbortSignal): Promise<number> {
+    return this.#write(signal, async () => {
+      const { lowered, kept, reason } = await this.#removals.giveBack(Infinity, signal)
+      this.#launches.lowered(lowered)
+      if (kept > 0) this.#context.logger.warn({ amount: kept, reason }, 'desired capacity that has no instance is not given back')
+      return kept
+    })
+  }
+
   async shutdown(): Promise<void> {
     this.#machines.end()
     this.#client.destroy()

@@ -217,6 +217,12 @@ export interface InstanceGroup {
   /** Optional (`interruption_notice`): calls `listener` when the cloud announces that it will take an instance away. Returns how to stop listening. */
   onInterruption?(listener: (id: string, atWallTime: number | undefined) => void): () => void
 
+  /**
+   * Optional, for clouds that keep a size: gives back what was asked for, by whomever, and has not become an instance, so that nothing is launched for it later. Touches no instance, and nothing that is on its way.
+   * Answers how much of it could not be given back. Called once nothing more is wanted: at a shutdown that removes the instances.
+   */
+  giveBack?(signal: AbortSignal): Promise<number>
+
   /** Frees the plugin's own resources (sockets, uploaded keys). Never deletes instances: that is `decrease`. Called once, last. */
   shutdown(): Promise<void>
 }

@@ -1,11 +1,13 @@
-import { systemClock, systemRandom } from './clock.ts'
+import { delay, systemClock, systemRandom } from './clock.ts'
 import type { Connection } from './connection.ts'
-import type { GroupError } from './errors.ts'
+import { deadline } from './deadline.ts'
+import { asGroupError, GroupError } from './errors.ts'
 import { checkGroup, initGroup } from './init-group.ts'
 import type { GroupInfo, InstanceGroup, ListedInstance } from './instance-group.ts'
 import { loggedSeconds } from './logged-seconds.ts'
 import { type Logger, silentLogger } from './logger.ts'
 import { MemoryStateStore } from './memory-state-store.ts'
+import { backoffMs, callBackoffCurve } from './provisioner/backoff.ts'
 import { BusyChecks } from './provisioner/busy-checks.ts'
 import { ChangeFeed, type ChangeListener } from './provisioner/change-feed.ts'
 import { Connections } from './provisioner/connections.ts'
@@ -16,6 +18,7 @@ import { brokenReason, type Instance, restoredInstance } from './provisioner/ins
 import { countInstances, type InstanceCounts } from './provisioner/instance-counts.ts'
 import { type InstanceLimit, instanceLimit } from './provisioner/instance-limit.ts'
 import { Intents, journalledInstances, unfinishedRemovals } from './provisioner/intents.ts'
+import { tripsBreaker } from './provisioner/launch-breaker.ts'
 import { LaunchGate } from './provisioner/launch-gate.ts'
 import type { LaunchState } from './provisioner/launch-state.ts'
 import { Launcher } from './provisioner/launcher.ts'
@@ -29,6 +32,9 @@ import { resolveSettings } from './provisioner/settings.ts'
 import { sinceWallTime } from './provisioner/since-wall-time.ts'
 import type { GroupSurvey } from './provisioner/survey.ts'
 import type { FleetLease, StateRecord } from './state-store.ts'
+
+/** A shutdown should not hang on a cloud that does not answer. */
+const triesToGiveBack = 4
 
 /**
  * Keeps one instance group: launches and removes instances, knows which exist, and tells who wants to know. Level-triggered: `list` is the truth, events only make it be read sooner.
@@ -517,7 +523,7 @@ export class Provisioner implements AsyncDisposable {
     this.#announce = true
     this.#tell()
     if (removeInstances && !this.#stopped) await this.#empty(timeoutMs, signal)
-    const missing = removeInstances ? this.#launcher.mayAppear() : []
+    const missing = removeInstances ? await this.#giveBack(signal) : []
     const ours = [...this.#roster.instances.values()].filter((instance) => !this.#isLeftAlone(instance)).map(({ id }) => id)
     const remaining = removeInstances ? [...ours, ...missing] : []
     if (missing.length > 0)
@@ -527,6 +533,28 @@ export class Provisioner implements AsyncDisposable {
     await endGroup(group, caller, logger)
     logger.info({ remaining }, 'provisioner shutdown completed')
     return { remaining }
+  }
+
+  /** What is left of all that was asked for and has not come, by name; a group that can is told first that it is not wanted any more. */
+  async #giveBack(signal: AbortSignal | undefined): Promise<readonly string[]> {
+    const { group, caller, clock, random, settings, logger } = this.#context
+    const mayAppear = this.#launcher.mayAppear()
+    if (group.giveBack === undefined || this.#stopped) return mayAppear
+    const late = (): GroupError => new GroupError('transient', 'the shutdown waits no longer')
+    using limit = deadline(clock, settings.shutdownDeletionIntervalMs, late, signal)
+    for (let failures = 1; ; failures += 1) {
+      try {
+        const left = await caller.call('giveBack', (end) => group.giveBack!(end), limit.signal)
+        if (left === 0) return this.#launcher.unlisted('all')
+        return mayAppear.length > 0 ? mayAppear : [`${left} that were asked for and have not come`]
+      } catch (thrown) {
+        const error = asGroupError(thrown)
+        logger.error({ err: error, failures }, 'giving back what has not come')
+        const isOver = limit.signal.aborted || tripsBreaker(error.code) || failures === triesToGiveBack
+        if (isOver) return mayAppear.length > 0 ? mayAppear : [`what was asked for and has not come: ${error.message}`]
+        await delay(clock, backoffMs(callBackoffCurve, failures, random, error.retryAfterMs), limit.signal).catch(() => {})
+      }
+    }
   }
 
   /** Resolves when nothing is left that may be removed, nor under way; or when the time is up. */

@@ -254,6 +254,22 @@ export const brokenGroups: readonly BrokenGroup[] = [
     }),
     options: { lateRefusals: true },
   },
+  {
+    fault: 'what was asked for and has not come is said to be given back, and stays',
+    foundBy: 'giveBack takes back',
+    bend: () => ({ giveBack: async () => 0 }),
+    options: { lateRefusals: true },
+  },
+  {
+    fault: 'a machine that goes with what has not come',
+    foundBy: 'giveBack takes back',
+    bend: (group) => ({
+      async giveBack(signal) {
+        await group.decrease(group.ids.slice(0, 1), signal)
+        return 0
+      },
+    }),
+  },
 
   // decrease
   {

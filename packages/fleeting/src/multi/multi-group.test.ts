@@ -323,6 +323,18 @@ describe('a member that cannot be read', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
+  it('does not keep the others from giving back what they have not launched', async () => {
+    const { a, b, multi } = make()
+    const asked: string[] = []
+    Object.assign(a, { giveBack: () => Promise.reject(new GroupError('transient', 'down')) })
+    Object.assign(b, { giveBack: async () => asked.push('b') + 1 })
+    await multi.init(never)
+    await expect(multi.giveBack!(never)).rejects.toMatchObject({ code: 'transient', message: expect.stringContaining('down') })
+    expect(asked).toEqual(['b'])
+    Object.assign(a, { giveBack: undefined })
+    expect(await multi.giveBack!(never)).toBe(3)
+  })
+
   it('fails the list only together with all others', async () => {
     const { a, b, multi } = await start()
     a.fail('list', new GroupError('transient', 'down'), 2)

@@ -50,6 +50,7 @@ export class MultiGroup implements InstanceGroup {
   heartbeat?: (id: string, signal: AbortSignal) => Promise<void>
   suspend?: (ids: readonly string[], signal: AbortSignal) => Promise<DecreaseResult>
   resume?: (ids: readonly string[], signal: AbortSignal) => Promise<DecreaseResult>
+  giveBack?: (signal: AbortSignal) => Promise<number>
   onInterruption?: (listener: (id: string, atWallTime: number | undefined) => void) => () => void
 
   readonly #options: MultiGroupOptions
@@ -143,7 +144,8 @@ export class MultiGroup implements InstanceGroup {
 
   /** Optional methods, as far as members have them. */
   #offer(groups: readonly InstanceGroup[]): void {
-    const any = (method: 'connect' | 'heartbeat' | 'onInterruption'): boolean => groups.some((group) => group[method] !== undefined)
+    const any = (method: 'connect' | 'heartbeat' | 'giveBack' | 'onInterruption'): boolean =>
+      groups.some((group) => group[method] !== undefined)
     if (any('connect')) this.connect = (id, signal) => this.#connect(id, signal)
     if (any('heartbeat'))
       this.heartbeat = (id, signal) =>
@@ -153,6 +155,7 @@ export class MultiGroup implements InstanceGroup {
             await group.heartbeat(own, limit)
           }),
         )
+    if (any('giveBack')) this.giveBack = (signal) => this.#giveBack(signal)
     if (any('onInterruption'))
       this.onInterruption = (listener) => {
         this.#listeners.add(listener)
@@ -237,6 +240,17 @@ export class MultiGroup implements InstanceGroup {
       this.#reached.add(id)
       return await connector.connect(info, signal)
     })
+  }
+
+  /** One that fails does not keep the others from it; of one that never started nothing was asked. */
+  async #giveBack(signal: AbortSignal): Promise<number> {
+    const members = [...this.#members.values()].filter(({ info }) => info !== undefined)
+    const outcomes = await Promise.allSettled(
+      members.map((member) => member.call('giveBack', signal, async (group, limit) => group.giveBack?.(limit) ?? 0)),
+    )
+    const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [asGroupError(outcome.reason)] : []))
+    if (failures.length > 0) throw combineRefusals(failures)
+    return outcomes.reduce((sum, outcome) => sum + (outcome.status === 'fulfilled' ? outcome.value : 0), 0)
   }
 
   #forgetAllBut(rows: readonly ListedInstance[]): void {

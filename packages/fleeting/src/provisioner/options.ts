@@ -51,7 +51,8 @@ export interface ShutdownOptions {
 export interface ShutdownReport {
   /**
    * Instances that were to be removed and are not known to be gone: busy ones, and those that were asked for and may still appear, for an hour also those that were given up. Where the cloud
-   * has told the ids of the latter they were deleted unseen; where not, one entry stands for a launch: `launch <token> (2 requested)`.
+   * has told the ids of the latter they were deleted unseen; where not, one entry stands for a launch: `launch <token> (2 requested)`. A group that has
+   * `giveBack` is asked to give them back first: what it has given back is not among these.
    */
   readonly remaining: readonly string[]
 }

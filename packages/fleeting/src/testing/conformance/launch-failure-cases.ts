@@ -25,6 +25,29 @@ export const launchFailureCases: readonly ConformanceCase[] = [
       })
     },
   },
+  {
+    name: 'giveBack takes back what has not come, and no instance',
+    needs: { instances: 2, cloud: ['inject', 'heal'], fault: 'capacity' },
+    async run(context) {
+      const { group, cloud, signal } = context
+      if (group.giveBack === undefined) return context.skip('the group has no giveBack')
+      await context.launch(1)
+      const before = cloud.machines()
+      const rowsBefore = (await context.list()).length
+      cloud.inject({ kind: 'capacity', on: 'increase' })
+      const { requested } = await launch(context, 1)
+      const left = await group.giveBack(signal)
+      ensure(left === 0, `nothing is on its way; expected that 0 are left, got ${left}`)
+      await context.until('nothing but what was there before', (rows) => rows.length === rowsBefore)
+      cloud.heal()
+      await context.settle()
+      const after = cloud.machines()
+      ensure(
+        after.join() === before.join(),
+        `${requested} that had not come were given back; expected the machines ${before.join(', ')}, got ${after.join(', ')}`,
+      )
+    },
+  },
 ]
 
 function failingLaunch(kind: CloudFaultKind, codes: readonly GroupErrorCode[]): ConformanceCase {
