@@ -133,7 +133,11 @@ outage('a machine that the cloud is about to take gets no job', {
   },
   mistake: {
     name: 'notices are not listened to',
-    group: ({ onInterruption: _, ...group }) => group,
+    group(group) {
+      const deaf = { ...group }
+      delete deaf.onInterruption
+      return deaf
+    },
   },
 })
 

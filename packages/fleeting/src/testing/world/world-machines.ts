@@ -76,7 +76,7 @@ export class WorldMachines {
   ): Execution {
     if (connection.ended !== undefined) throw connection.ended
     signal?.throwIfAborted()
-    const script = String(stdin ?? '')
+    const script = typeof stdin === 'string' || Buffer.isBuffer(stdin) ? stdin.toString() : ''
     let resolve!: (status: ExitStatus) => void
     let reject!: (reason: unknown) => void
     const promise = new Promise<ExitStatus>((settle, fail) => {

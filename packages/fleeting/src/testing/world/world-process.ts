@@ -108,6 +108,6 @@ export class WorldProcess {
 }
 
 /** Never settles. */
-export function silence<T>(): Promise<T> {
+function silence<T>(): Promise<T> {
   return new Promise(() => {})
 }

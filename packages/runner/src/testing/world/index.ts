@@ -4,6 +4,6 @@
  * @module
  */
 export { type Bug, bugs } from './bugs.ts'
-export { findBug, type Proof, type ProvenWrong, prove } from './prove.ts'
+export { findBug, type Proof, prove } from './prove.ts'
 export type { WorldSetting } from './scenario.ts'
 export { World } from './world.ts'

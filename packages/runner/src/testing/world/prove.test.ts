@@ -53,7 +53,7 @@ describe('whoever watches sees', { timeout: 60_000 }, () => {
   })
 
   test('each promise broken by one of them', () => {
-    expect([...new Set(bugs.map(({ breaks }) => breaks))].toSorted()).toEqual([1, 2, 3, 4, 5, 6, 7])
+    expect(new Set(bugs.map(({ breaks }) => breaks))).toEqual(new Set([1, 2, 3, 4, 5, 6, 7]))
   })
 })
 

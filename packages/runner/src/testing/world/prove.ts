@@ -13,7 +13,7 @@ export interface Proof {
   readonly violations: readonly ProvenWrong[]
 }
 
-export interface ProvenWrong {
+interface ProvenWrong {
   /** Plays it again. */
   readonly seed: number
   readonly promise: PromiseNumber

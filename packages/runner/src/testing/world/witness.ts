@@ -5,7 +5,7 @@ import { type Acquisition, type IdlePolicy, idleTarget, type Reservation, type T
 /** Number of a promise of the design, 1 to 7. */
 export type PromiseNumber = 1 | 2 | 3 | 4 | 5 | 6 | 7
 
-export type Violate = (promise: PromiseNumber, what: string) => void
+type Violate = (promise: PromiseNumber, what: string) => void
 
 export interface WitnessOptions {
   readonly process: WorldProcess
