@@ -5,7 +5,7 @@ import type { Acquisition, QueueDepth, Reservation } from '@runner-core/taskscal
 import type { RunnerSettings } from './config/settings.ts'
 import type { FleetRecord } from './explain/fleet-record.ts'
 import type { JobApiClient } from './gitlab/job-api-client.ts'
-import { HandledJob, type HandledJobCheckpoint, type JobEnd, type LeftJob } from './handled-job.ts'
+import { HandledJob, type HandledJobCheckpoint, type HandledJobOptions, type JobEnd, type LeftJob } from './handled-job.ts'
 import { withFields } from './logging/with-fields.ts'
 import { JobProgress } from './metrics/job-progress.ts'
 import { createQueuingCheck, type QueuingCheck } from './metrics/queuing-check.ts'
@@ -98,7 +98,7 @@ export class JobHandler {
         job,
         place,
         onAccepted: () => this.#noteAccepted(job, logger),
-        onCheckpoint: journal && ((take) => this.#keep(job, take(), logger)),
+        onCheckpoint: this.#keeper(job, logger),
         onPhase,
         onStage,
         onWait: (why) => record.jobWaits(id, why),
@@ -124,18 +124,16 @@ export class JobHandler {
   }
 
   /** A script that is about to start waits for it: one that nobody knows of could not be found again. */
-  async #keep({ id }: JobPayload, checkpoint: HandledJobCheckpoint, logger: Logger): Promise<void> {
+  #keeper({ id }: JobPayload, logger: Logger): HandledJobOptions['onCheckpoint'] {
     const { journal } = this.#options
-    const value = checkpoint as unknown as JsonValue
-    try {
-      await Promise.all([
-        checkpoint.run.scripts.length === 1 &&
-          checkpoint.sent.bytes === 0 &&
-          journal?.note(id, 'handle', checkpoint.run.environment as JsonValue),
-        journal?.note(id, 'checkpoint', value),
-      ])
-    } catch (error) {
-      logger.warn({ error }, 'how far a job has come is not kept')
+    if (journal === undefined) return undefined
+    let isFirst = true
+    return async (take) => {
+      const checkpoint = take()
+      const notes = [journal.note(id, 'checkpoint', checkpoint as unknown as JsonValue)]
+      if (isFirst) notes.push(journal.note(id, 'handle', checkpoint.run.environment as JsonValue))
+      isFirst = false
+      await Promise.all(notes).catch((error: unknown) => logger.warn({ error }, 'how far a job has come is not kept'))
     }
   }
 

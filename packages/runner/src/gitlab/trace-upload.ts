@@ -70,10 +70,8 @@ export class TraceUpload {
     const reply = await this.#client.patchTrace(this.#job, { start, bytes, isDebugTrace }, signal)
     if (reply.status === 202) {
       this.#offset += bytes.length
-      if (this.#crc32 !== undefined) {
-        this.#crc32 = crc32(bytes, this.#crc32)
-        onSent?.({ bytes: this.#offset, crc32: this.#crc32 })
-      }
+      this.#crc32 = this.#crc32 === undefined ? await this.#checksum(this.#offset) : crc32(bytes, this.#crc32)
+      onSent?.({ bytes: this.#offset, crc32: this.#crc32 })
     }
     // It may know more than there is: then nothing is left to send, or not yet, and the checksum decides.
     if (reply.status === 416) await this.#moveTo(reply.traceSize)

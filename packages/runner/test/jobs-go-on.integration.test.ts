@@ -1,0 +1,127 @@
+// Jobs outlive their manager: real managers, killed and started again under jobs on real machines, watched by a coordinator of its own.
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Coordinator, type CoordinatorJob, listProcesses } from '@runner-core/runner/testing'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type Sshd, sshdMissing, startSshd } from '../../fleeting/test/openssh-server.ts'
+import { type BinRun, startBin } from './bin.ts'
+
+const missing = sshdMissing()
+if (missing !== undefined) console.warn(`SKIPPED: jobs that outlive their manager on OpenSSH: ${missing}`)
+const secret = 'a-secret-of-these-jobs'
+
+interface Machines extends Disposable {
+  /** Of `[runners.autoscaler]`. */
+  readonly autoscaler: string
+}
+
+const machineKinds: readonly { readonly name: string; readonly start: (folder: string) => Promise<Machines> }[] = [
+  {
+    name: 'local',
+    start: async (folder) => ({
+      autoscaler: `plugin = "local"\nplugin_config = { root_dir = "${join(folder, 'instances')}" }`,
+      [Symbol.dispose]: () => {},
+    }),
+  },
+  ...(missing === undefined
+    ? [
+        {
+          name: 'static, with OpenSSH,',
+          start: async (folder: string) => {
+            const sshd: Sshd = await startSshd()
+            writeFileSync(join(folder, 'key'), sshd.privateKey, { mode: 0o600 })
+            return {
+              autoscaler: `plugin = "static"\nplugin_config = { instances = { a = { internal_addr = "127.0.0.1:${sshd.port}", username = "${sshd.username}", key_path = "${join(folder, 'key')}", host_key = "${sshd.hostKey}" } } }`,
+              [Symbol.dispose]: () => void sshd.stop(),
+            }
+          },
+        },
+      ]
+    : []),
+]
+
+describe.each(machineKinds)('on machines of plugin $name', ({ start: startMachines }) => {
+  let coordinator: Coordinator
+  let folder: string
+  let machines: Machines
+  let runs: BinRun[]
+
+  beforeEach(async () => {
+    coordinator = await Coordinator.start()
+    folder = mkdtempSync(join(tmpdir(), 'runner-core-go-on-'))
+    machines = await startMachines(folder)
+    runs = []
+    writeFileSync(
+      join(folder, 'config.toml'),
+      `concurrent = 10
+state_dir = "${join(folder, 'state')}"
+[[runners]]
+name = "kept"
+url = "${coordinator.url}"
+token = "${Coordinator.token}"
+executor = "instance"
+builds_dir = "${join(folder, 'builds')}"
+[runners.autoscaler]
+${machines.autoscaler}
+capacity_per_instance = 10
+max_instances = 1
+update_interval_when_expecting = "200ms"
+[[runners.autoscaler.policy]]
+idle_time = "1h"
+`,
+    )
+  })
+
+  afterEach(async () => {
+    for (const run of runs) await kill(run)
+    for (const { pid, environment, commandLine } of listProcesses()) {
+      if (`${environment} ${commandLine}`.includes(folder)) killIfThere(pid)
+    }
+    machines[Symbol.dispose]()
+    await coordinator.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  const start = (): BinRun => {
+    const run = startBin(['run', '--config', join(folder, 'config.toml')])
+    runs.push(run)
+    return run
+  }
+
+  async function kill(run: BinRun): Promise<void> {
+    run.process.kill('SIGKILL')
+    await run.ended
+  }
+
+  const counting = (count: number): CoordinatorJob =>
+    coordinator.enqueue({
+      script: [`i=0; while [ $i -lt ${count} ]; do i=$((i+1)); echo "line $i $SECRET"; sleep 0.2; done`],
+      variables: [{ key: 'SECRET', value: secret, masked: true }],
+    })
+  const lines = (job: CoordinatorJob): number[] =>
+    [...job.trace.text().matchAll(/^line (\d+) \[MASKED\]\r?$/gm)].map(([, number]) => Number(number))
+  const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1)
+
+  test('ten jobs, and their manager is killed twice: all succeed, each line once and in order, and nothing is left on the machines', async () => {
+    const jobs = Array.from({ length: 10 }, () => counting(50))
+    let run = start()
+    for (const line of ['line 3 ', 'line 30 ']) {
+      await expect.poll(() => jobs.every((job) => job.trace.text().includes(line)), { timeout: 60_000 }).toBe(true)
+      await kill(run)
+      run = start()
+    }
+    const ended = await Promise.all(jobs.map((job) => job.finished))
+    expect(ended.map(({ state }) => state)).toEqual(jobs.map(() => 'success'))
+    for (const job of jobs) expect(lines(job)).toEqual(upTo(50))
+    // What the coordinator took in the manager's last moment, nobody could keep: the next one asks where it stands.
+    expect(coordinator.violations.filter(({ rule }) => rule !== 'range_mismatch')).toEqual([])
+    await expect.poll(() => readdirSync(join(folder, 'builds', '.detached')), { timeout: 10_000 }).toEqual([])
+  })
+})
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {}
+}
