@@ -212,7 +212,7 @@ export class ConfiguredRunner {
     logger.error({ error }, 'another process took the fleet over: this one takes no more jobs for it')
     this.#reports.abort(error)
     void this.#running?.loop.stop()
-    this.#running?.handler.abandon()
+    this.#running?.handler.leave()
   }
 
   #run(fleet: Fleet): void {

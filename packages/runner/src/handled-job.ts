@@ -74,6 +74,7 @@ export class HandledJob {
   #sent: SentTrace
   #takeRun: (() => JobCheckpoint) | undefined
   #isGivenBack = false
+  #isLeft = false
 
   constructor(options: HandledJobOptions) {
     const { job, place, client, settings, clock, logger } = options
@@ -115,12 +116,22 @@ export class HandledJob {
     this.#abandon.abort(new Error('the runner does not wait any longer'))
   }
 
+  /** Another process has the job now, as it runs: nothing about it is done or said here any more. */
+  leave(): void {
+    this.#isLeft = true
+    this.#abandon.abort(new Error('another process has the job now'))
+  }
+
   /** Gives the reservation back, whatever happens. When the coordinator could not be told in time that we have the job, the job has failed, and that is told later. */
   async run(): Promise<JobEnd> {
     // Asked while a place is made ready: only the job's own commands have to wait for the answer.
     const accepted = this.#accept()
     try {
       const outcome = await this.#unlessAbandoned(this.#runJob(accepted))
+      if (this.#isLeft) {
+        void this.#reporter.finish(outcome, this.#abandon.signal)
+        return 'gone'
+      }
       await this.#giveBack()
       const answer = await accepted
       if (answer === 'gone') return 'gone'
@@ -131,7 +142,7 @@ export class HandledJob {
       return { outcome, isReported: delivery.delivered || this.#reporter.aborted.aborted }
     } finally {
       await this.#giveBack()
-      this.#prepared?.wipe()
+      if (!this.#isLeft) this.#prepared?.wipe()
       await this.#trace.close()
     }
   }
@@ -221,7 +232,8 @@ export class HandledJob {
     if (this.#isGivenBack) return
     this.#isGivenBack = true
     const { place, onSlotFree } = this.#options
-    await this.#prepared?.release()
+    // What runs on the machine is not ours to end.
+    if (!this.#isLeft) await this.#prepared?.release()
     if (!('checkpoint' in place)) place[Symbol.dispose]()
     onSlotFree()
   }

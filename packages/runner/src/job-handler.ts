@@ -172,6 +172,11 @@ export class JobHandler {
     for (const job of this.#active.keys()) job.interrupt()
   }
 
+  /** Another process has the fleet now, and its jobs: they are left to it as they are. */
+  leave(): void {
+    for (const job of this.#active.keys()) job.leave()
+  }
+
   /** Waits for nothing more: what is not reported by now stays so, and slots are given back as they are. */
   abandon(): void {
     for (const job of this.#active.keys()) job.abandon()

@@ -116,6 +116,27 @@ test('a manager that stalled has lost the fleet once another has taken it, and a
   expect(await place(simpleJob())).toBe(before)
 })
 
+test('the job of a manager that stalled goes on with the one that took the fleet, and the first one leaves it alone when it wakes', async () => {
+  const first = start()
+  const job = coordinator.enqueue({
+    script: ['for number in $(seq 25); do echo "line-$number."; sleep 1; done', 'echo fin""ished'],
+    afterScript: ['echo after-"once"'],
+    marker: 'line-3.',
+  })
+  await until(() => job.times.firstOutputAt !== undefined)
+  first.process.kill('SIGSTOP')
+  const second = start()
+  await until(() => second.stderr.includes('job of an earlier process goes on'))
+  first.process.kill('SIGCONT')
+  await until(() => first.stderr.includes('another process took the fleet over'))
+  expect((await job.finished).state).toBe('success')
+  const lines = Array.from({ length: 25 }, (_, index) => `line-${index + 1}.`)
+  const text = job.trace.text()
+  expect(text.match(/^line-\d+\.$/gm)).toEqual(lines)
+  expect([text.match(/^finished$/gm), text.match(/^after-once$/gm)]).toEqual([['finished'], ['after-once']])
+  expect(coordinator.violations).toEqual([])
+})
+
 test('a job of a manager that was killed ends once, and its secrets are in nothing that was written', async () => {
   const first = start()
   const secret = 'correct-horse-battery'
