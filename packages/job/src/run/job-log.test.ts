@@ -1,0 +1,76 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { JobLog, type LogRecord } from './job-log.ts'
+import { ScriptProgress } from './script-progress.ts'
+
+const nonce = 'n0nce'
+const marker = (body: string): string => `\x1e${nonce} ${body}\x1e`
+const part = fc.oneof(
+  fc.stringMatching(/^[a-z\n]{1,12}$/),
+  fc.constantFrom(marker('begin get_sources'), marker('begin step_script'), marker('begin step_release')),
+)
+
+interface Manager {
+  readonly log: JobLog
+  readonly progress: ScriptProgress
+  text(): string
+}
+
+/** A manager with words and a clock of its own. */
+async function manager(words: string, wallTime: number, record?: LogRecord): Promise<Manager> {
+  let text = ''
+  const trace = {
+    write(chunk: Buffer | string): void {
+      text += chunk.toString()
+    },
+  }
+  const log = new JobLog({ trace, clock: { wallTime: () => wallTime }, sections: true, record })
+  const progress = new ScriptProgress({ nonce, log, executor: words, openStage: 'prepare_script', notes: { get_sources: [words] } })
+  log.line(words)
+  log.begin('prepare_script', words)
+  await log.flush()
+  log.advance(1)
+  log.commit()
+  return { log, progress, text: () => text }
+}
+
+const cut = (text: string, sizes: Iterator<number>): Buffer[] => {
+  const pieces: Buffer[] = []
+  for (let at = 0; at < text.length; ) {
+    const size = sizes.next().value as number
+    pieces.push(Buffer.from(text.slice(at, at + size)))
+    at += size
+  }
+  return pieces
+}
+
+test('a log that another manager writes again, with other words and at another time, is the same up to where it was kept, however output is cut', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(part, { maxLength: 10 }),
+      fc.infiniteStream(fc.integer({ min: 1, max: 30 })),
+      fc.infiniteStream(fc.integer({ min: 1, max: 30 })),
+      fc.nat(20),
+      fc.boolean(),
+      async (parts, sizes, otherSizes, most, hasNoise) => {
+        const stream = parts.join('')
+        const first = await manager('first', 1_000)
+        if (hasNoise) await first.log.aside(Buffer.from('noise\n'))
+        for (const piece of cut(stream, sizes).slice(0, most)) await first.progress.push(piece)
+        const record = JSON.parse(JSON.stringify(first.log.record)) as LogRecord
+        const kept = first.text()
+
+        const second = await manager('second', 2_000, record)
+        for (const piece of cut(stream, otherSizes)) await second.progress.push(piece)
+        await second.progress.end()
+        second.log.endReplay()
+        await second.log.flush()
+        expect(second.text().slice(0, kept.length)).toBe(kept)
+        // What comes then is the rest of the output, and the second one's words.
+        const rest = second.text().slice(kept.length)
+        expect(rest).not.toContain('first')
+        expect(rest).not.toContain(':1:')
+      },
+    ),
+  )
+})
