@@ -46,6 +46,23 @@ describe('a new process on the state of an earlier one', () => {
     expect(fleet.provisioner.instances().get(second!)).toMatchObject({ seenAt, state: 'running' })
   })
 
+  it('knows an instance whose record could not be written at first', async () => {
+    let appearMs = 0
+    const durable = new DurableFleet({ appearDelayMs: () => (appearMs += 3_000) })
+    const { fleet } = durable
+    await durable.start()
+    const write = durable.lease.write.bind(durable.lease)
+    let failures = 0
+    vi.spyOn(durable.lease, 'write').mockImplementation((changes) =>
+      failures === 0 && changes.some(({ kind }) => kind === 'instance') ? Promise.reject(new Error(`full ${++failures}`)) : write(changes),
+    )
+    await fleet.launch(2)
+    expect(failures).toBe(1)
+    await durable.start()
+    await using _ = fleet
+    expect(fleet.instances.map(({ cause }) => cause)).toEqual(['requested', 'requested'])
+  })
+
   it('knows at once that machines tell their launches: a stranger is not taken for the one that is awaited', async () => {
     const durable = new DurableFleet({ tells: { ids: false, tokens: true }, bootDelayMs: 0, appearDelayMs: 3_000 })
     const { fleet } = durable

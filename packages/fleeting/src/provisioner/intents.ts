@@ -55,7 +55,9 @@ export function unfinishedRemovals(records: readonly StateRecord[]): ReadonlyMap
 /** The journal of what is about to be done, and of what is there. */
 export class Intents {
   readonly #options: IntentsOptions
-  #facts: StateChange[] = []
+  /** By kind and key, what is not known to be kept yet. */
+  readonly #facts = new Map<string, StateChange>()
+  #isFlushing = false
 
   constructor(options: IntentsOptions) {
     this.#options = options
@@ -66,6 +68,7 @@ export class Intents {
    * what was announced long ago may be somebody else's by now.
    */
   async write(kind: StateRecordKind, entries: readonly (readonly [key: string, value: JsonValue])[]): Promise<void> {
+    for (const [key] of entries) this.#facts.delete(placeOf(kind, key))
     await this.#commit(entries.map(([key, value]) => ({ kind, key, value })))
   }
 
@@ -75,17 +78,29 @@ export class Intents {
   }
 
   /**
-   * Keeps a fact. Not waited for: what is not kept is found out again on the next start. Facts of one turn are kept together, so that a launch never ends in the journal without the instance that it
+   * Keeps a fact. Not waited for: what could not be kept is written again with the next one. Facts of one turn are kept together, so that a launch never ends in the journal without the instance that it
    * brought.
    */
   note(kind: StateRecordKind, key: string, value: JsonValue): void {
-    this.#facts.push({ kind, key, value })
-    if (this.#facts.length > 1) return
+    const place = placeOf(kind, key)
+    this.#facts.delete(place)
+    this.#facts.set(place, { kind, key, value })
+    if (this.#isFlushing) return
+    this.#isFlushing = true
     queueMicrotask(() => {
-      const changes = this.#facts
-      this.#facts = []
-      this.#commit(changes).catch((error: unknown) => this.#options.logger.warn({ err: error }, 'state not written'))
+      this.#isFlushing = false
+      void this.#flush()
     })
+  }
+
+  async #flush(): Promise<void> {
+    const facts = [...this.#facts]
+    try {
+      await this.#commit(facts.map(([, change]) => change))
+      for (const [place, change] of facts) if (this.#facts.get(place) === change) this.#facts.delete(place)
+    } catch (error) {
+      this.#options.logger.warn({ err: error }, 'state not written')
+    }
   }
 
   /** From now on an instance that is not in the journal is none of ours. */
@@ -103,6 +118,10 @@ export class Intents {
       throw error
     }
   }
+}
+
+function placeOf(kind: StateRecordKind, key: string): string {
+  return `${kind} ${key}`
 }
 
 /** Also one made by another copy of this package. */
