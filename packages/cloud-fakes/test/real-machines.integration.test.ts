@@ -1,5 +1,5 @@
 import { createSshConnector, delay, type InstanceGroup, newKeyPair, silentLogger, systemClock, systemRandom } from '@runner-core/fleeting'
-import { MemoryGroup } from '@runner-core/fleeting/testing'
+import { ManualClock, MemoryGroup } from '@runner-core/fleeting/testing'
 import { createInstanceGroup as createAwsGroup } from '@runner-core/fleeting-plugin-aws'
 import { createInstanceGroup as createDockerGroup } from '@runner-core/fleeting-plugin-docker'
 import { afterAll, expect, test } from 'vitest'
@@ -54,10 +54,24 @@ test('machines still under way when it all ends are removed too', async () => {
   expect((await machines.list(signal)).filter(({ state }) => state !== 'deleting' && state !== 'deleted')).toEqual([])
 })
 
+test('a machine that does not become ready is given up and removed, with the reason', async () => {
+  const clock = new ManualClock()
+  const machines = new MemoryGroup({ clock, bootDelayMs: 3_600_000 })
+  await using real = new RealMachines({ group: machines, clock, port: 23_024, bootTimeoutMs: 5000 })
+  const starting = Promise.allSettled([real.start('i-1', real.newAddress())])
+  await clock.advance(5000)
+  expect(await starting).toMatchObject([
+    { status: 'rejected', reason: { message: 'the real machine m-1 was not ready within 5000 ms', cause: { code: 'not_ready' } } },
+  ])
+  expect(machines.stateOf('m-1')).not.toBe('creating')
+  expect(clock.pendingTimers).toBe(0)
+})
+
 async function running(group: InstanceGroup): Promise<string> {
   for (;;) {
     const [row] = await group.list(signal)
     if (row?.state === 'running') return row.id
+    if (row?.state === 'failed') throw new Error(row.detail)
     await delay(systemClock, 20, signal)
   }
 }

@@ -1,14 +1,22 @@
+import { SkippingClock } from '@runner-core/fleeting/testing'
 import { describeInstanceGroup } from '@runner-core/fleeting/testing/vitest'
 import { afterAll, beforeAll, describe } from 'vitest'
 import { type FakeFleet, startFakeFleet } from './fake-fleet.ts'
 
 describe.each(['set_desired_capacity', 'launch_instances'])('launch_mode %s', (launchMode) => {
+  const clock = new SkippingClock()
   let fleet: FakeFleet
   beforeAll(async () => {
-    fleet = await startFakeFleet()
+    fleet = await startFakeFleet({ clock })
   })
   afterAll(() => fleet[Symbol.asyncDispose]())
 
-  const options = { maxInstances: 3, patienceMs: 20_000, pollMs: 20, cloud: () => fleet.fake.hand }
+  const options = {
+    maxInstances: 3,
+    patienceMs: 20_000,
+    pollMs: 20,
+    clock,
+    cloud: () => ({ ...fleet.fake.hand, passTime: (ms: number) => clock.skip(ms) }),
+  }
   describeInstanceGroup('plugin aws on its fake', () => fleet.makeGroup({ launch_mode: launchMode }), options)
 })

@@ -1,21 +1,21 @@
-import { systemClock as clock, type InstanceGroup, newKeyPair, systemRandom as random, silentLogger } from '@runner-core/fleeting'
+import { type InstanceGroup, newKeyPair, systemRandom as random, silentLogger, systemClock } from '@runner-core/fleeting'
 import { FakeAws, type FakeAwsOptions, RealMachines } from '../../cloud-fakes/src/index.ts'
 import { createInstanceGroup as createLocalGroup } from '../../fleeting-plugin-local/src/index.ts'
 import { createInstanceGroup } from '../src/index.ts'
 
-/** A fake AWS whose instances are real machines with one key, and groups of the plugin on it. */
+/** A fake AWS whose instances are real machines with one key, and groups of the plugin on it. The clock of `options` is the cloud's and the plugin's; the machines live in real time. */
 export interface FakeFleet extends AsyncDisposable {
   readonly fake: FakeAws
   makeGroup(config?: Readonly<Record<string, unknown>>): InstanceGroup
 }
 
-export async function startFakeFleet(options: Partial<FakeAwsOptions> = {}): Promise<FakeFleet> {
+export async function startFakeFleet({ clock = systemClock, ...options }: Partial<FakeAwsOptions> = {}): Promise<FakeFleet> {
   const { privateKey } = await newKeyPair()
   const context = { fleet: 'test', logger: silentLogger, clock, random }
-  const local = createLocalGroup({}, { ...context, connector: { privateKey } })
+  const local = createLocalGroup({}, { ...context, clock: systemClock, connector: { privateKey } })
   await local.init(AbortSignal.timeout(10_000))
   const protocolPort = 20_000 + Math.floor(random() * 10_000)
-  const real = new RealMachines({ group: local, clock, port: protocolPort })
+  const real = new RealMachines({ group: local, clock: systemClock, port: protocolPort })
   const lags = { appearMs: 10, bootMs: 20, deleteMs: 20 }
   const fake = await FakeAws.start({ clock, lags, real, maxSize: 3, launchRetryMs: 5000, ...options })
   // The default chain of the SDK finds them, as it would an operator's.

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server } from 'node:net'
-import { type Clock, type ConnectInfo, delay, type InstanceGroup, isGroupError } from '@runner-core/fleeting'
+import { type Clock, type ConnectInfo, deadline, delay, type InstanceGroup, isGroupError } from '@runner-core/fleeting'
 
 export interface RealMachinesOptions {
   /** Makes the machines; initialised by whoever gives it, and shut down by them. For example the plugins `local` or `docker`. */
@@ -8,6 +8,8 @@ export interface RealMachinesOptions {
   readonly clock: Clock
   /** The port that all machines answer on, each on an address of its own: `protocol_port` of the connector. */
   readonly port: number
+  /** How long a machine may take until it can be connected to, milliseconds. Default 60,000. */
+  readonly bootTimeoutMs?: number
 }
 
 const never = new AbortController().signal
@@ -30,7 +32,7 @@ export class RealMachines implements AsyncDisposable {
     return `127.77.${Math.floor(number / 250)}.${(number % 250) + 1}`
   }
 
-  /** Makes the machine of an instance and opens its address; resolves once it can be connected to. */
+  /** Makes the machine of an instance and opens its address; resolves once it can be connected to. Thrown: why there is none; one that takes too long is removed. */
   start(instanceId: string, address: string): Promise<void> {
     const starting = this.#start(instanceId, address).finally(() => this.#starting.delete(starting))
     this.#starting.add(starting)
@@ -57,15 +59,19 @@ export class RealMachines implements AsyncDisposable {
   }
 
   async #ready(id: string): Promise<ConnectInfo> {
-    const { group, clock } = this.#options
-    const { signal } = this.#ended
+    const { group, clock, bootTimeoutMs = 60_000 } = this.#options
+    let last: unknown
+    const late = (): Error => new Error(`the real machine ${id} was not ready within ${bootTimeoutMs} ms`, { cause: last })
+    using limit = deadline(clock, bootTimeoutMs, late, this.#ended.signal)
     for (;;) {
       try {
-        return await group.connectInfo(id, signal)
+        return await group.connectInfo(id, limit.signal)
       } catch (error) {
+        limit.signal.throwIfAborted()
         if (!isGroupError(error) || error.code !== 'not_ready') throw error
+        last = error
       }
-      await delay(clock, 20, signal)
+      await delay(clock, 20, limit.signal)
     }
   }
 
