@@ -170,3 +170,35 @@ describe.each(machines.flatMap((machine) => shells.map((shell) => ({ ...machine,
     })
   },
 )
+
+test.skipIf(missing !== undefined)(
+  'a connection that hangs under a script that prints: it is given up, what it held up goes on, and nothing is lost',
+  async () => {
+    const options = openssh()
+    fleet = await ExecutorFleet.start({
+      ...options,
+      maxInstances: 1,
+      connector: { ...options.connector, keepaliveMs: 200 },
+      executor: { detach: { limitBytes: 4_000_000, reconnectGraceMs: 30_000 }, buildsDir: builds },
+    })
+    let hung: number[] = []
+    const script = ['echo going on; sleep 0.3; head -c 3000000 /dev/zero | tr "\\0" x; echo end']
+    const { outcome, trace } = await fleet.run(payload({ script }), {
+      onOutput: (soFar) => {
+        if (hung.length > 0 || !soFar.includes('\ngoing on\n')) return
+        hung = sshd!.connectionPids()
+        for (const pid of hung) process.kill(pid, 'SIGSTOP')
+      },
+    })
+    for (const pid of hung) {
+      try {
+        process.kill(pid, 'SIGKILL')
+      } catch {
+        // It was ended with its connection.
+      }
+    }
+    expect(outcome).toEqual({ state: 'success' })
+    expect(/x+/.exec(trace.slice(trace.indexOf('xxxx')))![0]).toHaveLength(3_000_000)
+    expect(trace).toContain('xend\n')
+  },
+)
