@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { containerOptions, labels, listedInstance, sshFiles } from './container.ts'
 
 const hostKey = { privateKey: 'PRIVATE', publicKey: 'ssh-ed25519 HOST' }
-const settings = { image: 'i', fleet: 'my fleet/1', launchToken: 'tok:en', index: 2, hostKey, authorizedKey: 'ssh-ed25519 US' }
+const settings = { image: 'i', fleet: 'my fleet/1', launchToken: 'tok:en', index: 2, hostKey }
 const info = (State: string, Created = 0): ContainerInfo =>
   ({ Id: 'a'.repeat(64), State, Status: 'Up 3 seconds', Created, Labels: { [labels.launchToken]: 't' } }) as unknown as ContainerInfo
 

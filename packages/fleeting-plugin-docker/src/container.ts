@@ -11,8 +11,6 @@ export const labels = {
   launchToken: 'runner-core.launch-token',
   /** The public half of the SSH server's key. */
   hostKey: 'runner-core.host-key',
-  /** Who was let in when it was made. */
-  authorizedKey: 'runner-core.authorized-key',
 } as const
 
 export const sshPort = '22/tcp'
@@ -25,11 +23,10 @@ export interface ContainerSettings {
   /** Tells the containers of one launch apart, 0 and up. */
   readonly index: number
   readonly hostKey: KeyPair
-  readonly authorizedKey: string
 }
 
 /** A name that says whose it is, and that the same launch cannot take twice. */
-export function containerOptions({ image, fleet, launchToken, index, hostKey, authorizedKey }: ContainerSettings): ContainerCreateOptions {
+export function containerOptions({ image, fleet, launchToken, index, hostKey }: ContainerSettings): ContainerCreateOptions {
   return {
     name: `${fleet}-${launchToken}-${index}`.replaceAll(/[^a-zA-Z0-9_.-]/g, '-').replace(/^[^a-zA-Z0-9]/, 'x'),
     Image: image,
@@ -37,7 +34,6 @@ export function containerOptions({ image, fleet, launchToken, index, hostKey, au
       [labels.fleet]: fleet,
       [labels.launchToken]: launchToken,
       [labels.hostKey]: hostKey.publicKey,
-      [labels.authorizedKey]: authorizedKey,
     },
     ExposedPorts: { [sshPort]: {} },
     // Reachable from this machine only, on a port that the daemon picks.

@@ -50,7 +50,7 @@ class DockerGroup implements InstanceGroup {
   /** Containers under way that a list may not show yet. */
   #launching = 0
   readonly #takingBack = new Set<Promise<void>>()
-  /** Instances of an earlier process that have let this one in since. */
+  /** Instances that are known to let this process in. */
   readonly #admitted = new Set<string>()
 
   constructor(config: DockerConfig, context: PluginContext, engine: Engine) {
@@ -111,6 +111,7 @@ class DockerGroup implements InstanceGroup {
     signal.throwIfAborted()
     const errors = results.flatMap((result) => (result.status === 'rejected' ? [asGroupError(result.reason)] : []))
     const kept = new Set(errors.map((error) => error.instanceId))
+    for (const id of doomed) this.#admitted.delete(id)
     return { accepted: ids.filter((id) => !kept.has(id)), errors }
   }
 
@@ -121,7 +122,7 @@ class DockerGroup implements InstanceGroup {
     }
     const port = NetworkSettings.Ports[sshPort]?.[0]?.HostPort
     if (!State.Running || port === undefined) throw new GroupError('not_ready', `container ${id} is ${State.Status}`, { instanceId: id })
-    await this.#admit(id, Config.Labels[labels.authorizedKey], signal)
+    await this.#admit(id, signal)
     const hostKey = Config.Labels[labels.hostKey]
     return {
       instanceId: id,
@@ -148,7 +149,7 @@ class DockerGroup implements InstanceGroup {
     const authorizedKey = this.#keyPair!.publicKey
     const { image } = this.#config
     const { fleet } = this.#context
-    const id = await this.#engine.create(containerOptions({ image, fleet, launchToken, index, hostKey, authorizedKey }), signal)
+    const id = await this.#engine.create(containerOptions({ image, fleet, launchToken, index, hostKey }), signal)
     try {
       await this.#engine.putFiles(id, sshDirectory, sshFiles(hostKey, authorizedKey), signal)
       await this.#engine.start(id, signal)
@@ -160,6 +161,7 @@ class DockerGroup implements InstanceGroup {
       if (!signal.aborted) await takenBack
       throw error
     }
+    this.#admitted.add(instanceId(id))
     return instanceId(id)
   }
 
@@ -177,11 +179,10 @@ class DockerGroup implements InstanceGroup {
     }
   }
 
-  /** Instances made by an earlier process of this fleet know another key than ours. */
-  async #admit(id: string, authorizedKey: string | undefined, signal: AbortSignal): Promise<void> {
-    const { publicKey } = this.#keyPair!
-    if (authorizedKey === publicKey || this.#admitted.has(id)) return
-    await this.#engine.putFiles(id, sshDirectory, [authorizedKeys(publicKey)], signal)
+  /** Which key an instance knows that another process of this fleet has made, or had since, nobody can tell from outside: it gets ours, once. */
+  async #admit(id: string, signal: AbortSignal): Promise<void> {
+    if (this.#admitted.has(id)) return
+    await this.#engine.putFiles(id, sshDirectory, [authorizedKeys(this.#keyPair!.publicKey)], signal)
     this.#admitted.add(id)
   }
 }
