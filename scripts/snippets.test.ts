@@ -1,17 +1,14 @@
-// Every code block of the README and docs in TypeScript or TOML is a file of the repository, so that something runs or reads it.
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+// Every code block of a README and of the docs in TypeScript or TOML is a file of the repository, so that something runs or reads it.
+import { globSync, readFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
 import { expect, test } from 'vitest'
 
-const pages = [
-  'README.md',
-  'packages/cloud-fakes/README.md',
-  'packages/fleeting-plugin-aws/README.md',
-  'packages/fleeting-plugin-gce/README.md',
-  ...readdirSync('docs', { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.md'))
-    .map((name) => join('docs', name)),
-]
+const pages = globSync(['**/README.md', 'docs/**/*.md'], {
+  exclude: ({ name }) => name === 'node_modules' || name === 'dist',
+  withFileTypes: true,
+})
+  .map(({ parentPath, name }) => relative('.', join(parentPath, name)))
+  .sort()
 const block = /(?:<!-- file: (\S+) -->\n)?```(ts|toml)\n([\s\S]*?)```/g
 
 test.each(pages)('%s shows code that is a file', (page) => {
