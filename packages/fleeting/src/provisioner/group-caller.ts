@@ -53,8 +53,9 @@ export class GroupCaller {
     signal: AbortSignal = this.#closing.signal,
   ): Promise<T> {
     const { clock, observer, timeoutMs } = this.#options
-    const waitMs = (this.#hold?.until ?? 0) - clock.now()
-    if (waitMs > 0 && operation !== 'shutdown') await delay(clock, waitMs, signal)
+    // Others may be refused meanwhile.
+    const waitMs = (): number => (operation === 'shutdown' ? 0 : (this.#hold?.until ?? 0) - clock.now())
+    while (waitMs() > 0) await delay(clock, waitMs(), signal)
     signal.throwIfAborted()
     const startedAt = clock.now()
     const hold = this.#hold
