@@ -227,7 +227,7 @@ export class World {
     if (this.#setting.unknownInstances === 'remove') return
     const unknown = [...(this.manager.witness.provisioner?.instances().values() ?? [])].filter(({ cause }) => cause === 'unexpected')
     for (const id of this.cloud.ids)
-      if (this.cloud.unaccountable.has(id) || (!this.#canTellLaunches && unknown.some((instance) => instance.id === id)))
+      if (this.cloud.unaccountable.has(id) || (!this.canTellLaunches && unknown.some((instance) => instance.id === id)))
         this.cloud.preempt(id)
   }
 
@@ -242,11 +242,11 @@ export class World {
     const { ids, unaccountable } = this.cloud
     if (this.#setting.unknownInstances === 'remove') return ids
     const ours = ids.filter((id) => !unaccountable.has(id))
-    return this.#canTellLaunches ? ours : ids.slice(ids.length - ours.length)
+    return this.canTellLaunches ? ours : ids.slice(ids.length - ours.length)
   }
 
   /** Whether each machine says which launch made it, before a stranger's can pass for the one that a launch is waited for. */
-  get #canTellLaunches(): boolean {
+  get canTellLaunches(): boolean {
     const { ids, tokens } = this.#setting.tells
     return tokens && (ids || this.cloud.unaccountable.size === 0)
   }
