@@ -363,6 +363,17 @@ export const brokenGroups: readonly BrokenGroup[] = [
     }),
   },
   {
+    fault: 'a time-out that is taken for a machine that has gone',
+    foundBy: 'a time-out of connectInfo',
+    bend: (group) => ({
+      connectInfo: (id, signal) =>
+        group.connectInfo(id, signal).catch((error: unknown) => {
+          if (!signal.aborted) throw error
+          throw new GroupError('not_found', `${id} does not answer`, { instanceId: id, cause: error })
+        }),
+    }),
+  },
+  {
     fault: 'a failure that lasts',
     foundBy: 'server_error on decrease',
     bend(group) {

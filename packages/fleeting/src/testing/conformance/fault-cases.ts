@@ -26,6 +26,7 @@ const hintMs = 20_000
 
 export const faultCases: readonly ConformanceCase[] = [
   ...faults.flatMap(({ kind, on, codes }) => on.map((each) => faultCase(kind, each, codes))),
+  ...everyCall.map(timeoutCase),
   {
     name: 'a hint how long to wait is passed on',
     needs: { cloud: ['inject', 'heal'], fault: 'throttled' },
@@ -63,6 +64,29 @@ function faultCase(kind: CloudFaultKind, on: FaultyCall, codes: readonly GroupEr
         after.length === before.length && before.every((machine) => after.includes(machine)),
         `${on} failed, and changed ${before.join(', ') || 'nothing'} into ${after.join(', ') || 'nothing'}`,
       )
+      await worksAgain(context, on, id)
+    },
+  }
+}
+
+/** No answer comes, and the caller's time is up. A deadline of the plugin's own, should it be shorter than that, is no other case. */
+function timeoutCase(on: FaultyCall): ConformanceCase {
+  return {
+    name: `a time-out of ${on} is told as transient`,
+    needs: { instances: 1, cloud: ['inject', 'heal'], fault: 'hang' },
+    async run(context) {
+      const [id = ''] = await context.launch(1)
+      context.cloud.inject({ kind: 'hang', on })
+      const limit = new AbortController()
+      const refused = refusalOf(context, on, id, limit.signal)
+      // Long enough to have reached the cloud.
+      await context.pause(50)
+      limit.abort(new DOMException('the time is up', 'TimeoutError'))
+      const refusal = await refused
+      context.cloud.heal()
+      if (refusal === undefined && on === 'connectInfo') context.skip('connectInfo needed no call that could hang')
+      ensure(refusal !== undefined, `the cloud gave no answer to ${on}, which says that all went well`)
+      ensure(refusal.code === 'transient', `expected transient, got ${refusal.code}: ${refusal.message}`)
       await worksAgain(context, on, id)
     },
   }

@@ -15,8 +15,13 @@ export function call(context: ConformanceContext, on: FaultyCall, id: string, si
 }
 
 /** Why a call did not do what it was asked to: what it threw, or told instead. Undefined: it says that it did. */
-export async function refusalOf(context: ConformanceContext, on: FaultyCall, id: string): Promise<GroupError | undefined> {
-  const outcome = call(context, on, id).then(
+export async function refusalOf(
+  context: ConformanceContext,
+  on: FaultyCall,
+  id: string,
+  signal: AbortSignal = context.signal,
+): Promise<GroupError | undefined> {
+  const outcome = call(context, on, id, signal).then(
     (answer) => ({ answer }),
     (error: unknown) => ({ error: asGroupError(error) }),
   )
