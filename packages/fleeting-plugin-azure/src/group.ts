@@ -111,6 +111,10 @@ class AzureGroup implements InstanceGroup {
     return { instanceId: id, ...loginOf(model, this.#context.connector), ...found }
   }
 
+  giveBack(signal: AbortSignal): Promise<number> {
+    return this.#ready().launches.giveBackAll(signal)
+  }
+
   async shutdown(): Promise<void> {}
 
   #remove(ids: readonly string[], signal: AbortSignal): Promise<DecreaseResult> {

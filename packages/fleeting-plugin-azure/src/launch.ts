@@ -93,6 +93,20 @@ export class Launches {
     })
   }
 
+  /** Lowers the size to the number of machines. Thrown: `conflict`, while nobody knows yet how many will come. */
+  giveBackAll(signal: AbortSignal): Promise<number> {
+    const { client, listMachines } = this.#options
+    return this.exclusively(signal, async () => {
+      const size = sizeOf(await client.getSet(signal))
+      const machineCount = (await listMachines(signal)).length
+      if (size.capacity <= machineCount) return 0
+      if (!size.isSettled) throw underWay()
+      await this.#resize(machineCount, size, signal)
+      this.#missing.clear()
+      return 0
+    })
+  }
+
   /** Runs what changes the size alone. */
   async exclusively<T>(signal: AbortSignal, act: () => Promise<T>): Promise<T> {
     await this.#writer.acquire(signal)

@@ -146,6 +146,26 @@ describe.each(modes)('a %s set', (mode, list, interfaces) => {
     expect(await group.list(signal)).toHaveLength(2)
   })
 
+  test('that stays raised over machines that never come is lowered to those that are there, also by a process that did not raise it', async () => {
+    const clock = new ManualClock()
+    await using cloud = await AzureCloud.start({ mode, clock, failedLaunches: 'nothing', lags: { bootMs: 60_000 } })
+    const first = await initialised(cloud)
+    await first.increase({ count: 2, launchToken: newToken() }, signal)
+    await clock.advance(60_000)
+    cloud.fake.hand.inject!({ kind: 'capacity', on: 'increase', times: 1 })
+    await first.increase({ count: 3, launchToken: newToken() }, signal)
+    const next = await initialised(cloud)
+    await expect(next.giveBack!(signal)).rejects.toMatchObject({ code: 'conflict' })
+    expect(cloud.fake.capacity).toBe(5)
+    await clock.advance(60_000)
+    const machines = cloud.fake.hand.machines()
+    expect(await next.giveBack!(signal)).toBe(0)
+    expect(await next.giveBack!(signal)).toBe(0)
+    expect(cloud.fake.capacity).toBe(2)
+    expect(cloud.fake.hand.machines()).toEqual(machines)
+    expect((await next.list(signal)).map(({ state }) => state)).toEqual(['running', 'running'])
+  })
+
   test('tells the addresses of many machines with one read', async () => {
     await using cloud = await AzureCloud.start({ mode })
     const group = await initialised(cloud)

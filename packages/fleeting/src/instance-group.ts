@@ -219,7 +219,8 @@ export interface InstanceGroup {
 
   /**
    * Optional, for clouds that keep a size: gives back what was asked for, by whomever, and has not become an instance, so that nothing is launched for it later. Touches no instance, and nothing that is on its way.
-   * Answers how much of it could not be given back. Called once nothing more is wanted: at a shutdown that removes the instances.
+   * Answers how much of it could not be given back. Thrown besides what a write may meet: `conflict`, while nobody knows how much will come; it is then asked again soon. Called once nothing more is wanted: at a
+   * shutdown that removes the instances.
    */
   giveBack?(signal: AbortSignal): Promise<number>
 

@@ -257,8 +257,29 @@ export const brokenGroups: readonly BrokenGroup[] = [
   {
     fault: 'what was asked for and has not come is said to be given back, and stays',
     foundBy: 'giveBack takes back',
-    bend: () => ({ giveBack: async () => 0 }),
-    options: { lateRefusals: true },
+    bend(group) {
+      let missing: readonly string[] = []
+      return {
+        list: async (signal) => [
+          ...(await group.list(signal)),
+          ...missing.map((id) => ({ id, state: 'failed' as const, error: new GroupError('capacity', 'it never came') })),
+        ],
+        async increase(request, signal) {
+          try {
+            return await group.increase(request, signal)
+          } catch (error) {
+            if (asGroupError(error).code !== 'capacity') throw error
+            missing = Array.from({ length: request.count }, (_, index) => `missing-${request.launchToken}-${index}`)
+            return { requested: request.count }
+          }
+        },
+        async decrease(ids, signal) {
+          missing = missing.filter((id) => !ids.includes(id))
+          return group.decrease(ids, signal)
+        },
+        giveBack: async () => 0,
+      }
+    },
   },
   {
     fault: 'a machine that goes with what has not come',
