@@ -232,6 +232,43 @@ describe('shutdown', () => {
     expect(fleet.calls('decrease').map((call) => call.ids)).toEqual(ids ? [['m-1', 'm-2']] : [])
   })
 
+  it.each<[string, (Error | number)[], number, readonly string[]]>([
+    ['all of it', [0], 1, []],
+    ['a part', [1], 1, ['launch']],
+    ['all of it, asked again', [new GroupError('conflict', 'busy'), new GroupError('transient', 'down'), 0], 3, []],
+    ['nothing, asked as long as there is time', Array.from({ length: 9 }, () => new GroupError('transient', 'down')), 3, ['launch']],
+    ['nothing, for good', [new GroupError('auth', 'forbidden')], 1, ['launch']],
+  ])('names what was asked for only as far as the group cannot give it back: %s', async (_, answers, calls, expected) => {
+    const fleet = await startFleet({ appearDelayMs: 3_600_000, tells: { ids: false } })
+    let asked = 0
+    fleet.group.giveBack = async () => {
+      const answer = answers[asked++]!
+      if (typeof answer === 'number') return answer
+      throw answer
+    }
+    fleet.provisioner.request(2, { reason: 'test' })
+    await fleet.clock.advance(100)
+    const [{ launchToken } = { launchToken: '' }] = fleet.provisioner.launchState().outstanding
+    const ending = fleet.provisioner.shutdown({ removeInstances: true })
+    await fleet.clock.advance(29_999)
+    expect(asked).toBe(0)
+    await fleet.clock.advance(10_001)
+    expect(await ending).toEqual({ remaining: expected.map((name) => `${name} ${launchToken} (2 requested)`) })
+    expect(asked).toBe(calls)
+  })
+
+  it('names what nobody here asked for, and the group cannot give back', async () => {
+    const fleet = await startFleet()
+    fleet.group.giveBack = async () => 3
+    expect(await fleet.provisioner.shutdown({ removeInstances: true })).toEqual({ remaining: ['3 that were asked for and have not come'] })
+  })
+
+  it('gives nothing back when the machines stay', async () => {
+    const fleet = await startFleet()
+    fleet.group.giveBack = () => Promise.reject(new Error('it was asked'))
+    expect(await fleet.provisioner.shutdown({ removeInstances: false })).toEqual({ remaining: [] })
+  })
+
   it('sends the delete of what was given up until it is accepted, as long as there is time', async () => {
     const fleet = await startFleet()
     fleet.group.launchesLost = 1

@@ -33,9 +33,6 @@ import { sinceWallTime } from './provisioner/since-wall-time.ts'
 import type { GroupSurvey } from './provisioner/survey.ts'
 import type { FleetLease, StateRecord } from './state-store.ts'
 
-/** A shutdown should not hang on a cloud that does not answer. */
-const triesToGiveBack = 4
-
 /**
  * Keeps one instance group: launches and removes instances, knows which exist, and tells who wants to know. Level-triggered: `list` is the truth, events only make it be read sooner.
  *
@@ -550,8 +547,8 @@ export class Provisioner implements AsyncDisposable {
       } catch (thrown) {
         const error = asGroupError(thrown)
         logger.error({ err: error, failures }, 'giving back what has not come')
-        const isOver = limit.signal.aborted || tripsBreaker(error.code) || failures === triesToGiveBack
-        if (isOver) return mayAppear.length > 0 ? mayAppear : [`what was asked for and has not come: ${error.message}`]
+        if (limit.signal.aborted || tripsBreaker(error.code))
+          return mayAppear.length > 0 ? mayAppear : [`what was asked for and has not come: ${error.message}`]
         await delay(clock, backoffMs(callBackoffCurve, failures, random, error.retryAfterMs), limit.signal).catch(() => {})
       }
     }

@@ -83,6 +83,9 @@ export class MemoryGroup implements InstanceGroup {
   readonly suspend?: (ids: readonly string[], signal: AbortSignal) => Promise<DecreaseResult>
   readonly resume?: (ids: readonly string[], signal: AbortSignal) => Promise<DecreaseResult>
 
+  /** Absent, since all that was asked for is an instance here; a test may give it one. */
+  giveBack?: (signal: AbortSignal) => Promise<number>
+
   /** What the conformance suite does to this cloud. */
   readonly hand: CloudHand
   /** The next so many accepted launches never appear. */
