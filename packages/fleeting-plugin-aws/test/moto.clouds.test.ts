@@ -124,6 +124,23 @@ describe.skipIf(cloudsPython === undefined)(`plugin aws on moto${withoutPython}`
     await running(20)
   })
 
+  test('a raise that was taken and answered with an error is given back: moto runs out of addresses', async () => {
+    const crowded = `${name}-crowded`
+    await moto.makeGroup({ name: crowded, maxSize: 20, cidr: `127.81.${number}.0/28` })
+    const small = makeGroup({ name: crowded })
+    await small.init(signal)
+    await small.increase({ count: 2, launchToken: 'one' }, signal)
+    await expect(small.increase({ count: 18, launchToken: 'two' }, signal)).rejects.toMatchObject({ code: 'transient' })
+    const size = async () => {
+      const { AutoScalingGroups = [] } = await moto.autoScaling.describeAutoScalingGroups({ AutoScalingGroupNames: [crowded] })
+      return [AutoScalingGroups[0]?.DesiredCapacity, AutoScalingGroups[0]?.Instances?.length]
+    }
+    expect(await size()).toEqual([20, 2])
+    expect(await small.giveBack!(signal)).toBe(0)
+    expect(await size()).toEqual([2, 2])
+    await small.shutdown()
+  })
+
   test('one that ended by itself is shown as gone', async () => {
     await group.increase({ count: 2, launchToken: 'one' }, signal)
     const [first] = await running(2)
