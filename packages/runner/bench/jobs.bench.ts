@@ -1,19 +1,21 @@
 // `npm run bench -- jobs`: trivial jobs through a coordinator (in this process), a runner (`runner-core run`, a process of its own, as beside a real GitLab) and one
-// OpenSSH sshd, ten slots, with `detach` and without (`attached`). Prints a table and one line `BENCH {json}`.
+// OpenSSH sshd, ten slots: as it is configured by default (`sshd`), with `state_dir` too (`kept`), and with neither that nor `detach` (`plain`). Prints a table and one line
+// `BENCH {json}`, with the share of the throughput that detaching, and detaching with state, cost (`detachLoss`, `stateLoss`).
 import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Coordinator } from '@runner-core/runner/testing'
 import { findSshd, startSshd } from './bench-sshd.ts'
-import { measureLoad, measureOneAtATime, quantile } from './measure.ts'
-import { localConfig, slots, staticConfig, stockConfig } from './runner-configs.ts'
+import { type LoadResult, measureLoad, measureOneAtATime, median, quantile } from './measure.ts'
+import { localConfig, type StaticOptions, slots, staticConfig, stockConfig } from './runner-configs.ts'
 import { type RunnerProcess, startRunner } from './runner-process.ts'
 
-const rounds = 3
-const jobsPerRound = 600
-const stockJobsPerRound = 60
-const oneByOne = 100
+const rounds = 7
+const jobsPerRound = 300
+const oneByOnePerRound = 15
+const stockJobsPerRound = 30
+const stockOneByOnePerRound = 1
 const warmUp = 50
 
 interface Row {
@@ -22,6 +24,8 @@ interface Row {
   readonly firstOutputMs: { readonly p50: number; readonly p99: number }
   readonly oneAtATimeMs: { readonly p50: number }
   readonly rssMb: number
+  /** Of each round. */
+  readonly jobsPerSecondOf: readonly number[]
 }
 
 /** One contender: a runner that is running and has the token that its jobs are for. */
@@ -30,12 +34,19 @@ interface Contender {
   readonly token: string
   readonly runner: RunnerProcess
   readonly jobs: number
+  readonly oneByOne: number
   /** Rejects when the runner ends by itself, or somebody ends the bench. */
   readonly ended: Promise<never>
 }
 
 const bin = fileURLToPath(new URL('../bin/runner-core.js', import.meta.url))
-const tokens = { sshd: 'glrt-bench-sshd00000000', attached: 'glrt-bench-attached0000', local: 'glrt-bench-local0000000', stock: 'stock-token-000000000' }
+const tokens = {
+  sshd: 'glrt-bench-sshd00000000',
+  kept: 'glrt-bench-kept00000000',
+  plain: 'glrt-bench-plain0000000',
+  local: 'glrt-bench-local0000000',
+  stock: 'stock-token-000000000',
+}
 
 const interrupted = new Promise<never>((_, reject) => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => reject(new Error(signal)))
@@ -50,11 +61,11 @@ async function run(): Promise<ReadonlyMap<string, Row>> {
   cleanUp.defer(() => rmSync(folder, { recursive: true, force: true }))
   chmodSync(folder, 0o755) // the bench user reads its authorized_keys there
   const coordinator = cleanUp.use(await Coordinator.start({ tokens: Object.values(tokens), jobRequestsPerMinute: 1000 }))
-  const start = (name: keyof typeof tokens, config: string, command: string, jobs: number): Contender => {
+  const start = (name: keyof typeof tokens, config: string, command = bin, jobs = jobsPerRound, oneByOne = oneByOnePerRound): Contender => {
     const file = join(folder, `${name}.toml`)
     writeFileSync(file, config)
     const runner = cleanUp.use(startRunner(command, ['run', '--config', file], join(folder, `${name}.log`)))
-    return { name, token: tokens[name], runner, jobs, ended: Promise.race([runner.ended, interrupted]) }
+    return { name, token: tokens[name], runner, jobs, oneByOne, ended: Promise.race([runner.ended, interrupted]) }
   }
   const rows = new Map<string, Row>()
 
@@ -62,17 +73,19 @@ async function run(): Promise<ReadonlyMap<string, Row>> {
   if (sshd === undefined) console.log('sshd is not installed: measured with plugin local only')
   else {
     const server = cleanUp.use(await startSshd(sshd, folder))
+    const config = (token: string, options: StaticOptions): string => staticConfig(coordinator.url, token, server, options)
     const contenders = [
-      start('sshd', staticConfig(coordinator.url, tokens.sshd, server, true), bin, jobsPerRound),
-      start('attached', staticConfig(coordinator.url, tokens.attached, server, false), bin, jobsPerRound),
+      start('plain', config(tokens.plain, { detach: false })),
+      start('sshd', config(tokens.sshd, { detach: true })),
+      start('kept', config(tokens.kept, { detach: true, stateDir: join(folder, 'state') })),
     ]
     const stock = process.env['GITLAB_RUNNER_BIN']
     if (stock !== undefined && existsSync(stock)) {
-      contenders.push(start('stock', stockConfig(coordinator.url, tokens.stock, server), stock, stockJobsPerRound))
+      contenders.push(start('stock', stockConfig(coordinator.url, tokens.stock, server), stock, stockJobsPerRound, stockOneByOnePerRound))
     }
     for (const row of await compete(coordinator, contenders)) rows.set(row.name, row)
   }
-  const local = start('local', localConfig(coordinator.url, tokens.local), bin, jobsPerRound)
+  const local = start('local', localConfig(coordinator.url, tokens.local))
   for (const row of await compete(coordinator, [local])) rows.set(row.name, row)
 
   const ourViolations = coordinator.violations.filter(({ runnerToken }) => runnerToken !== tokens.stock)
@@ -80,33 +93,38 @@ async function run(): Promise<ReadonlyMap<string, Row>> {
   return rows
 }
 
-/** Loads the contenders in turns, so that whatever else the machine does hits them alike; the median round counts. */
+/** Loads the contenders in turns, each round in another order, so that whatever else the machine does hits them alike; the median round counts. */
 async function compete(coordinator: Coordinator, contenders: readonly Contender[]): Promise<readonly Row[]> {
-  const loads = new Map(contenders.map(({ name }) => [name, [] as Awaited<ReturnType<typeof measureLoad>>[]]))
+  const loads = new Map(contenders.map(({ name }) => [name, [] as LoadResult[]]))
+  const alone = new Map(contenders.map(({ name }) => [name, [] as number[]]))
   for (const { token, ended } of contenders) await measureLoad(coordinator, token, warmUp, ended)
   for (let round = 0; round < rounds; round += 1) {
-    for (const { name, token, jobs, ended } of contenders) {
+    const first = round % contenders.length
+    for (const { name, token, jobs, oneByOne, ended } of [...contenders.slice(first), ...contenders.slice(0, first)]) {
       loads.get(name)?.push(await measureLoad(coordinator, token, jobs, ended))
+      alone.get(name)?.push(...(await measureOneAtATime(coordinator, token, oneByOne, ended)))
     }
   }
-  const rows: Row[] = []
-  for (const { name, token, runner, ended } of contenders) {
-    const { rssMb } = runner.memory()
-    const alone = await measureOneAtATime(coordinator, token, name === 'stock' ? 5 : oneByOne, ended)
+  return contenders.map(({ name, runner }) => {
     const all = loads.get(name) ?? []
+    const jobsPerSecondOf = all.map(({ jobsPerSecond }) => jobsPerSecond)
     const firstOutputs = all.flatMap(({ firstOutputMs }) => firstOutputMs)
-    rows.push({
+    return {
       name,
-      jobsPerSecond: quantile(
-        all.map(({ jobsPerSecond }) => jobsPerSecond),
-        0.5,
-      ),
+      jobsPerSecond: quantile(jobsPerSecondOf, 0.5),
       firstOutputMs: { p50: quantile(firstOutputs, 0.5), p99: quantile(firstOutputs, 0.99) },
-      oneAtATimeMs: { p50: quantile(alone, 0.5) },
-      rssMb: Math.round(rssMb),
-    })
-  }
-  return rows
+      oneAtATimeMs: { p50: quantile(alone.get(name) ?? [], 0.5) },
+      rssMb: Math.round(runner.memory().rssMb),
+      jobsPerSecondOf,
+    }
+  })
+}
+
+/** The share of throughput that `row` loses: the median over rounds, since both of a round met the same machine. */
+function loss(row: Row | undefined, plain: Row | undefined): number | null {
+  if (row === undefined || plain === undefined) return null
+  const losses = row.jobsPerSecondOf.map((jobsPerSecond, round) => 1 - jobsPerSecond / plain.jobsPerSecondOf[round]!)
+  return Math.round(median(losses) * 1000) / 1000
 }
 
 function print(rows: ReadonlyMap<string, Row>): void {
@@ -125,11 +143,11 @@ function print(rows: ReadonlyMap<string, Row>): void {
       ]),
     ),
   )
-  const { name: _, ...main } = rows.get('sshd') ?? rows.get('local')!
+  const { name: _, jobsPerSecondOf: __, ...main } = rows.get('sshd') ?? rows.get('local')!
   const stock = rows.get('stock')
   const peer = stock === undefined ? null : { jobsPerSecond: stock.jobsPerSecond, firstOutputMs: stock.firstOutputMs }
   const { rssMb, ...figures } = main
-  const attached = rows.get('attached')
-  const detachLoss = attached === undefined ? null : Math.round((1 - main.jobsPerSecond / attached.jobsPerSecond) * 1000) / 1000
-  console.log(`BENCH ${JSON.stringify({ ...figures, stock: peer, rssMb, detachLoss })}`)
+  const plain = rows.get('plain')
+  const losses = { detachLoss: loss(rows.get('sshd'), plain), stateLoss: loss(rows.get('kept'), plain) }
+  console.log(`BENCH ${JSON.stringify({ ...figures, stock: peer, rssMb, ...losses })}`)
 }

@@ -53,7 +53,14 @@ function firstOutputMs(job: CoordinatorJob): number {
 
 /** Nearest-rank quantile, one decimal. */
 export function quantile(values: readonly number[], share: number): number {
+  return Math.round(nearestRank(values, share) * 10) / 10
+}
+
+export function median(values: readonly number[]): number {
+  return nearestRank(values, 0.5)
+}
+
+function nearestRank(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b)
-  const value = sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN
-  return Math.round(value * 10) / 10
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN
 }

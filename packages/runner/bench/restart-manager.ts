@@ -38,16 +38,16 @@ if (phase === 'fill') {
         acquisitionKey: acquisition.key,
         takenAt: 0,
       })
-      await state.jobs.note(id, 'handle', { instance: acquisition.instanceId, directory: `.detached/${id}` })
+      await state.jobs.note(id, 'checkpoint', { instance: acquisition.instanceId, directory: `.detached/${id}` })
     }),
   )
   console.log('filled')
 } else {
   const firstDecisionMs = Math.round(performance.now())
   const adopted = await Promise.all(
-    state.left.map(async ({ acquisitionKey, handle }) => {
+    state.left.map(async ({ acquisitionKey, checkpoint }) => {
       const acquisition = scaler.claimRestored(acquisitionKey)
-      const isSame = acquisition?.instanceId === (handle as { instance: string }).instance
+      const isSame = acquisition?.instanceId === (checkpoint as { instance: string }).instance
       await acquisition?.connect()
       return isSame
     }),

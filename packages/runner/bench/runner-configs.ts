@@ -3,11 +3,18 @@ import type { BenchSshd } from './bench-sshd.ts'
 /** Jobs at once: the one instance's slots. */
 export const slots = 10
 
-const autoscaled = (url: string, token: string, plugin: string, pluginConfig: string, name = plugin, runnerConfig = ''): string => `concurrent = ${slots}
+const autoscaled = (
+  url: string,
+  token: string,
+  plugin: string,
+  pluginConfig: string,
+  runnerConfig = '',
+  topConfig = '',
+): string => `concurrent = ${slots}
 log_level = "warn"
-
+${topConfig}
 [[runners]]
-name = "bench-${name}"
+name = "bench-${plugin}"
 url = "${url}"
 token = "${token}"
 executor = "instance"
@@ -24,8 +31,19 @@ idle_time = "10m"
 preemptive_mode = true
 `
 
+export interface StaticOptions {
+  readonly detach: boolean
+  /** Default: nothing is kept. */
+  readonly stateDir?: string
+}
+
 /** `config.toml` of a runner on one host that exists. */
-export function staticConfig(url: string, token: string, { port, username, keyFile, hostKey }: BenchSshd, detach: boolean): string {
+export function staticConfig(
+  url: string,
+  token: string,
+  { port, username, keyFile, hostKey }: BenchSshd,
+  { detach, stateDir }: StaticOptions,
+): string {
   return autoscaled(
     url,
     token,
@@ -36,8 +54,8 @@ username = "${username}"
 key_path = "${keyFile}"
 host_key = "${hostKey}"
 `,
-    detach ? 'detached' : 'attached',
     `detach = ${detach}\n`,
+    stateDir === undefined ? '' : `state_dir = "${stateDir}"\n`,
   )
 }
 
