@@ -15,8 +15,8 @@ import { realCloud } from './real-cloud.ts'
 export const createConformanceCloud: CreateConformanceCloud = () =>
   realCloud(
     (basics) => FakeAzure.start({ ...basics, pageSize: 2 }),
-    ({ config, env, certificate }, stack) => {
+    ({ config, env, certificate }, defer) => {
       Object.assign(process.env, env)
-      return { ...config, ca_file: privateFile(stack, 'ca.pem', certificate) }
+      return { ...config, ca_file: privateFile(defer, 'ca.pem', certificate) }
     },
   )

@@ -13,12 +13,12 @@ export const createConformanceCloud: CreateConformanceCloud = ({ region }) => {
   const place = typeof region === 'string' ? { region } : { zone: 'europe-west1-b' }
   return realCloud(
     (basics) => FakeGce.start({ ...basics, ...place, maxSize: 3, hostKeys: (id) => basics.real.hostKeys(id) }),
-    ({ url, credentials }, stack) => ({
+    ({ url, credentials }, defer) => ({
       name: 'runners',
       project: 'fleet-project',
       ...place,
       endpoint: url,
-      credentials_file: privateFile(stack, 'credentials.json', JSON.stringify(credentials)),
+      credentials_file: privateFile(defer, 'credentials.json', JSON.stringify(credentials)),
     }),
   )
 }
