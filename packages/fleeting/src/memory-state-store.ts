@@ -50,6 +50,9 @@ class MemoryLease implements FleetLease {
   readonly ended: Promise<void>
   readonly #kept: Fleet
   readonly #lost = new AbortController()
+  /** A take-over does not ask. */
+  readonly wanted: AbortSignal = new AbortController().signal
+  #isFrozen = false
   #end = (): void => {}
 
   constructor(fleet: string, kept: Fleet) {
@@ -71,12 +74,17 @@ class MemoryLease implements FleetLease {
   }
 
   async write(changes: readonly StateChange[]): Promise<void> {
+    if (this.#isFrozen) return new Promise(() => {})
     if (this.#kept.owner !== this) throw new FencedError(this.fleet, this.epoch)
     for (const { kind, key, value } of changes) {
       const place = recordKey(kind, key)
       if (value === null) this.#kept.records.delete(place)
       else this.#kept.records.set(place, { kind, key, value: structuredClone(value) as JsonValue })
     }
+  }
+
+  freeze(): void {
+    this.#isFrozen = true
   }
 
   /** The epoch ends with the lease: a write after it rejects, as for any other store. */

@@ -159,6 +159,8 @@ class Journal implements FleetLease {
   readonly fleet = 'test'
   readonly epoch = 1
   readonly lost = new AbortController().signal
+  readonly wanted = new AbortController().signal
+  freeze = (): void => {}
   readonly records = new Map<string, unknown>()
   load = async () => []
   release = async () => {}

@@ -65,6 +65,11 @@ export interface FleetLease {
   readonly epoch: number
   /** Aborts with a {@link FencedError} when another process has taken the fleet, as soon as this one can know. Not by `release`. */
   readonly lost: AbortSignal
+  /**
+   * Aborts when another process asks for the fleet, by `takeover`, where the store lets it ask: whoever has it should stop, leave what runs as it is, and release it. One that does not in time loses the
+   * fleet all the same.
+   */
+  readonly wanted: AbortSignal
   /** Everything kept about the fleet, or the records of some kinds. */
   load(kinds?: readonly StateRecordKind[]): Promise<readonly StateRecord[]>
   /**
@@ -72,6 +77,11 @@ export interface FleetLease {
    * proves that the lease still holds. Thrown: {@link FencedError}, {@link StateError}.
    */
   write(changes: readonly StateChange[]): Promise<void>
+  /**
+   * Ends the writes and keeps the fleet until `release`, so that nobody acts while this process lets go. Writes before it are made; later ones are not, and are never answered: what waits for them acts on
+   * nothing any more. Thrown: nothing; a write that fails tells its caller.
+   */
+  freeze(): void
   /** Lets the next process have the fleet at once. What was written before is kept. Idempotent. */
   release(): Promise<void>
 }
@@ -89,7 +99,7 @@ export interface LeaseOptions {
   readonly signal?: AbortSignal
   /** Told when another has the fleet, at once and then every 30 s. Must not throw. */
   readonly onWait?: (owner: FleetOwner) => void
-  /** Takes the fleet from an owner that lives. Default false: it is waited until it released the fleet, ended, or has given no sign of life for long. */
+  /** Takes the fleet from an owner that lives: asks for it, and takes it by force when there is no answer. Default false: it is waited until it released the fleet, ended, or has given no sign of life for long. */
   readonly takeover?: boolean
 }
 

@@ -98,11 +98,11 @@ it('fences an owner that stalled: what it writes once it goes on is refused', as
   expect(await lease.load()).toEqual([{ kind: 'acquisition', key: 'count', value: 'ours' }])
 })
 
-it('fences an owner that runs, when the fleet is taken over', async () => {
+it('fences an owner that runs and does not hand the fleet over when it is asked', async () => {
   const directory = newDirectory()
   const owner = startOwner(directory)
   await owner.line('kept 100')
-  const store = new SqliteStateStore({ directory })
+  const store = new SqliteStateStore({ directory, handOverMs: 1_500 })
   cleanUps.push(() => store.close())
   const lease = await store.lease('a', { takeover: true })
   await lease.write([{ kind: 'acquisition', key: 'count', value: 'ours' }])

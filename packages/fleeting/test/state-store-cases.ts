@@ -89,6 +89,31 @@ export function stateStoreCases(open: () => () => StateStore): void {
     await Promise.all([one.close(), other.close()])
   })
 
+  test('a lease that is frozen keeps the fleet, with what was written before, and writes nothing more', async () => {
+    const openStore = open()
+    const [one, other] = [openStore(), openStore()]
+    const first = await one.lease('a')
+    const before = first.write([change])
+    first.freeze()
+    await before
+    let isAnswered = false
+    const note = (): void => {
+      isAnswered = true
+    }
+    void first.write([{ kind: 'use', key: 'u', value: 1 }]).then(note, note)
+    let isFree = false
+    const waiting = other.lease('a').then((lease) => {
+      isFree = true
+      return lease
+    })
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(isFree).toBe(false)
+    await first.release()
+    expect(await (await waiting).load()).toEqual([change])
+    expect(isAnswered).toBe(false)
+    await Promise.all([one.close(), other.close()])
+  })
+
   test('proves by a write without changes that the lease holds, and no write follows a release', async () => {
     const store = open()()
     const lease = await store.lease('a')

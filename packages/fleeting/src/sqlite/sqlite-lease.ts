@@ -2,16 +2,21 @@ import type { CancelTimer, Clock } from '../clock.ts'
 import { FencedError, type FleetLease, type StateChange, StateError, type StateRecord, type StateRecordKind } from '../state-store.ts'
 import type { Durability, EncodedChange, FleetDatabase } from './fleet-database.ts'
 import { GroupCommit } from './group-commit.ts'
-import type { OwnerLock } from './owner-lock.ts'
+import type { ProcessLock } from './process-lock.ts'
 
 /** From one sign of life to the next; also the longest that what was written may not have reached the disk. */
 const beatMs = 1_000
+
+/** How soon after the end of a process that lost the fleet and lived on its lock is taken: who starts then must not find it free. */
+const lockMs = 100
 
 export interface SqliteLeaseOptions {
   readonly fleet: string
   readonly epoch: number
   readonly database: FleetDatabase
-  readonly lock: OwnerLock
+  readonly lock: ProcessLock
+  /** Held by whoever asks for the fleet. */
+  readonly successor: ProcessLock
   readonly clock: Clock
   readonly onEnd: () => void
 }
@@ -22,20 +27,28 @@ export class SqliteLease implements FleetLease {
   readonly #options: SqliteLeaseOptions
   readonly #commits = new GroupCommit((changes, durability) => this.#commit(changes, durability))
   readonly #lost = new AbortController()
+  readonly #wanted = new AbortController()
+  #isFrozen = false
   #isOver = false
   /** Whether something was written that the disk may not have. */
   #isUnsynced = false
   #cancelBeat: CancelTimer
+  #cancelLock: CancelTimer = () => {}
 
   constructor(options: SqliteLeaseOptions) {
     this.fleet = options.fleet
     this.epoch = options.epoch
     this.#options = options
     this.#cancelBeat = options.clock.after(beatMs, () => this.#beat())
+    this.#takeLock()
   }
 
   get lost(): AbortSignal {
     return this.#lost.signal
+  }
+
+  get wanted(): AbortSignal {
+    return this.#wanted.signal
   }
 
   async load(kinds?: readonly StateRecordKind[]): Promise<readonly StateRecord[]> {
@@ -45,7 +58,13 @@ export class SqliteLease implements FleetLease {
   }
 
   write(changes: readonly StateChange[]): Promise<void> {
+    if (this.#isFrozen) return new Promise(() => {})
     return this.#isOver ? Promise.reject(new FencedError(this.fleet, this.epoch)) : this.#commits.add(changes)
+  }
+
+  freeze(): void {
+    this.#commits.flush()
+    this.#isFrozen = true
   }
 
   async release(): Promise<void> {
@@ -65,20 +84,30 @@ export class SqliteLease implements FleetLease {
   }
 
   #beat(): void {
-    const { database, lock, epoch, clock } = this.#options
+    const { database, epoch, clock } = this.#options
     try {
-      // Ours only later, when the fleet was taken from a process that still ran.
-      lock.tryTake()
       if (!database.beat(epoch, this.#isUnsynced ? 'power' : 'process')) {
         this.#fence()
         return
       }
       this.#isUnsynced = false
+      if (!this.#wanted.signal.aborted && this.#options.successor.isTaken())
+        this.#wanted.abort(new Error(`another process asks for fleet ${this.fleet}`))
     } catch (error) {
       // A disk that is full now may have room later; whoever writes is told.
       if (!(error instanceof StateError)) throw error
     }
     this.#cancelBeat = clock.after(beatMs, () => this.#beat())
+  }
+
+  /** Ours only later, when the fleet was taken from a process that still ran. */
+  #takeLock(): void {
+    try {
+      if (this.#options.lock.tryTake()) return
+    } catch (error) {
+      if (!(error instanceof StateError)) throw error
+    }
+    this.#cancelLock = this.#options.clock.after(lockMs, () => this.#takeLock())
   }
 
   #fence(): FencedError {
@@ -93,8 +122,10 @@ export class SqliteLease implements FleetLease {
   #end(): void {
     this.#isOver = true
     this.#cancelBeat()
+    this.#cancelLock()
     this.#options.database.close()
     this.#options.lock.close()
+    this.#options.successor.close()
     this.#options.onEnd()
   }
 }

@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, describe, expect, it } from 'vitest'
 import { stateStoreCases } from '../../test/state-store-cases.ts'
+import type { FleetLease } from '../state-store.ts'
+import { ManualClock } from '../testing/manual-clock.ts'
 import { fleetDirectory } from './fleet-directory.ts'
 import { SqliteStateStore } from './sqlite-state-store.ts'
 
@@ -20,7 +22,80 @@ const newDirectory = (): string => {
 describe('SqliteStateStore', () => {
   stateStoreCases(() => {
     const directory = newDirectory()
-    return () => new SqliteStateStore({ directory })
+    return () => new SqliteStateStore({ directory, handOverMs: 0 })
+  })
+
+  describe('asked for the fleet', () => {
+    const two = async (clock: ManualClock): Promise<{ first: FleetLease; asking: Promise<FleetLease>; isOurs: () => boolean }> => {
+      const directory = newDirectory()
+      const first = await new SqliteStateStore({ directory, clock }).lease('a')
+      await clock.advance(5_000)
+      expect(first.wanted.aborted).toBe(false)
+      let isOurs = false
+      const asking = new SqliteStateStore({ directory, clock }).lease('a', { takeover: true }).then((lease) => {
+        isOurs = true
+        return lease
+      })
+      return { first, asking, isOurs: () => isOurs }
+    }
+
+    it('an owner knows within a second, and has the fleet until it lets go', async () => {
+      const clock = new ManualClock()
+      const { first, asking, isOurs } = await two(clock)
+      await clock.advance(1_000)
+      expect(first.wanted.aborted).toBe(true)
+      await first.write([{ kind: 'use', key: 'i', value: 1 }])
+      await clock.advance(10_000)
+      expect(isOurs()).toBe(false)
+      first.freeze()
+      await clock.advance(1_000)
+      expect(isOurs()).toBe(false)
+      await first.release()
+      await clock.advance(250)
+      expect(isOurs()).toBe(true)
+      const second = await asking
+      expect(await second.load()).toEqual([{ kind: 'use', key: 'i', value: 1 }])
+      await clock.advance(60_000)
+      expect([second.wanted.aborted, first.lost.aborted]).toEqual([false, false])
+      await second.release()
+    })
+
+    it('an owner that does not let go in time loses it, and one that gives no sign of life sooner', async () => {
+      const clock = new ManualClock()
+      const { first, asking, isOurs } = await two(clock)
+      await clock.advance(14_000)
+      expect([isOurs(), first.lost.aborted]).toEqual([false, false])
+      await clock.advance(2_000)
+      expect([isOurs(), first.lost.aborted]).toEqual([true, true])
+      await (await asking).release()
+
+      const directory = newDirectory()
+      const stalled = new ManualClock()
+      await new SqliteStateStore({ directory, clock: stalled }).lease('a')
+      let isFree = false
+      const forced = new SqliteStateStore({ directory, clock }).lease('a', { takeover: true }).then((lease) => {
+        isFree = true
+        return lease
+      })
+      await clock.advance(4_500)
+      expect(isFree).toBe(false)
+      await clock.advance(1_000)
+      expect(isFree).toBe(true)
+      await (await forced).release()
+    })
+
+    it('by one that went away while it waited, it is not asked', async () => {
+      const clock = new ManualClock()
+      const directory = newDirectory()
+      const first = await new SqliteStateStore({ directory, clock }).lease('a')
+      const abort = new AbortController()
+      const asking = new SqliteStateStore({ directory, clock }).lease('a', { takeover: true, signal: abort.signal })
+      abort.abort(new Error('not needed'))
+      await expect(asking).rejects.toThrow('not needed')
+      await clock.advance(5_000)
+      expect(first.wanted.aborted).toBe(false)
+      await first.release()
+    })
   })
 
   it('keeps its files for this user alone, one directory for each fleet', async () => {

@@ -36,6 +36,8 @@ export class WorldStore {
       fleet: lease.fleet,
       epoch: lease.epoch,
       lost: lease.lost,
+      wanted: lease.wanted,
+      freeze: () => lease.freeze(),
       load: (kinds) => process.effect('store', 'load', () => lease.load(kinds)),
       write: (changes) => process.effect('store', `write ${changes.map(describe).join(', ')}`, () => this.#write(lease, changes)),
       release: () => process.effect('store', 'release', () => lease.release()),

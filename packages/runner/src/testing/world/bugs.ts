@@ -36,6 +36,8 @@ const forgets =
     fleet: lease.fleet,
     epoch: lease.epoch,
     lost: lease.lost,
+    wanted: lease.wanted,
+    freeze: () => lease.freeze(),
     load: (kinds) => lease.load(kinds),
     write: (changes) => lease.write(changes.filter((change) => !isForgotten(change))),
     release: () => lease.release(),

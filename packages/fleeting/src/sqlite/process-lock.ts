@@ -2,10 +2,10 @@ import { DatabaseSync } from 'node:sqlite'
 import { asStateError } from './as-state-error.ts'
 
 /**
- * A lock that ends with its process, however that ends: an exclusive SQLite transaction on an empty file, which the kernel holds. It tells at once that an owner was killed, where process numbers
+ * A lock that ends with its process, however that ends: an exclusive SQLite transaction on an empty file, which the kernel holds. It tells at once that whoever had it was killed, where process numbers
  * would deceive (they are used again, and differ between containers).
  */
-export class OwnerLock {
+export class ProcessLock {
   readonly #database: DatabaseSync
   readonly #file: string
   #held = false
@@ -26,6 +26,19 @@ export class OwnerLock {
       if (known.code !== 'busy') throw known
     }
     return this.#held
+  }
+
+  /** Whether another has it now. Whoever tries to take it at this very moment may have to try again. Thrown: `StateError`. */
+  isTaken(): boolean {
+    if (this.#held) return false
+    const isFree = this.tryTake()
+    this.letGo()
+    return !isFree
+  }
+
+  letGo(): void {
+    if (this.#held) this.#database.exec('ROLLBACK')
+    this.#held = false
   }
 
   close(): void {
