@@ -58,6 +58,8 @@ export interface PrepareOptions {
 /** A job's place. */
 export interface PreparedInstance {
   readonly instanceId: string
+  /** Key of the acquisition that it is. */
+  readonly acquisitionKey: string
   /** Aborts when the cloud takes the instance away and the job is best ended now, while it can be; see `Acquisition.ending`. */
   readonly ending: AbortSignal
   readonly environment: JobEnvironment
@@ -196,6 +198,8 @@ export class InstanceExecutor {
     const { clock, detach, concurrentIds } = this.#options
     const known = parseHandle(handle)
     const giveUp = async (why: string, cause?: unknown): Promise<never> => {
+      // The job may run on, in its directory: nobody gets the number again.
+      acquisition.condemn(`a job that was left on it could not be taken over: ${why}`)
       await acquisition[Symbol.asyncDispose]()
       throw new EnvironmentError('failed', `the job cannot go on on instance ${acquisition.instanceId}: ${why}`, { cause })
     }
@@ -206,8 +210,6 @@ export class InstanceExecutor {
       using limit = deadline(clock, detach.reconnectGraceMs, unreachable)
       return this.#prepared(acquisition, await connectAgain(acquisition, clock, limit.signal), known)
     } catch (error) {
-      // The job may run on, in its directory: nobody gets the number again.
-      acquisition.condemn(`a job that was left on it could not be taken over: ${messageOf(error)}`)
       return await giveUp(messageOf(error), error)
     }
   }
@@ -227,6 +229,7 @@ export class InstanceExecutor {
     let sweeping: Promise<void> | undefined
     return {
       instanceId: acquisition.instanceId,
+      acquisitionKey: acquisition.key,
       ending: acquisition.ending,
       environment,
       release: async () => {

@@ -31,6 +31,11 @@ export class Concurrency {
     return true
   }
 
+  /** Takes a place for what is under way already, beyond the bound where it must be; {@link release} gives it back. */
+  occupy(): void {
+    this.#used += 1
+  }
+
   release(): void {
     // Nobody claims from within: a wake-up only makes a pass soon.
     this.#used -= 1

@@ -1,4 +1,14 @@
-import { type Clock, describeError, type FleetOwner, type Logger, loggedSeconds, type Random, StateError } from '@runner-core/fleeting'
+import {
+  type Clock,
+  delay,
+  describeError,
+  FencedError,
+  type FleetOwner,
+  type Logger,
+  loggedSeconds,
+  type Random,
+  StateError,
+} from '@runner-core/fleeting'
 import type { JobPayload } from '@runner-core/job'
 import { Concurrency } from './concurrency.ts'
 import type { FindPlugin } from './config/check-plugins.ts'
@@ -15,7 +25,7 @@ import type { FleetObservers, MeasuredFleet } from './metrics/fleet-metrics.ts'
 import type { RunnerLabels } from './metrics/runner-labels.ts'
 import type { MeasuredRunner } from './metrics/runner-metrics.ts'
 import type { FleetState } from './state/open-fleet-state.ts'
-import { type ResumeJob, takeOverJobs } from './state/take-over-jobs.ts'
+import { takeOverJobs } from './state/take-over-jobs.ts'
 import type { RunnerHealth, RunnerProgress } from './status/health.ts'
 import { type RunnerStatus, runnerStatus } from './status/manager-status.ts'
 
@@ -28,6 +38,13 @@ export interface StopReport {
   /** Instances that were to be removed and are not known to be gone. */
   readonly remainingInstances: readonly string[]
 }
+
+/** How a fleet came to be another process's: `handed over` to one that asked for it · `lost` to one that took it. */
+export type Departure = 'handed over' | 'lost'
+
+/** How long jobs that have ended may take to be reported before the fleet is handed over, milliseconds. */
+const mostTellMs = 5_000
+const tellPollMs = 50
 
 export interface ConfiguredRunnerOptions {
   readonly settings: RunnerSettings
@@ -44,8 +61,6 @@ export interface ConfiguredRunnerOptions {
   readonly claimGroup: (groupId: string) => void
   /** Opens what outlives the process, once the fleet is ours alone; undefined: nothing does. */
   readonly openState: (signal: AbortSignal, onWait: (owner: FleetOwner) => void) => Promise<FleetState | undefined>
-  /** How a job of an earlier process goes on. Absent: none does. */
-  readonly resumeJob?: (handler: JobHandler) => ResumeJob
   /** Where the record of decisions is kept; absent: in memory only. */
   readonly recordDirectory?: string | undefined
   /** Hides secrets in texts for people. */
@@ -64,8 +79,8 @@ interface Running {
 }
 
 /** Whether no later try can go better. */
-function cannotHeal(error: unknown): error is GroupTakenError | StateError {
-  if (error instanceof GroupTakenError) return true
+function cannotHeal(error: unknown): error is GroupTakenError | StateError | FencedError {
+  if (error instanceof GroupTakenError || error instanceof FencedError) return true
   return error instanceof StateError && ['corrupt', 'newer_schema', 'wrong_key'].includes(error.code)
 }
 
@@ -86,6 +101,12 @@ export class ConfiguredRunner {
   #takenOver: readonly Promise<void>[] = []
   readonly #reports = new AbortController()
   #isHastened = false
+  /** The instances are being shut down, removed perhaps: then it is too late to hand them over. */
+  #isGivenBack = false
+  /** Resolves once another process has the fleet, and nothing is done for it here any more. */
+  readonly departed: Promise<Departure>
+  #resolveDeparted = (_how: Departure): void => {}
+  #departing: Promise<void> | undefined
 
   /** Starts at once, and again until it succeeds or no try can: a fleet that does not start is no reason for others not to. */
   constructor(options: ConfiguredRunnerOptions) {
@@ -94,11 +115,15 @@ export class ConfiguredRunner {
     const { recordDirectory: directory, redact, clock, logger } = options
     this.#recordFile = directory === undefined ? undefined : new RecordFile({ directory, clock, logger })
     this.record = new FleetRecord({ clock, redact, sink: this.#recordFile })
+    this.departed = new Promise((resolve) => {
+      this.#resolveDeparted = resolve
+    })
     this.#started = this.#start()
   }
 
   get progress(): RunnerProgress {
     const { name, autoscaler } = this.#options.settings
+    if (this.#departing !== undefined) return { name, hasDeparted: true }
     if (this.#running === undefined) return { name, ...(this.#startError && { startError: describeError(this.#startError) }) }
     const { fleet, loop } = this.#running
     const { trouble } = loop
@@ -183,6 +208,7 @@ export class ConfiguredRunner {
     } catch (error) {
       if (signal.aborted) return
       if (!cannotHeal(error)) throw error
+      if (error instanceof FencedError) return this.#lose(error)
       this.#startError = error
       logger.error({ error }, 'fleet cannot start: it stays as it is until this is mended')
     }
@@ -206,13 +232,45 @@ export class ConfiguredRunner {
     this.#options.logger.warn({ waited_seconds: loggedSeconds(waitedMs) }, `waiting: ${message}`)
   }
 
-  /** Another process has the fleet now, and with it its jobs: nothing more is taken, removed or reported here. */
-  #letGo(error: Error): void {
-    const { logger } = this.#options
-    logger.error({ error }, 'another process took the fleet over: this one takes no more jobs for it')
-    this.#reports.abort(error)
-    void this.#running?.loop.stop()
-    this.#running?.handler.leave()
+  /** Another process has taken the fleet, and with it its jobs: nothing more is taken, removed or reported here. */
+  #lose(error: Error): void {
+    this.#options.logger.error({ error }, 'another process took the fleet over: this one takes no more jobs for it')
+    void this.#depart('lost')
+  }
+
+  /** Another process asks for the fleet: it gets it with the jobs as they run. A job that came just now is kept before that, and begins there. */
+  async #handOver({ fleet, loop, handler }: Running): Promise<void> {
+    const { clock, logger } = this.#options
+    if (this.#isGivenBack) return
+    logger.info({}, 'another process asks for the fleet: it is handed over')
+    await loop.stopAsking()
+    // Jobs that have ended have no slot any more with which another process could go on.
+    const until = clock.now() + mostTellMs
+    while (clock.now() < until && handler.counts.active.some(({ phase }) => phase === 'finished')) await delay(clock, tellPollMs)
+    await this.#recordFile?.flush()
+    if (this.#isGivenBack || this.#departing !== undefined) return
+    fleet.state?.lease.freeze()
+    await this.#depart('handed over')
+  }
+
+  #depart(how: Departure): Promise<void> {
+    this.#departing ??= this.#leave(how)
+    return this.#departing
+  }
+
+  async #leave(how: Departure): Promise<void> {
+    this.#recordFile?.close()
+    this.#reports.abort(new Error('another process has the fleet'))
+    // Jobs whose taking was kept a moment ago go on to wait for their place, and are left there.
+    await new Promise((resolve) => setImmediate(resolve))
+    const running = this.#running
+    void running?.loop.stop()
+    running?.handler.leave()
+    await running?.fleet.scaler.shutdown({ removeInstances: false })
+    await running?.fleet.state?.close()
+    await this.#options.client.close()
+    this.#running = undefined
+    this.#resolveDeparted(how)
   }
 
   #run(fleet: Fleet): void {
@@ -236,29 +294,38 @@ export class ConfiguredRunner {
       clock,
       logger,
     })
-    this.#running = { fleet, loop, handler }
-    const lost = fleet.state?.lease.lost
-    if (lost?.aborted) this.#letGo(lost.reason)
-    else lost?.addEventListener('abort', () => this.#letGo(lost.reason), { once: true })
+    const running = { fleet, loop, handler }
+    this.#running = running
+    const lease = fleet.state?.lease
+    if (lease === undefined) return
+    whenAborted(lease.lost, () => this.#lose(lease.lost.reason))
+    whenAborted(lease.wanted, () => void this.#handOver(running))
   }
 
   #takeOver({ state, scaler }: Fleet, handler: JobHandler): void {
     if (state === undefined) return
-    const { settings, resumeJob, client, clock, random, logger } = this.#options
+    const { settings, concurrent, client, clock, random, logger } = this.#options
     const { finalUpdateRetryLimit } = settings
     const { signal } = this.#reports
     const { jobs, left } = state
-    this.#takenOver = takeOverJobs({
+    const ends = takeOverJobs({
       left,
       jobs,
       scaler,
-      resumeJob: resumeJob?.(handler),
+      handler,
       client,
       finalUpdateRetryLimit,
       clock,
       random,
       logger,
       signal,
+    })
+    // They are among those that may run at once, as they were before.
+    const bounds = [concurrent, this.#limit]
+    this.#takenOver = ends.map(async (end) => {
+      for (const bound of bounds) bound.occupy()
+      await end
+      for (const bound of bounds) bound.release()
     })
   }
 
@@ -272,6 +339,11 @@ export class ConfiguredRunner {
     const { settings, client } = this.#options
     const { deleteInstancesOnShutdown, shutdownDeletionIntervalMs, shutdownDeletionRetries } = settings.autoscaler
     await this.#running?.loop.stop()
+    if (this.#departing !== undefined) {
+      await this.#departing
+      return { unreportedJobs: 0, remainingInstances: [] }
+    }
+    this.#isGivenBack = true
     this.#reports.abort(new Error('the runner stops'))
     await Promise.all(this.#takenOver)
     // Until then the machines of those jobs are in use, and would stay.
@@ -294,4 +366,9 @@ export class ConfiguredRunner {
     const cancel = clock.after(shutdownTimeoutMs, () => this.#running?.handler.abandon())
     void this.#stopping?.finally(cancel)
   }
+}
+
+function whenAborted(signal: AbortSignal, act: () => void): void {
+  if (signal.aborted) act()
+  else signal.addEventListener('abort', act, { once: true })
 }

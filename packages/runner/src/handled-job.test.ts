@@ -120,6 +120,7 @@ function handle(): { readonly job: HandledJob; readonly after: (ms: number) => P
     executor: {
       prepare: async (_reservation: unknown, { report, signal, again }: PrepareOptions) => {
         places.push(again === true)
+        signal.throwIfAborted()
         const aborted = new Promise<never>((_resolve, reject) => {
           signal.addEventListener('abort', () => reject(signal.reason), { once: true })
         })
@@ -143,7 +144,6 @@ function handle(): { readonly job: HandledJob; readonly after: (ms: number) => P
       executor: 'instance',
       architecture: 'linux/amd64',
     },
-    onAccepted: () => {},
     onPhase: (phase: JobPhase) => phases.push(phase),
     onStage: (stage: JobStage | undefined) => stages.push(stage),
     onWait: (why: string) => waits.push(why),

@@ -27,18 +27,21 @@ export interface HandledJobCheckpoint {
   readonly sent: SentTrace
 }
 
-/** A job that an earlier process left, on the slot that it has. */
-export interface LeftJob {
+/** The place of a job that an earlier process left while it ran. */
+export interface LeftPlace {
   readonly acquisition: Acquisition
-  readonly checkpoint: HandledJobCheckpoint
+  /** `JobEnvironment.handle` */
+  readonly handle: unknown
 }
 
 export interface HandledJobOptions {
   readonly job: JobPayload
   /** A promise of a slot, or the place of a job that goes on. */
-  readonly place: Reservation | LeftJob
+  readonly place: Reservation | LeftPlace
+  /** What an earlier process kept of the job. Absent: the job begins. */
+  readonly checkpoint?: HandledJobCheckpoint | undefined
   /**
-   * Called before a script starts, which waits for it, when one is over, and when the coordinator has taken a piece of the trace. `take` gives what another process would need. Must not throw or
+   * Called while the job waits and something was said, before a script starts, which waits for it, when one is over, and when the coordinator has taken a piece of the trace. `take` gives what another process would need. Must not throw or
    * reject. Absent: a job ends with its process.
    */
   readonly onCheckpoint?: ((take: () => HandledJobCheckpoint) => void | Promise<void>) | undefined
@@ -46,8 +49,6 @@ export interface HandledJobOptions {
   readonly client: JobApiClient
   readonly executor: InstanceExecutor
   readonly identity: RunnerIdentity
-  /** The coordinator knows that we have the job. */
-  readonly onAccepted: () => void
   readonly onPhase: (phase: JobPhase) => void
   /** Undefined: the stage under way has ended, and none follows at once. */
   readonly onStage: (stage: JobStage | undefined) => void
@@ -69,7 +70,6 @@ export class HandledJob {
   readonly #reporter: JobReporter
   readonly #abort = new AbortController()
   readonly #abandon = new AbortController()
-  readonly #left: LeftJob | undefined
   #prepared: PreparedInstance | undefined
   #sent: SentTrace
   #takeRun: (() => JobCheckpoint) | undefined
@@ -77,10 +77,9 @@ export class HandledJob {
   #isLeft = false
 
   constructor(options: HandledJobOptions) {
-    const { job, place, client, settings, clock, logger } = options
+    const { job, checkpoint, client, settings, clock, logger } = options
     this.#options = options
-    this.#left = 'checkpoint' in place ? place : undefined
-    const sent = this.#left?.checkpoint.sent
+    const sent = checkpoint?.sent
     this.#sent = sent ?? { bytes: 0, crc32: 0 }
     this.#trace = new Trace({
       secrets: secretsOf(job),
@@ -151,7 +150,6 @@ export class HandledJob {
     try {
       const answer = await this.#reporter.accept(this.#abandon.signal)
       if (answer === 'gone') this.#abort.abort(new JobError('canceled', 'job_canceled', 'the job is not ours'))
-      else this.#options.onAccepted()
       return answer
     } catch (error) {
       this.#options.logger.warn({ error }, 'job not accepted')
@@ -162,10 +160,10 @@ export class HandledJob {
   }
 
   #runJob(accepted: Promise<unknown>): Promise<JobOutcome> {
-    const { job, place, settings, executor, identity, onPhase, onStage, onWait, onPlaced, onCheckpoint, clock } = this.#options
+    const { job, place, checkpoint, settings, executor, identity, onPhase, onStage, onWait, onPlaced, onCheckpoint, clock } = this.#options
     return runJob({
       payload: job,
-      ...(this.#left !== undefined && { resume: this.#left.checkpoint.run }),
+      ...(checkpoint !== undefined && { resume: checkpoint.run }),
       ...(onCheckpoint !== undefined && {
         onCheckpoint: (take: () => JobCheckpoint) => {
           this.#takeRun = take
@@ -183,8 +181,8 @@ export class HandledJob {
         await lost?.release()
         lost?.wipe()
         const prepared =
-          'checkpoint' in place
-            ? await executor.resume(place.acquisition, place.checkpoint.run.environment)
+          'acquisition' in place
+            ? await executor.resume(place.acquisition, place.handle)
             : await executor.prepare(place, { report, signal, again: lost !== undefined })
         onPlaced(prepared)
         if (this.#isGivenBack) await prepared.release()
@@ -192,7 +190,7 @@ export class HandledJob {
         this.#endWith(prepared)
         await accepted
         // What was left running is ended by its environment.
-        if (this.#left === undefined) signal.throwIfAborted()
+        if (!('acquisition' in place)) signal.throwIfAborted()
         onPhase('running')
         return prepared.environment
       },
@@ -234,7 +232,7 @@ export class HandledJob {
     const { place, onSlotFree } = this.#options
     // What runs on the machine is not ours to end.
     if (!this.#isLeft) await this.#prepared?.release()
-    if (!('checkpoint' in place)) place[Symbol.dispose]()
+    if (!('acquisition' in place)) place[Symbol.dispose]()
     onSlotFree()
   }
 

@@ -5,12 +5,12 @@ import type { Acquisition, QueueDepth, Reservation } from '@runner-core/taskscal
 import type { RunnerSettings } from './config/settings.ts'
 import type { FleetRecord } from './explain/fleet-record.ts'
 import type { JobApiClient } from './gitlab/job-api-client.ts'
-import { HandledJob, type HandledJobCheckpoint, type HandledJobOptions, type JobEnd, type LeftJob } from './handled-job.ts'
+import { HandledJob, type HandledJobCheckpoint, type HandledJobOptions, type JobEnd } from './handled-job.ts'
 import { withFields } from './logging/with-fields.ts'
 import { JobProgress } from './metrics/job-progress.ts'
 import { createQueuingCheck, type QueuingCheck } from './metrics/queuing-check.ts'
 import type { JobCounts, JobObserver } from './metrics/runner-metrics.ts'
-import type { JobJournal } from './state/job-journal.ts'
+import type { JobJournal, LaterPart } from './state/job-journal.ts'
 
 export interface JobHandlerOptions {
   readonly settings: RunnerSettings
@@ -66,26 +66,40 @@ export class JobHandler {
     const { clock, journal } = this.#options
     const logger = this.#loggerOf(job)
     this.#came(job, logger)
-    await this.#handle(job, reservation, logger, async () => {
+    await this.#handle(job, { place: reservation }, logger, async () => {
       // Before the coordinator is told that we have it: one that is not kept is nobody's after a crash.
       await journal?.took({ payload: job, acquisitionKey: reservation.key, takenAt: clock.wallTime() })
     })
     reservation[Symbol.dispose]()
   }
 
-  /** Goes on with a job of an earlier process and gives its acquisition back. `checkpoint` is what was kept of it. Never rejects. */
+  /** Goes on with a job that an earlier process left while it ran, and gives its acquisition back. `checkpoint` is what was kept of it. Never rejects. */
   async resume(job: JobPayload, acquisition: Acquisition, checkpoint: HandledJobCheckpoint): Promise<void> {
     const logger = this.#loggerOf(job)
     logger.info({ instance: acquisition.instanceId }, 'job of an earlier process goes on')
-    await this.#handle(job, { acquisition, checkpoint }, logger)
+    await this.#handle(job, { place: { acquisition, handle: checkpoint.run.environment }, checkpoint }, logger)
     await acquisition[Symbol.asyncDispose]()
+  }
+
+  /** Runs a job of which an earlier process had begun nothing, and gives the reservation back. `checkpoint` is what was kept of it, if anything was. Never rejects. */
+  async runAnew(job: JobPayload, reservation: Reservation, checkpoint?: HandledJobCheckpoint): Promise<void> {
+    const logger = this.#loggerOf(job)
+    logger.info({}, 'job of an earlier process begins anew')
+    const keep = async (): Promise<void> => this.#options.journal?.note(job.id, 'acquisitionKey', reservation.key)
+    await this.#handle(job, { place: reservation, checkpoint }, logger, keep)
+    reservation[Symbol.dispose]()
   }
 
   #loggerOf(job: JobPayload): Logger {
     return withFields(this.#options.logger, { job: job.id, project: job.job_info.project_id })
   }
 
-  async #handle(job: JobPayload, place: Reservation | LeftJob, logger: Logger, begin?: () => Promise<void>): Promise<void> {
+  async #handle(
+    job: JobPayload,
+    from: Pick<HandledJobOptions, 'place' | 'checkpoint'>,
+    logger: Logger,
+    begin?: () => Promise<void>,
+  ): Promise<void> {
     const { clock, observer, record, journal } = this.#options
     const id = String(job.id)
     const startedAt = clock.now()
@@ -95,14 +109,16 @@ export class JobHandler {
     try {
       handled = new HandledJob({
         ...this.#options,
+        ...from,
         job,
-        place,
-        onAccepted: () => this.#noteAccepted(job, logger),
         onCheckpoint: this.#keeper(job, logger),
         onPhase,
         onStage,
         onWait: (why) => record.jobWaits(id, why),
-        onPlaced: ({ instanceId, environment }) => record.jobPlaced(id, instanceId, environment.description),
+        onPlaced: ({ instanceId, acquisitionKey, environment }) => {
+          record.jobPlaced(id, instanceId, environment.description)
+          if (acquisitionKey !== keyOf(from.place)) void this.#note(job, 'acquisitionKey', acquisitionKey, logger)
+        },
         logger,
       })
       this.#active.set(handled, progress)
@@ -123,23 +139,16 @@ export class JobHandler {
     }
   }
 
-  /** A script that is about to start waits for it: one that nobody knows of could not be found again. */
-  #keeper({ id }: JobPayload, logger: Logger): HandledJobOptions['onCheckpoint'] {
-    const { journal } = this.#options
-    if (journal === undefined) return undefined
-    let isFirst = true
-    return async (take) => {
-      const checkpoint = take()
-      const notes = [journal.note(id, 'checkpoint', checkpoint as unknown as JsonValue)]
-      if (isFirst) notes.push(journal.note(id, 'handle', checkpoint.run.environment as JsonValue))
-      isFirst = false
-      await Promise.all(notes).catch((error: unknown) => logger.warn({ error }, 'how far a job has come is not kept'))
-    }
+  #keeper(job: JobPayload, logger: Logger): HandledJobOptions['onCheckpoint'] {
+    if (this.#options.journal === undefined) return undefined
+    return (take) => this.#note(job, 'checkpoint', take() as unknown as JsonValue, logger)
   }
 
-  /** Not waited for: what is lost with the process is at most the last moment. */
-  #noteAccepted({ id }: JobPayload, logger: Logger): void {
-    this.#options.journal?.note(id, 'accepted', true).catch((error: unknown) => logger.warn({ error }, 'job not kept'))
+  /** Never rejects. */
+  async #note({ id }: JobPayload, part: LaterPart, value: JsonValue, logger: Logger): Promise<void> {
+    await this.#options.journal
+      ?.note(id, part, value)
+      .catch((error: unknown) => logger.warn({ error }, 'how far a job has come is not kept'))
   }
 
   #came({ id, job_info }: JobPayload, logger: Logger): void {
@@ -181,6 +190,10 @@ export class JobHandler {
   abandon(): void {
     for (const job of this.#active.keys()) job.abandon()
   }
+}
+
+function keyOf(place: HandledJobOptions['place']): string {
+  return 'acquisition' in place ? place.acquisition.key : place.key
 }
 
 function endFields(end: JobEnd): object {

@@ -1,19 +1,18 @@
 import { hostname } from 'node:os'
-import { type Clock, fleetDirectory, type Logger, loadPlugin, type Random, silentLogger, systemClock } from '@runner-core/fleeting'
+import { type Clock, delay, fleetDirectory, type Logger, loadPlugin, type Random, silentLogger, systemClock } from '@runner-core/fleeting'
 import { jobFeatures, type RunnerIdentity } from '@runner-core/job'
 import { ConcurrentIds, InstanceExecutor } from '@runner-core/runner-instance-executor'
 import { collectDefaultMetrics } from 'prom-client'
 import { Concurrency } from './concurrency.ts'
 import type { FindPlugin } from './config/check-plugins.ts'
-import { fleetName, type RunnerSettings, type Settings } from './config/settings.ts'
+import { fleetName, type ListenAddress, type RunnerSettings, type Settings } from './config/settings.ts'
 import { stateDirectory } from './config/state-settings.ts'
-import { ConfiguredRunner, type StopMode, type StopReport } from './configured-runner.ts'
+import { ConfiguredRunner, type Departure, type StopMode, type StopReport } from './configured-runner.ts'
 import type { RunnerRecord } from './explain/read-records.ts'
 import { GroupClaims } from './fleet/group-claims.ts'
 import { JobApiClient } from './gitlab/job-api-client.ts'
 import type { Environment } from './gitlab/proxy.ts'
 import { describeRunner, type RunnerFeature, type RunnerInfo } from './gitlab/runner-info.ts'
-import type { HandledJobCheckpoint } from './handled-job.ts'
 import { shortToken } from './identity/short-token.ts'
 import { randomSystemId } from './identity/system-id.ts'
 import { JobHandler } from './job-handler.ts'
@@ -24,7 +23,6 @@ import { withFields } from './logging/with-fields.ts'
 import { fleetBuckets } from './metrics/fleet-buckets.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { openFleetState } from './state/open-fleet-state.ts'
-import type { ResumeJob } from './state/take-over-jobs.ts'
 import { assessHealth, type HealthReport } from './status/health.ts'
 import { type Page, type StatusServer, serveStatus } from './status/http-server.ts'
 import type { ManagerStatus } from './status/manager-status.ts'
@@ -40,11 +38,19 @@ export interface RunnerOptions {
   readonly findPlugin?: FindPlugin
   /** Where `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` are read. Default: `process.env`. */
   readonly environment?: Environment
+  /**
+   * Takes the fleets from a process that has them, with its jobs: it is asked for them, and when it does not answer they are taken by force. Status pages wait until their address is free. Without effect on
+   * a runner that keeps no state. Default false: a fleet that another process has is waited for.
+   */
+  readonly takeover?: boolean
   /** Default: silent. Tokens are never among what it is given. */
   readonly logger?: Logger
   readonly clock?: Clock
   readonly random?: Random
 }
+
+/** From one try to serve the status pages to the next, while another process has their address, milliseconds. */
+const pagesWaitMs = 250
 
 /** One runner's way to its coordinator. */
 interface RunnerClient {
@@ -66,8 +72,11 @@ export class Runner {
   readonly #claims = new GroupClaims()
   readonly #startedAt: number
   #status: StatusServer | undefined
+  /** Ends the wait for their address. */
+  readonly #pagesWait = new AbortController()
   #statusFile: StatusFile | undefined
   #stopping: Promise<StopReport> | undefined
+  #departed: Promise<Departure> | undefined
 
   /**
    * Serves the status pages and begins to start the fleets; one that does not start is tried again while the others work. Rejects, with nothing left running, when
@@ -79,6 +88,7 @@ export class Runner {
     await runner.#serve()
     runner.#keepStatus()
     for (const client of clients) runner.#entries.push(runner.#createEntry(client))
+    runner.#departed = runner.#untilDeparted()
     runner.#options.logger.info({ version, runners: runner.#entries.length, system_id: runner.#options.systemId }, 'runner started')
     return runner
   }
@@ -89,6 +99,7 @@ export class Runner {
       systemId: randomSystemId(random),
       findPlugin: loadPlugin,
       environment: process.env,
+      takeover: false,
       clock: systemClock,
       ...options,
       random,
@@ -104,6 +115,11 @@ export class Runner {
       fleets: () => this.#entries.flatMap((entry) => entry.measuredFleet ?? []),
       buckets: fleetBuckets(options.settings.runners.map(({ autoscaler }) => autoscaler)),
     })
+  }
+
+  /** Resolves when other processes have the fleets of all runners: this one has closed its pages then, and has nothing more to do. `lost`: one of them was not handed over in order. */
+  get departed(): Promise<Departure> {
+    return this.#departed!
   }
 
   /** Port of the status pages; undefined without `listen_address`. */
@@ -156,7 +172,20 @@ export class Runner {
     return this.#stopping
   }
 
+  async #untilDeparted(): Promise<Departure> {
+    const departures = await Promise.all(this.#entries.map(({ departed }) => departed))
+    this.#statusFile?.stop()
+    this.#pagesWait.abort()
+    await this.#status?.close()
+    const how = departures.includes('lost') ? 'lost' : 'handed over'
+    const { logger } = this.#options
+    if (how === 'lost') logger.error({}, 'runner ends: another process has its fleets')
+    else logger.info({}, 'runner ends: its fleets and jobs were handed over to another process')
+    return how
+  }
+
   async #stop(stops: readonly Promise<StopReport>[]): Promise<StopReport> {
+    this.#pagesWait.abort()
     const reports = await Promise.all(stops)
     await this.#status?.close()
     this.#statusFile?.stop()
@@ -179,9 +208,38 @@ export class Runner {
   async #serve(): Promise<void> {
     const { listenAddress } = this.#options.settings
     if (listenAddress === undefined) return
+    collectDefaultMetrics({ register: this.#metrics.registry })
+    try {
+      await this.#listen(listenAddress)
+    } catch (error) {
+      const { takeover, logger } = this.#options
+      if (!takeover || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+      logger.info({ port: listenAddress.port }, 'status pages wait until their address is free')
+      void this.#listenLater(listenAddress)
+    }
+  }
+
+  /** The process whose work is taken over serves its own until it ends. */
+  async #listenLater(address: ListenAddress): Promise<void> {
+    const { clock, logger } = this.#options
+    const { signal } = this.#pagesWait
+    while (!signal.aborted) {
+      try {
+        await delay(clock, pagesWaitMs, signal)
+        await this.#listen(address)
+        if (signal.aborted) await this.#status?.close()
+        return
+      } catch (error) {
+        if (signal.aborted || (error as NodeJS.ErrnoException).code === 'EADDRINUSE') continue
+        logger.error({ error }, 'status pages cannot be served')
+        return
+      }
+    }
+  }
+
+  async #listen(address: ListenAddress): Promise<void> {
     const { registry } = this.#metrics
-    collectDefaultMetrics({ register: registry })
-    this.#status = await serveStatus(listenAddress, [
+    this.#status = await serveStatus(address, [
       { path: '/metrics', render: async () => ({ status: 200, contentType: registry.contentType, body: await registry.metrics() }) },
       { path: '/status', render: async () => this.#json(this.status()) },
       { path: '/decisions', render: async () => this.#json(this.decisions()) },
@@ -215,7 +273,7 @@ export class Runner {
   }
 
   #createEntry({ settings, info, logger, client }: RunnerClient): ConfiguredRunner {
-    const { settings: whole, findPlugin, systemId, clock, random } = this.#options
+    const { settings: whole, findPlugin, systemId, takeover, clock, random } = this.#options
     const labels = { runner: shortToken(settings.token), runner_name: settings.name, system_id: systemId }
     const identity: RunnerIdentity = {
       ...info,
@@ -239,13 +297,7 @@ export class Runner {
       claimGroup: (groupId) => this.#claims.claim(groupId, settings.name),
       recordDirectory: this.#recordDirectory(settings),
       redact: this.#redact,
-      openState: (signal, onWait) => openFleetState({ settings: whole, runner: settings, onWait, clock, signal }),
-      ...(settings.detach && {
-        resumeJob:
-          (handler: JobHandler): ResumeJob =>
-          ({ payload, checkpoint }, acquisition) =>
-            handler.resume(payload, acquisition, checkpoint as unknown as HandledJobCheckpoint),
-      }),
+      openState: (signal, onWait) => openFleetState({ settings: whole, runner: settings, onWait, takeover, clock, signal }),
       createHandler: ({ scaler, queue, state }, record, onSlotFree) =>
         new JobHandler({
           settings,

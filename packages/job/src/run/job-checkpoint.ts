@@ -11,9 +11,9 @@ export interface JobCheckpoint extends LogRecord {
   readonly startedAt: number
   /** The same of the job's own script, once it has begun. */
   readonly scriptBegunAt?: number
-  /** `JobEnvironment.handle`. */
+  /** `JobEnvironment.handle`; null where there is none, as before the job has a place. */
   readonly environment: unknown
-  /** The scripts that were started, or were about to be. */
+  /** The scripts that were started, or were about to be. None: nothing of the job has begun, so it can begin anew anywhere. */
   readonly scripts: readonly ScriptCheckpoint[]
 }
 

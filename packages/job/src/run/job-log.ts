@@ -57,8 +57,9 @@ export class JobLog {
     if (options.record !== undefined) this.#replay = { ...options.record, next: 0 }
   }
 
-  /** What was said so far, up to the last {@link commit}. */
+  /** What was said so far, up to the last {@link commit}; while that is being said again, all that was. */
   get record(): LogRecord {
+    if (this.#replay !== undefined) return { position: this.#replay.position, said: this.#replay.said }
     return { position: this.#committed.position, said: this.#said.slice(0, this.#committed.said) }
   }
 
@@ -81,6 +82,13 @@ export class JobLog {
     this.#said = [...this.#replay.said]
     this.#replay = undefined
     this.#pending = ''
+    this.commit()
+  }
+
+  /** None of the job's output has come yet, and its first is to come from elsewhere: all that was said stands before it. */
+  restart(): void {
+    this.#said = this.#said.map(({ text }) => ({ at: 0, text }))
+    this.#position = 0
     this.commit()
   }
 

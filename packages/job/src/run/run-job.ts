@@ -40,10 +40,13 @@ export interface RunJobOptions {
   readonly environmentVariables?: readonly EnvironmentVariable[]
   /** Called when a stage begins, and with undefined when the stage under way ends and none follows at once. Must not throw. Default: nobody is told. */
   readonly onStage?: (stage: JobStage | undefined) => void
-  /** Goes on with a job that an earlier manager left: `prepare` then gives the environment that it ran in, also when its signal has aborted, so that what runs there is ended. Default: the job begins. */
+  /**
+   * Goes on with a job that an earlier manager left: `prepare` then gives the environment that it ran in, also when its signal has aborted, so that what runs there is ended. Where nothing of it had begun, the job begins anew, anywhere, and
+   * its log goes on. Default: the job begins.
+   */
   readonly resume?: JobCheckpoint
   /**
-   * Called before a script is started and when it is over, where the environment's scripts outlive their manager. `take` gives what another manager would need at that
+   * Called while there is no place yet, whenever the trace has said something, then before a script is started and when it is over. `take` gives what another manager would need at that
    * moment, now or later. The start of a script waits for a promise that comes back. Must not throw or reject.
    */
   readonly onCheckpoint?: (take: () => JobCheckpoint) => void | Promise<void>
@@ -82,8 +85,8 @@ class JobRun {
   readonly #begunAt: number
   readonly #scripts: ScriptCheckpoint[] = []
   #scriptBegunAt: number | undefined
-  /** Its log holds output of a place that is lost: nobody could make it again. */
-  #hasMoved = false
+  /** Where what an earlier manager left had begun. */
+  readonly #goesOn: boolean
 
   constructor(options: RunJobOptions, log: JobLog) {
     this.#options = options
@@ -93,6 +96,7 @@ class JobRun {
     this.#begunAt = resume?.startedAt ?? clock.wallTime()
     this.#startedAt = clock.now() - this.#elapsedSince(this.#begunAt)
     this.#scriptBegunAt = resume?.scriptBegunAt
+    this.#goesOn = resume !== undefined && resume.scripts.length > 0
   }
 
   /** Undefined when the job succeeded. Rejects with what ended it before its script began. */
@@ -105,20 +109,29 @@ class JobRun {
       this.#log.line(`  on ${runner.name} ${runner.shortToken}, system ID: ${runner.systemId}`)
       this.#log.begin('prepare_executor', stageTitle('prepare_executor', runner.executor))
       for (const warning of checkDemands(payload, this.#environmentVariables)) this.#log.warning(warning)
+      if (!this.#goesOn) this.#begin()
       await this.#log.flush()
       for (let places = 1; ; places++) {
         // What was left is to be ended, which only its environment can do.
-        if (this.#options.resume === undefined) stop.signal.throwIfAborted()
+        if (!this.#goesOn) stop.signal.throwIfAborted()
         const environment = await this.#options.prepare((line) => this.#report(line), stop.signal)
         const failure = await this.#runIn(environment, stop)
-        if (this.#options.resume !== undefined || places === placesLimit || stop.signal.aborted || !isUntouched(failure)) return failure
+        if (this.#goesOn || places === placesLimit || stop.signal.aborted || !isUntouched(failure)) return failure
         this.#log.begin('prepare_executor', stageTitle('prepare_executor', runner.executor))
-        this.#hasMoved = true
-        this.#log.line(`${failure.message}. Nothing of the job has begun: taking another place.`)
+        this.#scripts.length = 0
+        this.#report(`${failure.message}. Nothing of the job has begun: taking another place.`)
       }
     } finally {
       stop.dispose()
     }
+  }
+
+  #begin(): void {
+    if (this.#options.resume !== undefined) {
+      this.#log.endReplay()
+      this.#log.line('The runner was started again. Nothing of the job had begun.')
+    }
+    this.#keepWhatIsSaid()
   }
 
   async #runIn(environment: JobEnvironment, stop: StopSource): Promise<JobError | undefined> {
@@ -214,7 +227,7 @@ class JobRun {
     let failure: JobError | undefined
     let readBytes = 0
     await this.#settle()
-    if (past === undefined) await this.#checkpoint(environment)
+    if (past?.end === undefined) await this.#checkpoint(environment)
     try {
       const end = await environment.run({
         script: generate(nonce),
@@ -259,9 +272,8 @@ class JobRun {
     this.#log.commit()
   }
 
-  #checkpoint(environment: JobEnvironment): void | Promise<void> {
-    const { handle } = environment
-    if (handle === undefined || this.#hasMoved) return
+  #checkpoint(environment?: JobEnvironment): void | Promise<void> {
+    const handle = environment?.handle ?? null
     return this.#options.onCheckpoint?.(() => ({
       ...this.#log.record,
       startedAt: this.#begunAt,
@@ -302,7 +314,15 @@ class JobRun {
 
   #report(line: string): void {
     this.#log.line(line)
+    if (this.#goesOn) void this.#log.flush()
+    else this.#keepWhatIsSaid()
+  }
+
+  /** Before anything has begun: whoever begins anew goes on with this log. */
+  #keepWhatIsSaid(): void {
     void this.#log.flush()
+    this.#log.restart()
+    void this.#checkpoint()
   }
 }
 

@@ -1,14 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { type FleetLease, MemoryStateStore, silentLogger } from '@runner-core/fleeting'
-import { ManualClock } from '@runner-core/fleeting/testing'
+import { type FleetLease, MemoryStateStore } from '@runner-core/fleeting'
 import type { JobPayload } from '@runner-core/job'
-import type { Acquisition, LentSlot } from '@runner-core/taskscaler'
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { JobUpdate } from '../gitlab/job-api-client.ts'
 import { JobJournal } from './job-journal.ts'
 import { keptFleetKey } from './kept-fleet-key.ts'
 import { Seal } from './seal.ts'
-import { type ResumeJob, takeOverJobs } from './take-over-jobs.ts'
 
 const key = randomBytes(32)
 const payload = (id: number): JobPayload =>
@@ -38,13 +34,12 @@ describe('JobJournal', () => {
     await before.took({ payload: payload(3), acquisitionKey: '1-c', takenAt: 7 })
     void before.note(12, 'checkpoint', { sent: 10 })
     await before.note(12, 'checkpoint', { sent: 20 })
-    await before.note(12, 'handle', { directory: '/tmp/x' })
-    await before.note(1, 'handle', 'h')
+    await before.note(1, 'checkpoint', 'h')
     await before.note(3, 'acquisitionKey', '1-moved')
     await before.ended(1)
     const after = await open()
     expect(await after.load()).toEqual([
-      { payload: payload(12), acquisitionKey: '1-b', takenAt: 6, handle: { directory: '/tmp/x' }, checkpoint: { sent: 20 } },
+      { payload: payload(12), acquisitionKey: '1-b', takenAt: 6, checkpoint: { sent: 20 } },
       { payload: payload(3), acquisitionKey: '1-moved', takenAt: 7 },
     ])
     await after.ended(12)
@@ -82,80 +77,4 @@ test('the key of a fleet stays the same over processes', async () => {
   await open()
   expect(await keptFleetKey(lease, new Seal(key))).toEqual(pair)
   await expect(keptFleetKey(lease, new Seal(randomBytes(32)))).rejects.toMatchObject({ code: 'wrong_key' })
-})
-
-describe('takeOverJobs', () => {
-  const start = async ({ resumeJob, statuses = [200] }: { resumeJob?: ResumeJob; statuses?: number[] } = {}) => {
-    const before = await open()
-    for (const id of [1, 2, 4]) await before.took({ payload: payload(id), acquisitionKey: `slot-${id}`, takenAt: 1 })
-    for (const id of [1, 2]) await before.note(id, 'accepted', true)
-    await before.note(2, 'handle', 'h')
-    const jobs = await open()
-    const lent = new Map(['slot-1', 'slot-2', 'slot-3'].map((slot) => [slot, { key: slot } as LentSlot]))
-    const dropped: string[] = []
-    const updates: [number, JobUpdate][] = []
-    const clock = new ManualClock()
-    const abort = new AbortController()
-    const ends = takeOverJobs({
-      left: await jobs.load(),
-      jobs,
-      scaler: {
-        restored: () => [...lent.values()],
-        claimRestored: (slot) => (lent.delete(slot) ? ({ key: slot } as Acquisition) : undefined),
-        dropRestored: (slot) => void (lent.delete(slot) && dropped.push(slot)),
-      },
-      resumeJob,
-      client: {
-        updateJob: async ({ id }, update) => {
-          updates.push([id, update])
-          return { status: statuses.shift() ?? 200, message: '' } as never
-        },
-      },
-      finalUpdateRetryLimit: 3,
-      clock,
-      random: () => 0,
-      logger: silentLogger,
-      signal: abort.signal,
-    })
-    return { jobs, dropped, updates, clock, abort, ends }
-  }
-  const failed = { state: 'failed', failureReason: 'runner_system_failure' }
-
-  test('reports what cannot go on as a system failure, once, and gives its slots up; not what was never accepted', async () => {
-    const { jobs, dropped, updates, ends } = await start()
-    await Promise.all(ends)
-    expect(updates).toEqual([
-      [1, failed],
-      [2, failed],
-    ])
-    expect(dropped).toEqual(['slot-1', 'slot-2', 'slot-3'])
-    expect(await jobs.load()).toEqual([])
-  })
-
-  test('lets a job go on that has begun on its machine, on its own slot', async () => {
-    const resumed: unknown[] = []
-    const { jobs, dropped, updates, ends } = await start({
-      resumeJob: async (job, acquisition) => void resumed.push(job.payload.id, job.handle, acquisition.key),
-    })
-    await Promise.all(ends)
-    expect(resumed).toEqual([2, 'h', 'slot-2'])
-    expect(updates).toEqual([[1, failed]])
-    expect(dropped).toEqual(['slot-1', 'slot-3'])
-    expect((await jobs.load()).map(({ payload: { id } }) => id)).toEqual([2])
-  })
-
-  test('takes a refusal for an end that is known, and keeps what could not be told for the next start', async () => {
-    const { jobs, updates, clock, ends } = await start({ statuses: [403, 500, 500, 500] })
-    await clock.advance(60_000)
-    await Promise.all(ends)
-    expect(updates.map(([id]) => id)).toEqual([1, 2, 2, 2])
-    expect((await jobs.load()).map(({ payload: { id } }) => id)).toEqual([2])
-  })
-
-  test('stops when the runner stops', async () => {
-    const { jobs, abort, ends } = await start({ statuses: [500, 500] })
-    abort.abort(new Error('the runner stops'))
-    await Promise.all(ends)
-    expect(await jobs.load()).toHaveLength(2)
-  })
 })

@@ -9,17 +9,13 @@ export interface JournalledJob {
   readonly acquisitionKey: string
   /** `Clock.wallTime()` when it was taken. */
   readonly takenAt: number
-  /** Whether the coordinator was told that we have it. Absent: perhaps not, and then it gives the job to somebody else where it knows two-phase commit. */
-  readonly accepted?: boolean
-  /** By what its executor finds it again on its machine; absent while nothing of it runs there. */
-  readonly handle?: JsonValue
-  /** How far its trace had come. */
+  /** How far it and its trace had come: a `HandledJobCheckpoint`. Absent: it had only been taken. */
   readonly checkpoint?: JsonValue
 }
 
 /** What may follow after a job was taken. Each part has a record of its own, so that the payload is not written again with every piece of trace. */
-const laterParts = ['accepted', 'acquisitionKey', 'handle', 'checkpoint'] as const
-type LaterPart = (typeof laterParts)[number]
+const laterParts = ['acquisitionKey', 'checkpoint'] as const
+export type LaterPart = (typeof laterParts)[number]
 
 export interface JobJournalOptions {
   readonly lease: FleetLease

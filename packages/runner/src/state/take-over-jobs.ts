@@ -1,43 +1,40 @@
 import type { Clock, Logger, Random } from '@runner-core/fleeting'
-import type { Acquisition, Taskscaler } from '@runner-core/taskscaler'
+import { type Acquisition, NoCapacityError, type Reservation, type Taskscaler } from '@runner-core/taskscaler'
 import type { JobApiClient } from '../gitlab/job-api-client.ts'
+import type { HandledJobCheckpoint } from '../handled-job.ts'
+import type { JobHandler } from '../job-handler.ts'
 import type { JobJournal, JournalledJob } from './job-journal.ts'
 import { reportLostJob } from './report-lost-job.ts'
-
-/** A job whose parts are all there to go on with. */
-type ResumableJob = JournalledJob & Required<Pick<JournalledJob, 'handle'>>
-
-/** Goes on with a job of an earlier process until its end has been reported, takes it out of the journal then, and releases the acquisition. Never rejects. */
-export type ResumeJob = (job: ResumableJob, acquisition: Acquisition) => Promise<void>
 
 export interface TakeOverJobsOptions {
   /** Jobs that the process before had. */
   readonly left: readonly JournalledJob[]
   readonly jobs: Pick<JobJournal, 'ended'>
-  readonly scaler: Pick<Taskscaler, 'restored' | 'claimRestored' | 'dropRestored'>
-  /** Absent: no job can go on. */
-  readonly resumeJob?: ResumeJob | undefined
+  readonly scaler: Pick<Taskscaler, 'restored' | 'claimRestored' | 'dropRestored' | 'reserve' | 'onChange'>
+  readonly handler: Pick<JobHandler, 'resume' | 'runAnew'>
   readonly client: Pick<JobApiClient, 'updateJob'>
   readonly finalUpdateRetryLimit: number
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
-  /** Ends the reports: what is not reported by then is at the next start. */
+  /** Ends the reports, and the waits for a slot: what is not dealt with by then is at the next start. */
   readonly signal: AbortSignal
 }
 
 /**
- * Deals with what an earlier process left: jobs that can go on are resumed, the others reported as failed, once, except those that the coordinator does not know we have, and slots that no job has any
+ * Deals with what an earlier process left: jobs that run on their machine go on there, jobs of which nothing has begun begin anew on any, and the others are reported as failed, once. Slots that no job has any
  * more are given up with their instances, on which something may still run. Answers the end of each job, which is when it needs nothing more.
  */
 export function takeOverJobs(options: TakeOverJobsOptions): readonly Promise<void>[] {
-  const { left, scaler, resumeJob, logger } = options
+  const { left, scaler, handler, logger } = options
   const ends = left.map((job) => {
-    const acquisition = isResumable(job) && resumeJob !== undefined ? scaler.claimRestored(job.acquisitionKey) : undefined
-    if (acquisition !== undefined) return resumeJob!(job as ResumableJob, acquisition)
-    const why = isResumable(job) ? 'the runner ended, and the job cannot go on' : 'the runner ended before the job had begun on its machine'
-    scaler.dropRestored(job.acquisitionKey, `job ${job.payload.id}: ${why}`)
-    return job.accepted === true ? report(job, why, options) : forget(job, options)
+    const { payload, acquisitionKey } = job
+    const checkpoint = job.checkpoint as HandledJobCheckpoint | undefined
+    if (checkpoint === undefined || checkpoint.run.scripts.length === 0) return beginAnew(job, checkpoint, options)
+    const acquisition = checkpoint.run.environment === null ? undefined : scaler.claimRestored(acquisitionKey)
+    if (acquisition !== undefined) return handler.resume(payload, acquisition, checkpoint)
+    scaler.dropRestored(acquisitionKey, `job ${payload.id}: ${cannotGoOn}`)
+    return report(job, options)
   })
   const orphans = scaler.restored()
   for (const { key } of orphans) scaler.dropRestored(key, 'the job that had it is not known any more')
@@ -46,22 +43,42 @@ export function takeOverJobs(options: TakeOverJobsOptions): readonly Promise<voi
   return ends
 }
 
-function isResumable(job: JournalledJob): job is ResumableJob {
-  return job.handle !== undefined
+const cannotGoOn = 'the runner ended, and the job cannot go on'
+
+async function beginAnew(
+  { payload, acquisitionKey }: JournalledJob,
+  checkpoint: HandledJobCheckpoint | undefined,
+  { scaler, handler, signal }: TakeOverJobsOptions,
+): Promise<void> {
+  const unused: Acquisition | undefined = scaler.claimRestored(acquisitionKey)
+  await unused?.[Symbol.asyncDispose]()
+  const reservation = await reserve(scaler, signal)
+  if (reservation !== undefined) await handler.runAnew(payload, reservation, checkpoint)
 }
 
-async function report(
-  { payload }: JournalledJob,
-  why: string,
-  { jobs, finalUpdateRetryLimit, ...options }: TakeOverJobsOptions,
-): Promise<void> {
-  if (await reportLostJob({ ...options, job: payload, why, mostTries: finalUpdateRetryLimit }))
-    await forget({ payload }, { jobs, logger: options.logger })
+/** Undefined when the runner stops before there is any capacity. */
+async function reserve(scaler: Pick<Taskscaler, 'reserve' | 'onChange'>, signal: AbortSignal): Promise<Reservation | undefined> {
+  while (!signal.aborted) {
+    try {
+      return scaler.reserve()
+    } catch (error) {
+      if (!(error instanceof NoCapacityError)) throw error
+      if (error.reason === 'shutdown') break
+    }
+    await new Promise<void>((resolve) => {
+      const go = (): void => {
+        stop()
+        signal.removeEventListener('abort', go)
+        resolve()
+      }
+      const stop = scaler.onChange(go)
+      signal.addEventListener('abort', go)
+    })
+  }
+  return undefined
 }
 
-async function forget(
-  { payload: { id } }: Pick<JournalledJob, 'payload'>,
-  { jobs, logger }: Pick<TakeOverJobsOptions, 'jobs' | 'logger'>,
-): Promise<void> {
-  await jobs.ended(id).catch((error: unknown) => logger.warn({ job: id, error }, 'end of a job not kept'))
+async function report({ payload }: JournalledJob, { jobs, finalUpdateRetryLimit, ...options }: TakeOverJobsOptions): Promise<void> {
+  if (!(await reportLostJob({ ...options, job: payload, why: cannotGoOn, mostTries: finalUpdateRetryLimit }))) return
+  await jobs.ended(payload.id).catch((error: unknown) => options.logger.warn({ job: payload.id, error }, 'end of a job not kept'))
 }

@@ -1,0 +1,135 @@
+import { type JsonValue, MemoryStateStore, silentLogger } from '@runner-core/fleeting'
+import { ManualClock } from '@runner-core/fleeting/testing'
+import type { JobPayload } from '@runner-core/job'
+import { type Acquisition, type LentSlot, NoCapacityError, type Reservation } from '@runner-core/taskscaler'
+import { describe, expect, test } from 'vitest'
+import type { JobUpdate } from '../gitlab/job-api-client.ts'
+import { JobJournal } from './job-journal.ts'
+import { Seal } from './seal.ts'
+import { takeOverJobs } from './take-over-jobs.ts'
+
+const payload = (id: number): JobPayload => ({ id, token: `token-${id}`, features: { failure_reasons: [] } }) as unknown as JobPayload
+const sent = { bytes: 5, crc32: 1 }
+const checkpoint = (scripts: number, environment: JsonValue): JsonValue => ({
+  run: { scripts: Array.from({ length: scripts }, () => ({ nonce: 'n', startedAt: 1 })), environment, said: [], position: 0, startedAt: 1 },
+  sent,
+})
+
+interface Left {
+  readonly checkpoint?: JsonValue
+  /** Whether the slot that it had is still there. */
+  readonly hasSlot?: boolean
+}
+
+/** Jobs 1, 2, … of an earlier process, each on the slot `slot-ID`. */
+const takeOver = async (left: readonly Left[], { statuses = [200], isFull = false } = {}) => {
+  const journal = async (): Promise<JobJournal> => {
+    const lease = await store.lease('fleet', { takeover: true })
+    return new JobJournal({ lease, seal: new Seal(Buffer.alloc(32)), runner: 'a' })
+  }
+  const store = new MemoryStateStore()
+  const before = await journal()
+  for (const [index, { checkpoint }] of left.entries()) {
+    await before.took({ payload: payload(index + 1), acquisitionKey: `slot-${index + 1}`, takenAt: 1 })
+    if (checkpoint !== undefined) await before.note(index + 1, 'checkpoint', checkpoint)
+  }
+  const jobs = await journal()
+  const slots = left.flatMap(({ hasSlot = true }, index) => (hasSlot ? [`slot-${index + 1}`] : []))
+  const lent = new Map([...slots, 'orphan'].map((slot) => [slot, { key: slot } as LentSlot]))
+  const log: string[] = []
+  const updates: [number, JobUpdate][] = []
+  const clock = new ManualClock()
+  const abort = new AbortController()
+  const listeners = new Set<() => void>()
+  const room = { isFull }
+  const ends = takeOverJobs({
+    left: await jobs.load(),
+    jobs,
+    scaler: {
+      restored: () => [...lent.values()],
+      claimRestored: (slot) => {
+        const acquisition = { key: slot, [Symbol.asyncDispose]: async () => void log.push(`give back ${slot}`) }
+        return lent.delete(slot) ? (acquisition as unknown as Acquisition) : undefined
+      },
+      dropRestored: (slot) => void (lent.delete(slot) && log.push(`drop ${slot}`)),
+      reserve: () => {
+        if (room.isFull) throw new NoCapacityError('max_instances', 'full')
+        return { key: 'new' } as Reservation
+      },
+      onChange: (listener) => {
+        listeners.add(listener)
+        return () => listeners.delete(listener)
+      },
+    },
+    handler: {
+      resume: async ({ id }, { key }, { sent }) => void log.push(`resume ${id} on ${key} from byte ${sent.bytes}`),
+      runAnew: async ({ id }, { key }, kept) => void log.push(`run ${id} on ${key}${kept ? ` from byte ${kept.sent.bytes}` : ''}`),
+    },
+    client: {
+      updateJob: async ({ id }, update) => {
+        updates.push([id, update])
+        return { status: statuses.shift() ?? 200, message: '' } as never
+      },
+    },
+    finalUpdateRetryLimit: 3,
+    clock,
+    random: () => 0,
+    logger: silentLogger,
+    signal: abort.signal,
+  })
+  return { jobs, log, updates, clock, abort, ends, room, listeners }
+}
+const failed = { state: 'failed', failureReason: 'runner_system_failure' }
+
+describe('takeOverJobs', () => {
+  test('lets a job go on that runs on its machine, on its own slot, where its trace stood', async () => {
+    const { log, updates, ends } = await takeOver([{ checkpoint: checkpoint(1, 'handle') }])
+    await Promise.all(ends)
+    expect(log).toEqual(['resume 1 on slot-1 from byte 5', 'drop orphan'])
+    expect(updates).toEqual([])
+  })
+
+  test('begins a job anew of which nothing had begun: its machine is as good as before, and its trace goes on', async () => {
+    const { log, updates, ends } = await takeOver([{}, { checkpoint: checkpoint(0, null), hasSlot: false }])
+    await Promise.all(ends)
+    expect(log.toSorted()).toEqual(['drop orphan', 'give back slot-1', 'run 1 on new', 'run 2 on new from byte 5'])
+    expect(updates).toEqual([])
+  })
+
+  test('lets a job that begins anew wait for capacity, and leaves it to the next start when the runner stops', async () => {
+    const { log, ends, room, listeners } = await takeOver([{ hasSlot: false }], { isFull: true })
+    for (let turns = 0; turns < 5; turns++) for (const tell of [...listeners]) await tell()
+    expect(log).toEqual(['drop orphan'])
+    room.isFull = false
+    for (const tell of [...listeners]) tell()
+    await Promise.all(ends)
+    expect(log).toEqual(['drop orphan', 'run 1 on new'])
+    expect(listeners.size).toBe(0)
+
+    const stopped = await takeOver([{}], { isFull: true })
+    stopped.abort.abort(new Error('the runner stops'))
+    await Promise.all(stopped.ends)
+    expect(await stopped.jobs.load()).toHaveLength(1)
+  })
+
+  test('reports a job that had begun and cannot go on as a system failure, once, and gives its instance up', async () => {
+    const begunElsewhere = { checkpoint: checkpoint(1, 'handle'), hasSlot: false }
+    const { jobs, log, updates, ends } = await takeOver([{ checkpoint: checkpoint(1, null) }, begunElsewhere])
+    await Promise.all(ends)
+    expect(updates).toEqual([
+      [1, failed],
+      [2, failed],
+    ])
+    expect(log).toEqual(['drop slot-1', 'drop orphan'])
+    expect(await jobs.load()).toEqual([])
+  })
+
+  test('takes a refusal for an end that is known, and keeps what could not be told for the next start', async () => {
+    const begun = { checkpoint: checkpoint(1, null) }
+    const { jobs, updates, clock, ends } = await takeOver([begun, begun], { statuses: [403, 500, 500, 500] })
+    await clock.advance(60_000)
+    await Promise.all(ends)
+    expect(updates.map(([id]) => id)).toEqual([1, 2, 2, 2])
+    expect((await jobs.load()).map(({ payload: { id } }) => id)).toEqual([2])
+  })
+})
