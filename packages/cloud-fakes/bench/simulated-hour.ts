@@ -19,8 +19,8 @@ export interface HourFigures {
   readonly bootCalls: number
   readonly jobs: number
   readonly calls: number
-  /** Of these, how many the cloud refused as too many. */
-  readonly throttled: number
+  /** Of these, how many the cloud refused: as too many, since nothing else is wrong here. */
+  readonly refused: number
   readonly callsPerJob: number
   readonly p99DecisionMs: number
   /** The longest that a job waited for its slot, milliseconds of simulated time. */
@@ -68,7 +68,7 @@ export async function simulateHour(name: CloudName): Promise<HourFigures> {
     bootCalls,
     ...figures,
     calls: calls.length,
-    throttled: calls.filter(({ status }) => status === 429 || status === 503).length,
+    refused: calls.filter(({ status }) => status >= 400).length,
     callsPerJob: calls.length / figures.jobs,
   }
 }

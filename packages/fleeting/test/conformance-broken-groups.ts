@@ -374,6 +374,17 @@ export const brokenGroups: readonly BrokenGroup[] = [
     }),
   },
   {
+    fault: 'a hint how long to wait that is lost when instances are removed',
+    foundBy: 'a hint how long to wait',
+    bend: (group) => ({
+      decrease: (ids, signal) =>
+        group.decrease(ids, signal).catch((error: unknown) => {
+          const { code, message } = asGroupError(error)
+          throw new GroupError(code, message)
+        }),
+    }),
+  },
+  {
     fault: 'a refused login that is tried again for ever',
     foundBy: 'auth on list',
     bend: (group) => ({
