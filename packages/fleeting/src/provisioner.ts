@@ -527,7 +527,8 @@ export class Provisioner implements AsyncDisposable {
       logger.error({ missing }, 'instances that were asked for did not appear in time to be removed: look whether they exist')
     this.#halt()
     await this.#connections.close()
-    await endGroup(group, caller, logger)
+    // A plugin may give up or end what it holds, and that is another process's now.
+    if (this.#fenced === undefined) await endGroup(group, caller, logger)
     logger.info({ remaining }, 'provisioner shutdown completed')
     return { remaining }
   }

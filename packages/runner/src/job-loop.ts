@@ -84,11 +84,17 @@ export class JobLoop<Job> {
   /** No capacity could be promised, and nothing has changed since: asking for it costs more than all else in a pass. */
   #isFull = false
   #cancelTimer: CancelTimer = () => {}
+  /** Settles once stopped, with no request under way. */
+  readonly #answered: Promise<void>
+  #resolveAnswered = (): void => {}
   /** Settles once stopped, with nothing under way. */
   readonly #idle: Promise<void>
   #resolveIdle = (): void => {}
 
   constructor(options: JobLoopOptions<Job>) {
+    this.#answered = new Promise((resolve) => {
+      this.#resolveAnswered = resolve
+    })
     this.#idle = new Promise((resolve) => {
       this.#resolveIdle = resolve
     })
@@ -141,7 +147,13 @@ export class JobLoop<Job> {
 
   /** Asks for no more jobs. Resolves when no request is under way and every job has ended, those included that a last request brought. Idempotent. */
   stop(): Promise<void> {
-    if (this.#state === 'stopped') return this.#idle
+    void this.stopAsking()
+    return this.#idle
+  }
+
+  /** Asks for no more jobs. Resolves when no request is under way: what a last one brought is at work then. Idempotent. */
+  stopAsking(): Promise<void> {
+    if (this.#state === 'stopped') return this.#answered
     this.#state = 'stopped'
     this.#cancelTimer()
     this.#stopListening()
@@ -153,11 +165,13 @@ export class JobLoop<Job> {
       else cut()
     }
     this.#noteIdle()
-    return this.#idle
+    return this.#answered
   }
 
   #noteIdle(): void {
-    if (this.#state === 'stopped' && this.#requests.size === 0 && this.#jobs.size === 0) this.#resolveIdle()
+    if (this.#state !== 'stopped' || this.#requests.size > 0) return
+    this.#resolveAnswered()
+    if (this.#jobs.size === 0) this.#resolveIdle()
   }
 
   #pass(): void {

@@ -83,8 +83,8 @@ idle_time = "1h"
     rmSync(folder, { recursive: true, force: true })
   })
 
-  const start = (): BinRun => {
-    const run = startBin(['run', '--config', join(folder, 'config.toml')])
+  const start = (...options: string[]): BinRun => {
+    const run = startBin(['run', '--config', join(folder, 'config.toml'), ...options])
     runs.push(run)
     return run
   }
@@ -117,6 +117,46 @@ idle_time = "1h"
     // What the coordinator took in the manager's last moment, nobody could keep: the next one asks where it stands.
     expect(coordinator.violations.filter(({ rule }) => rule !== 'range_mismatch')).toEqual([])
     await expect.poll(() => readdirSync(join(folder, 'builds', '.detached')), { timeout: 10_000 }).toEqual([])
+  })
+
+  /** And no machine was made beside the one there was, or is left once the last manager has stopped. */
+  async function expectAllDone(jobs: readonly CoordinatorJob[], count: number, last: BinRun): Promise<void> {
+    const ended = await Promise.all(jobs.map((job) => job.finished))
+    expect(ended.map(({ state }) => state)).toEqual(jobs.map(() => 'success'))
+    for (const job of jobs) expect(lines(job)).toEqual(upTo(count))
+    expect(coordinator.violations.filter(({ rule }) => rule !== 'range_mismatch')).toEqual([])
+    await expect.poll(() => readdirSync(join(folder, 'builds', '.detached')), { timeout: 10_000 }).toEqual([])
+    expect(last.stderr).not.toContain('increasing instances')
+    last.process.kill('SIGQUIT')
+    expect(await last.ended).toBe(0)
+    const left = listProcesses().filter(({ environment, commandLine }) =>
+      `${environment} ${commandLine}`.includes(join(folder, 'instances')),
+    )
+    expect(left).toEqual([])
+  }
+
+  test('ten jobs, and a new process takes the work over from the one that has it: all succeed, each line once and in order; the old one ends in order', async () => {
+    const jobs = Array.from({ length: 10 }, () => counting(25))
+    const old = start()
+    await expect.poll(() => jobs.every((job) => job.trace.text().includes('line 8 ')), { timeout: 60_000 }).toBe(true)
+    const next = start('--takeover')
+    expect(await old.ended).toBe(0)
+    expect(old.stderr.match(/runner ends: its fleets and jobs were handed over to another process/g)).toHaveLength(1)
+    await expectAllDone(jobs, 25, next)
+    expect(old.stderr).not.toMatch(/level=(warn|error)|decreasing instances/)
+  })
+
+  test('ten jobs, and a new process takes the work over from one that is stopped: all succeed, each line once and in order; the old one ends when it wakes', async () => {
+    const jobs = Array.from({ length: 10 }, () => counting(60))
+    const old = start()
+    await expect.poll(() => jobs.every((job) => job.trace.text().includes('line 8 ')), { timeout: 60_000 }).toBe(true)
+    old.process.kill('SIGSTOP')
+    const next = start('--takeover')
+    await expect.poll(() => next.stderr.match(/job of an earlier process goes on/g)?.length, { timeout: 30_000 }).toBe(10)
+    old.process.kill('SIGCONT')
+    expect(await old.ended).toBe(1)
+    await expectAllDone(jobs, 60, next)
+    expect(old.stderr).toContain('runner ends: another process has its fleets')
   })
 })
 

@@ -25,7 +25,11 @@ export function createProgram(output: Output, exit: (code: number) => void): Com
   configured(
     'run',
     'Take jobs and run them until a signal comes: SIGTERM and SIGINT stop fast, SIGQUIT finishes the running jobs; a second one is harder.',
-  ).action(async ({ config }: { config: string }) => exit(await (await import('./run-command.ts')).run(config, output)))
+  )
+    .option('--takeover', 'take the fleets, with the jobs that run, from a process that has them, which then ends')
+    .action(async ({ config, takeover }: { config: string; takeover?: true }) =>
+      exit(await (await import('./run-command.ts')).run(config, { takeover: takeover === true }, output)),
+    )
   configured('validate', 'Check a configuration and name every problem in it. Touches no machine.').action(
     async ({ config }: { config: string }) => exit(await (await import('./validate-command.ts')).validate(config, output)),
   )

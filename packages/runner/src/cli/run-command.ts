@@ -2,6 +2,7 @@ import { dirname } from 'node:path'
 import { systemClock } from '@runner-core/fleeting'
 import { lateConfigError, loadConfig } from '../config/load-config.ts'
 import { type ConfigError, describeProblem } from '../config/problem.ts'
+import { stateDirectory } from '../config/state-settings.ts'
 import { loadSystemId } from '../identity/system-id.ts'
 import { secretsOf } from '../logging/configured-secrets.ts'
 import { createLogger } from '../logging/create-logger.ts'
@@ -12,9 +13,15 @@ import { untilStopped } from './until-stopped.ts'
 /** How long the process may take to end by itself, milliseconds. */
 const lingerMs = 1_000
 
-/** `runner-core run`: works until a signal stops it. Thrown: `ConfigError`, and what `Runner.start` throws; nothing runs then. */
-export async function run(file: string, output: Output): Promise<number> {
+/** `runner-core run`: works until a signal stops it, or another process takes its work over. Thrown: `ConfigError`, and what `Runner.start` throws; nothing runs then. */
+export async function run(file: string, { takeover }: { readonly takeover: boolean }, output: Output): Promise<number> {
   const { settings, warnings } = await loadConfig(file)
+  const stateless = settings.runners.findIndex((runner) => stateDirectory(settings, runner) === undefined)
+  if (takeover && stateless >= 0)
+    throw lateConfigError(file, {
+      path: `runners[${stateless}]`,
+      message: 'expected state_dir, without which --takeover finds nothing, got none',
+    })
   const logger = createLogger({
     level: settings.logLevel,
     format: settings.logFormat,
@@ -23,7 +30,7 @@ export async function run(file: string, output: Output): Promise<number> {
   })
   for (const warning of warnings) logger.warn({ problem: describeProblem(warning, file) }, 'configuration needs attention')
   const systemId = loadSystemId({ folder: dirname(file), random: Math.random, logger })
-  const runner = await Runner.start({ settings, systemId, logger }).catch((error: unknown) => {
+  const runner = await Runner.start({ settings, systemId, takeover, logger }).catch((error: unknown) => {
     throw isListenError(error) ? listenProblem(file, error) : error
   })
   const code = await untilStopped({ runner, process, clock: systemClock, logger })

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import type { Logger } from '@runner-core/fleeting'
 import { ManualClock } from '@runner-core/fleeting/testing'
 import { beforeEach, expect, test } from 'vitest'
-import type { StopMode, StopReport } from '../configured-runner.ts'
+import type { Departure, StopMode, StopReport } from '../configured-runner.ts'
 import { untilStopped } from './until-stopped.ts'
 
 let stops: StopMode[]
@@ -10,6 +10,7 @@ let lines: string[]
 let process: EventEmitter & { exit(code: number): void }
 let ended: Promise<number>
 let finish: (report: StopReport) => void
+let depart: (how: Departure) => void
 
 beforeEach(() => {
   stops = []
@@ -20,7 +21,11 @@ beforeEach(() => {
   process = Object.assign(new EventEmitter(), { exit: (code: number) => void lines.push(`exit ${code}`) })
   const line = (fields: object, message: string): void => void lines.push(`${message} ${JSON.stringify(fields)}`)
   const logger: Logger = { debug: line, info: line, warn: line, error: (_fields, message) => void lines.push(message) }
+  const departed = new Promise<Departure>((resolve) => {
+    depart = resolve
+  })
   const runner = {
+    departed,
     unreportedJobs: 2,
     stop(mode: StopMode) {
       stops.push(mode)
@@ -34,6 +39,14 @@ test('a signal stops, and the report decides the exit code', async () => {
   process.emit('SIGTERM')
   finish({ unreportedJobs: 0, remainingInstances: [] })
   expect([await ended, stops]).toEqual([0, ['fast']])
+})
+
+test.each([
+  ['handed over', 0],
+  ['lost', 1],
+] as const)('it ends when its fleets were %s, with code %i', async (how, code) => {
+  depart(how)
+  expect([await ended, stops]).toEqual([code, []])
 })
 
 test('errors that nobody caught are all logged, and stop once; none ends the process before it has stopped', async () => {

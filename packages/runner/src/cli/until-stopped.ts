@@ -4,14 +4,14 @@ import { exitCode } from './exit-code.ts'
 import { type StopMode, StopSequence, stopSignals } from './stop-signals.ts'
 
 export interface StopOptions {
-  readonly runner: Pick<Runner, 'stop' | 'unreportedJobs'>
+  readonly runner: Pick<Runner, 'stop' | 'unreportedJobs' | 'departed'>
   /** Where signals and uncaught errors come from. */
   readonly process: NodeJS.EventEmitter & { exit(code: number): void }
   readonly clock: Clock
   readonly logger: Logger
 }
 
-/** Resolves with the exit code once a signal has stopped the runner, or an error that nobody caught. */
+/** Resolves with the exit code once a signal has stopped the runner, or an error that nobody caught, or once other processes have all its fleets. */
 export function untilStopped({ runner, process, clock, logger }: StopOptions): Promise<number> {
   const sequence = new StopSequence()
   let hasFailed = false
@@ -21,6 +21,8 @@ export function untilStopped({ runner, process, clock, logger }: StopOptions): P
         resolve(hasFailed || unreportedJobs + remainingInstances.length > 0 ? exitCode.failed : exitCode.ok)
       }, reject)
     }
+    // A supervisor that starts it again after a failure makes it the one that waits.
+    runner.departed.then((how) => resolve(hasFailed || how === 'lost' ? exitCode.failed : exitCode.ok), reject)
     for (const signal of stopSignals) {
       process.on(signal, () => {
         const mode = sequence.next(signal, clock.now())

@@ -16,7 +16,7 @@ export async function loadConfig(file: string, findPlugin: FindPlugin = loadPlug
 }
 
 /** A problem of a configuration file that showed only in use, told like those that reading it finds. */
-export function lateConfigError(file: string, problem: Problem, options: { readonly cause: unknown }): ConfigError {
+export function lateConfigError(file: string, problem: Problem, options?: { readonly cause: unknown }): ConfigError {
   return new ConfigError(file, placeProblems(readConfigFile(file), [problem]), options)
 }
 

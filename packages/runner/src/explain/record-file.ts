@@ -32,17 +32,20 @@ export class RecordFile implements RecordSink {
   #cancel: CancelTimer | undefined
   #writing: Promise<void> = Promise.resolve()
   #hasFailed = false
+  #isClosed = false
 
   constructor(options: RecordFileOptions) {
     this.#options = options
   }
 
   decision(decision: Decision): void {
+    if (this.#isClosed) return
     this.#decisions.push(decision)
     this.#writeSoon()
   }
 
   job(history: JobHistory): void {
+    if (this.#isClosed) return
     this.#jobs.set(history.job, history)
     this.#writeSoon()
   }
@@ -56,6 +59,11 @@ export class RecordFile implements RecordSink {
     this.#jobs = new Map()
     if (entries.length > 0) this.#writing = this.#writing.then(() => this.#write(entries))
     return this.#writing
+  }
+
+  /** Keeps what is said from now on to itself: another process writes the record. */
+  close(): void {
+    this.#isClosed = true
   }
 
   #writeSoon(): void {

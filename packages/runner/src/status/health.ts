@@ -19,6 +19,8 @@ export interface RunnerProgress {
   }
   /** Why its fleet has not started, once a try failed. */
   readonly startError?: string
+  /** Another process has its fleet: nothing is done for it here any more. */
+  readonly hasDeparted?: true
 }
 
 /** What `/health/live` and `/health/ready` answer. */
@@ -29,7 +31,7 @@ export interface HealthReport {
 
 export interface RunnerHealth {
   readonly name: string
-  readonly state: LoopState | 'starting'
+  readonly state: LoopState | 'starting' | 'departed'
   /** Each makes the answer `unavailable`. */
   readonly problems: readonly string[]
   /** What somebody may want to look at, and a restart would not mend. */
@@ -49,7 +51,7 @@ const listsMissed = 3
 export function assessHealth(kind: 'live' | 'ready', runners: readonly RunnerProgress[], now: number): HealthReport {
   const report = runners.map((runner) => ({
     name: runner.name,
-    state: runner.running?.loop ?? ('starting' as const),
+    state: runner.running?.loop ?? (runner.hasDeparted ? ('departed' as const) : ('starting' as const)),
     problems: kind === 'live' ? hangs(runner, now) : [...hangs(runner, now), ...hindrances(runner, now)],
     warnings: kind === 'live' ? [] : warnings(runner, now),
   }))
@@ -64,7 +66,8 @@ function hangs({ running }: RunnerProgress, now: number): readonly string[] {
   ]
 }
 
-function hindrances({ running, startError }: RunnerProgress, now: number): readonly string[] {
+function hindrances({ running, startError, hasDeparted }: RunnerProgress, now: number): readonly string[] {
+  if (hasDeparted) return ['another process has the fleet']
   if (running === undefined) return [startError === undefined ? 'the fleet is starting' : `the fleet does not start: ${startError}`]
   const { loop, coordinatorTrouble } = running
   return [
