@@ -34,6 +34,14 @@ test('the example configuration is valid, and nothing in it is ignored', () => {
   expect(parseConfig(toml).warnings).toEqual([])
 })
 
+test('the configuration of several groups is valid, to each of its plugins too', async () => {
+  const bin = fileURLToPath(new URL('../packages/runner/bin/runner-core.js', import.meta.url))
+  const config = fileURLToPath(new URL('runner/several-groups.toml', import.meta.url))
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [bin, 'validate', '--config', config])
+  expect(stdout).toContain(': valid, 1 runner')
+  expect(stderr).toBe('')
+})
+
 test('the embedded runner starts its instance, and a signal ends it with nothing left', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'runner-core-example-'))
   const config = join(folder, 'config.toml')
