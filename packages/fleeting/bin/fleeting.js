@@ -7,6 +7,9 @@ import * as nodeModule from 'node:module'
 import { dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+/** How long what the plugin has opened may take to end by itself. */
+const patienceMs = 3000
+
 const here = dirname(fileURLToPath(import.meta.url))
 const isCheckout = !here.split(sep).includes('node_modules') && existsSync(join(here, '../src/cli/main.ts'))
 
@@ -22,6 +25,12 @@ else if (process.features.typescript && nodeModule.registerHooks) {
 async function start(entry) {
   const { main } = await import(entry)
   process.exitCode = await main(process.argv.slice(2))
+  // Whoever waits for this command must not wait for ever because a plugin has left a timer or a socket behind.
+  const leave = () => {
+    console.error(`still open after shutdown, by the plugin most likely: ${[...new Set(process.getActiveResourcesInfo())].join(', ')}`)
+    process.exit()
+  }
+  setTimeout(leave, patienceMs).unref()
 }
 
 /** This Node is too old for the sources: hands over to the one that `npm run setup` put into the checkout. */

@@ -73,6 +73,22 @@ test('a plugin that breaks a rule: the case, why, and exit code 1', async () => 
   expect(doctor.stdout).toContain('  error  on_fire: it burns\n    fix: put it out\n')
 })
 
+test.each([
+  ['leaves a timer behind', "async () => { setInterval(() => {}, 1000); return { id: 'open', maxSize: 3, version: '1' } }", 0],
+  ['never initialises', '() => new Promise(() => setInterval(() => {}, 1000))', 2],
+])('the command ends although the plugin %s, and says what is open', async (_, init, code) => {
+  write(
+    'open.mjs',
+    `export const createInstanceGroup = () => ({
+      init: ${init}, list: async () => [], increase: async () => ({ requested: 0 }), decrease: async (ids) => ({ accepted: ids }),
+      connectInfo: async () => ({}), shutdown: async () => {},
+    })`,
+  )
+  const result = await fleeting('conformance', './open.mjs', '--only', 'init names', '--patience', '1', '--poll', '0')
+  expect(result).toMatchObject({ code, stderr: expect.stringContaining('still open after shutdown, by the plugin most likely: ') })
+  expect(result.stderr).toContain('Timeout')
+})
+
 test('a group that is in use is left alone, unless told', async () => {
   write(
     'used.mjs',
