@@ -44,7 +44,6 @@ export type Departure = 'handed over' | 'lost'
 
 /** How long jobs that have ended may take to be reported before the fleet is handed over, milliseconds. */
 const mostTellMs = 5_000
-const tellPollMs = 50
 
 export interface ConfiguredRunnerOptions {
   readonly settings: RunnerSettings
@@ -106,6 +105,7 @@ export class ConfiguredRunner {
   /** Resolves once another process has the fleet, and nothing is done for it here any more. */
   readonly departed: Promise<Departure>
   #resolveDeparted = (_how: Departure): void => {}
+  #handingOver: Promise<void> | undefined
   #departing: Promise<void> | undefined
 
   /** Starts at once, and again until it succeeds or no try can: a fleet that does not start is no reason for others not to. */
@@ -238,17 +238,19 @@ export class ConfiguredRunner {
     void this.#depart('lost')
   }
 
-  /** Another process asks for the fleet: it gets it with the jobs as they run. A job that came just now is kept before that, and begins there. */
+  /** Another process asks for the fleet: it gets it with the jobs as they run, or wait. Those that have ended are told here: they have no slot any more with which another process could go on. */
   async #handOver({ fleet, loop, handler }: Running): Promise<void> {
     const { clock, logger } = this.#options
     if (this.#isGivenBack) return
     logger.info({}, 'another process asks for the fleet: it is handed over')
     await loop.stopAsking()
-    // Jobs that have ended have no slot any more with which another process could go on.
-    const until = clock.now() + mostTellMs
-    while (clock.now() < until && handler.counts.active.some(({ phase }) => phase === 'finished')) await delay(clock, tellPollMs)
+    this.#reports.abort(new Error('another process gets the fleet'))
+    handler.leave({ atOnce: false })
+    const patience = new AbortController()
+    await Promise.race([Promise.all([loop.stop(), ...this.#takenOver]), delay(clock, mostTellMs, patience.signal).catch(() => {})])
+    patience.abort()
     await this.#recordFile?.flush()
-    if (this.#isGivenBack || this.#departing !== undefined) return
+    if (this.#departing !== undefined) return
     fleet.state?.lease.freeze()
     await this.#depart('handed over')
   }
@@ -261,11 +263,9 @@ export class ConfiguredRunner {
   async #leave(how: Departure): Promise<void> {
     this.#recordFile?.close()
     this.#reports.abort(new Error('another process has the fleet'))
-    // Jobs whose taking was kept a moment ago go on to wait for their place, and are left there.
-    await new Promise((resolve) => setImmediate(resolve))
     const running = this.#running
     void running?.loop.stop()
-    running?.handler.leave()
+    running?.handler.leave({ atOnce: true })
     await running?.fleet.scaler.shutdown({ removeInstances: false })
     await running?.fleet.state?.close()
     await this.#options.client.close()
@@ -299,7 +299,9 @@ export class ConfiguredRunner {
     const lease = fleet.state?.lease
     if (lease === undefined) return
     whenAborted(lease.lost, () => this.#lose(lease.lost.reason))
-    whenAborted(lease.wanted, () => void this.#handOver(running))
+    whenAborted(lease.wanted, () => {
+      this.#handingOver = this.#handOver(running)
+    })
   }
 
   #takeOver({ state, scaler }: Fleet, handler: JobHandler): void {
@@ -339,6 +341,7 @@ export class ConfiguredRunner {
     const { settings, client } = this.#options
     const { deleteInstancesOnShutdown, shutdownDeletionIntervalMs, shutdownDeletionRetries } = settings.autoscaler
     await this.#running?.loop.stop()
+    await this.#handingOver
     if (this.#departing !== undefined) {
       await this.#departing
       return { unreportedJobs: 0, remainingInstances: [] }

@@ -60,8 +60,8 @@ export interface HandledJobOptions {
   readonly logger: Logger
 }
 
-/** How a job left us: with an outcome that the coordinator knows or not, or `gone` because somebody else has it or nobody wants it. */
-export type JobEnd = { readonly outcome: JobOutcome; readonly isReported: boolean } | 'gone'
+/** How a job left us: with an outcome that the coordinator knows or not; `gone` because somebody else has it or nobody wants it; `left` as it runs, or waits, to another process. */
+export type JobEnd = { readonly outcome: JobOutcome; readonly isReported: boolean } | 'gone' | 'left'
 
 /** One job from being handed out to its end being reported. */
 export class HandledJob {
@@ -74,6 +74,8 @@ export class HandledJob {
   #sent: SentTrace
   #takeRun: (() => JobCheckpoint) | undefined
   #isGivenBack = false
+  /** Nothing of it runs any more: only its end is still told. */
+  #hasEnded = false
   #isLeft = false
 
   constructor(options: HandledJobOptions) {
@@ -115,28 +117,32 @@ export class HandledJob {
     this.#abandon.abort(new Error('the runner does not wait any longer'))
   }
 
-  /** Another process has the job now, as it runs: nothing about it is done or said here any more. */
-  leave(): void {
+  /** Another process has the job now, as it runs or waits: nothing about it is done, kept or said here any more. One that has ended goes on to be told, unless that is to stop `atOnce`. */
+  leave({ atOnce }: { readonly atOnce: boolean }): void {
+    if (this.#hasEnded && !atOnce) return
     this.#isLeft = true
     this.#abandon.abort(new Error('another process has the job now'))
   }
 
   /** Gives the reservation back, whatever happens. When the coordinator could not be told in time that we have the job, the job has failed, and that is told later. */
   async run(): Promise<JobEnd> {
+    if (this.#isLeft) return 'left'
     // Asked while a place is made ready: only the job's own commands have to wait for the answer.
     const accepted = this.#accept()
     try {
       const outcome = await this.#unlessAbandoned(this.#runJob(accepted))
       if (this.#isLeft) {
         void this.#reporter.finish(outcome, this.#abandon.signal)
-        return 'gone'
+        return 'left'
       }
+      this.#hasEnded = true
       await this.#giveBack()
       const answer = await accepted
       if (answer === 'gone') return 'gone'
       this.#options.onPhase('finished')
       const delivery = await this.#reporter.finish(outcome, this.#abandon.signal)
       if (answer === 'failed' && !delivery.delivered && delivery.error instanceof JobApiError && isNotOurs(delivery.error)) return 'gone'
+      if (this.#isLeft) return 'left'
       // Whoever called the job off knows its end.
       return { outcome, isReported: delivery.delivered || this.#reporter.aborted.aborted }
     } finally {
@@ -237,6 +243,8 @@ export class HandledJob {
   }
 
   #checkpoint(): void | Promise<void> {
+    // No script starts here that another process does not know of.
+    if (this.#isLeft) return new Promise(() => {})
     const run = this.#takeRun
     if (run !== undefined) return this.#options.onCheckpoint?.(() => ({ run: run(), sent: this.#sent }))
   }

@@ -77,8 +77,8 @@ export class JobHandler {
   async resume(job: JobPayload, acquisition: Acquisition, checkpoint: HandledJobCheckpoint): Promise<void> {
     const logger = this.#loggerOf(job)
     logger.info({ instance: acquisition.instanceId }, 'job of an earlier process goes on')
-    await this.#handle(job, { place: { acquisition, handle: checkpoint.run.environment }, checkpoint }, logger)
-    await acquisition[Symbol.asyncDispose]()
+    const isOver = await this.#handle(job, { place: { acquisition, handle: checkpoint.run.environment }, checkpoint }, logger)
+    if (isOver) await acquisition[Symbol.asyncDispose]()
   }
 
   /** Runs a job of which an earlier process had begun nothing, and gives the reservation back. `checkpoint` is what was kept of it, if anything was. Never rejects. */
@@ -94,12 +94,13 @@ export class JobHandler {
     return withFields(this.#options.logger, { job: job.id, project: job.job_info.project_id })
   }
 
+  /** False: the job was left, with its slot. */
   async #handle(
     job: JobPayload,
     from: Pick<HandledJobOptions, 'place' | 'checkpoint'>,
     logger: Logger,
     begin?: () => Promise<void>,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { clock, observer, record, journal } = this.#options
     const id = String(job.id)
     const startedAt = clock.now()
@@ -125,6 +126,10 @@ export class JobHandler {
       if (this.#isInterrupted) handled.interrupt()
       await begin?.()
       const end = await handled.run()
+      if (end === 'left') {
+        logger.info({}, 'job left to another process')
+        return false
+      }
       if (end === 'gone' || end.isReported)
         journal?.ended(job.id).catch((error: unknown) => logger.warn({ error }, 'end of a job not kept'))
       const durationMs = clock.now() - startedAt
@@ -137,6 +142,7 @@ export class JobHandler {
     } finally {
       if (handled !== undefined) this.#active.delete(handled)
     }
+    return true
   }
 
   #keeper(job: JobPayload, logger: Logger): HandledJobOptions['onCheckpoint'] {
@@ -164,7 +170,7 @@ export class JobHandler {
     logger.info(queued, 'Added job to processing list')
   }
 
-  #ended({ outcome, isReported }: Exclude<JobEnd, 'gone'>, durationMs: number): void {
+  #ended({ outcome, isReported }: Exclude<JobEnd, 'gone' | 'left'>, durationMs: number): void {
     this.#options.observer.ended(durationMs, outcome.state === 'failed' ? outcome.reason : undefined)
     if (outcome.state === 'failed') this.#failed += 1
     if (!isReported) this.#unreported += 1
@@ -181,9 +187,9 @@ export class JobHandler {
     for (const job of this.#active.keys()) job.interrupt()
   }
 
-  /** Another process has the fleet now, and its jobs: they are left to it as they are. */
-  leave(): void {
-    for (const job of this.#active.keys()) job.leave()
+  /** Another process gets the fleet, and its jobs: they are left to it as they are. Those that have ended go on to be told, unless that is to stop `atOnce`. */
+  leave(how: { readonly atOnce: boolean }): void {
+    for (const job of this.#active.keys()) job.leave(how)
   }
 
   /** Waits for nothing more: what is not reported by now stays so, and slots are given back as they are. */
@@ -196,14 +202,14 @@ function keyOf(place: HandledJobOptions['place']): string {
   return 'acquisition' in place ? place.acquisition.key : place.key
 }
 
-function endFields(end: JobEnd): object {
+function endFields(end: Exclude<JobEnd, 'left'>): object {
   if (end === 'gone') return { job_status: 'gone' }
   const { outcome, isReported } = end
   const failure = outcome.state === 'failed' && { failure_reason: outcome.reason, exit_code: outcome.exitCode, failure: outcome.message }
   return { job_status: outcome.state, ...failure, ...(!isReported && { reported: false }) }
 }
 
-function endText(end: JobEnd): string {
+function endText(end: Exclude<JobEnd, 'left'>): string {
   if (end === 'gone') return 'gone: it is not ours, or nobody wants it any more'
   const { outcome, isReported } = end
   const how = outcome.state === 'failed' ? `failed (${outcome.reason}): ${outcome.message}` : outcome.state
