@@ -67,8 +67,13 @@ async function importModule(reference: string, file: string): Promise<Readonly<R
   try {
     return await import(pathToFileURL(file).href)
   } catch (error) {
-    throw new PluginError('plugin_failed', reference, `${file} cannot be loaded: ${(error as Error).message}`, { cause: error })
+    throw new PluginError('plugin_failed', reference, `${file} cannot be loaded: ${whyNot(error as Error, file)}`, { cause: error })
   }
+}
+
+function whyNot({ message, code }: Error & { readonly code?: string }, file: string): string {
+  const isUnreadable = code === 'ERR_UNKNOWN_FILE_EXTENSION' && /\.[cm]?tsx?$/.test(file)
+  return isUnreadable ? `Node ${process.version} does not run it as it is; compile it to JavaScript (Node 22.18 and newer run .ts)` : message
 }
 
 function isPath(reference: string): boolean {

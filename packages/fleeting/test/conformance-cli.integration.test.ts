@@ -117,9 +117,11 @@ test.each([
   ],
   ['an option that is no number', ['local', '--max-instances', '0'], 'expected a whole number, at least 1'],
   ['no such case', ['local', '--only', 'nothing like it'], 'error: --only: no case'],
+  ['TypeScript that this Node does not run', ['./plugin.tsx'], 'compile it to JavaScript'],
   ['no such cloud', ['local', '--cloud', './none.mjs'], 'error: --cloud: '],
 ])('nothing is started with %s', async (_, args, message) => {
   write('wrong.toml', 'plugin_config = { rot_dir = "x" }\n')
+  write('plugin.tsx', 'export const createInstanceGroup = 1\n')
   write('connector.json', '{"connector_config": {"timeout": "soon"}}')
   const { code, stdout, stderr } = await fleeting('conformance', ...args)
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
