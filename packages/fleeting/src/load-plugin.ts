@@ -73,7 +73,9 @@ async function importModule(reference: string, file: string): Promise<Readonly<R
 
 function whyNot({ message, code }: Error & { readonly code?: string }, file: string): string {
   const isUnreadable = code === 'ERR_UNKNOWN_FILE_EXTENSION' && /\.[cm]?tsx?$/.test(file)
-  return isUnreadable ? `Node ${process.version} does not run it as it is; compile it to JavaScript (Node 22.18 and newer run .ts)` : message
+  return isUnreadable
+    ? `Node ${process.version} does not run it as it is; compile it to JavaScript (Node 22.18 and newer run .ts)`
+    : message
 }
 
 function isPath(reference: string): boolean {
