@@ -129,7 +129,8 @@ class LocalGroup implements InstanceGroup {
     this.#cancelSign()
     const left = [...this.#instances.values()]
     for (const instance of left) {
-      if (this.#records === undefined || instance.listed().state === 'failed') instance.end()
+      // Whoever only plans leaves what it finds.
+      if (this.#records === undefined || (this.#isOwner && instance.listed().state === 'failed')) instance.end()
     }
     const ending = left.filter((instance) => instance.listed().state === 'deleting')
     for (const instance of left) if (!ending.includes(instance)) instance.letGo()

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -109,6 +109,16 @@ describe('local instances with durable state', () => {
     await looking.shutdown()
     expect(isAlive(pid)).toBe(true)
     expect(readFileSync(join(stateDir, 'owner'), 'utf8')).toBe(before)
+  })
+
+  test('that never came up are left alone by who only looks, too', async () => {
+    const record = join(stateDir, 'machines', 'local-never')
+    mkdirSync(record, { recursive: true })
+    writeFileSync(join(record, 'launch.json'), JSON.stringify({ launchToken: 't', directory: join(stateDir, 'homes', 'local-never'), launchedAt: 0 }))
+    const looking = await startGroup({}, stateDir)
+    expect(await looking.list(signal)).toMatchObject([{ id: 'local-never', state: 'failed' }])
+    await looking.shutdown()
+    expect(readdirSync(record)).toEqual(['launch.json'])
   })
 
   test('that were killed with their manager are gone for the next one, which removes what they left', async () => {

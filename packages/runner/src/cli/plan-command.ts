@@ -10,7 +10,7 @@ const timeoutMs = 60_000
 /** `runner-core plan`. A runner whose group cannot be read, or that could not start with it, is an error; the others are planned all the same. Thrown: `ConfigError`. */
 export async function plan(file: string, { json }: { readonly json: boolean }, output: Output): Promise<number> {
   const { settings } = await loadConfig(file)
-  const options = { findPlugin: loadPlugin, clock: systemClock, random: Math.random, signal: AbortSignal.timeout(timeoutMs) }
+  const options = { settings, findPlugin: loadPlugin, clock: systemClock, random: Math.random, signal: AbortSignal.timeout(timeoutMs) }
   const results = await readFleetPlans(settings.runners, options)
   const plans = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
   if (json) output.out(JSON.stringify(plans, finiteNumbers, 2))

@@ -34,7 +34,7 @@ class Cloud {
   }
 
   plan(autoscaler: string): Promise<FleetPlan> {
-    return readFleetPlan(settings(autoscaler), { ...this.context, signal: never })
+    return readFleetPlan(settings(autoscaler), { ...this.context, settings: {}, signal: never })
   }
 
   /** What a start asks of the group at once. */
@@ -168,6 +168,7 @@ describe('a start does what the plan says', () => {
     const error = await cloud.run('', (id) => claims.claim(id, 'b')).catch((thrown: unknown) => thrown)
     expect(error).toMatchObject({ code: 'group_taken', groupId: 'memory/test', owner: 'a' })
     const options = {
+      settings: {},
       findPlugin: async () => ({ createInstanceGroup: () => cloud.group }),
       clock: cloud.clock,
       random: () => 0,

@@ -9,7 +9,8 @@ import {
 } from '@runner-core/fleeting'
 import { firstPlan, type IdlePolicy, type ScalingPlan } from '@runner-core/taskscaler'
 import type { FindPlugin } from '../config/check-plugins.ts'
-import { fleetName, type RunnerSettings } from '../config/settings.ts'
+import { fleetName, type RunnerSettings, type Settings } from '../config/settings.ts'
+import { pluginDirectory } from '../state/open-fleet-state.ts'
 import { GroupClaims } from './group-claims.ts'
 import { openGroup } from './open-group.ts'
 
@@ -25,6 +26,8 @@ export interface FleetPlan extends InstanceLimit {
 }
 
 export interface FleetPlanOptions {
+  /** Where the configuration keeps state: a plugin may find its instances there. Nothing in it is changed, and whoever has the fleet keeps it. */
+  readonly settings: Pick<Settings, 'stateDir'>
   readonly findPlugin: FindPlugin
   readonly clock: Clock
   readonly random: Random
@@ -53,9 +56,11 @@ export async function readFleetPlans(
  * Reads the group as a manager does that starts now, and decides as it would once the instances that run have proven ready, with no job known: what the provisioner removes by itself and what the
  * scaling plans. Changes nothing. Thrown: `PluginError`, `GroupError`.
  */
-export async function readFleetPlan(runner: RunnerSettings, { signal, ...context }: FleetPlanOptions): Promise<FleetPlan> {
+export async function readFleetPlan(runner: RunnerSettings, { settings, signal, ...context }: FleetPlanOptions): Promise<FleetPlan> {
   const { clock } = context
-  const survey = await Provisioner.survey(await openGroup(runner, { ...context, logger: silentLogger }), signal)
+  const stateDir = pluginDirectory(settings, runner)
+  const opened = await openGroup(runner, { ...context, logger: silentLogger, ...(stateDir !== undefined && { stateDir }) })
+  const survey = await Provisioner.survey(opened, signal)
   const { capacityPerInstance, maxUseCount, policies } = runner.autoscaler
   const { policy, plan } = firstPlan(survey, { capacityPerInstance, maxUseCount, policies, clock })
   const instances = [...survey.instances.values()]

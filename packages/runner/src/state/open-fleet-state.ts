@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { type Clock, type FleetLease, type FleetOwner, type KeyPair, StateError } from '@runner-core/fleeting'
+import { type Clock, fleetDirectory, type FleetLease, type FleetOwner, type KeyPair, StateError } from '@runner-core/fleeting'
 import { fleetName, type RunnerSettings, type Settings } from '../config/settings.ts'
 import { stateDirectory } from '../config/state-settings.ts'
 import { JobJournal, type JournalledJob } from './job-journal.ts'
@@ -25,10 +25,16 @@ export interface OpenFleetStateOptions {
   readonly runner: RunnerSettings
   /** Another process has the fleet: told at once, and then every 30 s. */
   readonly onWait: (owner: FleetOwner) => void
-  /** Takes the fleet from a process that lives. Default false. */
+  /** Takes the fleet from a process that lives: asks for it, and takes it by force when there is no answer. Default false. */
   readonly takeover?: boolean
   readonly clock: Clock
   readonly signal: AbortSignal
+}
+
+/** Where a plugin keeps its own files about a runner's fleet. Undefined: the configuration keeps no state. */
+export function pluginDirectory(settings: Pick<Settings, 'stateDir'>, runner: RunnerSettings): string | undefined {
+  const directory = stateDirectory(settings, runner)
+  return directory === undefined ? undefined : join(fleetDirectory(directory, fleetName(runner)), 'plugin')
 }
 
 /** Opens the state of a runner's fleet, and waits until it is ours alone. Undefined: the configuration keeps none. Thrown: `StateError`, the signal's reason; the fleet is left as it is then. */
@@ -36,7 +42,7 @@ export async function openFleetState(options: OpenFleetStateOptions): Promise<Fl
   const { settings, runner, onWait, takeover = false, clock, signal } = options
   const directory = stateDirectory(settings, runner)
   if (directory === undefined) return undefined
-  const { fleetDirectory, SqliteStateStore } = await import('@runner-core/fleeting/sqlite').catch((error: unknown) => {
+  const { SqliteStateStore } = await import('@runner-core/fleeting/sqlite').catch((error: unknown) => {
     throw new StateError('unavailable', `state_dir needs a Node.js with node:sqlite (22.13 or newer), got ${process.version}`, {
       cause: error,
     })
@@ -44,15 +50,14 @@ export async function openFleetState(options: OpenFleetStateOptions): Promise<Fl
   const seal = new Seal(loadStateKey(settings.stateKeyFile))
   const store = new SqliteStateStore({ directory, clock })
   try {
-    const fleet = fleetName(runner)
-    const lease = await store.lease(fleet, { signal, onWait, takeover })
+    const lease = await store.lease(fleetName(runner), { signal, onWait, takeover })
     const jobs = new JobJournal({ lease, seal, runner: runner.name })
     return {
       lease,
       jobs,
       left: await jobs.load(),
       fleetKey: await keptFleetKey(lease, seal),
-      pluginDir: join(fleetDirectory(directory, fleet), 'plugin'),
+      pluginDir: pluginDirectory(settings, runner)!,
       close: () => store.close(),
     }
   } catch (error) {
