@@ -1,4 +1,5 @@
-// Import time and resident memory over bare Node, as installed: of the core (taskscaler and fleeting), and of each cloud plugin once it has initialised and listed a group on its cloud's fake, which loads its SDK.
+// Import time and resident memory over bare Node, as installed: of the core (taskscaler and fleeting), and of each cloud plugin on its cloud's fake. The time
+// is until a group is initialised and listed, the memory once a machine has been launched and asked for too: by then every SDK is loaded.
 // Over fresh processes: the fastest import, since whatever else the machine does only ever makes it slower, and the median of memory. `npm run bench -- footprint [aws] [gce] [azure]`
 import { execFile, spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
