@@ -20,6 +20,7 @@ import { isNotOurs } from './gitlab/job-reply.ts'
 import { JobReporter } from './gitlab/job-reporter.ts'
 import type { SentTrace } from './gitlab/trace-upload.ts'
 import type { JobPhase } from './metrics/job-progress.ts'
+import { type KeptEnd, keptEnd } from './state/kept-end.ts'
 
 /** What another process needs to go on with a job, beside the job itself and its slot. JSON, to be kept like the job's token. */
 export interface HandledJobCheckpoint {
@@ -45,6 +46,8 @@ export interface HandledJobOptions {
    * reject. Absent: a job ends with its process.
    */
   readonly onCheckpoint?: ((take: () => HandledJobCheckpoint) => void | Promise<void>) | undefined
+  /** Called when it is known how the job ended, before its slot is given back: from then on nobody could go on with it. Must not throw. Absent: a job ends with its process. */
+  readonly onEnd?: ((end: KeptEnd) => void) | undefined
   readonly settings: RunnerSettings
   readonly client: JobApiClient
   readonly executor: InstanceExecutor
@@ -136,6 +139,7 @@ export class HandledJob {
         return 'left'
       }
       this.#hasEnded = true
+      await this.#keep(outcome)
       await this.#giveBack()
       const answer = await accepted
       if (answer === 'gone') return 'gone'
@@ -149,6 +153,17 @@ export class HandledJob {
       await this.#giveBack()
       if (!this.#isLeft) this.#prepared?.wipe()
       await this.#trace.close()
+    }
+  }
+
+  async #keep(outcome: JobOutcome): Promise<void> {
+    const { onEnd, logger } = this.#options
+    if (onEnd === undefined) return
+    this.#trace.end()
+    try {
+      onEnd(await keptEnd(outcome, this.#trace, this.#sent.bytes))
+    } catch (error) {
+      logger.warn({ error }, 'end of a job not kept')
     }
   }
 

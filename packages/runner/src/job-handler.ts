@@ -5,12 +5,16 @@ import type { Acquisition, QueueDepth, Reservation } from '@runner-core/taskscal
 import type { RunnerSettings } from './config/settings.ts'
 import type { FleetRecord } from './explain/fleet-record.ts'
 import type { JobApiClient } from './gitlab/job-api-client.ts'
+import { JobApiError } from './gitlab/job-api-error.ts'
+import { isNotOurs } from './gitlab/job-reply.ts'
+import { JobReporter } from './gitlab/job-reporter.ts'
 import { HandledJob, type HandledJobCheckpoint, type HandledJobOptions, type JobEnd } from './handled-job.ts'
 import { withFields } from './logging/with-fields.ts'
 import { JobProgress } from './metrics/job-progress.ts'
 import { createQueuingCheck, type QueuingCheck } from './metrics/queuing-check.ts'
 import type { JobCounts, JobObserver } from './metrics/runner-metrics.ts'
 import type { JobJournal, LaterPart } from './state/job-journal.ts'
+import { type KeptEnd, KeptTrace } from './state/kept-end.ts'
 
 export interface JobHandlerOptions {
   readonly settings: RunnerSettings
@@ -90,6 +94,20 @@ export class JobHandler {
     reservation[Symbol.dispose]()
   }
 
+  /** Tells the coordinator of a job that ended in an earlier process. `signal`: no longer; then it is told after the next start. Never rejects. */
+  async tellEnd(job: JobPayload, end: KeptEnd, signal: AbortSignal): Promise<void> {
+    const { client, settings, clock, journal } = this.#options
+    const { outcome, tailAt } = end
+    const logger = this.#loggerOf(job)
+    const trace = new KeptTrace(end)
+    const { finalUpdateRetryLimit } = settings
+    const reporter = new JobReporter({ client, job, trace, sent: { bytes: tailAt }, finalUpdateRetryLimit, clock, logger })
+    const delivery = await reporter.finish(outcome, signal)
+    const isTold = delivery.delivered || (delivery.error instanceof JobApiError && isNotOurs(delivery.error))
+    logger.info({ job_status: outcome.state, reported: isTold }, 'end of a job of an earlier process told')
+    if (isTold) await journal?.ended(job.id).catch((error: unknown) => logger.warn({ error }, 'end of a job not kept'))
+  }
+
   #loggerOf(job: JobPayload): Logger {
     return withFields(this.#options.logger, { job: job.id, project: job.job_info.project_id })
   }
@@ -112,7 +130,10 @@ export class JobHandler {
         ...this.#options,
         ...from,
         job,
-        onCheckpoint: this.#keeper(job, logger),
+        ...(journal !== undefined && {
+          onCheckpoint: (take) => this.#note(job, 'checkpoint', take() as unknown as JsonValue, logger),
+          onEnd: (end) => void this.#note(job, 'end', end as unknown as JsonValue, logger),
+        }),
         onPhase,
         onStage,
         onWait: (why) => record.jobWaits(id, why),
@@ -143,11 +164,6 @@ export class JobHandler {
       if (handled !== undefined) this.#active.delete(handled)
     }
     return true
-  }
-
-  #keeper(job: JobPayload, logger: Logger): HandledJobOptions['onCheckpoint'] {
-    if (this.#options.journal === undefined) return undefined
-    return (take) => this.#note(job, 'checkpoint', take() as unknown as JsonValue, logger)
   }
 
   /** Never rejects. */

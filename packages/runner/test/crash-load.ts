@@ -15,7 +15,7 @@ export interface CrashLoadOptions {
   readonly onKill?: (kills: number, jobsEnded: number) => void
 }
 
-/** What came of it; everything but `jobs`, `kills`, `log` and `seconds` is as it should be when it is zero or empty. */
+/** What came of it; everything but `jobs`, `kills`, `unheard`, `log` and `seconds` is as it should be when it is zero or empty. */
 export interface CrashLoadResult {
   readonly jobs: number
   readonly kills: number
@@ -27,6 +27,8 @@ export interface CrashLoadResult {
   readonly wrongTraces: readonly string[]
   /** Rules of the job API that were broken. */
   readonly violations: readonly string[]
+  /** What was said again, since the manager was killed before it heard that it had arrived: a piece of a trace, the end of a job. The coordinator's answer puts it right. */
+  readonly unheard: number
   /** Most machines alive at the same time, over what is allowed. */
   readonly overMaximum: number
   /** Machines alive after a stop in order. */
@@ -38,6 +40,7 @@ export interface CrashLoadResult {
   readonly seconds: number
 }
 
+const unheardAnswers = new Set(['range_mismatch', 'request_after_end'])
 const maxInstances = 5
 const capacityPerInstance = 2
 const linesPerJob = 15
@@ -77,16 +80,19 @@ export async function runCrashLoad({ jobs: jobCount, kills, random, onKill }: Cr
   const early = runner.ended.then((code) => Promise.reject(new Error(`the manager ended by itself, with ${code}:\n${runner.stderr}`)))
   early.catch(() => {})
   await Promise.race([Promise.all(jobs.map(({ finished }) => finished)), early, after(patienceMs, undefined, { ref: false })])
+  while (!runner.stderr.includes('plugin initialized')) await after(20)
   runner.process.kill(jobs.every(({ hasEnded }) => hasEnded) ? 'SIGQUIT' : 'SIGTERM')
   const code = await runner.ended
 
+  const { violations } = coordinator
   return {
     jobs: jobCount,
     kills,
-    lost: jobs.filter(({ state }) => state !== 'success').map(({ id, state, failureReason = '' }) => `${id} ${state} ${failureReason}`),
+    lost: jobs.filter(({ state }) => state !== 'success').map(({ id, state, trace }) => `${id} ${state}: ${trace.text().slice(-500)}`),
     ranTwice: jobs.flatMap((_, number) => (runsOf(ledger, number) > 1 ? [number] : [])),
     wrongTraces: jobs.flatMap((job, number) => wrongTrace(job, number)),
-    violations: coordinator.violations.map((violation) => JSON.stringify(violation)),
+    violations: violations.filter(({ rule }) => !unheardAnswers.has(rule)).map((violation) => JSON.stringify(violation)),
+    unheard: violations.filter(({ rule }) => unheardAnswers.has(rule)).length,
     overMaximum: Math.max(0, watch.peak - maxInstances),
     leaked: watch.alive(),
     badEnd: code === 0 ? '' : `${code}: ${runner.stderr.slice(-2_000)}`,

@@ -11,7 +11,8 @@ export const mostCorrections: number = 8
 /** What the coordinator is known to have of a trace: its first bytes, and their CRC-32. JSON. */
 export interface SentTrace {
   readonly bytes: number
-  readonly crc32: number
+  /** Absent where they are not to be compared. */
+  readonly crc32?: number
 }
 
 export interface TraceUploadOptions {
@@ -46,8 +47,8 @@ export class TraceUpload {
     this.#trace = trace
     this.#options = options
     this.#offset = options.sent?.bytes ?? 0
-    this.#crc32 = options.sent?.crc32 ?? 0
-    this.#isProven = options.sent === undefined
+    this.#crc32 = options.sent === undefined ? 0 : options.sent.crc32
+    this.#isProven = options.sent?.crc32 === undefined
   }
 
   /** None while a trace that an earlier manager sent is still being made again. */
@@ -70,17 +71,18 @@ export class TraceUpload {
     const reply = await this.#client.patchTrace(this.#job, { start, bytes, isDebugTrace }, signal)
     if (reply.status === 202) {
       this.#offset += bytes.length
-      this.#crc32 = this.#crc32 === undefined ? await this.#checksum(this.#offset) : crc32(bytes, this.#crc32)
-      onSent?.({ bytes: this.#offset, crc32: this.#crc32 })
+      if (onSent === undefined) this.#crc32 = undefined
+      else {
+        this.#crc32 = this.#crc32 === undefined ? await this.#checksum(this.#offset) : crc32(bytes, this.#crc32)
+        onSent({ bytes: this.#offset, crc32: this.#crc32 })
+      }
     }
     // It may know more than there is: then nothing is left to send, or not yet, and the checksum decides.
-    if (reply.status === 416) await this.#moveTo(reply.traceSize)
+    if (reply.status === 416) {
+      this.#offset = reply.traceSize
+      this.#crc32 = undefined
+    }
     return reply
-  }
-
-  async #moveTo(offset: number): Promise<void> {
-    this.#offset = offset
-    this.#crc32 = offset <= this.#trace.size ? await this.#checksum(offset) : undefined
   }
 
   async #prove(): Promise<void> {

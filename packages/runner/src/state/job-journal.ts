@@ -11,10 +11,12 @@ export interface JournalledJob {
   readonly takenAt: number
   /** How far it and its trace had come: a `HandledJobCheckpoint`. Absent: it had only been taken. */
   readonly checkpoint?: JsonValue
+  /** How it ended: a `KeptEnd`. Its slot may have been given back. */
+  readonly end?: JsonValue
 }
 
 /** What may follow after a job was taken. Each part has a record of its own, so that the payload is not written again with every piece of trace. */
-const laterParts = ['acquisitionKey', 'checkpoint'] as const
+const laterParts = ['acquisitionKey', 'checkpoint', 'end'] as const
 export type LaterPart = (typeof laterParts)[number]
 
 export interface JobJournalOptions {

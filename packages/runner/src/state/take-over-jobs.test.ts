@@ -17,6 +17,7 @@ const checkpoint = (scripts: number, environment: JsonValue): JsonValue => ({
 
 interface Left {
   readonly checkpoint?: JsonValue
+  readonly end?: JsonValue
   /** Whether the slot that it had is still there. */
   readonly hasSlot?: boolean
 }
@@ -29,9 +30,10 @@ const takeOver = async (left: readonly Left[], { statuses = [200], isFull = fals
   }
   const store = new MemoryStateStore()
   const before = await journal()
-  for (const [index, { checkpoint }] of left.entries()) {
+  for (const [index, { checkpoint, end }] of left.entries()) {
     await before.took({ payload: payload(index + 1), acquisitionKey: `slot-${index + 1}`, takenAt: 1 })
     if (checkpoint !== undefined) await before.note(index + 1, 'checkpoint', checkpoint)
+    if (end !== undefined) await before.note(index + 1, 'end', end)
   }
   const jobs = await journal()
   const slots = left.flatMap(({ hasSlot = true }, index) => (hasSlot ? [`slot-${index + 1}`] : []))
@@ -63,6 +65,7 @@ const takeOver = async (left: readonly Left[], { statuses = [200], isFull = fals
     },
     handler: {
       resume: async ({ id }, { key }, { sent }) => void log.push(`resume ${id} on ${key} from byte ${sent.bytes}`),
+      tellEnd: async ({ id }, { outcome }) => void log.push(`tell ${id} ${outcome.state}`),
       runAnew: async ({ id }, { key }, kept) => void log.push(`run ${id} on ${key}${kept ? ` from byte ${kept.sent.bytes}` : ''}`),
     },
     client: {
@@ -86,6 +89,14 @@ describe('takeOverJobs', () => {
     const { log, updates, ends } = await takeOver([{ checkpoint: checkpoint(1, 'handle') }])
     await Promise.all(ends)
     expect(log).toEqual(['resume 1 on slot-1 from byte 5', 'drop orphan'])
+    expect(updates).toEqual([])
+  })
+
+  test('tells the end of a job that ended and was not told, whether its slot was given back or not', async () => {
+    const ended = { checkpoint: checkpoint(1, 'handle'), end: { outcome: { state: 'success' }, size: 0, crc32: 0, tailAt: 0, tail: '' } }
+    const { log, updates, ends } = await takeOver([ended, { ...ended, hasSlot: false }])
+    await Promise.all(ends)
+    expect(log.toSorted()).toEqual(['drop orphan', 'give back slot-1', 'tell 1 success', 'tell 2 success'])
     expect(updates).toEqual([])
   })
 

@@ -4,6 +4,7 @@ import type { JobApiClient } from '../gitlab/job-api-client.ts'
 import type { HandledJobCheckpoint } from '../handled-job.ts'
 import type { JobHandler } from '../job-handler.ts'
 import type { JobJournal, JournalledJob } from './job-journal.ts'
+import type { KeptEnd } from './kept-end.ts'
 import { reportLostJob } from './report-lost-job.ts'
 
 export interface TakeOverJobsOptions {
@@ -11,7 +12,7 @@ export interface TakeOverJobsOptions {
   readonly left: readonly JournalledJob[]
   readonly jobs: Pick<JobJournal, 'ended'>
   readonly scaler: Pick<Taskscaler, 'restored' | 'claimRestored' | 'dropRestored' | 'reserve' | 'onChange'>
-  readonly handler: Pick<JobHandler, 'resume' | 'runAnew'>
+  readonly handler: Pick<JobHandler, 'resume' | 'runAnew' | 'tellEnd'>
   readonly client: Pick<JobApiClient, 'updateJob'>
   readonly finalUpdateRetryLimit: number
   readonly clock: Clock
@@ -22,7 +23,7 @@ export interface TakeOverJobsOptions {
 }
 
 /**
- * Deals with what an earlier process left: jobs that run on their machine go on there, jobs of which nothing has begun begin anew on any, and the others are reported as failed, once. Slots that no job has any
+ * Deals with what an earlier process left: ends that were not told are told, jobs that run on their machine go on there, jobs of which nothing has begun begin anew on any, and the others are reported as failed, once. Slots that no job has any
  * more are given up with their instances, on which something may still run. Answers the end of each job, which is when it needs nothing more.
  */
 export function takeOverJobs(options: TakeOverJobsOptions): readonly Promise<void>[] {
@@ -30,6 +31,7 @@ export function takeOverJobs(options: TakeOverJobsOptions): readonly Promise<voi
   const ends = left.map((job) => {
     const { payload, acquisitionKey } = job
     const checkpoint = job.checkpoint as HandledJobCheckpoint | undefined
+    if (job.end !== undefined) return tellEnd(job, job.end as unknown as KeptEnd, options)
     if (checkpoint === undefined || checkpoint.run.scripts.length === 0) return beginAnew(job, checkpoint, options)
     const acquisition = checkpoint.run.environment === null ? undefined : scaler.claimRestored(acquisitionKey)
     if (acquisition !== undefined) return handler.resume(payload, acquisition, checkpoint)
@@ -43,6 +45,21 @@ export function takeOverJobs(options: TakeOverJobsOptions): readonly Promise<voi
   return ends
 }
 
+async function tellEnd(
+  { payload, acquisitionKey }: JournalledJob,
+  end: KeptEnd,
+  { scaler, handler, signal }: TakeOverJobsOptions,
+): Promise<void> {
+  await giveBack(acquisitionKey, scaler)
+  await handler.tellEnd(payload, end, signal)
+}
+
+/** Nothing of a job runs on the slot that it still has. */
+async function giveBack(acquisitionKey: string, scaler: Pick<Taskscaler, 'claimRestored'>): Promise<void> {
+  const unused: Acquisition | undefined = scaler.claimRestored(acquisitionKey)
+  await unused?.[Symbol.asyncDispose]()
+}
+
 const cannotGoOn = 'the runner ended, and the job cannot go on'
 
 async function beginAnew(
@@ -50,8 +67,7 @@ async function beginAnew(
   checkpoint: HandledJobCheckpoint | undefined,
   { scaler, handler, signal }: TakeOverJobsOptions,
 ): Promise<void> {
-  const unused: Acquisition | undefined = scaler.claimRestored(acquisitionKey)
-  await unused?.[Symbol.asyncDispose]()
+  await giveBack(acquisitionKey, scaler)
   const reservation = await reserve(scaler, signal)
   if (reservation !== undefined) await handler.runAnew(payload, reservation, checkpoint)
 }
