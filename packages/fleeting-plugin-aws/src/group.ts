@@ -83,7 +83,10 @@ class AwsGroup implements InstanceGroup {
     this.#removals.shown(Instances)
     const instances = Instances.map(listedInstance)
     const alive = new Set(instances.flatMap(({ id, state }) => (state === 'creating' || state === 'running' ? [id] : [])))
-    this.#machines.keepOnly(alive)
+    this.#machines.keepOnly(
+      alive,
+      instances.flatMap(({ id, state }) => (state === 'running' ? [id] : [])),
+    )
     this.#connections.keepOnly(alive)
     if (this.#machines.hasSpot()) await this.#interruptions.look(alive, signal)
     return [...instances, ...this.#failed.rows()]

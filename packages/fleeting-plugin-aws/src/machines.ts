@@ -9,12 +9,17 @@ interface Question {
   readonly reject: (error: unknown) => void
 }
 
-/** What EC2 knows of the group's instances. Questions that come while a call is under way share the next one, so that a thousand new machines cost a few calls; what runs and has an address is remembered. */
+/**
+ * What EC2 knows of the group's instances; what runs and has an address is remembered. Questions that come while a call is under way share the next one, and each call asks for others that run too, since they will be
+ * connected to next: so a thousand new machines cost a few calls, however they are asked for.
+ */
 export class Machines {
   readonly #client: AwsClient
   readonly #known = new Map<string, Instance>()
   readonly #ended = new AbortController()
   #questions: Question[] = []
+  /** Shown as running by the last list. */
+  #running = new Set<string>()
   #asking = false
 
   constructor(client: AwsClient) {
@@ -39,13 +44,17 @@ export class Machines {
     return [...this.#known.values()].some(({ InstanceLifecycle }) => InstanceLifecycle === 'spot')
   }
 
-  /** All others are gone, or going. */
-  keepOnly(ids: ReadonlySet<string>): void {
-    for (const id of this.#known.keys()) if (!ids.has(id)) this.#known.delete(id)
+  /** All others are gone, or going. `running` are those of them that run. */
+  keepOnly(alive: ReadonlySet<string>, running: readonly string[]): void {
+    for (const id of this.#known.keys()) if (!alive.has(id)) this.#known.delete(id)
+    this.#running = new Set(running)
   }
 
   forget(ids: readonly string[]): void {
-    for (const id of ids) this.#known.delete(id)
+    for (const id of ids) {
+      this.#known.delete(id)
+      this.#running.delete(id)
+    }
   }
 
   /** Nobody waits any longer. */
@@ -73,10 +82,14 @@ export class Machines {
     }
     for (const { signal } of asked) signal.addEventListener('abort', onAbort)
     try {
-      const ids = [...new Set(asked.map(({ id }) => id))]
+      const wanted = new Set(asked.map(({ id }) => id))
+      const unknown = [...this.#running].filter((id) => !this.#known.has(id))
+      const ids = [...new Set([...wanted, ...unknown])].slice(0, mostDescribed)
       const instances = await this.#client.describeInstances(ids, AbortSignal.any([left.signal, this.#ended.signal]))
       const byId = new Map(instances.map((instance) => [instance.InstanceId, instance]))
-      for (const { id, resolve } of asked) resolve(this.#remember(id, byId.get(id)))
+      // What was removed meanwhile is not remembered again.
+      for (const id of ids) if (wanted.has(id) || this.#running.has(id)) this.#remember(id, byId.get(id))
+      for (const { id, resolve } of asked) resolve(byId.get(id))
     } catch (error) {
       for (const { reject } of asked) reject(error)
     } finally {
@@ -84,9 +97,8 @@ export class Machines {
     }
   }
 
-  #remember(id: string, instance: Instance | undefined): Instance | undefined {
+  #remember(id: string, instance: Instance | undefined): void {
     if (instance?.State?.Name === 'running' && instance.PrivateIpAddress !== undefined) this.#known.set(id, instance)
     else this.#known.delete(id)
-    return instance
   }
 }

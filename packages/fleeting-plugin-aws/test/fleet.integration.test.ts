@@ -67,6 +67,16 @@ test('machines that are all asked for at once share calls, of at most 200, with 
   }
 })
 
+test('machines that are asked for one after the other cost one call for 200 too, since the first asks for all that run', async () => {
+  const { group, running } = await start({ maxSize: 300 })
+  await group.increase({ count: 300, launchToken: 'one' }, signal)
+  const ids = await running()
+  for (const id of ids) expect(await group.connectInfo(id, signal)).toMatchObject({ instanceId: id })
+  const asked = forms('DescribeInstances').map((form) => values(form, 'Filter.2.Value'))
+  expect(asked.map(({ length }) => length)).toEqual([200, 100])
+  expect(asked.flat().toSorted()).toEqual(ids.toSorted())
+})
+
 test('launch_instances carries a token, the same when it is asked again after a lost answer: nothing is launched twice', async () => {
   const { fake, group, running } = await start({}, { launch_mode: 'launch_instances' })
   fake.hand.inject!({ kind: 'lost_answer', on: 'increase', times: 1 })
