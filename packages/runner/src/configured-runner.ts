@@ -42,7 +42,7 @@ export interface StopReport {
 /** How a fleet came to be another process's: `handed over` to one that asked for it · `lost` to one that took it. */
 export type Departure = 'handed over' | 'lost'
 
-/** How long jobs that have ended may take to be reported before the fleet is handed over, milliseconds. */
+/** How long it may take before the fleet is handed over to report jobs that have ended and to clean up after them, milliseconds. */
 const mostTellMs = 5_000
 
 export interface ConfiguredRunnerOptions {
@@ -247,7 +247,8 @@ export class ConfiguredRunner {
     this.#reports.abort(new Error('another process gets the fleet'))
     handler.leave({ atOnce: false })
     const patience = new AbortController()
-    await Promise.race([Promise.all([loop.stop(), ...this.#takenOver]), delay(clock, mostTellMs, patience.signal).catch(() => {})])
+    const told = Promise.all([loop.stop(), ...this.#takenOver]).then(() => handler.sweepsEnded())
+    await Promise.race([told, delay(clock, mostTellMs, patience.signal).catch(() => {})])
     patience.abort()
     await this.#recordFile?.flush()
     if (this.#departing !== undefined) return

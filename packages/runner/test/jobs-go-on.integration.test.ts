@@ -158,6 +158,18 @@ idle_time = "1h"
     await expectAllDone(jobs, 60, next)
     expect(old.stderr).toContain('runner ends: another process has its fleets')
   })
+
+  test('forty short jobs come and end while the work is taken over five times: all succeed, each line once and in order', async () => {
+    const jobs = Array.from({ length: 40 }, () => counting(4))
+    let run = start()
+    for (const done of [3, 9, 15, 21, 27]) {
+      await expect.poll(() => jobs.filter(({ hasEnded }) => hasEnded).length, { timeout: 60_000, interval: 10 }).toBeGreaterThan(done)
+      const next = start('--takeover')
+      expect(await run.ended, run.stderr).toBe(0)
+      run = next
+    }
+    await expectAllDone(jobs, 4, run)
+  })
 })
 
 function killIfThere(pid: number): void {

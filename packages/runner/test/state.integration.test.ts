@@ -1,10 +1,11 @@
 // State over processes: real managers on one state directory, with real local machines.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Coordinator, type CoordinatorJob, listProcesses } from '@runner-core/runner/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type BinRun, startBin } from './bin.ts'
+import { type BinRun, runBin, startBin } from './bin.ts'
 
 let coordinator: Coordinator
 let folder: string
@@ -45,8 +46,8 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-const start = (): BinRun => {
-  const run = startBin(['run', '--config', join(folder, 'config.toml')])
+const start = (...options: string[]): BinRun => {
+  const run = startBin(['run', '--config', join(folder, 'config.toml'), ...options])
   runs.push(run)
   return run
 }
@@ -111,8 +112,8 @@ test('a manager that stalled has lost the fleet once another has taken it, and a
   const said = first.stderr.length
   for (let count = 0; count < 3; count += 1) expect(await place(simpleJob())).toBe(before)
   expect(first.stderr.slice(said)).not.toMatch(/Added job|increasing instances|decreasing instances|marked for removal/)
-  first.process.kill('SIGTERM')
-  await first.ended
+  expect(await first.ended).toBe(1)
+  expect(first.stderr).toContain('runner ends: another process has its fleets')
   expect(await place(simpleJob())).toBe(before)
 })
 
@@ -182,3 +183,104 @@ test('a state that cannot be read keeps the fleet as it is, and says so', async 
   expect(machines().length).toBe(before + 1)
   expect(readFileSync(file, 'utf8')).toBe('garbage '.repeat(1000))
 })
+
+/** Every file below a directory, with when it was written. */
+function filesAndTimes(directory: string): string[] {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .map((file) => `${file} ${statSync(file).mtimeMs}`)
+    .toSorted()
+}
+
+test('plan sees the machines of a manager that is gone, and touches nothing; of one that runs it takes nothing', async () => {
+  const first = start()
+  const before = await place(simpleJob())
+  await kill(first)
+  const files = filesAndTimes(join(folder, 'state'))
+  const gone = await runBin(['plan', '--config', join(folder, 'config.toml')])
+  expect([gone.code, gone.stdout]).toEqual([0, expect.stringContaining('instances: 1 running')])
+  expect(filesAndTimes(join(folder, 'state'))).toEqual(files)
+  const second = start()
+  expect(await place(simpleJob())).toBe(before)
+  const runs = await runBin(['plan', '--config', join(folder, 'config.toml')])
+  expect([runs.code, runs.stdout]).toEqual([0, expect.stringContaining('instances: 1 running')])
+  expect(await place(simpleJob())).toBe(before)
+  expect(second.stderr).not.toContain('another process')
+})
+
+test("what GitLab Runner's own table asks to be kept is kept there: state, record and status are read by status and explain", async () => {
+  const config = join(folder, 'config.toml')
+  const kept = join(folder, 'kept')
+  const text = readFileSync(config, 'utf8')
+  writeFileSync(
+    config,
+    text
+      .replace(/^state_dir = .*$/m, '')
+      .replace(
+        '[[runners.autoscaler.policy]]',
+        `[runners.autoscaler.state_storage]\nenabled = true\ndir = "${kept}"\n[[runners.autoscaler.policy]]`,
+      ),
+  )
+  const run = start()
+  const job = simpleJob()
+  const where = await place(job)
+  run.process.kill('SIGQUIT')
+  expect(await run.ended).toBe(0)
+  expect(readdirSync(kept).toSorted()).toEqual(['kept', 'status.json'])
+  const status = await runBin(['status', '--config', config])
+  expect([status.code, status.stdout]).toEqual([0, expect.stringContaining('kept')])
+  const explained = await runBin(['explain', '--config', config, '--job', `${job.id}`])
+  expect([explained.code, explained.stdout]).toEqual([0, expect.stringContaining('kept:')])
+  expect(where).toContain(folder)
+})
+
+test('a process that takes over serves its pages once those of the one before are gone, and is ready', async () => {
+  const config = join(folder, 'config.toml')
+  const port = await freePort()
+  writeFileSync(config, `listen_address = "127.0.0.1:${port}"\n${readFileSync(config, 'utf8')}`)
+  const first = start()
+  const before = await place(simpleJob())
+  const second = start('--takeover')
+  expect(await first.ended).toBe(0)
+  await until(() => second.stderr.includes('plugin initialized') && second.stderr.includes('status pages served'))
+  const ready = await fetch(`http://127.0.0.1:${port}/health/ready`)
+  expect(ready.status).toBe(200)
+  expect(await place(simpleJob())).toBe(before)
+  const status = (await (await fetch(`http://127.0.0.1:${port}/status`)).json()) as { pid: number }
+  expect(status.pid).toBe(second.process.pid)
+})
+
+test('a process that finishes its jobs before it stops is taken over, too, and its machine stays', async () => {
+  const first = start()
+  const job = coordinator.enqueue({ script: ['for number in $(seq 6); do echo "line-$number."; sleep 1; done'], marker: 'line-2.' })
+  await until(() => job.times.firstOutputAt !== undefined)
+  first.process.kill('SIGQUIT')
+  await until(() => first.stderr.includes('runner stops'))
+  const second = start('--takeover')
+  expect(await first.ended).toBe(0)
+  expect((await job.finished).state).toBe('success')
+  expect(job.trace.text().match(/^line-\d\.$/gm)).toEqual(['line-1.', 'line-2.', 'line-3.', 'line-4.', 'line-5.', 'line-6.'])
+  expect(second.stderr).toContain('job of an earlier process goes on')
+  expect(second.stderr).not.toContain('increasing instances')
+})
+
+test('--takeover is refused where a runner keeps no state, and without anybody to take over from it just starts', async () => {
+  start('--takeover')
+  await place(simpleJob())
+  const config = join(folder, 'stateless.toml')
+  writeFileSync(config, readFileSync(join(folder, 'config.toml'), 'utf8').replace(/^state_dir = .*$/m, ''))
+  const refused = await runBin(['run', '--takeover', '--config', config])
+  expect([refused.code, refused.stderr]).toEqual([
+    2,
+    expect.stringMatching(/runners\[0\]: expected state_dir, without which --takeover finds nothing/),
+  ])
+})
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
