@@ -20,6 +20,23 @@ describe('names of machines', () => {
     )
   })
 
+  test('of two fleets are different: the groups of one `multi` may be in one zone, and launch under one token', () => {
+    for (const [one, other] of [
+      ['gitlab-runner-production-spot', 'gitlab-runner-production-on-demand'],
+      ['ci-a.b', 'ci-a_b'],
+      ['ci-A', 'ci-a'],
+      ['日', '本'],
+    ] as const)
+      expect(fleetPrefix(one)).not.toBe(fleetPrefix(other))
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (one, other) => {
+        expect(fleetPrefix(one) === fleetPrefix(other)).toBe(one === other)
+      }),
+    )
+    expect(fleetPrefix('ci-builds')).toBe('ci-builds')
+    expect(fleetPrefix('Our CI builds, the second')).toMatch(/^our-ci-builds-[0-9a-f]{6}$/)
+  })
+
   test('of a smaller launch with the same token are the first of a larger one', () => {
     expect(launchNames('f', 't', 3).slice(0, 2)).toEqual(launchNames('f', 't', 2))
   })

@@ -5,14 +5,13 @@ import { GroupError } from '@runner-core/fleeting'
 const longest = { fleet: 21, token: 36 }
 const tokenRule = /^[a-z0-9]([-a-z0-9]{0,34}[a-z0-9])?$/
 
-/** What the names of a fleet's machines begin with: what it is called, as far as names allow. */
+/** What the names of a fleet's machines begin with: what it is called; where names cannot hold that, as much as they can, and a hash of it, so that no other fleet has the same. */
 export function fleetPrefix(fleet: string): string {
+  if (fleet.length <= longest.fleet && /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(fleet)) return fleet
+  const hash = createHash('sha256').update(fleet).digest('hex').slice(0, 6)
   const name = fleet.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')
-  const lettered = /^[a-z]/.test(name) ? name : `fleet-${name}`
-  return lettered
-    .slice(0, longest.fleet)
-    .replaceAll(/^-+|-+$/g, '')
-    .replace('--', '-')
+  const lettered = /^[a-z]/.test(name) ? name : `fleet-${name.replace(/^-/, '')}`
+  return `${lettered.slice(0, longest.fleet - hash.length - 1).replace(/-$/, '')}-${hash}`
 }
 
 /** Names of a launch's machines, the same each time. Thrown: `invalid_config` for a token that cannot be in a name. */
