@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type {
   Activity,
   AutoScaling,
@@ -77,13 +78,14 @@ export class AwsClient {
     )
   }
 
-  /** Launches in one zone, now or not at all. */
+  /** Launches in one zone, now or not at all. The same token launches once in this group; for AWS it is another one in each group, since groups of one fleet may be given the same. */
   launchInstances(count: number, zone: string, token: string, signal: AbortSignal): Promise<LaunchInstancesResult> {
+    const group = createHash('sha256').update(this.#config.name).digest('hex').slice(0, 8)
     const input = {
       AutoScalingGroupName: this.#config.name,
       RequestedCapacity: count,
       AvailabilityZones: [zone],
-      ClientToken: token,
+      ClientToken: `${token}-${group}`,
       RetryStrategy: 'none' as const,
     }
     return call(`launching ${count} in ${zone}`, signal, async (options) => (await this.#autoScaling()).launchInstances(input, options))
