@@ -263,6 +263,7 @@ describe('the journal', () => {
     expect(fleet.group.calls).toHaveLength(calls)
     expect(await fleet.provisioner.shutdown({ removeInstances: true })).toEqual({ remaining: [id] })
     expect(fleet.group.stateOf(id!)).toBe('running')
+    expect(fleet.group.isShutDown).toBe(false)
   })
 })
 

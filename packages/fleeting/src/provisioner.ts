@@ -464,6 +464,8 @@ export class Provisioner implements AsyncDisposable {
   }
 
   #setFailing(id: string, why: string | undefined): void {
+    // Its connections were ended by us.
+    if (this.#stopped) return
     this.#context.logger.warn({ instance: id, why }, why === undefined ? 'instance healthy again' : 'instance unhealthy')
     this.#roster.change(id, { failing: why })
     this.#tell()

@@ -135,15 +135,18 @@ idle_time = "1h"
     expect(left).toEqual([])
   }
 
-  test('ten jobs, and a new process takes the work over from the one that has it: all succeed, each line once and in order; the old one ends in order', async () => {
-    const jobs = Array.from({ length: 10 }, () => counting(25))
-    const old = start()
-    await expect.poll(() => jobs.every((job) => job.trace.text().includes('line 8 ')), { timeout: 60_000 }).toBe(true)
-    const next = start('--takeover')
-    expect(await old.ended).toBe(0)
-    expect(old.stderr.match(/runner ends: its fleets and jobs were handed over to another process/g)).toHaveLength(1)
-    await expectAllDone(jobs, 25, next)
-    expect(old.stderr).not.toMatch(/level=(warn|error)|decreasing instances/)
+  test('ten jobs, and a new process takes the work over from the one that has it, twice: all succeed, each line once and in order; the old ones end in order', async () => {
+    const jobs = Array.from({ length: 10 }, () => counting(40))
+    let run = start()
+    for (const line of ['line 8 ', 'line 20 ']) {
+      await expect.poll(() => jobs.every((job) => job.trace.text().includes(line)), { timeout: 60_000 }).toBe(true)
+      const next = start('--takeover')
+      expect(await run.ended).toBe(0)
+      expect(run.stderr.match(/runner ends: its fleets and jobs were handed over to another process/g)).toHaveLength(1)
+      expect(run.stderr.replaceAll(/.* WARN {2}waiting: .*/g, '')).not.toMatch(/ (WARN|ERROR) |decreasing instances/)
+      run = next
+    }
+    await expectAllDone(jobs, 40, run)
   })
 
   test('ten jobs, and a new process takes the work over from one that is stopped: all succeed, each line once and in order; the old one ends when it wakes', async () => {
