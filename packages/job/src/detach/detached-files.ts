@@ -21,9 +21,8 @@ export function detachDirectory(buildsDir: string): string {
  *
  * | file | holds |
  * |---|---|
- * | `.pid` | the shell's line of `/proc/PID/stat`, written as it starts: no second one starts under this name |
+ * | `.pid` | the shell's line of `/proc/PID/stat`, written as it starts: no second one starts under this name; then how it ended, where it came to its end |
  * | `.out` | all that it printed, up to a limit |
- * | `.end` | how it ended, where it came to its end |
  * | `.in` | the way from the shell to what writes `.out`, where the shell needs a name for it |
  */
 export function detachedFile({ buildsDir, jobMarker, index }: DetachedScript): string {
@@ -31,4 +30,4 @@ export function detachedFile({ buildsDir, jobMarker, index }: DetachedScript): s
 }
 
 /** The kinds of files, by the end of their names. */
-export const detachedSuffixes: readonly string[] = ['pid', 'out', 'end', 'in']
+export const detachedSuffixes: readonly string[] = ['pid', 'out', 'in']

@@ -39,7 +39,7 @@ case $rc_d in taken) exit 0 ;; esac
 unset rc_d rc_l
 `
   // The script keeps the login's directory in `$1`, how its stages ended in `$2`, and whether it left nothing in `rc_s`.
-  const epilogue = `if [ -f ${file}.out ]; then echo "$2 $rc_s" >${file}.end; fi
+  const epilogue = `if [ -f ${file}.out ]; then echo "$2 $rc_s" >>${file}.pid; fi
 exit 0
 }
 `

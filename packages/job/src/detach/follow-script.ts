@@ -42,7 +42,7 @@ if { read -r rc_l <"$rc_f.pid"; }; then
   rc_i=0; until rc_size || [ $rc_i -ge 40 ]; do sleep 0.05 || sleep 1; rc_i=$((rc_i + 1)); done
   rc_tail=
   if rc_size; then tail -c +${offset + 1} -f "$rc_f.out" & rc_tail=$!; fi
-  { while rc_alive; do sleep 1; done; read -r rc_l <"$rc_f.end" || rc_l=killed; echo "${nonce} gone $rc_l" >&3; } &
+  { while rc_alive; do sleep 1; done; { read -r rc_l; read -r rc_l || rc_l=killed; } <"$rc_f.pid"; echo "${nonce} gone $rc_l" >&3; } &
   rc_watch=$!
   read -r rc_x
   kill $rc_tail $rc_watch

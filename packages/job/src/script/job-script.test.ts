@@ -127,22 +127,28 @@ test('the end of a script cleans up, looks for what it left and says how it went
     set -- "$1" "$2" "$1"'/builds/tok/2/group/project.tmp'/* "$1"'/builds/tok/2/group/project.tmp'/.[!.]*; if [ -e "$3" ] || [ -e "$4" ]; then rm -rf "$1"'/builds/tok/2/group/project.tmp'; fi
     rc_stat() { rc_s=; while IFS= read -r rc_l || [ "$rc_l" ]; do rc_s="$rc_s $rc_l"; done <"/proc/$1/stat"; }
     rc_quick() {
-      for rc_x in 1 2 3 4; do
-        rc_own=$$; rc_stat $rc_own; read -r rc_u rc_x </proc/uptime; read -r rc_x rc_x rc_x rc_x rc_last </proc/loadavg
+      rc_own=$$; rc_from=$$
+      for rc_x in 1 2 3 4 5 6; do
+        rc_stat $rc_own; read -r rc_u rc_x </proc/uptime; read -r rc_x rc_x rc_x rc_x rc_last </proc/loadavg
         set -- \${rc_s##*) }
-        [ "\${23}" = 498175915218174976 ] && set -- $((\${rc_u%.*}\${rc_u#*.} - \${20})) && [ $1 -ge 0 ] && [ $1 -lt 200 ] && [ $rc_last -ge $rc_own ] || return 1
+        [ "\${23}" = 498175915218174976 ] && set -- $((\${rc_u%.*}\${rc_u#*.} - \${20})) && [ $1 -ge 0 ] && [ $1 -lt 200 ] && [ $rc_last -ge $rc_from ] || return 1
         # What both ids begin with, all ids between them begin with.
-        rc_x=$rc_own; while [ "\${rc_last#"$rc_x"}" = $rc_last ] && [ $rc_x ]; do rc_x=\${rc_x%?}; done
-        [ \${#rc_last} = \${#rc_own} ] || rc_x=
+        rc_x=$rc_from; while [ "\${rc_last#"$rc_x"}" = $rc_last ] && [ $rc_x ]; do rc_x=\${rc_x%?}; done
+        [ \${#rc_last} = \${#rc_from} ] || rc_x=
         rc_gone=
-        for rc_p in /proc/$rc_x[0-9]*; do
+        set -- /proc/$rc_x[0-9]*
+        # Those that were given out meanwhile may begin otherwise.
+        read -r rc_u rc_u rc_u rc_u rc_u </proc/loadavg; case \${#rc_u}$rc_u in \${#rc_last}$rc_x*) [ $rc_u -ge $rc_last ] || rc_gone=1 ;; *) rc_gone=1 ;; esac
+        for rc_p do
           rc_p=\${rc_p#/proc/}
-          [[ $rc_p -gt $rc_own ]] && [[ $rc_p -le $rc_last ]] || continue
+          [[ $rc_p -gt $rc_from ]] && [[ $rc_p -le $rc_u ]] || continue
           rc_stat $rc_p
           set -- \${rc_s##*) }
           case \${23} in '') rc_gone=1 ;; 498175915218174976) [ $2 = $rc_own ] || return 1 ;; ????????????????*) ;; *) return 1 ;; esac
         done
         [ "$rc_gone" ] || return 0
+        # Only what was gone before it was looked at may have left something, and that is younger.
+        rc_from=$rc_last
       done
       return 1
     }

@@ -7,7 +7,7 @@ export const readStat = 'rc_stat() { rc_s=; while IFS= read -r rc_l || [ "$rc_l"
 /**
  * Shell text that defines `rc_quick`: true when it is sure that no process of the job is left besides this shell. It starts no process, and looks only at those
  * that were started after the shell: ids are given out in order, round and round, so theirs lie between the shell's and the last one given out. That is sound
- * while they did not go once round; a job of two seconds or more is never sure. Neither is one beside which a young process with a small limit of resident memory
+ * while they did not go once round; a job of two seconds or more is never sure. All that lives at one moment is listed; where one of it is gone before it was looked at, what was started since is looked at too. Neither is one beside which a young process with a small limit of resident memory
  * runs: it may be the job's own, and have lowered its limit. A child of the shell itself is what passes its output on (`detached-script.ts`), and ends with it: all
  * others it waits for.
  */
@@ -16,22 +16,28 @@ export function quickCheck(jobMarker: JobMarker, shell: ShellName): string {
   const [open, close] = shell === 'bash' ? ['[[', ']]'] : ['[', ']']
   return `${readStat}
 rc_quick() {
-  for rc_x in 1 2 3 4; do
-    rc_own=$$; rc_stat $rc_own; read -r rc_u rc_x </proc/uptime; read -r rc_x rc_x rc_x rc_x rc_last </proc/loadavg
+  rc_own=$$; rc_from=$$
+  for rc_x in 1 2 3 4 5 6; do
+    rc_stat $rc_own; read -r rc_u rc_x </proc/uptime; read -r rc_x rc_x rc_x rc_x rc_last </proc/loadavg
     set -- \${rc_s##*) }
-    [ "\${23}" = ${limit} ] && set -- $((\${rc_u%.*}\${rc_u#*.} - \${20})) && [ $1 -ge 0 ] && [ $1 -lt 200 ] && [ $rc_last -ge $rc_own ] || return 1
+    [ "\${23}" = ${limit} ] && set -- $((\${rc_u%.*}\${rc_u#*.} - \${20})) && [ $1 -ge 0 ] && [ $1 -lt 200 ] && [ $rc_last -ge $rc_from ] || return 1
     # What both ids begin with, all ids between them begin with.
-    rc_x=$rc_own; while [ "\${rc_last#"$rc_x"}" = $rc_last ] && [ $rc_x ]; do rc_x=\${rc_x%?}; done
-    [ \${#rc_last} = \${#rc_own} ] || rc_x=
+    rc_x=$rc_from; while [ "\${rc_last#"$rc_x"}" = $rc_last ] && [ $rc_x ]; do rc_x=\${rc_x%?}; done
+    [ \${#rc_last} = \${#rc_from} ] || rc_x=
     rc_gone=
-    for rc_p in /proc/$rc_x[0-9]*; do
+    set -- /proc/$rc_x[0-9]*
+    # Those that were given out meanwhile may begin otherwise.
+    read -r rc_u rc_u rc_u rc_u rc_u </proc/loadavg; case \${#rc_u}$rc_u in \${#rc_last}$rc_x*) [ $rc_u -ge $rc_last ] || rc_gone=1 ;; *) rc_gone=1 ;; esac
+    for rc_p do
       rc_p=\${rc_p#/proc/}
-      ${open} $rc_p -gt $rc_own ${close} && ${open} $rc_p -le $rc_last ${close} || continue
+      ${open} $rc_p -gt $rc_from ${close} && ${open} $rc_p -le $rc_u ${close} || continue
       rc_stat $rc_p
       set -- \${rc_s##*) }
       case \${23} in '') rc_gone=1 ;; ${limit}) [ $2 = $rc_own ] || return 1 ;; ????????????????*) ;; *) return 1 ;; esac
     done
     [ "$rc_gone" ] || return 0
+    # Only what was gone before it was looked at may have left something, and that is younger.
+    rc_from=$rc_last
   done
   return 1
 }`
