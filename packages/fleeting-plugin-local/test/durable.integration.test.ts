@@ -114,7 +114,10 @@ describe('local instances with durable state', () => {
   test('that never came up are left alone by who only looks, too', async () => {
     const record = join(stateDir, 'machines', 'local-never')
     mkdirSync(record, { recursive: true })
-    writeFileSync(join(record, 'launch.json'), JSON.stringify({ launchToken: 't', directory: join(stateDir, 'homes', 'local-never'), launchedAt: 0 }))
+    writeFileSync(
+      join(record, 'launch.json'),
+      JSON.stringify({ launchToken: 't', directory: join(stateDir, 'homes', 'local-never'), launchedAt: 0 }),
+    )
     const looking = await startGroup({}, stateDir)
     expect(await looking.list(signal)).toMatchObject([{ id: 'local-never', state: 'failed' }])
     await looking.shutdown()

@@ -40,7 +40,7 @@ export class MemoryStateStore implements StateStore {
 
   async close(): Promise<void> {
     this.#closing.abort(new StateError('closed', 'the state store was closed'))
-    await Promise.all(Array.from(this.#fleets.values(), ({ owner }) => owner?.release()))
+    for (const { owner } of this.#fleets.values()) await owner?.release()
   }
 }
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { type Clock, fleetDirectory, type FleetLease, type FleetOwner, type KeyPair, StateError } from '@runner-core/fleeting'
+import { type Clock, type FleetLease, type FleetOwner, fleetDirectory, type KeyPair, StateError } from '@runner-core/fleeting'
 import { fleetName, type RunnerSettings, type Settings } from '../config/settings.ts'
 import { stateDirectory } from '../config/state-settings.ts'
 import { JobJournal, type JournalledJob } from './job-journal.ts'
