@@ -14,7 +14,7 @@ const result = await runCrashLoad({
   onKill: (count, ended) => console.log(`killed ${count} of ${kills} times; ${ended} of ${jobs} jobs have ended`),
 })
 const { seconds, log, ...findings } = result
-for (const [name, found] of Object.entries(findings)) console.log(`${name.padEnd(12)} ${Array.isArray(found) ? found.length : found}`)
+for (const [name, found] of Object.entries(findings)) console.log(name.padEnd(12), Array.isArray(found) ? found.length : found)
 const details = [...result.lost, ...result.ranTwice, ...result.wrongTraces, ...result.violations]
 for (const detail of details) console.log(detail)
 if (details.length > 0) console.log(log)

@@ -29,7 +29,7 @@ export interface HandledJobCheckpoint {
 }
 
 /** The place of a job that an earlier process left while it ran. */
-export interface LeftPlace {
+interface LeftPlace {
   readonly acquisition: Acquisition
   /** `JobEnvironment.handle` */
   readonly handle: unknown

@@ -44,6 +44,11 @@ const takeOver = async (left: readonly Left[], { statuses = [200], isFull = fals
   const abort = new AbortController()
   const listeners = new Set<() => void>()
   const room = { isFull }
+  /** Tells all who listen now. */
+  const change = async (): Promise<void> => {
+    for (const tell of Array.from(listeners)) tell()
+    await new Promise(setImmediate)
+  }
   const ends = takeOverJobs({
     left: await jobs.load(),
     jobs,
@@ -80,7 +85,7 @@ const takeOver = async (left: readonly Left[], { statuses = [200], isFull = fals
     logger: silentLogger,
     signal: abort.signal,
   })
-  return { jobs, log, updates, clock, abort, ends, room, listeners }
+  return { jobs, log, updates, clock, abort, ends, room, listeners, change }
 }
 const failed = { state: 'failed', failureReason: 'runner_system_failure' }
 
@@ -108,11 +113,11 @@ describe('takeOverJobs', () => {
   })
 
   test('lets a job that begins anew wait for capacity, and leaves it to the next start when the runner stops', async () => {
-    const { log, ends, room, listeners } = await takeOver([{ hasSlot: false }], { isFull: true })
-    for (let turns = 0; turns < 5; turns++) for (const tell of [...listeners]) await tell()
+    const { log, ends, room, listeners, change } = await takeOver([{ hasSlot: false }], { isFull: true })
+    for (let turns = 0; turns < 5; turns++) await change()
     expect(log).toEqual(['drop orphan'])
     room.isFull = false
-    for (const tell of [...listeners]) tell()
+    await change()
     await Promise.all(ends)
     expect(log).toEqual(['drop orphan', 'run 1 on new'])
     expect(listeners.size).toBe(0)
