@@ -112,9 +112,9 @@ export class DetachedRun {
   async #endWithoutLastWord({ status }: Exclude<FollowEnd, string>): Promise<ScriptEnd> {
     if (status === undefined) return { signal: 'KILL' }
     const { nonce, stderr } = this.#run
-    const [exitStatus, sweep] = status.split(' ')
+    const [exitStatus, sweep, uptime = ''] = status.split(' ')
     await stderr(Buffer.from('\n\x1b[33;1mOutput was lost: more than the machine keeps while it is out of reach.\x1b[0;m\n'))
-    await this.#take(Buffer.from(`\x1e${nonce} end ${exitStatus}\x1e\x1e${nonce} ${sweep}\x1e`))
+    await this.#take(Buffer.from(`\x1e${nonce} end ${exitStatus} ${uptime}\x1e\x1e${nonce} ${sweep}\x1e`))
     return { exitCode: 0 }
   }
 

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -23,13 +23,19 @@ interface Kept {
 describe.skipIf(missing !== undefined).each(['bash', 'sh'] as const)('a job whose manager was killed, in %s', (shell) => {
   const secret = 'a-secret-of-the-job'
   let sshd: Sshd
+  let home: string
   let directory: string
   let fleet: ExecutorFleet | undefined
   let first: ChildProcess
   beforeAll(async () => {
-    sshd = await startSshd()
+    home = mkdtempSync(join(tmpdir(), 'runner-core-home-'))
+    // The first line counts; `SHLVL` as the server's own.
+    sshd = await startSshd({ config: [`SetEnv HOME=${home} TMPDIR=${home} SHLVL=1`] })
   })
-  afterAll(() => sshd.stop())
+  afterAll(async () => {
+    await sshd.stop()
+    rmSync(home, { recursive: true, force: true })
+  })
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), 'runner-core-resume-'))
   })
@@ -40,6 +46,19 @@ describe.skipIf(missing !== undefined).each(['bash', 'sh'] as const)('a job whos
     rmSync(directory, { recursive: true, force: true })
   })
   const builds = (): string => join(directory, 'builds')
+  /** Files of the machine that hold the secret, the job's script among them. */
+  const left = (): string[] =>
+    [builds(), home].flatMap((top) =>
+      readdirSync(top, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name))
+        .filter((file) => readFileSync(file, 'latin1').includes(secret)),
+    )
+  /** Waits until the job's first script has come to its end, although nobody listens. */
+  const scriptEnded = (): Promise<void> =>
+    expect.poll(() => readFileSync(pidFile(), 'latin1'), { timeout: 20_000 }).toMatch(/\n\d+ (un)?swept/)
+  const pidFile = (): string =>
+    join(builds(), '.detached', readdirSync(join(builds(), '.detached')).find((name) => name.endsWith('.0.pid'))!)
 
   /** Runs a job in another process until its log holds `text`, and kills that. */
   async function killedAt(text: string, job: JobPayload): Promise<Kept> {
@@ -58,7 +77,8 @@ describe.skipIf(missing !== undefined).each(['bash', 'sh'] as const)('a job whos
     return kept()
   }
 
-  async function resume({ checkpoint }: Kept, job: JobPayload, hooks: JobHooks = {}): Promise<{ outcome: object; log: string }> {
+  /** Goes on with a job, or runs one that nobody left. */
+  async function resume(kept: Kept | undefined, job: JobPayload, hooks: JobHooks = {}): Promise<{ outcome: object; log: string }> {
     const { port, hostKey, username, privateKey } = sshd
     fleet = await ExecutorFleet.start({
       createInstanceGroup,
@@ -68,12 +88,13 @@ describe.skipIf(missing !== undefined).each(['bash', 'sh'] as const)('a job whos
       executor: { detach: { limitBytes: 4_000_000, reconnectGraceMs: 5_000 }, shell, buildsDir: builds() },
     })
     const log = new Trace({ secrets: [secret] })
-    const { outcome } = await fleet.run(job, { log, resume: checkpoint, ...hooks })
+    const { outcome } = await fleet.run(job, { log, ...(kept !== undefined && { resume: kept.checkpoint }), ...hooks })
     log.end()
     const text = Buffer.from(await log.read(0, log.size)).toString('latin1')
     await log.close()
     await fleet.executor.sweepsEnded()
     expect(readdirSync(join(builds(), '.detached'))).toEqual([])
+    expect(left()).toEqual([])
     return { outcome, log: text }
   }
 
@@ -112,6 +133,42 @@ describe.skipIf(missing !== undefined).each(['bash', 'sh'] as const)('a job whos
     expect(log.match(/^once \[MASKED\]$/gm)).toHaveLength(1)
     expect(lines(log)).toEqual(upTo(30))
     expect(outcome).toMatchObject({ state: 'failed', exitCode: 3 })
+  })
+
+  test('sections that began and ended while nobody listened have the times at which they did', async () => {
+    const at = (word: string): string => `echo "${word} at $(date +%s)"`
+    const { steps, ...rest } = payload({ script: ['echo "going on"; sleep 1.2', at('script')], variables, overrides })
+    const job = { ...rest, steps: [...steps, { ...steps[0]!, name: 'release', script: [at('release'), 'sleep 1.2', at('end')] }] }
+    const kept = await killedAt('\ngoing on\n', job)
+    await scriptEnded()
+    const endedAt = Date.now()
+    await expect.poll(() => Date.now() - endedAt, { timeout: 10_000 }).toBeGreaterThan(3000)
+    const { outcome, log } = await resume(kept, job)
+    expect(outcome).toEqual({ state: 'success' })
+    const seconds = (pattern: RegExp): number => Number(pattern.exec(log)![1])
+    // The machine's clock is this one, up to the time that it takes to start a shell.
+    const isAbout = (section: RegExp, said: RegExp): void => expect(Math.abs(seconds(section) - seconds(said))).toBeLessThanOrEqual(1)
+    isAbout(/section_end:(\d+):step_script/, /^script at (\d+)$/m)
+    isAbout(/section_start:(\d+):step_release/, /^release at (\d+)$/m)
+    isAbout(/section_end:(\d+):step_release/, /^end at (\d+)$/m)
+  })
+
+  test('that nobody goes on with: what it printed is its user’s alone, and a day later gone with the next job', async () => {
+    const job = payload({
+      script: ['echo "going on"; echo "$SECRET"; cat "$A_FILE"'],
+      variables: [...variables, variable('B_FILE', secret, { file: true })],
+    })
+    await killedAt('\ngoing on\n', job)
+    await scriptEnded()
+    const detached = join(builds(), '.detached')
+    const ofOutput = left()
+    expect(ofOutput.map((file) => file.replace(/.*\./, ''))).toEqual(['out'])
+    expect(statSync(detached).mode & 0o777).toBe(0o700)
+    expect(statSync(ofOutput[0]!).mode & 0o777).toBe(0o600)
+    const longAgo = Date.now() / 1000 - 25 * 3600
+    for (const name of readdirSync(detached)) utimesSync(join(detached, name), longAgo, longAgo)
+    const { outcome } = await resume(undefined, payload())
+    expect(outcome).toEqual({ state: 'success' })
   })
 
   test('can be stopped: nothing of it is left', async () => {

@@ -38,8 +38,8 @@ esac
 case $rc_d in taken) exit 0 ;; esac
 unset rc_d rc_l
 `
-  // The script keeps the login's directory in `$1`, how its stages ended in `$2`, and whether it left nothing in `rc_s`.
-  const epilogue = `if [ -f ${file}.out ]; then echo "$2 $rc_s" >>${file}.pid; fi
+  // The script keeps the login's directory in `$1`, how its stages ended in `$2`, whether it left nothing in `rc_s`, and when that was in `rc_t`.
+  const epilogue = `if [ -f ${file}.out ]; then echo "$2 $rc_s $rc_t" >>${file}.pid; fi
 exit 0
 }
 `

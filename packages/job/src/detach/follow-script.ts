@@ -11,7 +11,7 @@ export interface FollowScriptOptions extends DetachedScript {
 
 /**
  * A script for `sh` that passes on, as it comes, what a detached script prints from an offset on. It first prints the marker `following`, or `absent` where no such script was started, and then
- * ends. When the shell of the script is gone, it says `NONCE gone STATUS SWEEP` on its errors, as the script's last marker would have told it, or `NONCE gone killed`. It goes on until its
+ * ends. When the shell of the script is gone, it says `NONCE gone STATUS SWEEP UPTIME` on its errors, as the script's last marker would have told it, or `NONCE gone killed`. It goes on until its
  * standard input ends, which is when its channel does: nothing is left of it then.
  *
  * A connection that is dead without the machine knowing holds up what writes to it, once its window is full. So the SSH server's process for the connection under which the script was started

@@ -8,7 +8,7 @@ export function wipeScript(scripts: readonly [DetachedScript, ...DetachedScript[
   const files = scripts.flatMap((script) => detachedSuffixes.map((suffix) => `${detachedFile(script)}.${suffix}`))
   return Buffer.from(`{ exec 2>/dev/null; set -- "$PWD"
 rm -f ${files.join(' ')}
-find ${detachDirectory(scripts[0].buildsDir)} -type f -mmin +${abandonedMinutes} -exec rm -f {} +
+find ${detachDirectory(scripts[0].buildsDir)} ! -type d -mmin +${abandonedMinutes} -exec rm -f {} +
 echo wiped
 }
 `)

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { JobLog, type LogRecord } from './job-log.ts'
+import { MachineTime } from './machine-time.ts'
 import { ScriptProgress } from './script-progress.ts'
 
 const nonce = 'n0nce'
@@ -16,6 +17,9 @@ interface Manager {
   text(): string
 }
 
+/** When the script was started, on the runner's wall clock. */
+const startedAt = 1_500_000
+
 /** A manager with words and a clock of its own. */
 async function manager(words: string, wallTime: number, record?: LogRecord): Promise<Manager> {
   let text = ''
@@ -25,7 +29,15 @@ async function manager(words: string, wallTime: number, record?: LogRecord): Pro
     },
   }
   const log = new JobLog({ trace, clock: { wallTime: () => wallTime }, sections: true, record })
-  const progress = new ScriptProgress({ nonce, log, executor: words, openStage: 'prepare_script', notes: { get_sources: [words] } })
+  const machineTime = new MachineTime()
+  const progress = new ScriptProgress({
+    nonce,
+    log,
+    executor: words,
+    openStage: 'prepare_script',
+    notes: { get_sources: [words] },
+    timeOf: (uptime) => machineTime.wallTime(uptime, startedAt),
+  })
   log.line(words)
   log.begin('prepare_script', words)
   await log.flush()
@@ -70,6 +82,52 @@ test('a log that another manager writes again, with other words and at another t
         const rest = second.text().slice(kept.length)
         expect(rest).not.toContain('first')
         expect(rest).not.toContain(':1:')
+      },
+    ),
+  )
+})
+
+const step = fc.record({
+  stage: fc.constantFrom('get_sources', 'step_script', 'step_release'),
+  afterMs: fc.nat(10_000).map((hundredths) => hundredths * 10),
+  output: fc.stringMatching(/^[a-z\n]{0,12}$/),
+})
+
+test('a log that another manager finishes, whenever it reads the rest, is the one that the first would have written: times of sections too', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(step, { minLength: 1, maxLength: 8 }),
+      fc.infiniteStream(fc.integer({ min: 1, max: 40 })),
+      fc.infiniteStream(fc.integer({ min: 1, max: 40 })),
+      fc.nat(20),
+      fc.integer({ min: 2_000_000, max: 9_000_000 }),
+      async (steps, sizes, otherSizes, most, readAt) => {
+        let upMs = 123_450
+        const markers = steps.map(({ stage, afterMs, output }) => {
+          upMs += afterMs
+          return `${marker(`begin ${stage} ${(upMs / 1000).toFixed(2)}`)}${output}`
+        })
+        const stream = `${markers.join('')}${marker(`end 0 ${((upMs + 10) / 1000).toFixed(2)}`)}${marker('swept')}`
+        const finish = async ({ progress, log }: Manager, pieces: readonly Buffer[]): Promise<void> => {
+          for (const piece of pieces) await progress.push(piece)
+          await progress.end()
+          log.endReplay()
+          await log.flush()
+        }
+        const whole = await manager('words', 1_500_000)
+        await finish(whole, cut(stream, sizes))
+
+        const first = await manager('words', 1_500_000)
+        for (const piece of cut(stream, sizes).slice(0, most)) await first.progress.push(piece)
+        const second = await manager('words', readAt, JSON.parse(JSON.stringify(first.log.record)) as LogRecord)
+        await finish(second, cut(stream, otherSizes))
+        expect(second.text()).toBe(whole.text())
+        expect(
+          whole
+            .text()
+            .match(/section_end:(\d+)/g)!
+            .at(-1),
+        ).toBe(`section_end:${Math.floor((startedAt + upMs + 10 - (123_450 + steps[0]!.afterMs)) / 1000)}`)
       },
     ),
   )

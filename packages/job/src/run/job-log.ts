@@ -119,19 +119,19 @@ export class JobLog {
     this.#say(`${clearLine}\x1b[31;1mERROR: ${text}${reset}\n`)
   }
 
-  /** Ends the section of the stage under way and begins another one's, with its title. */
-  begin(stage: JobStage, title: string): void {
-    if (this.#stage !== undefined) this.#mark('end', this.#stage)
+  /** Ends the section of the stage under way and begins another one's, with its title. `at`: wall time; default: now. */
+  begin(stage: JobStage, title: string, at: number = this.#options.clock.wallTime()): void {
+    if (this.#stage !== undefined) this.#mark('end', this.#stage, at)
     this.#stage = stage
     this.#options.onStage?.(stage)
-    this.#mark('start', stage)
+    this.#mark('start', stage, at)
     this.#say(`${clearLine}\x1b[36;1m${title}${reset}\n`)
   }
 
-  /** Ends the section of the stage under way, if there is one. */
-  end(): void {
+  /** Ends the section of the stage under way, if there is one. `at`: wall time; default: now. */
+  end(at: number = this.#options.clock.wallTime()): void {
     if (this.#stage === undefined) return
-    this.#mark('end', this.#stage)
+    this.#mark('end', this.#stage, at)
     this.#stage = undefined
     this.#options.onStage?.(undefined)
   }
@@ -170,9 +170,9 @@ export class JobLog {
     await this.#options.trace.write(bytes)
   }
 
-  #mark(what: 'start' | 'end', section: string): void {
+  #mark(what: 'start' | 'end', section: string, at: number): void {
     if (!this.#options.sections) return
-    const seconds = Math.floor(this.#options.clock.wallTime() / 1000)
+    const seconds = Math.floor(at / 1000)
     this.#say(`section_${what}:${seconds}:${section}\r${clearLine}`)
     // The marker ends with "carriage return, clear line": what follows begins a line.
     this.#atLineStart = true

@@ -12,6 +12,7 @@ import { checkDemands } from './job-demands.ts'
 import { JobLog, type JobTrace } from './job-log.ts'
 import { JobPlan } from './job-plan.ts'
 import type { JobStage } from './job-stage.ts'
+import { MachineTime } from './machine-time.ts'
 import { ScriptProgress, type ScriptProgressOptions } from './script-progress.ts'
 import { stageTitle } from './stage-title.ts'
 import { StopSource } from './stop-source.ts'
@@ -85,6 +86,7 @@ class JobRun {
   readonly #begunAt: number
   readonly #scripts: ScriptCheckpoint[] = []
   #scriptBegunAt: number | undefined
+  #machineTime = new MachineTime()
   /** Where what an earlier manager left had begun. */
   readonly #goesOn: boolean
 
@@ -119,6 +121,7 @@ class JobRun {
         if (this.#goesOn || places === placesLimit || stop.signal.aborted || !isUntouched(failure)) return failure
         this.#log.begin('prepare_executor', stageTitle('prepare_executor', runner.executor))
         this.#scripts.length = 0
+        this.#machineTime = new MachineTime()
         this.#report(`${failure.message}. Nothing of the job has begun: taking another place.`)
       }
     } finally {
@@ -154,11 +157,11 @@ class JobRun {
         for (const secret of plan.maskedValues(directory)) this.#options.trace.addSecret?.(secret)
         this.#log.line(`Running on ${name} via ${runner.hostname}...`)
       },
-      onStage: (stage) => {
+      onStage: (stage, at) => {
         if (hasScriptBegun || stage === 'get_sources') return
         hasScriptBegun = true
         const { scriptTimeoutMs } = plan
-        this.#scriptBegunAt ??= this.#options.clock.wallTime()
+        this.#scriptBegunAt ??= at ?? this.#options.clock.wallTime()
         if (scriptTimeoutMs === undefined) return
         stop.after(this.#options.clock, scriptTimeoutMs - this.#elapsedSince(this.#scriptBegunAt), () =>
           this.#tookTooLong('script_timeout', `${formatGoDuration(scriptTimeoutMs)} (RUNNER_SCRIPT_TIMEOUT)`),
@@ -216,13 +219,15 @@ class JobRun {
     environment: JobEnvironment,
     signal: AbortSignal,
     generate: (nonce: string) => Buffer,
-    follow: Omit<ScriptProgressOptions, 'nonce' | 'log' | 'executor'>,
+    follow: Omit<ScriptProgressOptions, 'nonce' | 'log' | 'executor' | 'timeOf'>,
   ): Promise<ScriptResult> {
     const { createNonce = randomNonce, resume, clock, runner } = this.#options
     const past = resume?.scripts[this.#scripts.length]
     const nonce = past?.nonce ?? createNonce()
-    const progress = new ScriptProgress({ ...follow, nonce, log: this.#log, executor: runner.executor })
-    const script: ScriptCheckpoint = { nonce, startedAt: past?.startedAt ?? clock.wallTime() }
+    const startedAt = past?.startedAt ?? clock.wallTime()
+    const timeOf = (uptime: string | undefined): number | undefined => this.#machineTime.wallTime(uptime, startedAt)
+    const progress = new ScriptProgress({ ...follow, nonce, log: this.#log, executor: runner.executor, timeOf })
+    const script: ScriptCheckpoint = { nonce, startedAt }
     this.#scripts.push(script)
     let failure: JobError | undefined
     let readBytes = 0

@@ -15,7 +15,10 @@ export interface ScriptProgressOptions {
   /** What the trace says when a stage begins, under its title. */
   readonly notes?: Readonly<Record<string, readonly string[]>>
   readonly onHost?: (name: string, directory: string) => void
-  readonly onStage?: (stage: JobStage) => void
+  /** `at`: wall time, where the machine told it. */
+  readonly onStage?: (stage: JobStage, at: number | undefined) => void
+  /** Wall time of something that happened in this script, from how long the machine had been up then; undefined where that is none. */
+  readonly timeOf?: (uptime: string | undefined) => number | undefined
 }
 
 /** Follows one generated script by what it prints: passes its output to the log, opens and closes sections, and knows at the end how it went. */
@@ -104,17 +107,17 @@ export class ScriptProgress {
 
   #mark(body: string): void {
     const [word, first = '', ...rest] = body.split(' ')
-    const { log, onHost } = this.#options
+    const { log, onHost, timeOf } = this.#options
     switch (word) {
       case 'host':
         onHost?.(first, rest.join(' '))
         break
       case 'begin':
-        this.#begin(first as JobStage)
+        this.#begin(first as JobStage, timeOf?.(rest[0]))
         break
       case 'end':
         this.#status = Number(first)
-        log.end()
+        log.end(timeOf?.(rest[0]))
         break
       case 'failed':
         this.#failedCode = first
@@ -126,12 +129,12 @@ export class ScriptProgress {
     }
   }
 
-  #begin(stage: JobStage): void {
+  #begin(stage: JobStage, at: number | undefined): void {
     const { log, executor, notes, onStage } = this.#options
     this.#stage = stage
-    log.begin(stage, stageTitle(stage, executor))
+    log.begin(stage, stageTitle(stage, executor), at)
     for (const note of notes?.[stage] ?? []) log.line(note)
-    onStage?.(stage)
+    onStage?.(stage, at)
   }
 }
 

@@ -29,7 +29,8 @@ test('a job without sources is one script with one subshell', () => {
     set -- "$1" 0; } || set -- "$1" 1
     if [ $2 = 0 ]; then
     { read -r s </proc/sys/kernel/hostname || s=$(uname -n); } 2>/dev/null
-    printf '\\036NONCE host %s %s\\036\\036NONCE begin get_sources\\036\\036NONCE begin step_script\\036' "$s" "$1"; unset s
+    { read -r rc_t rc_l </proc/uptime; } 2>/dev/null; printf '\\036NONCE host %s %s\\036\\036NONCE begin get_sources %s\\036\\036NONCE begin step_script %s\\036' "$s" "$1" "$rc_t" "$rc_t"; unset rc_t rc_l
+    unset s
     fi
     if [ $2 = 0 ]; then
     (
@@ -72,7 +73,8 @@ test('steps that come later take what earlier ones left for them; file variables
     printf %s 'content' >"$1"'/builds/tok/2/group/project.tmp/KEY' ); } || set -- "$1" 1
     if [ $2 = 0 ]; then
     { read -r s </proc/sys/kernel/hostname || s=$(uname -n); } 2>/dev/null
-    printf '\\036NONCE host %s %s\\036\\036NONCE begin get_sources\\036\\036NONCE begin step_script\\036' "$s" "$1"; unset s
+    { read -r rc_t rc_l </proc/uptime; } 2>/dev/null; printf '\\036NONCE host %s %s\\036\\036NONCE begin get_sources %s\\036\\036NONCE begin step_script %s\\036' "$s" "$1" "$rc_t" "$rc_t"; unset rc_t rc_l
+    unset s
     fi
     if [ $2 = 0 ]; then
     (
@@ -85,7 +87,7 @@ test('steps that come later take what earlier ones left for them; file variables
     set -- "$1" $?
     fi
     if [ $2 = 0 ]; then
-    printf '\\036NONCE begin step_release\\036'
+    { read -r rc_t rc_l </proc/uptime; } 2>/dev/null; printf '\\036NONCE begin step_release %s\\036' "$rc_t"; unset rc_t rc_l
     (
     export KEY="$1"'/builds/tok/2/group/project.tmp/KEY'
     if [ -f "$1"'/builds/tok/2/group/project.tmp/gitlab_runner_env' ]; then while IFS= read -r rc_l || [ "$rc_l" ]; do export "$rc_l"; done <"$1"'/builds/tok/2/group/project.tmp/gitlab_runner_env'; unset rc_l; fi
@@ -105,7 +107,7 @@ test('after_script is a script of its own in the directory that is there', () =>
     "{ unset s; exec 2>&1; set -- "$PWD" 0
     cd "$1"'/builds/tok/2/group/project' || set -- "$1" 1
     if [ $2 = 0 ]; then
-    printf '\\036NONCE begin after_script\\036'
+    { read -r rc_t rc_l </proc/uptime; } 2>/dev/null; printf '\\036NONCE begin after_script %s\\036' "$rc_t"; unset rc_t rc_l
     (
     export WORDS='it'\\''s
     two lines' CI_PROJECT_DIR="$1"'/builds/tok/2/group/project'
@@ -129,9 +131,9 @@ test('the end of a script cleans up, looks for what it left and says how it went
     rc_quick() {
       rc_own=$$; rc_from=$$
       for rc_x in 1 2 3 4 5 6; do
-        rc_stat $rc_own; read -r rc_u rc_x </proc/uptime; read -r rc_x rc_x rc_x rc_x rc_last </proc/loadavg
+        rc_stat $rc_own; read -r rc_t rc_x </proc/uptime; read -r rc_x rc_x rc_x rc_x rc_last </proc/loadavg
         set -- \${rc_s##*) }
-        [ "\${23}" = 498175915218174976 ] && set -- $((\${rc_u%.*}\${rc_u#*.} - \${20})) && [ $1 -ge 0 ] && [ $1 -lt 200 ] && [ $rc_last -ge $rc_from ] || return 1
+        [ "\${23}" = 498175915218174976 ] && set -- $((\${rc_t%.*}\${rc_t#*.} - \${20})) && [ $1 -ge 0 ] && [ $1 -lt 200 ] && [ $rc_last -ge $rc_from ] || return 1
         # What both ids begin with, all ids between them begin with.
         rc_x=$rc_from; while [ "\${rc_last#"$rc_x"}" = $rc_last ] && [ $rc_x ]; do rc_x=\${rc_x%?}; done
         [ \${#rc_last} = \${#rc_from} ] || rc_x=
@@ -153,7 +155,7 @@ test('the end of a script cleans up, looks for what it left and says how it went
       return 1
     }
     if { rc_quick; } 2>/dev/null; then rc_s=swept; else rc_s=unswept; fi
-    printf '\\036NONCE end %s\\036\\036NONCE %s\\036' "$2" $rc_s
+    printf '\\036NONCE end %s %s\\036\\036NONCE %s\\036' "$2" "$rc_t" $rc_s
     :
     }
     "

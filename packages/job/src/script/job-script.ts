@@ -49,23 +49,23 @@ export function jobScript(options: JobScriptOptions): Buffer {
   const text: string[] = ['{ unset s; exec 2>&1; set -- "$PWD" 0']
   const [firstStage, ...otherStages] = options.stages
   // Markers that come right after each other are one write.
-  let opening = firstStage === undefined ? [] : [`begin ${firstStage.name}`]
+  let opening = firstStage === undefined ? [] : [firstStage.name]
 
   if (prepare === undefined) {
     text.push(`cd ${directory} || set -- "$1" 1`)
   } else {
     text.push(`{ ${prepareDirectory(paths, prepare.strategy)}${writeFiles(options)}; } || set -- "$1" 1`)
     text.push('if [ $2 = 0 ]; then', '{ read -r s </proc/sys/kernel/hostname || s=$(uname -n); } 2>/dev/null')
-    const named = ['host %s %s', 'begin get_sources']
+    const host = { bodies: ['host %s %s'], words: ['"$s"', '"$1"'] }
     if (prepare.git === undefined) {
-      text.push(`${emitMarkers(nonce, [...named, ...opening], ['"$s"', '"$1"'])}; unset s`, 'fi')
+      text.push(begin(nonce, ['get_sources', ...opening], host), 'unset s', 'fi')
       opening = []
     } else {
-      text.push(`${emitMarkers(nonce, named, ['"$s"', '"$1"'])}; unset s`, getSources(options, prepare.git), 'fi')
+      text.push(begin(nonce, ['get_sources'], host), 'unset s', getSources(options, prepare.git), 'fi')
     }
   }
   if (firstStage !== undefined) text.push(runStage(options, firstStage, opening))
-  for (const stage of otherStages) text.push(runStage(options, stage, [`begin ${stage.name}`]))
+  for (const stage of otherStages) text.push(runStage(options, stage, [stage.name]))
 
   const temporary = quote(paths.temporaryDir)
   if (options.cleanUp)
@@ -73,7 +73,7 @@ export function jobScript(options: JobScriptOptions): Buffer {
   text.push(
     quickCheck(options.jobMarker, options.shell),
     `if { rc_quick; } 2>/dev/null; then rc_s=swept; else rc_s=unswept; fi`,
-    emitMarkers(nonce, ['end %s', '%s'], ['"$2"', '$rc_s']),
+    emitMarkers(nonce, ['end %s %s', '%s'], ['"$2"', '"$rc_t"', '$rc_s']),
     ':\n}\n',
   )
   return Buffer.from(text.join('\n'))
@@ -119,11 +119,24 @@ function writeFiles({ paths, variables }: JobScriptOptions): string {
   return ` &&\n( umask 077\n${writes.join(' &&\n')} )`
 }
 
+/** Says that stages begin, each after the other, and when; `before`: other markers. */
+function begin(nonce: string, stages: readonly string[], before: Markers = { bodies: [], words: [] }): string {
+  const bodies = [...before.bodies, ...stages.map((stage) => `begin ${stage} %s`)]
+  const words = [...before.words, ...stages.map(() => '"$rc_t"')]
+  return `{ read -r rc_t rc_l </proc/uptime; } 2>/dev/null; ${emitMarkers(nonce, bodies, words)}; unset rc_t rc_l`
+}
+
+/** See `emitMarkers`. */
+interface Markers {
+  readonly bodies: readonly string[]
+  readonly words: readonly string[]
+}
+
 function runStage(options: JobScriptOptions, stage: ScriptStage, opening: readonly string[]): string {
   const jobEnv = quote(jobEnvFile(options.paths))
   return [
     'if [ $2 = 0 ]; then',
-    ...(opening.length > 0 ? [emitMarkers(options.nonce, opening)] : []),
+    ...(opening.length > 0 ? [begin(options.nonce, opening)] : []),
     '(',
     exportVariables(options),
     ...(stage.takesJobEnv

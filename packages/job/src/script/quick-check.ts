@@ -5,7 +5,7 @@ import { type JobMarker, residentLimit } from './job-marker.ts'
 export const readStat = 'rc_stat() { rc_s=; while IFS= read -r rc_l || [ "$rc_l" ]; do rc_s="$rc_s $rc_l"; done <"/proc/$1/stat"; }'
 
 /**
- * Shell text that defines `rc_quick`: true when it is sure that no process of the job is left besides this shell. It starts no process, and looks only at those
+ * Shell text that defines `rc_quick`: true when it is sure that no process of the job is left besides this shell. It leaves how long the machine has been up in `rc_t`. It starts no process, and looks only at those
  * that were started after the shell: ids are given out in order, round and round, so theirs lie between the shell's and the last one given out. That is sound
  * while they did not go once round; a job of two seconds or more is never sure. All that lives at one moment is listed; where one of it is gone before it was looked at, what was started since is looked at too. Neither is one beside which a young process with a small limit of resident memory
  * runs: it may be the job's own, and have lowered its limit. A child of the shell itself is what passes its output on (`detached-script.ts`), and ends with it: all
@@ -18,9 +18,9 @@ export function quickCheck(jobMarker: JobMarker, shell: ShellName): string {
 rc_quick() {
   rc_own=$$; rc_from=$$
   for rc_x in 1 2 3 4 5 6; do
-    rc_stat $rc_own; read -r rc_u rc_x </proc/uptime; read -r rc_x rc_x rc_x rc_x rc_last </proc/loadavg
+    rc_stat $rc_own; read -r rc_t rc_x </proc/uptime; read -r rc_x rc_x rc_x rc_x rc_last </proc/loadavg
     set -- \${rc_s##*) }
-    [ "\${23}" = ${limit} ] && set -- $((\${rc_u%.*}\${rc_u#*.} - \${20})) && [ $1 -ge 0 ] && [ $1 -lt 200 ] && [ $rc_last -ge $rc_from ] || return 1
+    [ "\${23}" = ${limit} ] && set -- $((\${rc_t%.*}\${rc_t#*.} - \${20})) && [ $1 -ge 0 ] && [ $1 -lt 200 ] && [ $rc_last -ge $rc_from ] || return 1
     # What both ids begin with, all ids between them begin with.
     rc_x=$rc_from; while [ "\${rc_last#"$rc_x"}" = $rc_last ] && [ $rc_x ]; do rc_x=\${rc_x%?}; done
     [ \${#rc_last} = \${#rc_from} ] || rc_x=
