@@ -107,6 +107,33 @@ describe.skipIf(!hasGit).each(localShells.filter((shell) => shell.busyboxOnly !=
     expect((await run(environment, gitJob(repository.url, second))).outcome).toEqual({ state: 'success' })
   })
 
+  test.each([
+    [
+      'another configuration',
+      () => [
+        'mkdir -p ../evil/hooks; cp .git/config ../evil/config; cp -R .git/objects .git/refs ../evil',
+        `printf '#!/bin/sh\necho planted-hook\n' >../evil/hooks/post-checkout; chmod +x ../evil/hooks/post-checkout`,
+        'git config -f ../evil/config core.fsmonitor "echo planted-monitor; :"',
+        'echo ../../evil >.git/commondir',
+      ],
+    ],
+    ['another commit', () => [`git replace ${first} ${second}`]],
+    ['another commit, packed', () => [`git replace ${first} ${second}; git pack-refs --all`]],
+    [
+      'other line ends',
+      () => [
+        'echo "* text eol=crlf" >.git/info/attributes 2>/dev/null || { mkdir .git/info; echo "* text eol=crlf" >.git/info/attributes; }',
+      ],
+    ],
+  ])('are those of the commit where a job before led git to %s', async (_name, planted) => {
+    const whole = { depth: 0 }
+    await run(environment, gitJob(repository.url, second, { script: planted() }, whole))
+    const { outcome, trace } = await run(environment, gitJob(repository.url, first, { script: ['od -c file'] }, whole))
+    expect(outcome).toEqual({ state: 'success' })
+    expect(trace).not.toContain('planted')
+    expect(trace).toMatch(/ f {3}i {3}r {3}s {3}t\n/)
+  })
+
   test('begin anew at the second of several attempts', async () => {
     await run(
       environment,

@@ -2,13 +2,17 @@ import { quote } from '../script/quote.ts'
 import { stepScript } from '../script/step-script.ts'
 import type { GitSources } from './sources-plan.ts'
 
+/** What of `.git` a later job uses. */
+const history = ['objects', 'refs', 'packed-refs', 'shallow', 'HEAD', 'index', 'lfs']
+
 /**
  * Shell text that brings the work tree, the working directory, to the job's commit. It runs in a subshell of its own, in which it may end at any failure.
  *
  * The job's token is never on a command line, in a URL or in a file: git asks a helper for it, which reads `CI_JOB_TOKEN`. The helper stays in the work
  * tree's `.git/config`, so that git works in the job's script too, where that variable is set.
  *
- * What a job before could have planted to run in this one (`.git/config`, hooks) is removed first, and so are locks that a killed git left.
+ * Of the repository that a job before left, only history stays: what that job could have planted to run in this one (configuration, hooks, another directory to
+ * find them in, replaced commits) is removed first, and so are locks that a killed git left.
  */
 export function gitScript(git: GitSources): string {
   const { repository } = git
@@ -20,8 +24,9 @@ export function gitScript(git: GitSources): string {
     'if [ -h .git ] || [ ! -d .git ]; then',
     `rm -rf .git; ${say('Created fresh repository.')}`,
     'else',
-    'rm -rf .git/hooks .git/config .git/config.worktree .git/config.lock .git/index.lock .git/shallow.lock .git/HEAD.lock',
-    `if [ -d .git/refs ]; then find .git/refs -type f -name '*.lock' -exec rm -f {} +; fi`,
+    `find .git -mindepth 1 -maxdepth 1 ${history.map((name) => `! -name ${name}`).join(' ')} -exec rm -rf {} +`,
+    `if [ -d .git/refs ]; then rm -rf .git/refs/replace; find .git/refs -type f -name '*.lock' -exec rm -f {} +; fi`,
+    `if grep -q ' refs/replace/' .git/packed-refs 2>/dev/null; then rm -f .git/packed-refs; fi`,
     'fi',
     `git init -q --template=${git.objectFormat === 'sha256' ? ' --object-format=sha256' : ''}`,
     `git remote add origin ${quote(repository.url)}`,
