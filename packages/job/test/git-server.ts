@@ -1,6 +1,6 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -12,18 +12,41 @@ export const hasGit: boolean = git.status === 0
 const httpBackend = hasGit ? join(git.stdout.trim(), 'git-http-backend') : ''
 export const hasHttpBackend: boolean = existsSync(httpBackend)
 
+export interface TestRepositoryOptions {
+  /** A directory that holds other repositories too, which whoever made it removes. Default: one of its own. */
+  readonly root?: string
+  /** Default: `project`. */
+  readonly name?: string
+  readonly objectFormat?: 'sha1' | 'sha256'
+}
+
 /** A bare repository with one commit a call, for tests. */
 export class TestRepository {
-  readonly root: string = mkdtempSync(join(tmpdir(), 'runner-core-git-test-'))
-  readonly #work = join(this.root, 'work')
+  readonly root: string
+  readonly #name: string
+  readonly #work: string
 
-  constructor() {
-    this.#git('init', '-q', '--bare', '-b', 'main', join(this.root, 'project.git'))
-    this.#git('clone', '-q', join(this.root, 'project.git'), this.#work)
+  constructor({ root, name = 'project', objectFormat = 'sha1' }: TestRepositoryOptions = {}) {
+    this.root = root ?? mkdtempSync(join(tmpdir(), 'runner-core-git-test-'))
+    this.#name = name
+    this.#work = join(this.root, `${name}-work`)
+    this.#git('init', '-q', '--bare', '-b', 'main', `--object-format=${objectFormat}`, join(this.root, `${name}.git`))
+    this.#git('clone', '-q', join(this.root, `${name}.git`), this.#work)
   }
 
   get url(): string {
-    return `file://${this.root}/project.git`
+    return `file://${this.root}/${this.#name}.git`
+  }
+
+  /** Commits to main that `directory` is at `commit` of the repository at `url`; returns the commit. */
+  link(directory: string, url: string, commit: string): string {
+    const modules = ['config', '-f', join(this.#work, '.gitmodules')]
+    this.#git(...modules, `submodule.${directory}.path`, directory)
+    this.#git(...modules, `submodule.${directory}.url`, url)
+    // Were it missing, `git add` would take the submodule out again.
+    mkdirSync(join(this.#work, directory), { recursive: true })
+    this.#git('-C', this.#work, 'update-index', '--add', '--cacheinfo', `160000,${commit},${directory}`)
+    return this.commit('linked', `${directory} at ${commit}`)
   }
 
   /** Commits a file to main; returns the commit. */

@@ -1,23 +1,11 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { GitInfo, JobPayload } from '../src/job-payload.ts'
+import { gitJob } from './git-job.ts'
 import { hasGit, hasHttpBackend, serveGit, TestRepository } from './git-server.ts'
-import { type PayloadOptions, payload, run, variable } from './job-fixture.ts'
+import { payload, run, variable } from './job-fixture.ts'
 import { LocalEnvironment } from './local-environment.ts'
 import { localShells } from './local-shells.ts'
-
-const main = '+refs/heads/main:refs/remotes/origin/main'
-
-function gitJob(
-  repoUrl: string,
-  sha: string,
-  { variables = [], overrides = {}, ...rest }: PayloadOptions = {},
-  info: Partial<GitInfo> = {},
-): JobPayload {
-  const job = payload(rest)
-  return { ...job, variables, git_info: { ...job.git_info, repo_url: repoUrl, sha, refspecs: [main], depth: 20, ...info }, ...overrides }
-}
 
 describe.skipIf(!hasGit).each(localShells.filter((shell) => shell.busyboxOnly !== true))('sources in $name', (localShell) => {
   let environment: LocalEnvironment

@@ -43,7 +43,12 @@ test.each([
     'invalid_job',
   ],
   ['a directory of the job’s own choice', withVariables(variable('GIT_CLONE_PATH', '$CI_BUILDS_DIR/x')), {}, 'unsupported'],
-  ['submodules', withVariables(variable('GIT_STRATEGY', 'fetch'), variable('GIT_SUBMODULE_STRATEGY', 'recursive')), {}, 'unsupported'],
+  [
+    'submodules of another kind',
+    withVariables(variable('GIT_STRATEGY', 'fetch'), variable('GIT_SUBMODULE_STRATEGY', 'some')),
+    {},
+    'invalid_job',
+  ],
   [
     'variables that grow without end',
     withVariables(...Array.from({ length: 3 }, (_, n) => variable(`V${n}`, `$V${n + 1}`.repeat(50_000))), variable('V3', 'x'.repeat(1000))),

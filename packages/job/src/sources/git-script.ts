@@ -1,6 +1,8 @@
 import { quote } from '../script/quote.ts'
 import { stepScript } from '../script/step-script.ts'
-import type { GitSources } from './sources-plan.ts'
+import { writeSettings } from './git-settings.ts'
+import type { GitSources, SubmoduleSources } from './sources-plan.ts'
+import { emptySubmodules, submoduleScript } from './submodule-script.ts'
 
 /** What of `.git` a later job uses. */
 const history = ['objects', 'refs', 'packed-refs', 'shallow', 'HEAD', 'index', 'lfs']
@@ -30,7 +32,7 @@ export function gitScript(git: GitSources): string {
     'fi',
     `git init -q --template=${git.objectFormat === 'sha256' ? ' --object-format=sha256' : ''}`,
     `git remote add origin ${quote(repository.url)}`,
-    ...(withLogin ? credentialHelper(git) : []),
+    ...writeSettings(git),
     'rc_u=',
     ...(git.depth > 0 ? [] : ['if [ -f .git/shallow ]; then rc_u=--unshallow; fi']),
     [
@@ -41,26 +43,28 @@ export function gitScript(git: GitSources): string {
       'origin',
       ...git.refspecs.map(quote),
     ].join(' '),
-    ...(git.checkout ? checkOut(git) : [say('Skipping Git checkout')]),
-    say('Skipping Git submodules setup'),
+    ...(git.checkout ? checkOut(git) : [say('Skipping Git checkout'), skippingSubmodules]),
     ...(git.postScript.length > 0 ? [stepScript(git.postScript, quote)] : []),
   ]
   return lines.join('\n')
-}
-
-function credentialHelper({ repository }: GitSources): string[] {
-  const key = quote(`credential.${repository.origin}.helper`)
-  const helper = `!f() { test "$1" = get && printf 'username=%s\\npassword=%s\\n' ${quote(repository.username)} "$CI_JOB_TOKEN"; }; f`
-  // The empty one first: no helper of the machine's own is to be asked, or to store the token.
-  return [`git config --add ${key} ''`, `git config --add ${key} ${quote(helper)}`]
 }
 
 function checkOut(git: GitSources): string[] {
   return [
     say(`Checking out ${git.sha.slice(0, 8)} as detached HEAD (ref is ${git.ref})...`),
     `git checkout -f -q ${git.sha}`,
+    ...(git.strategy === 'clone' ? [] : [emptySubmodules]),
     ...(git.cleanFlags === undefined ? [] : [['git clean', ...git.cleanFlags.map(quote)].join(' ')]),
+    ...(git.submodules === undefined
+      ? [skippingSubmodules]
+      : [say(submoduleTitle(git.submodules)), ...submoduleScript(git, git.submodules)]),
   ]
+}
+
+const skippingSubmodules = say('Skipping Git submodules setup')
+
+function submoduleTitle({ isRecursive, depth }: SubmoduleSources): string {
+  return `Updating/initializing submodules${isRecursive ? ' recursively' : ''}${depth > 0 ? ` with git depth set to ${depth}` : ''}...`
 }
 
 function say(text: string): string {

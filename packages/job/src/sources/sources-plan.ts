@@ -21,10 +21,24 @@ export interface GitSources {
   /** Undefined: nothing is cleaned. */
   readonly cleanFlags: readonly string[] | undefined
   readonly fetchFlags: readonly string[]
+  /** Undefined: submodules are left out. */
+  readonly submodules: SubmoduleSources | undefined
+  /** Beginnings of addresses for which git is to take the repository's own origin, with the job's login. */
+  readonly rewrittenAddresses: readonly string[]
   /** 1 … 10. */
   readonly attempts: number
   readonly preScript: readonly string[]
   readonly postScript: readonly string[]
+}
+
+export interface SubmoduleSources {
+  /** Submodules of submodules too. */
+  readonly isRecursive: boolean
+  /** 0: the whole history. */
+  readonly depth: number
+  /** Pathspecs; none: all submodules. */
+  readonly paths: readonly string[]
+  readonly updateFlags: readonly string[]
 }
 
 export interface SourcesPlan {
@@ -62,16 +76,13 @@ export function sourcesPlan(payload: JobPayload, strategy: GitStrategy, variable
     )
   }
   if (strategy === 'none' || strategy === 'empty') return { git: undefined, warnings: [] }
-  if (!['', 'none'].includes(setting('GIT_SUBMODULE_STRATEGY'))) {
-    throw new JobError(
-      'unsupported',
-      'runner_configuration_error',
-      'GIT_SUBMODULE_STRATEGY is not supported: this runner does not fetch submodules',
-    )
-  }
   const { git_info: info } = payload
   const repository = splitCredentials(info.repo_url)
   const refspecs = info.refspecs.length > 0 ? info.refspecs : ['+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags/*']
+  const depth = Math.max(0, Math.trunc(info.depth))
+  const submoduleStrategy = setting('GIT_SUBMODULE_STRATEGY') || 'none'
+  const submoduleDepth = setting('GIT_SUBMODULE_DEPTH')
+  const isDepth = /^\d{1,9}$/.test(submoduleDepth)
   const attempts = setting('GET_SOURCES_ATTEMPTS')
   const attemptCount = /^([1-9]|10)$/.test(attempts) ? Number(attempts) : 1
   refuse([
@@ -82,33 +93,67 @@ export function sourcesPlan(payload: JobPayload, strategy: GitStrategy, variable
     ...refspecs
       .filter((refspec) => !/^\+?[^-+\0\n][^\0\n]*$/.test(refspec))
       .map((refspec) => `git_info.refspecs: expected a refspec, got ${JSON.stringify(refspec)}`),
+    ...(['none', 'normal', 'recursive'].includes(submoduleStrategy)
+      ? []
+      : [`GIT_SUBMODULE_STRATEGY: expected none, normal or recursive, got ${JSON.stringify(submoduleStrategy)}`]),
   ])
   return {
     git: {
       strategy,
       repository,
       refspecs,
-      depth: Math.max(0, Math.trunc(info.depth)),
+      depth,
       sha: info.sha,
       ref: info.ref,
       objectFormat: info.repo_object_format === 'sha256' ? 'sha256' : 'sha1',
       checkout: !/^(0|f|false)$/i.test(setting('GIT_CHECKOUT')),
       cleanFlags: flags(setting('GIT_CLEAN_FLAGS'), ['-ffdx']),
       fetchFlags: flags(setting('GIT_FETCH_EXTRA_FLAGS'), ['--prune', '--quiet']) ?? [],
+      submodules:
+        submoduleStrategy === 'none'
+          ? undefined
+          : {
+              isRecursive: submoduleStrategy === 'recursive',
+              depth: isDepth ? Number(submoduleDepth) : depth,
+              paths: words(setting('GIT_SUBMODULE_PATHS')),
+              updateFlags: words(setting('GIT_SUBMODULE_UPDATE_FLAGS')),
+            },
+      rewrittenAddresses: /^(1|t|true)$/i.test(setting('GIT_SUBMODULE_FORCE_HTTPS'))
+        ? sshAddresses(repository, setting('CI_SERVER_SHELL_SSH_HOST'), setting('CI_SERVER_SHELL_SSH_PORT'))
+        : [],
       attempts: attemptCount,
       preScript: payload.hooks.find((hook) => hook.name === 'pre_get_sources_script')?.script ?? [],
       postScript: payload.hooks.find((hook) => hook.name === 'post_get_sources_script')?.script ?? [],
     },
-    warnings:
-      attempts === '' || String(attemptCount) === attempts
+    warnings: [
+      ...(attempts === '' || String(attemptCount) === attempts
         ? []
-        : [`GET_SOURCES_ATTEMPTS: expected 1 to 10, got ${JSON.stringify(attempts)}; 1 is used`],
+        : [`GET_SOURCES_ATTEMPTS: expected 1 to 10, got ${JSON.stringify(attempts)}; 1 is used`]),
+      ...(submoduleDepth === '' || isDepth
+        ? []
+        : [`GIT_SUBMODULE_DEPTH: expected a number, got ${JSON.stringify(submoduleDepth)}; ${depth} is used`]),
+    ],
   }
+}
+
+/** How addresses of the coordinator's repositories begin where they go by ssh. */
+function sshAddresses({ origin }: RepositoryUrl, sshHost: string, sshPort: string): string[] {
+  if (origin === '') return []
+  const hosts = new Set([new URL(origin).hostname, ...(sshHost === '' ? [] : [sshHost])])
+  return [...hosts].flatMap((host) => [
+    `git@${host}:`,
+    `ssh://git@${host}/`,
+    ...(/^\d+$/.test(sshPort) ? [`ssh://git@${host}:${sshPort}/`] : []),
+  ])
 }
 
 function flags(setting: string, byDefault: readonly string[]): readonly string[] | undefined {
   if (setting === '') return byDefault
-  return setting === 'none' ? undefined : setting.split(/\s+/)
+  return setting === 'none' ? undefined : words(setting)
+}
+
+function words(setting: string): string[] {
+  return setting.split(/\s+/).filter((word) => word !== '')
 }
 
 function refuse(problems: readonly string[]): void {

@@ -1,0 +1,153 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { JobPayload } from '../src/job-payload.ts'
+import { gitJob } from './git-job.ts'
+import { hasHttpBackend, serveGit, TestRepository } from './git-server.ts'
+import { run, variable } from './job-fixture.ts'
+import { LocalEnvironment } from './local-environment.ts'
+import { localShells } from './local-shells.ts'
+
+const token = 'glcbt-64_token-of-the-job'
+const show = 'cat library/file || echo no library; cat library/nested/file || echo no nested'
+
+describe.skipIf(!hasHttpBackend).each(localShells.filter((shell) => shell.busyboxOnly !== true))('submodules in $name', (localShell) => {
+  let environment: LocalEnvironment
+  let project: TestRepository
+  let library: TestRepository
+  let nested: TestRepository
+  let server: Awaited<ReturnType<typeof serveGit>>
+  let linked: string
+
+  beforeEach(async () => {
+    environment = new LocalEnvironment({ localShell })
+    project = new TestRepository()
+    server = await serveGit(project, token)
+    nested = new TestRepository({ root: project.root, name: 'nested' })
+    library = new TestRepository({ root: project.root, name: 'library' })
+    const innermost = nested.commit('file', 'of nested')
+    library.link('nested', '../nested.git', innermost)
+    // By its whole address, the login excepted, as people write it too.
+    linked = project.link('library', `http://${server.host}/library.git`, library.commit('file', 'of library'))
+  })
+  afterEach(() => {
+    server.close()
+    environment[Symbol.dispose]()
+    project[Symbol.dispose]()
+  })
+
+  const job = (sha: string, settings: Readonly<Record<string, string>>, script: readonly string[] = [show]): JobPayload =>
+    gitJob(`http://gitlab-ci-token:${token}@${server.host}/project.git`, sha, {
+      script,
+      variables: [
+        variable('CI_JOB_TOKEN', token, { masked: true }),
+        ...Object.entries(settings).map(([key, value]) => variable(key, value)),
+      ],
+    })
+
+  test('come where they are asked for: none, the first level, all levels', async () => {
+    const none = await run(environment, job(linked, {}))
+    expect(none.trace).toContain('Skipping Git submodules setup\n')
+    expect(none.trace).toContain('no library\n')
+    const normal = await run(environment, job(linked, { GIT_SUBMODULE_STRATEGY: 'normal' }))
+    expect(normal.outcome).toEqual({ state: 'success' })
+    expect(normal.trace).toContain('Updating/initializing submodules with git depth set to 20...\n')
+    expect(normal.trace).toMatch(/of librarycat: .*\nno nested\n/)
+    const recursive = await run(environment, job(linked, { GIT_SUBMODULE_STRATEGY: 'recursive', GIT_SUBMODULE_DEPTH: '0' }))
+    expect(recursive.outcome).toEqual({ state: 'success' })
+    expect(recursive.trace).toContain('Updating/initializing submodules recursively...\n')
+    expect(recursive.trace).toContain('of libraryof nested')
+    const unchecked = await run(environment, job(linked, { GIT_SUBMODULE_STRATEGY: 'normal', GIT_CHECKOUT: 'false' }))
+    expect(unchecked.trace).toContain('Skipping Git submodules setup\n')
+  })
+
+  test('need the token, which is nowhere to be read; git works in them in the script too', async () => {
+    const log = join(environment.home, 'git-trace')
+    const { outcome, trace } = await run(
+      environment,
+      job(linked, { GIT_SUBMODULE_STRATEGY: 'recursive', GIT_TRACE: log }, [
+        'git -C library/nested fetch --quiet origin main',
+        'git submodule foreach --recursive git fetch --quiet',
+        'git status --short',
+        'env -u CI_JOB_TOKEN git -C library ls-remote origin || echo no token no access',
+      ]),
+    )
+    expect(outcome).toEqual({ state: 'success' })
+    expect(trace).toContain('\nno token no access\n')
+    expect(readFileSync(log, 'utf8')).toContain('library.git')
+    for (const file of readdirSync(environment.home, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()))
+      expect(readFileSync(join(file.parentPath, file.name)).includes(token), file.name).toBe(false)
+  })
+
+  test('follow the commit on a machine that had another one, and run nothing that a job before planted', async () => {
+    const settings = { GIT_SUBMODULE_STRATEGY: 'recursive' }
+    const evil = (directory: string): string[] => [
+      `git init -q ${directory}; git -C ${directory} config core.fsmonitor 'echo planted-monitor >&2; :'`,
+      `printf '#!/bin/sh\\necho planted-hook\\n' >${directory}/.git/hooks/post-checkout; chmod +x ${directory}/.git/hooks/post-checkout`,
+    ]
+    await run(
+      environment,
+      job(linked, settings, [
+        'printf "#!/bin/sh\\necho planted-hook\\n" >.git/modules/library/hooks/post-checkout; chmod +x .git/modules/library/hooks/post-checkout',
+        'git -C library config core.fsmonitor "echo planted-monitor >&2; :"',
+        'touch .git/modules/library/index.lock',
+        'rm -rf library/nested; mkdir library/nested',
+        ...evil('library/nested'),
+        'echo changed >library/file',
+      ]),
+    )
+    const later = project.link('library', '../library.git', library.commit('file', 'of later library'))
+    const again = await run(environment, job(later, settings, [show, 'git status --short']))
+    expect(again.outcome).toEqual({ state: 'success' })
+    expect(again.trace).toContain('of later libraryof nested')
+    await run(environment, job(later, {}, ['rm -rf library; mkdir library', ...evil('library')]))
+    const none = await run(environment, job(later, {}, ['git status --short; ls -A library']))
+    const back = await run(environment, job(linked, settings, [show, 'git status --short']))
+    expect(back.trace).toContain('of libraryof nested')
+    for (const { trace } of [again, none, back]) expect(trace).not.toContain('planted')
+    expect(none.trace).toMatch(/ls -A library\nJob succeeded/)
+  })
+
+  test('are only those of the paths asked for, as deep as asked for, with the flags asked for', async () => {
+    project.link('a b/"x', '../nested.git', nested.commit('more', 'newest of nested'))
+    nested.commit('file', 'newest')
+    const sha = project.link('other', '../nested.git', nested.commit('more', 'newest of all'))
+    const refused = await run(environment, job(sha, {}))
+    expect(refused.outcome).toMatchObject({ code: 'sources_failed' })
+    expect(refused.trace).toContain('its path can only be handled with GIT_STRATEGY: clone')
+    const plain = project.link('other', '../nested.git', nested.commit('file', 'other'))
+    const settings = { GIT_STRATEGY: 'clone', GIT_SUBMODULE_STRATEGY: 'normal', GIT_SUBMODULE_DEPTH: '1' }
+    const only = await run(
+      environment,
+      job(plain, { ...settings, GIT_SUBMODULE_PATHS: 'other' }, ['cat other/file; git -C other rev-list --count HEAD; ls -A library']),
+    )
+    expect(only.trace).toMatch(/\nother1\nJob succeeded/)
+    const others = await run(
+      environment,
+      job(plain, { ...settings, GIT_SUBMODULE_PATHS: ':(exclude)other :(exclude)a*' }, ['ls -A other; cat library/file']),
+    )
+    expect(others.trace).toMatch(/library\/file\nof library/)
+    library.commit('file', 'ahead')
+    const ahead = await run(
+      environment,
+      job(plain, { ...settings, GIT_SUBMODULE_PATHS: 'library', GIT_SUBMODULE_UPDATE_FLAGS: '--remote --jobs 2' }),
+    )
+    expect(ahead.trace).toContain('\nahead')
+    const odd = await run(environment, job(plain, { ...settings, GIT_SUBMODULE_DEPTH: 'deep', GIT_SUBMODULE_PATHS: 'library' }))
+    expect(odd.trace).toContain('WARNING: GIT_SUBMODULE_DEPTH: expected a number, got "deep"; 20 is used')
+  })
+
+  test('with an ssh address come by http, with the token, where that is forced', async () => {
+    const commit = library.commit('file', 'of ssh library')
+    const settings = { GIT_SUBMODULE_STRATEGY: 'normal', GIT_SUBMODULE_FORCE_HTTPS: 'true', CI_SERVER_SHELL_SSH_PORT: '2222' }
+    for (const address of ['git@127.0.0.1:library.git', 'ssh://git@127.0.0.1/library.git', 'ssh://git@127.0.0.1:2222/library.git']) {
+      const sha = project.link('library', address, commit)
+      const { outcome, trace } = await run(environment, job(sha, settings, ['cat library/file', 'git -C library fetch --quiet origin']))
+      expect(outcome).toEqual({ state: 'success' })
+      expect(trace).toContain('\nof ssh library')
+    }
+    const sha = project.link('library', 'git@127.0.0.1:library.git', commit)
+    const bySsh = await run(environment, job(sha, { ...settings, GIT_SSH_COMMAND: 'false', GIT_SUBMODULE_FORCE_HTTPS: 'false' }))
+    expect(bySsh.outcome).toMatchObject({ code: 'sources_failed' })
+  })
+})
