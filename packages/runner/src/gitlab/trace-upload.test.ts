@@ -7,7 +7,13 @@ const text = Buffer.from('0123456789')
 const checksum = (end: number): number => crc32(text.subarray(0, end), 0)
 
 function upload(sent: SentTrace | undefined, server: { size: number }) {
-  const trace = { size: 0, read: (offset: number, most: number) => text.subarray(offset, Math.min(trace.size, offset + most)) }
+  const trace = {
+    size: 0,
+    read(offset: number, most: number) {
+      if (offset >= trace.size) throw new Error(`nothing is there at ${offset}`)
+      return text.subarray(offset, Math.min(trace.size, offset + most))
+    },
+  }
   const kept: SentTrace[] = []
   const pieces: string[] = []
   let mismatches = 0
@@ -54,4 +60,17 @@ test('a server that knows more than was kept is followed, also beyond what there
   await sending.sendPiece()
   expect(pieces).toEqual(['78'])
   expect(kept).toEqual([{ bytes: 9, crc32: checksum(9) }])
+})
+
+test('a trace that ended before it was made again as far as it was sent, as of a job that was canceled meanwhile, is sent anew', async () => {
+  const server = { size: 6 }
+  const { upload: sending, trace, pieces, mismatches } = upload({ bytes: 6, crc32: checksum(6) }, server)
+  trace.size = 4
+  expect(sending.unsentBytes).toBe(0)
+  // It was told the end, and its checksum is another: a server forgets the trace then.
+  server.size = 0
+  sending.rewind()
+  await sending.sendPiece()
+  expect(pieces).toEqual(['0123'])
+  expect(mismatches()).toBe(1)
 })
