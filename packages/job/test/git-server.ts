@@ -1,7 +1,8 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
+import { createServer, type RequestListener } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -68,10 +69,14 @@ export class TestRepository {
   }
 }
 
-/** Serves a repository by smart HTTP, with git's own back end, to whoever logs in with `token` as the password. */
-export async function serveGit(repository: TestRepository, token: string): Promise<{ readonly host: string; close(): void }> {
+/** Serves a repository by smart HTTP, with git's own back end, to whoever logs in with `token` as the password. By https with `tls`. */
+export async function serveGit(
+  repository: TestRepository,
+  token: string,
+  tls?: { readonly cert: string; readonly key: string },
+): Promise<{ readonly host: string; close(): void }> {
   const expected = `Basic ${Buffer.from(`gitlab-ci-token:${token}`).toString('base64')}`
-  const server = createServer((request, response) => {
+  const handle: RequestListener = (request, response) => {
     if (request.headers.authorization !== expected) {
       response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end()
       return
@@ -106,7 +111,8 @@ export async function serveGit(repository: TestRepository, token: string): Promi
       response.write(answer.subarray(end + 4))
     })
     child.on('close', () => response.end())
-  })
+  }
+  const server = tls === undefined ? createServer(handle) : createSecureServer(tls, handle)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return { host: `127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => void server.close() }

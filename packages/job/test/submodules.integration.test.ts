@@ -9,6 +9,7 @@ import { LocalEnvironment } from './local-environment.ts'
 import { localShells } from './local-shells.ts'
 
 const token = 'glcbt-64_token-of-the-job'
+const pem = (name: string): string => readFileSync(new URL(`../../runner/test/tls/${name}`, import.meta.url), 'utf8')
 const show = 'cat library/file || echo no library; cat library/nested/file || echo no nested'
 
 describe.skipIf(!hasHttpBackend).each(localShells.filter((shell) => shell.busyboxOnly !== true))('submodules in $name', (localShell) => {
@@ -135,6 +136,26 @@ describe.skipIf(!hasHttpBackend).each(localShells.filter((shell) => shell.busybo
     expect(ahead.trace).toContain('\nahead')
     const odd = await run(environment, job(plain, { ...settings, GIT_SUBMODULE_DEPTH: 'deep', GIT_SUBMODULE_PATHS: 'library' }))
     expect(odd.trace).toContain('WARNING: GIT_SUBMODULE_DEPTH: expected a number, got "deep"; 20 is used')
+  })
+
+  test('come by https where only the authorities of the coordinator’s own certificate are trusted, in the script too', async () => {
+    const secure = await serveGit(project, token, { cert: pem('server.pem'), key: pem('server.key') })
+    const sha = project.link('library', '../library.git', library.commit('file', 'of secure library'))
+    const secureJob: JobPayload = job(sha, { GIT_SUBMODULE_STRATEGY: 'recursive' }, [
+      show,
+      'git fetch --quiet origin main; git -C library/nested fetch --quiet origin main',
+    ])
+    const payload = {
+      ...secureJob,
+      git_info: { ...secureJob.git_info, repo_url: `https://gitlab-ci-token:${token}@${secure.host}/project.git` },
+    }
+    const untrusted = await run(environment, payload)
+    const { outcome, trace } = await run(environment, payload, { serverCertificates: pem('ca.pem') })
+    secure.close()
+    expect(untrusted.outcome).toMatchObject({ code: 'sources_failed' })
+    expect(untrusted.trace).toMatch(/certificate/)
+    expect(outcome).toEqual({ state: 'success' })
+    expect(trace).toContain('of secure libraryof nested')
   })
 
   test('with an ssh address come by http, with the token, where that is forced', async () => {

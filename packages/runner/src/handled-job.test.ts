@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { silentLogger } from '@runner-core/fleeting'
 import { ManualClock } from '@runner-core/fleeting/testing'
 import { EnvironmentError, type JobEnvironment, type JobPayload, type JobStage } from '@runner-core/job'
@@ -67,6 +68,7 @@ let prepare: (report: (line: string) => void) => Promise<JobEnvironment>
 let jobStatus: string | undefined
 let patchStatus: number
 let endStatus: number
+let tlsCaFile: string | undefined
 
 const never = <T>(): Promise<T> => new Promise(() => {})
 const reply = (status: number): JobReply =>
@@ -95,6 +97,7 @@ beforeEach(() => {
   jobStatus = undefined
   patchStatus = 202
   endStatus = 200
+  tlsCaFile = undefined
   prepare = async () => environment(() => Promise.reject(new EnvironmentError('lost', 'the machine went')))
 })
 
@@ -103,7 +106,7 @@ function handle(): { readonly job: HandledJob; readonly after: (ms: number) => P
   const options = {
     job: payload,
     place: { key: 'k', kind: 'slot', readyAt: 0, priority: 0, speculative: true, [Symbol.dispose]: () => events.push('disposed') },
-    settings: settings.runners[0]!,
+    settings: { ...settings.runners[0]!, ...(tlsCaFile !== undefined && { tlsCaFile }) },
     client: {
       updateJob: async (_job: unknown, update: JobUpdate, signal?: AbortSignal) => {
         signal?.throwIfAborted()
@@ -197,6 +200,23 @@ test.each([409, 400, 403, 404])('accepting answers %i: dropped without another w
   expect(await after(1_000)).toBe('gone')
   expect(updates).toHaveLength(1)
   expect(events).toContain('disposed')
+})
+
+test.each([
+  ['what signs the coordinator’s certificate goes to the machine', 'ca.pem', true],
+  ['a file of certificates that is gone fails no job by itself', 'gone.pem', false],
+])('%s', async (_name, file, isThere) => {
+  tlsCaFile = new URL(`../test/tls/${file}`, import.meta.url).pathname
+  const scripts: string[] = []
+  prepare = async () =>
+    environment(async ({ script }) => {
+      scripts.push(script.toString())
+      throw new EnvironmentError('lost', 'the machine went')
+    })
+  await handle().after(0)
+  expect(scripts).toHaveLength(1)
+  expect(scripts[0]!.includes('CI_SERVER_TLS_CA_FILE=')).toBe(isThere)
+  if (isThere) expect(scripts[0]).toContain(readFileSync(tlsCaFile, 'utf8').trim())
 })
 
 test('a coordinator that cannot be told for a minute that we have the job: a system failure, told when it is back', async () => {

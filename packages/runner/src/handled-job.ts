@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import type { Clock, Logger } from '@runner-core/fleeting'
 import {
   type JobCheckpoint,
@@ -221,8 +222,21 @@ export class HandledJob {
       abort: this.#abort.signal,
       runner: identity,
       environmentVariables: settings.environment,
+      serverCertificates: this.#serverCertificates(),
       onStage,
     })
+  }
+
+  /** Read for each job: the file may have been renewed. Where it cannot be read any more, git says what it does not trust. */
+  #serverCertificates(): string | undefined {
+    const { settings, logger } = this.#options
+    if (settings.tlsCaFile === undefined) return undefined
+    try {
+      return readFileSync(settings.tlsCaFile, 'utf8')
+    } catch (error) {
+      logger.warn({ error }, "tls-ca-file cannot be read: git on the machine trusts the machine's own authorities")
+      return undefined
+    }
   }
 
   /** The cloud takes the job's machine away: what is left of its time is for ending the job in order, so that GitLab may have it run again. */

@@ -19,6 +19,8 @@ import { shellVariables } from '../variables/shell-variables.ts'
 export interface JobPlanOptions {
   readonly payload: JobPayload
   readonly environmentVariables: readonly EnvironmentVariable[]
+  /** PEM. */
+  readonly serverCertificates?: string | undefined
   readonly runner: RunnerIdentity
   readonly environment: Pick<JobEnvironment, 'shell' | 'buildsDir' | 'concurrentId' | 'jobMarker'>
 }
@@ -131,11 +133,12 @@ export class JobPlan {
   }
 
   #resolve(jobStatus?: JobStatus): Map<string, ResolvedVariable> {
-    const { payload, environmentVariables, runner, environment } = this.#options
+    const { payload, environmentVariables, serverCertificates, runner, environment } = this.#options
     const status = jobStatus === undefined ? {} : { jobStatus }
     const variables = jobVariables({
       payload,
       environmentVariables,
+      serverCertificates,
       runner,
       paths: this.#paths,
       concurrentId: environment.concurrentId,

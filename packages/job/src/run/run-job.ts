@@ -39,6 +39,8 @@ export interface RunJobOptions {
   readonly runner: RunnerIdentity
   /** `environment` of the configuration. Default: none. */
   readonly environmentVariables?: readonly EnvironmentVariable[]
+  /** PEM of the authorities that sign the coordinator's certificate, for git on the machine, which trusts no others for it then. Default: the machine's own. */
+  readonly serverCertificates?: string | undefined
   /** Called when a stage begins, and with undefined when the stage under way ends and none follows at once. Must not throw. Default: nobody is told. */
   readonly onStage?: (stage: JobStage | undefined) => void
   /**
@@ -143,6 +145,7 @@ class JobRun {
     const plan = new JobPlan({
       payload,
       environmentVariables: this.#environmentVariables,
+      serverCertificates: this.#options.serverCertificates,
       runner,
       environment,
     })

@@ -1,4 +1,5 @@
 import { quote } from '../script/quote.ts'
+import { serverCertificatesKey } from '../variables/job-variables.ts'
 import type { GitSources } from './sources-plan.ts'
 
 /** A line of git's configuration. */
@@ -12,13 +13,14 @@ interface GitSetting {
  * What git needs to know in every repository of a job to reach the coordinator: whom to ask for the login, under which address. There is no secret in it, so it
  * may stand in `.git/config` and on command lines.
  */
-export function gitSettings({ repository, rewrittenAddresses }: GitSources): GitSetting[] {
+export function gitSettings({ repository, rewrittenAddresses, hasCertificates }: GitSources): GitSetting[] {
   const { origin, username, password } = repository
   const helperKey = `credential.${origin}.helper`
   const helper = `!f() { test "$1" = get && printf 'username=%s\\npassword=%s\\n' ${quote(username)} "$CI_JOB_TOKEN"; }; f`
   return [
     // The empty one first: no helper of the machine's own is to be asked, or to store the token.
     ...(password === '' ? [] : ['', helper].map((value) => ({ key: helperKey, word: quote(value) }))),
+    ...(hasCertificates ? [{ key: `http.${origin}.sslCAInfo`, word: `"$${serverCertificatesKey}"` }] : []),
     ...rewrittenAddresses.map((address) => ({ key: `url.${origin}/.insteadOf`, word: quote(address) })),
   ]
 }

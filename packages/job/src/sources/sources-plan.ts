@@ -1,7 +1,7 @@
 import { JobError } from '../job-error.ts'
 import type { JobPayload } from '../job-payload.ts'
 import { expand } from '../variables/expand.ts'
-import type { EnvironmentVariable, ResolvedVariable } from '../variables/job-variables.ts'
+import { type EnvironmentVariable, type ResolvedVariable, serverCertificatesKey } from '../variables/job-variables.ts'
 import { type RepositoryUrl, splitCredentials } from './repository-url.ts'
 
 /** `none` leaves the directory as the job before left it; `empty` empties it; `fetch` reuses a work tree; `clone` begins with a new one. */
@@ -11,6 +11,8 @@ export type GitStrategy = 'none' | 'empty' | 'fetch' | 'clone'
 export interface GitSources {
   readonly strategy: 'fetch' | 'clone'
   readonly repository: RepositoryUrl
+  /** True: only what the file of `CI_SERVER_TLS_CA_FILE` holds is trusted to sign the certificate of the repository's origin. */
+  readonly hasCertificates: boolean
   readonly refspecs: readonly string[]
   /** 0: the whole history. */
   readonly depth: number
@@ -101,6 +103,7 @@ export function sourcesPlan(payload: JobPayload, strategy: GitStrategy, variable
     git: {
       strategy,
       repository,
+      hasCertificates: repository.origin.startsWith('https:') && variables.get(serverCertificatesKey)?.file === true,
       refspecs,
       depth,
       sha: info.sha,

@@ -25,6 +25,8 @@ export interface ResolvedVariable {
 export interface JobVariablesOptions {
   readonly payload: JobPayload
   readonly environmentVariables: readonly EnvironmentVariable[]
+  /** PEM, for `CI_SERVER_TLS_CA_FILE`. */
+  readonly serverCertificates?: string | undefined
   readonly runner: RunnerIdentity
   readonly paths: BuildPaths
   readonly concurrentId: number
@@ -35,9 +37,12 @@ export interface JobVariablesOptions {
 /** `CI_JOB_STATUS`. */
 export type JobStatus = 'success' | 'failed' | 'canceled' | 'timedout'
 
+/** File variable with the authorities that sign the coordinator's certificate. */
+export const serverCertificatesKey = 'CI_SERVER_TLS_CA_FILE'
+
 /** All variables of a job in GitLab's order: where a key comes twice, the later one wins. */
 export function jobVariables(options: JobVariablesOptions): JobVariable[] {
-  const { payload, runner, paths } = options
+  const { payload, runner, paths, serverCertificates } = options
   const concurrentId = String(options.concurrentId)
   return [
     plain('CI_RUNNER_SHORT_TOKEN', runner.shortToken),
@@ -49,6 +54,7 @@ export function jobVariables(options: JobVariablesOptions): JobVariable[] {
     plain('CI_SERVER', 'yes'),
     plain('CI_JOB_STATUS', 'running'),
     plain('CI_JOB_TIMEOUT', String(payload.timeout_seconds)),
+    ...(serverCertificates === undefined ? [] : [{ ...plain(serverCertificatesKey, serverCertificates), file: true }]),
     ...payload.variables,
     plain('CI_SHARED_ENVIRONMENT', 'true'),
     plain('CI_RUNNER_VERSION', runner.version),
