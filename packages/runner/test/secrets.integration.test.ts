@@ -89,6 +89,7 @@ name = "${name}"
 url = "${coordinator.url}"
 token = "${tokenOf(name)}"
 executor = "instance"
+${name === 'hosts' ? `builds_dir = "${join(folder, 'home', 'builds')}"` : ''}
 [runners.autoscaler]
 ${machines[name]}
 capacity_per_instance = 5
@@ -239,12 +240,16 @@ test.skipIf(missing !== undefined)(
     expect(states.join(' ')).toBe('success success canceled canceled failed failed')
     for (const { trace } of refused) expect(trace.text()).toMatch(/fatal: Authentication failed/)
 
-    const machines = [join(folder, 'instances'), join(folder, 'home'), join(folder, 'tmp')]
+    const login = isRoot ? [execFileSync('/bin/sh', ['-c', `echo ~${sshd.username}`], { encoding: 'utf8' }).trim()] : []
+    const machines = [join(folder, 'instances'), join(folder, 'home'), join(folder, 'tmp'), ...login]
     const detached = (): readonly string[] =>
       machines.flatMap((top) => [...filesBelow(top).keys()]).filter((file) => file.includes('/.detached/'))
     await expect.poll(detached, { timeout: 10_000 }).toEqual([])
     const onMachines = new Map(machines.flatMap((top) => [...filesBelow(top)]))
-    expect([...onMachines.keys()].filter((file) => file.endsWith('/file.txt')).length).toBeGreaterThan(1)
+    for (const machine of ['instances', 'home']) {
+      const sources = [...onMachines.keys()].filter((file) => file.startsWith(join(folder, machine)) && file.endsWith('/file.txt'))
+      expect(sources.length, `sources below ${machine}`).toBeGreaterThan(1)
+    }
     const afterwards = await shown([...jobs, ...refused], second)
     const running = filesBelow(join(folder, 'state'))
     second.process.kill('SIGQUIT')
