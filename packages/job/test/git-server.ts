@@ -1,16 +1,19 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type RequestListener } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { json } from 'node:stream/consumers'
 
 const git = spawnSync('git', ['--exec-path'], { encoding: 'utf8' })
 
 export const hasGit: boolean = git.status === 0
 const httpBackend = hasGit ? join(git.stdout.trim(), 'git-http-backend') : ''
+export const hasLfs: boolean = spawnSync('git-lfs', ['version']).status === 0
 export const hasHttpBackend: boolean = existsSync(httpBackend)
 
 export interface TestRepositoryOptions {
@@ -69,11 +72,28 @@ export class TestRepository {
   }
 }
 
-/** Serves a repository by smart HTTP, with git's own back end, to whoever logs in with `token` as the password. By https with `tls`. */
+export interface GitServerOptions {
+  /** By https with these. Default: by http. */
+  readonly tls?: { readonly cert: string; readonly key: string }
+  /** Contents of files. Default: none. */
+  readonly lfsObjects?: readonly string[]
+}
+
+/** What a repository holds in place of a file whose content LFS keeps. */
+export function lfsPointer(content: string): string {
+  const { oid, size } = lfsIdentity(content)
+  return `version https://git-lfs.github.com/spec/v1\noid sha256:${oid}\nsize ${size}\n`
+}
+
+function lfsIdentity(content: string): { readonly oid: string; readonly size: number } {
+  return { oid: createHash('sha256').update(content).digest('hex'), size: Buffer.byteLength(content) }
+}
+
+/** Serves a repository by smart HTTP, with git's own back end, to whoever logs in with `token` as the password; and the objects that LFS keeps for any of them. */
 export async function serveGit(
   repository: TestRepository,
   token: string,
-  tls?: { readonly cert: string; readonly key: string },
+  { tls, lfsObjects = [] }: GitServerOptions = {},
 ): Promise<{ readonly host: string; close(): void }> {
   const expected = `Basic ${Buffer.from(`gitlab-ci-token:${token}`).toString('base64')}`
   const handle: RequestListener = (request, response) => {
@@ -81,7 +101,17 @@ export async function serveGit(
       response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end()
       return
     }
-    const url = new URL(request.url ?? '/', 'http://git')
+    const url = new URL(request.url ?? '/', `${tls === undefined ? 'http' : 'https'}://${request.headers.host}`)
+    if (url.pathname.endsWith('/info/lfs/objects/batch')) {
+      response.setHeader('content-type', 'application/vnd.git-lfs+json')
+      void answerBatch(request, url.origin, lfsObjects).then((answer) => response.end(JSON.stringify(answer)))
+      return
+    }
+    const object = lfsObjects.find((content) => url.pathname === `/lfs/${lfsIdentity(content).oid}`)
+    if (object !== undefined) {
+      response.end(object)
+      return
+    }
     const child = spawn(httpBackend, {
       env: {
         GIT_PROJECT_ROOT: repository.root,
@@ -116,4 +146,17 @@ export async function serveGit(
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return { host: `127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => void server.close() }
+}
+
+/** LFS's answer to who asks where objects are. */
+async function answerBatch(request: IncomingMessage, origin: string, contents: readonly string[]): Promise<unknown> {
+  const { objects } = (await json(request)) as { readonly objects: readonly { readonly oid: string; readonly size: number }[] }
+  const there = new Set(contents.map((content) => lfsIdentity(content).oid))
+  const answers = objects.map((object) => ({
+    ...object,
+    ...(there.has(object.oid)
+      ? { actions: { download: { href: `${origin}/lfs/${object.oid}` } } }
+      : { error: { code: 404, message: 'no such object' } }),
+  }))
+  return { transfer: 'basic', objects: answers }
 }

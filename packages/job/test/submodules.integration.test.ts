@@ -139,7 +139,7 @@ describe.skipIf(!hasHttpBackend).each(localShells.filter((shell) => shell.busybo
   })
 
   test('come by https where only the authorities of the coordinator’s own certificate are trusted, in the script too', async () => {
-    const secure = await serveGit(project, token, { cert: pem('server.pem'), key: pem('server.key') })
+    const secure = await serveGit(project, token, { tls: { cert: pem('server.pem'), key: pem('server.key') } })
     const sha = project.link('library', '../library.git', library.commit('file', 'of secure library'))
     const secureJob: JobPayload = job(sha, { GIT_SUBMODULE_STRATEGY: 'recursive' }, [
       show,

@@ -1,6 +1,8 @@
 import { quote } from '../script/quote.ts'
 import { stepScript } from '../script/step-script.ts'
 import { writeSettings } from './git-settings.ts'
+import { lfsScript } from './lfs-script.ts'
+import { say } from './say.ts'
 import type { GitSources, SubmoduleSources } from './sources-plan.ts'
 import { emptySubmodules, submoduleScript } from './submodule-script.ts'
 
@@ -21,7 +23,7 @@ export function gitScript(git: GitSources): string {
   const withLogin = repository.password !== ''
   const lines = [
     ...(git.preScript.length > 0 ? [stepScript(git.preScript, quote)] : []),
-    `export GIT_TERMINAL_PROMPT=0 GCM_INTERACTIVE=Never${withLogin ? ` CI_JOB_TOKEN=${quote(repository.password)}` : ''}`,
+    `export GIT_TERMINAL_PROMPT=0 GCM_INTERACTIVE=Never GIT_LFS_SKIP_SMUDGE=1${withLogin ? ` CI_JOB_TOKEN=${quote(repository.password)}` : ''}`,
     say(git.depth > 0 ? `Fetching changes with git depth set to ${git.depth}...` : 'Fetching changes...'),
     'if [ -h .git ] || [ ! -d .git ]; then',
     `rm -rf .git; ${say('Created fresh repository.')}`,
@@ -55,6 +57,7 @@ function checkOut(git: GitSources): string[] {
     `git checkout -f -q ${git.sha}`,
     ...(git.strategy === 'clone' ? [] : [emptySubmodules]),
     ...(git.cleanFlags === undefined ? [] : [['git clean', ...git.cleanFlags.map(quote)].join(' ')]),
+    ...(git.lfs ? [lfsScript] : []),
     ...(git.submodules === undefined
       ? [skippingSubmodules]
       : [say(submoduleTitle(git.submodules)), ...submoduleScript(git, git.submodules)]),
@@ -65,8 +68,4 @@ const skippingSubmodules = say('Skipping Git submodules setup')
 
 function submoduleTitle({ isRecursive, depth }: SubmoduleSources): string {
   return `Updating/initializing submodules${isRecursive ? ' recursively' : ''}${depth > 0 ? ` with git depth set to ${depth}` : ''}...`
-}
-
-function say(text: string): string {
-  return `printf '%s\\n' ${quote(`\x1b[32;1m${text}\x1b[0;m`)}`
 }

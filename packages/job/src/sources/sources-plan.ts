@@ -23,6 +23,8 @@ export interface GitSources {
   /** Undefined: nothing is cleaned. */
   readonly cleanFlags: readonly string[] | undefined
   readonly fetchFlags: readonly string[]
+  /** Whether files that LFS keeps are fetched, where the machine has `git-lfs`. */
+  readonly lfs: boolean
   /** Undefined: submodules are left out. */
   readonly submodules: SubmoduleSources | undefined
   /** Beginnings of addresses for which git is to take the repository's own origin, with the job's login. */
@@ -112,6 +114,7 @@ export function sourcesPlan(payload: JobPayload, strategy: GitStrategy, variable
       checkout: !/^(0|f|false)$/i.test(setting('GIT_CHECKOUT')),
       cleanFlags: flags(setting('GIT_CLEAN_FLAGS'), ['-ffdx']),
       fetchFlags: flags(setting('GIT_FETCH_EXTRA_FLAGS'), ['--prune', '--quiet']) ?? [],
+      lfs: !isTrue(setting('GIT_LFS_SKIP_SMUDGE')),
       submodules:
         submoduleStrategy === 'none'
           ? undefined
@@ -121,7 +124,7 @@ export function sourcesPlan(payload: JobPayload, strategy: GitStrategy, variable
               paths: words(setting('GIT_SUBMODULE_PATHS')),
               updateFlags: words(setting('GIT_SUBMODULE_UPDATE_FLAGS')),
             },
-      rewrittenAddresses: /^(1|t|true)$/i.test(setting('GIT_SUBMODULE_FORCE_HTTPS'))
+      rewrittenAddresses: isTrue(setting('GIT_SUBMODULE_FORCE_HTTPS'))
         ? sshAddresses(repository, setting('CI_SERVER_SHELL_SSH_HOST'), setting('CI_SERVER_SHELL_SSH_PORT'))
         : [],
       attempts: attemptCount,
@@ -153,6 +156,10 @@ function sshAddresses({ origin }: RepositoryUrl, sshHost: string, sshPort: strin
 function flags(setting: string, byDefault: readonly string[]): readonly string[] | undefined {
   if (setting === '') return byDefault
   return setting === 'none' ? undefined : words(setting)
+}
+
+function isTrue(setting: string): boolean {
+  return /^(1|t|true)$/i.test(setting)
 }
 
 function words(setting: string): string[] {

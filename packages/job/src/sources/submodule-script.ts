@@ -1,5 +1,6 @@
 import { quote } from '../script/quote.ts'
 import { settingOptions, writeSettings } from './git-settings.ts'
+import { lfsScript } from './lfs-script.ts'
 import type { GitSources, SubmoduleSources } from './sources-plan.ts'
 
 /**
@@ -20,7 +21,7 @@ export const emptySubmodules: string = [
  */
 export function submoduleScript(git: GitSources, { isRecursive, depth, paths, updateFlags }: SubmoduleSources): string[] {
   const recursive = isRecursive ? ['--recursive'] : []
-  const settings = writeSettings(git)
+  const inEach = [...writeSettings(git), ...(git.lfs ? [lfsScript] : [])]
   return [
     [
       'git',
@@ -31,6 +32,6 @@ export function submoduleScript(git: GitSources, { isRecursive, depth, paths, up
       ...updateFlags.map(quote),
       ...(paths.length > 0 ? ['--', ...paths.map(quote)] : []),
     ].join(' '),
-    ...(settings.length > 0 ? [['git submodule foreach --quiet', ...recursive, quote(settings.join(' && '))].join(' ')] : []),
+    ...(inEach.length > 0 ? [['git submodule foreach --quiet', ...recursive, quote(inEach.join(' && '))].join(' ')] : []),
   ]
 }
