@@ -23,7 +23,8 @@ const benches = {
   },
   restart: {
     file: 'packages/runner/bench/restart.bench.ts',
-    measures: 'a killed manager with 1,000 instances and 1,000 jobs: to the first decision, and to all adopted, of the next one',
+    measures:
+      'a killed manager with 1,000 instances and 1,000 jobs: to the first decision, and to all adopted, of the next one, and until logs go on',
   },
 } as const
 
