@@ -35,7 +35,9 @@ export class TestRepository {
     this.#name = name
     this.#work = join(this.root, `${name}-work`)
     this.#git('init', '-q', '--bare', '-b', 'main', `--object-format=${objectFormat}`, join(this.root, `${name}.git`))
-    this.#git('clone', '-q', join(this.root, `${name}.git`), this.#work)
+    // What is cloned from an empty repository has not its format.
+    this.#git('init', '-q', `--object-format=${objectFormat}`, this.#work)
+    this.#git('-C', this.#work, 'remote', 'add', 'origin', join(this.root, `${name}.git`))
   }
 
   get url(): string {

@@ -122,6 +122,54 @@ describe.skipIf(!hasGit).each(localShells.filter((shell) => shell.busyboxOnly !=
     expect(trace).toMatch(/ f {3}i {3}r {3}s {3}t\n/)
   })
 
+  test('of a sha256 repository are fetched, and fetched again', async () => {
+    using longer = new TestRepository({ objectFormat: 'sha256' })
+    const [earlier, newest] = [longer.commit('file', 'earlier'), longer.commit('file', 'newest')]
+    const info = { repo_object_format: 'sha256' }
+    expect(earlier).toHaveLength(64)
+    const script = ['cat file; git rev-parse HEAD']
+    await run(environment, gitJob(repository.url, second))
+    // A project that was made anew with another format, under its old name.
+    const fresh = await run(environment, gitJob(longer.url, earlier, { script }, info))
+    expect(fresh.trace).toContain('Created fresh repository.')
+    expect(fresh.trace).toContain(`\nearlier${earlier}\n`)
+    const again = await run(environment, gitJob(longer.url, newest, { script }, info))
+    expect(again.trace).toContain(`\nnewest${newest}\n`)
+    expect(again.trace).not.toContain('fresh')
+    const back = await run(environment, gitJob(repository.url, second, { script: ['cat file'] }))
+    expect(back.trace).toContain('\nsecond\nJob succeeded')
+  })
+
+  test('are the refs that GitLab names, fetched with the flags that the project names', async () => {
+    const refspecs = ['+refs/heads/main:refs/remotes/origin/main', '+refs/heads/main:refs/pipelines/7', '+refs/tags/*:refs/tags/*']
+    const refs = ["git for-each-ref --format='%(refname)'"]
+    const clone = variable('GIT_STRATEGY', 'clone')
+    const named = await run(environment, gitJob(repository.url, second, { script: refs, variables: [clone] }, { refspecs }))
+    expect(named.trace).toContain(`\nrefs/pipelines/7\nrefs/remotes/origin/main\nJob succeeded`)
+    const stale = gitJob(repository.url, second, { script: ['git update-ref refs/remotes/origin/gone HEAD'] })
+    const all = { refspecs: ['+refs/heads/*:refs/remotes/origin/*'] }
+    await run(environment, stale)
+    const unpruned = [variable('GIT_FETCH_EXTRA_FLAGS', '--no-tags --verbose')]
+    const kept = await run(environment, gitJob(repository.url, second, { script: refs, variables: unpruned }, all))
+    expect(kept.trace).toContain('refs/remotes/origin/gone\n')
+    expect(kept.trace).toContain(' main       -> origin/main')
+    const pruned = await run(environment, gitJob(repository.url, second, { script: refs }, all))
+    expect(pruned.trace).not.toContain('refs/remotes/origin/gone\n')
+  })
+
+  test('are none in a directory that is empty each time, or as it was', async () => {
+    const strategy = (name: string) => ({ variables: [variable('GIT_STRATEGY', name)] })
+    const list = ['pwd; ls -A', 'touch left']
+    await run(environment, gitJob(repository.url, second, { script: ['true'] }))
+    for (let times = 0; times < 2; times++) {
+      const empty = await run(environment, gitJob('', '', { script: list, ...strategy('empty') }))
+      expect(empty.trace).toMatch(/\$ pwd; ls -A\n\S*\/group\/project-empty\n\$ touch left\nJob succeeded/)
+    }
+    await run(environment, gitJob('', '', { script: ['touch left'], ...strategy('none') }))
+    const none = await run(environment, gitJob('', '', { script: ['ls'], ...strategy('none') }))
+    expect(none.trace).toMatch(/\$ ls\nfile\nleft\nJob succeeded/)
+  })
+
   test('begin anew at the second of several attempts', async () => {
     await run(
       environment,
