@@ -4,6 +4,7 @@ import {
   detachedScript,
   EnvironmentError,
   followScript,
+  loginShellPrint,
   type ScriptEnd,
   type ScriptRun,
   type ShellName,
@@ -21,6 +22,9 @@ export interface DetachOptions {
 export interface DetachedRunOptions extends DetachOptions {
   readonly script: DetachedScript
   readonly shell: ShellName
+  /** What the machine's login shell is known to be like; takes what it said, and undefined when it may be another one now. */
+  readonly loginPrint: string | undefined
+  readonly onShell: (print: string | undefined) => void
   /** Runs a command as a script of the job is run; rejects as `runCommand` does. */
   readonly start: (script: Buffer, stdout: ScriptRun['stdout'], isComplete: () => boolean) => Promise<ExitStatus>
   /** The connection to use now. */
@@ -72,7 +76,7 @@ export class DetachedRun {
   }
 
   async #start(): Promise<ScriptEnd | 'taken'> {
-    const { script, shell, limitBytes, start } = this.#options
+    const { script, shell, limitBytes, start, loginPrint, onShell } = this.#options
     const { nonce, isComplete, stderr } = this.#run
     const mark = new StartMark(nonce)
     let kind: string | undefined
@@ -81,14 +85,19 @@ export class DetachedRun {
       const begun = mark.push(chunk)
       if (begun === undefined) return
       kind = begun.kind
+      const print = loginShellPrint(begun.told)
+      if (print !== undefined) onShell(print)
       this.#isDetached = kind !== 'attached'
       const said = begun.noise.length > 0 ? stderr(begun.noise) : undefined
       return said === undefined ? this.#take(begun.rest) : said.then(() => this.#take(begun.rest))
     }
-    const text = detachedScript({ ...script, script: this.#run.script, shell, nonce, limitBytes })
+    const text = detachedScript({ ...script, script: this.#run.script, shell, nonce, limitBytes, tellsShell: loginPrint === undefined })
     const status = await start(text, onOutput, () => kind === 'taken' || isComplete())
     if (kind === 'taken') return 'taken'
-    if (kind === undefined) await stderr(mark.end())
+    if (kind === undefined) {
+      onShell(undefined)
+      await stderr(mark.end())
+    }
     return 'code' in status ? { exitCode: status.code } : status
   }
 

@@ -38,6 +38,7 @@ beforeEach(() => {
     concurrentId: 3,
     jobMarker: { name: 'MARK', value: 'abc' },
     killGraceMs: 10_000,
+    loginPrints: new WeakMap(),
     clock,
     logger: silentLogger,
   })

@@ -36,6 +36,8 @@ export interface InstanceEnvironmentOptions {
   readonly killGraceMs: number
   /** Absent: a script ends with its connection. */
   readonly detach?: DetachOptions | undefined
+  /** What the login shells are like of machines whose scripts told it (`loginShellPrint`). */
+  readonly loginPrints: WeakMap<Connection, string>
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -227,10 +229,17 @@ export class InstanceEnvironment implements JobEnvironment {
   }
 
   async #runScript(run: ScriptRun, onStarted: () => void, signal: AbortSignal): Promise<ScriptEnd> {
-    const { acquisition, detach, clock, logger } = this.#options
+    const { acquisition, detach, loginPrints, clock, logger } = this.#options
     const { shell, jobMarker, buildsDir } = this
+    const loginPrint = loginPrints.get(this.#connection)
     const start = (script: Buffer, stdout: ScriptRun['stdout'], isComplete: () => boolean): Promise<ExitStatus> => {
-      const command = shellCommand({ shell, jobMarker, scriptBytes: script.length })
+      const command = shellCommand({
+        shell,
+        jobMarker,
+        scriptBytes: script.length,
+        tellsShell: detach !== undefined && loginPrint === undefined,
+        loginPrint,
+      })
       return this.#run({ command, script, stdout, stderr: run.stderr, isComplete, onStarted, signal })
     }
     const index = this.#scripts++
@@ -243,6 +252,11 @@ export class InstanceEnvironment implements JobEnvironment {
         ...detach,
         script: { buildsDir, jobMarker, index },
         shell,
+        loginPrint,
+        onShell: (print) => {
+          if (print === undefined) loginPrints.delete(this.#connection)
+          else loginPrints.set(this.#connection, print)
+        },
         start,
         connection: () => this.#connection,
         reconnect: async (limit) => {

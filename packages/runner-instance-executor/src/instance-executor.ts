@@ -82,6 +82,7 @@ export class InstanceExecutor {
   readonly #options: Required<InstanceExecutorOptions>
   readonly #sweeps = new Set<Promise<void>>()
   readonly #wipes: WipeQueue
+  readonly #loginPrints = new WeakMap<Connection, string>()
 
   constructor(options: InstanceExecutorOptions) {
     const { acquireTimeoutMs = 900_000, connectTimeoutMs = 30_000 } = options
@@ -218,7 +219,16 @@ export class InstanceExecutor {
     const { concurrentIds, createJobMarker } = this.#options
     const concurrentId = known?.concurrentId ?? concurrentIds.take()
     const jobMarker = { name: 'RUNNER_CORE_JOB', value: known?.jobMarker ?? createJobMarker() }
-    const environment = new InstanceEnvironment({ ...this.#options, ...known, acquisition, connection, concurrentId, jobMarker })
+    const loginPrints = this.#loginPrints
+    const environment = new InstanceEnvironment({
+      ...this.#options,
+      ...known,
+      loginPrints,
+      acquisition,
+      connection,
+      concurrentId,
+      jobMarker,
+    })
     const giveBack = async (): Promise<void> => {
       concurrentIds.giveBack(concurrentId)
       await acquisition[Symbol.asyncDispose]()

@@ -10,6 +10,8 @@ export interface DetachedScriptOptions extends DetachedScript {
   readonly nonce: string
   /** Bytes of output that are kept on the machine; more is only passed on. */
   readonly limitBytes: number
+  /** Whether it says, after `detached`, what is in `rc_w`: see `ShellCommandOptions.tellsShell`. */
+  readonly tellsShell: boolean
 }
 
 /**
@@ -17,12 +19,13 @@ export interface DetachedScriptOptions extends DetachedScript {
  * SSH server made for it, and nothing tells it that its connection is gone: only its output would, and that now goes to one child, `tee`, which writes it to the connection and to a
  * file, and does without either when it cannot. It costs one process and no waiting.
  *
- * Where it cannot, it says so by a marker, which is the first thing printed: `attached` where the machine lacks something (`tee`, a directory of its own), so that the script
+ * Where it cannot, or is asked to tell its shell, it says so by a marker, which is the first thing printed: `detached`; `attached` where the machine lacks something (`tee`, a directory of its own), so that the script
  * runs as if it had not been asked for; `taken` where a script of this name was started before: then it does not run. Otherwise the script's own first marker is the first of the
  * file: a login's greeting comes before. What the script prints before that marker, which is what goes wrong with its directory, is taken for a greeting.
  */
 export function detachedScript(options: DetachedScriptOptions): Buffer {
-  const { script, shell, nonce } = options
+  const { script, shell, nonce, tellsShell } = options
+  const told = shell === 'bash' && tellsShell ? `${emitMarkers(nonce, ['detached %s'], ['"$rc_w"'])}; ` : ''
   const directory = detachDirectory(options.buildsDir)
   const file = detachedFile(options)
   const prelude = `{ set -- "$PWD"; rc_d=attached
@@ -32,11 +35,11 @@ if { { [ -d ${directory} ] || mkdir -p -m 700 ${directory}; } && [ -O ${director
   set +C
 fi
 case $rc_d in
-  detached) ${relay(options, file)} ;;
+  detached) ${told}${relay(options, file)} ;;
   *) ${emitMarkers(nonce, ['%s'], ['$rc_d'])} ;;
 esac
 case $rc_d in taken) exit 0 ;; esac
-unset rc_d rc_l
+unset rc_d rc_l rc_w
 `
   // The script keeps the login's directory in `$1`, how its stages ended in `$2`, whether it left nothing in `rc_s`, and when that was in `rc_t`.
   const epilogue = `if [ -f ${file}.out ]; then echo "$2 $rc_s $rc_t" >>${file}.pid; fi

@@ -6,12 +6,14 @@ export interface StartedOutput {
   /** What the login printed before the command itself began. */
   readonly noise: Buffer
   readonly kind: StartKind
+  /** What it said beside that. */
+  readonly told: string
   /** What came after that so far: it goes on as it came. */
   readonly rest: Buffer
 }
 
 const separator = 0x1e
-const kinds: readonly string[] = ['attached', 'taken', 'following', 'absent'] satisfies StartKind[]
+const kinds: readonly string[] = ['detached', 'attached', 'taken', 'following', 'absent'] satisfies StartKind[]
 /** A login that prints more before a command begins is not waited for any longer. */
 const mostNoiseBytes = 1024 * 1024
 
@@ -31,10 +33,10 @@ export class StartMark {
     const start = seen.indexOf(this.#start)
     const end = start < 0 ? -1 : seen.indexOf(separator, start + this.#start.length)
     if (end >= 0) {
-      const word = seen.toString('latin1', start + this.#start.length, end)
+      const [, word = '', told = ''] = /^(\S*) ?(.*)$/s.exec(seen.toString('latin1', start + this.#start.length, end)) ?? []
       const noise = seen.subarray(0, start)
-      if (!kinds.includes(word)) return { noise, kind: 'detached', rest: seen.subarray(start) }
-      return { noise, kind: word as StartKind, rest: seen.subarray(end + 1) }
+      if (!kinds.includes(word)) return { noise, kind: 'detached', told: '', rest: seen.subarray(start) }
+      return { noise, kind: word as StartKind, told, rest: seen.subarray(end + 1) }
     }
     if (seen.length > mostNoiseBytes) throw new RangeError('the login prints without end before a command begins')
     return undefined
