@@ -13,7 +13,7 @@ interface GitSetting {
  * What git needs to know in every repository of a job to reach the coordinator: whom to ask for the login, under which address. There is no secret in it, so it
  * may stand in `.git/config` and on command lines.
  */
-export function gitSettings({ repository, rewrittenAddresses, hasCertificates }: GitSources): GitSetting[] {
+function gitSettings({ repository, rewrites, hasCertificates }: GitSources): GitSetting[] {
   const { origin, username, password } = repository
   const helperKey = `credential.${origin}.helper`
   const helper = `!f() { test "$1" = get && printf 'username=%s\\npassword=%s\\n' ${quote(username)} "$CI_JOB_TOKEN"; }; f`
@@ -21,7 +21,7 @@ export function gitSettings({ repository, rewrittenAddresses, hasCertificates }:
     // The empty one first: no helper of the machine's own is to be asked, or to store the token.
     ...(password === '' ? [] : ['', helper].map((value) => ({ key: helperKey, word: quote(value) }))),
     ...(hasCertificates ? [{ key: `http.${origin}.sslCAInfo`, word: `"$${serverCertificatesKey}"` }] : []),
-    ...rewrittenAddresses.map((address) => ({ key: `url.${origin}/.insteadOf`, word: quote(address) })),
+    ...rewrites.map(({ from, to }) => ({ key: `url.${to}.insteadOf`, word: quote(from) })),
   ]
 }
 

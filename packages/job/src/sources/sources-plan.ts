@@ -27,12 +27,17 @@ export interface GitSources {
   readonly lfs: boolean
   /** Undefined: submodules are left out. */
   readonly submodules: SubmoduleSources | undefined
-  /** Beginnings of addresses for which git is to take the repository's own origin, with the job's login. */
-  readonly rewrittenAddresses: readonly string[]
+  /** Addresses that begin with `from` are to begin with `to`, where the job's login is of use. */
+  readonly rewrites: readonly AddressRewrite[]
   /** 1 … 10. */
   readonly attempts: number
   readonly preScript: readonly string[]
   readonly postScript: readonly string[]
+}
+
+export interface AddressRewrite {
+  readonly from: string
+  readonly to: string
 }
 
 export interface SubmoduleSources {
@@ -124,8 +129,13 @@ export function sourcesPlan(payload: JobPayload, strategy: GitStrategy, variable
               paths: words(setting('GIT_SUBMODULE_PATHS')),
               updateFlags: words(setting('GIT_SUBMODULE_UPDATE_FLAGS')),
             },
-      rewrittenAddresses: isTrue(setting('GIT_SUBMODULE_FORCE_HTTPS'))
-        ? sshAddresses(repository, setting('CI_SERVER_SHELL_SSH_HOST'), setting('CI_SERVER_SHELL_SSH_PORT'))
+      rewrites: isTrue(setting('GIT_SUBMODULE_FORCE_HTTPS'))
+        ? httpForSsh(
+            repository,
+            payload.job_info.project_full_path,
+            setting('CI_SERVER_SHELL_SSH_HOST'),
+            setting('CI_SERVER_SHELL_SSH_PORT'),
+          )
         : [],
       attempts: attemptCount,
       preScript: payload.hooks.find((hook) => hook.name === 'pre_get_sources_script')?.script ?? [],
@@ -142,15 +152,19 @@ export function sourcesPlan(payload: JobPayload, strategy: GitStrategy, variable
   }
 }
 
-/** How addresses of the coordinator's repositories begin where they go by ssh. */
-function sshAddresses({ origin }: RepositoryUrl, sshHost: string, sshPort: string): string[] {
+/** How addresses of the coordinator's repositories begin where they go by ssh, and how they begin by http. */
+function httpForSsh({ url, origin }: RepositoryUrl, projectPath: string, sshHost: string, sshPort: string): AddressRewrite[] {
   if (origin === '') return []
+  // A coordinator may live below a path, which its ssh addresses do not have.
+  const own = `${projectPath}.git`
+  const to = url.endsWith(`/${own}`) ? url.slice(0, -own.length) : `${origin}/`
   const hosts = new Set([new URL(origin).hostname, ...(sshHost === '' ? [] : [sshHost])])
-  return [...hosts].flatMap((host) => [
-    `git@${host}:`,
-    `ssh://git@${host}/`,
-    ...(/^\d+$/.test(sshPort) ? [`ssh://git@${host}:${sshPort}/`] : []),
-  ])
+  return [...hosts].flatMap((host) =>
+    [`git@${host}:`, `ssh://git@${host}/`, ...(/^\d+$/.test(sshPort) ? [`ssh://git@${host}:${sshPort}/`] : [])].map((from) => ({
+      from,
+      to,
+    })),
+  )
 }
 
 function flags(setting: string, byDefault: readonly string[]): readonly string[] | undefined {
