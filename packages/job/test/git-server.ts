@@ -77,6 +77,8 @@ export class TestRepository {
 export interface GitServerOptions {
   /** By https with these. Default: by http. */
   readonly tls?: { readonly cert: string; readonly key: string }
+  /** So many packs end in the middle, with their connection; those after them are whole. Default: none. */
+  readonly tornPacks?: number
   /** Contents of files. Default: none. */
   readonly lfsObjects?: readonly string[]
 }
@@ -95,9 +97,10 @@ function lfsIdentity(content: string): { readonly oid: string; readonly size: nu
 export async function serveGit(
   repository: TestRepository,
   token: string,
-  { tls, lfsObjects = [] }: GitServerOptions = {},
+  { tls, tornPacks = 0, lfsObjects = [] }: GitServerOptions = {},
 ): Promise<{ readonly host: string; close(): void }> {
   const expected = `Basic ${Buffer.from(`gitlab-ci-token:${token}`).toString('base64')}`
+  let torn = 0
   const handle: RequestListener = (request, response) => {
     if (request.headers.authorization !== expected) {
       response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end()
@@ -127,10 +130,17 @@ export async function serveGit(
       },
     })
     request.pipe(child.stdin)
+    const send = (body: Buffer): void => {
+      if (response.destroyed || body.length === 0) return
+      const pack = torn < tornPacks ? body.indexOf('PACK') : -1
+      if (pack < 0) return void response.write(body)
+      torn++
+      response.write(body.subarray(0, pack + 8), () => response.destroy())
+    }
     let answer = Buffer.alloc(0)
     let hasHead = false
     child.stdout.on('data', (chunk: Buffer) => {
-      if (hasHead) return void response.write(chunk)
+      if (hasHead) return send(chunk)
       answer = Buffer.concat([answer, chunk])
       const end = answer.indexOf('\r\n\r\n')
       if (end < 0) return
@@ -140,7 +150,7 @@ export async function serveGit(
       for (const line of head.filter((line) => !line.startsWith('Status: ')))
         response.appendHeader(...(line.split(/: (.*)/s, 2) as [string, string]))
       response.statusCode = Number(status ?? 200)
-      response.write(answer.subarray(end + 4))
+      send(answer.subarray(end + 4))
     })
     child.on('close', () => response.end())
   }

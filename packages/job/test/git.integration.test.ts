@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { JobPayload } from '../src/job-payload.ts'
 import { gitJob } from './git-job.ts'
 import { hasGit, hasHttpBackend, serveGit, TestRepository } from './git-server.ts'
 import { payload, run, variable } from './job-fixture.ts'
@@ -252,6 +253,27 @@ describe.skipIf(!hasGit).each(localShells.filter((shell) => shell.busyboxOnly !=
       for (const file of readdirSync(environment.home, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())) {
         expect(readFileSync(join(file.parentPath, file.name)).includes(token), file.name).toBe(false)
       }
+    })
+
+    test('are whole at the second attempt after a connection that broke in the middle of a pack, and never half', async () => {
+      writeFileSync(join(environment.home, '.bin/sleep'), '#!/bin/sh\n', { mode: 0o755 })
+      const script = ['cat file; git fsck --full && touch untracked']
+      const jobOf = (host: string, attempts: string): JobPayload =>
+        gitJob(`http://gitlab-ci-token:${token}@${host}/project.git`, second, {
+          script,
+          variables: [variable('GIT_STRATEGY', 'clone'), variable('GET_SOURCES_ATTEMPTS', attempts)],
+        })
+      const once = await serveGit(repository, token, { tornPacks: 1 })
+      const failed = await run(environment, jobOf(once.host, '1'))
+      expect(failed.outcome).toMatchObject({ reason: 'runner_system_failure', code: 'sources_failed' })
+      once.close()
+      const twice = await serveGit(repository, token, { tornPacks: 2 })
+      const { outcome, trace } = await run(environment, jobOf(twice.host, '3'))
+      twice.close()
+      expect(outcome).toEqual({ state: 'success' })
+      expect(trace.match(/Fetching changes/g)).toHaveLength(3)
+      expect(trace).toContain('\nsecond')
+      rmSync(join(environment.home, '.bin/sleep'))
     })
 
     test('are refused with a wrong token, without a question', async () => {

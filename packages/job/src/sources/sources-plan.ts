@@ -35,7 +35,7 @@ export interface GitSources {
   readonly postScript: readonly string[]
 }
 
-export interface AddressRewrite {
+interface AddressRewrite {
   readonly from: string
   readonly to: string
 }
