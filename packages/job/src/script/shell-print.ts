@@ -6,7 +6,7 @@
  * @module
  */
 
-const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz']
+const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'.split('')
 
 /** A word of a bash script. Where `IFS` is another one, so are the names. */
 export const ownPrint: string = `"$-,$BASH_VERSION,$SHELLOPTS,$BASHOPTS,${letters.map((letter) => `\${!${letter}*}`).join(',')}"`
