@@ -1,19 +1,32 @@
 // Jobs outlive their manager: real managers, killed and started again under jobs on real machines, watched by a coordinator of its own.
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Coordinator, type CoordinatorJob, listProcesses } from '@runner-core/runner/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Sshd, sshdMissing, startSshd } from '../../fleeting/test/openssh-server.ts'
+import { dockerMissing } from '../../fleeting-plugin-docker/test/sshd-image.ts'
 import { type BinRun, startBin } from './bin.ts'
 
 const missing = sshdMissing()
 if (missing !== undefined) console.warn(`SKIPPED: jobs that outlive their manager on OpenSSH: ${missing}`)
+const image = 'runner-core-sshd'
+const dockerIsMissing = await dockerMissing(image)
+if (dockerIsMissing !== undefined) console.warn(`SKIPPED: jobs that outlive their manager in containers: ${dockerIsMissing}`)
 const secret = 'a-secret-of-these-jobs'
+const runnerName = `kept-${process.pid}`
 
-interface Machines extends Disposable {
+interface Machines extends AsyncDisposable {
   /** Of `[runners.autoscaler]`. */
   readonly autoscaler: string
+  /** Files of detached scripts, where jobs run. Default: below `builds` of the folder. */
+  readonly detached?: () => readonly string[]
+  /** Machines that are there. Default: looked for among the processes of this computer. */
+  readonly left?: () => readonly string[]
+  /** Cuts all connections to the machines, and lets none be made for so long. */
+  readonly cut?: (ms: number) => void
 }
 
 const machineKinds: readonly { readonly name: string; readonly start: (folder: string) => Promise<Machines> }[] = [
@@ -21,7 +34,7 @@ const machineKinds: readonly { readonly name: string; readonly start: (folder: s
     name: 'local',
     start: async (folder) => ({
       autoscaler: `plugin = "local"\nplugin_config = { root_dir = "${join(folder, 'instances')}" }`,
-      [Symbol.dispose]: () => {},
+      [Symbol.asyncDispose]: async () => {},
     }),
   },
   ...(missing === undefined
@@ -30,10 +43,35 @@ const machineKinds: readonly { readonly name: string; readonly start: (folder: s
           name: 'static, with OpenSSH,',
           start: async (folder: string) => {
             const sshd: Sshd = await startSshd()
+            const link = await startLink(sshd.port)
             writeFileSync(join(folder, 'key'), sshd.privateKey, { mode: 0o600 })
             return {
-              autoscaler: `plugin = "static"\nplugin_config = { instances = { a = { internal_addr = "127.0.0.1:${sshd.port}", username = "${sshd.username}", key_path = "${join(folder, 'key')}", host_key = "${sshd.hostKey}" } } }`,
-              [Symbol.dispose]: () => void sshd.stop(),
+              autoscaler: `plugin = "static"\nplugin_config = { instances = { a = { internal_addr = "127.0.0.1:${link.port}", username = "${sshd.username}", key_path = "${join(folder, 'key')}", host_key = "${sshd.hostKey}" } } }`,
+              cut: link.cut,
+              async [Symbol.asyncDispose]() {
+                await link.close()
+                await sshd.stop()
+              },
+            }
+          },
+        },
+      ]
+    : []),
+  ...(dockerIsMissing === undefined
+    ? [
+        {
+          name: 'docker',
+          start: async (folder: string) => {
+            const docker = (...args: string[]): readonly string[] =>
+              execFileSync('docker', args, { encoding: 'utf8' }).split('\n').filter(Boolean)
+            const left = (): readonly string[] => docker('ps', '-aq', '--filter', `label=runner-core.fleet=${runnerName}`)
+            return {
+              autoscaler: `plugin = "docker"\nplugin_config = { image = "${image}" }`,
+              detached: () => left().flatMap((id) => docker('exec', id, 'ls', join(folder, 'builds', '.detached'))),
+              left,
+              async [Symbol.asyncDispose]() {
+                for (const id of left()) docker('rm', '-f', id)
+              },
             }
           },
         },
@@ -57,7 +95,7 @@ describe.each(machineKinds)('on machines of plugin $name', ({ start: startMachin
       `concurrent = 10
 state_dir = "${join(folder, 'state')}"
 [[runners]]
-name = "kept"
+name = "${runnerName}"
 url = "${coordinator.url}"
 token = "${Coordinator.token}"
 executor = "instance"
@@ -78,7 +116,7 @@ idle_time = "1h"
     for (const { pid, environment, commandLine } of listProcesses()) {
       if (`${environment} ${commandLine}`.includes(folder)) killIfThere(pid)
     }
-    machines[Symbol.dispose]()
+    await machines[Symbol.asyncDispose]()
     await coordinator.close()
     rmSync(folder, { recursive: true, force: true })
   })
@@ -101,6 +139,7 @@ idle_time = "1h"
     })
   const lines = (job: CoordinatorJob): number[] =>
     [...job.trace.text().matchAll(/^line (\d+) \[MASKED\]\r?$/gm)].map(([, number]) => Number(number))
+  const detached = (): readonly string[] => machines.detached?.() ?? readdirSync(join(folder, 'builds', '.detached'))
   const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1)
 
   test('ten jobs, and their manager is killed twice: all succeed, each line once and in order, and nothing is left on the machines', async () => {
@@ -116,24 +155,35 @@ idle_time = "1h"
     for (const job of jobs) expect(lines(job)).toEqual(upTo(50))
     // What the coordinator took in the manager's last moment, nobody could keep: the next one asks where it stands.
     expect(coordinator.violations.filter(({ rule }) => rule !== 'range_mismatch')).toEqual([])
-    await expect.poll(() => readdirSync(join(folder, 'builds', '.detached')), { timeout: 10_000 }).toEqual([])
+    await expect.poll(detached, { timeout: 10_000 }).toEqual([])
   })
 
-  /** And no machine was made beside the one there was, or is left once the last manager has stopped. */
-  async function expectAllDone(jobs: readonly CoordinatorJob[], count: number, last: BinRun): Promise<void> {
+  /** And the last manager made no more machines than `made`, and none is left once it has stopped. */
+  async function expectAllDone(jobs: readonly CoordinatorJob[], count: number, last: BinRun, made = 0): Promise<void> {
     const ended = await Promise.all(jobs.map((job) => job.finished))
     expect(ended.map(({ state }) => state)).toEqual(jobs.map(() => 'success'))
     for (const job of jobs) expect(lines(job)).toEqual(upTo(count))
     expect(coordinator.violations.filter(({ rule }) => rule !== 'range_mismatch')).toEqual([])
-    await expect.poll(() => readdirSync(join(folder, 'builds', '.detached')), { timeout: 10_000 }).toEqual([])
-    expect(last.stderr).not.toContain('increasing instances')
+    await expect.poll(detached, { timeout: 10_000 }).toEqual([])
+    expect(last.stderr.match(/increasing instances/g) ?? []).toHaveLength(made)
     last.process.kill('SIGQUIT')
     expect(await last.ended).toBe(0)
-    const left = listProcesses().filter(({ environment, commandLine }) =>
+    const processes = listProcesses().filter(({ environment, commandLine }) =>
       `${environment} ${commandLine}`.includes(join(folder, 'instances')),
     )
-    expect(left).toEqual([])
+    expect(machines.left?.() ?? processes).toEqual([])
   }
+
+  test('ten jobs, and their connections are cut for 20 s: all succeed, each line once and in order', async ({ skip }) => {
+    const { cut } = machines
+    if (cut === undefined) return skip('its connections cannot be cut from outside')
+    const jobs = Array.from({ length: 10 }, () => counting(50))
+    const run = start()
+    await expect.poll(() => jobs.every((job) => job.trace.text().includes('line 10 ')), { timeout: 60_000 }).toBe(true)
+    cut(20_000)
+    await expectAllDone(jobs, 50, run, 1)
+    expect(run.stderr.match(/a job goes on after its connection was lost/g)).toHaveLength(10)
+  })
 
   test('ten jobs, and a new process takes the work over from the one that has it, twice: all succeed, each line once and in order; the old ones end in order', async () => {
     const jobs = Array.from({ length: 10 }, () => counting(40))
@@ -174,6 +224,44 @@ idle_time = "1h"
     await expectAllDone(jobs, 4, run)
   })
 })
+
+/** A way to a port of this computer that can be cut. */
+async function startLink(port: number): Promise<{ readonly port: number; readonly cut: (ms: number) => void; close(): Promise<void> }> {
+  const sockets = new Set<Socket>()
+  let isCut = false
+  const server = createServer((client) => {
+    if (isCut) return void client.on('error', () => {}).destroy()
+    const target = connect(port, '127.0.0.1')
+    client.pipe(target).pipe(client)
+    for (const socket of [client, target]) {
+      sockets.add(socket)
+      socket.setNoDelay().on('error', () => {})
+      socket.on('close', () => {
+        sockets.delete(socket)
+        client.destroy()
+        target.destroy()
+      })
+    }
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const destroyAll = (): void => {
+    for (const socket of sockets) socket.destroy()
+  }
+  return {
+    port: (server.address() as AddressInfo).port,
+    cut(ms) {
+      isCut = true
+      destroyAll()
+      setTimeout(() => {
+        isCut = false
+      }, ms).unref()
+    },
+    async close() {
+      destroyAll()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
 
 function killIfThere(pid: number): void {
   try {
