@@ -1,9 +1,14 @@
-import { GroupError, type InstanceGroup } from '@runner-core/fleeting'
+import { GroupError, type InstanceGroup, silentLogger, systemClock } from '@runner-core/fleeting'
+import type { JobPayload } from '@runner-core/job'
 import { NoCapacityError } from '@runner-core/taskscaler'
-import { expect } from 'vitest'
+import { expect, test } from 'vitest'
 import { fleetName } from '../src/config/settings.ts'
+import { JobApiClient } from '../src/gitlab/job-api-client.ts'
+import { describeRunner } from '../src/gitlab/runner-info.ts'
+import { JobLoop } from '../src/job-loop.ts'
 import { type Bug, bugs, type World } from '../src/testing/world/index.ts'
 import { hour, launches, machines, minute, outage, placesOf, runsWithin } from './outages/outage.ts'
+import { ScriptedServer } from './scripted-server.ts'
 
 const known = (name: string): Bug => {
   const bug = bugs.find((other) => other.name === name)
@@ -46,7 +51,7 @@ async function restart(world: World): Promise<void> {
   expect(world.manager.scaler).toBeDefined()
 }
 
-outage('a rotated token makes no strangers of machines', {
+outage('token rotation: a rotated token makes no strangers of machines', {
   story: `gitlab-runner 39380 (and 39811): after its token was rotated the manager looked like a second runner to itself, and removed the machines of the first with jobs on them. A fleet is known by its
     configured name: with another token it finds its machines, and no job ends.`,
   async holds(world) {
@@ -63,7 +68,7 @@ outage('a rotated token makes no strangers of machines', {
   mistake: stateUnderAnotherName,
 })
 
-outage('an idle machine that gets a job in the last moment stays', {
+outage('idle decision races an assignment: an idle machine that gets a job in the last moment stays', {
   story: `GARM 455, ec2-fleet-plugin 498: the machine had been idle for long enough at 14:55, got a job at 14:56, and was deleted. However close they come, either the job is elsewhere or the machine stays.`,
   async holds(world) {
     for (let offset = -300; offset <= 300; offset += 20) {
@@ -79,7 +84,7 @@ outage('an idle machine that gets a job in the last moment stays', {
   mistake: decidesAndActsLater,
 })
 
-outage('a size that is lowered never takes the busy machine', {
+outage('scale-in picks the victim: a size that is lowered never takes the busy machine', {
   story: `elastic-ci-stack 1399: the group's size was lowered by one, and the cloud took a machine that was in the middle of a hotfix. Only the machine named is removed.`,
   async holds(world) {
     const busy = await runsWithin(world, 2 * minute)
@@ -90,7 +95,7 @@ outage('a size that is lowered never takes the busy machine', {
   mistake: known('the size is lowered, and the cloud picks the machine'),
 })
 
-outage('a queue of hundreds makes the fleet grow within a minute', {
+outage('demand not seen for minutes: a queue of hundreds makes the fleet grow within a minute', {
   story: `gitlab-runner 38294: hundreds of jobs were pending, and the manager lowered the desired size, even to zero. Demand is what waits, not what was taken: the fleet is full as soon as machines boot.`,
   async holds(world) {
     for (let job = 0; job < 200; job += 1) world.coordinator.enqueue(minute)
@@ -109,7 +114,7 @@ outage('a queue of hundreds makes the fleet grow within a minute', {
   },
 })
 
-outage('an idle fleet goes to zero and stays there', {
+outage('never reaches zero, and churn: an idle fleet goes to zero and stays there', {
   story: `gitlab-runner 37526, taskscaler 29: each removal of an idle machine made another one, for ever. With nothing to do and nothing to keep, nothing is there and nothing is done.`,
   async holds(world) {
     for (let job = 0; job < 4; job += 1) world.coordinator.enqueue(20_000)
@@ -122,7 +127,7 @@ outage('an idle fleet goes to zero and stays there', {
   mistake: known('each removal of an idle machine makes another one'),
 })
 
-outage('a machine that the cloud is about to take gets no job', {
+outage('a preempted machine gets jobs: a machine that the cloud is about to take gets no job', {
   story: `cattle-ops 1217, gitlab-runner 39145: a preempted machine kept getting jobs, each of which was lost. From the notice on it gets none, and the job that comes runs elsewhere.`,
   async holds(world) {
     const doomed = await runsWithin(world, 2 * minute, 1000)
@@ -141,7 +146,7 @@ outage('a machine that the cloud is about to take gets no job', {
   },
 })
 
-outage('a machine whose create-reply was lost is found', {
+outage('orphan after a lost create-reply: a machine whose create-reply was lost is found', {
   story: `docker-machine 6, gitlab-runner 4634: the driver died between the create call and the tag, in one run of four; about $300 in two weeks. The launch is kept before it is asked for, so what came of it is known,
     used, and removed.`,
   async holds(world) {
@@ -159,7 +164,7 @@ outage('a machine whose create-reply was lost is found', {
   mistake: known('a launch under way is forgotten over a crash'),
 })
 
-outage('an error that cannot heal launches nothing for hours', {
+outage('launch runaway on a permanent error: an error that cannot heal launches nothing for hours', {
   story: `runs-on 523: a deterministic 400 made machines be launched and thrown away, about 8,900 in ten hours. The breaker lets one probe through now and then, and nothing else.`,
   async holds(world) {
     world.cloud.fail('increase', new GroupError('invalid_config', 'no such image'), Number.POSITIVE_INFINITY)
@@ -174,7 +179,7 @@ outage('an error that cannot heal launches nothing for hours', {
   mistake: known('every refusal passes for a hiccup'),
 })
 
-outage('capacity that never came is given up and asked for again', {
+outage('starvation after failed launches: capacity that never came is given up and asked for again', {
   story: `drone/autoscaler PR 16 to 96, ec2-fleet 322: servers that had failed counted as capacity, so that jobs waited for ever. What was accepted has a deadline.`,
   setting: { maxInstances: 1 },
   async holds(world) {
@@ -184,7 +189,7 @@ outage('capacity that never came is given up and asked for again', {
   mistake: known('capacity that never came counts for ever'),
 })
 
-outage('demand outlives the error that met it', {
+outage('lost demand event: demand outlives the error that met it', {
   story: `terraform-aws-github-runner 2925: InsufficientInstanceCapacity was on no retry list, the event was dropped, and the job stalled for ever. Every pass looks at the queue itself: an event only wakes it.`,
   async holds(world) {
     world.cloud.fail('increase', new GroupError('capacity', 'InsufficientInstanceCapacity'), 2)
@@ -204,7 +209,7 @@ outage('demand outlives the error that met it', {
   },
 })
 
-outage('a throttle is not fed', {
+outage('throttling becomes an outage: a throttle is not fed', {
   story: `gitlab-runner 3424: each check was an API call, failing calls ate the quota, and only a stop of half an hour healed it. While the cloud says too many, hardly anything is asked, and it goes on by itself.`,
   async holds(world) {
     await runsWithin(world, 2 * minute)
@@ -234,7 +239,7 @@ outage('a throttle is not fed', {
   })),
 })
 
-outage('a restart keeps the fleet and its jobs', {
+outage('restart loses everything: a restart keeps the fleet and its jobs', {
   story: `GitLab Runner deletes all instances that exist at its start unless a beta feature is on, and cannot resume jobs. After a kill -9 the machines are the same, and the job that ran ends once, where it was.`,
   async holds(world) {
     const place = await runsWithin(world, 2 * minute, 3 * minute)
@@ -250,7 +255,7 @@ outage('a restart keeps the fleet and its jobs', {
   mistake: known('what is lent is forgotten over a crash'),
 })
 
-outage('a plugin that dies takes nothing with it', {
+outage('plugin dies: a plugin that dies takes nothing with it', {
   story: `fleeting googlecloud 22 and 23: the plugin's socket refused connections, every job waited 15 minutes and failed. Jobs that run go on, no machine is given up, and the queue moves as soon as it is back.`,
   async holds(world) {
     const place = await runsWithin(world, 2 * minute)
@@ -266,7 +271,7 @@ outage('a plugin that dies takes nothing with it', {
   mistake: patched('a list that fails is an empty one', (group) => ({ list: (signal) => group.list(signal).catch(() => []) })),
 })
 
-outage('failed machines make room at once', {
+outage('failed instances eat capacity: failed machines make room at once', {
   story: `fleeting azure 12: provisioningState Failed was mapped to nothing, the group was full of dead machines, and people deleted them by cron. A failed machine is removed and replaced.`,
   setting: { maxInstances: 1 },
   async holds(world) {
@@ -279,7 +284,7 @@ outage('failed machines make room at once', {
   })),
 })
 
-outage("another owner's machines are left alone", {
+outage("two owners: another owner's machines are left alone", {
   story: `azure-vm-agents 481 and 634: two controllers with the same id deleted each other's machines. What nobody here asked for gets no job and is not removed, whether we were there when it came or not.`,
   async holds(world) {
     await runsWithin(world, 2 * minute, 1000)
@@ -302,7 +307,7 @@ outage("another owner's machines are left alone", {
   },
 })
 
-outage('a call that is never answered blocks nothing', {
+outage('wedged call to the cloud: a call that is never answered blocks nothing', {
   story: `actions-runner-controller 4600 and 3953, GARM 700: one call without a deadline blocked the controller for good. Every call has one.`,
   async holds(world) {
     world.cloud.fail('list', { kind: 'deaf' })
@@ -312,7 +317,32 @@ outage('a call that is never answered blocks nothing', {
   mistake: { name: 'calls have no deadline', settings: { callTimeoutMs: Number.MAX_SAFE_INTEGER } },
 })
 
-outage('an outage of the coordinator neither makes nor removes machines', {
+// actions-runner-controller 3953 and 4600, GARM 700: the poll for jobs was wedged, and there was no service at all until somebody noticed. Here it is the socket that falls silent, so it is played with real
+// ones: the request is given up after its deadline, and the next one brings the job. Without the deadline, as others were made, this never ends.
+test('wedged long poll: a request for a job that is never answered is given up, and the next one brings the job', async () => {
+  await using server = await ScriptedServer.start()
+  server.answer('request', { after: new Promise(() => {}) }, { status: 201, body: JSON.stringify({ id: 7, token: 'token', steps: [] }) })
+  const info = describeRunner({ version: '1', executor: 'instance', shell: 'sh', features: [] })
+  const client = new JobApiClient({ url: server.url, token: 'glrt', systemId: 's_1', info, environment: {}, pollTimeoutMs: 300 })
+  const came = Promise.withResolvers<JobPayload>()
+  const loop = new JobLoop<JobPayload>({
+    rules: { checkIntervalMs: 50, requestConcurrency: 1, unhealthyRequestsLimit: 3, unhealthyIntervalMs: hour },
+    bounds: [],
+    reserve: () => ({ key: 'k', kind: 'slot', readyAt: 0, priority: 0, speculative: true, [Symbol.dispose]: () => {} }),
+    onCapacity: () => () => {},
+    ask: (request) => client.requestJob(request),
+    work: async (job) => came.resolve(job),
+    clock: systemClock,
+    logger: silentLogger,
+  })
+  loop.wake()
+  expect((await came.promise).id).toBe(7)
+  expect(loop.counters.requestFailures).toBe(1)
+  await loop.stop()
+  await client.close()
+})
+
+outage('coordinator outage strands the fleet: an outage of the coordinator neither makes nor removes machines', {
   story: `GARM 841: during an outage of GitHub hundreds of runners looked offline and the fleet starved. Requests that come back empty are no demand and no reason to remove anything; afterwards it goes on at once.`,
   setting: { schedule: 1 },
   async holds(world) {
@@ -329,7 +359,7 @@ outage('an outage of the coordinator neither makes nor removes machines', {
   },
 })
 
-outage('what a cancelled job left is ended before the next one comes', {
+outage('cancelled clean-up: what a cancelled job left is ended before the next one comes', {
   story: `gitlab-runner 38725: the clean-up of a job that had timed out was done with its own cancelled context; its containers ran on, and the next job died for want of memory.`,
   setting: { maxInstances: 1 },
   async holds(world) {
@@ -341,7 +371,7 @@ outage('what a cancelled job left is ended before the next one comes', {
   mistake: known('a slot is free again while its job still runs'),
 })
 
-outage('one machine that cannot be removed holds up no other', {
+outage('one bad machine blocks all: one machine that cannot be removed holds up no other', {
   story: `ec2-fleet-plugin 327: one machine with termination protection stopped all provisioning. The others of its batch go, and new ones come.`,
   async holds(world) {
     const places = [
@@ -376,7 +406,7 @@ outage('one machine that cannot be removed holds up no other', {
   },
 })
 
-outage('a stock-out in one zone is met in another', {
+outage('regional stock-out: a stock-out in one zone is met in another', {
   story: `terraform-aws-github-runner 2566, Karpenter 1899: with no capacity in one zone jobs waited for it to come back. The next placement is asked at once.`,
   setting: { placements: ['north', 'south'] },
   async holds(world) {
@@ -395,7 +425,7 @@ outage('a stock-out in one zone is met in another', {
   })),
 })
 
-outage('a wall clock that jumps changes nothing', {
+outage('clock jump: a wall clock that jumps changes nothing', {
   story: `A host that slept, or whose time was set: idle times and deadlines by the wall clock all came due at once. Only schedules read it.`,
   setting: { schedule: 1 },
   async holds(world) {
@@ -418,7 +448,7 @@ outage('a wall clock that jumps changes nothing', {
   },
 })
 
-outage('a dead machine does not hold the maximum', {
+outage('dead machines hold the maximum: a dead machine does not hold the maximum', {
   story: `actions-runner-controller 4155: a runner that was killed for want of memory stayed Running, and max_runners was consumed by such. A machine that gives a job no connection is replaced.`,
   setting: { maxInstances: 1, schedule: 1 },
   async holds(world) {
@@ -440,7 +470,7 @@ outage('a dead machine does not hold the maximum', {
   })),
 })
 
-outage('a cut network costs no fleet', {
+outage('one fault makes every machine look dead: a cut network costs no fleet', {
   story: `Ray 14264, GARM 841: one fault made every node look dead, and all were killed. While most fail at once the fault is likely ours, and they are kept.`,
   setting: { healthChecks: true, maxInstances: 5 },
   async holds(world) {
@@ -460,7 +490,7 @@ outage('a cut network costs no fleet', {
   mistake: { name: 'each machine is judged alone', settings: { health: { massFailureMinimum: 1000 } } },
 })
 
-outage('no job is taken that nothing can run', {
+outage('jobs taken without capacity: no job is taken that nothing can run', {
   story: `gitlab-runner 38931: 24 jobs were running by GitLab's account, and there was not one instance. A job is asked for only against a slot, or a dated promise of one.`,
   setting: { maxInstances: 2, requestConcurrency: 4 },
   async holds(world) {
