@@ -12,7 +12,7 @@ let folder: string
 let runs: BinRun[]
 
 beforeEach(async () => {
-  coordinator = await Coordinator.start()
+  coordinator = await Coordinator.start({ ackWindowMs: 5_000 })
   folder = mkdtempSync(join(tmpdir(), 'runner-core-state-'))
   runs = []
   writeFileSync(
@@ -168,6 +168,32 @@ function filesBelow(directory: string): string[] {
     .filter((entry) => entry.isFile())
     .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'latin1'))
 }
+
+test('a job that was handed out to a manager which was killed before it knew goes back to the queue, and runs once', async () => {
+  const first = start()
+  await place(simpleJob())
+  coordinator.inject({ on: 'request', delayMs: 60_000 })
+  const job = simpleJob()
+  await until(() => job.state === 'assigned')
+  await kill(first)
+  start()
+  await place(job)
+  expect(job.trace.text().match(/^at \//gm)).toHaveLength(1)
+  expect(coordinator.violations).toEqual([])
+})
+
+test('a job that was taken by a manager which was killed before it heard that it may have it is known to the next one, and runs once', async () => {
+  const first = start()
+  await place(simpleJob())
+  coordinator.inject({ on: 'accept', delayMs: 60_000 })
+  const job = simpleJob()
+  await until(() => job.state === 'running')
+  await kill(first)
+  start()
+  await place(job)
+  expect(job.trace.text().match(/^at \//gm)).toHaveLength(1)
+  expect(coordinator.violations).toEqual([])
+})
 
 test('a state that cannot be read keeps the fleet as it is, and says so', async () => {
   const first = start()
