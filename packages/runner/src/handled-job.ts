@@ -43,7 +43,7 @@ export interface HandledJobOptions {
   /** What an earlier process kept of the job. Absent: the job begins. */
   readonly checkpoint?: HandledJobCheckpoint | undefined
   /**
-   * Called while the job waits and something was said, before a script starts, which waits for it, when one is over, and when the coordinator has taken a piece of the trace. `take` gives what another process would need. Must not throw or
+   * Called while the job waits and something was said, before a script starts, which waits for it, when one has failed, and when the coordinator has taken a piece of the trace. `take` gives what another process would need. Must not throw or
    * reject. Absent: a job ends with its process.
    */
   readonly onCheckpoint?: ((take: () => HandledJobCheckpoint) => void | Promise<void>) | undefined
@@ -188,8 +188,10 @@ export class HandledJob {
       ...(checkpoint !== undefined && { resume: checkpoint.run }),
       ...(onCheckpoint !== undefined && {
         onCheckpoint: (take: () => JobCheckpoint) => {
+          const isFirst = this.#takeRun === undefined
           this.#takeRun = take
-          return this.#checkpoint()
+          // Nobody has heard anything new about it yet.
+          return isFirst && !this.#isLeft ? undefined : this.#checkpoint()
         },
       }),
       prepare: async (write, signal): Promise<JobEnvironment> => {

@@ -49,7 +49,7 @@ export interface RunJobOptions {
    */
   readonly resume?: JobCheckpoint
   /**
-   * Called while there is no place yet, whenever the trace has said something, then before a script is started and when it is over. `take` gives what another manager would need at that
+   * Called while there is no place yet, whenever the trace has said something, then before a script is started and when one has failed. `take` gives what another manager would need at that
    * moment, now or later. The start of a script waits for a promise that comes back. Must not throw or reject.
    */
   readonly onCheckpoint?: (take: () => JobCheckpoint) => void | Promise<void>
@@ -269,7 +269,8 @@ class JobRun {
       end: past?.end ?? { readBytes, isCleaned, ...(failure !== undefined && { failure: plain(failure) }) },
     }
     await this.#settle()
-    if (past?.end === undefined) await this.#checkpoint(environment)
+    // One that came to its own end comes to the same when it is followed again; why one was stopped is known only here.
+    if (past?.end === undefined && failure !== undefined) await this.#checkpoint(environment)
     return { failure, isCleaned }
   }
 
