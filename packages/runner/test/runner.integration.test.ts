@@ -151,7 +151,7 @@ test('two runners whose groups turn out to be one: the second one does not start
   await runner?.stop('fast')
   expect(groups.map(({ isShutDown }) => isShutDown)).toEqual([true, true])
   expect(log.filter(({ level }) => level === 'error').map(({ message }) => message)).toEqual([
-    'fleet cannot start: change the configuration',
+    'fleet cannot start: it stays as it is until this is mended',
   ])
 })
 
