@@ -185,6 +185,17 @@ describe.skipIf(missing !== undefined).each(['bash', 'sh'] as const)('a job whos
     expect(processesWith(id)).toEqual([])
   })
 
+  test('that was canceled meanwhile is stopped only when its log is again what it was', async () => {
+    const id = uniqueSleep()
+    const job = payload({ script: [counting(20), `echo "going on"; sleep ${id}`], variables, overrides })
+    const kept = await killedAt('\ngoing on\n', job)
+    const { outcome, log } = await resume(kept, job, { abort: AbortSignal.abort(new JobError('canceled', 'job_canceled', 'canceled')) })
+    expect(outcome).toMatchObject({ state: 'failed', code: 'canceled' })
+    expect(log.slice(0, kept.trace.length)).toBe(kept.trace)
+    expect(lines(log)).toEqual(upTo(20))
+    expect(processesWith(id)).toEqual([])
+  })
+
   test('its time limit counts from its begin', async () => {
     const id = uniqueSleep()
     const job = payload({ script: [`echo "going on"; sleep ${id}`], overrides: { timeout_seconds: 3600 } })

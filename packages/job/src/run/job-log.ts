@@ -48,6 +48,7 @@ export class JobLog {
   #committed = { position: 0, said: 0 }
   /** What is still to be said again. */
   #replay: { readonly position: number; readonly said: readonly SaidText[]; next: number } | undefined
+  readonly #onReplayed: (() => void)[] = []
   #pending = ''
   #stage: JobStage | undefined
   #atLineStart = true
@@ -74,6 +75,12 @@ export class JobLog {
     if (this.#replay === undefined && this.#pending === '') this.#committed = { position: this.#position, said: this.#said.length }
   }
 
+  /** Calls back when all that was said before has been said again: at once when nothing was. */
+  whenReplayed(callback: () => void): void {
+    if (this.#replay === undefined) callback()
+    else this.#onReplayed.push(callback)
+  }
+
   /** Says all that was said before, and from now on what it is told to, also where the job's output does not reach the place where that was said. */
   endReplay(): void {
     if (this.#replay === undefined) return
@@ -83,6 +90,7 @@ export class JobLog {
     this.#replay = undefined
     this.#pending = ''
     this.commit()
+    for (const callback of this.#onReplayed.splice(0)) callback()
   }
 
   /** None of the job's output has come yet, and its first is to come from elsewhere: all that was said stands before it. */

@@ -21,6 +21,8 @@ import { StopSource } from './stop-source.ts'
 const placesLimit = 3
 /** How long the clean-up of a job that was stopped may take. */
 const cleanUpLimitMs = 10_000
+/** How long the stop of a job that goes on is held back at most: until its log is again what the coordinator has of it. */
+const replayLimitMs = 10_000
 
 export interface RunJobOptions {
   readonly payload: JobPayload
@@ -241,7 +243,7 @@ class JobRun {
         script: generate(nonce),
         nonce,
         ...(past !== undefined && { resumed: past.end === undefined ? {} : { untilBytes: past.end.readBytes } }),
-        signal: past?.end === undefined ? signal : never,
+        signal: past === undefined ? signal : past.end === undefined ? this.#onceReplayed(signal) : never,
         isComplete: () => progress.isComplete,
         stdout: (chunk) => {
           readBytes += chunk.length
@@ -272,6 +274,22 @@ class JobRun {
     // One that came to its own end comes to the same when it is followed again; why one was stopped is known only here.
     if (past?.end === undefined && failure !== undefined) await this.#checkpoint(environment)
     return { failure, isCleaned }
+  }
+
+  /** Aborts with `signal`, but not before the log is again what it was. */
+  #onceReplayed(signal: AbortSignal): AbortSignal {
+    const held = new AbortController()
+    const stop = (): void => held.abort(signal.reason)
+    const hold = (): void => {
+      const cancelLimit = this.#options.clock.after(replayLimitMs, stop)
+      this.#log.whenReplayed(() => {
+        cancelLimit()
+        stop()
+      })
+    }
+    if (signal.aborted) hold()
+    else signal.addEventListener('abort', hold, { once: true })
+    return held.signal
   }
 
   /** All is said about what was up to now. */
