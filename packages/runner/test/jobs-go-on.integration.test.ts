@@ -166,12 +166,14 @@ idle_time = "1h"
     expect(coordinator.violations.filter(({ rule }) => rule !== 'range_mismatch')).toEqual([])
     await expect.poll(detached, { timeout: 10_000 }).toEqual([])
     expect(last.stderr.match(/increasing instances/g) ?? []).toHaveLength(made)
+    // Stopped before it has the fleet it would leave the machines to whoever comes next.
+    await expect.poll(() => last.stderr, { timeout: 10_000 }).toContain('plugin initialized')
     last.process.kill('SIGQUIT')
     expect(await last.ended).toBe(0)
     const processes = listProcesses().filter(({ environment, commandLine }) =>
       `${environment} ${commandLine}`.includes(join(folder, 'instances')),
     )
-    expect(machines.left?.() ?? processes).toEqual([])
+    expect(machines.left?.() ?? processes, last.stderr).toEqual([])
   }
 
   test('ten jobs, and their connections are cut for 20 s: all succeed, each line once and in order', async ({ skip }) => {
