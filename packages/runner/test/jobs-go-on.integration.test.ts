@@ -219,6 +219,7 @@ idle_time = "1h"
     let run = start()
     for (const done of [3, 9, 15, 21, 27]) {
       await expect.poll(() => jobs.filter(({ hasEnded }) => hasEnded).length, { timeout: 60_000, interval: 10 }).toBeGreaterThan(done)
+      await expect.poll(() => run.stderr, { timeout: 10_000 }).toContain('plugin initialized')
       const next = start('--takeover')
       expect(await run.ended, run.stderr).toBe(0)
       run = next
