@@ -30,7 +30,7 @@ test('state is kept where state_dir says, or else the table of GitLab Runner, or
 
 test('the key is beside the configuration, or where it says, but never inside the state', () => {
   expect(read('').keyFile).toBe('/etc/runner/.runner_state_key')
-  expect(read('state_key_file = "/root/key"').keyFile).toBe('/root/key')
+  expect(read('state_key_file = "/srv/runner/key"').keyFile).toBe('/srv/runner/key')
   const problems = (top: string): readonly unknown[] => readConfig(config(top), { file: '/etc/runner/config.toml' }).problems
   const inside = { path: 'state_key_file', message: 'expected a path outside the state directory, got one inside it' }
   expect(problems('state_dir = "/var/lib/r"\nstate_key_file = "/var/lib/r/key"')).toEqual([inside])
