@@ -73,11 +73,11 @@ describe('usage', () => {
 
 describe('validate', () => {
   test('a good configuration, with a warning for a key that is ignored', async () => {
-    const file = config('good.toml', { more: '[runners.cache]' })
+    const file = config('good.toml', { more: '[runners.referees]' })
     expect(await runCli('validate', '--config', file)).toEqual({
       code: 0,
       stdout: `${file}: valid, 1 runner\n`,
-      stderr: `warning: ${file}:11: runners[0].cache: not supported yet, ignored\n`,
+      stderr: `warning: ${file}:11: runners[0].referees: not supported yet, ignored\n`,
     })
   })
 

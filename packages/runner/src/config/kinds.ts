@@ -93,6 +93,17 @@ export const httpUrl: Kind<string> = leaf(
   (value) => show(typeof value === 'string' ? value.replace(/^([^/]*\/\/)?.*@/s, '$1[hidden]@') : value),
 )
 
+/** `host` or `host:port`, without a scheme. */
+export const hostAddress: Kind<string> = leaf('a host, or host:port, without a scheme', (value) =>
+  typeof value === 'string' && /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?$/i.test(value) && URL.canParse(`http://${value}`)
+    ? value
+    : undefined,
+)
+
+export const bucketName: Kind<string> = leaf('the name of a bucket: letters, digits and ._-', (value) =>
+  typeof value === 'string' && /^[a-z0-9][a-z0-9._-]*$/i.test(value) ? value : undefined,
+)
+
 /** Where to listen: `host:port`, `:port` for all interfaces, `[::1]:port`. */
 export interface ListenAddress {
   readonly host?: string

@@ -61,6 +61,7 @@ tls-cert-file = "cert.pem"
 tls-key-file = "key.pem"
 shell = "sh"
 builds_dir = "/builds"
+cache_dir = "/cache"
 environment = ["A=1", "B=x=y"]
 limit = 30
 request_concurrency = 2
@@ -75,6 +76,21 @@ periods = ["* * * * * * *"]
 timezone = "UTC"
 threshold = "1m30s"
 jobs_running_for_project = "^0$"
+[runners.cache]
+Type = "s3"
+Path = "caches"
+Shared = true
+MaxUploadedArchiveSize = 1000
+[runners.cache.s3]
+ServerAddress = "minio.example.com:9000"
+BucketName = "runner"
+BucketLocation = "eu-west-1"
+AccessKey = "AKIA"
+SecretKey = "hush-hush"
+SessionToken = "session"
+AuthenticationType = "access-key"
+Insecure = true
+PathStyle = true
 [runners.autoscaler]
 fleet = "linux"
 plugin = "static"
@@ -152,6 +168,24 @@ preemptive_mode = true
         executor: 'instance',
         shell: 'sh',
         buildsDir: '/builds',
+        cacheDir: '/cache',
+        cache: {
+          type: 's3',
+          path: 'caches',
+          shared: true,
+          maxUploadedArchiveSize: 1000,
+          s3: {
+            serverAddress: 'minio.example.com:9000',
+            bucketName: 'runner',
+            bucketLocation: 'eu-west-1',
+            accessKey: 'AKIA',
+            secretKey: 'hush-hush',
+            sessionToken: 'session',
+            authenticationType: 'access-key',
+            insecure: true,
+            pathStyle: true,
+          },
+        },
         environment: [
           { key: 'A', value: '1' },
           { key: 'B', value: 'x=y' },
@@ -326,15 +360,37 @@ describe('one bad value, one problem', () => {
 })
 
 test('keys that GitLab Runner has and we do not are warned about by name', () => {
-  const { warnings } = parseConfig(`[session_server]\n${minimal}vm_isolation = true\n[runners.cache]\nType = "s3"\n`, {
+  const { warnings } = parseConfig(`[session_server]\n${minimal}vm_isolation = true\n[runners.referees]\nmetrics = 1\n`, {
     readFile,
   })
   expect(warnings).toEqual([
     { path: 'session_server', message: 'not supported yet, ignored', line: 1 },
     { path: 'runners[0].autoscaler.vm_isolation', message: 'not supported yet, ignored', line: 9 },
-    { path: 'runners[0].cache', message: 'not supported yet, ignored', line: 10 },
+    { path: 'runners[0].referees', message: 'not supported yet, ignored', line: 10 },
   ])
 })
+
+test.each([
+  ['Type = "s3"', ['BucketName']],
+  ['Type = "s3"\ns3 = { BucketName = "b", AccessKey = "k" }', ['SecretKey']],
+  ['Type = "s3"\ns3 = { BucketName = "b", AuthenticationType = "access-key" }', ['AccessKey', 'SecretKey']],
+  ['Type = "s3"\ns3 = { BucketName = "b", AuthenticationType = "iam", AccessKey = "k" }', []],
+  ['Type = "s3"\ns3 = { BucketName = "b" }', []],
+  ['s3 = { AccessKey = "k" }', []],
+])('a cache in a bucket needs what it takes to reach it: %j', (keys, missing) => {
+  expect(problemsOf(`${minimal}[runners.cache]\n${keys}\n`)).toEqual(
+    missing.map((key) => `runners[0].cache.s3.${key}: expected a value, because Type is "s3", got nothing`),
+  )
+})
+
+test.each(['ServerAddress = "https://s3.example.com"', 'ServerAddress = "a/b"', 'BucketName = "../b"', 'SecretKey = 31337'])(
+  'what is no server, bucket or key: %s',
+  (line) => {
+    const [problem, ...more] = problemsOf(`${minimal}[runners.cache.s3]\n${line}\n`)
+    expect([problem, more]).toEqual([expect.stringMatching(/^runners\[0\]\.cache\.s3\./), []])
+    expect(problem).not.toContain('31337')
+  },
+)
 
 test.each([
   ['preemptive_mode = true', true],

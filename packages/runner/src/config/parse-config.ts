@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { parse, TomlError } from 'smol-toml'
 import { configTable } from './config-table.ts'
+import { incompleteCaches } from './incomplete-caches.ts'
 import { keyLines, lineOf } from './key-lines.ts'
 import { policiesWithoutEffect } from './policies-without-effect.ts'
 import { ConfigError, type Problem } from './problem.ts'
@@ -51,7 +52,12 @@ export function readConfig(toml: string, { file = 'config.toml', readFile = read
   )
   const stateKeyFile = settings?.stateKeyFile ?? defaultStateKeyFile(file)
   if (runners) {
-    problems.push(...lonelyTlsFiles(runners), ...sharedGroups(runners), ...keyBesideState({ ...settings, stateKeyFile }, runners))
+    problems.push(
+      ...lonelyTlsFiles(runners),
+      ...incompleteCaches(runners),
+      ...sharedGroups(runners),
+      ...keyBesideState({ ...settings, stateKeyFile }, runners),
+    )
     warnings.push(...policiesWithoutEffect(runners))
   }
   return { settings: { ...settings, stateKeyFile, ...(runners && { runners }) }, problems, warnings }

@@ -1,4 +1,5 @@
 import { autoscalerTable } from './autoscaler-table.ts'
+import { cacheTable } from './cache-table.ts'
 import {
   assignment,
   countOrUnbounded,
@@ -19,8 +20,6 @@ import type { RunnerSettings } from './settings.ts'
 /** Keys of `[[runners]]` in GitLab Runner 19.4 that have no meaning here yet. */
 const notYet = [
   'artifact',
-  'cache',
-  'cache_dir',
   'clean_git_config',
   'clone_url',
   'custom',
@@ -67,6 +66,13 @@ export const runnerTable: TableSchema<RunnerSettings> = {
     executor: required('executor', oneOf('instance'), 'How jobs are run: on the instances of `[runners.autoscaler]`.'),
     shell: byDefault('shell', 'bash', oneOf('bash', 'sh'), 'Shell that runs the scripts on the instance.'),
     buildsDir: byDefault('builds_dir', 'builds', nonEmptyText, "Where builds go on an instance, absolute or relative to the login's home."),
+    cacheDir: byDefault(
+      'cache_dir',
+      'cache',
+      nonEmptyText,
+      "Where an instance keeps caches that are its own, absolute or relative to the login's home. Machines that share the directory share the caches.",
+    ),
+    cache: byDefault('cache', {}, table(cacheTable), 'Where caches are kept.'),
     environment: byDefault('environment', [], list(assignment), 'Variables for every job: `["NAME=value"]`.'),
     limit: byDefault('limit', 0, countOrUnbounded, 'Jobs of this runner at once. 0: no bound.'),
     requestConcurrency: byDefault(

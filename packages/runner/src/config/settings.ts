@@ -40,6 +40,8 @@ export interface RunnerSettings {
   readonly executor: 'instance'
   readonly shell: 'bash' | 'sh'
   readonly buildsDir: string
+  readonly cacheDir: string
+  readonly cache: CacheSettings
   readonly environment: readonly { readonly key: string; readonly value: string }[]
   /** Jobs at once; `Infinity`: no bound of its own. */
   readonly limit: number
@@ -53,6 +55,31 @@ export interface RunnerSettings {
   readonly finalUpdateRetryLimit: number
   readonly monitoring: MonitoringSettings
   readonly autoscaler: AutoscalerSettings
+}
+
+/** `[runners.cache]` */
+export interface CacheSettings {
+  /** Absent: caches are the machines' own. */
+  readonly type?: 's3'
+  readonly path?: string
+  readonly shared: boolean
+  /** Bytes; 0: no bound. */
+  readonly maxUploadedArchiveSize: number
+  readonly s3: S3CacheSettings
+}
+
+/** `[runners.cache.s3]` */
+export interface S3CacheSettings {
+  readonly serverAddress: string
+  /** There with type `s3`. */
+  readonly bucketName?: string
+  readonly bucketLocation: string
+  readonly accessKey?: string
+  readonly secretKey?: string
+  readonly sessionToken?: string
+  readonly authenticationType?: 'access-key' | 'iam'
+  readonly insecure: boolean
+  readonly pathStyle?: boolean
 }
 
 /** `[runners.monitoring]` */

@@ -9,6 +9,10 @@ url = "http://127.0.0.1:9"
 token = "glrt-one"
 executor = "instance"
 environment = ["DEPLOY_KEY=hunter-two", "DEBUG=true", "EMPTY="]
+[runners.cache.s3]
+AccessKey = "nine"
+SecretKey = "ten"
+SessionToken = "eleven"
 [runners.autoscaler]
 plugin = "static"
 [runners.autoscaler.connector_config]
@@ -25,5 +29,17 @@ token = "seven"
 token_path = "/etc/token"
 secret = { client = "eight" }
 `)
-  expect([...secretsOf(settings)].sort()).toEqual(['eight', 'five', 'four', 'glrt-one', 'hunter-two', 'seven', 'six', 'three'])
+  expect([...secretsOf(settings)].sort()).toEqual([
+    'eight',
+    'eleven',
+    'five',
+    'four',
+    'glrt-one',
+    'hunter-two',
+    'nine',
+    'seven',
+    'six',
+    'ten',
+    'three',
+  ])
 })
