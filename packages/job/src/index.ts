@@ -35,5 +35,6 @@ export { type ShellCommandOptions, shellCommand } from './script/shell-command.t
 export { loginShellPrint } from './script/shell-print.ts'
 export { crc32 } from './trace/crc32.ts'
 export { Trace, type TraceAuthor, type TraceOptions } from './trace/trace.ts'
+export { isDebugTrace, type SettingSources } from './variables/early-setting.ts'
 export type { EnvironmentVariable } from './variables/job-variables.ts'
 export { secretsOf } from './variables/secrets-of.ts'

@@ -154,6 +154,28 @@ describe.each(localShells)('a script in $name', (localShell) => {
     expect(bad.trace).not.toContain('step_release')
   })
 
+  test('commands of several lines are folded where that is asked for and GitLab folds, and run as they would', async () => {
+    const script = ['echo one', 'if true\nthen echo "it\'s two"\nfi', '', 'false ||\nexit 4']
+    const job = (trace_sections: boolean) =>
+      payload({
+        script,
+        variables: [variable('FF_SCRIPT_SECTIONS', 'true')],
+        overrides: { features: { trace_sections, token_mask_prefixes: [], failure_reasons: [] } },
+      })
+    const { outcome, rawTrace } = await run(environment, job(true))
+    expect(outcome).toEqual(failed(4))
+    const text = rawTrace
+      .toString()
+      .replaceAll('\x1b', 'E')
+      .replaceAll(/\b\d{10}\b/g, 'TIME')
+    const folded = (index: number, command: string): string =>
+      `section_start:TIME:section_script_step_${index}[hide_duration=true,collapsed=true]\rE[0KE[32;1m$ ${command}E[0;m\n` +
+      `section_end:TIME:section_script_step_${index}\rE[0K\n`
+    expect(text).toContain(`E[32;1m$ echo oneE[0;m\none\n${folded(1, script[1]!)}it's two\n${folded(3, script[3]!)}`)
+    const plain = await run(environment, job(false))
+    expect(plain.trace).toContain('$ if true # collapsed multi-line command\n')
+  })
+
   test('a shell that is not there is a system failure', async () => {
     using bare = new LocalEnvironment({ localShell: { name: 'none', shell: localShell.shell }, env: { PATH: '/nowhere' } })
     const { outcome, trace } = await run(bare, payload())

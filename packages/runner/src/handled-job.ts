@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Clock, Logger } from '@runner-core/fleeting'
 import {
+  isDebugTrace,
   type JobCheckpoint,
   type JobEnvironment,
   JobError,
@@ -96,7 +97,7 @@ export class HandledJob {
       client,
       job,
       trace: this.#trace,
-      isDebugTrace: isDebugTrace(job),
+      isDebugTrace: isDebugTrace({ payload: job, environmentVariables: settings.environment }),
       finalUpdateRetryLimit: settings.finalUpdateRetryLimit,
       sent,
       onSent: (sentNow) => {
@@ -279,9 +280,4 @@ export class HandledJob {
     const run = this.#takeRun
     if (run !== undefined) return this.#options.onCheckpoint?.(() => ({ run: run(), sent: this.#sent }))
   }
-}
-
-/** GitLab shows the trace of a job that asks for debug output to developers only. */
-function isDebugTrace({ variables }: JobPayload): boolean {
-  return variables.findLast(({ key }) => key === 'CI_DEBUG_TRACE')?.value === 'true'
 }

@@ -1,4 +1,5 @@
 import { type BuildPaths, buildPaths, loginDirectory, projectPath } from '../build-paths.ts'
+import { parseGoBool } from '../go-bool.ts'
 import { parseGoDuration } from '../go-duration.ts'
 import type { JobEnvironment } from '../job-environment.ts'
 import { JobError } from '../job-error.ts'
@@ -6,6 +7,7 @@ import type { JobPayload } from '../job-payload.ts'
 import type { RunnerIdentity } from '../runner-identity.ts'
 import { type JobScriptOptions, jobScript, type ScriptStage } from '../script/job-script.ts'
 import { type GitStrategy, gitStrategy, type SourcesPlan, sourcesPlan } from '../sources/sources-plan.ts'
+import { isDebugTrace } from '../variables/early-setting.ts'
 import { expand } from '../variables/expand.ts'
 import {
   type EnvironmentVariable,
@@ -70,11 +72,18 @@ export class JobPlan {
     const afterScriptTimeout = this.#timeout('RUNNER_AFTER_SCRIPT_TIMEOUT', 300_000)
     this.scriptTimeoutMs = scriptTimeout.timeoutMs
     this.afterScriptTimeoutMs = afterScriptTimeout.timeoutMs
-    this.afterScriptIgnoresErrors = !isFalse(this.#setting('AFTER_SCRIPT_IGNORE_ERRORS'))
+    this.afterScriptIgnoresErrors = parseGoBool(this.#setting('AFTER_SCRIPT_IGNORE_ERRORS')) ?? true
     this.hasAfterScript = this.#afterScript() !== undefined
     const shell = shellVariables(this.#variables.values())
     this.hasFiles = shell.files.length > 0
-    this.warnings = [...warnings, ...this.#sources.warnings, ...scriptTimeout.warnings, ...afterScriptTimeout.warnings, ...shell.warnings]
+    this.warnings = [
+      ...(isDebugTrace(options) ? [debugTraceWarning] : []),
+      ...warnings,
+      ...this.#sources.warnings,
+      ...scriptTimeout.warnings,
+      ...afterScriptTimeout.warnings,
+      ...shell.warnings,
+    ]
     this.notes = { get_sources: sourcesNotes[strategy] }
   }
 
@@ -128,7 +137,8 @@ export class JobPlan {
       jobMarker: environment.jobMarker,
       paths: this.#paths,
       variables: shellVariables(variables.values()),
-      debugTrace: isTrue(this.#setting('CI_DEBUG_TRACE')),
+      debugTrace: isDebugTrace(this.#options),
+      scriptSections: this.#options.payload.features.trace_sections && parseGoBool(this.#setting('FF_SCRIPT_SECTIONS')) === true,
     })
   }
 
@@ -179,6 +189,9 @@ export class JobPlan {
   }
 }
 
+const debugTraceWarning =
+  'CI_DEBUG_TRACE is on: commands are shown with the values of variables, of which only the masked ones are hidden. Turn it off where people may read this log who must not'
+
 const sourcesNotes: Readonly<Record<GitStrategy, readonly string[]>> = {
   none: ['Skipping Git repository setup', 'Skipping Git checkout', 'Skipping Git submodules setup'],
   empty: ['Skipping Git repository setup and creating an empty build directory'],
@@ -189,12 +202,4 @@ const sourcesNotes: Readonly<Record<GitStrategy, readonly string[]>> = {
 /** Names of sections hold only these characters. */
 function stageName(step: string): string {
   return `step_${step.toLowerCase().replaceAll(/[^a-z0-9_.-]/g, '_')}`
-}
-
-function isTrue(setting: string): boolean {
-  return /^(1|t|true)$/i.test(setting)
-}
-
-function isFalse(setting: string): boolean {
-  return /^(0|f|false)$/i.test(setting)
 }

@@ -15,6 +15,7 @@ const options: JobScriptOptions = {
   prepare: { strategy: 'none', git: undefined },
   stages: [{ name: 'step_script', lines: ['echo "hi"', 'if true\nthen echo yes\nfi'], takesJobEnv: false }],
   debugTrace: false,
+  scriptSections: false,
   cleanUp: true,
 }
 const beforeEnd = (script: Buffer): string => script.toString().replaceAll('\x1b', 'ESC').split('\nset -- "$1" "$2"')[0]!

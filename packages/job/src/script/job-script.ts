@@ -31,6 +31,8 @@ export interface JobScriptOptions {
   readonly stages: readonly ScriptStage[]
   /** Shows each command as the shell runs it (`CI_DEBUG_TRACE`). */
   readonly debugTrace: boolean
+  /** Whether commands of several lines are shown whole, in sections of their own (`FF_SCRIPT_SECTIONS`). */
+  readonly scriptSections: boolean
   /** In the last script of a job: removes file variables and what else is in the temporary directory. */
   readonly cleanUp: boolean
 }
@@ -143,7 +145,7 @@ function runStage(options: JobScriptOptions, stage: ScriptStage, opening: readon
       ? [`if [ -f ${jobEnv} ]; then while IFS= read -r rc_l || [ "$rc_l" ]; do export "$rc_l"; done <${jobEnv}; unset rc_l; fi`]
       : []),
     `set --; ${failFast(options.shell)}${options.debugTrace ? '; set -x' : ''}`,
-    `eval ${quote(stepScript(stage.lines, quote))}`,
+    `eval ${quote(stepScript(stage.lines, quote, options.scriptSections ? options.shell : undefined))}`,
     ') </dev/null',
     'set -- "$1" $?',
     'fi',

@@ -1,6 +1,8 @@
+import { parseGoBool } from '../go-bool.ts'
 import { JobError } from '../job-error.ts'
 import type { JobPayload } from '../job-payload.ts'
-import { expand } from '../variables/expand.ts'
+import { attempts } from '../variables/attempts.ts'
+import { earlySetting } from '../variables/early-setting.ts'
 import { type EnvironmentVariable, type ResolvedVariable, serverCertificatesKey } from '../variables/job-variables.ts'
 import { type RepositoryUrl, splitCredentials } from './repository-url.ts'
 
@@ -61,9 +63,7 @@ export function gitStrategy(
   payload: JobPayload,
   environmentVariables: readonly EnvironmentVariable[],
 ): { readonly strategy: GitStrategy; readonly warnings: readonly string[] } {
-  const variables: readonly EnvironmentVariable[] = [...environmentVariables, ...payload.variables]
-  const last = (key: string): string => variables.findLast((variable) => variable.key === key)?.value ?? ''
-  const asked = expand(last('GIT_STRATEGY'), last)
+  const asked = earlySetting({ payload, environmentVariables }, 'GIT_STRATEGY')
   const byDefault = payload.allow_git_fetch ? 'fetch' : 'clone'
   if (asked === '') return { strategy: byDefault, warnings: [] }
   if (asked === 'none' || asked === 'empty' || asked === 'clone') return { strategy: asked, warnings: [] }
@@ -92,8 +92,7 @@ export function sourcesPlan(payload: JobPayload, strategy: GitStrategy, variable
   const submoduleStrategy = setting('GIT_SUBMODULE_STRATEGY') || 'none'
   const submoduleDepth = setting('GIT_SUBMODULE_DEPTH')
   const isDepth = /^\d{1,9}$/.test(submoduleDepth)
-  const attempts = setting('GET_SOURCES_ATTEMPTS')
-  const attemptCount = /^([1-9]|10)$/.test(attempts) ? Number(attempts) : 1
+  const tries = attempts('GET_SOURCES_ATTEMPTS', setting('GET_SOURCES_ATTEMPTS'))
   refuse([
     ...(/^(https?|file|ssh|git):\/\//.test(repository.url)
       ? []
@@ -116,10 +115,10 @@ export function sourcesPlan(payload: JobPayload, strategy: GitStrategy, variable
       sha: info.sha,
       ref: info.ref,
       objectFormat: info.repo_object_format === 'sha256' ? 'sha256' : 'sha1',
-      checkout: !/^(0|f|false)$/i.test(setting('GIT_CHECKOUT')),
+      checkout: parseGoBool(setting('GIT_CHECKOUT')) ?? true,
       cleanFlags: flags(setting('GIT_CLEAN_FLAGS'), ['-ffdx']),
       fetchFlags: flags(setting('GIT_FETCH_EXTRA_FLAGS'), ['--prune', '--quiet']) ?? [],
-      lfs: !isTrue(setting('GIT_LFS_SKIP_SMUDGE')),
+      lfs: parseGoBool(setting('GIT_LFS_SKIP_SMUDGE')) !== true,
       submodules:
         submoduleStrategy === 'none'
           ? undefined
@@ -129,7 +128,7 @@ export function sourcesPlan(payload: JobPayload, strategy: GitStrategy, variable
               paths: words(setting('GIT_SUBMODULE_PATHS')),
               updateFlags: words(setting('GIT_SUBMODULE_UPDATE_FLAGS')),
             },
-      rewrites: isTrue(setting('GIT_SUBMODULE_FORCE_HTTPS'))
+      rewrites: parseGoBool(setting('GIT_SUBMODULE_FORCE_HTTPS'))
         ? httpForSsh(
             repository,
             payload.job_info.project_full_path,
@@ -137,14 +136,12 @@ export function sourcesPlan(payload: JobPayload, strategy: GitStrategy, variable
             setting('CI_SERVER_SHELL_SSH_PORT'),
           )
         : [],
-      attempts: attemptCount,
+      attempts: tries.count,
       preScript: payload.hooks.find((hook) => hook.name === 'pre_get_sources_script')?.script ?? [],
       postScript: payload.hooks.find((hook) => hook.name === 'post_get_sources_script')?.script ?? [],
     },
     warnings: [
-      ...(attempts === '' || String(attemptCount) === attempts
-        ? []
-        : [`GET_SOURCES_ATTEMPTS: expected 1 to 10, got ${JSON.stringify(attempts)}; 1 is used`]),
+      ...tries.warnings,
       ...(submoduleDepth === '' || isDepth
         ? []
         : [`GIT_SUBMODULE_DEPTH: expected a number, got ${JSON.stringify(submoduleDepth)}; ${depth} is used`]),
@@ -170,10 +167,6 @@ function httpForSsh({ url, origin }: RepositoryUrl, projectPath: string, sshHost
 function flags(setting: string, byDefault: readonly string[]): readonly string[] | undefined {
   if (setting === '') return byDefault
   return setting === 'none' ? undefined : words(setting)
-}
-
-function isTrue(setting: string): boolean {
-  return /^(1|t|true)$/i.test(setting)
 }
 
 function words(setting: string): string[] {

@@ -1,0 +1,24 @@
+import { parseGoBool } from '../go-bool.ts'
+import type { JobPayload } from '../job-payload.ts'
+import { expand } from './expand.ts'
+import type { EnvironmentVariable } from './job-variables.ts'
+
+/** Who says what a job's settings are. */
+export interface SettingSources {
+  readonly payload: Pick<JobPayload, 'variables'>
+  /** `environment` of the configuration. */
+  readonly environmentVariables: readonly EnvironmentVariable[]
+}
+
+/** The value of a setting that is needed before the job has a place: what only a machine makes of it is not in it. Empty when it is not set. */
+export function earlySetting({ payload, environmentVariables }: SettingSources, key: string): string {
+  const variables: readonly (EnvironmentVariable & { readonly raw?: boolean })[] = [...environmentVariables, ...payload.variables]
+  const last = (name: string): string => variables.findLast((variable) => variable.key === name)?.value ?? ''
+  const isRaw = variables.findLast((variable) => variable.key === key)?.raw ?? false
+  return (isRaw ? last(key) : expand(last(key), last)).trim()
+}
+
+/** Whether the job asks for its commands as the shell runs them (`CI_DEBUG_TRACE`). They show secrets that no mask covers: its log is for developers only. */
+export function isDebugTrace(sources: SettingSources): boolean {
+  return parseGoBool(earlySetting(sources, 'CI_DEBUG_TRACE')) === true
+}
