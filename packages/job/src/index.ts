@@ -13,6 +13,8 @@ export { wipeScript } from './detach/wipe-script.ts'
 export { formatGoDuration, parseGoDuration } from './go-duration.ts'
 export {
   EnvironmentError,
+  type EnvironmentErrorCode,
+  type FileTransfer,
   type JobEnvironment,
   type OutputSink,
   type ScriptEnd,
@@ -33,6 +35,7 @@ export type { JobMarker } from './script/job-marker.ts'
 export { type KillScriptOptions, killLimitMs, killScript } from './script/kill-script.ts'
 export { type ShellCommandOptions, shellCommand } from './script/shell-command.ts'
 export { loginShellPrint } from './script/shell-print.ts'
+export { type TransferCommandOptions, transferCommand } from './script/transfer-command.ts'
 export { crc32 } from './trace/crc32.ts'
 export { Trace, type TraceAuthor, type TraceOptions } from './trace/trace.ts'
 export { isDebugTrace, type SettingSources } from './variables/early-setting.ts'

@@ -32,19 +32,37 @@ export interface ScriptRun {
   readonly signal: AbortSignal
 }
 
+/** A command beside the job's scripts that moves files: bytes in, bytes out. It is not detached: it ends with its connection. */
+export interface FileTransfer {
+  /** For a POSIX `sh -c`; stands on a command line, so it holds no secrets, and is no longer than 64 KiB. Run in the login's directory. */
+  readonly command: string
+  /** Its standard input, read as fast as the machine takes it. Default: empty. */
+  readonly input?: AsyncIterable<Buffer>
+  readonly stdout: OutputSink
+  readonly stderr: OutputSink
+  /** Aborted when the command must end now. The environment then ends every process of the job before `transfer` rejects with the signal's reason. */
+  readonly signal: AbortSignal
+}
+
 /** How a script ended: by its own exit code, or by a signal's name. */
 export type ScriptEnd = { readonly exitCode: number } | { readonly signal: string }
+
+/**
+ * `lost`: the machine, or the way to it. `failed`: it could not do what was asked. `cut`: the connection broke under a transfer, there is another one now, and nothing of the transfer is
+ * left on the machine: it may be done again.
+ */
+export type EnvironmentErrorCode = 'lost' | 'failed' | 'cut'
 
 /** Thrown by an environment when its machine or the connection to it was lost, or could not do what was asked: a system failure, never a script's. */
 export class EnvironmentError extends Error {
   override readonly name = 'EnvironmentError'
-  readonly code: 'lost' | 'failed'
+  readonly code: EnvironmentErrorCode
   /** The machine was taken away, as its cloud had announced. */
   readonly isInterruption: boolean
   /** For certain none of the job's scripts has begun: it may be run elsewhere. */
   readonly isUntouched: boolean
 
-  constructor(code: 'lost' | 'failed', message: string, options: EnvironmentErrorOptions = {}) {
+  constructor(code: EnvironmentErrorCode, message: string, options: EnvironmentErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.isInterruption = options.isInterruption ?? false
@@ -80,6 +98,10 @@ export interface JobEnvironment {
    * and `killAll`'s. Rejects with {@link EnvironmentError}.
    */
   run(run: ScriptRun): Promise<ScriptEnd>
+  /**
+   * Runs a command that moves files to its end, and delivers all its output. A marked shell runs it, as `transferCommand` gives it. Rejects with {@link EnvironmentError}, and with what a sink or the input throws.
+   */
+  transfer(transfer: FileTransfer): Promise<ScriptEnd>
   /** Ends every process that the job started and that still lives, detached ones included, as `killScript` does. Resolves when none is left; rejects with {@link EnvironmentError}. */
   killAll(): Promise<void>
 }

@@ -4,10 +4,12 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { JobEnvironment, OutputSink, ScriptEnd, ScriptRun, ShellName } from '../src/job-environment.ts'
+import type { Writable } from 'node:stream'
+import type { FileTransfer, JobEnvironment, OutputSink, ScriptEnd, ScriptRun, ShellName } from '../src/job-environment.ts'
 import { EnvironmentError } from '../src/job-environment.ts'
 import { killScript } from '../src/script/kill-script.ts'
 import { shellCommand } from '../src/script/shell-command.ts'
+import { transferCommand } from '../src/script/transfer-command.ts'
 
 /** A shell of this machine under one of the two names that scripts are generated for. */
 export interface LocalShell {
@@ -45,6 +47,7 @@ export class LocalEnvironment implements JobEnvironment {
   readonly home: string
   /** How many commands were run. */
   runs = 0
+  transfers = 0
   kills = 0
   readonly #env: Record<string, string>
   readonly #graceMs: number
@@ -72,22 +75,17 @@ export class LocalEnvironment implements JobEnvironment {
   }
 
   async run(run: ScriptRun): Promise<ScriptEnd> {
-    run.signal.throwIfAborted()
     this.runs++
     const command = shellCommand({ shell: this.shell, jobMarker: this.jobMarker, scriptBytes: run.script.length })
-    const ended = this.#spawn('/bin/bash', ['-c', this.#login + command], run)
-    let stopped: Promise<void> | undefined
-    const stop = (): void => {
-      stopped = this.killAll()
-      stopped.catch(() => {})
-    }
-    run.signal.addEventListener('abort', stop, { once: true })
-    const end = await ended
-    run.signal.removeEventListener('abort', stop)
-    // The shell may be gone before all else is.
-    await stopped
-    run.signal.throwIfAborted()
-    return end
+    return await this.#stoppable(run.signal, () => this.#spawn('/bin/bash', ['-c', this.#login + command], run))
+  }
+
+  async transfer(transfer: FileTransfer): Promise<ScriptEnd> {
+    this.transfers++
+    const { stdout, stderr, input = Buffer.alloc(0) } = transfer
+    const command = transferCommand({ command: transfer.command, jobMarker: this.jobMarker })
+    const run = { script: input, stdout, stderr, isTransfer: true }
+    return await this.#stoppable(transfer.signal, () => this.#spawn('/bin/bash', ['-c', this.#login + command], run))
   }
 
   async killAll(): Promise<void> {
@@ -105,28 +103,54 @@ export class LocalEnvironment implements JobEnvironment {
     if (this.#ownsHome) rmSync(this.home, { recursive: true, force: true })
   }
 
-  async #spawn(
-    file: string,
-    args: readonly string[],
-    { script, stdout, stderr }: { readonly script: Buffer; readonly stdout: OutputSink; readonly stderr: OutputSink },
-  ): Promise<ScriptEnd> {
+  async #stoppable(signal: AbortSignal, start: () => Promise<ScriptEnd>): Promise<ScriptEnd> {
+    signal.throwIfAborted()
+    let stopped: Promise<void> | undefined
+    const stop = (): void => {
+      stopped = this.killAll()
+      stopped.catch(() => {})
+    }
+    signal.addEventListener('abort', stop, { once: true })
+    try {
+      return await start()
+    } finally {
+      signal.removeEventListener('abort', stop)
+      // The shell may be gone before all else is.
+      await stopped
+      signal.throwIfAborted()
+    }
+  }
+
+  async #spawn(file: string, args: readonly string[], { script, stdout, stderr, isTransfer = false }: Spawned): Promise<ScriptEnd> {
     const child = spawn(file, args, { cwd: this.home, env: this.#env, detached: true, stdio: 'pipe' })
     child.stdin.on('error', () => {})
-    child.stdin.end(script)
-    const drained = Promise.all([pump(child.stdout, stdout), pump(child.stderr, stderr)])
+    const moved = Promise.all([pump(child.stdout, stdout), pump(child.stderr, stderr), feed(child.stdin, script)])
+    moved.catch(() => child.kill('SIGKILL'))
     const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
+    if (isTransfer) await moved
     // What is left may hold the output open: what is there already is read, and no more waited for.
-    await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, 500))])
+    else await Promise.race([moved, new Promise((resolve) => setTimeout(resolve, 500))]).catch(() => {})
     child.stdout.destroy()
     child.stderr.destroy()
     return code === null ? { signal: String(signal).replace('SIG', '') } : { exitCode: code }
   }
 }
 
+interface Spawned {
+  readonly script: Buffer | AsyncIterable<Buffer>
+  readonly stdout: OutputSink
+  readonly stderr: OutputSink
+  readonly isTransfer?: boolean
+}
+
 async function pump(stream: AsyncIterable<Buffer>, sink: OutputSink): Promise<void> {
-  try {
-    for await (const chunk of stream) await sink(chunk)
-  } catch {
-    // Destroyed when the script has ended.
+  for await (const chunk of stream) await sink(chunk)
+}
+
+async function feed(stdin: Writable, script: Buffer | AsyncIterable<Buffer>): Promise<void> {
+  for await (const chunk of Buffer.isBuffer(script) ? [script] : script) {
+    if (stdin.destroyed) return
+    if (!stdin.write(chunk)) await new Promise((resolve) => stdin.once('drain', resolve).once('close', resolve))
   }
+  stdin.end()
 }

@@ -290,3 +290,91 @@ describe('killAll', () => {
     expect(condemned).not.toEqual([])
   })
 })
+
+describe('a transfer of files', () => {
+  interface Transfer {
+    end?: ScriptEnd
+    error?: unknown
+    output: string
+    abort(reason: Error): void
+  }
+
+  async function transfer(sinkError?: Error): Promise<Transfer> {
+    const stop = new AbortController()
+    const result: Transfer = { output: '', abort: (reason) => stop.abort(reason) }
+    const stdout = (chunk: Buffer): void => {
+      if (sinkError !== undefined) throw sinkError
+      result.output += chunk.toString()
+    }
+    environment.transfer({ command: 'tar c x', stdout, stderr: () => {}, signal: stop.signal }).then(
+      (end) => (result.end = end),
+      (error) => (result.error = error),
+    )
+    await clock.advance(0)
+    return result
+  }
+
+  test('runs marked, and has ended when all its output is there', async () => {
+    const files = await transfer()
+    const [tar] = connection.commands
+    expect(tar?.command).toMatch(/^exec sh -c 'export MARK=abc;.*' sh 'tar c x'$/)
+    tar?.exit({ code: 2 })
+    tar?.print('late')
+    await clock.advance(60_000)
+    expect(files.end).toBeUndefined()
+    tar?.close()
+    await clock.advance(0)
+    expect(files).toMatchObject({ end: { exitCode: 2 }, output: 'late' })
+  })
+
+  test('a stop ends every process of the job before it rejects', async () => {
+    const files = await transfer()
+    files.abort(new Error('canceled'))
+    await clock.advance(0)
+    const [tar, kill] = connection.commands
+    expect(kill?.command).toBe('exec sh')
+    expect(files.error).toBeUndefined()
+    kill?.print('clean\n')
+    kill?.exit({ code: 0 })
+    tar?.fail(new Error('closed'))
+    await clock.advance(0)
+    expect(files.error).toMatchObject({ message: 'canceled' })
+  })
+
+  test('where the connection breaks under it, it is cut: there is another connection, and nothing of the job runs', async () => {
+    const next = new ScriptedConnection()
+    acquisition.connect = async () => next
+    const files = await transfer()
+    connection.drop()
+    await clock.advance(0)
+    expect(files.error).toBeUndefined()
+    expect(next.commands[0]?.command).toBe('exec sh')
+    next.commands[0]?.print('clean\n')
+    next.commands[0]?.exit({ code: 0 })
+    await clock.advance(0)
+    expect(files.error).toMatchObject({ code: 'cut' })
+    expect(condemned).toEqual([])
+    await transfer()
+    expect(next.commands[1]?.command).toContain('tar c x')
+  })
+
+  test('where no other connection comes, the machine is lost', async () => {
+    acquisition.connect = () => Promise.reject(new ConnectionError('unreachable', 'no route'))
+    const files = await transfer()
+    connection.drop()
+    await clock.advance(60_000)
+    expect(files.error).toMatchObject({ code: 'lost' })
+    expect(condemned).toEqual(['it was lost under way'])
+  })
+
+  test('what a sink throws comes out as it is', async () => {
+    const full = new Error('disk full')
+    const files = await transfer(full)
+    const [tar] = connection.commands
+    expect(() => tar?.print('x')).toThrow(full)
+    tar?.fail(full)
+    await clock.advance(0)
+    expect(files.error).toBe(full)
+    expect(condemned).toEqual([])
+  })
+})

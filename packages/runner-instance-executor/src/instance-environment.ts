@@ -11,6 +11,7 @@ import {
 import {
   type DetachedScript,
   EnvironmentError,
+  type FileTransfer,
   type JobEnvironment,
   type JobMarker,
   killLimitMs,
@@ -19,11 +20,13 @@ import {
   type ScriptRun,
   type ShellName,
   shellCommand,
+  transferCommand,
 } from '@runner-core/job'
 import { type Acquisition, InstanceLostError } from '@runner-core/taskscaler'
 import { connectAgain } from './connect-again.ts'
 import { DetachedRun, type DetachOptions } from './detached-run.ts'
 import { type CommandRun, runCommand } from './run-command.ts'
+import { TransferRun } from './transfer-run.ts'
 
 export interface InstanceEnvironmentOptions {
   readonly acquisition: Acquisition
@@ -121,21 +124,56 @@ export class InstanceEnvironment implements JobEnvironment {
 
   async run(run: ScriptRun): Promise<ScriptEnd> {
     const { signal } = run
-    const { acquisition } = this.#options
     if (signal.aborted && run.resumed !== undefined) {
       // It may run already.
       this.#scripts++
       await this.#stop()
     }
-    signal.throwIfAborted()
     if (run.resumed !== undefined) this.#isTouched = true
+    return await this.#stoppable(signal, (given, onStarted) => this.#runScript(run, onStarted, given))
+  }
+
+  async transfer(transfer: FileTransfer): Promise<ScriptEnd> {
+    const { signal } = transfer
+    const command = transferCommand({ command: transfer.command, jobMarker: this.jobMarker })
+    const run = new TransferRun({ ...transfer, command })
+    try {
+      return await this.#stoppable(signal, async (given, onStarted) => {
+        try {
+          return endOf(await this.#onConnection((whenStarted) => run.on(this.#connection, given, whenStarted), given, onStarted))
+        } catch (error) {
+          if (given.aborted || run.callersError !== undefined || !this.#isLost(error)) throw error
+          throw await this.#afterCut(error, given)
+        }
+      })
+    } catch (error) {
+      if (signal.aborted || run.callersError === undefined) throw error
+      throw run.callersError.error
+    }
+  }
+
+  /** Gets another connection, and ends what is left of a transfer. Rejects where that cannot be done. */
+  async #afterCut(cause: unknown, signal: AbortSignal): Promise<EnvironmentError> {
+    const { detach, clock } = this.#options
+    {
+      using limit = deadline(clock, detach?.reconnectGraceMs ?? reconnectMs, () => cause as Error, signal)
+      this.#connection = await this.#connect(limit.signal)
+    }
+    await this.killAll()
+    return new EnvironmentError('cut', `${this.description}: the connection broke under a transfer of files`, { cause })
+  }
+
+  /** Does something on the machine. When `signal` aborts, every process of the job is ended before this rejects with its reason; `given` aborts then, and when the machine is lost. */
+  async #stoppable(signal: AbortSignal, act: (given: AbortSignal, onStarted: () => void) => Promise<ScriptEnd>): Promise<ScriptEnd> {
+    signal.throwIfAborted()
+    const { acquisition } = this.#options
     const given = new AbortController()
     let hasStarted = false
     let stopping: Promise<void> | undefined
     const onAbort = (): void => {
-      // A channel that comes late must not start the script after everything was ended.
+      // A channel that comes late must not start anything after everything was ended.
       if (!hasStarted) given.abort(signal.reason)
-      // Until then the script's output is still heard: what it says when it is asked to end.
+      // Until then the output is still heard: what a script says when it is asked to end.
       stopping = this.#stop().finally(() => given.abort(signal.reason))
     }
     const onLost = (): void => given.abort(acquisition.signal.reason)
@@ -144,10 +182,10 @@ export class InstanceEnvironment implements JobEnvironment {
     if (acquisition.signal.aborted) onLost()
     this.#running++
     try {
-      const end = await this.#runScript(run, () => (hasStarted = this.#isTouched = true), given.signal)
+      const end = await act(given.signal, () => (hasStarted = this.#isTouched = true))
       if (!signal.aborted) return end
     } catch (error) {
-      if (!signal.aborted) throw this.#failure(error)
+      if (!signal.aborted) throw error instanceof EnvironmentError && error.code === 'cut' ? error : this.#failure(error)
     } finally {
       signal.removeEventListener('abort', onAbort)
       acquisition.signal.removeEventListener('abort', onLost)
@@ -244,8 +282,7 @@ export class InstanceEnvironment implements JobEnvironment {
     }
     const index = this.#scripts++
     if (detach === undefined) {
-      const status = await start(run.script, run.stdout, run.isComplete)
-      return 'code' in status ? { exitCode: status.code } : status
+      return endOf(await start(run.script, run.stdout, run.isComplete))
     }
     const detached = new DetachedRun(
       {
@@ -276,20 +313,28 @@ export class InstanceEnvironment implements JobEnvironment {
     return detached.run()
   }
 
-  /** A script only comes after its command was accepted: until then nothing has run, and a connection that turns out to be dead is no reason to fail. */
-  async #run(run: Omit<CommandRun, 'clock'>): Promise<ExitStatus> {
+  #run(run: Omit<CommandRun, 'clock'>): Promise<ExitStatus> {
     const { clock } = this.#options
+    return this.#onConnection((onStarted) => runCommand(this.#connection, { ...run, onStarted, clock }), run.signal, run.onStarted)
+  }
+
+  /** What is to run comes only after its command was accepted: until then nothing has run, and a connection that turns out to be dead is no reason to fail. */
+  async #onConnection(
+    start: (onStarted: () => void) => Promise<ExitStatus>,
+    signal: AbortSignal,
+    onStarted: () => void = () => {},
+  ): Promise<ExitStatus> {
     let hasStarted = false
-    const onStarted = (): void => {
-      hasStarted = true
-      run.onStarted?.()
-    }
-    const tryOnce = (): Promise<ExitStatus> => runCommand(this.#connection, { ...run, onStarted, clock })
+    const tryOnce = (): Promise<ExitStatus> =>
+      start(() => {
+        hasStarted = true
+        onStarted()
+      })
     try {
       return await tryOnce()
     } catch (error) {
-      if (hasStarted || run.signal.aborted || this.#connection.ended === undefined) throw error
-      using limit = deadline(clock, reconnectMs, () => error as Error, run.signal)
+      if (hasStarted || signal.aborted || this.#connection.ended === undefined) throw error
+      using limit = deadline(this.#options.clock, reconnectMs, () => error as Error, signal)
       this.#connection = await this.#connect(limit.signal)
     }
     return await tryOnce()
@@ -316,4 +361,8 @@ export class InstanceEnvironment implements JobEnvironment {
   #isLost(error: unknown): boolean {
     return this.#connection.ended !== undefined || (isConnectionError(error) && error.code === 'connection_lost')
   }
+}
+
+function endOf(status: ExitStatus): ScriptEnd {
+  return 'code' in status ? { exitCode: status.code } : status
 }

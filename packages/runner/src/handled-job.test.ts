@@ -80,6 +80,7 @@ const environment = (run: JobEnvironment['run']): JobEnvironment => ({
   buildsDir: 'builds',
   concurrentId: 0,
   run,
+  transfer: () => Promise.reject(new Error('no files')),
   killAll: async () => {},
 })
 
