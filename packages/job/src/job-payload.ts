@@ -27,6 +27,20 @@ export interface JobHook {
   readonly script: readonly string[]
 }
 
+/** Files that jobs leave to later ones. */
+export interface JobCache {
+  /** Empty: the job's name and ref are. */
+  readonly key: string
+  readonly fallback_keys: readonly string[]
+  /** Also what git does not know. */
+  readonly untracked: boolean
+  /** `pull`, `push`, `pull-push`; empty is `pull-push`. */
+  readonly policy: string
+  readonly paths: readonly string[]
+  /** `on_success`, `on_failure`, `always`; empty is `on_success`. */
+  readonly when: string
+}
+
 export interface GitInfo {
   readonly repo_url: string
   readonly repo_object_format: string
@@ -69,6 +83,7 @@ export interface JobPayload {
   readonly variables: readonly JobVariable[]
   readonly steps: readonly JobStep[]
   readonly hooks: readonly JobHook[]
+  readonly cache: readonly JobCache[]
   readonly features: JobFeatures
   /** Parts of the job that this runner cannot do, by name (`image`, `services`, `artifacts`, `cache`, `dependencies`, `secrets`, `run`): said in the trace, or failing the job where it cannot pass without. */
   readonly unsupported: readonly string[]

@@ -64,6 +64,7 @@ export function payload({ script = ['true'], afterScript, variables = [], overri
     variables: [variable('GIT_STRATEGY', 'none'), ...variables],
     steps: [step('script', script), ...(afterScript === undefined ? [] : [step('after_script', afterScript)])],
     hooks: [],
+    cache: [],
     features: { trace_sections: false, token_mask_prefixes: [], failure_reasons: [] },
     unsupported: [],
     ...overrides,

@@ -48,6 +48,7 @@ const payload: JobPayload = {
   variables: [{ key: 'GIT_STRATEGY', value: 'none', public: true, file: false, masked: false, raw: false }],
   steps: [{ name: 'script', script: ['true'], timeout: 3_600, when: 'on_success', allow_failure: false }],
   hooks: [],
+  cache: [],
   features: { trace_sections: false, token_mask_prefixes: [], failure_reasons: ['runner_interrupted'] },
   unsupported: [],
 }

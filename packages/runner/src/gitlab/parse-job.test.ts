@@ -61,6 +61,7 @@ describe('parseJob', () => {
         variables: [variable],
         steps,
         hooks,
+        cache: [],
         features: jobFeatures,
         unsupported: ['image', 'artifacts'],
       },

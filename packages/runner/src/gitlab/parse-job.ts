@@ -1,4 +1,4 @@
-import type { GitInfo, JobFeatures, JobHook, JobInfo, JobPayload, JobStep, JobVariable } from '@runner-core/job'
+import type { GitInfo, JobCache, JobFeatures, JobHook, JobInfo, JobPayload, JobStep, JobVariable } from '@runner-core/job'
 import type { HttpAnswer } from './exchange.ts'
 import { FieldReader, kindOf } from './field-reader.ts'
 
@@ -60,6 +60,7 @@ function readJob(fields: Readonly<Record<string, unknown>>, reader: FieldReader)
     variables: reader.array(fields['variables'], 'variables', (item, path) => readVariable(item, path, reader)),
     steps: reader.array(fields['steps'], 'steps', (item, path) => readStep(item, path, reader)),
     hooks: reader.array(fields['hooks'], 'hooks', (item, path) => readHook(item, path, reader)),
+    cache: reader.array(fields['cache'], 'cache', (item, path) => readCache(item, path, reader)),
     features: readFeatures(fields['features'], reader),
     unsupported: unsupportedParts.filter((part) => isPresent(fields[part])),
   }
@@ -125,6 +126,18 @@ function readStep(value: unknown, path: string, reader: FieldReader): JobStep {
 function readHook(value: unknown, path: string, reader: FieldReader): JobHook {
   const fields = reader.object(value, path)
   return { name: reader.string(fields['name'], `${path}.name`), script: reader.strings(fields['script'], `${path}.script`) }
+}
+
+function readCache(value: unknown, path: string, reader: FieldReader): JobCache {
+  const fields = reader.object(value, path)
+  return {
+    key: reader.string(fields['key'], `${path}.key`),
+    fallback_keys: reader.strings(fields['fallback_keys'], `${path}.fallback_keys`),
+    untracked: reader.boolean(fields['untracked'], `${path}.untracked`),
+    policy: reader.string(fields['policy'], `${path}.policy`),
+    paths: reader.strings(fields['paths'], `${path}.paths`),
+    when: reader.string(fields['when'], `${path}.when`),
+  }
 }
 
 function readFeatures(value: unknown, reader: FieldReader): JobFeatures {

@@ -1,0 +1,178 @@
+import { type Clock, deadline, type Random } from '@runner-core/fleeting'
+import { CacheError, type CacheName, type CacheStore } from '@runner-core/job'
+import type { CacheSettings } from '../config/settings.ts'
+import type { Environment } from '../gitlab/proxy.ts'
+import { bucketUrl, objectName } from './s3-address.ts'
+import { elementOf, S3Bucket } from './s3-bucket.ts'
+import { findCredentials } from './s3-credentials.ts'
+
+export interface S3CacheStoreOptions {
+  readonly settings: CacheSettings
+  /** Of the runner: part of the name of its caches, unless they are shared. */
+  readonly shortToken: string
+  /** Where `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` are read. */
+  readonly environment: Environment
+  readonly clock: Clock
+  readonly random: Random
+  /** Bytes of a part of a large archive, which is what an upload holds in memory, twice; a store takes none below 5 MiB. Default: 8 MiB. */
+  readonly partBytes?: number
+}
+
+/** A store takes 10,000 parts: after each so many they are twice as large, which makes 248 times the first 2,000. */
+const partsOfOneSize = 2000
+/** How often a download that breaks off is taken up again. */
+const mostBreaks = 3
+/** How long it may take to tell the store that an upload is given up. */
+const giveUpMs = 10_000
+
+/**
+ * Caches as objects of a bucket. An archive is sent as it is made, in parts that the store puts together at the end: until then there is what was there before, and of two that are sent
+ * at once the one that ends last counts. What cannot be told to the store, because this process dies, are parts without an end: a rule of the bucket should remove those.
+ */
+export class S3CacheStore implements CacheStore {
+  readonly #options: S3CacheStoreOptions
+  readonly #bucket: S3Bucket
+
+  constructor(options: S3CacheStoreOptions) {
+    const { settings, environment, clock, random } = options
+    const { s3 } = settings
+    this.#options = options
+    this.#bucket = new S3Bucket({
+      url: bucketUrl(s3),
+      region: s3.bucketLocation,
+      credentials: findCredentials(s3),
+      environment,
+      clock,
+      random,
+    })
+  }
+
+  async download(cache: CacheName, signal: AbortSignal): Promise<AsyncIterable<Buffer> | undefined> {
+    const name = this.#nameOf(cache)
+    const answer = await this.#bucket.send({ method: 'GET', name }, [200, 404], signal)
+    if (answer.status === 404) {
+      await answer.body.dump()
+      return undefined
+    }
+    return this.#read(name, answer, signal)
+  }
+
+  async upload(cache: CacheName, content: AsyncIterable<Buffer>, signal: AbortSignal): Promise<void> {
+    const name = this.#nameOf(cache)
+    const parts = this.#parts(content)
+    try {
+      const first = await parts.next()
+      const second = await parts.next()
+      if (second.done === true) return await this.#put(name, first.value ?? Buffer.alloc(0), signal)
+      await this.#putInParts(name, [first.value!, second.value], parts, signal)
+    } finally {
+      await parts.return(undefined)
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#bucket.close()
+  }
+
+  /** Takes a download up again where it broke off, as long as the object is the same. */
+  async *#read(name: string, { headers, body }: Awaited<ReturnType<S3Bucket['send']>>, signal: AbortSignal): AsyncGenerator<Buffer> {
+    const etag = headers['etag']
+    let at = 0
+    for (let breaks = 0, piece = body; ; ) {
+      try {
+        for await (const chunk of piece) {
+          at += (chunk as Buffer).length
+          yield chunk as Buffer
+        }
+        return
+      } catch (cause) {
+        signal.throwIfAborted()
+        if (typeof etag !== 'string' || ++breaks > mostBreaks) throw new CacheError('unreachable', 'the download broke off', { cause })
+        const from = { range: `bytes=${at}-`, 'if-match': etag }
+        piece = (await this.#bucket.send({ method: 'GET', name, headers: from }, [206], signal)).body
+      }
+    }
+  }
+
+  async #put(name: string, body: Buffer, signal: AbortSignal): Promise<void> {
+    const { body: answer } = await this.#bucket.send({ method: 'PUT', name, headers: contentType, body }, [200], signal)
+    await answer.dump()
+  }
+
+  async #putInParts(name: string, begun: readonly Buffer[], rest: AsyncIterable<Buffer>, signal: AbortSignal): Promise<void> {
+    const { body } = await this.#bucket.send({ method: 'POST', name, query: { uploads: '' }, headers: contentType }, [200], signal)
+    const uploadId = elementOf(await body.text(), 'UploadId')
+    if (uploadId === undefined) throw new CacheError('refused', 'the store did not begin an upload in parts')
+    try {
+      const etags: string[] = []
+      for (const part of begun) etags.push(await this.#putPart(name, uploadId, etags.length + 1, part, signal))
+      for await (const part of rest) etags.push(await this.#putPart(name, uploadId, etags.length + 1, part, signal))
+      await this.#complete(name, uploadId, etags, signal)
+    } catch (error) {
+      await this.#giveUp(name, uploadId)
+      throw error
+    }
+  }
+
+  async #putPart(name: string, uploadId: string, partNumber: number, body: Buffer, signal: AbortSignal): Promise<string> {
+    const query = { partNumber: String(partNumber), uploadId }
+    const answer = await this.#bucket.send({ method: 'PUT', name, query, body }, [200], signal)
+    await answer.body.dump()
+    return String(answer.headers['etag'])
+  }
+
+  async #complete(name: string, uploadId: string, etags: readonly string[], signal: AbortSignal): Promise<void> {
+    const parts = etags.map((etag, index) => `<Part><PartNumber>${index + 1}</PartNumber><ETag>${etag}</ETag></Part>`)
+    const xml = `<CompleteMultipartUpload>${parts.join('')}</CompleteMultipartUpload>`
+    const headers = { 'content-type': 'application/xml' }
+    const answer = await this.#bucket.send({ method: 'POST', name, query: { uploadId }, headers, body: xml }, [200], signal)
+    // It may say so after it has begun to answer.
+    const code = elementOf(await answer.body.text(), 'Code')
+    if (code !== undefined) throw new CacheError('failed', `the store could not put the archive together: ${code}`)
+  }
+
+  /** Never rejects. */
+  async #giveUp(name: string, uploadId: string): Promise<void> {
+    using limit = deadline(this.#options.clock, giveUpMs, () => new Error('no answer'))
+    try {
+      const { body } = await this.#bucket.send({ method: 'DELETE', name, query: { uploadId } }, [200, 204, 404], limit.signal)
+      await body.dump()
+    } catch {
+      // The bucket's own rule is left.
+    }
+  }
+
+  /** Cuts `content` into the parts that the store gets. */
+  async *#parts(content: AsyncIterable<Buffer>): AsyncGenerator<Buffer, undefined> {
+    const { settings, partBytes = 8 * 1024 * 1024 } = this.#options
+    const { maxUploadedArchiveSize: limit } = settings
+    let total = 0
+    let count = 0
+    let chunks: Buffer[] = []
+    let length = 0
+    for await (let chunk of content) {
+      total += chunk.length
+      if (limit > 0 && total > limit) throw new CacheError('too_large', `Cache archive size is too big (Limit is set to ${limit})`)
+      for (;;) {
+        const wanted = partBytes * 2 ** Math.floor(count / partsOfOneSize) - length
+        if (chunk.length < wanted) break
+        yield Buffer.concat([...chunks, chunk.subarray(0, wanted)])
+        chunk = chunk.subarray(wanted)
+        count++
+        chunks = []
+        length = 0
+      }
+      if (chunk.length > 0) chunks.push(chunk)
+      length += chunk.length
+    }
+    if (length > 0) yield Buffer.concat(chunks)
+    return undefined
+  }
+
+  #nameOf(cache: CacheName): string {
+    const { settings, shortToken } = this.#options
+    return objectName(settings, shortToken, cache)
+  }
+}
+
+const contentType = { 'content-type': 'application/octet-stream' }
