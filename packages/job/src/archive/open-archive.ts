@@ -1,0 +1,102 @@
+import type { ArchiveEntry, FileContent, FileEntry } from './archive-entry.ts'
+import { ArchiveError } from './archive-error.ts'
+import type { ArchiveFile } from './archive-file.ts'
+import { archiveFormat, isTar, sniffedBytes } from './archive-format.ts'
+import { type ArchiveLimits, defaultArchiveLimits } from './archive-limits.ts'
+import { BlockReader } from './block-reader.ts'
+import { type CheckedEntries, checkEntries } from './check-entries.ts'
+import { ContentTally } from './content-tally.ts'
+import { decompress } from './decompress.ts'
+import { entryPath } from './entry-path.ts'
+import { gzipName } from './gzip-name.ts'
+import { readTar, type TarMember } from './read-tar.ts'
+import { readZip } from './read-zip.ts'
+
+/** An archive that was looked at as a whole: every name and link in it is harmless, and it comes to no more than the limits allow. */
+export interface OpenedArchive extends CheckedEntries {
+  readonly entries: readonly ArchiveEntry[]
+  /** The files, in an order that suits the archive. Each is to be read before the next. Thrown meanwhile: {@link ArchiveError} `damaged`. */
+  files(): AsyncIterable<FileContent>
+}
+
+export interface OpenArchiveOptions {
+  /** What the archive's file is called: gives a single file its name, without `.gz` or `.zst`. */
+  readonly filename: string
+  readonly limits?: Partial<ArchiveLimits> | undefined
+}
+
+/** Endings by which a file says that it is an archive. */
+const archiveEnding = /\.(zip|tar|tgz|gz|zst)$/i
+
+/**
+ * Opens an archive of whatever format it is: zip, tar, tar or a single file compressed with gzip or Zstandard, or a file that is no archive at all. Nothing of it is written anywhere.
+ *
+ * Thrown: {@link ArchiveError}; what the file system throws.
+ */
+export async function openArchive(file: ArchiveFile, { filename, limits }: OpenArchiveOptions): Promise<OpenedArchive> {
+  const tally = new ContentTally(file.size, { ...defaultArchiveLimits, ...limits })
+  const start = await file.readAt(0, sniffedBytes)
+  const format = archiveFormat(start)
+  if (format === 'zip') return checked(await readZip(file, tally))
+  if (format === 'tar') return await openTar(() => file.stream(), tally)
+  if (format === 'file') {
+    if (archiveEnding.test(filename) || file.size === 0)
+      throw new ArchiveError(
+        'damaged',
+        `the archive is damaged: ${JSON.stringify(filename)} is neither a zip nor any other archive that is known`,
+      )
+    tally.addBytes(file.size)
+    return single(baseName(filename), file.size, () => file.stream())
+  }
+  const content = (): AsyncIterable<Buffer> => decompress(file.stream(), format)
+  const blocks = new BlockReader(content())
+  const inner = await blocks.take(sniffedBytes).finally(() => blocks.close())
+  if (isTar(inner)) return await openTar(content, tally)
+  let size = 0
+  for await (const piece of content()) {
+    size += piece.length
+    tally.addBytes(piece.length)
+  }
+  const name = (format === 'gzip' && gzipName(start)) || baseName(filename).replace(/\.(gz|zst)$/i, '')
+  return single(name, size, content)
+}
+
+async function openTar(content: () => AsyncIterable<Buffer>, tally: ContentTally): Promise<OpenedArchive> {
+  const counted = async function* (): AsyncGenerator<Buffer> {
+    for await (const piece of content()) {
+      tally.addBytes(piece.length)
+      yield piece
+    }
+  }
+  const entries: ArchiveEntry[] = []
+  for await (const { entry } of readTar(counted(), () => tally.addEntry())) entries.push(entry)
+  return checked({
+    entries,
+    async *files() {
+      for await (const member of readTar(content(), () => {})) if (isFile(member)) yield member
+    },
+  })
+}
+
+function isFile(member: TarMember): member is TarMember & { readonly entry: FileEntry } {
+  return member.entry.type === 'file'
+}
+
+function single(name: string, size: number, content: () => AsyncIterable<Buffer>): OpenedArchive {
+  const path = entryPath(Buffer.from(name))
+  const entry: FileEntry = { path, type: 'file', mode: 0o644, mtime: 0, size }
+  return checked({
+    entries: [entry],
+    async *files() {
+      yield { entry, bytes: content() }
+    },
+  })
+}
+
+function checked(archive: Omit<OpenedArchive, keyof CheckedEntries>): OpenedArchive {
+  return { ...archive, ...checkEntries(archive.entries) }
+}
+
+function baseName(filename: string): string {
+  return filename.slice(filename.lastIndexOf('/') + 1)
+}

@@ -1,0 +1,65 @@
+import type { OpenedArchive } from '../archive/open-archive.ts'
+import { packEntries } from '../archive/pack-entries.ts'
+import { loginDirectory } from '../build-paths.ts'
+import type { JobEnvironment } from '../job-environment.ts'
+import { quote } from '../script/quote.ts'
+
+/** What the machine says to a failed transfer is kept up to this. */
+const longestComplaint = 4096
+
+export interface UnpackOptions {
+  readonly environment: Pick<JobEnvironment, 'transfer'>
+  /** Absolute, or below {@link loginDirectory}; it must be there. */
+  readonly directory: string
+  readonly archive: OpenedArchive
+  readonly signal: AbortSignal
+}
+
+/** Thrown when the machine could not write what an archive holds: a full disk, a directory where a file should be. */
+export class UnpackError extends Error {
+  override readonly name = 'UnpackError'
+  readonly code = 'unpack_failed'
+}
+
+/**
+ * Unpacks an archive on the job's machine, which needs a shell and a tar for it, GNU's or busybox's. What is there already is kept, but for what the archive has, too. Symbolic links and files that stand where the
+ * archive has a directory give way to it: following them would write somewhere else.
+ *
+ * Thrown: {@link UnpackError}; `ArchiveError` `damaged` when that shows only in a file's bytes; `EnvironmentError`; the signal's reason.
+ */
+export async function unpackArchive({ environment, directory, archive, signal }: UnpackOptions): Promise<void> {
+  let complaint = ''
+  const end = await environment.transfer({
+    command: unpackCommand(directory),
+    input: unpackInput(archive),
+    stdout: () => {},
+    stderr: (chunk) => {
+      complaint = (complaint + chunk.toString()).slice(0, longestComplaint)
+    },
+    signal,
+  })
+  if ('exitCode' in end && end.exitCode === 0) return
+  const how = 'exitCode' in end ? `exit status ${end.exitCode}` : `signal ${end.signal}`
+  throw new UnpackError(`the machine could not unpack the archive (${how}): ${complaint.trim() || 'it gives no reason'}`)
+}
+
+/**
+ * The shell reads the names of directories up to an empty line, byte by byte, so that the rest of its input is left for tar. Owners and groups are those of the login (`-o`), permissions those of the archive (`-p`).
+ */
+function unpackCommand(directory: string): string {
+  const there = quote(directory.replace(`${loginDirectory}/`, './'))
+  return `command -v tar >/dev/null 2>&1 || { echo 'tar was not found on the machine' >&2; exit 127; }
+cd ${there} || exit
+while IFS= read -r d && [ -n "$d" ]; do
+if [ -L "$d" ]; then rm -f "$d" || exit
+elif [ -d "$d" ]; then [ -w "$d" ] && [ -x "$d" ] || chmod u+rwx "$d" || exit
+elif [ -e "$d" ]; then rm -f "$d" || exit
+fi
+done
+exec tar -xpof -`
+}
+
+async function* unpackInput(archive: OpenedArchive): AsyncGenerator<Buffer, void, undefined> {
+  yield Buffer.from(`${archive.directories.map((path) => `./${path}\n`).join('')}\n`)
+  yield* packEntries(archive)
+}
