@@ -11,7 +11,7 @@ const tools = resolve('node_modules/.cache/cloud-validators')
 /** A tool that is in place, or why it is not. */
 type Tool = { readonly path: string } | { readonly absent: string }
 
-const found = { CLOUDS_PYTHON: python(), CLOUDS_AZURE_VALIDATOR: azureValidator() }
+const found = { CLOUDS_PYTHON: python(), CLOUDS_AZURE_VALIDATOR: azureValidator(), CLOUDS_S3_SERVER: s3Server() }
 const env: Record<string, string | undefined> = { ...process.env }
 for (const [name, tool] of Object.entries(found)) if ('path' in tool) env[name] = tool.path
 
@@ -55,6 +55,21 @@ function azureValidator(): Tool {
     if (!works('go', 'version')) return 'there is no Go toolchain'
     console.log("clouds: building the validator around Microsoft's generated server (once)")
     return works('go', '-C', folder, 'build', '-o', path, '.') ? undefined : 'go build failed'
+  })
+}
+
+/** versitygw, a server that speaks S3 and checks signatures. */
+function s3Server(): Tool {
+  const wish = join(validators, 's3-server.txt')
+  const path = join(tools, 'versitygw')
+  return inPlace(path, [wish], () => {
+    if (!works('go', 'version')) return 'there is no Go toolchain'
+    console.log('clouds: building versitygw (once)')
+    const { status } = spawnSync('go', ['install', readFileSync(wish, 'utf8').trim()], {
+      stdio: 'inherit',
+      env: { ...process.env, GOBIN: tools },
+    })
+    return status === 0 ? undefined : 'go install failed'
   })
 }
 

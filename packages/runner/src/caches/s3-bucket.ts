@@ -82,9 +82,8 @@ export class S3Bucket {
     }
     const { status, headers } = answer
     if (accepted.includes(status)) return answer
-    const code = status >= 500 || status === 429 || status === 408 ? 'failed' : 'refused'
     const waitMs = askedWaitMs({ headers }, this.#options.clock.wallTime())
-    return { error: new CacheError(code, `received: ${status}${await this.#reason(answer)}`), waitMs }
+    return { error: (await readRefusal(answer)).error, waitMs }
   }
 
   async #sendOnce({ method, name, query = {}, headers = {}, body = '' }: S3Request, signal: AbortSignal): Promise<S3Answer> {
@@ -122,17 +121,10 @@ export class S3Bucket {
     })
     return (await signer.sign()).url
   }
-
-  /** What the server says is wrong. */
-  async #reason({ body }: S3Answer): Promise<string> {
-    const [code, message] = await readError(body)
-    if (code === undefined && message === undefined) return ''
-    return `. Request failed with ${[code && `code: ${code}`, message && `message: ${message}`].filter(Boolean).join(', ')}`
-  }
 }
 
-/** `Code` and `Message` of an error in XML. Never rejects. */
-async function readError(body: S3Answer['body']): Promise<readonly (string | undefined)[]> {
+/** An answer that is none: its `Code`, where there is one, and what to say about it. Never rejects. */
+export async function readRefusal({ status, body }: S3Answer): Promise<{ readonly code: string | undefined; readonly error: CacheError }> {
   let text = ''
   try {
     for await (const chunk of body) {
@@ -142,7 +134,11 @@ async function readError(body: S3Answer['body']): Promise<readonly (string | und
   } catch {
     // What came will do.
   }
-  return ['Code', 'Message'].map((element) => elementOf(text, element)?.replace(/[\x00-\x1f\x7f]/g, ' '))
+  const [code, message] = ['Code', 'Message'].map((element) => elementOf(text, element)?.replace(/[\x00-\x1f\x7f]/g, ' '))
+  const details = [code && `code: ${code}`, message && `message: ${message}`].filter(Boolean).join(', ')
+  const isForNow = status >= 500 || status === 429 || status === 408
+  const said = `received: ${status}${details && `. Request failed with ${details}`}`
+  return { code, error: new CacheError(isForNow ? 'failed' : 'refused', said) }
 }
 
 /** The content of the first such element, with its entities as they are. */

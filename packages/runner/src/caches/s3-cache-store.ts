@@ -3,7 +3,7 @@ import { CacheError, type CacheName, type CacheStore } from '@runner-core/job'
 import type { CacheSettings } from '../config/settings.ts'
 import type { Environment } from '../gitlab/proxy.ts'
 import { bucketUrl, objectName } from './s3-address.ts'
-import { elementOf, S3Bucket } from './s3-bucket.ts'
+import { elementOf, readRefusal, S3Bucket } from './s3-bucket.ts'
 import { findCredentials } from './s3-credentials.ts'
 
 export interface S3CacheStoreOptions {
@@ -51,7 +51,8 @@ export class S3CacheStore implements CacheStore {
     const name = this.#nameOf(cache)
     const answer = await this.#bucket.send({ method: 'GET', name }, [200, 404], signal)
     if (answer.status === 404) {
-      await answer.body.dump()
+      const { code, error } = await readRefusal(answer)
+      if (code === 'NoSuchBucket') throw error
       return undefined
     }
     return this.#read(name, answer, signal)
