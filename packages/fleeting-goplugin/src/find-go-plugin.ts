@@ -1,0 +1,90 @@
+import { accessSync, constants, readdirSync, statSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { delimiter, isAbsolute, join, resolve } from 'node:path'
+import { bestVersion } from './installed-version.ts'
+
+export interface FindGoPluginOptions {
+  /** Where relative paths start. Default: the working directory. */
+  readonly baseDirectory?: string
+  /** `PATH`, `FLEETING_PLUGIN_PATH`, `APPDATA`. Default: this process's own. */
+  readonly environment?: NodeJS.ProcessEnv
+}
+
+const defaultRegistry = 'registry.gitlab.com'
+const defaultNamespace = 'gitlab-org/fleeting/plugins'
+const isWindows = process.platform === 'win32'
+
+/**
+ * The executable that a plugin's name means, as upstream takes it: a path; a program on `PATH` (`fleeting-plugin-hetzner`); an installed plugin, of the best version that is there (`aws`, `aws:1.5`,
+ * `example/plugin:1`, `registry.example.com/group/plugin:1.0.2`); and, which upstream does not take, a short name of a program on `PATH` (`hetzner`). Undefined when there is none.
+ */
+export function findGoPlugin(reference: string, options: FindGoPluginOptions = {}): string | undefined {
+  const { baseDirectory = '.', environment = process.env } = options
+  if (/^\.{1,2}[\\/]/.test(reference) || isAbsolute(reference)) return executable(resolve(baseDirectory, reference))
+  const { repository, wanted } = parseReference(reference)
+  const isName = /^[\w.-]+$/.test(reference)
+  const onPath = (name: string): string | undefined => (isName ? findOnPath(name, environment) : undefined)
+  return onPath(reference) ?? findInstalled(pluginDirectory(environment), repository, wanted) ?? onPath(`fleeting-plugin-${reference}`)
+}
+
+/** Where plugins are installed: `FLEETING_PLUGIN_PATH`, otherwise a directory of this user. */
+export function pluginDirectory(environment: NodeJS.ProcessEnv): string {
+  const { FLEETING_PLUGIN_PATH: configured, APPDATA: appData } = environment
+  if (configured) return configured
+  return isWindows && appData ? join(appData, 'fleeting', 'plugins') : join(homedir(), '.config', 'fleeting', 'plugins')
+}
+
+/** A reference as upstream reads it: `[[registry/]repository/]name[:version]`, with the defaults of what is left out. */
+export function parseReference(reference: string): { readonly repository: string; readonly wanted: string } {
+  const [, path = reference, wanted = 'latest'] = /^(.*?)(?::([^:/]*))?$/.exec(reference) ?? []
+  const parts = path.split('/')
+  if (parts.length === 1) return { repository: `${defaultRegistry}/${defaultNamespace}/${path}`, wanted }
+  return { repository: parts[0]?.includes('.') ? path : `${defaultRegistry}/${path}`, wanted }
+}
+
+function findInstalled(root: string, repository: string, wanted: string): string | undefined {
+  const parts = repository.split('/')
+  if (parts.some((part) => !/^[\w-][\w.-]*$/.test(part))) return undefined
+  // Capitals are written as Go writes module paths.
+  const directory = join(root, ...parts.map((part) => part.replaceAll(/[A-Z]/g, (letter) => `!${letter.toLowerCase()}`)))
+  const version = bestVersion(namesIn(directory), wanted)
+  return version === undefined ? undefined : programIn(join(directory, version), parts.at(-1) as string)
+}
+
+/** A plugin's directory may hold files beside its program. */
+function programIn(directory: string, name: string): string | undefined {
+  const suffix = isWindows ? '.exe' : ''
+  const usual = [`fleeting-plugin-${name}${suffix}`, `plugin${suffix}`, `${name}${suffix}`]
+  const found = usual.map((file) => executable(join(directory, file))).find((file) => file !== undefined)
+  if (found !== undefined) return found
+  const programs = namesIn(directory).flatMap((file) => executable(join(directory, file)) ?? [])
+  return programs.length === 1 ? programs[0] : undefined
+}
+
+function findOnPath(name: string, { PATH: path = '' }: NodeJS.ProcessEnv): string | undefined {
+  const names = isWindows && !name.toLowerCase().endsWith('.exe') ? [`${name}.exe`] : [name]
+  for (const directory of path.split(delimiter)) {
+    // A relative entry would run what lies in the working directory.
+    if (!isAbsolute(directory)) continue
+    const found = names.map((file) => executable(join(directory, file))).find((file) => file !== undefined)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+function executable(file: string): string | undefined {
+  try {
+    accessSync(file, constants.X_OK)
+    return statSync(file).isFile() ? file : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory)
+  } catch {
+    return []
+  }
+}

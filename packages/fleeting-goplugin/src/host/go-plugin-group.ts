@@ -1,0 +1,232 @@
+import {
+  asGroupError,
+  type Clock,
+  type ConnectInfo,
+  type ConnectorConfig,
+  type DecreaseResult,
+  deadline,
+  GroupError,
+  type GroupInfo,
+  type IncreaseRequest,
+  type IncreaseResult,
+  type InstanceGroup,
+  type InstanceState,
+  type ListedInstance,
+  type Logger,
+  type Random,
+  Semaphore,
+} from '@runner-core/fleeting'
+import { connectInfoOfWire } from '../wire/connect-info.ts'
+import { wireConnectorConfig } from '../wire/connector-config.ts'
+import type { InitRequest } from '../wire/messages.ts'
+import { stateOfWire } from '../wire/states.ts'
+import { isUnimplemented, WireError } from '../wire/wire-error.ts'
+import { countAlive, isLeaving, newcomers } from './known-instances.ts'
+import type { PluginClient } from './plugin-client.ts'
+import type { SessionOptions } from './plugin-session.ts'
+import { Supervisor, type SupervisorOptions } from './supervisor.ts'
+
+export interface GoPluginGroupOptions extends Omit<SessionOptions, 'logger' | 'clock'> {
+  /** `plugin_config`, as the plugin gets it: JSON. */
+  readonly config: object
+  readonly connector: ConnectorConfig
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+}
+
+/** A plugin that has no bound of its own says this, or more than 32 bits hold. */
+const unbounded = 2 ** 32 - 1
+const maxInt32 = 2 ** 31 - 1
+
+/** An instance group behind the wire. */
+export class GoPluginGroup implements InstanceGroup {
+  suspend?: (ids: readonly string[], signal: AbortSignal) => Promise<DecreaseResult>
+  resume?: (ids: readonly string[], signal: AbortSignal) => Promise<DecreaseResult>
+
+  readonly #options: GoPluginGroupOptions
+  readonly #supervisor: Supervisor
+  /** Upstream's host makes these calls one after the other, and plugins are written for that: only ConnectInfo and Heartbeat come beside them. */
+  readonly #turn = new Semaphore(1)
+  #maxSize = Infinity
+  /** What the last whole list said. */
+  #known: ReadonlyMap<string, InstanceState> | undefined
+
+  constructor(options: GoPluginGroupOptions) {
+    const { config, connector } = options
+    const request: InitRequest = {
+      config: Buffer.from(JSON.stringify(config)),
+      settings: { connectorConfig: wireConnectorConfig(connector) },
+    }
+    this.#options = options
+    this.#supervisor = new Supervisor({ ...options, request, start: startSession })
+  }
+
+  async init(signal: AbortSignal): Promise<GroupInfo> {
+    const { id, maxSize, version, buildInfo, capabilities } = await this.#supervisor.start(signal)
+    this.#maxSize = maxSize === unbounded || maxSize === maxInt32 ? Infinity : maxSize
+    const canSuspend = capabilities.includes('suspend_resume')
+    if (canSuspend) {
+      this.suspend = (ids, limit) => this.#inTurn(limit, (limited) => this.#changePower('Suspend', ids, limited))
+      this.resume = (ids, limit) => this.#inTurn(limit, (limited) => this.#changePower('Resume', ids, limited))
+    }
+    this.#options.logger.info({ plugin: this.#options.file, group: id, version, build_info: buildInfo }, 'plugin initialized')
+    return {
+      id,
+      maxSize: this.#maxSize,
+      version: version || 'unknown',
+      capabilities: ['heartbeat', ...(canSuspend ? ['suspend_resume' as const] : [])],
+    }
+  }
+
+  trouble(): string | undefined {
+    return this.#supervisor.trouble
+  }
+
+  list(signal: AbortSignal): Promise<readonly ListedInstance[]> {
+    return this.#inTurn(signal, (limit) => this.#list(limit))
+  }
+
+  increase({ count }: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
+    return this.#inTurn(signal, async (limit) => {
+      const before = this.#known ?? statesOf(await this.#list(limit))
+      // A plugin need not heed its own maximum: upstream's host does it for all. What the last list says is too little only near the bound.
+      const nearBound = this.#maxSize !== Infinity && before.size + count > this.#maxSize
+      const room = nearBound ? Math.max(0, this.#maxSize - countAlive(await this.#list(limit))) : Infinity
+      const wanted = Math.min(count, room)
+      const errors =
+        wanted < count ? [new GroupError('quota', `${count} more wanted, and the group has room for ${wanted} of ${this.#maxSize}`)] : []
+      if (wanted <= 0) return { requested: 0, errors }
+      try {
+        const { succeeded } = await this.#client.call('Increase', { n: wanted }, limit)
+        return { requested: Math.min(succeeded, wanted), errors }
+      } catch (thrown) {
+        const error = asGroupError(thrown)
+        limit.throwIfAborted()
+        // Nobody knows: the provisioner looks before it asks again.
+        if (error.code === 'transient') throw error
+        // A refusal says nothing of what was made before it: only a list does.
+        const ids = newcomers(await this.#list(limit).catch(() => []), before, wanted)
+        if (ids.length === 0) throw error
+        return { requested: ids.length, ids, errors: [error, ...errors] }
+      }
+    })
+  }
+
+  decrease(ids: readonly string[], signal: AbortSignal): Promise<DecreaseResult> {
+    return this.#inTurn(signal, async (limit) => {
+      if (ids.length === 0) return { accepted: [] }
+      const known = this.#known ?? statesOf(await this.#list(limit))
+      // Plugins stop at the first id that they do not know, and what is leaving need not be told again.
+      const due = [...new Set(ids)].filter((id) => !isLeaving(known.get(id)))
+      if (due.length === 0) return { accepted: ids }
+      const kept = await this.#remove(due, limit)
+      return { accepted: ids.filter((id) => !kept.has(id)), errors: [...kept.values()] }
+    })
+  }
+
+  async connectInfo(id: string, signal: AbortSignal): Promise<ConnectInfo> {
+    this.#mustBeThere(id)
+    const answer = await this.#limited(signal, (limit) => this.#client.call('ConnectInfo', { instance: id }, limit))
+    return connectInfoOfWire(id, answer, this.#options.connector)
+  }
+
+  async heartbeat(id: string, signal: AbortSignal): Promise<void> {
+    this.#mustBeThere(id)
+    try {
+      await this.#limited(signal, (limit) => this.#client.call('Heartbeat', { instance: id }, limit))
+    } catch (error) {
+      // Older than the method: it cannot tell, and upstream takes that for well.
+      if (!isUnimplemented(error)) throw error
+    }
+  }
+
+  async shutdown(): Promise<void> {
+    await this.#supervisor.close()
+  }
+
+  async #list(signal: AbortSignal): Promise<readonly ListedInstance[]> {
+    // An id that is told twice counts as it was told last, as upstream has it.
+    const rows = new Map<string, ListedInstance>()
+    await this.#client.update(({ instance, state }) => void rows.set(instance, { id: instance, ...stateOfWire(state) }), signal)
+    this.#known = new Map([...rows].map(([id, { state }]) => [id, state]))
+    return [...rows.values()]
+  }
+
+  /** Asks for removals; answers the errors of those that stay. Thrown: when nothing came of it. */
+  async #remove(ids: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, GroupError>> {
+    try {
+      const { succeeded } = await this.#client.call('Decrease', { instances: ids }, signal)
+      const accepted = new Set(succeeded)
+      return refusals(
+        ids.filter((id) => !accepted.has(id)),
+        new GroupError('transient', 'the plugin did not accept the removal'),
+      )
+    } catch (thrown) {
+      const error = asGroupError(thrown)
+      signal.throwIfAborted()
+      const rows = await this.#list(signal).catch(() => undefined)
+      if (rows === undefined) throw error
+      const now = statesOf(rows)
+      const kept = ids.filter((id) => !isLeaving(now.get(id)))
+      if (kept.length === ids.length)
+        throw error.code === 'not_found' ? new GroupError('transient', error.message, { cause: error }) : error
+      return refusals(kept, error)
+    }
+  }
+
+  async #changePower(method: 'Suspend' | 'Resume', ids: readonly string[], signal: AbortSignal): Promise<DecreaseResult> {
+    try {
+      const { succeeded } = await this.#client.call(method, { instances: ids }, signal)
+      const accepted = ids.filter((id) => succeeded.includes(id))
+      const refused = ids.filter((id) => !succeeded.includes(id))
+      return { accepted, errors: [...refusals(refused, new GroupError('transient', `the plugin did not accept ${method}`)).values()] }
+    } catch (error) {
+      if (!(error instanceof WireError) || error.succeeded === undefined) throw error
+      const { succeeded } = error
+      const refused = ids.filter((id) => !succeeded.includes(id))
+      return { accepted: ids.filter((id) => succeeded.includes(id)), errors: [...refusals(refused, error).values()] }
+    }
+  }
+
+  /** The plugin may know machines for longer than they are there. */
+  #mustBeThere(id: string): void {
+    const state = this.#known?.get(id)
+    if (state === 'deleted') throw new GroupError('not_found', `${id} is deleted`, { instanceId: id })
+  }
+
+  get #client(): PluginClient {
+    return this.#supervisor.session.client
+  }
+
+  /** Every call has a deadline, so that a plugin that hangs does not hang us: also where nobody above sets one. */
+  async #limited<T>(signal: AbortSignal, run: (limit: AbortSignal) => Promise<T>): Promise<T> {
+    const { clock, callTimeoutMs } = this.#options
+    signal.throwIfAborted()
+    const tooLate = (): GroupError => new GroupError('transient', `the plugin gave no answer within ${callTimeoutMs} ms`)
+    using limit = deadline(clock, callTimeoutMs, tooLate, signal)
+    return await run(limit.signal)
+  }
+
+  async #inTurn<T>(signal: AbortSignal, run: (limit: AbortSignal) => Promise<T>): Promise<T> {
+    await this.#turn.acquire(signal)
+    try {
+      return await this.#limited(signal, run)
+    } finally {
+      this.#turn.release()
+    }
+  }
+}
+
+/** gRPC is loaded by the first plugin that is started: whoever only reads a configuration does not pay for it. */
+const startSession: SupervisorOptions['start'] = async (...args) => (await import('./plugin-session.ts')).PluginSession.start(...args)
+
+function statesOf(rows: readonly ListedInstance[]): ReadonlyMap<string, InstanceState> {
+  return new Map(rows.map(({ id, state }) => [id, state]))
+}
+
+function refusals(ids: readonly string[], error: GroupError): ReadonlyMap<string, GroupError> {
+  const { retryAfterMs } = error
+  const hint = retryAfterMs === undefined ? {} : { retryAfterMs }
+  return new Map(ids.map((id) => [id, new GroupError(error.code, error.message, { instanceId: id, cause: error, ...hint })]))
+}
