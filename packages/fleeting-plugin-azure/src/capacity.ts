@@ -1,18 +1,22 @@
 import type { VirtualMachineScaleSet } from '@azure/arm-compute'
+import type { Tags } from './launch-tags.ts'
 
 /** What a scale set says of its size. */
 export interface SetSize {
   /** `sku.capacity`: the size that was asked for. */
   readonly capacity: number
   readonly etag: string | undefined
+  /** Where the launches stand that were asked for. */
+  readonly tags: Tags
   /** No change of the set is under way. */
   readonly isSettled: boolean
 }
 
-export function sizeOf({ sku, etag, provisioningState }: VirtualMachineScaleSet): SetSize {
+export function sizeOf({ sku, etag, tags = {}, provisioningState }: VirtualMachineScaleSet): SetSize {
   return {
     capacity: sku?.capacity ?? 0,
     etag,
+    tags,
     isSettled: provisioningState !== undefined && ['Succeeded', 'Failed', 'Canceled'].includes(provisioningState),
   }
 }

@@ -4,6 +4,7 @@ import { createDefaultHttpClient, createPipelineRequest, type HttpClient, type H
 import { GroupError, untilAbort } from '@runner-core/fleeting'
 import type { AzureConfig } from './config.ts'
 import { type AzureFailure, asAzureError, asThrown, retryHint } from './errors.ts'
+import type { Tags } from './launch-tags.ts'
 
 /** A machine of the set. */
 export interface Machine {
@@ -12,6 +13,10 @@ export interface Machine {
   /** Where it is in Resource Manager, in small letters: some ids spell the resource group in capitals. */
   readonly resourceId: string
   readonly provisioningState: string | undefined
+  /** Those that the set had when it was made. */
+  readonly tags: Tags
+  /** Azure's time, milliseconds. */
+  readonly createdAt: number | undefined
   /** Its instance view's, where that was asked for. */
   readonly statuses: readonly { readonly code?: string; readonly message?: string }[]
 }
@@ -77,6 +82,8 @@ export class AzureClient {
           id,
           resourceId: vm.id.toLowerCase(),
           provisioningState: vm.provisioningState,
+          tags: vm.tags ?? {},
+          createdAt: vm.timeCreated?.getTime(),
           statuses: vm.instanceView?.statuses ?? [],
         })
       }
@@ -84,15 +91,15 @@ export class AzureClient {
     })
   }
 
-  /** Asks for a size, if the set is still as `etag` says, and does not wait for it. Answers how it can be followed; undefined when Azure does not say. */
-  resize(capacity: number, etag: string | undefined, signal: AbortSignal): Promise<Operation | undefined> {
+  /** Asks for a size and for tags, if the set is still as `etag` says, and does not wait for it. Answers how it can be followed; undefined when Azure does not say. */
+  resize(capacity: number, tags: Tags, etag: string | undefined, signal: AbortSignal): Promise<Operation | undefined> {
     const { resourceGroup, name } = this.#config
     return this.#call(`asking for ${capacity} machines in scale set ${name}`, signal, async (compute) => {
       let operation: Operation | undefined
       const poller = compute.virtualMachineScaleSets.update(
         resourceGroup,
         name,
-        { sku: { capacity } },
+        { sku: { capacity }, tags },
         {
           abortSignal: signal,
           ...(etag !== undefined && { ifMatch: etag }),

@@ -2,8 +2,10 @@ import { readFileSync } from 'node:fs'
 import type { VirtualMachineScaleSet } from '@azure/arm-compute'
 import { expect, test } from 'vitest'
 import { findingsOf } from './findings.ts'
+import { withLaunch } from './launch-tags.ts'
 
 const connector = { privateKey: 'KEY' }
+const fleet = 'mine'
 
 /** As the SDK shows a body: the properties are at the top. */
 function shown(file: string): VirtualMachineScaleSet {
@@ -12,11 +14,15 @@ function shown(file: string): VirtualMachineScaleSet {
 }
 
 test.each(['uniform.json', 'flexible.json'])('nothing is wrong with a set made of setup/%s', (file) => {
-  expect(findingsOf(shown(file), [], connector)).toEqual([])
+  expect(findingsOf(shown(file), [], connector, fleet)).toEqual([])
 })
 
 const id = '/subscriptions/S/resourceGroups/G/providers/Microsoft.Compute/virtualMachineScaleSets/runners'
 const set: VirtualMachineScaleSet = { location: 'westeurope', id, name: 'runners' }
+
+test('nothing is wrong with a set that this fleet has launched in before', () => {
+  expect(findingsOf({ ...set, tags: withLaunch({}, fleet, { launchToken: 'a', count: 1 }, true) }, [], connector, fleet)).toEqual([])
+})
 
 test.each<[string, Partial<VirtualMachineScaleSet>]>([
   ['overprovision_on', { overprovision: true }],
@@ -24,10 +30,11 @@ test.each<[string, Partial<VirtualMachineScaleSet>]>([
   ['automatic_repairs_on', { automaticRepairsPolicy: { enabled: true } }],
   ['single_placement_group', { singlePlacementGroup: true }],
   ['spot_restore_on', { spotRestorePolicy: { enabled: true } }],
+  ['set_of_other_fleet', { tags: { 'Runner-Core-Fleet': 'theirs' } }],
   ['spot_deallocates', { virtualMachineProfile: { priority: 'Spot' } }],
   ['spot_deallocates', { virtualMachineProfile: { priority: 'Spot', evictionPolicy: 'Deallocate' } }],
 ])('%s is found in %o, with its fix', (code, change) => {
-  const findings = findingsOf({ ...set, ...change }, [], connector)
+  const findings = findingsOf({ ...set, ...change }, [], connector, fleet)
   expect(findings).toEqual([{ code, severity: expect.any(String), message: expect.stringMatching(/./), fix: expect.stringMatching(/./) }])
 })
 
@@ -36,14 +43,14 @@ test('an autoscale setting counts if it is on and of this set, however its id is
     name: 'load',
     properties: { targetResourceUri, ...(enabled !== undefined && { enabled }) },
   })
-  expect(findingsOf(set, [setting(id.toUpperCase())], connector).map(({ code }) => code)).toEqual(['autoscale_setting'])
-  expect(findingsOf(set, [setting(id, false), setting(`${id}-2`)], connector)).toEqual([])
+  expect(findingsOf(set, [setting(id.toUpperCase())], connector, fleet).map(({ code }) => code)).toEqual(['autoscale_setting'])
+  expect(findingsOf(set, [setting(id, false), setting(`${id}-2`)], connector, fleet)).toEqual([])
 })
 
 test.each([{ privateKey: 'KEY' }, { password: 'p' }, { agentSocket: '/run/agent' }])('%o can log in', (connector) => {
-  expect(findingsOf(set, [], connector)).toEqual([])
+  expect(findingsOf(set, [], connector, fleet)).toEqual([])
 })
 
 test('who has nothing to log in with is told', () => {
-  expect(findingsOf(set, [], {}).map(({ code, severity }) => [code, severity])).toEqual([['no_credentials', 'error']])
+  expect(findingsOf(set, [], {}, fleet).map(({ code, severity }) => [code, severity])).toEqual([['no_credentials', 'error']])
 })

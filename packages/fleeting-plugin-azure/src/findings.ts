@@ -1,5 +1,6 @@
 import type { VirtualMachineScaleSet } from '@azure/arm-compute'
 import type { ConnectorConfig, Finding } from '@runner-core/fleeting'
+import { fleetTag, isTaggedFor, taggedFleet } from './launch-tags.ts'
 
 /** An autoscale setting of Azure Monitor, as far as it matters here. */
 export interface AutoscaleSetting {
@@ -8,7 +9,12 @@ export interface AutoscaleSetting {
 }
 
 /** What of the set's set-up works against the runner, or against jobs. */
-export function findingsOf(set: VirtualMachineScaleSet, autoscale: readonly AutoscaleSetting[], connector: ConnectorConfig): Finding[] {
+export function findingsOf(
+  set: VirtualMachineScaleSet,
+  autoscale: readonly AutoscaleSetting[],
+  connector: ConnectorConfig,
+  fleet: string,
+): Finding[] {
   const name = set.name ?? 'NAME'
   const update = `az vmss update --name ${name} --resource-group GROUP --set`
   const findings: Finding[] = []
@@ -35,6 +41,15 @@ export function findingsOf(set: VirtualMachineScaleSet, autoscale: readonly Auto
   if (set.spotRestorePolicy?.enabled === true) {
     const message = 'Azure launches evicted spot machines again without being asked'
     warn('spot_restore_on', message, `${update} spotRestorePolicy.enabled=false`)
+  }
+  const { tags = {} } = set
+  if (taggedFleet(tags) !== undefined && !isTaggedFor(tags, fleet)) {
+    const message = `the fleet ${taggedFleet(tags)} launched here last, and a scale set is for one fleet alone`
+    warn(
+      'set_of_other_fleet',
+      message,
+      `give this fleet a scale set of its own; once the other has ended: az vmss update --name ${name} --resource-group GROUP --remove tags.${fleetTag}`,
+    )
   }
   const { priority, evictionPolicy } = set.virtualMachineProfile ?? {}
   if (priority === 'Spot' && evictionPolicy !== 'Delete') {

@@ -18,6 +18,7 @@ import { AddressBook, loginOf } from './connect.ts'
 import { FailureReasons } from './failure-reasons.ts'
 import { type AutoscaleSetting, findingsOf } from './findings.ts'
 import { Launches } from './launch.ts'
+import { MachineLaunches } from './machine-launches.ts'
 import { modelOf, type SetModel } from './model.ts'
 import { rateLimitsOf } from './rate-limits.ts'
 import { removeMachines } from './remove.ts'
@@ -41,6 +42,7 @@ class AzureGroup implements InstanceGroup {
   readonly #context: PluginContext
   readonly #client: AzureClient
   readonly #failures = new FailureReasons()
+  readonly #madeBy: MachineLaunches
   #initialised: Initialised | undefined
   /** As last listed, by id, and when each was first. */
   #machines: ReadonlyMap<string, { readonly machine: Machine; readonly listedAt: number }> = new Map()
@@ -49,15 +51,22 @@ class AzureGroup implements InstanceGroup {
     this.#config = config
     this.#context = context
     this.#client = new AzureClient(config)
+    this.#madeBy = new MachineLaunches(context.fleet)
   }
 
   async init(signal: AbortSignal): Promise<GroupInfo> {
-    const { connector, clock } = this.#context
+    const { connector, clock, fleet } = this.#context
     const [set, autoscale] = await Promise.all([this.#client.getSet(signal), this.#autoscaleSettings(signal)])
     const model = modelOf(set)
     this.#initialised = {
       model,
-      launches: new Launches({ client: this.#client, clock, maxSize: model.maxSize, listMachines: (signal) => this.#listMachines(signal) }),
+      launches: new Launches({
+        client: this.#client,
+        clock,
+        fleet,
+        maxSize: model.maxSize,
+        listMachines: (signal) => this.#listMachines(signal),
+      }),
       addresses: new AddressBook({ client: this.#client, clock, mode: model.mode, withExternal: connector.useExternalAddress === true }),
     }
     const { subscriptionId, resourceGroup, name } = this.#config
@@ -65,7 +74,7 @@ class AzureGroup implements InstanceGroup {
       id: `azure/${subscriptionId}/${resourceGroup}/${name}`,
       maxSize: model.maxSize,
       version,
-      findings: findingsOf(set, autoscale, connector),
+      findings: findingsOf(set, autoscale, connector, fleet),
       rateLimits: rateLimitsOf(model.mode),
     }
   }
@@ -129,6 +138,7 @@ class AzureGroup implements InstanceGroup {
   async #listMachines(signal: AbortSignal): Promise<readonly Machine[]> {
     const machines = await this.#client.listMachines(this.#ready().model.mode, {}, signal)
     const now = this.#context.clock.now()
+    this.#madeBy.learn(machines)
     this.#machines = new Map(
       machines.map((machine) => [machine.id, { machine, listedAt: this.#machines.get(machine.id)?.listedAt ?? now }]),
     )
@@ -149,11 +159,13 @@ class AzureGroup implements InstanceGroup {
 
   #row({ id, provisioningState }: Machine): ListedInstance {
     const error = this.#failures.of(id)
+    const launchToken = this.#madeBy.tokenOf(id)
     return {
       id,
       state: instanceState(provisioningState),
       ...(provisioningState !== undefined && { detail: error?.message ?? provisioningState }),
       ...(error !== undefined && { error }),
+      ...(launchToken !== undefined && { launchToken }),
     }
   }
 

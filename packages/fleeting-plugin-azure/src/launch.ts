@@ -2,10 +2,13 @@ import { type Clock, GroupError, type IncreaseRequest, type IncreaseResult, type
 import { missingMachines, type SetSize, sizeOf, sizeWithout } from './capacity.ts'
 import type { AzureClient, Machine, Operation } from './client.ts'
 import { type AzureFailure, asAzureError } from './errors.ts'
+import { launchesOf, type Tags, withLaunch, withLaunchesEnded } from './launch-tags.ts'
 
 export interface LaunchesOptions {
   readonly client: AzureClient
   readonly clock: Clock
+  /** Whose launches these are. */
+  readonly fleet: string
   readonly maxSize: number
   readonly listMachines: (signal: AbortSignal) => Promise<readonly Machine[]>
 }
@@ -24,8 +27,6 @@ export class Launches {
   #operation: (Operation & { readonly askedAt: number }) | undefined
   /** Why the last change failed, once it did. */
   #failure: AzureFailure | undefined
-  /** The last launch, and the size that it was to end in: asked for again after its answer was lost, it is known by it. */
-  #asked: { readonly launchToken: string; readonly requested: number; readonly capacity: number } | undefined
   /** Machines that were asked for and never came, by ids of our own. */
   readonly #missing = new Map<string, ListedInstance>()
   #missingCount = 0
@@ -43,22 +44,21 @@ export class Launches {
     return this.#missing.has(id)
   }
 
+  /** The launch is written on the set in the same request: asked for again after its answer was lost, by whatever process, it is known by that. */
   increase({ count, launchToken }: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
-    const { client, maxSize } = this.#options
+    const { client, maxSize, fleet } = this.#options
     return this.exclusively(signal, async () => {
       const size = sizeOf(await client.getSet(signal))
-      const asked = this.#asked
-      if (asked?.launchToken === launchToken && asked.capacity === size.capacity) return { requested: asked.requested }
+      const { open, ended } = launchesOf(size.tags, fleet)
+      const made = [...open, ...ended].find((launch) => launch.launchToken === launchToken)
+      if (made !== undefined) return this.#answer(count, made.count)
       const base = await this.#sizeOfThoseThere(size, signal)
       const requested = Math.max(0, Math.min(count, maxSize - base))
       if (requested > 0) {
-        this.#asked = { launchToken, requested, capacity: base + requested }
-        await this.#resize(base + requested, size, signal)
+        await this.#resize(base + requested, withLaunch(size.tags, fleet, { launchToken, count: requested }, size.isSettled), size, signal)
         this.#missing.clear()
       }
-      if (requested === count) return { requested }
-      const message = `${count} more than ${base} machines would be more than ${maxSize}, the most that the scale set can have`
-      return { requested, errors: [new GroupError('quota', message)] }
+      return this.#answer(count, requested)
     })
   }
 
@@ -81,27 +81,27 @@ export class Launches {
 
   /** Lowers the size by machines that never came. */
   giveBack(ids: readonly string[], signal: AbortSignal): Promise<void> {
-    const { client, listMachines } = this.#options
+    const { client, fleet, listMachines } = this.#options
     return this.exclusively(signal, async () => {
       const left = ids.filter((id) => this.#missing.has(id))
       if (left.length === 0) return
       const size = sizeOf(await client.getSet(signal))
       if (!size.isSettled) throw underWay()
       const lower = sizeWithout(left.length, size, (await listMachines(signal)).length)
-      if (lower < size.capacity) await this.#resize(lower, size, signal)
+      if (lower < size.capacity) await this.#resize(lower, withLaunchesEnded(size.tags, fleet), size, signal)
       for (const id of left) this.#missing.delete(id)
     })
   }
 
   /** Lowers the size to the number of machines. Thrown: `conflict`, while nobody knows yet how many will come. */
   giveBackAll(signal: AbortSignal): Promise<number> {
-    const { client, listMachines } = this.#options
+    const { client, fleet, listMachines } = this.#options
     return this.exclusively(signal, async () => {
       const size = sizeOf(await client.getSet(signal))
       const machineCount = (await listMachines(signal)).length
       if (size.capacity <= machineCount) return 0
       if (!size.isSettled) throw underWay()
-      await this.#resize(machineCount, size, signal)
+      await this.#resize(machineCount, withLaunchesEnded(size.tags, fleet), size, signal)
       this.#missing.clear()
       return 0
     })
@@ -117,6 +117,12 @@ export class Launches {
     }
   }
 
+  #answer(count: number, requested: number): IncreaseResult {
+    if (requested === count) return { requested }
+    const message = `${requested} of ${count} more fit: the scale set can have ${this.#options.maxSize} machines`
+    return { requested, errors: [new GroupError('quota', message)] }
+  }
+
   /** The size without what is missing: who asks for more does not ask for that again. */
   async #sizeOfThoseThere(size: SetSize, signal: AbortSignal): Promise<number> {
     if (this.#missing.size === 0) return size.capacity
@@ -124,13 +130,13 @@ export class Launches {
     return sizeWithout(this.#missing.size, size, (await this.#options.listMachines(signal)).length)
   }
 
-  async #resize(capacity: number, { etag }: SetSize, signal: AbortSignal): Promise<void> {
+  async #resize(capacity: number, tags: Tags, { etag }: SetSize, signal: AbortSignal): Promise<void> {
     const { client, clock } = this.#options
     // Before the call: it may be done although its answer is lost.
     this.#isUnsettled = true
     this.#operation = undefined
     this.#failure = undefined
-    const operation = await client.resize(capacity, etag, signal)
+    const operation = await client.resize(capacity, tags, etag, signal)
     if (operation !== undefined) this.#operation = { ...operation, askedAt: clock.now() }
   }
 

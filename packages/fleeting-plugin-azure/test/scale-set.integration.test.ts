@@ -45,14 +45,18 @@ describe.each(modes)('a %s set', (mode, list, interfaces) => {
     })
     const group = await initialised(cloud)
     const calls = await callsOf(cloud, async () => {
-      expect(await group.increase({ count: 3, launchToken: newToken() }, signal)).toEqual({ requested: 3 })
+      expect(await group.increase({ count: 3, launchToken: 'abc' }, signal)).toEqual({ requested: 3 })
     })
     expect(calls).toEqual([get, update])
     const read = exchanges.findLast(({ operation }) => operation === get)!
     const write = exchanges.find(({ operation }) => operation === update)!
     expect(write.request.headers['if-match']).toBe((JSON.parse(read.answer.body) as { etag: string }).etag)
-    expect(JSON.parse(write.request.body)).toEqual({ sku: { capacity: 3 } })
-    expect((await group.list(signal)).map(({ state }) => state)).toEqual(['creating', 'creating', 'creating'])
+    expect(JSON.parse(write.request.body)).toEqual({
+      sku: { capacity: 3 },
+      tags: { 'runner-core-fleet': 'azure-test', 'runner-core-launches': 'abc:3;' },
+    })
+    const rows = (await group.list(signal)).map(({ state, launchToken }) => `${state} of ${launchToken}`)
+    expect(rows).toEqual(Array.from({ length: 3 }, () => 'creating of abc'))
   })
 
   test('that somebody changes between the read and the write stays as it is: a conflict', async () => {
@@ -67,18 +71,95 @@ describe.each(modes)('a %s set', (mode, list, interfaces) => {
     expect(cloud.fake.capacity).toBe(5)
   })
 
-  test('recognises a launch whose answer was lost when it is asked for again', async () => {
+  test('recognises a launch whose answer was lost when it is asked for again, by the next process too, whatever the size is by then', async () => {
     await using cloud = await AzureCloud.start({ mode })
+    const { hand } = cloud.fake
     const group = await initialised(cloud)
     await group.increase({ count: 1, launchToken: newToken() }, signal)
     const request = { count: 2, launchToken: newToken() }
-    cloud.fake.hand.inject!({ kind: 'lost_answer', on: 'increase', times: 1 })
+    hand.inject!({ kind: 'lost_answer', on: 'increase', times: 1 })
     await expect(group.increase(request, signal)).rejects.toMatchObject({ code: 'transient' })
     expect(await group.increase(request, signal)).toEqual({ requested: 2 })
+    await hand.addForeign!()
+    expect(await group.increase(request, signal)).toEqual({ requested: 2 })
+
+    const next = await initialised(cloud)
+    await hand.kill!(hand.machines()[0]!)
+    expect(await next.increase(request, signal)).toEqual({ requested: 2 })
     expect(cloud.fake.capacity).toBe(3)
     // Another launch of the same size is another launch.
-    await group.increase({ ...request, launchToken: newToken() }, signal)
+    await next.increase({ ...request, launchToken: newToken() }, signal)
     expect(cloud.fake.capacity).toBe(5)
+    expect(await group.increase(request, signal)).toEqual({ requested: 2 })
+    expect(cloud.fake.capacity).toBe(5)
+  })
+
+  test('tells which launch made a machine, and that a stranger’s machine is of none, to the next process too', async () => {
+    const clock = new ManualClock()
+    await using cloud = await AzureCloud.start({ mode, clock })
+    const { hand } = cloud.fake
+    const first = await initialised(cloud)
+    await first.increase({ count: 1, launchToken: 'one' }, signal)
+    const [one] = hand.machines()
+    await clock.advance(1000)
+    hand.inject!({ kind: 'lost_answer', on: 'increase', times: 1 })
+    await expect(first.increase({ count: 2, launchToken: 'two' }, signal)).rejects.toMatchObject({ code: 'transient' })
+    const two = hand.machines().filter((id) => id !== one)
+    await clock.advance(1000)
+    const stranger = await hand.addForeign!()
+    const made = { [one!]: 'one', [two[0]!]: 'two', [two[1]!]: 'two', [stranger]: undefined }
+    for (const group of [first, await initialised(cloud)]) {
+      const rows = await group.list(signal)
+      expect(Object.fromEntries(rows.map(({ id, launchToken }) => [id, launchToken]))).toEqual(made)
+    }
+  })
+
+  test('does not take a stranger’s raise of the same size for its own, when its request never arrived', async () => {
+    await using cloud = await AzureCloud.start({ mode })
+    const group = await initialised(cloud)
+    const request = { count: 2, launchToken: newToken() }
+    cloud.fake.hand.inject!({ kind: 'reset', on: 'increase', times: 1 })
+    await expect(group.increase(request, signal)).rejects.toMatchObject({ code: 'transient' })
+    cloud.fake.hand.resize!(2)
+    expect(await group.increase(request, signal)).toEqual({ requested: 2 })
+    expect(cloud.fake.capacity).toBe(4)
+    const rows = await group.list(signal)
+    expect(rows.map(({ launchToken }) => launchToken).toSorted()).toEqual([request.launchToken, request.launchToken, undefined, undefined])
+  })
+
+  test('shares out the machines of launches that overlap, when those of the first are made with the tags of the second', async () => {
+    const clock = new ManualClock()
+    await using cloud = await AzureCloud.start({ mode, clock, lags: { appearMs: 5000 }, tagged: 'when shown' })
+    const group = await initialised(cloud)
+    await group.increase({ count: 2, launchToken: 'one' }, signal)
+    await clock.advance(1000)
+    await group.increase({ count: 1, launchToken: 'two' }, signal)
+    await clock.advance(10_000)
+    const rows = await group.list(signal)
+    expect(rows.map(({ launchToken }) => launchToken).toSorted()).toEqual(['one', 'one', 'two'])
+  })
+
+  test('keeps the tags that others gave it, and one that is changed between the read and the write', async () => {
+    let meddle = (): void => {}
+    await using cloud = await AzureCloud.start({ mode, onExchange: ({ operation }) => operation === get && meddle() })
+    cloud.fake.retag({ team: 'build' })
+    const group = await initialised(cloud)
+    meddle = () => cloud.fake.retag({ team: 'test' })
+    await expect(group.increase({ count: 1, launchToken: 'a' }, signal)).rejects.toMatchObject({ code: 'conflict' })
+    meddle = () => {}
+    await group.increase({ count: 1, launchToken: 'a' }, signal)
+    expect(cloud.fake.tags).toEqual({ team: 'test', 'runner-core-fleet': 'azure-test', 'runner-core-launches': 'a:1;' })
+  })
+
+  test('whose launch failed has given it back, and what somebody asks for later is not of that launch', async () => {
+    await using cloud = await AzureCloud.start({ mode, failedLaunches: 'nothing' })
+    const group = await initialised(cloud)
+    cloud.fake.hand.inject!({ kind: 'capacity', on: 'increase', times: 1 })
+    await group.increase({ count: 1, launchToken: 'a' }, signal)
+    const [missing] = await group.list(signal)
+    await group.decrease([missing!.id], signal)
+    const stranger = await cloud.fake.hand.addForeign!()
+    expect(await (await initialised(cloud)).list(signal)).toEqual([{ id: stranger, state: 'running', detail: 'Succeeded' }])
   })
 
   test('launches again when the request itself was lost', async () => {

@@ -10,6 +10,7 @@ import {
   scaleSetResource,
 } from './arm-resources.ts'
 import { type Operation, operationStatus } from './operations.ts'
+import { type Tags, tagsRefusal } from './resource-tags.ts'
 import type { ScaleSet } from './scale-set.ts'
 import { authorityRoute, type ClientSecret } from './token-endpoint.ts'
 
@@ -182,7 +183,10 @@ export class ArmApi implements FakeApi {
     if (capacity > most) {
       return refusal(400, 'InvalidParameter', `The requested capacity ${capacity} is above the maximum of ${most} of the scale set.`)
     }
-    const operation = set.resize(capacity)
+    const { tags } = parsed(request.body) as { tags?: unknown }
+    const refused = tags === undefined ? undefined : tagsRefusal(tags)
+    if (refused !== undefined) return refusal(400, 'InvalidParameter', refused)
+    const operation = set.resize(capacity, tags as Tags | undefined)
     return answer(200, scaleSetResource(scope, set), { etag: set.etag, ...this.#operationHeaders(request, operation) })
   }
 

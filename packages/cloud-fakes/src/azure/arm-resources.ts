@@ -22,6 +22,7 @@ export function scaleSetResource(scope: ArmScope, set: ScaleSet): ArmResource {
     type: 'Microsoft.Compute/virtualMachineScaleSets',
     location: scope.location,
     etag: set.etag,
+    tags: set.tags,
     sku: { name: 'Standard_D2s_v5', tier: 'Standard', capacity: set.capacity },
     properties: {
       orchestrationMode: mode,
@@ -75,10 +76,12 @@ export function machineResource(scope: ArmScope, set: ScaleSet, machine: FakeMac
     id: machineId(scope, set, id),
     type: isUniform ? 'Microsoft.Compute/virtualMachineScaleSets/virtualMachines' : 'Microsoft.Compute/virtualMachines',
     location: scope.location,
+    tags: set.tagsOf(machine),
     ...(isUniform && { instanceId: id, sku: { name: 'Standard_D2s_v5', tier: 'Standard' } }),
     properties: {
       ...(isUniform ? { latestModelApplied: true } : { virtualMachineScaleSet: { id: scaleSetId(scope, set) } }),
       hardwareProfile: { vmSize: 'Standard_D2s_v5' },
+      timeCreated: new Date(machine.acceptedAt).toISOString(),
       provisioningState: word ?? provisioningStates[phase],
       networkProfile: { networkInterfaces: [{ id: interfaceId(scope, set, id), properties: { primary: true } }] },
       ...(withInstanceView && { instanceView: { statuses: instanceStatuses(machine, phase) } }),

@@ -16,6 +16,8 @@ export interface FakeAzureOptions {
   readonly mode?: 'Uniform' | 'Flexible'
   /** What a launch that fails after it was accepted leaves behind: machines in the state `Failed`, or nothing but the raised size. Default `failed machines`. */
   readonly failedLaunches?: 'failed machines' | 'nothing'
+  /** When a machine takes over the set's tags: with what asked for it, or once it is shown, so that one under way has those of a later change. Azure does not say. Default `when shown`. */
+  readonly tagged?: 'when accepted' | 'when shown'
   readonly real?: RealMachines
   /** By bucket, for example `azureRateLimits`. Default: nothing is limited. */
   readonly rateLimits?: NonNullable<FakeServerOptions['rateLimits']>
@@ -54,8 +56,9 @@ export class FakeAzure implements AsyncDisposable {
   readonly #set: ScaleSet
 
   static async start(options: FakeAzureOptions): Promise<FakeAzure> {
-    const { clock, lags = {}, mode = 'Uniform', failedLaunches = 'failed machines', real, rateLimits, onExchange } = options
-    const set = new ScaleSet({ clock, name: 'fake-set', mode, lags, failedLaunches, ...(real !== undefined && { real }) })
+    const { clock, lags = {}, mode = 'Uniform', failedLaunches = 'failed machines', tagged = 'when shown' } = options
+    const { real, rateLimits, onExchange } = options
+    const set = new ScaleSet({ clock, name: 'fake-set', mode, lags, failedLaunches, tagged, ...(real !== undefined && { real }) })
     const tls = await selfSignedCertificate()
     const api = new ArmApi({ scope, set, client, pageSize: options.pageSize ?? 500, pollAfterSeconds: options.pollAfterSeconds ?? 0 })
     const server = await FakeServer.start(api, {
@@ -90,6 +93,16 @@ export class FakeAzure implements AsyncDisposable {
     return this.#set.capacity
   }
 
+  /** The set's tags. */
+  get tags(): Readonly<Record<string, string>> {
+    return this.#set.tags
+  }
+
+  /** Somebody else gives the set these tags instead of all that it has. */
+  retag(tags: Readonly<Record<string, string>>): void {
+    this.#set.retag(tags)
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.#server[Symbol.asyncDispose]()
   }
@@ -115,6 +128,7 @@ const misconfigured: Readonly<Record<string, Partial<ScaleSetModel>>> = {
   spot_deallocates: { evictionPolicy: 'Deallocate' },
   autoscale_setting: { hasAutoscaleSetting: true },
 }
+const otherFleet = { 'runner-core-fleet': 'another' }
 /** A Flexible set has none of these. */
 const uniformOnly = ['overprovision_on', 'upgrade_policy_not_manual']
 
@@ -123,6 +137,11 @@ function handOn(server: FakeServer, set: ScaleSet): CloudHand {
     const sound = { ...set.model }
     set.change(faulty)
     return () => set.change(sound)
+  }
+  const retag = (): (() => void) => {
+    const { tags } = set
+    set.retag({ ...tags, ...otherFleet })
+    return () => set.retag(tags)
   }
   return {
     inject: (fault) => server.faults.inject(fault),
@@ -142,10 +161,11 @@ function handOn(server: FakeServer, set: ScaleSet): CloudHand {
     resize: (by) => void set.resize(Math.max(0, set.capacity + by)),
     kill: (id) => set.kill(id),
     machines: () => set.machines.all().map(({ id }) => id),
-    misconfigurations: new Map(
-      Object.entries(misconfigured)
+    misconfigurations: new Map([
+      ...Object.entries(misconfigured)
         .filter(([code]) => set.mode === 'Uniform' || !uniformOnly.includes(code))
-        .map(([code, faulty]) => [code, () => misconfigure(faulty)]),
-    ),
+        .map(([code, faulty]) => [code, () => misconfigure(faulty)] as const),
+      ['set_of_other_fleet', retag],
+    ]),
   }
 }

@@ -4,6 +4,7 @@ import { type FakeMachine, FakeMachines, type Lags } from '../core/fake-machines
 import type { RealMachines } from '../core/real-machines.ts'
 import { allocationFailed } from './arm-answer.ts'
 import { type Operation, Operations } from './operations.ts'
+import type { Tags } from './resource-tags.ts'
 
 export interface ScaleSetOptions {
   readonly clock: Clock
@@ -13,6 +14,8 @@ export interface ScaleSetOptions {
   readonly real?: RealMachines
   /** What a launch that fails after it was accepted leaves behind. */
   readonly failedLaunches: 'failed machines' | 'nothing'
+  /** When a machine takes over the set's tags. */
+  readonly tagged: 'when accepted' | 'when shown'
 }
 
 /** What the plugin should warn of, as the set's model has it. */
@@ -45,12 +48,16 @@ export class ScaleSet {
   readonly #clock: Clock
   readonly #bootMs: number
   readonly #failedLaunches: ScaleSetOptions['failedLaunches']
+  readonly #tagged: ScaleSetOptions['tagged']
+  #tags: Tags = {}
+  /** Each machine's, which the set's were once. */
+  readonly #machineTags = new WeakMap<FakeMachine, Tags>()
   #capacity = 0
   #version = 1
   #launched = 0
   #failsNextLaunch = false
 
-  constructor({ clock, name, mode, lags = {}, real, failedLaunches }: ScaleSetOptions) {
+  constructor({ clock, name, mode, lags = {}, real, failedLaunches, tagged }: ScaleSetOptions) {
     this.name = name
     this.mode = mode
     this.machines = new FakeMachines({ clock, lags, real })
@@ -58,10 +65,21 @@ export class ScaleSet {
     this.#clock = clock
     this.#bootMs = (lags.appearMs ?? 0) + (lags.bootMs ?? 0)
     this.#failedLaunches = failedLaunches
+    this.#tagged = tagged
   }
 
   get capacity(): number {
     return this.#capacity
+  }
+
+  /** The set's own. */
+  get tags(): Tags {
+    return this.#tags
+  }
+
+  /** A machine has the tags that the set had when it was made, and a later change of them is not its. */
+  tagsOf(machine: FakeMachine): Tags {
+    return this.#machineTags.get(machine) ?? this.#tags
   }
 
   /** Another one after every change of the model or the size. */
@@ -80,12 +98,21 @@ export class ScaleSet {
     this.#version += 1
   }
 
+  /** Gives the set these tags instead of all that it has. */
+  retag(tags: Tags): void {
+    for (const machine of this.shown()) if (!this.#machineTags.has(machine)) this.#machineTags.set(machine, this.#tags)
+    this.#tags = tags
+    this.#version += 1
+  }
+
   /** The next launch is accepted and finds no room. */
   failNextLaunch(): void {
     this.#failsNextLaunch = true
   }
 
-  resize(capacity: number): Operation {
+  /** `tags`: instead of all that there are. */
+  resize(capacity: number, tags?: Tags): Operation {
+    if (tags !== undefined) this.retag(tags)
     this.#capacity = capacity
     this.#version += 1
     const present = this.#present()
@@ -100,6 +127,7 @@ export class ScaleSet {
     if (fails && this.#failedLaunches === 'nothing') return this.operations.start(() => this.#clock.now() >= endsAt, allocationFailed)
     const failure = fails ? `${allocationFailed.code}: ${allocationFailed.message}` : undefined
     const launched = Array.from({ length: capacity - present.length }, () => this.machines.launch(this.#newId(), failure))
+    for (const machine of launched) if (this.#tagged === 'when accepted') this.#machineTags.set(machine, this.#tags)
     const isUp = (machine: FakeMachine): boolean => !['pending', 'creating'].includes(this.machines.phase(machine))
     return this.operations.start(() => launched.every(isUp), fails ? allocationFailed : undefined)
   }

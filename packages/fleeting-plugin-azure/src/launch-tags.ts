@@ -1,0 +1,94 @@
+import { createHash } from 'node:crypto'
+import { GroupError } from '@runner-core/fleeting'
+
+/** Tags of a resource, by name. Azure takes two names that differ only in capitals for one. */
+export type Tags = Readonly<Record<string, string>>
+
+/** A launch as the set's tag has it: how many machines were asked for under which token. */
+export interface TaggedLaunch {
+  readonly launchToken: string
+  readonly count: number
+}
+
+/** The launches of one fleet that a tag tells of, the last one first. */
+export interface TaggedLaunches {
+  /** Whose machines one that is made now can be: the last launch, and those before it that were under way when it was asked for. */
+  readonly open: readonly TaggedLaunch[]
+  /** What a change of the set found at its end. */
+  readonly ended: readonly TaggedLaunch[]
+}
+
+/** Whose the set is. */
+export const fleetTag = 'runner-core-fleet'
+/** `TOKEN:COUNT TOKEN:COUNT;TOKEN:COUNT`: open launches, then ended ones. */
+export const launchesTag = 'runner-core-launches'
+
+/** Characters of a tag's value: learn.microsoft.com/azure/azure-resource-manager/management/tag-resources. */
+const longestValue = 256
+const tokenRule = /^[\w-]{1,100}$/
+
+/** What the tag says of launches of this fleet; of another one's, nothing. */
+export function launchesOf(tags: Tags, fleet: string): TaggedLaunches {
+  if (taggedValue(tags, fleetTag) !== ownerOf(fleet)) return { open: [], ended: [] }
+  const [open = '', ended = ''] = (taggedValue(tags, launchesTag) ?? '').split(';')
+  return { open: parsed(open), ended: parsed(ended) }
+}
+
+/** The fleet that the tags name; a fleet whose name cannot be a tag's value has a hash there. */
+export function taggedFleet(tags: Tags): string | undefined {
+  return taggedValue(tags, fleetTag)
+}
+
+export function isTaggedFor(tags: Tags, fleet: string): boolean {
+  return taggedFleet(tags) === ownerOf(fleet)
+}
+
+/**
+ * All tags of the set, with one more launch: who writes them replaces the whole map. The oldest launches are left out when a value cannot hold all. `isSettled`: no earlier launch is under way.
+ * Thrown: `invalid_config` for a token that cannot be in a tag.
+ */
+export function withLaunch(tags: Tags, fleet: string, launch: TaggedLaunch, isSettled: boolean): Tags {
+  if (!tokenRule.test(launch.launchToken)) {
+    const got = JSON.stringify(launch.launchToken)
+    throw new GroupError('invalid_config', `launchToken: expected at most 100 letters, digits, _ and -, got ${got}`)
+  }
+  const { open, ended } = isSettled ? withoutOpen(launchesOf(tags, fleet)) : launchesOf(tags, fleet)
+  return withLaunches(tags, fleet, { open: [launch, ...open], ended })
+}
+
+/** All tags of the set once nothing is under way: what is made from now on is no launch's. */
+export function withLaunchesEnded(tags: Tags, fleet: string): Tags {
+  return isTaggedFor(tags, fleet) ? withLaunches(tags, fleet, withoutOpen(launchesOf(tags, fleet))) : tags
+}
+
+function withoutOpen({ open, ended }: TaggedLaunches): TaggedLaunches {
+  return { open: [], ended: [...open, ...ended] }
+}
+
+function withLaunches(tags: Tags, fleet: string, { open, ended }: TaggedLaunches): Tags {
+  let kept = open.length + ended.length
+  let value = written(open, ended)
+  while (value.length > longestValue) {
+    kept -= 1
+    value = written(open.slice(0, kept), ended.slice(0, Math.max(0, kept - open.length)))
+  }
+  const others = Object.entries(tags).filter(([name]) => ![fleetTag, launchesTag].includes(name.toLowerCase()))
+  return { ...Object.fromEntries(others), [fleetTag]: ownerOf(fleet), [launchesTag]: value }
+}
+
+function written(open: readonly TaggedLaunch[], ended: readonly TaggedLaunch[]): string {
+  return [open, ended].map((launches) => launches.map(({ launchToken, count }) => `${launchToken}:${count}`).join(' ')).join(';')
+}
+
+function parsed(launches: string): readonly TaggedLaunch[] {
+  return [...launches.matchAll(/([\w-]+):(\d+)/g)].map(([, launchToken, count]) => ({ launchToken: launchToken!, count: Number(count) }))
+}
+
+/** Machines may fail to read their own tags where these are not plain ASCII, so such names are hashed. */
+function ownerOf(fleet: string): string {
+  return /^[!-~]([ -~]{0,98}[!-~])?$/.test(fleet) ? fleet : createHash('sha256').update(fleet).digest('hex')
+}
+
+function taggedValue(tags: Tags, name: string): string | undefined {
+  return Object.entries(tags).find(([other]) => other.toLowerCase() === name)?.[1]
+}

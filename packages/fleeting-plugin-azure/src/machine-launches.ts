@@ -1,0 +1,57 @@
+import type { Machine } from './client.ts'
+import { launchesOf, type TaggedLaunch } from './launch-tags.ts'
+
+/** More than a tag can name, so that a launch whose machines are gone is still known to have had them. */
+const launchesKept = 100
+
+/**
+ * Tells which launch made a machine. It has the tags that the set had when it was made, so a machine that somebody else asked for after a launch names that launch as well: the oldest ones are the
+ * launch's, as many as it asked for. Where launches overlap, machines of the earlier one may name the later one first.
+ */
+export class MachineLaunches {
+  readonly #fleet: string
+  /** Ids of each launch's machines, those gone too; the first launch seen first. */
+  readonly #made = new Map<string, Set<string>>()
+  readonly #tokens = new Map<string, string>()
+
+  constructor(fleet: string) {
+    this.#fleet = fleet
+  }
+
+  /** All machines of the set. */
+  learn(machines: readonly Machine[]): void {
+    for (const machine of machines.toSorted(byAge)) if (!this.#tokens.has(machine.id)) this.#claim(machine)
+    this.#forget(new Set(machines.map(({ id }) => id)))
+  }
+
+  /** The token of the launch that made it; undefined for a machine of nobody's. */
+  tokenOf(id: string): string | undefined {
+    return this.#tokens.get(id)
+  }
+
+  #claim({ id, tags }: Machine): void {
+    const launch = launchesOf(tags, this.#fleet).open.find((candidate) => this.#hasRoom(candidate))
+    if (launch === undefined) return
+    const { launchToken } = launch
+    this.#made.set(launchToken, (this.#made.get(launchToken) ?? new Set()).add(id))
+    this.#tokens.set(id, launchToken)
+  }
+
+  #hasRoom({ launchToken, count }: TaggedLaunch): boolean {
+    return (this.#made.get(launchToken)?.size ?? 0) < count
+  }
+
+  #forget(listed: ReadonlySet<string>): void {
+    for (const [launchToken, ids] of this.#made) {
+      if (this.#made.size <= launchesKept) return
+      if ([...ids].some((id) => listed.has(id))) continue
+      this.#made.delete(launchToken)
+      for (const id of ids) this.#tokens.delete(id)
+    }
+  }
+}
+
+/** The oldest first; of one moment by number, as far as ids are numbers. */
+function byAge(one: Machine, other: Machine): number {
+  return (one.createdAt ?? 0) - (other.createdAt ?? 0) || Number(one.id) - Number(other.id) || 0
+}

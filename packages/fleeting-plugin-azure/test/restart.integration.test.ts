@@ -1,0 +1,83 @@
+import { type FleetLease, MemoryStateStore, Provisioner, type ProvisionerOptions, silentLogger } from '@runner-core/fleeting'
+import { seededRandom } from '@runner-core/fleeting/testing'
+import { describe, expect, test } from 'vitest'
+import { SteppedTime } from '../../cloud-fakes/bench/stepped-time.ts'
+import { AzureCloud } from './azure-cloud.ts'
+
+const never = new AbortController().signal
+const lags = { appearMs: 1000, bootMs: 20_000, deleteMs: 5000 }
+
+/** A fleet whose managers die without a word, and whose journal stays. */
+class Managers {
+  readonly time = new SteppedTime()
+  readonly #store = new MemoryStateStore()
+  #lease: FleetLease | undefined
+
+  /** The next manager; the one before has been killed. */
+  async start(cloud: AzureCloud, options: Partial<ProvisionerOptions> = {}): Promise<Provisioner> {
+    const { clock } = this.time
+    this.#lease = await this.#store.lease('azure-test', { takeover: true })
+    const group = this.time.watch(cloud.group({}, { clock }), cloud.fake.hand)
+    const rest = { clock, random: seededRandom(1), logger: silentLogger, lease: this.#lease }
+    return this.time.until(Provisioner.start({ group, unknownInstances: 'remove', ...rest, ...options }, never))
+  }
+}
+
+describe.each(['Uniform', 'Flexible'] as const)('a manager of a %s set that is killed after a launch whose answer it never got', (mode) => {
+  test.each(['when accepted', 'when shown'] as const)(
+    'leaves the launch to the next, which takes its machines by their tags and removes the one that somebody else asked for (tagged %s)',
+    async (tagged) => {
+      const managers = new Managers()
+      const { time } = managers
+      await using cloud = await AzureCloud.start({ mode, clock: time.clock, lags, tagged })
+      const { hand } = cloud.fake
+      const first = await managers.start(cloud)
+      first.request(1, { reason: 'test' })
+      await time.pass(40_000)
+      const [old] = hand.machines()
+
+      // The stranger's is the older one: by number it would be taken first.
+      const stranger = await hand.addForeign!()
+      await time.pass(lags.appearMs)
+      hand.inject!({ kind: 'lost_answer', on: 'increase' })
+      first.request(2, { reason: 'test' })
+      await time.pass(250)
+      expect(first.launchState().outstanding).toMatchObject([{ phase: 'uncertain', count: 2 }])
+      const ours = hand.machines().filter((id) => id !== old && id !== stranger)
+      expect(ours).toHaveLength(2)
+      hand.heal!()
+
+      const next = await managers.start(cloud)
+      await time.pass(40_000)
+      expect(next.launchState().outstanding).toEqual([])
+      expect([...next.instances().values()].map(({ id, cause }) => [id, cause]).toSorted()).toEqual(
+        [old!, ...ours].map((id) => [id, 'requested']).toSorted(),
+      )
+      expect(hand.machines().toSorted()).toEqual([old!, ...ours].toSorted())
+      expect(cloud.fake.capacity).toBe(3)
+      await time.until(next.shutdown({ removeInstances: false }))
+    },
+  )
+
+  test('leaves none, if the request never arrived: a raise of as many by somebody else is not taken for it', async () => {
+    const managers = new Managers()
+    const { time } = managers
+    await using cloud = await AzureCloud.start({ mode, clock: time.clock, lags })
+    const { hand } = cloud.fake
+    const first = await managers.start(cloud)
+    first.request(1, { reason: 'test' })
+    await time.pass(40_000)
+    const kept = hand.machines()
+    hand.inject!({ kind: 'reset', on: 'increase' })
+    first.request(2, { reason: 'test' })
+    await time.pass(250)
+    hand.heal!()
+    hand.resize!(2)
+
+    const next = await managers.start(cloud)
+    await time.pass(40_000)
+    expect(hand.machines()).toEqual(kept)
+    expect(next.launchState().outstanding).toMatchObject([{ count: 2 }])
+    await time.until(next.shutdown({ removeInstances: false }))
+  })
+})
