@@ -15,16 +15,18 @@ const defaultNamespace = 'gitlab-org/fleeting/plugins'
 const isWindows = process.platform === 'win32'
 
 /**
- * The executable that a plugin's name means, as upstream takes it: a path; a program on `PATH` (`fleeting-plugin-hetzner`); an installed plugin, of the best version that is there (`aws`, `aws:1.5`,
- * `example/plugin:1`, `registry.example.com/group/plugin:1.0.2`); and, which upstream does not take, a short name of a program on `PATH` (`hetzner`). Undefined when there is none.
+ * The executable that a plugin's name means, as upstream takes it: a path; a program on `PATH` that has `fleeting` in its name (`fleeting-plugin-hetzner`); an installed plugin, of the best version that is there
+ * (`aws`, `aws:1.5`, `example/plugin:1`, `registry.example.com/group/plugin:1.0.2`). And, which upstream does not take, a short name of a program on `PATH` (`hetzner`). Any other program of `PATH`, which upstream
+ * would run, needs its path: a slip of the finger shall not start what happens to be called so. Undefined when there is none.
  */
 export function findGoPlugin(reference: string, options: FindGoPluginOptions = {}): string | undefined {
   const { baseDirectory = '.', environment = process.env } = options
   if (/^\.{1,2}[\\/]/.test(reference) || isAbsolute(reference)) return executable(resolve(baseDirectory, reference))
   const { repository, wanted } = parseReference(reference)
-  const isName = /^[\w.-]+$/.test(reference)
-  const onPath = (name: string): string | undefined => (isName ? findOnPath(name, environment) : undefined)
-  return onPath(reference) ?? findInstalled(pluginDirectory(environment), repository, wanted) ?? onPath(`fleeting-plugin-${reference}`)
+  const installed = (): string | undefined => findInstalled(pluginDirectory(environment), repository, wanted)
+  if (!/^[\w.-]+$/.test(reference)) return installed()
+  const name = reference.includes('fleeting') ? reference : `fleeting-plugin-${reference}`
+  return findOnPath(name, environment) ?? installed()
 }
 
 /** Where plugins are installed: `FLEETING_PLUGIN_PATH`, otherwise a directory of this user. */

@@ -224,6 +224,11 @@ export interface InstanceGroup {
    */
   giveBack?(signal: AbortSignal): Promise<number>
 
+  /**
+   * Optional, for groups that live outside of this process: why no call can reach it now, for people; undefined while it can be reached. The runner then says that it is not ready. Only looks, and never throws.
+   */
+  trouble?(): string | undefined
+
   /** Frees the plugin's own resources (sockets, uploaded keys). Never deletes instances: that is `decrease`. Called once, last. */
   shutdown(): Promise<void>
 }

@@ -33,17 +33,49 @@ export interface LoadPluginOptions {
 
 export interface LoadedPlugin {
   readonly createInstanceGroup: CreateInstanceGroup
-  /** The file that was loaded. */
+  /** The file that was loaded, or that will be run. */
   readonly file: string
+  /** `module`: runs in this process · `executable`: speaks upstream's protocol in a process of its own. */
+  readonly kind: 'module' | 'executable'
+  /** An executable that the same name means, and that was not taken. */
+  readonly passedOver?: string
 }
 
 /**
- * Imports an instance group plugin. `reference` is a short name (`local`: the package `@runner-core/fleeting-plugin-local`, otherwise `fleeting-plugin-local`; `multi`: this package's own), the name of a
- * package or of one of its exports (`@acme/clouds/fake`), or the path of a file or of a package's directory (it starts with `./`, `../` or `/`). Nothing is imported before. Thrown: {@link PluginError}.
+ * Finds an instance group plugin. `reference` is a short name (`local`: the package `@runner-core/fleeting-plugin-local`, otherwise `fleeting-plugin-local`; `multi`: this package's own), the name of a
+ * package or of one of its exports (`@acme/clouds/fake`), or the path of a file or of a package's directory (it starts with `./`, `../` or `/`). Where no package is of that name, or the path is a program's, it is an
+ * executable of upstream's kind: on `PATH`, or installed (`fleeting-plugin-hetzner`, `hetzner:1.2`, `registry.example.com/group/plugin:1`). A module is imported now, an executable started by `init`. Thrown: {@link PluginError}.
  */
 export async function loadPlugin(reference: string, options: LoadPluginOptions = {}): Promise<LoadedPlugin> {
+  const executable = await executableOf(reference, options)
+  try {
+    const isProgram = executable !== undefined && isPath(reference)
+    if (!isProgram) return { ...(await loadModule(reference, options)), ...(executable !== undefined && { passedOver: executable }) }
+  } catch (error) {
+    if (executable === undefined || !(error instanceof PluginError) || error.code !== 'plugin_not_found') throw error
+  }
+  const { exported: create } = await loadExport<(file: string) => CreateInstanceGroup>('createGoPluginGroup', executableHost, options)
+  return { createInstanceGroup: create(executable), file: executable, kind: 'executable' }
+}
+
+async function loadModule(reference: string, options: LoadPluginOptions): Promise<LoadedPlugin> {
   const { exported, file } = await loadExport<CreateInstanceGroup>('createInstanceGroup', reference, options)
-  return { createInstanceGroup: exported, file }
+  return { createInstanceGroup: exported, file, kind: 'module' }
+}
+
+/** The package that runs executables. Whoever uses none need not have it. */
+const executableHost = '@runner-core/fleeting-goplugin'
+
+/** The executable that a reference means, by upstream's rules; undefined when there is none, or nothing that could run it. A path that ends as modules do is one, even when it may be run. */
+async function executableOf(reference: string, options: LoadPluginOptions): Promise<string | undefined> {
+  if (isPath(reference) && /\.[cm]?[jt]sx?$/.test(reference)) return undefined
+  type FindGoPlugin = (reference: string, options: LoadPluginOptions) => string | undefined
+  try {
+    return (await loadExport<FindGoPlugin>('findGoPlugin', executableHost, options)).exported(reference, options)
+  } catch (error) {
+    if (error instanceof PluginError && error.code === 'plugin_not_found') return undefined
+    throw error
+  }
 }
 
 /** Imports one function of a module that is found as plugins are. Thrown: {@link PluginError}. */

@@ -260,6 +260,11 @@ export class Provisioner implements AsyncDisposable {
     return this.#lister.error
   }
 
+  /** Why the group cannot be asked anything now, as far as it tells; undefined while it can. */
+  get groupTrouble(): string | undefined {
+    return this.#context.group.trouble?.()
+  }
+
   /** While many instances fail their checks at once, so that none is removed for it: since when. */
   get massFailureSince(): number | undefined {
     return this.#connections.massFailureSince

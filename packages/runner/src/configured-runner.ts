@@ -127,7 +127,7 @@ export class ConfiguredRunner {
     if (this.#running === undefined) return { name, ...(this.#startError && { startError: describeError(this.#startError) }) }
     const { fleet, loop } = this.#running
     const { trouble } = loop
-    const { listError } = fleet.provisioner
+    const { listError, groupTrouble } = fleet.provisioner
     return {
       name,
       running: {
@@ -137,6 +137,7 @@ export class ConfiguredRunner {
         scalerPassedAt: fleet.scaler.status().passedAt,
         listedAt: fleet.provisioner.listedAt,
         ...(listError && { listError: describeError(listError) }),
+        ...(groupTrouble !== undefined && { groupTrouble }),
         updateIntervalMs: autoscaler.updateIntervalMs,
       },
     }

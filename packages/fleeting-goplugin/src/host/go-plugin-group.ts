@@ -70,7 +70,7 @@ export class GoPluginGroup implements InstanceGroup {
       this.suspend = (ids, limit) => this.#inTurn(limit, (limited) => this.#changePower('Suspend', ids, limited))
       this.resume = (ids, limit) => this.#inTurn(limit, (limited) => this.#changePower('Resume', ids, limited))
     }
-    this.#options.logger.info({ plugin: this.#options.file, group: id, version, build_info: buildInfo }, 'plugin initialized')
+    this.#options.logger.info({ plugin: this.#options.file, group: id, version, build_info: buildInfo }, 'plugin started')
     return {
       id,
       maxSize: this.#maxSize,

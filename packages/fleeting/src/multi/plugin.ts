@@ -27,7 +27,8 @@ export const createInstanceGroup: CreateInstanceGroup = (config, context) => {
 
 /** Thrown: `PluginError`; `invalid_config` with paths of the whole. */
 async function createMember({ name, plugin, pluginConfig }: MemberConfig, context: PluginContext): Promise<InstanceGroup> {
-  const { createInstanceGroup: create } = await loadPlugin(plugin)
+  const { createInstanceGroup: create, file, kind, passedOver } = await loadPlugin(plugin)
+  context.logger.info({ member: name, plugin, kind, file, ...(passedOver && { passed_over: passedOver }) }, 'plugin found')
   try {
     // A fleet of its own for each, and a directory: what a plugin marks its machines with, or writes down, must not be shared by two groups.
     const stateDir = context.stateDir === undefined ? {} : { stateDir: fleetDirectory(context.stateDir, name) }

@@ -2,6 +2,7 @@ import {
   type ConnectorConfig,
   type CreateInstanceGroup,
   describeError,
+  type LoadedPlugin,
   type PluginContext,
   PluginError,
   silentLogger,
@@ -12,8 +13,10 @@ import type { ReadRunner } from './parse-config.ts'
 import { suggestPlugin } from './plugin-suggestion.ts'
 import type { Problem } from './problem.ts'
 
-/** Finds a plugin; rejects with a message for people when there is none. */
-export type FindPlugin = (reference: string) => Promise<{ readonly createInstanceGroup: CreateInstanceGroup }>
+/** Finds a plugin; rejects with a message for people when there is none. What `loadPlugin` tells besides is logged when the plugin is used. */
+export type FindPlugin = (
+  reference: string,
+) => Promise<Pick<LoadedPlugin, 'createInstanceGroup'> & Partial<Pick<LoadedPlugin, 'file' | 'kind' | 'passedOver'>>>
 
 /** Loads every runner's plugin, those of groups in groups too, and lets each check its own settings. Nothing is started, and no machine is looked for. */
 export async function checkPlugins(runners: readonly ReadRunner[], find: FindPlugin): Promise<readonly Problem[]> {

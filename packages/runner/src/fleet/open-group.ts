@@ -27,7 +27,8 @@ export async function openGroup(
   { findPlugin, stateDir, fleetKey, ...context }: OpenGroupOptions,
 ): Promise<ProvisionerOptions> {
   const { plugin, pluginConfig, connector, maxInstances, unknownInstances } = runner.autoscaler
-  const { createInstanceGroup } = await findPlugin(plugin)
+  const { createInstanceGroup, file, kind, passedOver } = await findPlugin(plugin)
+  if (file !== undefined) context.logger.info({ plugin, kind, file, ...(passedOver && { passed_over: passedOver }) }, 'plugin found')
   const kept = { ...(stateDir !== undefined && { stateDir }), ...(fleetKey !== undefined && { fleetKey }) }
   return {
     group: withCallBudget(createInstanceGroup(pluginConfig, { fleet: fleetName(runner), connector, ...kept, ...context }), context),

@@ -50,6 +50,12 @@ test.each([
     ['the job loop made no pass for 61 s'],
   ],
   [
+    'a plugin whose process is down',
+    { running: { ...good, groupTrouble: 'plugin fleeting-plugin-moon ended (signal SIGKILL)' } },
+    [],
+    ['the group cannot be reached: plugin fleeting-plugin-moon ended (signal SIGKILL)'],
+  ],
+  [
     'a hanging scaler',
     { running: { ...good, scalerPassedAt: now - 90_000 } },
     ['the scaler made no pass for 90 s'],

@@ -14,6 +14,8 @@ export interface RunnerProgress {
     readonly coordinatorTrouble?: { readonly since: number; readonly error: string }
     /** Why the group could not be read the last time. */
     readonly listError?: string
+    /** Why the group's plugin cannot be asked anything now: its process is down. */
+    readonly groupTrouble?: string
     /** How often the group is read at rest. */
     readonly updateIntervalMs: number
   }
@@ -44,7 +46,7 @@ const stuckAfterMs = 60_000
 const listsMissed = 3
 
 /**
- * `live`: no loop hangs. `ready`: moreover each runner's fleet has started, its group could be read lately, and GitLab accepts its token. One runner that is not
+ * `live`: no loop hangs. `ready`: moreover each runner's fleet has started, its plugin runs, its group could be read lately, and GitLab accepts its token. One runner that is not
  * ready makes the answer `unavailable`; the others go on all the same. A coordinator that does not answer, and a group that could not be read just now, are only warnings: the
  * runner is fit to work as soon as they are back.
  */
@@ -69,8 +71,9 @@ function hangs({ running }: RunnerProgress, now: number): readonly string[] {
 function hindrances({ running, startError, hasDeparted }: RunnerProgress, now: number): readonly string[] {
   if (hasDeparted) return ['another process has the fleet']
   if (running === undefined) return [startError === undefined ? 'the fleet is starting' : `the fleet does not start: ${startError}`]
-  const { loop, coordinatorTrouble } = running
+  const { loop, coordinatorTrouble, groupTrouble } = running
   return [
+    ...(groupTrouble === undefined ? [] : [`the group cannot be reached: ${groupTrouble}`]),
     ...(loop === 'paused' ? [`GitLab refuses the token${because(coordinatorTrouble?.error)}`] : []),
     ...(loop === 'stopped' ? ['the runner stops'] : []),
     ...(isUnread(running, now) ? [`the group could not be read for ${seconds(now - running.listedAt)}${because(running.listError)}`] : []),
