@@ -42,7 +42,7 @@ class AzureGroup implements InstanceGroup {
   readonly #context: PluginContext
   readonly #client: AzureClient
   readonly #failures = new FailureReasons()
-  readonly #madeBy: MachineLaunches
+  readonly #machineLaunches: MachineLaunches
   #initialised: Initialised | undefined
   /** As last listed, by id, and when each was first. */
   #machines: ReadonlyMap<string, { readonly machine: Machine; readonly listedAt: number }> = new Map()
@@ -51,7 +51,7 @@ class AzureGroup implements InstanceGroup {
     this.#config = config
     this.#context = context
     this.#client = new AzureClient(config)
-    this.#madeBy = new MachineLaunches(context.fleet)
+    this.#machineLaunches = new MachineLaunches(context.fleet)
   }
 
   async init(signal: AbortSignal): Promise<GroupInfo> {
@@ -65,6 +65,7 @@ class AzureGroup implements InstanceGroup {
         clock,
         fleet,
         maxSize: model.maxSize,
+        machineLaunches: this.#machineLaunches,
         listMachines: (signal) => this.#listMachines(signal),
       }),
       addresses: new AddressBook({ client: this.#client, clock, mode: model.mode, withExternal: connector.useExternalAddress === true }),
@@ -138,7 +139,7 @@ class AzureGroup implements InstanceGroup {
   async #listMachines(signal: AbortSignal): Promise<readonly Machine[]> {
     const machines = await this.#client.listMachines(this.#ready().model.mode, {}, signal)
     const now = this.#context.clock.now()
-    this.#madeBy.learn(machines)
+    this.#machineLaunches.learn(machines)
     this.#machines = new Map(
       machines.map((machine) => [machine.id, { machine, listedAt: this.#machines.get(machine.id)?.listedAt ?? now }]),
     )
@@ -159,7 +160,7 @@ class AzureGroup implements InstanceGroup {
 
   #row({ id, provisioningState }: Machine): ListedInstance {
     const error = this.#failures.of(id)
-    const launchToken = this.#madeBy.tokenOf(id)
+    const launchToken = this.#machineLaunches.tokenOf(id)
     return {
       id,
       state: instanceState(provisioningState),

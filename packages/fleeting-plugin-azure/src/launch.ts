@@ -3,6 +3,7 @@ import { missingMachines, type SetSize, sizeOf, sizeWithout } from './capacity.t
 import type { AzureClient, Machine, Operation } from './client.ts'
 import { type AzureFailure, asAzureError } from './errors.ts'
 import { launchesOf, type Tags, withLaunch, withLaunchesEnded } from './launch-tags.ts'
+import type { MachineLaunches } from './machine-launches.ts'
 
 export interface LaunchesOptions {
   readonly client: AzureClient
@@ -10,6 +11,8 @@ export interface LaunchesOptions {
   /** Whose launches these are. */
   readonly fleet: string
   readonly maxSize: number
+  /** Knows the machines that `listMachines` has listed. */
+  readonly machineLaunches: MachineLaunches
   readonly listMachines: (signal: AbortSignal) => Promise<readonly Machine[]>
 }
 
@@ -73,7 +76,7 @@ export class Launches {
       const machines = await listMachines(signal)
       if (size.isSettled) {
         this.#isUnsettled = false
-        this.#account(missingMachines(size, machines.length))
+        this.#account(missingMachines(size, machines.length), size.tags)
       }
       return machines
     })
@@ -156,14 +159,23 @@ export class Launches {
     return false
   }
 
-  #account(count: number): void {
+  #account(count: number, tags: Tags): void {
+    const { clock, machineLaunches } = this.#options
     const failure = this.#failure ?? { message: 'the scale set is larger than its machines are many, and nothing is under way' }
     const error = asAzureError('a machine never came', failure)
     for (const id of [...this.#missing.keys()].slice(count)) this.#missing.delete(id)
     while (this.#missing.size < count) {
       this.#missingCount += 1
-      const id = `not-launched-${this.#options.clock.wallTime()}-${this.#missingCount}`
-      this.#missing.set(id, { id, state: 'failed', detail: failure.code ?? failure.message, error })
+      const id = `not-launched-${clock.wallTime()}-${this.#missingCount}`
+      machineLaunches.learnMissing(id, tags)
+      const launchToken = machineLaunches.tokenOf(id)
+      this.#missing.set(id, {
+        id,
+        state: 'failed',
+        detail: failure.code ?? failure.message,
+        error,
+        ...(launchToken !== undefined && { launchToken }),
+      })
     }
   }
 }

@@ -42,6 +42,15 @@ test('machines of two launches that were under way together are shared out, whic
   expect(tokens(launches, ['1', '2', '3', '4'])).toEqual(['b', 'a', 'a', undefined])
 })
 
+test('machines that never came are of the launch that lacks them, once machines are known to tell theirs', () => {
+  const launches = new MachineLaunches('fleet')
+  launches.learnMissing('x', a)
+  expect(launches.tokenOf('x')).toBeUndefined()
+  launches.learn([machine('1', a)])
+  for (const id of ['y', 'z']) launches.learnMissing(id, a)
+  expect(tokens(launches, ['y', 'z'])).toEqual(['a', undefined])
+})
+
 test('who is another fleet sees nothing of it', () => {
   const launches = new MachineLaunches('other')
   launches.learn([machine('1', a)])

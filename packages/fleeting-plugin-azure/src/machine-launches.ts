@@ -1,5 +1,5 @@
 import type { Machine } from './client.ts'
-import { launchesOf, type TaggedLaunch } from './launch-tags.ts'
+import { launchesOf, type TaggedLaunch, type Tags } from './launch-tags.ts'
 
 /** More than a tag can name, so that a launch whose machines are gone is still known to have had them. */
 const launchesKept = 100
@@ -20,8 +20,16 @@ export class MachineLaunches {
 
   /** All machines of the set. */
   learn(machines: readonly Machine[]): void {
-    for (const machine of machines.toSorted(byAge)) if (!this.#tokens.has(machine.id)) this.#claim(machine)
+    for (const { id, tags } of machines.toSorted(byAge)) if (!this.#tokens.has(id)) this.#claim(id, tags)
     this.#forget(new Set(machines.map(({ id }) => id)))
+  }
+
+  /**
+   * A machine that was asked for and never came, of a set with these tags: it is one of those that a launch still lacks. Without an answer as long as no machine that did come has told its launch:
+   * should Azure not give machines the tags, all are told apart in the same way, by number.
+   */
+  learnMissing(id: string, tags: Tags): void {
+    if (this.#tokens.size > 0) this.#claim(id, tags)
   }
 
   /** The token of the launch that made it; undefined for a machine of nobody's. */
@@ -29,7 +37,7 @@ export class MachineLaunches {
     return this.#tokens.get(id)
   }
 
-  #claim({ id, tags }: Machine): void {
+  #claim(id: string, tags: Tags): void {
     const launch = launchesOf(tags, this.#fleet).open.find((candidate) => this.#hasRoom(candidate))
     if (launch === undefined) return
     const { launchToken } = launch

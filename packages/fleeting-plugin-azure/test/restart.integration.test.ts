@@ -81,3 +81,23 @@ describe.each(['Uniform', 'Flexible'] as const)('a manager of a %s set that is k
     await time.until(next.shutdown({ removeInstances: false }))
   })
 })
+
+test.each(['Uniform', 'Flexible'] as const)(
+  'a launch on a %s set that brings nothing has failed at once, and is given back',
+  async (mode) => {
+    const managers = new Managers()
+    const { time } = managers
+    await using cloud = await AzureCloud.start({ mode, clock: time.clock, lags, failedLaunches: 'nothing' })
+    const { hand } = cloud.fake
+    const manager = await managers.start(cloud, { unknownInstances: 'report' })
+    manager.request(1, { reason: 'test' })
+    await time.pass(40_000)
+    hand.inject!({ kind: 'capacity', on: 'increase', times: 1 })
+    manager.request(2, { reason: 'test' })
+    await time.pass(60_000)
+    expect(manager.launchState().outstanding).toEqual([])
+    expect([...manager.instances().values()].map(({ cause }) => cause)).toEqual(['requested'])
+    expect(cloud.fake.capacity).toBe(1)
+    await time.until(manager.shutdown({ removeInstances: false }))
+  },
+)
