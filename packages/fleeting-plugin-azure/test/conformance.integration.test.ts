@@ -1,5 +1,6 @@
+import { ConformanceRun, conformanceCases, runCases } from '@runner-core/fleeting/testing'
 import { describeInstanceGroup } from '@runner-core/fleeting/testing/vitest'
-import { afterAll } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { AzureCloud } from './azure-cloud.ts'
 
 const lags = { appearMs: 20, bootMs: 60, deleteMs: 40 }
@@ -17,3 +18,16 @@ for (const [mode, failedLaunches] of [
     pollMs: 20,
   })
 }
+
+// Only these need a set that may be filled: a single placement group has at most 100 machines, and here no computers behind them.
+test.each(['Uniform', 'Flexible'] as const)('azure on its fake: the cases that fill a whole %s set', async (mode) => {
+  await using cloud = await AzureCloud.start({ mode, lags })
+  cloud.fake.hand.misconfigurations!.get('single_placement_group')!()
+  const cases = conformanceCases.filter(({ needs }) => needs?.wholeGroup)
+  const options = { cloud: cloud.fake.hand, maxInstances: 100, patienceMs: 20_000, pollMs: 20 }
+  const { outcomes } = await runCases(await ConformanceRun.start(() => cloud.group(), options), { cases })
+  expect(outcomes.map(({ name, outcome }) => [outcome, name])).toEqual([
+    ['passed', 'increase beyond the maximum gives what fits, and a quota error for the rest'],
+    ['passed', 'nothing is left, and the group shuts down'],
+  ])
+})
