@@ -52,7 +52,8 @@ function decodeName(bytes: Buffer): string {
 function checkForWindows(text: string, refuse: (why: string) => never): void {
   if (/^[A-Za-z]:/.test(text)) refuse('begins with a drive')
   if (text.startsWith('\\')) refuse('is absolute')
-  if (text.includes('\\') && text.split(/[\\/]/).includes('..')) refuse('leads out of the directory')
+  const hasBackslash = (part: string): boolean => part.includes('\\')
+  if (text.split('/').some((part) => hasBackslash(part) && part.split('\\').includes('..'))) refuse('leads out of the directory')
 }
 
 function shortened(text: string): string {

@@ -26,6 +26,12 @@ interface ZipPart {
 }
 
 const methods: Readonly<Record<number, 'stored' | 'deflate' | 'zstd'>> = { 0: 'stored', 8: 'deflate', 93: 'zstd' }
+const specialKinds: ReadonlyMap<number, string> = new Map([
+  [0o020000, 'a device'],
+  [0o060000, 'a device'],
+  [0o010000, 'a FIFO'],
+  [0o140000, 'a socket'],
+])
 /** Files that are no larger are unpacked at once. */
 const smallBytes = 256 * 1024
 
@@ -155,10 +161,11 @@ function entryType({ versionMadeBy, externalFileAttributes, fileNameRaw }: yauzl
     case 0o120000:
       if (isNamedDirectory) throw damaged(`${JSON.stringify(path)} is both a directory and a symbolic link`)
       return 'symlink'
-    default: {
-      const name = { 4802: 'a device', 14406: 'a device', 2401: 'a FIFO', 26411: 'a socket' }[kind] ?? 'of an unknown kind'
-      throw new ArchiveError('unsafe', `the archive is refused: ${JSON.stringify(path)} is ${name}`)
-    }
+    default:
+      throw new ArchiveError(
+        'unsafe',
+        `the archive is refused: ${JSON.stringify(path)} is ${specialKinds.get(kind) ?? 'of an unknown kind'}`,
+      )
   }
 }
 
