@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Clock, Logger } from '@runner-core/fleeting'
 import {
+  hasTimestamps,
   isDebugTrace,
   type JobCheckpoint,
   type JobEnvironment,
@@ -8,6 +9,8 @@ import {
   type JobOutcome,
   type JobPayload,
   type JobStage,
+  LineTimes,
+  type LineTimesRecord,
   type RunnerIdentity,
   runJob,
   secretsOf,
@@ -28,6 +31,8 @@ import { type KeptEnd, keptEnd } from './state/kept-end.ts'
 export interface HandledJobCheckpoint {
   readonly run: JobCheckpoint
   readonly sent: SentTrace
+  /** Absent: the lines of its log have no times. */
+  readonly lineTimes?: LineTimesRecord
 }
 
 /** The place of a job that an earlier process left while it ran. */
@@ -72,6 +77,7 @@ export type JobEnd = { readonly outcome: JobOutcome; readonly isReported: boolea
 export class HandledJob {
   readonly #options: HandledJobOptions
   readonly #trace: Trace
+  readonly #lineTimes: LineTimes | undefined
   readonly #reporter: JobReporter
   readonly #abort = new AbortController()
   readonly #abandon = new AbortController()
@@ -88,7 +94,10 @@ export class HandledJob {
     this.#options = options
     const sent = checkpoint?.sent
     this.#sent = sent ?? { bytes: 0, crc32: 0 }
+    const settingSources = { payload: job, environmentVariables: settings.environment }
+    this.#lineTimes = hasTimestamps(settingSources) ? new LineTimes({ clock, record: checkpoint?.lineTimes }) : undefined
     this.#trace = new Trace({
+      lineTimes: this.#lineTimes,
       secrets: secretsOf(job),
       tokenPrefixes: job.features.token_mask_prefixes,
       limitBytes: settings.outputLimitBytes,
@@ -97,7 +106,7 @@ export class HandledJob {
       client,
       job,
       trace: this.#trace,
-      isDebugTrace: isDebugTrace({ payload: job, environmentVariables: settings.environment }),
+      isDebugTrace: isDebugTrace(settingSources),
       finalUpdateRetryLimit: settings.finalUpdateRetryLimit,
       sent,
       onSent: (sentNow) => {
@@ -278,6 +287,9 @@ export class HandledJob {
     // No script starts here that another process does not know of.
     if (this.#isLeft) return new Promise(() => {})
     const run = this.#takeRun
-    if (run !== undefined) return this.#options.onCheckpoint?.(() => ({ run: run(), sent: this.#sent }))
+    if (run !== undefined) return this.#options.onCheckpoint?.(() => {
+      const lineTimes = this.#lineTimes?.record
+      return { run: run(), sent: this.#sent, ...(lineTimes !== undefined && { lineTimes }) }
+    })
   }
 }

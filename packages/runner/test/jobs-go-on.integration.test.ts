@@ -132,13 +132,13 @@ idle_time = "1h"
     await run.ended
   }
 
-  const counting = (count: number): CoordinatorJob =>
+  const counting = (count: number, settings: readonly { readonly key: string; readonly value: string }[] = []): CoordinatorJob =>
     coordinator.enqueue({
       script: [`i=0; while [ $i -lt ${count} ]; do i=$((i+1)); echo "line $i $SECRET"; sleep 0.2; done`],
-      variables: [{ key: 'SECRET', value: secret, masked: true }],
+      variables: [{ key: 'SECRET', value: secret, masked: true }, ...settings],
     })
   const lines = (job: CoordinatorJob): number[] =>
-    [...job.trace.text().matchAll(/^line (\d+) \[MASKED\]\r?$/gm)].map(([, number]) => Number(number))
+    [...job.trace.text().matchAll(/^(?:\S+Z 01O )?line (\d+) \[MASKED\]\r?$/gm)].map(([, number]) => Number(number))
   const detached = (): readonly string[] => machines.detached?.() ?? readdirSync(join(folder, 'builds', '.detached'))
   const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1)
 
@@ -188,7 +188,8 @@ idle_time = "1h"
   })
 
   test('ten jobs, and a new process takes the work over from the one that has it, twice: all succeed, each line once and in order; the old ones end in order', async () => {
-    const jobs = Array.from({ length: 10 }, () => counting(40))
+    // The times of lines are those that the first one saw, or the checksum would tell.
+    const jobs = Array.from({ length: 10 }, (_, index) => counting(40, index % 2 ? [{ key: 'FF_TIMESTAMPS', value: 'true' }] : []))
     let run = start()
     for (const line of ['line 8 ', 'line 20 ']) {
       await expect.poll(() => jobs.every((job) => job.trace.text().includes(line)), { timeout: 60_000 }).toBe(true)
@@ -199,6 +200,11 @@ idle_time = "1h"
       run = next
     }
     await expectAllDone(jobs, 40, run)
+    for (const job of jobs.filter((_, index) => index % 2)) {
+      const stamped = job.trace.text().trimEnd().split('\n')
+      for (const line of stamped) expect(line).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z 0[01]O /)
+      expect(new Set(stamped.map((line) => line.slice(0, 19))).size).toBeGreaterThan(5)
+    }
   })
 
   test('ten jobs, and a new process takes the work over from one that is stopped: all succeed, each line once and in order; the old one ends when it wakes', async () => {

@@ -16,13 +16,14 @@ export interface Piece {
  * in bytes from the beginning of the text.
  */
 export class MaskedOutput {
-  readonly #sink: (bytes: Buffer) => void
+  readonly #sink: (bytes: Buffer, position: number) => void
   /** Spans that are not passed on yet, in order and disjoint. */
   readonly #spans: Span[] = []
   /** Everything before it is passed on. It stands beyond what was released only by the span that was replaced last. */
   #passed = 0
 
-  constructor(sink: (bytes: Buffer) => void) {
+  /** `sink` also gets where in the text its bytes begin, or what they stand for. */
+  constructor(sink: (bytes: Buffer, position: number) => void) {
     this.#sink = sink
   }
 
@@ -45,7 +46,7 @@ export class MaskedOutput {
     for (const { start, end } of this.#spans) {
       if (start >= limit) break
       this.#pass(start, pieces)
-      this.#sink(mask)
+      this.#sink(mask, start)
       this.#passed = end
       replaced++
     }
@@ -57,7 +58,7 @@ export class MaskedOutput {
     for (const { start, bytes } of pieces) {
       const from = Math.max(this.#passed - start, 0)
       const to = Math.min(limit - start, bytes.length)
-      if (from < to) this.#sink(from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to))
+      if (from < to) this.#sink(from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to), start + from)
     }
     this.#passed = Math.max(this.#passed, limit)
   }

@@ -35,8 +35,8 @@ export class Masker {
   /** Bytes of the text so far. */
   #position = 0
 
-  /** `sink` gets the output in slices that it must not keep. */
-  constructor(rules: MaskRules, sink: (bytes: Buffer) => void) {
+  /** `sink` gets the output in slices that it must not keep, and where in the text each begins, or what it stands for. */
+  constructor(rules: MaskRules, sink: (bytes: Buffer, position: number) => void) {
     this.#output = new MaskedOutput(sink)
     this.#patterns = [...patternsOf(rules.secrets, secret), ...patternsOf(rules.tokenPrefixes, tokenPrefix)]
     this.#automaton = new PatternAutomaton(this.#patterns)

@@ -1,7 +1,8 @@
 import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Trace, type TraceAuthor, type TraceOptions } from './trace.ts'
+import { LineTimes, type LineTimesRecord, type TraceAuthor } from './line-times.ts'
+import { Trace, type TraceOptions } from './trace.ts'
 
 async function textOf(trace: Trace): Promise<string> {
   const pieces: Buffer[] = []
@@ -124,5 +125,118 @@ describe('listeners', () => {
     await trace.write('after the end')
     expect(heard).toHaveLength(3)
     expect(await textOf(trace)).toBe('textbytesab')
+  })
+})
+
+/** As GitLab tells a line that has one. */
+const stamp = /^\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d\.\d{6}Z [0-9a-f]{2}[EO][+ ]/
+const stampBytes = 32
+const startedAt = Date.UTC(2025, 1, 3, 4, 5, 6, 789)
+
+function stamped({ clock = { wallTime: () => startedAt }, record }: { clock?: { wallTime(): number }; record?: LineTimesRecord } = {}) {
+  const lineTimes = new LineTimes({ clock, record })
+  const trace = new Trace({ secrets: ['secret\nof lines', 'hidden'], lineTimes })
+  return { trace, lineTimes, written: () => textOf(trace) }
+}
+
+describe('times', () => {
+  it('begin each line, of whoever wrote it, at once, and only lines', async () => {
+    let time = startedAt
+    const { trace, written } = stamped({ clock: { wallTime: () => time } })
+    await trace.write('Running\nPreparing \x1b[0;m\n')
+    time += 1500
+    await trace.write(Buffer.from('hid'))
+    time += 1500
+    await trace.write(Buffer.from('den 10%\r'))
+    expect(await written()).toBe(
+      '2025-02-03T04:05:06.789000Z 00O Running\n2025-02-03T04:05:06.789000Z 00O Preparing \x1b[0;m\n2025-02-03T04:05:08.289000Z 01O [MASKED] 10%\r',
+    )
+    time += 1500
+    await trace.write(Buffer.from('100%\n\r\n\n'))
+    await trace.write('done')
+    trace.end()
+    expect((await written()).split('\n').slice(2)).toEqual([
+      '2025-02-03T04:05:08.289000Z 01O [MASKED] 10%\r100%',
+      '2025-02-03T04:05:11.289000Z 01O \r',
+      '2025-02-03T04:05:11.289000Z 01O ',
+      '2025-02-03T04:05:11.289000Z 00O done',
+    ])
+  })
+
+  it('begin the lines of the last notice too', async () => {
+    const trace = new Trace({ secrets: [], limitBytes: 50, lineTimes: new LineTimes({ clock: { wallTime: () => startedAt } }) })
+    await trace.write(Buffer.from('x'.repeat(100)))
+    const lines = (await textOf(trace)).trimEnd().split('\n')
+    expect(lines).toHaveLength(3)
+    for (const line of lines) expect(line).toMatch(stamp)
+  })
+
+  const said = fc.string({ unit: fc.constantFrom('a', '\n', '\r', 'ü', 'hidden', 'hid', 'secret', 'secret\nof ', 'lines') })
+  const writes = fc.array(fc.record({ text: said, byJob: fc.boolean(), pauseMs: fc.nat(3000) }), { maxLength: 30 })
+  const chunkOf = ({ text, byJob }: { readonly text: string; readonly byJob: boolean }) => (byJob ? Buffer.from(text) : text)
+
+  it('change nothing else of a log, and stand at the beginning of each line of it', async () => {
+    await fc.assert(
+      fc.asyncProperty(writes, async (list) => {
+        let time = startedAt
+        const { trace, written } = stamped({ clock: { wallTime: () => time } })
+        const plain = new Trace({ secrets: ['secret\nof lines', 'hidden'] })
+        for (const write of list) {
+          time += write.pauseMs
+          await trace.write(chunkOf(write))
+          await plain.write(chunkOf(write))
+        }
+        trace.end()
+        plain.end()
+        const lines = (await written()).split(/(?<=\n)/)
+        let last = ''
+        for (const line of lines.filter((line) => line !== '')) {
+          expect(line).toMatch(stamp)
+          expect(line.slice(0, 27) >= last).toBe(true)
+          last = line.slice(0, 27)
+        }
+        expect(lines.map((line) => line.slice(stampBytes)).join('')).toBe(await textOf(plain))
+      }),
+    )
+  })
+
+  it('are the same when somebody else makes the log again later, from other pieces, and go on from there', async () => {
+    await fc.assert(
+      fc.asyncProperty(writes, fc.nat(30), fc.integer({ min: 1, max: 7 }), async (list, keptAfter, cut) => {
+        let time = startedAt
+        const first = stamped({ clock: { wallTime: () => time } })
+        let known = 0
+        let record: LineTimesRecord | undefined
+        for (const [index, write] of list.entries()) {
+          time += write.pauseMs
+          await first.trace.write(chunkOf(write))
+          if (index > keptAfter) continue
+          // What was kept is told by the next process: JSON.
+          record = JSON.parse(JSON.stringify(first.lineTimes.record)) as LineTimesRecord
+          known = first.trace.size
+        }
+        const before = Buffer.from(await first.written())
+        const later = time + 86_400_000
+        const second = stamped({ clock: { wallTime: () => later }, ...(record !== undefined && { record }) })
+        for (const write of list) {
+          const chunk = Buffer.from(write.text)
+          if (!write.byJob) await second.trace.write(write.text)
+          else for (let at = 0; at < chunk.length; at += cut) await second.trace.write(chunk.subarray(at, at + cut))
+        }
+        const again = Buffer.from(await second.written())
+        expect(again.subarray(0, known).equals(before.subarray(0, known))).toBe(true)
+        expect(again.length).toBe(before.length)
+        await second.trace.write(Buffer.from('\nfresh\n'))
+        expect((await second.written()).trimEnd().split('\n').at(-1)).toBe(`${new Date(later).toISOString().slice(0, -1)}000Z 01O fresh`)
+      }),
+    )
+  })
+
+  it('are kept in little: a job that prints all day long has some thousand steps', () => {
+    let time = startedAt
+    const times = new LineTimes({ clock: { wallTime: () => time } })
+    for (; time < startedAt + 86_400_000; time += 500) times.came(1, 'job')
+    expect(times.record.steps.length / 3).toBeLessThan(14_000)
+    expect(JSON.stringify(times.record).length).toBeLessThan(200_000)
   })
 })

@@ -1,12 +1,11 @@
 import { crc32 } from './crc32.ts'
+import { LineStamper } from './line-stamper.ts'
+import type { LineTimes, TraceAuthor } from './line-times.ts'
 import { Masker } from './masker.ts'
 import { secretPatterns } from './secret-values.ts'
 import { Spool } from './spool.ts'
 import { defaultTokenPrefixes } from './token-prefixes.ts'
 import { Utf8Repair } from './utf8-repair.ts'
-
-/** Who wrote: the job's own commands, or the runner about the job. */
-export type TraceAuthor = 'job' | 'runner'
 
 export interface TraceOptions {
   /** Values that must not be read in the trace. White space around them is dropped, empty ones and duplicates are ignored. Of a value with several lines each line of 8 bytes or more is masked too. */
@@ -15,6 +14,8 @@ export interface TraceOptions {
   readonly tokenPrefixes?: readonly string[]
   /** Most bytes of masked output; the notice that the limit was exceeded comes on top. Default 4 MiB. */
   readonly limitBytes?: number
+  /** Puts the time in front of each line. Default: lines have none. */
+  readonly lineTimes?: LineTimes | undefined
   /** Directory for what does not fit into memory. Default: the system's directory for temporary files. */
   readonly spoolDirectory?: string
   /** Bytes kept in memory before a file is used. Default 1 MiB; up to twice as much while the file lags behind. */
@@ -33,6 +34,8 @@ export class Trace {
   readonly #spool: Spool
   readonly #secrets: Set<string>
   readonly #limitBytes: number
+  readonly #times: LineTimes | undefined
+  readonly #stamper: LineStamper | undefined
   readonly #listeners = new Set<(author: TraceAuthor) => void>()
   #crc32 = 0
   #isClosed = false
@@ -42,7 +45,11 @@ export class Trace {
     this.#spool = new Spool({ memoryBytes: options.memoryBytes ?? 1024 * 1024, directory: options.spoolDirectory })
     this.#secrets = new Set(options.secrets.flatMap(secretPatterns))
     const tokenPrefixes = new Set([...defaultTokenPrefixes, ...(options.tokenPrefixes ?? [])].filter((prefix) => prefix !== ''))
-    this.#masker = new Masker({ secrets: [...this.#secrets], tokenPrefixes: [...tokenPrefixes] }, (bytes) => this.#limit(bytes))
+    this.#times = options.lineTimes
+    this.#stamper = this.#times && new LineStamper(this.#times)
+    this.#masker = new Masker({ secrets: [...this.#secrets], tokenPrefixes: [...tokenPrefixes] }, (masked, position) =>
+      this.#limit(this.#stamper === undefined ? masked : this.#stamper.push(masked, position)),
+    )
   }
 
   /** Bytes that can be read now. */
@@ -65,7 +72,9 @@ export class Trace {
     const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk
     const before = this.size
     for (let start = 0; start < bytes.length && !this.#isClosed; start += repairBytes) {
-      this.#masker.write(this.#repair.push(bytes.subarray(start, start + repairBytes)))
+      const text = this.#repair.push(bytes.subarray(start, start + repairBytes))
+      this.#times?.came(text.length, author)
+      this.#masker.write(text)
     }
     if (this.size > before) this.#announce(author)
     return this.#spool.backlog()
@@ -83,7 +92,9 @@ export class Trace {
   end(): void {
     if (this.#isClosed) return
     const before = this.size
-    this.#masker.write(this.#repair.end())
+    const rest = this.#repair.end()
+    this.#times?.came(rest.length, 'job')
+    this.#masker.write(rest)
     this.#masker.end()
     this.#isClosed = true
     if (this.size > before) this.#announce('runner')
@@ -122,7 +133,9 @@ export class Trace {
   /** The job goes on, its log does not. */
   #stop(notice: string): void {
     this.#isClosed = true
-    this.#append(Buffer.from(`\n\x1b[33;1m${notice}\nJob execution will continue but no more output will be collected.\x1b[0;m\n`))
+    const lineStart = this.#times?.lineStart(Number.POSITIVE_INFINITY) ?? ''
+    const lines = [`\x1b[33;1m${notice}`, 'Job execution will continue but no more output will be collected.\x1b[0;m']
+    this.#append(Buffer.from(`\n${lines.map((line) => `${lineStart}${line}\n`).join('')}`))
   }
 
   #append(bytes: Buffer): void {

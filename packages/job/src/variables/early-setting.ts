@@ -22,3 +22,8 @@ export function earlySetting({ payload, environmentVariables }: SettingSources, 
 export function isDebugTrace(sources: SettingSources): boolean {
   return parseGoBool(earlySetting(sources, 'CI_DEBUG_TRACE')) === true
 }
+
+/** Whether each line of the log begins with the time at which it came (`FF_TIMESTAMPS`). */
+export function hasTimestamps(sources: SettingSources): boolean {
+  return parseGoBool(earlySetting(sources, 'FF_TIMESTAMPS')) === true
+}
