@@ -25,7 +25,7 @@ export {
 export { JobError, type JobErrorCode, type JobErrorOptions } from './job-error.ts'
 export { jobFeatures } from './job-features.ts'
 export type { FailureReason, JobOutcome } from './job-outcome.ts'
-export type { GitInfo, JobCache, JobFeatures, JobHook, JobInfo, JobPayload, JobStep, JobVariable } from './job-payload.ts'
+export type { GitInfo, JobCache, JobDependency, JobFeatures, JobHook, JobInfo, JobPayload, JobStep, JobVariable } from './job-payload.ts'
 export type { JobCheckpoint, ScriptCheckpoint } from './run/job-checkpoint.ts'
 export type { JobTrace, LogRecord, SaidText } from './run/job-log.ts'
 export type { JobStage } from './run/job-stage.ts'

@@ -65,6 +65,16 @@ export interface JobInfo {
   readonly queue_depth: number | undefined
 }
 
+/** An earlier job whose artifacts this one gets. */
+export interface JobDependency {
+  readonly id: number
+  /** That job's own: only it opens its artifacts. */
+  readonly token: string
+  readonly name: string
+  /** Name of the archive; empty where that job left none. */
+  readonly filename: string
+}
+
 export interface JobFeatures {
   readonly trace_sections: boolean
   readonly token_mask_prefixes: readonly string[]
@@ -84,6 +94,7 @@ export interface JobPayload {
   readonly steps: readonly JobStep[]
   readonly hooks: readonly JobHook[]
   readonly cache: readonly JobCache[]
+  readonly dependencies: readonly JobDependency[]
   readonly features: JobFeatures
   /** Parts of the job that this runner cannot do, by name (`image`, `services`, `artifacts`, `cache`, `dependencies`, `secrets`, `run`): said in the trace, or failing the job where it cannot pass without. */
   readonly unsupported: readonly string[]

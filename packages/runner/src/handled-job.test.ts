@@ -49,6 +49,7 @@ const payload: JobPayload = {
   steps: [{ name: 'script', script: ['true'], timeout: 3_600, when: 'on_success', allow_failure: false }],
   hooks: [],
   cache: [],
+  dependencies: [],
   features: { trace_sections: false, token_mask_prefixes: [], failure_reasons: ['runner_interrupted'] },
   unsupported: [],
 }

@@ -62,6 +62,7 @@ describe('parseJob', () => {
         steps,
         hooks,
         cache: [],
+        dependencies: [],
         features: jobFeatures,
         unsupported: ['image', 'artifacts'],
       },
@@ -118,6 +119,24 @@ describe('parseJob', () => {
         'steps[1].script[1]: expected a string, got an integer',
         'features: expected an object, got an array',
       ],
+    })
+  })
+
+  it('reads dependencies: those without artifacts too, whose tokens then do not matter', () => {
+    const dependencies = [
+      { id: 3, token: 'glcbt-64_x', name: 'build', artifacts_file: { filename: 'artifacts.zip', size: 5 } },
+      { id: 4, token: '', name: 'lint', artifacts_file: null },
+    ]
+    expect(parse({ id: 1, token: 't', dependencies })).toMatchObject({
+      job: {
+        dependencies: [
+          { id: 3, token: 'glcbt-64_x', name: 'build', filename: 'artifacts.zip' },
+          { id: 4, token: '', name: 'lint', filename: '' },
+        ],
+      },
+    })
+    expect(parse({ id: 1, token: 't', dependencies: [{ id: 3, token: 'a\r\nb', artifacts_file: { filename: 'f' } }] })).toMatchObject({
+      problems: ['dependencies[0].token: expected visible ASCII characters'],
     })
   })
 

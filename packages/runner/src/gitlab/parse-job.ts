@@ -1,4 +1,4 @@
-import type { GitInfo, JobCache, JobFeatures, JobHook, JobInfo, JobPayload, JobStep, JobVariable } from '@runner-core/job'
+import type { GitInfo, JobCache, JobDependency, JobFeatures, JobHook, JobInfo, JobPayload, JobStep, JobVariable } from '@runner-core/job'
 import type { HttpAnswer } from './exchange.ts'
 import { FieldReader, kindOf } from './field-reader.ts'
 
@@ -44,7 +44,7 @@ function shortened(problems: readonly string[]): readonly string[] {
 function readCredentials({ id, token }: Readonly<Record<string, unknown>>, reader: FieldReader): JobCredentials | undefined {
   const hasId = Number.isSafeInteger(id) && (id as number) > 0
   // It goes into headers.
-  const hasToken = typeof token === 'string' && /^[\x21-\x7e]+$/.test(token)
+  const hasToken = isToken(token)
   if (!hasId) reader.problems.push(`id: expected a positive integer, got ${kindOf(id)}`)
   if (!hasToken) reader.problems.push(`token: expected a string of visible ASCII characters, got ${kindOf(token)}`)
   return hasId && hasToken ? { id: id as number, token } : undefined
@@ -60,6 +60,7 @@ function readJob(fields: Readonly<Record<string, unknown>>, reader: FieldReader)
     variables: reader.array(fields['variables'], 'variables', (item, path) => readVariable(item, path, reader)),
     steps: reader.array(fields['steps'], 'steps', (item, path) => readStep(item, path, reader)),
     hooks: reader.array(fields['hooks'], 'hooks', (item, path) => readHook(item, path, reader)),
+    dependencies: reader.array(fields['dependencies'], 'dependencies', (item, path) => readDependency(item, path, reader)),
     cache: reader.array(fields['cache'], 'cache', (item, path) => readCache(item, path, reader)),
     features: readFeatures(fields['features'], reader),
     unsupported: unsupportedParts.filter((part) => isPresent(fields[part])),
@@ -140,6 +141,18 @@ function readCache(value: unknown, path: string, reader: FieldReader): JobCache 
   }
 }
 
+function readDependency(value: unknown, path: string, reader: FieldReader): JobDependency {
+  const fields = reader.object(value, path)
+  const filename = reader.string(
+    reader.object(fields['artifacts_file'], `${path}.artifacts_file`)['filename'],
+    `${path}.artifacts_file.filename`,
+  )
+  const token = reader.string(fields['token'], `${path}.token`)
+  // It goes into headers.
+  if (filename !== '' && !isToken(token)) reader.problems.push(`${path}.token: expected visible ASCII characters`)
+  return { id: reader.integer(fields['id'], `${path}.id`), token, name: reader.string(fields['name'], `${path}.name`), filename }
+}
+
 function readFeatures(value: unknown, reader: FieldReader): JobFeatures {
   const fields = reader.object(value, 'features')
   return {
@@ -147,6 +160,10 @@ function readFeatures(value: unknown, reader: FieldReader): JobFeatures {
     token_mask_prefixes: reader.strings(fields['token_mask_prefixes'], 'features.token_mask_prefixes'),
     failure_reasons: reader.strings(fields['failure_reasons'], 'features.failure_reasons'),
   }
+}
+
+function isToken(value: unknown): value is string {
+  return typeof value === 'string' && /^[\x21-\x7e]+$/.test(value)
 }
 
 /** Parts of a job that nothing here reads. */
