@@ -46,7 +46,7 @@ export async function unpackArchive({ environment, directory, archive, signal }:
 /**
  * The shell reads the names of directories up to an empty line, byte by byte, so that the rest of its input is left for tar. Owners and groups are those of the login (`-o`), permissions those of the archive (`-p`).
  */
-function unpackCommand(directory: string): string {
+export function unpackCommand(directory: string): string {
   const there = quote(directory.replace(`${loginDirectory}/`, './'))
   return `command -v tar >/dev/null 2>&1 || { echo 'tar was not found on the machine' >&2; exit 127; }
 cd ${there} || exit

@@ -1,0 +1,14 @@
+export interface CacheFormat {
+  readonly format: 'zip' | 'tarzstd'
+  /** Why it is not what was asked for. */
+  readonly warning?: string
+}
+
+/** What an archive in a store is, by `CACHE_COMPRESSION_FORMAT`. Whatever it was when it was saved, it can be restored, where this Node has Zstandard. */
+export function cacheFormat(setting: string, hasZstd: boolean): CacheFormat {
+  const wanted = setting.toLowerCase().replace(/^tar\.zst$/, 'tarzstd')
+  if (wanted === '' || wanted === 'zip') return { format: 'zip' }
+  if (wanted === 'tarzstd' && hasZstd) return { format: 'tarzstd' }
+  const why = wanted === 'tarzstd' ? 'the runner needs Node 22.15 or later for it' : 'expected zip or tarzstd'
+  return { format: 'zip', warning: `CACHE_COMPRESSION_FORMAT ${JSON.stringify(setting)}: ${why}; the cache is a zip` }
+}
