@@ -34,7 +34,7 @@ export interface ScriptRun {
 
 /** A command beside the job's scripts that moves files: bytes in, bytes out. It is not detached: it ends with its connection. */
 export interface FileTransfer {
-  /** For a POSIX `sh -c`; stands on a command line, so it holds no secrets, and is no longer than 64 KiB. Run in the login's directory. */
+  /** For a POSIX `sh -c`; stands on a command line, so it holds no secrets, and is no longer than 64 KiB. Run in the login's directory, which is also its `$1`. */
   readonly command: string
   /** Its standard input, read as fast as the machine takes it. Default: empty. */
   readonly input?: AsyncIterable<Buffer>

@@ -17,6 +17,8 @@ import type { FailureReason } from './job-outcome.ts'
  * | `prepare_failed` | the build directory or a file variable could not be written |
  * | `git_missing` | the machine has no git |
  * | `sources_failed` | git could not get the sources |
+ * | `dependencies_failed` | artifacts of an earlier job could not be had |
+ * | `artifacts_failed` | the job's artifacts could not be uploaded |
  * | `environment_lost`, `environment_failed` | the machine or the connection to it was lost, or could not do what was asked |
  * | `internal` | a fault of this runner |
  */
@@ -33,6 +35,8 @@ export type JobErrorCode =
   | 'prepare_failed'
   | 'git_missing'
   | 'sources_failed'
+  | 'dependencies_failed'
+  | 'artifacts_failed'
   | 'environment_lost'
   | 'environment_failed'
   | 'internal'

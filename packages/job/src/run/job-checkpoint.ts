@@ -15,6 +15,8 @@ export interface JobCheckpoint extends LogRecord {
   readonly environment: unknown
   /** The scripts that were started, or were about to be. None: nothing of the job has begun, so it can begin anew anywhere. */
   readonly scripts: readonly ScriptCheckpoint[]
+  /** The stages that moved files and are over: one that is not is done again. Absent: none. */
+  readonly fileStages?: readonly FileStageCheckpoint[]
 }
 
 export interface ScriptCheckpoint {
@@ -25,7 +27,20 @@ export interface ScriptCheckpoint {
   readonly end?: {
     /** Bytes of its output that were read. */
     readonly readBytes: number
-    readonly failure?: { readonly code: JobErrorCode; readonly reason: FailureReason; readonly message: string; readonly exitCode?: number }
+    readonly failure?: PastFailure
     readonly isCleaned: boolean
   }
+}
+
+export interface FileStageCheckpoint {
+  /** How far it moved the log's position. */
+  readonly events: number
+  readonly failure?: PastFailure
+}
+
+export interface PastFailure {
+  readonly code: JobErrorCode
+  readonly reason: FailureReason
+  readonly message: string
+  readonly exitCode?: number
 }

@@ -15,6 +15,7 @@ import {
   jobVariables,
   type ResolvedVariable,
   resolveVariables,
+  variableFile,
 } from '../variables/job-variables.ts'
 import { shellVariables } from '../variables/shell-variables.ts'
 
@@ -72,7 +73,7 @@ export class JobPlan {
     const afterScriptTimeout = this.#timeout('RUNNER_AFTER_SCRIPT_TIMEOUT', 300_000)
     this.scriptTimeoutMs = scriptTimeout.timeoutMs
     this.afterScriptTimeoutMs = afterScriptTimeout.timeoutMs
-    this.afterScriptIgnoresErrors = parseGoBool(this.#setting('AFTER_SCRIPT_IGNORE_ERRORS')) ?? true
+    this.afterScriptIgnoresErrors = parseGoBool(this.setting('AFTER_SCRIPT_IGNORE_ERRORS')) ?? true
     this.hasAfterScript = this.#afterScript() !== undefined
     const shell = shellVariables(this.#variables.values())
     this.hasFiles = shell.files.length > 0
@@ -87,23 +88,37 @@ export class JobPlan {
     this.notes = { get_sources: sourcesNotes[strategy] }
   }
 
+  /** Absolute, or below {@link loginDirectory}. */
+  get projectDir(): string {
+    return this.#paths.projectDir
+  }
+
+  /** A variable of the job that says how something is done, without blanks around it; empty where it is not set. */
+  setting(key: string): string {
+    return this.#variables.get(key)?.value.trim() ?? ''
+  }
+
+  /** Replaces the job's variables in a text of the job. {@link loginDirectory} may stand in what comes of it. */
+  expand(text: string): string {
+    return expand(text, (name) => {
+      const variable = this.#variables.get(name)
+      return variable === undefined ? '' : variable.file ? variableFile(this.#paths, name) : variable.value
+    })
+  }
+
   /** Prepares, gets the sources and runs the job's steps; cleans up unless an `after_script` is to come. */
   script(nonce: string): Buffer {
-    const stages = this.#options.payload.steps
-      .filter((step) => step.name !== 'after_script')
-      .map(
-        (step, index): ScriptStage => ({
-          name: stageName(step.name),
-          lines: step.name === 'release' ? this.#expandLines(step.script) : step.script,
-          takesJobEnv: index > 0,
-        }),
-      )
-      .filter((stage) => stage.lines.some((line) => line.trim() !== ''))
-    return this.#generate(nonce, this.#variables, {
-      prepare: { strategy: this.#strategy, git: this.#sources.git },
-      stages,
-      cleanUp: !this.hasAfterScript,
-    })
+    return this.#generate(nonce, this.#variables, { prepare: this.#prepare, stages: this.#steps(), cleanUp: !this.hasAfterScript })
+  }
+
+  /** The first half of {@link script}: prepares and gets the sources. */
+  prepareScript(nonce: string): Buffer {
+    return this.#generate(nonce, this.#variables, { prepare: this.#prepare, stages: [], cleanUp: false })
+  }
+
+  /** The second half of {@link script}. */
+  stepsScript(nonce: string): Buffer {
+    return this.#generate(nonce, this.#variables, { stages: this.#steps(), cleanUp: !this.hasAfterScript })
   }
 
   /** Runs `after_script` and cleans up. */
@@ -124,6 +139,23 @@ export class JobPlan {
       .map((variable) => variable.value.replaceAll(loginDirectory, directory))
   }
 
+  get #prepare(): NonNullable<JobScriptOptions['prepare']> {
+    return { strategy: this.#strategy, git: this.#sources.git }
+  }
+
+  #steps(): ScriptStage[] {
+    return this.#options.payload.steps
+      .filter((step) => step.name !== 'after_script')
+      .map(
+        (step, index): ScriptStage => ({
+          name: stageName(step.name),
+          lines: step.name === 'release' ? this.#expandLines(step.script) : step.script,
+          takesJobEnv: index > 0,
+        }),
+      )
+      .filter((stage) => stage.lines.some((line) => line.trim() !== ''))
+  }
+
   #generate(
     nonce: string,
     variables: ReadonlyMap<string, ResolvedVariable>,
@@ -138,7 +170,7 @@ export class JobPlan {
       paths: this.#paths,
       variables: shellVariables(variables.values()),
       debugTrace: isDebugTrace(this.#options),
-      scriptSections: this.#options.payload.features.trace_sections && parseGoBool(this.#setting('FF_SCRIPT_SECTIONS')) === true,
+      scriptSections: this.#options.payload.features.trace_sections && parseGoBool(this.setting('FF_SCRIPT_SECTIONS')) === true,
     })
   }
 
@@ -171,12 +203,8 @@ export class JobPlan {
     return lines.map((line) => expand(line, lookUp))
   }
 
-  #setting(key: string): string {
-    return this.#variables.get(key)?.value.trim() ?? ''
-  }
-
   #timeout(key: string, byDefaultMs: number | undefined): { readonly timeoutMs: number | undefined; readonly warnings: readonly string[] } {
-    const setting = this.#setting(key)
+    const setting = this.setting(key)
     if (setting === '') return { timeoutMs: byDefaultMs, warnings: [] }
     const timeoutMs = parseGoDuration(setting)
     if (timeoutMs === undefined) {

@@ -1,19 +1,23 @@
-import { randomBytes } from 'node:crypto'
+import type { CachePlace } from '../caches/cache-context.ts'
 import type { Clock } from '../clock.ts'
+import { bringFiles, type JobFilesOptions, keepFiles } from '../files/job-files.ts'
 import { formatGoDuration } from '../go-duration.ts'
 import { EnvironmentError, type JobEnvironment } from '../job-environment.ts'
-import { JobError } from '../job-error.ts'
+import { JobError, type JobErrorCode } from '../job-error.ts'
 import type { JobOutcome } from '../job-outcome.ts'
 import type { JobPayload } from '../job-payload.ts'
 import type { RunnerIdentity } from '../runner-identity.ts'
 import type { EnvironmentVariable, JobStatus } from '../variables/job-variables.ts'
-import type { JobCheckpoint, ScriptCheckpoint } from './job-checkpoint.ts'
+import { asJobError } from './as-job-error.ts'
+import { FileStageRunner } from './file-stage-runner.ts'
+import type { JobCheckpoint } from './job-checkpoint.ts'
 import { checkDemands } from './job-demands.ts'
 import { JobLog, type JobTrace } from './job-log.ts'
 import { JobPlan } from './job-plan.ts'
 import type { JobStage } from './job-stage.ts'
-import { MachineTime } from './machine-time.ts'
-import { ScriptProgress, type ScriptProgressOptions } from './script-progress.ts'
+import { RunRecord } from './run-record.ts'
+import type { ScriptProgressOptions } from './script-progress.ts'
+import { type ScriptResult, ScriptRunner } from './script-runner.ts'
 import { stageTitle } from './stage-title.ts'
 import { StopSource } from './stop-source.ts'
 
@@ -21,8 +25,6 @@ import { StopSource } from './stop-source.ts'
 const placesLimit = 3
 /** How long the clean-up of a job that was stopped may take. */
 const cleanUpLimitMs = 10_000
-/** How long the stop of a job that goes on is held back at most: until its log is again what the coordinator has of it. */
-const replayLimitMs = 10_000
 
 export interface RunJobOptions {
   readonly payload: JobPayload
@@ -43,6 +45,8 @@ export interface RunJobOptions {
   readonly environmentVariables?: readonly EnvironmentVariable[]
   /** PEM of the authorities that sign the coordinator's certificate, for git on the machine, which trusts no others for it then. Default: the machine's own. */
   readonly serverCertificates?: string | undefined
+  /** Where its caches are kept. Default: each machine keeps them, in `cache` in the login's home. */
+  readonly caches?: CachePlace
   /** Called when a stage begins, and with undefined when the stage under way ends and none follows at once. Must not throw. Default: nobody is told. */
   readonly onStage?: (stage: JobStage | undefined) => void
   /**
@@ -84,30 +88,29 @@ class JobRun {
   readonly #options: RunJobOptions
   readonly #environmentVariables: readonly EnvironmentVariable[]
   readonly #log: JobLog
+  readonly #record: RunRecord
+  readonly #scripts: ScriptRunner
+  readonly #fileStages: FileStageRunner
   /** On the clock's `now()` scale. */
   readonly #startedAt: number
-  /** Wall time. */
-  readonly #begunAt: number
-  readonly #scripts: ScriptCheckpoint[] = []
-  #scriptBegunAt: number | undefined
-  #machineTime = new MachineTime()
-  /** Where what an earlier manager left had begun. */
-  readonly #goesOn: boolean
 
   constructor(options: RunJobOptions, log: JobLog) {
+    const { clock, resume, onCheckpoint, createNonce, runner } = options
+    const { executor } = runner
     this.#options = options
     this.#environmentVariables = options.environmentVariables ?? []
     this.#log = log
-    const { clock, resume } = options
-    this.#begunAt = resume?.startedAt ?? clock.wallTime()
-    this.#startedAt = clock.now() - this.#elapsedSince(this.#begunAt)
-    this.#scriptBegunAt = resume?.scriptBegunAt
-    this.#goesOn = resume !== undefined && resume.scripts.length > 0
+    const record = new RunRecord({ log, clock, resume, onCheckpoint })
+    this.#record = record
+    this.#startedAt = record.begunAtNow
+    this.#scripts = new ScriptRunner({ log, record, clock, executor, createNonce })
+    this.#fileStages = new FileStageRunner({ log, record, executor })
   }
 
   /** Undefined when the job succeeded. Rejects with what ended it before its script began. */
   async run(): Promise<JobError | undefined> {
     const { payload, runner, canceling } = this.#options
+    const { goesOn } = this.#record
     const stop = this.#stopSource()
     stop.when(canceling, () => new JobError('canceled', 'job_canceled', 'canceled'))
     try {
@@ -115,17 +118,17 @@ class JobRun {
       this.#log.line(`  on ${runner.name} ${runner.shortToken}, system ID: ${runner.systemId}`)
       this.#log.begin('prepare_executor', stageTitle('prepare_executor', runner.executor))
       for (const warning of checkDemands(payload, this.#environmentVariables)) this.#log.warning(warning)
-      if (!this.#goesOn) this.#begin()
+      if (!goesOn) this.#begin()
       await this.#log.flush()
       for (let places = 1; ; places++) {
         // What was left is to be ended, which only its environment can do.
-        if (!this.#goesOn) stop.signal.throwIfAborted()
+        if (!goesOn) stop.signal.throwIfAborted()
         const environment = await this.#options.prepare((line) => this.#report(line), stop.signal)
         const failure = await this.#runIn(environment, stop)
-        if (this.#goesOn || places === placesLimit || stop.signal.aborted || !isUntouched(failure)) return failure
+        if (goesOn || places === placesLimit || stop.signal.aborted || !isUntouched(failure)) return failure
         this.#log.begin('prepare_executor', stageTitle('prepare_executor', runner.executor))
-        this.#scripts.length = 0
-        this.#machineTime = new MachineTime()
+        this.#record.forget()
+        this.#scripts.move()
         this.#report(`${failure.message}. Nothing of the job has begun: taking another place.`)
       }
     } finally {
@@ -142,7 +145,7 @@ class JobRun {
   }
 
   async #runIn(environment: JobEnvironment, stop: StopSource): Promise<JobError | undefined> {
-    const { payload, runner } = this.#options
+    const { payload, runner, abort } = this.#options
     this.#log.line(`Using ${environment.description}`)
     const plan = new JobPlan({
       payload,
@@ -151,57 +154,94 @@ class JobRun {
       runner,
       environment,
     })
+    const files: JobFilesOptions = { payload, plan }
     for (const warning of plan.warnings) this.#log.warning(warning)
     this.#log.begin('prepare_script', stageTitle('prepare_script', runner.executor))
 
+    let { failure, isClean, hasScriptBegun } = await this.#runMain(environment, plan, files, stop)
+    const mayGoOn =
+      failure === undefined ||
+      endingsBeforeAfterScript.includes(failure.code) ||
+      (failure.code === 'canceled' && hasScriptBegun && !abort.aborted)
+    if (plan.hasAfterScript && hasScriptBegun && mayGoOn) {
+      const after = await this.#runAfterScript(environment, plan, statusOf(failure))
+      failure ??= after.failure
+      isClean = after.isComplete
+    }
+    if (mayGoOn || endingsBeforeScript.includes(failure?.code ?? 'internal')) failure = await this.#keepFiles(environment, files, failure)
+    if (plan.hasFiles && !isClean && failure?.code !== 'environment_lost') await this.#cleanUp(environment, plan)
+    return failure
+  }
+
+  /** Everything up to the end of the job's steps: in one command where no files are to be brought between. */
+  async #runMain(environment: JobEnvironment, plan: JobPlan, files: JobFilesOptions, stop: StopSource): Promise<MainResult> {
     let hasScriptBegun = false
-    const main = await this.#runScript(environment, stop.signal, (nonce) => plan.script(nonce), {
+    const prepare: Follow = {
       openStage: 'prepare_script',
       notes: plan.notes,
       onHost: (name, directory) => {
         for (const secret of plan.maskedValues(directory)) this.#options.trace.addSecret?.(secret)
-        this.#log.line(`Running on ${name} via ${runner.hostname}...`)
+        this.#log.line(`Running on ${name} via ${this.#options.runner.hostname}...`)
       },
+    }
+    const steps: Follow = {
       onStage: (stage, at) => {
         if (hasScriptBegun || stage === 'get_sources') return
         hasScriptBegun = true
-        const { scriptTimeoutMs } = plan
-        this.#scriptBegunAt ??= at ?? this.#options.clock.wallTime()
-        if (scriptTimeoutMs === undefined) return
-        stop.after(this.#options.clock, scriptTimeoutMs - this.#elapsedSince(this.#scriptBegunAt), () =>
-          this.#tookTooLong('script_timeout', `${formatGoDuration(scriptTimeoutMs)} (RUNNER_SCRIPT_TIMEOUT)`),
-        )
+        this.#limitScript(plan, stop, at)
       },
-    })
-
-    let { failure, isCleaned } = main
-    const mayGoOn =
-      failure === undefined ||
-      ['script_failed', 'script_timeout'].includes(failure.code) ||
-      (failure.code === 'canceled' && !this.#options.abort.aborted)
-    if (plan.hasAfterScript && hasScriptBegun && mayGoOn) {
-      const after = await this.#runAfterScript(environment, plan, statusOf(failure))
-      failure ??= after.failure
-      isCleaned = after.isCleaned
     }
-    if (plan.hasFiles && !isCleaned && failure?.code !== 'environment_lost') await this.#cleanUp(environment, plan)
-    return failure
+    const run = (generate: (nonce: string) => Buffer, follow: Follow): Promise<ScriptResult> =>
+      this.#scripts.run(environment, stop.signal, generate, follow)
+
+    const stages = bringFiles(files)
+    if (stages.length === 0) {
+      const { failure, isComplete } = await run((nonce) => plan.script(nonce), { ...prepare, ...steps })
+      return { failure, isClean: isComplete, hasScriptBegun }
+    }
+    const prepared = await run((nonce) => plan.prepareScript(nonce), prepare)
+    const failure = prepared.failure ?? (await this.#fileStages.run(stages, environment, stop.signal))
+    if (failure !== undefined) return { failure, isClean: false, hasScriptBegun }
+    const main = await run((nonce) => plan.stepsScript(nonce), steps)
+    return { failure: main.failure, isClean: main.isComplete, hasScriptBegun }
+  }
+
+  #limitScript({ scriptTimeoutMs }: JobPlan, stop: StopSource, begunAt: number | undefined): void {
+    const record = this.#record
+    record.scriptBegunAt ??= begunAt ?? this.#options.clock.wallTime()
+    if (scriptTimeoutMs === undefined) return
+    stop.after(this.#options.clock, scriptTimeoutMs - record.elapsedSince(record.scriptBegunAt), () =>
+      this.#tookTooLong('script_timeout', `${formatGoDuration(scriptTimeoutMs)} (RUNNER_SCRIPT_TIMEOUT)`),
+    )
   }
 
   async #runAfterScript(environment: JobEnvironment, plan: JobPlan, status: JobStatus): Promise<ScriptResult> {
     const stop = this.#stopSource()
     const { afterScriptTimeoutMs: timeoutMs } = plan
     if (timeoutMs !== undefined) {
-      const begunAt = this.#options.resume?.scripts[this.#scripts.length]?.startedAt ?? this.#options.clock.wallTime()
-      stop.after(this.#options.clock, timeoutMs - this.#elapsedSince(begunAt), () =>
+      const begunAt = this.#record.pastScript?.startedAt ?? this.#options.clock.wallTime()
+      stop.after(this.#options.clock, timeoutMs - this.#record.elapsedSince(begunAt), () =>
         this.#tookTooLong('script_timeout', `${formatGoDuration(timeoutMs)} (RUNNER_AFTER_SCRIPT_TIMEOUT)`),
       )
     }
     try {
-      const { failure, isCleaned } = await this.#runScript(environment, stop.signal, (nonce) => plan.afterScript(nonce, status), {})
-      if (failure === undefined || this.#options.abort.aborted || !plan.afterScriptIgnoresErrors) return { failure, isCleaned }
+      const generate = (nonce: string): Buffer => plan.afterScript(nonce, status)
+      const { failure, isComplete } = await this.#scripts.run(environment, stop.signal, generate, {})
+      if (failure === undefined || this.#options.abort.aborted || !plan.afterScriptIgnoresErrors) return { failure, isComplete }
       this.#log.warning(`after_script failed, but job will continue unaffected: ${failure.message}`)
-      return { failure: undefined, isCleaned }
+      return { failure: undefined, isComplete }
+    } finally {
+      stop.dispose()
+    }
+  }
+
+  /** Keeps what the job made. A job that failed stays what it is, whatever becomes of that. */
+  async #keepFiles(environment: JobEnvironment, files: JobFilesOptions, failure: JobError | undefined): Promise<JobError | undefined> {
+    const stop = this.#stopSource()
+    try {
+      const own = await this.#fileStages.run(keepFiles(files, failure === undefined), environment, stop.signal)
+      // A machine that is gone needs no cleaning up, whatever the job came to before.
+      return failure === undefined || own?.code === 'environment_lost' ? own : failure
     } finally {
       stop.dispose()
     }
@@ -212,115 +252,11 @@ class JobRun {
     const stop = new StopSource()
     stop.after(this.#options.clock, cleanUpLimitMs, () => this.#tookTooLong('timeout', formatGoDuration(cleanUpLimitMs)))
     this.#log.begin('cleanup_file_variables', stageTitle('cleanup_file_variables', this.#options.runner.executor))
-    const { isCleaned, failure } = await this.#runScript(environment, stop.signal, (nonce) => plan.cleanUp(nonce), {
+    const { isComplete, failure } = await this.#scripts.run(environment, stop.signal, (nonce) => plan.cleanUp(nonce), {
       openStage: 'cleanup_file_variables',
     })
-    if (!isCleaned) this.#log.warning(`files of the job may be left on the machine: ${failure?.message ?? 'the clean-up did not finish'}`)
+    if (!isComplete) this.#log.warning(`files of the job may be left on the machine: ${failure?.message ?? 'the clean-up did not finish'}`)
     stop.dispose()
-  }
-
-  /** Runs one generated script, and makes sure that nothing it started lives on. */
-  async #runScript(
-    environment: JobEnvironment,
-    signal: AbortSignal,
-    generate: (nonce: string) => Buffer,
-    follow: Omit<ScriptProgressOptions, 'nonce' | 'log' | 'executor' | 'timeOf'>,
-  ): Promise<ScriptResult> {
-    const { createNonce = randomNonce, resume, clock, runner } = this.#options
-    const past = resume?.scripts[this.#scripts.length]
-    const nonce = past?.nonce ?? createNonce()
-    const startedAt = past?.startedAt ?? clock.wallTime()
-    const timeOf = (uptime: string | undefined): number | undefined => this.#machineTime.wallTime(uptime, startedAt)
-    const progress = new ScriptProgress({ ...follow, nonce, log: this.#log, executor: runner.executor, timeOf })
-    const script: ScriptCheckpoint = { nonce, startedAt }
-    this.#scripts.push(script)
-    let failure: JobError | undefined
-    let readBytes = 0
-    await this.#settle()
-    if (past?.end === undefined) await this.#checkpoint(environment)
-    try {
-      const end = await environment.run({
-        script: generate(nonce),
-        nonce,
-        ...(past !== undefined && { resumed: past.end === undefined ? {} : { untilBytes: past.end.readBytes } }),
-        signal: past === undefined ? signal : past.end === undefined ? this.#onceReplayed(signal) : never,
-        isComplete: () => progress.isComplete,
-        stdout: (chunk) => {
-          readBytes += chunk.length
-          return progress.push(chunk)
-        },
-        // Only what is said before the script has begun: it sends both where its output goes, so that the order is what a terminal shows.
-        stderr: (chunk) => this.#log.aside(chunk),
-      })
-      // What it came to while it was being stopped says nothing.
-      failure = signal.aborted ? asJobError(signal.reason) : progress.failure(end)
-    } catch (error) {
-      failure = asJobError(error)
-    }
-    await progress.end()
-    if (past?.end !== undefined) {
-      failure = past.end.failure && pastError(past.end.failure)
-    } else {
-      const hasEnvironment = failure?.code !== 'environment_lost'
-      // An environment that stopped a script has ended its processes already.
-      if (hasEnvironment && !signal.aborted && !progress.isSwept) await this.#killAll(environment)
-    }
-    const isCleaned = past?.end?.isCleaned ?? progress.isComplete
-    this.#scripts[this.#scripts.length - 1] = {
-      ...script,
-      end: past?.end ?? { readBytes, isCleaned, ...(failure !== undefined && { failure: plain(failure) }) },
-    }
-    await this.#settle()
-    // One that came to its own end comes to the same when it is followed again; why one was stopped is known only here.
-    if (past?.end === undefined && failure !== undefined) await this.#checkpoint(environment)
-    return { failure, isCleaned }
-  }
-
-  /** Aborts with `signal`, but not before the log is again what it was. */
-  #onceReplayed(signal: AbortSignal): AbortSignal {
-    const held = new AbortController()
-    const stop = (): void => held.abort(signal.reason)
-    const hold = (): void => {
-      const cancelLimit = this.#options.clock.after(replayLimitMs, stop)
-      this.#log.whenReplayed(() => {
-        cancelLimit()
-        stop()
-      })
-    }
-    if (signal.aborted) hold()
-    else signal.addEventListener('abort', hold, { once: true })
-    return held.signal
-  }
-
-  /** All is said about what was up to now. */
-  async #settle(): Promise<void> {
-    await this.#log.flush()
-    this.#log.advance(1)
-    this.#log.commit()
-  }
-
-  #checkpoint(environment?: JobEnvironment): void | Promise<void> {
-    const handle = environment?.handle ?? null
-    return this.#options.onCheckpoint?.(() => ({
-      ...this.#log.record,
-      startedAt: this.#begunAt,
-      ...(this.#scriptBegunAt !== undefined && { scriptBegunAt: this.#scriptBegunAt }),
-      environment: handle,
-      scripts: [...this.#scripts],
-    }))
-  }
-
-  #elapsedSince(wallTime: number): number {
-    return this.#options.clock.wallTime() - wallTime
-  }
-
-  /** What the job came to does not change when something that it left cannot be ended; whether the machine may serve another job is the environment's to decide. */
-  async #killAll(environment: JobEnvironment): Promise<void> {
-    try {
-      await environment.killAll()
-    } catch (error) {
-      this.#log.warning(`processes of the job may be left on the machine: ${asJobError(error).message}`)
-    }
   }
 
   /** What stops every part of a job: its time limit, and being aborted. */
@@ -341,7 +277,7 @@ class JobRun {
 
   #report(line: string): void {
     this.#log.line(line)
-    if (this.#goesOn) void this.#log.flush()
+    if (this.#record.goesOn) void this.#log.flush()
     else this.#keepWhatIsSaid()
   }
 
@@ -349,44 +285,29 @@ class JobRun {
   #keepWhatIsSaid(): void {
     void this.#log.flush()
     this.#log.restart()
-    void this.#checkpoint()
+    void this.#record.keep()
   }
 }
 
-interface ScriptResult {
+type Follow = Omit<ScriptProgressOptions, 'nonce' | 'log' | 'executor' | 'timeOf'>
+
+interface MainResult {
   readonly failure: JobError | undefined
-  /** Whether the script came to its own clean-up. */
-  readonly isCleaned: boolean
+  /** Whether the job's clean-up was done too, where no other script is to do it. */
+  readonly isClean: boolean
+  readonly hasScriptBegun: boolean
 }
 
-const never = new AbortController().signal
-
-function plain({ code, reason, message, exitCode }: JobError): NonNullable<NonNullable<ScriptCheckpoint['end']>['failure']> {
-  return { code, reason, message, ...(exitCode !== undefined && { exitCode }) }
-}
-
-function pastError({ code, reason, message, exitCode }: ReturnType<typeof plain>): JobError {
-  return new JobError(code, reason, message, exitCode === undefined ? {} : { exitCode })
-}
+/** Failures of a job's script, or of a limit of its own: what follows the script is still done. */
+const endingsBeforeAfterScript: readonly JobErrorCode[] = ['script_failed', 'script_timeout']
+/** Failures before the script: then what is kept of failed jobs is kept. */
+const endingsBeforeScript: readonly JobErrorCode[] = ['sources_failed', 'git_missing', 'dependencies_failed']
 
 function statusOf(failure: JobError | undefined): JobStatus {
   if (failure === undefined) return 'success'
   return failure.code === 'canceled' ? 'canceled' : failure.code === 'script_timeout' ? 'timedout' : 'failed'
 }
 
-function asJobError(error: unknown): JobError {
-  if (error instanceof JobError) return error
-  if (error instanceof EnvironmentError) {
-    const reason = error.isInterruption ? 'runner_interrupted' : 'runner_system_failure'
-    return new JobError(error.code === 'lost' ? 'environment_lost' : 'environment_failed', reason, error.message, { cause: error })
-  }
-  return new JobError('internal', 'runner_system_failure', error instanceof Error ? error.message : String(error), { cause: error })
-}
-
 function isUntouched(failure: JobError | undefined): failure is JobError {
   return failure?.cause instanceof EnvironmentError && failure.cause.isUntouched
-}
-
-function randomNonce(): string {
-  return randomBytes(16).toString('hex')
 }

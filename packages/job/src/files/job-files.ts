@@ -1,0 +1,18 @@
+import type { JobPayload } from '../job-payload.ts'
+import type { JobPlan } from '../run/job-plan.ts'
+import type { FileStage } from './file-stage.ts'
+
+export interface JobFilesOptions {
+  readonly payload: JobPayload
+  readonly plan: Pick<JobPlan, 'projectDir' | 'expand' | 'setting'>
+}
+
+/** What happens to a job's files before its steps, in GitLab's order: caches, then artifacts of earlier jobs. Empty: the job needs no round trip for it. */
+export function bringFiles(_options: JobFilesOptions): readonly FileStage[] {
+  return []
+}
+
+/** The same after the job's scripts: caches, then artifacts. */
+export function keepFiles(_options: JobFilesOptions, _hasSucceeded: boolean): readonly FileStage[] {
+  return []
+}

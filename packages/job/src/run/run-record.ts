@@ -1,0 +1,99 @@
+import type { Clock } from '../clock.ts'
+import type { JobEnvironment } from '../job-environment.ts'
+import { JobError } from '../job-error.ts'
+import type { FileStageCheckpoint, JobCheckpoint, PastFailure, ScriptCheckpoint } from './job-checkpoint.ts'
+import type { JobLog } from './job-log.ts'
+
+export interface RunRecordOptions {
+  readonly log: JobLog
+  readonly clock: Pick<Clock, 'now' | 'wallTime'>
+  readonly resume: JobCheckpoint | undefined
+  readonly onCheckpoint: ((take: () => JobCheckpoint) => void | Promise<void>) | undefined
+}
+
+/** How far a job has come, for whoever goes on with it. */
+export class RunRecord {
+  /** Wall time. */
+  readonly begunAt: number
+  /** Where what an earlier manager left had begun. */
+  readonly goesOn: boolean
+  /** Wall time at which the job's own script began. */
+  scriptBegunAt: number | undefined
+  readonly #options: RunRecordOptions
+  readonly #scripts: ScriptCheckpoint[] = []
+  readonly #fileStages: FileStageCheckpoint[] = []
+
+  constructor(options: RunRecordOptions) {
+    const { clock, resume } = options
+    this.#options = options
+    this.begunAt = resume?.startedAt ?? clock.wallTime()
+    this.scriptBegunAt = resume?.scriptBegunAt
+    this.goesOn = resume !== undefined && resume.scripts.length > 0
+  }
+
+  /** On the clock's `now()` scale. */
+  get begunAtNow(): number {
+    return this.#options.clock.now() - this.elapsedSince(this.begunAt)
+  }
+
+  elapsedSince(wallTime: number): number {
+    return this.#options.clock.wallTime() - wallTime
+  }
+
+  /** What an earlier manager knew of the script that comes next. */
+  get pastScript(): ScriptCheckpoint | undefined {
+    return this.#options.resume?.scripts[this.#scripts.length]
+  }
+
+  /** How the stage that comes next ended under an earlier manager, if it did. */
+  get pastFileStage(): FileStageCheckpoint | undefined {
+    return this.#options.resume?.fileStages?.[this.#fileStages.length]
+  }
+
+  begin(script: ScriptCheckpoint): void {
+    this.#scripts.push(script)
+  }
+
+  /** Of the script that began last. */
+  end(end: NonNullable<ScriptCheckpoint['end']>): void {
+    this.#scripts.push({ ...this.#scripts.pop()!, end })
+  }
+
+  endFileStage(end: FileStageCheckpoint): void {
+    this.#fileStages.push(end)
+  }
+
+  /** The job begins once more, elsewhere. */
+  forget(): void {
+    this.#scripts.length = 0
+  }
+
+  /** All is said about what was up to now. */
+  async settle(): Promise<void> {
+    const { log } = this.#options
+    await log.flush()
+    log.advance(1)
+    log.commit()
+  }
+
+  keep(environment?: JobEnvironment): void | Promise<void> {
+    const { log, onCheckpoint } = this.#options
+    const handle = environment?.handle ?? null
+    return onCheckpoint?.(() => ({
+      ...log.record,
+      startedAt: this.begunAt,
+      ...(this.scriptBegunAt !== undefined && { scriptBegunAt: this.scriptBegunAt }),
+      environment: handle,
+      scripts: [...this.#scripts],
+      ...(this.#fileStages.length > 0 && { fileStages: [...this.#fileStages] }),
+    }))
+  }
+}
+
+export function plainFailure({ code, reason, message, exitCode }: JobError): PastFailure {
+  return { code, reason, message, ...(exitCode !== undefined && { exitCode }) }
+}
+
+export function pastError({ code, reason, message, exitCode }: PastFailure): JobError {
+  return new JobError(code, reason, message, exitCode === undefined ? {} : { exitCode })
+}
