@@ -7,13 +7,16 @@ export interface CheckedEntries {
   readonly directories: readonly string[]
 }
 
+/** What becomes of symbolic links that lead out of the directory: `refuse` the archive for them; `keep` them, as what a job made for itself may need them (the interpreter of a Python environment). */
+export type OutwardLinks = 'refuse' | 'keep'
+
 /**
  * Checks that entries fit together: no path twice, nothing below what is no directory, no link that leads out. Then writing them in any order, into a directory in which no symbolic link stands
- * in their way, writes nothing anywhere else, and neither does a later writer who follows their links.
+ * in their way, writes nothing anywhere else; and neither does a later writer who follows their links, where those that lead out are refused.
  *
  * Thrown: {@link ArchiveError} `unsafe`.
  */
-export function checkEntries(entries: readonly ArchiveEntry[]): CheckedEntries {
+export function checkEntries(entries: readonly ArchiveEntry[], outwardLinks: OutwardLinks = 'refuse'): CheckedEntries {
   const types = new Map<string, ArchiveEntry['type']>()
   for (const { path, type } of entries) {
     const known = types.get(path)
@@ -32,7 +35,7 @@ export function checkEntries(entries: readonly ArchiveEntry[]): CheckedEntries {
     }
   }
   for (const entry of entries) {
-    if (entry.type === 'symlink') checkSymlink(entry.path, entry.target, types)
+    if (entry.type === 'symlink' && outwardLinks === 'refuse') checkSymlink(entry.path, entry.target, types)
     if (entry.type === 'hardlink' && types.get(entry.target) !== 'file')
       refuse(entry.path, `is a hard link to ${JSON.stringify(entry.target)}, which is no file of the archive`)
   }

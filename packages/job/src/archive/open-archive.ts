@@ -4,7 +4,7 @@ import type { ArchiveFile } from './archive-file.ts'
 import { archiveFormat, isTar, sniffedBytes } from './archive-format.ts'
 import { type ArchiveLimits, defaultArchiveLimits } from './archive-limits.ts'
 import { BlockReader } from './block-reader.ts'
-import { type CheckedEntries, checkEntries } from './check-entries.ts'
+import { type CheckedEntries, checkEntries, type OutwardLinks } from './check-entries.ts'
 import { ContentTally } from './content-tally.ts'
 import { decompress } from './decompress.ts'
 import { entryPath } from './entry-path.ts'
@@ -23,7 +23,12 @@ export interface OpenArchiveOptions {
   /** What the archive's file is called: gives a single file its name, without `.gz` or `.zst`. */
   readonly filename: string
   readonly limits?: Partial<ArchiveLimits> | undefined
+  /** Default: `refuse`. */
+  readonly outwardLinks?: OutwardLinks
 }
+
+/** What is read, before its entries were looked at together. */
+type UncheckedArchive = Omit<OpenedArchive, keyof CheckedEntries>
 
 /** Endings by which a file says that it is an archive. */
 const archiveEnding = /\.(zip|tar|tgz|gz|zst)$/i
@@ -33,11 +38,16 @@ const archiveEnding = /\.(zip|tar|tgz|gz|zst)$/i
  *
  * Thrown: {@link ArchiveError}; what the file system throws.
  */
-export async function openArchive(file: ArchiveFile, { filename, limits }: OpenArchiveOptions): Promise<OpenedArchive> {
+export async function openArchive(file: ArchiveFile, { outwardLinks = 'refuse', ...options }: OpenArchiveOptions): Promise<OpenedArchive> {
+  const archive = await readArchive(file, options)
+  return { ...archive, ...checkEntries(archive.entries, outwardLinks) }
+}
+
+async function readArchive(file: ArchiveFile, { filename, limits }: Omit<OpenArchiveOptions, 'outwardLinks'>): Promise<UncheckedArchive> {
   const tally = new ContentTally(file.size, { ...defaultArchiveLimits, ...limits })
   const start = await file.readAt(0, sniffedBytes)
   const format = archiveFormat(start)
-  if (format === 'zip') return checked(await readZip(file, tally))
+  if (format === 'zip') return await readZip(file, tally)
   if (format === 'tar') return await openTar(() => file.stream(), tally)
   if (format === 'file') {
     if (archiveEnding.test(filename) || file.size === 0)
@@ -61,7 +71,7 @@ export async function openArchive(file: ArchiveFile, { filename, limits }: OpenA
   return single(name, size, content)
 }
 
-async function openTar(content: () => AsyncIterable<Buffer>, tally: ContentTally): Promise<OpenedArchive> {
+async function openTar(content: () => AsyncIterable<Buffer>, tally: ContentTally): Promise<UncheckedArchive> {
   const counted = async function* (): AsyncGenerator<Buffer> {
     for await (const piece of content()) {
       tally.addBytes(piece.length)
@@ -70,31 +80,27 @@ async function openTar(content: () => AsyncIterable<Buffer>, tally: ContentTally
   }
   const entries: ArchiveEntry[] = []
   for await (const { entry } of readTar(counted(), () => tally.addEntry())) entries.push(entry)
-  return checked({
+  return {
     entries,
     async *files() {
       for await (const member of readTar(content(), () => {})) if (isFile(member)) yield member
     },
-  })
+  }
 }
 
 function isFile(member: TarMember): member is TarMember & { readonly entry: FileEntry } {
   return member.entry.type === 'file'
 }
 
-function single(name: string, size: number, content: () => AsyncIterable<Buffer>): OpenedArchive {
+function single(name: string, size: number, content: () => AsyncIterable<Buffer>): UncheckedArchive {
   const path = entryPath(Buffer.from(name))
   const entry: FileEntry = { path, type: 'file', mode: 0o644, mtime: 0, size }
-  return checked({
+  return {
     entries: [entry],
     async *files() {
       yield { entry, bytes: content() }
     },
-  })
-}
-
-function checked(archive: Omit<OpenedArchive, keyof CheckedEntries>): OpenedArchive {
-  return { ...archive, ...checkEntries(archive.entries) }
+  }
 }
 
 function baseName(filename: string): string {
