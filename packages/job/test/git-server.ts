@@ -70,7 +70,9 @@ export class TestRepository {
   }
 
   #git(...args: string[]): string {
-    return execFileSync('git', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
+    // A machine's own settings, such as LFS's filters, are none of its business.
+    const env = { ...process.env, GIT_CONFIG_NOSYSTEM: '1', GIT_CONFIG_GLOBAL: '/dev/null' }
+    return execFileSync('git', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], env }).trim()
   }
 }
 

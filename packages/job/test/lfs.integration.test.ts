@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { JobPayload } from '../src/job-payload.ts'
 import { gitJob } from './git-job.ts'
@@ -10,6 +10,18 @@ import { localShells } from './local-shells.ts'
 
 const token = 'glcbt-64_token-of-the-job'
 const [content, later, ofLibrary] = ['kept by LFS', 'kept by LFS later', 'kept for the library']
+
+/** A directory with all programs but one. */
+function pathWithoutLfs(directory: string, sh: string | undefined): string {
+  mkdirSync(directory)
+  if (sh !== undefined) symlinkSync(sh, join(directory, 'sh'))
+  const programs = ['/usr/local/bin', '/usr/bin', '/bin'].flatMap((bin) => readdirSync(bin).map((name) => join(bin, name)))
+  for (const program of programs) {
+    const link = join(directory, basename(program))
+    if (!program.endsWith('/git-lfs') && !existsSync(link)) symlinkSync(program, link)
+  }
+  return directory
+}
 
 describe.skipIf(!hasHttpBackend).each(localShells.filter((shell) => shell.busyboxOnly !== true))('LFS in $name', (localShell) => {
   let environment: LocalEnvironment
@@ -39,7 +51,7 @@ describe.skipIf(!hasHttpBackend).each(localShells.filter((shell) => shell.busybo
       ],
     })
 
-  describe.skipIf(!hasLfs)('with git-lfs', () => {
+  describe.skipIf(!hasLfs)('with git-lfs (skipped where it is not installed)', () => {
     test('files are there, with the token, which is nowhere to be read; the work tree is clean', async () => {
       const { outcome, trace } = await run(
         environment,
@@ -76,8 +88,9 @@ describe.skipIf(!hasHttpBackend).each(localShells.filter((shell) => shell.busybo
     })
   })
 
-  test.skipIf(hasLfs)('without git-lfs pointers stay, and the trace says why', async () => {
-    const { outcome, trace } = await run(environment, job(sha, ['cat big.bin']))
+  test('without git-lfs pointers stay, and the trace says why', async () => {
+    using bare = new LocalEnvironment({ localShell, env: { PATH: pathWithoutLfs(join(project.root, 'bin'), localShell.sh) } })
+    const { outcome, trace } = await run(bare, job(sha, ['cat big.bin']))
     expect(outcome).toEqual({ state: 'success' })
     expect(trace).toContain('git-lfs was not found on the machine: files that LFS keeps are left as pointers\n')
     expect(trace).toContain('version https://git-lfs')
