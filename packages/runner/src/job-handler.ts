@@ -1,5 +1,5 @@
 import { type Clock, describeError, type JsonValue, type Logger, loggedSeconds } from '@runner-core/fleeting'
-import type { JobPayload, RunnerIdentity } from '@runner-core/job'
+import type { CacheStore, JobPayload, RunnerIdentity } from '@runner-core/job'
 import type { InstanceExecutor } from '@runner-core/runner-instance-executor'
 import type { Acquisition, QueueDepth, Reservation } from '@runner-core/taskscaler'
 import type { RunnerSettings } from './config/settings.ts'
@@ -21,6 +21,8 @@ export interface JobHandlerOptions {
   readonly client: JobApiClient
   readonly executor: InstanceExecutor
   readonly identity: RunnerIdentity
+  /** Where all machines keep their caches; absent: each keeps its own. */
+  readonly cacheStore?: CacheStore | undefined
   /** Told what GitLab says of jobs that wait. */
   readonly queue: QueueDepth
   readonly observer: JobObserver

@@ -3,6 +3,7 @@ import { type Clock, delay, fleetDirectory, type Logger, loadPlugin, type Random
 import { jobFeatures, type RunnerIdentity } from '@runner-core/job'
 import { ConcurrentIds, InstanceExecutor } from '@runner-core/runner-instance-executor'
 import { collectDefaultMetrics } from 'prom-client'
+import { S3CacheStore } from './caches/s3-cache-store.ts'
 import { Concurrency } from './concurrency.ts'
 import type { FindPlugin } from './config/check-plugins.ts'
 import { fleetName, type ListenAddress, type RunnerSettings, type Settings } from './config/settings.ts'
@@ -70,6 +71,7 @@ export class Runner {
   readonly #redact: (text: string) => string
   readonly #entries: ConfiguredRunner[] = []
   readonly #claims = new GroupClaims()
+  readonly #cacheStores: S3CacheStore[] = []
   readonly #startedAt: number
   #status: StatusServer | undefined
   /** Ends the wait for their address. */
@@ -177,6 +179,7 @@ export class Runner {
     this.#statusFile?.stop()
     this.#pagesWait.abort()
     await this.#status?.close()
+    await this.#closeCacheStores()
     const how = departures.includes('lost') ? 'lost' : 'handed over'
     const { logger } = this.#options
     if (how === 'lost') logger.error({}, 'runner ends: another process has its fleets')
@@ -187,6 +190,7 @@ export class Runner {
   async #stop(stops: readonly Promise<StopReport>[]): Promise<StopReport> {
     this.#pagesWait.abort()
     const reports = await Promise.all(stops)
+    await this.#closeCacheStores()
     await this.#status?.close()
     this.#statusFile?.stop()
     await this.#statusFile?.write()
@@ -257,6 +261,19 @@ export class Runner {
     return { status, contentType: 'application/json', body: `${this.#redact(JSON.stringify(value))}\n` }
   }
 
+  /** Undefined: machines keep caches themselves. */
+  #openCacheStore({ cache, token }: RunnerSettings): S3CacheStore | undefined {
+    if (cache.type === undefined) return undefined
+    const { environment, clock, random } = this.#options
+    const store = new S3CacheStore({ settings: cache, shortToken: shortToken(token), environment, clock, random })
+    this.#cacheStores.push(store)
+    return store
+  }
+
+  async #closeCacheStores(): Promise<void> {
+    await Promise.all(this.#cacheStores.map((store) => store.close()))
+  }
+
   /** Beside the fleet's state. */
   #recordDirectory(runner: RunnerSettings): string | undefined {
     const directory = stateDirectory(this.#options.settings, runner)
@@ -283,6 +300,7 @@ export class Runner {
       hostname: hostname(),
       architecture: `${info.platform}/${info.architecture}`,
     }
+    const cacheStore = this.#openCacheStore(settings)
     return new ConfiguredRunner({
       settings,
       checkIntervalMs: whole.checkIntervalMs,
@@ -313,6 +331,7 @@ export class Runner {
             logger,
           }),
           identity,
+          cacheStore,
           queue,
           observer: this.#metrics.observeJobs(labels),
           record,

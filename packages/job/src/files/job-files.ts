@@ -1,3 +1,6 @@
+import { type CachePlace, cacheContext } from '../caches/cache-context.ts'
+import { restoreCaches } from '../caches/restore-cache.ts'
+import type { Clock } from '../clock.ts'
 import type { JobPayload } from '../job-payload.ts'
 import type { JobPlan } from '../run/job-plan.ts'
 import type { FileStage } from './file-stage.ts'
@@ -5,11 +8,13 @@ import type { FileStage } from './file-stage.ts'
 export interface JobFilesOptions {
   readonly payload: JobPayload
   readonly plan: Pick<JobPlan, 'projectDir' | 'expand' | 'setting'>
+  readonly caches: CachePlace
+  readonly clock: Pick<Clock, 'after'>
 }
 
 /** What happens to a job's files before its steps, in GitLab's order: caches, then artifacts of earlier jobs. Empty: the job needs no round trip for it. */
-export function bringFiles(_options: JobFilesOptions): readonly FileStage[] {
-  return []
+export function bringFiles(options: JobFilesOptions): readonly FileStage[] {
+  return [...restoreCaches(cacheContext(options))]
 }
 
 /** The same after the job's scripts: caches, then artifacts. */

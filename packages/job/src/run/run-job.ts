@@ -145,7 +145,7 @@ class JobRun {
   }
 
   async #runIn(environment: JobEnvironment, stop: StopSource): Promise<JobError | undefined> {
-    const { payload, runner, abort } = this.#options
+    const { payload, runner, abort, clock, caches = { directory: 'cache' } } = this.#options
     this.#log.line(`Using ${environment.description}`)
     const plan = new JobPlan({
       payload,
@@ -154,7 +154,7 @@ class JobRun {
       runner,
       environment,
     })
-    const files: JobFilesOptions = { payload, plan }
+    const files: JobFilesOptions = { payload, plan, caches, clock }
     for (const warning of plan.warnings) this.#log.warning(warning)
     this.#log.begin('prepare_script', stageTitle('prepare_script', runner.executor))
 

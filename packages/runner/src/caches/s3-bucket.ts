@@ -65,7 +65,7 @@ export class S3Bucket {
   }
 
   async close(): Promise<void> {
-    await this.#route?.dispatcher.close()
+    await this.#route?.dispatcher.destroy()
   }
 
   async #try(
