@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { type ArtifactDownload, ArtifactDownloadError, type ArtifactDownloadErrorCode, type ArtifactSource } from './artifacts/artifact-source.ts'
 export { CacheError, type CacheErrorCode, type CacheName, type CacheStore } from './caches/cache-store.ts'
 export type { Clock } from './clock.ts'
 export type { DetachedScript } from './detach/detached-files.ts'

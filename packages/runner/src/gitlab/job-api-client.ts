@@ -1,5 +1,6 @@
 import { type Clock, type Logger, type Random, silentLogger, systemClock } from '@runner-core/fleeting'
-import type { JobPayload } from '@runner-core/job'
+import type { ArtifactDownload, JobPayload } from '@runner-core/job'
+import { downloadArtifact } from './artifact-download.ts'
 import { type ConnectionOptions, openRoute, type Route } from './connections.ts'
 import type { HttpAnswer, HttpRequest } from './exchange.ts'
 import { JobApiError } from './job-api-error.ts'
@@ -54,6 +55,7 @@ export class JobApiClient {
   readonly #clock: Clock
   readonly #random: Random
   readonly #logger: Logger
+  readonly #coordinator: URL
   readonly #basePath: string
   readonly #userAgent: string
   readonly #polls: Route
@@ -66,13 +68,14 @@ export class JobApiClient {
   constructor(options: JobApiClientOptions) {
     const url = parseUrl(options.url)
     this.#options = options
+    this.#coordinator = url
     this.#clock = options.clock ?? systemClock
     this.#random = options.random ?? Math.random
     this.#logger = options.logger ?? silentLogger
     this.#basePath = `${url.pathname.replace(/\/+$/, '').replace(/\/ci$/, '')}/api/v4`
     this.#userAgent = userAgent(options.info)
     this.#polls = openRoute(url, options, options.pollTimeoutMs ?? 600_000)
-    this.#calls = openRoute(url, options, options.callTimeoutMs ?? 120_000)
+    this.#calls = openRoute(url, options, this.#callTimeoutMs)
   }
 
   /**
@@ -149,9 +152,29 @@ export class JobApiClient {
     return await this.#call({ method: 'PATCH', path, headers, body: bytes }, signal)
   }
 
+  /** Artifacts of an earlier job, with that job's token; once more while the server says "later". Rejects with `ArtifactDownloadError`, as the bytes do; with the signal's reason. */
+  async downloadArtifacts({ id, token }: JobCredentials, { mayBeElsewhere, signal }: ArtifactDownload): Promise<AsyncIterable<Buffer>> {
+    return await downloadArtifact({
+      route: this.#calls,
+      coordinator: this.#coordinator,
+      path: `${this.#basePath}/jobs/${id}/artifacts${mayBeElsewhere ? '?direct_download=true' : ''}`,
+      userAgent: this.#userAgent,
+      token,
+      connections: this.#options,
+      timeoutMs: this.#callTimeoutMs,
+      clock: this.#clock,
+      random: this.#random,
+      signal,
+    })
+  }
+
   /** Ends every connection, and what is under way on them. */
   async close(): Promise<void> {
     await Promise.all([this.#polls.dispatcher.destroy(), this.#calls.dispatcher.destroy()])
+  }
+
+  get #callTimeoutMs(): number {
+    return this.#options.callTimeoutMs ?? 120_000
   }
 
   async #call(request: HttpRequest, signal?: AbortSignal): Promise<JobReply> {
