@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Clock, Logger } from '@runner-core/fleeting'
 import {
+  type CacheStore,
   hasTimestamps,
   isDebugTrace,
   type JobCheckpoint,
@@ -59,6 +60,8 @@ export interface HandledJobOptions {
   readonly client: JobApiClient
   readonly executor: InstanceExecutor
   readonly identity: RunnerIdentity
+  /** Where all machines keep their caches; absent: each keeps its own. */
+  readonly cacheStore?: CacheStore | undefined
   readonly onPhase: (phase: JobPhase) => void
   /** Undefined: the stage under way has ended, and none follows at once. */
   readonly onStage: (stage: JobStage | undefined) => void
@@ -192,7 +195,7 @@ export class HandledJob {
   }
 
   #runJob(accepted: Promise<unknown>): Promise<JobOutcome> {
-    const { job, place, checkpoint, settings, executor, identity, onPhase, onStage, onWait, onPlaced, onCheckpoint, clock } = this.#options
+    const { job, place, checkpoint, settings, executor, identity, cacheStore, onPhase, onStage, onWait, onPlaced, onCheckpoint, clock } = this.#options
     return runJob({
       payload: job,
       ...(checkpoint !== undefined && { resume: checkpoint.run }),
@@ -235,6 +238,7 @@ export class HandledJob {
       runner: identity,
       environmentVariables: settings.environment,
       serverCertificates: this.#serverCertificates(),
+      caches: { directory: settings.cacheDir, store: cacheStore },
       onStage,
     })
   }
@@ -287,9 +291,10 @@ export class HandledJob {
     // No script starts here that another process does not know of.
     if (this.#isLeft) return new Promise(() => {})
     const run = this.#takeRun
-    if (run !== undefined) return this.#options.onCheckpoint?.(() => {
-      const lineTimes = this.#lineTimes?.record
-      return { run: run(), sent: this.#sent, ...(lineTimes !== undefined && { lineTimes }) }
-    })
+    if (run !== undefined)
+      return this.#options.onCheckpoint?.(() => {
+        const lineTimes = this.#lineTimes?.record
+        return { run: run(), sent: this.#sent, ...(lineTimes !== undefined && { lineTimes }) }
+      })
   }
 }
