@@ -89,7 +89,9 @@ describe.skipIf(!hasHttpBackend).each(localShells.filter((shell) => shell.busybo
   })
 
   test('without git-lfs pointers stay, and the trace says why', async () => {
-    using bare = new LocalEnvironment({ localShell, env: { PATH: pathWithoutLfs(join(project.root, 'bin'), localShell.sh) } })
+    // Its package tells all of the machine's git of it.
+    const env = { PATH: pathWithoutLfs(join(project.root, 'bin'), localShell.sh), GIT_CONFIG_NOSYSTEM: '1' }
+    using bare = new LocalEnvironment({ localShell, env })
     const { outcome, trace } = await run(bare, job(sha, ['cat big.bin']))
     expect(outcome).toEqual({ state: 'success' })
     expect(trace).toContain('git-lfs was not found on the machine: files that LFS keeps are left as pointers\n')
