@@ -21,7 +21,7 @@ import { wireConnectorConfig } from '../wire/connector-config.ts'
 import type { InitRequest } from '../wire/messages.ts'
 import { stateOfWire } from '../wire/states.ts'
 import { isUnimplemented, WireError } from '../wire/wire-error.ts'
-import { countAlive, isLeaving, newcomers } from './known-instances.ts'
+import { countAlive, isGone, isLeaving, newcomers } from './known-instances.ts'
 import type { PluginClient } from './plugin-client.ts'
 import type { SessionOptions } from './plugin-session.ts'
 import { Supervisor, type SupervisorOptions } from './supervisor.ts'
@@ -51,6 +51,8 @@ export class GoPluginGroup implements InstanceGroup {
   #maxSize = Infinity
   /** What the last whole list said. */
   #known: ReadonlyMap<string, InstanceState> | undefined
+  /** Accepted since then: it shows them only by and by. */
+  #launched = 0
 
   constructor(options: GoPluginGroupOptions) {
     const { config, connector } = options
@@ -91,7 +93,7 @@ export class GoPluginGroup implements InstanceGroup {
     return this.#inTurn(signal, async (limit) => {
       const before = this.#known ?? statesOf(await this.#list(limit))
       // A plugin need not heed its own maximum: upstream's host does it for all. What the last list says is too little only near the bound.
-      const nearBound = this.#maxSize !== Infinity && before.size + count > this.#maxSize
+      const nearBound = before.size + this.#launched + count > this.#maxSize
       const room = nearBound ? Math.max(0, this.#maxSize - countAlive(await this.#list(limit))) : Infinity
       const wanted = Math.min(count, room)
       const errors =
@@ -99,6 +101,7 @@ export class GoPluginGroup implements InstanceGroup {
       if (wanted <= 0) return { requested: 0, errors }
       try {
         const { succeeded } = await this.#client.call('Increase', { n: wanted }, limit)
+        this.#launched += succeeded
         return { requested: Math.min(succeeded, wanted), errors }
       } catch (thrown) {
         const error = asGroupError(thrown)
@@ -126,13 +129,15 @@ export class GoPluginGroup implements InstanceGroup {
   }
 
   async connectInfo(id: string, signal: AbortSignal): Promise<ConnectInfo> {
-    this.#mustBeThere(id)
+    // Of what it has not listed the plugin may know more than we do; of what it lists as deleted it only remembers.
+    if (this.#known?.get(id) === 'deleted') throw gone(id)
     const answer = await this.#limited(signal, (limit) => this.#client.call('ConnectInfo', { instance: id }, limit))
     return connectInfoOfWire(id, answer, this.#options.connector)
   }
 
   async heartbeat(id: string, signal: AbortSignal): Promise<void> {
-    this.#mustBeThere(id)
+    // Many plugins answer well for whatever they are asked.
+    if (this.#known !== undefined && isGone(this.#known.get(id))) throw gone(id)
     try {
       await this.#limited(signal, (limit) => this.#client.call('Heartbeat', { instance: id }, limit))
     } catch (error) {
@@ -149,6 +154,7 @@ export class GoPluginGroup implements InstanceGroup {
     // An id that is told twice counts as it was told last, as upstream has it.
     const rows = new Map<string, ListedInstance>()
     await this.#client.update(({ instance, state }) => void rows.set(instance, { id: instance, ...stateOfWire(state) }), signal)
+    this.#launched = 0
     this.#known = new Map([...rows].map(([id, { state }]) => [id, state]))
     return [...rows.values()]
   }
@@ -178,21 +184,11 @@ export class GoPluginGroup implements InstanceGroup {
   async #changePower(method: 'Suspend' | 'Resume', ids: readonly string[], signal: AbortSignal): Promise<DecreaseResult> {
     try {
       const { succeeded } = await this.#client.call(method, { instances: ids }, signal)
-      const accepted = ids.filter((id) => succeeded.includes(id))
-      const refused = ids.filter((id) => !succeeded.includes(id))
-      return { accepted, errors: [...refusals(refused, new GroupError('transient', `the plugin did not accept ${method}`)).values()] }
+      return shared(ids, succeeded, new GroupError('transient', `the plugin did not accept ${method}`))
     } catch (error) {
       if (!(error instanceof WireError) || error.succeeded === undefined) throw error
-      const { succeeded } = error
-      const refused = ids.filter((id) => !succeeded.includes(id))
-      return { accepted: ids.filter((id) => succeeded.includes(id)), errors: [...refusals(refused, error).values()] }
+      return shared(ids, error.succeeded, error)
     }
-  }
-
-  /** The plugin may know machines for longer than they are there. */
-  #mustBeThere(id: string): void {
-    const state = this.#known?.get(id)
-    if (state === 'deleted') throw new GroupError('not_found', `${id} is deleted`, { instanceId: id })
   }
 
   get #client(): PluginClient {
@@ -223,6 +219,17 @@ const startSession: SupervisorOptions['start'] = async (...args) => (await impor
 
 function statesOf(rows: readonly ListedInstance[]): ReadonlyMap<string, InstanceState> {
   return new Map(rows.map(({ id, state }) => [id, state]))
+}
+
+/** What was asked for by what came of it. */
+function shared(ids: readonly string[], succeeded: readonly string[], error: GroupError): DecreaseResult {
+  const accepted = new Set(succeeded)
+  const refused = ids.filter((id) => !accepted.has(id))
+  return { accepted: ids.filter((id) => accepted.has(id)), errors: [...refusals(refused, error).values()] }
+}
+
+function gone(id: string): GroupError {
+  return new GroupError('not_found', `the plugin no longer lists ${id}`, { instanceId: id })
 }
 
 function refusals(ids: readonly string[], error: GroupError): ReadonlyMap<string, GroupError> {

@@ -1,8 +1,13 @@
 import type { InstanceState, ListedInstance } from '@runner-core/fleeting'
 
+/** Not listed, or listed as what was there once. */
+export function isGone(state: InstanceState | undefined): boolean {
+  return state === undefined || state === 'deleted'
+}
+
 /** On its way out, or gone: a delete of it is not sent again. */
 export function isLeaving(state: InstanceState | undefined): boolean {
-  return state === undefined || state === 'deleting' || state === 'deleted'
+  return isGone(state) || state === 'deleting'
 }
 
 /** How many count against the group's maximum. */
