@@ -1,10 +1,13 @@
 import type { FileStageWork } from '../files/file-stage.ts'
+import { pause } from '../files/pause.ts'
 import { EnvironmentError } from '../job-environment.ts'
 import type { CacheContext } from './cache-context.ts'
 import { CacheError } from './cache-store.ts'
 
 /** From one try to the next. */
 const betweenTriesMs = 5000
+/** How often it is done again where a connection broke under it, however few tries are wanted. */
+const mostCuts = 2
 
 /**
  * Does something with a cache, more than once where it fails and that is wanted, and says why it failed. Undefined: it did. Rejects only with what ends the job: the signal's reason, and a machine
@@ -16,7 +19,7 @@ export async function tryCache<T>(
   { log, signal }: Pick<FileStageWork, 'log' | 'signal'>,
   act: (signal: AbortSignal) => Promise<T>,
 ): Promise<T | undefined> {
-  for (let attempt = 1; ; attempt++) {
+  for (let [attempt, cuts] = [1, 0]; ; ) {
     const limit = new AbortController()
     const cancel = clock.after(timeoutMs, () => limit.abort(new CacheError('failed', `it took longer than ${timeoutMs / 60_000} minutes`)))
     try {
@@ -25,25 +28,13 @@ export async function tryCache<T>(
       signal.throwIfAborted()
       if (error instanceof EnvironmentError && error.code === 'lost') throw error
       await log.warning(error instanceof Error ? error.message : String(error))
+      if (error instanceof EnvironmentError && error.code === 'cut' && cuts < mostCuts) cuts++
+      else if (attempt < attempts) attempt++
+      else return undefined
     } finally {
       cancel()
     }
-    if (attempt >= attempts) return undefined
-    await pause(clock, signal)
+    await pause(clock, betweenTriesMs, signal)
     await log.line('Retrying...')
   }
-}
-
-function pause(clock: CacheContext['clock'], signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const cancel = clock.after(betweenTriesMs, () => {
-      signal.removeEventListener('abort', stop)
-      resolve()
-    })
-    const stop = (): void => {
-      cancel()
-      reject(signal.reason)
-    }
-    signal.addEventListener('abort', stop, { once: true })
-  })
 }
