@@ -195,7 +195,22 @@ export class HandledJob {
   }
 
   #runJob(accepted: Promise<unknown>): Promise<JobOutcome> {
-    const { job, place, checkpoint, settings, executor, identity, cacheStore, onPhase, onStage, onWait, onPlaced, onCheckpoint, clock } = this.#options
+    const {
+      client,
+      job,
+      place,
+      checkpoint,
+      settings,
+      executor,
+      identity,
+      cacheStore,
+      onPhase,
+      onStage,
+      onWait,
+      onPlaced,
+      onCheckpoint,
+      clock,
+    } = this.#options
     return runJob({
       payload: job,
       ...(checkpoint !== undefined && { resume: checkpoint.run }),
@@ -238,6 +253,7 @@ export class HandledJob {
       runner: identity,
       environmentVariables: settings.environment,
       serverCertificates: this.#serverCertificates(),
+      artifacts: { download: (dependency, how) => client.downloadArtifacts(dependency, how) },
       caches: { directory: settings.cacheDir, store: cacheStore },
       onStage,
     })

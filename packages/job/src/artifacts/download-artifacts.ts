@@ -1,8 +1,7 @@
 import { ArchiveError } from '../archive/archive-error.ts'
 import { ArchiveFile } from '../archive/archive-file.ts'
-import { type ArchiveLimits, defaultArchiveLimits } from '../archive/archive-limits.ts'
+import { defaultArchiveLimits } from '../archive/archive-limits.ts'
 import { openArchive } from '../archive/open-archive.ts'
-import type { Clock } from '../clock.ts'
 import type { FileStage, FileStageWork } from '../files/file-stage.ts'
 import { pause } from '../files/pause.ts'
 import { unpackArchive } from '../files/unpack-archive.ts'
@@ -10,24 +9,8 @@ import { formatGoDuration } from '../go-duration.ts'
 import { EnvironmentError } from '../job-environment.ts'
 import { JobError } from '../job-error.ts'
 import type { JobDependency } from '../job-payload.ts'
-import { ArtifactDownloadError, type ArtifactSource } from './artifact-source.ts'
-
-/** What the stage that brings artifacts of earlier jobs needs to know. */
-export interface DependencyContext {
-  readonly dependencies: readonly JobDependency[]
-  readonly source: ArtifactSource
-  /** The work tree: absolute, or below `loginDirectory`. */
-  readonly projectDir: string
-  /** Tries of the whole stage: `ARTIFACT_DOWNLOAD_ATTEMPTS`. */
-  readonly attempts: number
-  /** `FF_USE_DIRECT_DOWNLOAD` */
-  readonly mayBeElsewhere: boolean
-  /** Default: {@link defaultArchiveLimits}. */
-  readonly limits?: Partial<ArchiveLimits> | undefined
-  /** What is to be said of the settings. */
-  readonly warnings: readonly string[]
-  readonly clock: Pick<Clock, 'after'>
-}
+import { ArtifactDownloadError } from './artifact-source.ts'
+import type { DependencyContext } from './dependency-context.ts'
 
 /** Of one archive, within one try of the stage. */
 const downloadTries = 3
@@ -40,8 +23,7 @@ const unpackTries = 3
 
 /** The stage before a job's steps in which artifacts of earlier jobs come to the machine; none where those jobs left none. The job fails when some cannot be had. */
 export function downloadArtifacts(context: DependencyContext): FileStage[] {
-  const dependencies = context.dependencies.filter(({ filename }) => filename !== '')
-  if (dependencies.length === 0) return []
+  if (context.dependencies.length === 0) return []
   return [
     {
       name: 'download_artifacts',
@@ -49,7 +31,7 @@ export function downloadArtifacts(context: DependencyContext): FileStage[] {
         for (const warning of context.warnings) await work.log.warning(warning)
         for (let attempt = 1; ; attempt++) {
           try {
-            for (const dependency of dependencies) await bring(dependency, context, work)
+            for (const dependency of context.dependencies) await bring(dependency, context, work)
             return
           } catch (error) {
             const failure = asFailure(error, work.signal)
@@ -66,12 +48,12 @@ export function downloadArtifacts(context: DependencyContext): FileStage[] {
 }
 
 async function bring(dependency: JobDependency, context: DependencyContext, work: FileStageWork): Promise<void> {
-  const { limits, projectDir } = context
+  const { projectDir } = context
   await work.log.line(`Downloading artifacts for ${dependency.name} (${dependency.id})...`)
   const file = await receive(dependency, context, work)
   try {
     await work.log.line(`Downloading artifacts from coordinator... ok  id=${dependency.id}`)
-    await unpack(await openArchive(file, { filename: dependency.filename, limits }), projectDir, work)
+    await unpack(await openArchive(file, { filename: dependency.filename }), projectDir, work)
   } finally {
     await file.close()
   }
@@ -80,15 +62,17 @@ async function bring(dependency: JobDependency, context: DependencyContext, work
 /** Downloads an archive as a whole: only then it is known what it holds. */
 async function receive(
   dependency: JobDependency,
-  { source, limits, mayBeElsewhere, clock }: DependencyContext,
+  { source, mayBeElsewhere, clock }: DependencyContext,
   work: FileStageWork,
 ): Promise<ArchiveFile> {
   const { log, signal } = work
+  if (source === undefined)
+    throw new JobError('unsupported', 'runner_configuration_error', 'this runner has no way to artifacts of earlier jobs')
   for (let attempt = 1; ; attempt++) {
     try {
       // Where it is elsewhere, that place may be out of our reach: then the coordinator itself is asked.
       const bytes = await source.download(dependency, { mayBeElsewhere: mayBeElsewhere && attempt === 1, signal })
-      return await ArchiveFile.receive(bytes, { limitBytes: limits?.archiveBytes ?? defaultArchiveLimits.archiveBytes })
+      return await ArchiveFile.receive(bytes, { limitBytes: defaultArchiveLimits.archiveBytes })
     } catch (error) {
       signal.throwIfAborted()
       if (!(error instanceof ArtifactDownloadError)) throw error

@@ -1,3 +1,6 @@
+import type { ArtifactSource } from '../artifacts/artifact-source.ts'
+import { dependencyContext } from '../artifacts/dependency-context.ts'
+import { downloadArtifacts } from '../artifacts/download-artifacts.ts'
 import { type CachePlace, cacheContext } from '../caches/cache-context.ts'
 import { restoreCaches } from '../caches/restore-cache.ts'
 import type { Clock } from '../clock.ts'
@@ -9,12 +12,13 @@ export interface JobFilesOptions {
   readonly payload: JobPayload
   readonly plan: Pick<JobPlan, 'projectDir' | 'expand' | 'setting'>
   readonly caches: CachePlace
+  readonly artifacts: ArtifactSource | undefined
   readonly clock: Pick<Clock, 'after'>
 }
 
 /** What happens to a job's files before its steps, in GitLab's order: caches, then artifacts of earlier jobs. Empty: the job needs no round trip for it. */
 export function bringFiles(options: JobFilesOptions): readonly FileStage[] {
-  return [...restoreCaches(cacheContext(options))]
+  return [...restoreCaches(cacheContext(options)), ...downloadArtifacts(dependencyContext(options))]
 }
 
 /** The same after the job's scripts: caches, then artifacts. */

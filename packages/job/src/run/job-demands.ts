@@ -11,7 +11,6 @@ const dispensable: Readonly<Record<string, string>> = {
 
 const missed: Readonly<Record<string, string>> = {
   artifacts: 'its artifacts, which later jobs or people would miss',
-  dependencies: 'artifacts of earlier jobs',
   secrets: 'secrets of an external store',
   run: 'steps in place of a script',
 }

@@ -1,3 +1,4 @@
+import type { ArtifactSource } from '../artifacts/artifact-source.ts'
 import type { CachePlace } from '../caches/cache-context.ts'
 import type { Clock } from '../clock.ts'
 import { bringFiles, type JobFilesOptions, keepFiles } from '../files/job-files.ts'
@@ -47,6 +48,8 @@ export interface RunJobOptions {
   readonly serverCertificates?: string | undefined
   /** Where its caches are kept. Default: each machine keeps them, in `cache` in the login's home. */
   readonly caches?: CachePlace
+  /** Where artifacts of earlier jobs are got. Default: nowhere: a job that needs them fails. */
+  readonly artifacts?: ArtifactSource
   /** Called when a stage begins, and with undefined when the stage under way ends and none follows at once. Must not throw. Default: nobody is told. */
   readonly onStage?: (stage: JobStage | undefined) => void
   /**
@@ -145,7 +148,7 @@ class JobRun {
   }
 
   async #runIn(environment: JobEnvironment, stop: StopSource): Promise<JobError | undefined> {
-    const { payload, runner, abort, clock, caches = { directory: 'cache' } } = this.#options
+    const { payload, runner, abort, clock, caches = { directory: 'cache' }, artifacts } = this.#options
     this.#log.line(`Using ${environment.description}`)
     const plan = new JobPlan({
       payload,
@@ -154,7 +157,7 @@ class JobRun {
       runner,
       environment,
     })
-    const files: JobFilesOptions = { payload, plan, caches, clock }
+    const files: JobFilesOptions = { payload, plan, caches, artifacts, clock }
     for (const warning of plan.warnings) this.#log.warning(warning)
     this.#log.begin('prepare_script', stageTitle('prepare_script', runner.executor))
 

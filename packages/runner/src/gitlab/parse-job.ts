@@ -167,7 +167,7 @@ function isToken(value: unknown): value is string {
 }
 
 /** Parts of a job that nothing here reads. */
-const unsupportedParts = ['image', 'services', 'artifacts', 'cache', 'dependencies', 'secrets', 'run']
+const unsupportedParts = ['image', 'services', 'artifacts', 'cache', 'secrets', 'run']
 
 /** Not absent, not empty, and of an object like an image not without its name. */
 function isPresent(value: unknown): boolean {

@@ -45,12 +45,13 @@ export function classify(
   awaitsAck: (jobId: number) => boolean,
 ): ApiRequest {
   const path = url.split('?', 1)[0] ?? ''
-  const job = /^\/api\/v4\/jobs\/(\d+)(\/trace)?$/.exec(path)
+  const job = /^\/api\/v4\/jobs\/(\d+)(\/trace|\/artifacts)?$/.exec(path)
   const jobId = job === null ? undefined : Number(job[1])
   const json = headers['content-type']?.startsWith('application/json') ? parseObject(raw) : undefined
   return { endpoint: endpointOf(), jobId, target: `${method} ${url}`, headers, raw, json }
 
   function endpointOf(): Endpoint {
+    if (jobId !== undefined && job?.[2] === '/artifacts') return method === 'GET' ? 'download' : 'unknown'
     if (jobId !== undefined && job?.[2] !== undefined) return method === 'PATCH' ? 'trace' : 'unknown'
     if (jobId !== undefined) return method === 'PUT' ? updateKind(json?.['state'], awaitsAck(jobId)) : 'unknown'
     if (method !== 'POST') return 'unknown'

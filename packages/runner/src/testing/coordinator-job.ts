@@ -1,6 +1,8 @@
+import { randomBytes } from 'node:crypto'
 import type { Clock } from '@runner-core/fleeting'
 import type { Endpoint } from './fault.ts'
 import { type JobSpec, jobJson } from './job-spec.ts'
+import type { LeftArtifacts } from './left-artifacts.ts'
 import { MarkerWatch } from './marker-watch.ts'
 import { StoredTrace } from './stored-trace.ts'
 
@@ -47,6 +49,9 @@ export class CoordinatorJob {
   #stopAckTimer: () => void = () => {}
   /** Requests about this job were tampered with, so its runner may rightly repeat itself. */
   disturbed = false
+  /** What it left for later jobs. */
+  artifacts: LeftArtifacts | undefined
+  readonly #leftToken = `glcbt-${randomBytes(15).toString('base64url')}`
   /** What the runner said after it had been told that the job is over. */
   #lastWords: Set<Endpoint> | undefined
 
@@ -86,6 +91,11 @@ export class CoordinatorJob {
 
   get assignment(): Assignment | undefined {
     return this.#assignment
+  }
+
+  /** What opens its artifacts to later jobs: its own token, also where it never ran. */
+  get dependencyToken(): string {
+    return this.#assignment?.jobToken ?? this.#leftToken
   }
 
   /** Whether the token belongs to the present hand-out, to an earlier one that was taken back, or to none. */

@@ -1,7 +1,7 @@
 import type { Reply } from './reply.ts'
 
-/** The kinds of request. A PUT is told apart by what it says: `accept` takes the job, `keep_alive` says it goes on, `finish` ends it. */
-export type Endpoint = 'verify' | 'request' | 'accept' | 'keep_alive' | 'trace' | 'finish' | 'unknown'
+/** The kinds of request. A PUT is told apart by what it says: `accept` takes the job, `keep_alive` says it goes on, `finish` ends it. `download` gets what an earlier job left. */
+export type Endpoint = 'verify' | 'request' | 'accept' | 'keep_alive' | 'trace' | 'finish' | 'download' | 'unknown'
 
 /** What goes wrong with some requests. */
 export interface Fault {

@@ -6,6 +6,7 @@ import { CoordinatorJob } from './coordinator-job.ts'
 import type { Endpoint } from './fault.ts'
 import { JobQueue } from './job-queue.ts'
 import type { JobSpec } from './job-spec.ts'
+import { sendArtifacts } from './left-artifacts.ts'
 import { type Reply, refusal, reply } from './reply.ts'
 import { RequestLimit } from './request-limit.ts'
 import { authenticateRunner, type KnownRunner, verified } from './runner-requests.ts'
@@ -25,6 +26,8 @@ export interface JobApiOptions {
   readonly traceLimitBytes: number
   /** PATCHes and PUTs a minute that one job may make, each. Default 200. */
   readonly jobRequestsPerMinute: number
+  /** URL of an `ArtifactBucket`: clients that may be sent there are. Default: none. */
+  readonly artifactsElsewhere?: string
 }
 
 /** Something a client did that the job API does not allow. */
@@ -170,6 +173,7 @@ export class JobApi {
       return refusal(403, 'Forbidden')
     }
     const { job } = entry
+    if (request.endpoint === 'download') return sendArtifacts(job, request, this.#options.artifactsElsewhere, report)
     const refused = authenticateJob(job, request, report) ?? this.#limit(entry, request, report)
     const answered = refused ?? this.#act(job, request, report)
     const interval = String(this.#options.traceUpdateIntervalSeconds)

@@ -1,3 +1,5 @@
+import type { CoordinatorJob } from './coordinator-job.ts'
+
 /** A variable of a job; what is absent is as GitLab's default: public, not a file, not masked, expanded. */
 export interface VariableSpec {
   readonly key: string
@@ -41,6 +43,8 @@ export interface JobSpec {
   readonly tokenMaskPrefixes?: readonly string[]
   /** Failure reasons that the server knows besides the three that all know. Default: those of a current server, `job_canceled` not among them. */
   readonly failureReasons?: readonly string[]
+  /** Earlier jobs whose artifacts it gets. Default: none. */
+  readonly dependencies?: readonly CoordinatorJob[]
   /** Merged over the top level of the job's JSON, for what has no field here and for what is wrong on purpose. */
   readonly override?: Readonly<Record<string, unknown>>
 }
@@ -145,7 +149,7 @@ export function jobJson(spec: JobSpec, identity: JobIdentity): Record<string, un
     artifacts: null,
     cache: [],
     credentials: null,
-    dependencies: null,
+    dependencies: spec.dependencies?.map(dependencyJson) ?? null,
     features: {
       trace_sections: spec.traceSections ?? true,
       token_mask_prefixes: spec.tokenMaskPrefixes ?? ['glpat-'],
@@ -159,4 +163,9 @@ export function jobJson(spec: JobSpec, identity: JobIdentity): Record<string, un
     policy_options: null,
     ...spec.override,
   }
+}
+
+function dependencyJson({ id, spec, dependencyToken, artifacts }: CoordinatorJob): object {
+  const file = artifacts && { artifacts_file: { filename: artifacts.filename, size: artifacts.bytes.length } }
+  return { id, token: dependencyToken, name: spec.name ?? 'job', ...file }
 }
