@@ -3,15 +3,22 @@
  *
  * @module
  */
-export { type ArtifactDownload, ArtifactDownloadError, type ArtifactDownloadErrorCode, type ArtifactSource } from './artifacts/artifact-source.ts'
-export { CacheError, type CacheErrorCode, type CacheName, type CacheStore } from './caches/cache-store.ts'
+export {
+  type ArtifactDownload,
+  ArtifactDownloadError,
+  type ArtifactDownloadErrorCode,
+  type ArtifactSource,
+} from './artifacts/artifact-source.ts'
+export type { CachePlace } from './caches/cache-context.ts'
+export { type CacheArchive, CacheError, type CacheErrorCode, type CacheName, type CacheStore } from './caches/cache-store.ts'
 export type { Clock } from './clock.ts'
 export type { DetachedScript } from './detach/detached-files.ts'
 /** For an environment whose scripts outlive its connection. */
 export { type DetachedScriptOptions, detachedScript } from './detach/detached-script.ts'
 export { type FollowScriptOptions, followScript } from './detach/follow-script.ts'
+export { type RelayScriptOptions, relayEnd, relayScript } from './detach/relay-script.ts'
 export { type StartedOutput, type StartKind, StartMark } from './detach/start-mark.ts'
-export { wipeScript } from './detach/wipe-script.ts'
+export { type DetachedLeftover, wipeScript } from './detach/wipe-script.ts'
 export { formatGoDuration, parseGoDuration } from './go-duration.ts'
 export {
   EnvironmentError,

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { CacheError, type CacheName, type CacheStore } from '../src/caches/cache-store.ts'
+import { type CacheArchive, CacheError, type CacheName, type CacheStore } from '../src/caches/cache-store.ts'
 import type { JobCache } from '../src/job-payload.ts'
 import { zipBytes } from './archive-bytes.ts'
 import { payload, run, variable } from './job-fixture.ts'
@@ -11,6 +11,7 @@ import { localShells } from './local-shells.ts'
 /** A store in memory. */
 class MemoryStore implements CacheStore {
   readonly archives = new Map<string, Buffer>()
+  readonly digests = new Map<string, string>()
   readonly asked: string[] = []
   failures: Error[] = []
 
@@ -22,13 +23,18 @@ class MemoryStore implements CacheStore {
     return archive === undefined ? undefined : pieces(archive)
   }
 
-  async upload({ projectId, key }: CacheName, content: AsyncIterable<Buffer>): Promise<void> {
+  async digest({ projectId, key }: CacheName): Promise<string | undefined> {
+    return this.digests.get(`${projectId}/${key}`)
+  }
+
+  async upload({ projectId, key }: CacheName, { content, digest }: CacheArchive): Promise<void> {
     this.asked.push(`put ${projectId}/${key}`)
     const failure = this.failures.shift()
     if (failure !== undefined) throw failure
     const chunks: Buffer[] = []
     for await (const chunk of content) chunks.push(chunk)
     this.archives.set(`${projectId}/${key}`, Buffer.concat(chunks))
+    this.digests.set(`${projectId}/${key}`, digest)
   }
 }
 

@@ -47,7 +47,7 @@ describe.each(s3Servers)('$name', ({ name, missing, start }) => {
     ])('%s comes back as it was', async (what, bytes) => {
       const cache = { projectId: 1, key: what }
       const content = randomBytes(bytes)
-      await store().upload(cache, pieces(content), signal)
+      await store().upload(cache, { content: pieces(content), digest: 'd1' }, signal)
       expect((await read(store(), cache))?.equals(content)).toBe(true)
     })
 
@@ -55,7 +55,7 @@ describe.each(s3Servers)('$name', ({ name, missing, start }) => {
       'a key is any text: %j',
       async (key) => {
         const content = Buffer.from(key)
-        await store().upload({ projectId: 2, key }, pieces(content), signal)
+        await store().upload({ projectId: 2, key }, { content: pieces(content), digest: 'd1' }, signal)
         expect(await read(store(), { projectId: 2, key })).toEqual(content)
         expect(await read(store(), { projectId: 3, key })).toBeUndefined()
       },
@@ -64,7 +64,7 @@ describe.each(s3Servers)('$name', ({ name, missing, start }) => {
     test('none under a name is no error; runners share caches only where they are told to', async () => {
       const cache = { projectId: 4, key: 'deps' }
       expect(await read(store(), cache)).toBeUndefined()
-      await store({ shared: true, path: '/all/' }).upload(cache, pieces(Buffer.from('shared')), signal)
+      await store({ shared: true, path: '/all/' }).upload(cache, { content: pieces(Buffer.from('shared')), digest: 'd1' }, signal)
       expect(await read(store(), cache)).toBeUndefined()
       expect(await read(store({ shared: true, path: 'all' }), cache)).toEqual(Buffer.from('shared'))
     })
@@ -72,33 +72,46 @@ describe.each(s3Servers)('$name', ({ name, missing, start }) => {
     test('an upload that breaks off leaves what was there', async () => {
       const cache = { projectId: 5, key: 'deps' }
       const first = randomBytes(11 * mebibyte)
-      await store().upload(cache, pieces(first), signal)
+      await store().upload(cache, { content: pieces(first), digest: 'd1' }, signal)
       async function* broken(): AsyncGenerator<Buffer> {
         yield* pieces(randomBytes(11 * mebibyte))
         throw new Error('the machine was lost')
       }
-      await expect(store().upload(cache, broken(), signal)).rejects.toThrow('the machine was lost')
+      await expect(store().upload(cache, { content: broken(), digest: 'd1' }, signal)).rejects.toThrow('the machine was lost')
       const stop = new AbortController()
       async function* stopped(): AsyncGenerator<Buffer> {
         yield* pieces(randomBytes(11 * mebibyte))
         stop.abort(new Error('canceled'))
         yield* pieces(randomBytes(11 * mebibyte))
       }
-      await expect(store().upload(cache, stopped(), stop.signal)).rejects.toThrow('canceled')
+      await expect(store().upload(cache, { content: stopped(), digest: 'd1' }, stop.signal)).rejects.toThrow('canceled')
       expect((await read(store(), cache))?.equals(first)).toBe(true)
+    })
+
+    test.each([1, 12 * mebibyte])('the digest of what is kept is known, of %d bytes', async (bytes) => {
+      const cache = { projectId: 8, key: `digest ${bytes}` }
+      expect(await store().digest(cache, signal)).toBeUndefined()
+      await store().upload(cache, { content: pieces(randomBytes(bytes)), digest: 'one' }, signal)
+      expect(await store().digest(cache, signal)).toBe('one')
+      await store().upload(cache, { content: pieces(randomBytes(bytes)), digest: 'two' }, signal)
+      expect(await store().digest(cache, signal)).toBe('two')
     })
 
     test('of two uploads at once one counts, as a whole', async () => {
       const cache = { projectId: 6, key: 'deps' }
       const contents = [1, 2, 3].map((fill) => Buffer.alloc(12 * mebibyte + fill, fill))
-      await Promise.all(contents.map((content) => store().upload(cache, pieces(content), signal)))
+      await Promise.all(contents.map((content) => store().upload(cache, { content: pieces(content), digest: 'd1' }, signal)))
       const kept = await read(store(), cache)
       expect(contents.some((content) => kept?.equals(content))).toBe(true)
     })
 
     test('what is too large is not kept', async () => {
       const cache = { projectId: 7, key: 'deps' }
-      const upload = store({ maxUploadedArchiveSize: 6 * mebibyte }).upload(cache, pieces(randomBytes(7 * mebibyte)), signal)
+      const upload = store({ maxUploadedArchiveSize: 6 * mebibyte }).upload(
+        cache,
+        { content: pieces(randomBytes(7 * mebibyte)), digest: 'd1' },
+        signal,
+      )
       await expect(upload).rejects.toMatchObject({ code: 'too_large', message: expect.stringContaining('too big') })
       expect(await read(store(), cache)).toBeUndefined()
     })
@@ -109,12 +122,18 @@ describe.each(s3Servers)('$name', ({ name, missing, start }) => {
         message: expect.stringMatching(/^received: 404\. Request failed with code: NoSuchBucket, message: /),
       }
       const nowhere = store({}, { bucketName: 'nowhere' })
-      await expect(nowhere.upload({ projectId: 1, key: 'k' }, pieces(Buffer.from('x')), signal)).rejects.toMatchObject(refused)
+      await expect(
+        nowhere.upload({ projectId: 1, key: 'k' }, { content: pieces(Buffer.from('x')), digest: 'd1' }, signal),
+      ).rejects.toMatchObject(refused)
       await expect(read(nowhere, { projectId: 1, key: 'k' })).rejects.toMatchObject(refused)
     })
 
     test.skipIf(name === 'moto')('a wrong key is refused, and no message holds it', async () => {
-      const wrong = store({}, { secretKey: 'wrong-secret' }).upload({ projectId: 1, key: 'k' }, pieces(Buffer.from('x')), signal)
+      const wrong = store({}, { secretKey: 'wrong-secret' }).upload(
+        { projectId: 1, key: 'k' },
+        { content: pieces(Buffer.from('x')), digest: 'd1' },
+        signal,
+      )
       const error = await wrong.catch((cause: unknown) => cause as Error)
       expect(error).toMatchObject({ code: 'refused', message: expect.stringMatching(/^received: 403\. .*SignatureDoesNotMatch/) })
       expect((error as Error).message).not.toMatch(/wrong-secret|runner-access|X-Amz/i)

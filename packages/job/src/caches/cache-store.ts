@@ -11,11 +11,20 @@ export interface CacheName {
   readonly key: string
 }
 
+export interface CacheArchive {
+  /** Read once. */
+  readonly content: AsyncIterable<Buffer>
+  /** Of what is in it: letters and digits. */
+  readonly digest: string
+}
+
 export interface CacheStore {
   /** The archive as it was when it was opened; undefined when there is none. Rejects with a {@link CacheError}, as its bytes do, and with the signal's reason. */
   download(name: CacheName, signal: AbortSignal): Promise<AsyncIterable<Buffer> | undefined>
-  /** Keeps an archive in place of what was there: as a whole or not at all. `content` is read once. Rejects with a {@link CacheError}, the signal's reason, and what `content` throws. */
-  upload(name: CacheName, content: AsyncIterable<Buffer>, signal: AbortSignal): Promise<void>
+  /** The digest that the archive under this name was kept with; undefined where there is none, or where it cannot be known. Rejects as `download` does. */
+  digest(name: CacheName, signal: AbortSignal): Promise<string | undefined>
+  /** Keeps an archive in place of what was there: as a whole or not at all. Rejects with a {@link CacheError}, the signal's reason, and what `content` throws. */
+  upload(name: CacheName, archive: CacheArchive, signal: AbortSignal): Promise<void>
 }
 
 /** `unreachable`: no answer · `refused`: the store did not do it, and would not later · `failed`: it could not do it now · `too_large`: more than the configuration lets us keep. */

@@ -88,9 +88,10 @@ async function toStore(
   files: SelectedFiles,
   { log, signal }: FileStageWork,
 ): Promise<void> {
+  if ((await store!.digest({ projectId, key }, signal)) === files.digest) return log.line('Archive is up to date!')
   const { format, warning } = cacheFormat(wanted, canCompressZstd)
   if (warning !== undefined) await log.warning(warning)
   await log.line('Uploading cache to the shared cache server')
   const content = format === 'zip' ? files.zip(level, signal) : compressZstd(files.tar(signal), level)
-  await store!.upload({ projectId, key }, content, signal)
+  await store!.upload({ projectId, key }, { content, digest: files.digest }, signal)
 }

@@ -16,11 +16,13 @@ export interface S3BucketOptions {
 }
 
 export interface S3Request {
-  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE'
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE'
   /** Name of the object. */
   readonly name: string
   readonly query?: Readonly<Record<string, string>>
   readonly headers?: Readonly<Record<string, string>>
+  /** What is to be kept beside the object: values of headers without `x-amz-meta-` before their names. They are part of what is signed. */
+  readonly metadata?: Readonly<Record<string, string>>
   readonly body?: Buffer | string
 }
 
@@ -86,31 +88,33 @@ export class S3Bucket {
     return { error: (await readRefusal(answer)).error, waitMs }
   }
 
-  async #sendOnce({ method, name, query = {}, headers = {}, body = '' }: S3Request, signal: AbortSignal): Promise<S3Answer> {
+  async #sendOnce({ method, name, query = {}, headers = {}, metadata = {}, body = '' }: S3Request, signal: AbortSignal): Promise<S3Answer> {
     const { url, environment } = this.#options
     this.#route ??= openRoute(url, { environment }, silenceMs)
     const { dispatcher, origin, pathPrefix, headers: routeHeaders } = this.#route
     const target = new URL(objectPath(url, name), url)
     for (const [key, value] of Object.entries(query)) target.searchParams.set(key, value)
-    const { pathname, search } = await this.#sign(target, method)
+    const signedHeaders = Object.fromEntries(Object.entries(metadata).map(([key, value]) => [`x-amz-meta-${key}`, value]))
+    const { pathname, search } = await this.#sign(target, method, signedHeaders)
     const { statusCode, ...answer } = await dispatcher.request({
       origin,
       path: `${pathPrefix}${pathname}${search}`,
       method,
-      headers: { ...routeHeaders, ...headers },
-      body: method === 'GET' || method === 'DELETE' ? null : body,
+      headers: { ...routeHeaders, ...headers, ...signedHeaders },
+      body: method === 'PUT' || method === 'POST' ? body : null,
       signal,
     })
     return { status: statusCode, headers: answer.headers, body: answer.body }
   }
 
-  async #sign(url: URL, method: string): Promise<URL> {
+  async #sign(url: URL, method: string, headers: Readonly<Record<string, string>>): Promise<URL> {
     const { credentials, region, clock } = this.#options
     const [{ AwsV4Signer }, keys] = await Promise.all([import('aws4fetch'), credentials().catch(noCredentials)])
     url.searchParams.set('X-Amz-Expires', String(validSeconds))
     const signer = new AwsV4Signer({
       url: url.href,
       method,
+      headers,
       accessKeyId: keys.accessKeyId,
       secretAccessKey: keys.secretAccessKey,
       ...(keys.sessionToken !== undefined && { sessionToken: keys.sessionToken }),

@@ -104,7 +104,7 @@ async function read(from: S3CacheStore): Promise<string> {
 
 test('each request has a URL of its own, signed for this server and for a while', async () => {
   answers = [says(200)]
-  await store({ sessionToken: 'session-example' }).upload(cache, pieces('ab'), signal)
+  await store({ sessionToken: 'session-example' }).upload(cache, { content: pieces('ab'), digest: 'd1' }, signal)
   const [{ method, url, headers }] = asked as [Asked]
   expect([method, url.pathname, headers['authorization']]).toEqual(['PUT', '/caches/runner/tok123/project/7/deps', undefined])
   expect(Object.fromEntries(url.searchParams)).toMatchObject({
@@ -139,7 +139,7 @@ test('one that does not answer is unreachable; no message holds a key or a signa
 
 test('what is refused is not asked for again', async () => {
   answers = [says(403, '<Error><Code>AccessDenied</Code><Message>Access Denied.</Message></Error>')]
-  const upload = store().upload(cache, pieces('ab'), signal)
+  const upload = store().upload(cache, { content: pieces('ab'), digest: 'd1' }, signal)
   await expect(upload).rejects.toMatchObject({
     code: 'refused',
     message: expect.stringContaining('code: AccessDenied, message: Access Denied.'),
@@ -165,7 +165,7 @@ test('a download that breaks off goes on where it was, with the same object', as
 
 test('a large archive goes in parts, which are put together at the end', async () => {
   answers = [uploadBegins, takesPart, says(500), takesPart, takesPart, says(200, '<CompleteMultipartUploadResult/>')]
-  await store().upload(cache, pieces('01', '234567', '8'), signal)
+  await store().upload(cache, { content: pieces('01', '234567', '8'), digest: 'd1' }, signal)
   expect(asked.map(({ method, url, bytes }) => [method, url.searchParams.get('partNumber'), bytes > 4 ? 'list' : bytes])).toEqual([
     ['POST', null, 0],
     ['PUT', '1', 4],
@@ -188,7 +188,7 @@ test.each([
   ],
 ])('%s, its parts are given up', async (_, content, expected, message) => {
   answers = expected
-  await expect(store({}, 9).upload(cache, content(), signal)).rejects.toThrow(message)
+  await expect(store({}, 9).upload(cache, { content: content(), digest: 'd1' }, signal)).rejects.toThrow(message)
   expect(answers).toEqual([])
   const { method, url } = asked.at(-1)!
   expect([method, url.searchParams.get('uploadId')]).toEqual(['DELETE', 'up1'])
@@ -197,7 +197,7 @@ test.each([
 test('also when it is stopped under way', async () => {
   const stop = new AbortController()
   answers = [uploadBegins, takesPart, () => stop.abort(new Error('canceled')), says(204)]
-  await expect(store().upload(cache, pieces('0123456789'), stop.signal)).rejects.toThrow('canceled')
+  await expect(store().upload(cache, { content: pieces('0123456789'), digest: 'd1' }, stop.signal)).rejects.toThrow('canceled')
   expect(asked.at(-1)).toMatchObject({ method: 'DELETE' })
 })
 

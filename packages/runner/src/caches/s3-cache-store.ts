@@ -1,9 +1,9 @@
 import { type Clock, deadline, type Random } from '@runner-core/fleeting'
-import { CacheError, type CacheName, type CacheStore } from '@runner-core/job'
+import { type CacheArchive, CacheError, type CacheName, type CacheStore } from '@runner-core/job'
 import type { CacheSettings } from '../config/settings.ts'
 import type { Environment } from '../gitlab/proxy.ts'
 import { bucketUrl, objectName } from './s3-address.ts'
-import { elementOf, readRefusal, S3Bucket } from './s3-bucket.ts'
+import { elementOf, readRefusal, S3Bucket, type S3Request } from './s3-bucket.ts'
 import { findCredentials } from './s3-credentials.ts'
 
 export interface S3CacheStoreOptions {
@@ -58,14 +58,22 @@ export class S3CacheStore implements CacheStore {
     return this.#read(name, answer, signal)
   }
 
-  async upload(cache: CacheName, content: AsyncIterable<Buffer>, signal: AbortSignal): Promise<void> {
-    const name = this.#nameOf(cache)
+  async digest(cache: CacheName, signal: AbortSignal): Promise<string | undefined> {
+    // A key that may not list objects is told that one is forbidden, not that it is missing.
+    const { status, headers, body } = await this.#bucket.send({ method: 'HEAD', name: this.#nameOf(cache) }, [200, 403, 404], signal)
+    await body.dump()
+    const digest = headers[`x-amz-meta-${digestKey}`]
+    return status === 200 && typeof digest === 'string' ? digest : undefined
+  }
+
+  async upload(cache: CacheName, { content, digest }: CacheArchive, signal: AbortSignal): Promise<void> {
+    const object: NewObject = { name: this.#nameOf(cache), metadata: { [digestKey]: digest } }
     const parts = this.#parts(content)
     try {
       const first = await parts.next()
       const second = await parts.next()
-      if (second.done === true) return await this.#put(name, first.value ?? Buffer.alloc(0), signal)
-      await this.#putInParts(name, [first.value!, second.value], parts, signal)
+      if (second.done === true) return await this.#put(object, first.value ?? Buffer.alloc(0), signal)
+      await this.#putInParts(object, [first.value!, second.value], parts, signal)
     } finally {
       await parts.return(undefined)
     }
@@ -95,13 +103,14 @@ export class S3CacheStore implements CacheStore {
     }
   }
 
-  async #put(name: string, body: Buffer, signal: AbortSignal): Promise<void> {
-    const { body: answer } = await this.#bucket.send({ method: 'PUT', name, headers: contentType, body }, [200], signal)
+  async #put(object: NewObject, body: Buffer, signal: AbortSignal): Promise<void> {
+    const { body: answer } = await this.#bucket.send({ method: 'PUT', ...object, headers: contentType, body }, [200], signal)
     await answer.dump()
   }
 
-  async #putInParts(name: string, begun: readonly Buffer[], rest: AsyncIterable<Buffer>, signal: AbortSignal): Promise<void> {
-    const { body } = await this.#bucket.send({ method: 'POST', name, query: { uploads: '' }, headers: contentType }, [200], signal)
+  async #putInParts(object: NewObject, begun: readonly Buffer[], rest: AsyncIterable<Buffer>, signal: AbortSignal): Promise<void> {
+    const { body } = await this.#bucket.send({ method: 'POST', ...object, query: { uploads: '' }, headers: contentType }, [200], signal)
+    const { name } = object
     const uploadId = elementOf(await body.text(), 'UploadId')
     if (uploadId === undefined) throw new CacheError('refused', 'the store did not begin an upload in parts')
     try {
@@ -175,5 +184,10 @@ export class S3CacheStore implements CacheStore {
     return objectName(settings, shortToken, cache)
   }
 }
+
+type NewObject = Pick<S3Request, 'name'> & Required<Pick<S3Request, 'metadata'>>
+
+/** Metadata of an object: {@link CacheArchive.digest}. */
+const digestKey = 'runner-core-digest'
 
 const contentType = { 'content-type': 'application/octet-stream' }
