@@ -96,10 +96,11 @@ async function askPatiently(
       headers: { ...headers, ...own },
       signal,
     } satisfies Dispatcher.RequestOptions)
+    // Whoever reads it hears of it; one that is not read to its end need not.
+    body.on('error', () => {})
     const answer: Answer = { status: statusCode, headers: answered, body }
     if (!isWorthRetrying(statusCode) || tries === mostTries) return answer
-    // Its end was not waited for.
-    body.on('error', () => {}).destroy()
+    body.destroy()
     await delay(clock, askedWaitMs({ headers: answered }, clock.wallTime()) ?? backoffMs(tries, random), signal)
   }
 }
