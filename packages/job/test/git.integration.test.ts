@@ -255,6 +255,53 @@ describe.skipIf(!hasGit).each(localShells.filter((shell) => shell.busyboxOnly !=
       }
     })
 
+    // Where git is older, as the one of most machines, it is done as without the setting.
+    const gitDirectory = process.env['NATIVE_CLONE_GIT'] ?? ''
+    const title = `are cloned by git itself where that is asked for and it can${gitDirectory === '' ? ' (fetched: NATIVE_CLONE_GIT names no directory of a git of 2.49 or later)' : ''}`
+    test.each([
+      ['main', 20],
+      ['refs/heads/main', 1],
+      ['', 0],
+    ])(`${title}, ref %j, depth %d`, async (ref, depth) => {
+      const log = join(environment.home, `clone-trace-${depth}`)
+      const settings = {
+        GIT_STRATEGY: 'clone',
+        FF_USE_GIT_NATIVE_CLONE: 'true',
+        GIT_CLONE_EXTRA_FLAGS: '--filter=blob:none',
+        GIT_TRACE: log,
+      }
+      const job = (sha: string): JobPayload =>
+        gitJob(
+          `http://gitlab-ci-token:${token}@${server.host}/project.git`,
+          sha,
+          {
+            script: [
+              'cat file; git status --short',
+              'git fetch --quiet origin main',
+              `git config --get-all core.hooksPath || ls -A .git/hooks || echo no hooks`,
+            ],
+            variables: [
+              variable('CI_JOB_TOKEN', token, { masked: true }),
+              ...Object.entries(settings).map(([key, value]) => variable(key, value)),
+            ],
+          },
+          { ref, depth },
+        )
+      using newer = new LocalEnvironment({ localShell, env: { PATH: `${gitDirectory}:${environment.home}/.bin:${process.env['PATH']}` } })
+      const { outcome, trace } = await run(newer, job(second))
+      expect(outcome, trace).toEqual({ state: 'success' })
+      expect(trace).toContain('\nsecond')
+      expect(trace).toContain('\nno hooks\n')
+      expect(trace.includes('Cloning repository')).toBe(gitDirectory !== '')
+      expect(trace.includes('Fetching changes')).toBe(gitDirectory === '')
+      expect(readFileSync(log, 'utf8')).not.toContain(token)
+      // A commit that the ref has left behind; not within reach of depth 1.
+      if (depth === 1) return
+      const older = await run(newer, job(first))
+      expect(older.outcome, older.trace).toEqual({ state: 'success' })
+      expect(older.trace).toContain('\nfirst')
+    })
+
     test('are whole at the second attempt after a connection that broke in the middle of a pack, and never half', async () => {
       writeFileSync(join(environment.home, '.bin/sleep'), '#!/bin/sh\n', { mode: 0o755 })
       const script = ['cat file; git fsck --full && touch untracked']

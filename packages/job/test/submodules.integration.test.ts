@@ -73,7 +73,7 @@ describe.skipIf(!hasHttpBackend).each(localShells.filter((shell) => shell.busybo
         'env -u CI_JOB_TOKEN git -C library ls-remote origin || echo no token no access',
       ]),
     )
-    expect(outcome).toEqual({ state: 'success' })
+    expect(outcome, trace).toEqual({ state: 'success' })
     expect(trace).toContain('\nno token no access\n')
     expect(readFileSync(log, 'utf8')).toContain('library.git')
     for (const file of readdirSync(environment.home, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()))
@@ -99,7 +99,7 @@ describe.skipIf(!hasHttpBackend).each(localShells.filter((shell) => shell.busybo
     )
     const later = project.link('library', '../library.git', library.commit('file', 'of later library'))
     const again = await run(environment, job(later, settings, [show, 'git status --short']))
-    expect(again.outcome).toEqual({ state: 'success' })
+    expect(again.outcome, again.trace).toEqual({ state: 'success' })
     expect(again.trace).toContain('of later libraryof nested')
     await run(environment, job(later, {}, ['rm -rf library; mkdir library', ...evil('library')]))
     const none = await run(environment, job(later, {}, ['git status --short; ls -A library']))
@@ -107,6 +107,32 @@ describe.skipIf(!hasHttpBackend).each(localShells.filter((shell) => shell.busybo
     expect(back.trace).toContain('of libraryof nested')
     for (const { trace } of [again, none, back]) expect(trace).not.toContain('planted')
     expect(none.trace).toMatch(/ls -A library\nJob succeeded/)
+  })
+
+  test('are not fetched again where a job before had their commit, and only what is new where it had another; with other addresses too', async () => {
+    const settings = { GIT_SUBMODULE_STRATEGY: 'recursive', GIT_SUBMODULE_FORCE_HTTPS: 'true' }
+    const fetched = async (sha: string, options: Readonly<Record<string, string>> = {}): Promise<{ trace: string; packs: string[] }> => {
+      const log = join(environment.home, `git-trace-${sha}-${Object.keys(options).length}`)
+      const { outcome, trace } = await run(
+        environment,
+        job(sha, { ...settings, ...options, GIT_TRACE_CURL: log, GIT_TRACE_CURL_NO_DATA: '1' }, [
+          show,
+          'git status --short; git -C library log --oneline',
+        ]),
+      )
+      expect(outcome, trace).toEqual({ state: 'success' })
+      const requests = readFileSync(log, 'utf8').matchAll(/POST (\S+)\/git-upload-pack/g)
+      return { trace, packs: [...requests].map(([, path]) => path!) }
+    }
+    expect((await fetched(linked)).packs).toContain('/library.git')
+    const byItsName = project.link('library', 'git@127.0.0.1:library.git', library.commit('other', 'newer'))
+    const newer = await fetched(byItsName)
+    expect(newer.trace).toContain('of libraryof nested')
+    expect(newer.packs).toContain('/library.git')
+    const again = await fetched(project.commit('unrelated', 'change'))
+    expect(again.trace).toContain('of libraryof nested')
+    expect(again.packs).not.toContain('/library.git')
+    expect((await fetched(project.commit('unrelated', 'more'), { GIT_STRATEGY: 'clone' })).packs).toContain('/library.git')
   })
 
   test('are only those of the paths asked for, as deep as asked for, with the flags asked for', async () => {
@@ -154,7 +180,7 @@ describe.skipIf(!hasHttpBackend).each(localShells.filter((shell) => shell.busybo
     secure.close()
     expect(untrusted.outcome).toMatchObject({ code: 'sources_failed' })
     expect(untrusted.trace).toMatch(/certificate/)
-    expect(outcome).toEqual({ state: 'success' })
+    expect(outcome, trace).toEqual({ state: 'success' })
     expect(trace).toContain('of secure libraryof nested')
   })
 
@@ -164,11 +190,14 @@ describe.skipIf(!hasHttpBackend).each(localShells.filter((shell) => shell.busybo
     for (const address of ['git@127.0.0.1:library.git', 'ssh://git@127.0.0.1/library.git', 'ssh://git@127.0.0.1:2222/library.git']) {
       const sha = project.link('library', address, commit)
       const { outcome, trace } = await run(environment, job(sha, settings, ['cat library/file', 'git -C library fetch --quiet origin']))
-      expect(outcome).toEqual({ state: 'success' })
+      expect(outcome, trace).toEqual({ state: 'success' })
       expect(trace).toContain('\nof ssh library')
     }
     const sha = project.link('library', 'git@127.0.0.1:library.git', commit)
-    const bySsh = await run(environment, job(sha, { ...settings, GIT_SSH_COMMAND: 'false', GIT_SUBMODULE_FORCE_HTTPS: 'false' }))
+    const bySsh = await run(
+      environment,
+      job(sha, { ...settings, GIT_STRATEGY: 'clone', GIT_SSH_COMMAND: 'false', GIT_SUBMODULE_FORCE_HTTPS: 'false' }),
+    )
     expect(bySsh.outcome).toMatchObject({ code: 'sources_failed' })
   })
 })

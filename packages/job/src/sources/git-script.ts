@@ -1,13 +1,14 @@
 import { quote } from '../script/quote.ts'
 import { stepScript } from '../script/step-script.ts'
-import { writeSettings } from './git-settings.ts'
+import { settingOptions, writeSettings } from './git-settings.ts'
+import { keepHistory } from './keep-history.ts'
 import { lfsScript } from './lfs-script.ts'
 import { say } from './say.ts'
 import type { GitSources, SubmoduleSources } from './sources-plan.ts'
-import { emptySubmodules, submoduleScript } from './submodule-script.ts'
+import { emptySubmodules, keepModules, submoduleScript } from './submodule-script.ts'
 
 /** What of `.git` a later job uses. */
-const history = ['objects', 'refs', 'packed-refs', 'shallow', 'HEAD', 'index', 'lfs']
+const history = ['objects', 'refs', 'packed-refs', 'shallow', 'HEAD', 'index', 'lfs', 'modules']
 
 /**
  * Shell text that brings the work tree, the working directory, to the job's commit. It runs in a subshell of its own, in which it may end at any failure.
@@ -24,15 +25,15 @@ export function gitScript(git: GitSources): string {
   const lines = [
     ...(git.preScript.length > 0 ? [stepScript(git.preScript, quote)] : []),
     `export GIT_TERMINAL_PROMPT=0 GCM_INTERACTIVE=Never GIT_LFS_SKIP_SMUDGE=1${withLogin ? ` CI_JOB_TOKEN=${quote(repository.password)}` : ''}`,
+    ...(git.cloneFlags === undefined ? [] : [...nativeClone(git, git.cloneFlags), 'if [ -z "$rc_c" ]; then']),
     say(git.depth > 0 ? `Fetching changes with git depth set to ${git.depth}...` : 'Fetching changes...'),
     // The commit that an earlier job checked out: one of the other format cannot be kept beside this one's.
     'rc_l=; if [ -f .git/HEAD ]; then IFS= read -r rc_l <.git/HEAD || :; fi',
     `if [ -h .git ] || [ ! -d .git ] || [ \${#rc_l} = ${git.objectFormat === 'sha256' ? 40 : 64} ]; then`,
     `rm -rf .git; ${say('Created fresh repository.')}`,
     'else',
-    `find .git -mindepth 1 -maxdepth 1 ${history.map((name) => `! -name ${name}`).join(' ')} -exec rm -rf {} +`,
-    `if [ -d .git/refs ]; then rm -rf .git/refs/replace; find .git/refs -type f -name '*.lock' -exec rm -f {} +; fi`,
-    `if grep -q ' refs/replace/' .git/packed-refs 2>/dev/null; then rm -f .git/packed-refs; fi`,
+    keepHistory('.git', history),
+    keepModules,
     'fi; unset rc_l',
     `git init -q --template=${git.objectFormat === 'sha256' ? ' --object-format=sha256' : ''}`,
     `git remote add origin ${quote(repository.url)}`,
@@ -48,10 +49,30 @@ export function gitScript(git: GitSources): string {
       ...git.refspecs.map(quote),
     ].join(' '),
     'unset rc_u',
+    ...(git.cloneFlags === undefined ? [] : ['fi; unset rc_c']),
     ...(git.checkout ? checkOut(git) : [say('Skipping Git checkout'), skippingSubmodules]),
     ...(git.postScript.length > 0 ? [stepScript(git.postScript, quote)] : []),
   ]
   return lines.join('\n')
+}
+
+/**
+ * `git clone`, which knows ways to get sources that `git fetch` does not (bundles, filters, references), where git is of 2.49 or later and the directory is empty. It gets what the job's ref is now; where that
+ * has gone on, the commit is fetched as always. `rc_c` is not empty where it brought the job's commit.
+ */
+function nativeClone(git: GitSources, cloneFlags: readonly string[]): string[] {
+  const { ref, sha, depth } = git
+  const revision = ref === '' ? [] : [`${ref.startsWith('refs/') ? '--revision' : '--branch'}=${ref}`]
+  const title = `Cloning repository${ref === '' ? '' : ` for ${ref}`}${depth > 0 ? ` with git depth set to ${depth}` : ''}...`
+  const words = [...(depth > 0 ? [`--depth=${depth}`] : []), ...revision, ...cloneFlags].map(quote)
+  return [
+    'rc_c=',
+    `case $(git version) in 'git version 2.49'* | 'git version 2.'[5-9][0-9]* | 'git version 2.'[1-9][0-9][0-9]* | 'git version '[3-9].*) if [ -z "$(ls -A)" ]; then`,
+    say(title),
+    `git clone --no-checkout --template= ${[...settingOptions(git), ...words].join(' ')} -- ${quote(git.repository.url)} .`,
+    `if git cat-file -e ${sha}^{commit} 2>/dev/null; then rc_c=1; else rm -rf .git; fi`,
+    'fi ;; esac',
+  ]
 }
 
 function checkOut(git: GitSources): string[] {

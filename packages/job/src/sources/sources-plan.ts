@@ -25,6 +25,8 @@ export interface GitSources {
   /** Undefined: nothing is cleaned. */
   readonly cleanFlags: readonly string[] | undefined
   readonly fetchFlags: readonly string[]
+  /** Given: `git clone`, with these flags, where git can clone what the job is for (`FF_USE_GIT_NATIVE_CLONE`). */
+  readonly cloneFlags: readonly string[] | undefined
   /** Whether files that LFS keeps are fetched, where the machine has `git-lfs`. */
   readonly lfs: boolean
   /** Undefined: submodules are left out. */
@@ -118,6 +120,10 @@ export function sourcesPlan(payload: JobPayload, strategy: GitStrategy, variable
       checkout: parseGoBool(setting('GIT_CHECKOUT')) ?? true,
       cleanFlags: flags(setting('GIT_CLEAN_FLAGS'), ['-ffdx']),
       fetchFlags: flags(setting('GIT_FETCH_EXTRA_FLAGS'), ['--prune', '--quiet']) ?? [],
+      cloneFlags:
+        strategy === 'clone' && parseGoBool(setting('FF_USE_GIT_NATIVE_CLONE')) === true
+          ? (flags(setting('GIT_CLONE_EXTRA_FLAGS'), []) ?? [])
+          : undefined,
       lfs: parseGoBool(setting('GIT_LFS_SKIP_SMUDGE')) !== true,
       submodules:
         submoduleStrategy === 'none'

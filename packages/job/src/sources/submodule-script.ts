@@ -1,5 +1,6 @@
 import { quote } from '../script/quote.ts'
 import { settingOptions, writeSettings } from './git-settings.ts'
+import { keepHistory } from './keep-history.ts'
 import { lfsScript } from './lfs-script.ts'
 import type { GitSources, SubmoduleSources } from './sources-plan.ts'
 
@@ -16,6 +17,42 @@ export const emptySubmodules: string = [
 ].join('\n')
 
 /**
+ * One compound command that takes from the repositories of submodules, those of the first level, what an earlier job could have planted. Not kept are an index, so that the whole of a submodule is checked out into its
+ * empty directory, and repositories in them, and whatever is not a repository where one should be.
+ */
+export const keepModules: string = [
+  'if [ -h .git/modules ]; then rm -f .git/modules; elif [ -d .git/modules ]; then',
+  'find .git/modules -type l -exec rm -f {} +',
+  `find .git/modules -type f -name HEAD | while IFS= read -r rc_l; do printf '%s\\n' "\${rc_l%/HEAD}"; done | while IFS= read -r rc_l; do`,
+  // A name may hold `/`; what looks like a repository within one is none.
+  'case $rc_l in */refs | */refs/* | */objects | */objects/* | */modules/*/modules/*) continue ;; esac',
+  `if [ -d "$rc_l/objects" ] && [ -d "$rc_l/refs" ]; then ${keepHistory('"$rc_l"', ['objects', 'refs', 'packed-refs', 'shallow', 'HEAD'])}; : >"$rc_l/rc-kept"; fi`,
+  'done',
+  'fi',
+].join('\n')
+
+/**
+ * Makes up the configuration of submodules whose history was kept: git then fetches what is missing. Others are removed, and so cloned.
+ */
+function takeModulesAgain(git: GitSources): string[] {
+  return [
+    'git submodule --quiet init',
+    `git config -f .gitmodules --name-only --get-regexp '^submodule\\..*\\.path$' 2>/dev/null | while IFS= read -r rc_l; do`,
+    'rc_l=${rc_l#submodule.}; rc_l=${rc_l%.path}',
+    'if [ -f ".git/modules/$rc_l/rc-kept" ] && rc_u=$(git config "submodule.$rc_l.url"); then',
+    `GIT_DIR=".git/modules/$rc_l" git init -q --template=${git.objectFormat === 'sha256' ? ' --object-format=sha256' : ''}`,
+    'git config -f ".git/modules/$rc_l/config" core.bare false',
+    'git config -f ".git/modules/$rc_l/config" remote.origin.url "$rc_u"',
+    `git config -f ".git/modules/$rc_l/config" remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'`,
+    'rm -f ".git/modules/$rc_l/rc-kept"',
+    'fi',
+    'done',
+    'unset rc_u rc_l',
+    'if [ -d .git/modules ]; then find .git/modules -type f -name rc-kept | while IFS= read -r rc_l; do rm -rf "${rc_l%/rc-kept}"; done; fi',
+  ]
+}
+
+/**
  * Shell text that gets the submodules of what is checked out, in directories that are empty. Their repositories get the settings too, so that git works in them
  * in the job's script.
  */
@@ -23,6 +60,7 @@ export function submoduleScript(git: GitSources, { isRecursive, depth, paths, up
   const recursive = isRecursive ? ['--recursive'] : []
   const inEach = [...writeSettings(git), ...(git.lfs ? [lfsScript] : [])]
   return [
+    ...(git.strategy === 'clone' ? [] : takeModulesAgain(git)),
     [
       'git',
       ...settingOptions(git),

@@ -1,0 +1,12 @@
+/**
+ * Commands that leave of a git directory only what `names` lists: what else is there an earlier job may have planted (configuration, hooks, another directory to find them in), or a killed git left
+ * (locks). Replaced commits go too. `directory`: a word of the shell.
+ */
+export function keepHistory(directory: string, names: readonly string[]): string {
+  const refs = `${directory}/refs`
+  return [
+    `find ${directory} -mindepth 1 -maxdepth 1 ${names.map((name) => `! -name ${name}`).join(' ')} -exec rm -rf {} +`,
+    `if [ -d ${refs} ]; then rm -rf ${refs}/replace; find ${refs} -type f -name '*.lock' -exec rm -f {} +; fi`,
+    `if grep -q ' refs/replace/' ${directory}/packed-refs 2>/dev/null; then rm -f ${directory}/packed-refs; fi`,
+  ].join('\n')
+}
