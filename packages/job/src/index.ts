@@ -11,6 +11,12 @@ export {
 } from './artifacts/artifact-source.ts'
 export type { CachePlace } from './caches/cache-context.ts'
 export { type CacheArchive, CacheError, type CacheErrorCode, type CacheName, type CacheStore } from './caches/cache-store.ts'
+export {
+  type ArtifactDestination,
+  type ArtifactUpload,
+  ArtifactUploadError,
+  type ArtifactUploadErrorCode,
+} from './artifacts/artifact-destination.ts'
 export type { Clock } from './clock.ts'
 export type { DetachedScript } from './detach/detached-files.ts'
 /** For an environment whose scripts outlive its connection. */
@@ -33,7 +39,7 @@ export {
 export { JobError, type JobErrorCode, type JobErrorOptions } from './job-error.ts'
 export { jobFeatures } from './job-features.ts'
 export type { FailureReason, JobOutcome } from './job-outcome.ts'
-export type { GitInfo, JobCache, JobDependency, JobFeatures, JobHook, JobInfo, JobPayload, JobStep, JobVariable } from './job-payload.ts'
+export type { GitInfo, JobArtifact, JobCache, JobDependency, JobFeatures, JobHook, JobInfo, JobPayload, JobStep, JobVariable } from './job-payload.ts'
 export type { JobCheckpoint, ScriptCheckpoint } from './run/job-checkpoint.ts'
 export type { JobTrace, LogRecord, SaidText } from './run/job-log.ts'
 export type { JobStage } from './run/job-stage.ts'

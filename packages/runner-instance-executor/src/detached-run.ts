@@ -1,4 +1,4 @@
-import { type Clock, type Connection, deadline, type ExitStatus } from '@runner-core/fleeting'
+import { type Clock, type Connection, deadline, type ExitStatus, type OutputSink } from '@runner-core/fleeting'
 import {
   type DetachedScript,
   detachedScript,
@@ -11,6 +11,7 @@ import {
   StartMark,
 } from '@runner-core/job'
 import { type FollowEnd, followCommand } from './follow-command.ts'
+import type { OutputRelay } from './output-relay.ts'
 
 export interface DetachOptions {
   /** Bytes of a script's output that its machine keeps. */
@@ -19,14 +20,19 @@ export interface DetachOptions {
   readonly reconnectGraceMs: number
 }
 
-export interface DetachedRunOptions extends DetachOptions {
+/** A script with the sinks of its output: what the command itself prints, and what comes by the relay. */
+export interface StartedScript extends Pick<ScriptRun, 'script' | 'stdout' | 'isComplete'> {
+  readonly relayed?: OutputSink
+}
+
+export interface DetachedRunOptions extends Pick<DetachOptions, 'reconnectGraceMs'> {
   readonly script: DetachedScript
   readonly shell: ShellName
   /** What the machine's login shell is known to be like; takes what it said, and undefined when it may be another one now. */
   readonly loginPrint: string | undefined
   readonly onShell: (print: string | undefined) => void
-  /** Runs a command as a script of the job is run; rejects as `runCommand` does. */
-  readonly start: (script: Buffer, stdout: ScriptRun['stdout'], isComplete: () => boolean) => Promise<ExitStatus>
+  /** Runs as a script of the job what `make` gives for the relay that there is, if there is one; rejects as `runCommand` does. */
+  readonly start: (make: (relay: OutputRelay | undefined) => StartedScript) => Promise<ExitStatus>
   /** The connection to use now. */
   readonly connection: () => Connection
   /** Gets another connection; goes on trying until the signal aborts. */
@@ -76,12 +82,15 @@ export class DetachedRun {
   }
 
   async #start(): Promise<ScriptEnd | 'taken'> {
-    const { script, shell, limitBytes, start, loginPrint, onShell } = this.#options
+    const { script, shell, start, loginPrint, onShell } = this.#options
     const { nonce, isComplete, stderr } = this.#run
-    const mark = new StartMark(nonce)
+    const tellsShell = loginPrint === undefined
+    let mark = new StartMark(nonce)
     let kind: string | undefined
-    const onOutput = (chunk: Buffer): void | Promise<void> => {
-      if (kind !== undefined) return this.#take(chunk)
+    const onOwnOutput = (chunk: Buffer): void | Promise<void> => {
+      if (kind === 'attached') return this.#take(chunk)
+      // A greeting that took its time.
+      if (kind !== undefined) return stderr(chunk)
       const begun = mark.push(chunk)
       if (begun === undefined) return
       kind = begun.kind
@@ -91,8 +100,28 @@ export class DetachedRun {
       const said = begun.noise.length > 0 ? stderr(begun.noise) : undefined
       return said === undefined ? this.#take(begun.rest) : said.then(() => this.#take(begun.rest))
     }
-    const text = detachedScript({ ...script, script: this.#run.script, shell, nonce, limitBytes, tellsShell: loginPrint === undefined })
-    const status = await start(text, onOutput, () => kind === 'taken' || isComplete())
+    const onRelayed = (chunk: Buffer): void | Promise<void> => {
+      if (kind !== undefined || tellsShell) return this.#take(chunk)
+      kind = 'detached'
+      const greeting = mark.end()
+      const said = greeting.length > 0 ? stderr(greeting) : undefined
+      return said === undefined ? this.#take(chunk) : said.then(() => this.#take(chunk))
+    }
+    const status = await start((relay): StartedScript => {
+      mark = new StartMark(nonce)
+      if (relay === undefined) {
+        kind = 'attached'
+        this.#isDetached = false
+        return { script: this.#run.script, stdout: (chunk) => this.#take(chunk), isComplete }
+      }
+      const detached = { ...script, script: this.#run.script, shell, nonce, relay: relay.name, relayOffset: relay.keptBytes, tellsShell }
+      return {
+        script: detachedScript(detached),
+        stdout: onOwnOutput,
+        relayed: onRelayed,
+        isComplete: () => kind === 'taken' || isComplete(),
+      }
+    })
     if (kind === 'taken') return 'taken'
     if (kind === undefined) {
       onShell(undefined)

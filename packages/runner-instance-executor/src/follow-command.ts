@@ -18,7 +18,7 @@ export interface FollowRun {
 
 /**
  * How following ended: the script's last word was delivered; no such script was ever started; or its shell is gone, and its last word is not in what was kept: then `status` is what it left, `undefined` when it
- * was killed.
+ * was killed. Of what was kept all has been delivered then, as far as its machine sends it without a long pause.
  */
 export type FollowEnd = 'complete' | 'absent' | { readonly status: string | undefined }
 
@@ -28,6 +28,8 @@ export async function followCommand(connection: Connection, run: FollowRun): Pro
   const mark = new StartMark(nonce)
   let hasBegun = false
   let errors = ''
+  /** What its shell left, once that is gone. */
+  let left: { readonly status: string | undefined } | undefined
   let cancelWait = (): void => {}
   let closeInput!: () => void
   const inputClosed = new Promise<void>((resolve) => (closeInput = resolve))
@@ -37,8 +39,13 @@ export async function followCommand(connection: Connection, run: FollowRun): Pro
   }
   let settle!: (end: FollowEnd) => void
   const ended = new Promise<FollowEnd>((resolve) => (settle = resolve))
+  const awaitRest = (end: FollowEnd): void => {
+    cancelWait()
+    cancelWait = clock.after(lastOutputMs, () => settle(end))
+  }
   const lookForEnd = (): void => {
     if (isComplete()) settle('complete')
+    else if (left !== undefined) awaitRest(left)
   }
   const pass = (bytes: Buffer): void | Promise<void> => {
     if (bytes.length === 0) return
@@ -61,7 +68,8 @@ export async function followCommand(connection: Connection, run: FollowRun): Pro
     const [, gone] = new RegExp(`${nonce} gone (.*)\n`).exec(errors) ?? []
     if (gone === undefined) return
     errors = ''
-    cancelWait = clock.after(lastOutputMs, () => settle({ status: gone === 'killed' ? undefined : gone }))
+    left = { status: gone === 'killed' ? undefined : gone }
+    awaitRest(left)
   }
   const execution = await connection.exec('exec sh', { stdin: input(), stdout: onOutput, stderr: onErrors, signal })
   try {

@@ -5,6 +5,7 @@ import { type Acquisition, InstanceLostError } from '@runner-core/taskscaler'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { ScriptedConnection, settleable } from '../test/scripted-connection.ts'
 import { InstanceEnvironment } from './instance-environment.ts'
+import { OutputRelays } from './output-relays.ts'
 
 let clock: ManualClock
 let connection: ScriptedConnection
@@ -38,6 +39,7 @@ beforeEach(() => {
     concurrentId: 3,
     jobMarker: { name: 'MARK', value: 'abc' },
     killGraceMs: 10_000,
+    relays: new OutputRelays(clock),
     loginPrints: new WeakMap(),
     clock,
     logger: silentLogger,

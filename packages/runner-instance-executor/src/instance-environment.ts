@@ -9,7 +9,7 @@ import {
   loggedSeconds,
 } from '@runner-core/fleeting'
 import {
-  type DetachedScript,
+  type DetachedLeftover,
   EnvironmentError,
   type FileTransfer,
   type JobEnvironment,
@@ -24,7 +24,9 @@ import {
 } from '@runner-core/job'
 import { type Acquisition, InstanceLostError } from '@runner-core/taskscaler'
 import { connectAgain } from './connect-again.ts'
-import { DetachedRun, type DetachOptions } from './detached-run.ts'
+import { DetachedRun, type DetachOptions, type StartedScript } from './detached-run.ts'
+import type { OutputRelay } from './output-relay.ts'
+import type { OutputRelays } from './output-relays.ts'
 import { type CommandRun, runCommand } from './run-command.ts'
 import { TransferRun } from './transfer-run.ts'
 
@@ -39,6 +41,7 @@ export interface InstanceEnvironmentOptions {
   readonly killGraceMs: number
   /** Absent: a script ends with its connection. */
   readonly detach?: DetachOptions | undefined
+  readonly relays: OutputRelays
   /** What the login shells are like of machines whose scripts told it (`loginShellPrint`). */
   readonly loginPrints: WeakMap<Connection, string>
   readonly clock: Clock
@@ -78,8 +81,11 @@ export class InstanceEnvironment implements JobEnvironment {
   readonly #options: InstanceEnvironmentOptions
   #connection: Connection
   #running = 0
-  /** Scripts that were run. */
-  #scripts = 0
+  #relay: { readonly connection: Connection; readonly relay: OutputRelay } | undefined
+  /** The relays of the scripts that were run; undefined: one of an earlier manager, or none. */
+  readonly #scripts: (OutputRelay | undefined)[] = []
+  /** Whether what was ended by force may still print. */
+  #wasKilled = false
   #isAbandoned = false
   /** Whether the machine may have begun any of the job's scripts. */
   #isTouched = false
@@ -115,18 +121,26 @@ export class InstanceEnvironment implements JobEnvironment {
     return this.#connection
   }
 
-  /** What the job's scripts may have left on the machine. */
-  get leftovers(): readonly DetachedScript[] {
+  /** What the job's scripts may have left on the machine, beside what their relays remove. */
+  get leftovers(): readonly DetachedLeftover[] {
     const { buildsDir, jobMarker } = this
     if (this.#options.detach === undefined) return []
-    return Array.from({ length: this.#scripts }, (_, index) => ({ buildsDir, jobMarker, index }))
+    return this.#scripts.map((relay, index) => ({ buildsDir, jobMarker, index, hasLostRelay: relay === undefined || relay.isLost }))
+  }
+
+  /** Lets another job have what passed this one's output on. To be called when the job's processes are ended. */
+  giveRelayBack(): void {
+    if (this.#relay === undefined) return
+    const { connection, relay } = this.#relay
+    this.#relay = undefined
+    this.#options.relays.giveBack(connection, this.buildsDir, relay, !this.#wasKilled && !this.isUnclean)
   }
 
   async run(run: ScriptRun): Promise<ScriptEnd> {
     const { signal } = run
     if (signal.aborted && run.resumed !== undefined) {
       // It may run already.
-      this.#scripts++
+      this.#scripts.push(undefined)
       await this.#stop()
     }
     if (run.resumed !== undefined) this.#isTouched = true
@@ -197,6 +211,7 @@ export class InstanceEnvironment implements JobEnvironment {
   }
 
   async killAll(): Promise<void> {
+    this.#wasKilled = true
     const { acquisition, killGraceMs, clock } = this.#options
     const limitMs = killGraceMs + killLimitMs + killAnswerMs
     const timedOut = (): Error => new ConnectionError('unreachable', `no answer to the kill script within ${limitMs} ms`)
@@ -270,20 +285,28 @@ export class InstanceEnvironment implements JobEnvironment {
     const { acquisition, detach, loginPrints, clock, logger } = this.#options
     const { shell, jobMarker, buildsDir } = this
     const loginPrint = loginPrints.get(this.#connection)
-    const start = (script: Buffer, stdout: ScriptRun['stdout'], isComplete: () => boolean): Promise<ExitStatus> => {
+    const start = async ({ script, relayed, ...output }: StartedScript, relay: OutputRelay | undefined, whenStarted: () => void) => {
       const command = shellCommand({
         shell,
         jobMarker,
         scriptBytes: script.length,
-        tellsShell: detach !== undefined && loginPrint === undefined,
+        tellsShell: relay !== undefined && loginPrint === undefined,
         loginPrint,
       })
-      return this.#run({ command, script, stdout, stderr: run.stderr, isComplete, onStarted, signal })
+      const way = relay !== undefined && relayed !== undefined ? { relay: { via: relay, relayed } } : {}
+      return await runCommand(this.#connection, {
+        command,
+        script,
+        ...output,
+        stderr: run.stderr,
+        ...way,
+        onStarted: whenStarted,
+        clock,
+        signal,
+      })
     }
-    const index = this.#scripts++
-    if (detach === undefined) {
-      return endOf(await start(run.script, run.stdout, run.isComplete))
-    }
+    const index = this.#scripts.push(undefined) - 1
+    if (detach === undefined) return endOf(await this.#onConnection((whenStarted) => start(run, undefined, whenStarted), signal, onStarted))
     const detached = new DetachedRun(
       {
         ...detach,
@@ -294,7 +317,16 @@ export class InstanceEnvironment implements JobEnvironment {
           if (print === undefined) loginPrints.delete(this.#connection)
           else loginPrints.set(this.#connection, print)
         },
-        start,
+        start: (make) =>
+          this.#onConnection(
+            async (whenStarted) => {
+              const relay = await this.#relayNow(detach, signal)
+              this.#scripts[index] = relay
+              return await start(make(relay), relay, whenStarted)
+            },
+            signal,
+            onStarted,
+          ),
         connection: () => this.#connection,
         reconnect: async (limit) => {
           this.#connection = await connectAgain(acquisition, clock, limit)
@@ -311,6 +343,16 @@ export class InstanceEnvironment implements JobEnvironment {
       signal,
     )
     return detached.run()
+  }
+
+  /** The one of the connection that is used now: the job keeps it while that lasts. */
+  async #relayNow({ limitBytes }: DetachOptions, signal: AbortSignal): Promise<OutputRelay | undefined> {
+    const { relays } = this.#options
+    if (this.#relay?.connection === this.#connection && !this.#relay.relay.isLost) return this.#relay.relay
+    const connection = this.#connection
+    const relay = await relays.take(connection, { buildsDir: this.buildsDir, limitBytes }, signal)
+    this.#relay = relay && { connection, relay }
+    return relay
   }
 
   #run(run: Omit<CommandRun, 'clock'>): Promise<ExitStatus> {

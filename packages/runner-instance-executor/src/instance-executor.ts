@@ -18,6 +18,7 @@ import { connectAgain } from './connect-again.ts'
 import type { DetachOptions } from './detached-run.ts'
 import { judgeDialFailure } from './dial-failure.ts'
 import { type EnvironmentHandle, InstanceEnvironment } from './instance-environment.ts'
+import { OutputRelays } from './output-relays.ts'
 import { WaitLines } from './wait-lines.ts'
 import { WipeQueue } from './wipe-queue.ts'
 
@@ -82,6 +83,7 @@ export class InstanceExecutor {
   readonly #options: Required<InstanceExecutorOptions>
   readonly #sweeps = new Set<Promise<void>>()
   readonly #wipes: WipeQueue
+  readonly #relays: OutputRelays
   readonly #loginPrints = new WeakMap<Connection, string>()
 
   constructor(options: InstanceExecutorOptions) {
@@ -97,6 +99,7 @@ export class InstanceExecutor {
       connectTimeoutMs: Math.min(connectTimeoutMs, acquireTimeoutMs / 2),
     }
     this.#wipes = new WipeQueue(this.#options)
+    this.#relays = new OutputRelays(this.#options.clock)
   }
 
   /**
@@ -141,7 +144,7 @@ export class InstanceExecutor {
   /** Resolves when nothing that jobs left is being ended or removed any more: within 15 s of the last release. Until then the slots of those jobs are lent, and their instances cannot be removed. */
   async sweepsEnded(): Promise<void> {
     while (this.#sweeps.size > 0) await Promise.all(this.#sweeps)
-    await this.#wipes.flush()
+    await Promise.all([this.#wipes.flush(), this.#relays.ended()])
   }
 
   async #acquire(reservation: Reservation, wait: (explain: () => string) => WaitLines, signal: AbortSignal): Promise<Acquisition> {
@@ -223,6 +226,7 @@ export class InstanceExecutor {
     const environment = new InstanceEnvironment({
       ...this.#options,
       ...known,
+      relays: this.#relays,
       loginPrints,
       acquisition,
       connection,
@@ -230,11 +234,16 @@ export class InstanceExecutor {
       jobMarker,
     })
     const giveBack = async (): Promise<void> => {
+      environment.giveRelayBack()
       concurrentIds.giveBack(concurrentId)
       await acquisition[Symbol.asyncDispose]()
     }
     // What is left may go on in the build directory, which other machines may share: then nobody gets its number again.
-    const sweep = async (): Promise<void> => ((await environment.sweep()) ? giveBack() : acquisition[Symbol.asyncDispose]())
+    const sweep = async (): Promise<void> => {
+      if (await environment.sweep()) return await giveBack()
+      environment.giveRelayBack()
+      await acquisition[Symbol.asyncDispose]()
+    }
     let isReleased = false
     let sweeping: Promise<void> | undefined
     return {

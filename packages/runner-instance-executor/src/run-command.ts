@@ -1,4 +1,5 @@
 import type { Clock, Connection, ExitStatus, OutputSink } from '@runner-core/fleeting'
+import type { OutputRelay } from './output-relay.ts'
 
 export interface CommandRun {
   readonly command: string
@@ -8,6 +9,8 @@ export interface CommandRun {
   readonly stderr?: OutputSink
   /** Whether the last word that can be expected was delivered to `stdout`: see `ScriptRun.isComplete`. */
   readonly isComplete: () => boolean
+  /** Passes its output on, to `relayed`, beside what comes from the command itself. Default: all comes from there. */
+  readonly relay?: { readonly via: OutputRelay; readonly relayed: OutputSink } | undefined
   /** The machine has accepted the command. */
   readonly onStarted?: () => void
   readonly clock: Clock
@@ -23,28 +26,41 @@ export const lastOutputMs: number = 2000
  * Rejects with `ConnectionError`, the signal's reason, and what a sink throws.
  */
 export async function runCommand(connection: Connection, run: CommandRun): Promise<ExitStatus> {
-  const { command, script, stdout, stderr, isComplete, onStarted, clock, signal } = run
+  const { command, script, stdout, stderr, isComplete, relay, onStarted, clock, signal } = run
   let onOutput = (): void => {}
-  const execution = await connection.exec(command, {
-    stdin: script,
-    stdout: (chunk) => {
-      const pending = stdout(chunk)
+  const noticed =
+    (sink: OutputSink): OutputSink =>
+    (chunk) => {
+      const pending = sink(chunk)
       if (pending !== undefined) return pending.then(() => onOutput())
       onOutput()
-    },
-    ...(stderr !== undefined && { stderr }),
-    signal,
-  })
-  onStarted?.()
-  const status = await execution.exited
-  if (!isComplete()) {
-    await new Promise<void>((resolve, reject) => {
-      const cancel = clock.after(lastOutputMs, resolve)
-      onOutput = () => isComplete() && resolve()
-      execution.closed.then(() => resolve(), reject).finally(cancel)
+    }
+  const stopListening = relay?.via.listen(noticed(relay.relayed))
+  try {
+    const execution = await connection.exec(command, {
+      stdin: script,
+      stdout: noticed(stdout),
+      ...(stderr !== undefined && { stderr }),
+      signal,
     })
+    onStarted?.()
+    const relayOver = relay?.via.over ?? never
+    const status = await Promise.race([execution.exited, relayOver])
+    if (!isComplete()) {
+      await new Promise<void>((resolve, reject) => {
+        const cancel = clock.after(lastOutputMs, resolve)
+        onOutput = () => isComplete() && resolve()
+        // What is relayed may come after all else.
+        const last: Promise<unknown> = relay === undefined ? execution.closed : relayOver
+        last.then(() => resolve(), reject).finally(cancel)
+      })
+    }
+    // Else what holds the output would hold the channel too.
+    execution.close()
+    return status
+  } finally {
+    stopListening?.()
   }
-  // Else what holds the output would hold the channel too.
-  execution.close()
-  return status
 }
+
+const never = new Promise<never>(() => {})

@@ -1,5 +1,5 @@
 import { type Clock, type Connection, deadline, type Logger } from '@runner-core/fleeting'
-import { type DetachedScript, wipeScript } from '@runner-core/job'
+import { type DetachedLeftover, wipeScript } from '@runner-core/job'
 import { runCommand } from './run-command.ts'
 
 export interface WipeQueueOptions {
@@ -14,7 +14,7 @@ const limitMs = 10_000
 interface Batch {
   /** The newest, which is likely to be alive. */
   connection: Connection
-  scripts: DetachedScript[]
+  scripts: DetachedLeftover[]
 }
 
 /** Removes from instances what jobs that are over left there, over connections that are open anyway: one command a second at most for each instance. */
@@ -28,7 +28,7 @@ export class WipeQueue {
     this.#options = options
   }
 
-  add(instanceId: string, connection: Connection, scripts: readonly DetachedScript[]): void {
+  add(instanceId: string, connection: Connection, scripts: readonly DetachedLeftover[]): void {
     if (scripts.length === 0) return
     const batch = this.#batches.get(instanceId)
     if (batch === undefined) this.#batches.set(instanceId, { connection, scripts: [...scripts] })

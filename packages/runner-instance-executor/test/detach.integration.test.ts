@@ -89,7 +89,7 @@ describe.each(machines.flatMap((machine) => shells.map((shell) => ({ ...machine,
       expect(outcome).toMatchObject({ state: 'failed', exitCode: 5 })
       expect(trace).toContain('\nout\nerr\n$ exit 5\n')
       expect(trace).toContain('\nafter\n')
-      expect(files().filter((name) => name.endsWith('.out'))).toHaveLength(2)
+      expect(files().filter((name) => name.endsWith('.out'))).toHaveLength(1)
       await fleet.executor.sweepsEnded()
       expect(files()).toEqual([])
     })

@@ -2,7 +2,7 @@ import { buildsDirectory } from '../build-paths.ts'
 import type { JobMarker } from '../script/job-marker.ts'
 import { quote } from '../script/quote.ts'
 
-/** Where a script that outlives its connection keeps what the next connection needs. */
+/** A script that outlives its connection. */
 export interface DetachedScript {
   /** As configured: see `BuildPathsOptions.buildsDir`. */
   readonly buildsDir: string
@@ -11,23 +11,20 @@ export interface DetachedScript {
   readonly index: number
 }
 
-/** Private directory of all detached scripts of a login, as a shell word. */
+/** Private directory of all that detached scripts of a login keep on the machine, as a shell word. */
 export function detachDirectory(buildsDir: string): string {
   return quote(`${buildsDirectory(buildsDir)}/.detached`)
 }
 
 /**
- * What the names of a script's files begin with, as a shell word. No two acquisitions have a name in common, whoever made them, since it begins with the job's marker:
- *
- * | file | holds |
- * |---|---|
- * | `.pid` | the shell's line of `/proc/PID/stat`, written as it starts: no second one starts under this name; then how it ended, where it came to its end |
- * | `.out` | all that it printed, up to a limit |
- * | `.in` | the way from the shell to what writes `.out`, where the shell needs a name for it |
+ * The file that tells of a script, as a shell word. No two acquisitions have a name in common, whoever made them, since it begins with the job's marker. Its lines: the shell's own of `/proc/PID/stat`, written as
+ * the script starts, so that no second one starts under this name; the relay that its output goes to, and the byte there at which it begins; then how it ended, where it came to its end.
  */
-export function detachedFile({ buildsDir, jobMarker, index }: DetachedScript): string {
-  return `${detachDirectory(buildsDir)}/${quote(`${jobMarker.value}.${index}`)}`
+export function scriptFile({ buildsDir, jobMarker, index }: DetachedScript): string {
+  return `${detachDirectory(buildsDir)}/${quote(`${jobMarker.value}.${index}`)}.pid`
 }
 
-/** The kinds of files, by the end of their names. */
-export const detachedSuffixes: readonly string[] = ['pid', 'out', 'in']
+/** What the names of a relay's files begin with, as a shell word: `.in`, the pipe that scripts print to, and `.out`, which keeps that. `relay`: its unique name, of letters and digits. */
+export function relayFile(buildsDir: string, relay: string): string {
+  return `${detachDirectory(buildsDir)}/${quote(relay)}`
+}

@@ -1,6 +1,6 @@
 import { emitMarkers } from '../script/markers.ts'
 import { readStat } from '../script/quick-check.ts'
-import { type DetachedScript, detachedFile } from './detached-files.ts'
+import { type DetachedScript, detachDirectory, scriptFile } from './detached-files.ts'
 
 export interface FollowScriptOptions extends DetachedScript {
   /** Bytes of the script's output that are known. */
@@ -20,7 +20,7 @@ export interface FollowScriptOptions extends DetachedScript {
 export function followScript(options: FollowScriptOptions): Buffer {
   const { nonce, offset } = options
   return Buffer.from(`{ exec 3>&2 2>/dev/null; set -- "$PWD"
-rc_f=${detachedFile(options)}
+rc_f=${scriptFile(options)}
 ${readStat}
 rc_alive() {
   rc_stat $rc_p; [ "$rc_s" ] || return 1
@@ -29,20 +29,21 @@ rc_alive() {
   case $1 in Z | X) return 1 ;; esac
   rc_parent=$2
 }
-rc_size() { rc_n=$(wc -c <"$rc_f.out"); [ \${rc_n:-0} -ge ${offset} ]; }
-if { read -r rc_l <"$rc_f.pid"; }; then
+rc_size() { rc_n=$(wc -c <"$rc_o"); [ \${rc_n:-0} -ge $rc_at ]; }
+if { read -r rc_l && read -r rc_o rc_at; } <"$rc_f"; then
   ${emitMarkers(nonce, ['following'])}
+  rc_o=${detachDirectory(options.buildsDir)}/$rc_o.out; rc_at=$((rc_at + ${offset}))
   rc_p=\${rc_l%% *}; set -- \${rc_l##*) }; rc_t=\${20}
   if rc_alive && [ $rc_parent -gt 1 ]; then
     rc_stat $rc_parent
     case $rc_s in *' (sshd'* | *' (dropbear'*) kill -KILL $rc_parent ;; esac
   fi
-  : >>"$rc_f.out"
+  : >>"$rc_o"
   # What was passed on just before the connection was lost is written to the file just after.
   rc_i=0; until rc_size || [ $rc_i -ge 40 ]; do sleep 0.05 || sleep 1; rc_i=$((rc_i + 1)); done
   rc_tail=
-  if rc_size; then tail -c +${offset + 1} -f "$rc_f.out" & rc_tail=$!; fi
-  { while rc_alive; do sleep 1; done; { read -r rc_l; read -r rc_l || rc_l=killed; } <"$rc_f.pid"; echo "${nonce} gone $rc_l" >&3; } &
+  if rc_size; then tail -c +$((rc_at + 1)) -f "$rc_o" & rc_tail=$!; fi
+  { while rc_alive; do sleep 1; done; { read -r rc_l; read -r rc_l; read -r rc_l || rc_l=killed; } <"$rc_f"; echo "${nonce} gone $rc_l" >&3; } &
   rc_watch=$!
   read -r rc_x
   kill $rc_tail $rc_watch

@@ -1,5 +1,5 @@
-/** What a command said of itself first, see `detachedScript` and `followScript`; `detached` where it said nothing: then its first marker is its own. */
-export type StartKind = 'detached' | 'attached' | 'taken' | 'following' | 'absent'
+/** What a command said of itself first: see `detachedScript`, `relayScript` and `followScript`. */
+export type StartKind = 'detached' | 'attached' | 'taken' | 'relay' | 'following' | 'absent'
 
 /** The beginning of a command's output. */
 export interface StartedOutput {
@@ -13,7 +13,6 @@ export interface StartedOutput {
 }
 
 const separator = 0x1e
-const kinds: readonly string[] = ['detached', 'attached', 'taken', 'following', 'absent'] satisfies StartKind[]
 /** A login that prints more before a command begins is not waited for any longer. */
 const mostNoiseBytes = 1024 * 1024
 
@@ -35,7 +34,6 @@ export class StartMark {
     if (end >= 0) {
       const [, word = '', told = ''] = /^(\S*) ?(.*)$/s.exec(seen.toString('latin1', start + this.#start.length, end)) ?? []
       const noise = seen.subarray(0, start)
-      if (!kinds.includes(word)) return { noise, kind: 'detached', told: '', rest: seen.subarray(start) }
       return { noise, kind: word as StartKind, told, rest: seen.subarray(end + 1) }
     }
     if (seen.length > mostNoiseBytes) throw new RangeError('the login prints without end before a command begins')

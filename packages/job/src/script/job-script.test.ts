@@ -147,7 +147,7 @@ test('the end of a script cleans up, looks for what it left and says how it went
           [[ $rc_p -gt $rc_from ]] && [[ $rc_p -le $rc_u ]] || continue
           rc_stat $rc_p
           set -- \${rc_s##*) }
-          case \${23} in '') rc_gone=1 ;; 498175915218174976) [ $2 = $rc_own ] || return 1 ;; ????????????????*) ;; *) return 1 ;; esac
+          case \${23} in '') rc_gone=1 ;; 498175915218174976) return 1 ;; ????????????????*) ;; *) return 1 ;; esac
         done
         [ "$rc_gone" ] || return 0
         # Only what was gone before it was looked at may have left something, and that is younger.

@@ -8,8 +8,7 @@ export const readStat = 'rc_stat() { rc_s=; while IFS= read -r rc_l || [ "$rc_l"
  * Shell text that defines `rc_quick`: true when it is sure that no process of the job is left besides this shell. It leaves how long the machine has been up in `rc_t`. It starts no process, and looks only at those
  * that were started after the shell: ids are given out in order, round and round, so theirs lie between the shell's and the last one given out. That is sound
  * while they did not go once round; a job of two seconds or more is never sure. All that lives at one moment is listed; where one of it is gone before it was looked at, what was started since is looked at too. Neither is one beside which a young process with a small limit of resident memory
- * runs: it may be the job's own, and have lowered its limit. A child of the shell itself is what passes its output on (`detached-script.ts`), and ends with it: all
- * others it waits for.
+ * runs: it may be the job's own, and have lowered its limit.
  */
 export function quickCheck(jobMarker: JobMarker, shell: ShellName): string {
   const limit = residentLimit(jobMarker).bytes
@@ -33,7 +32,7 @@ rc_quick() {
       ${open} $rc_p -gt $rc_from ${close} && ${open} $rc_p -le $rc_u ${close} || continue
       rc_stat $rc_p
       set -- \${rc_s##*) }
-      case \${23} in '') rc_gone=1 ;; ${limit}) [ $2 = $rc_own ] || return 1 ;; ????????????????*) ;; *) return 1 ;; esac
+      case \${23} in '') rc_gone=1 ;; ${limit}) return 1 ;; ????????????????*) ;; *) return 1 ;; esac
     done
     [ "$rc_gone" ] || return 0
     # Only what was gone before it was looked at may have left something, and that is younger.
