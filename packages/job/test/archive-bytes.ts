@@ -10,6 +10,8 @@ export interface ZipItem {
   readonly mode?: number
   readonly content?: Buffer | string
   readonly stored?: boolean
+  /** Sizes and checksum stand after the bytes, as a writer has it that does not know them before. */
+  readonly streamed?: boolean
   readonly crc32?: number
   /** Of what is unpacked. */
   readonly size?: number
@@ -34,7 +36,7 @@ export function zipBytes(items: readonly ZipItem[]): Buffer {
     const bytes = item.stored === true ? content : deflateRawSync(content)
     const fields = Buffer.alloc(26)
     fields.writeUInt16LE(20, 0)
-    fields.writeUInt16LE(0x0800 | (item.flags ?? 0), 2)
+    fields.writeUInt16LE(0x0800 | (item.flags ?? 0) | (item.streamed === true ? 8 : 0), 2)
     fields.writeUInt16LE(item.method ?? (item.stored === true ? 0 : 8), 4)
     fields.writeUInt16LE(0x21, 8)
     fields.writeUInt32LE(item.crc32 ?? crc32(content), 10)
@@ -47,10 +49,13 @@ export function zipBytes(items: readonly ZipItem[]): Buffer {
     extra.writeInt32LE(item.mtime ?? 1_700_000_000, 5)
     fields.writeUInt16LE(extra.length, 24)
     const local = Buffer.from(fields)
+    if (item.streamed === true) local.fill(0, 10, 22)
+    const descriptor =
+      item.streamed === true ? Buffer.concat([Buffer.from('PK\x07\x08', 'latin1'), fields.subarray(10, 22)]) : Buffer.alloc(0)
     local.writeUInt16LE(localName.length, 22)
     offsets.push(item.sharedWith === undefined ? offset : offsets[item.sharedWith]!)
     if (item.sharedWith === undefined) {
-      const part = Buffer.concat([Buffer.from('PK\x03\x04', 'latin1'), local, localName, extra, bytes])
+      const part = Buffer.concat([Buffer.from('PK\x03\x04', 'latin1'), local, localName, extra, bytes, descriptor])
       parts.push(part)
       offset += part.length
     }

@@ -79,6 +79,7 @@ export function treeAsZip(tree: ArchiveTree): Buffer {
         mtime: entry.mtime / 1000,
         content: bytes,
         stored: entry.type === 'directory' || index % 3 === 0,
+        streamed: index % 2 === 0,
       }
     }),
   )

@@ -204,7 +204,8 @@ it('a job that is stopped meanwhile ends for that reason', async () => {
   const clock = { after: () => () => {} }
   const plan = { projectDir: '/builds/p', setting: () => '' }
   const [stage] = downloadArtifacts(dependencyContext({ payload: { dependencies: [build] }, plan, artifacts: source, clock }))
-  const say = async (): Promise<void> => {}
+  const said: string[] = []
+  const say = async (text: string): Promise<void> => void said.push(text)
   const transfer = async (): Promise<ScriptEnd> => ({ exitCode: 0 })
   const work = {
     environment: { transfer, jobMarker: { name: 'M', value: 'v' } },
@@ -212,4 +213,5 @@ it('a job that is stopped meanwhile ends for that reason', async () => {
     signal: stop.signal,
   }
   await expect(stage!.run(work)).rejects.toBe(reason)
+  expect(said).toEqual(['Downloading artifacts for build (7)...'])
 })

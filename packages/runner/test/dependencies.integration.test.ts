@@ -1,0 +1,186 @@
+// Artifacts of earlier jobs, through the whole runner, to a machine with a real OpenSSH.
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { ArtifactBucket, Coordinator, type CoordinatorJob } from '@runner-core/runner/testing'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type Sshd, sshdMissing, startSshd } from '../../fleeting/test/openssh-server.ts'
+import { tarBytes, zipBytes } from '../../job/test/archive-bytes.ts'
+import { type BinRun, startBin } from './bin.ts'
+
+const missing = sshdMissing()
+if (missing !== undefined) console.warn(`SKIPPED: artifacts of earlier jobs on OpenSSH: ${missing}`)
+
+describe.skipIf(missing !== undefined)('on a machine with OpenSSH', () => {
+  let sshd: Sshd
+  let folder: string
+  let coordinator: Coordinator
+  let bucket: ArtifactBucket
+  let runs: BinRun[]
+
+  beforeEach(async () => {
+    sshd = await startSshd()
+    folder = mkdtempSync(join(tmpdir(), 'runner-core-dependencies-'))
+    bucket = await ArtifactBucket.start(() => coordinator.jobs)
+    coordinator = await Coordinator.start({ traceUpdateIntervalSeconds: 1, artifactsElsewhere: bucket.url })
+    runs = []
+    writeFileSync(join(folder, 'key'), sshd.privateKey, { mode: 0o600 })
+    writeFileSync(
+      join(folder, 'config.toml'),
+      `concurrent = 4
+state_dir = "${join(folder, 'state')}"
+[[runners]]
+name = "dependencies"
+url = "${coordinator.url}"
+token = "${Coordinator.token}"
+executor = "instance"
+builds_dir = "${join(folder, 'builds')}"
+[runners.autoscaler]
+plugin = "static"
+plugin_config = { instances = { a = { internal_addr = "127.0.0.1:${sshd.port}", username = "${sshd.username}", key_path = "${join(folder, 'key')}", host_key = "${sshd.hostKey}" } } }
+capacity_per_instance = 4
+max_instances = 1
+update_interval_when_expecting = "200ms"
+[[runners.autoscaler.policy]]
+idle_time = "1h"
+`,
+    )
+  })
+
+  afterEach(async () => {
+    for (const run of runs) {
+      run.process.kill('SIGKILL')
+      await run.ended
+    }
+    await sshd.stop()
+    await bucket[Symbol.asyncDispose]()
+    await coordinator.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  const start = (): BinRun => {
+    const run = startBin(['run', '--config', join(folder, 'config.toml')])
+    runs.push(run)
+    return run
+  }
+
+  /** An earlier job that left these bytes. */
+  function left(name: string, bytes: Buffer, filename = 'artifacts.zip'): CoordinatorJob {
+    const job = coordinator.enqueue({ name, script: ['true'] })
+    job.cancel()
+    job.artifacts = { filename, bytes }
+    return job
+  }
+
+  const plain = (job: CoordinatorJob): string => job.trace.text().replaceAll(/\x1b\[[0-9;]*[mK]/g, '')
+  const big = Buffer.alloc(3_000_000, 'several packets of it ')
+
+  test('what earlier jobs left is there before the script begins; a bucket sees no token', async () => {
+    const build = left(
+      'build',
+      zipBytes([
+        { name: 'out/', mode: 0o040750, stored: true },
+        { name: 'out/tool', content: '#!/bin/sh\necho from the tool\n', mode: 0o100755 },
+        { name: 'out/big', content: big, stored: true },
+        { name: 'out/link', content: 'tool', mode: 0o120777 },
+        { name: 'ünïcode name', content: 'x' },
+      ]),
+    )
+    const docs = left('docs', gzipSync(tarBytes([{ name: 'docs/index.html', content: 'docs' }])), 'docs.tar.gz')
+    const nothing = coordinator.enqueue({ name: 'lint', script: ['true'] })
+    nothing.cancel()
+    const job = coordinator.enqueue({
+      script: ['out/link', 'cksum < out/big', 'cat docs/index.html', 'stat -c "%a %N" out out/tool out/link', 'ls'],
+      dependencies: [build, nothing, docs],
+    })
+    start()
+    await job.finished
+    const trace = plain(job)
+    expect(job.state, trace).toBe('success')
+    for (const text of [
+      'Downloading artifacts\n',
+      'Downloading artifacts for build (1)...\n',
+      'Downloading artifacts for docs (2)...\n',
+      'from the tool\n',
+      'docs',
+      '750 ',
+      '755 ',
+      'ünïcode name',
+    ])
+      expect(trace).toContain(text)
+    expect(trace).not.toContain('lint (3)')
+    expect(trace.indexOf('docs (2)')).toBeLessThan(trace.indexOf('from the tool'))
+    expect(trace).toMatch(/^\d+ 3000000$/m)
+    expect({ leaks: bucket.leaks, requests: bucket.requests.length, violations: coordinator.violations }).toEqual({
+      leaks: [],
+      requests: 2,
+      violations: [],
+    })
+    expect(trace).not.toContain(build.dependencyToken)
+  })
+
+  test('an archive that writes elsewhere fails the job before its script; nothing is written', async () => {
+    const evil = left(
+      'evil',
+      zipBytes([
+        { name: 'good', content: 'good' },
+        { name: '../../../../../escaped', content: 'evil' },
+      ]),
+    )
+    const job = coordinator.enqueue({ script: ['echo never\\ reached'], afterScript: ['echo nor\\ this'], dependencies: [evil] })
+    start()
+    await job.finished
+    const trace = plain(job)
+    expect({ state: job.state, reason: job.failureReason, exitCode: job.exitCode }, trace).toEqual({
+      state: 'failed',
+      reason: 'script_failure',
+      exitCode: undefined,
+    })
+    expect(trace).toContain('the archive is refused: the name "../../../../../escaped" leads out of the directory')
+    expect(trace).not.toMatch(/never reached|nor this/)
+    expect(readdirSync(folder, { recursive: true }).filter((path) => /escaped|good/.test(String(path)))).toEqual([])
+  })
+
+  test('artifacts that are gone fail the job', async () => {
+    const gone = left('gone', zipBytes([]))
+    const job = coordinator.enqueue({ script: ['echo never\\ reached'], dependencies: [gone] })
+    // After the job was handed out, which names them.
+    coordinator.inject({ on: 'download', reply: { status: 404, body: '{"message":"404 Not Found"}' } })
+    start()
+    await job.finished
+    expect(plain(job)).toMatch(
+      /Downloading artifacts from coordinator\.\.\. not found {2}id=1: 127\.0\.0\.1:\d+ answered 404 404 Not Found/,
+    )
+    expect([job.state, job.failureReason]).toEqual(['failed', 'script_failure'])
+  })
+
+  test('a manager that is killed while it downloads: the next one does it, and the trace says it once', async () => {
+    const build = left('build', zipBytes([{ name: 'file', content: 'from the build\n' }]))
+    const job = coordinator.enqueue({ script: ['cat file'], dependencies: [build] })
+    coordinator.inject({ on: 'download', delayMs: 60_000, reply: 'drop' })
+    const first = start()
+    await expect.poll(() => plain(job), { timeout: 30_000 }).toContain('Downloading artifacts for build (1)...')
+    first.process.kill('SIGKILL')
+    await first.ended
+    start()
+    await job.finished
+    const trace = plain(job)
+    expect(job.state, trace).toBe('success')
+    expect(trace.match(/Downloading artifacts for build/g)).toHaveLength(1)
+    expect(trace.match(/^from the build$/gm)).toHaveLength(1)
+    expect(coordinator.violations.filter(({ rule }) => rule !== 'range_mismatch')).toEqual([])
+  })
+
+  test('a job that is canceled while it downloads ends at once', async () => {
+    const build = left('build', zipBytes([]))
+    const job = coordinator.enqueue({ script: ['echo never\\ reached'], dependencies: [build] })
+    coordinator.inject({ on: 'download', delayMs: 60_000, reply: 'drop' })
+    start()
+    await expect.poll(() => plain(job), { timeout: 30_000 }).toContain('Downloading artifacts for build (1)...')
+    job.cancel('gracefully')
+    await job.finished
+    expect(job.state).toBe('canceled')
+    expect(plain(job)).not.toContain('never reached')
+  })
+})
