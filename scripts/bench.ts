@@ -26,6 +26,10 @@ const benches = {
     measures:
       'a killed manager with 1,000 instances and 1,000 jobs: to the first decision, and to all adopted, of the next one, and until logs go on',
   },
+  goplugin: {
+    file: 'packages/fleeting-goplugin/bench/goplugin.bench.ts',
+    measures: 'a Go plugin from start to ready beside its own time, and a list of 10,000 instances over the wire',
+  },
 } as const
 
 const [name, ...rest] = process.argv.slice(2)

@@ -217,6 +217,18 @@ describe('what the wire loses is made good', () => {
     expect(told?.toSorted()).toEqual((await ids(group)).toSorted())
   })
 
+  test('those of an earlier launch are not taken for them', async () => {
+    const { group, plugin } = await initialised()
+    await group.list(never)
+    await launch(group, 2)
+    plugin.faults = { increaseOnly: { count: 0, text: 'quota exceeded for cores' } }
+    await expect(launch(group, 3)).rejects.toMatchObject({ code: 'quota' })
+    plugin.faults = {}
+    await launch(group, 2)
+    plugin.faults = { increaseOnly: { count: 1, text: 'quota exceeded for cores' } }
+    expect(await launch(group, 3)).toMatchObject({ requested: 1, errors: [{ code: 'quota' }] })
+  })
+
   test('a refusal without any is thrown', async () => {
     const { group, plugin } = await initialised()
     plugin.faults = { increaseOnly: { count: 0, text: 'quota exceeded for cores' } }

@@ -10,7 +10,6 @@ import {
   type IncreaseRequest,
   type IncreaseResult,
   type InstanceGroup,
-  type InstanceState,
   type ListedInstance,
   type Logger,
   type Random,
@@ -19,9 +18,9 @@ import {
 import { connectInfoOfWire } from '../wire/connect-info.ts'
 import { wireConnectorConfig } from '../wire/connector-config.ts'
 import type { InitRequest } from '../wire/messages.ts'
-import { stateOfWire } from '../wire/states.ts'
+import { rowOfWire } from '../wire/states.ts'
 import { isUnimplemented, WireError } from '../wire/wire-error.ts'
-import { countAlive, isGone, isLeaving, newcomers } from './known-instances.ts'
+import { countAlive, isGone, isLeaving, type KnownInstances, newcomers } from './known-instances.ts'
 import type { PluginClient } from './plugin-client.ts'
 import type { SessionOptions } from './plugin-session.ts'
 import { Supervisor, type SupervisorOptions } from './supervisor.ts'
@@ -50,7 +49,7 @@ export class GoPluginGroup implements InstanceGroup {
   readonly #turn = new Semaphore(1)
   #maxSize = Infinity
   /** What the last whole list said. */
-  #known: ReadonlyMap<string, InstanceState> | undefined
+  #known: KnownInstances | undefined
   /** Accepted since then: it shows them only by and by. */
   #launched = 0
 
@@ -86,15 +85,16 @@ export class GoPluginGroup implements InstanceGroup {
   }
 
   list(signal: AbortSignal): Promise<readonly ListedInstance[]> {
-    return this.#inTurn(signal, (limit) => this.#list(limit))
+    return this.#inTurn(signal, async (limit) => [...(await this.#list(limit)).values()])
   }
 
   increase({ count }: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
     return this.#inTurn(signal, async (limit) => {
-      const before = this.#known ?? statesOf(await this.#list(limit))
+      const before = this.#known ?? (await this.#list(limit))
+      const launched = this.#launched
       // A plugin need not heed its own maximum: upstream's host does it for all. What the last list says is too little only near the bound.
-      const nearBound = before.size + this.#launched + count > this.#maxSize
-      const room = nearBound ? Math.max(0, this.#maxSize - countAlive(await this.#list(limit))) : Infinity
+      const nearBound = before.size + launched + count > this.#maxSize
+      const room = nearBound ? Math.max(0, this.#maxSize - countAlive((await this.#list(limit)).values())) : Infinity
       const wanted = Math.min(count, room)
       const errors =
         wanted < count ? [new GroupError('quota', `${count} more wanted, and the group has room for ${wanted} of ${this.#maxSize}`)] : []
@@ -109,9 +109,11 @@ export class GoPluginGroup implements InstanceGroup {
         // Nobody knows: the provisioner looks before it asks again.
         if (error.code === 'transient') throw error
         // A refusal says nothing of what was made before it: only a list does.
-        const ids = newcomers(await this.#list(limit).catch(() => []), before, wanted)
-        if (ids.length === 0) throw error
-        return { requested: ids.length, ids, errors: [error, ...errors] }
+        const fresh = newcomers(await this.#list(limit).catch(() => before), before)
+        const requested = Math.min(wanted, fresh.length - launched)
+        if (requested <= 0) throw error
+        // Some of them were launched before this call: then nobody can tell which.
+        return { requested, ...(launched === 0 && { ids: fresh.slice(0, requested) }), errors: [error, ...errors] }
       }
     })
   }
@@ -119,9 +121,9 @@ export class GoPluginGroup implements InstanceGroup {
   decrease(ids: readonly string[], signal: AbortSignal): Promise<DecreaseResult> {
     return this.#inTurn(signal, async (limit) => {
       if (ids.length === 0) return { accepted: [] }
-      const known = this.#known ?? statesOf(await this.#list(limit))
+      const known = this.#known ?? (await this.#list(limit))
       // Plugins stop at the first id that they do not know, and what is leaving need not be told again.
-      const due = [...new Set(ids)].filter((id) => !isLeaving(known.get(id)))
+      const due = [...new Set(ids)].filter((id) => !isLeaving(known.get(id)?.state))
       if (due.length === 0) return { accepted: ids }
       const kept = await this.#remove(due, limit)
       return { accepted: ids.filter((id) => !kept.has(id)), errors: [...kept.values()] }
@@ -130,14 +132,14 @@ export class GoPluginGroup implements InstanceGroup {
 
   async connectInfo(id: string, signal: AbortSignal): Promise<ConnectInfo> {
     // Of what it has not listed the plugin may know more than we do; of what it lists as deleted it only remembers.
-    if (this.#known?.get(id) === 'deleted') throw gone(id)
+    if (this.#known?.get(id)?.state === 'deleted') throw gone(id)
     const answer = await this.#limited(signal, (limit) => this.#client.call('ConnectInfo', { instance: id }, limit))
     return connectInfoOfWire(id, answer, this.#options.connector)
   }
 
   async heartbeat(id: string, signal: AbortSignal): Promise<void> {
     // Many plugins answer well for whatever they are asked.
-    if (this.#known !== undefined && isGone(this.#known.get(id))) throw gone(id)
+    if (this.#known !== undefined && isGone(this.#known.get(id)?.state)) throw gone(id)
     try {
       await this.#limited(signal, (limit) => this.#client.call('Heartbeat', { instance: id }, limit))
     } catch (error) {
@@ -150,13 +152,13 @@ export class GoPluginGroup implements InstanceGroup {
     await this.#supervisor.close()
   }
 
-  async #list(signal: AbortSignal): Promise<readonly ListedInstance[]> {
+  async #list(signal: AbortSignal): Promise<KnownInstances> {
     // An id that is told twice counts as it was told last, as upstream has it.
     const rows = new Map<string, ListedInstance>()
-    await this.#client.update(({ instance, state }) => void rows.set(instance, { id: instance, ...stateOfWire(state) }), signal)
+    await this.#client.update(({ instance, state }) => void rows.set(instance, rowOfWire(instance, state)), signal)
     this.#launched = 0
-    this.#known = new Map([...rows].map(([id, { state }]) => [id, state]))
-    return [...rows.values()]
+    this.#known = rows
+    return rows
   }
 
   /** Asks for removals; answers the errors of those that stay. Thrown: when nothing came of it. */
@@ -171,10 +173,9 @@ export class GoPluginGroup implements InstanceGroup {
     } catch (thrown) {
       const error = asGroupError(thrown)
       signal.throwIfAborted()
-      const rows = await this.#list(signal).catch(() => undefined)
-      if (rows === undefined) throw error
-      const now = statesOf(rows)
-      const kept = ids.filter((id) => !isLeaving(now.get(id)))
+      const now = await this.#list(signal).catch(() => undefined)
+      if (now === undefined) throw error
+      const kept = ids.filter((id) => !isLeaving(now.get(id)?.state))
       if (kept.length === ids.length)
         throw error.code === 'not_found' ? new GroupError('transient', error.message, { cause: error }) : error
       return refusals(kept, error)
@@ -216,10 +217,6 @@ export class GoPluginGroup implements InstanceGroup {
 
 /** gRPC is loaded by the first plugin that is started: whoever only reads a configuration does not pay for it. */
 const startSession: SupervisorOptions['start'] = async (...args) => (await import('./plugin-session.ts')).PluginSession.start(...args)
-
-function statesOf(rows: readonly ListedInstance[]): ReadonlyMap<string, InstanceState> {
-  return new Map(rows.map(({ id, state }) => [id, state]))
-}
 
 /** What was asked for by what came of it. */
 function shared(ids: readonly string[], succeeded: readonly string[], error: GroupError): DecreaseResult {

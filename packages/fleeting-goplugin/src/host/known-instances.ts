@@ -10,13 +10,15 @@ export function isLeaving(state: InstanceState | undefined): boolean {
   return isGone(state) || state === 'deleting'
 }
 
+/** A whole list, by id. */
+export type KnownInstances = ReadonlyMap<string, ListedInstance>
+
 /** How many count against the group's maximum. */
-export function countAlive(rows: readonly ListedInstance[]): number {
-  return rows.filter(({ state }) => !isLeaving(state)).length
+export function countAlive(rows: Iterable<ListedInstance>): number {
+  return [...rows].filter(({ state }) => !isLeaving(state)).length
 }
 
-/** Those of `rows` that are not among `before` and are not on their way out, at most `limit`. */
-export function newcomers(rows: readonly ListedInstance[], before: ReadonlyMap<string, unknown>, limit: number): readonly string[] {
-  const fresh = rows.filter(({ id, state }) => !before.has(id) && !isLeaving(state))
-  return fresh.slice(0, limit).map(({ id }) => id)
+/** Those of `now` that are not among `before` and are not on their way out. */
+export function newcomers(now: KnownInstances, before: KnownInstances): readonly string[] {
+  return [...now.values()].filter(({ id, state }) => !before.has(id) && !isLeaving(state)).map(({ id }) => id)
 }

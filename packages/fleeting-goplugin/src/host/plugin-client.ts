@@ -22,6 +22,8 @@ const options: grpc.ClientOptions = {
   'grpc.max_reconnect_backoff_ms': 1000,
   'grpc.ssl_target_name_override': 'localhost',
   'grpc.default_authority': 'localhost',
+  // A large list is not to wait for a window of 64 KiB again and again.
+  'grpc-node.flow_control_window': 4 * 1024 * 1024,
 }
 
 /** Calls to one plugin's process. */

@@ -6,7 +6,7 @@ import { codec } from './codec.ts'
 import { connectInfoOfWire } from './connect-info.ts'
 import { wireConnectorConfig } from './connector-config.ts'
 import type { ConnectInfoResponse } from './messages.ts'
-import { stateOfWire } from './states.ts'
+import { rowOfWire } from './states.ts'
 
 test('bytes that Go writes are read, and written alike', () => {
   const update = codec('UpdateResponse')
@@ -30,10 +30,10 @@ test('sub-messages are sent, whatever is in them', () => {
 
 test('what is new in a message is skipped, an unknown state is kept', () => {
   expect(codec('UpdateResponse').decode(Buffer.from('0a016110091a03787878', 'hex'))).toEqual({ instance: 'a', state: 9 })
-  expect(stateOfWire(9)).toEqual({ state: 'unknown', detail: 'state 9' })
-  expect(stateOfWire(-1)).toEqual({ state: 'unknown', detail: 'state -1' })
-  expect(stateOfWire(4)).toEqual({ state: 'failed', detail: 'timeout' })
-  expect([0, 1, 2, 3, 5, 6, 7].map((state) => stateOfWire(state).state)).toEqual([
+  expect(rowOfWire('a', 9)).toEqual({ id: 'a', state: 'unknown', detail: 'state 9' })
+  expect(rowOfWire('a', -1)).toEqual({ id: 'a', state: 'unknown', detail: 'state -1' })
+  expect(rowOfWire('a', 4)).toEqual({ id: 'a', state: 'failed', detail: 'timeout' })
+  expect([0, 1, 2, 3, 5, 6, 7].map((state) => rowOfWire('a', state).state)).toEqual([
     'creating',
     'running',
     'deleting',
