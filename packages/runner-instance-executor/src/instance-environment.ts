@@ -396,7 +396,7 @@ export class InstanceEnvironment implements JobEnvironment {
     this.#abandon('it was lost under way')
     const { reason } = acquisition.signal
     const isInterruption = reason instanceof InstanceLostError && reason.wasAnnounced
-    const options = { cause: error, isInterruption, isUntouched: !this.#isTouched }
+    const options = { cause: error, isInterruption, isUntouched: !this.#isTouched, isGone: acquisition.signal.aborted }
     return new EnvironmentError('lost', `${this.description} was lost: ${message}`, options)
   }
 

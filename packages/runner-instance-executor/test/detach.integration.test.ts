@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { JobError } from '@runner-core/job'
@@ -159,6 +159,44 @@ describe.each(machines.flatMap((machine) => shells.map((shell) => ({ ...machine,
       expect(trace).toContain('Output was lost: more than the machine keeps')
       expect(trace.length).toBeGreaterThan(3_900_000)
       expect(trace.length).toBeLessThan(4_100_000)
+    })
+
+    const relays = (): number[] => processesWith(join(builds, '.detached'))
+    const detachedFiles = (end: string): string[] => files().filter((name) => name.endsWith(end))
+
+    test('jobs that follow each other share what passes their output on, and nothing of one is left for the next', async () => {
+      await start()
+      await fleet.run(payload({ script: ['echo first'] }))
+      const [relay] = detachedFiles('.out')
+      const { trace } = await fleet.run(payload({ script: ['echo second; echo $$'], afterScript: ['echo after'] }))
+      expect(detachedFiles('.out')).toEqual([relay])
+      expect(readFileSync(join(builds, '.detached', relay!), 'latin1')).not.toContain('first')
+      expect(trace).toContain('second\n')
+      expect(trace).not.toContain('first')
+    })
+
+    test('a job that leaves something that prints: the next one hears nothing of it', async () => {
+      await start()
+      const id = uniqueSleep()
+      sleeps.push(id)
+      await fleet.run(payload({ script: [`setsid sh -c 'trap "" TERM; while :; do echo stray; sleep 0.01; done # ${id}' & echo first`] }))
+      const [relay] = detachedFiles('.out')
+      const { outcome, trace } = await fleet.run(payload({ script: ['sleep 0.2; echo second'] }))
+      expect(outcome).toEqual({ state: 'success' })
+      expect(trace).not.toContain('stray')
+      expect(detachedFiles('.out')).not.toContain(relay)
+    })
+
+    test('what passes the output on is killed under a job: that is a system failure, and the next job has another', async () => {
+      await start()
+      const kill = (): void => {
+        expect(relays()).not.toEqual([])
+        for (const pid of relays()) process.kill(pid, 'SIGKILL')
+      }
+      const { outcome } = await runUntil('\ngoing on\n', kill, payload({ script: [`echo going on; ${sleep()}`] }))
+      expect(outcome).toMatchObject({ state: 'failed', reason: 'runner_system_failure' })
+      expect(sleeps.flatMap(processesWith)).toEqual([])
+      expect((await fleet.run(payload({ script: ['echo ok'] }))).outcome).toEqual({ state: 'success' })
     })
 
     test('30 MB while connected: none is lost, and no more than the limit is kept', async () => {
