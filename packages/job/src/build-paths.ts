@@ -34,6 +34,30 @@ export function buildPaths(options: BuildPathsOptions): BuildPaths {
   return { buildsDir, projectDir, temporaryDir: `${projectDir}.tmp` }
 }
 
+/**
+ * The same with a work tree of the job's own choice (`GIT_CLONE_PATH`), in a directory that no other job of this manager has: `builds_dir/<concurrent id>/…` or `builds_dir/<short token>/<concurrent id>/…`.
+ * Thrown: {@link JobError} `invalid_job` when it is elsewhere.
+ */
+export function chosenPaths(options: BuildPathsOptions, clonePath: string): BuildPaths {
+  const byDefault = buildPaths(options)
+  const { buildsDir } = byDefault
+  const chosen = clonePath.replace(/\/+$/, '')
+  const own = `${options.concurrentId}/`
+  const [shortToken] = byDefault.projectDir.slice(buildsDir.length + 1).split('/')
+  const below = chosen.slice(buildsDir.length + 1)
+  const isOwn = chosen.startsWith(`${buildsDir}/`) && (below.startsWith(own) || below.startsWith(`${shortToken}/${own}`))
+  if (isOwn && isPathBelow(below)) return { buildsDir, projectDir: chosen, temporaryDir: `${chosen}.tmp` }
+  throw new JobError(
+    'invalid_job',
+    'runner_configuration_error',
+    `GIT_CLONE_PATH: expected a path in $CI_BUILDS_DIR/$CI_CONCURRENT_ID/, where no other job works, got ${JSON.stringify(clonePath.replaceAll(loginDirectory, '~'))}`,
+  )
+}
+
+function isPathBelow(path: string): boolean {
+  return !path.includes('\0') && path.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..')
+}
+
 /** `builds_dir` as configured, absolute or below {@link loginDirectory}. */
 export function buildsDirectory(configured: string): string {
   const given = configured.replace(/^~(?=\/|$)/, '.').replace(/(?<=.)\/+$/, '')
@@ -43,7 +67,6 @@ export function buildsDirectory(configured: string): string {
 /** The project's path, `group/project`: what the work tree is named after. Thrown: {@link JobError} `invalid_job` when it would lead elsewhere. */
 export function projectPath(payload: JobPayload): string {
   const path = payload.job_info.project_full_path || `project-${payload.job_info.project_id}`
-  const isBelow = path.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..')
-  if (isBelow && !path.includes('\0')) return path
+  if (isPathBelow(path)) return path
   throw new JobError('invalid_job', 'runner_configuration_error', `the project's path ${JSON.stringify(path)} cannot be a directory's path`)
 }

@@ -61,12 +61,15 @@ export class EnvironmentError extends Error {
   readonly isInterruption: boolean
   /** For certain none of the job's scripts has begun: it may be run elsewhere. */
   readonly isUntouched: boolean
+  /** For certain the machine is no more, and with it all that the job had running there. */
+  readonly isGone: boolean
 
   constructor(code: EnvironmentErrorCode, message: string, options: EnvironmentErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.isInterruption = options.isInterruption ?? false
     this.isUntouched = options.isUntouched ?? false
+    this.isGone = options.isGone ?? false
   }
 }
 
@@ -74,6 +77,7 @@ export interface EnvironmentErrorOptions {
   readonly cause?: unknown
   readonly isInterruption?: boolean
   readonly isUntouched?: boolean
+  readonly isGone?: boolean
 }
 
 /**

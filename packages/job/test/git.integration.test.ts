@@ -187,6 +187,18 @@ describe.skipIf(!hasGit).each(localShells.filter((shell) => shell.busyboxOnly !=
     rmSync(join(environment.home, '.bin/sleep'))
   })
 
+  test('come where the job wants them, in a directory of its own', async () => {
+    const { outcome, trace } = await run(
+      environment,
+      gitJob(repository.url, second, {
+        script: ['pwd; cat file; ls -d ../mine.tmp'],
+        variables: [variable('GIT_CLONE_PATH', '$CI_BUILDS_DIR/$CI_CONCURRENT_ID/go/mine')],
+      }),
+    )
+    expect(outcome, trace).toEqual({ state: 'success' })
+    expect(trace).toContain(`\n${environment.home}/builds/0/go/mine\nsecond../mine.tmp\n`)
+  })
+
   test('come with the hooks of the project', async () => {
     const hooks = [
       { name: 'pre_get_sources_script', script: ['echo before sources'] },

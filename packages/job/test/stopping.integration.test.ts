@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, describe, expect, test } from 'vitest'
-import { EnvironmentError } from '../src/job-environment.ts'
+import { EnvironmentError, type ScriptRun } from '../src/job-environment.ts'
 import { JobError } from '../src/job-error.ts'
 import { payload, run, variable } from './job-fixture.ts'
 import { LocalEnvironment } from './local-environment.ts'
@@ -172,6 +172,32 @@ describe('an environment', () => {
     })
     expect(trace).toContain('ERROR: Job failed (system failure): the connection to i-0abc was lost\n')
     expect(trace).not.toContain('after:')
+  })
+
+  test('that goes under the job gives it another, with its script’s own time limit from its beginning there, where the job asks for it', async () => {
+    let begun = 0
+    const going = Object.assign(Object.create(environment) as LocalEnvironment, {
+      run: async (script: ScriptRun) => {
+        const end = await environment.run(script)
+        begun++
+        if (begun === 1) throw new EnvironmentError('lost', 'instance i-0abc is no more', { isGone: true })
+        return end
+      },
+    })
+    const { outcome, trace } = await run(
+      going,
+      payload({
+        script: ['echo "begun $CI_JOB_STATUS"; sleep 0.4'],
+        ...after,
+        variables: [variable('EXECUTOR_JOB_SECTION_ATTEMPTS', '2'), variable('RUNNER_SCRIPT_TIMEOUT', '700ms')],
+      }),
+    )
+    expect(outcome, trace).toEqual({ state: 'success' })
+    expect(trace.match(/^begun running$/gm)).toHaveLength(2)
+    expect(trace).toContain(
+      'instance i-0abc is no more. Beginning anew in another place, attempt 2 of 2 (EXECUTOR_JOB_SECTION_ATTEMPTS).\n',
+    )
+    expect(trace).toContain('\nafter: success\n')
   })
 
   test('that cannot end what was left does not change what the script came to', async () => {

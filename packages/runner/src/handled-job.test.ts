@@ -105,9 +105,9 @@ beforeEach(() => {
 })
 
 /** A job under way, and what became of it once the clock has passed `ms`. */
-function handle(): { readonly job: HandledJob; readonly after: (ms: number) => Promise<JobEnd | Error | undefined> } {
+function handle(payloadOfJob: JobPayload = payload): { readonly job: HandledJob; readonly after: (ms: number) => Promise<JobEnd | Error | undefined> } {
   const options = {
-    job: payload,
+    job: payloadOfJob,
     place: { key: 'k', kind: 'slot', readyAt: 0, priority: 0, speculative: true, [Symbol.dispose]: () => events.push('disposed') },
     settings: { ...settings.runners[0]!, ...(tlsCaFile !== undefined && { tlsCaFile }) },
     client: {
@@ -348,6 +348,22 @@ test.each([
   expect(await handle().after(60_000)).toMatchObject({ outcome: { reason } })
   expect(places).toEqual(asked)
   expect(events.filter((event) => event === 'released')).toHaveLength(asked.length)
+})
+
+test.each([
+  ['gone under it, and it asks for no attempts', { isGone: true }, undefined, [false]],
+  ['gone under it, and it asks for two', { isGone: true }, '2', [false, true]],
+  ['gone under it, and it asks for too many', { isGone: true }, '99', [false]],
+  ['out of reach, where the job may run on, and it asks for two', {}, '2', [false]],
+])('whose machine is %s', async (_how, what, attempts, asked) => {
+  prepare = async () => environment(() => Promise.reject(new EnvironmentError('lost', 'the machine went', what)))
+  const asks = { key: 'EXECUTOR_JOB_SECTION_ATTEMPTS', value: attempts ?? '', public: true, file: false, masked: false, raw: false }
+  expect(await handle({ ...payload, variables: [...payload.variables, asks] }).after(60_000)).toMatchObject({
+    outcome: { reason: 'runner_system_failure', code: 'environment_lost' },
+  })
+  expect(places).toEqual(asked)
+  expect(sent.includes('Beginning anew in another place, attempt 2 of 2 (EXECUTOR_JOB_SECTION_ATTEMPTS).')).toBe(asked.length === 2)
+  expect(sent.includes('EXECUTOR_JOB_SECTION_ATTEMPTS: expected 1 to 10, got "99"; 1 is used')).toBe(attempts === '99')
 })
 
 test('moves to another machine when its own is lost before anything of it began, and goes on there', async () => {

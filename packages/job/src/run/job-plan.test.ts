@@ -42,7 +42,6 @@ test.each([
     {},
     'invalid_job',
   ],
-  ['a directory of the job’s own choice', withVariables(variable('GIT_CLONE_PATH', '$CI_BUILDS_DIR/x')), {}, 'unsupported'],
   [
     'submodules of another kind',
     withVariables(variable('GIT_STRATEGY', 'fetch'), variable('GIT_SUBMODULE_STRATEGY', 'some')),
@@ -57,6 +56,44 @@ test.each([
   ],
 ])('%s is refused with a reason', (_, job, place, code) => {
   expect(() => plan(job, place)).toThrow(expect.objectContaining({ code, reason: 'runner_configuration_error' }))
+})
+
+test.each([
+  '/x',
+  '$CI_BUILDS_DIR',
+  '$CI_BUILDS_DIR/x',
+  '$CI_BUILDS_DIR/4/x',
+  '$CI_BUILDS_DIR/3',
+  '$CI_BUILDS_DIR/3/../4/x',
+  '$CI_BUILDS_DIR/other/3/x',
+  '/builds3/3/x',
+  'x',
+])('a job may not choose a directory that another job may have: %s', (path) => {
+  expect(() => plan(withVariables(variable('GIT_CLONE_PATH', path)))).toThrow(
+    expect.objectContaining({
+      code: 'invalid_job',
+      reason: 'runner_configuration_error',
+      message: expect.stringContaining('$CI_BUILDS_DIR/$CI_CONCURRENT_ID/'),
+    }),
+  )
+})
+
+test.each([
+  ['/builds', '$CI_BUILDS_DIR/$CI_CONCURRENT_ID/go/src/$NAME/', '/builds/3/go/src/mine', `'/builds/3/go/src/mine'`],
+  [
+    'builds',
+    '$CI_BUILDS_DIR/$CI_RUNNER_SHORT_TOKEN/$CI_CONCURRENT_ID/mine',
+    '/home/ci/builds/tok123/3/mine',
+    `"$1"'/builds/tok123/3/mine'`,
+  ],
+  ['builds', '$CI_PROJECT_DIR/below', '/home/ci/builds/tok123/3/group/project/below', `"$1"'/builds/tok123/3/group/project/below'`],
+])('a job in %s may choose its directory: %s', (buildsDir, path, projectDir, word) => {
+  const chosen = plan(
+    withVariables(variable('GIT_CLONE_PATH', path), variable('NAME', 'mine'), variable('M', '$CI_PROJECT_DIR', { masked: true })),
+    { buildsDir },
+  )
+  expect(chosen.maskedValues('/home/ci')).toEqual([projectDir])
+  expect(chosen.script('n').toString()).toContain(`if cd ${word} 2>/dev/null && [ -d ${word.slice(0, -1)}.tmp' ]`)
 })
 
 test('sources that git could misread are refused, all problems at once', () => {

@@ -1,4 +1,4 @@
-import { type BuildPaths, buildPaths, loginDirectory, projectPath } from '../build-paths.ts'
+import { type BuildPaths, type BuildPathsOptions, buildPaths, chosenPaths, loginDirectory, projectPath } from '../build-paths.ts'
 import { parseGoBool } from '../go-bool.ts'
 import { parseGoDuration } from '../go-duration.ts'
 import type { JobEnvironment } from '../job-environment.ts'
@@ -61,13 +61,20 @@ export class JobPlan {
     this.#options = options
     this.#strategy = strategy
     const path = projectPath(payload)
-    this.#paths = buildPaths({
+    const pathsOptions: BuildPathsOptions = {
       buildsDir: environment.buildsDir,
       shortToken: options.runner.shortToken,
       concurrentId: environment.concurrentId,
       projectPath: strategy === 'empty' ? `${path}-empty` : path,
-    })
+    }
+    this.#paths = buildPaths(pathsOptions)
     this.#variables = this.#resolve()
+    // It may be made of what the paths are made of.
+    const clonePath = this.setting('GIT_CLONE_PATH')
+    if (clonePath !== '') {
+      this.#paths = chosenPaths(pathsOptions, clonePath)
+      this.#variables = this.#resolve()
+    }
     this.#sources = sourcesPlan(payload, strategy, this.#variables)
     const scriptTimeout = this.#timeout('RUNNER_SCRIPT_TIMEOUT', undefined)
     const afterScriptTimeout = this.#timeout('RUNNER_AFTER_SCRIPT_TIMEOUT', 300_000)

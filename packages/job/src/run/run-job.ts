@@ -8,6 +8,8 @@ import { JobError, type JobErrorCode } from '../job-error.ts'
 import type { JobOutcome } from '../job-outcome.ts'
 import type { JobPayload } from '../job-payload.ts'
 import type { RunnerIdentity } from '../runner-identity.ts'
+import { attempts } from '../variables/attempts.ts'
+import { earlySetting } from '../variables/early-setting.ts'
 import type { EnvironmentVariable, JobStatus } from '../variables/job-variables.ts'
 import { asJobError } from './as-job-error.ts'
 import { FileStageRunner } from './file-stage-runner.ts'
@@ -24,6 +26,8 @@ import { StopSource } from './stop-source.ts'
 
 /** Places that a job may have: one that is lost before any of its scripts has begun is replaced. */
 const placesLimit = 3
+/** How often a job that asks for it is begun where its machine goes under it. */
+const sectionAttemptsKey = 'EXECUTOR_JOB_SECTION_ATTEMPTS'
 /** How long the clean-up of a job that was stopped may take. */
 const cleanUpLimitMs = 10_000
 
@@ -32,7 +36,7 @@ export interface RunJobOptions {
   /**
    * Gets a place for the job. `report` adds a line to the trace: why there is none yet. `signal` aborts with a {@link JobError} when the job is canceled or its
    * time is over; reject with its reason then. Reject with a {@link JobError} to choose the outcome; anything else is a system failure. Called again when the place was lost before any of the job's
-   * scripts has begun: three times at most. What was given before is not used any more then.
+   * scripts has begun, three times at most, and where the job asks for it (`EXECUTOR_JOB_SECTION_ATTEMPTS`) when its machine went under them. What was given before is not used any more then.
    */
   prepare(report: (line: string) => void, signal: AbortSignal): Promise<JobEnvironment>
   readonly trace: JobTrace
@@ -114,28 +118,41 @@ class JobRun {
   async run(): Promise<JobError | undefined> {
     const { payload, runner, canceling } = this.#options
     const { goesOn } = this.#record
-    const stop = this.#stopSource()
-    stop.when(canceling, () => new JobError('canceled', 'job_canceled', 'canceled'))
-    try {
-      this.#log.line(`Running with runner-core ${runner.version} (${runner.revision})`)
-      this.#log.line(`  on ${runner.name} ${runner.shortToken}, system ID: ${runner.systemId}`)
-      this.#log.begin('prepare_executor', stageTitle('prepare_executor', runner.executor))
-      for (const warning of checkDemands(payload, this.#environmentVariables)) this.#log.warning(warning)
-      if (!goesOn) this.#begin()
-      await this.#log.flush()
-      for (let places = 1; ; places++) {
+    const sources = { payload, environmentVariables: this.#environmentVariables }
+    const sections = attempts(sectionAttemptsKey, earlySetting(sources, sectionAttemptsKey))
+    this.#log.line(`Running with runner-core ${runner.version} (${runner.revision})`)
+    this.#log.line(`  on ${runner.name} ${runner.shortToken}, system ID: ${runner.systemId}`)
+    this.#log.begin('prepare_executor', stageTitle('prepare_executor', runner.executor))
+    for (const warning of [...checkDemands(payload, this.#environmentVariables), ...sections.warnings]) this.#log.warning(warning)
+    if (!goesOn) this.#begin()
+    await this.#log.flush()
+    for (let [places, tries] = [1, 1]; ; ) {
+      // Of this place only: a limit of the job's script counts from where that began.
+      const stop = this.#stopSource()
+      stop.when(canceling, () => new JobError('canceled', 'job_canceled', 'canceled'))
+      let failure: JobError | undefined
+      try {
         // What was left is to be ended, which only its environment can do.
         if (!goesOn) stop.signal.throwIfAborted()
         const environment = await this.#options.prepare((line) => this.#report(line), stop.signal)
-        const failure = await this.#runIn(environment, stop)
-        if (goesOn || places === placesLimit || stop.signal.aborted || !isUntouched(failure)) return failure
-        this.#log.begin('prepare_executor', stageTitle('prepare_executor', runner.executor))
-        this.#record.forget()
-        this.#scripts.move()
-        this.#report(`${failure.message}. Nothing of the job has begun: taking another place.`)
+        failure = await this.#runIn(environment, stop)
+      } finally {
+        stop.dispose()
       }
-    } finally {
-      stop.dispose()
+      if (failure === undefined || goesOn || stop.signal.aborted || !(failure.cause instanceof EnvironmentError)) return failure
+      const { isUntouched, isGone } = failure.cause
+      let why: string
+      if (isUntouched && places < placesLimit) {
+        places++
+        why = 'Nothing of the job has begun: taking another place.'
+      } else if (isGone && tries < sections.count) {
+        tries++
+        why = `Beginning anew in another place, attempt ${tries} of ${sections.count} (${sectionAttemptsKey}).`
+      } else return failure
+      this.#log.begin('prepare_executor', stageTitle('prepare_executor', runner.executor))
+      this.#record.forget()
+      this.#scripts.move()
+      this.#report(`${failure.message}. ${why}`)
     }
   }
 
@@ -309,8 +326,4 @@ const endingsBeforeScript: readonly JobErrorCode[] = ['sources_failed', 'git_mis
 function statusOf(failure: JobError | undefined): JobStatus {
   if (failure === undefined) return 'success'
   return failure.code === 'canceled' ? 'canceled' : failure.code === 'script_timeout' ? 'timedout' : 'failed'
-}
-
-function isUntouched(failure: JobError | undefined): failure is JobError {
-  return failure?.cause instanceof EnvironmentError && failure.cause.isUntouched
 }

@@ -66,6 +66,8 @@ export class RunRecord {
   /** The job begins once more, elsewhere. */
   forget(): void {
     this.#scripts.length = 0
+    this.#fileStages.length = 0
+    this.scriptBegunAt = undefined
   }
 
   /** All is said about what was up to now. */

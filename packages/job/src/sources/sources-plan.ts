@@ -79,13 +79,6 @@ export function gitStrategy(
 /** Reads and checks everything that says which sources the job gets. Thrown: {@link JobError} `invalid_job` with all problems, `unsupported`. */
 export function sourcesPlan(payload: JobPayload, strategy: GitStrategy, variables: ReadonlyMap<string, ResolvedVariable>): SourcesPlan {
   const setting = (key: string): string => variables.get(key)?.value.trim() ?? ''
-  if (setting('GIT_CLONE_PATH') !== '') {
-    throw new JobError(
-      'unsupported',
-      'runner_configuration_error',
-      'GIT_CLONE_PATH is not supported: this runner chooses build directories itself',
-    )
-  }
   if (strategy === 'none' || strategy === 'empty') return { git: undefined, warnings: [] }
   const { git_info: info } = payload
   const repository = splitCredentials(info.repo_url)
