@@ -1,5 +1,5 @@
 import type { VirtualMachineScaleSet } from '@azure/arm-compute'
-import type { Tags } from './launch-tags.ts'
+import type { Tags } from '@runner-core/fleeting'
 
 /** What a scale set says of its size. */
 export interface SetSize {

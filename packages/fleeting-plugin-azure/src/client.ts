@@ -1,22 +1,17 @@
 import type { ComputeManagementClient, VirtualMachineScaleSet } from '@azure/arm-compute'
 import type { TokenCredential } from '@azure/core-auth'
 import { createDefaultHttpClient, createPipelineRequest, type HttpClient, type HttpHeaders } from '@azure/core-rest-pipeline'
-import { GroupError, untilAbort } from '@runner-core/fleeting'
+import { GroupError, type TaggedMachine, type Tags, untilAbort } from '@runner-core/fleeting'
 import type { AzureConfig } from './config.ts'
 import { type AzureFailure, asAzureError, asThrown, retryHint } from './errors.ts'
-import type { Tags } from './launch-tags.ts'
 
 /** A machine of the set. */
-export interface Machine {
+export interface Machine extends TaggedMachine {
   /** Its number in a Uniform set, its name in a Flexible one. */
   readonly id: string
   /** Where it is in Resource Manager, in small letters: some ids spell the resource group in capitals. */
   readonly resourceId: string
   readonly provisioningState: string | undefined
-  /** Those that the set had when it was made. */
-  readonly tags: Tags
-  /** Azure's time, milliseconds. */
-  readonly createdAt: number | undefined
   /** Its instance view's, where that was asked for. */
   readonly statuses: readonly { readonly code?: string; readonly message?: string }[]
 }

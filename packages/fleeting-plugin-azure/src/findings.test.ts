@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import type { VirtualMachineScaleSet } from '@azure/arm-compute'
+import { withLaunch } from '@runner-core/fleeting'
 import { expect, test } from 'vitest'
 import { findingsOf } from './findings.ts'
-import { withLaunch } from './launch-tags.ts'
 
 const connector = { privateKey: 'KEY' }
 const fleet = 'mine'

@@ -1,6 +1,5 @@
 import type { VirtualMachineScaleSet } from '@azure/arm-compute'
-import type { ConnectorConfig, Finding } from '@runner-core/fleeting'
-import { fleetTag, isTaggedFor, taggedFleet } from './launch-tags.ts'
+import { type ConnectorConfig, type Finding, fleetTag, isTaggedFor, taggedFleet } from '@runner-core/fleeting'
 
 /** An autoscale setting of Azure Monitor, as far as it matters here. */
 export interface AutoscaleSetting {

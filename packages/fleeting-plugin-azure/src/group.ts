@@ -10,6 +10,7 @@ import {
   type InstanceGroup,
   isGroupError,
   type ListedInstance,
+  MachineLaunches,
   type PluginContext,
 } from '@runner-core/fleeting'
 import { AzureClient, type Machine } from './client.ts'
@@ -18,7 +19,6 @@ import { AddressBook, loginOf } from './connect.ts'
 import { FailureReasons } from './failure-reasons.ts'
 import { type AutoscaleSetting, findingsOf } from './findings.ts'
 import { Launches } from './launch.ts'
-import { MachineLaunches } from './machine-launches.ts'
 import { modelOf, type SetModel } from './model.ts'
 import { rateLimitsOf } from './rate-limits.ts'
 import { removeMachines } from './remove.ts'

@@ -1,9 +1,19 @@
-import { type Clock, GroupError, type IncreaseRequest, type IncreaseResult, type ListedInstance, Semaphore } from '@runner-core/fleeting'
+import {
+  type Clock,
+  GroupError,
+  type IncreaseRequest,
+  type IncreaseResult,
+  type ListedInstance,
+  launchesOf,
+  type MachineLaunches,
+  Semaphore,
+  type Tags,
+  withLaunch,
+  withLaunchesEnded,
+} from '@runner-core/fleeting'
 import { missingMachines, type SetSize, sizeOf, sizeWithout } from './capacity.ts'
 import type { AzureClient, Machine, Operation } from './client.ts'
 import { type AzureFailure, asAzureError } from './errors.ts'
-import { launchesOf, type Tags, withLaunch, withLaunchesEnded } from './launch-tags.ts'
-import type { MachineLaunches } from './machine-launches.ts'
 
 export interface LaunchesOptions {
   readonly client: AzureClient

@@ -54,7 +54,7 @@ describe.each(modes)('a %s set', (mode, list, interfaces) => {
     expect(write.request.headers['if-match']).toBe((JSON.parse(read.answer.body) as { etag: string }).etag)
     expect(JSON.parse(write.request.body)).toEqual({
       sku: { capacity: 3 },
-      tags: { 'runner-core-fleet': 'azure-test', 'runner-core-launches': 'abc:3;' },
+      tags: { 'runner-core-fleet': 'azure-test', 'runner-core-launches': 'abc:3/' },
     })
     const rows = (await group.list(signal)).map(({ state, launchToken }) => `${state} of ${launchToken}`)
     expect(rows).toEqual(Array.from({ length: 3 }, () => 'creating of abc'))
@@ -151,7 +151,7 @@ describe.each(modes)('a %s set', (mode, list, interfaces) => {
     await expect(group.increase({ count: 1, launchToken: 'a' }, signal)).rejects.toMatchObject({ code: 'conflict' })
     meddle = () => {}
     await group.increase({ count: 1, launchToken: 'a' }, signal)
-    expect(cloud.fake.tags).toEqual({ team: 'test', 'runner-core-fleet': 'azure-test', 'runner-core-launches': 'a:1;' })
+    expect(cloud.fake.tags).toEqual({ team: 'test', 'runner-core-fleet': 'azure-test', 'runner-core-launches': 'a:1/' })
   })
 
   test('whose launch failed has given it back, and what somebody asks for later is not of that launch', async () => {

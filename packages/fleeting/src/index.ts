@@ -49,6 +49,19 @@ export type {
   PluginContext,
 } from './instance-group.ts'
 export { fleetKeyPair, type KeyPair, newKeyPair, publicKeyOf } from './key-pair.ts'
+/** For plugin authors: whose launch a machine is of, told by tags of its group that machines take over. */
+export {
+  fleetTag,
+  isTaggedFor,
+  launchesOf,
+  launchesTag,
+  type TaggedLaunch,
+  type TaggedLaunches,
+  type Tags,
+  taggedFleet,
+  withLaunch,
+  withLaunchesEnded,
+} from './launch-tags.ts'
 export {
   type LoadedPlugin,
   type LoadPluginOptions,
@@ -58,6 +71,7 @@ export {
 } from './load-plugin.ts'
 export { loggedSeconds } from './logged-seconds.ts'
 export { type Logger, silentLogger } from './logger.ts'
+export { MachineLaunches, type TaggedMachine } from './machine-launches.ts'
 export { MemoryStateStore } from './memory-state-store.ts'
 export { type Instance, type InstanceCause, type InstanceChange, isUsable, type Removal } from './provisioner/instance.ts'
 export type { InstanceCounts } from './provisioner/instance-counts.ts'

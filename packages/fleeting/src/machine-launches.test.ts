@@ -1,17 +1,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Machine } from './client.ts'
 import { type Tags, withLaunch, withLaunchesEnded } from './launch-tags.ts'
-import { MachineLaunches } from './machine-launches.ts'
+import { MachineLaunches, type TaggedMachine } from './machine-launches.ts'
 
-const machine = (id: string, tags: Tags, createdAt = 0): Machine => ({
-  id,
-  resourceId: `/${id}`,
-  provisioningState: 'Succeeded',
-  tags,
-  createdAt,
-  statuses: [],
-})
+const machine = (id: string, tags: Tags, createdAt = 0): TaggedMachine => ({ id, tags, createdAt })
 const tokens = (launches: MachineLaunches, ids: readonly string[]): (string | undefined)[] => ids.map((id) => launches.tokenOf(id))
 const a = withLaunch({}, 'fleet', { launchToken: 'a', count: 2 }, true)
 
@@ -49,6 +41,18 @@ test('machines that never came are of the launch that lacks them, once machines 
   launches.learn([machine('1', a)])
   for (const id of ['y', 'z']) launches.learnMissing(id, a)
   expect(tokens(launches, ['y', 'z'])).toEqual(['a', undefined])
+})
+
+test('a machine that came in the place of one that was missing is of the same launch', () => {
+  const launches = new MachineLaunches('fleet')
+  launches.learn([machine('1', a)])
+  launches.learnMissing('x', a)
+  launches.release(['x', 'y'])
+  expect(launches.tokenOf('x')).toBeUndefined()
+  expect(launches.madeBy('a')).toBe(1)
+  launches.learn([machine('1', a), machine('2', a), machine('3', a)])
+  expect(tokens(launches, ['2', '3'])).toEqual(['a', undefined])
+  expect(launches.madeBy('a')).toBe(2)
 })
 
 test('who is another fleet sees nothing of it', () => {

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import { GroupError } from '@runner-core/fleeting'
+import { GroupError } from './errors.ts'
 
-/** Tags of a resource, by name. Azure takes two names that differ only in capitals for one. */
+/** Tags of a group or a machine, by name. Two names that differ only in capitals are one, as Azure has it. */
 export type Tags = Readonly<Record<string, string>>
 
-/** A launch as the set's tag has it: how many machines were asked for under which token. */
+/** A launch as a group's tag has it: how many machines were asked for under which token. */
 export interface TaggedLaunch {
   readonly launchToken: string
   readonly count: number
@@ -14,23 +14,23 @@ export interface TaggedLaunch {
 export interface TaggedLaunches {
   /** Whose machines one that is made now can be: the last launch, and those before it that were under way when it was asked for. */
   readonly open: readonly TaggedLaunch[]
-  /** What a change of the set found at its end. */
+  /** What had ended when a later one was asked for. */
   readonly ended: readonly TaggedLaunch[]
 }
 
-/** Whose the set is. */
+/** Whose the group is. */
 export const fleetTag = 'runner-core-fleet'
-/** `TOKEN:COUNT TOKEN:COUNT;TOKEN:COUNT`: open launches, then ended ones. */
+/** `TOKEN:COUNT TOKEN:COUNT/TOKEN:COUNT`: open launches, then ended ones. */
 export const launchesTag = 'runner-core-launches'
 
-/** Characters of a tag's value: learn.microsoft.com/azure/azure-resource-manager/management/tag-resources. */
+/** Characters of a tag's value, of Azure (learn.microsoft.com/azure/azure-resource-manager/management/tag-resources) and of AWS (the model of EC2 Auto Scaling). */
 const longestValue = 256
 const tokenRule = /^[\w-]{1,100}$/
 
 /** What the tag says of launches of this fleet; of another one's, nothing. */
 export function launchesOf(tags: Tags, fleet: string): TaggedLaunches {
   if (taggedValue(tags, fleetTag) !== ownerOf(fleet)) return { open: [], ended: [] }
-  const [open = '', ended = ''] = (taggedValue(tags, launchesTag) ?? '').split(';')
+  const [open = '', ended = ''] = (taggedValue(tags, launchesTag) ?? '').split('/')
   return { open: parsed(open), ended: parsed(ended) }
 }
 
@@ -44,7 +44,7 @@ export function isTaggedFor(tags: Tags, fleet: string): boolean {
 }
 
 /**
- * All tags of the set, with one more launch: who writes them replaces the whole map. The oldest launches are left out when a value cannot hold all. `isSettled`: no earlier launch is under way.
+ * All tags of the group, with one more launch, in which the same token stands once. The oldest launches are left out when a value cannot hold all. `isSettled`: no earlier launch is under way.
  * Thrown: `invalid_config` for a token that cannot be in a tag.
  */
 export function withLaunch(tags: Tags, fleet: string, launch: TaggedLaunch, isSettled: boolean): Tags {
@@ -52,11 +52,13 @@ export function withLaunch(tags: Tags, fleet: string, launch: TaggedLaunch, isSe
     const got = JSON.stringify(launch.launchToken)
     throw new GroupError('invalid_config', `launchToken: expected at most 100 letters, digits, _ and -, got ${got}`)
   }
-  const { open, ended } = isSettled ? withoutOpen(launchesOf(tags, fleet)) : launchesOf(tags, fleet)
-  return withLaunches(tags, fleet, { open: [launch, ...open], ended })
+  const known = launchesOf(tags, fleet)
+  const { open, ended } = isSettled ? withoutOpen(known) : known
+  const others = (launches: readonly TaggedLaunch[]) => launches.filter(({ launchToken }) => launchToken !== launch.launchToken)
+  return withLaunches(tags, fleet, { open: [launch, ...others(open)], ended: others(ended) })
 }
 
-/** All tags of the set once nothing is under way: what is made from now on is no launch's. */
+/** All tags of the group once nothing is under way: what is made from now on is no launch's. */
 export function withLaunchesEnded(tags: Tags, fleet: string): Tags {
   return isTaggedFor(tags, fleet) ? withLaunches(tags, fleet, withoutOpen(launchesOf(tags, fleet))) : tags
 }
@@ -77,16 +79,16 @@ function withLaunches(tags: Tags, fleet: string, { open, ended }: TaggedLaunches
 }
 
 function written(open: readonly TaggedLaunch[], ended: readonly TaggedLaunch[]): string {
-  return [open, ended].map((launches) => launches.map(({ launchToken, count }) => `${launchToken}:${count}`).join(' ')).join(';')
+  return [open, ended].map((launches) => launches.map(({ launchToken, count }) => `${launchToken}:${count}`).join(' ')).join('/')
 }
 
 function parsed(launches: string): readonly TaggedLaunch[] {
   return [...launches.matchAll(/([\w-]+):(\d+)/g)].map(([, launchToken, count]) => ({ launchToken: launchToken!, count: Number(count) }))
 }
 
-/** Machines may fail to read their own tags where these are not plain ASCII, so such names are hashed. */
+/** In the characters that all of AWS's services, and Azure's machines that read their own tags, take; other names are hashed. */
 function ownerOf(fleet: string): string {
-  return /^[!-~]([ -~]{0,98}[!-~])?$/.test(fleet) ? fleet : createHash('sha256').update(fleet).digest('hex')
+  return /^[\w.:/=+@-]([\w .:/=+@-]{0,98}[\w.:/=+@-])?$/.test(fleet) ? fleet : createHash('sha256').update(fleet).digest('hex')
 }
 
 function taggedValue(tags: Tags, name: string): string | undefined {
