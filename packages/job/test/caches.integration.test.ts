@@ -1,6 +1,7 @@
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { archiveFormat } from '../src/archive/archive-format.ts'
 import { type CacheArchive, CacheError, type CacheName, type CacheStore } from '../src/caches/cache-store.ts'
 import type { JobCache } from '../src/job-payload.ts'
 import { zipBytes } from './archive-bytes.ts'
@@ -153,5 +154,128 @@ describe.each(localShells)('$name', (localShell) => {
     await run(environment, payload({ overrides: { cache: [cache({ policy: 'pull' })] } }), { caches: { directory: 'cache', store } })
     expect(readdirSync(join(environment.home, 'elsewhere'))).toEqual([])
     expect(readFileSync(join(projectOf(environment), 'vendor/lib'), 'utf8')).toBe('library')
+  })
+
+  test('a machine keeps a cache from one job to the next, on other machines too that share its home', async () => {
+    using environment = machine()
+    const making = payload({
+      script: [
+        'mkdir -p vendor/a',
+        'echo library > vendor/a/lib',
+        'chmod 700 vendor/a/lib',
+        'ln -s /usr/bin/python3 vendor/python',
+        'echo other > not-cached',
+      ],
+      overrides: { cache: [cache()] },
+    })
+    const first = await run(environment, making)
+    expect(first.outcome).toEqual({ state: 'success' })
+    const local =
+      'No URL provided, cache will not be downloaded from shared cache server. Instead a local version of cache will be extracted.'
+    expect(stageOf(first.trace, 'Restoring cache')).toEqual([
+      'Checking cache for deps...',
+      local,
+      'WARNING: Cache file does not exist',
+      'WARNING: Failed to extract cache',
+    ])
+    expect(stageOf(first.trace, 'Saving cache for successful job')).toEqual([
+      'Creating cache deps...',
+      'vendor/: found 4 matching artifact files and directories',
+      'No URL provided, cache will not be uploaded to shared cache server. Cache will be stored only locally.',
+      'Created cache',
+    ])
+    expect(readdirSync(join(environment.home, 'cache/group/project/deps'))).toEqual(['cache.gz'])
+
+    using other = new LocalEnvironment({ localShell, home: environment.home, concurrentId: 1 })
+    const asking = payload({ script: ['cat vendor/a/lib', '[ -x vendor/a/lib ]', '[ ! -e not-cached ]'], overrides: { cache: [cache()] } })
+    const second = await run(other, asking)
+    expect(second.outcome).toEqual({ state: 'success' })
+    expect(second.trace).toContain('\nlibrary\n')
+    expect(stageOf(second.trace, 'Restoring cache')).toEqual(['Checking cache for deps...', local, 'Successfully extracted cache'])
+    expect(readlinkSync(join(environment.home, 'builds/tok123/1/group/project/vendor/python'))).toBe('/usr/bin/python3')
+    // busybox's find does not tell whether something has changed.
+    const isUnchanged = stageOf(second.trace, 'Saving cache for successful job').includes('Archive is up to date!')
+    expect(isUnchanged).toBe(localShell.busyboxOnly !== true)
+  })
+
+  test.each(['zip', 'tarzstd'])(
+    'a store keeps a cache from one job to the next, as %s; what has not changed is not sent again',
+    async (format) => {
+      using environment = machine()
+      const store = new MemoryStore()
+      const variables = [variable('CACHE_COMPRESSION_FORMAT', format), variable('CACHE_COMPRESSION_LEVEL', 'fast')]
+      const job = async (script: string) => {
+        // Each has an environment of its own.
+        using own = new LocalEnvironment({ localShell, home: environment.home })
+        return await run(own, payload({ script: [script], variables, overrides: { cache: [cache()] } }), {
+          caches: { directory: 'cache', store },
+        })
+      }
+      const first = await job('mkdir -p vendor/a; echo library > vendor/a/lib; ln -s a/lib vendor/link; ln vendor/a/lib vendor/same')
+      expect(stageOf(first.trace, 'Saving cache for successful job')).toEqual([
+        'Creating cache deps...',
+        'vendor/: found 5 matching artifact files and directories',
+        'Uploading cache to the shared cache server',
+        'Created cache',
+      ])
+      expect(archiveFormat(store.archives.get('7/deps')!)).toBe(format === 'zip' ? 'zip' : 'zstd')
+      rmSync(projectOf(environment), { recursive: true })
+      const second = await job('cat vendor/a/lib vendor/link vendor/same')
+      expect(second.trace).toContain('\nlibrary\nlibrary\nlibrary\n')
+      rmSync(projectOf(environment), { recursive: true })
+      const third = await job('echo newer > vendor/a/lib')
+      rmSync(projectOf(environment), { recursive: true })
+      expect((await job('cat vendor/a/lib')).trace).toContain('\nnewer\n')
+      if (localShell.busyboxOnly === true) return
+      expect(stageOf(second.trace, 'Saving cache for successful job').slice(2)).toEqual(['Archive is up to date!', 'Created cache'])
+      expect(stageOf(third.trace, 'Saving cache for successful job').slice(2)).toEqual([
+        'Uploading cache to the shared cache server',
+        'Created cache',
+      ])
+      expect(existsSync(join(environment.home, 'cache'))).toBe(false)
+    },
+  )
+
+  test('after a job that failed only what is wanted then is saved; it stays failed', async () => {
+    using environment = machine()
+    const caches = ['on_success', 'on_failure', 'always'].map((when) => cache({ key: when, when }))
+    const job = payload({ script: ['mkdir vendor; echo x > vendor/lib; exit 3'], overrides: { cache: caches } })
+    const { outcome, trace } = await run(environment, job)
+    expect(outcome).toMatchObject({ state: 'failed', reason: 'script_failure', exitCode: 3 })
+    expect(trace).toContain('\nSaving cache for failed job\n')
+    expect(readdirSync(join(environment.home, 'cache/group/project')).sort()).toEqual(['always', 'on_failure'])
+  })
+
+  test('a cache that cannot be saved does not fail a job', async () => {
+    using environment = machine()
+    const store = new MemoryStore()
+    store.failures = [new CacheError('too_large', 'Cache archive size is too big (Limit is set to 5)')]
+    const caches = [cache({ policy: 'push' }), cache({ key: 'none', paths: ['nothing/'], policy: 'push' })]
+    const { outcome, trace } = await run(environment, payload({ script: ['mkdir vendor'], overrides: { cache: caches } }), {
+      caches: { directory: 'cache', store },
+    })
+    expect(outcome).toEqual({ state: 'success' })
+    const lines = stageOf(trace, 'Saving cache for successful job')
+    expect(lines.slice(3, 5)).toEqual(['WARNING: Cache archive size is too big (Limit is set to 5)', 'WARNING: Failed to create cache'])
+    expect(lines.at(-1)).toBe('WARNING: No files to cache.')
+    // A directory that cannot be written to.
+    mkdirSync(join(environment.home, 'cache/group'), { recursive: true })
+    writeFileSync(join(environment.home, 'cache/group/project'), '')
+    const local = await run(environment, payload({ script: ['mkdir -p vendor'], overrides: { cache: [cache()] } }))
+    expect(local.outcome).toEqual({ state: 'success' })
+    expect(local.trace).toContain('\nWARNING: Failed to create cache\n')
+  })
+
+  test('untracked files are cached, also those that git ignores', async () => {
+    if (localShell.busyboxOnly === true) return
+    using environment = machine()
+    const setUp = ['git init -q .', 'echo ignored > .gitignore', 'git add .gitignore', 'echo 1 > ignored', 'echo 2 > other']
+    await run(environment, payload({ script: setUp, overrides: { cache: [cache({ paths: [], untracked: true })] } }))
+    rmSync(projectOf(environment), { recursive: true })
+    const { trace } = await run(
+      environment,
+      payload({ script: ['cat ignored other; [ ! -e .gitignore ]'], overrides: { cache: [cache({ policy: 'pull' })] } }),
+    )
+    expect(trace).toContain('\n1\n2\n')
   })
 })

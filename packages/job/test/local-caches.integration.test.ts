@@ -1,9 +1,20 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { loginDirectory } from '../src/build-paths.ts'
-import { localCacheStatus, restoreLocalCache, saveLocalCache } from '../src/caches/local-cache.ts'
+import { localCacheStatus, packLocally, restoreLocalCache, saveLocalCache } from '../src/caches/local-cache.ts'
 import { unpackCommand } from '../src/files/unpack-archive.ts'
 import { LocalEnvironment } from './local-environment.ts'
 import { localShells } from './local-shells.ts'
@@ -12,10 +23,7 @@ const { signal } = new AbortController()
 const cache = { cacheDir: `${loginDirectory}/cache`, projectPath: "group/it's", key: 'a/größe (1)' }
 const fileOf = ({ home }: LocalEnvironment): string => join(home, 'cache', cache.projectPath, cache.key, 'cache.gz')
 const projectDir = `${loginDirectory}/project`
-/** What GNU's and busybox's tar have in common. */
-const packIn = (directory: string): string =>
-  `cd "$1"/${directory} && set -- && while IFS= read -r f; do set -- "$@" "$f"; done && tar -cf - "$@"`
-const pack = packIn('project')
+const pack = packLocally(projectDir)
 
 describe.each(localShells)('$name', (localShell) => {
   const machine = (): LocalEnvironment => new LocalEnvironment({ localShell })
@@ -32,7 +40,7 @@ describe.each(localShells)('$name', (localShell) => {
     const end = await environment.transfer({
       command,
       input: (async function* () {
-        yield Buffer.from(lines.map((line) => `${line}\n`).join(''))
+        yield Buffer.from(lines.join(''))
       })(),
       stdout: hear,
       stderr: hear,
@@ -45,7 +53,7 @@ describe.each(localShells)('$name', (localShell) => {
     files: readonly string[],
     { digest = 'one', unique = environment.jobMarker.value, command = pack } = {},
   ) =>
-    run(environment, saveLocalCache(cache, command, { digest, level: 1, unique }), './d', './d/e', '', ...files.map((file) => `./${file}`))
+    run(environment, saveLocalCache(cache, command, { digest, level: 1, unique }), './d\n./d/e\n\n', ...files.map((file) => `./${file}\0`))
   const restore = (environment: LocalEnvironment) => run(environment, restoreLocalCache(cache, unpackCommand(projectDir)))
 
   function write(environment: LocalEnvironment, files: Readonly<Record<string, string>>): void {
@@ -70,6 +78,20 @@ describe.each(localShells)('$name', (localShell) => {
     expect(readFileSync(join(environment.home, 'project/d/e/file'), 'utf8')).toBe('content')
     expect(readFileSync(join(environment.home, 'project/top file'), 'utf8')).toBe('top')
     expect(spawnSync('readlink', [join(environment.home, 'project/d/link')], { encoding: 'utf8' }).stdout).toBe('/usr/bin/python3\n')
+  })
+
+  test('as many files as there are, with whatever names, and several names of one file', async () => {
+    using environment = machine()
+    const names = Array.from({ length: 3000 }, (_, index) => `d/e/file ${index} ${'long '.repeat(20)}`)
+    const odd = ['d/-rf', 'd/a\nb', 'd/\\n', "d/it's", 'd/*']
+    write(environment, Object.fromEntries([...names, ...odd].map((name) => [`project/${name}`, name])))
+    linkSync(join(environment.home, 'project/d/*'), join(environment.home, 'project/d/same'))
+    expect(await save(environment, [...odd, 'd/same', ...names])).toEqual({ exitCode: 0, said: '' })
+    rmSync(join(environment.home, 'project'), { recursive: true })
+    mkdirSync(join(environment.home, 'project'))
+    expect(await restore(environment)).toEqual({ exitCode: 0, said: '' })
+    for (const name of [...names, ...odd]) expect(readFileSync(join(environment.home, 'project', name), 'utf8')).toBe(name)
+    expect(statSync(join(environment.home, 'project/d/same')).ino).toBe(statSync(join(environment.home, 'project/d/*')).ino)
   })
 
   test('none is no error; one that is damaged is', async () => {
@@ -129,7 +151,7 @@ describe.each(localShells)('$name', (localShell) => {
     write(environment, { 'project/d/e/file': '0'.repeat(300_000) })
     await save(environment, ['d/e/file'], { digest: '0' })
     const writers = Array.from({ length: 6 }, async (_, index) => {
-      const command = packIn(`w${index}`)
+      const command = packLocally(`${loginDirectory}/w${index}`)
       write(environment, { [`w${index}/d/e/file`]: String(index + 1).repeat(300_000) })
       return save(environment, ['d/e/file'], { digest: String(index + 1), unique: `job${index}`, command })
     })

@@ -21,6 +21,8 @@ export interface CacheContext {
   readonly projectId: number
   /** The work tree: absolute, or below `loginDirectory`. */
   readonly projectDir: string
+  /** Replaces the job's variables. `loginDirectory` may stand in what comes of it. */
+  readonly expand: (text: string) => string
   readonly local: Omit<LocalCache, 'key'>
   /** Absent: the machine keeps caches itself. */
   readonly store: CacheStore | undefined
@@ -60,6 +62,7 @@ export function cacheContext({ payload, plan, caches, clock }: CacheContextOptio
     },
     projectId: payload.job_info.project_id,
     projectDir: plan.projectDir,
+    expand: (text) => plan.expand(text),
     local: { cacheDir: buildsDirectory(caches.directory), projectPath: projectPath(payload) },
     store: caches.store,
     attempts: tries.count,

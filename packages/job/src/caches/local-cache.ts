@@ -42,7 +42,7 @@ gzip -dc <"$f" | { read -r digest && { ${unpack}
 }
 
 /**
- * A command that saves a cache. It gets names of directories, one a line, an empty line, and what `pack` wants, which reads it and writes a tar stream.
+ * A command that saves a cache. It gets names of directories, one a line, an empty line, and what `pack` reads, which writes a tar stream. The name of a file that `pack` may make is `$t.part`.
  */
 export function saveLocalCache(cache: LocalCache, pack: string, { digest, level, unique }: SavedCache): string {
   const file = quote(fileOf(cache))
@@ -50,7 +50,7 @@ export function saveLocalCache(cache: LocalCache, pack: string, { digest, level,
 if [ -f "$f" ] && [ "$(gzip -dc <"$f" 2>/dev/null | { read -r digest; echo "$digest"; })" = ${quote(digest)} ]; then touch -c "$f"; exit ${localCacheStatus.upToDate}; fi
 umask 077
 mkdir -p "\${f%/*}" || exit
-trap 'rm -f "$t" "$t.status"' EXIT
+trap 'rm -f "$t" "$t.status" "$t.part"' EXIT
 trap 'exit 1' HUP INT TERM
 { echo ${quote(digest)}
 while IFS= read -r d && [ "$d" ]; do printf '%s\\n' "$d"; done
@@ -63,6 +63,18 @@ read -r s <"$t.status" && [ "$s" = 0 ] || exit "\${s:-1}"
 mv -f "$t" "$f" || exit
 find ${quote(cache.cacheDir)} -type f '(' -name cache.gz -mtime +${unusedDays} -o -name '.cache.*' -mtime +1 ')' -exec rm -f {} + 2>/dev/null
 exit 0`
+}
+
+/**
+ * For {@link saveLocalCache}: reads paths, each with a NUL behind it, and writes one tar archive, in which a file with several names has its bytes once. busybox's tar takes names from its command line only: of the archives that
+ * it makes of as many as fit there, all but the end is taken.
+ */
+export function packLocally(projectDir: string): string {
+  return `cd ${quote(projectDir)} || exit
+case $(tar --version 2>&1) in
+*GNU*) exec tar --format=gnu --no-recursion --null -cf - -T - ;;
+*) xargs -0 sh -c 'tar --no-recursion -cf "$0" "$@" && head -c -1024 "$0"' "$t.part" && head -c 1024 /dev/zero ;;
+esac`
 }
 
 /** `gzip`'s levels. What stays on the machine is better written fast. */
