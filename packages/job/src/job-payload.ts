@@ -65,6 +65,23 @@ export interface JobInfo {
   readonly queue_depth: number | undefined
 }
 
+/** Files that the job leaves: one archive, or one report. */
+export interface JobArtifact {
+  /** Without an extension. Variables are replaced, as in `paths` and `exclude`. */
+  readonly name: string
+  readonly untracked: boolean
+  /** Patterns. */
+  readonly paths: readonly string[]
+  readonly exclude: readonly string[]
+  /** `on_success`, `on_failure`, `always`; empty: on success. */
+  readonly when: string
+  /** `archive`, `junit`, …; empty: an archive. */
+  readonly artifact_type: string
+  /** `zip`, `gzip`, `raw`; empty: zip. */
+  readonly artifact_format: string
+  readonly expire_in: string
+}
+
 /** An earlier job whose artifacts this one gets. */
 export interface JobDependency {
   readonly id: number
@@ -94,6 +111,7 @@ export interface JobPayload {
   readonly steps: readonly JobStep[]
   readonly hooks: readonly JobHook[]
   readonly cache: readonly JobCache[]
+  readonly artifacts: readonly JobArtifact[]
   readonly dependencies: readonly JobDependency[]
   readonly features: JobFeatures
   /** Parts of the job that this runner cannot do, by name (`image`, `services`, `artifacts`, `cache`, `dependencies`, `secrets`, `run`): said in the trace, or failing the job where it cannot pass without. */

@@ -65,6 +65,7 @@ export function payload({ script = ['true'], afterScript, variables = [], overri
     steps: [step('script', script), ...(afterScript === undefined ? [] : [step('after_script', afterScript)])],
     hooks: [],
     cache: [],
+    artifacts: [],
     dependencies: [],
     features: { trace_sections: false, token_mask_prefixes: [], failure_reasons: [] },
     unsupported: [],

@@ -67,7 +67,25 @@ export class LocalEnvironment implements JobEnvironment {
     mkdirSync(bin, { recursive: true })
     if (this.#ownsHome && localShell.sh !== undefined) symlinkSync(localShell.sh, join(bin, 'sh'))
     if (this.#ownsHome && localShell.busyboxOnly === true) {
-      for (const applet of ['cat', 'date', 'grep', 'head', 'id', 'mkdir', 'rm', 'setsid', 'sleep', 'uname', 'tr', 'env'])
+      for (const applet of [
+        'cat',
+        'date',
+        'grep',
+        'head',
+        'id',
+        'mkdir',
+        'rm',
+        'setsid',
+        'sleep',
+        'uname',
+        'tr',
+        'env',
+        'chmod',
+        'find',
+        'ln',
+        'tar',
+        'xargs',
+      ])
         symlinkSync('/bin/busybox', join(bin, applet))
     }
     const path = localShell.busyboxOnly === true ? bin : `${bin}:${process.env['PATH']}`

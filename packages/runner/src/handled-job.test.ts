@@ -49,6 +49,7 @@ const payload: JobPayload = {
   steps: [{ name: 'script', script: ['true'], timeout: 3_600, when: 'on_success', allow_failure: false }],
   hooks: [],
   cache: [],
+  artifacts: [],
   dependencies: [],
   features: { trace_sections: false, token_mask_prefixes: [], failure_reasons: ['runner_interrupted'] },
   unsupported: [],
@@ -105,7 +106,10 @@ beforeEach(() => {
 })
 
 /** A job under way, and what became of it once the clock has passed `ms`. */
-function handle(payloadOfJob: JobPayload = payload): { readonly job: HandledJob; readonly after: (ms: number) => Promise<JobEnd | Error | undefined> } {
+function handle(payloadOfJob: JobPayload = payload): {
+  readonly job: HandledJob
+  readonly after: (ms: number) => Promise<JobEnd | Error | undefined>
+} {
   const options = {
     job: payloadOfJob,
     place: { key: 'k', kind: 'slot', readyAt: 0, priority: 0, speculative: true, [Symbol.dispose]: () => events.push('disposed') },

@@ -253,7 +253,10 @@ export class HandledJob {
       runner: identity,
       environmentVariables: settings.environment,
       serverCertificates: this.#serverCertificates(),
-      artifacts: { download: (dependency, how) => client.downloadArtifacts(dependency, how) },
+      artifacts: {
+        download: (dependency, how) => client.downloadArtifacts(dependency, how),
+        upload: (upload) => client.uploadArtifacts(job, upload),
+      },
       caches: { directory: settings.cacheDir, store: cacheStore },
       onStage,
     })

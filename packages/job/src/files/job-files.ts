@@ -1,8 +1,11 @@
+import type { ArtifactDestination } from '../artifacts/artifact-destination.ts'
 import type { ArtifactSource } from '../artifacts/artifact-source.ts'
 import { dependencyContext } from '../artifacts/dependency-context.ts'
 import { downloadArtifacts } from '../artifacts/download-artifacts.ts'
+import { uploadArtifacts } from '../artifacts/upload-artifacts.ts'
 import { type CachePlace, cacheContext } from '../caches/cache-context.ts'
 import { restoreCaches } from '../caches/restore-cache.ts'
+import { saveCaches } from '../caches/save-cache.ts'
 import type { Clock } from '../clock.ts'
 import type { JobPayload } from '../job-payload.ts'
 import type { JobPlan } from '../run/job-plan.ts'
@@ -12,7 +15,7 @@ export interface JobFilesOptions {
   readonly payload: JobPayload
   readonly plan: Pick<JobPlan, 'projectDir' | 'expand' | 'setting'>
   readonly caches: CachePlace
-  readonly artifacts: ArtifactSource | undefined
+  readonly artifacts: (ArtifactSource & ArtifactDestination) | undefined
   readonly clock: Pick<Clock, 'after'>
 }
 
@@ -22,6 +25,6 @@ export function bringFiles(options: JobFilesOptions): readonly FileStage[] {
 }
 
 /** The same after the job's scripts: caches, then artifacts. */
-export function keepFiles(_options: JobFilesOptions, _hasSucceeded: boolean): readonly FileStage[] {
-  return []
+export function keepFiles(options: JobFilesOptions, hasSucceeded: boolean): readonly FileStage[] {
+  return [...saveCaches(cacheContext(options), hasSucceeded), ...uploadArtifacts(options, hasSucceeded)]
 }

@@ -8,7 +8,7 @@ test('what a job can do without is said, what it cannot do without fails it', ()
     'services are ignored: this runner starts none',
     'cache is ignored: nothing is restored and nothing is saved',
   ])
-  for (const part of ['artifacts', 'secrets', 'run', 'something_new']) {
+  for (const part of ['secrets', 'run', 'something_new']) {
     expect(() => checkDemands(payload({ overrides: { unsupported: ['image', part] } }), [])).toThrow(
       expect.objectContaining({ code: 'unsupported', reason: 'runner_configuration_error', message: expect.stringContaining(part) }),
     )

@@ -10,7 +10,6 @@ const dispensable: Readonly<Record<string, string>> = {
 }
 
 const missed: Readonly<Record<string, string>> = {
-  artifacts: 'its artifacts, which later jobs or people would miss',
   secrets: 'secrets of an external store',
   run: 'steps in place of a script',
 }

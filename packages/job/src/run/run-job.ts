@@ -1,3 +1,4 @@
+import type { ArtifactDestination } from '../artifacts/artifact-destination.ts'
 import type { ArtifactSource } from '../artifacts/artifact-source.ts'
 import type { CachePlace } from '../caches/cache-context.ts'
 import type { Clock } from '../clock.ts'
@@ -52,8 +53,8 @@ export interface RunJobOptions {
   readonly serverCertificates?: string | undefined
   /** Where its caches are kept. Default: each machine keeps them, in `cache` in the login's home. */
   readonly caches?: CachePlace
-  /** Where artifacts of earlier jobs are got. Default: nowhere: a job that needs them fails. */
-  readonly artifacts?: ArtifactSource
+  /** Where artifacts of earlier jobs are got, and the job's own are kept. Default: nowhere: a job that needs it fails. */
+  readonly artifacts?: ArtifactSource & ArtifactDestination
   /** Called when a stage begins, and with undefined when the stage under way ends and none follows at once. Must not throw. Default: nobody is told. */
   readonly onStage?: (stage: JobStage | undefined) => void
   /**

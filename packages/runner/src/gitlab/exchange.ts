@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { JobApiError, type JobApiErrorCode } from './job-api-error.ts'
 
@@ -8,6 +9,14 @@ export interface HttpRequest {
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: Buffer | string
+}
+
+/** A request whose body is read once, as the server takes it. */
+export interface StreamedRequest extends Omit<HttpRequest, 'body'> {
+  readonly origin: string
+  readonly body: Readable
+  /** How long the answer's first byte may take once the body was sent, milliseconds. */
+  readonly headersTimeout: number
 }
 
 export interface HttpAnswer {
@@ -25,7 +34,7 @@ const longestAnswerBytes = 128 * 1024 * 1024
  *
  * Rejects with a {@link JobApiError}: `unreachable`, `timeout`, `untrusted` or `bad_answer`; with the signal's reason when that aborts first.
  */
-export function exchange(dispatcher: Dispatcher, request: HttpRequest, signal?: AbortSignal): Promise<HttpAnswer> {
+export function exchange(dispatcher: Dispatcher, request: HttpRequest | StreamedRequest, signal?: AbortSignal): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason)
     let controller: Dispatcher.DispatchController | undefined

@@ -1,6 +1,7 @@
 import { type Clock, type Logger, type Random, silentLogger, systemClock } from '@runner-core/fleeting'
-import type { ArtifactDownload, JobPayload } from '@runner-core/job'
+import type { ArtifactDownload, ArtifactUpload, JobPayload } from '@runner-core/job'
 import { downloadArtifact } from './artifact-download.ts'
+import { uploadArtifact, uploadQuery } from './artifact-upload.ts'
 import { type ConnectionOptions, openRoute, type Route } from './connections.ts'
 import type { HttpAnswer, HttpRequest } from './exchange.ts'
 import { JobApiError } from './job-api-error.ts'
@@ -165,6 +166,20 @@ export class JobApiClient {
       clock: this.#clock,
       random: this.#random,
       signal,
+    })
+  }
+
+  /** Artifacts of a running job. Resolves with the server's word. Rejects with `ArtifactUploadError`, the signal's reason, and what their content throws. */
+  async uploadArtifacts({ id, token }: JobCredentials, upload: ArtifactUpload): Promise<string> {
+    return await uploadArtifact(upload, {
+      route: this.#calls,
+      coordinator: this.#coordinator,
+      path: `${this.#basePath}/jobs/${id}/artifacts${uploadQuery(upload)}`,
+      userAgent: this.#userAgent,
+      token,
+      connections: this.#options,
+      clock: this.#clock,
+      random: this.#random,
     })
   }
 

@@ -62,9 +62,12 @@ describe('parseJob', () => {
         steps,
         hooks,
         cache: [],
+        artifacts: [
+          { name: '', untracked: false, paths: ['x'], exclude: [], when: '', artifact_type: '', artifact_format: '', expire_in: '' },
+        ],
         dependencies: [],
         features: jobFeatures,
-        unsupported: ['image', 'artifacts'],
+        unsupported: ['image'],
       },
     })
   })

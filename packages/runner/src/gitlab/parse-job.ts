@@ -1,4 +1,15 @@
-import type { GitInfo, JobCache, JobDependency, JobFeatures, JobHook, JobInfo, JobPayload, JobStep, JobVariable } from '@runner-core/job'
+import type {
+  GitInfo,
+  JobArtifact,
+  JobCache,
+  JobDependency,
+  JobFeatures,
+  JobHook,
+  JobInfo,
+  JobPayload,
+  JobStep,
+  JobVariable,
+} from '@runner-core/job'
 import type { HttpAnswer } from './exchange.ts'
 import { FieldReader, kindOf } from './field-reader.ts'
 
@@ -60,6 +71,7 @@ function readJob(fields: Readonly<Record<string, unknown>>, reader: FieldReader)
     variables: reader.array(fields['variables'], 'variables', (item, path) => readVariable(item, path, reader)),
     steps: reader.array(fields['steps'], 'steps', (item, path) => readStep(item, path, reader)),
     hooks: reader.array(fields['hooks'], 'hooks', (item, path) => readHook(item, path, reader)),
+    artifacts: reader.array(fields['artifacts'], 'artifacts', (item, path) => readArtifact(item, path, reader)),
     dependencies: reader.array(fields['dependencies'], 'dependencies', (item, path) => readDependency(item, path, reader)),
     cache: reader.array(fields['cache'], 'cache', (item, path) => readCache(item, path, reader)),
     features: readFeatures(fields['features'], reader),
@@ -141,6 +153,20 @@ function readCache(value: unknown, path: string, reader: FieldReader): JobCache 
   }
 }
 
+function readArtifact(value: unknown, path: string, reader: FieldReader): JobArtifact {
+  const fields = reader.object(value, path)
+  return {
+    name: reader.string(fields['name'], `${path}.name`),
+    untracked: reader.boolean(fields['untracked'], `${path}.untracked`),
+    paths: reader.strings(fields['paths'], `${path}.paths`),
+    exclude: reader.strings(fields['exclude'], `${path}.exclude`),
+    when: reader.string(fields['when'], `${path}.when`),
+    artifact_type: reader.string(fields['artifact_type'], `${path}.artifact_type`),
+    artifact_format: reader.string(fields['artifact_format'], `${path}.artifact_format`),
+    expire_in: reader.string(fields['expire_in'], `${path}.expire_in`),
+  }
+}
+
 function readDependency(value: unknown, path: string, reader: FieldReader): JobDependency {
   const fields = reader.object(value, path)
   const filename = reader.string(
@@ -167,7 +193,7 @@ function isToken(value: unknown): value is string {
 }
 
 /** Parts of a job that nothing here reads. */
-const unsupportedParts = ['image', 'services', 'artifacts', 'cache', 'secrets', 'run']
+const unsupportedParts = ['image', 'services', 'cache', 'secrets', 'run']
 
 /** Not absent, not empty, and of an object like an image not without its name. */
 function isPresent(value: unknown): boolean {

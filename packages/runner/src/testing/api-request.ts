@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Endpoint } from './fault.ts'
+import type { receiveUpload } from './receive-upload.ts'
 
 /** One request to the job API, its body read to the end. */
 export interface ApiRequest {
@@ -9,6 +10,8 @@ export interface ApiRequest {
   readonly target: string
   readonly headers: IncomingHttpHeaders
   readonly raw: Buffer
+  /** The body of an `upload`, in place of `raw`. */
+  readonly upload?: Awaited<ReturnType<typeof receiveUpload>>
   /** The body as JSON; undefined where it is none. */
   readonly json: Readonly<Record<string, unknown>> | undefined
 }
@@ -51,7 +54,7 @@ export function classify(
   return { endpoint: endpointOf(), jobId, target: `${method} ${url}`, headers, raw, json }
 
   function endpointOf(): Endpoint {
-    if (jobId !== undefined && job?.[2] === '/artifacts') return method === 'GET' ? 'download' : 'unknown'
+    if (jobId !== undefined && job?.[2] === '/artifacts') return method === 'GET' ? 'download' : method === 'POST' ? 'upload' : 'unknown'
     if (jobId !== undefined && job?.[2] !== undefined) return method === 'PATCH' ? 'trace' : 'unknown'
     if (jobId !== undefined) return method === 'PUT' ? updateKind(json?.['state'], awaitsAck(jobId)) : 'unknown'
     if (method !== 'POST') return 'unknown'

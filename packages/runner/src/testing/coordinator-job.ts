@@ -4,6 +4,7 @@ import type { Endpoint } from './fault.ts'
 import { type JobSpec, jobJson } from './job-spec.ts'
 import type { LeftArtifacts } from './left-artifacts.ts'
 import { MarkerWatch } from './marker-watch.ts'
+import type { ReceivedUpload } from './receive-upload.ts'
 import { StoredTrace } from './stored-trace.ts'
 
 /** GitLab's states, and `assigned`: handed out, still `pending` on the wire until the runner accepts it. */
@@ -51,6 +52,8 @@ export class CoordinatorJob {
   disturbed = false
   /** What it left for later jobs. */
   artifacts: LeftArtifacts | undefined
+  /** What the job itself uploaded, oldest first; each type once. */
+  readonly uploads: ReceivedUpload[] = []
   readonly #leftToken = `glcbt-${randomBytes(15).toString('base64url')}`
   /** What the runner said after it had been told that the job is over. */
   #lastWords: Set<Endpoint> | undefined

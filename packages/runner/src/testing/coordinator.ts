@@ -6,6 +6,7 @@ import type { CoordinatorJob } from './coordinator-job.ts'
 import { type Endpoint, type Fault, FaultScript, isEffective } from './fault.ts'
 import { JobApi, type JobApiOptions, type Violation } from './job-api.ts'
 import type { JobSpec } from './job-spec.ts'
+import { receiveUpload } from './receive-upload.ts'
 import { type Reply, refusal, reply } from './reply.ts'
 
 /** How the coordinator behaves; the defaults are GitLab's. */
@@ -16,6 +17,8 @@ export interface CoordinatorOptions extends Partial<JobApiOptions> {
 
 /** The largest body that is read. */
 const maxBodyBytes = 8 * 1024 * 1024
+/** Of an upload, more is only counted and digested. */
+const keptUploadBytes = 64 * 1024 * 1024
 
 /**
  * An HTTP server on 127.0.0.1 that speaks GitLab's job API and holds its clients to the rules: what Rails and Workhorse would refuse is refused in the same way, and
@@ -31,17 +34,20 @@ export class Coordinator implements AsyncDisposable {
   readonly #api: JobApi
   readonly #faults = new FaultScript()
   readonly #counts = new Map<string, number>()
+  readonly #artifactLimitBytes: number
 
   private constructor(server: Server, { clock = systemClock, ...options }: CoordinatorOptions) {
     this.#server = server
     this.#clock = clock
     this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    this.#artifactLimitBytes = options.artifactLimitBytes ?? 5 * 1024 ** 3
     this.#api = new JobApi(this.url, clock, {
       tokens: [Coordinator.token],
       longPollMs: 50_000,
       ackWindowMs: 120_000,
       traceUpdateIntervalSeconds: 3,
       traceLimitBytes: 100 * 1024 * 1024,
+      artifactLimitBytes: this.#artifactLimitBytes,
       jobRequestsPerMinute: 200,
       ...options,
     })
@@ -106,6 +112,24 @@ export class Coordinator implements AsyncDisposable {
   }
 
   #receive(message: IncomingMessage, response: ServerResponse): void {
+    const { method = '', url = '', headers } = message
+    const request = classify(method, url, headers, Buffer.alloc(0), this.#awaitsAck)
+    if (request.endpoint === 'upload') void this.#receiveUpload(message, request, response)
+    else this.#receiveWhole(message, response)
+  }
+
+  /** A body of any length. */
+  async #receiveUpload(message: IncomingMessage, request: ApiRequest, response: ServerResponse): Promise<void> {
+    const fault = this.#faults.take(request.endpoint, request.jobId)
+    const limitBytes = this.#artifactLimitBytes
+    const upload = await receiveUpload(message, { keptBytes: keptUploadBytes, limitBytes, cutAfterBytes: fault?.cutAfterBytes })
+    if (upload !== 'broken') return this.#handle({ ...request, upload }, response, fault)
+    const job = this.#api.job(request.jobId)
+    if (job !== undefined) job.disturbed = true
+    this.#finish(request, response, 'drop')
+  }
+
+  #receiveWhole(message: IncomingMessage, response: ServerResponse): void {
     const chunks: Buffer[] = []
     let size = 0
     message.on('data', (chunk: Buffer) => {
@@ -115,14 +139,16 @@ export class Coordinator implements AsyncDisposable {
     message.on('end', () => {
       const { method = '', url = '', headers } = message
       if (size > maxBodyBytes) this.#send(response, 'unknown', refusal(413, 'Request Entity Too Large'))
-      else this.#handle(classify(method, url, headers, Buffer.concat(chunks), this.#awaitsAck), response)
+      else {
+        const request = classify(method, url, headers, Buffer.concat(chunks), this.#awaitsAck)
+        this.#handle(request, response, this.#faults.take(request.endpoint, request.jobId))
+      }
     })
   }
 
   readonly #awaitsAck = (jobId: number): boolean => this.#api.job(jobId)?.state === 'assigned'
 
-  #handle(request: ApiRequest, response: ServerResponse): void {
-    const fault = this.#faults.take(request.endpoint, request.jobId)
+  #handle(request: ApiRequest, response: ServerResponse, fault: Fault | undefined): void {
     const job = this.#api.job(request.jobId)
     if (fault !== undefined && job !== undefined) job.disturbed = true
 

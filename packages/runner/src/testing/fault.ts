@@ -1,7 +1,7 @@
 import type { Reply } from './reply.ts'
 
-/** The kinds of request. A PUT is told apart by what it says: `accept` takes the job, `keep_alive` says it goes on, `finish` ends it. `download` gets what an earlier job left. */
-export type Endpoint = 'verify' | 'request' | 'accept' | 'keep_alive' | 'trace' | 'finish' | 'download' | 'unknown'
+/** The kinds of request. A PUT is told apart by what it says: `accept` takes the job, `keep_alive` says it goes on, `finish` ends it. `download` gets what an earlier job left, `upload` brings what a job leaves. */
+export type Endpoint = 'verify' | 'request' | 'accept' | 'keep_alive' | 'trace' | 'finish' | 'download' | 'upload' | 'unknown'
 
 /** What goes wrong with some requests. */
 export interface Fault {
@@ -12,6 +12,8 @@ export interface Fault {
   readonly skip?: number
   /** How many are hit then. Default 1. */
   readonly times?: number
+  /** Of an `upload`: the connection breaks after so many bytes of its body. */
+  readonly cutAfterBytes?: number
   /** Waits this long before the reply, milliseconds. Default 0. */
   readonly delayMs?: number
   /** What is answered: a reply of one's own, the honest one changed, or `drop`, which closes the connection. Default: the honest reply. */
@@ -44,6 +46,6 @@ export class FaultScript {
 }
 
 /** Whether the request takes effect in spite of the fault. */
-export function isEffective({ reply, effective }: Fault): boolean {
-  return effective ?? (reply === undefined || typeof reply === 'function')
+export function isEffective({ reply, effective, cutAfterBytes }: Fault): boolean {
+  return effective ?? (cutAfterBytes === undefined && (reply === undefined || typeof reply === 'function'))
 }

@@ -10,6 +10,7 @@ import { sendArtifacts } from './left-artifacts.ts'
 import { type Reply, refusal, reply } from './reply.ts'
 import { RequestLimit } from './request-limit.ts'
 import { authenticateRunner, type KnownRunner, verified } from './runner-requests.ts'
+import { takeArtifacts } from './take-artifacts.ts'
 import { updateJob } from './update-job.ts'
 
 /** How the job API behaves; the coordinator's defaults are GitLab's. */
@@ -24,6 +25,8 @@ export interface JobApiOptions {
   readonly traceUpdateIntervalSeconds: number
   /** A job whose trace grows beyond fails as `trace_size_exceeded`, bytes. Default 100 MiB. */
   readonly traceLimitBytes: number
+  /** More artifacts in one upload are refused, bytes. Default 5 GiB. */
+  readonly artifactLimitBytes: number
   /** PATCHes and PUTs a minute that one job may make, each. Default 200. */
   readonly jobRequestsPerMinute: number
   /** URL of an `ArtifactBucket`: clients that may be sent there are. Default: none. */
@@ -183,6 +186,7 @@ export class JobApi {
   #act(job: CoordinatorJob, request: ApiRequest, report: ReportViolation): Reply {
     const { traceLimitBytes, ackWindowMs } = this.#options
     const extendAckWindow = (): void => job.extendAckWindow(ackWindowMs, () => this.queue.add(job))
+    if (request.endpoint === 'upload') return takeArtifacts(job, request, report)
     const isTrace = request.endpoint === 'trace'
     const answered = isTrace ? appendTrace(job, request, traceLimitBytes, report) : updateJob(job, request, extendAckWindow, report)
     if (job.hasEnded) job.noteAfterEnd(request.endpoint)
@@ -202,7 +206,7 @@ export class JobApi {
 /** Returns the refusal, or undefined when the request may act on the job. */
 function authenticateJob(job: CoordinatorJob, request: ApiRequest, report: ReportViolation): Reply | undefined {
   const header = request.headers['job-token']
-  const token = request.endpoint === 'trace' ? header : request.json?.['token']
+  const token = ['trace', 'upload'].includes(request.endpoint) ? header : request.json?.['token']
   if (token === undefined || header !== token) report('token', 'JOB-TOKEN is absent, or not the token of the body')
   const standing = job.tokenStanding(token)
   if (standing === 'stale' && request.json?.['state'] === 'running') return refusal(409, 'Conflict')

@@ -10,6 +10,18 @@ export interface VariableSpec {
   readonly raw?: boolean
 }
 
+/** Files that a job leaves; what is absent is empty on the wire but for `type` and `format`, which are those of an archive. */
+export interface ArtifactSpec {
+  readonly name?: string
+  readonly untracked?: boolean
+  readonly paths?: readonly string[]
+  readonly exclude?: readonly string[]
+  readonly when?: string
+  readonly type?: string
+  readonly format?: string
+  readonly expireIn?: string
+}
+
 /** A job to be handed out. */
 export interface JobSpec {
   /** Default `job`. */
@@ -43,6 +55,8 @@ export interface JobSpec {
   readonly tokenMaskPrefixes?: readonly string[]
   /** Failure reasons that the server knows besides the three that all know. Default: those of a current server, `job_canceled` not among them. */
   readonly failureReasons?: readonly string[]
+  /** What it leaves. Default: nothing. */
+  readonly artifacts?: readonly ArtifactSpec[]
   /** Earlier jobs whose artifacts it gets. Default: none. */
   readonly dependencies?: readonly CoordinatorJob[]
   /** Merged over the top level of the job's JSON, for what has no field here and for what is wrong on purpose. */
@@ -146,7 +160,7 @@ export function jobJson(spec: JobSpec, identity: JobIdentity): Record<string, un
     ],
     image: null,
     services: null,
-    artifacts: null,
+    artifacts: spec.artifacts?.map(artifactJson) ?? null,
     cache: [],
     credentials: null,
     dependencies: spec.dependencies?.map(dependencyJson) ?? null,
@@ -163,6 +177,19 @@ export function jobJson(spec: JobSpec, identity: JobIdentity): Record<string, un
     policy_options: null,
     ...spec.override,
   }
+}
+
+function artifactJson({
+  name = '',
+  untracked = false,
+  paths = [],
+  exclude = [],
+  when = '',
+  type = 'archive',
+  format = 'zip',
+  expireIn = '',
+}: ArtifactSpec): object {
+  return { name, untracked, paths, exclude, when, artifact_type: type, artifact_format: format, expire_in: expireIn }
 }
 
 function dependencyJson({ id, spec, dependencyToken, artifacts }: CoordinatorJob): object {

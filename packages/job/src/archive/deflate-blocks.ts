@@ -1,0 +1,60 @@
+import { promisify } from 'node:util'
+import { constants, deflateRaw, deflateRawSync, type ZlibOptions } from 'node:zlib'
+
+const deflate: (bytes: Buffer, options: ZlibOptions) => Promise<Buffer> = promisify(deflateRaw)
+
+/** Each block is packed on its own, on another thread: small enough that several fit into the memory, large enough that little is lost between them. */
+export const blockBytes: number = 256 * 1024
+/** How far back a block may refer to. */
+const windowBytes = 32 * 1024
+const sampleBytes = 8 * 1024
+/** A sample that keeps more than this of its length says that its block is not worth packing. */
+const worthPacking = 0.97
+
+/** What a deflate stream made of blocks ends with. */
+export const deflateEnd: Buffer = Buffer.from([0x03, 0x00])
+
+/**
+ * A part of a deflate stream, which ends at a byte: parts that follow each other are a stream, up to {@link deflateEnd}. What does not become shorter is taken as it is. The same bytes at the same level always come to the same.
+ *
+ * `before`: what comes right before in the same stream.
+ */
+export async function deflateBlock(block: Buffer, before: Buffer | undefined, level: number): Promise<Buffer> {
+  if (level === 0 || !isWorthPacking(block)) return storedBlocks(block)
+  const dictionary = before?.subarray(-windowBytes)
+  const packed = await deflate(block, {
+    level,
+    finishFlush: constants.Z_SYNC_FLUSH,
+    chunkSize: block.length + 1024,
+    ...(dictionary !== undefined && dictionary.length > 0 && { dictionary }),
+  })
+  return packed.length < block.length ? packed : storedBlocks(block)
+}
+
+/** A whole deflate stream, or undefined where it would not be shorter. */
+export async function deflateWhole(bytes: Buffer, level: number): Promise<Buffer | undefined> {
+  if (level === 0 || !isWorthPacking(bytes)) return undefined
+  const packed = await deflate(bytes, { level, chunkSize: Math.max(64, bytes.length + 64) })
+  return packed.length < bytes.length ? packed : undefined
+}
+
+function isWorthPacking(block: Buffer): boolean {
+  if (block.length <= 2 * sampleBytes) return true
+  const start = (block.length - sampleBytes) >> 1
+  const sample = block.subarray(start, start + sampleBytes)
+  return deflateRawSync(sample, { level: 1 }).length < sampleBytes * worthPacking
+}
+
+const longestStored = 0xffff
+
+function storedBlocks(block: Buffer): Buffer {
+  const parts: Buffer[] = []
+  for (let at = 0; at < block.length; at += longestStored) {
+    const bytes = block.subarray(at, at + longestStored)
+    const header = Buffer.alloc(5)
+    header.writeUInt16LE(bytes.length, 1)
+    header.writeUInt16LE(bytes.length ^ 0xffff, 3)
+    parts.push(header, bytes)
+  }
+  return Buffer.concat(parts)
+}

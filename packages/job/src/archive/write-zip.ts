@@ -1,0 +1,103 @@
+import { crc32 } from '../trace/crc32.ts'
+import { ahead, inBlocks } from './ahead.ts'
+import { blockBytes, deflateBlock, deflateEnd, deflateWhole } from './deflate-blocks.ts'
+import { type CompressionLevel, deflateLevels, type PackedFile } from './packed-file.ts'
+import { centralHeader, dataDescriptor, endOfZip, localHeader, type ZipMember } from './zip-records.ts'
+
+/** Blocks that are packed, or wait to be, at the same time. */
+const blocksAhead = 6
+
+type Part =
+  | { readonly kind: 'whole'; readonly file: PackedFile; readonly bytes: Buffer; readonly packed: Promise<Buffer | undefined> }
+  | { readonly kind: 'begin'; readonly file: PackedFile }
+  | { readonly kind: 'block'; readonly bytes: Buffer; readonly packed: Promise<Buffer> }
+
+/**
+ * A zip archive as a stream, in the order of `files`. The same files always come to the same bytes: nothing of the time at which it is made is in it. Large files are packed in blocks, several at once on other threads; besides
+ * those only the directory of names is in the memory, some 100 bytes for each.
+ */
+export async function* writeZip(files: AsyncIterable<PackedFile>, level: CompressionLevel): AsyncGenerator<Buffer, void, undefined> {
+  const directory: Buffer[] = []
+  let offset = 0
+  let open: { readonly member: ZipMember; crc: number; packedSize: number; size: number } | undefined
+  const counted = (bytes: Buffer): Buffer => {
+    offset += bytes.length
+    return bytes
+  }
+  function* closed(): Generator<Buffer> {
+    if (open === undefined) return
+    const { crc, packedSize, size } = open
+    const member = { ...open.member, crc, size, packedSize: packedSize + deflateEnd.length }
+    open = undefined
+    yield counted(deflateEnd)
+    yield counted(dataDescriptor(member))
+    directory.push(centralHeader(member))
+  }
+  for await (const part of ahead(partsOf(files, deflateLevels[level]), blocksAhead)) {
+    if (part.kind === 'block') {
+      const packed = await part.packed
+      open!.crc = crc32(part.bytes, open!.crc)
+      open!.size += part.bytes.length
+      open!.packedSize += packed.length
+      yield counted(packed)
+      continue
+    }
+    yield* closed()
+    if (part.kind === 'begin') {
+      const member: ZipMember = { ...describe(part.file), method: 8, isStreamed: true, crc: 0, size: part.file.size, packedSize: 0, offset }
+      open = { member, crc: 0, packedSize: 0, size: 0 }
+      yield counted(localHeader(member))
+      continue
+    }
+    const { file, bytes } = part
+    const packed = await part.packed
+    const member: ZipMember = {
+      ...describe(file),
+      method: packed === undefined ? 0 : 8,
+      isStreamed: false,
+      crc: crc32(bytes, 0),
+      size: bytes.length,
+      packedSize: (packed ?? bytes).length,
+      offset,
+    }
+    directory.push(centralHeader(member))
+    yield counted(localHeader(member))
+    if (bytes.length > 0) yield counted(packed ?? bytes)
+  }
+  yield* closed()
+  const size = directory.reduce((sum, { length }) => sum + length, 0)
+  yield* directory
+  yield endOfZip({ entries: directory.length, size, offset })
+}
+
+async function* partsOf(files: AsyncIterable<PackedFile>, level: number): AsyncGenerator<Part, void, undefined> {
+  for await (const file of files) {
+    if (file.type !== 'file') {
+      const bytes = file.type === 'symlink' ? file.target : Buffer.alloc(0)
+      yield { kind: 'whole', file, bytes, packed: Promise.resolve(undefined) }
+      continue
+    }
+    if (file.size > blockBytes) yield { kind: 'begin', file }
+    let before: Buffer | undefined
+    for await (const bytes of inBlocks(file.bytes, blockBytes)) {
+      if (file.size > blockBytes) yield { kind: 'block', bytes, packed: quiet(deflateBlock(bytes, before, level)) }
+      else yield { kind: 'whole', file, bytes, packed: quiet(deflateWhole(bytes, level)) }
+      before = bytes
+    }
+    if (before === undefined) yield { kind: 'whole', file, bytes: Buffer.alloc(0), packed: Promise.resolve(undefined) }
+  }
+}
+
+function describe({ path, type, mode, mtime }: PackedFile): Pick<ZipMember, 'name' | 'mode' | 'mtime' | 'isDirectory'> {
+  const isDirectory = type === 'directory'
+  const name = isDirectory ? Buffer.concat([path, Buffer.from('/')]) : path
+  return { name, mode: typeBits[type] | mode, mtime, isDirectory }
+}
+
+const typeBits: Readonly<Record<PackedFile['type'], number>> = { file: 0o100000, directory: 0o040000, symlink: 0o120000 }
+
+/** Whoever waits for it hears of it; nobody may, any more. */
+function quiet<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {})
+  return promise
+}

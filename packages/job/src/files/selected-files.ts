@@ -1,0 +1,136 @@
+import { type CompressionLevel, compressionLevel, type PackedFile } from '../archive/packed-file.ts'
+import { type MachineTarMember, readMachineTar } from '../archive/read-machine-tar.ts'
+import { writeZip } from '../archive/write-zip.ts'
+import type { FileStageWork } from './file-stage.ts'
+import { packCommand } from './machine-commands.ts'
+import { received } from './received.ts'
+
+export interface SelectedFilesOptions {
+  readonly environment: FileStageWork['environment']
+  /** Absolute, or below `loginDirectory`. */
+  readonly projectDir: string
+  /** Relative to it, characters that are bytes, in order. */
+  readonly paths: readonly string[]
+  readonly digest: string | undefined
+}
+
+/** Of one kind: a job may have made thousands. */
+const mostRemarks = 10
+
+/** Names that go to the machine at once. */
+const namesAtOnce = 64 * 1024
+
+/** Files of a job that were looked for on its machine, in the order of their names. They are read anew, from the machine, each time. */
+export class SelectedFiles {
+  /** Of the names of all, their permissions, sizes and times (whole seconds): one word. Undefined where the machine does not tell. */
+  readonly digest: string | undefined
+  readonly #options: SelectedFilesOptions
+  readonly #remarks = new Set<string>()
+
+  constructor(options: SelectedFilesOptions) {
+    this.#options = options
+    this.digest = options.digest
+  }
+
+  get isEmpty(): boolean {
+    return this.#options.paths.length === 0
+  }
+
+  get count(): number {
+    return this.#options.paths.length
+  }
+
+  /** For the trace, once they were read: what was left out, and links that lead elsewhere. */
+  get remarks(): readonly string[] {
+    const remarks = [...this.#remarks]
+    const more = remarks.length - mostRemarks
+    return more <= 0 ? remarks : [...remarks.slice(0, mostRemarks), `and ${more} more like these`]
+  }
+
+  /** Every directory that the files need, each after the one it is in. */
+  get directories(): readonly string[] {
+    const needed = new Set<string>()
+    for (const path of this.#options.paths) {
+      for (let slash = path.indexOf('/'); slash > 0; slash = path.indexOf('/', slash + 1)) needed.add(path.slice(0, slash))
+    }
+    return [...needed].sort().map((path) => Buffer.from(path, 'latin1').toString())
+  }
+
+  /** For `sh`, in the login's directory, which is its `$1`: reads {@link packInput}, and writes a tar stream. */
+  get packCommand(): string {
+    return packCommand(this.#options.projectDir)
+  }
+
+  packInput(): AsyncIterable<Buffer> {
+    return namesInput(this.#options.paths)
+  }
+
+  /** All of them as a tar stream. */
+  tar(signal: AbortSignal): AsyncIterable<Buffer> {
+    return this.#pack(this.#options.paths, false, signal)
+  }
+
+  /** All of them as a zip. `level`: as `ARTIFACT_COMPRESSION_LEVEL` says it. */
+  zip(level: CompressionLevel | string, signal: AbortSignal): AsyncIterable<Buffer> {
+    return writeZip(this.files(signal), compressionLevel(level))
+  }
+
+  /** One after the other. */
+  async *files(signal: AbortSignal): AsyncGenerator<PackedFile, void, undefined> {
+    const links: string[] = []
+    for await (const member of readMachineTar(this.#pack(this.#options.paths, false, signal))) {
+      const path = plainPath(member.header.name)
+      // busybox's tar says the bytes of a file with several names once.
+      if (member.header.typeflag === '1') links.push(path.toString('latin1'))
+      else yield* this.#packed(path, member)
+    }
+    if (links.length === 0) return
+    for await (const member of readMachineTar(this.#pack(links, true, signal))) yield* this.#packed(plainPath(member.header.name), member)
+  }
+
+  *#packed(path: Buffer, { header, bytes }: MachineTarMember): Generator<PackedFile> {
+    const { typeflag, mode, mtime, size, linkname: target } = header
+    const type = types[typeflag]
+    if (type === undefined) return void this.#remarks.add(`File ignored: ${path}`)
+    if (type === 'symlink' && leadsOut(path.toString(), target.toString()))
+      this.#remarks.add(`${path}: the symbolic link leads out of the project, to ${target}; it is kept as a link`)
+    yield { path, type, mode: mode & 0o7777, mtime: Math.floor(mtime), size, target, bytes }
+  }
+
+  #pack(paths: readonly string[], alone: boolean, signal: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
+    const { environment, projectDir } = this.#options
+    return received({ environment, what: 'packing files', command: packCommand(projectDir, alone), input: namesInput(paths), signal })
+  }
+}
+
+const types: Readonly<Record<string, PackedFile['type']>> = { '0': 'file', '\0': 'file', '7': 'file', '2': 'symlink', '5': 'directory' }
+
+/** Without the `./` in front and the `/` behind a directory's. */
+function plainPath(name: Buffer): Buffer {
+  const start = name.subarray(0, 2).equals(Buffer.from('./')) ? 2 : 0
+  const end = name.at(-1) === 0x2f ? name.length - 1 : name.length
+  return name.subarray(start, Math.max(start, end))
+}
+
+/** As text: links on the way are not followed. */
+function leadsOut(path: string, target: string): boolean {
+  if (target.startsWith('/')) return true
+  let depth = path.split('/').length - 1
+  for (const name of target.split('/')) {
+    if (name === '..') depth--
+    else if (name !== '' && name !== '.') depth++
+    if (depth < 0) return true
+  }
+  return false
+}
+
+async function* namesInput(paths: readonly string[]): AsyncGenerator<Buffer, void, undefined> {
+  let names = ''
+  for (const path of paths) {
+    names += `./${path}\0`
+    if (names.length < namesAtOnce) continue
+    yield Buffer.from(names, 'latin1')
+    names = ''
+  }
+  if (names !== '') yield Buffer.from(names, 'latin1')
+}

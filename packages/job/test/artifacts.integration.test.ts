@@ -1,0 +1,198 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type ArtifactUpload, ArtifactUploadError } from '../src/artifacts/artifact-destination.ts'
+import type { JobArtifact } from '../src/job-payload.ts'
+import { payload, run, variable } from './job-fixture.ts'
+import { LocalEnvironment } from './local-environment.ts'
+import { localShells } from './local-shells.ts'
+
+interface Uploaded {
+  readonly filename: string
+  readonly type: string
+  readonly format: string
+  readonly expireIn: string
+  readonly bytes: Buffer
+}
+
+let folder: string
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'runner-core-artifacts-'))
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+function artifact(given: Partial<JobArtifact>): JobArtifact {
+  const byDefault = {
+    name: '',
+    untracked: false,
+    paths: [],
+    exclude: [],
+    when: '',
+    artifact_type: 'archive',
+    artifact_format: 'zip',
+    expire_in: '',
+  }
+  return { ...byDefault, ...given }
+}
+
+/** Keeps what is uploaded; `refuse` answers first. */
+function destination(refuse: (tries: number) => Error | undefined = () => undefined) {
+  const uploads: Uploaded[] = []
+  let tries = 0
+  const upload = async (given: ArtifactUpload): Promise<string> => {
+    const error = refuse(++tries)
+    if (error !== undefined) throw error
+    const chunks: Buffer[] = []
+    for await (const chunk of given.content(given.signal)) chunks.push(chunk)
+    const { filename, type, format, expireIn } = given
+    uploads.push({ filename, type, format, expireIn, bytes: Buffer.concat(chunks) })
+    return '201 Created'
+  }
+  return { uploads, artifacts: { upload, download: () => Promise.reject(new Error('none')) } }
+}
+
+/** What python and unzip, which others wrote, make of a zip. */
+function readZip(bytes: Buffer): Record<string, { readonly mode: string; readonly text: string }> {
+  const file = join(folder, 'archive.zip')
+  writeFileSync(file, bytes)
+  execFileSync('unzip', ['-qt', file])
+  const script = `
+import json, sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as z:
+    assert z.testzip() is None
+    print(json.dumps({i.filename: {'mode': oct(i.external_attr >> 16), 'text': z.read(i).decode('utf8', 'replace')} for i in z.infolist()}))`
+  return JSON.parse(execFileSync('python3', ['-c', script, file], { encoding: 'utf8' }))
+}
+
+describe.each(localShells)('$name', (localShell) => {
+  const make = [
+    'umask 022; mkdir -p dist/empty dist/sub; echo one >dist/one; echo two >dist/sub/two.log; chmod 755 dist/one; echo skip >dist/skip.tmp; ln -s one dist/link; ln -s ../../outside dist/out',
+    "echo ümlaut >'dist/ümlaut 日本.txt'; ln dist/one dist/same; : >dist/nothing; echo root >root.xml",
+  ]
+
+  test('a zip of what patterns mean, in order, with modes, links, empty directories and names', async () => {
+    using environment = new LocalEnvironment({ localShell })
+    const { uploads, artifacts } = destination()
+    const wanted = artifact({
+      name: 'build-$NAME/$REF',
+      paths: ['dist/', '*.xml', 'none/*.log', '../other', '$CI_PROJECT_DIR/dist/one'],
+      exclude: ['**/*.tmp'],
+      expire_in: '1 week',
+    })
+    const { outcome, trace } = await run(
+      environment,
+      payload({ script: make, variables: [variable('NAME', 'x'), variable('REF', 'main "1"')], overrides: { artifacts: [wanted] } }),
+      { artifacts },
+    )
+    expect(outcome, trace).toEqual({ state: 'success' })
+    const [upload] = uploads
+    expect(upload).toMatchObject({ filename: 'main "1".zip', type: 'archive', format: 'zip', expireIn: '1 week' })
+    const files = readZip(upload!.bytes)
+    expect(files).toEqual({
+      'dist/': { mode: '0o40755', text: '' },
+      'dist/empty/': { mode: '0o40755', text: '' },
+      'dist/link': { mode: '0o120777', text: 'one' },
+      'dist/nothing': { mode: '0o100644', text: '' },
+      'dist/one': { mode: '0o100755', text: 'one\n' },
+      'dist/out': { mode: '0o120777', text: '../../outside' },
+      'dist/same': { mode: '0o100755', text: 'one\n' },
+      'dist/sub/': { mode: '0o40755', text: '' },
+      'dist/sub/two.log': { mode: '0o100644', text: 'two\n' },
+      'dist/ümlaut 日本.txt': { mode: '0o100644', text: 'ümlaut\n' },
+      'root.xml': { mode: '0o100644', text: 'root\n' },
+    })
+    expect(trace).toContain('Uploading artifacts for successful job')
+    expect(trace).toContain('Uploading artifacts...\n')
+    expect(trace).toContain('dist/: found 10 matching artifact files and directories\n')
+    expect(trace).toContain('none/*.log: no matching files. Ensure that the artifact path is relative to the working directory')
+    expect(trace).toContain('artifact path is not a subpath of project directory: ../other')
+    expect(trace).toContain('**/*.tmp: excluded 1 files\n')
+    expect(trace).toContain('dist/out: the symbolic link leads out of the project')
+    expect(trace).toContain('Uploading artifacts as "archive" to coordinator... 201 Created\n')
+    expect(trace.indexOf('201 Created')).toBeLessThan(trace.indexOf('Job succeeded'))
+  })
+
+  test('the same files are the same archive; a large file in blocks, also one that nothing makes smaller', async () => {
+    using environment = new LocalEnvironment({ localShell })
+    const { uploads, artifacts } = destination()
+    const level = (value: string) => variable('ARTIFACT_COMPRESSION_LEVEL', value)
+    const script = [
+      '[ -e big ] || { head -c 3000000 /dev/urandom >big; i=0; while [ $i -lt 40000 ]; do i=$((i+1)); echo "line $i of this file"; done >text; cat big text >both; }',
+    ]
+    for (const variables of [[], [], [level('fastest')], [level('slowest')]]) {
+      const { outcome, trace } = await run(
+        environment,
+        payload({ script, variables, overrides: { artifacts: [artifact({ paths: ['big', 'text', 'both'] })] } }),
+        {
+          artifacts,
+        },
+      )
+      expect(outcome, trace).toEqual({ state: 'success' })
+    }
+    const [first, second, fastest, slowest] = uploads.map(({ bytes }) => bytes)
+    expect(first!.equals(second!)).toBe(true)
+    expect(fastest!.length).toBeGreaterThan(first!.length)
+    expect(slowest!.length).toBeLessThanOrEqual(first!.length)
+    const project = join(environment.home, 'builds', 'tok123', '0', 'group', 'project')
+    for (const bytes of [first!, fastest!, slowest!]) {
+      const file = join(folder, 'big.zip')
+      writeFileSync(file, bytes)
+      execFileSync('unzip', ['-qt', file])
+      for (const name of ['big', 'text', 'both'])
+        expect(execFileSync('unzip', ['-p', file, name], { maxBuffer: 1e9 }).equals(readFileSync(join(project, name)))).toBe(true)
+    }
+  })
+
+  test('reports: gzip members, and one raw file; each by its when', async () => {
+    using environment = new LocalEnvironment({ localShell })
+    const { uploads, artifacts } = destination()
+    const report = (given: Partial<JobArtifact>) => artifact({ artifact_format: 'gzip', artifact_type: 'junit', ...given })
+    const wanted = [
+      report({ name: 'junit.xml', paths: ['r/*.xml', 'r'], when: 'always' }),
+      report({ paths: ['r/a.xml'], artifact_type: 'metrics', artifact_format: 'raw', name: 'metrics.txt', when: 'on_failure' }),
+      report({ paths: ['r/a.xml'], artifact_type: 'dotenv', when: 'on_success' }),
+    ]
+    const script = ['mkdir r; printf A >r/a.xml; printf B >r/b.xml; exit 3']
+    const { outcome, trace } = await run(environment, payload({ script, overrides: { artifacts: wanted } }), { artifacts })
+    expect(outcome, trace).toMatchObject({ state: 'failed', exitCode: 3 })
+    expect(trace).toContain('Uploading artifacts for failed job')
+    expect(uploads.map(({ filename, type }) => [filename, type])).toEqual([
+      ['junit.xml.gz', 'junit'],
+      ['metrics.txt', 'metrics'],
+    ])
+    expect(gunzipSync(uploads[0]!.bytes).toString()).toBe('AB')
+    expect(uploads[1]!.bytes.toString()).toBe('A')
+  })
+
+  test('no files is said, and no failure; several as raw, and what is refused, fail a job that was green', async () => {
+    using environment = new LocalEnvironment({ localShell })
+    const nothing = await run(environment, payload({ overrides: { artifacts: [artifact({ paths: ['none'] })] } }), destination())
+    expect(nothing.outcome).toEqual({ state: 'success' })
+    expect(nothing.trace).toContain('ERROR: No files to upload\n')
+
+    const raw = artifact({ paths: ['*'], artifact_format: 'raw' })
+    const several = await run(environment, payload({ script: ['echo >a; echo >b'], overrides: { artifacts: [raw] } }), destination())
+    expect(several.outcome).toMatchObject({
+      state: 'failed',
+      code: 'artifacts_failed',
+      reason: 'script_failure',
+      message: 'only one file can be sent as raw',
+    })
+
+    const all = { artifacts: [artifact({ paths: ['*'], when: 'always' })] }
+    const large = destination(() => new ArtifactUploadError('too_large', 'too large archive'))
+    const refused = await run(environment, payload({ overrides: all }), large)
+    expect(refused.outcome).toMatchObject({
+      state: 'failed',
+      code: 'artifacts_failed',
+      reason: 'script_failure',
+      message: expect.stringContaining('too large'),
+    })
+    const red = await run(environment, payload({ script: ['exit 4'], overrides: all }), large)
+    expect(red.outcome).toMatchObject({ state: 'failed', code: 'script_failed', exitCode: 4 })
+    expect(red.trace).toContain('ERROR: artifacts could not be uploaded: too large archive')
+  })
+})
