@@ -1,0 +1,12 @@
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { checkPlugins } from '../../runner/src/config/check-plugins.ts'
+import { parseConfig } from '../../runner/src/config/parse-config.ts'
+import { createGoPluginGroup } from '../src/index.ts'
+
+test("the guide's configuration is one that the runner takes", async () => {
+  const { settings, warnings } = parseConfig(readFileSync(new URL('../setup/config.toml', import.meta.url), 'utf8'))
+  expect(warnings).toEqual([])
+  const createInstanceGroup = createGoPluginGroup('/usr/bin/fleeting-plugin-hetzner')
+  expect(await checkPlugins(settings.runners, async () => ({ createInstanceGroup }))).toEqual([])
+})
