@@ -1,5 +1,4 @@
-import { promisify } from 'node:util'
-import { inflateRaw } from 'node:zlib'
+import { inflateRawSync } from 'node:zlib'
 import * as yauzl from 'yauzl'
 import { crc32 } from '../trace/crc32.ts'
 import type { ArchiveEntry, FileContent, FileEntry } from './archive-entry.ts'
@@ -8,6 +7,7 @@ import type { ArchiveFile } from './archive-file.ts'
 import type { ContentTally } from './content-tally.ts'
 import { decompress } from './decompress.ts'
 import { entryPath, linkTarget } from './entry-path.ts'
+import { ReadAhead } from './read-ahead.ts'
 
 /** A zip whose list of contents was read and fits what stands before each file. */
 export interface ZipContents {
@@ -32,8 +32,8 @@ const specialKinds: ReadonlyMap<number, string> = new Map([
   [0o010000, 'a FIFO'],
   [0o140000, 'a socket'],
 ])
-/** Files that are no larger are unpacked at once. */
-const smallBytes = 256 * 1024
+/** Files that are no larger are unpacked at once, which takes less than a millisecond. */
+const smallBytes = 64 * 1024
 
 /** Thrown: {@link ArchiveError} `unsafe`, `damaged`, `unsupported`, and what `tally` throws; what the file system throws. */
 export async function readZip(file: ArchiveFile, tally: ContentTally): Promise<ZipContents> {
@@ -41,11 +41,12 @@ export async function readZip(file: ArchiveFile, tally: ContentTally): Promise<Z
   const parts: (ZipPart | undefined)[] = []
   const spans: { readonly start: number; readonly end: number }[] = []
   const { zip, contentsStart } = await openZip(file)
+  const [headers, contents] = [new ReadAhead(file), new ReadAhead(file)]
   for await (const listed of listedEntries(zip)) {
     tally.addEntry()
     const name = listed.fileNameRaw
     const path = entryPath(name)
-    const part = await locate(file, listed, path)
+    const part = await locate(headers, listed, path)
     spans.push({ start: listed.relativeOffsetOfLocalHeader, end: part.start + part.compressedSize })
     tally.addBytes(part.size)
     const type = entryType(listed, path)
@@ -58,7 +59,7 @@ export async function readZip(file: ArchiveFile, tally: ContentTally): Promise<Z
     if (type === 'symlink') {
       if (part.size > 4096)
         throw new ArchiveError('unsafe', `the archive is refused: the symbolic link ${JSON.stringify(path)} has a target that is too long`)
-      const target = await collect(partBytes(file, part, path))
+      const target = await collect(partBytes(file, contents, part, path))
       entries.push({ ...common, type, target: linkTarget(path, target) })
       parts.push(undefined)
     } else if (type === 'directory') {
@@ -75,7 +76,7 @@ export async function readZip(file: ArchiveFile, tally: ContentTally): Promise<Z
     async *files() {
       for (const [index, part] of parts.entries()) {
         const entry = entries[index] as FileEntry
-        if (part !== undefined) yield { entry, bytes: partBytes(file, part, entry.path) }
+        if (part !== undefined) yield { entry, bytes: partBytes(file, contents, part, entry.path) }
       }
     },
   }
@@ -91,11 +92,41 @@ function openZip(file: ArchiveFile): Promise<OpenZip> {
   return new Promise((resolve, reject) => {
     // Names are taken as they are: a second one in an extra field, or a guess at their encoding, is how two readers come to see two archives.
     const options = { autoClose: false, lazyEntries: true, decodeStrings: false, validateEntrySizes: true }
-    yauzl.fromFd(file.handle.fd, options, (error, zip) => {
+    yauzl.fromRandomAccessReader(new ContentsReader(file), file.size, options, (error, zip) => {
       if (error) reject(asDamaged(error))
       else resolve({ zip, contentsStart: zip.readEntryCursor as unknown as number })
     })
   })
+}
+
+/** What yauzl reads the list of contents through. */
+class ContentsReader extends yauzl.RandomAccessReader {
+  readonly #bytes: ReadAhead
+
+  constructor(file: ArchiveFile) {
+    super()
+    this.#bytes = new ReadAhead(file)
+  }
+
+  override read(
+    target: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+    callback: (error: Error | null, read?: number) => void,
+  ): void {
+    const bytes = this.#bytes.readAt(position, length)
+    if (Buffer.isBuffer(bytes)) callback(null, bytes.copy(target, offset))
+    else
+      bytes.then(
+        (late) => callback(null, late.copy(target, offset)),
+        (error: Error) => callback(error),
+      )
+  }
+
+  override close(callback: (error: Error | null) => void): void {
+    callback(null)
+  }
 }
 
 async function* listedEntries(zip: yauzl.ZipFile): AsyncGenerator<yauzl.Entry, void, undefined> {
@@ -116,7 +147,7 @@ async function* listedEntries(zip: yauzl.ZipFile): AsyncGenerator<yauzl.Entry, v
 }
 
 /** Finds a file's bytes, and compares what stands before them with the list of contents: a reader that goes by the one must see what a reader sees that goes by the other. */
-async function locate(file: ArchiveFile, listed: yauzl.Entry, path: string): Promise<ZipPart> {
+async function locate(file: ReadAhead, listed: yauzl.Entry, path: string): Promise<ZipPart> {
   const { relativeOffsetOfLocalHeader: offset, compressionMethod: method, compressedSize, uncompressedSize: size } = listed
   if (listed.isEncrypted()) throw new ArchiveError('unsupported', `the archive is refused: ${JSON.stringify(path)} is encrypted`)
   if (methods[method] === undefined)
@@ -181,10 +212,10 @@ function isUnix(versionMadeBy: number): boolean {
 }
 
 /** A file's bytes, which are as many as the archive says and have the checksum that it says. */
-async function* partBytes(file: ArchiveFile, part: ZipPart, path: string): AsyncGenerator<Buffer, void, undefined> {
+async function* partBytes(file: ArchiveFile, small: ReadAhead, part: ZipPart, path: string): AsyncGenerator<Buffer, void, undefined> {
   let left = part.size
   let checksum = 0
-  for await (const piece of unpacked(file, part)) {
+  for await (const piece of unpacked(file, small, part)) {
     left -= piece.length
     if (left < 0) throw damaged(`${JSON.stringify(path)} is longer than its ${part.size} bytes`)
     checksum = crc32(piece, checksum)
@@ -194,18 +225,22 @@ async function* partBytes(file: ArchiveFile, part: ZipPart, path: string): Async
   if (checksum !== part.crc32) throw damaged(`the checksum of ${JSON.stringify(path)} does not fit`)
 }
 
-async function* unpacked(file: ArchiveFile, { start, compressedSize, size, method }: ZipPart): AsyncGenerator<Buffer, void, undefined> {
+async function* unpacked(
+  file: ArchiveFile,
+  small: ReadAhead,
+  { start, compressedSize, size, method }: ZipPart,
+): AsyncGenerator<Buffer, void, undefined> {
   const compression = methods[method]
   const raw = file.stream(start, compressedSize)
   if (compression === 'stored') yield* raw
   else if (compression === 'deflate' && size > 0 && size <= smallBytes && compressedSize <= smallBytes)
-    yield await inflateAtOnce(await file.readAt(start, compressedSize), size)
+    yield inflateAtOnce(await small.readAt(start, compressedSize), size)
   else yield* decompress(raw, compression as 'deflate' | 'zstd')
 }
 
-async function inflateAtOnce(bytes: Buffer, size: number): Promise<Buffer> {
+function inflateAtOnce(bytes: Buffer, size: number): Buffer {
   try {
-    return await promisify<Buffer, object, Buffer>(inflateRaw)(bytes, { maxOutputLength: size })
+    return inflateRawSync(bytes, { maxOutputLength: size, chunkSize: Math.max(64, size) })
   } catch (error) {
     throw damaged((error as Error).message, error)
   }

@@ -67,7 +67,8 @@ function headerBlock({ name, typeflag, mode, size, mtime, linkname }: TarHeader)
   linkname.copy(block, 157, 0, nameBytes)
   block.write('ustar  \0', 257, 'latin1')
   block.fill(0x20, 148, 156)
-  const sum = block.reduce((total, byte) => total + byte, 0)
+  let sum = 0
+  for (const byte of block) sum += byte
   block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1')
   return block
 }
