@@ -114,6 +114,6 @@ export interface JobPayload {
   readonly artifacts: readonly JobArtifact[]
   readonly dependencies: readonly JobDependency[]
   readonly features: JobFeatures
-  /** Parts of the job that this runner cannot do, by name (`image`, `services`, `artifacts`, `cache`, `dependencies`, `secrets`, `run`): said in the trace, or failing the job where it cannot pass without. */
+  /** Parts of the job that this runner cannot do, by name (`image`, `services`, `secrets`, `run`): said in the trace, or failing the job where it cannot pass without. */
   readonly unsupported: readonly string[]
 }

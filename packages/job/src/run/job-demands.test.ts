@@ -3,10 +3,9 @@ import { payload, variable } from '../../test/job-fixture.ts'
 import { checkDemands } from './job-demands.ts'
 
 test('what a job can do without is said, what it cannot do without fails it', () => {
-  expect(checkDemands(payload({ overrides: { unsupported: ['image', 'services', 'cache'] } }), [])).toEqual([
+  expect(checkDemands(payload({ overrides: { unsupported: ['image', 'services'] } }), [])).toEqual([
     'image is ignored: the job runs on the machine itself',
     'services are ignored: this runner starts none',
-    'cache is ignored: nothing is restored and nothing is saved',
   ])
   for (const part of ['secrets', 'run', 'something_new']) {
     expect(() => checkDemands(payload({ overrides: { unsupported: ['image', part] } }), [])).toThrow(

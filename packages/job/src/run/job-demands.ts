@@ -6,7 +6,6 @@ import type { EnvironmentVariable } from '../variables/job-variables.ts'
 const dispensable: Readonly<Record<string, string>> = {
   image: 'image is ignored: the job runs on the machine itself',
   services: 'services are ignored: this runner starts none',
-  cache: 'cache is ignored: nothing is restored and nothing is saved',
 }
 
 const missed: Readonly<Record<string, string>> = {

@@ -42,7 +42,7 @@ describe('parseJob', () => {
       image: { name: 'alpine', executor_opts: { docker: { user: 5 } } },
       services: [],
       artifacts: [{ paths: ['x'] }],
-      cache: null,
+      cache: [{ key: 'deps', paths: ['vendor/'], fallback_keys: null, policy: 'pull', extra: 1 }],
       unknown: { deep: [1] },
     }
     const { id, token, allow_git_fetch, job_info, git_info, variables, steps, hooks, features } = body
@@ -61,7 +61,7 @@ describe('parseJob', () => {
         variables: [variable],
         steps,
         hooks,
-        cache: [],
+        cache: [{ key: 'deps', fallback_keys: [], untracked: false, policy: 'pull', paths: ['vendor/'], when: '' }],
         artifacts: [
           { name: '', untracked: false, paths: ['x'], exclude: [], when: '', artifact_type: '', artifact_format: '', expire_in: '' },
         ],

@@ -193,7 +193,7 @@ function isToken(value: unknown): value is string {
 }
 
 /** Parts of a job that nothing here reads. */
-const unsupportedParts = ['image', 'services', 'cache', 'secrets', 'run']
+const unsupportedParts = ['image', 'services', 'secrets', 'run']
 
 /** Not absent, not empty, and of an object like an image not without its name. */
 function isPresent(value: unknown): boolean {
