@@ -149,14 +149,15 @@ AccessKey = "${accessKey}"
 SecretKey = "${secretKey}"
 Insecure = true
 `
-    const reached = Promise.withResolvers<void>()
-    bucket.onPut = () => {
-      reached.resolve()
-      return new Promise(() => {})
-    }
+    const reached = new Promise<void>((resolve) => {
+      bucket.onPut = () => {
+        resolve()
+        return new Promise(() => {})
+      }
+    })
     const killed = start(s3)
     const making = job(make)
-    await reached.promise
+    await reached
     killed.process.kill('SIGKILL')
     await killed.ended
     expect(bucket.objects.size).toBe(0)

@@ -1,8 +1,12 @@
 // Caches in buckets of servers that others wrote.
 import { randomBytes } from 'node:crypto'
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { systemClock } from '@runner-core/fleeting'
 import type { CacheName } from '@runner-core/job'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { payload, run, variable } from '../../job/test/job-fixture.ts'
+import { LocalEnvironment } from '../../job/test/local-environment.ts'
 import { S3CacheStore } from '../src/caches/s3-cache-store.ts'
 import type { CacheSettings, S3CacheSettings } from '../src/config/settings.ts'
 import { type S3Server, s3Servers } from './s3-servers.ts'
@@ -126,6 +130,24 @@ describe.each(s3Servers)('$name', ({ name, missing, start }) => {
         nowhere.upload({ projectId: 1, key: 'k' }, { content: pieces(Buffer.from('x')), digest: 'd1' }, signal),
       ).rejects.toMatchObject(refused)
       await expect(read(nowhere, { projectId: 1, key: 'k' })).rejects.toMatchObject(refused)
+    })
+
+    test.each(['zip', 'tarzstd'])('a job leaves a large one to the next as %s', async (format) => {
+      using environment = new LocalEnvironment({ localShell: { name: 'bash', shell: 'bash' } })
+      const caches = { directory: 'cache', store: store() }
+      const cache = { key: `jobs/${format}`, fallback_keys: [], untracked: false, policy: '', paths: ['vendor/**/*'], when: '' }
+      const job = (script: readonly string[]) =>
+        run(environment, payload({ script, variables: [variable('CACHE_COMPRESSION_FORMAT', format)], overrides: { cache: [cache] } }), {
+          caches,
+        })
+      const sum = 'echo "sum $(cat vendor/a vendor/d/b | cksum)"'
+      const first = await job(['mkdir -p vendor/d', 'head -c 14000000 /dev/urandom > vendor/a', 'echo b > vendor/d/b', sum])
+      expect(first.trace).toContain('\nCreated cache\n')
+      rmSync(join(environment.home, 'builds'), { recursive: true })
+      const second = await job([sum])
+      expect(second.trace).toContain('\nSuccessfully extracted cache\n')
+      expect(second.trace).toContain('\nArchive is up to date!\n')
+      expect(/^sum .*/m.exec(second.trace)?.[0]).toBe(/^sum .*/m.exec(first.trace)![0])
     })
 
     test.skipIf(name === 'moto')('a wrong key is refused, and no message holds it', async () => {
