@@ -113,9 +113,10 @@ export class ExecutorFleet implements AsyncDisposable {
     const outcome = await runJob({
       payload: job,
       prepare: async (report, signal) => {
+        await release()
         const place =
           resume === undefined
-            ? await this.executor.prepare(reservation, { report, signal })
+            ? await this.executor.prepare(reservation, { report, signal, again: environment !== undefined })
             : await this.executor.resume(await this.scaler.acquire(reservation), resume.environment)
         environment = place.environment
         release = () => place.release()
