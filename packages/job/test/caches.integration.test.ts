@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { archiveFormat } from '../src/archive/archive-format.ts'
@@ -264,6 +264,27 @@ describe.each(localShells)('$name', (localShell) => {
     const local = await run(environment, payload({ script: ['mkdir -p vendor'], overrides: { cache: [cache()] } }))
     expect(local.outcome).toEqual({ state: 'success' })
     expect(local.trace).toContain('\nWARNING: Failed to create cache\n')
+  })
+
+  test('CACHE_COMPRESSION_LEVEL: slower is smaller, on the machine and in a store', async () => {
+    const sizes: Record<string, readonly number[]> = {}
+    for (const level of ['fastest', 'slowest']) {
+      using environment = machine()
+      const store = new MemoryStore()
+      const job = payload({
+        script: [
+          'mkdir vendor; i=0; while [ $i -lt 5000 ]; do i=$((i+1)); echo "$i $((i*7919%10007)) $((i*104729%65537))"; done > vendor/lib',
+        ],
+        variables: [variable('CACHE_COMPRESSION_LEVEL', level)],
+        overrides: { cache: [cache()] },
+      })
+      await run(environment, job)
+      rmSync(projectOf(environment), { recursive: true })
+      await run(environment, job, { caches: { directory: 'cache', store } })
+      sizes[level] = [statSync(join(environment.home, 'cache/group/project/deps/cache.gz')).size, store.archives.get('7/deps')!.length]
+    }
+    expect(sizes['slowest']![0]).toBeLessThan(sizes['fastest']![0]!)
+    expect(sizes['slowest']![1]).toBeLessThan(sizes['fastest']![1]!)
   })
 
   test('untracked files are cached, also those that git ignores', async () => {
