@@ -7,6 +7,9 @@
 /** Shells that scripts are generated for. */
 export type ShellName = 'bash' | 'sh'
 
+/** A shell that scripts are generated for, but that no executor offers yet: they were checked as text, and run in the tests only where it is installed. */
+export type ExperimentalShell = 'pwsh'
+
 /** Takes output as it comes; while a returned promise is pending, no more is read. */
 export type OutputSink = (chunk: Buffer) => void | Promise<void>
 
@@ -85,7 +88,7 @@ export interface EnvironmentErrorOptions {
  * `residentLimit`): the command line that `shellCommand` makes gives a shell both.
  */
 export interface JobEnvironment {
-  readonly shell: ShellName
+  readonly shell: ShellName | ExperimentalShell
   /** For people: the machine and slot, as in `instance i-0abc, slot 2`. */
   readonly description: string
   /** Name of the environment variable that marks the job's processes, and its value, unique for this job. */

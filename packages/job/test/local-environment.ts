@@ -5,16 +5,25 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Writable } from 'node:stream'
-import type { FileTransfer, JobEnvironment, OutputSink, ScriptEnd, ScriptRun, ShellName } from '../src/job-environment.ts'
+import type {
+  ExperimentalShell,
+  FileTransfer,
+  JobEnvironment,
+  OutputSink,
+  ScriptEnd,
+  ScriptRun,
+  ShellName,
+} from '../src/job-environment.ts'
 import { EnvironmentError } from '../src/job-environment.ts'
 import { killScript } from '../src/script/kill-script.ts'
+import { pwshCommand } from '../src/script/pwsh-command.ts'
 import { shellCommand } from '../src/script/shell-command.ts'
 import { transferCommand } from '../src/script/transfer-command.ts'
 
 /** A shell of this machine under one of the two names that scripts are generated for. */
 export interface LocalShell {
   readonly name: string
-  readonly shell: ShellName
+  readonly shell: ShellName | ExperimentalShell
   /** Program that `sh` is; undefined: the machine's own. */
   readonly sh?: string
   /** The machine's only tools: those of busybox. */
@@ -36,7 +45,7 @@ export interface LocalEnvironmentOptions {
 
 /** A `JobEnvironment` of processes on this machine, for tests: what sshd does, without the network. */
 export class LocalEnvironment implements JobEnvironment {
-  readonly shell: ShellName
+  readonly shell: ShellName | ExperimentalShell
   readonly description = 'this machine'
   readonly jobMarker: { readonly name: string; readonly value: string } = {
     name: 'RUNNER_CORE_JOB',
@@ -94,7 +103,9 @@ export class LocalEnvironment implements JobEnvironment {
 
   async run(run: ScriptRun): Promise<ScriptEnd> {
     this.runs++
-    const command = shellCommand({ shell: this.shell, jobMarker: this.jobMarker, scriptBytes: run.script.length })
+    const { shell, jobMarker } = this
+    const scriptBytes = run.script.length
+    const command = shell === 'pwsh' ? pwshCommand({ jobMarker, scriptBytes }) : shellCommand({ shell, jobMarker, scriptBytes })
     return await this.#stoppable(run.signal, () => this.#spawn('/bin/bash', ['-c', this.#login + command], run))
   }
 

@@ -35,7 +35,7 @@ test('time limits are Go durations; what is none is said and ignored', () => {
 })
 
 test.each([
-  ['a shell without scripts', payload(), { shell: 'pwsh' as ShellName }, 'unsupported_shell'],
+  ['a shell without scripts', payload(), { shell: 'fish' as ShellName }, 'unsupported_shell'],
   [
     'a path that leads elsewhere',
     payload({ overrides: { job_info: { ...payload().job_info, project_full_path: 'group/../../etc' } } }),

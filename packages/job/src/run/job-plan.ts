@@ -6,6 +6,7 @@ import { JobError } from '../job-error.ts'
 import type { JobPayload } from '../job-payload.ts'
 import type { RunnerIdentity } from '../runner-identity.ts'
 import { type JobScriptOptions, jobScript, type ScriptStage } from '../script/job-script.ts'
+import { pwshScript } from '../script/pwsh-script.ts'
 import { type GitStrategy, gitStrategy, type SourcesPlan, sourcesPlan } from '../sources/sources-plan.ts'
 import { isDebugTrace } from '../variables/early-setting.ts'
 import { expand } from '../variables/expand.ts'
@@ -50,7 +51,7 @@ export class JobPlan {
   /** Thrown: {@link JobError} `unsupported_shell`, `unsupported`, `invalid_job`. */
   constructor(options: JobPlanOptions) {
     const { payload, environment, environmentVariables } = options
-    if (environment.shell !== 'bash' && environment.shell !== 'sh') {
+    if (!['bash', 'sh', 'pwsh'].includes(environment.shell)) {
       throw new JobError(
         'unsupported_shell',
         'runner_configuration_error',
@@ -169,16 +170,17 @@ export class JobPlan {
     parts: Pick<JobScriptOptions, 'prepare' | 'stages' | 'cleanUp'>,
   ): Buffer {
     const { environment } = this.#options
-    return jobScript({
+    const options = {
       ...parts,
       nonce,
-      shell: environment.shell,
       jobMarker: environment.jobMarker,
       paths: this.#paths,
       variables: shellVariables(variables.values()),
       debugTrace: isDebugTrace(this.#options),
       scriptSections: this.#options.payload.features.trace_sections && parseGoBool(this.setting('FF_SCRIPT_SECTIONS')) === true,
-    })
+    }
+    const { shell } = environment
+    return shell === 'pwsh' ? pwshScript(options) : jobScript({ ...options, shell })
   }
 
   #resolve(jobStatus?: JobStatus): Map<string, ResolvedVariable> {

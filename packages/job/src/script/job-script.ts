@@ -81,7 +81,8 @@ export function jobScript(options: JobScriptOptions): Buffer {
   return Buffer.from(text.join('\n'))
 }
 
-function getSources(options: JobScriptOptions, git: GitSources): string {
+/** Shell text that gets the sources, in tries; `$1` is the login's directory and `$2` the status so far. */
+export function getSources(options: Pick<JobScriptOptions, 'nonce' | 'paths' | 'variables'>, git: GitSources): string {
   const directory = quote(options.paths.projectDir)
   const fresh = `cd "$1" && rm -rf ${directory} && mkdir -p ${directory} && cd ${directory}`
   return [
@@ -152,7 +153,7 @@ function runStage(options: JobScriptOptions, stage: ScriptStage, opening: readon
   ].join('\n')
 }
 
-function exportVariables({ paths, variables }: JobScriptOptions): string {
+function exportVariables({ paths, variables }: Pick<JobScriptOptions, 'paths' | 'variables'>): string {
   const assignment = (key: string, value: string, file: boolean): string => `${key}=${quote(file ? variableFile(paths, key) : value)}`
   return [
     ['export', ...variables.exported.map(({ key, value, file }) => assignment(key, value, file))].join(' '),
