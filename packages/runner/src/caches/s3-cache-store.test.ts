@@ -177,8 +177,8 @@ test('a large archive goes in parts, which are put together at the end', async (
 })
 
 test.each([
-  ['when the archive breaks off', () => broken(), [uploadBegins, takesPart, takesPart, says(204)], /machine lost/],
-  ['when it is too large', () => pieces('01234567', '89'), [uploadBegins, takesPart, takesPart, says(204)], /too big/],
+  ['when the archive breaks off', () => broken(), [uploadBegins, takesPart, says(204)], /machine lost/],
+  ['when it is too large', () => pieces('01234567', '89'), [uploadBegins, takesPart, says(204)], /too big/],
   ['when a part is refused', () => pieces('012345678'), [uploadBegins, takesPart, says(403), says(204)], /403/],
   [
     'when it cannot be put together, which is said late',

@@ -14,11 +14,11 @@ export interface S3CacheStoreOptions {
   readonly environment: Environment
   readonly clock: Clock
   readonly random: Random
-  /** Bytes of a part of a large archive, which is what an upload holds in memory, twice; a store takes none below 5 MiB. Default: 8 MiB. */
+  /** Bytes of a part of a large archive, which is what an upload holds in memory; a store takes none below 5 MiB. Default: 8 MiB. */
   readonly partBytes?: number
 }
 
-/** A store takes 10,000 parts: after each so many they are twice as large, which makes 248 times the first 2,000. */
+/** A store takes 10,000 parts: after each so many they are twice as large, which makes 484 GiB of those of 8 MiB. */
 const partsOfOneSize = 2000
 /** How often a download that breaks off is taken up again. */
 const mostBreaks = 3
@@ -67,15 +67,36 @@ export class S3CacheStore implements CacheStore {
   }
 
   async upload(cache: CacheName, { content, digest }: CacheArchive, signal: AbortSignal): Promise<void> {
+    const { settings, partBytes = 8 * 1024 * 1024 } = this.#options
+    const limit = settings.maxUploadedArchiveSize
     const object: NewObject = { name: this.#nameOf(cache), metadata: { [digestKey]: digest } }
-    const parts = this.#parts(content)
+    let part = Buffer.allocUnsafe(partBytes)
+    let filled = 0
+    let total = 0
+    let upload: UploadInParts | undefined
     try {
-      const first = await parts.next()
-      const second = await parts.next()
-      if (second.done === true) return await this.#put(object, first.value ?? Buffer.alloc(0), signal)
-      await this.#putInParts(object, [first.value!, second.value], parts, signal)
-    } finally {
-      await parts.return(undefined)
+      for await (const chunk of content) {
+        total += chunk.length
+        if (limit > 0 && total > limit) throw new CacheError('too_large', `Cache archive size is too big (Limit is set to ${limit})`)
+        for (let at = 0; at < chunk.length; ) {
+          if (filled === part.length) {
+            upload ??= await this.#begin(object, signal)
+            await this.#putPart(upload, part, signal)
+            filled = 0
+            if (upload.etags.length % partsOfOneSize === 0) part = Buffer.allocUnsafe(part.length * 2)
+          }
+          const copied = chunk.copy(part, filled, at)
+          filled += copied
+          at += copied
+        }
+      }
+      const last = part.subarray(0, filled)
+      if (upload === undefined) return await this.#put(object, last, signal)
+      await this.#putPart(upload, last, signal)
+      await this.#complete(upload, signal)
+    } catch (error) {
+      if (upload !== undefined) await this.#giveUp(upload)
+      throw error
     }
   }
 
@@ -108,30 +129,22 @@ export class S3CacheStore implements CacheStore {
     await answer.dump()
   }
 
-  async #putInParts(object: NewObject, begun: readonly Buffer[], rest: AsyncIterable<Buffer>, signal: AbortSignal): Promise<void> {
+  async #begin(object: NewObject, signal: AbortSignal): Promise<UploadInParts> {
     const { body } = await this.#bucket.send({ method: 'POST', ...object, query: { uploads: '' }, headers: contentType }, [200], signal)
-    const { name } = object
     const uploadId = elementOf(await body.text(), 'UploadId')
     if (uploadId === undefined) throw new CacheError('refused', 'the store did not begin an upload in parts')
-    try {
-      const etags: string[] = []
-      for (const part of begun) etags.push(await this.#putPart(name, uploadId, etags.length + 1, part, signal))
-      for await (const part of rest) etags.push(await this.#putPart(name, uploadId, etags.length + 1, part, signal))
-      await this.#complete(name, uploadId, etags, signal)
-    } catch (error) {
-      await this.#giveUp(name, uploadId)
-      throw error
-    }
+    return { name: object.name, uploadId, etags: [] }
   }
 
-  async #putPart(name: string, uploadId: string, partNumber: number, body: Buffer, signal: AbortSignal): Promise<string> {
-    const query = { partNumber: String(partNumber), uploadId }
+  /** `body` may be changed once it is there. */
+  async #putPart({ name, uploadId, etags }: UploadInParts, body: Buffer, signal: AbortSignal): Promise<void> {
+    const query = { partNumber: String(etags.length + 1), uploadId }
     const answer = await this.#bucket.send({ method: 'PUT', name, query, body }, [200], signal)
     await answer.body.dump()
-    return String(answer.headers['etag'])
+    etags.push(String(answer.headers['etag']))
   }
 
-  async #complete(name: string, uploadId: string, etags: readonly string[], signal: AbortSignal): Promise<void> {
+  async #complete({ name, uploadId, etags }: UploadInParts, signal: AbortSignal): Promise<void> {
     const parts = etags.map((etag, index) => `<Part><PartNumber>${index + 1}</PartNumber><ETag>${etag}</ETag></Part>`)
     const xml = `<CompleteMultipartUpload>${parts.join('')}</CompleteMultipartUpload>`
     const headers = { 'content-type': 'application/xml' }
@@ -142,7 +155,7 @@ export class S3CacheStore implements CacheStore {
   }
 
   /** Never rejects. */
-  async #giveUp(name: string, uploadId: string): Promise<void> {
+  async #giveUp({ name, uploadId }: UploadInParts): Promise<void> {
     using limit = deadline(this.#options.clock, giveUpMs, () => new Error('no answer'))
     try {
       const { body } = await this.#bucket.send({ method: 'DELETE', name, query: { uploadId } }, [200, 204, 404], limit.signal)
@@ -152,37 +165,17 @@ export class S3CacheStore implements CacheStore {
     }
   }
 
-  /** Cuts `content` into the parts that the store gets. */
-  async *#parts(content: AsyncIterable<Buffer>): AsyncGenerator<Buffer, undefined> {
-    const { settings, partBytes = 8 * 1024 * 1024 } = this.#options
-    const { maxUploadedArchiveSize: limit } = settings
-    let total = 0
-    let count = 0
-    let chunks: Buffer[] = []
-    let length = 0
-    for await (let chunk of content) {
-      total += chunk.length
-      if (limit > 0 && total > limit) throw new CacheError('too_large', `Cache archive size is too big (Limit is set to ${limit})`)
-      for (;;) {
-        const wanted = partBytes * 2 ** Math.floor(count / partsOfOneSize) - length
-        if (chunk.length < wanted) break
-        yield Buffer.concat([...chunks, chunk.subarray(0, wanted)])
-        chunk = chunk.subarray(wanted)
-        count++
-        chunks = []
-        length = 0
-      }
-      if (chunk.length > 0) chunks.push(chunk)
-      length += chunk.length
-    }
-    if (length > 0) yield Buffer.concat(chunks)
-    return undefined
-  }
-
   #nameOf(cache: CacheName): string {
     const { settings, shortToken } = this.#options
     return objectName(settings, shortToken, cache)
   }
+}
+
+interface UploadInParts {
+  readonly name: string
+  readonly uploadId: string
+  /** Of the parts that are there. */
+  readonly etags: string[]
 }
 
 type NewObject = Pick<S3Request, 'name'> & Required<Pick<S3Request, 'metadata'>>
