@@ -57,13 +57,13 @@ export const archiveTree: fc.Arbitrary<ArchiveTree> = fc.array(node, { maxLength
     const common = { path, mode, mtime: mtime * 1000 }
     if (kind === 'file') tree.set(path, { ...common, type: 'file', size: bytes.length, content: bytes.toString('latin1') })
     else if (kind === 'directory') tree.set(path, { ...common, mode: mode | 0o500, type: 'directory' })
-    else
-      tree.set(path, {
-        ...common,
-        mode: 0o777,
-        type: 'symlink',
-        target: `${'../'.repeat(names.length - 1)}${[...tree.keys()].at(-1) ?? 'nowhere'}`,
-      })
+    else {
+      const parent = parents.at(-1)
+      // Its directory, as most writers have it.
+      if (parent !== undefined && !tree.has(parent)) tree.set(parent, { ...common, path: parent, mode: mode | 0o500, type: 'directory' })
+      const target = `${'../'.repeat(names.length - 1)}${[...tree.keys()].at(-1) ?? 'nowhere'}`
+      tree.set(path, { ...common, mode: 0o777, type: 'symlink', target })
+    }
   }
   return tree
 })

@@ -8,7 +8,10 @@ import { contentsOf, piecesOf, withArchive } from '../../test/archive-rig.ts'
 import { type ArchiveTree, archiveTree, treeAsTar, treeAsZip } from '../../test/archive-tree.ts'
 import { maliciousArchives } from '../../test/malicious-archives.ts'
 import { ArchiveFile } from './archive-file.ts'
-import { packEntries } from './pack-entries.ts'
+import { packEntries, packLinkDirectories } from './pack-entries.ts'
+import type { PackedFile } from './packed-file.ts'
+import { tarEnd } from './tar-header.ts'
+import { writeZip } from './write-zip.ts'
 
 const rest = maliciousArchives.filter(({ showsLate }) => showsLate === true)
 const early = maliciousArchives.filter(({ showsLate }) => showsLate !== true)
@@ -91,24 +94,47 @@ it('a tar with long names and times as pax writes them', async () => {
 })
 
 describe('whatever an honest archive holds comes out of it', () => {
-  const packings: readonly (readonly [string, (tree: ArchiveTree) => Buffer])[] = [
-    ['zip', treeAsZip],
-    ['tar', treeAsTar],
-    ['tar.gz', (tree) => gzipSync(treeAsTar(tree))],
+  const packings: readonly (readonly [string, (tree: ArchiveTree) => Promise<Buffer>])[] = [
+    ['zip', async (tree) => treeAsZip(tree)],
+    ['zip of this runner', async (tree) => await collect(writeZip(packedFiles(tree), 'default'))],
+    ['tar', async (tree) => treeAsTar(tree)],
+    ['tar.gz', async (tree) => gzipSync(treeAsTar(tree))],
   ]
   it.each(packings)('%s', async (_, pack) => {
     await fc.assert(
       fc.asyncProperty(archiveTree, async (tree) => {
-        const contents = await withArchive(pack(tree), contentsOf)
+        const packed = await pack(tree)
+        const contents = await withArchive(packed, contentsOf)
         expect(sorted(contents)).toEqual(sorted(tree))
         // What is sent to the machine is a tar that says the same.
-        const sent = await withArchive(pack(tree), async (archive) => await collect(packEntries(archive)))
-        expect(sorted(await withArchive(sent, contentsOf))).toEqual(sorted(tree))
+        const [sent, last] = await withArchive(packed, async (archive) => [
+          await collect(packEntries(archive)),
+          await collect(packLinkDirectories(archive.entries) ?? piecesOf(tarEnd)),
+        ])
+        expect(sorted(new Map([...(await withArchive(sent!, contentsOf)), ...(await withArchive(last!, contentsOf))]))).toEqual(
+          sorted(tree),
+        )
       }),
       { numRuns: 60 },
     )
   })
 })
+
+async function* packedFiles(tree: ArchiveTree): AsyncGenerator<PackedFile> {
+  for (const entry of tree.values()) {
+    if (entry.type === 'hardlink') throw new Error('no zip has hard links')
+    const content = Buffer.from(entry.content ?? '', 'latin1')
+    yield {
+      path: Buffer.from(entry.path),
+      type: entry.type,
+      mode: entry.mode,
+      mtime: entry.mtime / 1000,
+      size: content.length,
+      target: Buffer.from('target' in entry ? entry.target : ''),
+      bytes: piecesOf(content, 50_000),
+    }
+  }
+}
 
 function sorted(tree: ReadonlyMap<string, unknown>): unknown[] {
   return [...tree].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry)

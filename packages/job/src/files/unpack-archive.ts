@@ -1,5 +1,5 @@
 import type { OpenedArchive } from '../archive/open-archive.ts'
-import { packEntries } from '../archive/pack-entries.ts'
+import { packEntries, packLinkDirectories } from '../archive/pack-entries.ts'
 import { loginDirectory } from '../build-paths.ts'
 import type { JobEnvironment } from '../job-environment.ts'
 import { quote } from '../script/quote.ts'
@@ -27,11 +27,17 @@ export class UnpackError extends Error {
  *
  * Thrown: {@link UnpackError}; `ArchiveError` `damaged` when that shows only in a file's bytes; `EnvironmentError`; the signal's reason.
  */
-export async function unpackArchive({ environment, directory, archive, signal }: UnpackOptions): Promise<void> {
+export async function unpackArchive({ archive, ...options }: UnpackOptions): Promise<void> {
+  await send(options, withDirectories(archive.directories, packEntries(archive)))
+  const last = packLinkDirectories(archive.entries)
+  if (last !== undefined) await send(options, withDirectories([], last))
+}
+
+async function send({ environment, directory, signal }: Omit<UnpackOptions, 'archive'>, input: AsyncIterable<Buffer>): Promise<void> {
   let complaint = ''
   const end = await environment.transfer({
     command: unpackCommand(directory),
-    input: unpackInput(archive),
+    input,
     stdout: () => {},
     stderr: (chunk) => {
       complaint = (complaint + chunk.toString()).slice(0, longestComplaint)
@@ -59,7 +65,7 @@ done
 exec tar -xpof -`
 }
 
-async function* unpackInput(archive: OpenedArchive): AsyncGenerator<Buffer, void, undefined> {
-  yield Buffer.from(`${archive.directories.map((path) => `./${path}\n`).join('')}\n`)
-  yield* packEntries(archive)
+async function* withDirectories(directories: readonly string[], tar: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+  yield Buffer.from(`${directories.map((path) => `./${path}\n`).join('')}\n`)
+  yield* tar
 }
