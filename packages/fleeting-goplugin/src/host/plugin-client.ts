@@ -45,7 +45,7 @@ export class PluginClient {
     request: RequestOf<Name>,
     signal: AbortSignal,
   ): Promise<ResponseOf<Name>> {
-    return this.#unary(instanceGroupMethods[name] as WireMethod<RequestOf<Name>, ResponseOf<Name>>, request, signal)
+    return this.#unary(instanceGroupMethods[name] as unknown as WireMethod<RequestOf<Name>, ResponseOf<Name>>, request, signal)
   }
 
   /** Hands over each row of the group. Resolves when that was all of them; thrown: as by {@link call}, whatever has come before. */

@@ -4,9 +4,9 @@ import { schema } from './schema.ts'
 
 /** One message, both ways. */
 export interface Codec<Message> {
-  encode(message: Message): Buffer
+  readonly encode: (message: Message) => Buffer
   /** Thrown: an `Error`, for bytes that are no such message. */
-  decode(bytes: Uint8Array): Message
+  readonly decode: (bytes: Uint8Array) => Message
 }
 
 const root = protobuf.Root.fromJSON(schema)

@@ -14,7 +14,7 @@ export const environmentNames = {
   clientCertificate: 'PLUGIN_CLIENT_CERT',
 } as const
 
-export const coreVersion = 1
+const coreVersion = 1
 /** The only version of the fleeting protocol so far. */
 export const protocolVersion = 0
 

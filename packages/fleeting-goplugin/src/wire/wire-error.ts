@@ -2,7 +2,7 @@ import { GroupError } from '@runner-core/fleeting'
 import { codeOfWireError, retryHintOfText } from './error-codes.ts'
 
 /** gRPC's status of a method that the other end does not have. */
-export const unimplemented = 12
+const unimplemented = 12
 
 interface WireErrorOptions {
   readonly cause: unknown
