@@ -120,6 +120,41 @@ idle_time = "1h"
     expect(trace).not.toContain(build.dependencyToken)
   })
 
+  test('what one job leaves, the next one has: modes, links, names and all', async () => {
+    const build = coordinator.enqueue({
+      name: 'build',
+      script: [
+        'mkdir -p out/empty "out/two words" && seq 200000 > out/numbers && printf "#!/bin/sh\\necho from the tool" > "out/two words/ünï" && chmod 750 "out/two words/ünï"',
+        'ln -s ../numbers "out/two words/link"',
+        'find out | sort | xargs -d "\\n" stat -c "%A %Y %N"',
+      ],
+      artifacts: [{ paths: ['out/'] }],
+    })
+    start()
+    await build.finished
+    expect(build.state, plain(build)).toBe('success')
+    const job = coordinator.enqueue({
+      script: [
+        'find out | sort | xargs -d "\\n" stat -c "%A %Y %N"',
+        'cksum < "out/two words/link"',
+        '"out/two words/ünï"',
+        'seq 200000 | cksum',
+      ],
+      dependencies: [build],
+    })
+    await job.finished
+    expect(job.state, plain(job)).toBe('success')
+    const stats = (trace: string): string[] => trace.split(/\r?\n/).filter((line) => /^[-dl][rwx-]{9} /.test(line))
+    // A link's own time is not kept: nothing depends on it.
+    const known = (lines: readonly string[]): string[] => lines.map((line) => line.replace(/^(l\S+) \d+/, '$1'))
+    expect(known(stats(plain(build)))).toHaveLength(6)
+    expect(known(stats(plain(job)))).toEqual(known(stats(plain(build))))
+    expect(plain(job)).toContain('from the tool')
+    const sums = plain(job).match(/^\d+ 1288895$/gm)
+    expect(sums).toHaveLength(2)
+    expect(sums?.[0]).toBe(sums?.[1])
+  })
+
   test('an archive that writes elsewhere fails the job before its script; nothing is written', async () => {
     const evil = left(
       'evil',
