@@ -12,7 +12,7 @@ export interface CachePlanOptions {
 }
 
 /** A line for the trace. */
-export interface CacheNote {
+interface CacheNote {
   readonly level: 'notice' | 'warning'
   readonly text: string
 }

@@ -56,18 +56,9 @@ export class SelectedFiles {
     return [...needed].sort().map((path) => Buffer.from(path, 'latin1').toString())
   }
 
-  /** For `sh`, in the login's directory, which is its `$1`: reads {@link packInput}, and writes a tar stream. */
-  get packCommand(): string {
-    return packCommand(this.#options.projectDir)
-  }
-
+  /** Their names, for a machine that packs them itself: each with a NUL behind it. */
   packInput(): AsyncIterable<Buffer> {
     return namesInput(this.#options.paths)
-  }
-
-  /** All of them as a tar stream. */
-  tar(signal: AbortSignal): AsyncIterable<Buffer> {
-    return this.#pack(this.#options.paths, false, signal)
   }
 
   /** All of them as a zip. `level`: as `ARTIFACT_COMPRESSION_LEVEL` says it. */

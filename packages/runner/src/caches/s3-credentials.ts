@@ -1,6 +1,6 @@
 import type { S3CacheSettings } from '../config/settings.ts'
 
-export interface S3Credentials {
+interface S3Credentials {
   readonly accessKeyId: string
   readonly secretAccessKey: string
   readonly sessionToken?: string | undefined
