@@ -81,6 +81,7 @@ async function toStore(
   await log.line('Uploading cache to the shared cache server')
   const content = format === 'zip' ? files.zip(level, signal) : compressZstd(writeTar(files.files(signal)), level)
   await store!.upload({ projectId, key }, { content, digest }, signal)
+  for (const remark of files.remarks) await log.line(remark)
 }
 
 /** Where nobody knows whether files have changed, one that no other job has. */
