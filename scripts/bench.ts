@@ -7,6 +7,10 @@ const benches = {
     measures: 'reserve + acquire + release and plan(), beside generic-pool and tarn',
   },
   jobs: { file: 'packages/runner/bench/jobs.bench.ts', measures: 'trivial jobs through coordinator, runner and one sshd' },
+  artifacts: {
+    file: 'packages/runner/bench/artifacts.bench.ts',
+    measures: '1 GiB of artifacts, zip and raw, from one sshd through the runner',
+  },
   ssh: { file: 'packages/fleeting/bench/ssh.bench.ts', measures: 'commands, streams and connects over the SSH connector to one sshd' },
   trace: { file: 'packages/job/bench/trace.bench.ts', measures: 'log text through masking, repair and checksum' },
   clouds: {

@@ -4,7 +4,7 @@ import { constants, deflateRaw, deflateRawSync, type ZlibOptions } from 'node:zl
 const deflate: (bytes: Buffer, options: ZlibOptions) => Promise<Buffer> = promisify(deflateRaw)
 
 /** Each block is packed on its own, on another thread: small enough that several fit into the memory, large enough that little is lost between them. */
-export const blockBytes: number = 256 * 1024
+export const blockBytes: number = 128 * 1024
 /** How far back a block may refer to. */
 const windowBytes = 32 * 1024
 const sampleBytes = 8 * 1024

@@ -5,7 +5,7 @@ import { type CompressionLevel, deflateLevels, type PackedFile } from './packed-
 import { centralHeader, dataDescriptor, endOfZip, localHeader, type ZipMember } from './zip-records.ts'
 
 /** Blocks that are packed, or wait to be, at the same time. */
-const blocksAhead = 6
+const blocksAhead = 4
 
 type Part =
   | { readonly kind: 'whole'; readonly file: PackedFile; readonly bytes: Buffer; readonly packed: Promise<Buffer | undefined> }

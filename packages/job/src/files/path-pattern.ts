@@ -105,8 +105,10 @@ function classEnd(text: string, at: number): number {
   if (text[end] === '^' || text[end] === '!') end++
   for (let isFirst = true; end < text.length; end++, isFirst = false) {
     if (text[end] === '\\') end++
-    else if (text[end] === ']' && !isFirst) return end
-    else if (text[end] === '/') break
+    else if (text[end] === ']') {
+      if (isFirst) break
+      return end
+    } else if (text[end] === '/') break
   }
   throw new PathPatternError('a [ without its ]')
 }

@@ -35,6 +35,7 @@ export class Coordinator implements AsyncDisposable {
   readonly #faults = new FaultScript()
   readonly #counts = new Map<string, number>()
   readonly #artifactLimitBytes: number
+  readonly #uploading = new Map<IncomingMessage, number>()
 
   private constructor(server: Server, { clock = systemClock, ...options }: CoordinatorOptions) {
     this.#server = server
@@ -85,6 +86,11 @@ export class Coordinator implements AsyncDisposable {
     return this.#api.queue.parked
   }
 
+  /** Bytes that have come of uploads of artifacts that are under way; 0 when none is. */
+  get uploadingBytes(): number {
+    return [...this.#uploading.values()].reduce((sum, bytes) => sum + bytes, 0)
+  }
+
   /** Makes something go wrong with requests to come. */
   inject(fault: Fault): void {
     this.#faults.add(fault)
@@ -122,7 +128,13 @@ export class Coordinator implements AsyncDisposable {
   async #receiveUpload(message: IncomingMessage, request: ApiRequest, response: ServerResponse): Promise<void> {
     const fault = this.#faults.take(request.endpoint, request.jobId)
     const limitBytes = this.#artifactLimitBytes
-    const upload = await receiveUpload(message, { keptBytes: keptUploadBytes, limitBytes, cutAfterBytes: fault?.cutAfterBytes })
+    const upload = await receiveUpload(message, {
+      keptBytes: keptUploadBytes,
+      limitBytes,
+      cutAfterBytes: fault?.cutAfterBytes,
+      onBytes: (received) => this.#uploading.set(message, received),
+    })
+    this.#uploading.delete(message)
     if (upload !== 'broken') return this.#handle({ ...request, upload }, response, fault)
     const job = this.#api.job(request.jobId)
     if (job !== undefined) job.disturbed = true

@@ -21,12 +21,14 @@ export interface UploadLimits {
   readonly limitBytes: number
   /** Breaks the connection after so many bytes of the request's body. */
   readonly cutAfterBytes?: number | undefined
+  /** Told how many bytes have come. */
+  readonly onBytes?: (received: number) => void
 }
 
 /** Reads a form with one file, of any length, in little memory. `broken`: the client or a fault ended it; `malformed`: it is no such form. */
 export async function receiveUpload(
   message: IncomingMessage,
-  { keptBytes, limitBytes, cutAfterBytes = Number.POSITIVE_INFINITY }: UploadLimits,
+  { keptBytes, limitBytes, cutAfterBytes = Number.POSITIVE_INFINITY, onBytes }: UploadLimits,
 ): Promise<ReceivedUpload | 'too_large' | 'malformed' | 'broken'> {
   const boundary = /^multipart\/form-data; boundary=([^;"\s]{1,70})$/.exec(message.headers['content-type'] ?? '')?.[1]
   const digest = createHash('sha256')
@@ -43,6 +45,7 @@ export async function receiveUpload(
   try {
     for await (const chunk of message as AsyncIterable<Buffer>) {
       received += chunk.length
+      onBytes?.(received)
       if (received >= cutAfterBytes) {
         message.destroy()
         return 'broken'

@@ -1,0 +1,177 @@
+// Artifacts from a real machine, through a real manager, to a coordinator of its own: also where a connection breaks, the manager is killed, or somebody cancels, in the middle.
+import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type ArtifactSpec, Coordinator, type CoordinatorJob, listProcesses } from '@runner-core/runner/testing'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type Sshd, sshdMissing, startSshd } from '../../fleeting/test/openssh-server.ts'
+import { type BinRun, startBin } from './bin.ts'
+
+const missing = sshdMissing()
+if (missing !== undefined) console.warn(`SKIPPED: artifacts from a machine with OpenSSH: ${missing}`)
+
+/** Long enough to be met in the middle. */
+const bigBytes = 200_000_000
+
+describe.skipIf(missing !== undefined)('artifacts from a machine with OpenSSH', () => {
+  let coordinator: Coordinator
+  let folder: string
+  let sshd: Sshd
+  let runs: BinRun[]
+  let cut: () => void
+  let closeLink: () => Promise<void>
+
+  beforeEach(async () => {
+    coordinator = await Coordinator.start({ artifactLimitBytes: 250_000_000 })
+    folder = mkdtempSync(join(tmpdir(), 'runner-core-artifacts-'))
+    runs = []
+    sshd = await startSshd()
+    const sockets = new Set<Socket>()
+    const link = createServer((near) => {
+      const far = connect(sshd.port, '127.0.0.1')
+      for (const [from, to] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        sockets.add(from)
+        from.pipe(to)
+        from.on('error', () => to.destroy())
+        from.on('close', () => {
+          to.destroy()
+          sockets.delete(from)
+        })
+      }
+    })
+    await new Promise<void>((resolve) => link.listen(0, '127.0.0.1', resolve))
+    cut = () => {
+      for (const socket of sockets) socket.destroy()
+    }
+    closeLink = async () => {
+      cut()
+      await new Promise((resolve) => link.close(resolve))
+    }
+    writeFileSync(join(folder, 'key'), sshd.privateKey, { mode: 0o600 })
+    const { port } = link.address() as AddressInfo
+    writeFileSync(
+      join(folder, 'config.toml'),
+      `concurrent = 4
+state_dir = "${join(folder, 'state')}"
+[[runners]]
+name = "artifacts-${process.pid}"
+url = "${coordinator.url}"
+token = "${Coordinator.token}"
+executor = "instance"
+builds_dir = "${join(folder, 'builds')}"
+[runners.autoscaler]
+plugin = "static"
+plugin_config = { instances = { a = { internal_addr = "127.0.0.1:${port}", username = "${sshd.username}", key_path = "${join(folder, 'key')}", host_key = "${sshd.hostKey}" } } }
+capacity_per_instance = 4
+max_instances = 1
+update_interval_when_expecting = "200ms"
+[[runners.autoscaler.policy]]
+idle_time = "1h"
+`,
+    )
+  })
+
+  afterEach(async () => {
+    for (const run of runs) await kill(run)
+    await closeLink()
+    await sshd.stop()
+    await coordinator.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  function start(): BinRun {
+    const run = startBin(['run', '--config', join(folder, 'config.toml')])
+    runs.push(run)
+    return run
+  }
+
+  async function kill(run: BinRun): Promise<void> {
+    run.process.kill('SIGKILL')
+    await run.ended
+  }
+
+  const big = (): CoordinatorJob =>
+    enqueue([`head -c ${bigBytes} /dev/zero >big`], [{ paths: ['big'], format: 'raw', type: 'metrics', when: 'always' }])
+  const enqueue = (script: readonly string[], artifacts: readonly ArtifactSpec[]): CoordinatorJob =>
+    coordinator.enqueue({ script, artifacts })
+  const underWay = (): Promise<void> =>
+    expect.poll(() => coordinator.uploadingBytes, { timeout: 60_000, interval: 2 }).toBeGreaterThan(1_000_000)
+  const zeros = (): string => {
+    const digest = createHash('sha256')
+    const piece = Buffer.alloc(1_000_000)
+    for (let left = bigBytes; left > 0; left -= piece.length) digest.update(piece)
+    return digest.digest('hex')
+  }
+  const expectOneWhole = (job: CoordinatorJob): void => {
+    expect(job.state, job.trace.text()).toBe('success')
+    expect(job.uploads).toEqual([expect.objectContaining({ type: 'metrics', size: bigBytes, sha256: zeros() })])
+    expect(coordinator.violations).toEqual([])
+  }
+
+  test('an archive and a report, each what it is called; limits and dead connections of the coordinator are said', async () => {
+    start()
+    const job = enqueue(
+      ['mkdir out; echo text >out/file; echo "<xml/>" >junit.xml'],
+      [
+        { name: '$CI_JOB_NAME', paths: ['out/'], expireIn: '3 days' },
+        { paths: ['junit.xml'], type: 'junit', format: 'gzip', name: 'junit.xml', when: 'always' },
+      ],
+    )
+    coordinator.inject({ on: 'upload', cutAfterBytes: 10 })
+    coordinator.inject({ on: 'upload', skip: 1, reply: { status: 503, headers: { 'Retry-After': '1' } } })
+    await job.finished
+    expect(job.state, job.trace.text()).toBe('success')
+    expect(job.uploads.map(({ filename, type, format, expireIn }) => [filename, type, format, expireIn])).toEqual([
+      ['job.zip', 'archive', 'zip', '3 days'],
+      ['junit.xml.gz', 'junit', 'gzip', ''],
+    ])
+    expect(job.trace.text()).toContain('service unavailable')
+    expect(job.trace.text()).not.toContain(job.assignment!.jobToken)
+
+    const tooLarge = enqueue(['head -c 300000000 /dev/zero >big'], [{ paths: ['big'], format: 'raw', type: 'metrics' }])
+    await tooLarge.finished
+    expect(tooLarge.state).toBe('failed')
+    expect(tooLarge.trace.text()).toContain('artifacts could not be uploaded')
+    expect(coordinator.violations).toEqual([])
+  }, 120_000)
+
+  test('the connection to the machine breaks in the middle: they are sent again', async () => {
+    start()
+    const job = big()
+    await underWay()
+    cut()
+    await job.finished
+    expectOneWhole(job)
+    expect(job.trace.text()).toContain('the connection to the machine broke')
+  }, 120_000)
+
+  test('the manager is killed in the middle: the next one sends them, and the job succeeds', async () => {
+    const first = start()
+    const job = big()
+    await underWay()
+    await kill(first)
+    start()
+    await job.finished
+    expectOneWhole(job)
+    expect(job.trace.text().match(/Uploading artifacts for successful job/g)).toHaveLength(1)
+  }, 120_000)
+
+  test('a job that is canceled in the middle leaves no process', async () => {
+    start()
+    const job = big()
+    await underWay()
+    job.cancel('at once')
+    await expect.poll(() => coordinator.uploadingBytes, { timeout: 60_000 }).toBe(0)
+    expect(job.uploads).toEqual([])
+    const left = (): readonly unknown[] =>
+      listProcesses().filter(
+        ({ commandLine, environment }) => `${commandLine} ${environment}`.includes(join(folder, 'builds')) && /\btar\b/.test(commandLine),
+      )
+    await expect.poll(left, { timeout: 30_000 }).toEqual([])
+  }, 120_000)
+})
