@@ -17,6 +17,8 @@ const { dummy, probe } = 'absent' in built ? { dummy: '', probe: '' } : built
 if ('absent' in built) console.warn(`SKIPPED: Go plugins under this host: ${built.absent}`)
 
 const never = new AbortController().signal
+/** With patience for a machine that does much else. */
+const eventually = <T>(check: () => T | Promise<T>): Promise<T> => vi.waitFor(check, 20_000)
 
 interface LogEntry {
   readonly level: string
@@ -63,7 +65,7 @@ async function openProbe(more: object = {}, connector: ConnectorConfig = {}, opt
 }
 const launch = (group: InstanceGroup, count: number) => group.increase({ count, launchToken: 'token' }, never)
 async function running(group: InstanceGroup, count: number): Promise<readonly string[]> {
-  return await vi.waitFor(async () => {
+  return await eventually(async () => {
     const rows = (await group.list(never)).filter(({ state }) => state === 'running')
     expect(rows).toHaveLength(count)
     return rows.map(({ id }) => id)
@@ -151,7 +153,7 @@ describe.skipIf('absent' in built)("upstream's dummy plugin", () => {
 describe.skipIf('absent' in built)("a plugin made with upstream's library", () => {
   test('what it logs, and what it prints past its logger', async () => {
     await openProbe()
-    await vi.waitFor(() => expect(messages()).toContain('printed past the logger'))
+    await eventually(() => expect(messages()).toContain('printed past the logger'))
     expect(log).toContainEqual({
       level: 'debug',
       message: 'called',
@@ -165,7 +167,7 @@ describe.skipIf('absent' in built)("a plugin made with upstream's library", () =
     const [id] = await running(group, 1)
     faults({ zero_times: true })
     expect(await group.connectInfo(id!, never)).toMatchObject({ internalAddress: '10.0.0.1', username: 'ci', password: 'p' })
-    await vi.waitFor(() => {
+    await eventually(() => {
       const sent = log.find(({ message }) => message === 'connect info')?.fields
       expect(sent).toMatchObject({ plugin_keepalive: 30_000_000_000, plugin_timeout: 600_000_000_000 })
     })
@@ -242,7 +244,7 @@ describe.skipIf('absent' in built)("a plugin made with upstream's library", () =
     const group = await openProbe({}, {}, { callTimeoutMs: 700 })
     faults({ hang: 'Update' })
     await expect(group.list(never)).rejects.toMatchObject({ code: 'transient' })
-    await vi.waitFor(() => expect(messages()).toContain('canceled'))
+    await eventually(() => expect(messages()).toContain('canceled'))
     faults({})
     expect(await group.list(never)).toEqual([])
   })
@@ -259,7 +261,7 @@ describe.skipIf('absent' in built)("a plugin made with upstream's library", () =
     }
     await expect(calls[method]!()).rejects.toMatchObject({ code: 'transient' })
     faults({})
-    await vi.waitFor(() => expect(messages()).toContain('plugin runs again'), 20_000)
+    await eventually(() => expect(messages()).toContain('plugin runs again'))
     expect(await running(group, 1)).toEqual([id])
     const panic = log.find(({ message }) => message.startsWith('panic: '))
     expect(panic).toMatchObject({ level: 'error', message: expect.stringContaining(`told to panic in ${method}`) })
@@ -272,7 +274,7 @@ describe.skipIf('absent' in built)("a plugin made with upstream's library", () =
     expect(isAlive(child)).toBe(true)
     await group.shutdown()
     opened = []
-    await vi.waitFor(() => expect(isAlive(child)).toBe(false))
+    await eventually(() => expect(isAlive(child)).toBe(false))
   })
 
   test.skipIf(sshdMissing() !== undefined)(

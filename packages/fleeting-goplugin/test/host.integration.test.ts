@@ -1,6 +1,6 @@
 // The host against a plugin process made without Go: what can be shown where no Go toolchain is.
 import { execFileSync, spawn } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { type ConnectorConfig, GroupError, type InstanceGroup, type Logger, systemClock } from '@runner-core/fleeting'
@@ -11,6 +11,8 @@ import { createGoPluginGroup, type GoPluginOptions } from '../src/index.ts'
 import { FakePluginFile, type FakePluginSettings } from './fake-plugin-file.ts'
 
 const never = new AbortController().signal
+/** With patience for a machine that does much else. */
+const eventually = <T>(check: () => T | Promise<T>): Promise<T> => vi.waitFor(check, 20_000)
 
 interface LogEntry {
   readonly level: string
@@ -134,7 +136,16 @@ describe('a start that fails says why, and leaves nothing', () => {
     const { group } = subject(settings, options)
     const error = await group.init(never).catch((thrown: unknown) => thrown)
     expect(error).toMatchObject({ code, message: expect.stringMatching(message) })
-    await vi.waitFor(() => expect(socketDirectories().filter((name) => !before.includes(name))).toEqual([]))
+    await eventually(() => expect(socketDirectories().filter((name) => !before.includes(name))).toEqual([]))
+  })
+
+  test('a file that no interpreter can be found for', async () => {
+    const { group, plugin } = subject()
+    writeFileSync(plugin.file, '#!/no/such/interpreter\n')
+    await expect(group.init(never)).rejects.toMatchObject({
+      code: 'invalid_config',
+      message: expect.stringContaining('ended before it was ready'),
+    })
   })
 
   test('an aborted start ends the process', async () => {
@@ -142,7 +153,7 @@ describe('a start that fails says why, and leaves nothing', () => {
     plugin.faults = { hang: 'Init' }
     const controller = new AbortController()
     const answer = group.init(controller.signal)
-    await vi.waitFor(() => expect(plugin.called('Init')).toHaveLength(1), 20_000)
+    await eventually(() => expect(plugin.called('Init')).toHaveLength(1))
     controller.abort(new Error('the caller has given up'))
     await expect(answer).rejects.toThrow('the caller has given up')
     expect(isAlive(plugin.calls[0]!.pid)).toBe(false)
@@ -153,7 +164,7 @@ test('what it writes to standard error is logged with its level', async () => {
   const { log } = await initialised({
     stderr: ['{"@level":"warn","@message":"low on quota","@module":"cloud","left":3}', '[ERROR] plain', 'just text'],
   })
-  await vi.waitFor(() => expect(log.map(({ message }) => message)).toContain('just text'))
+  await eventually(() => expect(log.map(({ message }) => message)).toContain('just text'))
   expect(log).toContainEqual({
     level: 'warn',
     message: 'low on quota',
@@ -306,7 +317,7 @@ describe('calls', () => {
       ConnectInfo: () => group.connectInfo(id, never),
     }
     await expect(calls[method]!()).rejects.toMatchObject({ code: 'transient', message: 'the plugin gave no answer within 700 ms' })
-    await vi.waitFor(() => expect(plugin.called(`${method} canceled`)).toHaveLength(1))
+    await eventually(() => expect(plugin.called(`${method} canceled`)).toHaveLength(1))
     plugin.faults = {}
     expect(await ids(group)).toHaveLength(1)
   })
@@ -317,7 +328,7 @@ describe('calls', () => {
     const controller = new AbortController()
     const [first, second] = [group.list(controller.signal), launch(group, 1)]
     const third = group.list(controller.signal)
-    await vi.waitFor(() => expect(plugin.called('Update')).toHaveLength(1))
+    await eventually(() => expect(plugin.called('Update')).toHaveLength(1))
     controller.abort(new Error('enough'))
     await expect(first).rejects.toThrow('enough')
     await expect(third).rejects.toThrow('enough')
@@ -370,9 +381,9 @@ describe('a process that ends', () => {
     const before = await ids(group)
     const pid = plugin.calls[0]!.pid
     process.kill(pid, 'SIGKILL')
-    await vi.waitFor(() => expect(group.trouble!()).toBe('plugin fleeting-plugin-fake ended (signal SIGKILL)'))
+    await eventually(() => expect(group.trouble!()).toBe('plugin fleeting-plugin-fake ended (signal SIGKILL)'))
     await expect(group.list(never)).rejects.toMatchObject({ code: 'transient', message: group.trouble!() })
-    await vi.waitFor(() => expect(group.trouble!()).toBeUndefined(), 20_000)
+    await eventually(() => expect(group.trouble!()).toBeUndefined())
     expect(await ids(group)).toEqual(before)
     expect(plugin.called('Init').map((call) => call.pid === pid)).toEqual([true, false])
     expect(log.filter(({ level }) => level === 'error')).toMatchObject([{ message: 'plugin is down', fields: { failures: 1 } }])
@@ -384,8 +395,8 @@ describe('a process that ends', () => {
     plugin.faults = { dieIn: 'Increase' }
     await expect(launch(group, 1)).rejects.toMatchObject({ code: 'transient' })
     plugin.faults = {}
-    await vi.waitFor(() => expect(group.trouble!()).toBeUndefined(), 20_000)
-    await vi.waitFor(async () => expect(await launch(group, 1)).toMatchObject({ requested: 1 }))
+    await eventually(() => expect(group.trouble!()).toBeUndefined())
+    await eventually(async () => expect(await launch(group, 1)).toMatchObject({ requested: 1 }))
   })
 
   test('is not started again after the shutdown, which waits two seconds and no longer', async () => {
@@ -413,13 +424,10 @@ describe.skipIf(process.platform !== 'linux')('a host that is killed', () => {
     const { pid } = plugin.calls[0]!
     expect(isAlive(pid)).toBe(true)
     host.kill(signal)
-    await vi.waitFor(() => expect(isAlive(pid)).toBe(false), 20_000)
-    await vi.waitFor(() => expect(socketDirectories().filter((name) => !before.includes(name))).toEqual([]), 20_000)
+    await eventually(() => expect(isAlive(pid)).toBe(false))
+    await eventually(() => expect(socketDirectories().filter((name) => !before.includes(name))).toEqual([]))
     // The guard is gone too.
-    await vi.waitFor(
-      () => expect(execFileSync('ps', ['-eo', 'pgid='], { encoding: 'utf8' }).split(/\s+/)).not.toContain(String(pid)),
-      20_000,
-    )
+    await eventually(() => expect(execFileSync('ps', ['-eo', 'pgid='], { encoding: 'utf8' }).split(/\s+/)).not.toContain(String(pid)))
   })
 })
 

@@ -128,7 +128,7 @@ function findPackage(reference: string, baseDirectory: string): string {
     throw new PluginError(
       'plugin_not_found',
       reference,
-      'expected a short name such as local, the name of a package, or a path that starts with ./ or /',
+      'expected a short name such as local, the name of a package, a plugin installed for GitLab Runner (name:version), or a path that starts with ./ or /',
     )
   }
   const ownDirectory = dirname(fileURLToPath(import.meta.url))
@@ -136,7 +136,11 @@ function findPackage(reference: string, baseDirectory: string): string {
     const directory = packageDirectory(candidate, baseDirectory) ?? packageDirectory(candidate, ownDirectory)
     if (directory !== undefined) return entryOf(directory, reference, entry)
   }
-  throw new PluginError('plugin_not_found', reference, `it is not installed; try: npm install ${names[0]}`)
+  throw new PluginError(
+    'plugin_not_found',
+    reference,
+    `it is not installed; try: npm install ${names[0]}, or put an executable made for GitLab Runner on PATH`,
+  )
 }
 
 /** The packages that a name may mean, the likeliest first; none when it cannot be a package's name. */

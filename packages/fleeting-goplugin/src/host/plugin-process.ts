@@ -63,7 +63,8 @@ export class PluginProcess {
 
   /** Ends it at once, with whatever it started in its process group. */
   kill(): void {
-    killGroup(this.#child)
+    // Once it has ended, all of it was, and its number may be somebody else's.
+    if (this.#child.exitCode === null && this.#child.signalCode === null) killGroup(this.#child)
   }
 }
 
@@ -81,6 +82,9 @@ function launch(
       [environmentNames.maxPort]: '25000',
       [environmentNames.socketDirectory]: directory,
       [environmentNames.clientCertificate]: certificate,
+      // What a host of ours may have set for us is not for them.
+      PLUGIN_MULTIPLEX_GRPC: undefined,
+      PLUGIN_UNIX_SOCKET_GROUP: undefined,
     },
     // The guard notices by its standard input that we are gone.
     stdio: 'pipe',
@@ -139,7 +143,9 @@ async function diedEarly(ended: Promise<string>, name: string, quoted: () => str
   const how = await ended
   // What it wrote last may still be on its way.
   await new Promise((resolve) => setImmediate(resolve))
-  throw new GroupError('transient', `${name} ended before it was ready (${how})${quoted()}`)
+  // Said by the shell, of what is there and cannot be executed.
+  const code = /^exit code 12[67]$/.test(how) ? 'invalid_config' : 'transient'
+  throw new GroupError(code, `${name} ended before it was ready (${how})${quoted()}`)
 }
 
 function readHandshake(line: string, name: string): Handshake {

@@ -93,7 +93,7 @@ describe('validate', () => {
     expect(stderr.trim().split('\n')).toEqual([
       `error: ${file}:1: concurrent: expected a whole number ≥ 0, got "many"`,
       `error: ${file}:2: log_levle: expected a known key, got an unknown one; did you mean log_level?`,
-      `error: ${file}:9: runners[0].autoscaler.plugin: expected a plugin that can be loaded, got plugin "nosuch": it is not installed; try: npm install @runner-core/fleeting-plugin-nosuch`,
+      `error: ${file}:9: runners[0].autoscaler.plugin: expected a plugin that can be loaded, got plugin "nosuch": it is not installed; try: npm install @runner-core/fleeting-plugin-nosuch, or put an executable made for GitLab Runner on PATH`,
       `error: ${file}:11: runners[0].autoscaler.idle_count: expected a known key, got an unknown one`,
       `error: ${file}:13: runners[0].autoscaler.policy[0].timezone: expected an IANA time zone such as "Europe/Berlin", got "Nowhere"`,
     ])
