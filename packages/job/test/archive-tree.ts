@@ -34,7 +34,7 @@ const name = fc.oneof(
 const seconds = fc.integer({ min: 1, max: 2 ** 31 - 1 })
 const content = fc.oneof(
   fc.uint8Array({ maxLength: 2000 }).map((bytes) => Buffer.from(bytes)),
-  fc.integer({ min: 0, max: 400_000 }).map((size) => Buffer.alloc(size, 'lorem ipsum ')),
+  fc.integer({ min: 0, max: 150_000 }).map((size) => Buffer.alloc(size, 'lorem ipsum ')),
 )
 
 const node = fc.record({

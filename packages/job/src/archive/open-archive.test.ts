@@ -115,7 +115,7 @@ describe('whatever an honest archive holds comes out of it', () => {
           sorted(tree),
         )
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     )
   })
 })

@@ -59,9 +59,7 @@ async function readArchive(file: ArchiveFile, { filename, limits }: Omit<OpenArc
     return single(baseName(filename), file.size, () => file.stream())
   }
   const content = (): AsyncIterable<Buffer> => decompress(file.stream(), format)
-  const blocks = new BlockReader(content())
-  const inner = await blocks.take(sniffedBytes).finally(() => blocks.close())
-  if (isTar(inner)) return await openTar(content, tally)
+  if (isTar(await firstBytes(content()))) return await openTar(content, tally)
   let size = 0
   for await (const piece of content()) {
     size += piece.length
@@ -69,6 +67,15 @@ async function readArchive(file: ArchiveFile, { filename, limits }: Omit<OpenArc
   }
   const name = (format === 'gzip' && gzipName(start)) || baseName(filename).replace(/\.(gz|zst)$/i, '')
   return single(name, size, content)
+}
+
+async function firstBytes(content: AsyncIterable<Buffer>): Promise<Buffer> {
+  const blocks = new BlockReader(content)
+  try {
+    return await blocks.take(sniffedBytes)
+  } finally {
+    await blocks.close()
+  }
 }
 
 async function openTar(content: () => AsyncIterable<Buffer>, tally: ContentTally): Promise<UncheckedArchive> {

@@ -16,7 +16,7 @@ export interface UnpackOptions {
 }
 
 /** Thrown when the machine could not write what an archive holds: a full disk, a directory where a file should be. */
-export class UnpackError extends Error {
+class UnpackError extends Error {
   override readonly name = 'UnpackError'
   readonly code = 'unpack_failed'
 }
