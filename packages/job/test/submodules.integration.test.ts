@@ -109,6 +109,42 @@ describe.skipIf(!hasHttpBackend).each(localShells.filter((shell) => shell.busybo
     expect(none.trace).toMatch(/ls -A library\nJob succeeded/)
   })
 
+  test.each([
+    [
+      'another directory that has it all',
+      [
+        'mv .git/modules/library .git/objects/evil',
+        'mkdir .git/modules/library',
+        'echo "ref: refs/heads/main" >.git/modules/library/HEAD',
+        'echo ../../objects/evil >.git/modules/library/commondir',
+      ],
+    ],
+    ['the same behind a symbolic link', ['mv .git/modules/library .git/objects/evil', 'ln -s ../objects/evil .git/modules/library']],
+    ['a repository of its own making', ['rm -rf .git/modules/library/refs .git/modules/library/objects']],
+    [
+      'a directory beside it with a line end in its name',
+      [
+        `mkdir -p "$(printf '.git/modules/x\\n.git/modules/library')"; cp -R .git/modules/library/* "$(printf '.git/modules/x\\n.git/modules/library')"`,
+      ],
+    ],
+  ])('run nothing that a job before left in %s', async (_name, script) => {
+    const settings = { GIT_SUBMODULE_STRATEGY: 'normal' }
+    const plant = [
+      'git -C library config core.fsmonitor "echo planted-monitor >&2; :"',
+      'mkdir -p .git/modules/library/hooks; printf "#!/bin/sh\\necho planted-hook\\n" >.git/modules/library/hooks/post-checkout; chmod +x .git/modules/library/hooks/post-checkout',
+    ]
+    const planted = await run(environment, job(linked, settings, [...plant, ...script]))
+    expect(planted.outcome, planted.trace).toEqual({ state: 'success' })
+    const later = project.link('library', '../library.git', library.commit('file', 'of later library'))
+    const { outcome, trace } = await run(
+      environment,
+      job(later, settings, ['cat library/file; git status --short; git -C library status --short']),
+    )
+    expect(outcome, trace).toEqual({ state: 'success' })
+    expect(trace).toContain('\nof later library')
+    expect(trace).not.toContain('planted')
+  })
+
   test('are not fetched again where a job before had their commit, and only what is new where it had another; with other addresses too', async () => {
     const settings = { GIT_SUBMODULE_STRATEGY: 'recursive', GIT_SUBMODULE_FORCE_HTTPS: 'true' }
     const fetched = async (sha: string, options: Readonly<Record<string, string>> = {}): Promise<{ trace: string; packs: string[] }> => {
@@ -132,6 +168,15 @@ describe.skipIf(!hasHttpBackend).each(localShells.filter((shell) => shell.busybo
     const again = await fetched(project.commit('unrelated', 'change'))
     expect(again.trace).toContain('of libraryof nested')
     expect(again.packs).not.toContain('/library.git')
+    // A script that gets them itself finds nothing that is half there.
+    const byItself = await run(
+      environment,
+      job(linked, {}, [
+        `git -c credential.helper='!f() { printf "username=gitlab-ci-token\\npassword=%s\\n" "$CI_JOB_TOKEN"; }; f' submodule update --quiet --init`,
+        'cat library/file',
+      ]),
+    )
+    expect(byItself.outcome, byItself.trace).toEqual({ state: 'success' })
     expect((await fetched(project.commit('unrelated', 'more'), { GIT_STRATEGY: 'clone' })).packs).toContain('/library.git')
   })
 

@@ -8,7 +8,7 @@ import type { GitSources, SubmoduleSources } from './sources-plan.ts'
 import { emptySubmodules, keepModules, submoduleScript } from './submodule-script.ts'
 
 /** What of `.git` a later job uses. */
-const history = ['objects', 'refs', 'packed-refs', 'shallow', 'HEAD', 'index', 'lfs', 'modules']
+const history = ['objects', 'refs', 'packed-refs', 'shallow', 'HEAD', 'index', 'lfs']
 
 /**
  * Shell text that brings the work tree, the working directory, to the job's commit. It runs in a subshell of its own, in which it may end at any failure.
@@ -22,6 +22,7 @@ const history = ['objects', 'refs', 'packed-refs', 'shallow', 'HEAD', 'index', '
 export function gitScript(git: GitSources): string {
   const { repository } = git
   const withLogin = repository.password !== ''
+  const hasSubmodules = git.checkout && git.submodules !== undefined
   const lines = [
     ...(git.preScript.length > 0 ? [stepScript(git.preScript, quote)] : []),
     `export GIT_TERMINAL_PROMPT=0 GCM_INTERACTIVE=Never GIT_LFS_SKIP_SMUDGE=1${withLogin ? ` CI_JOB_TOKEN=${quote(repository.password)}` : ''}`,
@@ -32,8 +33,8 @@ export function gitScript(git: GitSources): string {
     `if [ -h .git ] || [ ! -d .git ] || [ \${#rc_l} = ${git.objectFormat === 'sha256' ? 40 : 64} ]; then`,
     `rm -rf .git; ${say('Created fresh repository.')}`,
     'else',
-    keepHistory('.git', history),
-    keepModules,
+    // Without a configuration they are of no use to a script that gets submodules itself.
+    ...(hasSubmodules ? [keepHistory('.git', [...history, 'modules']), keepModules] : [keepHistory('.git', history)]),
     'fi; unset rc_l',
     `git init -q --template=${git.objectFormat === 'sha256' ? ' --object-format=sha256' : ''}`,
     `git remote add origin ${quote(repository.url)}`,

@@ -17,17 +17,20 @@ export const emptySubmodules: string = [
 ].join('\n')
 
 /**
- * One compound command that takes from the repositories of submodules, those of the first level, what an earlier job could have planted. Not kept are an index, so that the whole of a submodule is checked out into its
- * empty directory, and repositories in them, and whatever is not a repository where one should be.
+ * One compound command that takes from the repositories of submodules, those of the first level, what an earlier job could have planted. What is proven to be a repository, and nothing else, is moved to a new directory, which
+ * then takes the place of the old one. Not kept are an index, so that the whole of a submodule is checked out into its empty directory, and repositories in them.
  */
 export const keepModules: string = [
   'if [ -h .git/modules ]; then rm -f .git/modules; elif [ -d .git/modules ]; then',
-  'find .git/modules -type l -exec rm -f {} +',
-  `find .git/modules -type f -name HEAD | while IFS= read -r rc_l; do printf '%s\\n' "\${rc_l%/HEAD}"; done | while IFS= read -r rc_l; do`,
-  // A name may hold `/`; what looks like a repository within one is none.
-  'case $rc_l in */refs | */refs/* | */objects | */objects/* | */modules/*/modules/*) continue ;; esac',
-  `if [ -d "$rc_l/objects" ] && [ -d "$rc_l/refs" ]; then ${keepHistory('"$rc_l"', ['objects', 'refs', 'packed-refs', 'shallow', 'HEAD'])}; : >"$rc_l/rc-kept"; fi`,
+  'mkdir .git/rc-modules; find .git/modules -type l -exec rm -f {} +',
+  `find .git/modules -type f -name HEAD 2>/dev/null | while IFS= read -r rc_l; do`,
+  // A name may hold `/`; what looks like a repository within one is none. What does not begin so is the rest of a name with a line end.
+  'rc_l=${rc_l%/HEAD}; case $rc_l in */refs | */refs/* | */objects | */objects/* | */modules/*/modules/*) continue ;; .git/modules/*) ;; *) continue ;; esac',
+  '[ -d "$rc_l/objects" ] && [ -d "$rc_l/refs" ] || continue',
+  keepHistory('"$rc_l"', ['objects', 'refs', 'packed-refs', 'shallow', 'HEAD']),
+  'rc_u=.git/rc-modules/${rc_l#.git/modules/}; mkdir -p "${rc_u%/*}"; mv "$rc_l" "$rc_u"; : >"$rc_u/rc-kept"',
   'done',
+  'rm -rf .git/modules; mv .git/rc-modules .git/modules',
   'fi',
 ].join('\n')
 

@@ -50,18 +50,9 @@ rc_l=; if [ -f .git/HEAD ]; then IFS= read -r rc_l <.git/HEAD || :; fi
 if [ -h .git ] || [ ! -d .git ] || [ ${#rc_l} = 64 ]; then
 rm -rf .git; printf ''%s\n'' ''[32;1mCreated fresh repository.[0;m''
 else
-find .git -mindepth 1 -maxdepth 1 ! -name objects ! -name refs ! -name packed-refs ! -name shallow ! -name HEAD ! -name index ! -name lfs ! -name modules -exec rm -rf {} +
+find .git -mindepth 1 -maxdepth 1 ! -name objects ! -name refs ! -name packed-refs ! -name shallow ! -name HEAD ! -name index ! -name lfs -exec rm -rf {} +
 if [ -d .git/refs ]; then rm -rf .git/refs/replace; find .git/refs -type f -name ''*.lock'' -exec rm -f {} +; fi
 if grep -q '' refs/replace/'' .git/packed-refs 2>/dev/null; then rm -f .git/packed-refs; fi
-if [ -h .git/modules ]; then rm -f .git/modules; elif [ -d .git/modules ]; then
-find .git/modules -type l -exec rm -f {} +
-find .git/modules -type f -name HEAD | while IFS= read -r rc_l; do printf ''%s\n'' "${rc_l%/HEAD}"; done | while IFS= read -r rc_l; do
-case $rc_l in */refs | */refs/* | */objects | */objects/* | */modules/*/modules/*) continue ;; esac
-if [ -d "$rc_l/objects" ] && [ -d "$rc_l/refs" ]; then find "$rc_l" -mindepth 1 -maxdepth 1 ! -name objects ! -name refs ! -name packed-refs ! -name shallow ! -name HEAD -exec rm -rf {} +
-if [ -d "$rc_l"/refs ]; then rm -rf "$rc_l"/refs/replace; find "$rc_l"/refs -type f -name ''*.lock'' -exec rm -f {} +; fi
-if grep -q '' refs/replace/'' "$rc_l"/packed-refs 2>/dev/null; then rm -f "$rc_l"/packed-refs; fi; : >"$rc_l/rc-kept"; fi
-done
-fi
 fi; unset rc_l
 git init -q --template=
 git remote add origin ''https://gitlab.invalid/group/project.git''
