@@ -69,6 +69,7 @@ export class DetachedRun {
     while (resumed?.untilBytes === undefined || this.#received < resumed.untilBytes) {
       try {
         const end = follows ? await this.#follow() : await this.#start()
+        if (end === 'gone') continue
         if (end !== 'taken' && end !== 'absent') return end
         if (resumed?.untilBytes !== undefined) throw new EnvironmentError('failed', 'the output of an earlier script of the job is gone')
         follows = end === 'taken'
@@ -81,12 +82,13 @@ export class DetachedRun {
     return { exitCode: 0 }
   }
 
-  async #start(): Promise<ScriptEnd | 'taken'> {
+  async #start(): Promise<ScriptEnd | 'taken' | 'gone'> {
     const { script, shell, start, loginPrint, onShell } = this.#options
     const { nonce, isComplete, stderr } = this.#run
     const tellsShell = loginPrint === undefined
     let mark = new StartMark(nonce)
     let kind: string | undefined
+    let used: OutputRelay | undefined
     const onOwnOutput = (chunk: Buffer): void | Promise<void> => {
       if (kind === 'attached') return this.#take(chunk)
       // A greeting that took its time.
@@ -109,6 +111,7 @@ export class DetachedRun {
     }
     const status = await start((relay): StartedScript => {
       mark = new StartMark(nonce)
+      used = relay
       if (relay === undefined) {
         kind = 'attached'
         this.#isDetached = false
@@ -119,10 +122,14 @@ export class DetachedRun {
         script: detachedScript(detached),
         stdout: onOwnOutput,
         relayed: onRelayed,
-        isComplete: () => kind === 'taken' || isComplete(),
+        isComplete: () => kind === 'taken' || kind === 'gone' || isComplete(),
       }
     })
     if (kind === 'taken') return 'taken'
+    if (kind === 'gone') {
+      used?.giveUp()
+      return 'gone'
+    }
     if (kind === undefined) {
       onShell(undefined)
       await stderr(mark.end())

@@ -115,6 +115,13 @@ export class OutputRelay {
     return () => (this.#sink = undefined)
   }
 
+  /** It turned out to be of no use any more. */
+  giveUp(): void {
+    this.#isLost = true
+    this.#isSpent = true
+    this.#closeChannel()
+  }
+
   /** Ends it, and removes what it kept. Resolves when that is done, or cannot be. */
   async end(): Promise<void> {
     const wasOver = this.#isLost

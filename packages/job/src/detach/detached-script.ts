@@ -20,23 +20,28 @@ export interface DetachedScriptOptions extends DetachedScript {
  * Makes a generated script outlive its connection, on a POSIX machine with `/proc`. The shell stays what it was, the command's process in a session of its own that the SSH server made for it, and nothing tells it
  * that its connection is gone: only its output would, and that goes to a relay. It costs no process and no waiting.
  *
- * Where it cannot, or is asked to tell its shell, it says so by a marker on the command's own output: `detached`; `attached` where the relay is gone, so that the script runs as if it had not been asked for; `taken`
- * where a script of this name was started before: then it does not run. All else that comes there is a login's greeting.
+ * Where it cannot, or is asked to tell its shell, it says so by a marker on the command's own output: `detached`; `attached` where the machine lacks something, so that the script runs as if it had not been asked for; `taken`
+ * where a script of this name was started before, and `gone` where its relay is: then it does not run, and nothing tells of it. All else that comes there is a login's greeting.
  */
 export function detachedScript(options: DetachedScriptOptions): Buffer {
   const { script, shell, nonce, buildsDir, relay, relayOffset, tellsShell } = options
-  const told = shell === 'bash' && tellsShell ? `${emitMarkers(nonce, ['detached %s'], ['"$rc_w"'])}; ` : ''
+  const told =
+    shell === 'bash' && tellsShell ? `trap '' PIPE; ${emitMarkers(nonce, ['detached %s'], ['"$rc_w"'])} 2>/dev/null >&9; trap - PIPE; ` : ''
   const file = scriptFile(options)
   const pipe = `${relayFile(buildsDir, relay)}.in`
   const forget = relayOffset === 0 ? `: >|${relayFile(buildsDir, relay)}.out; ` : ''
   const prelude = `{ set -- "$PWD"; rc_d=attached
-if { [ -O ${detachDirectory(buildsDir)} ] && [ -p ${pipe} ] && read -r rc_l </proc/$$/stat; } 2>/dev/null; then
+if { [ -O ${detachDirectory(buildsDir)} ] && read -r rc_l </proc/$$/stat; } 2>/dev/null; then
   set -C
-  if { printf '%s\n' "$rc_l" '${relay} ${relayOffset}' >${file}; } 2>/dev/null; then rc_d=detached; elif [ -e ${file} ]; then rc_d=taken; fi
+  if { printf '%s\\n' "$rc_l" '${relay} ${relayOffset}' >${file}; } 2>/dev/null; then rc_d=detached; elif [ -e ${file} ]; then rc_d=taken; fi
   set +C
 fi
 case $rc_d in
-  detached) ${told}${forget}exec >${pipe} ;;
+  detached)
+    exec 9>&1 # The connection may be gone already: that must neither end this shell nor keep it from saying so.
+    # A pipe that is removed just before it is opened becomes a file.
+    if [ -p ${pipe} ] && exec >${pipe} && [ -p /proc/$$/fd/1 ]; then ${forget}${told}exec 9>&-
+    else rm -f ${pipe} ${file}; ${emitMarkers(nonce, ['gone'])} >&9; exit 0; fi ;;
   *) ${emitMarkers(nonce, ['%s'], ['$rc_d'])} ;;
 esac
 case $rc_d in taken) exit 0 ;; esac

@@ -1,5 +1,5 @@
 import { emitMarkers } from '../script/markers.ts'
-import { readStat } from '../script/quick-check.ts'
+import { isAlive, readStat } from '../script/process-stat.ts'
 import { type DetachedScript, detachDirectory, scriptFile } from './detached-files.ts'
 
 export interface FollowScriptOptions extends DetachedScript {
@@ -22,19 +22,13 @@ export function followScript(options: FollowScriptOptions): Buffer {
   return Buffer.from(`{ exec 3>&2 2>/dev/null; set -- "$PWD"
 rc_f=${scriptFile(options)}
 ${readStat}
-rc_alive() {
-  rc_stat $rc_p; [ "$rc_s" ] || return 1
-  set -- \${rc_s##*) }
-  [ "\${20}" = "$rc_t" ] || return 1
-  case $1 in Z | X) return 1 ;; esac
-  rc_parent=$2
-}
+${isAlive}
 rc_size() { rc_n=$(wc -c <"$rc_o"); [ \${rc_n:-0} -ge $rc_at ]; }
 if { read -r rc_l && read -r rc_o rc_at; } <"$rc_f"; then
   ${emitMarkers(nonce, ['following'])}
   rc_o=${detachDirectory(options.buildsDir)}/$rc_o.out; rc_at=$((rc_at + ${offset}))
-  rc_p=\${rc_l%% *}; set -- \${rc_l##*) }; rc_t=\${20}
-  if rc_alive && [ $rc_parent -gt 1 ]; then
+  rc_own=$rc_l
+  if rc_alive "$rc_own" && [ $rc_parent -gt 1 ]; then
     rc_stat $rc_parent
     case $rc_s in *' (sshd'* | *' (dropbear'*) kill -KILL $rc_parent ;; esac
   fi
@@ -43,7 +37,7 @@ if { read -r rc_l && read -r rc_o rc_at; } <"$rc_f"; then
   rc_i=0; until rc_size || [ $rc_i -ge 40 ]; do sleep 0.05 || sleep 1; rc_i=$((rc_i + 1)); done
   rc_tail=
   if rc_size; then tail -c +$((rc_at + 1)) -f "$rc_o" & rc_tail=$!; fi
-  { while rc_alive; do sleep 1; done; { read -r rc_l; read -r rc_l; read -r rc_l || rc_l=killed; } <"$rc_f"; echo "${nonce} gone $rc_l" >&3; } &
+  { while rc_alive "$rc_own"; do sleep 1; done; { read -r rc_l; read -r rc_l; read -r rc_l || rc_l=killed; } <"$rc_f"; echo "${nonce} gone $rc_l" >&3; } &
   rc_watch=$!
   read -r rc_x
   kill $rc_tail $rc_watch

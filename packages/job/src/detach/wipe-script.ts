@@ -13,12 +13,15 @@ export interface DetachedLeftover extends DetachedScript {
 export function wipeScript(leftovers: readonly [DetachedLeftover, ...DetachedLeftover[]]): Buffer {
   const directory = detachDirectory(leftovers[0].buildsDir)
   const lost = leftovers.filter(({ hasLostRelay }) => hasLostRelay)
-  const removeOutput = `for rc_f in ${lost.map(scriptFile).join(' ')}; do
-  if { read -r rc_x && read -r rc_x rc_y; } <"$rc_f"; then rm -f ${directory}/"$rc_x".in ${directory}/"$rc_x".out; fi
-done
-`
+  const remove = `rm -f ${leftovers.map(scriptFile).join(' ')}`
+  // A relay may serve another job by now.
+  const removeWithOutput = `rc_relay() { { read -r rc_r && read -r rc_r rc_x; } <"$1"; }
+rc_lost=; for rc_f in ${lost.map(scriptFile).join(' ')}; do rc_relay "$rc_f" && rc_lost="$rc_lost $rc_r"; done
+${remove}
+rc_used=; for rc_f in ${directory}/*.pid; do rc_relay "$rc_f" && rc_used="$rc_used $rc_r "; done
+for rc_r in $rc_lost; do case $rc_used in *" $rc_r "*) ;; *) rm -f ${directory}/$rc_r.in ${directory}/$rc_r.out ;; esac; done`
   return Buffer.from(`{ exec 2>/dev/null; set -- "$PWD"
-${lost.length > 0 ? removeOutput : ''}rm -f ${leftovers.map(scriptFile).join(' ')}
+${lost.length > 0 ? removeWithOutput : remove}
 find ${directory} ! -type d -mmin +${abandonedMinutes} -exec rm -f {} +
 echo wiped
 }

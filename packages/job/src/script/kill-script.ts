@@ -1,5 +1,5 @@
 import { type JobMarker, markerAssignment, residentLimit } from './job-marker.ts'
-import { readStat } from './quick-check.ts'
+import { readStat } from './process-stat.ts'
 
 export interface KillScriptOptions {
   readonly jobMarker: JobMarker

@@ -1,8 +1,6 @@
 import type { ShellName } from '../job-environment.ts'
 import { type JobMarker, residentLimit } from './job-marker.ts'
-
-/** Reads `/proc/$1/stat` into `rc_s`, empty when there is no such process. A process's name may hold line ends. */
-export const readStat = 'rc_stat() { rc_s=; while IFS= read -r rc_l || [ "$rc_l" ]; do rc_s="$rc_s $rc_l"; done <"/proc/$1/stat"; }'
+import { readStat } from './process-stat.ts'
 
 /**
  * Shell text that defines `rc_quick`: true when it is sure that no process of the job is left besides this shell. It leaves how long the machine has been up in `rc_t`. It starts no process, and looks only at those

@@ -1,0 +1,110 @@
+// The shell side of detached scripts, run by hand at the moments that a manager meets once in ten thousand jobs.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { detachedScript, relayEnd, relayScript, wipeScript } from '../src/index.ts'
+
+const shells = ['/bin/bash', '/bin/dash', '/bin/sh'].filter((shell) => existsSync(shell))
+const relay = 'relay1'
+const nonce = 'nonce1'
+
+describe.each(shells)('in %s', (shell) => {
+  let builds: string
+  let started: ChildProcess[]
+  beforeEach(() => {
+    builds = mkdtempSync(join(tmpdir(), 'runner-core-relay-'))
+    started = []
+  })
+  afterEach(() => {
+    for (const child of started) child.kill('SIGKILL')
+    rmSync(builds, { recursive: true, force: true })
+  })
+  const kept = (name: string): string => join(builds, '.detached', name)
+  const ofJob = (job: string) => ({ buildsDir: builds, jobMarker: { name: 'JOB', value: job }, index: 0 })
+
+  function sh(script: Buffer | string): ChildProcess {
+    const child = spawn(shell, [], { stdio: ['pipe', 'pipe', 'inherit'], detached: true })
+    started.push(child)
+    child.stdin!.write(script)
+    return child
+  }
+  async function startRelay(): Promise<ChildProcess> {
+    const child = sh(relayScript({ buildsDir: builds, relay, limitBytes: 1_000_000 }))
+    expect(String((await once(child.stdout!, 'data'))[0])).toBe(`\x1e${relay} relay\x1e`)
+    return child
+  }
+  const script = (job: string, text: string, options = {}): Buffer =>
+    detachedScript({
+      ...ofJob(job),
+      script: Buffer.from(`set -- "$1" 0; ${text}; rc_s=swept; rc_t=1\n`),
+      shell: 'sh',
+      nonce,
+      relay,
+      relayOffset: 0,
+      tellsShell: false,
+      ...options,
+    })
+
+  test('a script that has told of itself is waited for when the connection ends, even if it has not begun to print', async () => {
+    const passing = await startRelay()
+    const waiting = join(builds, 'go')
+    const running = sh(script('job', `while [ ! -e ${waiting} ]; do sleep 0.05; done; echo late`))
+    await expect.poll(() => existsSync(kept('job.0.pid'))).toBe(true)
+    passing.stdin!.destroy()
+    passing.stdout!.destroy()
+    await expect.poll(() => existsSync(kept(`${relay}.in`))).toBe(false)
+    writeFileSync(waiting, '')
+    await once(running, 'exit')
+    await expect.poll(() => readFileSync(kept(`${relay}.out`), 'latin1')).toBe('late\n')
+    await once(passing, 'exit')
+  })
+
+  test('a script whose relay is gone does not run, and nothing tells of it: also when nobody can be told', async () => {
+    const passing = await startRelay()
+    passing.stdin!.end(relayEnd)
+    await once(passing, 'exit')
+    expect(readdirSync(kept(''))).toEqual([])
+    const done = join(builds, 'ran')
+    const told = sh(script('job', `: >${done}`))
+    expect(String((await once(told.stdout!, 'data'))[0])).toBe(`\x1e${nonce} gone\x1e`)
+    const untold = sh('')
+    untold.stdout!.destroy()
+    untold.stdin!.end(script('job', `: >${done}`))
+    await once(untold, 'exit')
+    expect(readdirSync(kept(''))).toEqual([])
+    expect(existsSync(done)).toBe(false)
+  })
+
+  test('a script that cannot tell of its shell runs all the same', async () => {
+    await startRelay()
+    const child = sh('')
+    child.stdout!.destroy()
+    child.stdin!.end(script('job', 'echo ran', { shell: 'bash', tellsShell: true }))
+    await once(child, 'exit')
+    expect(readFileSync(kept('job.0.pid'), 'latin1')).toMatch(/\n0 swept 1\n$/)
+  })
+
+  test('what a lost relay kept is removed, but not while it serves another job', async () => {
+    mkdirSync(kept(''))
+    for (const [job, of] of [
+      ['a', 'lost'],
+      ['b', 'shared'],
+      ['other', 'shared'],
+    ] as const) {
+      writeFileSync(kept(`${job}.0.pid`), `1 (sh) S\n${of} 0\n`)
+      writeFileSync(kept(`${of}.out`), '')
+    }
+    const wiping = sh('')
+    wiping.stdin!.end(
+      wipeScript([
+        { ...ofJob('a'), hasLostRelay: true },
+        { ...ofJob('b'), hasLostRelay: true },
+      ]),
+    )
+    await once(wiping, 'exit')
+    expect(readdirSync(kept('')).sort()).toEqual(['other.0.pid', 'shared.out'])
+  })
+})
