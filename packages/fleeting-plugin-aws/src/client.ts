@@ -9,7 +9,7 @@ import type {
 } from '@aws-sdk/client-auto-scaling'
 import type { EC2, Instance, SpotInstanceRequest } from '@aws-sdk/client-ec2'
 import type { EC2InstanceConnect } from '@aws-sdk/client-ec2-instance-connect'
-import { GroupError, type GroupErrorOptions, untilAbort } from '@runner-core/fleeting'
+import { GroupError, type GroupErrorOptions, type Tags, untilAbort } from '@runner-core/fleeting'
 import type { AwsConfig } from './config.ts'
 import { asAwsError } from './errors.ts'
 
@@ -76,6 +76,13 @@ export class AwsClient {
     await call(`setting the desired capacity to ${capacity}`, signal, async (options) =>
       (await this.#autoScaling()).setDesiredCapacity(input, options),
     )
+  }
+
+  /** Tags the group; instances that it launches from now on take the tags over. */
+  async tagGroup(tags: Tags, signal: AbortSignal): Promise<void> {
+    const of = { ResourceId: this.#config.name, ResourceType: 'auto-scaling-group', PropagateAtLaunch: true }
+    const input = { Tags: Object.entries(tags).map(([Key, Value]) => ({ ...of, Key, Value })) }
+    await call('tagging the Auto Scaling group', signal, async (options) => (await this.#autoScaling()).createOrUpdateTags(input, options))
   }
 
   /** Launches in one zone, now or not at all. The same token launches once in this group; for AWS it is another one in each group, since groups of one fleet may be given the same. */

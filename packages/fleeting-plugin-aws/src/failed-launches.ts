@@ -35,6 +35,11 @@ export class FailedLaunches {
     this.#mark = { ids: new Set(activities.map(({ ActivityId }) => ActivityId)), newestMs }
   }
 
+  /** Ids of our own. */
+  get ids(): readonly string[] {
+    return this.#launches.map(({ id }) => id)
+  }
+
   has(id: string): boolean {
     return this.#launches.some((launch) => launch.id === id)
   }

@@ -1,9 +1,32 @@
 import type { AutoScalingGroup, InstanceRefresh } from '@aws-sdk/client-auto-scaling'
-import type { Finding } from '@runner-core/fleeting'
+import { type Finding, fleetTag, isTaggedFor, type Tags, taggedFleet } from '@runner-core/fleeting'
 
 /** What in a group's set-up works against a fleet: whatever ends or makes instances by itself. */
 export function findingsOf(group: AutoScalingGroup, refreshes: readonly InstanceRefresh[]): readonly Finding[] {
   return rules.flatMap(({ applies, ...finding }) => (applies(group, refreshes) ? [finding] : []))
+}
+
+/** The group's tags name another fleet. */
+export function otherFleetFindings(tags: Tags, fleet: string): readonly Finding[] {
+  if (taggedFleet(tags) === undefined || isTaggedFor(tags, fleet)) return []
+  return [
+    {
+      code: 'group_of_other_fleet',
+      severity: 'warning',
+      message: `the fleet ${taggedFleet(tags)} launched here last, and an Auto Scaling group is for one fleet alone`,
+      fix: `give this fleet a group of its own; once the other has ended: aws autoscaling delete-tags, Key=${fleetTag}`,
+    },
+  ]
+}
+
+/** `why`: what AWS answered. */
+export function launchesNotTagged(why: string): Finding {
+  return {
+    code: 'launches_not_tagged',
+    severity: 'warning',
+    message: `launches cannot be written on the group, so after a lost answer their instances are told by number only: ${why}`,
+    fix: 'allow autoscaling:CreateOrUpdateTags on the group, as policy.json does; a group can have 50 tags',
+  }
 }
 
 interface Rule extends Finding {

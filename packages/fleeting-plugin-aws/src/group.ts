@@ -17,9 +17,11 @@ import { type AwsConfig, parseConfig } from './config.ts'
 import { Connections, running } from './connect.ts'
 import { missingOf } from './desired-capacity.ts'
 import { FailedLaunches } from './failed-launches.ts'
-import { findingsOf } from './findings.ts'
+import { findingsOf, otherFleetFindings } from './findings.ts'
+import { tagsOf } from './group-tags.ts'
 import { Interruptions } from './interruptions.ts'
 import { DesiredCapacityLaunches, InstantLaunches, type Launches } from './launch.ts'
+import { LaunchTokens } from './launch-tokens.ts'
 import { Machines } from './machines.ts'
 import { rateLimits } from './rate-limits.ts'
 import { Removals } from './remove.ts'
@@ -35,6 +37,7 @@ class AwsGroup implements InstanceGroup {
   readonly #context: PluginContext
   readonly #client: AwsClient
   readonly #failed: FailedLaunches
+  readonly #tokens: LaunchTokens
   readonly #launches: Launches
   readonly #removals: Removals
   readonly #machines: Machines
@@ -48,10 +51,13 @@ class AwsGroup implements InstanceGroup {
     this.#context = context
     this.#client = new AwsClient(config)
     this.#failed = new FailedLaunches(context.random)
+    this.#machines = new Machines(this.#client, context.connector.useExternalAddress === true)
+    this.#tokens = new LaunchTokens(this.#client, this.#machines, context)
     this.#launches =
-      config.launchMode === 'launch_instances' ? new InstantLaunches(this.#client) : new DesiredCapacityLaunches(this.#client, this.#failed)
+      config.launchMode === 'launch_instances'
+        ? new InstantLaunches(this.#client, this.#tokens)
+        : new DesiredCapacityLaunches(this.#client, this.#failed, this.#tokens)
     this.#removals = new Removals(this.#client)
-    this.#machines = new Machines(this.#client)
     this.#connections = new Connections(this.#client, this.#machines, context, config.credentials)
     this.#interruptions = new Interruptions(this.#client, context.logger)
   }
@@ -62,6 +68,8 @@ class AwsGroup implements InstanceGroup {
     const group = await this.#client.describeGroup(signal)
     const findings = [
       ...findingsOf(group, await this.#perhaps('an instance refresh is under way', this.#client.instanceRefreshes(signal), signal)),
+      ...otherFleetFindings(tagsOf(group), this.#context.fleet),
+      ...(await this.#perhaps('launches can be tagged', this.#tokens.claim(group, signal), signal)),
       ...(await this.#perhaps("the user data holds the fleet's key", this.#connections.findings(group, signal), signal)),
     ]
     return {
@@ -77,8 +85,11 @@ class AwsGroup implements InstanceGroup {
   async list(signal: AbortSignal): Promise<readonly ListedInstance[]> {
     const { marks } = this.#failed
     const group = await this.#client.describeGroup(signal)
+    const { ids: failedBefore } = this.#failed
     if (missingOf(group) === 0) this.#failed.allLaunched(marks)
     else this.#failed.update(group, await this.#client.activities(signal))
+    // Before the instances that came in their places are looked at.
+    this.#tokens.release(failedBefore.filter((id) => !this.#failed.has(id)))
     const { Instances = [] } = group
     this.#removals.shown(Instances)
     const instances = Instances.map(listedInstance)
@@ -88,8 +99,12 @@ class AwsGroup implements InstanceGroup {
       instances.flatMap(({ id, state }) => (state === 'running' ? [id] : [])),
     )
     this.#connections.keepOnly(alive)
+    await this.#tokens.learn(group, signal)
     if (this.#machines.hasSpot()) await this.#interruptions.look(alive, signal)
-    return [...instances, ...this.#failed.rows()]
+    this.#tokens.learnMissing(this.#failed.ids, group)
+    // A row without its token would be taken for somebody else's.
+    const told = instances.filter(({ id }) => !this.#tokens.isLate(id))
+    return [...told, ...this.#failed.rows()].map((row) => this.#withToken(row))
   }
 
   increase(request: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
@@ -146,8 +161,14 @@ class AwsGroup implements InstanceGroup {
     const { lowered, kept, reason } = await this.#removals.giveBack(ids.length, signal)
     this.#launches.lowered(lowered)
     this.#failed.forget(ids.slice(kept))
+    this.#tokens.release(ids.slice(kept + lowered))
     const message = `the capacity of a failed launch cannot be given back now: ${reason}`
     return ids.slice(0, kept).map((instanceId) => new GroupError('conflict', message, { instanceId }))
+  }
+
+  #withToken(row: ListedInstance): ListedInstance {
+    const launchToken = this.#tokens.tokenOf(row.id)
+    return launchToken === undefined ? row : { ...row, launchToken }
   }
 
   /** What a finding is made of: not all emulators know it, nor may every key read it, and a group works without. */

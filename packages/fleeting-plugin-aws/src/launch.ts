@@ -1,9 +1,10 @@
 import type { AutoScalingGroup } from '@aws-sdk/client-auto-scaling'
 import { asGroupError, GroupError, type IncreaseRequest, type IncreaseResult } from '@runner-core/fleeting'
 import type { AwsClient } from './client.ts'
-import { roomOf } from './desired-capacity.ts'
+import { missingOf, roomOf } from './desired-capacity.ts'
 import { meaningOf } from './errors.ts'
 import type { FailedLaunches } from './failed-launches.ts'
+import type { LaunchTokens } from './launch-tokens.ts'
 import { fillsCapacity } from './states.ts'
 
 /** Makes instances of one group. One call at a time: whoever calls takes care of it. */
@@ -17,31 +18,46 @@ export interface Launches {
 export class DesiredCapacityLaunches implements Launches {
   readonly #client: AwsClient
   readonly #failed: FailedLaunches
+  readonly #tokens: LaunchTokens
   /** A write without an answer: the cloud may have taken it. */
   #unanswered: { readonly token: string; from: number } | undefined
 
-  constructor(client: AwsClient, failed: FailedLaunches) {
+  constructor(client: AwsClient, failed: FailedLaunches, tokens: LaunchTokens) {
     this.#client = client
     this.#failed = failed
+    this.#tokens = tokens
   }
 
   /**
    * The size is an absolute number, so it is read right before it is written, and never from memory; docs/decisions/aws-desired-capacity.md has all that can happen between the two.
-   * A lost answer is thrown as `transient`. Asked again under the same token, the size tells whether the write had been taken.
+   * The launch is written on the group just before, for its instances to take over. A lost answer is thrown as `transient`. Asked again under the same token, its instances and the size tell whether the write
+   * had been taken.
    */
   async increase({ count, launchToken }: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
+    // First, for what stands between the read of the size and its write is to be short.
+    const activities = await this.#client.activities(signal)
     const group = await this.#client.describeGroup(signal)
     const desired = group.DesiredCapacity ?? 0
-    const taken = this.#unanswered?.token === launchToken ? Math.min(count, Math.max(0, desired - this.#unanswered.from)) : 0
+    const taken = Math.min(count, await this.#takenOf(launchToken, group, signal))
     this.#unanswered = undefined
     const wanted = Math.min(count - taken, roomOf(group))
     if (wanted > 0) {
-      this.#failed.mark(await this.#client.activities(signal))
+      this.#failed.mark(activities)
       this.#unanswered = { token: launchToken, from: desired - taken }
+      await this.#tokens.write(group, { launchToken, count: taken + wanted }, signal)
       await this.#client.setDesiredCapacity(desired + wanted, signal)
       this.#unanswered = undefined
     }
     return answer(group, count, { requested: taken + wanted })
+  }
+
+  /** How many an earlier call with this token has got. What is missing of a launch of an earlier process may be on its way. */
+  async #takenOf(launchToken: string, group: AutoScalingGroup, signal: AbortSignal): Promise<number> {
+    const bySize = this.#unanswered?.token === launchToken ? Math.max(0, (group.DesiredCapacity ?? 0) - this.#unanswered.from) : undefined
+    if (!this.#tokens.isWritten(launchToken, group)) return bySize ?? 0
+    await this.#tokens.learn(group, signal)
+    const made = this.#tokens.madeBy(launchToken)
+    return Math.max(made, bySize ?? made + missingOf(group))
   }
 
   lowered(by: number): void {
@@ -55,15 +71,17 @@ const mostLaunched = 100
 /** Launches in one zone after the other, the emptiest first, until there are enough. What cannot be launched at once is not launched later. */
 export class InstantLaunches implements Launches {
   readonly #client: AwsClient
+  readonly #tokens: LaunchTokens
   /** Of launches without a clear answer, so that they are asked for again in the same words. */
   readonly #plans = new Map<string, { readonly group: AutoScalingGroup; readonly wanted: number }>()
 
-  constructor(client: AwsClient) {
+  constructor(client: AwsClient, tokens: LaunchTokens) {
     this.#client = client
+    this.#tokens = tokens
   }
 
   async increase({ count, launchToken }: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
-    const plan = this.#plans.get(launchToken) ?? (await this.#plan(count, signal))
+    const plan = this.#plans.get(launchToken) ?? (await this.#plan(count, launchToken, signal))
     this.#plans.set(launchToken, plan)
     if (this.#plans.size > plansKept) this.#plans.delete(this.#plans.keys().next().value!)
     const ids: string[] = []
@@ -88,9 +106,11 @@ export class InstantLaunches implements Launches {
 
   lowered(): void {}
 
-  async #plan(count: number, signal: AbortSignal) {
+  async #plan(count: number, launchToken: string, signal: AbortSignal) {
     const group = await this.#client.describeGroup(signal)
-    return { group, wanted: Math.min(count, roomOf(group)) }
+    const wanted = Math.min(count, roomOf(group))
+    if (wanted > 0) await this.#tokens.write(group, { launchToken, count: wanted }, signal)
+    return { group, wanted }
   }
 
   /** Thrown: `transient`, when nobody knows what came of it; the same token then finds out. */

@@ -10,11 +10,12 @@ interface Question {
 }
 
 /**
- * What EC2 knows of the group's instances; what runs and has an address is remembered. Questions that come while a call is under way share the next one, and each call asks for others that run too, since they will be
+ * What EC2 knows of the group's instances; what has an address, and has not ended, is remembered. Questions that come while a call is under way share the next one, and each call asks for others that run too, since they will be
  * connected to next: so a thousand new machines cost a few calls, however they are asked for.
  */
 export class Machines {
   readonly #client: AwsClient
+  readonly #needsExternal: boolean
   readonly #known = new Map<string, Instance>()
   readonly #ended = new AbortController()
   #questions: Question[] = []
@@ -22,14 +23,19 @@ export class Machines {
   #running = new Set<string>()
   #asking = false
 
-  constructor(client: AwsClient) {
+  /** `needsExternal`: machines are reached at their public addresses. */
+  constructor(client: AwsClient, needsExternal: boolean) {
     this.#client = client
+    this.#needsExternal = needsExternal
   }
 
   /** From memory, when it is known to run. Undefined: the group has none of that id. */
   async find(id: string, signal: AbortSignal): Promise<Instance | undefined> {
     signal.throwIfAborted()
-    return this.#known.get(id) ?? this.ask(id, signal)
+    const known = this.#known.get(id)
+    if (known === undefined || (known.State?.Name !== 'running' && !this.#running.has(id))) return this.ask(id, signal)
+    // One that was asked for while it started, and that the group has in service by now.
+    return { ...known, State: { ...known.State, Name: 'running' } }
   }
 
   /** As it is now. */
@@ -98,7 +104,13 @@ export class Machines {
   }
 
   #remember(id: string, instance: Instance | undefined): void {
-    if (instance?.State?.Name === 'running' && instance.PrivateIpAddress !== undefined) this.#known.set(id, instance)
+    if (instance !== undefined && this.#isReachable(instance)) this.#known.set(id, instance)
     else this.#known.delete(id)
+  }
+
+  /** Whether all is known that a dial needs. One that is starting may get its public address later than the other. */
+  #isReachable({ State, PrivateIpAddress, PublicIpAddress }: Instance): boolean {
+    if (PrivateIpAddress === undefined) return false
+    return State?.Name === 'running' || (State?.Name === 'pending' && !(this.#needsExternal && PublicIpAddress === undefined))
   }
 }

@@ -18,11 +18,11 @@ export function rateLimits({ credentials, launchMode }: Pick<AwsConfig, 'credent
   return {
     buckets,
     draws(operation, count) {
-      // A look at the spot requests included, which groups without spot instances save.
+      // A look at the spot requests included, which groups without spot instances save, or one at instances that are new.
       if (operation === 'list') return { 'autoscaling:read': 1, 'ec2:describe': 1 }
       if (operation === 'increase') {
         const isInstant = launchMode === 'launch_instances'
-        return { 'autoscaling:read': isInstant ? 1 : 2, 'autoscaling:write': isInstant ? Math.ceil(count / 100) : 1 }
+        return { 'autoscaling:read': isInstant ? 1 : 2, 'autoscaling:write': isInstant ? 1 + Math.ceil(count / 100) : 2 }
       }
       if (operation === 'decrease') return { 'autoscaling:read': 1, 'autoscaling:write': Math.ceil(count / mostTerminated) }
       const isPushed = credentials === undefined || credentials === 'instance-connect'

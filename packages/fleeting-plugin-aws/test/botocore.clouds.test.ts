@@ -81,6 +81,7 @@ describe.skipIf(python === undefined)(`botocore's models${missing}`, () => {
     expect(problems).toEqual([])
     expect(count).toBe(exchanges.length)
     expect(Object.keys(operations).toSorted()).toEqual([
+      'CreateOrUpdateTags',
       'DescribeAutoScalingGroups',
       'DescribeInstanceRefreshes',
       'DescribeInstances',
@@ -135,6 +136,11 @@ describe.skipIf(python === undefined)(`botocore's models${missing}`, () => {
       'a missing parameter',
       'Missing required parameter in input: "DesiredCapacity"',
       () => withRequest('SetDesiredCapacity', (body) => body.replace(/DesiredCapacity=\d+&?/, '')),
+    ],
+    [
+      'a tag without its key',
+      'Missing required parameter in Tags[0]: "Key"',
+      () => withRequest('CreateOrUpdateTags', (body) => body.replace('Tags.member.1.Key=', 'Tags.member.1.Kay=')),
     ],
     [
       'a list in the wrong dialect',

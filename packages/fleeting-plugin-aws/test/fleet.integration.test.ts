@@ -1,13 +1,23 @@
 // What the conformance suite cannot ask of every cloud: batches, pages, tokens and spot instances. On the fake, without machines behind it.
 
-import { systemClock as clock, type InstanceGroup, newKeyPair, systemRandom as random, silentLogger } from '@runner-core/fleeting'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import {
+  systemClock as clock,
+  type Finding,
+  type InstanceGroup,
+  newKeyPair,
+  systemRandom as random,
+  silentLogger,
+} from '@runner-core/fleeting'
+import { ManualClock } from '@runner-core/fleeting/testing'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Exchange, FakeAws, type FakeAwsOptions } from '../../cloud-fakes/src/index.ts'
 import { createInstanceGroup } from '../src/index.ts'
 
 const { signal } = new AbortController()
 let cleanUp: AsyncDisposableStack
 let exchanges: Exchange[]
+/** Of the last `init`. */
+let findings: readonly Finding[]
 beforeEach(() => {
   cleanUp = new AsyncDisposableStack()
   exchanges = []
@@ -18,15 +28,19 @@ afterEach(() => cleanUp.disposeAsync())
 async function start(
   options: Partial<FakeAwsOptions>,
   config: Readonly<Record<string, unknown>> = {},
-): Promise<{ fake: FakeAws; group: InstanceGroup; running: () => Promise<string[]> }> {
+): Promise<{ fake: FakeAws; group: InstanceGroup; running: () => Promise<string[]>; nextProcess: () => Promise<InstanceGroup> }> {
   const fake = cleanUp.use(await FakeAws.start({ clock, onExchange: (exchange) => exchanges.push(exchange), ...options }))
   const { privateKey } = await newKeyPair()
   const context = { fleet: 'test', connector: { privateKey, useStaticCredentials: true }, logger: silentLogger, clock, random }
-  const group = createInstanceGroup({ name: 'runners', region: 'eu-west-1', endpoint: fake.url, ...config }, context)
-  cleanUp.defer(() => group.shutdown())
-  await group.init(signal)
+  const nextProcess = async (): Promise<InstanceGroup> => {
+    const next = createInstanceGroup({ name: 'runners', region: 'eu-west-1', endpoint: fake.url, ...config }, context)
+    cleanUp.defer(() => next.shutdown())
+    findings = (await next.init(signal)).findings ?? []
+    return next
+  }
+  const group = await nextProcess()
   const running = async () => (await group.list(signal)).flatMap(({ id, state }) => (state === 'running' ? [id] : []))
-  return { fake, group, running }
+  return { fake, group, running, nextProcess }
 }
 
 const forms = (operation: string): readonly URLSearchParams[] =>
@@ -141,4 +155,153 @@ test('a group without spot instances makes no call for them', async () => {
   await group.connectInfo(id!, signal)
   await group.list(signal)
   expect(forms('DescribeSpotInstanceRequests')).toEqual([])
+})
+
+/** What list says of each instance. */
+async function tokensOf(group: InstanceGroup): Promise<Readonly<Record<string, string | undefined>>> {
+  return Object.fromEntries((await group.list(signal)).map(({ id, launchToken }) => [id, launchToken]))
+}
+
+const count = (tokens: Readonly<Record<string, string | undefined>>, token: string | undefined): number =>
+  Object.values(tokens).filter((each) => each === token).length
+
+describe('a launch is written on the group', () => {
+  const tagForms = () => forms('CreateOrUpdateTags')
+
+  test('with its owner, right before it is asked for, in one call and not again when it is asked again', async () => {
+    const { fake, group } = await start({})
+    fake.retag({ team: 'build' })
+    const request = { count: 3, launchToken: 'abc' }
+    fake.hand.inject!({ kind: 'reset', on: 'increase', times: 1 })
+    const before = fake.hand.calls!().length
+    await expect(group.increase(request, signal)).rejects.toMatchObject({ code: 'transient' })
+    const raise = ['DescribeScalingActivities', 'DescribeAutoScalingGroups', 'CreateOrUpdateTags', 'SetDesiredCapacity']
+    expect(
+      fake.hand.calls!()
+        .slice(before)
+        .map(({ operation }) => operation),
+    ).toEqual(raise)
+    expect(fake.tags).toEqual({ team: 'build', 'runner-core-fleet': 'test', 'runner-core-launches': 'abc:3/' })
+    const written = tagForms().at(-1)!
+    expect([written.get('Tags.member.1.PropagateAtLaunch'), written.get('Tags.member.2.PropagateAtLaunch')]).toEqual(['true', 'true'])
+    const writes = tagForms().length
+    fake.hand.inject!({ kind: 'lost_answer', on: 'increase', times: 1 })
+    await expect(group.increase(request, signal)).rejects.toMatchObject({ code: 'transient' })
+    expect(await group.increase(request, signal)).toEqual({ requested: 3 })
+    expect(fake.desiredCapacity).toBe(3)
+    expect(tagForms()).toHaveLength(writes)
+    // The owner stands already.
+    await group.increase({ count: 1, launchToken: 'def' }, signal)
+    expect(values(tagForms().at(-1)!, 'Tags.member').filter((value) => value.startsWith('runner-core'))).toEqual(['runner-core-launches'])
+  })
+
+  test('which tells what made an instance, and that a stranger’s is of none, to the next process too', async () => {
+    const time = new ManualClock()
+    const { fake, group, nextProcess } = await start({ clock: time })
+    const { hand } = fake
+    await group.increase({ count: 1, launchToken: 'one' }, signal)
+    const [one] = hand.machines()
+    const early = await hand.addForeign!()
+    await time.advance(1000)
+    hand.inject!({ kind: 'lost_answer', on: 'increase', times: 1 })
+    await expect(group.increase({ count: 2, launchToken: 'two' }, signal)).rejects.toMatchObject({ code: 'transient' })
+    const two = hand.machines().filter((id) => id !== one && id !== early)
+    await time.advance(1000)
+    const late = await hand.addForeign!()
+    const made = { [one!]: 'one', [early]: undefined, [two[0]!]: 'two', [two[1]!]: 'two', [late]: undefined }
+    for (const each of [group, await nextProcess()]) expect(await tokensOf(each)).toEqual(made)
+  })
+
+  test('which is known when it is asked for again, by the next process too, whatever the size is by then', async () => {
+    const { fake, group, nextProcess } = await start({})
+    const { hand } = fake
+    const request = { count: 2, launchToken: 'two' }
+    await group.increase({ count: 1, launchToken: 'one' }, signal)
+    const [one] = hand.machines()
+    hand.inject!({ kind: 'lost_answer', on: 'increase', times: 1 })
+    await expect(group.increase(request, signal)).rejects.toMatchObject({ code: 'transient' })
+    await hand.addForeign!()
+    const next = await nextProcess()
+    expect(await next.increase(request, signal)).toEqual({ requested: 2 })
+    expect(fake.desiredCapacity).toBe(4)
+    // Somebody ends one of the other launch, and the size says that less was taken.
+    await next.decrease([one!], signal)
+    await hand.resize!(-1)
+    for (const each of [group, next]) expect(await each.increase(request, signal)).toEqual({ requested: 2 })
+    expect(fake.desiredCapacity).toBe(2)
+  })
+
+  test('and what has not come of it is not asked for again by the next process', async () => {
+    const { fake, group, nextProcess } = await start({})
+    const request = { count: 2, launchToken: 'two' }
+    fake.settings.suspendedProcesses = [...fake.settings.suspendedProcesses, 'Launch']
+    fake.hand.inject!({ kind: 'lost_answer', on: 'increase', times: 1 })
+    await expect(group.increase(request, signal)).rejects.toMatchObject({ code: 'transient' })
+    expect(await (await nextProcess()).increase(request, signal)).toEqual({ requested: 2 })
+    expect(fake.desiredCapacity).toBe(2)
+  })
+
+  test('and launches that overlap share out their instances, when those of the first are made with the tags of the second', async () => {
+    const { fake, group } = await start({})
+    const { suspendedProcesses } = fake.settings
+    fake.settings.suspendedProcesses = [...suspendedProcesses, 'Launch']
+    await group.increase({ count: 2, launchToken: 'one' }, signal)
+    await group.increase({ count: 1, launchToken: 'two' }, signal)
+    fake.settings.suspendedProcesses = suspendedProcesses
+    const tokens = await tokensOf(group)
+    expect([count(tokens, 'one'), count(tokens, 'two')]).toEqual([2, 1])
+  })
+
+  test('and launches that have failed are its own, and so is what the group launches after all', async () => {
+    const time = new ManualClock()
+    const { fake, group } = await start({ clock: time, launchRetryMs: 60_000 })
+    await group.increase({ count: 1, launchToken: 'one' }, signal)
+    await group.list(signal)
+    await time.advance(1000)
+    fake.hand.inject!({ kind: 'capacity', on: 'increase', times: 1 })
+    await group.increase({ count: 2, launchToken: 'two' }, signal)
+    const failing = await group.list(signal)
+    expect(failing.map(({ state, launchToken }) => `${state} ${launchToken}`)).toEqual(['running one', 'failed two', 'failed two'])
+    await time.advance(60_000)
+    const launched = await group.list(signal)
+    expect(launched.map(({ state, launchToken }) => `${state} ${launchToken}`)).toEqual(['running one', 'running two', 'running two'])
+  })
+
+  test.each(['not_allowed', 'too_many'])(
+    'unless it cannot be (%s): the start tells, nothing more is asked, and list tells no launch',
+    async (why) => {
+      const { fake, nextProcess } = await start({})
+      if (why === 'too_many') fake.retag(Object.fromEntries(Array.from({ length: 50 }, (_, number) => [`tag-${number}`, ''])))
+      else fake.settings.mayBeTagged = false
+      const group = await nextProcess()
+      expect(findings.map(({ code }) => code)).toEqual(['launches_not_tagged'])
+      const before = exchanges.length
+      await group.increase({ count: 2, launchToken: 'one' }, signal)
+      expect(count(await tokensOf(group), undefined)).toBe(2)
+      const asked = new Set(exchanges.slice(before).map(({ operation }) => operation))
+      expect(asked).toEqual(new Set(['DescribeAutoScalingGroups', 'DescribeScalingActivities', 'SetDesiredCapacity']))
+    },
+  )
+
+  test('which another fleet owns is left as it is at the start', async () => {
+    const { fake, nextProcess } = await start({})
+    const theirs = { 'runner-core-fleet': 'theirs', 'runner-core-launches': 'x:1/' }
+    fake.retag(theirs)
+    await nextProcess()
+    expect(findings.map(({ code }) => code)).toEqual(['group_of_other_fleet'])
+    expect(fake.tags).toEqual(theirs)
+  })
+
+  test('which costs no call for a machine: what list has learnt, the dial knows', async () => {
+    const time = new ManualClock()
+    const { group, running } = await start({ clock: time, maxSize: 1000, lags: { bootMs: 20_000 } })
+    await group.increase({ count: 1000, launchToken: 'one' }, signal)
+    const [first] = await group.list(signal)
+    await expect(group.connectInfo(first!.id, signal)).rejects.toMatchObject({ code: 'not_ready' })
+    await time.advance(20_000)
+    const ids = await running()
+    for (const id of ids) expect(await group.connectInfo(id, signal)).toMatchObject({ instanceId: id })
+    // One of them was for the dial that came too early.
+    expect(forms('DescribeInstances')).toHaveLength(6)
+  })
 })

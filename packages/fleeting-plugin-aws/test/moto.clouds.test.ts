@@ -117,6 +117,31 @@ describe.skipIf(cloudsPython === undefined)(`plugin aws on moto${withoutPython}`
     await running(7)
   })
 
+  test('a launch is written on the group, and its machines take that over: list tells it, and that a stranger’s machine is of none', async () => {
+    await group.increase({ count: 2, launchToken: 'one' }, signal)
+    await group.increase({ count: 1, launchToken: 'two' }, signal)
+    await moto.autoScaling.setDesiredCapacity({ AutoScalingGroupName: name, DesiredCapacity: 4 })
+    const next = makeGroup()
+    await next.init(signal)
+    for (const each of [group, next]) {
+      const tokens = (await each.list(signal)).map(({ launchToken }) => launchToken ?? 'nobody')
+      expect(tokens.toSorted((a, b) => a.localeCompare(b))).toEqual(['nobody', 'one', 'one', 'two'])
+    }
+    const { Tags = [] } = await moto.autoScaling.describeTags({ Filters: [{ Name: 'auto-scaling-group', Values: [name] }] })
+    expect(Object.fromEntries(Tags.map(({ Key, Value }) => [Key, Value]))).toEqual({
+      fleet: 'runners',
+      'runner-core-fleet': 'test',
+      'runner-core-launches': 'two:1/one:2',
+    })
+    const Filters = [
+      { Name: 'tag:aws:autoscaling:groupName', Values: [name] },
+      { Name: 'tag:runner-core-fleet', Values: ['test'] },
+    ]
+    const { Reservations = [] } = await moto.ec2.describeInstances({ Filters })
+    expect(Reservations.flatMap(({ Instances = [] }) => Instances)).toHaveLength(4)
+    await next.shutdown()
+  })
+
   test('no more than the maximum is asked for, which moto would let pass', async () => {
     const { requested, errors } = await group.increase({ count: 25, launchToken: 'one' }, signal)
     expect(requested).toBe(20)

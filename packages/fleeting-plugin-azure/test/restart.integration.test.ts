@@ -1,27 +1,10 @@
-import { type FleetLease, MemoryStateStore, Provisioner, type ProvisionerOptions, silentLogger } from '@runner-core/fleeting'
-import { seededRandom } from '@runner-core/fleeting/testing'
 import { describe, expect, test } from 'vitest'
-import { SteppedTime } from '../../cloud-fakes/bench/stepped-time.ts'
+import { type ManagedCloud, Managers } from '../../cloud-fakes/test/managers.ts'
 import { AzureCloud } from './azure-cloud.ts'
 
-const never = new AbortController().signal
 const lags = { appearMs: 1000, bootMs: 20_000, deleteMs: 5000 }
 
-/** A fleet whose managers die without a word, and whose journal stays. */
-class Managers {
-  readonly time = new SteppedTime()
-  readonly #store = new MemoryStateStore()
-  #lease: FleetLease | undefined
-
-  /** The next manager; the one before has been killed. */
-  async start(cloud: AzureCloud, options: Partial<ProvisionerOptions> = {}): Promise<Provisioner> {
-    const { clock } = this.time
-    this.#lease = await this.#store.lease('azure-test', { takeover: true })
-    const group = this.time.watch(cloud.group({}, { clock }), cloud.fake.hand)
-    const rest = { clock, random: seededRandom(1), logger: silentLogger, lease: this.#lease }
-    return this.time.until(Provisioner.start({ group, unknownInstances: 'remove', ...rest, ...options }, never))
-  }
-}
+const managed = (cloud: AzureCloud): ManagedCloud => ({ fake: cloud.fake, group: (clock) => cloud.group({}, { clock }) })
 
 describe.each(['Uniform', 'Flexible'] as const)('a manager of a %s set that is killed after a launch whose answer it never got', (mode) => {
   test.each(['when accepted', 'when shown'] as const)(
@@ -31,7 +14,7 @@ describe.each(['Uniform', 'Flexible'] as const)('a manager of a %s set that is k
       const { time } = managers
       await using cloud = await AzureCloud.start({ mode, clock: time.clock, lags, tagged })
       const { hand } = cloud.fake
-      const first = await managers.start(cloud)
+      const first = await managers.start(managed(cloud))
       first.request(1, { reason: 'test' })
       await time.pass(40_000)
       const [old] = hand.machines()
@@ -47,7 +30,7 @@ describe.each(['Uniform', 'Flexible'] as const)('a manager of a %s set that is k
       expect(ours).toHaveLength(2)
       hand.heal!()
 
-      const next = await managers.start(cloud)
+      const next = await managers.start(managed(cloud))
       await time.pass(40_000)
       expect(next.launchState().outstanding).toEqual([])
       expect(Object.fromEntries([...next.instances().values()].map(({ id, cause }) => [id, cause]))).toEqual(
@@ -64,7 +47,7 @@ describe.each(['Uniform', 'Flexible'] as const)('a manager of a %s set that is k
     const { time } = managers
     await using cloud = await AzureCloud.start({ mode, clock: time.clock, lags })
     const { hand } = cloud.fake
-    const first = await managers.start(cloud)
+    const first = await managers.start(managed(cloud))
     first.request(1, { reason: 'test' })
     await time.pass(40_000)
     const kept = hand.machines()
@@ -74,7 +57,7 @@ describe.each(['Uniform', 'Flexible'] as const)('a manager of a %s set that is k
     hand.heal!()
     await hand.resize!(2)
 
-    const next = await managers.start(cloud)
+    const next = await managers.start(managed(cloud))
     await time.pass(40_000)
     expect(hand.machines()).toEqual(kept)
     expect(next.launchState().outstanding).toMatchObject([{ count: 2 }])
@@ -89,7 +72,7 @@ test.each(['Uniform', 'Flexible'] as const)(
     const { time } = managers
     await using cloud = await AzureCloud.start({ mode, clock: time.clock, lags, failedLaunches: 'nothing' })
     const { hand } = cloud.fake
-    const manager = await managers.start(cloud, { unknownInstances: 'report' })
+    const manager = await managers.start(managed(cloud), { unknownInstances: 'report' })
     manager.request(1, { reason: 'test' })
     await time.pass(40_000)
     hand.inject!({ kind: 'capacity', on: 'increase', times: 1 })

@@ -52,6 +52,7 @@ export { fleetKeyPair, type KeyPair, newKeyPair, publicKeyOf } from './key-pair.
 /** For plugin authors: whose launch a machine is of, told by tags of its group that machines take over. */
 export {
   fleetTag,
+  fleetTagValue,
   isTaggedFor,
   launchesOf,
   launchesTag,

@@ -29,7 +29,7 @@ const tokenRule = /^[\w-]{1,100}$/
 
 /** What the tag says of launches of this fleet; of another one's, nothing. */
 export function launchesOf(tags: Tags, fleet: string): TaggedLaunches {
-  if (taggedValue(tags, fleetTag) !== ownerOf(fleet)) return { open: [], ended: [] }
+  if (taggedValue(tags, fleetTag) !== fleetTagValue(fleet)) return { open: [], ended: [] }
   const [open = '', ended = ''] = (taggedValue(tags, launchesTag) ?? '').split('/')
   return { open: parsed(open), ended: parsed(ended) }
 }
@@ -40,7 +40,7 @@ export function taggedFleet(tags: Tags): string | undefined {
 }
 
 export function isTaggedFor(tags: Tags, fleet: string): boolean {
-  return taggedFleet(tags) === ownerOf(fleet)
+  return taggedFleet(tags) === fleetTagValue(fleet)
 }
 
 /**
@@ -75,7 +75,7 @@ function withLaunches(tags: Tags, fleet: string, { open, ended }: TaggedLaunches
     value = written(open.slice(0, kept), ended.slice(0, Math.max(0, kept - open.length)))
   }
   const others = Object.entries(tags).filter(([name]) => ![fleetTag, launchesTag].includes(name.toLowerCase()))
-  return { ...Object.fromEntries(others), [fleetTag]: ownerOf(fleet), [launchesTag]: value }
+  return { ...Object.fromEntries(others), [fleetTag]: fleetTagValue(fleet), [launchesTag]: value }
 }
 
 function written(open: readonly TaggedLaunch[], ended: readonly TaggedLaunch[]): string {
@@ -86,8 +86,8 @@ function parsed(launches: string): readonly TaggedLaunch[] {
   return [...launches.matchAll(/([\w-]+):(\d+)/g)].map(([, launchToken, count]) => ({ launchToken: launchToken!, count: Number(count) }))
 }
 
-/** In the characters that all of AWS's services, and Azure's machines that read their own tags, take; other names are hashed. */
-function ownerOf(fleet: string): string {
+/** How a tag names the fleet: in characters that all of AWS's services, and Azure's machines that read their own tags, take; other names are hashed. */
+export function fleetTagValue(fleet: string): string {
   return /^[\w.:/=+@-]([\w .:/=+@-]{0,98}[\w.:/=+@-])?$/.test(fleet) ? fleet : createHash('sha256').update(fleet).digest('hex')
 }
 

@@ -1,6 +1,7 @@
 import type { Clock } from '@runner-core/fleeting'
 import type { FakeAnswer } from '../core/fake-server.ts'
 import type { Activity, FakeGroup, Member } from './auto-scaling-group.ts'
+import type { GroupTag } from './group-tags.ts'
 import type { LaunchFailure } from './launch-failures.ts'
 import { newRequestId, pageOf, type QueryForm, type Xml, xmlAnswer } from './query-protocol.ts'
 import { Refusal } from './refusal.ts'
@@ -54,6 +55,29 @@ export const autoScalingOperations: Readonly<Record<string, Operation>> = {
     form.boolean('HonorCooldown')
     form.needed('DesiredCapacity')
     group.setDesired(form.integer('DesiredCapacity')!, failing?.failure, failing?.lasting)
+    return undefined
+  },
+
+  CreateOrUpdateTags(form, group) {
+    const tags = new Map<string, GroupTag>()
+    for (let number = 1; form.text(`Tags.member.${number}.Key`) !== undefined; number += 1) {
+      const field = (name: string): string => `Tags.member.${number}.${name}`
+      const name = form.needed(field('ResourceId'))
+      if (form.needed(field('ResourceType')) !== 'auto-scaling-group' || name !== group.settings.name)
+        throw new Refusal('ValidationError', `AutoScalingGroup name not found - AutoScalingGroup '${name}' not found`)
+      const value = form.text(field('Value')) ?? ''
+      tags.set(form.needed(field('Key')), { value, propagates: form.boolean(field('PropagateAtLaunch')) ?? false })
+    }
+    if (tags.size === 0) throw new Refusal('ValidationError', '1 validation error detected: Tags must not be null')
+    if (!group.settings.mayBeTagged) {
+      const who = `User: arn:aws:iam::${account}:user/runner`
+      throw new Refusal(
+        'AccessDenied',
+        `${who} is not authorized to perform: autoscaling:CreateOrUpdateTags on resource: ${arnOf(group)}`,
+        403,
+      )
+    }
+    group.tags.write(tags)
     return undefined
   },
 
@@ -112,13 +136,21 @@ function checkName(form: QueryForm, group: FakeGroup): void {
     throw new Refusal('ValidationError', `AutoScalingGroup name not found - AutoScalingGroup '${name}' not found`)
 }
 
+function arnOf({ settings: { name, region } }: FakeGroup): string {
+  return `arn:aws:autoscaling:${region}:${account}:autoScalingGroup:930d940e-891e-4781-a11a-7b0acd480f03:autoScalingGroupName/${name}`
+}
+
+function tagXml(name: string, [key, { value, propagates }]: readonly [string, GroupTag]): Xml {
+  return { ResourceId: name, ResourceType: 'auto-scaling-group', Key: key, Value: value, PropagateAtLaunch: propagates }
+}
+
 function groupXml(group: FakeGroup): Xml {
-  const { name, region, zones, minSize, maxSize, weight, ...settings } = group.settings
+  const { name, zones, minSize, maxSize, weight, ...settings } = group.settings
   const specification = { ...launchTemplate, Version: '$Latest' }
   const overrides = weight !== undefined && { Overrides: { member: [{ InstanceType: instanceType, WeightedCapacity: String(weight) }] } }
   return {
     AutoScalingGroupName: name,
-    AutoScalingGroupARN: `arn:aws:autoscaling:${region}:${account}:autoScalingGroup:930d940e-891e-4781-a11a-7b0acd480f03:autoScalingGroupName/${name}`,
+    AutoScalingGroupARN: arnOf(group),
     ...(overrides
       ? { MixedInstancesPolicy: { LaunchTemplate: { LaunchTemplateSpecification: specification, ...overrides } } }
       : { LaunchTemplate: specification }),
@@ -139,7 +171,7 @@ function groupXml(group: FakeGroup): Xml {
     VPCZoneIdentifier: zones.map((_, index) => `subnet-0123456789abcde${String(index).padStart(2, '0')}`).join(','),
     EnabledMetrics: { member: [] },
     ...(settings.isBeingDeleted && { Status: 'Delete in progress' }),
-    Tags: { member: [] },
+    Tags: { member: [...group.tags.all()].map((tag) => tagXml(name, tag)) },
     TerminationPolicies: { member: ['Default'] },
     NewInstancesProtectedFromScaleIn: settings.protectsNewInstances,
     ServiceLinkedRoleARN: `arn:aws:iam::${account}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling`,

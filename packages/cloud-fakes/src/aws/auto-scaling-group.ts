@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import type { Clock } from '@runner-core/fleeting'
 import type { FakeMachine, FakeMachines } from '../core/fake-machines.ts'
 import type { GroupSettings } from './group-settings.ts'
+import { GroupTags } from './group-tags.ts'
 import type { LaunchFailure } from './launch-failures.ts'
 import { Refusal } from './refusal.ts'
 
@@ -11,6 +12,8 @@ export interface Member {
   readonly zone: string
   readonly machine: FakeMachine
   readonly launchedAt: number
+  /** Taken over from the group when it was launched. */
+  readonly tags: ReadonlyMap<string, string>
 }
 
 /** One entry of the group's history. */
@@ -49,6 +52,7 @@ const rememberMs = 3_600_000
  */
 export class FakeGroup {
   readonly settings: GroupSettings
+  readonly tags: GroupTags = new GroupTags()
   readonly #machines: FakeMachines
   readonly #clock: Clock
   readonly #retryMs: number
@@ -244,7 +248,13 @@ export class FakeGroup {
     const { zones } = this.settings
     const id = `i-${randomBytes(9).toString('hex').slice(0, 17)}`
     const machine = this.#machines.launch(id)
-    const member = { id, machine, zone: zone ?? zones[this.#members.size % zones.length]!, launchedAt: this.#clock.now() }
+    const member = {
+      id,
+      machine,
+      zone: zone ?? zones[this.#members.size % zones.length]!,
+      launchedAt: this.#clock.now(),
+      tags: this.tags.propagated(),
+    }
     this.#members.set(id, member)
     this.#note(`Launching a new EC2 instance: ${id}`, started, member.launchedAt, () => Math.min(machine.runningAt, machine.goneAt))
     return member

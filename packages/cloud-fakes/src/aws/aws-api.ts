@@ -67,7 +67,8 @@ export class AwsApi implements FakeApi {
   #autoScalingRoute(operation: string, form: QueryForm): AwsRoute {
     const { group, clock } = this.#options
     const call = this.#callOf(operation, form)
-    const bucket = call === 'increase' || call === 'decrease' ? 'autoscaling:write' : 'autoscaling:read'
+    const isWrite = call === 'increase' || call === 'decrease' || operation === 'CreateOrUpdateTags'
+    const bucket = isWrite ? 'autoscaling:write' : 'autoscaling:read'
     return this.#route('autoscaling', { operation, bucket, ...(call !== undefined && { call }) }, () => {
       const failing = this.#failing
       this.#failing = undefined
@@ -109,7 +110,7 @@ export class AwsApi implements FakeApi {
     if (operation === 'TerminateInstanceInAutoScalingGroup') return 'decrease'
     if (operation === 'SetDesiredCapacity')
       return Number(form.text('DesiredCapacity')) < this.#options.group.desired ? 'decrease' : 'increase'
-    return operation === 'DescribeInstanceRefreshes' ? undefined : 'list'
+    return operation === 'DescribeInstanceRefreshes' || operation === 'CreateOrUpdateTags' ? undefined : 'list'
   }
 }
 

@@ -24,6 +24,8 @@ export interface MachineFacts {
   readonly publicAddresses?: boolean
   /** From running to the console's text and the password, milliseconds. Default 0. */
   readonly consoleMs?: number
+  /** From a launch to its being shown by `DescribeInstances`, which may be later than the group shows it. Default 0. */
+  readonly readLagMs?: number
 }
 
 export interface Ec2Context {
@@ -50,7 +52,7 @@ export function ec2Refusal({ code, message, status }: Refusal): FakeAnswer {
 }
 
 export const ec2Operations: Readonly<Record<string, Operation>> = {
-  DescribeInstances(form, { group, facts, pageSize }) {
+  DescribeInstances(form, { group, clock, facts, pageSize }) {
     const ids = form.list('InstanceId')
     const maxResults = form.integer('MaxResults')
     if (maxResults !== undefined && ids.length > 0) {
@@ -62,7 +64,8 @@ export const ec2Operations: Readonly<Record<string, Operation>> = {
         `Value ( ${maxResults} ) for parameter maxResults is invalid. Expecting a value from 5 to 1000.`,
       )
     }
-    const named = ids.length === 0 ? group.everKnown() : ids.map((id) => memberOf(id, group))
+    const isShown = ({ launchedAt }: Member): boolean => launchedAt + (facts.readLagMs ?? 0) <= clock.now()
+    const named = ids.length === 0 ? group.everKnown().filter(isShown) : ids.map((id) => memberOf(id, group))
     const matching = named.filter(
       matcher(form, {
         'instance-id': ({ id }) => id,
@@ -179,7 +182,7 @@ function instanceXml(member: Member, group: FakeGroup, facts: MachineFacts): Xml
     architecture: facts.architecture ?? 'x86_64',
     rootDeviceType: 'ebs',
     virtualizationType: 'hvm',
-    tagSet: { item: [{ key: 'aws:autoscaling:groupName', value: group.settings.name }] },
+    tagSet: { item: [['aws:autoscaling:groupName', group.settings.name] as const, ...member.tags].map(([key, value]) => ({ key, value })) },
     hypervisor: 'xen',
     platformDetails: facts.windows === undefined ? 'Linux/UNIX' : 'Windows',
   }

@@ -85,7 +85,17 @@ export class FakeAws implements AsyncDisposable {
       kill: (id) => group.kill(id),
       machines: () => group.everKnown().flatMap((candidate) => (group.isHealthy(candidate) ? [candidate.id] : [])),
       saysRetryAfter: true,
-      misconfigurations: misconfigurations(group.settings),
+      misconfigurations: new Map([
+        ...misconfigurations(group.settings),
+        [
+          'group_of_other_fleet',
+          () => {
+            const { tags } = this
+            this.retag({ ...tags, 'runner-core-fleet': 'another' })
+            return () => this.retag(tags)
+          },
+        ],
+      ]),
     }
     const member = (id: string) => {
       const found = group.everKnown().find((candidate) => candidate.id === id)
@@ -102,6 +112,16 @@ export class FakeAws implements AsyncDisposable {
   /** The group's desired capacity. */
   get desiredCapacity(): number {
     return this.#group.desired
+  }
+
+  /** The group's tags. */
+  get tags(): Readonly<Record<string, string>> {
+    return Object.fromEntries([...this.#group.tags.all()].map(([key, { value }]) => [key, value]))
+  }
+
+  /** Somebody else gives the group these tags instead of all that it has; instances launched from now on take them over. */
+  retag(tags: Readonly<Record<string, string>>): void {
+    this.#group.tags.replace(tags)
   }
 
   /** EC2 announces that it will take a spot instance back; {@link hand}'s `kill` does so. */

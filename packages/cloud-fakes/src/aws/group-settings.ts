@@ -17,6 +17,8 @@ export interface GroupSettings {
   /** Of its instance type, in capacity units. Undefined: the group counts instances. */
   weight: number | undefined
   isBeingDeleted: boolean
+  /** Whether whoever asks may tag the group. */
+  mayBeTagged: boolean
   /** Of the launch template. Empty: none. */
   userData: string
 }
@@ -37,6 +39,7 @@ export function goodSettings(name: string, maxSize: number): GroupSettings {
     hasInstanceRefresh: false,
     weight: undefined,
     isBeingDeleted: false,
+    mayBeTagged: true,
     userData: '',
   }
 }
@@ -65,5 +68,6 @@ export function misconfigurations(settings: GroupSettings): ReadonlyMap<string, 
     ['instance_refresh_active', set({ hasInstanceRefresh: true })],
     ['weighted_capacity', set({ weight: 2 })],
     ['group_is_being_deleted', set({ isBeingDeleted: true })],
+    ['launches_not_tagged', set({ mayBeTagged: false })],
   ])
 }

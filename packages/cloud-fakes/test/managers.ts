@@ -1,0 +1,34 @@
+import {
+  type Clock,
+  type FleetLease,
+  type InstanceGroup,
+  MemoryStateStore,
+  Provisioner,
+  type ProvisionerOptions,
+  silentLogger,
+} from '@runner-core/fleeting'
+import { type CloudHand, seededRandom } from '@runner-core/fleeting/testing'
+import { SteppedTime } from '../bench/stepped-time.ts'
+
+/** A cloud's fake, and groups on it. */
+export interface ManagedCloud {
+  readonly fake: { readonly hand: CloudHand }
+  group(clock: Clock): InstanceGroup
+}
+
+/** A fleet whose managers die without a word, and whose journal stays. */
+export class Managers {
+  readonly time = new SteppedTime()
+  readonly #store = new MemoryStateStore()
+  #lease: FleetLease | undefined
+
+  /** The next manager; the one before has been killed. */
+  async start(cloud: ManagedCloud, options: Partial<ProvisionerOptions> = {}): Promise<Provisioner> {
+    const { clock } = this.time
+    this.#lease = await this.#store.lease('test', { takeover: true })
+    const group = this.time.watch(cloud.group(clock), cloud.fake.hand)
+    const rest = { clock, random: seededRandom(1), logger: silentLogger, lease: this.#lease }
+    const never = new AbortController().signal
+    return this.time.until(Provisioner.start({ group, unknownInstances: 'remove', ...rest, ...options }, never))
+  }
+}
