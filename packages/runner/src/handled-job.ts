@@ -109,7 +109,7 @@ export class HandledJob {
       client,
       job,
       trace: this.#trace,
-      isDebugTrace: isDebugTrace(settingSources),
+      isDebugTrace: !settings.debugTraceDisabled && isDebugTrace(settingSources),
       finalUpdateRetryLimit: settings.finalUpdateRetryLimit,
       sent,
       onSent: (sentNow) => {
@@ -252,6 +252,7 @@ export class HandledJob {
       abort: this.#abort.signal,
       runner: identity,
       environmentVariables: settings.environment,
+      allowsDebugTrace: !settings.debugTraceDisabled,
       serverCertificates: this.#serverCertificates(),
       artifacts: {
         download: (dependency, how) => client.downloadArtifacts(dependency, how),

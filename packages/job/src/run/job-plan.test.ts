@@ -109,6 +109,19 @@ test('sources that git could misread are refused, all problems at once', () => {
   )
 })
 
+test('commands are shown as the shell runs them where the job asks and the runner lets it, and the trace says what that means, or that it is not so', () => {
+  const job = withVariables(variable('CI_DEBUG_TRACE', '1'))
+  const refused = new JobPlan({ payload: job, environmentVariables: [], runner, environment, allowsDebugTrace: false })
+  expect([plan(job), refused, plan(payload())].map((each) => each.script('n').toString().includes('; set -x'))).toEqual([
+    true,
+    false,
+    false,
+  ])
+  expect(plan(job).warnings).toEqual([expect.stringContaining('CI_DEBUG_TRACE is on')])
+  expect(refused.warnings).toEqual([expect.stringContaining('CI_DEBUG_TRACE is ignored')])
+  expect(plan(payload()).warnings).toEqual([])
+})
+
 test('masked values are known as the machine will have them', () => {
   const job = withVariables(variable('SECRET', 'key of $CI_PROJECT_DIR', { masked: true }), variable('OTHER', 'x'))
   expect(plan(job, { buildsDir: 'builds' }).maskedValues('/home/ci')).toEqual(['key of /home/ci/builds/tok123/3/group/project'])

@@ -25,6 +25,8 @@ export interface JobPlanOptions {
   readonly environmentVariables: readonly EnvironmentVariable[]
   /** PEM. */
   readonly serverCertificates?: string | undefined
+  /** Default true. */
+  readonly allowsDebugTrace?: boolean | undefined
   readonly runner: RunnerIdentity
   readonly environment: Pick<JobEnvironment, 'shell' | 'buildsDir' | 'concurrentId' | 'jobMarker'>
 }
@@ -86,7 +88,7 @@ export class JobPlan {
     const shell = shellVariables(this.#variables.values())
     this.hasFiles = shell.files.length > 0
     this.warnings = [
-      ...(isDebugTrace(options) ? [debugTraceWarning] : []),
+      ...(isDebugTrace(options) ? [options.allowsDebugTrace === false ? debugTraceRefusal : debugTraceWarning] : []),
       ...warnings,
       ...this.#sources.warnings,
       ...scriptTimeout.warnings,
@@ -176,7 +178,7 @@ export class JobPlan {
       jobMarker: environment.jobMarker,
       paths: this.#paths,
       variables: shellVariables(variables.values()),
-      debugTrace: isDebugTrace(this.#options),
+      debugTrace: isDebugTrace(this.#options) && this.#options.allowsDebugTrace !== false,
       scriptSections: this.#options.payload.features.trace_sections && parseGoBool(this.setting('FF_SCRIPT_SECTIONS')) === true,
     }
     const { shell } = environment
@@ -225,6 +227,8 @@ export class JobPlan {
     return { timeoutMs: timeoutMs === 0 ? undefined : timeoutMs, warnings: [] }
   }
 }
+
+const debugTraceRefusal = 'CI_DEBUG_TRACE is ignored: this runner does not allow it (debug_trace_disabled)'
 
 const debugTraceWarning =
   'CI_DEBUG_TRACE is on: commands are shown with the values of variables, of which only the masked ones are hidden. Turn it off where people may read this log who must not'

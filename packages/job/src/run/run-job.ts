@@ -49,6 +49,8 @@ export interface RunJobOptions {
   readonly runner: RunnerIdentity
   /** `environment` of the configuration. Default: none. */
   readonly environmentVariables?: readonly EnvironmentVariable[]
+  /** Whether a job may have its commands shown as the shell runs them (`CI_DEBUG_TRACE`). Default true. */
+  readonly allowsDebugTrace?: boolean
   /** PEM of the authorities that sign the coordinator's certificate, for git on the machine, which trusts no others for it then. Default: the machine's own. */
   readonly serverCertificates?: string | undefined
   /** Where its caches are kept. Default: each machine keeps them, in `cache` in the login's home. */
@@ -172,6 +174,7 @@ class JobRun {
       payload,
       environmentVariables: this.#environmentVariables,
       serverCertificates: this.#options.serverCertificates,
+      allowsDebugTrace: this.#options.allowsDebugTrace,
       runner,
       environment,
     })

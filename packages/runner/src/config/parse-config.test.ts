@@ -62,6 +62,7 @@ tls-key-file = "key.pem"
 shell = "sh"
 builds_dir = "/builds"
 cache_dir = "/cache"
+debug_trace_disabled = true
 environment = ["A=1", "B=x=y"]
 limit = 30
 request_concurrency = 2
@@ -169,6 +170,7 @@ preemptive_mode = true
         shell: 'sh',
         buildsDir: '/builds',
         cacheDir: '/cache',
+        debugTraceDisabled: true,
         cache: {
           type: 's3',
           path: 'caches',

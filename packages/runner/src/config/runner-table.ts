@@ -24,7 +24,6 @@ const notYet = [
   'clone_url',
   'custom',
   'custom_build_dir',
-  'debug_trace_disabled',
   'docker',
   'experimental',
   'feature_flags',
@@ -73,6 +72,12 @@ export const runnerTable: TableSchema<RunnerSettings> = {
       "Where an instance keeps caches that are its own, absolute or relative to the login's home. Machines that share the directory share the caches.",
     ),
     cache: byDefault('cache', {}, table(cacheTable), 'Where caches are kept.'),
+    debugTraceDisabled: byDefault(
+      'debug_trace_disabled',
+      false,
+      flag,
+      'Whether `CI_DEBUG_TRACE` of a job is ignored: it shows commands with the values of variables.',
+    ),
     environment: byDefault('environment', [], list(assignment), 'Variables for every job: `["NAME=value"]`.'),
     limit: byDefault('limit', 0, countOrUnbounded, 'Jobs of this runner at once. 0: no bound.'),
     requestConcurrency: byDefault(

@@ -42,6 +42,7 @@ export interface RunnerSettings {
   readonly buildsDir: string
   readonly cacheDir: string
   readonly cache: CacheSettings
+  readonly debugTraceDisabled: boolean
   readonly environment: readonly { readonly key: string; readonly value: string }[]
   /** Jobs at once; `Infinity`: no bound of its own. */
   readonly limit: number
