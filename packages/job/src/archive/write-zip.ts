@@ -1,5 +1,6 @@
 import { crc32 } from '../trace/crc32.ts'
 import { ahead, inBlocks } from './ahead.ts'
+import { BytePages } from './byte-pages.ts'
 import { blockBytes, deflateBlock, deflateEnd, deflateWhole } from './deflate-blocks.ts'
 import { type CompressionLevel, deflateLevels, type PackedFile } from './packed-file.ts'
 import { centralHeader, dataDescriptor, endOfZip, localHeader, type ZipMember } from './zip-records.ts'
@@ -17,7 +18,7 @@ type Part =
  * those only the directory of names is in the memory, some 100 bytes for each.
  */
 export async function* writeZip(files: AsyncIterable<PackedFile>, level: CompressionLevel): AsyncGenerator<Buffer, void, undefined> {
-  const directory: Buffer[] = []
+  const directory = new BytePages()
   let offset = 0
   let open: { readonly member: ZipMember; crc: number; packedSize: number; size: number } | undefined
   const counted = (bytes: Buffer): Buffer => {
@@ -31,7 +32,7 @@ export async function* writeZip(files: AsyncIterable<PackedFile>, level: Compres
     open = undefined
     yield counted(deflateEnd)
     yield counted(dataDescriptor(member))
-    directory.push(centralHeader(member))
+    directory.add(centralHeader(member))
   }
   for await (const part of ahead(partsOf(files, deflateLevels[level]), blocksAhead)) {
     if (part.kind === 'block') {
@@ -60,14 +61,13 @@ export async function* writeZip(files: AsyncIterable<PackedFile>, level: Compres
       packedSize: (packed ?? bytes).length,
       offset,
     }
-    directory.push(centralHeader(member))
+    directory.add(centralHeader(member))
     yield counted(localHeader(member))
     if (bytes.length > 0) yield counted(packed ?? bytes)
   }
   yield* closed()
-  const size = directory.reduce((sum, { length }) => sum + length, 0)
   yield* directory
-  yield endOfZip({ entries: directory.length, size, offset })
+  yield endOfZip({ entries: directory.records, size: directory.length, offset })
 }
 
 async function* partsOf(files: AsyncIterable<PackedFile>, level: number): AsyncGenerator<Part, void, undefined> {
