@@ -42,11 +42,10 @@ async function launch(options: Partial<FleetOptions> = {}): Promise<ExecutorFlee
   fleet = await ExecutorFleet.start({
     createInstanceGroup: (config, context) => {
       const made = createLocalGroup(config, context)
-      const { connectInfo } = made
+      const connectInfo = made.connectInfo.bind(made)
       group = made
       return Object.assign(made, {
-        connectInfo: (...call: Parameters<typeof connectInfo>) =>
-          refusal === undefined ? connectInfo.apply(made, call) : Promise.reject(refusal),
+        connectInfo: (...call: Parameters<typeof connectInfo>) => (refusal === undefined ? connectInfo(...call) : Promise.reject(refusal)),
       })
     },
     pluginConfig: (directory) => ({ root_dir: directory, shell: '/bin/bash' }),
