@@ -60,7 +60,9 @@ function unary<Request, Response>(method: string, answer: (request: Request, fau
     void begin(method, call, call.request).then(
       (faults) => {
         try {
-          callback(null, answer(call.request, faults))
+          const response = answer(call.request, faults)
+          if (faults.dieAfter === method) process.kill(process.pid, 'SIGKILL')
+          callback(null, response)
         } catch (error) {
           callback(error as grpc.ServerErrorResponse)
         }
