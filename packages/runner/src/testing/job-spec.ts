@@ -42,6 +42,8 @@ export interface JobSpec {
     readonly sha: string
     readonly refspecs?: readonly string[]
     readonly depth?: number
+    /** Whether `repoUrl` gets the job's token as its login, as GitLab puts it there. Default false. */
+    readonly withToken?: boolean
   }
   /** Features that the runner must advertise, for example `multi_build_steps`; without them the job fails as `runner_unsupported`. Default: none. */
   readonly requires?: readonly string[]
@@ -93,6 +95,7 @@ export function jobJson(spec: JobSpec, identity: JobIdentity): Record<string, un
   const stage = spec.stage ?? 'test'
   const projectPath = 'group/project'
   const repoUrl = spec.git?.repoUrl ?? `${identity.serverUrl}/${projectPath}.git`
+  const login = spec.git?.withToken === true ? `gitlab-ci-token:${identity.token}@` : ''
   const timeout = spec.timeoutSeconds ?? 3600
   const step = (stepName: string, script: readonly string[], when: string): object => ({
     name: stepName,
@@ -136,7 +139,7 @@ export function jobJson(spec: JobSpec, identity: JobIdentity): Record<string, un
       queue_depth: 1,
     },
     git_info: {
-      repo_url: repoUrl,
+      repo_url: repoUrl.replace('://', `://${login}`),
       repo_object_format: 'sha1',
       ref: spec.git?.ref ?? 'main',
       sha: spec.git?.sha ?? '0'.repeat(40),

@@ -1,0 +1,22 @@
+import { buildImage } from '@runner-core/fleeting-plugin-docker'
+import Docker from 'dockerode'
+
+/** Makes the instances' image, with git, unless it is there. Thrown: when no Docker Engine answers, or the image cannot be made. */
+export async function makeImage(image: string): Promise<void> {
+  const found = await new Docker().listImages({ filters: { reference: [image] } }).catch((cause: Error) => {
+    throw new Error(`this example needs a Docker Engine that answers (${cause.message})`, { cause })
+  })
+  if (found.length > 0) return
+  console.log(`making the image ${image} …`)
+  await buildImage({ image, packages: ['git', 'ca-certificates'] })
+}
+
+/** The address under which containers reach this machine. */
+export async function hostAddress(): Promise<string> {
+  const { IPAM } = (await new Docker().getNetwork('bridge').inspect()) as {
+    readonly IPAM?: { readonly Config?: { readonly Gateway?: string }[] }
+  }
+  const gateway = IPAM?.Config?.[0]?.Gateway
+  if (gateway === undefined) throw new Error('the network "bridge" of Docker has no gateway')
+  return gateway
+}

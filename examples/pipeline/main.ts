@@ -1,0 +1,96 @@
+// A pipeline of three jobs on containers that are made for them: build → test, with the build's artifacts and its cache → deploy, with an after_script.
+// Their sources, with a submodule, come from a git server that lets only running jobs in. Docker and git are all that it needs.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { delay, loadPlugin, systemClock } from '@runner-core/fleeting'
+import { parseConfig, Runner } from '@runner-core/runner'
+import { Coordinator, type CoordinatorJob, type JobSpec } from '@runner-core/runner/testing'
+import { hostAddress, makeImage } from './docker-side.ts'
+import { GitServer } from './git-server.ts'
+import { makeRepositories } from './repositories.ts'
+
+const image = 'runner-core-sshd-git'
+
+await using cleanUp = new AsyncDisposableStack()
+const folder = mkdtempSync(join(tmpdir(), 'runner-core-pipeline-'))
+cleanUp.defer(() => rmSync(folder, { recursive: true, force: true }))
+await makeImage(image)
+
+// What stands for GitLab: its job API, and its repositories.
+const coordinator = cleanUp.use(await Coordinator.start({ traceUpdateIntervalSeconds: 1 }))
+const mayRead = (token: string): boolean => coordinator.jobs.some((job) => job.state === 'running' && job.assignment?.jobToken === token)
+const sha = makeRepositories(folder)
+const server = cleanUp.use(await GitServer.start({ root: folder, host: await hostAddress(), accepts: mayRead }))
+
+// One container at a time, for two jobs: the first two share its cache, the third gets another one.
+const { settings } = parseConfig(`
+concurrent = 1
+
+[[runners]]
+name = "pipeline"
+url = "${coordinator.url}"
+token = "${Coordinator.token}"
+executor = "instance"
+
+[runners.autoscaler]
+fleet = "pipeline-${process.pid}"
+plugin = "docker"
+plugin_config = { image = "${image}" }
+max_instances = 1
+max_use_count = 2
+policy = [{ idle_time = "10m" }]
+`)
+const runner = await Runner.start({ settings, findPlugin: loadPlugin })
+cleanUp.defer(async () => void (await runner.stop('fast')))
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void cleanUp.disposeAsync().then(() => process.exit(130)))
+
+const git = { repoUrl: `${server.url}/project.git`, ref: 'main', sha, withToken: true }
+const variables = [{ key: 'GIT_SUBMODULE_STRATEGY', value: 'recursive' }]
+const cache = (policy: string): object => ({ key: 'tools', paths: ['tools/'], policy, when: 'on_success', untracked: false })
+
+const build = await run({
+  name: 'build',
+  stage: 'build',
+  git,
+  variables,
+  script: [
+    'sh build.sh',
+    'git ls-remote "$(git remote get-url origin | sed s,//,//gitlab-ci-token:guessed@,)" || echo "no sources for a guess"',
+  ],
+  artifacts: [{ paths: ['out/'] }],
+  override: { cache: [cache('pull-push')] },
+})
+await run({
+  name: 'test',
+  stage: 'test',
+  git,
+  variables,
+  script: ['sh test.sh'],
+  dependencies: [build],
+  artifacts: [{ type: 'junit', format: 'gzip', name: 'junit', paths: ['report.xml'], when: 'always' }],
+  override: { cache: [cache('pull')] },
+})
+await run({
+  name: 'deploy',
+  stage: 'deploy',
+  script: ['echo "$(hostname) deploys what $(cat out/machine) built:"', 'cat out/words'],
+  afterScript: ['echo "the deployment ended with $CI_JOB_STATUS"'],
+  dependencies: [build],
+})
+console.log('\nthe pipeline passed')
+
+/** Hands a job out and shows its log until it has ended. Thrown: when it did not succeed, which ends the pipeline. */
+async function run(spec: JobSpec): Promise<CoordinatorJob> {
+  console.log(`\n--- ${spec.name} ---`)
+  const job = coordinator.enqueue(spec)
+  let shown = 0
+  do {
+    await Promise.race([job.finished, delay(systemClock, 200)])
+    const text = job.trace.text()
+    process.stdout.write(text.slice(shown))
+    shown = text.length
+  } while (!job.hasEnded)
+  if (job.state !== 'success') throw new Error(`${spec.name}: ${job.state}, ${job.failureReason}`)
+  return job
+}
