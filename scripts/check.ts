@@ -13,6 +13,7 @@ const published = readdirSync('packages')
 
 const checks: readonly Check[] = [
   { name: 'types', command: ['tsc', '-b'] },
+  { name: 'reference of the types', command: ['node', 'scripts/api-reference.ts'] },
   { name: 'format and lint', command: ['biome', 'ci', '--error-on-warnings', '.'] },
   { name: 'type-aware lint', command: ['oxlint', '--type-aware', '--deny-warnings'] },
   { name: 'dead code', command: ['knip'] },
