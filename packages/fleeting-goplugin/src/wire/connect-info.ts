@@ -1,5 +1,6 @@
 import { type ConnectInfo, type ConnectorConfig, GroupError } from '@runner-core/fleeting'
-import type { ConnectInfoResponse } from './messages.ts'
+import { wireConnectorConfig } from './connector-config.ts'
+import type { ConnectInfoResponse, WireConnectorConfig } from './messages.ts'
 
 const systems = ['linux', 'darwin', 'windows'] as const
 
@@ -36,5 +37,27 @@ export function connectInfoOfWire(id: string, answer: ConnectInfoResponse, opera
     ...(expires > 0 && { expiresAt: expires * 1000 }),
     ...(os && { os }),
     ...(arch && { arch }),
+  }
+}
+
+/** What a group answered, for a host that sent `told` in `Init`: it gets its own times back, since 0 makes upstream's connector fail at once. Host keys and agents have no place on the wire. */
+export function wireConnectInfo(info: ConnectInfo, told: WireConnectorConfig): ConnectInfoResponse {
+  const defaults = wireConnectorConfig({})
+  return {
+    connector: {
+      os: info.os ?? told.os,
+      arch: info.arch ?? told.arch,
+      protocol: info.protocol,
+      protocolPort: info.port ?? told.protocolPort,
+      username: info.username,
+      password: info.password ?? '',
+      key: Buffer.from(info.privateKey ?? ''),
+      useStaticCredentials: told.useStaticCredentials,
+      keepalive: told.keepalive > 0 ? told.keepalive : defaults.keepalive,
+      timeout: told.timeout > 0 ? told.timeout : defaults.timeout,
+    },
+    internalAddr: info.internalAddress ?? '',
+    externalAddr: info.externalAddress ?? '',
+    expires: info.expiresAt === undefined ? 0 : Math.floor(info.expiresAt / 1000),
   }
 }

@@ -14,6 +14,9 @@ export interface WireMessages {
   readonly Instance: { readonly instance: string }
   readonly ConnectInfoResponse: ConnectInfoResponse
   readonly StdioData: { readonly channel: number; readonly data: Uint8Array }
+  readonly HealthCheck: { readonly service: string }
+  /** 1: serving. */
+  readonly HealthStatus: { readonly status: number }
   readonly ErrorStatus: {
     readonly code: number
     readonly message: string

@@ -54,6 +54,18 @@ export const stdioMethods: { readonly StreamStdio: Method<'Empty', 'StdioData'> 
   StreamStdio: method('/plugin.GRPCStdio/StreamStdio', 'Empty', 'StdioData', true),
 }
 
+/** `/grpc.health.v1.Health/*`: go-plugin's ping. */
+export const healthMethods: { readonly Check: Method<'HealthCheck', 'HealthStatus'> } = {
+  Check: method('/grpc.health.v1.Health/Check', 'HealthCheck', 'HealthStatus'),
+}
+
+/** `/plugin.GRPCBroker/*`: by it go-plugin's ends open further connections. This protocol has none; hosts open the stream all the same. */
+export const brokerMethods: {
+  readonly StartStream: Omit<Method<'Empty', 'Empty'>, 'requestStream'> & { readonly requestStream: true }
+} = {
+  StartStream: { ...method('/plugin.GRPCBroker/StartStream', 'Empty', 'Empty', true), requestStream: true },
+}
+
 function method<Request extends keyof WireMessages, Response extends keyof WireMessages>(
   path: string,
   request: Request,

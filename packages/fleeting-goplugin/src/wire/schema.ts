@@ -48,6 +48,9 @@ export const schema = {
           },
         },
         StdioData: { fields: { channel: { type: 'int32', id: 1 }, data: { type: 'bytes', id: 2 } } },
+        // gRPC's own health service, and the broker of go-plugin, whose messages carry nothing that this protocol needs.
+        HealthCheck: { fields: { service: { type: 'string', id: 1 } } },
+        HealthStatus: { fields: { status: { type: 'int32', id: 1 } } },
         // google.rpc.Status and the Any in it: how a refusal carries what was done all the same.
         ErrorDetail: { fields: { typeUrl: { type: 'string', id: 1 }, value: { type: 'bytes', id: 2 } } },
         ErrorStatus: {

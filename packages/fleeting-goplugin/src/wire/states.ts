@@ -9,3 +9,9 @@ export function rowOfWire(id: string, number: number): ListedInstance {
   if (state === undefined) return { id, state: 'unknown', detail: `state ${number}` }
   return state === 'failed' ? { id, state, detail: 'timeout' } : { id, state }
 }
+
+/** The wire's number of a state; undefined for `unknown`, which the wire has no word for. */
+export function wireStateOf(state: InstanceState): number | undefined {
+  const number = states.indexOf(state)
+  return number === -1 ? undefined : number
+}
