@@ -3,11 +3,19 @@ import { spawnSync } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { goPrograms } from '../packages/fleeting-goplugin/test/go-programs.ts'
+import { python } from './cloud-tools.ts'
 
 const results = resolve('node_modules/.cache/go-interop/results.json')
 rmSync(results, { force: true })
 const built = goPrograms()
+const cloud = python()
+const env = { ...process.env, ...('path' in cloud && { CLOUDS_PYTHON: cloud.path }) }
 const output = ['--reporter=default', '--reporter=json', `--outputFile.json=${results}`]
-const { status } = spawnSync('vitest', ['run', '--project=interop', ...output, ...process.argv.slice(2)], { stdio: 'inherit' })
-console.log('absent' in built ? `  ABSENT: Go plugins under this host were not run, because ${built.absent}` : '  with Go plugins under this host')
+const { status } = spawnSync('vitest', ['run', '--project=interop', ...output, ...process.argv.slice(2)], { stdio: 'inherit', env })
+console.log(
+  'absent' in built
+    ? `  ABSENT: nothing was run of Go plugins under this host, nor of our plugins under upstream's, because ${built.absent}`
+    : "  with Go plugins under this host, and our plugins under upstream's",
+)
+if ('absent' in cloud) console.log(`  ABSENT: plugin aws under upstream's host was not run, because ${cloud.absent}`)
 process.exitCode = status ?? 1

@@ -112,7 +112,9 @@ export class ServedGroup {
     using limit = deadline(clock, limitMs, () => notReady ?? new GroupError('not_ready', `${id} gave no answer in time`), signal)
     for (;;) {
       try {
-        return wireConnectInfo(await group.connectInfo(id, limit.signal), this.#connector)
+        const info = wireConnectInfo(await group.connectInfo(id, limit.signal), this.#connector)
+        this.#options.logger.debug({ instance: id }, 'the host was told how to connect')
+        return info
       } catch (error) {
         if (!isGroupError(error) || error.code !== 'not_ready' || limit.signal.aborted) throw error
         notReady = error
