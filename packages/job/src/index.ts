@@ -3,6 +3,13 @@
  *
  * @module
  */
+
+export {
+  type ArtifactDestination,
+  type ArtifactUpload,
+  ArtifactUploadError,
+  type ArtifactUploadErrorCode,
+} from './artifacts/artifact-destination.ts'
 export {
   type ArtifactDownload,
   ArtifactDownloadError,
@@ -11,12 +18,6 @@ export {
 } from './artifacts/artifact-source.ts'
 export type { CachePlace } from './caches/cache-context.ts'
 export { type CacheArchive, CacheError, type CacheErrorCode, type CacheName, type CacheStore } from './caches/cache-store.ts'
-export {
-  type ArtifactDestination,
-  type ArtifactUpload,
-  ArtifactUploadError,
-  type ArtifactUploadErrorCode,
-} from './artifacts/artifact-destination.ts'
 export type { Clock } from './clock.ts'
 export type { DetachedScript } from './detach/detached-files.ts'
 /** For an environment whose scripts outlive its connection. */
@@ -39,10 +40,22 @@ export {
 export { JobError, type JobErrorCode, type JobErrorOptions } from './job-error.ts'
 export { jobFeatures } from './job-features.ts'
 export type { FailureReason, JobOutcome } from './job-outcome.ts'
-export type { GitInfo, JobArtifact, JobCache, JobDependency, JobFeatures, JobHook, JobInfo, JobPayload, JobStep, JobVariable } from './job-payload.ts'
+export type {
+  GitInfo,
+  JobArtifact,
+  JobCache,
+  JobDependency,
+  JobFeatures,
+  JobHook,
+  JobInfo,
+  JobPayload,
+  JobStep,
+  JobVariable,
+} from './job-payload.ts'
 export type { JobCheckpoint, ScriptCheckpoint } from './run/job-checkpoint.ts'
 export type { JobTrace, LogRecord, SaidText } from './run/job-log.ts'
 export type { JobStage } from './run/job-stage.ts'
+export { type ForeignScript, runForeignScript } from './run/run-foreign-script.ts'
 export { type RunJobOptions, runJob } from './run/run-job.ts'
 export type { RunnerIdentity } from './runner-identity.ts'
 /** For those who implement a `JobEnvironment`. */

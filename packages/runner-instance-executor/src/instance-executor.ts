@@ -103,10 +103,10 @@ export class InstanceExecutor {
   }
 
   /**
-   * Turns a reservation into a place for one job. An instance that cannot be reached is nobody's until it can, and the job takes another. However it ends, the reservation is over.
+   * Turns a reservation into a place for one job; without one, a slot is claimed first, as soon as there is any to have. An instance that cannot be reached is nobody's until it can, and the job takes another. However it ends, the reservation is over.
    * Rejects with the signal's reason; with {@link EnvironmentError} `failed` when the time is over or no instance can be reached as things are configured; with {@link JobError} `interrupted` when the scaler shuts down.
    */
-  async prepare(reservation: Reservation, { report, signal, again = false }: PrepareOptions): Promise<PreparedInstance> {
+  async prepare(reservation: Reservation | undefined, { report, signal, again = false }: PrepareOptions): Promise<PreparedInstance> {
     const { acquireTimeoutMs, clock, logger } = this.#options
     let why = (): string => ''
     using budget = new AcquireBudget({
@@ -120,7 +120,7 @@ export class InstanceExecutor {
       budget.start()
       return new WaitLines({ clock, report, explain })
     }
-    let next = again ? await this.#reserve(reservation, wait, budget.signal) : reservation
+    let next = again || reservation === undefined ? await this.#reserve(reservation, wait, budget.signal) : reservation
     for (; ; next = await this.#reserve(reservation, wait, budget.signal)) {
       const acquisition = await this.#acquire(next, wait, budget.signal)
       why = () => `instance ${acquisition.instanceId} does not answer`
@@ -172,8 +172,9 @@ export class InstanceExecutor {
   }
 
   /** Claims another slot, or the promise of one, as soon as the scaler has any to give: as urgently as before. */
-  async #reserve({ priority }: Reservation, wait: (explain: () => string) => WaitLines, signal: AbortSignal): Promise<Reservation> {
+  async #reserve(before: Reservation | undefined, wait: (explain: () => string) => WaitLines, signal: AbortSignal): Promise<Reservation> {
     const { scaler } = this.#options
+    const priority = before?.priority ?? 0
     let refusal = ''
     const tryNow = (): Reservation | undefined => {
       try {

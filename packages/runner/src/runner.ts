@@ -6,7 +6,7 @@ import { collectDefaultMetrics } from 'prom-client'
 import { S3CacheStore } from './caches/s3-cache-store.ts'
 import { Concurrency } from './concurrency.ts'
 import type { FindPlugin } from './config/check-plugins.ts'
-import { fleetName, type ListenAddress, type RunnerSettings, type Settings } from './config/settings.ts'
+import { fleetName, keptOutputBytes, type ListenAddress, type RunnerSettings, type Settings } from './config/settings.ts'
 import { stateDirectory } from './config/state-settings.ts'
 import { ConfiguredRunner, type Departure, type StopMode, type StopReport } from './configured-runner.ts'
 import type { RunnerRecord } from './explain/read-records.ts'
@@ -345,9 +345,4 @@ export class Runner {
       logger,
     })
   }
-}
-
-/** What of a job's output its machine keeps: all that may come into the log, and as much again as masking and the parts that are no output may take away. */
-function keptOutputBytes({ outputLimitBytes }: RunnerSettings): number {
-  return Math.ceil(outputLimitBytes * 1.25) + 1024 * 1024
 }

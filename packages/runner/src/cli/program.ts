@@ -51,6 +51,23 @@ export function createProgram(output: Output, exit: (code: number) => void): Com
     .action(async ({ config, json, last = 20, ...what }: { config: string; json?: true; last?: number; job?: string; instance?: string }) =>
       exit(await (await import('./explain-command.ts')).explain(config, { ...what, last, json: json === true }, output)),
     )
+  const shim = command(
+    'custom-executor',
+    'Let a GitLab Runner with `executor = "custom"` run its jobs on the machines of a configuration.',
+  ).addHelpText(
+    'after',
+    '\nconfig, prepare, run and cleanup are what GitLab Runner calls; each takes --config, --runner, --directory, --idle-timeout and --owner-grace, and begins a daemon where there is none.',
+  )
+  shim
+    .command('daemon', { isDefault: true })
+    .description('Have the machines between the calls. The first call begins one by itself.')
+    .option('-c, --config <file>', 'configuration file', 'config.toml')
+    .option('--directory <directory>', 'where it is found (default: beside the configuration file)')
+    .option('--idle-timeout <duration>', 'ends itself after this time without a job and without a machine; "never": stays', '5m')
+    .option('--owner-grace <duration>', 'how long a job is kept whose GitLab Runner has gone', '30s')
+    .action(async ({ config, ...options }: { config: string; directory?: string; idleTimeout: string; ownerGrace: string }) =>
+      exit(await (await import('./custom-executor-command.ts')).daemon(config, options, output)),
+    )
   command('version', 'Print the version.').action(() => output.out(version))
   return program
 }

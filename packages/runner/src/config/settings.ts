@@ -150,3 +150,8 @@ export interface ScaleThrottle {
 export function fleetName(runner: RunnerSettings): string {
   return runner.autoscaler.fleet ?? runner.name
 }
+
+/** What of a job's output its machine keeps: all that may come into the log, and as much again as masking and the parts that are no output may take away. */
+export function keptOutputBytes({ outputLimitBytes }: RunnerSettings): number {
+  return Math.ceil(outputLimitBytes * 1.25) + 1024 * 1024
+}

@@ -1,0 +1,76 @@
+import type { Clock, Logger, Random } from '@runner-core/fleeting'
+import { ConcurrentIds, InstanceExecutor } from '@runner-core/runner-instance-executor'
+import type { FindPlugin } from '../config/check-plugins.ts'
+import { keptOutputBytes, type RunnerSettings, type Settings } from '../config/settings.ts'
+import { type Fleet, startFleet } from '../fleet/fleet.ts'
+import { openFleetState } from '../state/open-fleet-state.ts'
+
+export interface ShimFleetOptions {
+  readonly settings: Settings
+  readonly runner: RunnerSettings
+  /** Shared by the fleets of the process. */
+  readonly concurrentIds: ConcurrentIds
+  readonly claimGroup: (groupId: string) => void
+  readonly findPlugin: FindPlugin
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+}
+
+/** The machines of one `[[runners]]` entry, for jobs that a GitLab Runner has taken. */
+export class ShimFleet {
+  readonly settings: RunnerSettings
+  readonly executor: InstanceExecutor
+  /** Parts of the build directories of jobs that are there at the same time. */
+  readonly buildNumbers: ConcurrentIds = new ConcurrentIds()
+  readonly #fleet: Fleet
+
+  /** Thrown: what `startFleet` and `openFleetState` throw; nothing is left running then. */
+  static async open(options: ShimFleetOptions, signal: AbortSignal): Promise<ShimFleet> {
+    const { settings, runner, clock, logger } = options
+    const onWait = ({ name }: { readonly name: string }): void => logger.warn({}, `waiting: the fleet belongs to ${name}`)
+    const state = await openFleetState({ settings, runner, onWait, clock, signal })
+    const observers = { provisioner: {}, taskscaler: {} }
+    const fleet = await startFleet({ ...options, observers, freePlaces: () => Number.POSITIVE_INFINITY, state }, signal)
+    // Their GitLab Runner has been told that they failed, when the daemon before ended.
+    const { scaler } = fleet
+    for (const { key } of scaler.restored()) scaler.dropRestored(key, 'the daemon that lent it to a job has ended')
+    return new ShimFleet(options, fleet)
+  }
+
+  private constructor({ runner, concurrentIds, clock, logger }: ShimFleetOptions, fleet: Fleet) {
+    this.settings = runner
+    this.#fleet = fleet
+    this.executor = new InstanceExecutor({
+      scaler: fleet.scaler,
+      shell: runner.shell,
+      buildsDir: runner.buildsDir,
+      acquireTimeoutMs: runner.autoscaler.instanceAcquireTimeoutMs,
+      concurrentIds,
+      ...(runner.detach && { detach: { limitBytes: keptOutputBytes(runner), reconnectGraceMs: runner.reconnectGraceMs } }),
+      clock,
+      logger,
+    })
+  }
+
+  get scaler(): Fleet['scaler'] {
+    return this.#fleet.scaler
+  }
+
+  /** Whether there is no instance, and none is coming. */
+  get isEmpty(): boolean {
+    return Object.values(this.#fleet.provisioner.counts()).every((count) => count === 0)
+  }
+
+  /** Gives the machines back: no job may be there any more. Answers those that were to be removed and are not known to be gone. */
+  async close(): Promise<readonly string[]> {
+    const { deleteInstancesOnShutdown, shutdownDeletionIntervalMs, shutdownDeletionRetries } = this.settings.autoscaler
+    await this.executor.sweepsEnded()
+    const { remaining } = await this.#fleet.scaler.shutdown({
+      removeInstances: deleteInstancesOnShutdown,
+      timeoutMs: shutdownDeletionIntervalMs * shutdownDeletionRetries,
+    })
+    await this.#fleet.state?.close()
+    return remaining
+  }
+}

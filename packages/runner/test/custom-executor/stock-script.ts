@@ -1,0 +1,24 @@
+/** Bash as GitLab Runner generates it for a stage: the wrapper of `BashWriter.Finish`, with all commands in one evaluated word. */
+export function stockScript(lines: readonly string[]): string {
+  const body = lines.map((line) => `${line}\n`).join('')
+  return `#!/usr/bin/env bash
+
+trap exit 1 TERM
+
+if set -o | grep pipefail > /dev/null; then set -o pipefail; fi; set -o errexit
+set +o noclobber
+: | eval ${ansiQuote(body)}
+exit 0
+`
+}
+
+/** A command of the job, shown before it runs. */
+export function shown(command: string): readonly string[] {
+  return [`echo ${ansiQuote(`\x1b[32;1m$ ${command}\x1b[0;m`)}`, command]
+}
+
+/** `helpers.ShellEscape`: `$'…'` with backslash escapes. */
+export function ansiQuote(text: string): string {
+  const escapes: Record<string, string> = { "'": "\\'", '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t', '\x1b': '\\x1b' }
+  return `$'${text.replace(/['\\\n\r\t\x1b]/g, (character) => escapes[character] as string)}'`
+}
