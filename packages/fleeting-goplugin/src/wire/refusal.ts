@@ -9,8 +9,9 @@ export interface Refusal {
   readonly details?: Buffer
 }
 
-/** Upstream's own plugins answer 2, unknown, whatever it is; its hosts look at none of these. Ours reads the code off them again. */
+/** Upstream's own plugins answer 2, unknown, whatever it is; its hosts look at none of these. Ours reads the code off them again, and off the text where there is no such status. */
 const statusOf: Readonly<Record<GroupErrorCode, number>> = {
+  transient: 14,
   invalid_config: 3,
   not_found: 5,
   throttled: 8,
@@ -19,7 +20,6 @@ const statusOf: Readonly<Record<GroupErrorCode, number>> = {
   capacity: 2,
   quota: 2,
   not_ready: 2,
-  transient: 2,
 }
 
 const succeeded = codec('Succeeded')

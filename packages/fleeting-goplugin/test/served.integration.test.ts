@@ -1,0 +1,121 @@
+// Our own plugins as executables under our own host: what a served plugin owes to any host, without Go.
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type ConnectorConfig, type Logger, systemClock } from '@runner-core/fleeting'
+import { runConformance } from '@runner-core/fleeting/testing'
+import { beforeEach, expect, test, vi } from 'vitest'
+import { PluginClient } from '../src/host/plugin-client.ts'
+import { PluginProcess } from '../src/host/plugin-process.ts'
+import { createGoPluginGroup } from '../src/index.ts'
+import { magicCookie, parseHandshake } from '../src/wire/handshake.ts'
+
+const executable = (name: string): string =>
+  fileURLToPath(new URL(`../../fleeting-plugin-${name}/bin/fleeting-plugin-${name}.js`, import.meta.url))
+const never = new AbortController().signal
+/** With patience for a machine that does much else. */
+const eventually = <T>(check: () => T | Promise<T>): Promise<T> => vi.waitFor(check, 20_000)
+const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}`) && !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ')
+
+let log: { readonly level: string; readonly message: string; readonly fields: object }[]
+let logger: Logger
+beforeEach(() => {
+  log = []
+  const at =
+    (level: string) =>
+    (fields: object, message: string): void =>
+      void log.push({ level, message, fields })
+  logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+})
+
+test.each(['aws', 'azure', 'docker', 'gce', 'local', 'static'])(
+  'fleeting-plugin-%s says its version, and without a host what it is',
+  (name) => {
+    const { version } = JSON.parse(readFileSync(new URL(`../../fleeting-plugin-${name}/package.json`, import.meta.url), 'utf8'))
+    const told = spawnSync(executable(name), ['version'], { encoding: 'utf8' })
+    expect(told).toMatchObject({ status: 0, stdout: expect.stringMatching(`^Name: +fleeting-plugin-${name}\nVersion: +${version}\n`) })
+    const alone = spawnSync(executable(name), [], { encoding: 'utf8' })
+    expect(alone).toMatchObject({ status: 1, stdout: '', stderr: expect.stringContaining('is a plugin') })
+  },
+)
+
+test('plugin local, served, keeps the contract of instance groups at a host of ours, machines and commands included', async () => {
+  const connector: ConnectorConfig = { timeoutMs: 20_000 }
+  const report = await runConformance(
+    () =>
+      createGoPluginGroup(executable('local'), { tls: 'require' })(
+        {},
+        { fleet: 'test', connector, logger, clock: systemClock, random: Math.random },
+      ),
+    { pollMs: 50 },
+  )
+  expect(report.outcomes.filter(({ outcome }) => outcome === 'failed')).toEqual([])
+  expect(log).toContainEqual(expect.objectContaining({ level: 'info', message: 'instance group is ready' }))
+}, 120_000)
+
+async function started(environment: NodeJS.ProcessEnv = process.env): Promise<PluginProcess> {
+  const options = { file: executable('local'), environment, certificate: undefined, startTimeoutMs: 20_000, clock: systemClock, logger }
+  return await PluginProcess.start(options, never)
+}
+
+test('errors arrive as what they were', async () => {
+  const group = createGoPluginGroup(executable('local'))(
+    { max_size: 'many' },
+    { fleet: 'test', connector: {}, logger, clock: systemClock, random: Math.random },
+  )
+  await expect(group.init(never)).rejects.toMatchObject({ code: 'invalid_config', message: expect.stringContaining('max_size') })
+})
+
+test('asked to end, it ends by itself, its socket and its machines with it', async () => {
+  const plugin = await started()
+  const client = new PluginClient(plugin.handshake, undefined)
+  await client.call('Init', { config: Buffer.from('{}'), settings: null }, never)
+  await client.call('Increase', { n: 1 }, never)
+  const children = (): readonly number[] =>
+    readFileSync(`/proc/${plugin.pid}/task/${plugin.pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
+  const machines = await eventually(() => {
+    // The host's guard, and the machine.
+    expect(children()).toHaveLength(2)
+    return children()
+  })
+  await client.endProcess(never)
+  expect(await plugin.ended).toBe('exit code 0')
+  client.close()
+  expect(existsSync(dirname(plugin.handshake.address))).toBe(false)
+  expect(machines.filter(isAlive)).toEqual([])
+})
+
+/** A host that is nothing but a process between us and the plugin. */
+function lonelyHost(): Promise<{ readonly hostPid: number; readonly pluginPid: number; readonly socket: string }> {
+  const script = `const child = require('node:child_process').spawn(${JSON.stringify(executable('local'))}, [], { stdio: ['ignore', 'pipe', 'ignore'] })
+    child.stdout.once('data', (line) => console.log(JSON.stringify({ hostPid: process.pid, pluginPid: child.pid, line: String(line) })))`
+  const host = spawn(process.execPath, ['-e', script], {
+    env: { ...process.env, [magicCookie.name]: magicCookie.value, PLUGIN_PROTOCOL_VERSIONS: '0' },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  return new Promise((resolve) => {
+    host.stdout.once('data', (text: Buffer) => {
+      const { line, ...pids } = JSON.parse(text.toString())
+      resolve({ ...pids, socket: parseHandshake(line).address })
+    })
+  })
+}
+
+test('a host that is killed leaves nothing: no plugin, no socket', async () => {
+  const { hostPid, pluginPid, socket } = await lonelyHost()
+  expect(isAlive(pluginPid)).toBe(true)
+  process.kill(hostPid, 'SIGKILL')
+  await eventually(() => expect(isAlive(pluginPid)).toBe(false))
+  expect(existsSync(socket)).toBe(false)
+})
+
+test('SIGINT, which a terminal sends to all, is left to the host; SIGTERM ends it', async () => {
+  const { pluginPid, socket } = await lonelyHost()
+  process.kill(pluginPid, 'SIGINT')
+  const client = new PluginClient({ network: 'unix', address: socket }, undefined)
+  await client.call('Init', { config: Buffer.from('{}'), settings: null }, never)
+  process.kill(pluginPid, 'SIGTERM')
+  await eventually(() => expect(isAlive(pluginPid)).toBe(false))
+  client.close()
+})
