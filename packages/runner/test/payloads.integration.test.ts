@@ -1,0 +1,54 @@
+// Forty jobs that use all that a job can have, on a machine of plugin `local` and on one with OpenSSH, from this project's coordinator and from one that others could have written.
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { sshdMissing } from '../../fleeting/test/openssh-server.ts'
+import { startBin } from './bin.ts'
+import { CoordinatorServer } from './payloads/coordinator-server.ts'
+import { judge } from './payloads/judge.ts'
+import { allPayloads, ourConfig, payloadFolder, serveSources, sourcesMissing, startMachine } from './payloads/payload-world.ts'
+import { PythonServer, pythonMissing } from './payloads/python-server.ts'
+
+const servers = {
+  "this project's coordinator": { Server: CoordinatorServer, missing: undefined },
+  'an independent coordinator': { Server: PythonServer, missing: pythonMissing() },
+}
+const machines = { local: undefined, OpenSSH: sshdMissing() }
+const cases = Object.entries(servers).flatMap(([served, { Server, missing }]) =>
+  Object.entries(machines).map(([machine, absent]) => ({ served, Server, machine, missing: missing ?? absent ?? sourcesMissing() })),
+)
+for (const { served, machine, missing } of cases)
+  if (missing !== undefined) console.warn(`SKIPPED: forty payloads on ${machine} from ${served}: ${missing}`)
+
+test.concurrent.for(cases)(
+  'forty payloads on $machine from $served end as they must',
+  { timeout: 240_000 },
+  async ({ Server, machine, missing }, { expect, skip }) => {
+    if (missing !== undefined) skip(missing)
+    await using cleanUp = new AsyncDisposableStack()
+    const folder = payloadFolder(cleanUp)
+    const payloads = allPayloads(await serveSources(cleanUp))
+    expect(payloads).toHaveLength(40)
+    const server = cleanUp.use(await Server.start(payloads))
+    const config = join(folder, 'config.toml')
+    writeFileSync(config, ourConfig(server, folder, machine === 'local' ? undefined : await startMachine(folder, cleanUp)))
+    const run = startBin(['run', '--config', config])
+    cleanUp.defer(() => void run.process.kill('SIGKILL'))
+    const early = run.ended.then((code) => Promise.reject(new Error(`the runner ended with ${code}:\n${run.stderr}`)))
+    early.catch(() => {})
+
+    const results = await Promise.race([server.results(), early])
+    const wrong = payloads.flatMap((payload, index) => {
+      try {
+        judge(payload, results[index]!)
+        return []
+      } catch (error) {
+        return [String(error)]
+      }
+    })
+    expect(wrong, wrong.join('\n\n')).toEqual([])
+    expect(server.violations()).toEqual([])
+    run.process.kill('SIGQUIT')
+    expect(await run.ended, run.stderr).toBe(0)
+  },
+)
