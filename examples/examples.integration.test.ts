@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { parseConfig } from '@runner-core/runner'
 import Docker from 'dockerode'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 
 /** Why no containers can be made here; undefined when they can. */
 const dockerMissing = (): Promise<string | undefined> =>
@@ -72,6 +72,38 @@ test('the configuration of several groups is valid, to each of its plugins too',
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [bin, 'validate', '--config', config])
   expect(stdout).toContain(': valid, 1 runner')
   expect(stderr).toBe('')
+})
+
+test.each([
+  { line: 'echo a $((6 * 7))', code: 0, shown: 'what GitLab would show: success\n', printed: '\na 42\n' },
+  { line: 'exit 3', code: 1, shown: 'what GitLab would show: failed, script_failure\n', printed: 'exit status 3' },
+])('the stand-in for GitLab hands a job out and shows how it ends: $line', async ({ line, code, shown, printed }) => {
+  const folder = mkdtempSync(join(tmpdir(), 'runner-core-example-'))
+  const standIn = fileURLToPath(new URL('runner/stand-in.ts', import.meta.url))
+  const bin = fileURLToPath(new URL('../packages/runner/bin/runner-core.js', import.meta.url))
+  const gitLab = spawn(process.execPath, ['--conditions=@runner-core/source', standIn, line], {
+    env: { ...process.env, PORT: '0' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const gitLabEnded = once(gitLab, 'exit')
+  let output = ''
+  gitLab.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
+  await once(gitLab.stdout, 'data')
+  const [url = ''] = /http:\S+/.exec(output) ?? []
+  const config = join(folder, 'first.toml')
+  const toml = readFileSync(new URL('runner/first.toml', import.meta.url), 'utf8')
+  writeFileSync(config, toml.replace('http://127.0.0.1:8929', url))
+  const runner = spawn(process.execPath, [bin, 'run', '--config', config], { env: { ...process.env, TMPDIR: folder }, stdio: 'ignore' })
+  const runnerEnded = once(runner, 'exit')
+  onTestFinished(() => {
+    for (const child of [gitLab, runner]) child.kill('SIGKILL')
+    rmSync(folder, { recursive: true, force: true })
+  })
+  expect((await gitLabEnded)[0], output).toBe(code)
+  expect(output).toContain(printed)
+  expect(output.endsWith(shown), output).toBe(true)
+  runner.kill('SIGTERM')
+  expect(await runnerEnded).toEqual([0, null])
 })
 
 test('the embedded runner starts its instance, and a signal ends it with nothing left', async () => {

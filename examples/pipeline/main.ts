@@ -3,9 +3,10 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { delay, loadPlugin, systemClock } from '@runner-core/fleeting'
+import { loadPlugin } from '@runner-core/fleeting'
 import { parseConfig, Runner } from '@runner-core/runner'
 import { Coordinator, type CoordinatorJob, type JobSpec } from '@runner-core/runner/testing'
+import { showJob } from '../runner/show-job.ts'
 import { hostAddress, makeImage } from './docker-side.ts'
 import { GitServer } from './git-server.ts'
 import { makeRepositories } from './repositories.ts'
@@ -84,13 +85,7 @@ console.log('\nthe pipeline passed')
 async function run(spec: JobSpec): Promise<CoordinatorJob> {
   console.log(`\n--- ${spec.name} ---`)
   const job = coordinator.enqueue(spec)
-  let shown = 0
-  do {
-    await Promise.race([job.finished, delay(systemClock, 200)])
-    const text = job.trace.text()
-    process.stdout.write(text.slice(shown))
-    shown = text.length
-  } while (!job.hasEnded)
+  await showJob(job)
   if (job.state !== 'success') throw new Error(`${spec.name}: ${job.state}, ${job.failureReason}`)
   return job
 }

@@ -13,6 +13,8 @@ import { type Reply, refusal, reply } from './reply.ts'
 export interface CoordinatorOptions extends Partial<JobApiOptions> {
   /** Default: the machine's own. */
   readonly clock?: Clock
+  /** Port on 127.0.0.1. Default: a free one. */
+  readonly port?: number
 }
 
 /** The largest body that is read. */
@@ -37,7 +39,7 @@ export class Coordinator implements AsyncDisposable {
   readonly #artifactLimitBytes: number
   readonly #uploading = new Map<IncomingMessage, number>()
 
-  private constructor(server: Server, { clock = systemClock, ...options }: CoordinatorOptions) {
+  private constructor(server: Server, { clock = systemClock, ...options }: Omit<CoordinatorOptions, 'port'>) {
     this.#server = server
     this.#clock = clock
     this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
@@ -55,13 +57,13 @@ export class Coordinator implements AsyncDisposable {
     server.on('request', (request, response) => this.#receive(request, response))
   }
 
-  /** Listens on a free port. */
-  static async start(options: CoordinatorOptions = {}): Promise<Coordinator> {
+  /** Listens. Thrown: why it cannot, for example since the port is taken. */
+  static async start({ port = 0, ...options }: CoordinatorOptions = {}): Promise<Coordinator> {
     // Longer than any client keeps an idle connection, so that none is closed under a request.
     const server = createServer({ keepAliveTimeout: 180_000, noDelay: true })
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
-      server.listen(0, '127.0.0.1', resolve)
+      server.listen(port, '127.0.0.1', resolve)
     })
     return new Coordinator(server, options)
   }
