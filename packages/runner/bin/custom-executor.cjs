@@ -1,5 +1,6 @@
+#!/usr/bin/env -S node --v8-pool-size=0
 // One call of GitLab Runner's custom executor: passes it on to the daemon that has the machines, and what comes of it back.
-// Each stage of each job is a start of this program, so it is plain JavaScript that loads nothing but what it needs.
+// Each stage of each job is a start of this program, so it is plain JavaScript that loads nothing but what it needs, and it starts no threads for V8.
 'use strict'
 const fs = require('node:fs')
 const net = require('node:net')

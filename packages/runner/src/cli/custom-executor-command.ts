@@ -61,6 +61,7 @@ export async function daemon(file: string, options: DaemonOptions, output: Outpu
   sole.close()
   logger.info({}, 'daemon of the custom executor ends')
   const remaining = await shim.shutDown()
+  sole.release()
   if (remaining.length > 0) logger.error({ remaining_instances: remaining }, 'instances are not known to be gone')
   const code = remaining.length > 0 ? exitCode.failed : exitCode.ok
   // Whatever a plugin or a library left open must not keep a stopped process.

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { rmSync } from 'node:fs'
-import { connect, createServer, type Server, type Socket } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { type Clock, delay } from '@runner-core/fleeting'
 
@@ -10,9 +10,10 @@ const mostPathBytes = 100
 const lookMs = 50
 
 export interface SoleServer {
-  readonly server: Server
-  /** Takes no more connections, and lets the next daemon begin once this process ends. */
+  /** Takes no more connections. */
   close(): void
+  /** Lets the next daemon begin. To be called at last: until then nothing else keeps the lock from the garbage collector, which would let it go. */
+  release(): void
 }
 
 /**
@@ -43,7 +44,7 @@ export async function listenAlone(directory: string, serve: (socket: Socket) => 
     process.umask(before)
   }
   await once(server, 'listening')
-  return { server, close: () => server.close() }
+  return { close: () => server.close(), release: () => lock.close() }
 }
 
 async function isServed(path: string): Promise<boolean> {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import type { Socket } from 'node:net'
-import { type Clock, describeError, type Logger, type Random } from '@runner-core/fleeting'
+import { type Clock, describeError, type Logger, loggedSeconds, type Random } from '@runner-core/fleeting'
 import { ConcurrentIds } from '@runner-core/runner-instance-executor'
 import type { FindPlugin } from '../config/check-plugins.ts'
 import type { Settings } from '../config/settings.ts'
@@ -135,6 +135,7 @@ export class ShimDaemon {
   }
 
   async #do(call: Call, send: (kind: 1 | 2, payload: Buffer | string) => void | Promise<void>, signal: AbortSignal): Promise<CallEnd> {
+    const { clock, logger } = this.#options
     const known = this.#jobs.get(call.temporaryDirectory)
     known?.heardOf(call.owner)
     switch (call.call) {
@@ -151,7 +152,9 @@ export class ShimDaemon {
       case 'run': {
         if (known === undefined) throw new ShimError('the job is not known: the daemon that had it has ended')
         const script = await readFile(call.script as string, 'utf8')
+        const startedAt = clock.now()
         const status = await known.run(script, (chunk) => send(frameKind.out, chunk), signal)
+        logger.debug({ stage: call.stage, exit_status: status, duration_seconds: loggedSeconds(clock.now() - startedAt) }, 'stage ended')
         return status === 0 ? { end: 'ok' } : { end: 'build', status }
       }
       case 'cleanup':
@@ -163,8 +166,7 @@ export class ShimDaemon {
   async #begin({ temporaryDirectory, jobFile, runner, owner }: Call, signal: AbortSignal): Promise<ShimJob> {
     const { directory, clock, logger } = this.#options
     if (this.#isLeaving) throw new ShimError('the daemon stops: it takes no more jobs')
-    const fleet = await this.#fleetOf(runner)
-    signal.throwIfAborted()
+    const fleet = await unlessAborted(this.#fleetOf(runner), signal)
     const name = { runner_name: fleet.settings.name, ...jobName(jobFile) }
     const job = new ShimJob({ fleet, temporaryDirectory, directory, clock, logger: withFields(logger, name) })
     job.heardOf(owner)
@@ -235,4 +237,14 @@ function jobName(file: string | undefined): object {
   } catch {
     return {}
   }
+}
+
+/** Rejects with the signal's reason as soon as it aborts. */
+function unlessAborted<T>(value: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason)
+    if (signal.aborted) onAbort()
+    signal.addEventListener('abort', onAbort, { once: true })
+    value.then(resolve, reject)
+  })
 }

@@ -23,6 +23,8 @@ export interface StockJob {
   readonly afterScript?: readonly string[]
   readonly variables?: Readonly<Record<string, string>>
   readonly artifacts?: readonly string[]
+  /** Default: `subshell`. */
+  readonly evaluation?: 'subshell' | 'pipeline'
 }
 
 export interface StockCall {
@@ -113,12 +115,12 @@ export class StockRun {
   }
 
   async #stages(tmp: string): Promise<Pick<StockResult, 'state' | 'reason' | 'exitCode'>> {
-    const { artifacts, script, afterScript, variables = {}, id } = this.#job
+    const { artifacts, script, afterScript, variables = {}, id, evaluation } = this.#job
     const project = `${this.#config.builds_dir ?? 'builds'}/group/project`
     const exports = Object.entries({ CI: 'true', CI_JOB_ID: String(id), CI_PROJECT_DIR: project, ...variables }).map(
       ([name, value]) => `export ${name}=${ansiQuote(value)}`,
     )
-    const inProject = (lines: readonly string[]): string => stockScript([...exports, `cd ${ansiQuote(project)}`, ...lines])
+    const inProject = (lines: readonly string[]): string => stockScript([...exports, `cd ${ansiQuote(project)}`, ...lines], evaluation)
     const upload = (when: string): string =>
       inProject([
         'if ! command -v gitlab-runner >/dev/null; then echo "Missing gitlab-runner. Uploading artifacts is disabled."; exit 0; fi',

@@ -1,13 +1,13 @@
-/** Bash as GitLab Runner generates it for a stage: the wrapper of `BashWriter.Finish`, with all commands in one evaluated word. */
-export function stockScript(lines: readonly string[]): string {
-  const body = lines.map((line) => `${line}\n`).join('')
+/** Bash as GitLab Runner generates it for a stage: all commands in one evaluated word. `evaluation`: `subshell` of a current one, `pipeline` of 14.7. */
+export function stockScript(lines: readonly string[], evaluation: 'subshell' | 'pipeline' = 'subshell'): string {
+  const body = ansiQuote(lines.map((line) => `${line}\n`).join(''))
   return `#!/usr/bin/env bash
 
 trap exit 1 TERM
 
 if set -o | grep pipefail > /dev/null; then set -o pipefail; fi; set -o errexit
 set +o noclobber
-: | eval ${ansiQuote(body)}
+${evaluation === 'pipeline' ? `: | eval ${body}` : `(trap exit 1 TERM; eval ${body}) < /dev/null`}
 exit 0
 `
 }

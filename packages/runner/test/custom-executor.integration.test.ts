@@ -1,0 +1,139 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { jobsThroughShim } from './custom-executor/jobs-through-shim.ts'
+import { ShimFixture } from './custom-executor/shim-fixture.ts'
+
+test('jobs of every kind run through the custom executor, and nothing is left of them', { timeout: 120_000 }, async () => {
+  await jobsThroughShim(12)
+})
+
+test('a job whose GitLab Runner was killed is ended on its machine, and its slot is given back', async () => {
+  await using fixture = new ShimFixture({ options: ['--idle-timeout', 'never'] })
+  // A process of its own, that can be killed with nothing behind it: neither SIGTERM nor a clean-up.
+  const owner = spawn(
+    process.execPath,
+    ['--conditions=@runner-core/source', join(import.meta.dirname, 'custom-executor/one-job.ts'), fixture.config, fixture.folder],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
+  let log = ''
+  owner.stdout.on('data', (chunk: Buffer) => (log += chunk.toString()))
+  await fixture.until(() => log.includes('begun'))
+  await fixture.until(() => fixture.processes().filter((line) => line.endsWith('sleep 4321')).length === 2)
+  owner.kill('SIGKILL')
+  await once(owner, 'exit')
+  await fixture.until(() => fixture.log.some(({ msg }) => msg === 'job ended'))
+  expect(fixture.log.find(({ msg }) => msg === 'job ended')).toMatchObject({ why: 'its GitLab Runner has gone', is_clean: true })
+  expect(fixture.processes().filter((line) => line.endsWith('sleep 4321'))).toEqual([])
+  // The clean-up of a job that is over already, and of one that nobody knows.
+  expect(await (await fixture.run({ id: 2, script: ['true'] }).result).state).toBe('success')
+})
+
+test('a driver that is killed alone ends its stage; the job goes on to its clean-up', async () => {
+  await using fixture = new ShimFixture()
+  const run = fixture.run({ id: 1, script: ['echo be""gun; sleep 4321'], afterScript: ['echo "left: $(pgrep -fc "^sleep 4321")"'] })
+  await run.says('begun')
+  run.child?.kill('SIGKILL')
+  const { state, reason, calls } = await run.result
+  expect({ state, reason }).toEqual({ state: 'failed', reason: 'runner_system_failure' })
+  expect(calls.at(-1)).toMatchObject({ name: 'cleanup', code: 0 })
+  expect(fixture.processes().filter((line) => line.endsWith('sleep 4321'))).toEqual([])
+})
+
+test.for([true, false])(
+  'a daemon that is killed fails its jobs as a system failure, and the next call begins another; with state: %s',
+  async (stateDir) => {
+    await using fixture = new ShimFixture({ stateDir })
+    const run = fixture.run({ id: 1, script: ['echo be""gun; sleep 4321'] })
+    await run.says('begun')
+    process.kill(fixture.daemonPids[0]!, 'SIGKILL')
+    const { state, reason, log, calls } = await run.result
+    expect({ state, reason }).toEqual({ state: 'failed', reason: 'runner_system_failure' })
+    expect(log).toContain('the daemon ended under the call')
+    expect(calls.at(-1)).toMatchObject({ name: 'cleanup', code: 0 })
+    expect((await fixture.run({ id: 2, script: ['echo good'] }).result).state).toBe('success')
+    await fixture.until(() => fixture.processes().length === 0)
+    expect(fixture.daemonPids).toHaveLength(2)
+  },
+)
+
+test('many first calls at once begin one daemon', async () => {
+  await using fixture = new ShimFixture()
+  const results = await Promise.all(Array.from({ length: 6 }, (_, index) => fixture.run({ id: index, script: ['true'] }).result))
+  expect(results.map(({ state }) => state)).toEqual(results.map(() => 'success'))
+  expect(fixture.daemonPids).toHaveLength(1)
+})
+
+test('nobody else can reach the daemon, and it has nothing of the job that began it', async () => {
+  await using fixture = new ShimFixture()
+  const run = fixture.run({ id: 1, script: ['echo be""gun; sleep 0.2'], variables: { SECRET: 'very-secret-value' } })
+  await run.says('begun')
+  const mode = (path: string): number => lstatSync(path).mode & 0o777
+  expect([mode(fixture.directory), mode(join(fixture.directory, 'socket'))]).toEqual([0o700, 0o600])
+  const environment = readFileSync(`/proc/${fixture.daemonPids[0]}/environ`, 'utf8')
+  expect(environment).toContain('PATH=')
+  expect(environment).not.toMatch(/CUSTOM_ENV_|JOB_RESPONSE_FILE|TMPDIR|very-secret-value/)
+  await run.result
+  expect(JSON.stringify(fixture.log)).not.toContain('very-secret-value')
+})
+
+test('a directory that others can enter is refused', async () => {
+  await using fixture = new ShimFixture()
+  mkdirSync(fixture.directory)
+  chmodSync(fixture.directory, 0o755)
+  const { state, reason, log } = await fixture.run({ id: 1, script: ['true'] }).result
+  expect({ state, reason }).toEqual({ state: 'failed', reason: 'runner_system_failure' })
+  expect(log).toContain('expected a directory of our own that nobody else can enter')
+})
+
+test('what is wrong with the configuration stands in the log of the job; prepare is tried three times, each with its clean-up', async () => {
+  await using fixture = new ShimFixture({ autoscaler: 'max_instancs = 3' })
+  const { state, reason, log, calls } = await fixture.run({ id: 1, script: ['true'] }).result
+  expect({ state, reason }).toEqual({ state: 'failed', reason: 'runner_system_failure' })
+  expect(log).toContain('max_instancs: expected a known key, got an unknown one; did you mean max_instances?')
+  expect(calls.map(({ name, code }) => `${name} ${code}`)).toEqual([
+    'config 2',
+    'cleanup 0',
+    'config 2',
+    'cleanup 0',
+    'config 2',
+    'cleanup 0',
+  ])
+})
+
+test('without config_exec and cleanup_exec jobs run too, and are over when their directory goes', async () => {
+  await using fixture = new ShimFixture()
+  const exec = { config: false, cleanup: false } as const
+  expect((await fixture.run({ id: 1, script: ['sleep 4321 & echo fine'] }, { exec }).result).state).toBe('success')
+  await fixture.until(() => fixture.log.some(({ msg }) => msg === 'job ended'))
+  expect(fixture.processes().filter((line) => line.endsWith('sleep 4321'))).toEqual([])
+})
+
+test('more jobs than slots wait their turn, and say for what', async () => {
+  await using fixture = new ShimFixture({ autoscaler: 'max_use_count = 2' })
+  writeFileSync(
+    fixture.config,
+    readFileSync(fixture.config, 'utf8')
+      .replace('max_instances = 2', 'max_instances = 1')
+      .replace('capacity_per_instance = 4', 'capacity_per_instance = 1'),
+  )
+  const runs = [1, 2, 3, 4].map((id) => fixture.run({ id, script: ['echo fine'] }))
+  const results = await Promise.all(runs.map(({ result }) => result))
+  expect(results.map(({ state }) => state)).toEqual(results.map(() => 'success'))
+  expect(results.map(({ log }) => log).join('')).toMatch(/Waiting|waiting/)
+})
+
+test('SIGTERM to the daemon ends its jobs and removes its machines', async () => {
+  await using fixture = new ShimFixture()
+  const run = fixture.run({ id: 1, script: ['echo be""gun; sleep 4321'] })
+  await run.says('begun')
+  process.kill(fixture.daemonPids[0]!, 'SIGTERM')
+  const { state, reason, log } = await run.result
+  expect({ state, reason }).toEqual({ state: 'failed', reason: 'runner_system_failure' })
+  expect(log).toContain('the daemon stops')
+  await fixture.until(() => fixture.processes().length === 0)
+})
