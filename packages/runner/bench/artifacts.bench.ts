@@ -47,7 +47,8 @@ const config = join(folder, 'config.toml')
 writeFileSync(config, staticConfig(coordinator.url, Coordinator.token, server, { detach: true }))
 const runner = cleanUp.use(startRunner(bin, ['run', '--config', config], join(folder, 'runner.log')))
 
-await measure({ paths: ['none'] }, 'true')
+// A manager at rest is one that has done this before: its code is compiled.
+await measure({ paths: ['little'] }, `head -c 8000000 ${content}/mix/logs/build-0.log >little`)
 const atRest = runner.memory().rssMb
 const zips: Row[] = []
 const raws: Row[] = []
@@ -64,7 +65,7 @@ const row = (rows: readonly Row[]) => ({
 })
 console.log(mixWords)
 console.table({ zip: row(zips), raw: row(raws) })
-console.log(`manager: ${Math.round(atRest)} MiB after its first job, ${Math.round(peakMb)} MiB at most`)
+console.log(`manager: ${Math.round(atRest)} MiB after a first artifact of 8 MB, ${Math.round(peakMb)} MiB at most`)
 const result = {
   zipMbPerSecond: row(zips)['MB/s'],
   rawMbPerSecond: row(raws)['MB/s'],

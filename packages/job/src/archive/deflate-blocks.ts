@@ -1,32 +1,63 @@
 import { promisify } from 'node:util'
 import { constants, deflateRaw, deflateRawSync, type ZlibOptions } from 'node:zlib'
+import { inBlocks } from './in-blocks.ts'
 
 const deflate: (bytes: Buffer, options: ZlibOptions) => Promise<Buffer> = promisify(deflateRaw)
 
 /** Each block is packed on its own, on another thread: small enough that several fit into the memory, large enough that little is lost between them. */
-export const blockBytes: number = 128 * 1024
+export const blockBytes: number = 256 * 1024
+/** Blocks that may be packed, or wait to be, while another is looked at. */
+export const blocksAhead: number = 4
 /** How far back a block may refer to. */
 const windowBytes = 32 * 1024
 const sampleBytes = 8 * 1024
 /** A sample that keeps more than this of its length says that its block is not worth packing. */
 const worthPacking = 0.97
+/** Where a sample was worth packing, so many blocks are packed without another look. */
+const blocksPerSample = 8
 
 /** What a deflate stream made of blocks ends with. */
 export const deflateEnd: Buffer = Buffer.from([0x03, 0x00])
 
+/** A part of a deflate stream, which ends at a byte. */
+export interface DeflatedBlock {
+  /** What it says. Its memory is used again once {@link blocksAhead} more blocks were asked for after the next one. */
+  readonly bytes: Buffer
+  readonly packed: Promise<Buffer>
+}
+
 /**
- * A part of a deflate stream, which ends at a byte: parts that follow each other are a stream, up to {@link deflateEnd}. What does not become shorter is taken as it is. The same bytes at the same level always come to the same.
- *
- * `before`: what comes right before in the same stream.
+ * The parts of a deflate stream, up to {@link deflateEnd}: any number of them may be waited for at once. What does not become shorter is taken as it is. The same bytes at the same level always come to the same, however
+ * they are cut.
  */
-export async function deflateBlock(block: Buffer, before: Buffer | undefined, level: number): Promise<Buffer> {
-  if (level === 0 || !isWorthPacking(block)) return storedBlocks(block)
+export async function* deflateBlocks(source: AsyncIterable<Buffer>, level: number): AsyncGenerator<DeflatedBlock, void, undefined> {
+  // As many as may be looked at, packed or needed as the one before at a time.
+  const memory = Array.from({ length: blocksAhead + 3 }, (): Buffer | undefined => undefined)
+  let before: Buffer | undefined
+  let untilSample = 0
+  let number = 0
+  for await (const bytes of inBlocks(source, blockBytes, () => (memory[number++ % memory.length] ??= Buffer.allocUnsafeSlow(blockBytes)))) {
+    let packed: Promise<Buffer>
+    if (level > 0 && untilSample === 0) untilSample = isWorthPacking(bytes) ? blocksPerSample : 0
+    if (untilSample > 0) {
+      untilSample--
+      packed = deflateBlock(bytes, before, level)
+      // Whoever waits for it hears of it; nobody may, any more.
+      packed.catch(() => {})
+    } else packed = Promise.resolve(storedBlocks(bytes))
+    yield { bytes, packed }
+    before = bytes
+  }
+}
+
+/** `before`: what comes right before in the same stream. */
+async function deflateBlock(block: Buffer, before: Buffer | undefined, level: number): Promise<Buffer> {
   const dictionary = before?.subarray(-windowBytes)
   const packed = await deflate(block, {
     level,
     finishFlush: constants.Z_SYNC_FLUSH,
     chunkSize: block.length + 1024,
-    ...(dictionary !== undefined && dictionary.length > 0 && { dictionary }),
+    ...(dictionary !== undefined && { dictionary }),
   })
   return packed.length < block.length ? packed : storedBlocks(block)
 }

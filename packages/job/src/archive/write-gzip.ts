@@ -1,9 +1,7 @@
 import { crc32 } from '../trace/crc32.ts'
-import { ahead, inBlocks } from './ahead.ts'
-import { blockBytes, deflateBlock, deflateEnd } from './deflate-blocks.ts'
+import { ahead } from './ahead.ts'
+import { blocksAhead, deflateBlocks, deflateEnd } from './deflate-blocks.ts'
 import { type CompressionLevel, deflateLevels, type PackedFile } from './packed-file.ts'
-
-const blocksAhead = 6
 
 type Part = { readonly file: PackedFile } | { readonly bytes: Buffer; readonly packed: Promise<Buffer> }
 
@@ -37,13 +35,7 @@ async function* partsOf(files: AsyncIterable<PackedFile>, level: number): AsyncG
   for await (const file of files) {
     if (file.type !== 'file') continue
     yield { file }
-    let before: Buffer | undefined
-    for await (const bytes of inBlocks(file.bytes, blockBytes)) {
-      const packed = deflateBlock(bytes, before, level)
-      packed.catch(() => {})
-      yield { bytes, packed }
-      before = bytes
-    }
+    yield* deflateBlocks(file.bytes, level)
   }
 }
 

@@ -1,12 +1,9 @@
 import { crc32 } from '../trace/crc32.ts'
-import { ahead, inBlocks } from './ahead.ts'
+import { ahead } from './ahead.ts'
 import { BytePages } from './byte-pages.ts'
-import { blockBytes, deflateBlock, deflateEnd, deflateWhole } from './deflate-blocks.ts'
+import { blockBytes, blocksAhead, deflateBlocks, deflateEnd, deflateWhole } from './deflate-blocks.ts'
 import { type CompressionLevel, deflateLevels, type PackedFile } from './packed-file.ts'
 import { centralHeader, dataDescriptor, endOfZip, localHeader, type ZipMember } from './zip-records.ts'
-
-/** Blocks that are packed, or wait to be, at the same time. */
-const blocksAhead = 4
 
 type Part =
   | { readonly kind: 'whole'; readonly file: PackedFile; readonly bytes: Buffer; readonly packed: Promise<Buffer | undefined> }
@@ -77,15 +74,23 @@ async function* partsOf(files: AsyncIterable<PackedFile>, level: number): AsyncG
       yield { kind: 'whole', file, bytes, packed: Promise.resolve(undefined) }
       continue
     }
-    if (file.size > blockBytes) yield { kind: 'begin', file }
-    let before: Buffer | undefined
-    for await (const bytes of inBlocks(file.bytes, blockBytes)) {
-      if (file.size > blockBytes) yield { kind: 'block', bytes, packed: quiet(deflateBlock(bytes, before, level)) }
-      else yield { kind: 'whole', file, bytes, packed: quiet(deflateWhole(bytes, level)) }
-      before = bytes
+    if (file.size > blockBytes) {
+      yield { kind: 'begin', file }
+      for await (const block of deflateBlocks(file.bytes, level)) yield { kind: 'block', ...block }
+      continue
     }
-    if (before === undefined) yield { kind: 'whole', file, bytes: Buffer.alloc(0), packed: Promise.resolve(undefined) }
+    const bytes = await wholeOf(file.bytes)
+    const packed = deflateWhole(bytes, level)
+    // Whoever waits for it hears of it; nobody may, any more.
+    packed.catch(() => {})
+    yield { kind: 'whole', file, bytes, packed }
   }
+}
+
+async function wholeOf(bytes: AsyncIterable<Buffer>): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of bytes) chunks.push(chunk)
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
 }
 
 function describe({ path, type, mode, mtime }: PackedFile): Pick<ZipMember, 'name' | 'mode' | 'mtime' | 'isDirectory'> {
@@ -95,9 +100,3 @@ function describe({ path, type, mode, mtime }: PackedFile): Pick<ZipMember, 'nam
 }
 
 const typeBits: Readonly<Record<PackedFile['type'], number>> = { file: 0o100000, directory: 0o040000, symlink: 0o120000 }
-
-/** Whoever waits for it hears of it; nobody may, any more. */
-function quiet<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => {})
-  return promise
-}
