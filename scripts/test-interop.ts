@@ -1,6 +1,6 @@
-// `npm run test:interop`: this project's plugins and hosts against upstream's own, built from their Go modules. Says at the end what was absent, and so was not run. Further arguments go to vitest.
+// `npm run test:interop`: this project's plugins, hosts and custom executor against upstream's own programs. Says at the end what was absent, and so was not run. Further arguments go to vitest.
 import { spawnSync } from 'node:child_process'
-import { rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { goPrograms } from '../packages/fleeting-goplugin/test/go-programs.ts'
 import { python } from './cloud-tools.ts'
@@ -18,4 +18,10 @@ console.log(
     : "  with Go plugins under this host, and our plugins under upstream's",
 )
 if ('absent' in cloud) console.log(`  ABSENT: plugin aws under upstream's host was not run, because ${cloud.absent}`)
+const stock = process.env['GITLAB_RUNNER_BIN']
+console.log(
+  stock !== undefined && existsSync(stock)
+    ? `  with ${stock} in front of the custom executor`
+    : '  ABSENT: no GITLAB_RUNNER_BIN; the calls of the custom executor were made by a driver of this project',
+)
 process.exitCode = status ?? 1

@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { listProcesses } from '@runner-core/runner/testing'
 import { type StockJob, StockRun, type StockRunnerOptions } from './stock-runner.ts'
 
-const client = fileURLToPath(new URL('../../bin/custom-executor.cjs', import.meta.url))
+/** What GitLab Runner is to call. */
+export const client: string = fileURLToPath(new URL('../../bin/custom-executor.cjs', import.meta.url))
 
 export interface ShimFixtureOptions {
   /** Lines of `[[runners]]`. */
@@ -31,6 +32,8 @@ export class ShimFixture implements AsyncDisposable {
   readonly directory: string
   /** Where the helper's stand-in leaves what jobs upload. */
   readonly uploads: string
+  /** The machines' `gitlab-runner`. */
+  readonly helper: string
   readonly #options: StockRunnerOptions
 
   constructor({ runner = '', autoscaler = '', stateDir = false, options = [] }: ShimFixtureOptions = {}) {
@@ -63,16 +66,16 @@ root_dir = "${join(folder, 'machines')}"
 idle_time = "100ms"
 `,
     )
-    const helper = join(folder, 'bin', 'gitlab-runner')
+    this.helper = join(folder, 'bin', 'gitlab-runner')
     writeFileSync(
-      helper,
+      this.helper,
       `#!/bin/sh
 [ "$1" = artifacts-uploader ] || exit 9
 while [ $# -gt 0 ]; do case $1 in --id) id=$2 ;; --when) when=$2 ;; --path) path=$2 ;; esac; shift; done
 mkdir -p '${this.uploads}'/$id && cp "$path" '${this.uploads}'/$id/ && echo "Uploading artifacts ($when)... 201 Created"
 `,
     )
-    chmodSync(helper, 0o755)
+    chmodSync(this.helper, 0o755)
     this.#options = {
       driver: [process.execPath, '--v8-pool-size=0', client],
       driverOptions: ['--config', this.config, '--idle-timeout', '300ms', '--owner-grace', '300ms', ...options],
