@@ -82,15 +82,16 @@ type Pack = (signal: AbortSignal) => AsyncIterable<Buffer>
 
 function packerOf({ artifact_format: format }: JobArtifact, plan: Pick<JobPlan, 'setting'>, files: SelectedFiles): Pack {
   const level = compressionLevel(plan.setting('ARTIFACT_COMPRESSION_LEVEL'))
+  const all = (signal: AbortSignal): AsyncGenerator<PackedFile, void, undefined> => files.files(signal, 'leave out')
   switch (format) {
     case '':
     case 'zip':
-      return (signal) => writeZip(files.files(signal), level)
+      return (signal) => writeZip(all(signal), level)
     case 'gzip':
-      return (signal) => writeGzip(files.files(signal), level)
+      return (signal) => writeGzip(all(signal), level)
     case 'raw':
       if (files.count > 1) throw new JobError('artifacts_failed', 'script_failure', 'only one file can be sent as raw')
-      return (signal) => rawBytes(files.files(signal))
+      return (signal) => rawBytes(all(signal))
     default:
       throw new JobError(
         'artifacts_failed',

@@ -79,7 +79,7 @@ async function toStore(
   const { format, warning } = cacheFormat(wanted, canCompressZstd)
   if (warning !== undefined) await log.warning(warning)
   await log.line('Uploading cache to the shared cache server')
-  const content = format === 'zip' ? files.zip(level, signal) : compressZstd(writeTar(files.files(signal)), level)
+  const content = format === 'zip' ? files.zip(level, signal) : compressZstd(writeTar(files.files(signal, 'keep')), level)
   await store!.upload({ projectId, key }, { content, digest }, signal)
   for (const remark of files.remarks) await log.line(remark)
 }

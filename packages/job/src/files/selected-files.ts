@@ -40,7 +40,7 @@ export class SelectedFiles {
     return this.#options.paths.length
   }
 
-  /** For the trace, once they were read: what was left out, and links that lead elsewhere. */
+  /** For the trace, once they were read: what was left out. */
   get remarks(): readonly string[] {
     const remarks = [...this.#remarks]
     const more = remarks.length - mostRemarks
@@ -63,28 +63,28 @@ export class SelectedFiles {
 
   /** All of them as a zip. `level`: as `ARTIFACT_COMPRESSION_LEVEL` says it. */
   zip(level: CompressionLevel | string, signal: AbortSignal): AsyncIterable<Buffer> {
-    return writeZip(this.files(signal), compressionLevel(level))
+    return writeZip(this.files(signal, 'keep'), compressionLevel(level))
   }
 
-  /** One after the other. */
-  async *files(signal: AbortSignal): AsyncGenerator<PackedFile, void, undefined> {
+  /** One after the other. `outwardLinks`: whether symbolic links that lead out of the project are among them; an artifact with one is refused by the job that needs it. */
+  async *files(signal: AbortSignal, outwardLinks: 'keep' | 'leave out'): AsyncGenerator<PackedFile, void, undefined> {
     const links: string[] = []
     for await (const member of readMachineTar(this.#pack(this.#options.paths, false, signal))) {
       const path = plainPath(member.header.name)
       // busybox's tar says the bytes of a file with several names once.
       if (member.header.typeflag === '1') links.push(path.toString('latin1'))
-      else yield* this.#packed(path, member)
+      else yield* this.#packed(path, member, outwardLinks)
     }
     if (links.length === 0) return
-    for await (const member of readMachineTar(this.#pack(links, true, signal))) yield* this.#packed(plainPath(member.header.name), member)
+    for await (const member of readMachineTar(this.#pack(links, true, signal))) yield* this.#packed(plainPath(member.header.name), member, outwardLinks)
   }
 
-  *#packed(path: Buffer, { header, bytes }: MachineTarMember): Generator<PackedFile> {
+  *#packed(path: Buffer, { header, bytes }: MachineTarMember, outwardLinks: 'keep' | 'leave out'): Generator<PackedFile> {
     const { typeflag, mode, mtime, size, linkname: target } = header
     const type = types[typeflag]
     if (type === undefined) return void this.#remarks.add(`File ignored: ${path}`)
-    if (type === 'symlink' && leadsOut(path.toString(), target.toString()))
-      this.#remarks.add(`${path}: the symbolic link leads out of the project, to ${target}; it is kept as a link`)
+    if (type === 'symlink' && outwardLinks === 'leave out' && leadsOut(path.toString(), target.toString()))
+      return void this.#remarks.add(`${path}: the symbolic link leads out of the project, to ${target}; it is left out`)
     yield { path, type, mode: mode & 0o7777, mtime: Math.floor(mtime), size, target, bytes }
   }
 
