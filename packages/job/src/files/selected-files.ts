@@ -76,7 +76,8 @@ export class SelectedFiles {
       else yield* this.#packed(path, member, outwardLinks)
     }
     if (links.length === 0) return
-    for await (const member of readMachineTar(this.#pack(links, true, signal))) yield* this.#packed(plainPath(member.header.name), member, outwardLinks)
+    for await (const member of readMachineTar(this.#pack(links, true, signal)))
+      yield* this.#packed(plainPath(member.header.name), member, outwardLinks)
   }
 
   *#packed(path: Buffer, { header, bytes }: MachineTarMember, outwardLinks: 'keep' | 'leave out'): Generator<PackedFile> {
