@@ -7,15 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { parseConfig } from '@runner-core/runner'
-import Docker from 'dockerode'
 import { expect, onTestFinished, test } from 'vitest'
-
-/** Why no containers can be made here; undefined when they can. */
-const dockerMissing = (): Promise<string | undefined> =>
-  new Docker().ping().then(
-    () => undefined,
-    (error: Error) => `no Docker Engine answers (${error.message})`,
-  )
 
 const run = async (file: string): Promise<string> => {
   const path = fileURLToPath(new URL(file, import.meta.url))
@@ -28,30 +20,6 @@ test('fleeting and taskscaler embedded over p-queue: every task ran, on at most 
   expect(tasks.map(([, , , number]) => number)).toEqual(Array.from({ length: 12 }, (_, number) => String(number)))
   expect(new Set(tasks.map(([, instance]) => instance)).size).toBeLessThanOrEqual(3)
 })
-
-const noDocker = await dockerMissing()
-if (noDocker !== undefined) console.warn(`SKIPPED: the pipeline on containers: ${noDocker}`)
-
-test.skipIf(noDocker !== undefined)(
-  `a pipeline on containers: a submodule from a git server, artifacts and a cache of an earlier job, after_script${noDocker === undefined ? '' : ` (SKIPPED: ${noDocker})`}`,
-  { timeout: 180_000 },
-  async () => {
-    const path = fileURLToPath(new URL('pipeline/main.ts', import.meta.url))
-    const running = promisify(execFile)(process.execPath, ['--conditions=@runner-core/source', path])
-    const { stdout } = await running
-    const [, build = '', tests = '', deploy = ''] = stdout.split(/^--- \w+ ---$/m)
-    expect(build).toMatch(/Submodule path 'library': checked out.*^downloading the compiler$.*^no sources for a guess$/ms)
-    expect(build).toMatch(/^Created cache$.*"archive" to coordinator\.\.\. 201 Created$/ms)
-    expect(tests).toMatch(/^Successfully extracted cache$.*Downloading artifacts for build .*^tested what \w+ built$/ms)
-    expect(tests).toMatch(/"junit" to coordinator\.\.\. 201 Created$/m)
-    const [, deployer, builder] = /^(\w+) deploys what (\w+) built:$/m.exec(deploy) ?? []
-    expect(deployer, deploy).not.toBe(builder)
-    expect(deploy).toMatch(/^HELLO FROM A SUBMODULE$.*^the deployment ended with success$/ms)
-    expect(stdout).toMatch(/\nthe pipeline passed\n$/)
-    const left = await new Docker().listContainers({ all: true, filters: { label: [`runner-core.fleet=pipeline-${running.child.pid}`] } })
-    expect(left).toEqual([])
-  },
-)
 
 test('the example plugin passes the conformance suite', { timeout: 180_000 }, async () => {
   const folder = fileURLToPath(new URL('write-a-plugin', import.meta.url))

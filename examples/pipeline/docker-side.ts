@@ -1,8 +1,11 @@
 import { buildImage } from '@runner-core/fleeting-plugin-docker'
 import Docker from 'dockerode'
 
-/** Makes the instances' image, with git, unless it is there. Thrown: when no Docker Engine answers, or the image cannot be made. */
-export async function makeImage(image: string): Promise<void> {
+/** What machines are made of. */
+export const image = 'runner-core-sshd-git'
+
+/** Makes the image, with git, unless it is there. Thrown: when no Docker Engine answers, or the image cannot be made. */
+export async function makeImage(): Promise<void> {
   const found = await new Docker().listImages({ filters: { reference: [image] } }).catch((cause: Error) => {
     throw new Error(`this example needs a Docker Engine that answers (${cause.message})`, { cause })
   })

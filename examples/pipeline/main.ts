@@ -7,16 +7,14 @@ import { loadPlugin } from '@runner-core/fleeting'
 import { parseConfig, Runner } from '@runner-core/runner'
 import { Coordinator, type CoordinatorJob, type JobSpec } from '@runner-core/runner/testing'
 import { showJob } from '../runner/show-job.ts'
-import { hostAddress, makeImage } from './docker-side.ts'
+import { hostAddress, image, makeImage } from './docker-side.ts'
 import { GitServer } from './git-server.ts'
 import { makeRepositories } from './repositories.ts'
-
-const image = 'runner-core-sshd-git'
 
 await using cleanUp = new AsyncDisposableStack()
 const folder = mkdtempSync(join(tmpdir(), 'runner-core-pipeline-'))
 cleanUp.defer(() => rmSync(folder, { recursive: true, force: true }))
-await makeImage(image)
+await makeImage()
 
 // What stands for GitLab: its job API, and its repositories.
 const coordinator = cleanUp.use(await Coordinator.start({ traceUpdateIntervalSeconds: 1 }))
