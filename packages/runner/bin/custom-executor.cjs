@@ -28,6 +28,9 @@ function main([call, ...words]) {
   if (call === 'run' && rest.length < 2) return fail('expected the path of a script and the name of a stage after the options, got less')
   // One that an earlier stage left would be taken for this one's.
   if (call === 'run' && env.BUILD_EXIT_CODE_FILE) fs.rmSync(env.BUILD_EXIT_CODE_FILE, { force: true })
+  // Nobody would know why a job that waits for them fails.
+  if (call === 'prepare' && env.CUSTOM_ENV_CI_JOB_SERVICES)
+    write(1, Buffer.from('WARNING: services are not started: the job runs on the machine itself\n'))
   const config = path.resolve(options['--config'] ?? 'config.toml')
   const directory = directoryOf(options, config)
   const request = {

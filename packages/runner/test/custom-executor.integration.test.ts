@@ -2,9 +2,11 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { parse } from 'smol-toml'
 import { expect, test } from 'vitest'
+import { parseConfig } from '../src/config/parse-config.ts'
 import { jobsThroughShim } from './custom-executor/jobs-through-shim.ts'
-import { ShimFixture } from './custom-executor/shim-fixture.ts'
+import { client, ShimFixture } from './custom-executor/shim-fixture.ts'
 
 test('jobs of every kind run through the custom executor, and nothing is left of them', { timeout: 120_000 }, async () => {
   await jobsThroughShim(12)
@@ -35,13 +37,19 @@ test('a job whose GitLab Runner was killed is ended on its machine, and its slot
 
 test('a driver that is killed alone ends its stage; the job goes on to its clean-up', async () => {
   await using fixture = new ShimFixture()
-  const run = fixture.run({ id: 1, script: ['echo be""gun; sleep 4321'], afterScript: ['echo "left: $(pgrep -fc "^sleep 4321")"'] })
+  const run = fixture.run({
+    id: 1,
+    script: ['trap \'\' TERM; echo be""gun; sleep 4322'],
+    afterScript: ['echo "left: $(pgrep -fc "^sleep 4322")"', 'echo it""s end'],
+  })
   await run.says('begun')
   run.child?.kill('SIGKILL')
-  const { state, reason, calls } = await run.result
+  const { state, reason, log, calls } = await run.result
   expect({ state, reason }).toEqual({ state: 'failed', reason: 'runner_system_failure' })
+  expect(log).toContain('\nleft: 0\n')
+  expect(log).toContain('\nits end\n')
   expect(calls.at(-1)).toMatchObject({ name: 'cleanup', code: 0 })
-  expect(fixture.processes().filter((line) => line.endsWith('sleep 4321'))).toEqual([])
+  expect(fixture.processes().filter((line) => line.endsWith('sleep 4322'))).toEqual([])
 })
 
 test.for([true, false])(
@@ -125,6 +133,27 @@ test('more jobs than slots wait their turn, and say for what', async () => {
   const results = await Promise.all(runs.map(({ result }) => result))
   expect(results.map(({ state }) => state)).toEqual(results.map(() => 'success'))
   expect(results.map(({ log }) => log).join('')).toMatch(/Waiting|waiting/)
+})
+
+test("the guide's two files: our own is read, and GitLab Runner's calls what is there", async () => {
+  await using fixture = new ShimFixture()
+  const example = (name: string): string => readFileSync(join(import.meta.dirname, '../../../examples/runner', name), 'utf8')
+  expect(parseConfig(example('custom-executor.toml')).warnings).toEqual([])
+  const { runners } = parse(example('gitlab-runner.toml')) as { runners: { custom: Record<string, unknown> }[] }
+  const custom = runners[0]!.custom
+  const own = (text: string): string =>
+    text
+      .replace('/opt/runner-core/node_modules/@runner-core/runner/bin/custom-executor.cjs', client)
+      .replace('/etc/runner-core/config.toml', fixture.config)
+  const commands = Object.fromEntries(
+    ['config', 'prepare', 'run', 'cleanup'].map((call) => [
+      call,
+      [custom[`${call}_exec`] as string, ...(custom[`${call}_args`] as string[])].map(own),
+    ]),
+  )
+  const { state, log } = await fixture.run({ id: 1, script: ['echo fi""ne'] }, { commands }).result
+  expect(state, log).toBe('success')
+  expect(log).toContain('fine')
 })
 
 test('SIGTERM to the daemon ends its jobs and removes its machines', async () => {

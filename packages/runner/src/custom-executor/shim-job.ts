@@ -129,9 +129,13 @@ export class ShimJob {
     }
   }
 
+  /** One after the other: ending what a call that was killed left running ends all that the job runs. */
   #call<T>(act: (stop: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
     const stop = AbortSignal.any([this.#end.signal, signal])
-    const call = stop.aborted ? Promise.reject(stop.reason) : act(stop)
+    const call = Promise.allSettled(this.#calls).then(() => {
+      stop.throwIfAborted()
+      return act(stop)
+    })
     this.#calls.add(call)
     const over = (): void => void this.#calls.delete(call)
     call.then(over, over)

@@ -8,6 +8,8 @@ export interface StockRunnerOptions {
   /** The driver's command line up to the call's name; each call is one of its arguments, with options after it. */
   readonly driver: readonly string[]
   readonly driverOptions: readonly string[]
+  /** Whole command lines of calls, in place of the above. */
+  readonly commands?: Readonly<Record<string, readonly string[]>>
   /** `config_exec` and so on say less where they are not set. */
   readonly exec?: Partial<Record<'config' | 'cleanup', false>>
   /** Where its temporary directories are. */
@@ -168,8 +170,8 @@ export class StockRun {
     onJson?: (text: string) => void,
     isStoppable = true,
   ): Promise<number | string> {
-    const { driver, driverOptions, env, gracefulKillMs = 600_000 } = this.#options
-    const [program, ...before] = [...driver, name, ...driverOptions, ...words] as [string, ...string[]]
+    const { driver, driverOptions, commands, env, gracefulKillMs = 600_000 } = this.#options
+    const [program, ...before] = [...(commands?.[name] ?? [...driver, name, ...driverOptions]), ...words] as [string, ...string[]]
     const startedAt = performance.now()
     mkdirSync(tmp, { recursive: true })
     const child = spawn(program, before, {
