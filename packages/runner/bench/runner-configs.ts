@@ -64,9 +64,14 @@ export function localConfig(url: string, token: string): string {
   return autoscaled(url, token, 'local', '')
 }
 
-/** `config.toml` of a stock gitlab-runner with its `ssh` executor on the same host. */
-export function stockConfig(url: string, token: string, { port, username, keyFile }: BenchSshd): string {
-  return `concurrent = ${slots}
+/** `config.toml` of a stock gitlab-runner with its `ssh` executor on the same host. `directories`: lines that say where jobs and caches are there. */
+export function stockConfig(
+  url: string,
+  token: string,
+  { port, username, keyFile }: Pick<BenchSshd, 'port' | 'username' | 'keyFile'>,
+  { concurrent = slots, directories = '' }: { readonly concurrent?: number; readonly directories?: string } = {},
+): string {
+  return `concurrent = ${concurrent}
 check_interval = 1
 
 [[runners]]
@@ -74,7 +79,8 @@ name = "bench-stock"
 url = "${url}"
 token = "${token}"
 executor = "ssh"
-request_concurrency = ${slots}
+${directories}
+request_concurrency = ${concurrent}
 
 [runners.ssh]
 host = "127.0.0.1"

@@ -1,14 +1,17 @@
 // Forty jobs that use all that a job can have, on a machine of plugin `local` and on one with OpenSSH, from this project's coordinator and from one that others could have written.
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { test } from 'vitest'
 import { sshdMissing } from '../../fleeting/test/openssh-server.ts'
 import { startBin } from './bin.ts'
+import { compareRuns } from './payloads/compare-runs.ts'
 import { CoordinatorServer } from './payloads/coordinator-server.ts'
 import { judge } from './payloads/judge.ts'
 import { allPayloads, ourConfig, payloadFolder, serveSources, sourcesMissing, startMachine } from './payloads/payload-world.ts'
 import { PythonServer, pythonMissing } from './payloads/python-server.ts'
+import { parseRecordedRun, recordRun } from './payloads/recorded-run.ts'
 
+const ownRecord = new URL('payloads/recorded/runner-core.json', import.meta.url)
 const servers = {
   "this project's coordinator": { Server: CoordinatorServer, missing: undefined },
   'an independent coordinator': { Server: PythonServer, missing: pythonMissing() },
@@ -48,6 +51,10 @@ test.concurrent.for(cases)(
     })
     expect(wrong, wrong.join('\n\n')).toEqual([])
     expect(server.violations()).toEqual([])
+    // As it was put down for `npm run compare`; the words of git are those of its version.
+    const recorded = compareRuns(recordRun('', results, []), parseRecordedRun(readFileSync(ownRecord, 'utf8')), [])
+    const isOur = Server === CoordinatorServer
+    expect(recorded.filter(({ field, payload }) => field !== 'trace' && (isOur || !payload.startsWith('canceled')))).toEqual([])
     run.process.kill('SIGQUIT')
     expect(await run.ended, run.stderr).toBe(0)
   },

@@ -2,7 +2,7 @@
 """GitLab's job API, for one runner and a list of jobs. Written from a description of the protocol alone, with nothing but the standard library.
 
 On standard input comes one line of JSON, {"token": runner's token, "jobs": [job, …]}; standard output gives {"url": …} when it listens, {"results": […],
-"violations": […]} when every job has ended, each on one line. It ends when standard input does. A job, all but name and script optional:
+"violations": […], "met": {kind of trouble: how often}} when every job has ended, each on one line. It ends when standard input does. A job, all but name and script optional:
 
   name, stage, script, afterScript, timeoutSeconds, traceSections
   variables    [{key, value, file?, masked?, raw?, public?}]
@@ -34,12 +34,23 @@ def violation(text):
 class Trouble:
     """What goes wrong once with a job, by its place in the list."""
 
+    met = {"202": 0, "412": 0, "416": 0, "503": 0, "307": 0, "302": 0}
+
     def __init__(self, place):
-        self.still_migrating = place % 8 == 1  # the first word of the end: 202, come again
-        self.loses_trace = place % 8 == 3  # at the end all of the trace is gone: 412, send it again
-        self.loses_half = place % 8 == 5  # before the second piece half of the trace is gone: 416
-        self.refuses_upload = place % 4 == 2  # the first upload: 503, try again
-        self.moves_upload = place % 4 == 3  # the first upload: 307, to where it is
+        self.due = {
+            "202": place % 8 == 1,  # the first word of the end: come again
+            "412": place % 8 == 3,  # at the end all of the trace is gone: send it again
+            "416": place % 8 == 5,  # before the second piece half of the trace is gone
+            "503": place % 4 == 2,  # the first upload: try again
+            "307": place % 4 == 1,  # the first upload: to where it is
+        }
+
+    def comes(self, what):
+        if not self.due[what]:
+            return False
+        self.due[what] = False
+        self.met[what] += 1
+        return True
 
 
 class Job:
@@ -146,7 +157,7 @@ class Api:
 
     def next_job(self):
         for job in self.jobs:
-            if job.state == "waiting" and all(self.by_name[name].ended for name in job.spec.get("needs", []) + job.spec.get("after", [])):
+            if job.state == "waiting" and all(self.by_name[name].ended for name in job.spec.get("needs", [])):
                 return job
         return None
 
@@ -166,12 +177,10 @@ class Api:
             return 204, {"X-GitLab-Last-Update": queue_value}, None
         queue_value = secrets.token_hex(16)
         job.state = "offered" if features.get("two_phase_job_commit") else "running"
+        payload = job.json(1, self.by_name)
         if job.spec.get("gone"):
-            payload = job.json(1, self.by_name)
             for name in job.spec.get("needs", []):
                 self.by_name[name].gone = True
-        else:
-            payload = job.json(1, self.by_name)
         return 201, {"X-GitLab-Last-Update": queue_value}, payload
 
     @staticmethod
@@ -202,8 +211,7 @@ class Api:
         start, end = int(match[1]), int(match[2])
         if not body or len(body) > 1 << 20 or end - start + 1 != len(body):
             violation(f"{job.spec['name']}: {len(body)} bytes as {match[0]}")
-        if start > 0 and job.trouble.loses_half:
-            job.trouble.loses_half = False
+        if start > 0 and job.trouble.comes("416"):
             del job.trace[len(job.trace) // 2 :]
         if start != len(job.trace):
             return 416, {**self.said(job), "Range": f"0-{len(job.trace)}"}, {"message": "416 Range Not Satisfiable"}
@@ -234,8 +242,7 @@ class Api:
         if state not in ("success", "failed"):
             violation(f"{job.spec['name']}: state {state}")
             return 400, self.said(job), {"message": "400 Bad request"}
-        if job.trouble.loses_trace:
-            job.trouble.loses_trace = False
+        if job.trouble.comes("412"):
             job.trace.clear()
             return 412, self.said(job), {"message": "412 Precondition Failed"}
         output = body.get("output") or {}
@@ -244,8 +251,7 @@ class Api:
             violation(f"{job.spec['name']}: {output} for a trace of {checksum}, {len(job.trace)} bytes")
             job.trace.clear()
             return 412, self.said(job), {"message": "412 Precondition Failed"}
-        if job.trouble.still_migrating:
-            job.trouble.still_migrating = False
+        if job.trouble.comes("202"):
             return 202, self.said(job), "202"
         reason, code = body.get("failure_reason"), body.get("exit_code")
         if state == "failed" and reason not in REASONS:
@@ -263,11 +269,9 @@ class Api:
             return 403, {}, {"message": "403 Forbidden"}
         if job.state not in ("running", "canceling"):
             return self.late(job, "upload")
-        if job.trouble.refuses_upload:
-            job.trouble.refuses_upload = False
+        if job.trouble.comes("503"):
             return 503, {"Retry-After": "1"}, {"message": "503 Service Unavailable"}
-        if job.trouble.moves_upload:
-            job.trouble.moves_upload = False
+        if job.trouble.comes("307"):
             return 307, {"Location": f"http://{headers['Host']}/api/v4/jobs/{job.id}/artifacts?{urllib.parse.urlencode(query)}"}, None
         boundary = re.fullmatch(r"multipart/form-data; boundary=(\S+)", headers.get("Content-Type") or "")
         part = boundary and re.fullmatch(
@@ -293,6 +297,7 @@ class Api:
         if job.gone or job.archive() is None:
             return 404, {}, {"message": "404 Not Found"}
         if query.get("direct_download") == "true":
+            Trouble.met["302"] += 1
             return 302, {"Location": f"{self.bucket}/{job.id}?X-Amz-Signature=feed"}, None
         return 200, {}, job.archive()["bytes"]
 
@@ -412,6 +417,7 @@ def main():
                 for job in api.jobs
             ],
             "violations": violations,
+            "met": Trouble.met,
         })
 
     threading.Thread(target=watch, daemon=True).start()

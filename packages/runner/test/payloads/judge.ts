@@ -1,5 +1,6 @@
 import { inspect, isDeepStrictEqual } from 'node:util'
 import { expect } from 'vitest'
+import { modeText } from './mode-text.ts'
 import type { ExpectedUpload, JobResult, Payload, ResultUpload } from './payload.ts'
 import { plainLines, sectionsOf } from './trace-reading.ts'
 
@@ -43,11 +44,4 @@ function readable({ filename, type, format, expireIn, entries }: ResultUpload): 
 function wanted({ expireIn = '', entries, ...upload }: ExpectedUpload): object {
   const bytes = Object.entries(entries).map(([path, [mode, content]]) => [path, [mode, Buffer.from(content).toString('latin1')]])
   return { ...upload, expireIn, entries: Object.fromEntries(bytes) }
-}
-
-/** As `ls -l` shows it. */
-export function modeText(mode: number): string {
-  const type = { [0o040000]: 'd', [0o120000]: 'l' }[mode & 0o170000] ?? '-'
-  const bits = [...'rwxrwxrwx'].map((letter, index) => (((mode >> (8 - index)) & 1) === 1 ? letter : '-'))
-  return `${type}${bits.join('')}`
 }

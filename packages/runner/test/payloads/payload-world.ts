@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startSshd } from '../../../fleeting/test/openssh-server.ts'
@@ -70,7 +70,7 @@ export function payloadFolder(cleanUp: AsyncDisposableStack): string {
   return folder
 }
 
-/** A machine with OpenSSH, with a home of its own, until `cleanUp` ends. */
+/** A machine with OpenSSH, until `cleanUp` ends. */
 export interface PayloadMachine {
   readonly port: number
   readonly username: string
@@ -80,14 +80,24 @@ export interface PayloadMachine {
 
 /** `path`: more of what its login finds programs in. */
 export async function startMachine(folder: string, cleanUp: AsyncDisposableStack, path: readonly string[] = []): Promise<PayloadMachine> {
-  const home = join(folder, 'home')
-  mkdirSync(home)
   const search = [...path, '/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'].join(':')
-  const { port, username, hostKey, privateKey, stop } = await startSshd({ config: [`SetEnv HOME=${home} SHLVL=1 PATH=${search}`] })
+  const { port, username, hostKey, privateKey, stop } = await startSshd({ config: [`SetEnv SHLVL=1 PATH=${search}`] })
   cleanUp.defer(stop)
   const keyFile = join(folder, 'key')
   writeFileSync(keyFile, privateKey, { mode: 0o600 })
   return { port, username, hostKey, keyFile }
+}
+
+/** Of the payloads with these names, and those that they need. */
+export function chosenPayloads(payloads: readonly Payload[], names: readonly string[]): readonly Payload[] {
+  const wanted = new Set(names)
+  for (const { name, needs = [] } of payloads.toReversed()) if (wanted.has(name)) for (const need of needs) wanted.add(need)
+  return payloads.filter(({ name }) => wanted.has(name))
+}
+
+/** Where jobs and caches are on the machine, which has no home of its own. */
+export function ownDirectories(folder: string): string {
+  return `builds_dir = "${join(folder, 'builds')}"\ncache_dir = "${join(folder, 'cache')}"`
 }
 
 /** `config.toml` of this project's runner, one job at a time; without a machine, on plugin `local`. */
@@ -104,6 +114,7 @@ name = "payloads"
 url = "${server.url}"
 token = "${server.token}"
 executor = "instance"
+${machine === undefined ? '' : ownDirectories(folder)}
 [runners.autoscaler]
 ${plugin}
 capacity_per_instance = 1

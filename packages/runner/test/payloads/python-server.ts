@@ -25,6 +25,7 @@ interface Report {
     }[]
   }[]
   readonly violations: readonly string[]
+  readonly met: Readonly<Record<string, number>>
 }
 
 /** A coordinator that others could have written: `job_api.py`, which knows nothing of this project. It is given the payloads, and reads the archives itself. */
@@ -59,8 +60,10 @@ export class PythonServer implements PayloadServer {
   }
 
   async results(): Promise<readonly JobResult[]> {
-    const { results, violations } = await this.#report
-    this.#violations = violations
+    const { results, violations, met } = await this.#report
+    // What has not come to pass was not tested.
+    const unmet = Object.keys(met).filter((trouble) => met[trouble] === 0)
+    this.#violations = [...violations, ...unmet.map((trouble) => `no answer was ${trouble}`)]
     return results.map(({ failureReason, exitCode, trace, uploads, ...rest }) => ({
       ...rest,
       failureReason: failureReason ?? undefined,
