@@ -81,8 +81,9 @@ export interface PayloadMachine {
 /** `path`: more of what its login finds programs in. */
 export async function startMachine(folder: string, cleanUp: AsyncDisposableStack, path: readonly string[] = []): Promise<PayloadMachine> {
   const search = [...path, '/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'].join(':')
-  const { port, username, hostKey, privateKey, stop } = await startSshd({ config: [`SetEnv SHLVL=1 PATH=${search}`] })
-  cleanUp.defer(stop)
+  const sshd = await startSshd({ config: [`SetEnv SHLVL=1 PATH=${search}`] })
+  cleanUp.defer(() => sshd.stop())
+  const { port, username, hostKey, privateKey } = sshd
   const keyFile = join(folder, 'key')
   writeFileSync(keyFile, privateKey, { mode: 0o600 })
   return { port, username, hostKey, keyFile }
