@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'smol-toml'
 import { expect, test } from 'vitest'
@@ -31,8 +31,7 @@ test('a job whose GitLab Runner was killed is ended on its machine, and its slot
   await fixture.until(() => fixture.log.some(({ msg }) => msg === 'job ended'))
   expect(fixture.log.find(({ msg }) => msg === 'job ended')).toMatchObject({ why: 'its GitLab Runner has gone', is_clean: true })
   expect(fixture.processes().filter((line) => line.endsWith('sleep 4321'))).toEqual([])
-  // The clean-up of a job that is over already, and of one that nobody knows.
-  expect(await (await fixture.run({ id: 2, script: ['true'] }).result).state).toBe('success')
+  expect((await fixture.run({ id: 2, script: ['true'] }).result).state).toBe('success')
 })
 
 test('a driver that is killed alone ends its stage; the job goes on to its clean-up', async () => {
@@ -68,6 +67,52 @@ test.for([true, false])(
     expect(fixture.daemonPids).toHaveLength(2)
   },
 )
+
+test('calls that come to nothing: clean-ups of nobody, twice; a stage without a machine; a command line that is wrong', async () => {
+  await using fixture = new ShimFixture({ options: ['--idle-timeout', 'never'] })
+  const call = (words: readonly string[], env: NodeJS.ProcessEnv = {}): { status: number | null; stderr: string } =>
+    spawnSync(process.execPath, [client, words[0]!, '--config', fixture.config, '--idle-timeout', 'never', ...words.slice(1)], {
+      env: { ...process.env, TMPDIR: join(fixture.folder, 'tmp'), BUILD_FAILURE_EXIT_CODE: '11', SYSTEM_FAILURE_EXIT_CODE: '12', ...env },
+      encoding: 'utf8',
+    })
+  const stale = join(fixture.folder, 'build_exit_code')
+  writeFileSync(stale, '5')
+  expect(call(['cleanup']).status).toBe(0)
+  expect(call(['run', '/nowhere', 'build_script'], { BUILD_EXIT_CODE_FILE: stale })).toMatchObject({
+    status: 12,
+    stderr: expect.stringContaining('no daemon'),
+  })
+  expect(existsSync(stale)).toBe(false)
+  expect(fixture.daemonPids).toEqual([])
+  expect(call(['prepare']).status).toBe(0)
+  expect(call(['run', '/nowhere', 'build_script'])).toMatchObject({ status: 12, stderr: expect.stringContaining('no such file') })
+  const script = join(fixture.folder, 'script')
+  writeFileSync(script, 'exit 9')
+  expect(call(['run', script, 'step_script'], { BUILD_EXIT_CODE_FILE: stale }).status).toBe(11)
+  expect(readFileSync(stale, 'utf8')).toBe('9\n')
+  expect([call(['cleanup']).status, call(['cleanup']).status]).toEqual([0, 0])
+  expect(call(['run', script, 'step_script'])).toMatchObject({ status: 12, stderr: expect.stringContaining('the job is not known') })
+  expect(call(['prepare', '--runner', 'other'])).toMatchObject({
+    status: 12,
+    stderr: expect.stringContaining('expected --runner with one of shim, got other'),
+  })
+  expect(call(['prepare', '--confg', 'x'])).toMatchObject({ status: 12, stderr: expect.stringContaining('unknown option --confg') })
+  expect(call(['run', script])).toMatchObject({ status: 12 })
+  expect(call(['prepare'], { TMPDIR: '' })).toMatchObject({ status: 12, stderr: expect.stringContaining('TMPDIR') })
+})
+
+test('SIGQUIT to the daemon lets its jobs finish, takes no others, and ends it', async () => {
+  await using fixture = new ShimFixture({ options: ['--idle-timeout', 'never'] })
+  const gate = join(fixture.folder, 'gate')
+  const run = fixture.run({ id: 1, script: [`echo be""gun; until [ -e '${gate}' ]; do sleep 0.05; done`] })
+  await run.says('begun')
+  process.kill(fixture.daemonPids[0]!, 'SIGQUIT')
+  const refused = await fixture.run({ id: 2, script: ['true'] }).result
+  expect(refused.log).toContain('the daemon stops: it takes no more jobs')
+  writeFileSync(gate, '')
+  expect((await run.result).state).toBe('success')
+  await fixture.until(() => fixture.processes().length === 0)
+})
 
 test('many first calls at once begin one daemon', async () => {
   await using fixture = new ShimFixture()

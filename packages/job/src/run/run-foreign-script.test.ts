@@ -14,8 +14,8 @@ function environment(run: (run: ScriptRun) => Promise<ScriptEnd>): JobEnvironmen
 const shell = (name: 'bash' | 'sh'): JobEnvironment =>
   environment(({ script, stdout, stderr }) => {
     const child = spawn(name, ['-c', 's=$(cat) && eval "$s"'], { stdio: ['pipe', 'pipe', 'pipe'] })
-    child.stdout.on('data', stdout)
-    child.stderr.on('data', stderr)
+    child.stdout.on('data', (chunk: Buffer) => void stdout(chunk))
+    child.stderr.on('data', (chunk: Buffer) => void stderr(chunk))
     child.stdin.end(script)
     return new Promise((resolve) => child.on('close', (code, by) => resolve(code === null ? { signal: by!.slice(3) } : { exitCode: code })))
   })

@@ -1,5 +1,5 @@
 /** What GitLab Runner's custom executor calls a driver for. */
-export type CallName = 'config' | 'prepare' | 'run' | 'cleanup'
+type CallName = 'config' | 'prepare' | 'run' | 'cleanup'
 
 /** One call of a driver, as its client passes it on: see `bin/custom-executor.cjs`. */
 export interface Call {

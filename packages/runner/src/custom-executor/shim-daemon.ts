@@ -102,8 +102,8 @@ export class ShimDaemon {
     this.#cancelLook()
     this.#stop.abort(new ShimError('the daemon stops'))
     await Promise.all([...this.#jobs.values()].map((job) => job.end('the daemon stops')))
-    const opened = await Promise.allSettled(this.#fleets.values())
-    const remaining = await Promise.all(opened.map((fleet) => (fleet.status === 'fulfilled' ? fleet.value.close() : [])))
+    await Promise.allSettled(this.#fleets.values())
+    const remaining = await Promise.all(this.#opened.map((fleet) => fleet.close()))
     for (const socket of this.#sockets) socket.end()
     return remaining.flat()
   }
