@@ -119,3 +119,40 @@ test('SIGINT, which a terminal sends to all, is left to the host; SIGTERM ends i
   await eventually(() => expect(isAlive(pluginPid)).toBe(false))
   client.close()
 })
+
+const printing = fileURLToPath(new URL('./printing-plugin.ts', import.meta.url))
+const printingGroup = (config: object) =>
+  createGoPluginGroup(printing)(config, { fleet: 'test', connector: {}, logger, clock: systemClock, random: () => 0 })
+
+test('what a plugin prints reaches the host by its own stream, what it logs with level and fields; a list has no limit', async () => {
+  const group = printingGroup({ machines: 50_000 })
+  await group.init(never)
+  expect(await group.list(never)).toHaveLength(50_000)
+  await eventually(() => {
+    for (const stream of ['stdout', 'stderr'])
+      expect(log).toContainEqual(
+        expect.objectContaining({
+          level: 'debug',
+          message: expect.stringMatching(/^printed to/),
+          fields: expect.objectContaining({ stream }),
+        }),
+      )
+  })
+  expect(log).toContainEqual(
+    expect.objectContaining({ level: 'warn', message: 'logged', fields: expect.objectContaining({ plugin_number: 7 }) }),
+  )
+  await group.shutdown()
+})
+
+test('a plugin that fails outside of any call says why in the log, and ends', async () => {
+  const group = printingGroup({ breaks: true })
+  await group.init(never)
+  await eventually(() => expect(group.trouble?.()).toContain('exit code 1'))
+  expect(log).toContainEqual(
+    expect.objectContaining({
+      level: 'error',
+      fields: expect.objectContaining({ plugin_error: expect.stringContaining('nobody catches this') }),
+    }),
+  )
+  await group.shutdown()
+})

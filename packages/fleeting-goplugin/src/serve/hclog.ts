@@ -11,10 +11,20 @@ export function hclogLogger(write: (line: string) => void, clock: Clock): Logger
     (level: keyof Logger) =>
     (fields: object, message: string): void => {
       const entry = { '@level': level, '@message': message, '@timestamp': timestamp(clock.wallTime()) }
-      const line = JSON.stringify({ ...entry, ...shown(fields) })
-      write(`${line.length <= longestLine ? line : JSON.stringify({ ...entry, '@message': message.slice(0, longestLine / 8) })}\n`)
+      const line = asJson({ ...entry, ...shown(fields) })
+      const isShort = line !== undefined && Buffer.byteLength(line) <= longestLine
+      write(`${isShort ? line : JSON.stringify({ ...entry, '@message': message.slice(0, longestLine / 8), shortened: true })}\n`)
     }
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+}
+
+/** Undefined: what a plugin gave is no JSON, such as a ring. */
+function asJson(entry: object): string | undefined {
+  try {
+    return JSON.stringify(entry, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value))
+  } catch {
+    return undefined
+  }
 }
 
 function shown(fields: object): object {
