@@ -1,13 +1,11 @@
 // Artifacts from a real machine, through a real manager, to a coordinator of its own: also where a connection breaks, the manager is killed, or somebody cancels, in the middle.
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ArtifactSpec, Coordinator, type CoordinatorJob, listProcesses } from '@runner-core/runner/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Sshd, sshdMissing, startSshd } from '../../fleeting/test/openssh-server.ts'
-import { type BinRun, startBin } from './bin.ts'
+import { fleetConfig, hostMachines, kill, Managers } from './managers.ts'
+import { type SeverableLink, startLink } from './severable-link.ts'
 
 const missing = sshdMissing()
 if (missing !== undefined) console.warn(`SKIPPED: artifacts from a machine with OpenSSH: ${missing}`)
@@ -17,83 +15,34 @@ const bigBytes = 200_000_000
 
 describe.skipIf(missing !== undefined)('artifacts from a machine with OpenSSH', () => {
   let coordinator: Coordinator
-  let folder: string
+  let managers: Managers
   let sshd: Sshd
-  let runs: BinRun[]
-  let cut: () => void
-  let closeLink: () => Promise<void>
+  let link: SeverableLink
 
   beforeEach(async () => {
     coordinator = await Coordinator.start({ artifactLimitBytes: 250_000_000 })
-    folder = mkdtempSync(join(tmpdir(), 'runner-core-artifacts-'))
-    runs = []
+    managers = new Managers('artifacts')
     sshd = await startSshd()
-    const sockets = new Set<Socket>()
-    const link = createServer((near) => {
-      const far = connect(sshd.port, '127.0.0.1')
-      for (const [from, to] of [
-        [near, far],
-        [far, near],
-      ] as const) {
-        sockets.add(from)
-        from.pipe(to)
-        from.on('error', () => to.destroy())
-        from.on('close', () => {
-          to.destroy()
-          sockets.delete(from)
-        })
-      }
-    })
-    await new Promise<void>((resolve) => link.listen(0, '127.0.0.1', resolve))
-    cut = () => {
-      for (const socket of sockets) socket.destroy()
-    }
-    closeLink = async () => {
-      cut()
-      await new Promise((resolve) => link.close(resolve))
-    }
-    writeFileSync(join(folder, 'key'), sshd.privateKey, { mode: 0o600 })
-    const { port } = link.address() as AddressInfo
-    writeFileSync(
-      join(folder, 'config.toml'),
-      `concurrent = 4
-state_dir = "${join(folder, 'state')}"
-[[runners]]
-name = "artifacts-${process.pid}"
-url = "${coordinator.url}"
-token = "${Coordinator.token}"
-executor = "instance"
-builds_dir = "${join(folder, 'builds')}"
-[runners.autoscaler]
-plugin = "static"
-plugin_config = { instances = { a = { internal_addr = "127.0.0.1:${port}", username = "${sshd.username}", key_path = "${join(folder, 'key')}", host_key = "${sshd.hostKey}" } } }
-capacity_per_instance = 4
-max_instances = 1
-update_interval_when_expecting = "200ms"
-[[runners.autoscaler.policy]]
-idle_time = "1h"
-`,
+    link = await startLink(sshd.port)
+    const { folder } = managers
+    managers.configure(
+      fleetConfig({
+        name: `artifacts-${process.pid}`,
+        url: coordinator.url,
+        token: Coordinator.token,
+        top: `state_dir = "${join(folder, 'state')}"`,
+        runner: `builds_dir = "${join(folder, 'builds')}"`,
+        machines: hostMachines(folder, sshd, link.port),
+      }),
     )
   })
 
   afterEach(async () => {
-    for (const run of runs) await kill(run)
-    await closeLink()
+    await managers[Symbol.asyncDispose]()
+    await link.close()
     await sshd.stop()
     await coordinator.close()
-    rmSync(folder, { recursive: true, force: true })
   })
-
-  function start(): BinRun {
-    const run = startBin(['run', '--config', join(folder, 'config.toml')])
-    runs.push(run)
-    return run
-  }
-
-  async function kill(run: BinRun): Promise<void> {
-    run.process.kill('SIGKILL')
-    await run.ended
-  }
 
   const big = (): CoordinatorJob =>
     enqueue([`head -c ${bigBytes} /dev/zero >big`], [{ paths: ['big'], format: 'raw', type: 'metrics', when: 'always' }])
@@ -114,7 +63,7 @@ idle_time = "1h"
   }
 
   test('an archive and a report, each what it is called; limits and dead connections of the coordinator are said', async () => {
-    start()
+    managers.start()
     const job = enqueue(
       ['mkdir out; echo text >out/file; echo "<xml/>" >junit.xml'],
       [
@@ -141,28 +90,28 @@ idle_time = "1h"
   }, 120_000)
 
   test('the connection to the machine breaks in the middle: they are sent again', async () => {
-    start()
+    managers.start()
     const job = big()
     await underWay()
-    cut()
+    link.cut()
     await job.finished
     expectOneWhole(job)
     expect(job.trace.text()).toContain('the connection to the machine broke')
   }, 120_000)
 
   test('the manager is killed in the middle: the next one sends them, and the job succeeds', async () => {
-    const first = start()
+    const first = managers.start()
     const job = big()
     await underWay()
     await kill(first)
-    start()
+    managers.start()
     await job.finished
     expectOneWhole(job)
     expect(job.trace.text().match(/Uploading artifacts for successful job/g)).toHaveLength(1)
   }, 120_000)
 
   test('a job that is canceled in the middle leaves no process', async () => {
-    start()
+    managers.start()
     const job = big()
     await underWay()
     job.cancel('at once')
@@ -170,7 +119,8 @@ idle_time = "1h"
     expect(job.uploads).toEqual([])
     const left = (): readonly unknown[] =>
       listProcesses().filter(
-        ({ commandLine, environment }) => `${commandLine} ${environment}`.includes(join(folder, 'builds')) && /\btar\b/.test(commandLine),
+        ({ commandLine, environment }) =>
+          `${commandLine} ${environment}`.includes(join(managers.folder, 'builds')) && /\btar\b/.test(commandLine),
       )
     await expect.poll(left, { timeout: 30_000 }).toEqual([])
   }, 120_000)

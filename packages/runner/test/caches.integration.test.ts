@@ -1,16 +1,16 @@
 // Caches through real managers, on real machines, kept by the machines and in a bucket.
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { Coordinator, type CoordinatorJob } from '@runner-core/runner/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Sshd, sshdMissing, startSshd } from '../../fleeting/test/openssh-server.ts'
-import { type BinRun, startBin } from './bin.ts'
+import type { BinRun } from './bin.ts'
+import { fleetConfig, hostMachines, Managers } from './managers.ts'
 
 const missing = sshdMissing()
 if (missing !== undefined) console.warn(`SKIPPED: caches on OpenSSH: ${missing}`)
@@ -54,60 +54,40 @@ class Bucket implements AsyncDisposable {
 
 describe.skipIf(missing !== undefined)('caches', () => {
   let coordinator: Coordinator
-  let folder: string
+  let managers: Managers
   let sshd: Sshd
-  let runs: BinRun[]
   const accessKey = `AKIA${randomBytes(8).toString('hex')}`
   const secretKey = randomBytes(20).toString('hex')
 
   beforeEach(async () => {
     coordinator = await Coordinator.start()
-    folder = mkdtempSync(join(tmpdir(), 'runner-core-caches-'))
+    managers = new Managers('caches')
+    const { folder } = managers
     chmodSync(folder, 0o711)
     mkdirSync(join(folder, 'home'))
     chmodSync(join(folder, 'home'), 0o777)
     sshd = await startSshd({ config: [`SetEnv HOME=${join(folder, 'home')}`] })
-    writeFileSync(join(folder, 'key'), sshd.privateKey, { mode: 0o600 })
-    runs = []
   })
 
   afterEach(async () => {
-    for (const run of runs) {
-      run.process.kill('SIGKILL')
-      await run.ended
-    }
+    await managers[Symbol.asyncDispose]()
     await sshd.stop()
     await coordinator.close()
-    rmSync(folder, { recursive: true, force: true })
   })
 
   function start(cache: string): BinRun {
-    writeFileSync(
-      join(folder, 'config.toml'),
-      `concurrent = 4
-log_level = "debug"
-state_dir = "${join(folder, 'state')}"
-[[runners]]
-name = "caches"
-url = "${coordinator.url}"
-token = "${Coordinator.token}"
-executor = "instance"
-builds_dir = "${join(folder, 'home', 'builds')}"
-cache_dir = "${join(folder, 'home', 'cache')}"
-${cache}
-[runners.autoscaler]
-plugin = "static"
-plugin_config = { instances = { a = { internal_addr = "127.0.0.1:${sshd.port}", username = "${sshd.username}", key_path = "${join(folder, 'key')}", host_key = "${sshd.hostKey}" } } }
-capacity_per_instance = 4
-max_instances = 1
-update_interval_when_expecting = "200ms"
-[[runners.autoscaler.policy]]
-idle_time = "1h"
-`,
+    const { folder } = managers
+    managers.configure(
+      fleetConfig({
+        name: 'caches',
+        url: coordinator.url,
+        token: Coordinator.token,
+        top: `log_level = "debug"\nstate_dir = "${join(folder, 'state')}"`,
+        runner: `builds_dir = "${join(folder, 'home', 'builds')}"\ncache_dir = "${join(folder, 'home', 'cache')}"\n${cache}`,
+        machines: hostMachines(folder, sshd),
+      }),
     )
-    const run = startBin(['run', '--config', join(folder, 'config.toml')])
-    runs.push(run)
-    return run
+    return managers.start()
   }
 
   function job(script: readonly string[], variables: readonly { readonly key: string; readonly value: string }[] = []): CoordinatorJob {
@@ -128,14 +108,14 @@ idle_time = "1h"
   test('the machine keeps them from one job to the next', async () => {
     start('')
     const first = await job(make).finished
-    rmSync(join(folder, 'home', 'builds'), { recursive: true })
+    rmSync(join(managers.folder, 'home', 'builds'), { recursive: true })
     const second = await job(use).finished
     expect([first.state, second.state], second.trace.text()).toEqual(['success', 'success'])
     expect(sumIn(second)).toBe(sumIn(first))
     expect(second.trace.text()).toMatch(/section_start:\d+:restore_cache\r/)
     expect(second.trace.text()).toMatch(/section_start:\d+:archive_cache\r/)
     expect(count(second, 'Archive is up to date!')).toBe(1)
-    expect(readdirSync(join(folder, 'home', 'cache', 'group', 'project', 'deps'))).toEqual(['cache.gz'])
+    expect(readdirSync(join(managers.folder, 'home', 'cache', 'group', 'project', 'deps'))).toEqual(['cache.gz'])
   })
 
   test('in a bucket, and the manager is killed while one is sent: the next one sends it, the log says it once, and no key of the bucket is anywhere', async () => {
@@ -170,18 +150,18 @@ Insecure = true
     ).toEqual([1, 1, 1, count(first, 'section_end:')])
     const name = /^\/bucket\/runner\/[^/]+\/project\/1\/deps$/
     expect([...bucket.objects.keys()]).toEqual([expect.stringMatching(name)])
-    rmSync(join(folder, 'home', 'builds'), { recursive: true })
+    rmSync(join(managers.folder, 'home', 'builds'), { recursive: true })
     const second = await job(use, [{ key: 'CI_DEBUG_TRACE', value: 'true' }]).finished
     expect(second.state, second.trace.text()).toBe('success')
     expect(sumIn(second)).toBe(sumIn(first))
     expect(coordinator.violations.filter(({ rule }) => rule !== 'range_mismatch')).toEqual([])
 
-    const written = readdirSync(folder, { recursive: true, withFileTypes: true })
+    const written = readdirSync(managers.folder, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile() && entry.name !== 'config.toml')
       .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'latin1'))
-    const said = [first.trace.text(), second.trace.text(), ...runs.flatMap(({ stdout, stderr }) => [stdout, stderr]), ...written]
+    const said = [first.trace.text(), second.trace.text(), ...managers.runs.flatMap(({ stdout, stderr }) => [stdout, stderr]), ...written]
     for (const text of said) for (const secret of [accessKey, secretKey, 'X-Amz-']) expect(text.includes(secret)).toBe(false)
-    expect(statSync(join(folder, 'state')).isDirectory()).toBe(true)
+    expect(statSync(join(managers.folder, 'state')).isDirectory()).toBe(true)
   })
 
   test('a bucket that cannot be reached costs a job nothing but its cache', async () => {

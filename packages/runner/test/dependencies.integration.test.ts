@@ -1,69 +1,46 @@
 // Artifacts of earlier jobs, through the whole runner, to a machine with a real OpenSSH.
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { ArtifactBucket, Coordinator, type CoordinatorJob } from '@runner-core/runner/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Sshd, sshdMissing, startSshd } from '../../fleeting/test/openssh-server.ts'
 import { tarBytes, zipBytes } from '../../job/test/archive-bytes.ts'
-import { type BinRun, startBin } from './bin.ts'
+import { fleetConfig, hostMachines, Managers } from './managers.ts'
 
 const missing = sshdMissing()
 if (missing !== undefined) console.warn(`SKIPPED: artifacts of earlier jobs on OpenSSH: ${missing}`)
 
 describe.skipIf(missing !== undefined)('on a machine with OpenSSH', () => {
   let sshd: Sshd
-  let folder: string
+  let managers: Managers
   let coordinator: Coordinator
   let bucket: ArtifactBucket
-  let runs: BinRun[]
 
   beforeEach(async () => {
     sshd = await startSshd()
-    folder = mkdtempSync(join(tmpdir(), 'runner-core-dependencies-'))
+    managers = new Managers('dependencies')
     bucket = await ArtifactBucket.start(() => coordinator.jobs)
     coordinator = await Coordinator.start({ traceUpdateIntervalSeconds: 1, artifactsElsewhere: bucket.url })
-    runs = []
-    writeFileSync(join(folder, 'key'), sshd.privateKey, { mode: 0o600 })
-    writeFileSync(
-      join(folder, 'config.toml'),
-      `concurrent = 4
-state_dir = "${join(folder, 'state')}"
-[[runners]]
-name = "dependencies"
-url = "${coordinator.url}"
-token = "${Coordinator.token}"
-executor = "instance"
-builds_dir = "${join(folder, 'builds')}"
-[runners.autoscaler]
-plugin = "static"
-plugin_config = { instances = { a = { internal_addr = "127.0.0.1:${sshd.port}", username = "${sshd.username}", key_path = "${join(folder, 'key')}", host_key = "${sshd.hostKey}" } } }
-capacity_per_instance = 4
-max_instances = 1
-update_interval_when_expecting = "200ms"
-[[runners.autoscaler.policy]]
-idle_time = "1h"
-`,
+    const { folder } = managers
+    managers.configure(
+      fleetConfig({
+        name: 'dependencies',
+        url: coordinator.url,
+        token: Coordinator.token,
+        top: `state_dir = "${join(folder, 'state')}"`,
+        runner: `builds_dir = "${join(folder, 'builds')}"`,
+        machines: hostMachines(folder, sshd),
+      }),
     )
   })
 
   afterEach(async () => {
-    for (const run of runs) {
-      run.process.kill('SIGKILL')
-      await run.ended
-    }
+    await managers[Symbol.asyncDispose]()
     await sshd.stop()
     await bucket[Symbol.asyncDispose]()
     await coordinator.close()
-    rmSync(folder, { recursive: true, force: true })
   })
-
-  const start = (): BinRun => {
-    const run = startBin(['run', '--config', join(folder, 'config.toml')])
-    runs.push(run)
-    return run
-  }
 
   /** An earlier job that left these bytes. */
   function left(name: string, bytes: Buffer, filename = 'artifacts.zip'): CoordinatorJob {
@@ -94,7 +71,7 @@ idle_time = "1h"
       script: ['out/link', 'cksum < out/big', 'cat docs/index.html', 'stat -c "%a %N" out out/tool out/link', 'ls'],
       dependencies: [build, nothing, docs],
     })
-    start()
+    managers.start()
     await job.finished
     const trace = plain(job)
     expect(job.state, trace).toBe('success')
@@ -130,7 +107,7 @@ idle_time = "1h"
       ],
       artifacts: [{ paths: ['out/'] }],
     })
-    start()
+    managers.start()
     await build.finished
     expect(build.state, plain(build)).toBe('success')
     const job = coordinator.enqueue({
@@ -164,7 +141,7 @@ idle_time = "1h"
       ]),
     )
     const job = coordinator.enqueue({ script: ['echo never\\ reached'], afterScript: ['echo nor\\ this'], dependencies: [evil] })
-    start()
+    managers.start()
     await job.finished
     const trace = plain(job)
     expect({ state: job.state, reason: job.failureReason, exitCode: job.exitCode }, trace).toEqual({
@@ -174,7 +151,7 @@ idle_time = "1h"
     })
     expect(trace).toContain('the archive is refused: the name "../../../../../escaped" leads out of the directory')
     expect(trace).not.toMatch(/never reached|nor this/)
-    expect(readdirSync(folder, { recursive: true }).filter((path) => /escaped|good/.test(String(path)))).toEqual([])
+    expect(readdirSync(managers.folder, { recursive: true }).filter((path) => /escaped|good/.test(String(path)))).toEqual([])
   })
 
   test('artifacts that are gone fail the job', async () => {
@@ -182,7 +159,7 @@ idle_time = "1h"
     const job = coordinator.enqueue({ script: ['echo never\\ reached'], dependencies: [gone] })
     // After the job was handed out, which names them.
     coordinator.inject({ on: 'download', reply: { status: 404, body: '{"message":"404 Not Found"}' } })
-    start()
+    managers.start()
     await job.finished
     expect(plain(job)).toMatch(
       /Downloading artifacts from coordinator\.\.\. not found {2}id=1: 127\.0\.0\.1:\d+ answered 404 404 Not Found/,
@@ -194,11 +171,11 @@ idle_time = "1h"
     const build = left('build', zipBytes([{ name: 'file', content: 'from the build\n' }]))
     const job = coordinator.enqueue({ script: ['cat file'], dependencies: [build] })
     coordinator.inject({ on: 'download', delayMs: 60_000, reply: 'drop' })
-    const first = start()
+    const first = managers.start()
     await expect.poll(() => plain(job), { timeout: 30_000 }).toContain('Downloading artifacts for build (1)...')
     first.process.kill('SIGKILL')
     await first.ended
-    start()
+    managers.start()
     await job.finished
     const trace = plain(job)
     expect(job.state, trace).toBe('success')
@@ -211,7 +188,7 @@ idle_time = "1h"
     const build = left('build', zipBytes([]))
     const job = coordinator.enqueue({ script: ['echo never\\ reached'], dependencies: [build] })
     coordinator.inject({ on: 'download', delayMs: 60_000, reply: 'drop' })
-    start()
+    managers.start()
     await expect.poll(() => plain(job), { timeout: 30_000 }).toContain('Downloading artifacts for build (1)...')
     job.cancel('gracefully')
     await job.finished

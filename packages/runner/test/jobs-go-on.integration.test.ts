@@ -1,14 +1,14 @@
 // Jobs outlive their manager: real managers, killed and started again under jobs on real machines, watched by a coordinator of its own.
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { Coordinator, type CoordinatorJob, listProcesses } from '@runner-core/runner/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Sshd, sshdMissing, startSshd } from '../../fleeting/test/openssh-server.ts'
 import { dockerMissing } from '../../fleeting-plugin-docker/test/sshd-image.ts'
-import { type BinRun, startBin } from './bin.ts'
+import type { BinRun } from './bin.ts'
+import { fleetConfig, hostMachines, kill, localMachines, Managers } from './managers.ts'
+import { startLink } from './severable-link.ts'
 
 const missing = sshdMissing()
 if (missing !== undefined) console.warn(`SKIPPED: jobs that outlive their manager on OpenSSH: ${missing}`)
@@ -33,7 +33,7 @@ const machineKinds: readonly { readonly name: string; readonly start: (folder: s
   {
     name: 'local',
     start: async (folder) => ({
-      autoscaler: `plugin = "local"\nplugin_config = { root_dir = "${join(folder, 'instances')}" }`,
+      autoscaler: localMachines(folder),
       [Symbol.asyncDispose]: async () => {},
     }),
   },
@@ -44,9 +44,8 @@ const machineKinds: readonly { readonly name: string; readonly start: (folder: s
           start: async (folder: string) => {
             const sshd: Sshd = await startSshd()
             const link = await startLink(sshd.port)
-            writeFileSync(join(folder, 'key'), sshd.privateKey, { mode: 0o600 })
             return {
-              autoscaler: `plugin = "static"\nplugin_config = { instances = { a = { internal_addr = "127.0.0.1:${link.port}", username = "${sshd.username}", key_path = "${join(folder, 'key')}", host_key = "${sshd.hostKey}" } } }`,
+              autoscaler: hostMachines(folder, sshd, link.port),
               cut: link.cut,
               async [Symbol.asyncDispose]() {
                 await link.close()
@@ -81,56 +80,32 @@ const machineKinds: readonly { readonly name: string; readonly start: (folder: s
 
 describe.each(machineKinds)('on machines of plugin $name', ({ start: startMachines }) => {
   let coordinator: Coordinator
-  let folder: string
+  let managers: Managers
   let machines: Machines
-  let runs: BinRun[]
 
   beforeEach(async () => {
     coordinator = await Coordinator.start()
-    folder = mkdtempSync(join(tmpdir(), 'runner-core-go-on-'))
+    managers = new Managers('go-on')
+    const { folder } = managers
     machines = await startMachines(folder)
-    runs = []
-    writeFileSync(
-      join(folder, 'config.toml'),
-      `concurrent = 10
-state_dir = "${join(folder, 'state')}"
-[[runners]]
-name = "${runnerName}"
-url = "${coordinator.url}"
-token = "${Coordinator.token}"
-executor = "instance"
-builds_dir = "${join(folder, 'builds')}"
-[runners.autoscaler]
-${machines.autoscaler}
-capacity_per_instance = 10
-max_instances = 1
-update_interval_when_expecting = "200ms"
-[[runners.autoscaler.policy]]
-idle_time = "1h"
-`,
+    managers.configure(
+      fleetConfig({
+        name: runnerName,
+        url: coordinator.url,
+        token: Coordinator.token,
+        top: `state_dir = "${join(folder, 'state')}"`,
+        runner: `builds_dir = "${join(folder, 'builds')}"`,
+        machines: machines.autoscaler,
+        slots: 10,
+      }),
     )
   })
 
   afterEach(async () => {
-    for (const run of runs) await kill(run)
-    for (const { pid, environment, commandLine } of listProcesses()) {
-      if (`${environment} ${commandLine}`.includes(folder)) killIfThere(pid)
-    }
+    await managers[Symbol.asyncDispose]()
     await machines[Symbol.asyncDispose]()
     await coordinator.close()
-    rmSync(folder, { recursive: true, force: true })
   })
-
-  const start = (...options: string[]): BinRun => {
-    const run = startBin(['run', '--config', join(folder, 'config.toml'), ...options])
-    runs.push(run)
-    return run
-  }
-
-  async function kill(run: BinRun): Promise<void> {
-    run.process.kill('SIGKILL')
-    await run.ended
-  }
 
   const counting = (count: number, settings: readonly { readonly key: string; readonly value: string }[] = []): CoordinatorJob =>
     coordinator.enqueue({
@@ -139,16 +114,16 @@ idle_time = "1h"
     })
   const lines = (job: CoordinatorJob): number[] =>
     [...job.trace.text().matchAll(/^(?:\S+Z 01O )?line (\d+) \[MASKED\]\r?$/gm)].map(([, number]) => Number(number))
-  const detached = (): readonly string[] => machines.detached?.() ?? readdirSync(join(folder, 'builds', '.detached'))
+  const detached = (): readonly string[] => machines.detached?.() ?? readdirSync(join(managers.folder, 'builds', '.detached'))
   const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1)
 
   test('ten jobs, and their manager is killed twice: all succeed, each line once and in order, and nothing is left on the machines', async () => {
     const jobs = Array.from({ length: 10 }, () => counting(50))
-    let run = start()
+    let run = managers.start()
     for (const line of ['line 3 ', 'line 30 ']) {
       await expect.poll(() => jobs.every((job) => job.trace.text().includes(line)), { timeout: 60_000 }).toBe(true)
       await kill(run)
-      run = start()
+      run = managers.start()
     }
     const ended = await Promise.all(jobs.map((job) => job.finished))
     expect(ended.map(({ state }) => state)).toEqual(jobs.map(() => 'success'))
@@ -171,7 +146,7 @@ idle_time = "1h"
     last.process.kill('SIGQUIT')
     expect(await last.ended).toBe(0)
     const processes = listProcesses().filter(({ environment, commandLine }) =>
-      `${environment} ${commandLine}`.includes(join(folder, 'instances')),
+      `${environment} ${commandLine}`.includes(join(managers.folder, 'instances')),
     )
     expect(machines.left?.() ?? processes, last.stderr).toEqual([])
   }
@@ -180,7 +155,7 @@ idle_time = "1h"
     const { cut } = machines
     if (cut === undefined) return skip('its connections cannot be cut from outside')
     const jobs = Array.from({ length: 10 }, () => counting(50))
-    const run = start()
+    const run = managers.start()
     await expect.poll(() => jobs.every((job) => job.trace.text().includes('line 10 ')), { timeout: 60_000 }).toBe(true)
     cut(20_000)
     await expectAllDone(jobs, 50, run, 1)
@@ -190,10 +165,10 @@ idle_time = "1h"
   test('ten jobs, and a new process takes the work over from the one that has it, twice: all succeed, each line once and in order; the old ones end in order', async () => {
     // The times of lines are those that the first one saw, or the checksum would tell.
     const jobs = Array.from({ length: 10 }, (_, index) => counting(40, index % 2 ? [{ key: 'FF_TIMESTAMPS', value: 'true' }] : []))
-    let run = start()
+    let run = managers.start()
     for (const line of ['line 8 ', 'line 20 ']) {
       await expect.poll(() => jobs.every((job) => job.trace.text().includes(line)), { timeout: 60_000 }).toBe(true)
-      const next = start('--takeover')
+      const next = managers.start('--takeover')
       expect(await run.ended).toBe(0)
       expect(run.stderr.match(/runner ends: its fleets and jobs were handed over to another process/g)).toHaveLength(1)
       expect(run.stderr.replaceAll(/.* WARN {2}waiting: .*/g, '')).not.toMatch(/ (WARN|ERROR) |decreasing instances/)
@@ -209,10 +184,10 @@ idle_time = "1h"
 
   test('ten jobs, and a new process takes the work over from one that is stopped: all succeed, each line once and in order; the old one ends when it wakes', async () => {
     const jobs = Array.from({ length: 10 }, () => counting(60))
-    const old = start()
+    const old = managers.start()
     await expect.poll(() => jobs.every((job) => job.trace.text().includes('line 8 ')), { timeout: 60_000 }).toBe(true)
     old.process.kill('SIGSTOP')
-    const next = start('--takeover')
+    const next = managers.start('--takeover')
     await expect.poll(() => next.stderr.match(/job of an earlier process goes on/g)?.length, { timeout: 30_000 }).toBe(10)
     old.process.kill('SIGCONT')
     expect(await old.ended).toBe(1)
@@ -222,11 +197,11 @@ idle_time = "1h"
 
   test('forty short jobs come and end while the work is taken over five times: all succeed, each line once and in order', async () => {
     const jobs = Array.from({ length: 40 }, () => counting(4))
-    let run = start()
+    let run = managers.start()
     for (const done of [3, 9, 15, 21, 27]) {
       await expect.poll(() => jobs.filter(({ hasEnded }) => hasEnded).length, { timeout: 60_000, interval: 10 }).toBeGreaterThan(done)
       await expect.poll(() => run.stderr, { timeout: 10_000 }).toContain('plugin initialized')
-      const next = start('--takeover')
+      const next = managers.start('--takeover')
       expect(await run.ended, run.stderr).toBe(0)
       run = next
     }
@@ -235,45 +210,3 @@ idle_time = "1h"
 })
 
 /** A way to a port of this computer that can be cut. */
-async function startLink(port: number): Promise<{ readonly port: number; readonly cut: (ms: number) => void; close(): Promise<void> }> {
-  const sockets = new Set<Socket>()
-  let isCut = false
-  const server = createServer((client) => {
-    if (isCut) return void client.on('error', () => {}).destroy()
-    const target = connect(port, '127.0.0.1')
-    client.pipe(target).pipe(client)
-    for (const socket of [client, target]) {
-      sockets.add(socket)
-      socket.setNoDelay().on('error', () => {})
-      socket.on('close', () => {
-        sockets.delete(socket)
-        client.destroy()
-        target.destroy()
-      })
-    }
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const destroyAll = (): void => {
-    for (const socket of sockets) socket.destroy()
-  }
-  return {
-    port: (server.address() as AddressInfo).port,
-    cut(ms) {
-      isCut = true
-      destroyAll()
-      setTimeout(() => {
-        isCut = false
-      }, ms).unref()
-    },
-    async close() {
-      destroyAll()
-      await new Promise((resolve) => server.close(resolve))
-    },
-  }
-}
-
-function killIfThere(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch {}
-}

@@ -1,64 +1,40 @@
 // State over processes: real managers on one state directory, with real local machines.
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Coordinator, type CoordinatorJob, listProcesses } from '@runner-core/runner/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type BinRun, runBin, startBin } from './bin.ts'
+import { type BinRun, runBin } from './bin.ts'
+import { fleetConfig, kill, localMachines, Managers } from './managers.ts'
 
 let coordinator: Coordinator
+let managers: Managers
 let folder: string
-let runs: BinRun[]
 
 beforeEach(async () => {
   coordinator = await Coordinator.start({ ackWindowMs: 5_000 })
-  folder = mkdtempSync(join(tmpdir(), 'runner-core-state-'))
-  runs = []
-  writeFileSync(
-    join(folder, 'config.toml'),
-    `log_format = "json"
-state_dir = "${join(folder, 'state')}"
-[[runners]]
-name = "kept"
-url = "${coordinator.url}"
-token = "${Coordinator.token}"
-executor = "instance"
-[runners.autoscaler]
-plugin = "local"
-capacity_per_instance = 2
-max_instances = 1
-update_interval_when_expecting = "200ms"
-plugin_config = { root_dir = "${join(folder, 'instances')}" }
-[[runners.autoscaler.policy]]
-idle_time = "1h"
-`,
+  managers = new Managers('state')
+  folder = managers.folder
+  managers.configure(
+    fleetConfig({
+      name: 'kept',
+      url: coordinator.url,
+      token: Coordinator.token,
+      top: `log_format = "json"\nstate_dir = "${join(folder, 'state')}"`,
+      machines: localMachines(folder),
+      slots: 2,
+    }),
   )
 })
 
 afterEach(async () => {
-  for (const run of runs) {
-    run.process.kill('SIGKILL')
-    await run.ended
-  }
-  for (const { pid, commandLine } of machines()) if (commandLine.includes(folder)) killIfThere(pid)
+  await managers[Symbol.asyncDispose]()
   await coordinator.close()
-  rmSync(folder, { recursive: true, force: true })
 })
 
-const start = (...options: string[]): BinRun => {
-  const run = startBin(['run', '--config', join(folder, 'config.toml'), ...options])
-  runs.push(run)
-  return run
-}
+const start = (...options: string[]): BinRun => managers.start(...options)
 
 const machines = () => listProcesses().filter(({ environment, commandLine }) => `${environment} ${commandLine}`.includes(folder))
-
-function killIfThere(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch {}
-}
 
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 20))
@@ -72,11 +48,6 @@ async function place(job: CoordinatorJob): Promise<string> {
 }
 
 const simpleJob = (): CoordinatorJob => coordinator.enqueue({ script: ['echo "at $HOME"'] })
-
-async function kill(run: BinRun): Promise<void> {
-  run.process.kill('SIGKILL')
-  await run.ended
-}
 
 test('a manager that was killed leaves its machine to the next one, which goes on with it', async () => {
   const first = start()
