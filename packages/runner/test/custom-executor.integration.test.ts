@@ -98,6 +98,7 @@ test('calls that come to nothing: clean-ups of nobody, twice; a stage without a 
   })
   expect(call(['prepare', '--confg', 'x'])).toMatchObject({ status: 12, stderr: expect.stringContaining('unknown option --confg') })
   expect(call(['run', script])).toMatchObject({ status: 12 })
+  expect(call(['cleanup'], { TMPDIR: '' }).status).toBe(0)
   expect(call(['prepare'], { TMPDIR: '' })).toMatchObject({ status: 12, stderr: expect.stringContaining('TMPDIR') })
 })
 

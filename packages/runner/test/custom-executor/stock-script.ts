@@ -1,13 +1,18 @@
 /** Bash as GitLab Runner generates it for a stage: all commands in one evaluated word. `evaluation`: `subshell` of a current one, `pipeline` of 14.7. */
 export function stockScript(lines: readonly string[], evaluation: 'subshell' | 'pipeline' = 'subshell'): string {
   const body = ansiQuote(lines.map((line) => `${line}\n`).join(''))
+  const onTerm = evaluation === 'pipeline' ? 'trap exit 1 TERM' : "trap 'exit 1' TERM"
+  const pipefail =
+    evaluation === 'pipeline'
+      ? 'if set -o | grep pipefail > /dev/null; then set -o pipefail; fi; set -o errexit'
+      : 'case "$(set -o)" in *"pipefail"*) set -o pipefail;; esac; set -o errexit'
   return `#!/usr/bin/env bash
 
-trap exit 1 TERM
+${onTerm}
 
-if set -o | grep pipefail > /dev/null; then set -o pipefail; fi; set -o errexit
+${pipefail}
 set +o noclobber
-${evaluation === 'pipeline' ? `: | eval ${body}` : `(trap exit 1 TERM; eval ${body}) < /dev/null`}
+${evaluation === 'pipeline' ? `: | eval ${body}` : `(${onTerm}; eval ${body}) < /dev/null`}
 exit 0
 `
 }
