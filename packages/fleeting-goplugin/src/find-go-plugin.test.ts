@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { findGoPlugin, parseReference, pluginDirectory } from './find-go-plugin.ts'
+import { findGoPlugin, pluginDirectory } from './find-go-plugin.ts'
 
 let directory: string
 beforeEach(() => {
@@ -61,16 +61,6 @@ test('installed: the best version that is there', () => {
   expect(find('registry.example.com/Group/moon:0.1.0')).toBe(other)
   program('plugins/registry.example.com/!group/moon/0.1.0/something')
   expect(find('registry.example.com/Group/moon:0.1.0')).toBeUndefined()
-})
-
-test.each([
-  ['aws', 'registry.gitlab.com/gitlab-org/fleeting/plugins/aws', 'latest'],
-  ['aws:1.5', 'registry.gitlab.com/gitlab-org/fleeting/plugins/aws', '1.5'],
-  ['group/moon:1', 'registry.gitlab.com/group/moon', '1'],
-  ['registry.example.com:5000/group/moon', 'registry.example.com:5000/group/moon', 'latest'],
-  ['registry.example.com:5000/moon:1', 'registry.example.com:5000/moon', '1'],
-])('%s means version %3$s of %2$s', (reference, repository, wanted) => {
-  expect(parseReference(reference)).toEqual({ repository, wanted })
 })
 
 test('without FLEETING_PLUGIN_PATH plugins are in a directory of the user', () => {

@@ -1,7 +1,8 @@
 import { accessSync, constants, readdirSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { delimiter, isAbsolute, join, resolve } from 'node:path'
-import { bestVersion } from './installed-version.ts'
+import { basename, delimiter, isAbsolute, join, resolve } from 'node:path'
+import { directoryOf, escapeCapitals, parseReference, unescapeCapitals } from './plugin-reference.ts'
+import { bestVersion } from './plugin-version.ts'
 
 export interface FindGoPluginOptions {
   /** Where relative paths start. Default: the working directory. */
@@ -10,8 +11,6 @@ export interface FindGoPluginOptions {
   readonly environment?: NodeJS.ProcessEnv
 }
 
-const defaultRegistry = 'registry.gitlab.com'
-const defaultNamespace = 'gitlab-org/fleeting/plugins'
 const isWindows = process.platform === 'win32'
 
 /**
@@ -22,11 +21,9 @@ const isWindows = process.platform === 'win32'
 export function findGoPlugin(reference: string, options: FindGoPluginOptions = {}): string | undefined {
   const { baseDirectory = '.', environment = process.env } = options
   if (/^\.{1,2}[\\/]/.test(reference) || isAbsolute(reference)) return executable(resolve(baseDirectory, reference))
-  const { repository, wanted } = parseReference(reference)
-  const installed = (): string | undefined => findInstalled(pluginDirectory(environment), repository, wanted)
-  if (!/^[\w.-]+$/.test(reference)) return installed()
+  if (!/^[\w.-]+$/.test(reference)) return findInstalled(reference, environment)
   const name = reference.includes('fleeting') ? reference : `fleeting-plugin-${reference}`
-  return findOnPath(name, environment) ?? installed()
+  return findOnPath(name, environment) ?? findInstalled(reference, environment)
 }
 
 /** Where plugins are installed: `FLEETING_PLUGIN_PATH`, otherwise a directory of this user. */
@@ -36,25 +33,17 @@ export function pluginDirectory(environment: NodeJS.ProcessEnv): string {
   return isWindows && appData ? join(appData, 'fleeting', 'plugins') : join(homedir(), '.config', 'fleeting', 'plugins')
 }
 
-/** A reference as upstream reads it: `[[registry/]repository/]name[:version]`, with the defaults of what is left out. */
-export function parseReference(reference: string): { readonly repository: string; readonly wanted: string } {
-  const [, path = reference, wanted = 'latest'] = /^(.*?)(?::([^:/]*))?$/.exec(reference) ?? []
-  const parts = path.split('/')
-  if (parts.length === 1) return { repository: `${defaultRegistry}/${defaultNamespace}/${path}`, wanted }
-  return { repository: parts[0]?.includes('.') ? path : `${defaultRegistry}/${path}`, wanted }
+function findInstalled(reference: string, environment: NodeJS.ProcessEnv): string | undefined {
+  const parsed = parseReference(reference)
+  // A digest does not say under which version it was installed.
+  if (parsed === undefined || parsed.digest !== undefined) return undefined
+  const directory = directoryOf(parsed, pluginDirectory(environment))
+  const version = bestVersion(namesIn(directory).map(unescapeCapitals), parsed.wanted)
+  return version === undefined ? undefined : programIn(join(directory, escapeCapitals(version)), basename(parsed.repository))
 }
 
-function findInstalled(root: string, repository: string, wanted: string): string | undefined {
-  const parts = repository.split('/')
-  if (parts.some((part) => !/^[\w-][\w.-]*$/.test(part))) return undefined
-  // Capitals are written as Go writes module paths.
-  const directory = join(root, ...parts.map((part) => part.replaceAll(/[A-Z]/g, (letter) => `!${letter.toLowerCase()}`)))
-  const version = bestVersion(namesIn(directory), wanted)
-  return version === undefined ? undefined : programIn(join(directory, version), parts.at(-1) as string)
-}
-
-/** A plugin's directory may hold files beside its program. */
-function programIn(directory: string, name: string): string | undefined {
+/** The program in the directory of a plugin, which may hold files beside it. `name` is the plugin's. */
+export function programIn(directory: string, name: string): string | undefined {
   const suffix = isWindows ? '.exe' : ''
   const usual = [`fleeting-plugin-${name}${suffix}`, `plugin${suffix}`, `${name}${suffix}`]
   const found = usual.map((file) => executable(join(directory, file))).find((file) => file !== undefined)

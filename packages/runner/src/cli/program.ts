@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { version } from '../version.ts'
+import type { FleetingInstallArguments, FleetingListArguments, FleetingLoginArguments } from './fleeting-command.ts'
 import type { Output } from './output.ts'
 
 const exitCodes = '\nExit codes: 0 done, 1 failed, 2 bad input (command line or configuration; nothing was started).'
@@ -67,6 +68,37 @@ export function createProgram(output: Output, exit: (code: number) => void): Com
     .option('--owner-grace <duration>', 'how long a job is kept whose GitLab Runner has gone', '30s')
     .action(async ({ config, ...options }: { config: string; directory?: string; idleTimeout: string; ownerGrace: string }) =>
       exit(await (await import('./custom-executor-command.ts')).daemon(config, options, output)),
+    )
+  const fleeting = command('fleeting', 'Install the plugins that are made for GitLab Runner from registries.')
+  const ofRegistry = (name: string, description: string): Command =>
+    fleeting
+      .command(name)
+      .description(description)
+      .option('--plain-http', 'speak HTTP with the registry, not HTTPS')
+      .option('--tls-ca-file <file>', "PEM file of authorities that are trusted beside the system's")
+      .addHelpText('after', exitCodes)
+  ofRegistry('install', 'Install plugins: those that are named, otherwise those of the configuration that are not there.')
+    .argument('[plugins...]', 'name, name:1.5, repository/name:1, registry/repository/name:1.5.2')
+    .option('-c, --config <file>', 'configuration file', 'config.toml')
+    .option('--upgrade', 'ask the registries also for plugins of the configuration that are there')
+    .action(async (plugins: readonly string[], options: FleetingInstallArguments) =>
+      exit(await (await import('./fleeting-command.ts')).install(plugins, options, output)),
+    )
+  ofRegistry('list', "Show where the configuration's plugins are, or which versions a registry has of the plugins that are named.")
+    .argument('[plugins...]', 'as for install')
+    .option('-c, --config <file>', 'configuration file', 'config.toml')
+    .action(async (plugins: readonly string[], options: FleetingListArguments) =>
+      exit(await (await import('./fleeting-command.ts')).list(plugins, options, output)),
+    )
+  ofRegistry('login', 'Keep a name and a password for a registry, where `docker login` does, once the registry has taken them.')
+    .argument('[registry]', 'default: the registry of the official plugins')
+    .requiredOption('--username <name>', 'user name')
+    .addOption(
+      new Option('--password <password>', 'password or token; others may see it in the list of processes').conflicts('passwordStdin'),
+    )
+    .option('--password-stdin', 'read the password from standard input')
+    .action(async (registry: string | undefined, options: FleetingLoginArguments) =>
+      exit(await (await import('./fleeting-command.ts')).login(registry, options, output)),
     )
   command('version', 'Print the version.').action(() => output.out(version))
   return program

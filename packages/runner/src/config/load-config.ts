@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describeError, loadPlugin } from '@runner-core/fleeting'
 import { checkPlugins, type FindPlugin } from './check-plugins.ts'
+import { namedGroups } from './named-groups.ts'
 import { acceptConfig, type ParsedConfig, placeProblems, readConfig } from './parse-config.ts'
 import { ConfigError, type Problem } from './problem.ts'
 
@@ -13,6 +14,17 @@ export async function loadConfig(file: string, findPlugin: FindPlugin = loadPlug
   const read = readConfig(toml, { file })
   const pluginProblems = await checkPlugins(read.settings.runners ?? [], findPlugin)
   return acceptConfig(toml, { ...read, problems: [...read.problems, ...pluginProblems] }, { file })
+}
+
+/** The plugins that a configuration names, those of groups in groups too, each with its first runner's name; whatever else is wrong with it. Thrown: `ConfigError` when it cannot be read at all. */
+export function readPlugins(file: string): ReadonlyMap<string, string> {
+  const plugins = new Map<string, string>()
+  for (const { name = '', autoscaler = {} } of readConfig(readConfigFile(file), { file }).settings.runners ?? []) {
+    for (const { plugin } of namedGroups(autoscaler)) {
+      if (plugin !== undefined && !plugins.has(plugin)) plugins.set(plugin, name)
+    }
+  }
+  return plugins
 }
 
 /** A problem of a configuration file that showed only in use, told like those that reading it finds. */

@@ -1,0 +1,118 @@
+import { type PluginReference, parseReference } from '../plugin-reference.ts'
+import { bestVersion, isPluginVersion } from '../plugin-version.ts'
+import { InstallError } from './install-error.ts'
+import { choosePlatform, nameOf, type Platform } from './platform.ts'
+import type { Fetched, RegistryClient } from './registry-client.ts'
+
+/** What of an artifact is the plugin. */
+export interface PluginLayer {
+  readonly version: string
+  readonly platform: Platform
+  readonly digest: string
+  /** As it is sent, bytes. */
+  readonly size: number
+}
+
+interface Descriptor {
+  readonly digest: string
+  readonly size: number
+  readonly mediaType?: string
+  readonly platform?: Platform
+  readonly annotations?: Readonly<Record<string, string>>
+}
+
+const indexes = ['application/vnd.oci.image.index.v1+json', 'application/vnd.docker.distribution.manifest.list.v2+json']
+const manifests = ['application/vnd.oci.image.manifest.v1+json', 'application/vnd.docker.distribution.manifest.v2+json']
+/** What upstream's releaser marks the plugin's own layer with; its value is the version. */
+const layerAnnotation = 'com.gitlab.fleeting.layer'
+
+/** `text` as a reference. Thrown: {@link InstallError} `invalid_reference`. */
+export function readReference(text: string): PluginReference {
+  const reference = parseReference(text)
+  // Registries know no capitals, which the directories of plugins may have.
+  if (reference !== undefined && !/[A-Z]/.test(reference.repository)) return reference
+  throw new InstallError('invalid_reference', `${JSON.stringify(text)}: expected [[registry/]repository/]name[:version], in lower case`)
+}
+
+/**
+ * Finds the plugin's layer: the tag itself, as upstream's installer does, whose releaser keeps tags such as `1` and `latest`; where there is no such tag, the best version among the tags.
+ * Thrown: {@link InstallError}.
+ */
+export async function findPluginLayer(client: RegistryClient, reference: PluginReference, host: Platform): Promise<PluginLayer> {
+  const top = await fetchTop(client, reference)
+  const isIndex = indexes.includes(top.mediaType) || Array.isArray(top.json['manifests'])
+  const { manifest, platform } = isIndex
+    ? await chooseManifest(client, reference, top, host)
+    : { manifest: top, platform: await platformOf(client, top) }
+  if (choosePlatform([{ platform }], host) === undefined) throw notForThis(reference, [platform], host)
+  const layer = descriptors(manifest.json['layers']).find(({ annotations }) => annotations?.[layerAnnotation] !== undefined)
+  const version = layer?.annotations?.[layerAnnotation]
+  if (layer === undefined || version === undefined) {
+    throw new InstallError(
+      'not_a_plugin',
+      `${told(reference)} is an image, but no plugin's: no layer of it is marked ${layerAnnotation}, as upstream's fleeting-artifact does`,
+    )
+  }
+  if (!isPluginVersion(version))
+    throw new InstallError('not_a_plugin', `${told(reference)}: ${JSON.stringify(version)} is no version of a plugin`)
+  return { version, platform, digest: layer.digest, size: layer.size }
+}
+
+async function fetchTop(client: RegistryClient, reference: PluginReference): Promise<Fetched> {
+  const accept = [...indexes, ...manifests].join(', ')
+  const exact = await client.manifest(reference.wanted, accept)
+  if (exact !== undefined) return exact
+  const tags = reference.digest === undefined ? await client.tags() : []
+  const best = bestVersion(tags, reference.wanted)
+  const found = best === undefined ? undefined : await client.manifest(best, accept)
+  if (found !== undefined) return found
+  const shown = tags.slice(-20).join(', ')
+  throw new InstallError('not_found', `${told(reference)} is not there${shown === '' ? '' : `; there are: ${shown}`}`)
+}
+
+async function chooseManifest(
+  client: RegistryClient,
+  reference: PluginReference,
+  index: Fetched,
+  host: Platform,
+): Promise<{ readonly manifest: Fetched; readonly platform: Platform }> {
+  const offered = descriptors(index.json['manifests'])
+  const chosen = choosePlatform(offered, host)
+  if (chosen?.platform === undefined)
+    throw notForThis(
+      reference,
+      offered.flatMap(({ platform }) => platform ?? []),
+      host,
+    )
+  const manifest = await client.manifest(chosen.digest, manifests.join(', '))
+  if (manifest === undefined)
+    throw new InstallError('not_found', `${told(reference)}: its manifest for ${nameOf(chosen.platform)} is not there`)
+  return { manifest, platform: chosen.platform }
+}
+
+/** An image without an index says in its configuration what it is for. */
+async function platformOf(client: RegistryClient, manifest: Fetched): Promise<Platform> {
+  const [config] = descriptors([manifest.json['config']])
+  const { os, architecture, variant } = ((config && (await client.document(config.digest)))?.json ?? {}) as Partial<
+    Record<keyof Platform, unknown>
+  >
+  return { os: String(os ?? 'unknown'), architecture: String(architecture ?? 'unknown'), ...(typeof variant === 'string' && { variant }) }
+}
+
+function notForThis(reference: PluginReference, offered: readonly Platform[], host: Platform): InstallError {
+  const there = [...new Set(offered.map(nameOf))].join(', ') || 'none'
+  return new InstallError('no_platform', `${told(reference)} is not for ${nameOf(host)}; it is for: ${there}`)
+}
+
+/** Those of a list that are whole; a digest is what will be checked, so that only one kind is taken. */
+function descriptors(list: unknown): readonly Descriptor[] {
+  if (!Array.isArray(list)) return []
+  return (list as readonly (Partial<Descriptor> | null)[]).filter(
+    (each): each is Descriptor =>
+      /^sha256:[\da-f]{64}$/.test(String(each?.digest)) && Number.isSafeInteger(each?.size) && (each?.size as number) >= 0,
+  )
+}
+
+function told({ registry, repository, wanted, digest }: PluginReference): string {
+  return `${registry}/${repository}${digest === undefined ? ':' : '@'}${wanted}`
+}
