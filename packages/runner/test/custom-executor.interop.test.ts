@@ -4,16 +4,17 @@ import { delimiter, join } from 'node:path'
 import { Coordinator, type JobSpec } from '@runner-core/runner/testing'
 import { expect, test } from 'vitest'
 import { startRunner } from '../bench/runner-process.ts'
-import { jobsThroughShim } from './custom-executor/jobs-through-shim.ts'
+import { jobsThroughShim, measureShim } from './custom-executor/jobs-through-shim.ts'
 import { client, ShimFixture } from './custom-executor/shim-fixture.ts'
 
 const stock = process.env['GITLAB_RUNNER_BIN']
 const hasStock = stock !== undefined && existsSync(stock)
 
 test.skipIf(hasStock)('50 jobs through the custom executor on plugin local; nothing is left', { timeout: 300_000 }, async () => {
-  const { addedMs, nodeMs, stageMs } = await jobsThroughShim(50)
-  console.log(`the shim adds ${addedMs} ms to a stage (p50), of which a bare start of Node is ${nodeMs} ms; a stage takes ${stageMs} ms`)
-  expect(addedMs).toBeGreaterThan(0)
+  await jobsThroughShim(50, async (fixture) => {
+    const { addedMs, nodeMs, stageMs } = await measureShim(fixture)
+    console.log(`the shim adds ${addedMs} ms to a stage (p50), of which a bare start of Node is ${nodeMs} ms; a stage takes ${stageMs} ms`)
+  })
 })
 
 test.runIf(hasStock)('50 jobs of a stock GitLab Runner on plugin local; nothing is left', { timeout: 600_000 }, async () => {
