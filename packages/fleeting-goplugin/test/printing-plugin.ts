@@ -12,7 +12,7 @@ await goPluginCommand(
     console.log('printed to standard output')
     console.error('printed to standard error')
     logger.warn({ number: 7 }, 'logged')
-    if (breaks) setTimeout(() => Promise.reject(new Error('nobody catches this')), 100)
+    if (breaks) setTimeout(() => void Promise.reject(new Error('nobody catches this')), 100)
     return group
   },
   { name: 'fleeting-plugin-printing', version: '1.0.0' },

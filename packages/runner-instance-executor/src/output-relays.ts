@@ -52,7 +52,7 @@ export class OutputRelays {
 
   /** Ends all that no job has. Resolves when nothing of them is left, or cannot be removed. */
   async ended(): Promise<void> {
-    for (const [connection, kept] of this.#idle) for (const idle of [...kept]) this.#drop(connection, idle)
+    for (const [connection, kept] of this.#idle) for (const idle of kept) this.#drop(connection, idle)
     await Promise.all(this.#ending)
   }
 

@@ -46,7 +46,7 @@ const machineKinds: readonly { readonly name: string; readonly start: (folder: s
             const link = await startLink(sshd.port)
             return {
               autoscaler: hostMachines(folder, sshd, link.port),
-              cut: link.cut,
+              cut: (ms: number) => link.cut(ms),
               async [Symbol.asyncDispose]() {
                 await link.close()
                 await sshd.stop()

@@ -1,4 +1,6 @@
+import { compressionLevel } from '../archive/packed-file.ts'
 import { writeTar } from '../archive/write-tar.ts'
+import { writeZip } from '../archive/write-zip.ts'
 import type { FileStage, FileStageWork } from '../files/file-stage.ts'
 import { selectFiles } from '../files/select-files.ts'
 import type { SelectedFiles } from '../files/selected-files.ts'
@@ -79,7 +81,8 @@ async function toStore(
   const { format, warning } = cacheFormat(wanted, canCompressZstd)
   if (warning !== undefined) await log.warning(warning)
   await log.line('Uploading cache to the shared cache server')
-  const content = format === 'zip' ? files.zip(level, signal) : compressZstd(writeTar(files.files(signal, 'keep')), level)
+  const all = files.files(signal, 'keep')
+  const content = format === 'zip' ? writeZip(all, compressionLevel(level)) : compressZstd(writeTar(all), level)
   await store!.upload({ projectId, key }, { content, digest }, signal)
   for (const remark of files.remarks) await log.line(remark)
 }

@@ -1,6 +1,5 @@
-import { type CompressionLevel, compressionLevel, type PackedFile } from '../archive/packed-file.ts'
+import type { PackedFile } from '../archive/packed-file.ts'
 import { type MachineTarMember, readMachineTar } from '../archive/read-machine-tar.ts'
-import { writeZip } from '../archive/write-zip.ts'
 import type { FileStageWork } from './file-stage.ts'
 import { packCommand } from './machine-commands.ts'
 import { received } from './received.ts'
@@ -61,11 +60,6 @@ export class SelectedFiles {
     return namesInput(this.#options.paths)
   }
 
-  /** All of them as a zip. `level`: as `ARTIFACT_COMPRESSION_LEVEL` says it. */
-  zip(level: CompressionLevel | string, signal: AbortSignal): AsyncIterable<Buffer> {
-    return writeZip(this.files(signal, 'keep'), compressionLevel(level))
-  }
-
   /** One after the other. `outwardLinks`: whether symbolic links that lead out of the project are among them; an artifact with one is refused by the job that needs it. */
   async *files(signal: AbortSignal, outwardLinks: 'keep' | 'leave out'): AsyncGenerator<PackedFile, void, undefined> {
     const links: string[] = []
@@ -83,9 +77,11 @@ export class SelectedFiles {
   *#packed(path: Buffer, { header, bytes }: MachineTarMember, outwardLinks: 'keep' | 'leave out'): Generator<PackedFile> {
     const { typeflag, mode, mtime, size, linkname: target } = header
     const type = types[typeflag]
-    if (type === undefined) return void this.#remarks.add(`File ignored: ${path}`)
+    if (type === undefined) return void this.#remarks.add(`File ignored: ${path.toString()}`)
     if (type === 'symlink' && outwardLinks === 'leave out' && leadsOut(path.toString(), target.toString()))
-      return void this.#remarks.add(`${path}: the symbolic link leads out of the project, to ${target}; it is left out`)
+      return void this.#remarks.add(
+        `${path.toString()}: the symbolic link leads out of the project, to ${target.toString()}; it is left out`,
+      )
     yield { path, type, mode: mode & 0o7777, mtime: Math.floor(mtime), size, target, bytes }
   }
 

@@ -33,7 +33,8 @@ export class FileStageRunner {
     return undefined
   }
 
-  async #runOne({ name, run }: FileStage, environment: JobEnvironment, signal: AbortSignal): Promise<JobError | undefined> {
+  async #runOne(stage: FileStage, environment: JobEnvironment, signal: AbortSignal): Promise<JobError | undefined> {
+    const { name } = stage
     const { log, record, executor } = this.#options
     const past = record.pastFileStage
     let events = 0
@@ -52,7 +53,7 @@ export class FileStageRunner {
     if (past === undefined) {
       await settle()
       const stageLog: FileStageLog = { line: said('line'), warning: said('warning'), error: said('error') }
-      failure = await run({ environment, log: stageLog, signal }).then(() => undefined, asJobError)
+      failure = await stage.run({ environment, log: stageLog, signal }).then(() => undefined, asJobError)
       log.end()
       await settle()
     } else {

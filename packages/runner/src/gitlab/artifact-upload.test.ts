@@ -27,14 +27,15 @@ async function startPeer(): Promise<Peer> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const peer: Peer = { url: new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`), seen: [], answers: [], server }
-  server.on('request', async (message, response) => {
+  const serve = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
     const answer = peer.answers.shift()
     if (answer !== undefined && answer.length === 2) return answer(response, message)
     const upload = await receiveUpload(message, { keptBytes: 1e6, limitBytes: 1e9 })
     peer.seen.push({ target: `${message.method} ${message.url}`, token: message.headers['job-token'] as string | undefined, upload })
     if (answer === undefined) response.writeHead(201).end('201')
     else await answer(response, message)
-  })
+  }
+  server.on('request', (message, response) => void serve(message, response))
   peers.push(peer)
   return peer
 }
@@ -112,7 +113,7 @@ test('one form with one file, told what it is', async () => {
 
 test('a redirect is followed with the same form, made anew; the token stays with the coordinator', async () => {
   const [peer, other] = [await startPeer(), await startPeer()]
-  peer.answers.push(says(307, { location: '/api/v4/elsewhere' }), says(307, { location: `${other.url}api/v4/jobs/7/artifacts?x=1` }))
+  peer.answers.push(says(307, { location: '/api/v4/elsewhere' }), says(307, { location: `${other.url.href}api/v4/jobs/7/artifacts?x=1` }))
   expect(await send(peer)).toMatchObject({ status: '201 Created' })
   expect(peer.seen.map(({ target, token }) => [target.split('?')[0], token])).toEqual([
     ['POST /api/v4/jobs/7/artifacts', 'job-token'],

@@ -39,7 +39,7 @@ export function uploadQuery({ format, type, expireIn }: Pick<ArtifactUpload, 'fo
   if (format !== '') query.set('artifact_format', format)
   if (type !== '') query.set('artifact_type', type)
   if (expireIn !== '') query.set('expire_in', expireIn)
-  return query.size === 0 ? '' : `?${query}`
+  return query.size === 0 ? '' : `?${query.toString()}`
 }
 
 /**
