@@ -52,6 +52,8 @@ export class CoordinatorServer implements PayloadServer {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#watch)
+    for (const { spec, state, trace } of this.#coordinator.jobs.filter(({ hasEnded }) => !hasEnded).slice(0, 3))
+      console.error(`${JSON.stringify(spec.name)} is ${state} still; its trace ends ${JSON.stringify(trace.text().slice(-300))}`)
     await this.#coordinator.close()
   }
 

@@ -422,6 +422,10 @@ def main():
 
     threading.Thread(target=watch, daemon=True).start()
     sys.stdin.read()
+    with lock:
+        left = [job for job in api.jobs if not job.ended]
+        for job in left[:3]:
+            print(f"{job.spec['name']!r} is {job.state} still; its trace ends {bytes(job.trace[-300:])}", file=sys.stderr)
 
 
 main()
