@@ -283,7 +283,8 @@ describe.each(localShells)('$name', (localShell) => {
       await run(environment, job, { caches: { directory: 'cache', store } })
       sizes[level] = [statSync(join(environment.home, 'cache/group/project/deps/cache.gz')).size, store.archives.get('7/deps')!.length]
     }
-    expect(sizes['slowest']![0]).toBeLessThan(sizes['fastest']![0]!)
+    // busybox's gzip knows one level.
+    if (localShell.busyboxOnly !== true) expect(sizes['slowest']![0]).toBeLessThan(sizes['fastest']![0]!)
     expect(sizes['slowest']![1]).toBeLessThan(sizes['fastest']![1]!)
   })
 
