@@ -128,7 +128,7 @@ function findPackage(reference: string, baseDirectory: string): string {
     throw new PluginError(
       'plugin_not_found',
       reference,
-      'expected a short name such as local, the name of a package, a plugin installed for GitLab Runner (name:version), or a path that starts with ./ or /',
+      'expected a short name such as local, the name of a package, a path that starts with ./ or /, or a plugin made for GitLab Runner that is installed (name:version, by: runner-core fleeting install name:version)',
     )
   }
   const ownDirectory = dirname(fileURLToPath(import.meta.url))

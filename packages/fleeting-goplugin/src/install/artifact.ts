@@ -1,5 +1,5 @@
 import { type PluginReference, parseReference } from '../plugin-reference.ts'
-import { bestVersion, isPluginVersion } from '../plugin-version.ts'
+import { bestVersion, fittingVersions, isPluginVersion } from '../plugin-version.ts'
 import { InstallError } from './install-error.ts'
 import { choosePlatform, nameOf, type Platform } from './platform.ts'
 import type { Fetched, RegistryClient } from './registry-client.ts'
@@ -66,7 +66,8 @@ async function fetchTop(client: RegistryClient, reference: PluginReference): Pro
   const best = bestVersion(tags, reference.wanted)
   const found = best === undefined ? undefined : await client.manifest(best, accept)
   if (found !== undefined) return found
-  const shown = tags.slice(-20).join(', ')
+  const versions = fittingVersions(tags, 'latest')
+  const shown = (versions.length > 0 ? versions : tags).slice(-20).join(', ')
   throw new InstallError('not_found', `${told(reference)} is not there${shown === '' ? '' : `; there are: ${shown}`}`)
 }
 

@@ -175,9 +175,9 @@ export class RegistryClient {
       const answer = await exchange({ method: 'GET', url: new URL(`https://${registry}/v2/`), headers: {}, signal })
       answer.body.destroy()
       return `https://${registry}`
-    } catch {
+    } catch (error) {
       signal.throwIfAborted()
-      return `http://${registry}`
+      return `${isUntrusted(error) ? 'https' : 'http'}://${registry}`
     }
   }
 
@@ -208,7 +208,7 @@ export class RegistryClient {
         answer.body.destroy()
       } catch (error) {
         signal.throwIfAborted()
-        if (tries === mostTries) throw this.#unreachable(error, `${request.url.host} cannot be reached`)
+        if (tries === mostTries || isFinal(error)) throw this.#unreachable(error, `${request.url.host} cannot be reached`)
       }
       await this.#wait(tries, answer)
     }
@@ -324,6 +324,20 @@ function basic({ username, password }: { readonly username: string; readonly pas
 function isThisMachine(registry: string): boolean {
   const host = registry.replace(/:\d+$/, '')
   return host === 'localhost' || /^127(\.\d{1,3}){3}$/.test(host)
+}
+
+/** It will not be otherwise in a minute. */
+function isFinal(error: unknown): boolean {
+  return isUntrusted(error) || codesOf(error).includes('ENOTFOUND')
+}
+
+function isUntrusted(error: unknown): boolean {
+  return codesOf(error).some((code) => /CERT|SELF_SIGNED|VERIFY/.test(code))
+}
+
+function codesOf(error: unknown): readonly string[] {
+  const { code, cause } = Object(error) as { readonly code?: unknown; readonly cause?: unknown }
+  return [...(typeof code === 'string' ? [code] : []), ...(cause instanceof Error ? codesOf(cause) : [])]
 }
 
 function headerOf({ headers }: RegistryAnswer, name: string): string | undefined {
