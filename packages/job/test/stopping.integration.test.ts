@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, describe, expect, test } from 'vitest'
 import { EnvironmentError, type ScriptRun } from '../src/job-environment.ts'
 import { JobError } from '../src/job-error.ts'
+import type { JobArtifact } from '../src/job-payload.ts'
 import { payload, run, variable } from './job-fixture.ts'
 import { LocalEnvironment } from './local-environment.ts'
 import { localShells } from './local-shells.ts'
@@ -156,6 +157,29 @@ describe.each(localShells.slice(0, 2))('in $name', (localShell) => {
 describe('an environment', () => {
   const environment = new LocalEnvironment({ localShell: localShells[0]! })
   afterAll(() => environment[Symbol.dispose]())
+
+  test('that is lost when a failed job keeps its files: the job failed all the same, and nothing is cleaned up', async () => {
+    const lost = Object.assign(Object.create(environment) as LocalEnvironment, {
+      run: (script: ScriptRun) => environment.run(script),
+      killAll: () => environment.killAll(),
+      transfer: () => Promise.reject(new EnvironmentError('lost', 'the connection to i-0abc was lost')),
+    })
+    const artifacts = { upload: () => Promise.resolve(''), download: () => Promise.reject(new Error('none')) }
+    const kept: JobArtifact = {
+      name: '',
+      untracked: false,
+      paths: ['log'],
+      exclude: [],
+      when: 'always',
+      artifact_type: 'archive',
+      artifact_format: 'zip',
+      expire_in: '',
+    }
+    const job = payload({ script: ['exit 3'], variables: [variable('F', 'x', { file: true })], overrides: { artifacts: [kept] } })
+    const { outcome, trace } = await run(lost, job, { artifacts })
+    expect(outcome).toMatchObject({ state: 'failed', reason: 'script_failure', exitCode: 3 })
+    expect(trace).not.toContain('Cleaning up')
+  })
 
   test('that is lost is a system failure, whatever the script would have come to', async () => {
     const lost = Object.assign(Object.create(environment) as LocalEnvironment, {

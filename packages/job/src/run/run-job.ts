@@ -192,9 +192,13 @@ class JobRun {
       failure ??= after.failure
       isClean = after.isComplete
     }
-    if (mayGoOn || endingsBeforeScript.includes(failure?.code ?? 'internal')) failure = await this.#keepFiles(environment, files, failure)
-    if (plan.hasFiles && !isClean && failure?.code !== 'environment_lost') await this.#cleanUp(environment, plan)
-    return failure
+    let unkept: JobError | undefined
+    if (mayGoOn || endingsBeforeScript.includes(failure?.code ?? 'internal'))
+      unkept = await this.#keepFiles(environment, files, failure === undefined)
+    // A machine that is gone needs no cleaning up.
+    const isGone = [failure, unkept].some((error) => error?.code === 'environment_lost')
+    if (plan.hasFiles && !isClean && !isGone) await this.#cleanUp(environment, plan)
+    return failure ?? unkept
   }
 
   /** Everything up to the end of the job's steps: in one command where no files are to be brought between. */
@@ -259,13 +263,11 @@ class JobRun {
     }
   }
 
-  /** Keeps what the job made. A job that failed stays what it is, whatever becomes of that. */
-  async #keepFiles(environment: JobEnvironment, files: JobFilesOptions, failure: JobError | undefined): Promise<JobError | undefined> {
+  /** Keeps what the job made: what kept it from that fails a job that succeeded otherwise. */
+  async #keepFiles(environment: JobEnvironment, files: JobFilesOptions, hasSucceeded: boolean): Promise<JobError | undefined> {
     const stop = this.#stopSource()
     try {
-      const own = await this.#fileStages.run(keepFiles(files, failure === undefined), environment, stop.signal)
-      // A machine that is gone needs no cleaning up, whatever the job came to before.
-      return failure === undefined || own?.code === 'environment_lost' ? own : failure
+      return await this.#fileStages.run(keepFiles(files, hasSucceeded), environment, stop.signal)
     } finally {
       stop.dispose()
     }
