@@ -3,11 +3,14 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, rmSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { goPrograms } from '../packages/fleeting-goplugin/test/go-programs.ts'
+import { registryMissing } from '../packages/runner/test/registry/docker-registry.ts'
+import { fleetingArtifact } from '../packages/runner/test/registry/fleeting-artifact.ts'
 import { python } from './cloud-tools.ts'
 
 const results = resolve('node_modules/.cache/go-interop/results.json')
 rmSync(results, { force: true })
 const built = goPrograms()
+const tool = fleetingArtifact()
 const cloud = python()
 const env = { ...process.env, ...('path' in cloud && { CLOUDS_PYTHON: cloud.path }) }
 const output = ['--reporter=default', '--reporter=json', `--outputFile.json=${results}`]
@@ -18,6 +21,12 @@ console.log(
     : "  with Go plugins under this host, and our plugins under upstream's",
 )
 if ('absent' in cloud) console.log(`  ABSENT: plugin aws under upstream's host was not run, because ${cloud.absent}`)
+const noRegistry = registryMissing() ?? ('absent' in tool ? tool.absent : undefined)
+console.log(
+  noRegistry === undefined
+    ? "  with upstream's installer of plugins, and a registry"
+    : `  ABSENT: plugins from a registry were not compared with upstream's installer, because ${noRegistry}`,
+)
 const stock = process.env['GITLAB_RUNNER_BIN']
 console.log(
   stock !== undefined && existsSync(stock)

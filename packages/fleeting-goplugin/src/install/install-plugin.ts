@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import { type Clock, type Random, systemClock, systemRandom } from '@runner-core/fleeting'
 import { pluginDirectory, programIn } from '../find-go-plugin.ts'
 import { directoryOf, escapeCapitals } from '../plugin-reference.ts'
-import { fittingVersions } from '../plugin-version.ts'
+import { bestVersion, fittingVersions } from '../plugin-version.ts'
 import { findPluginLayer, type PluginLayer, readReference } from './artifact.ts'
 import { readCredentials, storeCredentials } from './credentials.ts'
 import { InstallError } from './install-error.ts'
@@ -81,9 +81,9 @@ export async function listVersions(text: string, options: RegistryOptions): Prom
   const reference = readReference(text)
   // Without a version it means all of them, as upstream's lister has it.
   const isVersioned = /:[^/]*$/.test(text)
-  const tags = await (await connect(reference, options)).tags()
-  const fitting = fittingVersions(tags, isVersioned ? reference.wanted : 'latest').filter((tag) => /^v?\d+\.\d+\.\d+/.test(tag))
-  return isVersioned && reference.wanted === 'latest' ? fitting.slice(-1) : fitting
+  const versions = (await (await connect(reference, options)).tags()).filter((tag) => /^v?\d+\.\d+\.\d+/.test(tag))
+  if (isVersioned && reference.wanted === 'latest') return [bestVersion(versions, 'latest')].filter((best) => best !== undefined)
+  return fittingVersions(versions, reference.wanted)
 }
 
 /** Keeps credentials for a registry, after it has taken them: where `docker login` keeps them. Answers with where that is. Thrown: {@link InstallError}. */

@@ -127,6 +127,19 @@ test('a launch whose answer was lost is asked for again as the same, and its mac
   expect(await seen(plugin)).toHaveLength(3)
 })
 
+test('machines of a lost launch that the host never asks for again are shown before long', async () => {
+  const { group, plugin } = await served()
+  group.fail('increase', { kind: 'afterActing', error: new GroupError('transient', 'lost') })
+  await expect(plugin.increase(2, never)).rejects.toMatchObject({ code: 'transient' })
+  await clock.advance(29_999)
+  expect(await seen(plugin)).toEqual([])
+  await clock.advance(1)
+  expect(await seen(plugin)).toHaveLength(2)
+  // They are counted as somebody else's by now: what is wanted is wanted besides.
+  expect(await plugin.increase(1, never)).toBe(1)
+  expect(await seen(plugin)).toHaveLength(3)
+})
+
 test('a refusal that says why is no lost answer: the next launch is another', async () => {
   const { group, plugin } = await served()
   group.fail('increase', new GroupError('capacity', 'full'))

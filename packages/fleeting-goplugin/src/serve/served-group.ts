@@ -39,11 +39,16 @@ const defaultFleet = 'gitlab-runner'
 const notReadyPauseMs = 2000
 const nanosPerMs = 1_000_000
 
-/** An `increase` that nobody knows the outcome of. */
+/** An `increase` that is under way, or that nobody knows the outcome of. */
 interface LostLaunch {
   readonly count: number
   readonly launchToken: string
+  /** When it was asked for, or lost. */
+  readonly at: number
 }
+
+/** A host asks again within seconds; one that does not wants no more, and has to see what there is. */
+const lostForMs = 30_000
 
 /** One of our groups by the methods of the wire, for a host that knows upstream's plugins. Thrown by all of them: what the group throws. */
 export class ServedGroup {
@@ -72,7 +77,7 @@ export class ServedGroup {
   async update(signal: AbortSignal): Promise<readonly UpdateResponse[]> {
     const listed = await this.#ready.list(signal)
     // Machines of a launch that is to be asked for again are not told of before the host has counted it, or it would count them as somebody else's.
-    const lost = this.#lost?.launchToken
+    const lost = this.#lostLaunch()?.launchToken
     const shown = listed.filter(({ id, launchToken }) => lost === undefined || launchToken !== lost || this.#told.has(id))
     const { rows, told, discarded } = tellInstances(shown, this.#told)
     for (const { id, detail } of shown.filter((row) => row.state === 'unknown')) {
@@ -86,12 +91,12 @@ export class ServedGroup {
   /** The host has no launch tokens: what it asks for again after an error is asked for under the token of the first time. */
   async increase(n: number, signal: AbortSignal): Promise<number> {
     if (n <= 0) return 0
-    const lost = this.#lost
-    if (lost === undefined) return await this.#launch({ count: n, launchToken: this.#newLaunchToken() }, signal)
-    const found = await this.#launch(lost, signal)
+    const lost = this.#lostLaunch()
+    if (lost === undefined) return await this.#launch(n, this.#newLaunchToken(), signal)
+    const found = await this.#launch(lost.count, lost.launchToken, signal)
     if (found < lost.count || found >= n) return Math.min(found, n)
     try {
-      return found + (await this.#launch({ count: n - found, launchToken: this.#newLaunchToken() }, signal))
+      return found + (await this.#launch(n - found, this.#newLaunchToken(), signal))
     } catch (error) {
       // An error would lose the count of the first.
       this.#logRefusal('launch', error)
@@ -184,18 +189,25 @@ export class ServedGroup {
     return this.#group
   }
 
-  async #launch(launch: LostLaunch, signal: AbortSignal): Promise<number> {
+  #lostLaunch(): LostLaunch | undefined {
+    if (this.#lost !== undefined && this.#options.clock.now() - this.#lost.at >= lostForMs) this.#lost = undefined
+    return this.#lost
+  }
+
+  async #launch(count: number, launchToken: string, signal: AbortSignal): Promise<number> {
+    const group = this.#ready
     // Until it is known: a machine may be listed before its launch has answered, and the answer may be lost.
-    this.#lost = launch
+    this.#lost = { count, launchToken, at: this.#options.clock.now() }
     try {
-      const { requested, errors = [] } = await this.#ready.increase(launch, signal)
+      const { requested, errors = [] } = await group.increase({ count, launchToken }, signal)
       this.#lost = undefined
       const [first] = errors
       if (requested === 0 && first !== undefined) throw first
       for (const error of errors) this.#logRefusal('launch', error)
       return requested
     } catch (error) {
-      if (asGroupError(error).code !== 'transient' && !signal.aborted) this.#lost = undefined
+      const isLost = asGroupError(error).code === 'transient' || signal.aborted
+      this.#lost = isLost ? { count, launchToken, at: this.#options.clock.now() } : undefined
       throw error
     }
   }
