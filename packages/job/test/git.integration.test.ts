@@ -183,7 +183,7 @@ describe.skipIf(!hasGit).each(localShells.filter((shell) => shell.busyboxOnly !=
     const { outcome } = await run(environment, gitJob(repository.url, second, { variables: attempts }))
     expect(outcome).toEqual({ state: 'success' })
     const gone = await run(environment, gitJob(`${repository.url}-gone`, second, { variables: attempts }))
-    expect(gone.trace.match(/Fetching changes/g)).toHaveLength(2)
+    expect(gone.trace.match(/Fetching changes|Retrying in 5s/g)).toEqual(['Fetching changes', 'Retrying in 5s', 'Fetching changes'])
     rmSync(join(environment.home, '.bin/sleep'))
   })
 

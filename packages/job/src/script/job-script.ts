@@ -1,6 +1,7 @@
 import type { BuildPaths } from '../build-paths.ts'
 import type { ShellName } from '../job-environment.ts'
 import { gitScript } from '../sources/git-script.ts'
+import { say } from '../sources/say.ts'
 import type { GitSources, GitStrategy } from '../sources/sources-plan.ts'
 import { jobEnvFile, variableFile } from '../variables/job-variables.ts'
 import type { ShellVariables } from '../variables/shell-variables.ts'
@@ -97,7 +98,7 @@ export function getSources(options: Pick<JobScriptOptions, 'nonce' | 'paths' | '
     'set -- "$1" $? ${3:-1}',
     `if [ $2 = 0 ] || [ $3 -ge ${git.attempts} ]; then break; fi`,
     // The work tree may be what is broken.
-    `sleep 5; ${fresh} && set -- "$1" 0 $(($3 + 1))`,
+    `${say('Retrying in 5s')}; sleep 5; ${fresh} && set -- "$1" 0 $(($3 + 1))`,
     'done',
     `if [ $2 = 0 ]; then cd ${directory} || set -- "$1" 1; fi`,
   ].join('\n')

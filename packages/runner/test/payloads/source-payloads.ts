@@ -176,7 +176,7 @@ export function sourcePayloads(sources: PayloadSources): readonly Payload[] {
     {
       name: 'GET_SOURCES_ATTEMPTS',
       job: from(torn, ['cat file'], { GET_SOURCES_ATTEMPTS: '2', GIT_STRATEGY: 'clone' }),
-      expected: { ...success, lines: [checkedOut(torn.sha), 'in torn'] },
+      expected: { ...success, lines: ['Retrying in 5s', checkedOut(torn.sha), 'in torn'] },
     },
     {
       name: 'sources that cannot be had',
