@@ -170,6 +170,8 @@ test('a state that cannot be read keeps the fleet as it is, and says so', async 
   const first = start()
   await place(simpleJob())
   await kill(first)
+  // What passed on the output of its jobs ends with its connection.
+  await until(() => machines().every(({ commandLine }) => !commandLine.includes('.detached')))
   const before = machines().length
   const file = join(folder, 'state', 'kept', 'state.db')
   rmSync(`${file}-wal`, { force: true })
