@@ -16,9 +16,9 @@ export interface PluginLayer {
 interface Descriptor {
   readonly digest: string
   readonly size: number
-  readonly mediaType?: string
   readonly platform?: Platform
-  readonly annotations?: Readonly<Record<string, string>>
+  /** The version, if it is the layer of a plugin. */
+  readonly mark?: string
 }
 
 const indexes = ['application/vnd.oci.image.index.v1+json', 'application/vnd.docker.distribution.manifest.list.v2+json']
@@ -45,8 +45,8 @@ export async function findPluginLayer(client: RegistryClient, reference: PluginR
     ? await chooseManifest(client, reference, top, host)
     : { manifest: top, platform: await platformOf(client, top) }
   if (choosePlatform([{ platform }], host) === undefined) throw notForThis(reference, [platform], host)
-  const layer = descriptors(manifest.json['layers']).find(({ annotations }) => annotations?.[layerAnnotation] !== undefined)
-  const version = layer?.annotations?.[layerAnnotation]
+  const layer = descriptors(manifest.json['layers']).find(({ mark }) => mark !== undefined)
+  const version = layer?.mark
   if (layer === undefined || version === undefined) {
     throw new InstallError(
       'not_a_plugin',
@@ -94,10 +94,8 @@ async function chooseManifest(
 /** An image without an index says in its configuration what it is for. */
 async function platformOf(client: RegistryClient, manifest: Fetched): Promise<Platform> {
   const [config] = descriptors([manifest.json['config']])
-  const { os, architecture, variant } = ((config && (await client.document(config.digest)))?.json ?? {}) as Partial<
-    Record<keyof Platform, unknown>
-  >
-  return { os: String(os ?? 'unknown'), architecture: String(architecture ?? 'unknown'), ...(typeof variant === 'string' && { variant }) }
+  const told = config === undefined ? undefined : await client.document(config.digest)
+  return readPlatform(told?.json) ?? { os: 'unknown', architecture: 'unknown' }
 }
 
 function notForThis(reference: PluginReference, offered: readonly Platform[], host: Platform): InstallError {
@@ -108,10 +106,19 @@ function notForThis(reference: PluginReference, offered: readonly Platform[], ho
 /** Those of a list that are whole; a digest is what will be checked, so that only one kind is taken. */
 function descriptors(list: unknown): readonly Descriptor[] {
   if (!Array.isArray(list)) return []
-  return (list as readonly (Partial<Descriptor> | null)[]).filter(
-    (each): each is Descriptor =>
-      /^sha256:[\da-f]{64}$/.test(String(each?.digest)) && Number.isSafeInteger(each?.size) && (each?.size as number) >= 0,
-  )
+  return list.flatMap((each: unknown) => {
+    const { digest, size, platform, annotations } = Object(each) as Partial<Record<keyof Descriptor | 'annotations', unknown>>
+    if (typeof digest !== 'string' || !/^sha256:[\da-f]{64}$/.test(digest) || !Number.isSafeInteger(size) || (size as number) < 0) return []
+    const known = readPlatform(platform)
+    const mark = (Object(annotations) as Readonly<Record<string, unknown>>)[layerAnnotation]
+    return [{ digest, size: size as number, ...(known && { platform: known }), ...(typeof mark === 'string' && { mark }) }]
+  })
+}
+
+function readPlatform(value: unknown): Platform | undefined {
+  const { os, architecture, variant } = Object(value) as Partial<Record<keyof Platform, unknown>>
+  if (typeof os !== 'string' || typeof architecture !== 'string') return undefined
+  return { os, architecture, ...(typeof variant === 'string' && { variant }) }
 }
 
 function told({ registry, repository, wanted, digest }: PluginReference): string {

@@ -130,8 +130,9 @@ export class RegistryClient {
       json = undefined
     }
     if (typeof json !== 'object' || json === null) throw new InstallError('refused', `${this.#options.registry}: ${what} is no JSON object`)
-    const mediaType = (json as { mediaType?: unknown }).mediaType ?? headerOf(answer, 'content-type') ?? ''
-    return { json: json as Fetched['json'], digest, mediaType: String(mediaType).split(';')[0] as string }
+    const { mediaType: named } = json as { readonly mediaType?: unknown }
+    const mediaType = typeof named === 'string' ? named : (headerOf(answer, 'content-type') ?? '')
+    return { json: json as Fetched['json'], digest, mediaType: mediaType.split(';')[0] as string }
   }
 
   async #read({ body }: RegistryAnswer, what: string): Promise<Buffer> {
