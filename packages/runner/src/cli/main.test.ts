@@ -47,7 +47,7 @@ describe('usage', () => {
   })
 
   test('help, everywhere', async () => {
-    const helps = [['--help'], ['help'], ...['run', 'validate', 'plan', 'version'].map((command) => [command, '--help'])]
+    const helps = [['--help'], ['help'], ...['run', 'validate', 'plan', 'version', 'fleeting'].map((command) => [command, '--help'])]
     for (const { code, stdout, stderr } of await Promise.all(helps.map((args) => runCli(...args)))) {
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
       expect(stdout).toMatch(/^Usage: runner-core.*Exit codes: 0 done, 1 failed, 2 bad input/s)
@@ -59,6 +59,9 @@ describe('usage', () => {
     [['validate', '--confg', 'x'], "error: unknown option '--confg'; did you mean --config?\n"],
     [['validate', 'x'], "error: too many arguments for 'validate'. Expected 0 arguments but got 1.\n"],
     [['run', '--config'], "error: option '-c, --config <file>' argument missing\n"],
+    [['fleeting', 'install', '-c', 'nowhere.toml'], 'error: nowhere.toml: expected a readable file, got no such file\n'],
+    [['fleeting', 'login'], "error: required option '--username <name>' not specified\n"],
+    [['fleeting', 'login', '--username', 'ci'], 'error: expected --password-stdin with a password, or --password\n'],
     [['run', '-c', 'nowhere.toml'], 'error: nowhere.toml: expected a readable file, got no such file\n'],
   ])('%j is bad input: one line', async (args, stderr) => {
     expect(await runCli(...args)).toEqual({ code: 2, stdout: '', stderr })
