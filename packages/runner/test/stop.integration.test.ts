@@ -102,7 +102,8 @@ test('SIGTERM: a machine whose job could not be ended is removed once the last a
   run.process.kill('SIGTERM')
   expect(await run.ended).toBe(0)
   expect(job.failureReason).toBe('runner_interrupted')
-  expect(readFileSync(isSlow, 'utf8')).toBe('x\nx\n')
+  // Both attempts; a third time it may be asked to remove what the job's script left.
+  expect(readFileSync(isSlow, 'utf8')).toMatch(/^x\nx\n(x\n)?$/)
   expect(leftovers()).toEqual([])
 })
 
