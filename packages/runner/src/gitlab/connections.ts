@@ -3,6 +3,7 @@ import * as tls from 'node:tls'
 import { type Dispatcher, Pool, ProxyAgent } from 'undici'
 import { JobApiError } from './job-api-error.ts'
 import { type Environment, proxyFor } from './proxy.ts'
+import { readToClose } from './read-to-close.ts'
 
 export interface ConnectionOptions {
   /** PEM file of certificate authorities that are trusted beside the system's own; upstream's `tls-ca-file`. */
@@ -38,12 +39,18 @@ export function openRoute(url: URL, options: ConnectionOptions, answerTimeoutMs:
   const connect = { timeout: connectTimeoutMs, ...(secureContext && { secureContext }) }
   const settings = { headersTimeout: answerTimeoutMs, bodyTimeout: answerTimeoutMs, keepAliveTimeout: keepAliveMs }
   const proxy = findProxy(url, options.environment)
-  if (!proxy) return { dispatcher: new Pool(url.origin, { ...settings, connect }), origin: url.origin, pathPrefix: '', headers: {} }
+  if (!proxy)
+    return {
+      dispatcher: new Pool(url.origin, { ...settings, connect }).compose(readToClose),
+      origin: url.origin,
+      pathPrefix: '',
+      headers: {},
+    }
   if (url.protocol === 'https:') {
-    const dispatcher = new ProxyAgent({ uri: proxy.href, requestTls: connect, ...settings })
+    const dispatcher = new ProxyAgent({ uri: proxy.href, requestTls: connect, ...settings }).compose(readToClose)
     return { dispatcher, origin: url.origin, pathPrefix: '', headers: {} }
   }
-  const dispatcher = new Pool(proxy.origin, { ...settings, connect: { timeout: connectTimeoutMs } })
+  const dispatcher = new Pool(proxy.origin, { ...settings, connect: { timeout: connectTimeoutMs } }).compose(readToClose)
   return { dispatcher, origin: proxy.origin, pathPrefix: url.origin, headers: { host: url.host, ...authorization(proxy) } }
 }
 
