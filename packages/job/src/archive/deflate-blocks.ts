@@ -5,9 +5,9 @@ import { inBlocks } from './in-blocks.ts'
 const deflate: (bytes: Buffer, options: ZlibOptions) => Promise<Buffer> = promisify(deflateRaw)
 
 /** Each block is packed on its own, on another thread: small enough that several fit into the memory, large enough that little is lost between them. */
-export const blockBytes: number = 256 * 1024
+export const blockBytes: number = 512 * 1024
 /** Blocks that may be packed, or wait to be, while another is looked at. */
-export const blocksAhead: number = 4
+export const blocksAhead: number = 6
 /** How far back a block may refer to. */
 const windowBytes = 32 * 1024
 const sampleBytes = 8 * 1024

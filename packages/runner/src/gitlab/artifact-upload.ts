@@ -4,7 +4,6 @@ import { Readable } from 'node:stream'
 import { type Clock, delay, type Random } from '@runner-core/fleeting'
 import { type ArtifactUpload, ArtifactUploadError } from '@runner-core/job'
 import { type ConnectionOptions, openRoute, type Route } from './connections.ts'
-import { passed } from './dead-buffers.ts'
 import { exchange, type HttpAnswer } from './exchange.ts'
 import { JobApiError } from './job-api-error.ts'
 import { readJobReply } from './job-reply.ts'
@@ -79,7 +78,7 @@ export async function uploadArtifact(upload: ArtifactUpload, options: ArtifactUp
 type Outcome = { readonly answer: HttpAnswer } | { readonly error: JobApiError }
 
 async function tryUpload(upload: ArtifactUpload, url: URL, options: ArtifactUploadOptions): Promise<Outcome> {
-  const { coordinator, route, userAgent, token, connections, clock } = options
+  const { coordinator, route, userAgent, token, connections } = options
   const { signal } = upload
   signal.throwIfAborted()
   const isTrusted = mayTokenGoTo(url, coordinator)
@@ -91,10 +90,7 @@ async function tryUpload(upload: ArtifactUpload, url: URL, options: ArtifactUplo
   let contentError: { readonly error: unknown } | undefined
   async function* content(): AsyncGenerator<Buffer, void, undefined> {
     try {
-      for await (const chunk of upload.content(AbortSignal.any([signal, over.signal]))) {
-        passed(chunk.length, clock)
-        yield chunk
-      }
+      yield* upload.content(AbortSignal.any([signal, over.signal]))
     } catch (error) {
       if (!over.signal.aborted) contentError = { error }
       throw error
