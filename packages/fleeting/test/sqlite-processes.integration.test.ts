@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import { SqliteStateStore } from '@runner-core/fleeting/sqlite'
 import { afterEach, expect, it } from 'vitest'
@@ -84,11 +85,27 @@ it('has all that was kept when its owner is killed, and lets the one that waits 
   expect((record!.value as { count: number }).count).toBeGreaterThanOrEqual(owner.lastKept)
 })
 
+/** One that stops in the middle of a write keeps the file to itself for as long. */
+function stopBetweenWrites(process: ChildProcess, directory: string): void {
+  for (;;) {
+    process.kill('SIGSTOP')
+    const database = new DatabaseSync(join(directory, 'a', 'state.db'), { timeout: 0 })
+    try {
+      database.exec('BEGIN IMMEDIATE')
+      return
+    } catch {
+      process.kill('SIGCONT')
+    } finally {
+      database.close()
+    }
+  }
+}
+
 it('fences an owner that stalled: what it writes once it goes on is refused', async () => {
   const directory = newDirectory()
   const owner = startOwner(directory)
   await owner.line('kept 100')
-  owner.process.kill('SIGSTOP')
+  stopBetweenWrites(owner.process, directory)
   const store = new SqliteStateStore({ directory, stallMs: 1_500 })
   cleanUps.push(() => store.close())
   const lease = await store.lease('a')
