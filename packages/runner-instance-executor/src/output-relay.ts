@@ -26,7 +26,10 @@ export class OutputRelay {
   readonly #closeChannel: () => void
   #sink: OutputSink | undefined
   #keptBytes = 0
+  /** Whether it may say what belongs to nobody, or does not keep all any more. */
   #isSpent = false
+  /** Whether it was told to remove what it kept. */
+  #isEnding = false
   #isLost = false
 
   private constructor({ name, limitBytes, clock }: OutputRelayOptions, channel: Channel, port: { sink: OutputSink; onFault(): void }) {
@@ -37,7 +40,7 @@ export class OutputRelay {
     this.#closeChannel = channel.close
     this.over = channel.over
     this.over.catch(() => {
-      this.#isLost = !this.#isSpent
+      this.#isLost = !this.#isEnding
       this.#isSpent = true
     })
     port.sink = (chunk) => this.#pass(chunk)
@@ -124,10 +127,10 @@ export class OutputRelay {
 
   /** Ends it, and removes what it kept. Resolves when that is done, or cannot be. */
   async end(): Promise<void> {
-    const wasOver = this.#isLost
+    if (this.#isLost) return
     this.#isSpent = true
+    this.#isEnding = true
     this.#closeInput(relayEnd)
-    if (wasOver) return
     await new Promise<void>((resolve) => {
       const cancel = this.#clock.after(lastOutputMs, resolve)
       this.over.catch(() => {

@@ -68,6 +68,19 @@ test('one that kept as much as it may, or whose job left something, serves nobod
   expect(await take()).not.toBe(other)
 })
 
+test('one that did not keep all and then lost its connection left what it kept; one that was ended did not', async () => {
+  const relay = await take()
+  void connection.commands[0]!.options.stderr?.(Buffer.from('no space left'))
+  connection.commands[0]!.fail(lost)
+  await relay!.over.catch(() => {})
+  expect(relay!.isLost).toBe(true)
+  const ended = await take()
+  relays.giveBack(connection, 'builds', ended!, false)
+  connection.commands[1]!.close()
+  await ended!.over.catch(() => {})
+  expect(ended!.isLost).toBe(false)
+})
+
 test('one for other builds is another', async () => {
   const relay = await take()
   relays.giveBack(connection, 'elsewhere', relay!, true)
