@@ -187,6 +187,15 @@ describe.each(machines.flatMap((machine) => shells.map((shell) => ({ ...machine,
       expect(detachedFiles('.out')).not.toContain(relay)
     })
 
+    test('a job that leaves something that is silent: what passed its output on serves no other', async () => {
+      await start()
+      await fleet.run(payload({ script: [`setsid ${sleep()} & echo first`] }))
+      const [relay] = detachedFiles('.out')
+      await fleet.run(payload({ script: ['echo second'] }))
+      expect(relay).toBeDefined()
+      expect(detachedFiles('.out')).not.toContain(relay)
+    })
+
     test('what passes the output on is killed under a job: that is a system failure, and the next job has another', async () => {
       await start()
       const kill = (): void => {
