@@ -10,6 +10,7 @@ import { detachedScript, relayEnd, relayScript, wipeScript } from '../src/index.
 const shells = ['/bin/bash', '/bin/dash', '/bin/sh'].filter((shell) => existsSync(shell))
 const relay = 'relay1'
 const nonce = 'nonce1'
+const soon = { timeout: 20_000 }
 
 describe.each(shells)('in %s', (shell) => {
   let builds: string
@@ -48,18 +49,20 @@ describe.each(shells)('in %s', (shell) => {
       ...options,
     })
 
-  test('a script that has told of itself is waited for when the connection ends, even if it has not begun to print', async () => {
+  test('a script that has the pipe open is waited for when the connection ends, even if it has not begun to print', async () => {
     const passing = await startRelay()
+    const ended = once(passing, 'exit')
     const waiting = join(builds, 'go')
     const running = sh(script('job', `while [ ! -e ${waiting} ]; do sleep 0.05; done; echo late`))
-    await expect.poll(() => existsSync(kept('job.0.pid'))).toBe(true)
+    const exited = once(running, 'exit')
+    await expect.poll(() => existsSync(kept('job.0.pid')), soon).toBe(true)
     passing.stdin!.destroy()
     passing.stdout!.destroy()
-    await expect.poll(() => existsSync(kept(`${relay}.in`))).toBe(false)
+    await expect.poll(() => existsSync(kept(`${relay}.in`)), soon).toBe(false)
     writeFileSync(waiting, '')
-    await once(running, 'exit')
-    await expect.poll(() => readFileSync(kept(`${relay}.out`), 'latin1')).toBe('late\n')
-    await once(passing, 'exit')
+    await exited
+    await expect.poll(() => readFileSync(kept(`${relay}.out`), 'latin1'), soon).toBe('late\n')
+    await ended
   })
 
   test('a script whose relay is gone does not run, and nothing tells of it: also when nobody can be told', async () => {

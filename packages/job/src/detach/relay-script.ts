@@ -1,5 +1,4 @@
 import { emitMarkers } from '../script/markers.ts'
-import { isAlive, readStat } from '../script/process-stat.ts'
 import { detachDirectory, relayFile } from './detached-files.ts'
 
 export interface RelayScriptOptions {
@@ -18,25 +17,19 @@ export const relayEnd = 'end\n'
  * A script for `sh` that passes on what detached scripts print, and keeps it: one `tee` for all jobs of a connection, one after the other, since one for each would cost as much as all else that a short job starts.
  * It first prints the marker `relay`, or `attached` where the machine lacks something (`tee`, a directory of its own).
  *
- * When its connection is gone it keeps what a script under way still prints, and ends with that. A script that comes at that very moment has told of itself before it looks for the pipe (`detachedScript`), and the pipe is
- * removed before scripts are looked for: either it finds no pipe any more, or the relay waits for it. `tee` loses the connection, or the file where its limit of size is reached, and goes on with the other. `/dev/null` is
+ * When its connection is gone it keeps what a script under way still prints, and ends with that. The pipe is removed before it is closed here: a script that comes
+ * at that very moment either has it open, and so keeps the relay, or finds none any more (`detachedScript`). `tee` loses the connection, or the file where its limit of size is reached, and goes on with the other. `/dev/null` is
  * the output that it never loses, or it would end.
  */
 export function relayScript({ buildsDir, relay, limitBytes }: RelayScriptOptions): Buffer {
   const directory = detachDirectory(buildsDir)
   const file = relayFile(buildsDir, relay)
-  return Buffer.from(`{ ${readStat}
-${isAlive}
-trap '' HUP INT QUIT TERM PIPE XFSZ; umask 077; set -- "$PWD"
+  return Buffer.from(`{ trap '' HUP INT QUIT TERM PIPE XFSZ; umask 077; set -- "$PWD"
 if { { [ -d ${directory} ] || mkdir -p -m 700 ${directory}; } && [ -O ${directory} ] && command -v tee && [ -r /proc/self/stat ] && mkfifo ${file}.in && : >${file}.out; } >/dev/null 2>&1; then
   ${emitMarkers(relay, ['relay'])}
   exec 5<>${file}.in 4<&0
-  # Whatever prints to the pipe may end: this one has it open until the connection is gone, and each script that was started.
-  ( read -r rc_l <&4; rm -f ${file}.in; case $rc_l in end) rm -f ${file}.out; exit ;; esac
-    for rc_f in ${directory}/*.pid; do
-      { read -r rc_own && read -r rc_r rc_x; } <"$rc_f" || continue
-      case $rc_r in ${relay}) while { read -r rc_x && read -r rc_x && ! read -r rc_x; } <"$rc_f" && rc_alive "$rc_own"; do sleep 1; done ;; esac
-    done ) >/dev/null 2>&1 &
+  # Whatever prints to the pipe may end: this one has it open until the connection is gone.
+  ( read -r rc_l <&4; rm -f ${file}.in; case $rc_l in end) rm -f ${file}.out ;; esac ) >/dev/null 2>&1 &
   ulimit -f $((${limitBytes} / 512 + 1))
   exec tee -a ${file}.out /dev/null <${file}.in 4<&- 5>&-
 else
