@@ -80,6 +80,38 @@ describe('a new process on the state of an earlier one', () => {
     expect(fleet.provisioner.launchState()).toMatchObject({ outstanding: [], known: 3 })
   })
 
+  it('writes no launch down as ended without the instances that it brought, wherever the process before was killed', async () => {
+    let finished = false
+    for (let written = 0; !finished; written += 1) {
+      const durable = new DurableFleet({ tells: { ids: true, tokens: true }, appearDelayMs: 3_000 })
+      const { fleet } = durable
+      const first = await durable.start()
+      first.request(1, { reason: 'test' })
+      first.request(2, { reason: 'test' })
+      await fleet.clock.advance(1_000)
+      await first.shutdown({ removeInstances: false })
+      // They appear while nobody looks. The second process is killed once it has written so many times.
+      await fleet.clock.advance(10_000)
+      const leaseOf = durable.store.lease.bind(durable.store)
+      let writes = 0
+      vi.spyOn(durable.store, 'lease').mockImplementationOnce(async (...args) => {
+        const lease = await leaseOf(...args)
+        const write = lease.write.bind(lease)
+        vi.spyOn(lease, 'write').mockImplementation((changes) => (writes++ < written ? write(changes) : new Promise(() => {})))
+        return lease
+      })
+      await durable.start()
+      await fleet.clock.advance(0)
+      finished = writes <= written
+      await durable.start()
+      await using _ = fleet
+      expect(
+        fleet.instances.map(({ cause }) => cause),
+        `after ${written} writes`,
+      ).toEqual(['requested', 'requested', 'requested'])
+    }
+  })
+
   it('removes what had come back after it was lost: something of its last job may still run there', async () => {
     const durable = new DurableFleet()
     const { fleet } = durable

@@ -29,6 +29,22 @@ describe('survey', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
+  it('writes nothing about instances that an earlier process asked for', async () => {
+    const { group, clock } = cloud()
+    const store = new MemoryStateStore()
+    const provisioner = await Provisioner.start({ group, clock, lease: await store.lease('test') }, never)
+    provisioner.request(1, { reason: 'test' })
+    await clock.advance(0)
+    await provisioner.shutdown({ removeInstances: false })
+    await clock.advance(60_000)
+    const lease = await store.lease('test', { takeover: true })
+    const before = await lease.load(['launch', 'instance'])
+    const { instances } = await Provisioner.survey({ group, clock, lease }, never)
+    await clock.advance(0)
+    expect([...instances.values()]).toMatchObject([{ cause: 'requested' }])
+    expect(await lease.load(['launch', 'instance'])).toEqual(before)
+  })
+
   it('is what a start then finds', async () => {
     const { group, clock } = cloud()
     for (const state of ['creating', 'running', 'suspended', 'deleting', 'failed', 'unknown'] as const) group.addForeign(state)

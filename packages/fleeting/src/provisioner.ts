@@ -339,6 +339,7 @@ export class Provisioner implements AsyncDisposable {
     for (const { kind, key } of this.#usage?.records ?? []) if (kind === 'use' && !this.#roster.instances.has(key)) intents.end(kind, key)
     for (const instance of this.#roster.instances.values()) if (instance.cause !== 'unexpected') this.#keep(instance)
     if (!this.#isJournalled) intents.noteJournalled()
+    intents.begin()
     this.#connections.begin()
     this.#stopInterruptions = group.onInterruption?.((id, atWallTime) => this.#interrupted(id, atWallTime)) ?? this.#stopInterruptions
     this.#wake()

@@ -57,10 +57,18 @@ export class Intents {
   readonly #options: IntentsOptions
   /** By kind and key, what is not known to be kept yet. */
   readonly #facts = new Map<string, StateChange>()
-  #isFlushing = false
+  /** Facts are on their way already, or held back until {@link begin}. */
+  #isFlushing = true
 
   constructor(options: IntentsOptions) {
     this.#options = options
+  }
+
+  /**
+   * Until now facts were held back: a start that only reads writes nothing, and one that acts keeps at once all that its first `list` told.
+   */
+  begin(): void {
+    this.#flushSoon()
   }
 
   /**
@@ -78,8 +86,8 @@ export class Intents {
   }
 
   /**
-   * Keeps a fact. Not waited for: what could not be kept is written again with the next one. Facts of one turn are kept together, so that a launch never ends in the journal without the instance that it
-   * brought.
+   * Keeps a fact. Not waited for: what could not be kept is written again with the next one. Facts of one turn, and all before `begin`, are kept together, so that a launch never ends in the journal
+   * without the instance that it brought.
    */
   note(kind: StateRecordKind, key: string, value: JsonValue): void {
     const place = placeOf(kind, key)
@@ -87,6 +95,10 @@ export class Intents {
     this.#facts.set(place, { kind, key, value })
     if (this.#isFlushing) return
     this.#isFlushing = true
+    this.#flushSoon()
+  }
+
+  #flushSoon(): void {
     queueMicrotask(() => {
       this.#isFlushing = false
       void this.#flush()
@@ -95,6 +107,7 @@ export class Intents {
 
   async #flush(): Promise<void> {
     const facts = [...this.#facts]
+    if (facts.length === 0) return
     try {
       await this.#commit(facts.map(([, change]) => change))
       for (const [place, change] of facts) if (this.#facts.get(place) === change) this.#facts.delete(place)
