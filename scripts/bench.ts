@@ -11,6 +11,10 @@ const benches = {
     file: 'packages/runner/bench/artifacts.bench.ts',
     measures: '1 GiB of artifacts, zip and raw, from one sshd through the runner',
   },
+  sources: {
+    file: 'packages/runner/bench/sources.bench.ts',
+    measures: 'clone and fetch of a small repository by a job, beside the same git commands typed in its script',
+  },
   ssh: { file: 'packages/fleeting/bench/ssh.bench.ts', measures: 'commands, streams and connects over the SSH connector to one sshd' },
   trace: { file: 'packages/job/bench/trace.bench.ts', measures: 'log text through masking, repair and checksum' },
   clouds: {
