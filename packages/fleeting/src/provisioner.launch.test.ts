@@ -163,6 +163,35 @@ describe('each error code has its one consequence', () => {
     },
   )
 
+  it.each([true, false])(
+    'the breaker closes when the answer to the probe is lost and its instance appears, tokens told: %s',
+    async (tokens) => {
+      await using fleet = await startFleet({ tells: { ids: false, tokens } })
+      fleet.group.fail('increase', new GroupError('auth', 'no permission'))
+      fleet.provisioner.request(1, { reason })
+      await fleet.clock.advance(301_000)
+      fleet.group.fail('increase', { kind: 'afterActing', error: new Error('cut') })
+      expect(fleet.provisioner.request(1, { reason })).toBe(1)
+      await fleet.clock.advance(60_000)
+      expect(fleet.provisioner.launchState()).toMatchObject({ known: 1, outstanding: [], breaker: { state: 'closed' } })
+    },
+  )
+
+  it('the breaker is not closed by an instance that was asked for before it opened', async () => {
+    await using fleet = await startFleet({ placements: ['north', 'south'], appearDelayMs: 5000 })
+    fleet.group.fail('increase', { kind: 'afterActing', error: new Error('cut') })
+    fleet.provisioner.request(1, { placement: 'north', reason })
+    fleet.provisioner.request(1, { placement: 'south', reason })
+    await fleet.clock.advance(0)
+    fleet.group.fail('increase', new GroupError('auth', 'no permission'))
+    await fleet.clock.advance(3000)
+    fleet.provisioner.request(1, { placement: 'south', reason })
+    await fleet.clock.advance(60_000)
+    expect(fleet.calls('increase')).toHaveLength(3)
+    expect(fleet.instances).toHaveLength(2)
+    expect(fleet.provisioner.launchState().breaker).toMatchObject({ state: 'open', message: 'increase: no permission' })
+  })
+
   it('of list: the breaker opens, and closes as soon as list works', async () => {
     await using fleet = await startFleet()
     fleet.group.fail('list', new GroupError('auth', 'expired key'), 3)

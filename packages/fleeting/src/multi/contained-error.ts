@@ -1,14 +1,16 @@
 import { GroupError } from '../errors.ts'
 
+/** Whether the error, said of the whole, would stop every launch, or every call, of the fleet. */
+export function stopsFleet({ code, instanceId }: GroupError): boolean {
+  return code === 'auth' || code === 'invalid_config' || code === 'throttled' || (code === 'not_found' && instanceId === undefined)
+}
+
 /**
- * An error of one member as the whole must tell it. What would stop every launch, or every call, of the whole fleet (`auth`, `invalid_config`, `throttled`; `not_found` of a group) is said as `transient`:
- * the member itself keeps its consequence. `instanceId`: the fleet's id of the instance concerned.
+ * An error of one member as the whole must tell it. What would stop the whole fleet is said as `transient`: the member itself keeps its consequence. `instanceId`: the fleet's id of the instance concerned.
  */
 export function containedError(error: GroupError, member: string, instanceId?: string): GroupError {
   const { code, retryAfterMs } = error
-  const stopsAll =
-    code === 'auth' || code === 'invalid_config' || code === 'throttled' || (code === 'not_found' && error.instanceId === undefined)
-  return new GroupError(stopsAll ? 'transient' : code, `${member}: ${error.message}`, {
+  return new GroupError(stopsFleet(error) ? 'transient' : code, `${member}: ${error.message}`, {
     ...(retryAfterMs !== undefined && { retryAfterMs }),
     ...(instanceId !== undefined && { instanceId }),
     cause: error,

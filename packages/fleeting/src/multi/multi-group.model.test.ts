@@ -112,6 +112,22 @@ describe.each(['order', 'weight'] as const)('a fleet over several groups, by %s'
     await fleet.end()
   })
 
+  it('a group that refuses for good stops nobody else, also when it alone was asked', async () => {
+    const fleet = await startFleet({ prefer }, tells)
+    fleet.want(maxInstances)
+    await fleet.pass(60_000)
+    fleet.groups.a.fail('increase', stockOut)
+    fleet.groups.b.fail('increase', new GroupError('conflict', 'another change'))
+    fleet.groups.c.fail('increase', new GroupError('auth', 'not allowed'), Number.POSITIVE_INFINITY)
+    fleet.groups.b.preempt(fleet.groups.b.ids[0] ?? '')
+    for (let second = 0; second < 180; second += 1) {
+      await fleet.pass(1000)
+      expect(fleet.provisioner.launchState().breaker).toEqual({ state: 'closed' })
+    }
+    expect(fleet.running()).toHaveLength(maxInstances)
+    await fleet.end()
+  })
+
   it('a cloud that does not answer holds nobody else up', async () => {
     const fleet = await startFleet({ prefer }, tells)
     fleet.want(3)

@@ -215,6 +215,18 @@ describe('launches', () => {
     expect(await increase(1)).toMatchObject({ requested: 1 })
   })
 
+  it.each(['auth', 'invalid_config', 'not_found', 'throttled'] as const)(
+    'refused as %s by the one asked hold back its placement only, while another one may still take some',
+    async (code) => {
+      const { a, b, increase } = await start()
+      b.fail('increase', new GroupError(code, 'not there'))
+      expect(await increase(1, 'b')).toMatchObject({ requested: 0, errors: [{ code: 'capacity', message: 'b: not there' }] })
+      a.fail('increase', new GroupError(code, 'nor here'))
+      expect(await increase(1, 'a')).toMatchObject({ requested: 0, errors: [{ code }] })
+      expect(await increase(1, 'b')).toMatchObject({ requested: 0, errors: [{ code, message: 'b: not there' }] })
+    },
+  )
+
   it('count as made while nobody knows, and go elsewhere once the list shows that nothing came', async () => {
     const { a, clock, multi, increase, sizes } = await start()
     a.fail('increase', new GroupError('transient', 'cut'), 100)

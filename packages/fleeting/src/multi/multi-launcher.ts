@@ -1,7 +1,8 @@
 import type { Clock } from '../clock.ts'
 import { asGroupError, GroupError } from '../errors.ts'
 import type { IncreaseRequest, IncreaseResult } from '../instance-group.ts'
-import { chooseMembers, combineRefusals, type Preference, refusalOf, roomOf } from './choose-members.ts'
+import { chooseMembers, combineRefusals, type MemberState, type Preference, refusalOf, roomOf } from './choose-members.ts'
+import { stopsFleet } from './contained-error.ts'
 import { fleetId } from './fleet-id.ts'
 import type { GroupMember } from './group-member.ts'
 import type { LaunchLedger } from './launch-ledger.ts'
@@ -96,15 +97,22 @@ export class MultiLauncher {
     const requested = Math.min(count, accepted)
     const states = eligible.map((member) => member.state())
     const errors: GroupError[] = []
-    if (requested < count) errors.push(combineRefusals(states.map((state) => refusalOf(state, now))))
+    if (requested < count) errors.push(this.#refusal(states, now))
     else if (placement !== undefined && states[0] !== undefined && roomOf(states[0], now) === 0)
       errors.push(elsewhere(refusalOf(states[0], now)))
     const ids = parts.flatMap((part) => part.ids.map((id) => fleetId(part.member, id))).slice(0, requested)
     return { requested, ...(ids.length > 0 && { ids }), ...(errors.length > 0 && { errors }) }
   }
+
+  /** Why those asked take no more. What would stop the fleet must be so in every member, in those before the placement too. */
+  #refusal(asked: readonly MemberState[], now: number): GroupError {
+    const refusal = combineRefusals(asked.map((state) => refusalOf(state, now)))
+    const all = combineRefusals(this.#members.map((member) => refusalOf(member.state(), now)))
+    return stopsFleet(refusal) && all.code !== refusal.code ? elsewhere(refusal) : refusal
+  }
 }
 
-/** The member asked first takes no more, and others did: whoever asked shall begin with another one for a while. */
+/** Those asked take no more, and others do or may: whoever asked shall begin with another one for a while. */
 function elsewhere({ message, retryAfterMs, cause }: GroupError): GroupError {
   return new GroupError('capacity', message, { ...(retryAfterMs !== undefined && { retryAfterMs }), cause })
 }

@@ -53,6 +53,11 @@ export class LaunchGate {
     this.#backoffs = withSuccess(this.#backoffs, what, placement)
   }
 
+  /** An instance of a launch requested at `requestedAt` is there, whatever was answered: if that launch was a probe, it worked. One that was asked for before the refusal proves nothing. */
+  appeared(requestedAt: number): void {
+    if (this.#trips.some(({ operation, probeAt }) => operation === 'increase' && requestedAt >= probeAt)) this.worked('increase')
+  }
+
   /** The cloud refused a launch; answers until when others like it wait. */
   refused(error: GroupError, placement: string | undefined): number {
     this.tripped('increase', error)

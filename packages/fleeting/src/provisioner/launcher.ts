@@ -101,6 +101,7 @@ export class Launcher {
     const launch = launchOf([...this.#launches, ...this.#expired], row, this.#tellsTokens || byTokenOnly)
     if (launch === undefined) return row.launchToken === undefined ? undefined : this.#ended.get(row.launchToken)
     countSeen(launch, row.id)
+    this.#gate.appeared(launch.requestedAt)
     this.#keep(launch)
     return launch
   }
