@@ -1,21 +1,10 @@
-import {
-  type Clock,
-  type Connection,
-  ConnectionError,
-  deadline,
-  type ExitStatus,
-  isConnectionError,
-  type Logger,
-  loggedSeconds,
-} from '@runner-core/fleeting'
+import { type Clock, type Connection, deadline, type ExitStatus, type Logger, loggedSeconds } from '@runner-core/fleeting'
 import {
   type DetachedLeftover,
   EnvironmentError,
   type FileTransfer,
   type JobEnvironment,
   type JobMarker,
-  killLimitMs,
-  killScript,
   type ScriptEnd,
   type ScriptRun,
   type ShellName,
@@ -23,11 +12,12 @@ import {
   transferCommand,
 } from '@runner-core/job'
 import { type Acquisition, InstanceLostError } from '@runner-core/taskscaler'
-import { connectAgain } from './connect-again.ts'
 import { DetachedRun, type DetachOptions, type StartedScript } from './detached-run.ts'
+import { JobProcesses } from './job-processes.ts'
 import type { OutputRelay } from './output-relay.ts'
 import type { OutputRelays } from './output-relays.ts'
-import { type CommandRun, runCommand } from './run-command.ts'
+import { runCommand } from './run-command.ts'
+import { reconnectMs, SlotConnection } from './slot-connection.ts'
 import { TransferRun } from './transfer-run.ts'
 
 export interface InstanceEnvironmentOptions {
@@ -56,16 +46,6 @@ export interface EnvironmentHandle {
   readonly concurrentId: number
 }
 
-/** How long it may take to replace a connection that ended between two commands. */
-const reconnectMs = 30_000
-
-/** How much longer than the machine's own limits an answer to the kill script may take. */
-const killAnswerMs = 15_000
-
-/** How long the last attempt to end what a job left may take, with dialling; and how long its processes have to go then. */
-const sweepMs = 15_000
-const sweepGraceMs = 5000
-
 /**
  * A job's place on one slot. Its commands share the slot's connection, which outlives the job.
  *
@@ -79,21 +59,22 @@ export class InstanceEnvironment implements JobEnvironment {
   readonly buildsDir: string
   readonly concurrentId: number
   readonly #options: InstanceEnvironmentOptions
-  #connection: Connection
+  readonly #connection: SlotConnection
+  readonly #processes: JobProcesses
   #running = 0
   #relay: { readonly connection: Connection; readonly relay: OutputRelay } | undefined
   /** The relays of the scripts that were run; undefined: one of an earlier manager, or none. */
   readonly #scripts: (OutputRelay | undefined)[] = []
   /** Whether what was ended by force may still print. */
   #wasKilled = false
-  #isAbandoned = false
   /** Whether the machine may have begun any of the job's scripts. */
   #isTouched = false
 
   constructor(options: InstanceEnvironmentOptions) {
-    const { acquisition } = options
+    const { acquisition, connection, detach, clock } = options
     this.#options = options
-    this.#connection = options.connection
+    this.#connection = new SlotConnection({ acquisition, connection, isPatient: detach !== undefined, clock })
+    this.#processes = new JobProcesses({ ...options, connection: this.#connection })
     this.shell = options.shell
     this.description = `instance ${acquisition.instanceId}, slot ${acquisition.slot}`
     this.jobMarker = options.jobMarker
@@ -108,7 +89,7 @@ export class InstanceEnvironment implements JobEnvironment {
 
   /** Whether the job may still have processes. */
   get isUnclean(): boolean {
-    return this.#isAbandoned || this.isBusy
+    return this.#processes.mayLiveOn || this.isBusy
   }
 
   get handle(): EnvironmentHandle | undefined {
@@ -118,7 +99,7 @@ export class InstanceEnvironment implements JobEnvironment {
 
   /** The connection that was used last. */
   get connection(): Connection {
-    return this.#connection
+    return this.#connection.current
   }
 
   /** What the job's scripts may have left on the machine, beside what their relays remove. */
@@ -154,9 +135,9 @@ export class InstanceEnvironment implements JobEnvironment {
     try {
       return await this.#stoppable(signal, async (given, onStarted) => {
         try {
-          return endOf(await this.#onConnection((whenStarted) => run.on(this.#connection, given, whenStarted), given, onStarted))
+          return endOf(await this.#connection.run((current, whenStarted) => run.on(current, given, whenStarted), given, onStarted))
         } catch (error) {
-          if (given.aborted || run.callersError !== undefined || !this.#isLost(error)) throw error
+          if (given.aborted || run.callersError !== undefined || !this.#connection.isLost(error)) throw error
           throw await this.#afterCut(error, given)
         }
       })
@@ -171,7 +152,7 @@ export class InstanceEnvironment implements JobEnvironment {
     const { detach, clock } = this.#options
     {
       using limit = deadline(clock, detach?.reconnectGraceMs ?? reconnectMs, () => cause as Error, signal)
-      this.#connection = await this.#connect(limit.signal)
+      await this.#connection.replace(limit.signal)
     }
     await this.killAll()
     return new EnvironmentError('cut', `${this.description}: the connection broke under a transfer of files`, { cause })
@@ -212,61 +193,16 @@ export class InstanceEnvironment implements JobEnvironment {
 
   async killAll(): Promise<void> {
     this.#wasKilled = true
-    const { acquisition, killGraceMs, clock } = this.#options
-    const limitMs = killGraceMs + killLimitMs + killAnswerMs
-    const timedOut = (): Error => new ConnectionError('unreachable', `no answer to the kill script within ${limitMs} ms`)
-    let answer: string
     try {
-      using limit = deadline(clock, limitMs, timedOut, acquisition.signal)
-      answer = await this.#kill(killGraceMs, limit.signal)
+      await this.#processes.end()
     } catch (error) {
-      this.#abandon('its processes could not be ended')
-      throw this.#failure(error)
-    }
-    if (answer === 'clean') return
-    this.#abandon('not all its processes could be ended')
-    throw new EnvironmentError('failed', `not all processes of the job could be ended (${answer || 'no answer'})`)
-  }
-
-  /**
-   * One more attempt, of 15 s, to end what a lost or abandoned job left behind: a machine that outlives its loan would keep it. The instance gets no more jobs meanwhile, nor afterwards.
-   * True when nothing is left. Never rejects.
-   */
-  async sweep(): Promise<boolean> {
-    const { acquisition, killGraceMs, clock, logger } = this.#options
-    this.#abandon('it was given back while it ran')
-    const timedOut = (): Error => new ConnectionError('unreachable', `nothing could be ended within ${sweepMs} ms`)
-    try {
-      using limit = deadline(clock, sweepMs, timedOut, acquisition.signal)
-      this.#connection = await this.#connect(limit.signal)
-      const answer = await this.#kill(Math.min(killGraceMs, sweepGraceMs), limit.signal)
-      if (answer === 'clean') return true
-      throw new EnvironmentError('failed', `not all processes of the job could be ended (${answer || 'no answer'})`)
-    } catch (error) {
-      logger.warn({ instance: acquisition.instanceId, err: error }, 'a job may have left processes on an instance that gets no more jobs')
-      return false
+      throw error instanceof EnvironmentError ? error : this.#failure(error)
     }
   }
 
-  /** Processes of the job may live on. */
-  #abandon(why: string): void {
-    this.#isAbandoned = true
-    this.#options.acquisition.condemn(why)
-  }
-
-  /** What the kill script said. */
-  async #kill(graceMs: number, signal: AbortSignal): Promise<string> {
-    let answer = ''
-    await this.#run({
-      command: 'exec sh',
-      script: Buffer.from(killScript({ jobMarker: this.jobMarker, graceMs })),
-      stdout: (chunk) => {
-        answer += chunk.toString()
-      },
-      isComplete: () => answer.endsWith('\n'),
-      signal,
-    })
-    return answer.trim()
+  /** One more attempt to end what is left of a job that was given up: see `JobProcesses.sweep`. */
+  sweep(): Promise<boolean> {
+    return this.#processes.sweep()
   }
 
   async #stop(): Promise<void> {
@@ -284,8 +220,13 @@ export class InstanceEnvironment implements JobEnvironment {
   async #runScript(run: ScriptRun, onStarted: () => void, signal: AbortSignal): Promise<ScriptEnd> {
     const { acquisition, detach, loginPrints, clock, logger } = this.#options
     const { shell, jobMarker, buildsDir } = this
-    const loginPrint = loginPrints.get(this.#connection)
-    const start = async ({ script, relayed, ...output }: StartedScript, relay: OutputRelay | undefined, whenStarted: () => void) => {
+    const loginPrint = loginPrints.get(this.connection)
+    const start = async (
+      { script, relayed, ...output }: StartedScript,
+      relay: OutputRelay | undefined,
+      connection: Connection,
+      whenStarted: () => void,
+    ) => {
       const command = shellCommand({
         shell,
         jobMarker,
@@ -294,7 +235,7 @@ export class InstanceEnvironment implements JobEnvironment {
         loginPrint,
       })
       const way = relay !== undefined && relayed !== undefined ? { relay: { via: relay, relayed } } : {}
-      return await runCommand(this.#connection, {
+      return await runCommand(connection, {
         command,
         script,
         ...output,
@@ -306,7 +247,8 @@ export class InstanceEnvironment implements JobEnvironment {
       })
     }
     const index = this.#scripts.push(undefined) - 1
-    if (detach === undefined) return endOf(await this.#onConnection((whenStarted) => start(run, undefined, whenStarted), signal, onStarted))
+    if (detach === undefined)
+      return endOf(await this.#connection.run((current, whenStarted) => start(run, undefined, current, whenStarted), signal, onStarted))
     const detached = new DetachedRun(
       {
         ...detach,
@@ -314,24 +256,22 @@ export class InstanceEnvironment implements JobEnvironment {
         shell,
         loginPrint,
         onShell: (print) => {
-          if (print === undefined) loginPrints.delete(this.#connection)
-          else loginPrints.set(this.#connection, print)
+          if (print === undefined) loginPrints.delete(this.connection)
+          else loginPrints.set(this.connection, print)
         },
         start: (make) =>
-          this.#onConnection(
-            async (whenStarted) => {
-              const relay = await this.#relayNow(detach, signal)
+          this.#connection.run(
+            async (current, whenStarted) => {
+              const relay = await this.#relayOf(current, detach, signal)
               this.#scripts[index] = relay
-              return await start(make(relay), relay, whenStarted)
+              return await start(make(relay), relay, current, whenStarted)
             },
             signal,
             onStarted,
           ),
-        connection: () => this.#connection,
-        reconnect: async (limit) => {
-          this.#connection = await connectAgain(acquisition, clock, limit)
-        },
-        isLost: (error) => !acquisition.signal.aborted && this.#isLost(error),
+        connection: () => this.connection,
+        reconnect: (limit) => this.#connection.replace(limit),
+        isLost: (error) => !acquisition.signal.aborted && this.#connection.isLost(error),
         onReconnected: (outageMs) =>
           logger.info(
             { instance: acquisition.instanceId, outage_seconds: loggedSeconds(outageMs) },
@@ -345,63 +285,24 @@ export class InstanceEnvironment implements JobEnvironment {
     return detached.run()
   }
 
-  /** The one of the connection that is used now: the job keeps it while that lasts. */
-  async #relayNow({ limitBytes }: DetachOptions, signal: AbortSignal): Promise<OutputRelay | undefined> {
-    const { relays } = this.#options
-    if (this.#relay?.connection === this.#connection && !this.#relay.relay.isLost) return this.#relay.relay
-    const connection = this.#connection
-    const relay = await relays.take(connection, { buildsDir: this.buildsDir, limitBytes }, signal)
+  /** The job keeps its relay as long as the connection lasts. */
+  async #relayOf(connection: Connection, { limitBytes }: DetachOptions, signal: AbortSignal): Promise<OutputRelay | undefined> {
+    if (this.#relay?.connection === connection && !this.#relay.relay.isLost) return this.#relay.relay
+    const relay = await this.#options.relays.take(connection, { buildsDir: this.buildsDir, limitBytes }, signal)
     this.#relay = relay && { connection, relay }
     return relay
-  }
-
-  #run(run: Omit<CommandRun, 'clock'>): Promise<ExitStatus> {
-    const { clock } = this.#options
-    return this.#onConnection((onStarted) => runCommand(this.#connection, { ...run, onStarted, clock }), run.signal, run.onStarted)
-  }
-
-  /** What is to run comes only after its command was accepted: until then nothing has run, and a connection that turns out to be dead is no reason to fail. */
-  async #onConnection(
-    start: (onStarted: () => void) => Promise<ExitStatus>,
-    signal: AbortSignal,
-    onStarted: () => void = () => {},
-  ): Promise<ExitStatus> {
-    let hasStarted = false
-    const tryOnce = (): Promise<ExitStatus> =>
-      start(() => {
-        hasStarted = true
-        onStarted()
-      })
-    try {
-      return await tryOnce()
-    } catch (error) {
-      if (hasStarted || signal.aborted || this.#connection.ended === undefined) throw error
-      using limit = deadline(this.#options.clock, reconnectMs, () => error as Error, signal)
-      this.#connection = await this.#connect(limit.signal)
-    }
-    return await tryOnce()
-  }
-
-  /** What outlives its connection is worth more than one try. */
-  #connect(signal: AbortSignal): Promise<Connection> {
-    const { acquisition, detach, clock } = this.#options
-    return detach === undefined ? acquisition.connect(signal) : connectAgain(acquisition, clock, signal)
   }
 
   #failure(error: unknown): EnvironmentError {
     const { acquisition } = this.#options
     const message = error instanceof Error ? error.message : String(error)
-    if (!acquisition.signal.aborted && !this.#isLost(error))
+    if (!acquisition.signal.aborted && !this.#connection.isLost(error))
       return new EnvironmentError('failed', `${this.description}: ${message}`, { cause: error })
-    this.#abandon('it was lost under way')
+    this.#processes.abandon('it was lost under way')
     const { reason } = acquisition.signal
     const isInterruption = reason instanceof InstanceLostError && reason.wasAnnounced
     const options = { cause: error, isInterruption, isUntouched: !this.#isTouched, isGone: acquisition.signal.aborted }
     return new EnvironmentError('lost', `${this.description} was lost: ${message}`, options)
-  }
-
-  #isLost(error: unknown): boolean {
-    return this.#connection.ended !== undefined || (isConnectionError(error) && error.code === 'connection_lost')
   }
 }
 
