@@ -3,7 +3,8 @@ import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { type ConnectorConfig, GroupError, type InstanceGroup, type Logger, systemClock } from '@runner-core/fleeting'
+import { type ConnectorConfig, GroupError, type InstanceGroup, type Logger, silentLogger, systemClock } from '@runner-core/fleeting'
+import { createInstanceGroup as createMultiGroup } from '@runner-core/fleeting/multi'
 import { describeInstanceGroup } from '@runner-core/fleeting/testing/vitest'
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type Sshd, sshdMissing, startSshd } from '../../fleeting/test/openssh-server.ts'
@@ -387,6 +388,31 @@ describe('a process that ends', () => {
     expect(await ids(group)).toEqual(before)
     expect(plugin.called('Init').map((call) => call.pid === pid)).toEqual([true, false])
     expect(log.filter(({ level }) => level === 'error')).toMatchObject([{ message: 'plugin is down', fields: { failures: 1 } }])
+  })
+
+  test('of several groups: the whole is down only while all of them are', async () => {
+    const plugins = { a: new FakePluginFile(), b: new FakePluginFile() }
+    const groups = { a: { plugin: plugins.a.file }, b: { plugin: plugins.b.file } }
+    const context = { fleet: 'test', connector: {}, logger: silentLogger, clock: systemClock, random: () => 0 }
+    const group = createMultiGroup({ groups }, context)
+    onTestFinished(async () => {
+      await group.shutdown()
+      for (const plugin of Object.values(plugins)) plugin.remove()
+    })
+    await group.init(never)
+    const kill = async (name: 'a' | 'b') => {
+      // So that it stays down.
+      plugins[name].faults = { dieIn: 'Init' }
+      process.kill(plugins[name].calls[0]!.pid, 'SIGKILL')
+      await eventually(() => expect(plugins[name].called('Init').length).toBeGreaterThan(1))
+    }
+    await kill('a')
+    expect(group.trouble!()).toBeUndefined()
+    expect(await launch(group, 1)).toMatchObject({ requested: 1 })
+    await kill('b')
+    expect(group.trouble!()).toMatch(/^a: .+; b: .+/)
+    plugins.a.faults = {}
+    await eventually(() => expect(group.trouble!()).toBeUndefined())
   })
 
   test('in the middle of a call: the call fails, what it may have done is for a list to tell', async () => {

@@ -5,7 +5,7 @@ import { type Availability, allowedAtOnce } from './availability.ts'
 export interface MemberState {
   readonly name: string
   readonly availability: Availability
-  /** Set while it cannot be read: nothing is launched where nobody sees what comes of it. */
+  /** Set while it cannot be read or reached: nothing is launched where nobody sees what comes of it. */
   readonly unreadable?: GroupError
   /** The most instances that it may have. */
   readonly limit: number

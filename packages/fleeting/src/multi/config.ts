@@ -42,7 +42,7 @@ function parseMember(name: string, table: ConfigTable): MemberConfig {
   return {
     name,
     plugin: plugin ?? '',
-    pluginConfig: table.table('plugin_config'),
+    pluginConfig: table.table('plugin_config') ?? {},
     ...(maxInstances !== undefined && { maxInstances }),
     ...(weight !== undefined && { weight }),
     ...(price !== undefined && { price }),

@@ -83,6 +83,13 @@ export class GroupMember {
     return this.#failure?.error
   }
 
+  /** Why no call can reach the group now: it says so, or has not been initialised yet. One whose cloud does not answer can be reached. */
+  get trouble(): string | undefined {
+    if (this.#info === undefined) return this.#failure?.error.message ?? `${this.name}: it was not initialised`
+    const own = this.#group?.trouble?.()
+    return own === undefined ? undefined : `${this.name}: ${own}`
+  }
+
   /** The most instances that it may have; `Infinity` while nobody knows. */
   get limit(): number {
     return Math.min(this.#options.maxInstances ?? Number.POSITIVE_INFINITY, this.#info?.maxSize ?? Number.POSITIVE_INFINITY)
@@ -168,10 +175,12 @@ export class GroupMember {
     const missing = this.#context.ledger.missing(this.name)
     const rows = this.#rows.filter(({ state }) => state !== 'deleted')
     const booting = rows.filter(({ state }) => state === 'creating').length
+    const { trouble } = this
+    const unreadable = this.#failure?.error ?? (trouble === undefined ? undefined : new GroupError('transient', trouble))
     return {
       name: this.name,
       availability: this.#availability,
-      ...(this.#failure !== undefined && { unreadable: this.#failure.error }),
+      ...(unreadable !== undefined && { unreadable }),
       limit: this.limit,
       size: rows.length + missing,
       booting: booting + missing,

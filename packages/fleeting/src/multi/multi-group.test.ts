@@ -355,6 +355,45 @@ describe('a member that cannot be read', () => {
     expect(await multi.list(never)).toEqual([])
   })
 
+  it('makes the whole one that cannot be reached only together with all others, and gets no launches', async () => {
+    const down: { a?: string; b?: string } = {}
+    const { a, b, multi, increase, sizes, calls } = make()
+    Object.assign(a, { trouble: () => down.a })
+    Object.assign(b, { trouble: () => down.b })
+    await multi.init(never)
+    expect(multi.trouble()).toBeUndefined()
+    down.a = 'plugin moon ended (signal SIGKILL)'
+    expect(multi.trouble()).toBeUndefined()
+    expect(await increase(2, 'a')).toMatchObject({ requested: 2, errors: [{ code: 'capacity', message: `a: ${down.a}` }] })
+    expect(sizes()).toEqual([0, 2])
+    down.b = 'the agent is gone'
+    expect(multi.trouble()).toBe('a: plugin moon ended (signal SIGKILL); b: the agent is gone')
+    expect(await increase(1)).toMatchObject({ requested: 0, errors: [{ code: 'transient', message: multi.trouble() }] })
+    expect(calls('a', 'increase')).toBe(0)
+    delete down.a
+    expect(multi.trouble()).toBeUndefined()
+    expect(await increase(1)).toMatchObject({ ids: ['a/m-1'] })
+  })
+
+  it('that was not initialised yet cannot be reached; one whose cloud does not answer can', async () => {
+    const clock = new ManualClock()
+    const made: MemoryGroup[] = []
+    const create = () => {
+      const group = new MemoryGroup({ clock })
+      if (made.push(group) === 1) group.fail('init', new GroupError('transient', 'no such host'))
+      else group.fail('list', new GroupError('transient', 'no answer'))
+      return group
+    }
+    const { b, multi, clock: membersClock } = make({ a: { create } })
+    Object.assign(b, { trouble: () => 'the agent is gone' })
+    await multi.init(never)
+    expect(multi.trouble()).toBe('a: no such host; b: the agent is gone')
+    await membersClock.advance(10_000)
+    b.fail('list', new GroupError('transient', 'gone'))
+    await expect(multi.list(never)).rejects.toThrow('a: no answer; b: gone')
+    expect(multi.trouble()).toBeUndefined()
+  })
+
   it('at the start is left out with a finding, and joins later with a group of its own', async () => {
     const clock = new ManualClock()
     const made: MemoryGroup[] = []

@@ -137,6 +137,12 @@ export class MultiGroup implements InstanceGroup {
     return { ...info, instanceId: id }
   }
 
+  /** Only when no member can be reached: why not, for each. */
+  trouble(): string | undefined {
+    const troubles = [...this.#members.values()].map(({ trouble }) => trouble)
+    return troubles.includes(undefined) ? undefined : troubles.join('; ')
+  }
+
   shutdown(): Promise<void> {
     this.#shutdown ??= this.#end()
     return this.#shutdown

@@ -89,10 +89,11 @@ describe('plugin = "multi"', () => {
   })
 
   it('names problems of the groups by their place in the whole', async () => {
-    await expect(make({ groups: { a: { plugin, plugin_config: {} } } }).init(never)).rejects.toMatchObject({
-      code: 'invalid_config',
-      message: 'plugin_config.groups.a.plugin_config.zone: expected a zone, got nothing',
-    })
+    for (const settings of [{ plugin_config: {} }, {}])
+      await expect(make({ groups: { a: { plugin, ...settings } } }).init(never)).rejects.toMatchObject({
+        code: 'invalid_config',
+        message: 'plugin_config.groups.a.plugin_config.zone: expected a zone, got nothing',
+      })
     await expect(make({ groups: { a: { plugin: 'no-such-plugin' } } }).init(never)).rejects.toMatchObject({ code: 'plugin_not_found' })
   })
 })
