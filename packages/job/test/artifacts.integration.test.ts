@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
@@ -112,6 +112,70 @@ describe.each(localShells)('$name', (localShell) => {
     expect(trace).toContain('dist/out: the symbolic link leads out of the project')
     expect(trace).toContain('Uploading artifacts as "archive" to coordinator... 201 Created\n')
     expect(trace.indexOf('201 Created')).toBeLessThan(trace.indexOf('Job succeeded'))
+  })
+
+  describe('what steps left in GITLAB_ENV', () => {
+    const left =
+      'echo VERSION=1.2 >>"$GITLAB_ENV"; echo "OUT=late dir" >>"$GITLAB_ENV"; echo ARTIFACT_COMPRESSION_LEVEL=fastest >>"$GITLAB_ENV"'
+    const files = 'mkdir "late dir" early; seq 5000 >"late dir/a"; echo b >"late dir/b.tmp"; echo c >early/c'
+    const wanted = artifact({ name: 'app-$VERSION-${REF:-none}-${REF#v}', paths: ['$OUT/'], exclude: ['$OUT/*.tmp'], when: 'always' })
+    const variables = [
+      variable('VERSION', 'early'),
+      variable('OUT', 'early'),
+      variable('REF', 'v7'),
+      variable('SECRET', 'content', { file: true }),
+    ]
+    const temporaryFiles = ({ home }: LocalEnvironment): readonly string[] => {
+      const directory = join(home, 'builds/tok123/0/group/project.tmp')
+      return existsSync(directory) ? readdirSync(directory) : []
+    }
+
+    test.each([
+      ['by a script', { script: [left, files] }, 'success'],
+      ['by a script before after_script', { script: [left, files], afterScript: ['ls "$OUT"'] }, 'success'],
+      ['by after_script', { script: [files], afterScript: [left] }, 'success'],
+      ['by a script that failed', { script: [left, files, 'exit 3'] }, 'failed'],
+      ['by a script whose shell was killed', { script: [left, files, 'kill -9 $$'] }, 'failed'],
+    ])('%s, names artifacts, their paths and how they are packed; then it is gone', async (_, scripts, state) => {
+      using environment = new LocalEnvironment({ localShell })
+      const { uploads, artifacts } = destination()
+      const { outcome, trace } = await run(environment, payload({ ...scripts, variables, overrides: { artifacts: [wanted] } }), {
+        artifacts,
+      })
+      expect(outcome.state, trace).toBe(state)
+      expect(uploads.map(({ filename }) => filename)).toEqual(['app-1.2-v7-7.zip'])
+      expect(Object.keys(readZip(uploads[0]!.bytes))).toEqual(['late dir/', 'late dir/a'])
+      expect(uploads[0]!.bytes.length).toBeGreaterThan(20_000)
+      expect(trace).toContain('late dir/: found 2 matching artifact files and directories\n')
+      expect(temporaryFiles(environment)).toEqual([])
+    })
+
+    test('nothing costs nothing, and what is no text of a shell is taken as it is', async () => {
+      using environment = new LocalEnvironment({ localShell })
+      const { uploads, artifacts } = destination()
+      const odd = artifact({ name: '$(id)', paths: ['a', '${X', '`id`'] })
+      const { outcome, trace } = await run(environment, payload({ script: ['echo a >a'], overrides: { artifacts: [odd] } }), { artifacts })
+      expect(outcome, trace).toEqual({ state: 'success' })
+      expect(uploads.map(({ filename }) => filename)).toEqual(['$(id).zip'])
+      expect(trace).toContain('WARNING: invalid artifact name "$(id)": commands are not run here')
+      expect(trace).toContain('WARNING: invalid path "${X": "${" without "}"')
+      expect([environment.runs, environment.transfers, temporaryFiles(environment)]).toEqual([1, 2, []])
+    })
+
+    test('more than a mebibyte is not read', async () => {
+      using environment = new LocalEnvironment({ localShell })
+      const { uploads, artifacts } = destination()
+      const script = ['echo a >a; { echo VERSION=late; head -c 2000000 /dev/zero | tr "\\0" x; } >"$GITLAB_ENV"']
+      const { outcome, trace } = await run(
+        environment,
+        payload({ script, variables, overrides: { artifacts: [artifact({ name: '$VERSION', paths: ['a'] })] } }),
+        { artifacts },
+      )
+      expect(outcome, trace).toEqual({ state: 'success' })
+      expect(uploads.map(({ filename }) => filename)).toEqual(['early.zip'])
+      expect(trace).toContain('WARNING: GITLAB_ENV holds more than 1048576 bytes')
+      expect(temporaryFiles(environment)).toEqual([])
+    })
   })
 
   test('the same files are the same archive; a large file in blocks, also one that nothing makes smaller', async () => {

@@ -72,6 +72,22 @@ const stageOf = (trace: string, title: string): readonly string[] => {
 describe.each(localShells)('$name', (localShell) => {
   const machine = (): LocalEnvironment => new LocalEnvironment({ localShell })
 
+  test('what steps left in GITLAB_ENV says where the files of a cache are, and how it is packed, but not its key', async () => {
+    using environment = machine()
+    const store = new MemoryStore()
+    const job = payload({
+      script: ['mkdir early late; echo x >late/lib; { echo DIR=late; echo CACHE_COMPRESSION_FORMAT=tarzstd; } >>"$GITLAB_ENV"'],
+      variables: [variable('DIR', 'early')],
+      overrides: { cache: [cache({ key: 'k-$DIR', paths: ['$DIR/'] })] },
+    })
+    const { outcome, trace } = await run(environment, job, { caches: { directory: 'cache', store } })
+    expect(outcome, trace).toEqual({ state: 'success' })
+    expect([...store.archives.keys()]).toEqual(['7/k-early'])
+    expect(trace).toContain('late/: found 2 matching artifact files and directories\n')
+    expect(archiveFormat(store.archives.get('7/k-early')!)).toBe('zstd')
+    expect(existsSync(`${projectOf(environment)}.tmp/gitlab_runner_env`)).toBe(false)
+  })
+
   test('a cache of the store is there before the job begins; the first key counts that there is', async () => {
     using environment = machine()
     const store = new MemoryStore()

@@ -76,6 +76,19 @@ describe.each(localShells.slice(0, 2))('in $name', (localShell) => {
     expect(filesLeft()).toEqual([])
   })
 
+  test('without its sources a job has no after_script, and its file variables are gone all the same', async () => {
+    const { outcome } = await run(
+      environment,
+      payload({
+        ...after,
+        variables: [variable('GIT_STRATEGY', 'fetch'), variable('SECRET_FILE', 'content', { file: true })],
+        overrides: { git_info: { ...payload().git_info, repo_url: 'file:///nowhere/project.git' } },
+      }),
+    )
+    expect(outcome).toMatchObject({ code: 'sources_failed' })
+    expect(filesLeft()).toEqual([])
+  })
+
   test('canceling stops the script and all it started, and still runs after_script', async () => {
     const canceling = new AbortController()
     const id = uniqueSleep()

@@ -1,5 +1,6 @@
 // Artifacts from a real machine, through a real manager, to a coordinator of its own: also where a connection breaks, the manager is killed, or somebody cancels, in the middle.
 import { createHash } from 'node:crypto'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ArtifactSpec, Coordinator, type CoordinatorJob, listProcesses } from '@runner-core/runner/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -45,7 +46,10 @@ describe.skipIf(missing !== undefined)('artifacts from a machine with OpenSSH', 
   })
 
   const big = (): CoordinatorJob =>
-    enqueue([`head -c ${bigBytes} /dev/zero >big`], [{ paths: ['big'], format: 'raw', type: 'metrics', when: 'always' }])
+    enqueue(
+      [`head -c ${bigBytes} /dev/zero >big; echo NAME=late >>"$GITLAB_ENV"`],
+      [{ name: '$NAME', paths: ['big'], format: 'raw', type: 'metrics', when: 'always' }],
+    )
   const enqueue = (script: readonly string[], artifacts: readonly ArtifactSpec[]): CoordinatorJob =>
     coordinator.enqueue({ script, artifacts })
   const underWay = (): Promise<void> =>
@@ -58,7 +62,9 @@ describe.skipIf(missing !== undefined)('artifacts from a machine with OpenSSH', 
   }
   const expectOneWhole = (job: CoordinatorJob): void => {
     expect(job.state, job.trace.text()).toBe('success')
-    expect(job.uploads).toEqual([expect.objectContaining({ type: 'metrics', size: bigBytes, sha256: zeros() })])
+    expect(job.uploads).toEqual([expect.objectContaining({ filename: 'late', type: 'metrics', size: bigBytes, sha256: zeros() })])
+    const left = readdirSync(join(managers.folder, 'builds'), { recursive: true }).filter((path) => String(path).endsWith('_env'))
+    expect(left).toEqual([])
     expect(coordinator.violations).toEqual([])
   }
 

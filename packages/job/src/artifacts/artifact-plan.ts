@@ -6,10 +6,9 @@ export function isWanted({ when, paths, untracked }: JobArtifact, hasSucceeded: 
   return when === 'always' || (hasSucceeded ? when === '' || when === 'on_success' : when === 'on_failure')
 }
 
-/** What the archive is called. `name`: variables replaced; empty: `artifacts`. Only what stands behind its last `/` counts. */
+/** What the archive is called. `name`: variables replaced. Only what stands behind its last `/` counts. */
 export function artifactFilename({ artifact_format: format }: Pick<JobArtifact, 'artifact_format'>, name: string): string {
-  const wanted = name === '' ? 'artifacts' : name
-  const last = wanted.replace(/\/+$/, '').split('/').at(-1) ?? ''
+  const last = name.replace(/\/+$/, '').split('/').at(-1) ?? ''
   // Nothing that could end a header.
   const base = last.replaceAll(/[\0-\x1f\x7f]/g, '_')
   const stem = base === '' || base === '.' || base === '..' ? 'default' : base

@@ -2,6 +2,7 @@ import { compressionLevel, type PackedFile } from '../archive/packed-file.ts'
 import { writeGzip } from '../archive/write-gzip.ts'
 import { writeZip } from '../archive/write-zip.ts'
 import type { FileStage, FileStageWork } from '../files/file-stage.ts'
+import { expanded, type LateVariablesReader } from '../files/read-late-variables.ts'
 import { TransferError } from '../files/received.ts'
 import { selectFiles } from '../files/select-files.ts'
 import type { SelectedFiles } from '../files/selected-files.ts'
@@ -9,12 +10,14 @@ import { EnvironmentError } from '../job-environment.ts'
 import { JobError } from '../job-error.ts'
 import type { JobArtifact, JobPayload } from '../job-payload.ts'
 import type { JobPlan } from '../run/job-plan.ts'
+import type { LateVariables } from '../variables/late-variables.ts'
 import { type ArtifactDestination, ArtifactUploadError } from './artifact-destination.ts'
 import { artifactFilename, isWanted } from './artifact-plan.ts'
 
 export interface UploadContext {
   readonly payload: Pick<JobPayload, 'artifacts'>
-  readonly plan: Pick<JobPlan, 'projectDir' | 'expand' | 'setting'>
+  readonly plan: Pick<JobPlan, 'projectDir' | 'expand'>
+  readonly variables: Pick<LateVariablesReader, 'read'>
   /** Absent: there is no way to keep any. */
   readonly artifacts: ArtifactDestination | undefined
 }
@@ -42,16 +45,18 @@ async function uploadOne(artifact: JobArtifact, context: UploadContext, work: Fi
   if (destination === undefined) throw new JobError('unsupported', 'runner_configuration_error', 'this runner has no way to keep artifacts')
   await log.line('Uploading artifacts...')
   try {
-    const files = await selectFiles(artifact, plan, work)
+    const variables = await context.variables.read(work)
+    const files = await selectFiles(artifact, plan.projectDir, variables, work)
     if (files.isEmpty) {
       await log.error('No files to upload')
       return
     }
-    const pack = packerOf(artifact, plan, files)
+    const pack = packerOf(artifact, variables, files)
+    const name = artifact.name === '' ? 'artifacts' : await expanded(artifact.name, 'invalid artifact name', variables, work)
     const type = artifact.artifact_type
     const prefix = `Uploading artifacts${type === '' ? '' : ` as ${JSON.stringify(type)}`} to coordinator...`
     const upload = {
-      filename: artifactFilename(artifact, plan.expand(artifact.name)),
+      filename: artifactFilename(artifact, name),
       type,
       format: artifact.artifact_format,
       expireIn: plan.expand(artifact.expire_in),
@@ -80,8 +85,8 @@ async function uploadOne(artifact: JobArtifact, context: UploadContext, work: Fi
 
 type Pack = (signal: AbortSignal) => AsyncIterable<Buffer>
 
-function packerOf({ artifact_format: format }: JobArtifact, plan: Pick<JobPlan, 'setting'>, files: SelectedFiles): Pack {
-  const level = compressionLevel(plan.setting('ARTIFACT_COMPRESSION_LEVEL'))
+function packerOf({ artifact_format: format }: JobArtifact, variables: Pick<LateVariables, 'setting'>, files: SelectedFiles): Pack {
+  const level = compressionLevel(variables.setting('ARTIFACT_COMPRESSION_LEVEL'))
   const all = (signal: AbortSignal): AsyncGenerator<PackedFile, void, undefined> => files.files(signal, 'leave out')
   switch (format) {
     case '':

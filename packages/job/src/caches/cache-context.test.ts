@@ -16,8 +16,6 @@ test('what a job says, and where its caches are', () => {
   const context = contextOf({
     RESTORE_CACHE_ATTEMPTS: '3',
     CACHE_REQUEST_TIMEOUT: '2',
-    CACHE_COMPRESSION_FORMAT: 'tarzstd',
-    CACHE_COMPRESSION_LEVEL: 'slow',
     CACHE_FALLBACK_KEY: 'last',
   })
   expect(context).toMatchObject({
@@ -26,8 +24,6 @@ test('what a job says, and where its caches are', () => {
     store: undefined,
     attempts: 3,
     timeoutMs: 120_000,
-    format: 'tarzstd',
-    level: 'slow',
     warnings: [],
     plan: { defaultKey: 'test/main', fallbackKey: 'last' },
   })

@@ -21,8 +21,6 @@ export interface CacheContext {
   readonly projectId: number
   /** The work tree: absolute, or below `loginDirectory`. */
   readonly projectDir: string
-  /** Replaces the job's variables. `loginDirectory` may stand in what comes of it. */
-  readonly expand: (text: string) => string
   readonly local: Omit<LocalCache, 'key'>
   /** Absent: the machine keeps caches itself. */
   readonly store: CacheStore | undefined
@@ -30,10 +28,6 @@ export interface CacheContext {
   readonly attempts: number
   /** How long one archive may take. */
   readonly timeoutMs: number
-  /** `CACHE_COMPRESSION_FORMAT` */
-  readonly format: string
-  /** `CACHE_COMPRESSION_LEVEL` */
-  readonly level: string
   /** What is to be said of the settings. */
   readonly warnings: readonly string[]
   readonly clock: Pick<Clock, 'after'>
@@ -62,13 +56,10 @@ export function cacheContext({ payload, plan, caches, clock }: CacheContextOptio
     },
     projectId: payload.job_info.project_id,
     projectDir: plan.projectDir,
-    expand: (text) => plan.expand(text),
     local: { cacheDir: buildsDirectory(caches.directory), projectPath: projectPath(payload) },
     store: caches.store,
     attempts: tries.count,
     timeoutMs: (hasMinutes ? Number(minutes) : defaultTimeoutMinutes) * 60_000,
-    format: plan.setting('CACHE_COMPRESSION_FORMAT'),
-    level: plan.setting('CACHE_COMPRESSION_LEVEL'),
     warnings: [
       ...tries.warnings,
       ...(minutes === '' || hasMinutes

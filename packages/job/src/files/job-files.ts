@@ -10,10 +10,11 @@ import type { Clock } from '../clock.ts'
 import type { JobPayload } from '../job-payload.ts'
 import type { JobPlan } from '../run/job-plan.ts'
 import type { FileStage } from './file-stage.ts'
+import { LateVariablesReader } from './read-late-variables.ts'
 
 export interface JobFilesOptions {
   readonly payload: JobPayload
-  readonly plan: Pick<JobPlan, 'projectDir' | 'expand' | 'setting'>
+  readonly plan: Pick<JobPlan, 'projectDir' | 'expand' | 'setting' | 'jobEnvFile' | 'lateVariables'>
   readonly caches: CachePlace
   readonly artifacts: (ArtifactSource & ArtifactDestination) | undefined
   readonly clock: Pick<Clock, 'after'>
@@ -24,7 +25,8 @@ export function bringFiles(options: JobFilesOptions): readonly FileStage[] {
   return [...restoreCaches(cacheContext(options)), ...downloadArtifacts(dependencyContext(options))]
 }
 
-/** The same after the job's scripts: caches, then artifacts. */
-export function keepFiles(options: JobFilesOptions, hasSucceeded: boolean): readonly FileStage[] {
-  return [...saveCaches(cacheContext(options), hasSucceeded), ...uploadArtifacts(options, hasSucceeded)]
+/** The same after the job's scripts: caches, then artifacts. `mayHaveJobEnv`: whether steps may have left variables in `GITLAB_ENV`. */
+export function keepFiles(options: JobFilesOptions, hasSucceeded: boolean, mayHaveJobEnv: boolean): readonly FileStage[] {
+  const variables = new LateVariablesReader(options.plan, mayHaveJobEnv)
+  return [...saveCaches(cacheContext(options), hasSucceeded, variables), ...uploadArtifacts({ ...options, variables }, hasSucceeded)]
 }

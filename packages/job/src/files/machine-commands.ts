@@ -19,6 +19,12 @@ done
 :`
 }
 
+/** Prints a file, if it is there: absolute, or below {@link loginDirectory}. */
+export function readCommand(file: string): string {
+  const path = quote(file.replace(`${loginDirectory}/`, './'))
+  return `if [ -f ${path} ]; then exec cat ${path}; fi`
+}
+
 /** Lists what git does not know, ignored files included, each with a NUL behind it. */
 export function untrackedCommand(projectDir: string): string {
   return `${enter(projectDir)}

@@ -1,7 +1,8 @@
-import type { JobPlan } from '../run/job-plan.ts'
+import type { LateVariables } from '../variables/late-variables.ts'
 import type { FileStageWork } from './file-stage.ts'
 import { FoundFiles } from './found-files.ts'
 import { listCommand, untrackedCommand } from './machine-commands.ts'
+import { expanded } from './read-late-variables.ts'
 import { received, TransferError } from './received.ts'
 import { SelectedFiles } from './selected-files.ts'
 import { type WantedPath, wantedPaths } from './wanted-paths.ts'
@@ -18,12 +19,16 @@ export interface FileSelection {
 /** Looks for files of a job on its machine, and says in the trace what was found. Thrown: {@link TransferError}; `EnvironmentError`; the signal's reason. */
 export async function selectFiles(
   { paths, exclude = [], untracked }: FileSelection,
-  plan: Pick<JobPlan, 'projectDir' | 'expand'>,
+  projectDir: string,
+  variables: Pick<LateVariables, 'expand'>,
   { environment, log, signal }: FileStageWork,
 ): Promise<SelectedFiles> {
-  const { projectDir } = plan
-  const expanded = (texts: readonly string[]): string[] => texts.map((text) => plan.expand(text))
-  const { wanted, excluded, warnings } = wantedPaths({ paths: expanded(paths), exclude: expanded(exclude), projectDir })
+  const all = async (texts: readonly string[]): Promise<string[]> => {
+    const results: string[] = []
+    for (const text of texts) results.push(await expanded(text, 'invalid path', variables, { log }))
+    return results
+  }
+  const { wanted, excluded, warnings } = wantedPaths({ paths: await all(paths), exclude: await all(exclude), projectDir })
   for (const warning of warnings) await log.warning(warning)
   const files = new FoundFiles(wanted, excluded)
   const roots = rootsOf(wanted)

@@ -13,11 +13,14 @@ import { expand } from '../variables/expand.ts'
 import {
   type EnvironmentVariable,
   type JobStatus,
+  jobEnvFile,
   jobVariables,
   type ResolvedVariable,
   resolveVariables,
   variableFile,
 } from '../variables/job-variables.ts'
+import type { LateVariables } from '../variables/late-variables.ts'
+import { shellExpand } from '../variables/shell-expand.ts'
 import { shellVariables } from '../variables/shell-variables.ts'
 
 export interface JobPlanOptions {
@@ -110,15 +113,25 @@ export class JobPlan {
 
   /** Replaces the job's variables in a text of the job. {@link loginDirectory} may stand in what comes of it. */
   expand(text: string): string {
-    return expand(text, (name) => {
-      const variable = this.#variables.get(name)
-      return variable === undefined ? '' : variable.file ? variableFile(this.#paths, name) : variable.value
-    })
+    return expand(text, (name) => this.#inserted(name))
+  }
+
+  /** Where steps leave variables for what comes after them (`GITLAB_ENV`). Absolute, or below {@link loginDirectory}. */
+  get jobEnvFile(): string {
+    return jobEnvFile(this.#paths)
+  }
+
+  /** The job's variables once steps left some, which come before the others. */
+  lateVariables(left: ReadonlyMap<string, string>): LateVariables {
+    return {
+      expand: (text) => shellExpand(text, (name) => left.get(name) ?? this.#inserted(name)),
+      setting: (key) => left.get(key)?.trim() ?? this.setting(key),
+    }
   }
 
   /** Prepares, gets the sources and runs the job's steps; cleans up unless an `after_script` is to come. */
   script(nonce: string): Buffer {
-    return this.#generate(nonce, this.#variables, { prepare: this.#prepare, stages: this.#steps(), cleanUp: !this.hasAfterScript })
+    return this.#generate(nonce, this.#variables, { prepare: this.#prepare, stages: this.#steps(), cleanUp: this.#cleanUpAfterSteps })
   }
 
   /** The first half of {@link script}: prepares and gets the sources. */
@@ -128,13 +141,14 @@ export class JobPlan {
 
   /** The second half of {@link script}. */
   stepsScript(nonce: string): Buffer {
-    return this.#generate(nonce, this.#variables, { stages: this.#steps(), cleanUp: !this.hasAfterScript })
+    return this.#generate(nonce, this.#variables, { stages: this.#steps(), cleanUp: this.#cleanUpAfterSteps })
   }
 
   /** Runs `after_script` and cleans up. */
   afterScript(nonce: string, jobStatus: JobStatus): Buffer {
     const lines = this.#afterScript() ?? []
-    return this.#generate(nonce, this.#resolve(jobStatus), { stages: [{ name: 'after_script', lines, takesJobEnv: true }], cleanUp: true })
+    const stages = [{ name: 'after_script', lines, takesJobEnv: true }]
+    return this.#generate(nonce, this.#resolve(jobStatus), { stages, cleanUp: this.#lastCleanUp })
   }
 
   /** Only cleans up: for a job that was stopped. */
@@ -147,6 +161,21 @@ export class JobPlan {
     return [...this.#variables.values()]
       .filter((variable) => variable.masked)
       .map((variable) => variable.value.replaceAll(loginDirectory, directory))
+  }
+
+  #inserted(name: string): string {
+    const variable = this.#variables.get(name)
+    return variable === undefined ? '' : variable.file ? variableFile(this.#paths, name) : variable.value
+  }
+
+  get #cleanUpAfterSteps(): JobScriptOptions['cleanUp'] {
+    return this.hasAfterScript ? false : this.#lastCleanUp
+  }
+
+  /** What the job leaves is named after what its steps leave in `GITLAB_ENV`. */
+  get #lastCleanUp(): JobScriptOptions['cleanUp'] {
+    const { artifacts, cache } = this.#options.payload
+    return artifacts.length > 0 || cache.length > 0 ? 'but job env' : true
   }
 
   get #prepare(): NonNullable<JobScriptOptions['prepare']> {

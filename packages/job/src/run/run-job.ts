@@ -182,7 +182,7 @@ class JobRun {
     for (const warning of plan.warnings) this.#log.warning(warning)
     this.#log.begin('prepare_script', stageTitle('prepare_script', runner.executor))
 
-    let { failure, isClean, hasScriptBegun } = await this.#runMain(environment, plan, files, stop)
+    let { failure, isClean, hasJobEnv, hasScriptBegun } = await this.#runMain(environment, plan, files, stop)
     const mayGoOn =
       failure === undefined ||
       endingsBeforeAfterScript.includes(failure.code) ||
@@ -191,13 +191,14 @@ class JobRun {
       const after = await this.#runAfterScript(environment, plan, statusOf(failure))
       failure ??= after.failure
       isClean = after.isComplete
+      hasJobEnv = after.hasJobEnv
     }
     let unkept: JobError | undefined
     if (mayGoOn || endingsBeforeScript.includes(failure?.code ?? 'internal'))
-      unkept = await this.#keepFiles(environment, files, failure === undefined)
+      unkept = await this.#keepFiles(environment, files, failure === undefined, hasJobEnv || !isClean)
     // A machine that is gone needs no cleaning up.
     const isGone = [failure, unkept].some((error) => error?.code === 'environment_lost')
-    if (plan.hasFiles && !isClean && !isGone) await this.#cleanUp(environment, plan)
+    if ((hasJobEnv || (plan.hasFiles && !isClean)) && !isGone) await this.#cleanUp(environment, plan)
     return failure ?? unkept
   }
 
@@ -224,14 +225,14 @@ class JobRun {
 
     const stages = bringFiles(files)
     if (stages.length === 0) {
-      const { failure, isComplete } = await run((nonce) => plan.script(nonce), { ...prepare, ...steps })
-      return { failure, isClean: isComplete, hasScriptBegun }
+      const { failure, isComplete, hasJobEnv } = await run((nonce) => plan.script(nonce), { ...prepare, ...steps })
+      return { failure, isClean: isComplete && !plan.hasAfterScript, hasJobEnv, hasScriptBegun }
     }
     const prepared = await run((nonce) => plan.prepareScript(nonce), prepare)
     const failure = prepared.failure ?? (await this.#fileStages.run(stages, environment, stop.signal))
-    if (failure !== undefined) return { failure, isClean: false, hasScriptBegun }
+    if (failure !== undefined) return { failure, isClean: false, hasJobEnv: false, hasScriptBegun }
     const main = await run((nonce) => plan.stepsScript(nonce), steps)
-    return { failure: main.failure, isClean: main.isComplete, hasScriptBegun }
+    return { failure: main.failure, isClean: main.isComplete && !plan.hasAfterScript, hasJobEnv: main.hasJobEnv, hasScriptBegun }
   }
 
   #limitScript({ scriptTimeoutMs }: JobPlan, stop: StopSource, begunAt: number | undefined): void {
@@ -254,20 +255,26 @@ class JobRun {
     }
     try {
       const generate = (nonce: string): Buffer => plan.afterScript(nonce, status)
-      const { failure, isComplete } = await this.#scripts.run(environment, stop.signal, generate, {})
-      if (failure === undefined || this.#options.abort.aborted || !plan.afterScriptIgnoresErrors) return { failure, isComplete }
+      const result = await this.#scripts.run(environment, stop.signal, generate, {})
+      const { failure } = result
+      if (failure === undefined || this.#options.abort.aborted || !plan.afterScriptIgnoresErrors) return result
       this.#log.warning(`after_script failed, but job will continue unaffected: ${failure.message}`)
-      return { failure: undefined, isComplete }
+      return { ...result, failure: undefined }
     } finally {
       stop.dispose()
     }
   }
 
   /** Keeps what the job made: what kept it from that fails a job that succeeded otherwise. */
-  async #keepFiles(environment: JobEnvironment, files: JobFilesOptions, hasSucceeded: boolean): Promise<JobError | undefined> {
+  async #keepFiles(
+    environment: JobEnvironment,
+    files: JobFilesOptions,
+    hasSucceeded: boolean,
+    mayHaveJobEnv: boolean,
+  ): Promise<JobError | undefined> {
     const stop = this.#stopSource()
     try {
-      return await this.#fileStages.run(keepFiles(files, hasSucceeded), environment, stop.signal)
+      return await this.#fileStages.run(keepFiles(files, hasSucceeded, mayHaveJobEnv), environment, stop.signal)
     } finally {
       stop.dispose()
     }
@@ -321,6 +328,8 @@ interface MainResult {
   readonly failure: JobError | undefined
   /** Whether the job's clean-up was done too, where no other script is to do it. */
   readonly isClean: boolean
+  /** See `ScriptResult`. */
+  readonly hasJobEnv: boolean
   readonly hasScriptBegun: boolean
 }
 

@@ -29,6 +29,7 @@ export class ScriptProgress {
   #status: number | undefined
   #failedCode: string | undefined
   #sweep: 'swept' | 'unswept' | undefined
+  #hasJobEnv = false
 
   constructor(options: ScriptProgressOptions) {
     this.#options = options
@@ -44,6 +45,11 @@ export class ScriptProgress {
   /** True once the script came to its end, its own clean-up included. */
   get isComplete(): boolean {
     return this.#sweep !== undefined
+  }
+
+  /** True where what steps left in `GITLAB_ENV` was kept when the script cleaned up. */
+  get hasJobEnv(): boolean {
+    return this.#hasJobEnv
   }
 
   /** Takes what the script printed. While the promise is pending, no more may come. */
@@ -118,6 +124,9 @@ export class ScriptProgress {
       case 'end':
         this.#status = Number(first)
         log.end(timeOf?.(rest[0]))
+        break
+      case 'jobenv':
+        this.#hasJobEnv = true
         break
       case 'failed':
         this.#failedCode = first

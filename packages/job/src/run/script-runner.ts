@@ -23,6 +23,8 @@ export interface ScriptResult {
   readonly failure: JobError | undefined
   /** Whether the script came to its own end, and so to its clean-up where it has one. */
   readonly isComplete: boolean
+  /** Whether it kept what steps left in `GITLAB_ENV` when it cleaned up. */
+  readonly hasJobEnv: boolean
 }
 
 /** Runs a job's generated scripts, those that an earlier manager left included. */
@@ -89,7 +91,7 @@ export class ScriptRunner {
     await record.settle()
     // One that came to its own end comes to the same when it is followed again; why one was stopped is known only here.
     if (past?.end === undefined && failure !== undefined) await record.keep(environment)
-    return { failure, isComplete }
+    return { failure, isComplete, hasJobEnv: progress.hasJobEnv }
   }
 
   /** Aborts with `signal`, but not before the log is again what it was. */

@@ -34,8 +34,8 @@ export interface JobScriptOptions {
   readonly debugTrace: boolean
   /** Whether commands of several lines are shown whole, in sections of their own (`FF_SCRIPT_SECTIONS`). */
   readonly scriptSections: boolean
-  /** In the last script of a job: removes file variables and what else is in the temporary directory. */
-  readonly cleanUp: boolean
+  /** In the last script of a job: removes file variables and what else is in the temporary directory. `but job env`: what steps left in `GITLAB_ENV`, if they did, stays and is told of. */
+  readonly cleanUp: boolean | 'but job env'
 }
 
 /**
@@ -70,9 +70,7 @@ export function jobScript(options: JobScriptOptions): Buffer {
   if (firstStage !== undefined) text.push(runStage(options, firstStage, opening))
   for (const stage of otherStages) text.push(runStage(options, stage, [stage.name]))
 
-  const temporary = quote(paths.temporaryDir)
-  if (options.cleanUp)
-    text.push(`set -- "$1" "$2" ${temporary}/* ${temporary}/.[!.]*; if [ -e "$3" ] || [ -e "$4" ]; then rm -rf ${temporary}; fi`)
+  text.push(...cleanUp(options))
   text.push(
     quickCheck(options.jobMarker, options.shell),
     `if { rc_quick; } 2>/dev/null; then rc_s=swept; else rc_s=unswept; fi`,
@@ -80,6 +78,15 @@ export function jobScript(options: JobScriptOptions): Buffer {
     ':\n}\n',
   )
   return Buffer.from(text.join('\n'))
+}
+
+function cleanUp({ cleanUp: what, nonce, paths }: JobScriptOptions): string[] {
+  if (what === false) return []
+  const [temporary, jobEnv] = [quote(paths.temporaryDir), quote(jobEnvFile(paths))]
+  const all = `if [ -e "$3" ] || [ -e "$4" ]; then rm -rf ${temporary}; fi`
+  const others = `while [ $# -gt 2 ]; do [ "$3" = ${jobEnv} ] || rm -rf "$3"; rc_l=$1 rc_s=$2; shift 3; set -- "$rc_l" "$rc_s" "$@"; done`
+  const ofThese = what === true ? all : `if [ -s ${jobEnv} ]; then ${emitMarkers(nonce, ['jobenv'])}; ${others}; else ${all}; fi`
+  return [`set -- "$1" "$2" ${temporary}/* ${temporary}/.[!.]*; ${ofThese}`]
 }
 
 /** Shell text that gets the sources, in tries; `$1` is the login's directory and `$2` the status so far. */
