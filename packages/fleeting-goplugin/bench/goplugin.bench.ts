@@ -96,9 +96,7 @@ async function servedMemory(name: string, config: object = {}, environment: Node
   let running: string | undefined
   while (running === undefined) {
     await delay(systemClock, 500)
-    await client.update(({ instance, state }) => {
-      if (state === 1) running = instance
-    }, never)
+    running = (await client.update(never)).find(({ state }) => state === 1)?.instance
   }
   // Some fakes know no keys: the SDK that would push one is loaded all the same.
   await client.call('ConnectInfo', { instance: running }, never).catch(() => {})

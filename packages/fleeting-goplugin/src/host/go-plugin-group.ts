@@ -155,7 +155,7 @@ export class GoPluginGroup implements InstanceGroup {
   async #list(signal: AbortSignal): Promise<KnownInstances> {
     // An id that is told twice counts as it was told last, as upstream has it.
     const rows = new Map<string, ListedInstance>()
-    await this.#client.update(({ instance, state }) => void rows.set(instance, rowOfWire(instance, state)), signal)
+    for (const { instance, state } of await this.#client.update(signal)) rows.set(instance, rowOfWire(instance, state))
     this.#launched = 0
     this.#known = rows
     return rows

@@ -5,6 +5,7 @@ import type { UpdateResponse, WireMessages } from '../wire/messages.ts'
 import { controllerMethods, type InstanceGroupMethods, instanceGroupMethods, stdioMethods, type WireMethod } from '../wire/methods.ts'
 import { WireError } from '../wire/wire-error.ts'
 import { pem, type SessionCertificate } from './session-certificate.ts'
+import { UpdateConnection } from './update-connection.ts'
 
 type Methods = InstanceGroupMethods
 type RequestOf<Name extends keyof Methods> = Methods[Name] extends WireMethod<infer Request, infer _> ? Request : never
@@ -22,21 +23,22 @@ const options: grpc.ClientOptions = {
   'grpc.max_reconnect_backoff_ms': 1000,
   'grpc.ssl_target_name_override': 'localhost',
   'grpc.default_authority': 'localhost',
-  // A large list is not to wait for a window of 64 KiB again and again.
-  'grpc-node.flow_control_window': 4 * 1024 * 1024,
 }
 
 /** Calls to one plugin's process. */
 export class PluginClient {
   readonly #client: grpc.Client
+  readonly #updates: UpdateConnection
 
   /** `own`: what the plugin was offered TLS by. It is spoken when the plugin took the offer. */
-  constructor({ network, address, certificate }: Handshake, own: SessionCertificate | undefined) {
+  constructor(handshake: Handshake, own: SessionCertificate | undefined) {
+    const { network, address, certificate } = handshake
     const credentials =
       certificate === undefined || own === undefined
         ? grpc.credentials.createInsecure()
         : grpc.credentials.createSsl(Buffer.from(pem(certificate)), Buffer.from(own.privateKey), Buffer.from(own.certificate))
     this.#client = new grpc.Client(network === 'unix' ? `unix:${address}` : address, credentials, options)
+    this.#updates = new UpdateConnection(handshake, own)
   }
 
   /** Thrown: {@link WireError}; the signal's reason, after which the plugin is told that nobody waits any more. */
@@ -48,14 +50,33 @@ export class PluginClient {
     return this.#unary(instanceGroupMethods[name] as unknown as WireMethod<RequestOf<Name>, ResponseOf<Name>>, request, signal)
   }
 
-  /** Hands over each row of the group. Resolves when that was all of them; thrown: as by {@link call}, whatever has come before. */
-  update(onRow: (row: UpdateResponse) => void, signal: AbortSignal): Promise<void> {
-    return this.#stream(instanceGroupMethods.Update, onRow, signal)
+  /** Every row of the group. Thrown: as by {@link call}. */
+  update(signal: AbortSignal): Promise<readonly UpdateResponse[]> {
+    return this.#updates.update(signal)
   }
 
   /** Hands over what the plugin prints, until it ends. Works once. */
   prints(onData: (data: WireMessages['StdioData']) => void, signal: AbortSignal): Promise<void> {
-    return this.#stream(stdioMethods.StreamStdio, onData, signal)
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason)
+      const { path, requestSerialize, responseDeserialize } = stdioMethods.StreamStdio
+      const call = this.#client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, {})
+      const onAbort = (): void => {
+        reject(signal.reason)
+        call.cancel()
+      }
+      const over = (): void => signal.removeEventListener('abort', onAbort)
+      signal.addEventListener('abort', onAbort, { once: true })
+      call.on('data', onData)
+      call.once('end', () => {
+        over()
+        resolve()
+      })
+      call.on('error', (error: grpc.ServiceError) => {
+        over()
+        reject(asWireError(error))
+      })
+    })
   }
 
   /** Asks the process to end. */
@@ -65,6 +86,7 @@ export class PluginClient {
 
   close(): void {
     this.#client.close()
+    this.#updates.close()
   }
 
   #unary<Request, Response>(method: WireMethod<Request, Response>, request: Request, signal: AbortSignal): Promise<Response> {
@@ -82,33 +104,6 @@ export class PluginClient {
         call.cancel()
       }
       signal.addEventListener('abort', onAbort, { once: true })
-    })
-  }
-
-  #stream<Response>(
-    method: WireMethod<WireMessages['Empty'], Response>,
-    onMessage: (message: Response) => void,
-    signal: AbortSignal,
-  ): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(signal.reason)
-      const { path, requestSerialize, responseDeserialize } = method
-      const call = this.#client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, {})
-      const onAbort = (): void => {
-        reject(signal.reason)
-        call.cancel()
-      }
-      const over = (): void => signal.removeEventListener('abort', onAbort)
-      signal.addEventListener('abort', onAbort, { once: true })
-      call.on('data', onMessage)
-      call.once('end', () => {
-        over()
-        resolve()
-      })
-      call.on('error', (error: grpc.ServiceError) => {
-        over()
-        reject(asWireError(error))
-      })
     })
   }
 }
