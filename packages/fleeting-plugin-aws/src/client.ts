@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto'
 import type {
   Activity,
-  AutoScaling,
   AutoScalingGroup,
   InstanceRefresh,
   LaunchInstancesResult,
   LaunchTemplateSpecification,
 } from '@aws-sdk/client-auto-scaling'
-import type { EC2, Instance, SpotInstanceRequest } from '@aws-sdk/client-ec2'
+import type { Instance, SpotInstanceRequest } from '@aws-sdk/client-ec2'
 import type { EC2InstanceConnect } from '@aws-sdk/client-ec2-instance-connect'
 import { GroupError, type GroupErrorOptions, type Tags, untilAbort } from '@runner-core/fleeting'
+import type { AutoScaling } from '../sdk/client-auto-scaling.js'
+import type { EC2 } from '../sdk/client-ec2.js'
 import type { AwsConfig } from './config.ts'
 import { asAwsError } from './errors.ts'
 
@@ -34,8 +35,8 @@ export class AwsClient {
 
   constructor(config: AwsConfig) {
     this.#config = config
-    this.#autoScaling = this.#lazy(async () => new (await import('@aws-sdk/client-auto-scaling')).AutoScaling(await this.#settings()))
-    this.#ec2 = this.#lazy(async () => new (await import('@aws-sdk/client-ec2')).EC2(await this.#settings()))
+    this.#autoScaling = this.#lazy(async () => new (await import('../sdk/client-auto-scaling.js')).AutoScaling(await this.#settings()))
+    this.#ec2 = this.#lazy(async () => new (await import('../sdk/client-ec2.js')).EC2(await this.#settings()))
     this.#instanceConnect = this.#lazy(
       async () => new (await import('@aws-sdk/client-ec2-instance-connect')).EC2InstanceConnect(await this.#settings()),
     )
