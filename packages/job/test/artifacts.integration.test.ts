@@ -1,9 +1,12 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createReadStream, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ArchiveFile } from '../src/archive/archive-file.ts'
+import { canCompressZstd } from '../src/archive/compress-zstd.ts'
+import { openArchive } from '../src/archive/open-archive.ts'
 import { type ArtifactUpload, ArtifactUploadError } from '../src/artifacts/artifact-destination.ts'
 import type { JobArtifact } from '../src/job-payload.ts'
 import { payload, run, variable } from './job-fixture.ts'
@@ -228,6 +231,50 @@ describe.each(localShells)('$name', (localShell) => {
     ])
     expect(gunzipSync(uploads[0]!.bytes).toString()).toBe('AB')
     expect(uploads[1]!.bytes.toString()).toBe('A')
+  })
+
+  test.skipIf(!canCompressZstd).each([
+    ['zipzstd', 'lib.zip'],
+    ['tarzstd', 'lib.tar.zst'],
+  ])('%s: large files and small ones, and what nothing makes smaller', async (format, filename) => {
+    using environment = new LocalEnvironment({ localShell })
+    const { uploads, artifacts } = destination()
+    const script = [
+      'umask 022; mkdir -p d/empty; head -c 2000000 /dev/urandom >d/noise; seq 300000 >d/text; seq 100 >d/small; : >d/none; ln -s small d/link',
+    ]
+    const wanted = artifact({ name: 'lib', paths: ['d'], artifact_format: format })
+    for (let tries = 0; tries < 2; tries++) {
+      const { outcome, trace } = await run(
+        environment,
+        payload({ script: tries === 0 ? script : ['true'], overrides: { artifacts: [wanted] } }),
+        { artifacts },
+      )
+      expect(outcome, trace).toEqual({ state: 'success' })
+    }
+    const [first, second] = uploads
+    expect(first).toMatchObject({ filename, format })
+    expect(first!.bytes.equals(second!.bytes)).toBe(true)
+    expect(first!.bytes.length).toBeLessThan(3_000_000)
+    const project = join(environment.home, 'builds/tok123/0/group/project')
+    const packed = join(folder, filename)
+    writeFileSync(packed, first!.bytes)
+    const file = await ArchiveFile.receive(createReadStream(packed), { limitBytes: 1e9 })
+    try {
+      const opened = await openArchive(file, { filename })
+      expect(opened.entries.map(({ type, path }) => [type, path])).toEqual([
+        ['directory', 'd'],
+        ['directory', 'd/empty'],
+        ['symlink', 'd/link'],
+        ...['noise', 'none', 'small', 'text'].map((name) => ['file', `d/${name}`]),
+      ])
+      for await (const { entry, bytes } of opened.files()) {
+        const chunks: Buffer[] = []
+        for await (const chunk of bytes) chunks.push(chunk)
+        expect(Buffer.concat(chunks).equals(readFileSync(join(project, entry.path))), entry.path).toBe(true)
+      }
+    } finally {
+      await file.close()
+    }
   })
 
   test('no files is said, and no failure; several as raw, and what is refused, fail a job that was green', async () => {

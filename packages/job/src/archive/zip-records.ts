@@ -9,8 +9,8 @@ export interface ZipMember {
   /** Seconds since 1970. */
   readonly mtime: number
   readonly isDirectory: boolean
-  /** 0: stored, 8: deflated. */
-  readonly method: 0 | 8
+  /** 0: stored, 8: deflated, 93: Zstandard. */
+  readonly method: 0 | 8 | 93
   /** Its checksum and packed size stand behind its bytes. `size` is known before all the same. */
   readonly isStreamed: boolean
   readonly crc: number
@@ -110,7 +110,7 @@ export function endOfZip({ entries, size, offset }: { readonly entries: number; 
 
 /** Version needed, flags, method, time: the same in both headers. */
 function writeCommon(record: Buffer, at: number, { name, method, isStreamed, mtime }: ZipMember, isLarge: boolean): void {
-  record.writeUInt16LE(isLarge ? 45 : 20, at)
+  record.writeUInt16LE(method === 93 ? 63 : isLarge ? 45 : 20, at)
   record.writeUInt16LE((isStreamed ? 0x8 : 0) | (isUtf8(name) ? 0x800 : 0), at + 2)
   record.writeUInt16LE(method, at + 4)
   const { time, date } = dosTime(mtime)

@@ -15,4 +15,10 @@ export function artifactFilename({ artifact_format: format }: Pick<JobArtifact, 
   return `${stem}${extensions[format] ?? ''}`
 }
 
-const extensions: Readonly<Record<string, string>> = { '': '.zip', zip: '.zip', gzip: '.gz' }
+const extensions: Readonly<Record<string, string>> = {
+  '': '.zip',
+  zip: '.zip',
+  zipzstd: '.zip',
+  gzip: '.gz',
+  tarzstd: '.tar.zst',
+}

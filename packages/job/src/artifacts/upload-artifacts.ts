@@ -1,5 +1,7 @@
+import { canCompressZstd, compressZstd, zstdMissing } from '../archive/compress-zstd.ts'
 import { compressionLevel, type PackedFile } from '../archive/packed-file.ts'
 import { writeGzip } from '../archive/write-gzip.ts'
+import { writeTar } from '../archive/write-tar.ts'
 import { writeZip } from '../archive/write-zip.ts'
 import type { FileStage, FileStageWork } from '../files/file-stage.ts'
 import { expanded, type LateVariablesReader } from '../files/read-late-variables.ts'
@@ -92,6 +94,11 @@ function packerOf({ artifact_format: format }: JobArtifact, variables: Pick<Late
     case '':
     case 'zip':
       return (signal) => writeZip(all(signal), level)
+    case 'zipzstd':
+    case 'tarzstd':
+      if (!canCompressZstd)
+        throw new JobError('artifacts_failed', 'runner_configuration_error', `artifacts of format ${format}: ${zstdMissing}`)
+      return (signal) => (format === 'zipzstd' ? writeZip(all(signal), level, 'zstd') : compressZstd(writeTar(all(signal)), level))
     case 'gzip':
       return (signal) => writeGzip(all(signal), level)
     case 'raw':

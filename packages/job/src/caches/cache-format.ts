@@ -1,5 +1,7 @@
+import { zstdMissing } from '../archive/compress-zstd.ts'
+
 export interface CacheFormat {
-  readonly format: 'zip' | 'tarzstd'
+  readonly format: 'zip' | 'zipzstd' | 'tarzstd'
   /** Why it is not what was asked for. */
   readonly warning?: string
 }
@@ -8,7 +10,8 @@ export interface CacheFormat {
 export function cacheFormat(setting: string, hasZstd: boolean): CacheFormat {
   const wanted = setting.toLowerCase().replace(/^tar\.zst$/, 'tarzstd')
   if (wanted === '' || wanted === 'zip') return { format: 'zip' }
-  if (wanted === 'tarzstd' && hasZstd) return { format: 'tarzstd' }
-  const why = wanted === 'tarzstd' ? 'the runner needs Node 22.15 or later for it' : 'expected zip or tarzstd'
+  const isZstd = wanted === 'tarzstd' || wanted === 'zipzstd'
+  if (isZstd && hasZstd) return { format: wanted }
+  const why = isZstd ? zstdMissing : 'expected zip, tarzstd or zipzstd'
   return { format: 'zip', warning: `CACHE_COMPRESSION_FORMAT ${JSON.stringify(setting)}: ${why}; the cache is a zip` }
 }

@@ -1,3 +1,4 @@
+import { canCompressZstd, compressZstd } from '../archive/compress-zstd.ts'
 import { compressionLevel } from '../archive/packed-file.ts'
 import { writeTar } from '../archive/write-tar.ts'
 import { writeZip } from '../archive/write-zip.ts'
@@ -9,7 +10,6 @@ import type { LateVariables } from '../variables/late-variables.ts'
 import type { CacheContext } from './cache-context.ts'
 import { cacheFormat } from './cache-format.ts'
 import { type CacheSave, planSave } from './cache-plan.ts'
-import { canCompressZstd, compressZstd } from './compress-zstd.ts'
 import { gzipLevel, localCacheStatus, packLocally, saveLocalCache } from './local-cache.ts'
 import { localCommand } from './local-command.ts'
 import { tryCache } from './try-cache.ts'
@@ -86,7 +86,10 @@ async function toStore({ store, projectId, key, files, setting }: SaveContext, w
   await log.line('Uploading cache to the shared cache server')
   const all = files.files(signal, 'keep')
   const level = setting('CACHE_COMPRESSION_LEVEL')
-  const content = format === 'zip' ? writeZip(all, compressionLevel(level)) : compressZstd(writeTar(all), level)
+  const content =
+    format === 'tarzstd'
+      ? compressZstd(writeTar(all), level)
+      : writeZip(all, compressionLevel(level), format === 'zipzstd' ? 'zstd' : 'deflate')
   await store!.upload({ projectId, key }, { content, digest }, signal)
   for (const remark of files.remarks) await log.line(remark)
 }

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { decompress } from '../archive/decompress.ts'
 import { canCompressZstd, compressZstd } from './compress-zstd.ts'
+import { decompress } from './decompress.ts'
 
 const missing = canCompressZstd ? '' : ' (SKIPPED: this Node has no Zstandard)'
 
-async function* pieces(content: Buffer, failure?: Error): AsyncGenerator<Buffer> {
-  for (let at = 0; at < content.length; at += 50_000) yield content.subarray(at, at + 50_000)
+async function* pieces(content: Buffer, failure?: Error, size = 50_000): AsyncGenerator<Buffer> {
+  for (let at = 0; at < content.length; at += size) yield content.subarray(at, at + size)
   if (failure !== undefined) throw failure
 }
 async function collect(source: AsyncIterable<Buffer>): Promise<Buffer> {
@@ -25,6 +25,7 @@ test.skipIf(missing !== '')(
       const compressed = await collect(compressZstd(pieces(content), level))
       expect((await collect(decompress(pieces(compressed), 'zstd'))).equals(content)).toBe(true)
       sizes.push(compressed.length)
+      expect((await collect(compressZstd(pieces(content, undefined, 1000), level))).equals(compressed)).toBe(true)
     }
     expect(Math.max(...sizes)).toBeLessThan(content.length / 2)
     expect(new Set(sizes).size).toBe(3)
