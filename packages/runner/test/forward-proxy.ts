@@ -17,6 +17,8 @@ export async function startForwardProxy(port: number): Promise<{
       response.writeHead(answer.statusCode!, answer.headers)
       answer.pipe(response)
     })
+    forwarded.on('error', () => response.destroy())
+    response.on('close', () => forwarded.destroy())
     request.pipe(forwarded)
   })
   server.on('connect', ({ url, headers }, client) => {

@@ -1,10 +1,6 @@
 // A coordinator by https whose authority no machine knows: the runner is told of it, and git on the machine trusts it too, for this server only.
 
-import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { request } from 'node:http'
-import { createServer, type Server } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Coordinator } from '@runner-core/runner/testing'
@@ -12,29 +8,10 @@ import { expect, test } from 'vitest'
 import { sshdMissing, startSshd } from '../../fleeting/test/openssh-server.ts'
 import { hasHttpBackend, serveGit, TestRepository } from '../../job/test/git-server.ts'
 import { startBin } from './bin.ts'
+import { startHttpsFront, tlsFile } from './https-front.ts'
 
 const missing = sshdMissing() ?? (hasHttpBackend ? undefined : 'git has no http-backend')
 const token = 'glcbt-64_token-of-the-sources'
-const file = (name: string): string => new URL(`tls/${name}`, import.meta.url).pathname
-
-/** GitLab's face: one https address, behind which the API and git are. */
-async function startFront(coordinatorUrl: string, gitHost: string): Promise<{ readonly origin: string; readonly server: Server }> {
-  const tls = { cert: readFileSync(file('server.pem')), key: readFileSync(file('server.key')) }
-  const server = createServer(tls, (incoming, outgoing) => {
-    const base = incoming.url!.startsWith('/api/') ? coordinatorUrl : `http://${gitHost}`
-    const { method, headers } = incoming
-    const forwarded = request(new URL(incoming.url!, base), { method: method!, headers }, (answer) => {
-      outgoing.writeHead(answer.statusCode!, answer.headers)
-      answer.pipe(outgoing)
-    })
-    forwarded.on('error', () => outgoing.destroy())
-    outgoing.on('close', () => forwarded.destroy())
-    incoming.pipe(forwarded)
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return { origin: `https://127.0.0.1:${(server.address() as AddressInfo).port}`, server }
-}
 
 test.skipIf(missing !== undefined)(
   `a job on OpenSSH has its sources and submodules from a server whose authority only the runner was told of${missing === undefined ? '' : ` (skipped: ${missing})`}`,
@@ -47,11 +24,7 @@ test.skipIf(missing !== undefined)(
     const coordinator = cleanUp.use(await Coordinator.start({ traceUpdateIntervalSeconds: 1 }))
     const git = await serveGit(project, token)
     cleanUp.defer(() => git.close())
-    const { origin, server } = await startFront(coordinator.url, git.host)
-    cleanUp.defer(() => {
-      server.close()
-      server.closeAllConnections()
-    })
+    const { origin } = cleanUp.use(await startHttpsFront((path) => (path.startsWith('/api/') ? coordinator.url : `http://${git.host}`)))
     const sshd = await startSshd()
     cleanUp.defer(() => sshd.stop())
     project.commit('file', 'of the project')
@@ -64,7 +37,7 @@ test.skipIf(missing !== undefined)(
 name = "https"
 url = "${origin}"
 token = "${Coordinator.token}"
-tls-ca-file = "${file('ca.pem')}"
+tls-ca-file = "${tlsFile('ca.pem')}"
 executor = "instance"
 builds_dir = "${join(folder, 'builds')}"
 [runners.autoscaler]

@@ -11,8 +11,11 @@ export class Managers implements AsyncDisposable {
   /** All that were started. */
   readonly runs: BinRun[] = []
   readonly #configFile: string
+  readonly #env: NodeJS.ProcessEnv
 
-  constructor(name: string) {
+  /** `env`: of each, besides this process's own. */
+  constructor(name: string, env: NodeJS.ProcessEnv = {}) {
+    this.#env = { ...process.env, ...env }
     this.folder = mkdtempSync(join(tmpdir(), `runner-core-${name}-`))
     this.#configFile = join(this.folder, 'config.toml')
   }
@@ -22,7 +25,7 @@ export class Managers implements AsyncDisposable {
   }
 
   start(...options: string[]): BinRun {
-    const run = startBin(['run', '--config', this.#configFile, ...options])
+    const run = startBin(['run', '--config', this.#configFile, ...options], { env: this.#env })
     this.runs.push(run)
     return run
   }
