@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { createReadStream, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { gunzipSync } from 'node:zlib'
+import * as zlib from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ArchiveFile } from '../src/archive/archive-file.ts'
 import { canCompressZstd } from '../src/archive/compress-zstd.ts'
@@ -69,6 +69,8 @@ with zipfile.ZipFile(sys.argv[1]) as z:
     print(json.dumps({i.filename: {'mode': oct(i.external_attr >> 16), 'text': z.read(i).decode('utf8', 'replace')} for i in z.infolist()}))`
   return JSON.parse(execFileSync('python3', ['-c', script, file], { encoding: 'utf8' }))
 }
+
+const hex = (bytes: string): string => Buffer.from(bytes, 'latin1').toString('hex')
 
 describe.each(localShells)('$name', (localShell) => {
   const make = [
@@ -229,8 +231,62 @@ describe.each(localShells)('$name', (localShell) => {
       ['junit.xml.gz', 'junit'],
       ['metrics.txt', 'metrics'],
     ])
-    expect(gunzipSync(uploads[0]!.bytes).toString()).toBe('AB')
+    expect(zlib.gunzipSync(uploads[0]!.bytes).toString()).toBe('AB')
     expect(uploads[1]!.bytes.toString()).toBe('A')
+  })
+
+  test('names that are no UTF-8 go byte by byte, in a zip, a gzip and a tar', async () => {
+    using environment = new LocalEnvironment({ localShell })
+    const { uploads, artifacts } = destination()
+    const script = [
+      'umask 022; mkdir d; cd d; d=$(printf "\\377\\376 dir"); mkdir "$d"; printf 1 >"$d/$(printf "b\\344h")"; printf 2 >"$(printf "\\303\\244")"; ln -s "$(printf "\\344")" "$(printf "l\\344")"',
+    ]
+    const formats = ['zip', 'gzip', ...(canCompressZstd ? ['tarzstd'] : [])]
+    const wanted = formats.map((format) => artifact({ artifact_format: format, paths: ['d/**'], exclude: ['d'] }))
+    const { outcome, trace } = await run(environment, payload({ script, overrides: { artifacts: wanted } }), { artifacts })
+    expect(outcome, trace).toEqual({ state: 'success' })
+    expect(trace).toContain('d/**: found 4 matching artifact files and directories\n')
+    const [zip, gzip, tar] = uploads.map(({ bytes }) => bytes)
+    const file = join(folder, 'bytes.zip')
+    writeFileSync(file, zip!)
+    const list = `
+import json, sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as z:
+    print(json.dumps([[i.filename.encode('utf8' if i.flag_bits & 0x800 else 'cp437').hex(), bool(i.flag_bits & 0x800), z.read(i).hex()] for i in z.infolist()]))`
+    expect(JSON.parse(execFileSync('python3', ['-c', list, file], { encoding: 'utf8' }))).toEqual([
+      [hex('d/l\xe4'), false, hex('\xe4')],
+      [hex('d/\xc3\xa4'), true, hex('2')],
+      [hex('d/\xff\xfe dir/'), false, ''],
+      [hex('d/\xff\xfe dir/b\xe4h'), false, hex('1')],
+    ])
+    expect(zlib.gunzipSync(gzip!).toString()).toBe('21')
+    for (const name of ['\xc3\xa4', 'b\xe4h']) expect(gzip!.includes(Buffer.from(`${name}\0`, 'latin1'))).toBe(true)
+    if (tar === undefined) return
+    writeFileSync(join(folder, 'bytes.tar'), zlib.zstdDecompressSync(tar))
+    const inTar = execFileSync('tar', ['--quoting-style=literal', '-tf', join(folder, 'bytes.tar')], { encoding: 'latin1' })
+    expect(inTar.trim().split('\n')).toEqual(['d/l\xe4', 'd/\xc3\xa4', 'd/\xff\xfe dir/', 'd/\xff\xfe dir/b\xe4h'])
+  })
+
+  test('what git does not know: ignored files too, nothing that it knows, and nothing of a repository within; without git a warning', async () => {
+    using environment = new LocalEnvironment({ localShell })
+    const { uploads, artifacts } = destination()
+    const setUp = [
+      'umask 022; git init -q .; mkdir -p src out; echo known >src/known; echo "*.o" >.gitignore; git add .; git -c user.name=x -c user.email=x@y commit -qm one',
+      'echo 1 >src/a.o; echo 2 >out/new; echo 3 >out/skip.tmp; echo 4 >"tw o"; git init -q inner; echo 5 >inner/file; echo changed >src/known',
+    ]
+    const script = localShell.busyboxOnly === true ? ['echo 1 >paths'] : [...setUp, 'echo 6 >paths']
+    const wanted = artifact({ untracked: true, paths: ['paths'], exclude: ['**/*.tmp'] })
+    const { outcome, trace } = await run(environment, payload({ script, overrides: { artifacts: [wanted] } }), { artifacts })
+    expect(outcome, trace).toEqual({ state: 'success' })
+    const names = Object.keys(readZip(uploads[0]!.bytes))
+    if (localShell.busyboxOnly === true) {
+      expect(names).toEqual(['paths'])
+      expect(trace).toMatch(/WARNING: untracked: git failed on the machine/)
+      return
+    }
+    expect(names).toEqual(['inner/', 'out/new', 'paths', 'src/a.o', 'tw o'])
+    expect(trace).toContain('untracked: found 5 files\n')
+    expect(trace).toContain('**/*.tmp: excluded 1 files\n')
   })
 
   test.skipIf(!canCompressZstd).each([
