@@ -1,7 +1,6 @@
 import type { BuildPaths } from '../build-paths.ts'
 import type { ShellName } from '../job-environment.ts'
 import { gitScript } from '../sources/git-script.ts'
-import { say } from '../sources/say.ts'
 import type { GitSources, GitStrategy } from '../sources/sources-plan.ts'
 import { jobEnvFile, variableFile } from '../variables/job-variables.ts'
 import type { ShellVariables } from '../variables/shell-variables.ts'
@@ -102,10 +101,11 @@ export function getSources(options: Pick<JobScriptOptions, 'nonce' | 'paths' | '
     'set --; set -e',
     gitScript(git),
     ') </dev/null',
-    'set -- "$1" $? ${3:-1}',
+    // Tries so far, and the pause before the next one.
+    'set -- "$1" $? ${3:-1} ${4:-5}',
     `if [ $2 = 0 ] || [ $3 -ge ${git.attempts} ]; then break; fi`,
     // The work tree may be what is broken.
-    `${say('Retrying in 5s')}; sleep 5; ${fresh} && set -- "$1" 0 $(($3 + 1))`,
+    `printf '\\033[32;1mRetrying in %ss\\033[0;m\\n' $4; sleep $4; ${fresh} && set -- "$1" 0 $(($3 + 1)) $(($4 < 150 ? $4 * 2 : 300))`,
     'done',
     `if [ $2 = 0 ]; then cd ${directory} || set -- "$1" 1; fi`,
   ].join('\n')

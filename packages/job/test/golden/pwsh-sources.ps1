@@ -77,9 +77,9 @@ fi
 fi
 printf ''%s\n'' ''[32;1mSkipping Git submodules setup[0;m''
 ) </dev/null
-set -- "$1" $? ${3:-1}
+set -- "$1" $? ${3:-1} ${4:-5}
 if [ $2 = 0 ] || [ $3 -ge 2 ]; then break; fi
-printf ''%s\n'' ''[32;1mRetrying in 5s[0;m''; sleep 5; cd "$1" && rm -rf "$1"''/builds/tok123/2/group/project'' && mkdir -p "$1"''/builds/tok123/2/group/project'' && cd "$1"''/builds/tok123/2/group/project'' && set -- "$1" 0 $(($3 + 1))
+printf ''\033[32;1mRetrying in %ss\033[0;m\n'' $4; sleep $4; cd "$1" && rm -rf "$1"''/builds/tok123/2/group/project'' && mkdir -p "$1"''/builds/tok123/2/group/project'' && cd "$1"''/builds/tok123/2/group/project'' && set -- "$1" 0 $(($3 + 1)) $(($4 < 150 ? $4 * 2 : 300))
 done
 if [ $2 = 0 ]; then cd "$1"''/builds/tok123/2/group/project'' || set -- "$1" 1; fi
 exit $2
