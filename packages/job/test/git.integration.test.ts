@@ -1,7 +1,11 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { JobPayload } from '../src/job-payload.ts'
+import { writeSettings } from '../src/sources/git-settings.ts'
+import { sourcesPlan } from '../src/sources/sources-plan.ts'
 import { gitJob } from './git-job.ts'
 import { hasGit, hasHttpBackend, serveGit, TestRepository } from './git-server.ts'
 import { payload, run, variable } from './job-fixture.ts'
@@ -70,6 +74,37 @@ describe.skipIf(!hasGit).each(localShells.filter((shell) => shell.busyboxOnly !=
     )
     expect(odd.trace).toContain('WARNING: GIT_STRATEGY: expected none, empty, fetch or clone, got "sometimes"; clone is used')
     expect(odd.trace).toContain('Created fresh repository.')
+  })
+
+  test('come with settings that git reads as they were meant, whatever is in them', () => {
+    const directory = mkdtempSync(join(environment.home, 'settings-'))
+    const { git } = sourcesPlan(gitJob(`http://user:word@host/`, first), 'fetch', new Map())
+    const line = fc.string({
+      unit: fc.oneof(fc.constantFrom('"', '\\', '#', ';', ' ', '\t', "'", '$', '\r', ']'), fc.string({ minLength: 1, maxLength: 1 })),
+    })
+    const text = fc.string({ unit: fc.oneof(line, fc.constant('\n')) })
+    fc.assert(
+      fc.property(text, text, line, line, (url, from, to, username) => {
+        const repository = { ...git!.repository, url, username }
+        const commands = writeSettings({ ...git!, repository, rewrites: [{ from, to }] }, '.', true)
+        writeFileSync(join(directory, 'config'), '')
+        execFileSync(localShell.sh ?? '/bin/bash', ['-ec', commands.join('\n')], { cwd: directory })
+        const list = execFileSync('git', ['config', '-z', '-f', join(directory, 'config'), '--list'], { encoding: 'utf8' })
+        const [remote, fetch, noHelper, helper, rewrite] = list.split('\0')
+        expect([remote, fetch, noHelper, rewrite]).toEqual([
+          `remote.origin.url\n${url}`,
+          'remote.origin.fetch\n+refs/heads/*:refs/remotes/origin/*',
+          'credential.http://host.helper\n',
+          `url.${to}.insteadof\n${from}`,
+        ])
+        const answer = execFileSync('/bin/sh', ['-c', `${helper!.slice(helper!.indexOf('!') + 1)} get`], {
+          encoding: 'utf8',
+          env: { CI_JOB_TOKEN: 'token' },
+        })
+        expect(answer).toBe(`username=${username}\npassword=token\n`)
+      }),
+      { numRuns: 60 },
+    )
   })
 
   test('are as deep as asked for, and whole again when no depth is asked for', async () => {

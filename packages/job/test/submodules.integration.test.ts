@@ -12,6 +12,12 @@ const token = 'glcbt-64_token-of-the-job'
 const pem = (name: string): string => readFileSync(new URL(`../../runner/test/tls/${name}`, import.meta.url), 'utf8')
 const show = 'cat library/file || echo no library; cat library/nested/file || echo no nested'
 
+/** Makes a repository that gives itself away wherever git looks into it. */
+const evil = (directory: string): string[] => [
+  `git init -q ${directory}; git -C ${directory} config core.fsmonitor 'echo planted-monitor >&2; :'`,
+  `printf '#!/bin/sh\\necho planted-hook\\n' >${directory}/.git/hooks/post-checkout; chmod +x ${directory}/.git/hooks/post-checkout`,
+]
+
 describe.skipIf(!hasHttpBackend).each(localShells.filter((shell) => shell.busyboxOnly !== true))('submodules in $name', (localShell) => {
   let environment: LocalEnvironment
   let project: TestRepository
@@ -82,10 +88,6 @@ describe.skipIf(!hasHttpBackend).each(localShells.filter((shell) => shell.busybo
 
   test('follow the commit on a machine that had another one, and run nothing that a job before planted', async () => {
     const settings = { GIT_SUBMODULE_STRATEGY: 'recursive' }
-    const evil = (directory: string): string[] => [
-      `git init -q ${directory}; git -C ${directory} config core.fsmonitor 'echo planted-monitor >&2; :'`,
-      `printf '#!/bin/sh\\necho planted-hook\\n' >${directory}/.git/hooks/post-checkout; chmod +x ${directory}/.git/hooks/post-checkout`,
-    ]
     await run(
       environment,
       job(linked, settings, [
@@ -180,13 +182,27 @@ describe.skipIf(!hasHttpBackend).each(localShells.filter((shell) => shell.busybo
     expect((await fetched(project.commit('unrelated', 'more'), { GIT_STRATEGY: 'clone' })).packs).toContain('/library.git')
   })
 
+  test.each([
+    ['in place of one with an odd name', `'a b/"x'`, ''],
+    ['in a work tree whose own one is gone', 'library', 'rm -rf .git'],
+    [
+      'in a work tree whose own one is gone, which cannot be listed',
+      'library',
+      `rm -rf .git; printf '#!/bin/sh\\nexit 2\\n' >~/.bin/ls; chmod +x ~/.bin/ls`,
+    ],
+  ])('are empty where a job before left a repository %s', async (_name, directory, more) => {
+    const sha = project.link('a b/"x', '../nested.git', nested.commit('more', 'newest of nested'))
+    const planted = await run(environment, job(sha, {}, [...evil(directory), 'touch untracked', more]))
+    expect(planted.outcome, planted.trace).toEqual({ state: 'success' })
+    const { outcome, trace } = await run(environment, job(sha, {}, ['git status --short', `find ${directory} untracked`]))
+    expect(outcome).toMatchObject({ reason: 'script_failure' })
+    expect(trace).not.toContain('planted')
+    expect(trace).toMatch(new RegExp(`status --short\n\\$ find .*\n${directory.replaceAll("'", '')}\nfind: .*untracked`))
+  })
+
   test('are only those of the paths asked for, as deep as asked for, with the flags asked for', async () => {
     project.link('a b/"x', '../nested.git', nested.commit('more', 'newest of nested'))
     nested.commit('file', 'newest')
-    const sha = project.link('other', '../nested.git', nested.commit('more', 'newest of all'))
-    const refused = await run(environment, job(sha, {}))
-    expect(refused.outcome).toMatchObject({ code: 'sources_failed' })
-    expect(refused.trace).toContain('its path can only be handled with GIT_STRATEGY: clone')
     const plain = project.link('other', '../nested.git', nested.commit('file', 'other'))
     const settings = { GIT_STRATEGY: 'clone', GIT_SUBMODULE_STRATEGY: 'normal', GIT_SUBMODULE_DEPTH: '1' }
     const only = await run(

@@ -25,24 +25,28 @@ export function gitScript(git: GitSources): string {
   const hasSubmodules = git.checkout && git.submodules !== undefined
   const lines = [
     ...(git.preScript.length > 0 ? [stepScript(git.preScript, quote)] : []),
+    // Not empty: nothing but the repository is in the directory, so that there is nothing to empty or to clean once the commit is checked out.
+    'rc_e=',
     `export GIT_TERMINAL_PROMPT=0 GCM_INTERACTIVE=Never GIT_LFS_SKIP_SMUDGE=1${withLogin ? ` CI_JOB_TOKEN=${quote(repository.password)}` : ''}`,
     ...(git.cloneFlags === undefined ? [] : [...nativeClone(git, git.cloneFlags), 'if [ -z "$rc_c" ]; then']),
     say(git.depth > 0 ? `Fetching changes with git depth set to ${git.depth}...` : 'Fetching changes...'),
     // The commit that an earlier job checked out: one of the other format cannot be kept beside this one's.
     'rc_l=; if [ -f .git/HEAD ]; then IFS= read -r rc_l <.git/HEAD || :; fi',
     `if [ -h .git ] || [ ! -d .git ] || [ \${#rc_l} = ${git.objectFormat === 'sha256' ? 40 : 64} ]; then`,
-    `rm -rf .git; ${say('Created fresh repository.')}`,
+    'if [ -e .git ] || [ -h .git ]; then rm -rf .git; fi',
+    // An earlier job may have left it so that it cannot be listed.
+    `if rc_l=$(ls -A) && [ -z "$rc_l" ]; then rc_e=1; fi; ${say('Created fresh repository.')}`,
     'else',
     // Without a configuration they are of no use to a script that gets submodules itself.
     ...(hasSubmodules ? [keepHistory('.git', [...history, 'modules']), keepModules] : [keepHistory('.git', history)]),
     'fi; unset rc_l',
     `git init -q --template=${git.objectFormat === 'sha256' ? ' --object-format=sha256' : ''}`,
-    `git remote add origin ${quote(repository.url)}`,
-    ...writeSettings(git),
+    ...writeSettings(git, '.git', true),
     'rc_u=',
     ...(git.depth > 0 ? [] : ['if [ -f .git/shallow ]; then rc_u=--unshallow; fi']),
     [
-      'git fetch --no-recurse-submodules',
+      // A pack that is kept as it came, as `git clone` keeps it, costs half of what each object in a file of its own does. What needs no clean-up need not be looked at for it.
+      'git ${rc_e:+-c} ${rc_e:+fetch.unpackLimit=1} ${rc_e:+-c} ${rc_e:+maintenance.auto=false} fetch --no-recurse-submodules',
       ...(git.depth > 0 ? [`--depth ${git.depth}`] : []),
       '$rc_u',
       ...git.fetchFlags.map(quote),
@@ -52,6 +56,7 @@ export function gitScript(git: GitSources): string {
     'unset rc_u',
     ...(git.cloneFlags === undefined ? [] : ['fi; unset rc_c']),
     ...(git.checkout ? checkOut(git) : [say('Skipping Git checkout'), skippingSubmodules]),
+    'unset rc_e',
     ...(git.postScript.length > 0 ? [stepScript(git.postScript, quote)] : []),
   ]
   return lines.join('\n')
@@ -71,17 +76,20 @@ function nativeClone(git: GitSources, cloneFlags: readonly string[]): string[] {
     `case $(git version) in 'git version 2.49'* | 'git version 2.'[5-9][0-9]* | 'git version 2.'[1-9][0-9][0-9]* | 'git version '[3-9].*) if [ -z "$(ls -A)" ]; then`,
     say(title),
     `git clone --no-checkout --template= ${[...settingOptions(git), ...words].join(' ')} -- ${quote(git.repository.url)} .`,
-    `if git cat-file -e ${sha}^{commit} 2>/dev/null; then rc_c=1; else rm -rf .git; fi`,
+    `if git cat-file -e ${sha}^{commit} 2>/dev/null; then rc_c=1 rc_e=1; else rm -rf .git; fi`,
     'fi ;; esac',
   ]
 }
 
 function checkOut(git: GitSources): string[] {
+  const tidying = [
+    ...(git.strategy === 'clone' ? [] : [emptySubmodules(git.sha)]),
+    ...(git.cleanFlags === undefined ? [] : [['git clean', ...git.cleanFlags.map(quote)].join(' ')]),
+  ]
   return [
     say(`Checking out ${git.sha.slice(0, 8)} as detached HEAD (ref is ${git.ref})...`),
     `git checkout -f -q ${git.sha}`,
-    ...(git.strategy === 'clone' ? [] : [emptySubmodules]),
-    ...(git.cleanFlags === undefined ? [] : [['git clean', ...git.cleanFlags.map(quote)].join(' ')]),
+    ...(tidying.length === 0 ? [] : ['if [ -z "$rc_e" ]; then', ...tidying, 'fi']),
     ...(git.lfs ? [lfsScript] : []),
     ...(git.submodules === undefined
       ? [skippingSubmodules]

@@ -4,33 +4,65 @@ import type { GitSources } from './sources-plan.ts'
 
 /** A line of git's configuration. */
 interface GitSetting {
-  readonly key: string
-  /** A word of the shell: it may name a variable of the job. */
-  readonly word: string
+  readonly section: string
+  readonly subsection: string
+  readonly name: string
+  readonly value: string
 }
 
 /**
  * What git needs to know in every repository of a job to reach the coordinator: whom to ask for the login, under which address. There is no secret in it, so it
  * may stand in `.git/config` and on command lines.
  */
-function gitSettings({ repository, rewrites, hasCertificates }: GitSources): GitSetting[] {
+function gitSettings({ repository, rewrites }: GitSources): GitSetting[] {
   const { origin, username, password } = repository
-  const helperKey = `credential.${origin}.helper`
   const helper = `!f() { test "$1" = get && printf 'username=%s\\npassword=%s\\n' ${quote(username)} "$CI_JOB_TOKEN"; }; f`
   return [
     // The empty one first: no helper of the machine's own is to be asked, or to store the token.
-    ...(password === '' ? [] : ['', helper].map((value) => ({ key: helperKey, word: quote(value) }))),
-    ...(hasCertificates ? [{ key: `http.${origin}.sslCAInfo`, word: `"$${serverCertificatesKey}"` }] : []),
-    ...rewrites.map(({ from, to }) => ({ key: `url.${to}.insteadOf`, word: quote(from) })),
+    ...(password === '' ? [] : ['', helper].map((value) => ({ section: 'credential', subsection: origin, name: 'helper', value }))),
+    ...rewrites.map(({ from, to }) => ({ section: 'url', subsection: to, name: 'insteadOf', value: from })),
   ]
 }
 
-/** Commands that write the settings into the repository they run in. */
-export function writeSettings(git: GitSources): string[] {
-  return gitSettings(git).map(({ key, word }) => `git config --add ${quote(key)} ${word}`)
+/** The file that says whom to trust: a key of git's configuration, and a word of the shell, since only the machine knows where its directories are. */
+function certificateSettings({ repository, hasCertificates }: GitSources): { readonly key: string; readonly word: string }[] {
+  return hasCertificates ? [{ key: `http.${repository.origin}.sslCAInfo`, word: `"$${serverCertificatesKey}"` }] : []
+}
+
+/** Commands that write the settings into the configuration of the repository they run in, and where it comes from into the project's own; `directory`: its git directory, a word of the shell. */
+export function writeSettings(git: GitSources, directory: string, isProject: boolean): string[] {
+  const { url } = git.repository
+  const origin = { section: 'remote', subsection: 'origin' }
+  const remote = [
+    { ...origin, name: 'url', value: url },
+    { ...origin, name: 'fetch', value: '+refs/heads/*:refs/remotes/origin/*' },
+  ]
+  const settings = [...(isProject ? remote : []), ...gitSettings(git)]
+  return [
+    // `git config` would be a process for each of them.
+    ...(settings.length === 0 ? [] : [`printf '%s\\n' ${quote(configText(settings))} >>${directory}/config`]),
+    ...certificateSettings(git).map(({ key, word }) => `git config --add ${quote(key)} ${word}`),
+  ]
 }
 
 /** Options of one git command that give it the settings, and to what it starts in other repositories. */
 export function settingOptions(git: GitSources): string[] {
-  return gitSettings(git).map(({ key, word }) => `-c ${quote(`${key}=`)}${word}`)
+  return [
+    ...gitSettings(git).map(({ section, subsection, name, value }) => `-c ${quote(`${section}.${subsection}.${name}=${value}`)}`),
+    ...certificateSettings(git).map(({ key, word }) => `-c ${quote(`${key}=`)}${word}`),
+  ]
+}
+
+/** Settings as git's configuration files have them. */
+function configText(settings: readonly GitSetting[]): string {
+  const lines = settings.map(({ section, subsection, name, value }, index) => {
+    const before = settings[index - 1]
+    const isNew = before?.section !== section || before.subsection !== subsection
+    return `${isNew ? `[${section} ${inQuotes(subsection)}]\n` : ''}\t${name} = ${inQuotes(value)}`
+  })
+  return lines.join('\n')
+}
+
+function inQuotes(text: string): string {
+  return `"${text.replaceAll(/["\\]/g, '\\$&').replaceAll('\n', '\\n')}"`
 }

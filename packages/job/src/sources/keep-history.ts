@@ -6,7 +6,7 @@ export function keepHistory(directory: string, names: readonly string[]): string
   const refs = `${directory}/refs`
   return [
     `find ${directory} -mindepth 1 -maxdepth 1 ${names.map((name) => `! -name ${name}`).join(' ')} -exec rm -rf {} +`,
-    `if [ -d ${refs} ]; then rm -rf ${refs}/replace; find ${refs} -type f -name '*.lock' -exec rm -f {} +; fi`,
-    `if grep -q ' refs/replace/' ${directory}/packed-refs 2>/dev/null; then rm -f ${directory}/packed-refs; fi`,
+    `if [ -d ${refs} ]; then if [ -e ${refs}/replace ] || [ -h ${refs}/replace ]; then rm -rf ${refs}/replace; fi; find ${refs} -type f -name '*.lock' -exec rm -f {} +; fi`,
+    `if [ -f ${directory}/packed-refs ] && grep -q ' refs/replace/' ${directory}/packed-refs; then rm -f ${directory}/packed-refs; fi`,
   ].join('\n')
 }

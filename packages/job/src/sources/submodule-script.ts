@@ -8,13 +8,17 @@ import type { GitSources, SubmoduleSources } from './sources-plan.ts'
  * Shell text that empties the directories of submodules. An earlier job may have left a repository of its own making there, which git would run commands of:
  * `git status` alone looks into it.
  */
-export const emptySubmodules: string = [
-  `git -c core.quotePath=false ls-files -s | sed -n 's/^160000 [^\t]*\t//p' | while IFS= read -r rc_l; do`,
-  // git quotes a name only where it holds control characters or quotes.
-  `case $rc_l in '"'*) printf '%s\\n' "submodule $rc_l: its path can only be handled with GIT_STRATEGY: clone"; exit 1;; esac`,
-  'rm -rf "./$rc_l"; mkdir -p "./$rc_l"',
-  'done',
-].join('\n')
+export function emptySubmodules(sha: string): string {
+  return [
+    `git -c core.quotePath=false ls-files -s | sed -n 's/^160000 [^\t]*\t//p' | { rc_u=; while IFS= read -r rc_l; do`,
+    // git quotes a name only where it holds control characters or quotes.
+    `case $rc_l in '"'*) rc_u=1 ;; *) rm -rf "./$rc_l"; mkdir -p "./$rc_l" ;; esac`,
+    'done',
+    // Then all that is there goes, as if it were a new clone.
+    `if [ -n "$rc_u" ]; then find . -mindepth 1 -maxdepth 1 ! -name .git -exec rm -rf {} +; git checkout -f -q ${sha}; fi`,
+    '}',
+  ].join('\n')
+}
 
 /**
  * One compound command that takes from the repositories of submodules, those of the first level, what an earlier job could have planted. What is proven to be a repository, and nothing else, is moved to a new directory, which
@@ -39,6 +43,7 @@ export const keepModules: string = [
  */
 function takeModulesAgain(git: GitSources): string[] {
   return [
+    'if [ -d .git/modules ]; then',
     'git submodule --quiet init',
     `git config -f .gitmodules --name-only --get-regexp '^submodule\\..*\\.path$' 2>/dev/null | while IFS= read -r rc_l; do`,
     'rc_l=${rc_l#submodule.}; rc_l=${rc_l%.path}',
@@ -51,7 +56,8 @@ function takeModulesAgain(git: GitSources): string[] {
     'fi',
     'done',
     'unset rc_u rc_l',
-    'if [ -d .git/modules ]; then find .git/modules -type f -name rc-kept | while IFS= read -r rc_l; do rm -rf "${rc_l%/rc-kept}"; done; fi',
+    'find .git/modules -type f -name rc-kept | while IFS= read -r rc_l; do rm -rf "${rc_l%/rc-kept}"; done',
+    'fi',
   ]
 }
 
@@ -61,7 +67,8 @@ function takeModulesAgain(git: GitSources): string[] {
  */
 export function submoduleScript(git: GitSources, { isRecursive, depth, paths, updateFlags }: SubmoduleSources): string[] {
   const recursive = isRecursive ? ['--recursive'] : []
-  const inEach = [...writeSettings(git), ...(git.lfs ? [lfsScript] : [])]
+  const settings = writeSettings(git, '"$d"', false)
+  const inEach = [...(settings.length > 0 ? ['d=$(git rev-parse --git-dir)', ...settings] : []), ...(git.lfs ? [lfsScript] : [])]
   return [
     ...(git.strategy === 'clone' ? [] : takeModulesAgain(git)),
     [

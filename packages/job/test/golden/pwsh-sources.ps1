@@ -44,30 +44,38 @@ while [ $2 = 0 ]; do
 (
 export CI_SERVER=''yes'' CI_CONCURRENT_ID=''2'' CI_JOB_TIMEOUT=''3600'' CI_BUILDS_DIR="$1"''/builds'' CI_JOB_STATUS=''running'' GET_SOURCES_ATTEMPTS=''2'' CI_RUNNER_VERSION=''0.1.0'' CI_CONCURRENT_PROJECT_ID=''2'' CI_SHARED_ENVIRONMENT=''true'' CI_RUNNER_REVISION=''abcdef12'' CI_RUNNER_SHORT_TOKEN=''tok123'' CI_RUNNER_EXECUTABLE_ARCH=''linux/amd64'' CI_PROJECT_DIR="$1"''/builds/tok123/2/group/project'' RUNNER_TEMP_PROJECT_DIR="$1"''/builds/tok123/2/group/project.tmp'' GITLAB_ENV="$1"''/builds/tok123/2/group/project.tmp/gitlab_runner_env''
 set --; set -e
+rc_e=
 export GIT_TERMINAL_PROMPT=0 GCM_INTERACTIVE=Never GIT_LFS_SKIP_SMUDGE=1 CI_JOB_TOKEN=''job-token-value''
 printf ''%s\n'' ''[32;1mFetching changes with git depth set to 20...[0;m''
 rc_l=; if [ -f .git/HEAD ]; then IFS= read -r rc_l <.git/HEAD || :; fi
 if [ -h .git ] || [ ! -d .git ] || [ ${#rc_l} = 64 ]; then
-rm -rf .git; printf ''%s\n'' ''[32;1mCreated fresh repository.[0;m''
+if [ -e .git ] || [ -h .git ]; then rm -rf .git; fi
+if rc_l=$(ls -A) && [ -z "$rc_l" ]; then rc_e=1; fi; printf ''%s\n'' ''[32;1mCreated fresh repository.[0;m''
 else
 find .git -mindepth 1 -maxdepth 1 ! -name objects ! -name refs ! -name packed-refs ! -name shallow ! -name HEAD ! -name index ! -name lfs -exec rm -rf {} +
-if [ -d .git/refs ]; then rm -rf .git/refs/replace; find .git/refs -type f -name ''*.lock'' -exec rm -f {} +; fi
-if grep -q '' refs/replace/'' .git/packed-refs 2>/dev/null; then rm -f .git/packed-refs; fi
+if [ -d .git/refs ]; then if [ -e .git/refs/replace ] || [ -h .git/refs/replace ]; then rm -rf .git/refs/replace; fi; find .git/refs -type f -name ''*.lock'' -exec rm -f {} +; fi
+if [ -f .git/packed-refs ] && grep -q '' refs/replace/'' .git/packed-refs; then rm -f .git/packed-refs; fi
 fi; unset rc_l
 git init -q --template=
-git remote add origin ''https://gitlab.invalid/group/project.git''
-git config --add ''credential.https://gitlab.invalid.helper'' ''''
-git config --add ''credential.https://gitlab.invalid.helper'' ''!f() { test "$1" = get && printf ''\''''username=%s\npassword=%s\n''\'''' ''\''''gitlab-ci-token''\'''' "$CI_JOB_TOKEN"; }; f''
+printf ''%s\n'' ''[remote "origin"]
+	url = "https://gitlab.invalid/group/project.git"
+	fetch = "+refs/heads/*:refs/remotes/origin/*"
+[credential "https://gitlab.invalid"]
+	helper = ""
+	helper = "!f() { test \"$1\" = get && printf ''\''''username=%s\\npassword=%s\\n''\'''' ''\''''gitlab-ci-token''\'''' \"$CI_JOB_TOKEN\"; }; f"'' >>.git/config
 rc_u=
-git fetch --no-recurse-submodules --depth 20 $rc_u ''--prune'' ''--quiet'' origin ''+refs/heads/main:refs/remotes/origin/main''
+git ${rc_e:+-c} ${rc_e:+fetch.unpackLimit=1} ${rc_e:+-c} ${rc_e:+maintenance.auto=false} fetch --no-recurse-submodules --depth 20 $rc_u ''--prune'' ''--quiet'' origin ''+refs/heads/main:refs/remotes/origin/main''
 unset rc_u
 printf ''%s\n'' ''[32;1mChecking out aaaaaaaa as detached HEAD (ref is main)...[0;m''
 git checkout -f -q aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
-git -c core.quotePath=false ls-files -s | sed -n ''s/^160000 [^	]*	//p'' | while IFS= read -r rc_l; do
-case $rc_l in ''"''*) printf ''%s\n'' "submodule $rc_l: its path can only be handled with GIT_STRATEGY: clone"; exit 1;; esac
-rm -rf "./$rc_l"; mkdir -p "./$rc_l"
+if [ -z "$rc_e" ]; then
+git -c core.quotePath=false ls-files -s | sed -n ''s/^160000 [^	]*	//p'' | { rc_u=; while IFS= read -r rc_l; do
+case $rc_l in ''"''*) rc_u=1 ;; *) rm -rf "./$rc_l"; mkdir -p "./$rc_l" ;; esac
 done
+if [ -n "$rc_u" ]; then find . -mindepth 1 -maxdepth 1 ! -name .git -exec rm -rf {} +; git checkout -f -q aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; fi
+}
 git clean ''-ffdx''
+fi
 if git grep -q --cached filter=lfs -- '':(glob)**/.gitattributes''; then
 if command -v git-lfs >/dev/null; then
 git lfs install --local --skip-repo >/dev/null && git lfs pull
@@ -76,6 +84,7 @@ printf ''%s\n'' ''[32;1mgit-lfs was not found on the machine: files that LFS ke
 fi
 fi
 printf ''%s\n'' ''[32;1mSkipping Git submodules setup[0;m''
+unset rc_e
 ) </dev/null
 set -- "$1" $? ${3:-1} ${4:-5}
 if [ $2 = 0 ] || [ $3 -ge 2 ]; then break; fi
