@@ -1,7 +1,8 @@
 // The host against a plugin process made without Go: what can be shown where no Go toolchain is.
 import { execFileSync, spawn } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type ConnectorConfig, GroupError, type InstanceGroup, type Logger, silentLogger, systemClock } from '@runner-core/fleeting'
 import { createInstanceGroup as createMultiGroup } from '@runner-core/fleeting/multi'
@@ -67,6 +68,9 @@ const isAlive = (pid: number): boolean => {
     return false
   }
 }
+// Its own, so that plugins of other tests are not taken for leftovers of these.
+process.env['TMPDIR'] = mkdtempSync(join(tmpdir(), 'host-test-'))
+afterAll(() => rmSync(tmpdir(), { recursive: true, force: true }))
 const socketDirectories = (): readonly string[] => readdirSync(tmpdir()).filter((name) => /^fleeting-\w{6}$/.test(name))
 
 describe.each([

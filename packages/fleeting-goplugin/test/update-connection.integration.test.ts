@@ -124,7 +124,8 @@ test.each<[string, (stream: http2.ServerHttp2Stream) => void, string, string | R
   [
     'another server',
     (stream) => {
-      stream.respond({ ':status': 502, 'content-type': 'text/html' })
+      stream.respond({ ':status': 502, 'content-type': 'text/html' }, { waitForTrailers: true })
+      stream.on('wantTrailers', () => stream.sendTrailers({ server: 'another' }))
       stream.end('<html>')
     },
     'transient',
@@ -149,9 +150,9 @@ test.each<[string, (stream: http2.ServerHttp2Stream) => void, string, string | R
     /^Update cannot be read: /,
   ],
   ...[1, 2, 7, 8, 11].map((code): [string, (stream: http2.ServerHttp2Stream) => void, string, RegExp] => [
-    `a stream that is reset with ${code}`,
+    `a stream that says that all is well, and is reset with ${code}`,
     (stream) => {
-      stream.respond({ 'content-type': 'application/grpc' })
+      stream.respond({ 'content-type': 'application/grpc', ...well })
       stream.write(encoded(rows), () => stream.close(code))
     },
     'transient',

@@ -61,21 +61,21 @@ export class UpdateConnection {
       signal.addEventListener('abort', onAbort, { once: true })
 
       const chunks: Buffer[] = []
-      let isWhole = false
-      let ending: http2.IncomingHttpHeaders & http2.IncomingHttpStatusHeader = {}
+      let httpStatus = 200
+      let trailers: http2.IncomingHttpHeaders = {}
       let failure: Error | undefined
-      // What is refused at once has its status in the first headers, and no trailers.
-      stream.on('response', (headers) => (ending = headers))
-      stream.on('trailers', (trailers) => (ending = { ...ending, ...trailers }))
+      stream.on('response', (headers, flags) => {
+        httpStatus = headers[':status'] ?? httpStatus
+        // What is refused at once has only these. A status in others says nothing: the list may still break off.
+        if ((flags & http2.constants.NGHTTP2_FLAG_END_STREAM) !== 0) trailers = headers
+      })
+      stream.on('trailers', (headers) => (trailers = headers))
       stream.on('data', (chunk: Buffer) => chunks.push(chunk))
-      stream.on('end', () => (isWhole = true))
       stream.on('error', (error) => (failure = error))
       stream.on('close', () => {
         signal.removeEventListener('abort', onAbort)
-        const status = grpcStatusOf(ending)
-        // Half a list is none, whatever its trailers say.
-        if (status === undefined || (status.code === 0 && !isWhole)) {
-          const { ':status': httpStatus = 200 } = ending
+        const status = grpcStatusOf(trailers)
+        if (status === undefined) {
           const why = failure?.message ?? (httpStatus === 200 ? 'no status came' : `HTTP status ${httpStatus}`)
           return reject(wireError({ code: unavailable, text: `Update broke off: ${why}` }, failure))
         }
