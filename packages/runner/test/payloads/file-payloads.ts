@@ -32,16 +32,25 @@ export const filePayloads: readonly Payload[] = [
       script: [
         'umask 022; mkdir -p "out/two words" out/empty out/deep/er; seq 50000 >out/numbers; printf "#!/bin/sh\\necho from the tool\\n" >"out/two words/tööl"; chmod 750 "out/two words/tööl"',
         `${allBytes} >out/bytes; : >out/nothing; ln -s "two words/tööl" out/link; touch out/a.tmp out/deep/b.tmp out/deep/er/c.log d.log e.txt`,
+        '{ echo "WHAT=lög 2"; echo "WHERE=out"; } >>"$GITLAB_ENV"',
       ],
       variables: [inEmptyDirectory, setting('WHAT', 'lög 1')],
-      artifacts: [{ name: '$WHAT of $CI_JOB_STAGE', paths: ['out/', '**/*.log', 'none/*'], exclude: ['out/**/*.tmp'], expireIn: '1 week' }],
+      // What the script left counts, and bash's forms of parameters do.
+      artifacts: [
+        {
+          name: '$WHAT of ${NOTHING:-$CI_JOB_STAGE}',
+          paths: ['$WHERE/', '**/*.log', 'none/*'],
+          exclude: ['${WHERE}/**/*.tmp'],
+          expireIn: '1 week',
+        },
+      ],
     },
     expected: {
       ...success,
-      sections: around([], ['upload_artifacts_on_success']),
+      sections: around([], ['upload_artifacts_on_success', 'cleanup_file_variables']),
       uploads: [
         {
-          filename: 'lög 1 of test.zip',
+          filename: 'lög 2 of test.zip',
           type: 'archive',
           format: 'zip',
           expireIn: '1 week',

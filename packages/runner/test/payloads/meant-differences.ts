@@ -17,7 +17,7 @@ export const meantDifferences: readonly MeantDifference[] = [
     field: 'stages',
     payloads: 'all',
     reason:
-      'There is no section `cleanup_file_variables`: the clean-up is part of the same command as the script, and costs no round trip. It has one where a job is stopped.',
+      'There is no section `cleanup_file_variables`: the clean-up is part of the same command as the script, and costs no round trip. It has one where a job is stopped, and where its steps left variables in `GITLAB_ENV` that name what it keeps.',
   },
   {
     field: 'trace',
