@@ -1,5 +1,5 @@
-import type { VirtualMachineScaleSet } from '@azure/arm-compute'
 import type { Tags } from '@runner-core/fleeting'
+import type { ScaleSet } from './scale-set.ts'
 
 /** What a scale set says of its size. */
 export interface SetSize {
@@ -12,7 +12,7 @@ export interface SetSize {
   readonly isSettled: boolean
 }
 
-export function sizeOf({ sku, etag, tags = {}, provisioningState }: VirtualMachineScaleSet): SetSize {
+export function sizeOf({ sku, etag, tags = {}, provisioningState }: ScaleSet): SetSize {
   return {
     capacity: sku?.capacity ?? 0,
     etag,

@@ -62,26 +62,17 @@ export function asAzureError(doing: string, failure: AzureFailure, options?: Gro
   return new GroupError(errorCode(failure), `${doing}: ${code === undefined ? '' : `${code}: `}${message}`, options)
 }
 
-/** What a call of the SDK threw, as a {@link GroupError}. An abort's reason stays as it is. */
+/** What was thrown instead of an answer, as a {@link GroupError}. An abort's reason stays as it is. */
 export function asThrown(doing: string, cause: unknown, signal: AbortSignal): unknown {
   if (signal.aborted) return signal.reason
   if (isGroupError(cause) || !(cause instanceof Error)) return cause
-  const { name, message, code, statusCode, response } = cause as Error & {
-    readonly code?: string
-    readonly statusCode?: number
-    readonly response?: { readonly headers: { get(name: string): string | undefined } }
-  }
+  const { name, message } = cause
   // The identity library's own errors have none of Resource Manager's fields.
   if (/^(Aggregate)?Authentication|^Credential/.test(name)) return loginFailure(doing, message, cause)
-  if (statusCode === undefined && isUntrusted(cause)) {
+  if (isUntrusted(cause)) {
     return new GroupError('invalid_config', `${doing}: ${firstLine(message)}; name its authority in plugin_config.ca_file`, { cause })
   }
-  const retryAfterMs = retryHint(response?.headers.get('retry-after'), Date.now())
-  return asAzureError(
-    doing,
-    { status: statusCode, code: statusCode === undefined ? undefined : code, message: firstLine(message) },
-    { cause, ...(retryAfterMs !== undefined && { retryAfterMs }) },
-  )
+  return asAzureError(doing, { message: firstLine(message) }, { cause })
 }
 
 /** The identity library hides why an authority could not be asked: a network that is down for a moment looks like a certificate that is not trusted. */

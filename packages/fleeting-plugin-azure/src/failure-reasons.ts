@@ -1,6 +1,6 @@
 import type { GroupError } from '@runner-core/fleeting'
-import type { Machine } from './client.ts'
 import { type AzureFailure, asAzureError } from './errors.ts'
+import type { Machine } from './machine.ts'
 import { instanceState } from './states.ts'
 
 /** Why machines failed. Only an instance view tells, so it is asked for once for each that is new. */

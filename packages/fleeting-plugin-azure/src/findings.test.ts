@@ -1,16 +1,16 @@
 import { readFileSync } from 'node:fs'
-import type { VirtualMachineScaleSet } from '@azure/arm-compute'
 import { withLaunch } from '@runner-core/fleeting'
 import { expect, test } from 'vitest'
 import { findingsOf } from './findings.ts'
+import type { ScaleSet } from './scale-set.ts'
 
 const connector = { privateKey: 'KEY' }
 const fleet = 'mine'
 
-/** As the SDK shows a body: the properties are at the top. */
-function shown(file: string): VirtualMachineScaleSet {
+/** As the client shows a body: the properties are at the top. */
+function shown(file: string): ScaleSet {
   const { properties, ...rest } = JSON.parse(readFileSync(new URL(`../setup/${file}`, import.meta.url), 'utf8')) as Record<string, object>
-  return { ...rest, ...properties } as unknown as VirtualMachineScaleSet
+  return { ...rest, ...properties } as unknown as ScaleSet
 }
 
 test.each(['uniform.json', 'flexible.json'])('nothing is wrong with a set made of setup/%s', (file) => {
@@ -18,13 +18,13 @@ test.each(['uniform.json', 'flexible.json'])('nothing is wrong with a set made o
 })
 
 const id = '/subscriptions/S/resourceGroups/G/providers/Microsoft.Compute/virtualMachineScaleSets/runners'
-const set: VirtualMachineScaleSet = { location: 'westeurope', id, name: 'runners' }
+const set: ScaleSet = { id, name: 'runners' }
 
 test('nothing is wrong with a set that this fleet has launched in before', () => {
   expect(findingsOf({ ...set, tags: withLaunch({}, fleet, { launchToken: 'a', count: 1 }, true) }, [], connector, fleet)).toEqual([])
 })
 
-test.each<[string, Partial<VirtualMachineScaleSet>]>([
+test.each<[string, Partial<ScaleSet>]>([
   ['overprovision_on', { overprovision: true }],
   ['upgrade_policy_not_manual', { upgradePolicy: { mode: 'Rolling' } }],
   ['automatic_repairs_on', { automaticRepairsPolicy: { enabled: true } }],

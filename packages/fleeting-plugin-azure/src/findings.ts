@@ -1,5 +1,5 @@
-import type { VirtualMachineScaleSet } from '@azure/arm-compute'
 import { type ConnectorConfig, type Finding, fleetTag, isTaggedFor, taggedFleet } from '@runner-core/fleeting'
+import type { ScaleSet } from './scale-set.ts'
 
 /** An autoscale setting of Azure Monitor, as far as it matters here. */
 export interface AutoscaleSetting {
@@ -8,12 +8,7 @@ export interface AutoscaleSetting {
 }
 
 /** What of the set's set-up works against the runner, or against jobs. */
-export function findingsOf(
-  set: VirtualMachineScaleSet,
-  autoscale: readonly AutoscaleSetting[],
-  connector: ConnectorConfig,
-  fleet: string,
-): Finding[] {
+export function findingsOf(set: ScaleSet, autoscale: readonly AutoscaleSetting[], connector: ConnectorConfig, fleet: string): Finding[] {
   const name = set.name ?? 'NAME'
   const update = `az vmss update --name ${name} --resource-group GROUP --set`
   const findings: Finding[] = []

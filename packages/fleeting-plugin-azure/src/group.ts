@@ -13,12 +13,13 @@ import {
   MachineLaunches,
   type PluginContext,
 } from '@runner-core/fleeting'
-import { AzureClient, type Machine } from './client.ts'
+import { AzureClient } from './client.ts'
 import { type AzureConfig, parseConfig } from './config.ts'
 import { AddressBook, loginOf } from './connect.ts'
 import { FailureReasons } from './failure-reasons.ts'
 import { type AutoscaleSetting, findingsOf } from './findings.ts'
 import { Launches } from './launch.ts'
+import type { Machine } from './machine.ts'
 import { modelOf, type SetModel } from './model.ts'
 import { rateLimitsOf } from './rate-limits.ts'
 import { removeMachines } from './remove.ts'

@@ -12,8 +12,9 @@ import {
   withLaunchesEnded,
 } from '@runner-core/fleeting'
 import { missingMachines, type SetSize, sizeOf, sizeWithout } from './capacity.ts'
-import type { AzureClient, Machine, Operation } from './client.ts'
+import type { AzureClient, Operation } from './client.ts'
 import { type AzureFailure, asAzureError } from './errors.ts'
+import type { Machine } from './machine.ts'
 
 export interface LaunchesOptions {
   readonly client: AzureClient

@@ -1,4 +1,4 @@
-import type { VirtualMachineScaleSet } from '@azure/arm-compute'
+import type { ScaleSet } from './scale-set.ts'
 
 /** What does not change while a group is in use, as far as it matters here. */
 export interface SetModel {
@@ -9,7 +9,7 @@ export interface SetModel {
   readonly os: 'linux' | 'windows' | undefined
 }
 
-export function modelOf({ orchestrationMode, singlePlacementGroup, virtualMachineProfile }: VirtualMachineScaleSet): SetModel {
+export function modelOf({ orchestrationMode, singlePlacementGroup, virtualMachineProfile }: ScaleSet): SetModel {
   const { osProfile, storageProfile } = virtualMachineProfile ?? {}
   const isCustomImage = storageProfile?.imageReference?.id !== undefined && !/\/galleries\//i.test(storageProfile.imageReference.id)
   const osType = storageProfile?.osDisk?.osType

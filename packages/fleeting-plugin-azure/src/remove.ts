@@ -1,5 +1,6 @@
 import { asGroupError, type DecreaseResult, GroupError, type GroupErrorCode } from '@runner-core/fleeting'
-import type { AzureClient, Machine } from './client.ts'
+import type { AzureClient } from './client.ts'
+import type { Machine } from './machine.ts'
 
 /** As many in one call: Azure names no limit, and one that fails should not hold up the rest. */
 const chunkSize = 100
