@@ -72,15 +72,6 @@ export class LaunchLedger {
     part.lostAt = now
   }
 
-  /** It is asked again: the answer that was lost does not matter any more. */
-  forget(part: LaunchPart): void {
-    this.#open.delete(part)
-    this.#byToken.set(
-      part.launchToken,
-      this.of(part.launchToken).filter((other) => other !== part),
-    )
-  }
-
   of(launchToken: string): readonly LaunchPart[] {
     return this.#byToken.get(launchToken) ?? []
   }

@@ -17,7 +17,11 @@ const bootMs = 40_000
 const maxInstances = 12
 
 /** A provisioner over three groups in memory, and somebody who wants instances and asks as the scaler does: of the first placement that is open. */
-async function startFleet(options: Pick<MultiGroupOptions, 'prefer'>, tells: { ids: boolean; tokens: boolean }, seed = 1) {
+async function startFleet(
+  options: Pick<MultiGroupOptions, 'prefer'>,
+  tells: { ids: boolean; tokens: boolean; idempotent?: boolean },
+  seed = 1,
+) {
   const clock = new ManualClock()
   const groups = Object.fromEntries(
     names.map((name) => [name, new MemoryGroup({ clock, maxSize: 8, bootDelayMs: bootMs, shell: simpleShell, tells })]),
@@ -175,7 +179,7 @@ describe('a fleet over several groups under faults', () => {
       fc.asyncProperty(
         fc.array(step, { minLength: 5, maxLength: 30, size: 'max' }),
         fc.constantFrom('order' as const, 'price' as const, 'weight' as const),
-        fc.record({ ids: fc.boolean(), tokens: fc.boolean() }),
+        fc.record({ ids: fc.boolean(), tokens: fc.boolean(), idempotent: fc.boolean() }),
         fc.nat(),
         async (steps, prefer, tells, seed) => {
           const fleet = await startFleet({ prefer }, tells, seed)

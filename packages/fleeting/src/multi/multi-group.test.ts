@@ -242,15 +242,26 @@ describe('launches', () => {
     expect(tries).toBeLessThan(4)
   })
 
-  it('whose answer was lost are not made twice', async () => {
-    const { a, multi, increase, sizes } = await start()
-    a.fail('increase', { kind: 'afterActing', error: new GroupError('transient', 'cut') })
-    await expect(increase(2, 'a', 'token')).rejects.toMatchObject({ code: 'transient' })
-    expect(await increase(2, 'a', 'token')).toMatchObject({ requested: 2, ids: ['a/m-1', 'a/m-2'] })
-    expect(await increase(2, 'b', 'token')).toMatchObject({ requested: 2 })
-    expect(sizes()).toEqual([2, 0])
-    expect((await multi.list(never)).map(({ launchToken }) => launchToken)).toEqual(['token', 'token'])
-  })
+  it.each([true, false])(
+    'whose answer was lost are not made twice while the group cannot be read, where a token asked twice launches once: %s',
+    async (idempotent) => {
+      const { a, clock, multi, increase, sizes } = await start({ memory: { tells: { idempotent } } })
+      a.fail('increase', { kind: 'afterActing', error: new GroupError('transient', 'cut') })
+      await expect(increase(2, 'a', 'token')).rejects.toMatchObject({ code: 'transient' })
+      a.fail('list', new GroupError('transient', 'down'))
+      a.fail('increase', stockOut())
+      for (let round = 0; round < 2; round += 1) {
+        await clock.advance(10_000)
+        await multi.list(never)
+        if (round === 0) await expect(increase(2, 'a', 'token')).rejects.toMatchObject({ code: 'transient' })
+        expect(sizes()).toEqual([2, 0])
+      }
+      expect(await increase(2, 'a', 'token')).toMatchObject({ requested: 2, ids: ['a/m-1', 'a/m-2'] })
+      expect(await increase(2, 'b', 'token')).toMatchObject({ requested: 2 })
+      expect(sizes()).toEqual([2, 0])
+      expect((await multi.list(never)).map(({ launchToken }) => launchToken)).toEqual(['token', 'token'])
+    },
+  )
 
   it('that may have been made count as made when others were', async () => {
     const { a, b, increase } = await start()

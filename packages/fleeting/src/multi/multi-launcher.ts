@@ -27,7 +27,6 @@ export class MultiLauncher {
   async increase({ count, launchToken, placement }: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
     const { clock, preference } = this.#context
     const eligible = this.#from(placement)
-    await this.#askAgain(launchToken, signal)
     for (;;) {
       signal.throwIfAborted()
       const parts = this.#parts(launchToken)
@@ -53,19 +52,6 @@ export class MultiLauncher {
     return this.#context.ledger.of(launchToken).filter(({ accepted }) => accepted > 0)
   }
 
-  /** Where the answer was lost and `list` has not told since, the same question brings the same answer, if the cloud can tell. */
-  async #askAgain(launchToken: string, signal: AbortSignal): Promise<void> {
-    const { ledger } = this.#context
-    const lost = ledger.of(launchToken).filter(({ answer }) => answer === 'lost')
-    for (const part of lost) ledger.forget(part)
-    await Promise.all(
-      lost.map(async ({ member, asked }) => {
-        const owner = this.#members.find(({ name }) => name === member)
-        if (owner !== undefined) await this.#ask(owner, launchToken, asked, signal)
-      }),
-    )
-  }
-
   async #ask(member: GroupMember, launchToken: string, count: number, signal: AbortSignal): Promise<void> {
     if (count === 0) return
     const { ledger, clock } = this.#context
@@ -86,7 +72,7 @@ export class MultiLauncher {
     }
   }
 
-  /** Throws when nothing is known to be accepted and something may be: the same token is asked again then. */
+  /** Throws when nothing is known to be accepted and something may be: `list` tells, before anybody is asked again. A cloud that knows no tokens would make more, and a refusal of the second question tells nothing of the first. */
   #answer(count: number, launchToken: string, eligible: readonly GroupMember[], placement: string | undefined): IncreaseResult {
     const now = this.#context.clock.now()
     const parts = this.#parts(launchToken)
