@@ -76,10 +76,11 @@ function withoutFiles(code: string, id: string): string {
 
 async function intoNode(main: string, executable: string): Promise<void> {
   const [config, blob] = [join(work, 'sea.json'), join(work, 'plugin.blob')]
-  // Its semi-spaces small, as in the committed executables: see there.
+  // The flags of the committed executables: why, docs/decisions/goplugin.md tells.
+  const [, flags = ''] = /env -S node (.+)/.exec(readFileSync(join(folder, `bin/fleeting-plugin-${name}.js`), 'utf8')) ?? []
   writeFileSync(
     config,
-    JSON.stringify({ main, output: blob, disableExperimentalSEAWarning: true, useCodeCache: true, execArgv: ['--max-semi-space-size=2'] }),
+    JSON.stringify({ main, output: blob, disableExperimentalSEAWarning: true, useCodeCache: true, execArgv: flags.split(' ') }),
   )
   run(process.execPath, '--experimental-sea-config', config)
   copyFileSync(process.execPath, executable)

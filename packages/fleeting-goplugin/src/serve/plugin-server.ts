@@ -9,6 +9,8 @@ import type { ServedGroup } from './served-group.ts'
 export interface PluginServerOptions {
   readonly group: ServedGroup
   readonly printed: Printed
+  /** The host has read a list. */
+  readonly onListed: () => void
   /** The host wants this process to end. */
   readonly onEnd: () => void
 }
@@ -18,7 +20,7 @@ type Succeeded = WireMessages['Succeeded']
 type Empty = WireMessages['Empty']
 
 /** The services of a plugin of go-plugin, none of them listening yet. */
-export function pluginServer({ group, printed, onEnd }: PluginServerOptions): grpc.Server {
+export function pluginServer({ group, printed, onListed, onEnd }: PluginServerOptions): grpc.Server {
   // The protocol has no limit, and both ends of upstream lift gRPC's.
   const server = new grpc.Server({ 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 })
   const power = (method: 'Suspend' | 'Resume') =>
@@ -38,6 +40,7 @@ export function pluginServer({ group, printed, onEnd }: PluginServerOptions): gr
         (rows) => {
           for (const row of rows) call.write(row)
           call.end()
+          onListed()
         },
         (error) => call.emit('error', statusObject(error)),
       )
