@@ -182,6 +182,52 @@ describe.skipIf(!hasHttpBackend).each(localShells.filter((shell) => shell.busybo
     expect((await fetched(project.commit('unrelated', 'more'), { GIT_STRATEGY: 'clone' })).packs).toContain('/library.git')
   })
 
+  test('of submodules run nothing that a job before planted, follow the commit, and are there whole for a script that gets them itself', async () => {
+    const deepest = new TestRepository({ root: project.root, name: 'deepest' })
+    const deep = nested.link('deep/est', '../deepest.git', deepest.commit('file', 'of deepest'))
+    const sha = project.link('library', '../library.git', library.link('nested', '../nested.git', deep))
+    const recursive = { GIT_SUBMODULE_STRATEGY: 'recursive' }
+    const modules = '.git/modules/library/modules/nested'
+    const plant = (directory: string): string =>
+      `git -C ${directory} config core.fsmonitor "echo planted-monitor >&2; :"; printf "#!/bin/sh\\necho planted-hook\\n" >"$(git -C ${directory} rev-parse --absolute-git-dir)/hooks/post-checkout"; chmod +x "$(git -C ${directory} rev-parse --absolute-git-dir)/hooks/post-checkout"`
+    const script = [
+      'mkdir -p .git/modules/library/hooks .git/modules/library/modules/nested/hooks .git/modules/library/modules/nested/modules/deep/est/hooks',
+      ...['library', 'library/nested', 'library/nested/deep/est'].map(plant),
+      // One that nobody has, one that is none, one that leads elsewhere.
+      `cp -R ${modules} .git/modules/library/modules/stranger; mkdir ${modules}/modules/half; touch ${modules}/modules/half/HEAD`,
+      `mkdir .git/modules/library/modules/elsewhere; cp ${modules}/HEAD .git/modules/library/modules/elsewhere; ln -s ../../../../objects ../../../../refs .git/modules/library/modules/elsewhere`,
+      'rm -rf library/nested/deep/est; mkdir library/nested/deep/est',
+      ...evil('library/nested/deep/est'),
+    ]
+    const first = await run(environment, job(sha, recursive, ['cat library/nested/deep/est/file', ...script]))
+    expect(first.outcome, first.trace).toEqual({ state: 'success' })
+    expect(first.trace).toContain('\nof deepest')
+    const newest = nested.link('deep/est', '../deepest.git', deepest.commit('file', 'newest'))
+    const later = project.link('library', '../library.git', library.link('nested', '../nested.git', newest))
+    const look = ['cat library/nested/deep/est/file', 'git status --short', 'git submodule foreach --recursive --quiet git status --short']
+    const again = await run(
+      environment,
+      job(later, recursive, [...look, 'find .git/modules -name stranger -o -name half -o -name elsewhere -o -name rc-kept']),
+    )
+    expect(again.outcome, again.trace).toEqual({ state: 'success' })
+    expect(again.trace).toMatch(/\nnewest\$/)
+    expect(again.trace).not.toContain('planted')
+    expect(again.trace).toMatch(/find .*\nJob succeeded/)
+
+    // Of a part of them, and of the first level, nothing half is left.
+    const itself = [
+      `git -c credential.helper='!f() { printf "username=gitlab-ci-token\\npassword=%s\\n" "$CI_JOB_TOKEN"; }; f' submodule update --quiet --init --recursive`,
+      ...look,
+    ]
+    for (const settings of [{ GIT_SUBMODULE_STRATEGY: 'normal' }, { ...recursive, GIT_SUBMODULE_PATHS: ':(exclude)library' }]) {
+      const { outcome, trace } = await run(environment, job(later, settings, itself))
+      expect(outcome, trace).toEqual({ state: 'success' })
+      expect(trace).toMatch(/\nnewest\$/)
+      expect(trace).not.toContain('planted')
+      await run(environment, job(later, recursive, script))
+    }
+  })
+
   test.each([
     ['in place of one with an odd name', `'a b/"x'`, ''],
     ['in a work tree whose own one is gone', 'library', 'rm -rf .git'],
