@@ -18,7 +18,10 @@ describe.each(localShells.filter(({ busyboxOnly }) => busyboxOnly !== true))('$n
     }
     program('sleep', `echo $1 >>${home}/slept`)
     // Once in each try.
-    program('git', `[ "$1" = init ] || exit 0; mkdir -p .git; echo x >>${home}/tried; [ $(grep -c x ${home}/tried) -gt ${failures} ] || exit 128`)
+    program(
+      'git',
+      `[ "$1" = init ] || exit 0; mkdir -p .git; echo x >>${home}/tried; [ $(grep -c x ${home}/tried) -gt ${failures} ] || exit 128`,
+    )
     const slept = (): readonly string[] => (existsSync(`${home}/slept`) ? readFileSync(`${home}/slept`, 'utf8').trim().split('\n') : [])
     return { environment, slept, [Symbol.dispose]: () => environment[Symbol.dispose]() }
   }

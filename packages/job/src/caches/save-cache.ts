@@ -46,7 +46,7 @@ async function saveOne(
       return false
     }
     const to = context.store === undefined ? toMachine : toStore
-    await to({ ...context, key, files, setting: late.setting }, { ...work, signal })
+    await to({ ...context, key, files, setting: (name) => late.setting(name) }, { ...work, signal })
     return true
   })
   if (isSaved === true) await log.line('Created cache')

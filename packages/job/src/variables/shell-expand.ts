@@ -88,7 +88,7 @@ class Reader {
     if (name === '') throw new ShellExpandError('"${" without a name')
     const value = this.#lookUp(name)
     const operator = isLength ? '' : this.#match(operatorPattern)
-    const result = isLength ? String([...value].length) : this.#operate(name, value, operator)
+    const result = isLength ? String(Array.from(value).length) : this.#operate(name, value, operator)
     if (this.#at >= this.#text.length) throw unclosed()
     if (this.#text[this.#at] !== '}') throw new ShellExpandError(`"\${${name}" goes on in a way that is not known here`)
     this.#at++
@@ -119,9 +119,9 @@ class Reader {
       case '^^':
       case ',':
       case ',,': {
-        const [first, rest] = [[...value][0] ?? '', [...value].slice(1).join('')]
+        const [first = '', ...rest] = Array.from(value)
         const inCase = (text: string): string => (operator.startsWith('^') ? text.toUpperCase() : text.toLowerCase())
-        return operator.length === 2 ? inCase(value) : inCase(first) + rest
+        return operator.length === 2 ? inCase(value) : inCase(first) + rest.join('')
       }
       case '#':
       case '##':
@@ -132,7 +132,7 @@ class Reader {
       case '//':
         return this.#replaced(matchable(value), operator === '//')
       case ':':
-        return this.#part([...value])
+        return this.#part(Array.from(value))
       default:
         throw new ShellExpandError('nothing is assigned here')
     }
@@ -187,7 +187,7 @@ type PatternPart = { readonly literal: string } | '?' | '*'
 
 function patternOf(text: string): PatternPart[] {
   const parts: PatternPart[] = []
-  const characters = [...text]
+  const characters = Array.from(text)
   for (let at = 0; at < characters.length; at++) {
     const character = characters[at]!
     if (character === '[') throw new ShellExpandError('patterns have no "[" here')
@@ -233,7 +233,7 @@ function withoutEnd(value: readonly string[], pattern: readonly PatternPart[], o
 
 function matchable(value: string): readonly string[] {
   if (value.length > longestMatched) throw new ShellExpandError(`a pattern is not looked for in more than ${longestMatched} characters`)
-  return [...value]
+  return Array.from(value)
 }
 
 function numberOf(text: string): number {
