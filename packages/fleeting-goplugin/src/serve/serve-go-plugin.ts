@@ -95,13 +95,11 @@ function endWithHost(end: () => void): void {
   }, hostWatchMs).unref()
 }
 
-/** What starting has left is a quarter of the heap, and of a heap so small V8 would collect nothing for hours. Only where Node was started with `--expose-gc`. */
+/** What starting has left stays in a heap so small, where V8 would collect nothing for hours. In a turn of its own. Only where Node was started with `--expose-gc`. */
 function collectOnce(): () => void {
   let collect = globalThis.gc
   return () => {
-    const now = collect
+    void collect?.({ type: 'major', execution: 'async', flavor: 'last-resort' })
     collect = undefined
-    // A turn later, so that the list is out.
-    if (now !== undefined) setImmediate(() => now({ type: 'major', execution: 'sync', flavor: 'last-resort' }))
   }
 }
