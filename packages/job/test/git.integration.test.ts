@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { JobPayload } from '../src/job-payload.ts'
-import { writeSettings } from '../src/sources/git-settings.ts'
+import { originFetch, writeSettings } from '../src/sources/git-settings.ts'
 import { sourcesPlan } from '../src/sources/sources-plan.ts'
 import { gitJob } from './git-job.ts'
 import { hasGit, hasHttpBackend, serveGit, TestRepository } from './git-server.ts'
@@ -85,8 +85,11 @@ describe.skipIf(!hasGit).each(localShells.filter((shell) => shell.busyboxOnly !=
     const text = fc.string({ unit: fc.oneof(line, fc.constant('\n')) })
     fc.assert(
       fc.property(text, text, line, line, (url, from, to, username) => {
-        const repository = { ...git!.repository, url, username }
-        const commands = writeSettings({ ...git!, repository, rewrites: [{ from, to }] }, '.', true)
+        const repository = { ...git!.repository, username }
+        const commands = writeSettings({ ...git!, repository, rewrites: [{ from, to }] }, '.', [
+          { section: 'remote', subsection: 'origin', name: 'url', value: url },
+          originFetch,
+        ])
         writeFileSync(join(directory, 'config'), '')
         execFileSync(localShell.sh ?? '/bin/bash', ['-ec', commands.join('\n')], { cwd: directory })
         const list = execFileSync('git', ['config', '-z', '-f', join(directory, 'config'), '--list'], { encoding: 'utf8' })

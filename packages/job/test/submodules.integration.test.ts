@@ -88,10 +88,10 @@ describe.skipIf(!hasHttpBackend).each(localShells.filter((shell) => shell.busybo
 
   test('follow the commit on a machine that had another one, and run nothing that a job before planted', async () => {
     const settings = { GIT_SUBMODULE_STRATEGY: 'recursive' }
-    await run(
+    const planted = await run(
       environment,
       job(linked, settings, [
-        'printf "#!/bin/sh\\necho planted-hook\\n" >.git/modules/library/hooks/post-checkout; chmod +x .git/modules/library/hooks/post-checkout',
+        'mkdir -p .git/modules/library/hooks; printf "#!/bin/sh\\necho planted-hook\\n" >.git/modules/library/hooks/post-checkout; chmod +x .git/modules/library/hooks/post-checkout',
         'git -C library config core.fsmonitor "echo planted-monitor >&2; :"',
         'touch .git/modules/library/index.lock',
         'rm -rf library/nested; mkdir library/nested',
@@ -99,6 +99,7 @@ describe.skipIf(!hasHttpBackend).each(localShells.filter((shell) => shell.busybo
         'echo changed >library/file',
       ]),
     )
+    expect(planted.outcome, planted.trace).toEqual({ state: 'success' })
     const later = project.link('library', '../library.git', library.commit('file', 'of later library'))
     const again = await run(environment, job(later, settings, [show, 'git status --short']))
     expect(again.outcome, again.trace).toEqual({ state: 'success' })

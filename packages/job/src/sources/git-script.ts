@@ -1,6 +1,6 @@
 import { quote } from '../script/quote.ts'
 import { stepScript } from '../script/step-script.ts'
-import { settingOptions, writeSettings } from './git-settings.ts'
+import { originFetch, settingOptions, writeSettings } from './git-settings.ts'
 import { keepHistory } from './keep-history.ts'
 import { lfsScript } from './lfs-script.ts'
 import { say } from './say.ts'
@@ -41,7 +41,7 @@ export function gitScript(git: GitSources): string {
     ...(hasSubmodules ? [keepHistory('.git', [...history, 'modules']), keepModules] : [keepHistory('.git', history)]),
     'fi; unset rc_l',
     `git init -q --template=${git.objectFormat === 'sha256' ? ' --object-format=sha256' : ''}`,
-    ...writeSettings(git, '.git', true),
+    ...writeSettings(git, '.git', [{ section: 'remote', subsection: 'origin', name: 'url', value: repository.url }, originFetch]),
     'rc_u=',
     ...(git.depth > 0 ? [] : ['if [ -f .git/shallow ]; then rc_u=--unshallow; fi']),
     [

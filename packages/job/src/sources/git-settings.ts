@@ -3,7 +3,7 @@ import { serverCertificatesKey } from '../variables/job-variables.ts'
 import type { GitSources } from './sources-plan.ts'
 
 /** A line of git's configuration. */
-interface GitSetting {
+export interface GitSetting {
   readonly section: string
   readonly subsection: string
   readonly name: string
@@ -29,19 +29,21 @@ function certificateSettings({ repository, hasCertificates }: GitSources): { rea
   return hasCertificates ? [{ key: `http.${repository.origin}.sslCAInfo`, word: `"$${serverCertificatesKey}"` }] : []
 }
 
-/** Commands that write the settings into the configuration of the repository they run in, and where it comes from into the project's own; `directory`: its git directory, a word of the shell. */
-export function writeSettings(git: GitSources, directory: string, isProject: boolean): string[] {
-  const { url } = git.repository
-  const origin = { section: 'remote', subsection: 'origin' }
-  const remote = [
-    { ...origin, name: 'url', value: url },
-    { ...origin, name: 'fetch', value: '+refs/heads/*:refs/remotes/origin/*' },
-  ]
-  const settings = [...(isProject ? remote : []), ...gitSettings(git)]
+/** Where `git fetch` puts branches. */
+export const originFetch: GitSetting = {
+  section: 'remote',
+  subsection: 'origin',
+  name: 'fetch',
+  value: '+refs/heads/*:refs/remotes/origin/*',
+}
+
+/** Commands that write the settings, after `more`, into the configuration file in `directory`, a word of the shell. */
+export function writeSettings(git: GitSources, directory: string, more: readonly GitSetting[] = []): string[] {
+  const settings = [...more, ...gitSettings(git)]
   return [
     // `git config` would be a process for each of them.
     ...(settings.length === 0 ? [] : [`printf '%s\\n' ${quote(configText(settings))} >>${directory}/config`]),
-    ...certificateSettings(git).map(({ key, word }) => `git config --add ${quote(key)} ${word}`),
+    ...certificateSettings(git).map(({ key, word }) => `git config -f ${directory}/config --add ${quote(key)} ${word}`),
   ]
 }
 

@@ -1,7 +1,7 @@
 import { quote } from '../script/quote.ts'
-import { settingOptions, writeSettings } from './git-settings.ts'
+import { originFetch, settingOptions, writeSettings } from './git-settings.ts'
 import { keepHistory } from './keep-history.ts'
-import { lfsScript } from './lfs-script.ts'
+import { lfsAttributes, lfsScript } from './lfs-script.ts'
 import type { GitSources, SubmoduleSources } from './sources-plan.ts'
 
 /**
@@ -51,7 +51,7 @@ function takeModulesAgain(git: GitSources): string[] {
     `GIT_DIR=".git/modules/$rc_l" git init -q --template=${git.objectFormat === 'sha256' ? ' --object-format=sha256' : ''}`,
     'git config -f ".git/modules/$rc_l/config" core.bare false',
     'git config -f ".git/modules/$rc_l/config" remote.origin.url "$rc_u"',
-    `git config -f ".git/modules/$rc_l/config" remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'`,
+    ...writeSettings(git, '".git/modules/$rc_l"', [originFetch]),
     'rm -f ".git/modules/$rc_l/rc-kept"',
     'fi',
     'done',
@@ -63,23 +63,31 @@ function takeModulesAgain(git: GitSources): string[] {
 
 /**
  * Shell text that gets the submodules of what is checked out, in directories that are empty. Their repositories get the settings too, so that git works in them
- * in the job's script.
+ * in the job's script: those that are new, at whatever level, from a template.
  */
 export function submoduleScript(git: GitSources, { isRecursive, depth, paths, updateFlags }: SubmoduleSources): string[] {
   const recursive = isRecursive ? ['--recursive'] : []
-  const settings = writeSettings(git, '"$d"', false)
-  const inEach = [...(settings.length > 0 ? ['d=$(git rev-parse --git-dir)', ...settings] : []), ...(git.lfs ? [lfsScript] : [])]
   return [
     ...(git.strategy === 'clone' ? [] : takeModulesAgain(git)),
+    'mkdir .git/rc-template',
+    ...writeSettings(git, '.git/rc-template'),
     [
       'git',
       ...settingOptions(git),
+      '-c init.templateDir="$PWD/.git/rc-template"',
       'submodule update --init',
       ...recursive,
       ...(depth > 0 ? [`--depth ${depth}`] : []),
       ...updateFlags.map(quote),
       ...(paths.length > 0 ? ['--', ...paths.map(quote)] : []),
     ].join(' '),
-    ...(inEach.length > 0 ? [['git submodule foreach --quiet', ...recursive, quote(inEach.join(' && '))].join(' ')] : []),
+    ...(git.lfs
+      ? [
+          // One process for all, before the many that `foreach` is.
+          `if git grep -q --recurse-submodules ${lfsAttributes}; then`,
+          ['git submodule foreach --quiet', ...recursive, quote(lfsScript)].join(' '),
+          'fi',
+        ]
+      : []),
   ]
 }
