@@ -168,9 +168,11 @@ describe.skipIf(!hasHttpBackend).each(localShells.filter((shell) => shell.busybo
     const newer = await fetched(byItsName)
     expect(newer.trace).toContain('of libraryof nested')
     expect(newer.packs).toContain('/library.git')
+    expect(newer.packs).not.toContain('/nested.git')
     const again = await fetched(project.commit('unrelated', 'change'))
     expect(again.trace).toContain('of libraryof nested')
     expect(again.packs).not.toContain('/library.git')
+    expect(again.packs).not.toContain('/nested.git')
     // A script that gets them itself finds nothing that is half there.
     const byItself = await run(
       environment,

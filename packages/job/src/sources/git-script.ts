@@ -38,7 +38,9 @@ export function gitScript(git: GitSources): string {
     `if rc_l=$(ls -A) && [ -z "$rc_l" ]; then rc_e=1; fi; ${say('Created fresh repository.')}`,
     'else',
     // Without a configuration they are of no use to a script that gets submodules itself.
-    ...(hasSubmodules ? [keepHistory('.git', [...history, 'modules']), keepModules] : [keepHistory('.git', history)]),
+    ...(hasSubmodules
+      ? [keepHistory('.git', [...history, 'modules']), keepModules(git.submodules?.isRecursive === true)]
+      : [keepHistory('.git', history)]),
     'fi; unset rc_l',
     `git init -q --template=${git.objectFormat === 'sha256' ? ' --object-format=sha256' : ''}`,
     ...writeSettings(git, '.git', [{ section: 'remote', subsection: 'origin', name: 'url', value: repository.url }, originFetch]),

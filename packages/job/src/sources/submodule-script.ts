@@ -21,42 +21,47 @@ export function emptySubmodules(sha: string): string {
 }
 
 /**
- * One compound command that takes from the repositories of submodules, those of the first level, what an earlier job could have planted. What is proven to be a repository, and nothing else, is moved to a new directory, which
- * then takes the place of the old one. Not kept are an index, so that the whole of a submodule is checked out into its empty directory, and repositories in them.
+ * One compound command that takes from the repositories of submodules what an earlier job could have planted. What is proven to be a repository, and nothing else, is moved to a new directory, which then takes the place of the old
+ * one. Not kept is an index, so that the whole of a submodule is checked out into its empty directory. `isRecursive`: whether those of submodules of submodules are kept, too.
  */
-export const keepModules: string = [
-  'if [ -h .git/modules ]; then rm -f .git/modules; elif [ -d .git/modules ]; then',
-  'mkdir .git/rc-modules; find .git/modules -type l -exec rm -f {} +',
-  `find .git/modules -type f -name HEAD 2>/dev/null | while IFS= read -r rc_l; do`,
-  // A name may hold `/`; what looks like a repository within one is none. What does not begin so is the rest of a name with a line end.
-  'rc_l=${rc_l%/HEAD}; case $rc_l in */refs | */refs/* | */objects | */objects/* | */modules/*/modules/*) continue ;; .git/modules/*) ;; *) continue ;; esac',
-  '[ -d "$rc_l/objects" ] && [ -d "$rc_l/refs" ] || continue',
-  keepHistory('"$rc_l"', ['objects', 'refs', 'packed-refs', 'shallow', 'HEAD']),
-  'rc_u=.git/rc-modules/${rc_l#.git/modules/}; mkdir -p "${rc_u%/*}"; mv "$rc_l" "$rc_u"; : >"$rc_u/rc-kept"',
-  'done',
-  'rm -rf .git/modules; mv .git/rc-modules .git/modules',
-  'fi',
-].join('\n')
+export function keepModules(isRecursive: boolean): string {
+  return [
+    'if [ -h .git/modules ]; then rm -f .git/modules; elif [ -d .git/modules ]; then',
+    'mkdir .git/rc-modules; find .git/modules -type l -exec rm -f {} +',
+    // What is in one comes before it.
+    `find .git/modules -type f -name HEAD 2>/dev/null | ${isRecursive ? 'LC_ALL=C sort -r | ' : ''}while IFS= read -r rc_l; do`,
+    // A name may hold `/`; what looks like a repository within one is none. What does not begin so is the rest of a name with a line end.
+    `rc_l=\${rc_l%/HEAD}; case $rc_l in */refs | */refs/* | */objects | */objects/*${isRecursive ? '' : ' | */modules/*/modules/*'}) continue ;; .git/modules/*) ;; *) continue ;; esac`,
+    '[ -d "$rc_l/objects" ] && [ -d "$rc_l/refs" ] || continue',
+    keepHistory('"$rc_l"', ['objects', 'refs', 'packed-refs', 'shallow', 'HEAD']),
+    'rc_u=.git/rc-modules/${rc_l#.git/modules/}; mkdir -p "$rc_u"; mv "$rc_l"/* "$rc_u"; : >"$rc_u/rc-kept"',
+    'done',
+    'rm -rf .git/modules; mv .git/rc-modules .git/modules',
+    'fi',
+  ].join('\n')
+}
 
 /**
- * Makes up the configuration of submodules whose history was kept: git then fetches what is missing. Others are removed, and so cloned.
+ * Makes up the configuration of a repository's submodules whose history was kept: git then fetches what is missing. Others are removed, and so cloned. `directory`: the repository's own, as within double quotes.
  */
-function takeModulesAgain(git: GitSources): string[] {
+function takeModulesAgain(git: GitSources, directory: string): string[] {
+  const modules = `${directory}/modules`
   return [
-    'if [ -d .git/modules ]; then',
+    `if [ -d "${modules}" ]; then`,
     'git submodule --quiet init',
     `git config -f .gitmodules --name-only --get-regexp '^submodule\\..*\\.path$' 2>/dev/null | while IFS= read -r rc_l; do`,
     'rc_l=${rc_l#submodule.}; rc_l=${rc_l%.path}',
-    'if [ -f ".git/modules/$rc_l/rc-kept" ] && rc_u=$(git config "submodule.$rc_l.url"); then',
-    `GIT_DIR=".git/modules/$rc_l" git init -q --template=${git.objectFormat === 'sha256' ? ' --object-format=sha256' : ''}`,
-    'git config -f ".git/modules/$rc_l/config" core.bare false',
-    'git config -f ".git/modules/$rc_l/config" remote.origin.url "$rc_u"',
-    ...writeSettings(git, '".git/modules/$rc_l"', [originFetch]),
-    'rm -f ".git/modules/$rc_l/rc-kept"',
+    `if [ -f "${modules}/$rc_l/rc-kept" ] && rc_u=$(git config "submodule.$rc_l.url"); then`,
+    `GIT_DIR="${modules}/$rc_l" git init -q --template=${git.objectFormat === 'sha256' ? ' --object-format=sha256' : ''}`,
+    `git config -f "${modules}/$rc_l/config" core.bare false`,
+    `git config -f "${modules}/$rc_l/config" remote.origin.url "$rc_u"`,
+    ...writeSettings(git, `"${modules}/$rc_l"`, [originFetch]),
+    `rm -f "${modules}/$rc_l/rc-kept"`,
     'fi',
     'done',
     'unset rc_u rc_l',
-    'find .git/modules -type f -name rc-kept | while IFS= read -r rc_l; do rm -rf "${rc_l%/rc-kept}"; done',
+    // Those that are in one of the others wait for their turn.
+    `find "${modules}" -type f -name rc-kept | while IFS= read -r rc_l; do rc_l=\${rc_l#"${modules}/"}; case $rc_l in */modules/*) ;; *) rm -rf "${modules}/\${rc_l%/rc-kept}" ;; esac; done`,
     'fi',
   ]
 }
@@ -67,20 +72,27 @@ function takeModulesAgain(git: GitSources): string[] {
  */
 export function submoduleScript(git: GitSources, { isRecursive, depth, paths, updateFlags }: SubmoduleSources): string[] {
   const recursive = isRecursive ? ['--recursive'] : []
+  const mayBeKept = git.strategy !== 'clone'
+  const gitWithSettings = ['git', ...settingOptions(git), '-c init.templateDir="$PWD/.git/rc-template"'].join(' ')
+  const update = ['submodule update --init', ...(depth > 0 ? [`--depth ${depth}`] : []), ...updateFlags.map(quote)].join(' ')
   return [
-    ...(git.strategy === 'clone' ? [] : takeModulesAgain(git)),
+    ...(mayBeKept ? takeModulesAgain(git, '.git') : []),
     'mkdir .git/rc-template',
     ...writeSettings(git, '.git/rc-template'),
-    [
-      'git',
-      ...settingOptions(git),
-      '-c init.templateDir="$PWD/.git/rc-template"',
-      'submodule update --init',
-      ...recursive,
-      ...(depth > 0 ? [`--depth ${depth}`] : []),
-      ...updateFlags.map(quote),
-      ...(paths.length > 0 ? ['--', ...paths.map(quote)] : []),
-    ].join(' '),
+    // Git makes no stop between levels at which a configuration could be made up: where history of later ones was kept, it gets one after the other.
+    `rc_u=${recursive.join('')}`,
+    ...(isRecursive && mayBeKept ? [`if [ -d .git/modules ] && [ -n "$(find .git/modules -type f -name rc-kept)" ]; then rc_u=; fi`] : []),
+    [gitWithSettings, update, '$rc_u', ...(paths.length > 0 ? ['--', ...paths.map(quote)] : [])].join(' '),
+    ...(isRecursive && mayBeKept
+      ? [
+          'if [ -z "$rc_u" ]; then',
+          `${gitWithSettings} submodule foreach --quiet --recursive ${quote(nextLevel(git, update))}`,
+          // Of those that nobody wanted there is no configuration, which a script that gets them itself would miss.
+          'find .git/modules -type f -name rc-kept | while IFS= read -r rc_l; do rm -rf "${rc_l%/rc-kept}"; done',
+          'fi',
+        ]
+      : []),
+    'unset rc_u',
     ...(git.lfs
       ? [
           // One process for all, before the many that `foreach` is.
@@ -90,4 +102,15 @@ export function submoduleScript(git: GitSources, { isRecursive, depth, paths, up
         ]
       : []),
   ]
+}
+
+/** Shell text that gets the submodules of the submodule that it runs in. */
+function nextLevel(git: GitSources, update: string): string {
+  return [
+    'set -e; if [ -f .gitmodules ]; then',
+    `rc_d=$(git rev-parse --git-dir); printf 'Submodules of %s:\\n' "$displaypath"`,
+    ...takeModulesAgain(git, '$rc_d'),
+    `git ${update}`,
+    'fi',
+  ].join('\n')
 }
