@@ -1,6 +1,6 @@
 // `npm run slice -w packages/fleeting-plugin-aws`: cuts the calls that plugin aws makes out of the SDK, to the plugin's folder `sdk`. Why: docs/decisions/plugins.md.
-// To be run again when the version of a sliced package or a call changes: a test compares.
-import { readFileSync, writeFileSync } from 'node:fs'
+// `npm run setup` does it whenever this file or the locked version changed.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 
@@ -27,7 +27,7 @@ const slices: Readonly<Record<string, { readonly client: string; readonly calls:
 const plugin = new URL('../packages/fleeting-plugin-aws/', import.meta.url)
 
 /** What the files of the folder are to hold, by name. */
-export async function sliceSdk(): Promise<ReadonlyMap<string, string>> {
+async function sliceSdk(): Promise<ReadonlyMap<string, string>> {
   const files = new Map<string, string>()
   for (const [name, { client, calls }] of Object.entries(slices)) {
     const library = `@aws-sdk/${name}`
@@ -72,4 +72,5 @@ function text(path: string): string {
   return readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
 }
 
-if (import.meta.main) for (const [name, content] of await sliceSdk()) writeFileSync(new URL(`sdk/${name}`, plugin), content)
+mkdirSync(new URL('sdk/', plugin), { recursive: true })
+for (const [name, content] of await sliceSdk()) writeFileSync(new URL(`sdk/${name}`, plugin), content)
