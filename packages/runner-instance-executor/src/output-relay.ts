@@ -18,13 +18,15 @@ export interface OutputRelayOptions {
  */
 export class OutputRelay {
   readonly name: string
-  /** Rejects when it ends, as a rule with its connection. Needs no handler of its own. */
-  readonly over: Promise<never>
+  /** Rejects when it ends. */
+  readonly #over: Promise<never>
   readonly #clock: Clock
   readonly #limitBytes: number
   readonly #closeInput: (last: string) => void
   readonly #closeChannel: () => void
-  #sink: OutputSink | undefined
+  #job: { readonly sink: OutputSink; readonly onOver: (error: unknown) => void } | undefined
+  /** Why it ended. */
+  #end: { readonly error: unknown } | undefined
   #keptBytes = 0
   /** Whether it may say what belongs to nobody, or does not keep all any more. */
   #isSpent = false
@@ -38,10 +40,12 @@ export class OutputRelay {
     this.#clock = clock
     this.#closeInput = channel.closeInput
     this.#closeChannel = channel.close
-    this.over = channel.over
-    this.over.catch(() => {
+    this.#over = channel.over
+    this.#over.catch((error: unknown) => {
       this.#isLost = !this.#isEnding
       this.#isSpent = true
+      this.#end = { error }
+      this.#job?.onOver(error)
     })
     port.sink = (chunk) => this.#pass(chunk)
     port.onFault = () => (this.#isSpent = true)
@@ -112,10 +116,11 @@ export class OutputRelay {
     this.#keptBytes = 0
   }
 
-  /** Gives what is printed from now on to `sink`, until the function that comes back is called. */
-  listen(sink: OutputSink): () => void {
-    this.#sink = sink
-    return () => (this.#sink = undefined)
+  /** Gives what is printed from now on to `sink`, and tells when it ends, as a rule with its connection, until the function that comes back is called. */
+  listen(sink: OutputSink, onOver: (error: unknown) => void): () => void {
+    this.#job = { sink, onOver }
+    if (this.#end !== undefined) onOver(this.#end.error)
+    return () => (this.#job = undefined)
   }
 
   /** It turned out to be of no use any more. */
@@ -133,7 +138,7 @@ export class OutputRelay {
     this.#closeInput(relayEnd)
     await new Promise<void>((resolve) => {
       const cancel = this.#clock.after(lastOutputMs, resolve)
-      this.over.catch(() => {
+      this.#over.catch(() => {
         cancel()
         resolve()
       })
@@ -144,7 +149,7 @@ export class OutputRelay {
 
   #pass(chunk: Buffer): void | Promise<void> {
     this.#keptBytes += chunk.length
-    if (this.#sink !== undefined) return this.#sink(chunk)
+    if (this.#job !== undefined) return this.#job.sink(chunk)
     this.#isSpent = true
   }
 }

@@ -58,7 +58,10 @@ test.each<[string, () => void]>([
 
 test('one that kept as much as it may, or whose job left something, serves nobody any more', async () => {
   const full = await take()
-  const stop = full!.listen(() => {})
+  const stop = full!.listen(
+    () => {},
+    () => {},
+  )
   connection.commands[0]!.print('x'.repeat(100))
   stop()
   relays.giveBack(connection, 'builds', full!, true)
@@ -72,12 +75,12 @@ test('one that did not keep all and then lost its connection left what it kept; 
   const relay = await take()
   void connection.commands[0]!.options.stderr?.(Buffer.from('no space left'))
   connection.commands[0]!.fail(lost)
-  await relay!.over.catch(() => {})
+  await clock.advance(0)
   expect(relay!.isLost).toBe(true)
   const ended = await take()
   relays.giveBack(connection, 'builds', ended!, false)
   connection.commands[1]!.close()
-  await ended!.over.catch(() => {})
+  await clock.advance(0)
   expect(ended!.isLost).toBe(false)
 })
 

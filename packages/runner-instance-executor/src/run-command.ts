@@ -28,6 +28,7 @@ export const lastOutputMs: number = 2000
 export async function runCommand(connection: Connection, run: CommandRun): Promise<ExitStatus> {
   const { command, script, stdout, stderr, isComplete, relay, onStarted, clock, signal } = run
   let onOutput = (): void => {}
+  let stopListening: (() => void) | undefined
   const noticed =
     (sink: OutputSink): OutputSink =>
     (chunk) => {
@@ -35,7 +36,11 @@ export async function runCommand(connection: Connection, run: CommandRun): Promi
       if (pending !== undefined) return pending.then(() => onOutput())
       onOutput()
     }
-  const stopListening = relay?.via.listen(noticed(relay.relayed))
+  // This command's own: a promise that outlives commands would keep something of each that was raced with it.
+  const relayOver = new Promise<never>((_, reject) => {
+    stopListening = relay?.via.listen(noticed(relay.relayed), reject)
+  })
+  relayOver.catch(() => {})
   try {
     const execution = await connection.exec(command, {
       stdin: script,
@@ -44,7 +49,6 @@ export async function runCommand(connection: Connection, run: CommandRun): Promi
       signal,
     })
     onStarted?.()
-    const relayOver = relay?.via.over ?? never
     const status = await Promise.race([execution.exited, relayOver])
     if (!isComplete()) {
       await new Promise<void>((resolve, reject) => {
@@ -62,5 +66,3 @@ export async function runCommand(connection: Connection, run: CommandRun): Promi
     stopListening?.()
   }
 }
-
-const never = new Promise<never>(() => {})
