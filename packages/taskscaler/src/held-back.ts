@@ -1,4 +1,5 @@
 import { describeLimit, type LaunchState, launchAllowance, outstandingCount } from '@runner-core/fleeting'
+import { breakerText } from './breaker-text.ts'
 import { durationText } from './duration-text.ts'
 import type { HeldBack } from './scaling-plan.ts'
 
@@ -35,7 +36,7 @@ function reasonOf(
     case 'backoff':
       return `launches back off after ${backoffText(launches, placement)}${wait}`
     case 'breaker':
-      return breakerText(launches, wait)
+      return breakerText(launches.breaker, launches.now) ?? 'launches are stopped'
   }
 }
 
@@ -44,10 +45,4 @@ function backoffText({ backoffs, now }: LaunchState, placement: string | undefin
   return active
     .map(({ code, failures, message }) => `${failures} ${failures === 1 ? 'failure' : 'failures'} (${code}: ${message})`)
     .join(' and ')
-}
-
-function breakerText({ breaker }: LaunchState, wait: string): string {
-  if (breaker.state === 'closed') return 'launches are stopped'
-  const next = breaker.state === 'half_open' ? ', a probe is under way' : wait
-  return `launches are stopped (${breaker.code}: ${breaker.message}): ${breaker.action}${next}`
 }

@@ -16,6 +16,7 @@ export {
   type Reservation,
   type ReserveOptions,
 } from './acquisition.ts'
+export { breakerText } from './breaker-text.ts'
 export type { Counters, ScaleOperations, TaskOperations } from './counters.ts'
 /** The record of decisions, for those who ask why. */
 export type { Decision, DecisionKind } from './decision.ts'

@@ -90,7 +90,7 @@ describe('plan', () => {
     })
     expect(heldBack({ breaker: { ...breaker, state: 'half_open' } })).toMatchObject({
       count: 4,
-      reason: 'launches are stopped (auth: not allowed): allow ec2:RunInstances, a probe is under way',
+      reason: 'launches are on trial, one machine at a time, until one works (auth: not allowed): allow ec2:RunInstances',
     })
     expect(heldBack({ closed: true })).toMatchObject({ blockedBy: 'closed' })
   })

@@ -55,8 +55,8 @@ export function breakerAt(trips: BreakerTrips, now: number): LaunchBreaker {
   const worst = trips.find(({ operation }) => !isLaunch(operation)) ?? trips[0]
   if (worst === undefined) return { state: 'closed' }
   const { operation, code, message, since, probeAt } = worst
-  const state = isLaunch(operation) && now >= probeAt ? 'half_open' : 'open'
-  return { state, code, message: `${operation}: ${message}`, action: actions[code] ?? '', since, probeAt }
+  const facts = { code, message: `${operation}: ${message}`, action: actions[code] ?? '', since }
+  return isLaunch(operation) ? { state: now >= probeAt ? 'half_open' : 'open', ...facts, probeAt } : { state: 'open', ...facts }
 }
 
 /** Only a launch shows whether launches work again. */

@@ -83,7 +83,10 @@ export class LaunchGate {
     this.#trips = withTrip(this.#trips, operation, error, clock.now(), settings.breakerProbe, random)
     const now = clock.now()
     const breaker = breakerAt(this.#trips, now)
-    const fields = breaker.state !== 'closed' && { action: breaker.action, probe_wait_seconds: loggedSeconds(breaker.probeAt - now) }
+    const fields = breaker.state !== 'closed' && {
+      action: breaker.action,
+      ...(breaker.probeAt !== undefined && { probe_wait_seconds: loggedSeconds(breaker.probeAt - now) }),
+    }
     logger.error({ operation, err: error, ...fields }, 'launch breaker opened')
   }
 

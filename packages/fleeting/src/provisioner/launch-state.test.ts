@@ -69,6 +69,11 @@ describe('launchAllowance', () => {
     ['nothing while the breaker is open', { breaker: { state: 'open', ...tripped } }, { count: 0, blockedBy: 'breaker', until: 5000 }],
     ['one as a probe', { breaker: { state: 'half_open', ...tripped } }, { count: 1 }],
     [
+      'nothing until what has failed works, when no launch can show that',
+      { breaker: { state: 'open', code: 'auth', message: '', action: '', since: 0 } },
+      { count: 0, blockedBy: 'breaker' },
+    ],
+    [
       'one probe at a time',
       { breaker: { state: 'half_open', ...tripped }, outstanding: [launch(1, 'sent')] },
       { count: 0, blockedBy: 'breaker' },

@@ -35,7 +35,7 @@ export interface LaunchBackoff {
 }
 
 /**
- * The breaker for errors that do not heal by waiting. `open`: no launch until `probeAt`; `half_open`: one instance may be launched as a probe, and its success closes the breaker.
+ * The breaker for errors that do not heal by waiting. `open`: no launch until `probeAt`; `half_open`: one instance at a time may be launched as a probe, and its success closes the breaker.
  */
 export type LaunchBreaker =
   | { readonly state: 'closed' }
@@ -47,7 +47,8 @@ export type LaunchBreaker =
       /** What an operator can do about it. */
       readonly action: string
       readonly since: number
-      readonly probeAt: number
+      /** When a launch may show whether it works again. Absent: none can, since `list` or `decrease` failed; both are tried again by themselves, and what works closes the breaker. */
+      readonly probeAt?: number
     }
 
 /** The token bucket of launches at one moment. */
@@ -95,8 +96,8 @@ export function launchAllowance(state: LaunchState, placement?: string): LaunchA
 }
 
 /** A moment that has come already tells nothing about when to look again. */
-function blocked(now: number, blockedBy: NonNullable<LaunchAllowance['blockedBy']>, until: number): LaunchAllowance {
-  return { count: 0, blockedBy, ...(until > now && { until }) }
+function blocked(now: number, blockedBy: NonNullable<LaunchAllowance['blockedBy']>, until: number | undefined): LaunchAllowance {
+  return { count: 0, blockedBy, ...(until !== undefined && until > now && { until }) }
 }
 
 /** Instances asked for and not seen yet. */

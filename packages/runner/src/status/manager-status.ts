@@ -88,9 +88,9 @@ function fleetStatus({ provisioner, scaler }: Fleet, record: FleetRecord, clock:
     coming: outstanding.reduce((sum, { count }) => sum + count, 0),
     slots: tasks,
     policy: { periods, idleCount, idleTimeMs, scaleFactor },
-    ...(lastPlan.heldBack !== undefined && { heldBack: lastPlan.heldBack }),
-    breaker,
-    backoffs,
+    ...(lastPlan.heldBack !== undefined && { heldBack: inWallTime(lastPlan.heldBack, wallTimeOf) }),
+    breaker: breaker.state === 'closed' ? breaker : inWallTime(breaker, wallTimeOf),
+    backoffs: backoffs.map((backoff) => inWallTime(backoff, wallTimeOf)),
     instances: scaler.instances().map(({ instance: { id, state, placement, seenAt }, inUse, useCount, why }) => ({
       id,
       state,
@@ -110,4 +110,19 @@ function fleetStatus({ provisioner, scaler }: Fleet, record: FleetRecord, clock:
         ...(history.placed === undefined && history.waits.length > 0 && { why: history.waits.at(-1)!.why }),
       })),
   }
+}
+
+interface Dated {
+  readonly since?: number
+  readonly until?: number
+  readonly probeAt?: number
+}
+
+/** The same facts with their times as wall times. */
+function inWallTime<Facts extends Dated>(facts: Facts, wallTimeOf: (at: number) => number): Facts {
+  const times = (['since', 'until', 'probeAt'] as const).flatMap((name) => {
+    const at = facts[name]
+    return at === undefined ? [] : [[name, wallTimeOf(at)]]
+  })
+  return { ...facts, ...Object.fromEntries(times) }
 }

@@ -1,4 +1,4 @@
-import { durationText } from '@runner-core/taskscaler'
+import { breakerText, durationText } from '@runner-core/taskscaler'
 import type { FleetStatus, ManagerStatus, RunnerStatus } from './manager-status.ts'
 
 /** A manager's status for people. `isRunning`: whether it is the present, or what a manager that has stopped left. */
@@ -25,11 +25,12 @@ function runnerLines({ name, state, problems, warnings, running }: RunnerStatus,
 function fleetLines({ group, maxInstances, coming, slots, policy, heldBack, breaker, instances, jobs }: FleetStatus, at: number): string[] {
   const limit = maxInstances === undefined ? 'no bound' : `at most ${maxInstances}`
   const { idle, pending, acquired } = slots
+  const launches = breakerText(breaker, at)
   return [
     `  group ${group}: ${instances.length} ${instances.length === 1 ? 'instance' : 'instances'}, ${coming} asked for, ${limit}`,
     `  slots: ${acquired} in use, ${idle} free; ${pending} ${pending === 1 ? 'job waits' : 'jobs wait'}`,
     `  policy: idle_count ${policy.idleCount}, idle_time ${policy.idleTimeMs / 1000} s, scale_factor ${policy.scaleFactor}, in force for ${policy.periods.join(' | ')}`,
-    ...(breaker.state === 'closed' ? [] : [`  launches are stopped (${breaker.code}): ${breaker.message}; ${breaker.action}`]),
+    ...(launches === undefined ? [] : [`  ${launches}`]),
     ...(heldBack === undefined ? [] : [`  not yet ${heldBack.count} more: ${heldBack.reason}`]),
     ...instances.map(
       ({ id, state, inUse, useCount, seenAt, why }) =>
