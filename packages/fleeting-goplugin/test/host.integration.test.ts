@@ -23,7 +23,7 @@ interface LogEntry {
 }
 
 interface Subject {
-  readonly group: InstanceGroup & { trouble?(): string | undefined }
+  readonly group: InstanceGroup
   readonly plugin: FakePluginFile
   readonly log: readonly LogEntry[]
 }
@@ -412,6 +412,7 @@ describe('a process that ends', () => {
     }
     await kill('a')
     expect(group.trouble!()).toBeUndefined()
+    expect(group.trouble!('part')).toMatch(/^a: .*fake/)
     expect(await launch(group, 1)).toMatchObject({ requested: 1 })
     await kill('b')
     expect(group.trouble!()).toMatch(/^a: .+; b: .+/)

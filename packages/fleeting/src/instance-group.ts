@@ -226,8 +226,9 @@ export interface InstanceGroup {
 
   /**
    * Optional, for groups that live outside of this process: why no call can reach it now, for people; undefined while it can be reached. The runner then says that it is not ready. Only looks, and never throws.
+   * A group made of several is also asked for a `part`: which of them cannot be reached or read, and why. While it works as a whole that is a warning. All other groups leave the parameter out.
    */
-  trouble?(): string | undefined
+  trouble?(of?: 'whole' | 'part'): string | undefined
 
   /** Frees the plugin's own resources (sockets, uploaded keys). Never deletes instances: that is `decrease`. Called once, last. */
   shutdown(): Promise<void>

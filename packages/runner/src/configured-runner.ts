@@ -127,7 +127,7 @@ export class ConfiguredRunner {
     if (this.#running === undefined) return { name, ...(this.#startError && { startError: describeError(this.#startError) }) }
     const { fleet, loop } = this.#running
     const { trouble } = loop
-    const { listError, groupTrouble } = fleet.provisioner
+    const { listError, groupTrouble, partTrouble } = fleet.provisioner
     return {
       name,
       running: {
@@ -138,6 +138,7 @@ export class ConfiguredRunner {
         listedAt: fleet.provisioner.listedAt,
         ...(listError && { listError: describeError(listError) }),
         ...(groupTrouble !== undefined && { groupTrouble }),
+        ...(partTrouble !== undefined && { partTrouble }),
         updateIntervalMs: autoscaler.updateIntervalMs,
       },
     }

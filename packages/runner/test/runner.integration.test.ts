@@ -2,7 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { GroupError, loadPlugin, systemClock } from '@runner-core/fleeting'
+import { GroupError, loadPlugin, silentLogger, systemClock } from '@runner-core/fleeting'
+import { MultiGroup } from '@runner-core/fleeting/multi'
 import { MemoryGroup, simpleShell } from '@runner-core/fleeting/testing'
 import { parseConfig, Runner, type RunnerOptions } from '@runner-core/runner'
 import { Coordinator, type CoordinatorJob } from '@runner-core/runner/testing'
@@ -153,6 +154,30 @@ test('two runners whose groups turn out to be one: the second one does not start
   expect(log.filter(({ level }) => level === 'error').map(({ message }) => message)).toEqual([
     'fleet cannot start: it stays as it is until this is mended',
   ])
+})
+
+test('one of several groups that is out of reach is named as a warning, and leaves the runner ready', async () => {
+  const down: { b?: string } = { b: 'plugin moon ended (signal SIGKILL)' }
+  const createInstanceGroup = (): MultiGroup => {
+    const member = (name: 'a' | 'b') => ({
+      name,
+      create: () =>
+        Object.assign(new MemoryGroup({ clock: systemClock, id: name, shell: simpleShell }), name === 'b' && { trouble: () => down.b }),
+    })
+    return new MultiGroup({
+      id: 'multi/test',
+      members: [member('a'), member('b')],
+      clock: systemClock,
+      random: Math.random,
+      logger: silentLogger,
+    })
+  }
+  await start([{ plugin: 'several' }], '', { findPlugin: async () => ({ createInstanceGroup }) })
+  await until(async () => (await page('/health/ready')).status === 200)
+  const shown = { name: 'one', problems: [], warnings: ['part of the group does not work: b: plugin moon ended (signal SIGKILL)'] }
+  for (const path of ['/health/ready', '/status']) expect(JSON.parse((await page(path)).text).runners).toMatchObject([shown])
+  delete down.b
+  expect(JSON.parse((await page('/health/ready')).text).runners).toMatchObject([{ problems: [], warnings: [] }])
 })
 
 test('a refused token pauses the runner, and /health/ready says so', async () => {

@@ -83,11 +83,12 @@ export class GroupMember {
     return this.#failure?.error
   }
 
-  /** Why no call can reach the group now: it says so, or has not been initialised yet. One whose cloud does not answer can be reached. */
-  get trouble(): string | undefined {
+  /** Why no call can reach the group now: it says so, or has not been initialised yet. One whose cloud does not answer can be reached; as a `part` of the whole it is in trouble all the same. */
+  trouble(of: 'whole' | 'part'): string | undefined {
     if (this.#info === undefined) return this.#failure?.error.message ?? `${this.name}: it was not initialised`
-    const own = this.#group?.trouble?.()
-    return own === undefined ? undefined : `${this.name}: ${own}`
+    const own = this.#group?.trouble?.(of)
+    if (own !== undefined) return `${this.name}: ${own}`
+    return of === 'part' ? this.#failure?.error.message : undefined
   }
 
   /** The most instances that it may have; `Infinity` while nobody knows. */
@@ -175,7 +176,7 @@ export class GroupMember {
     const missing = this.#context.ledger.missing(this.name)
     const rows = this.#rows.filter(({ state }) => state !== 'deleted')
     const booting = rows.filter(({ state }) => state === 'creating').length
-    const { trouble } = this
+    const trouble = this.trouble('whole')
     const unreadable = this.#failure?.error ?? (trouble === undefined ? undefined : new GroupError('transient', trouble))
     return {
       name: this.name,

@@ -372,9 +372,9 @@ describe('a member that cannot be read', () => {
     Object.assign(a, { trouble: () => down.a })
     Object.assign(b, { trouble: () => down.b })
     await multi.init(never)
-    expect(multi.trouble()).toBeUndefined()
+    expect([multi.trouble(), multi.trouble('part')]).toEqual([undefined, undefined])
     down.a = 'plugin moon ended (signal SIGKILL)'
-    expect(multi.trouble()).toBeUndefined()
+    expect([multi.trouble(), multi.trouble('part')]).toEqual([undefined, 'a: plugin moon ended (signal SIGKILL)'])
     expect(await increase(2, 'a')).toMatchObject({ requested: 2, errors: [{ code: 'capacity', message: `a: ${down.a}` }] })
     expect(sizes()).toEqual([0, 2])
     down.b = 'the agent is gone'
@@ -384,6 +384,18 @@ describe('a member that cannot be read', () => {
     delete down.a
     expect(multi.trouble()).toBeUndefined()
     expect(await increase(1)).toMatchObject({ ids: ['a/m-1'] })
+  })
+
+  it('is named as a part that does not work when it cannot be read, or tells of a part of its own', async () => {
+    const { a, b, multi, clock } = await start()
+    a.fail('list', new GroupError('auth', 'no permission'), 1)
+    await multi.list(never)
+    expect([multi.trouble(), multi.trouble('part')]).toEqual([undefined, 'a: no permission'])
+    Object.assign(b, { trouble: (of: 'whole' | 'part') => (of === 'part' ? 'x: the agent is gone' : undefined) })
+    expect([multi.trouble(), multi.trouble('part')]).toEqual([undefined, 'a: no permission; b: x: the agent is gone'])
+    await clock.advance(60_000)
+    await multi.list(never)
+    expect(multi.trouble('part')).toBe('b: x: the agent is gone')
   })
 
   it('that was not initialised yet cannot be reached; one whose cloud does not answer can', async () => {

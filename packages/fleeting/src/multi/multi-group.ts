@@ -137,10 +137,12 @@ export class MultiGroup implements InstanceGroup {
     return { ...info, instanceId: id }
   }
 
-  /** Only when no member can be reached: why not, for each. */
-  trouble(): string | undefined {
-    const troubles = [...this.#members.values()].map(({ trouble }) => trouble)
-    return troubles.includes(undefined) ? undefined : troubles.join('; ')
+  /** Of the whole: only when no member can be reached, why not, for each. Of a part: why members cannot be reached or read, as soon as one cannot. */
+  trouble(of: 'whole' | 'part' = 'whole'): string | undefined {
+    const members = [...this.#members.values()]
+    const troubles = members.flatMap((member) => member.trouble(of) ?? [])
+    const isTrouble = troubles.length >= (of === 'whole' ? members.length : 1)
+    return isTrouble ? troubles.join('; ') : undefined
   }
 
   shutdown(): Promise<void> {

@@ -66,6 +66,18 @@ test.each([
   expect(runnerHealth('ready', runner)).toMatchObject({ problems: notReady, warnings: [] })
 })
 
+test('a part of the group that is out of reach is named, and leaves the runner ready', () => {
+  const running = { ...good, partTrouble: 'b: plugin moon ended (signal SIGKILL)' }
+  const warnings = ['part of the group does not work: b: plugin moon ended (signal SIGKILL)']
+  expect(runnerHealth('ready', { running })).toMatchObject({ problems: [], warnings })
+  expect(runnerHealth('live', { running })).toMatchObject({ problems: [], warnings: [] })
+})
+
+test('when the whole cannot be read, its error names the parts already', () => {
+  const running = { ...good, listedAt: now - 70_000, listError: 'a: down; b: down', partTrouble: 'a: down; b: down' }
+  expect(runnerHealth('ready', { running }).warnings).toEqual(['the group could not be read for 70 s: a: down; b: down'])
+})
+
 test('what the runner waits for is listed, and leaves it ready', () => {
   const running = {
     ...good,

@@ -16,6 +16,8 @@ export interface RunnerProgress {
     readonly listError?: string
     /** Why the group's plugin cannot be asked anything now: its process is down. */
     readonly groupTrouble?: string
+    /** Why some of the groups that the group is made of do not work now. */
+    readonly partTrouble?: string
     /** How often the group is read at rest. */
     readonly updateIntervalMs: number
   }
@@ -47,8 +49,8 @@ const listsMissed = 3
 
 /**
  * `live`: no loop hangs. `ready`: moreover each runner's fleet has started, its plugin runs, its group could be read lately, and GitLab accepts its token. One runner that is not
- * ready makes the answer `unavailable`; the others go on all the same. A coordinator that does not answer, and a group that could not be read just now, are only warnings: the
- * runner is fit to work as soon as they are back.
+ * ready makes the answer `unavailable`; the others go on all the same. A coordinator that does not answer, a group that could not be read just now, and one of several groups that does not
+ * work, are only warnings: the runner is fit to work, or will be as soon as they are back.
  */
 export function assessHealth(kind: 'live' | 'ready', runners: readonly RunnerProgress[], now: number): HealthReport {
   const report = runners.map((runner) => ({
@@ -82,7 +84,7 @@ function hindrances({ running, startError, hasDeparted }: RunnerProgress, now: n
 
 function warnings({ running }: RunnerProgress, now: number): readonly string[] {
   if (running === undefined) return []
-  const { loop, coordinatorTrouble: trouble, listError, listedAt } = running
+  const { loop, coordinatorTrouble: trouble, listError, listedAt, partTrouble } = running
   return [
     ...(trouble && loop !== 'paused'
       ? [`GitLab has given no usable answer for ${seconds(now - trouble.since)}${because(trouble.error)}`]
@@ -90,6 +92,8 @@ function warnings({ running }: RunnerProgress, now: number): readonly string[] {
     ...(listError !== undefined && !isUnread(running, now)
       ? [`the group could not be read for ${seconds(now - listedAt)}${because(listError)}`]
       : []),
+    // When the whole cannot be read, its error names them.
+    ...(partTrouble !== undefined && listError === undefined ? [`part of the group does not work: ${partTrouble}`] : []),
   ]
 }
 
