@@ -9,9 +9,10 @@ import {
   type HttpHeaders,
   type HttpMethods,
   type Pipeline,
+  type PipelineResponse,
   type TlsSettings,
 } from '@azure/core-rest-pipeline'
-import { type Tags, untilAbort } from '@runner-core/fleeting'
+import { GroupError, type Tags, untilAbort } from '@runner-core/fleeting'
 import type { AzureConfig } from './config.ts'
 import { type AzureFailure, asAzureError, asThrown, retryHint } from './errors.ts'
 import { type Machine, type MachineBody, machineOf } from './machine.ts'
@@ -54,7 +55,7 @@ export class AzureClient {
   }
 
   async getSet(signal: AbortSignal): Promise<ScaleSet> {
-    const { body } = await this.#send(`reading scale set ${this.#config.name}`, { url: this.#url(this.setPath, computeVersion) }, signal)
+    const { body } = await this.#read(`reading scale set ${this.#config.name}`, this.#url(this.setPath, computeVersion), signal)
     return scaleSetOf(body as ScaleSetBody)
   }
 
@@ -70,7 +71,8 @@ export class AzureClient {
         ? this.#url(`${this.setPath}/virtualMachines`, computeVersion, query)
         : this.#url(`${this.groupPath}/providers/Microsoft.Compute/virtualMachines`, computeVersion, {
             ...query,
-            $filter: `'virtualMachineScaleSet/id' eq '${this.setPath}'`,
+            // Compared with ids, which Azure writes without escapes.
+            $filter: `'virtualMachineScaleSet/id' eq '${decodeURIComponent(this.setPath)}'`,
           })
     return (await this.#pages<MachineBody>(`listing the machines of scale set ${this.#config.name}`, url, signal)).map(machineOf)
   }
@@ -101,7 +103,7 @@ export class AzureClient {
   }
 
   async operation(url: string, signal: AbortSignal): Promise<OperationStatus> {
-    const { body, headers } = await this.#send('following an operation', { url }, signal)
+    const { body, headers } = await this.#read('following an operation', url, signal)
     const { status, error } = body as { readonly status?: string; readonly error?: { readonly code?: string; readonly message?: string } }
     if (status === 'Succeeded') return { state: 'ended', failure: undefined }
     if (status !== 'Failed' && status !== 'Canceled') return { state: 'under way', retryAfterMs: hintOf(headers) ?? 0 }
@@ -122,15 +124,26 @@ export class AzureClient {
     const rows: Row[] = []
     let next: string | undefined = url
     while (next !== undefined) {
-      const { body } = await this.#send(doing, { url: next }, signal)
-      const { value = [], nextLink } = body as { readonly value?: readonly Row[]; readonly nextLink?: string }
+      const { body } = await this.#read(doing, next, signal)
+      const { value, nextLink } = body as { readonly value?: readonly Row[]; readonly nextLink?: string }
+      // An empty list means that all machines are gone: never what only looks like one.
+      if (!Array.isArray(value)) throw new GroupError('transient', `${doing}: the answer has no rows`)
       rows.push(...value)
-      next = nextLink
+      next = nextLink || undefined
     }
     return rows
   }
 
-  async #send(doing: string, asked: Asked, signal: AbortSignal): Promise<Answer> {
+  async #read(doing: string, url: string, signal: AbortSignal): Promise<{ readonly body: object; readonly headers: HttpHeaders }> {
+    const { bodyAsText, headers } = await this.#send(doing, { method: 'GET', url }, signal)
+    try {
+      return { body: Object(JSON.parse(bodyAsText ?? '', withoutNull)), headers }
+    } catch (error) {
+      throw asThrown(doing, error, signal)
+    }
+  }
+
+  async #send(doing: string, asked: Asked, signal: AbortSignal): Promise<PipelineResponse> {
     try {
       signal.throwIfAborted()
       return await untilAbort(this.#answer(doing, asked, signal), signal)
@@ -139,7 +152,7 @@ export class AzureClient {
     }
   }
 
-  async #answer(doing: string, { method = 'GET', url, body, ifMatch }: Asked, signal: AbortSignal): Promise<Answer> {
+  async #answer(doing: string, { method, url, body, ifMatch }: Asked, signal: AbortSignal): Promise<PipelineResponse> {
     // The token goes along: never to a host that an answer made up.
     const { origin } = new URL(url)
     if (origin !== new URL(this.#config.endpoint).origin) throw new Error(`was sent to ${origin}, which is not the endpoint`)
@@ -152,8 +165,9 @@ export class AzureClient {
     request.headers.set('accept', 'application/json')
     if (body !== undefined) request.headers.set('content-type', 'application/json')
     if (ifMatch !== undefined) request.headers.set('if-match', ifMatch)
-    const { status, bodyAsText, headers } = await this.#pipeline.sendRequest(this.#http, request)
-    if (accepted.includes(status)) return { body: Object(JSON.parse(bodyAsText || '{}')), headers }
+    const response = await this.#pipeline.sendRequest(this.#http, request)
+    const { status, bodyAsText, headers } = response
+    if (status === 200 || (method !== 'GET' && taken.includes(status))) return response
     const { code, message } = errorIn(bodyAsText)
     const retryAfterMs = hintOf(headers)
     throw asAzureError(
@@ -164,30 +178,30 @@ export class AzureClient {
   }
 }
 
-/** A request; without a method it reads. */
 interface Asked {
-  readonly method?: HttpMethods
+  readonly method: HttpMethods
   readonly url: string
   readonly body?: object
   readonly ifMatch?: string
 }
 
-interface Answer {
-  readonly body: unknown
-  readonly headers: HttpHeaders
-}
+/** Answers to a change that Azure has taken on, beside 200. */
+const taken: readonly number[] = [201, 202]
 
-/** Changes are taken on with one of the later two, as the API's description has it. */
-const accepted: readonly number[] = [200, 201, 202]
+/** For `JSON.parse`: what is null is not there. */
+function withoutNull(_key: string, value: unknown): unknown {
+  return value ?? undefined
+}
 
 function hintOf(headers: HttpHeaders): number | undefined {
   return retryHint(headers.get('retry-after'), Date.now())
 }
 
-/** Of Resource Manager's envelope; whatever stands before it may answer something else. */
+/** Of Resource Manager's envelope, which some of its providers leave out; whatever stands before it may answer something else. */
 function errorIn(bodyAsText: string | null | undefined): { readonly code?: string; readonly message?: string } {
   try {
-    return Object((JSON.parse(bodyAsText ?? '') as { readonly error?: object }).error)
+    const body = JSON.parse(bodyAsText ?? '') as { readonly error?: object }
+    return Object(body.error ?? body)
   } catch {
     return {}
   }

@@ -1,4 +1,4 @@
-import type { Tags } from '@runner-core/fleeting'
+import { GroupError, type Tags } from '@runner-core/fleeting'
 
 /** A scale set as Resource Manager shows it, its properties at the top: what of it matters here. */
 export interface ScaleSet {
@@ -27,6 +27,8 @@ export interface ScaleSetBody extends Pick<ScaleSet, 'id' | 'name' | 'etag' | 't
   readonly properties?: Omit<ScaleSet, 'id' | 'name' | 'etag' | 'tags' | 'sku'>
 }
 
+/** Thrown: `transient`, for what is none, which would count as an empty one. */
 export function scaleSetOf({ properties, ...rest }: ScaleSetBody): ScaleSet {
+  if (rest.id === undefined) throw new GroupError('transient', 'a scale set without an id was read')
   return { ...properties, ...rest }
 }
