@@ -144,6 +144,20 @@ test('a directory that others can enter is refused', async () => {
   expect(log).toContain('expected a directory of our own that nobody else can enter')
 })
 
+test('a daemon that cannot serve ends, and the call says why', async () => {
+  await using fixture = new ShimFixture()
+  const { state, log } = await fixture.run(
+    { id: 1, script: ['true'] },
+    {
+      driverOptions: ['--config', fixture.config, '--directory', join(fixture.folder, 'x'.repeat(100)), '--idle-timeout', 'never'],
+    },
+  ).result
+  expect(state).toBe('failed')
+  expect(log).toContain("expected at most 100 bytes, as a socket's path; name a shorter --directory")
+  expect(log).toContain('the daemon could not begin; its log is')
+  expect(fixture.processes()).toEqual([])
+})
+
 test('what is wrong with the configuration stands in the log of the job; prepare is tried three times, each with its clean-up', async () => {
   await using fixture = new ShimFixture({ autoscaler: 'max_instancs = 3' })
   const { state, reason, log, calls } = await fixture.run({ id: 1, script: ['true'] }).result

@@ -50,7 +50,11 @@ export async function daemon(file: string, options: DaemonOptions, output: Outpu
     random: systemRandom,
     logger,
   })
-  const sole = await listenAlone(directory, shim.serve, systemClock)
+  const sole = await listenAlone(directory, shim.serve, systemClock).catch(async (error: unknown) => {
+    // Its timers would keep a process that serves nobody, and the call that began it would wait for that.
+    await shim.shutDown()
+    throw error
+  })
   if (sole === undefined) {
     logger.info({ directory }, 'another daemon serves this configuration')
     await shim.shutDown()
