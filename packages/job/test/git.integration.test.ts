@@ -161,6 +161,23 @@ describe.skipIf(!hasGit).each(localShells.filter((shell) => shell.busyboxOnly !=
     expect(trace).toMatch(/ f {3}i {3}r {3}s {3}t\n/)
   })
 
+  test.each([
+    ['an index in two files', ['git update-index --split-index', 'ls .git/sharedindex.*']],
+    ...['HEAD', 'index', 'packed-refs', 'shallow', 'refs/heads/main'].map(
+      (name) => [`a pipe in the place of ${name}`, [`rm -f .git/${name}; mkfifo .git/${name}`]] as const,
+    ),
+    ['a link in the place of refs, locked', ['mv .git/refs ../refs; touch ../refs/heads/main.lock; ln -s ../../refs .git/refs']],
+  ])('come where a job before left %s', async (_name, script) => {
+    const before = await run(environment, gitJob(repository.url, first, { script }))
+    expect(before.outcome, before.trace).toEqual({ state: 'success' })
+    const { outcome, trace } = await run(
+      environment,
+      gitJob(repository.url, second, { script: ['cat file; git status --short; rm -rf ../refs'] }),
+    )
+    expect(outcome, trace).toEqual({ state: 'success' })
+    expect(trace).toContain('\nsecond\nJob succeeded')
+  })
+
   test('of a sha256 repository are fetched, and fetched again', async () => {
     using longer = new TestRepository({ objectFormat: 'sha256' })
     const [earlier, newest] = [longer.commit('file', 'earlier'), longer.commit('file', 'newest')]

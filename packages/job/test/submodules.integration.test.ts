@@ -232,6 +232,19 @@ describe.skipIf(!hasHttpBackend).each(localShells.filter((shell) => shell.busybo
   })
 
   test.each([
+    ['HEAD', 'rm .git/modules/library/HEAD'],
+    ['references', 'rm -rf .git/modules/library/refs'],
+    ['anything else', 'rm -rf .git/modules/library/[!m]*'],
+  ])('come where a job before left one, whose own are whole, without its %s', async (_name, script) => {
+    const recursive = { GIT_SUBMODULE_STRATEGY: 'recursive' }
+    const before = await run(environment, job(linked, recursive, [`${script}; ls .git/modules/library/modules/nested/HEAD`]))
+    expect(before.outcome, before.trace).toEqual({ state: 'success' })
+    const { outcome, trace } = await run(environment, job(linked, recursive))
+    expect(outcome, trace).toEqual({ state: 'success' })
+    expect(trace).toContain('of libraryof nested')
+  })
+
+  test.each([
     ['in place of one with an odd name', `'a b/"x'`, ''],
     ['in a work tree whose own one is gone', 'library', 'rm -rf .git'],
     [

@@ -7,8 +7,8 @@ import { say } from './say.ts'
 import type { GitSources, SubmoduleSources } from './sources-plan.ts'
 import { emptySubmodules, keepModules, submoduleScript } from './submodule-script.ts'
 
-/** What of `.git` a later job uses. */
-const history = ['objects', 'refs', 'packed-refs', 'shallow', 'HEAD', 'index', 'lfs']
+/** What of `.git` a later job uses. An index may be in two files. */
+const history = ['objects', 'refs', 'packed-refs', 'shallow', 'HEAD', 'index', 'sharedindex.*', 'lfs']
 
 /**
  * Shell text that brings the work tree, the working directory, to the job's commit. It runs in a subshell of its own, in which it may end at any failure.

@@ -60,8 +60,10 @@ function takeModulesAgain(git: GitSources, directory: string): string[] {
     'fi',
     'done',
     'unset rc_u rc_l',
-    // Those that are in one of the others wait for their turn.
-    `find "${modules}" -type f -name rc-kept | while IFS= read -r rc_l; do rc_l=\${rc_l#"${modules}/"}; case $rc_l in */modules/*) ;; *) rm -rf "${modules}/\${rc_l%/rc-kept}" ;; esac; done`,
+    // Those that are in one of the others wait for their turn; git takes what is left of one that is no repository any more for one.
+    `find "${modules}" -type f -name rc-kept 2>/dev/null | while IFS= read -r rc_l; do rc_l=\${rc_l#"${modules}/"}; rc_l=\${rc_l%/rc-kept}`,
+    `case $rc_l in */modules/*) rc_l=\${rc_l%%/modules/*}; [ ! -f "${modules}/$rc_l/HEAD" ] || continue ;; esac`,
+    `rm -rf "${modules}/$rc_l"; done`,
     'fi',
   ]
 }

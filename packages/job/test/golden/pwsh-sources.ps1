@@ -52,8 +52,8 @@ if [ -h .git ] || [ ! -d .git ] || [ ${#rc_l} = 64 ]; then
 if [ -e .git ] || [ -h .git ]; then rm -rf .git; fi
 if rc_l=$(ls -A) && [ -z "$rc_l" ]; then rc_e=1; fi; printf ''%s\n'' ''[32;1mCreated fresh repository.[0;m''
 else
-find .git -mindepth 1 -maxdepth 1 ! -name objects ! -name refs ! -name packed-refs ! -name shallow ! -name HEAD ! -name index ! -name lfs -exec rm -rf {} +
-if [ -d .git/refs ]; then if [ -e .git/refs/replace ] || [ -h .git/refs/replace ]; then rm -rf .git/refs/replace; fi; find .git/refs -type f -name ''*.lock'' -exec rm -f {} +; fi
+find .git -mindepth 1 -maxdepth 1 ''('' ! -type f ! -type d -o ! -name ''objects'' ! -name ''refs'' ! -name ''packed-refs'' ! -name ''shallow'' ! -name ''HEAD'' ! -name ''index'' ! -name ''sharedindex.*'' ! -name ''lfs'' '')'' -exec rm -rf {} +
+if [ -d .git/refs ]; then if [ -e .git/refs/replace ] || [ -h .git/refs/replace ]; then rm -rf .git/refs/replace; fi; find .git/refs ''('' -type f -name ''*.lock'' -o ! -type f ! -type d '')'' -exec rm -f {} +; fi
 if [ -f .git/packed-refs ] && grep -q '' refs/replace/'' .git/packed-refs; then rm -f .git/packed-refs; fi
 fi; unset rc_l
 git init -q --template=
