@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { never, startFleet } from '../test/memory-fleet.ts'
 import { GroupError } from './errors.ts'
-import { launchAllowance } from './provisioner/launch-state.ts'
+import { type LaunchBreaker, launchAllowance } from './provisioner/launch-state.ts'
 
 const reason = 'test'
 
@@ -331,10 +331,31 @@ describe('a launch that the cloud accepts, and fails later', () => {
     await fleet.clock.advance(10_000)
     expect(fleet.provisioner.launchState().breaker).toMatchObject({ state: 'open', code: 'invalid_config' })
     await fleet.clock.advance(400_000)
-    const [id] = await fleet.launch(1)
     expect(fleet.provisioner.launchState().breaker).toMatchObject({ state: 'half_open' })
+    const [id] = await fleet.launch(1)
+    expect(fleet.provisioner.launchState().breaker).toMatchObject({ state: 'open' })
     fleet.provisioner.reportSuccess(id!)
     expect(fleet.provisioner.launchState().breaker).toEqual({ state: 'closed' })
+  })
+
+  it('tries one machine at a time while boots fail for good: the next one once the wait is over, whatever became of the last', async () => {
+    await using fleet = await startFleet({ bootDelayMs: 500_000 })
+    fleet.group.bootError = new GroupError('invalid_config', 'the image does not exist')
+    fleet.group.bootsFailed = 1
+    fleet.provisioner.request(1, { reason })
+    await fleet.clock.advance(510_000)
+    const breaker = (): LaunchBreaker => fleet.provisioner.launchState().breaker
+    for (let trial = 1; trial <= 2; trial += 1) {
+      const { state, probeAt } = breaker() as { state: string; probeAt: number }
+      expect(state).toBe('open')
+      await fleet.clock.advance(probeAt - fleet.clock.now())
+      expect(breaker().state).toBe('half_open')
+      for (let seconds = 0; seconds < 140; seconds += 1) {
+        fleet.provisioner.request(3, { reason })
+        await fleet.clock.advance(1000)
+      }
+      expect(fleet.calls('increase')).toHaveLength(1 + trial)
+    }
   })
 })
 

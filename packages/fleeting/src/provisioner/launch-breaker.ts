@@ -45,6 +45,13 @@ export function withTrip(
   return [...trips.filter((trip) => trip !== last), next]
 }
 
+/** After a launch was accepted. If it was to show whether boots work again, it takes its time: the next one to show that waits as if it had just failed. */
+export function withTrial(trips: BreakerTrips, now: number, curve: BackoffCurve, random: Random): BreakerTrips {
+  const isOnTrial = ({ operation, probeAt }: Trip): boolean => operation === 'boot' && now >= probeAt
+  if (!trips.some(isOnTrial)) return trips
+  return trips.map((trip) => (isOnTrial(trip) ? { ...trip, probeAt: now + backoffMs(curve, trip.failures, random) } : trip))
+}
+
 /** After `operation` worked. */
 export function withoutTrip(trips: BreakerTrips, operation: BreakerOperation): BreakerTrips {
   return trips.some((trip) => trip.operation === operation) ? trips.filter((trip) => trip.operation !== operation) : trips

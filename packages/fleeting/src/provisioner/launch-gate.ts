@@ -3,7 +3,7 @@ import { loggedSeconds } from '../logged-seconds.ts'
 import { type LaunchFailure, withFailure, withSuccess } from './backoff.ts'
 import type { BootFailure } from './boots.ts'
 import type { ProvisionerContext } from './context.ts'
-import { type BreakerOperation, type BreakerTrips, breakerAt, tripsBreaker, withoutTrip, withTrip } from './launch-breaker.ts'
+import { type BreakerOperation, type BreakerTrips, breakerAt, tripsBreaker, withoutTrip, withTrial, withTrip } from './launch-breaker.ts'
 import { backoffUntil, type LaunchBackoff, type LaunchState } from './launch-state.ts'
 import { refill, type TokenBucket, type TokenBucketLimits } from './launch-throttle.ts'
 
@@ -49,7 +49,9 @@ export class LaunchGate {
 
   /** The cloud took a launch, or one of its instances proved good. */
   succeeded(what: 'accepted' | 'ready', placement: string | undefined): void {
+    const { clock, settings, random } = this.#context
     this.worked(what === 'accepted' ? 'increase' : 'boot')
+    if (what === 'accepted') this.#trips = withTrial(this.#trips, clock.now(), settings.breakerProbe, random)
     this.#backoffs = withSuccess(this.#backoffs, what, placement)
   }
 

@@ -35,7 +35,8 @@ export interface LaunchBackoff {
 }
 
 /**
- * The breaker for errors that do not heal by waiting. `open`: no launch until `probeAt`; `half_open`: one instance at a time may be launched as a probe, and its success closes the breaker.
+ * The breaker for errors that do not heal by waiting. `open`: no launch until `probeAt`; `half_open`: one instance may be launched as a probe, and its success closes the breaker.
+ * Where machines failed after they were accepted, only one that proves good is a success; until then the breaker is `open` again, for as long as after a failure.
  */
 export type LaunchBreaker =
   | { readonly state: 'closed' }
