@@ -120,6 +120,8 @@ test.each<[string, (stream: http2.ServerHttp2Stream) => void, string, string | R
     'auth',
     'who are you?',
   ],
+  ['a refusal without a word', (stream) => send(stream, [], { 'grpc-status': '13' }), 'transient', 'gRPC status 13'],
+  ['a status that nobody has heard of', (stream) => send(stream, [], { 'grpc-status': '99' }), 'transient', 'gRPC status 99'],
   ['no status', (stream) => send(stream, [encoded(rows)], {}), 'transient', 'Update broke off: no status came'],
   [
     'another server',
@@ -149,7 +151,7 @@ test.each<[string, (stream: http2.ServerHttp2Stream) => void, string, string | R
     'transient',
     /^Update cannot be read: /,
   ],
-  ...[1, 2, 7, 8, 11].map((code): [string, (stream: http2.ServerHttp2Stream) => void, string, RegExp] => [
+  ...[0, 1, 2, 7, 8, 11].map((code): [string, (stream: http2.ServerHttp2Stream) => void, string, RegExp] => [
     `a stream that says that all is well, and is reset with ${code}`,
     (stream) => {
       stream.respond({ 'content-type': 'application/grpc', ...well })
@@ -190,6 +192,19 @@ test('one connection for all lists, and another when the plugin has ended it', a
   })
   await list()
   expect(sessions).toHaveLength(2)
+})
+
+test('a list under way when the plugin wants the connection to end is whole', async () => {
+  const { list, sessions } = await subject((stream) => {
+    stream.respond({ 'content-type': 'application/grpc' }, { waitForTrailers: true })
+    stream.on('wantTrailers', () => stream.sendTrailers(well))
+    stream.session!.goaway(http2.constants.NGHTTP2_NO_ERROR, stream.id)
+    stream.write(encoded(rows.slice(0, 1)), () => stream.end(encoded(rows.slice(1))))
+  })
+  for (let time = 1; time < 3; time += 1) {
+    expect(await list()).toEqual(rows)
+    expect(sessions).toHaveLength(time)
+  }
 })
 
 test('an abort cancels the list at the other end, and not the connection', async () => {
@@ -251,11 +266,8 @@ test('whoever takes no connection does not keep the next list waiting', async ()
   await once(server, 'listening')
   onTestFinished(() => void server.close())
   const own = await newSessionCertificate(Date.now())
-  const certificate = Buffer.from(own.certificate.replaceAll(/-----.*-----|\s/g, ''), 'base64')
-  const connection = new UpdateConnection(
-    { network: 'tcp', address: `127.0.0.1:${(server.address() as AddressInfo).port}`, certificate },
-    own,
-  )
+  const address = `127.0.0.1:${(server.address() as AddressInfo).port}`
+  const connection = new UpdateConnection({ network: 'tcp', address, certificate: der(own) }, own)
   for (let time = 1; time < 3; time += 1) {
     const controller = new AbortController()
     const answer = connection.update(controller.signal)

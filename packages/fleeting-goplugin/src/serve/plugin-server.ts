@@ -9,7 +9,7 @@ import type { ServedGroup } from './served-group.ts'
 export interface PluginServerOptions {
   readonly group: ServedGroup
   readonly printed: Printed
-  /** The host has read a list. */
+  /** A list is on its way to the host. */
   readonly onListed: () => void
   /** The host wants this process to end. */
   readonly onEnd: () => void
