@@ -161,11 +161,12 @@ describe.skipIf(!hasGit).each(localShells.filter((shell) => shell.busyboxOnly !=
     expect(trace).toMatch(/ f {3}i {3}r {3}s {3}t\n/)
   })
 
-  test.each([
+  test.each<[string, string[]]>([
     ['an index in two files', ['git update-index --split-index', 'ls .git/sharedindex.*']],
-    ...['HEAD', 'index', 'packed-refs', 'shallow', 'refs/heads/main'].map(
-      (name) => [`a pipe in the place of ${name}`, [`rm -f .git/${name}; mkfifo .git/${name}`]] as const,
-    ),
+    ...['HEAD', 'index', 'packed-refs', 'shallow', 'refs/heads/main'].map((name): [string, string[]] => [
+      `a pipe in the place of ${name}`,
+      [`rm -f .git/${name}; mkfifo .git/${name}`],
+    ]),
     ['a link in the place of refs, locked', ['mv .git/refs ../refs; touch ../refs/heads/main.lock; ln -s ../../refs .git/refs']],
   ])('come where a job before left %s', async (_name, script) => {
     const before = await run(environment, gitJob(repository.url, first, { script }))

@@ -10,6 +10,7 @@ import { pwshScript } from '../script/pwsh-script.ts'
 import { type GitStrategy, gitStrategy, type SourcesPlan, sourcesPlan } from '../sources/sources-plan.ts'
 import { isDebugTrace } from '../variables/early-setting.ts'
 import { expand } from '../variables/expand.ts'
+import { ExpandEffort } from '../variables/expand-effort.ts'
 import {
   type EnvironmentVariable,
   type JobStatus,
@@ -123,8 +124,9 @@ export class JobPlan {
 
   /** The job's variables once steps left some, which come before the others. */
   lateVariables(left: ReadonlyMap<string, string>): LateVariables {
+    const effort = new ExpandEffort()
     return {
-      expand: (text) => shellExpand(text, (name) => left.get(name) ?? this.#inserted(name)),
+      expand: (text) => shellExpand(text, (name) => left.get(name) ?? this.#inserted(name), effort),
       setting: (key) => left.get(key)?.trim() ?? this.setting(key),
     }
   }

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
+import { ExpandEffort } from './expand-effort.ts'
 import { ShellExpandError, shellExpand } from './shell-expand.ts'
 
 const variables: Readonly<Record<string, string>> = { A: 'ab/ba', V: 'v1.2.3', EMPTY: '', D: 'aüa', STAR: 'a*b' }
@@ -52,6 +53,25 @@ describe('is refused, and nothing is run:', () => {
     expect(() => shellExpand('$X'.repeat(100), many)).toThrow(ShellExpandError)
     expect(() => shellExpand(`\${X//x/${'y'.repeat(100)}}`, many)).toThrow(ShellExpandError)
     expect(() => shellExpand('${X#x}', () => 'x'.repeat(5000))).toThrow(ShellExpandError)
+  })
+
+  it.each([
+    ['a pattern that could be found in many ways', `\${X//${'*a'.repeat(100)}b}`],
+    ['a long value, looked at again and again', '${#LONG}${LONG:0:1}'.repeat(100)],
+    ['what is nested deeper than anybody means it', `${'${NONE:-'.repeat(10_000)}${'}'.repeat(10_000)}`],
+  ])('%s', (_name, text) => {
+    const values: Readonly<Record<string, string>> = { X: 'a'.repeat(4096), LONG: 'a'.repeat(1024 * 1024) }
+    expect(() => shellExpand(text, (name) => values[name] ?? '')).toThrow(ShellExpandError)
+  })
+
+  it('what takes too long together with the texts before it', () => {
+    const effort = new ExpandEffort()
+    const expandAll = (): void => {
+      for (let text = 0; text < 10_000; text++) shellExpand('${LONG%%*b}', () => 'a'.repeat(4096), effort)
+    }
+    expect(expandAll).toThrow(ShellExpandError)
+    expect(() => shellExpand('${V%.*}', lookUp, effort)).toThrow(ShellExpandError)
+    expect(shellExpand('$V', lookUp, effort)).toBe('v1.2.3')
   })
 })
 

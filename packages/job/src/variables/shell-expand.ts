@@ -1,20 +1,20 @@
-/** Why a text cannot be expanded as a shell would: it is none, or it asks for what is not done here. */
-export class ShellExpandError extends Error {
-  override readonly name = 'ShellExpandError'
-  readonly code = 'bad_expansion'
-}
+import { ExpandEffort, ShellExpandError } from './expand-effort.ts'
+import { ShellPattern } from './shell-pattern.ts'
 
-/** Characters that may come of a text, and of a value that a pattern is looked for in. */
+export { ShellExpandError }
+
+/** Characters that may come of a text. */
 const longestResult = 64 * 1024
-const longestMatched = 4096
+/** How deep references may stand in each other. */
+const deepest = 100
 
 /**
  * What a shell makes of a text within double quotes, as far as variables go: `$NAME`, `${NAME}`, and of bash's forms `:-`, `:+`, `:?` (empty is unset, with or without the colon), `#`, `##`, `%`, `%%`, `/`, `//`, `^`, `^^`, `,`, `,,`, `:OFFSET:LENGTH` and
  * `${#NAME}`. Patterns have `*` and `?`. A backslash takes its meaning from `$`, `` ` `` and itself. This is what GitLab's runner does with names and paths of artifacts, where its helper program runs. Nothing is run:
- * thrown: {@link ShellExpandError} for commands, arithmetic and other forms, and where far more comes of it than a path may be long.
+ * thrown: {@link ShellExpandError} for commands, arithmetic and other forms, and where far more comes of it than a path may be long, or it takes more than is left of `effort`.
  */
-export function shellExpand(text: string, lookUp: (name: string) => string): string {
-  const reader = new Reader(text, lookUp)
+export function shellExpand(text: string, lookUp: (name: string) => string, effort: ExpandEffort = new ExpandEffort()): string {
+  const reader = new Reader(text, lookUp, effort)
   return reader.text(undefined)
 }
 
@@ -27,11 +27,14 @@ const operatorPattern = /:?[-+?=]|##|#|%%|%|\/\/|\/|\^\^|\^|,,|,|:/y
 class Reader {
   readonly #text: string
   readonly #lookUp: (name: string) => string
+  readonly #effort: ExpandEffort
   #at = 0
+  #depth = 0
 
-  constructor(text: string, lookUp: (name: string) => string) {
+  constructor(text: string, lookUp: (name: string) => string, effort: ExpandEffort) {
     this.#text = text
     this.#lookUp = lookUp
+    this.#effort = effort
   }
 
   /** Up to one of the characters of `ends`, which is left; undefined: to the end. As a pattern, what a backslash takes a meaning from keeps the backslash. */
@@ -82,16 +85,18 @@ class Reader {
 
   /** Behind `${`. */
   #braces(): string {
+    if (++this.#depth > deepest) throw new ShellExpandError(`"\${" stands in more than ${deepest} others`)
     const isLength = this.#text[this.#at] === '#' && this.#text[this.#at + 1] !== '}'
     if (isLength) this.#at++
     const name = this.#match(namePattern)
     if (name === '') throw new ShellExpandError('"${" without a name')
     const value = this.#lookUp(name)
     const operator = isLength ? '' : this.#match(operatorPattern)
-    const result = isLength ? String(Array.from(value).length) : this.#operate(name, value, operator)
+    const result = isLength ? String(this.#characters(value).length) : this.#operate(name, value, operator)
     if (this.#at >= this.#text.length) throw unclosed()
     if (this.#text[this.#at] !== '}') throw new ShellExpandError(`"\${${name}" goes on in a way that is not known here`)
     this.#at++
+    this.#depth--
     return result
   }
 
@@ -119,7 +124,7 @@ class Reader {
       case '^^':
       case ',':
       case ',,': {
-        const [first = '', ...rest] = Array.from(value)
+        const [first = '', ...rest] = this.#characters(value)
         const inCase = (text: string): string => (operator.startsWith('^') ? text.toUpperCase() : text.toLowerCase())
         return operator.length === 2 ? inCase(value) : inCase(first) + rest.join('')
       }
@@ -127,37 +132,29 @@ class Reader {
       case '##':
       case '%':
       case '%%':
-        return withoutEnd(matchable(value), patternOf(this.text('}', true)), operator)
+        return new ShellPattern(this.text('}', true), this.#effort).cutFrom(
+          value,
+          operator.startsWith('#') ? 'beginning' : 'end',
+          operator.length === 2 ? 'longest' : 'shortest',
+        )
       case '/':
       case '//':
-        return this.#replaced(matchable(value), operator === '//')
+        return this.#replaced(value, operator === '//')
       case ':':
-        return this.#part(Array.from(value))
+        return this.#part(this.#characters(value))
       default:
         throw new ShellExpandError('nothing is assigned here')
     }
   }
 
-  #replaced(value: readonly string[], isAll: boolean): string {
-    const pattern = patternOf(this.text('/}', true))
+  #replaced(value: string, isAll: boolean): string {
+    const pattern = new ShellPattern(this.text('/}', true), this.#effort)
     let replacement = ''
     if (this.#text[this.#at] === '/') {
       this.#at++
       replacement = this.text('}')
     }
-    if (pattern.length === 0) return value.join('')
-    let result = ''
-    for (let at = 0; at < value.length; ) {
-      const end = ends(value.slice(at), pattern).at(-1) ?? 0
-      if (end === 0) result += value[at++]!
-      else {
-        result += replacement
-        at += end
-        if (!isAll) return result + value.slice(at).join('')
-      }
-      if (result.length > longestResult) throw new ShellExpandError(`more than ${longestResult} characters come of it`)
-    }
-    return result
+    return pattern.replaceIn(value, replacement, isAll, longestResult)
   }
 
   /** `OFFSET` and `LENGTH`, which count from the end where they are negative. */
@@ -170,6 +167,11 @@ class Reader {
     return value.slice(begin, length < 0 ? value.length + length : begin + length).join('')
   }
 
+  #characters(value: string): readonly string[] {
+    this.#effort.spend(value.length)
+    return Array.from(value)
+  }
+
   #match(pattern: RegExp): string {
     pattern.lastIndex = this.#at
     const found = pattern.exec(this.#text)?.[0] ?? ''
@@ -180,60 +182,6 @@ class Reader {
 
 function unclosed(): ShellExpandError {
   return new ShellExpandError('"${" without "}"')
-}
-
-/** A character, or any: one, or any number of them. */
-type PatternPart = { readonly literal: string } | '?' | '*'
-
-function patternOf(text: string): PatternPart[] {
-  const parts: PatternPart[] = []
-  const characters = Array.from(text)
-  for (let at = 0; at < characters.length; at++) {
-    const character = characters[at]!
-    if (character === '[') throw new ShellExpandError('patterns have no "[" here')
-    if (character === '*' || character === '?') parts.push(character)
-    else if (character === '\\' && at + 1 < characters.length) parts.push({ literal: characters[++at]! })
-    else parts.push({ literal: character })
-  }
-  return parts
-}
-
-/** How many of the first characters the whole pattern can mean, the fewest first. */
-function ends(value: readonly string[], pattern: readonly PatternPart[]): number[] {
-  // Which beginnings of the pattern the characters so far can mean.
-  let states = closed(new Set([0]), pattern)
-  const found: number[] = []
-  for (let length = 0; states.size > 0; length++) {
-    if (states.has(pattern.length)) found.push(length)
-    const character = value[length]
-    if (character === undefined) break
-    const next = new Set<number>()
-    for (const state of states) {
-      const part = pattern[state]
-      if (part === '*') next.add(state)
-      else if (part === '?' || part?.literal === character) next.add(state + 1)
-    }
-    states = closed(next, pattern)
-  }
-  return found
-}
-
-/** A `*` can mean nothing, too. */
-function closed(states: Set<number>, pattern: readonly PatternPart[]): Set<number> {
-  for (const state of states) if (pattern[state] === '*') states.add(state + 1)
-  return states
-}
-
-function withoutEnd(value: readonly string[], pattern: readonly PatternPart[], operator: string): string {
-  const isPrefix = operator.startsWith('#')
-  const found = isPrefix ? ends(value, pattern) : ends(value.toReversed(), pattern.toReversed())
-  const length = found.at(operator.length === 2 ? -1 : 0) ?? 0
-  return (isPrefix ? value.slice(length) : value.slice(0, value.length - length)).join('')
-}
-
-function matchable(value: string): readonly string[] {
-  if (value.length > longestMatched) throw new ShellExpandError(`a pattern is not looked for in more than ${longestMatched} characters`)
-  return Array.from(value)
 }
 
 function numberOf(text: string): number {
