@@ -10,6 +10,7 @@ const path = require('node:path')
 const [out, err, accepted, end] = [1, 2, 3, 4]
 const { env } = process
 const exitCodes = { ok: 0, build: codeOf('BUILD_FAILURE_EXIT_CODE', 1), system: codeOf('SYSTEM_FAILURE_EXIT_CODE', 2) }
+const calls = ['config', 'prepare', 'run', 'cleanup']
 /** From one try to reach a daemon that begins to the next. */
 const retryMs = 10
 /** A log that is longer when a daemon begins is put aside. */
@@ -21,6 +22,8 @@ let isStopped = false
 
 /** `words`: what stands after `custom-executor`. */
 function main([call, ...words]) {
+  // GitLab Runner puts its words behind those of its configuration, where ours was forgotten.
+  if (!calls.includes(call)) return fail(`expected config, prepare, run or cleanup as the first word, got ${call ?? 'none'}`)
   const { options, rest } = parse(words)
   const temporaryDirectory = env.TMPDIR
   // GitLab Runner cleans up too where it could not even make the job's directory.
@@ -98,6 +101,8 @@ function unreachable(request, to) {
   if (to.call === 'cleanup') process.exit(0)
   if (isStopped) return fail('the call was stopped by a signal')
   if (to.call === 'run') return fail('no daemon is there, and so no machine of the job')
+  // The directory of the call is the job's: there is no configuration there.
+  if (!to.options['--config']) return fail('no daemon is there, and no --config says which machines one is to have')
   daemon ??= begin(to)
   if (daemon.code !== undefined && daemon.code !== 0) {
     write(2, Buffer.from(fs.readFileSync(daemon.log).subarray(daemon.logStart)))

@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parse } from 'smol-toml'
 import { expect, test } from 'vitest'
@@ -100,6 +101,27 @@ test('calls that come to nothing: clean-ups of nobody, twice; a stage without a 
   expect(call(['run', script])).toMatchObject({ status: 12 })
   expect(call(['cleanup'], { TMPDIR: '' }).status).toBe(0)
   expect(call(['prepare'], { TMPDIR: '' })).toMatchObject({ status: 12, stderr: expect.stringContaining('TMPDIR') })
+})
+
+test.for([
+  { words: ['--config', '/nowhere/config.toml'], says: 'expected config, prepare, run or cleanup as the first word, got --config' },
+  { words: ['/nowhere/script', 'build_script'], says: 'expected config, prepare, run or cleanup as the first word, got /nowhere/script' },
+  { words: [], says: 'expected config, prepare, run or cleanup as the first word, got none' },
+  { words: ['prepare'], says: 'no daemon is there, and no --config says which machines one is to have' },
+])("a call of $words says what is missing, and leaves nothing in the job's directory", ({ words, says }) => {
+  const folder = mkdtempSync(join(tmpdir(), 'rc-shim-'))
+  try {
+    const { RUNNER_CORE_CUSTOM_EXECUTOR: _, ...env } = process.env
+    const { status, stderr } = spawnSync(process.execPath, [client, ...words], {
+      cwd: folder,
+      env: { ...env, TMPDIR: folder, SYSTEM_FAILURE_EXIT_CODE: '12' },
+      encoding: 'utf8',
+    })
+    expect({ status, stderr }).toEqual({ status: 12, stderr: `ERROR: runner-core: ${says}\n` })
+    expect(readdirSync(folder)).toEqual([])
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })
 
 test('SIGQUIT to the daemon lets its jobs finish, takes no others, and ends it', async () => {

@@ -57,7 +57,7 @@ export function createProgram(output: Output, exit: (code: number) => void): Com
     'Let a GitLab Runner with `executor = "custom"` run its jobs on the machines of a configuration.',
   ).addHelpText(
     'after',
-    '\nconfig, prepare, run and cleanup are what GitLab Runner calls; each takes --config, --runner, --directory, --idle-timeout and --owner-grace, and begins a daemon where there is none.',
+    '\nconfig, prepare, run and cleanup are what GitLab Runner calls; each takes --config, --runner, --directory, --idle-timeout and --owner-grace. With --config, config and prepare begin a daemon where there is none.',
   )
   shim
     .command('daemon', { isDefault: true })
