@@ -128,6 +128,17 @@ describe.each(localShells)('variables in $name', (localShell) => {
     expect(statSync(`${directory()}.tmp`).mode & 0o777).toBe(0o700)
   })
 
+  test('what a job hid behind links that lead nowhere in its temporary directory is gone, too', async () => {
+    const hide = 'echo OLD=1 >"$GITLAB_ENV"; ln -s /nowhere/a "$RUNNER_TEMP_PROJECT_DIR/!a"; ln -s /nowhere/b "$RUNNER_TEMP_PROJECT_DIR/!b"'
+    for (const killed of ['', '; kill -9 $$']) {
+      await run(environment, payload({ script: [hide + killed] }))
+      expect(existsSync(`${directory()}.tmp/gitlab_runner_env`)).toBe(killed !== '')
+      const { outcome, trace } = await run(environment, payload({ script: ['echo "<${OLD:-}>"'] }))
+      expect(outcome, trace).toEqual({ state: 'success' })
+      expect(trace).toContain('\n<>\n')
+    }
+  })
+
   test('of two megabytes are seen by the script, and do not keep it from starting programs', async () => {
     const huge = 'x'.repeat(2_000_000)
     const variables = [

@@ -26,7 +26,7 @@ test('a job without sources is one script with one subshell', () => {
     "{ unset s; exec 2>&1; set -- "$PWD" 0
     { if cd "$1"'/builds/tok/2/group/project' 2>/dev/null && [ -d "$1"'/builds/tok/2/group/project.tmp' ]; then :; else mkdir -p "$1"'/builds/tok/2/group/project' && mkdir -p -m 700 "$1"'/builds/tok/2/group/project.tmp' && cd "$1"'/builds/tok/2/group/project'; fi &&
     set -- "$1" "$1"'/builds/tok/2/group/project.tmp'/* "$1"'/builds/tok/2/group/project.tmp'/.[!.]* &&
-    if [ -e "$2" ] || [ -e "$3" ]; then rm -rf "$1"'/builds/tok/2/group/project.tmp' && mkdir -m 700 "$1"'/builds/tok/2/group/project.tmp'; fi &&
+    if [ -e "$2" ] || [ -h "$2" ] || [ -e "$3" ] || [ -h "$3" ]; then rm -rf "$1"'/builds/tok/2/group/project.tmp' && mkdir -m 700 "$1"'/builds/tok/2/group/project.tmp'; fi &&
     set -- "$1" 0; } || set -- "$1" 1
     if [ $2 = 0 ]; then
     { read -r s </proc/sys/kernel/hostname || s=$(uname -n); } 2>/dev/null
@@ -68,7 +68,7 @@ test('steps that come later take what earlier ones left for them; file variables
     "{ unset s; exec 2>&1; set -- "$PWD" 0
     { if cd "$1"'/builds/tok/2/group/project' 2>/dev/null && [ -d "$1"'/builds/tok/2/group/project.tmp' ]; then :; else mkdir -p "$1"'/builds/tok/2/group/project' && mkdir -p -m 700 "$1"'/builds/tok/2/group/project.tmp' && cd "$1"'/builds/tok/2/group/project'; fi &&
     set -- "$1" "$1"'/builds/tok/2/group/project.tmp'/* "$1"'/builds/tok/2/group/project.tmp'/.[!.]* &&
-    if [ -e "$2" ] || [ -e "$3" ]; then rm -rf "$1"'/builds/tok/2/group/project.tmp' && mkdir -m 700 "$1"'/builds/tok/2/group/project.tmp'; fi &&
+    if [ -e "$2" ] || [ -h "$2" ] || [ -e "$3" ] || [ -h "$3" ]; then rm -rf "$1"'/builds/tok/2/group/project.tmp' && mkdir -m 700 "$1"'/builds/tok/2/group/project.tmp'; fi &&
     set -- "$1" 0 &&
     ( umask 077
     printf %s 'content' >"$1"'/builds/tok/2/group/project.tmp/KEY' ); } || set -- "$1" 1
@@ -127,7 +127,7 @@ test('the end of a script cleans up, looks for what it left and says how it went
   const script = jobScript({ ...options, stages: [] }).toString()
   expect(script.slice(script.indexOf('\nset -- "$1" "$2"'))).toMatchInlineSnapshot(`
     "
-    set -- "$1" "$2" "$1"'/builds/tok/2/group/project.tmp'/* "$1"'/builds/tok/2/group/project.tmp'/.[!.]*; if [ -e "$3" ] || [ -e "$4" ]; then rm -rf "$1"'/builds/tok/2/group/project.tmp'; fi
+    set -- "$1" "$2" "$1"'/builds/tok/2/group/project.tmp'/* "$1"'/builds/tok/2/group/project.tmp'/.[!.]*; if [ -e "$3" ] || [ -h "$3" ] || [ -e "$4" ] || [ -h "$4" ]; then rm -rf "$1"'/builds/tok/2/group/project.tmp'; fi
     rc_stat() { rc_s=; while IFS= read -r rc_l || [ "$rc_l" ]; do rc_s="$rc_s $rc_l"; done <"/proc/$1/stat"; }
     rc_quick() {
       rc_own=$$; rc_from=$$

@@ -82,10 +82,20 @@ export function jobScript(options: JobScriptOptions): Buffer {
 function cleanUp({ cleanUp: what, nonce, paths }: JobScriptOptions): string[] {
   if (what === false) return []
   const [temporary, jobEnv] = [quote(paths.temporaryDir), quote(jobEnvFile(paths))]
-  const all = `if [ -e "$3" ] || [ -e "$4" ]; then rm -rf ${temporary}; fi`
-  const others = `while [ $# -gt 2 ]; do [ "$3" = ${jobEnv} ] || rm -rf "$3"; rc_l=$1 rc_s=$2; shift 3; set -- "$rc_l" "$rc_s" "$@"; done`
-  const ofThese = what === true ? all : `if [ -s ${jobEnv} ]; then ${emitMarkers(nonce, ['jobenv'])}; ${others}; else ${all}; fi`
-  return [`set -- "$1" "$2" ${temporary}/* ${temporary}/.[!.]*; ${ofThese}`]
+  const all = `set -- "$1" "$2" ${inDirectory(temporary)}; if ${isThere(3)}; then rm -rf ${temporary}; fi`
+  if (what === true) return [all]
+  const others = `for rc_l in ${inDirectory(temporary)}; do [ "$rc_l" = ${jobEnv} ] || rm -rf "$rc_l"; done`
+  return [`if [ -s ${jobEnv} ]; then ${emitMarkers(nonce, ['jobenv'])}; ${others}; else ${all}; fi`]
+}
+
+/** What is in a directory: two words at least, which are none where there is nothing. */
+function inDirectory(directory: string): string {
+  return `${directory}/* ${directory}/.[!.]*`
+}
+
+/** Whether one of two parameters, the first of which has this number, is there, be it a link that leads nowhere. */
+function isThere(number: number): string {
+  return [number, number + 1].map((parameter) => `[ -e "$${parameter}" ] || [ -h "$${parameter}" ]`).join(' || ')
 }
 
 /** Shell text that gets the sources, in tries; `$1` is the login's directory and `$2` the status so far. */
@@ -118,8 +128,8 @@ function prepareDirectory(paths: BuildPaths, strategy: GitStrategy): string {
   return [
     ...(strategy === 'empty' ? [`rm -rf ${directory} &&`] : []),
     `if cd ${directory} 2>/dev/null && [ -d ${temporary} ]; then :; else ${make}; fi &&`,
-    `set -- "$1" ${temporary}/* ${temporary}/.[!.]* &&`,
-    `if [ -e "$2" ] || [ -e "$3" ]; then rm -rf ${temporary} && mkdir -m 700 ${temporary}; fi &&`,
+    `set -- "$1" ${inDirectory(temporary)} &&`,
+    `if ${isThere(2)}; then rm -rf ${temporary} && mkdir -m 700 ${temporary}; fi &&`,
     'set -- "$1" 0',
   ].join('\n')
 }
