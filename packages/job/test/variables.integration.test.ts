@@ -139,6 +139,20 @@ describe.each(localShells)('variables in $name', (localShell) => {
     }
   })
 
+  test('of type file are not written where a job before led its temporary directory to', async () => {
+    await run(
+      environment,
+      payload({ script: ['rm -rf "$RUNNER_TEMP_PROJECT_DIR"; mkdir ../elsewhere; ln -s elsewhere "$RUNNER_TEMP_PROJECT_DIR"'] }),
+    )
+    const { outcome, trace } = await run(
+      environment,
+      payload({ variables: [variable('KEY', 'content', { file: true })], script: ['cat "$KEY"', 'echo ../elsewhere/*'] }),
+    )
+    expect(outcome, trace).toEqual({ state: 'success' })
+    expect(trace).toContain('\ncontent')
+    expect(trace).toContain('\n../elsewhere/*\n')
+  })
+
   test('of two megabytes are seen by the script, and do not keep it from starting programs', async () => {
     const huge = 'x'.repeat(2_000_000)
     const variables = [

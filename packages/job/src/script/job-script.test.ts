@@ -24,7 +24,8 @@ test('a job without sources is one script with one subshell', () => {
   const script = jobScript(options).toString()
   expect(beforeEnd(jobScript(options))).toMatchInlineSnapshot(`
     "{ unset s; exec 2>&1; set -- "$PWD" 0
-    { if cd "$1"'/builds/tok/2/group/project' 2>/dev/null && [ -d "$1"'/builds/tok/2/group/project.tmp' ]; then :; else mkdir -p "$1"'/builds/tok/2/group/project' && mkdir -p -m 700 "$1"'/builds/tok/2/group/project.tmp' && cd "$1"'/builds/tok/2/group/project'; fi &&
+    { if [ -h "$1"'/builds/tok/2/group/project.tmp' ]; then rm -f "$1"'/builds/tok/2/group/project.tmp'; fi &&
+    if cd "$1"'/builds/tok/2/group/project' 2>/dev/null && [ -d "$1"'/builds/tok/2/group/project.tmp' ]; then :; else mkdir -p "$1"'/builds/tok/2/group/project' && mkdir -p -m 700 "$1"'/builds/tok/2/group/project.tmp' && cd "$1"'/builds/tok/2/group/project'; fi &&
     set -- "$1" "$1"'/builds/tok/2/group/project.tmp'/* "$1"'/builds/tok/2/group/project.tmp'/.[!.]* &&
     if [ -e "$2" ] || [ -h "$2" ] || [ -e "$3" ] || [ -h "$3" ]; then rm -rf "$1"'/builds/tok/2/group/project.tmp' && mkdir -m 700 "$1"'/builds/tok/2/group/project.tmp'; fi &&
     set -- "$1" 0; } || set -- "$1" 1
@@ -66,7 +67,8 @@ test('steps that come later take what earlier ones left for them; file variables
   })
   expect(beforeEnd(script)).toMatchInlineSnapshot(`
     "{ unset s; exec 2>&1; set -- "$PWD" 0
-    { if cd "$1"'/builds/tok/2/group/project' 2>/dev/null && [ -d "$1"'/builds/tok/2/group/project.tmp' ]; then :; else mkdir -p "$1"'/builds/tok/2/group/project' && mkdir -p -m 700 "$1"'/builds/tok/2/group/project.tmp' && cd "$1"'/builds/tok/2/group/project'; fi &&
+    { if [ -h "$1"'/builds/tok/2/group/project.tmp' ]; then rm -f "$1"'/builds/tok/2/group/project.tmp'; fi &&
+    if cd "$1"'/builds/tok/2/group/project' 2>/dev/null && [ -d "$1"'/builds/tok/2/group/project.tmp' ]; then :; else mkdir -p "$1"'/builds/tok/2/group/project' && mkdir -p -m 700 "$1"'/builds/tok/2/group/project.tmp' && cd "$1"'/builds/tok/2/group/project'; fi &&
     set -- "$1" "$1"'/builds/tok/2/group/project.tmp'/* "$1"'/builds/tok/2/group/project.tmp'/.[!.]* &&
     if [ -e "$2" ] || [ -h "$2" ] || [ -e "$3" ] || [ -h "$3" ]; then rm -rf "$1"'/builds/tok/2/group/project.tmp' && mkdir -m 700 "$1"'/builds/tok/2/group/project.tmp'; fi &&
     set -- "$1" 0 &&

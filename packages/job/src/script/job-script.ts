@@ -127,6 +127,7 @@ function prepareDirectory(paths: BuildPaths, strategy: GitStrategy): string {
   const make = `mkdir -p ${directory} && mkdir -p -m 700 ${temporary} && cd ${directory}`
   return [
     ...(strategy === 'empty' ? [`rm -rf ${directory} &&`] : []),
+    `if [ -h ${temporary} ]; then rm -f ${temporary}; fi &&`,
     `if cd ${directory} 2>/dev/null && [ -d ${temporary} ]; then :; else ${make}; fi &&`,
     `set -- "$1" ${inDirectory(temporary)} &&`,
     `if ${isThere(2)}; then rm -rf ${temporary} && mkdir -m 700 ${temporary}; fi &&`,
