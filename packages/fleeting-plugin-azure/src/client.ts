@@ -9,6 +9,7 @@ import {
   type HttpHeaders,
   type HttpMethods,
   type Pipeline,
+  type PipelinePolicy,
   type PipelineResponse,
   type TlsSettings,
 } from '@azure/core-rest-pipeline'
@@ -209,21 +210,37 @@ function errorIn(bodyAsText: string | null | undefined): { readonly code?: strin
 
 function pipelineOf(config: AzureConfig): Pipeline {
   const trust = trustOf(config)
-  const pipeline = createPipelineFromOptions({ retryOptions: { maxRetries: 0 }, ...trust })
-  pipeline.addPolicy(
-    bearerTokenAuthenticationPolicy({ credential: lazyCredential(config, trust), scopes: [`${config.audience}/.default`] }),
-  )
+  const { tlsOptions, additionalPolicies = [] } = trust
+  const pipeline = createPipelineFromOptions({ retryOptions: { maxRetries: 0 }, ...(tlsOptions !== undefined && { tlsOptions }) })
+  for (const { policy } of additionalPolicies) pipeline.addPolicy(policy)
+  const credential = lazyCredential(config, trust)
+  pipeline.addPolicy(bearerTokenAuthenticationPolicy({ credential, scopes: [`${config.audience}/.default`] }))
   return pipeline
 }
 
+/** As the SDK's clients take it. */
+interface Trust {
+  readonly tlsOptions?: TlsSettings
+  readonly additionalPolicies?: { readonly policy: PipelinePolicy; readonly position: 'perCall' }[]
+}
+
 /** One context of TLS for all connections: read anew for each, the usual authorities alone cost some megabytes. Node's agents take it; the library's types know certificates only. */
-function trustOf({ certificates }: AzureConfig): { readonly tlsOptions?: TlsSettings } {
+function trustOf({ certificates }: AzureConfig): Trust {
   if (certificates === undefined) return {}
-  return { tlsOptions: { secureContext: createSecureContext({ ca: [...certificates] }) } as TlsSettings }
+  const secureContext = createSecureContext({ ca: [...certificates] })
+  // Agents of a proxy are made without `tlsOptions`. What a request says for itself reaches its connection there too.
+  const policy: PipelinePolicy = {
+    name: 'trustBehindProxy',
+    sendRequest(request, next) {
+      request.requestOverrides = { ...request.requestOverrides, secureContext }
+      return next(request)
+    },
+  }
+  return { tlsOptions: { secureContext } as TlsSettings, additionalPolicies: [{ policy, position: 'perCall' }] }
 }
 
 /** The identity library is loaded with the first token. */
-function lazyCredential({ authorityHost }: AzureConfig, trust: ReturnType<typeof trustOf>): TokenCredential {
+function lazyCredential({ authorityHost }: AzureConfig, trust: Trust): TokenCredential {
   let credential: Promise<TokenCredential> | undefined
   const make = async (): Promise<TokenCredential> => {
     const { DefaultAzureCredential } = await import('@azure/identity')

@@ -7,6 +7,7 @@ import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { selfSignedCertificate } from '../../cloud-fakes/src/azure/certificate.ts'
 import { authorityRoute } from '../../cloud-fakes/src/azure/token-endpoint.ts'
+import { startForwardProxy } from '../../runner/test/forward-proxy.ts'
 import { AzureClient } from '../src/client.ts'
 
 const never = new AbortController().signal
@@ -195,4 +196,20 @@ test('a change is followed where Azure says so, and taken on whatever the answer
   expect(await resized()).toEqual({ url: 'ORIGIN/operation', retryAfterMs: 10_000 })
   expect(await resized()).toBeUndefined()
   expect(await resized()).toBeUndefined()
+})
+
+test('certificates are trusted through a proxy of the environment too, for tokens as well', async () => {
+  const { client, origin } = await endpoint({ body: { value: [] } })
+  const { port, host } = new URL(origin)
+  const proxy = await startForwardProxy(Number(port))
+  // It has ended once the endpoint has closed its tunnels.
+  onTestFinished(() => void proxy[Symbol.asyncDispose]())
+  vi.stubEnv('HTTPS_PROXY', `http://${proxy.url}`)
+  try {
+    expect(await client().listMachines('Uniform', {}, never)).toEqual([])
+  } finally {
+    vi.stubEnv('HTTPS_PROXY', undefined)
+  }
+  expect(proxy.asked.length).toBeGreaterThan(1)
+  expect(new Set(proxy.asked.map(({ line }) => line))).toEqual(new Set([`CONNECT ${host}`]))
 })
