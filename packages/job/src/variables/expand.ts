@@ -1,5 +1,5 @@
 /** Characters that name one of a shell's special parameters on their own. */
-const special = '*#$@!?-0123456789'
+export const specialParameters: string = '*#$@!?-0123456789'
 
 /**
  * Replaces `$NAME` and `${NAME}` in `text`, once: what comes in is not looked at again. `$$` is `$`, positional and special parameters are empty, a `$`
@@ -19,7 +19,7 @@ export function expand(text: string, lookUp: (name: string) => string): string {
     }
     expanded += text.slice(copied, start)
     if (reference.name === '$') expanded += '$'
-    else if (reference.name !== '' && !special.includes(reference.name)) expanded += lookUp(reference.name)
+    else if (reference.name !== '' && !specialParameters.includes(reference.name)) expanded += lookUp(reference.name)
     copied = start + 1 + reference.length
   }
   return expanded + text.slice(copied)
@@ -33,7 +33,7 @@ function referenceAt(text: string, at: number): { readonly name: string; readonl
     const end = text.indexOf('}', at)
     return end < 0 ? { name: '', length: 1 } : { name: text.slice(at + 1, end), length: end - at + 1 }
   }
-  if (special.includes(first)) return { name: first, length: 1 }
+  if (specialParameters.includes(first)) return { name: first, length: 1 }
   namePattern.lastIndex = at
   const name = namePattern.exec(text)?.[0] ?? ''
   return { name, length: name.length }

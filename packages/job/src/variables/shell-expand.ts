@@ -1,3 +1,4 @@
+import { specialParameters } from './expand.ts'
 import { ExpandEffort, ShellExpandError } from './expand-effort.ts'
 import { ShellPattern } from './shell-pattern.ts'
 
@@ -19,8 +20,6 @@ export function shellExpand(text: string, lookUp: (name: string) => string, effo
 }
 
 const namePattern = /[A-Za-z_][A-Za-z0-9_]*/y
-/** Parameters of a shell that has none: empty. */
-const special = '*#$@!?-0123456789'
 const operatorPattern = /:?[-+?=]|##|#|%%|%|\/\/|\/|\^\^|\^|,,|,|:/y
 
 /** Reads a text from its beginning to its end. */
@@ -75,7 +74,8 @@ class Reader {
       this.#at++
       return this.#braces()
     }
-    if (character !== '' && special.includes(character)) {
+    // A shell that has none.
+    if (character !== '' && specialParameters.includes(character)) {
       this.#at++
       return ''
     }
