@@ -1,6 +1,7 @@
 // `npm run slice -w packages/fleeting-plugin-aws`: cuts the calls that plugin aws makes out of the SDK, to the plugin's folder `sdk`. Why: docs/decisions/plugins.md.
 // `npm run setup` does it whenever this file or the locked version changed.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { isBuiltin } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 
@@ -25,6 +26,11 @@ const slices: Readonly<Record<string, { readonly client: string; readonly calls:
 }
 
 const plugin = new URL('../packages/fleeting-plugin-aws/', import.meta.url)
+
+/** Of the plugin: no check of dead code sees what a folder imports that git does not know. */
+const dependencies = new Set(
+  Object.keys((JSON.parse(text('packages/fleeting-plugin-aws/package.json')) as { readonly dependencies: object }).dependencies),
+)
 
 /** What the files of the folder are to hold, by name. */
 async function sliceSdk(): Promise<ReadonlyMap<string, string>> {
@@ -57,7 +63,11 @@ createAggregatedClient({ ${calls.map((call) => `${call}Command`).join(', ')} }, 
     plugins: [{ name: 'entry', resolveId: (id) => (id === file ? id : undefined), load: (id) => (id === file ? entry : undefined) }],
   })
   const { output } = await build.generate({ format: 'esm' })
-  return output[0].code.replaceAll(/^\/\/#(end)?region.*\n/gm, '')
+  const { code } = output[0]
+  const imported = Array.from(code.matchAll(/^import (?:.* from )?"(.+)";$/gm), ([, path = '']) => path)
+  const missing = imported.filter((path) => !isBuiltin(path) && !dependencies.has(packageOf(path)))
+  if (missing.length > 0) throw new Error(`the plugin has to depend on what its slice of ${library} imports: ${missing.join(', ')}`)
+  return code.replaceAll(/^\/\/#(end)?region.*\n/gm, '')
 }
 
 function types(library: string, client: string, calls: readonly string[]): string {
@@ -66,6 +76,10 @@ function types(library: string, client: string, calls: readonly string[]): strin
 export type ${client} = Pick<Whole, ${members.map((member) => `'${member}'`).join(' | ')}>
 export declare const ${client}: new (config: ${client}ClientConfig) => ${client}
 `
+}
+
+function packageOf(path: string): string {
+  return path.split('/', path.startsWith('@') ? 2 : 1).join('/')
 }
 
 function text(path: string): string {
