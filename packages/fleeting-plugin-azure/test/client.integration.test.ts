@@ -1,6 +1,6 @@
 // The client against an endpoint that answers what Azure would not, or not often.
 import { once } from 'node:events'
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
@@ -41,20 +41,22 @@ interface Endpoint {
 /** Gives tokens, and answers `answers` in their order; their bodies may name its origin as ORIGIN. */
 async function endpoint(...answers: readonly Answer[]): Promise<Endpoint> {
   const asked: Asked[] = []
-  const server = createServer(tls, async (request, response) => {
+  const reply = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { method = '', headers } = request
     const url = new URL(request.url!, origin)
     const body = await text(request)
     const authority = authorityRoute({ method, url, headers: {}, body }, login)
     if (authority !== undefined) {
       const { status, headers, body } = await authority.act()
-      return response.writeHead(status, headers).end(body)
+      response.writeHead(status, headers).end(body)
+      return
     }
     const answer = answers[asked.length] ?? { status: 500 }
     asked.push({ url, headers })
     const answered = typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body)
-    return response.writeHead(answer.status ?? 200, answer.headers).end(answered?.replaceAll('ORIGIN', origin))
-  }).listen(0, '127.0.0.1')
+    response.writeHead(answer.status ?? 200, answer.headers).end(answered?.replaceAll('ORIGIN', origin))
+  }
+  const server = createServer(tls, (request, response) => void reply(request, response)).listen(0, '127.0.0.1')
   await once(server, 'listening')
   onTestFinished(() => {
     server.closeAllConnections()
