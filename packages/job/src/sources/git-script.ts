@@ -2,10 +2,11 @@ import { quote } from '../script/quote.ts'
 import { stepScript } from '../script/step-script.ts'
 import { originFetch, settingOptions, writeSettings } from './git-settings.ts'
 import { keepHistory } from './keep-history.ts'
+import { keepModules } from './keep-modules.ts'
 import { lfsScript } from './lfs-script.ts'
 import { say } from './say.ts'
 import type { GitSources, SubmoduleSources } from './sources-plan.ts'
-import { emptySubmodules, keepModules, submoduleScript } from './submodule-script.ts'
+import { emptySubmodules, submoduleScript } from './submodule-script.ts'
 
 /** What of `.git` a later job uses. An index may be in two files. */
 const history = ['objects', 'refs', 'packed-refs', 'shallow', 'HEAD', 'index', 'sharedindex.*', 'lfs']
