@@ -167,6 +167,32 @@ describe.each(localShells)('$name', (localShell) => {
       expect([environment.runs, environment.transfers, temporaryFiles(environment)]).toEqual([1, 2, []])
     })
 
+    test.each([
+      ['a directory', 'mkdir "$GITLAB_ENV"; touch "$GITLAB_ENV/a"'],
+      ['a pipe', 'mkfifo "$GITLAB_ENV"'],
+      ['a link to itself', 'ln -s "$GITLAB_ENV" "$GITLAB_ENV"'],
+      ['a link to what has no end', 'ln -s /dev/zero "$GITLAB_ENV"'],
+      ['no text', 'printf "\\377\\0=x\\n\\0VERSION\\377=x\\n=x\\n" >"$GITLAB_ENV"'],
+    ])('%s says nothing, and holds nobody up', async (_, make) => {
+      for (const more of ['', '; kill -9 $$']) {
+        using environment = new LocalEnvironment({ localShell })
+        const { uploads, artifacts } = destination()
+        const kept = artifact({ name: '$VERSION', paths: ['a'], when: 'always' })
+        const { trace } = await run(
+          environment,
+          payload({ script: [`echo a >a; ${make}${more}`], variables, overrides: { artifacts: [kept] } }),
+          {
+            artifacts,
+          },
+        )
+        expect(
+          uploads.map(({ filename }) => filename),
+          trace,
+        ).toEqual(['early.zip'])
+        expect(temporaryFiles(environment)).toEqual([])
+      }
+    })
+
     test('more than a mebibyte is not read', async () => {
       using environment = new LocalEnvironment({ localShell })
       const { uploads, artifacts } = destination()
