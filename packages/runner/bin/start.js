@@ -1,6 +1,7 @@
 // Starts the command line interface: in a checkout from the sources, without a build; in an installed package from what they compile to.
 // Plain JavaScript for Node 20 and later, committed, and nothing but `node:` imports.
-// A small young generation: otherwise a job that prints much leaves up to 90 MB of dead buffers in it before they are collected.
+// Its flags: a small young generation, since otherwise a job that prints much leaves up to 90 MB of dead buffers in it before they are collected; `gc`, with which they are collected while files pass through
+// (docs/decisions/artifacts.md); and a heap that may double before all of it is collected: by its own measure Node would do so for each few megabytes of buffers, in vain.
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import * as nodeModule from 'node:module'

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { promisify } from 'node:util'
 import { constants, deflateRaw, deflateRawSync, type ZlibOptions } from 'node:zlib'
 import { inBlocks } from './in-blocks.ts'
@@ -6,8 +7,8 @@ const deflate: (bytes: Buffer, options: ZlibOptions) => Promise<Buffer> = promis
 
 /** Each block is packed on its own, on another thread: small enough that several fit into the memory, large enough that little is lost between them. */
 export const blockBytes: number = 512 * 1024
-/** Blocks that may be packed, or wait to be, while another is looked at. */
-export const blocksAhead: number = 6
+/** Blocks that may be packed, or wait to be, while another is looked at: one for each core that zlib's four threads can have, and one that waits. More would only lie there. */
+export const blocksAhead: number = Math.min(4, availableParallelism()) + 1
 /** How far back a block may refer to. */
 const windowBytes = 32 * 1024
 const sampleBytes = 8 * 1024

@@ -1,4 +1,5 @@
 import type { FileTransfer, JobEnvironment, ScriptEnd } from '../job-environment.ts'
+import { bufferCollector } from './buffer-collector.ts'
 
 /** Output that was not asked for yet is kept up to this, so that machine and reader need not wait for each other. */
 const mostWaitingBytes = 1024 * 1024
@@ -41,6 +42,7 @@ export async function* received({ environment, what, command, input, signal }: R
       stdout: (chunk) => {
         waiting.push(chunk)
         waitingBytes += chunk.length
+        bufferCollector.passed(chunk.length)
         onChunk()
         if (waitingBytes < mostWaitingBytes) return
         return new Promise<void>((resolve) => (onRead = resolve))
