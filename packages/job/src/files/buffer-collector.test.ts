@@ -19,7 +19,8 @@ function engine() {
   return { outside, collected, collector }
 }
 
-test('what is dead never comes to more than 21 MiB, however much passes and however it dies', () => {
+// 14 MiB, and five times what may pass before the next look, both when the measure is taken and when it is exceeded.
+test('what is dead never comes to more than 27 MiB, however much passes and however it dies', () => {
   const chunk = fc.record({
     bytes: fc.integer({ min: 16 * 1024, max: 256 * 1024 }),
     young: fc.integer({ min: 0, max: 3 }),
@@ -39,9 +40,9 @@ test('what is dead never comes to more than 21 MiB, however much passes and howe
           most = Math.max(most, outside.young + outside.old)
         }
       }
-      expect(most).toBeLessThanOrEqual(21 * mebibyte)
+      expect(most).toBeLessThanOrEqual(27 * mebibyte)
     }),
-    { numRuns: 50 },
+    { numRuns: 100 },
   )
 })
 
