@@ -55,7 +55,10 @@ test('a path is a program when it can be run and does not end as modules do', as
   write('opt/plugin.mjs', '#!/usr/bin/env node\nexport const createInstanceGroup = () => 1\n', 0o755)
   expect(await load('./opt/plugin.mjs')).toMatchObject({ kind: 'module' })
   write('opt/text', 'hello', 0o644)
-  await expect(load('./opt/text')).rejects.toMatchObject({ code: 'plugin_failed' })
+  await expect(load('./opt/text')).rejects.toMatchObject({
+    code: 'plugin_failed',
+    message: `plugin "./opt/text": ${join(directory, 'opt/text')} may not be run, and its name does not end as a module's does (.js, .mjs, .ts)`,
+  })
 })
 
 test('a package that cannot be loaded is not replaced by a program of its name', async () => {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
 import { dirname, extname, isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { CreateInstanceGroup } from './instance-group.ts'
@@ -68,7 +68,7 @@ const executableHost = '@runner-core/fleeting-goplugin'
 
 /** The executable that a reference means, by upstream's rules; undefined when there is none, or nothing that could run it. A path that ends as modules do is one, even when it may be run. */
 async function executableOf(reference: string, options: LoadPluginOptions): Promise<string | undefined> {
-  if (isPath(reference) && /\.[cm]?[jt]sx?$/.test(reference)) return undefined
+  if (isPath(reference) && isModuleName(reference)) return undefined
   type FindGoPlugin = (reference: string, options: LoadPluginOptions) => string | undefined
   try {
     return (await loadExport<FindGoPlugin>('findGoPlugin', executableHost, options)).exported(reference, options)
@@ -116,11 +116,32 @@ function isPath(reference: string): boolean {
 
 function findFile(reference: string, baseDirectory: string): string {
   const file = resolve(baseDirectory, reference)
-  if (existsSync(file)) return statSync(file).isDirectory() ? entryOf(file, reference) : file
-  throw new PluginError('plugin_not_found', reference, `no such file: ${file}`)
+  if (!existsSync(file)) throw new PluginError('plugin_not_found', reference, `no such file: ${file}`)
+  if (statSync(file).isDirectory()) return entryOf(file, reference)
+  if (isModuleName(file)) return file
+  // Imported, a program would be a syntax error.
+  const problem = mayBeRun(file)
+    ? `is a program, which ${executableHost} runs; try: npm install ${executableHost}`
+    : "may not be run, and its name does not end as a module's does (.js, .mjs, .ts)"
+  throw new PluginError('plugin_failed', reference, `${file} ${problem}`)
+}
+
+function isModuleName(file: string): boolean {
+  return /\.[cm]?[jt]sx?$/.test(file)
+}
+
+function mayBeRun(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function findPackage(reference: string, baseDirectory: string): string {
+  if (isOfRegistry(reference))
+    throw new PluginError('plugin_not_found', reference, `it is not installed; try: runner-core fleeting install ${reference}`)
   const [, name = reference, subpath] = /^(@[^/]+\/[^/]+|[^@/][^/]*)\/(.+)$/.exec(reference) ?? []
   const entry = subpath === undefined ? '.' : `./${subpath}`
   const names = candidateNames(name)
@@ -141,6 +162,11 @@ function findPackage(reference: string, baseDirectory: string): string {
     reference,
     `it is not installed; try: npm install ${names[0]}, or put an executable made for GitLab Runner on PATH`,
   )
+}
+
+/** `hetzner:1.2`, `registry.example.com/group/plugin:1`: no package is called so. */
+function isOfRegistry(reference: string): boolean {
+  return /^[\w.-]+(?::\d+)?(?:\/[\w.-]+)*:[\w.+-]+$/.test(reference)
 }
 
 /** The packages that a name may mean, the likeliest first; none when it cannot be a package's name. */

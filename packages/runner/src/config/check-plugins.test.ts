@@ -7,8 +7,6 @@ test.each([
   ['statik', 'static'],
   ['Local', 'local'],
   ['fleeting-plugin-dokcer', 'docker'],
-  ['docker:latest', 'docker'],
-  ['registry.example.com/plugins/static:1.0', 'static'],
   ['googlecloud', 'gce'],
   ['./dokcer', 'docker'],
 ])('%s is not found: %s was probably meant', async (plugin, meant) => {
@@ -18,6 +16,17 @@ test.each([
     message: `expected a plugin that can be loaded, got "${plugin}", which is not found; did you mean ${meant}?`,
   })
   expect(more).toEqual([])
+})
+
+test.each([
+  ['aws:1', 'aws'],
+  ['docker:latest', 'docker'],
+  ['registry.example.com/plugins/static:1.0', 'static'],
+])('%s is a plugin of a registry: how to install it, and %s, which is ours', async (plugin, meant) => {
+  const [problem] = await checkPlugins([{ name: 'a', autoscaler: { plugin } }], loadPlugin)
+  expect(problem?.message).toBe(
+    `expected a plugin that can be loaded, got plugin "${plugin}": it is not installed; try: runner-core fleeting install ${plugin}; or did you mean ${meant}?`,
+  )
 })
 
 test.each(['nosuch', '@acme/machines', 'constructor', '', '/'])('%j is like no plugin: nothing is suggested', async (plugin) => {

@@ -46,9 +46,10 @@ async function checkGroup(
 
 function loadProblem(reference: string, error: Error): string {
   const meant = error instanceof PluginError && error.code === 'plugin_not_found' ? suggestPlugin(reference) : undefined
-  // Instead of the hint what to install: nobody shall install what a slip of the finger is called.
-  const got = meant === undefined ? describeError(error) : `${JSON.stringify(reference)}, which is not found; did you mean ${meant}?`
-  return `expected a plugin that can be loaded, got ${got}`
+  if (meant === undefined) return `expected a plugin that can be loaded, got ${describeError(error)}`
+  // Instead of the hint what to install: nobody shall install what a slip of the finger is called. With a version it is no package's name, and may be right as it is.
+  const got = reference.includes(':') ? `${describeError(error)}; or` : `${JSON.stringify(reference)}, which is not found;`
+  return `expected a plugin that can be loaded, got ${got} did you mean ${meant}?`
 }
 
 function settingsProblems(create: CreateInstanceGroup, config: unknown, connector: ConnectorConfig, fleet: string): readonly string[] {

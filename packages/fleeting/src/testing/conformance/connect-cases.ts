@@ -65,7 +65,7 @@ export const connectCases: readonly ConformanceCase[] = [
       const connection = await context.connect(id!)
       try {
         const echo = await outcomeOf(connection, "echo 'hello world'")
-        ensure(echo.stdout === 'hello world\n' && echo.code === 0, `expected "hello world" and exit code 0, got ${JSON.stringify(echo)}`)
+        ensure(echo.stdout === 'hello world\n' && echo.code === 0, `expected "hello world\\n" and exit code 0, got ${JSON.stringify(echo)}`)
         ensure(echo.stderr === '', `expected nothing on stderr, got ${JSON.stringify(echo.stderr)}`)
         const exit = await outcomeOf(connection, 'exit 7')
         ensure(exit.code === 7, `expected exit code 7, got ${JSON.stringify(exit)}`)
