@@ -1,7 +1,8 @@
 // Starts the command line interface: in a checkout from the sources, without a build; in an installed package from what they compile to.
 // Plain JavaScript for Node 20 and later, committed, and nothing but `node:` imports.
 // Its flags: a small young generation, since otherwise a job that prints much leaves up to 90 MB of dead buffers in it before they are collected; `gc`, with which they are collected while files pass through
-// (docs/decisions/artifacts.md); and a heap that may double before all of it is collected: by its own measure Node would do so for each few megabytes of buffers, in vain.
+// (docs/decisions/artifacts.md); and a heap that may double before all of it is collected: by its own measure Node would do so for each few megabytes of buffers, in vain. And one arena of glibc's: each that
+// zlib's threads have keeps memory that the others cannot use.
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import * as nodeModule from 'node:module'
@@ -27,6 +28,8 @@ if (!isCheckout) {
 } else startAgain()
 
 async function start(entry) {
+  // It was for this process: what this one starts, jobs among it, is to be as anywhere.
+  delete process.env.MALLOC_ARENA_MAX
   const { main } = await import(entry)
   process.exitCode = await main(process.argv.slice(2))
 }
