@@ -141,3 +141,12 @@ test('Ctrl-C removes what was made', async () => {
   expect(output).toMatch(/ passed {2}nothing is left, and the group shuts down/)
   expect(readdirSync(instances)).toEqual([])
 })
+
+test('a reader that has read enough is no failure', async () => {
+  const child = spawn(process.execPath, [bin, '--help'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  child.stdout.destroy()
+  let stderr = ''
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
+  const [code] = await once(child, 'close')
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+})

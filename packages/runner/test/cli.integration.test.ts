@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { version } from '../src/version.ts'
-import { runBin } from './bin.ts'
+import { runBin, startBin } from './bin.ts'
 
 const old = (process.env['PATH'] ?? '')
   .split(delimiter)
@@ -24,4 +24,11 @@ test.skipIf(old === undefined)("an old Node hands over to the checkout's own, an
   const node = old as string
   expect(await runBin(['version'], { node })).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' })
   expect((await runBin(['vlidate'], { node })).code).toBe(2)
+})
+
+test('a reader that has read enough is no failure', async () => {
+  const run = startBin(['--help'])
+  run.process.stdout!.destroy()
+  expect(await run.ended).toBe(0)
+  expect(run.stderr).toBe('')
 })

@@ -5,9 +5,14 @@ import { exitCode } from './exit-code.ts'
 import type { Output } from './output.ts'
 import { createProgram } from './program.ts'
 
-const processOutput: Output = {
-  out: (text) => process.stdout.write(`${text}\n`),
-  err: (text) => process.stderr.write(`${text}\n`),
+const processOutput: Output = { out: linesTo(process.stdout), err: linesTo(process.stderr) }
+
+function linesTo(stream: NodeJS.WriteStream): (line: string) => void {
+  // Whoever has read enough, as `head`, may go.
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
+  return (line) => stream.write(`${line}\n`)
 }
 
 /** Runs one command line and answers the exit code. `args` are the words after the program's name. */
