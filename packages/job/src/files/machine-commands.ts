@@ -19,10 +19,10 @@ done
 :`
 }
 
-/** Prints a file, if it is there: absolute, or below {@link loginDirectory}. */
-export function readCommand(file: string): string {
+/** Prints a file, if it is there, up to `mostBytes`: absolute, or below {@link loginDirectory}. */
+export function readCommand(file: string, mostBytes: number): string {
   const path = quote(file.replace(`${loginDirectory}/`, './'))
-  return `if [ -f ${path} ]; then exec cat ${path}; fi`
+  return `if [ -f ${path} ]; then exec head -c ${mostBytes} ${path}; fi`
 }
 
 /** Lists what git does not know, ignored files included, each with a NUL behind it. */

@@ -1,7 +1,7 @@
 import type { JobPlan } from '../run/job-plan.ts'
+import { ShellExpandError } from '../variables/expand-effort.ts'
 import { parseJobEnv } from '../variables/job-env.ts'
 import type { LateVariables } from '../variables/late-variables.ts'
-import { ShellExpandError } from '../variables/shell-expand.ts'
 import type { FileStageWork } from './file-stage.ts'
 import { readCommand } from './machine-commands.ts'
 import { received } from './received.ts'
@@ -13,7 +13,7 @@ const mostBytes = 1024 * 1024
 export class LateVariablesReader {
   readonly #plan: Pick<JobPlan, 'jobEnvFile' | 'lateVariables'>
   readonly #mayBeLeft: boolean
-  #left: Buffer | undefined
+  #variables: LateVariables | undefined
 
   /** `mayBeLeft`: false where it is known that they left nothing. */
   constructor(plan: Pick<JobPlan, 'jobEnvFile' | 'lateVariables'>, mayBeLeft: boolean) {
@@ -22,22 +22,20 @@ export class LateVariablesReader {
   }
 
   /** Thrown: `TransferError`; `EnvironmentError`; the signal's reason. */
-  async read({ environment, log, signal }: FileStageWork): Promise<LateVariables> {
-    if (this.#left === undefined) {
-      let bytes = Buffer.alloc(0)
-      const what = 'reading what was left in GITLAB_ENV'
-      if (this.#mayBeLeft)
-        for await (const chunk of received({ environment, what, command: readCommand(this.#plan.jobEnvFile), signal })) {
-          bytes = Buffer.concat([bytes, chunk])
-          if (bytes.length > mostBytes) break
-        }
-      this.#left = bytes
-    }
-    if (this.#left.length > mostBytes) {
-      await log.warning(`GITLAB_ENV holds more than ${mostBytes} bytes: artifacts and caches do not see its variables`)
-      return this.#plan.lateVariables(new Map())
-    }
-    return this.#plan.lateVariables(parseJobEnv(this.#left.toString()))
+  async read(work: FileStageWork): Promise<LateVariables> {
+    this.#variables ??= this.#plan.lateVariables(parseJobEnv(this.#mayBeLeft ? await this.#left(work) : ''))
+    return this.#variables
+  }
+
+  async #left({ environment, log, signal }: FileStageWork): Promise<string> {
+    const chunks: Buffer[] = []
+    const what = 'reading what was left in GITLAB_ENV'
+    const command = readCommand(this.#plan.jobEnvFile, mostBytes + 1)
+    for await (const chunk of received({ environment, what, command, signal })) chunks.push(chunk)
+    const left = Buffer.concat(chunks)
+    if (left.length <= mostBytes) return left.toString()
+    await log.warning(`GITLAB_ENV holds more than ${mostBytes} bytes: artifacts and caches do not see its variables`)
+    return ''
   }
 }
 

@@ -1,12 +1,13 @@
 import { expect, test, vi } from 'vitest'
 import type { JobEnvironment } from '../job-environment.ts'
+import { received } from './received.ts'
 
 const mebibyte = 1024 * 1024
 
 /** What is imported anew sees whether there is a `gc`. */
 async function receiveAll(mebibytes: number): Promise<Buffer[]> {
   vi.resetModules()
-  const { received } = await import('./received.ts')
+  const { received: receivedAnew } = await import('./received.ts')
   const environment: Pick<JobEnvironment, 'transfer'> = {
     async transfer({ stdout }) {
       for (let sent = 0; sent < mebibytes; sent++) await stdout(Buffer.alloc(mebibyte, sent))
@@ -14,7 +15,8 @@ async function receiveAll(mebibytes: number): Promise<Buffer[]> {
     },
   }
   const chunks: Buffer[] = []
-  for await (const chunk of received({ environment, what: 'a test', command: '', signal: new AbortController().signal })) chunks.push(chunk)
+  for await (const chunk of receivedAnew({ environment, what: 'a test', command: '', signal: new AbortController().signal }))
+    chunks.push(chunk)
   return chunks
 }
 
@@ -35,4 +37,19 @@ test('while bytes come, buffers are collected where Node was started with --expo
   } finally {
     vi.unstubAllGlobals()
   }
+})
+
+test('a reader that stops goes on once the command is ended: what ends it would end whatever the job does next', async () => {
+  let hasEnded = false
+  const environment: Pick<JobEnvironment, 'transfer'> = {
+    async transfer({ stdout, signal }) {
+      void stdout(Buffer.alloc(mebibyte))
+      await new Promise((resolve) => signal.addEventListener('abort', resolve))
+      await new Promise((resolve) => setImmediate(resolve))
+      hasEnded = true
+      throw signal.reason
+    },
+  }
+  for await (const _ of received({ environment, what: 'a test', command: '', signal: new AbortController().signal })) break
+  expect(hasEnded).toBe(true)
 })

@@ -25,7 +25,7 @@ export interface ReceiveOptions extends Pick<FileTransfer, 'command' | 'input' |
 }
 
 /**
- * What a command on the machine prints, as it comes. A reader that stops ends the command. Thrown: {@link TransferError} when the command fails, once all its output was read; `EnvironmentError`; the signal's reason.
+ * What a command on the machine prints, as it comes. A reader that stops ends the command, and waits until it has ended. Thrown: {@link TransferError} when the command fails, once all its output was read; `EnvironmentError`; the signal's reason.
  */
 export async function* received({ environment, what, command, input, signal }: ReceiveOptions): AsyncGenerator<Buffer, void, undefined> {
   const left = new AbortController()
@@ -35,7 +35,7 @@ export async function* received({ environment, what, command, input, signal }: R
   let onRead = (): void => {}
   let complaint = ''
   let outcome: { readonly end: ScriptEnd } | { readonly error: unknown } | undefined
-  void environment
+  const over = environment
     .transfer({
       command,
       ...(input !== undefined && { input }),
@@ -72,6 +72,10 @@ export async function* received({ environment, what, command, input, signal }: R
     if (!('exitCode' in end) || end.exitCode !== 0) throw new TransferError(what, end, complaint)
   } finally {
     onRead()
-    if (outcome === undefined) left.abort(new DOMException('no longer read', 'AbortError'))
+    if (outcome === undefined) {
+      left.abort(new DOMException('no longer read', 'AbortError'))
+      // What ends the command ends all that the job runs.
+      await over
+    }
   }
 }

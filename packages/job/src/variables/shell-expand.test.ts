@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
-import { ExpandEffort } from './expand-effort.ts'
-import { ShellExpandError, shellExpand } from './shell-expand.ts'
+import { ExpandEffort, ShellExpandError } from './expand-effort.ts'
+import { shellExpand } from './shell-expand.ts'
 
 const variables: Readonly<Record<string, string>> = { A: 'ab/ba', V: 'v1.2.3', EMPTY: '', D: 'aüa', STAR: 'a*b' }
 const lookUp = (name: string): string => variables[name] ?? ''

@@ -2,8 +2,6 @@ import { specialParameters } from './expand.ts'
 import { ExpandEffort, ShellExpandError } from './expand-effort.ts'
 import { ShellPattern } from './shell-pattern.ts'
 
-export { ShellExpandError }
-
 /** Characters that may come of a text. */
 const longestResult = 64 * 1024
 /** How deep references may stand in each other. */
