@@ -35,6 +35,8 @@ export interface FakeFaults {
   /** The method that waits until it is cancelled, and the one in which the process is killed. */
   readonly hang?: string
   readonly dieIn?: string
+  /** The method in which the connections break, a moment before the process ends. */
+  readonly cutIn?: string
   /** The method after which the process is killed, before its answer is out. */
   readonly dieAfter?: string
   /** Increase makes so many and refuses. */

@@ -38,6 +38,10 @@ async function begin(method: string, call: { readonly cancelled: boolean } & Nod
   record({ method, request, pid: process.pid, overlapping: isSerial && running > 1 })
   try {
     if (faults.dieIn === method) process.kill(process.pid, 'SIGKILL')
+    if (faults.cutIn === method) {
+      server.forceShutdown()
+      setTimeout(() => process.exit(1), 100)
+    }
     if (faults.hang === method) {
       await new Promise<void>((resolve) => call.once('cancelled', resolve))
       record({ method: `${method} canceled`, pid: process.pid, overlapping: false })

@@ -394,6 +394,12 @@ describe('a process that ends', () => {
     expect(log.filter(({ level }) => level === 'error')).toMatchObject([{ message: 'plugin is down', fields: { failures: 1 } }])
   })
 
+  test('during Init, where the connection breaks first: that it ended is said', async () => {
+    const { group, plugin } = subject()
+    plugin.faults = { cutIn: 'Init' }
+    await expect(group.init(never)).rejects.toMatchObject({ code: 'transient', message: expect.stringContaining('ended during Init') })
+  })
+
   test('of several groups: the whole is down only while all of them are', async () => {
     const plugins = { a: new FakePluginFile(), b: new FakePluginFile() }
     const groups = { a: { plugin: plugins.a.file }, b: { plugin: plugins.b.file } }

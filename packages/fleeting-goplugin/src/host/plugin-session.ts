@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { type Clock, deadline, GroupError, type Logger, untilAbort } from '@runner-core/fleeting'
+import { type Clock, deadline, delay, GroupError, isGroupError, type Logger, untilAbort } from '@runner-core/fleeting'
 import type { InitRequest, InitResponse } from '../wire/messages.ts'
 import { isUnimplemented } from '../wire/wire-error.ts'
 import { PluginClient } from './plugin-client.ts'
@@ -21,6 +21,8 @@ export interface SessionOptions {
 
 /** As upstream's host: so long a plugin may take to end by itself. */
 const endTimeoutMs = 2000
+/** The end of a process is heard of within so long after its connections broke. */
+const endHeardMs = 500
 
 /** One process of a plugin, from its start to its end, initialised. */
 export class PluginSession {
@@ -62,7 +64,10 @@ export class PluginSession {
       const tooLate = (): GroupError => new GroupError('transient', `${plugin} did not answer Init within ${callTimeoutMs} ms`)
       using limit = deadline(clock, callTimeoutMs, tooLate, signal)
       const info = await untilAbort(
-        Promise.race([client.call('Init', request, limit.signal), endedDuringInit(process.ended, plugin)]),
+        Promise.race([
+          client.call('Init', request, limit.signal).catch((error: unknown) => afterTheEnd(error, clock, limit.signal)),
+          endedDuringInit(process.ended, plugin),
+        ]),
         limit.signal,
       )
       logPrints(client, plugin, logger)
@@ -102,6 +107,12 @@ export class PluginSession {
     this.kill()
     await this.ended
   }
+}
+
+/** Fails as a call did, but later where that may have been the end of the process: it is heard of after its connection's, and says more. */
+async function afterTheEnd(error: unknown, clock: Clock, signal: AbortSignal): Promise<never> {
+  if (isGroupError(error) && error.code === 'transient') await delay(clock, endHeardMs, signal).catch(() => {})
+  throw error
 }
 
 async function endedDuringInit(ended: Promise<string>, plugin: string): Promise<never> {
