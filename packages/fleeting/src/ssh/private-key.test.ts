@@ -1,6 +1,7 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto'
 import ssh2, { type ParsedKey } from 'ssh2'
 import { expect, test } from 'vitest'
+import { openSshKeyPair } from './ed25519.ts'
 import { parsePrivateKey } from './private-key.ts'
 
 const make = {
@@ -26,9 +27,9 @@ test.each([
 })
 
 test("OpenSSH's format", () => {
-  const pair = ssh2.utils.generateKeyPairSync('ed25519')
-  const parsed = parsePrivateKey(pair.private) as ParsedKey
-  expect(`${parsed.type} ${parsed.getPublicSSH().toString('base64')}`).toBe(pair.public)
+  const pair = openSshKeyPair(make.ed25519())
+  const parsed = parsePrivateKey(pair.privateKey) as ParsedKey
+  expect(`${parsed.type} ${parsed.getPublicSSH().toString('base64')}`).toBe(pair.publicKey)
 })
 
 test('says what is wrong, and nothing of the key', () => {
@@ -36,7 +37,7 @@ test('says what is wrong, and nothing of the key', () => {
     .privateKey.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'hush' })
     .toString()
   const openSsh = ssh2.utils.generateKeyPairSync('ed25519', { passphrase: 'hush', cipher: 'aes256-cbc', rounds: 1 }).private
-  const publicKey = ssh2.utils.generateKeyPairSync('ed25519').public
+  const { publicKey } = openSshKeyPair(make.ed25519())
   expect(parsePrivateKey(openSsh)).toEqual(new Error('it is encrypted, and passphrases are not supported'))
   expect(parsePrivateKey(encrypted)).toEqual(new Error('it is encrypted, and passphrases are not supported'))
   expect(parsePrivateKey(publicKey)).toEqual(new Error('it is a public key'))
