@@ -52,5 +52,5 @@ export const bufferCollector: Pick<BufferCollector, 'passed'> = ofThisProcess()
 function ofThisProcess(): Pick<BufferCollector, 'passed'> {
   const collect = globalThis.gc
   if (collect === undefined) return { passed: () => {} }
-  return new BufferCollector({ outsideBytes: () => getHeapStatistics().external_memory, collect: (type) => void collect({ type }) })
+  return new BufferCollector({ outsideBytes: () => getHeapStatistics().external_memory, collect: (type) => collect({ type }) })
 }
