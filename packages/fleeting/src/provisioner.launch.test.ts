@@ -338,25 +338,29 @@ describe('a launch that the cloud accepts, and fails later', () => {
     expect(fleet.provisioner.launchState().breaker).toEqual({ state: 'closed' })
   })
 
-  it('tries one machine at a time while boots fail for good: the next one once the wait is over, whatever became of the last', async () => {
-    await using fleet = await startFleet({ bootDelayMs: 500_000 })
-    fleet.group.bootError = new GroupError('invalid_config', 'the image does not exist')
-    fleet.group.bootsFailed = 1
-    fleet.provisioner.request(1, { reason })
-    await fleet.clock.advance(510_000)
-    const breaker = (): LaunchBreaker => fleet.provisioner.launchState().breaker
-    for (let trial = 1; trial <= 2; trial += 1) {
-      const { state, probeAt } = breaker() as { state: string; probeAt: number }
-      expect(state).toBe('open')
-      await fleet.clock.advance(probeAt - fleet.clock.now())
-      expect(breaker().state).toBe('half_open')
-      for (let seconds = 0; seconds < 140; seconds += 1) {
-        fleet.provisioner.request(3, { reason })
-        await fleet.clock.advance(1000)
+  it.each(['come', 'are lost'])(
+    'tries one machine at a time while boots fail for good, when answers %s: the next one once the wait is over, whatever became of the last',
+    async (answers) => {
+      await using fleet = await startFleet({ bootDelayMs: 500_000 })
+      fleet.group.bootError = new GroupError('invalid_config', 'the image does not exist')
+      fleet.group.bootsFailed = 1
+      fleet.provisioner.request(1, { reason })
+      await fleet.clock.advance(510_000)
+      const breaker = (): LaunchBreaker => fleet.provisioner.launchState().breaker
+      for (let trial = 1; trial <= 2; trial += 1) {
+        const { state, probeAt } = breaker() as { state: string; probeAt: number }
+        expect(state).toBe('open')
+        await fleet.clock.advance(probeAt - fleet.clock.now())
+        expect(breaker().state).toBe('half_open')
+        if (answers === 'are lost') fleet.group.fail('increase', { kind: 'afterActing', error: new Error('cut') })
+        for (let seconds = 0; seconds < 140; seconds += 1) {
+          fleet.provisioner.request(3, { reason })
+          await fleet.clock.advance(1000)
+        }
+        expect(fleet.calls('increase')).toHaveLength(1 + trial)
       }
-      expect(fleet.calls('increase')).toHaveLength(1 + trial)
-    }
-  })
+    },
+  )
 })
 
 it('says that boots failed when work says so, once for each instance, and forgets it when one is good', async () => {

@@ -45,9 +45,9 @@ export function withTrip(
   return [...trips.filter((trip) => trip !== last), next]
 }
 
-/** After a launch was accepted. If it was to show whether boots work again, it takes its time: the next one to show that waits as if it had just failed. */
-export function withTrial(trips: BreakerTrips, now: number, curve: BackoffCurve, random: Random): BreakerTrips {
-  const isOnTrial = ({ operation, probeAt }: Trip): boolean => operation === 'boot' && now >= probeAt
+/** After a launch that was asked for at `askedAt` was accepted. If it was to show whether boots work again, it takes its time: the next one to show that waits as if it had just failed. */
+export function withTrial(trips: BreakerTrips, askedAt: number, now: number, curve: BackoffCurve, random: Random): BreakerTrips {
+  const isOnTrial = ({ operation, probeAt }: Trip): boolean => operation === 'boot' && askedAt >= probeAt
   if (!trips.some(isOnTrial)) return trips
   return trips.map((trip) => (isOnTrial(trip) ? { ...trip, probeAt: now + backoffMs(curve, trip.failures, random) } : trip))
 }

@@ -47,17 +47,23 @@ export class LaunchGate {
     this.takeTokens(-count)
   }
 
-  /** The cloud took a launch, or one of its instances proved good. */
-  succeeded(what: 'accepted' | 'ready', placement: string | undefined): void {
-    const { clock, settings, random } = this.#context
-    this.worked(what === 'accepted' ? 'increase' : 'boot')
-    if (what === 'accepted') this.#trips = withTrial(this.#trips, clock.now(), settings.breakerProbe, random)
-    this.#backoffs = withSuccess(this.#backoffs, what, placement)
+  /** The cloud took a launch. */
+  accepted(placement: string | undefined): void {
+    this.worked('increase')
+    this.#tries(this.#context.clock.now())
+    this.#backoffs = withSuccess(this.#backoffs, 'accepted', placement)
   }
 
   /** An instance of a launch requested at `requestedAt` is there, whatever was answered: if that launch was a probe, it worked. One that was asked for before the refusal proves nothing. */
   appeared(requestedAt: number): void {
     if (this.#trips.some(({ operation, probeAt }) => operation === 'increase' && requestedAt >= probeAt)) this.worked('increase')
+    this.#tries(requestedAt)
+  }
+
+  /** An instance of ours proved good. */
+  proved(placement: string | undefined): void {
+    this.worked('boot')
+    this.#backoffs = withSuccess(this.#backoffs, 'ready', placement)
   }
 
   /** The cloud refused a launch; answers until when others like it wait. */
@@ -97,5 +103,10 @@ export class LaunchGate {
     const before = this.#trips
     this.#trips = withoutTrip(before, operation)
     if (before.length > 0 && this.#trips.length === 0) this.#context.logger.info({}, 'launch breaker closed')
+  }
+  /** A launch that was asked for at `askedAt` is under way: if boots fail, it is the one machine that is tried. */
+  #tries(askedAt: number): void {
+    const { clock, settings, random } = this.#context
+    this.#trips = withTrial(this.#trips, askedAt, clock.now(), settings.breakerProbe, random)
   }
 }

@@ -187,7 +187,7 @@ export class Launcher {
   /** An instance that a launch made has proven good, or failed before it ever was. */
   booted(placement: string | undefined, failure?: BootFailure): void {
     if (failure === undefined) {
-      this.#gate.succeeded('ready', placement)
+      this.#gate.proved(placement)
     } else {
       this.#context.observer.launchFailed?.(failure.error?.code ?? 'failed_boot', 1)
       this.#gate.bootFailed(failure, placement)
@@ -248,7 +248,7 @@ export class Launcher {
     const accepted = Math.max(0, Math.min(asked, result.requested))
     const { placement } = launch
     if (accepted > 0) {
-      this.#gate.succeeded('accepted', placement)
+      this.#gate.accepted(placement)
       this.#around.expectInstances()
     }
     const errors = (result.errors ?? []).map(asGroupError)
