@@ -1,10 +1,11 @@
 // The program as a shell starts it.
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { version } from '../src/version.ts'
-import { runBin, startBin } from './bin.ts'
+import { bin, runBin, startBin } from './bin.ts'
 
 const old = (process.env['PATH'] ?? '')
   .split(delimiter)
@@ -32,3 +33,20 @@ test('a reader that has read enough is no failure', async () => {
   expect(await run.ended).toBe(0)
   expect(run.stderr).toBe('')
 })
+
+test.skipIf(process.platform !== 'linux')(
+  'a shell starts it so that dead buffers can be collected, and what it starts inherits nothing of that',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'runner-core-bin-'))
+    try {
+      const probe = join(folder, 'probe.cjs')
+      const tell =
+        "JSON.stringify([typeof gc, process.env.MALLOC_ARENA_MAX, require('node:fs').readFileSync('/proc/self/environ', 'latin1').includes('MALLOC_ARENA_MAX=1')])"
+      writeFileSync(probe, `process.on('exit', () => console.error(${tell}))`)
+      const { stderr } = spawnSync(bin, ['version'], { encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: `--require ${probe}` } })
+      expect(JSON.parse(stderr)).toEqual(['function', null, true])
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  },
+)
