@@ -12,6 +12,7 @@ interface Statement {
 
 interface Manifest {
   readonly name: string
+  readonly private?: boolean
   readonly description: string
   readonly exports: Readonly<Record<string, { readonly types?: string } | string>>
 }
@@ -35,6 +36,7 @@ function packages(): readonly { readonly folder: string; readonly manifest: Mani
       folder: dirname(path).slice('packages/'.length),
       manifest: JSON.parse(readFileSync(join(root, path), 'utf8')) as Manifest,
     }))
+    .filter(({ manifest }) => manifest.private !== true)
 }
 
 function indexPage(): string {

@@ -11,6 +11,9 @@ const published = readdirSync('packages')
   .map((folder) => `packages/${folder}`)
   .filter((folder) => existsSync(`${folder}/package.json`) && JSON.parse(readFileSync(`${folder}/package.json`, 'utf8')).private !== true)
 
+// `internals` of a package resolves within this repository only.
+const attw = ['attw', '--profile', 'esm-only', '--format', 'ascii', '--exclude-entrypoints', 'internals'] as const
+
 const checks: readonly Check[] = [
   { name: 'types', command: ['tsc', '-b'] },
   { name: 'reference of the types', command: ['node', 'scripts/api-reference.ts'] },
@@ -20,7 +23,7 @@ const checks: readonly Check[] = [
   { name: 'build', command: ['turbo', 'run', 'build', '--output-logs=errors-only'] },
   ...published.flatMap((folder): Check[] => [
     { name: `exports of ${folder}`, command: ['publint', folder, '--strict'] },
-    { name: `type resolution of ${folder}`, command: ['attw', '--pack', folder, '--profile', 'esm-only', '--format', 'ascii'] },
+    { name: `type resolution of ${folder}`, command: [...attw, '--pack', folder] },
   ]),
 ]
 

@@ -3,7 +3,7 @@
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
-import { bugs, findBug, type Proof, prove } from '../packages/runner/src/testing/world/index.ts'
+import { bugs, findBug, type Proof, prove } from '../packages/simulation/src/index.ts'
 
 interface Share {
   readonly first: number

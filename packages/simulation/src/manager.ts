@@ -9,15 +9,14 @@ import {
   type StateStore,
   silentLogger,
 } from '@runner-core/fleeting'
-import { scriptOf, type WorldMachines, type WorldProcess } from '@runner-core/fleeting/testing'
+import { Concurrency, JobLoop, startAgain } from '@runner-core/runner/internals'
 import { ConcurrentIds, InstanceExecutor, type PreparedInstance } from '@runner-core/runner-instance-executor'
 import { type IdlePolicy, QueueDepth, type Reservation, Taskscaler } from '@runner-core/taskscaler'
-import { Concurrency } from '../../concurrency.ts'
-import { startAgain } from '../../fleet/start-again.ts'
-import { JobLoop } from '../../job-loop.ts'
 import type { Bug } from './bugs.ts'
 import type { Witness } from './witness.ts'
 import type { WorldCoordinator, WorldJob } from './world-coordinator.ts'
+import { scriptOf, type WorldMachines } from './world-machines.ts'
+import type { WorldProcess } from './world-process.ts'
 
 const second = 1000
 const minute = 60 * second

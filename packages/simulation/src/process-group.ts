@@ -1,4 +1,4 @@
-import type { DecreaseResult, IncreaseRequest, InstanceGroup } from '../../instance-group.ts'
+import type { DecreaseResult, IncreaseRequest, InstanceGroup } from '@runner-core/fleeting'
 import type { WorldCloud } from './world-cloud.ts'
 import type { WorldMachines } from './world-machines.ts'
 import type { WorldProcess } from './world-process.ts'

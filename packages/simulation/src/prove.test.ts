@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SqliteStateStore } from '@runner-core/fleeting/sqlite'
-import type { WorldProcess } from '@runner-core/fleeting/testing'
 import { describe, expect, test } from 'vitest'
 import { bugs } from './bugs.ts'
 import { play } from './play.ts'
@@ -10,6 +9,7 @@ import { findBug, prove } from './prove.ts'
 import { scenarioOf } from './scenario.ts'
 import { shrink } from './shrink.ts'
 import { storyOf } from './story.ts'
+import type { WorldProcess } from './world-process.ts'
 
 const seedsFrom = (first: number, count: number): number[] => Array.from({ length: count }, (_, index) => first + index)
 

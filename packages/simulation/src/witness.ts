@@ -1,6 +1,6 @@
 import { isUsable, outstandingCount, type Provisioner } from '@runner-core/fleeting'
-import type { WorldProcess } from '@runner-core/fleeting/testing'
 import { type Acquisition, type IdlePolicy, idleTarget, type Reservation, type Taskscaler } from '@runner-core/taskscaler'
+import type { WorldProcess } from './world-process.ts'
 
 /** Number of a promise of the design, 1 to 7. */
 export type PromiseNumber = 1 | 2 | 3 | 4 | 5 | 6 | 7

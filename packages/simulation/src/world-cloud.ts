@@ -1,6 +1,5 @@
-import { GroupError } from '../../errors.ts'
-import type { DecreaseResult, IncreaseRequest, IncreaseResult, ListedInstance } from '../../instance-group.ts'
-import { MemoryGroup } from '../memory-group.ts'
+import { type DecreaseResult, GroupError, type IncreaseRequest, type IncreaseResult, type ListedInstance } from '@runner-core/fleeting'
+import { MemoryGroup } from '@runner-core/fleeting/testing'
 
 /** A memory group that also launches more than it was asked for, leaves machines out of its lists, and throttles; and that remembers what it did to whom. */
 export class WorldCloud extends MemoryGroup {

@@ -1,6 +1,6 @@
 import type { Clock } from '@runner-core/fleeting'
-import type { WorldProcess } from '@runner-core/fleeting/testing'
-import type { JobAnswer } from '../../job-loop.ts'
+import type { JobAnswer } from '@runner-core/runner/internals'
+import type { WorldProcess } from './world-process.ts'
 
 /** A job of the world: it takes its time, or hangs until it is cancelled. */
 export interface WorldJob {

@@ -1,6 +1,4 @@
-import type { Clock } from '../../clock.ts'
-import type { Connection, ExecOptions, Execution, ExitStatus } from '../../connection.ts'
-import { ConnectionError } from '../../errors.ts'
+import { type Clock, type Connection, ConnectionError, type ExecOptions, type Execution, type ExitStatus } from '@runner-core/fleeting'
 import type { WorldProcess } from './world-process.ts'
 
 /** A job's process on a machine. */

@@ -1,4 +1,4 @@
-import type { CancelTimer, Clock } from '../../clock.ts'
+import type { CancelTimer, Clock } from '@runner-core/fleeting'
 
 /** Everything through which a process touches the world. */
 export type EffectKind = 'store' | 'group' | 'connection' | 'coordinator' | 'clock'

@@ -1,5 +1,4 @@
-import { MemoryStateStore } from '../../memory-state-store.ts'
-import type { FleetLease, StateChange, StateRecord, StateStore } from '../../state-store.ts'
+import { type FleetLease, MemoryStateStore, type StateChange, type StateRecord, type StateStore } from '@runner-core/fleeting'
 import type { WorldProcess } from './world-process.ts'
 
 /** A disk: outlives every process, and shows a bystander what is on it. */

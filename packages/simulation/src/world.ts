@@ -1,22 +1,16 @@
 import { type GroupErrorCode, type IncreaseRequest, isGroupError, type Random, type StateStore } from '@runner-core/fleeting'
-import {
-  type CloudWitness,
-  type MachineJob,
-  ManualClock,
-  processGroup,
-  seededRandom,
-  simpleShell,
-  WorldCloud,
-  WorldMachines,
-  WorldProcess,
-  WorldStore,
-} from '@runner-core/fleeting/testing'
+import { ManualClock, seededRandom, simpleShell } from '@runner-core/fleeting/testing'
 import type { IdlePolicy } from '@runner-core/taskscaler'
 import type { Bug } from './bugs.ts'
 import { breakerProbeMs, Manager } from './manager.ts'
+import { type CloudWitness, processGroup } from './process-group.ts'
 import type { WorldSetting } from './scenario.ts'
 import { type PromiseNumber, Witness } from './witness.ts'
+import { WorldCloud } from './world-cloud.ts'
 import { WorldCoordinator, type WorldJob } from './world-coordinator.ts'
+import { type MachineJob, WorldMachines } from './world-machines.ts'
+import { WorldProcess } from './world-process.ts'
+import { WorldStore } from './world-store.ts'
 
 const second = 1000
 const minute = 60 * second

@@ -1,14 +1,9 @@
-import { GroupError, type InstanceGroup, silentLogger, systemClock } from '@runner-core/fleeting'
-import type { JobPayload } from '@runner-core/job'
+import { GroupError, type InstanceGroup } from '@runner-core/fleeting'
+import { fleetName } from '@runner-core/runner/internals'
 import { NoCapacityError } from '@runner-core/taskscaler'
-import { expect, test } from 'vitest'
-import { fleetName } from '../src/config/settings.ts'
-import { JobApiClient } from '../src/gitlab/job-api-client.ts'
-import { describeRunner } from '../src/gitlab/runner-info.ts'
-import { JobLoop } from '../src/job-loop.ts'
-import { type Bug, bugs, type World } from '../src/testing/world/index.ts'
+import { expect } from 'vitest'
+import { type Bug, bugs, type World } from '../src/index.ts'
 import { hour, launches, machines, minute, outage, placesOf, runsWithin } from './outages/outage.ts'
-import { ScriptedServer } from './scripted-server.ts'
 
 const known = (name: string): Bug => {
   const bug = bugs.find((other) => other.name === name)
@@ -315,31 +310,6 @@ outage('wedged call to the cloud: a call that is never answered blocks nothing',
     await runsWithin(world, 5 * minute)
   },
   mistake: { name: 'calls have no deadline', settings: { callTimeoutMs: Number.MAX_SAFE_INTEGER } },
-})
-
-// actions-runner-controller 3953 and 4600, GARM 700: the poll for jobs was wedged, and there was no service at all until somebody noticed. Here it is the socket that falls silent, so it is played with real
-// ones: the request is given up after its deadline, and the next one brings the job. Without the deadline, as others were made, this never ends.
-test('wedged long poll: a request for a job that is never answered is given up, and the next one brings the job', async () => {
-  await using server = await ScriptedServer.start()
-  server.answer('request', { after: new Promise(() => {}) }, { status: 201, body: JSON.stringify({ id: 7, token: 'token', steps: [] }) })
-  const info = describeRunner({ version: '1', executor: 'instance', shell: 'sh', features: [] })
-  const client = new JobApiClient({ url: server.url, token: 'glrt', systemId: 's_1', info, environment: {}, pollTimeoutMs: 300 })
-  const jobs: JobPayload[] = []
-  const loop = new JobLoop<JobPayload>({
-    rules: { checkIntervalMs: 50, requestConcurrency: 1, unhealthyRequestsLimit: 3, unhealthyIntervalMs: hour },
-    bounds: [],
-    reserve: () => ({ key: 'k', kind: 'slot', readyAt: 0, priority: 0, speculative: true, [Symbol.dispose]: () => {} }),
-    onCapacity: () => () => {},
-    ask: (request) => client.requestJob(request),
-    work: async (job) => void jobs.push(job),
-    clock: systemClock,
-    logger: silentLogger,
-  })
-  loop.wake()
-  await expect.poll(() => jobs.map(({ id }) => id), { timeout: 30_000 }).toEqual([7])
-  expect(loop.counters.requestFailures).toBe(1)
-  await loop.stop()
-  await client.close()
 })
 
 outage('coordinator outage strands the fleet: an outage of the coordinator neither makes nor removes machines', {

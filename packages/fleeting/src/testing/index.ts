@@ -18,9 +18,3 @@ export { type MemoryCommandResult, MemoryConnection, type MemoryShell, simpleShe
 export { type MemoryCall, type MemoryFault, MemoryGroup, type MemoryGroupOptions, type MemoryOperation } from './memory-group.ts'
 export { seededRandom } from './seeded-random.ts'
 export { SkippingClock } from './skipping-clock.ts'
-/** A world for proofs: processes that can be killed anywhere, and what outlives them. */
-export { type CloudWitness, processGroup } from './world/process-group.ts'
-export { WorldCloud } from './world/world-cloud.ts'
-export { type MachineJob, scriptOf, WorldMachines } from './world/world-machines.ts'
-export { type EffectKind, type KillPoint, WorldProcess } from './world/world-process.ts'
-export { WorldStore } from './world/world-store.ts'

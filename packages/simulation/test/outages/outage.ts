@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type Bug, World, type WorldSetting } from '../../src/testing/world/index.ts'
+import { type Bug, World, type WorldSetting } from '../../src/index.ts'
 
 const second = 1000
 export const minute: number = 60 * second
