@@ -1,0 +1,48 @@
+import { type Books, onlyFleet } from './books.ts'
+import { excusing } from './end-rules.ts'
+import type { CreateRule } from './rule.ts'
+
+/** No machine that lives is deleted while a script of a job that has not ended lives on it, unless something happened to the machine or the job for which that job may fail. */
+export const noLeasedMachineIsDeleted: CreateRule = (report) => ({
+  see(record, books) {
+    if (record.kind !== 'delete_asked') return
+    for (const machine of record.machines) {
+      const { state } = books.machines.get(machine) ?? {}
+      if (state !== 'lives' && state !== 'exists') continue
+      for (const { job, run, startedAt, attempt } of books.runsOn(machine)) {
+        const book = books.jobs.get(job)
+        if (book === undefined || book.endedAt !== undefined || book.cancelAskedAt !== undefined) continue
+        if (book.last?.attempt !== attempt || wasForsaken(book.last.to, machine, books)) continue
+        if (!books.wasTroubled(excusing, { machine, job }, startedAt, record.at))
+          report('leased machine deleted', `${machine} by ${record.by}, while ${run} of ${job} runs there`)
+      }
+    }
+  },
+})
+
+/** Where nothing is kept, jobs end with their process, and what they left may go. */
+function wasForsaken(process: string, machine: string, books: Books): boolean {
+  const fleet = books.fleetOf(books.machines.get(machine)?.fleet ?? onlyFleet)
+  return fleet?.resumes === false && (books.processes.get(process)?.endedAt ?? Number.POSITIVE_INFINITY) <= books.at
+}
+
+/** There are never more machines than the maximum, those that were made as asked for; strangers' are left out, and those that lists left out for so long that they count as gone. */
+export const neverAboveTheMaximum: CreateRule = (report) => ({
+  see(record, books) {
+    if (record.kind !== 'machine' || record.state === 'gone') return
+    const name = record.fleet ?? books.machines.get(record.machine)?.fleet ?? onlyFleet
+    const fleet = books.fleetOf(name)
+    if (fleet === undefined) return
+    const there = [...books.machines.values()].filter(({ state, fleet: of }) => of === name && state !== 'gone')
+    const ours = there.filter(({ origin, takenForGone }) => origin === 'asked' && !takenForGone)
+    // Which of them were asked for nobody can say there.
+    const strangers = fleet.tellsLaunches
+      ? 0
+      : [...books.machines.values()].filter(({ origin, fleet: of }) => of === name && origin === 'strange').length
+    if (ours.length > fleet.maxInstances + strangers)
+      report(
+        'more machines than the maximum',
+        `${ours.map(({ machine }) => machine).join(', ')}: ${ours.length}, the maximum is ${fleet.maxInstances}`,
+      )
+  },
+})
