@@ -15,7 +15,7 @@ import type { FindPlugin } from './config/check-plugins.ts'
 import type { RunnerSettings } from './config/settings.ts'
 import { FleetRecord } from './explain/fleet-record.ts'
 import { RecordFile, readRecord } from './explain/record-file.ts'
-import { type Fleet, startFleet } from './fleet/fleet.ts'
+import { type Fleet, type FleetOptions, startFleet } from './fleet/fleet.ts'
 import { GroupTakenError } from './fleet/group-claims.ts'
 import { startAgain } from './fleet/start-again.ts'
 import type { JobApiClient } from './gitlab/job-api-client.ts'
@@ -45,7 +45,7 @@ export type Departure = 'handed over' | 'lost'
 /** How long it may take before the fleet is handed over to report jobs that have ended and to clean up after them, milliseconds. */
 const mostTellMs = 5_000
 
-export interface ConfiguredRunnerOptions {
+export interface ConfiguredRunnerOptions extends Pick<FleetOptions, 'makeProvisioner' | 'makeScaler'> {
   readonly settings: RunnerSettings
   readonly checkIntervalMs: number
   readonly shutdownTimeoutMs: number

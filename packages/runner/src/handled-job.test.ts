@@ -160,6 +160,7 @@ function handle(payloadOfJob: JobPayload = payload): {
     onPlaced: () => {},
     onSlotFree: () => events.push('free'),
     clock,
+    random: () => 0.5,
     logger: silentLogger,
   } as unknown as HandledJobOptions
   const job = new HandledJob(options)

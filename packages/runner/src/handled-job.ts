@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { Clock, Logger } from '@runner-core/fleeting'
+import type { Clock, Logger, Random } from '@runner-core/fleeting'
 import {
   type CacheStore,
   hasTimestamps,
@@ -70,6 +70,7 @@ export interface HandledJobOptions {
   readonly onPlaced: (prepared: PreparedInstance) => void
   readonly onSlotFree: () => void
   readonly clock: Clock
+  readonly random: Random
   readonly logger: Logger
 }
 
@@ -93,7 +94,7 @@ export class HandledJob {
   #isLeft = false
 
   constructor(options: HandledJobOptions) {
-    const { job, checkpoint, client, settings, clock, logger } = options
+    const { job, checkpoint, client, settings, clock, random, logger } = options
     this.#options = options
     const sent = checkpoint?.sent
     this.#sent = sent ?? { bytes: 0, crc32: 0 }
@@ -117,6 +118,7 @@ export class HandledJob {
         void this.#checkpoint()
       },
       clock,
+      random,
       logger,
     })
     const { aborted } = this.#reporter

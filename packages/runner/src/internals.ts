@@ -4,6 +4,15 @@
  * @module
  */
 export { Concurrency } from './concurrency.ts'
-export { fleetName } from './config/settings.ts'
+export { fleetName, keptOutputBytes, type RunnerSettings } from './config/settings.ts'
+export { ConfiguredRunner, type ConfiguredRunnerOptions } from './configured-runner.ts'
 export { startAgain } from './fleet/start-again.ts'
+export type { Route } from './gitlab/connections.ts'
+export { JobHandler } from './job-handler.ts'
 export { type JobAnswer, JobLoop } from './job-loop.ts'
+export { JobJournal } from './state/job-journal.ts'
+export type { FleetState } from './state/open-fleet-state.ts'
+export { Seal } from './state/seal.ts'
+export { type ApiRequest, classify } from './testing/api-request.ts'
+export { JobApi } from './testing/job-api.ts'
+export type { Reply } from './testing/reply.ts'

@@ -1,4 +1,4 @@
-import { type Clock, describeError, type JsonValue, type Logger, loggedSeconds } from '@runner-core/fleeting'
+import { type Clock, describeError, type JsonValue, type Logger, loggedSeconds, type Random } from '@runner-core/fleeting'
 import type { CacheStore, JobPayload, RunnerIdentity } from '@runner-core/job'
 import type { InstanceExecutor } from '@runner-core/runner-instance-executor'
 import type { Acquisition, QueueDepth, Reservation } from '@runner-core/taskscaler'
@@ -33,6 +33,7 @@ export interface JobHandlerOptions {
   /** A slot was given back; the job's end may still have to be reported. */
   readonly onSlotFree: () => void
   readonly clock: Clock
+  readonly random: Random
   readonly logger: Logger
 }
 
@@ -98,12 +99,12 @@ export class JobHandler {
 
   /** Tells the coordinator of a job that ended in an earlier process. `signal`: no longer; then it is told after the next start. Never rejects. */
   async tellEnd(job: JobPayload, end: KeptEnd, signal: AbortSignal): Promise<void> {
-    const { client, settings, clock, journal } = this.#options
+    const { client, settings, clock, random, journal } = this.#options
     const { outcome, tailAt } = end
     const logger = this.#loggerOf(job)
     const trace = new KeptTrace(end)
     const { finalUpdateRetryLimit } = settings
-    const reporter = new JobReporter({ client, job, trace, sent: { bytes: tailAt }, finalUpdateRetryLimit, clock, logger })
+    const reporter = new JobReporter({ client, job, trace, sent: { bytes: tailAt }, finalUpdateRetryLimit, clock, random, logger })
     const delivery = await reporter.finish(outcome, signal)
     const isTold = delivery.delivered || (delivery.error instanceof JobApiError && isNotOurs(delivery.error))
     logger.info({ job_status: outcome.state, reported: isTold }, 'end of a job of an earlier process told')

@@ -338,6 +338,7 @@ export class Runner {
           journal: state?.jobs,
           onSlotFree,
           clock,
+          random,
           logger,
         }),
       clock,

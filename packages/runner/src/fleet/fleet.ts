@@ -1,5 +1,5 @@
-import { Provisioner } from '@runner-core/fleeting'
-import { QueueDepth, Taskscaler } from '@runner-core/taskscaler'
+import { Provisioner, type ProvisionerOptions } from '@runner-core/fleeting'
+import { QueueDepth, Taskscaler, type TaskscalerOptions } from '@runner-core/taskscaler'
 import type { RunnerSettings } from '../config/settings.ts'
 import type { FleetObservers } from '../metrics/fleet-metrics.ts'
 import type { FleetState } from '../state/open-fleet-state.ts'
@@ -15,6 +15,9 @@ export interface FleetOptions extends OpenGroupOptions {
   readonly claimGroup: (groupId: string) => void
   /** Absent: nothing outlives the process. Closed when the fleet does not start. */
   readonly state?: FleetState | undefined
+  /** How the two are made. Default: by their own `start`. */
+  readonly makeProvisioner?: ((options: ProvisionerOptions, signal: AbortSignal) => Promise<Provisioner>) | undefined
+  readonly makeScaler?: ((options: TaskscalerOptions, signal: AbortSignal) => Promise<Taskscaler>) | undefined
 }
 
 /** The instances of one runner. */
@@ -39,16 +42,17 @@ export async function startFleet(options: FleetOptions, signal: AbortSignal): Pr
 
 async function start(options: FleetOptions, signal: AbortSignal): Promise<Fleet> {
   const { runner, findPlugin, observers, claimGroup, freePlaces, state, clock, random, logger } = options
+  const { makeProvisioner = Provisioner.start, makeScaler = Taskscaler.start } = options
   const { autoscaler } = runner
   const kept = state && { stateDir: state.pluginDir, fleetKey: state.fleetKey }
   const opened = await openGroup(runner, { findPlugin, clock, random, logger, ...kept })
-  const provisioner = await Provisioner.start({ ...opened, ...(state && { lease: state.lease }), observer: observers.provisioner }, signal)
+  const provisioner = await makeProvisioner({ ...opened, ...(state && { lease: state.lease }), observer: observers.provisioner }, signal)
   try {
     const { id, version } = provisioner.info
     claimGroup(id)
     logger.info({ group: id, plugin: autoscaler.plugin, version, max_instances: provisioner.maxInstances }, 'plugin initialized')
     const queue = new QueueDepth({ name: 'GitLab', clock })
-    const scaler = await Taskscaler.start(
+    const scaler = await makeScaler(
       {
         provisioner,
         capacityPerInstance: autoscaler.capacityPerInstance,

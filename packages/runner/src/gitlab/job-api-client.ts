@@ -19,6 +19,8 @@ export interface JobApiClientOptions extends ConnectionOptions {
   /** Tells this runner manager from others with the same token. */
   readonly systemId: string
   readonly info: RunnerInfo
+  /** Opens the ways to the server: one for requests that it may park, one for all others. Default: over the network. */
+  readonly openRoute?: (url: URL, options: ConnectionOptions, answerTimeoutMs: number) => Route
   /** Longest silence in the answer to a request for a job, milliseconds. Default 10 min: a server may park such requests. */
   readonly pollTimeoutMs?: number
   /** Longest silence in any other answer, milliseconds. Default 2 min. */
@@ -75,8 +77,9 @@ export class JobApiClient {
     this.#logger = options.logger ?? silentLogger
     this.#basePath = `${url.pathname.replace(/\/+$/, '').replace(/\/ci$/, '')}/api/v4`
     this.#userAgent = userAgent(options.info)
-    this.#polls = openRoute(url, options, options.pollTimeoutMs ?? 600_000)
-    this.#calls = openRoute(url, options, this.#callTimeoutMs)
+    const open = options.openRoute ?? openRoute
+    this.#polls = open(url, options, options.pollTimeoutMs ?? 600_000)
+    this.#calls = open(url, options, this.#callTimeoutMs)
   }
 
   /**
