@@ -18,7 +18,13 @@ export class Dialer {
 
   async dial(id: string, signal: AbortSignal): Promise<Connection> {
     const group = this.#group
-    if (group.connect !== undefined) return this.#caller.call('connect', (limit) => group.connect!(id, limit), signal)
+    if (group.connect !== undefined)
+      return this.#caller.call(
+        'connect',
+        (limit) => group.connect!(id, limit),
+        signal,
+        (late) => void closeUnused(late),
+      )
     if (this.#connector === undefined)
       throw new ConnectionError('invalid_config', 'the group has no connect of its own, and no connector was given')
     const info = await this.#caller.call('connectInfo', (limit) => group.connectInfo(id, limit), signal)
@@ -39,5 +45,14 @@ export class Dialer {
 
   forget(id: string): void {
     this.#connector?.forget?.(id)
+  }
+}
+
+/** A group that does not heed its signal may open a connection after the caller has left. */
+async function closeUnused(connection: Connection): Promise<void> {
+  try {
+    await connection.close()
+  } catch {
+    // It was never used: nobody has anything to lose with it.
   }
 }

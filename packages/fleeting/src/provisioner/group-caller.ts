@@ -46,11 +46,15 @@ export class GroupCaller {
     this.#hold = { failures, until: Math.max(until, this.#hold?.until ?? 0), message: error.message }
   }
 
-  /** Rejects with a `GroupError` (or, from a group's own `connect`, a `ConnectionError`), or with the reason of `signal`. Without a signal the call ends with `close`. */
+  /**
+   * Rejects with a `GroupError` (or, from a group's own `connect`, a `ConnectionError`), or with the reason of `signal`. Without a signal the call ends with `close`.
+   * `late` gets an answer that nobody waits for any more.
+   */
   async call<T>(
     operation: GroupOperation,
     run: (signal: AbortSignal) => Promise<T>,
     signal: AbortSignal = this.#closing.signal,
+    late?: (answer: T) => void,
   ): Promise<T> {
     const { clock, observer, timeoutMs } = this.#options
     // Others may be refused meanwhile.
@@ -66,7 +70,7 @@ export class GroupCaller {
       signal,
     )
     try {
-      const answer = await untilAbort(run(limit.signal), limit.signal)
+      const answer = await untilAbort(run(limit.signal), limit.signal, late)
       // What was refused meanwhile is news that this answer knows nothing of.
       if (this.#hold === hold) this.#hold = undefined
       observer.groupCall?.(operation, clock.now() - startedAt)
