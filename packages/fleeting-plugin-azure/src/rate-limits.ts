@@ -33,6 +33,8 @@ export function rateLimitsOf(mode: SetModel['mode']): GroupRateLimits {
           return { ScaleSetLowCostGet: 1, ScaleSetUpdate: 1 }
         case 'decrease':
           return { ScaleSetVMDelete: count }
+        case 'describe':
+          return { ResourceManagerReads: count }
         case 'connectInfo':
           return { ResourceManagerReads: pages }
       }

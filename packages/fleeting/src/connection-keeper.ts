@@ -61,6 +61,12 @@ export class ConnectionKeeper {
     return place.task.join(signal)
   }
 
+  /** The instance's connections that have not ended, as far as is known. */
+  open(instanceId: string): readonly Connection[] {
+    const places = [...(this.#instances.get(instanceId)?.values() ?? [])]
+    return places.flatMap(({ connection }) => (connection === undefined || connection.ended !== undefined ? [] : [connection]))
+  }
+
   /** Ends all that belongs to an instance: its connections, and dials under way. */
   forget(instanceId: string): void {
     void this.#drop(instanceId)

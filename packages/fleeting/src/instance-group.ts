@@ -56,6 +56,10 @@ export interface GroupInfo {
   readonly findings?: readonly Finding[]
   /** Placements that `increase` accepts. Default: one, without a name. */
   readonly placements?: readonly string[]
+  /**
+   * How late `list` may be, milliseconds: how long after a change it may still show what was before. Default, and at least: the provisioner's `listLagMs`, 10 s; at most 10 minutes count.
+   */
+  readonly listLagMs?: number
   /** The cloud's published rate limits, so that calls can be kept within them. Default: none are known. */
   readonly rateLimits?: GroupRateLimits
 }
@@ -64,7 +68,7 @@ export interface GroupInfo {
 export interface GroupRateLimits {
   readonly buckets: Readonly<Record<string, { readonly size: number; readonly perSecond: number }>>
   /** What one call that concerns `count` instances draws, by bucket; for `list` and `connectInfo`, `count` is how many the group has. */
-  draws(operation: 'list' | 'increase' | 'decrease' | 'connectInfo', count: number): Readonly<Record<string, number>>
+  draws(operation: 'list' | 'describe' | 'increase' | 'decrease' | 'connectInfo', count: number): Readonly<Record<string, number>>
 }
 
 export type Capability = 'suspend_resume' | 'heartbeat' | 'interruption_notice'
@@ -179,10 +183,22 @@ export interface InstanceGroup {
   init(signal: AbortSignal): Promise<GroupInfo>
 
   /**
-   * The whole truth about the group, in as few calls as the cloud allows: every instance, whoever made it, with its state. One that is left out is gone.
+   * The whole truth about the group, in as few calls as the cloud allows: every instance, whoever made it, with its state. One that is left out for longer than the list may be late is gone.
    * Never answer with half a list: throw instead.
    */
   list(signal: AbortSignal): Promise<readonly ListedInstance[]>
+
+  /**
+   * Optional, for clouds that can be asked for single instances: what is true now about those among `ids`, at most 100, as `list` would show them. One that the group does not have (any more) is answered as `deleted`;
+   * one that is left out could not be told about, as all of them when the call fails. Asked for instances that `list` leaves out, before they are believed to be gone: it must not come from the same answer.
+   */
+  describe?(ids: readonly string[], signal: AbortSignal): Promise<readonly ListedInstance[]>
+
+  /**
+   * Optional, for groups that may answer `list` from what they read before: when the reading began, as `Clock.now()`, that the last answer of `list` tells of for the instance `id`, whether it shows it or not.
+   * Absent, or undefined: with the call. An answer that is told again is no second witness that an instance is gone.
+   */
+  readAt?(id: string): number | undefined
 
   /**
    * Asks for `count` more instances and answers once the cloud has accepted, not once they run. Never lowers anything. `count` above the room left: ask for what fits and

@@ -105,7 +105,7 @@ describe('instances', () => {
     expect(fleet.provisioner.request(5, { reason: 'test' })).toBe(1)
   })
 
-  it('in use that vanish are lost within seconds; one list alone proves nothing', async () => {
+  it('in use that vanish are lost within seconds: the cloud is asked for them by id', async () => {
     await using fleet = await startFleet()
     const [id] = await fleet.launch(2)
     await fleet.clock.advance(120_000)
@@ -118,7 +118,8 @@ describe('instances', () => {
     await fleet.clock.advance(300)
     expect(fleet.changes.map(({ kind }) => kind)).toEqual(['updated', 'gone'])
     expect(fleet.changes).toMatchObject([{ instance: { id, missed: true, healthy: false } }, { lost: true }])
-    expect(fleet.calls('list').length - lists).toBe(2)
+    expect(fleet.calls('list').length - lists).toBe(1)
+    expect(fleet.calls('describe').map(({ ids }) => ids)).toEqual([[id]])
   })
 
   it('in use are looked after every few seconds, also without a word from their connection', async () => {
@@ -133,10 +134,10 @@ describe('instances', () => {
   })
 
   it('that come back after they were lost are removed before anybody uses them', async () => {
-    await using fleet = await startFleet()
+    await using fleet = await startFleet({ connectable: false, tells: { byId: false } })
     const [id] = await fleet.launch(1)
     const list = vi.spyOn(fleet.group, 'list').mockResolvedValue([])
-    await fleet.clock.advance(60_000)
+    await fleet.clock.advance(90_000)
     expect(fleet.ids).toEqual([])
     list.mockRestore()
     await fleet.clock.advance(62_000)

@@ -12,7 +12,8 @@ import { BusyChecks } from './provisioner/busy-checks.ts'
 import { ChangeFeed, type ChangeListener } from './provisioner/change-feed.ts'
 import { Connections } from './provisioner/connections.ts'
 import type { ProvisionerContext } from './provisioner/context.ts'
-import { Departed } from './provisioner/departed.ts'
+import { cameBack, Departed } from './provisioner/departed.ts'
+import { Disappearances } from './provisioner/disappearances.ts'
 import { GroupCaller } from './provisioner/group-caller.ts'
 import { brokenReason, type Instance, restoredInstance } from './provisioner/instance.ts'
 import { countInstances, type InstanceCounts } from './provisioner/instance-counts.ts'
@@ -28,7 +29,7 @@ import { inUseIntervalMs, pollIntervalMs } from './provisioner/poll-interval.ts'
 import type { Origin } from './provisioner/reconcile.ts'
 import { Remover } from './provisioner/remover.ts'
 import { Roster } from './provisioner/roster.ts'
-import { resolveSettings } from './provisioner/settings.ts'
+import { longestLagMs, resolveSettings } from './provisioner/settings.ts'
 import { sinceWallTime } from './provisioner/since-wall-time.ts'
 import type { GroupSurvey } from './provisioner/survey.ts'
 import type { FleetLease, StateRecord } from './state-store.ts'
@@ -50,6 +51,7 @@ export class Provisioner implements AsyncDisposable {
   readonly #connections: Connections
   readonly #roster: Roster
   readonly #departed = new Departed()
+  readonly #disappearances: Disappearances
   readonly #busyChecks: BusyChecks
   readonly #feed: ChangeFeed
   readonly #unknownInstances: UnknownInstances
@@ -96,11 +98,12 @@ export class Provisioner implements AsyncDisposable {
   static async #open(options: ProvisionerOptions, signal: AbortSignal, opened: (provisioner: Provisioner) => void): Promise<Provisioner> {
     const { group, clock = systemClock, random = systemRandom, observer = {}, logger = silentLogger } = options
     checkGroup(group)
-    const settings = resolveSettings(options.settings)
-    const caller = new GroupCaller({ clock, random, observer, timeoutMs: settings.callTimeoutMs })
+    const configured = resolveSettings(options.settings)
+    const caller = new GroupCaller({ clock, random, observer, timeoutMs: configured.callTimeoutMs })
     try {
       const lease = options.lease ?? (await new MemoryStateStore().lease('default'))
       const info = await caller.call('init', (limit) => initGroup(group, limit), signal)
+      const settings = { ...configured, listLagMs: longestLagMs(configured, info) }
       const intents = new Intents({
         lease,
         clock,
@@ -134,7 +137,7 @@ export class Provisioner implements AsyncDisposable {
     if (isBusy !== undefined) this.#busyChecks.add(isBusy)
     this.#lister = new Lister(context, {
       intervalMs: () => this.#pollIntervalMs(),
-      listed: (rows) => this.#reconcile(rows),
+      listed: (rows, readAt) => this.#reconcile(rows, readAt),
       worked: () => this.#gate.worked('list'),
       failed: (error) => {
         this.#gate.tripped('list', error)
@@ -161,6 +164,14 @@ export class Provisioner implements AsyncDisposable {
       stopped: () => this.#stopped,
       withdrawn: (id) => this.#withdraw(id),
       expectLess: () => this.#lister.soon(),
+    })
+    this.#disappearances = new Disappearances(context, {
+      instances: () => this.#roster.instances.values(),
+      lagMs: () => settings.listLagMs,
+      heardAt: (id) => this.#connections.heardAt(id),
+      lifeSign: (id, signal) => this.#connections.lifeSign(id, signal),
+      gone: (ids) => this.#lose(ids),
+      mayBeDeleted: (id) => this.#mayBeDeleted(id),
     })
     this.#connections = new Connections(context, connector, {
       instance: (id) => this.#roster.instances.get(id),
@@ -275,6 +286,18 @@ export class Provisioner implements AsyncDisposable {
     return this.#connections.massFailureSince
   }
 
+  /** How many instances `list` leaves out that are not known to be gone. */
+  get missingCount(): number {
+    let count = 0
+    for (const { missed } of this.#roster.instances.values()) if (missed) count += 1
+    return count
+  }
+
+  /** While so many instances are missing from `list` at once that it is not believed: since when. */
+  get massDisappearanceSince(): number | undefined {
+    return this.#disappearances.brakedSince
+  }
+
   /** Set once this provisioner may not act any more, because another process owns the fleet. */
   get fenced(): Error | undefined {
     return this.#fenced
@@ -313,7 +336,7 @@ export class Provisioner implements AsyncDisposable {
     await this.#lister.first(signal)
   }
 
-  /** What an earlier process had is known before the first `list`: if that does not show it, the second one decides, as always. */
+  /** What an earlier process had is known before the first `list`: if that does not show it, it is looked for, as always. */
   #restoreInstances(records: readonly StateRecord[]): void {
     const { clock } = this.#context
     const instances = journalledInstances(records)
@@ -338,7 +361,7 @@ export class Provisioner implements AsyncDisposable {
     const unfinished = this.#unfinished ?? new Map<string, string>()
     this.#unfinished = undefined
     for (const [id, reason] of unfinished) {
-      if (this.#roster.instances.has(id)) this.#remover.mark(id, reason)
+      if (this.#roster.instances.has(id)) this.#beginRemoval(id, reason)
       else intents.end('removal', id)
     }
     for (const { kind, key } of this.#usage?.records ?? []) if (kind === 'use' && !this.#roster.instances.has(key)) intents.end(kind, key)
@@ -346,6 +369,7 @@ export class Provisioner implements AsyncDisposable {
     if (!this.#isJournalled) intents.noteJournalled()
     intents.begin()
     this.#connections.begin()
+    this.#disappearances.begin()
     this.#stopInterruptions = group.onInterruption?.((id, atWallTime) => this.#interrupted(id, atWallTime)) ?? this.#stopInterruptions
     this.#wake()
   }
@@ -378,8 +402,10 @@ export class Provisioner implements AsyncDisposable {
   #sweep(now: number): void {
     for (const instance of this.#roster.instances.values()) {
       if (instance.removal !== undefined || this.#isLeftAlone(instance)) continue
-      const broken = brokenReason(instance, now, this.#context.settings.stuckTimeoutMs)
-      if (broken !== undefined) this.#connections.boots.failed(instance, broken)
+      // Many that are missing at once are more likely a list that is wrong.
+      const isDoubtful = instance.missed && this.massDisappearanceSince !== undefined
+      const broken = isDoubtful ? undefined : brokenReason(instance, now, this.#context.settings.stuckTimeoutMs)
+      if (broken !== undefined && !instance.missed) this.#connections.boots.failed(instance, broken)
       const unknown = instance.cause === 'unexpected' ? 'nobody here requested it, and unknown instances are to be removed' : undefined
       const reason = broken ?? unknown ?? (this.#emptying === undefined ? undefined : 'shutdown')
       if (reason !== undefined) this.#remove(instance.id, reason)
@@ -395,17 +421,41 @@ export class Provisioner implements AsyncDisposable {
     this.#feed.tell(changes)
   }
 
-  #reconcile(rows: readonly ListedInstance[]): void {
+  #reconcile(rows: readonly ListedInstance[], readAt: (id: string) => number): void {
     const now = this.#context.clock.now()
     this.#launcher.listed(rows)
-    const changes = this.#roster.reconcile(rows, (row) => this.#originOf(row, now))
+    const changes = this.#roster.reconcile({
+      rows,
+      readAt,
+      isDeleted: (id) => this.#remover.wasSent(id),
+      origin: (row) => this.#originOf(row, now),
+    })
     for (const { kind, instance } of changes) {
       if (kind === 'seen') this.#meet(instance)
       if (kind === 'gone') this.#part(instance, now)
-      else if (kind === 'seen' && instance.removal !== undefined) this.#remover.mark(instance.id, instance.removal.reason)
-      else if (instance.missed) this.#lister.again()
+      else if (kind === 'seen' && instance.removal !== undefined) this.#beginRemoval(instance.id, instance.removal.reason)
     }
+    const absent = new Map<string, number>()
+    for (const { id, missed } of this.#roster.instances.values()) if (missed) absent.set(id, readAt(id))
+    this.#disappearances.listed(absent, new Set(rows.flatMap(({ id, state }) => (state === 'deleted' ? [id] : []))))
     this.#tell()
+  }
+
+  /** Of an instance that was to be removed before it was seen here. */
+  #beginRemoval(id: string, reason: string): void {
+    if (reason === cameBack) this.#disappearances.returned(id)
+    else this.#remover.mark(id, reason)
+  }
+
+  #lose(ids: readonly string[]): void {
+    for (const { instance } of this.#roster.lose(ids)) this.#part(instance, this.#context.clock.now())
+    this.#context.wake()
+    this.#tell()
+  }
+
+  #mayBeDeleted(id: string): void {
+    const removal = this.#roster.instances.get(id)?.removal
+    if (removal !== undefined) this.#remover.mark(id, removal.reason)
   }
 
   #originOf(row: ListedInstance, now: number): Origin {
@@ -451,6 +501,7 @@ export class Provisioner implements AsyncDisposable {
     const sentAt = this.#remover.end(id)
     if (sentAt !== undefined) this.#context.observer.deletionTime?.(now - sentAt)
     this.#connections.forget(id)
+    this.#disappearances.forget(id)
     const { intents } = this.#context
     intents.end('instance', id)
     intents.end('use', id)
@@ -498,10 +549,15 @@ export class Provisioner implements AsyncDisposable {
   }
 
   #pollIntervalMs(): number {
-    const { settings } = this.#context
+    const { settings, clock } = this.#context
     if (this.#emptying !== undefined) return Math.min(settings.updateIntervalWhenExpectingMs, 500)
     return pollIntervalMs(
-      { launching: this.#launcher.expecting, instances: this.#roster.instances.values(), isBusy: (id) => this.#busyChecks.isBusy(id) },
+      {
+        launching: this.#launcher.expecting,
+        instances: this.#roster.instances.values(),
+        isBusy: (id) => this.#busyChecks.isBusy(id),
+        now: clock.now(),
+      },
       settings,
     )
   }
@@ -522,6 +578,7 @@ export class Provisioner implements AsyncDisposable {
     this.#cancelPass()
     this.#stopInterruptions()
     this.#connections.halt()
+    this.#disappearances.close()
     this.#context.caller.close()
     this.#emptying?.()
   }
@@ -589,6 +646,7 @@ export class Provisioner implements AsyncDisposable {
         if (this.#stopped || this.#isEmpty()) end()
       }
       if (signal?.aborted) return end()
+      for (const { id, removal } of this.#roster.instances.values()) if (removal !== undefined) this.#remover.mark(id, removal.reason)
       this.#remover.hurry()
       this.#wake()
     })

@@ -127,7 +127,7 @@ export class ConfiguredRunner {
     if (this.#running === undefined) return { name, ...(this.#startError && { startError: describeError(this.#startError) }) }
     const { fleet, loop } = this.#running
     const { trouble } = loop
-    const { listError, groupTrouble, partTrouble } = fleet.provisioner
+    const { listError, groupTrouble, partTrouble, massDisappearanceSince, missingCount } = fleet.provisioner
     return {
       name,
       running: {
@@ -139,6 +139,7 @@ export class ConfiguredRunner {
         ...(listError && { listError: describeError(listError) }),
         ...(groupTrouble !== undefined && { groupTrouble }),
         ...(partTrouble !== undefined && { partTrouble }),
+        ...(massDisappearanceSince !== undefined && { massDisappearance: { since: massDisappearanceSince, missing: missingCount } }),
         updateIntervalMs: autoscaler.updateIntervalMs,
       },
     }

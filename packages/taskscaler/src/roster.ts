@@ -140,7 +140,7 @@ export class Roster {
   }
 }
 
-/** One of ours that only the last list missed is alive: the next list decides, and nothing is made in its place meanwhile. */
+/** One of ours that is only missing from the list counts as alive: it is looked for, and nothing is made in its place meanwhile. */
 function isAlive({ state, cause, failing, interruptedAt }: Instance): boolean {
   return (state === 'creating' || state === 'running') && cause !== 'unexpected' && failing === undefined && interruptedAt === undefined
 }

@@ -30,7 +30,7 @@ export function withCallBudget(group: InstanceGroup, { clock }: { readonly clock
     }
   }
 
-  const kept: Pick<InstanceGroup, 'init' | BudgetOperation> = {
+  const kept: Required<Pick<InstanceGroup, 'init' | BudgetOperation>> = {
     async init(signal): Promise<GroupInfo> {
       const info = await group.init(signal)
       limits = info.rateLimits
@@ -42,6 +42,7 @@ export function withCallBudget(group: InstanceGroup, { clock }: { readonly clock
       size = rows.length
       return rows
     },
+    describe: (ids, signal) => spend('describe', ids.length, signal, () => group.describe?.(ids, signal) ?? Promise.resolve([])),
     increase: (request, signal) => spend('increase', request.count, signal, () => group.increase(request, signal)),
     decrease: (ids, signal) =>
       ids.length === 0 ? group.decrease(ids, signal) : spend('decrease', ids.length, signal, () => group.decrease(ids, signal)),
@@ -50,8 +51,8 @@ export function withCallBudget(group: InstanceGroup, { clock }: { readonly clock
   // A proxy, because which optional methods a group has may show only after its init.
   return new Proxy(group, {
     get(target, property) {
-      if (Object.hasOwn(kept, property)) return kept[property as keyof typeof kept]
       const value: unknown = Reflect.get(target, property, target)
+      if (value !== undefined && Object.hasOwn(kept, property)) return kept[property as keyof typeof kept]
       return typeof value === 'function' ? value.bind(target) : value
     },
   })

@@ -1,10 +1,11 @@
 import type { Connection } from '../connection.ts'
 import { ConnectionKeeper } from '../connection-keeper.ts'
 import type { Connector } from '../connector.ts'
-import { GroupError, isConnectionError } from '../errors.ts'
+import { asGroupError, GroupError, isConnectionError } from '../errors.ts'
 import { type BootFailure, Boots } from './boots.ts'
 import type { ProvisionerContext } from './context.ts'
 import { Dialer } from './dialer.ts'
+import type { LifeSign } from './disappearances.ts'
 import { meaningOf } from './health.ts'
 import { HealthChecker } from './health-checker.ts'
 import type { Instance } from './instance.ts'
@@ -24,6 +25,9 @@ export interface ConnectionSurroundings {
   /** A boot of ours ended, well or with a failure. */
   booted(placement: string | undefined, failure?: BootFailure): void
 }
+
+/** How long a connection that is open may take to answer, milliseconds. */
+const lifeCheckMs = 5000
 
 /** Connections to instances, kept between uses, and what they and their users tell about the instances' health. */
 export class Connections {
@@ -139,6 +143,34 @@ export class Connections {
       if (this.#isJudged(id)) this.#around.askList()
     })
     return connection
+  }
+
+  /** When the instance was last heard over a connection that is open; undefined: none is. */
+  heardAt(id: string): number | undefined {
+    const open = this.#keeper.open(id)
+    return open.length === 0 ? undefined : Math.max(...open.map(({ lastHeardAt }) => lastHeardAt ?? -Infinity))
+  }
+
+  /** Asks the instance for a sign of life, over the connections that are open or by a new one. Rejects with the signal's reason. */
+  async lifeSign(id: string, signal: AbortSignal): Promise<LifeSign> {
+    const checks = this.#keeper.open(id).map((connection) => connection.check(lifeCheckMs))
+    if (
+      await Promise.any(checks).then(
+        () => true,
+        () => false,
+      )
+    )
+      return 'alive'
+    try {
+      await this.#keeper.get(id, 0, signal)
+      return 'alive'
+    } catch (error) {
+      signal.throwIfAborted()
+      if (isConnectionError(error)) return 'silent'
+      const { code } = asGroupError(error)
+      // One that is not ready exists.
+      return code === 'not_ready' ? 'alive' : code === 'not_found' ? 'silent' : 'unknown'
+    }
   }
 
   /** One health check: a connection; and when there is none, whether the cloud thinks so too. */

@@ -5,6 +5,9 @@ import type { Origin } from './reconcile.ts'
 /** How long a group's answers may be out of date at the very most. */
 const rememberMs = 600_000
 
+/** Why an instance that was given up, and is there again, is removed. */
+export const cameBack = 'came back after it was lost'
+
 /** Remembers what went, for a while: one that a late answer brings back is no new machine, and is removed again before anybody uses it. */
 export class Departed {
   readonly #gone = new Map<string, { readonly instance: Instance; readonly at: number }>()
@@ -26,7 +29,7 @@ export class Departed {
     return {
       cause,
       ...(requestedAt !== undefined && { requestedAt }),
-      removal: removal ?? { reason: 'came back after it was lost', at: now },
+      removal: removal ?? { reason: cameBack, at: now },
     }
   }
 }

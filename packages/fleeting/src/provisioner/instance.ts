@@ -36,8 +36,10 @@ export interface Instance {
   /** Since when it has been in `state`. */
   readonly stateSince: number
   readonly removal?: Removal
-  /** True when the last `list` did not show it; the next one decides whether it is gone. */
+  /** True while `list` does not show it. Whether it is gone is not known yet. */
   readonly missed: boolean
+  /** While `missed`: when the first reading of the group began that did not show it. */
+  readonly missingSince?: number
   /** Why its connection checks count as failed. */
   readonly failing?: string
   /** When the cloud announced that it will take the instance away, where it does so. */
@@ -77,10 +79,11 @@ export function isSettled(instance: Instance): boolean {
   return instance.state === 'running' || instance.state === 'suspended' || instance.state === 'failed'
 }
 
-/** Why the provisioner itself wants an instance gone, whatever its load: it failed, or is stuck in a state that should pass. Undefined: it does not. */
+/** Why the provisioner itself wants an instance gone, once nobody uses it: it failed, is stuck in a state that should pass, or is missing for long and yet not gone. Undefined: it does not. */
 export function brokenReason(instance: Instance, now: number, stuckTimeoutMs: number): string | undefined {
-  const { state, error, detail = error?.message } = instance
+  const { state, error, detail = error?.message, missingSince = now } = instance
   if (state === 'failed') return detail === undefined ? 'failed' : `failed: ${detail}`
+  if (now - missingSince >= stuckTimeoutMs) return `missing from the list for ${Math.round((now - missingSince) / 1000)} s`
   if (isSettled(instance) || now - instance.stateSince < stuckTimeoutMs) return undefined
   return `stuck in state ${state} for ${Math.round((now - instance.stateSince) / 1000)} s`
 }

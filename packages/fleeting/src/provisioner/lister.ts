@@ -12,7 +12,7 @@ export interface ListerSurroundings {
   /** From the begin of one `list` to the next, when nothing happens between. */
   intervalMs(): number
   /** A `list` worked; all that it changes happens in here. */
-  listed(rows: readonly ListedInstance[]): void
+  listed(rows: readonly ListedInstance[], readAt: (id: string) => number): void
   worked(): void
   failed(error: GroupError): void
 }
@@ -74,7 +74,7 @@ export class Lister {
     this.#context.wake()
   }
 
-  /** What `list` says needs to be confirmed: read it again at once. */
+  /** Only `list` can tell: read it again at once. */
   again(): void {
     this.#want(this.#context.clock.now())
   }
@@ -128,7 +128,8 @@ export class Lister {
       this.#lastGood = mark
       this.#failure = undefined
       this.#around.worked()
-      this.#around.listed(rows)
+      // A group may answer from what it read before; never from the future.
+      this.#around.listed(rows, (id) => Math.min(mark.beganAt, group.readAt?.(id) ?? mark.beganAt))
     } catch (thrown) {
       if (caller.closed) return
       const error = asGroupError(thrown)

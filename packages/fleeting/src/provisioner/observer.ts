@@ -2,7 +2,17 @@ import type { GroupErrorCode } from '../errors.ts'
 import type { LaunchFailureCode } from './launch-state.ts'
 
 /** A call to the group, by the contract's method name. */
-export type GroupOperation = 'init' | 'list' | 'increase' | 'decrease' | 'connectInfo' | 'connect' | 'heartbeat' | 'giveBack' | 'shutdown'
+export type GroupOperation =
+  | 'init'
+  | 'list'
+  | 'describe'
+  | 'increase'
+  | 'decrease'
+  | 'connectInfo'
+  | 'connect'
+  | 'heartbeat'
+  | 'giveBack'
+  | 'shutdown'
 
 /** What a provisioner tells whoever counts. Every method is optional and must not throw; durations are milliseconds. Gauges are pulled: `Provisioner.counts`. */
 export interface ProvisionerObserver {

@@ -14,7 +14,7 @@ const instance = (fields: Partial<Instance> = {}): Instance => ({
   ...fields,
 })
 const interval = (instances: Instance[], { launching = false, busy = false } = {}) =>
-  pollIntervalMs({ launching, instances, isBusy: () => busy }, defaultProvisionerSettings)
+  pollIntervalMs({ launching, instances, isBusy: () => busy, now: 100_000 }, defaultProvisionerSettings)
 
 it('is slow at rest, quicker while an instance is in use, and fast while something is expected', () => {
   expect(interval([])).toBe(60_000)
@@ -24,7 +24,8 @@ it('is slow at rest, quicker while an instance is in use, and fast while somethi
   expect(interval([], { launching: true })).toBe(2000)
   expect(interval([instance(), instance({ state: 'creating' })], { busy: true })).toBe(2000)
   expect(interval([instance({ removal: { reason: '', at: 0 } })])).toBe(2000)
-  expect(interval([instance({ missed: true })])).toBe(2000)
+  expect(interval([instance({ missed: true, missingSince: 40_001 })])).toBe(2000)
+  expect(interval([instance({ missed: true, missingSince: 40_000 })])).toBe(5000)
   expect(interval([instance({ state: 'unknown' })])).toBe(2000)
 })
 

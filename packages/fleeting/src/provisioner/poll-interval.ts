@@ -6,16 +6,22 @@ export interface PollInput {
   readonly launching: boolean
   readonly instances: Iterable<Instance>
   readonly isBusy: (id: string) => boolean
+  readonly now: number
 }
 
+/** For so long a missing instance is expected to be found, or to be known as gone, soon. */
+const searchMs = 60_000
+
 /** How long from the begin of one `list` to the next: fast while something is expected, quick enough to notice a loss while one is in use, slow otherwise. */
-export function pollIntervalMs({ launching, instances, isBusy }: PollInput, settings: ProvisionerSettings): number {
+export function pollIntervalMs({ launching, instances, isBusy, now }: PollInput, settings: ProvisionerSettings): number {
   if (launching) return settings.updateIntervalWhenExpectingMs
   let inUse = false
   let count = 0
   for (const instance of instances) {
-    if (instance.removal !== undefined || instance.missed || !isSettled(instance)) return settings.updateIntervalWhenExpectingMs
-    inUse ||= isBusy(instance.id)
+    const { missingSince = now, missed } = instance
+    const isSearched = missed && now - missingSince < searchMs
+    if (instance.removal !== undefined || isSearched || !isSettled(instance)) return settings.updateIntervalWhenExpectingMs
+    inUse ||= missed || isBusy(instance.id)
     count += 1
   }
   return inUse ? inUseIntervalMs(count, settings) : settings.updateIntervalMs

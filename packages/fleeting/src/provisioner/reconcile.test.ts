@@ -6,8 +6,8 @@ import { reconcile } from './reconcile.ts'
 
 const origin = () => ({ cause: 'unexpected' as const })
 
-function apply(known: Map<string, Instance>, rows: readonly ListedInstance[], now: number): readonly InstanceChange[] {
-  const changes = reconcile({ known, rows, now, origin })
+function apply(known: Map<string, Instance>, rows: readonly ListedInstance[], now: number, isDeleted = true): readonly InstanceChange[] {
+  const changes = reconcile({ known, rows, now, readAt: () => now - 1, isDeleted: () => isDeleted, origin })
   for (const change of changes) {
     if (change.kind === 'gone') known.delete(change.instance.id)
     else known.set(change.instance.id, change.instance)
@@ -30,25 +30,26 @@ describe('reconcile', () => {
     ])
     expect(known.get('a')).not.toHaveProperty('detail')
     apply(known, [{ id: 'a', state: 'deleting' }], 4)
-    expect(apply(known, [], 5)).toMatchObject([{ kind: 'gone', lost: true }])
+    expect(apply(known, [], 5)).toMatchObject([{ kind: 'updated', instance: { missed: true, missingSince: 4 } }])
   })
 
-  it('gives an instance up only after two lists without it, and lets it come back between', () => {
+  it('marks an instance that a list leaves out, once, and gives none up for that', () => {
     const known = new Map<string, Instance>()
     apply(known, [{ id: 'a', state: 'running' }], 1)
-    expect(apply(known, [], 2)).toMatchObject([{ kind: 'updated', instance: { missed: true, healthy: false } }])
-    expect(apply(known, [{ id: 'a', state: 'running' }], 3)).toMatchObject([
+    expect(apply(known, [], 2)).toMatchObject([{ kind: 'updated', instance: { missed: true, missingSince: 1, healthy: false } }])
+    expect(apply(known, [], 3)).toEqual([])
+    expect(apply(known, [{ id: 'a', state: 'running' }], 4)).toMatchObject([
       { kind: 'updated', instance: { missed: false, healthy: true, runningAt: 1 } },
     ])
-    apply(known, [], 4)
-    expect(apply(known, [], 5)).toMatchObject([{ kind: 'gone', lost: true }])
+    expect(known.get('a')).not.toHaveProperty('missingSince')
   })
 
-  it('takes one that we remove for gone at once, and calls it no loss', () => {
+  it('takes one for gone at once after a delete of it was sent, and calls it no loss', () => {
     const known = new Map<string, Instance>()
     apply(known, [{ id: 'a', state: 'running' }], 1)
     known.set('a', { ...known.get('a')!, removal: { reason: 'idle', at: 1 } })
-    expect(apply(known, [], 2)).toMatchObject([{ kind: 'gone', lost: false }])
+    expect(apply(known, [], 2, false)).toMatchObject([{ kind: 'updated', instance: { missed: true } }])
+    expect(apply(known, [], 3)).toMatchObject([{ kind: 'gone', lost: false }])
   })
 
   it('does not know what is deleted, nor counts a row twice', () => {
@@ -69,21 +70,25 @@ describe('reconcile', () => {
     expect(known.get('b')).toMatchObject({ state: 'running' })
   })
 
-  it('after any history knows exactly what the last lists showed, and changes nothing on a repetition', () => {
+  it('after any history knows all that any list showed, with what the last one said, and changes nothing on a repetition', () => {
     const state = fc.constantFrom<InstanceState>('creating', 'running', 'deleting', 'deleted', 'failed', 'unknown')
     const rows = fc.uniqueArray(fc.record({ id: fc.constantFrom('a', 'b', 'c', 'd', 'e'), state }), { selector: ({ id }) => id })
     fc.assert(
       fc.property(fc.array(rows, { minLength: 1, maxLength: 12 }), (history) => {
         const known = new Map<string, Instance>()
-        for (const [index, list] of history.entries()) apply(known, list, index)
+        const shown = new Set<string>()
+        for (const [index, list] of history.entries()) {
+          apply(known, list, index)
+          for (const row of list) if (row.state !== 'deleted') shown.add(row.id)
+        }
         const last = history.at(-1)!
-        apply(known, last, history.length)
-        expect(apply(known, last, history.length + 1)).toEqual([])
-        const present = last.filter((row) => row.state !== 'deleted')
-        expect(new Map([...known].map(([id, instance]) => [id, instance.state]))).toEqual(
-          new Map(present.map((row) => [row.id, row.state])),
-        )
-        for (const instance of known.values()) expect(instance.healthy).toBe(true)
+        expect(apply(known, last, history.length)).toEqual([])
+        const present = new Map<string, InstanceState>(last.filter((row) => row.state !== 'deleted').map((row) => [row.id, row.state]))
+        expect(new Set(known.keys())).toEqual(shown)
+        for (const { id, missed, healthy, state: now } of known.values()) {
+          expect([missed, healthy]).toEqual([!present.has(id), present.has(id)])
+          if (!missed) expect(now).toBe(present.get(id))
+        }
       }),
     )
   })

@@ -10,15 +10,19 @@ export interface ReconcileInput {
   /** What `list` answered. */
   readonly rows: readonly ListedInstance[]
   readonly now: number
+  /** When the reading of the group began that the presence or absence of the instance is known from. */
+  readonly readAt: (id: string) => number
+  /** Whether a delete of the instance has been sent. */
+  readonly isDeleted: (id: string) => boolean
   /** Called once for each new instance, in the order of the rows. */
   readonly origin: (row: ListedInstance) => Origin
 }
 
 /**
- * What a successful `list` changes. An instance that is not in it, or is `deleted`, is gone at once when it was on its way out; otherwise it is first marked `missed`,
- * and gone, lost, when the next `list` does not show it either: no machine is given up on one answer.
+ * What a successful `list` changes. An instance that is not in it, or is `deleted`, is gone at once when it was marked for removal and a delete was sent. Otherwise it is marked as `missed`:
+ * lists may be wrong, so whether it is gone is decided elsewhere.
  */
-export function reconcile({ known, rows, now, origin }: ReconcileInput): readonly InstanceChange[] {
+export function reconcile({ known, rows, now, readAt, isDeleted, origin }: ReconcileInput): readonly InstanceChange[] {
   const changes: InstanceChange[] = []
   const present = new Set<string>()
   for (const row of rows) {
@@ -30,9 +34,9 @@ export function reconcile({ known, rows, now, origin }: ReconcileInput): readonl
   }
   for (const before of known.values()) {
     if (present.has(before.id)) continue
-    const leaving = before.removal !== undefined
-    if (leaving || before.missed || before.state === 'deleting') changes.push({ kind: 'gone', instance: before, lost: !leaving })
-    else changes.push({ kind: 'updated', before, instance: withHealth({ ...before, missed: true }) })
+    if (before.removal !== undefined && isDeleted(before.id)) changes.push({ kind: 'gone', instance: before, lost: false })
+    else if (!before.missed)
+      changes.push({ kind: 'updated', before, instance: withHealth({ ...before, missed: true, missingSince: readAt(before.id) }) })
   }
   return changes
 }
@@ -65,7 +69,7 @@ function told({ detail, error, placement }: ListedInstance): Pick<Instance, 'det
 }
 
 function updated(before: Instance, row: ListedInstance, now: number): Instance {
-  const { detail: _, error: __, placement: ___, ...rest } = before
+  const { detail: _, error: __, placement: ___, missingSince: ____, ...rest } = before
   return withHealth({
     ...rest,
     state: row.state,

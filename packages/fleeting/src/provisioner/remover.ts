@@ -52,6 +52,12 @@ export class Remover {
     return task.sentAt
   }
 
+  /** Whether a delete of the instance may have reached the group. */
+  wasSent(id: string): boolean {
+    const task = this.#tasks.get(id)
+    return task !== undefined && wasSent(task)
+  }
+
   /** Whether the group has accepted a delete of the instance. */
   isAccepted(id: string): boolean {
     return (this.#tasks.get(id)?.accepted ?? 0) > 0

@@ -1,10 +1,9 @@
 import type { Clock } from '../clock.ts'
-import type { ListedInstance } from '../instance-group.ts'
 import { loggedSeconds } from '../logged-seconds.ts'
 import type { Logger } from '../logger.ts'
 import { type Instance, type InstanceChange, withHealth } from './instance.ts'
 import type { ProvisionerObserver } from './observer.ts'
-import { type Origin, reconcile } from './reconcile.ts'
+import { type ReconcileInput, reconcile } from './reconcile.ts'
 
 /** The known instances, and what has changed about them since somebody last asked. */
 export class Roster {
@@ -30,9 +29,21 @@ export class Roster {
   }
 
   /** Applies what `list` answered, and answers what that changed. */
-  reconcile(rows: readonly ListedInstance[], origin: (row: ListedInstance) => Origin): readonly InstanceChange[] {
+  reconcile(input: Omit<ReconcileInput, 'known' | 'now'>): readonly InstanceChange[] {
     const now = this.#clock.now()
-    const changes = reconcile({ known: this.#instances, rows, now, origin })
+    return this.#apply(reconcile({ ...input, known: this.#instances, now }), now)
+  }
+
+  /** The instances do not exist any more. */
+  lose(ids: readonly string[]): readonly InstanceChange[] {
+    const changes = ids.flatMap((id): readonly InstanceChange[] => {
+      const instance = this.#instances.get(id)
+      return instance === undefined ? [] : [{ kind: 'gone', instance, lost: instance.removal === undefined }]
+    })
+    return this.#apply(changes, this.#clock.now())
+  }
+
+  #apply(changes: readonly InstanceChange[], now: number): readonly InstanceChange[] {
     for (const change of changes) {
       if (change.kind === 'gone') this.#instances.delete(change.instance.id)
       else this.#instances.set(change.instance.id, change.instance)
@@ -72,7 +83,9 @@ export class Roster {
       if (cause === 'requested' && requestedAt !== undefined) observer.creationTime?.(now - requestedAt)
     } else if (change.kind === 'gone') {
       const lifeMs = now - seenAt
-      if (change.lost) this.#logger.error({ ...fields, life_seconds: loggedSeconds(lifeMs) }, 'instance unexpectedly removed')
+      const { missingSince } = change.instance
+      const missing = missingSince !== undefined && { missing_seconds: loggedSeconds(now - missingSince) }
+      if (change.lost) this.#logger.error({ ...fields, life_seconds: loggedSeconds(lifeMs), ...missing }, 'instance unexpectedly removed')
       else this.#logger.info({ ...fields, life_seconds: loggedSeconds(lifeMs), reason: change.instance.removal?.reason }, 'instance pruned')
       observer.instanceOperation?.('delete')
       observer.lifeDuration?.(lifeMs)

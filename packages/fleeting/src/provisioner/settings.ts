@@ -1,4 +1,5 @@
 import { GroupError } from '../errors.ts'
+import type { GroupInfo } from '../instance-group.ts'
 
 /** How a provisioner behaves over time. Durations are milliseconds of `Clock.now()`. */
 export interface ProvisionerSettings {
@@ -10,7 +11,10 @@ export interface ProvisionerSettings {
   readonly updateIntervalWhenInUseMs: number
   /** How long an accepted launch may take to appear in `list`; then its capacity is given back and launches back off. Default 600,000. */
   readonly launchTimeoutMs: number
-  /** How late `list` may be. A launch whose answer was lost is asked again, under the same token, only after a `list` that began this long after. Default 10,000. */
+  /**
+   * How late `list` may be, unless the group itself says that it may be later. An instance is gone for the list's word alone only when readings over this long leave it out. A launch whose answer was lost is asked
+   * again, under the same token, only after a `list` that began this long after. Default 10,000.
+   */
   readonly listLagMs: number
   /** An instance that stays in a transitional or unknown state for this long is removed. Default 900,000. */
   readonly stuckTimeoutMs: number
@@ -69,6 +73,14 @@ export const defaultProvisionerSettings: ProvisionerSettings = {
 export type ProvisionerSettingsInput = Partial<Omit<ProvisionerSettings, 'health' | 'breakerProbe'>> & {
   readonly health?: Partial<HealthSettings>
   readonly breakerProbe?: Partial<ProvisionerSettings['breakerProbe']>
+}
+
+/** However late a group says its `list` is. */
+const mostLagMs = 600_000
+
+/** How late `list` may be: what is configured, or the group's own word where that is longer. */
+export function longestLagMs({ listLagMs }: ProvisionerSettings, { listLagMs: own = 0 }: Pick<GroupInfo, 'listLagMs'>): number {
+  return Math.max(listLagMs, Math.min(mostLagMs, own) || 0)
 }
 
 /** The given settings over the defaults. Thrown: `GroupError` `invalid_config` that names every bad value. */

@@ -37,8 +37,11 @@ export interface MemoryGroupOptions {
   readonly callDelayMs?: number | (() => number)
   /** `list` tells the truth of this long ago. Default 0. */
   readonly listLagMs?: number
-  /** What `increase` and `list` tell about launches. Default: everything. `ids` the answer holds ids · `tokens` rows hold launch tokens · `idempotent` a token asked twice launches once. */
-  readonly tells?: { readonly ids?: boolean; readonly tokens?: boolean; readonly idempotent?: boolean }
+  /**
+   * What the cloud tells. Default: everything. `ids` the answer of `increase` holds ids · `tokens` rows hold launch tokens · `idempotent` a token asked twice launches once · `byId` single instances
+   * can be asked for (`describe`).
+   */
+  readonly tells?: { readonly ids?: boolean; readonly tokens?: boolean; readonly idempotent?: boolean; readonly byId?: boolean }
   /** Gives the group a `connect` of its own, whose commands this answers. Absent: only `connectInfo`. */
   readonly shell?: MemoryShell
   /** Whether a fault of {@link MemoryGroup.hand} that says `capacity` or `quota` is no refusal, but machines that fail. Default false. */
@@ -50,6 +53,7 @@ export interface MemoryGroupOptions {
 export type MemoryOperation =
   | 'init'
   | 'list'
+  | 'describe'
   | 'increase'
   | 'decrease'
   | 'connectInfo'
@@ -78,6 +82,8 @@ export type MemoryFault = { readonly kind: 'error' | 'afterActing'; readonly err
 export class MemoryGroup implements InstanceGroup {
   readonly calls: MemoryCall[] = []
   readonly connect?: (id: string, signal: AbortSignal) => Promise<Connection>
+  /** Tells of this moment, however late `list` is. */
+  describe?: (ids: readonly string[], signal: AbortSignal) => Promise<readonly ListedInstance[]>
   readonly onInterruption?: (listener: (id: string, atWallTime: number | undefined) => void) => () => void
   readonly heartbeat?: (id: string, signal: AbortSignal) => Promise<void>
   readonly suspend?: (ids: readonly string[], signal: AbortSignal) => Promise<DecreaseResult>
@@ -124,6 +130,13 @@ export class MemoryGroup implements InstanceGroup {
     const { shell } = options
     if (shell !== undefined)
       this.connect = (id, signal) => this.#call({ operation: 'connect', ids: [id] }, signal, () => this.#open(id, shell))
+    const { byId = true, tokens = true } = options.tells ?? {}
+    if (byId) {
+      this.describe = (ids, signal) =>
+        this.#call({ operation: 'describe', ids }, signal, () =>
+          ids.map((id): ListedInstance => this.#machines.get(id)?.rowAt(this.#clock.now(), tokens) ?? { id, state: 'deleted' }),
+        )
+    }
     if (options.capabilities?.includes('interruption_notice')) {
       this.onInterruption = (listener) => {
         this.#interruptionListeners.add(listener)
@@ -143,13 +156,14 @@ export class MemoryGroup implements InstanceGroup {
   }
 
   init(signal: AbortSignal): Promise<GroupInfo> {
-    const { id = 'memory/test', placements, capabilities } = this.#options
+    const { id = 'memory/test', placements, capabilities, listLagMs } = this.#options
     return this.#call({ operation: 'init' }, signal, () => ({
       id,
       maxSize: this.maxSize,
       version: '1.0.0',
       ...(placements !== undefined && { placements }),
       ...(capabilities !== undefined && { capabilities }),
+      ...(listLagMs !== undefined && { listLagMs }),
       ...(this.#findings.size > 0 && { findings: [...this.#findings] }),
     }))
   }

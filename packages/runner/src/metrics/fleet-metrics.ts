@@ -8,7 +8,7 @@ import { type RunnerLabels, runnerLabelNames } from './runner-labels.ts'
 /** A runner's instances, as the metrics read them. */
 export interface MeasuredFleet {
   readonly labels: RunnerLabels
-  readonly provisioner: Pick<Provisioner, 'counts' | 'maxInstances'>
+  readonly provisioner: Pick<Provisioner, 'counts' | 'maxInstances' | 'missingCount'>
   readonly scaler: Pick<Taskscaler, 'counters' | 'status'>
   readonly capacityPerInstance: number
   /** 0: no bound. */
@@ -30,6 +30,12 @@ const pulled: readonly PulledMetric<MeasuredFleet>[] = [
     help: 'Instances by state; requested and pending ones are asked for and not seen yet.',
     labels: ['state'],
     read: ({ provisioner }) => provisioner.counts(),
+  },
+  {
+    kind: 'gauge',
+    name: 'fleeting_provisioner_instances_missing',
+    help: 'Instances that the group does not list, and that are not known to be gone.',
+    read: ({ provisioner }) => provisioner.missingCount,
   },
   {
     kind: 'gauge',

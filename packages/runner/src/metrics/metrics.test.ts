@@ -46,7 +46,7 @@ function metrics(): Metrics {
   })
   const fleet = {
     labels,
-    provisioner: { counts: () => counts, maxInstances: 10 },
+    provisioner: { counts: () => counts, maxInstances: 10, missingCount: 2 },
     scaler: { counters: { tasks: { reserve: 20 }, scale: { up: 4, down: 1 } }, status: () => ({ tasks, desiredInstances: 6 }) },
     capacityPerInstance: 2,
     maxUseCount: 0,
@@ -96,6 +96,7 @@ test.each([
   ['gitlab_runner_job_queue_depth', 3],
   ['fleeting_provisioner_instances{state="running"}', 3],
   ['fleeting_provisioner_instances{state="pending"}', 2],
+  ['fleeting_provisioner_instances_missing', 2],
   ['fleeting_provisioner_max_instances', 10],
   ['fleeting_taskscaler_tasks{state="idle"}', 5],
   ['fleeting_taskscaler_desired_instances', 6],

@@ -73,6 +73,13 @@ test('a part of the group that is out of reach is named, and leaves the runner r
   expect(runnerHealth('live', { running })).toMatchObject({ problems: [], warnings: [] })
 })
 
+test('instances that are missing from the list in a mass are told of, and leave the runner ready', () => {
+  const running = { ...good, massDisappearance: { since: now - 45_000, missing: 12 } }
+  const warnings = ["12 instances are missing from the group's list at once for 45 s: none is given up for that alone"]
+  expect(runnerHealth('ready', { running })).toMatchObject({ problems: [], warnings })
+  expect(runnerHealth('live', { running })).toMatchObject({ problems: [], warnings: [] })
+})
+
 test('when the whole cannot be read, its error names the parts already', () => {
   const running = { ...good, listedAt: now - 70_000, listError: 'a: down; b: down', partTrouble: 'a: down; b: down' }
   expect(runnerHealth('ready', { running }).warnings).toEqual(['the group could not be read for 70 s: a: down; b: down'])

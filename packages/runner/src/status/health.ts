@@ -18,6 +18,8 @@ export interface RunnerProgress {
     readonly groupTrouble?: string
     /** Why some of the groups that the group is made of do not work now. */
     readonly partTrouble?: string
+    /** Set while so many instances are missing from the group's list at once that it is not believed. */
+    readonly massDisappearance?: { readonly since: number; readonly missing: number }
     /** How often the group is read at rest. */
     readonly updateIntervalMs: number
   }
@@ -84,7 +86,7 @@ function hindrances({ running, startError, hasDeparted }: RunnerProgress, now: n
 
 function warnings({ running }: RunnerProgress, now: number): readonly string[] {
   if (running === undefined) return []
-  const { loop, coordinatorTrouble: trouble, listError, listedAt, partTrouble } = running
+  const { loop, coordinatorTrouble: trouble, listError, listedAt, partTrouble, massDisappearance: mass } = running
   return [
     ...(trouble && loop !== 'paused'
       ? [`GitLab has given no usable answer for ${seconds(now - trouble.since)}${because(trouble.error)}`]
@@ -94,6 +96,11 @@ function warnings({ running }: RunnerProgress, now: number): readonly string[] {
       : []),
     // When the whole cannot be read, its error names them.
     ...(partTrouble !== undefined && listError === undefined ? [`part of the group does not work: ${partTrouble}`] : []),
+    ...(mass === undefined
+      ? []
+      : [
+          `${mass.missing} instances are missing from the group's list at once for ${seconds(now - mass.since)}: none is given up for that alone`,
+        ]),
   ]
 }
 
