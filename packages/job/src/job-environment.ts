@@ -51,10 +51,10 @@ export interface FileTransfer {
 export type ScriptEnd = { readonly exitCode: number } | { readonly signal: string }
 
 /**
- * `lost`: the machine, or the way to it. `failed`: it could not do what was asked. `cut`: the connection broke under a transfer, there is another one now, and nothing of the transfer is
+ * `lost`: the machine, or the way to it. `failed`: it could not do what was asked. `unwritable`: its disk takes nothing (full, over quota, read-only), so that it serves no job. `cut`: the connection broke under a transfer, there is another one now, and nothing of the transfer is
  * left on the machine: it may be done again.
  */
-export type EnvironmentErrorCode = 'lost' | 'failed' | 'cut'
+export type EnvironmentErrorCode = 'lost' | 'failed' | 'unwritable' | 'cut'
 
 /** Thrown by an environment when its machine or the connection to it was lost, or could not do what was asked: a system failure, never a script's. */
 export class EnvironmentError extends Error {
@@ -111,4 +111,6 @@ export interface JobEnvironment {
   transfer(transfer: FileTransfer): Promise<ScriptEnd>
   /** Ends every process that the job started and that still lives, detached ones included, as `killScript` does. Resolves when none is left; rejects with {@link EnvironmentError}. */
   killAll(): Promise<void>
+  /** The machine is to serve no other job once this one has ended. `reason` is for people. Default: it may. */
+  condemn?(reason: string): void
 }

@@ -15,6 +15,7 @@ import type { FailureReason } from './job-outcome.ts'
  * | `unsupported_shell` | the executor is configured with a shell that no scripts are generated for |
  * | `shell_missing` | the machine could not start the shell |
  * | `prepare_failed` | the build directory or a file variable could not be written |
+ * | `machine_unwritable` | the machine's disk is full, over quota or read-only: nothing of the job's own has begun |
  * | `git_missing` | the machine has no git |
  * | `sources_failed` | git could not get the sources |
  * | `dependencies_failed` | artifacts of an earlier job could not be had |
@@ -33,6 +34,7 @@ export type JobErrorCode =
   | 'unsupported_shell'
   | 'shell_missing'
   | 'prepare_failed'
+  | 'machine_unwritable'
   | 'git_missing'
   | 'sources_failed'
   | 'dependencies_failed'

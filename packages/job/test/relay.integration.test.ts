@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { detachedScript, relayEnd, relayScript, wipeScript } from '../src/index.ts'
+import { detachedScript, followScript, relayEnd, relayScript, wipeScript } from '../src/index.ts'
 
 const shells = ['/bin/bash', '/bin/dash', '/bin/sh'].filter((shell) => existsSync(shell))
 const relay = 'relay1'
@@ -88,6 +88,31 @@ describe.each(shells)('in %s', (shell) => {
     child.stdin!.end(script('job', 'echo ran', { shell: 'bash', tellsShell: true }))
     await once(child, 'exit')
     expect(readFileSync(kept('job.0.pid'), 'latin1')).toMatch(/\n0 swept 1\n$/)
+  })
+
+  test('a script whose file is empty is neither found nor absent, and is not started beside it', async () => {
+    await startRelay()
+    writeFileSync(kept('job.0.pid'), '')
+    const done = join(builds, 'ran')
+    const starting = sh(script('job', `: >${done}`))
+    expect(String((await once(starting.stdout!, 'data'))[0])).toBe(`\x1e${nonce} taken\x1e`)
+    const following = sh(followScript({ ...ofJob('job'), offset: 0, nonce }))
+    expect(String((await once(following.stdout!, 'data'))[0])).toBe(`\x1e${nonce} torn\x1e`)
+    expect(existsSync(done)).toBe(false)
+  })
+
+  test('a script whose file cannot be made does not run and says why; one that follows it in the job runs', async () => {
+    await startRelay()
+    mkdirSync(kept('elsewhere'))
+    const job = 'elsewhere/no/such/directory'
+    const refused = sh(script(job, 'echo ran'))
+    expect(String((await once(refused.stdout!, 'data'))[0])).toMatch(new RegExp(`^\x1e${nonce} unwritable \\d+ \\d+ \x1e$`))
+    const second = sh('')
+    let said = ''
+    second.stdout!.on('data', (chunk) => (said += String(chunk)))
+    second.stdin!.end(script(job, 'echo ran', { index: 1 }))
+    await once(second, 'close')
+    expect(said).toBe(`\x1e${nonce} attached\x1eran\n`)
   })
 
   test('what a lost relay kept is removed, but not while it serves another job', async () => {

@@ -1,10 +1,11 @@
-import { type Clock, type Connection, deadline, type ExitStatus, type OutputSink } from '@runner-core/fleeting'
+import { type Clock, type Connection, deadline, delay, type ExitStatus, type OutputSink } from '@runner-core/fleeting'
 import {
   type DetachedScript,
   detachedScript,
   EnvironmentError,
   followScript,
   loginShellPrint,
+  readDiskTrouble,
   type ScriptEnd,
   type ScriptRun,
   type ShellName,
@@ -12,6 +13,7 @@ import {
 } from '@runner-core/job'
 import { type FollowEnd, followCommand } from './follow-command.ts'
 import type { OutputRelay } from './output-relay.ts'
+import { UnwritableError } from './unwritable-error.ts'
 
 export interface DetachOptions {
   /** Bytes of a script's output that its machine keeps. */
@@ -27,6 +29,8 @@ export interface StartedScript extends Pick<ScriptRun, 'script' | 'stdout' | 'is
 
 export interface DetachedRunOptions extends Pick<DetachOptions, 'reconnectGraceMs'> {
   readonly script: DetachedScript
+  /** For people: the machine. */
+  readonly description: string
   readonly shell: ShellName
   /** What the machine's login shell is known to be like; takes what it said, and undefined when it may be another one now. */
   readonly loginPrint: string | undefined
@@ -43,6 +47,13 @@ export interface DetachedRunOptions extends Pick<DetachOptions, 'reconnectGraceM
   readonly clock: Clock
 }
 
+/** Pauses before a script that could neither be started nor found is tried again, milliseconds. The first time it may just have met another's end or begin. */
+const pausesMs = [0, 1000, 3000]
+const unclear = 'a script could not be started there, and it is not known why'
+
+/** Why a script does not run: `unwritable` with what the machine told. */
+type NotStarted = 'taken' | 'gone' | 'absent' | 'torn' | { readonly unwritable: string }
+
 /** One script of a job that outlives its connection: started once, and followed over as many connections as it takes. */
 export class DetachedRun {
   readonly #options: DetachedRunOptions
@@ -54,6 +65,8 @@ export class DetachedRun {
   #lostAt: number | undefined
   /** False where the machine could not detach the script. */
   #isDetached = true
+  /** How often it could not be started, nor found. */
+  #failures = 0
 
   /** `signal`: gives it up; what it started may live on. */
   constructor(options: DetachedRunOptions, run: Omit<ScriptRun, 'signal'>, signal: AbortSignal) {
@@ -69,10 +82,11 @@ export class DetachedRun {
     while (resumed?.untilBytes === undefined || this.#received < resumed.untilBytes) {
       try {
         const end = follows ? await this.#follow() : await this.#start()
-        if (end === 'gone') continue
-        if (end !== 'taken' && end !== 'absent') return end
-        if (resumed?.untilBytes !== undefined) throw new EnvironmentError('failed', 'the output of an earlier script of the job is gone')
-        follows = end === 'taken'
+        if (typeof end === 'object' && !('unwritable' in end)) return end
+        if (end !== 'gone' && typeof end === 'string' && resumed?.untilBytes !== undefined)
+          throw new EnvironmentError('failed', 'the output of an earlier script of the job is gone')
+        await this.#pause(end)
+        follows = end === 'taken' || end === 'torn'
       } catch (error) {
         if (!this.#isDetached || this.#signal.aborted || !this.#options.isLost(error)) throw error
         await this.#reconnect(error)
@@ -82,12 +96,29 @@ export class DetachedRun {
     return { exitCode: 0 }
   }
 
-  async #start(): Promise<ScriptEnd | 'taken' | 'gone'> {
+  /** Before it is tried again; rejects when it was tried often enough. */
+  async #pause(why: NotStarted): Promise<void> {
+    const { clock, description, script } = this.#options
+    const trouble = typeof why === 'object' ? readDiskTrouble(why.unwritable, script.buildsDir) : undefined
+    // A full disk does not get empty at once.
+    if (trouble !== undefined) this.#failures = Math.max(1, this.#failures)
+    const pauseMs = pausesMs[this.#failures++]
+    if (pauseMs === undefined) {
+      if (trouble !== undefined) throw new EnvironmentError('unwritable', `${description}: ${trouble.message}`, { isUntouched: true })
+      throw new EnvironmentError('failed', unclear)
+    }
+    if (trouble !== undefined)
+      await this.#run.stderr(Buffer.from(`\x1b[33;1m${description}: ${trouble.message}. Trying again in ${pauseMs / 1000} s.\x1b[0;m\n`))
+    if (pauseMs > 0) await delay(clock, pauseMs, this.#signal)
+  }
+
+  async #start(): Promise<ScriptEnd | NotStarted> {
     const { script, shell, start, loginPrint, onShell } = this.#options
     const { nonce, isComplete, stderr } = this.#run
     const tellsShell = loginPrint === undefined
     let mark = new StartMark(nonce)
     let kind: string | undefined
+    let told = ''
     let used: OutputRelay | undefined
     const onOwnOutput = (chunk: Buffer): void | Promise<void> => {
       if (kind === 'attached') return this.#take(chunk)
@@ -96,6 +127,7 @@ export class DetachedRun {
       const begun = mark.push(chunk)
       if (begun === undefined) return
       kind = begun.kind
+      told = begun.told
       const print = loginShellPrint(begun.told)
       if (print !== undefined) onShell(print)
       this.#isDetached = kind !== 'attached'
@@ -109,7 +141,7 @@ export class DetachedRun {
       const said = greeting.length > 0 ? stderr(greeting) : undefined
       return said === undefined ? this.#take(chunk) : said.then(() => this.#take(chunk))
     }
-    const status = await start((relay): StartedScript => {
+    const started = start((relay): StartedScript => {
       mark = new StartMark(nonce)
       used = relay
       if (relay === undefined) {
@@ -122,10 +154,18 @@ export class DetachedRun {
         script: detachedScript(detached),
         stdout: onOwnOutput,
         relayed: onRelayed,
-        isComplete: () => kind === 'taken' || kind === 'gone' || isComplete(),
+        isComplete: () => kind === 'taken' || kind === 'gone' || kind === 'unwritable' || isComplete(),
       }
     })
+    let status: ExitStatus
+    try {
+      status = await started
+    } catch (error) {
+      if (error instanceof UnwritableError) return { unwritable: error.told }
+      throw error
+    }
     if (kind === 'taken') return 'taken'
+    if (kind === 'unwritable') return { unwritable: told }
     if (kind === 'gone') {
       used?.giveUp()
       return 'gone'
@@ -137,7 +177,7 @@ export class DetachedRun {
     return 'code' in status ? { exitCode: status.code } : status
   }
 
-  async #follow(): Promise<ScriptEnd | 'absent'> {
+  async #follow(): Promise<ScriptEnd | 'absent' | 'torn'> {
     const { script, connection, clock } = this.#options
     const { nonce, resumed } = this.#run
     const isComplete = (): boolean => (resumed?.untilBytes === undefined ? this.#run.isComplete() : this.#received >= resumed.untilBytes)
@@ -150,7 +190,7 @@ export class DetachedRun {
       clock,
       signal: this.#signal,
     })
-    return end === 'complete' ? { exitCode: 0 } : end === 'absent' ? end : await this.#endWithoutLastWord(end)
+    return end === 'complete' ? { exitCode: 0 } : end === 'absent' || end === 'torn' ? end : await this.#endWithoutLastWord(end)
   }
 
   /** The script was killed, or printed more than its machine keeps, its last word included. */
@@ -184,6 +224,7 @@ export class DetachedRun {
     const message = `${messageOf(loss)}; it could not be reached again within ${reconnectGraceMs / 1000} s`
     using limit = deadline(clock, leftMs, () => new EnvironmentError('lost', message, { cause: loss }), this.#signal)
     await reconnect(limit.signal)
+    this.#failures = 0
   }
 }
 

@@ -18,9 +18,9 @@ export interface FollowRun {
 
 /**
  * How following ended: the script's last word was delivered; no such script was ever started; or its shell is gone, and its last word is not in what was kept: then `status` is what it left, `undefined` when it
- * was killed. Of what was kept all has been delivered then, as far as its machine sends it without a long pause.
+ * was killed. Of what was kept all has been delivered then, as far as its machine sends it without a long pause. `torn`: one was about to be started, and its file is not whole.
  */
-export type FollowEnd = 'complete' | 'absent' | { readonly status: string | undefined }
+export type FollowEnd = 'complete' | 'absent' | 'torn' | { readonly status: string | undefined }
 
 /** Follows a detached script until its last word. Rejects with `ConnectionError`, the signal's reason, and what a sink throws. */
 export async function followCommand(connection: Connection, run: FollowRun): Promise<FollowEnd> {
@@ -58,7 +58,7 @@ export async function followCommand(connection: Connection, run: FollowRun): Pro
     const start = mark.push(chunk)
     if (start === undefined) return
     hasBegun = true
-    if (start.kind === 'absent') return settle('absent')
+    if (start.kind === 'absent' || start.kind === 'torn') return settle(start.kind)
     onFound()
     lookForEnd()
     return pass(start.rest)

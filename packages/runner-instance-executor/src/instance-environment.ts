@@ -19,6 +19,7 @@ import type { OutputRelays } from './output-relays.ts'
 import { runCommand } from './run-command.ts'
 import { reconnectMs, SlotConnection } from './slot-connection.ts'
 import { TransferRun } from './transfer-run.ts'
+import { UnwritableError } from './unwritable-error.ts'
 
 export interface InstanceEnvironmentOptions {
   readonly acquisition: Acquisition
@@ -180,7 +181,7 @@ export class InstanceEnvironment implements JobEnvironment {
       const end = await act(given.signal, () => (hasStarted = this.#isTouched = true))
       if (!signal.aborted) return end
     } catch (error) {
-      if (!signal.aborted) throw error instanceof EnvironmentError && error.code === 'cut' ? error : this.#failure(error)
+      if (!signal.aborted) throw isComplete(error) ? error : this.#failure(error)
     } finally {
       signal.removeEventListener('abort', onAbort)
       acquisition.signal.removeEventListener('abort', onLost)
@@ -189,6 +190,10 @@ export class InstanceEnvironment implements JobEnvironment {
       this.#running--
     }
     throw signal.reason
+  }
+
+  condemn(reason: string): void {
+    this.#options.acquisition.condemn(reason)
   }
 
   async killAll(): Promise<void> {
@@ -253,6 +258,7 @@ export class InstanceEnvironment implements JobEnvironment {
       {
         ...detach,
         script: { buildsDir, jobMarker, index },
+        description: this.description,
         shell,
         loginPrint,
         onShell: (print) => {
@@ -262,7 +268,7 @@ export class InstanceEnvironment implements JobEnvironment {
         start: (make) =>
           this.#connection.run(
             async (current, whenStarted) => {
-              const relay = await this.#relayOf(current, detach, signal)
+              const relay = await this.#relayOf(current, detach, index, signal)
               this.#scripts[index] = relay
               return await start(make(relay), relay, current, whenStarted)
             },
@@ -286,9 +292,19 @@ export class InstanceEnvironment implements JobEnvironment {
   }
 
   /** The job keeps its relay as long as the connection lasts. */
-  async #relayOf(connection: Connection, { limitBytes }: DetachOptions, signal: AbortSignal): Promise<OutputRelay | undefined> {
+  async #relayOf(
+    connection: Connection,
+    { limitBytes }: DetachOptions,
+    index: number,
+    signal: AbortSignal,
+  ): Promise<OutputRelay | undefined> {
     if (this.#relay?.connection === connection && !this.#relay.relay.isLost) return this.#relay.relay
-    const relay = await this.#options.relays.take(connection, { buildsDir: this.buildsDir, limitBytes }, signal)
+    const relay = await this.#options.relays
+      .take(connection, { buildsDir: this.buildsDir, limitBytes }, signal)
+      .catch((error: unknown): undefined => {
+        // The job itself may have filled the disk: what follows its first script runs without.
+        if (index === 0 || !(error instanceof UnwritableError)) throw error
+      })
     this.#relay = relay && { connection, relay }
     return relay
   }
@@ -304,6 +320,11 @@ export class InstanceEnvironment implements JobEnvironment {
     const options = { cause: error, isInterruption, isUntouched: !this.#isTouched, isGone: acquisition.signal.aborted }
     return new EnvironmentError('lost', `${this.description} was lost: ${message}`, options)
   }
+}
+
+/** Whether an error says all that a job needs to know, also of its machine. */
+function isComplete(error: unknown): boolean {
+  return error instanceof EnvironmentError && (error.code === 'cut' || error.code === 'unwritable')
 }
 
 function endOf(status: ExitStatus): ScriptEnd {

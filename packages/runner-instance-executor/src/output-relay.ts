@@ -1,6 +1,7 @@
 import { type Clock, type Connection, ConnectionError, type OutputSink } from '@runner-core/fleeting'
-import { relayEnd, relayScript, StartMark } from '@runner-core/job'
+import { relayEnd, relayScript, type StartedOutput, StartMark } from '@runner-core/job'
 import { lastOutputMs } from './run-command.ts'
+import { UnwritableError } from './unwritable-error.ts'
 
 export interface OutputRelayOptions {
   /** Where builds go on the instance: what is kept lies there too. */
@@ -51,7 +52,7 @@ export class OutputRelay {
     port.onFault = () => (this.#isSpent = true)
   }
 
-  /** Undefined when the machine lacks what it needs, or has no room for another command on this connection. Rejects with `ConnectionError`, and the signal's reason. */
+  /** Undefined when the machine lacks what it needs, or has no room for another command on this connection. Rejects with {@link UnwritableError}, `ConnectionError`, and the signal's reason. */
   static async open(connection: Connection, options: OutputRelayOptions, signal: AbortSignal): Promise<OutputRelay | undefined> {
     let closeInput!: (last: string) => void
     const lastInput = new Promise<string>((resolve) => (closeInput = resolve))
@@ -60,8 +61,8 @@ export class OutputRelay {
       yield Buffer.from(await lastInput)
     }
     const mark = new StartMark(options.name)
-    let onStarted!: (kind: string) => void
-    const started = new Promise<string>((resolve) => (onStarted = resolve))
+    let onStarted!: (begun: StartedOutput) => void
+    const started = new Promise<StartedOutput>((resolve) => (onStarted = resolve))
     const port = { sink: (_chunk: Buffer): void | Promise<void> => {}, onFault: (): void => {} }
     let hasStarted = false
     const stdout: OutputSink = (chunk) => {
@@ -69,7 +70,7 @@ export class OutputRelay {
       const begun = mark.push(chunk)
       if (begun === undefined) return
       hasStarted = true
-      onStarted(begun.kind)
+      onStarted(begun)
     }
     const opening = new AbortController()
     const onAbort = (): void => opening.abort(signal.reason)
@@ -81,7 +82,8 @@ export class OutputRelay {
         throw new Error('what passes the output of scripts on has ended')
       })
       over.catch(() => {})
-      const kind = await Promise.race([started, over])
+      const { kind, told } = await Promise.race([started, over])
+      if (kind === 'unwritable') throw new UnwritableError(told)
       if (kind !== 'relay') {
         closeInput('')
         return undefined

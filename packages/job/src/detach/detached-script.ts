@@ -1,4 +1,5 @@
 import type { ShellName } from '../job-environment.ts'
+import { probeDisk, troubleWords } from '../script/disk-trouble.ts'
 import { emitMarkers } from '../script/markers.ts'
 import { type DetachedScript, detachDirectory, relayFile, scriptFile } from './detached-files.ts'
 
@@ -21,20 +22,29 @@ export interface DetachedScriptOptions extends DetachedScript {
  * that its connection is gone: only its output would, and that goes to a relay. It costs no process and no waiting.
  *
  * Where it cannot, or is asked to tell its shell, it says so by a marker on the command's own output: `detached`; `attached` where the machine lacks something, so that the script runs as if it had not been asked for; `taken`
- * where a script of this name was started before, and `gone` where its relay is: then it does not run, and nothing tells of it. All else that comes there is a login's greeting.
+ * where a script of this name was started before, and `gone` where its relay is: then it does not run, and nothing tells of it. `unwritable`, with what `readDiskTrouble` reads: nothing can be written, so that nobody could tell
+ * later whether it was started; it does not run. Only the first script of a job does that: what follows it runs as if it had not been asked for, since the job itself may have filled the disk. All else that comes there is
+ * a login's greeting.
  */
 export function detachedScript(options: DetachedScriptOptions): Buffer {
-  const { script, shell, nonce, buildsDir, relay, relayOffset, tellsShell } = options
+  const { script, shell, nonce, buildsDir, index, relay, relayOffset, tellsShell } = options
   const told =
     shell === 'bash' && tellsShell ? `trap '' PIPE; ${emitMarkers(nonce, ['detached %s'], ['"$rc_w"'])} 2>/dev/null >&9; trap - PIPE; ` : ''
   const file = scriptFile(options)
+  const withoutFile = index === 0 ? 'unwritable' : 'attached'
   const pipe = `${relayFile(buildsDir, relay)}.in`
-  const forget = relayOffset === 0 ? `: >|${relayFile(buildsDir, relay)}.out; ` : ''
+  const forget = relayOffset === 0 ? `true >|${relayFile(buildsDir, relay)}.out; ` : ''
+  const directory = detachDirectory(buildsDir)
   const prelude = `{ set -- "$PWD"; rc_d=attached
-if { [ -O ${detachDirectory(buildsDir)} ] && read -r rc_l </proc/$$/stat; } 2>/dev/null; then
+if { [ -O ${directory} ] && read -r rc_l </proc/$$/stat; } 2>/dev/null; then
   set -C
-  if { printf '%s\\n' "$rc_l" '${relay} ${relayOffset}' >${file}; } 2>/dev/null; then rc_d=detached; elif [ -e ${file} ]; then rc_d=taken; fi
+  # That the file is there already and that it cannot be written are told apart: it is opened, and then written.
+  { { rc_d=torn; printf '%s\\n' "$rc_l" '${relay} ${relayOffset}' && rc_d=detached; } >${file}; } 2>/dev/null
   set +C
+  case $rc_d in
+    attached) if [ -e ${file} ]; then rc_d=taken; else rc_d=${withoutFile}; fi ;;
+    torn) rm -f ${file}; rc_d=${withoutFile} ;;
+  esac
 fi
 case $rc_d in
   detached)
@@ -42,9 +52,10 @@ case $rc_d in
     # A pipe that is removed just before it is opened becomes a file.
     if [ -p ${pipe} ] && exec >${pipe} && [ -p /proc/$$/fd/1 ]; then ${forget}${told}exec 9>&-
     else rm -f ${pipe} ${file}; ${emitMarkers(nonce, ['gone'])} >&9; exit 0; fi ;;
+  unwritable) ${probeDisk(directory)}; ${emitMarkers(nonce, ['unwritable %s %s %s'], troubleWords)} ;;
   *) ${emitMarkers(nonce, ['%s'], ['$rc_d'])} ;;
 esac
-case $rc_d in taken) exit 0 ;; esac
+case $rc_d in taken | unwritable) exit 0 ;; esac
 unset rc_d rc_l rc_w
 `
   // The script keeps the login's directory in `$1`, how its stages ended in `$2`, whether it left nothing in `rc_s`, and when that was in `rc_t`.

@@ -10,8 +10,8 @@ export interface FollowScriptOptions extends DetachedScript {
 }
 
 /**
- * A script for `sh` that passes on, as it comes, what a detached script prints from an offset on. It first prints the marker `following`, or `absent` where no such script was started, and then
- * ends. When the shell of the script is gone, it says `NONCE gone STATUS SWEEP UPTIME` on its errors, as the script's last marker would have told it, or `NONCE gone killed`. It goes on until its
+ * A script for `sh` that passes on, as it comes, what a detached script prints from an offset on. It first prints the marker `following`, `absent` where no such script was started, or `torn` where one was about to
+ * be, and its file is not whole (yet); then it ends. When the shell of the script is gone, it says `NONCE gone STATUS SWEEP UPTIME` on its errors, as the script's last marker would have told it, or `NONCE gone killed`. It goes on until its
  * standard input ends, which is when its channel does: nothing is left of it then.
  *
  * A connection that is dead without the machine knowing holds up what writes to it, once its window is full. So the SSH server's process for the connection under which the script was started
@@ -32,7 +32,8 @@ if { read -r rc_l && read -r rc_o rc_at; } <"$rc_f"; then
     rc_stat $rc_parent
     case $rc_s in *' (sshd'* | *' (dropbear'*) kill -KILL $rc_parent ;; esac
   fi
-  : >>"$rc_o"
+  # Not \`:\`: where that cannot open a file, some shells end.
+  true >>"$rc_o"
   # What was passed on just before the connection was lost is written to the file just after.
   rc_i=0; until rc_size || [ $rc_i -ge 40 ]; do sleep 0.05 || sleep 1; rc_i=$((rc_i + 1)); done
   rc_tail=
@@ -41,6 +42,8 @@ if { read -r rc_l && read -r rc_o rc_at; } <"$rc_f"; then
   rc_watch=$!
   read -r rc_x
   kill $rc_tail $rc_watch
+elif [ -e "$rc_f" ]; then
+  ${emitMarkers(nonce, ['torn'])}
 else
   ${emitMarkers(nonce, ['absent'])}
 fi

@@ -1,3 +1,4 @@
+import { probeDisk, troubleWords } from '../script/disk-trouble.ts'
 import { emitMarkers } from '../script/markers.ts'
 import { detachDirectory, relayFile } from './detached-files.ts'
 
@@ -15,7 +16,7 @@ export const relayEnd = 'end\n'
 
 /**
  * A script for `sh` that passes on what detached scripts print, and keeps it: one `tee` for all jobs of a connection, one after the other, since one for each would cost as much as all else that a short job starts.
- * It first prints the marker `relay`, or `attached` where the machine lacks something (`tee`, a directory of its own).
+ * It first prints the marker `relay`; `attached` where the machine lacks something (`tee`, a directory of its own), `unwritable`, with what `readDiskTrouble` reads, where that cannot be made.
  *
  * When its connection is gone it keeps what a script under way still prints, and ends with that. The pipe is removed before it is closed here: a script that comes
  * at that very moment either has it open, and so keeps the relay, or finds none any more (`detachedScript`). `tee` loses the connection, or the file where its limit of size is reached, and goes on with the other. `/dev/null` is
@@ -25,13 +26,21 @@ export function relayScript({ buildsDir, relay, limitBytes }: RelayScriptOptions
   const directory = detachDirectory(buildsDir)
   const file = relayFile(buildsDir, relay)
   return Buffer.from(`{ trap '' HUP INT QUIT TERM PIPE XFSZ; umask 077; set -- "$PWD"
-if { { [ -d ${directory} ] || mkdir -p -m 700 ${directory}; } && [ -O ${directory} ] && command -v tee && [ -r /proc/self/stat ] && mkfifo ${file}.in && : >${file}.out; } >/dev/null 2>&1; then
+rc_r=relay
+{ command -v tee && command -v mkfifo && [ -r /proc/self/stat ] || rc_r=attached
+  [ -d ${directory} ] || mkdir -p -m 700 ${directory} || rc_r=unwritable
+  [ ! -d ${directory} ] || [ -O ${directory} ] || rc_r=attached
+  case $rc_r in relay) mkfifo ${file}.in && true >${file}.out || rc_r=unwritable ;; esac
+} >/dev/null 2>&1
+if [ $rc_r = relay ]; then
   ${emitMarkers(relay, ['relay'])}
   exec 5<>${file}.in 4<&0
   # Whatever prints to the pipe may end: this one has it open until the connection is gone.
   ( read -r rc_l <&4; rm -f ${file}.in; case $rc_l in end) rm -f ${file}.out ;; esac ) >/dev/null 2>&1 &
   ulimit -f $((${limitBytes} / 512 + 1))
   exec tee -a ${file}.out /dev/null <${file}.in 4<&- 5>&-
+elif [ $rc_r = unwritable ]; then
+  ${probeDisk(directory)}; ${emitMarkers(relay, ['unwritable %s %s %s'], troubleWords)}
 else
   ${emitMarkers(relay, ['attached'])}
 fi

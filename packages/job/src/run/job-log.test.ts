@@ -34,6 +34,7 @@ async function manager(words: string, wallTime: number, record?: LogRecord): Pro
     nonce,
     log,
     executor: words,
+    machine: { description: words, buildsDir: 'builds' },
     openStage: 'prepare_script',
     notes: { get_sources: [words] },
     timeOf: (uptime) => machineTime.wallTime(uptime, startedAt),

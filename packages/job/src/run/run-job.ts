@@ -322,7 +322,7 @@ class JobRun {
   }
 }
 
-type Follow = Omit<ScriptProgressOptions, 'nonce' | 'log' | 'executor' | 'timeOf'>
+type Follow = Omit<ScriptProgressOptions, 'nonce' | 'log' | 'executor' | 'machine' | 'timeOf'>
 
 interface MainResult {
   readonly failure: JobError | undefined

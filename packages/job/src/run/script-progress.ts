@@ -1,6 +1,7 @@
 import { constants } from 'node:os'
-import type { ScriptEnd } from '../job-environment.ts'
+import { EnvironmentError, type JobEnvironment, type ScriptEnd } from '../job-environment.ts'
 import { JobError } from '../job-error.ts'
+import { readDiskTrouble } from '../script/disk-trouble.ts'
 import { MarkerFilter, type OutputPiece } from '../script/markers.ts'
 import type { JobLog } from './job-log.ts'
 import type { JobStage } from './job-stage.ts'
@@ -10,6 +11,8 @@ export interface ScriptProgressOptions {
   readonly nonce: string
   readonly log: JobLog
   readonly executor: string
+  /** Where the script runs. */
+  readonly machine: Pick<JobEnvironment, 'description' | 'buildsDir'>
   /** The stage that is under way when the script starts. */
   readonly openStage?: JobStage
   /** What the trace says when a stage begins, under its title. */
@@ -28,6 +31,8 @@ export class ScriptProgress {
   #stage: JobStage | undefined
   #status: number | undefined
   #failedCode: string | undefined
+  /** Words of the marker `unwritable`. */
+  #trouble: string | undefined
   #sweep: 'swept' | 'unswept' | undefined
   #hasJobEnv = false
 
@@ -87,6 +92,9 @@ export class ScriptProgress {
         `the machine's shell could not run the job: it ended with ${describe(end)}`,
       )
     }
+    const unwritable = this.#unwritable()
+    if (unwritable !== undefined)
+      return new JobError('machine_unwritable', 'runner_system_failure', unwritable.message, { cause: unwritable })
     if (this.#failedCode === 'git_missing') {
       return new JobError(
         'git_missing',
@@ -98,6 +106,14 @@ export class ScriptProgress {
       return new JobError('sources_failed', 'runner_system_failure', `getting the sources failed with exit status ${status}`)
     }
     return new JobError('prepare_failed', 'runner_system_failure', 'the build directory could not be prepared')
+  }
+
+  /** Why no job can do anything there, where a file could not be written before the job's own lines began. That it may not be written there says nothing about the machine: it may be a mistake of the configuration. */
+  #unwritable(): EnvironmentError | undefined {
+    const { description, buildsDir } = this.#options.machine
+    const trouble = this.#trouble === undefined ? undefined : readDiskTrouble(this.#trouble, buildsDir)
+    if (trouble === undefined || !['no_space', 'quota', 'read_only'].includes(trouble.kind)) return undefined
+    return new EnvironmentError('unwritable', `${description}: ${trouble.message}`, { isUntouched: true })
   }
 
   async #take(pieces: readonly OutputPiece[]): Promise<void> {
@@ -130,6 +146,9 @@ export class ScriptProgress {
         break
       case 'failed':
         this.#failedCode = first
+        break
+      case 'unwritable':
+        this.#trouble = [first, ...rest].join(' ')
         break
       case 'swept':
       case 'unswept':

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '../clock.ts'
-import type { JobEnvironment } from '../job-environment.ts'
+import { EnvironmentError, type JobEnvironment } from '../job-environment.ts'
 import type { JobError } from '../job-error.ts'
 import { asJobError } from './as-job-error.ts'
 import type { JobLog } from './job-log.ts'
@@ -46,14 +46,14 @@ export class ScriptRunner {
     environment: JobEnvironment,
     signal: AbortSignal,
     generate: (nonce: string) => Buffer,
-    follow: Omit<ScriptProgressOptions, 'nonce' | 'log' | 'executor' | 'timeOf'>,
+    follow: Omit<ScriptProgressOptions, 'nonce' | 'log' | 'executor' | 'machine' | 'timeOf'>,
   ): Promise<ScriptResult> {
     const { createNonce = randomNonce, log, record, clock, executor } = this.#options
     const past = record.pastScript
     const nonce = past?.nonce ?? createNonce()
     const startedAt = past?.startedAt ?? clock.wallTime()
     const timeOf = (uptime: string | undefined): number | undefined => this.#machineTime.wallTime(uptime, startedAt)
-    const progress = new ScriptProgress({ ...follow, nonce, log, executor, timeOf })
+    const progress = new ScriptProgress({ ...follow, nonce, log, executor, machine: environment, timeOf })
     record.begin({ nonce, startedAt })
     let failure: JobError | undefined
     let readBytes = 0
@@ -79,6 +79,7 @@ export class ScriptRunner {
       failure = asJobError(error)
     }
     await progress.end()
+    if (failure?.cause instanceof EnvironmentError && failure.cause.code === 'unwritable') environment.condemn?.(failure.message)
     if (past?.end !== undefined) {
       failure = past.end.failure && pastError(past.end.failure)
     } else {

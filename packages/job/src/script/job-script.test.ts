@@ -34,6 +34,12 @@ test('a job without sources is one script with one subshell', () => {
     { read -r rc_t rc_l </proc/uptime; } 2>/dev/null; printf '\\036NONCE host %s %s\\036\\036NONCE begin get_sources %s\\036\\036NONCE begin step_script %s\\036' "$s" "$1" "$rc_t" "$rc_t"; unset rc_t rc_l
     unset s
     fi
+    if [ $2 != 0 ]; then rc_p="$1"'/builds'; while [ ! -d "$rc_p" ]; do case $rc_p in */*) rc_p=\${rc_p%/*}; [ "$rc_p" ] || rc_p=/ ;; *) rc_p=. ;; esac; done
+    rc_e=$(LC_ALL=C; export LC_ALL; exec 2>&1; cat /proc/self/stat >|"$rc_p/.probe.$$"; rm -f "$rc_p/.probe.$$")
+    rc_k=$(df -Pk "$rc_p" 2>/dev/null | { read -r rc_x; read -r rc_x rc_x rc_x rc_k rc_x; echo "$rc_k"; })
+    rc_i=$(df -Pi "$rc_p" 2>/dev/null | { read -r rc_x; read -r rc_x rc_x rc_x rc_i rc_x; echo "$rc_i"; })
+    rc_k=\${rc_k:--} rc_i=\${rc_i:--} rc_e=\${rc_e##*: }
+    case $rc_e in ?*) printf '\\036NONCE unwritable %s %s %s\\036' "$rc_k" "$rc_i" "$rc_e" ;; esac; fi
     if [ $2 = 0 ]; then
     (
     export WORDS='it'\\''s
@@ -79,6 +85,12 @@ test('steps that come later take what earlier ones left for them; file variables
     { read -r rc_t rc_l </proc/uptime; } 2>/dev/null; printf '\\036NONCE host %s %s\\036\\036NONCE begin get_sources %s\\036\\036NONCE begin step_script %s\\036' "$s" "$1" "$rc_t" "$rc_t"; unset rc_t rc_l
     unset s
     fi
+    if [ $2 != 0 ]; then rc_p="$1"'/builds'; while [ ! -d "$rc_p" ]; do case $rc_p in */*) rc_p=\${rc_p%/*}; [ "$rc_p" ] || rc_p=/ ;; *) rc_p=. ;; esac; done
+    rc_e=$(LC_ALL=C; export LC_ALL; exec 2>&1; cat /proc/self/stat >|"$rc_p/.probe.$$"; rm -f "$rc_p/.probe.$$")
+    rc_k=$(df -Pk "$rc_p" 2>/dev/null | { read -r rc_x; read -r rc_x rc_x rc_x rc_k rc_x; echo "$rc_k"; })
+    rc_i=$(df -Pi "$rc_p" 2>/dev/null | { read -r rc_x; read -r rc_x rc_x rc_x rc_i rc_x; echo "$rc_i"; })
+    rc_k=\${rc_k:--} rc_i=\${rc_i:--} rc_e=\${rc_e##*: }
+    case $rc_e in ?*) printf '\\036NONCE unwritable %s %s %s\\036' "$rc_k" "$rc_i" "$rc_e" ;; esac; fi
     if [ $2 = 0 ]; then
     (
     export KEY="$1"'/builds/tok/2/group/project.tmp/KEY'

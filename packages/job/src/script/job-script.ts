@@ -4,6 +4,7 @@ import { gitScript } from '../sources/git-script.ts'
 import type { GitSources, GitStrategy } from '../sources/sources-plan.ts'
 import { jobEnvFile, variableFile } from '../variables/job-variables.ts'
 import type { ShellVariables } from '../variables/shell-variables.ts'
+import { probeDisk, troubleWords } from './disk-trouble.ts'
 import type { JobMarker } from './job-marker.ts'
 import { emitMarkers } from './markers.ts'
 import { quickCheck } from './quick-check.ts'
@@ -65,6 +66,9 @@ export function jobScript(options: JobScriptOptions): Buffer {
     } else {
       text.push(begin(nonce, ['get_sources'], host), 'unset s', getSources(options, prepare.git), 'fi')
     }
+    // Nothing of the job's own runs any more: what this shell keeps is seen by nobody.
+    text.push(`if [ $2 != 0 ]; then ${probeDisk(quote(paths.buildsDir))}`)
+    text.push(`case $rc_e in ?*) ${emitMarkers(nonce, ['unwritable %s %s %s'], troubleWords)} ;; esac; fi`)
   }
   if (firstStage !== undefined) text.push(runStage(options, firstStage, opening))
   for (const stage of otherStages) text.push(runStage(options, stage, [stage.name]))

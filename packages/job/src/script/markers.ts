@@ -9,6 +9,7 @@
  * | `begin STAGE UPTIME` | the stage before ended well, this one begins; the seconds that the machine had been up then, missing where it does not tell |
  * | `end STATUS UPTIME` | the stage under way ended with this exit status, and no other follows |
  * | `jobenv` | what steps left in `GITLAB_ENV` is still there, when all else was cleaned up |
+ * | `unwritable KIB INODES ERROR` | why the `end` that follows is a failure, perhaps: a small file cannot be written, with what room there is |
  * | `failed CODE` | why the `end` that follows is a failure |
  * | `swept` | the script's own clean-up is done, and no process of the job is left |
  * | `unswept` | the same, but something of the job may still run |
