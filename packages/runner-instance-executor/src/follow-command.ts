@@ -1,6 +1,6 @@
 import type { Clock, Connection, OutputSink } from '@runner-core/fleeting'
 import { StartMark } from '@runner-core/job'
-import { lastOutputMs } from './run-command.ts'
+import { LastOutput } from './last-output.ts'
 
 export interface FollowRun {
   /** What `followScript` made. */
@@ -28,8 +28,6 @@ export async function followCommand(connection: Connection, run: FollowRun): Pro
   const mark = new StartMark(nonce)
   let hasBegun = false
   let errors = ''
-  /** What its shell left, once that is gone. */
-  let left: { readonly status: string | undefined } | undefined
   let cancelWait = (): void => {}
   let closeInput!: () => void
   const inputClosed = new Promise<void>((resolve) => (closeInput = resolve))
@@ -39,13 +37,9 @@ export async function followCommand(connection: Connection, run: FollowRun): Pro
   }
   let settle!: (end: FollowEnd) => void
   const ended = new Promise<FollowEnd>((resolve) => (settle = resolve))
-  const awaitRest = (end: FollowEnd): void => {
-    cancelWait()
-    cancelWait = clock.after(lastOutputMs, () => settle(end))
-  }
+  const lastOutput = new LastOutput(clock)
   const lookForEnd = (): void => {
     if (isComplete()) settle('complete')
-    else if (left !== undefined) awaitRest(left)
   }
   const pass = (bytes: Buffer): void | Promise<void> => {
     if (bytes.length === 0) return
@@ -68,10 +62,11 @@ export async function followCommand(connection: Connection, run: FollowRun): Pro
     const [, gone] = new RegExp(`${nonce} gone (.*)\n`).exec(errors) ?? []
     if (gone === undefined) return
     errors = ''
-    left = { status: gone === 'killed' ? undefined : gone }
-    awaitRest(left)
+    const end = { status: gone === 'killed' ? undefined : gone }
+    cancelWait()
+    cancelWait = lastOutput.whenSilent(() => settle(end))
   }
-  const execution = await connection.exec('exec sh', { stdin: input(), stdout: onOutput, stderr: onErrors, signal })
+  const execution = await connection.exec('exec sh', { stdin: input(), stdout: lastOutput.watch(onOutput), stderr: onErrors, signal })
   try {
     const over = execution.closed.then((): FollowEnd => {
       throw new Error(`what follows the script ended by itself: ${errors.trim()}`)

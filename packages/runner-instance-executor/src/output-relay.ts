@@ -1,6 +1,6 @@
 import { type Clock, type Connection, ConnectionError, type OutputSink } from '@runner-core/fleeting'
 import { relayEnd, relayScript, type StartedOutput, StartMark } from '@runner-core/job'
-import { lastOutputMs } from './run-command.ts'
+import { lastOutputMs } from './last-output.ts'
 import { UnwritableError } from './unwritable-error.ts'
 
 export interface OutputRelayOptions {

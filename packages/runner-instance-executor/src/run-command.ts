@@ -1,4 +1,5 @@
 import type { Clock, Connection, ExitStatus, OutputSink } from '@runner-core/fleeting'
+import { LastOutput } from './last-output.ts'
 import type { OutputRelay } from './output-relay.ts'
 
 export interface CommandRun {
@@ -18,8 +19,10 @@ export interface CommandRun {
   readonly signal: AbortSignal
 }
 
-/** How long output may still come from a command that ended without a last word, while something holds its output open. */
-export const lastOutputMs: number = 2000
+/** Longest wait for the last word of a command that came to its own end, milliseconds: it has said it, unless it was replaced by another program. */
+const mostLastWordMs = 60_000
+/** The same for one that was ended, and may have said none: what it left may print for ever. */
+const mostLastOutputMs = 10_000
 
 /**
  * Runs a command on a channel of its own. It ends when it has ended and said its last word; whatever else holds its output open is not waited for.
@@ -27,15 +30,15 @@ export const lastOutputMs: number = 2000
  */
 export async function runCommand(connection: Connection, run: CommandRun): Promise<ExitStatus> {
   const { command, script, stdout, stderr, isComplete, relay, onStarted, clock, signal } = run
+  const lastOutput = new LastOutput(clock)
   let onOutput = (): void => {}
   let stopListening: (() => void) | undefined
-  const noticed =
-    (sink: OutputSink): OutputSink =>
-    (chunk) => {
+  const noticed = (sink: OutputSink): OutputSink =>
+    lastOutput.watch((chunk) => {
       const pending = sink(chunk)
       if (pending !== undefined) return pending.then(() => onOutput())
       onOutput()
-    }
+    })
   // This command's own: a promise that outlives commands would keep something of each that was raced with it.
   const relayOver = new Promise<never>((_, reject) => {
     stopListening = relay?.via.listen(noticed(relay.relayed), reject)
@@ -52,7 +55,7 @@ export async function runCommand(connection: Connection, run: CommandRun): Promi
     const status = await Promise.race([execution.exited, relayOver])
     if (!isComplete()) {
       await new Promise<void>((resolve, reject) => {
-        const cancel = clock.after(lastOutputMs, resolve)
+        const cancel = lastOutput.whenSilent(resolve, 'code' in status && status.code === 0 ? mostLastWordMs : mostLastOutputMs)
         onOutput = () => isComplete() && resolve()
         // What is relayed may come after all else.
         const last: Promise<unknown> = relay === undefined ? execution.closed : relayOver

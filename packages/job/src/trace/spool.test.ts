@@ -24,6 +24,29 @@ async function readAll(spool: Spool, from = 0, maxBytes = 1024): Promise<Buffer>
 }
 
 describe('Spool', () => {
+  it('leaves a piece as it is that was read while its block went to the file', async () => {
+    const spool = new Spool({ memoryBytes: 8192, directory })
+    const blockBytes = 4096
+    for (let block = 0; block < 64; block++) spool.append(Buffer.alloc(blockBytes, block))
+    const pieces: { readonly at: number; readonly piece: Buffer }[] = []
+    for (let at = 0; spool.backlog() !== undefined; ) {
+      // The oldest block in memory is on its way to the file; what is there already has to be waited for.
+      const piece = spool.read(at, 16)
+      if (piece instanceof Buffer) {
+        pieces.push({ at, piece })
+        await new Promise((resolve) => setImmediate(resolve))
+      } else at += blockBytes
+    }
+    // Fills the memory that is free again.
+    for (let count = 0; count < 64; count++) {
+      spool.append(Buffer.alloc(blockBytes, 255))
+      await spool.backlog()
+    }
+    expect(pieces.length).toBeGreaterThan(0)
+    expect(pieces.map(({ piece }) => [...piece])).toEqual(pieces.map(({ at }) => Array.from({ length: 16 }, () => at / blockBytes)))
+    await spool.close()
+  })
+
   it('gives back anything that was appended, from anywhere, at any time', async () => {
     const anyAppend = fc.record({ bytes: fc.integer({ min: 0, max: 9000 }), wait: fc.boolean() })
     await fc.assert(

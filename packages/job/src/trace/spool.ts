@@ -116,11 +116,13 @@ export class Spool {
     try {
       this.#file ??= await openPrivateFile(this.#options.directory ?? tmpdir())
       while (this.#memoryBytes > this.#options.memoryBytes / 2 && this.#blocks.length > 1) {
-        const { start, bytes, used, isShared } = this.#blocks[0]!
+        const block = this.#blocks[0]!
+        const { start, bytes, used } = block
         let written = 0
         while (written < used) written += (await this.#file.write(bytes, written, used - written, start + written)).bytesWritten
         this.#blocks.shift()
-        if (!isShared) this.#spares.push(bytes)
+        // Asked only now: it may have been read while it was written.
+        if (!block.isShared) this.#spares.push(bytes)
       }
     } catch (error) {
       this.#error = error as Error
