@@ -41,7 +41,10 @@ export class LastOutput {
       // Time in which this process stood still is none in which it listened.
       spentMs += Math.min(now - lookedAt, lastOutputMs)
       lookedAt = now
-      if (spentMs >= mostMs) return act()
+      if (spentMs >= mostMs) {
+        act()
+        return
+      }
       const leftMs = this.#untaken > 0 ? lastOutputMs : this.#cameAt + lastOutputMs - now
       if (leftMs > 0) cancel = clock.after(Math.min(leftMs, mostMs - spentMs), look)
       else cancel = clock.after(0, confirm)

@@ -19,6 +19,7 @@ import { randomSystemId } from './identity/system-id.ts'
 import { JobHandler } from './job-handler.ts'
 import { secretsOf } from './logging/configured-secrets.ts'
 import { countLines } from './logging/count-lines.ts'
+import type { LogSink } from './logging/log-sink.ts'
 import { createRedactor } from './logging/redact.ts'
 import { withFields } from './logging/with-fields.ts'
 import { fleetBuckets } from './metrics/fleet-buckets.ts'
@@ -46,6 +47,8 @@ export interface RunnerOptions {
   readonly takeover?: boolean
   /** Default: silent. Tokens are never among what it is given. */
   readonly logger?: Logger
+  /** What becomes of the lines of `logger`, for health and metrics. Default: all are written. */
+  readonly log?: Pick<LogSink, 'lost' | 'trouble'>
   readonly clock?: Clock
   readonly random?: Random
 }
@@ -73,6 +76,8 @@ export class Runner {
   readonly #claims = new GroupClaims()
   readonly #cacheStores: S3CacheStore[] = []
   readonly #startedAt: number
+  /** Lines that the logger threw on. */
+  #linesLost = 0
   #status: StatusServer | undefined
   /** Ends the wait for their address. */
   readonly #pagesWait = new AbortController()
@@ -96,12 +101,13 @@ export class Runner {
   }
 
   private constructor({ logger = silentLogger, random = Math.random, ...options }: RunnerOptions) {
-    const counted = countLines(logger)
+    const counted = countLines(logger, () => (this.#linesLost += 1))
     this.#options = {
       systemId: randomSystemId(random),
       findPlugin: loadPlugin,
       environment: process.env,
       takeover: false,
+      log: { lost: 0, trouble: undefined },
       clock: systemClock,
       ...options,
       random,
@@ -113,6 +119,7 @@ export class Runner {
     this.#metrics = createMetrics({
       concurrent: this.#concurrent,
       logLines: counted.counts,
+      logLinesLost: () => this.#options.log.lost + this.#linesLost,
       runners: () => this.#entries.map((entry) => entry.measured),
       fleets: () => this.#entries.flatMap((entry) => entry.measuredFleet ?? []),
       buckets: fleetBuckets(options.settings.runners.map(({ autoscaler }) => autoscaler)),
@@ -129,6 +136,20 @@ export class Runner {
     return this.#status?.port
   }
 
+  /** Which of the runners keep state, so that the next process resumes their jobs however this one ends. */
+  get keepsState(): 'all' | 'some' | 'none' {
+    const { settings } = this.#options
+    const kept = settings.runners.filter((runner) => stateDirectory(settings, runner) !== undefined).length
+    return kept === 0 ? 'none' : kept === settings.runners.length ? 'all' : 'some'
+  }
+
+  /** Stops the runners that keep no state, as {@link stop} with `fast` does. Those with state are left as they are. */
+  async stopStateless(): Promise<void> {
+    const { settings } = this.#options
+    const stateless = this.#entries.filter((_, index) => stateDirectory(settings, settings.runners[index]!) === undefined)
+    await Promise.all(stateless.map((entry) => entry.stop('fast')))
+  }
+
   /** Jobs that were taken and whose end GitLab has not been told, now. */
   get unreportedJobs(): number {
     return this.#entries.reduce((sum, { unreportedJobs }) => sum + unreportedJobs, 0)
@@ -137,7 +158,7 @@ export class Runner {
   /** What `/health/live` and `/health/ready` serve. */
   health(kind: 'live' | 'ready'): HealthReport {
     const progress = this.#entries.map((entry) => entry.progress)
-    return assessHealth(kind, progress, this.#options.clock.now())
+    return assessHealth(kind, progress, this.#options.clock.now(), this.#options.log.trouble)
   }
 
   /** What `/status` serves: every runner with its instances and jobs, now. */

@@ -25,7 +25,12 @@ export class Managers implements AsyncDisposable {
   }
 
   start(...options: string[]): BinRun {
-    const run = startBin(['run', '--config', this.#configFile, ...options], { env: this.#env })
+    return this.startWith({}, ...options)
+  }
+
+  /** `env`: of this one, besides that of all. */
+  startWith(env: NodeJS.ProcessEnv, ...options: string[]): BinRun {
+    const run = startBin(['run', '--config', this.#configFile, ...options], { env: { ...this.#env, ...env } })
     this.runs.push(run)
     return run
   }

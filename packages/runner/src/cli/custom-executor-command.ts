@@ -6,10 +6,9 @@ import { describeProblem } from '../config/problem.ts'
 import { listenAlone } from '../custom-executor/listen.ts'
 import { defaultDirectory, openPrivateDirectory } from '../custom-executor/private-directory.ts'
 import { ShimDaemon } from '../custom-executor/shim-daemon.ts'
-import { secretsOf } from '../logging/configured-secrets.ts'
-import { createLogger } from '../logging/create-logger.ts'
 import { exitCode } from './exit-code.ts'
 import type { Output } from './output.ts'
+import { openProcessLog } from './process-log.ts'
 import { type StopMode, StopSequence, stopSignals } from './stop-signals.ts'
 
 export interface DaemonOptions {
@@ -31,12 +30,7 @@ export async function daemon(file: string, options: DaemonOptions, output: Outpu
     return exitCode.badInput
   }
   const { settings, warnings } = await loadConfig(file)
-  const logger = createLogger({
-    level: settings.logLevel,
-    format: settings.logFormat,
-    secrets: secretsOf(settings),
-    write: (line) => output.err(line.trimEnd()),
-  })
+  const { logger } = openProcessLog(settings, output)
   for (const warning of warnings) logger.warn({ problem: describeProblem(warning, file) }, 'configuration needs attention')
   const directory = resolve(options.directory ?? defaultDirectory(file))
   openPrivateDirectory(directory)

@@ -3,17 +3,8 @@ import { CommanderError } from 'commander'
 import { ConfigError, describeProblem } from '../config/problem.ts'
 import { exitCode } from './exit-code.ts'
 import type { Output } from './output.ts'
+import { processOutput } from './process-output.ts'
 import { createProgram } from './program.ts'
-
-const processOutput: Output = { out: linesTo(process.stdout), err: linesTo(process.stderr) }
-
-function linesTo(stream: NodeJS.WriteStream): (line: string) => void {
-  // Whoever has read enough, as `head`, may go.
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-  })
-  return (line) => stream.write(`${line}\n`)
-}
 
 /** Runs one command line and answers the exit code. `args` are the words after the program's name. */
 export async function main(args: readonly string[], output: Output = processOutput): Promise<number> {

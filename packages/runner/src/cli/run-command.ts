@@ -2,16 +2,17 @@ import { dirname } from 'node:path'
 import { systemClock } from '@runner-core/fleeting'
 import { lateConfigError, loadConfig } from '../config/load-config.ts'
 import { type ConfigError, describeProblem } from '../config/problem.ts'
+import type { Settings } from '../config/settings.ts'
 import { stateDirectory } from '../config/state-settings.ts'
 import { loadSystemId } from '../identity/system-id.ts'
-import { secretsOf } from '../logging/configured-secrets.ts'
-import { createLogger } from '../logging/create-logger.ts'
 import { Runner } from '../runner.ts'
 import type { Output } from './output.ts'
+import { openProcessLog } from './process-log.ts'
 import { untilStopped } from './until-stopped.ts'
 
 /** How long the process may take to end by itself, milliseconds. */
 const lingerMs = 1_000
+const stopMarginMs = 30_000
 
 /** `runner-core run`: works until a signal stops it, or another process takes its work over. Thrown: `ConfigError`, and what `Runner.start` throws; nothing runs then. */
 export async function run(file: string, { takeover }: { readonly takeover: boolean }, output: Output): Promise<number> {
@@ -22,21 +23,36 @@ export async function run(file: string, { takeover }: { readonly takeover: boole
       path: `runners[${stateless}]`,
       message: 'expected state_dir, without which --takeover finds nothing, got none',
     })
-  const logger = createLogger({
-    level: settings.logLevel,
-    format: settings.logFormat,
-    secrets: secretsOf(settings),
-    write: (line) => output.err(line.trimEnd()),
-  })
+  const { logger, sink } = openProcessLog(settings, output)
   for (const warning of warnings) logger.warn({ problem: describeProblem(warning, file) }, 'configuration needs attention')
   const systemId = loadSystemId({ folder: dirname(file), random: Math.random, logger })
-  const runner = await Runner.start({ settings, systemId, takeover, logger }).catch((error: unknown) => {
-    throw isListenError(error) ? listenProblem(file, error) : error
+  const runner = await Runner.start({ settings, systemId, takeover, logger, ...(sink !== undefined && { log: sink }) }).catch(
+    (error: unknown) => {
+      throw isListenError(error) ? listenProblem(file, error) : error
+    },
+  )
+  const code = await untilStopped({
+    runner,
+    process,
+    clock: systemClock,
+    logger,
+    endAtOnce: (exitCode) => {
+      sink?.flush()
+      // Those of plugins and libraries might end what is to stay.
+      process.removeAllListeners('exit')
+      process.exit(exitCode)
+    },
+    mostStopMs: mostStopMs(settings),
   })
-  const code = await untilStopped({ runner, process, clock: systemClock, logger })
   // Whatever a plugin or a library left open must not keep a stopped process.
   setTimeout(() => process.exit(code), lingerMs).unref()
   return code
+}
+
+/** Longest time that a fast stop takes when all goes as configured, and a margin, milliseconds. */
+function mostStopMs({ shutdownTimeoutMs, runners }: Settings): number {
+  const removals = runners.map(({ autoscaler }) => autoscaler.shutdownDeletionIntervalMs * (autoscaler.shutdownDeletionRetries + 1))
+  return shutdownTimeoutMs + Math.max(...removals) + stopMarginMs
 }
 
 /** Only the status pages listen. */

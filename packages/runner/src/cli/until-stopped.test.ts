@@ -11,9 +11,13 @@ let process: EventEmitter & { exit(code: number): void }
 let ended: Promise<number>
 let finish: (report: StopReport) => void
 let depart: (how: Departure) => void
+let keepsState: 'all' | 'some' | 'none'
+let clock: ManualClock
 
 beforeEach(() => {
   stops = []
+  keepsState = 'none'
+  clock = new ManualClock()
   lines = []
   const report = new Promise<StopReport>((resolve) => {
     finish = resolve
@@ -27,12 +31,17 @@ beforeEach(() => {
   const runner = {
     departed,
     unreportedJobs: 2,
+    get keepsState() {
+      return keepsState
+    },
+    stopStateless: async () => void lines.push('stateless ones stop'),
     stop(mode: StopMode) {
       stops.push(mode)
       return report
     },
   }
-  ended = untilStopped({ runner, process, clock: new ManualClock(), logger })
+  const endAtOnce = (code: number): void => void lines.push(`ends at once with ${code}`)
+  ended = untilStopped({ runner, process, clock, logger, endAtOnce, mostStopMs: 60_000 })
 })
 
 test('a signal stops, and the report decides the exit code', async () => {
@@ -61,4 +70,30 @@ test('a hard stop says what it leaves, then ends the process', () => {
   process.emit('SIGTERM')
   expect(stops).toEqual(['fast'])
   expect(lines).toEqual(['runner stops {"mode":"now","unreported_jobs":2}', 'exit 1'])
+})
+
+test('an error that nobody caught ends a process at once whose runners all keep state: none is stopped', () => {
+  keepsState = 'all'
+  process.emit('uncaughtException', new Error('boom'))
+  expect([stops, lines]).toEqual([[], ['unexpected error: the process ends, the next start resumes its jobs', 'ends at once with 3']])
+})
+
+test('an error that nobody caught stops only the runners without state, then ends the process', async () => {
+  keepsState = 'some'
+  process.emit('uncaughtException', new Error('boom'))
+  await clock.advance(0)
+  expect([stops, lines]).toEqual([[], ['unexpected error, stopping', 'stateless ones stop', 'ends at once with 3']])
+})
+
+test('the stop after an error that nobody caught is bounded in time', async () => {
+  process.emit('uncaughtException', new Error('boom'))
+  await clock.advance(59_999)
+  expect(lines).toEqual(['unexpected error, stopping'])
+  await clock.advance(1)
+  expect(lines.at(-1)).toBe('ends at once with 1')
+})
+
+test('errors without end are neither all logged nor waited for', () => {
+  for (let count = 0; count < 1_001; count++) process.emit('uncaughtException', new Error(`number ${count}`))
+  expect([lines.length, lines.at(-1)]).toEqual([11, 'ends at once with 1'])
 })

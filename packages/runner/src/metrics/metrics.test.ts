@@ -55,6 +55,7 @@ function metrics(): Metrics {
   return createMetrics({
     concurrent: new Concurrency(40),
     logLines: { debug: 0, info: 5, warn: 2, error: 1 },
+    logLinesLost: () => 7,
     runners: () => [started, starting],
     fleets: () => [fleet],
     buckets: fleetBuckets([{ instanceDeletionTimeBuckets: [7] }]),

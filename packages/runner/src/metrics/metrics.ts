@@ -11,6 +11,7 @@ import { type JobObserver, type MeasuredRunner, registerRunnerMetrics } from './
 export interface MetricsSources {
   readonly concurrent: Concurrency
   readonly logLines: Readonly<Record<LogLevel, number>>
+  readonly logLinesLost: () => number
   readonly runners: () => Iterable<MeasuredRunner>
   readonly fleets: () => Iterable<MeasuredFleet>
   readonly buckets: FleetBuckets
@@ -24,7 +25,7 @@ export interface Metrics {
 }
 
 /** All metrics of the runners and their fleets. */
-export function createMetrics({ concurrent, logLines, runners, fleets, buckets }: MetricsSources): Metrics {
+export function createMetrics({ concurrent, logLines, logLinesLost, runners, fleets, buckets }: MetricsSources): Metrics {
   const registry = new Registry()
   const self = (): readonly Measured[] => [{ labels: {} }]
   pullMetric(registry, [], self, {
@@ -52,6 +53,12 @@ export function createMetrics({ concurrent, logLines, runners, fleets, buckets }
     help: 'Log lines by level.',
     labels: ['level'],
     read: () => ({ warning: logLines.warn, error: logLines.error }),
+  })
+  pullMetric(registry, [], self, {
+    kind: 'counter',
+    name: 'gitlab_runner_log_lines_lost_total',
+    help: 'Log lines that could not be written: the disk was full, or nobody read them.',
+    read: logLinesLost,
   })
   return {
     registry,

@@ -8,6 +8,7 @@ test('docs/reference/operating.md has every metric, with its type, labels and he
   const { registry } = createMetrics({
     concurrent: new Concurrency(1),
     logLines: { debug: 0, info: 0, warn: 0, error: 0 },
+    logLinesLost: () => 0,
     runners: () => [],
     fleets: () => [],
     buckets: fleetBuckets([]),

@@ -1,4 +1,5 @@
 import type { LoopState } from '../job-loop.ts'
+import type { LogTrouble } from '../logging/log-sink.ts'
 
 /** One runner's progress. Times are `Clock.now()` milliseconds. */
 export interface RunnerProgress {
@@ -33,6 +34,8 @@ export interface RunnerProgress {
 export interface HealthReport {
   readonly status: 'ok' | 'unavailable'
   readonly runners: readonly RunnerHealth[]
+  /** Of the process, where there are any. */
+  readonly warnings?: readonly string[]
 }
 
 export interface RunnerHealth {
@@ -54,14 +57,22 @@ const listsMissed = 3
  * ready makes the answer `unavailable`; the others go on all the same. A coordinator that does not answer, a group that could not be read just now, and one of several groups that does not
  * work, are only warnings: the runner is fit to work, or will be as soon as they are back.
  */
-export function assessHealth(kind: 'live' | 'ready', runners: readonly RunnerProgress[], now: number): HealthReport {
+export function assessHealth(
+  kind: 'live' | 'ready',
+  runners: readonly RunnerProgress[],
+  now: number,
+  logTrouble?: LogTrouble,
+): HealthReport {
   const report = runners.map((runner) => ({
     name: runner.name,
     state: runner.running?.loop ?? (runner.hasDeparted ? ('departed' as const) : ('starting' as const)),
     problems: kind === 'live' ? hangs(runner, now) : [...hangs(runner, now), ...hindrances(runner, now)],
     warnings: kind === 'live' ? [] : warnings(runner, now),
   }))
-  return { status: report.every(({ problems }) => problems.length === 0) ? 'ok' : 'unavailable', runners: report }
+  const status = report.every(({ problems }) => problems.length === 0) ? 'ok' : 'unavailable'
+  if (kind === 'live' || logTrouble === undefined) return { status, runners: report }
+  const { code, lost } = logTrouble
+  return { status, runners: report, warnings: [`the log cannot be written (${code}), ${lost} lines of it are lost`] }
 }
 
 function hangs({ running }: RunnerProgress, now: number): readonly string[] {
