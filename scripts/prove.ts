@@ -3,7 +3,7 @@
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
-import { bugs, findBug, type Proof, prove } from '../packages/simulation/src/index.ts'
+import { brokenText, bugs, findBug, type Proof, prove } from '../packages/simulation/src/index.ts'
 
 interface Share {
   readonly first: number
@@ -37,7 +37,7 @@ async function provePromises({ first, count }: Share): Promise<number> {
   const seconds = (performance.now() - startedAt) / 1000
   const violations = proofs.flatMap((proof) => proof.violations)
   for (const { seed, promise, story } of violations)
-    console.log(`\n${story || `Promise ${promise} was broken.`}\nagain: npm run prove -- --runs 1 --seed ${seed}`)
+    console.log(`\n${story || `${brokenText(promise)}.`}\nagain: npm run prove -- --runs 1 --seed ${seed}`)
   const sum = (of: (proof: Proof) => number): number => proofs.reduce((total, proof) => total + of(proof), 0)
   const result = {
     runs: sum((proof) => proof.runs),

@@ -6,4 +6,5 @@
 export { type Bug, bugs } from './bugs.ts'
 export { findBug, type Proof, prove } from './prove.ts'
 export type { WorldSetting } from './scenario.ts'
+export { brokenText } from './story.ts'
 export { World } from './world.ts'

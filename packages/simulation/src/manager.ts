@@ -230,12 +230,13 @@ export class Manager {
     if (acquisition === undefined) return
     const job = holders.get(key)
     const running = machines.running.find((other) => other.job === job?.name)
+    let isDone = false
     if (job !== undefined && running !== undefined) {
       coordinator.handOver(job, process)
-      await new Promise<void>((resolve) => {
+      isDone = await new Promise<boolean>((resolve) => {
         const interrupt = (): void => {
           if (!acquisition.signal.aborted) acquisition.condemn('its job was cancelled')
-          resolve()
+          resolve(false)
         }
         void running.over.then(resolve)
         acquisition.signal.addEventListener('abort', interrupt, { once: true })
@@ -244,7 +245,7 @@ export class Manager {
       })
     }
     scaler.release(acquisition)
-    if (job !== undefined) await process.effect('coordinator', `ending ${job.name}`, () => coordinator.finish(process, job)).catch(() => {})
+    if (job !== undefined && job.state !== 'ended') await this.#tellEnd(job, isDone)
   }
 
   /** A job from its hand-out to its end, in the order in which the runner does it. Never rejects. */
@@ -263,8 +264,9 @@ export class Manager {
         if (answer !== 'accepted') over.abort(new Error(`${job.name} is ${answer}`))
       })
     let prepared: PreparedInstance | undefined
+    let isDone = false
     try {
-      prepared = await executor.prepare(reservation, { report() {}, signal: over.signal })
+      prepared = await executor.prepare(reservation, { report: (text) => witness.waits(job.name, text), signal: over.signal })
       // The executor may have taken another slot than the one promised at first.
       for (const { key, instanceId, slot } of witness.lent)
         if (prepared.environment.description === `instance ${instanceId}, slot ${slot}`) holders.set(key, job)
@@ -274,7 +276,8 @@ export class Manager {
       const slot = Number(/slot (\d+)/.exec(environment.description)?.[1])
       const script = Buffer.from(scriptOf(job.name, slot, job.durationMs))
       const run = { script, nonce: 'world', stdout() {}, stderr() {}, isComplete: () => true, signal: over.signal }
-      await environment.run(run)
+      const end = await environment.run(run)
+      isDone = 'exitCode' in end && end.exitCode === 0
     } catch {
       // It has failed, or was cancelled: the coordinator is told below that it is over.
     }
@@ -282,6 +285,12 @@ export class Manager {
     reservation[Symbol.dispose]()
     loop.noteCapacity()
     job.canceled.signal.removeEventListener('abort', cancel)
-    await process.effect('coordinator', `ending ${job.name}`, () => coordinator.finish(process, job)).catch(() => {})
+    await this.#tellEnd(job, isDone)
+  }
+
+  async #tellEnd(job: WorldJob, isDone: boolean): Promise<void> {
+    const { process, coordinator } = this.#options
+    const tell = (): Promise<void> => coordinator.finish(process, job, isDone ? 'success' : 'failed')
+    await process.effect('coordinator', `ending ${job.name}`, tell).catch(() => {})
   }
 }

@@ -1,7 +1,7 @@
-import type { DecreaseResult, IncreaseRequest, InstanceGroup } from '@runner-core/fleeting'
+import { type DecreaseResult, type IncreaseRequest, type InstanceGroup, isConnectionError, isGroupError } from '@runner-core/fleeting'
 import type { WorldCloud } from './world-cloud.ts'
 import type { WorldMachines } from './world-machines.ts'
-import type { WorldProcess } from './world-process.ts'
+import type { EffectKind, WorldProcess } from './world-process.ts'
 
 /** Who is told of each change that is about to reach the cloud. */
 export interface CloudWitness {
@@ -9,33 +9,52 @@ export interface CloudWitness {
   /** How a launch was answered, unless the process died before it could hear it. */
   increased(request: IncreaseRequest, error: unknown): void
   decreases(ids: readonly string[]): void
+  /** A call failed, one about this machine. */
+  failed(id: string | undefined): void
 }
+
+/** A call that its caller ended after so long was hanging. */
+const hungMs = 10_000
 
 /** The cloud as one process talks to it. */
 export function processGroup(cloud: WorldCloud, machines: WorldMachines, process: WorldProcess, witness: CloudWitness): InstanceGroup {
   const connect = cloud.connect
   return {
-    init: (signal) => process.effect('group', 'init', () => cloud.init(signal)),
-    list: (signal) => process.effect('group', 'list', () => cloud.list(signal)),
+    init: (signal) => effect('group', 'init', () => cloud.init(signal)),
+    list: (signal) => effect('group', 'list', () => cloud.list(signal)),
     increase: (request, signal) => increase(request, () => cloud.increase(request, signal)),
     decrease: (ids, signal) =>
-      process.effect('group', `decrease ${ids.join(' ')}`, (): Promise<DecreaseResult> => {
+      effect('group', `decrease ${ids.join(' ')}`, (): Promise<DecreaseResult> => {
         witness.decreases(ids)
         return cloud.decrease(ids, signal)
       }),
-    connectInfo: (id, signal) => process.effect('group', `connectInfo ${id}`, () => cloud.connectInfo(id, signal)),
+    connectInfo: (id, signal) => effect('group', `connectInfo ${id}`, () => cloud.connectInfo(id, signal), id),
     ...(connect !== undefined && {
       connect: (id, signal) =>
-        process.effect('connection', `connect ${id}`, async () => machines.connectionOf(process, await connect(id, signal), id)),
+        effect('connection', `connect ${id}`, async () => machines.connectionOf(process, await connect(id, signal), id), id),
     }),
     ...(cloud.heartbeat !== undefined && {
-      heartbeat: (id, signal) => process.effect('group', `heartbeat ${id}`, () => cloud.heartbeat!(id, signal)),
+      heartbeat: (id, signal) => effect('group', `heartbeat ${id}`, () => cloud.heartbeat!(id, signal), id),
     }),
     ...(cloud.onInterruption !== undefined && {
       onInterruption: (listener) => cloud.onInterruption!((id, at) => process.isAlive && listener(id, at)),
     }),
     // Nothing of the plugin's own is left to free, and the cloud itself stays.
     shutdown: async () => {},
+  }
+
+  /** What is refused as such is no trouble: a machine that is not ready yet, or is gone. */
+  async function effect<T>(kind: EffectKind, name: string, act: () => Promise<T>, id?: string): Promise<T> {
+    const beganAt = process.clock.now()
+    try {
+      return await process.effect(kind, name, act)
+    } catch (error) {
+      const isTrouble = isGroupError(error)
+        ? error.code !== 'not_ready' && error.code !== 'not_found'
+        : isConnectionError(error) || process.clock.now() - beganAt >= hungMs
+      if (isTrouble) witness.failed(id)
+      throw error
+    }
   }
 
   async function increase<T>(request: IncreaseRequest, act: () => Promise<T>): Promise<T> {

@@ -3,7 +3,7 @@ import { play } from './play.ts'
 import { scenarioOf } from './scenario.ts'
 import { shrink } from './shrink.ts'
 import { storyOf } from './story.ts'
-import type { PromiseNumber } from './witness.ts'
+import type { Broken } from './witness.ts'
 
 export interface Proof {
   readonly runs: number
@@ -16,7 +16,7 @@ export interface Proof {
 interface ProvenWrong {
   /** Plays it again. */
   readonly seed: number
-  readonly promise: PromiseNumber
+  readonly promise: Broken
   readonly story: string
 }
 
@@ -47,7 +47,7 @@ export async function findBug(bug: Bug, seeds: Iterable<number>): Promise<{ read
   for (const seed of seeds) {
     runs += 1
     const { violation } = await play(scenarioOf(seed), { bug })
-    if (violation?.promise === bug.breaks) return { seed, runs }
+    if (violation?.promise === bug.breaks || typeof violation?.promise === 'string') return { seed, runs }
   }
   return undefined
 }

@@ -1,7 +1,7 @@
 import type { Bug } from './bugs.ts'
 import { type Played, play } from './play.ts'
 import type { Scenario, Step } from './scenario.ts'
-import type { PromiseNumber } from './witness.ts'
+import type { Broken } from './witness.ts'
 
 /** A scenario that breaks a promise, and how. */
 export interface Found {
@@ -13,7 +13,7 @@ export interface Found {
 const mostRuns = 400
 
 /** The shortest scenario that can be found by leaving steps and waits out and that still breaks the same promise. */
-export async function shrink(scenario: Scenario, promise: PromiseNumber, bug?: Bug): Promise<Found> {
+export async function shrink(scenario: Scenario, promise: Broken, bug?: Bug): Promise<Found> {
   let found: Found = { scenario, played: await play(scenario, { bug }) }
   let runs = 0
   const tryWith = async (steps: readonly Step[]): Promise<boolean> => {

@@ -90,11 +90,13 @@ const acts: Readonly<Record<StepName, Act>> = {
   },
   preempt: (world, n) =>
     on(pick(world.cloud.ids, n), (id) => {
+      world.history.trouble('interrupted', { machine: id })
       world.cloud.preempt(id)
       return `the cloud takes ${id} away`
     }),
   notice: (world, n) =>
     on(pick(world.cloud.ids, n), (id) => {
+      world.history.begins('interrupted', { machine: id })
       world.cloud.announceInterruption(id, world.clock.wallTime() + 2 * minute)
       world.clock.after(((n % 5) + 1) * 20 * second, () => world.cloud.preempt(id))
       return `the cloud announces that it takes ${id} away`
@@ -102,27 +104,33 @@ const acts: Readonly<Record<StepName, Act>> = {
   foreign: (world) => `somebody else makes ${world.cloud.addForeign()}`,
   resize(world, n) {
     const by = (n % 5) - 2
+    for (const id of by < 0 ? world.cloud.ids.slice(0, -by) : []) world.history.trouble('interrupted', { machine: id })
     world.cloud.resize(by)
     return `somebody else resizes the group by ${by}`
   },
   force: (world, n) =>
     on(pick(world.cloud.ids, n), (id) => {
       const state = (['failed', 'unknown', 'creating', 'suspended', 'deleting', 'failed'] as const)[n % 6]!
+      world.history.begins('misreported', { machine: id })
       world.cloud.setState(id, state)
       return `the cloud says that ${id} is ${state}`
     }),
   isolate: (world, n) =>
     on(pick(world.cloud.ids, n), (id) => {
       if (world.cloud.unreachable === 'all') return undefined
+      world.history.begins('unreachable', { machine: id })
       world.cloud.unreachable.add(id)
       return `${id} cannot be reached any more`
     }),
   cutNetwork(world) {
+    world.history.begins('unreachable')
     world.cloud.unreachable = 'all'
     world.cloud.dropConnections()
     return 'the network to the machines is cut'
   },
   mendNetwork(world) {
+    world.history.ends('unreachable')
+    for (const machine of world.cloud.ids) world.history.ends('unreachable', { machine })
     world.cloud.unreachable = new Set()
     return 'the network to the machines is mended'
   },
@@ -130,18 +138,23 @@ const acts: Readonly<Record<StepName, Act>> = {
     on(pick(world.cloud.ids, n), (id) => {
       // One that two lists leave out is lost; where machines cannot be told apart, nobody knows it again when it comes back.
       const times = world.canTellLaunches ? 1 + (n % 3) : 1
+      // Two lists are enough to believe that it is gone: its jobs may fail.
+      if (times > 1) world.history.begins('misreported', { machine: id })
       world.cloud.hide(id, times)
       return `the next ${times} lists leave ${id} out`
     }),
   bootsFail(world, n) {
+    world.history.trouble('boot')
     world.cloud.bootsFailed = 1 + (n % 2)
     return `the next ${1 + (n % 2)} boots fail`
   },
   bootStuck(world) {
+    world.history.trouble('boot')
     world.cloud.bootsStuck = 1
     return 'the next boot never ends'
   },
   launchLost(world, n) {
+    world.history.trouble('boot')
     world.cloud.launchesLost = 1 + (n % 2)
     return `the next ${1 + (n % 2)} launched machines never appear`
   },
@@ -150,6 +163,7 @@ const acts: Readonly<Record<StepName, Act>> = {
     return `the next launch brings ${1 + (n % 2)} more than asked`
   },
   fewer(world, n) {
+    world.history.trouble('cloud')
     world.cloud.acceptOnly = { count: n % 3, error: new GroupError(codes[n % codes.length]!, 'only some') }
     return `the next launch brings ${n % 3} at most, and the error ${codes[n % codes.length]}`
   },
@@ -163,20 +177,25 @@ const acts: Readonly<Record<StepName, Act>> = {
   },
   refuse(world, n) {
     const [operation, code, times] = [operations[n % operations.length]!, codes[n % codes.length]!, 1 + (n % 3)]
+    world.history.trouble('cloud')
     world.cloud.fail(operation, new GroupError(code, `a fault of kind ${code}`), times)
     return `the next ${times} calls of ${operation} fail: ${code}`
   },
   loseAnswer(world, n) {
     const operation = operations[n % operations.length]!
+    world.history.trouble('cloud')
     world.cloud.fail(operation, { kind: 'afterActing', error: new GroupError('transient', 'connection reset') }, 1 + (n % 2))
     return `the next ${1 + (n % 2)} calls of ${operation} are done, and their answers lost`
   },
   hang(world, n) {
     const operation = operations[n % operations.length]!
+    world.history.trouble('cloud')
     world.cloud.fail(operation, { kind: n % 2 === 0 ? 'hang' : 'deaf' })
     return `the next call of ${operation} hangs`
   },
   throttle(world, n) {
+    world.history.begins('cloud')
+    world.clock.after(second + n * 60, () => world.history.ends('cloud'))
     world.cloud.throttledUntil = world.clock.now() + second + n * 60
     return `the cloud throttles for ${second + n * 60} ms`
   },
@@ -185,10 +204,13 @@ const acts: Readonly<Record<StepName, Act>> = {
     return 'the faults of the cloud end'
   },
   diskFull(world, n) {
+    world.history.begins('state')
     world.store.writesFail = 1 + (n % 3)
     return `the next ${1 + (n % 3)} writes of state fail`
   },
   outage(world, n) {
+    world.history.begins('coordinator')
+    world.clock.after(second + n * 60, () => world.history.ends('coordinator'))
     world.coordinator.outageUntil = world.clock.now() + second + n * 60
     return `the coordinator is out for ${second + n * 60} ms`
   },

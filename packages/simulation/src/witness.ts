@@ -1,9 +1,14 @@
 import { isUsable, outstandingCount, type Provisioner } from '@runner-core/fleeting'
 import { type Acquisition, type IdlePolicy, idleTarget, type Reservation, type Taskscaler } from '@runner-core/taskscaler'
+import type { Breach } from './checker/index.ts'
+import type { WorldHistory } from './world-history.ts'
 import type { WorldProcess } from './world-process.ts'
 
 /** Number of a promise of the design, 1 to 7. */
 export type PromiseNumber = 1 | 2 | 3 | 4 | 5 | 6 | 7
+
+/** What was broken: a promise of the design, or what the checker of histories found. */
+export type Broken = PromiseNumber | Breach
 
 type Violate = (promise: PromiseNumber, what: string) => void
 
@@ -18,6 +23,7 @@ export interface WitnessOptions {
   readonly leases: Map<string, string>
   readonly violate: Violate
   readonly note: (text: string) => void
+  readonly history: WorldHistory
 }
 
 /** A promise whose date has passed is dated anew on the next pass, which comes at least this often. */
@@ -151,6 +157,11 @@ export class Witness {
 
   answered(): void {
     this.requests -= 1
+  }
+
+  /** A job without a slot was told why. */
+  waits(job: string, text: string): void {
+    if (this.#isAlive) this.#options.history.tell({ kind: 'wait_told', job, by: this.#options.process.name, text })
   }
 
   /** A job came; this promise is for it. */

@@ -1,4 +1,11 @@
-import { type DecreaseResult, GroupError, type IncreaseRequest, type IncreaseResult, type ListedInstance } from '@runner-core/fleeting'
+import {
+  type DecreaseResult,
+  GroupError,
+  type IncreaseRequest,
+  type IncreaseResult,
+  isGroupError,
+  type ListedInstance,
+} from '@runner-core/fleeting'
 import { MemoryGroup } from '@runner-core/fleeting/testing'
 
 /** A memory group that also launches more than it was asked for, leaves machines out of its lists, and throttles; and that remembers what it did to whom. */
@@ -11,6 +18,12 @@ export class WorldCloud extends MemoryGroup {
   throttledUntil: number = Number.NEGATIVE_INFINITY
   /** Machines that nobody here asked for, or that a list left out: what there may be above a maximum without anybody's fault. */
   readonly unaccountable: Set<string> = new Set()
+  /** By machine, the launch that made it. */
+  readonly launches: Map<string, string> = new Map()
+  /** Told what each list showed. */
+  onListed: (ids: readonly string[]) => void = () => {}
+  /** Told how a launch was decided: how many machines it brings or may bring, and what was refused. */
+  onDecided: (token: string, accepted: number, error: unknown) => void = () => {}
   readonly #now: () => number
 
   constructor(options: ConstructorParameters<typeof MemoryGroup>[0]) {
@@ -21,26 +34,39 @@ export class WorldCloud extends MemoryGroup {
   override async list(signal: AbortSignal): Promise<readonly ListedInstance[]> {
     this.#throttle()
     const rows = await super.list(signal)
-    return rows.filter(({ id }) => {
+    const shown = rows.filter(({ id }) => {
       const left = this.hidden.get(id) ?? 0
       if (left > 1) this.hidden.set(id, left - 1)
       else this.hidden.delete(id)
       return left === 0
     })
+    this.onListed(shown.map(({ id }) => id))
+    return shown
   }
 
   override async increase(request: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
-    this.#throttle()
-    const { surplus } = this
-    this.surplus = 0
     const before = new Set(this.ids)
     try {
-      return await super.increase({ ...request, count: request.count + surplus }, signal)
-    } finally {
-      const made = this.ids.filter((id) => !before.has(id) && !this.unaccountable.has(id))
-      // Nobody can say which of them were asked for.
-      if (made.length > request.count) for (const id of made) this.unaccountable.add(id)
+      this.#throttle()
+      const { surplus } = this
+      this.surplus = 0
+      const result = await super.increase({ ...request, count: request.count + surplus }, signal)
+      this.#made(request, before)
+      this.onDecided(request.launchToken, result.requested, result.errors?.[0])
+      return result
+    } catch (error) {
+      this.#made(request, before)
+      const isRefusal = isGroupError(error) && error.code !== 'transient'
+      this.onDecided(request.launchToken, isRefusal ? 0 : request.count, error)
+      throw error
     }
+  }
+
+  #made({ launchToken, count }: IncreaseRequest, before: ReadonlySet<string>): void {
+    const made = this.ids.filter((id) => !before.has(id) && !this.unaccountable.has(id))
+    for (const id of made) this.launches.set(id, launchToken)
+    // Nobody can say which of them were asked for.
+    if (made.length > count) for (const id of made) this.unaccountable.add(id)
   }
 
   override async decrease(ids: readonly string[], signal: AbortSignal): Promise<DecreaseResult> {

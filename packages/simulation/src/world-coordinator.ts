@@ -1,5 +1,6 @@
 import type { Clock } from '@runner-core/fleeting'
 import type { JobAnswer } from '@runner-core/runner/internals'
+import type { WorldHistory } from './world-history.ts'
 import type { WorldProcess } from './world-process.ts'
 
 /** A job of the world: it takes its time, or hangs until it is cancelled. */
@@ -11,8 +12,15 @@ export interface WorldJob {
   readonly canceled: AbortController
   state: 'queued' | 'assigned' | 'running' | 'ended'
   holder: WorldProcess | undefined
+  /** Times that it was handed out. */
+  attempts: number
   /** Jobs behind it when it was handed out. */
   queueSize: number
+}
+
+/** Names the last hand-out of a job. */
+function attemptOf({ name, attempts }: WorldJob): string {
+  return `${name}#${attempts}`
 }
 
 /** How long a request for a job is parked. */
@@ -30,16 +38,20 @@ export class WorldCoordinator {
   /** The next so many hand-outs are made, and their answers lost. */
   handOutsLost = 0
   readonly #clock: Clock
+  readonly #history: WorldHistory
   readonly #parked = new Set<() => void>()
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, history: WorldHistory) {
     this.#clock = clock
+    this.#history = history
   }
 
   enqueue(durationMs: number): WorldJob {
     const name = `j${this.jobs.length + 1}`
-    const job: WorldJob = { name, durationMs, canceled: new AbortController(), state: 'queued', holder: undefined, queueSize: 0 }
+    const canceled = new AbortController()
+    const job: WorldJob = { name, durationMs, canceled, state: 'queued', holder: undefined, attempts: 0, queueSize: 0 }
     this.jobs.push(job)
+    this.#history.tell({ kind: 'job', job: name })
     this.#wake()
     return job
   }
@@ -54,8 +66,11 @@ export class WorldCoordinator {
   }
 
   cancel(job: WorldJob): void {
+    this.#history.tell({ kind: 'cancel_asked', job: job.name })
     job.canceled.abort(new Error(`${job.name} was cancelled`))
-    if (job.state !== 'running') job.state = 'ended'
+    if (job.state === 'running' || job.state === 'ended') return
+    job.state = 'ended'
+    this.#history.tell({ kind: 'ended', job: job.name, state: 'canceled', by: 'cancel' })
   }
 
   async request(
@@ -71,9 +86,13 @@ export class WorldCoordinator {
     }
     job.state = 'assigned'
     job.holder = process
+    job.attempts += 1
     job.queueSize = this.queued.length
+    const attempt = attemptOf(job)
+    this.#history.tell({ kind: 'handed_out', job: job.name, attempt, to: process.name, heard: this.handOutsLost === 0 })
     this.#later(ackWindowMs, job, 'assigned', () => {
       job.state = 'queued'
+      this.#history.tell({ kind: 'taken_back', job: job.name, attempt })
       this.#wake()
     })
     if (this.handOutsLost === 0) return { result: 'job', job }
@@ -83,30 +102,37 @@ export class WorldCoordinator {
 
   async accept(process: WorldProcess, job: WorldJob): Promise<'accepted' | 'gone'> {
     if (this.#isOut) throw new Error('502')
-    if (job.holder !== process || (job.state !== 'assigned' && job.state !== 'running')) return 'gone'
+    const isTaken = job.holder === process && (job.state === 'assigned' || job.state === 'running')
+    const answer = isTaken ? 'taken' : 'refused'
+    this.#history.tell({ kind: 'accept_told', job: job.name, attempt: attemptOf(job), by: process.name, answer, heard: true })
+    if (!isTaken) return 'gone'
     job.state = 'running'
-    this.#later(jobTimeoutMs, job, 'running', () => this.#end(job))
+    this.#later(jobTimeoutMs, job, 'running', () => this.#end(job, { state: 'failed', by: 'timeout' }))
     return 'accepted'
   }
 
-  async finish(process: WorldProcess, job: WorldJob): Promise<void> {
+  async finish(process: WorldProcess, job: WorldJob, state: 'success' | 'failed'): Promise<void> {
     if (this.#isOut) throw new Error('502')
-    if (job.holder === process) this.#end(job)
+    const isTaken = job.holder === process && job.state !== 'ended'
+    const told = { job: job.name, attempt: attemptOf(job), by: process.name, state } as const
+    this.#history.tell({ kind: 'end_told', ...told, answer: isTaken ? 'taken' : 'refused', heard: true })
+    if (isTaken) this.#end(job, { state, by: 'runner' })
   }
 
   /** A job goes on in other hands. */
   handOver(job: WorldJob, process: WorldProcess): void {
     if (job.state === 'ended') return
     job.holder = process
-    this.#later(jobTimeoutMs, job, 'running', () => this.#end(job))
+    this.#later(jobTimeoutMs, job, 'running', () => this.#end(job, { state: 'failed', by: 'timeout' }))
   }
 
   get #isOut(): boolean {
     return this.#clock.now() < this.outageUntil
   }
 
-  #end(job: WorldJob): void {
+  #end(job: WorldJob, end: { readonly state: 'success' | 'failed'; readonly by: 'runner' | 'timeout' }): void {
     job.state = 'ended'
+    this.#history.tell({ kind: 'ended', job: job.name, ...end })
     if (!job.canceled.signal.aborted) job.canceled.abort(new Error(`${job.name} is over`))
   }
 

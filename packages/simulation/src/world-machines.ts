@@ -3,13 +3,15 @@ import type { WorldProcess } from './world-process.ts'
 
 /** A job's process on a machine. */
 export interface MachineJob {
+  /** Names it. */
+  readonly run: string
   readonly instanceId: string
   readonly slot: number
   readonly job: string
   /** What the command that ends it must hold. */
   readonly marker: string
-  /** Resolves when it has ended, however. */
-  readonly over: Promise<void>
+  /** Resolves when it has ended: whether that was because its time was over. */
+  readonly over: Promise<boolean>
   readonly end: () => void
 }
 
@@ -26,6 +28,8 @@ export interface WorldMachinesOptions {
   /** Whether a machine is there and runs. */
   readonly runs: (instanceId: string) => boolean
   readonly onStart: (job: MachineJob) => void
+  /** Its process is there no more; `completed`: its time was over. */
+  readonly onEnd: (job: MachineJob, how: { readonly completed: boolean }) => void
 }
 
 /**
@@ -35,6 +39,7 @@ export interface WorldMachinesOptions {
 export class WorldMachines {
   readonly #running = new Set<MachineJob>()
   readonly #options: WorldMachinesOptions
+  #runs = 0
 
   constructor(options: WorldMachinesOptions) {
     this.#options = options
@@ -86,7 +91,7 @@ export class WorldMachines {
     const found = jobScript.exec(script)?.groups
     if (found !== undefined) {
       const job = this.#run(instanceId, command, found as { job: string; slot: string; tookMs: string })
-      void job.over.then(() => resolve({ code: 0 }))
+      void job.over.then((completed) => resolve({ code: completed ? 0 : 137 }))
       connection.onEnd(() => process.isAlive && job.end())
     } else {
       for (const job of this.running) if (job.instanceId === instanceId && script.includes(job.marker)) job.end()
@@ -106,23 +111,26 @@ export class WorldMachines {
     command: string,
     { job, slot, tookMs }: { readonly job: string; readonly slot: string; readonly tookMs: string },
   ): MachineJob {
-    const { clock, onStart } = this.#options
-    let end = (): void => {}
-    const over = new Promise<void>((resolve) => {
-      end = resolve
+    const { clock, onStart, onEnd } = this.#options
+    let resolve: (completed: boolean) => void = () => {}
+    const over = new Promise<boolean>((settle) => {
+      resolve = settle
     })
-    const cancel = tookMs === 'forever' ? () => {} : clock.after(Number(tookMs), () => running.end())
+    const end = (completed: boolean): void => {
+      if (!this.#running.delete(running)) return
+      cancel()
+      resolve(completed)
+      onEnd(running, { completed })
+    }
+    const cancel = tookMs === 'forever' ? () => {} : clock.after(Number(tookMs), () => end(this.#options.runs(instanceId)))
     const running: MachineJob = {
+      run: `run ${++this.#runs}`,
       instanceId,
       slot: Number(slot),
       job,
-      marker: /RUNNER_CORE_JOB=["']?(\w+)/.exec(command)?.[1] ?? job,
+      marker: /RUNNER_CORE_JOB=["']?([\w.]+)/.exec(command)?.[1] ?? job,
       over,
-      end: () => {
-        cancel()
-        this.#running.delete(running)
-        end()
-      },
+      end: () => end(false),
     }
     this.#running.add(running)
     onStart(running)

@@ -25,8 +25,12 @@ export class WorldProcess {
   #isAlive = true
   #killAt: { readonly effect: number; readonly when: KillPoint['when'] } | undefined
 
+  /** Which of a world's processes it is. */
+  readonly name: string
+
   /** `onKilled` is told where. */
-  constructor(world: Clock, onKilled: (where: string) => void) {
+  constructor(name: string, world: Clock, onKilled: (where: string) => void) {
+    this.name = name
     this.#world = world
     this.#onKilled = onKilled
     this.clock = {

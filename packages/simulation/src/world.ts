@@ -5,9 +5,10 @@ import type { Bug } from './bugs.ts'
 import { breakerProbeMs, Manager } from './manager.ts'
 import { type CloudWitness, processGroup } from './process-group.ts'
 import type { WorldSetting } from './scenario.ts'
-import { type PromiseNumber, Witness } from './witness.ts'
+import { type Broken, Witness } from './witness.ts'
 import { WorldCloud } from './world-cloud.ts'
 import { WorldCoordinator, type WorldJob } from './world-coordinator.ts'
+import { WorldHistory } from './world-history.ts'
 import { type MachineJob, WorldMachines } from './world-machines.ts'
 import { WorldProcess } from './world-process.ts'
 import { WorldStore } from './world-store.ts'
@@ -47,7 +48,7 @@ const leastWaitMs: Readonly<Partial<Record<GroupErrorCode, number>>> = {
 }
 
 export interface Violation {
-  readonly promise: PromiseNumber
+  readonly promise: Broken
   readonly what: string
 }
 
@@ -71,6 +72,7 @@ export class World {
   readonly machines: WorldMachines
   readonly store: WorldStore
   readonly coordinator: WorldCoordinator
+  readonly history: WorldHistory
   readonly violations: Violation[] = []
   readonly log: LogLine[] = []
   /** Every process that a job ever had on a machine, in the order of starting. */
@@ -85,6 +87,7 @@ export class World {
   readonly #turns: number
   readonly #random: Random
   readonly #bug: Bug | undefined
+  #managers = 0
   readonly #leases = new Map<string, string>()
   /** By key of its acquisition, the job that has it. */
   readonly #holders = new Map<string, WorldJob>()
@@ -113,12 +116,18 @@ export class World {
       callDelayMs: callMs,
       listLagMs,
     })
+    this.history = new WorldHistory(this.clock, this.cloud)
+    this.history.tell({ kind: 'story', maxInstances: setting.maxInstances, resumes: true, tellsLaunches: tells.ids && tells.tokens })
+    this.cloud.onListed = (machines) => this.history.tell({ kind: 'listed', machines })
+    this.cloud.onDecided = (token, accepted, error) =>
+      this.history.tell({ kind: 'launch_decided', token, accepted, ...(isGroupError(error) && { error: error.code }) })
     this.machines = new WorldMachines({
       clock: this.clock,
       runs: (id) => this.cloud.stateOf(id) === 'running',
-      onStart: (job) => this.#checkSlot(job),
+      onStart: (job) => this.#started(job),
+      onEnd: ({ run }, { completed }) => this.history.tell({ kind: 'script_ended', run, exit: completed ? 0 : 'killed' }),
     })
-    this.coordinator = new WorldCoordinator(this.clock)
+    this.coordinator = new WorldCoordinator(this.clock, this.history)
     this.manager = this.#startManager()
   }
 
@@ -127,9 +136,9 @@ export class World {
     this.manager.configureSchedule(schedules[this.schedule]!)
   }
 
-  violate(promise: PromiseNumber, what: string): void {
+  violate(promise: Broken, what: string): void {
     this.violations.push({ promise, what })
-    this.note(`BROKEN promise ${promise}: ${what}`)
+    this.note(`BROKEN ${typeof promise === 'number' ? `promise ${promise}` : promise}: ${what}`)
   }
 
   note(text: string, isStep = false): void {
@@ -144,11 +153,13 @@ export class World {
     for (let turn = 0; turn < this.#turns; turn += 1) await this.clock.advance(0)
     this.manager.witness.check()
     this.#checkMaximum()
+    this.#judgeHistory()
   }
 
   /** Troubles end, work ends: every job that waits must get its slot, what is kept in reserve must come and stay, and once nothing is wanted nothing may be left. */
   async settle(): Promise<void> {
     this.note('all troubles end', true)
+    for (const what of ['unreachable', 'cloud', 'coordinator', 'state', 'boot'] as const) this.history.ends(what)
     this.manager.process.spare()
     this.cloud.heal()
     this.store.writesFail = 0
@@ -196,15 +207,18 @@ export class World {
   async end(): Promise<void> {
     if (this.violations.length > 0) return
     let remaining: readonly string[] | undefined
+    this.history.tell({ kind: 'process', process: this.manager.process.name, state: 'stopping' })
     void this.manager.stop(true).then((ids) => {
       remaining = ids
     })
     await this.clock.advance(2 * minute)
+    this.history.tell({ kind: 'over' })
+    this.#judgeHistory()
     if (remaining === undefined) this.violate(5, 'the manager does not stop')
     else if (this.#oursLeft.length > 0) this.violate(6, `left after the stop: ${this.#oursLeft.join(', ')}`)
   }
 
-  async #until(rounds: number, reached: () => boolean, promise: PromiseNumber, otherwise: () => string): Promise<void> {
+  async #until(rounds: number, reached: () => boolean, promise: Broken, otherwise: () => string): Promise<void> {
     let open = this.coordinator.open.length
     for (let round = 0; !reached(); round += 1) {
       if (this.violations.length > 0) return
@@ -258,8 +272,9 @@ export class World {
 
   #startManager(): Manager {
     const { maxInstances, capacityPerInstance, maxUseCount } = this.#setting
-    const process = new WorldProcess(this.clock, (where) => {
+    const process = new WorldProcess(`manager ${++this.#managers}`, this.clock, (where) => {
       this.kills += 1
+      this.history.tell({ kind: 'process', process: process.name, state: 'killed' })
       this.note(`the manager is killed ${where}`, true)
       if (where === 'because it does not come to rest') this.violate(5, 'the manager is busy without end')
       const downMs = Math.floor(this.#random() * 30 * second)
@@ -269,8 +284,10 @@ export class World {
         this.manager = this.#startManager()
       })
     })
+    this.history.tell({ kind: 'process', process: process.name, state: 'started' })
     const witness = new Witness({
       process,
+      history: this.history,
       maxInstances,
       capacityPerInstance,
       maxUseCount,
@@ -301,8 +318,10 @@ export class World {
       increased: ({ placement }, error) => {
         this.#refusal = isGroupError(error) ? { process, placement, at: this.clock.now(), code: error.code } : undefined
       },
+      failed: (machine) => this.history.trouble(machine === undefined ? 'cloud' : 'unreachable', machine === undefined ? {} : { machine }),
       decreases: (ids) => {
         this.note(`delete ${ids.join(', ')}`)
+        this.history.tell({ kind: 'delete_asked', machines: ids, by: process.name })
         for (const id of ids) {
           for (const [key, instanceId] of this.#leases)
             if (instanceId === id) this.violate(1, `${id} is deleted while ${key} has a slot of it`)
@@ -314,12 +333,23 @@ export class World {
 
   #checkLaunch(process: WorldProcess, { count, launchToken, placement }: IncreaseRequest): void {
     this.note(`launch ${count} as ${launchToken}`)
+    this.history.tell({ kind: 'launch_asked', token: launchToken, count, by: process.name })
     if (!this.store.has('launch', launchToken)) this.violate(6, `launch ${launchToken} is made without a written intent`)
     const refusal = this.#refusal
     if (refusal?.process !== process || refusal.placement !== placement) return
     const waitedMs = this.clock.now() - refusal.at
     if (waitedMs < (leastWaitMs[refusal.code] ?? 0))
       this.violate(5, `launched again ${waitedMs} ms after a refusal of kind ${refusal.code}`)
+  }
+
+  #judgeHistory(): void {
+    for (const { breach, what } of this.history.findings()) this.violate(breach, what)
+  }
+
+  #started(job: MachineJob): void {
+    const { run, instanceId, slot } = job
+    this.history.tell({ kind: 'script_started', run, machine: instanceId, slot: `${slot}`, job: job.job })
+    this.#checkSlot(job)
   }
 
   #checkSlot(job: MachineJob): void {

@@ -47,6 +47,9 @@ export interface MachineBook {
   /** Left out of lists in a row, and since when; undefined: the last one showed it, or none has yet. */
   missed: { times: number; since: number } | undefined
   wasListed: boolean
+  wasDeleted: boolean
+  /** A list has left it out, after one had shown it. */
+  wasMissed: boolean
   /** It was left out for so long that it may be taken for gone: for good, since what replaced it is there. */
   takenForGone: boolean
 }
@@ -63,6 +66,11 @@ export interface ProcessBook {
   endedAt: number
   /** When it was told to stop. */
   stoppingAt: number
+}
+
+interface Touched {
+  readonly machine?: string
+  readonly job?: string
 }
 
 interface Trouble {
@@ -85,15 +93,16 @@ export class Books {
   readonly processes: Map<string, ProcessBook> = new Map()
   readonly #troubles: Trouble[] = []
 
-  /** Whether one of the kinds touched the machine or the job, or everything, at any time from `from` to `to`. */
-  wasTroubled(kinds: readonly TroubleKind[], touched: { machine?: string; job?: string }, from: number, to: number): boolean {
+  /** Whether one of the kinds touched the machine or the job, or everything, at any time from `from` to `to`. `anything`: whatever it touched. */
+  wasTroubled(kinds: readonly TroubleKind[], touched: Touched | 'anything', from: number, to: number): boolean {
     return this.#troubles.some(
       (trouble) =>
         kinds.includes(trouble.what) &&
         trouble.from <= to &&
         trouble.to >= from &&
-        (trouble.machine === undefined || trouble.machine === touched.machine) &&
-        (trouble.job === undefined || trouble.job === touched.job),
+        (touched === 'anything' ||
+          ((trouble.machine === undefined || trouble.machine === touched.machine) &&
+            (trouble.job === undefined || trouble.job === touched.job))),
     )
   }
 
@@ -181,6 +190,12 @@ export class Books {
       }
       case 'machine':
         return this.#noteMachine(record)
+      case 'delete_asked':
+        for (const machine of record.machines) {
+          const book = this.machines.get(machine)
+          if (book !== undefined) book.wasDeleted = true
+        }
+        return undefined
       case 'listed':
         this.#noteList(record.fleet ?? onlyFleet, record.machines)
         return undefined
@@ -252,6 +267,8 @@ export class Books {
         used: false,
         missed: undefined,
         wasListed: false,
+        wasDeleted: false,
+        wasMissed: false,
         takenForGone: false,
       })
       return undefined
@@ -271,9 +288,11 @@ export class Books {
         book.wasListed = true
         book.missed = undefined
       } else if (book.wasListed) {
+        book.wasMissed = true
         book.missed ??= { times: 0, since: this.at }
         book.missed.times += 1
-        if (book.missed.times >= 2 && this.at - book.missed.since >= disappearanceMs) book.takenForGone = true
+        // After a delete it is what everybody waits for.
+        if (book.wasDeleted || (book.missed.times >= 2 && this.at - book.missed.since >= disappearanceMs)) book.takenForGone = true
       }
     }
   }

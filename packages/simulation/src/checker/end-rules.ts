@@ -11,7 +11,7 @@ const mostDropsOfATrouble = 8
 
 /** For these a job that runs may fail. */
 export const excusing: readonly TroubleKind[] = ['unreachable', 'interrupted', 'misreported', 'machine_disk', 'refused', 'trace_limit']
-const excusingBeforeScripts: readonly TroubleKind[] = [...excusing, 'cloud', 'boot', 'coordinator']
+const excusingBeforeScripts: readonly TroubleKind[] = [...excusing, 'cloud', 'boot', 'coordinator', 'state']
 
 interface ToldEnd {
   readonly by: string
@@ -118,7 +118,7 @@ function judgeFailure(
   if (!survives && process !== undefined && process.endedAt <= at) return
   if (runs.length === 0) {
     const isLong = at - (acceptedAt ?? handedOutAt) > judgedWaitMs
-    if (isLong || books.wasTroubled(excusingBeforeScripts, { job }, handedOutAt, at)) return
+    if (isLong || books.wasTroubled(excusingBeforeScripts, 'anything', handedOutAt, at)) return
   } else if (runs.some(({ machine }) => books.wasTroubled(excusing, { job, machine }, handedOutAt, at) || died(machine, books))) return
   report('job failed without need', `${job}: ${reason}; ${endsOf(runs)}`)
 }

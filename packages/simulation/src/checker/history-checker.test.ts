@@ -278,10 +278,10 @@ const bad: readonly (readonly [Breach, string, readonly Event[]])[] = [
     'of an instance that nobody makes',
     [
       ...m1,
-      later(100),
+      later(300),
       { ...told, text: '1 instance is being made (asked for since 3 s)' } as Event,
       run('j1', 'm1'),
-      later(300),
+      later(500),
       over,
     ].filter(({ kind }) => kind !== 'script_started'),
   ],
@@ -294,7 +294,7 @@ const bad: readonly (readonly [Breach, string, readonly Event[]])[] = [
   [
     'reason not true',
     'of a maximum that is not reached',
-    [...m1, later(100), { ...told, text: '2 more wanted, but max_instances is reached: existing: 2, asked for: 0' } as Event],
+    [...m1, later(300), { ...told, text: '2 more wanted, but max_instances is reached: existing: 2, asked for: 0' } as Event],
   ],
   [
     'secret recorded',
@@ -367,10 +367,10 @@ describe('the checker does not find', () => {
       'a reason that comes true a little later',
       [
         ...m1,
-        later(100),
+        later(300),
         { ...told, text: '2 instances are being made (asked for since 1 s)' } as Event,
         ...launch('m2'),
-        later(300),
+        later(500),
         over,
       ],
     ],

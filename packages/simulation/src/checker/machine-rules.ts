@@ -35,10 +35,11 @@ export const neverAboveTheMaximum: CreateRule = (report) => ({
     if (fleet === undefined) return
     const there = [...books.machines.values()].filter(({ state, fleet: of }) => of === name && state !== 'gone')
     const ours = there.filter(({ origin, takenForGone }) => origin === 'asked' && !takenForGone)
-    // Which of them were asked for nobody can say there.
-    const strangers = fleet.tellsLaunches
-      ? 0
-      : [...books.machines.values()].filter(({ origin, fleet: of }) => of === name && origin === 'strange').length
+    // Which of them were asked for nobody can say there, nor which one has come back.
+    const confusing = [...books.machines.values()].filter(
+      ({ origin, wasMissed, fleet: of }) => of === name && (origin === 'strange' || wasMissed),
+    )
+    const strangers = fleet.tellsLaunches ? 0 : confusing.length
     if (ours.length > fleet.maxInstances + strangers)
       report(
         'more machines than the maximum',

@@ -1,24 +1,27 @@
 import { type Books, onlyFleet } from './books.ts'
-import type { HistoryRecord } from './history.ts'
+import type { HistoryRecord, TroubleKind } from './history.ts'
 import type { CreateRule } from './rule.ts'
 
 /** What changed so long ago may not be known yet, and what was decided may take so long to reach the cloud, milliseconds. */
 const slackMs = 60_000
-/** Who just started may not know yet what the process before it did not do, milliseconds. */
-const settledMs = 60_000
+/** Who just started may not know yet what the process before it did not do, nor anybody what became of a call without an answer, milliseconds. */
+const settledMs = 150_000
+
+/** For these launches may back off. */
+const failing: ReadonlySet<TroubleKind> = new Set(['cloud', 'boot', 'state', 'misreported', 'unreachable', 'machine_disk'])
 
 /** What a text says that can be held against what happened. */
-export interface WaitClaims {
+interface WaitClaims {
   /** Instances that are being made. */
   readonly making?: number
   /** Instances that are there, where that is why no more are made. */
   readonly existing?: number
-  /** Why no more are made: the cloud refused, or what it made did not work. */
+  /** Why no more are made: the cloud refused, what it made did not work, or no intent could be written. */
   readonly saysCloudFails?: boolean
   readonly saysStateFails?: boolean
 }
 
-export function claimsOf(text: string): WaitClaims {
+function claimsOf(text: string): WaitClaims {
   const making = /(\d+|no) instances? (?:is|are) being made/i.exec(text)?.[1]
   const existing = /is reached: existing: (\d+)/.exec(text)?.[1]
   return {
@@ -64,7 +67,7 @@ export const reasonsAreTrue: CreateRule = (report) => {
       if (record.kind === 'launch_decided' && record.error !== undefined) hasCloudFailed = true
       if (record.kind === 'machine') watchOf(record.fleet ?? books.machines.get(record.machine)?.fleet ?? onlyFleet).machineChanged(record)
       if (record.kind === 'delete_asked') for (const watch of fleets.values()) watch.deleted(record.machines)
-      if (record.kind === 'trouble' && (record.what === 'cloud' || record.what === 'boot')) hasCloudFailed = true
+      if (record.kind === 'trouble' && failing.has(record.what)) hasCloudFailed = true
       for (const [fleet, watch] of fleets) {
         const sample = watch.sample(books)
         for (const claim of open) if ((claim.record.fleet ?? onlyFleet) === fleet) claim.most = Math.max(claim.most, sample.most)
@@ -86,7 +89,7 @@ export const reasonsAreTrue: CreateRule = (report) => {
 
 function isUnsettled({ by, at }: Claim['record'], books: Books): boolean {
   const { startedAt = Number.NEGATIVE_INFINITY } = books.processes.get(by) ?? {}
-  return at - startedAt < settledMs || books.wasTroubled(['cloud', 'state', 'boot', 'misreported'], {}, at - slackMs, at)
+  return at - startedAt < settledMs || books.wasTroubled(['cloud', 'state', 'boot', 'misreported'], 'anything', at - settledMs, at)
 }
 
 /** Claims whose time to come true is over; those of a process that ended before are nobody's. */
@@ -96,7 +99,8 @@ function takeDue(open: Claim[], record: HistoryRecord, books: Books): Claim[] {
     const claim = open.shift()!
     const { by, at } = claim.record
     const { endedAt = Number.POSITIVE_INFINITY, stoppingAt = Number.POSITIVE_INFINITY } = books.processes.get(by) ?? {}
-    if (Math.min(endedAt, stoppingAt) > at + slackMs && !books.wasTroubled(['state', 'cloud'], {}, at, books.at)) due.push(claim)
+    if (Math.min(endedAt, stoppingAt) > at + slackMs && !books.wasTroubled(['state', 'cloud', 'misreported'], 'anything', at, books.at))
+      due.push(claim)
   }
   return due
 }
