@@ -566,7 +566,10 @@ export class Provisioner implements AsyncDisposable {
   #fence(error: Error): void {
     if (this.#fenced !== undefined) return
     this.#fenced = error
-    this.#context.logger.error({ err: error }, 'the fleet has another owner, stopped')
+    this.#context.logger.error(
+      { err: error },
+      error.cause === undefined ? 'the fleet has another owner, stopped' : 'the state of the fleet is gone, stopped',
+    )
     this.#halt()
     void this.#connections.close()
     this.#announce = true

@@ -20,15 +20,19 @@ export interface StateRecord {
   readonly value: JsonValue
 }
 
-/** Thrown by `FleetLease.write`, and the reason of `lost`, when the lease is over, as a rule because another process has taken the fleet: this one must stop acting. */
+/**
+ * Thrown by `FleetLease.write`, and the reason of `lost`, when the lease is over, as a rule because another process has taken the fleet: this one must stop acting. With a `cause` it is over because its state
+ * cannot be kept any more.
+ */
 export class FencedError extends Error {
   override readonly name = 'FencedError'
   readonly code = 'fenced'
   readonly fleet: string
   readonly epoch: number
 
-  constructor(fleet: string, epoch: number) {
-    super(`fleet ${fleet}: epoch ${epoch} is over, another process owns the fleet now`)
+  constructor(fleet: string, epoch: number, cause?: StateError) {
+    const why = cause === undefined ? 'another process owns the fleet now' : cause.message
+    super(`fleet ${fleet}: epoch ${epoch} is over, ${why}`, cause && { cause })
     this.fleet = fleet
     this.epoch = epoch
   }
@@ -44,8 +48,10 @@ export class FencedError extends Error {
  * | `unavailable` | it cannot be opened, read or written: permissions, a disk error, no such directory |
  * | `wrong_key` | what is encrypted in it cannot be opened with the key at hand |
  * | `closed` | the store was closed |
+ * | `gone` | its file was removed or replaced: what is written now would be lost |
+ * | `backlog` | more waits to be written than may; trying again may help |
  */
-export type StateErrorCode = 'corrupt' | 'newer_schema' | 'disk_full' | 'busy' | 'unavailable' | 'wrong_key' | 'closed'
+export type StateErrorCode = 'corrupt' | 'newer_schema' | 'disk_full' | 'busy' | 'unavailable' | 'wrong_key' | 'closed' | 'gone' | 'backlog'
 
 /** Thrown when state cannot be kept or read. What was kept is left as it is. */
 export class StateError extends Error {
@@ -63,7 +69,7 @@ export interface FleetLease {
   readonly fleet: string
   /** Grows by at least one with each lease of the same fleet. */
   readonly epoch: number
-  /** Aborts with a {@link FencedError} when another process has taken the fleet, as soon as this one can know. Not by `release`. */
+  /** Aborts with a {@link FencedError} when another process has taken the fleet, or what is kept about it is gone, as soon as this process can know. Not by `release`. */
   readonly lost: AbortSignal
   /**
    * Aborts when another process asks for the fleet, by `takeover`, where the store lets it ask: whoever has it should stop, leave what runs as it is, and release it. One that does not in time loses the

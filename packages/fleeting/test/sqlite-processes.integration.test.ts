@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
+import type { FleetLease, FleetOwner } from '@runner-core/fleeting'
 import { SqliteStateStore } from '@runner-core/fleeting/sqlite'
 import { afterEach, expect, it } from 'vitest'
 
@@ -71,15 +72,22 @@ it('has all that was kept when its owner is killed, and lets the one that waits 
   cleanUps.push(() => store.close())
   const waits: string[] = []
   let isOurs = false
-  const waiting = store.lease('a', { onWait: ({ name }) => waits.push(name) }).then((lease) => {
-    isOurs = true
-    return lease
+  let waiting: Promise<FleetLease> | undefined
+  await new Promise<void>((resolve) => {
+    const onWait = ({ name }: FleetOwner): void => {
+      waits.push(name)
+      resolve()
+    }
+    waiting = store.lease('a', { onWait }).then((lease) => {
+      isOurs = true
+      return lease
+    })
   })
-  await owner.line('kept 1000')
+  await owner.line(`kept ${owner.lastKept + 200}`)
   expect(isOurs).toBe(false)
   expect(waits).toEqual([expect.stringContaining(`process ${owner.process.pid} on `)])
   await owner.kill()
-  const lease = await waiting
+  const lease = await waiting!
   expect(lease.epoch).toBe(2)
   const [record] = await lease.load()
   expect((record!.value as { count: number }).count).toBeGreaterThanOrEqual(owner.lastKept)

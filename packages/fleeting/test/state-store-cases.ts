@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { FencedError, type FleetLease, type StateStore } from '../src/state-store.ts'
+import { FencedError, type FleetLease, type FleetOwner, type StateStore } from '../src/state-store.ts'
 
 /** Declares the tests that every state store passes. `open` opens the same state each time within one test, as another process would. */
 export function stateStoreCases(open: () => () => StateStore): void {
@@ -50,15 +50,22 @@ export function stateStoreCases(open: () => () => StateStore): void {
     const first = await one.lease('a')
     const owners: string[] = []
     let second: FleetLease | undefined
-    const waiting = other.lease('a', { onWait: ({ name }) => owners.push(name) }).then((lease) => {
-      second = lease
-      return lease
+    let waiting: Promise<FleetLease> | undefined
+    await new Promise<void>((resolve) => {
+      const onWait = ({ name }: FleetOwner): void => {
+        owners.push(name)
+        resolve()
+      }
+      waiting = other.lease('a', { onWait }).then((lease) => {
+        second = lease
+        return lease
+      })
     })
     await first.write([change])
     expect(owners).toHaveLength(1)
     expect(second).toBeUndefined()
     await first.release()
-    expect(await (await waiting).load()).toEqual([change])
+    expect(await (await waiting!).load()).toEqual([change])
     expect(first.lost.aborted).toBe(false)
     await Promise.all([one.close(), other.close()])
   })

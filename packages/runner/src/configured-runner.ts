@@ -80,7 +80,7 @@ interface Running {
 /** Whether no later try can go better. */
 function cannotHeal(error: unknown): error is GroupTakenError | StateError | FencedError {
   if (error instanceof GroupTakenError || error instanceof FencedError) return true
-  return error instanceof StateError && ['corrupt', 'newer_schema', 'wrong_key'].includes(error.code)
+  return error instanceof StateError && ['corrupt', 'newer_schema', 'wrong_key', 'gone'].includes(error.code)
 }
 
 /** One `[[runners]]` entry at work: its fleet, and the loop that takes jobs for it. */
@@ -235,9 +235,10 @@ export class ConfiguredRunner {
     this.#options.logger.warn({ waited_seconds: loggedSeconds(waitedMs) }, `waiting: ${message}`)
   }
 
-  /** Another process has taken the fleet, and with it its jobs: nothing more is taken, removed or reported here. */
+  /** Another process has taken the fleet, and with it its jobs, or what is kept about both is gone: nothing more is taken, removed or reported here. */
   #lose(error: Error): void {
-    this.#options.logger.error({ error }, 'another process took the fleet over: this one takes no more jobs for it')
+    const how = error.cause === undefined ? 'another process took the fleet over' : 'the state of the fleet is gone'
+    this.#options.logger.error({ error }, `${how}: this one takes no more jobs for it`)
     void this.#depart('lost')
   }
 

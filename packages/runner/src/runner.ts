@@ -203,7 +203,7 @@ export class Runner {
     await this.#closeCacheStores()
     const how = departures.includes('lost') ? 'lost' : 'handed over'
     const { logger } = this.#options
-    if (how === 'lost') logger.error({}, 'runner ends: another process has its fleets')
+    if (how === 'lost') logger.error({}, 'runner ends: it has lost its fleets')
     else logger.info({}, 'runner ends: its fleets and jobs were handed over to another process')
     return how
   }

@@ -192,7 +192,7 @@ describe.each(machineKinds)('on machines of plugin $name', ({ start: startMachin
     old.process.kill('SIGCONT')
     expect(await old.ended).toBe(1)
     await expectAllDone(jobs, 60, next)
-    expect(old.stderr).toContain('runner ends: another process has its fleets')
+    expect(old.stderr).toContain('runner ends: it has lost its fleets')
   })
 
   test('forty short jobs come and end while the work is taken over five times: all succeed, each line once and in order', async () => {

@@ -34,7 +34,7 @@ test('they hold on SQLite', { timeout: 120_000 }, async () => {
   try {
     for (const seed of seedsFrom(1000, 25)) {
       const openStore = (process: WorldProcess): SqliteStateStore => {
-        const store = new SqliteStateStore({ directory: join(directory, `${seed}`), handOverMs: 0, clock: process.clock })
+        const store = new SqliteStateStore({ directory: join(directory, `${seed}`), handOverMs: 0, clock: process.clock, thread: false })
         stores.add(store)
         return store
       }

@@ -18,6 +18,8 @@ const advice: Readonly<Record<StateErrorCode, string>> = {
   unavailable: 'cannot be used',
   wrong_key: 'is encrypted under another key',
   closed: 'was closed',
+  gone: 'was removed or replaced',
+  backlog: 'is given more than it can write',
 }
 
 /** What went wrong with the state file, in the closed vocabulary. */

@@ -1,4 +1,4 @@
-import type { StateChange, StateRecordKind } from '../state-store.ts'
+import { type StateChange, StateError, type StateRecordKind } from '../state-store.ts'
 import type { Durability, EncodedChange } from './fleet-database.ts'
 
 /**
@@ -16,50 +16,76 @@ const durabilityOf: Readonly<Record<StateRecordKind, Durability>> = {
   job: 'process',
 }
 
-/** Collects what is written within one turn of the event loop, and commits it as one. */
+/** How much may wait to be written, characters of JSON. One write alone may be larger. */
+const backlogLimit = 128 << 20
+
+type Commit = (changes: readonly EncodedChange[], durability: Durability) => Promise<void>
+
+/** Collects what is written within one turn of the event loop, and while the commit before is under way, and commits it as one. */
 export class GroupCommit {
-  readonly #commit: (changes: Iterable<EncodedChange>, durability: Durability) => void
+  readonly #commit: Commit
+  readonly #limit: number
   #batch: Batch | undefined
+  #isScheduled = false
+  #underWay = 0
+  #waiting = 0
 
-  /** `commit` throws when nothing of it was written. */
-  constructor(commit: (changes: Iterable<EncodedChange>, durability: Durability) => void) {
+  /** `commit` rejects when nothing of it was written, and is done in the order of its calls. */
+  constructor(commit: Commit, limit: number = backlogLimit) {
     this.#commit = commit
+    this.#limit = limit
   }
 
-  /** The promise is that of the whole batch. */
+  /** The promise is that of the whole batch. Rejects with `StateError` `backlog` when too much waits already; nothing of it is written then. */
   add(changes: readonly StateChange[]): Promise<void> {
-    this.#batch ??= this.#open()
-    const batch = this.#batch
-    for (const { kind, key, value } of changes) {
-      // Later changes of the same record replace earlier ones: whoever reads the file sees whole batches only.
-      batch.changes.set(`${kind}\n${key}`, { kind, key, json: value === null ? null : JSON.stringify(value) })
-      if (value !== null && durabilityOf[kind] === 'power') batch.durability = 'power'
-    }
-    return batch.done
+    const encoded = changes.map(({ kind, key, value }) => ({ kind, key, json: value === null ? null : JSON.stringify(value) }))
+    const size = encoded.reduce((sum, { key, json }) => sum + key.length + (json?.length ?? 0), 0)
+    if (this.#waiting > 0 && this.#waiting + size > this.#limit)
+      return Promise.reject(new StateError('backlog', `the state is written too slowly: ${this.#waiting} characters wait already`))
+    this.#batch ??= new Batch()
+    this.#schedule()
+    this.#waiting += size
+    this.#batch.add(encoded, size)
+    return this.#batch.done
   }
 
-  /** Commits now what was added. */
+  /** Commits now what was added, behind what is under way. */
   flush(): void {
     const batch = this.#batch
     if (batch === undefined) return
     this.#batch = undefined
+    this.#underWay += 1
+    void this.#perform(batch)
+  }
+
+  async #perform(batch: Batch): Promise<void> {
     try {
-      this.#commit(batch.changes.values(), batch.durability)
+      await this.#commit([...batch.changes.values()], batch.durability)
       batch.resolve()
     } catch (error) {
       batch.reject(error)
+    } finally {
+      this.#underWay -= 1
+      this.#waiting -= batch.size
+      this.#schedule()
     }
   }
 
-  #open(): Batch {
-    setImmediate(() => this.flush())
-    return new Batch()
+  /** Not before the end of the turn: whoever waited for one commit may have something for the next. */
+  #schedule(): void {
+    if (this.#batch === undefined || this.#isScheduled || this.#underWay > 0) return
+    this.#isScheduled = true
+    setImmediate(() => {
+      this.#isScheduled = false
+      this.flush()
+    })
   }
 }
 
 class Batch {
   readonly changes: Map<string, EncodedChange> = new Map()
   durability: Durability = 'process'
+  size = 0
   readonly done: Promise<void>
   resolve = (): void => {}
   reject = (_error: unknown): void => {}
@@ -69,5 +95,15 @@ class Batch {
       this.resolve = resolve
       this.reject = reject
     })
+  }
+
+  add(changes: readonly EncodedChange[], size: number): void {
+    this.size += size
+    for (const change of changes) {
+      const { kind, key, json } = change
+      // Later changes of the same record replace earlier ones: whoever reads the file sees whole batches only.
+      this.changes.set(`${kind}\n${key}`, change)
+      if (json !== null && durabilityOf[kind] === 'power') this.durability = 'power'
+    }
   }
 }

@@ -1,6 +1,6 @@
 import type { CancelTimer, Clock } from '../clock.ts'
 import { FencedError, type FleetLease, type StateChange, StateError, type StateRecord, type StateRecordKind } from '../state-store.ts'
-import type { Durability, EncodedChange, FleetDatabase } from './fleet-database.ts'
+import type { FleetDatabaseClient } from './fleet-database-client.ts'
 import { GroupCommit } from './group-commit.ts'
 import type { ProcessLock } from './process-lock.ts'
 
@@ -13,7 +13,7 @@ const lockMs = 100
 export interface SqliteLeaseOptions {
   readonly fleet: string
   readonly epoch: number
-  readonly database: FleetDatabase
+  readonly database: FleetDatabaseClient
   readonly lock: ProcessLock
   /** Held by whoever asks for the fleet. */
   readonly successor: ProcessLock
@@ -25,13 +25,13 @@ export class SqliteLease implements FleetLease {
   readonly fleet: string
   readonly epoch: number
   readonly #options: SqliteLeaseOptions
-  readonly #commits = new GroupCommit((changes, durability) => this.#commit(changes, durability))
+  readonly #commits: GroupCommit
   readonly #lost = new AbortController()
   readonly #wanted = new AbortController()
   #isFrozen = false
+  /** No write is accepted any more. */
   #isOver = false
-  /** Whether something was written that the disk may not have. */
-  #isUnsynced = false
+  #release: Promise<void> | undefined
   #cancelBeat: CancelTimer
   #cancelLock: CancelTimer = () => {}
 
@@ -39,7 +39,11 @@ export class SqliteLease implements FleetLease {
     this.fleet = options.fleet
     this.epoch = options.epoch
     this.#options = options
-    this.#cancelBeat = options.clock.after(beatMs, () => this.#beat())
+    this.#commits = new GroupCommit(async (changes, durability) => {
+      const { database, epoch } = this.#options
+      if (!(await this.#orFence(() => database.write(epoch, changes, durability)))) throw this.#fence()
+    })
+    this.#cancelBeat = options.clock.after(beatMs, () => void this.#beat())
     this.#takeLock()
   }
 
@@ -52,52 +56,47 @@ export class SqliteLease implements FleetLease {
   }
 
   async load(kinds?: readonly StateRecordKind[]): Promise<readonly StateRecord[]> {
-    if (this.#isOver) throw new FencedError(this.fleet, this.epoch)
+    if (this.#isOver) throw this.#fenced()
     this.#commits.flush()
-    return this.#options.database.load(kinds)
+    const records = await this.#orFence(() => this.#options.database.load(kinds))
+    return records.map(({ kind, key, json }) => ({ kind, key, value: JSON.parse(json) }))
   }
 
   write(changes: readonly StateChange[]): Promise<void> {
     if (this.#isFrozen) return new Promise(() => {})
-    return this.#isOver ? Promise.reject(new FencedError(this.fleet, this.epoch)) : this.#commits.add(changes)
+    return this.#isOver ? Promise.reject(this.#fenced()) : this.#commits.add(changes)
   }
 
   freeze(): void {
-    this.#commits.flush()
     this.#isFrozen = true
-  }
-
-  async release(): Promise<void> {
-    if (this.#isOver) return
     this.#commits.flush()
-    try {
-      this.#options.database.giveBack(this.epoch)
-    } finally {
-      this.#end()
-    }
   }
 
-  #commit(changes: Iterable<EncodedChange>, durability: Durability): void {
-    const { database, epoch } = this.#options
-    if (this.#isOver || !database.write(epoch, changes, durability)) throw this.#fence()
-    this.#isUnsynced = durability === 'process'
+  release(): Promise<void> {
+    this.#release ??= this.#giveBack()
+    return this.#release
   }
 
-  #beat(): void {
+  async #giveBack(): Promise<void> {
+    this.#isOver = true
+    this.#commits.flush()
+    // Where the file cannot say so, the end of the lock does.
+    await this.#options.database.giveBack(this.epoch).catch(() => {})
+    await this.#end()
+  }
+
+  /** Initiated here, not in the database's thread: a process whose event loop hangs is to lose the fleet. */
+  async #beat(): Promise<void> {
     const { database, epoch, clock } = this.#options
     try {
-      if (!database.beat(epoch, this.#isUnsynced ? 'power' : 'process')) {
-        this.#fence()
-        return
-      }
-      this.#isUnsynced = false
-      if (!this.#wanted.signal.aborted && this.#options.successor.isTaken())
+      if (!(await this.#orFence(() => database.beat(epoch)))) this.#fence()
+      if (!this.#isOver && !this.#wanted.signal.aborted && this.#options.successor.isTaken())
         this.#wanted.abort(new Error(`another process asks for fleet ${this.fleet}`))
     } catch (error) {
       // A disk that is full now may have room later; whoever writes is told.
-      if (!(error instanceof StateError)) throw error
+      if (!(error instanceof StateError || error instanceof FencedError)) throw error
     }
-    this.#cancelBeat = clock.after(beatMs, () => this.#beat())
+    if (!this.#isOver) this.#cancelBeat = clock.after(beatMs, () => void this.#beat())
   }
 
   /** Ours only later, when the fleet was taken from a process that still ran. */
@@ -110,20 +109,34 @@ export class SqliteLease implements FleetLease {
     this.#cancelLock = this.#options.clock.after(lockMs, () => this.#takeLock())
   }
 
-  #fence(): FencedError {
-    const error = new FencedError(this.fleet, this.epoch)
-    if (!this.#isOver) {
-      this.#end()
-      this.#lost.abort(error)
+  /** Some errors end the lease: nothing can be kept any more, so that nothing may be done. */
+  async #orFence<T>(act: () => Promise<T>): Promise<T> {
+    try {
+      return await act()
+    } catch (error) {
+      if (error instanceof StateError && (error.code === 'gone' || this.#options.database.hasEnded)) throw this.#fence(error)
+      throw error
     }
-    return error
   }
 
-  #end(): void {
-    this.#isOver = true
+  #fence(cause?: StateError): FencedError {
+    // Its own release says of an epoch that it is over as well.
+    if (this.#release === undefined) {
+      this.#isOver = true
+      this.#release = this.#end()
+      this.#lost.abort(this.#fenced(cause))
+    }
+    return this.#fenced()
+  }
+
+  #fenced(cause?: StateError): FencedError {
+    return this.#lost.signal.reason ?? new FencedError(this.fleet, this.epoch, cause)
+  }
+
+  async #end(): Promise<void> {
     this.#cancelBeat()
     this.#cancelLock()
-    this.#options.database.close()
+    await this.#options.database.close()
     this.#options.lock.close()
     this.#options.successor.close()
     this.#options.onEnd()

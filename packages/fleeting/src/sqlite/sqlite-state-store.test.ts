@@ -20,19 +20,24 @@ const newDirectory = (): string => {
 }
 
 describe('SqliteStateStore', () => {
-  stateStoreCases(() => {
-    const directory = newDirectory()
-    return () => new SqliteStateStore({ directory, handOverMs: 0 })
+  describe.each([
+    ['in a thread of its own', true],
+    ['in the thread of its caller', false],
+  ])('%s', (_, thread) => {
+    stateStoreCases(() => {
+      const directory = newDirectory()
+      return () => new SqliteStateStore({ directory, handOverMs: 0, thread })
+    })
   })
 
   describe('asked for the fleet', () => {
     const two = async (clock: ManualClock): Promise<{ first: FleetLease; asking: Promise<FleetLease>; isOurs: () => boolean }> => {
       const directory = newDirectory()
-      const first = await new SqliteStateStore({ directory, clock }).lease('a')
+      const first = await new SqliteStateStore({ directory, clock, thread: false }).lease('a')
       await clock.advance(5_000)
       expect(first.wanted.aborted).toBe(false)
       let isOurs = false
-      const asking = new SqliteStateStore({ directory, clock }).lease('a', { takeover: true }).then((lease) => {
+      const asking = new SqliteStateStore({ directory, clock, thread: false }).lease('a', { takeover: true }).then((lease) => {
         isOurs = true
         return lease
       })
@@ -71,9 +76,9 @@ describe('SqliteStateStore', () => {
 
       const directory = newDirectory()
       const stalled = new ManualClock()
-      await new SqliteStateStore({ directory, clock: stalled }).lease('a')
+      await new SqliteStateStore({ directory, clock: stalled, thread: false }).lease('a')
       let isFree = false
-      const forced = new SqliteStateStore({ directory, clock }).lease('a', { takeover: true }).then((lease) => {
+      const forced = new SqliteStateStore({ directory, clock, thread: false }).lease('a', { takeover: true }).then((lease) => {
         isFree = true
         return lease
       })
@@ -87,9 +92,9 @@ describe('SqliteStateStore', () => {
     it('by one that went away while it waited, it is not asked', async () => {
       const clock = new ManualClock()
       const directory = newDirectory()
-      const first = await new SqliteStateStore({ directory, clock }).lease('a')
+      const first = await new SqliteStateStore({ directory, clock, thread: false }).lease('a')
       const abort = new AbortController()
-      const asking = new SqliteStateStore({ directory, clock }).lease('a', { takeover: true, signal: abort.signal })
+      const asking = new SqliteStateStore({ directory, clock, thread: false }).lease('a', { takeover: true, signal: abort.signal })
       abort.abort(new Error('not needed'))
       await expect(asking).rejects.toThrow('not needed')
       await clock.advance(5_000)

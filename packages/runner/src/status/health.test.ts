@@ -26,7 +26,7 @@ const runnerHealth = (kind: 'live' | 'ready', runner: Omit<RunnerProgress, 'name
 test.each([
   ['a runner that works', { running: good }, [], []],
   ['a start under way', {}, [], ['the fleet is starting']],
-  ['a fleet that another process has taken', { hasDeparted: true as const }, [], ['another process has the fleet']],
+  ['a fleet that another process has taken', { hasDeparted: true as const }, [], ['this process has lost the fleet']],
   ['a start that fails', { startError: 'no permission' }, [], ['the fleet does not start: no permission']],
   ['a refused token', { running: { ...good, loop: 'paused' as const } }, [], ['GitLab refuses the token']],
   [

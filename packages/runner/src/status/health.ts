@@ -84,7 +84,7 @@ function hangs({ running }: RunnerProgress, now: number): readonly string[] {
 }
 
 function hindrances({ running, startError, hasDeparted }: RunnerProgress, now: number): readonly string[] {
-  if (hasDeparted) return ['another process has the fleet']
+  if (hasDeparted) return ['this process has lost the fleet']
   if (running === undefined) return [startError === undefined ? 'the fleet is starting' : `the fleet does not start: ${startError}`]
   const { loop, coordinatorTrouble, groupTrouble } = running
   return [
