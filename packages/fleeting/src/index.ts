@@ -29,6 +29,9 @@ export {
   isConnectionError,
   isGroupError,
 } from './errors.ts'
+/** Whose a group is, written on the group. */
+export { GroupOwnedError, type GroupOwnedOptions } from './group-owned-error.ts'
+export { type GroupOwner, ownerTag, readOwner, writtenOwner } from './group-owner.ts'
 /** What a plugin made is looked at once, before it is relied on. */
 export { checkGroup, initGroup } from './init-group.ts'
 /** The contract that a plugin implements. */
@@ -89,7 +92,14 @@ export {
   type ThrottleState,
 } from './provisioner/launch-state.ts'
 export type { GroupOperation, ProvisionerObserver } from './provisioner/observer.ts'
-export type { ProvisionerOptions, RequestOptions, ShutdownOptions, ShutdownReport, UnknownInstances } from './provisioner/options.ts'
+export type {
+  OwnerOptions,
+  ProvisionerOptions,
+  RequestOptions,
+  ShutdownOptions,
+  ShutdownReport,
+  UnknownInstances,
+} from './provisioner/options.ts'
 export {
   defaultProvisionerSettings,
   type HealthSettings,

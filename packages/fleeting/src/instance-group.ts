@@ -14,6 +14,7 @@
 import type { Clock, Random } from './clock.ts'
 import type { Connection } from './connection.ts'
 import type { GroupError } from './errors.ts'
+import type { GroupOwner } from './group-owner.ts'
 import type { KeyPair } from './key-pair.ts'
 import type { Logger } from './logger.ts'
 
@@ -245,6 +246,18 @@ export interface InstanceGroup {
    * A group made of several is also asked for a `part`: which of them cannot be reached or read, and why. While it works as a whole that is a warning. All other groups leave the parameter out.
    */
   trouble?(of?: 'whole' | 'part'): string | undefined
+
+  /**
+   * Optional, together with `claim`, for groups that can hold a note: who has the group, as it is written on the group and read from there now; empty: nobody. Only reads. Asked at a start and before
+   * instances are deleted, then with their `ids`: a group made of several needs to look at their groups only, and answers every owner that it finds. All other groups leave `ids` out.
+   */
+  owners?(signal: AbortSignal, ids?: readonly string[]): Promise<readonly GroupOwner[]>
+
+  /**
+   * Optional, together with `owners`: writes on the group who has it, whoever had it before; undefined: nobody. Outlives this process, and stays through launches and removals. Resolves once `owners` of
+   * any process shows it. The caller has decided that it may. Thrown besides what a write may meet: `auth`, when the group may not be written on; it then works without.
+   */
+  claim?(owner: GroupOwner | undefined, signal: AbortSignal): Promise<void>
 
   /** Frees the plugin's own resources (sockets, uploaded keys). Never deletes instances: that is `decrease`. Called once, last. */
   shutdown(): Promise<void>

@@ -2,6 +2,7 @@ import { delay, systemClock, systemRandom } from './clock.ts'
 import type { Connection } from './connection.ts'
 import { deadline } from './deadline.ts'
 import { asGroupError, GroupError } from './errors.ts'
+import { GroupOwnedError } from './group-owned-error.ts'
 import { checkGroup, initGroup } from './init-group.ts'
 import type { GroupInfo, InstanceGroup, ListedInstance } from './instance-group.ts'
 import { loggedSeconds } from './logged-seconds.ts'
@@ -24,7 +25,15 @@ import { LaunchGate } from './provisioner/launch-gate.ts'
 import type { LaunchState } from './provisioner/launch-state.ts'
 import { Launcher } from './provisioner/launcher.ts'
 import { Lister } from './provisioner/lister.ts'
-import type { ProvisionerOptions, RequestOptions, ShutdownOptions, ShutdownReport, UnknownInstances } from './provisioner/options.ts'
+import type {
+  OwnerOptions,
+  ProvisionerOptions,
+  RequestOptions,
+  ShutdownOptions,
+  ShutdownReport,
+  UnknownInstances,
+} from './provisioner/options.ts'
+import { Ownership } from './provisioner/ownership.ts'
 import { inUseIntervalMs, pollIntervalMs } from './provisioner/poll-interval.ts'
 import type { Origin } from './provisioner/reconcile.ts'
 import { Remover } from './provisioner/remover.ts'
@@ -55,6 +64,9 @@ export class Provisioner implements AsyncDisposable {
   readonly #busyChecks: BusyChecks
   readonly #feed: ChangeFeed
   readonly #unknownInstances: UnknownInstances
+  readonly #ownerOptions: OwnerOptions
+  /** Whose the group is; set before anything is deleted. */
+  #ownership: Ownership | undefined
   /** Where the caller keeps state; absent when nobody does. */
   readonly lease: FleetLease | undefined
   /** Whether the journal has every instance that is ours. */
@@ -78,10 +90,13 @@ export class Provisioner implements AsyncDisposable {
 
   /**
    * Initialises the group and reads it once. Thrown: `GroupError` (what `init` and `list` throw; `invalid_config` for bad settings, for a group that is none, or when `maxInstances` is above the group's own
-   * maximum); what the lease throws. `signal` ends the start, not the provisioner.
+   * maximum); what the lease throws; `GroupOwnedError`, when the group is another's (see `OwnerOptions`). `signal` ends the start, not the provisioner.
    */
   static start(options: ProvisionerOptions, signal: AbortSignal): Promise<Provisioner> {
-    return Provisioner.#open(options, signal, (provisioner) => provisioner.#begin())
+    return Provisioner.#open(options, signal, async (provisioner) => {
+      await provisioner.#own(signal)
+      provisioner.#begin()
+    })
   }
 
   /**
@@ -95,7 +110,11 @@ export class Provisioner implements AsyncDisposable {
   }
 
   /** Nothing acts before `opened` has begun it. */
-  static async #open(options: ProvisionerOptions, signal: AbortSignal, opened: (provisioner: Provisioner) => void): Promise<Provisioner> {
+  static async #open(
+    options: ProvisionerOptions,
+    signal: AbortSignal,
+    opened: (provisioner: Provisioner) => void | Promise<void>,
+  ): Promise<Provisioner> {
     const { group, clock = systemClock, random = systemRandom, observer = {}, logger = silentLogger } = options
     checkGroup(group)
     const configured = resolveSettings(options.settings)
@@ -114,7 +133,7 @@ export class Provisioner implements AsyncDisposable {
       const context = { group, caller, intents, settings, clock, random, logger, observer, wake: () => provisioner.#wake() }
       const provisioner: Provisioner = new Provisioner(context, options, info, instanceLimit(options.maxInstances, info))
       await provisioner.#read(lease, signal)
-      opened(provisioner)
+      await opened(provisioner)
       return provisioner
     } catch (error) {
       caller.close()
@@ -124,10 +143,11 @@ export class Provisioner implements AsyncDisposable {
   }
 
   private constructor(context: ProvisionerContext, options: ProvisionerOptions, info: GroupInfo, limit: InstanceLimit) {
-    const { connector, isBusy, lease, unknownInstances = 'report' } = options
+    const { connector, isBusy, lease, unknownInstances = 'report', owner = {} } = options
     this.info = info
     this.lease = lease
     this.#unknownInstances = unknownInstances
+    this.#ownerOptions = owner
     this.maxInstances = limit.maxInstances
     this.#context = context
     const { settings, clock, logger } = context
@@ -162,6 +182,7 @@ export class Provisioner implements AsyncDisposable {
     this.#remover = new Remover(context, this.#gate, {
       isBusy: (id) => this.#busyChecks.isBusy(id),
       stopped: () => this.#stopped,
+      look: (ids) => this.#look(ids),
       withdrawn: (id) => this.#withdraw(id),
       expectLess: () => this.#lister.soon(),
     })
@@ -329,11 +350,40 @@ export class Provisioner implements AsyncDisposable {
     if (lease.lost.aborted) onLost()
     else lease.lost.addEventListener('abort', onLost, { once: true })
     const records = await lease.load(['launch', 'removal', 'instance', 'use', 'acquisition', 'reservation', 'fleet'])
+    const { group, caller, intents, clock } = this.#context
+    const groupId = this.info.id
+    this.#ownership = new Ownership({
+      group,
+      groupId,
+      owner: this.#ownerOptions,
+      lease: this.lease,
+      records,
+      caller,
+      intents,
+      clock,
+      logger,
+    })
     this.#launcher.restore(records)
     this.#unfinished = unfinishedRemovals(records)
     this.#restoreInstances(records)
     this.#restoreUsage(records)
     await this.#lister.first(signal)
+  }
+
+  /** Makes the group ours, before anything acts on it. */
+  async #own(signal: AbortSignal): Promise<void> {
+    const there = [...this.#roster.instances.values()].filter(({ state }) => state !== 'deleted')
+    await this.#ownership?.take({ instances: there.length, isJournalled: this.#isJournalled }, signal)
+  }
+
+  /** Whose the group is, before instances are deleted. One that has got another owner is left at once. */
+  async #look(ids: readonly string[]): Promise<void> {
+    try {
+      await this.#ownership?.look(ids)
+    } catch (error) {
+      if (error instanceof GroupOwnedError) this.#fence(error)
+      throw error
+    }
   }
 
   /** What an earlier process had is known before the first `list`: if that does not show it, it is looked for, as always. */
@@ -598,12 +648,21 @@ export class Provisioner implements AsyncDisposable {
     const remaining = removeInstances ? [...ours, ...missing] : []
     if (missing.length > 0)
       logger.error({ missing }, 'instances that were asked for did not appear in time to be removed: look whether they exist')
+    if (removeInstances && remaining.length === 0 && !this.#stopped) await this.#release(signal)
     this.#halt()
     await this.#connections.close()
     // A plugin may give up or end what it holds, and that is another process's now.
     if (this.#fenced === undefined) await endGroup(group, caller, logger)
     logger.info({ remaining }, 'provisioner shutdown completed')
     return { remaining }
+  }
+
+  /** Nothing of ours is left: the next may have the group. */
+  async #release(signal: AbortSignal | undefined): Promise<void> {
+    const { clock, settings } = this.#context
+    const late = (): GroupError => new GroupError('transient', 'the shutdown waits no longer')
+    using limit = deadline(clock, settings.shutdownDeletionIntervalMs, late, signal)
+    await this.#ownership?.release(limit.signal)
   }
 
   /** What is left of all that was asked for and has not come, by name; a group that can is told first that it is not wanted any more. */

@@ -4,6 +4,7 @@ import {
   describeError,
   FencedError,
   type FleetOwner,
+  GroupOwnedError,
   type Logger,
   loggedSeconds,
   type Random,
@@ -58,6 +59,8 @@ export interface ConfiguredRunnerOptions extends Pick<FleetOptions, 'makeProvisi
   readonly findPlugin: FindPlugin
   readonly observers: FleetObservers
   readonly claimGroup: (groupId: string) => void
+  /** Tells this installation from others, the same after a restart; absent: it has no such name. */
+  readonly systemId?: string | undefined
   /** Opens what outlives the process, once the fleet is ours alone; undefined: nothing does. */
   readonly openState: (signal: AbortSignal, onWait: (owner: FleetOwner) => void) => Promise<FleetState | undefined>
   /** Where the record of decisions is kept; absent: in memory only. */
@@ -301,6 +304,10 @@ export class ConfiguredRunner {
     })
     const running = { fleet, loop, handler }
     this.#running = running
+    fleet.provisioner.onChange(() => {
+      const { fenced } = fleet.provisioner
+      if (fenced instanceof GroupOwnedError) this.#lose(fenced)
+    })
     const lease = fleet.state?.lease
     if (lease === undefined) return
     whenAborted(lease.lost, () => this.#lose(lease.lost.reason))

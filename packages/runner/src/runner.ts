@@ -84,6 +84,8 @@ export class Runner {
   #statusFile: StatusFile | undefined
   #stopping: Promise<StopReport> | undefined
   #departed: Promise<Departure> | undefined
+  /** Undefined: ours is of this process alone. */
+  readonly #keptSystemId: string | undefined
 
   /**
    * Serves the status pages and begins to start the fleets; one that does not start is tried again while the others work. Rejects, with nothing left running, when
@@ -113,6 +115,7 @@ export class Runner {
       random,
       logger: counted.logger,
     }
+    this.#keptSystemId = options.systemId
     this.#startedAt = this.#options.clock.wallTime()
     this.#concurrent = new Concurrency(options.settings.concurrent)
     this.#redact = createRedactor(secretsOf(options.settings))
@@ -334,6 +337,7 @@ export class Runner {
       findPlugin,
       observers: this.#metrics.observeFleet(labels),
       claimGroup: (groupId) => this.#claims.claim(groupId, settings.name),
+      systemId: this.#keptSystemId,
       recordDirectory: this.#recordDirectory(settings),
       redact: this.#redact,
       openState: (signal, onWait) => openFleetState({ settings: whole, runner: settings, onWait, takeover, clock, signal }),

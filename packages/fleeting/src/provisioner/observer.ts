@@ -12,6 +12,8 @@ export type GroupOperation =
   | 'connect'
   | 'heartbeat'
   | 'giveBack'
+  | 'owners'
+  | 'claim'
   | 'shutdown'
 
 /** What a provisioner tells whoever counts. Every method is optional and must not throw; durations are milliseconds. Gauges are pulled: `Provisioner.counts`. */

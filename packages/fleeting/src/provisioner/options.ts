@@ -12,8 +12,26 @@ import type { ProvisionerSettingsInput } from './settings.ts'
  */
 export type UnknownInstances = 'leave' | 'report' | 'remove'
 
+/** How a provisioner has its group. A group that can hold an owner is claimed at the start and looked at before each delete: one that has got another owner is left at once. */
+export interface OwnerOptions {
+  /** Who it is, for people. Default: a fleet without a name. */
+  readonly name?: string
+  /**
+   * Identity of the installation, the same for each of its processes: at most 100 letters, digits, `_` and `-`. With a lease the state has an identity of its own, and this one only says that a process
+   * without state was ours. Default: none; without a lease the group is then not claimed.
+   */
+  readonly id?: string
+  /**
+   * Which groups it may begin with. `own` such that name us or nobody, and have no instances but ours or none · `unowned` also one that names nobody and has instances, which are taken for ours where the
+   * state knows none · `any` also one that another has. Default `unowned`.
+   */
+  readonly mayTake?: 'own' | 'unowned' | 'any'
+}
+
 export interface ProvisionerOptions {
   readonly group: InstanceGroup
+  /** Default: `{}`. */
+  readonly owner?: OwnerOptions
   /** Reaches machines by their connect info. Needed unless the group has its own `connect`. */
   readonly connector?: Connector
   /** The most instances that may exist, in whatever state, launches under way included. Default, and when 0: the group's own maximum. */

@@ -10,6 +10,8 @@ export interface RemovalSurroundings {
   isBusy(id: string): boolean
   /** True once nothing may be sent any more. */
   stopped(): boolean
+  /** Rejects unless the group, of the members that have these instances, is still ours. */
+  look(ids: readonly string[]): Promise<void>
   /** The instance turned out busy before anything was sent: it is not removed. */
   withdrawn(id: string): void
   /** A delete was accepted: `list` will show less. */
@@ -95,6 +97,7 @@ export class Remover {
         unwritten.map(({ id, reason }) => [id, { reason, atWallTime }] as const),
       )
       for (const { id } of unwritten) this.#change(id, (task) => ({ ...task, written: true }))
+      await this.#around.look(ids)
       observer.internalOperation?.('removal')
       const result = await caller.call('decrease', (signal) => {
         // Nothing may come between this check and the call.

@@ -1,6 +1,7 @@
 import { type Clock, delay, type Random } from '../clock.ts'
 import type { Connection } from '../connection.ts'
 import { ConnectionError, GroupError, isGroupError } from '../errors.ts'
+import type { GroupOwner } from '../group-owner.ts'
 import type {
   Capability,
   ConnectInfo,
@@ -46,6 +47,8 @@ export interface MemoryGroupOptions {
   readonly shell?: MemoryShell
   /** Whether a fault of {@link MemoryGroup.hand} that says `capacity` or `quota` is no refusal, but machines that fail. Default false. */
   readonly lateRefusals?: boolean
+  /** Whether it can hold an owner, with `owners` and `claim`. Default false. */
+  readonly holdsOwner?: boolean
   /** How long credentials work. Default: for ever. */
   readonly credentialsMs?: number
 }
@@ -61,6 +64,8 @@ export type MemoryOperation =
   | 'heartbeat'
   | 'suspend'
   | 'resume'
+  | 'owners'
+  | 'claim'
   | 'shutdown'
 
 /** A recorded call. */
@@ -89,6 +94,9 @@ export class MemoryGroup implements InstanceGroup {
   readonly suspend?: (ids: readonly string[], signal: AbortSignal) => Promise<DecreaseResult>
   readonly resume?: (ids: readonly string[], signal: AbortSignal) => Promise<DecreaseResult>
 
+  readonly owners?: (signal: AbortSignal, ids?: readonly string[]) => Promise<readonly GroupOwner[]>
+  readonly claim?: (owner: GroupOwner | undefined, signal: AbortSignal) => Promise<void>
+
   /** Absent, since all that was asked for is an instance here; a test may give it one. */
   giveBack?: (signal: AbortSignal) => Promise<number>
 
@@ -110,6 +118,8 @@ export class MemoryGroup implements InstanceGroup {
   acceptOnly: { readonly count: number; readonly error: GroupError } | undefined
   /** Machines that cannot be reached now; `'all'`: our own network is down. */
   unreachable: Set<string> | 'all' = new Set<string>()
+  /** Who has the group, as anybody may have written it. */
+  owner: GroupOwner | undefined
   /** Whether `shutdown` was called. */
   isShutDown = false
 
@@ -152,6 +162,14 @@ export class MemoryGroup implements InstanceGroup {
     if (options.capabilities?.includes('suspend_resume')) {
       this.suspend = (ids, signal) => this.#call({ operation: 'suspend', ids }, signal, () => this.#force(ids, 'suspended'))
       this.resume = (ids, signal) => this.#call({ operation: 'resume', ids }, signal, () => this.#force(ids, 'running'))
+    }
+    if (options.holdsOwner === true) {
+      this.owners = (signal, ids) =>
+        this.#call({ operation: 'owners', ...(ids !== undefined && { ids }) }, signal, () => (this.owner === undefined ? [] : [this.owner]))
+      this.claim = (owner, signal) =>
+        this.#call({ operation: 'claim' }, signal, () => {
+          this.owner = owner
+        })
     }
   }
 

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { loadPlugin, systemClock, systemRandom } from '@runner-core/fleeting'
 import { parseGoDuration } from '@runner-core/job'
 import { loadConfig } from '../config/load-config.ts'
@@ -6,6 +6,7 @@ import { describeProblem } from '../config/problem.ts'
 import { listenAlone } from '../custom-executor/listen.ts'
 import { defaultDirectory, openPrivateDirectory } from '../custom-executor/private-directory.ts'
 import { ShimDaemon } from '../custom-executor/shim-daemon.ts'
+import { loadSystemId } from '../identity/system-id.ts'
 import { exitCode } from './exit-code.ts'
 import type { Output } from './output.ts'
 import { openProcessLog } from './process-log.ts'
@@ -39,6 +40,7 @@ export async function daemon(file: string, options: DaemonOptions, output: Outpu
     ownerGraceMs,
     settings,
     directory,
+    systemId: loadSystemId({ folder: dirname(file), random: systemRandom, logger }),
     findPlugin: loadPlugin,
     clock: systemClock,
     random: systemRandom,

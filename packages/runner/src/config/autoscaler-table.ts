@@ -206,7 +206,13 @@ export const autoscalerTable: TableSchema<AutoscalerSettings> = {
       'unknown_instances',
       'report',
       oneOf('leave', 'report', 'remove'),
-      'What becomes of instances in the group that this fleet did not make. They get no jobs and count towards `max_instances`. `leave`: nothing else. `report`: a warning for each. `remove`: they are removed. Without kept state, and with the first that is kept, all that are there at the start are taken for its own.',
+      "What becomes of instances in the group that this fleet did not make. They get no jobs and count towards `max_instances`. `leave`: nothing else. `report`: a warning for each. `remove`: they are removed. A start without kept state, or with the first that is kept, takes all that are there for its own, and is refused where they could be another manager's; see `take_over_group`.",
+    ),
+    takeOverGroup: byDefault(
+      'take_over_group',
+      false,
+      flag,
+      'Whether a start may take a group that another manager has, or that has instances which this fleet does not know: it then has them, and the other manager stops before it deletes anything. Set it for one start, when the other has ended for good. Without state, and with a plugin that cannot hold an owner, each start that finds instances needs it.',
     ),
     stateStorage: optional(
       'state_storage',

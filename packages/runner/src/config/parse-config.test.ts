@@ -108,6 +108,7 @@ shutdown_deletion_retries = 5
 failure_threshold = 6
 delete_instances_on_shutdown = false
 unknown_instances = "leave"
+take_over_group = true
 instance_operation_time_buckets = [1]
 instance_creation_time_buckets = [2, 0.5]
 instance_is_running_time_buckets = [3]
@@ -220,6 +221,7 @@ preemptive_mode = true
           failureThreshold: 6,
           deleteInstancesOnShutdown: false,
           unknownInstances: 'leave',
+          takeOverGroup: true,
           stateStorage: { enabled: true, dir: '/srv/state', keepInstanceWithAcquisitions: true },
           instanceOperationTimeBuckets: [1],
           instanceCreationTimeBuckets: [2, 0.5],

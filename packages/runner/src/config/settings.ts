@@ -118,6 +118,7 @@ export interface AutoscalerSettings {
   readonly failureThreshold: number
   readonly deleteInstancesOnShutdown: boolean
   readonly unknownInstances: UnknownInstances
+  readonly takeOverGroup: boolean
   readonly stateStorage?: StateStorageSettings
   /** Upper bounds of histogram buckets, seconds, in any order. */
   readonly instanceOperationTimeBuckets?: readonly number[]

@@ -14,6 +14,8 @@ import { ShimError, ShimJob } from './shim-job.ts'
 
 export interface ShimDaemonOptions {
   readonly settings: Settings
+  /** Tells this installation from others, the same after a restart. */
+  readonly systemId?: string
   /** Where it is found. */
   readonly directory: string
   /** How long there must have been neither a job nor an instance until the daemon ends itself, milliseconds; `Infinity`: it stays. */

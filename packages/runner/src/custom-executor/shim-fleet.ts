@@ -11,6 +11,8 @@ export interface ShimFleetOptions {
   /** Shared by the fleets of the process. */
   readonly concurrentIds: ConcurrentIds
   readonly claimGroup: (groupId: string) => void
+  /** Tells this installation from others, the same after a restart. */
+  readonly systemId?: string
   readonly findPlugin: FindPlugin
   readonly clock: Clock
   readonly random: Random

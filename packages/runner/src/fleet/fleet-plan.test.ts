@@ -42,7 +42,7 @@ class Cloud {
     const from = this.group.calls.length
     const { scaler } = await startFleet(
       {
-        runner: settings(autoscaler),
+        runner: settings(`take_over_group = true\n${autoscaler}`),
         ...this.context,
         observers: { provisioner: {}, taskscaler: {} },
         freePlaces: () => 100,

@@ -26,7 +26,7 @@ beforeEach(() => {
   group = new MemoryGroup({ clock, maxSize: 10, shell })
 })
 
-async function start(autoscaler: string, claimGroup: (id: string) => void = () => {}): Promise<Fleet> {
+async function start(autoscaler: string, claimGroup: (id: string) => void = () => {}, systemId?: string): Promise<Fleet> {
   const runner = parseConfig(`[[runners]]
 name = "a"
 url = "http://gitlab.example.com"
@@ -40,7 +40,7 @@ ${autoscaler}`).settings.runners[0]!
   const observers = registerFleetMetrics(new Registry(), () => [], fleetBuckets([]))(labels)
   const findPlugin = async (): Promise<{ createInstanceGroup: () => MemoryGroup }> => ({ createInstanceGroup: () => group })
   return startFleet(
-    { runner, findPlugin, observers, freePlaces: () => freePlaces, claimGroup, clock, random: () => 0, logger },
+    { runner, findPlugin, observers, freePlaces: () => freePlaces, claimGroup, systemId, clock, random: () => 0, logger },
     new AbortController().signal,
   )
 }
@@ -107,4 +107,27 @@ test('log lines: each act once, names in snake_case, durations in seconds, error
   const all = lines.flatMap(({ fields }) => Object.entries(fields))
   expect(all.filter(([key]) => !/^[a-z]+(_[a-z]+)*$/.test(key))).toEqual([])
   expect(new Set(all.filter(([, value]) => value instanceof Error).map(([key]) => key))).toEqual(new Set(['err']))
+})
+
+test('a group belongs to one installation: another one is refused, unless it is told to take it over', async () => {
+  group = new MemoryGroup({ clock, maxSize: 10, shell: simpleShell, holdsOwner: true })
+  const free = (): void => {}
+  await start('[[runners.autoscaler.policy]]\nidle_count = 2\n', free, 's_here')
+  await clock.advance(5_000)
+  expect(group.owner).toMatchObject({ name: expect.stringMatching(/^fleet a on /), epoch: 1 })
+  await expect(start('', free, 's_there')).rejects.toMatchObject({ code: 'group_owned' })
+  expect(group.calls.filter(({ operation }) => operation === 'decrease')).toEqual([])
+
+  await start('', free, 's_here')
+  expect(group.owner).toMatchObject({ epoch: 2 })
+  const { id } = group.owner!
+  await start('take_over_group = true', free, 's_there')
+  expect(group.owner).toMatchObject({ epoch: 1, id: expect.not.stringMatching(id) })
+})
+
+test('a group that cannot say whose it is, and has instances, is refused unless it may be taken over', async () => {
+  group.addForeign()
+  await expect(start('')).rejects.toMatchObject({ code: 'group_owned', message: expect.stringMatching(/take_over_group = true/) })
+  const fleet = await start('take_over_group = true')
+  expect([...fleet.provisioner.instances().values()]).toMatchObject([{ cause: 'adopted' }])
 })

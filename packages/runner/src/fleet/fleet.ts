@@ -4,6 +4,7 @@ import type { RunnerSettings } from '../config/settings.ts'
 import type { FleetObservers } from '../metrics/fleet-metrics.ts'
 import type { FleetState } from '../state/open-fleet-state.ts'
 import { type OpenGroupOptions, openGroup } from './open-group.ts'
+import { ownerOf } from './owner-identity.ts'
 import { readyCommand } from './ready-command.ts'
 
 export interface FleetOptions extends OpenGroupOptions {
@@ -13,6 +14,8 @@ export interface FleetOptions extends OpenGroupOptions {
   readonly freePlaces: () => number
   /** Takes the identity of the instance group; throws when another runner has it already. */
   readonly claimGroup: (groupId: string) => void
+  /** Tells this installation from others, the same after a restart. Absent: without state the group is not claimed. */
+  readonly systemId?: string | undefined
   /** Absent: nothing outlives the process. Closed when the fleet does not start. */
   readonly state?: FleetState | undefined
   /** How the two are made. Default: by their own `start`. */
@@ -30,7 +33,7 @@ export interface Fleet {
   readonly state: FleetState | undefined
 }
 
-/** Loads the plugin and takes its group over. Thrown: `PluginError`, `GroupError`, and what `claimGroup` throws; nothing is left running then. */
+/** Loads the plugin and takes its group over. Thrown: `PluginError`, `GroupError`, `GroupOwnedError`, and what `claimGroup` throws; nothing is left running then. */
 export async function startFleet(options: FleetOptions, signal: AbortSignal): Promise<Fleet> {
   try {
     return await start(options, signal)
@@ -41,12 +44,15 @@ export async function startFleet(options: FleetOptions, signal: AbortSignal): Pr
 }
 
 async function start(options: FleetOptions, signal: AbortSignal): Promise<Fleet> {
-  const { runner, findPlugin, observers, claimGroup, freePlaces, state, clock, random, logger } = options
+  const { runner, findPlugin, observers, claimGroup, freePlaces, state, systemId, clock, random, logger } = options
   const { makeProvisioner = Provisioner.start, makeScaler = Taskscaler.start } = options
   const { autoscaler } = runner
   const kept = state && { stateDir: state.pluginDir, fleetKey: state.fleetKey }
   const opened = await openGroup(runner, { findPlugin, clock, random, logger, ...kept })
-  const provisioner = await makeProvisioner({ ...opened, ...(state && { lease: state.lease }), observer: observers.provisioner }, signal)
+  const provisioner = await makeProvisioner(
+    { ...opened, owner: ownerOf(runner, systemId), ...(state && { lease: state.lease }), observer: observers.provisioner },
+    signal,
+  )
   try {
     const { id, version } = provisioner.info
     claimGroup(id)
