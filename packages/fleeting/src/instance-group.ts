@@ -197,7 +197,7 @@ export interface InstanceGroup {
 
   /**
    * Optional, for groups that may answer `list` from what they read before: when the reading began, as `Clock.now()`, that the last answer of `list` tells of for the instance `id`, whether it shows it or not.
-   * Absent, or undefined: with the call. An answer that is told again is no second witness that an instance is gone.
+   * Absent, or undefined: with the call; `-Infinity`: nobody has looked yet. An answer that is told again is no second witness that an instance is gone.
    */
   readAt?(id: string): number | undefined
 

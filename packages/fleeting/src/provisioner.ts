@@ -486,7 +486,7 @@ export class Provisioner implements AsyncDisposable {
       else if (kind === 'seen' && instance.removal !== undefined) this.#beginRemoval(instance.id, instance.removal.reason)
     }
     const absent = new Map<string, number>()
-    for (const { id, missed } of this.#roster.instances.values()) if (missed) absent.set(id, readAt(id))
+    for (const { id, missingSince } of this.#roster.instances.values()) if (missingSince !== undefined) absent.set(id, readAt(id))
     this.#disappearances.listed(absent, new Set(rows.flatMap(({ id, state }) => (state === 'deleted' ? [id] : []))))
     this.#tell()
   }

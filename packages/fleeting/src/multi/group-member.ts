@@ -54,6 +54,7 @@ export class GroupMember {
   #info: GroupInfo | undefined
   #availability: Availability = openAvailability
   #rows: readonly ListedInstance[] = []
+  #readAt = Number.NEGATIVE_INFINITY
   #wasTried = false
   #reading: Promise<void> | undefined
   readonly #closing = new AbortController()
@@ -147,6 +148,17 @@ export class GroupMember {
     return this.#rows
   }
 
+  /** When the reading began that the rows are of, as far as it tells of an instance; `-Infinity`: there was none. */
+  get readAt(): (id: string) => number {
+    const readAt = this.#readAt
+    return (id) => Math.min(readAt, this.#group?.readAt?.(id) ?? readAt)
+  }
+
+  /** How late the group's list may be, as far as it says so. */
+  get listLagMs(): number {
+    return this.#info?.listLagMs ?? 0
+  }
+
   /** Begins a reading, if none is under way: one that is slow, perhaps since its rate limit is low, holds up neither the other groups nor itself. */
   #read(): void {
     this.#reading ??= this.#readOnce(this.#closing.signal).finally(() => {
@@ -161,11 +173,12 @@ export class GroupMember {
       if (this.#info === undefined) await this.init(signal)
       const beganAt = clock.now()
       const answer = await this.call('list', signal, (group, limit) => group.list(limit))
-      const rows = ledger.listed(this.name, parseList(answer), beganAt)
+      const rows = ledger.listed(this.name, parseList(answer), beganAt, this.listLagMs)
       if (this.#failure !== undefined) logger.info({ group: this.name }, 'group can be read again')
       this.#failure = undefined
       this.#learn(rows)
       this.#rows = rows
+      this.#readAt = beganAt
     } catch (thrown) {
       if (this.#info !== undefined && !signal.aborted) this.#unread(asGroupError(thrown))
     }

@@ -16,7 +16,7 @@ export interface LaunchPart {
   readonly seen: Set<string>
 }
 
-/** How late a list may be: one that began this long after a lost answer shows what came of the launch. */
+/** How late a list may be, at least: one that began this long after a lost answer shows what came of the launch. */
 const listLagMs = 10_000
 /** What was accepted and has not appeared for so long does not come any more. */
 const launchTimeoutMs = 600_000
@@ -93,13 +93,13 @@ export class LaunchLedger {
     }
   }
 
-  /** A member's list, begun at `beganAt`: the same rows, with the launch tokens that the cloud itself does not tell. */
-  listed(member: string, rows: readonly ListedInstance[], beganAt: number): readonly ListedInstance[] {
+  /** A member's list, begun at `beganAt` and perhaps `lagMs` late: the same rows, with the launch tokens that the cloud itself does not tell. */
+  listed(member: string, rows: readonly ListedInstance[], beganAt: number, lagMs = 0): readonly ListedInstance[] {
     const before = this.#listed.get(member)
     const now = new Map<string, string | undefined>()
     for (const row of rows) now.set(row.id, before?.has(row.id) ? before.get(row.id) : this.#claim(member, row))
     this.#listed.set(member, now)
-    this.#conclude(member, beganAt)
+    this.#conclude(member, beganAt, Math.max(listLagMs, lagMs))
     return rows.map((row) => {
       const launchToken = now.get(row.id)
       return launchToken === undefined || launchToken === row.launchToken ? row : { ...row, launchToken }
@@ -120,10 +120,10 @@ export class LaunchLedger {
     return launchToken ?? part.launchToken
   }
 
-  #conclude(member: string, beganAt: number): void {
+  #conclude(member: string, beganAt: number, lagMs: number): void {
     for (const part of this.#open) {
       if (part.member !== member) continue
-      if (part.answer === 'lost' && beganAt - part.lostAt >= listLagMs) this.settle(part, part.seen.size, [...part.seen])
+      if (part.answer === 'lost' && beganAt - part.lostAt >= lagMs) this.settle(part, part.seen.size, [...part.seen])
       if (beganAt - part.askedAt >= launchTimeoutMs) part.accepted = part.seen.size
       this.#closeIfComplete(part)
     }

@@ -448,6 +448,63 @@ describe('a member that cannot be read', () => {
   })
 })
 
+describe('what a list leaves out', () => {
+  it('is known from the begin of the reading of its member, not of the list', async () => {
+    let slowMs = 0
+    const { multi, clock, a, increase } = await start({ memory: { callDelayMs: () => slowMs } })
+    const list = async () => {
+      const listing = multi.list(never)
+      await clock.advance(1_000)
+      await listing
+    }
+    await increase(1)
+    await list()
+    const firstAt = clock.now() - 1_000
+    expect([multi.readAt('a/m-1'), multi.readAt('b/other')]).toEqual([firstAt, firstAt])
+    slowMs = 5_000
+    await list()
+    // Nobody was waited for: the rows are those of before.
+    expect([multi.readAt('a/m-1'), multi.readAt('b/other')]).toEqual([firstAt, firstAt])
+    await clock.advance(4_000)
+    slowMs = 0
+    a.fail('list', new GroupError('throttled', 'slow down'), 2)
+    await list()
+    const { at } = a.calls.filter(({ operation, failed }) => operation === 'list' && failed === undefined).at(-1)!
+    expect(multi.readAt('a/m-1')).toBe(at)
+    expect(multi.readAt('b/other')).toBe(clock.now() - 1_000)
+  })
+
+  it('is known from no reading while its member was never read', async () => {
+    const { multi, a } = make()
+    a.fail('init', new GroupError('transient', 'down'))
+    a.fail('init', new GroupError('transient', 'down'))
+    await multi.init(never)
+    await multi.list(never)
+    expect([multi.readAt('a/m-1'), multi.readAt('nobody')]).toEqual([-Infinity, undefined])
+  })
+
+  it('is asked for in its member by id; of those whose member cannot tell nothing is told', async () => {
+    const { multi, a, b, increase, clock } = await start()
+    await increase(2, 'b')
+    await multi.list(never)
+    b.preempt('m-1')
+    a.fail('describe', new GroupError('transient', 'down'))
+    expect(await multi.describe!(['a/m-1', 'b/m-1', 'b/m-2', 'nobody/m-1'], never)).toEqual([
+      { id: 'nobody/m-1', state: 'deleted' },
+      { id: 'b/m-1', state: 'deleted', placement: 'b' },
+      { id: 'b/m-2', state: 'running', launchToken: 't0', placement: 'b' },
+    ])
+    Object.assign(b, { describe: undefined })
+    await clock.advance(0)
+    expect(await multi.describe!(['b/m-2'], never)).toEqual([])
+  })
+
+  it('may be as late as in the latest of the members', async () => {
+    const { info } = await start({ memory: { listLagMs: 25_000 } })
+    expect(info.listLagMs).toBe(25_000)
+  })
+})
+
 const capabilities = ['heartbeat', 'suspend_resume', 'interruption_notice'] as const
 const quick = { clock: systemClock, bootDelayMs: 3, deleteDelayMs: 2, shell: simpleShell, capabilities }
 const patient = { maxInstances: 3, pollMs: 1, patienceMs: 5000 }

@@ -15,6 +15,7 @@ import type {
   ListedInstance,
 } from '../instance-group.ts'
 import type { Logger } from '../logger.ts'
+import { parseList } from '../provisioner/parse-list.ts'
 import { combineRefusals, type Preference } from './choose-members.ts'
 import { containedError } from './contained-error.ts'
 import { fleetId, isMemberName, memberNameRule, ownerName, ownId } from './fleet-id.ts'
@@ -47,6 +48,7 @@ export interface MultiGroupOptions {
  */
 export class MultiGroup implements InstanceGroup {
   connect?: (id: string, signal: AbortSignal) => Promise<Connection>
+  describe?: (ids: readonly string[], signal: AbortSignal) => Promise<readonly ListedInstance[]>
   heartbeat?: (id: string, signal: AbortSignal) => Promise<void>
   suspend?: (ids: readonly string[], signal: AbortSignal) => Promise<DecreaseResult>
   resume?: (ids: readonly string[], signal: AbortSignal) => Promise<DecreaseResult>
@@ -61,6 +63,8 @@ export class MultiGroup implements InstanceGroup {
   readonly #listeners = new Set<(id: string, atWallTime: number | undefined) => void>()
   /** Instances that were reached by the connector. */
   readonly #reached = new Set<string>()
+  /** By member, when the readings began that the last list was made of. */
+  #readAt: ReadonlyMap<string, (own: string) => number> = new Map()
   #shutdown: Promise<void> | undefined
 
   /** Thrown: `invalid_config` for no member, and for names that are not unique or not usable. */
@@ -101,6 +105,7 @@ export class MultiGroup implements InstanceGroup {
       maxSize: members.reduce((sum, { limit }) => sum + limit, 0),
       version,
       placements: [...this.#members.keys()],
+      listLagMs: Math.max(...members.map(({ listLagMs }) => listLagMs)),
       findings: members.flatMap(findingsOf),
       ...(capabilities.length > 0 && { capabilities }),
     }
@@ -110,12 +115,26 @@ export class MultiGroup implements InstanceGroup {
   async list(signal: AbortSignal): Promise<readonly ListedInstance[]> {
     const members = [...this.#members.values()]
     const must = members.every(({ unreadable }) => unreadable !== undefined)
-    const rows = await Promise.all(members.map(async (member) => fleetRows(member.name, await member.rows(signal, must))))
+    const readAt = new Map<string, (own: string) => number>()
+    const rows = await Promise.all(
+      members.map(async (member) => {
+        const own = await member.rows(signal, must)
+        readAt.set(member.name, member.readAt)
+        return fleetRows(member.name, own)
+      }),
+    )
+    this.#readAt = readAt
     const failures = members.flatMap(({ unreadable }) => unreadable ?? [])
     if (failures.length === members.length) throw combineRefusals(failures)
     const all = rows.flat()
     this.#forgetAllBut(all)
     return all
+  }
+
+  /** A member that is slow, or cannot be read, is listed as it was before: that is no new reading of it. */
+  readAt(id: string): number | undefined {
+    const name = ownerName(id)
+    return this.#readAt.get(name)?.(ownId(name, id))
   }
 
   increase(request: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
@@ -152,9 +171,10 @@ export class MultiGroup implements InstanceGroup {
 
   /** Optional methods, as far as members have them. */
   #offer(groups: readonly InstanceGroup[]): void {
-    const any = (method: 'connect' | 'heartbeat' | 'giveBack' | 'onInterruption'): boolean =>
+    const any = (method: 'connect' | 'describe' | 'heartbeat' | 'giveBack' | 'onInterruption'): boolean =>
       groups.some((group) => group[method] !== undefined)
     if (any('connect')) this.connect = (id, signal) => this.#connect(id, signal)
+    if (any('describe')) this.describe = (ids, signal) => this.#describe(ids, signal)
     if (any('heartbeat'))
       this.heartbeat = (id, signal) =>
         this.#delegate(id, signal, (member, own) =>
@@ -181,6 +201,27 @@ export class MultiGroup implements InstanceGroup {
   #capabilities(): readonly Capability[] {
     const methods = { suspend_resume: this.suspend, heartbeat: this.heartbeat, interruption_notice: this.onInterruption } as const
     return (Object.keys(methods) as Capability[]).filter((capability) => methods[capability] !== undefined)
+  }
+
+  /** Each member is asked for its own; nothing is told of those whose member cannot tell. */
+  async #describe(ids: readonly string[], signal: AbortSignal): Promise<readonly ListedInstance[]> {
+    const nobodys = ids.filter((id) => this.#ownerOf(id) === undefined)
+    const rows = await Promise.all(
+      [...this.#members.values()].map(async (member) => {
+        const { name } = member
+        const own = ids.filter((id) => ownerName(id) === name).map((id) => ownId(name, id))
+        if (own.length === 0) return []
+        try {
+          const answer = await member.call('describe', signal, async (group, limit) => group.describe?.(own, limit) ?? [])
+          return fleetRows(name, parseList(answer, 'describe'))
+        } catch (error) {
+          signal.throwIfAborted()
+          this.#options.logger.warn({ group: name, err: asGroupError(error) }, 'instances could not be asked for by id')
+          return []
+        }
+      }),
+    )
+    return [...nobodys.map((id): ListedInstance => ({ id, state: 'deleted' })), ...rows.flat()]
   }
 
   /** Each member gets its own ids; those of nobody are accepted, as gone. */

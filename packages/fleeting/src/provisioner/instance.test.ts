@@ -22,5 +22,6 @@ it('is broken when it failed, or has been in a passing state for too long', () =
   }
   for (const state of ['running', 'suspended'] as const) expect(brokenReason(instance({ state }), 1e9, 1000)).toBeUndefined()
   expect(brokenReason(instance({ missed: true, missingSince: 1 }), 1000, 1000)).toBeUndefined()
+  expect(brokenReason(instance({ state: 'creating', missed: true }), 1e9, 1000)).toBeUndefined()
   expect(brokenReason(instance({ missed: true, missingSince: 0 }), 1000, 1000)).toBe('missing from the list for 1 s')
 })

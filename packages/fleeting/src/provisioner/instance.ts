@@ -81,9 +81,11 @@ export function isSettled(instance: Instance): boolean {
 
 /** Why the provisioner itself wants an instance gone, once nobody uses it: it failed, is stuck in a state that should pass, or is missing for long and yet not gone. Undefined: it does not. */
 export function brokenReason(instance: Instance, now: number, stuckTimeoutMs: number): string | undefined {
-  const { state, error, detail = error?.message, missingSince = now } = instance
+  const { state, error, detail = error?.message, missed, missingSince = now } = instance
   if (state === 'failed') return detail === undefined ? 'failed' : `failed: ${detail}`
   if (now - missingSince >= stuckTimeoutMs) return `missing from the list for ${Math.round((now - missingSince) / 1000)} s`
+  // Its state is not known, nor how long it is in it.
+  if (missed) return undefined
   if (isSettled(instance) || now - instance.stateSince < stuckTimeoutMs) return undefined
   return `stuck in state ${state} for ${Math.round((now - instance.stateSince) / 1000)} s`
 }

@@ -35,10 +35,17 @@ export function reconcile({ known, rows, now, readAt, isDeleted, origin }: Recon
   for (const before of known.values()) {
     if (present.has(before.id)) continue
     if (before.removal !== undefined && isDeleted(before.id)) changes.push({ kind: 'gone', instance: before, lost: false })
-    else if (!before.missed)
-      changes.push({ kind: 'updated', before, instance: withHealth({ ...before, missed: true, missingSince: readAt(before.id) }) })
+    else changes.push(...missing(before, readAt(before.id)))
   }
   return changes
+}
+
+/** One that only nobody has looked for is missing since no time that counts. */
+function missing(before: Instance, readAt: number): readonly InstanceChange[] {
+  const isKnownSince = before.missingSince === undefined && Number.isFinite(readAt)
+  if (before.missed && !isKnownSince) return []
+  const instance = withHealth({ ...before, missed: true, ...(isKnownSince && { missingSince: readAt }) })
+  return [{ kind: 'updated', before, instance }]
 }
 
 function discovered(row: ListedInstance, origin: Origin, now: number): Instance {

@@ -90,7 +90,7 @@ export class Roster {
       observer.instanceOperation?.('delete')
       observer.lifeDuration?.(lifeMs)
       if (change.lost) observer.instanceLost?.()
-    } else if (change.instance.missed) {
+    } else if (change.instance.missed && change.kind === 'updated' && !change.before.missed) {
       this.#logger.warn(fields, 'instance missing from list')
       observer.missedUpdate?.()
     } else {
