@@ -315,6 +315,7 @@ test('canceled while its script runs: the coordinator, which called it off, need
     environment(({ signal }) => {
       patchStatus = 403
       endStatus = 403
+      jobStatus = 'canceled'
       return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
     })
   const { after } = handle()

@@ -107,7 +107,9 @@ export class JobHandler {
     const reporter = new JobReporter({ client, job, trace, sent: { bytes: tailAt }, finalUpdateRetryLimit, clock, random, logger })
     const delivery = await reporter.finish(outcome, signal)
     const isTold = delivery.delivered || (delivery.error instanceof JobApiError && isNotOurs(delivery.error))
-    logger.info({ job_status: outcome.state, reported: isTold }, 'end of a job of an earlier process told')
+    const error = delivery.delivered ? undefined : delivery.error
+    if (isTold) logger.info({ job_status: outcome.state, reported: true, error }, 'end of a job of an earlier process told')
+    else logger.error({ job_status: outcome.state, reported: false, error }, 'end of a job of an earlier process not told')
     if (isTold) await journal?.ended(job.id).catch((error: unknown) => logger.warn({ error }, 'end of a job not kept'))
   }
 

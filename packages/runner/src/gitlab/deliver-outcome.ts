@@ -3,7 +3,7 @@ import type { JobOutcome, JobPayload, Trace } from '@runner-core/job'
 import { outcomeUpdate } from './failure-reason.ts'
 import type { JobApiClient } from './job-api-client.ts'
 import { JobApiError } from './job-api-error.ts'
-import { isNotOurs, type JobReply, statusError } from './job-reply.ts'
+import { isNotOurs, type JobReply, saysOver, statusError } from './job-reply.ts'
 import { mostCorrections, type TraceUpload } from './trace-upload.ts'
 import { defaultIntervalMs } from './upload-schedule.ts'
 
@@ -111,17 +111,19 @@ class OutcomeDelivery {
   /** False when the end must be told without the trace: the server will not take it, or it just fails to and `mayOmit`. */
   async #sendTrace(mayOmit: boolean): Promise<boolean> {
     const { upload, job, logger } = this.#options
+    let isRefused = false
     try {
       for (let corrections = 0; upload.unsentBytes > 0; ) {
         const reply = await upload.sendPiece(this.#signal)
         const { status } = reply
         if (status === 416) corrections += 1
+        isRefused = saysOver(reply) || refusals.includes(status)
         if (corrections > mostCorrections || (status !== 202 && status !== 416)) throw statusError('trace', reply)
       }
       return true
     } catch (error) {
       if (this.#signal?.aborted) throw error
-      const isFinal = !(error instanceof JobApiError) || isRefusal(error)
+      const isFinal = !(error instanceof JobApiError) || isRefused
       if (!isFinal && !mayOmit) throw error
       if (isFinal) this.#withTrace = false
       logger.error({ job: job.id, error }, 'end of job told without the rest of its trace')
@@ -151,9 +153,5 @@ class OutcomeDelivery {
   }
 }
 
-/** Statuses that say that this trace will be refused again; others, whatever they are, may pass. */
-const refusals: readonly number[] = [400, 401, 403, 404, 413]
-
-function isRefusal({ status = 0 }: JobApiError): boolean {
-  return refusals.includes(status)
-}
+/** Statuses that say that this trace will be refused again; others may pass: 401 and 403 may come from something on the way. */
+const refusals: readonly number[] = [400, 404, 413]

@@ -37,6 +37,11 @@ export function isNotOurs({ status = 0 }: { readonly status?: number | undefined
   return [400, 403, 404, 409].includes(status)
 }
 
+/** True when a reply that refuses a piece of trace says that the job is over. Without a state, the refusal may be that of something on the way, such as a firewall, or be about the piece alone. */
+export function saysOver({ status, jobStatus }: Pick<JobReply, 'status' | 'jobStatus'>): boolean {
+  return status === 403 && jobStatus !== undefined && !['pending', 'running', 'canceling'].includes(jobStatus)
+}
+
 /** The error that a status stands for that the caller has no use for. */
 export function statusError(
   what: string,

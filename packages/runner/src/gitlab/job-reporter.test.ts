@@ -298,7 +298,7 @@ describe('a job is aborted', () => {
   it.each([
     ['canceled, on a piece of trace', 'trace', { status: 202, headers: { 'job-status': 'canceled' } }, 'canceled'],
     ['given up by the server', 'trace', { status: 202, headers: { 'job-status': 'failed' } }, 'dropped'],
-    ['refused', 'trace', { status: 403 }, 'refused'],
+    ['over, on a piece of trace', 'trace', { status: 403, headers: { 'job-status': 'success' } }, 'refused'],
     ['refused, with its state', 'trace', { status: 403, headers: { 'job-status': 'canceled' } }, 'canceled'],
     ['refused, on a sign of life', 'update', { status: 403 }, 'refused'],
     ['unknown, on a sign of life', 'update', { status: 404 }, 'refused'],
@@ -335,11 +335,46 @@ describe('a job is aborted', () => {
     expect(kindsAndStates()).toEqual(['running', 'trace', 'trace', 'failed'])
   })
 
-  it('refused: nothing more is sent', async () => {
+  it('a refused piece of trace alone aborts no job: its state is asked for, the piece is sent again, and its end is reported', async () => {
+    await accepted()
+    await trace.write(output('x'))
+    server.answer('trace', { status: 403, body: '<html>blocked</html>' })
+    await requestAfter(5)
+    expect((await requestAfter(0)).json).toMatchObject({ state: 'running' })
+    expect(reporter.aborted.aborted).toBe(false)
+    expect(await requestAfter(3_000)).toMatchObject({ kind: 'trace', body: 'x' })
+    expect(await reporter.finish(success)).toEqual({ delivered: true })
+    expect(kindsAndStates()).toEqual(['running', 'trace', 'running', 'trace', 'success'])
+  })
+
+  it.each([403, 404])('a refused piece of trace, and %i for an update: the job is not ours any more', async (status) => {
     await accepted()
     await trace.write(output('x'))
     server.answer('trace', { status: 403 })
+    server.answer('update', { status })
     await requestAfter(5)
+    await server.take()
+    while (!reporter.aborted.aborted) await new Promise(setImmediate)
+    expect(reporter.aborted.reason).toMatchObject({ code: 'refused' })
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  it.each([401, 409, 410, 422, 501])('%i for a piece of trace, or for a sign of life, aborts no job', async (status) => {
+    await accepted()
+    await trace.write(output('x'))
+    server.answer('trace', { status })
+    await requestAfter(5)
+    expect(await requestAfter(3_000)).toMatchObject({ kind: 'trace', body: 'x' })
+    server.answer('update', { status })
+    await requestAfter(30_000)
+    expect(reporter.aborted.aborted).toBe(false)
+    expect(await reporter.finish(success)).toEqual({ delivered: true })
+  })
+
+  it('refused: nothing more is sent', async () => {
+    await accepted()
+    server.answer('update', { status: 403 })
+    await requestAfter(30_000)
     expect(await reporter.finish(success)).toMatchObject({ delivered: false, error: { code: 'refused' } })
     expect(server.untaken).toBe(0)
   })
@@ -450,8 +485,32 @@ describe('finish', () => {
     expect(server.received).toHaveLength(4)
   })
 
-  it.each([400, 401, 403, 404, 413])('%i for the trace: the end is told without it', async (status) => {
+  it.each([401, 403])('%i for the trace, once: it is sent again, and the end is reported with it', async (status) => {
     server.answer('trace', { status })
+    expect(await finish()).toEqual({ delivered: true })
+    expect(kindsAndStates()).toEqual(['running', 'trace', 'trace', 'success'])
+    expect(server.received.at(-1)!.json).toHaveProperty('output')
+  })
+
+  it.each([401, 403])('%i for the trace, five times: the end is reported without it', async (status) => {
+    server.answer('trace', ...Array.from({ length: 5 }, () => ({ status })))
+    expect(await finish()).toEqual({ delivered: true })
+    expect(kindsAndStates()).toEqual(['running', ...Array.from({ length: 5 }, () => 'trace'), 'success'])
+    expect(server.received.at(-1)!.json).not.toHaveProperty('output')
+  })
+
+  it.each([401, 410, 422, 429, 501])('%i for the end, once: it is reported by the next attempt', async (status) => {
+    server.answer('update', { status })
+    expect(await finish()).toEqual({ delivered: true })
+  })
+
+  it.each([
+    [400, {}],
+    [403, { 'job-status': 'failed' }],
+    [404, {}],
+    [413, {}],
+  ])('%i %o for the trace: the end is told without it', async (status, headers) => {
+    server.answer('trace', { status, headers })
     expect(await finish()).toEqual({ delivered: true })
     expect(server.received.at(-1)!.json).not.toHaveProperty('output')
   })

@@ -4,7 +4,7 @@ import { type Delivery, deliverOutcome } from './deliver-outcome.ts'
 import { JobAbort, type JobAbortCode } from './job-abort.ts'
 import type { JobApiClient } from './job-api-client.ts'
 import { JobApiError } from './job-api-error.ts'
-import { isNotOurs, type JobReply, statusError } from './job-reply.ts'
+import { isNotOurs, type JobReply, saysOver, statusError } from './job-reply.ts'
 import { mostCorrections, pieceBytes, type SentTrace, TraceUpload } from './trace-upload.ts'
 import { UploadSchedule } from './upload-schedule.ts'
 
@@ -192,7 +192,8 @@ export class JobReporter {
         ? await upload.sendPiece(this.#hurry.signal)
         : await client.updateJob(job, { state: 'running' }, this.#hurry.signal)
       this.#heed(reply)
-      if (reply.status === 404 && !isPiece) this.#abort('refused')
+      if (isPiece ? saysOver(reply) : isRefusal(reply)) this.#abort('refused')
+      else if (isPiece && reply.status === 403) await this.#askWhetherOurs()
       this.#corrections = reply.status === 416 ? this.#corrections + 1 : 0
       const isCorrected = this.#corrections > 0 && this.#corrections <= mostCorrections
       if (reply.status >= 300 && !isCorrected) throw statusError(isPiece ? 'trace' : 'sign of life', reply)
@@ -205,17 +206,29 @@ export class JobReporter {
     }
   }
 
+  /** A piece of trace was refused, which may be no word about the job: an update of its state tells. */
+  async #askWhetherOurs(): Promise<void> {
+    const reply = await this.#options.client.updateJob(this.#options.job, { state: 'running' }, this.#hurry.signal)
+    this.#heed(reply)
+    if (isRefusal(reply)) this.#abort('refused')
+  }
+
   /** What any answer says beside its status. */
-  #heed({ status, jobStatus, updateIntervalMs }: JobReply): void {
+  #heed({ jobStatus, updateIntervalMs }: JobReply): void {
     if (updateIntervalMs !== undefined) this.#schedule.setInterval(updateIntervalMs)
     if (jobStatus === 'canceled') this.#abort('canceled')
     else if (jobStatus === 'failed') this.#abort('dropped')
-    else if (status === 403) this.#abort('refused')
     else if (jobStatus === 'canceling') this.#canceling.abort(new JobAbort('canceling'))
   }
 
   #abort(code: JobAbortCode): void {
+    if (this.#aborted.signal.aborted) return
     this.#isLive = false
     this.#aborted.abort(new JobAbort(code))
   }
+}
+
+/** True when an update of a job that was accepted says that it is not ours any more. */
+function isRefusal({ status }: JobReply): boolean {
+  return status === 403 || status === 404
 }

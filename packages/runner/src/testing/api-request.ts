@@ -35,6 +35,7 @@ export type ViolationRule =
   | 'request_after_end'
   | 'state'
   | 'checksum_mismatch'
+  | 'checksum_absent'
   | 'failure_reason'
   | 'exit_code'
   | 'retried_too_early'

@@ -84,6 +84,34 @@ describe('the end', () => {
     expect(handle.trace.text()).toBe('abd')
   })
 
+  test.each(['success', 'failed'])('an end without a checksum (%s) is accepted, as GitLab does, and noted', async (state) => {
+    await start()
+    const handle = coordinator.enqueue({ script: [] })
+    const job = await runner.begin()
+    await runner.patch(job, 0, 'abc')
+    expect((await runner.put(job, { state, ...(state === 'failed' && { failure_reason: 'script_failure' }) })).status).toBe(200)
+    expect(handle.state).toBe(state)
+    expect(rules()).toEqual(['checksum_absent'])
+  })
+
+  test("a runner's word that it lost the job needs no checksum", async () => {
+    await start()
+    const handle = coordinator.enqueue({ script: [] })
+    const job = await runner.begin()
+    expect((await runner.put(job, { state: 'failed', failure_reason: 'runner_system_failure' })).status).toBe(200)
+    expect([handle.state, handle.failureReason, rules()]).toEqual(['failed', 'runner_system_failure', []])
+  })
+
+  test("a checksum in GitLab's older place is compared, too", async () => {
+    await start()
+    const handle = coordinator.enqueue({ script: [] })
+    const job = await runner.begin()
+    await runner.patch(job, 0, 'abc')
+    expect((await runner.put(job, { state: 'success', checksum: 'crc32:00000000' })).status).toBe(412)
+    await runner.patch(job, 0, 'abc')
+    expect((await runner.put(job, { state: 'success', checksum: handle.trace.checksum })).status).toBe(200)
+  })
+
   test('after the end everything is 403, and a runner that ended the job and goes on is noted', async () => {
     await start()
     coordinator.enqueue({ script: [] })

@@ -39,13 +39,13 @@ function acknowledge(job: CoordinatorJob, state: unknown, extendAckWindow: () =>
 function finish(job: CoordinatorJob, body: Readonly<Record<string, unknown>>, report: ReportViolation): Reply {
   const isFailure = body['state'] === 'failed'
   const output = body['output'] as { checksum?: unknown; bytesize?: unknown } | null | undefined
-  // Without a checksum GitLab believes the runner; ours leaves it out only where the process that had the trace is gone.
-  const isOrphan = output === undefined && isFailure && body['failure_reason'] === 'runner_system_failure'
-  if (isOrphan) {
-    job.end('failed', 'runner_system_failure')
-    return reply(200)
-  }
-  if (output?.checksum !== job.trace.checksum || output.bytesize !== job.trace.size) {
+  const checksum = output?.checksum ?? body['checksum']
+  const isMismatch = checksum !== job.trace.checksum || (output?.bytesize ?? job.trace.size) !== job.trace.size
+  if (checksum === undefined || checksum === null) {
+    // GitLab believes a runner that sends none. A runner has one unless the process that had the trace is gone.
+    const isOrphan = isFailure && body['failure_reason'] === 'runner_system_failure'
+    if (!isOrphan && !job.disturbed) report('checksum_absent', `with ${JSON.stringify(body['state'])}`)
+  } else if (isMismatch) {
     if (!job.disturbed) {
       const expected = { checksum: job.trace.checksum, bytesize: job.trace.size }
       report('checksum_mismatch', `got ${JSON.stringify(output)}, received ${JSON.stringify(expected)}`)
