@@ -154,6 +154,22 @@ it('an answer by id that fails, says nothing, or speaks of others changes nothin
   expect(lastWords(fleet)).toEqual([])
 })
 
+it('asks an instance that is denied, or was on its way out, and answers, once for each list', async () => {
+  await using fleet = await leasedFleet(2)
+  const [leaving] = fleet.ids
+  fleet.group.setState(leaving!, 'deleting')
+  await fleet.clock.advance(10_000)
+  const connection = await fleet.provisioner.connect(leaving!, 0, never)
+  const check = vi.spyOn(connection, 'check')
+  fleet.group.describe = async (ids) => ids.map((id) => ({ id, state: 'deleted' }))
+  lie(fleet, [])
+  const lists = (): number => vi.mocked(fleet.group.list).mock.calls.length
+  await fleet.clock.advance(30_000)
+  expect(lastWords(fleet)).toEqual([])
+  expect(check.mock.calls.length).toBeGreaterThan(1)
+  expect(check.mock.calls.length).toBeLessThanOrEqual(lists())
+})
+
 it('tells once of a missing instance that lives, and of a mass that is missing', async () => {
   const lines: string[] = []
   const note =

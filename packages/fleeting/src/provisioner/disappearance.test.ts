@@ -29,15 +29,33 @@ describe('judgeDisappearances', () => {
       'ask',
     ],
     ['readings over the lag, and it lived since', { readAt: 90_000, aliveAt: 85_000, silence }, 'wait'],
-    ['readings over the lag, and it could not be asked', { readAt: 95_000, silence: { at: 95_000, isSure: false } }, 'wait'],
-    ['readings over the lag, and it could not be asked before the last', { readAt: 96_000, silence: { at: 95_000, isSure: false } }, 'ask'],
+    [
+      'readings over the lag, and it could not be asked',
+      { readAt: 95_000, askedAt: 95_000, silence: { at: 95_000, isSure: false } },
+      'wait',
+    ],
+    [
+      'readings over the lag, and it could not be asked before the last',
+      { readAt: 96_000, askedAt: 95_000, silence: { at: 95_000, isSure: false } },
+      'ask',
+    ],
     ['a denial', { deniedAt: 80_500 }, 'gone'],
     ['a denial of one that is connected', { deniedAt: 80_500, isConnected: true }, 'ask'],
     ['a denial of one that is connected and silent', { deniedAt: 80_500, isConnected: true, silence }, 'gone'],
+    [
+      'a denial of one that was asked for this reading, and answered',
+      { deniedAt: 81_000, aliveAt: 81_000, askedAt: 81_000, isConnected: true },
+      'wait',
+    ],
     ['a denial before it last lived', { deniedAt: 80_500, aliveAt: 81_000 }, 'wait'],
     ['a denial of one that is new', { deniedAt: 80_500, seenAt: 75_000 }, 'wait'],
     ['one reading, where the cloud said that it is on its way out', { wasLeaving: true }, 'gone'],
     ['one reading, where the cloud said that it is on its way out and it is connected', { wasLeaving: true, isConnected: true }, 'ask'],
+    [
+      'one that the cloud said is on its way out, and that answered',
+      { wasLeaving: true, isConnected: true, askedAt: 80_000, aliveAt: 80_000 },
+      'wait',
+    ],
   ])('after %s', (_, fields, expected) => {
     const { ask, gone } = judgeDisappearances([missing(fields)], undefined, rule)
     expect(gone.length > 0 ? 'gone' : ask.length > 0 ? 'ask' : 'wait').toBe(expected)

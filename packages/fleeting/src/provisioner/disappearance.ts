@@ -8,6 +8,8 @@ export interface Disappearance {
   readonly deniedAt?: number
   /** When it last gave a sign of life: the cloud knew its id, or the instance itself answered. */
   readonly aliveAt?: number
+  /** When the last life check ended, however. The next one is made for a later reading. */
+  readonly askedAt?: number
   /** When the last life check ended without an answer; `isSure` unless the check itself could not be made. */
   readonly silence?: { readonly at: number; readonly isSure: boolean }
 }
@@ -70,7 +72,7 @@ export function judgeDisappearances(
   const ask: string[] = []
   const gone: string[] = []
   for (const instance of missing) {
-    const { id, since, readAt, aliveAt = since, silence, wasLeaving, isConnected } = instance
+    const { id, since, readAt, aliveAt = since, askedAt, silence, wasLeaving, isConnected } = instance
     const from = Math.max(since, aliveAt)
     const spanMs = readAt - from
     const isDenied = wasLeaving || isDeniedById(instance, from, lagMs)
@@ -81,7 +83,7 @@ export function judgeDisappearances(
       now - silence.at <= silenceCountsMs &&
       (silence.isSure || spanMs >= believedAfterMs(lagMs, true))
     if (isSilent || (isDenied && !isMass && !isConnected)) gone.push(id)
-    else if (silence === undefined || silence.at < readAt) ask.push(id)
+    else if (askedAt === undefined || askedAt < readAt) ask.push(id)
   }
   return { brake: isMass ? (before ?? { since: now }) : undefined, ask, gone }
 }

@@ -133,8 +133,8 @@ export class Disappearances {
       const record = this.#records.get(id)
       if (record === undefined) return
       const at = this.#context.clock.now()
+      this.#records.set(id, { ...record, askedAt: at, ...(sign !== 'alive' && { silence: { at, isSure: sign === 'silent' } }) })
       if (sign === 'alive') this.#alive(id, at, 'it answers')
-      else this.#records.set(id, { ...record, silence: { at, isSure: sign === 'silent' } })
     } catch {
       // The provisioner ends.
       return
