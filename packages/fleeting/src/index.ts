@@ -51,6 +51,7 @@ export type {
   ListedInstance,
   PluginContext,
 } from './instance-group.ts'
+export { isFenced, Journal, type JournalOptions, type JournalTrouble, type KeepOptions } from './journal.ts'
 export { fleetKeyPair, type KeyPair, newKeyPair, publicKeyOf } from './key-pair.ts'
 /** For plugin authors: whose launch a machine is of, told by tags of its group that machines take over. */
 export {

@@ -5,6 +5,7 @@ import { asGroupError, GroupError } from './errors.ts'
 import { GroupOwnedError } from './group-owned-error.ts'
 import { checkGroup, initGroup } from './init-group.ts'
 import type { GroupInfo, InstanceGroup, ListedInstance } from './instance-group.ts'
+import { Journal } from './journal.ts'
 import { loggedSeconds } from './logged-seconds.ts'
 import { type Logger, silentLogger } from './logger.ts'
 import { MemoryStateStore } from './memory-state-store.ts'
@@ -121,18 +122,23 @@ export class Provisioner implements AsyncDisposable {
     const caller = new GroupCaller({ clock, random, observer, timeoutMs: configured.callTimeoutMs })
     try {
       const lease = options.lease ?? (await new MemoryStateStore().lease('default'))
+      const journal = Journal.over({ lease, clock, logger })
       const info = await caller.call('init', (limit) => initGroup(group, limit), signal)
       const settings = { ...configured, listLagMs: longestLagMs(configured, info) }
       const intents = new Intents({
-        lease,
+        journal,
         clock,
-        logger,
         timeoutMs: settings.callTimeoutMs,
         onFenced: (error) => provisioner.#fence(error),
       })
       const context = { group, caller, intents, settings, clock, random, logger, observer, wake: () => provisioner.#wake() }
-      const provisioner: Provisioner = new Provisioner(context, options, info, instanceLimit(options.maxInstances, info))
-      await provisioner.#read(lease, signal)
+      const provisioner: Provisioner = new Provisioner(
+        context,
+        { ...options, ...(options.lease && { lease: journal }) },
+        info,
+        instanceLimit(options.maxInstances, info),
+      )
+      await provisioner.#read(journal, signal)
       await opened(provisioner)
       return provisioner
     } catch (error) {

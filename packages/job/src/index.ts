@@ -52,7 +52,7 @@ export type {
   JobStep,
   JobVariable,
 } from './job-payload.ts'
-export type { JobCheckpoint, ScriptCheckpoint } from './run/job-checkpoint.ts'
+export type { JobCheckpoint, OnCheckpoint, ScriptCheckpoint, ScriptStart } from './run/job-checkpoint.ts'
 export type { JobTrace, LogRecord, SaidText } from './run/job-log.ts'
 export type { JobStage } from './run/job-stage.ts'
 export { type ForeignScript, runForeignScript } from './run/run-foreign-script.ts'

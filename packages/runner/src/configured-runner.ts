@@ -131,6 +131,7 @@ export class ConfiguredRunner {
     const { fleet, loop } = this.#running
     const { trouble } = loop
     const { listError, groupTrouble, partTrouble, massDisappearanceSince, missingCount } = fleet.provisioner
+    const stateTrouble = fleet.state?.lease.trouble
     return {
       name,
       running: {
@@ -143,6 +144,7 @@ export class ConfiguredRunner {
         ...(groupTrouble !== undefined && { groupTrouble }),
         ...(partTrouble !== undefined && { partTrouble }),
         ...(massDisappearanceSince !== undefined && { massDisappearance: { since: massDisappearanceSince, missing: missingCount } }),
+        ...(stateTrouble && { stateTrouble: { since: stateTrouble.since, error: describeError(stateTrouble.error) } }),
         updateIntervalMs: autoscaler.updateIntervalMs,
       },
     }
@@ -176,7 +178,11 @@ export class ConfiguredRunner {
   get measuredFleet(): MeasuredFleet | undefined {
     const { settings, labels } = this.#options
     const { capacityPerInstance, maxUseCount } = settings.autoscaler
-    return this.#running && { labels, ...this.#running.fleet, capacityPerInstance, maxUseCount }
+    if (this.#running === undefined) return undefined
+    const { provisioner, scaler, state } = this.#running.fleet
+    const unwrittenSince = state?.lease.trouble?.since
+    const unwrittenMs = unwrittenSince === undefined ? 0 : this.#options.clock.now() - unwrittenSince
+    return { labels, provisioner, scaler, capacityPerInstance, maxUseCount, ...(state !== undefined && { unwrittenMs }) }
   }
 
   /** Takes no more jobs, ends or awaits those that run, and gives the fleet back. A second call hastens the stop that is under way; both get its report. */
@@ -310,6 +316,10 @@ export class ConfiguredRunner {
     })
     const lease = fleet.state?.lease
     if (lease === undefined) return
+    lease.onChange(() => {
+      // What a request brings now could not be kept, and so not begun.
+      if (lease.trouble !== undefined) loop.cutParked()
+    })
     whenAborted(lease.lost, () => this.#lose(lease.lost.reason))
     whenAborted(lease.wanted, () => {
       this.#handingOver = this.#handOver(running)

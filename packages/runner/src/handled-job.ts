@@ -14,6 +14,7 @@ import {
   type LineTimesRecord,
   type RunnerIdentity,
   runJob,
+  type ScriptStart,
   secretsOf,
   Trace,
 } from '@runner-core/job'
@@ -50,10 +51,10 @@ export interface HandledJobOptions {
   /** What an earlier process kept of the job. Absent: the job begins. */
   readonly checkpoint?: HandledJobCheckpoint | undefined
   /**
-   * Called while the job waits and something was said, before a script starts, which waits for it, when one has failed, and when the coordinator has taken a piece of the trace. `take` gives what another process would need. Must not throw or
-   * reject. Absent: a job ends with its process.
+   * Called while the job waits and something was said, when a script has failed, and when the coordinator has taken a piece of the trace. `take` gives what another process would need. Before a script starts, with
+   * `start`: see `RunJobOptions.onCheckpoint`. Must not throw. Absent: a job ends with its process.
    */
-  readonly onCheckpoint?: ((take: () => HandledJobCheckpoint) => void | Promise<void>) | undefined
+  readonly onCheckpoint?: ((take: () => HandledJobCheckpoint, start?: ScriptStart) => void | Promise<void>) | undefined
   /** Called when it is known how the job ended, before its slot is given back: from then on nobody could go on with it. Must not throw. Absent: a job ends with its process. */
   readonly onEnd?: ((end: KeptEnd) => void) | undefined
   readonly settings: RunnerSettings
@@ -123,6 +124,11 @@ export class HandledJob {
     })
     const { aborted } = this.#reporter
     aborted.addEventListener('abort', () => this.#abort.abort(aborted.reason), { once: true })
+  }
+
+  /** Aborts when the job is to end, or nothing is to be done for it here any more. */
+  get stopped(): AbortSignal {
+    return AbortSignal.any([this.#abort.signal, this.#abandon.signal])
   }
 
   /** Ends the job now; it is reported as interrupted. */
@@ -217,11 +223,11 @@ export class HandledJob {
       payload: job,
       ...(checkpoint !== undefined && { resume: checkpoint.run }),
       ...(onCheckpoint !== undefined && {
-        onCheckpoint: (take: () => JobCheckpoint) => {
+        onCheckpoint: (take: () => JobCheckpoint, start?: ScriptStart) => {
           const isFirst = this.#takeRun === undefined
           this.#takeRun = take
           // Nobody has heard anything new about it yet.
-          return isFirst && !this.#isLeft ? undefined : this.#checkpoint()
+          return isFirst && start === undefined && !this.#isLeft ? undefined : this.#checkpoint(start && this.#told(start))
         },
       }),
       prepare: async (write, signal): Promise<JobEnvironment> => {
@@ -309,14 +315,27 @@ export class HandledJob {
     onSlotFree()
   }
 
-  #checkpoint(): void | Promise<void> {
+  /** Nothing else may come for minutes: what is said of the wait is sent at once. */
+  #told({ signal, report }: ScriptStart): ScriptStart {
+    return {
+      signal,
+      report: (line) => {
+        report(line)
+        this.#options.onWait(line)
+        this.#reporter.flushNow()
+      },
+    }
+  }
+
+  #checkpoint(start?: ScriptStart): void | Promise<void> {
     // No script starts here that another process does not know of.
     if (this.#isLeft) return new Promise(() => {})
     const run = this.#takeRun
-    if (run !== undefined)
-      return this.#options.onCheckpoint?.(() => {
-        const lineTimes = this.#lineTimes?.record
-        return { run: run(), sent: this.#sent, ...(lineTimes !== undefined && { lineTimes }) }
-      })
+    if (run === undefined) return
+    const take = (): HandledJobCheckpoint => {
+      const lineTimes = this.#lineTimes?.record
+      return { run: run(), sent: this.#sent, ...(lineTimes !== undefined && { lineTimes }) }
+    }
+    return this.#options.onCheckpoint?.(take, start)
   }
 }

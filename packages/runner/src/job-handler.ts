@@ -1,6 +1,17 @@
-import { type Clock, describeError, type JsonValue, type Logger, loggedSeconds, type Random } from '@runner-core/fleeting'
-import type { CacheStore, JobPayload, RunnerIdentity } from '@runner-core/job'
-import type { InstanceExecutor } from '@runner-core/runner-instance-executor'
+import {
+  type Clock,
+  deadline,
+  describeError,
+  isFenced,
+  type JournalTrouble,
+  type JsonValue,
+  type KeepOptions,
+  type Logger,
+  loggedSeconds,
+  type Random,
+} from '@runner-core/fleeting'
+import { type CacheStore, formatGoDuration, type JobPayload, type RunnerIdentity, type ScriptStart } from '@runner-core/job'
+import { type InstanceExecutor, WaitLines } from '@runner-core/runner-instance-executor'
 import type { Acquisition, QueueDepth, Reservation } from '@runner-core/taskscaler'
 import type { RunnerSettings } from './config/settings.ts'
 import type { FleetRecord } from './explain/fleet-record.ts'
@@ -13,7 +24,7 @@ import { withFields } from './logging/with-fields.ts'
 import { JobProgress } from './metrics/job-progress.ts'
 import { createQueuingCheck, type QueuingCheck } from './metrics/queuing-check.ts'
 import type { JobCounts, JobObserver } from './metrics/runner-metrics.ts'
-import type { JobJournal, LaterPart } from './state/job-journal.ts'
+import type { JobJournal } from './state/job-journal.ts'
 import { type KeptEnd, KeptTrace } from './state/kept-end.ts'
 
 export interface JobHandlerOptions {
@@ -42,6 +53,8 @@ export class JobHandler {
   readonly #options: JobHandlerOptions
   readonly #isLate: QueuingCheck
   readonly #active = new Map<HandledJob, JobProgress>()
+  /** Of the jobs that are active. */
+  readonly #ids = new Set<number>()
   #isInterrupted = false
   #unreported = 0
   #failed = 0
@@ -70,14 +83,29 @@ export class JobHandler {
 
   /** Runs a job and gives its reservation back. Never rejects. */
   async run(job: JobPayload, reservation: Reservation): Promise<void> {
-    const { clock, journal } = this.#options
     const logger = this.#loggerOf(job)
-    this.#came(job, logger)
-    await this.#handle(job, { place: reservation }, logger, async () => {
-      // Before the coordinator is told that we have it: one that is not kept is nobody's after a crash.
-      await journal?.took({ payload: job, acquisitionKey: reservation.key, takenAt: clock.wallTime() })
-    })
+    if (this.#ids.has(job.id)) {
+      // It waited here for longer than the coordinator does for a sign of it.
+      logger.warn({}, 'job handed out again while it is here')
+    } else {
+      this.#came(job, logger)
+      await this.#handle(job, { place: reservation }, logger, (stopped) => this.#take(job, reservation, stopped))
+    }
     reservation[Symbol.dispose]()
+  }
+
+  /**
+   * Before the coordinator is told that we have it: one that is not kept is nobody's after a crash. While state cannot be written the job waits, untold: a coordinator that hands jobs out in two phases has it
+   * back in its queue after a while, and for others it is as if the job were under way here.
+   */
+  async #take(job: JobPayload, reservation: Reservation, stopped: AbortSignal): Promise<void> {
+    const { clock, journal, record } = this.#options
+    if (journal === undefined) return
+    const limitMs = job.timeout_seconds * 1000
+    const tooLate = (): Error => new Error(`state could not be written for ${formatGoDuration(limitMs)}, the job's own time limit`)
+    using limit = deadline(clock, limitMs, tooLate, stopped)
+    const onWait = (trouble: JournalTrouble): void => record.jobWaits(String(job.id), `${unkept(trouble)}; until then it is not accepted`)
+    await journal.took({ payload: job, acquisitionKey: reservation.key, takenAt: clock.wallTime() }, { signal: limit.signal, onWait })
   }
 
   /** Goes on with a job that an earlier process left while it ran, and gives its acquisition back. `checkpoint` is what was kept of it. Never rejects. */
@@ -92,8 +120,8 @@ export class JobHandler {
   async runAnew(job: JobPayload, reservation: Reservation, checkpoint?: HandledJobCheckpoint): Promise<void> {
     const logger = this.#loggerOf(job)
     logger.info({}, 'job of an earlier process begins anew')
-    const keep = async (): Promise<void> => this.#options.journal?.note(job.id, 'acquisitionKey', reservation.key)
-    await this.#handle(job, { place: reservation, checkpoint }, logger, keep)
+    this.#options.journal?.note(job.id, 'acquisitionKey', reservation.key)
+    await this.#handle(job, { place: reservation, checkpoint }, logger)
     reservation[Symbol.dispose]()
   }
 
@@ -110,7 +138,7 @@ export class JobHandler {
     const error = delivery.delivered ? undefined : delivery.error
     if (isTold) logger.info({ job_status: outcome.state, reported: true, error }, 'end of a job of an earlier process told')
     else logger.error({ job_status: outcome.state, reported: false, error }, 'end of a job of an earlier process not told')
-    if (isTold) await journal?.ended(job.id).catch((error: unknown) => logger.warn({ error }, 'end of a job not kept'))
+    if (isTold) journal?.ended(job.id)
   }
 
   #loggerOf(job: JobPayload): Logger {
@@ -122,7 +150,7 @@ export class JobHandler {
     job: JobPayload,
     from: Pick<HandledJobOptions, 'place' | 'checkpoint'>,
     logger: Logger,
-    begin?: () => Promise<void>,
+    begin?: (stopped: AbortSignal) => Promise<void>,
   ): Promise<boolean> {
     const { clock, observer, record, journal } = this.#options
     const id = String(job.id)
@@ -136,28 +164,33 @@ export class JobHandler {
         ...from,
         job,
         ...(journal !== undefined && {
-          onCheckpoint: (take) => this.#note(job, 'checkpoint', take() as unknown as JsonValue, logger),
-          onEnd: (end) => void this.#note(job, 'end', end as unknown as JsonValue, logger),
+          onCheckpoint: (take, start) => {
+            const checkpoint = (): JsonValue => take() as unknown as JsonValue
+            return start === undefined
+              ? journal.note(job.id, 'checkpoint', checkpoint())
+              : this.#keepBefore(start, (wait) => journal.keep(job.id, 'checkpoint', checkpoint, wait))
+          },
+          onEnd: (end) => journal.note(job.id, 'end', end as unknown as JsonValue),
         }),
         onPhase,
         onStage,
         onWait: (why) => record.jobWaits(id, why),
         onPlaced: ({ instanceId, acquisitionKey, environment }) => {
           record.jobPlaced(id, instanceId, environment.description)
-          if (acquisitionKey !== keyOf(from.place)) void this.#note(job, 'acquisitionKey', acquisitionKey, logger)
+          if (acquisitionKey !== keyOf(from.place)) journal?.note(job.id, 'acquisitionKey', acquisitionKey)
         },
         logger,
       })
       this.#active.set(handled, progress)
+      this.#ids.add(job.id)
       if (this.#isInterrupted) handled.interrupt()
-      await begin?.()
+      await begin?.(handled.stopped)
       const end = await handled.run()
       if (end === 'left') {
         logger.info({}, 'job left to another process')
         return false
       }
-      if (end === 'gone' || end.isReported)
-        journal?.ended(job.id).catch((error: unknown) => logger.warn({ error }, 'end of a job not kept'))
+      if (end === 'gone' || end.isReported) journal?.ended(job.id)
       const durationMs = clock.now() - startedAt
       if (end !== 'gone') this.#ended(end, durationMs)
       record.jobEnded(id, endText(end))
@@ -166,16 +199,28 @@ export class JobHandler {
       logger.error({ error }, 'job not run')
       record.jobEnded(id, `not run: ${describeError(error)}`)
     } finally {
-      if (handled !== undefined) this.#active.delete(handled)
+      if (handled !== undefined && this.#active.delete(handled)) this.#ids.delete(job.id)
     }
     return true
   }
 
-  /** Never rejects. */
-  async #note({ id }: JobPayload, part: LaterPart, value: JsonValue, logger: Logger): Promise<void> {
-    await this.#options.journal
-      ?.note(id, part, value)
-      .catch((error: unknown) => logger.warn({ error }, 'how far a job has come is not kept'))
+  /** No checkpoint, no script: after a crash it would be begun anew, while it runs. */
+  async #keepBefore({ signal, report }: ScriptStart, keep: (wait: KeepOptions) => Promise<void>): Promise<void> {
+    const { clock, journal } = this.#options
+    let lines: WaitLines | undefined
+    const onWait = (trouble: JournalTrouble): void => {
+      const explain = (): string => `${unkept(journal?.trouble ?? trouble)}; until then no script of the job is started`
+      lines = new WaitLines({ clock, report, explain })
+    }
+    try {
+      await keep({ signal, onWait })
+    } catch (error) {
+      // Another process has the fleet, and the job: nothing of it is begun here.
+      if (isFenced(error)) return await new Promise(() => {})
+      throw error
+    } finally {
+      lines?.[Symbol.dispose]()
+    }
   }
 
   #came({ id, job_info }: JobPayload, logger: Logger): void {
@@ -217,6 +262,10 @@ export class JobHandler {
   abandon(): void {
     for (const job of this.#active.keys()) job.abandon()
   }
+}
+
+function unkept({ error }: JournalTrouble): string {
+  return `waiting until state can be written: ${describeError(error)}`
 }
 
 function keyOf(place: HandledJobOptions['place']): string {

@@ -59,6 +59,8 @@ interface PendingRequest {
   readonly abort: AbortController
   readonly startedAt: number
   cancelCut: CancelTimer
+  /** Given up by us while it was parked. */
+  isCut: boolean
 }
 
 /** A pass comes at least this often, milliseconds, whatever the loop waits for: proof that it lives, and a net under lost wake-ups. */
@@ -157,15 +159,24 @@ export class JobLoop<Job> {
     this.#state = 'stopped'
     this.#cancelTimer()
     this.#stopListening()
+    this.cutParked(new Error('the runner stops'))
+    this.#noteIdle()
+    return this.#answered
+  }
+
+  /** Gives up requests that are parked: those that are young still may bring a job, and become old soon. That is no failure of the server. */
+  cutParked(reason: Error = new Error('the runner has no use for a job now')): void {
     const { clock } = this.#options
     for (const request of this.#requests) {
       const leftMs = request.startedAt + youngRequestMs - clock.now()
-      const cut = (): void => request.abort.abort(new Error('the runner stops'))
+      const cut = (): void => {
+        request.isCut = true
+        request.abort.abort(reason)
+      }
+      request.cancelCut()
       if (leftMs > 0) request.cancelCut = clock.after(leftMs, cut)
       else cut()
     }
-    this.#noteIdle()
-    return this.#answered
   }
 
   #noteIdle(): void {
@@ -220,7 +231,7 @@ export class JobLoop<Job> {
   async #ask(reservation: Reservation): Promise<void> {
     const { ask, mayPark = () => true, clock, rules } = this.#options
     const startedAt = clock.now()
-    const request: PendingRequest = { abort: new AbortController(), startedAt, cancelCut: () => {} }
+    const request: PendingRequest = { abort: new AbortController(), startedAt, cancelCut: () => {}, isCut: false }
     this.#requests.add(request)
     this.counters.requests += 1
     const answer = await ask({ mayPark: mayPark(), signal: request.abort.signal }).catch(
@@ -229,9 +240,11 @@ export class JobLoop<Job> {
     this.#requests.delete(request)
     request.cancelCut()
     const wasPaused = this.#pace.paused
-    this.#pace = nextPace(this.#pace, answer, { startedAt, now: clock.now() }, rules)
-    const isFailure = answer.result === 'failed' || answer.result === 'refused'
-    if (!isFailure) this.#trouble = undefined
+    const isFailure = !request.isCut && (answer.result === 'failed' || answer.result === 'refused')
+    if (!request.isCut || answer.result === 'job') {
+      this.#pace = nextPace(this.#pace, answer, { startedAt, now: clock.now() }, rules)
+      if (!isFailure) this.#trouble = undefined
+    }
     if (answer.result === 'job') this.#start(answer.job, reservation)
     else {
       reservation[Symbol.dispose]()

@@ -340,7 +340,7 @@ export class Runner {
       systemId: this.#keptSystemId,
       recordDirectory: this.#recordDirectory(settings),
       redact: this.#redact,
-      openState: (signal, onWait) => openFleetState({ settings: whole, runner: settings, onWait, takeover, clock, signal }),
+      openState: (signal, onWait) => openFleetState({ settings: whole, runner: settings, onWait, takeover, clock, logger, signal }),
       createHandler: ({ scaler, queue, state }, record, onSlotFree) =>
         new JobHandler({
           settings,

@@ -180,7 +180,9 @@ export class Witness {
     if (!this.#isAlive || this.#scaler === undefined || this.#provisioner === undefined) return
     const { violate, process } = this.#options
     const { pending, acquired, reserved, idle } = this.#scaler.status().tasks
-    const counts = `waiting ${pending}, lent ${acquired}, reserved ${reserved}`
+    // A slot that is there is handed out once that is kept.
+    const unkept = Math.max(0, acquired - this.lent.size)
+    const counts = `waiting ${pending + unkept}, lent ${acquired - unkept}, reserved ${reserved}`
     const own = `waiting ${this.#waiting.length}, lent ${this.lent.size}, reserved ${this.#open.size}`
     if (counts !== own) violate(7, `the scaler counts ${counts}, and there are ${own}`)
     if (pending > 0 && idle > 0) violate(7, `${pending} wait while ${idle} slots are free`)

@@ -30,7 +30,7 @@ export interface Reservation extends Disposable {
 export interface AcquireOptions {
   /** Ends the wait: `acquire` rejects with its reason, and nothing of the wait or of the reservation is left. */
   readonly signal?: AbortSignal
-  /** Called once, before `acquire` returns, when no slot is free and the wait begins. Must not throw. */
+  /** Called once when the wait begins: before `acquire` returns where no slot is free, later where one is and state cannot be written. Must not throw. */
   readonly onWait?: () => void
   /** Called each time the promise expired and was dated anew, with a sentence that says so. Must not throw. */
   readonly onReplanned?: (explanation: string) => void

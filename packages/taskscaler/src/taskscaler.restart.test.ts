@@ -153,11 +153,10 @@ describe('a new process on the state of an earlier one', () => {
     const machine = new Machine()
     const before = await machine.start()
     const first = await machine.acquire(before, 'first')
-    const write = vi.spyOn(machine.lease, 'write').mockRejectedValueOnce(new StateError('disk_full', 'no room'))
     before.release(first)
-    await machine.clock.advance(6_000)
-    write.mockRestore()
     await before.acquire(before.reserve({ key: 'second' }))
+    const { instanceId, slot, useCount } = first
+    await machine.lease.write([{ kind: 'acquisition', key: 'first', value: { instanceId, slot, useCount } }])
     expect(await machine.lease.load(['acquisition'])).toHaveLength(2)
 
     const after = await machine.start()
@@ -197,18 +196,79 @@ describe('a new process on the state of an earlier one', () => {
 })
 
 describe('while state cannot be written', () => {
-  it('nothing is lent, nor promised, until it can', async () => {
+  const full = (): StateError => new StateError('disk_full', 'no room')
+
+  it('a job that has a slot waits for it and is told why, and no other is promised one', async () => {
     const machine = new Machine()
     const scaler = await machine.start()
     scaler.release(await machine.acquire(scaler))
     const reservation = scaler.reserve()
-    const write = vi.spyOn(machine.lease, 'write').mockRejectedValue(new StateError('disk_full', 'no room'))
-    await expect(scaler.acquire(reservation)).rejects.toMatchObject({ code: 'disk_full' })
-    expect(scaler.status().tasks).toMatchObject({ acquired: 0, idle: 1 })
+    const write = vi.spyOn(machine.lease, 'write').mockRejectedValue(full())
+    const onWait = vi.fn()
+    let given: Acquisition | undefined
+    void scaler.acquire(reservation, { onWait }).then((acquisition) => {
+      given = acquisition
+    })
+    await machine.clock.advance(60_000)
+    expect([given, onWait.mock.calls.length]).toEqual([undefined, 1])
+    expect(scaler.explainWait(reservation)).toMatch(/^a slot of instance \S+ is handed out once state can be written: .*no room/)
     expect(() => scaler.reserve()).toThrow(expect.objectContaining({ reason: 'state', message: expect.stringContaining('no room') }))
     write.mockRestore()
     await machine.clock.advance(6_000)
-    await expect(scaler.acquire(scaler.reserve())).resolves.toMatchObject({ slot: 0 })
+    expect(given).toMatchObject({ slot: 0 })
+    expect(await machine.lease.load(['acquisition'])).toMatchObject([{ key: given!.key }])
+    expect(() => scaler.reserve()).not.toThrow()
+  })
+
+  it('a job that stops waiting leaves nothing behind, and so does a scaler that is shut down', async () => {
+    const machine = new Machine()
+    const scaler = await machine.start({ capacityPerInstance: 2 })
+    scaler.release(await machine.acquire(scaler))
+    const [one, other] = [scaler.reserve(), scaler.reserve()]
+    const write = vi.spyOn(machine.lease, 'write').mockRejectedValue(full())
+    const abort = new AbortController()
+    const waits = Promise.allSettled([scaler.acquire(one, { signal: abort.signal }), scaler.acquire(other)])
+    await machine.clock.advance(1_000)
+    abort.abort(new Error('cancelled'))
+    await machine.clock.advance(1_000)
+    expect(scaler.status().tasks).toMatchObject({ acquired: 1, idle: 1 })
+    const down = scaler.shutdown({ removeInstances: false })
+    write.mockRestore()
+    await machine.clock.advance(6_000)
+    await down
+    expect(await waits).toMatchObject([{ reason: { message: 'cancelled' } }, { reason: { code: 'no_capacity', reason: 'shutdown' } }])
+    expect(await machine.lease.load(['acquisition'])).toEqual([])
+  })
+
+  it('the end of a loan and a condemnation are kept as soon as it can', async () => {
+    const machine = new Machine()
+    const scaler = await machine.start({ capacityPerInstance: 2 })
+    const [dirty, other] = [await machine.acquire(scaler, 'dirty'), await machine.acquire(scaler, 'other')]
+    const write = vi.spyOn(machine.lease, 'write').mockRejectedValue(full())
+    scaler.release(other)
+    dirty.condemn('left something')
+    await machine.clock.advance(12_000)
+    write.mockRestore()
+    await machine.clock.advance(6_000)
+    expect(await machine.lease.load(['acquisition'])).toMatchObject([{ key: 'dirty' }])
+    expect(await machine.lease.load(['use'])).toMatchObject([
+      { value: { useCount: 2, condemnedFor: expect.stringContaining('left something') } },
+    ])
+  })
+
+  it('a condemnation outlives a loan of the same instance that is kept after it', async () => {
+    const machine = new Machine()
+    const scaler = await machine.start({ capacityPerInstance: 2 })
+    const dirty = await machine.acquire(scaler, 'dirty')
+    const reservation = scaler.reserve()
+    const write = vi.spyOn(machine.lease, 'write').mockRejectedValue(full())
+    const acquiring = scaler.acquire(reservation)
+    await machine.clock.advance(1_000)
+    dirty.condemn('left something')
+    write.mockRestore()
+    await machine.clock.advance(6_000)
+    await acquiring
+    expect(await machine.lease.load(['use'])).toMatchObject([{ value: { condemnedFor: expect.stringContaining('left something') } }])
   })
 
   it('a process that lost the fleet lends nothing for good', async () => {

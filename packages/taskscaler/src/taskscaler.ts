@@ -1,4 +1,4 @@
-import { type Clock, Provisioner, type ShutdownOptions } from '@runner-core/fleeting'
+import { type Clock, Journal, Provisioner, type ShutdownOptions } from '@runner-core/fleeting'
 import {
   type AcquireOptions,
   type Acquisition,
@@ -49,6 +49,9 @@ export class Taskscaler implements AsyncDisposable {
   readonly #demandBefore: DemandBefore
   /** By key, what an earlier process lent and nobody has claimed. */
   readonly #restored: Map<string, SlotAcquisition>
+  /** Reservations that have a slot which is handed out once that can be kept, in the order in which they got it. */
+  readonly #unkept = new Map<SlotReservation, UnkeptLoan>()
+  #handOuts = 0
   #closed = false
 
   /**
@@ -82,7 +85,8 @@ export class Taskscaler implements AsyncDisposable {
         this.#journal?.ended(acquisition)
       },
     }
-    this.#journal = lease && new UsageJournal({ ...settings, lease, onChange: () => this.#loop.wake() })
+    this.#journal =
+      lease && new UsageJournal({ journal: Journal.over({ ...settings, lease }), clock: settings.clock, onChange: () => this.#loop.wake() })
     this.#demandBefore = new DemandBefore(settings.clock)
     this.#allocator = new Allocator(settings.limits, this.#lender, () => this.#loop.promiseDates())
     this.#loop = new ScalingLoop({
@@ -129,6 +133,7 @@ export class Taskscaler implements AsyncDisposable {
 
   /**
    * Turns a reservation into a slot: at once when one is free, otherwise when it is this job's turn, higher priorities first, first come first served within one. However it ends, the reservation is over.
+   * While state cannot be written, a slot that is there is handed out only once it can.
    * Rejects with {@link AlreadyEndedError}, with the signal's reason, and with {@link NoCapacityError} `shutdown`.
    */
   acquire(reservation: Reservation, options?: AcquireOptions): Promise<Acquisition> {
@@ -142,7 +147,7 @@ export class Taskscaler implements AsyncDisposable {
     this.#loop.wake()
     const acquisition = this.#allocator.acquire(own)
     if (acquisition === undefined) return this.#closed ? Promise.reject(shuttingDown()) : this.#wait(own, options)
-    return this.#handOut(acquisition)
+    return this.#handOut(own, acquisition, options)
   }
 
   /** Slots that an earlier process had lent when it ended, as the state says, and that were neither claimed nor dropped. They stay lent until then; one whose instance was lost is among them too. */
@@ -192,6 +197,9 @@ export class Taskscaler implements AsyncDisposable {
   /** In words, why a reservation has no slot yet: its place in the queue, what is being made since when, and what holds more back. */
   explainWait(reservation: Reservation): string {
     const own = this.#own(reservation)
+    const unkept = own && this.#unkept.get(own)
+    if (unkept !== undefined)
+      return `a slot of instance ${unkept.instanceId} is handed out once state can be written: ${this.#journal?.trouble ?? 'it can be now'}`
     if (own === undefined || own.state === 'ended') return 'the reservation has ended'
     const { kind, readyAt, wait } = own
     return explainWait({
@@ -246,11 +254,11 @@ export class Taskscaler implements AsyncDisposable {
     this.#loop.stop()
     const { waiting } = this.#allocator
     for (let next = waiting.first; next !== undefined; next = waiting.first) this.#cancel(next, shuttingDown())
+    this.#journal?.close(shuttingDown())
     try {
       return await this.#provisioner.shutdown(options)
     } finally {
       this.#loop.close()
-      this.#journal?.close()
     }
   }
 
@@ -285,7 +293,7 @@ export class Taskscaler implements AsyncDisposable {
         reject,
         resolve: (acquisition) => {
           this.#observer.waited?.(this.#clock.now() - since)
-          resolve(this.#handOut(acquisition))
+          resolve(this.#handOut(reservation, acquisition, signal && { signal }))
         },
         unlisten: () => signal?.removeEventListener('abort', onAbort),
       })
@@ -299,22 +307,41 @@ export class Taskscaler implements AsyncDisposable {
     this.#loop.wake()
   }
 
-  #handOut(acquisition: SlotAcquisition): Promise<Acquisition> {
+  #handOut(reservation: SlotReservation, acquisition: SlotAcquisition, options?: AcquireOptions): Promise<Acquisition> {
     const { host } = acquisition
     this.counters.tasks.acquire++
     if (host.usedUp) this.#condemn(host, `it was used ${host.useCount} times, as often as max_use_count allows`)
-    return this.#journal === undefined ? Promise.resolve(acquisition) : this.#kept(acquisition, this.#journal)
+    return this.#journal === undefined ? Promise.resolve(acquisition) : this.#kept(reservation, acquisition, this.#journal, options)
   }
 
   /** A slot is lent only once the next process would know. */
-  async #kept(acquisition: SlotAcquisition, journal: UsageJournal): Promise<Acquisition> {
+  async #kept(
+    reservation: SlotReservation,
+    acquisition: SlotAcquisition,
+    journal: UsageJournal,
+    { signal, onWait }: AcquireOptions = {},
+  ): Promise<Acquisition> {
     this.#demandBefore.came()
+    const number = ++this.#handOuts
+    let end = (): void => {}
+    const tellWait = (): void => {
+      const over = new Promise<void>((resolve) => {
+        end = resolve
+      })
+      this.#unkept.set(reservation, { instanceId: acquisition.instanceId, number, over })
+      onWait?.()
+    }
     try {
-      await journal.lent(acquisition)
+      await journal.lent(acquisition, { signal, onWait: tellWait })
+      // One that could be kept at once is not handed out before an earlier one that could not.
+      for (const earlier of this.#unkept.values()) if (earlier.number < number) await earlier.over
       return acquisition
     } catch (error) {
       this.release(acquisition)
       throw error
+    } finally {
+      this.#unkept.delete(reservation)
+      end()
     }
   }
 
@@ -331,6 +358,14 @@ export class Taskscaler implements AsyncDisposable {
     this.counters.tasks.replan++
     wait.onReplanned?.(this.explainWait(reservation))
   }
+}
+
+interface UnkeptLoan {
+  readonly instanceId: string
+  /** Which of all slots that were handed out it is. */
+  readonly number: number
+  /** Resolves when it is handed out, or given up. */
+  readonly over: Promise<void>
 }
 
 function shuttingDown(): NoCapacityError {

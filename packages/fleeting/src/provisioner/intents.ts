@@ -1,14 +1,12 @@
 import type { Clock } from '../clock.ts'
 import { deadline } from '../deadline.ts'
-import type { Logger } from '../logger.ts'
-import type { FleetLease, JsonValue, StateChange, StateRecord, StateRecordKind } from '../state-store.ts'
-import { FencedError } from '../state-store.ts'
+import { isFenced, type Journal } from '../journal.ts'
+import type { JsonValue, StateChange, StateRecord, StateRecordKind } from '../state-store.ts'
 import { untilAbort } from './until-abort.ts'
 
 export interface IntentsOptions {
-  readonly lease: FleetLease
+  readonly journal: Journal
   readonly clock: Clock
-  readonly logger: Logger
   /** Deadline of each write. */
   readonly timeoutMs: number
   /** Called when another process has taken the fleet over. */
@@ -52,23 +50,28 @@ export function unfinishedRemovals(records: readonly StateRecord[]): ReadonlyMap
   return removals
 }
 
-/** The journal of what is about to be done, and of what is there. */
+/** Keeps what is about to be done, and what is there. */
 export class Intents {
   readonly #options: IntentsOptions
-  /** By kind and key, what is not known to be kept yet. */
-  readonly #facts = new Map<string, StateChange>()
-  /** Facts are on their way already, or held back until {@link begin}. */
-  #isFlushing = true
+  /** What was noted in this turn, or before {@link begin}. */
+  #noted: StateChange[] = []
+  /** Facts are passed on at the end of the turn already, or held back until {@link begin}. */
+  #isPassing = true
 
   constructor(options: IntentsOptions) {
     this.#options = options
+    const { journal, onFenced } = options
+    journal.onChange(() => {
+      const error = journal.trouble?.error
+      if (isFenced(error)) onFenced(error)
+    })
   }
 
   /**
    * Until now facts were held back: a start that only reads writes nothing, and one that acts keeps at once all that its first `list` told.
    */
   begin(): void {
-    this.#flushSoon()
+    this.#passSoon()
   }
 
   /**
@@ -76,8 +79,16 @@ export class Intents {
    * what was announced long ago may be somebody else's by now.
    */
   async write(kind: StateRecordKind, entries: readonly (readonly [key: string, value: JsonValue])[]): Promise<void> {
-    for (const [key] of entries) this.#facts.delete(placeOf(kind, key))
-    await this.#commit(entries.map(([key, value]) => ({ kind, key, value })))
+    const { journal, clock, timeoutMs, onFenced } = this.#options
+    const keys = new Set(entries.map(([key]) => key))
+    this.#noted = this.#noted.filter((change) => change.kind !== kind || !keys.has(change.key))
+    using limit = deadline(clock, timeoutMs, () => new Error(`the state store gave no answer within ${timeoutMs} ms`))
+    try {
+      await untilAbort(journal.write(entries.map(([key, value]) => ({ kind, key, value }))), limit.signal)
+    } catch (error) {
+      if (isFenced(error)) onFenced(error)
+      throw error
+    }
   }
 
   /** The intent has come to its end, or the fact is none any more. */
@@ -86,58 +97,25 @@ export class Intents {
   }
 
   /**
-   * Keeps a fact. Not waited for: what could not be kept is written again with the next one. Facts of one turn, and all before `begin`, are kept together, so that a launch never ends in the journal
-   * without the instance that it brought.
+   * Keeps a fact; see {@link Journal.note}. Facts of one turn, and all before {@link begin}, are kept together, so that a launch never ends in the journal without the instance that it brought.
    */
   note(kind: StateRecordKind, key: string, value: JsonValue): void {
-    const place = placeOf(kind, key)
-    this.#facts.delete(place)
-    this.#facts.set(place, { kind, key, value })
-    if (this.#isFlushing) return
-    this.#isFlushing = true
-    this.#flushSoon()
+    this.#noted.push({ kind, key, value })
+    if (this.#isPassing) return
+    this.#isPassing = true
+    this.#passSoon()
   }
 
-  #flushSoon(): void {
+  #passSoon(): void {
     queueMicrotask(() => {
-      this.#isFlushing = false
-      void this.#flush()
+      this.#isPassing = false
+      this.#options.journal.note(...this.#noted)
+      this.#noted = []
     })
-  }
-
-  async #flush(): Promise<void> {
-    const facts = [...this.#facts]
-    if (facts.length === 0) return
-    try {
-      await this.#commit(facts.map(([, change]) => change))
-      for (const [place, change] of facts) if (this.#facts.get(place) === change) this.#facts.delete(place)
-    } catch (error) {
-      this.#options.logger.warn({ err: error }, 'state not written')
-    }
   }
 
   /** From now on an instance that is not in the journal is none of ours. */
   noteJournalled(): void {
     this.note(journalledMark.kind, journalledMark.key, true)
   }
-
-  async #commit(changes: readonly StateChange[]): Promise<void> {
-    const { lease, clock, timeoutMs, onFenced } = this.#options
-    using limit = deadline(clock, timeoutMs, () => new Error(`the state store gave no answer within ${timeoutMs} ms`))
-    try {
-      await untilAbort(lease.write(changes), limit.signal)
-    } catch (error) {
-      if (isFenced(error)) onFenced(error)
-      throw error
-    }
-  }
-}
-
-function placeOf(kind: StateRecordKind, key: string): string {
-  return `${kind} ${key}`
-}
-
-/** Also one made by another copy of this package. */
-function isFenced(error: unknown): error is Error {
-  return error instanceof FencedError || (error instanceof Error && error.name === 'FencedError')
 }

@@ -44,3 +44,13 @@ export interface PastFailure {
   readonly message: string
   readonly exitCode?: number
 }
+
+/** A script that is to be started once it is known to another manager. */
+export interface ScriptStart {
+  /** The script is not to be started any more. */
+  readonly signal: AbortSignal
+  /** Takes lines for the log: why it does not start yet. */
+  readonly report: (line: string) => void
+}
+
+export type OnCheckpoint = (take: () => JobCheckpoint, start?: ScriptStart) => void | Promise<void>

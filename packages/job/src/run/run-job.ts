@@ -14,7 +14,7 @@ import { earlySetting } from '../variables/early-setting.ts'
 import type { EnvironmentVariable, JobStatus } from '../variables/job-variables.ts'
 import { asJobError } from './as-job-error.ts'
 import { FileStageRunner } from './file-stage-runner.ts'
-import type { JobCheckpoint } from './job-checkpoint.ts'
+import type { JobCheckpoint, OnCheckpoint } from './job-checkpoint.ts'
 import { checkDemands } from './job-demands.ts'
 import { JobLog, type JobTrace } from './job-log.ts'
 import { JobPlan } from './job-plan.ts'
@@ -66,9 +66,10 @@ export interface RunJobOptions {
   readonly resume?: JobCheckpoint
   /**
    * Called while there is no place yet, whenever the trace has said something, then before a script is started and when one has failed. `take` gives what another manager would need at that
-   * moment, now or later. The start of a script waits for a promise that comes back. Must not throw or reject.
+   * moment, now or later. Before a script is started, `start` is given, and the script waits for the promise that comes back: it is not started where that rejects, which it may only with the reason of
+   * `start.signal`. Must not throw or reject otherwise.
    */
-  readonly onCheckpoint?: (take: () => JobCheckpoint) => void | Promise<void>
+  readonly onCheckpoint?: OnCheckpoint
   /** Makes an unguessable word of letters and digits, a new one each time. Default: 128 random bits. */
   readonly createNonce?: () => string
 }

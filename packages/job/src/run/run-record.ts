@@ -1,14 +1,14 @@
 import type { Clock } from '../clock.ts'
 import type { JobEnvironment } from '../job-environment.ts'
 import { JobError } from '../job-error.ts'
-import type { FileStageCheckpoint, JobCheckpoint, PastFailure, ScriptCheckpoint } from './job-checkpoint.ts'
+import type { FileStageCheckpoint, JobCheckpoint, OnCheckpoint, PastFailure, ScriptCheckpoint } from './job-checkpoint.ts'
 import type { JobLog } from './job-log.ts'
 
 export interface RunRecordOptions {
   readonly log: JobLog
   readonly clock: Pick<Clock, 'now' | 'wallTime'>
   readonly resume: JobCheckpoint | undefined
-  readonly onCheckpoint: ((take: () => JobCheckpoint) => void | Promise<void>) | undefined
+  readonly onCheckpoint: OnCheckpoint | undefined
 }
 
 /** How far a job has come, for whoever goes on with it. */
@@ -79,16 +79,29 @@ export class RunRecord {
   }
 
   keep(environment?: JobEnvironment): void | Promise<void> {
+    return this.#options.onCheckpoint?.(() => this.#take(environment))
+  }
+
+  /** Resolves when the script that began last may be started. Rejects with the reason of `signal`. */
+  async announce(environment: JobEnvironment, signal: AbortSignal): Promise<void> {
     const { log, onCheckpoint } = this.#options
-    const handle = environment?.handle ?? null
-    return onCheckpoint?.(() => ({
-      ...log.record,
+    const report = (line: string): void => {
+      log.line(line)
+      void log.flush()
+      log.commit()
+    }
+    await onCheckpoint?.(() => this.#take(environment), { signal, report })
+  }
+
+  #take(environment: JobEnvironment | undefined): JobCheckpoint {
+    return {
+      ...this.#options.log.record,
       startedAt: this.begunAt,
       ...(this.scriptBegunAt !== undefined && { scriptBegunAt: this.scriptBegunAt }),
-      environment: handle,
+      environment: environment?.handle ?? null,
       scripts: [...this.#scripts],
       ...(this.#fileStages.length > 0 && { fileStages: [...this.#fileStages] }),
-    }))
+    }
   }
 }
 

@@ -58,8 +58,10 @@ export class ScriptRunner {
     let failure: JobError | undefined
     let readBytes = 0
     await record.settle()
-    if (past?.end === undefined) await record.keep(environment)
+    if (past !== undefined && past.end === undefined) await record.keep(environment)
     try {
+      // What is not known to another manager would be begun anew by it.
+      if (past === undefined) await record.announce(environment, signal)
       const end = await environment.run({
         script: generate(nonce),
         nonce,

@@ -31,7 +31,7 @@ export class ShimFleet {
   static async open(options: ShimFleetOptions, signal: AbortSignal): Promise<ShimFleet> {
     const { settings, runner, clock, logger } = options
     const onWait = ({ name }: { readonly name: string }): void => logger.warn({}, `waiting: the fleet belongs to ${name}`)
-    const state = await openFleetState({ settings, runner, onWait, clock, signal })
+    const state = await openFleetState({ settings, runner, onWait, clock, logger, signal })
     const observers = { provisioner: {}, taskscaler: {} }
     const fleet = await startFleet({ ...options, observers, freePlaces: () => Number.POSITIVE_INFINITY, state }, signal)
     // Their GitLab Runner has been told that they failed, when the daemon before ended.

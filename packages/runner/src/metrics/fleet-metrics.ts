@@ -13,6 +13,8 @@ export interface MeasuredFleet {
   readonly capacityPerInstance: number
   /** 0: no bound. */
   readonly maxUseCount: number
+  /** How long state cannot be written, milliseconds; 0: it can. Absent: none is kept. */
+  readonly unwrittenMs?: number
 }
 
 export interface FleetObservers {
@@ -81,6 +83,12 @@ const pulled: readonly PulledMetric<MeasuredFleet>[] = [
     help: 'Instances asked for (up) and instances decided to be removed (down).',
     labels: ['operation'],
     read: ({ scaler }) => ({ ...scaler.counters.scale }),
+  },
+  {
+    kind: 'gauge',
+    name: 'fleeting_provisioner_state_unwritten_seconds',
+    help: 'How long state cannot be written, so that no job is taken or begun; 0: it can.',
+    read: ({ unwrittenMs }) => unwrittenMs && unwrittenMs / 1000,
   },
 ]
 

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { type FleetLease, MemoryStateStore } from '@runner-core/fleeting'
+import { type FleetLease, Journal, MemoryStateStore, silentLogger } from '@runner-core/fleeting'
+import { ManualClock } from '@runner-core/fleeting/testing'
 import type { JobPayload } from '@runner-core/job'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { JobJournal } from './job-journal.ts'
 import { keptFleetKey } from './kept-fleet-key.ts'
 import { Seal } from './seal.ts'
 
+const over = (lease: FleetLease): Journal => Journal.over({ lease, clock: new ManualClock(), logger: silentLogger })
 const key = randomBytes(32)
 const payload = (id: number): JobPayload =>
   ({
@@ -19,7 +21,7 @@ let store: MemoryStateStore
 let lease: FleetLease
 const open = async (runner = 'a'): Promise<JobJournal> => {
   lease = await store.lease('fleet', { takeover: true })
-  return new JobJournal({ lease, seal: new Seal(key), runner })
+  return new JobJournal({ journal: over(lease), seal: new Seal(key), runner })
 }
 
 beforeEach(() => {
@@ -32,18 +34,18 @@ describe('JobJournal', () => {
     await before.took({ payload: payload(1), acquisitionKey: '1-a', takenAt: 5 })
     await before.took({ payload: payload(12), acquisitionKey: '1-b', takenAt: 6 })
     await before.took({ payload: payload(3), acquisitionKey: '1-c', takenAt: 7 })
-    void before.note(12, 'checkpoint', { sent: 10 })
-    await before.note(12, 'checkpoint', { sent: 20 })
-    await before.note(1, 'checkpoint', 'h')
-    await before.note(3, 'acquisitionKey', '1-moved')
-    await before.ended(1)
+    before.note(12, 'checkpoint', { sent: 10 })
+    before.note(12, 'checkpoint', { sent: 20 })
+    before.note(1, 'checkpoint', 'h')
+    before.note(3, 'acquisitionKey', '1-moved')
+    before.ended(1)
     const after = await open()
     expect(await after.load()).toEqual([
       { payload: payload(12), acquisitionKey: '1-b', takenAt: 6, checkpoint: { sent: 20 } },
       { payload: payload(3), acquisitionKey: '1-moved', takenAt: 7 },
     ])
-    await after.ended(12)
-    await after.ended(3)
+    after.ended(12)
+    after.ended(3)
     expect(await lease.load(['job'])).toEqual([])
   })
 
@@ -57,7 +59,7 @@ describe('JobJournal', () => {
   test('shows nobody a word of it', async () => {
     const journal = await open()
     await journal.took({ payload: payload(1), acquisitionKey: 'k', takenAt: 1 })
-    await journal.note(1, 'checkpoint', { pending: 'hunter' })
+    journal.note(1, 'checkpoint', { pending: 'hunter' })
     await keptFleetKey(lease, new Seal(key))
     const all = JSON.stringify(await lease.load())
     const decoded = [...all.matchAll(/"([A-Za-z0-9+/=]{40,})"/g)].map(([, text]) => Buffer.from(text!, 'base64').toString('latin1')).join()
@@ -66,7 +68,7 @@ describe('JobJournal', () => {
 
   test('opens nothing under another key', async () => {
     await (await open()).took({ payload: payload(1), acquisitionKey: 'k', takenAt: 1 })
-    const other = new JobJournal({ lease, seal: new Seal(randomBytes(32)), runner: 'a' })
+    const other = new JobJournal({ journal: over(lease), seal: new Seal(randomBytes(32)), runner: 'a' })
     await expect(other.load()).rejects.toMatchObject({ code: 'wrong_key' })
   })
 })

@@ -1,4 +1,4 @@
-import type { FleetLease, JsonValue, StateChange } from '@runner-core/fleeting'
+import type { Journal, JournalTrouble, JsonValue, KeepOptions, StateChange } from '@runner-core/fleeting'
 import type { JobPayload } from '@runner-core/job'
 import type { Seal } from './seal.ts'
 
@@ -20,46 +20,56 @@ const laterParts = ['acquisitionKey', 'checkpoint', 'end'] as const
 export type LaterPart = (typeof laterParts)[number]
 
 export interface JobJournalOptions {
-  readonly lease: FleetLease
+  readonly journal: Journal
   readonly seal: Seal
   /** The runner's name: job ids are its coordinator's. */
   readonly runner: string
 }
 
 /**
- * The jobs under way, where the next process finds them. Everything is encrypted: payloads hold tokens and variables, and a masker's state may hold half a secret. Every method rejects with `FencedError`
- * once another process has the fleet, and with `StateError`.
+ * The jobs under way, where the next process finds them. Everything is encrypted: payloads hold tokens and variables, and a masker's state may hold half a secret. What is awaited waits while state
+ * cannot be written; it rejects with `FencedError` once another process has the fleet, and with the reason of its signal.
  */
 export class JobJournal {
-  readonly #lease: FleetLease
+  readonly #journal: Journal
   readonly #seal: Seal
   readonly #prefix: string
 
-  constructor({ lease, seal, runner }: JobJournalOptions) {
-    this.#lease = lease
+  constructor({ journal, seal, runner }: JobJournalOptions) {
+    this.#journal = journal
     this.#seal = seal
     this.#prefix = `${encodeURIComponent(runner)}/`
   }
 
-  /** Before the coordinator is told that we have the job: what is not kept goes back to its queue. */
-  took(job: Pick<JournalledJob, 'payload' | 'acquisitionKey' | 'takenAt'>): Promise<void> {
-    return this.#lease.write([this.#change(`${job.payload.id}`, { ...job } as unknown as JsonValue)])
+  /** Why nothing can be kept now. */
+  get trouble(): JournalTrouble | undefined {
+    return this.#journal.trouble
   }
 
-  /** Replaces what is known of a job that was taken; the `acquisitionKey` when it moved to another slot. Written in the order of the calls; awaited by whoever must not go on before. */
-  note(jobId: number, part: LaterPart, value: JsonValue): Promise<void> {
-    return this.#lease.write([this.#change(`${jobId}/${part}`, value)])
+  /** Before the coordinator is told that we have the job: what is not kept goes back to its queue. */
+  took(job: Pick<JournalledJob, 'payload' | 'acquisitionKey' | 'takenAt'>, wait: KeepOptions = {}): Promise<void> {
+    return this.#journal.keep(() => [this.#change(`${job.payload.id}`, { ...job } as unknown as JsonValue)], wait)
+  }
+
+  /** Replaces what is known of a job that was taken, before something is done that must not be done twice. `take` is asked at each try. */
+  keep(jobId: number, part: LaterPart, take: () => JsonValue, wait: KeepOptions = {}): Promise<void> {
+    return this.#journal.keep(() => [this.#change(`${jobId}/${part}`, take())], wait)
+  }
+
+  /** The same for what nothing waits for; the `acquisitionKey` when it moved to another slot. */
+  note(jobId: number, part: LaterPart, value: JsonValue): void {
+    this.#journal.note(this.#change(`${jobId}/${part}`, value))
   }
 
   /** The coordinator knows how the job ended, or does not want to. */
-  ended(jobId: number): Promise<void> {
-    return this.#lease.write(['', ...laterParts.map((part) => `/${part}`)].map((part) => this.#change(`${jobId}${part}`, null)))
+  ended(jobId: number): void {
+    this.#journal.note(...['', ...laterParts.map((part) => `/${part}`)].map((part) => this.#change(`${jobId}${part}`, null)))
   }
 
   /** What earlier processes left. */
   async load(): Promise<readonly JournalledJob[]> {
     const values = new Map<string, JsonValue>()
-    for (const { kind, key, value } of await this.#lease.load(['job'])) {
+    for (const { kind, key, value } of await this.#journal.load(['job'])) {
       if (key.startsWith(this.#prefix) && typeof value === 'string') values.set(key, JSON.parse(this.#seal.open(value, `${kind} ${key}`)))
     }
     const jobs: JournalledJob[] = []

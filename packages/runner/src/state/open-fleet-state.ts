@@ -1,5 +1,14 @@
 import { join } from 'node:path'
-import { type Clock, type FleetLease, type FleetOwner, fleetDirectory, type KeyPair, StateError } from '@runner-core/fleeting'
+import {
+  type Clock,
+  type FleetOwner,
+  fleetDirectory,
+  Journal,
+  type KeyPair,
+  type Logger,
+  StateError,
+  silentLogger,
+} from '@runner-core/fleeting'
 import { fleetName, type RunnerSettings, type Settings } from '../config/settings.ts'
 import { stateDirectory } from '../config/state-settings.ts'
 import { JobJournal, type JournalledJob } from './job-journal.ts'
@@ -9,7 +18,7 @@ import { loadStateKey } from './state-key.ts'
 
 /** What of one runner outlives its process. */
 export interface FleetState {
-  readonly lease: FleetLease
+  readonly lease: Journal
   readonly jobs: JobJournal
   /** Jobs that the process before had. */
   readonly left: readonly JournalledJob[]
@@ -28,6 +37,8 @@ export interface OpenFleetStateOptions {
   /** Takes the fleet from a process that lives: asks for it, and takes it by force when there is no answer. Default false. */
   readonly takeover?: boolean
   readonly clock: Clock
+  /** Default: silent. */
+  readonly logger?: Logger
   readonly signal: AbortSignal
 }
 
@@ -39,7 +50,7 @@ export function pluginDirectory(settings: Pick<Settings, 'stateDir'>, runner: Ru
 
 /** Opens the state of a runner's fleet, and waits until it is ours alone. Undefined: the configuration keeps none. Thrown: `StateError`, the signal's reason; the fleet is left as it is then. */
 export async function openFleetState(options: OpenFleetStateOptions): Promise<FleetState | undefined> {
-  const { settings, runner, onWait, takeover = false, clock, signal } = options
+  const { settings, runner, onWait, takeover = false, clock, logger = silentLogger, signal } = options
   const directory = stateDirectory(settings, runner)
   if (directory === undefined) return undefined
   const { SqliteStateStore } = await import('@runner-core/fleeting/sqlite').catch((error: unknown) => {
@@ -50,15 +61,18 @@ export async function openFleetState(options: OpenFleetStateOptions): Promise<Fl
   const seal = new Seal(loadStateKey(settings.stateKeyFile))
   const store = new SqliteStateStore({ directory, clock })
   try {
-    const lease = await store.lease(fleetName(runner), { signal, onWait, takeover })
-    const jobs = new JobJournal({ lease, seal, runner: runner.name })
+    const lease = Journal.over({ lease: await store.lease(fleetName(runner), { signal, onWait, takeover }), clock, logger })
+    const jobs = new JobJournal({ journal: lease, seal, runner: runner.name })
     return {
       lease,
       jobs,
       left: await jobs.load(),
       fleetKey: await keptFleetKey(lease, seal),
       pluginDir: pluginDirectory(settings, runner)!,
-      close: () => store.close(),
+      close: async () => {
+        await lease.release()
+        await store.close()
+      },
     }
   } catch (error) {
     await store.close()

@@ -1,4 +1,4 @@
-import { type JsonValue, MemoryStateStore, silentLogger } from '@runner-core/fleeting'
+import { type FleetLease, Journal, type JsonValue, MemoryStateStore, silentLogger } from '@runner-core/fleeting'
 import { ManualClock } from '@runner-core/fleeting/testing'
 import type { JobPayload } from '@runner-core/job'
 import { type Acquisition, type LentSlot, NoCapacityError, type Reservation } from '@runner-core/taskscaler'
@@ -8,6 +8,7 @@ import { JobJournal } from './job-journal.ts'
 import { Seal } from './seal.ts'
 import { takeOverJobs } from './take-over-jobs.ts'
 
+const over = (lease: FleetLease): Journal => Journal.over({ lease, clock: new ManualClock(), logger: silentLogger })
 const payload = (id: number): JobPayload => ({ id, token: `token-${id}`, features: { failure_reasons: [] } }) as unknown as JobPayload
 const sent = { bytes: 5, crc32: 1 }
 const checkpoint = (scripts: number, environment: JsonValue): JsonValue => ({
@@ -26,14 +27,14 @@ interface Left {
 const takeOver = async (left: readonly Left[], { statuses = [200], isFull = false } = {}) => {
   const journal = async (): Promise<JobJournal> => {
     const lease = await store.lease('fleet', { takeover: true })
-    return new JobJournal({ lease, seal: new Seal(Buffer.alloc(32)), runner: 'a' })
+    return new JobJournal({ journal: over(lease), seal: new Seal(Buffer.alloc(32)), runner: 'a' })
   }
   const store = new MemoryStateStore()
   const before = await journal()
   for (const [index, { checkpoint, end }] of left.entries()) {
     await before.took({ payload: payload(index + 1), acquisitionKey: `slot-${index + 1}`, takenAt: 1 })
-    if (checkpoint !== undefined) await before.note(index + 1, 'checkpoint', checkpoint)
-    if (end !== undefined) await before.note(index + 1, 'end', end)
+    if (checkpoint !== undefined) before.note(index + 1, 'checkpoint', checkpoint)
+    if (end !== undefined) before.note(index + 1, 'end', end)
   }
   const jobs = await journal()
   const slots = left.flatMap(({ hasSlot = true }, index) => (hasSlot ? [`slot-${index + 1}`] : []))

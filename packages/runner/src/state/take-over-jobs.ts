@@ -96,5 +96,5 @@ async function reserve(scaler: Pick<Taskscaler, 'reserve' | 'onChange'>, signal:
 
 async function report({ payload }: JournalledJob, { jobs, finalUpdateRetryLimit, ...options }: TakeOverJobsOptions): Promise<void> {
   if (!(await reportLostJob({ ...options, job: payload, why: cannotGoOn, mostTries: finalUpdateRetryLimit }))) return
-  await jobs.ended(payload.id).catch((error: unknown) => options.logger.warn({ job: payload.id, error }, 'end of a job not kept'))
+  jobs.ended(payload.id)
 }

@@ -21,6 +21,8 @@ export interface RunnerProgress {
     readonly partTrouble?: string
     /** Set while so many instances are missing from the group's list at once that it is not believed. */
     readonly massDisappearance?: { readonly since: number; readonly missing: number }
+    /** Set while state cannot be written: since when, and why not. */
+    readonly stateTrouble?: { readonly since: number; readonly error: string }
     /** How often the group is read at rest. */
     readonly updateIntervalMs: number
   }
@@ -53,7 +55,7 @@ const stuckAfterMs = 60_000
 const listsMissed = 3
 
 /**
- * `live`: no loop hangs. `ready`: moreover each runner's fleet has started, its plugin runs, its group could be read lately, and GitLab accepts its token. One runner that is not
+ * `live`: no loop hangs. `ready`: moreover each runner's fleet has started, its plugin runs, its group could be read lately, its state can be written, and GitLab accepts its token. One runner that is not
  * ready makes the answer `unavailable`; the others go on all the same. A coordinator that does not answer, a group that could not be read just now, and one of several groups that does not
  * work, are only warnings: the runner is fit to work, or will be as soon as they are back.
  */
@@ -86,9 +88,14 @@ function hangs({ running }: RunnerProgress, now: number): readonly string[] {
 function hindrances({ running, startError, hasDeparted }: RunnerProgress, now: number): readonly string[] {
   if (hasDeparted) return ['this process has lost the fleet']
   if (running === undefined) return [startError === undefined ? 'the fleet is starting' : `the fleet does not start: ${startError}`]
-  const { loop, coordinatorTrouble, groupTrouble } = running
+  const { loop, coordinatorTrouble, groupTrouble, stateTrouble } = running
   return [
     ...(groupTrouble === undefined ? [] : [`the group cannot be reached: ${groupTrouble}`]),
+    ...(stateTrouble === undefined
+      ? []
+      : [
+          `state cannot be written for ${seconds(now - stateTrouble.since)}: no job is taken or begun, nothing launched or removed${because(stateTrouble.error)}`,
+        ]),
     ...(loop === 'paused' ? [`GitLab refuses the token${because(coordinatorTrouble?.error)}`] : []),
     ...(loop === 'stopped' ? ['the runner stops'] : []),
     ...(isUnread(running, now) ? [`the group could not be read for ${seconds(now - running.listedAt)}${because(running.listError)}`] : []),
