@@ -16,7 +16,7 @@ const run = async (file: string): Promise<string> => {
 
 test('fleeting and taskscaler embedded over p-queue: every task ran, on at most three machines', async () => {
   const output = await run('embed-p-queue/main.ts')
-  const tasks = [...output.matchAll(/^(\S+) slot ([01]): \{"code":0\} task (\d+) in /gm)]
+  const tasks = [...output.matchAll(/^(\S+) slot ([01]): exit code 0, task (\d+) in /gm)]
   expect(tasks.map(([, , , number]) => number)).toEqual(Array.from({ length: 12 }, (_, number) => String(number)))
   expect(new Set(tasks.map(([, instance]) => instance)).size).toBeLessThanOrEqual(3)
 })

@@ -46,7 +46,7 @@ export async function simulateHour(name: CloudName): Promise<HourFigures> {
 
   const before = count()
   const policies = [{ periods: ['* * * * *'], idleCount: instances, idleTimeMs: hourMs, scaleFactor: 0, scaleFactorLimit: 0 }]
-  const scaler = await time.until(Taskscaler.start({ provisioner, policies, clock }, never))
+  const scaler = await time.until(Taskscaler.start({ provisioner, onDispose: 'keep-instances', policies, clock }, never))
   const isAccepted = (): boolean => {
     const { outstanding, known } = provisioner.launchState()
     return (

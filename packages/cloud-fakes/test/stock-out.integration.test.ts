@@ -32,7 +32,7 @@ it.each(pairs)('with no capacity left in %s, jobs run in %s, at most one launch 
   const group = new MultiGroup({ id: 'multi/stock-out', members, ...context })
   const connector = { connect: async () => connection }
   const provisioner = await time.until(Provisioner.start({ group, connector, maxInstances: 60, ...context }, never))
-  const scaler = await time.until(Taskscaler.start({ provisioner, clock }, never))
+  const scaler = await time.until(Taskscaler.start({ provisioner, onDispose: 'keep-instances', clock }, never))
 
   const waits: number[] = []
   const run = async (): Promise<void> => {

@@ -170,14 +170,29 @@ describe('shutdown', () => {
     expect(fleet.clock.pendingTimers).toBe(0)
   })
 
-  it('does not remove the busy, and says what is left', async () => {
+  it('waits for busy instances as long as it may, removes none of them, and reports those that are left', async () => {
     const fleet = await startFleet()
     const [busy] = await fleet.launch(2)
     fleet.busy.add(busy!)
-    const ending = fleet.provisioner.shutdown({ removeInstances: true })
+    const ending = fleet.provisioner.shutdown({ removeInstances: true, timeoutMs: 20_000 })
+    await fleet.clock.advance(19_000)
+    expect(fleet.group.ids).toEqual([busy])
+    expect(fleet.group.isShutDown).toBe(false)
     await fleet.clock.advance(2000)
     expect(await ending).toEqual({ remaining: [busy] })
     expect(fleet.group.ids).toEqual([busy])
+  })
+
+  it('removes a busy instance once it is free', async () => {
+    const fleet = await startFleet()
+    const [busy] = await fleet.launch(1)
+    fleet.busy.add(busy!)
+    const ending = fleet.provisioner.shutdown({ removeInstances: true, timeoutMs: 20_000 })
+    await fleet.clock.advance(5000)
+    fleet.busy.delete(busy!)
+    await fleet.clock.advance(5000)
+    expect(await ending).toEqual({ remaining: [] })
+    expect(fleet.group.ids).toEqual([])
   })
 
   it.each(['hang', 'deaf'] as const)('is over in time when every call is %s', async (kind) => {

@@ -724,7 +724,7 @@ export class Provisioner implements AsyncDisposable {
     if (this.#launcher.busy || this.#launcher.unlisted('expired').some((id) => !this.#remover.isAccepted(id))) return false
     for (const instance of this.#roster.instances.values()) {
       if (instance.removal !== undefined) return false
-      if (!this.#isLeftAlone(instance) && !this.#busyChecks.isBusy(instance.id)) return false
+      if (!this.#isLeftAlone(instance)) return false
     }
     return true
   }

@@ -84,7 +84,13 @@ export class ExecutorFleet implements AsyncDisposable {
       new AbortController().signal,
     )
     const policy = { periods: ['* * * * *'], idleCount: 0, idleTimeMs: 60_000, scaleFactor: 0, scaleFactorLimit: 0 }
-    fleet.scaler = await Taskscaler.start({ ...shared, provisioner: fleet.provisioner, capacityPerInstance, policies: [policy] })
+    fleet.scaler = await Taskscaler.start({
+      ...shared,
+      provisioner: fleet.provisioner,
+      onDispose: 'remove-instances',
+      capacityPerInstance,
+      policies: [policy],
+    })
     fleet.executor = new InstanceExecutor({
       scaler: fleet.scaler,
       shell: 'bash',

@@ -24,7 +24,7 @@ const state = (await openFleetState({ settings, runner: settings.runners[0]!, on
 const group = new MemoryGroup({ clock, shell: simpleShell, maxSize: count, callDelayMs: 400 })
 for (let made = 0; made < count; made++) group.addForeign()
 const provisioner = await Provisioner.start({ group, clock, lease: state.lease }, never)
-const scaler = await Taskscaler.start({ provisioner, clock })
+const scaler = await Taskscaler.start({ provisioner, onDispose: 'keep-instances', clock })
 
 if (phase === 'fill') {
   while (scaler.status().tasks.idle < count) await new Promise((resolve) => setTimeout(resolve, 20))

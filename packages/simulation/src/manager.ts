@@ -179,6 +179,7 @@ export class Manager {
     const scaler = await Taskscaler.start(
       {
         provisioner,
+        onDispose: 'keep-instances',
         capacityPerInstance,
         maxUseCount,
         policies: this.#policies,

@@ -1,5 +1,5 @@
 import { isUsable, outstandingCount, type Provisioner } from '@runner-core/fleeting'
-import { type Acquisition, type IdlePolicy, idleTarget, type Reservation, type Taskscaler } from '@runner-core/taskscaler'
+import { type Acquisition, idleTarget, type Reservation, type ResolvedPolicy, type Taskscaler } from '@runner-core/taskscaler'
 import type { Breach } from './checker/index.ts'
 import type { WorldHistory } from './world-history.ts'
 import type { WorldProcess } from './world-process.ts'
@@ -44,7 +44,7 @@ export class Witness {
   #provisioner: Provisioner | undefined
   #scaler: Taskscaler | undefined
   /** How much was wanted when idle instances were removed last, until something happens for which more may be made. */
-  #shrank: { readonly load: number; readonly policy: IdlePolicy } | undefined
+  #shrank: { readonly load: number; readonly policy: ResolvedPolicy } | undefined
 
   constructor(options: WitnessOptions) {
     this.#options = options

@@ -29,7 +29,7 @@ const nothingKept: IdlePolicy = {
 /** What the world's idle policy may be: nothing in reserve, something, at times, in proportion, the default. */
 const schedules: readonly (readonly IdlePolicy[])[] = [
   [nothingKept],
-  [{ ...nothingKept, idleCount: 2, idleTimeMs: 2 * minute }],
+  [{ ...nothingKept, idleCount: 2, idleTimeMs: 2 * minute, preemptiveMode: true }],
   [nothingKept, { ...nothingKept, periods: ['*/4 * * * *'], idleCount: 2, preemptiveMode: false }],
   [{ ...nothingKept, scaleFactor: 0.5, scaleFactorLimit: 3, idleTimeMs: 0 }],
   [],

@@ -32,6 +32,7 @@ const group = new MemoryGroup({ clock: systemClock, maxSize: instances })
 for (let made = 0; made < instances; made++) group.addForeign()
 const scaler = await Taskscaler.start({
   provisioner: { group, lease, connector: { connect: async () => connection } },
+  onDispose: 'keep-instances',
   policies: [{ ...defaultPolicy, idleTimeMs: 3_600_000 }],
 })
 while (scaler.status().tasks.idle < instances) await new Promise((resolve) => setTimeout(resolve, 50))

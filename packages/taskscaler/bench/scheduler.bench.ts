@@ -6,7 +6,7 @@ import { type Connection, systemClock } from '@runner-core/fleeting'
 import { MemoryGroup } from '@runner-core/fleeting/testing'
 import genericPool from 'generic-pool'
 import { Pool as TarnPool } from 'tarn'
-import { defaultPolicy, type IdlePolicy, plan, Taskscaler } from '../src/index.ts'
+import { defaultPolicy, plan, type ResolvedPolicy, Taskscaler } from '../src/index.ts'
 
 interface Subject {
   readonly name: string
@@ -27,7 +27,7 @@ const rounds = 9
 const timesPerRound = 200_000
 const plansPerRound = 500
 
-const policy: IdlePolicy = { ...defaultPolicy, idleTimeMs: 3_600_000 }
+const policy: ResolvedPolicy = { ...defaultPolicy, idleTimeMs: 3_600_000 }
 const unused = (): Promise<never> => Promise.reject(new Error('no job of this bench talks to a machine'))
 /** Connections are the cloud's weight, not the scheduler's: all instances share one. */
 const connection: Connection = {
@@ -45,6 +45,7 @@ async function makeFleet(size: number): Promise<Fleet> {
   const before = heapUsed()
   const scaler = await Taskscaler.start({
     provisioner: { group, connector: { connect: async () => connection } },
+    onDispose: 'keep-instances',
     policies: [policy],
   })
   while (scaler.status().tasks.idle < size) await pause(50)

@@ -3,7 +3,7 @@ import type { NoCapacityReason } from './acquisition.ts'
 import { choosePlacement } from './choose-placement.ts'
 import { holdBack } from './held-back.ts'
 import { slotsPerInstance } from './plan.ts'
-import { type IdlePolicy, isPreemptive } from './policy.ts'
+import type { ResolvedPolicy } from './policy.ts'
 import type { ScalingSnapshot } from './scaling-snapshot.ts'
 
 export interface Refusal {
@@ -20,9 +20,9 @@ export function refuseUnkept(trouble: string | undefined): Refusal | undefined {
  * Whether one more slot may be promised when no free one is left for it; undefined: it may. `unserved` are the waits and reservations that no slot is there for yet.
  * In preemptive mode nothing is promised. Otherwise the instances being made must have room, or enough more must be possible now, without a back-off or breaker in the way.
  */
-export function refusePromise(snapshot: ScalingSnapshot, policy: IdlePolicy, unserved: number): Refusal | undefined {
+export function refusePromise(snapshot: ScalingSnapshot, policy: ResolvedPolicy, unserved: number): Refusal | undefined {
   const { launches, supply, placements } = snapshot
-  if (isPreemptive(policy))
+  if (policy.preemptiveMode)
     return {
       reason: 'preemptive_mode',
       message: `no ready slot is free, and preemptive mode takes no job without one (${slotsText(snapshot)})`,

@@ -1,7 +1,7 @@
 import type { LaunchBackoff, LaunchState } from '@runner-core/fleeting'
 import type { Refusal } from './admission.ts'
 import type { Decision } from './decision.ts'
-import type { IdlePolicy } from './policy.ts'
+import type { ResolvedPolicy } from './policy.ts'
 import type { InstanceDecision, ScalingPlan } from './scaling-plan.ts'
 import { policiesOf, type Schedule } from './schedule.ts'
 
@@ -16,14 +16,14 @@ const lingerMs = 15_000
 export interface Pass {
   readonly launches: LaunchState
   readonly plan: ScalingPlan
-  readonly policy: IdlePolicy
+  readonly policy: ResolvedPolicy
   readonly schedule: Schedule
 }
 
 /** Turns what every pass sees anew into the few entries that say something new. Passes without news cost a handful of comparisons. */
 export class DecisionWatch {
   readonly #tell: (decision: Decision) => void
-  #policy: IdlePolicy | undefined
+  #policy: ResolvedPolicy | undefined
   readonly #hold = new Hindrance()
   readonly #refusal = new Hindrance()
   #backoffs: readonly LaunchBackoff[] = []
@@ -43,7 +43,7 @@ export class DecisionWatch {
     this.#noteDrains(plan.drain, at)
   }
 
-  refused({ reason: code, message }: Refusal, policy: IdlePolicy, at: number): void {
+  refused({ reason: code, message }: Refusal, policy: ResolvedPolicy, at: number): void {
     if (!this.#refusal.seen(code, undefined, at)) return
     const under = code === 'preemptive_mode' ? `; the policy for ${policy.periods.join(' | ')} is in force` : ''
     this.#tell({ at, kind: 'refuse', code, reason: `${message}${under}` })
@@ -106,7 +106,7 @@ class Hindrance {
 }
 
 /** `code` is `schedule` when other policies of the schedule keep more in reserve: then who waits for a machine waits because of the hour. */
-function describePolicy(policy: IdlePolicy, schedule: Schedule): Pick<Decision, 'reason' | 'code'> {
+function describePolicy(policy: ResolvedPolicy, schedule: Schedule): Pick<Decision, 'reason' | 'code'> {
   const { idleCount, scaleFactor, idleTimeMs, periods } = policy
   const most = Math.max(0, ...policiesOf(schedule).map((other) => other.idleCount))
   const reason = `the policy for ${periods.join(' | ')} is in force: idle_count ${idleCount}, scale_factor ${scaleFactor}, idle_time ${idleTimeMs / 1000} s`

@@ -1,7 +1,7 @@
 import type { GroupSurvey } from '@runner-core/fleeting'
 import { Allocator } from './allocator.ts'
 import { plan } from './plan.ts'
-import type { IdlePolicy } from './policy.ts'
+import type { ResolvedPolicy } from './policy.ts'
 import { Roster } from './roster.ts'
 import type { ScalingPlan } from './scaling-plan.ts'
 import { activePolicy } from './schedule.ts'
@@ -11,7 +11,7 @@ import { type TaskscalerOptions, withDefaults } from './taskscaler-options.ts'
 
 export interface FirstPlan {
   /** The idle policy in force. */
-  readonly policy: IdlePolicy
+  readonly policy: ResolvedPolicy
   readonly plan: ScalingPlan
 }
 
@@ -22,8 +22,11 @@ const nobody = {} as Lender
  * What a `Taskscaler` that takes a group over now would do about it, with no job known: decided by the same roster and the same `plan`. Each instance that is tried is taken to prove ready at once.
  * Does nothing. Thrown: `InvalidSettingsError`.
  */
-export function firstPlan({ info, instances, launches }: GroupSurvey, options: Omit<TaskscalerOptions, 'provisioner'>): FirstPlan {
-  const { schedule, limits, clock, ...settings } = withDefaults(options)
+export function firstPlan(
+  { info, instances, launches }: GroupSurvey,
+  options: Omit<TaskscalerOptions, 'provisioner' | 'onDispose'>,
+): FirstPlan {
+  const { schedule, limits, clock, ...settings } = withDefaults({ ...options, onDispose: 'keep-instances' })
   const now = clock.now()
   const allocator = new Allocator(limits, nobody, () => () => now)
   const roster = new Roster(limits, allocator, (host) => {

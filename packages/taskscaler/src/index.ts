@@ -34,9 +34,12 @@ export { type PQueueLike, pQueueDemand } from './p-queue-demand.ts'
 export { compilePeriod, type Period } from './period.ts'
 /** The decision, as a pure function. */
 export { plan } from './plan.ts'
-export { defaultPolicy, type IdlePolicy, idleTarget, isPreemptive } from './policy.ts'
+export { defaultPolicy, type IdlePolicy, idleTarget, type ResolvedPolicy, resolvePolicy } from './policy.ts'
 export { QueueDepth, type QueueDepthOptions } from './queue-depth.ts'
 export type { ReadyCheck } from './readiness.ts'
+/** One task on one slot. */
+export { type CommandOptions, type CommandResult, OutputLimitError } from './run-command.ts'
+export { type RunOptions, type TaskSlot, TaskTimeoutError } from './run-task.ts'
 export type { HeldBack, IncreaseDecision, InstanceDecision, ScalingPlan } from './scaling-plan.ts'
 export type { CondemnedInstance, Demand, IdleInstance, ScalingSnapshot, Supply } from './scaling-snapshot.ts'
 export { activePolicy, compileSchedule, type Schedule } from './schedule.ts'

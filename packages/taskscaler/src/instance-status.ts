@@ -1,7 +1,7 @@
 import type { Instance } from '@runner-core/fleeting'
 import { durationText } from './duration-text.ts'
 import type { InstanceSlots } from './instance-slots.ts'
-import type { IdlePolicy } from './policy.ts'
+import type { ResolvedPolicy } from './policy.ts'
 
 /** One instance at one moment, and why it is there. */
 export interface InstanceStatus {
@@ -17,7 +17,7 @@ export interface InstanceSurroundings {
   /** Free slots that are wanted, and that there are. */
   readonly wanted: number
   readonly available: number
-  readonly policy: IdlePolicy
+  readonly policy: ResolvedPolicy
   readonly now: number
 }
 

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { empty, nothingKept, now, open } from '../test/snapshots.ts'
 import { plan, slotsPerInstance, wantedSlots } from './plan.ts'
-import { type IdlePolicy, idleTarget } from './policy.ts'
+import { idleTarget, type ResolvedPolicy } from './policy.ts'
 import type { ScalingSnapshot } from './scaling-snapshot.ts'
 
 const small = fc.integer({ min: 0, max: 20 })
@@ -81,12 +81,13 @@ const snapshots: fc.Arbitrary<ScalingSnapshot> = fc
     },
   }))
 
-const policies: fc.Arbitrary<IdlePolicy> = fc.record({
+const policies: fc.Arbitrary<ResolvedPolicy> = fc.record({
   periods: fc.constant(['* * * * *']),
   idleCount: fc.integer({ min: 0, max: 10 }),
   idleTimeMs: fc.constantFrom(0, 60_000, 150_000),
   scaleFactor: fc.constantFrom(0, 0.5, 2),
   scaleFactorLimit: fc.constantFrom(0, 5),
+  preemptiveMode: fc.boolean(),
 })
 
 const increaseOf = (result: ReturnType<typeof plan>): number => result.increase.reduce((sum, { count }) => sum + count, 0)
@@ -226,7 +227,7 @@ class PlannedFleet {
   }
 
   /** Answers how many decisions were made. */
-  follow(demand: { waiting: number; reserved: number; depth: number }, policy: IdlePolicy, steps: number): number {
+  follow(demand: { waiting: number; reserved: number; depth: number }, policy: ResolvedPolicy, steps: number): number {
     let decisions = 0
     for (let step = 0; step < steps; step++) {
       const { increase, remove } = plan(this.#snapshot(demand), policy, this.#time)

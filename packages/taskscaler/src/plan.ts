@@ -2,7 +2,7 @@ import { outstandingCount } from '@runner-core/fleeting'
 import { choosePlacement } from './choose-placement.ts'
 import { durationText } from './duration-text.ts'
 import { holdBack } from './held-back.ts'
-import { type IdlePolicy, idleTarget } from './policy.ts'
+import { idleTarget, type ResolvedPolicy } from './policy.ts'
 import type { InstanceDecision, ScalingPlan } from './scaling-plan.ts'
 import type { ScalingSnapshot } from './scaling-snapshot.ts'
 
@@ -21,7 +21,7 @@ import type { ScalingSnapshot } from './scaling-snapshot.ts'
  * Jobs that run are on neither side: each has the slot that it needs. An instance is only removed when what is *ready* without it is enough. So after a removal `wanted − available` is not positive,
  * and no later plan grows unless `wanted` rises or something ready is lost or used up. Speculative reservations are not wanted: they live on what is free.
  */
-export function plan(snapshot: ScalingSnapshot, policy: IdlePolicy, now: number): ScalingPlan {
+export function plan(snapshot: ScalingSnapshot, policy: ResolvedPolicy, now: number): ScalingPlan {
   const wanted = wantedSlots(snapshot, policy)
   const growth = planIncrease(snapshot, policy, wanted)
   const shrinking = planIdleRemoval(snapshot, policy, wanted, now)
@@ -44,12 +44,12 @@ export function slotsPerInstance({
 }
 
 /** Free slots that are wanted, in jobs: for jobs without a slot, and in reserve. */
-export function wantedSlots({ demand }: ScalingSnapshot, policy: IdlePolicy): number {
+export function wantedSlots({ demand }: ScalingSnapshot, policy: ResolvedPolicy): number {
   const queued = demand.queued.reduce((sum, { depth }) => sum + depth, 0)
   return demand.waiting + demand.reserved + queued + idleTarget(policy, demand.acquired)
 }
 
-function planIncrease(snapshot: ScalingSnapshot, policy: IdlePolicy, wanted: number): Pick<ScalingPlan, 'increase' | 'heldBack'> {
+function planIncrease(snapshot: ScalingSnapshot, policy: ResolvedPolicy, wanted: number): Pick<ScalingPlan, 'increase' | 'heldBack'> {
   const { launches, supply } = snapshot
   const coming = outstandingCount(launches) + supply.pending
   const missing = Math.ceil((wanted - supply.available) / slotsPerInstance(snapshot)) - coming
@@ -63,7 +63,7 @@ function planIncrease(snapshot: ScalingSnapshot, policy: IdlePolicy, wanted: num
   }
 }
 
-function demandText({ demand }: ScalingSnapshot, policy: IdlePolicy): string {
+function demandText({ demand }: ScalingSnapshot, policy: ResolvedPolicy): string {
   const parts: [number, string][] = [
     [demand.waiting, 'for waiting jobs'],
     [demand.reserved, 'reserved'],
@@ -78,7 +78,7 @@ function demandText({ demand }: ScalingSnapshot, policy: IdlePolicy): string {
 
 function planIdleRemoval(
   { supply }: ScalingSnapshot,
-  policy: IdlePolicy,
+  policy: ResolvedPolicy,
   wanted: number,
   now: number,
 ): Pick<ScalingPlan, 'remove' | 'reviewAt'> {

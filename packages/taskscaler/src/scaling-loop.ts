@@ -9,7 +9,7 @@ import type { ComingInstance } from './explain-wait.ts'
 import type { InstanceSlots } from './instance-slots.ts'
 import { PassTimer } from './pass-timer.ts'
 import { plan, slotsPerInstance } from './plan.ts'
-import type { IdlePolicy } from './policy.ts'
+import type { ResolvedPolicy } from './policy.ts'
 import { type Pipeline, promiseDate } from './promise-date.ts'
 import { Prover } from './prover.ts'
 import { ReadyTimes } from './ready-times.ts'
@@ -48,7 +48,7 @@ export class ScalingLoop {
   readonly #stops: (() => void)[]
   readonly #listeners = new Set<() => void>()
   #syncedAt = Number.NEGATIVE_INFINITY
-  #policy: { readonly schedule: Schedule; readonly minute: number; readonly policy: IdlePolicy } | undefined
+  #policy: { readonly schedule: Schedule; readonly minute: number; readonly policy: ResolvedPolicy } | undefined
 
   constructor(options: ScalingLoopOptions) {
     const { provisioner, allocator, clock, limits, demand } = options
@@ -92,7 +92,7 @@ export class ScalingLoop {
   }
 
   /** The policy in force; looked up once a minute. */
-  get policy(): IdlePolicy {
+  get policy(): ResolvedPolicy {
     const wallTime = this.#options.clock.wallTime()
     const minute = Math.floor(wallTime / minuteMs)
     if (this.#policy?.minute !== minute || this.#policy.schedule !== this.schedule) {

@@ -205,7 +205,7 @@ describe('a reservation is refused', () => {
   test('in preemptive mode without a ready slot, also at idle_count 0', async () => {
     const rig = await Rig.start({ policies: [{ ...policy, preemptiveMode: true }] })
     expect(refusal(() => rig.scaler.reserve())).toMatchObject({ code: 'no_capacity', reason: 'preemptive_mode' })
-    const warm = await Rig.start({ policies: [{ ...policy, idleCount: 1 }] })
+    const warm = await Rig.start({ policies: [{ ...policy, idleCount: 1, preemptiveMode: true }] })
     expect(refusal(() => warm.scaler.reserve()).reason).toBe('preemptive_mode')
     await warm.clock.advance(60_000)
     expect(warm.scaler.reserve().kind).toBe('slot')

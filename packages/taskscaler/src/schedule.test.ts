@@ -1,13 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { InvalidSettingsError } from './invalid-settings.ts'
-import { defaultPolicy, type IdlePolicy, idleTarget, isPreemptive } from './policy.ts'
+import { defaultPolicy, idleTarget, type ResolvedPolicy, resolvePolicy } from './policy.ts'
 import { activePolicy, compileSchedule } from './schedule.ts'
 
-const base: IdlePolicy = { periods: ['* * * * *'], timezone: 'UTC', idleCount: 0, idleTimeMs: 0, scaleFactor: 0, scaleFactorLimit: 0 }
-const office: IdlePolicy = { ...base, periods: ['* 8-15 * * mon-fri'], idleCount: 10 }
+const base = resolvePolicy({ timezone: 'UTC' })
+const office: ResolvedPolicy = { ...base, periods: ['* 8-15 * * mon-fri'], idleCount: 10 }
 
-const isActive = (policy: IdlePolicy, iso: string): boolean => activePolicy(compileSchedule([policy]), Date.parse(iso)) === policy
+const isActive = (policy: ResolvedPolicy, iso: string): boolean =>
+  activePolicy(compileSchedule([policy]), Date.parse(iso)) !== defaultPolicy
 
 describe('activePolicy', () => {
   test('a period is a range: * 8-15 * * mon-fri is 08:00:00.000 to 15:59:59.999', () => {
@@ -20,13 +21,13 @@ describe('activePolicy', () => {
   })
 
   test('the last policy that matches wins, whatever the order of their ranges', () => {
-    const night: IdlePolicy = { ...base, periods: ['* 0-6 * * *', '* 20-23 * * *'] }
-    const always: IdlePolicy = { ...base, idleCount: 2 }
-    const at = (policies: IdlePolicy[], iso: string): IdlePolicy => activePolicy(compileSchedule(policies), Date.parse(iso))
-    expect(at([always, office, night], '2025-06-06T12:00:00Z')).toBe(office)
-    expect(at([always, office, night], '2025-06-06T21:00:00Z')).toBe(night)
-    expect(at([always, office, night], '2025-06-06T18:00:00Z')).toBe(always)
-    expect(at([office, night, always], '2025-06-06T12:00:00Z')).toBe(always)
+    const night: ResolvedPolicy = { ...base, periods: ['* 0-6 * * *', '* 20-23 * * *'] }
+    const always: ResolvedPolicy = { ...base, idleCount: 2 }
+    const at = (policies: ResolvedPolicy[], iso: string): ResolvedPolicy => activePolicy(compileSchedule(policies), Date.parse(iso))
+    expect(at([always, office, night], '2025-06-06T12:00:00Z')).toEqual(office)
+    expect(at([always, office, night], '2025-06-06T21:00:00Z')).toEqual(night)
+    expect(at([always, office, night], '2025-06-06T18:00:00Z')).toEqual(always)
+    expect(at([office, night, always], '2025-06-06T12:00:00Z')).toEqual(always)
   })
 
   test('no match, and no policy at all, is the explicit default', () => {
@@ -35,7 +36,7 @@ describe('activePolicy', () => {
   })
 
   test('follows the summer time of its zone', () => {
-    const berlin: IdlePolicy = { ...office, timezone: 'Europe/Berlin' }
+    const berlin: ResolvedPolicy = { ...office, timezone: 'Europe/Berlin' }
     expect(isActive(berlin, '2025-03-28T07:00:00Z')).toBe(true) // 08:00 winter time
     expect(isActive(berlin, '2025-03-28T06:59:00Z')).toBe(false)
     expect(isActive(berlin, '2025-03-31T06:00:00Z')).toBe(true) // 08:00 summer time
@@ -44,7 +45,7 @@ describe('activePolicy', () => {
   })
 
   test('the hour that the change to winter time repeats counts twice, the one that is skipped never comes', () => {
-    const two: IdlePolicy = { ...base, periods: ['* 2 * * *'], timezone: 'Europe/Berlin' }
+    const two: ResolvedPolicy = { ...base, periods: ['* 2 * * *'], timezone: 'Europe/Berlin' }
     expect(isActive(two, '2025-10-26T00:30:30Z')).toBe(true)
     expect(isActive(two, '2025-10-26T01:30:30Z')).toBe(true)
     expect(isActive(two, '2025-10-26T02:00:00Z')).toBe(false)
@@ -54,7 +55,7 @@ describe('activePolicy', () => {
   })
 
   test('a zone whose offset is no whole hour', () => {
-    const kathmandu: IdlePolicy = { ...base, periods: ['0-29 9 * * *'], timezone: 'Asia/Kathmandu' }
+    const kathmandu: ResolvedPolicy = { ...base, periods: ['0-29 9 * * *'], timezone: 'Asia/Kathmandu' }
     expect(isActive(kathmandu, '2025-06-06T03:15:00Z')).toBe(true)
     expect(isActive(kathmandu, '2025-06-06T03:44:59Z')).toBe(true)
     expect(isActive(kathmandu, '2025-06-06T03:45:00Z')).toBe(false)
@@ -79,13 +80,14 @@ describe('activePolicy', () => {
 
 describe('compileSchedule', () => {
   test('names every problem of every policy', () => {
-    const bad: IdlePolicy = {
+    const bad: ResolvedPolicy = {
       periods: ['* * * *', '61 * * * *', '* * * * * *'],
       timezone: 'Mars/Olympus',
       idleCount: -1,
       idleTimeMs: Number.NaN,
       scaleFactor: -2,
       scaleFactorLimit: 1.5,
+      preemptiveMode: false,
     }
     const error = catchError(() => compileSchedule([base, bad, { ...base, periods: [] }]))
     expect(error).toBeInstanceOf(InvalidSettingsError)
@@ -105,17 +107,23 @@ describe('compileSchedule', () => {
 
 describe('idle target', () => {
   test('is the larger of idle_count and the factor, which has a limit', () => {
-    const policy: IdlePolicy = { ...base, idleCount: 5, scaleFactor: 0.5, scaleFactorLimit: 20 }
+    const policy: ResolvedPolicy = { ...base, idleCount: 5, scaleFactor: 0.5, scaleFactorLimit: 20 }
     expect([0, 10, 11, 30, 40, 1000].map((acquired) => idleTarget(policy, acquired))).toEqual([5, 5, 6, 15, 20, 20])
     expect(idleTarget({ ...policy, scaleFactorLimit: 0 }, 1000)).toBe(500)
     expect(idleTarget({ ...base, scaleFactor: 1.1 }, 10)).toBe(11)
   })
 
-  test('preemptive mode follows idle_count unless said', () => {
-    expect(isPreemptive(base)).toBe(false)
-    expect(isPreemptive({ ...base, idleCount: 1 })).toBe(true)
-    expect(isPreemptive({ ...base, preemptiveMode: true })).toBe(true)
-    expect(isPreemptive({ ...base, idleCount: 1, preemptiveMode: false })).toBe(false)
+  test('a policy keeps nothing in reserve, always, and promises capacity to come, unless it says otherwise', () => {
+    expect(resolvePolicy({})).toEqual({
+      periods: ['* * * * *'],
+      idleCount: 0,
+      idleTimeMs: 0,
+      scaleFactor: 0,
+      scaleFactorLimit: 0,
+      preemptiveMode: false,
+    })
+    expect(resolvePolicy({ idleCount: 1 }).preemptiveMode).toBe(false)
+    expect(resolvePolicy({ preemptiveMode: true }).preemptiveMode).toBe(true)
   })
 })
 

@@ -1,9 +1,9 @@
 import { InvalidSettingsError, isAmount, isCount } from './invalid-settings.ts'
 import { compilePeriod, type Period } from './period.ts'
-import { defaultPolicy, type IdlePolicy } from './policy.ts'
+import { defaultPolicy, type IdlePolicy, type ResolvedPolicy, resolvePolicy } from './policy.ts'
 
 interface Rule {
-  readonly policy: IdlePolicy
+  readonly policy: ResolvedPolicy
   readonly periods: readonly Period[]
 }
 
@@ -15,22 +15,22 @@ export interface Schedule {
 /** Checks policies and prepares them for {@link activePolicy}. Thrown: {@link InvalidSettingsError}. */
 export function compileSchedule(policies: readonly IdlePolicy[]): Schedule {
   const problems: string[] = []
-  const rules = policies.map((policy, index) => ({ policy, periods: checkPolicy(policy, `policy[${index}]`, problems) }))
+  const rules = policies.map(resolvePolicy).map((policy, index) => ({ policy, periods: checkPolicy(policy, `policy[${index}]`, problems) }))
   if (problems.length > 0) throw new InvalidSettingsError(problems)
   return { rules }
 }
 
 /** The policy in force at a wall time: the last one with a period that has it, otherwise {@link defaultPolicy}. */
-export function activePolicy(schedule: Schedule, wallTime: number): IdlePolicy {
+export function activePolicy(schedule: Schedule, wallTime: number): ResolvedPolicy {
   return schedule.rules.findLast(({ periods }) => periods.some((period) => period.has(wallTime)))?.policy ?? defaultPolicy
 }
 
 /** Every policy that may be in force at some time. */
-export function policiesOf(schedule: Schedule): readonly IdlePolicy[] {
+export function policiesOf(schedule: Schedule): readonly ResolvedPolicy[] {
   return schedule.rules.map(({ policy }) => policy)
 }
 
-function checkPolicy(policy: IdlePolicy, path: string, problems: string[]): Period[] {
+function checkPolicy(policy: ResolvedPolicy, path: string, problems: string[]): Period[] {
   const expect = (holds: boolean, name: keyof IdlePolicy, expected: string): void => {
     if (!holds) problems.push(`${path}.${name}: expected ${expected}, got ${JSON.stringify(policy[name]) ?? String(policy[name])}`)
   }

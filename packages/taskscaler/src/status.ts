@@ -1,6 +1,6 @@
 import { type LaunchState, outstandingCount } from '@runner-core/fleeting'
 import type { Allocator } from './allocator.ts'
-import type { IdlePolicy } from './policy.ts'
+import type { ResolvedPolicy } from './policy.ts'
 import type { Roster } from './roster.ts'
 import type { ScalingPlan } from './scaling-plan.ts'
 
@@ -25,7 +25,7 @@ export interface TaskscalerStatus {
   /** Instances that should exist for the demand and the policy, below the maximum. */
   readonly desiredInstances: number
   /** The policy in force. */
-  readonly policy: IdlePolicy
+  readonly policy: ResolvedPolicy
   /** What the last pass decided, and when. */
   readonly lastPlan: ScalingPlan
   readonly passedAt: number

@@ -10,6 +10,11 @@ import { compileSchedule, type Schedule } from './schedule.ts'
 export interface TaskscalerOptions {
   /** Makes and removes the instances, at most its `maxInstances`. One that was started, or what to start one with; either way it is the taskscaler's from here on, and is shut down with it. */
   readonly provisioner: Provisioner | ProvisionerOptions
+  /**
+   * What happens to the instances at the end of an `await using` block, also one that throws, and when `shutdown` is called without saying it. `remove-instances`: those that are not busy are removed.
+   * `keep-instances`: they stay, and cost money, for a process that adopts them.
+   */
+  readonly onDispose: 'remove-instances' | 'keep-instances'
   /** Jobs that one instance runs at the same time, ≥ 1. Default 1. */
   readonly capacityPerInstance?: number
   /** Jobs that one instance runs in its life; then it is removed. Default 0: no limit. */
@@ -48,8 +53,12 @@ export function withDefaults(options: Omit<TaskscalerOptions, 'provisioner'>): T
   expect(isCount(maxUseCount), 'maxUseCount', 'an integer ≥ 0', maxUseCount)
   expect(isAmount(readyTimeoutMs) && readyTimeoutMs > 0, 'readyTimeoutMs', 'milliseconds > 0', readyTimeoutMs)
   expect(isAmount(promiseCapMs) && promiseCapMs > 0, 'promiseCapMs', 'milliseconds > 0', promiseCapMs)
+  const { onDispose } = options
+  if (onDispose !== 'remove-instances' && onDispose !== 'keep-instances')
+    problems.push(`onDispose: expected "remove-instances" or "keep-instances", got ${JSON.stringify(onDispose) ?? 'nothing'}`)
   if (problems.length > 0) throw new InvalidSettingsError(problems)
   return {
+    onDispose,
     capacityPerInstance,
     maxUseCount,
     limits: { capacity: capacityPerInstance, uses: maxUseCount === 0 ? Number.POSITIVE_INFINITY : maxUseCount },

@@ -19,7 +19,13 @@ class Machine {
     this.lease = await this.store.lease('test', { takeover: true })
     const starting = Provisioner.start({ group, clock, maxInstances: 10, lease: this.lease }, new AbortController().signal)
     await clock.advance(0)
-    const scaler = await Taskscaler.start({ policies: [policy], ...options, provisioner: await starting, clock })
+    const scaler = await Taskscaler.start({
+      policies: [policy],
+      onDispose: 'keep-instances',
+      ...options,
+      provisioner: await starting,
+      clock,
+    })
     await clock.advance(0)
     return scaler
   }

@@ -289,7 +289,14 @@ describe('an instance that goes', () => {
 
 describe('start and shutdown', () => {
   test('names every setting that cannot be', async () => {
-    const options = { provisioner: {} as never, capacityPerInstance: 0, maxUseCount: -1, readyTimeoutMs: 0, promiseCapMs: Number.NaN }
+    const options = {
+      provisioner: {} as never,
+      onDispose: undefined as never,
+      capacityPerInstance: 0,
+      maxUseCount: -1,
+      readyTimeoutMs: 0,
+      promiseCapMs: Number.NaN,
+    }
     const error = await Taskscaler.start(options).catch((thrown: unknown) => thrown)
     expect(error).toBeInstanceOf(InvalidSettingsError)
     expect((error as InvalidSettingsError).problems).toEqual([
@@ -297,16 +304,22 @@ describe('start and shutdown', () => {
       'maxUseCount: expected an integer ≥ 0, got -1',
       'readyTimeoutMs: expected milliseconds > 0, got 0',
       'promiseCapMs: expected milliseconds > 0, got NaN',
+      'onDispose: expected "remove-instances" or "keep-instances", got nothing',
     ])
-    await expect(Taskscaler.start({ provisioner: {} as never, policies: [{ ...policy, idleCount: -1 }] })).rejects.toThrow(
-      'policy[0].idleCount',
-    )
+    await expect(
+      Taskscaler.start({ provisioner: {} as never, onDispose: 'keep-instances', policies: [{ ...policy, idleCount: -1 }] }),
+    ).rejects.toThrow('policy[0].idleCount')
   })
 
   test('starts a provisioner of its own when it is given what to start one with', async () => {
     const clock = new ManualClock()
     const group = new MemoryGroup({ clock, shell: simpleShell })
-    const scaler = await Taskscaler.start({ provisioner: { group, maxInstances: 2 }, policies: [{ ...policy, idleCount: 5 }], clock })
+    const scaler = await Taskscaler.start({
+      provisioner: { group, maxInstances: 2 },
+      onDispose: 'keep-instances',
+      policies: [{ ...policy, idleCount: 5 }],
+      clock,
+    })
     await clock.advance(10_000)
     expect(scaler.status()).toMatchObject({ desiredInstances: 2, tasks: { idle: 2 }, policy: { idleCount: 5 } })
     await scaler[Symbol.asyncDispose]()

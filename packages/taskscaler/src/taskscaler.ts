@@ -14,10 +14,12 @@ import { DemandBefore } from './demand-before.ts'
 import { explainWait } from './explain-wait.ts'
 import type { InstanceSlots } from './instance-slots.ts'
 import { describeInstance, type InstanceStatus } from './instance-status.ts'
+import { InvalidSettingsError } from './invalid-settings.ts'
 import type { TaskscalerObserver } from './observer.ts'
 import { wantedSlots } from './plan.ts'
 import type { IdlePolicy } from './policy.ts'
 import { restoreLent } from './restore-lent.ts'
+import { type RunOptions, runTask, type TaskSlot } from './run-task.ts'
 import { ScalingLoop } from './scaling-loop.ts'
 import type { ScalingPlan } from './scaling-plan.ts'
 import type { ScalingSnapshot } from './scaling-snapshot.ts'
@@ -30,7 +32,11 @@ import { UsageJournal } from './usage-journal.ts'
 import { type LentSlot, readUsage } from './usage-records.ts'
 
 /**
- * Lends slots of autoscaled instances to jobs. Make a reservation before asking anybody for a job, acquire with it once there is one, release at the job's end:
+ * Lends slots of autoscaled instances. Work that is here runs with {@link Taskscaler.run}:
+ *
+ *     const { code, stdout } = await scaler.run((slot) => slot.exec('make test'))
+ *
+ * Work that has to be asked for first takes a reservation, acquires with it once there is work, and releases at its end:
  *
  *     using reservation = scaler.reserve()
  *     await using acquisition = await scaler.acquire(reservation)
@@ -52,7 +58,9 @@ export class Taskscaler implements AsyncDisposable {
   /** Reservations that have a slot which is handed out once that can be kept, in the order in which they got it. */
   readonly #unkept = new Map<SlotReservation, UnkeptLoan>()
   #handOuts = 0
-  #closed = false
+  readonly #onDispose: TaskscalerSettings['onDispose']
+  /** `draining`: nothing new is accepted, and what is there comes to its end. */
+  #state: 'open' | 'draining' | 'closed' = 'open'
 
   /**
    * Starts the provisioner, if it was not, and the scaling; instances that exist already are adopted. `signal` ends the start, not the scaler.
@@ -62,6 +70,8 @@ export class Taskscaler implements AsyncDisposable {
     const settings = withDefaults(options)
     const given = options.provisioner
     const { clock, logger } = settings
+    if ('group' in given && given.connector === undefined && given.group.connect === undefined)
+      throw new InvalidSettingsError([noConnector])
     const provisioner = 'group' in given ? await Provisioner.start({ clock, logger, ...given }, signal) : given
     return new Taskscaler(provisioner, settings)
   }
@@ -70,6 +80,7 @@ export class Taskscaler implements AsyncDisposable {
     this.#provisioner = provisioner
     this.#clock = settings.clock
     this.#observer = settings.observer
+    this.#onDispose = settings.onDispose
     const { lease } = provisioner
     this.#lender = {
       keyPrefix: lease === undefined ? '' : `${lease.epoch}-`,
@@ -111,11 +122,23 @@ export class Taskscaler implements AsyncDisposable {
    * Takes a slot that is free, or else the promise of one, before a job is asked for. Thrown: {@link NoCapacityError}, whose message says what stands in the way.
    */
   reserve(options?: ReserveOptions): Reservation {
-    if (this.#closed || !this.#allocator.hasSlotFor(options) || this.#journal?.trouble !== undefined) this.#admit()
+    if (this.#state !== 'open' || !this.#allocator.hasSlotFor(options) || this.#journal?.trouble !== undefined) this.#admit()
     const reservation = this.#allocator.reserve(options)
     this.counters.tasks.reserve++
     this.#loop.wake()
     return reservation
+  }
+
+  /**
+   * Runs a task on a slot: waits in line for one, also while launches back off or no instance may be added, connects, runs the task and gives the slot back, however the task ends.
+   * An instance that cannot be connected to is condemned and the task gets another one; one on which something of the task may still run is condemned too.
+   *
+   * @returns what the task returned
+   * @throws what the task threw; the reason of `signal`; `TaskTimeoutError`; `InstanceLostError`; {@link NoCapacityError} `shutdown` once the scaler drains or shuts down;
+   * the last `ConnectionError` or `GroupError` after three instances that could not be connected to
+   */
+  async run<Result>(task: (slot: TaskSlot) => Promise<Result>, options: RunOptions = {}): Promise<Result> {
+    return await runTask(task, options, { acquire: () => this.#acquireInLine(options), clock: this.#clock })
   }
 
   /** Gives a reservation up; an `acquire` that waits for it rejects with {@link AlreadyEndedError}. Does nothing when it was acquired or has ended. */
@@ -146,7 +169,7 @@ export class Taskscaler implements AsyncDisposable {
     }
     this.#loop.wake()
     const acquisition = this.#allocator.acquire(own)
-    if (acquisition === undefined) return this.#closed ? Promise.reject(shuttingDown()) : this.#wait(own, options)
+    if (acquisition === undefined) return this.#state === 'closed' ? Promise.reject(shuttingDown()) : this.#wait(own, options)
     return this.#handOut(own, acquisition, options)
   }
 
@@ -246,25 +269,60 @@ export class Taskscaler implements AsyncDisposable {
   }
 
   /**
-   * Refuses reservations, ends waits with {@link NoCapacityError} `shutdown`, and shuts the provisioner down. Jobs that hold a slot are not ended: release first, since a busy instance is never removed.
-   * Idempotent. Answers the ids of instances that were to be removed and are not known to be gone; see `ShutdownReport`.
+   * Accepts no more reservations and tasks, and resolves once every slot is given back and nobody waits. What was accepted before comes to its end. Instances stay as the policy says: `shutdown` follows.
+   *
+   * @throws the reason of `signal`; the scaler drains on
    */
-  async shutdown(options: ShutdownOptions): Promise<{ readonly remaining: readonly string[] }> {
-    this.#closed = true
+  drain({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    if (this.#state === 'open') this.#state = 'draining'
+    return new Promise((resolve, reject) => {
+      const end = (settle: () => void): void => {
+        stopListening()
+        signal?.removeEventListener('abort', onAbort)
+        settle()
+      }
+      const onAbort = (): void => end(() => reject(signal?.reason))
+      const look = (): void => {
+        const { pool, waiting, openReservations } = this.#allocator
+        if (pool.acquired + waiting.size + openReservations === 0) end(resolve)
+      }
+      const stopListening = this.#loop.onPass(look)
+      signal?.addEventListener('abort', onAbort, { once: true })
+      if (signal?.aborted) onAbort()
+      else look()
+    })
+  }
+
+  /**
+   * Refuses reservations, ends waits with {@link NoCapacityError} `shutdown`, and shuts the provisioner down. With `removeInstances`, slots that are in use have until `timeoutMs` to be given back;
+   * a busy instance is never removed. Then all connections end. Idempotent.
+   *
+   * @returns the ids of instances that were to be removed and are not known to be gone; see `ShutdownReport`
+   */
+  async shutdown(options: Partial<ShutdownOptions> = {}): Promise<{ readonly remaining: readonly string[] }> {
+    this.#state = 'closed'
     this.#loop.stop()
     const { waiting } = this.#allocator
     for (let next = waiting.first; next !== undefined; next = waiting.first) this.#cancel(next, shuttingDown())
     this.#journal?.close(shuttingDown())
     try {
-      return await this.#provisioner.shutdown(options)
+      return await this.#provisioner.shutdown({ removeInstances: this.#onDispose === 'remove-instances', ...options })
     } finally {
       this.#loop.close()
     }
   }
 
-  /** Leaves the instances as they are. */
+  /** Shuts down, and does with the instances what `onDispose` says. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.shutdown({ removeInstances: false })
+    await this.shutdown()
+  }
+
+  /** Without asking whether a slot can be promised: the caller waits, however long it takes. */
+  #acquireInLine({ priority, key, signal }: RunOptions): Promise<Acquisition> {
+    if (this.#state !== 'open') return Promise.reject(shuttingDown())
+    const reservation = this.#allocator.reserve({ ...(priority !== undefined && { priority }), ...(key !== undefined && { key }) })
+    this.counters.tasks.reserve++
+    return this.acquire(reservation, { ...(signal !== undefined && { signal }) })
   }
 
   #own(reservation: Reservation): SlotReservation | undefined {
@@ -272,7 +330,7 @@ export class Taskscaler implements AsyncDisposable {
   }
 
   #admit(): void {
-    if (this.#closed) throw shuttingDown()
+    if (this.#state !== 'open') throw shuttingDown()
     const { policy, watch } = this.#loop
     const refusal = refuseUnkept(this.#journal?.trouble) ?? refusePromise(this.#loop.snapshot(), policy, this.#allocator.unserved)
     if (refusal === undefined) return
@@ -367,6 +425,9 @@ interface UnkeptLoan {
   /** Resolves when it is handed out, or given up. */
   readonly over: Promise<void>
 }
+
+const noConnector =
+  'provisioner.connector: expected a connector, got none, and the group has no connect of its own: no instance could ever be used'
 
 function shuttingDown(): NoCapacityError {
   return new NoCapacityError('shutdown', 'the scaler is shutting down')

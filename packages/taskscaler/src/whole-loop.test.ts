@@ -3,7 +3,7 @@ import { ManualClock, MemoryGroup, seededRandom, simpleShell } from '@runner-cor
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type Acquisition, AlreadyEndedError, NoCapacityError, type Reservation } from './acquisition.ts'
-import { type IdlePolicy, isPreemptive } from './policy.ts'
+import type { IdlePolicy, ResolvedPolicy } from './policy.ts'
 import { QueueDepth } from './queue-depth.ts'
 import { Taskscaler } from './taskscaler.ts'
 
@@ -21,7 +21,7 @@ const nothingKept: IdlePolicy = {
 /** Schedules that a run may switch between. */
 const schedules: readonly (readonly IdlePolicy[])[] = [
   [nothingKept],
-  [{ ...nothingKept, idleCount: 3, idleTimeMs: 2 * minute }],
+  [{ ...nothingKept, idleCount: 3, idleTimeMs: 2 * minute, preemptiveMode: true }],
   [nothingKept, { ...nothingKept, periods: ['*/4 * * * *'], idleCount: 2, preemptiveMode: false }],
   [{ ...nothingKept, scaleFactor: 0.5, scaleFactorLimit: 3, idleTimeMs: 0 }],
   [],
@@ -52,7 +52,7 @@ class World {
   waiting: Waiting[] = []
   readonly lent: Set<Acquisition> = new Set()
   /** The policy under which idle instances were removed, until something happens for which more may be made. */
-  #shrankUnder: IdlePolicy | undefined
+  #shrankUnder: ResolvedPolicy | undefined
   /** Instances that a `list` has shown. */
   readonly #listed = new Set<string>()
 
@@ -103,6 +103,7 @@ class World {
     this.scaler = await Taskscaler.start({
       ...limits,
       provisioner: this.provisioner,
+      onDispose: 'keep-instances',
       policies: schedules[0]!,
       demand: [queue],
       promiseCapMs,
@@ -141,7 +142,7 @@ class World {
   }
 
   reserve(number: number): void {
-    const preemptive = isPreemptive(this.scaler.status().policy)
+    const preemptive = this.scaler.status().policy.preemptiveMode
     try {
       const reservation = this.scaler.reserve({ priority: number % 3, speculative: number % 2 === 0 })
       if (preemptive && reservation.kind !== 'slot') this.problems.push('a promise in preemptive mode')

@@ -3,21 +3,15 @@ import { ManualClock, MemoryGroup, type MemoryGroupOptions, seededRandom, simple
 import {
   type AcquireOptions,
   type Acquisition,
-  type IdlePolicy,
   type Reservation,
+  type ResolvedPolicy,
+  resolvePolicy,
   Taskscaler,
   type TaskscalerOptions,
 } from '../src/index.ts'
 
 /** Keeps nothing; an instance may be idle for a minute. */
-export const policy: IdlePolicy = {
-  periods: ['* * * * *'],
-  timezone: 'UTC',
-  idleCount: 0,
-  idleTimeMs: 60_000,
-  scaleFactor: 0,
-  scaleFactorLimit: 0,
-}
+export const policy: ResolvedPolicy = resolvePolicy({ timezone: 'UTC', idleTimeMs: 60_000 })
 
 export interface RigOptions extends Partial<Omit<TaskscalerOptions, 'provisioner' | 'clock'>> {
   readonly maxInstances?: number
@@ -61,7 +55,7 @@ export class Rig {
     await clock.advance(0)
     const provisioner = await starting
     if (silent) provisioner.onChange = () => () => {}
-    const scaler = await Taskscaler.start({ policies: [policy], ...options, provisioner, clock })
+    const scaler = await Taskscaler.start({ policies: [policy], onDispose: 'keep-instances', ...options, provisioner, clock })
     await clock.advance(0)
     return new Rig(clock, group, provisioner, scaler)
   }

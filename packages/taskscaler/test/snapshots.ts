@@ -1,5 +1,5 @@
 import type { LaunchState } from '@runner-core/fleeting'
-import type { IdlePolicy, ScalingSnapshot } from '../src/index.ts'
+import { defaultPolicy, type ResolvedPolicy, type ScalingSnapshot } from '../src/index.ts'
 
 export const now = 1_000_000
 /** Nothing stands in the way of launches. */
@@ -23,4 +23,4 @@ export const empty: ScalingSnapshot = {
   placements: [],
   launches: open,
 }
-export const nothingKept: IdlePolicy = { periods: ['* * * * *'], idleCount: 0, idleTimeMs: 60_000, scaleFactor: 0, scaleFactorLimit: 0 }
+export const nothingKept: ResolvedPolicy = { ...defaultPolicy, idleTimeMs: 60_000 }

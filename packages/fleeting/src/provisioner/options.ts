@@ -58,9 +58,9 @@ export interface RequestOptions {
 }
 
 export interface ShutdownOptions {
-  /** Whether to remove every instance that is not busy. Launches under way are waited for, so that what they bring is removed too. */
+  /** Whether to remove every instance. Busy ones and launches under way are waited for, and removed once they can be; a busy one is never removed. */
   readonly removeInstances: boolean
-  /** How long the removal may take, milliseconds. Default 30,000. */
+  /** How long that may take, milliseconds. @defaultValue `30_000` */
   readonly timeoutMs?: number
   /** Ends the removal early. */
   readonly signal?: AbortSignal

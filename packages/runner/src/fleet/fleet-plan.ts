@@ -7,11 +7,12 @@ import {
   type Random,
   silentLogger,
 } from '@runner-core/fleeting'
-import { firstPlan, type IdlePolicy, type ScalingPlan } from '@runner-core/taskscaler'
+import { firstPlan, type ResolvedPolicy, type ScalingPlan } from '@runner-core/taskscaler'
 import type { FindPlugin } from '../config/check-plugins.ts'
 import { fleetName, type RunnerSettings, type Settings } from '../config/settings.ts'
 import { pluginDirectory } from '../state/open-fleet-state.ts'
 import { GroupClaims } from './group-claims.ts'
+import { idlePolicies } from './idle-policies.ts'
 import { openGroup } from './open-group.ts'
 
 /** What would be done about a runner's instances now. */
@@ -20,7 +21,7 @@ export interface FleetPlan extends InstanceLimit {
   readonly fleet: string
   readonly group: GroupInfo
   /** The idle policy in force. */
-  readonly policy: IdlePolicy
+  readonly policy: ResolvedPolicy
   readonly instances: readonly Instance[]
   readonly plan: ScalingPlan
 }
@@ -62,7 +63,7 @@ export async function readFleetPlan(runner: RunnerSettings, { settings, signal, 
   const opened = await openGroup(runner, { ...context, logger: silentLogger, ...(stateDir !== undefined && { stateDir }) })
   const survey = await Provisioner.survey(opened, signal)
   const { capacityPerInstance, maxUseCount, policies } = runner.autoscaler
-  const { policy, plan } = firstPlan(survey, { capacityPerInstance, maxUseCount, policies, clock })
+  const { policy, plan } = firstPlan(survey, { capacityPerInstance, maxUseCount, policies: idlePolicies(policies), clock })
   const instances = [...survey.instances.values()]
   const broken = instances.flatMap(({ id, removal }) => (removal === undefined ? [] : [{ id, reason: removal.reason }]))
   const { maxInstances, maximumOf } = survey.launches

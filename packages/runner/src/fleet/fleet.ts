@@ -3,6 +3,7 @@ import { QueueDepth, Taskscaler, type TaskscalerOptions } from '@runner-core/tas
 import type { RunnerSettings } from '../config/settings.ts'
 import type { FleetObservers } from '../metrics/fleet-metrics.ts'
 import type { FleetState } from '../state/open-fleet-state.ts'
+import { idlePolicies } from './idle-policies.ts'
 import { type OpenGroupOptions, openGroup } from './open-group.ts'
 import { ownerOf } from './owner-identity.ts'
 import { readyCommand } from './ready-command.ts'
@@ -61,9 +62,10 @@ async function start(options: FleetOptions, signal: AbortSignal): Promise<Fleet>
     const scaler = await makeScaler(
       {
         provisioner,
+        onDispose: autoscaler.deleteInstancesOnShutdown ? 'remove-instances' : 'keep-instances',
         capacityPerInstance: autoscaler.capacityPerInstance,
         maxUseCount: autoscaler.maxUseCount,
-        policies: autoscaler.policies,
+        policies: idlePolicies(autoscaler.policies),
         ...(autoscaler.instanceReadyCommand !== undefined && { readyCheck: readyCommand(autoscaler.instanceReadyCommand) }),
         demand: [{ name: queue.name, depth: () => Math.min(queue.depth(), freePlaces()), onChange: (wake) => queue.onChange(wake) }],
         observer: observers.taskscaler,

@@ -1,5 +1,5 @@
 import type { LaunchBackoff, LaunchBreaker } from '@runner-core/fleeting'
-import type { HeldBack, IdlePolicy, TaskCounts } from '@runner-core/taskscaler'
+import type { HeldBack, ResolvedPolicy, TaskCounts } from '@runner-core/taskscaler'
 import { fleetName, type RunnerSettings } from '../config/settings.ts'
 import type { FleetRecord } from '../explain/fleet-record.ts'
 import { fateOf, type JobFate } from '../explain/job-history.ts'
@@ -32,7 +32,7 @@ export interface FleetStatus {
   /** Instances asked for and not seen yet. */
   readonly coming: number
   readonly slots: TaskCounts
-  readonly policy: Pick<IdlePolicy, 'periods' | 'idleCount' | 'idleTimeMs' | 'scaleFactor'>
+  readonly policy: Pick<ResolvedPolicy, 'periods' | 'idleCount' | 'idleTimeMs' | 'scaleFactor'>
   /** Instances that are wanted and cannot be asked for now. */
   readonly heldBack?: HeldBack
   readonly breaker: LaunchBreaker
