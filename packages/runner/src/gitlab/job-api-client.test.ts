@@ -142,6 +142,53 @@ describe('answers to a request for a job', () => {
     expect(await asked(lastUpdate('three'), false)).toBe(true)
   })
 
+  it('one that never comes is given up a minute after GitLab would have answered, and the next request is not parked', async () => {
+    const clock = new ManualClock()
+    const client = clientFor(server.url, { clock })
+    server.answer('request', { status: 204, headers: { 'x-gitlab-last-update': 'one' } }, { after: new Promise(() => {}) })
+    await client.requestJob()
+    await server.take()
+    const hung = client.requestJob()
+    expect((await server.take()).json).toMatchObject({ last_update: 'one' })
+    await clock.advance(109_999)
+    expect(clock.pendingTimers).toBe(1)
+    await clock.advance(1)
+    expect(await hung).toMatchObject({
+      result: 'failed',
+      error: { code: 'timeout', message: expect.stringMatching(/^no answer to a request for a job in 110 s/) },
+    })
+    expect(await client.requestJob()).toMatchObject({ result: 'none' })
+    expect((await server.take()).json).not.toHaveProperty('last_update')
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  it('a server that is seen to take longer is waited for twice as long', async () => {
+    const clock = new ManualClock()
+    const client = clientFor(server.url, { clock })
+    let answer = (): void => {}
+    const after = new Promise<void>((resolve) => {
+      answer = resolve
+    })
+    server.answer(
+      'request',
+      { status: 204, headers: { 'x-gitlab-last-update': 'one' } },
+      { status: 204, after },
+      { after: new Promise(() => {}) },
+    )
+    await client.requestJob()
+    const slow = client.requestJob()
+    for (let count = 0; count < 2; count++) await server.take()
+    await clock.advance(100_000)
+    answer()
+    expect(await slow).toMatchObject({ result: 'none' })
+    const hung = client.requestJob()
+    await server.take()
+    await clock.advance(199_999)
+    expect(clock.pendingTimers).toBe(1)
+    await clock.advance(1)
+    expect(await hung).toMatchObject({ result: 'failed', error: { code: 'timeout' } })
+  })
+
   it('last_update is echoed from any of them, but not when the answer must come at once', async () => {
     const client = clientFor(server.url)
     server.answer(

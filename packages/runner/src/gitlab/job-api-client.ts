@@ -1,13 +1,14 @@
-import { type Clock, type Logger, type Random, silentLogger, systemClock } from '@runner-core/fleeting'
+import { type Clock, deadline, type Logger, type Random, silentLogger, systemClock } from '@runner-core/fleeting'
 import type { ArtifactDownload, ArtifactUpload, JobPayload } from '@runner-core/job'
 import { downloadArtifact } from './artifact-download.ts'
 import { uploadArtifact, uploadQuery } from './artifact-upload.ts'
 import { type ConnectionOptions, openRoute, type Route } from './connections.ts'
-import type { HttpAnswer, HttpRequest } from './exchange.ts'
+import { exchange, type HttpAnswer, type HttpRequest } from './exchange.ts'
 import { JobApiError } from './job-api-error.ts'
 import { type JobReply, readJobReply, statusError } from './job-reply.ts'
 import { type JobCredentials, parseJob } from './parse-job.ts'
-import { retryingExchange } from './retrying-exchange.ts'
+import { type PollTimes, pollPatienceMs, withPoll } from './poll-patience.ts'
+import { retryingExchange, type Send } from './retrying-exchange.ts'
 import { type RunnerInfo, userAgent } from './runner-info.ts'
 import { failUnusableJob } from './unusable-job.ts'
 
@@ -21,7 +22,7 @@ export interface JobApiClientOptions extends ConnectionOptions {
   readonly info: RunnerInfo
   /** Opens the ways to the server: one for requests that it may park, one for all others. Default: over the network. */
   readonly openRoute?: (url: URL, options: ConnectionOptions, answerTimeoutMs: number) => Route
-  /** Longest silence in the answer to a request for a job, milliseconds. Default 10 min: a server may park such requests. */
+  /** Longest time that a request for a job may take, milliseconds; within it the client learns from the server, see {@link pollPatienceMs}. Default 10 min. */
   readonly pollTimeoutMs?: number
   /** Longest silence in any other answer, milliseconds. Default 2 min. */
   readonly callTimeoutMs?: number
@@ -64,6 +65,7 @@ export class JobApiClient {
   readonly #polls: Route
   readonly #calls: Route
   #lastUpdate: string | undefined
+  #pollTimes: PollTimes = []
   /** Whether the server has ever said that it parks requests. */
   #parks = false
 
@@ -78,7 +80,7 @@ export class JobApiClient {
     this.#basePath = `${url.pathname.replace(/\/+$/, '').replace(/\/ci$/, '')}/api/v4`
     this.#userAgent = userAgent(options.info)
     const open = options.openRoute ?? openRoute
-    this.#polls = open(url, options, options.pollTimeoutMs ?? 600_000)
+    this.#polls = open(url, options, this.#pollTimeoutMs)
     this.#calls = open(url, options, this.#callTimeoutMs)
   }
 
@@ -100,7 +102,8 @@ export class JobApiClient {
     const headers = { 'content-type': 'application/json', accept: 'application/json', 'runner-token': token }
     let answer: HttpAnswer
     try {
-      answer = await this.#send(this.#polls, { method: 'POST', path: '/jobs/request', headers, body }, signal)
+      const request: HttpRequest = { method: 'POST', path: '/jobs/request', headers, body }
+      answer = await this.#send(this.#polls, request, signal, this.#patientSend(sent !== undefined))
     } catch (error) {
       if (error instanceof JobApiError) return { result: 'failed', error }
       throw error
@@ -191,6 +194,10 @@ export class JobApiClient {
     await Promise.all([this.#polls.dispatcher.destroy(), this.#calls.dispatcher.destroy()])
   }
 
+  get #pollTimeoutMs(): number {
+    return this.#options.pollTimeoutMs ?? 600_000
+  }
+
   get #callTimeoutMs(): number {
     return this.#options.callTimeoutMs ?? 120_000
   }
@@ -199,14 +206,32 @@ export class JobApiClient {
     return readJobReply(await this.#send(this.#calls, request, signal), this.#clock.wallTime())
   }
 
-  #send({ dispatcher, origin, pathPrefix, headers }: Route, request: HttpRequest, signal?: AbortSignal): Promise<HttpAnswer> {
+  /** Gives up what takes far longer than it may: a connection that something on the way has forgotten looks like a server that parks a request. */
+  #patientSend(mayPark: boolean): Send {
+    return async (dispatcher, request, signal) => {
+      const startedAt = this.#clock.now()
+      const patienceMs = pollPatienceMs(this.#pollTimes, { mayPark, mostMs: this.#pollTimeoutMs })
+      const tooLate = (): JobApiError => {
+        // The next request is not parked, so that its answer shows at once whether the server is there.
+        this.#lastUpdate = undefined
+        const message = `no answer to a request for a job in ${Math.round(patienceMs / 1000)} s: it is given up; a job that came with it goes back to GitLab's queue`
+        return new JobApiError('timeout', message)
+      }
+      using limit = deadline(this.#clock, patienceMs, tooLate, signal)
+      const answer = await exchange(dispatcher, request, limit.signal)
+      this.#pollTimes = withPoll(this.#pollTimes, this.#clock.now() - startedAt)
+      return answer
+    }
+  }
+
+  #send({ dispatcher, origin, pathPrefix, headers }: Route, request: HttpRequest, signal?: AbortSignal, send?: Send): Promise<HttpAnswer> {
     const sent = {
       ...request,
       origin,
       path: `${pathPrefix}${this.#basePath}${request.path}`,
       headers: { 'user-agent': this.#userAgent, ...headers, ...request.headers },
     }
-    return retryingExchange(dispatcher, sent, { clock: this.#clock, random: this.#random }, signal)
+    return retryingExchange(dispatcher, sent, { clock: this.#clock, random: this.#random, ...(send !== undefined && { send }) }, signal)
   }
 
   async #readJob(answer: HttpAnswer, signal?: AbortSignal): Promise<JobRequestAnswer> {

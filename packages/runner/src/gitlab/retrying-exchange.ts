@@ -4,6 +4,16 @@ import { exchange, type HttpAnswer, type HttpRequest } from './exchange.ts'
 import { JobApiError } from './job-api-error.ts'
 import { askedWaitMs, backoffMs, isWorthRetrying, mostTries } from './retry-wait.ts'
 
+/** Sends a request once, as {@link exchange} does. */
+export type Send = (dispatcher: Dispatcher, request: HttpRequest, signal?: AbortSignal) => Promise<HttpAnswer>
+
+export interface RetryOptions {
+  readonly clock: Clock
+  readonly random: Random
+  /** Default: {@link exchange}. */
+  readonly send?: Send
+}
+
 /**
  * As {@link exchange}, but again while the server says "later": up to five tries, after which the last answer counts. A request that may safely arrive twice
  * (not `POST`) is sent again at once, a single time, when its connection broke: a kept connection may end just as it is used.
@@ -11,22 +21,27 @@ import { askedWaitMs, backoffMs, isWorthRetrying, mostTries } from './retry-wait
 export async function retryingExchange(
   dispatcher: Dispatcher,
   request: HttpRequest,
-  { clock, random }: { readonly clock: Clock; readonly random: Random },
+  { clock, random, send = exchange }: RetryOptions,
   signal?: AbortSignal,
 ): Promise<HttpAnswer> {
   for (let tries = 1; ; tries++) {
-    const answer = await exchangeOverBrokenConnection(dispatcher, request, signal)
+    const answer = await exchangeOverBrokenConnection(send, dispatcher, request, signal)
     if (!isWorthRetrying(answer.status) || tries === mostTries) return answer
     await delay(clock, askedWaitMs(answer, clock.wallTime()) ?? backoffMs(tries, random), signal)
   }
 }
 
-async function exchangeOverBrokenConnection(dispatcher: Dispatcher, request: HttpRequest, signal?: AbortSignal): Promise<HttpAnswer> {
+async function exchangeOverBrokenConnection(
+  send: Send,
+  dispatcher: Dispatcher,
+  request: HttpRequest,
+  signal?: AbortSignal,
+): Promise<HttpAnswer> {
   try {
-    return await exchange(dispatcher, request, signal)
+    return await send(dispatcher, request, signal)
   } catch (error) {
     if (request.method === 'POST' || !isBroken(error)) throw error
-    return await exchange(dispatcher, request, signal)
+    return await send(dispatcher, request, signal)
   }
 }
 
