@@ -72,7 +72,11 @@ export interface GroupRateLimits {
   draws(operation: 'list' | 'describe' | 'increase' | 'decrease' | 'connectInfo', count: number): Readonly<Record<string, number>>
 }
 
-export type Capability = 'suspend_resume' | 'heartbeat' | 'interruption_notice'
+/**
+ * The first three come with methods. `launch_tokens`: an `increase` that is asked again under its token launches nothing twice, also when another process of the fleet asks, whatever became of the first call,
+ * and answers what was made or is on its way; so a process that finds a launch of an earlier one announced, and does not know whether it was sent, may ask.
+ */
+export type Capability = 'suspend_resume' | 'heartbeat' | 'interruption_notice' | 'launch_tokens'
 
 /** A problem of the group's set-up, worded for an operator. */
 export interface Finding {

@@ -170,13 +170,15 @@ describe('a new process on the state of an earlier one', () => {
       await fleet.clock.advance(20_000)
       expect(fleet.instances.map(({ cause }) => cause)).toEqual(['requested', 'requested'])
       expect(fleet.provisioner.launchState().outstanding).toEqual([])
-      expect(fleet.calls('increase')).toHaveLength(1)
+      // Asked again under its token, it launches nothing twice.
+      expect(new Set(fleet.calls('increase').map(({ request }) => request?.launchToken)).size).toBe(1)
+      expect(fleet.group.ids).toHaveLength(2)
       expect(await durable.lease.load(['launch'])).toEqual([])
     })
   }
 
   it('recognises it also when the first list shows it already, and awaits only the rest of what was seen in part', async () => {
-    const durable = new DurableFleet({ tells: { ids: false, tokens: false } })
+    const durable = new DurableFleet({ tells: { ids: false, tokens: false, idempotent: false } })
     const { fleet } = durable
     await durable.start()
     await durable.lease.write([{ kind: 'launch', key: 'l1', value: { count: 2, reason: 'test', atWallTime: 0 } }])
@@ -187,6 +189,77 @@ describe('a new process on the state of an earlier one', () => {
     await durable.start()
     await using _ = fleet
     expect(fleet.provisioner.launchState().outstanding).toMatchObject([{ launchToken: 'l1', count: 1 }])
+  })
+
+  it.each([
+    ['asks again, under the same token, for a launch that was announced and never sent, where the cloud knows tokens', {}, 1],
+    ['gives up a launch that was announced and never sent with the first list that would show it', { idempotent: false }, 0],
+    ['gives it up so where neither ids nor tokens are told', { ids: false, tokens: false, idempotent: false }, 0],
+  ])('%s', async (_, tells, made) => {
+    const durable = new DurableFleet({ tells, maxSize: 1 })
+    const { fleet } = durable
+    await durable.start()
+    await durable.lease.write([{ kind: 'launch', key: 'l1', value: { count: 1, reason: 'test', atWallTime: 0 } }])
+    await durable.start()
+    await using _fleet = fleet
+    expect(fleet.provisioner.launchState().outstanding).toMatchObject([
+      { launchToken: 'l1', isUnconfirmed: true, reason: 'asked for by an earlier process; not confirmed' },
+    ])
+    expect(fleet.provisioner.request(1, { reason: 'test' })).toBe(0)
+    await fleet.clock.advance(made === 1 ? 1_000 : 14_000)
+    expect(fleet.provisioner.launchState().outstanding).toEqual([])
+    expect(fleet.provisioner.launchState().backoffs).toEqual([])
+    expect(fleet.calls('increase').map(({ request }) => request?.launchToken)).toEqual(made === 1 ? ['l1'] : [])
+    expect(fleet.group.ids).toHaveLength(made)
+    expect(fleet.provisioner.request(1, { reason: 'test' })).toBe(1 - made)
+    await fleet.clock.advance(10_000)
+    expect(fleet.group.ids).toHaveLength(1)
+    expect(await durable.lease.load(['launch'])).toEqual([])
+  })
+
+  it('learns from the cloud how much of a launch was made when the earlier process was killed in the middle of it', async () => {
+    const durable = new DurableFleet({ maxSize: 4, appearDelayMs: 2_000 })
+    const { fleet } = durable
+    await durable.start()
+    await durable.lease.write([{ kind: 'launch', key: 'l1', value: { count: 3, reason: 'test', atWallTime: 0 } }])
+    await fleet.group.increase({ count: 1, launchToken: 'l1' }, never)
+    await fleet.clock.advance(2_000)
+    await durable.start()
+    await using _ = fleet
+    await fleet.clock.advance(5_000)
+    expect(fleet.instances.map(({ cause }) => cause)).toEqual(['requested'])
+    expect(fleet.provisioner.launchState().outstanding).toEqual([])
+  })
+
+  it('awaits a launch that the cloud had accepted, and does not ask for it again', async () => {
+    const durable = new DurableFleet({ tells: { ids: false }, appearDelayMs: 300_000 })
+    const { fleet } = durable
+    const before = await durable.start()
+    before.request(2, { reason: 'test' })
+    await fleet.clock.advance(1_000)
+    await durable.start()
+    await using _ = fleet
+    await fleet.clock.advance(200_000)
+    expect(fleet.provisioner.launchState().outstanding).toMatchObject([
+      { count: 2, phase: 'accepted', reason: 'asked for by an earlier process' },
+    ])
+    await fleet.clock.advance(120_000)
+    expect(fleet.instances.map(({ cause }) => cause)).toEqual(['requested', 'requested'])
+    expect(fleet.calls('increase')).toHaveLength(1)
+  })
+
+  it('knows what comes late of a launch that it gave up', async () => {
+    const durable = new DurableFleet({ tells: { ids: false, tokens: false, idempotent: false }, appearDelayMs: 40_000 })
+    const { fleet } = durable
+    await durable.start()
+    await durable.lease.write([{ kind: 'launch', key: 'l1', value: { count: 1, reason: 'test', atWallTime: 0 } }])
+    await fleet.group.increase({ count: 1, launchToken: 'l1' }, never)
+    await durable.start()
+    await using _ = fleet
+    await fleet.clock.advance(20_000)
+    expect(fleet.provisioner.launchState().outstanding).toEqual([])
+    await fleet.clock.advance(120_000)
+    expect(fleet.instances.map(({ cause }) => cause)).toEqual(['requested'])
   })
 
   it('gives up what it had only when it is known to be gone', async () => {

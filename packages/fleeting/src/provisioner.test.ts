@@ -198,6 +198,7 @@ describe('the journal', () => {
     const acts = [
       'write launch',
       'increase',
+      'write launch',
       'end launch',
       'write instance',
       'write removal',
@@ -216,7 +217,7 @@ describe('the journal', () => {
     const fleet = new MemoryFleet({ appearDelayMs: 4000, tells: { ids: false } })
     const doomed = fleet.group.addForeign()
     await before.write([
-      { kind: 'launch', key: 'token-1', value: { count: 2, reason: 'test', atWallTime: 0 } },
+      { kind: 'launch', key: 'token-1', value: { count: 2, reason: 'test', atWallTime: 0, isAccepted: true } },
       { kind: 'removal', key: doomed, value: { reason: 'idle', atWallTime: 0 } },
       { kind: 'removal', key: 'long-gone', value: { reason: 'idle', atWallTime: 0 } },
     ])

@@ -178,6 +178,7 @@ export class Provisioner implements AsyncDisposable {
       lastList: () => this.#lister.lastGood,
       nextList: () => this.#lister.next,
       listFailure: () => this.#lister.failure(clock.now()),
+      knowsTokens: () => info.capabilities?.includes('launch_tokens') ?? false,
       closed: () => this.#closing || this.#stopped,
       expectInstances: () => this.#lister.soon(),
       askList: () => this.#lister.again(),

@@ -8,8 +8,8 @@ export function comingInstances(coming: Iterable<InstanceSlots>, launches: Launc
     const doing = instance.state === 'creating' ? 'creating' : 'starting'
     return { id: instance.id, doing, since: instance.requestedAt ?? instance.seenAt }
   })
-  const askedFor = launches.outstanding.flatMap(({ count, requestedAt }) =>
-    Array.from({ length: count }, (): ComingInstance => ({ doing: 'asked for', since: requestedAt })),
+  const askedFor = launches.outstanding.flatMap(({ count, requestedAt, isUnconfirmed }) =>
+    Array.from({ length: count }, (): ComingInstance => ({ doing: isUnconfirmed ? 'unconfirmed' : 'asked for', since: requestedAt })),
   )
   return [...seen, ...askedFor].sort((a, b) => a.since - b.since)
 }

@@ -16,6 +16,15 @@ test('says what is being made since when, the first few by name', () => {
   )
 })
 
+test('tells apart what an earlier process asked for and nobody has confirmed', () => {
+  const unconfirmed: ComingInstance = { doing: 'unconfirmed', since: now - 9_000 }
+  const text = 'asked for by an earlier process 9 s ago, not confirmed'
+  expect(explainWait({ ...facts, isObserved: false, coming: [unconfirmed] })).toBe(`no instance is being made; ${text}: 1`)
+  expect(explainWait({ ...facts, isObserved: false, coming: [...coming.slice(3), unconfirmed, unconfirmed] })).toBe(
+    `1 instance is being made (asked for since 0.0 s); ${text}: 2`,
+  )
+})
+
 test('says the place in the queue, what did not come, and what holds more back', () => {
   const heldBack = { count: 2, blockedBy: 'throttle', reason: 'launches are throttled to 0.5 per second, next try in 1 s' } as const
   expect(explainWait({ ...facts, wait: { since: now - 95_000, position: 3, expired: 2 }, coming: coming.slice(0, 1), heldBack })).toBe(

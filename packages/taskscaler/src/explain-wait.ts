@@ -5,7 +5,7 @@ import type { ScalingPlan } from './scaling-plan.ts'
 export interface ComingInstance {
   /** Absent while it was only asked for. */
   readonly id?: string
-  readonly doing: 'asked for' | 'creating' | 'starting'
+  readonly doing: 'asked for' | 'creating' | 'starting' | 'unconfirmed'
   readonly since: number
 }
 
@@ -37,11 +37,15 @@ export function explainWait({ kind, wait, readyAt, isObserved, coming, heldBack,
   return parts.join('; ')
 }
 
-function comingText(coming: readonly ComingInstance[], now: number): string {
-  if (coming.length === 0) return 'no instance is being made'
+function comingText(all: readonly ComingInstance[], now: number): string {
+  const coming = all.filter(({ doing }) => doing !== 'unconfirmed')
+  const [unconfirmed] = all.filter(({ doing }) => doing === 'unconfirmed')
+  const count = all.length - coming.length
+  const asked = unconfirmed && `asked for by an earlier process ${durationText(now - unconfirmed.since)} ago, not confirmed: ${count}`
+  if (coming.length === 0) return `no instance is being made${asked === undefined ? '' : `; ${asked}`}`
   const list = coming
     .slice(0, named)
     .map(({ id, doing, since }) => `${id === undefined ? '' : `${id} `}${doing} since ${durationText(now - since)}`)
   if (coming.length > named) list.push(`and ${coming.length - named} more`)
-  return `${coming.length} ${coming.length === 1 ? 'instance is' : 'instances are'} being made (${list.join(', ')})`
+  return `${coming.length} ${coming.length === 1 ? 'instance is' : 'instances are'} being made (${list.join(', ')})${asked === undefined ? '' : `; ${asked}`}`
 }

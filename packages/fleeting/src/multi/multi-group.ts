@@ -200,7 +200,7 @@ export class MultiGroup implements InstanceGroup {
 
   #capabilities(): readonly Capability[] {
     const methods = { suspend_resume: this.suspend, heartbeat: this.heartbeat, interruption_notice: this.onInterruption } as const
-    return (Object.keys(methods) as Capability[]).filter((capability) => methods[capability] !== undefined)
+    return (Object.keys(methods) as (keyof typeof methods)[]).filter((capability) => methods[capability] !== undefined)
   }
 
   /** Each member is asked for its own; nothing is told of those whose member cannot tell. */

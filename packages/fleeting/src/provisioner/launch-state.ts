@@ -16,6 +16,8 @@ export interface OutstandingLaunch {
   readonly requestedAt: number
   /** `queued` not sent yet · `sent` the call is under way · `accepted` the cloud said yes · `uncertain` the answer was lost: `list` is read before it is asked again. */
   readonly phase: 'queued' | 'sent' | 'accepted' | 'uncertain'
+  /** Set while nobody knows whether an earlier process ever sent it. */
+  readonly isUnconfirmed?: true
   /** When the capacity is given back if nothing appears. Absent until the cloud accepted, or may have. */
   readonly deadlineAt?: number
 }

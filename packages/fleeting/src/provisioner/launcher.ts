@@ -10,6 +10,7 @@ import { type LaunchBackoff, type LaunchState, launchAllowance } from './launch-
 import {
   acceptLaunch,
   countSeen,
+  keptLaunch,
   type Launch,
   type ListMark,
   launchIntent,
@@ -32,6 +33,8 @@ export interface LaunchSurroundings {
   nextList(): ListMark
   /** Set while `list` does not work: then nothing is launched. */
   listFailure(): LaunchBackoff | undefined
+  /** Whether a launch can be asked for again under its token, by whatever process, without launching twice. */
+  knowsTokens(): boolean
   /** True once nothing may be launched any more. */
   closed(): boolean
   /** A launch was accepted: `list` will soon show something new. */
@@ -106,21 +109,28 @@ export class Launcher {
     return launch
   }
 
-  /** Launches that an earlier process began: what they bring is awaited, and they are not asked for again. */
+  /**
+   * Launches that an earlier process announced. One that the cloud accepted is awaited. Of another nobody knows whether it was ever sent: a cloud that knows tokens is asked again; elsewhere the first `list` that had time
+   * to show what came of it decides.
+   */
   restore(records: readonly StateRecord[]): void {
-    const now = this.#context.clock.now()
+    const { clock, settings } = this.#context
+    const now = clock.now()
     for (const { kind, key, value } of records) {
-      if (kind !== 'launch') continue
-      const { count, placement, atWallTime } = Object(value) as { count?: unknown; placement?: unknown; atWallTime?: unknown }
-      if (!Number.isInteger(count)) continue
-      const launch = newLaunch(
-        key,
-        Number(count),
-        typeof placement === 'string' ? placement : undefined,
-        'requested before the restart',
-        sinceWallTime(this.#context.clock, atWallTime),
-      )
-      acceptLaunch(launch, launch.count, undefined, () => false, now + this.#context.settings.launchTimeoutMs)
+      const kept = kind === 'launch' ? keptLaunch(value) : undefined
+      if (kept === undefined) continue
+      const reason = kept.isAccepted ? 'asked for by an earlier process' : 'asked for by an earlier process; not confirmed'
+      const launch = newLaunch(key, kept.count, kept.placement, reason, sinceWallTime(clock, kept.atWallTime))
+      if (kept.isAccepted) acceptLaunch(launch, launch.count, undefined, () => false, now + settings.launchTimeoutMs)
+      else {
+        const mayAsk = this.#around.knowsTokens()
+        const next = this.#around.nextList()
+        launch.phase = 'uncertain'
+        launch.isUnconfirmed = true
+        launch.deadlineAt = now + settings.launchTimeoutMs
+        launch.retryAt = mayAsk ? now : Infinity
+        launch.listFrom = mayAsk ? next : { ...next, beganAt: now + settings.listLagMs }
+      }
       this.#launches.push(launch)
     }
   }
@@ -131,6 +141,7 @@ export class Launcher {
     for (const launch of this.#launches) {
       const step = nextStep(launch, now, this.#around.lastList())
       if (step === 'expired') this.#expire(launch)
+      else if (step === 'end' && launch.isUnconfirmed) this.#giveUp(launch)
       else if (step === 'end' || (step === 'send' && closed && launch.phase === 'uncertain')) this.#end(launch)
       else if (step === 'send') this.#sendIfAllowed(launch, now)
       else if (launch.phase !== 'sent' && now >= launch.deadlineAt) this.#around.askList()
@@ -206,7 +217,9 @@ export class Launcher {
 
   async #send(launch: Launch): Promise<void> {
     const { caller, group, clock, observer, logger } = this.#context
-    const { launchToken, placement, reason, count } = launch
+    const { launchToken, placement, reason } = launch
+    // What has appeared of it is part of what was asked for.
+    const count = launch.count + (launch.isUnconfirmed ? launch.seen : 0)
     const again = launch.phase === 'uncertain'
     launch.phase = 'sent'
     this.#calling.add(placement)
@@ -260,7 +273,7 @@ export class Launcher {
     }
     if (errors[0] !== undefined) this.#context.observer.launchFailed?.(errors[0].code, asked - accepted)
     acceptLaunch(launch, accepted, result.ids, (id) => this.#around.isKnown(id), clock.now() + settings.launchTimeoutMs)
-    if (!this.#endIfComplete(launch) && accepted < asked) this.#keep(launch)
+    if (accepted > 0 || accepted < asked) this.#keep(launch)
   }
 
   /**
@@ -280,6 +293,15 @@ export class Launcher {
     launch.retryAt = refused ? Infinity : Math.max(launch.listFrom.beganAt, until)
     this.#around.askList()
     this.#endIfComplete(launch)
+  }
+
+  /** No list shows anything of a launch that an earlier process may never have sent. */
+  #giveUp(launch: Launch): void {
+    const fields = { amount: launch.count, launch_token: launch.launchToken }
+    this.#context.logger.warn(fields, 'launch of an earlier process given up: nothing came of it')
+    this.#around.changed()
+    this.#end(launch)
+    this.#expired = [...this.#expired, launch]
   }
 
   #expire(launch: Launch): void {

@@ -9,6 +9,8 @@ export interface Launch {
   readonly reason: string
   readonly requestedAt: number
   phase: OutstandingLaunch['phase']
+  /** An earlier process announced it, and nobody here knows whether it sent it. */
+  isUnconfirmed: boolean
   /** Still to appear. */
   count: number
   /** How many have appeared. */
@@ -38,6 +40,7 @@ export function newLaunch(launchToken: string, count: number, placement: string 
     reason,
     requestedAt: now,
     phase: 'queued',
+    isUnconfirmed: false,
     count,
     seen: 0,
     ids: new Set(),
@@ -48,9 +51,29 @@ export function newLaunch(launchToken: string, count: number, placement: string 
   }
 }
 
-/** A launch as the journal keeps it: what it may still bring. */
-export function launchIntent({ count, reason, placement }: Launch, atWallTime: number): JsonValue {
-  return { count, reason, ...(placement !== undefined && { placement }), atWallTime }
+/** A launch as the journal keeps it: what it may still bring, and whether the cloud is known to have accepted it. */
+export function launchIntent({ count, reason, placement, phase }: Launch, atWallTime: number): JsonValue {
+  return { count, reason, ...(placement !== undefined && { placement }), atWallTime, ...(phase === 'accepted' && { isAccepted: true }) }
+}
+
+/** What an earlier process kept of a launch. */
+export interface KeptLaunch {
+  readonly count: number
+  readonly placement: string | undefined
+  readonly atWallTime: unknown
+  readonly isAccepted: boolean
+}
+
+/** Undefined for what is none. */
+export function keptLaunch(value: unknown): KeptLaunch | undefined {
+  const { count, placement, atWallTime, isAccepted } = Object(value) as { readonly [Field in keyof KeptLaunch]?: unknown }
+  if (!Number.isInteger(count)) return undefined
+  return {
+    count: Number(count),
+    placement: typeof placement === 'string' ? placement : undefined,
+    atWallTime,
+    isAccepted: isAccepted === true,
+  }
 }
 
 /** The answer to a launch: `accepted` machines, some of which may have been seen before the answer came. */
@@ -62,6 +85,7 @@ export function acceptLaunch(
   deadlineAt: number,
 ): void {
   launch.phase = 'accepted'
+  launch.isUnconfirmed = false
   launch.deadlineAt = deadlineAt
   launch.ids = new Set(ids?.filter((id) => !isKnown(id)))
   launch.isNamed = ids?.length === accepted
@@ -90,8 +114,8 @@ export function countSeen(launch: Launch, id: string): void {
   launch.seen += 1
   launch.count = Math.max(0, launch.count - 1)
   launch.ids.delete(id)
-  // Somebody did accept it: what is still missing is waited for, not asked for again.
-  if (launch.phase === 'uncertain') launch.phase = 'accepted'
+  // Somebody did accept it: what is still missing is waited for, not asked for again; unless the process that asked may have been killed in the middle of it.
+  if (launch.phase === 'uncertain' && (!launch.isUnconfirmed || launch.count === 0)) launch.phase = 'accepted'
 }
 
 /**
@@ -115,7 +139,7 @@ export function mayBring({ launchToken, phase, count, ids, isNamed }: Launch): r
 
 /** As plain data, for snapshots. */
 export function outstandingLaunch(launch: Launch): OutstandingLaunch {
-  const { launchToken, placement, count, reason, requestedAt, phase, deadlineAt } = launch
+  const { launchToken, placement, count, reason, requestedAt, phase, isUnconfirmed, deadlineAt } = launch
   return {
     launchToken,
     ...(placement !== undefined && { placement }),
@@ -123,6 +147,7 @@ export function outstandingLaunch(launch: Launch): OutstandingLaunch {
     reason,
     requestedAt,
     phase,
+    ...(isUnconfirmed && { isUnconfirmed }),
     ...(deadlineAt !== Infinity && { deadlineAt }),
   }
 }

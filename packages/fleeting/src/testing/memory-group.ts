@@ -174,13 +174,15 @@ export class MemoryGroup implements InstanceGroup {
   }
 
   init(signal: AbortSignal): Promise<GroupInfo> {
-    const { id = 'memory/test', placements, capabilities, listLagMs } = this.#options
+    const { id = 'memory/test', placements, listLagMs, tells } = this.#options
+    const { capabilities = [] } = this.#options
+    const all: readonly Capability[] = [...capabilities, ...((tells?.idempotent ?? true) ? (['launch_tokens'] as const) : [])]
     return this.#call({ operation: 'init' }, signal, () => ({
       id,
       maxSize: this.maxSize,
       version: '1.0.0',
       ...(placements !== undefined && { placements }),
-      ...(capabilities !== undefined && { capabilities }),
+      ...(all.length > 0 && { capabilities: all }),
       ...(listLagMs !== undefined && { listLagMs }),
       ...(this.#findings.size > 0 && { findings: [...this.#findings] }),
     }))

@@ -13,7 +13,12 @@ export const initCases: readonly ConformanceCase[] = [
   {
     name: 'init names only capabilities, placements and findings that are complete',
     async run({ group, info }) {
-      const methods = { heartbeat: ['heartbeat'], suspend_resume: ['suspend', 'resume'], interruption_notice: ['onInterruption'] } as const
+      const methods = {
+        heartbeat: ['heartbeat'],
+        suspend_resume: ['suspend', 'resume'],
+        interruption_notice: ['onInterruption'],
+        launch_tokens: [],
+      } as const
       for (const capability of info.capabilities ?? []) {
         const missing = (methods[capability] ?? [capability]).filter((method) => typeof Object(group)[method] !== 'function')
         ensure(missing.length === 0, `the capability ${capability} needs the method ${missing.join(', ')}`)
