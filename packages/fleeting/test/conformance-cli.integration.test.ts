@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -30,6 +30,21 @@ function fleeting(...args: readonly string[]): Promise<{ readonly code: number; 
     )
   })
 }
+
+test.skipIf(!existsSync('/dev/full'))('output that cannot be written is a failure, not an error that nothing catches', async () => {
+  const full = openSync('/dev/full', 'w')
+  const args = [bin, 'doctor', 'local', '--config=config.toml']
+  const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', full, 'pipe'] })
+  closeSync(full)
+  let stderr = ''
+  child.stderr!.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString()
+  })
+  const [code] = await once(child, 'close')
+  expect(code, stderr).toBe(1)
+  expect(stderr).toContain('error: the output cannot be written: ENOSPC')
+  expect(stderr).not.toContain('at writeSync')
+})
 
 test('some cases of a plugin, as text, JSON and JUnit', async () => {
   const { code, stdout, stderr } = await fleeting(

@@ -181,9 +181,8 @@ function write(descriptor, bytes) {
     try {
       at += fs.writeSync(descriptor, bytes, at)
     } catch (error) {
-      // Nobody reads it any more, which is no reason to leave the job's processes alone.
-      if (error.code === 'EPIPE') return
-      if (error.code !== 'EAGAIN') throw error
+      // Nobody reads it any more, or there is no room for it, which is no reason to leave the job's processes alone.
+      if (error.code !== 'EAGAIN') return
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
     }
   }

@@ -1,6 +1,6 @@
 // The program as a shell starts it.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -25,6 +25,19 @@ test.skipIf(old === undefined)("an old Node hands over to the checkout's own, an
   const node = old as string
   expect(await runBin(['version'], { node })).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' })
   expect((await runBin(['vlidate'], { node })).code).toBe(2)
+})
+
+test.skipIf(!existsSync('/dev/full')).each([
+  [['version'], 1],
+  [['validate', '--config', 'nowhere.toml'], 2],
+  [['custom-executor', 'run'], 2],
+] as const)('output that cannot be written is a failure, not an error that nothing catches: %o', (args, code) => {
+  const full = openSync('/dev/full', 'w')
+  const out = spawnSync(process.execPath, [bin, ...args], { stdio: ['ignore', full, 'pipe'], encoding: 'utf8' })
+  const both = spawnSync(process.execPath, [bin, ...args], { stdio: ['ignore', full, full] })
+  closeSync(full)
+  expect([out.status, both.status], out.stderr).toEqual([code, code])
+  expect(out.stderr.trim().split('\n')).toHaveLength(1)
 })
 
 test('a reader that has read enough is no failure', async () => {

@@ -3,17 +3,8 @@ import { describeError } from '../describe-error.ts'
 import type { ConformanceArguments } from './conformance-command.ts'
 import { exitCode } from './exit-code.ts'
 import type { Output } from './output.ts'
+import { processOutput } from './process-output.ts'
 import { StartError } from './start-error.ts'
-
-const processOutput: Output = { out: linesTo(process.stdout), err: linesTo(process.stderr) }
-
-function linesTo(stream: NodeJS.WriteStream): (line: string) => void {
-  // Whoever has read enough, as `head`, may go.
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-  })
-  return (line) => stream.write(`${line}\n`)
-}
 
 /** Runs one command line and answers the exit code. `args` are the words after the program's name; `signal` stops what is under way, in order. */
 export async function main(args: readonly string[], output: Output = processOutput, signal: AbortSignal = onInterrupt()): Promise<number> {
