@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -18,8 +18,8 @@ class Owner {
   readonly lines: string[] = []
   #wake = (): void => {}
 
-  constructor(directory: string, { stallMs = anHour, padding = 0 } = {}) {
-    const args = ['--conditions=@runner-core/source', script, directory, String(stallMs), String(padding)]
+  constructor(directory: string, { stallMs = anHour, padding = 0, hang = false } = {}) {
+    const args = ['--conditions=@runner-core/source', script, directory, String(stallMs), String(padding), hang ? 'hang' : '']
     this.process = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     createInterface({ input: this.process.stdout! }).on('line', (line) => {
       this.lines.push(line)
@@ -94,18 +94,20 @@ it('has all that was kept when its owner is killed, and lets the one that waits 
 })
 
 /** One that stops in the middle of a write keeps the file to itself for as long. */
-function stopBetweenWrites(process: ChildProcess, directory: string): void {
+function stop(process: ChildProcess, directory: string, when: 'between writes' | 'within a write'): void {
   for (;;) {
     process.kill('SIGSTOP')
     const database = new DatabaseSync(join(directory, 'a', 'state.db'), { timeout: 0 })
+    let isFree = true
     try {
       database.exec('BEGIN IMMEDIATE')
-      return
     } catch {
-      process.kill('SIGCONT')
+      isFree = false
     } finally {
       database.close()
     }
+    if (isFree === (when === 'between writes')) return
+    process.kill('SIGCONT')
   }
 }
 
@@ -113,7 +115,7 @@ it('fences an owner that stalled: what it writes once it goes on is refused', as
   const directory = newDirectory()
   const owner = startOwner(directory)
   await owner.line('kept 100')
-  stopBetweenWrites(owner.process, directory)
+  stop(owner.process, directory, 'between writes')
   const store = new SqliteStateStore({ directory, stallMs: 1_500 })
   cleanUps.push(() => store.close())
   const lease = await store.lease('a')
@@ -121,6 +123,42 @@ it('fences an owner that stalled: what it writes once it goes on is refused', as
   owner.process.kill('SIGCONT')
   expect(await owner.line('ended')).toContain('fenced')
   expect(await lease.load()).toEqual([{ kind: 'acquisition', key: 'count', value: 'ours' }])
+})
+
+it('waits for an owner that was stopped within a write, says so, and has the fleet with that write once it continues', async () => {
+  const directory = newDirectory()
+  const owner = startOwner(directory)
+  await owner.line('kept 100')
+  stop(owner.process, directory, 'within a write')
+  const store = new SqliteStateStore({ directory, stallMs: 0 })
+  cleanUps.push(() => store.close())
+  let isOurs = false
+  let waiting: Promise<FleetLease> | undefined
+  await new Promise<void>((resolve) => {
+    // Told once the owner has given no sign of life for too long, and its file is still locked.
+    const onWait = ({ name }: FleetOwner): void => void (name.includes('locked') && resolve())
+    waiting = store.lease('a', { onWait }).then((lease) => {
+      isOurs = true
+      return lease
+    })
+  })
+  expect(isOurs).toBe(false)
+  owner.process.kill('SIGCONT')
+  const lease = await waiting!
+  expect(await owner.line('ended')).toContain('fenced')
+  const [record] = await lease.load()
+  expect((record!.value as { count: number }).count).toBeGreaterThanOrEqual(owner.lastKept)
+})
+
+it('fences an owner whose event loop hangs, whose threads live', async () => {
+  const directory = newDirectory()
+  const owner = startOwner(directory, { hang: true })
+  await owner.line('kept 100')
+  const store = new SqliteStateStore({ directory, stallMs: 1_500 })
+  cleanUps.push(() => store.close())
+  const lease = await store.lease('a')
+  await lease.write([{ kind: 'acquisition', key: 'count', value: 'ours' }])
+  expect(lease.epoch).toBe(2)
 })
 
 it('fences an owner that runs and does not hand the fleet over when it is asked', async () => {
@@ -136,6 +174,72 @@ it('fences an owner that runs and does not hand the fleet over when it is asked'
 })
 
 const canMount = process.platform === 'linux' && process.getuid?.() === 0
+
+it.runIf(canMount)(
+  'loses nothing to a disk that another program fills: reads go on, writes are whole or not there, and are made again once there is room',
+  async () => {
+    const directory = newDirectory()
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', directory])
+    cleanUps.push(() => void execFileSync('umount', ['-l', directory]))
+    const store = new SqliteStateStore({ directory })
+    cleanUps.push(() => store.close())
+    const lease = await store.lease('a')
+    const filler = join(directory, 'filler')
+    const kept = new Set<string>()
+    const text = 'x'.repeat(20_000)
+    for (let round = 0; round < 3; round += 1) {
+      const codes = new Set<unknown>()
+      fill(filler)
+      for (let count = 0; count < 150; count += 1) {
+        const key = `${round}-${count}`
+        try {
+          await lease.write(['acquisition', 'use'].map((kind) => ({ kind: kind as 'use', key, value: text })))
+          kept.add(key)
+        } catch (error) {
+          codes.add((error as { code: unknown }).code)
+        }
+        if (count % 10 === 0) expect(await keysOf(lease)).toEqual([...kept].sort())
+      }
+      expect([...codes]).toEqual(['disk_full'])
+      rmSync(filler)
+      await lease.write([...kept].slice(1).flatMap((key) => (['acquisition', 'use'] as const).map((kind) => ({ kind, key, value: null }))))
+      for (const key of [...kept].slice(1)) kept.delete(key)
+      await lease.write([
+        { kind: 'acquisition', key: 'room', value: round },
+        { kind: 'use', key: 'room', value: round },
+      ])
+      kept.add('room')
+      expect(await keysOf(lease)).toEqual([...kept].sort())
+    }
+    expect(lease.lost.aborted).toBe(false)
+    fill(filler)
+    const after = new SqliteStateStore({ directory })
+    cleanUps.push(() => after.close())
+    await lease.release()
+    rmSync(filler)
+    expect(await keysOf(await after.lease('a'))).toEqual([...kept].sort())
+  },
+)
+
+/** Of pairs of records that were written together. */
+async function keysOf(lease: FleetLease): Promise<string[]> {
+  const records = await lease.load()
+  const [one, other] = ['acquisition', 'use'].map((kind) => records.filter((record) => record.kind === kind).map(({ key }) => key))
+  expect(one).toEqual(other)
+  return one!.sort()
+}
+
+/** Takes what is free on the disk of a file. */
+function fill(file: string): void {
+  const descriptor = openSync(file, 'w')
+  try {
+    for (;;) writeSync(descriptor, Buffer.alloc(4096))
+  } catch {
+    closeSync(descriptor)
+  }
+}
+
+it.skipIf(canMount)('is not tried here on a full disk: that needs root, and Linux', () => {})
 
 it.runIf(canMount)('says that the disk is full, keeps what was kept, and goes on once there is room', async () => {
   const directory = newDirectory()

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Sshd, sshdMissing, startSshd } from '../../fleeting/test/openssh-server.ts'
 import { dockerMissing } from '../../fleeting-plugin-docker/test/sshd-image.ts'
 import type { BinRun } from './bin.ts'
-import { fleetConfig, hostMachines, kill, localMachines, Managers } from './managers.ts'
+import { fleetConfig, hostMachines, kill, localMachines, Managers, stopBetweenWrites } from './managers.ts'
 import { startLink } from './severable-link.ts'
 
 const missing = sshdMissing()
@@ -186,7 +186,7 @@ describe.each(machineKinds)('on machines of plugin $name', ({ start: startMachin
     const jobs = Array.from({ length: 10 }, () => counting(60))
     const old = managers.start()
     await expect.poll(() => jobs.every((job) => job.trace.text().includes('line 8 ')), { timeout: 60_000 }).toBe(true)
-    old.process.kill('SIGSTOP')
+    await stopBetweenWrites(old, join(managers.folder, 'state', runnerName))
     const next = managers.start('--takeover')
     await expect.poll(() => next.stderr.match(/job of an earlier process goes on/g)?.length, { timeout: 30_000 }).toBe(10)
     old.process.kill('SIGCONT')

@@ -2,11 +2,10 @@
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { Coordinator, type CoordinatorJob, listProcesses } from '@runner-core/runner/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type BinRun, runBin } from './bin.ts'
-import { fleetConfig, kill, localMachines, Managers } from './managers.ts'
+import { fleetConfig, kill, localMachines, Managers, stopBetweenWrites } from './managers.ts'
 
 let coordinator: Coordinator
 let managers: Managers
@@ -73,27 +72,10 @@ test('a second manager on the same state waits and acts on nothing; when the fir
   expect(second.stderr).not.toContain('increasing instances')
 })
 
-/** One that is stopped in the middle of a write keeps the file locked, and whoever waits for the fleet waits until it goes on. */
-async function stopBetweenWrites({ process }: BinRun): Promise<void> {
-  for (;;) {
-    process.kill('SIGSTOP')
-    const database = new DatabaseSync(join(folder, 'state', 'kept', 'state.db'), { timeout: 0 })
-    try {
-      database.exec('BEGIN IMMEDIATE')
-      return
-    } catch {
-      process.kill('SIGCONT')
-      await new Promise((resolve) => setTimeout(resolve, 5))
-    } finally {
-      database.close()
-    }
-  }
-}
-
 test('a manager that stalled has lost the fleet once another has taken it, and acts on nothing any more', async () => {
   const first = start()
   const before = await place(simpleJob())
-  await stopBetweenWrites(first)
+  await stopBetweenWrites(first, join(folder, 'state', 'kept'))
   const second = start()
   await until(() => second.stderr.includes('plugin initialized'))
   first.process.kill('SIGCONT')
@@ -124,7 +106,7 @@ test('the job of a manager that stalled goes on with the one that took the fleet
   })
   await until(() => job.times.firstOutputAt !== undefined)
   await noted(job)
-  await stopBetweenWrites(first)
+  await stopBetweenWrites(first, join(folder, 'state', 'kept'))
   const second = start()
   await until(() => second.stderr.includes('job of an earlier process goes on'))
   first.process.kill('SIGCONT')

@@ -70,7 +70,7 @@ describe('GroupCommit', () => {
 
   it('refuses what is too much to wait, takes any one write when nothing waits, and takes the next once there is room', async () => {
     const disk = new SlowDisk()
-    const group = new GroupCommit(disk.commit, 100)
+    const group = new GroupCommit(disk.commit, { waiting: 100, commit: 1_000 })
     const large = group.add([use('a', 'x'.repeat(1_000))])
     await turn()
     await expect(group.add([use('b')])).rejects.toMatchObject({ name: 'StateError', code: 'backlog' })
@@ -82,5 +82,23 @@ describe('GroupCommit', () => {
     await disk.answer()
     await Promise.all(small)
     expect(disk.commits.flat().map((change) => change.slice(0, 1))).toEqual(['a', 'c', 'd'])
+  })
+
+  it('makes several commits of what is large, in order, also when they are asked for at once', async () => {
+    for (const atOnce of [false, true]) {
+      const disk = new SlowDisk()
+      const group = new GroupCommit(disk.commit, { waiting: 1_000, commit: 10 })
+      const writes = ['a', 'b', 'c', 'd'].map((key) => group.add([use(key, 123_456)]))
+      if (atOnce) group.flush()
+      await turn()
+      expect(disk.commits).toHaveLength(atOnce ? 2 : 1)
+      await disk.answer()
+      await disk.answer()
+      await Promise.all(writes)
+      expect(disk.commits).toEqual([
+        ['a=123456', 'b=123456'],
+        ['c=123456', 'd=123456'],
+      ])
+    }
   })
 })

@@ -136,13 +136,14 @@ async function whenUnlocked<T>(act: () => Promise<T>, wait: Wait): Promise<T> {
   }
 }
 
-/** A wait for somebody else, who is told of every 30 s. */
+/** A wait for another process. The caller is told whom it waits for, at once and then every 30 s. */
 class Wait {
   readonly #clock: Clock
   readonly #signal: AbortSignal
   readonly #onWait: LeaseOptions['onWait']
   readonly #startedAt: number
   #toldAt = Number.NEGATIVE_INFINITY
+  #toldName: string | undefined
 
   constructor(clock: Clock, signal: AbortSignal, onWait: LeaseOptions['onWait']) {
     this.#clock = clock
@@ -154,8 +155,9 @@ class Wait {
   /** One `pollMs` more. `name` is who is waited for. Rejects with the reason of the signal. */
   async more(name: string): Promise<void> {
     const now = this.#clock.now()
-    if (now - this.#toldAt >= tellMs) {
+    if (name !== this.#toldName || now - this.#toldAt >= tellMs) {
       this.#toldAt = now
+      this.#toldName = name
       this.#onWait?.({ name, waitedMs: now - this.#startedAt })
     }
     await delay(this.#clock, pollMs, this.#signal)
