@@ -22,12 +22,12 @@ export class Managers {
   readonly #store = new MemoryStateStore()
   #lease: FleetLease | undefined
 
-  /** The next manager; the one before has been killed. */
+  /** The next manager; the one before has been killed. With a `lease` of its own it is another one beside it. */
   async start(cloud: ManagedCloud, options: Partial<ProvisionerOptions> = {}): Promise<Provisioner> {
     const { clock } = this.time
-    this.#lease = await this.#store.lease('test', { takeover: true })
+    if (options.lease === undefined) this.#lease = await this.#store.lease('test', { takeover: true })
     const group = this.time.watch(cloud.group(clock), cloud.fake.hand)
-    const rest = { clock, random: seededRandom(1), logger: silentLogger, lease: this.#lease }
+    const rest = { clock, random: seededRandom(1), logger: silentLogger, ...(this.#lease && { lease: this.#lease }) }
     const never = new AbortController().signal
     return this.time.until(Provisioner.start({ group, unknownInstances: 'remove', ...rest, ...options }, never))
   }

@@ -80,8 +80,17 @@ export class AwsClient {
   }
 
   /** Tags the group; instances that it launches from now on take the tags over. */
-  async tagGroup(tags: Tags, signal: AbortSignal): Promise<void> {
-    const of = { ResourceId: this.#config.name, ResourceType: 'auto-scaling-group', PropagateAtLaunch: true }
+  tagGroup(tags: Tags, signal: AbortSignal): Promise<void> {
+    return this.#tag(tags, true, signal)
+  }
+
+  /** Tags the group alone. */
+  noteOnGroup(tags: Tags, signal: AbortSignal): Promise<void> {
+    return this.#tag(tags, false, signal)
+  }
+
+  async #tag(tags: Tags, propagates: boolean, signal: AbortSignal): Promise<void> {
+    const of = { ResourceId: this.#config.name, ResourceType: 'auto-scaling-group', PropagateAtLaunch: propagates }
     const input = { Tags: Object.entries(tags).map(([Key, Value]) => ({ ...of, Key, Value })) }
     await call('tagging the Auto Scaling group', signal, async (options) => (await this.#autoScaling()).createOrUpdateTags(input, options))
   }

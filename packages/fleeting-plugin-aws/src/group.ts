@@ -5,12 +5,16 @@ import {
   type DecreaseResult,
   GroupError,
   type GroupInfo,
+  type GroupOwner,
   type IncreaseRequest,
   type IncreaseResult,
   type InstanceGroup,
   type ListedInstance,
+  ownersIn,
+  ownerTag,
   type PluginContext,
   Semaphore,
+  writtenOwner,
 } from '@runner-core/fleeting'
 import { AwsClient } from './client.ts'
 import { type AwsConfig, parseConfig } from './config.ts'
@@ -148,6 +152,15 @@ class AwsGroup implements InstanceGroup {
       if (kept > 0) this.#context.logger.warn({ amount: kept, reason }, 'desired capacity that has no instance is not given back')
       return kept
     })
+  }
+
+  async owners(signal: AbortSignal): Promise<readonly GroupOwner[]> {
+    return ownersIn(tagsOf(await this.#client.describeGroup(signal)))
+  }
+
+  /** A tag without a value is nobody's: taking it away would be another permission. */
+  async claim(owner: GroupOwner | undefined, signal: AbortSignal): Promise<void> {
+    await this.#client.noteOnGroup({ [ownerTag]: owner === undefined ? '' : writtenOwner(owner) }, signal)
   }
 
   async shutdown(): Promise<void> {

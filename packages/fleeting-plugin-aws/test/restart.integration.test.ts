@@ -8,6 +8,7 @@ import { describe, expect, test } from 'vitest'
 import type { SteppedTime } from '../../cloud-fakes/bench/stepped-time.ts'
 import { FakeAws, type FakeAwsOptions } from '../../cloud-fakes/src/index.ts'
 import { Managers } from '../../cloud-fakes/test/managers.ts'
+import { expectOneOwner } from '../../cloud-fakes/test/two-managers.ts'
 import { createInstanceGroup } from '../src/index.ts'
 
 const lags = { appearMs: 1000, bootMs: 20_000, deleteMs: 5000 }
@@ -28,6 +29,7 @@ async function start(config: Readonly<Record<string, unknown>>, options: Partial
     hand: fake.hand,
     time,
     startManager: () => managers.start(cloud),
+    oneOwner: () => expectOneOwner(managers, cloud),
     [Symbol.asyncDispose]: () => fake[Symbol.asyncDispose](),
   }
 }
@@ -151,4 +153,9 @@ test('a launch that fails, and one that is launched after all, are of the launch
   expect(hand.machines()).toHaveLength(manager.instances().size)
   expect(world.fake.desiredCapacity).toBe(manager.instances().size)
   await time.until(manager.shutdown({ removeInstances: false }))
+})
+
+test('a group belongs to the manager whose owner stands in its tags', async () => {
+  await using world = await start({})
+  await world.oneOwner()
 })

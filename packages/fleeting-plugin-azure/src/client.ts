@@ -94,6 +94,13 @@ export class AzureClient {
     return url === undefined ? undefined : { url, retryAfterMs: hintOf(headers) ?? 0 }
   }
 
+  /** Gives the set these tags instead of all that it has, if it is still as `etag` says. */
+  async retag(tags: Tags, etag: string | undefined, signal: AbortSignal): Promise<void> {
+    const url = this.#url(this.setPath, computeVersion)
+    const asked: Asked = { method: 'PATCH', url, body: { tags }, ...(etag !== undefined && { ifMatch: etag }) }
+    await this.#send(`tagging scale set ${this.#config.name}`, asked, signal)
+  }
+
   /** Removes machines, at most a hundred, and lowers the size by them; does not wait until they are gone. One that does not exist makes it fail for all. */
   async deleteMachines(ids: readonly string[], signal: AbortSignal): Promise<void> {
     await this.#send(

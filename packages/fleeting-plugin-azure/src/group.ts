@@ -5,13 +5,16 @@ import {
   type DecreaseResult,
   GroupError,
   type GroupInfo,
+  type GroupOwner,
   type IncreaseRequest,
   type IncreaseResult,
   type InstanceGroup,
   isGroupError,
   type ListedInstance,
   MachineLaunches,
+  ownersIn,
   type PluginContext,
+  withOwner,
 } from '@runner-core/fleeting'
 import { AzureClient } from './client.ts'
 import { type AzureConfig, parseConfig } from './config.ts'
@@ -124,6 +127,18 @@ class AzureGroup implements InstanceGroup {
 
   giveBack(signal: AbortSignal): Promise<number> {
     return this.#ready().launches.giveBackAll(signal)
+  }
+
+  async owners(signal: AbortSignal): Promise<readonly GroupOwner[]> {
+    return ownersIn((await this.#client.getSet(signal)).tags ?? {})
+  }
+
+  /** Alone among the changes of the set, and only of what was read: launches are in its tags too. */
+  claim(owner: GroupOwner | undefined, signal: AbortSignal): Promise<void> {
+    return this.#ready().launches.exclusively(signal, async () => {
+      const { tags = {}, etag } = await this.#client.getSet(signal)
+      await this.#client.retag(withOwner(tags, owner), etag, signal)
+    })
   }
 
   async shutdown(): Promise<void> {}

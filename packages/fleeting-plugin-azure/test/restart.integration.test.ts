@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type ManagedCloud, Managers } from '../../cloud-fakes/test/managers.ts'
+import { expectOneOwner } from '../../cloud-fakes/test/two-managers.ts'
 import { AzureCloud } from './azure-cloud.ts'
 
 const lags = { appearMs: 1000, bootMs: 20_000, deleteMs: 5000 }
@@ -84,3 +85,9 @@ test.each(['Uniform', 'Flexible'] as const)(
     await time.until(manager.shutdown({ removeInstances: false }))
   },
 )
+
+test.each(['Uniform', 'Flexible'] as const)('a %s set belongs to the manager whose owner stands in its tags', async (mode) => {
+  const managers = new Managers()
+  await using cloud = await AzureCloud.start({ mode, clock: managers.time.clock, lags })
+  await expectOneOwner(managers, managed(cloud))
+})

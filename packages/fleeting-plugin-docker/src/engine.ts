@@ -31,6 +31,28 @@ export class Engine {
     )
   }
 
+  /** All volumes with a label. */
+  async listVolumes(label: string, signal: AbortSignal): Promise<readonly Docker.VolumeInspectInfo[]> {
+    const { Volumes } = await call('listing volumes', signal, () =>
+      this.#docker.listVolumes({ filters: { label: [label] }, abortSignal: signal }),
+    )
+    return Volumes ?? []
+  }
+
+  /** Nothing happens when it is there. */
+  async createVolume(name: string, labels: Readonly<Record<string, string>>, signal: AbortSignal): Promise<void> {
+    await call(`creating volume ${name}`, signal, () => this.#docker.createVolume({ Name: name, Labels: labels, abortSignal: signal }))
+  }
+
+  /** One that is gone is fine. */
+  async removeVolume(name: string, signal: AbortSignal): Promise<void> {
+    try {
+      await call(`removing volume ${name}`, signal, () => this.#docker.getVolume(name).remove({ abortSignal: signal }))
+    } catch (error) {
+      if (!(error instanceof GroupError) || error.code !== 'not_found') throw error
+    }
+  }
+
   inspect(id: string, signal: AbortSignal): Promise<Docker.ContainerInspectInfo> {
     return call(`inspecting container ${id}`, signal, () => this.#docker.getContainer(id).inspect({ abortSignal: signal }), {
       instanceId: id,

@@ -8,6 +8,7 @@ import {
   fleetKeyPair,
   GroupError,
   type GroupInfo,
+  type GroupOwner,
   type IncreaseRequest,
   type IncreaseResult,
   type InstanceGroup,
@@ -31,6 +32,7 @@ import {
   sshPort,
 } from './container.ts'
 import { Engine } from './engine.ts'
+import { OwnerVolume } from './owner-volume.ts'
 
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
 /** More at once make the daemon slower, not faster. */
@@ -45,6 +47,7 @@ class DockerGroup implements InstanceGroup {
   readonly #config: DockerConfig
   readonly #context: PluginContext
   readonly #engine: Engine
+  readonly #owner: OwnerVolume
   #keyPair: KeyPair | undefined
   #architecture: string | undefined
   /** Containers under way that a list may not show yet. */
@@ -57,6 +60,7 @@ class DockerGroup implements InstanceGroup {
     this.#config = config
     this.#context = context
     this.#engine = engine
+    this.#owner = new OwnerVolume(engine, context.fleet)
   }
 
   async init(signal: AbortSignal): Promise<GroupInfo> {
@@ -134,6 +138,14 @@ class DockerGroup implements InstanceGroup {
       os: 'linux',
       ...(this.#architecture !== undefined && { arch: this.#architecture }),
     }
+  }
+
+  owners(signal: AbortSignal): Promise<readonly GroupOwner[]> {
+    return this.#owner.owners(signal)
+  }
+
+  claim(owner: GroupOwner | undefined, signal: AbortSignal): Promise<void> {
+    return this.#owner.claim(owner, signal)
   }
 
   async shutdown(): Promise<void> {

@@ -24,7 +24,7 @@ const pageSize = 500
 const instanceFields = 'id,name,status,networkInterfaces(networkIP,accessConfigs/natIP),metadata(fingerprint,items)'
 
 interface Request extends GroupErrorOptions {
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'PATCH'
   /** Below the project. */
   readonly path: string
   readonly query?: Readonly<Record<string, string>>
@@ -46,6 +46,12 @@ export class ComputeClient {
 
   getGroup(signal: AbortSignal): Promise<InstanceGroupManager> {
     return this.#call({ method: 'GET', path: this.#groupPath, during: `reading group ${this.#config.name}` }, signal)
+  }
+
+  /** Describes the group anew, if it is still as `fingerprint` says. Thrown: `conflict` when it is not. */
+  async describeGroup(description: string, fingerprint: string | undefined, signal: AbortSignal): Promise<void> {
+    const body = { description, ...(fingerprint !== undefined && { fingerprint }) }
+    await this.#change({ method: 'PATCH', path: this.#groupPath, body, during: `describing group ${this.#config.name}` }, signal)
   }
 
   /** The template by its URL, a global or a regional one. */

@@ -6,6 +6,9 @@
 
 export interface InstanceGroupManager {
   readonly name: string
+  readonly description?: string
+  /** Must be given back with a change. */
+  readonly fingerprint?: string
   readonly targetSize?: number
   /** The URL of a global or regional template. */
   readonly instanceTemplate?: string

@@ -5,6 +5,7 @@ import {
   type DecreaseResult,
   GroupError,
   type GroupInfo,
+  type GroupOwner,
   type IncreaseRequest,
   type IncreaseResult,
   type InstanceGroup,
@@ -21,6 +22,7 @@ import { launch } from './launch.ts'
 import { Machines } from './machines.ts'
 import { sshKeyMetadata } from './metadata.ts'
 import { fleetPrefix, launchNames } from './names.ts'
+import { describedWith, ownersOf } from './owner-note.ts'
 import { rateLimits } from './rate-limits.ts'
 import { remove } from './remove.ts'
 import { listedInstance } from './states.ts'
@@ -108,6 +110,15 @@ class GceGroup implements InstanceGroup {
   async connectInfo(id: string, signal: AbortSignal): Promise<ConnectInfo> {
     signal.throwIfAborted()
     return connectInfo(id, this.#connect!, signal)
+  }
+
+  async owners(signal: AbortSignal): Promise<readonly GroupOwner[]> {
+    return ownersOf((await this.#client.getGroup(signal)).description ?? '')
+  }
+
+  async claim(owner: GroupOwner | undefined, signal: AbortSignal): Promise<void> {
+    const { description = '', fingerprint } = await this.#client.getGroup(signal)
+    await this.#client.describeGroup(describedWith(description, owner), fingerprint, signal)
   }
 
   async shutdown(): Promise<void> {}

@@ -11,11 +11,13 @@ import {
   fleetKeyPair,
   GroupError,
   type GroupInfo,
+  type GroupOwner,
   type IncreaseRequest,
   type IncreaseResult,
   type InstanceGroup,
   type KeyPair,
   type ListedInstance,
+  OwnerFile,
   type PluginContext,
 } from '@runner-core/fleeting'
 import { AdoptedInstance } from './adopted-instance.ts'
@@ -36,6 +38,9 @@ const signs = 20
 export const createInstanceGroup: CreateInstanceGroup = (config, context) => new LocalGroup(parseConfig(config), context)
 
 class LocalGroup implements InstanceGroup {
+  /** With durable state only: without it the instances are this process's own. */
+  readonly owners?: () => Promise<readonly GroupOwner[]>
+  readonly claim?: (owner: GroupOwner | undefined) => Promise<void>
   readonly #config: LocalConfig
   readonly #context: PluginContext
   /** Where instances are written down, when they are to outlive this process. */
@@ -53,6 +58,11 @@ class LocalGroup implements InstanceGroup {
     this.#context = context
     this.#records = context.stateDir === undefined ? undefined : new MachineRecords(context.stateDir)
     this.#rootDir = config.rootDir ?? this.#records?.homes ?? tmpdir()
+    if (context.stateDir !== undefined) {
+      const file = new OwnerFile(context.stateDir)
+      this.owners = () => file.owners()
+      this.claim = (owner) => file.claim(owner)
+    }
   }
 
   /** Makes nothing and ends nothing, as whoever only plans expects. */

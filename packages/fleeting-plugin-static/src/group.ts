@@ -5,10 +5,12 @@ import {
   type DecreaseResult,
   GroupError,
   type GroupInfo,
+  type GroupOwner,
   type IncreaseRequest,
   type IncreaseResult,
   type InstanceGroup,
   type ListedInstance,
+  OwnerFile,
   type PluginContext,
 } from '@runner-core/fleeting'
 import { parseConfig, type StaticHost } from './config.ts'
@@ -31,6 +33,9 @@ interface Loan {
 }
 
 class StaticGroup implements InstanceGroup {
+  /** With durable state only: without it the loans are this process's own. */
+  readonly owners?: () => Promise<readonly GroupOwner[]>
+  readonly claim?: (owner: GroupOwner | undefined) => Promise<void>
   readonly #hosts: readonly StaticHost[]
   /** The next to be lent first. */
   readonly #free: StaticHost[]
@@ -47,6 +52,11 @@ class StaticGroup implements InstanceGroup {
     this.#free = [...hosts]
     this.#context = context
     this.#file = context.stateDir === undefined ? undefined : new LoanFile(context.stateDir)
+    if (context.stateDir !== undefined) {
+      const file = new OwnerFile(context.stateDir)
+      this.owners = () => file.owners()
+      this.claim = (owner) => file.claim(owner)
+    }
   }
 
   async init(signal: AbortSignal): Promise<GroupInfo> {

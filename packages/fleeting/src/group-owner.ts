@@ -1,3 +1,5 @@
+import type { Tags } from './launch-tags.ts'
+
 /** Who has an instance group, as it is written on the group itself: the fleet's state, not a process, so that the next process with the same state has it too. */
 export interface GroupOwner {
   /** Identity of the state or the installation: at most 100 letters, digits, `_` and `-`. Never a credential. */
@@ -28,4 +30,15 @@ export function readOwner(written: string | undefined): GroupOwner | undefined {
   const [, id, epoch, since = '', name = ''] = form.exec(text) ?? []
   if (id === undefined) return { id: text, name: text, epoch: 0, since: Number.NaN }
   return { id, name, epoch: Number(epoch), since: Date.parse(since) }
+}
+
+/** The owner that the group's tags name. Two names that differ only in capitals are one, as Azure has it. */
+export function ownersIn(tags: Tags): readonly GroupOwner[] {
+  return Object.entries(tags).flatMap(([name, value]) => (name.toLowerCase() === ownerTag ? (readOwner(value) ?? []) : []))
+}
+
+/** All tags of the group, with this owner, or with none. */
+export function withOwner(tags: Tags, owner: GroupOwner | undefined): Tags {
+  const others = Object.entries(tags).filter(([name]) => name.toLowerCase() !== ownerTag)
+  return { ...Object.fromEntries(others), ...(owner !== undefined && { [ownerTag]: writtenOwner(owner) }) }
 }

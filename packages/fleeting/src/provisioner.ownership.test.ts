@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { type FleetOptions, MemoryFleet, never } from '../test/memory-fleet.ts'
 import { GroupError } from './errors.ts'
 import { GroupOwnedError } from './group-owned-error.ts'
+import type { GroupOwner } from './group-owner.ts'
 import { MemoryStateStore } from './memory-state-store.ts'
 import type { OwnerOptions, ProvisionerOptions } from './provisioner/options.ts'
 import { Provisioner } from './provisioner.ts'
@@ -225,6 +226,30 @@ describe.each([
     await shared.launch(first, 1)
     shared.fleet.group.owner = undefined
     await shared.start(store, { mayTake: 'own' })
+  })
+})
+
+describe('a claim', () => {
+  it('is read back until it shows, since a read may be older than the write before it', async () => {
+    await using shared = new SharedGroup()
+    const { group, clock } = shared.fleet
+    const owners = group.owners!
+    let stale = 3
+    Object.assign(group, { owners: async (signal: AbortSignal) => (stale-- > 0 ? [] : owners(signal)) })
+    const starting = shared.start(new MemoryStateStore())
+    await clock.advance(5000)
+    await starting
+    expect(stale).toBeLessThan(0)
+  })
+
+  it('that another one wrote over in the same moment is none: the start is refused', async () => {
+    await using shared = new SharedGroup()
+    const { group, clock } = shared.fleet
+    const claim = group.claim!
+    Object.assign(group, { claim: (owner: GroupOwner, signal: AbortSignal) => claim({ ...owner, id: 'faster' }, signal) })
+    const refused = shared.refusal(new MemoryStateStore())
+    await clock.advance(10_000)
+    expect(await refused).toMatchObject({ code: 'group_owned', owner: { id: 'faster' } })
   })
 })
 

@@ -5,7 +5,16 @@ const capabilities = ['heartbeat', 'suspend_resume', 'interruption_notice'] as c
 
 /** A good group of at most three machines, which boot and go within milliseconds. */
 export function memoryGroup(options: Partial<MemoryGroupOptions> = {}): MemoryGroup {
-  return new MemoryGroup({ clock: systemClock, maxSize: 3, bootDelayMs: 3, deleteDelayMs: 2, shell: simpleShell, capabilities, ...options })
+  return new MemoryGroup({
+    clock: systemClock,
+    maxSize: 3,
+    bootDelayMs: 3,
+    deleteDelayMs: 2,
+    shell: simpleShell,
+    capabilities,
+    holdsOwner: true,
+    ...options,
+  })
 }
 
 /** A plugin that breaks one rule. */
@@ -40,6 +49,32 @@ const list =
   (group) => ({ list: async (signal) => bend(await group.list(signal)) })
 
 export const brokenGroups: readonly BrokenGroup[] = [
+  // owner
+  {
+    fault: 'a claim that does nothing where somebody has the group already',
+    foundBy: 'owner: a claim is what owners answers',
+    bend: (group) => ({ claim: async (owner, signal) => (group.owner === undefined ? group.claim!(owner, signal) : undefined) }),
+  },
+  {
+    fault: 'a claim that forgets the epoch',
+    foundBy: 'owner: a claim is what owners answers',
+    bend: (group) => ({ claim: (owner, signal) => group.claim!(owner && { ...owner, epoch: 1 }, signal) }),
+  },
+  {
+    fault: 'owners without claim',
+    foundBy: 'owner: a claim is what owners answers',
+    bend: () => ({ claim: undefined }) as unknown as Partial<InstanceGroup>,
+  },
+  {
+    fault: 'a launch that writes over the owner',
+    foundBy: 'owner: a claim stays through launches',
+    bend: (group) => ({
+      increase: (request, signal) => {
+        group.owner = undefined
+        return group.increase(request, signal)
+      },
+    }),
+  },
   // init
   {
     fault: 'init without an id',

@@ -82,7 +82,7 @@ export class ArmApi implements FakeApi {
       method === 'PATCH'
         ? {
             operation: 'VirtualMachineScaleSets_Update',
-            call: Number(capacityOf(request)) < set.capacity ? 'decrease' : 'increase',
+            ...(capacityOf(request) !== undefined && { call: Number(capacityOf(request)) < set.capacity ? 'decrease' : 'increase' }),
             bucket: 'ScaleSetUpdate',
             act: () => this.#update(request),
           }
@@ -175,7 +175,8 @@ export class ArmApi implements FakeApi {
     if (ifMatch !== undefined && ifMatch !== '*' && ifMatch !== set.etag) {
       return refusal(412, 'PreconditionFailed', 'The condition specified using HTTP conditional header(s) is not met.')
     }
-    const capacity = capacityOf(request)
+    // What is not in the body stays as it is.
+    const capacity = capacityOf(request) ?? set.capacity
     if (typeof capacity !== 'number' || !Number.isInteger(capacity) || capacity < 0) {
       return refusal(400, 'InvalidParameter', "The value of parameter 'sku.capacity' is invalid.")
     }

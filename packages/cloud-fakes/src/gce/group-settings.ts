@@ -1,5 +1,9 @@
 /** What an operator sets up around the machines, as the API shows it. Changed by whoever plays the operator. */
 export interface GroupSettings {
+  /** What people, and whoever has the group, have written on it. */
+  description: string
+  /** Of the group; another one after each change of it. */
+  fingerprint: number
   autoscaler: boolean
   updateType: 'OPPORTUNISTIC' | 'PROACTIVE'
   redistribution: 'NONE' | 'PROACTIVE'
@@ -15,6 +19,8 @@ export interface GroupSettings {
 /** As the plugin's README tells to set it up. */
 export function wellSetUp(): GroupSettings {
   return {
+    description: '',
+    fingerprint: 0,
     autoscaler: false,
     updateType: 'OPPORTUNISTIC',
     redistribution: 'NONE',

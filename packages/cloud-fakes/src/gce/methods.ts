@@ -8,6 +8,7 @@ import type { ManagedGroup, Member, MetadataItem } from './managed-group.ts'
 import type { Operations } from './operations.ts'
 import {
   failureOf,
+  groupFingerprint,
   groupLink,
   groupResource,
   instanceLink,
@@ -68,12 +69,28 @@ function groupMethods({ place, zones, clock, group, machines, settings, operatio
       const where = { targetLink: groupLink(place), scopeLink: scopeLink(place) }
       return { ...where, operationType: `compute.${name}.${operationType}`, doneAt: clock.now() + doneInMs }
     })
-  const methods: readonly (Omit<Method, 'operation' | 'at'> & { readonly method: string; readonly verb?: 'GET' })[] = [
+  const methods: readonly (Omit<Method, 'operation' | 'at'> & { readonly method: string; readonly verb?: 'GET' | 'PATCH' })[] = [
     {
       method: 'get',
       verb: 'GET',
       bucket: 'read',
       act: () => groupResource(place, settings, zones, group.targetSize),
+    },
+    {
+      method: 'patch',
+      verb: 'PATCH',
+      bucket: 'default',
+      act: ({ query, body }) =>
+        change(query, 'patch', 0, () => {
+          const { description, fingerprint, ...others } = body
+          // The rest of the group's set-up is not to be patched here.
+          if (typeof description !== 'string' || Object.keys(others).length > 0)
+            throw new ApiRefusal(400, 'invalid', "Invalid value for field 'resource': this fake patches a description")
+          if (fingerprint !== undefined && fingerprint !== groupFingerprint(settings.fingerprint))
+            throw new ApiRefusal(412, 'conditionNotMet', 'Supplied fingerprint does not match current metadata fingerprint.')
+          settings.description = description
+          settings.fingerprint += 1
+        }),
     },
     {
       method: 'listManagedInstances',
@@ -135,7 +152,7 @@ function groupMethods({ place, zones, clock, group, machines, settings, operatio
   return methods.map(({ method, verb = 'POST', act, ...rest }) => ({
     ...rest,
     operation: `${name}.${method}`,
-    at: method === 'get' ? `GET ${at}` : `${verb} ${at}/${method}`,
+    at: method === 'get' || method === 'patch' ? `${verb} ${at}` : `${verb} ${at}/${method}`,
     act(call) {
       expectName(call.path['instanceGroupManager'], place.group)
       expectName(call.path['zone'] ?? call.path['region'], place.zone ?? place.region)

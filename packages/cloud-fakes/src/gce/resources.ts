@@ -41,14 +41,15 @@ function templateLink(place: Place): string {
 
 /** `InstanceGroupManager`. */
 export function groupResource(place: Place, settings: GroupSettings, zones: readonly string[], targetSize: number): object {
-  const { autoscaler, updateType, redistribution, onFailure, healthCheck, listResults } = settings
+  const { description, fingerprint, autoscaler, updateType, redistribution, onFailure, healthCheck, listResults } = settings
   const isRegional = place.zone === undefined
   return {
     kind: 'compute#instanceGroupManager',
     id: '3000000000000000',
     name: place.group,
     baseInstanceName: place.group,
-    fingerprint: 'ZnAw',
+    ...(description !== '' && { description }),
+    fingerprint: groupFingerprint(fingerprint),
     selfLink: groupLink(place),
     [isRegional ? 'region' : 'zone']: scopeLink(place),
     ...(isRegional && { distributionPolicy: { zones: zones.map((zone) => ({ zone: zoneLink(place, zone) })), targetShape: 'ANY' } }),
@@ -61,6 +62,11 @@ export function groupResource(place: Place, settings: GroupSettings, zones: read
     listManagedInstancesResults: listResults,
     status: { isStable: true, ...(autoscaler && { autoscaler: `${scopeLink(place)}/autoscalers/${place.group}` }) },
   }
+}
+
+/** As the API shows it, base64. */
+export function groupFingerprint(fingerprint: number): string {
+  return Buffer.from(`fp${fingerprint}`).toString('base64')
 }
 
 /** `InstanceTemplate`. */

@@ -31,6 +31,8 @@ export interface MultiMember {
 export interface MemberContext {
   readonly ledger: LaunchLedger
   readonly noCapacityMs: number
+  /** Makes the group the fleet's, when it has been initialised. */
+  join(group: InstanceGroup, signal: AbortSignal): Promise<void>
   /** The cloud will take an instance away; the id is the fleet's. */
   interrupted(id: string, atWallTime: number | undefined): void
   readonly clock: Clock
@@ -104,6 +106,7 @@ export class GroupMember {
       const info = await this.#limited('init', signal, (limit) => initGroup(group, limit))
       if (info.placements !== undefined && info.placements.length > 1)
         throw new GroupError('invalid_config', `expected a group without placements of its own, got ${info.placements.join(', ')}`)
+      await this.#limited('claim', signal, (limit) => this.#context.join(group, limit))
       this.#info = info
       this.#failure = undefined
       this.#stopInterruptions = group.onInterruption?.((id, at) => this.#context.interrupted(fleetId(this.name, id), at)) ?? (() => {})

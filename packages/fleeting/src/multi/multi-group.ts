@@ -3,6 +3,7 @@ import type { Clock, Random } from '../clock.ts'
 import type { Connection } from '../connection.ts'
 import type { Connector } from '../connector.ts'
 import { asGroupError, ConnectionError, GroupError, isConnectionError } from '../errors.ts'
+import type { GroupOwner } from '../group-owner.ts'
 import type {
   Capability,
   ConnectInfo,
@@ -22,6 +23,7 @@ import { fleetId, isMemberName, memberNameRule, ownerName, ownId } from './fleet
 import { fleetRows } from './fleet-rows.ts'
 import { GroupMember, type MultiMember } from './group-member.ts'
 import { LaunchLedger } from './launch-ledger.ts'
+import { MemberOwnership } from './member-ownership.ts'
 import { MultiLauncher } from './multi-launcher.ts'
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
@@ -53,11 +55,14 @@ export class MultiGroup implements InstanceGroup {
   suspend?: (ids: readonly string[], signal: AbortSignal) => Promise<DecreaseResult>
   resume?: (ids: readonly string[], signal: AbortSignal) => Promise<DecreaseResult>
   giveBack?: (signal: AbortSignal) => Promise<number>
+  owners?: (signal: AbortSignal, ids?: readonly string[]) => Promise<readonly GroupOwner[]>
+  claim?: (owner: GroupOwner | undefined, signal: AbortSignal) => Promise<void>
   onInterruption?: (listener: (id: string, atWallTime: number | undefined) => void) => () => void
 
   readonly #options: MultiGroupOptions
   readonly #ledger = new LaunchLedger()
   readonly #launcher: MultiLauncher
+  readonly #ownership: MemberOwnership
   /** By name, the preferred first. */
   readonly #members: ReadonlyMap<string, GroupMember>
   readonly #listeners = new Set<(id: string, atWallTime: number | undefined) => void>()
@@ -78,7 +83,8 @@ export class MultiGroup implements InstanceGroup {
     const interrupted = (id: string, atWallTime: number | undefined): void => {
       for (const listener of this.#listeners) listener(id, atWallTime)
     }
-    const context = { ledger: this.#ledger, noCapacityMs, interrupted, clock, random, logger }
+    const join = (group: InstanceGroup, signal: AbortSignal): Promise<void> => this.#ownership.join(group, signal)
+    const context = { ledger: this.#ledger, noCapacityMs, join, interrupted, clock, random, logger }
     this.#members = new Map(ordered.map((member) => [member.name, new GroupMember(member, context)]))
     this.#launcher = new MultiLauncher([...this.#members.values()], {
       ledger: this.#ledger,
@@ -86,6 +92,7 @@ export class MultiGroup implements InstanceGroup {
       clock,
     })
     this.#options = options
+    this.#ownership = new MemberOwnership(() => [...this.#members.values()], logger)
   }
 
   /** A member whose `init` fails is left out, with a finding, and tried again with each `list`; its machines are shown from then on. Thrown: `invalid_config` of any member; when every one fails, what they agree on. */
@@ -183,6 +190,10 @@ export class MultiGroup implements InstanceGroup {
             await group.heartbeat(own, limit)
           }),
         )
+    if (groups.some(({ owners, claim }) => owners !== undefined && claim !== undefined)) {
+      this.owners = (signal, ids) => this.#ownership.owners(signal, ids)
+      this.claim = (owner, signal) => this.#ownership.claim(owner, signal)
+    }
     if (any('giveBack')) this.giveBack = (signal) => this.#giveBack(signal)
     if (any('onInterruption'))
       this.onInterruption = (listener) => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import type { Clock } from '../clock.ts'
-import { asGroupError } from '../errors.ts'
+import { type Clock, delay } from '../clock.ts'
+import { asGroupError, GroupError } from '../errors.ts'
 import { GroupOwnedError } from '../group-owned-error.ts'
 import type { GroupOwner } from '../group-owner.ts'
 import type { InstanceGroup } from '../instance-group.ts'
@@ -27,6 +27,10 @@ export function relationOf(owner: GroupOwner, { id, epoch }: OwnerIdentity): Own
   if (owner.epoch === epoch) return 'ours'
   return owner.epoch < epoch ? 'earlier' : 'later'
 }
+
+/** How often a claim is read back until it shows, and the time between, milliseconds. */
+const mostReads = 5
+const readPauseMs = 1000
 
 const ownerRecord = { kind: 'fleet', key: 'owner' } as const
 
@@ -84,6 +88,26 @@ export class Ownership {
     }
     if (found.length === 0 && mayTake === 'own' && content.instances > 0 && !content.isJournalled) throw this.#unknown(content.instances)
     if (id !== undefined) await this.#claim({ id, epoch, name: wanted.name ?? 'a fleet without a name', since: 0 }, signal)
+    await this.#confirm(signal)
+  }
+
+  /**
+   * Reads back what was claimed: a read of the cloud may be older than the write before it, and whoever has claimed in the same moment may have come last. Thrown: {@link GroupOwnedError}.
+   */
+  async #confirm(signal: AbortSignal): Promise<void> {
+    const claimed = this.#claimed
+    if (claimed === undefined) return
+    for (let reads = 1; ; reads += 1) {
+      const found = await this.#read(signal)
+      const stranger = found.find((owner) => relationOf(owner, claimed) !== 'ours')
+      if (found.length > 0 && stranger === undefined) return
+      if (reads === mostReads) {
+        this.#claimed = undefined
+        if (stranger !== undefined) throw this.#owned(stranger)
+        throw new GroupError('conflict', `${this.#options.groupId} does not show who has it`)
+      }
+      await delay(this.#options.clock, readPauseMs, signal)
+    }
   }
 
   /**

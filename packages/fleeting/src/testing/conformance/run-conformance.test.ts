@@ -9,7 +9,8 @@ import { type ConformanceReport, runConformance } from './run-conformance.ts'
 const quick: ConformanceOptions = { maxInstances: 3, pollMs: 1, patienceMs: 60 }
 
 const patient = { ...quick, patienceMs: 5000 }
-describeInstanceGroup('a memory group', memoryGroup, patient)
+const plain = memoryGroup()
+describeInstanceGroup('a memory group', () => plain, patient)
 
 const prompt = memoryGroup({ credentialsMs: 20 })
 describeInstanceGroup('a memory group with its hand', () => prompt, { ...patient, cloud: prompt.hand })
@@ -24,7 +25,7 @@ describeInstanceGroup('a memory group whose launches fail later, and whose clock
 
 describe('runConformance', () => {
   it('reports what passed and why something was skipped', async () => {
-    const report = await runConformance(() => memoryGroup({ maxSize: 100, capabilities: [] }), {
+    const report = await runConformance(() => memoryGroup({ maxSize: 100, capabilities: [], holdsOwner: false }), {
       ...quick,
       patienceMs: 5000,
       maxInstances: 1,

@@ -14,6 +14,7 @@ import { launchFailureCases } from './launch-failure-cases.ts'
 import { listCases } from './list-cases.ts'
 import { lostAnswerCases } from './lost-answer-cases.ts'
 import { otherPeopleCases } from './other-people-cases.ts'
+import { ownerCases } from './owner-cases.ts'
 import { stateCases } from './state-cases.ts'
 
 /** Every rule of the contract that can be checked from outside. */
@@ -26,6 +27,7 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...decreaseCases,
   ...concurrencyCases,
   ...otherPeopleCases,
+  ...ownerCases,
   ...stateCases,
   ...connectCases,
   ...faultCases,

@@ -1,0 +1,16 @@
+import { expect, test } from 'vitest'
+import { Managers } from '../../cloud-fakes/test/managers.ts'
+import { expectOneOwner } from '../../cloud-fakes/test/two-managers.ts'
+import { startFakeCloud } from './fake-cloud.ts'
+
+test.each([
+  ['a zone', {}],
+  ['a region', { region: 'europe-west1' }],
+])('a group in %s belongs to the manager whose owner stands in its description, beside what people wrote', async (_where, options) => {
+  const managers = new Managers()
+  const { clock } = managers.time
+  await using cloud = await startFakeCloud({ clock, lags: { appearMs: 1000, bootMs: 20_000, deleteMs: 5000 }, ...options })
+  cloud.fake.settings.description = 'of team CI'
+  await expectOneOwner(managers, { fake: cloud.fake, group: () => cloud.makeGroup({}, { clock }) })
+  expect(cloud.fake.settings.description).toMatch(/^of team CI \[runner-core-owner: \S+ 1 1970-\S+ a fleet without a name\]$/)
+})
