@@ -77,7 +77,7 @@ function withoutFiles(code: string, id: string): string {
 async function intoNode(main: string, executable: string): Promise<void> {
   const [config, blob] = [join(work, 'sea.json'), join(work, 'plugin.blob')]
   // The flags of the committed executables: why, docs/decisions/goplugin.md tells.
-  const [, line = ''] = /env -S node (.+)/.exec(readFileSync(join(folder, `bin/fleeting-plugin-${name}.js`), 'utf8')) ?? []
+  const [, line = ''] = /exec node (.+) "\$0"/.exec(readFileSync(join(folder, `bin/fleeting-plugin-${name}.js`), 'utf8')) ?? []
   const flags = line.split(' ')
   writeFileSync(config, JSON.stringify({ main, output: blob, disableExperimentalSEAWarning: true, useCodeCache: true, execArgv: flags }))
   // With them too, or the code that is compiled now would be of another kind.

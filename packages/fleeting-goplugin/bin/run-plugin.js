@@ -1,10 +1,11 @@
 // What the executables of all plugins are made of: finds the plugin's package, its entry and a Node that can run it. In a project's own folder from the sources, without a build; in an installed package from what
-// they compile to. Plain JavaScript for Node 20 and later, committed, and nothing but `node:` imports.
+// they compile to. Plain JavaScript that older Nodes can read, committed.
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import * as nodeModule from 'node:module'
 import { basename, dirname, join, sep } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { requireNode } from '@runner-core/fleeting/node-floor'
 
 const isInstalled = (folder) => folder.split(sep).includes('node_modules')
 const ownFolder = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -16,6 +17,7 @@ export async function runPlugin(bin) {
   const compiled = join(folder, 'dist/index.js')
   const hasSource = !isInstalled(folder) && existsSync(source)
   if (hasSource && !runsTypeScript() && !(isInstalled(ownFolder) && existsSync(compiled))) return startAgain()
+  requireNode(basename(file, '.js'))
   if (!isInstalled(ownFolder)) useSources()
   const entry = hasSource && runsTypeScript() ? source : compiled
   const { goPluginCommand } = await import('@runner-core/fleeting-goplugin/serve')

@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 // Starts the command line interface: in a checkout from the sources, without a build; in an installed package from what they compile to.
-// Plain JavaScript for Node 20 and later, committed, and nothing but `node:` imports.
+// Plain JavaScript that older Nodes can read, committed.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import * as nodeModule from 'node:module'
 import { dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { requireNode } from './node-floor.js'
 
 /** How long what the plugin has opened may take to end by itself. */
 const patienceMs = 3000
@@ -13,8 +14,10 @@ const patienceMs = 3000
 const here = dirname(fileURLToPath(import.meta.url))
 const isCheckout = !here.split(sep).includes('node_modules') && existsSync(join(here, '../src/cli/main.ts'))
 
-if (!isCheckout) await start('../dist/cli/main.js')
-else if (process.features.typescript && nodeModule.registerHooks) {
+if (!isCheckout) {
+  requireNode('fleeting')
+  await start('../dist/cli/main.js')
+} else if (process.features.typescript && nodeModule.registerHooks) {
   const condition = '@runner-core/source'
   nodeModule.registerHooks({
     resolve: (specifier, context, next) => next(specifier, { ...context, conditions: [...context.conditions, condition] }),

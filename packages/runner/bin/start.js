@@ -1,5 +1,5 @@
 // Starts the command line interface: in a checkout from the sources, without a build; in an installed package from what they compile to.
-// Plain JavaScript for Node 20 and later, committed, and nothing but `node:` imports.
+// Plain JavaScript that older Nodes can read, committed.
 // Its flags: a small young generation, since otherwise a job that prints much leaves up to 90 MB of dead buffers in it before they are collected; `gc`, with which they are collected while files pass through
 // (docs/decisions/artifacts.md); and a heap that may double before all of it is collected: by its own measure Node would do so for each few megabytes of buffers, in vain. And one arena of glibc's: each that
 // zlib's threads have keeps memory that the others cannot use.
@@ -8,12 +8,14 @@ import { existsSync, readFileSync } from 'node:fs'
 import * as nodeModule from 'node:module'
 import { dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { requireNode } from '@runner-core/fleeting/node-floor'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const isCheckout = !here.split(sep).includes('node_modules') && existsSync(join(here, '../src/cli/main.ts'))
 const runsTypeScript = process.features.typescript && nodeModule.registerHooks
 
 if (!isCheckout) {
+  requireNode('runner-core')
   endWithParent()
   await start('../dist/cli/main.js')
 } else if (runsTypeScript) {
