@@ -1,39 +1,69 @@
-// `npm run prove -- --runs N --seed S [--bugs]`: tries to break the seven promises in N runs of the world for proofs, on every core. Tells each failure as a story,
+// `npm run prove -- --runs N --seed S [--seconds T] [--bugs]`: tries to break the promises in N runs of the world for proofs, or in as many as T seconds give, on every core. Tells each failure as a story,
 // with the seed that plays it again, and ends with one line `BENCH {json}`. With `--bugs` it shows for each deliberate bug that it is noticed.
+// `npm run prove -- --mutants [NAME...] [--runs N] [--seed S] [--seconds T] [--resume]`: takes the guards of the promises away from the code, one after the other, and shows for each that it is noticed,
+// within N runs, 2,000 by default; ends with one line `MUTANTS {json}`. `--history FILE...`: judges a history that was written to files.
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
+import { checkHistory, readHistory } from '../packages/simulation/src/checker/index.ts'
 import { brokenText, bugs, findBug, type Proof, prove } from '../packages/simulation/src/index.ts'
+import { proveMutants } from './prove-mutants.ts'
 
 interface Share {
   readonly first: number
   readonly count: number
+  /** No run begins later: milliseconds since 1970. Default: all begin. */
+  readonly until?: number
 }
 
 if (isMainThread) process.exitCode = await main()
 else parentPort!.postMessage(await prove(seedsOf(workerData as Share)))
 
-function* seedsOf({ first, count }: Share): Generator<number> {
-  for (let seed = first; seed < first + count; seed += 1) yield seed
+function* seedsOf({ first, count, until = Number.POSITIVE_INFINITY }: Share): Generator<number> {
+  for (let seed = first; seed < first + count && Date.now() < until; seed += 1) yield seed
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: { runs: { type: 'string', default: '1000' }, seed: { type: 'string' }, bugs: { type: 'boolean', default: false } },
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      runs: { type: 'string' },
+      seed: { type: 'string' },
+      seconds: { type: 'string' },
+      bugs: { type: 'boolean', default: false },
+      mutants: { type: 'boolean', default: false },
+      history: { type: 'boolean', default: false },
+      resume: { type: 'boolean', default: false },
+    },
   })
-  const runs = Number(values.runs)
+  if (values.history) return judgeHistory(positionals)
+  const seconds = values.seconds === undefined ? undefined : Number(values.seconds)
+  const runs = Number(values.runs ?? (values.mutants ? 2000 : seconds === undefined ? 1000 : 1e6))
   const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed)
-  if (!Number.isSafeInteger(runs) || runs < 1 || !Number.isSafeInteger(seed)) {
-    console.error('usage: npm run prove -- [--runs N] [--seed S] [--bugs]')
+  if (!Number.isSafeInteger(runs) || runs < 1 || !Number.isSafeInteger(seed) || (seconds !== undefined && !(seconds > 0))) {
+    console.error(
+      'usage: npm run prove -- [--runs N] [--seed S] [--seconds T] [--bugs | --mutants [NAME...] [--resume] | --history FILE...]',
+    )
     return 2
   }
-  return values.bugs ? await proveBugs({ first: seed, count: runs }) : await provePromises({ first: seed, count: runs })
+  const atOnce = availableParallelism()
+  if (values.mutants) return await proveMutants({ names: positionals, seed, runs, atOnce, resume: values.resume, seconds })
+  const until = seconds === undefined ? {} : { until: Date.now() + seconds * 1000 }
+  return values.bugs ? await proveBugs({ first: seed, count: runs }) : await provePromises({ first: seed, count: runs, ...until })
 }
 
-async function provePromises({ first, count }: Share): Promise<number> {
-  console.log(`seeds ${first} to ${first + count - 1}`)
+function judgeHistory(files: readonly string[]): number {
+  const findings = checkHistory(readHistory(...files))
+  for (const { breach, at, what } of findings) console.log(`${at}: ${breach}: ${what}`)
+  console.log(`HISTORY ${JSON.stringify({ findings: findings.length })}`)
+  return findings.length === 0 ? 0 : 1
+}
+
+async function provePromises(all: Share): Promise<number> {
+  const { first, count, until } = all
+  console.log(until === undefined ? `seeds ${first} to ${first + count - 1}` : `seeds from ${first} on`)
   const startedAt = performance.now()
-  const proofs = await Promise.all(shares({ first, count }).map(proveElsewhere))
+  const proofs = await Promise.all(shares(all).map(proveElsewhere))
   const seconds = (performance.now() - startedAt) / 1000
   const violations = proofs.flatMap((proof) => proof.violations)
   for (const { seed, promise, story } of violations)
@@ -63,11 +93,11 @@ async function proveBugs(share: Share): Promise<number> {
   return missed === 0 ? 0 : 1
 }
 
-function shares({ first, count }: Share): Share[] {
+function shares({ first, count, ...rest }: Share): Share[] {
   const workers = Math.min(availableParallelism(), count)
   return Array.from({ length: workers }, (_, index) => {
     const [begin, end] = [Math.floor((count * index) / workers), Math.floor((count * (index + 1)) / workers)]
-    return { first: first + begin, count: end - begin }
+    return { first: first + begin, count: end - begin, ...rest }
   })
 }
 

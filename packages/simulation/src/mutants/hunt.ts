@@ -1,0 +1,78 @@
+import { Worker } from 'node:worker_threads'
+import type { Mutant } from './mutant.ts'
+import type { HuntNews, HuntOrder } from './mutant-worker.ts'
+
+/** `noticed` after so many runs · `missed` by all of them · `broken` it does not load, so nothing was shown · `cut` the time was up before. */
+export interface Hunted {
+  readonly mutant: Mutant
+  readonly state: 'noticed' | 'missed' | 'broken' | 'cut'
+  readonly runs: number
+  readonly seed?: number
+  /** By what it was noticed, or why it does not load. */
+  readonly how?: string
+  readonly seconds: number
+}
+
+/** Time for one run, and for loading. Who takes longer does not come to an end, milliseconds. */
+const stuckMs = 120_000
+/** Megabytes: who needs more grows without end. */
+const mostMemory = 1024
+
+/** Plays runs with the mutant until one breaks something, in a thread of its own. A thread that fails, hangs or grows without end has shown it as well. `signal`: no longer. */
+export function hunt(order: HuntOrder, signal?: AbortSignal): Promise<Hunted> {
+  const { mutant, seed } = order
+  const startedAt = performance.now()
+  return new Promise((resolve) => {
+    const worker = new Worker(new URL('./mutant-worker.ts', import.meta.url), {
+      workerData: order,
+      resourceLimits: { maxOldGenerationSizeMb: mostMemory },
+    })
+    let runs = 0
+    let isLoaded = false
+    const end = (state: Hunted['state'], found: Partial<Hunted> = {}): void => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', cut)
+      void worker.terminate()
+      resolve({ mutant, state, runs, ...found, seconds: Math.round((performance.now() - startedAt) / 100) / 10 })
+    }
+    const cut = (): void => end('cut')
+    const failed = (how: string): void => (isLoaded ? end('noticed', { runs: runs + 1, seed: seed + runs, how }) : end('broken', { how }))
+    const timer = setTimeout(() => failed('a run does not come to an end'), stuckMs)
+    signal?.addEventListener('abort', cut, { once: true })
+    if (signal?.aborted) return cut()
+    worker.on('error', (error) => failed(`the program failed: ${String(error)}`))
+    worker.on('message', (news: HuntNews) => {
+      timer.refresh()
+      if (news.kind === 'loaded') isLoaded = true
+      if (news.kind === 'run') runs = news.runs
+      if (news.kind === 'noticed') end('noticed', news)
+      if (news.kind === 'missed') end('missed', { runs: news.runs })
+    })
+  })
+}
+
+export interface HuntAllOptions {
+  readonly mutants: readonly Mutant[]
+  readonly seed: number
+  /** For each. */
+  readonly runs: number
+  /** Threads. */
+  readonly atOnce: number
+  readonly onHunted: (hunted: Hunted) => void
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Hunts mutants, several at once, in their order. */
+export async function huntAll({ mutants, seed, runs, atOnce, onHunted, signal }: HuntAllOptions): Promise<readonly Hunted[]> {
+  const left = [...mutants]
+  const all: Hunted[] = []
+  const work = async (): Promise<void> => {
+    for (let mutant = left.shift(); mutant !== undefined && !signal?.aborted; mutant = left.shift()) {
+      const hunted = await hunt({ mutant, seed, runs }, signal)
+      all.push(hunted)
+      onHunted(hunted)
+    }
+  }
+  await Promise.all(Array.from({ length: atOnce }, work))
+  return all
+}
