@@ -1,6 +1,6 @@
 import { appendFile, mkdir, readFile, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { CancelTimer, Clock, Logger } from '@runner-core/fleeting'
+import { type CancelTimer, type Clock, delay, type Logger } from '@runner-core/fleeting'
 import type { Decision } from '@runner-core/taskscaler'
 import type { RecordSink } from './fleet-record.ts'
 import type { JobHistory } from './job-history.ts'
@@ -9,6 +9,10 @@ import type { JobHistory } from './job-history.ts'
 const batchMs = 500
 /** Then a new file is begun, and the one before the last goes. Some 10,000 entries. */
 const largestBytes = 4 * 1024 * 1024
+/** Entries of each kind that wait while a file system does not answer; older ones are left out. */
+const mostWaiting = 10_000
+/** A stop waits no longer than this for a file system that does not answer. */
+const mostFlushMs = 5_000
 const fileName = 'decisions.jsonl'
 const olderName = 'decisions.1.jsonl'
 
@@ -30,7 +34,7 @@ export class RecordFile implements RecordSink {
   #decisions: Decision[] = []
   #jobs = new Map<string, JobHistory>()
   #cancel: CancelTimer | undefined
-  #writing: Promise<void> = Promise.resolve()
+  #writing: Promise<void> | undefined
   #hasFailed = false
   #isClosed = false
 
@@ -41,24 +45,22 @@ export class RecordFile implements RecordSink {
   decision(decision: Decision): void {
     if (this.#isClosed) return
     this.#decisions.push(decision)
+    if (this.#decisions.length > mostWaiting) this.#decisions.shift()
     this.#writeSoon()
   }
 
   job(history: JobHistory): void {
     if (this.#isClosed) return
     this.#jobs.set(history.job, history)
+    if (this.#jobs.size > mostWaiting) this.#jobs.delete(this.#jobs.keys().next().value!)
     this.#writeSoon()
   }
 
-  /** Resolves when all is written, or cannot be. */
-  flush(): Promise<void> {
-    this.#cancel?.()
-    this.#cancel = undefined
-    const entries: Entry[] = [...this.#decisions.map((decision) => ({ decision })), ...Array.from(this.#jobs.values(), (job) => ({ job }))]
-    this.#decisions = []
-    this.#jobs = new Map()
-    if (entries.length > 0) this.#writing = this.#writing.then(() => this.#write(entries))
-    return this.#writing
+  /** Resolves when all is written, or cannot be, in five seconds at most. */
+  async flush(): Promise<void> {
+    const patience = new AbortController()
+    await Promise.race([this.#writeAll(), delay(this.#options.clock, mostFlushMs, patience.signal).catch(() => {})])
+    patience.abort()
   }
 
   /** Keeps what is said from now on to itself: another process writes the record. */
@@ -67,7 +69,27 @@ export class RecordFile implements RecordSink {
   }
 
   #writeSoon(): void {
-    this.#cancel ??= this.#options.clock.after(batchMs, () => void this.flush())
+    this.#cancel ??= this.#options.clock.after(batchMs, () => void this.#writeAll())
+  }
+
+  /** One write at a time: what comes meanwhile is the next batch. */
+  #writeAll(): Promise<void> {
+    this.#cancel?.()
+    this.#cancel = undefined
+    this.#writing ??= this.#writeBatches().finally(() => {
+      this.#writing = undefined
+    })
+    return this.#writing
+  }
+
+  async #writeBatches(): Promise<void> {
+    while (this.#decisions.length + this.#jobs.size > 0) {
+      const jobs = Array.from(this.#jobs.values(), (job) => ({ job }))
+      const entries: Entry[] = [...this.#decisions.map((decision) => ({ decision })), ...jobs]
+      this.#decisions = []
+      this.#jobs = new Map()
+      await this.#write(entries)
+    }
   }
 
   async #write(entries: readonly Entry[]): Promise<void> {
