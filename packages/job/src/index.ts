@@ -19,11 +19,13 @@ export {
 export type { CachePlace } from './caches/cache-context.ts'
 export { type CacheArchive, CacheError, type CacheErrorCode, type CacheName, type CacheStore } from './caches/cache-store.ts'
 export type { Clock } from './clock.ts'
+export { type ClaimedScriptOptions, claimedScript } from './detach/claimed-script.ts'
 export type { DetachedScript } from './detach/detached-files.ts'
 /** For an environment whose scripts outlive its connection. */
 export { type DetachedScriptOptions, detachedScript } from './detach/detached-script.ts'
 export { type FollowScriptOptions, followScript } from './detach/follow-script.ts'
 export { type RelayScriptOptions, relayEnd, relayScript } from './detach/relay-script.ts'
+export { type HeldSlot, readSlotReport, type SlotClaim, type SlotReport, slotReportScript } from './detach/slot-file.ts'
 export { type StartedOutput, type StartKind, StartMark } from './detach/start-mark.ts'
 export { type DetachedLeftover, wipeScript } from './detach/wipe-script.ts'
 export { formatGoDuration, parseGoDuration } from './go-duration.ts'

@@ -51,10 +51,10 @@ export interface FileTransfer {
 export type ScriptEnd = { readonly exitCode: number } | { readonly signal: string }
 
 /**
- * `lost`: the machine, or the way to it. `failed`: it could not do what was asked. `unwritable`: its disk takes nothing (full, over quota, read-only), so that it serves no job. `cut`: the connection broke under a transfer, there is another one now, and nothing of the transfer is
+ * `lost`: the machine, or the way to it. `failed`: it could not do what was asked. `unwritable`: its disk takes nothing (full, over quota, read-only), so that it serves no job. `occupied`: something of another job may be alive in the job's slot. `cut`: the connection broke under a transfer, there is another one now, and nothing of the transfer is
  * left on the machine: it may be done again.
  */
-export type EnvironmentErrorCode = 'lost' | 'failed' | 'unwritable' | 'cut'
+export type EnvironmentErrorCode = 'lost' | 'failed' | 'unwritable' | 'occupied' | 'cut'
 
 /** Thrown by an environment when its machine or the connection to it was lost, or could not do what was asked: a system failure, never a script's. */
 export class EnvironmentError extends Error {

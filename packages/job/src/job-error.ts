@@ -16,6 +16,7 @@ import type { FailureReason } from './job-outcome.ts'
  * | `shell_missing` | the machine could not start the shell |
  * | `prepare_failed` | the build directory or a file variable could not be written |
  * | `machine_unwritable` | the machine's disk is full, over quota or read-only: nothing of the job's own has begun |
+ * | `machine_occupied` | something of another job may be alive in the job's slot: nothing of the job's own has begun |
  * | `git_missing` | the machine has no git |
  * | `sources_failed` | git could not get the sources |
  * | `dependencies_failed` | artifacts of an earlier job could not be had |
@@ -35,6 +36,7 @@ export type JobErrorCode =
   | 'shell_missing'
   | 'prepare_failed'
   | 'machine_unwritable'
+  | 'machine_occupied'
   | 'git_missing'
   | 'sources_failed'
   | 'dependencies_failed'

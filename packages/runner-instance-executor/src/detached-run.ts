@@ -1,5 +1,6 @@
 import { type Clock, type Connection, deadline, delay, type ExitStatus, type OutputSink } from '@runner-core/fleeting'
 import {
+  claimedScript,
   type DetachedScript,
   detachedScript,
   EnvironmentError,
@@ -9,6 +10,7 @@ import {
   type ScriptEnd,
   type ScriptRun,
   type ShellName,
+  type SlotClaim,
   StartMark,
 } from '@runner-core/job'
 import { type FollowEnd, followCommand } from './follow-command.ts'
@@ -29,6 +31,8 @@ export interface StartedScript extends Pick<ScriptRun, 'script' | 'stdout' | 'is
 
 export interface DetachedRunOptions extends Pick<DetachOptions, 'reconnectGraceMs'> {
   readonly script: DetachedScript
+  /** Absent: nothing on the machine says who has the slot. */
+  readonly claim?: SlotClaim | undefined
   /** For people: the machine. */
   readonly description: string
   readonly shell: ShellName
@@ -113,7 +117,7 @@ export class DetachedRun {
   }
 
   async #start(): Promise<ScriptEnd | NotStarted> {
-    const { script, shell, start, loginPrint, onShell } = this.#options
+    const { script, shell, start, loginPrint, onShell, claim, description } = this.#options
     const { nonce, isComplete, stderr } = this.#run
     const tellsShell = loginPrint === undefined
     let mark = new StartMark(nonce)
@@ -134,6 +138,7 @@ export class DetachedRun {
       const said = begun.noise.length > 0 ? stderr(begun.noise) : undefined
       return said === undefined ? this.#take(begun.rest) : said.then(() => this.#take(begun.rest))
     }
+    const isRefused = (): boolean => kind !== undefined && ['taken', 'gone', 'unwritable', 'occupied'].includes(kind)
     const onRelayed = (chunk: Buffer): void | Promise<void> => {
       if (kind !== undefined || tellsShell) return this.#take(chunk)
       kind = 'detached'
@@ -145,16 +150,29 @@ export class DetachedRun {
       mark = new StartMark(nonce)
       used = relay
       if (relay === undefined) {
-        kind = 'attached'
         this.#isDetached = false
+        if (claim !== undefined) {
+          const claimed = { ...script, script: this.#run.script, claim, nonce }
+          return { script: claimedScript(claimed), stdout: onOwnOutput, isComplete: () => isRefused() || isComplete() }
+        }
+        kind = 'attached'
         return { script: this.#run.script, stdout: (chunk) => this.#take(chunk), isComplete }
       }
-      const detached = { ...script, script: this.#run.script, shell, nonce, relay: relay.name, relayOffset: relay.keptBytes, tellsShell }
+      const detached = {
+        ...script,
+        script: this.#run.script,
+        shell,
+        nonce,
+        relay: relay.name,
+        relayOffset: relay.keptBytes,
+        tellsShell,
+        claim,
+      }
       return {
         script: detachedScript(detached),
         stdout: onOwnOutput,
         relayed: onRelayed,
-        isComplete: () => kind === 'taken' || kind === 'gone' || kind === 'unwritable' || isComplete(),
+        isComplete: () => isRefused() || isComplete(),
       }
     })
     let status: ExitStatus
@@ -166,6 +184,10 @@ export class DetachedRun {
     }
     if (kind === 'taken') return 'taken'
     if (kind === 'unwritable') return { unwritable: told }
+    if (kind === 'occupied') {
+      const message = `${description}: something of another job (${told}) may be alive there`
+      throw new EnvironmentError('occupied', message, { isUntouched: script.index === 0 })
+    }
     if (kind === 'gone') {
       used?.giveUp()
       return 'gone'

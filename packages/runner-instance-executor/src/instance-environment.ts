@@ -17,6 +17,7 @@ import { JobProcesses } from './job-processes.ts'
 import type { OutputRelay } from './output-relay.ts'
 import type { OutputRelays } from './output-relays.ts'
 import { runCommand } from './run-command.ts'
+import type { SlotClaims } from './slot-claims.ts'
 import { reconnectMs, SlotConnection } from './slot-connection.ts'
 import { TransferRun } from './transfer-run.ts'
 import { UnwritableError } from './unwritable-error.ts'
@@ -32,6 +33,8 @@ export interface InstanceEnvironmentOptions {
   readonly killGraceMs: number
   /** Absent: a script ends with its connection. */
   readonly detach?: DetachOptions | undefined
+  /** Absent: other managers know nothing of the job's slot. */
+  readonly claims?: SlotClaims | undefined
   readonly relays: OutputRelays
   /** What the login shells are like of machines whose scripts told it (`loginShellPrint`). */
   readonly loginPrints: WeakMap<Connection, string>
@@ -75,7 +78,7 @@ export class InstanceEnvironment implements JobEnvironment {
     const { acquisition, connection, detach, clock } = options
     this.#options = options
     this.#connection = new SlotConnection({ acquisition, connection, isPatient: detach !== undefined, clock })
-    this.#processes = new JobProcesses({ ...options, connection: this.#connection })
+    this.#processes = new JobProcesses({ ...options, slotOwner: options.claims?.owner, connection: this.#connection })
     this.shell = options.shell
     this.description = `instance ${acquisition.instanceId}, slot ${acquisition.slot}`
     this.jobMarker = options.jobMarker
@@ -223,7 +226,7 @@ export class InstanceEnvironment implements JobEnvironment {
   }
 
   async #runScript(run: ScriptRun, onStarted: () => void, signal: AbortSignal): Promise<ScriptEnd> {
-    const { acquisition, detach, loginPrints, clock, logger } = this.#options
+    const { acquisition, detach, claims, loginPrints, clock, logger } = this.#options
     const { shell, jobMarker, buildsDir } = this
     const loginPrint = loginPrints.get(this.connection)
     const start = async (
@@ -252,11 +255,13 @@ export class InstanceEnvironment implements JobEnvironment {
       })
     }
     const index = this.#scripts.push(undefined) - 1
-    if (detach === undefined)
+    const claim = claims?.claim(acquisition.slot)
+    if (detach === undefined && claim === undefined)
       return endOf(await this.#connection.run((current, whenStarted) => start(run, undefined, current, whenStarted), signal, onStarted))
     const detached = new DetachedRun(
       {
-        ...detach,
+        reconnectGraceMs: detach?.reconnectGraceMs ?? 0,
+        claim,
         script: { buildsDir, jobMarker, index },
         description: this.description,
         shell,
@@ -268,7 +273,7 @@ export class InstanceEnvironment implements JobEnvironment {
         start: (make) =>
           this.#connection.run(
             async (current, whenStarted) => {
-              const relay = await this.#relayOf(current, detach, index, signal)
+              const relay = detach && (await this.#relayOf(current, detach, index, signal))
               this.#scripts[index] = relay
               return await start(make(relay), relay, current, whenStarted)
             },
@@ -324,7 +329,7 @@ export class InstanceEnvironment implements JobEnvironment {
 
 /** Whether an error says all that a job needs to know, also of its machine. */
 function isComplete(error: unknown): boolean {
-  return error instanceof EnvironmentError && (error.code === 'cut' || error.code === 'unwritable')
+  return error instanceof EnvironmentError && ['cut', 'unwritable', 'occupied'].includes(error.code)
 }
 
 function endOf(status: ExitStatus): ScriptEnd {

@@ -19,6 +19,8 @@ import type { DetachOptions } from './detached-run.ts'
 import { judgeDialFailure } from './dial-failure.ts'
 import { type EnvironmentHandle, InstanceEnvironment } from './instance-environment.ts'
 import { OutputRelays } from './output-relays.ts'
+import type { SlotClaims } from './slot-claims.ts'
+import { jobMarkerName } from './sweep-slots.ts'
 import { WaitLines } from './wait-lines.ts'
 import { WipeQueue } from './wipe-queue.ts'
 
@@ -41,6 +43,8 @@ export interface InstanceExecutorOptions {
   readonly killGraceMs?: number
   /** Lets scripts outlive their connection. Default: a script ends with it. */
   readonly detach?: DetachOptions | undefined
+  /** What the jobs claim on their machines, so that none starts beside what another one left. Default: nothing. */
+  readonly claims?: SlotClaims | undefined
   readonly clock?: Clock
   readonly logger?: Logger
   /** Makes a job's marker: unique, of letters and digits. Default: 96 random bits. */
@@ -94,6 +98,7 @@ export class InstanceExecutor {
       logger: silentLogger,
       createJobMarker: () => randomBytes(12).toString('hex'),
       detach: undefined,
+      claims: undefined,
       ...options,
       acquireTimeoutMs,
       connectTimeoutMs: Math.min(connectTimeoutMs, acquireTimeoutMs / 2),
@@ -200,15 +205,17 @@ export class InstanceExecutor {
    * build directory. Waits for a machine that is out of reach as long as under a script. Rejects with {@link EnvironmentError}; the acquisition is given back then.
    */
   async resume(acquisition: Acquisition, handle: unknown): Promise<PreparedInstance> {
-    const { clock, detach, concurrentIds } = this.#options
+    const { clock, detach, claims, concurrentIds } = this.#options
     const known = parseHandle(handle)
     const giveUp = async (why: string, cause?: unknown): Promise<never> => {
       // The job may run on, in its directory: nobody gets the number again.
       acquisition.condemn(`a job that was left on it could not be taken over: ${why}`)
       await acquisition[Symbol.asyncDispose]()
+      if (known !== undefined) claims?.end(known.jobMarker)
       throw new EnvironmentError('failed', `the job cannot go on on instance ${acquisition.instanceId}: ${why}`, { cause })
     }
     if (known === undefined || detach === undefined) return await giveUp('it was not detached')
+    claims?.begin(known.jobMarker)
     if (!concurrentIds.claim(known.concurrentId)) return await giveUp('another job has its build directory')
     const unreachable = (): Error => new Error(`it could not be reached within ${detach.reconnectGraceMs / 1000} s`)
     try {
@@ -220,9 +227,10 @@ export class InstanceExecutor {
   }
 
   #prepared(acquisition: Acquisition, connection: Connection, known?: EnvironmentHandle): PreparedInstance {
-    const { concurrentIds, createJobMarker } = this.#options
+    const { concurrentIds, createJobMarker, claims } = this.#options
     const concurrentId = known?.concurrentId ?? concurrentIds.take()
-    const jobMarker = { name: 'RUNNER_CORE_JOB', value: known?.jobMarker ?? createJobMarker() }
+    const jobMarker = { name: jobMarkerName, value: known?.jobMarker ?? createJobMarker() }
+    claims?.begin(jobMarker.value)
     const loginPrints = this.#loginPrints
     const environment = new InstanceEnvironment({
       ...this.#options,
@@ -235,6 +243,7 @@ export class InstanceExecutor {
       jobMarker,
     })
     const giveBack = async (): Promise<void> => {
+      claims?.end(jobMarker.value)
       environment.giveRelayBack()
       concurrentIds.giveBack(concurrentId)
       await acquisition[Symbol.asyncDispose]()
@@ -242,6 +251,7 @@ export class InstanceExecutor {
     // What is left may go on in the build directory, which other machines may share: then nobody gets its number again.
     const sweep = async (): Promise<void> => {
       if (await environment.sweep()) return await giveBack()
+      claims?.end(jobMarker.value)
       environment.giveRelayBack()
       await acquisition[Symbol.asyncDispose]()
     }

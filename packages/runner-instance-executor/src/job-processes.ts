@@ -1,13 +1,16 @@
 import { type Clock, ConnectionError, deadline, type Logger } from '@runner-core/fleeting'
-import { EnvironmentError, type JobMarker, killLimitMs, killScript } from '@runner-core/job'
+import { EnvironmentError, type JobMarker, killLimitMs } from '@runner-core/job'
 import type { Acquisition } from '@runner-core/taskscaler'
-import { runCommand } from './run-command.ts'
+import { endProcesses } from './end-processes.ts'
 import type { SlotConnection } from './slot-connection.ts'
 
 export interface JobProcessesOptions {
   readonly acquisition: Acquisition
   readonly connection: SlotConnection
   readonly jobMarker: JobMarker
+  readonly buildsDir: string
+  /** See `SlotClaim.owner`. Absent: the job claims no slot. */
+  readonly slotOwner?: string | undefined
   /** How long they have from `TERM` to `KILL`, milliseconds. */
   readonly killGraceMs: number
   readonly clock: Clock
@@ -80,20 +83,14 @@ export class JobProcesses {
 
   /** What the kill script said. */
   async #kill(graceMs: number, signal: AbortSignal): Promise<string> {
-    const { connection, jobMarker, clock } = this.#options
+    const { connection, jobMarker, buildsDir, slotOwner, clock } = this.#options
+    const slots = slotOwner === undefined ? undefined : { buildsDir, owner: slotOwner }
     let answer = ''
-    const run = {
-      command: 'exec sh',
-      script: Buffer.from(killScript({ jobMarker, graceMs })),
-      stdout: (chunk: Buffer) => {
-        answer += chunk.toString()
-      },
-      isComplete: () => answer.endsWith('\n'),
-      clock,
-      signal,
-    }
-    await connection.run((current, onStarted) => runCommand(current, { ...run, onStarted }), signal)
-    return answer.trim()
+    await connection.run(async (current, onStarted) => {
+      answer = await endProcesses(current, { jobMarker, graceMs, slots, onStarted, clock, signal })
+      return { code: 0 }
+    }, signal)
+    return answer
   }
 }
 

@@ -14,7 +14,14 @@ import { type JobCheckpoint, type JobEnvironment, type JobOutcome, type JobPaylo
 import { NoCapacityError, type Reservation, Taskscaler } from '@runner-core/taskscaler'
 import { dialTcp } from '../../fleeting/src/ssh/dial-tcp.ts'
 import { runner } from '../../job/test/job-fixture.ts'
-import { ConcurrentIds, InstanceExecutor, type InstanceExecutorOptions } from '../src/index.ts'
+import {
+  ConcurrentIds,
+  InstanceExecutor,
+  type InstanceExecutorOptions,
+  SlotClaims,
+  type SlotClaimsOptions,
+  sweepSlots,
+} from '../src/index.ts'
 
 export interface FleetOptions {
   readonly createInstanceGroup: CreateInstanceGroup
@@ -23,6 +30,10 @@ export interface FleetOptions {
   readonly connector?: ConnectorConfig
   readonly maxInstances?: number
   readonly capacityPerInstance?: number
+  /** Absent: slots are not claimed. */
+  readonly claims?: SlotClaimsOptions
+  /** Whether what others left is ended before an instance is used. Default true, where slots are claimed. */
+  readonly isSwept?: boolean
   readonly executor?: Pick<InstanceExecutorOptions, 'acquireTimeoutMs' | 'connectTimeoutMs' | 'detach'> &
     Partial<Pick<InstanceExecutorOptions, 'shell' | 'buildsDir'>>
 }
@@ -84,17 +95,25 @@ export class ExecutorFleet implements AsyncDisposable {
       new AbortController().signal,
     )
     const policy = { periods: ['* * * * *'], idleCount: 0, idleTimeMs: 60_000, scaleFactor: 0, scaleFactorLimit: 0 }
+    const claims = options.claims && new SlotClaims(options.claims)
+    const buildsDir = options.executor?.buildsDir ?? join(fleet.#directory, 'builds')
     fleet.scaler = await Taskscaler.start({
       ...shared,
       provisioner: fleet.provisioner,
       onDispose: 'remove-instances',
       capacityPerInstance,
       policies: [policy],
+      ...((options.isSwept ?? true) &&
+        claims && {
+          readyCheck: ({ id }, connection, signal) =>
+            sweepSlots(connection, { buildsDir, claims, isLent: () => false, instanceId: id, ...shared }, signal),
+        }),
     })
     fleet.executor = new InstanceExecutor({
       scaler: fleet.scaler,
       shell: 'bash',
-      buildsDir: join(fleet.#directory, 'builds'),
+      buildsDir,
+      claims,
       concurrentIds: new ConcurrentIds(),
       killGraceMs: 300,
       ...options.executor,

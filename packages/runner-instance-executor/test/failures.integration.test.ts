@@ -1,5 +1,5 @@
 // Each row of docs/reference/failures.md, made to happen.
-import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { GroupError, type InstanceGroup, systemClock } from '@runner-core/fleeting'
@@ -186,6 +186,14 @@ const cases: Readonly<Record<string, () => Promise<JobOutcome>>> = {
     using disk = new SmallDisk(join(directory, 'builds'), '64k')
     disk.fill()
     return await alone(payload({ variables: [variable('A_FILE', 'x', { file: true })] }), { buildsDir: disk.directory })
+  },
+  "something of an earlier job may be alive in the job's slot": async () => {
+    const machines = await start({ claims: { identity: 'token', manager: 'manager', isExclusive: false }, isSwept: false })
+    await machines.run(payload())
+    const { buildsDir } = (await machines.run(payload())).environment!
+    const detached = join(buildsDir, '.detached')
+    for (const name of readdirSync(detached)) writeFileSync(join(detached, name), 'other manager run\n1 (sh) S 1\n')
+    return (await machines.run(payload())).outcome
   },
   'the machine has no git': () => alone(gitJob('file:///nowhere.git', sha), { path: pathWithoutGit() }),
   'git cannot get the sources, after GET_SOURCES_ATTEMPTS': () => alone(gitJob('file:///nowhere.git', sha)),

@@ -2,6 +2,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { type JobCheckpoint, type JobPayload, Trace } from '@runner-core/job'
 import { createInstanceGroup } from '../../fleeting-plugin-static/src/index.ts'
+import type { SlotClaimsOptions } from '../src/index.ts'
 import { ExecutorFleet } from './executor-fleet.ts'
 
 export interface FirstManager {
@@ -14,16 +15,20 @@ export interface FirstManager {
   readonly builds: string
   readonly shell: 'bash' | 'sh'
   readonly directory: string
+  /** See `FleetOptions`. */
+  readonly claims?: SlotClaimsOptions
+  readonly detach?: boolean
 }
 
 const config = JSON.parse(readFileSync(process.argv[2]!, 'utf8')) as FirstManager
-const { job, secrets, port, hostKey, username, privateKey, builds, shell, directory } = config
+const { job, secrets, port, hostKey, username, privateKey, builds, shell, directory, claims, detach = true } = config
 const fleet = await ExecutorFleet.start({
   createInstanceGroup,
   pluginConfig: () => ({ instances: { a: { internal_addr: `127.0.0.1:${port}`, host_key: hostKey } } }),
   connector: { username, privateKey },
   maxInstances: 1,
-  executor: { detach: { limitBytes: 4_000_000, reconnectGraceMs: 30_000 }, shell, buildsDir: builds },
+  ...(claims && { claims }),
+  executor: { ...(detach && { detach: { limitBytes: 4_000_000, reconnectGraceMs: 30_000 } }), shell, buildsDir: builds },
 })
 const log = new Trace({ secrets })
 let take: (() => JobCheckpoint) | undefined

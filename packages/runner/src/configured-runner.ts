@@ -46,7 +46,7 @@ export type Departure = 'handed over' | 'lost'
 /** How long it may take before the fleet is handed over to report jobs that have ended and to clean up after them, milliseconds. */
 const mostTellMs = 5_000
 
-export interface ConfiguredRunnerOptions extends Pick<FleetOptions, 'makeProvisioner' | 'makeScaler'> {
+export interface ConfiguredRunnerOptions extends Pick<FleetOptions, 'makeProvisioner' | 'makeScaler' | 'manager'> {
   readonly settings: RunnerSettings
   readonly checkIntervalMs: number
   readonly shutdownTimeoutMs: number

@@ -327,6 +327,8 @@ export class Runner {
     const cacheStore = this.#openCacheStore(settings)
     return new ConfiguredRunner({
       settings,
+      // Managers whose system ID is not kept are taken for one: the next one is its successor.
+      manager: this.#keptSystemId ?? 'unknown',
       checkIntervalMs: whole.checkIntervalMs,
       shutdownTimeoutMs: whole.shutdownTimeoutMs,
       labels,
@@ -341,7 +343,7 @@ export class Runner {
       recordDirectory: this.#recordDirectory(settings),
       redact: this.#redact,
       openState: (signal, onWait) => openFleetState({ settings: whole, runner: settings, onWait, takeover, clock, logger, signal }),
-      createHandler: ({ scaler, queue, state }, record, onSlotFree) =>
+      createHandler: ({ scaler, queue, claims, state }, record, onSlotFree) =>
         new JobHandler({
           settings,
           client,
@@ -351,6 +353,7 @@ export class Runner {
             buildsDir: settings.buildsDir,
             acquireTimeoutMs: settings.autoscaler.instanceAcquireTimeoutMs,
             concurrentIds: this.#concurrentIds,
+            claims,
             ...(settings.detach && { detach: { limitBytes: keptOutputBytes(settings), reconnectGraceMs: settings.reconnectGraceMs } }),
             clock,
             logger,

@@ -2,6 +2,7 @@ import type { ShellName } from '../job-environment.ts'
 import { probeDisk, troubleWords } from '../script/disk-trouble.ts'
 import { emitMarkers } from '../script/markers.ts'
 import { type DetachedScript, detachDirectory, relayFile, scriptFile } from './detached-files.ts'
+import { claimSlot, freeSlot, type SlotClaim } from './slot-file.ts'
 
 export interface DetachedScriptOptions extends DetachedScript {
   /** What `jobScript` made. */
@@ -15,6 +16,8 @@ export interface DetachedScriptOptions extends DetachedScript {
   readonly relayOffset: number
   /** Whether it says, after `detached`, what is in `rc_w`: see `ShellCommandOptions.tellsShell`. */
   readonly tellsShell: boolean
+  /** The slot that it runs in. Default: none that others would know. */
+  readonly claim?: SlotClaim | undefined
 }
 
 /**
@@ -23,11 +26,11 @@ export interface DetachedScriptOptions extends DetachedScript {
  *
  * Where it cannot, or is asked to tell its shell, it says so by a marker on the command's own output: `detached`; `attached` where the machine lacks something, so that the script runs as if it had not been asked for; `taken`
  * where a script of this name was started before, and `gone` where its relay is: then it does not run, and nothing tells of it. `unwritable`, with what `readDiskTrouble` reads: nothing can be written, so that nobody could tell
- * later whether it was started; it does not run. Only the first script of a job does that: what follows it runs as if it had not been asked for, since the job itself may have filled the disk. All else that comes there is
- * a login's greeting.
+ * later whether it was started; it does not run. Only the first script of a job does that: what follows it runs as if it had not been asked for, since the job itself may have filled the disk. `occupied`, with another job's marker: something of that job may
+ * be alive in its slot; it does not run. All else that comes there is a login's greeting.
  */
 export function detachedScript(options: DetachedScriptOptions): Buffer {
-  const { script, shell, nonce, buildsDir, index, relay, relayOffset, tellsShell } = options
+  const { script, shell, nonce, buildsDir, jobMarker, index, relay, relayOffset, tellsShell, claim } = options
   const told =
     shell === 'bash' && tellsShell ? `trap '' PIPE; ${emitMarkers(nonce, ['detached %s'], ['"$rc_w"'])} 2>/dev/null >&9; trap - PIPE; ` : ''
   const file = scriptFile(options)
@@ -35,8 +38,15 @@ export function detachedScript(options: DetachedScriptOptions): Buffer {
   const pipe = `${relayFile(buildsDir, relay)}.in`
   const forget = relayOffset === 0 ? `true >|${relayFile(buildsDir, relay)}.out; ` : ''
   const directory = detachDirectory(buildsDir)
-  const prelude = `{ set -- "$PWD"; rc_d=attached
-if { [ -O ${directory} ] && read -r rc_l </proc/$$/stat; } 2>/dev/null; then
+  const claiming =
+    claim === undefined
+      ? ''
+      : `${claimSlot(buildsDir, jobMarker, claim)}
+case $rc_b in '') ;; !) rc_d=${withoutFile} ;; *) rc_d=occupied ;; esac
+`
+  const freeing = claim === undefined ? '' : `case $rc_s in swept) ${freeSlot(buildsDir, claim)} ;; esac\n`
+  const prelude = `{ set -- "$PWD"; rc_d=attached; rc_b=
+${claiming}if { [ -z "$rc_b" ] && [ -O ${directory} ] && read -r rc_l </proc/$$/stat; } 2>/dev/null; then
   set -C
   # That the file is there already and that it cannot be written are told apart: it is opened, and then written.
   { { rc_d=torn; printf '%s\\n' "$rc_l" '${relay} ${relayOffset}' && rc_d=detached; } >${file}; } 2>/dev/null
@@ -53,13 +63,13 @@ case $rc_d in
     if [ -p ${pipe} ] && exec >${pipe} && [ -p /proc/$$/fd/1 ]; then ${forget}${told}exec 9>&-
     else rm -f ${pipe} ${file}; ${emitMarkers(nonce, ['gone'])} >&9; exit 0; fi ;;
   unwritable) ${probeDisk(directory)}; ${emitMarkers(nonce, ['unwritable %s %s %s'], troubleWords)} ;;
-  *) ${emitMarkers(nonce, ['%s'], ['$rc_d'])} ;;
+  *) ${emitMarkers(nonce, ['%s'], ['"$rc_d${rc_b:+ $rc_b}"'])} ;;
 esac
-case $rc_d in taken | unwritable) exit 0 ;; esac
-unset rc_d rc_l rc_w
+case $rc_d in taken | unwritable | occupied) exit 0 ;; esac
+unset rc_d rc_l rc_w rc_b
 `
   // The script keeps the login's directory in `$1`, how its stages ended in `$2`, whether it left nothing in `rc_s`, and when that was in `rc_t`.
-  const epilogue = `if [ -f ${file} ]; then echo "$2 $rc_s $rc_t" >>${file}; fi
+  const epilogue = `${freeing}if [ -f ${file} ]; then echo "$2 $rc_s $rc_t" >>${file}; fi
 exit 0
 }
 `

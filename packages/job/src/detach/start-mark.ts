@@ -1,5 +1,5 @@
 /** What a command said of itself first: see `detachedScript`, `relayScript` and `followScript`. */
-export type StartKind = 'detached' | 'attached' | 'taken' | 'gone' | 'unwritable' | 'relay' | 'following' | 'absent' | 'torn'
+export type StartKind = 'detached' | 'attached' | 'taken' | 'gone' | 'unwritable' | 'occupied' | 'relay' | 'following' | 'absent' | 'torn'
 
 /** The beginning of a command's output. */
 export interface StartedOutput {

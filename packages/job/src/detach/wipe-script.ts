@@ -22,7 +22,7 @@ rc_used=; for rc_f in ${directory}/*.pid; do rc_relay "$rc_f" && rc_used="$rc_us
 for rc_r in $rc_lost; do case $rc_used in *" $rc_r "*) ;; *) rm -f ${directory}/$rc_r.in ${directory}/$rc_r.out ;; esac; done`
   return Buffer.from(`{ exec 2>/dev/null; set -- "$PWD"
 ${lost.length > 0 ? removeWithOutput : remove}
-find ${directory} ! -type d -mmin +${abandonedMinutes} -exec rm -f {} +
+find ${directory} ! -type d ! -name 'slot.*' -mmin +${abandonedMinutes} -exec rm -f {} +
 echo wiped
 }
 `)

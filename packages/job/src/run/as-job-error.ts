@@ -5,6 +5,7 @@ const environmentCodes: Readonly<Record<EnvironmentErrorCode, JobErrorCode>> = {
   lost: 'environment_lost',
   failed: 'environment_failed',
   unwritable: 'machine_unwritable',
+  occupied: 'machine_occupied',
   cut: 'environment_failed',
 }
 

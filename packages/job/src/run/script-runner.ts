@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '../clock.ts'
-import { EnvironmentError, type JobEnvironment } from '../job-environment.ts'
+import { EnvironmentError, type EnvironmentErrorCode, type JobEnvironment } from '../job-environment.ts'
 import type { JobError } from '../job-error.ts'
 import { asJobError } from './as-job-error.ts'
 import type { JobLog } from './job-log.ts'
@@ -81,7 +81,8 @@ export class ScriptRunner {
       failure = asJobError(error)
     }
     await progress.end()
-    if (failure?.cause instanceof EnvironmentError && failure.cause.code === 'unwritable') environment.condemn?.(failure.message)
+    const cause = failure?.cause
+    if (cause instanceof EnvironmentError && unfit.includes(cause.code)) environment.condemn?.(cause.message)
     if (past?.end !== undefined) {
       failure = past.end.failure && pastError(past.end.failure)
     } else {
@@ -122,6 +123,9 @@ export class ScriptRunner {
     }
   }
 }
+
+/** What would meet the next job there too. */
+const unfit: readonly EnvironmentErrorCode[] = ['unwritable', 'occupied']
 
 const never = new AbortController().signal
 

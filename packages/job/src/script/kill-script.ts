@@ -1,3 +1,4 @@
+import { freeSlotsOf } from '../detach/slot-file.ts'
 import { type JobMarker, markerAssignment, residentLimit } from './job-marker.ts'
 import { readStat } from './process-stat.ts'
 
@@ -5,6 +6,8 @@ export interface KillScriptOptions {
   readonly jobMarker: JobMarker
   /** How long processes have from `TERM` to `KILL`. */
   readonly graceMs: number
+  /** The owner whose slots are freed of the job then (`SlotClaim`). Default: none are. */
+  readonly slots?: { readonly buildsDir: string; readonly owner: string } | undefined
 }
 
 /** How long processes may take to go after `KILL`, before the script gives up. */
@@ -21,7 +24,7 @@ export const killLimitMs = 5000
  * What answers `KILL` with ever new children is caught by its process group: the job's processes have groups of their own, since every command of a job has a
  * session of its own.
  */
-export function killScript({ jobMarker, graceMs }: KillScriptOptions): string {
+export function killScript({ jobMarker, graceMs, slots }: KillScriptOptions): string {
   const variable = markerAssignment(jobMarker)
   const limit = residentLimit(jobMarker).bytes
   return `{ exec 2>/dev/null
@@ -70,7 +73,7 @@ rc_kill() {
     sleep 0.02 || sleep 1
   done
 }
-if rc_kill; then echo clean; else echo left $rc_found; fi
+if rc_kill; then ${slots === undefined ? '' : `set -- "$PWD"; ${freeSlotsOf(jobMarker, slots)}; `}echo clean; else echo left $rc_found; fi
 }
 `
 }

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import type { Clock, Logger, Random } from '@runner-core/fleeting'
 import { ConcurrentIds, InstanceExecutor } from '@runner-core/runner-instance-executor'
 import type { FindPlugin } from '../config/check-plugins.ts'
@@ -33,7 +34,10 @@ export class ShimFleet {
     const onWait = ({ name }: { readonly name: string }): void => logger.warn({}, `waiting: the fleet belongs to ${name}`)
     const state = await openFleetState({ settings, runner, onWait, clock, logger, signal })
     const observers = { provisioner: {}, taskscaler: {} }
-    const fleet = await startFleet({ ...options, observers, freePlaces: () => Number.POSITIVE_INFINITY, state }, signal)
+    const fleet = await startFleet(
+      { ...options, observers, freePlaces: () => Number.POSITIVE_INFINITY, manager: hostname(), state },
+      signal,
+    )
     // Their GitLab Runner has been told that they failed, when the daemon before ended.
     const { scaler } = fleet
     for (const { key } of scaler.restored()) scaler.dropRestored(key, 'the daemon that lent it to a job has ended')
@@ -49,6 +53,7 @@ export class ShimFleet {
       buildsDir: runner.buildsDir,
       acquireTimeoutMs: runner.autoscaler.instanceAcquireTimeoutMs,
       concurrentIds,
+      claims: fleet.claims,
       ...(runner.detach && { detach: { limitBytes: keptOutputBytes(runner), reconnectGraceMs: runner.reconnectGraceMs } }),
       clock,
       logger,

@@ -1,4 +1,5 @@
 import { Provisioner, type ProvisionerOptions } from '@runner-core/fleeting'
+import { SlotClaims } from '@runner-core/runner-instance-executor'
 import { QueueDepth, Taskscaler, type TaskscalerOptions } from '@runner-core/taskscaler'
 import type { RunnerSettings } from '../config/settings.ts'
 import type { FleetObservers } from '../metrics/fleet-metrics.ts'
@@ -6,7 +7,7 @@ import type { FleetState } from '../state/open-fleet-state.ts'
 import { idlePolicies } from './idle-policies.ts'
 import { type OpenGroupOptions, openGroup } from './open-group.ts'
 import { ownerOf } from './owner-identity.ts'
-import { readyCommand } from './ready-command.ts'
+import { proofOfReadiness } from './proof-of-readiness.ts'
 
 export interface FleetOptions extends OpenGroupOptions {
   readonly runner: RunnerSettings
@@ -17,6 +18,8 @@ export interface FleetOptions extends OpenGroupOptions {
   readonly claimGroup: (groupId: string) => void
   /** Tells this installation from others, the same after a restart. Absent: without state the group is not claimed. */
   readonly systemId?: string | undefined
+  /** Tells this manager apart from others of the runner, the same after a restart: what an earlier one left on an instance is ended before its first job. Absent: nothing is looked for. */
+  readonly manager?: string | undefined
   /** Absent: nothing outlives the process. Closed when the fleet does not start. */
   readonly state?: FleetState | undefined
   /** How the two are made. Default: by their own `start`. */
@@ -30,6 +33,8 @@ export interface Fleet {
   readonly scaler: Taskscaler
   /** What GitLab last said of jobs that wait for this runner. */
   readonly queue: QueueDepth
+  /** For the executor. */
+  readonly claims: SlotClaims | undefined
   /** Whoever shuts the scaler down closes it then. */
   readonly state: FleetState | undefined
 }
@@ -45,7 +50,7 @@ export async function startFleet(options: FleetOptions, signal: AbortSignal): Pr
 }
 
 async function start(options: FleetOptions, signal: AbortSignal): Promise<Fleet> {
-  const { runner, findPlugin, observers, claimGroup, freePlaces, state, systemId, clock, random, logger } = options
+  const { runner, findPlugin, observers, claimGroup, freePlaces, manager, state, systemId, clock, random, logger } = options
   const { makeProvisioner = Provisioner.start, makeScaler = Taskscaler.start } = options
   const { autoscaler } = runner
   const kept = state && { stateDir: state.pluginDir, fleetKey: state.fleetKey }
@@ -59,6 +64,9 @@ async function start(options: FleetOptions, signal: AbortSignal): Promise<Fleet>
     claimGroup(id)
     logger.info({ group: id, plugin: autoscaler.plugin, version, max_instances: provisioner.maxInstances }, 'plugin initialized')
     const queue = new QueueDepth({ name: 'GitLab', clock })
+    const claims = manager === undefined ? undefined : new SlotClaims({ identity: runner.token, manager, isExclusive: state !== undefined })
+    let onStarted!: (scaler: Taskscaler) => void
+    const started = new Promise<Taskscaler>((resolve) => (onStarted = resolve))
     const scaler = await makeScaler(
       {
         provisioner,
@@ -66,7 +74,7 @@ async function start(options: FleetOptions, signal: AbortSignal): Promise<Fleet>
         capacityPerInstance: autoscaler.capacityPerInstance,
         maxUseCount: autoscaler.maxUseCount,
         policies: idlePolicies(autoscaler.policies),
-        ...(autoscaler.instanceReadyCommand !== undefined && { readyCheck: readyCommand(autoscaler.instanceReadyCommand) }),
+        readyCheck: proofOfReadiness({ runner, claims, scaler: started, clock, logger }),
         demand: [{ name: queue.name, depth: () => Math.min(queue.depth(), freePlaces()), onChange: (wake) => queue.onChange(wake) }],
         observer: observers.taskscaler,
         clock,
@@ -74,7 +82,8 @@ async function start(options: FleetOptions, signal: AbortSignal): Promise<Fleet>
       },
       signal,
     )
-    return { provisioner, scaler, queue, state }
+    onStarted(scaler)
+    return { provisioner, scaler, queue, claims, state }
   } catch (error) {
     await provisioner.shutdown({ removeInstances: false })
     throw error

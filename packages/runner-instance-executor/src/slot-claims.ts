@@ -1,0 +1,53 @@
+import { createHash, randomBytes } from 'node:crypto'
+import type { HeldSlot, SlotClaim } from '@runner-core/job'
+
+export interface SlotClaimsOptions {
+  /** Of those managers that use the slots of the same machines one after the other: it never reaches a machine. */
+  readonly identity: string
+  /** Tells managers of one identity apart, and is the same after a restart. */
+  readonly manager: string
+  /** Whether only one process at a time can have the slots, since a lease says so. */
+  readonly isExclusive: boolean
+}
+
+/** What this process claims on machines: see `SlotClaim`. One for all executors that share an identity. */
+export class SlotClaims {
+  readonly owner: string
+  readonly #manager: string
+  readonly #run = randomBytes(6).toString('hex')
+  readonly #isExclusive: boolean
+  /** Values of the markers of jobs that have a place. */
+  readonly #active = new Set<string>()
+
+  constructor({ identity, manager, isExclusive }: SlotClaimsOptions) {
+    this.owner = digest(identity)
+    this.#manager = digest(manager)
+    this.#isExclusive = isExclusive
+  }
+
+  claim(slot: number): SlotClaim {
+    return { owner: this.owner, slot, manager: this.#manager, run: this.#run }
+  }
+
+  begin(marker: string): void {
+    this.#active.add(marker)
+  }
+
+  end(marker: string): void {
+    this.#active.delete(marker)
+  }
+
+  /** Whether a job that has a place now holds a slot. */
+  isActive({ marker }: HeldSlot): boolean {
+    return this.#active.has(marker)
+  }
+
+  /** Whether what holds a slot may be ended: no living manager can need it. One whose connection is open may be another process's. */
+  mayEnd({ manager, run, shell }: HeldSlot): boolean {
+    return this.#isExclusive || run === this.#run || (manager === this.#manager && shell !== 'connected')
+  }
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16)
+}
