@@ -21,9 +21,10 @@ export interface ScriptRun {
   readonly nonce: string
   /**
    * Present when an earlier manager may have started this script: then it is followed from its first byte on, and only started where it was not. `untilBytes`: it ended
-   * then; only so much of its output is wanted.
+   * then; only so much of its output is wanted. `onFound`: takes how long the machine has
+   * been up, in seconds as `/proc/uptime` has it, when the script is found there; that is before any of its output.
    */
-  readonly resumed?: { readonly untilBytes?: number } | undefined
+  readonly resumed?: { readonly untilBytes?: number; readonly onFound?: (uptime: string) => void } | undefined
   readonly stdout: OutputSink
   readonly stderr: OutputSink
   /**

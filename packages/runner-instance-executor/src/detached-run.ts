@@ -207,7 +207,10 @@ export class DetachedRun {
       script: followScript({ ...script, nonce, offset: this.#received }),
       nonce,
       stdout: (chunk) => this.#take(chunk),
-      onFound: () => this.#found(),
+      onFound: (uptime) => {
+        this.#run.resumed?.onFound?.(uptime)
+        this.#found()
+      },
       isComplete,
       clock,
       signal: this.#signal,

@@ -8,8 +8,8 @@ export interface FollowRun {
   readonly nonce: string
   /** What the detached script printed, from the offset on. */
   readonly stdout: OutputSink
-  /** The detached script was found: its output comes from now on. */
-  readonly onFound: () => void
+  /** The detached script was found: its output comes from now on. `uptime`: see `ScriptRun.resumed`. */
+  readonly onFound: (uptime: string) => void
   /** See `ScriptRun.isComplete`. */
   readonly isComplete: () => boolean
   readonly clock: Clock
@@ -53,7 +53,7 @@ export async function followCommand(connection: Connection, run: FollowRun): Pro
     if (start === undefined) return
     hasBegun = true
     if (start.kind === 'absent' || start.kind === 'torn') return settle(start.kind)
-    onFound()
+    onFound(start.told)
     lookForEnd()
     return pass(start.rest)
   }

@@ -196,12 +196,25 @@ describe.skipIf(missing !== undefined).each(['bash', 'sh'] as const)('a job whos
     expect(processesWith(id)).toEqual([])
   })
 
+  test('its time limit counts what passed while nobody looked, also where the clock was set back meanwhile', async () => {
+    const id = uniqueSleep()
+    const job = payload({ script: [`echo "going on"; sleep ${id}`], overrides: { timeout_seconds: 8 } })
+    const kept = await killedAt('\ngoing on\n', job)
+    const { checkpoint } = kept
+    const later = (time: number): number => time + 3_600_000
+    const scripts = checkpoint.scripts.map((script) => ({ ...script, startedAt: later(script.startedAt) }))
+    const { outcome } = await resume({ ...kept, checkpoint: { ...checkpoint, startedAt: later(checkpoint.startedAt), scripts } }, job)
+    expect(outcome).toMatchObject({ state: 'failed', code: 'timeout' })
+    expect(processesWith(id)).toEqual([])
+  })
+
   test('its time limit counts from its begin', async () => {
     const id = uniqueSleep()
     const job = payload({ script: [`echo "going on"; sleep ${id}`], overrides: { timeout_seconds: 3600 } })
     const kept = await killedAt('\ngoing on\n', job)
-    const earlier = { ...kept, checkpoint: { ...kept.checkpoint, startedAt: kept.checkpoint.startedAt - 3_600_000 } }
-    const { outcome } = await resume(earlier, job)
+    const { checkpoint } = kept
+    const scripts = checkpoint.scripts.map((script) => ({ ...script, elapsedMs: script.elapsedMs! + 3_600_000 }))
+    const { outcome } = await resume({ ...kept, checkpoint: { ...checkpoint, scripts } }, job)
     expect(outcome).toMatchObject({ state: 'failed', code: 'timeout' })
     expect(processesWith(id)).toEqual([])
   })

@@ -10,7 +10,7 @@ export interface FollowScriptOptions extends DetachedScript {
 }
 
 /**
- * A script for `sh` that passes on, as it comes, what a detached script prints from an offset on. It first prints the marker `following`, `absent` where no such script was started, or `torn` where one was about to
+ * A script for `sh` that passes on, as it comes, what a detached script prints from an offset on. It first prints the marker `following` and how long the machine has been up, `absent` where no such script was started, or `torn` where one was about to
  * be, and its file is not whole (yet); then it ends. When the shell of the script is gone, it says `NONCE gone STATUS SWEEP UPTIME` on its errors, as the script's last marker would have told it, or `NONCE gone killed`. It goes on until its
  * standard input ends, which is when its channel does: nothing is left of it then.
  *
@@ -25,7 +25,8 @@ ${readStat}
 ${isAlive}
 rc_size() { rc_n=$(wc -c <"$rc_o"); [ \${rc_n:-0} -ge $rc_at ]; }
 if { read -r rc_l && read -r rc_o rc_at; } <"$rc_f"; then
-  ${emitMarkers(nonce, ['following'])}
+  rc_t=; read -r rc_t rc_x </proc/uptime
+  ${emitMarkers(nonce, ['following %s'], ['"$rc_t"'])}
   rc_o=${detachDirectory(options.buildsDir)}/$rc_o.out; rc_at=$((rc_at + ${offset}))
   rc_own=$rc_l
   if rc_alive "$rc_own" && [ $rc_parent -gt 1 ]; then

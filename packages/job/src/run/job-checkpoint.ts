@@ -7,8 +7,10 @@ import type { LogRecord } from './job-log.ts'
  * tells the script's word from the job's: to be kept like the job's token.
  */
 export interface JobCheckpoint extends LogRecord {
-  /** Wall time, milliseconds: the job's time limit counts from here. */
+  /** Wall time, milliseconds. */
   readonly startedAt: number
+  /** How long the job had taken then, milliseconds, whatever was done to clocks: its time limits count from this. Absent: kept by a version that trusted the wall clock. */
+  readonly elapsedMs?: number
   /** The same of the job's own script, once it has begun. */
   readonly scriptBegunAt?: number
   /** `JobEnvironment.handle`; null where there is none, as before the job has a place. */
@@ -23,6 +25,8 @@ export interface ScriptCheckpoint {
   readonly nonce: string
   /** Wall time, milliseconds. */
   readonly startedAt: number
+  /** How long the job had taken when it was started: see `JobCheckpoint.elapsedMs`. */
+  readonly elapsedMs?: number
   /** Present when it is over, with all that it had started. */
   readonly end?: {
     /** Bytes of its output that were read. */

@@ -102,8 +102,6 @@ class JobRun {
   readonly #record: RunRecord
   readonly #scripts: ScriptRunner
   readonly #fileStages: FileStageRunner
-  /** On the clock's `now()` scale. */
-  readonly #startedAt: number
 
   constructor(options: RunJobOptions, log: JobLog) {
     const { clock, resume, onCheckpoint, createNonce, runner } = options
@@ -113,7 +111,6 @@ class JobRun {
     this.#log = log
     const record = new RunRecord({ log, clock, resume, onCheckpoint })
     this.#record = record
-    this.#startedAt = record.begunAtNow
     this.#scripts = new ScriptRunner({ log, record, clock, executor, createNonce })
     this.#fileStages = new FileStageRunner({ log, record, executor })
   }
@@ -238,9 +235,11 @@ class JobRun {
 
   #limitScript({ scriptTimeoutMs }: JobPlan, stop: StopSource, begunAt: number | undefined): void {
     const record = this.#record
+    const isKnown = record.scriptBegunAt !== undefined || begunAt !== undefined
     record.scriptBegunAt ??= begunAt ?? this.#options.clock.wallTime()
     if (scriptTimeoutMs === undefined) return
-    stop.after(this.#options.clock, scriptTimeoutMs - record.elapsedSince(record.scriptBegunAt), () =>
+    const begunMs = isKnown ? record.elapsedMsAt(record.scriptBegunAt) : record.elapsed.ms
+    stop.whenElapsed(record.elapsed, begunMs + scriptTimeoutMs, () =>
       this.#tookTooLong('script_timeout', `${formatGoDuration(scriptTimeoutMs)} (RUNNER_SCRIPT_TIMEOUT)`),
     )
   }
@@ -249,8 +248,8 @@ class JobRun {
     const stop = this.#stopSource()
     const { afterScriptTimeoutMs: timeoutMs } = plan
     if (timeoutMs !== undefined) {
-      const begunAt = this.#record.pastScript?.startedAt ?? this.#options.clock.wallTime()
-      stop.after(this.#options.clock, timeoutMs - this.#record.elapsedSince(begunAt), () =>
+      const begunMs = this.#record.pastScriptElapsedMs ?? this.#record.elapsed.ms
+      stop.whenElapsed(this.#record.elapsed, begunMs + timeoutMs, () =>
         this.#tookTooLong('script_timeout', `${formatGoDuration(timeoutMs)} (RUNNER_AFTER_SCRIPT_TIMEOUT)`),
       )
     }
@@ -295,13 +294,11 @@ class JobRun {
 
   /** What stops every part of a job: its time limit, and being aborted. */
   #stopSource(): StopSource {
-    const { payload, clock, abort } = this.#options
+    const { payload, abort } = this.#options
     const stop = new StopSource()
     stop.when(abort, (reason) => (reason instanceof JobError ? reason : new JobError('canceled', 'job_canceled', 'canceled')))
     const timeoutMs = payload.timeout_seconds * 1000
-    stop.after(clock, this.#startedAt + timeoutMs - clock.now(), () =>
-      this.#tookTooLong('timeout', `${formatGoDuration(timeoutMs)} seconds`),
-    )
+    stop.whenElapsed(this.#record.elapsed, timeoutMs, () => this.#tookTooLong('timeout', `${formatGoDuration(timeoutMs)} seconds`))
     return stop
   }
 

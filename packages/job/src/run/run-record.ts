@@ -1,12 +1,13 @@
 import type { Clock } from '../clock.ts'
 import type { JobEnvironment } from '../job-environment.ts'
 import { JobError } from '../job-error.ts'
+import { ElapsedTime } from './elapsed-time.ts'
 import type { FileStageCheckpoint, JobCheckpoint, OnCheckpoint, PastFailure, ScriptCheckpoint } from './job-checkpoint.ts'
 import type { JobLog } from './job-log.ts'
 
 export interface RunRecordOptions {
   readonly log: JobLog
-  readonly clock: Pick<Clock, 'now' | 'wallTime'>
+  readonly clock: Clock
   readonly resume: JobCheckpoint | undefined
   readonly onCheckpoint: OnCheckpoint | undefined
 }
@@ -15,6 +16,8 @@ export interface RunRecordOptions {
 export class RunRecord {
   /** Wall time. */
   readonly begunAt: number
+  /** How long the job has taken. */
+  readonly elapsed: ElapsedTime
   /** Where what an earlier manager left had begun. */
   readonly goesOn: boolean
   /** Wall time at which the job's own script began. */
@@ -27,17 +30,24 @@ export class RunRecord {
     const { clock, resume } = options
     this.#options = options
     this.begunAt = resume?.startedAt ?? clock.wallTime()
+    this.elapsed = new ElapsedTime(clock, resume === undefined ? 0 : knownElapsedMs(resume, clock))
     this.scriptBegunAt = resume?.scriptBegunAt
     this.goesOn = resume !== undefined && resume.scripts.length > 0
   }
 
-  /** On the clock's `now()` scale. */
-  get begunAtNow(): number {
-    return this.#options.clock.now() - this.elapsedSince(this.begunAt)
+  /** How long the job had taken at a time that its machine told: see `MachineTime`. */
+  elapsedMsAt(wallTime: number): number {
+    const [first] = this.#scripts
+    return first === undefined ? wallTime - this.begunAt : this.#elapsedMsAtStart(first) + wallTime - first.startedAt
   }
 
-  elapsedSince(wallTime: number): number {
-    return this.#options.clock.wallTime() - wallTime
+  #elapsedMsAtStart({ elapsedMs, startedAt }: ScriptCheckpoint): number {
+    return elapsedMs ?? Math.max(0, startedAt - this.begunAt)
+  }
+
+  /** How long the job had taken when the script that comes next was started; undefined when it was not. */
+  get pastScriptElapsedMs(): number | undefined {
+    return this.pastScript && this.#elapsedMsAtStart(this.pastScript)
   }
 
   /** What an earlier manager knew of the script that comes next. */
@@ -97,12 +107,19 @@ export class RunRecord {
     return {
       ...this.#options.log.record,
       startedAt: this.begunAt,
+      elapsedMs: Math.round(this.elapsed.ms),
       ...(this.scriptBegunAt !== undefined && { scriptBegunAt: this.scriptBegunAt }),
       environment: environment?.handle ?? null,
       scripts: [...this.#scripts],
       ...(this.#fileStages.length > 0 && { fileStages: [...this.#fileStages] }),
     }
   }
+}
+
+/** What is certain before the machine is asked: time went on while nobody looked. */
+function knownElapsedMs({ startedAt, elapsedMs, scripts }: JobCheckpoint, clock: Clock): number {
+  if (elapsedMs !== undefined) return elapsedMs
+  return Math.max(0, (scripts.at(-1)?.startedAt ?? clock.wallTime()) - startedAt)
 }
 
 export function plainFailure({ code, reason, message, exitCode }: JobError): PastFailure {

@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts'
 import { EnvironmentError, type EnvironmentErrorCode, type JobEnvironment } from '../job-environment.ts'
 import type { JobError } from '../job-error.ts'
 import { asJobError } from './as-job-error.ts'
+import type { ScriptCheckpoint } from './job-checkpoint.ts'
 import type { JobLog } from './job-log.ts'
 import { MachineTime } from './machine-time.ts'
 import { pastError, plainFailure, type RunRecord } from './run-record.ts'
@@ -52,9 +53,22 @@ export class ScriptRunner {
     const past = record.pastScript
     const nonce = past?.nonce ?? createNonce()
     const startedAt = past?.startedAt ?? clock.wallTime()
-    const timeOf = (uptime: string | undefined): number | undefined => this.#machineTime.wallTime(uptime, startedAt)
+    /** How long the machine had been up when the script of an earlier manager was found there, and when that was. */
+    let found: { readonly uptime: string; readonly at: number } | undefined
+    const timeOf = (uptime: string | undefined): number | undefined => {
+      const time = this.#machineTime.wallTime(uptime, startedAt)
+      if (time === undefined || found === undefined) return time
+      // Its first word is known now, so the time between is.
+      const foundTime = this.#machineTime.wallTime(found.uptime, startedAt)
+      if (foundTime !== undefined) record.elapsed.learn(record.elapsedMsAt(foundTime), found.at)
+      found = undefined
+      return time
+    }
+    const onFound = (uptime: string): void => {
+      found = { uptime, at: clock.now() }
+    }
     const progress = new ScriptProgress({ ...follow, nonce, log, executor, machine: environment, timeOf })
-    record.begin({ nonce, startedAt })
+    record.begin({ nonce, startedAt, ...(past === undefined ? { elapsedMs: Math.round(record.elapsed.ms) } : pastElapsed(past)) })
     let failure: JobError | undefined
     let readBytes = 0
     await record.settle()
@@ -65,7 +79,7 @@ export class ScriptRunner {
       const end = await environment.run({
         script: generate(nonce),
         nonce,
-        ...(past !== undefined && { resumed: past.end === undefined ? {} : { untilBytes: past.end.readBytes } }),
+        ...(past !== undefined && { resumed: { onFound, ...(past.end !== undefined && { untilBytes: past.end.readBytes }) } }),
         signal: past === undefined ? signal : past.end === undefined ? this.#onceReplayed(signal) : never,
         isComplete: () => progress.isComplete,
         stdout: (chunk) => {
@@ -126,6 +140,10 @@ export class ScriptRunner {
 
 /** What would meet the next job there too. */
 const unfit: readonly EnvironmentErrorCode[] = ['unwritable', 'occupied']
+
+function pastElapsed({ elapsedMs }: ScriptCheckpoint): Pick<ScriptCheckpoint, 'elapsedMs'> {
+  return elapsedMs === undefined ? {} : { elapsedMs }
+}
 
 const never = new AbortController().signal
 

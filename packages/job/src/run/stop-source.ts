@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { JobError } from '../job-error.ts'
+import type { ElapsedTime } from './elapsed-time.ts'
 
 /** One signal out of everything that can stop a part of a job: other signals and time limits. The first one that fires gives the reason. */
 export class StopSource {
@@ -22,6 +23,11 @@ export class StopSource {
   /** Stops after `delayMs`. */
   after(clock: Pick<Clock, 'after'>, delayMs: number, error: () => JobError): void {
     this.#undo.push(clock.after(Math.max(0, delayMs), () => this.#controller.abort(error())))
+  }
+
+  /** Stops when the job has taken so long. */
+  whenElapsed(elapsed: ElapsedTime, atMs: number, error: () => JobError): void {
+    this.#undo.push(elapsed.when(atMs, () => this.#controller.abort(error())))
   }
 
   /** Lets go of signals and timers. */
