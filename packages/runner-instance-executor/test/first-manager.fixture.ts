@@ -25,7 +25,7 @@ const { job, secrets, port, hostKey, username, privateKey, builds, shell, direct
 const fleet = await ExecutorFleet.start({
   createInstanceGroup,
   pluginConfig: () => ({ instances: { a: { internal_addr: `127.0.0.1:${port}`, host_key: hostKey } } }),
-  connector: { username, privateKey },
+  connector: { username, privateKey, timeoutMs: 10_000 },
   maxInstances: 1,
   ...(claims && { claims }),
   executor: { ...(detach && { detach: { limitBytes: 4_000_000, reconnectGraceMs: 30_000 } }), shell, buildsDir: builds },

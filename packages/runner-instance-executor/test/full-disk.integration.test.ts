@@ -33,7 +33,7 @@ describe.skipIf(missing !== undefined).each(['bash', 'sh'] as const)('a machine 
     fleet = await ExecutorFleet.start({
       createInstanceGroup: createStaticGroup,
       pluginConfig: () => ({ instances: { a: { internal_addr: `127.0.0.1:${sshd.port}`, host_key: sshd.hostKey } } }),
-      connector: { username: sshd.username, privateKey: sshd.privateKey },
+      connector: { username: sshd.username, privateKey: sshd.privateKey, timeoutMs: 10_000 },
       maxInstances: 1,
       executor: {
         ...(detach && { detach: { limitBytes: 4_000_000, reconnectGraceMs: 5_000 } }),

@@ -83,7 +83,7 @@ describe.skipIf(missing !== undefined).each(['bash', 'sh'] as const)('a job whos
     fleet = await ExecutorFleet.start({
       createInstanceGroup,
       pluginConfig: () => ({ instances: { a: { internal_addr: `127.0.0.1:${port}`, host_key: hostKey } } }),
-      connector: { username, privateKey },
+      connector: { username, privateKey, timeoutMs: 10_000 },
       maxInstances: 1,
       executor: { detach: { limitBytes: 4_000_000, reconnectGraceMs: 5_000 }, shell, buildsDir: builds() },
     })
