@@ -12,7 +12,8 @@ const durabilityOf: Readonly<Record<StateRecordKind, Durability>> = {
   instance: 'process',
   use: 'process',
   reservation: 'process',
-  acquisition: 'process',
+  // What the job was taken with is in the same log, before it, and so on the disk with it.
+  acquisition: 'power',
   job: 'process',
 }
 
