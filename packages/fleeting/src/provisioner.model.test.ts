@@ -45,6 +45,10 @@ type Step =
   | { readonly do: 'launchesLost' | 'bootsStuck' | 'bootsFailed' | 'deletesIgnored'; readonly count: number }
   | { readonly do: 'foreign' | 'deletesStuck' | 'cutNetwork' | 'mendNetwork' }
   | { readonly do: 'jump'; readonly ms: number }
+  | { readonly do: 'lie'; readonly how: Lie; readonly times: number }
+
+/** What is wrong with what `list` answers. */
+type Lie = 'empty' | 'stale' | 'partial' | 'repeated' | 'reordered'
 
 const which = fc.nat(20)
 const code = fc.constantFrom(...groupErrorCodes)
@@ -99,12 +103,20 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('foreign', 'deletesStuck', 'cutNetwork', 'mendNetwork') }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('lie' as const),
+      how: fc.constantFrom<Lie>('empty', 'empty', 'stale', 'stale', 'partial', 'repeated', 'reordered'),
+      times: fc.constantFrom(1, 2, 3, 10, 40),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('jump' as const), ms: fc.constantFrom(-86_400_000, 3_600_000) }) },
 )
 
 const cloud = fc.record({
   seed: fc.nat(),
-  tells: fc.record({ ids: fc.boolean(), tokens: fc.boolean(), idempotent: fc.boolean() }),
+  tells: fc.record({ ids: fc.boolean(), tokens: fc.boolean(), idempotent: fc.boolean(), byId: fc.boolean() }),
   appearDelayMs: fc.constantFrom(0, 3000),
   bootDelayMs: fc.constantFrom(0, 5000),
   deleteDelayMs: fc.constantFrom(0, 4000),
@@ -120,6 +132,10 @@ class WatchedGroup extends MemoryGroup {
   readonly isAnnounced: (kind: string, key: string) => boolean
   readonly foreign = new Set<string>()
   readonly clock: Clock
+  /** Instances that somebody holds, until it is given back or the machine is really gone, whatever the provisioner believes. */
+  readonly leased = new Set<string>()
+  lie: { readonly how: Lie; left: number } = { how: 'empty', left: 0 }
+  readonly #shown: (readonly ListedInstance[])[] = []
 
   constructor(options: MemoryGroupOptions, isBusy: (id: string) => boolean, isAnnounced: (kind: string, key: string) => boolean) {
     super(options)
@@ -130,10 +146,39 @@ class WatchedGroup extends MemoryGroup {
 
   override list(signal: AbortSignal): Promise<readonly ListedInstance[]> {
     const atOnce = this.calls.filter(({ operation, at }) => operation === 'list' && at === this.clock.now()).length
-    if (atOnce < 10) return super.list(signal)
+    if (atOnce < 10) return this.#answer(signal)
     // Answering would let it go on for ever.
     this.broken.push('list is called again and again')
     return new Promise(() => {})
+  }
+
+  async #answer(signal: AbortSignal): Promise<readonly ListedInstance[]> {
+    const rows = await super.list(signal)
+    this.#shown.push(rows)
+    if (this.lie.left === 0) return rows
+    this.lie.left -= 1
+    switch (this.lie.how) {
+      case 'empty':
+        return []
+      case 'stale':
+        return this.#shown.at(-8) ?? []
+      case 'partial':
+        return rows.filter((_, index) => index % 3 === 0)
+      case 'repeated':
+        return [...rows, ...rows]
+      case 'reordered':
+        return rows.toReversed()
+    }
+  }
+
+  override heal(): void {
+    super.heal()
+    this.lie.left = 0
+  }
+
+  /** Whether the machine is there and can be reached. */
+  lives(id: string): boolean {
+    return this.stateOf(id) === 'running' && this.unreachable !== 'all' && !this.unreachable.has(id)
   }
 
   override async increase(request: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
@@ -149,6 +194,7 @@ class WatchedGroup extends MemoryGroup {
   override decrease(ids: readonly string[], signal: AbortSignal): Promise<DecreaseResult> {
     for (const id of ids) {
       if (this.isBusy(id)) this.broken.push(`busy ${id} was to be deleted`)
+      if (this.leased.has(id) && this.lives(id)) this.broken.push(`${id} lives, is leased, and was to be deleted`)
       if (!this.isAnnounced('removal', id)) this.broken.push(`the removal of ${id} was not announced`)
     }
     return super.decrease(ids, signal)
@@ -205,7 +251,11 @@ async function play(
     for (const { kind, instance } of changes) {
       sawOurs ||= instance.cause === 'requested'
       seen.add(instance.id)
-      if (kind === 'gone') busy.delete(instance.id)
+      if (kind !== 'gone') continue
+      if (busy.has(instance.id) && group.lives(instance.id)) group.broken.push(`${instance.id} lives, is leased, and was given up`)
+      busy.delete(instance.id)
+      // One that is out of reach, and that only lists can tell about, may be given up alive.
+      if (!options.tells.byId || group.ids.every((id) => id !== instance.id)) group.leased.delete(instance.id)
     }
   })
   const pick = (index: number): string | undefined => [...provisioner.instances().keys()][index % Math.max(1, provisioner.instances().size)]
@@ -234,6 +284,8 @@ async function play(
   function act(action: Step): void {
     switch (action.do) {
       case 'request': {
+        // A launch that a wrong list does not show may be asked for again.
+        if (group.lie.left > 0) return
         const allowed = launchAllowance(provisioner.launchState()).count
         expect(provisioner.request(action.count, { reason: 'test' })).toBe(Math.min(action.count, allowed))
         return
@@ -244,11 +296,18 @@ async function play(
       case 'acquire':
       case 'acquireRogue': {
         const instance = provisioner.instances().get(pick(action.which) ?? '')
-        if (instance !== undefined && (action.do === 'acquireRogue' || isUsable(instance))) busy.add(instance.id)
+        if (instance !== undefined && (action.do === 'acquireRogue' || isUsable(instance))) {
+          busy.add(instance.id)
+          group.leased.add(instance.id)
+        }
         return
       }
       case 'release':
+        group.leased.delete([...busy][action.which % Math.max(1, busy.size)] ?? '')
         busy.delete([...busy][action.which % Math.max(1, busy.size)] ?? '')
+        return
+      case 'lie':
+        if (provisioner.launchState().outstanding.length === 0) group.lie = { how: action.how, left: action.times }
         return
       case 'preempt':
         group.preempt(pick(action.which) ?? '')
@@ -311,6 +370,7 @@ async function play(
   // Faults stop, work ends: what remains is what there really is, and nothing is under way.
   group.heal()
   busy.clear()
+  group.leased.clear()
   await clock.advance(20 * 60_000)
   check()
   expect([...provisioner.instances().keys()].toSorted()).toEqual(group.ids.toSorted())
