@@ -29,12 +29,17 @@ import { LaunchTokens } from './launch-tokens.ts'
 import { Machines } from './machines.ts'
 import { rateLimits } from './rate-limits.ts'
 import { Removals } from './remove.ts'
-import { listedInstance } from './states.ts'
+import { describedInstance, listedInstance } from './states.ts'
 
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
 
 /** Instances are those of an EC2 Auto Scaling group, which must belong to this fleet alone. */
 export const createInstanceGroup: CreateInstanceGroup = (config, context) => new AwsGroup(parseConfig(config), context)
+
+/** What EC2 can be asked for; other ids are our own. */
+function isInstanceId(id: string): boolean {
+  return /^i-[0-9a-z]+$/.test(id)
+}
 
 class AwsGroup implements InstanceGroup {
   readonly #config: AwsConfig
@@ -109,6 +114,16 @@ class AwsGroup implements InstanceGroup {
     // A row without its token would be taken for somebody else's.
     const told = instances.filter(({ id }) => !this.#tokens.isLate(id))
     return [...told, ...this.#failed.rows()].map((row) => this.#withToken(row))
+  }
+
+  /** By EC2, which tags what belongs to the group; of the group's own failed launches by what is known of them. */
+  async describe(ids: readonly string[], signal: AbortSignal): Promise<readonly ListedInstance[]> {
+    const failed = this.#failed.rows().filter(({ id }) => ids.includes(id))
+    const asked = ids.filter((id) => isInstanceId(id))
+    const machines = asked.length === 0 ? [] : await this.#client.describeInstances(asked, signal)
+    const found = new Map(machines.map((machine) => [machine.InstanceId, machine]))
+    const gone = ids.filter((id) => !failed.some((row) => row.id === id) && !found.has(id))
+    return [...failed, ...machines.map(describedInstance), ...gone.map((id): ListedInstance => ({ id, state: 'deleted' }))]
   }
 
   increase(request: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {

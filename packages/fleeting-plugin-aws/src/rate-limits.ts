@@ -20,6 +20,7 @@ export function rateLimits({ credentials, launchMode }: Pick<AwsConfig, 'credent
     draws(operation, count) {
       // A look at the spot requests included, which groups without spot instances save, or one at instances that are new.
       if (operation === 'list') return { 'autoscaling:read': 1, 'ec2:describe': 1 }
+      if (operation === 'describe') return { 'ec2:describe': Math.ceil(count / mostDescribed) }
       if (operation === 'increase') {
         const isInstant = launchMode === 'launch_instances'
         return { 'autoscaling:read': isInstant ? 1 : 2, 'autoscaling:write': isInstant ? 1 + Math.ceil(count / 100) : 2 }

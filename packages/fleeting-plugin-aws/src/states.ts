@@ -1,4 +1,5 @@
 import type { Instance } from '@aws-sdk/client-auto-scaling'
+import type { Instance as Ec2Instance } from '@aws-sdk/client-ec2'
 import type { InstanceState, ListedInstance } from '@runner-core/fleeting'
 
 /**
@@ -32,6 +33,22 @@ export function listedInstance({ InstanceId, LifecycleState, HealthStatus }: Ins
     state: isSick ? 'failed' : state,
     detail: isSick ? `${LifecycleState}, ${HealthStatus}` : String(LifecycleState),
   }
+}
+
+/** EC2's words. A machine that stopped is none that the group will use again, and yet one that exists. */
+const ec2States: Readonly<Record<string, InstanceState>> = {
+  pending: 'creating',
+  running: 'running',
+  'shutting-down': 'deleting',
+  terminated: 'deleted',
+  stopping: 'failed',
+  stopped: 'failed',
+}
+
+/** A machine as EC2 itself shows it. */
+export function describedInstance({ InstanceId, State }: Ec2Instance): ListedInstance {
+  const word = State?.Name ?? ''
+  return { id: InstanceId!, state: Object.hasOwn(ec2States, word) ? ec2States[word]! : 'unknown', detail: word }
 }
 
 /** Whether an instance takes a place of the desired capacity, in doubt yes. */

@@ -78,6 +78,14 @@ export class AzureClient {
     return (await this.#pages<MachineBody>(`listing the machines of scale set ${this.#config.name}`, url, signal)).map(machineOf)
   }
 
+  /** One machine of the set by its id. Thrown: `not_found`. */
+  async getMachine(mode: 'Uniform' | 'Flexible', id: string, signal: AbortSignal): Promise<Machine> {
+    const base = mode === 'Uniform' ? this.setPath : `${this.groupPath}/providers/Microsoft.Compute`
+    const url = this.#url(`${base}/virtualMachines/${encodeURIComponent(id)}`, computeVersion)
+    const { body } = await this.#read(`reading machine ${id}`, url, signal)
+    return machineOf(body as MachineBody)
+  }
+
   /** Asks for a size and for tags, if the set is still as `etag` says, and does not wait for it. Answers how it can be followed; undefined when Azure does not say. */
   async resize(capacity: number, tags: Tags, etag: string | undefined, signal: AbortSignal): Promise<Operation | undefined> {
     const { headers } = await this.#send(

@@ -24,7 +24,7 @@ import { type AutoscaleSetting, findingsOf } from './findings.ts'
 import { Launches } from './launch.ts'
 import type { Machine } from './machine.ts'
 import { modelOf, type SetModel } from './model.ts'
-import { rateLimitsOf } from './rate-limits.ts'
+import { mostDescribed, rateLimitsOf } from './rate-limits.ts'
 import { removeMachines } from './remove.ts'
 import { instanceState } from './states.ts'
 
@@ -79,6 +79,7 @@ class AzureGroup implements InstanceGroup {
       id: `azure/${subscriptionId}/${resourceGroup}/${name}`,
       maxSize: model.maxSize,
       version,
+      capabilities: ['launch_tokens'],
       findings: findingsOf(set, autoscale, connector, fleet),
       rateLimits: rateLimitsOf(model.mode),
     }
@@ -89,6 +90,25 @@ class AzureGroup implements InstanceGroup {
     const machines = await launches.survey(signal)
     await this.#failures.learn(machines, () => this.#client.listMachines(model.mode, { withInstanceView: true }, signal))
     return [...machines.map((machine) => this.#row(machine)), ...launches.missing]
+  }
+
+  /** Each costs a call: of the first few only, and of those that never came nothing is asked. */
+  async describe(ids: readonly string[], signal: AbortSignal): Promise<readonly ListedInstance[]> {
+    const { launches, model } = this.#ready()
+    const missing = launches.missing.filter(({ id }) => ids.includes(id))
+    const asked = ids.filter((id) => !launches.isMissing(id)).slice(0, mostDescribed)
+    const rows = await Promise.all(
+      asked.map(async (id): Promise<ListedInstance> => {
+        try {
+          return this.#row(await this.#client.getMachine(model.mode, id, signal))
+        } catch (error) {
+          signal.throwIfAborted()
+          if (isGroupError(error) && error.code === 'not_found') return { id, state: 'deleted' }
+          throw error
+        }
+      }),
+    )
+    return [...missing, ...rows]
   }
 
   increase(request: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {

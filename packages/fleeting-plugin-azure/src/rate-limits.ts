@@ -5,6 +5,9 @@ const perMinute = (refill: number, size: number): { size: number; perSecond: num
 
 /** Rows of one page of a list: Azure publishes no number, so this is what a list is taken to cost. */
 const pageSize = 500
+/** Machines that are asked for by id in one go. */
+export const mostDescribed = 16
+
 /** Of so many lists, made every two seconds after a change, one also asks how the change stands, and at its end for the size: Azure wants to be asked every ten seconds or more. */
 const listsPerLook = 5
 
@@ -34,7 +37,7 @@ export function rateLimitsOf(mode: SetModel['mode']): GroupRateLimits {
         case 'decrease':
           return { ScaleSetVMDelete: count }
         case 'describe':
-          return { ResourceManagerReads: count }
+          return { ResourceManagerReads: Math.min(count, mostDescribed) }
         case 'connectInfo':
           return { ResourceManagerReads: pages }
       }

@@ -66,7 +66,10 @@ const states: Readonly<Record<string, InstanceState>> = {
 /** Between its creation and its start are milliseconds; who was killed between them does not come back to start it. */
 const startTimeoutMs = 60_000
 
-export function listedInstance({ Id, State, Status, Created, Labels }: ContainerInfo, wallTime: number): ListedInstance {
+export function listedInstance(
+  { Id, State, Status, Created, Labels }: Pick<ContainerInfo, 'Id' | 'State' | 'Status' | 'Created' | 'Labels'>,
+  wallTime: number,
+): ListedInstance {
   const neverStarted = State === 'created' && wallTime - Created * 1000 > startTimeoutMs
   const launchToken = Labels[labels.launchToken]
   return {

@@ -73,12 +73,20 @@ class DockerGroup implements InstanceGroup {
     const findings: Finding[] = []
     if (image.Config.Labels?.[imageLabel] === undefined) findings.push(unknownImage(this.#config.image))
     if (!this.#engine.isLocal) findings.push(remoteDaemon)
-    return { id: `docker/${this.#context.fleet}`, maxSize: this.#config.maxSize, version, findings }
+    return { id: `docker/${this.#context.fleet}`, maxSize: this.#config.maxSize, version, capabilities: ['launch_tokens'], findings }
   }
 
   async list(signal: AbortSignal): Promise<readonly ListedInstance[]> {
     const wallTime = this.#context.clock.wallTime()
     return (await this.#containers(signal)).map((container) => listedInstance(container, wallTime))
+  }
+
+  async describe(ids: readonly string[], signal: AbortSignal): Promise<readonly ListedInstance[]> {
+    const wallTime = this.#context.clock.wallTime()
+    const results = await settleBounded(ids, parallelCalls, (id) => this.#describe(id, wallTime, signal))
+    signal.throwIfAborted()
+    // Nothing is told of those that the daemon could not be asked for.
+    return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
   }
 
   async increase({ count, launchToken }: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
@@ -150,6 +158,18 @@ class DockerGroup implements InstanceGroup {
 
   async shutdown(): Promise<void> {
     await Promise.all(this.#takingBack)
+  }
+
+  async #describe(id: string, wallTime: number, signal: AbortSignal): Promise<ListedInstance> {
+    try {
+      const { Id, Created, Config, State } = await this.#engine.inspect(id, signal)
+      const { Labels } = Config
+      if (Labels[labels.fleet] !== this.#context.fleet || instanceId(Id) !== id) return { id, state: 'deleted' }
+      return listedInstance({ Id, State: State.Status, Status: State.Status, Created: Date.parse(Created) / 1000, Labels }, wallTime)
+    } catch (error) {
+      if (asGroupError(error).code === 'not_found') return { id, state: 'deleted' }
+      throw error
+    }
   }
 
   #containers(signal: AbortSignal): Promise<ContainerInfo[]> {

@@ -25,7 +25,7 @@ import { fleetPrefix, launchNames } from './names.ts'
 import { describedWith, ownersOf } from './owner-note.ts'
 import { rateLimits } from './rate-limits.ts'
 import { remove } from './remove.ts'
-import { listedInstance } from './states.ts'
+import { describedInstance, listedInstance } from './states.ts'
 
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
 
@@ -62,6 +62,7 @@ class GceGroup implements InstanceGroup {
       id: `gce/${project}/${scope.name}/${name}`,
       maxSize,
       version,
+      capabilities: ['launch_tokens'],
       findings: findings({ group, template, project: projectMetadata }, this.#config, connector.useStaticCredentials === true),
       rateLimits,
     }
@@ -69,6 +70,14 @@ class GceGroup implements InstanceGroup {
 
   async list(signal: AbortSignal): Promise<readonly ListedInstance[]> {
     return [...(await this.#machines.list(signal)).values()].map((row) => listedInstance(row, this.#prefix))
+  }
+
+  async describe(ids: readonly string[], signal: AbortSignal): Promise<readonly ListedInstance[]> {
+    signal.throwIfAborted()
+    const found = await this.#machines.lookUp(ids, signal)
+    return [...found].map(
+      ([id, machine]): ListedInstance => (machine === undefined ? { id, state: 'deleted' } : describedInstance(machine, this.#prefix)),
+    )
   }
 
   async increase({ count, launchToken }: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {

@@ -1,4 +1,4 @@
-import { type Clock, GroupError } from '@runner-core/fleeting'
+import { type Clock, GroupError, isGroupError } from '@runner-core/fleeting'
 import type { ComputeClient } from './client.ts'
 import type { Instance, ManagedInstance } from './compute-api.ts'
 import { SharedCalls } from './shared-calls.ts'
@@ -29,6 +29,11 @@ interface Guest {
   keyAddedAt?: number
 }
 
+/** Requests for single machines under way at a time. */
+const lookUpsAtOnce = 8
+/** More than a group has. */
+const zonesKept = 20_000
+
 /** An accepted launch that no list shows after this time has come to nothing. */
 const expectedMs = 600_000
 
@@ -47,6 +52,8 @@ export class Machines {
   readonly #details = new Map<string, Details>()
   /** Names asked for that no list has shown since, with when. */
   readonly #expected = new Map<string, number>()
+  /** Of members that had a machine, those included that lists have left out since. */
+  readonly #zones = new Map<string, string>()
   #rows: ReadonlyMap<string, ManagedInstance> = new Map()
   #rowsAt = Number.NEGATIVE_INFINITY
 
@@ -68,9 +75,36 @@ export class Machines {
       this.#rows = rows
       this.#rowsAt = startedAt
       for (const name of this.#details.keys()) if (!rows.has(name)) this.#details.delete(name)
+      this.#noteZones(rows.values())
       for (const [name, at] of this.#expected) if (rows.has(name) || startedAt - at > expectedMs) this.#expected.delete(name)
     }
     return rows
+  }
+
+  /**
+   * Virtual machines by the names of members, each asked for by its own name where its zone is known: undefined when it does not exist. Nothing is told of one that had no machine when it was last listed: the group
+   * alone knows it.
+   */
+  async lookUp(names: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, Instance | undefined>> {
+    const found = new Map<string, Instance | undefined>()
+    const queue = names.flatMap((name) => {
+      const zone = this.#zones.get(name)
+      return zone === undefined ? [] : [{ name, zone }]
+    })
+    const work = async (): Promise<void> => {
+      for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+        const { name, zone } = next
+        try {
+          found.set(name, await this.#client.getInstance(zone, name, signal))
+        } catch (error) {
+          signal.throwIfAborted()
+          if (!isGroupError(error) || error.code !== 'not_found') throw error
+          found.set(name, undefined)
+        }
+      }
+    }
+    await Promise.all(Array.from({ length: lookUpsAtOnce }, work))
+    return found
   }
 
   /** These are asked for: they count as members, although a list may not show them yet. */
@@ -122,6 +156,19 @@ export class Machines {
       this.#expected.delete(name)
     }
     this.#rowsAt = Number.NEGATIVE_INFINITY
+  }
+
+  #noteZones(rows: Iterable<ManagedInstance>): void {
+    for (const row of rows) {
+      const zone = zoneOf(row)
+      // The last seen stand last.
+      this.#zones.delete(row.name)
+      if (zone !== undefined && row.instanceStatus !== undefined) this.#zones.set(row.name, zone)
+    }
+    for (const name of this.#zones.keys()) {
+      if (this.#zones.size <= zonesKept) break
+      this.#zones.delete(name)
+    }
   }
 
   #runs(row: ManagedInstance): boolean {

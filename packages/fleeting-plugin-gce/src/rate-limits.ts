@@ -13,6 +13,7 @@ export const rateLimits: GroupRateLimits = {
     const pages = Math.max(1, Math.ceil(count / perPage))
     const requests = Math.max(1, Math.ceil(count / perRequest))
     if (operation === 'list') return { default: pages }
+    if (operation === 'describe') return { read: count }
     // The group is read first, and its operation waited for.
     if (operation === 'increase') return { default: requests + pages, read: requests }
     if (operation === 'decrease') return { default: requests, read: requests }

@@ -1,5 +1,5 @@
 import type { InstanceState, ListedInstance } from '@runner-core/fleeting'
-import type { ManagedInstance } from './compute-api.ts'
+import type { Instance, ManagedInstance } from './compute-api.ts'
 import { asLateError } from './errors.ts'
 import { launchTokenOf } from './names.ts'
 
@@ -40,6 +40,11 @@ const quietActions = new Set(['NONE', 'VERIFYING', 'REFRESHING'])
 export function listedInstance(row: ManagedInstance, prefix: string): ListedInstance {
   const launchToken = launchTokenOf(prefix, row.name)
   return { id: row.name, ...stateOf(row), ...(launchToken !== undefined && { launchToken }) }
+}
+
+/** A virtual machine as Compute Engine itself shows it. */
+export function describedInstance({ name, status }: Pick<Instance, 'name' | 'status'>, prefix: string): ListedInstance {
+  return listedInstance({ name, currentAction: 'NONE', instanceStatus: status ?? '' }, prefix)
 }
 
 function stateOf({ currentAction = 'NONE', instanceStatus, lastAttempt, name }: ManagedInstance): Omit<ListedInstance, 'id'> {

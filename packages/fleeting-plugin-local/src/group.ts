@@ -73,7 +73,12 @@ class LocalGroup implements InstanceGroup {
     const { stateDir } = this.#context
     if (stateDir !== undefined) await checkRootDirectory(stateDir).catch(refuse('state_dir', stateDir))
     await checkRootDirectory(this.#rootDir).catch(this.#refuseRootDir)
-    return { id: `local/${this.#context.fleet}`, maxSize, version }
+    return {
+      id: `local/${this.#context.fleet}`,
+      maxSize,
+      version,
+      ...(this.#records !== undefined && { capabilities: ['launch_tokens'] as const }),
+    }
   }
 
   async list(signal: AbortSignal): Promise<readonly ListedInstance[]> {
@@ -81,6 +86,14 @@ class LocalGroup implements InstanceGroup {
     await this.#findAgain()
     signal.throwIfAborted()
     return [...this.#instances.values()].map((instance) => instance.listed())
+  }
+
+  /** Of processes and records, as they are now. */
+  async describe(ids: readonly string[], signal: AbortSignal): Promise<readonly ListedInstance[]> {
+    signal.throwIfAborted()
+    await this.#findAgain()
+    signal.throwIfAborted()
+    return ids.map((id): ListedInstance => this.#instances.get(id)?.listed() ?? { id, state: 'deleted' })
   }
 
   async increase({ count, launchToken }: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {

@@ -64,7 +64,13 @@ class StaticGroup implements InstanceGroup {
     signal.throwIfAborted()
     this.#credentials = credentials
     this.#restore()
-    return { id: `static/${this.#context.fleet}`, maxSize: this.#hosts.length, version, findings }
+    return {
+      id: `static/${this.#context.fleet}`,
+      maxSize: this.#hosts.length,
+      version,
+      ...(this.#file !== undefined && { capabilities: ['launch_tokens'] as const }),
+      findings,
+    }
   }
 
   /** The hosts that are lent. Whether they can be reached is for the provisioner to find out. */

@@ -135,6 +135,8 @@ class WatchedGroup extends MemoryGroup {
   /** Instances that somebody holds, until it is given back or the machine is really gone, whatever the provisioner believes. */
   readonly leased = new Set<string>()
   lie: { readonly how: Lie; left: number } = { how: 'empty', left: 0 }
+  /** A machine that did not answer when it was asked is out of reach, as far as anybody can know. */
+  hasDeafMachines = false
   readonly #shown: (readonly ListedInstance[])[] = []
 
   constructor(options: MemoryGroupOptions, isBusy: (id: string) => boolean, isAnnounced: (kind: string, key: string) => boolean) {
@@ -178,7 +180,7 @@ class WatchedGroup extends MemoryGroup {
 
   /** Whether the machine is there and can be reached. */
   lives(id: string): boolean {
-    return this.stateOf(id) === 'running' && this.unreachable !== 'all' && !this.unreachable.has(id)
+    return !this.hasDeafMachines && this.stateOf(id) === 'running' && this.unreachable !== 'all' && !this.unreachable.has(id)
   }
 
   override async increase(request: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
@@ -328,6 +330,7 @@ async function play(
         group.setState(pick(action.which) ?? '', action.state)
         return
       case 'fail':
+        group.hasDeafMachines ||= action.operation === 'connect' && !options.tells.byId
         // A refusal is believed once `list` does not contradict it: a cloud that both lies and shows its machines late cannot be seen through.
         group.fail(
           action.operation,
@@ -336,6 +339,7 @@ async function play(
         )
         return
       case 'hang':
+        group.hasDeafMachines ||= action.operation === 'connect' && !options.tells.byId
         group.fail(action.operation, { kind: action.kind })
         return
       case 'partial':

@@ -186,6 +186,28 @@ export const brokenGroups: readonly BrokenGroup[] = [
     options: { bootDelayMs: 20 },
   },
 
+  // describe
+  {
+    fault: 'a machine that lives is said to be gone',
+    foundBy: 'describe tells of running instances',
+    bend: () => ({ describe: async (ids) => ids.map((id) => ({ id, state: 'deleted' })) }),
+  },
+  {
+    fault: 'a machine that is gone is said to run',
+    foundBy: 'describe tells that an instance is gone',
+    bend: () => ({ describe: async (ids) => ids.map((id) => ({ id, state: 'running' })) }),
+  },
+  {
+    fault: 'others are told of than were asked for',
+    foundBy: 'describe tells of running instances',
+    bend: (group) => ({ describe: (_, signal) => group.list(signal) }),
+  },
+  {
+    fault: 'asked for nothing, all are told of',
+    foundBy: 'describe of nothing',
+    bend: (group) => ({ describe: (ids, signal) => group.describe!(ids.length === 0 ? group.ids : ids, signal) }),
+  },
+
   // increase
   {
     fault: 'one machine too many',

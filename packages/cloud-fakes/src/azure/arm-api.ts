@@ -4,6 +4,7 @@ import {
   type ArmScope,
   autoscaleResource,
   interfaceResource,
+  machineId,
   machineResource,
   publicAddressResource,
   scaleSetId,
@@ -112,6 +113,18 @@ export class ArmApi implements FakeApi {
         },
       ],
     ]
+    const asked = /\/virtualMachines\/([^/]+)$/i.exec(url.pathname)?.[1]
+    const machine = asked === undefined ? undefined : set.shown().find((candidate) => candidate.id === decodeURIComponent(asked))
+    if (machine !== undefined) {
+      routes.push([
+        machineId(scope, set, machine.id),
+        compute({
+          operation: isUniform ? 'VirtualMachineScaleSetVMs_Get' : 'VirtualMachines_Get',
+          bucket: 'ResourceManagerReads',
+          act: () => answer(200, machineResource(scope, set, machine, withView)),
+        }),
+      ])
+    }
     if (isUniform) {
       routes.push(
         [

@@ -50,7 +50,7 @@ export function scaleSetResource(scope: ArmScope, set: ScaleSet): ArmResource {
 }
 
 /** Resource Manager spells the resource group in capitals in the ids of machines, and of nothing else. */
-function machineId({ subscriptionId, resourceGroup }: ArmScope, set: ScaleSet, id: string): string {
+export function machineId({ subscriptionId, resourceGroup }: ArmScope, set: ScaleSet, id: string): string {
   const compute = `/subscriptions/${subscriptionId}/resourceGroups/${resourceGroup.toUpperCase()}/providers/Microsoft.Compute`
   return set.mode === 'Uniform'
     ? `${compute}/virtualMachineScaleSets/${set.name}/virtualMachines/${id}`

@@ -7,6 +7,7 @@ import type { ConformanceOptions, MakeGroup } from './conformance-options.ts'
 import { type ConformanceOutcome, ConformanceRun } from './conformance-run.ts'
 import { connectCases } from './connect-cases.ts'
 import { decreaseCases } from './decrease-cases.ts'
+import { describeCases } from './describe-cases.ts'
 import { faultCases } from './fault-cases.ts'
 import { increaseCases } from './increase-cases.ts'
 import { initCases } from './init-cases.ts'
@@ -21,6 +22,7 @@ import { stateCases } from './state-cases.ts'
 export const conformanceCases: readonly ConformanceCase[] = [
   ...initCases,
   ...listCases,
+  ...describeCases,
   ...callCases,
   ...increaseCases,
   ...launchFailureCases,

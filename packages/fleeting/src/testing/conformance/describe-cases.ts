@@ -1,0 +1,47 @@
+import type { ListedInstance } from '../../instance-group.ts'
+import { parseList } from '../../provisioner/parse-list.ts'
+import { type ConformanceCase, type ConformanceContext, ensure, shown } from './conformance-case.ts'
+
+/** Groups that can be asked for single instances; the others skip these. */
+export const describeCases: readonly ConformanceCase[] = [
+  {
+    name: 'describe tells of running instances that they run, and of no others',
+    needs: { instances: 3 },
+    async run(context) {
+      const [first, second, other] = await context.launch(3)
+      const rows = await described(context, [first!, second!])
+      ensure(
+        [first, second].every((id) => rows.some((row) => row.id === id && row.state === 'running')),
+        `${first} and ${second} run, and describe shows ${shown(rows)}`,
+      )
+      ensure(rows.length === 2 && rows.every(({ id }) => id !== other), `${first} and ${second} were asked for: ${shown(rows)}`)
+    },
+  },
+  {
+    name: 'describe tells that an instance is gone, and only then',
+    needs: { instances: 2 },
+    async run(context) {
+      const [gone, there] = await context.launch(2)
+      await described(context, [gone!, there!])
+      await context.remove([gone!])
+      const rows = await described(context, [gone!, there!, `${there}0`])
+      const alive = rows.filter(({ state }) => state === 'running').map(({ id }) => id)
+      ensure(alive.length === 1 && alive[0] === there, `only ${there} runs, and describe shows ${shown(rows)}`)
+    },
+  },
+  {
+    name: 'describe of nothing tells nothing',
+    needs: { instances: 1 },
+    async run(context) {
+      await context.launch(1)
+      const rows = await described(context, [])
+      ensure(rows.length === 0, `nothing was asked for: ${shown(rows)}`)
+    },
+  },
+]
+
+async function described(context: ConformanceContext, ids: readonly string[]): Promise<readonly ListedInstance[]> {
+  const { group, signal } = context
+  if (group.describe === undefined) context.skip('the group cannot be asked for single instances')
+  return parseList(await group.describe(ids, signal), 'describe')
+}
