@@ -257,3 +257,27 @@ it.runIf(canMount)('says that the disk is full, keeps what was kept, and goes on
   expect(await lease.load()).toHaveLength(kept)
   await lease.write([{ kind: 'launch', key: 'next', value: 1 }])
 })
+
+it.runIf(canMount)('does not fill a small disk by itself for good: what is replaced again and again has room', async () => {
+  const directory = newDirectory()
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', directory])
+  cleanUps.push(() => void execFileSync('umount', ['-l', directory]))
+  const store = new SqliteStateStore({ directory, thread: false })
+  cleanUps.push(() => store.close())
+  const lease = await store.lease('a')
+  // 400 KB that change 60 times: more than any log of writes has room for here.
+  for (let round = 0; round < 60; round += 1) {
+    const value = `${round} `.repeat(1400)
+    await lease.write(Array.from({ length: 100 }, (_, key) => ({ kind: 'job' as const, key: `${key}`, value })))
+  }
+  const others = join(directory, 'others')
+  fill(others)
+  await expect(writeUntilFull(lease)).rejects.toMatchObject({ code: 'disk_full' })
+  rmSync(others)
+  for (let round = 0; round < 60; round += 1) await lease.write([{ kind: 'job', key: '1', value: `${round}`.repeat(5000) }])
+  expect(await lease.load(['job'])).toHaveLength(100)
+})
+
+async function writeUntilFull(lease: FleetLease): Promise<void> {
+  for (let round = 0; round < 2000; round += 1) await lease.write([{ kind: 'use', key: `${round}`, value: `${round} `.repeat(5000) }])
+}

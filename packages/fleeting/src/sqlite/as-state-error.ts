@@ -22,6 +22,12 @@ const advice: Readonly<Record<StateErrorCode, string>> = {
   backlog: 'is given more than it can write',
 }
 
+/** Whether the disk has no room: SQLite's own word, or the system's. */
+export function isFull(error: unknown): boolean {
+  const { errcode, code } = error as { errcode?: unknown; code?: unknown }
+  return (typeof errcode === 'number' && (errcode & 0xff) === 13) || code === 'ENOSPC'
+}
+
 /** What went wrong with the state file, in the closed vocabulary. */
 export function asStateError(file: string, error: unknown): StateError {
   if (error instanceof StateError) return error

@@ -1,7 +1,8 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { StateChange, StateRecordKind } from '../state-store.ts'
-import { asStateError } from './as-state-error.ts'
+import { asStateError, isFull } from './as-state-error.ts'
 import { migrate, schemaVersion } from './schema.ts'
+import { SpaceReserve } from './space-reserve.ts'
 import { StateFile } from './state-file.ts'
 
 /** Who has the fleet, as the file says. */
@@ -19,6 +20,9 @@ export type Durability = 'process' | 'power'
 /** What the log of what was written is cut to once all of it is in the file, bytes. */
 const walLimitBytes = 4 << 20
 
+/** Pages of 4 KB in the log after which it is copied into the file: fewer than the reserve has room for. */
+const walPages = 256
+
 /** What is free in the file goes back to the disk when it is more than this, and than a quarter of the file; so much of it at a time, pages of 4 KB. */
 const freePages = { kept: 256, atOnce: 4096 } as const
 
@@ -32,6 +36,7 @@ const rewrittenBytes = 64 << 20
 export class FleetDatabase {
   readonly #file: StateFile
   readonly #database: DatabaseSync
+  readonly #reserve: SpaceReserve
   #durability: Durability | undefined
   /** Whether something was written that the disk may not have. */
   #isUnsynced = false
@@ -40,6 +45,7 @@ export class FleetDatabase {
   /** Opens the file, or makes it, and its directory, for this user alone. A file that is corrupt, or newer than this program, is left as it is. */
   constructor(directory: string) {
     this.#file = asKnown(directory, () => new StateFile(directory))
+    this.#reserve = new SpaceReserve(`${this.#file.path}-reserve`, directory)
     this.#database = this.#try(() => new DatabaseSync(this.#file.path, { timeout: 0 }))
     try {
       this.#try(() => this.#prepare())
@@ -61,6 +67,7 @@ export class FleetDatabase {
       return this.#leaseRow().epoch
     })
     this.#ifPossible(() => this.#becomeShrinkable())
+    this.#ifPossible(() => this.#reserve.takeIfRoom())
     return epoch
   }
 
@@ -72,6 +79,7 @@ export class FleetDatabase {
     )
     this.#isUnsynced = false
     if (isOurs) this.#ifPossible(() => this.#shrink())
+    if (isOurs) this.#ifPossible(() => this.#reserve.takeIfRoom())
     return isOurs
   }
 
@@ -123,7 +131,7 @@ export class FleetDatabase {
     // Holds for a file that has no table yet.
     if (isNew) database.exec('PRAGMA auto_vacuum = INCREMENTAL')
     database.exec('PRAGMA journal_mode = WAL')
-    database.exec(`PRAGMA journal_size_limit = ${walLimitBytes}`)
+    database.exec(`PRAGMA journal_size_limit = ${walLimitBytes}; PRAGMA wal_autocheckpoint = ${walPages}`)
     if (isNew) this.#transaction('power', () => migrate(database, this.#file.path))
     this.#leaseRow()
     this.#file.remember()
@@ -147,12 +155,14 @@ export class FleetDatabase {
     return Number(this.#database.prepare(`PRAGMA ${pragma}`).get()?.[pragma])
   }
 
-  /** What fails here loses nothing, and is tried again with the next beat or start. */
-  #ifPossible(act: () => void): void {
+  /** What fails here loses nothing, and is tried again with the next beat or start. False: it failed. */
+  #ifPossible(act: () => void): boolean {
     try {
       act()
+      return true
     } catch {
       // Full, locked, or no room for a temporary file; what is worse shows in the next write.
+      return false
     }
   }
 
@@ -162,20 +172,36 @@ export class FleetDatabase {
 
   #transaction<T>(durability: Durability, act: () => T): T {
     return this.#try(() => {
-      if (durability !== this.#durability) this.#database.exec(`PRAGMA synchronous = ${durability === 'power' ? 'FULL' : 'NORMAL'}`)
-      this.#durability = durability
-      this.#database.exec('BEGIN IMMEDIATE')
       try {
-        this.#file.check()
-        const result = act()
-        this.#database.exec('COMMIT')
-        return result
+        return this.#attempt(durability, act)
       } catch (error) {
-        // Some errors, a full disk among them, have rolled it back already.
-        if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
-        throw error
+        if (!isFull(error) || !this.#makeRoom()) throw error
+        return this.#attempt(durability, act)
       }
     })
+  }
+
+  /** Copies the log into the file, with the room of the reserve, which is for nothing else. False: there was none, or it could not be taken again. */
+  #makeRoom(): boolean {
+    if (!this.#reserve.free()) return false
+    this.#ifPossible(() => this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)'))
+    return this.#ifPossible(() => this.#reserve.take())
+  }
+
+  #attempt<T>(durability: Durability, act: () => T): T {
+    if (durability !== this.#durability) this.#database.exec(`PRAGMA synchronous = ${durability === 'power' ? 'FULL' : 'NORMAL'}`)
+    this.#durability = durability
+    this.#database.exec('BEGIN IMMEDIATE')
+    try {
+      this.#file.check()
+      const result = act()
+      this.#database.exec('COMMIT')
+      return result
+    } catch (error) {
+      // Some errors, a full disk among them, have rolled it back already.
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+      throw error
+    }
   }
 
   #try<T>(act: () => T): T {
