@@ -16,6 +16,8 @@ interface Share {
   readonly until?: number
 }
 
+// Errors are the daily bread of these runs, and nobody reads where they came from.
+Error.stackTraceLimit = 0
 if (isMainThread) process.exitCode = await main()
 else parentPort!.postMessage(await prove(seedsOf(workerData as Share)))
 

@@ -2,6 +2,7 @@ import {
   type Clock,
   type FleetLease,
   type InstanceGroup,
+  type Logger,
   Provisioner,
   type ProvisionerOptions,
   type ProvisionerSettingsInput,
@@ -9,13 +10,24 @@ import {
   type StateStore,
   silentLogger,
 } from '@runner-core/fleeting'
-import { Concurrency, JobLoop, startAgain } from '@runner-core/runner/internals'
-import { ConcurrentIds, InstanceExecutor, type PreparedInstance } from '@runner-core/runner-instance-executor'
-import { type IdlePolicy, QueueDepth, type Reservation, Taskscaler } from '@runner-core/taskscaler'
+import { jobFeatures } from '@runner-core/job'
+import { describeRunner, JobApiClient, type RunnerFeature } from '@runner-core/runner'
+import {
+  Concurrency,
+  ConfiguredRunner,
+  type FleetState,
+  JobHandler,
+  JobJournal,
+  keptOutputBytes,
+  Seal,
+} from '@runner-core/runner/internals'
+import { ConcurrentIds, InstanceExecutor } from '@runner-core/runner-instance-executor'
+import { type IdlePolicy, type Reservation, Taskscaler, type TaskscalerOptions } from '@runner-core/taskscaler'
 import type { Bug } from './bugs.ts'
+import type { WireRequest, WorldCoordinator } from './coordinator/world-coordinator.ts'
+import { worldRoute } from './coordinator/world-route.ts'
+import { runnerSettings } from './runner-settings.ts'
 import type { Witness } from './witness.ts'
-import type { WorldCoordinator, WorldJob } from './world-coordinator.ts'
-import { scriptOf, type WorldMachines } from './world-machines.ts'
 import type { WorldProcess } from './world-process.ts'
 
 const second = 1000
@@ -24,19 +36,17 @@ const minute = 60 * second
 /** The first wait before an open breaker lets a probe through. */
 export const breakerProbeMs: number = minute
 
-/** Short enough that a run covers every timeout. */
-const managerSettings: ProvisionerSettingsInput = {
-  updateIntervalMs: 30 * second,
-  updateIntervalWhenExpectingMs: 5 * second,
+/** Short enough that a run covers every timeout; no configuration says them. */
+const provisionerSettings: ProvisionerSettingsInput = {
   updateIntervalWhenInUseMs: 10 * second,
   launchTimeoutMs: 2 * minute,
-  listLagMs: 10 * second,
   stuckTimeoutMs: 3 * minute,
   callTimeoutMs: 15 * second,
-  deletionRetryIntervalMs: 10 * second,
-  launchThrottle: { perSecond: 0.5, burst: 4 },
   breakerProbe: { baseMs: breakerProbeMs, maxMs: 2 * minute },
 }
+
+/** The key that state is sealed under; the disk is read by those alone whom the world tells it to. */
+const stateKey = Buffer.alloc(32, 7)
 
 export interface ManagerOptions {
   readonly process: WorldProcess
@@ -44,63 +54,144 @@ export interface ManagerOptions {
   readonly group: InstanceGroup
   readonly store: StateStore
   readonly coordinator: WorldCoordinator
-  readonly machines: WorldMachines
-  /** By key of its acquisition, the job that has it: what a runner keeps of its jobs. */
-  readonly holders: Map<string, WorldJob>
   readonly capacityPerInstance: number
   readonly maxUseCount: number
   readonly maxInstances: number
   readonly requestConcurrency: number
   readonly healthChecks: boolean
+  /** Whether scripts outlive their connection. */
+  readonly detaches: boolean
+  readonly shell: 'sh' | 'bash'
   readonly unknownInstances: NonNullable<ProvisionerOptions['unknownInstances']>
+  /** On the way to the coordinator. */
+  readonly latencyMs: number
   readonly promiseCapMs: number
   readonly policies: readonly IdlePolicy[]
   readonly random: Random
+  readonly logger?: Logger | undefined
   readonly bug: Bug | undefined
 }
 
-interface Running {
-  readonly scaler: Taskscaler
-  readonly executor: InstanceExecutor
-  readonly queue: QueueDepth
-  readonly loop: JobLoop<WorldJob>
-}
-
-/** One life of a runner manager: the provisioner, the scaler, the executor and the loop as they are, put together as the runner does, with jobs that a script of the world stands for. */
+/** One life of a runner manager: all that `Runner` makes for one entry of its configuration, as it makes it, with the world at its rims. */
 export class Manager {
   readonly process: WorldProcess
   readonly witness: Witness
   readonly #options: ManagerOptions
   readonly #clock: Clock
-  readonly #end = new AbortController()
-  /** `limit` of a runner: more than there can be slots, so that capacity is what decides. */
-  readonly #limit: Concurrency
+  readonly #logger: Logger
+  readonly #runner: ConfiguredRunner
+  readonly #client: JobApiClient
+  readonly #concurrentIds = new ConcurrentIds()
   #policies: readonly IdlePolicy[]
-  #running: Running | undefined
+  #scaler: Taskscaler | undefined
   #guests = 0
+  #markers = 0
 
   constructor(options: ManagerOptions) {
     this.#options = options
     this.process = options.process
     this.witness = options.witness
     this.#clock = options.bug?.clock?.(options.process.clock) ?? options.process.clock
+    this.#logger = options.logger ?? silentLogger
     this.#policies = options.policies
-    this.#limit = new Concurrency(options.maxInstances * options.capacityPerInstance + 2)
-    void this.#start()
+    const { random, process, coordinator, latencyMs } = options
+    const settings = runnerSettings({ ...options, maxInstances: options.maxInstances + (options.bug?.more ?? 0) })
+    const clock = this.#clock
+    const logger = this.#logger
+    const features = [...Object.keys(jobFeatures), ...InstanceExecutor.features] as RunnerFeature[]
+    const info = describeRunner({ version: '1.0.0', executor: settings.executor, shell: settings.shell, features })
+    this.#client = new JobApiClient({
+      ...settings,
+      systemId: 's_world0000000',
+      environment: {},
+      info,
+      openRoute: (_url, _options, answerTimeoutMs) =>
+        worldRoute({ process, coordinator, answerTimeoutMs, latencyMs, onRequest: (request) => this.#asks(request) }),
+      clock,
+      random,
+      logger,
+    })
+    const identity = {
+      ...info,
+      name: settings.name,
+      shortToken: 'world0000',
+      systemId: 's_world0000000',
+      hostname: 'world',
+      architecture: 'linux/amd64',
+    }
+    this.#runner = new ConfiguredRunner({
+      settings,
+      checkIntervalMs: 3 * second,
+      shutdownTimeoutMs: 30 * second,
+      labels: { runner: identity.shortToken, runner_name: settings.name, system_id: identity.systemId },
+      client: this.#client,
+      concurrent: new Concurrency(Number.POSITIVE_INFINITY),
+      mayPark: () => true,
+      findPlugin: async () => ({ createInstanceGroup: () => options.bug?.group?.(options.group) ?? options.group }),
+      observers: { provisioner: {}, taskscaler: {} },
+      claimGroup() {},
+      redact: (text) => text,
+      openState: (signal) => this.#openState(settings.name, signal),
+      makeProvisioner: (given, signal) => this.#makeProvisioner(given, signal),
+      makeScaler: (given, signal) => this.#makeScaler(given, signal),
+      createHandler: ({ scaler, queue, state }, record, onSlotFree) => {
+        const handler = new JobHandler({
+          settings,
+          client: this.#client,
+          executor: new InstanceExecutor({
+            scaler,
+            shell: settings.shell,
+            buildsDir: settings.buildsDir,
+            acquireTimeoutMs: settings.autoscaler.instanceAcquireTimeoutMs,
+            concurrentIds: this.#concurrentIds,
+            ...(settings.detach && { detach: { limitBytes: keptOutputBytes(settings), reconnectGraceMs: settings.reconnectGraceMs } }),
+            createJobMarker: () => `${process.name}x${this.#markers++}`,
+            clock,
+            logger,
+          }),
+          identity,
+          queue,
+          observer: { started() {}, stageEnded() {}, ended() {} },
+          record: {
+            jobCame: (id, queuedMs) => record.jobCame(id, queuedMs),
+            jobWaits: (id, why) => {
+              this.witness.waits(`j${id}`, why)
+              record.jobWaits(id, why)
+            },
+            jobPlaced: (id, instance, place) => record.jobPlaced(id, instance, place),
+            jobEnded: (id, how) => record.jobEnded(id, how),
+          },
+          journal: state?.jobs,
+          onSlotFree,
+          clock,
+          random,
+          logger,
+        })
+        const run = handler.run.bind(handler)
+        handler.run = (job, reservation) => {
+          this.witness.took(job.job_info.name, reservation)
+          return run(job, reservation)
+        }
+        return handler
+      },
+      clock,
+      random,
+      logger,
+    })
   }
 
   get scaler(): Taskscaler | undefined {
-    return this.#running?.scaler
+    return this.#scaler
   }
 
   configureSchedule(policies: readonly IdlePolicy[]): void {
     this.#policies = policies
-    this.#running?.scaler.configureSchedule(policies)
+    this.#scaler?.configureSchedule(policies)
   }
 
   /** Somebody who embeds the library asks for a slot, holds it for a while, or gives the wait up. */
   async guest(priority: number, holdMs: number, patienceMs: number): Promise<void> {
-    const { scaler } = this.#running ?? {}
+    const scaler = this.#scaler
     if (scaler === undefined) return
     let reservation: Reservation
     try {
@@ -124,174 +215,68 @@ export class Manager {
     }
   }
 
-  /** Takes no more jobs, waits for those that run, and leaves or removes the instances. */
-  async stop(removeInstances: boolean): Promise<readonly string[]> {
-    this.#end.abort(new Error('the manager stops'))
-    if (this.#running === undefined) return []
-    const { loop, executor, scaler } = this.#running
-    await loop.stop()
-    await executor.sweepsEnded()
-    return (await scaler.shutdown({ removeInstances, timeoutMs: minute })).remaining
+  /** Takes no more jobs, waits for those that run, and removes the instances. */
+  async stop(): Promise<readonly string[]> {
+    return (await this.#runner.stop('graceful')).remainingInstances
   }
 
-  async #start(): Promise<void> {
-    const { random } = this.#options
-    const { signal } = this.#end
+  /** As `openFleetState`, on the disk of the world. */
+  async #openState(runner: string, signal: AbortSignal): Promise<FleetState> {
+    const { store, bug } = this.#options
+    const own = await store.lease('fleet', { signal })
+    const lease: FleetLease = bug?.lease?.(own) ?? own
+    const jobs = new JobJournal({ lease, seal: new Seal(stateKey), runner })
     try {
-      const provisioner = await startAgain(() => this.#startProvisioner(signal), {
-        clock: this.#clock,
-        random,
-        signal,
-        isFinal: () => false,
-        onFailure() {},
-      })
-      await this.#run(provisioner, signal)
+      return {
+        lease,
+        jobs,
+        left: await jobs.load(),
+        fleetKey: { publicKey: '', privateKey: '' },
+        pluginDir: '',
+        close: () => lease.release(),
+      }
     } catch (error) {
-      if (!signal.aborted) throw error
+      await lease.release()
+      throw error
     }
   }
 
-  async #startProvisioner(signal: AbortSignal): Promise<Provisioner> {
-    const { group, store, maxInstances, healthChecks, unknownInstances, random, bug } = this.#options
-    const lease: FleetLease = await store.lease('fleet')
-    const health = { checkIntervalMs: healthChecks ? 20 * second : 0, massFailureProbeMs: minute }
-    return await Provisioner.start(
-      {
-        group: bug?.group?.(group) ?? group,
-        lease: bug?.lease?.(lease) ?? lease,
-        clock: this.#clock,
-        random,
-        maxInstances: maxInstances + (bug?.more ?? 0),
-        unknownInstances,
-        settings: { ...managerSettings, ...bug?.settings, health: { ...health, ...bug?.settings?.health } },
-      },
-      signal,
-    )
+  async #makeProvisioner(given: ProvisionerOptions, signal: AbortSignal): Promise<Provisioner> {
+    const { bug, healthChecks } = this.#options
+    const health = { ...given.settings?.health, checkIntervalMs: healthChecks ? 20 * second : 0, massFailureProbeMs: minute }
+    const settings = { ...given.settings, ...provisionerSettings, ...bug?.settings, health: { ...health, ...bug?.settings?.health } }
+    const provisioner = await Provisioner.start({ ...given, settings }, signal)
+    bug?.provisioner?.(provisioner, this.#clock)
+    this.witness.watchProvisioner(provisioner)
+    return provisioner
   }
 
-  async #run(provisioner: Provisioner, signal: AbortSignal): Promise<void> {
-    const { witness, capacityPerInstance, maxUseCount, promiseCapMs, requestConcurrency, bug, process, coordinator } = this.#options
-    const clock = this.#clock
-    bug?.provisioner?.(provisioner, clock)
-    witness.watchProvisioner(provisioner)
-    const queue = new QueueDepth({ name: 'GitLab', clock })
-    const freePlaces = (): number => Math.max(0, this.#limit.free)
-    const scaler = await Taskscaler.start(
-      {
-        provisioner,
-        onDispose: 'keep-instances',
-        capacityPerInstance,
-        maxUseCount,
-        policies: this.#policies,
-        promiseCapMs,
-        demand: [{ name: queue.name, depth: () => Math.min(queue.depth(), freePlaces()), onChange: (wake) => queue.onChange(wake) }],
-        clock,
-      },
-      signal,
-    )
-    bug?.scaler?.(scaler, provisioner)
-    witness.watchScaler(scaler)
-    let markers = 0
-    const executor = new InstanceExecutor({
-      scaler,
-      shell: 'sh',
-      buildsDir: 'builds',
-      concurrentIds: new ConcurrentIds(),
-      acquireTimeoutMs: 4 * minute,
-      clock,
-      createJobMarker: () => `${process.clock.now()}x${markers++}`,
-    })
-    const loop: JobLoop<WorldJob> = new JobLoop<WorldJob>({
-      rules: { checkIntervalMs: 3 * second, requestConcurrency, unhealthyRequestsLimit: 3, unhealthyIntervalMs: minute },
-      bounds: [this.#limit],
-      reserve: () => bug?.reserve?.(scaler) ?? scaler.reserve({ speculative: true }),
-      onCapacity: (wake) => scaler.onChange(wake),
-      ask: async (request) => {
-        witness.asks()
+  async #makeScaler(given: TaskscalerOptions, signal: AbortSignal): Promise<Taskscaler> {
+    const { bug, promiseCapMs } = this.#options
+    const scaler = await Taskscaler.start({ ...given, promiseCapMs, policies: this.#policies }, signal)
+    bug?.scaler?.(scaler, given.provisioner as Provisioner)
+    this.witness.watchScaler(scaler)
+    const wrong = bug?.reserve
+    if (wrong !== undefined) {
+      const reserve = scaler.reserve.bind(scaler)
+      let isAsked = false
+      scaler.reserve = (options) => {
+        if (isAsked || options?.speculative !== true) return reserve(options)
+        isAsked = true
         try {
-          const answer = await process.effect('coordinator', 'a request for a job', () => coordinator.request(process, request))
-          if (answer.result === 'none') queue.set(0)
-          return answer
+          return wrong(scaler)
         } finally {
-          witness.answered()
+          isAsked = false
         }
-      },
-      work: (job, reservation) => this.#work(job, reservation, { scaler, executor, queue, loop }),
-      clock,
-      logger: silentLogger,
-    })
-    this.#running = { scaler, executor, queue, loop }
-    for (const { key } of scaler.restored()) void this.#goOn(key, scaler)
-  }
-
-  /** What a manager before this one began: its jobs run on, and are ended here; what nothing runs on any more is given back. */
-  async #goOn(key: string, scaler: Taskscaler): Promise<void> {
-    const { process, coordinator, machines, holders } = this.#options
-    const acquisition = scaler.claimRestored(key)
-    if (acquisition === undefined) return
-    const job = holders.get(key)
-    const running = machines.running.find((other) => other.job === job?.name)
-    let isDone = false
-    if (job !== undefined && running !== undefined) {
-      coordinator.handOver(job, process)
-      isDone = await new Promise<boolean>((resolve) => {
-        const interrupt = (): void => {
-          if (!acquisition.signal.aborted) acquisition.condemn('its job was cancelled')
-          resolve(false)
-        }
-        void running.over.then(resolve)
-        acquisition.signal.addEventListener('abort', interrupt, { once: true })
-        job.canceled.signal.addEventListener('abort', interrupt, { once: true })
-        if (acquisition.signal.aborted || job.canceled.signal.aborted) interrupt()
-      })
+      }
     }
-    scaler.release(acquisition)
-    if (job !== undefined && job.state !== 'ended') await this.#tellEnd(job, isDone)
+    this.#scaler = scaler
+    return scaler
   }
 
-  /** A job from its hand-out to its end, in the order in which the runner does it. Never rejects. */
-  async #work(job: WorldJob, reservation: Reservation, { executor, queue, loop }: Running): Promise<void> {
-    const { process, coordinator, witness, holders } = this.#options
-    witness.took(job.name, reservation)
-    queue.set(job.queueSize)
-    const over = new AbortController()
-    const cancel = (): void => over.abort(job.canceled.signal.reason)
-    if (job.canceled.signal.aborted) cancel()
-    job.canceled.signal.addEventListener('abort', cancel, { once: true })
-    const accepted = process
-      .effect('coordinator', `accepting ${job.name}`, () => coordinator.accept(process, job))
-      .catch(() => 'failed' as const)
-      .then((answer) => {
-        if (answer !== 'accepted') over.abort(new Error(`${job.name} is ${answer}`))
-      })
-    let prepared: PreparedInstance | undefined
-    let isDone = false
-    try {
-      prepared = await executor.prepare(reservation, { report: (text) => witness.waits(job.name, text), signal: over.signal })
-      // The executor may have taken another slot than the one promised at first.
-      for (const { key, instanceId, slot } of witness.lent)
-        if (prepared.environment.description === `instance ${instanceId}, slot ${slot}`) holders.set(key, job)
-      await accepted
-      over.signal.throwIfAborted()
-      const { environment } = prepared
-      const slot = Number(/slot (\d+)/.exec(environment.description)?.[1])
-      const script = Buffer.from(scriptOf(job.name, slot, job.durationMs))
-      const run = { script, nonce: 'world', stdout() {}, stderr() {}, isComplete: () => true, signal: over.signal }
-      const end = await environment.run(run)
-      isDone = 'exitCode' in end && end.exitCode === 0
-    } catch {
-      // It has failed, or was cancelled: the coordinator is told below that it is over.
-    }
-    await prepared?.release()
-    reservation[Symbol.dispose]()
-    loop.noteCapacity()
-    job.canceled.signal.removeEventListener('abort', cancel)
-    await this.#tellEnd(job, isDone)
-  }
-
-  async #tellEnd(job: WorldJob, isDone: boolean): Promise<void> {
-    const { process, coordinator } = this.#options
-    const tell = (): Promise<void> => coordinator.finish(process, job, isDone ? 'success' : 'failed')
-    await process.effect('coordinator', `ending ${job.name}`, tell).catch(() => {})
+  #asks({ path }: WireRequest): () => void {
+    if (!path.endsWith('/jobs/request')) return () => {}
+    this.witness.asks()
+    return () => this.witness.answered()
   }
 }

@@ -1,6 +1,6 @@
 import { type DecreaseResult, type IncreaseRequest, type InstanceGroup, isConnectionError, isGroupError } from '@runner-core/fleeting'
+import type { WorldMachines } from './machine/world-machines.ts'
 import type { WorldCloud } from './world-cloud.ts'
-import type { WorldMachines } from './world-machines.ts'
 import type { EffectKind, WorldProcess } from './world-process.ts'
 
 /** Who is told of each change that is about to reach the cloud. */
@@ -37,7 +37,7 @@ export function processGroup(cloud: WorldCloud, machines: WorldMachines, process
       heartbeat: (id, signal) => effect('group', `heartbeat ${id}`, () => cloud.heartbeat!(id, signal), id),
     }),
     ...(cloud.onInterruption !== undefined && {
-      onInterruption: (listener) => cloud.onInterruption!((id, at) => process.isAlive && listener(id, at)),
+      onInterruption: (listener) => cloud.onInterruption!((id, at) => process.deliver(() => listener(id, at))),
     }),
     // Nothing of the plugin's own is left to free, and the cloud itself stays.
     shutdown: async () => {},

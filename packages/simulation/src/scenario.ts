@@ -16,6 +16,13 @@ export interface WorldSetting {
   readonly callMs: number
   readonly listLagMs: number
   readonly healthChecks: boolean
+  /** Whether scripts outlive their connection. */
+  readonly detaches: boolean
+  readonly shell: 'sh' | 'bash'
+  /** On the way to the coordinator, there and back. */
+  readonly latencyMs: number
+  /** Until a machine notices that a connection to it is over. */
+  readonly noticeMs: readonly [number, number]
   /** Zones, where there are several. */
   readonly placements?: readonly string[]
   readonly unknownInstances: NonNullable<ProvisionerOptions['unknownInstances']>
@@ -85,6 +92,13 @@ function drawSetting(random: Random): WorldSetting {
     callMs: one(random, [0, 0, 50, 700]),
     listLagMs: lag,
     healthChecks: random() < 0.25,
+    detaches: random() < 0.8,
+    shell: one(random, ['sh', 'bash']),
+    latencyMs: one(random, [0, 0, 20, 400]),
+    noticeMs: one(random, [
+      [0, 0],
+      [0, 30_000],
+    ] as const),
     unknownInstances: one(random, ['report', 'remove']),
     schedule: whole(random, 0, 4),
   }

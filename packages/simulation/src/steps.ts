@@ -178,6 +178,8 @@ const acts: Readonly<Record<StepName, Act>> = {
   refuse(world, n) {
     const [operation, code, times] = [operations[n % operations.length]!, codes[n % codes.length]!, 1 + (n % 3)]
     world.history.trouble('cloud')
+    // That a machine is not there says more than that a call failed.
+    if (operation === 'connect' && code === 'not_found') world.history.begins('misreported')
     world.cloud.fail(operation, new GroupError(code, `a fault of kind ${code}`), times)
     return `the next ${times} calls of ${operation} fail: ${code}`
   },
@@ -215,7 +217,7 @@ const acts: Readonly<Record<StepName, Act>> = {
     return `the coordinator is out for ${second + n * 60} ms`
   },
   handOutLost(world) {
-    world.coordinator.handOutsLost = 1
+    world.coordinator.fail('request', 'answer lost')
     return 'the next hand-out of a job is made, and its answer lost'
   },
   wallClock(world, n) {

@@ -3,6 +3,7 @@ import {
   GroupError,
   type IncreaseRequest,
   type IncreaseResult,
+  type InstanceState,
   isGroupError,
   type ListedInstance,
 } from '@runner-core/fleeting'
@@ -24,6 +25,8 @@ export class WorldCloud extends MemoryGroup {
   onListed: (ids: readonly string[]) => void = () => {}
   /** Told how a launch was decided: how many machines it brings or may bring, and what was refused. */
   onDecided: (token: string, accepted: number, error: unknown) => void = () => {}
+  /** By machine, the state that the cloud says in place of the true one, and whether it ran until then. */
+  readonly #told = new Map<string, { readonly state: InstanceState; readonly ran: boolean }>()
   readonly #now: () => number
 
   constructor(options: ConstructorParameters<typeof MemoryGroup>[0]) {
@@ -78,6 +81,19 @@ export class WorldCloud extends MemoryGroup {
     const id = super.addForeign(...state)
     this.unaccountable.add(id)
     return id
+  }
+
+  /** The cloud says so from now on; the machine goes on as it is. */
+  override setState(...[id, state, detail]: Parameters<MemoryGroup['setState']>): void {
+    this.#told.set(id, { state, ran: this.lives(id) })
+    super.setState(id, state, ...(detail === undefined ? [] : [detail]))
+  }
+
+  /** Whether its processes run, whatever the cloud says. */
+  lives(id: string): boolean {
+    const state = this.stateOf(id)
+    const told = this.#told.get(id)
+    return told !== undefined && told.state === state ? told.ran : state === 'running'
   }
 
   override resize(by: number): void {

@@ -63,7 +63,7 @@ export class WorldHistory {
     }
     for (const machine of there) {
       const before = this.#machines.get(machine)
-      const state = lifeOf(this.#cloud.stateOf(machine), before)
+      const state = lifeOf(this.#cloud.lives(machine), this.#cloud.stateOf(machine), before)
       if (state === before) continue
       const token = this.#cloud.launches.get(machine)
       const origin = this.#cloud.unaccountable.has(machine) ? 'strange' : 'asked'
@@ -75,8 +75,9 @@ export class WorldHistory {
   }
 }
 
-function lifeOf(state: InstanceState | undefined, before: Life | undefined): Life {
+/** What the cloud says of its state is believed only where the machine does not run. */
+function lifeOf(lives: boolean, state: InstanceState | undefined, before: Life | undefined): Life {
+  if (before !== 'dead' && lives) return 'lives'
   if (before === 'dead' || state === 'failed' || state === 'deleting') return 'dead'
-  if (state === 'running') return 'lives'
   return before === 'lives' ? 'dead' : 'exists'
 }

@@ -2,14 +2,15 @@ import { type GroupErrorCode, type IncreaseRequest, isGroupError, type Random, t
 import { ManualClock, seededRandom, simpleShell } from '@runner-core/fleeting/testing'
 import type { IdlePolicy } from '@runner-core/taskscaler'
 import type { Bug } from './bugs.ts'
+import { WorldCoordinator } from './coordinator/world-coordinator.ts'
+import type { RunningScript } from './machine/sim-machine.ts'
+import { WorldMachines } from './machine/world-machines.ts'
 import { breakerProbeMs, Manager } from './manager.ts'
 import { type CloudWitness, processGroup } from './process-group.ts'
 import type { WorldSetting } from './scenario.ts'
 import { type Broken, Witness } from './witness.ts'
 import { WorldCloud } from './world-cloud.ts'
-import { WorldCoordinator, type WorldJob } from './world-coordinator.ts'
 import { WorldHistory } from './world-history.ts'
-import { type MachineJob, WorldMachines } from './world-machines.ts'
 import { WorldProcess } from './world-process.ts'
 import { WorldStore } from './world-store.ts'
 
@@ -75,8 +76,8 @@ export class World {
   readonly history: WorldHistory
   readonly violations: Violation[] = []
   readonly log: LogLine[] = []
-  /** Every process that a job ever had on a machine, in the order of starting. */
-  readonly started: MachineJob[] = []
+  /** Every own script that a job ever had on a machine, in the order of starting. */
+  readonly started: { readonly job: string; readonly instanceId: string }[] = []
   /** How often a manager was killed. */
   kills = 0
   schedule: number
@@ -87,10 +88,8 @@ export class World {
   readonly #turns: number
   readonly #random: Random
   readonly #bug: Bug | undefined
-  #managers = 0
   readonly #leases = new Map<string, string>()
-  /** By key of its acquisition, the job that has it. */
-  readonly #holders = new Map<string, WorldJob>()
+  #lives = 0
   #refusal:
     | { readonly process: WorldProcess; readonly placement: string | undefined; readonly at: number; readonly code: GroupErrorCode }
     | undefined
@@ -117,15 +116,30 @@ export class World {
       listLagMs,
     })
     this.history = new WorldHistory(this.clock, this.cloud)
-    this.history.tell({ kind: 'story', maxInstances: setting.maxInstances, resumes: true, tellsLaunches: tells.ids && tells.tokens })
+    this.history.tell({
+      kind: 'story',
+      maxInstances: setting.maxInstances,
+      resumes: setting.detaches,
+      tellsLaunches: tells.ids && tells.tokens,
+    })
     this.cloud.onListed = (machines) => this.history.tell({ kind: 'listed', machines })
     this.cloud.onDecided = (token, accepted, error) =>
       this.history.tell({ kind: 'launch_decided', token, accepted, ...(isGroupError(error) && { error: error.code }) })
     this.machines = new WorldMachines({
       clock: this.clock,
-      runs: (id) => this.cloud.stateOf(id) === 'running',
-      onStart: (job) => this.#started(job),
-      onEnd: ({ run }, { completed }) => this.history.tell({ kind: 'script_ended', run, exit: completed ? 0 : 'killed' }),
+      runs: (id) => this.cloud.lives(id),
+      diskBytes: 8 * 1024 * 1024,
+      noticeMs: this.#between(setting.noticeMs),
+      onUnknown: (error) => this.violate(7, error.message),
+      watch: {
+        started: (script) => this.#started(script),
+        said: ({ run }, text) => this.history.tell({ kind: 'line', run, text }),
+        ended: ({ job, machine, run }, exit, leftovers) => {
+          this.note(`${job} has ended on ${machine}: ${exit}${leftovers ? ', and left something' : ''}`)
+          this.history.tell({ kind: 'script_ended', run, exit, ...(leftovers && { leftovers }) })
+        },
+        cleaned: ({ run }) => this.history.tell({ kind: 'processes_ended', run }),
+      },
     })
     this.coordinator = new WorldCoordinator(this.clock, this.history)
     this.manager = this.#startManager()
@@ -153,18 +167,18 @@ export class World {
     for (let turn = 0; turn < this.#turns; turn += 1) await this.clock.advance(0)
     this.manager.witness.check()
     this.#checkMaximum()
+    this.coordinator.look()
     this.#judgeHistory()
   }
 
   /** Troubles end, work ends: every job that waits must get its slot, what is kept in reserve must come and stay, and once nothing is wanted nothing may be left. */
   async settle(): Promise<void> {
     this.note('all troubles end', true)
-    for (const what of ['unreachable', 'cloud', 'coordinator', 'state', 'boot'] as const) this.history.ends(what)
+    for (const what of ['unreachable', 'misreported', 'cloud', 'coordinator', 'state', 'boot'] as const) this.history.ends(what)
     this.manager.process.spare()
     this.cloud.heal()
     this.store.writesFail = 0
-    this.coordinator.outageUntil = Number.NEGATIVE_INFINITY
-    this.coordinator.handOutsLost = 0
+    this.coordinator.heal()
     for (const job of this.coordinator.open) if (job.durationMs === Number.POSITIVE_INFINITY) this.coordinator.cancel(job)
     this.useSchedule(0)
     await this.advance(minute)
@@ -208,7 +222,7 @@ export class World {
     if (this.violations.length > 0) return
     let remaining: readonly string[] | undefined
     this.history.tell({ kind: 'process', process: this.manager.process.name, state: 'stopping' })
-    void this.manager.stop(true).then((ids) => {
+    void this.manager.stop().then((ids) => {
       remaining = ids
     })
     await this.clock.advance(2 * minute)
@@ -272,17 +286,11 @@ export class World {
 
   #startManager(): Manager {
     const { maxInstances, capacityPerInstance, maxUseCount } = this.#setting
-    const process = new WorldProcess(`manager ${++this.#managers}`, this.clock, (where) => {
-      this.kills += 1
-      this.history.tell({ kind: 'process', process: process.name, state: 'killed' })
-      this.note(`the manager is killed ${where}`, true)
-      if (where === 'because it does not come to rest') this.violate(5, 'the manager is busy without end')
-      const downMs = Math.floor(this.#random() * 30 * second)
-      this.clock.after(downMs, () => {
-        if (!this.revives) return
-        this.note('the manager is started again', true)
-        this.manager = this.#startManager()
-      })
+    this.#lives += 1
+    const process: WorldProcess = new WorldProcess(this.clock, {
+      name: `life${this.#lives}`,
+      onKilled: (where) => this.#killed(process, where),
+      onFrozen: (where, ms) => this.note(`the manager stands still for ${ms} ms, ${where}`, true),
     })
     this.history.tell({ kind: 'process', process: process.name, state: 'started' })
     const witness = new Witness({
@@ -303,8 +311,6 @@ export class World {
       group: processGroup(this.cloud, this.machines, process, this.#cloudWitness(process)),
       store: this.store.openedBy(process),
       coordinator: this.coordinator,
-      machines: this.machines,
-      holders: this.#holders,
       promiseCapMs,
       policies: schedules[this.schedule]!,
       random: seededRandom(Math.floor(this.#random() * 2 ** 32)),
@@ -346,18 +352,35 @@ export class World {
     for (const { breach, what } of this.history.findings()) this.violate(breach, what)
   }
 
-  #started(job: MachineJob): void {
-    const { run, instanceId, slot } = job
-    this.history.tell({ kind: 'script_started', run, machine: instanceId, slot: `${slot}`, job: job.job })
-    this.#checkSlot(job)
+  #killed(process: WorldProcess, where: string): void {
+    this.kills += 1
+    this.history.tell({ kind: 'process', process: process.name, state: 'killed' })
+    this.note(`the manager is killed ${where}`, true)
+    const downMs = Math.floor(this.#random() * 30 * second)
+    this.clock.after(downMs, () => {
+      if (!this.revives) return
+      this.note('the manager is started again', true)
+      this.manager = this.#startManager()
+    })
   }
 
-  #checkSlot(job: MachineJob): void {
-    this.started.push(job)
-    this.note(`${job.job} runs on ${job.instanceId}, slot ${job.slot}`)
-    for (const other of this.machines.running)
-      if (other !== job && other.instanceId === job.instanceId && other.slot === job.slot)
-        this.violate(7, `${other.job} and ${job.job} run in slot ${job.slot} of ${job.instanceId} at the same time`)
+  /** A machine never runs more jobs at once than it has slots, never two in one directory, and no job's script twice at once. */
+  #started({ job = '', machine, directory, run }: RunningScript): void {
+    this.started.push({ job, instanceId: machine })
+    this.history.tell({ kind: 'script_started', run, machine, slot: directory, job })
+    this.note(`${job} runs on ${machine}`)
+    const others = this.machines.running.filter((other) => other.run !== run)
+    for (const other of others) {
+      if (other.job === job) this.violate(7, `${job} runs on ${machine} and on ${other.machine} at the same time`)
+      else if (other.machine === machine && other.directory === directory)
+        this.violate(7, `${other.job} and ${job} run on ${machine} at the same time, in ${directory}`)
+    }
+    const beside = others.filter((other) => other.machine === machine)
+    if (beside.length >= this.#setting.capacityPerInstance)
+      this.violate(
+        7,
+        `${machine} runs ${beside.map((other) => other.job).join(', ')} and ${job}: it has ${this.#setting.capacityPerInstance} slots`,
+      )
   }
 
   /** Those that were made as asked for, without the help of strangers or lies. */

@@ -7,24 +7,29 @@ const timePrefix = /^\d{4}-\d{2}-\d{2}T[\d:.]+Z \d\d[OE][ +]/
 const ansi = /\u001b\[[\d;]*[A-Za-z]/g
 
 /** The coordinator's trace grows without gaps, and is as long and as good as it was said to be when the job ended. */
-export const tracesAreWhole: CreateRule = (report) => ({
-  see(record, books) {
-    if (record.kind === 'trace') {
-      const attempt = books.attempt(record.job, record.attempt)
-      if (attempt === undefined) return
-      const { trace } = attempt
-      if (record.offset !== trace.length)
-        report('trace with a gap', `${record.job} (${record.attempt}): a piece at ${record.offset}, there are ${trace.length} bytes`)
-      attempt.trace = Buffer.concat([trace.subarray(0, record.offset), record.bytes])
-    }
-    if (record.kind !== 'end_told' || record.answer !== 'taken' || record.trace === undefined) return
-    const { trace } = books.attempt(record.job, record.attempt) ?? {}
-    if (trace === undefined) return
-    const { bytes, crc32: checksum } = record.trace
-    if (bytes !== trace.length || checksum !== crc32(trace))
-      report('trace with another checksum', `${record.job} (${record.attempt}): ${bytes} bytes were told, there are ${trace.length}`)
-  },
-})
+export const tracesAreWhole: CreateRule = (report) => {
+  /** Attempts whose trace is to be sent from its start again: the coordinator found it to be another than was said. */
+  const again = new Set<string>()
+  return {
+    see(record, books) {
+      if (record.kind === 'end_told' && record.answer === 'again' && record.trace !== undefined) again.add(record.attempt)
+      if (record.kind === 'trace') {
+        const attempt = books.attempt(record.job, record.attempt)
+        if (attempt === undefined) return
+        const { trace } = attempt
+        if (record.offset !== trace.length && !(record.offset === 0 && again.delete(record.attempt)))
+          report('trace with a gap', `${record.job} (${record.attempt}): a piece at ${record.offset}, there are ${trace.length} bytes`)
+        attempt.trace = Buffer.concat([trace.subarray(0, record.offset), record.bytes])
+      }
+      if (record.kind !== 'end_told' || record.answer !== 'taken' || record.trace === undefined) return
+      const { trace } = books.attempt(record.job, record.attempt) ?? {}
+      if (trace === undefined) return
+      const { bytes, crc32: checksum } = record.trace
+      if (bytes !== trace.length || checksum !== crc32(trace))
+        report('trace with another checksum', `${record.job} (${record.attempt}): ${bytes} bytes were told, there are ${trace.length}`)
+    },
+  }
+}
 
 /** Each line that a job's script printed is in the coordinator's trace once, whole and in order, and no other job's is. Of a job that did not come to its end the last lines may be missing. */
 export const linesOnceInOrder: CreateRule = (report) => ({

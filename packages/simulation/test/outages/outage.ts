@@ -18,6 +18,10 @@ const plain: WorldSetting = {
   callMs: 50,
   listLagMs: 0,
   healthChecks: false,
+  detaches: true,
+  shell: 'sh',
+  latencyMs: 0,
+  noticeMs: [0, 0],
   unknownInstances: 'report',
   schedule: 0,
 }

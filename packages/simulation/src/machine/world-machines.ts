@@ -1,0 +1,108 @@
+import type { Clock, Connection, ExecOptions } from '@runner-core/fleeting'
+import type { WorldProcess } from '../world-process.ts'
+import { Channel, Link, lost } from './channel.ts'
+import { type MachineWatch, type RunningScript, SimMachine } from './sim-machine.ts'
+
+export interface WorldMachinesOptions {
+  readonly clock: Clock
+  /** Whether a machine is there and runs. */
+  readonly runs: (instanceId: string) => boolean
+  readonly diskBytes: number
+  readonly watch: MachineWatch
+  /** Called with what a machine could not understand. */
+  readonly onUnknown: (error: Error) => void
+  /** How long it takes until a machine notices that a connection is over, milliseconds. */
+  readonly noticeMs: () => number
+}
+
+/** What a bash that read no start-up file says of itself. */
+const loginPrint = 'hBs,5.2.15(1)-release,braceexpand:hashall:interactive-comments,checkwinsize:cmdhist:progcomp,BASH BASHOPTS,EUID'
+
+/** The machines of a world, each with processes and a disk of its own, as long as it runs. */
+export class WorldMachines {
+  readonly #machines = new Map<string, SimMachine>()
+  readonly #options: WorldMachinesOptions
+
+  constructor(options: WorldMachinesOptions) {
+    this.#options = options
+  }
+
+  /** Scripts of jobs whose shells live now. */
+  get running(): readonly (RunningScript & { readonly job: string; readonly instanceId: string })[] {
+    this.sweep()
+    return [...this.#machines.values()].flatMap((machine) =>
+      machine.scripts.flatMap((script) => (script.job === undefined ? [] : [{ ...script, job: script.job, instanceId: machine.id }])),
+    )
+  }
+
+  /** The machine, once somebody connected to it. */
+  get(instanceId: string): SimMachine | undefined {
+    return this.#machines.get(instanceId)
+  }
+
+  /** What ran on machines that are gone is gone. */
+  sweep(): void {
+    for (const [id, machine] of this.#machines) {
+      if (this.#options.runs(id)) continue
+      machine.stop()
+      this.#machines.delete(id)
+    }
+  }
+
+  /** A connection that the cloud opened, as a process has it. */
+  connectionOf(process: WorldProcess, connection: Connection, instanceId: string): Connection {
+    const { clock, noticeMs } = this.#options
+    const link = new Link()
+    const channels = new Set<Channel>()
+    const forget = process.atEnd(() => void connection.close())
+    connection.onEnd(() => {
+      forget()
+      const cause = connection.ended ?? lost(instanceId)
+      for (const channel of channels) channel.cut(cause)
+      channels.clear()
+      const afterMs = noticeMs()
+      if (afterMs === 0) link.close()
+      else clock.after(afterMs, () => link.close())
+    })
+    // As where the server's process for it is killed.
+    link.onClose(() => void connection.close())
+    return {
+      exec: (command, options = {}) =>
+        process.effect('connection', `a command on ${instanceId}`, async () => {
+          if (connection.ended !== undefined) throw connection.ended
+          options.signal?.throwIfAborted()
+          const channel = this.#exec(process, link, instanceId, command, options)
+          channels.add(channel)
+          void channel.execution.closed.catch(() => {}).finally(() => channels.delete(channel))
+          return channel.execution
+        }),
+      dial: (target) => connection.dial(target),
+      check: (timeoutMs) => process.effect('connection', `a check of ${instanceId}`, () => connection.check(timeoutMs)),
+      get ended() {
+        return connection.ended
+      },
+      onEnd: (listener) => connection.onEnd((reason) => process.deliver(() => listener(reason))),
+      close: () => connection.close(),
+    }
+  }
+
+  #exec(process: WorldProcess, link: Link, instanceId: string, command: string, options: ExecOptions): Channel {
+    const channel = new Channel(process, link, options)
+    try {
+      this.#machine(instanceId).run(command, link, channel)
+      channel.send()
+    } catch (error) {
+      this.#options.onUnknown(error as Error)
+    }
+    return channel
+  }
+
+  #machine(id: string): SimMachine {
+    const { clock, runs, diskBytes, watch } = this.#options
+    const known = this.#machines.get(id)
+    if (known !== undefined) return known
+    const machine = new SimMachine({ id, clock, watch, diskBytes, loginPrint, isUp: () => runs(id) })
+    this.#machines.set(id, machine)
+    return machine
+  }
+}

@@ -1,0 +1,58 @@
+import type { RunnerSettings } from '@runner-core/runner/internals'
+import { runnerToken } from './coordinator/world-coordinator.ts'
+import type { ManagerOptions } from './manager.ts'
+
+const second = 1000
+const minute = 60 * second
+
+/** What the configuration of the world's runner says, after reading. */
+export function runnerSettings(
+  options: Pick<
+    ManagerOptions,
+    'capacityPerInstance' | 'maxUseCount' | 'maxInstances' | 'requestConcurrency' | 'detaches' | 'shell' | 'unknownInstances' | 'policies'
+  >,
+): RunnerSettings {
+  const { capacityPerInstance, maxUseCount, maxInstances, requestConcurrency, detaches, shell, unknownInstances, policies } = options
+  return {
+    name: 'world',
+    url: 'http://gitlab.world',
+    token: runnerToken,
+    executor: 'instance',
+    shell,
+    buildsDir: 'builds',
+    cacheDir: 'cache',
+    cache: { shared: false, maxUploadedArchiveSize: 0, s3: { serverAddress: '', bucketLocation: '', insecure: false } },
+    debugTraceDisabled: false,
+    environment: [],
+    // More than there can be slots, so that capacity is what decides.
+    limit: maxInstances * capacityPerInstance + 2,
+    requestConcurrency,
+    outputLimitBytes: 256 * 1024,
+    detach: detaches,
+    reconnectGraceMs: minute,
+    unhealthyRequestsLimit: 3,
+    unhealthyIntervalMs: minute,
+    finalUpdateRetryLimit: 10,
+    monitoring: { jobQueuingDurations: [] },
+    autoscaler: {
+      plugin: 'world',
+      pluginConfig: {},
+      capacityPerInstance,
+      maxUseCount,
+      maxInstances,
+      instanceAcquireTimeoutMs: 4 * minute,
+      updateIntervalMs: 30 * second,
+      updateIntervalWhenExpectingMs: 5 * second,
+      deletionRetryIntervalMs: 10 * second,
+      shutdownDeletionIntervalMs: 10 * second,
+      shutdownDeletionRetries: 6,
+      failureThreshold: 3,
+      deleteInstancesOnShutdown: true,
+      unknownInstances,
+      takeOverGroup: true,
+      scaleThrottle: { perSecond: 0.5, burst: 4 },
+      connector: {},
+      policies,
+    },
+  }
+}
