@@ -1,7 +1,7 @@
 import {
   type Clock,
-  type FleetLease,
   type InstanceGroup,
+  Journal,
   type Logger,
   Provisioner,
   type ProvisionerOptions,
@@ -224,8 +224,8 @@ export class Manager {
   async #openState(runner: string, signal: AbortSignal): Promise<FleetState> {
     const { store, bug } = this.#options
     const own = await store.lease('fleet', { signal })
-    const lease: FleetLease = bug?.lease?.(own) ?? own
-    const jobs = new JobJournal({ lease, seal: new Seal(stateKey), runner })
+    const lease = Journal.over({ lease: bug?.lease?.(own) ?? own, clock: this.#clock, logger: this.#logger })
+    const jobs = new JobJournal({ journal: lease, seal: new Seal(stateKey), runner })
     try {
       return {
         lease,

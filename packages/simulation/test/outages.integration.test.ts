@@ -264,7 +264,22 @@ outage('plugin dies: a plugin that dies takes nothing with it', {
     await world.advance(2 * minute)
     expect(world.coordinator.jobs[0]!.api.state).toBe('success')
   },
-  mistake: patched('a list that fails is an empty one', (group) => ({ list: (signal) => group.list(signal).catch(() => []) })),
+  mistake: patched('a plugin that once failed is not asked again', (group) => {
+    let failure: unknown
+    const once = async <T>(ask: () => Promise<T>): Promise<T> => {
+      if (failure !== undefined) throw failure
+      try {
+        return await ask()
+      } catch (error) {
+        failure = error
+        throw error
+      }
+    }
+    return {
+      list: (signal) => once(() => group.list(signal)),
+      increase: (request, signal) => once(() => group.increase(request, signal)),
+    }
+  }),
 })
 
 outage('failed instances eat capacity: failed machines make room at once', {

@@ -17,7 +17,7 @@ export function refuseUnkept(trouble: string | undefined): Refusal | undefined {
 }
 
 /**
- * Whether one more slot may be promised when no free one is left for it; undefined: it may. `unserved` are the waits and reservations that no slot is there for yet.
+ * Whether one more slot may be promised when no free one is left for it; undefined: it may. `unserved` are the waits and reservations that no slot is there for yet and that go before it.
  * In preemptive mode nothing is promised. Otherwise the instances being made must have room, or enough more must be possible now, without a back-off or breaker in the way.
  */
 export function refusePromise(snapshot: ScalingSnapshot, policy: ResolvedPolicy, unserved: number): Refusal | undefined {

@@ -50,6 +50,15 @@ export class Allocator {
     return this.waiting.size + this.#promised.size
   }
 
+  /** How many of these go before one more reservation: for a job that is here, none whose job may never come. */
+  unservedBefore(options: ReserveOptions | undefined): number {
+    if (options?.speculative ?? false) return this.unserved
+    let count = this.waiting.size
+    for (let reservation = this.#promised.first; reservation !== undefined; reservation = reservation.next)
+      if (!reservation.speculative) count++
+    return count
+  }
+
   /** Reservations that were not acquired. */
   get openReservations(): number {
     return this.#held.size + this.#promised.size

@@ -38,6 +38,18 @@ describe('lending', () => {
     expect((await rig.scaler.acquire(job)).slot).toBe(0)
   })
 
+  test('a job that is here is promised the slot that is promised to a request which may come back empty', async () => {
+    const rig = await Rig.start({ maxInstances: 1 })
+    const request = rig.scaler.reserve({ speculative: true })
+    expect(request.kind).toBe('promised')
+    expect(() => rig.scaler.reserve({ speculative: true })).toThrow(NoCapacityError)
+    const job = rig.scaler.acquire(rig.scaler.reserve())
+    expect(() => rig.scaler.reserve()).toThrow(NoCapacityError)
+    await rig.clock.advance(60_000)
+    expect((await job).slot).toBe(0)
+    expect(request.kind).toBe('promised')
+  })
+
   test('ends with an await using block, a reservation with a using block', async () => {
     const rig = await Rig.start({ policies: [{ ...policy, idleCount: 1 }] })
     await rig.clock.advance(60_000)

@@ -122,7 +122,7 @@ export class Taskscaler implements AsyncDisposable {
    * Takes a slot that is free, or else the promise of one, before a job is asked for. Thrown: {@link NoCapacityError}, whose message says what stands in the way.
    */
   reserve(options?: ReserveOptions): Reservation {
-    if (this.#state !== 'open' || !this.#allocator.hasSlotFor(options) || this.#journal?.trouble !== undefined) this.#admit()
+    if (this.#state !== 'open' || !this.#allocator.hasSlotFor(options) || this.#journal?.trouble !== undefined) this.#admit(options)
     const reservation = this.#allocator.reserve(options)
     this.counters.tasks.reserve++
     this.#loop.wake()
@@ -329,10 +329,11 @@ export class Taskscaler implements AsyncDisposable {
     return reservation instanceof SlotReservation && reservation.lender === this.#lender ? reservation : undefined
   }
 
-  #admit(): void {
+  #admit(options: ReserveOptions | undefined): void {
     if (this.#state !== 'open') throw shuttingDown()
     const { policy, watch } = this.#loop
-    const refusal = refuseUnkept(this.#journal?.trouble) ?? refusePromise(this.#loop.snapshot(), policy, this.#allocator.unserved)
+    const refusal =
+      refuseUnkept(this.#journal?.trouble) ?? refusePromise(this.#loop.snapshot(), policy, this.#allocator.unservedBefore(options))
     if (refusal === undefined) return
     watch.refused(refusal, policy, this.#clock.wallTime())
     this.counters.tasks[refusalOperation(refusal.reason)]++
