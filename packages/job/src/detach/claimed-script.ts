@@ -20,10 +20,12 @@ export interface ClaimedScriptOptions {
  * `readDiskTrouble` reads, and does not.
  */
 export function claimedScript({ script, buildsDir, jobMarker, claim, nonce }: ClaimedScriptOptions): Buffer {
-  const prelude = `{ set -- "$PWD"; ${claimSlot(buildsDir, jobMarker, claim)}
+  const directory = detachDirectory(buildsDir)
+  const prelude = `{ set -- "$PWD"; [ -d ${directory} ] || mkdir -p -m 700 ${directory} 2>/dev/null
+${claimSlot(buildsDir, jobMarker, claim)}
 case $rc_b in
   '') ${emitMarkers(nonce, ['attached'])} ;;
-  !) ${probeDisk(detachDirectory(buildsDir))}; ${emitMarkers(nonce, ['unwritable %s %s %s'], troubleWords)}; exit 0 ;;
+  !) ${probeDisk(directory)}; ${emitMarkers(nonce, ['unwritable %s %s %s'], troubleWords)}; exit 0 ;;
   *) ${emitMarkers(nonce, ['occupied %s'], ['"$rc_b"'])}; exit 0 ;;
 esac
 unset rc_b rc_l

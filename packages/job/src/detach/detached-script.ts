@@ -46,7 +46,7 @@ case $rc_b in '') ;; !) rc_d=${withoutFile} ;; *) rc_d=occupied ;; esac
 `
   const freeing = claim === undefined ? '' : `case $rc_s in swept) ${freeSlot(buildsDir, claim)} ;; esac\n`
   const prelude = `{ set -- "$PWD"; rc_d=attached; rc_b=
-${claiming}if { [ -z "$rc_b" ] && [ -O ${directory} ] && read -r rc_l </proc/$$/stat; } 2>/dev/null; then
+${claiming}if { [ -z "$rc_b" ] && [ -O ${directory} ] && ${claim === undefined ? 'read -r rc_l </proc/$$/stat' : '[ "$rc_l" ]'}; } 2>/dev/null; then
   set -C
   # That the file is there already and that it cannot be written are told apart: it is opened, and then written.
   { { rc_d=torn; printf '%s\\n' "$rc_l" '${relay} ${relayOffset}' && rc_d=detached; } >${file}; } 2>/dev/null

@@ -4,8 +4,8 @@ import { isAlive, readStat } from '../script/process-stat.ts'
 import { detachDirectory } from './detached-files.ts'
 
 /**
- * Who uses a slot of a machine, as the machine itself knows it: a file for each slot names the job whose processes may be alive there. It is written by the command that starts a script, emptied by that script once it has
- * proven that it left nothing, and by the kill script once nothing is left. So no script starts beside what another one left, whichever manager starts it.
+ * Who uses a slot of a machine, as the machine itself knows it: a file for each slot names the job whose processes may be alive there. It is written by the command that starts a script, and made to begin with `-` by that script once
+ * it has proven that it left nothing, and by the kill script once nothing is left. It is written over, never truncated, which costs less, and keeps its block where the disk is full. So no script starts beside what another one left, whichever manager starts it.
  */
 export interface SlotClaim {
   /** Managers that use the machine's slots one after the other have the same; others have files of their own. Letters and digits. */
@@ -30,28 +30,26 @@ function slotFile(buildsDir: string, { owner, slot }: Pick<SlotClaim, 'owner' | 
 const readHost = 'read -r rc_h </proc/sys/kernel/hostname'
 
 /**
- * Shell text that claims a slot for a job. It leaves in `rc_b` nothing where the slot was free or the job's own, the other job's marker where it is not, and `!` where that cannot be written. It starts no process where the
- * directory exists. A machine without `/proc` has no claims.
+ * Shell text that claims a slot for a job. It leaves in `rc_b` nothing where the slot was free or the job's own, the other job's marker where it is not, and `!` where that cannot be written. It starts no process, and
+ * leaves the shell's line of `/proc/PID/stat` in `rc_l`. The directory exists (`detachDirectory`). A machine without `/proc` has no claims.
  */
 export function claimSlot(buildsDir: string, { value }: JobMarker, claim: SlotClaim): string {
-  const directory = detachDirectory(buildsDir)
-  return `rc_b=; { if ${readHost} && read -r rc_l </proc/$$/stat; then
-  [ -d ${directory} ] || mkdir -p -m 700 ${directory}
+  return `rc_b= rc_l=; { if ${readHost} && read -r rc_l </proc/$$/stat; then
   rc_f=${slotFile(buildsDir, claim)}; rc_m=
-  [ ! -e "$rc_f" ] || read -r rc_m rc_x <"$rc_f"
-  case $rc_m in '' | ${value}) printf '%s\\n' '${value} ${claim.manager} ${claim.run}' "$rc_l" >|"$rc_f" || rc_b=! ;; *) rc_b=$rc_m ;; esac
+  read -r rc_m rc_x <"$rc_f"
+  case $rc_m in '' | - | ${value}) printf '%s\\n' '${value} ${claim.manager} ${claim.run}' "$rc_l" 1<>"$rc_f" || rc_b=! ;; *) rc_b=$rc_m ;; esac
 fi; } 2>/dev/null
 unset rc_f rc_m rc_x rc_h`
 }
 
 /** Shell text that frees the slot of a job of which nothing is left but this shell. */
 export function freeSlot(buildsDir: string, claim: SlotClaim): string {
-  return `{ ${readHost} && true >|${slotFile(buildsDir, claim)}; } 2>/dev/null`
+  return `{ ${readHost} && echo - 1<>${slotFile(buildsDir, claim)}; } 2>/dev/null`
 }
 
 /** Shell text that frees the slots of a job of which nothing is left. `$1`: the login's directory. */
 export function freeSlotsOf({ value }: JobMarker, { buildsDir, owner }: { readonly buildsDir: string; readonly owner: string }): string {
-  return `for rc_f in ${slotFiles(buildsDir, owner)}.*; do rc_m=; read -r rc_m rc_x <"$rc_f"; [ "$rc_m" != ${value} ] || true >|"$rc_f"; done`
+  return `for rc_f in ${slotFiles(buildsDir, owner)}.*; do rc_m=; read -r rc_m rc_x <"$rc_f"; [ "$rc_m" != ${value} ] || echo - 1<>"$rc_f"; done`
 }
 
 /** What a machine says of one of an owner's slots that is not free. */
@@ -79,7 +77,7 @@ ${readStat}
 ${isAlive}
 for rc_f in ${slotFiles(buildsDir, owner)}.*."$rc_h"; do
   rc_m= rc_o=; { read -r rc_m rc_g rc_x; read -r rc_o; } <"$rc_f"
-  [ "$rc_m" ] || continue
+  case $rc_m in '' | -) continue ;; esac
   rc_n=\${rc_f##*/slot.${owner}.}; rc_c=gone
   if rc_alive "$rc_o"; then
     rc_c=alive
