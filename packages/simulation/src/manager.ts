@@ -128,13 +128,15 @@ export class Manager {
       concurrent: new Concurrency(Number.POSITIVE_INFINITY),
       mayPark: () => true,
       findPlugin: async () => ({ createInstanceGroup: () => options.bug?.group?.(options.group) ?? options.group }),
+      manager: 's_world0000000',
+      systemId: 's_world0000000',
       observers: { provisioner: {}, taskscaler: {} },
       claimGroup() {},
       redact: (text) => text,
       openState: (signal) => this.#openState(settings.name, signal),
       makeProvisioner: (given, signal) => this.#makeProvisioner(given, signal),
       makeScaler: (given, signal) => this.#makeScaler(given, signal),
-      createHandler: ({ scaler, queue, state }, record, onSlotFree) => {
+      createHandler: ({ scaler, queue, claims, state }, record, onSlotFree) => {
         const handler = new JobHandler({
           settings,
           client: this.#client,
@@ -144,6 +146,7 @@ export class Manager {
             buildsDir: settings.buildsDir,
             acquireTimeoutMs: settings.autoscaler.instanceAcquireTimeoutMs,
             concurrentIds: this.#concurrentIds,
+            claims,
             ...(settings.detach && { detach: { limitBytes: keptOutputBytes(settings), reconnectGraceMs: settings.reconnectGraceMs } }),
             createJobMarker: () => `${process.name}x${this.#markers++}`,
             clock,

@@ -56,6 +56,8 @@ export class SimMachine {
   readonly #relays = new Map<string, MachineRelay>()
   /** By the file that tells of it, the shell of a detached script, and the connection that it was started on. */
   readonly #detached = new Map<string, { readonly process: MachineProcess; readonly link: Link }>()
+  /** By the file of a slot, the shell that claimed it last, and the connection that it was started on. */
+  readonly #claims = new Map<string, { readonly process: MachineProcess; readonly link: Link }>()
   /** By the shell's process. */
   readonly #scripts = new Map<MachineProcess, RunningScript>()
   readonly #shells = new Map<MachineProcess, { readonly shell: ScriptRun; readonly over: (exit: ExitStatus, line?: string) => void }>()
@@ -106,7 +108,8 @@ export class SimMachine {
 
   #runHelper(text: string, channel: Channel): void {
     if (text.includes(' relay\\036')) this.#startRelay(text, channel)
-    else if (text.includes(' following\\036')) this.#follow(text, channel)
+    else if (text.includes(' following %s\\036')) this.#follow(text, channel)
+    else if (text.endsWith('echo done\n}\n')) this.#reportSlots(text, channel)
     else if (text.includes('rc_kill() {')) this.#endJob(text, channel)
     else if (text.endsWith('echo wiped\n}\n')) this.#wipe(text, channel)
     else throw new Error(`the world's machine does not know this script: ${text.slice(0, 300)}`)
@@ -128,16 +131,29 @@ export class SimMachine {
 
   #runJob(command: string, text: string, link: Link, channel: Channel): void {
     const marker = found(/RUNNER_CORE_JOB=(\w+);/, command)
+    const script = readScript(text.slice(Math.max(0, text.indexOf('{ unset s; '))))
     const detach = readPrelude(text)
-    const script = readScript(detach === undefined ? text : detach.script)
-    if (detach === undefined) return void this.#runAttached(script, marker, channel)
+    const claim = readClaim(text)
+    if (detach === undefined && claim === undefined) return void this.#runAttached(script, marker, channel)
     const { nonce } = script
     const say = (word: string): void => channel.write('stdout', `\x1e${nonce} ${word}\x1e`)
-    const process = this.#process(marker, () => this.#shellKilled(process))
+    const process: MachineProcess = this.#process(marker, () => this.#shellKilled(process))
     const leave = (word: string): void => {
       say(word)
       this.#processes.delete(process)
       this.#end(channel, { code: 0 })
+    }
+    const holder = claim === undefined ? undefined : this.#claim(claim, process, link)
+    if (holder !== undefined && holder !== '!') return void leave(`occupied ${holder}`)
+    if (detach === undefined) {
+      if (holder === '!') return void leave(`unwritable ${this.#trouble() ?? '8192 1000 '}`)
+      say('attached')
+      return void this.#runAttached(script, marker, channel, claim, process)
+    }
+    if (holder === '!' && detach.withoutFile === 'unwritable') return void leave(`unwritable ${this.#trouble() ?? '8192 1000 '}`)
+    if (holder === '!') {
+      say('attached')
+      return void this.#runAttached(script, marker, channel, claim, process)
     }
     const isMade = this.disk.has(detach.file) ? !detach.refusesSecond && this.#overwrite(detach.file) : this.disk.create(detach.file)
     if (!isMade) return void leave('taken')
@@ -146,8 +162,7 @@ export class SimMachine {
       if (detach.removesTorn) this.disk.remove(detach.file)
       if (detach.withoutFile === 'unwritable') return void leave(`unwritable ${this.#trouble() ?? '8192 1000 '}`)
       say('attached')
-      this.#processes.delete(process)
-      return void this.#runAttached(script, marker, channel)
+      return void this.#runAttached(script, marker, channel, claim, process)
     }
     const relay = this.#relays.get(detach.relay)
     if (relay === undefined || !relay.open(process, detach.forgets)) {
@@ -158,6 +173,7 @@ export class SimMachine {
     this.#detached.set(detach.file, { process, link })
     this.#runScript(script, process, {
       marker,
+      claim,
       print: (bytes) => relay.write(bytes),
       over: (exit, line) => {
         relay.close(process)
@@ -174,10 +190,11 @@ export class SimMachine {
     return true
   }
 
-  #runAttached(script: GeneratedScript, marker: string, channel: Channel): void {
-    const process = this.#process(marker, () => this.#shellKilled(process))
+  #runAttached(script: GeneratedScript, marker: string, channel: Channel, claim?: Claim, started?: MachineProcess): void {
+    const process: MachineProcess = started ?? this.#process(marker, () => this.#shellKilled(process))
     this.#runScript(script, process, {
       marker,
+      claim,
       print: (bytes) => {
         // Whoever prints to a channel that is over is ended by that.
         if (channel.isHeard()) channel.write('stdout', bytes)
@@ -192,9 +209,15 @@ export class SimMachine {
     process: MachineProcess,
     {
       marker,
+      claim,
       print,
       over,
-    }: { readonly marker: string; readonly print: (bytes: Buffer) => void; readonly over: (exit: ExitStatus, line?: string) => void },
+    }: {
+      readonly marker: string
+      readonly claim: Claim | undefined
+      readonly print: (bytes: Buffer) => void
+      readonly over: (exit: ExitStatus, line?: string) => void
+    },
   ): void {
     const { clock, watch } = this.#options
     this.#runs += 1
@@ -232,6 +255,7 @@ export class SimMachine {
         this.#scripts.delete(process)
         this.#processes.delete(process)
         this.#shells.delete(process)
+        if (claim?.frees === true && sweep === 'swept') this.disk.truncate(claim.file)
         if (running.job !== undefined) watch.ended(running, status, others())
         over({ code: 0 }, `${status} ${sweep} ${uptime}\n`)
       },
@@ -262,7 +286,10 @@ export class SimMachine {
       this.#end(channel, { code: 0 })
     }
     for (const process of ofJob()) if (!process.isStubborn) this.#kill(process)
+    const frees = /for rc_f in (\S+\/slot\.\w+)\.\*; do/.exec(text)?.[1]
     const finish = (): void => {
+      if (frees !== undefined && ofJob().length === 0)
+        for (const file of this.disk.names) if (file.startsWith(`${frees}.`) && this.#holder(file) === marker) this.disk.truncate(file)
       const left = this.#left.get(marker)
       if (left !== undefined && ofJob().length === 0) {
         this.#left.delete(marker)
@@ -285,7 +312,7 @@ export class SimMachine {
   }
 
   #follow(text: string, channel: Channel): void {
-    const nonce = found(/\\036(\w+) following\\036/, text)
+    const nonce = found(/\\036(\w+) following %s\\036/, text)
     const file = found(/rc_f=(\S+)/, text)
     const directory = found(/rc_o=(\S+)\/\$rc_o\.out/, text)
     const offset = Number(found(/rc_at=\$\(\(rc_at \+ (\d+)\)\)/, text))
@@ -295,7 +322,7 @@ export class SimMachine {
       channel.write('stdout', `\x1e${nonce} ${this.disk.has(file) && text.includes(' torn\\036') ? 'torn' : 'absent'}\x1e`)
       return void this.#end(channel, { code: 0 })
     }
-    channel.write('stdout', `\x1e${nonce} following\x1e`)
+    channel.write('stdout', `\x1e${nonce} following ${this.#uptime}\x1e`)
     const [relay, begin] = place.split(' ')
     const out = `${directory}/${relay}.out`
     if (!this.disk.has(out)) this.disk.create(out)
@@ -352,6 +379,37 @@ export class SimMachine {
     this.#end(channel, { code: 0 })
   }
 
+  /** The job that holds a slot; `''`: none does. */
+  #holder(file: string): string {
+    return this.disk.read(file)?.toString().split(' ')[0] ?? ''
+  }
+
+  /** Undefined: the job has the slot now. Else the job that has it, or `!` where that cannot be written. */
+  #claim({ file, marker, words }: Claim, process: MachineProcess, link: Link): string | undefined {
+    const holder = this.#holder(file)
+    if (holder !== '' && holder !== marker) return holder
+    if (!this.#hasDirectory && this.#trouble() !== undefined) return '!'
+    this.#hasDirectory = true
+    this.disk.truncate(file)
+    this.#claims.set(file, { process, link })
+    const told = `${words}\n${process.pid} (sh) S 1\n`
+    return this.disk.append(file, Buffer.from(told)) < told.length ? '!' : undefined
+  }
+
+  #reportSlots(text: string, channel: Channel): void {
+    const files = found(/^for rc_f in (\S+\/slot\.\w+)\.\*\./m, text)
+    for (const file of this.disk.names) {
+      const holder = this.#holder(file)
+      if (!file.startsWith(`${files}.`) || holder === '') continue
+      const [, manager, run] = this.disk.read(file)!.toString().split('\n')[0]!.split(' ')
+      const { process, link } = this.#claims.get(file) ?? {}
+      const shell = process === undefined || !this.#processes.has(process) ? 'gone' : link?.isOpen === true ? 'connected' : 'alive'
+      channel.write('stdout', `held ${file.slice(files.length + 1)} ${holder} ${manager} ${run} ${shell}\n`)
+    }
+    channel.write('stdout', `disk ${this.#trouble() ?? '8192 1000 '}\ndone\n`)
+    this.#end(channel, { code: 0 })
+  }
+
   #process(marker: string | undefined, onKilled: () => void): MachineProcess {
     this.#pids += 1
     const process: MachineProcess = { pid: this.#pids, marker, isStubborn: false, onKilled }
@@ -385,6 +443,23 @@ export class SimMachine {
   }
 }
 
+/** A slot that a script takes before it starts. */
+interface Claim {
+  readonly file: string
+  readonly marker: string
+  /** What is written there. */
+  readonly words: string
+  /** Whether the script frees it once it is sure to have left nothing. */
+  readonly frees: boolean
+}
+
+function readClaim(text: string): Claim | undefined {
+  const [, file] = /rc_f=(\S+\/slot\.\w+\.\d+)\."\$rc_h"/.exec(text) ?? []
+  const [, words] = /printf '%s\\n' '(\w+ \w+ \w+)' "\$rc_l" >\|"\$rc_f"/.exec(text) ?? []
+  if (file === undefined || words === undefined) return undefined
+  return { file, words, marker: words.split(' ')[0]!, frees: text.includes(`true >|${file}."$rc_h"`) }
+}
+
 interface Prelude {
   /** That tells of the script. */
   readonly file: string
@@ -400,15 +475,12 @@ interface Prelude {
   readonly withoutFile: string
   /** Whether a file that could not be written whole is removed. */
   readonly removesTorn: boolean
-  /** What it runs. */
-  readonly script: string
 }
 
 /** What `detachedScript` put before a script; undefined: nothing. */
 function readPrelude(text: string): Prelude | undefined {
-  if (!text.startsWith('{ set -- "$PWD"; rc_d=attached\n')) return undefined
-  const script = text.slice(text.indexOf('{ unset s; '))
-  const prelude = text.slice(0, text.length - script.length)
+  if (!text.startsWith('{ set -- "$PWD"; rc_d=attached')) return undefined
+  const prelude = text.slice(0, text.indexOf('{ unset s; '))
   const [, relay = '', offset = '0'] = /'(\w+) (\d+)' && rc_d=detached/.exec(prelude) ?? []
   return {
     file: found(/rc_d=detached; \} >(\S+); \}/, prelude),
@@ -419,7 +491,6 @@ function readPrelude(text: string): Prelude | undefined {
     refusesSecond: prelude.includes('set -C'),
     withoutFile: found(/rc_d=taken; else rc_d=(\w+); fi/, prelude),
     removesTorn: prelude.includes('torn) rm -f'),
-    script,
   }
 }
 
