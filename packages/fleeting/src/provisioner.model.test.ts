@@ -256,6 +256,8 @@ async function play(
       if (kind !== 'gone') continue
       if (busy.has(instance.id) && group.lives(instance.id)) group.broken.push(`${instance.id} lives, is leased, and was given up`)
       busy.delete(instance.id)
+      // Given up, or removed as far as anybody could see, it is counted no more.
+      if (group.ids.includes(instance.id)) group.foreign.add(instance.id)
       // One that is out of reach, and that only lists can tell about, may be given up alive.
       if (!options.tells.byId || group.ids.every((id) => id !== instance.id)) group.leased.delete(instance.id)
     }

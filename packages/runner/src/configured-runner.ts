@@ -14,6 +14,7 @@ import type { JobPayload } from '@runner-core/job'
 import { Concurrency } from './concurrency.ts'
 import type { FindPlugin } from './config/check-plugins.ts'
 import type { RunnerSettings } from './config/settings.ts'
+import { EndOutbox } from './ends/end-outbox.ts'
 import { FleetRecord } from './explain/fleet-record.ts'
 import { RecordFile, readRecord } from './explain/record-file.ts'
 import { type Fleet, type FleetOptions, startFleet } from './fleet/fleet.ts'
@@ -25,6 +26,7 @@ import { JobLoop } from './job-loop.ts'
 import type { FleetObservers, MeasuredFleet } from './metrics/fleet-metrics.ts'
 import type { RunnerLabels } from './metrics/runner-labels.ts'
 import type { MeasuredRunner } from './metrics/runner-metrics.ts'
+import type { KeptEnd } from './state/kept-end.ts'
 import type { FleetState } from './state/open-fleet-state.ts'
 import { takeOverJobs } from './state/take-over-jobs.ts'
 import type { RunnerHealth, RunnerProgress } from './status/health.ts'
@@ -68,7 +70,7 @@ export interface ConfiguredRunnerOptions extends Pick<FleetOptions, 'makeProvisi
   /** Hides secrets in texts for people. */
   readonly redact: (text: string) => string
   /** `onSlotFree` is called when a job has given its slot back, which is before its end is reported. */
-  readonly createHandler: (fleet: Fleet, record: FleetRecord, onSlotFree: () => void) => JobHandler
+  readonly createHandler: (fleet: Fleet, record: FleetRecord, onSlotFree: () => void, ends: EndOutbox) => JobHandler
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
@@ -97,11 +99,16 @@ export class ConfiguredRunner {
   readonly #startSignal = new AbortController()
   readonly #started: Promise<void>
   #startError: Error | undefined
+  #state: FleetState | undefined
+  /** Absent until it is known whether state is kept. */
+  #ends: EndOutbox | undefined
   #running: Running | undefined
   #stopping: Promise<StopReport> | undefined
-  /** Jobs of an earlier process that go on, or are being reported. */
+  /** Jobs of an earlier process that go on. */
   #takenOver: readonly Promise<void>[] = []
   readonly #reports = new AbortController()
+  /** Of a stop, with ends that cannot be told. */
+  readonly #patience = new AbortController()
   #isHastened = false
   /** The instances are being shut down, removed perhaps: then it is too late to hand them over. */
   #isGivenBack = false
@@ -164,14 +171,13 @@ export class ConfiguredRunner {
     const { settings, labels } = this.#options
     const { limit, requestConcurrency } = settings
     const running = this.#running && { loop: this.#running.loop, jobs: this.#running.handler.counts }
-    return { labels, limit, requestConcurrency, ...running }
+    const ends = this.#ends && { count: this.#ends.count, oldestMs: this.#ends.oldestMs }
+    return { labels, limit, requestConcurrency, ...(ends && { ends }), ...running }
   }
 
-  /** Jobs that were taken and whose end GitLab has not been told: those under way, and those given up. */
+  /** Jobs that were taken and whose end GitLab has not been told: those under way, those whose end waits to be told, and those given up. */
   get unreportedJobs(): number {
-    if (this.#running === undefined) return 0
-    const { counts, unreportedJobs } = this.#running.handler
-    return counts.active.length + unreportedJobs
+    return (this.#running?.handler.counts.active.length ?? 0) + (this.#ends?.untold ?? 0)
   }
 
   /** Absent until the fleet has started. */
@@ -196,25 +202,25 @@ export class ConfiguredRunner {
     const { clock, random, logger, observers } = this.#options
     const { signal } = this.#startSignal
     const recorded = { ...observers, taskscaler: { ...observers.taskscaler, decided: this.record.decided } }
+    const tries = {
+      clock,
+      random,
+      signal,
+      isFinal: cannotHeal,
+      onFailure: (error: Error, waitMs: number): void => {
+        this.#startError = error
+        logger.error({ error, wait_seconds: loggedSeconds(waitMs) }, 'fleet does not start, trying again')
+      },
+    }
     try {
-      const fleet = await startAgain(
-        async () => {
-          const state = await this.#options.openState(signal, (owner) => this.#wait(owner))
-          if (state !== undefined) await this.#remember()
-          const options = { ...this.#options, state, runner: this.#options.settings, freePlaces: () => this.#freePlaces() }
-          return startFleet({ ...options, observers: recorded }, signal)
-        },
-        {
-          clock,
-          random,
-          signal,
-          isFinal: cannotHeal,
-          onFailure: (error, waitMs) => {
-            this.#startError = error
-            logger.error({ error, wait_seconds: loggedSeconds(waitMs) }, 'fleet does not start, trying again')
-          },
-        },
-      )
+      const state = await startAgain(() => this.#options.openState(signal, (owner) => this.#wait(owner)), tries)
+      await this.#begin(state)
+      const options = { ...this.#options, state, runner: this.#options.settings, freePlaces: () => this.#freePlaces() }
+      const fleet = await startAgain(() => startFleet({ ...options, observers: recorded }, signal), tries)
+      if (this.#handingOver !== undefined || this.#departing !== undefined) {
+        await fleet.scaler.shutdown({ removeInstances: false })
+        return
+      }
       this.#startError = undefined
       this.#run(fleet)
     } catch (error) {
@@ -224,6 +230,22 @@ export class ConfiguredRunner {
       this.#startError = error
       logger.error({ error }, 'fleet cannot start: it stays as it is until this is mended')
     }
+  }
+
+  /** What earlier processes left to tell is told whether the fleet starts or not. */
+  async #begin(state: FleetState | undefined): Promise<void> {
+    const { client, clock, random, logger } = this.#options
+    this.#state = state
+    const ends = new EndOutbox({ client, journal: state?.jobs, tails: state?.tails, clock, random, logger })
+    this.#ends = ends
+    if (state === undefined) return
+    const { lease, left } = state
+    for (const { payload, end } of left) if (end !== undefined) ends.restore(payload, end as unknown as KeptEnd)
+    whenAborted(lease.lost, () => this.#lose(lease.lost.reason))
+    whenAborted(lease.wanted, () => {
+      this.#handingOver = this.#handOver()
+    })
+    await this.#remember()
   }
 
   /** What was decided before, once the fleet is ours. Without it there is less to explain, and nothing else is missing. */
@@ -252,20 +274,23 @@ export class ConfiguredRunner {
   }
 
   /** Another process asks for the fleet: it gets it with the jobs as they run, or wait. Those that have ended are told here: they have no slot any more with which another process could go on. */
-  async #handOver({ fleet, loop, handler }: Running): Promise<void> {
+  async #handOver(): Promise<void> {
     const { clock, logger } = this.#options
     if (this.#isGivenBack) return
     logger.info({}, 'another process asks for the fleet: it is handed over')
-    await loop.stopAsking()
+    this.#startSignal.abort(new Error('another process gets the fleet'))
+    const { loop, handler } = this.#running ?? {}
+    await loop?.stopAsking()
     this.#reports.abort(new Error('another process gets the fleet'))
-    handler.leave({ atOnce: false })
+    handler?.leave({ atOnce: false })
     const patience = new AbortController()
-    const told = Promise.all([loop.stop(), ...this.#takenOver]).then(() => handler.sweepsEnded())
+    const told = Promise.all([loop?.stop(), ...this.#takenOver]).then(() => handler?.sweepsEnded())
     await Promise.race([told, delay(clock, mostTellMs, patience.signal).catch(() => {})])
     patience.abort()
+    await this.#ends?.stop(AbortSignal.abort(new Error('another process gets the fleet')))
     await this.#recordFile?.flush()
     if (this.#departing !== undefined) return
-    fleet.state?.lease.freeze()
+    this.#state?.lease.freeze()
     await this.#depart('handed over')
   }
 
@@ -276,12 +301,15 @@ export class ConfiguredRunner {
 
   async #leave(how: Departure): Promise<void> {
     this.#recordFile?.close()
-    this.#reports.abort(new Error('another process has the fleet'))
+    const gone = new Error('another process has the fleet')
+    this.#startSignal.abort(gone)
+    this.#reports.abort(gone)
+    void this.#ends?.stop(AbortSignal.abort(gone))
     const running = this.#running
     void running?.loop.stop()
     running?.handler.leave({ atOnce: true })
     await running?.fleet.scaler.shutdown({ removeInstances: false })
-    await running?.fleet.state?.close()
+    await this.#state?.close()
     await this.#options.client.close()
     this.#running = undefined
     this.#resolveDeparted(how)
@@ -290,7 +318,7 @@ export class ConfiguredRunner {
   #run(fleet: Fleet): void {
     const { settings, checkIntervalMs, client, concurrent, mayPark, createHandler, clock, logger } = this.#options
     this.record.watch(fleet.provisioner)
-    const handler = createHandler(fleet, this.record, () => loop.noteCapacity())
+    const handler = createHandler(fleet, this.record, () => loop.noteCapacity(), this.#ends!)
     this.#takeOver(fleet, handler)
     const loop: JobLoop<JobPayload> = new JobLoop<JobPayload>({
       rules: { ...settings, checkIntervalMs },
@@ -308,8 +336,7 @@ export class ConfiguredRunner {
       clock,
       logger,
     })
-    const running = { fleet, loop, handler }
-    this.#running = running
+    this.#running = { fleet, loop, handler }
     fleet.provisioner.onChange(() => {
       const { fenced } = fleet.provisioner
       if (fenced instanceof GroupOwnedError) this.#lose(fenced)
@@ -320,33 +347,16 @@ export class ConfiguredRunner {
       // What a request brings now could not be kept, and so not begun.
       if (lease.trouble !== undefined) loop.cutParked()
     })
-    whenAborted(lease.lost, () => this.#lose(lease.lost.reason))
-    whenAborted(lease.wanted, () => {
-      this.#handingOver = this.#handOver(running)
-    })
   }
 
   #takeOver({ state, scaler }: Fleet, handler: JobHandler): void {
     if (state === undefined) return
-    const { settings, concurrent, client, clock, random, logger } = this.#options
-    const { finalUpdateRetryLimit } = settings
-    const { signal } = this.#reports
-    const { jobs, left } = state
-    const ends = takeOverJobs({
-      left,
-      jobs,
-      scaler,
-      handler,
-      client,
-      finalUpdateRetryLimit,
-      clock,
-      random,
-      logger,
-      signal,
-    })
+    const { concurrent, logger } = this.#options
+    const { left } = state
+    const taken = takeOverJobs({ left, scaler, handler, ends: this.#ends!, logger, signal: this.#reports.signal })
     // They are among those that may run at once, as they were before.
     const bounds = [concurrent, this.#limit]
-    this.#takenOver = ends.map(async (end) => {
+    this.#takenOver = taken.map(async (end) => {
       for (const bound of bounds) bound.occupy()
       await end
       for (const bound of bounds) bound.release()
@@ -372,15 +382,23 @@ export class ConfiguredRunner {
     this.#reports.abort(new Error('the runner stops'))
     await Promise.all(this.#takenOver)
     // Until then the machines of those jobs are in use, and would stay.
-    await this.#running?.handler.sweepsEnded()
+    await Promise.all([this.#running?.handler.sweepsEnded(), this.#tellEnds()])
     const shutdown = await this.#running?.fleet.scaler.shutdown({
       removeInstances: deleteInstancesOnShutdown,
       timeoutMs: shutdownDeletionIntervalMs * shutdownDeletionRetries,
     })
-    await this.#running?.fleet.state?.close()
+    await this.#state?.close()
     await client.close()
     await this.#recordFile?.flush()
-    return { unreportedJobs: this.#running?.handler.unreportedJobs ?? 0, remainingInstances: shutdown?.remaining ?? [] }
+    return { unreportedJobs: this.#ends?.untold ?? 0, remainingInstances: shutdown?.remaining ?? [] }
+  }
+
+  /** As long as a stop may take: what is left then is in the state, where one is kept. */
+  async #tellEnds(): Promise<void> {
+    const { clock, shutdownTimeoutMs } = this.#options
+    const cancel = clock.after(shutdownTimeoutMs, () => this.#patience.abort(new Error('the runner does not wait any longer')))
+    await this.#ends?.stop(this.#patience.signal)
+    cancel()
   }
 
   #hasten(): void {
@@ -388,7 +406,10 @@ export class ConfiguredRunner {
     this.#isHastened = true
     const { clock, shutdownTimeoutMs } = this.#options
     this.#running?.handler.interrupt()
-    const cancel = clock.after(shutdownTimeoutMs, () => this.#running?.handler.abandon())
+    const cancel = clock.after(shutdownTimeoutMs, () => {
+      this.#running?.handler.abandon()
+      this.#patience.abort(new Error('the runner does not wait any longer'))
+    })
     void this.#stopping?.finally(cancel)
   }
 }

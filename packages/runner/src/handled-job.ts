@@ -21,13 +21,13 @@ import {
 import type { InstanceExecutor, PreparedInstance } from '@runner-core/runner-instance-executor'
 import type { Acquisition, Reservation } from '@runner-core/taskscaler'
 import type { RunnerSettings } from './config/settings.ts'
+import type { EndedJob, EndOutbox } from './ends/end-outbox.ts'
 import type { JobApiClient } from './gitlab/job-api-client.ts'
 import { JobApiError } from './gitlab/job-api-error.ts'
 import { isNotOurs } from './gitlab/job-reply.ts'
 import { JobReporter } from './gitlab/job-reporter.ts'
 import type { SentTrace } from './gitlab/trace-upload.ts'
 import type { JobPhase } from './metrics/job-progress.ts'
-import { type KeptEnd, keptEnd } from './state/kept-end.ts'
 
 /** What another process needs to go on with a job, beside the job itself and its slot. JSON, to be kept like the job's token. */
 export interface HandledJobCheckpoint {
@@ -55,8 +55,8 @@ export interface HandledJobOptions {
    * `start`: see `RunJobOptions.onCheckpoint`. Must not throw. Absent: a job ends with its process.
    */
   readonly onCheckpoint?: ((take: () => HandledJobCheckpoint, start?: ScriptStart) => void | Promise<void>) | undefined
-  /** Called when it is known how the job ended, before its slot is given back: from then on nobody could go on with it. Must not throw. Absent: a job ends with its process. */
-  readonly onEnd?: ((end: KeptEnd) => void) | undefined
+  /** Keeps how the job ended before its slot is given back: from then on nobody could go on with it; and goes on telling an end that the coordinator did not take at once. Absent: such an end is given up. */
+  readonly ends?: Pick<EndOutbox, 'keep' | 'take'> | undefined
   readonly settings: RunnerSettings
   readonly client: JobApiClient
   readonly executor: InstanceExecutor
@@ -75,8 +75,8 @@ export interface HandledJobOptions {
   readonly logger: Logger
 }
 
-/** How a job left us: with an outcome that the coordinator knows or not; `gone` because somebody else has it or nobody wants it; `left` as it runs, or waits, to another process. */
-export type JobEnd = { readonly outcome: JobOutcome; readonly isReported: boolean } | 'gone' | 'left'
+/** How a job left us: with an outcome that the coordinator knows, will be told of later (`waits`), or refused; `gone` because somebody else has it or nobody wants it; `left` as it runs, or waits, to another process. */
+export type JobEnd = { readonly outcome: JobOutcome; readonly isReported: boolean; readonly waits?: true } | 'gone' | 'left'
 
 /** One job from being handed out to its end being reported. */
 export class HandledJob {
@@ -161,7 +161,8 @@ export class HandledJob {
         return 'left'
       }
       this.#hasEnded = true
-      await this.#keep(outcome)
+      this.#trace.end()
+      const kept = await this.#options.ends?.keep(this.#endedWith(outcome))
       await this.#giveBack()
       const answer = await accepted
       if (answer === 'gone') return 'gone'
@@ -170,7 +171,11 @@ export class HandledJob {
       if (answer === 'failed' && !delivery.delivered && delivery.error instanceof JobApiError && isNotOurs(delivery.error)) return 'gone'
       if (this.#isLeft) return 'left'
       // Whoever called the job off knows its end.
-      return { outcome, isReported: delivery.delivered || this.#reporter.aborted.aborted }
+      if (delivery.delivered || this.#reporter.aborted.aborted) return { outcome, isReported: true }
+      const { ends } = this.#options
+      if (ends === undefined || (delivery.error instanceof JobApiError && isNotOurs(delivery.error))) return { outcome, isReported: false }
+      await ends.take(this.#endedWith(outcome), kept, delivery.error)
+      return { outcome, isReported: false, waits: true }
     } finally {
       await this.#giveBack()
       if (!this.#isLeft) this.#prepared?.wipe()
@@ -178,15 +183,8 @@ export class HandledJob {
     }
   }
 
-  async #keep(outcome: JobOutcome): Promise<void> {
-    const { onEnd, logger } = this.#options
-    if (onEnd === undefined) return
-    this.#trace.end()
-    try {
-      onEnd(await keptEnd(outcome, this.#trace, this.#sent.bytes))
-    } catch (error) {
-      logger.warn({ error }, 'end of a job not kept')
-    }
+  #endedWith(outcome: JobOutcome): EndedJob {
+    return { job: this.#options.job, outcome, trace: this.#trace, sentBytes: this.#sent.bytes }
   }
 
   async #accept(): Promise<'accepted' | 'gone' | 'failed'> {

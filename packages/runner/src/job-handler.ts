@@ -14,18 +14,15 @@ import { type CacheStore, formatGoDuration, type JobPayload, type RunnerIdentity
 import { type InstanceExecutor, WaitLines } from '@runner-core/runner-instance-executor'
 import type { Acquisition, QueueDepth, Reservation } from '@runner-core/taskscaler'
 import type { RunnerSettings } from './config/settings.ts'
+import { EndOutbox } from './ends/end-outbox.ts'
 import type { FleetRecord } from './explain/fleet-record.ts'
 import type { JobApiClient } from './gitlab/job-api-client.ts'
-import { JobApiError } from './gitlab/job-api-error.ts'
-import { isNotOurs } from './gitlab/job-reply.ts'
-import { JobReporter } from './gitlab/job-reporter.ts'
 import { HandledJob, type HandledJobCheckpoint, type HandledJobOptions, type JobEnd } from './handled-job.ts'
 import { withFields } from './logging/with-fields.ts'
 import { JobProgress } from './metrics/job-progress.ts'
 import { createQueuingCheck, type QueuingCheck } from './metrics/queuing-check.ts'
 import type { JobCounts, JobObserver } from './metrics/runner-metrics.ts'
 import type { JobJournal } from './state/job-journal.ts'
-import { type KeptEnd, KeptTrace } from './state/kept-end.ts'
 
 export interface JobHandlerOptions {
   readonly settings: RunnerSettings
@@ -39,6 +36,8 @@ export interface JobHandlerOptions {
   readonly observer: JobObserver
   /** Where jobs under way are kept for the next process; absent: nowhere. */
   readonly journal?: JobJournal | undefined
+  /** Where ends wait that the coordinator does not take at once. Default: one of its own, over `journal`. */
+  readonly ends?: EndOutbox | undefined
   /** Keeps why jobs waited and where they ran. */
   readonly record: Pick<FleetRecord, 'jobCame' | 'jobWaits' | 'jobPlaced' | 'jobEnded'>
   /** A slot was given back; the job's end may still have to be reported. */
@@ -48,21 +47,22 @@ export interface JobHandlerOptions {
   readonly logger: Logger
 }
 
-/** Runs the jobs of one runner: each from the moment it was handed out until its end has been reported. */
+/** Runs the jobs of one runner: each from the moment it was handed out until its end has been reported, or waits to be. */
 export class JobHandler {
   readonly #options: JobHandlerOptions
   readonly #isLate: QueuingCheck
+  readonly #ends: EndOutbox
   readonly #active = new Map<HandledJob, JobProgress>()
   /** Of the jobs that are active. */
   readonly #ids = new Set<number>()
   #isInterrupted = false
-  #unreported = 0
   #failed = 0
   #queueSize: number | undefined
   #queueDepth: number | undefined
 
   constructor(options: JobHandlerOptions) {
     this.#options = options
+    this.#ends = options.ends ?? new EndOutbox(options)
     this.#isLate = createQueuingCheck(options.settings.monitoring.jobQueuingDurations)
   }
 
@@ -74,11 +74,6 @@ export class JobHandler {
       ...(queueSize !== undefined && { queueSize }),
       ...(queueDepth !== undefined && { queueDepth }),
     }
-  }
-
-  /** Jobs whose end could not be reported. */
-  get unreportedJobs(): number {
-    return this.#unreported
   }
 
   /** Runs a job and gives its reservation back. Never rejects. */
@@ -125,22 +120,6 @@ export class JobHandler {
     reservation[Symbol.dispose]()
   }
 
-  /** Tells the coordinator of a job that ended in an earlier process. `signal`: no longer; then it is told after the next start. Never rejects. */
-  async tellEnd(job: JobPayload, end: KeptEnd, signal: AbortSignal): Promise<void> {
-    const { client, settings, clock, random, journal } = this.#options
-    const { outcome, tailAt } = end
-    const logger = this.#loggerOf(job)
-    const trace = new KeptTrace(end)
-    const { finalUpdateRetryLimit } = settings
-    const reporter = new JobReporter({ client, job, trace, sent: { bytes: tailAt }, finalUpdateRetryLimit, clock, random, logger })
-    const delivery = await reporter.finish(outcome, signal)
-    const isTold = delivery.delivered || (delivery.error instanceof JobApiError && isNotOurs(delivery.error))
-    const error = delivery.delivered ? undefined : delivery.error
-    if (isTold) logger.info({ job_status: outcome.state, reported: true, error }, 'end of a job of an earlier process told')
-    else logger.error({ job_status: outcome.state, reported: false, error }, 'end of a job of an earlier process not told')
-    if (isTold) journal?.ended(job.id)
-  }
-
   #loggerOf(job: JobPayload): Logger {
     return withFields(this.#options.logger, { job: job.id, project: job.job_info.project_id })
   }
@@ -163,6 +142,7 @@ export class JobHandler {
         ...this.#options,
         ...from,
         job,
+        ends: this.#ends,
         ...(journal !== undefined && {
           onCheckpoint: (take, start) => {
             const checkpoint = (): JsonValue => take() as unknown as JsonValue
@@ -170,7 +150,6 @@ export class JobHandler {
               ? journal.note(job.id, 'checkpoint', checkpoint())
               : this.#keepBefore(start, (wait) => journal.keep(job.id, 'checkpoint', checkpoint, wait))
           },
-          onEnd: (end) => journal.note(job.id, 'end', end as unknown as JsonValue),
         }),
         onPhase,
         onStage,
@@ -190,7 +169,7 @@ export class JobHandler {
         logger.info({}, 'job left to another process')
         return false
       }
-      if (end === 'gone' || end.isReported) journal?.ended(job.id)
+      if (end === 'gone' || end.waits === undefined) this.#ends.told(job.id)
       const durationMs = clock.now() - startedAt
       if (end !== 'gone') this.#ended(end, durationMs)
       record.jobEnded(id, endText(end))
@@ -236,10 +215,9 @@ export class JobHandler {
     logger.info(queued, 'Added job to processing list')
   }
 
-  #ended({ outcome, isReported }: Exclude<JobEnd, 'gone' | 'left'>, durationMs: number): void {
+  #ended({ outcome }: Exclude<JobEnd, 'gone' | 'left'>, durationMs: number): void {
     this.#options.observer.ended(durationMs, outcome.state === 'failed' ? outcome.reason : undefined)
     if (outcome.state === 'failed') this.#failed += 1
-    if (!isReported) this.#unreported += 1
   }
 
   /** See `InstanceExecutor.sweepsEnded`. */
@@ -283,5 +261,5 @@ function endText(end: Exclude<JobEnd, 'left'>): string {
   if (end === 'gone') return 'gone: it is not ours, or nobody wants it any more'
   const { outcome, isReported } = end
   const how = outcome.state === 'failed' ? `failed (${outcome.reason}): ${outcome.message}` : outcome.state
-  return isReported ? how : `${how}; GitLab could not be told`
+  return isReported ? how : `${how}; GitLab ${end.waits ? 'is still to be told' : 'does not want to know'}`
 }

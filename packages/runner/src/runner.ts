@@ -343,7 +343,7 @@ export class Runner {
       recordDirectory: this.#recordDirectory(settings),
       redact: this.#redact,
       openState: (signal, onWait) => openFleetState({ settings: whole, runner: settings, onWait, takeover, clock, logger, signal }),
-      createHandler: ({ scaler, queue, claims, state }, record, onSlotFree) =>
+      createHandler: ({ scaler, queue, claims, state }, record, onSlotFree, ends) =>
         new JobHandler({
           settings,
           client,
@@ -365,6 +365,7 @@ export class Runner {
           record,
           journal: state?.jobs,
           onSlotFree,
+          ends,
           clock,
           random,
           logger,

@@ -110,7 +110,7 @@ export const runnerTable: TableSchema<RunnerSettings> = {
       'job_status_final_update_retry_limit',
       10,
       wholeNumber({ min: 1 }),
-      "How often a job's last update is tried.",
+      "How often a job's last update is tried before it no longer counts in `concurrent`; then it is retried, a minute apart, until GitLab accepts it.",
     ),
     monitoring: byDefault('monitoring', {}, table(monitoringTable), 'What to count as out of the ordinary.'),
     autoscaler: required('autoscaler', table(autoscalerTable), 'The instances that jobs run on.'),

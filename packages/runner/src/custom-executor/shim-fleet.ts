@@ -34,10 +34,11 @@ export class ShimFleet {
     const onWait = ({ name }: { readonly name: string }): void => logger.warn({}, `waiting: the fleet belongs to ${name}`)
     const state = await openFleetState({ settings, runner, onWait, clock, logger, signal })
     const observers = { provisioner: {}, taskscaler: {} }
-    const fleet = await startFleet(
-      { ...options, observers, freePlaces: () => Number.POSITIVE_INFINITY, manager: hostname(), state },
-      signal,
-    )
+    const starting = startFleet({ ...options, observers, freePlaces: () => Number.POSITIVE_INFINITY, manager: hostname(), state }, signal)
+    const fleet = await starting.catch(async (error: unknown) => {
+      await state?.close()
+      throw error
+    })
     // Their GitLab Runner has been told that they failed, when the daemon before ended.
     const { scaler } = fleet
     for (const { key } of scaler.restored()) scaler.dropRestored(key, 'the daemon that lent it to a job has ended')

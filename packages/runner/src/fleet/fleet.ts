@@ -20,7 +20,7 @@ export interface FleetOptions extends OpenGroupOptions {
   readonly systemId?: string | undefined
   /** Tells this manager apart from others of the runner, the same after a restart: what an earlier one left on an instance is ended before its first job. Absent: nothing is looked for. */
   readonly manager?: string | undefined
-  /** Absent: nothing outlives the process. Closed when the fleet does not start. */
+  /** Absent: nothing outlives the process. Stays open when the fleet does not start. */
   readonly state?: FleetState | undefined
   /** How the two are made. Default: by their own `start`. */
   readonly makeProvisioner?: ((options: ProvisionerOptions, signal: AbortSignal) => Promise<Provisioner>) | undefined
@@ -35,21 +35,12 @@ export interface Fleet {
   readonly queue: QueueDepth
   /** For the executor. */
   readonly claims: SlotClaims | undefined
-  /** Whoever shuts the scaler down closes it then. */
+  /** Whoever opened it closes it, after the scaler was shut down. */
   readonly state: FleetState | undefined
 }
 
 /** Loads the plugin and takes its group over. Thrown: `PluginError`, `GroupError`, `GroupOwnedError`, and what `claimGroup` throws; nothing is left running then. */
 export async function startFleet(options: FleetOptions, signal: AbortSignal): Promise<Fleet> {
-  try {
-    return await start(options, signal)
-  } catch (error) {
-    await options.state?.close()
-    throw error
-  }
-}
-
-async function start(options: FleetOptions, signal: AbortSignal): Promise<Fleet> {
   const { runner, findPlugin, observers, claimGroup, freePlaces, manager, state, systemId, clock, random, logger } = options
   const { makeProvisioner = Provisioner.start, makeScaler = Taskscaler.start } = options
   const { autoscaler } = runner

@@ -19,6 +19,8 @@ export interface DeliveryOptions {
   readonly outcome: JobOutcome
   /** Whether the coordinator knows that we have the job: before that it takes neither trace nor end. */
   readonly isAccepted: boolean
+  /** False: nothing is known of its trace. Default true. */
+  readonly withTrace?: boolean
   /** Failures in a row after which no more is tried, ≥ 1. */
   readonly mostTries: number
   readonly clock: Clock
@@ -43,7 +45,7 @@ export async function deliverOutcome(options: DeliveryOptions, signal?: AbortSig
   const delivery = new OutcomeDelivery(options, signal)
   for (let failures = 0; ; ) {
     try {
-      const delivered = await delivery.attempt({ mayOmitTrace: failures + 1 >= Math.min(mostTraceTries, options.mostTries) })
+      const delivered = await delivery.attempt({ isLastTry: failures + 1 >= options.mostTries })
       if (delivered) return delivered
       failures = 0
     } catch (error) {
@@ -57,12 +59,15 @@ export async function deliverOutcome(options: DeliveryOptions, signal?: AbortSig
   }
 }
 
-class OutcomeDelivery {
+/** The tries to tell the coordinator of one end; whoever makes them waits between them. */
+export class OutcomeDelivery {
   readonly #options: DeliveryOptions
   readonly #signal: AbortSignal | undefined
   #isAccepted: boolean
   /** False when the server does not take the trace: its checksum is left out then, and the server asks no more of it. */
-  #withTrace = true
+  #withTrace: boolean
+  /** In a row, while the server could be told of ends all the same as far as is known. */
+  #traceFailures = 0
   #mismatches = 0
   #unfinishedSince: number | undefined
 
@@ -70,10 +75,11 @@ class OutcomeDelivery {
     this.#options = options
     this.#signal = signal
     this.#isAccepted = options.isAccepted
+    this.#withTrace = options.withTrace ?? true
   }
 
   /** One update. Undefined: worth another at once. Rejects when it is worth another later. */
-  async attempt({ mayOmitTrace }: { readonly mayOmitTrace: boolean }): Promise<Delivery | undefined> {
+  async attempt({ isLastTry }: { readonly isLastTry: boolean }): Promise<Delivery | undefined> {
     const { client, job, outcome, trace } = this.#options
     if (!this.#isAccepted) {
       const reply = await client.updateJob(job, { state: 'running' }, this.#signal)
@@ -81,7 +87,7 @@ class OutcomeDelivery {
       if (reply.status !== 200 && reply.status !== 202) throw statusError('accepting a job', reply)
       this.#isAccepted = true
     }
-    const withTrace = this.#withTrace && (await this.#sendTrace(mayOmitTrace))
+    const withTrace = this.#withTrace && (await this.#sendTrace(isLastTry))
     const output = withTrace ? { output: { crc32: trace.crc32, bytes: trace.size } } : {}
     const reply = await client.updateJob(job, { ...outcomeUpdate(outcome, job.features.failure_reasons), ...output }, this.#signal)
     const refusal = (): JobApiError => statusError('end of the job', reply)
@@ -108,8 +114,8 @@ class OutcomeDelivery {
     }
   }
 
-  /** False when the end must be told without the trace: the server will not take it, or it just fails to and `mayOmit`. */
-  async #sendTrace(mayOmit: boolean): Promise<boolean> {
+  /** False when the end must be told without the trace: the server will not take it, or it just fails to and this is the last try, or the fifth in a row. */
+  async #sendTrace(isLastTry: boolean): Promise<boolean> {
     const { upload, job, logger } = this.#options
     let isRefused = false
     try {
@@ -120,11 +126,15 @@ class OutcomeDelivery {
         isRefused = saysOver(reply) || refusals.includes(status)
         if (corrections > mostCorrections || (status !== 202 && status !== 416)) throw statusError('trace', reply)
       }
+      this.#traceFailures = 0
       return true
     } catch (error) {
       if (this.#signal?.aborted) throw error
       const isFinal = !(error instanceof JobApiError) || isRefused
-      if (!isFinal && !mayOmit) throw error
+      this.#traceFailures += 1
+      if (!isFinal && !isLastTry && this.#traceFailures < mostTraceTries) throw error
+      // Where the end cannot be told either, it is not the trace that the server fails to take.
+      this.#traceFailures = 0
       if (isFinal) this.#withTrace = false
       logger.error({ job: job.id, error }, 'end of job told without the rest of its trace')
       return false

@@ -14,6 +14,8 @@ export interface MeasuredRunner {
   /** Absent, as the jobs are, until its fleet has started. */
   readonly loop?: Pick<JobLoop<unknown>, 'counters' | 'pace' | 'requestCount'>
   readonly jobs?: JobCounts
+  /** Ends of jobs that GitLab has not taken yet, and how long the oldest waits. Absent until the runner's state is open. */
+  readonly ends?: { readonly count: number; readonly oldestMs: number }
 }
 
 export interface JobCounts {
@@ -109,6 +111,18 @@ const pulled: readonly PulledMetric<MeasuredRunner>[] = [
     name: 'gitlab_runner_worker_feed_failures_total',
     help: 'Requests for a job without a usable answer.',
     read: ({ loop }) => loop?.counters.requestFailures,
+  },
+  {
+    kind: 'gauge',
+    name: 'gitlab_runner_untold_job_ends',
+    help: 'Jobs that have ended and whose end GitLab has not taken yet.',
+    read: ({ ends }) => ends?.count,
+  },
+  {
+    kind: 'gauge',
+    name: 'gitlab_runner_oldest_untold_job_end_seconds',
+    help: 'How long the oldest of them waits; 0: none does.',
+    read: ({ ends }) => ends && ends.oldestMs / 1000,
   },
 ]
 

@@ -1,4 +1,5 @@
 import type { JobOutcome, Trace } from '@runner-core/job'
+import type { ReadBytes } from '../ends/kept-tails.ts'
 
 /** How a job ended, and what of its trace the coordinator was not known to have: enough to tell the end without the job's machine. JSON, to be kept like the job's token. */
 export interface KeptEnd {
@@ -8,42 +9,36 @@ export interface KeptEnd {
   readonly crc32: number
   /** Offset of the tail. */
   readonly tailAt: number
-  /** Base64. */
+  /** Base64; empty where a file has it. */
   readonly tail: string
+  /** Name of the file that has the tail; see `KeptTails`. */
+  readonly tailFile?: string
+  /** Nothing is known of its trace: the process that ran it is gone. */
+  readonly hasNoTrace?: true
 }
 
-/** `trace`: ended. `sentBytes`: what the coordinator has of it. Rejects when the trace cannot be read. */
-export async function keptEnd(outcome: JobOutcome, trace: Pick<Trace, 'size' | 'crc32' | 'read'>, sentBytes: number): Promise<KeptEnd> {
-  const { size, crc32 } = trace
-  const pieces: Buffer[] = []
-  for (let at = sentBytes; at < size; at += pieces.at(-1)!.length) pieces.push(await trace.read(at, size - at))
-  return { outcome, size, crc32, tailAt: sentBytes, tail: Buffer.concat(pieces).toString('base64') }
-}
-
-/** The trace of a job that ended in an earlier process: only its tail can be read. */
-export class KeptTrace implements Pick<Trace, 'size' | 'crc32' | 'read' | 'onGrow' | 'end'> {
+/** The trace of a job that has ended: only its tail can be read. */
+export class KeptTrace implements Pick<Trace, 'size' | 'crc32' | 'read'> {
   readonly size: number
   readonly crc32: number
   readonly #tailAt: number
-  readonly #tail: Buffer
+  readonly #readTail: ReadBytes
 
-  constructor({ size, crc32, tailAt, tail }: KeptEnd) {
+  /** `readTail`: default, from the tail within `end`. */
+  constructor({ size, crc32, tailAt, tail }: KeptEnd, readTail?: ReadBytes) {
     this.size = size
     this.crc32 = crc32
     this.#tailAt = tailAt
-    this.#tail = Buffer.from(tail, 'base64')
+    const bytes = Buffer.from(tail, 'base64')
+    this.#readTail = readTail ?? ((offset, maxBytes) => bytes.subarray(offset, offset + maxBytes))
   }
 
-  /** Thrown: `RangeError` before the tail, which the coordinator had said to have. */
-  read(offset: number, maxBytes: number): Buffer {
+  /** Rejects with `RangeError` before the tail, which the coordinator had said to have, and where there is no tail. */
+  async read(offset: number, maxBytes: number): Promise<Buffer> {
     const at = offset - this.#tailAt
     if (at < 0) throw new RangeError(`the trace was kept from byte ${this.#tailAt} on, asked for was byte ${offset}`)
-    return this.#tail.subarray(at, at + maxBytes)
+    const bytes = await this.#readTail(at, maxBytes)
+    if (bytes.length === 0) throw new RangeError(`the trace is not kept at byte ${offset}`)
+    return bytes
   }
-
-  onGrow(): () => void {
-    return () => {}
-  }
-
-  end(): void {}
 }

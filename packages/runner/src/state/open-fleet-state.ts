@@ -11,7 +11,9 @@ import {
 } from '@runner-core/fleeting'
 import { fleetName, type RunnerSettings, type Settings } from '../config/settings.ts'
 import { stateDirectory } from '../config/state-settings.ts'
+import { KeptTails } from '../ends/kept-tails.ts'
 import { JobJournal, type JournalledJob } from './job-journal.ts'
+import type { KeptEnd } from './kept-end.ts'
 import { keptFleetKey } from './kept-fleet-key.ts'
 import { Seal } from './seal.ts'
 import { loadStateKey } from './state-key.ts'
@@ -20,6 +22,8 @@ import { loadStateKey } from './state-key.ts'
 export interface FleetState {
   readonly lease: Journal
   readonly jobs: JobJournal
+  /** Longer rests of traces that the coordinator does not have. Absent: their records have them whole. */
+  readonly tails?: KeptTails
   /** Jobs that the process before had. */
   readonly left: readonly JournalledJob[]
   readonly fleetKey: KeyPair
@@ -63,10 +67,18 @@ export async function openFleetState(options: OpenFleetStateOptions): Promise<Fl
   try {
     const lease = Journal.over({ lease: await store.lease(fleetName(runner), { signal, onWait, takeover }), clock, logger })
     const jobs = new JobJournal({ journal: lease, seal, runner: runner.name })
+    const tails = new KeptTails({
+      directory: join(fleetDirectory(directory, fleetName(runner)), 'ends'),
+      seal,
+      onRemoved: (file) => logger.error({ file }, 'the rest of the log of a job is given up: too many ends wait to be told'),
+    })
+    const left = await jobs.load()
+    await tails.sweep(new Set(left.flatMap(({ end }) => (end as unknown as KeptEnd | undefined)?.tailFile ?? [])))
     return {
       lease,
       jobs,
-      left: await jobs.load(),
+      tails,
+      left,
       fleetKey: await keptFleetKey(lease, seal),
       pluginDir: pluginDirectory(settings, runner)!,
       close: async () => {

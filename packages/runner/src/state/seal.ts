@@ -5,6 +5,8 @@ const algorithm = 'aes-256-gcm'
 const saltBytes = 16
 const nonceBytes = 12
 const tagBytes = 16
+/** What sealing adds to the length. */
+export const sealBytesMore: number = saltBytes + nonceBytes + tagBytes
 
 /**
  * Encrypts what state may hold and nobody may read: AES-256-GCM, authentic for the place it was written for. Each process has a key of its own, derived from the state key with a random salt, and counts
@@ -25,22 +27,31 @@ export class Seal {
 
   /** `place` is where the value is kept: only there it can be opened. Base64. */
   seal(plain: string, place: string): string {
+    return this.sealBytes(Buffer.from(plain), place).toString('base64')
+  }
+
+  /** As {@link seal}; {@link sealBytesMore} bytes longer than `plain`. */
+  sealBytes(plain: Buffer, place: string): Buffer {
     const nonce = Buffer.alloc(nonceBytes)
     nonce.writeBigUInt64BE(this.#sealed++, nonceBytes - 8)
     const cipher = createCipheriv(algorithm, this.#key, nonce, { authTagLength: tagBytes }).setAAD(Buffer.from(place))
-    const parts = [this.#salt, nonce, cipher.update(plain, 'utf8'), cipher.final()]
-    return Buffer.concat([...parts, cipher.getAuthTag()]).toString('base64')
+    const parts = [this.#salt, nonce, cipher.update(plain), cipher.final()]
+    return Buffer.concat([...parts, cipher.getAuthTag()])
   }
 
   /** Thrown: `StateError` `wrong_key` when it was sealed under another key or for another place, or is damaged. */
   open(sealed: string, place: string): string {
-    const bytes = Buffer.from(sealed, 'base64')
+    return this.openBytes(Buffer.from(sealed, 'base64'), place).toString('utf8')
+  }
+
+  /** Thrown: as by {@link open}. */
+  openBytes(bytes: Buffer, place: string): Buffer {
     try {
       const salt = bytes.subarray(0, saltBytes)
       const nonce = bytes.subarray(saltBytes, saltBytes + nonceBytes)
       const decipher = createDecipheriv(algorithm, this.#keyFor(salt), nonce, { authTagLength: tagBytes })
       decipher.setAAD(Buffer.from(place)).setAuthTag(bytes.subarray(-tagBytes))
-      return decipher.update(bytes.subarray(saltBytes + nonceBytes, -tagBytes), undefined, 'utf8') + decipher.final('utf8')
+      return Buffer.concat([decipher.update(bytes.subarray(saltBytes + nonceBytes, -tagBytes)), decipher.final()])
     } catch (error) {
       throw new StateError('wrong_key', `${place} cannot be decrypted: was state_key_file replaced?`, { cause: error })
     }

@@ -3,7 +3,6 @@ import { ManualClock } from '@runner-core/fleeting/testing'
 import type { JobPayload } from '@runner-core/job'
 import { type Acquisition, type LentSlot, NoCapacityError, type Reservation } from '@runner-core/taskscaler'
 import { describe, expect, test } from 'vitest'
-import type { JobUpdate } from '../gitlab/job-api-client.ts'
 import { JobJournal } from './job-journal.ts'
 import { Seal } from './seal.ts'
 import { takeOverJobs } from './take-over-jobs.ts'
@@ -24,7 +23,7 @@ interface Left {
 }
 
 /** Jobs 1, 2, … of an earlier process, each on the slot `slot-ID`. */
-const takeOver = async (left: readonly Left[], { statuses = [200], isFull = false } = {}) => {
+const takeOver = async (left: readonly Left[], { isFull = false } = {}) => {
   const journal = async (): Promise<JobJournal> => {
     const lease = await store.lease('fleet', { takeover: true })
     return new JobJournal({ journal: over(lease), seal: new Seal(Buffer.alloc(32)), runner: 'a' })
@@ -40,8 +39,6 @@ const takeOver = async (left: readonly Left[], { statuses = [200], isFull = fals
   const slots = left.flatMap(({ hasSlot = true }, index) => (hasSlot ? [`slot-${index + 1}`] : []))
   const lent = new Map([...slots, 'orphan'].map((slot) => [slot, { key: slot } as LentSlot]))
   const log: string[] = []
-  const updates: [number, JobUpdate][] = []
-  const clock = new ManualClock()
   const abort = new AbortController()
   const listeners = new Set<() => void>()
   const room = { isFull }
@@ -52,7 +49,6 @@ const takeOver = async (left: readonly Left[], { statuses = [200], isFull = fals
   }
   const ends = takeOverJobs({
     left: await jobs.load(),
-    jobs,
     scaler: {
       restored: () => [...lent.values()],
       claimRestored: (slot) => {
@@ -71,46 +67,33 @@ const takeOver = async (left: readonly Left[], { statuses = [200], isFull = fals
     },
     handler: {
       resume: async ({ id }, { key }, { sent }) => void log.push(`resume ${id} on ${key} from byte ${sent.bytes}`),
-      tellEnd: async ({ id }, { outcome }) => void log.push(`tell ${id} ${outcome.state}`),
       runAnew: async ({ id }, { key }, kept) => void log.push(`run ${id} on ${key}${kept ? ` from byte ${kept.sent.bytes}` : ''}`),
     },
-    client: {
-      updateJob: async ({ id }, update) => {
-        updates.push([id, update])
-        return { status: statuses.shift() ?? 200, message: '' } as never
-      },
-    },
-    finalUpdateRetryLimit: 3,
-    clock,
-    random: () => 0,
+    ends: { lose: ({ id }, message) => void log.push(`lose ${id}: ${message}`) },
     logger: silentLogger,
     signal: abort.signal,
   })
-  return { jobs, log, updates, clock, abort, ends, room, listeners, change }
+  return { jobs, log, abort, ends, room, listeners, change }
 }
-const failed = { state: 'failed', failureReason: 'runner_system_failure' }
 
 describe('takeOverJobs', () => {
   test('lets a job go on that runs on its machine, on its own slot, where its trace stood', async () => {
-    const { log, updates, ends } = await takeOver([{ checkpoint: checkpoint(1, 'handle') }])
+    const { log, ends } = await takeOver([{ checkpoint: checkpoint(1, 'handle') }])
     await Promise.all(ends)
     expect(log).toEqual(['resume 1 on slot-1 from byte 5', 'drop orphan'])
-    expect(updates).toEqual([])
   })
 
-  test('tells the end of a job that ended and was not told, whether its slot was given back or not', async () => {
+  test('gives back the slot of a job that has ended, whose end is told by whoever has it', async () => {
     const ended = { checkpoint: checkpoint(1, 'handle'), end: { outcome: { state: 'success' }, size: 0, crc32: 0, tailAt: 0, tail: '' } }
-    const { log, updates, ends } = await takeOver([ended, { ...ended, hasSlot: false }])
+    const { log, ends } = await takeOver([ended, { ...ended, hasSlot: false }])
     await Promise.all(ends)
-    expect(log.toSorted()).toEqual(['drop orphan', 'give back slot-1', 'tell 1 success', 'tell 2 success'])
-    expect(updates).toEqual([])
+    expect(log.toSorted()).toEqual(['drop orphan', 'give back slot-1'])
   })
 
   test('begins a job anew of which nothing had begun: its machine is as good as before, and its trace goes on', async () => {
-    const { log, updates, ends } = await takeOver([{}, { checkpoint: checkpoint(0, null), hasSlot: false }])
+    const { log, ends } = await takeOver([{}, { checkpoint: checkpoint(0, null), hasSlot: false }])
     await Promise.all(ends)
     expect(log.toSorted()).toEqual(['drop orphan', 'give back slot-1', 'run 1 on new', 'run 2 on new from byte 5'])
-    expect(updates).toEqual([])
   })
 
   test('lets a job that begins anew wait for capacity, and leaves it to the next start when the runner stops', async () => {
@@ -129,24 +112,11 @@ describe('takeOverJobs', () => {
     expect(await stopped.jobs.load()).toHaveLength(1)
   })
 
-  test('reports a job that had begun and cannot go on as a system failure, once, and gives its instance up', async () => {
+  test('loses a job that had begun and cannot go on, once, and gives its instance up', async () => {
     const begunElsewhere = { checkpoint: checkpoint(1, 'handle'), hasSlot: false }
-    const { jobs, log, updates, ends } = await takeOver([{ checkpoint: checkpoint(1, null) }, begunElsewhere])
+    const { log, ends } = await takeOver([{ checkpoint: checkpoint(1, null) }, begunElsewhere])
     await Promise.all(ends)
-    expect(updates).toEqual([
-      [1, failed],
-      [2, failed],
-    ])
-    expect(log).toEqual(['drop slot-1', 'drop orphan'])
-    expect(await jobs.load()).toEqual([])
-  })
-
-  test('takes a refusal for an end that is known, and keeps what could not be told for the next start', async () => {
-    const begun = { checkpoint: checkpoint(1, null) }
-    const { jobs, updates, clock, ends } = await takeOver([begun, begun], { statuses: [403, 500, 500, 500] })
-    await clock.advance(60_000)
-    await Promise.all(ends)
-    expect(updates.map(([id]) => id)).toEqual([1, 2, 2, 2])
-    expect((await jobs.load()).map(({ payload: { id } }) => id)).toEqual([2])
+    const why = 'the runner ended, and the job cannot go on'
+    expect(log).toEqual(['drop slot-1', `lose 1: ${why}`, `lose 2: ${why}`, 'drop orphan'])
   })
 })

@@ -1,57 +1,44 @@
-import type { Clock, Logger, Random } from '@runner-core/fleeting'
+import type { Logger } from '@runner-core/fleeting'
 import { type Acquisition, NoCapacityError, type Reservation, type Taskscaler } from '@runner-core/taskscaler'
-import type { JobApiClient } from '../gitlab/job-api-client.ts'
+import type { EndOutbox } from '../ends/end-outbox.ts'
 import type { HandledJobCheckpoint } from '../handled-job.ts'
 import type { JobHandler } from '../job-handler.ts'
-import type { JobJournal, JournalledJob } from './job-journal.ts'
-import type { KeptEnd } from './kept-end.ts'
-import { reportLostJob } from './report-lost-job.ts'
+import type { JournalledJob } from './job-journal.ts'
 
 export interface TakeOverJobsOptions {
   /** Jobs that the process before had. */
   readonly left: readonly JournalledJob[]
-  readonly jobs: Pick<JobJournal, 'ended'>
   readonly scaler: Pick<Taskscaler, 'restored' | 'claimRestored' | 'dropRestored' | 'reserve' | 'onChange'>
-  readonly handler: Pick<JobHandler, 'resume' | 'runAnew' | 'tellEnd'>
-  readonly client: Pick<JobApiClient, 'updateJob'>
-  readonly finalUpdateRetryLimit: number
-  readonly clock: Clock
-  readonly random: Random
+  readonly handler: Pick<JobHandler, 'resume' | 'runAnew'>
+  /** Tells how jobs ended; those whose end was kept are its own already. */
+  readonly ends: Pick<EndOutbox, 'lose'>
   readonly logger: Logger
-  /** Ends the reports, and the waits for a slot: what is not dealt with by then is at the next start. */
+  /** Ends the waits for a slot: what is not dealt with by then is at the next start. */
   readonly signal: AbortSignal
 }
 
 /**
- * Deals with what an earlier process left: ends that were not told are told, jobs that run on their machine go on there, jobs of which nothing has begun begin anew on any, and the others are reported as failed, once. Slots that no job has any
+ * Deals with what an earlier process left: the slots of jobs that have ended are given back, jobs that run on their machine go on there, jobs of which nothing has begun begin anew on any, and the others are reported as failed, once. Slots that no job has any
  * more are given up with their instances, on which something may still run. Answers the end of each job, which is when it needs nothing more.
  */
 export function takeOverJobs(options: TakeOverJobsOptions): readonly Promise<void>[] {
-  const { left, scaler, handler, logger } = options
-  const ends = left.map((job) => {
+  const { left, scaler, handler, ends, logger } = options
+  const done = left.map((job) => {
     const { payload, acquisitionKey } = job
     const checkpoint = job.checkpoint as HandledJobCheckpoint | undefined
-    if (job.end !== undefined) return tellEnd(job, job.end as unknown as KeptEnd, options)
+    if (job.end !== undefined) return giveBack(acquisitionKey, scaler)
     if (checkpoint === undefined || checkpoint.run.scripts.length === 0) return beginAnew(job, checkpoint, options)
     const acquisition = checkpoint.run.environment === null ? undefined : scaler.claimRestored(acquisitionKey)
     if (acquisition !== undefined) return handler.resume(payload, acquisition, checkpoint)
     scaler.dropRestored(acquisitionKey, `job ${payload.id}: ${cannotGoOn}`)
-    return report(job, options)
+    ends.lose(payload, cannotGoOn)
+    return Promise.resolve()
   })
   const orphans = scaler.restored()
   for (const { key } of orphans) scaler.dropRestored(key, 'the job that had it is not known any more')
   if (left.length > 0 || orphans.length > 0)
     logger.info({ jobs: left.length, slots_given_up: orphans.length }, 'took over what the process before left')
-  return ends
-}
-
-async function tellEnd(
-  { payload, acquisitionKey }: JournalledJob,
-  end: KeptEnd,
-  { scaler, handler, signal }: TakeOverJobsOptions,
-): Promise<void> {
-  await giveBack(acquisitionKey, scaler)
-  await handler.tellEnd(payload, end, signal)
+  return done
 }
 
 /** Nothing of a job runs on the slot that it still has. */
@@ -92,9 +79,4 @@ async function reserve(scaler: Pick<Taskscaler, 'reserve' | 'onChange'>, signal:
     })
   }
   return undefined
-}
-
-async function report({ payload }: JournalledJob, { jobs, finalUpdateRetryLimit, ...options }: TakeOverJobsOptions): Promise<void> {
-  if (!(await reportLostJob({ ...options, job: payload, why: cannotGoOn, mostTries: finalUpdateRetryLimit }))) return
-  jobs.ended(payload.id)
 }
