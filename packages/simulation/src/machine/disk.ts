@@ -48,6 +48,18 @@ export class Disk {
     return written.length
   }
 
+  /** Puts it in the place of what is there: what has room keeps it. False: there is none. */
+  overwrite(name: string, bytes: Buffer): boolean {
+    const had = this.size(name)
+    if (had === 0 && this.freeBytes < bytes.length) {
+      this.create(name)
+      return false
+    }
+    this.#files.set(name, [bytes])
+    this.#usedBytes += bytes.length - had
+    return true
+  }
+
   size(name: string): number {
     return (this.#files.get(name) ?? []).reduce((sum, { length }) => sum + length, 0)
   }

@@ -43,6 +43,9 @@ export interface SimMachineOptions {
 /** Two looks that find nothing, 20 ms apart, and what a shell takes to start: see `killScript`. */
 const cleanMs = 50
 
+/** What begins the file of a slot that nobody has. */
+const free = Buffer.from('-\n')
+
 /**
  * A machine that understands the commands production sends: it finds out by their structure what they are for, and does that to processes, files and pipes of its own. It runs no shell. What it does not know is an error: a
  * command that changed must be understood anew, never guessed.
@@ -134,6 +137,8 @@ export class SimMachine {
     const script = readScript(text.slice(Math.max(0, text.indexOf('{ unset s; '))))
     const detach = readPrelude(text)
     const claim = readClaim(text)
+    if (detach === undefined && claim === undefined && !text.startsWith('{ unset s; '))
+      throw new Error(`the world's machine does not know this beginning of a script: ${text.slice(0, 300)}`)
     if (detach === undefined && claim === undefined) return void this.#runAttached(script, marker, channel)
     const { nonce } = script
     const say = (word: string): void => channel.write('stdout', `\x1e${nonce} ${word}\x1e`)
@@ -255,7 +260,7 @@ export class SimMachine {
         this.#scripts.delete(process)
         this.#processes.delete(process)
         this.#shells.delete(process)
-        if (claim?.frees === true && sweep === 'swept') this.disk.truncate(claim.file)
+        if (claim?.frees === true && sweep === 'swept') this.disk.overwrite(claim.file, free)
         if (running.job !== undefined) watch.ended(running, status, others())
         over({ code: 0 }, `${status} ${sweep} ${uptime}\n`)
       },
@@ -289,7 +294,8 @@ export class SimMachine {
     const frees = /for rc_f in (\S+\/slot\.\w+)\.\*; do/.exec(text)?.[1]
     const finish = (): void => {
       if (frees !== undefined && ofJob().length === 0)
-        for (const file of this.disk.names) if (file.startsWith(`${frees}.`) && this.#holder(file) === marker) this.disk.truncate(file)
+        for (const file of this.disk.names)
+          if (file.startsWith(`${frees}.`) && this.#holder(file) === marker) this.disk.overwrite(file, free)
       const left = this.#left.get(marker)
       if (left !== undefined && ofJob().length === 0) {
         this.#left.delete(marker)
@@ -381,7 +387,8 @@ export class SimMachine {
 
   /** The job that holds a slot; `''`: none does. */
   #holder(file: string): string {
-    return this.disk.read(file)?.toString().split(' ')[0] ?? ''
+    const [holder = ''] = this.disk.read(file)?.toString().split(/[ \n]/) ?? []
+    return holder === '-' ? '' : holder
   }
 
   /** Undefined: the job has the slot now. Else the job that has it, or `!` where that cannot be written. */
@@ -390,10 +397,8 @@ export class SimMachine {
     if (holder !== '' && holder !== marker) return holder
     if (!this.#hasDirectory && this.#trouble() !== undefined) return '!'
     this.#hasDirectory = true
-    this.disk.truncate(file)
     this.#claims.set(file, { process, link })
-    const told = `${words}\n${process.pid} (sh) S 1\n`
-    return this.disk.append(file, Buffer.from(told)) < told.length ? '!' : undefined
+    return this.disk.overwrite(file, Buffer.from(`${words}\n${process.pid} (sh) S 1\n`)) ? undefined : '!'
   }
 
   #reportSlots(text: string, channel: Channel): void {
@@ -455,9 +460,9 @@ interface Claim {
 
 function readClaim(text: string): Claim | undefined {
   const [, file] = /rc_f=(\S+\/slot\.\w+\.\d+)\."\$rc_h"/.exec(text) ?? []
-  const [, words] = /printf '%s\\n' '(\w+ \w+ \w+)' "\$rc_l" >\|"\$rc_f"/.exec(text) ?? []
-  if (file === undefined || words === undefined) return undefined
-  return { file, words, marker: words.split(' ')[0]!, frees: text.includes(`true >|${file}."$rc_h"`) }
+  if (file === undefined) return undefined
+  const words = found(/printf '%s\\n' '(\w+ \w+ \w+)' "\$rc_l" 1<>"\$rc_f"/, text)
+  return { file, words, marker: words.split(' ')[0]!, frees: text.includes(`echo - 1<>${file}."$rc_h"`) }
 }
 
 interface Prelude {
