@@ -36,8 +36,12 @@ const minute = 60 * second
 /** The first wait before an open breaker lets a probe through. */
 export const breakerProbeMs: number = minute
 
+/** How late the manager takes lists to be. */
+export const believedListLagMs: number = 10 * second
+
 /** Short enough that a run covers every timeout; no configuration says them. */
 const provisionerSettings: ProvisionerSettingsInput = {
+  listLagMs: believedListLagMs,
   updateIntervalWhenInUseMs: 10 * second,
   launchTimeoutMs: 2 * minute,
   stuckTimeoutMs: 3 * minute,

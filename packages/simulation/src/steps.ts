@@ -138,8 +138,6 @@ const acts: Readonly<Record<StepName, Act>> = {
     on(pick(world.cloud.ids, n), (id) => {
       // One that two lists leave out is lost; where machines cannot be told apart, nobody knows it again when it comes back.
       const times = world.canTellLaunches ? 1 + (n % 3) : 1
-      // Two lists are enough to believe that it is gone: its jobs may fail.
-      if (times > 1) world.history.begins('misreported', { machine: id })
       world.cloud.hide(id, times)
       return `the next ${times} lists leave ${id} out`
     }),

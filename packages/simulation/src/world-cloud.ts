@@ -17,7 +17,7 @@ export class WorldCloud extends MemoryGroup {
   readonly hidden: Map<string, number> = new Map()
   /** Until then every call is refused as throttled. */
   throttledUntil: number = Number.NEGATIVE_INFINITY
-  /** Machines that nobody here asked for, or that a list left out: what there may be above a maximum without anybody's fault. */
+  /** Machines that nobody here asked for: what there may be above a maximum without anybody's fault. */
   readonly unaccountable: Set<string> = new Set()
   /** By machine, the launch that made it. */
   readonly launches: Map<string, string> = new Map()
@@ -105,7 +105,6 @@ export class WorldCloud extends MemoryGroup {
   /** The next `times` lists leave the machine out. */
   hide(id: string, times: number): void {
     this.hidden.set(id, times)
-    this.unaccountable.add(id)
   }
 
   override heal(): void {

@@ -291,8 +291,9 @@ export class Books {
         book.wasMissed = true
         book.missed ??= { times: 0, since: this.at }
         book.missed.times += 1
-        // After a delete it is what everybody waits for.
-        if (book.wasDeleted || (book.missed.times >= 2 && this.at - book.missed.since >= disappearanceMs)) book.takenForGone = true
+        // After a delete, or its death, it is what everybody waits for.
+        if (book.wasDeleted || book.state === 'dead' || (book.missed.times >= 2 && this.at - book.missed.since >= disappearanceMs))
+          book.takenForGone = true
       }
     }
   }

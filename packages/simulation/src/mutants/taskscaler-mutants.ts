@@ -176,8 +176,8 @@ export const taskscalerMutants: readonly Mutant[] = [
     name: 'capacity is promised while what is lent cannot be kept',
     breaks: 4,
     file: at('taskscaler'),
-    find: "if (this.#state !== 'open' || !this.#allocator.hasSlotFor(options) || this.#journal?.trouble !== undefined) this.#admit()",
-    replace: "if (this.#state !== 'open' || !this.#allocator.hasSlotFor(options)) this.#admit()",
+    find: "if (this.#state !== 'open' || !this.#allocator.hasSlotFor(options) || this.#journal?.trouble !== undefined) this.#admit(options)",
+    replace: "if (this.#state !== 'open' || !this.#allocator.hasSlotFor(options)) this.#admit(options)",
   },
   {
     name: 'capacity is promised without any room for it',
