@@ -16,10 +16,31 @@ function instanceOf({ Description = '' }: Activity): string | undefined {
   return /\bi-[0-9a-f]+\b/.exec(Description)?.[0]
 }
 
-/** How many launches are under way whose instances the group does not show yet. */
+/** The zone that a launch was tried in, where the activity names one. */
+export function zoneOf({ Details = '' }: Activity): string | undefined {
+  try {
+    const zone: unknown = Object(JSON.parse(Details))['Availability Zone']
+    return typeof zone === 'string' ? zone : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** How many instances the group does not show yet: their launches are under way, or have just ended well. */
 export function startingOf({ Instances = [] }: AutoScalingGroup, activities: readonly Activity[]): number {
   const shown = new Set(Instances.map(({ InstanceId }) => InstanceId))
-  return activities.filter((activity) => isLaunch(activity) && isUnderWay(activity) && !shown.has(instanceOf(activity))).length
+  const ended = new Set(activities.filter((activity) => !isLaunch(activity)).map(instanceOf))
+  const isUnshown = (activity: Activity): boolean => {
+    const id = instanceOf(activity)
+    if (shown.has(id)) return false
+    return isUnderWay(activity) || (activity.StatusCode === 'Successful' && id !== undefined && !ended.has(id))
+  }
+  return activities.filter((activity) => isLaunch(activity) && isUnshown(activity)).length
+}
+
+/** A launch that has not failed: it is under way, or ended well. */
+export function isGoodLaunch(activity: Activity): boolean {
+  return isLaunch(activity) && (isUnderWay(activity) || activity.StatusCode === 'Successful')
 }
 
 /** A launch that the group has tried in vain. One that was cancelled without a reason was not wanted any more. */
@@ -36,4 +57,14 @@ export function startMs({ StartTime }: Activity): number {
 export function launchError({ StatusMessage, Description }: Activity): GroupError {
   const message = StatusMessage ?? Description ?? 'no reason is given'
   return new GroupError(meaningOf(message) ?? 'transient', `the Auto Scaling group cannot launch: ${message}`)
+}
+
+/** A launch has its end, or its instance is among the group's, within this. */
+const startsWithinMs = 600_000
+
+/** Whether these, the newest first, reach back before all that can be under way, and to the moment `toMs` of AWS's time. */
+export function reachBack(activities: readonly Activity[], toMs: number = Number.POSITIVE_INFINITY): boolean {
+  const [newest] = activities
+  const oldest = activities.at(-1)
+  return newest !== undefined && oldest !== undefined && startMs(oldest) < Math.min(toMs, startMs(newest) - startsWithinMs)
 }

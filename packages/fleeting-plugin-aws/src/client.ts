@@ -21,6 +21,16 @@ const timeouts = { connectionTimeout: 5000, requestTimeout: 30_000, throwOnReque
 export const mostDescribed = 200
 export const mostTerminated = 100
 
+/** Of a group's history: more activities of the last minutes than the largest groups have. */
+const mostPages = 50
+
+/** Scaling activities, the newest first. */
+export interface History {
+  readonly activities: readonly Activity[]
+  /** False: there are more of those asked for. */
+  readonly isWhole: boolean
+}
+
 interface Ending {
   destroy(): void
 }
@@ -57,12 +67,20 @@ export class AwsClient {
     return group
   }
 
-  /** The last hundred, the newest first. */
-  async activities(signal: AbortSignal): Promise<readonly Activity[]> {
-    const { Activities } = await call('describing scaling activities', signal, async (options) =>
-      (await this.#autoScaling()).describeScalingActivities({ AutoScalingGroupName: this.#config.name, MaxRecords: 100 }, options),
-    )
-    return Activities ?? []
+  /** The newest first, page by page until `isEnough` of those read so far. `isWhole`: it was, or there are no more. */
+  async activities(isEnough: (soFar: readonly Activity[]) => boolean, signal: AbortSignal): Promise<History> {
+    const activities: Activity[] = []
+    let NextToken: string | undefined
+    for (let page = 0; page < mostPages; page += 1) {
+      const input = { AutoScalingGroupName: this.#config.name, MaxRecords: 100, ...(NextToken !== undefined && { NextToken }) }
+      const answer = await call('describing scaling activities', signal, async (options) =>
+        (await this.#autoScaling()).describeScalingActivities(input, options),
+      )
+      activities.push(...(answer.Activities ?? []))
+      ;({ NextToken } = answer)
+      if (NextToken === undefined || isEnough(activities)) return { activities, isWhole: true }
+    }
+    return { activities, isWhole: false }
   }
 
   async instanceRefreshes(signal: AbortSignal): Promise<readonly InstanceRefresh[]> {

@@ -59,7 +59,7 @@ class AwsGroup implements InstanceGroup {
     this.#config = config
     this.#context = context
     this.#client = new AwsClient(config)
-    this.#failed = new FailedLaunches(context.random)
+    this.#failed = new FailedLaunches(context.random, context.clock)
     this.#machines = new Machines(this.#client, context.connector.useExternalAddress === true)
     this.#tokens = new LaunchTokens(this.#client, this.#machines, context)
     this.#launches =
@@ -96,7 +96,7 @@ class AwsGroup implements InstanceGroup {
     const group = await this.#client.describeGroup(signal)
     const { ids: failedBefore } = this.#failed
     if (missingOf(group) === 0) this.#failed.allLaunched(marks)
-    else this.#failed.update(group, await this.#client.activities(signal))
+    else this.#failed.update(group, await this.#client.activities((soFar) => this.#failed.isEnough(group, soFar), signal))
     // Before the instances that came in their places are looked at.
     this.#tokens.release(failedBefore.filter((id) => !this.#failed.has(id)))
     const { Instances = [] } = group

@@ -1,5 +1,6 @@
-import type { AutoScalingGroup } from '@aws-sdk/client-auto-scaling'
+import type { Activity, AutoScalingGroup } from '@aws-sdk/client-auto-scaling'
 import { asGroupError, GroupError, type IncreaseRequest, type IncreaseResult } from '@runner-core/fleeting'
+import { startMs } from './activities.ts'
 import type { AwsClient } from './client.ts'
 import { missingOf, roomOf } from './desired-capacity.ts'
 import { meaningOf } from './errors.ts'
@@ -35,7 +36,7 @@ export class DesiredCapacityLaunches implements Launches {
    */
   async increase({ count, launchToken }: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
     // First, for what stands between the read of the size and its write is to be short.
-    const activities = await this.#client.activities(signal)
+    const { activities } = await this.#client.activities(hasAllOfNewest, signal)
     const group = await this.#client.describeGroup(signal)
     const desired = group.DesiredCapacity ?? 0
     const taken = Math.min(count, await this.#takenOf(launchToken, group, signal))
@@ -63,6 +64,12 @@ export class DesiredCapacityLaunches implements Launches {
   lowered(by: number): void {
     if (this.#unanswered !== undefined) this.#unanswered.from -= by
   }
+}
+
+/** Whether all are there that began with the newest. */
+function hasAllOfNewest(activities: readonly Activity[]): boolean {
+  const [newest] = activities
+  return newest !== undefined && activities.some((activity) => startMs(activity) < startMs(newest))
 }
 
 /** The most instances of one call. */

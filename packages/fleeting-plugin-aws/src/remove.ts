@@ -1,5 +1,6 @@
-import type { AutoScalingGroup, Instance } from '@aws-sdk/client-auto-scaling'
+import type { Activity, AutoScalingGroup, Instance } from '@aws-sdk/client-auto-scaling'
 import { asGroupError, GroupError } from '@runner-core/fleeting'
+import { reachBack, startingOf } from './activities.ts'
 import { type AwsClient, mostTerminated } from './client.ts'
 import { loweredCapacity, missingOf, surplusOf } from './desired-capacity.ts'
 import { isForeignAnswer } from './errors.ts'
@@ -60,7 +61,10 @@ export class Removals {
     const { DesiredCapacity = 0 } = group
     const wanted = Math.min(count, missingOf(group))
     if (wanted === 0) return { lowered: 0, kept: 0 }
-    const { capacity, ...why } = loweredCapacity(group, await this.#client.activities(signal), wanted)
+    const isEnough = (soFar: readonly Activity[]): boolean => startingOf(group, soFar) >= missingOf(group) || reachBack(soFar)
+    const { activities, isWhole } = await this.#client.activities(isEnough, signal)
+    if (!isWhole) return { lowered: 0, kept: wanted, reason: 'its history is too long to tell what is under way' }
+    const { capacity, ...why } = loweredCapacity(group, activities, wanted)
     if (capacity < DesiredCapacity) await this.#client.setDesiredCapacity(capacity, signal)
     const lowered = DesiredCapacity - capacity
     return { lowered, kept: wanted - lowered, ...why }

@@ -9,6 +9,9 @@ export interface FakeFleet extends AsyncDisposable {
   makeGroup(config?: Readonly<Record<string, unknown>>): InstanceGroup
 }
 
+/** What AWS may do at any time. */
+const unkind = { zoneRetryMs: 200, launchWaves: { size: 2, everyMs: 100 }, activitiesPageSize: 2 }
+
 export async function startFakeFleet({ clock = systemClock, ...options }: Partial<FakeAwsOptions> = {}): Promise<FakeFleet> {
   const { privateKey } = await newKeyPair()
   const context = { fleet: 'test', logger: silentLogger, clock, random }
@@ -17,7 +20,7 @@ export async function startFakeFleet({ clock = systemClock, ...options }: Partia
   const protocolPort = 20_000 + Math.floor(random() * 10_000)
   const real = new RealMachines({ group: local, clock: systemClock, port: protocolPort })
   const lags = { appearMs: 10, bootMs: 20, deleteMs: 20 }
-  const fake = await FakeAws.start({ clock, lags, real, maxSize: 3, launchRetryMs: 5000, ...options })
+  const fake = await FakeAws.start({ clock, lags, real, maxSize: 3, launchRetryMs: 5000, ...unkind, ...options })
   // The default chain of the SDK finds them, as it would an operator's.
   Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' })
   const connector = { privateKey, protocolPort, username: 'runner' }

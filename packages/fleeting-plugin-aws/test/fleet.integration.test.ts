@@ -260,6 +260,9 @@ describe('a launch is written on the group', () => {
     await time.advance(1000)
     fake.hand.inject!({ kind: 'capacity', on: 'increase', times: 1 })
     await group.increase({ count: 2, launchToken: 'two' }, signal)
+    // In one zone, and then in the other.
+    expect(await group.list(signal)).toHaveLength(1)
+    await time.advance(15_000)
     const failing = await group.list(signal)
     expect(failing.map(({ state, launchToken }) => `${state} ${launchToken}`)).toEqual(['running one', 'failed two', 'failed two'])
     await time.advance(60_000)

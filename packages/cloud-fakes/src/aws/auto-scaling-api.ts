@@ -2,7 +2,7 @@ import type { Clock } from '@runner-core/fleeting'
 import type { FakeAnswer } from '../core/fake-server.ts'
 import type { Activity, FakeGroup, Member } from './auto-scaling-group.ts'
 import type { GroupTag } from './group-tags.ts'
-import type { LaunchFailure } from './launch-failures.ts'
+import { type LaunchFailure, launchFailures } from './launch-failures.ts'
 import { newRequestId, pageOf, type QueryForm, type Xml, xmlAnswer } from './query-protocol.ts'
 import { Refusal } from './refusal.ts'
 
@@ -87,9 +87,11 @@ export const autoScalingOperations: Readonly<Record<string, Operation>> = {
     const [zone] = form.list('AvailabilityZones.member')
     const token = form.needed('ClientToken')
     const count = form.integer('RequestedCapacity')!
-    const members = group.launchNow(count, zone, token, failing?.failure)
+    const isFull = group.settings.fullZones.includes(zone ?? group.settings.zones[0]!)
+    const failure = failing?.failure ?? (isFull ? launchFailures.capacity : undefined)
+    const members = group.launchNow(count, zone, token, failure)
     const where = { InstanceType: instanceType, MarketType: 'on-demand', AvailabilityZone: zone ?? group.settings.zones[0] }
-    const { code, message } = failing?.failure ?? {}
+    const { code, message } = failure ?? {}
     return {
       AutoScalingGroupName: group.settings.name,
       ClientToken: token,
@@ -114,7 +116,8 @@ export const autoScalingOperations: Readonly<Record<string, Operation>> = {
   DescribeScalingActivities(form, group, clock) {
     if (form.text('AutoScalingGroupName') !== undefined) checkName(form, group)
     const wrongToken = (): Refusal => new Refusal('InvalidNextToken', 'The NextToken value is not valid.')
-    const { page, next } = pageOf(group.activities(), form.integer('MaxRecords') ?? 100, form.text('NextToken'), wrongToken)
+    const size = Math.min(form.integer('MaxRecords') ?? 100, group.activitiesPageSize)
+    const { page, next } = pageOf(group.activities(), size, form.text('NextToken'), wrongToken)
     return { Activities: { member: page.map((activity) => activityXml(activity, group, clock)) }, NextToken: next }
   },
 
@@ -210,6 +213,6 @@ function activityXml(activity: Activity, group: FakeGroup, clock: Clock): Xml {
     StatusCode: isOver ? outcome : 'InProgress',
     StatusMessage: activity.failure,
     Progress: isOver ? 100 : 0,
-    Details: JSON.stringify({ 'Availability Zone': group.settings.zones[0] }),
+    Details: JSON.stringify({ 'Availability Zone': activity.zone }),
   }
 }

@@ -3,7 +3,7 @@ import type { Clock } from '@runner-core/fleeting'
 import type { FakeMachine, FakeMachines } from '../core/fake-machines.ts'
 import type { GroupSettings } from './group-settings.ts'
 import { GroupTags } from './group-tags.ts'
-import type { LaunchFailure } from './launch-failures.ts'
+import { type LaunchFailure, launchFailures } from './launch-failures.ts'
 import { Refusal } from './refusal.ts'
 
 /** An instance, from its launch to an hour after its end. */
@@ -21,6 +21,7 @@ export interface Activity {
   readonly id: string
   readonly description: string
   readonly cause: string
+  readonly zone: string
   readonly startedAt: number
   /** Its end and outcome at this moment, clock time. */
   endedAt(): number
@@ -30,6 +31,8 @@ export interface Activity {
 /** Capacity that has not become a machine: the group goes on trying. */
 interface Vacancy {
   triesAt: number
+  /** Where it has failed since the group last began with all zones. */
+  readonly triedZones: Set<string>
   failure: LaunchFailure | undefined
   /** Whether it fails again and again until {@link FakeGroup.heal}. */
   readonly lasting: boolean
@@ -39,8 +42,16 @@ export interface FakeGroupOptions {
   readonly settings: GroupSettings
   readonly machines: FakeMachines
   readonly clock: Clock
-  /** From a failed launch to the next try, milliseconds. */
+  /** From a launch that failed in every zone to the next try, milliseconds. */
   readonly retryMs: number
+  /** From a launch that failed in one zone to the try in the next, milliseconds. */
+  readonly zoneRetryMs: number
+  /** Launches that begin at once, and from one such wave to the next, milliseconds. */
+  readonly waves: { readonly size: number; readonly everyMs: number }
+  /** How old the instances of a list are, milliseconds; the group's numbers are always those of now. */
+  readonly listLagMs: number
+  /** The most activities on one page. */
+  readonly activitiesPageSize: number
 }
 
 /** How long EC2 still shows an instance that has gone. */
@@ -56,6 +67,12 @@ export class FakeGroup {
   readonly #machines: FakeMachines
   readonly #clock: Clock
   readonly #retryMs: number
+  readonly #zoneRetryMs: number
+  readonly #waves: FakeGroupOptions['waves']
+  readonly #listLagMs: number
+  readonly activitiesPageSize: number
+  /** When launches of late began. */
+  #begun: number[] = []
   /** Everything that EC2 knows of. A state word that was set by hand changes what is shown, not what is counted. */
   readonly #members = new Map<string, Member>()
   readonly #activities: Activity[] = []
@@ -65,11 +82,15 @@ export class FakeGroup {
   #vacancies: Vacancy[] = []
   #desired = 0
 
-  constructor({ settings, machines, clock, retryMs }: FakeGroupOptions) {
+  constructor({ settings, machines, clock, retryMs, zoneRetryMs, waves, listLagMs, activitiesPageSize }: FakeGroupOptions) {
     this.settings = settings
     this.#machines = machines
     this.#clock = clock
     this.#retryMs = retryMs
+    this.#zoneRetryMs = zoneRetryMs
+    this.#waves = waves
+    this.#listLagMs = listLagMs
+    this.activitiesPageSize = activitiesPageSize
   }
 
   get desired(): number {
@@ -79,7 +100,7 @@ export class FakeGroup {
   /** Instances as the group shows them, the oldest first. */
   instances(): readonly Member[] {
     this.#settle()
-    return [...this.#members.values()].filter((member) => this.#isShown(member))
+    return [...this.#members.values()].filter((member) => this.#isShown(member, this.#listedAt))
   }
 
   /** Whatever EC2 knows of, ended instances too. */
@@ -94,8 +115,9 @@ export class FakeGroup {
     return this.#activities.toReversed()
   }
 
+  /** As a list shows it. */
   lifecycleState({ machine }: Member): string {
-    const phase = this.#machines.phase(machine)
+    const phase = this.#machines.phase(machine, this.#listedAt)
     if (phase === 'deleting') return 'Terminating'
     return machine.word ?? (phase === 'pending' || phase === 'creating' ? 'Pending' : 'InService')
   }
@@ -133,7 +155,7 @@ export class FakeGroup {
     this.#settle()
     this.#desired = capacity
     const missing = capacity - this.#counted().length - this.#vacancies.length
-    for (let left = missing; left > 0; left -= 1) this.#vacancies.push({ triesAt: this.#clock.now(), failure, lasting })
+    for (let left = missing; left > 0; left -= 1) this.#vacancies.push(vacancy(this.#clock.now(), failure, lasting))
     this.#settle()
   }
 
@@ -152,7 +174,7 @@ export class FakeGroup {
       throw new Refusal('ValidationError', `The Availability Zone ${zone} is not one of the group's.`)
     if (this.#desired + count > maxSize) throw new Refusal('ValidationError', `The launch would exceed the group's max size of ${maxSize}.`)
     this.#settle()
-    const members = failure === undefined ? Array.from({ length: count }, () => this.#launch(zone)) : []
+    const members = failure === undefined ? Array.from({ length: count }, () => this.#launch(zone ?? zones[0]!)) : []
     this.#desired += members.length
     this.#launchesByToken.set(token, { count, members })
     return members
@@ -164,7 +186,7 @@ export class FakeGroup {
     const members = ids.map((id) => {
       const member = this.#members.get(id)
       // Also one that the reads do not show yet.
-      if (member !== undefined && (this.#isShown(member) || this.isHealthy(member))) return member
+      if (member !== undefined && (this.#isShown(member, this.#clock.now()) || this.isHealthy(member))) return member
       throw new Refusal('ValidationError', `Instance Id not found - No managed instance found for instance ID: ${id}`)
     })
     const leaving = members.filter((member) => this.#counted().includes(member))
@@ -225,53 +247,70 @@ export class FakeGroup {
       )
     }
     while (this.#vacancies.length < this.#desired - this.#counted().length) {
-      this.#vacancies.push({ triesAt: now, failure: undefined, lasting: false })
+      this.#vacancies.push(vacancy(now))
     }
     if (!suspended.has('Launch')) this.#vacancies = this.#vacancies.filter((vacancy) => !this.#fill(vacancy, now))
   }
 
-  /** True: it has become a machine. */
+  /** True: it has become a machine. Tries the emptiest zone first, and the others after it. */
   #fill(vacancy: Vacancy, now: number): boolean {
-    if (vacancy.triesAt > now) return false
-    if (vacancy.failure === undefined) {
-      this.#launch(undefined)
+    if (vacancy.triesAt > now || !this.#mayBegin(now)) return false
+    const zone = this.#emptiestZone(vacancy.triedZones)
+    const failure = vacancy.failure ?? (this.settings.fullZones.includes(zone) ? launchFailures.capacity : undefined)
+    if (failure === undefined) {
+      this.#launch(zone)
       return true
     }
-    const message = `${vacancy.failure.message}. Launching EC2 instance failed.`.replace('..', '.')
-    this.#note(`Launching a new EC2 instance.  Status Reason: ${message}`, started, now, () => now, message)
-    vacancy.triesAt = now + this.#retryMs
-    if (!vacancy.lasting) vacancy.failure = undefined
+    const message = `${failure.message}. Launching EC2 instance failed.`.replace('..', '.')
+    this.#note(`Launching a new EC2 instance.  Status Reason: ${message}`, started, zone, now, () => now, message)
+    vacancy.triedZones.add(zone)
+    const isRound = vacancy.triedZones.size >= this.settings.zones.length
+    if (isRound) {
+      vacancy.triedZones.clear()
+      if (!vacancy.lasting) vacancy.failure = undefined
+    }
+    vacancy.triesAt = now + (isRound ? this.#retryMs : this.#zoneRetryMs)
     return false
   }
 
-  #launch(zone: string | undefined): Member {
+  #mayBegin(now: number): boolean {
+    const { size, everyMs } = this.#waves
+    this.#begun = this.#begun.filter((at) => at + everyMs > now)
+    if (this.#begun.length >= size) return false
+    this.#begun.push(now)
+    return true
+  }
+
+  #emptiestZone(except: ReadonlySet<string> = new Set()): string {
     const { zones } = this.settings
+    const counted = this.#counted()
+    const sizeOf = (zone: string): number => counted.filter((member) => member.zone === zone).length
+    const left = zones.filter((zone) => !except.has(zone))
+    return (left.length === 0 ? zones : left).toSorted((one, other) => sizeOf(one) - sizeOf(other))[0]!
+  }
+
+  #launch(zone: string): Member {
     const id = `i-${randomBytes(9).toString('hex').slice(0, 17)}`
     const machine = this.#machines.launch(id)
-    const member = {
-      id,
-      machine,
-      zone: zone ?? zones[this.#members.size % zones.length]!,
-      launchedAt: this.#clock.now(),
-      tags: this.tags.propagated(),
-    }
+    const member = { id, machine, zone, launchedAt: this.#clock.now(), tags: this.tags.propagated() }
     this.#members.set(id, member)
-    this.#note(`Launching a new EC2 instance: ${id}`, started, member.launchedAt, () => Math.min(machine.runningAt, machine.goneAt))
+    this.#note(`Launching a new EC2 instance: ${id}`, started, zone, member.launchedAt, () => Math.min(machine.runningAt, machine.goneAt))
     return member
   }
 
   #end(member: Member, cause: string): Activity {
     const now = this.#clock.now()
     this.#machines.delete(member.id)
-    return this.#note(`Terminating EC2 instance: ${member.id}`, cause, now, () => member.machine.goneAt)
+    return this.#note(`Terminating EC2 instance: ${member.id}`, cause, member.zone, now, () => member.machine.goneAt)
   }
 
-  #note(description: string, cause: string, startedAt: number, endedAt: () => number, failure?: string): Activity {
+  #note(description: string, cause: string, zone: string, startedAt: number, endedAt: () => number, failure?: string): Activity {
     const at = new Date(startedAt).toISOString()
     const activity = {
       id: randomUUID(),
       description,
       cause: `At ${at} ${cause}.`,
+      zone,
       startedAt,
       endedAt,
       ...(failure !== undefined && { failure }),
@@ -281,9 +320,13 @@ export class FakeGroup {
   }
 
   /** Until its delete is over; one that died by itself stays. */
-  #isShown({ machine }: Member): boolean {
-    const phase = this.#machines.phase(machine)
-    return phase !== 'pending' && (phase !== 'gone' || machine.deletingAt === Infinity)
+  #isShown({ machine }: Member, at: number): boolean {
+    const phase = this.#machines.phase(machine, at)
+    return at >= machine.acceptedAt && phase !== 'pending' && (phase !== 'gone' || machine.deletingAt === Infinity)
+  }
+
+  get #listedAt(): number {
+    return this.#clock.now() - this.#listLagMs
   }
 
   /** What fills the desired capacity, the oldest first. */
@@ -293,3 +336,7 @@ export class FakeGroup {
 }
 
 const started = 'an instance was started in response to a difference between desired and actual capacity'
+
+function vacancy(triesAt: number, failure?: LaunchFailure, lasting = false): Vacancy {
+  return { triesAt, triedZones: new Set(), failure, lasting }
+}

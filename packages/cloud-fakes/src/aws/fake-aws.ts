@@ -23,8 +23,16 @@ export interface FakeAwsOptions {
   /** Puts real machines behind the instances. Default: their addresses answer nothing. */
   readonly real?: RealMachines
   readonly facts?: MachineFacts
-  /** From a failed launch to the group's next try, milliseconds. Default 60,000, from memory. */
+  /** From a launch that failed in every zone to the group's next try, milliseconds. Default 60,000, from memory. */
   readonly launchRetryMs?: number
+  /** From a launch that failed in one zone to the group's try in the next, milliseconds. Default 15,000, or `launchRetryMs` where that is less. */
+  readonly zoneRetryMs?: number
+  /** How many launches begin at once, and from one such wave to the next, milliseconds. Default: all. */
+  readonly launchWaves?: { readonly size: number; readonly everyMs: number }
+  /** The most activities on a page of `DescribeScalingActivities`, whatever was asked for. Default 100. */
+  readonly activitiesPageSize?: number
+  /** How old the instances are that the group shows, milliseconds. Its own numbers are those of now. Default 0. */
+  readonly listLagMs?: number
   /** The most instances on a page of `DescribeInstances`, whatever was asked for. Default 1,000. */
   readonly pageSize?: number
   /** For example `awsRateLimits`. Default: nothing is limited. */
@@ -50,7 +58,9 @@ export class FakeAws implements AsyncDisposable {
     const { lags = {}, real, maxSize = 10, groupName = 'runners', facts = {}, launchRetryMs = 60_000, pageSize = 1000 } = options
     const settings = goodSettings(groupName, maxSize)
     const machines = new FakeMachines({ clock, lags, real })
-    const group = new FakeGroup({ settings, machines, clock, retryMs: launchRetryMs })
+    const { zoneRetryMs = Math.min(15_000, launchRetryMs), listLagMs = 0, activitiesPageSize = 100 } = options
+    const waves = options.launchWaves ?? { size: Number.POSITIVE_INFINITY, everyMs: 0 }
+    const group = new FakeGroup({ settings, machines, clock, retryMs: launchRetryMs, zoneRetryMs, waves, listLagMs, activitiesPageSize })
     const pushedKeys: PushedKey[] = []
     const hostKeys = real === undefined ? inventedHostKeys() : (id: string) => real.hostKeys(id)
     const api = new AwsApi({ group, clock, facts, pageSize, hostKeys, pushed: (key) => pushedKeys.push(key) })

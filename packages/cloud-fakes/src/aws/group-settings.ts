@@ -3,6 +3,8 @@ export interface GroupSettings {
   readonly name: string
   readonly region: string
   zones: readonly string[]
+  /** Zones where launches fail for want of capacity. */
+  fullZones: readonly string[]
   minSize: number
   maxSize: number
   /** Whether an instance is protected from scale-in once it is in service. */
@@ -29,6 +31,7 @@ export function goodSettings(name: string, maxSize: number): GroupSettings {
     name,
     region: 'eu-west-1',
     zones: ['eu-west-1a', 'eu-west-1b'],
+    fullZones: [],
     minSize: 0,
     maxSize,
     protectsNewInstances: true,

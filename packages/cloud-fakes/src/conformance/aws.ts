@@ -7,10 +7,13 @@ import type { CreateConformanceCloud } from '@runner-core/fleeting/testing'
 import { FakeAws } from '../aws/fake-aws.ts'
 import { realCloud } from './real-cloud.ts'
 
+/** Zones that fail in turn, launches in waves, and a history of many pages. */
+const unkind = { zoneRetryMs: 200, launchWaves: { size: 2, everyMs: 100 }, activitiesPageSize: 2 }
+
 /** Starts a fake AWS whose instances can be logged in to. Puts credentials into the environment of this process, where the SDK's default chain finds them. */
 export const createConformanceCloud: CreateConformanceCloud = () =>
   realCloud(
-    (basics) => FakeAws.start({ ...basics, maxSize: 3, launchRetryMs: 5000 }),
+    (basics) => FakeAws.start({ ...basics, ...unkind, maxSize: 3, launchRetryMs: 5000 }),
     ({ url }) => {
       Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'AKIAFAKE', AWS_SECRET_ACCESS_KEY: 'fake' })
       return { name: 'runners', region: 'eu-west-1', endpoint: url }

@@ -86,8 +86,8 @@ export class FakeMachines {
     return true
   }
 
-  phase(machine: FakeMachine): MachinePhase {
-    const now = this.#clock.now()
+  /** At this moment, or as it was at another. */
+  phase(machine: FakeMachine, now: number = this.#clock.now()): MachinePhase {
     if (now >= machine.goneAt) return 'gone'
     if (now >= machine.deletingAt) return 'deleting'
     if (now < machine.appearsAt) return 'pending'
