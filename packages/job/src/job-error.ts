@@ -12,6 +12,7 @@ import type { FailureReason } from './job-outcome.ts'
  * | `interrupted` | the runner was stopped |
  * | `unsupported` | the job needs something that this runner cannot do |
  * | `invalid_job` | the job's script, variables or repository hold something that no shell or no git can be given |
+ * | `limit_exceeded` | the job needs more of this process than one job may have: the message names the field and the bound |
  * | `unsupported_shell` | the executor is configured with a shell that no scripts are generated for |
  * | `shell_missing` | the machine could not start the shell |
  * | `prepare_failed` | the build directory or a file variable could not be written |
@@ -32,6 +33,7 @@ export type JobErrorCode =
   | 'interrupted'
   | 'unsupported'
   | 'invalid_job'
+  | 'limit_exceeded'
   | 'unsupported_shell'
   | 'shell_missing'
   | 'prepare_failed'

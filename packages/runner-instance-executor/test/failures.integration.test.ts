@@ -198,6 +198,8 @@ const cases: Readonly<Record<string, () => Promise<JobOutcome>>> = {
   'the machine has no git': () => alone(gitJob('file:///nowhere.git', sha), { path: pathWithoutGit() }),
   'git cannot get the sources, after GET_SOURCES_ATTEMPTS': () => alone(gitJob('file:///nowhere.git', sha)),
   'the job holds what no shell or no git can be given': () => alone(gitJob('--upload-pack=x', sha)),
+  "the job needs more of the runner's memory or time than one job may have: the message names the field and the bound": () =>
+    alone(payload({ variables: [variable('A', 'x'.repeat(100_000)), variable('B', '$A'.repeat(80))] })),
   'the job needs what this runner does not have': () => alone(payload({ overrides: { unsupported: ['secrets'] } })),
   'the configured shell is one that no scripts are made for': () => alone(payload(), { shell: 'fish' as ShellName }),
   'something is wrong in the runner itself': async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { zipBytes } from '../../test/archive-bytes.ts'
 import { piecesOf } from '../../test/archive-rig.ts'
+import { JobBudget } from '../job-budget.ts'
 import { EnvironmentError, type FileTransfer, type ScriptEnd } from '../job-environment.ts'
 import { JobError } from '../job-error.ts'
 import { type ArtifactDownload, ArtifactDownloadError, type ArtifactSource } from './artifact-source.ts'
@@ -67,6 +68,7 @@ async function runStage({ answers, ends = [], dependencies = [build], settings =
     environment: { transfer, jobMarker: { name: 'M', value: 'v' } },
     log: { line: say(''), warning: say('W: '), error: say('E: ') },
     signal: stop.signal,
+    budget: new JobBudget(),
   }
   let error: unknown
   for (const stage of stages) await stage.run(work).catch((thrown: unknown) => (error = thrown))
@@ -211,6 +213,7 @@ it('a job that is stopped meanwhile ends for that reason', async () => {
     environment: { transfer, jobMarker: { name: 'M', value: 'v' } },
     log: { line: say, warning: say, error: say },
     signal: stop.signal,
+    budget: new JobBudget(),
   }
   await expect(stage!.run(work)).rejects.toBe(reason)
   expect(said).toEqual(['Downloading artifacts for build (7)...'])

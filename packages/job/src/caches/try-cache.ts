@@ -1,6 +1,7 @@
 import type { FileStageWork } from '../files/file-stage.ts'
 import { pause } from '../files/pause.ts'
 import { EnvironmentError } from '../job-environment.ts'
+import { JobError } from '../job-error.ts'
 import type { CacheContext } from './cache-context.ts'
 import { CacheError } from './cache-store.ts'
 
@@ -10,8 +11,8 @@ const betweenTriesMs = 5000
 const mostCuts = 2
 
 /**
- * Does something with a cache, more than once where it fails and that is wanted, and says why it failed. Undefined: it did. Rejects only with what ends the job: the signal's reason, and a machine
- * that is lost.
+ * Does something with a cache, more than once where it fails and that is wanted, and says why it failed. Undefined: it did. Rejects only with what ends the job: the signal's reason, a machine
+ * that is lost, and a bound of the job that is passed.
  */
 export async function tryCache<T>(
   { timeoutMs, clock }: Pick<CacheContext, 'timeoutMs' | 'clock'>,
@@ -27,6 +28,7 @@ export async function tryCache<T>(
     } catch (error) {
       signal.throwIfAborted()
       if (error instanceof EnvironmentError && error.code === 'lost') throw error
+      if (error instanceof JobError && error.code === 'limit_exceeded') throw error
       await log.warning(error instanceof Error ? error.message : String(error))
       if (error instanceof EnvironmentError && error.code === 'cut' && cuts < mostCuts) cuts++
       else if (attempt < attempts) attempt++

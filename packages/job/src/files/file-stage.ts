@@ -1,3 +1,4 @@
+import type { JobBudget } from '../job-budget.ts'
 import type { JobEnvironment } from '../job-environment.ts'
 import type { FileStageName } from '../run/job-stage.ts'
 
@@ -13,6 +14,8 @@ export interface FileStageWork {
   readonly log: FileStageLog
   /** Aborted with a `JobError` when the job is to stop. */
   readonly signal: AbortSignal
+  /** Of the job. */
+  readonly budget: JobBudget
 }
 
 /**

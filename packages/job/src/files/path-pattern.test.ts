@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { JobBudget } from '../job-budget.ts'
 import { PathPattern, PathPatternError } from './path-pattern.ts'
 
 /** Each as bmatcuk/doublestar 4.10.4 (Go), which GitLab's runner uses, answers it. */
@@ -50,6 +51,41 @@ test.each(['[a', '{a,b', 'a\\', '[', 'x[^]', '[]a]'])('%s is no pattern', (text)
 
 test('too many alternatives are refused before they are made', () => {
   expect(() => new PathPattern('{a,b,c,d}'.repeat(12))).toThrow('too many')
+})
+
+test.each([
+  ['a text of 203 KB with 1,000 alternatives', `{${'*,'.repeat(998)}*}${'a'.repeat(203_000)}`],
+  ['a text that is longer than all patterns may be', 'a'.repeat(2_000_000)],
+])('%s fails the job by name', (_, text) => {
+  expect(() => new PathPattern(text)).toThrow(
+    expect.objectContaining({ code: 'limit_exceeded', message: expect.stringContaining('patterns') }),
+  )
+})
+
+test.each([
+  ['alternatives in each other', `${'{'.repeat(50_000)}${'}'.repeat(50_000)}`],
+  ['alternatives of nothing', `{${','.repeat(200_000)}}${'{,}'.repeat(10)}`],
+])('%s are refused', (_, text) => {
+  expect(() => new PathPattern(text)).toThrow(PathPatternError)
+})
+
+test('alternatives without number that are one each are one', () => {
+  expect(new PathPattern('{a}'.repeat(20_000)).matches('a'.repeat(20_000))).toBe(true)
+})
+
+test('comparisons draw from the budget of the job until it is spent', () => {
+  const pattern = new PathPattern(`*${'a'.repeat(100)}b`, new JobBudget({ steps: 100_000 }))
+  const path = 'a'.repeat(400)
+  expect(pattern.matches(path)).toBe(false)
+  expect(() => {
+    for (let tries = 0; tries < 10; tries++) pattern.matches(path)
+  }).toThrow(expect.objectContaining({ code: 'limit_exceeded', message: expect.stringContaining('steps') }))
+})
+
+test('one comparison that would keep the event loop from running fails the job', () => {
+  expect(() => new PathPattern(`*${'a'.repeat(10_000)}b`).matches('a'.repeat(20_000))).toThrow(
+    expect.objectContaining({ code: 'limit_exceeded', message: expect.stringContaining('one name') }),
+  )
 })
 
 /** The meaning in its plainest form: all ways are tried. */

@@ -2,10 +2,12 @@
  * Patterns of paths as GitLab's runner reads them (its `doublestar`): `*` and `?` within a name, `**` for any number of directories, `[a-z]`, `[^a]`, `{one,two}`, `\` before what is meant as it is. A name that begins
  * with a dot is like any other.
  *
- * A pattern comes from a job and is matched by the manager, which runs other jobs: the time it takes grows with the product of the lengths of pattern and path, never worse. So no regular expression is made of it.
+ * A pattern comes from a job and is matched by the manager, which runs other jobs: the time it takes grows with the product of the lengths of pattern and path, never worse. So no regular expression is made of it, and what is made of it and each comparison draws from the job's budget.
  *
  * @module
  */
+
+import { JobBudget } from '../job-budget.ts'
 
 /** Thrown where a text is no pattern. */
 export class PathPatternError extends Error {
@@ -24,19 +26,34 @@ type Segment = '**' | readonly Token[]
 
 /** `{…}` may come to as many patterns as this. */
 const mostAlternatives = 1000
+/** How deep they may stand in each other. */
+const deepest = 32
+const field = 'patterns of paths'
+
+/** The names of a path, each with its characters. */
+export type PathNames = readonly (readonly string[])[]
+
+export function pathNames(path: string): PathNames {
+  return path.split('/').map((name) => Array.from(name))
+}
 
 export class PathPattern {
   readonly #alternatives: readonly (readonly Segment[])[]
+  readonly #budget: JobBudget
 
-  /** `text`: names with `/` between them, relative. Thrown: {@link PathPatternError}. */
-  constructor(text: string) {
-    this.#alternatives = expandBraces(text).map(parseSegments)
+  /** `text`: names with `/` between them, relative. Thrown: {@link PathPatternError}; `JobError` `limit_exceeded`. */
+  constructor(text: string, budget: JobBudget = new JobBudget()) {
+    const alternatives = expandBraces(text)
+    for (const { length } of alternatives) budget.draw('characters', length, field)
+    this.#budget = budget
+    this.#alternatives = alternatives.map(parseSegments)
   }
 
-  /** Whether the whole of a path, names with `/` between them, is meant. */
-  matches(path: string): boolean {
-    const names = path.split('/')
-    return this.#alternatives.some((segments) => matchPath(segments, names))
+  /** Whether the whole of a path, names with `/` between them, is meant. Thrown: `JobError` `limit_exceeded`. */
+  matches(path: string | PathNames): boolean {
+    const names = typeof path === 'string' ? pathNames(path) : path
+    const draw = (steps: number): void => this.#budget.draw('steps', steps, field)
+    return this.#alternatives.some((segments) => matchPath(segments, names, draw))
   }
 
   /** Directories and files below which, or which alone, everything is that is meant. `isWhole`: nothing but that path. An empty path: anything may be. */
@@ -71,9 +88,12 @@ function literalName(segment: Segment): string | undefined {
   return name
 }
 
-function expandBraces(text: string): string[] {
-  let open = -1
+/** All that a text with `{…}` means, each without. Nothing is joined before it is known that it is not too much. */
+function expandBraces(text: string, level = 0): string[] {
+  if (level > deepest) throw new PathPatternError(`a { in more than ${deepest} others`)
+  let results = ['']
   let depth = 0
+  let copied = 0
   const parts: string[] = []
   let partStart = 0
   for (let at = 0; at < text.length; at++) {
@@ -81,22 +101,34 @@ function expandBraces(text: string): string[] {
     if (character === '\\') at++
     else if (character === '[') at = classEnd(text, at)
     else if (character === '{' && depth++ === 0) {
-      open = at
+      results = products(results, [text.slice(copied, at)])
       partStart = at + 1
     } else if (depth > 0 && ((character === ',' && depth === 1) || character === '}')) {
       if (character === '}' && --depth > 0) continue
       parts.push(text.slice(partStart, at))
       partStart = at + 1
+      if (parts.length > mostAlternatives) throw tooMany()
       if (character === ',') continue
-      const before = text.slice(0, open)
-      const after = expandBraces(text.slice(at + 1))
-      const alternatives = parts.flatMap(expandBraces).flatMap((part) => after.map((rest) => `${before}${part}${rest}`))
-      if (alternatives.length > mostAlternatives) throw new PathPatternError('too many alternatives')
-      return alternatives
+      const inner: string[] = []
+      for (const part of parts.splice(0)) {
+        inner.push(...expandBraces(part, level + 1))
+        if (inner.length > mostAlternatives) throw tooMany()
+      }
+      results = products(results, inner)
+      copied = at + 1
     }
   }
   if (depth > 0) throw new PathPatternError('a { without its }')
-  return [text]
+  return products(results, [text.slice(copied)])
+}
+
+function products(before: readonly string[], after: readonly string[]): string[] {
+  if (before.length * after.length > mostAlternatives) throw tooMany()
+  return before.flatMap((first) => after.map((rest) => first + rest))
+}
+
+function tooMany(): PathPatternError {
+  return new PathPatternError('too many alternatives')
 }
 
 /** Where the `]` stands of the `[` at `at`. */
@@ -171,15 +203,16 @@ function parseClass(body: string): Token {
   return { kind: 'class', isNegated, ranges }
 }
 
-/** Where a `**` has taken too few names it takes one more: only the last one need be asked. */
-function matchPath(segments: readonly Segment[], names: readonly string[]): boolean {
+/** Where a `**` has taken too few names it takes one more: only the last one need be asked. `draw`: takes the steps. */
+function matchPath(segments: readonly Segment[], names: PathNames, draw: (steps: number) => void): boolean {
   let [segmentAt, nameAt] = [0, 0]
   let retry: { readonly segmentAt: number; nameAt: number } | undefined
+  draw(1)
   while (nameAt < names.length) {
     const segment = segments[segmentAt]
     if (segment === '**') {
       retry = { segmentAt: ++segmentAt, nameAt }
-    } else if (segment !== undefined && matchName(segment, names[nameAt]!)) {
+    } else if (segment !== undefined && matchName(segment, names[nameAt]!, draw)) {
       segmentAt++
       nameAt++
     } else if (retry !== undefined) {
@@ -191,12 +224,19 @@ function matchPath(segments: readonly Segment[], names: readonly string[]): bool
   return segmentAt === segments.length || (segmentAt === segments.length - 1 && segments[segmentAt] === '**')
 }
 
-function matchName(tokens: readonly Token[], name: string): boolean {
-  const characters = Array.from(name)
-  let [tokenAt, at] = [0, 0]
+/** What one comparison may take before it is drawn. */
+const smallMatch = 100_000
+
+function matchName(tokens: readonly Token[], characters: readonly string[], draw: (steps: number) => void): boolean {
+  let [tokenAt, at, steps] = [0, 0, 1]
   let retry: { readonly tokenAt: number; at: number } | undefined
   while (at < characters.length) {
     const token = tokens[tokenAt]
+    steps += token?.kind === 'class' ? token.ranges.length : 1
+    if (steps > smallMatch) {
+      draw(steps)
+      steps = 0
+    }
     if (token?.kind === 'star') {
       retry = { tokenAt: ++tokenAt, at }
     } else if (token !== undefined && matchCharacter(token, characters[at]!)) {
@@ -205,9 +245,10 @@ function matchName(tokens: readonly Token[], name: string): boolean {
     } else if (retry !== undefined) {
       at = ++retry.at
       tokenAt = retry.tokenAt
-    } else return false
+    } else break
   }
-  return tokens.slice(tokenAt).every(({ kind }) => kind === 'star')
+  draw(steps)
+  return at >= characters.length && tokens.slice(tokenAt).every(({ kind }) => kind === 'star')
 }
 
 function matchCharacter(token: Exclude<Token, { kind: 'star' }>, character: string): boolean {

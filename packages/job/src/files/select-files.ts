@@ -1,3 +1,4 @@
+import { limitExceeded } from '../job-budget.ts'
 import type { LateVariables } from '../variables/late-variables.ts'
 import type { FileStageWork } from './file-stage.ts'
 import { FoundFiles } from './found-files.ts'
@@ -21,16 +22,16 @@ export async function selectFiles(
   { paths, exclude = [], untracked }: FileSelection,
   projectDir: string,
   variables: Pick<LateVariables, 'expand'>,
-  { environment, log, signal }: FileStageWork,
+  { environment, log, signal, budget }: FileStageWork,
 ): Promise<SelectedFiles> {
   const all = async (texts: readonly string[]): Promise<string[]> => {
     const results: string[] = []
     for (const text of texts) results.push(await expanded(text, 'invalid path', variables, { log }))
     return results
   }
-  const { wanted, excluded, warnings } = wantedPaths({ paths: await all(paths), exclude: await all(exclude), projectDir })
+  const { wanted, excluded, warnings } = wantedPaths({ paths: await all(paths), exclude: await all(exclude), projectDir, budget })
   for (const warning of warnings) await log.warning(warning)
-  const files = new FoundFiles(wanted, excluded)
+  const files = new FoundFiles(wanted, excluded, budget)
   const roots = rootsOf(wanted)
   if (roots.length > 0) {
     const input = Buffer.from(roots.map((root) => `${root}\n`).join(''))
@@ -40,6 +41,7 @@ export async function selectFiles(
       const at = record.indexOf('./')
       // Fractions of a second do not outlive an archive.
       files.tell(plainPath(record.slice(at)), record.slice(0, at).replace(/\.\d+/, ''))
+      await budget.rest()
     }
   }
   for (const [index, { text }] of wanted.entries()) {
@@ -50,18 +52,22 @@ export async function selectFiles(
         `${shown(text, projectDir)}: no matching files. Ensure that the artifact path is relative to the working directory (${shown(projectDir, '')})`,
       )
   }
-  if (untracked) await selectUntracked(files, projectDir, { environment, log, signal })
+  if (untracked) await selectUntracked(files, projectDir, { environment, log, signal, budget })
   for (const [index, { text }] of excluded.entries()) {
     const count = files.leftOut[index]!
     if (count > 0) await log.line(`${shown(text, projectDir)}: excluded ${count} files`)
   }
-  return new SelectedFiles({ environment, projectDir, paths: files.paths.filter((path) => path !== ''), digest: files.digest })
+  const { paths: found, digest } = await files.inOrder()
+  return new SelectedFiles({ environment, projectDir, paths: found.filter((path) => path !== ''), digest, budget })
 }
 
-async function selectUntracked(files: FoundFiles, projectDir: string, { environment, log, signal }: FileStageWork): Promise<void> {
+async function selectUntracked(files: FoundFiles, projectDir: string, { environment, log, signal, budget }: FileStageWork): Promise<void> {
   try {
     const listed = received({ environment, what: 'git', command: untrackedCommand(projectDir), signal })
-    for await (const record of records(listed)) files.tellUntracked(plainPath(record))
+    for await (const record of records(listed)) {
+      files.tellUntracked(plainPath(record))
+      await budget.rest()
+    }
   } catch (error) {
     if (!(error instanceof TransferError)) throw error
     await log.warning(`untracked: ${error.message}`)
@@ -79,17 +85,31 @@ function rootsOf(wanted: readonly WantedPath[]): string[] {
     const cut = path.includes('\n') ? path.slice(0, path.lastIndexOf('/', path.indexOf('\n')) + 1).replace(/\/$/, '') : path
     roots.add(cut === '' ? './' : isWhole && cut === path ? `./${cut}` : `./${cut}/`)
   }
-  const sorted = [...roots].sort()
-  return sorted.filter((root) => !sorted.some((other) => other !== root && other.endsWith('/') && root.startsWith(other)))
+  const kept: string[] = []
+  // What is below a directory comes right behind it.
+  let directory: string | undefined
+  for (const root of [...roots].sort()) {
+    if (directory !== undefined && root.startsWith(directory)) continue
+    if (root.endsWith('/')) directory = root
+    kept.push(root)
+  }
+  return kept
 }
 
-/** Texts with a NUL behind each, characters that are bytes. */
+/** A path of Linux has 4,096 bytes at most; what stands in front of it is short. */
+const longestRecord = 8192
+
+/** Texts with a NUL behind each, characters that are bytes. Thrown: `JobError` `limit_exceeded` for one that does not end. */
 async function* records(source: AsyncIterable<Buffer>): AsyncGenerator<string, void, undefined> {
   let rest = ''
   for await (const chunk of source) {
     const parts = (rest + chunk.toString('latin1')).split('\0')
     rest = parts.pop()!
-    yield* parts
+    if (rest.length > longestRecord) throw limitExceeded('the name of a file', `${longestRecord} bytes`)
+    for (const part of parts) {
+      if (part.length > longestRecord) throw limitExceeded('the name of a file', `${longestRecord} bytes`)
+      yield part
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 import type { PackedFile } from '../archive/packed-file.ts'
 import { type MachineTarMember, readMachineTar } from '../archive/read-machine-tar.ts'
+import { JobBudget } from '../job-budget.ts'
 import type { FileStageWork } from './file-stage.ts'
 import { packCommand } from './machine-commands.ts'
 import { received } from './received.ts'
@@ -11,6 +12,8 @@ export interface SelectedFilesOptions {
   /** Relative to it, characters that are bytes, in order. */
   readonly paths: readonly string[]
   readonly digest: string | undefined
+  /** Default: one of their own. */
+  readonly budget?: JobBudget
 }
 
 /** Of one kind: a job may have made thousands. */
@@ -25,6 +28,7 @@ export class SelectedFiles {
   readonly digest: string | undefined
   readonly #options: SelectedFilesOptions
   readonly #remarks = new Set<string>()
+  #moreRemarks = 0
 
   constructor(options: SelectedFilesOptions) {
     this.#options = options
@@ -41,16 +45,26 @@ export class SelectedFiles {
 
   /** For the trace, once they were read: what was left out. */
   get remarks(): readonly string[] {
-    const remarks = [...this.#remarks]
-    const more = remarks.length - mostRemarks
-    return more <= 0 ? remarks : [...remarks.slice(0, mostRemarks), `and ${more} more like these`]
+    return this.#moreRemarks === 0 ? [...this.#remarks] : [...this.#remarks, `and ${this.#moreRemarks} more like these`]
   }
 
-  /** Every directory that the files need, each after the one it is in. */
+  #remark(text: string): void {
+    if (this.#remarks.has(text)) return
+    if (this.#remarks.size < mostRemarks) this.#remarks.add(text)
+    else this.#moreRemarks += 1
+  }
+
+  /** Every directory that the files need, each after the one it is in. Thrown: `JobError` `limit_exceeded`. */
   get directories(): readonly string[] {
+    const { paths, budget = new JobBudget() } = this.#options
     const needed = new Set<string>()
-    for (const path of this.#options.paths) {
-      for (let slash = path.indexOf('/'); slash > 0; slash = path.indexOf('/', slash + 1)) needed.add(path.slice(0, slash))
+    for (const path of paths) {
+      for (let slash = path.indexOf('/'); slash > 0; slash = path.indexOf('/', slash + 1)) {
+        const directory = path.slice(0, slash)
+        if (needed.has(directory)) continue
+        budget.draw('bytes', slash, 'directories of artifacts and caches')
+        needed.add(directory)
+      }
     }
     return [...needed].sort().map((path) => Buffer.from(path, 'latin1').toString())
   }
@@ -77,11 +91,9 @@ export class SelectedFiles {
   *#packed(path: Buffer, { header, bytes }: MachineTarMember, outwardLinks: 'keep' | 'leave out'): Generator<PackedFile> {
     const { typeflag, mode, mtime, size, linkname: target } = header
     const type = types[typeflag]
-    if (type === undefined) return void this.#remarks.add(`File ignored: ${path.toString()}`)
+    if (type === undefined) return this.#remark(`File ignored: ${path.toString()}`)
     if (type === 'symlink' && outwardLinks === 'leave out' && leadsOut(path.toString(), target.toString()))
-      return void this.#remarks.add(
-        `${path.toString()}: the symbolic link leads out of the project, to ${target.toString()}; it is left out`,
-      )
+      return this.#remark(`${path.toString()}: the symbolic link leads out of the project, to ${target.toString()}; it is left out`)
     yield { path, type, mode: mode & 0o7777, mtime: Math.floor(mtime), size, target, bytes }
   }
 

@@ -1,3 +1,4 @@
+import { JobBudget } from '../job-budget.ts'
 import { literalBase, PathPattern, PathPatternError } from './path-pattern.ts'
 
 /** A pattern of paths to be taken, or a complaint. */
@@ -13,6 +14,8 @@ export interface WantedPathsOptions {
   readonly exclude: readonly string[]
   /** The work tree, as variables give it. */
   readonly projectDir: string
+  /** Default: one of its own. */
+  readonly budget?: JobBudget
 }
 
 export interface WantedPaths {
@@ -22,8 +25,8 @@ export interface WantedPaths {
   readonly warnings: readonly string[]
 }
 
-/** Makes patterns of a job's lists: relative to its project, which they must not lead out of. What is none is left out, with a warning. */
-export function wantedPaths({ paths, exclude, projectDir }: WantedPathsOptions): WantedPaths {
+/** Makes patterns of a job's lists: relative to its project, which they must not lead out of. What is none is left out, with a warning. Thrown: `JobError` `limit_exceeded`. */
+export function wantedPaths({ paths, exclude, projectDir, budget = new JobBudget() }: WantedPathsOptions): WantedPaths {
   const warnings: string[] = []
   const read = (text: string): WantedPath[] => {
     const relative = relativePattern(text, projectDir)
@@ -32,7 +35,7 @@ export function wantedPaths({ paths, exclude, projectDir }: WantedPathsOptions):
       return []
     }
     try {
-      return [{ text, pattern: new PathPattern(relative) }]
+      return [{ text, pattern: new PathPattern(relative, budget) }]
     } catch (error) {
       if (!(error instanceof PathPatternError)) throw error
       warnings.push(`${text}: syntax error in pattern: ${error.message}`)

@@ -1,4 +1,5 @@
 import type { FileStage, FileStageLog } from '../files/file-stage.ts'
+import type { JobBudget } from '../job-budget.ts'
 import type { JobEnvironment } from '../job-environment.ts'
 import type { JobError } from '../job-error.ts'
 import { asJobError } from './as-job-error.ts'
@@ -10,6 +11,7 @@ export interface FileStageRunnerOptions {
   readonly log: JobLog
   readonly record: RunRecord
   readonly executor: string
+  readonly budget: JobBudget
 }
 
 /**
@@ -35,7 +37,7 @@ export class FileStageRunner {
 
   async #runOne(stage: FileStage, environment: JobEnvironment, signal: AbortSignal): Promise<JobError | undefined> {
     const { name } = stage
-    const { log, record, executor } = this.#options
+    const { log, record, executor, budget } = this.#options
     const past = record.pastFileStage
     let events = 0
     const settle = async (): Promise<void> => {
@@ -53,7 +55,7 @@ export class FileStageRunner {
     if (past === undefined) {
       await settle()
       const stageLog: FileStageLog = { line: said('line'), warning: said('warning'), error: said('error') }
-      failure = await stage.run({ environment, log: stageLog, signal }).then(() => undefined, asJobError)
+      failure = await stage.run({ environment, log: stageLog, signal, budget }).then(() => undefined, asJobError)
       log.end()
       await settle()
     } else {

@@ -52,7 +52,13 @@ test.each([
     'variables that grow without end',
     withVariables(...Array.from({ length: 3 }, (_, n) => variable(`V${n}`, `$V${n + 1}`.repeat(50_000))), variable('V3', 'x'.repeat(1000))),
     {},
-    'invalid_job',
+    'limit_exceeded',
+  ],
+  [
+    'variables that are small enough each, and far too much together',
+    withVariables(...Array.from({ length: 320 }, (_, n) => variable(`V${n}`, '$A'.repeat(80))), variable('A', 'x'.repeat(200_000))),
+    {},
+    'limit_exceeded',
   ],
 ])('%s is refused with a reason', (_, job, place, code) => {
   expect(() => plan(job, place)).toThrow(expect.objectContaining({ code, reason: 'runner_configuration_error' }))

@@ -1,6 +1,7 @@
 import { type BuildPaths, type BuildPathsOptions, buildPaths, chosenPaths, loginDirectory, projectPath } from '../build-paths.ts'
 import { parseGoBool } from '../go-bool.ts'
 import { parseGoDuration } from '../go-duration.ts'
+import { JobBudget } from '../job-budget.ts'
 import type { JobEnvironment } from '../job-environment.ts'
 import { JobError } from '../job-error.ts'
 import type { JobPayload } from '../job-payload.ts'
@@ -33,6 +34,8 @@ export interface JobPlanOptions {
   readonly allowsDebugTrace?: boolean | undefined
   readonly runner: RunnerIdentity
   readonly environment: Pick<JobEnvironment, 'shell' | 'buildsDir' | 'concurrentId' | 'jobMarker'>
+  /** Default: one of its own. */
+  readonly budget?: JobBudget
 }
 
 /** All that is decided about a job once it has a place: its scripts, its time limits, and what its trace says about them. */
@@ -49,12 +52,13 @@ export class JobPlan {
   /** Whether something of the job, such as a secret in a file, stays on the machine until it is removed. */
   readonly hasFiles: boolean
   readonly #options: JobPlanOptions
+  readonly #budget: JobBudget
   readonly #strategy: GitStrategy
   readonly #paths: BuildPaths
   readonly #variables: ReadonlyMap<string, ResolvedVariable>
   readonly #sources: SourcesPlan
 
-  /** Thrown: {@link JobError} `unsupported_shell`, `unsupported`, `invalid_job`. */
+  /** Thrown: {@link JobError} `unsupported_shell`, `unsupported`, `invalid_job`, `limit_exceeded`. */
   constructor(options: JobPlanOptions) {
     const { payload, environment, environmentVariables } = options
     if (!['bash', 'sh', 'pwsh'].includes(environment.shell)) {
@@ -66,6 +70,7 @@ export class JobPlan {
     }
     const { strategy, warnings } = gitStrategy(payload, environmentVariables)
     this.#options = options
+    this.#budget = options.budget ?? new JobBudget()
     this.#strategy = strategy
     const path = projectPath(payload)
     const pathsOptions: BuildPathsOptions = {
@@ -114,7 +119,7 @@ export class JobPlan {
 
   /** Replaces the job's variables in a text of the job. {@link loginDirectory} may stand in what comes of it. */
   expand(text: string): string {
-    return expand(text, (name) => this.#inserted(name))
+    return this.#drawn(expand(text, (name) => this.#inserted(name)))
   }
 
   /** Where steps leave variables for what comes after them (`GITLAB_ENV`). Absolute, or below {@link loginDirectory}. */
@@ -126,7 +131,7 @@ export class JobPlan {
   lateVariables(left: ReadonlyMap<string, string>): LateVariables {
     const effort = new ExpandEffort()
     return {
-      expand: (text) => shellExpand(text, (name) => left.get(name) ?? this.#inserted(name), effort),
+      expand: (text) => this.#drawn(shellExpand(text, (name) => left.get(name) ?? this.#inserted(name), effort)),
       setting: (key) => left.get(key)?.trim() ?? this.setting(key),
     }
   }
@@ -163,6 +168,11 @@ export class JobPlan {
     return [...this.#variables.values()]
       .filter((variable) => variable.masked)
       .map((variable) => variable.value.replaceAll(loginDirectory, directory))
+  }
+
+  #drawn(text: string): string {
+    this.#budget.draw('characters', text.length, 'texts with variables in them')
+    return text
   }
 
   #inserted(name: string): string {
@@ -242,7 +252,7 @@ export class JobPlan {
       const value = this.#variables.get(name)?.value ?? ''
       return value.includes(loginDirectory) ? `\${${name}}` : value
     }
-    return lines.map((line) => expand(line, lookUp))
+    return lines.map((line) => this.#drawn(expand(line, lookUp)))
   }
 
   #timeout(key: string, byDefaultMs: number | undefined): { readonly timeoutMs: number | undefined; readonly warnings: readonly string[] } {

@@ -4,6 +4,7 @@ import type { CachePlace } from '../caches/cache-context.ts'
 import type { Clock } from '../clock.ts'
 import { bringFiles, type JobFilesOptions, keepFiles } from '../files/job-files.ts'
 import { formatGoDuration } from '../go-duration.ts'
+import { JobBudget } from '../job-budget.ts'
 import { EnvironmentError, type JobEnvironment } from '../job-environment.ts'
 import { JobError, type JobErrorCode } from '../job-error.ts'
 import type { JobOutcome } from '../job-outcome.ts'
@@ -102,6 +103,7 @@ class JobRun {
   readonly #record: RunRecord
   readonly #scripts: ScriptRunner
   readonly #fileStages: FileStageRunner
+  readonly #budget = new JobBudget()
 
   constructor(options: RunJobOptions, log: JobLog) {
     const { clock, resume, onCheckpoint, createNonce, runner } = options
@@ -112,7 +114,7 @@ class JobRun {
     const record = new RunRecord({ log, clock, resume, onCheckpoint })
     this.#record = record
     this.#scripts = new ScriptRunner({ log, record, clock, executor, createNonce })
-    this.#fileStages = new FileStageRunner({ log, record, executor })
+    this.#fileStages = new FileStageRunner({ log, record, executor, budget: this.#budget })
   }
 
   /** Undefined when the job succeeded. Rejects with what ended it before its script began. */
@@ -175,6 +177,7 @@ class JobRun {
       allowsDebugTrace: this.#options.allowsDebugTrace,
       runner,
       environment,
+      budget: this.#budget,
     })
     const files: JobFilesOptions = { payload, plan, caches, artifacts, clock }
     for (const warning of plan.warnings) this.#log.warning(warning)

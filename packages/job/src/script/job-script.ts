@@ -1,4 +1,5 @@
 import type { BuildPaths } from '../build-paths.ts'
+import { limitExceeded } from '../job-budget.ts'
 import type { ShellName } from '../job-environment.ts'
 import { gitScript } from '../sources/git-script.ts'
 import type { GitSources, GitStrategy } from '../sources/sources-plan.ts'
@@ -44,7 +45,7 @@ export interface JobScriptOptions {
  *
  * The job's own lines run in subshells with their standard input from nowhere; whatever they do to themselves, the shell around them goes on, says how they
  * ended (`markers.ts`), and looks whether they left something. That shell has no variables of its own that they could see: it keeps the login's directory in `$1` and the
- * status so far in `$2`. All of it stands in one `{ … }`, so that a part of it never runs without the rest.
+ * status so far in `$2`. All of it stands in one `{ … }`, so that a part of it never runs without the rest. Thrown: `JobError` `limit_exceeded`.
  */
 export function jobScript(options: JobScriptOptions): Buffer {
   const { nonce, paths, prepare } = options
@@ -80,8 +81,14 @@ export function jobScript(options: JobScriptOptions): Buffer {
     emitMarkers(nonce, ['end %s %s', '%s'], ['"$2"', '"$rc_t"', '$rc_s']),
     ':\n}\n',
   )
+  let length = 0
+  for (const part of text) length += part.length
+  if (length > longestScript) throw limitExceeded('the generated script', `${longestScript} characters`)
   return Buffer.from(text.join('\n'))
 }
+
+/** Each of the job's scripts has all variables in it, quoted. */
+const longestScript = 64 * 1024 * 1024
 
 function cleanUp({ cleanUp: what, nonce, paths }: JobScriptOptions): string[] {
   if (what === false) return []
@@ -176,7 +183,18 @@ function runStage(options: JobScriptOptions, stage: ScriptStage, opening: readon
   ].join('\n')
 }
 
-function exportVariables({ paths, variables }: Pick<JobScriptOptions, 'paths' | 'variables'>): string {
+function exportVariables(options: Pick<JobScriptOptions, 'paths' | 'variables'>): string {
+  const known = exportsOf.get(options)
+  if (known !== undefined) return known
+  const text = makeExports(options)
+  exportsOf.set(options, text)
+  return text
+}
+
+/** One text for all of a script's stages: it may be megabytes. */
+const exportsOf = new WeakMap<object, string>()
+
+function makeExports({ paths, variables }: Pick<JobScriptOptions, 'paths' | 'variables'>): string {
   const assignment = (key: string, value: string, file: boolean): string => `${key}=${quote(file ? variableFile(paths, key) : value)}`
   return [
     ['export', ...variables.exported.map(({ key, value, file }) => assignment(key, value, file))].join(' '),

@@ -1,4 +1,5 @@
 import { parseGoBool } from '../go-bool.ts'
+import { JobError } from '../job-error.ts'
 import type { JobPayload } from '../job-payload.ts'
 import { expand } from './expand.ts'
 import type { EnvironmentVariable } from './job-variables.ts'
@@ -10,12 +11,19 @@ export interface SettingSources {
   readonly environmentVariables: readonly EnvironmentVariable[]
 }
 
-/** The value of a setting that is needed before the job has a place: what only a machine makes of it is not in it. Empty when it is not set. */
+/** The value of a setting that is needed before the job has a place: what only a machine makes of it is not in it. Empty when it is not set, or far too long. */
 export function earlySetting({ payload, environmentVariables }: SettingSources, key: string): string {
   const variables: readonly (EnvironmentVariable & { readonly raw?: boolean })[] = [...environmentVariables, ...payload.variables]
   const last = (name: string): string => variables.findLast((variable) => variable.key === name)?.value ?? ''
   const isRaw = variables.findLast((variable) => variable.key === key)?.raw ?? false
-  return (isRaw ? last(key) : expand(last(key), last)).trim()
+  if (isRaw) return last(key).trim()
+  try {
+    return expand(last(key), last).trim()
+  } catch (error) {
+    // The job fails of it once its variables are expanded.
+    if (error instanceof JobError && error.code === 'limit_exceeded') return ''
+    throw error
+  }
 }
 
 /** Whether the job asks for its commands as the shell runs them (`CI_DEBUG_TRACE`). They show secrets that no mask covers: its log is for developers only. */

@@ -1,8 +1,8 @@
 import type { BuildPaths } from '../build-paths.ts'
-import { JobError } from '../job-error.ts'
+import { limitExceeded } from '../job-budget.ts'
 import type { JobPayload, JobVariable } from '../job-payload.ts'
 import type { RunnerIdentity } from '../runner-identity.ts'
-import { expand } from './expand.ts'
+import { expandEach } from './expand.ts'
 
 /** A variable that the operator configured for all jobs of a runner: `environment = ["KEY=value"]`. */
 export interface EnvironmentVariable {
@@ -10,8 +10,8 @@ export interface EnvironmentVariable {
   readonly value: string
 }
 
-/** Most characters of one expanded value; GitLab's variables are far smaller, and references to references could exhaust the memory. */
-const maxValueLength: number = 16 * 1024 * 1024
+/** Characters of all expanded values together. GitLab's variables are far smaller; references multiply them. */
+export const longestVariables: number = 4 * 1024 * 1024
 
 /** A variable as the script gets it. */
 export interface ResolvedVariable {
@@ -77,23 +77,25 @@ export function variableFile(paths: BuildPaths, key: string): string {
 }
 
 /**
- * Expands every variable once against the whole list, raw ones excepted. A reference to a file variable gives its path. Thrown: {@link JobError} `invalid_job`
- * when an expanded value would pass {@link maxValueLength}.
+ * Expands every variable once against the whole list, raw ones excepted. A reference to a file variable gives its path. Thrown: `JobError` `limit_exceeded`
+ * when the values would pass {@link longestVariables} together.
  */
 export function resolveVariables(variables: readonly JobVariable[], paths: BuildPaths): Map<string, ResolvedVariable> {
   const last = new Map(variables.map((variable) => [variable.key, variable]))
   const resolved = new Map<string, ResolvedVariable>()
+  let length = 0
+  const draw = (key: string, text: string): string => {
+    length += text.length
+    if (length > longestVariables) throw limitExceeded(`variables, expanded, up to ${key}`, `${longestVariables} characters`)
+    return text
+  }
   for (const { key, value, file, masked, raw } of last.values()) {
-    let length = value.length
     const insert = (name: string): string => {
       const referenced = last.get(name)
-      const inserted = referenced === undefined ? '' : referenced.file ? variableFile(paths, name) : referenced.value
-      length += inserted.length
-      if (length > maxValueLength)
-        throw new JobError('invalid_job', 'runner_configuration_error', `variable ${key} expands to more than ${maxValueLength} characters`)
-      return inserted
+      return draw(key, referenced === undefined ? '' : referenced.file ? variableFile(paths, name) : referenced.value)
     }
-    resolved.set(key, { key, value: raw ? value : expand(value, insert), file, masked })
+    draw(key, value)
+    resolved.set(key, { key, value: raw ? value : expandEach(value, insert), file, masked })
   }
   return resolved
 }
