@@ -75,6 +75,24 @@ describe('Journal', () => {
     ])
   })
 
+  test('is settled once all that was noted before is kept, and not sooner', async () => {
+    let isSettled = false
+    const settle = (): void => void journal.settled().then(() => (isSettled = true))
+    settle()
+    await clock.advance(0)
+    expect(isSettled).toBe(true)
+
+    isSettled = false
+    faults = ['reject']
+    journal.note(put('a', '1'))
+    settle()
+    await clock.advance(4_000)
+    expect(isSettled).toBe(false)
+    await clock.advance(2_000)
+    expect(isSettled).toBe(true)
+    expect(await kept()).toEqual([{ kind: 'job', key: 'a', value: '1' }])
+  })
+
   test('says once that state cannot be written, and once that it can', async () => {
     const onChange = vi.fn()
     journal.onChange(onChange)

@@ -170,6 +170,13 @@ export class Journal implements FleetLease {
     if (this.#trouble === undefined) void this.#send(facts)
   }
 
+  /** Resolves once everything that was noted before is kept, however long that takes. Rejects with {@link FencedError}. */
+  async settled(): Promise<void> {
+    const number = this.#lastNumber
+    while ([...this.#facts.values()].some((fact) => fact.number <= number)) await this.keep(() => [])
+    if (this.#fenced !== undefined) throw this.#fenced
+  }
+
   /** What was noted before is kept, if it can be now; nothing that waits is answered any more. */
   freeze(): void {
     void this.#flush()

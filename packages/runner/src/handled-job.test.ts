@@ -1,14 +1,17 @@
 import { readFileSync } from 'node:fs'
-import { silentLogger } from '@runner-core/fleeting'
+import { Journal, MemoryStateStore, StateError, silentLogger } from '@runner-core/fleeting'
 import { ManualClock } from '@runner-core/fleeting/testing'
 import { EnvironmentError, type JobEnvironment, type JobPayload, type JobStage } from '@runner-core/job'
 import type { PrepareOptions } from '@runner-core/runner-instance-executor'
 import { beforeEach, expect, test } from 'vitest'
 import { parseConfig } from './config/parse-config.ts'
+import { EndOutbox } from './ends/end-outbox.ts'
 import type { JobUpdate } from './gitlab/job-api-client.ts'
 import type { JobReply } from './gitlab/job-reply.ts'
 import { HandledJob, type HandledJobOptions, type JobEnd } from './handled-job.ts'
 import type { JobPhase } from './metrics/job-progress.ts'
+import { JobJournal } from './state/job-journal.ts'
+import { Seal } from './state/seal.ts'
 
 const { settings } = parseConfig(`[[runners]]
 name = "a"
@@ -72,6 +75,7 @@ let jobStatus: string | undefined
 let patchStatus: number
 let endStatus: number
 let tlsCaFile: string | undefined
+let ends: HandledJobOptions['ends']
 
 const never = <T>(): Promise<T> => new Promise(() => {})
 const reply = (status: number): JobReply =>
@@ -102,6 +106,7 @@ beforeEach(() => {
   patchStatus = 202
   endStatus = 200
   tlsCaFile = undefined
+  ends = undefined
   prepare = async () => environment(() => Promise.reject(new EnvironmentError('lost', 'the machine went')))
 })
 
@@ -159,6 +164,7 @@ function handle(payloadOfJob: JobPayload = payload): {
     onWait: (why: string) => waits.push(why),
     onPlaced: () => {},
     onSlotFree: () => events.push('free'),
+    ends,
     clock,
     random: () => 0.5,
     logger: silentLogger,
@@ -190,6 +196,27 @@ test('the slot is given back before the end is reported', async () => {
   expect(phases).toEqual(['running', 'finished'])
   expect(stages).toEqual(['prepare_executor', 'prepare_script', undefined])
   expect(updates.at(-1)).toMatchObject({ state: 'failed', failureReason: 'runner_system_failure' })
+})
+
+test('what shows on the machine that the script ran stays there until the end of the job is kept', async () => {
+  const full = new StateError('disk_full', 'no room')
+  let isFull = true
+  const lease = await new MemoryStateStore().lease('fleet')
+  const write = lease.write.bind(lease)
+  lease.write = async (changes) => (isFull ? Promise.reject(full) : write(changes))
+  const journal = new JobJournal({
+    journal: Journal.over({ lease, clock, logger: silentLogger }),
+    seal: new Seal(Buffer.alloc(32)),
+    runner: 'a',
+  })
+  ends = new EndOutbox({ client: undefined as never, journal, clock, random: () => 0.5, logger: silentLogger })
+  const { after } = handle()
+  expect(await after(30_000)).toMatchObject({ isReported: true })
+  expect(events).toEqual(['released', 'disposed', 'free', 'reported'])
+  isFull = false
+  await after(10_000)
+  expect(events).toEqual(['released', 'disposed', 'free', 'reported', 'wiped'])
+  expect(await journal.load()).toMatchObject([])
 })
 
 test('no command runs before the coordinator has said that the job is ours', async () => {

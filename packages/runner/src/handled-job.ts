@@ -56,7 +56,7 @@ export interface HandledJobOptions {
    */
   readonly onCheckpoint?: ((take: () => HandledJobCheckpoint, start?: ScriptStart) => void | Promise<void>) | undefined
   /** Keeps how the job ended before its slot is given back: from then on nobody could go on with it; and goes on telling an end that the coordinator did not take at once. Absent: such an end is given up. */
-  readonly ends?: Pick<EndOutbox, 'keep' | 'take'> | undefined
+  readonly ends?: Pick<EndOutbox, 'keep' | 'settled' | 'take'> | undefined
   readonly settings: RunnerSettings
   readonly client: JobApiClient
   readonly executor: InstanceExecutor
@@ -178,8 +178,18 @@ export class HandledJob {
       return { outcome, isReported: false, waits: true }
     } finally {
       await this.#giveBack()
-      if (!this.#isLeft) this.#prepared?.wipe()
+      if (!this.#isLeft) void this.#wipe()
       await this.#trace.close()
+    }
+  }
+
+  /** What is left on the machine shows that the job's script ran. The next process would start it once more without, unless it knows how the job ended. Never rejects. */
+  async #wipe(): Promise<void> {
+    try {
+      await this.#options.ends?.settled()
+      this.#prepared?.wipe()
+    } catch {
+      // Another process has the fleet, and the job.
     }
   }
 

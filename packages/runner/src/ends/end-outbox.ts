@@ -12,7 +12,7 @@ import type { KeptTails, ReadBytes } from './kept-tails.ts'
 export interface EndOutboxOptions {
   readonly client: Pick<JobApiClient, 'updateJob' | 'patchTrace'>
   /** Where ends are kept for the next process; absent: they end with this one. */
-  readonly journal?: Pick<JobJournal, 'note' | 'ended'> | undefined
+  readonly journal?: Pick<JobJournal, 'note' | 'ended' | 'settled'> | undefined
   /** Where the longer rests of traces are kept. Absent: in memory. */
   readonly tails?: KeptTails | undefined
   readonly clock: Clock
@@ -103,6 +103,11 @@ export class EndOutbox {
       journal.note(job.id, 'end', end as unknown as JsonValue)
       return undefined
     }
+  }
+
+  /** Resolves once the next process would know of every end that was kept until now. Rejects with `FencedError`. */
+  async settled(): Promise<void> {
+    await this.#options.journal?.settled()
   }
 
   /** The coordinator knows the end of a job, or does not want to. */

@@ -66,6 +66,11 @@ export class JobJournal {
     this.#journal.note(...['', ...laterParts.map((part) => `/${part}`)].map((part) => this.#change(`${jobId}${part}`, null)))
   }
 
+  /** See `Journal.settled`. */
+  settled(): Promise<void> {
+    return this.#journal.settled()
+  }
+
   /** What earlier processes left. */
   async load(): Promise<readonly JournalledJob[]> {
     const values = new Map<string, JsonValue>()
