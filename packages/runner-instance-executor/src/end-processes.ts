@@ -1,5 +1,6 @@
 import type { Clock, Connection } from '@runner-core/fleeting'
 import { type JobMarker, killScript } from '@runner-core/job'
+import { Answer } from './answer.ts'
 import { runCommand } from './run-command.ts'
 
 export interface EndProcessesOptions {
@@ -16,17 +17,15 @@ export interface EndProcessesOptions {
 /** Ends all processes of a job. Resolves with what the kill script said: `clean` when none is left. Rejects as `runCommand` does. */
 export async function endProcesses(connection: Connection, options: EndProcessesOptions): Promise<string> {
   const { onStarted, clock, signal } = options
-  let answer = ''
+  const answer = new Answer()
   await runCommand(connection, {
     command: 'exec sh',
     script: Buffer.from(killScript(options)),
-    stdout: (chunk) => {
-      answer += chunk.toString()
-    },
-    isComplete: () => answer.endsWith('\n'),
+    stdout: answer.take,
+    isComplete: () => answer.text.endsWith('\n'),
     ...(onStarted !== undefined && { onStarted }),
     clock,
     signal,
   })
-  return answer.trim()
+  return answer.text.trim()
 }

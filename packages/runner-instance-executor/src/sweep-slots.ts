@@ -1,5 +1,6 @@
 import { type Clock, type Connection, delay, type Logger } from '@runner-core/fleeting'
 import { type HeldSlot, readDiskTrouble, readSlotReport, type SlotReport, slotReportScript } from '@runner-core/job'
+import { Answer } from './answer.ts'
 import { endProcesses } from './end-processes.ts'
 import { runCommand } from './run-command.ts'
 import type { SlotClaims } from './slot-claims.ts'
@@ -62,18 +63,16 @@ async function askForSlots(
   { buildsDir, claims, clock }: SweepSlotsOptions,
   signal: AbortSignal,
 ): Promise<SlotReport | undefined> {
-  let output = ''
+  const answer = new Answer()
   await runCommand(connection, {
     command: 'exec sh',
     script: slotReportScript(buildsDir, claims.owner),
-    stdout: (chunk) => {
-      output += chunk.toString('latin1')
-    },
-    isComplete: () => readSlotReport(output) !== undefined,
+    stdout: answer.take,
+    isComplete: () => readSlotReport(answer.text) !== undefined,
     clock,
     signal,
   })
-  return readSlotReport(output)
+  return readSlotReport(answer.text)
 }
 
 /** Name of the variable that marks a job's processes. */

@@ -1,5 +1,6 @@
 import { type Clock, type Connection, deadline, type Logger } from '@runner-core/fleeting'
 import { type DetachedLeftover, wipeScript } from '@runner-core/job'
+import { Answer } from './answer.ts'
 import { runCommand } from './run-command.ts'
 
 export interface WipeQueueOptions {
@@ -53,17 +54,15 @@ export class WipeQueue {
     const { clock, logger } = this.#options
     const [first, ...others] = scripts
     if (first === undefined) return
-    let answer = ''
+    const answer = new Answer()
     using limit = deadline(clock, limitMs, () => new Error(`no answer within ${limitMs} ms`))
     try {
       if (connection.ended !== undefined) throw connection.ended
       await runCommand(connection, {
         command: 'exec sh',
         script: wipeScript([first, ...others]),
-        stdout: (chunk) => {
-          answer += chunk.toString()
-        },
-        isComplete: () => answer.endsWith('wiped\n'),
+        stdout: answer.take,
+        isComplete: () => answer.text.endsWith('wiped\n'),
         clock,
         signal: limit.signal,
       })

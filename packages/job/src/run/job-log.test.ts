@@ -36,6 +36,7 @@ async function manager(words: string, wallTime: number, record?: LogRecord): Pro
     executor: words,
     machine: { description: words, buildsDir: 'builds' },
     openStage: 'prepare_script',
+    stages: Array.from({ length: 100 }, () => ['get_sources', 'step_script', 'step_release']).flat(),
     notes: { get_sources: [words] },
     timeOf: (uptime) => machineTime.wallTime(uptime, startedAt),
   })
@@ -132,4 +133,36 @@ test('a log that another manager finishes, whenever it reads the rest, is the on
       },
     ),
   )
+})
+
+test('what a login prints is kept up to a bound, and left out of the log beyond it', async () => {
+  const { log, text } = await manager('first', 0)
+  for (let chunks = 0; chunks < 1000; chunks++) await log.aside(Buffer.alloc(65_536, 'x'))
+  await log.flush()
+  expect(text().length).toBeLessThan(300_000)
+  expect(JSON.stringify(log.record).length).toBeLessThan(300_000)
+  expect(text().match(/the rest is left out/g)).toHaveLength(1)
+})
+
+test('lines and warnings without number are left out, and how the job ended is said', async () => {
+  const { log, text } = await manager('first', 0)
+  for (let lines = 0; lines < 1000; lines++) {
+    log.warning('w'.repeat(100_000))
+    await log.flush()
+  }
+  log.error('Job failed: why')
+  await log.flush()
+  expect(text().length).toBeLessThan(1_200_000)
+  expect(text()).toContain('ERROR: Job failed: why')
+})
+
+test('a stage that the script does not have does not begin, and one that it has begins once', async () => {
+  const stages: (string | undefined)[] = []
+  const trace = { write: (): void => {} }
+  const log = new JobLog({ trace, clock: { wallTime: () => 0 }, sections: true, onStage: (stage) => stages.push(stage) })
+  const machine = { description: 'm', buildsDir: 'builds' }
+  const progress = new ScriptProgress({ nonce, log, executor: 'x', machine, stages: ['step_script'] })
+  for (let forged = 0; forged < 1000; forged++) await progress.push(Buffer.from(marker(`begin step_${forged} 1`)))
+  for (let forged = 0; forged < 1000; forged++) await progress.push(Buffer.from(marker('begin step_script 1')))
+  expect(stages).toEqual(['step_script'])
 })

@@ -1,6 +1,12 @@
 import type { Clock } from '../clock.ts'
 import type { JobStage } from './job-stage.ts'
 
+/** Characters of a line; texts of a job stand in it. */
+const longestLine = 8192
+/** Characters that are kept for the next manager: of what a login prints, and with lines and warnings. Sections and errors are few, and are always said. */
+const mostAside = 256 * 1024
+const mostSaid = 1024 * 1024
+
 const reset = '\x1b[0;m'
 const clearLine = '\x1b[0K'
 
@@ -44,6 +50,8 @@ export interface JobLogOptions {
 export class JobLog {
   readonly #options: JobLogOptions
   #said: SaidText[] = []
+  #saidLength = 0
+  #isCut = false
   #position = 0
   #committed = { position: 0, said: 0 }
   /** What is still to be said again. */
@@ -87,6 +95,7 @@ export class JobLog {
     this.#sayAgain(Number.POSITIVE_INFINITY)
     this.#position = Math.max(this.#position, this.#replay.position)
     this.#said = [...this.#replay.said]
+    this.#saidLength = this.#said.reduce((sum, { text }) => sum + text.length, 0)
     this.#replay = undefined
     this.#pending = ''
     this.commit()
@@ -100,23 +109,28 @@ export class JobLog {
     this.commit()
   }
 
-  /** Output that is not the script's, such as a login's greeting: it will not come again. */
+  /** Output that is not the script's, such as a login's greeting: it will not come again, so it is kept; beyond 256 Ki characters it is left out. */
   aside(bytes: Buffer): void | Promise<void> {
     if (bytes.length === 0 || this.#replay !== undefined) return
+    if (this.#saidLength + bytes.length > mostAside) return this.#cut()
     this.#atLineStart = bytes[bytes.length - 1] === 0x0a
     const isCommitted = this.#pending === '' && this.#committed.said === this.#said.length
     void this.flush()
-    this.#said.push({ at: this.#position, text: bytes.toString() })
+    const text = bytes.toString()
+    this.#said.push({ at: this.#position, text })
+    this.#saidLength += text.length
     if (isCommitted) this.#committed = { ...this.#committed, said: this.#said.length }
     return this.#options.trace.write(bytes)
   }
 
   line(text: string): void {
-    this.#say(`${text}\n`)
+    if (this.#saidLength + this.#pending.length > mostSaid) this.#cut()
+    else this.#say(`${shortened(text)}\n`)
   }
 
   warning(text: string): void {
-    this.#say(`${clearLine}\x1b[0;33mWARNING: ${text}${reset}\n`)
+    if (this.#saidLength + this.#pending.length > mostSaid) this.#cut()
+    else this.#say(`${clearLine}\x1b[0;33mWARNING: ${shortened(text)}${reset}\n`)
   }
 
   success(text: string): void {
@@ -124,7 +138,7 @@ export class JobLog {
   }
 
   error(text: string): void {
-    this.#say(`${clearLine}\x1b[31;1mERROR: ${text}${reset}\n`)
+    this.#say(`${clearLine}\x1b[31;1mERROR: ${shortened(text)}${reset}\n`)
   }
 
   /** Ends the section of the stage under way and begins another one's, with its title. `at`: wall time; default: now. */
@@ -162,6 +176,7 @@ export class JobLog {
     this.#pending = ''
     if (this.#replay !== undefined) return
     this.#said.push({ at: this.#position, text: pending })
+    this.#saidLength += pending.length
     await this.#options.trace.write(pending)
   }
 
@@ -178,6 +193,13 @@ export class JobLog {
     await this.#options.trace.write(bytes)
   }
 
+  /** Says once that something is not said. */
+  #cut(): void {
+    if (this.#isCut) return
+    this.#isCut = true
+    this.#say(`${clearLine}\x1b[0;33mWARNING: ${cutNotice}${reset}\n`)
+  }
+
   #mark(what: 'start' | 'end', section: string, at: number): void {
     if (!this.#options.sections) return
     const seconds = Math.floor(at / 1000)
@@ -191,4 +213,10 @@ export class JobLog {
     this.#pending += this.#atLineStart ? text : `\n${text}`
     this.#atLineStart = true
   }
+}
+
+const cutNotice = "the login or the runner prints more than is kept of it beside the job's output: the rest is left out"
+
+function shortened(text: string): string {
+  return text.length <= longestLine ? text : `${text.slice(0, longestLine)}… (${text.length} characters)`
 }

@@ -136,6 +136,11 @@ export class JobPlan {
     }
   }
 
+  /** The stages that the job's steps are, in order. */
+  get stepStages(): readonly string[] {
+    return this.#steps().map(({ name }) => name)
+  }
+
   /** Prepares, gets the sources and runs the job's steps; cleans up unless an `after_script` is to come. */
   script(nonce: string): Buffer {
     return this.#generate(nonce, this.#variables, { prepare: this.#prepare, stages: this.#steps(), cleanUp: this.#cleanUpAfterSteps })

@@ -206,16 +206,16 @@ class JobRun {
   /** Everything up to the end of the job's steps: in one command where no files are to be brought between. */
   async #runMain(environment: JobEnvironment, plan: JobPlan, files: JobFilesOptions, stop: StopSource): Promise<MainResult> {
     let hasScriptBegun = false
-    const prepare: Follow = {
-      openStage: 'prepare_script',
+    const prepare = {
+      openStage: 'prepare_script' as const,
       notes: plan.notes,
-      onHost: (name, directory) => {
+      onHost: (name: string, directory: string): void => {
         for (const secret of plan.maskedValues(directory)) this.#options.trace.addSecret?.(secret)
         this.#log.line(`Running on ${name} via ${this.#options.runner.hostname}...`)
       },
     }
-    const steps: Follow = {
-      onStage: (stage, at) => {
+    const steps = {
+      onStage: (stage: JobStage, at: number | undefined): void => {
         if (hasScriptBegun || stage === 'get_sources') return
         hasScriptBegun = true
         this.#limitScript(plan, stop, at)
@@ -226,13 +226,17 @@ class JobRun {
 
     const stages = bringFiles(files)
     if (stages.length === 0) {
-      const { failure, isComplete, hasJobEnv } = await run((nonce) => plan.script(nonce), { ...prepare, ...steps })
+      const { failure, isComplete, hasJobEnv } = await run((nonce) => plan.script(nonce), {
+        ...prepare,
+        ...steps,
+        stages: ['get_sources', ...plan.stepStages],
+      })
       return { failure, isClean: isComplete && !plan.hasAfterScript, hasJobEnv, hasScriptBegun }
     }
-    const prepared = await run((nonce) => plan.prepareScript(nonce), prepare)
+    const prepared = await run((nonce) => plan.prepareScript(nonce), { ...prepare, stages: ['get_sources'] })
     const failure = prepared.failure ?? (await this.#fileStages.run(stages, environment, stop.signal))
     if (failure !== undefined) return { failure, isClean: false, hasJobEnv: false, hasScriptBegun }
-    const main = await run((nonce) => plan.stepsScript(nonce), steps)
+    const main = await run((nonce) => plan.stepsScript(nonce), { ...steps, stages: plan.stepStages })
     return { failure: main.failure, isClean: main.isComplete && !plan.hasAfterScript, hasJobEnv: main.hasJobEnv, hasScriptBegun }
   }
 
@@ -258,7 +262,7 @@ class JobRun {
     }
     try {
       const generate = (nonce: string): Buffer => plan.afterScript(nonce, status)
-      const result = await this.#scripts.run(environment, stop.signal, generate, {})
+      const result = await this.#scripts.run(environment, stop.signal, generate, { stages: ['after_script'] })
       const { failure } = result
       if (failure === undefined || this.#options.abort.aborted || !plan.afterScriptIgnoresErrors) return result
       this.#log.warning(`after_script failed, but job will continue unaffected: ${failure.message}`)
@@ -290,6 +294,7 @@ class JobRun {
     this.#log.begin('cleanup_file_variables', stageTitle('cleanup_file_variables', this.#options.runner.executor))
     const { isComplete, failure } = await this.#scripts.run(environment, stop.signal, (nonce) => plan.cleanUp(nonce), {
       openStage: 'cleanup_file_variables',
+      stages: [],
     })
     if (!isComplete) this.#log.warning(`files of the job may be left on the machine: ${failure?.message ?? 'the clean-up did not finish'}`)
     stop.dispose()

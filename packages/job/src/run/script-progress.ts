@@ -15,6 +15,8 @@ export interface ScriptProgressOptions {
   readonly machine: Pick<JobEnvironment, 'description' | 'buildsDir'>
   /** The stage that is under way when the script starts. */
   readonly openStage?: JobStage
+  /** The stages that the script has. Each begins as often as it stands here: others were made up by a job that read the script's nonce. */
+  readonly stages: readonly string[]
   /** What the trace says when a stage begins, under its title. */
   readonly notes?: Readonly<Record<string, readonly string[]>>
   readonly onHost?: (name: string, directory: string) => void
@@ -28,7 +30,9 @@ export interface ScriptProgressOptions {
 export class ScriptProgress {
   readonly #options: ScriptProgressOptions
   readonly #filter: MarkerFilter
+  readonly #stages: string[]
   #stage: JobStage | undefined
+  #isPlaced = false
   #status: number | undefined
   #failedCode: string | undefined
   /** Words of the marker `unwritable`. */
@@ -40,6 +44,7 @@ export class ScriptProgress {
     this.#options = options
     this.#filter = new MarkerFilter(options.nonce)
     this.#stage = options.openStage
+    this.#stages = [...options.stages]
   }
 
   /** True once it is proven that the script left no process. */
@@ -132,13 +137,14 @@ export class ScriptProgress {
     const { log, onHost, timeOf } = this.#options
     switch (word) {
       case 'host':
-        onHost?.(first, rest.join(' '))
+        if (!this.#isPlaced) onHost?.(first, rest.join(' '))
+        this.#isPlaced = true
         break
       case 'begin':
-        this.#begin(first as JobStage, timeOf?.(rest[0]))
+        this.#begin(first, timeOf?.(rest[0]))
         break
       case 'end':
-        this.#status = Number(first)
+        this.#status = /^\d{1,10}$/.test(first) ? Number(first) : 1
         log.end(timeOf?.(rest[0]))
         break
       case 'jobenv':
@@ -157,7 +163,11 @@ export class ScriptProgress {
     }
   }
 
-  #begin(stage: JobStage, at: number | undefined): void {
+  #begin(name: string, at: number | undefined): void {
+    const index = this.#stages.indexOf(name)
+    if (index < 0) return
+    this.#stages.splice(index, 1)
+    const stage = name as JobStage
     const { log, executor, notes, onStage } = this.#options
     this.#stage = stage
     log.begin(stage, stageTitle(stage, executor), at)

@@ -63,6 +63,33 @@ test('output is passed on as it is, without a copy, and never held back without 
   expect(new MarkerFilter(nonce).push(Buffer.from('a\x1eb'))).toEqual([{ output: Buffer.from('a\x1eb') }])
 })
 
+test('what begins like a marker and does not end is output, and hardly any of it is held back', () => {
+  const filter = new MarkerFilter(nonce)
+  const begin = Buffer.from(`\x1e${nonce} `)
+  const passed = [begin, ...Array.from({ length: 1000 }, () => Buffer.alloc(1000, 'x'))].flatMap((chunk) => filter.push(chunk))
+  expect(Buffer.concat(filter.end().map((piece) => ('output' in piece ? piece.output : Buffer.alloc(0)))).length).toBeLessThanOrEqual(4096)
+  expect(passed.every((piece) => 'output' in piece)).toBe(true)
+  expect(filter.push(marker('end 0'))).toEqual([{ marker: 'end 0', size: marker('end 0').length }])
+})
+
+test('what is too long for a marker is none, wherever chunks end', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 4060, max: 4110 }), fc.infiniteStream(fc.integer({ min: 1, max: 3000 })), (length, sizes) => {
+      const stream = Buffer.concat([marker('x'.repeat(length)), marker('end 0')])
+      const filter = new MarkerFilter(nonce)
+      const seen: OutputPiece[] = []
+      for (let at = 0; at < stream.length; ) {
+        const size = sizes.next().value
+        seen.push(...filter.push(stream.subarray(at, at + size)))
+        at += size
+      }
+      seen.push(...filter.end())
+      const isMarker = marker('x'.repeat(length)).length <= 4096
+      expect(joined(seen)).toEqual([isMarker ? 'x'.repeat(length) : marker('x'.repeat(length)), 'end 0'])
+    }),
+  )
+})
+
 test('what only looked like a marker comes out at the end', () => {
   const filter = new MarkerFilter(nonce)
   expect(filter.push(Buffer.from(`x\x1e${nonce} end`))).toEqual([{ output: Buffer.from('x') }])

@@ -30,7 +30,10 @@ export type OutputPiece =
   | { readonly output: Buffer }
   | { readonly marker: string /** Its length as it was printed, bytes. */; readonly size: number }
 
-/** Takes the markers out of a stream of output, wherever chunks end. Holds back only what may be the beginning of one. */
+/** A marker is one `write` of less than this, which is a pipe's atomic size: what begins like one and is longer is output. */
+const longestMarker = 4096
+
+/** Takes the markers out of a stream of output, wherever chunks end. Holds back only what may be the beginning of one, 4 KiB at most. */
 export class MarkerFilter {
   readonly #start: Buffer
   #held: Buffer | undefined
@@ -44,12 +47,17 @@ export class MarkerFilter {
     const bytes = this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk])
     this.#held = undefined
     const pieces: OutputPiece[] = []
-    let at = 0
+    let [at, from] = [0, 0]
     for (;;) {
-      const start = bytes.indexOf(this.#start, at)
+      const start = bytes.indexOf(this.#start, from)
       const end = start < 0 ? -1 : bytes.indexOf(separator, start + this.#start.length)
+      const length = (end < 0 ? bytes.length : end + 1) - start
+      if (start >= 0 && (length > longestMarker || (end < 0 && length === longestMarker))) {
+        from = start + this.#start.length
+        continue
+      }
       if (end < 0) {
-        const hold = start < 0 ? this.#partialStart(bytes, at) : start
+        const hold = start < 0 ? this.#partialStart(bytes, from) : start
         if (hold > at) pieces.push({ output: bytes.subarray(at, hold) })
         if (hold < bytes.length) this.#held = bytes.subarray(hold)
         return pieces
@@ -57,6 +65,7 @@ export class MarkerFilter {
       if (start > at) pieces.push({ output: bytes.subarray(at, start) })
       pieces.push({ marker: bytes.toString('utf8', start + this.#start.length, end), size: end + 1 - start })
       at = end + 1
+      from = at
     }
   }
 

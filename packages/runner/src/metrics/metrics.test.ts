@@ -135,6 +135,7 @@ test('what is observed is counted, with its labels', async () => {
   jobs.started(42, true)
   jobs.started(0, false)
   jobs.stageEnded('step_script', 2_500)
+  for (const name of ['a', 'b', 'c']) jobs.stageEnded(`step_${name}`, 1000)
   jobs.ended(61_000)
   jobs.ended(2_000, 'script_failure')
   expect(await scrape(source)).toMatchObject({
@@ -154,6 +155,7 @@ test('what is observed is counted, with its labels', async () => {
     gitlab_runner_jobs_total: 2,
     gitlab_runner_acceptable_job_queuing_duration_exceeded_total: 1,
     'gitlab_runner_job_stage_duration_seconds_sum{stage="step_script"}': 2.5,
+    'gitlab_runner_job_stage_duration_seconds_sum{stage="step_other"}': 3,
     'gitlab_runner_job_stage_duration_seconds_bucket{le="3",stage="step_script"}': 1,
     'fleeting_provisioner_instance_deletion_time_seconds_bucket{le="7"}': 1,
     gitlab_runner_job_queue_duration_seconds_sum: 42,
