@@ -45,7 +45,7 @@ export interface StopReport {
 /** How a fleet came to be another process's: `handed over` to one that asked for it · `lost` to one that took it. */
 export type Departure = 'handed over' | 'lost'
 
-/** How long it may take before the fleet is handed over to report jobs that have ended and to clean up after them, milliseconds. */
+/** How long it may take before the fleet is handed over, or its group is left to another manager, to report jobs that have ended and to clean up after them, milliseconds. */
 const mostTellMs = 5_000
 
 export interface ConfiguredRunnerOptions extends Pick<FleetOptions, 'makeProvisioner' | 'makeScaler' | 'manager'> {
@@ -116,6 +116,8 @@ export class ConfiguredRunner {
   readonly departed: Promise<Departure>
   #resolveDeparted = (_how: Departure): void => {}
   #handingOver: Promise<void> | undefined
+  /** Another manager has our instances. */
+  #groupLost = false
   #departing: Promise<void> | undefined
 
   /** Starts at once, and again until it succeeds or no try can: a fleet that does not start is no reason for others not to. */
@@ -268,6 +270,7 @@ export class ConfiguredRunner {
 
   /** Another process has taken the fleet, and with it its jobs, or what is kept about both is gone: nothing more is taken, removed or reported here. */
   #lose(error: Error): void {
+    if (this.#departing !== undefined) return
     const how = error.cause === undefined ? 'another process took the fleet over' : 'the state of the fleet is gone'
     this.#options.logger.error({ error }, `${how}: this one takes no more jobs for it`)
     void this.#depart('lost')
@@ -275,18 +278,14 @@ export class ConfiguredRunner {
 
   /** Another process asks for the fleet: it gets it with the jobs as they run, or wait. Those that have ended are told here: they have no slot any more with which another process could go on. */
   async #handOver(): Promise<void> {
-    const { clock, logger } = this.#options
     if (this.#isGivenBack) return
-    logger.info({}, 'another process asks for the fleet: it is handed over')
+    this.#options.logger.info({}, 'another process asks for the fleet: it is handed over')
     this.#startSignal.abort(new Error('another process gets the fleet'))
     const { loop, handler } = this.#running ?? {}
     await loop?.stopAsking()
     this.#reports.abort(new Error('another process gets the fleet'))
     handler?.leave({ atOnce: false })
-    const patience = new AbortController()
-    const told = Promise.all([loop?.stop(), ...this.#takenOver]).then(() => handler?.sweepsEnded())
-    await Promise.race([told, delay(clock, mostTellMs, patience.signal).catch(() => {})])
-    patience.abort()
+    await this.#awaitEnds(this.#running)
     await this.#ends?.stop(AbortSignal.abort(new Error('another process gets the fleet')))
     await this.#recordFile?.flush()
     if (this.#departing !== undefined) return
@@ -294,8 +293,40 @@ export class ConfiguredRunner {
     await this.#depart('handed over')
   }
 
+  /** Another manager has taken the instances. It knows nothing of our jobs: their ends are told here, and those that run are left to the next process with our state, or ended where nobody keeps it. */
+  async #loseGroup(error: GroupOwnedError, running: Running): Promise<void> {
+    const { fleet, loop, handler } = running
+    if (this.#groupLost || this.#departing !== undefined) return
+    this.#groupLost = true
+    this.#options.logger.error({ error }, 'another manager took the instance group over: this one takes no more jobs for it')
+    await loop.stopAsking()
+    if (fleet.state === undefined) handler.loseMachines()
+    else handler.leave({ atOnce: false })
+    await this.#awaitEnds(running)
+    const patience = new AbortController()
+    const cancel = this.#options.clock.after(mostTellMs, () => patience.abort(new Error('another manager has the instances')))
+    await this.#ends?.stop(patience.signal)
+    cancel()
+    await this.#recordFile?.flush()
+    await this.#depart('lost')
+  }
+
+  /** Waits, not for long, until jobs that have ended are reported and cleaned up after. */
+  async #awaitEnds({ loop, handler }: Partial<Running> = {}): Promise<void> {
+    const patience = new AbortController()
+    const told = Promise.all([loop?.stop(), ...this.#takenOver]).then(() => handler?.sweepsEnded())
+    await Promise.race([told, delay(this.#options.clock, mostTellMs, patience.signal).catch(() => {})])
+    patience.abort()
+  }
+
   #depart(how: Departure): Promise<void> {
-    this.#departing ??= this.#leave(how)
+    if (this.#departing !== undefined) return this.#departing
+    // What leaving stops tells its listeners at once, and they may ask to depart again.
+    let leave = (): void => {}
+    this.#departing = new Promise((resolve, reject) => {
+      leave = () => void this.#leave(how).then(resolve, reject)
+    })
+    leave()
     return this.#departing
   }
 
@@ -336,10 +367,11 @@ export class ConfiguredRunner {
       clock,
       logger,
     })
-    this.#running = { fleet, loop, handler }
+    const running = { fleet, loop, handler }
+    this.#running = running
     fleet.provisioner.onChange(() => {
       const { fenced } = fleet.provisioner
-      if (fenced instanceof GroupOwnedError) this.#lose(fenced)
+      if (fenced instanceof GroupOwnedError) void this.#loseGroup(fenced, running)
     })
     const lease = fleet.state?.lease
     if (lease === undefined) return

@@ -86,6 +86,8 @@ export class HandledJob {
   readonly #reporter: JobReporter
   readonly #abort = new AbortController()
   readonly #abandon = new AbortController()
+  /** The machine is another manager's: nothing that runs there is waited for, or ended. */
+  readonly #machineLost = new AbortController()
   #prepared: PreparedInstance | undefined
   #sent: SentTrace
   #takeRun: (() => JobCheckpoint) | undefined
@@ -140,6 +142,14 @@ export class HandledJob {
   abandon(): void {
     this.interrupt()
     this.#abandon.abort(new Error('the runner does not wait any longer'))
+  }
+
+  /** Reports the job as interrupted without a word to its machine, which another manager has. One that has ended goes on to be told. */
+  loseMachine(): void {
+    if (this.#hasEnded) return
+    const reason = new JobError('interrupted', 'runner_interrupted', 'another manager has taken the instances over')
+    this.#machineLost.abort(reason)
+    this.#abort.abort(reason)
   }
 
   /** Another process has the job now, as it runs or waits: nothing about it is done, kept or said here any more. One that has ended goes on to be told, unless that is to stop `atOnce`. */
@@ -304,10 +314,11 @@ export class HandledJob {
   }
 
   #unlessAbandoned(outcome: Promise<JobOutcome>): Promise<JobOutcome> {
-    const { signal } = this.#abandon
     const abandoned = new Promise<JobOutcome>((resolve) => {
-      const message = 'the runner was stopped'
-      signal.addEventListener('abort', () => resolve({ state: 'failed', reason: 'runner_interrupted', message }), { once: true })
+      const end = (message: string): void => resolve({ state: 'failed', reason: 'runner_interrupted', message })
+      this.#abandon.signal.addEventListener('abort', () => end('the runner was stopped'), { once: true })
+      const lost = this.#machineLost.signal
+      lost.addEventListener('abort', () => end((lost.reason as Error).message), { once: true })
     })
     return Promise.race([outcome, abandoned])
   }
@@ -318,7 +329,7 @@ export class HandledJob {
     this.#isGivenBack = true
     const { place, onSlotFree } = this.#options
     // What runs on the machine is not ours to end.
-    if (!this.#isLeft) await this.#prepared?.release()
+    if (!this.#isLeft && !this.#machineLost.signal.aborted) await this.#prepared?.release()
     if (!('acquisition' in place)) place[Symbol.dispose]()
     onSlotFree()
   }

@@ -231,6 +231,11 @@ export class JobHandler {
     for (const job of this.#active.keys()) job.interrupt()
   }
 
+  /** Another manager has the machines, and knows nothing of the jobs: each is reported as interrupted, and nothing on its machine is touched. */
+  loseMachines(): void {
+    for (const job of this.#active.keys()) job.loseMachine()
+  }
+
   /** Another process gets the fleet, and its jobs: they are left to it as they are. Those that have ended go on to be told, unless that is to stop `atOnce`. */
   leave(how: { readonly atOnce: boolean }): void {
     for (const job of this.#active.keys()) job.leave(how)
