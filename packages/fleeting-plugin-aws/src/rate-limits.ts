@@ -26,6 +26,8 @@ export function rateLimits({ credentials, launchMode }: Pick<AwsConfig, 'credent
         return { 'autoscaling:read': isInstant ? 1 : 2, 'autoscaling:write': isInstant ? 1 + Math.ceil(count / 100) : 2 }
       }
       if (operation === 'decrease') return { 'autoscaling:read': 1, 'autoscaling:write': Math.ceil(count / mostTerminated) }
+      if (operation === 'owners') return { 'autoscaling:read': 1 }
+      if (operation === 'claim') return { 'autoscaling:write': 1 }
       const isPushed = credentials === undefined || credentials === 'instance-connect'
       return { 'ec2:describe': 1 / mostDescribed, 'ec2:console': 1, ...(isPushed && { 'ec2-instance-connect:push': 1 }) }
     },

@@ -32,7 +32,10 @@ export function rateLimitsOf(mode: SetModel['mode']): GroupRateLimits {
       switch (operation) {
         case 'list':
           return { [lists]: pages, GetOperation: 1 / listsPerLook, ScaleSetLowCostGet: 1 / listsPerLook }
+        case 'owners':
+          return { ScaleSetLowCostGet: 1 }
         case 'increase':
+        case 'claim':
           return { ScaleSetLowCostGet: 1, ScaleSetUpdate: 1 }
         case 'decrease':
           return { ScaleSetVMDelete: count }

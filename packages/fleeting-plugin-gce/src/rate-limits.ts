@@ -17,6 +17,8 @@ export const rateLimits: GroupRateLimits = {
     // The group is read first, and its operation waited for.
     if (operation === 'increase') return { default: requests + pages, read: requests }
     if (operation === 'decrease') return { default: requests, read: requests }
+    // The group is read first, for its description, and its operation waited for.
+    if (operation === 'claim') return { default: 1, read: 2 }
     return { read: 1 }
   },
 }

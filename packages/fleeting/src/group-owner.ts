@@ -32,6 +32,17 @@ export function readOwner(written: string | undefined): GroupOwner | undefined {
   return { id, name, epoch: Number(epoch), since: Date.parse(since) }
 }
 
+/** An owner in words, for people. */
+export function describeOwner({ id, name, epoch, since }: GroupOwner): string {
+  const when = Number.isFinite(since) ? ` since ${new Date(since).toISOString()}` : ''
+  return `${name === '' ? 'another manager' : name} (owner ${id}, epoch ${epoch})${when}`
+}
+
+/** Each owner in words, once; one that is noted on several members of a group of groups is one. */
+export function describeOwners(owners: readonly GroupOwner[]): string {
+  return owners.length === 0 ? 'nobody' : [...new Set(owners.map(describeOwner))].join(', ')
+}
+
 /** The owner that the group's tags name. Two names that differ only in capitals are one, as Azure has it. */
 export function ownersIn(tags: Tags): readonly GroupOwner[] {
   return Object.entries(tags).flatMap(([name, value]) => (name.toLowerCase() === ownerTag ? (readOwner(value) ?? []) : []))

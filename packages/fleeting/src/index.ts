@@ -31,7 +31,7 @@ export {
 } from './errors.ts'
 /** Whose a group is, written on the group. */
 export { GroupOwnedError, type GroupOwnedOptions } from './group-owned-error.ts'
-export { type GroupOwner, ownersIn, ownerTag, readOwner, withOwner, writtenOwner } from './group-owner.ts'
+export { describeOwner, describeOwners, type GroupOwner, ownersIn, ownerTag, readOwner, withOwner, writtenOwner } from './group-owner.ts'
 /** What a plugin made is looked at once, before it is relied on. */
 export { checkGroup, initGroup } from './init-group.ts'
 /** The contract that a plugin implements. */

@@ -68,8 +68,11 @@ export interface GroupInfo {
 /** A cloud's token buckets, and what the contract's calls draw from them. */
 export interface GroupRateLimits {
   readonly buckets: Readonly<Record<string, { readonly size: number; readonly perSecond: number }>>
-  /** What one call that concerns `count` instances draws, by bucket; for `list` and `connectInfo`, `count` is how many the group has. */
-  draws(operation: 'list' | 'describe' | 'increase' | 'decrease' | 'connectInfo', count: number): Readonly<Record<string, number>>
+  /** What one call that concerns `count` instances draws, by bucket. For `list` and `connectInfo`, `count` is how many the group has; for `owners` and `claim`, 0. */
+  draws(
+    operation: 'list' | 'describe' | 'increase' | 'decrease' | 'connectInfo' | 'owners' | 'claim',
+    count: number,
+  ): Readonly<Record<string, number>>
 }
 
 /**

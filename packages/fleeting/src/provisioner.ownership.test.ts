@@ -283,10 +283,19 @@ describe('a group whose owner cannot be read or written', () => {
   })
 })
 
-it('a survey claims nothing', async () => {
+it('a survey says who has the group, and claims nothing', async () => {
   const { group, clock } = new MemoryFleet({ holdsOwner: true })
   const lease = await new MemoryStateStore().lease('test')
-  await Provisioner.survey({ group, clock, lease, owner: { id: 'here' } }, never)
+  expect(await Provisioner.survey({ group, clock, lease, owner: { id: 'here' } }, never)).toMatchObject({ owners: [] })
   expect(group.owner).toBeUndefined()
-  expect(group.calls.map(({ operation }) => operation)).toEqual(['init', 'list', 'shutdown'])
+  const owner = { id: 'there', name: 'fleet of somebody', epoch: 3, since: 0 }
+  group.owner = owner
+  expect(await Provisioner.survey({ group, clock, lease, owner: { id: 'here', mayTake: 'own' } }, never)).toMatchObject({ owners: [owner] })
+  expect(group.owner).toBe(owner)
+  expect(group.calls.slice(0, 4).map(({ operation }) => operation)).toEqual(['init', 'list', 'owners', 'shutdown'])
+})
+
+it('a survey says nothing of an owner where the group holds none', async () => {
+  const { group, clock } = new MemoryFleet({ holdsOwner: false })
+  expect(await Provisioner.survey({ group, clock }, never)).not.toHaveProperty('owners')
 })

@@ -3,6 +3,7 @@ import type { Connection } from './connection.ts'
 import { deadline } from './deadline.ts'
 import { asGroupError, GroupError } from './errors.ts'
 import { GroupOwnedError } from './group-owned-error.ts'
+import type { GroupOwner } from './group-owner.ts'
 import { checkGroup, initGroup } from './init-group.ts'
 import type { GroupInfo, InstanceGroup, ListedInstance } from './instance-group.ts'
 import { Journal } from './journal.ts'
@@ -101,11 +102,21 @@ export class Provisioner implements AsyncDisposable {
   }
 
   /**
-   * What a start would find, and what it would do at once about instances that are broken. Only reads: `init`, `list` and `shutdown` are all that the group is asked. Thrown: as by `start`.
+   * What a start would find, and what it would do at once about instances that are broken. Only reads: `init`, `list`, `owners` and `shutdown` are all that the group is asked. Thrown: as by `start`,
+   * but for `GroupOwnedError`: who has the group is in the answer.
    */
   static async survey(options: ProvisionerOptions, signal: AbortSignal): Promise<GroupSurvey> {
-    const provisioner = await Provisioner.#open(options, signal, (opened) => opened.#sweep(opened.#context.clock.now()))
-    const survey = { info: provisioner.info, instances: new Map(provisioner.instances()), launches: provisioner.launchState() }
+    let owners: readonly GroupOwner[] | undefined
+    const provisioner = await Provisioner.#open(options, signal, async (opened) => {
+      owners = await opened.#ownership?.owners(signal)
+      opened.#sweep(opened.#context.clock.now())
+    })
+    const survey = {
+      info: provisioner.info,
+      instances: new Map(provisioner.instances()),
+      launches: provisioner.launchState(),
+      ...(owners !== undefined && { owners }),
+    }
     await provisioner.shutdown({ removeInstances: false })
     return survey
   }

@@ -88,6 +88,26 @@ test('a plugin that breaks a rule: the case, why, and exit code 1', async () => 
   expect(doctor.stdout).toContain('  error  on_fire: it burns\n    fix: put it out\n')
 })
 
+test('doctor prints who has the group, where the group can say so', async () => {
+  const group = (owners: string): string => `export const createInstanceGroup = () => ({
+      init: async () => ({ id: 'owned', maxSize: 3, version: '1' }), list: async () => [], increase: async () => ({ requested: 0 }),
+      decrease: async (ids) => ({ accepted: ids }), connectInfo: async () => ({}), shutdown: async () => {}, ${owners}
+    })`
+  const owner = "{ id: 'here', name: 'fleet a on build-1', epoch: 3, since: 0 }"
+  write('owned.mjs', group(`owners: async () => [${owner}], claim: async () => {},`))
+  const owned = await fleeting('doctor', './owned.mjs')
+  expect(owned).toMatchObject({ code: 0, stderr: '' })
+  expect(owned.stdout).toContain('owner         fleet a on build-1 (owner here, epoch 3) since 1970-01-01T00:00:00.000Z\n')
+  expect(JSON.parse((await fleeting('doctor', './owned.mjs', '--json')).stdout)).toMatchObject({ owners: [{ id: 'here' }] })
+  write('free.mjs', group('owners: async () => [], claim: async () => {},'))
+  expect((await fleeting('doctor', './free.mjs')).stdout).toContain('owner         nobody\n')
+  write('mute.mjs', group(''))
+  expect((await fleeting('doctor', './mute.mjs')).stdout).not.toContain('owner')
+  write('down.mjs', group("owners: async () => { throw new Error('no permission') }, claim: async () => {},"))
+  const down = await fleeting('doctor', './down.mjs')
+  expect(down).toMatchObject({ code: 2, stderr: expect.stringContaining('the owner of the group cannot be read: no permission') })
+})
+
 test.each([
   ['leaves a timer behind', "async () => { setInterval(() => {}, 1000); return { id: 'open', maxSize: 3, version: '1' } }", 0],
   ['never initialises', '() => new Promise(() => setInterval(() => {}, 1000))', 2],

@@ -209,6 +209,7 @@ test('plan sees the machines of a manager that is gone, and touches nothing; of 
   const files = filesAndTimes(join(folder, 'state'))
   const gone = await runBin(['plan', '--config', join(folder, 'config.toml')])
   expect([gone.code, gone.stdout]).toEqual([0, expect.stringContaining('instances: 1 running')])
+  expect(gone.stdout).toMatch(/^ {2}owner: fleet \S+ on \S+ \(owner \S+, epoch 1\) since /m)
   expect(filesAndTimes(join(folder, 'state'))).toEqual(files)
   const second = start()
   expect(await place(simpleJob())).toBe(before)

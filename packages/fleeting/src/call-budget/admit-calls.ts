@@ -17,7 +17,16 @@ export type Buckets = Readonly<Record<string, BudgetBucket>>
  * The share of each bucket that a call leaves to those that matter more. In order: a machine that is not removed costs money and may be the wrong one to keep; one that is not asked for lets jobs wait; one list tells the
  * truth about all machines, and can come a little later; connect info is one call for one machine, and there may be a thousand of them at once.
  */
-const reserves: Readonly<Record<BudgetOperation, number>> = { decrease: 0, increase: 0.1, list: 0.25, describe: 0.25, connectInfo: 0.5 }
+const reserves: Readonly<Record<BudgetOperation, number>> = {
+  // Before each delete, and before anything else at a start.
+  owners: 0,
+  claim: 0,
+  decrease: 0,
+  increase: 0.1,
+  list: 0.25,
+  describe: 0.25,
+  connectInfo: 0.5,
+}
 const order = Object.keys(reserves) as BudgetOperation[]
 
 /** A list that has waited for so long goes first, and leaves nothing: without the truth, lost machines would keep their jobs and nothing could be launched. */

@@ -82,6 +82,32 @@ describe('withCallBudget', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
+  it('draws for a look at the owner and for a claim, which go before a list', async () => {
+    const clock = new ManualClock()
+    const group = new LimitedGroup({ clock, shell: simpleShell, holdsOwner: true }, { read: { size: 2, perSecond: 0.1 } })
+    Object.assign(group.limits, { draws: () => ({ read: 1 }) })
+    const kept = withCallBudget(group, { clock })
+    await kept.init(never)
+    const owner = { id: 'here', name: 'fleet test', epoch: 1, since: 0 }
+    await kept.claim!(owner, never)
+    await kept.owners!(never)
+    const order: string[] = []
+    const list = kept.list(never).then(() => order.push('list'))
+    const look = kept.owners!(never, ['m-1']).then((owners) => order.push(`owners ${owners.length}`))
+    await clock.advance(9_999)
+    expect(order).toEqual([])
+    await clock.advance(1)
+    expect(order).toEqual(['owners 1'])
+    await clock.advance(30_000)
+    await Promise.all([list, look])
+    expect(group.calls.findLast(({ operation }) => operation === 'owners')?.ids).toEqual(['m-1'])
+  })
+
+  it('offers no owner where the group holds none', async () => {
+    const { kept } = await start()
+    expect([typeof kept.owners, typeof kept.claim]).toEqual(['undefined', 'undefined'])
+  })
+
   it('learns from a throttled call, in a rejection or an answer', async () => {
     const { clock, group, kept, calls } = await start(100, 1)
     group.fail('list', new GroupError('throttled', 'slow down'))

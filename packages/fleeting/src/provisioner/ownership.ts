@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type Clock, delay } from '../clock.ts'
 import { asGroupError, GroupError } from '../errors.ts'
 import { GroupOwnedError } from '../group-owned-error.ts'
-import type { GroupOwner } from '../group-owner.ts'
+import { describeOwner, type GroupOwner } from '../group-owner.ts'
 import type { InstanceGroup } from '../instance-group.ts'
 import type { Logger } from '../logger.ts'
 import type { FleetLease, StateRecord } from '../state-store.ts'
@@ -110,6 +110,11 @@ export class Ownership {
     }
   }
 
+  /** Who has the group now; undefined where it holds no owner. Thrown: what the group throws. */
+  async owners(signal: AbortSignal): Promise<readonly GroupOwner[] | undefined> {
+    return this.#canHold ? this.#read(signal) : undefined
+  }
+
   /**
    * Whether the group is still ours, of the members that have these instances. Rejects with a {@link GroupOwnedError} when it has got another owner. An owner that has gone, or an earlier one of ours, is written over.
    */
@@ -175,7 +180,7 @@ export class Ownership {
 
   #owned(owner: GroupOwner): GroupOwnedError {
     const { groupId } = this.#options
-    const message = `${groupId} belongs to ${described(owner)}: stop that one, or, if it is over for good, start once with take_over_group = true`
+    const message = `${groupId} belongs to ${describeOwner(owner)}: stop that one, or, if it is over for good, start once with take_over_group = true`
     return new GroupOwnedError({ groupId, owner, message })
   }
 
@@ -188,11 +193,6 @@ export class Ownership {
 
   #lost(owner: GroupOwner): GroupOwnedError {
     const { groupId } = this.#options
-    return new GroupOwnedError({ groupId, owner, message: `${groupId} belongs to ${described(owner)} now` })
+    return new GroupOwnedError({ groupId, owner, message: `${groupId} belongs to ${describeOwner(owner)} now` })
   }
-}
-
-function described({ id, name, epoch, since }: GroupOwner): string {
-  const when = Number.isFinite(since) ? ` since ${new Date(since).toISOString()}` : ''
-  return `${name === '' ? 'another manager' : name} (owner ${id}, epoch ${epoch})${when}`
 }

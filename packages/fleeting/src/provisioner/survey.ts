@@ -1,3 +1,4 @@
+import type { GroupOwner } from '../group-owner.ts'
 import type { GroupInfo } from '../instance-group.ts'
 import type { Instance } from './instance.ts'
 import type { LaunchState } from './launch-state.ts'
@@ -8,4 +9,6 @@ export interface GroupSurvey {
   /** Those with a `removal` would be removed at once. */
   readonly instances: ReadonlyMap<string, Instance>
   readonly launches: LaunchState
+  /** Who has the group now; absent where the group holds no owner. */
+  readonly owners?: readonly GroupOwner[]
 }

@@ -1,4 +1,4 @@
-import { describeError, type InstanceLimit, loadPlugin, systemClock } from '@runner-core/fleeting'
+import { describeError, describeOwners, type InstanceLimit, loadPlugin, systemClock } from '@runner-core/fleeting'
 import { loadConfig } from '../config/load-config.ts'
 import { type FleetPlan, readFleetPlans } from '../fleet/fleet-plan.ts'
 import { exitCode } from './exit-code.ts'
@@ -24,6 +24,7 @@ export async function plan(file: string, { json }: { readonly json: boolean }, o
 function planLines({
   runner,
   group,
+  owners,
   policy,
   instances,
   plan: { increase, drain, remove, heldBack },
@@ -41,6 +42,7 @@ function planLines({
   ]
   return [
     `${runner}: group ${group.id}, ${limitText(limit)}`,
+    ...(owners === undefined ? [] : [`  owner: ${describeOwners(owners)}`]),
     `  instances: ${counts.length === 0 ? 'none' : counts.join(', ')}`,
     `  policy: idle_count ${policy.idleCount}, idle_time ${policy.idleTimeMs / 1000} s, scale_factor ${policy.scaleFactor}, in force for ${policy.periods.join(' | ')}`,
     ...(group.findings ?? []).map(({ severity, code, message, fix }) => `  ${severity} ${code}: ${message}; ${fix}`),

@@ -74,6 +74,16 @@ test('says what a start would do, and only reads', async () => {
   expect(cloud.group.calls.map(({ operation }) => operation)).toEqual(['init', 'list', 'shutdown'])
 })
 
+test('says who has the group, where the group can, and claims nothing', async () => {
+  const cloud = new Cloud(['running'], { holdsOwner: true })
+  expect((await cloud.plan('')).owners).toEqual([])
+  const owner = { id: 'there', name: 'fleet of somebody', epoch: 3, since: 0 }
+  cloud.group.owner = owner
+  expect((await cloud.plan('')).owners).toEqual([owner])
+  expect(cloud.group.owner).toBe(owner)
+  expect(await new Cloud().plan('')).not.toHaveProperty('owners')
+})
+
 describe('a start does what the plan says', () => {
   const states = fc.array(
     fc.constantFrom<InstanceState>('creating', 'running', 'suspending', 'suspended', 'resuming', 'deleting', 'failed', 'unknown'),

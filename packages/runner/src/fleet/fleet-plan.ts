@@ -1,6 +1,7 @@
 import {
   type Clock,
   type GroupInfo,
+  type GroupOwner,
   type Instance,
   type InstanceLimit,
   Provisioner,
@@ -20,6 +21,8 @@ export interface FleetPlan extends InstanceLimit {
   readonly runner: string
   readonly fleet: string
   readonly group: GroupInfo
+  /** Who has the group now; absent where the group holds no owner. */
+  readonly owners?: readonly GroupOwner[]
   /** The idle policy in force. */
   readonly policy: ResolvedPolicy
   readonly instances: readonly Instance[]
@@ -71,6 +74,7 @@ export async function readFleetPlan(runner: RunnerSettings, { settings, signal, 
     runner: runner.name,
     fleet: fleetName(runner),
     group: survey.info,
+    ...(survey.owners !== undefined && { owners: survey.owners }),
     maxInstances,
     maximumOf,
     policy,
