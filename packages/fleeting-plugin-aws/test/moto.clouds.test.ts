@@ -142,6 +142,21 @@ describe.skipIf(cloudsPython === undefined)(`plugin aws on moto${withoutPython}`
     await next.shutdown()
   })
 
+  test('an owner is a tag of the group alone: another manager reads it, machines do not have it, and without a value it is nobody', async () => {
+    const owner = { id: 'here', name: 'fleet test on build-1', epoch: 3, since: Date.parse('2026-01-02T03:04:05Z') }
+    await group.claim!(owner, signal)
+    await group.increase({ count: 1, launchToken: 'one' }, signal)
+    const other = makeGroup()
+    await other.init(signal)
+    expect(await other.owners!(signal)).toEqual([owner])
+    const [id] = await running(1)
+    const { Reservations = [] } = await moto.ec2.describeInstances({ InstanceIds: [id!] })
+    expect(Reservations[0]?.Instances?.[0]?.Tags?.map(({ Key }) => Key)).not.toContain('runner-core-owner')
+    await other.claim!(undefined, signal)
+    expect(await group.owners!(signal)).toEqual([])
+    await other.shutdown()
+  })
+
   test('no more than the maximum is asked for, which moto would let pass', async () => {
     const { requested, errors } = await group.increase({ count: 25, launchToken: 'one' }, signal)
     expect(requested).toBe(20)

@@ -56,6 +56,14 @@ describe.skipIf(validator === undefined)(`Microsoft's generated server and clien
     exchanges[mode].find(
       (exchange) => exchange.operation === operation && exchange.answer.status < 300 && exchange.answer.body.includes(holding),
     )!
+  /** A claim of the group's owner changes tags alone, a launch the size as well. */
+  const updating = (changed: 'sku' | 'tags'): Exchange =>
+    exchanges.Uniform.find(
+      ({ operation, request, answer }) =>
+        operation === 'VirtualMachineScaleSets_Update' &&
+        answer.status < 300 &&
+        (changed === 'sku') === request.body.includes('"capacity"'),
+    )!
   const asking = (exchange: Exchange, change: (url: string) => string): Exchange => ({
     ...exchange,
     request: { ...exchange.request, url: new URL(change(exchange.request.url.href)) },
@@ -68,18 +76,14 @@ describe.skipIf(validator === undefined)(`Microsoft's generated server and clien
     ...exchange,
     answer: { ...exchange.answer, status, body: change(exchange.answer.body) },
   })
-  const refusing = (error: string): Exchange => answering(good('VirtualMachineScaleSets_Update'), () => error, 409)
+  const refusing = (error: string): Exchange => answering(updating('sku'), () => error, 409)
   const wrong: readonly [what: string, problem: string, exchange: () => Exchange][] = [
     [
       'a path that does not exist',
       'failed to parse path',
       () => asking(good('VirtualMachineScaleSets_Get'), (url) => url.replace('virtualMachineScaleSets', 'scaleSets')),
     ],
-    [
-      'another verb',
-      'method: the plugin has PUT',
-      () => ({ ...good('VirtualMachineScaleSets_Update'), request: { ...good('VirtualMachineScaleSets_Update').request, method: 'PUT' } }),
-    ],
+    ['another verb', 'method: the plugin has PUT', () => ({ ...updating('sku'), request: { ...updating('sku').request, method: 'PUT' } })],
     [
       'another version of the API',
       'query: the plugin has map[api-version:[2024-07-01]',
@@ -101,18 +105,15 @@ describe.skipIf(validator === undefined)(`Microsoft's generated server and clien
     [
       'a field that is sent and does not exist',
       'request.sku.size: unknown',
-      () => sending(good('VirtualMachineScaleSets_Update'), (body) => body.replace('"capacity"', '"size"')),
+      () => sending(updating('sku'), (body) => body.replace('"capacity"', '"size"')),
     ],
+    ['tags under another name', 'request.labels: unknown', () => sending(updating('tags'), (body) => body.replace('"tags"', '"labels"'))],
     [
       'ids under another name',
       'request.ids: unknown',
       () => sending(good('VirtualMachineScaleSets_DeleteInstances'), (body) => body.replace('"instanceIds"', '"ids"')),
     ],
-    [
-      'a number that is text',
-      'request: ',
-      () => sending(good('VirtualMachineScaleSets_Update'), (body) => body.replace(/"capacity":(\d+)/, '"capacity":"$1"')),
-    ],
+    ['a number that is text', 'request: ', () => sending(updating('sku'), (body) => body.replace(/"capacity":(\d+)/, '"capacity":"$1"'))],
     [
       'a field of an answer that does not exist',
       'answer.properties.provisionState: unknown',
@@ -137,11 +138,7 @@ describe.skipIf(validator === undefined)(`Microsoft's generated server and clien
       '"Flexibel" is no armcompute.OrchestrationMode',
       () => answering(good('VirtualMachineScaleSets_Get', 'Flexible'), (body) => body.replace('"Flexible"', '"Flexibel"')),
     ],
-    [
-      'a status that the operation does not have',
-      'does not take the status 202',
-      () => answering(good('VirtualMachineScaleSets_Update'), (body) => body, 202),
-    ],
+    ['a status that the operation does not have', 'does not take the status 202', () => answering(updating('sku'), (body) => body, 202)],
     ['a refusal without its envelope', 'expected an error in its envelope', () => refusing('{"code":"Conflict","message":"m"}')],
     ['a refusal without a code', 'no error code', () => refusing('{"error":{"message":"m"}}')],
     [
@@ -156,7 +153,7 @@ describe.skipIf(validator === undefined)(`Microsoft's generated server and clien
   })
 
   test('find out an operation whose state cannot be read', () => {
-    const change = good('VirtualMachineScaleSets_Update')
+    const change = updating('sku')
     const follow = good('Operations_Get')
     const told = { ...change, answer: { ...change.answer, headers: { 'azure-asyncoperation': follow.request.url.href } } }
     expect(validate([told, follow]).problems).toEqual([])

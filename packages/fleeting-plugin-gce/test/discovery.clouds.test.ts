@@ -34,7 +34,7 @@ describe.skipIf(python === undefined)(`GCE and Google's discovery document${pyth
     expect(unheardOf).not.toEqual([])
     expect(problems.filter((problem) => !unheardOf.includes(problem))).toEqual([])
     const groups = scope === 'zone' ? 'instanceGroupManagers' : 'regionInstanceGroupManagers'
-    for (const method of ['get', 'listManagedInstances', 'createInstances', 'deleteInstances']) {
+    for (const method of ['get', 'patch', 'listManagedInstances', 'createInstances', 'deleteInstances']) {
       expect(operations).toHaveProperty([`${groups}.${method}`])
     }
   })
@@ -54,7 +54,7 @@ describe.skipIf(python === undefined)(`GCE and Google's discovery document${pyth
     const groups = scope === 'zone' ? 'instanceGroupManagers' : 'regionInstanceGroupManagers'
     expect(new Set(Object.keys(operations))).toEqual(
       new Set([
-        ...['get', 'listManagedInstances', 'createInstances', 'deleteInstances'].map((method) => `${groups}.${method}`),
+        ...['get', 'patch', 'listManagedInstances', 'createInstances', 'deleteInstances'].map((method) => `${groups}.${method}`),
         ...['get', 'list', 'setMetadata', 'getGuestAttributes'].map((method) => `instances.${method}`),
         'projects.get',
         'instanceTemplates.get',
@@ -84,6 +84,7 @@ async function useAll(cloud: FakeCloud): Promise<void> {
   const signal = AbortSignal.timeout(60_000)
   const group = cloud.makeGroup({ ssh_keys: 'metadata' })
   await group.init(signal)
+  await group.claim!({ id: 'here', name: 'fleet test', epoch: 1, since: 0 }, signal)
   const { ids = [] } = await group.increase({ count: 15, launchToken: 'many' }, signal)
   await group.list(signal)
   await Promise.all(ids.map((id) => group.connectInfo(id, signal)))

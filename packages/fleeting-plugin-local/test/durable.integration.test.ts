@@ -5,8 +5,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { type ConnectInfo, createSshConnector, type InstanceGroup } from '@runner-core/fleeting'
+import {
+  type ConnectInfo,
+  createSshConnector,
+  type InstanceGroup,
+  MemoryStateStore,
+  Provisioner,
+  silentLogger,
+  systemClock,
+} from '@runner-core/fleeting'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createInstanceGroup } from '../src/index.ts'
 import type { MachineRecord } from '../src/machine-records.ts'
 import { connect, directoryOf, isAlive, launch, run, signal, startGroup, until } from './local-fleet.ts'
 
@@ -172,6 +181,23 @@ describe('local instances with durable state', () => {
     await until(() => !pids.some(isAlive))
     await until(() => readdirSync(join(stateDir, 'machines')).length === 0)
     expect(readdirSync(join(stateDir, 'homes'))).toEqual([])
+  })
+
+  test('belong to the state that launched them: a manager with another state is refused, and may have them once it is told to take them', async () => {
+    const startProvisioner = async (mayTake: 'own' | 'any'): Promise<Provisioner> => {
+      const lease = await new MemoryStateStore().lease('test')
+      const context = { fleet: 'test', stateDir, connector: {}, logger: silentLogger, clock: systemClock, random: Math.random }
+      return Provisioner.start({ group: createInstanceGroup({}, context), lease, owner: { name: 'fleet test', mayTake } }, signal)
+    }
+    const first = await startProvisioner('own')
+    first.request(1, { reason: 'test' })
+    await until(() => [...first.instances().values()].some(({ state }) => state === 'running'))
+    await first.shutdown({ removeInstances: false })
+    await expect(startProvisioner('own')).rejects.toMatchObject({ code: 'group_owned', owner: { name: 'fleet test', epoch: 1 } })
+    const second = await startProvisioner('any')
+    expect([...second.instances().values()].map(({ cause }) => cause)).toEqual(['adopted'])
+    expect(await second.shutdown({ removeInstances: true })).toEqual({ remaining: [] })
+    expect(existsSync(join(stateDir, 'group-owner'))).toBe(false)
   })
 
   test('are not ended by a shutdown; a failed one shows why', async () => {

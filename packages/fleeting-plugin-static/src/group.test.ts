@@ -179,6 +179,19 @@ describe('with durable state', () => {
     expect(await readFile(join(stateDir, 'loans.json'), 'utf8')).not.toContain('hush')
   })
 
+  test('the next process finds who has the hosts; without durable state the group holds no owner', async () => {
+    const owner = { id: 'here', name: 'fleet test', epoch: 2, since: 0 }
+    const first = await startAgain()
+    expect(await first.owners!(signal)).toEqual([])
+    await first.claim!(owner, signal)
+    const second = await startAgain()
+    expect(await second.owners!(signal)).toEqual([owner])
+    await second.claim!(undefined, signal)
+    expect(await first.owners!(signal)).toEqual([])
+    const ofThisProcess = await startGroup()
+    expect([ofThisProcess.owners, ofThisProcess.claim]).toEqual([undefined, undefined])
+  })
+
   test('a host that is configured no more is lent no more', async () => {
     await (await startAgain()).increase({ count: 3, launchToken: 't' }, signal)
     const { b: _, ...others } = threeHosts
