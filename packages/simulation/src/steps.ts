@@ -27,6 +27,8 @@ export type StepName =
   | 'cutNetwork'
   | 'mendNetwork'
   | 'hide'
+  | 'vanish'
+  | 'keep'
   | 'bootsFail'
   | 'bootStuck'
   | 'launchLost'
@@ -137,9 +139,22 @@ const acts: Readonly<Record<StepName, Act>> = {
   hide: (world, n) =>
     on(pick(world.cloud.ids, n), (id) => {
       // One that two lists leave out is lost; where machines cannot be told apart, nobody knows it again when it comes back.
-      const times = world.canTellLaunches ? 1 + (n % 3) : 1
+      const times = world.canTellLaunches ? 1 + (n % 6) : 1
       world.cloud.hide(id, times)
       return `the next ${times} lists leave ${id} out`
+    }),
+  vanish: (world, n) =>
+    on(pick(world.cloud.ids, n), (id) => {
+      if (world.cloud.unreachable === 'all') return undefined
+      world.history.begins('unreachable', { machine: id })
+      world.cloud.unreachable.add(id)
+      world.cloud.hide(id, world.canTellLaunches ? 2 + (n % 3) : 1)
+      return `${id} cannot be reached any more, and the next lists leave it out`
+    }),
+  keep: (world, n) =>
+    on(pick(world.cloud.ids, n), (id) => {
+      world.manager.witness.keep(id, 2 * second + n * 50)
+      return `somebody who embeds the library calls ${id} busy for ${2000 + n * 50} ms`
     }),
   bootsFail(world, n) {
     world.history.trouble('boot')
@@ -238,6 +253,7 @@ const weights: Partial<Record<StepName, number>> = {
   preempt: 2,
   heal: 2,
   schedule: 2,
+  keep: 2,
 }
 
 /** Every step, as often as it comes. */

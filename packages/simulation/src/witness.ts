@@ -38,6 +38,7 @@ export class Witness {
   /** Requests for a job that are under way. */
   requests = 0
   readonly #options: WitnessOptions
+  readonly #kept = new Map<string, number>()
   readonly #open = new Set<Reservation>()
   /** In order of asking. */
   #waiting: { readonly reservation: Reservation; readonly priority: number }[] = []
@@ -61,6 +62,21 @@ export class Witness {
 
   get provisioner(): Provisioner | undefined {
     return this.#provisioner
+  }
+
+  /** Somebody who embeds the library needs an instance for a while, whatever runs on it. */
+  keep(id: string, forMs: number): void {
+    const stop = this.#provisioner?.addBusyCheck((instanceId) => instanceId === id)
+    if (stop === undefined) return
+    this.#kept.set(id, (this.#kept.get(id) ?? 0) + 1)
+    this.#options.process.clock.after(forMs, () => {
+      stop()
+      this.#kept.set(id, this.#kept.get(id)! - 1)
+    })
+  }
+
+  isKept(id: string): boolean {
+    return (this.#kept.get(id) ?? 0) > 0
   }
 
   watchProvisioner(provisioner: Provisioner): void {

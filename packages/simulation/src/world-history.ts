@@ -28,6 +28,11 @@ export class WorldHistory {
     this.#record(event)
   }
 
+  /** Something was written, where whoever may not know a secret can read it. */
+  recorded(where: string, text: string): void {
+    this.#record({ kind: 'recorded', where, text })
+  }
+
   trouble(what: TroubleKind, touched: Touched = {}): void {
     this.tell({ kind: 'trouble', what, state: 'happens', ...touched })
   }

@@ -7,6 +7,8 @@ export class WorldStore {
   readonly records: Map<string, StateRecord> = new Map()
   /** The next so many writes fail. */
   writesFail = 0
+  /** Told what comes to the disk. */
+  onWritten: (place: string, text: string) => void = () => {}
   readonly #open: (process: WorldProcess) => StateStore
 
   /** `open` gives each process its store; by default they share one in memory. */
@@ -48,6 +50,7 @@ export class WorldStore {
       this.writesFail -= 1
       throw new Error('the disk is full')
     }
+    for (const { kind, key, value } of changes) if (value !== null) this.onWritten(`${kind} ${key}`, JSON.stringify(value))
     await lease.write(changes)
     for (const { kind, key, value } of changes) {
       if (value === null) this.records.delete(`${kind} ${key}`)

@@ -123,6 +123,7 @@ export class World {
       tellsLaunches: tells.ids && tells.tokens,
       disappearanceMs: believedListLagMs,
     })
+    this.store.onWritten = (place, text) => this.history.recorded(`state, ${place}`, text)
     this.cloud.onListed = (machines) => this.history.tell({ kind: 'listed', machines })
     this.cloud.onDecided = (token, accepted, error) =>
       this.history.tell({ kind: 'launch_decided', token, accepted, ...(isGroupError(error) && { error: error.code }) })
@@ -308,7 +309,7 @@ export class World {
       ...this.#setting,
       process,
       witness,
-      group: processGroup(this.cloud, this.machines, process, this.#cloudWitness(process)),
+      group: processGroup(this.cloud, this.machines, process, this.#cloudWitness(process, witness)),
       store: this.store.openedBy(process),
       coordinator: this.coordinator,
       promiseCapMs,
@@ -318,7 +319,7 @@ export class World {
     })
   }
 
-  #cloudWitness(process: WorldProcess): CloudWitness {
+  #cloudWitness(process: WorldProcess, witness: Witness): CloudWitness {
     return {
       increases: (request) => this.#checkLaunch(process, request),
       increased: ({ placement }, error) => {
@@ -331,6 +332,7 @@ export class World {
         for (const id of ids) {
           for (const [key, instanceId] of this.#leases)
             if (instanceId === id) this.violate(1, `${id} is deleted while ${key} has a slot of it`)
+          if (witness.isKept(id)) this.violate(1, `${id} is deleted while somebody who embeds the library calls it busy`)
           if (!this.store.has('removal', id)) this.violate(6, `${id} is deleted without a written intent`)
         }
       },

@@ -93,8 +93,11 @@ export class WorldCoordinator {
       durationMs === Number.POSITIVE_INFINITY
         ? [{ print: 1 }, { hang: true }]
         : Array.from({ length: pieces }, (_, index): Act[] => [{ print: index + 1 }, { sleepMs: Math.round(durationMs / pieces) }]).flat()
-    const script = [{ job: name }, ...acts.filter((act) => !('exit' in act)), ...work, ...acts.filter((act) => 'exit' in act)]
-    const api = this.#api.enqueue({ name, script: script.map(lineOf), timeoutSeconds: jobTimeoutSeconds })
+    // It is in the job's script and among its variables, and the script says it.
+    const secret = `sesame-${name}-opens`
+    const script = [{ job: name }, { secret }, ...acts.filter((act) => !('exit' in act)), ...work, ...acts.filter((act) => 'exit' in act)]
+    const variables = [{ key: 'SESAME', value: secret, masked: true }]
+    const api = this.#api.enqueue({ name, script: script.map(lineOf), variables, timeoutSeconds: jobTimeoutSeconds })
     const job: WorldJob = {
       name,
       durationMs,
@@ -106,6 +109,7 @@ export class WorldCoordinator {
       },
     }
     this.jobs.push(job)
+    this.#history.tell({ kind: 'secret', text: secret })
     this.#history.tell({ kind: 'job', job: name })
     return job
   }
@@ -195,10 +199,11 @@ export class WorldCoordinator {
 
   #handedOut(process: WorldProcess, answer: Reply, heard: boolean): WorldJob | undefined {
     if (answer.status !== 201) return undefined
-    const { id } = JSON.parse(answer.body.toString()) as { readonly id: number }
+    const { id, token } = JSON.parse(answer.body.toString()) as { readonly id: number; readonly token: string }
     const job = this.jobs.find(({ api }) => api.id === id)
     if (job === undefined) return undefined
     job.attempts += 1
+    this.#history.tell({ kind: 'secret', text: token })
     job.isOffered = true
     this.#history.tell({ kind: 'handed_out', job: job.name, attempt: attemptOf(job), to: process.name, heard })
     return job
