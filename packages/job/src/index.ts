@@ -60,7 +60,7 @@ export type { JobStage } from './run/job-stage.ts'
 export { type ForeignScript, runForeignScript } from './run/run-foreign-script.ts'
 export { type RunJobOptions, runJob } from './run/run-job.ts'
 export type { RunnerIdentity } from './runner-identity.ts'
-export { type DiskTrouble, type DiskTroubleKind, readDiskTrouble } from './script/disk-trouble.ts'
+export { type DiskTrouble, type DiskTroubleKind, readDiskTrouble, readLowSpace } from './script/disk-trouble.ts'
 /** For those who implement a `JobEnvironment`. */
 export type { JobMarker } from './script/job-marker.ts'
 export { type KillScriptOptions, killLimitMs, killScript } from './script/kill-script.ts'

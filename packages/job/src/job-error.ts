@@ -16,7 +16,7 @@ import type { FailureReason } from './job-outcome.ts'
  * | `unsupported_shell` | the executor is configured with a shell that no scripts are generated for |
  * | `shell_missing` | the machine could not start the shell |
  * | `prepare_failed` | the build directory or a file variable could not be written |
- * | `machine_unwritable` | the machine's disk is full, over quota or read-only: nothing of the job's own has begun |
+ * | `machine_unwritable` | the machine's disk is full, has too little room, is over quota or read-only: nothing of the job's own has begun |
  * | `machine_occupied` | something of another job may be alive in the job's slot: nothing of the job's own has begun |
  * | `git_missing` | the machine has no git |
  * | `sources_failed` | git could not get the sources |

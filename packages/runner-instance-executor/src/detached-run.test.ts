@@ -39,6 +39,8 @@ async function run(answers: { readonly start: string; readonly follow: string })
       shell: 'bash',
       loginPrint: undefined,
       onShell: () => {},
+      minFreeKib: () => undefined,
+      onSpace: () => {},
       start: async (make) => {
         result.starts++
         await make(relay).stdout(Buffer.from(mark('nonce1', answers.start)))

@@ -39,6 +39,10 @@ export interface DetachedRunOptions extends Pick<DetachOptions, 'reconnectGraceM
   /** What the machine's login shell is known to be like; takes what it said, and undefined when it may be another one now. */
   readonly loginPrint: string | undefined
   readonly onShell: (print: string | undefined) => void
+  /** Room that the script must find, KiB; undefined: it does not look. */
+  readonly minFreeKib: () => number | undefined
+  /** There is room, or it `isKnown` to nobody. */
+  readonly onSpace: (isKnown: boolean) => void
   /** Runs as a script of the job what `make` gives for the relay that there is, if there is one; rejects as `runCommand` does. */
   readonly start: (make: (relay: OutputRelay | undefined) => StartedScript) => Promise<ExitStatus>
   /** The connection to use now. */
@@ -117,9 +121,10 @@ export class DetachedRun {
   }
 
   async #start(): Promise<ScriptEnd | NotStarted> {
-    const { script, shell, start, loginPrint, onShell, claim, description } = this.#options
+    const { script, shell, start, loginPrint, onShell, claim, description, onSpace } = this.#options
     const { nonce, isComplete, stderr } = this.#run
     const tellsShell = loginPrint === undefined
+    const minFreeKib = this.#options.minFreeKib()
     let mark = new StartMark(nonce)
     let kind: string | undefined
     let told = ''
@@ -132,7 +137,9 @@ export class DetachedRun {
       if (begun === undefined) return
       kind = begun.kind
       told = begun.told
-      const print = loginShellPrint(begun.told)
+      const space = minFreeKib === undefined ? undefined : /^([-+]) ?(.*)$/s.exec(begun.told)
+      if (space) onSpace(space[1] === '+')
+      const print = loginShellPrint(space?.[2] ?? begun.told)
       if (print !== undefined) onShell(print)
       this.#isDetached = kind !== 'attached'
       const said = begun.noise.length > 0 ? stderr(begun.noise) : undefined
@@ -140,7 +147,7 @@ export class DetachedRun {
     }
     const isRefused = (): boolean => kind !== undefined && ['taken', 'gone', 'unwritable', 'occupied'].includes(kind)
     const onRelayed = (chunk: Buffer): void | Promise<void> => {
-      if (kind !== undefined || tellsShell) return this.#take(chunk)
+      if (kind !== undefined || tellsShell || minFreeKib !== undefined) return this.#take(chunk)
       kind = 'detached'
       const greeting = mark.end()
       const said = greeting.length > 0 ? stderr(greeting) : undefined
@@ -151,8 +158,8 @@ export class DetachedRun {
       used = relay
       if (relay === undefined) {
         this.#isDetached = false
-        if (claim !== undefined) {
-          const claimed = { ...script, script: this.#run.script, claim, nonce }
+        if (claim !== undefined || minFreeKib !== undefined) {
+          const claimed = { ...script, script: this.#run.script, claim, minFreeKib, nonce }
           return { script: claimedScript(claimed), stdout: onOwnOutput, isComplete: () => isRefused() || isComplete() }
         }
         kind = 'attached'
@@ -167,6 +174,7 @@ export class DetachedRun {
         relayOffset: relay.keptBytes,
         tellsShell,
         claim,
+        minFreeKib,
       }
       return {
         script: detachedScript(detached),

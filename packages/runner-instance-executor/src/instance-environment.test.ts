@@ -6,6 +6,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { ScriptedConnection, settleable } from '../test/scripted-connection.ts'
 import { InstanceEnvironment } from './instance-environment.ts'
 import { OutputRelays } from './output-relays.ts'
+import { SpaceLooks } from './space-looks.ts'
 
 let clock: ManualClock
 let connection: ScriptedConnection
@@ -40,6 +41,7 @@ beforeEach(() => {
     jobMarker: { name: 'MARK', value: 'abc' },
     killGraceMs: 10_000,
     relays: new OutputRelays(clock),
+    spaceLooks: new SpaceLooks({ minFreeBytes: 0, clock, logger: silentLogger }),
     loginPrints: new WeakMap(),
     clock,
     logger: silentLogger,

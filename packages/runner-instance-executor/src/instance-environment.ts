@@ -19,6 +19,7 @@ import type { OutputRelays } from './output-relays.ts'
 import { runCommand } from './run-command.ts'
 import type { SlotClaims } from './slot-claims.ts'
 import { reconnectMs, SlotConnection } from './slot-connection.ts'
+import type { SpaceLooks } from './space-looks.ts'
 import { TransferRun } from './transfer-run.ts'
 import { UnwritableError } from './unwritable-error.ts'
 
@@ -36,6 +37,7 @@ export interface InstanceEnvironmentOptions {
   /** Absent: other managers know nothing of the job's slot. */
   readonly claims?: SlotClaims | undefined
   readonly relays: OutputRelays
+  readonly spaceLooks: SpaceLooks
   /** What the login shells are like of machines whose scripts told it (`loginShellPrint`). */
   readonly loginPrints: WeakMap<Connection, string>
   readonly clock: Clock
@@ -226,7 +228,7 @@ export class InstanceEnvironment implements JobEnvironment {
   }
 
   async #runScript(run: ScriptRun, onStarted: () => void, signal: AbortSignal): Promise<ScriptEnd> {
-    const { acquisition, detach, claims, loginPrints, clock, logger } = this.#options
+    const { acquisition, detach, claims, loginPrints, spaceLooks, clock, logger } = this.#options
     const { shell, jobMarker, buildsDir } = this
     const loginPrint = loginPrints.get(this.connection)
     const start = async (
@@ -256,7 +258,9 @@ export class InstanceEnvironment implements JobEnvironment {
     }
     const index = this.#scripts.push(undefined) - 1
     const claim = claims?.claim(acquisition.slot)
-    if (detach === undefined && claim === undefined)
+    // What follows a job's first script runs with what room there is: the job itself may have taken it.
+    const minFreeKib = (): number | undefined => (index === 0 ? spaceLooks.due(this.connection) : undefined)
+    if (detach === undefined && claim === undefined && minFreeKib() === undefined)
       return endOf(await this.#connection.run((current, whenStarted) => start(run, undefined, current, whenStarted), signal, onStarted))
     const detached = new DetachedRun(
       {
@@ -270,6 +274,8 @@ export class InstanceEnvironment implements JobEnvironment {
           if (print === undefined) loginPrints.delete(this.connection)
           else loginPrints.set(this.connection, print)
         },
+        minFreeKib,
+        onSpace: (isKnown) => spaceLooks.passed(this.connection, acquisition.instanceId, isKnown),
         start: (make) =>
           this.#connection.run(
             async (current, whenStarted) => {

@@ -20,6 +20,7 @@ import { judgeDialFailure } from './dial-failure.ts'
 import { type EnvironmentHandle, InstanceEnvironment } from './instance-environment.ts'
 import { OutputRelays } from './output-relays.ts'
 import type { SlotClaims } from './slot-claims.ts'
+import { SpaceLooks } from './space-looks.ts'
 import { jobMarkerName } from './sweep-slots.ts'
 import { WaitLines } from './wait-lines.ts'
 import { WipeQueue } from './wipe-queue.ts'
@@ -45,6 +46,8 @@ export interface InstanceExecutorOptions {
   readonly detach?: DetachOptions | undefined
   /** What the jobs claim on their machines, so that none starts beside what another one left. Default: nothing. */
   readonly claims?: SlotClaims | undefined
+  /** Room that a job must find on its machine, bytes; where there is less it begins on another. Default 0: nobody looks. */
+  readonly minFreeBytes?: number
   readonly clock?: Clock
   readonly logger?: Logger
   /** Makes a job's marker: unique, of letters and digits. Default: 96 random bits. */
@@ -88,6 +91,7 @@ export class InstanceExecutor {
   readonly #sweeps = new Set<Promise<void>>()
   readonly #wipes: WipeQueue
   readonly #relays: OutputRelays
+  readonly #spaceLooks: SpaceLooks
   readonly #loginPrints = new WeakMap<Connection, string>()
 
   constructor(options: InstanceExecutorOptions) {
@@ -99,12 +103,14 @@ export class InstanceExecutor {
       createJobMarker: () => randomBytes(12).toString('hex'),
       detach: undefined,
       claims: undefined,
+      minFreeBytes: 0,
       ...options,
       acquireTimeoutMs,
       connectTimeoutMs: Math.min(connectTimeoutMs, acquireTimeoutMs / 2),
     }
     this.#wipes = new WipeQueue(this.#options)
     this.#relays = new OutputRelays(this.#options.clock)
+    this.#spaceLooks = new SpaceLooks(this.#options)
   }
 
   /**
@@ -236,6 +242,7 @@ export class InstanceExecutor {
       ...this.#options,
       ...known,
       relays: this.#relays,
+      spaceLooks: this.#spaceLooks,
       loginPrints,
       acquisition,
       connection,

@@ -1,5 +1,5 @@
 import { type Clock, type Connection, delay, type Logger } from '@runner-core/fleeting'
-import { type HeldSlot, readDiskTrouble, readSlotReport, type SlotReport, slotReportScript } from '@runner-core/job'
+import { type HeldSlot, readDiskTrouble, readLowSpace, readSlotReport, type SlotReport, slotReportScript } from '@runner-core/job'
 import { Answer } from './answer.ts'
 import { endProcesses } from './end-processes.ts'
 import { runCommand } from './run-command.ts'
@@ -8,6 +8,7 @@ import type { SlotClaims } from './slot-claims.ts'
 export interface SweepSlotsOptions {
   /** As configured for the executor. */
   readonly buildsDir: string
+  readonly minFreeBytes?: number
   readonly claims: SlotClaims
   /** Whether a slot is lent to a job of an earlier process that may be resumed. */
   readonly isLent: (slot: number) => boolean
@@ -22,17 +23,19 @@ const graceMs = 2000
 const pausesMs = [1000, 3000]
 
 /**
- * Proves that an instance can serve jobs: that nothing of an earlier job is alive in its slots, and that files can be written. Ends what no living manager can need. Rejects with what stands in the way, for people, and as
+ * Proves that an instance can serve jobs: that nothing of an earlier job is alive in its slots, and that files can be written and have room. Ends what no living manager can need. Rejects with what stands in the way, for people, and as
  * `runCommand` does.
  */
 export async function sweepSlots(connection: Connection, options: SweepSlotsOptions, signal: AbortSignal): Promise<void> {
-  const { buildsDir, claims, isLent, instanceId, clock, logger } = options
+  const { buildsDir, minFreeBytes = 0, claims, isLent, instanceId, clock, logger } = options
   for (const pauseMs of [...pausesMs, undefined]) {
     const report = await askForSlots(connection, options, signal)
     if (report === undefined) return
     const trouble = readDiskTrouble(report.disk, buildsDir)
     // A missing permission would be the same on every instance: jobs fail there with that as their reason.
     if (trouble !== undefined && trouble.kind !== 'permission' && trouble.kind !== 'other') throw new Error(trouble.message)
+    const low = readLowSpace(report.disk, buildsDir, Math.ceil(minFreeBytes / 1024))
+    if (low !== undefined) throw new Error(low.message)
     const held = report.held.filter((slot) => !isLent(slot.slot) && !claims.isActive(slot))
     const foreign = held.find((slot) => !claims.mayEnd(slot))
     for (const slot of held) {

@@ -34,7 +34,9 @@ export interface FleetOptions {
   readonly claims?: SlotClaimsOptions
   /** Whether what others left is ended before an instance is used. Default true, where slots are claimed. */
   readonly isSwept?: boolean
-  readonly executor?: Pick<InstanceExecutorOptions, 'acquireTimeoutMs' | 'connectTimeoutMs' | 'detach'> &
+  /** Slots that are kept for jobs of an earlier fleet. Default: none. */
+  readonly isLent?: (slot: number) => boolean
+  readonly executor?: Pick<InstanceExecutorOptions, 'acquireTimeoutMs' | 'connectTimeoutMs' | 'detach' | 'minFreeBytes' | 'clock'> &
     Partial<Pick<InstanceExecutorOptions, 'shell' | 'buildsDir'>>
 }
 
@@ -77,7 +79,8 @@ export class ExecutorFleet implements AsyncDisposable {
 
   static async start(options: FleetOptions): Promise<ExecutorFleet> {
     const fleet = new ExecutorFleet()
-    const { connector = {}, maxInstances = 2, capacityPerInstance = 1 } = options
+    const { connector = {}, maxInstances = 2, capacityPerInstance = 1, isLent = () => false } = options
+    const { minFreeBytes = 0 } = options.executor ?? {}
     const shared = { clock: systemClock, random: Math.random, logger: silentLogger }
     const group = options.createInstanceGroup(options.pluginConfig(fleet.#directory), { ...shared, fleet: 'test', connector })
     fleet.provisioner = await Provisioner.start(
@@ -106,7 +109,7 @@ export class ExecutorFleet implements AsyncDisposable {
       ...((options.isSwept ?? true) &&
         claims && {
           readyCheck: ({ id }, connection, signal) =>
-            sweepSlots(connection, { buildsDir, claims, isLent: () => false, instanceId: id, ...shared }, signal),
+            sweepSlots(connection, { buildsDir, minFreeBytes, claims, isLent, instanceId: id, ...shared }, signal),
         }),
     })
     fleet.executor = new InstanceExecutor({

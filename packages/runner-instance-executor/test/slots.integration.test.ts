@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { JobCheckpoint } from '@runner-core/job'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Sshd, sshdMissing, startSshd } from '../../fleeting/test/openssh-server.ts'
 import { createInstanceGroup } from '../../fleeting-plugin-static/src/index.ts'
@@ -21,6 +22,10 @@ const cases = [
   { shell: 'sh', isDetached: true },
   { shell: 'bash', isDetached: false },
 ] as const
+
+interface Kept {
+  readonly checkpoint: JobCheckpoint
+}
 
 describe.skipIf(missing !== undefined).each(cases)(
   'after a manager without state was killed ($shell, detached: $isDetached)',
@@ -70,10 +75,10 @@ describe.skipIf(missing !== undefined).each(cases)(
 
     /** A job under way in another process, which lists itself on the machine as long as it lives. */
     const under = (): string => `trap 'echo over' TERM; echo going on; : ${id}; while :; do sleep ${id}; done`
-    async function firstManager(isKilled = true): Promise<void> {
+    async function firstManager(isKilled = true, script = under()): Promise<Kept> {
       const { port, hostKey, username, privateKey } = sshd
       const config: FirstManager = {
-        job: payload({ script: [under()] }),
+        job: payload({ script: [script] }),
         secrets: [],
         port,
         hostKey,
@@ -92,10 +97,11 @@ describe.skipIf(missing !== undefined).each(cases)(
       })
       const kept = join(directory, 'kept')
       await expect.poll(() => existsSync(kept) && readFileSync(kept, 'utf8'), { timeout: 40_000 }).toContain('\\ngoing on\\n')
-      if (!isKilled) return
+      if (!isKilled) return JSON.parse(readFileSync(kept, 'utf8')) as Kept
       const gone = new Promise((resolve) => first.once('exit', resolve))
       first.kill('SIGKILL')
       await gone
+      return JSON.parse(readFileSync(kept, 'utf8')) as Kept
     }
     const claimed = (): string[] =>
       readdirSync(join(builds(), '.detached'))
@@ -129,6 +135,38 @@ describe.skipIf(missing !== undefined).each(cases)(
         expect(processesWith(id)).not.toEqual([])
       },
     )
+
+    test.runIf(isDetached)('the script of a job that goes on is not ended, nor is its slot lent', async () => {
+      const go = join(directory, 'go')
+      const script = `echo going on; while [ ! -e ${go} ]; do sleep 0.1; done; echo went on`
+      const { checkpoint } = await firstManager(true, script)
+      const [held] = claimed()
+      expect(held).not.toMatch(/^-/)
+      const machines = await startFleet(claims, { isLent: (slot) => slot === 0 })
+      const { outcome, trace } = await machines.run(payload({ script: [script] }), {
+        resume: checkpoint,
+        onOutput: (soFar) => {
+          if (!soFar.includes('\ngoing on\n') || existsSync(go)) return
+          expect(claimed()).toEqual([held])
+          writeFileSync(go, '')
+        },
+      })
+      expect(trace).toContain('\nwent on\n')
+      expect(outcome).toEqual({ state: 'success' })
+      await machines.executor.sweepsEnded()
+      expect(claimed()).toEqual([expect.stringMatching(/^-\n/)])
+    })
+
+    test('two slots of a host are held each by its own job: what one holds keeps nobody from the other', async () => {
+      await firstManager()
+      const machines = await startFleet(claims, { isSwept: false, capacityPerInstance: 2 })
+      const results = await Promise.all([1, 2].map(() => machines.run(payload({ script: ['echo second'] }))))
+      const bySlot = (slot: number) => results.find(({ trace }) => new RegExp(`Using instance a#1, slot ${slot}$`, 'm').test(trace))!
+      expect(bySlot(1).outcome).toEqual({ state: 'success' })
+      expect(bySlot(1).trace).toContain('\nsecond\n')
+      expect(bySlot(0).trace).toMatch(/slot 0: something of another job \([0-9a-f]+\) may be alive there/)
+      expect(processesWith(id)).not.toEqual([])
+    })
 
     test('without that, a script refuses to start beside it, and the job says so', async () => {
       await firstManager()

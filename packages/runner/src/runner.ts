@@ -354,6 +354,7 @@ export class Runner {
             acquireTimeoutMs: settings.autoscaler.instanceAcquireTimeoutMs,
             concurrentIds: this.#concurrentIds,
             claims,
+            minFreeBytes: settings.minFreeBytes,
             ...(settings.detach && { detach: { limitBytes: keptOutputBytes(settings), reconnectGraceMs: settings.reconnectGraceMs } }),
             clock,
             logger,

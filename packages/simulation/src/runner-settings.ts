@@ -20,6 +20,8 @@ export function runnerSettings(
     executor: 'instance',
     shell,
     buildsDir: 'builds',
+    // The world's disks are as small as a look would refuse.
+    minFreeBytes: 0,
     cacheDir: 'cache',
     cache: { shared: false, maxUploadedArchiveSize: 0, s3: { serverAddress: '', bucketLocation: '', insecure: false } },
     debugTraceDisabled: false,

@@ -1,4 +1,5 @@
 import { probeDisk, troubleWords } from '../script/disk-trouble.ts'
+import { lookAtSpace, lowSpaceMarker, spaceWord } from '../script/free-space.ts'
 import type { JobMarker } from '../script/job-marker.ts'
 import { emitMarkers } from '../script/markers.ts'
 import { detachDirectory } from './detached-files.ts'
@@ -10,29 +11,39 @@ export interface ClaimedScriptOptions {
   /** As configured: see `BuildPathsOptions.buildsDir`. */
   readonly buildsDir: string
   readonly jobMarker: JobMarker
-  readonly claim: SlotClaim
+  /** The slot that it runs in. Absent: none that others would know. */
+  readonly claim?: SlotClaim | undefined
+  /** There must be so much room, KiB. Default: nobody looks. */
+  readonly minFreeKib?: number | undefined
   /** That of the script's own markers. */
   readonly nonce: string
 }
 
 /**
- * Makes a generated script run only where nothing of another job may be alive in its slot. It reports by a marker that comes first: `attached`, and then runs; `occupied` and the other job's marker, or `unwritable`, with what
+ * Makes a generated script run only where nothing of another job may be alive in its slot, and where there is room. It reports by a marker that comes first: `attached`, with {@link spaceWord} if it looked for room, and then runs; `occupied` and the other job's marker, or `unwritable`, with what
  * `readDiskTrouble` reads, and does not.
  */
-export function claimedScript({ script, buildsDir, jobMarker, claim, nonce }: ClaimedScriptOptions): Buffer {
+export function claimedScript({ script, buildsDir, jobMarker, claim, minFreeKib, nonce }: ClaimedScriptOptions): Buffer {
   const directory = detachDirectory(buildsDir)
+  const looking =
+    minFreeKib === undefined
+      ? ''
+      : `${lookAtSpace(directory, minFreeKib)}
+case $rc_y in [0-9]*) ${emitMarkers(nonce, ...lowSpaceMarker(minFreeKib))}; exit 0 ;; esac
+`
+  const attached = minFreeKib === undefined ? emitMarkers(nonce, ['attached']) : emitMarkers(nonce, ['attached %s'], [spaceWord])
   const prelude = `{ set -- "$PWD"; [ -d ${directory} ] || mkdir -p -m 700 ${directory} 2>/dev/null
-${claimSlot(buildsDir, jobMarker, claim)}
+${looking}${claim === undefined ? 'rc_b=' : claimSlot(buildsDir, jobMarker, claim)}
 case $rc_b in
-  '') ${emitMarkers(nonce, ['attached'])} ;;
+  '') ${attached} ;;
   !) ${probeDisk(directory)}; ${emitMarkers(nonce, ['unwritable %s %s %s'], troubleWords)}; exit 0 ;;
   *) ${emitMarkers(nonce, ['occupied %s'], ['"$rc_b"'])}; exit 0 ;;
 esac
-unset rc_b rc_l
+unset rc_b rc_l rc_y
 `
   return Buffer.concat([
     Buffer.from(prelude),
     script,
-    Buffer.from(`case $rc_s in swept) ${freeSlot(buildsDir, claim)} ;; esac\nexit 0\n}\n`),
+    Buffer.from(`${claim === undefined ? '' : `case $rc_s in swept) ${freeSlot(buildsDir, claim)} ;; esac\n`}exit 0\n}\n`),
   ])
 }

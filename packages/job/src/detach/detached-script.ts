@@ -1,5 +1,6 @@
 import type { ShellName } from '../job-environment.ts'
 import { probeDisk, troubleWords } from '../script/disk-trouble.ts'
+import { lookAtSpace, lowSpaceMarker, spaceWord } from '../script/free-space.ts'
 import { emitMarkers } from '../script/markers.ts'
 import { type DetachedScript, detachDirectory, relayFile, scriptFile } from './detached-files.ts'
 import { claimSlot, freeSlot, type SlotClaim } from './slot-file.ts'
@@ -18,6 +19,8 @@ export interface DetachedScriptOptions extends DetachedScript {
   readonly tellsShell: boolean
   /** The slot that it runs in. Default: none that others would know. */
   readonly claim?: SlotClaim | undefined
+  /** There must be so much room, KiB. It then says, first after `detached`, what {@link spaceWord} is. Default: nobody looks. */
+  readonly minFreeKib?: number | undefined
 }
 
 /**
@@ -30,14 +33,22 @@ export interface DetachedScriptOptions extends DetachedScript {
  * be alive in its slot; it does not run. All else that comes there is a login's greeting.
  */
 export function detachedScript(options: DetachedScriptOptions): Buffer {
-  const { script, shell, nonce, buildsDir, jobMarker, index, relay, relayOffset, tellsShell, claim } = options
-  const told =
-    shell === 'bash' && tellsShell ? `trap '' PIPE; ${emitMarkers(nonce, ['detached %s'], ['"$rc_w"'])} 2>/dev/null >&9; trap - PIPE; ` : ''
+  const { script, shell, nonce, buildsDir, jobMarker, index, relay, relayOffset, tellsShell, claim, minFreeKib } = options
+  const words = [...(minFreeKib === undefined ? [] : [spaceWord]), ...(shell === 'bash' && tellsShell ? ['"$rc_w"'] : [])]
+  const telling = emitMarkers(nonce, [`detached${' %s'.repeat(words.length)}`], words)
+  const told = words.length > 0 ? `trap '' PIPE; ${telling} 2>/dev/null >&9; trap - PIPE; ` : ''
   const file = scriptFile(options)
   const withoutFile = index === 0 ? 'unwritable' : 'attached'
   const pipe = `${relayFile(buildsDir, relay)}.in`
   const forget = relayOffset === 0 ? `true >|${relayFile(buildsDir, relay)}.out; ` : ''
   const directory = detachDirectory(buildsDir)
+  // One that was started already is not refused for what it wrote.
+  const looking =
+    minFreeKib === undefined
+      ? ''
+      : `rc_y=; [ -e ${file} ] || { ${lookAtSpace(directory, minFreeKib)}; }
+case $rc_y in [0-9]*) ${emitMarkers(nonce, ...lowSpaceMarker(minFreeKib))}; exit 0 ;; esac
+`
   const claiming =
     claim === undefined
       ? ''
@@ -46,7 +57,7 @@ case $rc_b in '') ;; !) rc_d=${withoutFile} ;; *) rc_d=occupied ;; esac
 `
   const freeing = claim === undefined ? '' : `case $rc_s in swept) ${freeSlot(buildsDir, claim)} ;; esac\n`
   const prelude = `{ set -- "$PWD"; rc_d=attached; rc_b=
-${claiming}if { [ -z "$rc_b" ] && [ -O ${directory} ] && ${claim === undefined ? 'read -r rc_l </proc/$$/stat' : '[ "$rc_l" ]'}; } 2>/dev/null; then
+${looking}${claiming}if { [ -z "$rc_b" ] && [ -O ${directory} ] && ${claim === undefined ? 'read -r rc_l </proc/$$/stat' : '[ "$rc_l" ]'}; } 2>/dev/null; then
   set -C
   # That the file is there already and that it cannot be written are told apart: it is opened, and then written.
   { { rc_d=torn; printf '%s\\n' "$rc_l" '${relay} ${relayOffset}' && rc_d=detached; } >${file}; } 2>/dev/null
@@ -66,7 +77,7 @@ case $rc_d in
   *) ${emitMarkers(nonce, ['%s'], ['"$rc_d${rc_b:+ $rc_b}"'])} ;;
 esac
 case $rc_d in taken | unwritable | occupied) exit 0 ;; esac
-unset rc_d rc_l rc_w rc_b
+unset rc_d rc_l rc_w rc_b${minFreeKib === undefined ? '' : ' rc_y'}
 `
   // The script keeps the login's directory in `$1`, how its stages ended in `$2`, whether it left nothing in `rc_s`, and when that was in `rc_t`.
   const epilogue = `${freeing}if [ -f ${file} ]; then echo "$2 $rc_s $rc_t" >>${file}; fi

@@ -1,4 +1,5 @@
 import { probeDisk } from '../script/disk-trouble.ts'
+import { freeKib } from '../script/free-space.ts'
 import type { JobMarker } from '../script/job-marker.ts'
 import { isAlive, readStat } from '../script/process-stat.ts'
 import { detachDirectory } from './detached-files.ts'
@@ -65,7 +66,7 @@ export interface HeldSlot {
 
 export interface SlotReport {
   readonly held: readonly HeldSlot[]
-  /** For `readDiskTrouble`. */
+  /** For `readDiskTrouble` and `readLowSpace`. */
   readonly disk: string
 }
 
@@ -87,7 +88,8 @@ for rc_f in ${slotFiles(buildsDir, owner)}.*."$rc_h"; do
 done
 [ -d ${directory} ] || mkdir -p -m 700 ${directory}
 ${probeDisk(directory)}
-echo "disk $rc_k $rc_i $rc_e"
+rc_k=$(${freeKib('"$rc_p"')})
+echo "disk \${rc_k:--} $rc_i $rc_e"
 echo done
 }
 `)

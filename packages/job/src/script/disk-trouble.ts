@@ -4,7 +4,7 @@
  * @module
  */
 
-export type DiskTroubleKind = 'no_space' | 'quota' | 'read_only' | 'permission' | 'other'
+export type DiskTroubleKind = 'no_space' | 'low_space' | 'quota' | 'read_only' | 'permission' | 'other'
 
 export interface DiskTrouble {
   readonly kind: DiskTroubleKind
@@ -38,6 +38,8 @@ const kinds: readonly (readonly [RegExp, DiskTroubleKind])[] = [
 export function readDiskTrouble(told: string, directory: string): DiskTrouble | undefined {
   const [, kib = '', inodes = '', error = ''] = /^(\S+) (\S+) (.*)$/s.exec(told) ?? []
   if (error === '') return undefined
+  const least = /^min_free_space (\d+)$/.exec(error)?.[1]
+  if (least !== undefined) return lowSpace(Number(kib), Number(least), directory)
   const kind = kinds.find(([pattern]) => pattern.test(error))?.[1] ?? 'other'
   const free = inodes === '0' ? ' (no inodes free)' : /^\d+$/.test(kib) ? ` (${Math.floor(Number(kib) / 1024)} MB free)` : ''
   switch (kind) {
@@ -52,4 +54,18 @@ export function readDiskTrouble(told: string, directory: string): DiskTrouble | 
       return { kind, message: `${directory} cannot be written: ${text}` }
     }
   }
+}
+
+/** Whether what {@link troubleWords} gave is less room than there must be. Undefined where it is not, or where the machine does not tell. */
+export function readLowSpace(told: string, directory: string, minFreeKib: number): DiskTrouble | undefined {
+  const [, kib] = /^(\d+) /.exec(told) ?? []
+  return kib !== undefined && Number(kib) < minFreeKib ? lowSpace(Number(kib), minFreeKib, directory) : undefined
+}
+
+function lowSpace(kib: number, minFreeKib: number, directory: string): DiskTrouble {
+  return { kind: 'low_space', message: `${inWords(kib)} free in ${directory}, min_free_space is ${inWords(minFreeKib)}` }
+}
+
+function inWords(kib: number): string {
+  return kib < 1024 ? `${kib} KB` : `${Math.floor(kib / 1024)} MB`
 }

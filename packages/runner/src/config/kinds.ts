@@ -41,6 +41,15 @@ export const kibibytes: Kind<number> = leaf('a whole number ≥ 1', (value) =>
   Number.isInteger(value) && within(value, { min: 1 }) ? (value as number) * 1024 : undefined,
 )
 
+const unitBytes = { KB: 1024, MB: 1024 ** 2, GB: 1024 ** 3 }
+
+/** A number with a unit of 1024 bytes and its powers; the value is in bytes. */
+export const size: Kind<number> = leaf('a size such as "100MB" (KB, MB or GB)', (value) => {
+  const [, digits, unit] = (typeof value === 'string' && /^(\d{1,9}(?:\.\d{1,3})?) ?(KB|MB|GB)$|^0$/.exec(value)) || []
+  if (digits === undefined) return value === '0' ? 0 : undefined
+  return Math.ceil(Number(digits) * unitBytes[unit as keyof typeof unitBytes])
+})
+
 export const flag: Kind<boolean> = leaf('true or false', (value) => (typeof value === 'boolean' ? value : undefined))
 
 export const nonEmptyText: Kind<string> = leaf('a non-empty string', nonEmptyString)

@@ -61,6 +61,7 @@ tls-cert-file = "cert.pem"
 tls-key-file = "key.pem"
 shell = "sh"
 builds_dir = "/builds"
+min_free_space = "100MB"
 cache_dir = "/cache"
 debug_trace_disabled = true
 environment = ["A=1", "B=x=y"]
@@ -170,6 +171,7 @@ preemptive_mode = true
         executor: 'instance',
         shell: 'sh',
         buildsDir: '/builds',
+        minFreeBytes: 104_857_600,
         cacheDir: '/cache',
         debugTraceDisabled: true,
         cache: {

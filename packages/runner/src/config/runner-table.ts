@@ -11,6 +11,7 @@ import {
   oneOf,
   readableFile,
   secretText,
+  size,
   wholeNumber,
 } from './kinds.ts'
 import { monitoringTable } from './monitoring-table.ts'
@@ -65,6 +66,12 @@ export const runnerTable: TableSchema<RunnerSettings> = {
     executor: required('executor', oneOf('instance'), 'How jobs are run: on the instances of `[runners.autoscaler]`.'),
     shell: byDefault('shell', 'bash', oneOf('bash', 'sh'), 'Shell that runs the scripts on the instance.'),
     buildsDir: byDefault('builds_dir', 'builds', nonEmptyText, "Where builds go on an instance, absolute or relative to the login's home."),
+    minFreeBytes: byDefault(
+      'min_free_space',
+      '64MB',
+      size,
+      'Room that a job must find in `builds_dir`; a machine with less gets no jobs. It is looked at every 10 s at most. `"0"`: nobody looks.',
+    ),
     cacheDir: byDefault(
       'cache_dir',
       'cache',

@@ -40,6 +40,8 @@ export interface RunnerSettings {
   readonly executor: 'instance'
   readonly shell: 'bash' | 'sh'
   readonly buildsDir: string
+  /** Bytes; 0: nobody looks. */
+  readonly minFreeBytes: number
   readonly cacheDir: string
   readonly cache: CacheSettings
   readonly debugTraceDisabled: boolean

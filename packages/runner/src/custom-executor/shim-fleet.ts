@@ -55,6 +55,7 @@ export class ShimFleet {
       acquireTimeoutMs: runner.autoscaler.instanceAcquireTimeoutMs,
       concurrentIds,
       claims: fleet.claims,
+      minFreeBytes: runner.minFreeBytes,
       ...(runner.detach && { detach: { limitBytes: keptOutputBytes(runner), reconnectGraceMs: runner.reconnectGraceMs } }),
       clock,
       logger,

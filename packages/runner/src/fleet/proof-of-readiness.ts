@@ -5,7 +5,7 @@ import type { RunnerSettings } from '../config/settings.ts'
 import { readyCommand } from './ready-command.ts'
 
 export interface ProofOfReadinessOptions {
-  readonly runner: Pick<RunnerSettings, 'buildsDir' | 'autoscaler'>
+  readonly runner: Pick<RunnerSettings, 'buildsDir' | 'minFreeBytes' | 'autoscaler'>
   readonly claims: SlotClaims | undefined
   /** Whose instances they are, once it has started. */
   readonly scaler: Promise<Pick<Taskscaler, 'restored'>>
@@ -15,13 +15,13 @@ export interface ProofOfReadinessOptions {
 
 /** What an instance must pass before its first job: the configured command, and a look that nothing of an earlier job is alive in its slots. A host that is lent again passes it again. */
 export function proofOfReadiness({ runner, claims, scaler, clock, logger }: ProofOfReadinessOptions): ReadyCheck {
-  const { buildsDir, autoscaler } = runner
+  const { buildsDir, minFreeBytes, autoscaler } = runner
   const command = autoscaler.instanceReadyCommand === undefined ? undefined : readyCommand(autoscaler.instanceReadyCommand)
   return async (instance, connection, signal) => {
     await command?.(instance, connection, signal)
     if (claims === undefined) return
     const lent = await scaler
     const isLent = (slot: number): boolean => lent.restored().some((loan) => loan.instanceId === instance.id && loan.slot === slot)
-    await sweepSlots(connection, { buildsDir, claims, isLent, instanceId: instance.id, clock, logger }, signal)
+    await sweepSlots(connection, { buildsDir, minFreeBytes, claims, isLent, instanceId: instance.id, clock, logger }, signal)
   }
 }
