@@ -24,6 +24,7 @@ export function runnerSettings(
     minFreeBytes: 0,
     cacheDir: 'cache',
     cache: { shared: false, maxUploadedArchiveSize: 0, s3: { serverAddress: '', bucketLocation: '', insecure: false } },
+    artifactHosts: [],
     debugTraceDisabled: false,
     environment: [],
     // More than there can be slots, so that capacity is what decides.

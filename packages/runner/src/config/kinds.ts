@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { parseGoDuration } from '@runner-core/job'
 import { compilePeriod } from '@runner-core/taskscaler'
 import { type Kind, leaf, show, showType } from './schema.ts'
@@ -53,6 +54,11 @@ export const size: Kind<number> = leaf('a size such as "100MB" (KB, MB or GB)', 
 export const flag: Kind<boolean> = leaf('true or false', (value) => (typeof value === 'boolean' ? value : undefined))
 
 export const nonEmptyText: Kind<string> = leaf('a non-empty string', nonEmptyString)
+
+/** As it stands in a URL, without the port; IPv6 addresses without their brackets. */
+export const hostName: Kind<string> = leaf('a host name or an address, without a port', (value) =>
+  typeof value === 'string' && (/^[A-Za-z0-9_.-]+$/.test(value) || isIP(value) !== 0) ? value.toLowerCase() : undefined,
+)
 
 /** The same, which no message may show. */
 export const password: Kind<string> = leaf(nonEmptyText.expected, nonEmptyString, showType)

@@ -63,6 +63,7 @@ shell = "sh"
 builds_dir = "/builds"
 min_free_space = "100MB"
 cache_dir = "/cache"
+artifact_hosts = ["minio.lan", "FD00::1"]
 debug_trace_disabled = true
 environment = ["A=1", "B=x=y"]
 limit = 30
@@ -173,6 +174,7 @@ preemptive_mode = true
         buildsDir: '/builds',
         minFreeBytes: 104_857_600,
         cacheDir: '/cache',
+        artifactHosts: ['minio.lan', 'fd00::1'],
         debugTraceDisabled: true,
         cache: {
           type: 's3',

@@ -5,6 +5,7 @@ import {
   countOrUnbounded,
   duration,
   flag,
+  hostName,
   httpUrl,
   kibibytes,
   nonEmptyText,
@@ -79,6 +80,12 @@ export const runnerTable: TableSchema<RunnerSettings> = {
       "Where an instance keeps caches that are its own, absolute or relative to the login's home. Machines that share the directory share the caches.",
     ),
     cache: byDefault('cache', {}, table(cacheTable), 'Where caches are kept.'),
+    artifactHosts: byDefault(
+      'artifact_hosts',
+      [],
+      list(hostName),
+      'Hosts with private addresses that the GitLab server may redirect downloads and uploads of artifacts to. Needed where the server itself has a public address; link-local addresses are never followed to.',
+    ),
     debugTraceDisabled: byDefault(
       'debug_trace_disabled',
       false,

@@ -44,6 +44,8 @@ export interface RunnerSettings {
   readonly minFreeBytes: number
   readonly cacheDir: string
   readonly cache: CacheSettings
+  /** Host names and addresses, in lower case. */
+  readonly artifactHosts: readonly string[]
   readonly debugTraceDisabled: boolean
   readonly environment: readonly { readonly key: string; readonly value: string }[]
   /** Jobs at once; `Infinity`: no bound of its own. */

@@ -210,3 +210,25 @@ it('the way elsewhere goes through the proxy, too', async () => {
   ])
   expect(received.map(({ headers }) => headers['job-token'])).toEqual(['dependency-token', undefined])
 })
+
+it('a redirect to where a cloud answers its instances is refused, and what is there is not asked', async () => {
+  const { url } = await serve((_, response) => response.writeHead(302, { location: 'http://169.254.169.254/latest/meta-data' }).end())
+  await expect(got(clientOf(url), { id: 1, token: 't' })).rejects.toMatchObject({
+    name: 'ArtifactDownloadError',
+    code: 'failed',
+    message: expect.stringContaining('the redirect to 169.254.169.254 is not followed'),
+  })
+})
+
+it('behind a proxy a public coordinator does not lead to a private address', async () => {
+  const { url } = await serve((request, response) => {
+    if (request.url?.startsWith('http://10.') || request.headers.host?.startsWith('10.')) response.end(bytes)
+    else response.writeHead(302, { location: 'http://10.0.0.1/x' }).end()
+  })
+  const proxy = cleanUp.use(await startForwardProxy(Number(new URL(url).port)))
+  const options = { environment: { HTTP_PROXY: proxy.url } }
+  const refused = got(clientOf('http://gitlab.invalid', options), { id: 1, token: 't' })
+  await expect(refused).rejects.toMatchObject({ message: expect.stringContaining('artifact_hosts = ["10.0.0.1"]') })
+  const allowed = await got(clientOf('http://gitlab.invalid', { ...options, artifactHosts: ['10.0.0.1'] }), { id: 1, token: 't' })
+  expect(allowed.equals(bytes)).toBe(true)
+})

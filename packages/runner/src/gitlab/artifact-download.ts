@@ -4,6 +4,7 @@ import { delay } from '@runner-core/fleeting'
 import { ArtifactDownloadError, type ArtifactDownloadErrorCode } from '@runner-core/job'
 import type { Dispatcher } from 'undici'
 import { type ConnectionOptions, openRoute, type Route } from './connections.ts'
+import { RedirectError, type RedirectGuard } from './redirect-guard.ts'
 import { askedWaitMs, backoffMs, isWorthRetrying, mostTries } from './retry-wait.ts'
 
 export interface ArtifactDownloadOptions {
@@ -16,6 +17,7 @@ export interface ArtifactDownloadOptions {
   /** The earlier job's: shown to the coordinator and to nobody else. */
   readonly token: string
   readonly connections: ConnectionOptions
+  readonly redirects: RedirectGuard
   /** Longest silence in an answer, milliseconds. */
   readonly timeoutMs: number
   readonly clock: Clock
@@ -40,14 +42,14 @@ interface Answer {
  * Rejects with {@link ArtifactDownloadError}, as the bytes do; with the signal's reason.
  */
 export async function downloadArtifact(options: ArtifactDownloadOptions): Promise<AsyncIterable<Buffer>> {
-  const { coordinator, route, path, userAgent, token, connections, timeoutMs, signal } = options
+  const { coordinator, route, path, userAgent, token, connections, redirects: guard, timeoutMs, signal } = options
   let url = new URL(path, coordinator)
   for (let redirects = 0; ; redirects++) {
     const isCoordinator = url.origin === coordinator.origin
     const { tlsCaFile, environment } = connections
     const elsewhere = isCoordinator
       ? undefined
-      : openElsewhere(url, { ...(tlsCaFile !== undefined && { tlsCaFile }), environment }, timeoutMs)
+      : openElsewhere(url, { ...(tlsCaFile !== undefined && { tlsCaFile }), environment, lookup: guard.lookupFor(url) }, timeoutMs)
     const from = elsewhere ?? route
     const close = async (): Promise<void> => await elsewhere?.dispatcher.destroy()
     let answer: Answer
@@ -64,6 +66,11 @@ export async function downloadArtifact(options: ArtifactDownloadOptions): Promis
     await close()
     if (next === undefined) throw failure
     if (redirects === mostRedirects) throw new ArtifactDownloadError('failed', `redirected more than ${mostRedirects} times`)
+    try {
+      await guard.check(url, next)
+    } catch (error) {
+      throw unanswered(next, error)
+    }
     url = next
   }
 }
@@ -152,6 +159,7 @@ async function readMessage(body: Answer['body']): Promise<string> {
 }
 
 function unanswered({ host }: URL, error: unknown): ArtifactDownloadError {
+  if (error instanceof RedirectError) return new ArtifactDownloadError('failed', error.message, { cause: error })
   const { code, message } = error as NodeJS.ErrnoException
   return new ArtifactDownloadError('failed', `no whole answer from ${host}: ${message || code}`, { cause: error })
 }

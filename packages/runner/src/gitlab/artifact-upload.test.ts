@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type ReceivedUpload, receiveUpload } from '../testing/receive-upload.ts'
 import { uploadArtifact, uploadQuery } from './artifact-upload.ts'
 import { openRoute } from './connections.ts'
+import { RedirectGuard } from './redirect-guard.ts'
 
 type Answer = (response: ServerResponse, message: IncomingMessage) => void | Promise<void>
 
@@ -89,6 +90,7 @@ async function send(peer: Peer, given: Partial<ArtifactUpload> = {}): Promise<{ 
       path: `/api/v4/jobs/7/artifacts${uploadQuery(upload)}`,
       userAgent: 'test',
       token: 'job-token',
+      redirects: new RedirectGuard({ coordinator: peer.url, artifactHosts: [] }),
     }
     return { status: await uploadArtifact(upload, { ...options, connections, clock, random: () => 0 }), reports }
   } catch (error) {
@@ -123,6 +125,15 @@ test('a redirect is followed with the same form, made anew; the token stays with
     { target: 'POST /api/v4/jobs/7/artifacts?x=1', token: undefined, upload: expect.objectContaining({ size: 100_008 }) },
   ])
   expect(made).toBe(3)
+})
+
+test('a redirect to where a cloud answers its instances is not followed', async () => {
+  const peer = await startPeer()
+  peer.answers.push(says(307, { location: 'http://169.254.169.254/latest' }))
+  const { error, reports } = await send(peer)
+  expect(error).toMatchObject({ code: 'failed', message: expect.stringContaining('169.254.169.254 is not followed') })
+  expect(reports).toEqual([])
+  expect(made).toBe(1)
 })
 
 test('a server that redirects for ever, or to nowhere, is left', async () => {

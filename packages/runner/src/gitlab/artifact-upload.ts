@@ -7,6 +7,7 @@ import { type ConnectionOptions, openRoute, type Route } from './connections.ts'
 import { exchange, type HttpAnswer } from './exchange.ts'
 import { JobApiError } from './job-api-error.ts'
 import { readJobReply } from './job-reply.ts'
+import { RedirectError, type RedirectGuard } from './redirect-guard.ts'
 import { askedWaitMs, isWorthRetrying } from './retry-wait.ts'
 
 export interface ArtifactUploadOptions {
@@ -19,6 +20,7 @@ export interface ArtifactUploadOptions {
   /** The job's: shown to the coordinator and to nobody else. */
   readonly token: string
   readonly connections: ConnectionOptions
+  readonly redirects: RedirectGuard
   readonly clock: Clock
   readonly random: Random
 }
@@ -59,6 +61,9 @@ export async function uploadArtifact(upload: ArtifactUpload, options: ArtifactUp
         const location = readLocation(headers.location, url)
         if (location === undefined || redirects++ === mostRedirects)
           throw new ArtifactUploadError('failed', `${url.host} answered ${words(status)} to nowhere, or too often`)
+        await options.redirects.check(url, location).catch((error: unknown) => {
+          throw notFollowed(error)
+        })
         await upload.report(`${words(status)}: they go to ${location.host}`)
         url = location
         tries--
@@ -78,13 +83,15 @@ export async function uploadArtifact(upload: ArtifactUpload, options: ArtifactUp
 type Outcome = { readonly answer: HttpAnswer } | { readonly error: JobApiError }
 
 async function tryUpload(upload: ArtifactUpload, url: URL, options: ArtifactUploadOptions): Promise<Outcome> {
-  const { coordinator, route, userAgent, token, connections } = options
+  const { coordinator, route, userAgent, token, connections, redirects } = options
   const { signal } = upload
   signal.throwIfAborted()
   const isTrusted = mayTokenGoTo(url, coordinator)
   const { tlsCaFile, environment } = connections
   const own = url.origin === coordinator.origin
-  const elsewhere = own ? undefined : openElsewhere(url, { ...(tlsCaFile !== undefined && { tlsCaFile }), environment })
+  const elsewhere = own
+    ? undefined
+    : openElsewhere(url, { ...(tlsCaFile !== undefined && { tlsCaFile }), environment, lookup: redirects.lookupFor(url) })
   const { dispatcher, origin, pathPrefix, headers } = elsewhere ?? route
   const over = new AbortController()
   let contentError: { readonly error: unknown } | undefined
@@ -120,6 +127,7 @@ async function tryUpload(upload: ArtifactUpload, url: URL, options: ArtifactUplo
   } catch (error) {
     signal.throwIfAborted()
     if (contentError !== undefined) throw contentError.error
+    if (error instanceof JobApiError && error.cause instanceof RedirectError) throw notFollowed(error.cause)
     if (error instanceof JobApiError) return { error }
     throw error
   } finally {
@@ -127,6 +135,10 @@ async function tryUpload(upload: ArtifactUpload, url: URL, options: ArtifactUplo
     body.on('error', () => {}).destroy()
     await elsewhere?.dispatcher.destroy()
   }
+}
+
+function notFollowed(error: unknown): unknown {
+  return error instanceof RedirectError ? new ArtifactUploadError('failed', error.message, { cause: error }) : error
 }
 
 async function* multipart(boundary: string, filename: string, content: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {

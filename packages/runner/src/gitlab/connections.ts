@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import type { LookupFunction } from 'node:net'
 import * as tls from 'node:tls'
 import { type Dispatcher, Pool, ProxyAgent } from 'undici'
 import { JobApiError } from './job-api-error.ts'
@@ -13,6 +14,8 @@ export interface ConnectionOptions {
   readonly tlsKeyFile?: string
   /** Where `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` are read; see {@link proxyFor}. */
   readonly environment: Environment
+  /** Resolves names of servers that are connected to without a proxy. Default: the system's. */
+  readonly lookup?: LookupFunction
 }
 
 /** A way to one server. */
@@ -36,7 +39,8 @@ const connectTimeoutMs = 30_000
  */
 export function openRoute(url: URL, options: ConnectionOptions, answerTimeoutMs: number): Route {
   const secureContext = url.protocol === 'https:' ? createSecureContext(options) : undefined
-  const connect = { timeout: connectTimeoutMs, ...(secureContext && { secureContext }) }
+  const { lookup } = options
+  const connect = { timeout: connectTimeoutMs, ...(secureContext && { secureContext }), ...(lookup !== undefined && { lookup }) }
   const settings = { headersTimeout: answerTimeoutMs, bodyTimeout: answerTimeoutMs, keepAliveTimeout: keepAliveMs }
   const proxy = findProxy(url, options.environment)
   if (!proxy)

@@ -8,6 +8,7 @@ import { JobApiError } from './job-api-error.ts'
 import { type JobReply, readJobReply, statusError } from './job-reply.ts'
 import { type JobCredentials, parseJob } from './parse-job.ts'
 import { type PollTimes, pollPatienceMs, withPoll } from './poll-patience.ts'
+import { RedirectGuard } from './redirect-guard.ts'
 import { retryingExchange, type Send } from './retrying-exchange.ts'
 import { type RunnerInfo, userAgent } from './runner-info.ts'
 import { failUnusableJob } from './unusable-job.ts'
@@ -20,6 +21,8 @@ export interface JobApiClientOptions extends ConnectionOptions {
   /** Tells this runner manager from others with the same token. */
   readonly systemId: string
   readonly info: RunnerInfo
+  /** Hosts that artifacts may be got from and sent to though their addresses are private and the coordinator's is not. Default: none. */
+  readonly artifactHosts?: readonly string[]
   /** Opens the ways to the server: one for requests that it may park, one for all others. Default: over the network. */
   readonly openRoute?: (url: URL, options: ConnectionOptions, answerTimeoutMs: number) => Route
   /** Longest time that a request for a job may take, milliseconds; within it the client learns from the server, see {@link pollPatienceMs}. Default 10 min. */
@@ -62,6 +65,7 @@ export class JobApiClient {
   readonly #coordinator: URL
   readonly #basePath: string
   readonly #userAgent: string
+  readonly #redirects: RedirectGuard
   readonly #polls: Route
   readonly #calls: Route
   #lastUpdate: string | undefined
@@ -79,6 +83,7 @@ export class JobApiClient {
     this.#logger = options.logger ?? silentLogger
     this.#basePath = `${url.pathname.replace(/\/+$/, '').replace(/\/ci$/, '')}/api/v4`
     this.#userAgent = userAgent(options.info)
+    this.#redirects = new RedirectGuard({ coordinator: url, artifactHosts: options.artifactHosts ?? [] })
     const open = options.openRoute ?? openRoute
     this.#polls = open(url, options, this.#pollTimeoutMs)
     this.#calls = open(url, options, this.#callTimeoutMs)
@@ -168,6 +173,7 @@ export class JobApiClient {
       userAgent: this.#userAgent,
       token,
       connections: this.#options,
+      redirects: this.#redirects,
       timeoutMs: this.#callTimeoutMs,
       clock: this.#clock,
       random: this.#random,
@@ -184,6 +190,7 @@ export class JobApiClient {
       userAgent: this.#userAgent,
       token,
       connections: this.#options,
+      redirects: this.#redirects,
       clock: this.#clock,
       random: this.#random,
     })
