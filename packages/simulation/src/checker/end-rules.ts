@@ -6,6 +6,8 @@ import type { CreateRule, Report } from './rule.ts'
 const keptWithinMs = 60_000
 /** A job without a script that failed after a longer wait had a reason which this onlooker cannot judge, milliseconds. */
 const judgedWaitMs = 60_000
+/** What another process left is dealt with by then, milliseconds. */
+const settlingMs = 60_000
 /** Hand-outs that may be dropped by what could not be written, until it was known: as many as were asked for at once. */
 const mostDropsOfATrouble = 8
 
@@ -63,7 +65,7 @@ export const jobsEnd: CreateRule = (report) => {
       if (record.kind === 'trouble' && record.what === 'state') drops = 0
       if (record.kind === 'taken_back') {
         const attempt = books.attempt(record.job, record.attempt)
-        if (attempt === undefined || !wasDropped(attempt, record.at, books)) return
+        if (attempt === undefined || !wasDropped(attempt, record.at, books) || isConfused(record.job, attempt, books)) return
         if (books.wasTroubled(['state'], {}, attempt.handedOutAt, record.at) && ++drops <= mostDropsOfATrouble) return
         report('job dropped', `${record.job} (${attempt.attempt}) was handed out to ${attempt.to}, which never tried to accept it`)
       }
@@ -73,6 +75,13 @@ export const jobsEnd: CreateRule = (report) => {
         if (endedAt === undefined) report('job not ended', `${job}${last === undefined ? '' : `, last handed out to ${last.to}`}`)
     },
   }
+}
+
+/** Who just started may hold the job by an earlier hand-out still, which another process kept: until it hears that this one is over it cannot tell them apart. */
+function isConfused(job: string, { attempt, to, handedOutAt }: AttemptBook, books: Books): boolean {
+  const { startedAt = Number.NEGATIVE_INFINITY } = books.processes.get(to) ?? {}
+  const others = [...(books.jobs.get(job)?.attempts.values() ?? [])]
+  return handedOutAt - startedAt <= settlingMs && others.some((other) => other.attempt !== attempt && other.handedOutAt < handedOutAt)
 }
 
 function wasDropped({ to, heard, acceptTried, handedOutAt }: AttemptBook, at: number, books: Books): boolean {
