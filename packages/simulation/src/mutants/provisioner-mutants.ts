@@ -24,6 +24,7 @@ export const provisionerMutants: readonly Mutant[] = [
     file: at('provisioner'),
     find: 'if (this.#busyChecks.isBusy(id)) return false',
     replace: '',
+    equivalent: 'it is given back before anything is sent, by the check right before the delete, and was not lent to anybody meanwhile',
   },
   {
     name: 'what an earlier process lent is not busy',
@@ -31,6 +32,7 @@ export const provisionerMutants: readonly Mutant[] = [
     file: at('provisioner'),
     find: 'endBusy: this.#busyChecks.add((id) => busy.has(id))',
     replace: 'endBusy: this.#busyChecks.add(() => busy.has(undefined))',
+    equivalent: 'the scaler takes the loans over before the first delete can be sent, which waits for its intent to be written',
   },
   {
     name: 'two lists at once are enough to lose an instance',
