@@ -239,10 +239,14 @@ class LocalGroup implements InstanceGroup {
   readonly #refuseRootDir = (cause: unknown): never => refuse('plugin_config.root_dir', this.#rootDir)(cause)
 }
 
+/** What is true of a disk or a process at the moment, and not of how things are configured. */
+const passing: readonly unknown[] = ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'EIO', 'EAGAIN']
+
 function refuse(key: string, path: string): (cause: unknown) => never {
   return (cause) => {
+    const { code } = Object(cause) as { readonly code?: unknown }
     const message = `${key}: expected a directory to write to, got ${path} (${String(cause)})`
-    throw new GroupError('invalid_config', message, { cause })
+    throw new GroupError(passing.includes(code) ? 'transient' : 'invalid_config', message, { cause })
   }
 }
 
