@@ -48,7 +48,7 @@ describe.skipIf(missing !== undefined)('two managers on one Docker daemon', () =
   afterAll(() => {
     const left = docker('ps', '--all', '--quiet', '--filter', `label=runner-core.fleet=${fleet}`)
     if (left.length > 0) docker('rm', '--force', ...left)
-    const owned = volumes(fleet)
+    const owned = [fleet, `${fleet}-another`].flatMap(volumes)
     if (owned.length > 0) docker('volume', 'rm', ...owned)
   })
 
