@@ -71,7 +71,7 @@ describe.skipIf(missing !== undefined).each(['bash', 'sh'] as const)('a job whos
     })
     const gone = new Promise((resolve) => first.once('exit', resolve))
     const kept = (): Kept => JSON.parse(readFileSync(join(directory, 'kept'), 'utf8')) as Kept
-    await expect.poll(() => kept().trace, { timeout: 20_000 }).toContain(text)
+    await expect.poll(() => kept().trace, { timeout: 60_000 }).toContain(text)
     first.kill('SIGKILL')
     await gone
     return kept()
