@@ -225,3 +225,26 @@ test.skipIf(missing !== undefined)('a host whose job could not be ended is lent 
     rmSync(builds, { recursive: true, force: true })
   }
 })
+
+test.skipIf(missing !== undefined)('a host with less than min_free_space serves no job, and the reason is told', async () => {
+  const sshd = await startSshd()
+  const builds = mkdtempSync(join(tmpdir(), 'runner-core-slots-'))
+  const fleet = await ExecutorFleet.start({
+    createInstanceGroup,
+    pluginConfig: () => ({ instances: { a: { internal_addr: `127.0.0.1:${sshd.port}`, host_key: sshd.hostKey } } }),
+    connector: { username: sshd.username, privateKey: sshd.privateKey, timeoutMs: 10_000 },
+    maxInstances: 1,
+    claims: { identity: 'token', manager: 'manager', isExclusive: false },
+    executor: { buildsDir: builds, acquireTimeoutMs: 15_000, minFreeBytes: 2 ** 50 },
+  })
+  try {
+    const { outcome, trace } = await fleet.run(payload({ script: ['echo ran'] }))
+    expect(outcome).toMatchObject({ state: 'failed', reason: 'runner_system_failure' })
+    expect(trace).not.toContain('\nran\n')
+    expect(trace + JSON.stringify(outcome)).toMatch(/\d+ MB free in \S+, min_free_space is 1073741824 MB/)
+  } finally {
+    await fleet[Symbol.asyncDispose]()
+    await sshd.stop()
+    rmSync(builds, { recursive: true, force: true })
+  }
+})
