@@ -7,6 +7,7 @@ import {
   type GroupErrorCode,
   type InstanceState,
   type ListedInstance,
+  readRetryAfter,
 } from '@runner-core/fleeting'
 
 interface AcmeVm {
@@ -27,7 +28,7 @@ const codes: Record<number, GroupErrorCode> = {
   507: 'capacity',
 }
 
-export const createInstanceGroup: CreateInstanceGroup = (config, { fleet, connector }) => {
+export const createInstanceGroup: CreateInstanceGroup = (config, { fleet, connector, clock }) => {
   const table = new ConfigTable(config)
   const endpoint = table.string('endpoint') ?? ''
   const maxSize = table.integer('size', { min: 1 }) ?? 10
@@ -37,8 +38,8 @@ export const createInstanceGroup: CreateInstanceGroup = (config, { fleet, connec
   async function call<T>(method: string, path: string, signal: AbortSignal, body?: object): Promise<T> {
     const answer = await fetch(endpoint + path, { method, signal, body: body === undefined ? null : JSON.stringify(body) })
     if (answer.ok) return (await answer.json()) as T
-    const seconds = answer.headers.get('retry-after')
-    const hint = seconds === null ? {} : { retryAfterMs: Number(seconds) * 1000 }
+    const retryAfterMs = readRetryAfter(answer.headers.get('retry-after'), clock.wallTime())
+    const hint = retryAfterMs === undefined ? {} : { retryAfterMs }
     throw new GroupError(codes[answer.status] ?? 'transient', `${method} ${path}: ${answer.status} ${await answer.text()}`, hint)
   }
   const vms = (signal: AbortSignal): Promise<AcmeVm[]> => call('GET', `/vms?fleet=${encodeURIComponent(fleet)}`, signal)

@@ -13,6 +13,7 @@ import type { AutoScaling } from '../sdk/client-auto-scaling.js'
 import type { EC2 } from '../sdk/client-ec2.js'
 import type { AwsConfig } from './config.ts'
 import { asAwsError } from './errors.ts'
+import type { Bucket } from './rate-limits.ts'
 
 /** No call is retried by the SDK: the provisioner knows what else is to do, and a repeated write could lower what somebody raised meanwhile. */
 const maxAttempts = 1
@@ -53,13 +54,13 @@ export class AwsClient {
   }
 
   region(signal: AbortSignal): Promise<string> {
-    return call('finding the region', signal, async () => (await this.#autoScaling()).config.region())
+    return call('finding the region', undefined, signal, async () => (await this.#autoScaling()).config.region())
   }
 
   /** The group with all its instances, in one call. Thrown: `not_found`. */
   async describeGroup(signal: AbortSignal): Promise<AutoScalingGroup> {
     const { name } = this.#config
-    const { AutoScalingGroups } = await call('describing the Auto Scaling group', signal, async (options) =>
+    const { AutoScalingGroups } = await call('describing the Auto Scaling group', 'autoscaling:read', signal, async (options) =>
       (await this.#autoScaling()).describeAutoScalingGroups({ AutoScalingGroupNames: [name] }, options),
     )
     const group = AutoScalingGroups?.find(({ AutoScalingGroupName }) => AutoScalingGroupName === name)
@@ -73,7 +74,7 @@ export class AwsClient {
     let NextToken: string | undefined
     for (let page = 0; page < mostPages; page += 1) {
       const input = { AutoScalingGroupName: this.#config.name, MaxRecords: 100, ...(NextToken !== undefined && { NextToken }) }
-      const answer = await call('describing scaling activities', signal, async (options) =>
+      const answer = await call('describing scaling activities', 'autoscaling:read', signal, async (options) =>
         (await this.#autoScaling()).describeScalingActivities(input, options),
       )
       activities.push(...(answer.Activities ?? []))
@@ -84,7 +85,7 @@ export class AwsClient {
   }
 
   async instanceRefreshes(signal: AbortSignal): Promise<readonly InstanceRefresh[]> {
-    const { InstanceRefreshes } = await call('describing instance refreshes', signal, async (options) =>
+    const { InstanceRefreshes } = await call('describing instance refreshes', 'autoscaling:read', signal, async (options) =>
       (await this.#autoScaling()).describeInstanceRefreshes({ AutoScalingGroupName: this.#config.name }, options),
     )
     return InstanceRefreshes ?? []
@@ -92,7 +93,7 @@ export class AwsClient {
 
   async setDesiredCapacity(capacity: number, signal: AbortSignal): Promise<void> {
     const input = { AutoScalingGroupName: this.#config.name, DesiredCapacity: capacity, HonorCooldown: false }
-    await call(`setting the desired capacity to ${capacity}`, signal, async (options) =>
+    await call(`setting the desired capacity to ${capacity}`, 'autoscaling:write', signal, async (options) =>
       (await this.#autoScaling()).setDesiredCapacity(input, options),
     )
   }
@@ -110,7 +111,9 @@ export class AwsClient {
   async #tag(tags: Tags, propagates: boolean, signal: AbortSignal): Promise<void> {
     const of = { ResourceId: this.#config.name, ResourceType: 'auto-scaling-group', PropagateAtLaunch: propagates }
     const input = { Tags: Object.entries(tags).map(([Key, Value]) => ({ ...of, Key, Value })) }
-    await call('tagging the Auto Scaling group', signal, async (options) => (await this.#autoScaling()).createOrUpdateTags(input, options))
+    await call('tagging the Auto Scaling group', 'autoscaling:write', signal, async (options) =>
+      (await this.#autoScaling()).createOrUpdateTags(input, options),
+    )
   }
 
   /** Launches in one zone, now or not at all. The same token launches once in this group; for AWS it is another one in each group, since groups of one fleet may be given the same. */
@@ -123,7 +126,9 @@ export class AwsClient {
       ClientToken: `${token}-${group}`,
       RetryStrategy: 'none' as const,
     }
-    return call(`launching ${count} in ${zone}`, signal, async (options) => (await this.#autoScaling()).launchInstances(input, options))
+    return call(`launching ${count} in ${zone}`, 'autoscaling:write', signal, async (options) =>
+      (await this.#autoScaling()).launchInstances(input, options),
+    )
   }
 
   /** Terminates up to {@link mostTerminated} instances; `decrement`: lowers the desired capacity by them. One is named by `InstanceId`, which every endpoint knows. */
@@ -133,6 +138,7 @@ export class AwsClient {
     const input = { ...named, ShouldDecrementDesiredCapacity: decrement }
     await call(
       `terminating ${others.length === 0 ? id : `${ids.length} instances`}`,
+      'autoscaling:write',
       signal,
       async (options) => (await this.#autoScaling()).terminateInstanceInAutoScalingGroup(input, options),
       others.length === 0 && id !== undefined ? { instanceId: id } : {},
@@ -149,7 +155,9 @@ export class AwsClient {
     let NextToken: string | undefined
     do {
       const input = { Filters, MaxResults: 1000, ...(NextToken !== undefined && { NextToken }) }
-      const page = await call('describing instances', signal, async (options) => (await this.#ec2()).describeInstances(input, options))
+      const page = await call('describing instances', 'ec2:describe', signal, async (options) =>
+        (await this.#ec2()).describeInstances(input, options),
+      )
       found.push(...(page.Reservations ?? []).flatMap(({ Instances }) => Instances ?? []))
       NextToken = page.NextToken
     } while (NextToken !== undefined)
@@ -163,7 +171,7 @@ export class AwsClient {
     let NextToken: string | undefined
     do {
       const input = { Filters, MaxResults: 1000, ...(NextToken !== undefined && { NextToken }) }
-      const page = await call('describing spot requests', signal, async (options) =>
+      const page = await call('describing spot requests', 'ec2:describe', signal, async (options) =>
         (await this.#ec2()).describeSpotInstanceRequests(input, options),
       )
       found.push(...(page.SpotInstanceRequests ?? []))
@@ -176,7 +184,7 @@ export class AwsClient {
   async userData({ LaunchTemplateId, LaunchTemplateName, Version }: LaunchTemplateSpecification, signal: AbortSignal): Promise<string> {
     const named = LaunchTemplateId === undefined ? { LaunchTemplateName } : { LaunchTemplateId }
     const input = { ...named, Versions: [Version ?? '$Default'] }
-    const { LaunchTemplateVersions } = await call('describing the launch template', signal, async (options) =>
+    const { LaunchTemplateVersions } = await call('describing the launch template', 'ec2:describe', signal, async (options) =>
       (await this.#ec2()).describeLaunchTemplateVersions(input, options),
     )
     return LaunchTemplateVersions?.[0]?.LaunchTemplateData?.UserData ?? ''
@@ -186,6 +194,7 @@ export class AwsClient {
   async consoleOutput(id: string, signal: AbortSignal): Promise<string> {
     const { Output = '' } = await call(
       `reading the console of ${id}`,
+      'ec2:console',
       signal,
       async (options) => (await this.#ec2()).getConsoleOutput({ InstanceId: id }, options),
       { instanceId: id },
@@ -197,6 +206,7 @@ export class AwsClient {
   async passwordData(id: string, signal: AbortSignal): Promise<string> {
     const { PasswordData = '' } = await call(
       `reading the password of ${id}`,
+      'ec2:console',
       signal,
       async (options) => (await this.#ec2()).getPasswordData({ InstanceId: id }, options),
       { instanceId: id },
@@ -209,6 +219,7 @@ export class AwsClient {
     const input = { InstanceId: id, InstanceOSUser: username, SSHPublicKey: publicKey }
     const { Success } = await call(
       `pushing a key to ${id}`,
+      'ec2-instance-connect:push',
       signal,
       async (options) => (await this.#instanceConnect()).sendSSHPublicKey(input, options),
       { instanceId: id },
@@ -259,6 +270,7 @@ async function regionOf(files: { readonly profile?: string; readonly filepath?: 
 
 async function call<Result>(
   during: string,
+  bucket: Bucket | undefined,
   signal: AbortSignal,
   request: (options: { readonly abortSignal: AbortSignal }) => Promise<Result>,
   options?: GroupErrorOptions,
@@ -269,6 +281,6 @@ async function call<Result>(
     return await untilAbort(request({ abortSignal: signal }), signal)
   } catch (error) {
     signal.throwIfAborted()
-    throw asAwsError(error, during, options)
+    throw asAwsError(error, during, { ...options, ...(bucket !== undefined && { bucket }) })
   }
 }

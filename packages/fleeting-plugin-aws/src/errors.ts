@@ -1,4 +1,4 @@
-import { GroupError, type GroupErrorCode, type GroupErrorOptions, isGroupError } from '@runner-core/fleeting'
+import { GroupError, type GroupErrorCode, type GroupErrorOptions, isGroupError, readRetryAfter } from '@runner-core/fleeting'
 
 /** What the SDK throws: an answer of AWS, or a failure to get one. */
 interface AwsError extends Error {
@@ -41,7 +41,7 @@ export function meaningOf(words: string): GroupErrorCode | undefined {
 export function asAwsError(error: unknown, during: string, options: GroupErrorOptions = {}): GroupError {
   if (isGroupError(error)) return error
   const { name, message, $metadata, $response } = error as AwsError
-  const retryAfterMs = retryAfter($response?.headers ?? {})
+  const retryAfterMs = retryAfter($response?.headers ?? {}, Date.now())
   const hint = retryAfterMs === undefined ? {} : { retryAfterMs }
   return new GroupError(codeOf(name, message, $metadata?.httpStatusCode), `${during}: ${name}: ${message}`, {
     ...options,
@@ -59,11 +59,10 @@ function codeOf(name: string, message: string, status: number | undefined): Grou
   return status === 401 || status === 403 ? 'auth' : 'invalid_config'
 }
 
-/** `Retry-After` in seconds; `x-amz-retry-after`, which the SDK itself heeds, in milliseconds. */
-function retryAfter(headers: Readonly<Record<string, string>>): number | undefined {
-  const seconds = Number(headers['retry-after'] ?? Number.NaN)
-  const ms = Number(headers['x-amz-retry-after'] ?? seconds * 1000)
-  return ms >= 0 ? ms : undefined
+/** `x-amz-retry-after`, which the SDK itself heeds, is in milliseconds. */
+function retryAfter(headers: Readonly<Record<string, string>>, wallTime: number): number | undefined {
+  const ms = headers['x-amz-retry-after']
+  return ms !== undefined && /^\d+$/.test(ms) ? Number(ms) : readRetryAfter(headers['retry-after'], wallTime)
 }
 
 /** Whether the answer is none of AWS's own: an error page, for instance, of an emulator that does not know the request. */

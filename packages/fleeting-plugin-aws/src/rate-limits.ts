@@ -2,11 +2,14 @@ import type { GroupRateLimits } from '@runner-core/fleeting'
 import { mostDescribed, mostTerminated } from './client.ts'
 import type { AwsConfig } from './config.ts'
 
+/** What a request draws from. */
+export type Bucket = 'autoscaling:read' | 'autoscaling:write' | 'ec2:describe' | 'ec2:console' | 'ec2-instance-connect:push'
+
 /**
  * AWS's token buckets of an account in a region. `ec2:describe` is of EC2's guide "Request throttling for the Amazon EC2 API"; the others are assumed: Auto Scaling publishes no numbers,
  * and those of the console output and of Instance Connect were not found.
  */
-const buckets: GroupRateLimits['buckets'] = {
+const buckets: Readonly<Record<Bucket, { readonly size: number; readonly perSecond: number }>> = {
   'autoscaling:read': { size: 100, perSecond: 20 },
   'autoscaling:write': { size: 50, perSecond: 5 },
   'ec2:describe': { size: 100, perSecond: 20 },

@@ -125,6 +125,7 @@ function isAboutOne({ code }: GroupError): boolean {
   return code === 'invalid_config' || code === 'not_found'
 }
 
-function ofInstance(instanceId: string, { code, message, retryAfterMs, cause }: GroupError): GroupError {
-  return new GroupError(code, message, { instanceId, cause, ...(retryAfterMs !== undefined && { retryAfterMs }) })
+function ofInstance(instanceId: string, { code, message, retryAfterMs, bucket, cause }: GroupError): GroupError {
+  const hint = { ...(retryAfterMs !== undefined && { retryAfterMs }), ...(bucket !== undefined && { bucket }) }
+  return new GroupError(code, message, { instanceId, cause, ...hint })
 }

@@ -13,10 +13,11 @@ import {
   type PipelineResponse,
   type TlsSettings,
 } from '@azure/core-rest-pipeline'
-import { GroupError, type Tags, untilAbort } from '@runner-core/fleeting'
+import { GroupError, readRetryAfter, type Tags, untilAbort } from '@runner-core/fleeting'
 import type { AzureConfig } from './config.ts'
-import { type AzureFailure, asAzureError, asThrown, retryHint } from './errors.ts'
+import { type AzureFailure, asAzureError, asThrown } from './errors.ts'
 import { type Machine, type MachineBody, machineOf } from './machine.ts'
+import type { Bucket } from './rate-limits.ts'
 import { type ScaleSet, type ScaleSetBody, scaleSetOf } from './scale-set.ts'
 
 /** Of Microsoft.Compute's API. */
@@ -38,10 +39,18 @@ export class AzureClient {
   readonly #config: AzureConfig
   readonly #pipeline: Pipeline
   readonly #http: HttpClient = createDefaultHttpClient()
+  #headroom: Partial<Record<Bucket, number>> = {}
 
   constructor(config: AzureConfig) {
     this.#config = config
     this.#pipeline = pipelineOf(config)
+  }
+
+  /** What Azure's answers said is left of its rate limits, since this was last called. */
+  takeHeadroom(): Readonly<Record<string, number>> {
+    const headroom = this.#headroom
+    this.#headroom = {}
+    return headroom
   }
 
   /** Path of the set in Resource Manager. */
@@ -56,7 +65,8 @@ export class AzureClient {
   }
 
   async getSet(signal: AbortSignal): Promise<ScaleSet> {
-    const { body } = await this.#read(`reading scale set ${this.#config.name}`, this.#url(this.setPath, computeVersion), signal)
+    const url = this.#url(this.setPath, computeVersion)
+    const { body } = await this.#read(`reading scale set ${this.#config.name}`, 'ScaleSetLowCostGet', url, signal)
     return scaleSetOf(body as ScaleSetBody)
   }
 
@@ -75,14 +85,15 @@ export class AzureClient {
             // Compared with ids, which Azure writes without escapes.
             $filter: `'virtualMachineScaleSet/id' eq '${decodeURIComponent(this.setPath)}'`,
           })
-    return (await this.#pages<MachineBody>(`listing the machines of scale set ${this.#config.name}`, url, signal)).map(machineOf)
+    const doing = `listing the machines of scale set ${this.#config.name}`
+    return (await this.#pages<MachineBody>(doing, listBucket[mode], url, signal)).map(machineOf)
   }
 
   /** One machine of the set by its id. Thrown: `not_found`. */
   async getMachine(mode: 'Uniform' | 'Flexible', id: string, signal: AbortSignal): Promise<Machine> {
     const base = mode === 'Uniform' ? this.setPath : `${this.groupPath}/providers/Microsoft.Compute`
     const url = this.#url(`${base}/virtualMachines/${encodeURIComponent(id)}`, computeVersion)
-    const { body } = await this.#read(`reading machine ${id}`, url, signal)
+    const { body } = await this.#read(`reading machine ${id}`, 'ResourceManagerReads', url, signal)
     return machineOf(body as MachineBody)
   }
 
@@ -91,6 +102,7 @@ export class AzureClient {
     const { headers } = await this.#send(
       `asking for ${capacity} machines in scale set ${this.#config.name}`,
       {
+        bucket: 'ScaleSetUpdate',
         method: 'PATCH',
         url: this.#url(this.setPath, computeVersion),
         body: { sku: { capacity }, tags },
@@ -105,7 +117,7 @@ export class AzureClient {
   /** Gives the set these tags instead of all that it has, if it is still as `etag` says. */
   async retag(tags: Tags, etag: string | undefined, signal: AbortSignal): Promise<void> {
     const url = this.#url(this.setPath, computeVersion)
-    const asked: Asked = { method: 'PATCH', url, body: { tags }, ...(etag !== undefined && { ifMatch: etag }) }
+    const asked: Asked = { bucket: 'ScaleSetUpdate', method: 'PATCH', url, body: { tags }, ...(etag !== undefined && { ifMatch: etag }) }
     await this.#send(`tagging scale set ${this.#config.name}`, asked, signal)
   }
 
@@ -113,13 +125,18 @@ export class AzureClient {
   async deleteMachines(ids: readonly string[], signal: AbortSignal): Promise<void> {
     await this.#send(
       `deleting ${ids.length} machines of scale set ${this.#config.name}`,
-      { method: 'POST', url: this.#url(`${this.setPath}/delete`, computeVersion), body: { instanceIds: ids } },
+      {
+        bucket: 'ScaleSetVMDelete',
+        method: 'POST',
+        url: this.#url(`${this.setPath}/delete`, computeVersion),
+        body: { instanceIds: ids },
+      },
       signal,
     )
   }
 
   async operation(url: string, signal: AbortSignal): Promise<OperationStatus> {
-    const { body, headers } = await this.#read('following an operation', url, signal)
+    const { body, headers } = await this.#read('following an operation', 'GetOperation', url, signal)
     const { status, error } = body as { readonly status?: string; readonly error?: { readonly code?: string; readonly message?: string } }
     if (status === 'Succeeded') return { state: 'ended', failure: undefined }
     if (status !== 'Failed' && status !== 'Canceled') return { state: 'under way', retryAfterMs: hintOf(headers) ?? 0 }
@@ -128,7 +145,7 @@ export class AzureClient {
 
   /** All rows of a list, in as many calls as there are pages. */
   list<Row>(doing: string, path: string, apiVersion: string, signal: AbortSignal): Promise<Row[]> {
-    return this.#pages(doing, this.#url(path, apiVersion), signal)
+    return this.#pages(doing, 'ResourceManagerReads', this.#url(path, apiVersion), signal)
   }
 
   #url(path: string, apiVersion: string, query: Readonly<Record<string, string>> = {}): string {
@@ -136,11 +153,11 @@ export class AzureClient {
     return `${this.#config.endpoint}${path}?api-version=${apiVersion}${more.join('')}`
   }
 
-  async #pages<Row>(doing: string, url: string, signal: AbortSignal): Promise<Row[]> {
+  async #pages<Row>(doing: string, bucket: Bucket, url: string, signal: AbortSignal): Promise<Row[]> {
     const rows: Row[] = []
     let next: string | undefined = url
     while (next !== undefined) {
-      const { body } = await this.#read(doing, next, signal)
+      const { body } = await this.#read(doing, bucket, next, signal)
       const { value, nextLink } = body as { readonly value?: readonly Row[]; readonly nextLink?: string }
       // An empty list means that all machines are gone: never what only looks like one.
       if (!Array.isArray(value)) throw new GroupError('transient', `${doing}: the answer has no rows`)
@@ -150,8 +167,13 @@ export class AzureClient {
     return rows
   }
 
-  async #read(doing: string, url: string, signal: AbortSignal): Promise<{ readonly body: object; readonly headers: HttpHeaders }> {
-    const { bodyAsText, headers } = await this.#send(doing, { method: 'GET', url }, signal)
+  async #read(
+    doing: string,
+    bucket: Bucket,
+    url: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly body: object; readonly headers: HttpHeaders }> {
+    const { bodyAsText, headers } = await this.#send(doing, { bucket, method: 'GET', url }, signal)
     try {
       return { body: Object(JSON.parse(bodyAsText ?? '', withoutNull)), headers }
     } catch (error) {
@@ -168,7 +190,7 @@ export class AzureClient {
     }
   }
 
-  async #answer(doing: string, { method, url, body, ifMatch }: Asked, signal: AbortSignal): Promise<PipelineResponse> {
+  async #answer(doing: string, { bucket, method, url, body, ifMatch }: Asked, signal: AbortSignal): Promise<PipelineResponse> {
     // The token goes along: never to a host that an answer made up.
     const { origin } = new URL(url)
     if (origin !== new URL(this.#config.endpoint).origin) throw new Error(`was sent to ${origin}, which is not the endpoint`)
@@ -183,23 +205,29 @@ export class AzureClient {
     if (ifMatch !== undefined) request.headers.set('if-match', ifMatch)
     const response = await this.#pipeline.sendRequest(this.#http, request)
     const { status, bodyAsText, headers } = response
+    const left = headroomIn(headers.get('x-ms-ratelimit-remaining-resource'))
+    if (left !== undefined) this.#headroom[bucket] = left
     if (status === 200 || (method !== 'GET' && taken.includes(status))) return response
     const { code, message } = errorIn(bodyAsText)
     const retryAfterMs = hintOf(headers)
     throw asAzureError(
       doing,
       { status, code, message: message ?? `HTTP status ${status}` },
-      { ...(retryAfterMs !== undefined && { retryAfterMs }) },
+      { bucket, ...(retryAfterMs !== undefined && { retryAfterMs }) },
     )
   }
 }
 
 interface Asked {
+  readonly bucket: Bucket
   readonly method: HttpMethods
   readonly url: string
   readonly body?: object
   readonly ifMatch?: string
 }
+
+/** Lists of which Azure counts apart. */
+const listBucket: Readonly<Record<'Uniform' | 'Flexible', Bucket>> = { Uniform: 'ScaleSetHighCostGet', Flexible: 'VMHighCostGet' }
 
 /** Answers to a change that Azure has taken on, beside 200. */
 const taken: readonly number[] = [201, 202]
@@ -209,8 +237,14 @@ function withoutNull(_key: string, value: unknown): unknown {
   return value ?? undefined
 }
 
+/** `Microsoft.Compute/HighCostGet3Min;159,Microsoft.Compute/HighCostGet30Min;1259`: how many calls like this one are left in each window; the least of them. */
+function headroomIn(header: string | undefined): number | undefined {
+  const counts = (header ?? '').split(',').flatMap((window) => /;\s*(\d+)\s*$/.exec(window)?.[1] ?? [])
+  return counts.length === 0 ? undefined : Math.min(...counts.map(Number))
+}
+
 function hintOf(headers: HttpHeaders): number | undefined {
-  return retryHint(headers.get('retry-after'), Date.now())
+  return readRetryAfter(headers.get('retry-after'), Date.now())
 }
 
 /** Of Resource Manager's envelope, which some of its providers leave out; whatever stands before it may answer something else. */

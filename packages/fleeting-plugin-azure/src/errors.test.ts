@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type AzureFailure, asThrown, errorCode, retryHint } from './errors.ts'
+import { type AzureFailure, asThrown, errorCode } from './errors.ts'
 
 const other = 'Operation is not allowed because another operation on the scale set is in progress.'
 const quota = 'Operation could not be completed as it results in exceeding approved standardDSv5Family Cores quota.'
@@ -24,18 +24,6 @@ test.each<[AzureFailure, string]>([
   [{ message: 'read ECONNRESET' }, 'transient'],
 ])('%o is %s', (failure, code) => {
   expect(errorCode(failure)).toBe(code)
-})
-
-test.each<[string | undefined, number | undefined]>([
-  ['17', 17_000],
-  [' 0 ', 0],
-  ['Thu, 01 Jan 1970 00:01:40 GMT', 40_000],
-  ['Thu, 01 Jan 1970 00:00:00 GMT', 0],
-  ['soon', undefined],
-  ['', undefined],
-  [undefined, undefined],
-])('Retry-After %o is %o ms at 00:01:00', (header, ms) => {
-  expect(retryHint(header, 60_000)).toBe(ms)
 })
 
 test("an abort's reason stays as it is, and so does an error that is one of ours", () => {

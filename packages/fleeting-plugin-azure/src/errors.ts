@@ -85,13 +85,6 @@ function loginFailure(doing: string, message: string, cause: Error): GroupError 
   return new GroupError('transient', `${doing}: the authority that gives tokens cannot be reached; ${hint} ${details}`, { cause })
 }
 
-/** `Retry-After` in milliseconds: seconds, or a date after the wall time `now`. */
-export function retryHint(header: string | null | undefined, now: number): number | undefined {
-  if (header === undefined || header === null || header.trim() === '') return undefined
-  const ms = /^\s*\d+\s*$/.test(header) ? Number(header) * 1000 : Date.parse(header) - now
-  return Number.isNaN(ms) ? undefined : Math.max(0, ms)
-}
-
 function isUntrusted(error: Error): boolean {
   const { code = '' } = error as { readonly code?: string }
   return /self.signed certificate|SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/i.test(`${error.message} ${code}`)

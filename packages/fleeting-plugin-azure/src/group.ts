@@ -81,7 +81,7 @@ class AzureGroup implements InstanceGroup {
       version,
       capabilities: ['launch_tokens'],
       findings: findingsOf(set, autoscale, connector, fleet),
-      rateLimits: rateLimitsOf(model.mode),
+      rateLimits: rateLimitsOf(model.mode, () => this.#client.takeHeadroom()),
     }
   }
 

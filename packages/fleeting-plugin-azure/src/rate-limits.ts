@@ -15,18 +15,32 @@ const listsPerLook = 5
  * What Microsoft publishes (learn.microsoft.com/azure/virtual-machines/compute-throttling-limits, of 2024-05-27): the level of one resource where there is one, otherwise that of the
  * subscription in a region. The page names no policy for the list of a Uniform set's machines; it is taken for a High Cost Get. `ResourceManagerReads` is from memory.
  */
-export function rateLimitsOf(mode: SetModel['mode']): GroupRateLimits {
+const buckets: Readonly<Record<Bucket, ReturnType<typeof perMinute>>> = {
+  ScaleSetUpdate: perMinute(4, 12),
+  ScaleSetLowCostGet: perMinute(12, 36),
+  ScaleSetHighCostGet: perMinute(10, 30),
+  ScaleSetVMDelete: perMinute(500, 1500),
+  VMHighCostGet: perMinute(300, 900),
+  GetOperation: perMinute(15, 45),
+  ResourceManagerReads: { size: 250, perSecond: 25 },
+}
+
+/** What a request draws from. */
+export type Bucket =
+  | 'ScaleSetUpdate'
+  | 'ScaleSetLowCostGet'
+  | 'ScaleSetHighCostGet'
+  | 'ScaleSetVMDelete'
+  | 'VMHighCostGet'
+  | 'GetOperation'
+  | 'ResourceManagerReads'
+
+/** `remaining`: what Azure's answers said is left. */
+export function rateLimitsOf(mode: SetModel['mode'], remaining: () => Readonly<Record<string, number>>): GroupRateLimits {
   const lists = mode === 'Uniform' ? 'ScaleSetHighCostGet' : 'VMHighCostGet'
   return {
-    buckets: {
-      ScaleSetUpdate: perMinute(4, 12),
-      ScaleSetLowCostGet: perMinute(12, 36),
-      ScaleSetHighCostGet: perMinute(10, 30),
-      ScaleSetVMDelete: perMinute(500, 1500),
-      VMHighCostGet: perMinute(300, 900),
-      GetOperation: perMinute(15, 45),
-      ResourceManagerReads: { size: 250, perSecond: 25 },
-    },
+    buckets,
+    remaining,
     draws(operation, count) {
       const pages = Math.max(1, Math.ceil(count / pageSize))
       switch (operation) {

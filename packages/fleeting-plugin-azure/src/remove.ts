@@ -53,6 +53,7 @@ export async function removeMachines(ids: readonly string[], options: RemovalOpt
 }
 
 function ofInstance(error: GroupError, instanceId: string): GroupError {
-  const { code, message, retryAfterMs } = error
-  return new GroupError(code, message, { instanceId, cause: error, ...(retryAfterMs !== undefined && { retryAfterMs }) })
+  const { code, message, retryAfterMs, bucket } = error
+  const hint = { ...(retryAfterMs !== undefined && { retryAfterMs }), ...(bucket !== undefined && { bucket }) }
+  return new GroupError(code, message, { instanceId, cause: error, ...hint })
 }

@@ -186,6 +186,19 @@ describe('a refusal', () => {
   })
 })
 
+test.each([
+  ['Microsoft.Compute/HighCostGet3Min;159,Microsoft.Compute/HighCostGet30Min;1259', { ScaleSetLowCostGet: 159 }],
+  ['Microsoft.Compute/GetVMScaleSet3Min;0', { ScaleSetLowCostGet: 0 }],
+  ['something else', {}],
+])('what an answer says is left (%s) is told once, of the bucket that it drew from', async (header, left) => {
+  const headers = { 'x-ms-ratelimit-remaining-resource': header }
+  const { client } = await endpoint({ status: 429, headers })
+  const azure = client()
+  await expect(azure.getSet(never)).rejects.toMatchObject({ code: 'throttled', bucket: 'ScaleSetLowCostGet' })
+  expect(azure.takeHeadroom()).toEqual(left)
+  expect(azure.takeHeadroom()).toEqual({})
+})
+
 test('a change is followed where Azure says so, and taken on whatever the answer has to say beside it', async () => {
   const followed = { 'azure-asyncoperation': 'ORIGIN/operation', location: 'ORIGIN/location', 'retry-after': '10' }
   const { client } = await endpoint(

@@ -180,7 +180,7 @@ export class ComputeClient {
     if (answer.status >= 200 && answer.status < 300) return answer.data
     // A token that is refused is not used again.
     if (answer.status === 401) this.#auth = undefined
-    throw asRefusalError(answer, during, this.#clock.wallTime(), options)
+    throw asRefusalError(answer, during, this.#clock.wallTime(), { ...options, bucket: bucketOf(method, path) })
   }
 
   async #headers(url: string): Promise<{ readonly auth: AuthClient; readonly headers: Headers }> {
@@ -202,4 +202,9 @@ export class ComputeClient {
 
 function instancePath(zone: string, name: string): string {
   return `zones/${zone}/instances/${name}`
+}
+
+/** A list of managed instances is a POST that counts with the writes. */
+function bucketOf(method: string, path: string): 'read' | 'default' {
+  return method === 'GET' || path.endsWith('/wait') ? 'read' : 'default'
 }

@@ -1,4 +1,4 @@
-import { GroupError, type GroupErrorCode, type GroupErrorOptions } from '@runner-core/fleeting'
+import { GroupError, type GroupErrorCode, type GroupErrorOptions, readRetryAfter } from '@runner-core/fleeting'
 import type { ErrorBody, OperationError } from './compute-api.ts'
 
 /**
@@ -42,7 +42,7 @@ export function asRefusalError(
   const { message = '', errors = [] } = (Object(data) as ErrorBody).error ?? {}
   const reason = errors[0]?.reason ?? ''
   const code = codeOfRefusal(status, reason)
-  const retryAfterMs = retryAfter(headers.get('retry-after'), wallTime) ?? (code === 'throttled' ? nextMinute(wallTime) : undefined)
+  const retryAfterMs = readRetryAfter(headers.get('retry-after'), wallTime) ?? (code === 'throttled' ? nextMinute(wallTime) : undefined)
   const text = [during, `HTTP ${status}${reason && ` ${reason}`}`, message].filter(Boolean).join(': ')
   return new GroupError(code, text, { ...options, ...(retryAfterMs !== undefined && { retryAfterMs }) })
 }
@@ -57,14 +57,6 @@ function codeOfRefusal(status: number, reason: string): GroupErrorCode {
   if (word !== undefined && word !== 'invalid_config') return word
   if (status === 401 || status === 403) return 'auth'
   return status >= 400 ? 'invalid_config' : 'transient'
-}
-
-/** `Retry-After` in milliseconds: seconds, or a date. */
-function retryAfter(header: string | null, wallTime: number): number | undefined {
-  if (header === null) return undefined
-  const seconds = Number(header)
-  const ms = Number.isNaN(seconds) ? Date.parse(header) - wallTime : seconds * 1000
-  return Number.isNaN(ms) ? undefined : Math.max(0, ms)
 }
 
 /** Compute Engine refills its quotas at the start of a minute (cloud.google.com/compute/api-quota): asking before is wasted. */

@@ -31,6 +31,8 @@ export interface GroupErrorOptions {
   readonly retryAfterMs?: number
   /** The instance concerned, where it is one. */
   readonly instanceId?: string
+  /** With `throttled`: which of `GroupRateLimits.buckets` was empty. Default: any that the call draws from. */
+  readonly bucket?: string
   readonly cause?: unknown
 }
 
@@ -40,12 +42,14 @@ export class GroupError extends Error {
   readonly code: GroupErrorCode
   readonly retryAfterMs: number | undefined
   readonly instanceId: string | undefined
+  readonly bucket: string | undefined
 
   constructor(code: GroupErrorCode, message: string, options: GroupErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.retryAfterMs = options.retryAfterMs
     this.instanceId = options.instanceId
+    this.bucket = options.bucket
   }
 }
 

@@ -112,6 +112,7 @@ export {
 export type { GroupSurvey } from './provisioner/survey.ts'
 export { untilAbort } from './provisioner/until-abort.ts'
 export { Provisioner } from './provisioner.ts'
+export { readRetryAfter } from './retry-after.ts'
 export { Semaphore } from './semaphore.ts'
 export { fleetDirectory } from './sqlite/fleet-directory.ts'
 export { type Address, parseAddress } from './ssh/address.ts'

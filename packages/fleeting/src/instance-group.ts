@@ -73,6 +73,8 @@ export interface GroupRateLimits {
     operation: 'list' | 'describe' | 'increase' | 'decrease' | 'connectInfo' | 'owners' | 'claim',
     count: number,
   ): Readonly<Record<string, number>>
+  /** Optional, for clouds that say how much is left: what their answers said since this was last called, by bucket. Called after each call; more than that is not believed to be left. */
+  remaining?(): Readonly<Record<string, number>>
 }
 
 /**

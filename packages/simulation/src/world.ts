@@ -36,14 +36,14 @@ const schedules: readonly (readonly IdlePolicy[])[] = [
   [],
 ]
 
-/** How long after a refusal nothing like it may be asked for, at the least: half of the first back-off, or the cloud's own hint where there is none. */
+/** How long after a refusal nothing like it may be asked for, at the least: half of the first back-off, or the shortest hint that counts where the cloud gives one. */
 const leastWaitMs: Readonly<Partial<Record<GroupErrorCode, number>>> = {
   capacity: 30 * second,
   quota: 150 * second,
   auth: breakerProbeMs / 2,
   invalid_config: breakerProbeMs / 2,
   not_found: breakerProbeMs / 2,
-  throttled: 2.5 * second,
+  throttled: second,
   conflict: second,
   transient: second,
 }

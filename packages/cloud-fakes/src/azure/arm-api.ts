@@ -54,6 +54,11 @@ export class ArmApi implements FakeApi {
     return undefined
   }
 
+  /** Of several windows, as Microsoft's page on throttling shows it. */
+  headroom(bucket: string, left: number): Readonly<Record<string, string>> {
+    return { 'x-ms-ratelimit-remaining-resource': `Microsoft.Compute/${bucket}3Min;${left},Microsoft.Compute/${bucket}30Min;${left * 10}` }
+  }
+
   /** What there is to ask for, by lower-case path: Resource Manager does not tell capitals from small letters. */
   #resources(request: FakeRequest): readonly (readonly [string, Route])[] {
     const { scope, set } = this.#options

@@ -44,6 +44,8 @@ export interface FakeApi {
   route(request: FakeRequest): Route | FakeAnswer
   /** The cloud's words for a fault. Undefined: the cloud takes the call and fails later, and the API has seen to it. */
   refuse(fault: SpokenFault, route: Route): FakeAnswer | undefined
+  /** How the cloud says in each answer what is left of a rate limit. Absent: it does not. */
+  headroom?(bucket: string, left: number): Readonly<Record<string, string>>
 }
 
 /** A request with its answer, as a validator wants to see them. */
@@ -129,7 +131,9 @@ export class FakeServer implements AsyncDisposable {
       return
     }
     const refusal = fault === undefined ? undefined : this.#api.refuse(fault as SpokenFault, route)
-    const answer = refusal ?? (await route.act())
+    const { headers, ...rest } = refusal ?? (await route.act())
+    const left = this.#limits.left(bucket, at)
+    const answer = { ...rest, headers: { ...headers, ...(left !== undefined && this.#api.headroom?.(bucket, Math.floor(left))) } }
     note(answer.status)
     this.#send(response, operation, request, answer)
   }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type Clock, delay, describeError, type Random } from '@runner-core/fleeting'
+import { type Clock, delay, describeError, type Random, readRetryAfter } from '@runner-core/fleeting'
 import { type Challenge, parseChallenges } from './challenge.ts'
 import type { Credentials } from './credentials.ts'
 import { InstallError } from './install-error.ts'
@@ -217,8 +217,8 @@ export class RegistryClient {
 
   async #wait(tries: number, answer?: RegistryAnswer): Promise<void> {
     const { clock, random, signal } = this.#options
-    const seconds = /^\d+$/.exec(answer === undefined ? '' : (headerOf(answer, 'retry-after') ?? ''))?.[0]
-    const waitMs = seconds === undefined ? firstBackoffMs * 2 ** (tries - 1) * (1 - random() / 2) : Number(seconds) * 1000
+    const asked = answer === undefined ? undefined : readRetryAfter(headerOf(answer, 'retry-after'), clock.wallTime())
+    const waitMs = asked ?? firstBackoffMs * 2 ** (tries - 1) * (1 - random() / 2)
     await delay(clock, Math.min(waitMs, longestWaitMs), signal)
   }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { admitCalls, type BudgetOperation, listPatienceMs, type WaitingCall } from './admit-calls.ts'
-import { afterThrottling, type BucketLimits, fullBucket, refilled } from './budget-bucket.ts'
+import { afterThrottling, type BucketLimits, fullBucket, refilled, waitFor } from './budget-bucket.ts'
 
 const operations: readonly BudgetOperation[] = ['decrease', 'increase', 'list', 'connectInfo']
 const limits: Readonly<Record<string, BucketLimits>> = { read: { size: 20, perSecond: 2 }, write: { size: 5, perSecond: 0.5 } }
@@ -115,6 +115,24 @@ describe('a bucket after throttling', () => {
     const calmed = refilled(strained, one, 60_000)
     expect(calmed).toMatchObject({ tokens: 30, strain: 0 })
     expect(refilled(calmed, one, 70_000).tokens).toBe(40)
+  })
+
+  it('leaves no share to what matters more until it is half full', () => {
+    const one = { size: 100, perSecond: 1 }
+    const strained = afterThrottling(fullBucket(one, 0), one, 0)
+    expect(waitFor(refilled(strained, one, 2000), one, 1, 0.5)).toBe(0)
+    const later = refilled(refilled(strained, one, 60_000), one, 90_000)
+    expect(waitFor(later, one, 1, 0.5)).toBe(0)
+    expect(waitFor({ ...later, tokens: 49 }, one, 1, 0.5)).toBe(2000)
+  })
+
+  it('keeps the longest hint of one wave, and a hint of nothing is a second', () => {
+    const one = { size: 100, perSecond: 1 }
+    const first = afterThrottling(fullBucket(one, 0), one, 0, 0)
+    expect(first.trialAt).toBe(1000)
+    expect(afterThrottling(first, one, 500, 9000).trialAt).toBe(9500)
+    expect(afterThrottling(afterThrottling(first, one, 500, 9000), one, 600, 10).trialAt).toBe(9500)
+    expect(afterThrottling(first, one, 500).trialAt).toBe(1000)
   })
 
   it('refusals at once are one', () => {

@@ -2,7 +2,7 @@ import type { CancelTimer, Clock } from '../clock.ts'
 import { GroupError } from '../errors.ts'
 import type { GroupRateLimits } from '../instance-group.ts'
 import { admitCalls, type Buckets, type BudgetOperation, type WaitingCall } from './admit-calls.ts'
-import { afterThrottling, type BudgetBucket, fullBucket } from './budget-bucket.ts'
+import { afterReading, afterThrottling, type BucketLimits, type BudgetBucket, fullBucket } from './budget-bucket.ts'
 
 /** Longer no call waits: below the deadlines of those who call, who could not know that nothing was sent. */
 const patienceMs = 25_000
@@ -61,13 +61,23 @@ export class CallBudget {
     })
   }
 
-  /** The cloud refused a call that drew so: what is left is less than it seemed. */
-  throttled(draws: WaitingCall['draws']): void {
+  /** The cloud refused a call that drew so: in the bucket that refused, or in all of these if it is not known, less is left than it seemed. */
+  throttled(draws: WaitingCall['draws'], { bucket, retryAfterMs }: Pick<GroupError, 'bucket' | 'retryAfterMs'>): void {
+    const names = bucket !== undefined && this.#limits[bucket] !== undefined ? [bucket] : Object.keys(draws)
+    this.#change(names, (before, limits, now) => afterThrottling(before, limits, now, retryAfterMs))
+  }
+
+  /** The cloud said how much is left, by bucket. */
+  read(remaining: Readonly<Record<string, number>>): void {
+    this.#change(Object.keys(remaining), (before, limits, now, name) => afterReading(before, limits, remaining[name] as number, now))
+  }
+
+  #change(names: readonly string[], change: (bucket: BudgetBucket, limits: BucketLimits, now: number, name: string) => BudgetBucket): void {
     const now = this.#clock.now()
     const buckets = { ...this.#buckets }
-    for (const name of Object.keys(draws)) {
+    for (const name of names) {
       const limits = this.#limits[name]
-      if (limits !== undefined) buckets[name] = afterThrottling(buckets[name] as BudgetBucket, limits, now)
+      if (limits !== undefined) buckets[name] = change(buckets[name] as BudgetBucket, limits, now, name)
     }
     this.#buckets = buckets
     this.#admit()

@@ -108,12 +108,12 @@ describe('withCallBudget', () => {
     expect([typeof kept.owners, typeof kept.claim]).toEqual(['undefined', 'undefined'])
   })
 
-  it('learns from a throttled call, in a rejection or an answer', async () => {
-    const { clock, group, kept, calls } = await start(100, 1)
+  it('learns from a throttled call, in a rejection or a result', async () => {
+    const { clock, group, kept, calls } = await start(100, 0.1)
     group.fail('list', new GroupError('throttled', 'slow down'))
     await expect(kept.list(never)).rejects.toMatchObject({ code: 'throttled' })
     const waiting = kept.list(never)
-    // Overdue after 20 s, with half of the tokens; by its share alone it would wait for 52 s.
+    // One token comes back in 20 s, at half the rate.
     await clock.advance(19_999)
     expect(calls('list')).toBe(1)
     await clock.advance(1)
@@ -122,10 +122,53 @@ describe('withCallBudget', () => {
     group.acceptOnly = { count: 0, error: new GroupError('throttled', 'slow down') }
     await kept.increase({ count: 1, launchToken: 't' }, never)
     const increase = kept.increase({ count: 1, launchToken: 'u' }, never)
-    await clock.advance(20_000)
+    await clock.advance(19_999)
     expect(calls('increase')).toBe(1)
-    await clock.advance(3000)
+    await clock.advance(1)
     await increase
+  })
+
+  it('lets one call go once the hint is over, whatever the bucket seems to hold', async () => {
+    const { clock, group, kept, calls } = await start(100, 0.01)
+    group.fail('list', new GroupError('throttled', 'slow down', { retryAfterMs: 1000 }))
+    await kept.list(never).catch(() => {})
+    const lists = [kept.list(never), kept.list(never).catch(() => {})]
+    await clock.advance(999)
+    expect(calls('list')).toBe(1)
+    await clock.advance(1)
+    expect(calls('list')).toBe(2)
+    await clock.advance(20_000)
+    expect(calls('list')).toBe(2)
+    await clock.advance(10_000)
+    await Promise.all(lists)
+  })
+
+  it('empties only the bucket that refused, where the group names it', async () => {
+    const { clock, group, kept, calls } = await start(100, 0.01)
+    Object.assign(group.limits, { draws: () => ({ read: 1, write: 1 }) })
+    group.fail('increase', new GroupError('throttled', 'slow down', { bucket: 'write', retryAfterMs: 5000 }))
+    await kept.increase({ count: 1, launchToken: 't' }, never).catch(() => {})
+    Object.assign(group.limits, { draws: (operation: string) => ({ [operation === 'list' ? 'read' : 'write']: 1 }) })
+    await kept.list(never)
+    expect(calls('list')).toBe(1)
+    const increase = kept.increase({ count: 1, launchToken: 'u' }, never)
+    await clock.advance(4999)
+    expect(calls('increase')).toBe(1)
+    await clock.advance(1)
+    await increase
+  })
+
+  it('believes no more than what the cloud says is left', async () => {
+    const { clock, group, kept, calls } = await start(100, 0.1)
+    const said = [{ read: 26 }, {}, {}]
+    Object.assign(group.limits, { remaining: () => said.shift() ?? {} })
+    await kept.list(never)
+    await kept.list(never)
+    const third = kept.list(never)
+    await clock.advance(9999)
+    expect(calls('list')).toBe(2)
+    await clock.advance(1)
+    await third
   })
 
   it('does not touch a group that publishes no limits, nor hides what it can', async () => {

@@ -22,11 +22,13 @@ export function withCallBudget(group: InstanceGroup, { clock }: { readonly clock
     try {
       const answer = await call()
       const { errors = [] } = Object(answer) as { readonly errors?: readonly GroupError[] }
-      if (errors.some(isThrottled)) budget.throttled(draws)
+      for (const error of oneOfEachBucket(errors.filter(isThrottled))) budget.throttled(draws, error)
       return answer
     } catch (error) {
-      if (isThrottled(error)) budget.throttled(draws)
+      if (isThrottled(error)) budget.throttled(draws, asGroupError(error))
       throw error
+    } finally {
+      if (limits.remaining !== undefined) budget.read(limits.remaining())
     }
   }
 
@@ -62,4 +64,9 @@ export function withCallBudget(group: InstanceGroup, { clock }: { readonly clock
 
 function isThrottled(error: unknown): boolean {
   return asGroupError(error).code === 'throttled'
+}
+
+/** A refusal of a hundred instances is one. */
+function oneOfEachBucket(errors: readonly GroupError[]): Iterable<GroupError> {
+  return new Map(errors.map((error) => [error.bucket, error])).values()
 }

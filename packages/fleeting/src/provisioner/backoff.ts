@@ -29,6 +29,8 @@ export const callBackoffCurve: BackoffCurve = { baseMs: 2 * second, maxMs: minut
 
 /** A hint above this is not believed. */
 const longestHintMs = 60 * minute
+/** Nor is one below this, for every call at once. */
+const leastHintMs = second
 
 /**
  * How long to wait after the `failures`-th failure in a row (≥ 1): between half and all of the doubled wait, so that many do not come back at once.
@@ -38,6 +40,13 @@ export function backoffMs(curve: BackoffCurve, failures: number, random: Random,
   const full = Math.min(curve.maxMs, curve.baseMs * 2 ** Math.min(failures - 1, 30))
   const hint = Math.min(retryAfterMs, longestHintMs)
   return Math.max((full * (1 + random())) / 2, hint + (hint * random()) / 10)
+}
+
+/** How long every call waits after the `failures`-th `throttled` in a row: the first time as long as the cloud asked for, if it did, and no longer. */
+export function throttleMs(failures: number, random: Random, retryAfterMs: number | undefined): number {
+  if (retryAfterMs === undefined) return backoffMs(throttleCurve, failures, random)
+  const hint = Math.max(leastHintMs, Math.min(retryAfterMs, longestHintMs))
+  return failures === 1 ? hint + (hint * random()) / 10 : backoffMs(throttleCurve, failures - 1, random, hint)
 }
 
 /** These concern one placement; all others the whole group. */

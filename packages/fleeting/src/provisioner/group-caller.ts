@@ -1,7 +1,7 @@
 import { type Clock, delay, type Random } from '../clock.ts'
 import { deadline } from '../deadline.ts'
 import { asGroupError, type ConnectionError, GroupError, isConnectionError } from '../errors.ts'
-import { backoffMs, throttleCurve } from './backoff.ts'
+import { throttleMs } from './backoff.ts'
 import type { GroupOperation, ProvisionerObserver } from './observer.ts'
 import { untilAbort } from './until-abort.ts'
 
@@ -42,7 +42,7 @@ export class GroupCaller {
   holdOff(error: GroupError): void {
     const { clock, random } = this.#options
     const failures = (this.#hold?.failures ?? 0) + 1
-    const until = clock.now() + backoffMs(throttleCurve, failures, random, error.retryAfterMs)
+    const until = clock.now() + throttleMs(failures, random, error.retryAfterMs)
     this.#hold = { failures, until: Math.max(until, this.#hold?.until ?? 0), message: error.message }
   }
 

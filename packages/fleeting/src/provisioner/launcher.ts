@@ -142,7 +142,7 @@ export class Launcher {
       const step = nextStep(launch, now, this.#around.lastList())
       if (step === 'expired') this.#expire(launch)
       else if (step === 'end' && launch.isUnconfirmed) this.#giveUp(launch)
-      else if (step === 'end' || (step === 'send' && closed && launch.phase === 'uncertain')) this.#end(launch)
+      else if (step === 'end' || (step === 'send' && closed && launch.phase === 'uncertain')) this.#giveRoomBack(launch)
       else if (step === 'send') this.#sendIfAllowed(launch, now)
       else if (launch.phase !== 'sent' && now >= launch.deadlineAt) this.#around.askList()
     }
@@ -332,6 +332,12 @@ export class Launcher {
     if (this.#endIfComplete(launch) || !this.#launches.includes(launch)) return
     const { intents, clock } = this.#context
     intents.note('launch', launch.launchToken, launchIntent(launch, clock.wallTime() - (clock.now() - launch.requestedAt)))
+  }
+
+  /** Refused, and a list shows that it was: whoever still wants it need not wait for something else to happen. */
+  #giveRoomBack(launch: Launch): void {
+    this.#end(launch)
+    this.#around.changed()
   }
 
   #end(launch: Launch): void {

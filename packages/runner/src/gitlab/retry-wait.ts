@@ -1,4 +1,4 @@
-import type { Random } from '@runner-core/fleeting'
+import { type Random, readRetryAfter } from '@runner-core/fleeting'
 import type { HttpAnswer } from './exchange.ts'
 
 /** Tries in all. */
@@ -19,9 +19,7 @@ export function isWorthRetrying(status: number): boolean {
 export function askedWaitMs({ headers }: Pick<HttpAnswer, 'headers'>, wallTime: number): number | undefined {
   const serverTime = Date.parse(headers.date ?? '') || wallTime
   const untilReset = dateOf(headers['ratelimit-resettime']) - serverTime
-  const retryAfter = headers['retry-after']?.trim() ?? ''
-  const afterMs = /^\d+$/.test(retryAfter) ? Number(retryAfter) * 1000 : dateOf(retryAfter) - serverTime
-  const askedMs = untilReset > 0 ? untilReset : afterMs
+  const askedMs = untilReset > 0 ? untilReset : (readRetryAfter(headers['retry-after'], serverTime) ?? 0)
   return askedMs > 0 ? Math.min(askedMs, longestWaitMs) : undefined
 }
 
