@@ -211,6 +211,23 @@ describe('the journal', () => {
     expect(await lease.load()).toMatchObject([{ kind: 'fleet' }])
   })
 
+  it('does not keep the intent of a launch that was not made, since it was kept but said not to be', async () => {
+    const lease = await new MemoryStateStore().lease('test')
+    await using fleet = await startFleet({ provisioner: { lease } })
+    const write = lease.write.bind(lease)
+    let isFailing = true
+    vi.spyOn(lease, 'write').mockImplementation(async (changes: readonly StateChange[]) => {
+      await write(changes)
+      if (isFailing) throw new Error('the answer was lost')
+    })
+    fleet.provisioner.request(1, { reason: 'test' })
+    await fleet.clock.advance(1000)
+    isFailing = false
+    await fleet.clock.advance(60_000)
+    expect(fleet.calls('increase')).toEqual([])
+    expect((await lease.load(['launch'])).map(({ key }) => key)).toEqual([])
+  })
+
   it('lets the next process go on: its launches are awaited, its removals sent again', async () => {
     const store = new MemoryStateStore()
     const before = await store.lease('test')

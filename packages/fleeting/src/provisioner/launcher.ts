@@ -247,6 +247,8 @@ export class Launcher {
       return true
     } catch (error) {
       this.#context.logger.error({ err: error, launch_token: launch.launchToken }, 'launch not announced, not made')
+      // It may have been kept all the same: then the next process would take it for one that was sent.
+      this.#context.intents.end('launch', launch.launchToken)
       this.#gate.refused(asGroupError(error), launch.placement)
       this.#unqueue(launch)
       return false
