@@ -187,6 +187,11 @@ export class Manager {
     })
   }
 
+  /** Resolves once another process has the fleet, and this one has nothing more to do. */
+  get departed(): Promise<unknown> {
+    return this.#runner.departed
+  }
+
   get scaler(): Taskscaler | undefined {
     return this.#scaler
   }

@@ -33,6 +33,15 @@ export function processGroup(cloud: WorldCloud, machines: WorldMachines, process
       connect: (id, signal) =>
         effect('connection', `connect ${id}`, async () => machines.connectionOf(process, await connect(id, signal), id), id),
     }),
+    ...(cloud.describe !== undefined && {
+      describe: (ids, signal) => effect('group', `describe ${ids.join(' ')}`, () => cloud.describe!(ids, signal)),
+    }),
+    ...(cloud.owners !== undefined && {
+      owners: (signal, ids) => effect('group', 'owners', () => cloud.owners!(signal, ids)),
+    }),
+    ...(cloud.claim !== undefined && {
+      claim: (owner, signal) => effect('group', 'claim', () => cloud.claim!(owner, signal)),
+    }),
     ...(cloud.heartbeat !== undefined && {
       heartbeat: (id, signal) => effect('group', `heartbeat ${id}`, () => cloud.heartbeat!(id, signal), id),
     }),

@@ -17,6 +17,10 @@ export type StepName =
   | 'killNow'
   | 'killBefore'
   | 'killAfter'
+  | 'freezeNow'
+  | 'freezeBefore'
+  | 'freezeAfter'
+  | 'succeed'
   | 'schedule'
   | 'preempt'
   | 'notice'
@@ -29,6 +33,7 @@ export type StepName =
   | 'hide'
   | 'vanish'
   | 'keep'
+  | 'lists'
   | 'bootsFail'
   | 'bootStuck'
   | 'launchLost'
@@ -42,6 +47,16 @@ export type StepName =
   | 'throttle'
   | 'heal'
   | 'diskFull'
+  | 'stateLost'
+  | 'stateLate'
+  | 'stateLocked'
+  | 'stateUnread'
+  | 'machineFull'
+  | 'machineFreed'
+  | 'failingJob'
+  | 'leavingJob'
+  | 'stubbornJob'
+  | 'wire'
   | 'outage'
   | 'handOutLost'
   | 'wallClock'
@@ -85,6 +100,22 @@ const acts: Readonly<Record<StepName, Act>> = {
   killAfter(world, n) {
     world.manager.process.killAt({ effect: 1 + (n % 40), when: 'after' })
     return `the manager is to be killed after effect ${1 + (n % 40)} from now`
+  },
+  freezeNow(world, n) {
+    world.manager.process.freeze(freezeMs(n), 'while nothing happened')
+    return undefined
+  },
+  freezeBefore(world, n) {
+    world.manager.process.freezeAt({ effect: 1 + (n % 40), when: 'before' }, freezeMs(n))
+    return `the manager is to stand still for ${freezeMs(n)} ms before effect ${1 + (n % 40)} from now`
+  },
+  freezeAfter(world, n) {
+    world.manager.process.freezeAt({ effect: 1 + (n % 40), when: 'after' }, freezeMs(n))
+    return `the manager is to stand still for ${freezeMs(n)} ms after effect ${1 + (n % 40)} from now`
+  },
+  succeed(world) {
+    world.succeed()
+    return undefined
   },
   schedule(world, n) {
     world.useSchedule(n)
@@ -156,6 +187,11 @@ const acts: Readonly<Record<StepName, Act>> = {
       world.manager.witness.keep(id, 2 * second + n * 50)
       return `somebody who embeds the library calls ${id} busy for ${2000 + n * 50} ms`
     }),
+  lists(world, n) {
+    const lie = (['empty', 'half', 'stale', 'reordered', 'repeated'] as const)[n % 5]!
+    world.cloud.lie(lie, 1 + (n % 3))
+    return `the next ${1 + (n % 3)} lists are ${lie}`
+  },
   bootsFail(world, n) {
     world.history.trouble('boot')
     world.cloud.bootsFailed = 1 + (n % 2)
@@ -220,12 +256,56 @@ const acts: Readonly<Record<StepName, Act>> = {
   },
   diskFull(world, n) {
     world.history.begins('state')
-    world.store.writesFail = 1 + (n % 3)
+    world.store.fail({ refused: n % 2 === 0 ? 'unknown' : 'disk_full' }, 1 + (n % 3))
     return `the next ${1 + (n % 3)} writes of state fail`
+  },
+  stateLost(world, n) {
+    world.history.begins('state')
+    world.store.fail('answer lost', 1 + (n % 2))
+    return `the next ${1 + (n % 2)} writes of state are kept, and said to have failed`
+  },
+  stateLate(world, n) {
+    world.store.fail({ lateMs: 200 + n * 5 }, 1 + (n % 4))
+    return `the next ${1 + (n % 4)} writes of state are late by ${200 + n * 5} ms`
+  },
+  stateLocked(world, n) {
+    world.history.begins('state')
+    world.store.fail({ refused: 'busy' }, 1 + (n % 4))
+    return `somebody locks the state: ${1 + (n % 4)} writes fail`
+  },
+  stateUnread(world, n) {
+    world.store.loadsFail = 1 + (n % 3)
+    return `the next ${1 + (n % 3)} loads of state fail`
+  },
+  machineFull: (world, n) =>
+    on(pick(world.cloud.ids, n), (id) => {
+      if (world.machines.get(id) === undefined) return undefined
+      world.history.begins('machine_disk', { machine: id })
+      world.fillDisk(id, true)
+      return `the disk of ${id} is full`
+    }),
+  machineFreed(world) {
+    for (const id of world.cloud.ids) {
+      world.history.ends('machine_disk', { machine: id })
+      world.fillDisk(id, false)
+    }
+    return 'the disks of machines have room again'
+  },
+  failingJob: (world, n) => `job ${world.coordinator.enqueue(100 + n * 10, [{ exit: 1 + (n % 3) }]).name} comes, and will fail`,
+  leavingJob: (world, n) => `job ${world.coordinator.enqueue(100 + n * 10, [{ leave: true }]).name} comes, and leaves a process`,
+  stubbornJob: (world, n) =>
+    `job ${world.coordinator.enqueue(100 + n * 40, [{ stubborn: true }]).name} comes, and does not end when asked to`,
+  wire(world, n) {
+    const on = (['accept', 'trace', 'finish', 'keep_alive', 'request'] as const)[n % 5]!
+    const fault = (['answer lost', 'reset', 'failed', 'silent', 'answer lost'] as const)[Math.floor(n / 5) % 5]!
+    world.history.begins('coordinator')
+    world.coordinator.fail(on, fault, 1 + (n % 2))
+    return `the next ${1 + (n % 2)} requests of kind ${on}: ${fault}`
   },
   outage(world, n) {
     world.history.begins('coordinator')
     world.clock.after(second + n * 60, () => world.history.ends('coordinator'))
+    world.coordinator.isUnreachable = n % 2 === 0
     world.coordinator.outageUntil = world.clock.now() + second + n * 60
     return `the coordinator is out for ${second + n * 60} ms`
   },
@@ -264,6 +344,10 @@ export const stepNames: readonly StepName[] = (Object.keys(acts) as StepName[]).
 /** Does a step, and answers what happened in words. */
 export function act(world: World, name: StepName, n: number): string | undefined {
   return acts[name](world, n)
+}
+
+function freezeMs(n: number): number {
+  return 300 + (n % 7) * (n % 11) * 700
 }
 
 function pick<T>(from: readonly T[], n: number): T | undefined {

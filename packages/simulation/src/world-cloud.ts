@@ -9,6 +9,12 @@ import {
 } from '@runner-core/fleeting'
 import { MemoryGroup } from '@runner-core/fleeting/testing'
 
+/** How a list may be wrong: nothing or half of it is there, it is what was true a while ago, its rows come in another order or twice. */
+export type ListLie = 'empty' | 'half' | 'stale' | 'reordered' | 'repeated'
+
+/** How old a stale list is. */
+const staleMs = 8_000
+
 /** A memory group that also launches more than it was asked for, leaves machines out of its lists, and throttles; and that remembers what it did to whom. */
 export class WorldCloud extends MemoryGroup {
   /** The next launch brings so many machines more than asked. */
@@ -19,6 +25,10 @@ export class WorldCloud extends MemoryGroup {
   throttledUntil: number = Number.NEGATIVE_INFINITY
   /** Machines that nobody here asked for: what there may be above a maximum without anybody's fault. */
   readonly unaccountable: Set<string> = new Set()
+  /** What the next so many lists are like. */
+  readonly #lies: { readonly lie: ListLie; left: number }[] = []
+  /** What lists have shown, and when. */
+  readonly #shown: { readonly at: number; readonly rows: readonly ListedInstance[] }[] = []
   /** By machine, the launch that made it. */
   readonly launches: Map<string, string> = new Map()
   /** Told what each list showed. */
@@ -43,8 +53,35 @@ export class WorldCloud extends MemoryGroup {
       else this.hidden.delete(id)
       return left === 0
     })
-    this.onListed(shown.map(({ id }) => id))
-    return shown
+    const told = this.#lie(shown)
+    this.onListed(told.map(({ id }) => id))
+    return told
+  }
+
+  /** The next `times` lists are so. */
+  lie(lie: ListLie, times: number): void {
+    this.#lies.push({ lie, left: times })
+  }
+
+  #lie(rows: readonly ListedInstance[]): readonly ListedInstance[] {
+    const now = this.#now()
+    this.#shown.push({ at: now, rows })
+    const first = this.#lies[0]
+    if (first === undefined) return rows
+    first.left -= 1
+    if (first.left <= 0) this.#lies.shift()
+    switch (first.lie) {
+      case 'empty':
+        return []
+      case 'half':
+        return rows.filter((_, index) => index % 2 === 0)
+      case 'reordered':
+        return rows.toReversed()
+      case 'repeated':
+        return [...rows, ...rows.slice(0, 2)]
+      case 'stale':
+        return this.#shown.findLast(({ at }) => at <= now - staleMs)?.rows ?? []
+    }
   }
 
   override async increase(request: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
@@ -111,6 +148,7 @@ export class WorldCloud extends MemoryGroup {
     super.heal()
     this.surplus = 0
     this.hidden.clear()
+    this.#lies.length = 0
     this.throttledUntil = Number.NEGATIVE_INFINITY
   }
 

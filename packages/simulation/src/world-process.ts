@@ -91,13 +91,19 @@ export class WorldProcess {
 
   kill(where: string): void {
     if (!this.#isAlive) return
+    this.exit()
+    this.#onKilled(where)
+  }
+
+  /** It has ended by itself: nothing reaches it or the world any more. */
+  exit(): void {
+    if (!this.#isAlive) return
     this.#isAlive = false
     this.#late.length = 0
     for (const cancel of this.#timers) cancel()
     this.#timers.clear()
     for (const end of this.#atEnd) end()
     this.#atEnd.clear()
-    this.#onKilled(where)
   }
 
   /** Stops it for so long. */

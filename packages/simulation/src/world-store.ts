@@ -1,18 +1,57 @@
-import { type FleetLease, MemoryStateStore, type StateChange, type StateRecord, type StateStore } from '@runner-core/fleeting'
+import {
+  type Clock,
+  type FleetLease,
+  MemoryStateStore,
+  type StateChange,
+  StateError,
+  type StateErrorCode,
+  type StateRecord,
+  type StateStore,
+} from '@runner-core/fleeting'
 import type { WorldProcess } from './world-process.ts'
+
+/** What becomes of a write. */
+export type WriteFault =
+  /** It is refused, and nothing is kept. */
+  | { readonly refused: StateErrorCode | 'unknown' }
+  /** It is kept, and said to have failed. */
+  | 'answer lost'
+  /** It is kept so much later. */
+  | { readonly lateMs: number }
+
+/** Who has a fleet's lease: a process, and how it is asked for it. */
+interface Owner {
+  readonly process: WorldProcess
+  readonly wanted: AbortController
+  readonly released: Promise<void>
+  isReleased: boolean
+}
+
+/** How long one that was asked for its fleet has to hand it over. */
+const handOverMs = 20_000
 
 /** A disk: outlives every process, and shows a bystander what is on it. */
 export class WorldStore {
   /** By `kind key`, what is written now. */
   readonly records: Map<string, StateRecord> = new Map()
+<<<<<<< HEAD
   /** The next so many writes fail. */
   writesFail = 0
   /** Told what comes to the disk. */
   onWritten: (place: string, text: string) => void = () => {}
+=======
+  /** Loads that fail from now on. */
+  loadsFail = 0
+  readonly #faults: { readonly fault: WriteFault; left: number }[] = []
+  readonly #clock: Clock
+>>>>>>> 89e41d1 (Let managers of the world stand still, succeed each other, and meet bad disks and lists)
   readonly #open: (process: WorldProcess) => StateStore
+  #owner: Owner | undefined
+  #lateUntil = Number.NEGATIVE_INFINITY
 
   /** `open` gives each process its store; by default they share one in memory. */
-  constructor(open?: (process: WorldProcess) => StateStore) {
+  constructor(clock: Clock, open?: (process: WorldProcess) => StateStore) {
+    this.#clock = clock
     const shared = new MemoryStateStore()
     this.#open = open ?? (() => shared)
   }
@@ -21,41 +60,103 @@ export class WorldStore {
     return this.records.has(`${kind} ${key}`)
   }
 
-  /** The disk as a process has it open. */
+  /** The next `times` writes meet it. */
+  fail(fault: WriteFault, times: number): void {
+    this.#faults.push({ fault, left: times })
+  }
+
+  heal(): void {
+    this.#faults.length = 0
+    this.loadsFail = 0
+  }
+
+  /** The disk as a process has it open. A process that lives is asked for its fleet first. */
   openedBy(process: WorldProcess): StateStore {
     const store = this.#open(process)
     return {
-      // The process before was killed, or is to be fenced: nobody waits in this world.
       lease: (fleet, options) =>
-        process.effect('store', 'lease', async () => this.#leaseOf(await store.lease(fleet, { ...options, takeover: true }), process)),
+        process.effect('store', 'lease', async () => {
+          await this.#ask()
+          return this.#leaseOf(await store.lease(fleet, { ...options, takeover: true }), process)
+        }),
       close: async () => {},
     }
   }
 
+  async #ask(): Promise<void> {
+    const owner = this.#owner
+    if (owner === undefined || owner.isReleased || !owner.process.isAlive) return
+    owner.process.deliver(() => owner.wanted.abort(new Error('another process asks for the fleet')))
+    await new Promise<void>((resolve) => {
+      void owner.released.then(resolve)
+      this.#clock.after(handOverMs, resolve)
+    })
+  }
+
   #leaseOf(lease: FleetLease, process: WorldProcess): FleetLease {
+    let release = (): void => {}
+    const owner: Owner = {
+      process,
+      wanted: new AbortController(),
+      released: new Promise((resolve) => {
+        release = resolve
+      }),
+      isReleased: false,
+    }
+    this.#owner = owner
+    const lost = new AbortController()
+    // One that stands still learns it late.
+    const lose = (): void => process.deliver(() => lost.abort(lease.lost.reason))
+    if (lease.lost.aborted) lose()
+    else lease.lost.addEventListener('abort', lose, { once: true })
     return {
       fleet: lease.fleet,
       epoch: lease.epoch,
-      lost: lease.lost,
-      wanted: lease.wanted,
+      lost: lost.signal,
+      wanted: owner.wanted.signal,
       freeze: () => lease.freeze(),
-      load: (kinds) => process.effect('store', 'load', () => lease.load(kinds)),
+      load: (kinds) => process.effect('store', 'load', () => this.#load(lease, kinds)),
       write: (changes) => process.effect('store', `write ${changes.map(describe).join(', ')}`, () => this.#write(lease, changes)),
-      release: () => process.effect('store', 'release', () => lease.release()),
+      release: () =>
+        process.effect('store', 'release', async () => {
+          await lease.release()
+          owner.isReleased = true
+          release()
+        }),
     }
   }
 
-  async #write(lease: FleetLease, changes: readonly StateChange[]): Promise<void> {
-    if (this.writesFail > 0) {
-      this.writesFail -= 1
-      throw new Error('the disk is full')
+  async #load(lease: FleetLease, kinds: Parameters<FleetLease['load']>[0]): Promise<readonly StateRecord[]> {
+    if (this.loadsFail > 0) {
+      this.loadsFail -= 1
+      throw new StateError('unavailable', 'the disk cannot be read')
     }
+<<<<<<< HEAD
     for (const { kind, key, value } of changes) if (value !== null) this.onWritten(`${kind} ${key}`, JSON.stringify(value))
+=======
+    return await lease.load(kinds)
+  }
+
+  async #write(lease: FleetLease, changes: readonly StateChange[]): Promise<void> {
+    const first = this.#faults[0]
+    const fault = first?.fault
+    if (first !== undefined) {
+      first.left -= 1
+      if (first.left <= 0) this.#faults.shift()
+    }
+    if (typeof fault === 'object' && 'refused' in fault)
+      throw fault.refused === 'unknown' ? new Error('the disk is full') : new StateError(fault.refused, `a fault of kind ${fault.refused}`)
+    const now = this.#clock.now()
+    if (typeof fault === 'object') this.#lateUntil = now + fault.lateMs
+    // Whatever is late, writes are made in their order.
+    if (now < this.#lateUntil) await new Promise<void>((resolve) => this.#clock.after(this.#lateUntil - now, resolve))
+>>>>>>> 89e41d1 (Let managers of the world stand still, succeed each other, and meet bad disks and lists)
     await lease.write(changes)
     for (const { kind, key, value } of changes) {
       if (value === null) this.records.delete(`${kind} ${key}`)
       else this.records.set(`${kind} ${key}`, { kind, key, value })
     }
+    if (fault === 'answer lost') throw new StateError('unavailable', 'the answer of the disk was lost')
   }
 }
 

@@ -17,6 +17,7 @@ import { WorldStore } from './world-store.ts'
 const second = 1000
 const minute = 60 * second
 const promiseCapMs = 5 * minute
+const diskBytes = 8 * 1024 * 1024
 
 const nothingKept: IdlePolicy = {
   periods: ['* * * * *'],
@@ -95,7 +96,7 @@ export class World {
     | undefined
 
   constructor(seed: number, setting: WorldSetting, { bug, openStore }: WorldOptions = {}) {
-    this.store = new WorldStore(openStore)
+    this.store = new WorldStore(this.clock, openStore)
     this.#turns = openStore === undefined ? 0 : 3
     this.#setting = setting
     this.#bug = bug
@@ -130,7 +131,7 @@ export class World {
     this.machines = new WorldMachines({
       clock: this.clock,
       runs: (id) => this.cloud.lives(id),
-      diskBytes: 8 * 1024 * 1024,
+      diskBytes,
       noticeMs: this.#between(setting.noticeMs),
       onUnknown: (error) => this.violate(7, error.message),
       watch: {
@@ -150,6 +151,19 @@ export class World {
   useSchedule(n: number): void {
     this.schedule = n % schedules.length
     this.manager.configureSchedule(schedules[this.schedule]!)
+  }
+
+  /** Somebody starts the new version beside the old one, which is to hand over what it has. */
+  succeed(): void {
+    this.note('another manager is started, which takes the fleet over', true)
+    this.manager = this.#startManager()
+  }
+
+  /** Others fill a machine's disk, or empty it again. */
+  fillDisk(id: string, isFull: boolean): void {
+    const machine = this.machines.get(id)
+    if (machine === undefined) return
+    machine.disk.othersBytes = isFull ? diskBytes : 0
   }
 
   violate(promise: Broken, what: string): void {
@@ -175,10 +189,12 @@ export class World {
   /** Troubles end, work ends: every job that waits must get its slot, what is kept in reserve must come and stay, and once nothing is wanted nothing may be left. */
   async settle(): Promise<void> {
     this.note('all troubles end', true)
-    for (const what of ['unreachable', 'misreported', 'cloud', 'coordinator', 'state', 'boot'] as const) this.history.ends(what)
+    for (const what of ['unreachable', 'misreported', 'cloud', 'coordinator', 'state', 'boot', 'machine_disk'] as const)
+      this.history.ends(what)
     this.manager.process.spare()
     this.cloud.heal()
-    this.store.writesFail = 0
+    this.store.heal()
+    for (const machine of this.cloud.ids) this.fillDisk(machine, false)
     this.coordinator.heal()
     for (const job of this.coordinator.open) if (job.durationMs === Number.POSITIVE_INFINITY) this.coordinator.cancel(job)
     this.useSchedule(0)
@@ -305,7 +321,7 @@ export class World {
       violate: (promise, what) => this.violate(promise, what),
       note: (text) => this.note(text),
     })
-    return new Manager({
+    const manager: Manager = new Manager({
       ...this.#setting,
       process,
       witness,
@@ -317,6 +333,15 @@ export class World {
       random: seededRandom(Math.floor(this.#random() * 2 ** 32)),
       bug: this.#bug,
     })
+    void manager.departed.then(() => {
+      if (!process.isAlive) return
+      this.note(`${process.name} has handed the fleet over, and ends`)
+      this.history.tell({ kind: 'process', process: process.name, state: 'stopped' })
+      process.exit()
+      // Without a successor that lives the supervisor starts it again.
+      if (this.manager === manager && this.revives) this.manager = this.#startManager()
+    })
+    return manager
   }
 
   #cloudWitness(process: WorldProcess, witness: Witness): CloudWitness {
@@ -358,6 +383,8 @@ export class World {
     this.kills += 1
     this.history.tell({ kind: 'process', process: process.name, state: 'killed' })
     this.note(`the manager is killed ${where}`, true)
+    // Its successor is there already.
+    if (process !== this.manager.process) return
     const downMs = Math.floor(this.#random() * 30 * second)
     this.clock.after(downMs, () => {
       if (!this.revives) return

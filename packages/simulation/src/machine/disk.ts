@@ -1,9 +1,10 @@
-/** A disk of bounded size: when it is full, files can still be made, but nothing can be written to them, as on a file system that has inodes left. */
+const blockBytes = 4096
+
+/** A disk of bounded size, in blocks. When it is full, files can still be made, and what is in a block can be written over and added to up to its end; but no file gets another block. */
 export class Disk {
   readonly #capacityBytes: number
   readonly #files = new Map<string, Buffer[]>()
   readonly #watchers = new Map<string, Set<() => void>>()
-  #usedBytes = 0
   /** What others keep there. */
   othersBytes = 0
 
@@ -12,7 +13,9 @@ export class Disk {
   }
 
   get freeBytes(): number {
-    return Math.max(0, this.#capacityBytes - this.#usedBytes - this.othersBytes)
+    let used = this.othersBytes
+    for (const name of this.#files.keys()) used += allocated(this.size(name))
+    return Math.max(0, this.#capacityBytes - used)
   }
 
   /** Names of all files. */
@@ -33,30 +36,28 @@ export class Disk {
 
   /** Empties it, or makes it. */
   truncate(name: string): void {
-    this.remove(name)
-    this.create(name)
+    this.#files.set(name, [])
   }
 
   /** Adds to its end as much as there is room for, and answers how much that was. */
   append(name: string, bytes: Buffer): number {
     const pieces = this.#files.get(name) ?? []
     this.#files.set(name, pieces)
-    const written = bytes.subarray(0, Math.min(bytes.length, this.freeBytes))
+    const size = this.size(name)
+    const room = allocated(size) - size + Math.floor(this.freeBytes / blockBytes) * blockBytes
+    const written = bytes.subarray(0, Math.min(bytes.length, room))
     if (written.length > 0) pieces.push(written)
-    this.#usedBytes += written.length
     for (const changed of this.#watchers.get(name) ?? []) changed()
     return written.length
   }
 
-  /** Puts it in the place of what is there: what has room keeps it. False: there is none. */
+  /** Puts it in the place of what is there. False: there is no room. */
   overwrite(name: string, bytes: Buffer): boolean {
-    const had = this.size(name)
-    if (had === 0 && this.freeBytes < bytes.length) {
+    if (allocated(bytes.length) > allocated(this.size(name)) + this.freeBytes) {
       this.create(name)
       return false
     }
     this.#files.set(name, [bytes])
-    this.#usedBytes += bytes.length - had
     return true
   }
 
@@ -70,7 +71,6 @@ export class Disk {
   }
 
   remove(name: string): void {
-    this.#usedBytes -= this.size(name)
     this.#files.delete(name)
   }
 
@@ -80,4 +80,8 @@ export class Disk {
     this.#watchers.set(name, watchers.add(changed))
     return () => watchers.delete(changed)
   }
+}
+
+function allocated(size: number): number {
+  return Math.ceil(size / blockBytes) * blockBytes
 }

@@ -440,7 +440,7 @@ export class SimMachine {
 
   /** What a look at the disk says: free KiB and inodes, and the error of a small file; undefined: it could be written. */
   #trouble(): string | undefined {
-    return this.disk.freeBytes > 512 ? undefined : '0 1000 No space left on device'
+    return this.disk.freeBytes >= 4096 ? undefined : '0 1000 No space left on device'
   }
 
   get #uptime(): string {
