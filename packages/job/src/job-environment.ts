@@ -24,7 +24,14 @@ export interface ScriptRun {
    * then; only so much of its output is wanted. `onFound`: takes how long the machine has
    * been up, in seconds as `/proc/uptime` has it, when the script is found there; that is before any of its output.
    */
-  readonly resumed?: { readonly untilBytes?: number; readonly onFound?: (uptime: string) => void } | undefined
+  readonly resumed?:
+    | {
+        readonly untilBytes?: number
+        readonly onFound?: (uptime: string) => void
+        /** Asked where it was not started: false once the job is to stop, which the script's own signal may tell later. Default: it may. */
+        readonly mayStart?: () => boolean
+      }
+    | undefined
   readonly stdout: OutputSink
   readonly stderr: OutputSink
   /**

@@ -22,7 +22,7 @@ async function openRelay(): Promise<OutputRelay> {
 }
 
 /** A script each of whose starts, and each attempt to follow it, comes to what a test says. */
-async function run(answers: { readonly start: string; readonly follow: string }) {
+async function run(answers: { readonly start: string; readonly follow: string; readonly resumed?: { readonly mayStart: () => boolean } }) {
   const relay = await openRelay()
   const result = { starts: 0, follows: 0, said: '', error: undefined as unknown }
   const exec = connection.exec.bind(connection)
@@ -61,6 +61,7 @@ async function run(answers: { readonly start: string; readonly follow: string })
         result.said += chunk.toString()
       },
       isComplete: () => false,
+      ...(answers.resumed !== undefined && { resumed: answers.resumed }),
     },
     new AbortController().signal,
   )
@@ -80,6 +81,12 @@ describe('a detached script that is neither started nor found', () => {
     expect(result.error).toMatchObject({ name: 'EnvironmentError', code: 'failed', isUntouched: false })
     expect(result.starts + result.follows).toBeLessThanOrEqual(5)
     expect(clock.pendingTimers).toBe(0)
+  })
+
+  test('that an earlier manager had begun is not begun again once its job is to stop', async () => {
+    const result = await run({ start: 'detached', follow: 'absent', resumed: { mayStart: () => false } })
+    await clock.advance(60_000)
+    expect(result).toMatchObject({ starts: 0, follows: 1, error: { name: 'EnvironmentError', code: 'failed' } })
   })
 
   test('because nothing can be written is tried again after 1 s and 3 s, and the log says why', async () => {

@@ -93,6 +93,9 @@ export class DetachedRun {
         if (typeof end === 'object' && !('unwritable' in end)) return end
         if (end !== 'gone' && typeof end === 'string' && resumed?.untilBytes !== undefined)
           throw new EnvironmentError('failed', 'the output of an earlier script of the job is gone')
+        // Its end may have been told, and what it left removed, by a process that could not keep that.
+        if (end === 'absent' && resumed?.mayStart?.() === false)
+          throw new EnvironmentError('failed', 'a script is not started any more: its job is to stop')
         await this.#pause(end)
         follows = end === 'taken' || end === 'torn'
       } catch (error) {

@@ -79,7 +79,9 @@ export class ScriptRunner {
       const end = await environment.run({
         script: generate(nonce),
         nonce,
-        ...(past !== undefined && { resumed: { onFound, ...(past.end !== undefined && { untilBytes: past.end.readBytes }) } }),
+        ...(past !== undefined && {
+          resumed: { onFound, mayStart: () => !signal.aborted, ...(past.end !== undefined && { untilBytes: past.end.readBytes }) },
+        }),
         signal: past === undefined ? signal : past.end === undefined ? this.#onceReplayed(signal) : never,
         isComplete: () => progress.isComplete,
         stdout: (chunk) => {
