@@ -156,6 +156,8 @@ export class World {
   /** Somebody starts the new version beside the old one, which is to hand over what it has. */
   succeed(): void {
     this.note('another manager is started, which takes the fleet over', true)
+    // Jobs whose scripts do not outlive their connection end with their process.
+    if (!this.#setting.detaches) this.history.tell({ kind: 'process', process: this.manager.process.name, state: 'killed' })
     this.manager = this.#startManager()
   }
 
