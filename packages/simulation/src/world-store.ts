@@ -34,17 +34,12 @@ const handOverMs = 20_000
 export class WorldStore {
   /** By `kind key`, what is written now. */
   readonly records: Map<string, StateRecord> = new Map()
-<<<<<<< HEAD
-  /** The next so many writes fail. */
-  writesFail = 0
   /** Told what comes to the disk. */
   onWritten: (place: string, text: string) => void = () => {}
-=======
   /** Loads that fail from now on. */
   loadsFail = 0
   readonly #faults: { readonly fault: WriteFault; left: number }[] = []
   readonly #clock: Clock
->>>>>>> 89e41d1 (Let managers of the world stand still, succeed each other, and meet bad disks and lists)
   readonly #open: (process: WorldProcess) => StateStore
   #owner: Owner | undefined
   #lateUntil = Number.NEGATIVE_INFINITY
@@ -54,6 +49,11 @@ export class WorldStore {
     this.#clock = clock
     const shared = new MemoryStateStore()
     this.#open = open ?? (() => shared)
+  }
+
+  /** Whether writes are under way that are late. */
+  get isLate(): boolean {
+    return this.#clock.now() < this.#lateUntil
   }
 
   has(kind: StateRecord['kind'], key: string): boolean {
@@ -131,9 +131,6 @@ export class WorldStore {
       this.loadsFail -= 1
       throw new StateError('unavailable', 'the disk cannot be read')
     }
-<<<<<<< HEAD
-    for (const { kind, key, value } of changes) if (value !== null) this.onWritten(`${kind} ${key}`, JSON.stringify(value))
-=======
     return await lease.load(kinds)
   }
 
@@ -150,7 +147,7 @@ export class WorldStore {
     if (typeof fault === 'object') this.#lateUntil = now + fault.lateMs
     // Whatever is late, writes are made in their order.
     if (now < this.#lateUntil) await new Promise<void>((resolve) => this.#clock.after(this.#lateUntil - now, resolve))
->>>>>>> 89e41d1 (Let managers of the world stand still, succeed each other, and meet bad disks and lists)
+    for (const { kind, key, value } of changes) if (value !== null) this.onWritten(`${kind} ${key}`, JSON.stringify(value))
     await lease.write(changes)
     for (const { kind, key, value } of changes) {
       if (value === null) this.records.delete(`${kind} ${key}`)

@@ -183,7 +183,8 @@ export class World {
     await this.clock.advance(ms)
     // A store that commits once in each turn has its answers a turn later.
     for (let turn = 0; turn < this.#turns; turn += 1) await this.clock.advance(0)
-    this.manager.witness.check()
+    // What is being kept, or stands still, is in neither's books alone.
+    if (!this.store.isLate && !this.manager.process.isFrozen) this.manager.witness.check()
     this.coordinator.look()
     this.#judgeHistory()
   }
