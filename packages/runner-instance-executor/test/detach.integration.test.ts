@@ -39,7 +39,7 @@ const local = (): FleetOptions => ({
 const openssh = (): FleetOptions => ({
   createInstanceGroup: createStaticGroup,
   pluginConfig: () => ({ instances: { a: { internal_addr: `127.0.0.1:${sshd!.port}`, host_key: sshd!.hostKey } } }),
-  connector: { username: sshd!.username, privateKey: sshd!.privateKey },
+  connector: { timeoutMs: 10_000, username: sshd!.username, privateKey: sshd!.privateKey },
 })
 
 /** A command that can be found again. */
