@@ -66,6 +66,8 @@ export interface HandledJobOptions {
   readonly onPhase: (phase: JobPhase) => void
   /** Undefined: the stage under way has ended, and none follows at once. */
   readonly onStage: (stage: JobStage | undefined) => void
+  /** Awaited once the job has its place, before anything is made of what it holds. Must not reject. Default: nothing is. */
+  readonly beforePlan?: (() => Promise<void>) | undefined
   /** Why there is no slot yet. */
   readonly onWait: (why: string) => void
   readonly onPlaced: (prepared: PreparedInstance) => void
@@ -235,6 +237,7 @@ export class HandledJob {
       onWait,
       onPlaced,
       onCheckpoint,
+      beforePlan,
       clock,
     } = this.#options
     return runJob({
@@ -270,6 +273,7 @@ export class HandledJob {
         // What was left running is ended by its environment.
         if (!('acquisition' in place)) signal.throwIfAborted()
         onPhase('running')
+        await beforePlan?.()
         return prepared.environment
       },
       trace: this.#trace,

@@ -238,3 +238,30 @@ describe('JobHandler, while state cannot be written', () => {
     expect(await running()).toEqual([])
   })
 })
+
+test('JobHandler marks a job of an earlier process while something is made of it, and no longer', async () => {
+  let isMarked = false
+  const write = lease.write.bind(lease)
+  lease.write = async (changes) => {
+    for (const { key, value } of changes) if (key.endsWith('/mark')) isMarked = value !== null
+    await write(changes)
+  }
+  const { variables, ...job } = payload(7)
+  const made: boolean[] = []
+  const watched = Object.defineProperty(job, 'variables', {
+    get: () => {
+      made.push(isMarked)
+      return variables
+    },
+  }) as JobPayload
+  scriptMs = 60_000
+  const run = handler.runAnew(watched, reservation())
+  await clock.advance(1_000)
+  // Once before it waits for its place, and once more when it has that.
+  expect(made.slice(0, 3)).toEqual([true, true, true])
+  expect(made.lastIndexOf(true)).toBeGreaterThan(made.indexOf(false))
+  expect([scripts, isMarked]).toEqual([1, false])
+  await clock.advance(120_000)
+  await run
+  expect(await running()).toEqual([])
+})

@@ -53,9 +53,11 @@ export class JobHandler {
   readonly #isLate: QueuingCheck
   readonly #ends: EndOutbox
   readonly #active = new Map<HandledJob, JobProgress>()
-  /** Of the jobs that are active. */
+  /** Of the jobs that are active, or about to be. */
   readonly #ids = new Set<number>()
   #isInterrupted = false
+  #hasLostMachines = false
+  #leaves: { readonly atOnce: boolean } | undefined
   #failed = 0
   #queueSize: number | undefined
   #queueDepth: number | undefined
@@ -107,7 +109,8 @@ export class JobHandler {
   async resume(job: JobPayload, acquisition: Acquisition, checkpoint: HandledJobCheckpoint): Promise<void> {
     const logger = this.#loggerOf(job)
     logger.info({ instance: acquisition.instanceId }, 'job of an earlier process goes on')
-    const isOver = await this.#handle(job, { place: { acquisition, handle: checkpoint.run.environment }, checkpoint }, logger)
+    const from = { place: { acquisition, handle: checkpoint.run.environment }, checkpoint, isLeft: true }
+    const isOver = await this.#handle(job, from, logger)
     if (isOver) await acquisition[Symbol.asyncDispose]()
   }
 
@@ -116,7 +119,7 @@ export class JobHandler {
     const logger = this.#loggerOf(job)
     logger.info({}, 'job of an earlier process begins anew')
     this.#options.journal?.note(job.id, 'acquisitionKey', reservation.key)
-    await this.#handle(job, { place: reservation, checkpoint }, logger)
+    await this.#handle(job, { place: reservation, checkpoint, isLeft: true }, logger)
     reservation[Symbol.dispose]()
   }
 
@@ -127,7 +130,7 @@ export class JobHandler {
   /** False: the job was left, with its slot. */
   async #handle(
     job: JobPayload,
-    from: Pick<HandledJobOptions, 'place' | 'checkpoint'>,
+    { isLeft = false, ...from }: Pick<HandledJobOptions, 'place' | 'checkpoint'> & { readonly isLeft?: boolean },
     logger: Logger,
     begin?: (stopped: AbortSignal) => Promise<void>,
   ): Promise<boolean> {
@@ -135,9 +138,18 @@ export class JobHandler {
     const id = String(job.id)
     const startedAt = clock.now()
     const progress = new JobProgress({ clock, onStageEnd: (stage, tookMs) => observer.stageEnded(stage, tookMs) })
-    const { onPhase, onStage } = progress
+    const { onPhase } = progress
     let handled: HandledJob | undefined
+    let unmark = (): void => {}
+    // What an earlier process left may be what it died of.
+    let isOver = false
+    const mark = async (): Promise<void> => {
+      unmark = (await journal?.mark(job.id)) ?? unmark
+      if (isOver) unmark()
+    }
+    this.#ids.add(job.id)
     try {
+      if (isLeft) await mark()
       handled = new HandledJob({
         ...this.#options,
         ...from,
@@ -152,7 +164,11 @@ export class JobHandler {
           },
         }),
         onPhase,
-        onStage,
+        onStage: (stage) => {
+          unmark()
+          progress.onStage(stage)
+        },
+        ...(isLeft && { beforePlan: () => unlessFenced(mark()) }),
         onWait: (why) => record.jobWaits(id, why),
         onPlaced: ({ instanceId, acquisitionKey, environment }) => {
           record.jobPlaced(id, instanceId, environment.description)
@@ -160,9 +176,11 @@ export class JobHandler {
         },
         logger,
       })
+      unmark()
       this.#active.set(handled, progress)
-      this.#ids.add(job.id)
       if (this.#isInterrupted) handled.interrupt()
+      if (this.#hasLostMachines) handled.loseMachine()
+      if (this.#leaves !== undefined) handled.leave(this.#leaves)
       await begin?.(handled.stopped)
       const end = await handled.run()
       if (end === 'left') {
@@ -175,10 +193,15 @@ export class JobHandler {
       record.jobEnded(id, endText(end))
       logger.info({ ...endFields(end), duration_seconds: loggedSeconds(durationMs) }, 'Removed job from processing list')
     } catch (error) {
+      // Another process has the fleet, and the job.
+      if (isLeft && handled === undefined && isFenced(error)) return false
       logger.error({ error }, 'job not run')
       record.jobEnded(id, `not run: ${describeError(error)}`)
     } finally {
-      if (handled !== undefined && this.#active.delete(handled)) this.#ids.delete(job.id)
+      isOver = true
+      unmark()
+      if (handled !== undefined) this.#active.delete(handled)
+      this.#ids.delete(job.id)
     }
     return true
   }
@@ -233,17 +256,29 @@ export class JobHandler {
 
   /** Another manager has the machines, and knows nothing of the jobs: each is reported as interrupted, and nothing on its machine is touched. */
   loseMachines(): void {
+    this.#hasLostMachines = true
     for (const job of this.#active.keys()) job.loseMachine()
   }
 
   /** Another process gets the fleet, and its jobs: they are left to it as they are. Those that have ended go on to be told, unless that is to stop `atOnce`. */
   leave(how: { readonly atOnce: boolean }): void {
+    this.#leaves = how
     for (const job of this.#active.keys()) job.leave(how)
   }
 
   /** Waits for nothing more: what is not reported by now stays so, and slots are given back as they are. */
   abandon(): void {
     for (const job of this.#active.keys()) job.abandon()
+  }
+}
+
+/** Where another process has the fleet, and the job, nothing of it is done here any more. */
+async function unlessFenced(act: Promise<void>): Promise<void> {
+  try {
+    await act
+  } catch (error) {
+    if (isFenced(error)) return await new Promise(() => {})
+    throw error
   }
 }
 

@@ -73,6 +73,95 @@ describe('JobJournal', () => {
   })
 })
 
+describe('the mark of a job', () => {
+  /** A process with the state that dies: what it has not written by then is not written. */
+  const dies = async (during: (journal: JobJournal) => Promise<unknown>): Promise<void> => {
+    const journal = await open()
+    await journal.load()
+    await during(journal)
+    lease.freeze()
+  }
+  const isPoison = async (): Promise<readonly (boolean | undefined)[]> => (await (await open()).load()).map((job) => job.isPoison)
+
+  beforeEach(async () => {
+    const journal = await open()
+    await journal.took({ payload: payload(1), acquisitionKey: 'k', takenAt: 1 })
+    await journal.took({ payload: payload(2), acquisitionKey: 'l', takenAt: 1 })
+    await journal.keep(1, 'checkpoint', () => 'read by nobody once it is poison')
+  })
+
+  test('makes a job poison under which two managers in a row died, and no other', async () => {
+    await dies((journal) => journal.mark(1))
+    await dies((journal) => journal.mark(1))
+    const left = await (await open()).load()
+    expect(left).toEqual([
+      { payload: payload(1), acquisitionKey: 'k', takenAt: 1, isPoison: true },
+      { payload: payload(2), acquisitionKey: 'l', takenAt: 1 },
+    ])
+  })
+
+  test('is on a job while it is read', async () => {
+    const record = 'a/1/checkpoint'
+    /** Dies of one record. */
+    class DeadlySeal extends Seal {
+      override open(text: string, what: string): string {
+        if (what.endsWith(record)) lease.freeze()
+        if (what.endsWith(record)) throw new Error('died')
+        return super.open(text, what)
+      }
+    }
+    for (let starts = 0; starts < 2; starts++) {
+      lease = await store.lease('fleet', { takeover: true })
+      const journal = new JobJournal({ journal: over(lease), seal: new DeadlySeal(key), runner: 'a' })
+      await expect(journal.load()).rejects.toThrow('died')
+    }
+    lease = await store.lease('fleet', { takeover: true })
+    const journal = new JobJournal({ journal: over(lease), seal: new DeadlySeal(key), runner: 'a' })
+    expect((await journal.load()).map((job) => job.isPoison)).toEqual([true, undefined])
+  })
+
+  test('counts no manager that died without it, however many did', async () => {
+    for (let kills = 0; kills < 50; kills++)
+      await dies(async (journal) => {
+        const unmark = await journal.mark(1)
+        unmark()
+        await journal.settled()
+      })
+    expect(await isPoison()).toEqual([undefined, undefined])
+  })
+
+  test('counts deaths in a row only', async () => {
+    await dies((journal) => journal.mark(1))
+    await dies(async (journal) => {
+      const unmark = await journal.mark(1)
+      unmark()
+      await journal.settled()
+    })
+    await dies((journal) => journal.mark(1))
+    expect(await isPoison()).toEqual([undefined, undefined])
+  })
+
+  test('is on one job at a time', async () => {
+    const journal = await open()
+    const unmark = await journal.mark(1)
+    let isNext = false
+    const next = journal.mark(2).then(() => (isNext = true))
+    await new Promise(setImmediate)
+    expect(isNext).toBe(false)
+    unmark()
+    await next
+  })
+
+  test('goes with the job', async () => {
+    const journal = await open()
+    await journal.mark(1)
+    journal.ended(1)
+    journal.ended(2)
+    await journal.settled()
+    expect(await lease.load(['job'])).toEqual([])
+  })
+})
+
 test('the key of a fleet stays the same over processes', async () => {
   await open()
   const pair = await keptFleetKey(lease, new Seal(key))

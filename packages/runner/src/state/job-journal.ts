@@ -1,4 +1,12 @@
-import type { Journal, JournalTrouble, JsonValue, KeepOptions, StateChange } from '@runner-core/fleeting'
+import {
+  isFenced,
+  type Journal,
+  type JournalTrouble,
+  type JsonValue,
+  type KeepOptions,
+  Semaphore,
+  type StateChange,
+} from '@runner-core/fleeting'
 import type { JobPayload } from '@runner-core/job'
 import type { Seal } from './seal.ts'
 
@@ -13,11 +21,16 @@ export interface JournalledJob {
   readonly checkpoint?: JsonValue
   /** How it ended: a `KeptEnd`. Its slot may have been given back. */
   readonly end?: JsonValue
+  /** Two managers in a row died while they read it or took it up: nothing else of it was read. */
+  readonly isPoison?: true
 }
 
 /** What may follow after a job was taken. Each part has a record of its own, so that the payload is not written again with every piece of trace. */
 const laterParts = ['acquisitionKey', 'checkpoint', 'end'] as const
 export type LaterPart = (typeof laterParts)[number]
+
+/** Managers in a row that died under the mark of a job. */
+const mostDeaths = 2
 
 export interface JobJournalOptions {
   readonly journal: Journal
@@ -34,6 +47,10 @@ export class JobJournal {
   readonly #journal: Journal
   readonly #seal: Seal
   readonly #prefix: string
+  /** Managers in a row that died under the marks of jobs that were left. */
+  readonly #deaths = new Map<number, number>()
+  /** One job at a time is marked: a death says which. */
+  readonly #marking = new Semaphore(1)
 
   constructor({ journal, seal, runner }: JobJournalOptions) {
     this.#journal = journal
@@ -63,7 +80,7 @@ export class JobJournal {
 
   /** The coordinator knows how the job ended, or does not want to. */
   ended(jobId: number): void {
-    this.#journal.note(...['', ...laterParts.map((part) => `/${part}`)].map((part) => this.#change(`${jobId}${part}`, null)))
+    this.#journal.note(...['', '/mark', ...laterParts.map((part) => `/${part}`)].map((part) => this.#change(`${jobId}${part}`, null)))
   }
 
   /** See `Journal.settled`. */
@@ -71,19 +88,69 @@ export class JobJournal {
     return this.#journal.settled()
   }
 
-  /** What earlier processes left. */
+  /**
+   * What earlier processes left. Each job is marked while it is read: one under whose mark two managers in a row died is poison. Rejects as {@link mark} does.
+   */
   async load(): Promise<readonly JournalledJob[]> {
-    const values = new Map<string, JsonValue>()
-    for (const { kind, key, value } of await this.#journal.load(['job'])) {
-      if (key.startsWith(this.#prefix) && typeof value === 'string') values.set(key, JSON.parse(this.#seal.open(value, `${kind} ${key}`)))
+    const sealed = new Map<string, Map<string, string>>()
+    for (const { key, value } of await this.#journal.load(['job'])) {
+      if (!key.startsWith(this.#prefix) || typeof value !== 'string') continue
+      const [id = '', part = ''] = key.slice(this.#prefix.length).split('/')
+      const parts = sealed.get(id)
+      if (parts === undefined) sealed.set(id, new Map([[part, value]]))
+      else parts.set(part, value)
     }
     const jobs: JournalledJob[] = []
-    for (const [key, value] of values) {
-      if (key.includes('/', this.#prefix.length)) continue
-      const later = laterParts.flatMap((part) => (values.has(`${key}/${part}`) ? [[part, values.get(`${key}/${part}`)]] : []))
-      jobs.push({ ...(value as unknown as JournalledJob), ...Object.fromEntries(later) })
+    for (const [id, parts] of sealed) {
+      const open = (part: string): JsonValue | undefined => {
+        const text = parts.get(part)
+        const key = `${this.#prefix}${id}${part && `/${part}`}`
+        return text === undefined ? undefined : JSON.parse(this.#seal.open(text, `job ${key}`))
+      }
+      const read = (names: readonly LaterPart[]): JournalledJob | undefined => {
+        const job = open('') as JournalledJob | undefined
+        return job && { ...job, ...Object.fromEntries(names.filter((name) => parts.has(name)).map((name) => [name, open(name)])) }
+      }
+      if (!parts.has('')) continue
+      const mark = open('mark') as { readonly deaths: number } | undefined
+      const deaths = mark === undefined ? 0 : mark.deaths + 1
+      this.#deaths.set(Number(id), deaths)
+      if (deaths >= mostDeaths) {
+        jobs.push({ ...read(['acquisitionKey'])!, isPoison: true })
+        continue
+      }
+      const unmark = await this.mark(Number(id))
+      try {
+        jobs.push(read(laterParts)!)
+      } finally {
+        unmark()
+      }
     }
     return jobs
+  }
+
+  /**
+   * Before something is done with what an earlier process left of a job that this process may die of: a manager that dies between this and the call of what comes back is counted. One job at a time: others wait.
+   * Without a mark where state cannot be written now. Rejects with `FencedError`.
+   */
+  async mark(jobId: number): Promise<() => void> {
+    await this.#marking.acquire(never)
+    let isMarked = true
+    const unmark = (): void => {
+      if (!isMarked) return
+      isMarked = false
+      this.#marking.release()
+      this.#journal.note(this.#change(`${jobId}/mark`, null))
+    }
+    try {
+      await this.#journal.write([this.#change(`${jobId}/mark`, { deaths: this.#deaths.get(jobId) ?? 0 })])
+    } catch (error) {
+      if (isFenced(error)) {
+        unmark()
+        throw error
+      }
+    }
+    return unmark
   }
 
   #change(name: string, value: JsonValue): StateChange {
@@ -91,3 +158,5 @@ export class JobJournal {
     return { kind: 'job', key, value: value === null ? null : this.#seal.seal(JSON.stringify(value), `job ${key}`) }
   }
 }
+
+const never = new AbortController().signal

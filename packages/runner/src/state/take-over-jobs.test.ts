@@ -20,6 +20,8 @@ interface Left {
   readonly end?: JsonValue
   /** Whether the slot that it had is still there. */
   readonly hasSlot?: boolean
+  /** Two managers died under its mark. */
+  readonly isPoison?: boolean
 }
 
 /** Jobs 1, 2, … of an earlier process, each on the slot `slot-ID`. */
@@ -34,6 +36,14 @@ const takeOver = async (left: readonly Left[], { isFull = false } = {}) => {
     await before.took({ payload: payload(index + 1), acquisitionKey: `slot-${index + 1}`, takenAt: 1 })
     if (checkpoint !== undefined) before.note(index + 1, 'checkpoint', checkpoint)
     if (end !== undefined) before.note(index + 1, 'end', end)
+  }
+  for (let managers = 0; managers < 2; managers++) {
+    for (const [index, { isPoison }] of left.entries()) {
+      if (isPoison !== true) continue
+      const dying = await journal()
+      await dying.load()
+      await dying.mark(index + 1)
+    }
   }
   const jobs = await journal()
   const slots = left.flatMap(({ hasSlot = true }, index) => (hasSlot ? [`slot-${index + 1}`] : []))
@@ -81,6 +91,13 @@ describe('takeOverJobs', () => {
     const { log, ends } = await takeOver([{ checkpoint: checkpoint(1, 'handle') }])
     await Promise.all(ends)
     expect(log).toEqual(['resume 1 on slot-1 from byte 5', 'drop orphan'])
+  })
+
+  test('reports a job as lost that two managers in a row died of, and gives its instance up; the one beside it goes on', async () => {
+    const { log, ends } = await takeOver([{ checkpoint: checkpoint(1, 'handle'), isPoison: true }, { checkpoint: checkpoint(1, 'handle') }])
+    await Promise.all(ends)
+    const why = 'two managers in a row died while they took this job up'
+    expect(log).toEqual(['drop slot-1', `lose 1: ${why}`, 'resume 2 on slot-2 from byte 5', 'drop orphan'])
   })
 
   test('gives back the slot of a job that has ended, whose end is told by whoever has it', async () => {

@@ -26,6 +26,11 @@ export function takeOverJobs(options: TakeOverJobsOptions): readonly Promise<voi
   const done = left.map((job) => {
     const { payload, acquisitionKey } = job
     const checkpoint = job.checkpoint as HandledJobCheckpoint | undefined
+    if (job.isPoison) {
+      scaler.dropRestored(acquisitionKey, `job ${payload.id}: ${poison}`)
+      ends.lose(payload, poison)
+      return Promise.resolve()
+    }
     if (job.end !== undefined) return giveBack(acquisitionKey, scaler)
     if (checkpoint === undefined || checkpoint.run.scripts.length === 0) return beginAnew(job, checkpoint, options)
     const acquisition = checkpoint.run.environment === null ? undefined : scaler.claimRestored(acquisitionKey)
@@ -47,6 +52,7 @@ async function giveBack(acquisitionKey: string, scaler: Pick<Taskscaler, 'claimR
   await unused?.[Symbol.asyncDispose]()
 }
 
+const poison = 'two managers in a row died while they took this job up'
 const cannotGoOn = 'the runner ended, and the job cannot go on'
 
 async function beginAnew(
