@@ -187,7 +187,8 @@ export class Witness {
     const now = process.clock.now()
     if (kind === 'promised' && readyAt > now + promiseCapMs)
       violate(4, `${job} was taken for a slot in ${readyAt - now} ms, beyond the cap`)
-    if (kind === 'promised' && readyAt < now - latePromiseMs)
+    // One that stood still dates its promises anew with its next pass.
+    if (kind === 'promised' && readyAt < now - latePromiseMs && now - process.thawedAt > latePromiseMs)
       violate(4, `${job} was taken on a promise that expired ${now - readyAt} ms ago`)
   }
 

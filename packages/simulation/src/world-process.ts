@@ -28,6 +28,8 @@ export class WorldProcess {
   readonly clock: Clock
   /** Effects so far. */
   effects = 0
+  /** When it last went on after it had stood still, `Clock.now()`. */
+  thawedAt: number = Number.NEGATIVE_INFINITY
   readonly #world: Clock
   readonly #onKilled: (where: string) => void
   readonly #onFrozen: (where: string, ms: number) => void
@@ -153,6 +155,7 @@ export class WorldProcess {
   #thaw(): void {
     if (!this.#isAlive) return
     this.#isFrozen = false
+    this.thawedAt = this.#world.now()
     const next = (): void => {
       if (!this.#isAlive || this.#isFrozen) return
       const act = this.#late.shift()
