@@ -33,6 +33,8 @@ export async function machinesMissing(kind: MachineKind): Promise<string | undef
 }
 
 const image = 'runner-core-sshd'
+/** The disk that fills is smaller than what a machine must have by default. */
+const room = 'min_free_space = "1MB"'
 
 /** `machineDirectory`: where those that are processes of this computer keep their files. */
 export async function startMachines(kind: MachineKind, folder: string, machineDirectory: string): Promise<LoadMachines> {
@@ -42,7 +44,7 @@ export async function startMachines(kind: MachineKind, folder: string, machineDi
   if (kind === 'local') {
     return {
       ...onThisComputer,
-      runner: '',
+      runner: room,
       autoscaler: `plugin = "local"\nplugin_config = { root_dir = "${machineDirectory}" }`,
       maxInstances: 5,
       slots: 2,
@@ -54,7 +56,7 @@ export async function startMachines(kind: MachineKind, folder: string, machineDi
     const sshd = await startSshd()
     return {
       ...onThisComputer,
-      runner: `builds_dir = "${join(machineDirectory, 'builds')}"`,
+      runner: `builds_dir = "${join(machineDirectory, 'builds')}"\n${room}`,
       autoscaler: hostMachines(folder, sshd),
       maxInstances: 1,
       slots: 10,
