@@ -19,9 +19,10 @@ const runs = {
     ...common,
     'NetworkInterfaces_ListVirtualMachineScaleSetNetworkInterfaces',
     'PublicIPAddresses_ListVirtualMachineScaleSetPublicIPAddresses',
+    'VirtualMachineScaleSetVMs_Get',
     'VirtualMachineScaleSetVMs_List',
   ],
-  Flexible: [...common, 'NetworkInterfaces_List', 'PublicIPAddresses_List', 'VirtualMachines_List'],
+  Flexible: [...common, 'NetworkInterfaces_List', 'PublicIPAddresses_List', 'VirtualMachines_Get', 'VirtualMachines_List'],
 } as const
 
 describe.skipIf(validator === undefined)(`Microsoft's generated server and client${validatorMissing}`, () => {
@@ -181,10 +182,12 @@ describe.skipIf(validator === undefined)(`Microsoft's generated server and clien
       Operations_Get: 'Microsoft.Compute/locations/operations/read',
       PublicIPAddresses_List: 'Microsoft.Network/publicIPAddresses/read',
       PublicIPAddresses_ListVirtualMachineScaleSetPublicIPAddresses: 'Microsoft.Compute/virtualMachineScaleSets/publicIPAddresses/read',
+      VirtualMachineScaleSetVMs_Get: 'Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read',
       VirtualMachineScaleSetVMs_List: 'Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read',
       VirtualMachineScaleSets_DeleteInstances: 'Microsoft.Compute/virtualMachineScaleSets/delete/action',
       VirtualMachineScaleSets_Get: 'Microsoft.Compute/virtualMachineScaleSets/read',
       VirtualMachineScaleSets_Update: 'Microsoft.Compute/virtualMachineScaleSets/write',
+      VirtualMachines_Get: 'Microsoft.Compute/virtualMachines/read',
       VirtualMachines_List: 'Microsoft.Compute/virtualMachines/read',
     }
     // Whoever changes a set must be allowed to use what the set's model points to.

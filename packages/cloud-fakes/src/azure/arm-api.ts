@@ -119,14 +119,18 @@ export class ArmApi implements FakeApi {
       ],
     ]
     const asked = /\/virtualMachines\/([^/]+)$/i.exec(url.pathname)?.[1]
-    const machine = asked === undefined ? undefined : set.shown().find((candidate) => candidate.id === decodeURIComponent(asked))
-    if (machine !== undefined) {
+    if (asked !== undefined) {
+      const name = decodeURIComponent(asked)
+      const machine = set.shown().find((candidate) => candidate.id === name)
       routes.push([
-        machineId(scope, set, machine.id),
+        machineId(scope, set, name),
         compute({
           operation: isUniform ? 'VirtualMachineScaleSetVMs_Get' : 'VirtualMachines_Get',
           bucket: 'ResourceManagerReads',
-          act: () => answer(200, machineResource(scope, set, machine, withView)),
+          act: () =>
+            machine === undefined
+              ? refusal(404, 'ResourceNotFound', `The Resource 'Microsoft.Compute/virtualMachines/${name}' was not found.`)
+              : answer(200, machineResource(scope, set, machine, withView)),
         }),
       ])
     }

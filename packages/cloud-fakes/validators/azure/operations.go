@@ -57,7 +57,9 @@ var operations = map[string]operation{
 	"VirtualMachineScaleSets_Get":                                   {"VirtualMachineScaleSetsClient.Get", computeServer, nil},
 	"VirtualMachineScaleSets_Update":                                {"VirtualMachineScaleSetsClient.BeginUpdate", computeServer, nil},
 	"VirtualMachineScaleSets_DeleteInstances":                       {"VirtualMachineScaleSetsClient.BeginDeleteInstances", computeServer, nil},
+	"VirtualMachineScaleSetVMs_Get":                                 {"VirtualMachineScaleSetVMsClient.Get", computeServer, nil},
 	"VirtualMachineScaleSetVMs_List":                                {"VirtualMachineScaleSetVMsClient.NewListPager", computeServer, nil},
+	"VirtualMachines_Get":                                           {"VirtualMachinesClient.Get", computeServer, nil},
 	"VirtualMachines_List":                                          {"VirtualMachinesClient.NewListPager", computeServer, nil},
 	"NetworkInterfaces_ListVirtualMachineScaleSetNetworkInterfaces": {"InterfacesClient.NewListVirtualMachineScaleSetNetworkInterfacesPager", networkServer, []string{"/Microsoft.Compute/", "/microsoft.Compute/"}},
 	"NetworkInterfaces_List":                                        {"InterfacesClient.NewListPager", networkServer, nil},
@@ -68,14 +70,18 @@ var operations = map[string]operation{
 
 func computeServer(r *reading) policy.Transporter {
 	type (
-		getOptions    = armcompute.VirtualMachineScaleSetsClientGetOptions
-		getAnswer     = armcompute.VirtualMachineScaleSetsClientGetResponse
-		updateOptions = armcompute.VirtualMachineScaleSetsClientBeginUpdateOptions
-		updateAnswer  = armcompute.VirtualMachineScaleSetsClientUpdateResponse
-		deleteOptions = armcompute.VirtualMachineScaleSetsClientBeginDeleteInstancesOptions
-		deleteAnswer  = armcompute.VirtualMachineScaleSetsClientDeleteInstancesResponse
-		scaleSetVMs   = armcompute.VirtualMachineScaleSetVMsClientListResponse
-		vms           = armcompute.VirtualMachinesClientListResponse
+		getOptions        = armcompute.VirtualMachineScaleSetsClientGetOptions
+		getAnswer         = armcompute.VirtualMachineScaleSetsClientGetResponse
+		updateOptions     = armcompute.VirtualMachineScaleSetsClientBeginUpdateOptions
+		updateAnswer      = armcompute.VirtualMachineScaleSetsClientUpdateResponse
+		deleteOptions     = armcompute.VirtualMachineScaleSetsClientBeginDeleteInstancesOptions
+		deleteAnswer      = armcompute.VirtualMachineScaleSetsClientDeleteInstancesResponse
+		scaleSetVMOptions = armcompute.VirtualMachineScaleSetVMsClientGetOptions
+		scaleSetVM        = armcompute.VirtualMachineScaleSetVMsClientGetResponse
+		scaleSetVMs       = armcompute.VirtualMachineScaleSetVMsClientListResponse
+		vmOptions         = armcompute.VirtualMachinesClientGetOptions
+		vm                = armcompute.VirtualMachinesClientGetResponse
+		vms               = armcompute.VirtualMachinesClientListResponse
 	)
 	return compute.NewServerFactoryTransport(&compute.ServerFactory{
 		VirtualMachineScaleSetsServer: compute.VirtualMachineScaleSetsServer{
@@ -99,6 +105,12 @@ func computeServer(r *reading) policy.Transporter {
 			},
 		},
 		VirtualMachineScaleSetVMsServer: compute.VirtualMachineScaleSetVMsServer{
+			Get: func(ctx context.Context, group, set, id string, options *scaleSetVMOptions) (_ azfake.Responder[scaleSetVM], err azfake.ErrorResponder) {
+				return azfake.Responder[scaleSetVM]{}, r.read(func(c clients) (any, error) {
+					answer, err := c.compute.NewVirtualMachineScaleSetVMsClient().Get(context.Background(), group, set, id, options)
+					return answer.VirtualMachineScaleSetVM, err
+				})
+			},
 			NewListPager: func(group, set string, options *armcompute.VirtualMachineScaleSetVMsClientListOptions) azfake.PagerResponder[scaleSetVMs] {
 				return readPage(r, func(c clients) *runtime.Pager[scaleSetVMs] {
 					return c.compute.NewVirtualMachineScaleSetVMsClient().NewListPager(group, set, options)
@@ -106,6 +118,12 @@ func computeServer(r *reading) policy.Transporter {
 			},
 		},
 		VirtualMachinesServer: compute.VirtualMachinesServer{
+			Get: func(ctx context.Context, group, name string, options *vmOptions) (_ azfake.Responder[vm], err azfake.ErrorResponder) {
+				return azfake.Responder[vm]{}, r.read(func(c clients) (any, error) {
+					answer, err := c.compute.NewVirtualMachinesClient().Get(context.Background(), group, name, options)
+					return answer.VirtualMachine, err
+				})
+			},
 			NewListPager: func(group string, options *armcompute.VirtualMachinesClientListOptions) azfake.PagerResponder[vms] {
 				return readPage(r, func(c clients) *runtime.Pager[vms] {
 					return c.compute.NewVirtualMachinesClient().NewListPager(group, options)
