@@ -1,5 +1,7 @@
-// Writes docs/reference/config.md from the schema that checks config.toml.
+// Writes docs/reference/config.md from the schema that checks config.toml, and docs/reference/limits.md from the bounds of a job.
 import { writeFileSync } from 'node:fs'
 import { configReference } from '../packages/runner/src/config/reference.ts'
+import { limitsReference } from '../packages/runner/src/gitlab/limits-reference.ts'
 
 writeFileSync(new URL('../docs/reference/config.md', import.meta.url), configReference())
+writeFileSync(new URL('../docs/reference/limits.md', import.meta.url), limitsReference())

@@ -29,6 +29,7 @@ export { type HeldSlot, readSlotReport, type SlotClaim, type SlotReport, slotRep
 export { type StartedOutput, type StartKind, StartMark } from './detach/start-mark.ts'
 export { type DetachedLeftover, wipeScript } from './detach/wipe-script.ts'
 export { formatGoDuration, parseGoDuration } from './go-duration.ts'
+export { type BudgetResource, jobBounds } from './job-budget.ts'
 export {
   EnvironmentError,
   type EnvironmentErrorCode,
@@ -71,5 +72,5 @@ export { crc32 } from './trace/crc32.ts'
 export { LineTimes, type LineTimesOptions, type LineTimesRecord, type TraceAuthor } from './trace/line-times.ts'
 export { Trace, type TraceOptions } from './trace/trace.ts'
 export { hasTimestamps, isDebugTrace, type SettingSources } from './variables/early-setting.ts'
-export type { EnvironmentVariable } from './variables/job-variables.ts'
+export { type EnvironmentVariable, longestMaskedVariables, longestVariables } from './variables/job-variables.ts'
 export { secretsOf } from './variables/secrets-of.ts'

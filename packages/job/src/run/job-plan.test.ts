@@ -55,6 +55,12 @@ test.each([
     'limit_exceeded',
   ],
   [
+    'masked variables that are small enough each, and far too much together',
+    withVariables(...Array.from({ length: 100 }, (_, n) => variable(`V${n}`, `${n}$A`, { masked: true })), variable('A', 'x'.repeat(6000))),
+    {},
+    'limit_exceeded',
+  ],
+  [
     'variables that are small enough each, and far too much together',
     withVariables(...Array.from({ length: 320 }, (_, n) => variable(`V${n}`, '$A'.repeat(80))), variable('A', 'x'.repeat(200_000))),
     {},

@@ -240,3 +240,13 @@ describe('times', () => {
     expect(JSON.stringify(times.record).length).toBeLessThan(200_000)
   })
 })
+
+it('a thousand secrets that are added one after the other are all masked', async () => {
+  const trace = new Trace({ secrets: [] })
+  const secrets = Array.from({ length: 1000 }, (_, n) => `secret-${n}-${'x'.repeat(500)}`)
+  for (const secret of secrets) trace.addSecret(secret)
+  await trace.write(Buffer.from(`${secrets.at(0)} ${secrets.at(-1)}\n`))
+  trace.end()
+  expect((await trace.read(0, 1000)).toString()).toBe('[MASKED] [MASKED]\n')
+  await trace.close()
+})

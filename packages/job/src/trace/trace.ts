@@ -33,6 +33,8 @@ export class Trace {
   readonly #masker: Masker
   readonly #spool: Spool
   readonly #secrets: Set<string>
+  /** Those that the masker does not know yet. */
+  readonly #added: string[] = []
   readonly #limitBytes: number
   readonly #times: LineTimes | undefined
   readonly #stamper: LineStamper | undefined
@@ -68,6 +70,7 @@ export class Trace {
    */
   write(chunk: Buffer | string): void | Promise<void> {
     if (this.#isClosed) return
+    this.#useAdded()
     const author = typeof chunk === 'string' ? 'runner' : 'job'
     const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk
     const before = this.size
@@ -85,12 +88,18 @@ export class Trace {
     const added = secretPatterns(secret).filter((pattern) => !this.#secrets.has(pattern))
     if (added.length === 0) return
     for (const pattern of added) this.#secrets.add(pattern)
-    this.#masker.addSecrets(added)
+    this.#added.push(...added)
+  }
+
+  /** What is looked for is put together anew, which costs as much for one as for a thousand. */
+  #useAdded(): void {
+    if (this.#added.length > 0) this.#masker.addSecrets(this.#added.splice(0))
   }
 
   /** Ends the log: what was held back is added, `size` and `crc32` are final. Further calls do nothing. */
   end(): void {
     if (this.#isClosed) return
+    this.#useAdded()
     const before = this.size
     const rest = this.#repair.end()
     this.#times?.came(rest.length, 'job')

@@ -13,6 +13,9 @@ export interface EnvironmentVariable {
 /** Characters of all expanded values together. GitLab's variables are far smaller; references multiply them. */
 export const longestVariables: number = 4 * 1024 * 1024
 
+/** The same of the masked ones: what is looked for in the log takes thirty times as much memory. */
+export const longestMaskedVariables: number = 512 * 1024
+
 /** A variable as the script gets it. */
 export interface ResolvedVariable {
   readonly key: string
@@ -78,12 +81,12 @@ export function variableFile(paths: BuildPaths, key: string): string {
 
 /**
  * Expands every variable once against the whole list, raw ones excepted. A reference to a file variable gives its path. Thrown: `JobError` `limit_exceeded`
- * when the values would pass {@link longestVariables} together.
+ * when the values would pass {@link longestVariables} together, or the masked ones {@link longestMaskedVariables}.
  */
 export function resolveVariables(variables: readonly JobVariable[], paths: BuildPaths): Map<string, ResolvedVariable> {
   const last = new Map(variables.map((variable) => [variable.key, variable]))
   const resolved = new Map<string, ResolvedVariable>()
-  let length = 0
+  let [length, maskedLength] = [0, 0]
   const draw = (key: string, text: string): string => {
     length += text.length
     if (length > longestVariables) throw limitExceeded(`variables, expanded, up to ${key}`, `${longestVariables} characters`)
@@ -95,7 +98,11 @@ export function resolveVariables(variables: readonly JobVariable[], paths: Build
       return draw(key, referenced === undefined ? '' : referenced.file ? variableFile(paths, name) : referenced.value)
     }
     draw(key, value)
-    resolved.set(key, { key, value: raw ? value : expandEach(value, insert), file, masked })
+    const result = raw ? value : expandEach(value, insert)
+    if (masked) maskedLength += result.length
+    if (maskedLength > longestMaskedVariables)
+      throw limitExceeded(`masked variables, expanded, up to ${key}`, `${longestMaskedVariables} characters`)
+    resolved.set(key, { key, value: result, file, masked })
   }
   return resolved
 }

@@ -1,3 +1,5 @@
+import { boundAt } from './payload-bounds.ts'
+
 /**
  * Reads values of unknown shape and collects what is wrong with them as `path: expected X, got Y`, never with the value itself, which may be a secret. Absent and
  * `null` are the zero value of what is expected: so do the servers mean it.
@@ -5,8 +7,10 @@
 export class FieldReader {
   readonly problems: string[] = []
 
+  /** Thrown by each that reads texts or lists: an `Error` for a path without a bound. */
   string(value: unknown, path: string): string {
-    return this.#read(value, path, 'a string', '', (known): known is string => typeof known === 'string')
+    const text = this.#read(value, path, 'a string', '', (known): known is string => typeof known === 'string')
+    return this.isWithin(text.length, path) ? text : ''
   }
 
   boolean(value: unknown, path: string): boolean {
@@ -26,12 +30,21 @@ export class FieldReader {
   }
 
   array<Item>(value: unknown, path: string, read: (item: unknown, path: string) => Item): Item[] {
-    return this.#read(value, path, 'an array', [], (known) => Array.isArray(known)).map((item, index) => read(item, `${path}[${index}]`))
+    const list = this.#read(value, path, 'an array', [], (known) => Array.isArray(known))
+    return this.isWithin(list.length, path) ? list.map((item, index) => read(item, `${path}[${index}]`)) : []
   }
 
   /** An array of strings. */
   strings(value: unknown, path: string): string[] {
     return this.array(value, path, (item, itemPath) => this.string(item, itemPath))
+  }
+
+  /** False, and a problem, where there is more than the bound at a path. */
+  isWithin(length: number, path: string): boolean {
+    const { most, unit } = boundAt(path)
+    if (length <= most) return true
+    this.problems.push(`${path}: more than ${most} ${unit}`)
+    return false
   }
 
   #read<Known>(value: unknown, path: string, expected: string, zero: Known, is: (value: unknown) => value is Known): Known {

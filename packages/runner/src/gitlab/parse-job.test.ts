@@ -179,3 +179,34 @@ describe('parseJob', () => {
     )
   })
 })
+
+describe('the bounds of a payload', () => {
+  const list = (length: number, item: unknown): unknown[] => Array.from({ length }, () => item)
+
+  it.each([
+    ['git_info.ref', { git_info: { ref: 'x'.repeat(8_193) } }],
+    ['variables[1].value', { variables: [{}, { key: 'A', value: 'x'.repeat(4_194_305) }] }],
+    ['variables[].value of masked variables together', { variables: list(600, { key: 'A', value: 'x'.repeat(1_000), masked: true }) }],
+    ['steps', { steps: list(101, { name: 'script' }) }],
+    ['artifacts[0].paths', { artifacts: [{ paths: list(10_001, 'x') }] }],
+    ['artifacts[0].paths[1]', { artifacts: [{ paths: ['x', 'x'.repeat(65_537)] }] }],
+    ['cache[0].paths[0]', { cache: [{ paths: ['x'.repeat(65_537)] }] }],
+    ['features.token_mask_prefixes', { features: { token_mask_prefixes: list(1_001, 'x') } }],
+  ])('%s has one: a job beyond it can be given back, with the reason', (field, part) => {
+    expect(parse({ id: 1, token: 't', ...part })).toEqual({
+      problems: [expect.stringMatching(/: more than \d+ (characters|items)$/)],
+      credentials: { id: 1, token: 't' },
+    })
+    expect((parse({ id: 1, token: 't', ...part }) as { problems: string[] }).problems[0]).toContain(`${field}: `)
+  })
+
+  it('a body that is too long is not read, but whose it is', () => {
+    expect(parse({ id: 7, token: 'glcbt-x', variables: ['x'.repeat(17_000_000)] })).toEqual({
+      problems: ['body: more than 16777216 bytes'],
+      credentials: { id: 7, token: 'glcbt-x' },
+    })
+    expect(parse({ variables: ['x'.repeat(17_000_000)], id: 7, token: 'glcbt-x' })).toEqual({
+      problems: ['body: more than 16777216 bytes'],
+    })
+  })
+})

@@ -12,6 +12,7 @@ import type {
 } from '@runner-core/job'
 import type { HttpAnswer } from './exchange.ts'
 import { FieldReader, kindOf } from './field-reader.ts'
+import { boundAt, longestJobBytes } from './payload-bounds.ts'
 
 /** What calls about a job need. */
 export interface JobCredentials {
@@ -33,6 +34,10 @@ export function parseJob({ headers, body }: Pick<HttpAnswer, 'headers' | 'body'>
   const reader = new FieldReader()
   const contentType = headers['content-type'] ?? 'nothing'
   if (!/^application\/json\b/i.test(contentType)) reader.problems.push(`content-type: expected application/json, got ${contentType}`)
+  if (body.length > longestJobBytes) {
+    const credentials = credentialsAtTheBeginning(body)
+    return { problems: [`body: more than ${longestJobBytes} bytes`], ...(credentials && { credentials }) }
+  }
   let value: unknown
   try {
     value = JSON.parse(body.toString())
@@ -44,6 +49,14 @@ export function parseJob({ headers, body }: Pick<HttpAnswer, 'headers' | 'body'>
   const job = readJob(fields, reader)
   if (credentials && reader.problems.length === 0) return { job: { ...credentials, ...job } }
   return { problems: shortened(reader.problems), ...(credentials && { credentials }) }
+}
+
+/** Of a body that is too long to be read. GitLab puts them first. */
+function credentialsAtTheBeginning(body: Buffer): JobCredentials | undefined {
+  const [, id, token] =
+    /^\s*\{\s*"id"\s*:\s*([1-9]\d{0,15})\s*,\s*"token"\s*:\s*"([\x21\x23-\x5b\x5d-\x7e]{1,1024})"/.exec(body.toString('latin1', 0, 2048)) ??
+    []
+  return id === undefined || !Number.isSafeInteger(Number(id)) ? undefined : { id: Number(id), token: token! }
 }
 
 /** A list that is wrong in each of its thousands of items need not be told in full. */
@@ -68,7 +81,7 @@ function readJob(fields: Readonly<Record<string, unknown>>, reader: FieldReader)
     job_info: readJobInfo(fields['job_info'], reader),
     git_info: readGitInfo(fields['git_info'], reader),
     timeout_seconds: timeout > 0 ? timeout : defaultTimeoutSeconds,
-    variables: reader.array(fields['variables'], 'variables', (item, path) => readVariable(item, path, reader)),
+    variables: readVariables(fields['variables'], reader),
     steps: reader.array(fields['steps'], 'steps', (item, path) => readStep(item, path, reader)),
     hooks: reader.array(fields['hooks'], 'hooks', (item, path) => readHook(item, path, reader)),
     artifacts: reader.array(fields['artifacts'], 'artifacts', (item, path) => readArtifact(item, path, reader)),
@@ -111,6 +124,13 @@ function readGitInfo(value: unknown, reader: FieldReader): GitInfo {
     refspecs: reader.strings(fields['refspecs'], 'git_info.refspecs'),
     depth: reader.integer(fields['depth'], 'git_info.depth'),
   }
+}
+
+function readVariables(value: unknown, reader: FieldReader): JobVariable[] {
+  const variables = reader.array(value, 'variables', (item, path) => readVariable(item, path, reader))
+  const masked = variables.reduce((sum, variable) => sum + (variable.masked ? variable.value.length : 0), 0)
+  reader.isWithin(masked, 'variables[].value of masked variables together')
+  return variables
 }
 
 function readVariable(value: unknown, path: string, reader: FieldReader): JobVariable {
@@ -189,7 +209,7 @@ function readFeatures(value: unknown, reader: FieldReader): JobFeatures {
 }
 
 function isToken(value: unknown): value is string {
-  return typeof value === 'string' && /^[\x21-\x7e]+$/.test(value)
+  return typeof value === 'string' && value.length <= boundAt('token').most && /^[\x21-\x7e]+$/.test(value)
 }
 
 /** Parts of a job that nothing here reads. */
