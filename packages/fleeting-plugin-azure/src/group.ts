@@ -169,7 +169,13 @@ class AzureGroup implements InstanceGroup {
       isListed: (id: string) => this.#machines.has(id),
       listMachines: () => this.#listMachines(signal),
     }
-    return this.#ready().launches.exclusively(signal, () => removeMachines(ids, options, signal))
+    const { launches } = this.#ready()
+    return launches.exclusively(signal, async () => {
+      const listed = new Set(this.#machines.keys())
+      const removed = await removeMachines(ids, options, signal)
+      launches.deleted(removed.accepted.filter((id) => listed.has(id)))
+      return removed
+    })
   }
 
   async #listMachines(signal: AbortSignal): Promise<readonly Machine[]> {

@@ -27,6 +27,9 @@ export interface LaunchesOptions {
   readonly listMachines: (signal: AbortSignal) => Promise<readonly Machine[]>
 }
 
+/** For so long a delete may not show in the size. */
+const longestLagMs = 300_000
+
 /**
  * Raises the set's size, and finds out what came of it. Azure accepts first and fails later, and the size stays raised over machines that never come: those are rows of their own here,
  * until the size is lowered by them. See docs/decisions/azure-capacity.md.
@@ -44,6 +47,8 @@ export class Launches {
   /** Machines that were asked for and never came, by ids of our own. */
   readonly #missing = new Map<string, ListedInstance>()
   #missingCount = 0
+  /** Machines whose delete Azure accepted, by id, and when: the size may not show it yet. */
+  readonly #deleted = new Map<string, number>()
 
   constructor(options: LaunchesOptions) {
     this.#options = options
@@ -66,7 +71,7 @@ export class Launches {
       const { open, ended } = launchesOf(size.tags, fleet)
       const made = [...open, ...ended].find((launch) => launch.launchToken === launchToken)
       if (made !== undefined) return this.#answer(count, made.count)
-      const base = await this.#sizeOfThoseThere(size, signal)
+      const base = (await this.#sizeOfThoseThere(size, signal)) - (await this.#lagOf(size, signal))
       const requested = Math.max(0, Math.min(count, maxSize - base))
       if (requested > 0) {
         await this.#resize(base + requested, withLaunch(size.tags, fleet, { launchToken, count: requested }, size.isSettled), size, signal)
@@ -86,8 +91,11 @@ export class Launches {
       const size = sizeOf(await client.getSet(signal))
       const machines = await listMachines(signal)
       if (size.isSettled) {
-        this.#isUnsettled = false
-        this.#account(missingMachines(size, machines.length), size.tags)
+        const missing = missingMachines(size, machines.length)
+        const late = Math.min(missing, this.#deletedOf(machines))
+        // What a size that lags still counts is not missing; it is looked at again.
+        this.#isUnsettled = late > 0
+        this.#account(missing - late, size.tags)
       }
       return machines
     })
@@ -121,6 +129,12 @@ export class Launches {
     })
   }
 
+  /** Azure has accepted the deletion of these, and lowers the size by them. */
+  deleted(ids: readonly string[]): void {
+    const now = this.#options.clock.now()
+    for (const id of ids) this.#deleted.set(id, now)
+  }
+
   /** Runs what changes the size alone. */
   async exclusively<T>(signal: AbortSignal, act: () => Promise<T>): Promise<T> {
     await this.#writer.acquire(signal)
@@ -144,6 +158,34 @@ export class Launches {
     return sizeWithout(this.#missing.size, size, (await this.#options.listMachines(signal)).length)
   }
 
+  /**
+   * By how much the size lags behind deletes of ours: it is above the machines that stay and those still to come. Never more than was deleted, so whatever else somebody asked for stays asked for.
+   * Machines that are missing are taken off the size elsewhere.
+   */
+  async #lagOf(size: SetSize, signal: AbortSignal): Promise<number> {
+    const { fleet, listMachines, machineLaunches } = this.#options
+    this.#forgetOld()
+    if (this.#deleted.size === 0 || this.#missing.size > 0) return 0
+    const machines = await listMachines(signal)
+    const staying = machines.filter(({ id, provisioningState }) => provisioningState !== 'Deleting' && !this.#deleted.has(id))
+    const made = (token: string): number => machines.filter(({ id }) => machineLaunches.tokenOf(id) === token).length
+    const open = this.#isUnsettled ? launchesOf(size.tags, fleet).open : []
+    const coming = open.reduce((sum, { launchToken, count }) => sum + Math.max(0, count - made(launchToken)), 0)
+    return Math.min(this.#deleted.size, Math.max(0, size.capacity - staying.length - coming))
+  }
+
+  /** How many of those deleted of late are not listed any more. */
+  #deletedOf(machines: readonly Machine[]): number {
+    this.#forgetOld()
+    const listed = new Set(machines.map(({ id }) => id))
+    return [...this.#deleted.keys()].filter((id) => !listed.has(id)).length
+  }
+
+  #forgetOld(): void {
+    const now = this.#options.clock.now()
+    for (const [id, at] of this.#deleted) if (now - at > longestLagMs) this.#deleted.delete(id)
+  }
+
   async #resize(capacity: number, tags: Tags, { etag }: SetSize, signal: AbortSignal): Promise<void> {
     const { client, clock } = this.#options
     // Before the call: it may be done although its answer is lost.
@@ -151,6 +193,8 @@ export class Launches {
     this.#operation = undefined
     this.#failure = undefined
     const operation = await client.resize(capacity, tags, etag, signal)
+    // The size is what was written, and what is deleted is not in it.
+    this.#deleted.clear()
     if (operation !== undefined) this.#operation = { ...operation, askedAt: clock.now() }
   }
 

@@ -48,7 +48,9 @@ export function rateLimitsOf(mode: SetModel['mode'], remaining: () => Readonly<R
           return { [lists]: pages, GetOperation: 1 / listsPerLook, ScaleSetLowCostGet: 1 / listsPerLook }
         case 'owners':
           return { ScaleSetLowCostGet: 1 }
+        // After a delete, whose machines the size may still count, one list.
         case 'increase':
+          return { ScaleSetLowCostGet: 1, ScaleSetUpdate: 1, [lists]: 1 }
         case 'claim':
           return { ScaleSetLowCostGet: 1, ScaleSetUpdate: 1 }
         case 'decrease':

@@ -35,6 +35,27 @@ const modes = [
 ] as const
 
 describe.each(modes)('a %s set', (mode, list, interfaces) => {
+  test('whose size lags behind a delete is raised from the machines that stay', async () => {
+    const clock = new ManualClock()
+    await using cloud = await AzureCloud.start({ mode, clock, lags: { bootMs: 1000, deleteMs: 1000 }, capacityLagMs: 60_000 })
+    const group = await initialised(cloud)
+    await group.increase({ count: 10, launchToken: 'ten' }, signal)
+    await clock.advance(2000)
+    const ids = (await group.list(signal)).map(({ id }) => id)
+    await group.decrease(ids.slice(0, 8), signal)
+    expect(await group.increase({ count: 1, launchToken: 'one' }, signal)).toEqual({ requested: 1 })
+    expect(cloud.fake.capacity).toBe(3)
+    await clock.advance(2000)
+    expect(cloud.fake.hand.machines()).toHaveLength(3)
+
+    // What somebody else asked for meanwhile, and what has not come yet, stays asked for.
+    await group.decrease(ids.slice(8), signal)
+    await cloud.fake.hand.resize!(4)
+    await group.increase({ count: 2, launchToken: 'two' }, signal)
+    expect(cloud.fake.capacity).toBe(7)
+    await group.shutdown()
+  })
+
   test('is raised with one read and one write, and nobody waits for its machines', async () => {
     const exchanges: Exchange[] = []
     const clock = new ManualClock()

@@ -23,7 +23,7 @@ export function scaleSetResource(scope: ArmScope, set: ScaleSet): ArmResource {
     location: scope.location,
     etag: set.etag,
     tags: set.tags,
-    sku: { name: 'Standard_D2s_v5', tier: 'Standard', capacity: set.capacity },
+    sku: { name: 'Standard_D2s_v5', tier: 'Standard', capacity: set.shownCapacity },
     properties: {
       orchestrationMode: mode,
       provisioningState: set.operations.provisioningState(),

@@ -18,6 +18,8 @@ export interface FakeAzureOptions {
   readonly failedLaunches?: 'failed machines' | 'nothing'
   /** When a machine takes over the set's tags: with what asked for it, or once it is shown, so that one under way has those of a later change. Azure does not say. Default `when shown`. */
   readonly tagged?: 'when accepted' | 'when shown'
+  /** How long size and etag are shown as before an accepted delete, milliseconds. Default 0. */
+  readonly capacityLagMs?: number
   readonly real?: RealMachines
   /** By bucket, for example `azureRateLimits`. Default: nothing is limited. */
   readonly rateLimits?: NonNullable<FakeServerOptions['rateLimits']>
@@ -58,7 +60,16 @@ export class FakeAzure implements AsyncDisposable {
   static async start(options: FakeAzureOptions): Promise<FakeAzure> {
     const { clock, lags = {}, mode = 'Uniform', failedLaunches = 'failed machines', tagged = 'when shown' } = options
     const { real, rateLimits, onExchange } = options
-    const set = new ScaleSet({ clock, name: 'fake-set', mode, lags, failedLaunches, tagged, ...(real !== undefined && { real }) })
+    const set = new ScaleSet({
+      clock,
+      name: 'fake-set',
+      mode,
+      lags,
+      failedLaunches,
+      tagged,
+      capacityLagMs: options.capacityLagMs ?? 0,
+      ...(real !== undefined && { real }),
+    })
     const tls = await selfSignedCertificate()
     const api = new ArmApi({ scope, set, client, pageSize: options.pageSize ?? 500, pollAfterSeconds: options.pollAfterSeconds ?? 0 })
     const server = await FakeServer.start(api, {

@@ -16,6 +16,8 @@ export interface ScaleSetOptions {
   readonly failedLaunches: 'failed machines' | 'nothing'
   /** When a machine takes over the set's tags. */
   readonly tagged: 'when accepted' | 'when shown'
+  /** How long size and etag are shown as before a delete, milliseconds. */
+  readonly capacityLagMs: number
 }
 
 /** What the plugin should warn of, as the set's model has it. */
@@ -56,8 +58,11 @@ export class ScaleSet {
   #version = 1
   #launched = 0
   #failsNextLaunch = false
+  readonly #capacityLagMs: number
+  /** Deletes that the size does not show yet, as far as they are recent. */
+  #deletes: { readonly at: number; readonly count: number }[] = []
 
-  constructor({ clock, name, mode, lags = {}, real, failedLaunches, tagged }: ScaleSetOptions) {
+  constructor({ clock, name, mode, lags = {}, real, failedLaunches, tagged, capacityLagMs }: ScaleSetOptions) {
     this.name = name
     this.mode = mode
     this.machines = new FakeMachines({ clock, lags, real })
@@ -66,10 +71,16 @@ export class ScaleSet {
     this.#bootMs = (lags.appearMs ?? 0) + (lags.bootMs ?? 0)
     this.#failedLaunches = failedLaunches
     this.#tagged = tagged
+    this.#capacityLagMs = capacityLagMs
   }
 
   get capacity(): number {
     return this.#capacity
+  }
+
+  /** The size as a read shows it. */
+  get shownCapacity(): number {
+    return this.#unshown().reduce((sum, { count }) => sum + count, this.#capacity)
   }
 
   /** The set's own. */
@@ -84,7 +95,7 @@ export class ScaleSet {
 
   /** Another one after every change of the model or the size. */
   get etag(): string {
-    return `"${this.#version}"`
+    return `"${this.#version - this.#unshown().length}"`
   }
 
   /** The machines that the cloud shows. */
@@ -114,6 +125,7 @@ export class ScaleSet {
   resize(capacity: number, tags?: Tags): Operation {
     if (tags !== undefined) this.retag(tags)
     this.#capacity = capacity
+    this.#deletes = []
     this.#version += 1
     const present = this.#present()
     if (capacity < present.length) {
@@ -135,7 +147,9 @@ export class ScaleSet {
   /** Removes machines, all of which exist. */
   delete(ids: readonly string[]): Operation {
     const doomed = ids.flatMap((id) => this.machines.get(id) ?? [])
-    this.#capacity -= doomed.filter(({ id }) => this.machines.delete(id)).length
+    const count = doomed.filter(({ id }) => this.machines.delete(id)).length
+    this.#capacity -= count
+    this.#deletes.push({ at: this.#clock.now(), count })
     this.#version += 1
     return this.#whenGone(doomed)
   }
@@ -143,6 +157,10 @@ export class ScaleSet {
   /** A machine goes without a word, as an evicted one does. */
   kill(id: string): void {
     if (this.machines.kill(id)) this.#capacity -= 1
+  }
+
+  #unshown(): readonly { readonly count: number }[] {
+    return this.#deletes.filter(({ at }) => this.#clock.now() < at + this.#capacityLagMs)
   }
 
   #present(): readonly FakeMachine[] {
