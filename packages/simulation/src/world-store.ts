@@ -42,7 +42,8 @@ export class WorldStore {
   readonly #clock: Clock
   readonly #open: (process: WorldProcess) => StateStore
   #owner: Owner | undefined
-  #lateUntil = Number.NEGATIVE_INFINITY
+  /** The last of the writes that are late, or wait behind one. */
+  #late: Promise<void> | undefined
 
   /** `open` gives each process its store; by default they share one in memory. */
   constructor(clock: Clock, open?: (process: WorldProcess) => StateStore) {
@@ -53,7 +54,7 @@ export class WorldStore {
 
   /** Whether writes are under way that are late. */
   get isLate(): boolean {
-    return this.#clock.now() < this.#lateUntil
+    return this.#late !== undefined
   }
 
   has(kind: StateRecord['kind'], key: string): boolean {
@@ -126,6 +127,16 @@ export class WorldStore {
     }
   }
 
+  #waitInLine(ms: number): Promise<void> {
+    const before = this.#late ?? Promise.resolve()
+    const turn = before.then(() => (ms === 0 ? undefined : new Promise<void>((resolve) => this.#clock.after(ms, resolve))))
+    this.#late = turn
+    void turn.then(() => {
+      if (this.#late === turn) this.#late = undefined
+    })
+    return turn
+  }
+
   async #load(lease: FleetLease, kinds: Parameters<FleetLease['load']>[0]): Promise<readonly StateRecord[]> {
     if (this.loadsFail > 0) {
       this.loadsFail -= 1
@@ -143,10 +154,8 @@ export class WorldStore {
     }
     if (typeof fault === 'object' && 'refused' in fault)
       throw fault.refused === 'unknown' ? new Error('the disk is full') : new StateError(fault.refused, `a fault of kind ${fault.refused}`)
-    const now = this.#clock.now()
-    if (typeof fault === 'object') this.#lateUntil = now + fault.lateMs
     // Whatever is late, writes are made in their order.
-    if (now < this.#lateUntil) await new Promise<void>((resolve) => this.#clock.after(this.#lateUntil - now, resolve))
+    if (typeof fault === 'object' || this.#late !== undefined) await this.#waitInLine(typeof fault === 'object' ? fault.lateMs : 0)
     for (const { kind, key, value } of changes) if (value !== null) this.onWritten(`${kind} ${key}`, JSON.stringify(value))
     await lease.write(changes)
     for (const { kind, key, value } of changes) {
