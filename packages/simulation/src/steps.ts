@@ -169,6 +169,8 @@ const acts: Readonly<Record<StepName, Act>> = {
   },
   hide: (world, n) =>
     on(pick(world.cloud.ids, n), (id) => {
+      // One that is on its way out and left out of a list is gone, whoever looks.
+      if (!world.cloud.lives(id)) return undefined
       // One that two lists leave out is lost; where machines cannot be told apart, nobody knows it again when it comes back.
       const times = world.canTellLaunches ? 1 + (n % 6) : 1
       world.cloud.hide(id, times)

@@ -310,7 +310,12 @@ export class World {
     const process: WorldProcess = new WorldProcess(this.clock, {
       name: `life${this.#lives}`,
       onKilled: (where) => this.#killed(process, where),
-      onFrozen: (where, ms) => this.note(`the manager stands still for ${ms} ms, ${where}`, true),
+      onFrozen: (where, ms) => {
+        this.note(`the manager stands still for ${ms} ms, ${where}`, true)
+        // For one that stands still the coordinator does not answer.
+        this.history.begins('coordinator')
+        this.clock.after(ms, () => this.history.ends('coordinator'))
+      },
     })
     this.history.tell({ kind: 'process', process: process.name, state: 'started' })
     const witness = new Witness({
