@@ -46,17 +46,20 @@ export interface Scenario {
 
 const waitsMs = [0, 0, 0, 1, 300, 2000, 2000, 7000, 20_000, 65_000] as const
 
-/** The scenario of a seed: always the same one. */
-export function scenarioOf(seed: number): Scenario {
+/** What there must be for anything else to matter. */
+const always: readonly StepName[] = ['job', 'jobs', 'longJob', 'wait']
+
+/** The scenario of a seed: always the same one. `focus`: half of its steps are among these. */
+export function scenarioOf(seed: number, focus: readonly StepName[] = []): Scenario {
   const random = seededRandom(seed)
   // Neighbouring seeds begin alike.
   for (let skipped = 0; skipped < 10; skipped += 1) random()
   const setting = drawSetting(random)
   const count = 15 + Math.floor(random() * 45)
-  const steps = Array.from(
-    { length: count },
-    (): Step => ({ afterMs: one(random, waitsMs), name: one(random, stepNames), n: whole(random, 0, 999) }),
-  )
+  const steps = Array.from({ length: count }, (): Step => {
+    const names = focus.length > 0 && random() < 0.7 ? [...focus, ...focus, ...always] : stepNames
+    return { afterMs: one(random, waitsMs), name: one(random, names), n: whole(random, 0, 999) }
+  })
   return { seed, setting, steps }
 }
 

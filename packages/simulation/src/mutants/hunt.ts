@@ -18,22 +18,44 @@ const stuckMs = 120_000
 /** Megabytes: who needs more grows without end. */
 const mostMemory = 1024
 
-/** Plays runs with the mutant until one breaks something, in a thread of its own. A thread that fails, hangs or grows without end has shown it as well. `signal`: no longer. */
-export function hunt(order: HuntOrder, signal?: AbortSignal): Promise<Hunted> {
-  const { mutant, seed } = order
+interface Quarry {
+  readonly mutant: Mutant
+  readonly seed: number
+  readonly runs: number
+}
+
+/**
+ * Plays runs with the mutant until one breaks something that the code as it is does not break in the same run, in threads of their own. A thread that fails, hangs or grows without end has shown it as well. `signal`: no longer.
+ */
+export async function hunt({ mutant, seed, runs }: Quarry, signal?: AbortSignal): Promise<Hunted> {
   const startedAt = performance.now()
+  const ended = (found: Found): Hunted => ({ mutant, ...found, seconds: Math.round((performance.now() - startedAt) / 100) / 10 })
+  for (let skip = 0; ; ) {
+    const found = await play({ mutant, seed, skip, runs: runs - skip, isControl: false }, signal)
+    if (found.state !== 'noticed') return ended(found)
+    const control = await play({ mutant, seed, skip: found.runs - 1, runs: 1, isControl: true }, signal)
+    if (control.state !== 'noticed') return ended(control.state === 'cut' ? control : found)
+    skip = found.runs
+    if (skip >= runs) return ended({ state: 'missed', runs })
+  }
+}
+
+type Found = Omit<Hunted, 'mutant' | 'seconds'>
+
+function play(order: HuntOrder, signal: AbortSignal | undefined): Promise<Found> {
+  const { seed, skip } = order
   return new Promise((resolve) => {
     const worker = new Worker(new URL('./mutant-worker.ts', import.meta.url), {
       workerData: order,
       resourceLimits: { maxOldGenerationSizeMb: mostMemory },
     })
-    let runs = 0
+    let runs = skip
     let isLoaded = false
-    const end = (state: Hunted['state'], found: Partial<Hunted> = {}): void => {
+    const end = (state: Hunted['state'], found: Partial<Found> = {}): void => {
       clearTimeout(timer)
       signal?.removeEventListener('abort', cut)
       void worker.terminate()
-      resolve({ mutant, state, runs, ...found, seconds: Math.round((performance.now() - startedAt) / 100) / 10 })
+      resolve({ state, runs, ...found })
     }
     const cut = (): void => end('cut')
     const failed = (how: string): void => (isLoaded ? end('noticed', { runs: runs + 1, seed: seed + runs, how }) : end('broken', { how }))
@@ -45,7 +67,7 @@ export function hunt(order: HuntOrder, signal?: AbortSignal): Promise<Hunted> {
       timer.refresh()
       if (news.kind === 'loaded') isLoaded = true
       if (news.kind === 'run') runs = news.runs
-      if (news.kind === 'noticed') end('noticed', news)
+      if (news.kind === 'noticed') end('noticed', { runs: news.runs, seed: news.seed, how: news.how })
       if (news.kind === 'missed') end('missed', { runs: news.runs })
     })
   })

@@ -1,7 +1,44 @@
+import type { StepName } from '../steps.ts'
 import { machineMutants, runnerMutants } from './job-mutants.ts'
 import type { Mutant } from './mutant.ts'
 import { journalMutants, provisionerMutants } from './provisioner-mutants.ts'
 import { taskscalerMutants } from './taskscaler-mutants.ts'
+
+const kills: readonly StepName[] = ['killNow', 'killBefore', 'killAfter']
+const managers: readonly StepName[] = ['succeed', 'freezeNow', 'freezeBefore', 'freezeAfter']
+const disks: readonly StepName[] = ['diskFull', 'stateLost', 'stateLate', 'stateLocked', ...kills]
+
+/** By part of a file's name, what must happen for its guards to matter; the first that fits. */
+const focuses: readonly (readonly [string, readonly StepName[]])[] = [
+  ['memory-state-store', managers],
+  ['disappearance', ['lists', 'hide', 'vanish', 'cutNetwork', 'mendNetwork', 'schedule']],
+  ['reconcile', ['lists', 'hide', 'deletesIgnored', 'deletesStuck']],
+  ['remov', ['deletesIgnored', 'deletesStuck', 'refuse', 'loseAnswer', 'keep', 'schedule', ...kills]],
+  ['launch', ['loseAnswer', 'refuse', 'hang', 'throttle', 'fewer', 'launchLost', 'bootsFail', ...kills]],
+  ['requests', ['loseAnswer', 'hang', 'launchLost', 'throttle', ...kills]],
+  ['group-caller', ['throttle', 'hang', 'refuse']],
+  ['lister', ['refuse', 'throttle', 'hang', 'loseAnswer']],
+  ['intents', disks],
+  ['journal', disks],
+  ['usage-records', [...disks, 'guest']],
+  ['restore-lent', kills],
+  ['roster', ['leavingJob', 'stubbornJob', 'cancelJob', 'cutNetwork', 'mendNetwork', 'isolate', 'force', ...kills]],
+  ['slot-', ['guest', 'preempt', 'cancelJob', 'force', ...kills]],
+  ['wait-queue', ['guest', 'cancelJob']],
+  ['allocator', ['guest', 'cancelJob', 'throttle']],
+  ['taskscaler', ['guest', 'cancelJob', 'leavingJob', 'stubbornJob', ...disks]],
+  ['explain-wait', ['throttle', 'launchLost', 'bootStuck']],
+  ['take-over', kills],
+  ['job-handler', [...disks, 'wire']],
+  ['configured-runner', managers],
+  ['gitlab/', ['wire', 'outage', 'cancelJob', ...kills]],
+  ['ends/', ['wire', 'outage', ...kills]],
+  ['handled-job', ['wire', 'outage', 'cancelJob', 'succeed', ...kills]],
+  ['job-journal', kills],
+  ['runner-instance-executor', ['leavingJob', 'stubbornJob', 'cancelJob', 'hangingJob', 'cutNetwork', 'mendNetwork', 'isolate', ...kills]],
+  ['packages/job/', ['cutNetwork', 'mendNetwork', 'isolate', ...kills]],
+  ['provisioner', ['foreign', 'resize', 'force', 'hide', 'keep', ...kills]],
+]
 
 /** Every guard of a promise, taken away. */
 export const mutants: readonly Mutant[] = [
@@ -10,4 +47,4 @@ export const mutants: readonly Mutant[] = [
   ...taskscalerMutants,
   ...runnerMutants,
   ...machineMutants,
-]
+].map((mutant) => ({ focus: focuses.find(([part]) => mutant.file.includes(part))?.[1] ?? [], ...mutant }))

@@ -253,6 +253,20 @@ export const runnerMutants: readonly Mutant[] = [
     find: 'secrets: secretsOf(job),',
     replace: 'secrets: [],',
   },
+  {
+    name: 'one that lost the fleet goes on with its jobs',
+    breaks: 'jobs',
+    file: runner('configured-runner'),
+    find: '    running?.handler.leave({ atOnce: true })\n',
+    replace: '',
+  },
+  {
+    name: 'one that is asked for the fleet keeps its jobs',
+    breaks: 'jobs',
+    file: runner('configured-runner'),
+    find: "    this.#reports.abort(new Error('another process gets the fleet'))\n    handler?.leave({ atOnce: false })\n",
+    replace: "    this.#reports.abort(new Error('another process gets the fleet'))\n",
+  },
 ]
 
 /** Guards of what runs on machines: started once, followed, ended, and swept. */

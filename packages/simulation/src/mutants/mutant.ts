@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import type { StepName } from '../steps.ts'
 import type { PromiseNumber } from '../witness.ts'
 
 /** What a mistake breaks: a promise of the design; or what the checker of histories knows of jobs, their traces, why they wait, and secrets. */
@@ -14,6 +15,8 @@ export interface Mutant {
   /** Must be there exactly once. */
   readonly find: string
   readonly replace: string
+  /** What must happen for it to matter: every other run is mostly made of these. */
+  readonly focus?: readonly StepName[]
   /** Why nothing outside can tell it from the code as it is. It is not tried then. */
   readonly equivalent?: string
   /** What the world lacks to notice it. It is not tried then, and counts as missed. */

@@ -68,6 +68,7 @@ export const provisionerMutants: readonly Mutant[] = [
     file: at('provisioner/disappearance'),
     find: 'const isMass = unexplained >= massMinimum && (before !== undefined || unexplained * 2 > known)',
     replace: 'const isMass = unexplained >= massMinimum && before !== undefined && unexplained > known',
+    focus: ['lists', 'lists', 'cutNetwork', 'vanish', 'longJob', 'jobs'],
   },
   {
     name: 'no brake when many instances fail their checks at once',
@@ -75,6 +76,7 @@ export const provisionerMutants: readonly Mutant[] = [
     file: at('provisioner/health'),
     find: 'if (failedNow < settings.massFailureMinimum || failedNow * 2 < records.size) {',
     replace: 'if (failedNow < settings.massFailureMinimum || failedNow > 0) {',
+    equivalent: 'checks remove idle instances only: without the brake time is lost in an outage of the network, and no job',
   },
   {
     name: 'an open connection is no evidence of life',
@@ -314,7 +316,8 @@ export const provisionerMutants: readonly Mutant[] = [
     file: at('provisioner'),
     find: "else lease.lost.addEventListener('abort', onLost, { once: true })",
     replace: '',
-    pending: 'two managers that live',
+    equivalent:
+      'each launch and delete waits for a write, which the store refuses to one that lost the fleet; its jobs are left by the lease’s own signal',
   },
   {
     name: 'one that lost the fleet goes on',
@@ -322,7 +325,8 @@ export const provisionerMutants: readonly Mutant[] = [
     file: at('provisioner'),
     find: '    if (this.#fenced !== undefined) return\n    this.#fenced = error',
     replace: '    return\n    this.#fenced = error',
-    pending: 'two managers that live',
+    equivalent:
+      'each launch and delete waits for a write, which the store refuses to one that lost the fleet; its jobs are left by the lease’s own signal',
   },
   {
     name: 'one whose write was refused since another owns the fleet goes on',
@@ -409,6 +413,13 @@ export const journalMutants: readonly Mutant[] = [
     file: journal,
     find: '    if (isFenced(error)) this.#end(error)\n',
     replace: '',
-    pending: 'two managers that live',
+    equivalent: 'what it keeps on trying to write the store refuses all the same',
+  },
+  {
+    name: 'fencing is off: the store takes writes of one that lost the fleet',
+    breaks: 1,
+    file: at('memory-state-store'),
+    find: 'if (this.#kept.owner !== this) throw new FencedError(this.fleet, this.epoch)',
+    replace: '',
   },
 ]
