@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/usr/bin/env sh
 ':' //; exec node --max-semi-space-size=1 --no-opt --v8-pool-size=1 --expose-gc "$0" "$@"
 import { runPlugin } from '@runner-core/fleeting-goplugin/run-plugin'
 

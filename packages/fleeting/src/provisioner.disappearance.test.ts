@@ -24,14 +24,18 @@ async function leasedFleet(count: number, options: FleetOptions = {}): Promise<M
 }
 
 /** From now on `list` answers `rows`, as often as `times` tells, and then the truth. */
-function lie(fleet: MemoryFleet, rows: readonly ListedInstance[], times = Infinity): { stop(): void } {
+function lie(
+  fleet: MemoryFleet,
+  rows: readonly ListedInstance[],
+  times = Infinity,
+): { readonly stop: () => void; readonly lists: () => number } {
   const truth = fleet.group.list.bind(fleet.group)
   let left = times
   const spy = vi.spyOn(fleet.group, 'list').mockImplementation(async (signal) => {
     left -= 1
     return left >= 0 ? rows : truth(signal)
   })
-  return { stop: () => spy.mockRestore() }
+  return { stop: () => spy.mockRestore(), lists: () => spy.mock.calls.length }
 }
 
 describe.each([
@@ -162,8 +166,7 @@ it('asks an instance that is denied, or was on its way out, and answers, once fo
   const connection = await fleet.provisioner.connect(leaving!, 0, never)
   const check = vi.spyOn(connection, 'check')
   fleet.group.describe = async (ids) => ids.map((id) => ({ id, state: 'deleted' }))
-  lie(fleet, [])
-  const lists = (): number => vi.mocked(fleet.group.list).mock.calls.length
+  const { lists } = lie(fleet, [])
   await fleet.clock.advance(30_000)
   expect(lastWords(fleet)).toEqual([])
   expect(check.mock.calls.length).toBeGreaterThan(1)

@@ -43,7 +43,7 @@ describe.skipIf(missing !== undefined).each(cases)(
           buildsDir: 'builds',
           acquireTimeoutMs: 60_000,
           minFreeBytes,
-          clock: { ...systemClock, now: () => systemClock.now() + aheadMs, after: systemClock.after },
+          clock: { ...systemClock, now: () => systemClock.now() + aheadMs },
         },
       })
       const { trace, outcome } = await fleet.run(payload({ script: ['echo "in $PWD"'] }))

@@ -38,7 +38,7 @@ if (phase === 'fill') {
         acquisitionKey: acquisition.key,
         takenAt: 0,
       })
-      await state.jobs.note(id, 'checkpoint', { instance: acquisition.instanceId, directory: `.detached/${id}` })
+      state.jobs.note(id, 'checkpoint', { instance: acquisition.instanceId, directory: `.detached/${id}` })
     }),
   )
   console.log('filled')

@@ -24,7 +24,7 @@ export interface TaskSlot extends Pick<Acquisition, 'instanceId' | 'slot' | 'use
    *
    * @throws `ConnectionError` when the connection is lost; {@link OutputLimitError}; the reason of `signal`. An exit code other than 0 is a result, not an error.
    */
-  exec(command: string, options?: CommandOptions): Promise<CommandResult>
+  readonly exec: (command: string, options?: CommandOptions) => Promise<CommandResult>
 }
 
 /** Thrown by `Taskscaler.run`, and the reason of the task's signal, when the task takes longer than `timeoutMs`. */
@@ -44,7 +44,7 @@ const maxInstancesTried = 3
 
 export interface TaskSurroundings {
   /** Waits in line for a slot. */
-  acquire(): Promise<Acquisition>
+  readonly acquire: () => Promise<Acquisition>
   readonly clock: Clock
 }
 
@@ -91,7 +91,7 @@ async function runOn<Result>(
     condemn: (reason) => acquisition.condemn(reason),
     connection,
     signal: limit.signal,
-    async exec(command, options) {
+    exec: async (command, options) => {
       running += 1
       // Not counted down when it throws: the command may still run on the instance.
       const result = await runCommand(connection, command, limit.signal, options)

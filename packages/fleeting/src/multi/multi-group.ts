@@ -190,7 +190,7 @@ export class MultiGroup implements InstanceGroup {
             await group.heartbeat(own, limit)
           }),
         )
-    if (groups.some(({ owners, claim }) => owners !== undefined && claim !== undefined)) {
+    if (groups.some((group) => group.owners !== undefined && group.claim !== undefined)) {
       this.owners = (signal, ids) => this.#ownership.owners(signal, ids)
       this.claim = (owner, signal) => this.#ownership.claim(owner, signal)
     }

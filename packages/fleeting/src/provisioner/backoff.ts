@@ -22,7 +22,7 @@ export const launchBackoffCurves: Readonly<Partial<Record<LaunchFailureCode, Bac
 }
 
 /** How everything waits when the cloud finds our calls too many. */
-export const throttleCurve: BackoffCurve = { baseMs: 5 * second, maxMs: 5 * minute }
+const throttleCurve: BackoffCurve = { baseMs: 5 * second, maxMs: 5 * minute }
 
 /** How `list` and deletes wait after a failure that is not a throttle. */
 export const callBackoffCurve: BackoffCurve = { baseMs: 2 * second, maxMs: minute }

@@ -35,7 +35,7 @@ const readPauseMs = 1000
 const ownerRecord = { kind: 'fleet', key: 'owner' } as const
 
 /** The identity that the state has had since its first start. */
-export function journalledOwnerId(records: readonly StateRecord[]): string | undefined {
+function journalledOwnerId(records: readonly StateRecord[]): string | undefined {
   const record = records.find(({ kind, key }) => kind === ownerRecord.kind && key === ownerRecord.key)
   const { id } = Object(record?.value) as { readonly id?: unknown }
   return typeof id === 'string' ? id : undefined

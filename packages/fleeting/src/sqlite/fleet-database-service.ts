@@ -54,7 +54,7 @@ export class FleetDatabaseService {
 
 /** What can pass to another thread, whatever was thrown. */
 function plain(cause: unknown): unknown {
-  if (!(cause instanceof Error)) return cause === undefined ? undefined : String(cause)
+  if (!(cause instanceof Error)) return cause === undefined ? undefined : JSON.stringify(cause)
   const { errcode, code } = cause as { errcode?: unknown; code?: unknown }
   return Object.assign(new Error(cause.message), { errcode, code })
 }

@@ -14,7 +14,7 @@ const part = fc.oneof(
 interface Manager {
   readonly log: JobLog
   readonly progress: ScriptProgress
-  text(): string
+  readonly text: () => string
 }
 
 /** When the script was started, on the runner's wall clock. */

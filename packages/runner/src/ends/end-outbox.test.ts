@@ -289,12 +289,12 @@ describe('EndOutbox', () => {
     for (const id of [1, 2, 3]) await (await endJob(outbox, id, long, { jobs })).give()
     expect(
       readdirSync(join(directory, 'ends'))
-        .map((name) => name.split('-')[0])
-        .toSorted(),
-    ).toEqual(['2', '3'])
+        .map((name) => Number(name.split('-')[0]))
+        .toSorted((a, b) => a - b),
+    ).toEqual([2, 3])
     answer = () => undefined
     await until(() => outbox.count === 0)
     expect([1, 2, 3].map((id) => traces.get(id)!.length)).toEqual([0, long.length, long.length])
-    expect(ends.map(([id]) => id).toSorted()).toEqual([1, 2, 3])
+    expect(ends.map(([id]) => id).toSorted((a, b) => a - b)).toEqual([1, 2, 3])
   })
 })

@@ -42,7 +42,7 @@ export interface Fleet {
 /** Loads the plugin and takes its group over. Thrown: `PluginError`, `GroupError`, `GroupOwnedError`, and what `claimGroup` throws; nothing is left running then. */
 export async function startFleet(options: FleetOptions, signal: AbortSignal): Promise<Fleet> {
   const { runner, findPlugin, observers, claimGroup, freePlaces, manager, state, systemId, clock, random, logger } = options
-  const { makeProvisioner = Provisioner.start, makeScaler = Taskscaler.start } = options
+  const { makeProvisioner = (...given) => Provisioner.start(...given), makeScaler = (...given) => Taskscaler.start(...given) } = options
   const { autoscaler } = runner
   const kept = state && { stateDir: state.pluginDir, fleetKey: state.fleetKey }
   const opened = await openGroup(runner, { findPlugin, clock, random, logger, ...kept })

@@ -125,7 +125,7 @@ export class SimMachine {
     // A directory takes room, a file without content does not.
     if (trouble !== undefined && !this.#hasDirectory) {
       channel.write('stdout', `\x1e${name} unwritable ${trouble}\x1e`)
-      return void this.#end(channel, { code: 0 })
+      return this.#end(channel, { code: 0 })
     }
     this.#hasDirectory = true
     const limitBytes = Number(found(/ulimit -f \$\(\((\d+) \/ 512/, text))
@@ -139,7 +139,7 @@ export class SimMachine {
     const claim = readClaim(text)
     if (detach === undefined && claim === undefined && !text.startsWith('{ unset s; '))
       throw new Error(`the world's machine does not know this beginning of a script: ${text.slice(0, 300)}`)
-    if (detach === undefined && claim === undefined) return void this.#runAttached(script, marker, channel)
+    if (detach === undefined && claim === undefined) return this.#runAttached(script, marker, channel)
     const { nonce } = script
     const say = (word: string): void => channel.write('stdout', `\x1e${nonce} ${word}\x1e`)
     const process: MachineProcess = this.#process(marker, () => this.#shellKilled(process))
@@ -149,30 +149,30 @@ export class SimMachine {
       this.#end(channel, { code: 0 })
     }
     const holder = claim === undefined ? undefined : this.#claim(claim, process, link)
-    if (holder !== undefined && holder !== '!') return void leave(`occupied ${holder}`)
+    if (holder !== undefined && holder !== '!') return leave(`occupied ${holder}`)
     if (detach === undefined) {
-      if (holder === '!') return void leave(`unwritable ${this.#trouble() ?? '8192 1000 '}`)
+      if (holder === '!') return leave(`unwritable ${this.#trouble() ?? '8192 1000 '}`)
       say('attached')
-      return void this.#runAttached(script, marker, channel, claim, process)
+      return this.#runAttached(script, marker, channel, claim, process)
     }
-    if (holder === '!' && detach.withoutFile === 'unwritable') return void leave(`unwritable ${this.#trouble() ?? '8192 1000 '}`)
+    if (holder === '!' && detach.withoutFile === 'unwritable') return leave(`unwritable ${this.#trouble() ?? '8192 1000 '}`)
     if (holder === '!') {
       say('attached')
-      return void this.#runAttached(script, marker, channel, claim, process)
+      return this.#runAttached(script, marker, channel, claim, process)
     }
     const isMade = this.disk.has(detach.file) ? !detach.refusesSecond && this.#overwrite(detach.file) : this.disk.create(detach.file)
-    if (!isMade) return void leave('taken')
+    if (!isMade) return leave('taken')
     const told = `${process.pid} (sh) S 1\n${detach.relay} ${detach.relayOffset}\n`
     if (this.disk.append(detach.file, Buffer.from(told)) < told.length) {
       if (detach.removesTorn) this.disk.remove(detach.file)
-      if (detach.withoutFile === 'unwritable') return void leave(`unwritable ${this.#trouble() ?? '8192 1000 '}`)
+      if (detach.withoutFile === 'unwritable') return leave(`unwritable ${this.#trouble() ?? '8192 1000 '}`)
       say('attached')
-      return void this.#runAttached(script, marker, channel, claim, process)
+      return this.#runAttached(script, marker, channel, claim, process)
     }
     const relay = this.#relays.get(detach.relay)
     if (relay === undefined || !relay.open(process, detach.forgets)) {
       this.disk.remove(detach.file)
-      return void leave('gone')
+      return leave('gone')
     }
     if (detach.tells) say(`detached /bin/bash ${this.#options.loginPrint}`)
     this.#detached.set(detach.file, { process, link })
@@ -326,7 +326,7 @@ export class SimMachine {
     const [, place] = lines()
     if (place === undefined) {
       channel.write('stdout', `\x1e${nonce} ${this.disk.has(file) && text.includes(' torn\\036') ? 'torn' : 'absent'}\x1e`)
-      return void this.#end(channel, { code: 0 })
+      return this.#end(channel, { code: 0 })
     }
     channel.write('stdout', `\x1e${nonce} following ${this.#uptime}\x1e`)
     const [relay, begin] = place.split(' ')
@@ -358,7 +358,7 @@ export class SimMachine {
     }
     look(0)
     const watchEnd = (): void => {
-      if (this.#detached.has(file)) return void later(1000, watchEnd)
+      if (this.#detached.has(file)) return later(1000, watchEnd)
       channel.write('stderr', `${nonce} gone ${lines()[2] ?? 'killed'}\n`)
     }
     watchEnd()

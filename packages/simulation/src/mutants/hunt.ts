@@ -27,7 +27,7 @@ interface Quarry {
 /**
  * Plays runs with the mutant until one breaks something that the code as it is does not break in the same run, in threads of their own. A thread that fails, hangs or grows without end has shown it as well. `signal`: no longer.
  */
-export async function hunt({ mutant, seed, runs }: Quarry, signal?: AbortSignal): Promise<Hunted> {
+async function hunt({ mutant, seed, runs }: Quarry, signal?: AbortSignal): Promise<Hunted> {
   const startedAt = performance.now()
   const ended = (found: Found): Hunted => ({ mutant, ...found, seconds: Math.round((performance.now() - startedAt) / 100) / 10 })
   for (let skip = 0; ; ) {
