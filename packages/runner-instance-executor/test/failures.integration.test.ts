@@ -180,7 +180,7 @@ const cases: Readonly<Record<string, () => Promise<JobOutcome>>> = {
   },
   'the machine has no such shell': () => alone(payload(), { path: '/nowhere' }),
   'the build directory cannot be made': () => alone(payload(), { buildsDir: '/proc/nowhere' }),
-  "the machine's disk is full, over quota or read-only": async () => {
+  "the machine's disk is full, over quota or read-only, or has less than min_free_space": async () => {
     const directory = mkdtempSync(join(tmpdir(), 'runner-core-full-'))
     onTestFinished(() => rmSync(directory, { recursive: true }))
     using disk = new SmallDisk(join(directory, 'builds'), '64k')
@@ -199,7 +199,7 @@ const cases: Readonly<Record<string, () => Promise<JobOutcome>>> = {
   'git cannot get the sources, after GET_SOURCES_ATTEMPTS': () => alone(gitJob('file:///nowhere.git', sha)),
   'the job holds what no shell or no git can be given': () => alone(gitJob('--upload-pack=x', sha)),
   "the job needs more of the runner's memory or time than one job may have: the message names the field and the bound": () =>
-    alone(payload({ variables: [variable('A', 'x'.repeat(100_000)), variable('B', '$A'.repeat(80))] })),
+    alone(payload({ variables: [variable('A', 'x'.repeat(100_000)), variable('B', '$A'.repeat(100))] })),
   'the job needs what this runner does not have': () => alone(payload({ overrides: { unsupported: ['secrets'] } })),
   'the configured shell is one that no scripts are made for': () => alone(payload(), { shell: 'fish' as ShellName }),
   'something is wrong in the runner itself': async () => {

@@ -11,7 +11,7 @@ export interface EnvironmentVariable {
 }
 
 /** Characters of all expanded values together. GitLab's variables are far smaller; references multiply them. */
-export const longestVariables: number = 4 * 1024 * 1024
+export const longestVariables: number = 8 * 1024 * 1024
 
 /** The same of the masked ones: what is looked for in the log takes thirty times as much memory. */
 export const longestMaskedVariables: number = 512 * 1024
