@@ -21,7 +21,11 @@ describe('an owner in writing', () => {
   })
 
   it('fits into the tags of every cloud', () => {
-    fc.assert(fc.property(owner, (written) => expect(writtenOwner(written)).toMatch(/^[\w .:/=+@-]{1,256}$/)))
+    fc.assert(
+      fc.property(owner, (written) => {
+        expect(writtenOwner(written)).toMatch(/^[\w .:/=+@-]{1,256}$/)
+      }),
+    )
   })
 
   it('is nobody where nothing is written', () => {

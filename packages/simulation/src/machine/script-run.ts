@@ -62,7 +62,10 @@ export class ScriptRun {
       const part = parts[index]!
       if ('trouble' in part) this.#tellTrouble()
       else if ('markers' in part) this.#mark(part, index === parts.length - 1)
-      else if (this.#status === 0) return this.#runLines(part.lines, 0, () => this.#runParts(index + 1))
+      else if (this.#status === 0) {
+        this.#runLines(part.lines, 0, () => this.#runParts(index + 1))
+        return
+      }
     }
     if (this.#isOver) return
     this.#isOver = true
