@@ -125,7 +125,8 @@ export class SimMachine {
     // A directory takes room, a file without content does not.
     if (trouble !== undefined && !this.#hasDirectory) {
       channel.write('stdout', `\x1e${name} unwritable ${trouble}\x1e`)
-      return this.#end(channel, { code: 0 })
+      this.#end(channel, { code: 0 })
+      return
     }
     this.#hasDirectory = true
     const limitBytes = Number(found(/ulimit -f \$\(\((\d+) \/ 512/, text))
@@ -139,7 +140,10 @@ export class SimMachine {
     const claim = readClaim(text)
     if (detach === undefined && claim === undefined && !text.startsWith('{ unset s; '))
       throw new Error(`the world's machine does not know this beginning of a script: ${text.slice(0, 300)}`)
-    if (detach === undefined && claim === undefined) return this.#runAttached(script, marker, channel)
+    if (detach === undefined && claim === undefined) {
+      this.#runAttached(script, marker, channel)
+      return
+    }
     const { nonce } = script
     const say = (word: string): void => channel.write('stdout', `\x1e${nonce} ${word}\x1e`)
     const process: MachineProcess = this.#process(marker, () => this.#shellKilled(process))
@@ -149,30 +153,49 @@ export class SimMachine {
       this.#end(channel, { code: 0 })
     }
     const holder = claim === undefined ? undefined : this.#claim(claim, process, link)
-    if (holder !== undefined && holder !== '!') return leave(`occupied ${holder}`)
-    if (detach === undefined) {
-      if (holder === '!') return leave(`unwritable ${this.#trouble() ?? '8192 1000 '}`)
-      say('attached')
-      return this.#runAttached(script, marker, channel, claim, process)
+    if (holder !== undefined && holder !== '!') {
+      leave(`occupied ${holder}`)
+      return
     }
-    if (holder === '!' && detach.withoutFile === 'unwritable') return leave(`unwritable ${this.#trouble() ?? '8192 1000 '}`)
+    if (detach === undefined) {
+      if (holder === '!') {
+        leave(`unwritable ${this.#trouble() ?? '8192 1000 '}`)
+        return
+      }
+      say('attached')
+      this.#runAttached(script, marker, channel, claim, process)
+      return
+    }
+    if (holder === '!' && detach.withoutFile === 'unwritable') {
+      leave(`unwritable ${this.#trouble() ?? '8192 1000 '}`)
+      return
+    }
     if (holder === '!') {
       say('attached')
-      return this.#runAttached(script, marker, channel, claim, process)
+      this.#runAttached(script, marker, channel, claim, process)
+      return
     }
     const isMade = this.disk.has(detach.file) ? !detach.refusesSecond && this.#overwrite(detach.file) : this.disk.create(detach.file)
-    if (!isMade) return leave('taken')
+    if (!isMade) {
+      leave('taken')
+      return
+    }
     const told = `${process.pid} (sh) S 1\n${detach.relay} ${detach.relayOffset}\n`
     if (this.disk.append(detach.file, Buffer.from(told)) < told.length) {
       if (detach.removesTorn) this.disk.remove(detach.file)
-      if (detach.withoutFile === 'unwritable') return leave(`unwritable ${this.#trouble() ?? '8192 1000 '}`)
+      if (detach.withoutFile === 'unwritable') {
+        leave(`unwritable ${this.#trouble() ?? '8192 1000 '}`)
+        return
+      }
       say('attached')
-      return this.#runAttached(script, marker, channel, claim, process)
+      this.#runAttached(script, marker, channel, claim, process)
+      return
     }
     const relay = this.#relays.get(detach.relay)
     if (relay === undefined || !relay.open(process, detach.forgets)) {
       this.disk.remove(detach.file)
-      return leave('gone')
+      leave('gone')
+      return
     }
     if (detach.tells) say(`detached /bin/bash ${this.#options.loginPrint}`)
     this.#detached.set(detach.file, { process, link })
@@ -326,7 +349,8 @@ export class SimMachine {
     const [, place] = lines()
     if (place === undefined) {
       channel.write('stdout', `\x1e${nonce} ${this.disk.has(file) && text.includes(' torn\\036') ? 'torn' : 'absent'}\x1e`)
-      return this.#end(channel, { code: 0 })
+      this.#end(channel, { code: 0 })
+      return
     }
     channel.write('stdout', `\x1e${nonce} following ${this.#uptime}\x1e`)
     const [relay, begin] = place.split(' ')
@@ -358,7 +382,10 @@ export class SimMachine {
     }
     look(0)
     const watchEnd = (): void => {
-      if (this.#detached.has(file)) return later(1000, watchEnd)
+      if (this.#detached.has(file)) {
+        later(1000, watchEnd)
+        return
+      }
       channel.write('stderr', `${nonce} gone ${lines()[2] ?? 'killed'}\n`)
     }
     watchEnd()
