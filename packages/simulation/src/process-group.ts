@@ -9,6 +9,8 @@ export interface CloudWitness {
   /** How a launch was answered, unless the process died before it could hear it. */
   increased(request: IncreaseRequest, error: unknown): void
   decreases(ids: readonly string[]): void
+  /** A list was heard, or it failed. */
+  listed(worked: boolean): void
   /** A call failed, one about this machine. */
   failed(id: string | undefined): void
 }
@@ -21,7 +23,16 @@ export function processGroup(cloud: WorldCloud, machines: WorldMachines, process
   const connect = cloud.connect
   return {
     init: (signal) => effect('group', 'init', () => cloud.init(signal)),
-    list: (signal) => effect('group', 'list', () => cloud.list(signal)),
+    list: async (signal) => {
+      try {
+        const rows = await effect('group', 'list', () => cloud.list(signal))
+        witness.listed(true)
+        return rows
+      } catch (error) {
+        witness.listed(false)
+        throw error
+      }
+    },
     increase: (request, signal) => increase(request, () => cloud.increase(request, signal)),
     decrease: (ids, signal) =>
       effect('group', `decrease ${ids.join(' ')}`, (): Promise<DecreaseResult> => {

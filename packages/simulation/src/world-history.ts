@@ -75,7 +75,7 @@ export class WorldHistory {
       if (before === undefined && state !== 'exists')
         this.#record({ kind: 'machine', machine, state: 'exists', origin, ...(token !== undefined && { token }) })
       this.#machines.set(machine, state)
-      this.#record({ kind: 'machine', machine, state, origin })
+      this.#record({ kind: 'machine', machine, state, origin, ...(token !== undefined && { token }) })
     }
   }
 }

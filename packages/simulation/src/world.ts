@@ -91,6 +91,8 @@ export class World {
   readonly #bug: Bug | undefined
   readonly #leases = new Map<string, string>()
   #lives = 0
+  /** Whose last list failed. */
+  #unreadable: WorldProcess | undefined
   #refusal:
     | { readonly process: WorldProcess; readonly placement: string | undefined; readonly at: number; readonly code: GroupErrorCode }
     | undefined
@@ -359,6 +361,10 @@ export class World {
         this.#refusal = isGroupError(error) ? { process, placement, at: this.clock.now(), code: error.code } : undefined
       },
       failed: (machine) => this.history.trouble(machine === undefined ? 'cloud' : 'unreachable', machine === undefined ? {} : { machine }),
+      listed: (worked) => {
+        if (worked) this.#unreadable = undefined
+        else this.#unreadable = process
+      },
       decreases: (ids) => {
         this.note(`delete ${ids.join(', ')}`)
         this.history.tell({ kind: 'delete_asked', machines: ids, by: process.name })
@@ -376,6 +382,7 @@ export class World {
     this.note(`launch ${count} as ${launchToken}`)
     this.history.tell({ kind: 'launch_asked', token: launchToken, count, by: process.name })
     if (!this.store.has('launch', launchToken)) this.violate(6, `launch ${launchToken} is made without a written intent`)
+    if (this.#unreadable === process) this.violate(5, `launch ${launchToken} is made while the group cannot be read`)
     const refusal = this.#refusal
     if (refusal?.process !== process || refusal.placement !== placement) return
     const waitedMs = this.clock.now() - refusal.at

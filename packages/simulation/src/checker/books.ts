@@ -40,6 +40,7 @@ export interface MachineBook {
   readonly machine: string
   readonly fleet: string
   readonly origin: 'asked' | 'strange'
+  readonly token: string | undefined
   readonly existsSince: number
   state: 'exists' | 'lives' | 'dead' | 'gone'
   /** Whether a script has run on it. */
@@ -83,6 +84,11 @@ interface Trouble {
 
 export const onlyFleet = ''
 
+/** So many machines missing at once, and more than half of all, are a mass: lists must agree so many times as long then, and at least so long. */
+const massMinimum = 3
+const massFactor = 6
+const shortestMassMs = 60_000
+
 /** What is known after the records so far, for all rules: who has which job, what runs where, which machines there are, what troubles there were. */
 export class Books {
   at: number = Number.NEGATIVE_INFINITY
@@ -92,6 +98,8 @@ export class Books {
   readonly machines: Map<string, MachineBook> = new Map()
   readonly processes: Map<string, ProcessBook> = new Map()
   readonly #troubles: Trouble[] = []
+  /** By fleet, since when so many machines are missing at once. */
+  readonly #massSince = new Map<string, number>()
 
   /** Whether one of the kinds touched the machine or the job, or everything, at any time from `from` to `to`. `anything`: whatever it touched. */
   wasTroubled(kinds: readonly TroubleKind[], touched: Touched | 'anything', from: number, to: number): boolean {
@@ -262,6 +270,7 @@ export class Books {
         machine,
         fleet: record.fleet ?? onlyFleet,
         origin: record.origin ?? 'asked',
+        token: record.token,
         existsSince: record.at,
         state,
         used: false,
@@ -282,6 +291,14 @@ export class Books {
   #noteList(fleet: string, listed: readonly string[]): void {
     const shown = new Set(listed)
     const { disappearanceMs = 0 } = this.fleets.get(fleet) ?? {}
+    const expected = [...this.machines.values()].filter(
+      (book) => book.fleet === fleet && book.state !== 'gone' && book.state !== 'dead' && book.wasListed && !book.wasDeleted,
+    )
+    const missing = expected.filter(({ machine }) => !shown.has(machine)).length
+    // Many at once are more likely a list that is wrong.
+    if (missing >= massMinimum && missing * 2 > expected.length) this.#massSince.set(fleet, this.#massSince.get(fleet) ?? this.at)
+    else if (missing < massMinimum) this.#massSince.delete(fleet)
+    const beliefMs = this.#massSince.has(fleet) ? Math.max(shortestMassMs, massFactor * disappearanceMs) : disappearanceMs
     for (const book of this.machines.values()) {
       if (book.fleet !== fleet || book.state === 'gone') continue
       if (shown.has(book.machine)) {
@@ -292,7 +309,7 @@ export class Books {
         book.missed ??= { times: 0, since: this.at }
         book.missed.times += 1
         // After a delete, or its death, it is what everybody waits for.
-        if (book.wasDeleted || book.state === 'dead' || (book.missed.times >= 2 && this.at - book.missed.since >= disappearanceMs))
+        if (book.wasDeleted || book.state === 'dead' || (book.missed.times >= 2 && this.at - book.missed.since >= beliefMs))
           book.takenForGone = true
       }
     }

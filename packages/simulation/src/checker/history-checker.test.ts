@@ -274,6 +274,17 @@ const bad: readonly (readonly [Breach, string, readonly Event[]])[] = [
   ],
   ['more machines than the maximum', 'by one', [...begin, ...launch('m1'), ...launch('m2'), ...launch('m3'), over]],
   [
+    'machine of others used',
+    'that appeared while the story went on',
+    ended([
+      ...m1,
+      { kind: 'machine', machine: 's', state: 'exists', origin: 'strange' },
+      { kind: 'machine', machine: 's', state: 'lives' },
+      ...take('j1'),
+      run('j1', 's'),
+    ]),
+  ],
+  [
     'reason not true',
     'of an instance that nobody makes',
     [

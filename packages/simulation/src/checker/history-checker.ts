@@ -1,7 +1,7 @@
 import { Books } from './books.ts'
 import { endsAreTrue, jobsEnd, jobsEndOnce, noteEnds } from './end-rules.ts'
 import type { HistoryRecord } from './history.ts'
-import { neverAboveTheMaximum, noLeasedMachineIsDeleted } from './machine-rules.ts'
+import { neverAboveTheMaximum, noLeasedMachineIsDeleted, strangersAreLeftAlone } from './machine-rules.ts'
 import type { Breach, CreateRule, Finding, Rule } from './rule.ts'
 import { oneScriptInASlot, scriptsStartOnce } from './script-rules.ts'
 import { noSecretIsRecorded } from './secret-rule.ts'
@@ -18,6 +18,7 @@ const rules: readonly CreateRule[] = [
   linesOnceInOrder,
   noLeasedMachineIsDeleted,
   neverAboveTheMaximum,
+  strangersAreLeftAlone,
   reasonsAreTrue,
   noSecretIsRecorded,
   noteEnds,

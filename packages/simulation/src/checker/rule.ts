@@ -22,6 +22,7 @@ export type Breach =
   | 'line of another job'
   | 'leased machine deleted'
   | 'more machines than the maximum'
+  | 'machine of others used'
   | 'reason not true'
   | 'secret recorded'
   | 'history without sense'

