@@ -249,9 +249,9 @@ export const runnerMutants: readonly Mutant[] = [
   {
     name: 'secrets are not masked in traces',
     breaks: 'secrets',
-    file: runner('handled-job'),
-    find: 'secrets: secretsOf(job),',
-    replace: 'secrets: [],',
+    file: job('trace/trace'),
+    find: 'this.#masker = new Masker({ secrets: [...this.#secrets],',
+    replace: 'this.#masker = new Masker({ secrets: [],',
   },
   {
     name: 'one that lost the fleet goes on with its jobs',
