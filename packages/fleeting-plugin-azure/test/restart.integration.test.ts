@@ -7,9 +7,9 @@ const lags = { appearMs: 1000, bootMs: 20_000, deleteMs: 5000 }
 
 const managed = (cloud: AzureCloud): ManagedCloud => ({ fake: cloud.fake, group: (clock) => cloud.group({}, { clock }) })
 
-describe.each(['Uniform', 'Flexible'] as const)('a manager of a %s set that is killed after a launch whose answer it never got', (mode) => {
+describe.each(['Uniform', 'Flexible'] as const)('a launch on a %s set whose answer a killed manager never got', (mode) => {
   test.each(['when accepted', 'when shown'] as const)(
-    'leaves the launch to the next, which takes its machines by their tags and removes the one that somebody else asked for (tagged %s)',
+    'is left to the next, which takes its machines by their tags and removes the one that somebody else asked for (tagged %s)',
     async (tagged) => {
       const managers = new Managers()
       const { time } = managers
@@ -43,7 +43,7 @@ describe.each(['Uniform', 'Flexible'] as const)('a manager of a %s set that is k
     },
   )
 
-  test('leaves none, if the request never arrived: a raise of as many by somebody else is not taken for it', async () => {
+  test('is asked for again by the next, if the request never arrived: a raise of as many by somebody else is not taken for it', async () => {
     const managers = new Managers()
     const { time } = managers
     await using cloud = await AzureCloud.start({ mode, clock: time.clock, lags })
@@ -55,13 +55,21 @@ describe.each(['Uniform', 'Flexible'] as const)('a manager of a %s set that is k
     hand.inject!({ kind: 'reset', on: 'increase' })
     first.request(2, { reason: 'test' })
     await time.pass(250)
+    expect(cloud.fake.capacity).toBe(1)
     hand.heal!()
     await hand.resize!(2)
+    await time.pass(lags.appearMs)
+    const strangers = hand.machines().filter((id) => !kept.includes(id))
+    expect(strangers).toHaveLength(2)
 
     const next = await managers.start(managed(cloud))
     await time.pass(40_000)
-    expect(hand.machines()).toEqual(kept)
     expect(next.launchState().outstanding).toEqual([])
+    expect(hand.machines()).toHaveLength(3)
+    expect(hand.machines()).toEqual(expect.arrayContaining([...kept]))
+    expect(hand.machines().filter((id) => strangers.includes(id))).toEqual([])
+    expect([...next.instances().values()].map(({ cause }) => cause)).toEqual(['requested', 'requested', 'requested'])
+    expect(cloud.fake.capacity).toBe(3)
     await time.until(next.shutdown({ removeInstances: false }))
   })
 })

@@ -110,7 +110,7 @@ class StaticGroup implements InstanceGroup {
     signal.throwIfAborted()
     const host = this.#loans.get(id)?.host
     if (host === undefined) throw new GroupError('not_found', `no host is lent as ${id}`, { instanceId: id })
-    return { instanceId: id, ...host.target, ...this.#credentials.get(host) }
+    return { instanceId: id, machine: host.name, ...host.target, ...this.#credentials.get(host) }
   }
 
   async shutdown(): Promise<void> {}

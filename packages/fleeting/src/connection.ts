@@ -46,6 +46,8 @@ export interface Connection {
    * is over: its machine may be slow, and somebody else's question is no reason to lose that work.
    */
   check(timeoutMs: number): Promise<void>
+  /** The machine's name: `ConnectInfo.machine`. Absent: none but that of its instance. */
+  readonly machine?: string | undefined
   /** `Clock.now()` when the machine last sent anything; where it is recent, a check can be spared. Absent: always check. */
   readonly lastHeardAt?: number
   /** Undefined while the connection can be used; afterwards why it ended. */

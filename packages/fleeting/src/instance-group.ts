@@ -121,6 +121,8 @@ export interface DecreaseResult {
 /** How to reach one instance. Operator settings (`ConnectorConfig`) win over what the plugin finds; the plugin only fills what is empty. */
 export interface ConnectInfo {
   readonly instanceId: string
+  /** Names the machine where it comes back under other instance ids, such as a host that is lent again. Default: `instanceId`. */
+  readonly machine?: string
   readonly protocol: 'ssh'
   /** `host` or `host:port` inside the cloud's network. */
   readonly internalAddress?: string

@@ -80,7 +80,7 @@ export class InstanceEnvironment implements JobEnvironment {
     const { acquisition, connection, detach, clock } = options
     this.#options = options
     this.#connection = new SlotConnection({ acquisition, connection, isPatient: detach !== undefined, clock })
-    this.#processes = new JobProcesses({ ...options, slotOwner: options.claims?.owner, connection: this.#connection })
+    this.#processes = new JobProcesses({ ...options, slotOwner: options.claims?.ownerOn(connection, acquisition.instanceId), connection: this.#connection })
     this.shell = options.shell
     this.description = `instance ${acquisition.instanceId}, slot ${acquisition.slot}`
     this.jobMarker = options.jobMarker
@@ -257,7 +257,7 @@ export class InstanceEnvironment implements JobEnvironment {
       })
     }
     const index = this.#scripts.push(undefined) - 1
-    const claim = claims?.claim(acquisition.slot)
+    const claim = claims?.claim(this.connection, acquisition.instanceId, acquisition.slot)
     // What follows a job's first script runs with what room there is: the job itself may have taken it.
     const minFreeKib = (): number | undefined => (index === 0 ? spaceLooks.due(this.connection) : undefined)
     if (detach === undefined && claim === undefined && minFreeKib() === undefined)

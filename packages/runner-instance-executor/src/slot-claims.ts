@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import type { Connection } from '@runner-core/fleeting'
 import type { HeldSlot, SlotClaim } from '@runner-core/job'
 
 export interface SlotClaimsOptions {
@@ -12,7 +13,7 @@ export interface SlotClaimsOptions {
 
 /** What this process claims on machines: see `SlotClaim`. One for all executors that share an identity. */
 export class SlotClaims {
-  readonly owner: string
+  readonly #identity: string
   readonly #manager: string
   readonly #run = randomBytes(6).toString('hex')
   readonly #isExclusive: boolean
@@ -20,13 +21,18 @@ export class SlotClaims {
   readonly #active = new Set<string>()
 
   constructor({ identity, manager, isExclusive }: SlotClaimsOptions) {
-    this.owner = digest(identity)
+    this.#identity = identity
     this.#manager = digest(manager)
     this.#isExclusive = isExclusive
   }
 
-  claim(slot: number): SlotClaim {
-    return { owner: this.owner, slot, manager: this.#manager, run: this.#run }
+  /** See `SlotClaim.owner`. Instances may share a machine: each has slots of its own there, and those of a host that is lent again stay the same. */
+  ownerOn({ machine }: Connection, instanceId: string): string {
+    return digest(`${this.#identity}\n${machine ?? instanceId}`)
+  }
+
+  claim(connection: Connection, instanceId: string, slot: number): SlotClaim {
+    return { owner: this.ownerOn(connection, instanceId), slot, manager: this.#manager, run: this.#run }
   }
 
   begin(marker: string): void {

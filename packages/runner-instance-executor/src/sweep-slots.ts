@@ -52,24 +52,24 @@ export async function sweepSlots(connection: Connection, options: SweepSlotsOpti
 async function endJob(
   connection: Connection,
   { slot, marker }: HeldSlot,
-  { buildsDir, claims, clock }: SweepSlotsOptions,
+  { buildsDir, claims, instanceId, clock }: SweepSlotsOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const jobMarker = { name: jobMarkerName, value: marker }
-  const answer = await endProcesses(connection, { jobMarker, graceMs, slots: { buildsDir, owner: claims.owner }, clock, signal })
+  const answer = await endProcesses(connection, { jobMarker, graceMs, slots: { buildsDir, owner: claims.ownerOn(connection, instanceId) }, clock, signal })
   if (answer !== 'clean') throw new Error(`processes of an earlier job live on in slot ${slot} (${answer || 'no answer'})`)
 }
 
 /** Undefined where the machine gives no such report, as one without a POSIX shell. */
 async function askForSlots(
   connection: Connection,
-  { buildsDir, claims, clock }: SweepSlotsOptions,
+  { buildsDir, claims, instanceId, clock }: SweepSlotsOptions,
   signal: AbortSignal,
 ): Promise<SlotReport | undefined> {
   const answer = new Answer()
   await runCommand(connection, {
     command: 'exec sh',
-    script: slotReportScript(buildsDir, claims.owner),
+    script: slotReportScript(buildsDir, claims.ownerOn(connection, instanceId)),
     stdout: answer.take,
     isComplete: () => readSlotReport(answer.text) !== undefined,
     clock,

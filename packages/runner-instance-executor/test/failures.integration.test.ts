@@ -25,8 +25,11 @@ let fleet: ExecutorFleet | undefined
 let group: InstanceGroup | undefined
 /** Set: where machines are is not told. */
 let refusal: Error | undefined
+/** Set: all instances are this machine. */
+let machine: string | undefined
 afterEach(async () => {
   refusal = undefined
+  machine = undefined
   await fleet?.[Symbol.asyncDispose]()
   fleet = undefined
 })
@@ -46,7 +49,10 @@ async function launch(options: Partial<FleetOptions> = {}): Promise<ExecutorFlee
       const connectInfo = made.connectInfo.bind(made)
       group = made
       return Object.assign(made, {
-        connectInfo: (...call: Parameters<typeof connectInfo>) => (refusal === undefined ? connectInfo(...call) : Promise.reject(refusal)),
+        connectInfo: async (...call: Parameters<typeof connectInfo>) => {
+          if (refusal !== undefined) throw refusal
+          return { ...(await connectInfo(...call)), ...(machine !== undefined && { machine }) }
+        },
       })
     },
     pluginConfig: (directory) => ({ root_dir: directory, shell: '/bin/bash' }),
@@ -188,6 +194,7 @@ const cases: Readonly<Record<string, () => Promise<JobOutcome>>> = {
     return await alone(payload({ variables: [variable('A_FILE', 'x', { file: true })] }), { buildsDir: disk.directory })
   },
   "something of an earlier job may be alive in the job's slot": async () => {
+    machine = 'host'
     const machines = await start({ claims: { identity: 'token', manager: 'manager', isExclusive: false }, isSwept: false })
     await machines.run(payload())
     const { buildsDir } = (await machines.run(payload())).environment!

@@ -33,6 +33,18 @@ test('says the place in the queue, what did not come, and what holds more back',
   )
 })
 
+test('says why earlier launches came to nothing while the next is being made, unless that is why none is made', () => {
+  const failures = '2 failures (failed_boot: slot 0 is held by job 4f of another manager)'
+  const one = coming.slice(3)
+  expect(explainWait({ ...facts, isObserved: false, coming: one, failures })).toBe(
+    `1 instance is being made (asked for since 0.0 s); before: ${failures}`,
+  )
+  const heldBack = { count: 1, blockedBy: 'backoff', reason: `launches back off after ${failures}` } as const
+  expect(explainWait({ ...facts, isObserved: false, heldBack, failures })).toBe(
+    `no instance is being made; 1 more wanted, but launches back off after ${failures}`,
+  )
+})
+
 test('has nothing to say about a slot that is held', () => {
   expect(explainWait({ ...facts, kind: 'slot', coming })).toBe('a ready slot is held')
 })

@@ -18,13 +18,15 @@ export interface WaitFacts {
   readonly isObserved: boolean
   readonly coming: readonly ComingInstance[]
   readonly heldBack: ScalingPlan['heldBack']
+  /** Why what was launched before came to nothing, while nothing launched since has proven good. */
+  readonly failures?: string | undefined
   readonly now: number
 }
 
 const named = 3
 
 /** Why a job has no slot yet, in one line for its log. */
-export function explainWait({ kind, wait, readyAt, isObserved, coming, heldBack, now }: WaitFacts): string {
+export function explainWait({ kind, wait, readyAt, isObserved, coming, heldBack, failures, now }: WaitFacts): string {
   if (kind === 'slot') return 'a ready slot is held'
   const parts: string[] = []
   if (wait !== undefined) parts.push(`waiting for a slot for ${durationText(now - wait.since)}, number ${wait.position} in the queue`)
@@ -33,6 +35,7 @@ export function explainWait({ kind, wait, readyAt, isObserved, coming, heldBack,
   }
   parts.push(comingText(coming, now))
   if (heldBack !== undefined) parts.push(`${heldBack.count} more wanted, but ${heldBack.reason}`)
+  if (failures !== undefined && heldBack?.blockedBy !== 'backoff' && heldBack?.blockedBy !== 'breaker') parts.push(`before: ${failures}`)
   if (isObserved) parts.push(`a slot is expected in about ${durationText(readyAt - now)}`)
   return parts.join('; ')
 }

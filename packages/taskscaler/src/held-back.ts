@@ -41,8 +41,12 @@ function reasonOf(
 }
 
 function backoffText({ backoffs, now }: LaunchState, placement: string | undefined): string {
-  const active = backoffs.filter((backoff) => backoff.until > now && (backoff.placement === undefined || backoff.placement === placement))
-  return active
+  return failuresText(backoffs.filter((backoff) => backoff.until > now && (backoff.placement === undefined || backoff.placement === placement)))
+}
+
+/** The failures that no success has ended. */
+export function failuresText(backoffs: LaunchState['backoffs']): string {
+  return backoffs
     .map(({ code, failures, message }) => `${failures} ${failures === 1 ? 'failure' : 'failures'} (${code}: ${message})`)
     .join(' and ')
 }

@@ -12,6 +12,7 @@ import { Allocator } from './allocator.ts'
 import { type Counters, newCounters, refusalOperation } from './counters.ts'
 import { DemandBefore } from './demand-before.ts'
 import { explainWait } from './explain-wait.ts'
+import { failuresText } from './held-back.ts'
 import type { InstanceSlots } from './instance-slots.ts'
 import { describeInstance, type InstanceStatus } from './instance-status.ts'
 import { InvalidSettingsError } from './invalid-settings.ts'
@@ -225,6 +226,7 @@ export class Taskscaler implements AsyncDisposable {
       return `a slot of instance ${unkept.instanceId} is handed out once state can be written: ${this.#journal?.trouble ?? 'it can be now'}`
     if (own === undefined || own.state === 'ended') return 'the reservation has ended'
     const { kind, readyAt, wait } = own
+    const { backoffs } = this.#provisioner.launchState()
     return explainWait({
       kind,
       readyAt,
@@ -234,6 +236,7 @@ export class Taskscaler implements AsyncDisposable {
       }),
       coming: this.#loop.coming(),
       heldBack: this.#loop.plan().heldBack,
+      ...(backoffs.length > 0 && { failures: failuresText(backoffs) }),
       now: this.#clock.now(),
     })
   }

@@ -17,6 +17,7 @@ export interface SshConnectionOptions {
   readonly clock: Clock
   /** See `KeepAliveOptions.intervalMs`. */
   readonly keepaliveMs: number
+  readonly machine?: string | undefined
 }
 
 /** OpenSSH's `MaxSessions` unless configured otherwise. */
@@ -30,6 +31,7 @@ const goodbyeMs = 1000
 
 /** A connection to an SSH server. Commands have a channel each, 10 at most at a time: more wait for up to 10 s, then `channel_refused`. Tunnels are not counted. */
 export class SshConnection implements Connection {
+  readonly machine: string | undefined
   readonly #client: Client
   readonly #socket: Duplex
   readonly #clock: Clock
@@ -45,7 +47,8 @@ export class SshConnection implements Connection {
   #doubt: ConnectionError | undefined
   #ended: Error | undefined
 
-  constructor({ client, socket, clock, keepaliveMs }: SshConnectionOptions) {
+  constructor({ client, socket, clock, keepaliveMs, machine }: SshConnectionOptions) {
+    this.machine = machine
     this.#client = client
     this.#socket = socket
     this.#clock = clock

@@ -78,7 +78,7 @@ export class SshDialer {
       using limit = deadline(clock, handshakeTimeoutMs, () => new Error(`no SSH login within ${handshakeTimeoutMs} ms`), signal)
       const { client, hostKey } = await handshake({ socket, login, expectedHostKeys, signal: limit.signal })
       this.#hostKeys.pin(info.instanceId, hostKey)
-      return new SshConnection({ client, socket, clock, keepaliveMs: connector.keepaliveMs ?? 30_000 })
+      return new SshConnection({ client, socket, clock, keepaliveMs: connector.keepaliveMs ?? 30_000, machine: info.machine })
     } catch (error) {
       socket.destroy()
       throw error

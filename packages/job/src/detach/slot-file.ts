@@ -9,7 +9,7 @@ import { detachDirectory } from './detached-files.ts'
  * it has proven that it left nothing, and by the kill script once nothing is left. It is written over, never truncated, which costs less, and keeps its block where the disk is full. So no script starts beside what another one left, whichever manager starts it.
  */
 export interface SlotClaim {
-  /** Managers that use the machine's slots one after the other have the same; others have files of their own. Letters and digits. */
+  /** Managers that use the slots of an instance one after the other have the same; others have files of their own. Letters and digits. */
   readonly owner: string
   readonly slot: number
   /** Tells managers of one owner apart; the same after a restart. Letters and digits. */
