@@ -80,7 +80,11 @@ export class InstanceEnvironment implements JobEnvironment {
     const { acquisition, connection, detach, clock } = options
     this.#options = options
     this.#connection = new SlotConnection({ acquisition, connection, isPatient: detach !== undefined, clock })
-    this.#processes = new JobProcesses({ ...options, slotOwner: options.claims?.ownerOn(connection, acquisition.instanceId), connection: this.#connection })
+    this.#processes = new JobProcesses({
+      ...options,
+      slotOwner: options.claims?.ownerOn(connection, acquisition.instanceId),
+      connection: this.#connection,
+    })
     this.shell = options.shell
     this.description = `instance ${acquisition.instanceId}, slot ${acquisition.slot}`
     this.jobMarker = options.jobMarker

@@ -56,7 +56,13 @@ async function endJob(
   signal: AbortSignal,
 ): Promise<void> {
   const jobMarker = { name: jobMarkerName, value: marker }
-  const answer = await endProcesses(connection, { jobMarker, graceMs, slots: { buildsDir, owner: claims.ownerOn(connection, instanceId) }, clock, signal })
+  const answer = await endProcesses(connection, {
+    jobMarker,
+    graceMs,
+    slots: { buildsDir, owner: claims.ownerOn(connection, instanceId) },
+    clock,
+    signal,
+  })
   if (answer !== 'clean') throw new Error(`processes of an earlier job live on in slot ${slot} (${answer || 'no answer'})`)
 }
 

@@ -41,7 +41,9 @@ function reasonOf(
 }
 
 function backoffText({ backoffs, now }: LaunchState, placement: string | undefined): string {
-  return failuresText(backoffs.filter((backoff) => backoff.until > now && (backoff.placement === undefined || backoff.placement === placement)))
+  return failuresText(
+    backoffs.filter((backoff) => backoff.until > now && (backoff.placement === undefined || backoff.placement === placement)),
+  )
 }
 
 /** The failures that no success has ended. */

@@ -2,7 +2,7 @@ import { probeDisk, troubleWords } from '../script/disk-trouble.ts'
 import { lookAtSpace, lowSpaceMarker, spaceWord } from '../script/free-space.ts'
 import type { JobMarker } from '../script/job-marker.ts'
 import { emitMarkers } from '../script/markers.ts'
-import { detachDirectory } from './detached-files.ts'
+import { detachDirectory, makeDetachDirectory } from './detached-files.ts'
 import { claimSlot, freeSlot, type SlotClaim } from './slot-file.ts'
 
 export interface ClaimedScriptOptions {
@@ -32,7 +32,7 @@ export function claimedScript({ script, buildsDir, jobMarker, claim, minFreeKib,
 case $rc_y in [0-9]*) ${emitMarkers(nonce, ...lowSpaceMarker(minFreeKib))}; exit 0 ;; esac
 `
   const attached = minFreeKib === undefined ? emitMarkers(nonce, ['attached']) : emitMarkers(nonce, ['attached %s'], [spaceWord])
-  const prelude = `{ set -- "$PWD"; [ -d ${directory} ] || mkdir -p -m 700 ${directory} 2>/dev/null
+  const prelude = `{ set -- "$PWD"; ${makeDetachDirectory(buildsDir)}
 ${looking}${claim === undefined ? 'rc_b=' : claimSlot(buildsDir, jobMarker, claim)}
 case $rc_b in
   '') ${attached} ;;

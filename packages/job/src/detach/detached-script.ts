@@ -2,7 +2,7 @@ import type { ShellName } from '../job-environment.ts'
 import { probeDisk, troubleWords } from '../script/disk-trouble.ts'
 import { lookAtSpace, lowSpaceMarker, spaceWord } from '../script/free-space.ts'
 import { emitMarkers } from '../script/markers.ts'
-import { type DetachedScript, detachDirectory, relayFile, scriptFile } from './detached-files.ts'
+import { type DetachedScript, detachDirectory, makeDetachDirectory, relayFile, scriptFile } from './detached-files.ts'
 import { claimSlot, freeSlot, type SlotClaim } from './slot-file.ts'
 
 export interface DetachedScriptOptions extends DetachedScript {
@@ -57,6 +57,7 @@ case $rc_b in '') ;; !) rc_d=${withoutFile} ;; *) rc_d=occupied ;; esac
 `
   const freeing = claim === undefined ? '' : `case $rc_s in swept) ${freeSlot(buildsDir, claim)} ;; esac\n`
   const prelude = `{ set -- "$PWD"; rc_d=attached; rc_b=
+${makeDetachDirectory(buildsDir)}
 ${looking}${claiming}if { [ -z "$rc_b" ] && [ -O ${directory} ] && ${claim === undefined ? 'read -r rc_l </proc/$$/stat' : '[ "$rc_l" ]'}; } 2>/dev/null; then
   set -C
   # That the file is there already and that it cannot be written are told apart: it is opened, and then written.

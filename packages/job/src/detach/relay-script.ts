@@ -1,6 +1,6 @@
 import { probeDisk, troubleWords } from '../script/disk-trouble.ts'
 import { emitMarkers } from '../script/markers.ts'
-import { detachDirectory, relayFile } from './detached-files.ts'
+import { detachDirectory, makeDetachDirectory, relayFile } from './detached-files.ts'
 
 export interface RelayScriptOptions {
   /** As configured: see `BuildPathsOptions.buildsDir`. */
@@ -28,7 +28,7 @@ export function relayScript({ buildsDir, relay, limitBytes }: RelayScriptOptions
   return Buffer.from(`{ trap '' HUP INT QUIT TERM PIPE XFSZ; umask 077; set -- "$PWD"
 rc_r=relay
 { command -v tee && command -v mkfifo && [ -r /proc/self/stat ] || rc_r=attached
-  [ -d ${directory} ] || mkdir -p -m 700 ${directory} || rc_r=unwritable
+  ${makeDetachDirectory(buildsDir)} || rc_r=unwritable
   [ ! -d ${directory} ] || [ -O ${directory} ] || rc_r=attached
   case $rc_r in relay) mkfifo ${file}.in && true >${file}.out || rc_r=unwritable ;; esac
 } >/dev/null 2>&1

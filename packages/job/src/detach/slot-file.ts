@@ -2,7 +2,7 @@ import { probeDisk } from '../script/disk-trouble.ts'
 import { freeKib } from '../script/free-space.ts'
 import type { JobMarker } from '../script/job-marker.ts'
 import { isAlive, readStat } from '../script/process-stat.ts'
-import { detachDirectory } from './detached-files.ts'
+import { detachDirectory, makeDetachDirectory } from './detached-files.ts'
 
 /**
  * Who uses a slot of a machine, as the machine itself knows it: a file for each slot names the job whose processes may be alive there. It is written by the command that starts a script, and made to begin with `-` by that script once
@@ -86,7 +86,7 @@ for rc_f in ${slotFiles(buildsDir, owner)}.*."$rc_h"; do
   fi
   echo "held \${rc_n%%.*} $rc_m $rc_g $rc_x $rc_c"
 done
-[ -d ${directory} ] || mkdir -p -m 700 ${directory}
+${makeDetachDirectory(buildsDir)}
 ${probeDisk(directory)}
 rc_k=$(${freeKib('"$rc_p"')})
 echo "disk \${rc_k:--} $rc_i $rc_e"

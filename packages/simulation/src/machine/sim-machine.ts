@@ -120,7 +120,7 @@ export class SimMachine {
 
   #startRelay(text: string, channel: Channel): void {
     const name = found(/\\036(\w+) relay\\036/, text)
-    const directory = found(/mkdir -p -m 700 (\S+) \|\|/, text)
+    const directory = found(/mkdir -p -m 700 (\S+) 2>/, text)
     const trouble = this.#trouble()
     // A directory takes room, a file without content does not.
     if (trouble !== undefined && !this.#hasDirectory) {
