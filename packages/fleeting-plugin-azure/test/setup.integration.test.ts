@@ -28,7 +28,7 @@ test('the README names each finding, key, state word, error word and bucket that
     ...read('src/config.ts').matchAll(/(?:table\.string|required|address)\((?:table, )?'(\w+)'/g),
     ...read('src/states.ts').matchAll(/^ {2}(\w+): '/gm),
     ...read('src/errors.ts').matchAll(/^ {2}([A-Z]\w+): '/gm),
-    ...read('src/rate-limits.ts').matchAll(/^ {6}(\w+): (?:perMinute|\{)/gm),
+    ...read('src/rate-limits.ts').matchAll(/^ {2}(\w+): (?:perMinute|\{)/gm),
   ].map(([, word]) => word!)
   expect(words.length).toBeGreaterThan(50)
   expect(words.filter((word) => !readme.includes(`\`${word}\``))).toEqual([])
