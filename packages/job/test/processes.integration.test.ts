@@ -49,8 +49,9 @@ describe.each(localShells)('what a script in $name leaves running', (localShell)
   })
 
   test('may end as it likes when it is asked to', async () => {
+    using patient = new LocalEnvironment({ localShell, graceMs: 10_000 })
     const { outcome } = await run(
-      environment,
+      patient,
       payload({
         script: [
           orphan(`trap 'echo bye >bye; exit' TERM; touch ready; while :; do sleep 0.01; done`),
@@ -59,7 +60,7 @@ describe.each(localShells)('what a script in $name leaves running', (localShell)
       }),
     )
     expect(outcome).toEqual({ state: 'success' })
-    const { trace } = await run(environment, payload({ script: ['cat bye; rm bye'] }))
+    const { trace } = await run(patient, payload({ script: ['cat bye; rm bye'] }))
     expect(trace).toContain('\nbye\n')
   })
 
