@@ -146,7 +146,13 @@ export class ConfiguredRunner {
       running: {
         loop: loop.state,
         loopPassedAt: loop.passedAt,
-        ...(trouble && { coordinatorTrouble: { since: trouble.since, error: describeError(trouble.error) } }),
+        ...(trouble && {
+          coordinatorTrouble: {
+            since: trouble.since,
+            error: describeError(trouble.error),
+            ...(trouble.isRefusal && { refusedUntil: loop.pace.nextAt }),
+          },
+        }),
         scalerPassedAt: fleet.scaler.status().passedAt,
         listedAt: fleet.provisioner.listedAt,
         ...(listError && { listError: describeError(listError) }),

@@ -193,15 +193,21 @@ describe('bounds', () => {
 })
 
 describe('refusals and failures', () => {
-  test('three refusals pause the runner, and it says so', async () => {
+  test('three refusals pause the runner, and each is logged as a refusal of the token', async () => {
     world.refuse = 'refused'
     const lines: string[] = []
-    const logger = { ...silentLogger, error: (_fields: object, message: string) => lines.push(message) }
+    const write = (_fields: object, message: string): void => void lines.push(message)
+    const logger = { ...silentLogger, warn: write, error: write }
     const loop = world.loop({ logger })
     await world.clock.advance(60_000)
     expect(world.requestedAt).toHaveLength(3)
     expect(loop.state).toBe('paused')
-    expect(lines).toEqual(['runner refused too often, paused: check its token'])
+    expect(lines).toEqual([
+      "GitLab refuses the runner's token",
+      "GitLab refuses the runner's token",
+      "GitLab refuses the runner's token, paused: correct token in config.toml and restart",
+    ])
+    expect(loop.trouble).toMatchObject({ isRefusal: true })
     world.refuse = undefined
     await world.clock.advance(3_600_000)
     expect(loop.state).toBe('asking')

@@ -53,6 +53,8 @@ export interface RequestTrouble {
   readonly since: number
   /** The last one's. */
   readonly error?: Error
+  /** The last answer refused the runner's token. */
+  readonly isRefusal: boolean
 }
 
 interface PendingRequest {
@@ -277,10 +279,15 @@ export class JobLoop<Job> {
     if (this.#state === 'stopped') return
     this.counters.requestFailures += 1
     const { logger, rules, clock } = this.#options
-    this.#trouble = { since: this.#trouble?.since ?? clock.now(), ...(error && { error }) }
+    const isRefusal = result === 'refused'
+    this.#trouble = { since: this.#trouble?.since ?? clock.now(), isRefusal, ...(error && { error }) }
     const waitMs = this.#pace.nextAt - clock.now()
     const fields = { result, wait_seconds: loggedSeconds(waitMs), ...(error && { error }) }
-    if (!isNewlyPaused) logger.warn(fields, 'job request failed')
-    else logger.error({ ...fields, refusals: rules.unhealthyRequestsLimit }, 'runner refused too often, paused: check its token')
+    if (isNewlyPaused)
+      logger.error(
+        { ...fields, refusals: rules.unhealthyRequestsLimit },
+        "GitLab refuses the runner's token, paused: correct token in config.toml and restart",
+      )
+    else logger.warn(fields, isRefusal ? "GitLab refuses the runner's token" : 'job request failed')
   }
 }

@@ -180,11 +180,20 @@ test('one of several groups that is out of reach is named as a warning, and leav
   expect(JSON.parse((await page('/health/ready')).text).runners).toMatchObject([{ problems: [], warnings: [] }])
 })
 
-test('a refused token pauses the runner, and /health/ready says so', async () => {
+test('a token that GitLab refuses makes the runner unready from the first refusal on, and pauses it after the third', async () => {
   await start([{ token: 'glrt-wrong', keys: 'unhealthy_interval = "1h"' }])
-  await until(async () => (await page('/health/ready')).text.includes('GitLab refuses the token'))
+  await until(async () => coordinator.count('request', 403) > 0)
+  await until(async () => (await page('/health/ready')).text.includes("GitLab refuses the runner's token"))
+  expect((await page('/health/ready')).status).toBe(503)
+  const paused = "GitLab refuses the runner's token, paused: correct token in config.toml and restart"
+  await until(async () => log.some(({ message }) => message === paused))
   expect(coordinator.count('request', 403)).toBe(3)
-  expect(log).toContainEqual(expect.objectContaining({ level: 'error', message: 'runner refused too often, paused: check its token' }))
+  expect(JSON.parse((await page('/health/ready')).text).runners).toMatchObject([
+    {
+      name: 'one',
+      problems: [expect.stringMatching(/^GitLab refuses the runner's token, next request in 3\d{3} s: request for a job: 403 Forbidden/)],
+    },
+  ])
 })
 
 test('a coordinator that does not answer is named by /health/ready, and leaves the runner ready', async () => {

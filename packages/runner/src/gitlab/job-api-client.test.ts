@@ -113,6 +113,11 @@ describe('answers to a request for a job', () => {
     if ('error' in answer) expect(answer.error).toMatchObject({ status, message: expect.stringContaining('because') })
   })
 
+  it('403: GitLab repeats the status in its words, and the error has it once', async () => {
+    server.answer('request', { status: 403, body: '{"message":"403 Forbidden"}' })
+    expect(await clientFor(server.url).requestJob()).toMatchObject({ error: { message: 'request for a job: 403 Forbidden' } })
+  })
+
   it('201: the job', async () => {
     server.answer('request', { status: 201, body: jobBody })
     expect(await clientFor(server.url).requestJob()).toMatchObject({ result: 'job', job: { id: 7, token: 'job-token' } })

@@ -28,7 +28,7 @@ export function readJobReply(answer: HttpAnswer, wallTime: number): JobReply {
     updateIntervalMs: seconds > 0 && Number.isFinite(seconds) ? seconds * 1000 : undefined,
     traceSize: Number(/^\d+-(\d+)$/.exec(text(headers, 'range'))?.[1] ?? 0),
     retryAfterMs: askedWaitMs(answer, wallTime),
-    message: status < 300 ? '' : status < 400 ? `to ${text(headers, 'location')}` : errorMessage(body),
+    message: status < 300 ? '' : status < 400 ? `to ${text(headers, 'location')}` : withoutStatus(status, errorMessage(body)),
   }
 }
 
@@ -70,6 +70,11 @@ function errorMessage(body: Buffer): string {
   } catch {
     return plain
   }
+}
+
+/** GitLab repeats the status in its message: `403 Forbidden`. */
+function withoutStatus(status: number, message: string): string {
+  return message.startsWith(`${status} `) ? message.slice(`${status} `.length) : message
 }
 
 function text(headers: IncomingHttpHeaders, name: string): string {

@@ -28,12 +28,29 @@ test.each([
   ['a start under way', {}, [], ['the fleet is starting']],
   ['a fleet that another process has taken', { hasDeparted: true as const }, [], ['this process has lost the fleet']],
   ['a start that fails', { startError: 'no permission' }, [], ['the fleet does not start: no permission']],
-  ['a refused token', { running: { ...good, loop: 'paused' as const } }, [], ['GitLab refuses the token']],
   [
-    'a refused token, with the answer',
-    { running: { ...good, loop: 'paused' as const, coordinatorTrouble: { since: now - 9_000, error: '403 Forbidden' } } },
+    'a token that was refused once',
+    {
+      running: {
+        ...good,
+        loop: 'backing off' as const,
+        coordinatorTrouble: { since: now - 1_000, error: '403 Forbidden', refusedUntil: now + 2_000 },
+      },
+    },
     [],
-    ['GitLab refuses the token: 403 Forbidden'],
+    ["GitLab refuses the runner's token, next request in 2 s: 403 Forbidden"],
+  ],
+  [
+    'a token that was refused too often',
+    {
+      running: {
+        ...good,
+        loop: 'paused' as const,
+        coordinatorTrouble: { since: now - 9_000, error: '403 Forbidden', refusedUntil: now + 3_590_000 },
+      },
+    },
+    [],
+    ["GitLab refuses the runner's token, next request in 3590 s: 403 Forbidden"],
   ],
   ['a stop', { running: { ...good, loop: 'stopped' as const, loopPassedAt: 0 } }, [], ['the runner stops']],
   ['a group not read', { running: { ...good, listedAt: now - 250_000 } }, [], ['the group could not be read for 250 s']],

@@ -11,8 +11,11 @@ export interface RunnerProgress {
     readonly loopPassedAt: number
     readonly scalerPassedAt: number
     readonly listedAt: number
-    /** Set while requests for a job have no usable answer: since when, and why not, in the words of the last one. */
-    readonly coordinatorTrouble?: { readonly since: number; readonly error: string }
+    /**
+     * Set while requests for a job have no usable answer: since when, and why not, in the words of the last one. `refusedUntil`: the last one refused the
+     * runner's token, and nothing is requested before then.
+     */
+    readonly coordinatorTrouble?: { readonly since: number; readonly error: string; readonly refusedUntil?: number }
     /** Why the group could not be read the last time. */
     readonly listError?: string
     /** Why the group's plugin cannot be asked anything now: its process is down. */
@@ -96,7 +99,11 @@ function hindrances({ running, startError, hasDeparted }: RunnerProgress, now: n
       : [
           `state cannot be written for ${seconds(now - stateTrouble.since)}: no job is taken or begun, nothing launched or removed${because(stateTrouble.error)}`,
         ]),
-    ...(loop === 'paused' ? [`GitLab refuses the token${because(coordinatorTrouble?.error)}`] : []),
+    ...(coordinatorTrouble?.refusedUntil === undefined
+      ? []
+      : [
+          `GitLab refuses the runner's token, next request in ${seconds(Math.max(coordinatorTrouble.refusedUntil - now, 0))}${because(coordinatorTrouble.error)}`,
+        ]),
     ...(loop === 'stopped' ? ['the runner stops'] : []),
     ...(isUnread(running, now) ? [`the group could not be read for ${seconds(now - running.listedAt)}${because(running.listError)}`] : []),
   ]
@@ -104,9 +111,9 @@ function hindrances({ running, startError, hasDeparted }: RunnerProgress, now: n
 
 function warnings({ running }: RunnerProgress, now: number): readonly string[] {
   if (running === undefined) return []
-  const { loop, coordinatorTrouble: trouble, listError, listedAt, partTrouble, massDisappearance: mass } = running
+  const { coordinatorTrouble: trouble, listError, listedAt, partTrouble, massDisappearance: mass } = running
   return [
-    ...(trouble && loop !== 'paused'
+    ...(trouble && trouble.refusedUntil === undefined
       ? [`GitLab has given no usable answer for ${seconds(now - trouble.since)}${because(trouble.error)}`]
       : []),
     ...(listError !== undefined && !isUnread(running, now)
