@@ -73,6 +73,18 @@ describe('not usable', () => {
     await expect(attempt(reference)).rejects.toMatchObject({ code: 'plugin_not_found', reference, message: expect.stringContaining(hint) })
   })
 
+  test.each([
+    ['locla', 'plugin "locla": it is not installed; did you mean local?'],
+    ['fleeting-plugin-dokcer', 'plugin "fleeting-plugin-dokcer": it is not installed; did you mean docker?'],
+    ['googlecloud', 'plugin "googlecloud": it is not installed; did you mean gce?'],
+  ])('%s is near the name of a plugin, which is suggested instead of a package', async (reference, message) => {
+    await expect(attempt(reference)).rejects.toMatchObject({ code: 'plugin_not_found', message })
+  })
+
+  test('a path that is near the name of a plugin', async () => {
+    await expect(attempt('./locla')).rejects.toMatchObject({ message: expect.stringMatching(/no such file: .*; did you mean local\?$/) })
+  })
+
   test.each(['', 'two words', '@acme', '@acme/moon/deep', '../', 'moon/../../etc', 'https://acme.example/moon'])(
     '%j is no name',
     async (reference) => {

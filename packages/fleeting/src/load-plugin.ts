@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:
 import { dirname, extname, isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { CreateInstanceGroup } from './instance-group.ts'
+import { suggestPlugin } from './plugin-suggestion.ts'
 
 /**
  * | code | meaning |
@@ -116,7 +117,10 @@ function isPath(reference: string): boolean {
 
 function findFile(reference: string, baseDirectory: string): string {
   const file = resolve(baseDirectory, reference)
-  if (!existsSync(file)) throw new PluginError('plugin_not_found', reference, `no such file: ${file}`)
+  if (!existsSync(file)) {
+    const meant = suggestPlugin(reference)
+    throw new PluginError('plugin_not_found', reference, `no such file: ${file}${meant === undefined ? '' : `; did you mean ${meant}?`}`)
+  }
   if (statSync(file).isDirectory()) return entryOf(file, reference)
   if (isModuleName(file)) return file
   // Imported, a program would be a syntax error.
@@ -140,8 +144,12 @@ function mayBeRun(file: string): boolean {
 }
 
 function findPackage(reference: string, baseDirectory: string): string {
-  if (isOfRegistry(reference))
-    throw new PluginError('plugin_not_found', reference, `it is not installed; try: runner-core fleeting install ${reference}`)
+  const meant = suggestPlugin(reference)
+  if (isOfRegistry(reference)) {
+    // With a version it is no package's name, and may be right as it is.
+    const or = meant === undefined ? '' : `; or did you mean ${meant}?`
+    throw new PluginError('plugin_not_found', reference, `it is not installed; try: runner-core fleeting install ${reference}${or}`)
+  }
   const [, name = reference, subpath] = /^(@[^/]+\/[^/]+|[^@/][^/]*)\/(.+)$/.exec(reference) ?? []
   const entry = subpath === undefined ? '.' : `./${subpath}`
   const names = candidateNames(name)
@@ -157,11 +165,10 @@ function findPackage(reference: string, baseDirectory: string): string {
     const directory = packageDirectory(candidate, baseDirectory) ?? packageDirectory(candidate, ownDirectory)
     if (directory !== undefined) return entryOf(directory, reference, entry)
   }
-  throw new PluginError(
-    'plugin_not_found',
-    reference,
-    `it is not installed; try: npm install ${names[0]}, or put an executable made for GitLab Runner on PATH`,
-  )
+  // Instead of the hint what to install: a package that is called like a slip of the finger must not be installed.
+  const hint =
+    meant === undefined ? `try: npm install ${names[0]}, or put an executable made for GitLab Runner on PATH` : `did you mean ${meant}?`
+  throw new PluginError('plugin_not_found', reference, `it is not installed; ${hint}`)
 }
 
 /** `hetzner:1.2`, `registry.example.com/group/plugin:1`: no package is called so. */

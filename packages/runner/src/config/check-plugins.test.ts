@@ -3,17 +3,17 @@ import { expect, test } from 'vitest'
 import { checkPlugins } from './check-plugins.ts'
 
 test.each([
+  ['locla', 'local'],
   ['dokcer', 'docker'],
   ['statik', 'static'],
   ['Local', 'local'],
   ['fleeting-plugin-dokcer', 'docker'],
   ['googlecloud', 'gce'],
-  ['./dokcer', 'docker'],
-])('%s is not found: %s was probably meant', async (plugin, meant) => {
+])('%s is not installed: %s was probably meant', async (plugin, meant) => {
   const [problem, ...more] = await checkPlugins([{ name: 'a', autoscaler: { plugin } }], loadPlugin)
   expect(problem).toEqual({
     path: 'runners[0].autoscaler.plugin',
-    message: `expected a plugin that can be loaded, got "${plugin}", which is not found; did you mean ${meant}?`,
+    message: `expected a plugin that can be loaded, got plugin "${plugin}": it is not installed; did you mean ${meant}?`,
   })
   expect(more).toEqual([])
 })

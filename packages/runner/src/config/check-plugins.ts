@@ -4,13 +4,11 @@ import {
   describeError,
   type LoadedPlugin,
   type PluginContext,
-  PluginError,
   silentLogger,
   systemClock,
 } from '@runner-core/fleeting'
 import { type NamedGroup, namedGroups } from './named-groups.ts'
 import type { ReadRunner } from './parse-config.ts'
-import { suggestPlugin } from './plugin-suggestion.ts'
 import type { Problem } from './problem.ts'
 
 /** Finds a plugin; rejects with a message for people when there is none. What `loadPlugin` tells besides is logged when the plugin is used. */
@@ -38,18 +36,11 @@ async function checkGroup(
 ): Promise<readonly Problem[]> {
   if (plugin === undefined) return []
   const found = await find(plugin).catch((error: Error) => error)
-  if (found instanceof Error) return [{ path: `${path}plugin`, message: loadProblem(plugin, found) }]
+  if (found instanceof Error)
+    return [{ path: `${path}plugin`, message: `expected a plugin that can be loaded, got ${describeError(found)}` }]
   return settingsProblems(found.createInstanceGroup, pluginConfig, connector, `${fleet}${suffix}`).map((message) =>
     problemAt(path, message),
   )
-}
-
-function loadProblem(reference: string, error: Error): string {
-  const meant = error instanceof PluginError && error.code === 'plugin_not_found' ? suggestPlugin(reference) : undefined
-  if (meant === undefined) return `expected a plugin that can be loaded, got ${describeError(error)}`
-  // Instead of the hint what to install: nobody shall install what a slip of the finger is called. With a version it is no package's name, and may be right as it is.
-  const got = reference.includes(':') ? `${describeError(error)}; or` : `${JSON.stringify(reference)}, which is not found;`
-  return `expected a plugin that can be loaded, got ${got} did you mean ${meant}?`
 }
 
 function settingsProblems(create: CreateInstanceGroup, config: unknown, connector: ConnectorConfig, fleet: string): readonly string[] {

@@ -18,6 +18,7 @@ export function suggestPlugin(reference: string): string | undefined {
   const meant = otherNames.get(name)
   if (meant !== undefined) return meant
   const nearest = closest(name, knownPlugins)
-  const isNear = distance(name, nearest) <= Math.max(1, Math.floor(nearest.length / 3))
+  // Two letters that changed places are a distance of two.
+  const isNear = distance(name, nearest) <= Math.ceil(nearest.length / 3)
   return isNear && nearest !== reference ? nearest : undefined
 }
