@@ -2,6 +2,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -45,6 +46,23 @@ test('the configuration of several groups is valid, to each of its plugins too',
   expect(stderr).toBe('')
 })
 
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** The words of each call of a command that the tutorial shows, without its configuration. */
+function tutorialCommands(name: string): string[][] {
+  const tutorial = readFileSync(new URL('../docs/tutorial.md', import.meta.url), 'utf8')
+  const lines = [...tutorial.matchAll(new RegExp(`^npx runner-core (${name}\\b.*) --config config\\.toml(.*)$`, 'gm'))]
+  expect(lines.length, `the tutorial shows ${name}`).toBeGreaterThan(0)
+  return lines.map(([, words = '', more = '']) => `${words}${more}`.split(' '))
+}
+
 test.each([
   { line: 'echo a $((6 * 7))', code: 0, shown: 'what GitLab would show: success\n', printed: '\na 42\n' },
   { line: 'exit 3', code: 1, shown: 'what GitLab would show: failed, script_failure\n', printed: 'exit status 3' },
@@ -63,7 +81,8 @@ test.each([
   const [url = ''] = /http:\S+/.exec(output) ?? []
   const config = join(folder, 'first.toml')
   const toml = readFileSync(new URL('runner/first.toml', import.meta.url), 'utf8')
-  writeFileSync(config, toml.replace('http://127.0.0.1:8929', url))
+  const port = await freePort()
+  writeFileSync(config, toml.replace('http://127.0.0.1:8929', url).replace('127.0.0.1:9252', `127.0.0.1:${port}`))
   const runner = spawn(process.execPath, [bin, 'run', '--config', config], { env: { ...process.env, TMPDIR: folder }, stdio: 'ignore' })
   const runnerEnded = once(runner, 'exit')
   onTestFinished(() => {
@@ -73,6 +92,10 @@ test.each([
   expect((await gitLabEnded)[0], output).toBe(code)
   expect(output).toContain(printed)
   expect(output.endsWith(shown), output).toBe(true)
+  for (const command of tutorialCommands('explain')) {
+    const { stdout } = await promisify(execFile)(process.execPath, [bin, ...command, '--config', config])
+    expect(stdout).toContain(command.includes('--job') ? 'job got its slot: instance local-' : 'increase by 1: free slots wanted: 1')
+  }
   runner.kill('SIGTERM')
   expect(await runnerEnded).toEqual([0, null])
 })
