@@ -8,4 +8,6 @@ export interface Output {
   readonly err: (line: string) => void
   /** Opens what takes the log of a process that stays. Default: its lines go to `err`. */
   readonly openLog?: () => LogSink
+  /** The log goes to a terminal that shows colors. Default false. */
+  readonly hasColors?: boolean
 }

@@ -20,6 +20,7 @@ export function openProcessLog(settings: Settings, output: Output): ProcessLog {
     level: settings.logLevel,
     format: settings.logFormat,
     secrets: secretsOf(settings),
+    hasColors: output.hasColors ?? false,
     write: (line) => (sink === undefined ? output.err(line.trimEnd()) : sink.line(line)),
   })
   const { logger } = countLines(created, () => sink?.countLost())

@@ -8,6 +8,8 @@ export const processOutput: Output = {
   out: linesTo(process.stdout, fail),
   err: linesTo(process.stderr, () => {}),
   openLog,
+  // As NO_COLOR, FORCE_COLOR and TERM have it.
+  hasColors: process.stderr.isTTY === true && process.stderr.hasColors(),
 }
 
 function linesTo(stream: NodeJS.WriteStream, onFailure: (code: string | undefined) => void): (line: string) => void {

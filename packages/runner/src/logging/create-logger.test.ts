@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util'
 import { expect, test } from 'vitest'
 import { countLines } from './count-lines.ts'
 import { createLogger } from './create-logger.ts'
@@ -7,9 +8,10 @@ function logged(
   format: 'json' | 'text',
   secrets: readonly string[],
   log: (logger: ReturnType<typeof createLogger>) => void,
+  hasColors = false,
 ): readonly string[] {
   const lines: string[] = []
-  log(createLogger({ level: 'info', format, secrets, write: (line) => lines.push(line) }))
+  log(createLogger({ level: 'info', format, secrets, hasColors, write: (line) => lines.push(line) }))
   return lines
 }
 
@@ -23,6 +25,25 @@ test('a text line is one line, whatever its fields hold', () => {
   const [line, ...more] = logged('text', [], (logger) => logger.warn(fields, 'job finished'))
   expect(more).toEqual([])
   expect(line).toMatch(/^\S+Z WARN {2}job finished job=7 reason="a \\"quoted\\"\\nword" empty="" list=\[1\] error="it\\nbroke"\n$/)
+})
+
+test('a text line names its runner once, and one without a name by its token', () => {
+  const log = (logger: ReturnType<typeof createLogger>): void => {
+    withFields(logger, { runner: 't1_abcdef', runner_name: 'linux builds' }).info({ job: 7 }, 'job finished')
+    withFields(logger, { runner: 't1_abcdef', runner_name: '' }).info({ job: 7 }, 'job finished')
+  }
+  const lines = logged('text', [], log).map((line) => line.slice(line.indexOf(' ')))
+  expect(lines).toEqual([' INFO  job finished runner="linux builds" job=7\n', ' INFO  job finished runner=t1_abcdef job=7\n'])
+  expect(JSON.parse(logged('json', [], log)[0] as string)).toMatchObject({ runner: 't1_abcdef', runner_name: 'linux builds' })
+})
+
+test('colors are in text lines for a terminal only, and take no text away', () => {
+  const log = (logger: ReturnType<typeof createLogger>): void => logger.warn({ job: 7 }, 'job finished')
+  const [colored] = logged('text', [], log, true)
+  expect(colored).toContain('\u001b[33mWARN \u001b[39m job finished')
+  expect(stripVTControlCharacters(colored as string)).toMatch(/^\S+Z WARN {2}job finished job=7\n$/)
+  expect(logged('text', [], log)[0]).not.toContain('\u001b')
+  expect(logged('json', [], log, true)[0]).not.toContain('\u001b')
 })
 
 test.each(['json', 'text'] as const)('secrets are hidden in %s lines: known ones, GitLab tokens, passwords in URLs', (format) => {

@@ -9,14 +9,16 @@ export interface LoggerOptions {
   readonly format: LogFormat
   /** Never written, wherever they turn up. */
   readonly secrets: readonly string[]
+  /** The lines go to a terminal that shows colors. Without effect on `json`. Default false. */
+  readonly hasColors?: boolean
   /** Takes each line, with its end. */
   readonly write: (line: string) => void
 }
 
 /** A pino logger with readable level names and times, that hides secrets. */
-export function createLogger({ level, format, secrets, write }: LoggerOptions): Logger {
+export function createLogger({ level, format, secrets, hasColors = false, write }: LoggerOptions): Logger {
   const redact = createRedactor(secrets)
-  const written = format === 'json' ? redact : (line: string): string => textLine(redact(line))
+  const written = format === 'json' ? redact : (line: string): string => textLine(redact(line), hasColors)
   return pino(
     {
       level,
