@@ -77,6 +77,23 @@ describe.each([
     expect(fleet.provisioner.massDisappearanceSince).toBeUndefined()
   })
 
+  it('one that was missing before its delete is not gone while the delete has no effect', async () => {
+    await using fleet = await leasedFleet(1, { tells })
+    const [id] = fleet.ids
+    const lying = lie(fleet, [])
+    await fleet.clock.advance(60_000)
+    const decrease = vi.spyOn(fleet.group, 'decrease').mockImplementation(async (ids) => ({ accepted: ids }))
+    fleet.busy.clear()
+    fleet.provisioner.remove([id!], 'test')
+    await fleet.clock.advance(120_000)
+    expect(decrease).toHaveBeenCalled()
+    expect(lastWords(fleet)).toEqual([])
+    decrease.mockRestore()
+    await fleet.clock.advance(600_000)
+    expect(lastWords(fleet)).toEqual([id])
+    lying.stop()
+  })
+
   it('one that is really gone is given up in time', async () => {
     await using fleet = await leasedFleet(5, { tells })
     const [gone] = fleet.ids

@@ -206,6 +206,7 @@ export class Provisioner implements AsyncDisposable {
     })
     this.#disappearances = new Disappearances(context, {
       instances: () => this.#roster.instances.values(),
+      deletedAt: (id) => this.#remover.sentAt(id),
       lagMs: () => settings.listLagMs,
       heardAt: (id) => this.#connections.heardAt(id),
       lifeSign: (id, signal) => this.#connections.lifeSign(id, signal),

@@ -18,7 +18,7 @@ export interface Disappearance {
 export interface MissingInstance extends Disappearance {
   readonly id: string
   readonly seenAt: number
-  /** The cloud itself said before that it is on its way out. */
+  /** The cloud itself said before that it is on its way out, or it was deleted before it was missing. */
   readonly wasLeaving: boolean
   /** Whether a connection to it is open. */
   readonly isConnected: boolean

@@ -13,6 +13,8 @@ export type LifeSign = 'alive' | 'silent' | 'unknown'
 /** What this must know of the rest of the provisioner. */
 export interface DisappearanceSurroundings {
   instances(): Iterable<Instance>
+  /** When its first delete was sent; undefined: none was. */
+  deletedAt(id: string): number | undefined
   /** How late `list` may be, milliseconds. */
   lagMs(): number
   /** When the instance was last heard over a connection that is open; undefined: none is. */
@@ -96,10 +98,11 @@ export class Disappearances {
     const missing = []
     let known = 0
     for (const { id, seenAt, state, removal } of this.#around.instances()) {
-      const wasLeaving = state === 'deleting'
-      if (removal === undefined && !wasLeaving) known += 1
+      if (removal === undefined && state !== 'deleting') known += 1
       const record = this.#records.get(id)
       if (record === undefined) continue
+      // That it was missing before says nothing of what a delete did.
+      const wasLeaving = state === 'deleting' || record.since >= (this.#around.deletedAt(id) ?? Infinity)
       const heardAt = this.#around.heardAt(id)
       const aliveAt = Math.max(heardAt ?? -Infinity, record.aliveAt ?? -Infinity)
       missing.push({
@@ -107,7 +110,7 @@ export class Disappearances {
         ...(aliveAt > -Infinity && { aliveAt }),
         id,
         seenAt,
-        wasLeaving: wasLeaving || removal !== undefined,
+        wasLeaving,
         isConnected: heardAt !== undefined,
       })
     }

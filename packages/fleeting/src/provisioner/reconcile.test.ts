@@ -48,8 +48,17 @@ describe('reconcile', () => {
     const known = new Map<string, Instance>()
     apply(known, [{ id: 'a', state: 'running' }], 1)
     known.set('a', { ...known.get('a')!, removal: { reason: 'idle', at: 1 } })
-    expect(apply(known, [], 2, false)).toMatchObject([{ kind: 'updated', instance: { missed: true } }])
-    expect(apply(known, [], 3)).toMatchObject([{ kind: 'gone', lost: false }])
+    expect(apply(new Map(known), [], 2, false)).toMatchObject([{ kind: 'updated', instance: { missed: true } }])
+    expect(apply(known, [], 2)).toMatchObject([{ kind: 'gone', lost: false }])
+  })
+
+  it('does not take a delete for the reason why one is missing that was missing before', () => {
+    const known = new Map<string, Instance>()
+    apply(known, [{ id: 'a', state: 'running' }], 1)
+    apply(known, [], 2)
+    known.set('a', { ...known.get('a')!, removal: { reason: 'idle', at: 2 } })
+    expect(apply(known, [], 3)).toEqual([])
+    expect(known.has('a')).toBe(true)
   })
 
   it('does not know what is deleted, nor counts a row twice', () => {

@@ -19,7 +19,7 @@ export interface ReconcileInput {
 }
 
 /**
- * What a successful `list` changes. An instance that is not in it, or is `deleted`, is gone at once when it was marked for removal and a delete was sent. Otherwise it is marked as `missed`:
+ * What a successful `list` changes. An instance that is not in it, or is `deleted`, is gone at once when lists showed it until a delete of it was sent. Otherwise it is marked as `missed`:
  * lists may be wrong, so whether it is gone is decided elsewhere.
  */
 export function reconcile({ known, rows, now, readAt, isDeleted, origin }: ReconcileInput): readonly InstanceChange[] {
@@ -34,7 +34,7 @@ export function reconcile({ known, rows, now, readAt, isDeleted, origin }: Recon
   }
   for (const before of known.values()) {
     if (present.has(before.id)) continue
-    if (before.removal !== undefined && isDeleted(before.id)) changes.push({ kind: 'gone', instance: before, lost: false })
+    if (before.removal !== undefined && !before.missed && isDeleted(before.id)) changes.push({ kind: 'gone', instance: before, lost: false })
     else changes.push(...missing(before, readAt(before.id)))
   }
   return changes

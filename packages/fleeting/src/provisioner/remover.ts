@@ -60,6 +60,11 @@ export class Remover {
     return task !== undefined && wasSent(task)
   }
 
+  /** When the first delete of the instance was sent. */
+  sentAt(id: string): number | undefined {
+    return this.#tasks.get(id)?.sentAt
+  }
+
   /** Whether the group has accepted a delete of the instance. */
   isAccepted(id: string): boolean {
     return (this.#tasks.get(id)?.accepted ?? 0) > 0

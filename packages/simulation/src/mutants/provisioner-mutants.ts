@@ -52,15 +52,15 @@ export const provisionerMutants: readonly Mutant[] = [
     name: 'one list is enough to lose an instance',
     breaks: 1,
     file: at('provisioner/reconcile'),
-    find: 'if (before.removal !== undefined && isDeleted(before.id)) changes',
+    find: 'if (before.removal !== undefined && !before.missed && isDeleted(before.id)) changes',
     replace: 'if (true) changes',
   },
   {
     name: 'an instance that is to be removed is gone by one list, whether or not a delete was sent',
     breaks: 6,
     file: at('provisioner/reconcile'),
-    find: 'if (before.removal !== undefined && isDeleted(before.id)) changes',
-    replace: 'if (before.removal !== undefined) changes',
+    find: 'if (before.removal !== undefined && !before.missed && isDeleted(before.id)) changes',
+    replace: 'if (before.removal !== undefined && !before.missed) changes',
   },
   {
     name: 'no brake when many instances are missing at once',
