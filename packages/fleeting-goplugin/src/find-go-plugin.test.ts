@@ -63,6 +63,15 @@ test('installed: the best version that is there', () => {
   expect(find('registry.example.com/Group/moon:0.1.0')).toBeUndefined()
 })
 
+test('installed by digest: exactly that one, and not by its version', () => {
+  const digest = (digit: string): string => `sha256:${digit.repeat(64)}`
+  const pinned = program(`plugins/.digests/registry.example.com/acme/moon/${digest('a').replace(':', '-')}/plugin`)
+  program('plugins/registry.example.com/acme/moon/1.0.0/plugin')
+  expect(find(`registry.example.com/acme/moon@${digest('a')}`)).toBe(pinned)
+  expect(find(`registry.example.com/acme/moon@${digest('b')}`)).toBeUndefined()
+  expect(find(`registry.example.com/acme/sun@${digest('a')}`)).toBeUndefined()
+})
+
 test('without FLEETING_PLUGIN_PATH plugins are in a directory of the user', () => {
   expect(pluginDirectory({})).toMatch(/fleeting[\\/]plugins$/)
 })

@@ -1,7 +1,7 @@
 import { accessSync, constants, readdirSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { basename, delimiter, isAbsolute, join, resolve } from 'node:path'
-import { directoryOf, escapeCapitals, parseReference, unescapeCapitals } from './plugin-reference.ts'
+import { directoryOf, directoryOfDigest, escapeCapitals, parseReference, unescapeCapitals } from './plugin-reference.ts'
 import { bestVersion } from './plugin-version.ts'
 
 export interface FindGoPluginOptions {
@@ -15,7 +15,7 @@ const isWindows = process.platform === 'win32'
 
 /**
  * The executable that a plugin's name means, as upstream takes it: a path; a program on `PATH` that has `fleeting` in its name (`fleeting-plugin-hetzner`); an installed plugin, of the best version that is there
- * (`aws`, `aws:1.5`, `example/plugin:1`, `registry.example.com/group/plugin:1.0.2`). And, which upstream does not take, a short name of a program on `PATH` (`hetzner`). Any other program of `PATH`, which upstream
+ * (`aws`, `aws:1.5`, `example/plugin:1`, `registry.example.com/group/plugin:1.0.2`), or exactly the one of a digest (`aws@sha256:…`). And, which upstream does not take, a short name of a program on `PATH` (`hetzner`). Any other program of `PATH`, which upstream
  * would run, needs its path: a slip of the finger shall not start what happens to be called so. Undefined when there is none.
  */
 export function findGoPlugin(reference: string, options: FindGoPluginOptions = {}): string | undefined {
@@ -35,9 +35,10 @@ export function pluginDirectory(environment: NodeJS.ProcessEnv): string {
 
 function findInstalled(reference: string, environment: NodeJS.ProcessEnv): string | undefined {
   const parsed = parseReference(reference)
-  // A digest does not say under which version it was installed.
-  if (parsed === undefined || parsed.digest !== undefined) return undefined
-  const directory = directoryOf(parsed, pluginDirectory(environment))
+  if (parsed === undefined) return undefined
+  const root = pluginDirectory(environment)
+  if (parsed.digest !== undefined) return programIn(directoryOfDigest(parsed, parsed.digest, root), basename(parsed.repository))
+  const directory = directoryOf(parsed, root)
   const version = bestVersion(namesIn(directory).map(unescapeCapitals), parsed.wanted)
   return version === undefined ? undefined : programIn(join(directory, escapeCapitals(version)), basename(parsed.repository))
 }

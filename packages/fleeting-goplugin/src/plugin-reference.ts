@@ -40,6 +40,13 @@ export function directoryOf({ registry, repository }: PluginReference, root: str
   return join(root, escapeCapitals(registry).replace(':', '!'), ...repository.split('/').map(escapeCapitals))
 }
 
+/**
+ * Where what is installed by digest is, beside the versions: two artifacts may call themselves the same version. No registry's name begins with a dot.
+ */
+export function directoryOfDigest(reference: PluginReference, digest: string, root: string): string {
+  return join(directoryOf(reference, join(root, '.digests')), digest.replace(':', '-'))
+}
+
 /** The name of a version's directory. */
 export function escapeCapitals(text: string): string {
   return text.replaceAll(/[A-Z]/g, (letter) => `!${letter.toLowerCase()}`)

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { bestVersion, fittingVersions, isPluginVersion } from './plugin-version.ts'
+import { bestVersion, contradicts, fittingVersions, isPluginVersion } from './plugin-version.ts'
 
 const there = [
   '0.5.0',
@@ -30,6 +30,31 @@ test.each([
   ['one', undefined],
 ])('of what is there, %s is %s', (wanted, best) => {
   expect(bestVersion(there, wanted)).toBe(best)
+})
+
+test.each([
+  ['1.5', '99.0.0'],
+  ['1', '0.1.0'],
+  ['1.5.1', '1.5.2'],
+  ['v1.5', '1.6.0'],
+  ['1.5.1', '1.5.1-rc.1'],
+  ['1.0.0-rc.1', '1.0.0-rc.2'],
+  ['1.0.0-rc.1', '1.0.0'],
+])('the tag %s contradicts the version %s', (tag, version) => {
+  expect(contradicts(version, tag)).toBe(true)
+})
+
+test.each([
+  ['latest', '99.0.0'],
+  ['stable', '1.0.0'],
+  ['1', '1.10.0'],
+  ['1.5', '1.5.1-rc.1'],
+  ['v1.5.1', '1.5.1'],
+  ['v1.0.0-rc.1', '1.0.0-rc.1'],
+  ['1.0.0-rc.1', '1.0.0-rc.1'],
+  ['1.5-alpine', '1.6.0'],
+])('the tag %s does not contradict the version %s', (tag, version) => {
+  expect(contradicts(version, tag)).toBe(false)
 })
 
 test('of nothing there is nothing', () => {

@@ -16,6 +16,13 @@ export function bestVersion(names: readonly string[], wanted: string): string | 
   return fitting.findLast((name) => parse(name)?.prerelease.length === 0) ?? fitting.at(-1)
 }
 
+/** True when a tag is a version, or the beginning of one, and `version` is not it. A tag such as `latest` or `1.5-alpine` says nothing of a version. */
+export function contradicts(version: string, tag: string): boolean {
+  const exact = parse(tag)
+  if (exact !== null) return compare(exact, version) !== 0
+  return /^v?\d+(?:\.\d+)?$/.test(tag) && fittingVersions([version], tag).length === 0
+}
+
 /** Those that begin as `wanted` does, in ascending order; what is no version is left out. */
 export function fittingVersions(names: readonly string[], wanted: string): readonly string[] {
   if (parse(wanted)?.prerelease.length) return names.filter((name) => name === wanted)

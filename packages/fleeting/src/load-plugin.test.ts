@@ -67,6 +67,7 @@ describe('not usable', () => {
     ['fleeting-plugin-moon', 'npm install @runner-core/fleeting-plugin-moon'],
     ['@acme/moon', 'npm install @acme/moon'],
     ['moon:1.2', 'it is not installed; try: runner-core fleeting install moon:1.2'],
+    [`moon@sha256:${'a'.repeat(64)}`, `it is not installed; try: runner-core fleeting install moon@sha256:${'a'.repeat(64)}`],
     ['group/moon:1', 'it is not installed; try: runner-core fleeting install group/moon:1'],
     ['registry.example.com:5000/group/moon:1', 'try: runner-core fleeting install registry.example.com:5000/group/moon:1'],
   ])('%s is not installed', async (reference, hint) => {

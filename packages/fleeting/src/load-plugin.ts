@@ -45,7 +45,7 @@ export interface LoadedPlugin {
 /**
  * Finds an instance group plugin. `reference` is a short name (`local`: the package `@runner-core/fleeting-plugin-local`, otherwise `fleeting-plugin-local`; `multi`: this package's own), the name of a
  * package or of one of its exports (`@acme/clouds/fake`), or the path of a file or of a package's directory (it starts with `./`, `../` or `/`). Where no package is of that name, or the path is a program's, it is an
- * executable of upstream's kind: on `PATH`, or installed (`fleeting-plugin-hetzner`, `hetzner:1.2`, `registry.example.com/group/plugin:1`). A module is imported now, an executable started by `init`. Thrown: {@link PluginError}.
+ * executable of upstream's kind: on `PATH`, or installed (`fleeting-plugin-hetzner`, `hetzner:1.2`, `registry.example.com/group/plugin:1`, `hetzner@sha256:…`). A module is imported now, an executable started by `init`. Thrown: {@link PluginError}.
  */
 export async function loadPlugin(reference: string, options: LoadPluginOptions = {}): Promise<LoadedPlugin> {
   const executable = await executableOf(reference, options)
@@ -171,9 +171,9 @@ function findPackage(reference: string, baseDirectory: string): string {
   throw new PluginError('plugin_not_found', reference, `it is not installed; ${hint}`)
 }
 
-/** `hetzner:1.2`, `registry.example.com/group/plugin:1`: no package is called so. */
+/** `hetzner:1.2`, `registry.example.com/group/plugin:1`, `hetzner@sha256:…`: no package is called so. */
 function isOfRegistry(reference: string): boolean {
-  return /^[\w.-]+(?::\d+)?(?:\/[\w.-]+)*:[\w.+-]+$/.test(reference)
+  return /^[\w.-]+(?::\d+)?(?:\/[\w.-]+)*(?::[\w.+-]+|@sha256:[\da-f]{64})$/.test(reference)
 }
 
 /** The packages that a name may mean, the likeliest first; none when it cannot be a package's name. */

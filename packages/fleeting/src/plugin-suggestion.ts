@@ -14,7 +14,7 @@ export function suggestPlugin(reference: string): string | undefined {
     .toLowerCase()
     .replace(/^.*\//, '')
     .replace(/^fleeting-plugin-/, '')
-    .replace(/:.*$/, '')
+    .replace(/(@sha256)?:.*$/, '')
   const meant = otherNames.get(name)
   if (meant !== undefined) return meant
   const nearest = closest(name, knownPlugins)

@@ -150,9 +150,47 @@ describe.skipIf(missing !== undefined)('an open registry', () => {
       headers: { accept: 'application/vnd.oci.image.manifest.v1+json' },
     })
     const digest = digestOf(await manifest.text())
-    const { code, stdout, stderr } = await fleeting(['install', `${host}/lone/moon@${digest}`])
+    const reference = `${host}/lone/moon@${digest}`
+    const config = configured(reference)
+    const missing = await runBin(['validate', '-c', config], { env: environment() })
+    expect(missing).toMatchObject({ code: 2, stderr: expect.stringContaining(`try: runner-core fleeting install ${reference}`) })
+    const { code, stdout, stderr } = await fleeting(['install', '-c', config])
     expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining('version: 2.0.0,') })
-    expect(stderr).toContain(`write "${host}/lone/moon:2.0.0"`)
+    expect(stderr).not.toContain('warning')
+    expect((await runBin(['validate', '-c', config], { env: environment() })).code).toBe(0)
+    const { stdout: listed } = await fleeting(['list', '-c', config])
+    const [, file = ''] = /path: (.*)\n/.exec(listed) ?? []
+    expect(readFileSync(file, 'utf8')).toContain('echo lone')
+  })
+
+  test('by digest, what an installed artifact of the same version holds does not count', async () => {
+    const repository = 'twice/moon'
+    const digests = []
+    for (const says of ['first', 'second']) {
+      await push(origin, repository, { version: '1.0.0', isSingle: true, files: { [here]: [program(says)] } })
+      const manifest = await fetch(`${origin}/v2/${repository}/manifests/1.0.0`, {
+        headers: { accept: 'application/vnd.oci.image.manifest.v1+json' },
+      })
+      digests.push(digestOf(await manifest.text()))
+    }
+    await fleeting(['install', `${host}/${repository}:1.0.0`])
+    for (const [index, says] of ['first', 'second'].entries()) {
+      const { stdout } = await fleeting(['install', `${host}/${repository}@${digests[index]}`])
+      const [, file = ''] = /version: 1\.0\.0, path: (.*)\n/.exec(stdout) ?? []
+      expect(readFileSync(file, 'utf8')).toContain(`echo ${says}`)
+    }
+  })
+
+  test('an artifact that calls itself another version than its tag is refused, and nothing is there', async () => {
+    await push(origin, 'bad/renamed', { version: '99.0.0', tags: ['1.5', '1.6.0'], files: { [here]: [program('x')] } })
+    for (const tag of ['1.5', '1.6']) {
+      expect(await fleeting(['install', `${host}/bad/renamed:${tag}`])).toEqual({
+        code: 1,
+        stdout: '',
+        stderr: expect.stringMatching(/bad\/renamed:1\.[56](\.0)? calls itself 99\.0\.0/),
+      })
+    }
+    expect(everything()).toEqual([])
   })
 
   test.each<[string, readonly ArchivedFile[], RegExp]>([

@@ -9,7 +9,7 @@ import { RegistryClient } from './registry-client.ts'
 const host = { os: 'linux', architecture: 'amd64' }
 
 /** The layer that is found where every path is answered by `document`. */
-function find(document: (path: string) => unknown): ReturnType<typeof findPluginLayer> {
+function find(document: (path: string) => unknown, tag = ''): ReturnType<typeof findPluginLayer> {
   const client = new RegistryClient({
     registry: 'registry.example',
     repository: 'acme/moon',
@@ -26,7 +26,7 @@ function find(document: (path: string) => unknown): ReturnType<typeof findPlugin
     random: () => 0,
     signal: new AbortController().signal,
   })
-  return findPluginLayer(client, readReference('registry.example/acme/moon'), host)
+  return findPluginLayer(client, readReference(`registry.example/acme/moon${tag}`), host)
 }
 
 const digestOf = (value: unknown): string => `sha256:${createHash('sha256').update(JSON.stringify(value)).digest('hex')}`
@@ -46,6 +46,15 @@ test('the marked layer, of the manifest for this system', async () => {
     platform: host,
     digest: layer,
     size: 7,
+  })
+})
+
+test('an artifact that calls itself another version than its tag is refused', async () => {
+  const other = manifest('99.0.0')
+  const found = find((path) => (path.endsWith('1.5') ? indexOf(other) : other), ':1.5')
+  await expect(found).rejects.toMatchObject({
+    code: 'wrong_version',
+    message: 'registry.example/acme/moon:1.5 calls itself 99.0.0',
   })
 })
 

@@ -1,5 +1,5 @@
 import { type PluginReference, parseReference } from '../plugin-reference.ts'
-import { bestVersion, fittingVersions, isPluginVersion } from '../plugin-version.ts'
+import { bestVersion, contradicts, fittingVersions, isPluginVersion } from '../plugin-version.ts'
 import { InstallError } from './install-error.ts'
 import { choosePlatform, nameOf, type Platform } from './platform.ts'
 import type { Fetched, RegistryClient } from './registry-client.ts'
@@ -39,7 +39,7 @@ export function readReference(text: string): PluginReference {
  * Thrown: {@link InstallError}.
  */
 export async function findPluginLayer(client: RegistryClient, reference: PluginReference, host: Platform): Promise<PluginLayer> {
-  const top = await fetchTop(client, reference)
+  const { top, tag } = await fetchTop(client, reference)
   const isIndex = indexes.includes(top.mediaType) || Array.isArray(top.json['manifests'])
   const { manifest, platform } = isIndex
     ? await chooseManifest(client, reference, top, host)
@@ -55,17 +55,24 @@ export async function findPluginLayer(client: RegistryClient, reference: PluginR
   }
   if (!isPluginVersion(version))
     throw new InstallError('not_a_plugin', `${told(reference)}: ${JSON.stringify(version)} is no version of a plugin`)
+  // It would be installed as that version, which the reference does not mean: the configuration would name another plugin, or none.
+  if (tag !== undefined && contradicts(version, tag))
+    throw new InstallError('wrong_version', `${told({ ...reference, wanted: tag })} calls itself ${version}`)
   return { version, platform, digest: layer.digest, size: layer.size }
 }
 
-async function fetchTop(client: RegistryClient, reference: PluginReference): Promise<Fetched> {
+/** `tag`: by which it was found; undefined of a reference by digest. */
+async function fetchTop(
+  client: RegistryClient,
+  reference: PluginReference,
+): Promise<{ readonly top: Fetched; readonly tag: string | undefined }> {
   const accept = [...indexes, ...manifests].join(', ')
   const exact = await client.manifest(reference.wanted, accept)
-  if (exact !== undefined) return exact
+  if (exact !== undefined) return { top: exact, tag: reference.digest === undefined ? reference.wanted : undefined }
   const tags = reference.digest === undefined ? await client.tags() : []
   const best = bestVersion(tags, reference.wanted)
   const found = best === undefined ? undefined : await client.manifest(best, accept)
-  if (found !== undefined) return found
+  if (found !== undefined) return { top: found, tag: best }
   const versions = fittingVersions(tags, 'latest')
   const shown = (versions.length > 0 ? versions : tags).slice(-20).join(', ')
   throw new InstallError('not_found', `${told(reference)} is not there${shown === '' ? '' : `; there are: ${shown}`}`)

@@ -5,6 +5,7 @@
  * | `not_found` | the registry has no such plugin, or no such version of it |
  * | `no_platform` | the plugin is there, but not for this system |
  * | `not_a_plugin` | what the reference means is no plugin's artifact |
+ * | `wrong_version` | the artifact calls itself another version than its tag |
  * | `unauthorized` | the registry refuses the credentials, or asks for some |
  * | `refused` | the registry answers with another error |
  * | `unreachable` | the registry cannot be reached, or broke off, more often than was tried |
@@ -18,6 +19,7 @@ export type InstallErrorCode =
   | 'not_found'
   | 'no_platform'
   | 'not_a_plugin'
+  | 'wrong_version'
   | 'unauthorized'
   | 'refused'
   | 'unreachable'

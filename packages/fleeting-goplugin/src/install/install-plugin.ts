@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { type Clock, type Random, systemClock, systemRandom } from '@runner-core/fleeting'
 import { pluginDirectory, programIn } from '../find-go-plugin.ts'
-import { directoryOf, escapeCapitals } from '../plugin-reference.ts'
+import { directoryOf, directoryOfDigest, escapeCapitals } from '../plugin-reference.ts'
 import { bestVersion, fittingVersions } from '../plugin-version.ts'
 import { findPluginLayer, type PluginLayer, readReference } from './artifact.ts'
 import { readCredentials, storeCredentials } from './credentials.ts'
@@ -50,8 +50,8 @@ export interface InstalledPlugin {
 }
 
 /**
- * Installs a plugin from a registry, where upstream's runner finds it too: `aws`, `aws:1.5`, `group/plugin:1`, `registry.example.com/group/plugin@sha256:…`. A version that is there stays as it is. It appears in the
- * directory of plugins as a whole or not at all, also when this process is killed; what a killed one left is removed. Thrown: {@link InstallError}, the signal's reason.
+ * Installs a plugin from a registry, where upstream's runner finds it too: `aws`, `aws:1.5`, `group/plugin:1`; and by digest, where only this one finds it: `registry.example.com/group/plugin@sha256:…`.
+ * A version that is there stays as it is. It appears in the directory of plugins as a whole or not at all, also when this process is killed; what a killed one left is removed. Thrown: {@link InstallError}, the signal's reason.
  */
 export async function installPlugin(text: string, options: InstallOptions): Promise<InstalledPlugin> {
   const { environment = process.env, platform = hostPlatform(), onProgress = () => {} } = options
@@ -59,7 +59,10 @@ export async function installPlugin(text: string, options: InstallOptions): Prom
   const client = await connect(reference, options)
   const layer = await findPluginLayer(client, reference, platform)
   const root = pluginDirectory(environment)
-  const target = join(directoryOf(reference, root), escapeCapitals(layer.version))
+  const target =
+    reference.digest === undefined
+      ? join(directoryOf(reference, root), escapeCapitals(layer.version))
+      : directoryOfDigest(reference, reference.digest, root)
   const name = basename(reference.repository)
   let isNew = false
   if (programIn(target, name) === undefined) {

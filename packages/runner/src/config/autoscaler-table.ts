@@ -138,7 +138,7 @@ export const autoscalerTable: TableSchema<AutoscalerSettings> = {
     plugin: required(
       'plugin',
       nonEmptyText,
-      'Plugin of the instance group: a short name (`local`, `docker`, `static`, `aws`, `gce`, `azure`; `multi` for several groups as one), a package name, the path of a module (`./plugin.js`), or an executable made for GitLab Runner: its name on `PATH` (`fleeting-plugin-hetzner`), its path, or an installed one (`hetzner:1.2`).',
+      'Plugin of the instance group: a short name (`local`, `docker`, `static`, `aws`, `gce`, `azure`; `multi` for several groups as one), a package name, the path of a module (`./plugin.js`), or an executable made for GitLab Runner: its name on `PATH` (`fleeting-plugin-hetzner`), its path, or an installed one (`hetzner:1.2`, `hetzner@sha256:…`).',
     ),
     pluginConfig: byDefault(
       'plugin_config',
