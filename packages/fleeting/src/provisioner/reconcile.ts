@@ -34,7 +34,8 @@ export function reconcile({ known, rows, now, readAt, isDeleted, origin }: Recon
   }
   for (const before of known.values()) {
     if (present.has(before.id)) continue
-    if (before.removal !== undefined && !before.missed && isDeleted(before.id)) changes.push({ kind: 'gone', instance: before, lost: false })
+    if (before.removal !== undefined && !before.missed && isDeleted(before.id))
+      changes.push({ kind: 'gone', instance: before, lost: false })
     else changes.push(...missing(before, readAt(before.id)))
   }
   return changes
