@@ -106,7 +106,6 @@ export class ConfiguredRunner {
   #stopping: Promise<StopReport> | undefined
   /** Jobs of an earlier process that go on. */
   #takenOver: readonly Promise<void>[] = []
-  readonly #reports = new AbortController()
   /** Of a stop, with ends that cannot be told. */
   readonly #patience = new AbortController()
   #isHastened = false
@@ -289,7 +288,6 @@ export class ConfiguredRunner {
     this.#startSignal.abort(new Error('another process gets the fleet'))
     const { loop, handler } = this.#running ?? {}
     await loop?.stopAsking()
-    this.#reports.abort(new Error('another process gets the fleet'))
     handler?.leave({ atOnce: false })
     await this.#awaitEnds(this.#running)
     await this.#ends?.stop(AbortSignal.abort(new Error('another process gets the fleet')))
@@ -340,7 +338,6 @@ export class ConfiguredRunner {
     this.#recordFile?.close()
     const gone = new Error('another process has the fleet')
     this.#startSignal.abort(gone)
-    this.#reports.abort(gone)
     void this.#ends?.stop(AbortSignal.abort(gone))
     const running = this.#running
     void running?.loop.stop()
@@ -391,7 +388,7 @@ export class ConfiguredRunner {
     if (state === undefined) return
     const { concurrent, logger } = this.#options
     const { left } = state
-    const taken = takeOverJobs({ left, scaler, handler, ends: this.#ends!, logger, signal: this.#reports.signal })
+    const taken = takeOverJobs({ left, scaler, handler, ends: this.#ends!, logger })
     // They are among those that may run at once, as they were before.
     const bounds = [concurrent, this.#limit]
     this.#takenOver = taken.map(async (end) => {
@@ -417,7 +414,6 @@ export class ConfiguredRunner {
       return { unreportedJobs: 0, remainingInstances: [] }
     }
     this.#isGivenBack = true
-    this.#reports.abort(new Error('the runner stops'))
     await Promise.all(this.#takenOver)
     // Until then the machines of those jobs are in use, and would stay.
     await Promise.all([this.#running?.handler.sweepsEnded(), this.#tellEnds()])

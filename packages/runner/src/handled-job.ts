@@ -46,8 +46,8 @@ interface LeftPlace {
 
 export interface HandledJobOptions {
   readonly job: JobPayload
-  /** A promise of a slot, or the place of a job that goes on. */
-  readonly place: Reservation | LeftPlace
+  /** A promise of a slot, or the place of a job that goes on. Absent: it claims a slot as soon as there is any to have. */
+  readonly place?: Reservation | LeftPlace | undefined
   /** What an earlier process kept of the job. Absent: the job begins. */
   readonly checkpoint?: HandledJobCheckpoint | undefined
   /**
@@ -262,16 +262,21 @@ export class HandledJob {
         await lost?.release()
         lost?.wipe()
         const prepared =
-          'acquisition' in place
+          place !== undefined && 'acquisition' in place
             ? await executor.resume(place.acquisition, place.handle)
-            : await executor.prepare(place, { report, signal, again: lost !== undefined })
+            : await executor.prepare(place, {
+                report,
+                // A reservation that is given back ends the wait by itself.
+                signal: place === undefined ? AbortSignal.any([signal, this.#abandon.signal]) : signal,
+                again: lost !== undefined,
+              })
         onPlaced(prepared)
         if (this.#isGivenBack) await prepared.release()
         else this.#prepared = prepared
         this.#endWith(prepared)
         await accepted
         // What was left running is ended by its environment.
-        if (!('acquisition' in place)) signal.throwIfAborted()
+        if (place === undefined || !('acquisition' in place)) signal.throwIfAborted()
         onPhase('running')
         await beforePlan?.()
         return prepared.environment
@@ -334,7 +339,7 @@ export class HandledJob {
     const { place, onSlotFree } = this.#options
     // What runs on the machine is not ours to end.
     if (!this.#isLeft && !this.#machineLost.signal.aborted) await this.#prepared?.release()
-    if (!('acquisition' in place)) place[Symbol.dispose]()
+    if (place !== undefined && !('acquisition' in place)) place[Symbol.dispose]()
     onSlotFree()
   }
 

@@ -56,7 +56,11 @@ let updates: { readonly id: number; readonly state: string }[]
 let trace: string
 let scripts: number
 let scriptMs: number
+/** How long a job waits for its place. */
+let placeMs: number
 let disposed: number
+/** False: the job was cancelled. */
+let wanted: boolean
 let waits: string[]
 
 const reservation = (): Reservation => {
@@ -81,6 +85,8 @@ beforeEach(async () => {
   trace = ''
   scripts = 0
   scriptMs = 0
+  placeMs = 0
+  wanted = true
   disposed = 0
   waits = []
   refuses = () => false
@@ -112,7 +118,7 @@ beforeEach(async () => {
     client: {
       updateJob: async ({ id }: JobPayload, { state }: JobUpdate) => {
         updates.push({ id, state })
-        return reply
+        return wanted ? reply : { ...reply, jobStatus: 'canceling' }
       },
       patchTrace: async (_job: unknown, { bytes }: { bytes: Buffer }) => {
         trace += bytes.toString()
@@ -120,14 +126,17 @@ beforeEach(async () => {
       },
     },
     executor: {
-      prepare: async () => ({
-        instanceId: 'i-1',
-        acquisitionKey: 'k',
-        environment,
-        ending: new AbortController().signal,
-        release: async () => {},
-        wipe: () => {},
-      }),
+      prepare: async (_place: unknown, { signal }: { signal: AbortSignal }) => {
+        if (placeMs > 0) await delay(clock, placeMs, signal)
+        return {
+          instanceId: 'i-1',
+          acquisitionKey: 'k',
+          environment,
+          ending: new AbortController().signal,
+          release: async () => {},
+          wipe: () => {},
+        }
+      },
     },
     identity: {
       name: 'a',
@@ -255,7 +264,7 @@ test('JobHandler marks a job of an earlier process while something is made of it
     },
   }) as JobPayload
   scriptMs = 60_000
-  const run = handler.runAnew(watched, reservation())
+  const run = handler.runAnew(watched)
   await clock.advance(1_000)
   // Once before it waits for its place, and once more when it has that.
   expect(made.slice(0, 3)).toEqual([true, true, true])
@@ -264,4 +273,38 @@ test('JobHandler marks a job of an earlier process while something is made of it
   await clock.advance(120_000)
   await run
   expect(await running()).toEqual([])
+})
+
+describe('JobHandler, of a job of an earlier process that has no place yet', () => {
+  test('tells the coordinator that it is here as long as it waits, and runs it', async () => {
+    placeMs = 600_000
+    const run = handler.runAnew(payload(7))
+    await clock.advance(500_000)
+    expect(updates.length).toBeGreaterThan(5)
+    expect([updates[0], scripts]).toEqual([{ id: 7, state: 'running' }, 0])
+    await clock.advance(200_000)
+    await run
+    expect(scripts).toBe(1)
+    expect(await running()).toEqual([])
+  })
+
+  test('ends it when it is cancelled', async () => {
+    placeMs = 600_000
+    const run = handler.runAnew(payload(7))
+    await clock.advance(60_000)
+    wanted = false
+    await clock.advance(120_000)
+    await run
+    expect(scripts).toBe(0)
+    expect(await running()).toEqual([])
+  })
+
+  test('leaves it to the process that gets the fleet', async () => {
+    placeMs = 600_000
+    const run = handler.runAnew(payload(7))
+    await clock.advance(60_000)
+    handler.leave({ atOnce: false })
+    await run
+    expect(await running()).not.toEqual([])
+  })
 })

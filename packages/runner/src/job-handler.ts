@@ -114,13 +114,14 @@ export class JobHandler {
     if (isOver) await acquisition[Symbol.asyncDispose]()
   }
 
-  /** Runs a job of which an earlier process had begun nothing, and gives the reservation back. `checkpoint` is what was kept of it, if anything was. Never rejects. */
-  async runAnew(job: JobPayload, reservation: Reservation, checkpoint?: HandledJobCheckpoint): Promise<void> {
+  /**
+   * Runs a job of which an earlier process had begun nothing, as soon as there is a slot for it. Until then the coordinator hears that it waits here, and it can be cancelled. `checkpoint` is what was kept of it, if anything was.
+   * Never rejects.
+   */
+  async runAnew(job: JobPayload, checkpoint?: HandledJobCheckpoint): Promise<void> {
     const logger = this.#loggerOf(job)
     logger.info({}, 'job of an earlier process begins anew')
-    this.#options.journal?.note(job.id, 'acquisitionKey', reservation.key)
-    await this.#handle(job, { place: reservation, checkpoint, isLeft: true }, logger)
-    reservation[Symbol.dispose]()
+    await this.#handle(job, { checkpoint, isLeft: true }, logger)
   }
 
   #loggerOf(job: JobPayload): Logger {
@@ -286,8 +287,8 @@ function unkept({ error }: JournalTrouble): string {
   return `waiting until state can be written: ${describeError(error)}`
 }
 
-function keyOf(place: HandledJobOptions['place']): string {
-  return 'acquisition' in place ? place.acquisition.key : place.key
+function keyOf(place: HandledJobOptions['place']): string | undefined {
+  return place !== undefined && 'acquisition' in place ? place.acquisition.key : place?.key
 }
 
 function endFields(end: Exclude<JobEnd, 'left'>): object {

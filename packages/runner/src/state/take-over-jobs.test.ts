@@ -1,7 +1,7 @@
 import { type FleetLease, Journal, type JsonValue, MemoryStateStore, silentLogger } from '@runner-core/fleeting'
 import { ManualClock } from '@runner-core/fleeting/testing'
 import type { JobPayload } from '@runner-core/job'
-import { type Acquisition, type LentSlot, NoCapacityError, type Reservation } from '@runner-core/taskscaler'
+import type { Acquisition, LentSlot } from '@runner-core/taskscaler'
 import { describe, expect, test } from 'vitest'
 import { JobJournal } from './job-journal.ts'
 import { Seal } from './seal.ts'
@@ -25,7 +25,7 @@ interface Left {
 }
 
 /** Jobs 1, 2, … of an earlier process, each on the slot `slot-ID`. */
-const takeOver = async (left: readonly Left[], { isFull = false } = {}) => {
+const takeOver = async (left: readonly Left[]) => {
   const journal = async (): Promise<JobJournal> => {
     const lease = await store.lease('fleet', { takeover: true })
     return new JobJournal({ journal: over(lease), seal: new Seal(Buffer.alloc(32)), runner: 'a' })
@@ -49,14 +49,6 @@ const takeOver = async (left: readonly Left[], { isFull = false } = {}) => {
   const slots = left.flatMap(({ hasSlot = true }, index) => (hasSlot ? [`slot-${index + 1}`] : []))
   const lent = new Map([...slots, 'orphan'].map((slot) => [slot, { key: slot } as LentSlot]))
   const log: string[] = []
-  const abort = new AbortController()
-  const listeners = new Set<() => void>()
-  const room = { isFull }
-  /** Tells all who listen now. */
-  const change = async (): Promise<void> => {
-    for (const tell of Array.from(listeners)) tell()
-    await new Promise(setImmediate)
-  }
   const ends = takeOverJobs({
     left: await jobs.load(),
     scaler: {
@@ -66,24 +58,15 @@ const takeOver = async (left: readonly Left[], { isFull = false } = {}) => {
         return lent.delete(slot) ? (acquisition as unknown as Acquisition) : undefined
       },
       dropRestored: (slot) => void (lent.delete(slot) && log.push(`drop ${slot}`)),
-      reserve: () => {
-        if (room.isFull) throw new NoCapacityError('max_instances', 'full')
-        return { key: 'new' } as Reservation
-      },
-      onChange: (listener) => {
-        listeners.add(listener)
-        return () => listeners.delete(listener)
-      },
     },
     handler: {
       resume: async ({ id }, { key }, { sent }) => void log.push(`resume ${id} on ${key} from byte ${sent.bytes}`),
-      runAnew: async ({ id }, { key }, kept) => void log.push(`run ${id} on ${key}${kept ? ` from byte ${kept.sent.bytes}` : ''}`),
+      runAnew: async ({ id }, kept) => void log.push(`run ${id}${kept ? ` from byte ${kept.sent.bytes}` : ''}`),
     },
     ends: { lose: ({ id }, message) => void log.push(`lose ${id}: ${message}`) },
     logger: silentLogger,
-    signal: abort.signal,
   })
-  return { jobs, log, abort, ends, room, listeners, change }
+  return { log, ends }
 }
 
 describe('takeOverJobs', () => {
@@ -110,23 +93,7 @@ describe('takeOverJobs', () => {
   test('begins a job anew of which nothing had begun: its machine is as good as before, and its trace goes on', async () => {
     const { log, ends } = await takeOver([{}, { checkpoint: checkpoint(0, null), hasSlot: false }])
     await Promise.all(ends)
-    expect(log.toSorted()).toEqual(['drop orphan', 'give back slot-1', 'run 1 on new', 'run 2 on new from byte 5'])
-  })
-
-  test('lets a job that begins anew wait for capacity, and leaves it to the next start when the runner stops', async () => {
-    const { log, ends, room, listeners, change } = await takeOver([{ hasSlot: false }], { isFull: true })
-    for (let turns = 0; turns < 5; turns++) await change()
-    expect(log).toEqual(['drop orphan'])
-    room.isFull = false
-    await change()
-    await Promise.all(ends)
-    expect(log).toEqual(['drop orphan', 'run 1 on new'])
-    expect(listeners.size).toBe(0)
-
-    const stopped = await takeOver([{}], { isFull: true })
-    stopped.abort.abort(new Error('the runner stops'))
-    await Promise.all(stopped.ends)
-    expect(await stopped.jobs.load()).toHaveLength(1)
+    expect(log.toSorted()).toEqual(['drop orphan', 'give back slot-1', 'run 1', 'run 2 from byte 5'])
   })
 
   test('loses a job that had begun and cannot go on, once, and gives its instance up', async () => {

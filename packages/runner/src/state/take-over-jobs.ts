@@ -1,5 +1,5 @@
 import type { Logger } from '@runner-core/fleeting'
-import { type Acquisition, NoCapacityError, type Reservation, type Taskscaler } from '@runner-core/taskscaler'
+import type { Acquisition, Taskscaler } from '@runner-core/taskscaler'
 import type { EndOutbox } from '../ends/end-outbox.ts'
 import type { HandledJobCheckpoint } from '../handled-job.ts'
 import type { JobHandler } from '../job-handler.ts'
@@ -8,13 +8,11 @@ import type { JournalledJob } from './job-journal.ts'
 export interface TakeOverJobsOptions {
   /** Jobs that the process before had. */
   readonly left: readonly JournalledJob[]
-  readonly scaler: Pick<Taskscaler, 'restored' | 'claimRestored' | 'dropRestored' | 'reserve' | 'onChange'>
+  readonly scaler: Pick<Taskscaler, 'restored' | 'claimRestored' | 'dropRestored'>
   readonly handler: Pick<JobHandler, 'resume' | 'runAnew'>
   /** Tells how jobs ended; those whose end was kept are its own already. */
   readonly ends: Pick<EndOutbox, 'lose'>
   readonly logger: Logger
-  /** Ends the waits for a slot: what is not dealt with by then is at the next start. */
-  readonly signal: AbortSignal
 }
 
 /**
@@ -32,7 +30,9 @@ export function takeOverJobs(options: TakeOverJobsOptions): readonly Promise<voi
       return Promise.resolve()
     }
     if (job.end !== undefined) return giveBack(acquisitionKey, scaler)
-    if (checkpoint === undefined || checkpoint.run.scripts.length === 0) return beginAnew(job, checkpoint, options)
+    if (checkpoint === undefined || checkpoint.run.scripts.length === 0) {
+      return giveBack(acquisitionKey, scaler).then(() => handler.runAnew(payload, checkpoint))
+    }
     const acquisition = checkpoint.run.environment === null ? undefined : scaler.claimRestored(acquisitionKey)
     if (acquisition !== undefined) return handler.resume(payload, acquisition, checkpoint)
     scaler.dropRestored(acquisitionKey, `job ${payload.id}: ${cannotGoOn}`)
@@ -54,35 +54,3 @@ async function giveBack(acquisitionKey: string, scaler: Pick<Taskscaler, 'claimR
 
 const poison = 'two managers in a row died while they took this job up'
 const cannotGoOn = 'the runner ended, and the job cannot go on'
-
-async function beginAnew(
-  { payload, acquisitionKey }: JournalledJob,
-  checkpoint: HandledJobCheckpoint | undefined,
-  { scaler, handler, signal }: TakeOverJobsOptions,
-): Promise<void> {
-  await giveBack(acquisitionKey, scaler)
-  const reservation = await reserve(scaler, signal)
-  if (reservation !== undefined) await handler.runAnew(payload, reservation, checkpoint)
-}
-
-/** Undefined when the runner stops before there is any capacity. */
-async function reserve(scaler: Pick<Taskscaler, 'reserve' | 'onChange'>, signal: AbortSignal): Promise<Reservation | undefined> {
-  while (!signal.aborted) {
-    try {
-      return scaler.reserve()
-    } catch (error) {
-      if (!(error instanceof NoCapacityError)) throw error
-      if (error.reason === 'shutdown') break
-    }
-    await new Promise<void>((resolve) => {
-      const go = (): void => {
-        stop()
-        signal.removeEventListener('abort', go)
-        resolve()
-      }
-      const stop = scaler.onChange(go)
-      signal.addEventListener('abort', go)
-    })
-  }
-  return undefined
-}

@@ -67,8 +67,8 @@ export const runnerMutants: readonly Mutant[] = [
     name: 'a job that may run begins anew',
     breaks: 'jobs',
     file: runner('state/take-over-jobs'),
-    find: 'if (checkpoint === undefined || checkpoint.run.scripts.length === 0) return beginAnew(job, checkpoint, options)',
-    replace: 'if (options) return beginAnew(job, undefined, options)',
+    find: 'if (checkpoint === undefined || checkpoint.run.scripts.length === 0) {',
+    replace: 'if (options) {',
   },
   {
     name: 'a job that runs on its machine is reported as lost',
@@ -78,11 +78,18 @@ export const runnerMutants: readonly Mutant[] = [
     replace: '',
   },
   {
+    name: 'a job that waits for its place again is not spoken for',
+    breaks: 'jobs',
+    file: 'packages/runner/src/handled-job.ts',
+    find: '    const accepted = this.#accept()\n',
+    replace: "    const accepted = this.#options.place === undefined ? Promise.resolve('accepted' as const) : this.#accept()\n",
+  },
+  {
     name: 'a job that was kept and had not begun is forgotten',
     breaks: 'jobs',
     file: runner('state/take-over-jobs'),
-    find: 'if (reservation !== undefined) await handler.runAnew(payload, reservation, checkpoint)',
-    replace: 'void checkpoint',
+    find: '.then(() => handler.runAnew(payload, checkpoint))',
+    replace: '',
   },
   {
     name: 'the slot of a job that ended in an earlier process stays lent',
@@ -264,8 +271,8 @@ export const runnerMutants: readonly Mutant[] = [
     name: 'one that is asked for the fleet keeps its jobs',
     breaks: 'jobs',
     file: runner('configured-runner'),
-    find: "    this.#reports.abort(new Error('another process gets the fleet'))\n    handler?.leave({ atOnce: false })\n",
-    replace: "    this.#reports.abort(new Error('another process gets the fleet'))\n",
+    find: '    handler?.leave({ atOnce: false })\n',
+    replace: '',
   },
 ]
 
