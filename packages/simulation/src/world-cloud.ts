@@ -19,6 +19,7 @@ const staleMs = 8_000
 export class WorldCloud extends MemoryGroup {
   /** The next launch brings so many machines more than asked. */
   surplus = 0
+  readonly #bringingMore = new Set<{ readonly request: IncreaseRequest; readonly before: ReadonlySet<string> }>()
   /** Machines that the next so many lists leave out. */
   readonly hidden: Map<string, number> = new Map()
   /** Until then every call is refused as throttled. */
@@ -86,10 +87,12 @@ export class WorldCloud extends MemoryGroup {
 
   override async increase(request: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
     const before = new Set(this.ids)
+    const bringing = { request, before }
     try {
       this.#throttle()
       const { surplus } = this
       this.surplus = 0
+      if (surplus > 0) this.#bringingMore.add(bringing)
       const result = await super.increase({ ...request, count: request.count + surplus }, signal)
       this.#made(request, before)
       this.onDecided(request.launchToken, result.requested, result.errors?.[0])
@@ -99,7 +102,14 @@ export class WorldCloud extends MemoryGroup {
       const isRefusal = isGroupError(error) && error.code !== 'transient'
       this.onDecided(request.launchToken, isRefusal ? 0 : request.count, error)
       throw error
+    } finally {
+      this.#bringingMore.delete(bringing)
     }
+  }
+
+  /** Tells whose the machines are of launches that bring more than asked and have not been answered yet. */
+  account(): void {
+    for (const { request, before } of this.#bringingMore) this.#made(request, before)
   }
 
   #made({ launchToken, count }: IncreaseRequest, before: ReadonlySet<string>): void {

@@ -60,6 +60,7 @@ export class WorldHistory {
 
   /** Machines change by themselves, with time: what they are now is held against what was told of them last. */
   #lookAtMachines(): void {
+    this.#cloud.account()
     const there = new Set(this.#cloud.ids)
     for (const machine of this.#machines.keys()) {
       if (there.has(machine)) continue
