@@ -171,10 +171,17 @@ class AzureGroup implements InstanceGroup {
     }
     const { launches } = this.#ready()
     return launches.exclusively(signal, async () => {
-      const listed = new Set(this.#machines.keys())
-      const removed = await removeMachines(ids, options, signal)
-      launches.deleted(removed.accepted.filter((id) => listed.has(id)))
-      return removed
+      const listed = ids.filter((id) => this.#machines.has(id))
+      try {
+        const removed = await removeMachines(ids, options, signal)
+        const accepted = new Set(removed.accepted)
+        launches.deleted(listed.filter((id) => accepted.has(id)))
+        launches.perhapsDeleted((removed.errors ?? []).flatMap(({ code, instanceId }) => (code === 'transient' ? (instanceId ?? []) : [])))
+        return removed
+      } catch (error) {
+        if (!isGroupError(error) || error.code === 'transient') launches.perhapsDeleted(listed)
+        throw error
+      }
     })
   }
 
@@ -182,6 +189,9 @@ class AzureGroup implements InstanceGroup {
     const machines = await this.#client.listMachines(this.#ready().model.mode, {}, signal)
     const now = this.#context.clock.now()
     this.#machineLaunches.learn(machines)
+    const listed = new Set(machines.map(({ id }) => id))
+    const gone = [...this.#machines.values()].filter(({ machine }) => !listed.has(machine.id) && machine.provisioningState !== 'Deleting')
+    this.#ready().launches.perhapsDeleted(gone.map(({ machine }) => machine.id))
     this.#machines = new Map(
       machines.map((machine) => [machine.id, { machine, listedAt: this.#machines.get(machine.id)?.listedAt ?? now }]),
     )

@@ -30,6 +30,12 @@ export interface LaunchesOptions {
 /** For so long a delete may not show in the size. */
 const longestLagMs = 300_000
 
+interface Leaving {
+  readonly at: number
+  /** Azure has accepted its delete. Otherwise it may have: the answer was lost, or the machine was not listed any more. */
+  readonly isSure: boolean
+}
+
 /**
  * Raises the set's size, and finds out what came of it. Azure accepts first and fails later, and the size stays raised over machines that never come: those are rows of their own here,
  * until the size is lowered by them. See docs/decisions/azure-capacity.md.
@@ -47,8 +53,8 @@ export class Launches {
   /** Machines that were asked for and never came, by ids of our own. */
   readonly #missing = new Map<string, ListedInstance>()
   #missingCount = 0
-  /** Machines whose delete Azure accepted, by id, and when: the size may not show it yet. */
-  readonly #deleted = new Map<string, number>()
+  /** Machines that the size may still count, by id. */
+  readonly #leaving = new Map<string, Leaving>()
 
   constructor(options: LaunchesOptions) {
     this.#options = options
@@ -71,7 +77,8 @@ export class Launches {
       const { open, ended } = launchesOf(size.tags, fleet)
       const made = [...open, ...ended].find((launch) => launch.launchToken === launchToken)
       if (made !== undefined) return this.#answer(count, made.count)
-      const base = (await this.#sizeOfThoseThere(size, signal)) - (await this.#lagOf(size, signal))
+      const there = await this.#sizeOfThoseThere(size, signal)
+      const base = there - (await this.#lagOf(there, size, signal))
       const requested = Math.max(0, Math.min(count, maxSize - base))
       if (requested > 0) {
         await this.#resize(base + requested, withLaunch(size.tags, fleet, { launchToken, count: requested }, size.isSettled), size, signal)
@@ -92,7 +99,8 @@ export class Launches {
       const machines = await listMachines(signal)
       if (size.isSettled) {
         const missing = missingMachines(size, machines.length)
-        const late = Math.min(missing, this.#deletedOf(machines))
+        // What a launch is known to have failed at is not late.
+        const late = this.#failure === undefined ? Math.min(missing, this.#goneOf(machines)) : 0
         // What a size that lags still counts is not missing; it is looked at again.
         this.#isUnsettled = late > 0
         this.#account(missing - late, size.tags)
@@ -131,8 +139,14 @@ export class Launches {
 
   /** Azure has accepted the deletion of these, and lowers the size by them. */
   deleted(ids: readonly string[]): void {
-    const now = this.#options.clock.now()
-    for (const id of ids) this.#deleted.set(id, now)
+    const at = this.#options.clock.now()
+    for (const id of ids) this.#leaving.set(id, { at, isSure: true })
+  }
+
+  /** The same, or perhaps not: the answer was lost, or they are gone without our doing, evicted for instance. */
+  perhapsDeleted(ids: readonly string[]): void {
+    const at = this.#options.clock.now()
+    for (const id of ids) if (!this.#leaving.has(id)) this.#leaving.set(id, { at, isSure: false })
   }
 
   /** Runs what changes the size alone. */
@@ -159,31 +173,33 @@ export class Launches {
   }
 
   /**
-   * By how much the size lags behind deletes of ours: it is above the machines that stay and those still to come. Never more than was deleted, so whatever else somebody asked for stays asked for.
-   * Machines that are missing are taken off the size elsewhere.
+   * By how much `there`, the size without what is missing, lags behind machines that left: it is above those that stay and those still to come. Never more than have left, so whatever else somebody asked for stays
+   * asked for.
    */
-  async #lagOf(size: SetSize, signal: AbortSignal): Promise<number> {
+  async #lagOf(there: number, size: SetSize, signal: AbortSignal): Promise<number> {
     const { fleet, listMachines, machineLaunches } = this.#options
     this.#forgetOld()
-    if (this.#deleted.size === 0 || this.#missing.size > 0) return 0
+    if (this.#leaving.size === 0) return 0
     const machines = await listMachines(signal)
-    const staying = machines.filter(({ id, provisioningState }) => provisioningState !== 'Deleting' && !this.#deleted.has(id))
-    const made = (token: string): number => machines.filter(({ id }) => machineLaunches.tokenOf(id) === token).length
-    const open = this.#isUnsettled ? launchesOf(size.tags, fleet).open : []
-    const coming = open.reduce((sum, { launchToken, count }) => sum + Math.max(0, count - made(launchToken)), 0)
-    return Math.min(this.#deleted.size, Math.max(0, size.capacity - staying.length - coming))
+    const staying = machines.filter(
+      ({ id, provisioningState }) => provisioningState !== 'Deleting' && this.#leaving.get(id)?.isSure !== true,
+    )
+    const open = size.isSettled && this.#operation === undefined ? [] : launchesOf(size.tags, fleet).open
+    // Machines that came and went are not to come any more.
+    const coming = open.reduce((sum, { launchToken, count }) => sum + Math.max(0, count - machineLaunches.madeBy(launchToken)), 0)
+    return Math.min(this.#leaving.size, Math.max(0, there - staying.length - coming))
   }
 
-  /** How many of those deleted of late are not listed any more. */
-  #deletedOf(machines: readonly Machine[]): number {
+  /** How many of those that left of late are not listed any more. */
+  #goneOf(machines: readonly Machine[]): number {
     this.#forgetOld()
     const listed = new Set(machines.map(({ id }) => id))
-    return [...this.#deleted.keys()].filter((id) => !listed.has(id)).length
+    return [...this.#leaving.keys()].filter((id) => !listed.has(id)).length
   }
 
   #forgetOld(): void {
     const now = this.#options.clock.now()
-    for (const [id, at] of this.#deleted) if (now - at > longestLagMs) this.#deleted.delete(id)
+    for (const [id, { at }] of this.#leaving) if (now - at > longestLagMs) this.#leaving.delete(id)
   }
 
   async #resize(capacity: number, tags: Tags, { etag }: SetSize, signal: AbortSignal): Promise<void> {
@@ -193,8 +209,8 @@ export class Launches {
     this.#operation = undefined
     this.#failure = undefined
     const operation = await client.resize(capacity, tags, etag, signal)
-    // The size is what was written, and what is deleted is not in it.
-    this.#deleted.clear()
+    // The size is what was written, and what has left is not in it.
+    this.#leaving.clear()
     if (operation !== undefined) this.#operation = { ...operation, askedAt: clock.now() }
   }
 

@@ -9,7 +9,7 @@ for (const [mode, failedLaunches] of [
   ['Uniform', 'failed machines'],
   ['Flexible', 'nothing'],
 ] as const) {
-  const starting = AzureCloud.startReal({ mode, failedLaunches, lags, pageSize: 2 })
+  const starting = AzureCloud.startReal({ mode, failedLaunches, lags, pageSize: 2, capacityLagMs: 400 })
   afterAll(async () => (await starting)[Symbol.asyncDispose]())
   describeInstanceGroup(`azure on its fake: ${mode}, failed launches leave ${failedLaunches}`, async () => (await starting).group(), {
     cloud: async () => (await starting).fake.hand,

@@ -56,6 +56,60 @@ describe.each(modes)('a %s set', (mode, list, interfaces) => {
     await group.shutdown()
   })
 
+  test('counts no machine as still to come that came and was deleted while its size lags', async () => {
+    const clock = new ManualClock()
+    await using cloud = await AzureCloud.start({ mode, clock, lags: { bootMs: 1000 }, capacityLagMs: 60_000 })
+    const group = await initialised(cloud)
+    await group.increase({ count: 2, launchToken: 'one' }, signal)
+    await group.decrease([(await group.list(signal))[0]!.id], signal)
+    expect(await group.list(signal)).toHaveLength(1)
+    await group.increase({ count: 1, launchToken: 'two' }, signal)
+    expect(cloud.fake.capacity).toBe(2)
+  })
+
+  test('is raised from the machines that stay when the answer to their delete was lost, also by whoever has not asked again', async () => {
+    const clock = new ManualClock()
+    await using cloud = await AzureCloud.start({ mode, clock, lags: { deleteMs: 1000 }, capacityLagMs: 60_000 })
+    const group = await initialised(cloud)
+    await group.increase({ count: 3, launchToken: 'one' }, signal)
+    const [first] = await group.list(signal)
+    cloud.fake.hand.inject!({ kind: 'lost_answer', on: 'decrease', times: 1 })
+    await expect(group.decrease([first!.id], signal)).rejects.toMatchObject({ code: 'transient' })
+    await group.increase({ count: 1, launchToken: 'two' }, signal)
+    expect(cloud.fake.capacity).toBe(3)
+  })
+
+  test('is raised from the machines that stay when one was evicted and the size lags', async () => {
+    const clock = new ManualClock()
+    await using cloud = await AzureCloud.start({ mode, clock, capacityLagMs: 60_000 })
+    const group = await initialised(cloud)
+    await group.increase({ count: 3, launchToken: 'one' }, signal)
+    const [first] = await group.list(signal)
+    await cloud.fake.hand.kill!(first!.id)
+    // Nothing is missing: nobody asked for it.
+    expect((await group.list(signal)).map(({ state }) => state)).toEqual(['running', 'running'])
+    await group.increase({ count: 1, launchToken: 'two' }, signal)
+    expect(cloud.fake.capacity).toBe(3)
+  })
+
+  test('is raised from the machines that stay when it lags and a launch has failed besides', async () => {
+    const clock = new ManualClock()
+    await using cloud = await AzureCloud.start({ mode, clock, failedLaunches: 'nothing', capacityLagMs: 60_000 })
+    const group = await initialised(cloud)
+    await group.increase({ count: 4, launchToken: 'four' }, signal)
+    const ids = (await group.list(signal)).map(({ id }) => id)
+    cloud.fake.hand.inject!({ kind: 'capacity', on: 'increase' })
+    await group.increase({ count: 1, launchToken: 'failed' }, signal)
+    cloud.fake.hand.heal!()
+    expect((await group.list(signal)).map(({ state }) => state).toSorted(compare)).toEqual([
+      'failed',
+      ...Array.from({ length: 4 }, () => 'running'),
+    ])
+    await group.decrease(ids.slice(0, 3), signal)
+    await group.increase({ count: 1, launchToken: 'one' }, signal)
+    expect(cloud.fake.capacity).toBe(2)
+  })
+
   test('is raised with one read and one write, and nobody waits for its machines', async () => {
     const exchanges: Exchange[] = []
     const clock = new ManualClock()

@@ -18,7 +18,7 @@ export interface FakeAzureOptions {
   readonly failedLaunches?: 'failed machines' | 'nothing'
   /** When a machine takes over the set's tags: with what asked for it, or once it is shown, so that one under way has those of a later change. Azure does not say. Default `when shown`. */
   readonly tagged?: 'when accepted' | 'when shown'
-  /** How long size and etag are shown as before an accepted delete, milliseconds. Default 0. */
+  /** How long size and etag are shown as before an accepted delete or an eviction, milliseconds. Default 0. */
   readonly capacityLagMs?: number
   readonly real?: RealMachines
   /** By bucket, for example `azureRateLimits`. Default: nothing is limited. */

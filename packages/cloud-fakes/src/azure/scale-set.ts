@@ -16,7 +16,7 @@ export interface ScaleSetOptions {
   readonly failedLaunches: 'failed machines' | 'nothing'
   /** When a machine takes over the set's tags. */
   readonly tagged: 'when accepted' | 'when shown'
-  /** How long size and etag are shown as before a delete, milliseconds. */
+  /** How long size and etag are shown as before a delete or an eviction, milliseconds. */
   readonly capacityLagMs: number
 }
 
@@ -59,7 +59,7 @@ export class ScaleSet {
   #launched = 0
   #failsNextLaunch = false
   readonly #capacityLagMs: number
-  /** Deletes that the size does not show yet, as far as they are recent. */
+  /** Deletes and evictions that the size does not show yet, as far as they are recent. */
   #deletes: { readonly at: number; readonly count: number }[] = []
 
   constructor({ clock, name, mode, lags = {}, real, failedLaunches, tagged, capacityLagMs }: ScaleSetOptions) {
@@ -156,7 +156,10 @@ export class ScaleSet {
 
   /** A machine goes without a word, as an evicted one does. */
   kill(id: string): void {
-    if (this.machines.kill(id)) this.#capacity -= 1
+    if (!this.machines.kill(id)) return
+    this.#capacity -= 1
+    this.#deletes.push({ at: this.#clock.now(), count: 1 })
+    this.#version += 1
   }
 
   #unshown(): readonly { readonly count: number }[] {

@@ -1,4 +1,5 @@
 import { delay, systemClock, systemRandom } from '../../clock.ts'
+import { asGroupError } from '../../errors.ts'
 import type { GroupInfo, InstanceGroup, ListedInstance } from '../../instance-group.ts'
 import { parseList } from '../../provisioner/parse-list.ts'
 import type { CloudHand } from './cloud-hand.ts'
@@ -19,6 +20,19 @@ interface ContextParts {
 /** What one case works with. */
 export function conformanceContext({ group, makeGroup, info, cloud, settings, signal, notes }: ContextParts): ConformanceContext {
   const { maxInstances, machinesOutliveInstances, patienceMs, pollMs, clock, connect } = settings
+  /** As the provisioner does: what is told as a conflict is asked again, for nothing has been done. */
+  const settled = async <T>(call: string, act: () => Promise<T>): Promise<T> => {
+    const endAt = systemClock.now() + patienceMs
+    for (;;) {
+      try {
+        return await act()
+      } catch (error) {
+        if (asGroupError(error).code !== 'conflict' || systemClock.now() >= endAt) throw error
+        notes.push(`${call} met a conflict, and was asked again`)
+        await context.pause(pollMs)
+      }
+    }
+  }
   const context: ConformanceContext = {
     group,
     cloud: cloud as Required<CloudHand>,
@@ -64,7 +78,7 @@ export function conformanceContext({ group, makeGroup, info, cloud, settings, si
       return rows
     },
     async increase(count, launchToken = context.newToken()) {
-      const result = await group.increase({ count, launchToken }, signal)
+      const result = await settled('increase', () => group.increase({ count, launchToken }, signal))
       const errors = (result.errors ?? []).map(({ message }) => message).join('; ')
       ensure(result.requested === count, `${count} were asked for, ${result.requested} accepted: ${errors || 'no error was told'}`)
       return result
@@ -80,7 +94,7 @@ export function conformanceContext({ group, makeGroup, info, cloud, settings, si
       })
     },
     async remove(ids) {
-      const { accepted, errors = [] } = await group.decrease(ids, signal)
+      const { accepted, errors = [] } = await settled('decrease', () => group.decrease(ids, signal))
       const refused = ids.filter((id) => !accepted.includes(id))
       ensure(
         refused.length === 0,
