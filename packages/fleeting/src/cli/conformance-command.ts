@@ -13,7 +13,7 @@ import { junitReport } from './junit-report.ts'
 import { loadGroup } from './load-group.ts'
 import type { Output } from './output.ts'
 import { StartError } from './start-error.ts'
-import { outcomeLines, summaryLines } from './text-report.ts'
+import { outcomeLines, summaryLines, waitLine } from './text-report.ts'
 
 export interface ConformanceArguments {
   readonly config?: string
@@ -45,6 +45,7 @@ export async function conformance(plugin: string, args: ConformanceArguments, ou
     ...(args.maxInstances !== undefined && { maxInstances: args.maxInstances }),
     ...(args.patience !== undefined && { patienceMs: args.patience }),
     ...(args.poll !== undefined && { pollMs: args.poll }),
+    onWait: (wait) => output.err(`    ${waitLine(wait)}`),
     signal,
   })
 

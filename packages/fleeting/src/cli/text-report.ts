@@ -1,5 +1,6 @@
 import { describeError } from '../describe-error.ts'
 import type { ConformanceOutcome } from '../testing/conformance/conformance-run.ts'
+import type { ConformanceWait } from '../testing/conformance/long-waits.ts'
 import type { ConformanceReport } from '../testing/conformance/run-conformance.ts'
 
 /** One case as people read it, while the run goes on. */
@@ -11,6 +12,11 @@ export function outcomeLines(outcome: ConformanceOutcome, number: number, total:
     ...whyOf(outcome).map((line) => `    ${line}`),
     ...outcome.notes.map((note) => `    ${note}`),
   ]
+}
+
+/** A case that waits, as people read it. */
+export function waitLine({ name, what, waitedMs, patienceMs }: ConformanceWait): string {
+  return `${name}: waits for ${what} (${duration(waitedMs)} so far, at most ${duration(patienceMs)})`
 }
 
 /** The end of the report: what failed, once more, and the counts. */

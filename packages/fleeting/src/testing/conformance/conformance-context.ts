@@ -5,6 +5,7 @@ import { parseList } from '../../provisioner/parse-list.ts'
 import type { CloudHand } from './cloud-hand.ts'
 import { type ConformanceContext, ensure, NotApplicable, shown } from './conformance-case.ts'
 import type { ConformanceSettings, MakeGroup } from './conformance-options.ts'
+import type { LongWaits } from './long-waits.ts'
 
 interface ContextParts {
   readonly group: InstanceGroup
@@ -12,14 +13,17 @@ interface ContextParts {
   readonly info: GroupInfo
   readonly cloud: CloudHand | undefined
   readonly settings: ConformanceSettings
+  readonly waits: LongWaits
   readonly signal: AbortSignal
   /** Takes the case's notes. */
   readonly notes: string[]
 }
 
 /** What one case works with. */
-export function conformanceContext({ group, makeGroup, info, cloud, settings, signal, notes }: ContextParts): ConformanceContext {
+export function conformanceContext(parts: ContextParts): ConformanceContext {
+  const { makeGroup, info, cloud, settings, waits, signal, notes } = parts
   const { maxInstances, machinesOutliveInstances, patienceMs, pollMs, clock, connect } = settings
+  const group = waits.watching(parts.group)
   /** As the provisioner does: what is told as a conflict is asked again, for nothing has been done. */
   const settled = async <T>(call: string, act: () => Promise<T>): Promise<T> => {
     const endAt = systemClock.now() + patienceMs
@@ -59,15 +63,19 @@ export function conformanceContext({ group, makeGroup, info, cloud, settings, si
       ensure(new Set(rows.map(({ id }) => id)).size === rows.length, `list shows an id twice: ${shown(rows)}`)
       return rows
     },
-    async until(what, found) {
-      const endAt = systemClock.now() + patienceMs
-      for (;;) {
-        const rows = await context.list()
-        const answer = found(rows)
-        if (answer !== undefined && answer !== false) return answer
-        ensure(systemClock.now() < endAt, `waited ${patienceMs} ms for ${what}; list shows ${shown(rows)}`)
-        await context.pause(pollMs)
-      }
+    until(what, found) {
+      let rows: readonly ListedInstance[] = []
+      const waitsFor = (): string => `${what}; list shows ${shown(rows)}${unlisted(rows, cloud)}`
+      return waits.during(waitsFor, async () => {
+        const endAt = systemClock.now() + patienceMs
+        for (;;) {
+          rows = await context.list()
+          const answer = found(rows)
+          if (answer !== undefined && answer !== false) return answer
+          ensure(systemClock.now() < endAt, `waited ${patienceMs} ms for ${waitsFor()}`)
+          await context.pause(pollMs)
+        }
+      })
     },
     async settle() {
       let rows: readonly ListedInstance[] = []
@@ -107,4 +115,10 @@ export function conformanceContext({ group, makeGroup, info, cloud, settings, si
     },
   }
   return context
+}
+
+/** What tells a forgotten page from a machine that has not come. */
+function unlisted(rows: readonly ListedInstance[], cloud: CloudHand | undefined): string {
+  const missing = cloud?.machines?.().filter((id) => !rows.some((row) => row.id === id)) ?? []
+  return missing.length === 0 ? '' : `, and not ${missing.join(', ')}, which the cloud has too`
 }

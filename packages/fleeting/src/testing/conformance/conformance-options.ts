@@ -3,6 +3,7 @@ import type { Connection } from '../../connection.ts'
 import type { ConnectInfo, InstanceGroup } from '../../instance-group.ts'
 import { createSshConnector } from '../../ssh/ssh-connector.ts'
 import type { CloudHand } from './cloud-hand.ts'
+import type { ConformanceWait } from './long-waits.ts'
 
 export interface ConformanceOptions {
   /** How many instances the run may have at once, ≥ 1. With 3 or more every case runs. Default 3. */
@@ -17,6 +18,8 @@ export interface ConformanceOptions {
   readonly pollMs?: number
   /** Whether a machine lives on when its instance is removed, as hosts do that were only lent: then its open connections need not end. Default false. */
   readonly machinesOutliveInstances?: boolean
+  /** Called while a case waits for long, after 5 s first: for what, and what the group shows instead. Default: nothing is said before the case ends. */
+  readonly onWait?: (wait: ConformanceWait) => void
   /** Ends the run early: the case under way fails, what was made is removed, and the other cases are skipped. */
   readonly signal?: AbortSignal
   /** The clock that the group's credentials expire by. Default: the machine's own. The suite itself lives in real time. */
@@ -41,6 +44,7 @@ export function conformanceSettings(options: ConformanceOptions): ConformanceSet
     clock: systemClock,
     connect: (info, signal) => connector.connect(info, signal),
     signal: never,
+    onWait: () => {},
     ...options,
   }
 }

@@ -7,6 +7,7 @@ import type { CloudHand } from './cloud-hand.ts'
 import { alive, type ConformanceCase, type ConformanceContext, ensure, NotApplicable } from './conformance-case.ts'
 import { conformanceContext } from './conformance-context.ts'
 import { type ConformanceOptions, type ConformanceSettings, conformanceSettings, type MakeGroup } from './conformance-options.ts'
+import { LongWaits } from './long-waits.ts'
 
 /** What is proved when all cases are over. */
 const lastCase = 'nothing is left, and the group shuts down'
@@ -113,15 +114,15 @@ export class ConformanceRun {
     return this.#outcome(conformanceCase.name, async (notes) => {
       const { patienceMs, signal } = this.#settings
       using limit = deadline(systemClock, 5 * patienceMs, () => new Error(`took more than ${5 * patienceMs} ms`), signal)
-      const context = this.#context(limit.signal, notes)
+      const context = this.#context(conformanceCase.name, limit.signal, notes)
       const running = conformanceCase.run(context)
       await afterwards(untilAbort(running, limit.signal), async () => {
         // What is under way when a case is stopped may still make a machine.
         using grace = deadline(systemClock, graceMs, () => new Error('the case went on'))
         await untilAbort(running, grace.signal).catch(() => {})
-        await this.#cleanUp()
+        await this.#cleanUp(conformanceCase.name)
       })
-      const rows = await context.list()
+      const rows = await untilAbort(context.list(), limit.signal)
       const missing = [...this.others].filter((id) => !rows.some((row) => row.id === id))
       ensure(missing.length === 0, `${missing.join(', ')} was there before, and is gone`)
     })
@@ -132,7 +133,7 @@ export class ConformanceRun {
     return this.#outcome(lastCase, () => {
       const { patienceMs } = this.#settings
       using limit = deadline(systemClock, patienceMs, () => new Error(`shutdown took more than ${patienceMs} ms`))
-      return afterwards(this.#hasBegun ? this.#cleanUp() : Promise.resolve(), async () => {
+      return afterwards(this.#hasBegun ? this.#cleanUp(lastCase) : Promise.resolve(), async () => {
         await untilAbort(this.#group.shutdown(), limit.signal)
         await untilAbort(this.#group.shutdown(), limit.signal)
       })
@@ -153,17 +154,20 @@ export class ConformanceRun {
   }
 
   /** Removes what the run has made, with a patience of its own. */
-  async #cleanUp(): Promise<void> {
+  async #cleanUp(name: string): Promise<void> {
     this.#cloud?.heal?.()
     const { patienceMs } = this.#settings
     using limit = deadline(systemClock, 2 * patienceMs, () => new Error(`what the case left was not gone after ${2 * patienceMs} ms`))
-    const context = this.#context(limit.signal, [])
-    const ours = (await context.settle()).map(({ id }) => id).filter((id) => !this.others.has(id))
-    if (ours.length > 0) await context.remove(ours)
+    const context = this.#context(name, limit.signal, [])
+    const rows = await untilAbort(context.settle(), limit.signal)
+    const ours = rows.map(({ id }) => id).filter((id) => !this.others.has(id))
+    if (ours.length > 0) await untilAbort(context.remove(ours), limit.signal)
   }
 
-  #context(signal: AbortSignal, notes: string[]): ConformanceContext {
+  #context(name: string, signal: AbortSignal, notes: string[]): ConformanceContext {
+    const { patienceMs, onWait } = this.#settings
     return conformanceContext({
+      waits: new LongWaits({ name, patienceMs, onWait, signal }),
       group: this.#group,
       makeGroup: this.#makeGroup,
       info: this.info,

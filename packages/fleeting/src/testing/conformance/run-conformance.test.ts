@@ -4,7 +4,9 @@ import { GroupError } from '../../errors.ts'
 import { SkippingClock } from '../skipping-clock.ts'
 import { describeInstanceGroup } from '../vitest.ts'
 import type { ConformanceOptions } from './conformance-options.ts'
-import { type ConformanceReport, runConformance } from './run-conformance.ts'
+import { ConformanceRun } from './conformance-run.ts'
+import type { ConformanceWait } from './long-waits.ts'
+import { type ConformanceReport, conformanceCases, runConformance } from './run-conformance.ts'
 
 const quick: ConformanceOptions = { maxInstances: 3, pollMs: 1, patienceMs: 60 }
 
@@ -40,6 +42,36 @@ describe('runConformance', () => {
       reason: 'needs 3 instances, and may have 1',
     })
     expect(report.passed + report.skipped).toBe(report.outcomes.length)
+  })
+
+  it('says early what a case waits for, and what the cloud has that the list does not show', async () => {
+    const { group, cloud } = breakGroup({
+      fault: 'the second page is forgotten',
+      foundBy: '',
+      bend: (good) => ({ list: async (signal) => (await good.list(signal)).slice(0, 2) }),
+    })
+    const waits: ConformanceWait[] = []
+    const run = await ConformanceRun.start(() => group, { ...quick, patienceMs: 200, cloud, onWait: (wait) => waits.push(wait) })
+    await run.run(conformanceCases.find(({ name }) => name.startsWith('list shows every machine'))!)
+    const wait = waits.find(({ what }) => what.startsWith('3 new instances to run; list shows '))
+    expect(wait).toMatchObject({ what: expect.stringMatching(/, and not \S+, which the cloud has too$/), patienceMs: 200 })
+    expect(wait!.waitedMs).toBeLessThan(200)
+  })
+
+  it('says early which call does not answer', async () => {
+    const good = memoryGroup()
+    let lists = 0
+    const never = new Promise<never>(() => {})
+    const group = new Proxy(good, {
+      get: (target, property) =>
+        property === 'list' ? (signal: AbortSignal) => (++lists > 1 ? never : target.list(signal)) : bindTo(target, property),
+    })
+    const waits: ConformanceWait[] = []
+    const run = await ConformanceRun.start(() => group, { ...quick, onWait: (wait) => waits.push(wait) })
+    await run.run(conformanceCases.find(({ name }) => name.startsWith('list answers the same'))!)
+    expect(waits).toContainEqual(
+      expect.objectContaining({ name: 'list answers the same while nothing happens', what: 'an answer of list' }),
+    )
   })
 
   it('leaves what was there before alone, and notices when it goes', async () => {
