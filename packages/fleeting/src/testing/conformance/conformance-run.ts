@@ -1,5 +1,5 @@
 import { systemClock } from '../../clock.ts'
-import { deadline } from '../../deadline.ts'
+import { type Deadline, deadline } from '../../deadline.ts'
 import type { GroupInfo, InstanceGroup } from '../../instance-group.ts'
 import { parseList } from '../../provisioner/parse-list.ts'
 import { untilAbort } from '../../provisioner/until-abort.ts'
@@ -114,7 +114,9 @@ export class ConformanceRun {
     return this.#outcome(conformanceCase.name, async (notes) => {
       const { patienceMs, signal } = this.#settings
       using limit = deadline(systemClock, 5 * patienceMs, () => new Error(`took more than ${5 * patienceMs} ms`), signal)
-      const context = this.#context(conformanceCase.name, limit.signal, notes)
+      // What a case still waits for when it is over would hold the process up, and look like the plugin's.
+      using over = abortAtEnd(limit.signal)
+      const context = this.#context(conformanceCase.name, over.signal, notes)
       const running = conformanceCase.run(context)
       await afterwards(untilAbort(running, limit.signal), async () => {
         // What is under way when a case is stopped may still make a machine.
@@ -158,7 +160,8 @@ export class ConformanceRun {
     this.#cloud?.heal?.()
     const { patienceMs } = this.#settings
     using limit = deadline(systemClock, 2 * patienceMs, () => new Error(`what the case left was not gone after ${2 * patienceMs} ms`))
-    const context = this.#context(name, limit.signal, [])
+    using over = abortAtEnd(limit.signal)
+    const context = this.#context(name, over.signal, [])
     const rows = await untilAbort(context.settle(), limit.signal)
     const ours = rows.map(({ id }) => id).filter((id) => !this.others.has(id))
     if (ours.length > 0) await untilAbort(context.remove(ours), limit.signal)
@@ -176,6 +179,21 @@ export class ConformanceRun {
       signal,
       notes,
     })
+  }
+}
+
+/** A signal that aborts with `parent`, or when it is disposed of. */
+function abortAtEnd(parent: AbortSignal): Deadline {
+  const controller = new AbortController()
+  const onParent = (): void => controller.abort(parent.reason)
+  if (parent.aborted) onParent()
+  parent.addEventListener('abort', onParent, { once: true })
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      parent.removeEventListener('abort', onParent)
+      controller.abort(new Error('the case is over'))
+    },
   }
 }
 

@@ -1,5 +1,6 @@
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { breakGroup, brokenGroups, memoryGroup } from '../../../test/conformance-broken-groups.ts'
+import { systemClock } from '../../clock.ts'
 import { GroupError } from '../../errors.ts'
 import { SkippingClock } from '../skipping-clock.ts'
 import { describeInstanceGroup } from '../vitest.ts'
@@ -72,6 +73,33 @@ describe('runConformance', () => {
     expect(waits).toContainEqual(
       expect.objectContaining({ name: 'list answers the same while nothing happens', what: 'an answer of list' }),
     )
+  })
+
+  it('leaves no timer of its own behind, for which a plugin would be blamed', async () => {
+    const open = new Set<number>()
+    const original = systemClock.after
+    let count = 0
+    vi.spyOn(systemClock, 'after').mockImplementation((delayMs, callback) => {
+      const id = ++count
+      if (delayMs >= 1000) open.add(id)
+      const cancel = original(delayMs, () => {
+        open.delete(id)
+        callback()
+      })
+      return () => {
+        open.delete(id)
+        cancel()
+      }
+    })
+    try {
+      const group = memoryGroup()
+      const run = await ConformanceRun.start(() => group, { ...patient, cloud: group.hand })
+      for (const conformanceCase of conformanceCases) await run.run(conformanceCase)
+      await run.finish()
+      expect(open.size).toBe(0)
+    } finally {
+      vi.restoreAllMocks()
+    }
   })
 
   it('leaves what was there before alone, and notices when it goes', async () => {
