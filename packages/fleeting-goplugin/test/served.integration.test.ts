@@ -1,11 +1,12 @@
 // Our own plugins as executables under our own host: what a served plugin owes to any host, without Go.
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type ConnectorConfig, type Logger, systemClock } from '@runner-core/fleeting'
 import { runConformance } from '@runner-core/fleeting/testing'
-import { beforeEach, expect, test, vi } from 'vitest'
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { PluginClient } from '../src/host/plugin-client.ts'
 import { PluginProcess } from '../src/host/plugin-process.ts'
 import { createGoPluginGroup } from '../src/index.ts'
@@ -53,6 +54,21 @@ test('plugin local, served, keeps the contract of instance groups at a host of o
   expect(report.outcomes.filter(({ outcome }) => outcome === 'failed')).toEqual([])
   expect(log).toContainEqual(expect.objectContaining({ level: 'info', message: 'instance group is ready' }))
 }, 120_000)
+
+test.each(['init finds every fault', 'fails for capacity', 'every state of the cloud', 'credentials that expire'])(
+  'plugin aws, served, on a cloud with a hand: "%s" passes, or is skipped since the protocol has no words for it',
+  async (only) => {
+    const folder = mkdtempSync(join(tmpdir(), 'served-cloud-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    // A path that ends as modules do would be imported.
+    symlinkSync(executable('aws'), join(folder, 'plugin'))
+    const bin = fileURLToPath(new URL('../../fleeting/bin/fleeting.js', import.meta.url))
+    const args = [bin, 'conformance', join(folder, 'plugin'), '--cloud', '@runner-core/cloud-fakes/aws', '--only', only]
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+    expect({ status, stdout, stderr }).toMatchObject({ status: 0, stdout: expect.stringMatching(/^[12] passed, 0 failed, [01] skipped$/m) })
+  },
+  60_000,
+)
 
 async function started(environment: NodeJS.ProcessEnv = process.env): Promise<PluginProcess> {
   const options = { file: executable('local'), environment, certificate: undefined, startTimeoutMs: 20_000, clock: systemClock, logger }

@@ -50,6 +50,7 @@ export type {
   InstanceState,
   ListedInstance,
   PluginContext,
+  Untold,
 } from './instance-group.ts'
 export { isFenced, Journal, type JournalOptions, type JournalTrouble, type KeepOptions } from './journal.ts'
 export { fleetKeyPair, type KeyPair, newKeyPair, publicKeyOf } from './key-pair.ts'

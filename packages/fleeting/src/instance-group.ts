@@ -55,6 +55,8 @@ export interface GroupInfo {
   readonly capabilities?: readonly Capability[]
   /** Problems of the group's set-up, each with the fix. They do not stop the start. */
   readonly findings?: readonly Finding[]
+  /** What the group cannot tell because a protocol between it and its plugin has no words for it; nobody looks for it then. Default: nothing. */
+  readonly untold?: readonly Untold[]
   /** Placements that `increase` accepts. Default: one, without a name. */
   readonly placements?: readonly string[]
   /**
@@ -82,6 +84,9 @@ export interface GroupRateLimits {
  * and answers what was made or is on its way; so a process that finds a launch of an earlier one announced, and does not know whether it was sent, may ask.
  */
 export type Capability = 'suspend_resume' | 'heartbeat' | 'interruption_notice' | 'launch_tokens'
+
+/** `findings`: of `init` · `launch_errors`: why a launch that was accepted failed · `states`: the cloud's own words for states, and `unknown`. */
+export type Untold = 'findings' | 'launch_errors' | 'states'
 
 /** A problem of the group's set-up, worded for an operator. */
 export interface Finding {

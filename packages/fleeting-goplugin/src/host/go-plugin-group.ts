@@ -77,6 +77,7 @@ export class GoPluginGroup implements InstanceGroup {
       maxSize: this.#maxSize,
       version: version || 'unknown',
       capabilities: ['heartbeat', ...(canSuspend ? ['suspend_resume' as const] : [])],
+      untold: ['findings', 'launch_errors', 'states'],
     }
   }
 

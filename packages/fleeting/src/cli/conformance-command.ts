@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { describeError } from '../describe-error.ts'
 import { loadExport } from '../load-plugin.ts'
 import { createSshConnector } from '../ssh/ssh-connector.ts'
+import type { CloudHand } from '../testing/conformance/cloud-hand.ts'
 import type { ConformanceCloud, CreateConformanceCloud } from '../testing/conformance/conformance-cloud.ts'
 import { ConformanceRun } from '../testing/conformance/conformance-run.ts'
 import { conformanceCases, runCases } from '../testing/conformance/run-conformance.ts'
@@ -38,10 +39,14 @@ export async function conformance(plugin: string, args: ConformanceArguments, ou
   const pluginConfig = { ...config.pluginConfig, ...cloud?.pluginConfig }
   const connector = { ...config.connector, ...cloud?.connector }
   const ssh = createSshConnector({ connector })
-  const run = await start(await loadGroup(plugin, { pluginConfig, connector }, cloud?.options?.clock), {
+  const { make, isElsewhere } = await loadGroup(plugin, { pluginConfig, connector }, cloud?.options?.clock)
+  const { clock, ...options } = cloud?.options ?? {}
+  const run = await start(make, {
     connect: (info, until) => ssh.connect(info, until),
-    ...cloud?.options,
-    ...(cloud?.hand && { cloud: cloud.hand }),
+    ...options,
+    // A clock that is set forward here is not the one that a plugin in a process of its own reads.
+    ...(clock !== undefined && !isElsewhere && { clock }),
+    ...(cloud?.hand && { cloud: isElsewhere ? withoutPassTime(cloud.hand) : cloud.hand }),
     ...(args.maxInstances !== undefined && { maxInstances: args.maxInstances }),
     ...(args.patience !== undefined && { patienceMs: args.patience }),
     ...(args.poll !== undefined && { pollMs: args.poll }),
@@ -70,6 +75,15 @@ export async function conformance(plugin: string, args: ConformanceArguments, ou
   if (args.json) output.out(jsonReport(run.info, report))
   if (args.junit !== undefined) await writeFile(args.junit, junitReport(run.info.id, report))
   return report.failed === 0 && !signal.aborted ? exitCode.ok : exitCode.failed
+}
+
+function withoutPassTime(hand: CloudHand): CloudHand {
+  return new Proxy(hand, {
+    get(target, property) {
+      const value: unknown = property === 'passTime' ? undefined : Reflect.get(target, property, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
 }
 
 async function startCloud(

@@ -19,7 +19,7 @@ export async function doctor(
   output: Output,
   signal: AbortSignal,
 ): Promise<number> {
-  const group = (await loadGroup(plugin, await readGroupConfig(config)))()
+  const group = (await loadGroup(plugin, await readGroupConfig(config))).make()
   using limit = deadline(systemClock, patienceMs, () => new Error(`init took more than ${patienceMs} ms`), signal)
   let info: GroupInfo
   let owners: readonly GroupOwner[] | undefined
@@ -48,7 +48,7 @@ async function ownersOf(group: InstanceGroup, signal: AbortSignal): Promise<read
 
 /** Lines that say what a group is, and who has it where that is known, its findings last. */
 export function describeGroup(
-  { id, version, maxSize, capabilities = [], placements = [], findings = [] }: GroupInfo,
+  { id, version, maxSize, capabilities = [], placements = [], findings = [], untold = [] }: GroupInfo,
   owners?: readonly GroupOwner[],
 ): readonly string[] {
   return [
@@ -57,7 +57,7 @@ export function describeGroup(
     `capabilities  ${capabilities.join(', ') || 'none'}`,
     ...(placements.length > 0 ? [`placements    ${placements.join(', ')}`] : []),
     ...(owners === undefined ? [] : [`owner         ${describeOwners(owners)}`]),
-    `findings      ${findings.length === 0 ? 'none' : findings.length}`,
+    `findings      ${untold.includes('findings') ? "not told: the plugin's protocol has none" : findings.length === 0 ? 'none' : findings.length}`,
     ...findings.flatMap(({ code, severity, message, fix }) => [`  ${severity}  ${code}: ${message}`, `    fix: ${fix}`]),
   ]
 }

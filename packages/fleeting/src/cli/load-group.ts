@@ -7,12 +7,19 @@ import { silentLogger } from '../logger.ts'
 import type { GroupConfig } from './group-config.ts'
 import { StartError } from './start-error.ts'
 
-/** Loads a plugin; what is returned makes groups of this configuration. Thrown, by it too: {@link StartError}. */
-export async function loadGroup(plugin: string, config: GroupConfig, clock: Clock = systemClock): Promise<() => InstanceGroup> {
+export interface LoadedGroup {
+  /** Makes a group of the configuration. Thrown: {@link StartError}. */
+  readonly make: () => InstanceGroup
+  /** It runs in a process of its own, by the clock of that one. */
+  readonly isElsewhere: boolean
+}
+
+/** Loads a plugin. Thrown: {@link StartError}. */
+export async function loadGroup(plugin: string, config: GroupConfig, clock: Clock = systemClock): Promise<LoadedGroup> {
   try {
-    const { createInstanceGroup } = await loadPlugin(plugin)
+    const { createInstanceGroup, kind } = await loadPlugin(plugin)
     const context = { fleet: 'conformance', connector: config.connector, logger: silentLogger, clock, random: systemRandom }
-    return () => {
+    const make = (): InstanceGroup => {
       try {
         const group = createInstanceGroup(config.pluginConfig, context)
         checkGroup(group)
@@ -21,6 +28,7 @@ export async function loadGroup(plugin: string, config: GroupConfig, clock: Cloc
         throw new StartError(describeError(cause), { cause })
       }
     }
+    return { make, isElsewhere: kind === 'executable' }
   } catch (cause) {
     throw new StartError(describeError(cause), { cause })
   }

@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.ts'
 import type { Connection } from '../../connection.ts'
-import type { Capability, GroupInfo, IncreaseResult, InstanceGroup, InstanceState, ListedInstance } from '../../instance-group.ts'
+import type { Capability, GroupInfo, IncreaseResult, InstanceGroup, InstanceState, ListedInstance, Untold } from '../../instance-group.ts'
 import type { CloudFaultKind, CloudHand } from './cloud-hand.ts'
 
 /** One rule of the contract, as a check that throws when the group breaks it. Needs no test runner. */
@@ -11,6 +11,8 @@ export interface ConformanceCase {
     /** Instances at the same time. Default 0. */
     readonly instances?: number
     readonly capability?: Capability
+    /** What the group must be able to tell. */
+    readonly tells?: Untold
     /** That `instances` are as many as the group can have. */
     readonly wholeGroup?: true
     /** Parts of the hand on the cloud; `[]`: a hand at all. */

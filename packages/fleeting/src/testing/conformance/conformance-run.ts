@@ -91,11 +91,12 @@ export class ConformanceRun {
 
   /** Why a case cannot be run here; undefined when it can. */
   skipReason({ needs = {} }: ConformanceCase): string | undefined {
-    const { instances = 0, capability, wholeGroup, cloud: parts, fault } = needs
+    const { instances = 0, capability, tells, wholeGroup, cloud: parts, fault } = needs
     const { maxInstances, signal } = this.#settings
     if (signal.aborted) return 'the run was stopped'
     if (instances > maxInstances) return `needs ${instances} instances, and may have ${maxInstances}`
     if (capability !== undefined && this.info.capabilities?.includes(capability) !== true) return `the group has no ${capability}`
+    if (tells !== undefined && this.info.untold?.includes(tells)) return `the group's protocol has no words for ${tells.replace('_', ' ')}`
     if (wholeGroup && this.info.maxSize > maxInstances)
       return `the group can have ${this.info.maxSize} instances, and the run ${maxInstances}`
     if (wholeGroup && this.others.size > 0) return 'the group has instances that are not ours'

@@ -36,7 +36,7 @@ export const initCases: readonly ConformanceCase[] = [
   },
   {
     name: 'init finds every fault of the set-up',
-    needs: { cloud: ['misconfigurations'] },
+    needs: { cloud: ['misconfigurations'], tells: 'findings' },
     async run(context) {
       const wrong: string[] = []
       for (const [code, misconfigure] of context.cloud.misconfigurations) {

@@ -75,6 +75,31 @@ describe('runConformance', () => {
     )
   })
 
+  it('asks for nothing that the protocol of a group has no words for', async () => {
+    const good = memoryGroup({ lateRefusals: true })
+    const group = new Proxy(good, {
+      get(target, property) {
+        if (property === 'init')
+          return async (signal: AbortSignal) => ({
+            ...(await target.init(signal)),
+            findings: [],
+            untold: ['findings', 'launch_errors', 'states'],
+          })
+        if (property === 'list')
+          return async (signal: AbortSignal) =>
+            (await target.list(signal)).map(({ error: _, state, ...row }) => ({ ...row, state: state === 'unknown' ? 'running' : state }))
+        return bindTo(target, property)
+      },
+    })
+    const report = await runConformance(() => group, { ...patient, cloud: good.hand })
+    expect(report.outcomes.filter(({ outcome }) => outcome === 'failed')).toEqual([])
+    const silent = report.outcomes.flatMap((outcome) => (outcome.outcome === 'skipped' ? [outcome.reason] : []))
+    expect(silent).toContain("the group's protocol has no words for states")
+    expect(silent).toContain("the group's protocol has no words for findings")
+    const failing = report.outcomes.find(({ name }) => name.startsWith('a launch that fails for capacity'))
+    expect(failing).toMatchObject({ outcome: 'passed', notes: expect.arrayContaining([expect.stringContaining('is not told')]) })
+  })
+
   it('leaves no timer of its own behind, for which a plugin would be blamed', async () => {
     const open = new Set<number>()
     const original = systemClock.after

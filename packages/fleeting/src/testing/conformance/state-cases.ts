@@ -7,7 +7,7 @@ const unheardOf = 'CONFORMANCE_LEVITATING'
 export const stateCases: readonly ConformanceCase[] = [
   {
     name: 'every state of the cloud means what it may mean',
-    needs: { instances: 1, cloud: ['states', 'setState'] },
+    needs: { instances: 1, cloud: ['states', 'setState'], tells: 'states' },
     async run(context) {
       const [id] = await context.launch(1)
       const wrong: string[] = []
@@ -20,7 +20,7 @@ export const stateCases: readonly ConformanceCase[] = [
   },
   {
     name: 'a state that nobody has heard of is shown as unknown, with its word',
-    needs: { instances: 1, cloud: ['setState'] },
+    needs: { instances: 1, cloud: ['setState'], tells: 'states' },
     async run(context) {
       const [id] = await context.launch(1)
       const { state, detail = '' } = await shownAs(context, id!, unheardOf)
