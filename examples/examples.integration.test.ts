@@ -40,10 +40,13 @@ test.each(['config.toml', 'first.toml', 'production.toml'])(
 
 test('the configuration of several groups is valid, to each of its plugins too', async () => {
   const bin = fileURLToPath(new URL('../packages/runner/bin/runner-core.js', import.meta.url))
-  const config = fileURLToPath(new URL('runner/several-groups.toml', import.meta.url))
+  const folder = mkdtempSync(join(tmpdir(), 'runner-core-example-'))
+  const config = join(folder, 'several-groups.toml')
+  writeFileSync(config, readFileSync(new URL('runner/several-groups.toml', import.meta.url)), { mode: 0o600 })
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [bin, 'validate', '--config', config])
   expect(stdout).toContain(': valid, 1 runner')
   expect(stderr).toBe('')
+  rmSync(folder, { recursive: true })
 })
 
 async function freePort(): Promise<number> {

@@ -105,6 +105,8 @@ export interface JobEnvironment {
   readonly buildsDir: string
   /** Unique over everything this manager runs now, small numbers first: part of the build directory, so that machines that share a home never share a directory. */
   readonly concurrentId: number
+  /** The job's own home, for `HOME`: absolute, or below `loginDirectory`. Absent: the login's, which jobs share. */
+  readonly home?: string | undefined
   /** What another manager needs to go on in this environment: JSON. Absent where scripts end with their manager. */
   readonly handle?: unknown
   /**

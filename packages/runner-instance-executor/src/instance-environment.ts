@@ -5,6 +5,7 @@ import {
   type FileTransfer,
   type JobEnvironment,
   type JobMarker,
+  ownHomeDirectory,
   type ScriptEnd,
   type ScriptRun,
   type ShellName,
@@ -30,6 +31,10 @@ export interface InstanceEnvironmentOptions {
   readonly buildsDir: string
   readonly concurrentId: number
   readonly jobMarker: JobMarker
+  /** Whose job it is. */
+  readonly project?: string | undefined
+  /** Whether it has a home of its own (`LoginGuard`). Default false. */
+  readonly hasOwnHome?: boolean
   /** How long the job's processes have from `TERM` to `KILL`, milliseconds. */
   readonly killGraceMs: number
   /** Absent: a script ends with its connection. */
@@ -50,6 +55,9 @@ export interface EnvironmentHandle {
   readonly jobMarker: string
   readonly buildsDir: string
   readonly concurrentId: number
+  /** Absent in what earlier versions wrote. */
+  readonly project?: string
+  readonly hasOwnHome: boolean
 }
 
 /**
@@ -64,6 +72,7 @@ export class InstanceEnvironment implements JobEnvironment {
   readonly jobMarker: JobMarker
   readonly buildsDir: string
   readonly concurrentId: number
+  readonly home: string | undefined
   readonly #options: InstanceEnvironmentOptions
   readonly #connection: SlotConnection
   readonly #processes: JobProcesses
@@ -90,6 +99,7 @@ export class InstanceEnvironment implements JobEnvironment {
     this.jobMarker = options.jobMarker
     this.buildsDir = options.buildsDir
     this.concurrentId = options.concurrentId
+    this.home = options.hasOwnHome === true ? ownHomeDirectory(options.jobMarker.value) : undefined
   }
 
   /** Whether a script is under way. */
@@ -104,7 +114,9 @@ export class InstanceEnvironment implements JobEnvironment {
 
   get handle(): EnvironmentHandle | undefined {
     const { shell, jobMarker, buildsDir, concurrentId } = this
-    return this.#options.detach === undefined ? undefined : { shell, jobMarker: jobMarker.value, buildsDir, concurrentId }
+    const { detach, project, hasOwnHome = false } = this.#options
+    if (detach === undefined) return undefined
+    return { shell, jobMarker: jobMarker.value, buildsDir, concurrentId, ...(project !== undefined && { project }), hasOwnHome }
   }
 
   /** The connection that was used last. */

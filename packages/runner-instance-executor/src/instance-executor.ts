@@ -18,6 +18,7 @@ import { connectAgain } from './connect-again.ts'
 import type { DetachOptions } from './detached-run.ts'
 import { judgeDialFailure } from './dial-failure.ts'
 import { type EnvironmentHandle, InstanceEnvironment } from './instance-environment.ts'
+import { type Admission, LoginGuard, type Trust } from './login-guard.ts'
 import { OutputRelays } from './output-relays.ts'
 import type { SlotClaims } from './slot-claims.ts'
 import { SpaceLooks } from './space-looks.ts'
@@ -46,6 +47,12 @@ export interface InstanceExecutorOptions {
   readonly detach?: DetachOptions | undefined
   /** What the jobs claim on their machines, so that none starts beside what another one left. Default: nothing. */
   readonly claims?: SlotClaims | undefined
+  /**
+   * Whose jobs may follow each other on an instance: of all projects, with what one left kept from the next as far as one login allows (`docs/security.md`), or of one `project`. `none`: the caller sees to it that an
+   * instance serves one job.
+   * @defaultValue `all`
+   */
+  readonly trust?: Trust
   /** Room that a job must find on its machine, bytes; where there is less it begins on another. Default 0: nobody looks. */
   readonly minFreeBytes?: number
   readonly clock?: Clock
@@ -59,6 +66,8 @@ export interface PrepareOptions {
   readonly report: (line: string) => void
   /** The job is over before it began: `prepare` rejects with its reason, and nothing is left of it. */
   readonly signal: AbortSignal
+  /** Whose job it is. Default: nobody's in particular; what it leaves is not kept from others. */
+  readonly project?: string | undefined
   /** The job had a place and lost it: the reservation has ended, and another slot is claimed, as urgently as before. Default false. */
   readonly again?: boolean
 }
@@ -80,6 +89,14 @@ export interface PreparedInstance {
   wipe(): void
 }
 
+/** A job that has its slot and its connection. */
+interface PlacedJob extends Partial<Pick<EnvironmentHandle, 'shell' | 'buildsDir' | 'concurrentId'>> {
+  readonly project?: string | undefined
+  /** Its value. */
+  readonly jobMarker: string
+  readonly hasOwnHome: boolean
+}
+
 /** Between two tries while the cloud does not say where instances are. */
 const cloudPauseMs = 5000
 
@@ -93,6 +110,7 @@ export class InstanceExecutor {
   readonly #relays: OutputRelays
   readonly #spaceLooks: SpaceLooks
   readonly #loginPrints = new WeakMap<Connection, string>()
+  readonly #logins: LoginGuard
 
   constructor(options: InstanceExecutorOptions) {
     const { acquireTimeoutMs = 900_000, connectTimeoutMs = 30_000 } = options
@@ -104,11 +122,13 @@ export class InstanceExecutor {
       detach: undefined,
       claims: undefined,
       minFreeBytes: 0,
+      trust: 'all',
       ...options,
       acquireTimeoutMs,
       connectTimeoutMs: Math.min(connectTimeoutMs, acquireTimeoutMs / 2),
     }
     this.#wipes = new WipeQueue(this.#options)
+    this.#logins = new LoginGuard(this.#options)
     this.#relays = new OutputRelays(this.#options.clock)
     this.#spaceLooks = new SpaceLooks(this.#options)
   }
@@ -117,7 +137,10 @@ export class InstanceExecutor {
    * Turns a reservation into a place for one job; without one, a slot is claimed first, as soon as there is any to have. An instance that cannot be reached is nobody's until it can, and the job takes another. However it ends, the reservation is over.
    * Rejects with the signal's reason; with {@link EnvironmentError} `failed` when the time is over or no instance can be reached as things are configured; with {@link JobError} `interrupted` when the scaler shuts down.
    */
-  async prepare(reservation: Reservation | undefined, { report, signal, again = false }: PrepareOptions): Promise<PreparedInstance> {
+  async prepare(
+    reservation: Reservation | undefined,
+    { report, signal, project, again = false }: PrepareOptions,
+  ): Promise<PreparedInstance> {
     const { acquireTimeoutMs, clock, logger } = this.#options
     let why = (): string => ''
     using budget = new AcquireBudget({
@@ -137,7 +160,14 @@ export class InstanceExecutor {
       why = () => `instance ${acquisition.instanceId} does not answer`
       budget.start()
       try {
-        return this.#prepared(acquisition, await this.#connect(acquisition, budget.signal))
+        const connection = await this.#connect(acquisition, budget.signal)
+        const job = { project, jobMarker: this.#options.createJobMarker() }
+        const admission = await this.#admit(acquisition, connection, job, budget.signal)
+        if (!('refused' in admission)) return this.#prepared(acquisition, connection, { ...job, ...admission })
+        acquisition.condemn(admission.refused)
+        await acquisition[Symbol.asyncDispose]()
+        logger.warn({ instance: acquisition.instanceId, reason: admission.refused }, 'an instance serves no job of another project')
+        report(`Instance ${acquisition.instanceId} served another project: ${admission.refused}. Taking another one.`)
       } catch (error) {
         const verdict = judgeDialFailure(error)
         if (verdict === 'replace' && !budget.signal.aborted) acquisition.condemn(`it cannot be used: ${messageOf(error)}`)
@@ -180,6 +210,16 @@ export class InstanceExecutor {
       new ConnectionError('unreachable', `instance ${instanceId}: no connection within ${connectTimeoutMs / 1000} s`)
     using limit = deadline(clock, connectTimeoutMs, timedOut, signal)
     return await acquisition.connect(limit.signal)
+  }
+
+  async #admit(
+    { instanceId, useCount }: Acquisition,
+    connection: Connection,
+    { project, jobMarker }: Pick<PlacedJob, 'project' | 'jobMarker'>,
+    signal: AbortSignal,
+  ): Promise<Admission> {
+    if (project === undefined) return { hasOwnHome: false }
+    return await this.#logins.admit({ instanceId, connection, project, marker: jobMarker, useCount }, signal)
   }
 
   /** Claims another slot, or the promise of one, as soon as the scaler has any to give: as urgently as before. */
@@ -226,21 +266,27 @@ export class InstanceExecutor {
     const unreachable = (): Error => new Error(`it could not be reached within ${detach.reconnectGraceMs / 1000} s`)
     try {
       using limit = deadline(clock, detach.reconnectGraceMs, unreachable)
-      return this.#prepared(acquisition, await connectAgain(acquisition, clock, limit.signal), known)
+      const connection = await connectAgain(acquisition, clock, limit.signal)
+      const { project, jobMarker, hasOwnHome } = known
+      if (project !== undefined) {
+        this.#logins.resume({ instanceId: acquisition.instanceId, connection, project, marker: jobMarker }, hasOwnHome)
+      }
+      return this.#prepared(acquisition, connection, known)
     } catch (error) {
       return await giveUp(messageOf(error), error)
     }
   }
 
-  #prepared(acquisition: Acquisition, connection: Connection, known?: EnvironmentHandle): PreparedInstance {
-    const { concurrentIds, createJobMarker, claims } = this.#options
-    const concurrentId = known?.concurrentId ?? concurrentIds.take()
-    const jobMarker = { name: jobMarkerName, value: known?.jobMarker ?? createJobMarker() }
+  #prepared(acquisition: Acquisition, connection: Connection, job: PlacedJob): PreparedInstance {
+    const { concurrentIds, claims } = this.#options
+    const { project, hasOwnHome } = job
+    const concurrentId = job.concurrentId ?? concurrentIds.take()
+    const jobMarker = { name: jobMarkerName, value: job.jobMarker }
     claims?.begin(jobMarker.value)
     const loginPrints = this.#loginPrints
     const environment = new InstanceEnvironment({
       ...this.#options,
-      ...known,
+      ...job,
       relays: this.#relays,
       spaceLooks: this.#spaceLooks,
       loginPrints,
@@ -249,10 +295,16 @@ export class InstanceExecutor {
       concurrentId,
       jobMarker,
     })
+    const leave = async (): Promise<void> => {
+      if (project === undefined) return
+      const { instanceId } = acquisition
+      await this.#logins.leave({ instanceId, connection: environment.connection, marker: jobMarker.value }, hasOwnHome)
+    }
     const giveBack = async (): Promise<void> => {
       claims?.end(jobMarker.value)
       environment.giveRelayBack()
       concurrentIds.giveBack(concurrentId)
+      await leave()
       await acquisition[Symbol.asyncDispose]()
     }
     // What is left may go on in the build directory, which other machines may share: then nobody gets its number again.
@@ -260,6 +312,7 @@ export class InstanceExecutor {
       if (await environment.sweep()) return await giveBack()
       claims?.end(jobMarker.value)
       environment.giveRelayBack()
+      await leave()
       await acquisition[Symbol.asyncDispose]()
     }
     let isReleased = false
@@ -322,7 +375,9 @@ function messageOf(error: unknown): string {
 
 /** Undefined when it is none: it comes from a file that somebody else wrote. */
 function parseHandle(value: unknown): EnvironmentHandle | undefined {
-  const { shell, jobMarker, buildsDir, concurrentId } = (value ?? {}) as Partial<Record<keyof EnvironmentHandle, unknown>>
+  const { shell, jobMarker, buildsDir, concurrentId, project, hasOwnHome } = (value ?? {}) as Partial<
+    Record<keyof EnvironmentHandle, unknown>
+  >
   const isHandle =
     (shell === 'bash' || shell === 'sh') &&
     typeof jobMarker === 'string' &&
@@ -330,5 +385,7 @@ function parseHandle(value: unknown): EnvironmentHandle | undefined {
     typeof buildsDir === 'string' &&
     Number.isSafeInteger(concurrentId) &&
     (concurrentId as number) >= 0
-  return isHandle ? { shell, jobMarker, buildsDir, concurrentId: concurrentId as number } : undefined
+  if (!isHandle) return undefined
+  const ofProject = typeof project === 'string' ? { project } : {}
+  return { shell, jobMarker, buildsDir, concurrentId: concurrentId as number, ...ofProject, hasOwnHome: hasOwnHome === true }
 }

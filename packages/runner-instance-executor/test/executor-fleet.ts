@@ -36,7 +36,10 @@ export interface FleetOptions {
   readonly isSwept?: boolean
   /** Slots that are kept for jobs of an earlier fleet. Default: none. */
   readonly isLent?: (slot: number) => boolean
-  readonly executor?: Pick<InstanceExecutorOptions, 'acquireTimeoutMs' | 'connectTimeoutMs' | 'detach' | 'minFreeBytes' | 'clock'> &
+  readonly executor?: Pick<
+    InstanceExecutorOptions,
+    'acquireTimeoutMs' | 'connectTimeoutMs' | 'detach' | 'minFreeBytes' | 'trust' | 'clock'
+  > &
     Partial<Pick<InstanceExecutorOptions, 'shell' | 'buildsDir'>>
 }
 
@@ -49,6 +52,8 @@ export interface JobResult {
 }
 
 export interface JobHooks {
+  /** Whose job it is. Default: nobody's in particular. */
+  readonly project?: string
   /** Gets the trace too, as the coordinator's copy does. */
   readonly log?: Trace
   /** Sees the trace so far with each piece. */
@@ -127,7 +132,7 @@ export class ExecutorFleet implements AsyncDisposable {
   /** Runs one job, however long it has to wait for capacity. */
   async run(
     job: JobPayload,
-    { log, onOutput, abort = new AbortController().signal, onPlace, onRelease, resume, onCheckpoint }: JobHooks = {},
+    { project, log, onOutput, abort = new AbortController().signal, onPlace, onRelease, resume, onCheckpoint }: JobHooks = {},
   ): Promise<JobResult> {
     const chunks: Buffer[] = []
     const text = (): string =>
@@ -144,7 +149,7 @@ export class ExecutorFleet implements AsyncDisposable {
         await release()
         const place =
           resume === undefined
-            ? await this.executor.prepare(reservation, { report, signal, again: environment !== undefined })
+            ? await this.executor.prepare(reservation, { report, signal, project, again: environment !== undefined })
             : await this.executor.resume(await this.scaler.acquire(reservation), resume.environment)
         environment = place.environment
         release = () => place.release()

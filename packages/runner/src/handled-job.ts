@@ -268,6 +268,7 @@ export class HandledJob {
                 report,
                 // A reservation that is given back ends the wait by itself.
                 signal: place === undefined ? AbortSignal.any([signal, this.#abandon.signal]) : signal,
+                project: `${job.job_info.project_id}`,
                 again: lost !== undefined,
               })
         onPlaced(prepared)

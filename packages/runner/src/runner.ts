@@ -355,6 +355,8 @@ export class Runner {
             concurrentIds: this.#concurrentIds,
             claims,
             minFreeBytes: settings.minFreeBytes,
+            // What serves one job has nothing to keep from the next one.
+            trust: settings.autoscaler.maxUseCount === 1 ? 'none' : (settings.trust ?? 'all'),
             ...(settings.detach && { detach: { limitBytes: keptOutputBytes(settings), reconnectGraceMs: settings.reconnectGraceMs } }),
             clock,
             logger,

@@ -1,6 +1,7 @@
 import type { BuildPaths } from '../build-paths.ts'
 import { limitExceeded } from '../job-budget.ts'
 import type { ShellName } from '../job-environment.ts'
+import { ownConfiguration } from '../sources/git-configuration.ts'
 import { gitScript } from '../sources/git-script.ts'
 import type { GitSources, GitStrategy } from '../sources/sources-plan.ts'
 import { jobEnvFile, variableFile } from '../variables/job-variables.ts'
@@ -27,6 +28,8 @@ export interface JobScriptOptions {
   readonly nonce: string
   readonly jobMarker: JobMarker
   readonly paths: BuildPaths
+  /** See `JobEnvironment.home`. */
+  readonly home?: string | undefined
   readonly variables: ShellVariables
   /** Given in the first script of a job: makes the build directory, writes file variables and gets the sources. */
   readonly prepare?: { readonly strategy: GitStrategy; readonly git: GitSources | undefined }
@@ -110,7 +113,7 @@ function isThere(number: number): string {
 }
 
 /** Shell text that gets the sources, in tries; `$1` is the login's directory and `$2` the status so far. */
-export function getSources(options: Pick<JobScriptOptions, 'nonce' | 'paths' | 'variables'>, git: GitSources): string {
+export function getSources(options: Pick<JobScriptOptions, 'nonce' | 'paths' | 'home' | 'variables'>, git: GitSources): string {
   const directory = quote(options.paths.projectDir)
   const fresh = `cd "$1" && rm -rf ${directory} && mkdir -p ${directory} && cd ${directory}`
   return [
@@ -119,6 +122,7 @@ export function getSources(options: Pick<JobScriptOptions, 'nonce' | 'paths' | '
     '(',
     ...(git.strategy === 'clone' ? [`{ ${fresh}; } || exit`] : []),
     exportVariables(options),
+    ownConfiguration(options),
     'set --; set -e',
     gitScript(git),
     ') </dev/null',
@@ -183,7 +187,7 @@ function runStage(options: JobScriptOptions, stage: ScriptStage, opening: readon
   ].join('\n')
 }
 
-function exportVariables(options: Pick<JobScriptOptions, 'paths' | 'variables'>): string {
+function exportVariables(options: Pick<JobScriptOptions, 'paths' | 'home' | 'variables'>): string {
   const known = exportsOf.get(options)
   if (known !== undefined) return known
   const text = makeExports(options)
@@ -194,9 +198,11 @@ function exportVariables(options: Pick<JobScriptOptions, 'paths' | 'variables'>)
 /** One text for all of a script's stages: it may be megabytes. */
 const exportsOf = new WeakMap<object, string>()
 
-function makeExports({ paths, variables }: Pick<JobScriptOptions, 'paths' | 'variables'>): string {
+function makeExports({ paths, home, variables }: Pick<JobScriptOptions, 'paths' | 'home' | 'variables'>): string {
   const assignment = (key: string, value: string, file: boolean): string => `${key}=${quote(file ? variableFile(paths, key) : value)}`
   return [
+    // The job's variables may name another one.
+    ...(home === undefined ? [] : [`export HOME=${quote(home)}`]),
     ['export', ...variables.exported.map(({ key, value, file }) => assignment(key, value, file))].join(' '),
     ...variables.shellOnly.map(({ key, value, file }) => `unset ${key}; ${assignment(key, value, file)}`),
   ].join('\n')

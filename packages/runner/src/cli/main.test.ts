@@ -21,7 +21,7 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
-function config(name: string, { top = '', plugin = 'local', autoscaler = '', more = '' } = {}): string {
+function config(name: string, { top = '', plugin = 'local', autoscaler = '', more = '', trust = '', mode = 0o600 } = {}): string {
   const file = join(folder, name)
   writeFileSync(
     file,
@@ -30,12 +30,13 @@ function config(name: string, { top = '', plugin = 'local', autoscaler = '', mor
 name = "one"
 url = "http://127.0.0.1:9"
 token = "glrt-very-secret"
-executor = "instance"
+executor = "instance"${trust && `\ntrust = "${trust}"`}
 [runners.autoscaler]
 plugin = "${plugin}"
 max_instances = 4
 ${autoscaler}
 ${more}`,
+    { mode },
   )
   return file
 }
@@ -76,12 +77,33 @@ describe('usage', () => {
 
 describe('validate', () => {
   test('a good configuration, with a warning for a key that is ignored', async () => {
-    const file = config('good.toml', { more: '[runners.referees]' })
+    const file = config('good.toml', { trust: 'all', more: '[runners.referees]' })
     expect(await runCli('validate', '--config', file)).toEqual({
       code: 0,
       stdout: `${file}: valid, 1 runner\n`,
-      stderr: `warning: ${file}:11: runners[0].referees: not supported yet, ignored\n`,
+      stderr: `warning: ${file}:12: runners[0].referees: not supported yet, ignored\n`,
     })
+  })
+
+  test('warns of jobs of different projects on one instance, and of a file that others can read', async () => {
+    const file = config('open.toml', { mode: 0o644 })
+    const { code, stderr } = await runCli('validate', '--config', file)
+    expect(code).toBe(0)
+    expect(stderr.trim().split('\n')).toEqual([
+      expect.stringMatching(
+        /^warning: .*open\.toml: expected a file that others cannot read or write, since it holds tokens, got mode 644/,
+      ),
+      expect.stringMatching(
+        /^warning: .*open\.toml:2: runners\[0\]: expected trust = "all", "project" or "none", got nothing: .*\(max_use_count is not set\)/,
+      ),
+    ])
+  })
+
+  test('refuses trust = "none" where jobs are the manager\'s own user', async () => {
+    const { code, stderr } = await runCli('validate', '--config', config('none.toml', { trust: 'none', autoscaler: 'max_use_count = 3' }))
+    expect(code).toBe(2)
+    expect(stderr).toContain('runners[0].trust: expected "all" or "project", got "none" with plugin "local"')
+    expect(stderr).toContain('runners[0].autoscaler.max_use_count: expected 1, because trust is "none", got 3')
   })
 
   test('five mistakes are named, all five, and nothing secret', async () => {

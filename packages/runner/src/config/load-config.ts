@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { describeError, loadPlugin } from '@runner-core/fleeting'
 import { checkPlugins, type FindPlugin } from './check-plugins.ts'
 import { namedGroups } from './named-groups.ts'
 import { acceptConfig, type ParsedConfig, placeProblems, readConfig } from './parse-config.ts'
 import { ConfigError, type Problem } from './problem.ts'
+import { trustWarnings } from './trust.ts'
 
 /**
  * Reads a configuration file and checks everything that can be checked without touching a machine: keys, files, plugins and the plugins' own settings.
@@ -13,7 +14,9 @@ export async function loadConfig(file: string, findPlugin: FindPlugin = loadPlug
   const toml = readConfigFile(file)
   const read = readConfig(toml, { file })
   const pluginProblems = await checkPlugins(read.settings.runners ?? [], findPlugin)
-  return acceptConfig(toml, { ...read, problems: [...read.problems, ...pluginProblems] }, { file })
+  const problems = [...read.problems, ...pluginProblems]
+  const warnings = [...read.warnings, ...trustWarnings(read.settings.runners ?? []), ...readableByOthers(file)]
+  return acceptConfig(toml, { ...read, problems, warnings }, { file })
 }
 
 /** The plugins that a configuration names, those of groups in groups too, each with its first runner's name; whatever else is wrong with it. Thrown: `ConfigError` when it cannot be read at all. */
@@ -30,6 +33,16 @@ export function readPlugins(file: string): ReadonlyMap<string, string> {
 /** A problem of a configuration file that showed only in use, told like those that reading it finds. */
 export function lateConfigError(file: string, problem: Problem, options?: { readonly cause: unknown }): ConfigError {
   return new ConfigError(file, placeProblems(readConfigFile(file), [problem]), options)
+}
+
+/** It holds the runners' tokens. */
+function readableByOthers(file: string): readonly Problem[] {
+  const { mode } = statSync(file)
+  if ((mode & 0o006) === 0 || process.platform === 'win32') return []
+  const got = (mode & 0o777).toString(8)
+  return [
+    { path: '', message: `expected a file that others cannot read or write, since it holds tokens, got mode ${got}: chmod 600 mends it` },
+  ]
 }
 
 function readConfigFile(file: string): string {

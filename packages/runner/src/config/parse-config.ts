@@ -9,6 +9,7 @@ import { table } from './schema.ts'
 import type { AutoscalerSettings, RunnerSettings, Settings } from './settings.ts'
 import { sharedGroups } from './shared-groups.ts'
 import { defaultStateKeyFile, keyBesideState, withStorageDirectory } from './state-settings.ts'
+import { trustProblems, withTrust } from './trust.ts'
 
 export interface ConfigSource {
   /** Name of the file, for messages. Default `config.toml`. */
@@ -56,11 +57,12 @@ export function readConfig(toml: string, { file = 'config.toml', readFile = read
       ...lonelyTlsFiles(runners),
       ...incompleteCaches(runners),
       ...sharedGroups(runners),
+      ...trustProblems(runners),
       ...keyBesideState({ ...settings, stateKeyFile }, runners),
     )
     warnings.push(...policiesWithoutEffect(runners))
   }
-  return { settings: { ...settings, stateKeyFile, ...(runners && { runners }) }, problems, warnings }
+  return { settings: { ...settings, stateKeyFile, ...(runners && { runners: runners.map(withTrust) }) }, problems, warnings }
 }
 
 /** The settings, when nothing is wrong with them. Thrown: {@link ConfigError}, the problems in the order of the file. */

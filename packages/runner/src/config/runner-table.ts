@@ -92,6 +92,11 @@ export const runnerTable: TableSchema<RunnerSettings> = {
       flag,
       'Whether `CI_DEBUG_TRACE` of a job is ignored: it shows commands with the values of variables.',
     ),
+    trust: optional(
+      'trust',
+      oneOf('all', 'project', 'none'),
+      'Whose jobs may follow each other on an instance, with one login. `all`: those of any project; what a job leaves is kept from the next project as far as `docs/security.md` says. `project`: an instance serves one project, and one of another project is replaced. `none`: an instance serves one job. Default: `all`, and `validate` warns.',
+    ),
     environment: byDefault('environment', [], list(assignment), 'Variables for every job: `["NAME=value"]`.'),
     limit: byDefault('limit', 0, countOrUnbounded, 'Jobs of this runner at once. 0: no bound.'),
     requestConcurrency: byDefault(

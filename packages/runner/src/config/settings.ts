@@ -4,6 +4,7 @@
  * @module
  */
 import type { ConnectorConfig, UnknownInstances } from '@runner-core/fleeting'
+import type { Trust } from '@runner-core/runner-instance-executor'
 import type { IdlePolicy } from '@runner-core/taskscaler'
 import type { ListenAddress } from './kinds.ts'
 
@@ -47,6 +48,8 @@ export interface RunnerSettings {
   /** Host names and addresses, in lower case. */
   readonly artifactHosts: readonly string[]
   readonly debugTraceDisabled: boolean
+  /** Whose jobs may follow each other on an instance. Absent: nobody said; as `all`. */
+  readonly trust?: Trust
   readonly environment: readonly { readonly key: string; readonly value: string }[]
   /** Jobs at once; `Infinity`: no bound of its own. */
   readonly limit: number

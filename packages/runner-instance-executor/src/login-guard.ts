@@ -1,0 +1,226 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { type Clock, type Connection, deadline, isConnectionError, type Logger } from '@runner-core/fleeting'
+import {
+  type LoginReport,
+  type LoginScriptOptions,
+  type LoginState,
+  loginChanges,
+  loginCommand,
+  loginScript,
+  readLoginReport,
+  removeHomeScript,
+} from '@runner-core/job'
+import { Answer } from './answer.ts'
+import { runCommand } from './run-command.ts'
+
+/** Whose jobs may follow each other with one login: of any project · of one project on each instance · none, since each instance serves one job. */
+export type Trust = 'all' | 'project' | 'none'
+
+export interface LoginGuardOptions {
+  readonly trust: Trust
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** A job that is to have a place. */
+export interface Tenant {
+  readonly instanceId: string
+  readonly connection: Connection
+  /** Whose job it is. */
+  readonly project: string
+  /** Value of its marker. */
+  readonly marker: string
+  /** How many jobs the instance has had since it was made or lent, this one included. */
+  readonly useCount: number
+}
+
+/** What a job gets of the login, or why it gets nothing: the instance serves no other project's job. */
+export type Admission = { readonly hasOwnHome: boolean } | { readonly refused: string }
+
+/** What is known of a login that jobs use one after the other. */
+interface Login {
+  /** Projects whose jobs may have left something. */
+  projects: Set<string>
+  /** Markers of the jobs that have a place now. */
+  readonly active: Set<string>
+  /** Whether jobs of several projects have used it. */
+  isShared: boolean
+  /** What it was like before the first job; undefined: nobody could tell. */
+  first: LoginState | undefined
+  /** One job after the other is admitted. */
+  queue: Promise<unknown>
+}
+
+/** Logins that are remembered. Of one that is forgotten nothing is known when its next job comes. */
+const mostLogins = 2000
+/** How long a look, or ending what was left, may take. */
+const limitMs = 30_000
+const mostAnswerBytes = 1024 * 1024
+
+/**
+ * Keeps what a job leaves in its login from jobs of other projects. Before a machine's first job it looks what the login is like; before a job of another project it ends what is left of earlier ones, puts back what they changed, and gives
+ * the job a home of its own. Where that cannot be done the job is refused.
+ */
+export class LoginGuard {
+  readonly #options: LoginGuardOptions
+  readonly #logins = new Map<string, Login>()
+
+  constructor(options: LoginGuardOptions) {
+    this.#options = options
+  }
+
+  /** Rejects as `runCommand` does where the connection is lost, and with the signal's reason. */
+  async admit(tenant: Tenant, signal: AbortSignal): Promise<Admission> {
+    const { trust } = this.#options
+    if (trust === 'none') return { hasOwnHome: false }
+    const login = this.#login(tenant)
+    const admission = login.queue.then(() => this.#admit(login, tenant, signal))
+    login.queue = admission.catch(() => {})
+    return await admission
+  }
+
+  /** A job that an earlier process began has its place again. */
+  resume(tenant: Omit<Tenant, 'useCount'>, hasOwnHome: boolean): void {
+    if (this.#options.trust === 'none') return
+    const login = this.#login(tenant)
+    login.projects.add(tenant.project)
+    login.active.add(tenant.marker)
+    login.isShared ||= hasOwnHome
+  }
+
+  /** The job is over. Removes its home, if it had one. Never rejects. */
+  async leave({ instanceId, connection, marker }: Omit<Tenant, 'project' | 'useCount'>, hasOwnHome: boolean): Promise<void> {
+    this.#logins.get(keyOf(connection, instanceId))?.active.delete(marker)
+    if (!hasOwnHome || connection.ended !== undefined) return
+    const { clock, logger } = this.#options
+    const answer = new Answer()
+    using limit = deadline(clock, limitMs, () => new Error(`no answer within ${limitMs} ms`))
+    try {
+      await runCommand(connection, {
+        command: loginCommand,
+        script: removeHomeScript(marker),
+        stdout: answer.take,
+        isComplete: () => answer.text.endsWith('removed\n'),
+        clock,
+        signal: limit.signal,
+      })
+    } catch (error) {
+      // The next job of another project has it removed.
+      logger.debug({ instance: instanceId, err: error }, 'the home of a job that is over may be left on an instance')
+    }
+  }
+
+  async #admit(login: Login, tenant: Tenant, signal: AbortSignal): Promise<Admission> {
+    const { project, marker } = tenant
+    // A host that comes back, and of which nothing is known: only people can have looked after it.
+    if (tenant.useCount === 1 && login.first === undefined && login.active.size === 0) login.projects = new Set()
+    const isFirst = login.projects.size === 0
+    const isOther = !isFirst && (login.projects.size > 1 || !login.projects.has(project))
+    if (isOther && this.#options.trust === 'project') return { refused: 'it is kept for the jobs of another project (trust = "project")' }
+    if (this.#options.trust === 'all') {
+      if (isFirst) {
+        await this.#firstLook(login, tenant, signal)
+      } else if (isOther || login.isShared) {
+        const refused = await this.#separate(login, tenant, isOther, signal)
+        if (refused !== undefined) return { refused }
+        login.isShared = true
+        if (isOther && login.active.size === 0) login.projects = new Set()
+      }
+    }
+    login.projects.add(project)
+    login.active.add(marker)
+    return { hasOwnHome: login.isShared }
+  }
+
+  async #firstLook(login: Login, tenant: Tenant, signal: AbortSignal): Promise<void> {
+    try {
+      login.first = await this.#run(tenant, { keeps: true, ends: { spared: undefined } }, signal)
+    } catch (error) {
+      if (isConnectionError(error) || signal.aborted) throw error
+      this.#options.logger.warn(
+        { instance: tenant.instanceId, err: error },
+        'what the login of an instance is like is not known: it serves one project only',
+      )
+    }
+  }
+
+  /** Why a job may not have it. */
+  async #separate(login: Login, tenant: Tenant, isOther: boolean, signal: AbortSignal): Promise<string | undefined> {
+    const { logger } = this.#options
+    const { first } = login
+    if (first === undefined) return 'what its login was like before its first job is not known'
+    const isAlone = login.active.size === 0
+    const home = { marker: tenant.marker, names: first.names, isAlone }
+    const ends = isOther && isAlone ? { ends: { spared: first.processes } } : {}
+    try {
+      let report = await this.#run(tenant, { ...ends, home }, signal)
+      if (report.left.length > 0) return `processes of earlier jobs cannot be ended (${report.left.join(' ')})`
+      let changes = isOther ? loginChanges(first, report) : []
+      if (changes.length > 0) {
+        logger.warn(
+          { instance: tenant.instanceId, changed: changes.map(({ part }) => part).slice(0, 20) },
+          'an earlier job changed files that programs of the next one would read: they are put back',
+        )
+        report = await this.#run(tenant, { ...ends, restores: changes, home }, signal)
+        changes = loginChanges(first, report)
+      }
+      if (changes.length > 0)
+        return `an earlier job changed what cannot be put back (${changes
+          .map(({ part }) => part)
+          .slice(0, 5)
+          .join(', ')})`
+      return report.hasHome ? undefined : 'no home could be made for the job'
+    } catch (error) {
+      if (isConnectionError(error) || signal.aborted) throw error
+      return `its login could not be looked at: ${error instanceof Error ? error.message : String(error)}`
+    }
+  }
+
+  async #run(
+    { instanceId, connection }: Tenant,
+    options: Omit<LoginScriptOptions, 'key' | 'nonce'>,
+    signal: AbortSignal,
+  ): Promise<LoginReport> {
+    const { clock } = this.#options
+    const key = createHash('sha256').update(keyOf(connection, instanceId)).digest('hex').slice(0, 16)
+    const nonce = randomBytes(16).toString('hex')
+    const answer = new Answer(mostAnswerBytes)
+    using limit = deadline(clock, limitMs, () => new Error(`no answer within ${limitMs / 1000} s`), signal)
+    await runCommand(connection, {
+      command: loginCommand,
+      script: loginScript({ ...options, key, nonce }),
+      stdout: answer.take,
+      isComplete: () => answer.text.endsWith(`login ${nonce} ends\n`),
+      clock,
+      signal: limit.signal,
+    })
+    const report = readLoginReport(answer.text, nonce)
+    if (report === undefined) throw new Error('it has no POSIX shell that reports')
+    return report
+  }
+
+  #login({ connection, instanceId }: Pick<Tenant, 'connection' | 'instanceId'>): Login {
+    const key = keyOf(connection, instanceId)
+    const known = this.#logins.get(key)
+    const login = known ?? {
+      projects: new Set<string>(),
+      active: new Set<string>(),
+      isShared: false,
+      first: undefined,
+      queue: Promise.resolve(),
+    }
+    // The one that was used last comes last.
+    this.#logins.delete(key)
+    this.#logins.set(key, login)
+    for (const [oldest, { active }] of this.#logins) {
+      if (this.#logins.size <= mostLogins) break
+      if (active.size === 0) this.#logins.delete(oldest)
+    }
+    return login
+  }
+}
+
+/** Instances may share a machine, and then a login. */
+function keyOf({ machine }: Connection, instanceId: string): string {
+  return machine ?? instanceId
+}

@@ -1,0 +1,138 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, test } from 'vitest'
+import { type Sshd, sshdMissing, startSshd } from '../../fleeting/test/openssh-server.ts'
+import { createInstanceGroup } from '../../fleeting-plugin-static/src/index.ts'
+import { payload } from '../../job/test/job-fixture.ts'
+import type { InstanceExecutorOptions } from '../src/index.ts'
+import { ExecutorFleet, type JobResult } from './executor-fleet.ts'
+
+const missing = sshdMissing()
+if (missing !== undefined) console.warn(`SKIPPED: jobs of several projects with one login on OpenSSH: ${missing}`)
+
+const user = process.getuid?.() === 0 ? 'rc-login-test' : userInfo().username
+
+describe.skipIf(missing !== undefined || user !== 'rc-login-test')('a login that jobs of several projects use', () => {
+  let sshd: Sshd
+  let fleet: ExecutorFleet
+  let home: string
+  let loot: string
+  afterEach(async () => {
+    await fleet[Symbol.asyncDispose]()
+    await sshd.stop()
+    rmSync(loot, { recursive: true, force: true })
+  })
+
+  async function start(executor: Partial<InstanceExecutorOptions> = {}, hosts = 1, addresses = ['127.0.0.1']): Promise<void> {
+    loot = mkdtempSync(join(tmpdir(), 'runner-core-loot-'))
+    execFileSync('chmod', ['1777', loot])
+    // So that a bash reads `.bashrc`, as at a first login.
+    sshd = await startSshd({ user, config: ['SetEnv SHLVL=0'], addresses })
+    home = `/home/${user}`
+    writeFileSync(join(home, '.bashrc'), '# as the image has it\n')
+    writeFileSync(join(home, '.gitconfig'), '[user]\n\tname = image\n')
+    execFileSync('chown', ['-R', user, home])
+    const { port, hostKey, username, privateKey } = sshd
+    const instances = Object.fromEntries(
+      Array.from({ length: hosts }, (_, index) => [`host-${index}`, { internal_addr: `${addresses[0]}:${port}`, host_key: hostKey }]),
+    )
+    fleet = await ExecutorFleet.start({
+      createInstanceGroup,
+      pluginConfig: () => ({ instances }),
+      connector: { username, privateKey },
+      maxInstances: hosts,
+      executor: { detach: { limitBytes: 1_000_000, reconnectGraceMs: 5000 }, buildsDir: 'builds', ...executor },
+    })
+  }
+
+  const run = (project: number, ...script: string[]): Promise<JobResult> => {
+    const { job_info: info, ...job } = payload({ script })
+    return fleet.run(
+      { ...job, job_info: { ...info, project_id: project, project_full_path: `group/p${project}` } },
+      { project: `${project}` },
+    )
+  }
+
+  const processes = (word: string): string[] =>
+    readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && commandLine(pid).includes(word) && !commandLine(pid).includes('vitest'))
+
+  test.each([
+    [
+      '.bashrc that copies what a shell reads',
+      (): string => `echo 'exec 0< <(tee -a ${loot}/stolen)' >>~/.bashrc`,
+      '.bashrc',
+      '# as the image has it\n',
+    ],
+    [
+      '.gitconfig',
+      (): string => `git config --global core.fsmonitor 'env >>${loot}/stolen; false'`,
+      '.gitconfig',
+      '[user]\n\tname = image\n',
+    ],
+    ['~/.ssh/rc', (): string => `mkdir -p ~/.ssh; echo 'env >>${loot}/stolen' >~/.ssh/rc`, '.ssh/rc', undefined],
+    [
+      'key that is let in',
+      (): string => `mkdir -p ~/.ssh; echo 'ssh-ed25519 AAAA evil' >~/.ssh/authorized_keys`,
+      '.ssh/authorized_keys',
+      undefined,
+    ],
+    [
+      'unit of the user',
+      (): string => 'mkdir -p ~/.config/systemd/user; echo "[Service]" >~/.config/systemd/user/evil.service',
+      '.config/systemd/user/evil.service',
+      undefined,
+    ],
+  ] as const)('gives the next project nothing of a job that left a %s', async (_, leave, file, content) => {
+    await start()
+    expect((await run(1, leave())).outcome).toEqual({ state: 'success' })
+    const next = await run(2, 'echo "the secret is s3cr3t"', 'git status 2>/dev/null || true', `cat ~/${file} 2>/dev/null || true`)
+    expect(next.outcome).toEqual({ state: 'success' })
+    expect(existsSync(join(loot, 'stolen')) ? readFileSync(join(loot, 'stolen'), 'utf8') : '').not.toContain('s3cr3t')
+    expect(next.trace).not.toContain('stolen')
+    expect(existsSync(join(home, file)) ? readFileSync(join(home, file), 'utf8') : undefined).toBe(content)
+  })
+
+  test('ends what a job hid before the next project comes', async () => {
+    await start()
+    await run(1, '( ulimit -m 1000000; env -i setsid sleep 4242 >/dev/null 2>&1 </dev/null & )', 'sleep 0.1')
+    expect(processes('sleep\x004242')).toHaveLength(1)
+    expect((await run(2, 'true')).outcome).toEqual({ state: 'success' })
+    expect(processes('sleep\x004242')).toEqual([])
+  })
+
+  test('gives a job of another project a home of its own, and tools and builds stay', async () => {
+    await start()
+    await run(1, 'mkdir -p ~/.cargo ~/.config', 'echo mine >~/.npmrc', 'echo "$HOME"')
+    const second = await run(2, 'echo "home $HOME"', 'pwd', 'cat ~/.gitconfig', '[ ! -e ~/.npmrc ]', 'echo token >~/.netrc')
+    expect(second.outcome).toEqual({ state: 'success' })
+    expect(second.trace).toMatch(/home \/home\/rc-login-test\/\.runner-core\/home\.\w+/)
+    expect(second.trace).toContain('name = image')
+    expect(second.trace).toContain(`/home/${user}/builds/`)
+    expect(existsSync(join(home, '.netrc'))).toBe(false)
+    expect(readdirSync(join(home, '.runner-core')).filter((name) => name.startsWith('home.'))).toEqual([])
+    expect((await run(1, '[ ! -e ~/.netrc ]', 'echo "home $HOME"')).trace).toMatch(/home \/home\/rc-login-test\/\.runner-core\/home\.\w+/)
+  })
+
+  test('stays as it is between jobs of one project', async () => {
+    await start()
+    await run(1, 'echo "export FROM_BEFORE=yes" >~/.npmrc')
+    const { trace } = await run(1, 'echo "home $HOME"', 'cat ~/.npmrc')
+    expect(trace).toContain(`home /home/${user}\n`)
+    expect(trace).toContain('FROM_BEFORE')
+  })
+
+  test('is kept for one project where that is asked for', async () => {
+    await start({ trust: 'project' }, 2)
+    const first = await run(1, 'true')
+    const other = await run(2, 'true')
+    expect(other.outcome).toEqual({ state: 'success' })
+    expect(other.environment!.description).not.toBe(first.environment!.description)
+    expect(other.trace).toContain('kept for the jobs of another project')
+  })
+})
+
+function commandLine(pid: string): string {
+  return spawnSync('cat', [`/proc/${pid}/cmdline`], { encoding: 'utf8' }).stdout
+}
