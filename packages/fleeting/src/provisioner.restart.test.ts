@@ -112,6 +112,24 @@ describe('a new process on the state of an earlier one', () => {
     }
   })
 
+  it('removes what comes back that the process before had given up', async () => {
+    const durable = new DurableFleet({ connectable: false, tells: { byId: false } })
+    const { fleet } = durable
+    await durable.start({ unknownInstances: 'report' })
+    await fleet.launch(1)
+    const list = vi.spyOn(fleet.group, 'list').mockResolvedValue([])
+    await fleet.clock.advance(90_000)
+    expect(fleet.ids).toEqual([])
+    await durable.start({ unknownInstances: 'report' })
+    await using _ = fleet
+    expect(fleet.ids).toEqual([])
+    list.mockRestore()
+    await fleet.clock.advance(60_000)
+    expect(fleet.group.ids).toEqual([])
+    await fleet.clock.advance(60_000)
+    expect(await durable.lease.load(['instance', 'removal'])).toEqual([])
+  })
+
   it('removes what had come back after it was lost: something of its last job may still run there', async () => {
     const durable = new DurableFleet({ connectable: false, tells: { byId: false } })
     const { fleet } = durable
@@ -276,6 +294,9 @@ describe('a new process on the state of an earlier one', () => {
     fleet.group.preempt(id!)
     await fleet.clock.advance(120_000)
     expect(fleet.instances).toEqual([])
+    expect(await durable.lease.load(['use'])).toEqual([])
+    // Until then it may come back.
+    await fleet.clock.advance(600_000)
     expect(await durable.lease.load(['instance', 'use'])).toEqual([])
   })
 

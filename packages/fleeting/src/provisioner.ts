@@ -411,7 +411,11 @@ export class Provisioner implements AsyncDisposable {
     const instances = journalledInstances(records)
     this.#isJournalled = instances !== undefined
     const now = clock.now()
-    for (const { atWallTime, ...kept } of instances ?? []) {
+    for (const { atWallTime, lostAtWallTime, ...kept } of instances ?? []) {
+      if (lostAtWallTime !== undefined) {
+        this.#departed.add(kept.id, kept, sinceWallTime(clock, lostAtWallTime))
+        continue
+      }
       const reason = this.#unfinished?.get(kept.id)
       const seenAt = sinceWallTime(clock, atWallTime)
       this.#roster.seed(restoredInstance({ ...kept, seenAt, ...(reason !== undefined && { removal: { reason, at: now } }) }, now))
@@ -492,6 +496,7 @@ export class Provisioner implements AsyncDisposable {
 
   #reconcile(rows: readonly ListedInstance[], readAt: (id: string) => number): void {
     const now = this.#context.clock.now()
+    for (const id of this.#departed.expire(now)) this.#context.intents.end('instance', id)
     this.#launcher.listed(rows)
     const changes = this.#roster.reconcile({
       rows,
@@ -533,7 +538,7 @@ export class Provisioner implements AsyncDisposable {
       const reason = this.#unfinished.get(row.id)
       return { cause: 'adopted', ...(reason !== undefined && { removal: { reason, at: now } }) }
     }
-    const returned = this.#departed.origin(row, now)
+    const returned = this.#departed.origin(row.id, now)
     if (returned !== undefined) return returned
     const claimed = this.#launcher.claim(row, { byTokenOnly: false })
     return claimed === undefined ? { cause: 'unexpected' } : { cause: 'requested', requestedAt: claimed.requestedAt }
@@ -550,10 +555,15 @@ export class Provisioner implements AsyncDisposable {
     }
   }
 
-  #keep({ id, cause, placement, seenAt, removal }: Instance): void {
+  #keep({ id, cause, placement, seenAt, removal }: Instance, lostAt?: number): void {
     const { intents, clock } = this.#context
-    const atWallTime = clock.wallTime() - (clock.now() - seenAt)
-    intents.note('instance', id, { cause, ...(placement !== undefined && { placement }), atWallTime })
+    const wallTimeOf = (at: number): number => clock.wallTime() - (clock.now() - at)
+    intents.note('instance', id, {
+      cause,
+      ...(placement !== undefined && { placement }),
+      atWallTime: wallTimeOf(seenAt),
+      ...(lostAt !== undefined && { lostAtWallTime: wallTimeOf(lostAt) }),
+    })
     // Together, or the next process would take one that came back for a good one.
     if (removal !== undefined) intents.note('removal', id, { reason: removal.reason, atWallTime: clock.wallTime() })
   }
@@ -566,13 +576,14 @@ export class Provisioner implements AsyncDisposable {
   /** The last that is done about an instance. */
   #part(instance: Instance, now: number): void {
     const { id } = instance
-    this.#departed.add(instance, now)
+    this.#departed.add(id, instance, now)
     const sentAt = this.#remover.end(id)
     if (sentAt !== undefined) this.#context.observer.deletionTime?.(now - sentAt)
     this.#connections.forget(id)
     this.#disappearances.forget(id)
     const { intents } = this.#context
-    intents.end('instance', id)
+    if (instance.removal === undefined) this.#keep(instance, now)
+    else intents.end('instance', id)
     intents.end('use', id)
   }
 

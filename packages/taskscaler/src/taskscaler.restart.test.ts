@@ -141,7 +141,7 @@ describe('a new process on the state of an earlier one', () => {
     await machine.clock.advance(120_000)
     expect(after.restored()).toHaveLength(1)
     expect(after.claimRestored('late')!.signal.aborted).toBe(true)
-    expect(await machine.lease.load(['acquisition', 'use', 'instance'])).toEqual([])
+    expect(await machine.lease.load(['acquisition', 'use'])).toEqual([])
   })
 
   it('takes slots beyond a capacity that has become smaller', async () => {

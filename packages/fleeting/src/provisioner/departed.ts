@@ -1,5 +1,3 @@
-import type { ListedInstance } from '../instance-group.ts'
-import type { Instance } from './instance.ts'
 import type { Origin } from './reconcile.ts'
 
 /** How long a group's answers may be out of date at the very most. */
@@ -10,26 +8,24 @@ export const cameBack = 'came back after it was lost'
 
 /** Remembers what went, for a while: one that a late answer brings back is no new machine, and is removed again before anybody uses it. */
 export class Departed {
-  readonly #gone = new Map<string, { readonly instance: Instance; readonly at: number }>()
+  readonly #gone = new Map<string, { readonly origin: Origin; readonly at: number }>()
 
-  add(instance: Instance, now: number): void {
-    this.#gone.set(instance.id, { instance, at: now })
-    for (const [id, { at }] of this.#gone) {
-      if (now - at < rememberMs) break
-      this.#gone.delete(id)
-    }
+  add(id: string, { cause, requestedAt, removal }: Origin, at: number): void {
+    this.#gone.delete(id)
+    this.#gone.set(id, { origin: { cause, ...(requestedAt !== undefined && { requestedAt }), ...(removal && { removal }) }, at })
   }
 
-  /** Where a row comes from that is shown again. */
-  origin({ id }: ListedInstance, now: number): Origin | undefined {
-    const instance = this.#gone.get(id)?.instance
-    if (instance === undefined) return undefined
+  /** Forgets those that cannot come back any more, and answers which they are. */
+  expire(now: number): readonly string[] {
+    const ids = [...this.#gone].flatMap(([id, { at }]) => (now - at >= rememberMs ? [id] : []))
+    for (const id of ids) this.#gone.delete(id)
+    return ids
+  }
+
+  /** Where one comes from that is shown again. */
+  origin(id: string, now: number): Origin | undefined {
+    const origin = this.#gone.get(id)?.origin
     this.#gone.delete(id)
-    const { cause, requestedAt, removal } = instance
-    return {
-      cause,
-      ...(requestedAt !== undefined && { requestedAt }),
-      removal: removal ?? { reason: cameBack, at: now },
-    }
+    return origin && { ...origin, removal: origin.removal ?? { reason: cameBack, at: now } }
   }
 }

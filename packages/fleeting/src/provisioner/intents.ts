@@ -19,6 +19,8 @@ export interface JournalledInstance {
   readonly cause: 'requested' | 'adopted'
   readonly atWallTime: number
   readonly placement?: string
+  /** When it was given up, though nobody had removed it. It may come back. */
+  readonly lostAtWallTime?: number
 }
 
 /** Set once every instance that is ours is in the journal: from then on one that is not is somebody else's. */
@@ -29,12 +31,13 @@ export function journalledInstances(records: readonly StateRecord[]): readonly J
   if (!records.some(({ kind, key }) => kind === journalledMark.kind && key === journalledMark.key)) return undefined
   return records.flatMap(({ kind, key, value }) => {
     if (kind !== 'instance') return []
-    const { cause, atWallTime, placement } = Object(value) as { cause?: unknown; atWallTime?: unknown; placement?: unknown }
+    const { cause, atWallTime, placement, lostAtWallTime } = Object(value) as { readonly [Field in keyof JournalledInstance]?: unknown }
     return {
       id: key,
       cause: cause === 'requested' ? cause : 'adopted',
       atWallTime: typeof atWallTime === 'number' ? atWallTime : 0,
       ...(typeof placement === 'string' && { placement }),
+      ...(typeof lostAtWallTime === 'number' && { lostAtWallTime }),
     }
   })
 }
