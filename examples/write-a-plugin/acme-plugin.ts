@@ -30,9 +30,9 @@ const codes: Record<number, GroupErrorCode> = {
 
 export const createInstanceGroup: CreateInstanceGroup = (config, { fleet, connector, clock }) => {
   const table = new ConfigTable(config)
-  const endpoint = table.string('endpoint') ?? ''
+  const endpoint = table.url('endpoint') ?? ''
   const maxSize = table.integer('size', { min: 1 }) ?? 10
-  if (!URL.canParse(endpoint)) table.problem('endpoint', 'a URL', JSON.stringify(endpoint))
+  if (!table.has('endpoint')) table.problem('endpoint', 'a URL')
   table.check() // throws every problem at once, unknown keys included
 
   async function call<T>(method: string, path: string, signal: AbortSignal, body?: object): Promise<T> {

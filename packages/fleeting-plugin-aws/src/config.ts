@@ -34,11 +34,9 @@ export function parseConfig(config: unknown): AwsConfig {
     profile: table.string('profile'),
     configFile: table.string('config_file'),
     credentialsFile: table.string('credentials_file'),
-    endpoint: table.string('endpoint'),
+    endpoint: table.url('endpoint'),
     credentials: table.choice('credentials', credentialKinds),
   }
-  const { endpoint } = optional
-  if (endpoint !== undefined && !(/^https?:/.test(endpoint) && URL.canParse(endpoint))) table.problem('endpoint', 'an http or https URL')
   const launchMode = table.choice('launch_mode', launchModes) ?? 'set_desired_capacity'
   table.check()
   const given = Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)) as Partial<AwsConfig>

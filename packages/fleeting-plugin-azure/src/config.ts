@@ -42,10 +42,7 @@ export function parseConfig(config: unknown): AzureConfig {
 
 /** An https address: over anything else the SDK sends no token. */
 function address(table: ConfigTable, key: string): string | undefined {
-  const text = table.string(key)
-  if (text === undefined) return undefined
-  if (!URL.canParse(text) || new URL(text).protocol !== 'https:') table.problem(key, 'an address that starts with https://')
-  return text.replace(/\/+$/, '')
+  return table.url(key, { protocols: ['https'] })?.replace(/\/+$/, '')
 }
 
 function readCertificates(table: ConfigTable, path: string): readonly string[] {

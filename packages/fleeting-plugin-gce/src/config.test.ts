@@ -34,7 +34,7 @@ describe('plugin_config', () => {
     ['no name', { project: 'p', zone: 'a' }, /name: expected a group's name/],
     ['a path for a name', { ...least, name: 'zones/a/instanceGroupManagers/b' }, /name: expected a name/],
     ['a path for a project', { ...least, project: 'projects/p' }, /project: expected a name/],
-    ['an endpoint that is none', { ...least, endpoint: 'private.example' }, /endpoint: expected a URL/],
+    ['an endpoint that is none', { ...least, endpoint: 'private.example' }, /endpoint: expected an http or https URL/],
     ['a file that is none', { ...least, credentials_file: '/nonexistent/key.json' }, /credentials_file: expected a file that can be read/],
     ['another way for keys', { ...least, ssh_keys: 'oslogin' }, /ssh_keys: expected/],
     ['no machines', { ...least, max_size: 0 }, /max_size: expected/],

@@ -80,8 +80,7 @@ function readableFile(table: ConfigTable, key: string): string | undefined {
 
 /** With or without a slash in the end, with or without `compute/v1`, as other clients want it. */
 function root(table: ConfigTable, key: string): string | undefined {
-  const text = table.string(key)
+  const text = table.url(key)
   if (text === undefined) return undefined
-  if (!URL.canParse(text) || !/^https?:/.test(text)) table.problem(key, 'a URL like "https://compute.example.com/"')
   return `${text.replace(/\/+$/, '').replace(/\/compute\/v1$/, '')}/`
 }

@@ -54,6 +54,53 @@ describe('ConfigTable', () => {
     ])
   })
 
+  test('reads booleans, durations in milliseconds, and URLs as they are written', () => {
+    const table = new ConfigTable({
+      on: false,
+      wait: '1h30m',
+      short: '250ms',
+      none: '0',
+      api: 'https://api.example/v1/',
+      plain: 'http://[::1]:80',
+    })
+    expect(table.boolean('on')).toBe(false)
+    expect(table.boolean('other')).toBeUndefined()
+    expect(table.duration('wait')).toBe(5_400_000)
+    expect(table.duration('short', { minMs: 250 })).toBe(250)
+    expect(table.duration('none')).toBe(0)
+    expect(table.url('api', { protocols: ['https'] })).toBe('https://api.example/v1/')
+    expect(table.url('plain')).toBe('http://[::1]:80')
+    expect(problemsOf(table)).toEqual([])
+  })
+
+  test('names what is no boolean, duration or URL, and never shows the credentials of a URL', () => {
+    const table = new ConfigTable({
+      on: 'yes',
+      wait: 30,
+      more: '5 minutes',
+      short: '1s',
+      api: 'api.example',
+      plain: 'http://api.example',
+      login: 'https://me:hunter2@api.example/?a',
+    })
+    table.boolean('on')
+    table.duration('wait')
+    table.duration('more')
+    table.duration('short', { minMs: 1500 })
+    table.url('api')
+    table.url('plain', { protocols: ['https'] })
+    table.url('login')
+    expect(problemsOf(table)).toEqual([
+      'plugin_config.on: expected true or false, got "yes"',
+      'plugin_config.wait: expected a duration such as "1m30s", got 30',
+      'plugin_config.more: expected a duration such as "1m30s", got "5 minutes"',
+      'plugin_config.short: expected a duration such as "1m30s", at least "1.5s", got "1s"',
+      'plugin_config.api: expected an http or https URL without credentials, got "api.example"',
+      'plugin_config.plain: expected an https URL without credentials, got "http://api.example"',
+      'plugin_config.login: expected an http or https URL without credentials, got "https://[hidden]@api.example/?a"',
+    ])
+  })
+
   test('never shows a secret', () => {
     const table = new ConfigTable({ password: 48_151_623, passwrod: 'hunter2' })
     table.secret('password')

@@ -1,5 +1,6 @@
 import { closest, distance } from 'fastest-levenshtein'
 import { GroupError } from './errors.ts'
+import { readDuration } from './read-duration.ts'
 
 /**
  * A plugin's configuration, read key by key at the border. Reading never throws: a missing or wrong value reads as `undefined`, and what is wrong with it is
@@ -73,6 +74,28 @@ export class ConfigTable {
     return this.#read(key, expected, isFine) as number | undefined
   }
 
+  /** `true` or `false`. */
+  boolean(key: string): boolean | undefined {
+    return this.#read(key, 'true or false', (value) => typeof value === 'boolean') as boolean | undefined
+  }
+
+  /** A duration in Go's notation, such as `1m30s`, in milliseconds: at least `minMs` (default 0). */
+  duration(key: string, { minMs = 0 }: { readonly minMs?: number } = {}): number | undefined {
+    const expected = `a duration such as "1m30s"${minMs === 0 ? '' : `, at least "${minMs / 1000}s"`}`
+    const read = (value: unknown): number | undefined => (typeof value === 'string' ? readDuration(value) : undefined)
+    return read(this.#read(key, expected, (value) => (read(value) ?? -1) >= minMs))
+  }
+
+  /** An absolute URL without credentials, as it is written. `protocols`: default both. */
+  url(key: string, { protocols = ['http', 'https'] }: { readonly protocols?: readonly ('http' | 'https')[] } = {}): string | undefined {
+    const value = this.#take(key)
+    if (value === undefined || (typeof value === 'string' && isUrl(value, protocols))) return value
+    // What is no URL may hold credentials all the same.
+    const shown = typeof value === 'string' ? value.replace(/^([^/]*\/\/)?.*@/s, '$1[hidden]@') : value
+    this.problem(key, `an ${protocols.join(' or ')} URL without credentials`, describeValue(shown))
+    return undefined
+  }
+
   /** A table that somebody else reads: nothing in it is looked at. */
   table(key: string): Readonly<Record<string, unknown>> | undefined {
     const value = this.#take(key)
@@ -140,6 +163,12 @@ export class ConfigTable {
 
 function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isUrl(text: string, protocols: readonly string[]): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, username, password } = new URL(text)
+  return protocols.some((each) => protocol === `${each}:`) && username === '' && password === ''
 }
 
 /** A value as messages show it, cut when it is long. Never what an array or a table holds: a secret may be in it. */

@@ -50,17 +50,6 @@ function tableAt(path: string, value: unknown): Table {
 /** The keys of `[runners.autoscaler.connector_config]` that matter to a dial. */
 function parseConnector(value: unknown): ConnectorConfig & { readonly keyPath?: string } {
   const table = new ConfigTable(value, 'connector_config')
-  const flag = (key: string): boolean | undefined => {
-    const choice = table.has(key) ? (Object(value) as Table)[key] : undefined
-    if (choice !== undefined && typeof choice !== 'boolean') table.problem(key, 'true or false')
-    return choice as boolean | undefined
-  }
-  const milliseconds = (key: string): number | undefined => {
-    const text = table.string(key)
-    const match = text === undefined ? undefined : /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text)
-    if (match === null) table.problem(key, 'a duration such as "30s"')
-    return match ? Number(match[1]) * { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[match[2] as 'ms'] : undefined
-  }
   const settings = {
     keyPath: table.string('key_path'),
     os: table.choice('os', ['linux', 'darwin', 'windows']),
@@ -70,10 +59,10 @@ function parseConnector(value: unknown): ConnectorConfig & { readonly keyPath?: 
     username: table.string('username'),
     password: table.secret('password'),
     agentSocket: table.string('agent_socket'),
-    useStaticCredentials: flag('use_static_credentials'),
-    useExternalAddress: flag('use_external_addr'),
-    keepaliveMs: milliseconds('keepalive'),
-    timeoutMs: milliseconds('timeout'),
+    useStaticCredentials: table.boolean('use_static_credentials'),
+    useExternalAddress: table.boolean('use_external_addr'),
+    keepaliveMs: table.duration('keepalive'),
+    timeoutMs: table.duration('timeout'),
     hostKeyChecking: table.choice('host_key_checking', ['strict', 'pin', 'off']),
   }
   table.check()
