@@ -10,6 +10,9 @@ import { dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { requireNode } from '@runner-core/fleeting/node-floor'
 
+// Node's own answer would open a debugger, to which whoever is on the machine can connect.
+process.on('SIGUSR1', () => {})
+
 const here = dirname(fileURLToPath(import.meta.url))
 const isCheckout = !here.split(sep).includes('node_modules') && existsSync(join(here, '../src/cli/main.ts'))
 const runsTypeScript = process.features.typescript && nodeModule.registerHooks

@@ -26,7 +26,7 @@ import { fleetBuckets } from './metrics/fleet-buckets.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { openFleetState } from './state/open-fleet-state.ts'
 import { assessHealth, type HealthReport } from './status/health.ts'
-import { type Page, type StatusServer, serveStatus } from './status/http-server.ts'
+import { isEverywhere, type Page, type StatusServer, serveStatus } from './status/http-server.ts'
 import type { ManagerStatus } from './status/manager-status.ts'
 import { StatusFile, statusDirectory } from './status/status-file.ts'
 import { version } from './version.ts'
@@ -267,13 +267,16 @@ export class Runner {
 
   async #listen(address: ListenAddress): Promise<void> {
     const { registry } = this.#metrics
-    this.#status = await serveStatus(address, [
+    const pages: Page[] = [
       { path: '/metrics', render: async () => ({ status: 200, contentType: registry.contentType, body: await registry.metrics() }) },
       { path: '/status', render: async () => this.#json(this.status()) },
       { path: '/decisions', render: async () => this.#json(this.decisions()) },
       ...(['live', 'ready'] as const).map((kind): Page => ({ path: `/health/${kind}`, render: async () => this.#healthPage(kind) })),
-    ])
-    this.#options.logger.info({ port: this.#status.port }, 'status pages served')
+    ]
+    const { settings, logger } = this.#options
+    this.#status = await serveStatus(address, pages, { names: settings.listenHosts ?? [] })
+    const at = isEverywhere(address) ? { addresses: 'all of this machine' } : {}
+    logger.info({ port: this.#status.port, ...at }, 'status pages served')
   }
 
   #healthPage(kind: 'live' | 'ready'): { status: number; contentType: string; body: string } {

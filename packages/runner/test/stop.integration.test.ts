@@ -204,3 +204,12 @@ test('while it runs: health, metrics, and logs without a secret', async () => {
   for (const line of run.stderr.trim().split('\n'))
     expect(JSON.parse(line)).toMatchObject({ level: expect.any(String), msg: expect.any(String) })
 })
+
+test('SIGUSR1 opens no debugger', async () => {
+  start()
+  await busyJob()
+  run.process.kill('SIGUSR1')
+  run.process.kill('SIGTERM')
+  await run.ended
+  expect(run.stderr).not.toContain('Debugger listening')
+})

@@ -1,4 +1,4 @@
-import { countOrUnbounded, listenAddress, nonEmptyText, oneOf, seconds } from './kinds.ts'
+import { countOrUnbounded, hostName, listenAddress, nonEmptyText, oneOf, seconds } from './kinds.ts'
 import { runnerTable } from './runner-table.ts'
 import { byDefault, list, optional, required, type TableSchema, table } from './schema.ts'
 import type { Settings } from './settings.ts'
@@ -29,7 +29,12 @@ export const configTable: TableSchema<Settings> = {
     listenAddress: optional(
       'listen_address',
       listenAddress,
-      'Where `/metrics`, `/status`, `/decisions`, `/health/live` and `/health/ready` are served. Default: nowhere.',
+      'Where `/metrics`, `/status`, `/decisions`, `/health/live` and `/health/ready` are served, without authentication, to requests by an address or a name of this machine. `":9252"` is all addresses of the machine. Default: nowhere.',
+    ),
+    listenHosts: optional(
+      'listen_hosts',
+      list(hostName),
+      'Other names by which these pages may be asked for, such as a name that only the DNS knows.',
     ),
     shutdownTimeoutMs: byDefault(
       'shutdown_timeout',

@@ -1,9 +1,11 @@
 import { readFileSync, statSync } from 'node:fs'
 import { describeError, loadPlugin } from '@runner-core/fleeting'
+import { isEverywhere } from '../status/http-server.ts'
 import { checkPlugins, type FindPlugin } from './check-plugins.ts'
 import { namedGroups } from './named-groups.ts'
 import { acceptConfig, type ParsedConfig, placeProblems, readConfig } from './parse-config.ts'
 import { ConfigError, type Problem } from './problem.ts'
+import type { Settings } from './settings.ts'
 import { trustWarnings } from './trust.ts'
 
 /**
@@ -15,7 +17,12 @@ export async function loadConfig(file: string, findPlugin: FindPlugin = loadPlug
   const read = readConfig(toml, { file })
   const pluginProblems = await checkPlugins(read.settings.runners ?? [], findPlugin)
   const problems = [...read.problems, ...pluginProblems]
-  const warnings = [...read.warnings, ...trustWarnings(read.settings.runners ?? []), ...readableByOthers(file)]
+  const warnings = [
+    ...read.warnings,
+    ...trustWarnings(read.settings.runners ?? []),
+    ...listensEverywhere(read.settings),
+    ...readableByOthers(file),
+  ]
   return acceptConfig(toml, { ...read, problems, warnings }, { file })
 }
 
@@ -33,6 +40,12 @@ export function readPlugins(file: string): ReadonlyMap<string, string> {
 /** A problem of a configuration file that showed only in use, told like those that reading it finds. */
 export function lateConfigError(file: string, problem: Problem, options?: { readonly cause: unknown }): ConfigError {
   return new ConfigError(file, placeProblems(readConfigFile(file), [problem]), options)
+}
+
+function listensEverywhere({ listenAddress }: Pick<Partial<Settings>, 'listenAddress'>): readonly Problem[] {
+  if (listenAddress === undefined || !isEverywhere(listenAddress)) return []
+  const message = 'expected one address, such as "127.0.0.1:9252", got all addresses of this machine: the pages need no login'
+  return [{ path: 'listen_address', message }]
 }
 
 /** It holds the runners' tokens. */

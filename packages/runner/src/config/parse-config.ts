@@ -26,7 +26,7 @@ export interface ParsedConfig {
 
 /** A configuration as far as it could be read. With problems, settings that had one are absent, whatever their type says. */
 export interface ReadConfig {
-  readonly settings: Partial<Pick<Settings, 'stateDir' | 'stateKeyFile'>> & { readonly runners?: readonly ReadRunner[] }
+  readonly settings: Partial<Pick<Settings, 'stateDir' | 'stateKeyFile' | 'listenAddress'>> & { readonly runners?: readonly ReadRunner[] }
   readonly problems: readonly Problem[]
   readonly warnings: readonly Problem[]
 }

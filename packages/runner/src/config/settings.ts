@@ -22,6 +22,8 @@ export interface Settings {
   readonly logLevel: LogLevel
   readonly logFormat: LogFormat
   readonly listenAddress?: ListenAddress
+  /** In lower case. */
+  readonly listenHosts?: readonly string[]
   readonly shutdownTimeoutMs: number
   /** Where what must outlive the process is kept. Absent: where a runner's own `stateStorage` says, or nowhere; see `stateDirectory`. */
   readonly stateDir?: string

@@ -27,6 +27,26 @@ test('a text line is one line, whatever its fields hold', () => {
   expect(line).toMatch(/^\S+Z WARN {2}job finished job=7 reason="a \\"quoted\\"\\nword" empty="" list=\[1\] error="it\\nbroke"\n$/)
 })
 
+test.each(['json', 'text'] as const)('a plugin forges no %s line and reaches no terminal', (format) => {
+  const evil = 'x\n2026-01-02T03:04:05.678Z ERROR forged\r\u001b[2J\u009b31m\u007f\u2028\u202eend'
+  const lines = logged(format, [], (logger) => {
+    logger.info(
+      { field: evil, [evil]: 1, error: new Error(evil), nested: { text: evil }, bare: '\u009b31m', level: 'error', time: 'then' },
+      evil,
+    )
+    logger.info(evil)
+  })
+  expect(lines).toHaveLength(2)
+  for (const line of lines) {
+    expect(line.endsWith('\n')).toBe(true)
+    // oxlint-disable-next-line no-control-regex
+    expect(line.slice(0, -1)).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028\u202e]/)
+  }
+  const [first] = lines
+  if (format === 'text') expect(first).toMatch(/^\d{4}-\S+Z INFO {2}x\\n2026/)
+  else expect(JSON.parse(first!)).toMatchObject({ level: 'info', field: evil, msg: evil, time: expect.stringMatching(/^\d{4}-/) })
+})
+
 test('a text line names its runner once, and one without a name by its token', () => {
   const log = (logger: ReturnType<typeof createLogger>): void => {
     withFields(logger, { runner: 't1_abcdef', runner_name: 'linux builds' }).info({ job: 7 }, 'job finished')

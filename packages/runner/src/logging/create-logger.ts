@@ -1,6 +1,7 @@
 import { describeError } from '@runner-core/fleeting'
 import { type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino'
 import type { LogFormat, LogLevel } from '../config/settings.ts'
+import { printable } from './printable.ts'
 import { createRedactor } from './redact.ts'
 import { textLine } from './text-line.ts'
 
@@ -18,7 +19,10 @@ export interface LoggerOptions {
 /** A pino logger with readable level names and times, that hides secrets. */
 export function createLogger({ level, format, secrets, hasColors = false, write }: LoggerOptions): Logger {
   const redact = createRedactor(secrets)
-  const written = format === 'json' ? redact : (line: string): string => textLine(redact(line), hasColors)
+  const written =
+    format === 'json'
+      ? (line: string): string => `${printable(redact(line).trimEnd())}\n`
+      : (line: string): string => textLine(redact(line), hasColors)
   return pino(
     {
       level,
@@ -27,12 +31,19 @@ export function createLogger({ level, format, secrets, hasColors = false, write 
       formatters: {
         level: (label) => ({ level: label }),
         // The libraries call it as pino does, so that a plain pino logger shows it.
-        log: ({ err, ...fields }) => (err === undefined ? fields : { ...fields, error: err }),
+        log: ({ err, ...fields }) => notTheLines(err === undefined ? fields : { ...fields, error: err }),
       },
       serializers: { error: errorFields },
     },
     { write: (line: string) => write(written(line)) },
   )
+}
+
+/** What a line says of itself is not a plugin's to say. */
+function notTheLines(fields: Record<string, unknown>): Record<string, unknown> {
+  if (!('level' in fields || 'time' in fields || 'msg' in fields)) return fields
+  const own = new Set(['level', 'time', 'msg'])
+  return Object.fromEntries(Object.entries(fields).map(([key, value]) => [own.has(key) ? `${key}_field` : key, value]))
 }
 
 /** pino's own has the causes in the message, too, but twice where a message repeats its cause. */

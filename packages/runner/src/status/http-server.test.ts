@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { hostname } from 'node:os'
 import { afterEach, expect, test } from 'vitest'
 import { type StatusServer, serveStatus } from './http-server.ts'
 
@@ -30,4 +33,44 @@ test.each([
 test('a port in use is an error', async () => {
   await get('/fine')
   await expect(serveStatus({ host: '127.0.0.1', port: server!.port }, [])).rejects.toMatchObject({ code: 'EADDRINUSE' })
+})
+
+/** What comes for a request with such a `Host`; undefined: it has none. */
+async function askAs(host: string | undefined): Promise<number> {
+  await get('/fine')
+  const socket = connect(server!.port, '127.0.0.1')
+  const version = host === undefined ? 'HTTP/1.0' : 'HTTP/1.1'
+  socket.write(`GET /fine ${version}\r\n${host === undefined ? '' : `Host: ${host}\r\n`}Connection: close\r\n\r\n`)
+  const [answer] = (await once(socket, 'data')) as [Buffer]
+  socket.destroy()
+  return Number(/^HTTP\/1\.1 (\d+)/.exec(answer.toString())?.[1])
+}
+
+test.each([
+  ['127.0.0.1:9252', 200],
+  ['[::1]:9252', 200],
+  ['localhost', 200],
+  [`${hostname()}:9252`, 200],
+  [`${hostname()}.evil.example.com`, 421],
+  [undefined, 200],
+  ['evil.example.com', 421],
+  ['evil.example.com:9252', 421],
+  ['127.0.0.1.evil.example.com', 421],
+  ['', 421],
+])('a request for the host %s: %d', async (host, status) => {
+  expect(await askAs(host)).toBe(status)
+})
+
+test('a name that is configured is answered', async () => {
+  server = await serveStatus({ host: '127.0.0.1', port: 0 }, [], { names: ['runner.internal'] })
+  expect(await askAs('runner.internal')).toBe(404)
+})
+
+test('health is answered beside 400 connections that say nothing, of which few stay open', async () => {
+  await get('/fine')
+  const sockets = Array.from({ length: 400 }, () => connect(server!.port, '127.0.0.1').on('error', () => {}))
+  await Promise.all(sockets.map((socket) => once(socket, 'connect')))
+  expect(await get('/fine')).toEqual({ status: 200, body: 'fine\n' })
+  await expect.poll(() => sockets.filter((socket) => socket.readyState === 'open').length).toBeLessThanOrEqual(128)
+  for (const socket of sockets) socket.destroy()
 })

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, isIP, type Socket } from 'node:net'
+import { hostname } from 'node:os'
 import type { ListenAddress } from '../config/kinds.ts'
 
 /** One page: its path and what it says now. */
@@ -14,14 +15,47 @@ export interface StatusServer {
   close(): Promise<void>
 }
 
-/** Serves pages for GET and HEAD. Rejects when the address cannot be listened on. */
-export async function serveStatus(address: ListenAddress, pages: readonly Page[]): Promise<StatusServer> {
+/** Whether whoever reaches the machine at any of its addresses reaches what listens there. */
+export function isEverywhere({ host = '' }: ListenAddress): boolean {
+  return ['', '0.0.0.0', '::'].includes(host)
+}
+
+/** Connections at once. The oldest is closed for one more, so that slow ones keep nobody out. */
+const mostConnections = 128
+/** How long a request may take to come, milliseconds. */
+const requestMs = 5000
+
+/**
+ * Serves pages for GET and HEAD, to whoever asks by an address or a name of this machine: a page of the web that has its own name lead here gets nothing. `names`: others that lead here, in lower case.
+ * Rejects when the address cannot be listened on.
+ */
+export async function serveStatus(
+  address: ListenAddress,
+  pages: readonly Page[],
+  { names = [] }: { readonly names?: readonly string[] } = {},
+): Promise<StatusServer> {
   const byPath = new Map(pages.map((page) => [page.path, page]))
-  const server = createServer((request, response) => {
+  const known = new Set([
+    'localhost',
+    hostname().toLowerCase(),
+    ...(address.host === undefined ? [] : [address.host.toLowerCase()]),
+    ...names,
+  ])
+  const options = { headersTimeout: requestMs, requestTimeout: requestMs, keepAliveTimeout: requestMs, connectionsCheckingInterval: 1000 }
+  const server = createServer(options, (request, response) => {
+    const host = hostOf(request.headers.host)
+    if (host !== undefined && isIP(host) === 0 && !known.has(host))
+      return respond(response, 421, 'text/plain', `${JSON.stringify(host)} is no name of this listener; listen_hosts can have it\n`)
     answer(byPath, request, response).catch((error: unknown) => {
       if (response.headersSent) response.destroy()
       else respond(response, 500, 'text/plain', `${String(error)}\n`)
     })
+  })
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket) => {
+    if (sockets.size >= mostConnections) for (const oldest of [...sockets].slice(0, sockets.size - mostConnections + 1)) oldest.destroy()
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -35,6 +69,12 @@ export async function serveStatus(address: ListenAddress, pages: readonly Page[]
         server.closeAllConnections()
       }),
   }
+}
+
+/** The name or address that a request is for, without its port. Undefined: it does not say. */
+function hostOf(header: string | undefined): string | undefined {
+  const [, address, name] = /^(?:\[([^\]]*)\]|([^:]*))(?::\d*)?$/.exec(header?.toLowerCase() ?? '') ?? []
+  return header === undefined ? undefined : (address ?? name ?? header)
 }
 
 async function answer(pages: ReadonlyMap<string, Page>, { method, url = '/' }: IncomingMessage, response: ServerResponse): Promise<void> {
