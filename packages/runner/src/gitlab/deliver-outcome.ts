@@ -80,7 +80,7 @@ export class OutcomeDelivery {
 
   /** One update. Undefined: worth another at once. Rejects when it is worth another later. */
   async attempt({ isLastTry }: { readonly isLastTry: boolean }): Promise<Delivery | undefined> {
-    const { client, job, outcome, trace } = this.#options
+    const { client, job, outcome, trace, upload } = this.#options
     if (!this.#isAccepted) {
       const reply = await client.updateJob(job, { state: 'running' }, this.#signal)
       if (isNotOurs(reply)) return { delivered: false, error: statusError('accepting a job', reply) }
@@ -88,7 +88,7 @@ export class OutcomeDelivery {
       this.#isAccepted = true
     }
     const withTrace = this.#withTrace && (await this.#sendTrace(isLastTry))
-    const output = withTrace ? { output: { crc32: trace.crc32, bytes: trace.size } } : {}
+    const output = withTrace && upload.isWhole ? { output: { crc32: trace.crc32, bytes: trace.size } } : {}
     const reply = await client.updateJob(job, { ...outcomeUpdate(outcome, job.features.failure_reasons), ...output }, this.#signal)
     const refusal = (): JobApiError => statusError('end of the job', reply)
     switch (reply.status) {
@@ -119,6 +119,7 @@ export class OutcomeDelivery {
     const { upload, job, logger } = this.#options
     let isRefused = false
     try {
+      await upload.end()
       for (let corrections = 0; upload.unsentBytes > 0; ) {
         const reply = await upload.sendPiece(this.#signal)
         const { status } = reply

@@ -1,17 +1,17 @@
 import { crc32 } from '@runner-core/job'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { JobReply } from './job-reply.ts'
 import { type SentTrace, TraceUpload } from './trace-upload.ts'
 
 const text = Buffer.from('0123456789')
 const checksum = (end: number): number => crc32(text.subarray(0, end), 0)
 
-function upload(sent: SentTrace | undefined, server: { size: number }) {
+function upload(sent: SentTrace | undefined, server: { size: number }, content = text) {
   const trace = {
     size: 0,
     read(offset: number, most: number) {
       if (offset >= trace.size) throw new Error(`nothing is there at ${offset}`)
-      return text.subarray(offset, Math.min(trace.size, offset + most))
+      return content.subarray(offset, Math.min(trace.size, offset + most))
     },
   }
   const kept: SentTrace[] = []
@@ -62,15 +62,38 @@ test('a server that knows more than was kept is followed, also beyond what there
   expect(kept).toEqual([{ bytes: 9, crc32: checksum(9) }])
 })
 
-test('a trace that ended before it was made again as far as it was sent, as of a job that was canceled meanwhile, is sent anew', async () => {
-  const server = { size: 6 }
-  const { upload: sending, trace, pieces, mismatches } = upload({ bytes: 6, crc32: checksum(6) }, server)
-  trace.size = 4
-  expect(sending.unsentBytes).toBe(0)
-  // It was told the end, and its checksum is another: a server forgets the trace then.
-  server.size = 0
-  sending.rewind()
-  await sending.sendPiece()
-  expect(pieces).toEqual(['0123'])
-  expect(mismatches()).toBe(1)
+describe('a trace that ended before it was made again as far as an earlier manager sent it', () => {
+  const begin = async (serverSize: number, said = 'ab\nthe end\n') => {
+    const server = { size: serverSize }
+    const made = upload({ bytes: 20, crc32: 1 }, server, Buffer.from(said))
+    made.trace.size = said.length
+    expect(made.upload.unsentBytes).toBe(0)
+    await made.upload.end()
+    await made.upload.end()
+    return { ...made, server }
+  }
+
+  test('leaves what the server has, and adds its last line', async () => {
+    const { upload: sending, pieces, kept, mismatches, server } = await begin(20)
+    await sending.sendPiece()
+    expect([pieces, server.size, sending.unsentBytes, sending.isWhole]).toEqual([['the end\n'], 28, 0, false])
+    expect([kept, mismatches()]).toEqual([[], 0])
+  })
+
+  test('adds it where the server stands, once, also when the answer was lost', async () => {
+    const { upload: sending, pieces, server } = await begin(25)
+    expect((await sending.sendPiece()).status).toBe(416)
+    await sending.sendPiece()
+    expect([pieces, server.size, sending.unsentBytes]).toEqual([['the end\n'], 33, 0])
+    const lost = await begin(28)
+    expect((await lost.upload.sendPiece()).status).toBe(416)
+    expect([lost.pieces, lost.upload.unsentBytes]).toEqual([[], 0])
+  })
+
+  test('adds all of it where that is one line, and nothing where nothing was said', async () => {
+    const { upload: sending, pieces } = await begin(20, 'the end\n')
+    await sending.sendPiece()
+    expect(pieces).toEqual(['the end\n'])
+    expect((await begin(20, '')).upload.unsentBytes).toBe(0)
+  })
 })

@@ -35,6 +35,8 @@ export class TraceUpload {
   /** Of the bytes before the offset; undefined where the server moved it. */
   #crc32: number | undefined
   #isProven: boolean
+  /** How much further on than here the server has what is sent now. */
+  #shift = 0
 
   constructor(
     client: Pick<JobApiClient, 'patchTrace'>,
@@ -53,13 +55,41 @@ export class TraceUpload {
 
   /** None while a trace that an earlier manager sent is still being made again. */
   get unsentBytes(): number {
-    return Math.max(0, this.#trace.size - this.#offset)
+    return Math.max(0, this.#trace.size + this.#shift - this.#offset)
+  }
+
+  /** False: the server has more than was made again, and its copy cannot be compared. */
+  get isWhole(): boolean {
+    return this.#shift === 0
+  }
+
+  /**
+   * The trace has ended. If it ended before it was made again as far as an earlier manager sent it, since its machine is out of reach or it was cancelled, the server's copy is the better one: it is kept, and only the last
+   * line, which says how the job ended, is added to it. Idempotent.
+   */
+  async end(): Promise<void> {
+    const { sent } = this.#options
+    const { size } = this.#trace
+    if (sent === undefined || size >= sent.bytes || size === 0 || this.#shift > 0) return
+    this.#isProven = true
+    this.#crc32 = undefined
+    this.#shift = this.#offset - (await this.#lastLineStart())
+  }
+
+  async #lastLineStart(): Promise<number> {
+    const { size } = this.#trace
+    const from = Math.max(0, size - pieceBytes)
+    let tail = Buffer.alloc(0)
+    while (from + tail.length < size) tail = Buffer.concat([tail, await this.#trace.read(from + tail.length, size - from - tail.length)])
+    // The last byte ends the line.
+    return from + tail.lastIndexOf('\n', -2) + 1
   }
 
   /** Begins anew: the server's copy is not what was sent. */
   rewind(): void {
     this.#offset = 0
     this.#crc32 = 0
+    this.#shift = 0
   }
 
   /** Sends the next piece; there must be one. 202 has moved the offset on, 416 to where the server stands. Rejects as `patchTrace` and `Trace.read` do. */
@@ -67,10 +97,11 @@ export class TraceUpload {
     const { isDebugTrace, onSent } = this.#options
     if (!this.#isProven) await this.#prove()
     const start = this.#offset
-    const bytes = await this.#trace.read(start, pieceBytes)
+    const bytes = await this.#trace.read(start - this.#shift, pieceBytes)
     const reply = await this.#client.patchTrace(this.#job, { start, bytes, isDebugTrace }, signal)
     if (reply.status === 202) {
       this.#offset += bytes.length
+      if (this.#shift > 0) return reply
       if (onSent === undefined) this.#crc32 = undefined
       else {
         this.#crc32 = this.#crc32 === undefined ? await this.#checksum(this.#offset) : crc32(bytes, this.#crc32)
@@ -79,6 +110,8 @@ export class TraceUpload {
     }
     // It may know more than there is: then nothing is left to send, or not yet, and the checksum decides.
     if (reply.status === 416) {
+      const isThere = this.#shift > 0 && reply.traceSize === start + bytes.length
+      if (this.#shift > 0 && !isThere) this.#shift += reply.traceSize - start
       this.#offset = reply.traceSize
       this.#crc32 = undefined
     }
