@@ -180,8 +180,8 @@ export const runnerMutants: readonly Mutant[] = [
     name: 'a piece of trace whose answer was lost is skipped',
     breaks: 'traces',
     file: runner('gitlab/trace-upload'),
-    find: '    const bytes = await this.#trace.read(start, pieceBytes)\n',
-    replace: '    const bytes = await this.#trace.read(start, pieceBytes)\n    this.#offset += bytes.length\n',
+    find: '    const bytes = await this.#trace.read(start - this.#shift, pieceBytes)\n',
+    replace: '    const bytes = await this.#trace.read(start - this.#shift, pieceBytes)\n    this.#offset += bytes.length\n',
   },
   {
     name: 'where the coordinator says that its trace ends is ignored',
