@@ -185,6 +185,18 @@ describe('a new process on the state of an earlier one', () => {
     expect(after.snapshot().demand.queued).toEqual([{ source: 'before the restart', depth: 0 }])
   })
 
+  it('counts none of them twice: not once it waits here', async () => {
+    const machine = new Machine()
+    const before = await machine.start()
+    before.reserve()
+    await machine.clock.advance(2_000)
+    const after = await machine.start()
+    const waiting = after.acquire(after.reserve())
+    expect(after.snapshot().demand).toMatchObject({ waiting: 1, queued: [{ source: 'before the restart', depth: 0 }] })
+    await machine.clock.advance(120_000)
+    await expect(waiting).resolves.toBeDefined()
+  })
+
   it('reads nothing from records that have another form', async () => {
     const machine = new Machine()
     await machine.start()

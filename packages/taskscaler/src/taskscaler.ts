@@ -168,6 +168,7 @@ export class Taskscaler implements AsyncDisposable {
       this.counters.tasks.acquire_canceled++
       return Promise.reject(options.signal.reason)
     }
+    this.#demandBefore.came()
     this.#loop.wake()
     const acquisition = this.#allocator.acquire(own)
     if (acquisition === undefined) return this.#state === 'closed' ? Promise.reject(shuttingDown()) : this.#wait(own, options)
@@ -383,7 +384,6 @@ export class Taskscaler implements AsyncDisposable {
     journal: UsageJournal,
     { signal, onWait }: AcquireOptions = {},
   ): Promise<Acquisition> {
-    this.#demandBefore.came()
     const number = ++this.#handOuts
     let end = (): void => {}
     const tellWait = (): void => {
