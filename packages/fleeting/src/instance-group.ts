@@ -11,12 +11,14 @@
  *
  * @module
  */
+
 import type { Clock, Random } from './clock.ts'
 import type { Connection } from './connection.ts'
 import type { GroupError } from './errors.ts'
 import type { GroupOwner } from './group-owner.ts'
 import type { KeyPair } from './key-pair.ts'
 import type { Logger } from './logger.ts'
+import type { HostKeyPins } from './ssh/host-keys.ts'
 
 /**
  * Every state of a cloud maps to one of these:
@@ -172,10 +174,14 @@ export interface ConnectorConfig {
   readonly timeoutMs?: number
   /** `strict`: only keys known beforehand. `pin` (default): known keys, otherwise the first one seen for an instance id. `off`: anything, with a warning. */
   readonly hostKeyChecking?: 'strict' | 'pin' | 'off'
+  /** Whether `ssh-rsa` and `hmac-sha1` may be used, which rest on SHA-1, by a machine that knows nothing better. Default false. */
+  readonly weakAlgorithms?: boolean
 }
 
 /** What a plugin is given besides its own configuration. */
 export interface PluginContext {
+  /** For a plugin that reaches instances by `createSshConnector` itself: where host keys are pinned. Absent: in memory. */
+  readonly hostKeyPins?: HostKeyPins
   /** The fleet's configured name: put it on what you create, so that it can be found again. Never a credential. */
   readonly fleet: string
   /**

@@ -90,6 +90,17 @@ describe.skipIf(missing !== undefined)('against OpenSSH', () => {
       await expect(connectTo(infoOf(sshd, { privateKey: other }))).rejects.toMatchObject({ code: 'refused_credentials' })
     })
 
+    test('a machine that knows nothing better than SHA-1 is reached only where that is allowed', async () => {
+      await using stack = new AsyncDisposableStack()
+      const old = await startSshd({ config: ['Ciphers aes128-ctr', 'MACs hmac-sha1'] })
+      stack.defer(() => old.stop())
+      await expect(connectTo(infoOf(old))).rejects.toMatchObject({
+        code: 'unreachable',
+        message: expect.stringContaining('weak_algorithms = true'),
+      })
+      expect((await run(await connectTo(infoOf(old), { weakAlgorithms: true }), 'echo in')).stdout).toBe('in\n')
+    })
+
     test('another host key than the known one ends it at once', async () => {
       const other = (await newKeyPair()).publicKey
       await expect(connectTo(infoOf(sshd, { hostKeys: [other] }))).rejects.toMatchObject({ code: 'host_key_mismatch' })

@@ -64,6 +64,7 @@ function parseConnector(value: unknown): ConnectorConfig & { readonly keyPath?: 
     keepaliveMs: table.duration('keepalive'),
     timeoutMs: table.duration('timeout'),
     hostKeyChecking: table.choice('host_key_checking', ['strict', 'pin', 'off']),
+    weakAlgorithms: table.boolean('weak_algorithms'),
   }
   table.check()
   return Object.fromEntries(Object.entries(settings).filter(([, setting]) => setting !== undefined))

@@ -10,7 +10,7 @@ import { MultiGroup } from './multi-group.ts'
 /** The members' plugins are loaded, and check their own settings, when the group is initialised. */
 export const createInstanceGroup: CreateInstanceGroup = (config, context) => {
   const { groups, ...settings } = parseConfig(config)
-  const { clock, random, logger, connector } = context
+  const { clock, random, logger, connector, hostKeyPins } = context
   return new MultiGroup({
     id: `multi/${context.fleet}`,
     ...settings,
@@ -18,7 +18,7 @@ export const createInstanceGroup: CreateInstanceGroup = (config, context) => {
       ...member,
       create: () => createMember({ plugin, pluginConfig, ...member }, context),
     })),
-    connector: createSshConnector({ connector, clock, random, logger }),
+    connector: createSshConnector({ connector, clock, random, logger, hostKeyPins }),
     clock,
     random,
     logger,

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { AuthHandlerMiddleware, Client } from 'ssh2'
 import { ConnectionError } from '../errors.ts'
 import { gatherWrites } from './gather-writes.ts'
-import { hostKeyMismatch, preferredAlgorithms } from './host-keys.ts'
+import { allowedMacs, hostKeyMismatch, preferredAlgorithms } from './host-keys.ts'
 import type { Login } from './login.ts'
 import { ssh2 } from './ssh2.ts'
 import { prepareKeys } from './ssh2-internals.ts'
@@ -14,6 +14,8 @@ export interface HandshakeOptions {
   readonly login: Login
   /** The host keys of which one must be shown; none: any. */
   readonly expectedHostKeys: readonly Buffer[]
+  /** Whether algorithms with SHA-1 may be used. */
+  readonly allowsWeak: boolean
   readonly signal: AbortSignal
 }
 
@@ -27,7 +29,7 @@ export interface LoggedIn {
  * Speaks SSH on a connected socket until the login has succeeded. Thrown: `ConnectionError` (`host_key_mismatch`, `refused_credentials`, `unreachable` when no algorithm
  * is shared) for what another try cannot mend; any other error is worth one, an early close above all: `MaxStartups` drops connections so.
  */
-export function handshake({ socket, login, expectedHostKeys, signal }: HandshakeOptions): Promise<LoggedIn> {
+export function handshake({ socket, login, expectedHostKeys, allowsWeak, signal }: HandshakeOptions): Promise<LoggedIn> {
   return new Promise((resolve, reject) => {
     const { Client: SshClient } = ssh2()
     const client = new SshClient()
@@ -43,7 +45,7 @@ export function handshake({ socket, login, expectedHostKeys, signal }: Handshake
       // The client goes on with the next method.
       if (error.level === 'agent') agentError = error
       else if (hostKey !== undefined && !isExpected(hostKey, expectedHostKeys)) fail(hostKeyMismatch(expectedHostKeys, hostKey))
-      else fail(finalError(error, login, agentError) ?? error)
+      else fail(finalError(error, login, agentError, allowsWeak) ?? error)
     }
     const settle = (): void => {
       signal.removeEventListener('abort', onAbort)
@@ -75,7 +77,7 @@ export function handshake({ socket, login, expectedHostKeys, signal }: Handshake
         hostKey = shown
         return isExpected(shown, expectedHostKeys)
       },
-      algorithms: { serverHostKey: preferredAlgorithms(expectedHostKeys) },
+      algorithms: { serverHostKey: preferredAlgorithms(expectedHostKeys, allowsWeak), hmac: allowedMacs(allowsWeak) },
       strictVendor: false,
       // Time limits are the caller's, on its own clock.
       readyTimeout: 0,
@@ -105,13 +107,21 @@ function tryInOrder({ methods }: Login): AuthHandlerMiddleware {
   }
 }
 
-function finalError(error: ClientError, { username, methods }: Login, agentError: Error | undefined): ConnectionError | undefined {
+function finalError(
+  error: ClientError,
+  { username, methods }: Login,
+  agentError: Error | undefined,
+  allowsWeak: boolean,
+): ConnectionError | undefined {
   const noMoreMethods = 14
   if (error.level === 'client-authentication' || error.code === noMoreMethods || /too many authentication failures/i.test(error.message)) {
     const tried = [...new Set(methods.map((method) => method.type))].join(', ')
     const agent = agentError === undefined ? '' : `; agent: ${agentError.message}`
     return new ConnectionError('refused_credentials', `the machine refused user ${username} (${tried}${agent})`, { cause: error })
   }
-  if (/no matching/.test(error.message)) return new ConnectionError('unreachable', error.message, { cause: error })
+  if (/no matching/.test(error.message)) {
+    const hint = allowsWeak ? '' : '; weak_algorithms = true in connector_config allows ssh-rsa and hmac-sha1, which need SHA-1'
+    return new ConnectionError('unreachable', `${error.message}${hint}`, { cause: error })
+  }
   return undefined
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { newKey } from '../../test/memory-ssh-server.ts'
 import type { ConnectInfo } from '../instance-group.ts'
-import { HostKeys, preferredAlgorithms } from './host-keys.ts'
+import { allowedMacs, HostKeys, preferredAlgorithms } from './host-keys.ts'
 
 const info = (hostKeys?: string[], instanceId = 'i-1'): ConnectInfo => ({
   instanceId,
@@ -45,7 +45,13 @@ test.each(['', 'ssh-ed25519', 'ssh-ed25519 AAAA', 'ssh-rsa AAAAC3NzaC1lZDI1NTE5A
 
 test('a server with several keys is asked for one of a known kind first', () => {
   const rsa = blob('ssh-rsa AAAAB3NzaC1yc2EAAAAD')
-  expect(preferredAlgorithms([rsa]).slice(0, 3)).toEqual(['rsa-sha2-512', 'rsa-sha2-256', 'ssh-rsa'])
+  expect(preferredAlgorithms([rsa]).slice(0, 2)).toEqual(['rsa-sha2-512', 'rsa-sha2-256'])
+  expect(preferredAlgorithms([rsa], true).slice(0, 3)).toEqual(['rsa-sha2-512', 'rsa-sha2-256', 'ssh-rsa'])
   expect(preferredAlgorithms([])[0]).toBe('ssh-ed25519')
   expect(new Set(preferredAlgorithms([rsa]))).toEqual(new Set(preferredAlgorithms([])))
+})
+
+test('nothing with SHA-1 is offered unless it is allowed', () => {
+  expect([...preferredAlgorithms([]), ...allowedMacs()].filter((name) => /^ssh-rsa$|sha1/.test(name))).toEqual([])
+  expect([...preferredAlgorithms([], true), ...allowedMacs(true)]).toEqual(expect.arrayContaining(['ssh-rsa', 'hmac-sha1']))
 })

@@ -1,15 +1,23 @@
 import { createHash } from 'node:crypto'
-import type { ServerHostKeyAlgorithm } from 'ssh2'
+import type { MacAlgorithm, ServerHostKeyAlgorithm } from 'ssh2'
 import { ConnectionError } from '../errors.ts'
 import type { ConnectInfo, ConnectorConfig } from '../instance-group.ts'
+
+/** Where the key is kept that an instance showed first, as `known_hosts` has it after the name: for as long as the instance may be connected to. */
+export interface HostKeyPins {
+  get(instanceId: string): string | undefined
+  set(instanceId: string, hostKey: string): void
+  delete(instanceId: string): void
+}
 
 /** Which host keys an instance may show: those known beforehand, or the one that it showed first. */
 export class HostKeys {
   readonly #checking: NonNullable<ConnectorConfig['hostKeyChecking']>
-  readonly #pinned = new Map<string, Buffer>()
+  readonly #pins: HostKeyPins
 
-  constructor(checking: NonNullable<ConnectorConfig['hostKeyChecking']>) {
+  constructor(checking: NonNullable<ConnectorConfig['hostKeyChecking']>, pins: HostKeyPins = new Map()) {
     this.#checking = checking
+    this.#pins = pins
   }
 
   /** The keys of which the instance must show one; none: it may show any. Thrown: `ConnectionError` `invalid_config`. */
@@ -19,8 +27,13 @@ export class HostKeys {
     if (this.#checking === 'strict') {
       throw new ConnectionError('invalid_config', `instance ${info.instanceId}: no host key is known, and host key checking is strict`)
     }
-    const pinned = this.#pinned.get(info.instanceId)
+    const pinned = this.#pinned(info.instanceId)
     return pinned === undefined ? [] : [pinned]
+  }
+
+  #pinned(instanceId: string): Buffer | undefined {
+    const pinned = this.#pins.get(instanceId)
+    return pinned === undefined ? undefined : parseHostKey(pinned)
   }
 
   /**
@@ -29,13 +42,13 @@ export class HostKeys {
    */
   pin(instanceId: string, key: Buffer): void {
     if (this.#checking === 'off') return
-    const pinned = this.#pinned.get(instanceId)
-    if (pinned === undefined) this.#pinned.set(instanceId, key)
+    const pinned = this.#pinned(instanceId)
+    if (pinned === undefined) this.#pins.set(instanceId, `${kindOf(key)} ${key.toString('base64')}`)
     else if (!pinned.equals(key)) throw hostKeyMismatch([pinned], key)
   }
 
   forget(instanceId: string): void {
-    this.#pinned.delete(instanceId)
+    this.#pins.delete(instanceId)
   }
 }
 
@@ -53,14 +66,24 @@ const algorithms: readonly ServerHostKeyAlgorithm[] = [
   'ecdsa-sha2-nistp521',
   'rsa-sha2-512',
   'rsa-sha2-256',
-  'ssh-rsa',
 ]
+/** With SHA-1, for machines that know nothing else: `ConnectorConfig.weakAlgorithms`. */
+const weakAlgorithms: readonly ServerHostKeyAlgorithm[] = ['ssh-rsa']
+
+const macs: readonly MacAlgorithm[] = ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-512-etm@openssh.com', 'hmac-sha2-256', 'hmac-sha2-512']
+const weakMacs: readonly MacAlgorithm[] = ['hmac-sha1-etm@openssh.com', 'hmac-sha1']
+
+/** How a machine may prove that a message is whole, in order of preference. */
+export function allowedMacs(allowsWeak = false): MacAlgorithm[] {
+  return allowsWeak ? [...macs, ...weakMacs] : [...macs]
+}
 
 /** Algorithms in order of preference: a server with several keys must show one of a kind that we can compare. */
-export function preferredAlgorithms(expected: readonly Buffer[]): ServerHostKeyAlgorithm[] {
+export function preferredAlgorithms(expected: readonly Buffer[], allowsWeak = false): ServerHostKeyAlgorithm[] {
+  const offered = allowsWeak ? [...algorithms, ...weakAlgorithms] : algorithms
   const kinds = new Set(expected.map(kindOf))
-  const known = algorithms.filter((algorithm) => kinds.has(algorithm.startsWith('rsa-') ? 'ssh-rsa' : algorithm))
-  return [...known, ...algorithms.filter((algorithm) => !known.includes(algorithm))]
+  const known = offered.filter((algorithm) => kinds.has(algorithm.startsWith('rsa-') ? 'ssh-rsa' : algorithm))
+  return [...known, ...offered.filter((algorithm) => !known.includes(algorithm))]
 }
 
 /** Reads `ssh-ed25519 AAAA… comment`. Thrown: `ConnectionError` `invalid_config`. */

@@ -226,6 +226,17 @@ describe('host keys', () => {
     await connect(freshInfo())
   })
 
+  test('pinned for the next process too, where pins are kept', async () => {
+    const hostKeyPins = new Map<string, string>()
+    const [first, other] = [new MemorySshServer(), new MemorySshServer()]
+    await bench(first.dialTcp, {}, { hostKeyPins }).connect(freshInfo())
+    expect([...hostKeyPins]).toEqual([['i-1', first.hostKey]])
+    const later = bench(other.dialTcp, {}, { hostKeyPins })
+    await expect(later.connect(freshInfo())).rejects.toMatchObject({ code: 'host_key_mismatch' })
+    later.forget('i-1')
+    await later.connect(freshInfo())
+  })
+
   test('what refused the login is not pinned', async () => {
     let server = new MemorySshServer({ authenticate: () => false })
     const { connect } = bench((address, signal) => server.dialTcp(address, signal))

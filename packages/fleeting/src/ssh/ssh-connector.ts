@@ -3,6 +3,7 @@ import type { Connector } from '../connector.ts'
 import type { ConnectorConfig } from '../instance-group.ts'
 import { type Logger, silentLogger } from '../logger.ts'
 import { type DialTcp, dialTcp } from './dial-tcp.ts'
+import type { HostKeyPins } from './host-keys.ts'
 import type { SshDialer } from './ssh-dialer.ts'
 
 export interface SshConnectorOptions {
@@ -13,6 +14,8 @@ export interface SshConnectorOptions {
   readonly logger?: Logger
   /** How a byte stream to the machine is opened, for instance through another connection's `dial`. Default: from this machine. */
   readonly dialTcp?: DialTcp
+  /** Where the keys are kept that are pinned. Default: in memory, so that another process takes the first key that it sees. */
+  readonly hostKeyPins?: HostKeyPins | undefined
 }
 
 /**
@@ -22,7 +25,14 @@ export interface SshConnectorOptions {
  * info does not name are pinned at the first login, per instance id, until `forget`. At most 8 logins are under way per host, as a stock `sshd_config` wants it.
  */
 export function createSshConnector(options: SshConnectorOptions): Connector & Required<Pick<Connector, 'forget'>> {
-  const settings = { clock: systemClock, random: Math.random, logger: silentLogger, dialTcp, ...options }
+  const settings = {
+    clock: systemClock,
+    random: Math.random,
+    logger: silentLogger,
+    dialTcp,
+    ...options,
+    hostKeyPins: options.hostKeyPins ?? new Map<string, string>(),
+  }
   if (settings.connector.hostKeyChecking === 'off') {
     settings.logger.warn({}, 'SSH host keys are not checked: anybody on the way can pose as an instance')
   }
@@ -35,7 +45,7 @@ export function createSshConnector(options: SshConnectorOptions): Connector & Re
       return (await dialer).connect(info, signal)
     },
     forget(instanceId) {
-      void dialer?.then((loaded) => loaded.forget(instanceId))
+      settings.hostKeyPins.delete(instanceId)
     },
   }
 }

@@ -9,7 +9,7 @@ import { type Address, chooseAddress, formatAddress } from './address.ts'
 import type { DialTcp } from './dial-tcp.ts'
 import { handshake } from './handshake.ts'
 import { inHandshakeQueue } from './handshake-queue.ts'
-import { HostKeys } from './host-keys.ts'
+import { type HostKeyPins, HostKeys } from './host-keys.ts'
 import { type Login, loginOf } from './login.ts'
 import { SshConnection } from './ssh-connection.ts'
 
@@ -19,6 +19,7 @@ export interface SshDialerOptions {
   readonly random: Random
   readonly logger: Logger
   readonly dialTcp: DialTcp
+  readonly hostKeyPins: HostKeyPins
 }
 
 /** Time limits within one try, in milliseconds: what never answers must not use up the whole budget. */
@@ -32,7 +33,7 @@ export class SshDialer {
 
   constructor(options: SshDialerOptions) {
     this.#options = options
-    this.#hostKeys = new HostKeys(options.connector.hostKeyChecking ?? 'pin')
+    this.#hostKeys = new HostKeys(options.connector.hostKeyChecking ?? 'pin', options.hostKeyPins)
   }
 
   async connect(info: ConnectInfo, signal: AbortSignal): Promise<Connection> {
@@ -66,17 +67,19 @@ export class SshDialer {
     }
   }
 
-  forget(instanceId: string): void {
-    this.#hostKeys.forget(instanceId)
-  }
-
   async #try(info: ConnectInfo, address: Address, login: Login, signal: AbortSignal): Promise<Connection> {
     const { clock, connector } = this.#options
     const expectedHostKeys = this.#hostKeys.expected(info)
     const socket = await this.#dialTcp(address, signal)
     try {
       using limit = deadline(clock, handshakeTimeoutMs, () => new Error(`no SSH login within ${handshakeTimeoutMs} ms`), signal)
-      const { client, hostKey } = await handshake({ socket, login, expectedHostKeys, signal: limit.signal })
+      const { client, hostKey } = await handshake({
+        socket,
+        login,
+        expectedHostKeys,
+        allowsWeak: connector.weakAlgorithms === true,
+        signal: limit.signal,
+      })
       this.#hostKeys.pin(info.instanceId, hostKey)
       return new SshConnection({ client, socket, clock, keepaliveMs: connector.keepaliveMs ?? 30_000, machine: info.machine })
     } catch (error) {

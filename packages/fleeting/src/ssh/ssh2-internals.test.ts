@@ -10,7 +10,7 @@ test('the keys are prepared for both directions, after a further key exchange to
   const { signal } = new AbortController()
   const socket = await server.dialTcp({ host: 'h', port: 22 }, signal)
   const login = loginOf({ instanceId: 'i', protocol: 'ssh', username: 'ci', privateKey: newKey().privateKey }, {})
-  const { client } = await handshake({ socket, login, expectedHostKeys: [], signal })
+  const { client } = await handshake({ socket, login, expectedHostKeys: [], allowsWeak: false, signal })
   const protocol = (
     client as unknown as { _protocol: { _cipher: { _encKey: unknown }; _decipher: { _decipherKey: unknown }; rekey(): void } }
   )._protocol

@@ -108,7 +108,12 @@ const connectorTable: TableSchema<ConnectorConfig> = {
       'host_key_checking',
       'pin',
       oneOf('strict', 'pin', 'off'),
-      '`strict`: only host keys known beforehand. `pin`: known ones, otherwise the first one seen for an instance. `off`: any, with a warning.',
+      '`strict`: only host keys known beforehand. `pin`: known ones, otherwise the first one seen for an instance, which `state_dir` keeps over restarts. `off`: any, with a warning.',
+    ),
+    weakAlgorithms: optional(
+      'weak_algorithms',
+      flag,
+      'true: `ssh-rsa` and `hmac-sha1`, which rest on SHA-1, are used where a machine knows nothing better. Default: such a machine is not reached.',
     ),
   },
 }

@@ -44,7 +44,7 @@ export async function startFleet(options: FleetOptions, signal: AbortSignal): Pr
   const { runner, findPlugin, observers, claimGroup, freePlaces, manager, state, systemId, clock, random, logger } = options
   const { makeProvisioner = (...given) => Provisioner.start(...given), makeScaler = (...given) => Taskscaler.start(...given) } = options
   const { autoscaler } = runner
-  const kept = state && { stateDir: state.pluginDir, fleetKey: state.fleetKey }
+  const kept = state && { stateDir: state.pluginDir, fleetKey: state.fleetKey, ...(state.hostKeys && { hostKeyPins: state.hostKeys }) }
   const opened = await openGroup(runner, { findPlugin, clock, random, logger, ...kept })
   const provisioner = await makeProvisioner(
     { ...opened, owner: ownerOf(runner, systemId), ...(state && { lease: state.lease }), observer: observers.provisioner },

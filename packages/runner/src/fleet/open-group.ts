@@ -1,6 +1,7 @@
 import {
   type Clock,
   createSshConnector,
+  type HostKeyPins,
   type KeyPair,
   type Logger,
   type ProvisionerOptions,
@@ -19,21 +20,26 @@ export interface OpenGroupOptions {
   /** With durable state, see `PluginContext`. */
   readonly stateDir?: string
   readonly fleetKey?: KeyPair
+  readonly hostKeyPins?: HostKeyPins
 }
 
 /** A runner's instance group by its plugin, and how it is kept: the same whether it is run or only planned. Touches nothing yet. Thrown: `PluginError`, what the plugin throws. */
 export async function openGroup(
   runner: RunnerSettings,
-  { findPlugin, stateDir, fleetKey, ...context }: OpenGroupOptions,
+  { findPlugin, stateDir, fleetKey, hostKeyPins, ...context }: OpenGroupOptions,
 ): Promise<ProvisionerOptions> {
   const { plugin, pluginConfig, connector, maxInstances, unknownInstances } = runner.autoscaler
   const { createInstanceGroup, file, kind, passedOver } = await findPlugin(plugin)
   if (file !== undefined) context.logger.info({ plugin, kind, file, ...(passedOver && { passed_over: passedOver }) }, 'plugin found')
-  const kept = { ...(stateDir !== undefined && { stateDir }), ...(fleetKey !== undefined && { fleetKey }) }
+  const kept = {
+    ...(stateDir !== undefined && { stateDir }),
+    ...(fleetKey !== undefined && { fleetKey }),
+    ...(hostKeyPins && { hostKeyPins }),
+  }
   return {
     group: withCallBudget(createInstanceGroup(pluginConfig, { fleet: fleetName(runner), connector, ...kept, ...context }), context),
     unknownInstances,
-    connector: createSshConnector({ connector, ...context }),
+    connector: createSshConnector({ connector, hostKeyPins, ...context }),
     maxInstances,
     settings: provisionerSettings(runner.autoscaler),
     ...context,

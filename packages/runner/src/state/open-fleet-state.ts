@@ -15,6 +15,7 @@ import { KeptTails } from '../ends/kept-tails.ts'
 import { JobJournal, type JournalledJob } from './job-journal.ts'
 import type { KeptEnd } from './kept-end.ts'
 import { keptFleetKey } from './kept-fleet-key.ts'
+import { KeptHostKeys } from './kept-host-keys.ts'
 import { Seal } from './seal.ts'
 import { loadStateKey } from './state-key.ts'
 
@@ -27,6 +28,8 @@ export interface FleetState {
   /** Jobs that the process before had. */
   readonly left: readonly JournalledJob[]
   readonly fleetKey: KeyPair
+  /** Absent: pins are not kept. */
+  readonly hostKeys?: KeptHostKeys
   /** For the plugin's own files. */
   readonly pluginDir: string
   /** Lets the next process have the fleet. */
@@ -80,6 +83,7 @@ export async function openFleetState(options: OpenFleetStateOptions): Promise<Fl
       tails,
       left,
       fleetKey: await keptFleetKey(lease, seal),
+      hostKeys: await KeptHostKeys.load(lease, () => clock.wallTime()),
       pluginDir: pluginDirectory(settings, runner)!,
       close: async () => {
         await lease.release()
