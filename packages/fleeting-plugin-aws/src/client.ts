@@ -5,6 +5,7 @@ import type {
   InstanceRefresh,
   LaunchInstancesResult,
   LaunchTemplateSpecification,
+  Instance as Member,
 } from '@aws-sdk/client-auto-scaling'
 import type { Instance, SpotInstanceRequest } from '@aws-sdk/client-ec2'
 import type { EC2InstanceConnect } from '@aws-sdk/client-ec2-instance-connect'
@@ -14,6 +15,7 @@ import type { EC2 } from '../sdk/client-ec2.js'
 import type { AwsConfig } from './config.ts'
 import { asAwsError } from './errors.ts'
 import type { Bucket } from './rate-limits.ts'
+import { isLeaving } from './states.ts'
 
 /** No call is retried by the SDK: the provisioner knows what else is to do, and a repeated write could lower what somebody raised meanwhile. */
 const maxAttempts = 1
@@ -21,6 +23,8 @@ const timeouts = { connectionTimeout: 5000, requestTimeout: 30_000, throwOnReque
 /** As many as one call takes. */
 export const mostDescribed = 200
 export const mostTerminated = 100
+/** Of which it is remembered that they were terminated: more than end while a list is late. */
+const terminationsKept = 10_000
 
 /** Of a group's history: more activities of the last minutes than the largest groups have. */
 const mostPages = 50
@@ -40,6 +44,8 @@ interface Ending {
 export class AwsClient {
   readonly #config: AwsConfig
   readonly #made: Ending[] = []
+  /** Instances whose end AWS has accepted, the last ones last. */
+  readonly #terminated = new Set<string>()
   readonly #autoScaling: () => Promise<AutoScaling>
   readonly #ec2: () => Promise<EC2>
   readonly #instanceConnect: () => Promise<EC2InstanceConnect>
@@ -57,7 +63,10 @@ export class AwsClient {
     return call('finding the region', undefined, signal, async () => (await this.#autoScaling()).config.region())
   }
 
-  /** The group with all its instances, in one call. Thrown: `not_found`. */
+  /**
+   * The group with all its instances, in one call. One whose end AWS has accepted is `Terminating`, even where the list is so late that it does not show it: counted as staying, it would make the group look as if it had too many,
+   * and the next one would be ended without lowering the desired capacity. Thrown: `not_found`.
+   */
   async describeGroup(signal: AbortSignal): Promise<AutoScalingGroup> {
     const { name } = this.#config
     const { AutoScalingGroups } = await call('describing the Auto Scaling group', 'autoscaling:read', signal, async (options) =>
@@ -65,7 +74,12 @@ export class AwsClient {
     )
     const group = AutoScalingGroups?.find(({ AutoScalingGroupName }) => AutoScalingGroupName === name)
     if (group === undefined) throw new GroupError('not_found', `plugin_config.name: there is no Auto Scaling group ${name} in this region`)
-    return group
+    const { Instances = [] } = group
+    const isLate = (instance: Member): boolean => this.#terminated.has(instance.InstanceId!) && !isLeaving(instance)
+    return {
+      ...group,
+      Instances: Instances.map((instance) => (isLate(instance) ? { ...instance, LifecycleState: 'Terminating' } : instance)),
+    }
   }
 
   /** The newest first, page by page until `isEnough` of those read so far. `isWhole`: it was, or there are no more. */
@@ -143,6 +157,11 @@ export class AwsClient {
       async (options) => (await this.#autoScaling()).terminateInstanceInAutoScalingGroup(input, options),
       others.length === 0 && id !== undefined ? { instanceId: id } : {},
     )
+    for (const each of ids) this.#terminated.add(each)
+    for (const each of this.#terminated) {
+      if (this.#terminated.size <= terminationsKept) break
+      this.#terminated.delete(each)
+    }
   }
 
   /** Those of these instances that EC2 knows, and that are the group's; up to {@link mostDescribed}. */

@@ -13,6 +13,8 @@ export class Removals {
   #knowsBatches = true
   /** Launched, and not shown by the group yet: AWS's reads may lag behind its writes. */
   readonly #unshown = new Set<string>()
+  /** AWS was asked to end these, and did not answer: it may have done so, and the group's list may not show it yet. */
+  readonly #perhapsEnded = new Set<string>()
 
   constructor(client: AwsClient) {
     this.#client = client
@@ -26,6 +28,8 @@ export class Removals {
   /** The group shows these. */
   shown(instances: readonly Instance[]): void {
     for (const { InstanceId } of instances) this.#unshown.delete(InstanceId!)
+    const staying = new Set(instances.filter((instance) => !isLeaving(instance)).map(({ InstanceId }) => InstanceId))
+    for (const id of this.#perhapsEnded) if (!staying.has(id)) this.#perhapsEnded.delete(id)
   }
 
   /**
@@ -39,7 +43,8 @@ export class Removals {
     const group = await this.#client.describeGroup(signal)
     const unshown = ids.filter((id) => this.#unshown.delete(id))
     const doomed = [...new Set([...stayingIn(group, ids), ...unshown])]
-    const surplus = doomed.splice(0, surplusOf(group))
+    // Those that may have been ended are perhaps shown by a late list alone: they make no surplus.
+    const surplus = doomed.splice(0, Math.max(0, surplusOf(group) - stayingIn(group, [...this.#perhapsEnded]).length))
     const unlowered = await this.#terminateAll(surplus, false, signal)
     const refused = await this.#terminateAll(doomed, true, signal)
     const errors = [...unlowered, ...refused]
@@ -88,6 +93,7 @@ export class Removals {
       await this.#client.terminate(ids, decrement, signal)
       return []
     } catch (thrown) {
+      this.#note(ids, thrown)
       signal.throwIfAborted()
       const error = asGroupError(thrown)
       if (!isAboutOne(error) && !isForeignAnswer(error)) return ids.map((id) => ofInstance(id, error))
@@ -103,14 +109,22 @@ export class Removals {
       try {
         await this.#client.terminate([id], decrement, signal)
       } catch (thrown) {
+        this.#note([id], thrown)
         signal.throwIfAborted()
         const error = asGroupError(thrown)
+        // The answer to an earlier call was lost, and that call had ended it.
+        if (isAboutOne(error) && this.#perhapsEnded.has(id)) continue
         // The others would fare no better.
         if (!isAboutOne(error)) return [...errors, ...ids.slice(index).map((rest) => ofInstance(rest, error))]
         errors.push(error)
       }
     }
     return errors
+  }
+
+  /** A call without an answer may have been done. */
+  #note(ids: readonly string[], thrown: unknown): void {
+    if (asGroupError(thrown).code === 'transient') for (const id of ids) this.#perhapsEnded.add(id)
   }
 }
 

@@ -9,8 +9,8 @@ export interface FakeFleet extends AsyncDisposable {
   makeGroup(config?: Readonly<Record<string, unknown>>): InstanceGroup
 }
 
-/** What AWS may do at any time. */
-const unkind = { zoneRetryMs: 200, launchWaves: { size: 2, everyMs: 100 }, activitiesPageSize: 2 }
+/** What AWS may do at any time. A suite does in a minute what takes others an hour, and 50 pages of its activities must hold ten minutes. */
+const unkind = { zoneRetryMs: 200, launchWaves: { size: 2, everyMs: 100 }, activitiesPageSize: 10, pageSize: 2, listLagMs: 100 }
 
 export async function startFakeFleet({ clock = systemClock, ...options }: Partial<FakeAwsOptions> = {}): Promise<FakeFleet> {
   const { privateKey } = await newKeyPair()

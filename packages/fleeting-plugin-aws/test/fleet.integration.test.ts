@@ -62,6 +62,40 @@ test('a thousand machines are asked for in one call, and removed by name in ten'
   expect(fake.hand.machines()).toEqual([])
 })
 
+test('instances that were ended count as gone while the list still shows them in service', async () => {
+  const cloudClock = new ManualClock()
+  const { fake, group, running } = await start({ clock: cloudClock, listLagMs: 60_000 })
+  await group.increase({ count: 3, launchToken: 'one' }, signal)
+  await cloudClock.advance(60_000)
+  const [first, second, third] = await running()
+  expect(await group.decrease([first!], signal)).toMatchObject({ accepted: [first] })
+  expect(await running()).toEqual([second, third])
+  // Taken for one too many, it would make the group end the next one without lowering its size, and launch another.
+  expect(await group.decrease([second!], signal)).toEqual({ accepted: [second], errors: [] })
+  expect(await group.decrease([first!, second!], signal)).toEqual({ accepted: [first, second], errors: [] })
+  expect(fake.desiredCapacity).toBe(1)
+  expect(fake.hand.machines()).toEqual([third])
+  expect(await group.increase({ count: 1, launchToken: 'two' }, signal)).toEqual({ requested: 1 })
+  expect(fake.desiredCapacity).toBe(2)
+  await cloudClock.advance(60_000)
+  expect(await running()).toHaveLength(2)
+})
+
+test('an instance whose end was asked for without an answer makes no surplus while the list is late, and can be asked for again', async () => {
+  const cloudClock = new ManualClock()
+  const { fake, group, running } = await start({ clock: cloudClock, listLagMs: 60_000 })
+  await group.increase({ count: 3, launchToken: 'one' }, signal)
+  await cloudClock.advance(60_000)
+  const [first, second, third] = await running()
+  fake.hand.inject!({ kind: 'lost_answer', on: 'decrease', times: 1 })
+  expect(await group.decrease([first!], signal)).toMatchObject({ accepted: [], errors: [{ code: 'transient' }] })
+  expect(await group.decrease([second!], signal)).toEqual({ accepted: [second], errors: [] })
+  expect(fake.desiredCapacity).toBe(1)
+  expect(await group.decrease([first!], signal)).toEqual({ accepted: [first], errors: [] })
+  expect(fake.desiredCapacity).toBe(1)
+  expect(fake.hand.machines()).toEqual([third])
+})
+
 test('machines that are all asked for at once share calls, of at most 200, with filters and pages', async () => {
   const { group, running } = await start({ maxSize: 500, pageSize: 30 })
   await group.increase({ count: 500, launchToken: 'one' }, signal)

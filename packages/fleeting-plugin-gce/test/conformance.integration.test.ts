@@ -7,6 +7,8 @@ import { type FakeCloud, startFakeCloud } from './fake-cloud.ts'
 /** One that nothing else listens on, on addresses that only this test uses. */
 const port = 22_022
 const lags = { appearMs: 20, bootMs: 40, deleteMs: 20 }
+/** What Compute Engine may do at any time. */
+const unkind = { listLagMs: 100, pageSize: 1 }
 
 describe.each([
   ['in a zone', {}],
@@ -14,7 +16,7 @@ describe.each([
 ])('GCE %s', (_where, options) => {
   let cloud: FakeCloud
   beforeAll(async () => {
-    cloud = await startFakeCloud({ lags, port, ...options })
+    cloud = await startFakeCloud({ lags, port, ...unkind, ...options })
   })
   afterAll(() => cloud[Symbol.asyncDispose]())
 

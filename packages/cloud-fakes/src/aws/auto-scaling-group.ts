@@ -203,6 +203,13 @@ export class FakeGroup {
     return activities
   }
 
+  /** Somebody else raises the desired capacity by one, where a zone has room. */
+  addForeign(): Member {
+    this.#settle()
+    this.#desired += 1
+    return this.#launch(this.#emptiestZone(new Set(this.settings.fullZones)))
+  }
+
   /** As somebody would who knows that protected instances stay: lifts the protection of as many, the oldest first, as are to go. Thrown: `ValidationError`. */
   resize(by: number): void {
     for (const member of this.#counted().slice(0, Math.max(0, -by))) this.#unprotected.add(member)

@@ -86,11 +86,7 @@ export class FakeAws implements AsyncDisposable {
       calls: () => server.calls,
       states: lifecycleStates,
       setState: (id, word) => void Object.assign(member(id).machine, { word }),
-      addForeign() {
-        const before = new Set(group.instances())
-        group.setDesired(group.desired + 1)
-        return group.everKnown().find((candidate) => !before.has(candidate) && group.isHealthy(candidate))!.id
-      },
+      addForeign: () => group.addForeign().id,
       resize: (by) => group.resize(by),
       kill: (id) => group.kill(id),
       machines: () => group.everKnown().flatMap((candidate) => (group.isHealthy(candidate) ? [candidate.id] : [])),

@@ -26,6 +26,10 @@ export interface FakeGceOptions {
   readonly lags?: Lags
   /** The largest target size. Default 1,000 in a zone and 2,000 in a region. */
   readonly maxSize?: number
+  /** How old the rows of a list of the group's members are, milliseconds. Default 0. */
+  readonly listLagMs?: number
+  /** The most rows on a page of a list, whatever was asked for. Default 500. */
+  readonly pageSize?: number
   /** A real machine behind each. Default: none; then nothing answers at their addresses. */
   readonly real?: RealMachines
   /** Default: nothing is limited. See `gceRateLimits`. */
@@ -93,10 +97,12 @@ function makeCloud(options: FakeGceOptions): GceCloud {
   const machines = new FakeMachines({ clock, lags, real })
   const settings = wellSetUp()
   if (hostKeys !== undefined) settings.metadata.set('enable-guest-attributes', 'TRUE')
-  const { maxSize = zone === undefined ? 2000 : 1000 } = options
-  const group = new ManagedGroup({ clock, machines, zones, baseInstanceName: name, maxSize, templateMetadata: settings.metadata })
+  const { maxSize = zone === undefined ? 2000 : 1000, listLagMs = 0, pageSize = 500 } = options
+  const templateMetadata = settings.metadata
+  const group = new ManagedGroup({ clock, machines, zones, baseInstanceName: name, maxSize, listLagMs, templateMetadata })
   const { appearMs = 0 } = lags
-  return { place, zones, clock, group, machines, settings, operations: new Operations(clock), appearMs, hostKeys: hostKeys ?? (() => []) }
+  const operations = new Operations(clock)
+  return { place, zones, clock, group, machines, settings, operations, appearMs, pageSize, hostKeys: hostKeys ?? (() => []) }
 }
 
 function handOn(server: FakeServer, { place, group, machines, settings }: GceCloud): CloudHand {

@@ -24,10 +24,11 @@ function parseTerm(term: string): (item: object) => boolean {
   }
 }
 
-/** One page of a list. Thrown: a page token that is none, too large a page. */
+/** One page of a list, of at most so many rows whatever was asked for. Thrown: a page token that is none, too large a page. */
 export function page<Item>(
   items: readonly Item[],
   query: URLSearchParams,
+  most: number,
 ): { readonly items: readonly Item[]; readonly nextPageToken?: string } {
   const maxResults = Number(query.get('maxResults') ?? 500)
   if (!Number.isInteger(maxResults) || maxResults < 0 || maxResults > 500) {
@@ -43,7 +44,7 @@ export function page<Item>(
             .replace(/^from:/, ''),
         )
   if (!Number.isInteger(from)) throw new ApiRefusal(400, 'invalid', `Invalid value for field 'pageToken': '${token}'.`)
-  const to = from + (maxResults === 0 ? 500 : maxResults)
+  const to = from + Math.min(most, maxResults === 0 ? 500 : maxResults)
   const rest = to < items.length && { nextPageToken: Buffer.from(`from:${to}`).toString('base64url') }
   return { items: items.slice(from, to), ...rest }
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '@runner-core/fleeting'
-import type { FakeMachines, MachinePhase } from '../core/fake-machines.ts'
+import type { FakeMachine, FakeMachines, MachinePhase } from '../core/fake-machines.ts'
 import { ApiRefusal } from './answers.ts'
 
 /** One machine that the group manages, with a virtual machine or, for now, without. */
@@ -13,8 +13,9 @@ export interface Member {
   metadata: readonly MetadataItem[]
   fingerprint: number
   readonly createdAt: number
-  /** The virtual machine went without the group's doing. */
-  isLost: boolean
+  machine: FakeMachine
+  /** When the virtual machine went without the group's doing. */
+  lostAt: number
 }
 
 export interface MetadataItem {
@@ -33,6 +34,8 @@ export interface ManagedGroupOptions {
   readonly baseInstanceName: string
   /** The most that {@link ManagedGroup.targetSize} can be. */
   readonly maxSize: number
+  /** How old the rows of a list of members are, milliseconds. */
+  readonly listLagMs: number
   /** The template's metadata. */
   readonly templateMetadata: ReadonlyMap<string, string>
 }
@@ -55,15 +58,15 @@ export class ManagedGroup {
     this.#options = options
   }
 
-  /** All that `listManagedInstances` shows, the oldest first. */
+  /** All that there are, the oldest first. */
   members(): readonly Member[] {
-    const shown: Member[] = []
-    for (const member of this.#members.values()) {
-      const phase = this.phase(member)
-      if (phase === 'gone') this.#members.delete(member.name)
-      else if (phase !== 'pending') shown.push(member)
-    }
-    return shown
+    return this.#at(this.#options.clock.now())
+  }
+
+  /** All that `listManagedInstances` shows, the oldest first, each with its phase there. */
+  listed(): readonly { readonly member: Member; readonly phase: MemberPhase }[] {
+    const at = this.#options.clock.now() - this.#options.listLagMs
+    return this.#at(at).map((member) => ({ member, phase: this.phase(member, at) }))
   }
 
   /** Members with a virtual machine. */
@@ -71,10 +74,23 @@ export class ManagedGroup {
     return this.members().filter((member) => !['failed', 'lost', 'gone'].includes(this.phase(member)))
   }
 
-  phase(member: Member): MemberPhase {
-    if (member.isLost) return 'lost'
-    const machine = this.#options.machines.get(member.name)
-    return machine === undefined ? 'gone' : this.#options.machines.phase(machine)
+  /** At this moment, or as it was at another. */
+  phase({ machine, lostAt }: Member, at: number = this.#options.clock.now()): MemberPhase {
+    if (at >= lostAt) return 'lost'
+    return at < machine.acceptedAt ? 'pending' : this.#options.machines.phase(machine, at)
+  }
+
+  #at(at: number): readonly Member[] {
+    const { clock, listLagMs } = this.#options
+    for (const member of this.#members.values()) {
+      if (this.phase(member, clock.now() - listLagMs) === 'gone') this.#members.delete(member.name)
+    }
+    return [...this.#members.values()].filter((member) => !['pending', 'gone'].includes(this.phase(member, at)))
+  }
+
+  #isMember(name: string): boolean {
+    const member = this.#members.get(name)
+    return member !== undefined && this.phase(member) !== 'gone'
   }
 
   create(configs: readonly { readonly name?: unknown; readonly preservedState?: unknown }[]): void {
@@ -84,7 +100,7 @@ export class ManagedGroup {
       if (typeof name !== 'string' || !nameRule.test(name)) {
         throw invalid('instances[].name', `'${JSON.stringify(name)}' does not match ${nameRule.source}`)
       }
-      if (wanted.has(name) || this.#members.has(name)) throw new ApiRefusal(409, 'alreadyExists', `The resource '${name}' already exists`)
+      if (wanted.has(name) || this.#isMember(name)) throw new ApiRefusal(409, 'alreadyExists', `The resource '${name}' already exists`)
       wanted.set(name, Object((preservedState as { metadata?: unknown } | undefined)?.metadata) as Record<string, string>)
     }
     this.#grow(wanted.size)
@@ -133,10 +149,12 @@ export class ManagedGroup {
   lose(name: string, repair: boolean): void {
     const member = this.#members.get(name)
     if (member === undefined || !this.#options.machines.kill(name)) return
-    member.isLost = !repair
-    if (!repair) return
+    if (!repair) {
+      member.lostAt = this.#options.clock.now()
+      return
+    }
     member.id = this.#newId()
-    this.#options.machines.launch(name).word = undefined
+    member.machine = this.#options.machines.launch(name)
   }
 
   setMetadata(member: Member, fingerprint: unknown, items: readonly MetadataItem[]): void {
@@ -163,13 +181,14 @@ export class ManagedGroup {
       key,
       value,
     }))
-    machines.launch(name, this.nextFailure)
-    this.#members.set(name, { name, zone, id, preservedMetadata, metadata, fingerprint: 0, createdAt: clock.wallTime(), isLost: false })
+    const machine = machines.launch(name, this.nextFailure)
+    const lostAt = Number.POSITIVE_INFINITY
+    this.#members.set(name, { name, zone, id, preservedMetadata, metadata, fingerprint: 0, createdAt: clock.wallTime(), machine, lostAt })
   }
 
   #remove(member: Member): void {
     this.targetSize -= 1
-    if (member.isLost) this.#members.delete(member.name)
+    if (member.lostAt <= this.#options.clock.now()) member.lostAt = Number.POSITIVE_INFINITY
     else this.#options.machines.delete(member.name)
   }
 

@@ -32,6 +32,8 @@ export interface GceCloud {
   readonly operations: Operations
   /** From the acceptance of a launch to its being shown, milliseconds. */
   readonly appearMs: number
+  /** The most rows on a page, less than what was asked for: Compute Engine says that this may be. */
+  readonly pageSize: number
   /** Guest attributes `hostkeys/` of a machine, as in `authorized_keys`. */
   readonly hostKeys: (instance: string) => readonly string[]
 }
@@ -58,7 +60,7 @@ export function gceMethods(cloud: GceCloud): readonly Method[] {
   return [...groupMethods(cloud), ...instanceMethods(cloud), ...otherMethods(cloud)]
 }
 
-function groupMethods({ place, zones, clock, group, machines, settings, operations, appearMs }: GceCloud): readonly Method[] {
+function groupMethods({ place, zones, clock, group, settings, operations, appearMs, pageSize }: GceCloud): readonly Method[] {
   const isZonal = place.zone !== undefined
   const name = isZonal ? 'instanceGroupManagers' : 'regionInstanceGroupManagers'
   const at = `projects/{project}/${isZonal ? 'zones/{zone}' : 'regions/{region}'}/instanceGroupManagers/{instanceGroupManager}`
@@ -97,10 +99,10 @@ function groupMethods({ place, zones, clock, group, machines, settings, operatio
       call: 'list',
       bucket: 'default',
       act({ query }) {
-        const rows = group.members().map((member) => managedInstanceResource(place, member, group.phase(member), machines.get(member.name)))
+        const rows = group.listed().map(({ member, phase }) => managedInstanceResource(place, member, phase, member.machine))
         const found = filtered(rows, query.get('filter'))
         if (settings.listResults === 'PAGELESS') return { managedInstances: found }
-        const { items, ...rest } = page(found, query)
+        const { items, ...rest } = page(found, query, pageSize)
         return { managedInstances: items, ...rest }
       },
     },
@@ -133,8 +135,9 @@ function groupMethods({ place, zones, clock, group, machines, settings, operatio
           group
             .members()
             .filter((member) => group.phase(member) === 'failed')
-            .map((member) => ({ error: failureOf(machines.get(member.name)), timestamp: new Date(member.createdAt).toISOString() })),
+            .map((member) => ({ error: failureOf(member.machine), timestamp: new Date(member.createdAt).toISOString() })),
           query,
+          pageSize,
         ),
     },
     {
@@ -146,6 +149,7 @@ function groupMethods({ place, zones, clock, group, machines, settings, operatio
             .members()
             .map(({ name, preservedMetadata }) => ({ name, preservedState: { metadata: preservedMetadata }, status: 'EFFECTIVE' })),
           query,
+          pageSize,
         ),
     },
   ]
@@ -161,14 +165,14 @@ function groupMethods({ place, zones, clock, group, machines, settings, operatio
   }))
 }
 
-function instanceMethods({ place, clock, group, machines, settings, operations, hostKeys }: GceCloud): readonly Method[] {
+function instanceMethods({ place, clock, group, settings, operations, hostKeys, pageSize }: GceCloud): readonly Method[] {
   const at = 'projects/{project}/zones/{zone}/instances'
   const find = ({ zone, instance }: Call['path']): Member => {
     const member = group.virtualMachines().find(({ name, zone: where }) => name === instance && where === zone)
     if (member === undefined) throw notFound(`instances/${instance}`)
     return member
   }
-  const shown = (member: Member): object => instanceResource(place, member, group.phase(member), machines.get(member.name)!)
+  const shown = (member: Member): object => instanceResource(place, member, group.phase(member), member.machine)
   return [
     {
       operation: 'instances.get',
@@ -185,7 +189,11 @@ function instanceMethods({ place, clock, group, machines, settings, operations, 
       act({ path, query }) {
         const inZone = group.virtualMachines().filter(({ zone }) => zone === path['zone'])
         const found = filtered(inZone.map(shown), query.get('filter'))
-        return { kind: 'compute#instanceList', id: `projects/${place.project}/zones/${path['zone']}/instances`, ...page(found, query) }
+        return {
+          kind: 'compute#instanceList',
+          id: `projects/${place.project}/zones/${path['zone']}/instances`,
+          ...page(found, query, pageSize),
+        }
       },
     },
     {

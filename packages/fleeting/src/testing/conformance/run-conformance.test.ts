@@ -19,8 +19,8 @@ const prompt = memoryGroup({ credentialsMs: 20 })
 describeInstanceGroup('a memory group with its hand', () => prompt, { ...patient, cloud: prompt.hand })
 
 const clock = new SkippingClock()
-const late = memoryGroup({ clock, credentialsMs: 60_000, lateRefusals: true, appearDelayMs: 2, callDelayMs: 1 })
-describeInstanceGroup('a memory group whose launches fail later, and whose clock can be set forward', () => late, {
+const late = memoryGroup({ clock, credentialsMs: 60_000, lateRefusals: true, appearDelayMs: 2, callDelayMs: 1, listLagMs: 20 })
+describeInstanceGroup('a memory group whose launches fail later, whose list is late, and whose clock can be set forward', () => late, {
   ...patient,
   clock,
   cloud: () => ({ ...late.hand, passTime: (ms) => clock.skip(ms) }),

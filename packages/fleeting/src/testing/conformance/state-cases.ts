@@ -36,5 +36,6 @@ export const stateCases: readonly ConformanceCase[] = [
 
 async function shownAs(context: ConformanceContext, id: string, word: string): Promise<Partial<ListedInstance>> {
   context.cloud.setState(id, word)
+  await context.pause(context.info.listLagMs ?? 0)
   return (await context.list()).find((row) => row.id === id) ?? {}
 }
