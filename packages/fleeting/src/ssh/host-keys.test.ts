@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { newKey } from '../../test/memory-ssh-server.ts'
 import type { ConnectInfo } from '../instance-group.ts'
-import { allowedMacs, HostKeys, preferredAlgorithms } from './host-keys.ts'
+import { allowedMacs, preferredAlgorithms } from './algorithms.ts'
+import { HostKeys } from './host-keys.ts'
 
 const info = (hostKeys?: string[], instanceId = 'i-1'): ConnectInfo => ({
   instanceId,
