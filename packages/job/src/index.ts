@@ -72,7 +72,6 @@ export { type KillScriptOptions, killLimitMs, killScript } from './script/kill-s
 export { type ShellCommandOptions, shellCommand } from './script/shell-command.ts'
 export { loginShellPrint } from './script/shell-print.ts'
 export { type TransferCommandOptions, transferCommand } from './script/transfer-command.ts'
-export { crc32 } from './trace/crc32.ts'
 export { LineTimes, type LineTimesOptions, type LineTimesRecord, type TraceAuthor } from './trace/line-times.ts'
 export { Trace, type TraceOptions } from './trace/trace.ts'
 export { hasTimestamps, isDebugTrace, type SettingSources } from './variables/early-setting.ts'

@@ -5,12 +5,6 @@ import { inBlocks } from './in-blocks.ts'
 
 const blockBytes = 128 * 1024
 
-/** Whether this Node can: 22.15 and later. */
-export const canCompressZstd: boolean = 'createZstdCompress' in zlib
-
-/** Why nothing can be compressed, where nothing can. */
-export const zstdMissing: string = 'the runner needs Node 22.15 or later for Zstandard'
-
 const levels: Readonly<Record<string, number>> = { fastest: 1, fast: 2, default: 3, slow: 7, slowest: 11 }
 
 /** Compresses a stream as it comes. `level`: `fastest`, `fast`, `default`, `slow` or `slowest`; anything else is `default`. The same bytes at the same level always come to the same, however they are cut. Rejects with what `source` throws. */

@@ -7,7 +7,7 @@ export type Compression = 'gzip' | 'zstd' | 'deflate'
 /**
  * What was compressed, as it comes. Ends when the source does.
  *
- * Thrown: {@link ArchiveError} `damaged`, also at the end when a checksum does not fit; `unsupported` for Zstandard where Node has none (before 22.15); what `source` throws.
+ * Thrown: {@link ArchiveError} `damaged`, also at the end when a checksum does not fit; what `source` throws.
  */
 export async function* decompress(source: AsyncIterable<Buffer>, compression: Compression): AsyncGenerator<Buffer, void, undefined> {
   const decoder = createDecoder(compression)
@@ -36,9 +36,5 @@ function createDecoder(compression: Compression): Transform {
   const chunkSize = 128 * 1024
   if (compression === 'gzip') return zlib.createGunzip({ chunkSize })
   if (compression === 'deflate') return zlib.createInflateRaw({ chunkSize })
-  // Older Node lacks it.
-  const { createZstdDecompress } = zlib as Partial<typeof zlib>
-  if (createZstdDecompress === undefined)
-    throw new ArchiveError('unsupported', 'the archive is compressed with Zstandard, which the runner needs Node 22.15 or later for')
-  return createZstdDecompress({ chunkSize })
+  return zlib.createZstdDecompress({ chunkSize })
 }

@@ -1,6 +1,5 @@
-import { inflateRawSync } from 'node:zlib'
+import { crc32, inflateRawSync } from 'node:zlib'
 import * as yauzl from 'yauzl'
-import { crc32 } from '../trace/crc32.ts'
 import type { ArchiveEntry, FileContent, FileEntry } from './archive-entry.ts'
 import { ArchiveError } from './archive-error.ts'
 import type { ArchiveFile } from './archive-file.ts'

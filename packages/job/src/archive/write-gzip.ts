@@ -1,4 +1,4 @@
-import { crc32 } from '../trace/crc32.ts'
+import { crc32 } from 'node:zlib'
 import { ahead } from './ahead.ts'
 import { blocksAhead, deflateBlocks, deflateEnd } from './deflate-blocks.ts'
 import { type CompressionLevel, deflateLevels, type PackedFile } from './packed-file.ts'

@@ -1,4 +1,4 @@
-import { crc32 } from '../trace/crc32.ts'
+import { crc32 } from 'node:zlib'
 import { ahead } from './ahead.ts'
 import { BytePages } from './byte-pages.ts'
 import { compressZstd, compressZstdWhole } from './compress-zstd.ts'

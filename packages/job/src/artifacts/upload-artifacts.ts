@@ -1,4 +1,4 @@
-import { canCompressZstd, compressZstd, zstdMissing } from '../archive/compress-zstd.ts'
+import { compressZstd } from '../archive/compress-zstd.ts'
 import { compressionLevel, type PackedFile } from '../archive/packed-file.ts'
 import { writeGzip } from '../archive/write-gzip.ts'
 import { writeTar } from '../archive/write-tar.ts'
@@ -96,8 +96,6 @@ function packerOf({ artifact_format: format }: JobArtifact, variables: Pick<Late
       return (signal) => writeZip(all(signal), level)
     case 'zipzstd':
     case 'tarzstd':
-      if (!canCompressZstd)
-        throw new JobError('artifacts_failed', 'runner_configuration_error', `artifacts of format ${format}: ${zstdMissing}`)
       return (signal) => (format === 'zipzstd' ? writeZip(all(signal), level, 'zstd') : compressZstd(writeTar(all(signal)), level))
     case 'gzip':
       return (signal) => writeGzip(all(signal), level)

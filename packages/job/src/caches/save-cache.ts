@@ -1,4 +1,4 @@
-import { canCompressZstd, compressZstd } from '../archive/compress-zstd.ts'
+import { compressZstd } from '../archive/compress-zstd.ts'
 import { compressionLevel } from '../archive/packed-file.ts'
 import { writeTar } from '../archive/write-tar.ts'
 import { writeZip } from '../archive/write-zip.ts'
@@ -81,7 +81,7 @@ async function toStore({ store, projectId, key, files, setting }: SaveContext, w
   const { log, signal } = work
   const digest = digestOf(files, work)
   if ((await store!.digest({ projectId, key }, signal)) === digest) return log.line('Archive is up to date!')
-  const { format, warning } = cacheFormat(setting('CACHE_COMPRESSION_FORMAT'), canCompressZstd)
+  const { format, warning } = cacheFormat(setting('CACHE_COMPRESSION_FORMAT'))
   if (warning !== undefined) await log.warning(warning)
   await log.line('Uploading cache to the shared cache server')
   const all = files.files(signal, 'keep')

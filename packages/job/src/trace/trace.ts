@@ -1,4 +1,4 @@
-import { crc32 } from './crc32.ts'
+import { crc32 } from 'node:zlib'
 import { LineStamper } from './line-stamper.ts'
 import type { LineTimes, TraceAuthor } from './line-times.ts'
 import { Masker } from './masker.ts'

@@ -75,7 +75,7 @@ function authorization({ username, password }: URL): Record<string, string> {
 
 /** Made once: reading the system's authorities anew for each connection takes tens of milliseconds. */
 function createSecureContext({ tlsCaFile, tlsCertFile, tlsKeyFile }: ConnectionOptions): tls.SecureContext {
-  const ca = tlsCaFile === undefined ? undefined : [...trustedAuthorities(), readPem(tlsCaFile)]
+  const ca = tlsCaFile === undefined ? undefined : [...tls.getCACertificates('default'), readPem(tlsCaFile)]
   try {
     return tls.createSecureContext({
       ...(ca && { ca }),
@@ -86,11 +86,6 @@ function createSecureContext({ tlsCaFile, tlsCertFile, tlsKeyFile }: ConnectionO
     if (cause instanceof JobApiError) throw cause
     throw new JobApiError('invalid_config', `the TLS files cannot be used: ${(cause as Error).message}`, { cause })
   }
-}
-
-/** Those of the runtime and of `NODE_EXTRA_CA_CERTS`, as far as Node tells; before Node 22.15 it does not tell of the latter. */
-function trustedAuthorities(): readonly string[] {
-  return (tls as Partial<typeof tls>).getCACertificates?.('default') ?? tls.rootCertificates
 }
 
 function readPem(file: string): string {

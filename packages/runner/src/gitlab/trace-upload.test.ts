@@ -1,4 +1,4 @@
-import { crc32 } from '@runner-core/job'
+import { crc32 } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import type { JobReply } from './job-reply.ts'
 import { type SentTrace, TraceUpload } from './trace-upload.ts'

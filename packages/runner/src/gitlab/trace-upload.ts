@@ -1,4 +1,5 @@
-import { crc32, type Trace } from '@runner-core/job'
+import { crc32 } from 'node:zlib'
+import type { Trace } from '@runner-core/job'
 import type { JobApiClient } from './job-api-client.ts'
 import type { JobReply } from './job-reply.ts'
 import type { JobCredentials } from './parse-job.ts'

@@ -1,5 +1,5 @@
+import { crc32 } from 'node:zlib'
 import type { Logger } from '@runner-core/fleeting'
-import { crc32 } from '@runner-core/job'
 import type { JobApiClient } from './job-api-client.ts'
 import type { JobCredentials } from './parse-job.ts'
 
