@@ -87,7 +87,11 @@ describe('runConformance', () => {
           })
         if (property === 'list')
           return async (signal: AbortSignal) =>
-            (await target.list(signal)).map(({ error: _, state, ...row }) => ({ ...row, state: state === 'unknown' ? 'running' : state }))
+            (await target.list(signal)).map(({ id, state, launchToken }) => ({
+              id,
+              state: state === 'unknown' ? 'running' : state,
+              ...(launchToken !== undefined && { launchToken }),
+            }))
         return bindTo(target, property)
       },
     })
