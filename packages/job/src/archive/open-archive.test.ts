@@ -6,7 +6,9 @@ import { describe, expect, it } from 'vitest'
 import { paxItem, tarBytes, zipBytes } from '../../test/archive-bytes.ts'
 import { contentsOf, piecesOf, withArchive } from '../../test/archive-rig.ts'
 import { type ArchiveTree, archiveTree, treeAsTar, treeAsZip } from '../../test/archive-tree.ts'
+import { damagedArchive } from '../../test/damaged-archive.ts'
 import { maliciousArchives } from '../../test/malicious-archives.ts'
+import { ArchiveError } from './archive-error.ts'
 import { ArchiveFile } from './archive-file.ts'
 import { compressZstd } from './compress-zstd.ts'
 import { packEntries, packLinkDirectories } from './pack-entries.ts'
@@ -93,6 +95,21 @@ it('a tar with long names and times as pax writes them', async () => {
   const items = [paxItem({ path, mtime: '1700000000.25', size: '5' }), { name: 'short', content: 'plain', size: 0 }]
   const contents = await withArchive(tarBytes(items), contentsOf, { filename: 'a.tar' })
   expect(contents.get(path)).toMatchObject({ content: 'plain', mtime: 1_700_000_000_250 })
+})
+
+it('whatever is damaged in an archive, what comes out of it is some of what it says, or an error that says so', async () => {
+  const limits = { entries: 1_000, contentBytes: 10_000_000 }
+  await fc.assert(
+    fc.asyncProperty(damagedArchive, async (bytes) => {
+      try {
+        const sent = await withArchive(bytes, async (archive) => await collect(packEntries(archive)), { limits })
+        expect(sent.length).toBeLessThan(2 * limits.contentBytes)
+      } catch (error) {
+        if (!(error instanceof ArchiveError)) throw error
+      }
+    }),
+    { numRuns: 300 },
+  )
 })
 
 describe('whatever an honest archive holds comes out of it', () => {
