@@ -54,6 +54,18 @@ describe('ConfigTable', () => {
     ])
   })
 
+  test('reads a section as a table of its own, and collects its problems', () => {
+    const table = new ConfigTable({ login: { user: 'ci', prot: 1 }, wrong: 7 })
+    const login = table.section('login')
+    expect([login.string('user'), login.integer('port')]).toEqual(['ci', undefined])
+    table.section('wrong').string('user')
+    expect(table.section('none').string('user')).toBeUndefined()
+    expect(problemsOf(table)).toEqual([
+      'plugin_config.login.prot: expected no such key (did you mean port?), got number',
+      'plugin_config.wrong: expected a table, got a number',
+    ])
+  })
+
   test('reads booleans, durations in milliseconds, and URLs as they are written', () => {
     const table = new ConfigTable({
       on: false,

@@ -104,6 +104,13 @@ export class ConfigTable {
     return undefined
   }
 
+  /** A table of settings that are read like this one's; an empty one where the key is not there. */
+  section(key: string): ConfigTable {
+    const section = new ConfigTable(this.#take(key), `${this.#path}.${key}`)
+    this.#tables.push(section)
+    return section
+  }
+
   /** A table of tables, by name, in the order in which they were written. */
   tables(key: string): ReadonlyMap<string, ConfigTable> {
     const value = this.#take(key)

@@ -61,6 +61,8 @@ export interface GroupInfo {
   readonly untold?: readonly Untold[]
   /** Placements that `increase` accepts. Default: one, without a name. */
   readonly placements?: readonly string[]
+  /** Jobs that an instance of a placement runs at once, ≥ 1, by placement, where that is less than the fleet's `capacity_per_instance`. */
+  readonly capacities?: Readonly<Record<string, number>>
   /**
    * How late `list` may be, milliseconds: how long after a change it may still show what was before. Default, and at least: the provisioner's `listLagMs`, 10 s; at most 10 minutes count.
    */
@@ -147,6 +149,8 @@ export interface ConnectInfo {
   readonly hostKeys?: readonly string[]
   /** Wall time in milliseconds after which these credentials no longer work; then `connectInfo` is asked again. Default: never. */
   readonly expiresAt?: number
+  /** Where instances of one fleet are reached in several ways: what of `connector_config` is different for this one. */
+  readonly connector?: ConnectorConfig
   readonly os?: 'linux' | 'darwin' | 'windows'
   /** Go's names: `amd64`, `arm64`, `386`. */
   readonly arch?: string

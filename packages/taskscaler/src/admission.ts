@@ -2,7 +2,7 @@ import { describeLimit, outstandingCount } from '@runner-core/fleeting'
 import type { NoCapacityReason } from './acquisition.ts'
 import { choosePlacement } from './choose-placement.ts'
 import { holdBack } from './held-back.ts'
-import { slotsPerInstance } from './plan.ts'
+import { comingSlots, slotsPerInstance } from './plan.ts'
 import type { ResolvedPolicy } from './policy.ts'
 import type { ScalingSnapshot } from './scaling-snapshot.ts'
 
@@ -21,19 +21,18 @@ export function refuseUnkept(trouble: string | undefined): Refusal | undefined {
  * In preemptive mode nothing is promised. Otherwise the instances being made must have room, or enough more must be possible now, without a back-off or breaker in the way.
  */
 export function refusePromise(snapshot: ScalingSnapshot, policy: ResolvedPolicy, unserved: number): Refusal | undefined {
-  const { launches, supply, placements } = snapshot
+  const { launches, placements } = snapshot
   if (policy.preemptiveMode)
     return {
       reason: 'preemptive_mode',
       message: `no ready slot is free, and preemptive mode takes no job without one (${slotsText(snapshot)})`,
     }
-  const coming = outstandingCount(launches) + supply.pending
-  const needed = Math.ceil((unserved + 1) / slotsPerInstance(snapshot)) - coming
+  const { placement, allowance } = choosePlacement(launches, placements)
+  const needed = Math.ceil((unserved + 1 - comingSlots(snapshot)) / slotsPerInstance(snapshot, placement))
   if (needed <= 0) return undefined
   if (needed > launches.maxInstances - launches.known - outstandingCount(launches)) {
     return { reason: 'max_instances', message: `${describeLimit(launches)} leaves no room (${slotsText(snapshot)})` }
   }
-  const { placement, allowance } = choosePlacement(launches, placements)
   const { blockedBy } = allowance
   if (blockedBy === 'closed') return { reason: 'shutdown', message: 'no more instances are launched' }
   if (blockedBy === 'breaker' || blockedBy === 'backoff')

@@ -26,7 +26,8 @@ export function firstPlan(
   { info, instances, launches }: GroupSurvey,
   options: Omit<TaskscalerOptions, 'provisioner' | 'onDispose'>,
 ): FirstPlan {
-  const { schedule, limits, clock, ...settings } = withDefaults({ ...options, onDispose: 'keep-instances' })
+  const { schedule, limits: ofFleet, clock, ...settings } = withDefaults({ ...options, onDispose: 'keep-instances' })
+  const limits = { ...ofFleet, capacities: info.capacities }
   const now = clock.now()
   const allocator = new Allocator(limits, nobody, () => () => now)
   const roster = new Roster(limits, allocator, (host) => {

@@ -4,10 +4,21 @@ import type { SlotAcquisition } from './slot-acquisition.ts'
 
 /** What every instance of a fleet can give. */
 export interface SlotLimits {
-  /** Jobs at the same time, ≥ 1. */
+  /** Jobs at the same time, ≥ 1: the most of any instance. */
   readonly capacity: number
+  /** Jobs at the same time on an instance of a placement, where that is less. */
+  readonly capacities?: Readonly<Record<string, number>> | undefined
   /** Jobs in its whole life, ≥ 1; `Infinity` when there is no limit. */
   readonly uses: number
+}
+
+/** Jobs at the same time on an instance of this placement: never more than the fleet's, whatever a group says. */
+export function capacityOf(
+  { capacity, capacities = {} }: Pick<SlotLimits, 'capacity' | 'capacities'>,
+  placement: string | undefined,
+): number {
+  const own = placement !== undefined && Object.hasOwn(capacities, placement) ? Math.floor(capacities[placement]!) : capacity
+  return own >= 1 ? Math.min(own, capacity) : capacity
 }
 
 /** One instance's slots: which are lent, and to whom. A slot is either in the stack of free ones or lent, never both. */
@@ -36,9 +47,9 @@ export class InstanceSlots implements ListItem<InstanceSlots> {
 
   constructor(instance: Instance, limits: SlotLimits) {
     this.instance = instance
-    this.limits = limits
-    this.#lent = Array.from({ length: limits.capacity })
-    for (let slot = limits.capacity - 1; slot >= 0; slot--) this.#free.push(slot)
+    this.limits = { ...limits, capacity: capacityOf(limits, instance.placement) }
+    this.#lent = Array.from({ length: this.limits.capacity })
+    for (let slot = this.limits.capacity - 1; slot >= 0; slot--) this.#free.push(slot)
   }
 
   get id(): string {

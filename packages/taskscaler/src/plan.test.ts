@@ -36,6 +36,26 @@ describe('plan', () => {
     })
   })
 
+  test('an instance brings the slots of its placement, one that is asked for or seen too', () => {
+    const capacities = { small: 1 }
+    const placements = ['small', 'large']
+    const more = { capacityPerInstance: 4, capacities, placements }
+    expect(increaseOf(plan(withDemand({ waiting: 6 }, {}, more), nothingKept, now))).toBe(6)
+    expect(increaseOf(plan(withDemand({ waiting: 6 }, {}, { ...more, placements: ['large', 'small'] }), nothingKept, now))).toBe(2)
+    const launch = { launchToken: 't', reason: '', requestedAt: now, phase: 'accepted' } as const
+    const launches = {
+      ...open,
+      outstanding: [
+        { ...launch, placement: 'small', count: 2 },
+        { ...launch, placement: 'large', count: 1 },
+      ],
+    }
+    expect(increaseOf(plan(withDemand({ waiting: 12 }, { pending: 2, pendingSlots: 5 }, { ...more, launches }), nothingKept, now))).toBe(1)
+    // A group that says nonsense does not give more than the fleet allows.
+    const nonsense = { small: Number.NaN, large: 100 }
+    expect(increaseOf(plan(withDemand({ waiting: 8 }, {}, { ...more, capacities: nonsense }), nothingKept, now))).toBe(2)
+  })
+
   test('an instance that may be used only twice brings two slots, whatever its capacity', () => {
     expect(increaseOf(plan(withDemand({ waiting: 6 }, {}, { capacityPerInstance: 4, maxUseCount: 2 }), nothingKept, now))).toBe(3)
   })

@@ -2,6 +2,7 @@ import { outstandingCount } from '@runner-core/fleeting'
 import { choosePlacement } from './choose-placement.ts'
 import { durationText } from './duration-text.ts'
 import { holdBack } from './held-back.ts'
+import { capacityOf } from './instance-slots.ts'
 import { idleTarget, type ResolvedPolicy } from './policy.ts'
 import type { InstanceDecision, ScalingPlan } from './scaling-plan.ts'
 import type { ScalingSnapshot } from './scaling-snapshot.ts'
@@ -10,8 +11,8 @@ import type { ScalingSnapshot } from './scaling-snapshot.ts'
  * Decides which instances to make, drain and remove. Pure and total: it reads nothing but its arguments and has an answer for every snapshot.
  *
  *     wanted   = waiting + reserved + Σ queued + idle target        free slots, in jobs
- *     coming   = outstanding + pending                              instances
- *     increase = ⌈(wanted − available) / slots per instance⌉ − coming, if positive, as far as the launch state allows
+ *     coming   = slots of outstanding and pending instances
+ *     increase = ⌈(wanted − available − coming) / slots per instance⌉, if positive, as far as the launch state allows
  *     remove   = condemned instances without jobs, and those that have been idle for idle_time, longest idle first,
  *                while the available slots of the others are at least wanted
  *     drain    = condemned instances with jobs
@@ -35,12 +36,20 @@ export function plan(snapshot: ScalingSnapshot, policy: ResolvedPolicy, now: num
   }
 }
 
-/** Slots that a new instance brings. */
-export function slotsPerInstance({
-  capacityPerInstance,
-  maxUseCount,
-}: Pick<ScalingSnapshot, 'capacityPerInstance' | 'maxUseCount'>): number {
-  return maxUseCount > 0 ? Math.min(capacityPerInstance, maxUseCount) : capacityPerInstance
+/** Slots that a new instance brings, of the placement where there are several. */
+export function slotsPerInstance(
+  { capacityPerInstance, capacities, maxUseCount }: Pick<ScalingSnapshot, 'capacityPerInstance' | 'capacities' | 'maxUseCount'>,
+  placement?: string,
+): number {
+  const capacity = capacityOf({ capacity: capacityPerInstance, capacities }, placement)
+  return maxUseCount > 0 ? Math.min(capacity, maxUseCount) : capacity
+}
+
+/** Slots that the instances being made will bring. */
+export function comingSlots(snapshot: ScalingSnapshot): number {
+  const { launches, supply } = snapshot
+  const pending = supply.pendingSlots ?? supply.pending * slotsPerInstance(snapshot)
+  return launches.outstanding.reduce((sum, { count, placement }) => sum + count * slotsPerInstance(snapshot, placement), pending)
 }
 
 /** Free slots that are wanted, in jobs: for jobs without a slot, and in reserve. */
@@ -52,9 +61,9 @@ export function wantedSlots({ demand }: ScalingSnapshot, policy: ResolvedPolicy)
 function planIncrease(snapshot: ScalingSnapshot, policy: ResolvedPolicy, wanted: number): Pick<ScalingPlan, 'increase' | 'heldBack'> {
   const { launches, supply } = snapshot
   const coming = outstandingCount(launches) + supply.pending
-  const missing = Math.ceil((wanted - supply.available) / slotsPerInstance(snapshot)) - coming
-  if (missing <= 0) return { increase: [] }
   const { placement, allowance } = choosePlacement(launches, snapshot.placements)
+  const missing = Math.ceil((wanted - supply.available - comingSlots(snapshot)) / slotsPerInstance(snapshot, placement))
+  if (missing <= 0) return { increase: [] }
   const count = Math.min(missing, allowance.count)
   const reason = `free slots wanted: ${wanted} (${demandText(snapshot, policy)}); ready: ${supply.available}; instances being made: ${coming}`
   return {

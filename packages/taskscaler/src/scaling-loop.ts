@@ -120,7 +120,7 @@ export class ScalingLoop {
     const now = clock.now()
     const pipeline: Pipeline = {
       begunAt: this.coming().map(({ since }) => since),
-      slotsPerInstance: slotsPerInstance(this.#options),
+      slotsPerInstance: this.#leastSlots(),
       readyMs: this.readyTimes.estimateMs,
       launches: provisioner.launchState(),
       placements: provisioner.info.placements ?? [],
@@ -138,6 +138,14 @@ export class ScalingLoop {
 
   close(): void {
     for (const stop of this.#stops) stop()
+  }
+
+  /** Dates are estimates: with placements of several capacities, of the smallest. */
+  #leastSlots(): number {
+    const { capacityPerInstance, maxUseCount, provisioner } = this.#options
+    const { capacities, placements = [] } = provisioner.info
+    const limits = { capacityPerInstance, maxUseCount, capacities }
+    return Math.min(...[undefined, ...placements].map((placement) => slotsPerInstance(limits, placement)))
   }
 
   #answered(host: InstanceSlots): void {

@@ -18,6 +18,8 @@ export interface Supply {
   readonly available: number
   /** Instances that exist and are on their way to be offered: being created, or running and not proven ready yet. Those asked for and not seen are in the launch state. */
   readonly pending: number
+  /** Slots that the pending ones will bring. Absent: each the fleet's. */
+  readonly pendingSlots?: number
   /** Instances that may be lent from and on which nothing runs, the one that has been so longest first. A part of them is enough: what is left out is decided later. */
   readonly idle: readonly IdleInstance[]
   /** Instances that shall get no more jobs. */
@@ -44,6 +46,8 @@ export interface CondemnedInstance {
 export interface ScalingSnapshot {
   /** Jobs that one instance runs at the same time, ≥ 1. */
   readonly capacityPerInstance: number
+  /** The same of instances of a placement, where it is less. */
+  readonly capacities?: Readonly<Record<string, number>> | undefined
   /** Jobs that one instance runs in its life; 0: no limit. */
   readonly maxUseCount: number
   readonly demand: Demand

@@ -20,9 +20,11 @@ export interface SnapshotSources {
 /** The state of the fleet as plain data. Its cost does not depend on the number of instances. */
 export function takeSnapshot({ allocator, roster, provisioner, demand, logger, ...limits }: SnapshotSources): ScalingSnapshot {
   const { pool, waiting, reserved } = allocator
+  const { capacities } = provisioner.info
   return {
     capacityPerInstance: limits.capacityPerInstance,
     maxUseCount: limits.maxUseCount,
+    ...(capacities !== undefined && { capacities }),
     demand: {
       acquired: pool.acquired,
       waiting: waiting.size,
@@ -32,6 +34,7 @@ export function takeSnapshot({ allocator, roster, provisioner, demand, logger, .
     supply: {
       available: pool.available,
       pending: roster.coming.size,
+      ...(capacities !== undefined && { pendingSlots: Array.from(roster.coming).reduce((sum, { lendable }) => sum + lendable, 0) }),
       idle: longestIdle(allocator),
       condemned: Array.from(roster.condemned, ({ id, inUse, condemnedFor }) => ({ id, inUse, reason: condemnedFor! })),
     },

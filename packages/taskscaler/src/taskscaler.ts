@@ -100,9 +100,11 @@ export class Taskscaler implements AsyncDisposable {
     this.#journal =
       lease && new UsageJournal({ journal: Journal.over({ ...settings, lease }), clock: settings.clock, onChange: () => this.#loop.wake() })
     this.#demandBefore = new DemandBefore(settings.clock)
-    this.#allocator = new Allocator(settings.limits, this.#lender, () => this.#loop.promiseDates())
+    const limits = { ...settings.limits, capacities: provisioner.info.capacities }
+    this.#allocator = new Allocator(limits, this.#lender, () => this.#loop.promiseDates())
     this.#loop = new ScalingLoop({
       ...settings,
+      limits,
       demand: lease === undefined ? settings.demand : [...settings.demand, this.#demandBefore],
       provisioner,
       allocator: this.#allocator,
@@ -112,7 +114,7 @@ export class Taskscaler implements AsyncDisposable {
     // In one turn, so that what is lent is busy all the time.
     const usage = readUsage(provisioner.takeUsage())
     const { roster } = this.#loop
-    this.#restored = restoreLent(usage, { roster, provisioner, limits: settings.limits, lender: this.#lender, clock: settings.clock })
+    this.#restored = restoreLent(usage, { roster, provisioner, limits, lender: this.#lender, clock: settings.clock })
     for (const loan of usage.over) this.#journal?.ended(loan)
     this.#demandBefore.restore(usage.demand)
     if (this.#journal !== undefined) this.#loop.onPass(() => this.#journal?.demand(this.#allocator.waiting.size + this.#allocator.reserved))

@@ -1,4 +1,6 @@
 import { ConfigTable } from '../config-table.ts'
+import type { ConnectorConfig } from '../instance-group.ts'
+import { parseConnector } from './connector-section.ts'
 import { isMemberName, memberNameRule } from './fleet-id.ts'
 
 /** `plugin_config` of `plugin = "multi"`. */
@@ -14,6 +16,9 @@ export interface MemberConfig {
   readonly plugin: string
   /** The plugin's own settings, unread. */
   readonly pluginConfig: unknown
+  /** What is different from the fleet's `connector_config`. */
+  readonly connector?: ConnectorConfig
+  readonly capacityPerInstance?: number
   readonly maxInstances?: number
   readonly weight?: number
   readonly price?: number
@@ -36,6 +41,8 @@ export function parseConfig(config: unknown): MultiConfig {
 function parseMember(name: string, table: ConfigTable): MemberConfig {
   const plugin = table.string('plugin')
   if (!table.has('plugin')) table.problem('plugin', 'the plugin of this group', 'nothing')
+  const connector = table.has('connector_config') ? parseConnector(table.section('connector_config')) : undefined
+  const capacityPerInstance = table.integer('capacity_per_instance', { min: 1 })
   const maxInstances = table.integer('max_instances', { min: 1 })
   const weight = table.number('weight', { above: 0 })
   const price = table.number('price', { min: 0 })
@@ -43,6 +50,8 @@ function parseMember(name: string, table: ConfigTable): MemberConfig {
     name,
     plugin: plugin ?? '',
     pluginConfig: table.table('plugin_config') ?? {},
+    ...(connector !== undefined && { connector }),
+    ...(capacityPerInstance !== undefined && { capacityPerInstance }),
     ...(maxInstances !== undefined && { maxInstances }),
     ...(weight !== undefined && { weight }),
     ...(price !== undefined && { price }),

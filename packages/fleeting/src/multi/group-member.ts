@@ -2,7 +2,7 @@ import type { Clock, Random } from '../clock.ts'
 import { deadline } from '../deadline.ts'
 import { asGroupError, GroupError } from '../errors.ts'
 import { initGroup } from '../init-group.ts'
-import type { GroupInfo, InstanceGroup, ListedInstance } from '../instance-group.ts'
+import type { ConnectorConfig, GroupInfo, InstanceGroup, ListedInstance } from '../instance-group.ts'
 import type { Logger } from '../logger.ts'
 import { backoffMs, callBackoffCurve } from '../provisioner/backoff.ts'
 import { tripsBreaker } from '../provisioner/launch-breaker.ts'
@@ -20,6 +20,10 @@ export interface MultiMember {
   readonly name: string
   /** Makes the group; again after an `init` that failed. What it throws ends the start. */
   create(): InstanceGroup | Promise<InstanceGroup>
+  /** Its own part of the connector's settings. */
+  readonly connector?: ConnectorConfig
+  /** Jobs that an instance there runs at once, ≥ 1, where that is less than elsewhere. */
+  readonly capacityPerInstance?: number
   /** The most instances there. Default: the group's own maximum. */
   readonly maxInstances?: number
   /** Share of the fleet when launches go by weight; > 0. Default 1. */
@@ -74,6 +78,14 @@ export class GroupMember {
   async create(): Promise<InstanceGroup> {
     this.#group ??= await this.#options.create()
     return this.#group
+  }
+
+  get connector(): ConnectorConfig | undefined {
+    return this.#options.connector
+  }
+
+  get capacityPerInstance(): number | undefined {
+    return this.#options.capacityPerInstance
   }
 
   /** What `init` said, once it has worked. */

@@ -107,11 +107,15 @@ export class MultiGroup implements InstanceGroup {
     if (failures.length === members.length) throw combineRefusals(failures)
     this.#offer(groups)
     const capabilities = this.#capabilities()
+    const capacities = members.flatMap(({ name, capacityPerInstance }) =>
+      capacityPerInstance === undefined ? [] : [[name, capacityPerInstance]],
+    )
     return {
       id: this.#options.id,
       maxSize: members.reduce((sum, { limit }) => sum + limit, 0),
       version,
       placements: [...this.#members.keys()],
+      ...(capacities.length > 0 && { capacities: Object.fromEntries(capacities) }),
       listLagMs: Math.max(...members.map(({ listLagMs }) => listLagMs)),
       findings: members.flatMap(findingsOf),
       ...(capabilities.length > 0 && { capabilities }),
@@ -157,9 +161,11 @@ export class MultiGroup implements InstanceGroup {
   }
 
   async connectInfo(id: string, signal: AbortSignal): Promise<ConnectInfo> {
-    const info = await this.#delegate(id, signal, (member, own) =>
-      member.call('connectInfo', signal, (group, limit) => group.connectInfo(own, limit)),
-    )
+    const info = await this.#delegate(id, signal, async (member, own) => {
+      const told = await member.call('connectInfo', signal, (group, limit) => group.connectInfo(own, limit))
+      // Of a group of groups, what is set nearest to the machine counts.
+      return member.connector === undefined ? told : { ...told, connector: { ...member.connector, ...told.connector } }
+    })
     return { ...info, instanceId: id }
   }
 

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import type { ConnectorConfig } from '../instance-group.ts'
 import { loadPlugin } from '../load-plugin.ts'
 import { silentLogger } from '../logger.ts'
 import { ManualClock } from '../testing/manual-clock.ts'
@@ -14,24 +15,24 @@ afterAll(() => rmSync(directory, { recursive: true }))
 const plugin = join(directory, 'plugin.mjs')
 writeFileSync(
   plugin,
-  `export function createInstanceGroup(config, { fleet, stateDir }) {
+  `export function createInstanceGroup(config, { fleet, stateDir, connector }) {
   if (config.zone === undefined) throw Object.assign(new Error('plugin_config.zone: expected a zone, got nothing'), { name: 'GroupError', code: 'invalid_config' })
   return {
     init: async () => ({ id: fleet, maxSize: 5, version: '1', findings: [{ code: 'fleet', severity: 'info', message: fleet + ' in ' + config.zone + (stateDir ? ', ' + stateDir : ''), fix: 'none' }] }),
-    list: async () => [],
+    list: async () => (config.id === undefined ? [] : [{ id: config.id, state: 'running' }]),
     increase: async ({ count }) => ({ requested: count }),
     decrease: async (accepted) => ({ accepted }),
-    connectInfo: async (instanceId) => ({ instanceId, protocol: 'ssh', username: 'nobody' }),
+    connectInfo: async (instanceId) => ({ instanceId, protocol: 'ssh', username: 'nobody', password: JSON.stringify(connector) }),
     shutdown: async () => {},
   }
 }`,
 )
 
-const make = (config: unknown, kept: { readonly stateDir?: string } = {}) =>
+const make = (config: unknown, kept: { readonly stateDir?: string; readonly connector?: ConnectorConfig } = {}) =>
   createInstanceGroup(config, {
-    ...kept,
     fleet: 'test',
     connector: {},
+    ...kept,
     logger: silentLogger,
     clock: new ManualClock(),
     random: Math.random,
@@ -67,11 +68,56 @@ describe('plugin = "multi"', () => {
     await group.shutdown()
   })
 
+  it('gives each group the connector settings of its own over those of the fleet, and tells them with each of its instances', async () => {
+    const keyPath = join(directory, 'key')
+    writeFileSync(keyPath, 'KEY')
+    const connector_config = {
+      username: 'ubuntu',
+      protocol_port: 2222,
+      key_path: keyPath,
+      use_external_addr: true,
+      timeout: '2m',
+      host_key_checking: 'strict',
+    }
+    const member = { plugin, plugin_config: { zone: 'x', id: '1' } }
+    const group = make(
+      { groups: { own: { ...member, connector_config }, fleets: member } },
+      { connector: { username: 'ci', arch: 'arm64' } },
+    )
+    await group.init(never)
+    await group.list(never)
+    const own = {
+      username: 'ubuntu',
+      protocolPort: 2222,
+      privateKey: 'KEY',
+      useExternalAddress: true,
+      timeoutMs: 120_000,
+      hostKeyChecking: 'strict',
+    }
+    const info = await group.connectInfo('own/1', never)
+    expect(info.connector).toEqual(own)
+    expect(JSON.parse(info.password!)).toEqual({ arch: 'arm64', ...own })
+    const other = await group.connectInfo('fleets/1', never)
+    expect(other).not.toHaveProperty('connector')
+    expect(JSON.parse(other.password!)).toEqual({ username: 'ci', arch: 'arm64' })
+    await group.shutdown()
+  })
+
+  it('tells how many jobs an instance of each group runs at once', async () => {
+    const member = { plugin, plugin_config: { zone: 'x' } }
+    const group = make({ groups: { small: { ...member, capacity_per_instance: 1 }, large: member } })
+    expect((await group.init(never)).capacities).toEqual({ small: 1 })
+    await group.shutdown()
+  })
+
   it('names every problem of its own settings', () => {
     const config = {
       prefer: 'luck',
       no_capacity_seconds: 0,
-      groups: { a: { weight: 0, max_instances: 0 }, 'b/c': { plugin: 'x', price: -1, zone: 'x' } },
+      groups: {
+        a: { weight: 0, max_instances: 0 },
+        'b/c': { plugin: 'x', price: -1, zone: 'x', capacity_per_instance: 0, connector_config: { key_path: '/none', user: 'x' } },
+      },
     }
     expect(() => make(config)).toThrow(
       [
@@ -81,10 +127,15 @@ describe('plugin = "multi"', () => {
         'plugin_config.groups.a.plugin: expected the plugin of this group, got nothing',
         'plugin_config.groups.a.max_instances: expected a whole number, at least 1, got 0',
         'plugin_config.groups.a.weight: expected a number above 0, got 0',
+        'plugin_config.groups.b/c.capacity_per_instance: expected a whole number, at least 1, got 0',
         'plugin_config.groups.b/c.price: expected a number, at least 0, got -1',
         'plugin_config.groups.b/c.zone: expected no such key',
       ].join('\n'),
     )
+    expect(() => make(config)).toThrow(
+      'plugin_config.groups.b/c.connector_config.key_path: expected the path of a readable file, got "/none" (ENOENT)',
+    )
+    expect(() => make(config)).toThrow('plugin_config.groups.b/c.connector_config.user: expected no such key')
     expect(() => make({})).toThrow('plugin_config.groups: expected a table for each group, got none')
   })
 

@@ -111,6 +111,18 @@ describe('retries', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
+  test('as the instance has it, where that is different from the rest of the fleet', async () => {
+    const dialTcp: DialTcp = async () => {
+      throw new Error('refused')
+    }
+    const { clock, connect } = bench(dialTcp, { protocolPort: 22, timeoutMs: 600_000, username: 'fleet' })
+    const info = freshInfo({ internalAddress: 'own', connector: { protocolPort: 2222, timeoutMs: 1000 } })
+    expect(await settledWhile(clock, connect(info))).toMatchObject({
+      status: 'rejected',
+      reason: { code: 'unreachable', message: 'instance i-1: no SSH connection to own:2222 within 1 s: refused' },
+    })
+  })
+
   test('what never speaks ends with the budget, although its own try could take longer', async () => {
     const dialTcp = faulty(new MemorySshServer(), silence, silence)
     const { clock, connect } = bench(dialTcp, { timeoutMs: 5000 })

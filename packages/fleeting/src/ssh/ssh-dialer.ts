@@ -29,15 +29,14 @@ const handshakeTimeoutMs = 30_000
 /** Dials until a connection stands, the budget is spent, or another try cannot help. */
 export class SshDialer {
   readonly #options: SshDialerOptions
-  readonly #hostKeys: HostKeys
 
   constructor(options: SshDialerOptions) {
     this.#options = options
-    this.#hostKeys = new HostKeys(options.connector.hostKeyChecking ?? 'pin', options.hostKeyPins)
   }
 
   async connect(info: ConnectInfo, signal: AbortSignal): Promise<Connection> {
-    const { connector, clock, random, logger } = this.#options
+    const { clock, random, logger } = this.#options
+    const connector = { ...this.#options.connector, ...info.connector }
     const login = loginOf(info, connector)
     const address = chooseAddress(info, connector)
     const target = { instance: info.instanceId, address: formatAddress(address) }
@@ -56,7 +55,7 @@ export class SshDialer {
         throw new ConnectionError('expired', `instance ${target.instance}: the connect info has expired`, { cause: lastError })
       }
       try {
-        return await inHandshakeQueue(target.address, budget.signal, () => this.#try(info, address, login, budget.signal))
+        return await inHandshakeQueue(target.address, budget.signal, () => this.#try(info, address, login, connector, budget.signal))
       } catch (error) {
         budget.signal.throwIfAborted()
         if (isFinal(error)) throw error
@@ -67,9 +66,10 @@ export class SshDialer {
     }
   }
 
-  async #try(info: ConnectInfo, address: Address, login: Login, signal: AbortSignal): Promise<Connection> {
-    const { clock, connector } = this.#options
-    const expectedHostKeys = this.#hostKeys.expected(info)
+  async #try(info: ConnectInfo, address: Address, login: Login, connector: ConnectorConfig, signal: AbortSignal): Promise<Connection> {
+    const { clock, hostKeyPins } = this.#options
+    const hostKeys = new HostKeys(connector.hostKeyChecking ?? 'pin', hostKeyPins)
+    const expectedHostKeys = hostKeys.expected(info)
     const socket = await this.#dialTcp(address, signal)
     try {
       using limit = deadline(clock, handshakeTimeoutMs, () => new Error(`no SSH login within ${handshakeTimeoutMs} ms`), signal)
@@ -80,7 +80,7 @@ export class SshDialer {
         allowsWeak: connector.weakAlgorithms === true,
         signal: limit.signal,
       })
-      this.#hostKeys.pin(info.instanceId, hostKey)
+      hostKeys.pin(info.instanceId, hostKey)
       return new SshConnection({ client, socket, clock, keepaliveMs: connector.keepaliveMs ?? 30_000, machine: info.machine })
     } catch (error) {
       socket.destroy()
