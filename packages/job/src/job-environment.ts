@@ -107,6 +107,8 @@ export interface JobEnvironment {
   readonly concurrentId: number
   /** The job's own home, for `HOME`: absolute, or below `loginDirectory`. Absent: the login's, which jobs share. */
   readonly home?: string | undefined
+  /** Whether a script puts the login's start-up files back as it found them. Default false. */
+  readonly guardsLogin?: boolean | undefined
   /** What another manager needs to go on in this environment: JSON. Absent where scripts end with their manager. */
   readonly handle?: unknown
   /**

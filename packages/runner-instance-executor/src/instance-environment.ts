@@ -35,6 +35,8 @@ export interface InstanceEnvironmentOptions {
   readonly project?: string | undefined
   /** Whether it has a home of its own (`LoginGuard`). Default false. */
   readonly hasOwnHome?: boolean
+  /** See `JobEnvironment.guardsLogin`. Default false. */
+  readonly guardsLogin?: boolean
   /** How long the job's processes have from `TERM` to `KILL`, milliseconds. */
   readonly killGraceMs: number
   /** Absent: a script ends with its connection. */
@@ -58,6 +60,7 @@ export interface EnvironmentHandle {
   /** Absent in what earlier versions wrote. */
   readonly project?: string
   readonly hasOwnHome: boolean
+  readonly guardsLogin: boolean
 }
 
 /**
@@ -73,6 +76,7 @@ export class InstanceEnvironment implements JobEnvironment {
   readonly buildsDir: string
   readonly concurrentId: number
   readonly home: string | undefined
+  readonly guardsLogin: boolean
   readonly #options: InstanceEnvironmentOptions
   readonly #connection: SlotConnection
   readonly #processes: JobProcesses
@@ -99,6 +103,7 @@ export class InstanceEnvironment implements JobEnvironment {
     this.jobMarker = options.jobMarker
     this.buildsDir = options.buildsDir
     this.concurrentId = options.concurrentId
+    this.guardsLogin = options.guardsLogin === true
     this.home = options.hasOwnHome === true ? ownHomeDirectory(options.jobMarker.value) : undefined
   }
 
@@ -113,10 +118,18 @@ export class InstanceEnvironment implements JobEnvironment {
   }
 
   get handle(): EnvironmentHandle | undefined {
-    const { shell, jobMarker, buildsDir, concurrentId } = this
+    const { shell, jobMarker, buildsDir, concurrentId, guardsLogin } = this
     const { detach, project, hasOwnHome = false } = this.#options
     if (detach === undefined) return undefined
-    return { shell, jobMarker: jobMarker.value, buildsDir, concurrentId, ...(project !== undefined && { project }), hasOwnHome }
+    return {
+      shell,
+      jobMarker: jobMarker.value,
+      buildsDir,
+      concurrentId,
+      ...(project !== undefined && { project }),
+      hasOwnHome,
+      guardsLogin,
+    }
   }
 
   /** The connection that was used last. */

@@ -95,6 +95,7 @@ interface PlacedJob extends Partial<Pick<EnvironmentHandle, 'shell' | 'buildsDir
   /** Its value. */
   readonly jobMarker: string
   readonly hasOwnHome: boolean
+  readonly guardsLogin: boolean
 }
 
 /** Between two tries while the cloud does not say where instances are. */
@@ -218,7 +219,7 @@ export class InstanceExecutor {
     { project, jobMarker }: Pick<PlacedJob, 'project' | 'jobMarker'>,
     signal: AbortSignal,
   ): Promise<Admission> {
-    if (project === undefined) return { hasOwnHome: false }
+    if (project === undefined) return { hasOwnHome: false, guardsLogin: false }
     return await this.#logins.admit({ instanceId, connection, project, marker: jobMarker, useCount }, signal)
   }
 
@@ -375,7 +376,7 @@ function messageOf(error: unknown): string {
 
 /** Undefined when it is none: it comes from a file that somebody else wrote. */
 function parseHandle(value: unknown): EnvironmentHandle | undefined {
-  const { shell, jobMarker, buildsDir, concurrentId, project, hasOwnHome } = (value ?? {}) as Partial<
+  const { shell, jobMarker, buildsDir, concurrentId, project, hasOwnHome, guardsLogin } = (value ?? {}) as Partial<
     Record<keyof EnvironmentHandle, unknown>
   >
   const isHandle =
@@ -387,5 +388,13 @@ function parseHandle(value: unknown): EnvironmentHandle | undefined {
     (concurrentId as number) >= 0
   if (!isHandle) return undefined
   const ofProject = typeof project === 'string' ? { project } : {}
-  return { shell, jobMarker, buildsDir, concurrentId: concurrentId as number, ...ofProject, hasOwnHome: hasOwnHome === true }
+  return {
+    shell,
+    jobMarker,
+    buildsDir,
+    concurrentId: concurrentId as number,
+    ...ofProject,
+    hasOwnHome: hasOwnHome === true,
+    guardsLogin: guardsLogin === true,
+  }
 }

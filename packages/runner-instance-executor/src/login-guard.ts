@@ -35,7 +35,7 @@ export interface Tenant {
 }
 
 /** What a job gets of the login, or why it gets nothing: the instance serves no other project's job. */
-export type Admission = { readonly hasOwnHome: boolean } | { readonly refused: string }
+export type Admission = { readonly hasOwnHome: boolean; readonly guardsLogin: boolean } | { readonly refused: string }
 
 /** What is known of a login that jobs use one after the other. */
 interface Login {
@@ -72,7 +72,7 @@ export class LoginGuard {
   /** Rejects as `runCommand` does where the connection is lost, and with the signal's reason. */
   async admit(tenant: Tenant, signal: AbortSignal): Promise<Admission> {
     const { trust } = this.#options
-    if (trust === 'none') return { hasOwnHome: false }
+    if (trust === 'none') return { hasOwnHome: false, guardsLogin: false }
     const login = this.#login(tenant)
     const admission = login.queue.then(() => this.#admit(login, tenant, signal))
     login.queue = admission.catch(() => {})
@@ -127,9 +127,11 @@ export class LoginGuard {
         if (isOther && login.active.size === 0) login.projects = new Set()
       }
     }
+    // Of two at once, the one that ends last would put back what the other one had changed when it began.
+    const guardsLogin = this.#options.trust === 'all' && login.active.size === 0
     login.projects.add(project)
     login.active.add(marker)
-    return { hasOwnHome: login.isShared }
+    return { hasOwnHome: login.isShared, guardsLogin }
   }
 
   async #firstLook(login: Login, tenant: Tenant, signal: AbortSignal): Promise<void> {

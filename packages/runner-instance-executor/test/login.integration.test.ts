@@ -1,5 +1,5 @@
-import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -56,7 +56,7 @@ describe.skipIf(missing !== undefined || user !== 'rc-login-test')('a login that
   }
 
   const processes = (word: string): string[] =>
-    readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && commandLine(pid).includes(word) && !commandLine(pid).includes('vitest'))
+    readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && commandLine(pid).includes(word) && !commandLine(pid).includes('setpriv'))
 
   test.each([
     [
@@ -115,6 +115,40 @@ describe.skipIf(missing !== undefined || user !== 'rc-login-test')('a login that
     expect((await run(1, '[ ! -e ~/.netrc ]', 'echo "home $HOME"')).trace).toMatch(/home \/home\/rc-login-test\/\.runner-core\/home\.\w+/)
   })
 
+  test('has its start-up files again at the end of a job, of whose shell nothing is seen', async () => {
+    await start()
+    const job = ['echo evil >>~/.bashrc', 'mkdir -p ~/.ssh', 'echo evil >~/.ssh/rc', 'rm -f ~/.profile; mkfifo ~/.profile']
+    const { outcome, trace } = await run(1, ...job, 'echo "names ${!r*} functions $(declare -F)"')
+    expect(outcome).toEqual({ state: 'success' })
+    expect(trace).toContain('\nnames  functions \n')
+    expect(readFileSync(join(home, '.bashrc'), 'utf8')).toBe('# as the image has it\n')
+    expect([existsSync(join(home, '.ssh/rc')), existsSync(join(home, '.profile'))]).toEqual([false, false])
+    expect((await run(1, 'cat ~/.bashrc')).trace).toContain('\n# as the image has it\n')
+  })
+
+  test('is not used again where start-up files cannot be put back', async () => {
+    await start({}, 2)
+    const first = await run(1, 'mv ~/.bashrc ~/b; mkdir ~/.bashrc; touch ~/.bashrc/file; chmod 500 ~/.bashrc')
+    const second = await run(1, 'true')
+    chmodSync(join(home, '.bashrc'), 0o700)
+    expect([first.outcome, second.outcome]).toEqual([{ state: 'success' }, { state: 'success' }])
+    expect(second.environment!.description).not.toBe(first.environment!.description)
+  })
+
+  test('is rid of what cron started for a job, and of nothing that was there before', async () => {
+    await start({}, 1, ['127.0.0.2'])
+    const asLogin = (seconds: string): void =>
+      spawn('setpriv', ['--reuid', user, '--clear-groups', 'sleep', seconds], { detached: true, stdio: 'ignore' }).unref()
+    asLogin('4244')
+    await expect.poll(() => processes('sleep\x004244')).toHaveLength(1)
+    await run(1, 'true')
+    asLogin('4245')
+    await expect.poll(() => processes('sleep\x004245')).toHaveLength(1)
+    expect((await run(2, 'true')).outcome).toEqual({ state: 'success' })
+    expect([processes('sleep\x004244').length, processes('sleep\x004245').length]).toEqual([1, 0])
+    for (const pid of processes('sleep\x004244')) process.kill(Number(pid))
+  })
+
   test('stays as it is between jobs of one project', async () => {
     await start()
     await run(1, 'echo "export FROM_BEFORE=yes" >~/.npmrc')
@@ -134,5 +168,9 @@ describe.skipIf(missing !== undefined || user !== 'rc-login-test')('a login that
 })
 
 function commandLine(pid: string): string {
-  return spawnSync('cat', [`/proc/${pid}/cmdline`], { encoding: 'utf8' }).stdout
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1')
+  } catch {
+    return ''
+  }
 }

@@ -116,7 +116,8 @@ function endProcesses(spared: readonly string[] | undefined): string {
       if ! [ -O "$rc_x" ]; then continue; fi
       rc_p=\${rc_x#/proc/}; rc_stat $rc_p; set -- \${rc_s##*) }
       case $1 in '' | Z | X) continue ;; esac
-      case "$rc_mine$rc_kin" in *" $rc_p "* | *" $2 "*) continue ;; esac
+      case "$rc_mine$rc_kin" in *" $rc_p "*) continue ;; esac
+      case "$rc_kin" in *" $2 "*) continue ;; esac
       if [ "\${23}" != "$rc_own" ] && [ \${#23} -lt 20 ]; then
         if [ $rc_how = some ] && [ "\${23}" -ge ${lowestMark} ]; then continue; fi
       ${others}

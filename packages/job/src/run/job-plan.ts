@@ -33,7 +33,7 @@ export interface JobPlanOptions {
   /** Default true. */
   readonly allowsDebugTrace?: boolean | undefined
   readonly runner: RunnerIdentity
-  readonly environment: Pick<JobEnvironment, 'shell' | 'buildsDir' | 'concurrentId' | 'jobMarker' | 'home'>
+  readonly environment: Pick<JobEnvironment, 'shell' | 'buildsDir' | 'concurrentId' | 'jobMarker' | 'home' | 'guardsLogin'>
   /** Default: one of its own. */
   readonly budget?: JobBudget
 }
@@ -224,6 +224,7 @@ export class JobPlan {
       jobMarker: environment.jobMarker,
       paths: this.#paths,
       home: environment.home,
+      guardsLogin: environment.guardsLogin,
       variables: shellVariables(variables.values()),
       debugTrace: isDebugTrace(this.#options) && this.#options.allowsDebugTrace !== false,
       scriptSections: this.#options.payload.features.trace_sections && parseGoBool(this.setting('FF_SCRIPT_SECTIONS')) === true,

@@ -39,6 +39,7 @@ export class ScriptProgress {
   #trouble: string | undefined
   #sweep: 'swept' | 'unswept' | undefined
   #hasJobEnv = false
+  #isUnkept = false
 
   constructor(options: ScriptProgressOptions) {
     this.#options = options
@@ -60,6 +61,11 @@ export class ScriptProgress {
   /** True where what steps left in `GITLAB_ENV` was kept when the script cleaned up. */
   get hasJobEnv(): boolean {
     return this.#hasJobEnv
+  }
+
+  /** True where the job changed start-up files of its login for good. */
+  get isUnkept(): boolean {
+    return this.#isUnkept
   }
 
   /** Takes what the script printed. While the promise is pending, no more may come. */
@@ -155,6 +161,9 @@ export class ScriptProgress {
         break
       case 'unwritable':
         this.#trouble = [first, ...rest].join(' ')
+        break
+      case 'unkept':
+        this.#isUnkept = true
         break
       case 'swept':
       case 'unswept':

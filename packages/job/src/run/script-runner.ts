@@ -99,6 +99,7 @@ export class ScriptRunner {
     await progress.end()
     const cause = failure?.cause
     if (cause instanceof EnvironmentError && unfit.includes(cause.code)) environment.condemn?.(cause.message)
+    if (progress.isUnkept) environment.condemn?.('a job changed start-up files of its login, and they could not be put back')
     if (past?.end !== undefined) {
       failure = past.end.failure && pastError(past.end.failure)
     } else {

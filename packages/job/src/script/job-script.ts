@@ -1,6 +1,7 @@
 import type { BuildPaths } from '../build-paths.ts'
 import { limitExceeded } from '../job-budget.ts'
 import type { ShellName } from '../job-environment.ts'
+import { hideStartFiles, putBackStartFiles, takeStartFiles } from '../login/start-files.ts'
 import { ownConfiguration } from '../sources/git-configuration.ts'
 import { gitScript } from '../sources/git-script.ts'
 import type { GitSources, GitStrategy } from '../sources/sources-plan.ts'
@@ -30,6 +31,8 @@ export interface JobScriptOptions {
   readonly paths: BuildPaths
   /** See `JobEnvironment.home`. */
   readonly home?: string | undefined
+  /** See `JobEnvironment.guardsLogin`. Only bash does. */
+  readonly guardsLogin?: boolean | undefined
   readonly variables: ShellVariables
   /** Given in the first script of a job: makes the build directory, writes file variables and gets the sources. */
   readonly prepare?: { readonly strategy: GitStrategy; readonly git: GitSources | undefined }
@@ -54,6 +57,8 @@ export function jobScript(options: JobScriptOptions): Buffer {
   const { nonce, paths, prepare } = options
   const directory = quote(paths.projectDir)
   const text: string[] = ['{ unset s; exec 2>&1; set -- "$PWD" 0']
+  const guardsLogin = options.guardsLogin === true && options.shell === 'bash'
+  if (guardsLogin) text.push(takeStartFiles)
   const [firstStage, ...otherStages] = options.stages
   // Markers that come right after each other are one write.
   let opening = firstStage === undefined ? [] : [firstStage.name]
@@ -78,6 +83,7 @@ export function jobScript(options: JobScriptOptions): Buffer {
   for (const stage of otherStages) text.push(runStage(options, stage, [stage.name]))
 
   text.push(...cleanUp(options))
+  if (guardsLogin) text.push(putBackStartFiles(emitMarkers(nonce, ['unkept'])))
   text.push(
     quickCheck(options.jobMarker, options.shell),
     `if { rc_quick; } 2>/dev/null; then rc_s=swept; else rc_s=unswept; fi`,
@@ -113,7 +119,10 @@ function isThere(number: number): string {
 }
 
 /** Shell text that gets the sources, in tries; `$1` is the login's directory and `$2` the status so far. */
-export function getSources(options: Pick<JobScriptOptions, 'nonce' | 'paths' | 'home' | 'variables'>, git: GitSources): string {
+export function getSources(
+  options: Pick<JobScriptOptions, 'nonce' | 'paths' | 'home' | 'guardsLogin' | 'variables'>,
+  git: GitSources,
+): string {
   const directory = quote(options.paths.projectDir)
   const fresh = `cd "$1" && rm -rf ${directory} && mkdir -p ${directory} && cd ${directory}`
   return [
@@ -187,7 +196,7 @@ function runStage(options: JobScriptOptions, stage: ScriptStage, opening: readon
   ].join('\n')
 }
 
-function exportVariables(options: Pick<JobScriptOptions, 'paths' | 'home' | 'variables'>): string {
+function exportVariables(options: Pick<JobScriptOptions, 'paths' | 'home' | 'guardsLogin' | 'variables'>): string {
   const known = exportsOf.get(options)
   if (known !== undefined) return known
   const text = makeExports(options)
@@ -198,9 +207,15 @@ function exportVariables(options: Pick<JobScriptOptions, 'paths' | 'home' | 'var
 /** One text for all of a script's stages: it may be megabytes. */
 const exportsOf = new WeakMap<object, string>()
 
-function makeExports({ paths, home, variables }: Pick<JobScriptOptions, 'paths' | 'home' | 'variables'>): string {
+function makeExports({
+  paths,
+  home,
+  guardsLogin,
+  variables,
+}: Pick<JobScriptOptions, 'paths' | 'home' | 'guardsLogin' | 'variables'>): string {
   const assignment = (key: string, value: string, file: boolean): string => `${key}=${quote(file ? variableFile(paths, key) : value)}`
   return [
+    ...(guardsLogin === true ? [hideStartFiles] : []),
     // The job's variables may name another one.
     ...(home === undefined ? [] : [`export HOME=${quote(home)}`]),
     ['export', ...variables.exported.map(({ key, value, file }) => assignment(key, value, file))].join(' '),

@@ -11,6 +11,7 @@
  * | `jobenv` | what steps left in `GITLAB_ENV` is still there, when all else was cleaned up |
  * | `unwritable KIB INODES ERROR` | why the `end` that follows is a failure, perhaps: a small file cannot be written, with what room there is |
  * | `failed CODE` | why the `end` that follows is a failure |
+ * | `unkept` | the job changed start-up files of its login, and they could not be put back: the machine is to serve no other job |
  * | `swept` | the script's own clean-up is done, and no process of the job is left |
  * | `unswept` | the same, but something of the job may still run |
  *

@@ -31,8 +31,8 @@ export function readScript(text: string): GeneratedScript {
     if (format !== undefined) {
       const markers = [...format.matchAll(/\\036(\w+) ([^\\]*)\\036/g)]
       nonce = markers[0]?.[1] ?? nonce
-      // Said only where sources are got by git, or where a job left variables in a file: no job of the world does.
-      if (markers.some(([, , body = '']) => body === 'jobenv' || body.startsWith('failed '))) continue
+      // Said only where sources are got by git, or where a job left variables in a file, or changed its login's: no job of the world does.
+      if (markers.some(([, , body = '']) => body === 'jobenv' || body === 'unkept' || body.startsWith('failed '))) continue
       if (markers.some(([, , body = '']) => body.startsWith('unwritable '))) parts.push({ trouble: true })
       else parts.push({ markers: markers.map(([, , body = '']) => body), words: words.trim() === '' ? [] : words.trim().split(' ') })
     } else if (stage !== undefined) {
