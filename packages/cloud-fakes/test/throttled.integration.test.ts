@@ -9,6 +9,8 @@ import { privateFile } from '../src/conformance/private-file.ts'
 import { azureRateLimits, FakeAzure } from '../src/index.ts'
 
 const lags = { appearMs: 1000, bootMs: 8000, deleteMs: 5000 }
+/** Late sizes, short pages, and tags of the worst moment. */
+const unkind = { capacityLagMs: 60_000, pageSize: 15, tagged: 'when shown' } as const
 const jobs = 40
 const never = new AbortController().signal
 
@@ -16,7 +18,7 @@ const never = new AbortController().signal
 async function longestWaitMs(faults: readonly CloudFault[]): Promise<number> {
   const time = new SteppedTime()
   const { clock } = time
-  await using fake = await FakeAzure.start({ clock, lags, mode: 'Flexible', rateLimits: azureRateLimits })
+  await using fake = await FakeAzure.start({ clock, lags, mode: 'Flexible', rateLimits: azureRateLimits, ...unkind })
   await using cleanUp = new AsyncDisposableStack()
   Object.assign(process.env, fake.env)
   const config = { ...fake.config, ca_file: privateFile((act) => cleanUp.defer(act as () => void), 'ca.pem', fake.certificate) }

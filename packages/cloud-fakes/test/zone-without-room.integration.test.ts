@@ -62,3 +62,17 @@ test('so does one that launches in waves, in three zones of which two are full',
   expect(served).toMatchObject({ resizes: 1, machines: jobs, desired: jobs })
   expect(served.waits).toHaveLength(jobs)
 })
+
+test('so does one on a day when the lists are late, pages short and launches slow too', { timeout: 60_000 }, async () => {
+  const unkind = {
+    launchWaves: { size: 4, everyMs: 5000 },
+    listLagMs: 5000,
+    activitiesPageSize: 10,
+    pageSize: 2,
+    facts: { readLagMs: 3000 },
+  }
+  const served = await serve(unkind, (fake) => Object.assign(fake.settings, { fullZones: ['eu-west-1a'] }), 300_000)
+  expect(served).toMatchObject({ resizes: 1, machines: jobs, desired: jobs })
+  expect(served.waits).toHaveLength(jobs)
+  expect(Math.max(...served.waits)).toBeLessThan(leftAloneMs + 60_000)
+})

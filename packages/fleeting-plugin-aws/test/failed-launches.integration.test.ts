@@ -25,8 +25,11 @@ async function start(options: Partial<FakeAwsOptions>) {
   return { fake, group, failed }
 }
 
-test('of 250 launches under way and one that fails, one has failed, and its capacity alone is given back', async () => {
-  const { fake, group, failed } = await start({ lags: { appearMs: 60_000, bootMs: 60_000 }, launchRetryMs: 600_000 })
+test.each([
+  ['', {}],
+  [', though the list is late and each page short', { listLagMs: 5000, activitiesPageSize: 10, pageSize: 20 }],
+])('of 250 launches under way and one that fails, one has failed, and its capacity alone is given back%s', async (_day, unkind) => {
+  const { fake, group, failed } = await start({ lags: { appearMs: 60_000, bootMs: 60_000 }, launchRetryMs: 600_000, ...unkind })
   await group.increase({ count: 250, launchToken: 'many' }, signal)
   await group.list(signal)
   await clock.advance(1000)
