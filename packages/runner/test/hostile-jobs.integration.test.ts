@@ -6,6 +6,8 @@ import { Coordinator, type CoordinatorJob } from '@runner-core/runner/testing'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Sshd, sshdMissing, startSshd } from '../../fleeting/test/openssh-server.ts'
+import { damagedArchive } from '../../job/test/damaged-archive.ts'
+import { maliciousArchives } from '../../job/test/malicious-archives.ts'
 import type { BinRun } from './bin.ts'
 import { fleetConfig, hostMachines, kill, localMachines, Managers } from './managers.ts'
 
@@ -95,6 +97,9 @@ const said: Readonly<Record<string, string>> = {
   'the login prints without end': 'the rest is left out',
   'find prints without end': 'the name of a file: more than',
 }
+
+/** On each kind of machine. */
+const variations = 100
 
 const nasty = fc.stringMatching(/^[$A{}*?,\\/[\]a.]{0,40}$/)
 const repeated = fc.tuple(nasty, fc.integer({ min: 1, max: 800 })).map(([text, times]) => text.repeat(times))
@@ -206,12 +211,25 @@ describe.each([
       const rest = memoryOf(manager)
       const watch = new Watch(manager, health)
 
-      const samples = isSsh ? [] : fc.sample(fuzzed, { seed: 13, numRuns: 40 })
+      const archives = [...maliciousArchives.map(({ bytes }) => bytes), ...fc.sample(damagedArchive, { seed: 13, numRuns: variations })]
+      const left = (bytes: Buffer): CoordinatorJob => {
+        const job = coordinator.enqueue({ script: ['true'] })
+        job.cancel()
+        job.artifacts = { filename: 'artifacts.zip', bytes }
+        return job
+      }
+      // A job ends with the first archive that cannot be taken: every second one has one, or what its script does would hardly be tried.
+      const samples = fc
+        .sample(fuzzed, { seed: 13, numRuns: variations })
+        .map((spec, index) => (index % 2 === 0 ? spec : { ...spec, dependencies: [left(archives[(index * 7) % archives.length]!)] }))
       const hostile = [...Object.values(specs), ...samples].map((spec) => coordinator.enqueue({ ...spec, timeoutSeconds: 120 }))
       const beside = hostile.map(() => coordinator.enqueue(plain))
       await ends([...hostile, ...beside])
       await watch.end()
       for (const [index, name] of Object.keys(specs).entries()) expect(hostile[index]!.trace.text(), name).toContain(said[name] ?? '')
+      // Not all of them: some are ended by what their payload holds besides.
+      const met = hostile.filter(({ trace }) => trace.text().includes('Downloading artifacts'))
+      expect(met.length).toBeGreaterThan(variations / 5)
       expect(manager.process.exitCode).toBeNull()
       expect(beside.map(({ state }) => state)).toEqual(beside.map(() => 'success'))
       expect(watch.mostMemory - rest).toBeLessThan(300)
