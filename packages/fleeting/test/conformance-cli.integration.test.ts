@@ -148,7 +148,7 @@ test.each([
   [
     'a connector that cannot be',
     ['local', '--config', 'connector.json'],
-    'connector_config.timeout: expected a duration such as "30s", got "soon"',
+    'connector_config.timeout: expected a duration such as "1m30s", got "soon"',
   ],
   ['an option that is no number', ['local', '--max-instances', '0'], 'expected a whole number, at least 1'],
   ['no such case', ['local', '--only', 'nothing like it'], 'error: --only: no case'],
