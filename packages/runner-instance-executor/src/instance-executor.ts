@@ -18,6 +18,7 @@ import { connectAgain } from './connect-again.ts'
 import type { DetachOptions } from './detached-run.ts'
 import { judgeDialFailure } from './dial-failure.ts'
 import { type EnvironmentHandle, InstanceEnvironment } from './instance-environment.ts'
+import type { LoginMemory } from './known-login.ts'
 import { type Admission, LoginGuard, type Trust } from './login-guard.ts'
 import { OutputRelays } from './output-relays.ts'
 import type { SlotClaims } from './slot-claims.ts'
@@ -53,6 +54,8 @@ export interface InstanceExecutorOptions {
    * @defaultValue `all`
    */
   readonly trust?: Trust
+  /** Default: another process knows nothing of what instances were like before their jobs. */
+  readonly logins?: LoginMemory | undefined
   /** Room that a job must find on its machine, bytes; where there is less it begins on another. Default 0: nobody looks. */
   readonly minFreeBytes?: number
   readonly clock?: Clock
@@ -124,6 +127,7 @@ export class InstanceExecutor {
       claims: undefined,
       minFreeBytes: 0,
       trust: 'all',
+      logins: undefined,
       ...options,
       acquireTimeoutMs,
       connectTimeoutMs: Math.min(connectTimeoutMs, acquireTimeoutMs / 2),

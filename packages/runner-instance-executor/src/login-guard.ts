@@ -11,6 +11,7 @@ import {
   removeHomeScript,
 } from '@runner-core/job'
 import { Answer } from './answer.ts'
+import { asFirst, asState, type KnownLogin, type LoginMemory } from './known-login.ts'
 import { runCommand } from './run-command.ts'
 
 /** Whose jobs may follow each other with one login: of any project · of one project on each instance · none, since each instance serves one job. */
@@ -18,6 +19,8 @@ export type Trust = 'all' | 'project' | 'none'
 
 export interface LoginGuardOptions {
   readonly trust: Trust
+  /** Default: another process knows nothing of what this one saw. */
+  readonly logins?: LoginMemory | undefined
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -129,14 +132,16 @@ export class LoginGuard {
     }
     // Of two at once, the one that ends last would put back what the other one had changed when it began.
     const guardsLogin = this.#options.trust === 'all' && login.active.size === 0
+    const isNews = isFirst || isOther || !login.projects.has(project)
     login.projects.add(project)
     login.active.add(marker)
+    if (isNews) this.#remember(login, tenant)
     return { hasOwnHome: login.isShared, guardsLogin }
   }
 
   async #firstLook(login: Login, tenant: Tenant, signal: AbortSignal): Promise<void> {
     try {
-      login.first = await this.#run(tenant, { keeps: true, ends: { spared: undefined } }, signal)
+      login.first = await this.#run(tenant, { keeps: true }, signal)
     } catch (error) {
       if (isConnectionError(error) || signal.aborted) throw error
       this.#options.logger.warn(
@@ -146,6 +151,11 @@ export class LoginGuard {
     }
   }
 
+  #remember({ projects, isShared, first }: Login, { connection, instanceId }: Tenant): void {
+    const known = { projects: [...projects], isShared, first: first === undefined ? null : asFirst(first) }
+    this.#options.logins?.set(keyOf(connection, instanceId), known)
+  }
+
   /** Why a job may not have it. */
   async #separate(login: Login, tenant: Tenant, isOther: boolean, signal: AbortSignal): Promise<string | undefined> {
     const { logger } = this.#options
@@ -153,7 +163,7 @@ export class LoginGuard {
     if (first === undefined) return 'what its login was like before its first job is not known'
     const isAlone = login.active.size === 0
     const home = { marker: tenant.marker, names: first.names, isAlone }
-    const ends = isOther && isAlone ? { ends: { spared: first.processes } } : {}
+    const ends = isOther && isAlone ? { ends: { spared: first.processes, boot: first.boot } } : {}
     try {
       let report = await this.#run(tenant, { ...ends, home }, signal)
       if (report.left.length > 0) return `processes of earlier jobs cannot be ended (${report.left.join(' ')})`
@@ -204,13 +214,7 @@ export class LoginGuard {
   #login({ connection, instanceId }: Pick<Tenant, 'connection' | 'instanceId'>): Login {
     const key = keyOf(connection, instanceId)
     const known = this.#logins.get(key)
-    const login = known ?? {
-      projects: new Set<string>(),
-      active: new Set<string>(),
-      isShared: false,
-      first: undefined,
-      queue: Promise.resolve(),
-    }
+    const login = known ?? fromMemory(this.#options.logins?.get(key))
     // The one that was used last comes last.
     this.#logins.delete(key)
     this.#logins.set(key, login)
@@ -219,6 +223,17 @@ export class LoginGuard {
       if (active.size === 0) this.#logins.delete(oldest)
     }
     return login
+  }
+}
+
+function fromMemory(known: KnownLogin | undefined): Login {
+  const { projects = [], isShared = false, first = null } = known ?? {}
+  return {
+    projects: new Set(projects),
+    active: new Set(),
+    isShared,
+    first: first === null ? undefined : asState(first),
+    queue: Promise.resolve(),
   }
 }
 

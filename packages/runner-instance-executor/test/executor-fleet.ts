@@ -38,7 +38,7 @@ export interface FleetOptions {
   readonly isLent?: (slot: number) => boolean
   readonly executor?: Pick<
     InstanceExecutorOptions,
-    'acquireTimeoutMs' | 'connectTimeoutMs' | 'detach' | 'minFreeBytes' | 'trust' | 'clock'
+    'acquireTimeoutMs' | 'connectTimeoutMs' | 'detach' | 'minFreeBytes' | 'trust' | 'logins' | 'clock'
   > &
     Partial<Pick<InstanceExecutorOptions, 'shell' | 'buildsDir'>>
 }

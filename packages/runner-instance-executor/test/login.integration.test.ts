@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { type Sshd, sshdMissing, startSshd } from '../../fleeting/test/openssh-server.ts'
 import { createInstanceGroup } from '../../fleeting-plugin-static/src/index.ts'
 import { payload } from '../../job/test/job-fixture.ts'
-import type { InstanceExecutorOptions } from '../src/index.ts'
+import { type InstanceExecutorOptions, isKnownLogin, type LoginMemory } from '../src/index.ts'
 import { ExecutorFleet, type JobResult } from './executor-fleet.ts'
 
 const missing = sshdMissing()
@@ -34,6 +34,10 @@ describe.skipIf(missing !== undefined || user !== 'rc-login-test')('a login that
     writeFileSync(join(home, '.bashrc'), '# as the image has it\n')
     writeFileSync(join(home, '.gitconfig'), '[user]\n\tname = image\n')
     execFileSync('chown', ['-R', user, home])
+    await startFleet(executor, hosts, addresses)
+  }
+
+  async function startFleet(executor: Partial<InstanceExecutorOptions>, hosts = 1, addresses = ['127.0.0.1']): Promise<void> {
     const { port, hostKey, username, privateKey } = sshd
     const instances = Object.fromEntries(
       Array.from({ length: hosts }, (_, index) => [`host-${index}`, { internal_addr: `${addresses[0]}:${port}`, host_key: hostKey }]),
@@ -147,6 +151,25 @@ describe.skipIf(missing !== undefined || user !== 'rc-login-test')('a login that
     expect((await run(2, 'true')).outcome).toEqual({ state: 'success' })
     expect([processes('sleep\x004244').length, processes('sleep\x004245').length]).toEqual([1, 0])
     for (const pid of processes('sleep\x004244')) process.kill(Number(pid))
+  })
+
+  test('is compared by another manager with what the one before saw first, where that is kept', async () => {
+    const kept = new Map<string, string>()
+    const logins: LoginMemory = {
+      get: (name) => {
+        const login: unknown = JSON.parse(kept.get(name) ?? 'null')
+        return isKnownLogin(login) ? login : undefined
+      },
+      set: (name, login) => void kept.set(name, JSON.stringify(login)),
+    }
+    await start({ logins })
+    await run(1, 'echo planted >~/.npmrc')
+    await fleet[Symbol.asyncDispose]()
+    await startFleet({ logins })
+    const { outcome, trace } = await run(2, '[ ! -e ~/.npmrc ]', 'echo "home $HOME"')
+    expect(outcome).toEqual({ state: 'success' })
+    expect(trace).toMatch(/home .*\.runner-core\/home\./)
+    expect(existsSync(join(home, '.npmrc'))).toBe(false)
   })
 
   test('stays as it is between jobs of one project', async () => {

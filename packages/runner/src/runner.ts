@@ -359,6 +359,7 @@ export class Runner {
             claims,
             minFreeBytes: settings.minFreeBytes,
             // What serves one job has nothing to keep from the next one.
+            logins: state?.logins,
             trust: settings.autoscaler.maxUseCount === 1 ? 'none' : (settings.trust ?? 'all'),
             ...(settings.detach && { detach: { limitBytes: keptOutputBytes(settings), reconnectGraceMs: settings.reconnectGraceMs } }),
             clock,

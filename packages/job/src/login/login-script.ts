@@ -5,6 +5,13 @@ import { type LoginChange, loginStateDirectory } from './login-state.ts'
 import { ownHome } from './own-home.ts'
 import { isSafeName } from './safe-name.ts'
 
+/** What lived at the first look: it is no job's. */
+export interface SparedProcesses {
+  readonly spared: readonly string[]
+  /** It only counts in the boot in which it was seen. */
+  readonly boot: string
+}
+
 export interface LoginScriptOptions {
   /** Unguessable, of letters and digits: a start-up file that prints a report is not believed. */
   readonly nonce: string
@@ -13,7 +20,7 @@ export interface LoginScriptOptions {
   /** Keeps copies of what it finds, so that it can be put back later. Default false. */
   readonly keeps?: boolean
   /** Ends the processes that jobs left: see {@link loginScript}. Default: none is. */
-  readonly ends?: { /** What lived at the first look; absent: not known. */ readonly spared: readonly string[] | undefined } | undefined
+  readonly ends?: Partial<SparedProcesses> | undefined
   /** Puts these back as they were when copies were kept. */
   readonly restores?: readonly LoginChange[]
   /** Makes a home for one job. */
@@ -55,7 +62,7 @@ set -f; set -- "$1" $SSH_CONNECTION; set +f
 if [ -z "$2" ]; then rc_how=none; elif [ "$2" = "$4" ]; then rc_how=some; elif [ "$(id -u)" = 0 ]; then rc_how=marked; else rc_how=all; fi
 echo 'login ${nonce} begins'
 rc_sum() { sha256sum "$@" || shasum -a 256 "$@" || cksum "$@"; }
-${ends === undefined ? '' : endProcesses(ends.spared)}
+${ends === undefined ? '' : endProcesses(ends)}
 ${restores.length === 0 ? '' : restore(restores)}
 ${look}
 cd "$1" && rc_look ${keeps ? 'keep' : ''}
@@ -87,6 +94,7 @@ rc_look() {
   if [ "$rc_names" ]; then tar -cf "$rc_d"/login.tar $rc_names; fi
   if [ "$rc_tab" ]; then printf '%s\\n' "$rc_tab" >"$rc_d"/crontab; fi
   if [ $rc_how != all ]; then return; fi
+  if read -r rc_boot </proc/sys/kernel/random/boot_id; then echo "boot $rc_boot"; fi
   for rc_x in /proc/[0-9]*; do
     if [ -O "$rc_x" ]; then rc_stat \${rc_x#/proc/}; set -- \${rc_s##*) }; if [ "\${20}" ]; then echo "process \${rc_x#/proc/}:\${20}"; fi; fi
   done | head -n ${mostProcesses}
@@ -95,12 +103,14 @@ rc_look() {
 /** Jobs' own limits begin at 2^58 bytes. */
 const lowestMark = '288230376151711744'
 
-function endProcesses(spared: readonly string[] | undefined): string {
+function endProcesses({ spared, boot = '' }: Partial<SparedProcesses>): string {
   const others =
     spared === undefined
       ? ''
       : `elif [ $rc_how = all ]; then case ${quote(` ${spared.filter((each) => /^\d+:\d+$/.test(each)).join(' ')} `)} in *" $rc_p:\${20} "*) continue ;; esac`
-  return `rc_all() {
+  return `read -r rc_boot </proc/sys/kernel/random/boot_id
+if [ $rc_how = all ] && [ "$rc_boot" != ${quote(boot)} ]; then rc_how=marked; rc_was=all; fi
+rc_all() {
   rc_stat $$; set -- \${rc_s##*) }; rc_own=\${23} rc_up=$2 rc_mine=' ' rc_p=$$
   while [ "$rc_p" -gt 1 ]; do rc_mine="$rc_mine$rc_p "; rc_stat $rc_p; set -- \${rc_s##*) }; rc_p=\${2:-1}; done
   rc_n=0 rc_clean=0
@@ -128,7 +138,8 @@ function endProcesses(spared: readonly string[] | undefined): string {
   done
   for rc_p in $rc_found; do echo "left $rc_p"; done
 }
-if [ $rc_how != none ]; then rc_all; fi`
+if [ $rc_how != none ]; then rc_all; fi
+rc_how=\${rc_was:-$rc_how}`
 }
 
 function restore(changes: readonly LoginChange[]): string {

@@ -13,6 +13,8 @@ export interface LoginState {
   readonly parts: ReadonlyMap<string, string>
   /** Id and start of each process of the login, as `123:4567`. */
   readonly processes: readonly string[]
+  /** Which of the machine's boots that was: after another one the processes are others. */
+  readonly boot: string
   /** Entries of the home. */
   readonly names: readonly string[]
 }
@@ -39,6 +41,7 @@ export function readLoginReport(answer: string, nonce: string): LoginReport | un
   return {
     parts: new Map([...output.matchAll(/^part ([a-z]+(?: [^\t\n]+)?)\t(.*)$/gm)].map(([, part = '', value = '']) => [part, value])),
     processes: all(/^process (\d+:\d+)$/gm),
+    boot: all(/^boot ([0-9a-f-]+)$/gm)[0] ?? '',
     names: all(/^name (.+)$/gm),
     left: all(/^left (\d+)$/gm),
     hasHome: /^home$/m.test(output),

@@ -3,21 +3,26 @@ import {
   type Clock,
   type FleetOwner,
   fleetDirectory,
+  type HostKeyPins,
   Journal,
   type KeyPair,
   type Logger,
   StateError,
   silentLogger,
 } from '@runner-core/fleeting'
+import { isKnownLogin, type LoginMemory } from '@runner-core/runner-instance-executor'
 import { fleetName, type RunnerSettings, type Settings } from '../config/settings.ts'
 import { stateDirectory } from '../config/state-settings.ts'
 import { KeptTails } from '../ends/kept-tails.ts'
 import { JobJournal, type JournalledJob } from './job-journal.ts'
 import type { KeptEnd } from './kept-end.ts'
 import { keptFleetKey } from './kept-fleet-key.ts'
-import { KeptHostKeys } from './kept-host-keys.ts'
+import { isText, KeptMap } from './kept-map.ts'
 import { Seal } from './seal.ts'
 import { loadStateKey } from './state-key.ts'
+
+const mostHostKeys = 10_000
+const mostLogins = 2000
 
 /** What of one runner outlives its process. */
 export interface FleetState {
@@ -29,7 +34,9 @@ export interface FleetState {
   readonly left: readonly JournalledJob[]
   readonly fleetKey: KeyPair
   /** Absent: pins are not kept. */
-  readonly hostKeys?: KeptHostKeys
+  readonly hostKeys?: HostKeyPins
+  /** What logins of instances were like before their jobs. Absent: it is not kept. */
+  readonly logins?: LoginMemory
   /** For the plugin's own files. */
   readonly pluginDir: string
   /** Lets the next process have the fleet. */
@@ -66,6 +73,7 @@ export async function openFleetState(options: OpenFleetStateOptions): Promise<Fl
     })
   })
   const seal = new Seal(loadStateKey(settings.stateKeyFile))
+  const wallTime = (): number => clock.wallTime()
   const store = new SqliteStateStore({ directory, clock })
   try {
     const lease = Journal.over({ lease: await store.lease(fleetName(runner), { signal, onWait, takeover }), clock, logger })
@@ -83,7 +91,8 @@ export async function openFleetState(options: OpenFleetStateOptions): Promise<Fl
       tails,
       left,
       fleetKey: await keptFleetKey(lease, seal),
-      hostKeys: await KeptHostKeys.load(lease, () => clock.wallTime()),
+      hostKeys: await KeptMap.load({ journal: lease, prefix: 'host key ', most: mostHostKeys, wallTime, isValue: isText }),
+      logins: await KeptMap.load({ journal: lease, prefix: 'login ', most: mostLogins, wallTime, isValue: isKnownLogin }),
       pluginDir: pluginDirectory(settings, runner)!,
       close: async () => {
         await lease.release()
