@@ -21,7 +21,7 @@ import { type AzureConfig, parseConfig } from './config.ts'
 import { AddressBook, loginOf } from './connect.ts'
 import { FailureReasons } from './failure-reasons.ts'
 import { type AutoscaleSetting, findingsOf } from './findings.ts'
-import { Launches } from './launch.ts'
+import { Launches, longestLagMs } from './launch.ts'
 import type { Machine } from './machine.ts'
 import { modelOf, type SetModel } from './model.ts'
 import { mostDescribed, rateLimitsOf } from './rate-limits.ts'
@@ -50,6 +50,8 @@ class AzureGroup implements InstanceGroup {
   #initialised: Initialised | undefined
   /** As last listed, by id, and when each was first. */
   #machines: ReadonlyMap<string, { readonly machine: Machine; readonly listedAt: number }> = new Map()
+  /** Machines whose delete was asked for, by id: accepted, or without an answer. A list that is late may show them for a while. */
+  readonly #deletes = new Map<string, { readonly at: number; readonly isSure: boolean }>()
 
   constructor(config: AzureConfig, context: PluginContext) {
     this.#config = config
@@ -167,6 +169,7 @@ class AzureGroup implements InstanceGroup {
     const options = {
       client: this.#client,
       isListed: (id: string) => this.#machines.has(id),
+      isPerhapsGone: (id: string) => this.#deletes.get(id)?.isSure === false,
       listMachines: () => this.#listMachines(signal),
     }
     const { launches } = this.#ready()
@@ -175,19 +178,35 @@ class AzureGroup implements InstanceGroup {
       try {
         const removed = await removeMachines(ids, options, signal)
         const accepted = new Set(removed.accepted)
-        launches.deleted(listed.filter((id) => accepted.has(id)))
-        launches.perhapsDeleted((removed.errors ?? []).flatMap(({ code, instanceId }) => (code === 'transient' ? (instanceId ?? []) : [])))
+        const deleted = listed.filter((id) => accepted.has(id))
+        const unanswered = (removed.errors ?? []).flatMap(({ code, instanceId }) => (code === 'transient' ? (instanceId ?? []) : []))
+        launches.deleted(deleted)
+        launches.perhapsDeleted(unanswered)
+        this.#noteDeletes(deleted, true)
+        this.#noteDeletes(unanswered, false)
         return removed
       } catch (error) {
-        if (!isGroupError(error) || error.code === 'transient') launches.perhapsDeleted(listed)
+        if (!isGroupError(error) || error.code === 'transient') {
+          launches.perhapsDeleted(listed)
+          this.#noteDeletes(listed, false)
+        }
         throw error
       }
     })
   }
 
+  #noteDeletes(ids: readonly string[], isSure: boolean): void {
+    const at = this.#context.clock.now()
+    for (const id of ids) if (isSure || !this.#deletes.has(id)) this.#deletes.set(id, { at, isSure })
+  }
+
   async #listMachines(signal: AbortSignal): Promise<readonly Machine[]> {
-    const machines = await this.#client.listMachines(this.#ready().model.mode, {}, signal)
+    const listedMachines = await this.#client.listMachines(this.#ready().model.mode, {}, signal)
     const now = this.#context.clock.now()
+    for (const [id, { at }] of this.#deletes) if (now - at > longestLagMs) this.#deletes.delete(id)
+    const machines = listedMachines.map((machine) =>
+      this.#deletes.get(machine.id)?.isSure === true ? { ...machine, provisioningState: 'Deleting' } : machine,
+    )
     this.#machineLaunches.learn(machines)
     const listed = new Set(machines.map(({ id }) => id))
     const gone = [...this.#machines.values()].filter(({ machine }) => !listed.has(machine.id) && machine.provisioningState !== 'Deleting')

@@ -27,8 +27,8 @@ export interface LaunchesOptions {
   readonly listMachines: (signal: AbortSignal) => Promise<readonly Machine[]>
 }
 
-/** For so long a delete may not show in the size. */
-const longestLagMs = 300_000
+/** For so long a delete may not show in the size, or in the list. */
+export const longestLagMs = 300_000
 
 interface Leaving {
   readonly at: number

@@ -11,6 +11,8 @@ export interface RemovalOptions {
   readonly client: Pick<AzureClient, 'deleteMachines'>
   /** Whether a machine was there when last listed. */
   readonly isListed: (id: string) => boolean
+  /** Whether its delete was asked for before, and the answer was lost. */
+  readonly isPerhapsGone: (id: string) => boolean
   readonly listMachines: () => Promise<readonly Machine[]>
 }
 
@@ -19,7 +21,7 @@ export interface RemovalOptions {
  * Thrown: why nothing was accepted at all.
  */
 export async function removeMachines(ids: readonly string[], options: RemovalOptions, signal: AbortSignal): Promise<DecreaseResult> {
-  const { client, isListed, listMachines } = options
+  const { client, isListed, isPerhapsGone, listMachines } = options
   const existing = async (among: readonly string[], isWorthNaming: (machine: Machine) => boolean): Promise<readonly string[]> => {
     const there = new Set((await listMachines()).filter(isWorthNaming).map(({ id }) => id))
     return among.filter((id) => there.has(id))
@@ -32,8 +34,19 @@ export async function removeMachines(ids: readonly string[], options: RemovalOpt
       const left = refusals.includes(asGroupError(error).code)
         ? await existing(chunk, ({ provisioningState }) => provisioningState !== 'Deleting')
         : chunk
-      if (left.length === chunk.length) throw error
-      if (left.length > 0) await client.deleteMachines(left, signal)
+      const suspects = left.length === chunk.length ? left.filter(isPerhapsGone) : []
+      if (left.length === chunk.length && suspects.length === 0) throw error
+      const others = left.filter((id) => !suspects.includes(id))
+      if (others.length > 0) await client.deleteMachines(others, signal)
+      for (const id of suspects) await deleteSuspect(id)
+    }
+  }
+  /** Refused, it is taken for gone: a list that is late still shows it. */
+  const deleteSuspect = async (id: string): Promise<void> => {
+    try {
+      await client.deleteMachines([id], signal)
+    } catch (error) {
+      if (!['invalid_config', 'not_found'].includes(asGroupError(error).code)) throw error
     }
   }
 

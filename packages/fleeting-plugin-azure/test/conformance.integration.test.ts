@@ -3,13 +3,15 @@ import { describeInstanceGroup } from '@runner-core/fleeting/testing/vitest'
 import { afterAll, expect, test } from 'vitest'
 import { AzureCloud } from './azure-cloud.ts'
 
+/** What Azure may do at any time. A list is less late than a launch takes. */
+const unkind = { pageSize: 2, capacityLagMs: 400, listLagMs: 60 }
 const lags = { appearMs: 20, bootMs: 60, deleteMs: 40 }
 
 for (const [mode, failedLaunches] of [
   ['Uniform', 'failed machines'],
   ['Flexible', 'nothing'],
 ] as const) {
-  const starting = AzureCloud.startReal({ mode, failedLaunches, lags, pageSize: 2, capacityLagMs: 400 })
+  const starting = AzureCloud.startReal({ mode, failedLaunches, lags, ...unkind })
   afterAll(async () => (await starting)[Symbol.asyncDispose]())
   describeInstanceGroup(`azure on its fake: ${mode}, failed launches leave ${failedLaunches}`, async () => (await starting).group(), {
     cloud: async () => (await starting).fake.hand,

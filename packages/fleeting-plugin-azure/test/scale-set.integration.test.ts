@@ -110,6 +110,24 @@ describe.each(modes)('a %s set', (mode, list, interfaces) => {
     expect(cloud.fake.capacity).toBe(2)
   })
 
+  test('shows a machine as deleting whose delete was accepted, and takes it for gone, while the list is late', async () => {
+    const clock = new ManualClock()
+    await using cloud = await AzureCloud.start({ mode, clock, listLagMs: 60_000 })
+    const group = await initialised(cloud)
+    await group.increase({ count: 3, launchToken: 'one' }, signal)
+    await clock.advance(60_000)
+    const [first, second, third] = (await group.list(signal)).map(({ id }) => id)
+    await group.decrease([first!], signal)
+    const states = new Map((await group.list(signal)).map(({ id, state }) => [id, state]))
+    expect([states.get(first!), states.get(second!)]).toEqual(['deleting', 'running'])
+    expect(await group.decrease([first!], signal)).toMatchObject({ accepted: [first] })
+
+    cloud.fake.hand.inject!({ kind: 'lost_answer', on: 'decrease', times: 1 })
+    await expect(group.decrease([second!], signal)).rejects.toMatchObject({ code: 'transient' })
+    expect(await group.decrease([second!, third!], signal)).toMatchObject({ accepted: [second, third] })
+    expect([cloud.fake.capacity, cloud.fake.hand.machines()]).toEqual([0, []])
+  })
+
   test('is raised with one read and one write, and nobody waits for its machines', async () => {
     const exchanges: Exchange[] = []
     const clock = new ManualClock()

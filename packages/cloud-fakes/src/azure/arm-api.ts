@@ -66,11 +66,11 @@ export class ArmApi implements FakeApi {
     const providers = id.slice(0, id.indexOf('/Microsoft.Compute/'))
     const isUniform = set.mode === 'Uniform'
     const { method, url } = request
-    const withView = url.searchParams.get('$expand') === 'instanceView'
+    const withInstanceView = url.searchParams.get('$expand') === 'instanceView'
     const machines = (): FakeAnswer =>
       this.#page(
         request,
-        set.shown().map((machine) => machineResource(scope, set, machine, withView)),
+        set.listed().map((machine) => machineResource(scope, set, machine, { withInstanceView, at: set.listedAt })),
       )
     const interfaces = (): FakeAnswer =>
       this.#page(
@@ -130,7 +130,7 @@ export class ArmApi implements FakeApi {
           act: () =>
             machine === undefined
               ? refusal(404, 'ResourceNotFound', `The Resource 'Microsoft.Compute/virtualMachines/${name}' was not found.`)
-              : answer(200, machineResource(scope, set, machine, withView)),
+              : answer(200, machineResource(scope, set, machine, { withInstanceView })),
         }),
       ])
     }

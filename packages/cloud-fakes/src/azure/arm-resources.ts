@@ -67,8 +67,13 @@ const provisioningStates: Readonly<Record<MachinePhase, string>> = {
   gone: 'Deleting',
 }
 
-export function machineResource(scope: ArmScope, set: ScaleSet, machine: FakeMachine, withInstanceView: boolean): ArmResource {
-  const phase = set.machines.phase(machine)
+export function machineResource(
+  scope: ArmScope,
+  set: ScaleSet,
+  machine: FakeMachine,
+  { withInstanceView, at }: { readonly withInstanceView: boolean; readonly at?: number },
+): ArmResource {
+  const phase = set.machines.phase(machine, at)
   const isUniform = set.mode === 'Uniform'
   const { id, word } = machine
   return {

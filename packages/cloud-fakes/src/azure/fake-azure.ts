@@ -20,6 +20,8 @@ export interface FakeAzureOptions {
   readonly tagged?: 'when accepted' | 'when shown'
   /** How long size and etag are shown as before an accepted delete or an eviction, milliseconds. Default 0. */
   readonly capacityLagMs?: number
+  /** How old the machines of a list are, milliseconds; the set itself is of now. Default 0. */
+  readonly listLagMs?: number
   readonly real?: RealMachines
   /** By bucket, for example `azureRateLimits`. Default: nothing is limited. */
   readonly rateLimits?: NonNullable<FakeServerOptions['rateLimits']>
@@ -68,6 +70,7 @@ export class FakeAzure implements AsyncDisposable {
       failedLaunches,
       tagged,
       capacityLagMs: options.capacityLagMs ?? 0,
+      listLagMs: options.listLagMs ?? 0,
       ...(real !== undefined && { real }),
     })
     const tls = await selfSignedCertificate()

@@ -18,6 +18,8 @@ export interface ScaleSetOptions {
   readonly tagged: 'when accepted' | 'when shown'
   /** How long size and etag are shown as before a delete or an eviction, milliseconds. */
   readonly capacityLagMs: number
+  /** How old the machines of a list are, milliseconds. */
+  readonly listLagMs: number
 }
 
 /** What the plugin should warn of, as the set's model has it. */
@@ -59,19 +61,21 @@ export class ScaleSet {
   #launched = 0
   #failsNextLaunch = false
   readonly #capacityLagMs: number
+  readonly #listLagMs: number
   /** Deletes and evictions that the size does not show yet, as far as they are recent. */
   #deletes: { readonly at: number; readonly count: number }[] = []
 
-  constructor({ clock, name, mode, lags = {}, real, failedLaunches, tagged, capacityLagMs }: ScaleSetOptions) {
+  constructor({ clock, name, mode, lags = {}, real, failedLaunches, tagged, capacityLagMs, listLagMs }: ScaleSetOptions) {
     this.name = name
     this.mode = mode
-    this.machines = new FakeMachines({ clock, lags, real })
+    this.machines = new FakeMachines({ clock, lags, real, rememberMs: listLagMs })
     this.operations = new Operations(clock)
     this.#clock = clock
     this.#bootMs = (lags.appearMs ?? 0) + (lags.bootMs ?? 0)
     this.#failedLaunches = failedLaunches
     this.#tagged = tagged
     this.#capacityLagMs = capacityLagMs
+    this.#listLagMs = listLagMs
   }
 
   get capacity(): number {
@@ -101,6 +105,16 @@ export class ScaleSet {
   /** The machines that the cloud shows. */
   shown(): readonly FakeMachine[] {
     return this.machines.all().filter((machine) => this.machines.phase(machine) !== 'pending')
+  }
+
+  /** The moment that a list tells of. */
+  get listedAt(): number {
+    return this.#clock.now() - this.#listLagMs
+  }
+
+  /** The machines that a list shows. */
+  listed(): readonly FakeMachine[] {
+    return this.machines.shownAt(this.listedAt)
   }
 
   /** Somebody changes the model. */

@@ -30,16 +30,26 @@ export interface FakeMachine {
   word: string | undefined
 }
 
+export interface FakeMachinesOptions {
+  readonly clock: Clock
+  readonly lags?: Lags
+  readonly real?: RealMachines | undefined
+  readonly rememberMs?: number
+}
+
 /** The machines of a fake group: launched and deleted with time lags, real ones behind them if wanted. The cloud's words and rules are elsewhere. */
 export class FakeMachines {
   readonly #clock: Clock
   readonly #lags: Lags
   readonly #real: RealMachines | undefined
+  readonly #rememberMs: number
   readonly #machines = new Map<string, FakeMachine>()
   #number = 0
 
-  constructor({ clock, lags = {}, real }: { readonly clock: Clock; readonly lags?: Lags; readonly real?: RealMachines | undefined }) {
+  /** `rememberMs`: for so long machines that are gone are known, for lists that are late. Default 0. */
+  constructor({ clock, lags = {}, real, rememberMs = 0 }: FakeMachinesOptions) {
     this.#clock = clock
+    this.#rememberMs = rememberMs
     this.#lags = lags
     this.#real = real
   }
@@ -103,12 +113,18 @@ export class FakeMachines {
 
   /** All that are not gone, the oldest first; those not yet shown too. */
   all(): readonly FakeMachine[] {
-    const machines: FakeMachine[] = []
-    for (const machine of this.#machines.values()) {
-      if (this.phase(machine) === 'gone') this.#machines.delete(machine.id)
-      else machines.push(machine)
-    }
-    return machines
+    return this.#known().filter((machine) => this.phase(machine) !== 'gone')
+  }
+
+  /** Those that were shown at that moment, no longer ago than machines are remembered. */
+  shownAt(at: number): readonly FakeMachine[] {
+    return this.#known().filter((machine) => !['pending', 'gone'].includes(this.phase(machine, at)))
+  }
+
+  #known(): readonly FakeMachine[] {
+    const from = this.#clock.now() - this.#rememberMs
+    for (const machine of this.#machines.values()) if (this.phase(machine, from) === 'gone') this.#machines.delete(machine.id)
+    return [...this.#machines.values()]
   }
 
   async #boot(machine: FakeMachine): Promise<void> {
