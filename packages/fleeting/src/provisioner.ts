@@ -206,7 +206,7 @@ export class Provisioner implements AsyncDisposable {
     })
     this.#disappearances = new Disappearances(context, {
       instances: () => this.#roster.instances.values(),
-      deletedAt: (id) => this.#remover.sentAt(id),
+      isDeleted: (...reading) => this.#isDeleted(...reading),
       lagMs: () => settings.listLagMs,
       heardAt: (id) => this.#connections.heardAt(id),
       lifeSign: (id, signal) => this.#connections.lifeSign(id, signal),
@@ -501,7 +501,7 @@ export class Provisioner implements AsyncDisposable {
     const changes = this.#roster.reconcile({
       rows,
       readAt,
-      isDeleted: (id) => this.#remover.wasSent(id),
+      isDeleted: (...reading) => this.#isDeleted(...reading),
       origin: (row) => this.#originOf(row, now),
     })
     for (const { kind, instance } of changes) {
@@ -519,6 +519,11 @@ export class Provisioner implements AsyncDisposable {
   #beginRemoval(id: string, reason: string): void {
     if (reason === cameBack) this.#disappearances.returned(id)
     else this.#remover.mark(id, reason)
+  }
+
+  /** While somebody is at work there, it is not gone for the list's word alone. */
+  #isDeleted(id: string, since: number, readAt: number): boolean {
+    return !this.#busyChecks.isBusy(id) && this.#remover.explains(id, since, readAt)
   }
 
   #lose(ids: readonly string[]): void {
@@ -565,7 +570,7 @@ export class Provisioner implements AsyncDisposable {
       ...(lostAt !== undefined && { lostAtWallTime: wallTimeOf(lostAt) }),
     })
     // Together, or the next process would take one that came back for a good one.
-    if (removal !== undefined) intents.note('removal', id, { reason: removal.reason, atWallTime: clock.wallTime() })
+    if (removal !== undefined && lostAt === undefined) intents.note('removal', id, { reason: removal.reason, atWallTime: clock.wallTime() })
   }
 
   /** Nobody here made it, and nobody here removes it. */
@@ -582,8 +587,10 @@ export class Provisioner implements AsyncDisposable {
     this.#connections.forget(id)
     this.#disappearances.forget(id)
     const { intents } = this.#context
-    if (instance.removal === undefined) this.#keep(instance, now)
+    // Nobody deleted it, so it may come back.
+    if (sentAt === undefined) this.#keep(instance, now)
     else intents.end('instance', id)
+    if (sentAt === undefined && instance.removal !== undefined) intents.end('removal', id)
     intents.end('use', id)
   }
 

@@ -13,8 +13,8 @@ export type LifeSign = 'alive' | 'silent' | 'unknown'
 /** What this must know of the rest of the provisioner. */
 export interface DisappearanceSurroundings {
   instances(): Iterable<Instance>
-  /** When its first delete was sent; undefined: none was. */
-  deletedAt(id: string): number | undefined
+  /** Whether a delete of it may be the reason why readings left it out, the first of which began at `since` and the last at `readAt`. */
+  isDeleted(id: string, since: number, readAt: number): boolean
   /** How late `list` may be, milliseconds. */
   lagMs(): number
   /** When the instance was last heard over a connection that is open; undefined: none is. */
@@ -102,7 +102,7 @@ export class Disappearances {
       const record = this.#records.get(id)
       if (record === undefined) continue
       // That it was missing before says nothing of what a delete did.
-      const wasLeaving = state === 'deleting' || record.since >= (this.#around.deletedAt(id) ?? Infinity)
+      const wasLeaving = state === 'deleting' || this.#around.isDeleted(id, record.since, record.readAt)
       const heardAt = this.#around.heardAt(id)
       const aliveAt = Math.max(heardAt ?? -Infinity, record.aliveAt ?? -Infinity)
       missing.push({

@@ -7,7 +7,7 @@ import { reconcile } from './reconcile.ts'
 const origin = () => ({ cause: 'unexpected' as const })
 
 function apply(known: Map<string, Instance>, rows: readonly ListedInstance[], now: number, isDeleted = true): readonly InstanceChange[] {
-  const changes = reconcile({ known, rows, now, readAt: () => now - 1, isDeleted: () => isDeleted, origin })
+  const changes = reconcile({ known, rows, now, readAt: () => now - 1, isDeleted: (_id, since) => isDeleted && since > 1, origin })
   for (const change of changes) {
     if (change.kind === 'gone') known.delete(change.instance.id)
     else known.set(change.instance.id, change.instance)
@@ -44,12 +44,12 @@ describe('reconcile', () => {
     expect(known.get('a')).not.toHaveProperty('missingSince')
   })
 
-  it('takes one for gone at once after a delete of it was sent, and calls it no loss', () => {
+  it('takes one for gone at once after a delete of it was answered, and calls it no loss', () => {
     const known = new Map<string, Instance>()
     apply(known, [{ id: 'a', state: 'running' }], 1)
     known.set('a', { ...known.get('a')!, removal: { reason: 'idle', at: 1 } })
-    expect(apply(new Map(known), [], 2, false)).toMatchObject([{ kind: 'updated', instance: { missed: true } }])
-    expect(apply(known, [], 2)).toMatchObject([{ kind: 'gone', lost: false }])
+    expect(apply(new Map(known), [], 3, false)).toMatchObject([{ kind: 'updated', instance: { missed: true } }])
+    expect(apply(known, [], 3)).toMatchObject([{ kind: 'gone', lost: false }])
   })
 
   it('does not take a delete for the reason why one is missing that was missing before', () => {

@@ -12,14 +12,14 @@ export interface ReconcileInput {
   readonly now: number
   /** When the reading of the group began that the presence or absence of the instance is known from. */
   readonly readAt: (id: string) => number
-  /** Whether a delete of the instance has been sent. */
-  readonly isDeleted: (id: string) => boolean
+  /** Whether a delete of the instance may be the reason why readings left it out, the first of which began at `since` and the last at `readAt`. */
+  readonly isDeleted: (id: string, since: number, readAt: number) => boolean
   /** Called once for each new instance, in the order of the rows. */
   readonly origin: (row: ListedInstance) => Origin
 }
 
 /**
- * What a successful `list` changes. An instance that is not in it, or is `deleted`, is gone at once when lists showed it until a delete of it was sent. Otherwise it is marked as `missed`:
+ * What a successful `list` changes. An instance that is not in it, or is `deleted`, is gone at once when lists showed it until a delete of it was sent, and the delete has been answered. Otherwise it is marked as `missed`:
  * lists may be wrong, so whether it is gone is decided elsewhere.
  */
 export function reconcile({ known, rows, now, readAt, isDeleted, origin }: ReconcileInput): readonly InstanceChange[] {
@@ -34,7 +34,8 @@ export function reconcile({ known, rows, now, readAt, isDeleted, origin }: Recon
   }
   for (const before of known.values()) {
     if (present.has(before.id)) continue
-    if (before.removal !== undefined && !before.missed && isDeleted(before.id))
+    const since = before.missed ? before.missingSince : readAt(before.id)
+    if (before.removal !== undefined && since !== undefined && isDeleted(before.id, since, readAt(before.id)))
       changes.push({ kind: 'gone', instance: before, lost: false })
     else changes.push(...missing(before, readAt(before.id)))
   }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { GroupError } from '../errors.ts'
-import { afterAccepted, afterRefused, dueRemovals, type RemovalTask } from './removals.ts'
+import { afterAccepted, afterRefused, dueRemovals, type RemovalTask, sentAtOf } from './removals.ts'
 
 const task = (id: string, nextSendAt = 0): RemovalTask => ({ id, reason: 'test', written: true, accepted: 0, refused: 0, nextSendAt })
 const transient = new GroupError('transient', '')
@@ -27,6 +27,18 @@ describe('removals', () => {
     expect(refused).toMatchObject({ refused: 2, nextSendAt: 4000 })
     expect(afterRefused(task('a'), new GroupError('conflict', '', { retryAfterMs: 9000 }), 0, () => 0).nextSendAt).toBe(9000)
     expect(afterAccepted(refused, 5000, 60)).toMatchObject({ refused: 0, accepted: 1 })
+  })
+
+  it('count as sent from the first delete on that may have taken effect: not one that was refused', () => {
+    const sending = { ...task('a'), sendingAt: 5 }
+    const refusal = new GroupError('auth', '')
+    expect(sentAtOf(sending)).toBe(5)
+    const refused = afterRefused(sending, refusal, 6, () => 1)
+    expect(sentAtOf(refused)).toBeUndefined()
+    const lost = afterRefused({ ...refused, sendingAt: 7 }, transient, 8, () => 1)
+    expect(sentAtOf(lost)).toBe(7)
+    expect(sentAtOf(afterRefused({ ...lost, sendingAt: 9 }, refusal, 10, () => 1))).toBe(7)
+    expect(sentAtOf(afterAccepted({ ...refused, sendingAt: 11 }, 12, 60))).toBe(11)
   })
 
   it('are taken longest due first, so that none waits for ever behind others', () => {

@@ -3,7 +3,7 @@ import { asGroupError, GroupError } from '../errors.ts'
 import type { DecreaseResult } from '../instance-group.ts'
 import type { ProvisionerContext } from './context.ts'
 import type { LaunchGate } from './launch-gate.ts'
-import { afterAccepted, afterRefused, dueRemovals, type RemovalTask, wasSent } from './removals.ts'
+import { afterAccepted, afterRefused, dueRemovals, type RemovalTask, sentAtOf } from './removals.ts'
 
 /** What the remover must know of the rest of the provisioner. */
 export interface RemovalSurroundings {
@@ -51,18 +51,13 @@ export class Remover {
     this.#context.intents.end('removal', id)
     // Nothing is left to delete, so nothing is left that could prove the breaker wrong.
     if (this.#tasks.size === 0) this.#gate.worked('decrease')
-    return task.sentAt
+    return sentAtOf(task)
   }
 
-  /** Whether a delete of the instance may have reached the group. */
-  wasSent(id: string): boolean {
-    const task = this.#tasks.get(id)
-    return task !== undefined && wasSent(task)
-  }
-
-  /** When the first delete of the instance was sent. */
-  sentAt(id: string): number | undefined {
-    return this.#tasks.get(id)?.sentAt
+  /** Whether a delete of the instance may be the reason why readings left it out, the first of which began at `since` and the last at `readAt`. */
+  explains(id: string, since: number, readAt: number): boolean {
+    const { sentAt = Infinity, answeredAt = Infinity } = this.#tasks.get(id) ?? {}
+    return since >= sentAt && readAt >= answeredAt
   }
 
   /** Whether the group has accepted a delete of the instance. */
@@ -108,7 +103,7 @@ export class Remover {
         // Nothing may come between this check and the call.
         ids = ids.filter((id) => this.#mayGo(id))
         if (ids.length === 0) return Promise.resolve<DecreaseResult>({ accepted: [] })
-        for (const id of ids) this.#change(id, (task) => ({ ...task, sentAt: task.sentAt ?? clock.now() }))
+        for (const id of ids) this.#change(id, (task) => ({ ...task, sendingAt: clock.now() }))
         return group.decrease(ids, signal)
       })
       this.#batch = Math.min(largestBatch, this.#batch * 2)
@@ -128,7 +123,7 @@ export class Remover {
     if (task === undefined || this.#around.stopped()) return false
     if (!this.#around.isBusy(id)) return true
     this.#context.logger.warn({ instance: id, reason: task.reason }, 'instance is busy, not removed')
-    if (wasSent(task)) this.#change(id, (current) => ({ ...current, nextSendAt: this.#context.clock.now() + this.#retryMs }))
+    if (sentAtOf(task) !== undefined) this.#change(id, (current) => ({ ...current, nextSendAt: this.#context.clock.now() + this.#retryMs }))
     else this.#around.withdrawn(id)
     return false
   }
@@ -170,7 +165,8 @@ export class Remover {
   }
 
   #retryLater(task: RemovalTask, now: number): RemovalTask {
-    return this.#hurrying ? { ...task, accepted: 1, refused: 0, nextSendAt: now + this.#retryMs } : afterAccepted(task, now, this.#retryMs)
+    const next = afterAccepted(task, now, this.#retryMs)
+    return this.#hurrying ? { ...next, accepted: 1, nextSendAt: now + this.#retryMs } : next
   }
 
   get #retryMs(): number {

@@ -52,15 +52,15 @@ export const provisionerMutants: readonly Mutant[] = [
     name: 'one list is enough to lose an instance',
     breaks: 1,
     file: at('provisioner/reconcile'),
-    find: 'if (before.removal !== undefined && !before.missed && isDeleted(before.id))',
+    find: 'if (before.removal !== undefined && since !== undefined && isDeleted(before.id, since, readAt(before.id)))',
     replace: 'if (true)',
   },
   {
     name: 'an instance that is to be removed is gone by one list, whether or not a delete was sent',
     breaks: 6,
     file: at('provisioner/reconcile'),
-    find: 'if (before.removal !== undefined && !before.missed && isDeleted(before.id))',
-    replace: 'if (before.removal !== undefined && !before.missed)',
+    find: 'if (before.removal !== undefined && since !== undefined && isDeleted(before.id, since, readAt(before.id)))',
+    replace: 'if (before.removal !== undefined)',
   },
   {
     name: 'no brake when many instances are missing at once',
@@ -254,8 +254,8 @@ export const provisionerMutants: readonly Mutant[] = [
     name: 'a delete that was refused is not tried again',
     breaks: 6,
     file: at('provisioner/removals'),
-    find: 'return { ...task, refused, nextSendAt: now + backoffMs(callBackoffCurve, refused, random, error.retryAfterMs) }',
-    replace: 'return { ...task, refused, nextSendAt: Infinity }',
+    find: 'nextSendAt: now + backoffMs(callBackoffCurve, refused, random, error.retryAfterMs),',
+    replace: 'nextSendAt: Infinity,',
   },
   {
     name: 'the end of an intent is not written',
@@ -303,7 +303,7 @@ export const provisionerMutants: readonly Mutant[] = [
     name: 'an instance that came back passes for a good one after a crash',
     breaks: 6,
     file: at('provisioner'),
-    find: "if (removal !== undefined) intents.note('removal', id,",
+    find: "if (removal !== undefined && lostAt === undefined) intents.note('removal', id,",
     replace: "if (removal === null) intents.note('removal', id,",
   },
   {
