@@ -12,8 +12,7 @@ const durabilityOf: Readonly<Record<StateRecordKind, Durability>> = {
   instance: 'process',
   use: 'process',
   reservation: 'process',
-  // What the job was taken with is in the same log, before it, and so on the disk with it.
-  acquisition: 'power',
+  acquisition: 'process',
   job: 'process',
 }
 
