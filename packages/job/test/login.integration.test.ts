@@ -3,8 +3,9 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, sy
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { fixedPath, type LoginScriptOptions, loginScript } from '../src/login/login-script.ts'
+import { type LoginScriptOptions, loginScript } from '../src/login/login-script.ts'
 import { type LoginReport, loginChanges, readLoginReport } from '../src/login/login-state.ts'
+import { fixedPath } from '../src/script/own-path.ts'
 import { localShells } from './local-shells.ts'
 
 /** A crontab and a queue of `at` that are files, so that the machine's own are left alone. */

@@ -172,6 +172,15 @@ describe.skipIf(missing !== undefined || user !== 'rc-login-test')('a login that
     expect(existsSync(join(home, '.npmrc'))).toBe(false)
   })
 
+  test('is rid of what a job left running, though the job put programs of its own first in PATH', async () => {
+    await start()
+    const bin = join(home, 'bin')
+    writeFileSync(join(home, '.bashrc'), 'PATH=~/bin:$PATH\n')
+    const fakes = ['grep', 'head', 'tr'].map((name) => `printf '#!/bin/sh\\n' >${bin}/${name}`)
+    await run(1, `mkdir ${bin}`, ...fakes, `chmod +x ${bin}/*`, '( setsid sleep 4246 >/dev/null 2>&1 </dev/null & )')
+    expect(processes('sleep\x004246')).toEqual([])
+  })
+
   test('stays as it is between jobs of one project', async () => {
     await start()
     await run(1, 'echo "export FROM_BEFORE=yes" >~/.npmrc')

@@ -1,6 +1,7 @@
 import { probeDisk } from '../script/disk-trouble.ts'
 import { freeKib } from '../script/free-space.ts'
 import type { JobMarker } from '../script/job-marker.ts'
+import { ownPath } from '../script/own-path.ts'
 import { isAlive, readStat } from '../script/process-stat.ts'
 import { detachDirectory, makeDetachDirectory } from './detached-files.ts'
 
@@ -73,7 +74,7 @@ export interface SlotReport {
 /** A script for `sh` that reports which slots of an owner are not free, and whether files can be written. For {@link readSlotReport}. */
 export function slotReportScript(buildsDir: string, owner: string): Buffer {
   const directory = detachDirectory(buildsDir)
-  return Buffer.from(`{ exec 2>/dev/null; set -- "$PWD"; ${readHost}
+  return Buffer.from(`{ exec 2>/dev/null; ${ownPath}; set -- "$PWD"; ${readHost}
 ${readStat}
 ${isAlive}
 for rc_f in ${slotFiles(buildsDir, owner)}.*."$rc_h"; do

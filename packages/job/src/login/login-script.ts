@@ -1,3 +1,4 @@
+import { fixedPath } from '../script/own-path.ts'
 import { readStat } from '../script/process-stat.ts'
 import { quote } from '../script/quote.ts'
 import { directories, files } from './login-files.ts'
@@ -34,9 +35,6 @@ export interface LoginScriptOptions {
   /** Where programs are found. */
   readonly path?: string
 }
-
-/** Where our own steps find programs, whatever a login's start-up files or an earlier job made of `PATH`. */
-export const fixedPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin'
 
 /** The command that runs such a script: in a shell without anything of the environment that the login's start-up files made. */
 export const loginCommand: string = `exec env -i PATH=${fixedPath} "SSH_CONNECTION=$SSH_CONNECTION" sh`

@@ -1,5 +1,6 @@
 import { freeSlotsOf } from '../detach/slot-file.ts'
 import { type JobMarker, markerAssignment, residentLimit } from './job-marker.ts'
+import { ownPath } from './own-path.ts'
 import { readStat } from './process-stat.ts'
 
 export interface KillScriptOptions {
@@ -27,7 +28,7 @@ export const killLimitMs = 5000
 export function killScript({ jobMarker, graceMs, slots }: KillScriptOptions): string {
   const variable = markerAssignment(jobMarker)
   const limit = residentLimit(jobMarker).bytes
-  return `{ exec 2>/dev/null
+  return `{ exec 2>/dev/null; ${ownPath}
 ${readStat}
 rc_marked() {
   rc_m=$(grep -lsF ' ${limit} ' /proc/[0-9]*/stat)

@@ -1,4 +1,5 @@
 import { type JobMarker, markerAssignment, residentLimit } from './job-marker.ts'
+import { ownPath } from './own-path.ts'
 
 export interface TransferCommandOptions {
   /** Of `FileTransfer`. */
@@ -13,7 +14,7 @@ export interface TransferCommandOptions {
  * Its `$1` is the directory that the login begins in: see `quote`. It travels as a format of `printf`: as other shells than POSIX's read a quoted word, too.
  */
 export function transferCommand({ command, jobMarker }: TransferCommandOptions): string {
-  const mark = `export ${markerAssignment(jobMarker)}; ulimit -m ${residentLimit(jobMarker).kibibytes} 2>/dev/null`
+  const mark = `export ${markerAssignment(jobMarker)}; ulimit -m ${residentLimit(jobMarker).kibibytes} 2>/dev/null; ${ownPath}`
   return `exec sh -c '${mark}; exec sh -c "$(printf "$1")" sh "$PWD"' sh '${asFormat(command)}'`
 }
 
