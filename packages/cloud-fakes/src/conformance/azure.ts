@@ -8,13 +8,16 @@ import { FakeAzure } from '../azure/fake-azure.ts'
 import { privateFile } from './private-file.ts'
 import { realCloud } from './real-cloud.ts'
 
+/** Short pages, and a size, an etag and a list that are late; the list by less than a launch takes. */
+const unkind = { pageSize: 2, capacityLagMs: 400, listLagMs: 60 }
+
 /**
- * Starts a fake Azure with a Uniform scale set whose instances can be logged in to, and lists of two rows a page. Puts a login into the environment of this process, where Azure's default credential finds it;
+ * Starts a fake Azure with a Uniform scale set whose instances can be logged in to. Puts a login into the environment of this process, where Azure's default credential finds it;
  * a plugin that has no `ca_file` needs `NODE_EXTRA_CA_CERTS`.
  */
 export const createConformanceCloud: CreateConformanceCloud = () =>
   realCloud(
-    (basics) => FakeAzure.start({ ...basics, pageSize: 2 }),
+    (basics) => FakeAzure.start({ ...basics, ...unkind }),
     ({ config, env, certificate }, defer) => {
       Object.assign(process.env, env)
       return { ...config, ca_file: privateFile(defer, 'ca.pem', certificate) }

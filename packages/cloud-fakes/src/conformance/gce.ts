@@ -8,11 +8,14 @@ import { FakeGce } from '../gce/fake-gce.ts'
 import { privateFile } from './private-file.ts'
 import { realCloud } from './real-cloud.ts'
 
+/** Pages of one row, and a late list. */
+const unkind = { pageSize: 1, listLagMs: 100 }
+
 /** Starts a fake Compute Engine whose instances can be logged in to. With `region` in the configuration its group is a regional one. */
 export const createConformanceCloud: CreateConformanceCloud = ({ region }) => {
   const place = typeof region === 'string' ? { region } : { zone: 'europe-west1-b' }
   return realCloud(
-    (basics) => FakeGce.start({ ...basics, ...place, maxSize: 3, hostKeys: (id) => basics.real.hostKeys(id) }),
+    (basics) => FakeGce.start({ ...basics, ...unkind, ...place, maxSize: 3, hostKeys: (id) => basics.real.hostKeys(id) }),
     ({ url, credentials }, defer) => ({
       name: 'runners',
       project: 'fleet-project',
