@@ -109,9 +109,18 @@ describe("a host's credentials", () => {
     const group = await startGroup(instances, { username: 'ci', password: 'shared' })
     const { ids } = await group.increase({ count: 2, launchToken: 't' }, signal)
     const [own, other] = await Promise.all(ids!.map((id) => group.connectInfo(id, signal)))
-    expect(own).toEqual({ instanceId: 'own#1', protocol: 'ssh', internalAddress: 'a', username: 'ci', hostKeys: [], privateKey })
+    expect(own).toEqual({
+      instanceId: 'own#1',
+      machine: 'own',
+      protocol: 'ssh',
+      internalAddress: 'a',
+      username: 'ci',
+      hostKeys: [],
+      privateKey,
+    })
     expect(other).toEqual({
       instanceId: 'other#2',
+      machine: 'other',
       protocol: 'ssh',
       internalAddress: 'b',
       username: 'ci',
