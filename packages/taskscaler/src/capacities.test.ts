@@ -23,7 +23,7 @@ test('each instance of a multi group runs as many jobs as its group says, and no
   })
   const starting = Taskscaler.start({
     // Never asked: the members connect by themselves.
-    provisioner: { group, maxInstances: 10, random, connector: { connect: () => Promise.reject(new Error('asked')) } },
+    provisioner: { group, maxInstances: 10, random },
     capacityPerInstance: 3,
     policies: [policy],
     onDispose: 'keep-instances',

@@ -223,10 +223,13 @@ describe('the end of a scaler', () => {
   })
 
   test('instances that nothing can connect to are refused at the start', async () => {
-    const group = new MemoryGroup({ clock: new ManualClock() })
-    const unreachable = { init: () => group.init(new AbortController().signal), connect: undefined } as never
-    const starting = Taskscaler.start({ provisioner: { group: unreachable }, onDispose: 'keep-instances' })
-    await expect(starting).rejects.toThrow(InvalidSettingsError)
+    const clock = new ManualClock()
+    const group = new MemoryGroup({ clock })
+    const starting = Taskscaler.start({ provisioner: { group, maxInstances: 1 }, onDispose: 'keep-instances', clock })
+    const refused = expect(starting).rejects.toThrow(InvalidSettingsError)
+    await clock.advance(10_000)
+    await refused
     await expect(starting).rejects.toThrow('provisioner.connector: expected a connector, got none')
+    expect(group.isShutDown).toBe(true)
   })
 })

@@ -71,9 +71,12 @@ export class Taskscaler implements AsyncDisposable {
     const settings = withDefaults(options)
     const given = options.provisioner
     const { clock, logger } = settings
-    if ('group' in given && given.connector === undefined && given.group.connect === undefined)
-      throw new InvalidSettingsError([noConnector])
     const provisioner = 'group' in given ? await Provisioner.start({ clock, logger, ...given }, signal) : given
+    // A group may learn from its members how they are reached.
+    if ('group' in given && given.connector === undefined && given.group.connect === undefined) {
+      await provisioner.shutdown({ removeInstances: false })
+      throw new InvalidSettingsError([noConnector])
+    }
     return new Taskscaler(provisioner, settings)
   }
 
