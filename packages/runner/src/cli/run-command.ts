@@ -16,7 +16,7 @@ const stopMarginMs = 30_000
 
 /** `runner-core run`: works until a signal stops it, or another process takes its work over. Thrown: `ConfigError`, and what `Runner.start` throws; nothing runs then. */
 export async function run(file: string, { takeover }: { readonly takeover: boolean }, output: Output): Promise<number> {
-  const { settings, warnings } = await loadConfig(file)
+  const { settings, warnings, advice } = await loadConfig(file)
   const stateless = settings.runners.findIndex((runner) => stateDirectory(settings, runner) === undefined)
   if (takeover && stateless >= 0)
     throw lateConfigError(file, {
@@ -25,6 +25,7 @@ export async function run(file: string, { takeover }: { readonly takeover: boole
     })
   const { logger, sink } = openProcessLog(settings, output)
   for (const warning of warnings) logger.warn({ problem: describeProblem(warning, file) }, 'configuration needs attention')
+  for (const each of advice) logger.info({ problem: describeProblem(each, file) }, 'configuration could be safer')
   const systemId = loadSystemId({ folder: dirname(file), random: Math.random, logger })
   const runner = await Runner.start({ settings, systemId, takeover, logger, ...(sink !== undefined && { log: sink }) }).catch(
     (error: unknown) => {

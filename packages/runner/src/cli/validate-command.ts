@@ -5,8 +5,8 @@ import type { Output } from './output.ts'
 
 /** `runner-core validate`. Thrown: `ConfigError`. */
 export async function validate(file: string, output: Output): Promise<number> {
-  const { settings, warnings } = await loadConfig(file)
-  for (const warning of warnings) output.err(`warning: ${describeProblem(warning, file)}`)
+  const { settings, warnings, advice } = await loadConfig(file)
+  for (const warning of [...warnings, ...advice]) output.err(`warning: ${describeProblem(warning, file)}`)
   const { length } = settings.runners
   output.out(`${file}: valid, ${length} ${length === 1 ? 'runner' : 'runners'}`)
   return exitCode.ok

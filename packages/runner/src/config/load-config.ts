@@ -8,22 +8,23 @@ import { ConfigError, type Problem } from './problem.ts'
 import type { Settings } from './settings.ts'
 import { trustWarnings } from './trust.ts'
 
+export interface LoadedConfig extends ParsedConfig {
+  /** What may be meant, and is less safe than it could be. */
+  readonly advice: readonly Problem[]
+}
+
 /**
  * Reads a configuration file and checks everything that can be checked without touching a machine: keys, files, plugins and the plugins' own settings.
  * Relative paths in it are relative to the working directory. Thrown: `ConfigError` with every problem.
  */
-export async function loadConfig(file: string, findPlugin: FindPlugin = loadPlugin): Promise<ParsedConfig> {
+export async function loadConfig(file: string, findPlugin: FindPlugin = loadPlugin): Promise<LoadedConfig> {
   const toml = readConfigFile(file)
   const read = readConfig(toml, { file })
   const pluginProblems = await checkPlugins(read.settings.runners ?? [], findPlugin)
   const problems = [...read.problems, ...pluginProblems]
-  const warnings = [
-    ...read.warnings,
-    ...trustWarnings(read.settings.runners ?? []),
-    ...listensEverywhere(read.settings),
-    ...readableByOthers(file),
-  ]
-  return acceptConfig(toml, { ...read, problems, warnings }, { file })
+  const { settings } = read
+  const advice = [...trustWarnings(settings.runners ?? []), ...listensEverywhere(settings), ...readableByOthers(file)]
+  return { ...acceptConfig(toml, { ...read, problems }, { file }), advice: placeProblems(toml, advice) }
 }
 
 /** The plugins that a configuration names, those of groups in groups too, each with its first runner's name; whatever else is wrong with it. Thrown: `ConfigError` when it cannot be read at all. */
