@@ -7,7 +7,7 @@ import { ownHome } from './own-home.ts'
 import { isSafeName } from './safe-name.ts'
 
 /** What lived at the first look: it is no job's. */
-export interface SparedProcesses {
+interface SparedProcesses {
   readonly spared: readonly string[]
   /** It only counts in the boot in which it was seen. */
   readonly boot: string

@@ -106,7 +106,7 @@ describe('runConformance', () => {
 
   it('leaves no timer of its own behind, for which a plugin would be blamed', async () => {
     const open = new Set<number>()
-    const original = systemClock.after
+    const original = systemClock.after.bind(systemClock)
     let count = 0
     vi.spyOn(systemClock, 'after').mockImplementation((delayMs, callback) => {
       const id = ++count
