@@ -28,6 +28,8 @@ export interface JobSpec {
   readonly name?: string
   /** Default `test`. */
   readonly stage?: string
+  /** Number of its project, `group/project` or, beyond the first, `group/project-N`. Default 1. */
+  readonly project?: number
   readonly script: readonly string[]
   /** Default: none. */
   readonly afterScript?: readonly string[]
@@ -93,7 +95,9 @@ export function knowsFailureReason(spec: JobSpec, reason: string): boolean {
 export function jobJson(spec: JobSpec, identity: JobIdentity): Record<string, unknown> {
   const name = spec.name ?? 'job'
   const stage = spec.stage ?? 'test'
-  const projectPath = 'group/project'
+  const { project = 1 } = spec
+  const projectName = project === 1 ? 'project' : `project-${project}`
+  const projectPath = `group/${projectName}`
   const repoUrl = spec.git?.repoUrl ?? `${identity.serverUrl}/${projectPath}.git`
   const login = spec.git?.withToken === true ? `gitlab-ci-token:${identity.token}@` : ''
   const timeout = spec.timeoutSeconds ?? 3600
@@ -110,8 +114,8 @@ export function jobJson(spec: JobSpec, identity: JobIdentity): Record<string, un
     { key: 'CI_JOB_NAME', value: name },
     { key: 'CI_JOB_STAGE', value: stage },
     { key: 'CI_SERVER_URL', value: identity.serverUrl },
-    { key: 'CI_PROJECT_ID', value: '1' },
-    { key: 'CI_PROJECT_NAME', value: 'project' },
+    { key: 'CI_PROJECT_ID', value: String(project) },
+    { key: 'CI_PROJECT_NAME', value: projectName },
     { key: 'CI_PROJECT_PATH', value: projectPath },
     { key: 'CI_PIPELINE_ID', value: '1' },
     ...(spec.git === undefined ? [{ key: 'GIT_STRATEGY', value: 'none' }] : []),
@@ -125,8 +129,8 @@ export function jobJson(spec: JobSpec, identity: JobIdentity): Record<string, un
       name,
       stage,
       pipeline_id: 1,
-      project_id: 1,
-      project_name: 'project',
+      project_id: project,
+      project_name: projectName,
       project_full_path: projectPath,
       namespace_id: 1,
       root_namespace_id: 1,
