@@ -104,6 +104,7 @@ describe('what init tells', () => {
       maxSize: 7,
       version: '1.2.3',
       capabilities: ['heartbeat', 'suspend_resume'],
+      untold: ['findings', 'launch_errors', 'states'],
     })
     expect(typeof group.suspend).toBe('function')
   })
