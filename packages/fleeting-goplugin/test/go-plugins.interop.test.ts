@@ -84,6 +84,7 @@ describe.skipIf('absent' in built)("upstream's dummy plugin", () => {
         maxSize: 7,
         version: 'dummy version',
         capabilities: ['heartbeat', 'suspend_resume'],
+        untold: ['findings', 'launch_errors', 'states'],
       })
       expect(await launch(group, 2)).toEqual({ requested: 2, errors: [] })
       const ids = await running(group, 2)
