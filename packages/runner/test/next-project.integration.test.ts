@@ -22,6 +22,7 @@ test.skipIf(missing !== undefined)(
     const { folder } = managers
     const loot = join(folder, 'loot')
     mkdirSync(loot)
+    const hidden = join(loot, 'hidden')
     execFileSync('chmod', ['755', folder])
     execFileSync('chmod', ['1777', loot])
     managers.configure(
@@ -50,12 +51,12 @@ test.skipIf(missing !== undefined)(
       `mkdir -p ~/.ssh; echo 'env >>${loot}/stolen' >~/.ssh/rc`,
       `git config --global core.fsmonitor 'env >>${loot}/stolen; false' || true`,
       'echo mine >~/.npmrc',
-      `( ulimit -m 1000000; env -i setsid sh -c 'sleep 987654; : ${folder}' >/dev/null 2>&1 </dev/null & )`,
+      `( ulimit -m 1000000; env -i setsid tail -F ${hidden} >/dev/null 2>&1 </dev/null & )`,
     )
     expect(await run(2, 'echo "home $HOME"', 'cat ~/.npmrc 2>/dev/null || echo no npmrc')).toMatch(
       /home .*\/\.runner-core\/home\.\w+[\s\S]*no npmrc/,
     )
-    expect(execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })).not.toContain(`sleep 987654; : ${folder}`)
+    expect(execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })).not.toContain(hidden)
 
     await run(2, `echo 'exec 0< <(tee -a ${loot}/stolen)' >>~/.profile`)
     await kill(first)
