@@ -16,6 +16,9 @@ interface Share {
   readonly until?: number
 }
 
+/** Runs that one worker plays: what a thread keeps of them goes with it. */
+const runsPerWorker = 500
+
 // Errors are the daily bread of these runs, and nobody reads where they came from.
 Error.stackTraceLimit = 0
 if (isMainThread) process.exitCode = await main()
@@ -65,11 +68,9 @@ async function provePromises(all: Share): Promise<number> {
   const { first, count, until } = all
   console.log(until === undefined ? `seeds ${first} to ${first + count - 1}` : `seeds from ${first} on`)
   const startedAt = performance.now()
-  const proofs = await Promise.all(shares(all).map(proveElsewhere))
+  const proofs = await playAll(all)
   const seconds = (performance.now() - startedAt) / 1000
   const violations = proofs.flatMap((proof) => proof.violations)
-  for (const { seed, promise, story } of violations)
-    console.log(`\n${story || `${brokenText(promise)}.`}\nagain: npm run prove -- --runs 1 --seed ${seed}`)
   const sum = (of: (proof: Proof) => number): number => proofs.reduce((total, proof) => total + of(proof), 0)
   const result = {
     runs: sum((proof) => proof.runs),
@@ -95,12 +96,30 @@ async function proveBugs(share: Share): Promise<number> {
   return missed === 0 ? 0 : 1
 }
 
-function shares({ first, count, ...rest }: Share): Share[] {
-  const workers = Math.min(availableParallelism(), count)
-  return Array.from({ length: workers }, (_, index) => {
-    const [begin, end] = [Math.floor((count * index) / workers), Math.floor((count * (index + 1)) / workers)]
-    return { first: first + begin, count: end - begin, ...rest }
-  })
+function* chunksOf({ first, count, until = Number.POSITIVE_INFINITY }: Share): Generator<Share> {
+  const size = Math.min(runsPerWorker, Math.ceil(count / availableParallelism()))
+  for (let begin = 0; begin < count && Date.now() < until; begin += size) {
+    yield { first: first + begin, count: Math.min(size, count - begin), until }
+  }
+}
+
+/** On every core, one chunk after the other; what breaks a promise is told as soon as it is known. */
+async function playAll(all: Share): Promise<readonly Proof[]> {
+  const chunks = chunksOf(all)
+  const proofs: Proof[] = []
+  let played = 0
+  const playChunks = async (): Promise<void> => {
+    for (const chunk of chunks) {
+      const proof = await proveElsewhere(chunk)
+      proofs.push(proof)
+      played += proof.runs
+      for (const { seed, promise, story } of proof.violations)
+        console.log(`\n${story || `${brokenText(promise)}.`}\nagain: npm run prove -- --runs 1 --seed ${seed}`)
+      if (all.count > 2 * runsPerWorker) console.error(`${played} runs played`)
+    }
+  }
+  await Promise.all(Array.from({ length: availableParallelism() }, playChunks))
+  return proofs
 }
 
 function proveElsewhere(share: Share): Promise<Proof> {
