@@ -181,7 +181,8 @@ describe.skipIf(missing !== undefined)('on a machine with OpenSSH', () => {
     expect(job.state, trace).toBe('success')
     expect(trace.match(/Downloading artifacts for build/g)).toHaveLength(1)
     expect(trace.match(/^from the build$/gm)).toHaveLength(1)
-    expect(coordinator.violations.filter(({ rule }) => rule !== 'range_mismatch')).toEqual([])
+    // The coordinator may have taken a piece just before the kill, of which no journal tells: its times are made again, differently, and the whole log is sent once more.
+    expect(coordinator.violations.filter(({ rule }) => rule !== 'range_mismatch' && rule !== 'checksum_mismatch')).toEqual([])
   })
 
   test('a job that is canceled while it downloads ends at once', async () => {
