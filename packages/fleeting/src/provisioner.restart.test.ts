@@ -80,6 +80,25 @@ describe('a new process on the state of an earlier one', () => {
     expect(fleet.provisioner.launchState()).toMatchObject({ outstanding: [], known: 3 })
   })
 
+  it('knows it from the process before where none of its machines is left', async () => {
+    const durable = new DurableFleet({ tells: { ids: false, tokens: true }, bootDelayMs: 0, appearDelayMs: 3_000 })
+    const { fleet } = durable
+    await durable.start()
+    const [id] = await fleet.launch(1)
+    fleet.provisioner.remove([id!], 'test')
+    await fleet.clock.advance(60_000)
+    expect(fleet.group.ids).toEqual([])
+    await durable.start()
+    await using _ = fleet
+    fleet.provisioner.request(1, { reason: 'test' })
+    await fleet.clock.advance(1_000)
+    const stranger = fleet.group.addForeign()
+    await fleet.clock.advance(1_500)
+    expect(fleet.provisioner.instances().get(stranger)).toMatchObject({ cause: 'unexpected' })
+    await fleet.clock.advance(10_000)
+    expect(fleet.provisioner.launchState()).toMatchObject({ outstanding: [], known: 2 })
+  })
+
   it('writes no launch down as ended without the instances that it brought, wherever the process before was killed', async () => {
     let finished = false
     for (let written = 0; !finished; written += 1) {

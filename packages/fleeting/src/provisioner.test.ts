@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import { MemoryFleet, never, startFleet } from '../test/memory-fleet.ts'
+import { delay } from './clock.ts'
 import { GroupError } from './errors.ts'
 import { MemoryStateStore } from './memory-state-store.ts'
 import type { ProvisionerObserver } from './provisioner/observer.ts'
@@ -199,6 +200,7 @@ describe('the journal', () => {
       'write launch',
       'increase',
       'write launch',
+      'write fleet',
       'end launch',
       'write instance',
       'write removal',
@@ -208,7 +210,7 @@ describe('the journal', () => {
       'end use',
     ]
     expect(order).toEqual(acts)
-    expect(await lease.load()).toMatchObject([{ kind: 'fleet' }])
+    expect(await lease.load()).toMatchObject([{ kind: 'fleet' }, { kind: 'fleet' }])
   })
 
   it('does not keep the intent of a launch that was not made, since it was kept but said not to be', async () => {
@@ -226,6 +228,22 @@ describe('the journal', () => {
     await fleet.clock.advance(60_000)
     expect(fleet.calls('increase')).toEqual([])
     expect((await lease.load(['launch'])).map(({ key }) => key)).toEqual([])
+  })
+
+  it('gives a launch back whose intent took so long to write that the group cannot be read any more', async () => {
+    const lease = await new MemoryStateStore().lease('test')
+    await using fleet = await startFleet({ provisioner: { lease, settings: { updateIntervalMs: 1000 } } })
+    const write = lease.write.bind(lease)
+    vi.spyOn(lease, 'write').mockImplementationOnce(async (changes: readonly StateChange[]) => {
+      await delay(fleet.clock, 5_000)
+      await write(changes)
+    })
+    fleet.provisioner.request(1, { reason: 'test' })
+    fleet.group.fail('list', new GroupError('transient', 'not now'), 20)
+    await fleet.clock.advance(10_000)
+    expect(fleet.calls('increase')).toEqual([])
+    expect(fleet.provisioner.launchState().outstanding).toEqual([])
+    expect(await lease.load(['launch'])).toEqual([])
   })
 
   it('lets the next process go on: its launches are awaited, its removals sent again', async () => {

@@ -26,6 +26,14 @@ export interface JournalledInstance {
 /** Set once every instance that is ours is in the journal: from then on one that is not is somebody else's. */
 const journalledMark = { kind: 'fleet', key: 'instances journalled' } as const
 
+/** Set once a list has shown which launch a machine came from: from then on one that does not tell is nobody's. */
+const launchesToldMark = { kind: 'fleet', key: 'launches told' } as const
+
+/** Whether an earlier process saw which launches machines came from. */
+export function wereLaunchesTold(records: readonly StateRecord[]): boolean {
+  return records.some(({ kind, key }) => kind === launchesToldMark.kind && key === launchesToldMark.key)
+}
+
 /** The instances that an earlier process had; undefined when none has kept them yet. */
 export function journalledInstances(records: readonly StateRecord[]): readonly JournalledInstance[] | undefined {
   if (!records.some(({ kind, key }) => kind === journalledMark.kind && key === journalledMark.key)) return undefined
@@ -120,5 +128,10 @@ export class Intents {
   /** From now on an instance that is not in the journal is none of ours. */
   noteJournalled(): void {
     this.note(journalledMark.kind, journalledMark.key, true)
+  }
+
+  /** From now on an instance that does not tell its launch is none of ours. */
+  noteLaunchesTold(): void {
+    this.note(launchesToldMark.kind, launchesToldMark.key, true)
   }
 }

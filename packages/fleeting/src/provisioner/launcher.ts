@@ -5,6 +5,7 @@ import type { JsonValue, StateRecord } from '../state-store.ts'
 import type { BootFailure } from './boots.ts'
 import type { ProvisionerContext } from './context.ts'
 import type { InstanceLimit } from './instance-limit.ts'
+import { wereLaunchesTold } from './intents.ts'
 import type { LaunchGate } from './launch-gate.ts'
 import { type LaunchBackoff, type LaunchState, launchAllowance } from './launch-state.ts'
 import {
@@ -96,7 +97,9 @@ export class Launcher {
 
   /** What a `list` shows about the cloud itself: whether its machines tell which launch made them. */
   listed(rows: readonly ListedInstance[]): void {
-    this.#tellsTokens ||= rows.some(({ launchToken }) => launchToken !== undefined)
+    if (this.#tellsTokens || rows.every(({ launchToken }) => launchToken === undefined)) return
+    this.#tellsTokens = true
+    this.#context.intents.noteLaunchesTold()
   }
 
   /** Whose the new instance is: undefined when no launch of ours can have made it. */
@@ -116,6 +119,7 @@ export class Launcher {
   restore(records: readonly StateRecord[]): void {
     const { clock, settings } = this.#context
     const now = clock.now()
+    this.#tellsTokens = wereLaunchesTold(records)
     for (const { kind, key, value } of records) {
       const kept = kind === 'launch' ? keptLaunch(value) : undefined
       if (kept === undefined) continue
@@ -209,10 +213,13 @@ export class Launcher {
 
   /** Much may have happened since it was asked for. What has not been sent yet is given back rather than kept: whoever wants it asks again. */
   #sendIfAllowed(launch: Launch, now: number): void {
-    const around = this.#around
-    const shut = around.closed() || around.listFailure() !== undefined || this.#gate.isShut(launch.placement, now)
+    const shut = this.#around.closed() || this.#isHeld(launch, now)
     if (shut && launch.phase === 'queued') this.#unqueue(launch)
     else if (!shut && !this.#calling.has(launch.placement)) void this.#send(launch)
+  }
+
+  #isHeld({ placement }: Launch, now: number): boolean {
+    return this.#around.listFailure() !== undefined || this.#gate.isShut(placement, now)
   }
 
   async #send(launch: Launch): Promise<void> {
@@ -227,6 +234,12 @@ export class Launcher {
       if (again) await this.#context.intents.write('launch', [])
       else if (!(await this.#announce(launch, launchIntent(launch, clock.wallTime())))) return
       if (this.#around.closed()) return this.#end(launch)
+      // Writing may have taken long.
+      if (this.#isHeld(launch, clock.now())) {
+        if (again) launch.phase = 'uncertain'
+        else this.#withdraw(launch)
+        return
+      }
       observer.internalOperation?.('provision')
       logger.info({ amount: count, placement, launch_token: launchToken, reason, again }, 'increasing instances')
       const request = { count, launchToken, ...(placement !== undefined && { placement }) }
@@ -247,10 +260,8 @@ export class Launcher {
       return true
     } catch (error) {
       this.#context.logger.error({ err: error, launch_token: launch.launchToken }, 'launch not announced, not made')
-      // It may have been kept all the same: then the next process would take it for one that was sent.
-      this.#context.intents.end('launch', launch.launchToken)
       this.#gate.refused(asGroupError(error), launch.placement)
-      this.#unqueue(launch)
+      this.#withdraw(launch)
       return false
     }
   }
@@ -315,6 +326,12 @@ export class Launcher {
     this.#around.changed()
     this.#end(launch)
     this.#expired = [...this.#expired, launch]
+  }
+
+  /** Announced, and not made. The next process would take it for one that was sent; that it could not be written may be wrong, too. */
+  #withdraw(launch: Launch): void {
+    this.#context.intents.end('launch', launch.launchToken)
+    this.#unqueue(launch)
   }
 
   /** Given back before anybody heard of it. */

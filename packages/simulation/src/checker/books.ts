@@ -48,6 +48,8 @@ export interface MachineBook {
   /** Left out of lists in a row, and since when; undefined: the last one showed it, or none has yet. */
   missed: { times: number; since: number } | undefined
   wasListed: boolean
+  /** Whether a list had shown by then, or showed too, which launch a machine came from. */
+  wereLaunchesTold: boolean
   wasDeleted: boolean
   /** A list has left it out, after one had shown it. */
   wasMissed: boolean
@@ -276,6 +278,7 @@ export class Books {
         used: false,
         missed: undefined,
         wasListed: false,
+        wereLaunchesTold: false,
         wasDeleted: false,
         wasMissed: false,
         takenForGone: false,
@@ -299,9 +302,13 @@ export class Books {
     if (missing >= massMinimum && missing * 2 > expected.length) this.#massSince.set(fleet, this.#massSince.get(fleet) ?? this.at)
     else if (missing < massMinimum) this.#massSince.delete(fleet)
     const beliefMs = this.#massSince.has(fleet) ? Math.max(shortestMassMs, massFactor * disappearanceMs) : disappearanceMs
+    const areLaunchesTold = [...this.machines.values()].some(
+      ({ fleet: of, token, wasListed, machine }) => of === fleet && token !== undefined && (wasListed || shown.has(machine)),
+    )
     for (const book of this.machines.values()) {
       if (book.fleet !== fleet || book.state === 'gone') continue
       if (shown.has(book.machine)) {
+        if (!book.wasListed) book.wereLaunchesTold = areLaunchesTold
         book.wasListed = true
         book.missed = undefined
       } else if (book.wasListed) {

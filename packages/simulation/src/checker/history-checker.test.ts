@@ -280,6 +280,7 @@ const bad: readonly (readonly [Breach, string, readonly Event[]])[] = [
       ...m1,
       { kind: 'machine', machine: 's', state: 'exists', origin: 'strange' },
       { kind: 'machine', machine: 's', state: 'lives' },
+      { kind: 'listed', machines: ['m1', 's'] },
       ...take('j1'),
       run('j1', 's'),
     ]),

@@ -48,12 +48,18 @@ export const neverAboveTheMaximum: CreateRule = (report) => ({
   },
 })
 
-/** Machines that somebody else made while the story went on are given no work. */
+/** Machines that somebody else made while the story went on are given no work, once it can be known that machines tell their launches. */
 export const strangersAreLeftAlone: CreateRule = (report) => ({
   see(record, books) {
     if (record.kind !== 'script_started') return
     const machine = books.machines.get(record.machine)
-    if (machine?.origin !== 'strange' || machine.token !== undefined || books.fleetOf(machine.fleet)?.tellsLaunches !== true) return
+    if (
+      machine?.origin !== 'strange' ||
+      machine.token !== undefined ||
+      !machine.wereLaunchesTold ||
+      books.fleetOf(machine.fleet)?.tellsLaunches !== true
+    )
+      return
     report('machine of others used', `${record.run} of ${record.job} on ${record.machine}`)
   },
 })

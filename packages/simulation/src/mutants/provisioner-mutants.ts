@@ -226,7 +226,7 @@ export const provisionerMutants: readonly Mutant[] = [
     name: 'a launch is made although its intent could not be written',
     breaks: 6,
     file: at('provisioner/launcher'),
-    find: '      this.#unqueue(launch)\n      return false',
+    find: '      this.#withdraw(launch)\n      return false',
     replace: '      return true',
   },
   {
