@@ -5,6 +5,8 @@ import type { InstanceSlots } from './instance-slots.ts'
 /** The instances that are being made, seen or not, the one begun first first. */
 export function comingInstances(coming: Iterable<InstanceSlots>, launches: LaunchState): ComingInstance[] {
   const seen = Array.from(coming, ({ instance }): ComingInstance => {
+    const { missingSince } = instance
+    if (missingSince !== undefined) return { id: instance.id, doing: 'missing', since: missingSince }
     const doing = instance.state === 'creating' ? 'creating' : 'starting'
     return { id: instance.id, doing, since: instance.requestedAt ?? instance.seenAt }
   })

@@ -25,6 +25,19 @@ test('tells apart what an earlier process asked for and nobody has confirmed', (
   )
 })
 
+test('does not call an instance one that is being made which is missing from the list', () => {
+  const missing: ComingInstance[] = [
+    { id: 'i-7', doing: 'missing', since: now - 9_000 },
+    { id: 'i-8', doing: 'missing', since: now - 3_000 },
+  ]
+  expect(explainWait({ ...facts, isObserved: false, coming: missing.slice(1) })).toBe(
+    'no instance is being made; missing from the list for 3 s: i-8',
+  )
+  expect(explainWait({ ...facts, isObserved: false, coming: [...coming.slice(3), ...missing] })).toBe(
+    '1 instance is being made (asked for since 0.0 s); missing from the list for 9 s: i-7 and 1 more',
+  )
+})
+
 test('says the place in the queue, what did not come, and what holds more back', () => {
   const heldBack = { count: 2, blockedBy: 'throttle', reason: 'launches are throttled to 0.5 per second, next try in 1 s' } as const
   expect(explainWait({ ...facts, wait: { since: now - 95_000, position: 3, expired: 2 }, coming: coming.slice(0, 1), heldBack })).toBe(

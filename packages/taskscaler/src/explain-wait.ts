@@ -5,7 +5,8 @@ import type { ScalingPlan } from './scaling-plan.ts'
 export interface ComingInstance {
   /** Absent while it was only asked for. */
   readonly id?: string
-  readonly doing: 'asked for' | 'creating' | 'starting' | 'unconfirmed'
+  /** `missing`: `list` leaves it out, and nobody knows yet whether it is gone. */
+  readonly doing: 'asked for' | 'creating' | 'starting' | 'unconfirmed' | 'missing'
   readonly since: number
 }
 
@@ -41,14 +42,21 @@ export function explainWait({ kind, wait, readyAt, isObserved, coming, heldBack,
 }
 
 function comingText(all: readonly ComingInstance[], now: number): string {
-  const coming = all.filter(({ doing }) => doing !== 'unconfirmed')
-  const [unconfirmed] = all.filter(({ doing }) => doing === 'unconfirmed')
-  const count = all.length - coming.length
-  const asked = unconfirmed && `asked for by an earlier process ${durationText(now - unconfirmed.since)} ago, not confirmed: ${count}`
-  if (coming.length === 0) return `no instance is being made${asked === undefined ? '' : `; ${asked}`}`
+  const coming = all.filter(({ doing }) => doing !== 'unconfirmed' && doing !== 'missing')
+  const unconfirmed = all.filter(({ doing }) => doing === 'unconfirmed')
+  const missing = all.filter(({ doing }) => doing === 'missing')
+  const others: string[] = []
+  if (unconfirmed[0] !== undefined)
+    others.push(`asked for by an earlier process ${durationText(now - unconfirmed[0].since)} ago, not confirmed: ${unconfirmed.length}`)
+  if (missing[0] !== undefined)
+    others.push(
+      `missing from the list for ${durationText(now - missing[0].since)}: ${missing[0].id}${missing.length > 1 ? ` and ${missing.length - 1} more` : ''}`,
+    )
+  const besides = others.map((text) => `; ${text}`).join('')
+  if (coming.length === 0) return `no instance is being made${besides}`
   const list = coming
     .slice(0, named)
     .map(({ id, doing, since }) => `${id === undefined ? '' : `${id} `}${doing} since ${durationText(now - since)}`)
   if (coming.length > named) list.push(`and ${coming.length - named} more`)
-  return `${coming.length} ${coming.length === 1 ? 'instance is' : 'instances are'} being made (${list.join(', ')})${asked === undefined ? '' : `; ${asked}`}`
+  return `${coming.length} ${coming.length === 1 ? 'instance is' : 'instances are'} being made (${list.join(', ')})${besides}`
 }

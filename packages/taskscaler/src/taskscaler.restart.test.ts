@@ -238,6 +238,24 @@ describe('while state cannot be written', () => {
     expect(() => scaler.reserve()).not.toThrow()
   })
 
+  it('a job whose instance is lost meanwhile waits no longer for it', async () => {
+    const machine = new Machine()
+    const scaler = await machine.start()
+    scaler.release(await machine.acquire(scaler))
+    const reservation = scaler.reserve()
+    vi.spyOn(machine.lease, 'write').mockRejectedValue(full())
+    let given: Acquisition | undefined
+    void scaler.acquire(reservation).then((acquisition) => {
+      given = acquisition
+    })
+    await machine.clock.advance(1_000)
+    expect(given).toBeUndefined()
+    machine.group.preempt([...machine.group.ids][0]!)
+    await machine.clock.advance(120_000)
+    expect(given?.signal.aborted).toBe(true)
+    await expect(given!.connect()).rejects.toMatchObject({ code: 'instance_lost' })
+  })
+
   it('a job that stops waiting leaves nothing behind, and so does a scaler that is shut down', async () => {
     const machine = new Machine()
     const scaler = await machine.start({ capacityPerInstance: 2 })

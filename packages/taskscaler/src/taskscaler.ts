@@ -399,11 +399,14 @@ export class Taskscaler implements AsyncDisposable {
       onWait?.()
     }
     try {
-      await journal.lent(acquisition, { signal, onWait: tellWait })
+      const { signal: lost } = acquisition
+      await journal.lent(acquisition, { signal: signal === undefined ? lost : AbortSignal.any([signal, lost]), onWait: tellWait })
       // One that could be kept at once is not handed out before an earlier one that could not.
       for (const earlier of this.#unkept.values()) if (earlier.number < number) await earlier.over
       return acquisition
     } catch (error) {
+      // Nothing can run there any more, so nobody has to know of it later. Whoever has it takes another.
+      if (acquisition.signal.aborted && signal?.aborted !== true) return acquisition
       this.release(acquisition)
       throw error
     } finally {
