@@ -216,6 +216,8 @@ export class HandledJob {
       return answer
     } catch (error) {
       this.#options.logger.warn({ error }, 'job not accepted')
+      // No script starts before the coordinator knows: it was told already, by an earlier process.
+      if ((this.#options.checkpoint?.run.scripts.length ?? 0) > 0) return 'failed'
       const message = 'the coordinator could not be told that the job was taken'
       this.#abort.abort(new JobError('internal', 'runner_system_failure', message, { cause: error }))
       return 'failed'

@@ -1,4 +1,4 @@
-import { type Books, onlyFleet } from './books.ts'
+import { type Books, type MachineBook, onlyFleet } from './books.ts'
 import { excusing } from './end-rules.ts'
 import type { CreateRule } from './rule.ts'
 
@@ -26,6 +26,9 @@ function wasForsaken(process: string, machine: string, books: Books): boolean {
   return fleet?.resumes === false && (books.processes.get(process)?.endedAt ?? Number.POSITIVE_INFINITY) <= books.at
 }
 
+/** After so long a list would have shown a machine that it does not hide. */
+const hiddenMs = 15_000
+
 /** There are never more machines than the maximum, those that were made as asked for; strangers' are left out, and those that lists left out for so long that they count as gone. */
 export const neverAboveTheMaximum: CreateRule = (report) => ({
   see(record, books) {
@@ -34,7 +37,10 @@ export const neverAboveTheMaximum: CreateRule = (report) => ({
     const fleet = books.fleetOf(name)
     if (fleet === undefined) return
     const there = [...books.machines.values()].filter(({ state, fleet: of }) => of === name && state !== 'gone')
-    const ours = there.filter(({ origin, takenForGone }) => origin === 'asked' && !takenForGone)
+    // One that no list ever showed cannot be known where machines do not tell their launches.
+    const isHidden = ({ wasListed, existsSince }: MachineBook): boolean =>
+      !fleet.tellsLaunches && !wasListed && books.at - existsSince > hiddenMs
+    const ours = there.filter((book) => book.origin === 'asked' && !book.takenForGone && !isHidden(book))
     // Which of them were asked for nobody can say there, nor which one has come back.
     const confusing = [...books.machines.values()].filter(
       ({ origin, wasMissed, fleet: of }) => of === name && (origin === 'strange' || wasMissed),

@@ -27,7 +27,8 @@ function claimsOf(text: string): WaitClaims {
   return {
     ...(making !== undefined && { making: making.toLowerCase() === 'no' ? 0 : Number(making) }),
     ...(existing !== undefined && { existing: Number(existing) }),
-    ...(/launches (back off after|are stopped|are on trial)/.test(text) && { saysCloudFails: true }),
+    // What did not appear may have been taken away by somebody else.
+    ...(/launches (back off after|are stopped|are on trial)/.test(text) && !/\(expired: /.test(text) && { saysCloudFails: true }),
     ...(/state cannot be written/.test(text) && { saysStateFails: true }),
   }
 }
