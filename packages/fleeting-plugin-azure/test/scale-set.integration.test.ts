@@ -67,7 +67,7 @@ describe.each(modes)('a %s set', (mode, list, interfaces) => {
     expect(cloud.fake.capacity).toBe(2)
   })
 
-  test('is raised from the machines that stay when the answer to their delete was lost, also by whoever has not asked again', async () => {
+  test('is raised from the machines that stay when the answer to their delete was lost, also before the delete is repeated', async () => {
     const clock = new ManualClock()
     await using cloud = await AzureCloud.start({ mode, clock, lags: { deleteMs: 1000 }, capacityLagMs: 60_000 })
     const group = await initialised(cloud)

@@ -587,10 +587,12 @@ export class Provisioner implements AsyncDisposable {
     this.#connections.forget(id)
     this.#disappearances.forget(id)
     const { intents } = this.#context
-    // Nobody deleted it, so it may come back.
-    if (sentAt === undefined) this.#keep(instance, now)
-    else intents.end('instance', id)
-    if (sentAt === undefined && instance.removal !== undefined) intents.end('removal', id)
+    if (sentAt !== undefined) intents.end('instance', id)
+    else {
+      // Nobody deleted it, so it may come back.
+      this.#keep(instance, now)
+      if (instance.removal !== undefined) intents.end('removal', id)
+    }
     intents.end('use', id)
   }
 

@@ -10,7 +10,7 @@ import { dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { requireNode } from '@runner-core/fleeting/node-floor'
 
-// Node's own answer would open a debugger, to which whoever is on the machine can connect.
+// By default Node opens a debugger on SIGUSR1, and any local user can connect to it.
 process.on('SIGUSR1', () => {})
 
 const here = dirname(fileURLToPath(import.meta.url))

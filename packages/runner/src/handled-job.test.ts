@@ -111,7 +111,10 @@ beforeEach(() => {
 })
 
 /** A job under way, and what became of it once the clock has passed `ms`. */
-function handle(payloadOfJob: JobPayload = payload): {
+function handle(
+  payloadOfJob: JobPayload = payload,
+  others: object = {},
+): {
   readonly job: HandledJob
   readonly after: (ms: number) => Promise<JobEnd | Error | undefined>
 } {
@@ -168,6 +171,7 @@ function handle(payloadOfJob: JobPayload = payload): {
     clock,
     random: () => 0.5,
     logger: silentLogger,
+    ...others,
   } as unknown as HandledJobOptions
   const job = new HandledJob(options)
   let end: JobEnd | Error | undefined
@@ -276,6 +280,28 @@ test('and if it does not come back, the job is unreported; if somebody else has 
   await late.after(70_000)
   acceptStatus = 409
   expect(await late.after(60_000)).toBe('gone')
+})
+
+test.each([
+  ['whose script an earlier process began goes on, since the coordinator knew of it', 1, false],
+  ['of which nothing had begun is to end', 0, true],
+])('a job of an earlier process %s, when the coordinator cannot be told for a minute', async (_, scripts, isToEnd) => {
+  acceptStatus = 418
+  const run = { scripts: Array(scripts).fill({ nonce: 'n', startedAt: 1 }), environment: 'h', said: [], position: 0, startedAt: 1 }
+  const resume = async () => ({
+    instanceId: 'i-1',
+    environment: environment(never),
+    ending: ending.signal,
+    release: async () => {},
+    wipe: () => {},
+  })
+  const { job, after } = handle(payload, {
+    place: { acquisition: { key: 'k' }, handle: 'h' },
+    checkpoint: { run, sent: { bytes: 0, crc32: 0 } },
+    executor: { resume },
+  })
+  await after(70_000)
+  expect(job.stopped.aborted).toBe(isToEnd)
 })
 
 test('a place that cannot be had is a system failure', async () => {

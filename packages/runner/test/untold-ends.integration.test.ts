@@ -1,4 +1,4 @@
-// Ends that GitLab does not take: they wait, and are told by whoever has them, whatever the cloud does.
+// Ends that GitLab does not accept: they wait and are retried, by the next manager too, even while the cloud fails.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Coordinator, type CoordinatorJob } from '@runner-core/runner/testing'

@@ -235,18 +235,16 @@ export class Launcher {
       else if (!(await this.#announce(launch, launchIntent(launch, clock.wallTime())))) return
       if (this.#around.closed()) return this.#end(launch)
       // Writing may have taken long.
-      if (this.#isHeld(launch, clock.now())) return this.#holdBack(launch, again)
+      if (this.#isHeld(launch, clock.now())) {
+        // One that may have been sent before is asked for again later.
+        if (again) launch.phase = 'uncertain'
+        else this.#withdraw(launch)
+        return
+      }
       observer.internalOperation?.('provision')
       logger.info({ amount: count, placement, launch_token: launchToken, reason, again }, 'increasing instances')
       const request = { count, launchToken, ...(placement !== undefined && { placement }) }
-      // So may the wait for a turn. Nothing may come between this check and the call.
-      let isHeld = false
-      const result = await caller.call('increase', (signal) => {
-        isHeld = this.#isHeld(launch, clock.now())
-        return isHeld ? Promise.resolve<IncreaseResult>({ requested: 0 }) : group.increase(request, signal)
-      })
-      if (isHeld) return this.#holdBack(launch, again)
-      this.#answered(launch, count, result)
+      this.#answered(launch, count, await caller.call('increase', (signal) => group.increase(request, signal)))
     } catch (error) {
       this.#unanswered(launch, asGroupError(error))
     } finally {
@@ -329,12 +327,6 @@ export class Launcher {
     this.#around.changed()
     this.#end(launch)
     this.#expired = [...this.#expired, launch]
-  }
-
-  /** It is unsafe now, and was not sent. One that may have been sent before is asked for again later. */
-  #holdBack(launch: Launch, again: boolean): void {
-    if (again) launch.phase = 'uncertain'
-    else this.#withdraw(launch)
   }
 
   /** Announced, and not made. The next process would take it for one that was sent; that it could not be written may be wrong, too. */

@@ -90,6 +90,13 @@ describe('a trace that ended before it was made again as far as an earlier manag
     expect([lost.pieces, lost.upload.unsentBytes]).toEqual([[], 0])
   })
 
+  test('is sent from where the server stands if that has less than was made again', async () => {
+    const { upload: sending, pieces, server } = await begin(0)
+    expect((await sending.sendPiece()).status).toBe(416)
+    await sending.sendPiece()
+    expect([pieces, server.size, sending.unsentBytes, sending.isWhole]).toEqual([['ab\nthe end\n'], 11, 0, true])
+  })
+
   test('adds all of it where that is one line, and nothing where nothing was said', async () => {
     const { upload: sending, pieces } = await begin(20, 'the end\n')
     await sending.sendPiece()

@@ -111,8 +111,10 @@ export class TraceUpload {
     }
     // It may know more than there is: then nothing is left to send, or not yet, and the checksum decides.
     if (reply.status === 416) {
-      const isThere = this.#shift > 0 && reply.traceSize === start + bytes.length
-      if (this.#shift > 0 && !isThere) this.#shift += reply.traceSize - start
+      const hasLess = reply.traceSize <= this.#trace.size
+      const isThere = reply.traceSize === start + bytes.length
+      if (hasLess) this.#shift = 0
+      else if (this.#shift > 0 && !isThere) this.#shift += reply.traceSize - start
       this.#offset = reply.traceSize
       this.#crc32 = undefined
     }

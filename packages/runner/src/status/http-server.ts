@@ -15,7 +15,7 @@ export interface StatusServer {
   close(): Promise<void>
 }
 
-/** Whether whoever reaches the machine at any of its addresses reaches what listens there. */
+/** Whether it listens on all addresses of the machine. */
 export function isEverywhere({ host = '' }: ListenAddress): boolean {
   return ['', '0.0.0.0', '::'].includes(host)
 }
@@ -26,7 +26,7 @@ const mostConnections = 128
 const requestMs = 5000
 
 /**
- * Serves pages for GET and HEAD, to whoever asks by an address or a name of this machine: a page of the web that has its own name lead here gets nothing. `names`: others that lead here, in lower case.
+ * Serves pages for GET and HEAD if the `Host` is an address or a name of this machine, so that a website whose name resolves to it gets nothing (DNS rebinding). `names`: others that lead here, in lower case.
  * Rejects when the address cannot be listened on.
  */
 export async function serveStatus(
