@@ -53,9 +53,10 @@ describe.each(shells)('in %s', (shell) => {
     const passing = await startRelay()
     const ended = once(passing, 'exit')
     const waiting = join(builds, 'go')
-    const running = sh(script('job', `while [ ! -e ${waiting} ]; do sleep 0.05; done; echo late`))
+    const begun = join(builds, 'begun')
+    const running = sh(script('job', `: >${begun}; while [ ! -e ${waiting} ]; do sleep 0.05; done; echo late`))
     const exited = once(running, 'exit')
-    await expect.poll(() => existsSync(kept('job.0.pid')), soon).toBe(true)
+    await expect.poll(() => existsSync(begun), soon).toBe(true)
     passing.stdin!.destroy()
     passing.stdout!.destroy()
     await expect.poll(() => existsSync(kept(`${relay}.in`)), soon).toBe(false)
@@ -63,6 +64,28 @@ describe.each(shells)('in %s', (shell) => {
     await exited
     await expect.poll(() => readFileSync(kept(`${relay}.out`), 'latin1'), soon).toBe('late\n')
     await ended
+  })
+
+  test.each([
+    ['no script named', []],
+    ['only scripts of other relays name', ['1 (sh) S\nother 0\n', '', '1 (sh) S\n']],
+  ])('nothing is left of a relay that %s when its connection ends', async (_, files) => {
+    const passing = await startRelay()
+    const names = files.map((_, index) => `job${index}.0.pid`)
+    for (const [index, name] of names.entries()) writeFileSync(kept(name), files[index]!)
+    passing.stdin!.end()
+    await once(passing, 'exit')
+    await expect.poll(() => readdirSync(kept('')).sort(), soon).toEqual(names)
+  })
+
+  test('what a relay kept stays for the script that names it when its connection ends', async () => {
+    const passing = await startRelay()
+    const exited = once(sh(script('job', 'echo told')), 'exit')
+    await exited
+    passing.stdin!.end()
+    await once(passing, 'exit')
+    await expect.poll(() => existsSync(kept(`${relay}.in`)), soon).toBe(false)
+    expect(readFileSync(kept(`${relay}.out`), 'latin1')).toBe('told\n')
   })
 
   test('a script whose relay is gone does not run, and nothing tells of it: also when nobody can be told', async () => {

@@ -91,6 +91,7 @@ export class HandledJob {
   /** The machine is another manager's: nothing that runs there is waited for, or ended. */
   readonly #machineLost = new AbortController()
   #prepared: PreparedInstance | undefined
+  #wiping: Promise<void> = Promise.resolve()
   #sent: SentTrace
   #takeRun: (() => JobCheckpoint) | undefined
   #isGivenBack = false
@@ -133,6 +134,11 @@ export class HandledJob {
   /** Aborts when the job is to end, or nothing is to be done for it here any more. */
   get stopped(): AbortSignal {
     return AbortSignal.any([this.#abort.signal, this.#abandon.signal])
+  }
+
+  /** Resolves once what it left on its machine is to be removed, as soon as the next process knows how it ended. Never rejects. To be called when `run` is over. */
+  get wiping(): Promise<void> {
+    return this.#wiping
   }
 
   /** Ends the job now; it is reported as interrupted. */
@@ -190,7 +196,7 @@ export class HandledJob {
       return { outcome, isReported: false, waits: true }
     } finally {
       await this.#giveBack()
-      if (!this.#isLeft) void this.#wipe()
+      if (!this.#isLeft) this.#wiping = this.#wipe()
       await this.#trace.close()
     }
   }

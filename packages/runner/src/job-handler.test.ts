@@ -62,6 +62,8 @@ let disposed: number
 /** False: the job was cancelled. */
 let wanted: boolean
 let waits: string[]
+/** What was removed of jobs that are over, and that everything was. */
+let cleanups: string[]
 
 const reservation = (): Reservation => {
   let isOpen = true
@@ -89,6 +91,7 @@ beforeEach(async () => {
   wanted = true
   disposed = 0
   waits = []
+  cleanups = []
   refuses = () => false
   lease = await store.lease('fleet')
   const write = lease.write.bind(lease)
@@ -134,9 +137,10 @@ beforeEach(async () => {
           environment,
           ending: new AbortController().signal,
           release: async () => {},
-          wipe: () => {},
+          wipe: () => void cleanups.push('wipe'),
         }
       },
+      sweepsEnded: async () => void cleanups.push('swept'),
     },
     identity: {
       name: 'a',
@@ -245,6 +249,28 @@ describe('JobHandler, while state cannot be written', () => {
     isFull = false
     await clock.advance(5_000)
     expect(await running()).toEqual([])
+  })
+
+  test.each([
+    ['as soon as its end is kept', 900, [], ['wipe', 'swept']],
+    ['and leaves it after a while', 60_000, ['swept'], ['swept', 'wipe']],
+  ])('waits, before it is done, to remove what a job left: %s', async (_, fullMs, meanwhile, after) => {
+    let isFull = false
+    refuses = () => isFull
+    scriptMs = 5_000
+    const run = handler.run(payload(8), reservation())
+    while (scripts === 0) await clock.advance(10)
+    isFull = true
+    let isOver = false
+    void run.then(() => (isOver = true))
+    while (!isOver) await clock.advance(100)
+    const swept = handler.sweepsEnded()
+    await clock.advance(fullMs)
+    expect(cleanups).toEqual(meanwhile)
+    isFull = false
+    await clock.advance(6_000)
+    await swept
+    expect(cleanups).toEqual(after)
   })
 })
 

@@ -1,6 +1,7 @@
 import {
   type Clock,
   deadline,
+  delay,
   describeError,
   isFenced,
   type JournalTrouble,
@@ -47,6 +48,9 @@ export interface JobHandlerOptions {
   readonly logger: Logger
 }
 
+/** How long the ends of jobs may take to be kept before what they left is left there, milliseconds. */
+const mostWipeMs = 10_000
+
 /** Runs the jobs of one runner: each from the moment it was handed out until its end has been reported, or waits to be. */
 export class JobHandler {
   readonly #options: JobHandlerOptions
@@ -55,6 +59,8 @@ export class JobHandler {
   readonly #active = new Map<HandledJob, JobProgress>()
   /** Of the jobs that are active, or about to be. */
   readonly #ids = new Set<number>()
+  /** Of jobs that are over, until what they left can be removed. */
+  readonly #wiping = new Set<Promise<void>>()
   #isInterrupted = false
   #hasLostMachines = false
   #leaves: { readonly atOnce: boolean } | undefined
@@ -201,8 +207,13 @@ export class JobHandler {
     } finally {
       isOver = true
       unmark()
-      if (handled !== undefined) this.#active.delete(handled)
       this.#ids.delete(job.id)
+      if (handled !== undefined) {
+        this.#active.delete(handled)
+        const { wiping } = handled
+        this.#wiping.add(wiping)
+        void wiping.then(() => this.#wiping.delete(wiping))
+      }
     }
     return true
   }
@@ -244,9 +255,13 @@ export class JobHandler {
     if (outcome.state === 'failed') this.#failed += 1
   }
 
-  /** See `InstanceExecutor.sweepsEnded`. */
-  sweepsEnded(): Promise<void> {
-    return this.#options.executor.sweepsEnded()
+  /** See `InstanceExecutor.sweepsEnded`. What jobs left whose end cannot be kept, as on a full disk, stays after a while. */
+  async sweepsEnded(): Promise<void> {
+    const kept = new AbortController()
+    const wiping = Promise.all(this.#wiping).then(() => kept.abort())
+    await Promise.race([wiping, delay(this.#options.clock, mostWipeMs, kept.signal).catch(() => {})])
+    kept.abort()
+    await this.#options.executor.sweepsEnded()
   }
 
   /** Ends every job, those that come later too: each is reported as interrupted. */

@@ -43,6 +43,7 @@ export class MachineRelay {
       },
       () => {
         this.#isOpen = false
+        if (!this.#isNamed()) disk.remove(this.out)
         this.#endIfUnused()
       },
     )
@@ -75,6 +76,11 @@ export class MachineRelay {
   close(writer: object): void {
     this.#writers.delete(writer)
     this.#endIfUnused()
+  }
+
+  #isNamed(): boolean {
+    const files = this.#disk.names.filter((name) => name.endsWith('.pid'))
+    return files.some((file) => this.#disk.read(file)?.toString().split('\n')[1]?.startsWith(`${this.name} `))
   }
 
   #endIfUnused(): void {
