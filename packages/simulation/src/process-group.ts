@@ -1,4 +1,11 @@
-import { type DecreaseResult, type IncreaseRequest, type InstanceGroup, isConnectionError, isGroupError } from '@runner-core/fleeting'
+import {
+  type DecreaseResult,
+  type IncreaseRequest,
+  type IncreaseResult,
+  type InstanceGroup,
+  isConnectionError,
+  isGroupError,
+} from '@runner-core/fleeting'
 import type { WorldMachines } from './machine/world-machines.ts'
 import type { WorldCloud } from './world-cloud.ts'
 import type { EffectKind, WorldProcess } from './world-process.ts'
@@ -33,7 +40,7 @@ export function processGroup(cloud: WorldCloud, machines: WorldMachines, process
         throw error
       }
     },
-    increase: (request, signal) => increase(request, () => cloud.increase(request, signal)),
+    increase: (request, signal) => increase(request, signal),
     decrease: (ids, signal) =>
       effect('group', `decrease ${ids.join(' ')}`, (): Promise<DecreaseResult> => {
         witness.decreases(ids)
@@ -77,18 +84,28 @@ export function processGroup(cloud: WorldCloud, machines: WorldMachines, process
     }
   }
 
-  async function increase<T>(request: IncreaseRequest, act: () => Promise<T>): Promise<T> {
+  async function increase(request: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
     const name = `increase by ${request.count}`
+    let isHeard = false
+    const hear = (error: unknown): void => {
+      if (!isHeard) witness.increased(request, error)
+      isHeard = true
+    }
+    // Who waits no longer has an answer of its own by then.
+    const onAbort = (): void => hear(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
     try {
       const answer = await process.effect('group', name, () => {
         witness.increases(request)
-        return act()
+        return cloud.increase(request, signal)
       })
-      witness.increased(request, undefined)
+      hear(undefined)
       return answer
     } catch (error) {
-      witness.increased(request, error)
+      hear(error)
       throw error
+    } finally {
+      signal.removeEventListener('abort', onAbort)
     }
   }
 }

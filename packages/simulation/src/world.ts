@@ -92,7 +92,7 @@ export class World {
   readonly #leases = new Map<string, string>()
   #lives = 0
   /** Whose last list failed. */
-  #unreadable: WorldProcess | undefined
+  #unreadable: { readonly process: WorldProcess; readonly since: number } | undefined
   #refusal:
     | { readonly process: WorldProcess; readonly placement: string | undefined; readonly at: number; readonly code: GroupErrorCode }
     | undefined
@@ -363,7 +363,7 @@ export class World {
       failed: (machine) => this.history.trouble(machine === undefined ? 'cloud' : 'unreachable', machine === undefined ? {} : { machine }),
       listed: (worked) => {
         if (worked) this.#unreadable = undefined
-        else this.#unreadable = process
+        else if (this.#unreadable?.process !== process) this.#unreadable = { process, since: this.clock.now() }
       },
       decreases: (ids) => {
         this.note(`delete ${ids.join(', ')}`)
@@ -382,7 +382,9 @@ export class World {
     this.note(`launch ${count} as ${launchToken}`)
     this.history.tell({ kind: 'launch_asked', token: launchToken, count, by: process.name })
     if (!this.store.has('launch', launchToken)) this.violate(6, `launch ${launchToken} is made without a written intent`)
-    if (this.#unreadable === process) this.violate(5, `launch ${launchToken} is made while the group cannot be read`)
+    // A launch that is sent in the same millisecond cannot know it yet.
+    if (this.#unreadable?.process === process && this.#unreadable.since < this.clock.now())
+      this.violate(5, `launch ${launchToken} is made while the group cannot be read`)
     const refusal = this.#refusal
     if (refusal?.process !== process || refusal.placement !== placement) return
     const waitedMs = this.clock.now() - refusal.at

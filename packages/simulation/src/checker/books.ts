@@ -47,7 +47,8 @@ export interface MachineBook {
   used: boolean
   /** Left out of lists in a row, and since when; undefined: the last one showed it, or none has yet. */
   missed: { times: number; since: number } | undefined
-  wasListed: boolean
+  /** When a list first showed it. */
+  listedAt: number | undefined
   /** Whether a list had shown by then, or showed too, which launch a machine came from. */
   wereLaunchesTold: boolean
   wasDeleted: boolean
@@ -277,7 +278,7 @@ export class Books {
         state,
         used: false,
         missed: undefined,
-        wasListed: false,
+        listedAt: undefined,
         wereLaunchesTold: false,
         wasDeleted: false,
         wasMissed: false,
@@ -295,7 +296,7 @@ export class Books {
     const shown = new Set(listed)
     const { disappearanceMs = 0 } = this.fleets.get(fleet) ?? {}
     const expected = [...this.machines.values()].filter(
-      (book) => book.fleet === fleet && book.state !== 'gone' && book.state !== 'dead' && book.wasListed && !book.wasDeleted,
+      (book) => book.fleet === fleet && book.state !== 'gone' && book.state !== 'dead' && book.listedAt !== undefined && !book.wasDeleted,
     )
     const missing = expected.filter(({ machine }) => !shown.has(machine)).length
     // Many at once are more likely a list that is wrong.
@@ -303,15 +304,15 @@ export class Books {
     else if (missing < massMinimum) this.#massSince.delete(fleet)
     const beliefMs = this.#massSince.has(fleet) ? Math.max(shortestMassMs, massFactor * disappearanceMs) : disappearanceMs
     const areLaunchesTold = [...this.machines.values()].some(
-      ({ fleet: of, token, wasListed, machine }) => of === fleet && token !== undefined && (wasListed || shown.has(machine)),
+      ({ fleet: of, token, listedAt, machine }) => of === fleet && token !== undefined && (listedAt !== undefined || shown.has(machine)),
     )
     for (const book of this.machines.values()) {
       if (book.fleet !== fleet || book.state === 'gone') continue
       if (shown.has(book.machine)) {
-        if (!book.wasListed) book.wereLaunchesTold = areLaunchesTold
-        book.wasListed = true
+        if (book.listedAt === undefined) book.wereLaunchesTold = areLaunchesTold
+        book.listedAt ??= this.at
         book.missed = undefined
-      } else if (book.wasListed) {
+      } else if (book.listedAt !== undefined) {
         book.wasMissed = true
         book.missed ??= { times: 0, since: this.at }
         book.missed.times += 1

@@ -26,8 +26,8 @@ function wasForsaken(process: string, machine: string, books: Books): boolean {
   return fleet?.resumes === false && (books.processes.get(process)?.endedAt ?? Number.POSITIVE_INFINITY) <= books.at
 }
 
-/** After so long a list would have shown a machine that it does not hide. */
-const hiddenMs = 15_000
+/** So late lists may be, and no later: whoever asked for a machine that none showed by then may ask for another one. */
+const hiddenMs = 10_000
 
 /** There are never more machines than the maximum, those that were made as asked for; strangers' are left out, and those that lists left out for so long that they count as gone. */
 export const neverAboveTheMaximum: CreateRule = (report) => ({
@@ -37,9 +37,9 @@ export const neverAboveTheMaximum: CreateRule = (report) => ({
     const fleet = books.fleetOf(name)
     if (fleet === undefined) return
     const there = [...books.machines.values()].filter(({ state, fleet: of }) => of === name && state !== 'gone')
-    // One that no list ever showed cannot be known where machines do not tell their launches.
-    const isHidden = ({ wasListed, existsSince }: MachineBook): boolean =>
-      !fleet.tellsLaunches && !wasListed && books.at - existsSince > hiddenMs
+    // One that no list showed in time cannot be known where machines do not tell their launches; another one may be there when it comes.
+    const isHidden = ({ listedAt = books.at, existsSince }: MachineBook): boolean =>
+      !fleet.tellsLaunches && listedAt - existsSince >= hiddenMs
     const ours = there.filter((book) => book.origin === 'asked' && !book.takenForGone && !isHidden(book))
     // Which of them were asked for nobody can say there, nor which one has come back.
     const confusing = [...books.machines.values()].filter(

@@ -142,11 +142,11 @@ class FleetWatch {
     for (const { count, arrived } of this.#launches.values()) most += Math.max(0, count - arrived)
     let least = 0
     let existing = 0
-    for (const { machine, fleet, state, used, origin, existsSince, wasListed, missed } of books.machines.values()) {
+    for (const { machine, fleet, state, used, origin, existsSince, listedAt, missed } of books.machines.values()) {
       if (fleet !== this.#fleet || state === 'gone') continue
       existing += 1
       if (!used) most += 1
-      const isSeen = wasListed && missed === undefined && books.at - existsSince > slackMs
+      const isSeen = listedAt !== undefined && missed === undefined && books.at - existsSince > slackMs
       if (state === 'exists' && origin === 'asked' && isSeen && !this.#deleted.has(machine)) least += 1
     }
     const sample = { at: books.at, most, least, existing }
