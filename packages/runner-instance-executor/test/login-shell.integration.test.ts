@@ -76,6 +76,8 @@ describe.skipIf(missing !== undefined)('a login shell that is a bash', () => {
     ['an option', 'set -u\n'],
     ['an option of bash', 'shopt -s nullglob\n'],
     ['a variable that is not exported', 'greeting=hi\n'],
+    ['a variable that is called like those of a bash', 'BASH_GREETING=hi\n'],
+    ['too little to look at it', 'enable -n compgen\n'],
     ['separators', 'IFS=:\n'],
     ['an alias that counts', 'shopt -s expand_aliases\nalias echo="echo aliased"\n'],
   ])('in which its start-up files leave %s is replaced', async (_, startUp) => {

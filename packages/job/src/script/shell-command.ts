@@ -1,6 +1,6 @@
 import type { ShellName } from '../job-environment.ts'
 import { type JobMarker, markerAssignment, residentLimit } from './job-marker.ts'
-import { ownPrint, toldPrint } from './shell-print.ts'
+import { hasPrint, toldPrint } from './shell-print.ts'
 
 export interface ShellCommandOptions {
   readonly shell: ShellName
@@ -31,6 +31,5 @@ export function shellCommand({ shell, jobMarker, scriptBytes, tellsShell = false
   const tell = shell === 'bash' && tellsShell ? `:; rc_w=${toldPrint}; ` : ''
   const anew = `exec ${start} '${tell}${mark}' ${shell} '${read} && eval "$s"'`
   if (shell !== 'bash' || loginPrint === undefined) return anew
-  const isClean = `:; [ ${ownPrint} = '${loginPrint}' ] && ! compgen -A function >/dev/null`
-  return `${isClean} || ${anew}; trap - EXIT DEBUG ERR RETURN; set -- '${read} && eval "$s"'; ${mark}`
+  return `:; ${hasPrint(loginPrint)} || ${anew}; trap - EXIT DEBUG ERR RETURN; set -- '${read} && eval "$s"'; ${mark}`
 }
