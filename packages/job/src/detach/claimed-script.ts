@@ -33,7 +33,7 @@ case $rc_y in [0-9]*) ${emitMarkers(nonce, ...lowSpaceMarker(minFreeKib))}; exit
 `
   const attached = minFreeKib === undefined ? emitMarkers(nonce, ['attached']) : emitMarkers(nonce, ['attached %s'], [spaceWord])
   const prelude = `{ set -- "$PWD"; ${makeDetachDirectory(buildsDir)}
-${looking}${claim === undefined ? 'rc_b=' : claimSlot(buildsDir, jobMarker, claim)}
+${looking}${claim === undefined ? 'rc_b=' : `{ ${claimSlot(buildsDir, jobMarker, claim)}; } 2>/dev/null`}
 case $rc_b in
   '') ${attached} ;;
   !) ${probeDisk(directory)}; ${emitMarkers(nonce, ['unwritable %s %s %s'], troubleWords)}; exit 0 ;;
@@ -44,6 +44,6 @@ unset rc_b rc_l rc_y
   return Buffer.concat([
     Buffer.from(prelude),
     script,
-    Buffer.from(`${claim === undefined ? '' : `case $rc_s in swept) ${freeSlot(buildsDir, claim)} ;; esac\n`}exit 0\n}\n`),
+    Buffer.from(`${claim === undefined ? '' : `case $rc_s in swept) ${freeSlot} ;; esac\n`}exit 0\n}\n`),
   ])
 }

@@ -55,19 +55,19 @@ case $rc_y in [0-9]*) ${emitMarkers(nonce, ...lowSpaceMarker(minFreeKib))}; exit
       : `${claimSlot(buildsDir, jobMarker, claim)}
 case $rc_b in '') ;; !) rc_d=${withoutFile} ;; *) rc_d=occupied ;; esac
 `
-  const freeing = claim === undefined ? '' : `case $rc_s in swept) ${freeSlot(buildsDir, claim)} ;; esac\n`
+  const freeing = claim === undefined ? '' : `case $rc_s in swept) ${freeSlot} ;; esac\n`
   const prelude = `{ set -- "$PWD"; rc_d=attached; rc_b=
 ${makeDetachDirectory(buildsDir)}
-${looking}${claiming}if { [ -z "$rc_b" ] && [ -O ${directory} ] && ${claim === undefined ? 'read -r rc_l </proc/$$/stat' : '[ "$rc_l" ]'}; } 2>/dev/null; then
+${looking}{ ${claiming}if [ -z "$rc_b" ] && [ -O ${directory} ] && ${claim === undefined ? 'read -r rc_l </proc/$$/stat' : '[ "$rc_l" ]'}; then
   set -C
   # That the file is there already and that it cannot be written are told apart: it is opened, and then written.
-  { { rc_d=torn; printf '%s\\n' "$rc_l" '${relay} ${relayOffset}' && rc_d=detached; } >${file}; } 2>/dev/null
+  { rc_d=torn; printf '%s\\n' "$rc_l" '${relay} ${relayOffset}' && rc_d=detached; } >${file}
   set +C
   case $rc_d in
     attached) if [ -e ${file} ]; then rc_d=taken; else rc_d=${withoutFile}; fi ;;
     torn) rm -f ${file}; rc_d=${withoutFile} ;;
   esac
-fi
+fi; } 2>/dev/null
 case $rc_d in
   detached)
     exec 9>&1 # The connection may be gone already: that must neither end this shell nor keep it from saying so.

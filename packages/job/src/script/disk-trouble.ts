@@ -4,6 +4,8 @@
  * @module
  */
 
+import { rarely } from './rarely.ts'
+
 export type DiskTroubleKind = 'no_space' | 'low_space' | 'quota' | 'read_only' | 'permission' | 'other'
 
 export interface DiskTrouble {
@@ -20,12 +22,14 @@ export const troubleWords: readonly string[] = ['"$rc_k"', '"$rc_i"', '"$rc_e"']
  * written, in `rc_e`. It starts processes: for when something has failed already. `directory`: a shell word.
  */
 export function probeDisk(directory: string): string {
-  return `rc_p=${directory}; while [ ! -d "$rc_p" ]; do case $rc_p in */*) rc_p=\${rc_p%/*}; [ "$rc_p" ] || rc_p=/ ;; *) rc_p=. ;; esac; done
+  return `rc_p=${directory}; ${rarely(probe)}`
+}
+
+const probe = `while [ ! -d "$rc_p" ]; do case $rc_p in */*) rc_p=\${rc_p%/*}; [ "$rc_p" ] || rc_p=/ ;; *) rc_p=. ;; esac; done
 rc_e=$(LC_ALL=C; export LC_ALL; exec 2>&1; cat /proc/self/stat >|"$rc_p/.probe.$$"; rm -f "$rc_p/.probe.$$")
 rc_k=$(df -Pk "$rc_p" 2>/dev/null | { read -r rc_x; read -r rc_x rc_x rc_x rc_k rc_x; echo "$rc_k"; })
 rc_i=$(df -Pi "$rc_p" 2>/dev/null | { read -r rc_x; read -r rc_x rc_x rc_x rc_i rc_x; echo "$rc_i"; })
 rc_k=\${rc_k:--} rc_i=\${rc_i:--} rc_e=\${rc_e##*: }`
-}
 
 const kinds: readonly (readonly [RegExp, DiskTroubleKind])[] = [
   [/no space left/i, 'no_space'],

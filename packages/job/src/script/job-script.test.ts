@@ -30,18 +30,18 @@ test('a job without sources is one script with one subshell', () => {
     if [ -e "$2" ] || [ -h "$2" ] || [ -e "$3" ] || [ -h "$3" ]; then rm -rf "$1"'/builds/tok/2/group/project.tmp' && mkdir -m 700 "$1"'/builds/tok/2/group/project.tmp'; fi &&
     set -- "$1" 0; } || set -- "$1" 1
     if [ $2 = 0 ]; then
-    { read -r s </proc/sys/kernel/hostname || s=$(uname -n); } 2>/dev/null
-    { read -r rc_t rc_l </proc/uptime; } 2>/dev/null; printf '\\036NONCE host %s %s\\036\\036NONCE begin get_sources %s\\036\\036NONCE begin step_script %s\\036' "$s" "$1" "$rc_t" "$rc_t"; unset rc_t rc_l
+    { read -r s </proc/sys/kernel/hostname || s=$(uname -n); read -r rc_t rc_l </proc/uptime; } 2>/dev/null; printf '\\036NONCE host %s %s\\036\\036NONCE begin get_sources %s\\036\\036NONCE begin step_script %s\\036' "$s" "$1" "$rc_t" "$rc_t"; unset rc_t rc_l
     unset s
     fi
-    if [ $2 != 0 ]; then rc_p="$1"'/builds'; while [ ! -d "$rc_p" ]; do case $rc_p in */*) rc_p=\${rc_p%/*}; [ "$rc_p" ] || rc_p=/ ;; *) rc_p=. ;; esac; done
+    if [ $2 != 0 ]; then rc_p="$1"'/builds'; eval 'while [ ! -d "$rc_p" ]; do case $rc_p in */*) rc_p=\${rc_p%/*}; [ "$rc_p" ] || rc_p=/ ;; *) rc_p=. ;; esac; done
     rc_e=$(LC_ALL=C; export LC_ALL; exec 2>&1; cat /proc/self/stat >|"$rc_p/.probe.$$"; rm -f "$rc_p/.probe.$$")
     rc_k=$(df -Pk "$rc_p" 2>/dev/null | { read -r rc_x; read -r rc_x rc_x rc_x rc_k rc_x; echo "$rc_k"; })
     rc_i=$(df -Pi "$rc_p" 2>/dev/null | { read -r rc_x; read -r rc_x rc_x rc_x rc_i rc_x; echo "$rc_i"; })
-    rc_k=\${rc_k:--} rc_i=\${rc_i:--} rc_e=\${rc_e##*: }
+    rc_k=\${rc_k:--} rc_i=\${rc_i:--} rc_e=\${rc_e##*: }'
     case $rc_e in ?*) printf '\\036NONCE unwritable %s %s %s\\036' "$rc_k" "$rc_i" "$rc_e" ;; esac; fi
     if [ $2 = 0 ]; then
     (
+    unset rc_slot
     export WORDS='it'\\''s
     two lines' CI_PROJECT_DIR="$1"'/builds/tok/2/group/project'
     set --; set -eo pipefail
@@ -81,18 +81,18 @@ test('steps that come later take what earlier ones left for them; file variables
     ( umask 077
     printf %s 'content' >"$1"'/builds/tok/2/group/project.tmp/KEY' ); } || set -- "$1" 1
     if [ $2 = 0 ]; then
-    { read -r s </proc/sys/kernel/hostname || s=$(uname -n); } 2>/dev/null
-    { read -r rc_t rc_l </proc/uptime; } 2>/dev/null; printf '\\036NONCE host %s %s\\036\\036NONCE begin get_sources %s\\036\\036NONCE begin step_script %s\\036' "$s" "$1" "$rc_t" "$rc_t"; unset rc_t rc_l
+    { read -r s </proc/sys/kernel/hostname || s=$(uname -n); read -r rc_t rc_l </proc/uptime; } 2>/dev/null; printf '\\036NONCE host %s %s\\036\\036NONCE begin get_sources %s\\036\\036NONCE begin step_script %s\\036' "$s" "$1" "$rc_t" "$rc_t"; unset rc_t rc_l
     unset s
     fi
-    if [ $2 != 0 ]; then rc_p="$1"'/builds'; while [ ! -d "$rc_p" ]; do case $rc_p in */*) rc_p=\${rc_p%/*}; [ "$rc_p" ] || rc_p=/ ;; *) rc_p=. ;; esac; done
+    if [ $2 != 0 ]; then rc_p="$1"'/builds'; eval 'while [ ! -d "$rc_p" ]; do case $rc_p in */*) rc_p=\${rc_p%/*}; [ "$rc_p" ] || rc_p=/ ;; *) rc_p=. ;; esac; done
     rc_e=$(LC_ALL=C; export LC_ALL; exec 2>&1; cat /proc/self/stat >|"$rc_p/.probe.$$"; rm -f "$rc_p/.probe.$$")
     rc_k=$(df -Pk "$rc_p" 2>/dev/null | { read -r rc_x; read -r rc_x rc_x rc_x rc_k rc_x; echo "$rc_k"; })
     rc_i=$(df -Pi "$rc_p" 2>/dev/null | { read -r rc_x; read -r rc_x rc_x rc_x rc_i rc_x; echo "$rc_i"; })
-    rc_k=\${rc_k:--} rc_i=\${rc_i:--} rc_e=\${rc_e##*: }
+    rc_k=\${rc_k:--} rc_i=\${rc_i:--} rc_e=\${rc_e##*: }'
     case $rc_e in ?*) printf '\\036NONCE unwritable %s %s %s\\036' "$rc_k" "$rc_i" "$rc_e" ;; esac; fi
     if [ $2 = 0 ]; then
     (
+    unset rc_slot
     export KEY="$1"'/builds/tok/2/group/project.tmp/KEY'
     set --; command set -o pipefail 2>/dev/null; set -e; set -x
     eval 'printf '\\''%s\\n'\\'' '\\''ESC[32;1m$ trueESC[0;m'\\''
@@ -104,6 +104,7 @@ test('steps that come later take what earlier ones left for them; file variables
     if [ $2 = 0 ]; then
     { read -r rc_t rc_l </proc/uptime; } 2>/dev/null; printf '\\036NONCE begin step_release %s\\036' "$rc_t"; unset rc_t rc_l
     (
+    unset rc_slot
     export KEY="$1"'/builds/tok/2/group/project.tmp/KEY'
     if [ -f "$1"'/builds/tok/2/group/project.tmp/gitlab_runner_env' ]; then while IFS= read -r rc_l || [ "$rc_l" ]; do export "$rc_l"; done <"$1"'/builds/tok/2/group/project.tmp/gitlab_runner_env'; unset rc_l; fi
     set --; command set -o pipefail 2>/dev/null; set -e; set -x
@@ -124,6 +125,7 @@ test('after_script is a script of its own in the directory that is there', () =>
     if [ $2 = 0 ]; then
     { read -r rc_t rc_l </proc/uptime; } 2>/dev/null; printf '\\036NONCE begin after_script %s\\036' "$rc_t"; unset rc_t rc_l
     (
+    unset rc_slot
     export WORDS='it'\\''s
     two lines' CI_PROJECT_DIR="$1"'/builds/tok/2/group/project'
     if [ -f "$1"'/builds/tok/2/group/project.tmp/gitlab_runner_env' ]; then while IFS= read -r rc_l || [ "$rc_l" ]; do export "$rc_l"; done <"$1"'/builds/tok/2/group/project.tmp/gitlab_runner_env'; unset rc_l; fi
@@ -142,6 +144,7 @@ test('the end of a script cleans up, looks for what it left and says how it went
   expect(script.slice(script.indexOf('\nset -- "$1" "$2"'))).toMatchInlineSnapshot(`
     "
     set -- "$1" "$2" "$1"'/builds/tok/2/group/project.tmp'/* "$1"'/builds/tok/2/group/project.tmp'/.[!.]*; if [ -e "$3" ] || [ -h "$3" ] || [ -e "$4" ] || [ -h "$4" ]; then rm -rf "$1"'/builds/tok/2/group/project.tmp'; fi
+    exec 2>/dev/null
     rc_stat() { rc_s=; while IFS= read -r rc_l || [ "$rc_l" ]; do rc_s="$rc_s $rc_l"; done <"/proc/$1/stat"; }
     rc_quick() {
       rc_own=$$; rc_from=$$
@@ -169,7 +172,7 @@ test('the end of a script cleans up, looks for what it left and says how it went
       done
       return 1
     }
-    if { rc_quick; } 2>/dev/null; then rc_s=swept; else rc_s=unswept; fi
+    if rc_quick; then rc_s=swept; else rc_s=unswept; fi
     printf '\\036NONCE end %s %s\\036\\036NONCE %s\\036' "$2" "$rc_t" $rc_s
     :
     }

@@ -1,4 +1,5 @@
 import type { BuildPaths } from '../build-paths.ts'
+import { hideSlot } from '../detach/slot-file.ts'
 import { limitExceeded } from '../job-budget.ts'
 import type { ShellName } from '../job-environment.ts'
 import { hideStartFiles, putBackStartFiles, takeStartFiles } from '../login/start-files.ts'
@@ -67,8 +68,9 @@ export function jobScript(options: JobScriptOptions): Buffer {
     text.push(`cd ${directory} || set -- "$1" 1`)
   } else {
     text.push(`{ ${prepareDirectory(paths, prepare.strategy)}${writeFiles(options)}; } || set -- "$1" 1`)
-    text.push('if [ $2 = 0 ]; then', '{ read -r s </proc/sys/kernel/hostname || s=$(uname -n); } 2>/dev/null')
-    const host = { bodies: ['host %s %s'], words: ['"$s"', '"$1"'] }
+    text.push('if [ $2 = 0 ]; then')
+    const read = 'read -r s </proc/sys/kernel/hostname || s=$(uname -n); '
+    const host = { read, bodies: ['host %s %s'], words: ['"$s"', '"$1"'] }
     if (prepare.git === undefined) {
       text.push(begin(nonce, ['get_sources', ...opening], host), 'unset s', 'fi')
       opening = []
@@ -83,10 +85,12 @@ export function jobScript(options: JobScriptOptions): Buffer {
   for (const stage of otherStages) text.push(runStage(options, stage, [stage.name]))
 
   text.push(...cleanUp(options))
+  // From here to the end of what it is part of: to send it away for each command costs more than the command.
+  text.push('exec 2>/dev/null')
   if (guardsLogin) text.push(putBackStartFiles(emitMarkers(nonce, ['unkept'])))
   text.push(
     quickCheck(options.jobMarker, options.shell),
-    `if { rc_quick; } 2>/dev/null; then rc_s=swept; else rc_s=unswept; fi`,
+    `if rc_quick; then rc_s=swept; else rc_s=unswept; fi`,
     emitMarkers(nonce, ['end %s %s', '%s'], ['"$2"', '"$rc_t"', '$rc_s']),
     ':\n}\n',
   )
@@ -166,14 +170,16 @@ function writeFiles({ paths, variables }: JobScriptOptions): string {
 }
 
 /** Says that stages begin, each after the other, and when; `before`: other markers. */
-function begin(nonce: string, stages: readonly string[], before: Markers = { bodies: [], words: [] }): string {
+function begin(nonce: string, stages: readonly string[], before: Markers = { read: '', bodies: [], words: [] }): string {
   const bodies = [...before.bodies, ...stages.map((stage) => `begin ${stage} %s`)]
   const words = [...before.words, ...stages.map(() => '"$rc_t"')]
-  return `{ read -r rc_t rc_l </proc/uptime; } 2>/dev/null; ${emitMarkers(nonce, bodies, words)}; unset rc_t rc_l`
+  return `{ ${before.read}read -r rc_t rc_l </proc/uptime; } 2>/dev/null; ${emitMarkers(nonce, bodies, words)}; unset rc_t rc_l`
 }
 
 /** See `emitMarkers`. */
 interface Markers {
+  /** Shell text that reads what they need. */
+  readonly read: string
   readonly bodies: readonly string[]
   readonly words: readonly string[]
 }
@@ -215,7 +221,7 @@ function makeExports({
 }: Pick<JobScriptOptions, 'paths' | 'home' | 'guardsLogin' | 'variables'>): string {
   const assignment = (key: string, value: string, file: boolean): string => `${key}=${quote(file ? variableFile(paths, key) : value)}`
   return [
-    ...(guardsLogin === true ? [hideStartFiles] : []),
+    `unset ${[hideSlot, ...(guardsLogin === true ? hideStartFiles : [])].join(' ')}`,
     // The job's variables may name another one.
     ...(home === undefined ? [] : [`export HOME=${quote(home)}`]),
     ['export', ...variables.exported.map(({ key, value, file }) => assignment(key, value, file))].join(' '),

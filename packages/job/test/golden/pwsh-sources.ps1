@@ -42,6 +42,7 @@ cd "$1"''/builds/tok123/2/group/project'' || exit
 command -v git >/dev/null || { printf ''\036NONCE failed git_missing\036''; set -- "$1" 1; }
 while [ $2 = 0 ]; do
 (
+unset rc_slot
 export CI_SERVER=''yes'' CI_CONCURRENT_ID=''2'' CI_JOB_TIMEOUT=''3600'' CI_BUILDS_DIR="$1"''/builds'' CI_JOB_STATUS=''running'' GET_SOURCES_ATTEMPTS=''2'' CI_RUNNER_VERSION=''0.1.0'' CI_CONCURRENT_PROJECT_ID=''2'' CI_SHARED_ENVIRONMENT=''true'' CI_RUNNER_REVISION=''abcdef12'' CI_RUNNER_SHORT_TOKEN=''tok123'' CI_RUNNER_EXECUTABLE_ARCH=''linux/amd64'' CI_PROJECT_DIR="$1"''/builds/tok123/2/group/project'' RUNNER_TEMP_PROJECT_DIR="$1"''/builds/tok123/2/group/project.tmp'' GITLAB_ENV="$1"''/builds/tok123/2/group/project.tmp/gitlab_runner_env''
 export GIT_CONFIG_GLOBAL="$1"''/builds/tok123/2/group/project.tmp/gitconfig'' GIT_CONFIG_SYSTEM=/dev/null GIT_CONFIG_COUNT=2 GIT_CONFIG_KEY_0=core.hooksPath GIT_CONFIG_VALUE_0=/dev/null GIT_CONFIG_KEY_1=core.fsmonitor GIT_CONFIG_VALUE_1=false
 set --; set -e

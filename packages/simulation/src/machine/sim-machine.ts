@@ -495,10 +495,10 @@ interface Claim {
 }
 
 function readClaim(text: string): Claim | undefined {
-  const [, file] = /rc_f=(\S+\/slot\.\w+\.\d+)\."\$rc_h"/.exec(text) ?? []
+  const [, file] = /rc_slot=(\S+\/slot\.\w+\.\d+)\."\$rc_h"/.exec(text) ?? []
   if (file === undefined) return undefined
-  const words = found(/printf '%s\\n' '(\w+ \w+ \w+)' "\$rc_l" 1<>"\$rc_f"/, text)
-  return { file, words, marker: words.split(' ')[0]!, frees: text.includes(`echo - 1<>${file}."$rc_h"`) }
+  const words = found(/printf '%s\\n' '(\w+ \w+ \w+)' "\$rc_l" 1<>"\$rc_slot"/, text)
+  return { file, words, marker: words.split(' ')[0]!, frees: text.includes('echo - 1<>"$rc_slot"') }
 }
 
 interface Prelude {
@@ -524,7 +524,7 @@ function readPrelude(text: string): Prelude | undefined {
   const prelude = text.slice(0, text.indexOf('{ unset s; '))
   const [, relay = '', offset = '0'] = /'(\w+) (\d+)' && rc_d=detached/.exec(prelude) ?? []
   return {
-    file: found(/rc_d=detached; \} >(\S+); \}/, prelude),
+    file: found(/rc_d=detached; \} >(\S+)/, prelude),
     relay,
     relayOffset: Number(offset),
     forgets: /true >\|\S+\.out; /.test(prelude),
