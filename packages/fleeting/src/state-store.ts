@@ -12,6 +12,11 @@ export interface StateChange {
   readonly kind: StateRecordKind
   readonly key: string
   readonly value: JsonValue | null
+  /**
+   * `power`: it survives the loss of power too once the write resolves, with all that was written before.
+   * @defaultValue what the store promises for the kind
+   */
+  readonly survives?: 'power' | undefined
 }
 
 export interface StateRecord {

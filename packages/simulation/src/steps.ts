@@ -60,6 +60,12 @@ export type StepName =
   | 'outage'
   | 'handOutLost'
   | 'wallClock'
+  | RareStepName
+
+/** What came to the world later: see `scenarioOf`. */
+type RareStepName = (typeof rareStepNames)[number]
+
+export const rareStepNames = ['powerCut', 'powerCutBefore', 'powerCutAfter', 'powerCutSoon', 'stateTooLarge'] as const
 
 /** Does something to the world and says what, in words for a story; undefined: there was nobody to do it to. */
 type Act = (world: World, n: number) => string | undefined
@@ -321,6 +327,31 @@ const acts: Readonly<Record<StepName, Act>> = {
     world.clock.jumpWallTime((n - 500) * minute)
     return `the wall clock jumps by ${n - 500} minutes`
   },
+  powerCut(world) {
+    world.cutPower('while nothing happened')
+    return undefined
+  },
+  powerCutBefore(world, n) {
+    world.cutPowerAt({ effect: 1 + (n % 40), when: 'before' })
+    return `the manager's computer is to lose its power before effect ${1 + (n % 40)} from now`
+  },
+  powerCutAfter(world, n) {
+    world.cutPowerAt({ effect: 1 + (n % 40), when: 'after' })
+    return `the manager's computer is to lose its power after effect ${1 + (n % 40)} from now`
+  },
+  powerCutSoon(world, n) {
+    world.clock.after(n * 5, () => world.cutPower('while nothing happened'))
+    return `the manager's computer is to lose its power in ${n * 5} ms`
+  },
+  stateTooLarge(world, n) {
+    const mostCharacters = 300 + n * 5
+    world.history.begins('state')
+    world.store.mostCharacters = mostCharacters
+    world.clock.after(second + n * 60, () => {
+      world.store.mostCharacters = Number.POSITIVE_INFINITY
+    })
+    return `writes of state of more than ${mostCharacters} characters fail for ${second + n * 60} ms`
+  },
 }
 
 /** How often each comes, where that is not once. */
@@ -340,10 +371,10 @@ const weights: Partial<Record<StepName, number>> = {
   keep: 2,
 }
 
-/** Every step, as often as it comes. */
-export const stepNames: readonly StepName[] = (Object.keys(acts) as StepName[]).flatMap((name) =>
-  Array.from({ length: weights[name] ?? 1 }, () => name),
-)
+/** Every step that any seed may have, as often as it comes. */
+export const stepNames: readonly StepName[] = (Object.keys(acts) as StepName[])
+  .filter((name) => !(rareStepNames as readonly StepName[]).includes(name))
+  .flatMap((name) => Array.from({ length: weights[name] ?? 1 }, () => name))
 
 /** Does a step, and answers what happened in words. */
 export function act(world: World, name: StepName, n: number): string | undefined {

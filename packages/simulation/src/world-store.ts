@@ -27,6 +27,10 @@ interface Owner {
   isReleased: boolean
 }
 
+/** Records that are on the disk when their write is answered, with all that was written before; others are with the owner's next beat. As `GroupCommit` and `FleetDatabase.beat` have it. */
+const syncedKinds: readonly StateRecord['kind'][] = ['launch', 'removal', 'fleet']
+const beatMs = 1000
+
 /** How long one that was asked for its fleet has to hand it over. */
 const handOverMs = 20_000
 
@@ -38,6 +42,16 @@ export class WorldStore {
   onWritten: (place: string, text: string) => void = () => {}
   /** Loads that fail from now on. */
   loadsFail = 0
+  /** Longer writes are refused. */
+  mostCharacters: number = Number.POSITIVE_INFINITY
+  /** What the disk would not have after a loss of power, in order, and what was there before. */
+  #unsynced: { readonly at: number; readonly place: string; readonly before: StateRecord | undefined }[] = []
+  /** How often the computer lost its power. */
+  #powerCuts = 0
+  /** Whether a store still has what was lost. */
+  #isBehind = false
+  /** When the owner began its beats, each of which has the disk keep what was written. */
+  #leasedAt = 0
   readonly #faults: { readonly fault: WriteFault; left: number }[] = []
   readonly #clock: Clock
   readonly #open: (process: WorldProcess) => StateStore
@@ -69,6 +83,20 @@ export class WorldStore {
   heal(): void {
     this.#faults.length = 0
     this.loadsFail = 0
+    this.mostCharacters = Number.POSITIVE_INFINITY
+  }
+
+  /** What was not synced is gone, and what is under way is not written. Answers which records are older or younger than before. */
+  losePower(): readonly string[] {
+    this.#powerCuts += 1
+    this.#isBehind = true
+    this.#syncBeats()
+    const lost = this.#unsynced.splice(0)
+    for (const { place, before } of lost.toReversed()) {
+      if (before === undefined) this.records.delete(place)
+      else this.records.set(place, before)
+    }
+    return [...new Set(lost.map(({ place }) => place))]
   }
 
   /** The disk as a process has it open. A process that lives is asked for its fleet first. */
@@ -78,10 +106,30 @@ export class WorldStore {
       lease: (fleet, options) =>
         process.effect('store', 'lease', async () => {
           await this.#ask()
-          return this.#leaseOf(await store.lease(fleet, { ...options, takeover: true }), process)
+          const lease = await store.lease(fleet, { ...options, takeover: true })
+          if (this.#isBehind) await this.#lose(lease)
+          // To take the fleet is written through to the disk, with all that was written before.
+          this.#unsynced = []
+          this.#leasedAt = this.#clock.now()
+          return this.#leaseOf(lease, process)
         }),
       close: async () => {},
     }
+  }
+
+  /** The store forgets what the disk has lost. */
+  async #lose(lease: FleetLease): Promise<void> {
+    this.#isBehind = false
+    const there = await lease.load()
+    const tooMuch = there.filter(({ kind, key }) => !this.has(kind, key)).map(({ kind, key }) => ({ kind, key, value: null }))
+    await lease.write([...tooMuch, ...this.records.values()])
+  }
+
+  /** What was written before the owner's last beat is on the disk. */
+  #syncBeats(): void {
+    const now = this.#clock.now()
+    const beatAt = now - ((now - this.#leasedAt) % beatMs)
+    this.#unsynced = this.#unsynced.filter(({ at }) => at >= beatAt)
   }
 
   async #ask(): Promise<void> {
@@ -146,6 +194,9 @@ export class WorldStore {
   }
 
   async #write(lease: FleetLease, changes: readonly StateChange[]): Promise<void> {
+    if (this.mostCharacters < Number.POSITIVE_INFINITY && JSON.stringify(changes).length > this.mostCharacters)
+      throw new StateError('unavailable', 'string or blob too big')
+    const powerCuts = this.#powerCuts
     const first = this.#faults[0]
     const fault = first?.fault
     if (first !== undefined) {
@@ -156,12 +207,19 @@ export class WorldStore {
       throw fault.refused === 'unknown' ? new Error('the disk is full') : new StateError(fault.refused, `a fault of kind ${fault.refused}`)
     // Whatever is late, writes are made in their order.
     if (typeof fault === 'object' || this.#late !== undefined) await this.#waitInLine(typeof fault === 'object' ? fault.lateMs : 0)
+    if (powerCuts < this.#powerCuts) return
     for (const { kind, key, value } of changes) if (value !== null) this.onWritten(`${kind} ${key}`, JSON.stringify(value))
     await lease.write(changes)
+    if (powerCuts < this.#powerCuts) return
+    this.#syncBeats()
+    const at = this.#clock.now()
     for (const { kind, key, value } of changes) {
+      this.#unsynced.push({ at, place: `${kind} ${key}`, before: this.records.get(`${kind} ${key}`) })
       if (value === null) this.records.delete(`${kind} ${key}`)
       else this.records.set(`${kind} ${key}`, { kind, key, value })
     }
+    if (changes.some(({ kind, value, survives }) => survives === 'power' || (value !== null && syncedKinds.includes(kind))))
+      this.#unsynced = []
     if (fault === 'answer lost') throw new StateError('unavailable', 'the answer of the disk was lost')
   }
 }

@@ -11,7 +11,7 @@ import type { WorldSetting } from './scenario.ts'
 import { type Broken, Witness } from './witness.ts'
 import { WorldCloud } from './world-cloud.ts'
 import { WorldHistory } from './world-history.ts'
-import { WorldProcess } from './world-process.ts'
+import { type EffectPoint, WorldProcess } from './world-process.ts'
 import { WorldStore } from './world-store.ts'
 
 const second = 1000
@@ -91,6 +91,10 @@ export class World {
   readonly #bug: Bug | undefined
   readonly #leases = new Map<string, string>()
   #lives = 0
+  /** Those that live, on the manager's computer. */
+  readonly #processes = new Set<WorldProcess>()
+  /** With its end the computer loses its power. */
+  #losesPower: WorldProcess | undefined
   /** Whose last list failed. */
   #unreadable: { readonly process: WorldProcess; readonly since: number } | undefined
   #refusal:
@@ -163,6 +167,22 @@ export class World {
     this.manager = this.#startManager()
   }
 
+  /** The manager's computer loses its power: all that runs there ends, and what its disk was not made to keep is gone. */
+  cutPower(where: string): void {
+    this.note(`the manager's computer loses its power ${where}`, true)
+    for (const key of this.store.losePower()) this.note(`the disk has lost what was written last of ${key}`)
+    this.history.trouble('power')
+    // Nobody can know of these any more.
+    for (const key of this.#leases.keys()) if (!this.store.has('acquisition', key)) this.#leases.delete(key)
+    for (const process of this.#processes) process.kill('by that')
+  }
+
+  /** It will lose its power when the manager comes there. */
+  cutPowerAt(point: EffectPoint): void {
+    this.#losesPower = this.manager.process
+    this.manager.process.killAt(point)
+  }
+
   /** Others fill a machine's disk, or empty it again. */
   fillDisk(id: string, isFull: boolean): void {
     const machine = this.machines.get(id)
@@ -197,6 +217,7 @@ export class World {
     for (const what of ['unreachable', 'misreported', 'cloud', 'coordinator', 'state', 'boot', 'machine_disk'] as const)
       this.history.ends(what)
     this.manager.process.spare()
+    this.#losesPower = undefined
     this.cloud.heal()
     this.store.heal()
     for (const machine of this.cloud.ids) this.fillDisk(machine, false)
@@ -319,6 +340,7 @@ export class World {
         this.clock.after(ms, () => this.history.ends('coordinator'))
       },
     })
+    this.#processes.add(process)
     this.history.tell({ kind: 'process', process: process.name, state: 'started' })
     const witness = new Witness({
       process,
@@ -348,6 +370,7 @@ export class World {
       this.note(`${process.name} has handed the fleet over, and ends`)
       this.history.tell({ kind: 'process', process: process.name, state: 'stopped' })
       process.exit()
+      this.#processes.delete(process)
       // Without a successor that lives the supervisor starts it again.
       if (this.manager === manager && this.revives) this.manager = this.#startManager()
     })
@@ -399,7 +422,12 @@ export class World {
   #killed(process: WorldProcess, where: string): void {
     this.kills += 1
     this.history.tell({ kind: 'process', process: process.name, state: 'killed' })
+    this.#processes.delete(process)
     this.note(`the manager is killed ${where}`, true)
+    if (process === this.#losesPower) {
+      this.#losesPower = undefined
+      this.cutPower(where)
+    }
     // Its successor is there already.
     if (process !== this.manager.process) return
     const downMs = Math.floor(this.#random() * 30 * second)

@@ -44,6 +44,17 @@ describe('GroupCommit', () => {
     await second
   })
 
+  it('makes a batch survive the loss of power when one of its changes must, by its kind or by its own word', async () => {
+    const durabilities: string[] = []
+    const group = new GroupCommit(async (_changes, durability) => {
+      durabilities.push(durability)
+    })
+    await group.add([use('a')])
+    await Promise.all([group.add([{ ...use('b'), survives: 'power' }]), group.add([use('c')])])
+    await group.add([{ kind: 'launch', key: 'd', value: 1 }])
+    expect(durabilities).toEqual(['process', 'power', 'power'])
+  })
+
   it('commits with what waited what the answer to the commit before brings', async () => {
     const disk = new SlowDisk()
     const group = new GroupCommit(disk.commit)

@@ -2,7 +2,7 @@ import { type StateChange, StateError, type StateRecordKind } from '../state-sto
 import type { Durability, EncodedChange } from './fleet-database.ts'
 
 /**
- * What of each kind must survive. Intents of acts that cost money or destroy are on the disk before the act; the rest is in the kernel's hands when the write resolves, which the end of this process
+ * What of each kind must survive, unless a change says more itself. Intents of acts that cost money or destroy are on the disk before the act; the rest is in the kernel's hands when the write resolves, which the end of this process
  * cannot undo, and on the disk a second later.
  */
 const durabilityOf: Readonly<Record<StateRecordKind, Durability>> = {
@@ -56,6 +56,7 @@ export class GroupCommit {
     this.#schedule()
     this.#waiting += size
     batch.add(encoded, size)
+    if (changes.some(mustSurvivePower)) batch.durability = 'power'
     return batch.done
   }
 
@@ -107,11 +108,11 @@ class Batch {
 
   add(changes: readonly EncodedChange[], size: number): void {
     this.size += size
-    for (const change of changes) {
-      const { kind, key, json } = change
-      // Later changes of the same record replace earlier ones: whoever reads the file sees whole batches only.
-      this.changes.set(`${kind}\n${key}`, change)
-      if (json !== null && durabilityOf[kind] === 'power') this.durability = 'power'
-    }
+    // Later changes of the same record replace earlier ones: whoever reads the file sees whole batches only.
+    for (const change of changes) this.changes.set(`${change.kind}\n${change.key}`, change)
   }
+}
+
+function mustSurvivePower({ kind, value, survives }: StateChange): boolean {
+  return survives === 'power' || (value !== null && durabilityOf[kind] === 'power')
 }

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { type FleetLease, Journal, MemoryStateStore, silentLogger } from '@runner-core/fleeting'
+import { type FleetLease, Journal, MemoryStateStore, type StateChange, silentLogger } from '@runner-core/fleeting'
 import { ManualClock } from '@runner-core/fleeting/testing'
 import type { JobPayload } from '@runner-core/job'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { JobJournal } from './job-journal.ts'
 import { keptFleetKey } from './kept-fleet-key.ts'
 import { Seal } from './seal.ts'
@@ -47,6 +47,17 @@ describe('JobJournal', () => {
     after.ended(12)
     after.ended(3)
     expect(await lease.load(['job'])).toEqual([])
+  })
+
+  test('writes through to the disk what a script must not start without', async () => {
+    const written: StateChange[] = []
+    const store = await open()
+    vi.spyOn(lease, 'write').mockImplementation(async (changes) => void written.push(...changes))
+    await store.took({ payload: payload(1), acquisitionKey: '1-a', takenAt: 5 })
+    await store.keep(1, 'checkpoint', () => 'the script starts')
+    store.note(1, 'checkpoint', 'a piece of its log was sent')
+    await store.settled()
+    expect(written.map(({ key, survives }) => `${key} ${survives ?? ''}`)).toEqual(['a/1 ', 'a/1/checkpoint power', 'a/1/checkpoint '])
   })
 
   test('keeps the jobs of runners apart, whatever they are called', async () => {

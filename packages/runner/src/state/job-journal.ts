@@ -68,9 +68,9 @@ export class JobJournal {
     return this.#journal.keep(() => [this.#change(`${job.payload.id}`, { ...job } as unknown as JsonValue)], wait)
   }
 
-  /** Replaces what is known of a job that was taken, before something is done that must not be done twice. `take` is asked at each try. */
+  /** Replaces what is known of a job that was taken, before something is done that must not be done twice, also after a loss of power. `take` is asked at each try. */
   keep(jobId: number, part: LaterPart, take: () => JsonValue, wait: KeepOptions = {}): Promise<void> {
-    return this.#journal.keep(() => [this.#change(`${jobId}/${part}`, take())], wait)
+    return this.#journal.keep(() => [{ ...this.#change(`${jobId}/${part}`, take()), survives: 'power' }], wait)
   }
 
   /** The same for what nothing waits for; the `acquisitionKey` when it moved to another slot. */

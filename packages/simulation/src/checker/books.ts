@@ -10,6 +10,7 @@ export interface RunBook {
   readonly startedAt: number
   readonly lines: string[]
   exit: number | 'killed' | undefined
+  endedAt: number | undefined
   /** Whether processes of it live: it holds its slot. */
   lives: boolean
 }
@@ -87,6 +88,9 @@ interface Trouble {
 
 export const onlyFleet = ''
 
+/** What is less old may be lost with the power, milliseconds. */
+const unsyncedMs = 1000
+
 /** So many machines missing at once, and more than half of all, are a mass: lists must agree so many times as long then, and at least so long. */
 const massMinimum = 3
 const massFactor = 6
@@ -115,6 +119,11 @@ export class Books {
           ((trouble.machine === undefined || trouble.machine === touched.machine) &&
             (trouble.job === undefined || trouble.job === touched.job))),
     )
+  }
+
+  /** Whether the managers' computer lost its power so soon after that what was to be kept then may be lost. */
+  mayBeForgotten(at: number): boolean {
+    return this.wasTroubled(['power'], {}, at, at + unsyncedMs)
   }
 
   /** Scripts whose processes live on the machine. */
@@ -191,6 +200,7 @@ export class Books {
         const run = this.runs.get(record.run)
         if (run === undefined) return `${record.run} ends and never started`
         run.exit = record.exit
+        run.endedAt = record.at
         run.lives = record.leftovers ?? false
         return undefined
       }
@@ -255,6 +265,7 @@ export class Books {
       startedAt: record.at,
       lines: [],
       exit: undefined,
+      endedAt: undefined,
       lives: true,
     }
     this.runs.set(record.run, run)

@@ -41,7 +41,7 @@ export const jobsEndOnce: CreateRule = (report) => {
       const known = ends.find((end) => end.isKnown && (end.by === by || wasKept(end, books)))
       if (known !== undefined)
         report('end told again', `${job} (${attempt}) by ${by}, though ${known.by} heard ${at - known.at} ms before that it was taken`)
-      const other = ends.find((end) => end.state !== state)
+      const other = ends.find((end) => end.state !== state && !books.mayBeForgotten(end.at))
       if (other !== undefined && books.jobs.get(job)?.cancelAskedAt === undefined && !books.wasTroubled(['state'], {}, other.at, at))
         report('end told otherwise', `${job} (${attempt}): ${other.state} by ${other.by}, then ${state} by ${by}`)
       ends.push({ by, at, state, isKnown: heard && answer === 'taken' })
@@ -69,7 +69,10 @@ export const jobsEnd: CreateRule = (report) => {
         if (books.wasTroubled(['state'], {}, attempt.handedOutAt, record.at) && ++drops <= mostDropsOfATrouble) return
         report('job dropped', `${record.job} (${attempt.attempt}) was handed out to ${attempt.to}, which never tried to accept it`)
       }
-      if (record.kind === 'ended' && record.by === 'abandoned') report('job given up by the coordinator', record.job)
+      if (record.kind === 'ended' && record.by === 'abandoned') {
+        const { acceptedAt } = books.jobs.get(record.job)?.last ?? {}
+        if (acceptedAt === undefined || !books.mayBeForgotten(acceptedAt)) report('job given up by the coordinator', record.job)
+      }
       if (record.kind !== 'over') return
       for (const { job, endedAt, last } of books.jobs.values())
         if (endedAt === undefined) report('job not ended', `${job}${last === undefined ? '' : `, last handed out to ${last.to}`}`)
@@ -129,6 +132,8 @@ function judgeFailure(
     const isLong = at - (acceptedAt ?? handedOutAt) > judgedWaitMs
     if (isLong || books.wasTroubled(excusingBeforeScripts, 'anything', handedOutAt, at)) return
   } else if (runs.some(({ machine }) => books.wasTroubled(excusing, { job, machine }, handedOutAt, at) || died(machine, books))) return
+  // That it had ended is lost with the power, if nobody had told it long before.
+  if (runs.some(({ endedAt }) => endedAt !== undefined && books.wasTroubled(['power'], {}, endedAt, at))) return
   report('job failed without need', `${job}: ${reason}; ${endsOf(runs)}`)
 }
 

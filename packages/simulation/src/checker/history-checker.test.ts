@@ -482,3 +482,26 @@ test('the checker imports nothing but Node and itself', () => {
   expect(imported.length).toBeGreaterThan(10)
   expect(imported.filter((from) => !from.startsWith('node:') && !/^\.\/[\w-]+\.ts$/.test(from))).toEqual([])
 })
+
+describe('a loss of power', () => {
+  const power: Event = { kind: 'trouble', what: 'power', state: 'happens' }
+  const breachesOf = (events: readonly Event[]): readonly Breach[] => checkHistory(story(events)).map(({ breach }) => breach)
+
+  test('excuses that a job is forgotten that was accepted in the second before, and no other', () => {
+    const accepted = [...begin, ...launch('m1'), ...take('j1')]
+    expect(breachesOf(ended([...accepted, power], 'abandoned'))).toEqual([])
+    expect(breachesOf(ended([...accepted, ...launch('m2'), power], 'abandoned'))).toEqual(['job given up by the coordinator'])
+  })
+
+  test('excuses that the end of a script is forgotten, and not that a job fails whose script runs', () => {
+    const failed: Event = { kind: 'ended', job: 'j1', state: 'failed', reason: 'runner_system_failure', by: 'runner' }
+    const running = [...begin, ...launch('m1'), ...take('j1'), run('j1', 'm1')]
+    expect(breachesOf([...running, ends('j1'), power, failed])).toEqual([])
+    expect(breachesOf([...running, power, failed])).toEqual(['job failed without need'])
+  })
+
+  test('does not excuse that a script starts again', () => {
+    const again: Event = { kind: 'script_started', run: 'again', machine: 'm1', slot: '1', job: 'j1' }
+    expect(breachesOf([...begin, ...launch('m1'), ...take('j1'), run('j1', 'm1'), power, again])).toEqual(['script started twice'])
+  })
+})

@@ -38,7 +38,8 @@ export type StoryRecord =
 /**
  * `unreachable` a machine cannot be connected to, or connections to it were cut · `interrupted` the cloud announced that it takes a machine, or took it · `misreported` the cloud said that a machine which runs does not, or is not there when asked for it alone
  * (being left out of a list is no such thing) · `machine_disk` it has no room · `refused` the coordinator refused a request about a job that is its holder's · `trace_limit` its trace is longer than allowed · `coordinator` it does not answer, or fails ·
- * `cloud` its calls fail · `state` state cannot be written · `boot` machines do not become usable.
+ * `cloud` its calls fail · `state` state cannot be written · `boot` machines do not become usable ·
+ * `power` the managers' computer lost its power, and with it what it was given to keep in the second before.
  */
 export type TroubleKind =
   | 'unreachable'
@@ -51,6 +52,7 @@ export type TroubleKind =
   | 'cloud'
   | 'state'
   | 'boot'
+  | 'power'
 
 /** What the coordinator did. A request that never reached it is not here. */
 export type CoordinatorRecord =

@@ -64,8 +64,9 @@ export const reasonsAreTrue: CreateRule = (report) => {
         if (claims.making !== undefined && claims.making > most)
           report('reason not true', `${told.job} was told at ${told.at}: "${told.text}"; at most ${most} were being made then`)
       if (record.kind === 'launch_asked') watchOf(record.fleet ?? onlyFleet).asked(record.token, record.count)
-      if (record.kind === 'launch_decided') for (const watch of fleets.values()) watch.decided(record.token, record.accepted)
+      if (record.kind === 'launch_decided') for (const watch of fleets.values()) watch.decided(record.token, record.accepted, record.at)
       if (record.kind === 'launch_decided' && record.error !== undefined) hasCloudFailed = true
+      if (record.kind === 'trouble' && record.what === 'power') for (const watch of fleets.values()) watch.powerLost(books)
       if (record.kind === 'machine') watchOf(record.fleet ?? books.machines.get(record.machine)?.fleet ?? onlyFleet).machineChanged(record)
       if (record.kind === 'delete_asked') for (const watch of fleets.values()) watch.deleted(record.machines)
       if (record.kind === 'trouble' && failing.has(record.what)) hasCloudFailed = true
@@ -110,7 +111,7 @@ function takeDue(open: Claim[], record: HistoryRecord, books: Books): Claim[] {
 class FleetWatch {
   readonly #fleet: string
   /** By launch: asked for and not decided, or accepted and not there yet. */
-  readonly #launches = new Map<string, { count: number; arrived: number }>()
+  readonly #launches = new Map<string, { count: number; arrived: number; readonly asked: number; decidedAt?: number }>()
   readonly #deleted = new Set<string>()
   #samples: Sample[] = []
 
@@ -120,12 +121,21 @@ class FleetWatch {
 
   asked(token: string, count: number): void {
     // Asked again by the same token it is the same launch.
-    if (!this.#launches.has(token)) this.#launches.set(token, { count, arrived: 0 })
+    if (!this.#launches.has(token)) this.#launches.set(token, { count, arrived: 0, asked: count })
   }
 
-  decided(token: string, accepted: number): void {
+  decided(token: string, accepted: number, at: number): void {
     const launch = this.#launches.get(token)
-    if (launch !== undefined) launch.count = accepted
+    if (launch === undefined) return
+    launch.count = accepted
+    launch.decidedAt = at
+  }
+
+  /** What was decided last is not known any more, and where machines do not tell their launches one that comes passes for one of those. */
+  powerLost(books: Books): void {
+    if (books.fleetOf(this.#fleet)?.tellsLaunches !== false) return
+    for (const launch of this.#launches.values())
+      if (launch.decidedAt !== undefined && books.mayBeForgotten(launch.decidedAt)) launch.count = Math.max(launch.count, launch.asked)
   }
 
   machineChanged({ state, token }: HistoryRecord & { kind: 'machine' }): void {

@@ -57,6 +57,14 @@ export const runnerMutants: readonly Mutant[] = [
     replace: ": void this.#keepBefore(start, (wait) => journal.keep(job.id, 'checkpoint', checkpoint, wait)).catch(() => {})",
   },
   {
+    name: 'a script starts before its checkpoint survives the loss of power',
+    breaks: 'jobs',
+    file: runner('state/job-journal'),
+    find: ", survives: 'power' }], wait)",
+    replace: ' }], wait)',
+    focus: ['powerCutSoon', 'powerCutBefore', 'powerCutAfter', 'jobs'],
+  },
+  {
     name: 'a script starts although its checkpoint could not be kept',
     breaks: 'jobs',
     file: runner('job-handler'),

@@ -390,6 +390,14 @@ export const journalMutants: readonly Mutant[] = [
     replace: '          void write([...earlier.map(([, { change }]) => change), ...next]).catch(() => {})\n',
   },
   {
+    name: 'a write that the store does not take passes for kept',
+    breaks: 'jobs',
+    file: journal,
+    find: '        if (signal?.aborted || isFenced(error)) throw error\n',
+    replace: "        if (isFenced(error)) throw error\n        if (error instanceof StateError && error.code === 'unavailable') return\n",
+    focus: ['stateTooLarge', 'stateTooLarge', 'jobs', 'killNow', 'killAfter'],
+  },
+  {
     name: 'a write that failed is no trouble',
     breaks: 4,
     file: journal,
