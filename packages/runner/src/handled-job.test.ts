@@ -3,12 +3,12 @@ import { Journal, MemoryStateStore, StateError, silentLogger } from '@runner-cor
 import { ManualClock } from '@runner-core/fleeting/testing'
 import { EnvironmentError, type JobEnvironment, type JobPayload, type JobStage } from '@runner-core/job'
 import type { PrepareOptions } from '@runner-core/runner-instance-executor'
-import { beforeEach, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { parseConfig } from './config/parse-config.ts'
 import { EndOutbox } from './ends/end-outbox.ts'
 import type { JobUpdate } from './gitlab/job-api-client.ts'
 import type { JobReply } from './gitlab/job-reply.ts'
-import { HandledJob, type HandledJobOptions, type JobEnd } from './handled-job.ts'
+import { HandledJob, type HandledJobCheckpoint, type HandledJobOptions, type JobEnd } from './handled-job.ts'
 import type { JobPhase } from './metrics/job-progress.ts'
 import { JobJournal } from './state/job-journal.ts'
 import { Seal } from './state/seal.ts'
@@ -130,7 +130,8 @@ function handle(
         events.push('reported')
         return reply(endStatus)
       },
-      patchTrace: async (_job: unknown, { start, bytes }: { start: number; bytes: Buffer }) => {
+      patchTrace: async (_job: unknown, { start, bytes }: { start: number; bytes: Buffer }, signal?: AbortSignal) => {
+        signal?.throwIfAborted()
         sent += bytes.toString()
         return { ...reply(patchStatus), traceSize: start + bytes.length }
       },
@@ -221,6 +222,48 @@ test('what shows on the machine that the script ran stays there until the end of
   await after(10_000)
   expect(events).toEqual(['released', 'disposed', 'free', 'reported', 'wiped'])
   expect(await journal.load()).toMatchObject([])
+})
+
+describe('what the runner says in the log', () => {
+  const checkpoints: HandledJobCheckpoint[] = []
+  const onCheckpoint = (take: () => HandledJobCheckpoint): void => void checkpoints.push(take())
+
+  test.each([
+    ['is sent once it is kept for the next process', true],
+    ['is sent all the same when it cannot be kept for a while', false],
+  ])('%s', async (_, canBeKept) => {
+    checkpoints.length = 0
+    let keep = (): void => {}
+    const kept = new Promise<void>((resolve) => (keep = resolve))
+    ends = { keep: async () => undefined, settled: () => kept, take: async () => {} }
+    prepare = async () => environment(never)
+    const { after } = handle(payload, { onCheckpoint })
+    while (checkpoints.every(({ run }) => run.said.length === 0)) await after(10)
+    await after(1_500)
+    expect(sent).toBe('')
+    if (canBeKept) keep()
+    await after(canBeKept ? 10 : 3_000)
+    expect(sent).toContain('Running with runner-core')
+    const said = checkpoints.flatMap(({ run }) => run.said.map(({ text }) => text)).join('')
+    expect(said).toContain(sent.slice(0, sent.indexOf('\n')))
+  })
+
+  test('is sent no more when another process has the job', async () => {
+    let keep = (): void => {}
+    const kept = new Promise<void>((resolve) => (keep = resolve))
+    ends = { keep: async () => undefined, settled: () => kept, take: async () => {} }
+    prepare = async () => environment(never)
+    checkpoints.length = 0
+    const warnings: unknown[] = []
+    const logger = { ...silentLogger, warn: (...words: unknown[]) => void warnings.push(words) }
+    const { job, after } = handle(payload, { onCheckpoint, logger })
+    while (checkpoints.every(({ run }) => run.said.length === 0)) await after(10)
+    await after(1_500)
+    job.leave({ atOnce: false })
+    keep()
+    await after(10_000)
+    expect([sent, warnings]).toEqual(['', []])
+  })
 })
 
 test('no command runs before the coordinator has said that the job is ours', async () => {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { Clock, Logger, Random } from '@runner-core/fleeting'
+import { type Clock, delay, type Logger, type Random } from '@runner-core/fleeting'
 import {
   type CacheStore,
   hasTimestamps,
@@ -28,6 +28,9 @@ import { isNotOurs } from './gitlab/job-reply.ts'
 import { JobReporter } from './gitlab/job-reporter.ts'
 import type { SentTrace } from './gitlab/trace-upload.ts'
 import type { JobPhase } from './metrics/job-progress.ts'
+
+/** How long the log is held back until what it says is kept, milliseconds. */
+const mostKeepMs = 2000
 
 /** What another process needs to go on with a job, beside the job itself and its slot. JSON, to be kept like the job's token. */
 export interface HandledJobCheckpoint {
@@ -94,6 +97,8 @@ export class HandledJob {
   #wiping: Promise<void> = Promise.resolve()
   #sent: SentTrace
   #takeRun: (() => JobCheckpoint) | undefined
+  /** Texts of the log, as many as the coordinator may have. */
+  #keptSaid = 0
   #isGivenBack = false
   /** Nothing of it runs any more: only its end is still told. */
   #hasEnded = false
@@ -119,6 +124,7 @@ export class HandledJob {
       isDebugTrace: !settings.debugTraceDisabled && isDebugTrace(settingSources),
       finalUpdateRetryLimit: settings.finalUpdateRetryLimit,
       sent,
+      beforePiece: () => this.#keepSaid(),
       onSent: (sentNow) => {
         this.#sent = sentNow
         void this.#checkpoint()
@@ -362,6 +368,26 @@ export class HandledJob {
         this.#reporter.flushNow()
       },
     }
+  }
+
+  /**
+   * Times that stand in the log are known to the next process before the coordinator has them: it makes the same log again, or the checksum of the whole would be wrong. Where they cannot be kept for a while, the log is
+   * sent all the same.
+   */
+  async #keepSaid(): Promise<void> {
+    const { ends, clock } = this.#options
+    if (ends === undefined || this.#takeRun === undefined || this.#hasEnded) return
+    const said = this.#takeRun().said.length
+    if (said === this.#keptSaid && this.#lineTimes === undefined) return
+    void this.#checkpoint()
+    const kept = new AbortController()
+    const keeping = ends.settled().then(
+      () => kept.abort(),
+      () => {},
+    )
+    await Promise.race([keeping, delay(clock, mostKeepMs, kept.signal).catch(() => {})])
+    kept.abort()
+    this.#keptSaid = said
   }
 
   #checkpoint(start?: ScriptStart): void | Promise<void> {

@@ -16,6 +16,8 @@ export interface JobReporterOptions {
   readonly isDebugTrace?: boolean
   /** What an earlier manager has sent of the trace, which is made again from its beginning. Default: nothing. */
   readonly sent?: SentTrace | undefined
+  /** Awaited before a piece of the trace is sent while the job runs, with what is there by now and no more. Must not reject. */
+  readonly beforePiece?: () => Promise<void>
   /** Called when the coordinator has taken a piece of the trace. Must not throw. */
   readonly onSent?: (sent: SentTrace) => void
   /** Tries to deliver the end of the job while the coordinator fails, ≥ 1. Default 10, which is about 17 minutes. */
@@ -183,13 +185,18 @@ export class JobReporter {
 
   /** Sends a piece of trace if there is one, else a sign of life. */
   async #speak(): Promise<void> {
-    const { client, job } = this.#options
+    const { client, job, trace, beforePiece } = this.#options
     const upload = this.#upload
     const isPiece = upload.unsentBytes > 0
-    if (isPiece) this.#schedule.pieceStarts(this.#clock.now())
+    const { size } = trace
+    if (isPiece) {
+      await beforePiece?.()
+      if (this.#hurry.signal.aborted) return
+      this.#schedule.pieceStarts(this.#clock.now())
+    }
     try {
       const reply = isPiece
-        ? await upload.sendPiece(this.#hurry.signal)
+        ? await upload.sendPiece(this.#hurry.signal, size)
         : await client.updateJob(job, { state: 'running' }, this.#hurry.signal)
       this.#heed(reply)
       if (isPiece ? saysOver(reply) : isRefusal(reply)) this.#abort('refused')

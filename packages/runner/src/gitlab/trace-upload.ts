@@ -93,12 +93,13 @@ export class TraceUpload {
     this.#shift = 0
   }
 
-  /** Sends the next piece; there must be one. 202 has moved the offset on, 416 to where the server stands. Rejects as `patchTrace` and `Trace.read` do. */
-  async sendPiece(signal?: AbortSignal): Promise<JobReply> {
+  /** Sends the next piece, of what stands before `limit` in the trace; there must be one. 202 has moved the offset on, 416 to where the server stands. Rejects as `patchTrace` and `Trace.read` do. */
+  async sendPiece(signal?: AbortSignal, limit: number = this.#trace.size): Promise<JobReply> {
     const { isDebugTrace, onSent } = this.#options
     if (!this.#isProven) await this.#prove()
     const start = this.#offset
-    const bytes = await this.#trace.read(start - this.#shift, pieceBytes)
+    const from = start - this.#shift
+    const bytes = await this.#trace.read(from, Math.min(pieceBytes, limit - from))
     const reply = await this.#client.patchTrace(this.#job, { start, bytes, isDebugTrace }, signal)
     if (reply.status === 202) {
       this.#offset += bytes.length
