@@ -56,9 +56,10 @@ export type {
   JobVariable,
 } from './job-payload.ts'
 /** For an environment that serves jobs of several projects with one login. */
+export { startsPrograms } from './login/login-files.ts'
 export { type LoginScriptOptions, loginCommand, loginScript } from './login/login-script.ts'
 export { type LoginChange, type LoginReport, type LoginState, loginChanges, readLoginReport } from './login/login-state.ts'
-export { ownHomeDirectory, removeHomeScript } from './login/own-home.ts'
+export { ownHomeDirectory } from './login/own-home.ts'
 export type { JobCheckpoint, OnCheckpoint, ScriptCheckpoint, ScriptStart } from './run/job-checkpoint.ts'
 export type { JobTrace, LogRecord, SaidText } from './run/job-log.ts'
 export type { JobStage } from './run/job-stage.ts'

@@ -309,7 +309,8 @@ export class InstanceExecutor {
       claims?.end(jobMarker.value)
       environment.giveRelayBack()
       concurrentIds.giveBack(concurrentId)
-      await leave()
+      // Before anybody else can have the slot, so that the next job of the login is admitted after it; the slot does not wait for it.
+      this.#track(leave())
       await acquisition[Symbol.asyncDispose]()
     }
     // What is left may go on in the build directory, which other machines may share: then nobody gets its number again.
@@ -317,7 +318,7 @@ export class InstanceExecutor {
       if (await environment.sweep()) return await giveBack()
       claims?.end(jobMarker.value)
       environment.giveRelayBack()
-      await leave()
+      this.#track(leave())
       await acquisition[Symbol.asyncDispose]()
     }
     let isReleased = false

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { type Clock, type Connection, deadline, isConnectionError, type Logger } from '@runner-core/fleeting'
 import {
+  type LoginChange,
   type LoginReport,
   type LoginScriptOptions,
   type LoginState,
@@ -8,7 +9,7 @@ import {
   loginCommand,
   loginScript,
   readLoginReport,
-  removeHomeScript,
+  startsPrograms,
 } from '@runner-core/job'
 import { Answer } from './answer.ts'
 import { asFirst, asState, type KnownLogin, type LoginMemory } from './known-login.ts'
@@ -37,6 +38,8 @@ export interface Tenant {
   readonly useCount: number
 }
 
+type Place = Pick<Tenant, 'instanceId' | 'connection'>
+
 /** What a job gets of the login, or why it gets nothing: the instance serves no other project's job. */
 export type Admission = { readonly hasOwnHome: boolean; readonly guardsLogin: boolean } | { readonly refused: string }
 
@@ -50,6 +53,8 @@ interface Login {
   isShared: boolean
   /** What it was like before the first job; undefined: nobody could tell. */
   first: LoginState | undefined
+  /** Why it serves no more jobs, once a job's end has found so. */
+  spoiled: string | undefined
   /** One job after the other is admitted. */
   queue: Promise<unknown>
 }
@@ -59,6 +64,8 @@ const mostLogins = 2000
 /** How long a look, or ending what was left, may take. */
 const limitMs = 30_000
 const mostAnswerBytes = 1024 * 1024
+/** How long what follows a job may take, restoring included. */
+const tidyMs = 10_000
 
 /**
  * Keeps what a job leaves in its login from jobs of other projects. Before a machine's first job it looks what the login is like; before a job of another project it ends what is left of earlier ones, puts back what they changed, and gives
@@ -91,30 +98,55 @@ export class LoginGuard {
     login.isShared ||= hasOwnHome
   }
 
-  /** The job is over. Removes its home, if it had one. Never rejects. */
+  /**
+   * The job is over. Removes its home, if it had one, and puts back what it changed of what starts programs, or has the next job refused where that cannot be done. The next job of the login is
+   * admitted after it, whose slot need not wait for it. Never rejects.
+   */
   async leave({ instanceId, connection, marker }: Omit<Tenant, 'project' | 'useCount'>, hasOwnHome: boolean): Promise<void> {
-    this.#logins.get(keyOf(connection, instanceId))?.active.delete(marker)
-    if (!hasOwnHome || connection.ended !== undefined) return
-    const { clock, logger } = this.#options
-    const answer = new Answer()
-    using limit = deadline(clock, limitMs, () => new Error(`no answer within ${limitMs} ms`))
+    const login = this.#logins.get(keyOf(connection, instanceId))
+    if (login === undefined) return
+    login.active.delete(marker)
+    const left = login.queue.then(() => this.#tidy(login, { instanceId, connection }, hasOwnHome ? marker : undefined))
+    login.queue = left
+    await left
+  }
+
+  async #tidy(login: Login, place: Place, over: string | undefined): Promise<void> {
+    const { trust, clock, logger } = this.#options
+    // While another job is at work, what has changed may be its own: the last one has it put back.
+    const compares = trust === 'all' && login.first !== undefined && login.active.size === 0
+    if (place.connection.ended !== undefined || (!compares && over === undefined)) return
+    using limit = deadline(clock, tidyMs, () => new Error(`no answer within ${tidyMs / 1000} s`))
     try {
-      await runCommand(connection, {
-        command: loginCommand,
-        script: removeHomeScript(marker),
-        stdout: answer.take,
-        isComplete: () => answer.text.endsWith('removed\n'),
-        clock,
-        signal: limit.signal,
-      })
+      const report = await this.#run(place, { over }, limit.signal)
+      if (!compares) return
+      login.spoiled = await this.#putBack(login, place, loginChanges(login.first!, report).filter(startsItself), limit.signal)
     } catch (error) {
-      // The next job of another project has it removed.
-      logger.debug({ instance: instanceId, err: error }, 'the home of a job that is over may be left on an instance')
+      // The next job of another project has it removed, and put back.
+      logger.debug({ instance: place.instanceId, err: error }, 'what a job left in the login of an instance may be there still')
     }
+  }
+
+  /** Has these as they were at first. What cannot be: in words. */
+  async #putBack({ first }: Login, place: Place, changes: readonly LoginChange[], signal: AbortSignal): Promise<string | undefined> {
+    if (changes.length === 0) return undefined
+    this.#options.logger.warn(
+      { instance: place.instanceId, changed: changes.map(({ part }) => part).slice(0, 20) },
+      'an earlier job changed files that programs of the next one would read: they are put back',
+    )
+    const report = await this.#run(place, { restores: changes }, signal)
+    const wanted = new Set(changes.map(({ part }) => part))
+    const left = loginChanges(first!, report).filter(({ part }) => wanted.has(part))
+    return left.length === 0 ? undefined : cannotBePutBack(left)
   }
 
   async #admit(login: Login, tenant: Tenant, signal: AbortSignal): Promise<Admission> {
     const { project, marker } = tenant
+    if (login.spoiled !== undefined) {
+      // It may have been looked after since.
+      await this.#tidy(login, tenant, undefined)
+      if (login.spoiled !== undefined) return { refused: login.spoiled }
+    }
     // A host that comes back, and of which nothing is known: only people can have looked after it.
     if (tenant.useCount === 1 && login.first === undefined && login.active.size === 0) login.projects = new Set()
     const isFirst = login.projects.size === 0
@@ -176,11 +208,7 @@ export class LoginGuard {
         report = await this.#run(tenant, { ...ends, restores: changes, home }, signal)
         changes = loginChanges(first, report)
       }
-      if (changes.length > 0)
-        return `an earlier job changed what cannot be put back (${changes
-          .map(({ part }) => part)
-          .slice(0, 5)
-          .join(', ')})`
+      if (changes.length > 0) return cannotBePutBack(changes)
       return report.hasHome ? undefined : 'no home could be made for the job'
     } catch (error) {
       if (isConnectionError(error) || signal.aborted) throw error
@@ -189,7 +217,7 @@ export class LoginGuard {
   }
 
   async #run(
-    { instanceId, connection }: Tenant,
+    { instanceId, connection }: Place,
     options: Omit<LoginScriptOptions, 'key' | 'nonce'>,
     signal: AbortSignal,
   ): Promise<LoginReport> {
@@ -226,6 +254,13 @@ export class LoginGuard {
   }
 }
 
+const startsItself = ({ part }: LoginChange): boolean => startsPrograms(part)
+
+function cannotBePutBack(changes: readonly LoginChange[]): string {
+  const parts = changes.map(({ part }) => part).slice(0, 5)
+  return `an earlier job changed what cannot be put back (${parts.join(', ')})`
+}
+
 function fromMemory(known: KnownLogin | undefined): Login {
   const { projects = [], isShared = false, first = null } = known ?? {}
   return {
@@ -233,6 +268,7 @@ function fromMemory(known: KnownLogin | undefined): Login {
     active: new Set(),
     isShared,
     first: first === null ? undefined : asState(first),
+    spoiled: undefined,
     queue: Promise.resolve(),
   }
 }

@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
@@ -12,6 +12,9 @@ import { ExecutorFleet, type JobResult } from './executor-fleet.ts'
 const missing = sshdMissing()
 if (missing !== undefined) console.warn(`SKIPPED: jobs of several projects with one login on OpenSSH: ${missing}`)
 
+const unscheduled = ['crontab', 'at', 'atq', 'atrm'].filter((program) => spawnSync('which', [program]).status !== 0)
+if (unscheduled.length > 0) console.warn(`SKIPPED: what a job left with cron and at: there is no ${unscheduled.join(', ')}`)
+
 const user = process.getuid?.() === 0 ? 'rc-login-test' : userInfo().username
 
 describe.skipIf(missing !== undefined || user !== 'rc-login-test')('a login that jobs of several projects use', () => {
@@ -20,6 +23,7 @@ describe.skipIf(missing !== undefined || user !== 'rc-login-test')('a login that
   let home: string
   let loot: string
   afterEach(async () => {
+    unschedule()
     await fleet[Symbol.asyncDispose]()
     await sshd.stop()
     rmSync(loot, { recursive: true, force: true })
@@ -29,6 +33,7 @@ describe.skipIf(missing !== undefined || user !== 'rc-login-test')('a login that
     loot = mkdtempSync(join(tmpdir(), 'runner-core-loot-'))
     execFileSync('chmod', ['1777', loot])
     // So that a bash reads `.bashrc`, as at a first login.
+    unschedule()
     sshd = await startSshd({ user, config: ['SetEnv SHLVL=0'], addresses })
     home = `/home/${user}`
     writeFileSync(join(home, '.bashrc'), '# as the image has it\n')
@@ -115,6 +120,7 @@ describe.skipIf(missing !== undefined || user !== 'rc-login-test')('a login that
     expect(second.trace).toContain('name = image')
     expect(second.trace).toContain(`/home/${user}/builds/`)
     expect(existsSync(join(home, '.netrc'))).toBe(false)
+    await fleet.executor.sweepsEnded()
     expect(readdirSync(join(home, '.runner-core')).filter((name) => name.startsWith('home.'))).toEqual([])
     expect((await run(1, '[ ! -e ~/.netrc ]', 'echo "home $HOME"')).trace).toMatch(/home \/home\/rc-login-test\/\.runner-core\/home\.\w+/)
   })
@@ -128,6 +134,63 @@ describe.skipIf(missing !== undefined || user !== 'rc-login-test')('a login that
     expect(readFileSync(join(home, '.bashrc'), 'utf8')).toBe('# as the image has it\n')
     expect([existsSync(join(home, '.ssh/rc')), existsSync(join(home, '.profile'))]).toEqual([false, false])
     expect((await run(1, 'cat ~/.bashrc')).trace).toContain('\n# as the image has it\n')
+  })
+
+  const unschedule = (): void => {
+    if (unscheduled.length > 0) return
+    spawnSync('crontab', ['-r', '-u', user])
+    execFileSync('sh', ['-c', `for job in $(atq | grep ' ${user}$' | cut -f1); do atrm $job; done`])
+  }
+
+  const asUser = (command: string): string => execFileSync('su', [user, '-c', command], { encoding: 'utf8', stdio: 'pipe' })
+
+  test('has its ~/.ssh and its units again once a job is over, before any other comes, and its tools keep their settings', async () => {
+    await start()
+    const job = ['mkdir -p ~/.ssh ~/.config/systemd/user', 'echo evil >~/.ssh/config', 'echo evil >~/.config/systemd/user/evil.service']
+    expect((await run(1, ...job, 'echo mine >~/.npmrc')).outcome).toEqual({ state: 'success' })
+    await fleet.executor.sweepsEnded()
+    expect(['.ssh/config', '.config/systemd/user/evil.service', '.npmrc'].map((file) => existsSync(join(home, file)))).toEqual([
+      false,
+      false,
+      true,
+    ])
+  })
+
+  test.skipIf(unscheduled.length > 0)(
+    'has the crontab and the jobs of at that it had once a job is over, with the real commands',
+    async () => {
+      await start({}, 1, ['127.0.0.2'])
+      asUser('echo "# as the image has it" | crontab -; echo true | at now + 2 days')
+      const queue = asUser('atq')
+      const job = ['echo "* * * * * evil" | crontab -', 'echo evil | at now + 1 day', 'crontab -l', 'atq']
+      const { outcome, trace } = await run(1, ...job)
+      expect(outcome).toEqual({ state: 'success' })
+      expect(trace).toContain('* * * * * evil')
+      await fleet.executor.sweepsEnded()
+      const found = [asUser('crontab -l'), asUser('atq')]
+      expect(found).toEqual(['# as the image has it\n', queue])
+    },
+  )
+
+  test.skipIf(unscheduled.length > 0)('has no crontab and no job of at where it had none', async () => {
+    await start({}, 1, ['127.0.0.2'])
+    await run(1, 'echo "* * * * * evil" | crontab -', 'echo evil | at now + 1 day')
+    await fleet.executor.sweepsEnded()
+    expect([spawnSync('crontab', ['-l', '-u', user]).status, asUser('atq')]).toEqual([1, ''])
+  })
+
+  test('is not used again where what a job left cannot be put back', async () => {
+    await start({}, 2)
+    const first = await run(
+      1,
+      'mkdir -p ~/.config/systemd/user/x; echo evil >~/.config/systemd/user/x/y; chmod 500 ~/.config/systemd/user/x',
+    )
+    await fleet.executor.sweepsEnded()
+    const second = await run(1, 'true')
+    chmodSync(join(home, '.config/systemd/user/x'), 0o700)
+    expect([first.outcome, second.outcome]).toEqual([{ state: 'success' }, { state: 'success' }])
+    expect(second.environment!.description).not.toBe(first.environment!.description)
+    expect(second.trace).toContain('file .config/systemd/user/x/y')
   })
 
   test('is not used again where start-up files cannot be put back', async () => {

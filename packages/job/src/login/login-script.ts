@@ -3,7 +3,7 @@ import { readStat } from '../script/process-stat.ts'
 import { quote } from '../script/quote.ts'
 import { directories, files } from './login-files.ts'
 import { type LoginChange, loginStateDirectory } from './login-state.ts'
-import { ownHome } from './own-home.ts'
+import { ownHome, removeHome } from './own-home.ts'
 import { isSafeName } from './safe-name.ts'
 
 /** What lived at the first look: it is no job's. */
@@ -32,6 +32,8 @@ export interface LoginScriptOptions {
         readonly isAlone: boolean
       }
     | undefined
+  /** Marker of a job that is over, whose home is removed. */
+  readonly over?: string | undefined
   /** Where programs are found. */
   readonly path?: string
 }
@@ -52,7 +54,7 @@ const mostProcesses = 2000
  * on the machine itself shares it, and only processes whose limits were lowered are ended there; without an SSH server's word (plugin `local`) nothing is, and the user's crontab and `at` are left alone.
  */
 export function loginScript(options: LoginScriptOptions): Buffer {
-  const { nonce, key, keeps = false, ends, restores = [], home, path } = options
+  const { nonce, key, keeps = false, ends, restores = [], home, over, path } = options
   return Buffer.from(`{ exec 2>/dev/null; umask 077; set -- "$PWD"${path === undefined ? '' : `; PATH=${quote(path)}`}
 rc_d="$1"/${loginStateDirectory}/${quote(key)}
 ${readStat}
@@ -65,6 +67,7 @@ ${restores.length === 0 ? '' : restore(restores)}
 ${look}
 cd "$1" && rc_look ${keeps ? 'keep' : ''}
 ${home === undefined ? '' : ownHome(home)}
+${over === undefined ? '' : removeHome(over)}
 echo 'login ${nonce} ends'
 }
 `)

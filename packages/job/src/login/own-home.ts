@@ -39,7 +39,7 @@ export function ownHome({
   ].join('\n')
 }
 
-/** A script for `sh` that removes the home of a job that is over. Prints `removed`. */
-export function removeHomeScript(marker: string): Buffer {
-  return Buffer.from(`{ exec 2>/dev/null; rm -rf "$PWD"/${parent}/${quote(`home.${marker}`)}; echo removed; }\n`)
+/** Shell text that removes the home of a job that is over: `$1` is the login's directory. */
+export function removeHome(marker: string): string {
+  return `rm -rf "$1"/${parent}/${quote(`home.${marker}`)}`
 }
