@@ -52,14 +52,15 @@ export class SteppedTime {
     }
     promise.then(settled, settled)
     do {
-      await this.settle()
+      const isStuck = await this.settle()
       await this.clock.advance(0)
-      if (!isSettled && this.#underWay === 0) await this.clock.advance(stepMs)
+      if (!isSettled && (isStuck || this.#underWay === 0)) await this.clock.advance(stepMs)
     } while (!isSettled)
     return await promise
   }
 
-  async settle(): Promise<void> {
+  /** True: calls are under way that get no further, so they wait for the clock. */
+  async settle(): Promise<boolean> {
     const answered = (): number => this.#clouds.reduce((sum, cloud) => sum + (cloud.calls?.().length ?? 0), 0)
     let progress = answered()
     for (let since = performance.now(); this.#underWay > 0; ) {
@@ -68,7 +69,8 @@ export class SteppedTime {
         progress = answered()
         since = performance.now()
       }
-      if (performance.now() - since > stuckMs) return
+      if (performance.now() - since > stuckMs) return true
     }
+    return false
   }
 }

@@ -1,29 +1,73 @@
-import { Provisioner, silentLogger, withCallBudget } from '@runner-core/fleeting'
-import { seededRandom } from '@runner-core/fleeting/testing'
+// Loaded now: simulated time goes on without calls that wait for something else than the cloud.
+import '../../fleeting-plugin-aws/sdk/client-auto-scaling.js'
+import '../../fleeting-plugin-aws/sdk/client-ec2.js'
+import { type Clock, type InstanceGroup, newKeyPair, Provisioner, silentLogger, withCallBudget } from '@runner-core/fleeting'
+import { type CloudHand, seededRandom } from '@runner-core/fleeting/testing'
 import { expect, test } from 'vitest'
-import { createInstanceGroup } from '../../fleeting-plugin-azure/src/index.ts'
+import { createInstanceGroup as createAwsGroup } from '../../fleeting-plugin-aws/src/index.ts'
+import { createInstanceGroup as createAzureGroup } from '../../fleeting-plugin-azure/src/index.ts'
 import { type Acquisition, Taskscaler } from '../../taskscaler/src/index.ts'
 import { connection } from '../bench/connection.ts'
 import { SteppedTime } from '../bench/stepped-time.ts'
 import { privateFile } from '../src/conformance/private-file.ts'
-import { azureRateLimits, FakeAzure } from '../src/index.ts'
+import { awsRateLimits, azureRateLimits, FakeAws, FakeAzure } from '../src/index.ts'
 
-const never = new AbortController().signal
+const lags = { appearMs: 1000, bootMs: 8000, deleteMs: 5000 }
+/** The size is as old as this wherever it is read. */
+const capacityLagMs = 120_000
 
-test.each(['Uniform', 'Flexible'] as const)(
-  'a fleet on a %s set whose size lags behind deletes has never more machines than it asked for',
-  { timeout: 60_000 },
-  async (mode) => {
-    const time = new SteppedTime()
-    const { clock } = time
-    const lags = { appearMs: 1000, bootMs: 8000, deleteMs: 5000 }
-    await using fake = await FakeAzure.start({ clock, lags, mode, rateLimits: azureRateLimits, capacityLagMs: 120_000, pageSize: 3 })
-    await using cleanUp = new AsyncDisposableStack()
+interface Cloud {
+  readonly hand: CloudHand
+  readonly group: InstanceGroup
+  /** What the cloud tries to have, whatever it shows. */
+  readonly size: () => number
+}
+
+type StartCloud = (clock: Clock, cleanUp: AsyncDisposableStack) => Promise<Cloud>
+
+const random = seededRandom(1)
+
+function azure(mode: 'Uniform' | 'Flexible'): StartCloud {
+  return async (clock, cleanUp) => {
+    const options = { clock, lags, mode, rateLimits: azureRateLimits, capacityLagMs, pageSize: 3 }
+    const fake = cleanUp.use(await FakeAzure.start(options))
     Object.assign(process.env, fake.env)
     const config = { ...fake.config, ca_file: privateFile((act) => cleanUp.defer(act as () => void), 'ca.pem', fake.certificate) }
+    const group = createAzureGroup(config, { fleet: 'lagging', connector: {}, logger: silentLogger, clock, random })
+    return { hand: fake.hand, group, size: () => fake.capacity }
+  }
+}
+
+function aws(launchMode: string): StartCloud {
+  return async (clock, cleanUp) => {
+    const options = { clock, lags, maxSize: 50, rateLimits: awsRateLimits, capacityLagMs }
+    const fake = cleanUp.use(await FakeAws.start(options))
+    Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'AKIAFAKE', AWS_SECRET_ACCESS_KEY: 'fake' })
+    const connector = { privateKey: (await newKeyPair()).privateKey, useStaticCredentials: true }
+    const config = { name: 'runners', region: 'eu-west-1', endpoint: fake.url, launch_mode: launchMode }
+    const group = createAwsGroup(config, { fleet: 'lagging', connector, logger: silentLogger, clock, random })
+    return { hand: fake.hand, group, size: () => fake.desiredCapacity }
+  }
+}
+
+const clouds: readonly (readonly [string, StartCloud])[] = [
+  ['Uniform Azure set', azure('Uniform')],
+  ['Flexible Azure set', azure('Flexible')],
+  ['AWS group that is raised', aws('set_desired_capacity')],
+  ['AWS group that launches at once', aws('launch_instances')],
+]
+const never = new AbortController().signal
+
+test.each(clouds)(
+  'a fleet on a %s whose size lags behind has never more machines than it asked for',
+  { timeout: 60_000 },
+  async (_name, start) => {
+    const time = new SteppedTime()
+    const { clock } = time
+    await using cleanUp = new AsyncDisposableStack()
+    const cloud = await start(clock, cleanUp)
     const context = { logger: silentLogger, clock, random: seededRandom(1) }
-    const plugin = createInstanceGroup(config, { fleet: 'lagging', connector: {}, ...context })
-    const group = withCallBudget(time.watch(plugin, fake.hand), context)
+    const group = withCallBudget(time.watch(cloud.group, cloud.hand), context)
     const connector = { connect: async () => connection }
     const provisioner = await time.until(Provisioner.start({ group, connector, maxInstances: 50, ...context }, never))
     // Idle for 10 s, then gone.
@@ -31,6 +75,7 @@ test.each(['Uniform', 'Flexible'] as const)(
     const scaler = await time.until(Taskscaler.start({ provisioner, policies, onDispose: 'keep-instances', clock }, never))
     let most = 0
     let held: Acquisition[] = []
+    const machines = (): number => cloud.hand.machines().length
     const passWithJobs = async (jobs: number, forMs: number): Promise<void> => {
       while (held.length > jobs) scaler.release(held.pop()!)
       for (let job = held.length; job < jobs; job += 1) {
@@ -38,19 +83,21 @@ test.each(['Uniform', 'Flexible'] as const)(
       }
       for (let passed = 0; passed < forMs; passed += 5000) {
         await time.pass(5000)
-        most = Math.max(most, fake.hand.machines().length)
+        most = Math.max(most, machines())
       }
     }
     await passWithJobs(10, 60_000)
-    expect([held.length, fake.capacity]).toEqual([10, 10])
+    expect([held.length, cloud.size()]).toEqual([10, 10])
     await passWithJobs(2, 30_000)
-    expect(fake.capacity).toBe(2)
-    // The set still says ten.
+    expect(cloud.size()).toBe(2)
+    // The cloud still says ten.
     await passWithJobs(3, 60_000)
-    expect([held.length, fake.capacity, fake.hand.machines().length]).toEqual([3, 3, 3])
+    expect([held.length, cloud.size(), machines()]).toEqual([3, 3, 3])
     await passWithJobs(1, 30_000)
     await passWithJobs(4, 60_000)
-    expect([held.length, fake.capacity, fake.hand.machines().length, most]).toEqual([4, 4, 4, 10])
+    // A second raise before the first one shows.
+    await passWithJobs(6, 60_000)
+    expect([held.length, cloud.size(), machines(), most]).toEqual([6, 6, 6, 10])
     held = []
     await time.until(scaler.shutdown({ removeInstances: false }))
   },

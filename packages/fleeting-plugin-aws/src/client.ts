@@ -9,13 +9,14 @@ import type {
 } from '@aws-sdk/client-auto-scaling'
 import type { Instance, SpotInstanceRequest } from '@aws-sdk/client-ec2'
 import type { EC2InstanceConnect } from '@aws-sdk/client-ec2-instance-connect'
-import { GroupError, type GroupErrorOptions, type Tags, untilAbort } from '@runner-core/fleeting'
+import { type Clock, GroupError, type GroupErrorOptions, isGroupError, type Tags, untilAbort } from '@runner-core/fleeting'
 import type { AutoScaling } from '../sdk/client-auto-scaling.js'
 import type { EC2 } from '../sdk/client-ec2.js'
 import type { AwsConfig } from './config.ts'
 import { asAwsError } from './errors.ts'
 import type { Bucket } from './rate-limits.ts'
 import { isLeaving } from './states.ts'
+import { WrittenCapacity } from './written-capacity.ts'
 
 /** No call is retried by the SDK: the provisioner knows what else is to do, and a repeated write could lower what somebody raised meanwhile. */
 const maxAttempts = 1
@@ -46,12 +47,16 @@ export class AwsClient {
   readonly #made: Ending[] = []
   /** Instances whose end AWS has accepted, the last ones last. */
   readonly #terminated = new Set<string>()
+  readonly #capacity: WrittenCapacity
+  /** Instances that were terminated, and tokens that launched: once. Asked for again they change the desired capacity no more, and after a lost answer only a read tells whether they did. */
+  readonly #counted = new Set<string>()
   readonly #autoScaling: () => Promise<AutoScaling>
   readonly #ec2: () => Promise<EC2>
   readonly #instanceConnect: () => Promise<EC2InstanceConnect>
 
-  constructor(config: AwsConfig) {
+  constructor(config: AwsConfig, clock: Clock) {
     this.#config = config
+    this.#capacity = new WrittenCapacity(clock)
     this.#autoScaling = this.#lazy(async () => new (await import('../sdk/client-auto-scaling.js')).AutoScaling(await this.#settings()))
     this.#ec2 = this.#lazy(async () => new (await import('../sdk/client-ec2.js')).EC2(await this.#settings()))
     this.#instanceConnect = this.#lazy(
@@ -65,7 +70,7 @@ export class AwsClient {
 
   /**
    * The group with all its instances, in one call. One whose end AWS has accepted is `Terminating`, even where the list is so late that it does not show it: counted as staying, it would make the group look as if it had too many,
-   * and the next one would be ended without lowering the desired capacity. Thrown: `not_found`.
+   * and the next one would be ended without lowering the desired capacity. For the same reason a desired capacity from before our own changes is the one after them. Thrown: `not_found`.
    */
   async describeGroup(signal: AbortSignal): Promise<AutoScalingGroup> {
     const { name } = this.#config
@@ -78,6 +83,7 @@ export class AwsClient {
     const isLate = (instance: Member): boolean => this.#terminated.has(instance.InstanceId!) && !isLeaving(instance)
     return {
       ...group,
+      DesiredCapacity: this.#capacity.read(group.DesiredCapacity ?? 0),
       Instances: Instances.map((instance) => (isLate(instance) ? { ...instance, LifecycleState: 'Terminating' } : instance)),
     }
   }
@@ -110,6 +116,7 @@ export class AwsClient {
     await call(`setting the desired capacity to ${capacity}`, 'autoscaling:write', signal, async (options) =>
       (await this.#autoScaling()).setDesiredCapacity(input, options),
     )
+    this.#capacity.set(capacity)
   }
 
   /** Tags the group; instances that it launches from now on take the tags over. */
@@ -131,7 +138,7 @@ export class AwsClient {
   }
 
   /** Launches in one zone, now or not at all. The same token launches once in this group; for AWS it is another one in each group, since groups of one fleet may be given the same. */
-  launchInstances(count: number, zone: string, token: string, signal: AbortSignal): Promise<LaunchInstancesResult> {
+  async launchInstances(count: number, zone: string, token: string, signal: AbortSignal): Promise<LaunchInstancesResult> {
     const group = createHash('sha256').update(this.#config.name).digest('hex').slice(0, 8)
     const input = {
       AutoScalingGroupName: this.#config.name,
@@ -140,8 +147,12 @@ export class AwsClient {
       ClientToken: `${token}-${group}`,
       RetryStrategy: 'none' as const,
     }
-    return call(`launching ${count} in ${zone}`, 'autoscaling:write', signal, async (options) =>
-      (await this.#autoScaling()).launchInstances(input, options),
+    const launch = () =>
+      call(`launching ${count} in ${zone}`, 'autoscaling:write', signal, async (options) =>
+        (await this.#autoScaling()).launchInstances(input, options),
+      )
+    return this.#once([input.ClientToken], launch, (_first, { Instances = [] }) =>
+      Instances.reduce((sum, { InstanceIds = [] }) => sum + InstanceIds.length, 0),
     )
   }
 
@@ -150,17 +161,36 @@ export class AwsClient {
     const [id, ...others] = ids
     const named = others.length === 0 ? { InstanceId: id } : { AutoScalingGroupName: this.#config.name, InstanceIds: [...ids] }
     const input = { ...named, ShouldDecrementDesiredCapacity: decrement }
-    await call(
-      `terminating ${others.length === 0 ? id : `${ids.length} instances`}`,
-      'autoscaling:write',
-      signal,
-      async (options) => (await this.#autoScaling()).terminateInstanceInAutoScalingGroup(input, options),
-      others.length === 0 && id !== undefined ? { instanceId: id } : {},
-    )
+    const end = () =>
+      call(
+        `terminating ${others.length === 0 ? id : `${ids.length} instances`}`,
+        'autoscaling:write',
+        signal,
+        async (options) => (await this.#autoScaling()).terminateInstanceInAutoScalingGroup(input, options),
+        others.length === 0 && id !== undefined ? { instanceId: id } : {},
+      )
+    await this.#once(ids, end, (first) => (decrement ? -first : 0))
     for (const each of ids) this.#terminated.add(each)
-    for (const each of this.#terminated) {
-      if (this.#terminated.size <= terminationsKept) break
-      this.#terminated.delete(each)
+    keepLast(this.#terminated)
+  }
+
+  /** `change`: by how much the call has changed the desired capacity, given how many of `names` it was asked for for the first time. */
+  async #once<Result>(
+    names: readonly string[],
+    act: () => Promise<Result>,
+    change: (first: number, result: Result) => number,
+  ): Promise<Result> {
+    const first = names.filter((name) => !this.#counted.has(name))
+    for (const name of first) this.#counted.add(name)
+    keepLast(this.#counted)
+    try {
+      const result = await act()
+      if (first.length > 0) this.#capacity.add(change(first.length, result))
+      return result
+    } catch (error) {
+      // Refused: the next time is the first again.
+      if (!isUnclear(error)) for (const name of first) this.#counted.delete(name)
+      throw error
     }
   }
 
@@ -278,6 +308,18 @@ export class AwsClient {
       // Not among the declared settings: the default chain of credentials takes them from here.
       ...files,
     }
+  }
+}
+
+/** Whether AWS may have done what was asked for. */
+function isUnclear(error: unknown): boolean {
+  return !isGroupError(error) || error.code === 'transient'
+}
+
+function keepLast(names: Set<string>): void {
+  for (const name of names) {
+    if (names.size <= terminationsKept) break
+    names.delete(name)
   }
 }
 

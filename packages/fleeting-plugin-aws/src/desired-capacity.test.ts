@@ -77,7 +77,7 @@ test('what is missing, what is too much, and what has room', () => {
       const present = group.Instances!.filter(fillsCapacity).length
       expect(missingOf(group) - surplusOf(group)).toBe(given.desired - present)
       expect(Math.min(missingOf(group), surplusOf(group))).toBe(0)
-      expect(roomOf(group)).toBe(12 - given.desired)
+      expect(roomOf(group)).toBe(Math.max(0, 12 - Math.max(given.desired, present)))
     }),
   )
 })

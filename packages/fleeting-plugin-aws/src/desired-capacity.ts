@@ -17,9 +17,16 @@ export function surplusOf(group: AutoScalingGroup): number {
   return Math.max(0, presentOf(group) - (group.DesiredCapacity ?? 0))
 }
 
+/**
+ * What a raise adds to: the desired capacity, or what is there where that is more. Somebody else's raise may not show yet although its instances do, and what stays after somebody lowered the size is there as well.
+ */
+export function baseOf(group: AutoScalingGroup): number {
+  return Math.max(group.DesiredCapacity ?? 0, presentOf(group))
+}
+
 /** How many more the group may have. */
-export function roomOf({ MaxSize = 0, DesiredCapacity = 0 }: AutoScalingGroup): number {
-  return Math.max(0, MaxSize - DesiredCapacity)
+export function roomOf(group: AutoScalingGroup): number {
+  return Math.max(0, (group.MaxSize ?? 0) - baseOf(group))
 }
 
 /**

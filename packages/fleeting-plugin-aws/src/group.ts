@@ -58,7 +58,7 @@ class AwsGroup implements InstanceGroup {
   constructor(config: AwsConfig, context: PluginContext) {
     this.#config = config
     this.#context = context
-    this.#client = new AwsClient(config)
+    this.#client = new AwsClient(config, context.clock)
     this.#failed = new FailedLaunches(context.random, context.clock)
     this.#machines = new Machines(this.#client, context.connector.useExternalAddress === true)
     this.#tokens = new LaunchTokens(this.#client, this.#machines, context)

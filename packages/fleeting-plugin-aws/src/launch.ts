@@ -2,7 +2,7 @@ import type { Activity, AutoScalingGroup } from '@aws-sdk/client-auto-scaling'
 import { asGroupError, GroupError, type IncreaseRequest, type IncreaseResult } from '@runner-core/fleeting'
 import { startMs } from './activities.ts'
 import type { AwsClient } from './client.ts'
-import { missingOf, roomOf } from './desired-capacity.ts'
+import { baseOf, missingOf, roomOf } from './desired-capacity.ts'
 import { meaningOf } from './errors.ts'
 import type { FailedLaunches } from './failed-launches.ts'
 import type { LaunchTokens } from './launch-tokens.ts'
@@ -38,7 +38,7 @@ export class DesiredCapacityLaunches implements Launches {
     // First, for what stands between the read of the size and its write is to be short.
     const { activities } = await this.#client.activities(hasAllOfNewest, signal)
     const group = await this.#client.describeGroup(signal)
-    const desired = group.DesiredCapacity ?? 0
+    const desired = baseOf(group)
     const taken = Math.min(count, await this.#takenOf(launchToken, group, signal))
     this.#unanswered = undefined
     const wanted = Math.min(count - taken, roomOf(group))
@@ -54,7 +54,7 @@ export class DesiredCapacityLaunches implements Launches {
 
   /** How many an earlier call with this token has got. What is missing of a launch of an earlier process may be on its way. */
   async #takenOf(launchToken: string, group: AutoScalingGroup, signal: AbortSignal): Promise<number> {
-    const bySize = this.#unanswered?.token === launchToken ? Math.max(0, (group.DesiredCapacity ?? 0) - this.#unanswered.from) : undefined
+    const bySize = this.#unanswered?.token === launchToken ? Math.max(0, baseOf(group) - this.#unanswered.from) : undefined
     if (!this.#tokens.isWritten(launchToken, group)) return bySize ?? 0
     await this.#tokens.learn(group, signal)
     const made = this.#tokens.madeBy(launchToken)

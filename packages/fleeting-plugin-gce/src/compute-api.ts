@@ -13,6 +13,8 @@ export interface InstanceGroupManager {
   /** The URL of a global or regional template. */
   readonly instanceTemplate?: string
   readonly versions?: readonly { readonly instanceTemplate?: string }[]
+  /** Of a regional group. */
+  readonly distributionPolicy?: { readonly zones?: readonly { readonly zone?: string }[]; readonly targetShape?: string }
   readonly updatePolicy?: { readonly type?: string; readonly instanceRedistributionType?: string }
   readonly instanceLifecyclePolicy?: { readonly defaultActionOnFailure?: string; readonly onFailedHealthCheck?: string }
   readonly autoHealingPolicies?: readonly object[]

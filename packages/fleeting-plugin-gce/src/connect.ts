@@ -1,6 +1,7 @@
-import { type ConnectInfo, delay, fleetKeyPair, GroupError, isGroupError, type PluginContext } from '@runner-core/fleeting'
+import { type ConnectInfo, delay, fleetKeyPair, GroupError, type PluginContext } from '@runner-core/fleeting'
 import type { ComputeClient } from './client.ts'
 import type { Metadata } from './compute-api.ts'
+import { withFingerprint } from './fingerprints.ts'
 import { publishedHostKeys } from './host-keys.ts'
 import type { Machine, Machines } from './machines.ts'
 import { admits, isOn, withSshKey } from './metadata.ts'
@@ -13,7 +14,7 @@ export interface Login extends Pick<ConnectInfo, 'username' | 'privateKey' | 'pa
 
 /** Time for the guest agent, which watches the metadata of its machine, to let in a key that was put there, milliseconds. Supposed. */
 const admissionMs = 2000
-/** How often metadata that others change meanwhile are written. */
+/** How often metadata are written that others overwrite meanwhile. */
 const metadataTries = 3
 
 /** Thrown: `invalid_config` when the operator's key cannot be used. */
@@ -63,15 +64,23 @@ async function admit(machine: Machine, { client, machines, login, project, conte
   if (isOn('enable-oslogin', machine.instance.metadata, project))
     throw new GroupError('invalid_config', osLogin(name), { instanceId: name })
   let { metadata } = machine.instance
-  for (let tries = 1; !admits(metadata, username, publicKey); tries += 1) {
-    const changed = { fingerprint: metadata?.fingerprint ?? '', items: withSshKey(metadata, username, publicKey) }
-    try {
-      await client.setMetadata(zone, name, changed, signal)
-      guest.keyAddedAt = context.clock.now()
-    } catch (error) {
-      if (!isGroupError(error) || error.code !== 'conflict' || tries === metadataTries) throw error
-    }
+  let isRead = true
+  const read = async (): Promise<void> => {
     metadata = (await machines.reread(name, zone, signal)).instance.metadata
+  }
+  const write = async (): Promise<void> => {
+    if (!isRead) await read()
+    isRead = false
+    if (admits(metadata, username, publicKey)) return
+    const changed = { fingerprint: metadata?.fingerprint ?? '', items: withSshKey(metadata, username, publicKey) }
+    await client.setMetadata(zone, name, changed, signal)
+    guest.keyAddedAt = context.clock.now()
+  }
+  for (let tries = 1; !admits(metadata, username, publicKey); tries += 1) {
+    if (tries > metadataTries) throw new GroupError('conflict', `others change the metadata of ${name} all the time`, { instanceId: name })
+    await withFingerprint(context.clock, write, signal)
+    await read()
+    isRead = true
   }
   const waitMs = (guest.keyAddedAt ?? Number.NEGATIVE_INFINITY) + admissionMs - context.clock.now()
   if (waitMs > 0) await delay(context.clock, waitMs, signal)

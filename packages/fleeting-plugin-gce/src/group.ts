@@ -18,6 +18,7 @@ import type { InstanceGroupManager, Metadata } from './compute-api.ts'
 import { type GceConfig, parseConfig } from './config.ts'
 import { type ConnectOptions, connectInfo, loginOf } from './connect.ts'
 import { findings } from './findings.ts'
+import { withFingerprint } from './fingerprints.ts'
 import { launch } from './launch.ts'
 import { Machines } from './machines.ts'
 import { sshKeyMetadata } from './metadata.ts'
@@ -26,6 +27,7 @@ import { describedWith, ownersOf } from './owner-note.ts'
 import { rateLimits } from './rate-limits.ts'
 import { remove } from './remove.ts'
 import { describedInstance, listedInstance } from './states.ts'
+import { ZoneTries } from './zone-tries.ts'
 
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
 
@@ -38,6 +40,7 @@ class GceGroup implements InstanceGroup {
   readonly #client: ComputeClient
   readonly #machines: Machines
   readonly #prefix: string
+  readonly #zoneTries: ZoneTries
   #connect: ConnectOptions | undefined
 
   constructor(config: GceConfig, context: PluginContext) {
@@ -46,6 +49,7 @@ class GceGroup implements InstanceGroup {
     this.#prefix = fleetPrefix(context.fleet)
     this.#client = new ComputeClient(config, context.clock)
     this.#machines = new Machines(this.#client, context.clock, this.#prefix)
+    this.#zoneTries = new ZoneTries(context.clock)
   }
 
   async init(signal: AbortSignal): Promise<GroupInfo> {
@@ -57,6 +61,7 @@ class GceGroup implements InstanceGroup {
       loginOf(this.#context),
     ])
     const template = await unlessRefused(this.#templateMetadata(group, signal))
+    this.#zoneTries.of(group)
     this.#connect = { client: this.#client, machines: this.#machines, login, project: projectMetadata, context: this.#context }
     return {
       id: `gce/${project}/${scope.name}/${name}`,
@@ -69,7 +74,9 @@ class GceGroup implements InstanceGroup {
   }
 
   async list(signal: AbortSignal): Promise<readonly ListedInstance[]> {
-    return [...(await this.#machines.list(signal)).values()].map((row) => listedInstance(row, this.#prefix))
+    const rows = await this.#machines.list(signal)
+    const listed = [...rows.values()].map((row) => listedInstance(row, this.#prefix))
+    return this.#zoneTries.judge(rows, listed)
   }
 
   async describe(ids: readonly string[], signal: AbortSignal): Promise<readonly ListedInstance[]> {
@@ -126,8 +133,11 @@ class GceGroup implements InstanceGroup {
   }
 
   async claim(owner: GroupOwner | undefined, signal: AbortSignal): Promise<void> {
-    const { description = '', fingerprint } = await this.#client.getGroup(signal)
-    await this.#client.describeGroup(describedWith(description, owner), fingerprint, signal)
+    const write = async (): Promise<void> => {
+      const { description = '', fingerprint } = await this.#client.getGroup(signal)
+      await this.#client.describeGroup(describedWith(description, owner), fingerprint, signal)
+    }
+    await withFingerprint(this.#context.clock, write, signal)
   }
 
   async shutdown(): Promise<void> {}

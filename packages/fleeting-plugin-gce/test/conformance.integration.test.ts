@@ -8,7 +8,7 @@ import { type FakeCloud, startFakeCloud } from './fake-cloud.ts'
 const port = 22_022
 const lags = { appearMs: 20, bootMs: 40, deleteMs: 20 }
 /** What Compute Engine may do at any time. */
-const unkind = { listLagMs: 100, pageSize: 1 }
+const unkind = { listLagMs: 100, pageSize: 1, zoneRetryMs: 200, fingerprintLagMs: 400 }
 
 describe.each([
   ['in a zone', {}],
@@ -17,6 +17,7 @@ describe.each([
   let cloud: FakeCloud
   beforeAll(async () => {
     cloud = await startFakeCloud({ lags, port, ...unkind, ...options })
+    if ('region' in options) Object.assign(cloud.fake.settings, { fullZones: ['europe-west1-b'] })
   })
   afterAll(() => cloud[Symbol.asyncDispose]())
 

@@ -159,7 +159,7 @@ function groupXml(group: FakeGroup): Xml {
       : { LaunchTemplate: specification }),
     MinSize: minSize,
     MaxSize: maxSize,
-    DesiredCapacity: group.desired,
+    DesiredCapacity: group.shownDesired,
     DefaultCooldown: 300,
     AvailabilityZones: { member: zones },
     LoadBalancerNames: { member: [] },

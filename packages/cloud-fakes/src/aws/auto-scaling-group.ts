@@ -50,6 +50,8 @@ export interface FakeGroupOptions {
   readonly waves: { readonly size: number; readonly everyMs: number }
   /** How old the instances of a list are, milliseconds; the group's numbers are always those of now. */
   readonly listLagMs: number
+  /** How old the desired capacity is that the group shows, milliseconds; only what {@link FakeGroup.resize} and {@link FakeGroup.addForeign} do shows at once. */
+  readonly capacityLagMs: number
   /** The most activities on one page. */
   readonly activitiesPageSize: number
 }
@@ -80,9 +82,11 @@ export class FakeGroup {
   readonly #unprotected = new Set<Member>()
   readonly #markedAt = new Map<string, number>()
   #vacancies: Vacancy[] = []
-  #desired = 0
+  readonly #capacityLagMs: number
+  /** What it was, the oldest first, until no read shows it any more. */
+  #desiredSizes: { readonly at: number; readonly size: number }[] = [{ at: Number.NEGATIVE_INFINITY, size: 0 }]
 
-  constructor({ settings, machines, clock, retryMs, zoneRetryMs, waves, listLagMs, activitiesPageSize }: FakeGroupOptions) {
+  constructor({ settings, machines, clock, retryMs, zoneRetryMs, waves, listLagMs, capacityLagMs, activitiesPageSize }: FakeGroupOptions) {
     this.settings = settings
     this.#machines = machines
     this.#clock = clock
@@ -90,11 +94,18 @@ export class FakeGroup {
     this.#zoneRetryMs = zoneRetryMs
     this.#waves = waves
     this.#listLagMs = listLagMs
+    this.#capacityLagMs = capacityLagMs
     this.activitiesPageSize = activitiesPageSize
   }
 
   get desired(): number {
     return this.#desired
+  }
+
+  /** The desired capacity as a read shows it. */
+  get shownDesired(): number {
+    const at = this.#clock.now() - this.#capacityLagMs
+    return this.#desiredSizes.findLast((past) => past.at <= at)!.size
   }
 
   /** Instances as the group shows them, the oldest first. */
@@ -207,6 +218,7 @@ export class FakeGroup {
   addForeign(): Member {
     this.#settle()
     this.#desired += 1
+    this.#show()
     return this.#launch(this.#emptiestZone(new Set(this.settings.fullZones)))
   }
 
@@ -214,6 +226,7 @@ export class FakeGroup {
   resize(by: number): void {
     for (const member of this.#counted().slice(0, Math.max(0, -by))) this.#unprotected.add(member)
     this.setDesired(this.#desired + by)
+    this.#show()
   }
 
   /** The machine goes without a word. */
@@ -234,6 +247,21 @@ export class FakeGroup {
   /** Launches fail no more. */
   heal(): void {
     for (const vacancy of this.#vacancies) vacancy.failure = undefined
+  }
+
+  get #desired(): number {
+    return this.#desiredSizes.at(-1)!.size
+  }
+
+  set #desired(size: number) {
+    const now = this.#clock.now()
+    const shown = this.#desiredSizes.findLastIndex(({ at }) => at <= now - this.#capacityLagMs)
+    this.#desiredSizes = [...this.#desiredSizes.slice(shown), { at: now, size }]
+  }
+
+  /** Somebody else's change shows at once, and with it all before it: nobody could respect what no read tells. */
+  #show(): void {
+    this.#desiredSizes = [{ at: Number.NEGATIVE_INFINITY, size: this.#desired }]
   }
 
   #settle(): void {

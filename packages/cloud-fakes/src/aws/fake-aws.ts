@@ -33,6 +33,8 @@ export interface FakeAwsOptions {
   readonly activitiesPageSize?: number
   /** How old the instances are that the group shows, milliseconds. Its own numbers are those of now. Default 0. */
   readonly listLagMs?: number
+  /** How old the desired capacity is that the group shows, milliseconds; what the hand does to it shows at once. Default 0. */
+  readonly capacityLagMs?: number
   /** The most instances on a page of `DescribeInstances`, whatever was asked for. Default 1,000. */
   readonly pageSize?: number
   /** For example `awsRateLimits`. Default: nothing is limited. */
@@ -58,9 +60,10 @@ export class FakeAws implements AsyncDisposable {
     const { lags = {}, real, maxSize = 10, groupName = 'runners', facts = {}, launchRetryMs = 60_000, pageSize = 1000 } = options
     const settings = goodSettings(groupName, maxSize)
     const machines = new FakeMachines({ clock, lags, real })
-    const { zoneRetryMs = Math.min(15_000, launchRetryMs), listLagMs = 0, activitiesPageSize = 100 } = options
+    const { zoneRetryMs = Math.min(15_000, launchRetryMs), listLagMs = 0, capacityLagMs = 0, activitiesPageSize = 100 } = options
     const waves = options.launchWaves ?? { size: Number.POSITIVE_INFINITY, everyMs: 0 }
-    const group = new FakeGroup({ settings, machines, clock, retryMs: launchRetryMs, zoneRetryMs, waves, listLagMs, activitiesPageSize })
+    const lagsOfReads = { listLagMs, capacityLagMs, activitiesPageSize }
+    const group = new FakeGroup({ settings, machines, clock, retryMs: launchRetryMs, zoneRetryMs, waves, ...lagsOfReads })
     const pushedKeys: PushedKey[] = []
     const hostKeys = real === undefined ? inventedHostKeys() : (id: string) => real.hostKeys(id)
     const api = new AwsApi({ group, clock, facts, pageSize, hostKeys, pushed: (key) => pushedKeys.push(key) })

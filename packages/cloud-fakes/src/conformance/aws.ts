@@ -7,8 +7,9 @@ import type { CreateConformanceCloud } from '@runner-core/fleeting/testing'
 import { FakeAws } from '../aws/fake-aws.ts'
 import { realCloud } from './real-cloud.ts'
 
-/** Zones that fail in turn, launches in waves, short pages and a late list. */
-const unkind = { zoneRetryMs: 200, launchWaves: { size: 2, everyMs: 100 }, activitiesPageSize: 10, pageSize: 2, listLagMs: 100 }
+/** Zones that fail in turn, launches in waves, short pages, a late list and a size that is late. */
+const reads = { activitiesPageSize: 10, pageSize: 2, listLagMs: 100, capacityLagMs: 400 }
+const unkind = { zoneRetryMs: 200, launchWaves: { size: 2, everyMs: 100 }, ...reads }
 
 /** Starts a fake AWS whose instances can be logged in to. Puts credentials into the environment of this process, where the SDK's default chain finds them. */
 export const createConformanceCloud: CreateConformanceCloud = () =>

@@ -1,14 +1,14 @@
 import type { CloudFaultKind } from '@runner-core/fleeting/testing'
 import type { FakeAnswer, FakeApi, FakeRequest, Route, SpokenFault } from '../core/fake-server.ts'
 import { ApiRefusal, json, refusal } from './answers.ts'
+import { noRoom } from './managed-group.ts'
 import { type Call, type GceCloud, gceMethods, type Method } from './methods.ts'
 import { select } from './partial-response.ts'
 import { tokenAnswer } from './tokens.ts'
 
 /** What the service takes and fails at later, as an attempt's error. */
 const lateFailures = {
-  capacity:
-    'ZONE_RESOURCE_POOL_EXHAUSTED: The zone does not have enough resources available to fulfill the request. Try a different zone, or try again later.',
+  capacity: noRoom,
   quota: "QUOTA_EXCEEDED: Quota 'CPUS' exceeded. Limit: 24.0 in region.",
 }
 

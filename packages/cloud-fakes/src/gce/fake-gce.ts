@@ -5,6 +5,7 @@ import { type Exchange, FakeServer } from '../core/fake-server.ts'
 import type { RateLimit } from '../core/rate-limits.ts'
 import type { RealMachines } from '../core/real-machines.ts'
 import { GceApi } from './api.ts'
+import { Fingerprint } from './fingerprint.ts'
 import { type GroupSettings, misconfigurations, wellSetUp } from './group-settings.ts'
 import { ManagedGroup } from './managed-group.ts'
 import type { GceCloud } from './methods.ts'
@@ -28,6 +29,10 @@ export interface FakeGceOptions {
   readonly maxSize?: number
   /** How old the rows of a list of the group's members are, milliseconds. Default 0. */
   readonly listLagMs?: number
+  /** How old the fingerprint of the group, and of a machine's metadata, is that a read shows, milliseconds: a change that gives it is refused. Default 0. */
+  readonly fingerprintLagMs?: number
+  /** From a launch that failed in one zone of a region to the group's try in the next, milliseconds. Default 15,000. */
+  readonly zoneRetryMs?: number
   /** The most rows on a page of a list, whatever was asked for. Default 500. */
   readonly pageSize?: number
   /** A real machine behind each. Default: none; then nothing answers at their addresses. */
@@ -97,12 +102,14 @@ function makeCloud(options: FakeGceOptions): GceCloud {
   const machines = new FakeMachines({ clock, lags, real })
   const settings = wellSetUp()
   if (hostKeys !== undefined) settings.metadata.set('enable-guest-attributes', 'TRUE')
-  const { maxSize = zone === undefined ? 2000 : 1000, listLagMs = 0, pageSize = 500 } = options
+  const { maxSize = zone === undefined ? 2000 : 1000, listLagMs = 0, pageSize = 500, zoneRetryMs = 15_000, fingerprintLagMs = 0 } = options
   const templateMetadata = settings.metadata
-  const group = new ManagedGroup({ clock, machines, zones, baseInstanceName: name, maxSize, listLagMs, templateMetadata })
+  const where = { zones, zoneRetryMs, settings, baseInstanceName: name }
+  const group = new ManagedGroup({ clock, machines, ...where, maxSize, listLagMs, fingerprintLagMs, templateMetadata })
   const { appearMs = 0 } = lags
   const operations = new Operations(clock)
-  return { place, zones, clock, group, machines, settings, operations, appearMs, pageSize, hostKeys: hostKeys ?? (() => []) }
+  const fingerprint = new Fingerprint(clock, fingerprintLagMs)
+  return { place, zones, clock, group, machines, settings, fingerprint, operations, appearMs, pageSize, hostKeys: hostKeys ?? (() => []) }
 }
 
 function handOn(server: FakeServer, { place, group, machines, settings }: GceCloud): CloudHand {
@@ -119,7 +126,7 @@ function handOn(server: FakeServer, { place, group, machines, settings }: GceClo
     addForeign: () => group.addForeign(),
     resize: (by) => group.resize(group.targetSize + by),
     kill: (id) => group.lose(id, settings.onFailure === 'REPAIR'),
-    machines: () => group.virtualMachines().map(({ name }) => name),
+    machines: () => group.coming().map(({ name }) => name),
     misconfigurations: misconfigurations(settings, place.zone === undefined),
   }
 }

@@ -2,14 +2,14 @@
 export interface GroupSettings {
   /** What people, and whoever has the group, have written on it. */
   description: string
-  /** Of the group; another one after each change of it. */
-  fingerprint: number
   autoscaler: boolean
   updateType: 'OPPORTUNISTIC' | 'PROACTIVE'
   redistribution: 'NONE' | 'PROACTIVE'
   onFailure: 'DO_NOTHING' | 'REPAIR'
   healthCheck: boolean
   listResults: 'PAGELESS' | 'PAGINATED'
+  /** Zones in which nothing can be launched. */
+  fullZones: readonly string[]
   /** The template's metadata. */
   readonly metadata: Map<string, string>
   /** The project's. */
@@ -20,13 +20,13 @@ export interface GroupSettings {
 export function wellSetUp(): GroupSettings {
   return {
     description: '',
-    fingerprint: 0,
     autoscaler: false,
     updateType: 'OPPORTUNISTIC',
     redistribution: 'NONE',
     onFailure: 'DO_NOTHING',
     healthCheck: false,
     listResults: 'PAGINATED',
+    fullZones: [],
     metadata: new Map(),
     projectMetadata: new Map(),
   }

@@ -1,17 +1,26 @@
 import type { Clock } from '@runner-core/fleeting'
 import type { FakeMachine, FakeMachines, MachinePhase } from '../core/fake-machines.ts'
 import { ApiRefusal } from './answers.ts'
+import { Fingerprint } from './fingerprint.ts'
+import type { GroupSettings } from './group-settings.ts'
 
 /** One machine that the group manages, with a virtual machine or, for now, without. */
 export interface Member {
   readonly name: string
-  readonly zone: string
+  /** Where it is, or is being tried. */
+  zone: string
+  /** Where it has failed since the group last began with all zones. */
+  readonly triedZones: Set<string>
+  /** Why it fails in every zone. */
+  readonly failure: string | undefined
+  /** Whether it is tried in another zone than the first. */
+  isMoved: boolean
   /** Of its virtual machine; another one after it was made again. */
   id: string
   /** From its per-instance configuration. */
   readonly preservedMetadata: Readonly<Record<string, string>>
   metadata: readonly MetadataItem[]
-  fingerprint: number
+  readonly fingerprint: Fingerprint
   readonly createdAt: number
   machine: FakeMachine
   /** When the virtual machine went without the group's doing. */
@@ -29,16 +38,25 @@ export type MemberPhase = MachinePhase | 'lost'
 export interface ManagedGroupOptions {
   readonly clock: Clock
   readonly machines: FakeMachines
-  /** New machines go to each in turn. */
+  /** New machines go to the emptiest. */
   readonly zones: readonly string[]
+  readonly settings: Pick<GroupSettings, 'fullZones'>
+  /** From a launch that failed in one zone to the try in the next, milliseconds. */
+  readonly zoneRetryMs: number
   readonly baseInstanceName: string
   /** The most that {@link ManagedGroup.targetSize} can be. */
   readonly maxSize: number
   /** How old the rows of a list of members are, milliseconds. */
   readonly listLagMs: number
+  /** How old the fingerprint of a machine's metadata is that a read shows, milliseconds. */
+  readonly fingerprintLagMs: number
   /** The template's metadata. */
   readonly templateMetadata: ReadonlyMap<string, string>
 }
+
+/** What an attempt says where a zone has no room. */
+export const noRoom =
+  'ZONE_RESOURCE_POOL_EXHAUSTED: The zone does not have enough resources available to fulfill the request. Try a different zone, or try again later.'
 
 const nameRule = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/
 /** Of one request: documented for deleteInstances, supposed for createInstances. */
@@ -74,15 +92,50 @@ export class ManagedGroup {
     return this.members().filter((member) => !['failed', 'lost', 'gone'].includes(this.phase(member)))
   }
 
+  /** Members that have a virtual machine, or will have one, since another zone has room. */
+  coming(): readonly Member[] {
+    const { zones, settings } = this.#options
+    const hasRoom = zones.some((zone) => !settings.fullZones.includes(zone))
+    const isBetween = (member: Member): boolean => hasRoom && member.failure === undefined && this.phase(member) === 'failed'
+    const there = this.virtualMachines()
+    return this.members().filter((member) => there.includes(member) || isBetween(member))
+  }
+
   /** At this moment, or as it was at another. */
-  phase({ machine, lostAt }: Member, at: number = this.#options.clock.now()): MemberPhase {
+  phase({ machine, lostAt, isMoved }: Member, at: number = this.#options.clock.now()): MemberPhase {
     if (at >= lostAt) return 'lost'
-    return at < machine.acceptedAt ? 'pending' : this.#options.machines.phase(machine, at)
+    const phase = at < machine.acceptedAt ? 'pending' : this.#options.machines.phase(machine, at)
+    return phase === 'pending' && isMoved ? 'creating' : phase
+  }
+
+  /** The group tries in the next zone what found no room, which is supposed: nothing says how it does so. */
+  #move(member: Member): void {
+    const { machines, zones, zoneRetryMs, clock } = this.#options
+    if (zones.length < 2 || this.phase(member) !== 'failed' || clock.now() < member.machine.runningAt + zoneRetryMs) return
+    if (!/^ZONE_RESOURCE_POOL_EXHAUSTED/.test(member.machine.failure!)) return
+    member.triedZones.add(member.zone)
+    if (member.triedZones.size >= zones.length) member.triedZones.clear()
+    member.zone = this.#emptiestZone(member.triedZones)
+    member.isMoved = true
+    member.machine = machines.launch(member.name, this.#failureIn(member.zone, member.failure))
+  }
+
+  #failureIn(zone: string, failure: string | undefined): string | undefined {
+    return failure ?? (this.#options.settings.fullZones.includes(zone) ? noRoom : undefined)
+  }
+
+  #emptiestZone(except: ReadonlySet<string> = new Set()): string {
+    const { zones } = this.#options
+    const counted = [...this.#members.values()].filter((member) => !['failed', 'deleting', 'lost', 'gone'].includes(this.phase(member)))
+    const sizeOf = (zone: string): number => counted.filter((member) => member.zone === zone).length
+    const left = zones.filter((zone) => !except.has(zone))
+    return left.toSorted((one, other) => sizeOf(one) - sizeOf(other))[0]!
   }
 
   #at(at: number): readonly Member[] {
     const { clock, listLagMs } = this.#options
     for (const member of this.#members.values()) {
+      this.#move(member)
       if (this.phase(member, clock.now() - listLagMs) === 'gone') this.#members.delete(member.name)
     }
     return [...this.#members.values()].filter((member) => !['pending', 'gone'].includes(this.phase(member, at)))
@@ -158,10 +211,10 @@ export class ManagedGroup {
   }
 
   setMetadata(member: Member, fingerprint: unknown, items: readonly MetadataItem[]): void {
-    if (fingerprint !== fingerprintOf(member))
+    if (fingerprint !== member.fingerprint.now)
       throw new ApiRefusal(412, 'conditionNotMet', 'Supplied fingerprint does not match current metadata fingerprint.')
     member.metadata = items
-    member.fingerprint += 1
+    member.fingerprint.move()
   }
 
   #grow(by: number): void {
@@ -174,16 +227,23 @@ export class ManagedGroup {
   }
 
   #add(name: string, preservedMetadata: Readonly<Record<string, string>>): void {
-    const { machines, zones, clock, templateMetadata } = this.#options
+    const { machines, clock, templateMetadata, fingerprintLagMs } = this.#options
     const id = this.#newId()
-    const zone = zones[this.#number % zones.length]!
+    const zone = this.#emptiestZone()
     const metadata = Object.entries({ ...Object.fromEntries(templateMetadata), ...preservedMetadata }).map(([key, value]) => ({
       key,
       value,
     }))
-    const machine = machines.launch(name, this.nextFailure)
-    const lostAt = Number.POSITIVE_INFINITY
-    this.#members.set(name, { name, zone, id, preservedMetadata, metadata, fingerprint: 0, createdAt: clock.wallTime(), machine, lostAt })
+    const failure = this.nextFailure
+    const machine = machines.launch(name, this.#failureIn(zone, failure))
+    const state = {
+      fingerprint: new Fingerprint(clock, fingerprintLagMs),
+      createdAt: clock.wallTime(),
+      machine,
+      lostAt: Number.POSITIVE_INFINITY,
+    }
+    const tries = { triedZones: new Set<string>(), failure, isMoved: false }
+    this.#members.set(name, { name, zone, id, preservedMetadata, metadata, ...state, ...tries })
   }
 
   #remove(member: Member): void {
@@ -200,10 +260,6 @@ export class ManagedGroup {
   #newName(): string {
     return `${this.#options.baseInstanceName}-${(this.#number + 1).toString(36).padStart(4, '0')}`
   }
-}
-
-export function fingerprintOf({ fingerprint }: Member): string {
-  return Buffer.from(`fp${fingerprint}`).toString('base64')
 }
 
 function parseEntry(entry: string): { readonly zone?: string; readonly name: string } {

@@ -2,13 +2,13 @@ import type { Clock } from '@runner-core/fleeting'
 import type { FakeMachines } from '../core/fake-machines.ts'
 import type { Route } from '../core/fake-server.ts'
 import { ApiRefusal } from './answers.ts'
+import type { Fingerprint } from './fingerprint.ts'
 import type { GroupSettings } from './group-settings.ts'
 import { filtered, page } from './list-query.ts'
 import type { ManagedGroup, Member, MetadataItem } from './managed-group.ts'
 import type { Operations } from './operations.ts'
 import {
   failureOf,
-  groupFingerprint,
   groupLink,
   groupResource,
   instanceLink,
@@ -29,6 +29,8 @@ export interface GceCloud {
   readonly group: ManagedGroup
   readonly machines: FakeMachines
   readonly settings: GroupSettings
+  /** Of the group. */
+  readonly fingerprint: Fingerprint
   readonly operations: Operations
   /** From the acceptance of a launch to its being shown, milliseconds. */
   readonly appearMs: number
@@ -60,7 +62,7 @@ export function gceMethods(cloud: GceCloud): readonly Method[] {
   return [...groupMethods(cloud), ...instanceMethods(cloud), ...otherMethods(cloud)]
 }
 
-function groupMethods({ place, zones, clock, group, settings, operations, appearMs, pageSize }: GceCloud): readonly Method[] {
+function groupMethods({ place, zones, clock, group, settings, fingerprint, operations, appearMs, pageSize }: GceCloud): readonly Method[] {
   const isZonal = place.zone !== undefined
   const name = isZonal ? 'instanceGroupManagers' : 'regionInstanceGroupManagers'
   const at = `projects/{project}/${isZonal ? 'zones/{zone}' : 'regions/{region}'}/instanceGroupManagers/{instanceGroupManager}`
@@ -76,7 +78,7 @@ function groupMethods({ place, zones, clock, group, settings, operations, appear
       method: 'get',
       verb: 'GET',
       bucket: 'read',
-      act: () => groupResource(place, settings, zones, group.targetSize),
+      act: () => groupResource(place, settings, zones, { targetSize: group.targetSize, fingerprint: fingerprint.shown }),
     },
     {
       method: 'patch',
@@ -84,14 +86,14 @@ function groupMethods({ place, zones, clock, group, settings, operations, appear
       bucket: 'default',
       act: ({ query, body }) =>
         change(query, 'patch', 0, () => {
-          const { description, fingerprint, ...others } = body
+          const { description, fingerprint: given, ...others } = body
           // The rest of the group's set-up is not to be patched here.
           if (typeof description !== 'string' || Object.keys(others).length > 0)
             throw new ApiRefusal(400, 'invalid', "Invalid value for field 'resource': this fake patches a description")
-          if (fingerprint !== undefined && fingerprint !== groupFingerprint(settings.fingerprint))
+          if (given !== undefined && given !== fingerprint.now)
             throw new ApiRefusal(412, 'conditionNotMet', 'Supplied fingerprint does not match current metadata fingerprint.')
           settings.description = description
-          settings.fingerprint += 1
+          fingerprint.move()
         }),
     },
     {

@@ -1,6 +1,6 @@
 import type { FakeMachine } from '../core/fake-machines.ts'
 import type { GroupSettings } from './group-settings.ts'
-import { fingerprintOf, type Member, type MemberPhase } from './managed-group.ts'
+import type { Member, MemberPhase } from './managed-group.ts'
 import { currentActions } from './words.ts'
 
 /** Where things are: URLs as the service writes them. */
@@ -40,8 +40,13 @@ function templateLink(place: Place): string {
 }
 
 /** `InstanceGroupManager`. */
-export function groupResource(place: Place, settings: GroupSettings, zones: readonly string[], targetSize: number): object {
-  const { description, fingerprint, autoscaler, updateType, redistribution, onFailure, healthCheck, listResults } = settings
+export function groupResource(
+  place: Place,
+  settings: GroupSettings,
+  zones: readonly string[],
+  { targetSize, fingerprint }: { readonly targetSize: number; readonly fingerprint: string },
+): object {
+  const { description, autoscaler, updateType, redistribution, onFailure, healthCheck, listResults } = settings
   const isRegional = place.zone === undefined
   return {
     kind: 'compute#instanceGroupManager',
@@ -49,7 +54,7 @@ export function groupResource(place: Place, settings: GroupSettings, zones: read
     name: place.group,
     baseInstanceName: place.group,
     ...(description !== '' && { description }),
-    fingerprint: groupFingerprint(fingerprint),
+    fingerprint,
     selfLink: groupLink(place),
     [isRegional ? 'region' : 'zone']: scopeLink(place),
     ...(isRegional && { distributionPolicy: { zones: zones.map((zone) => ({ zone: zoneLink(place, zone) })), targetShape: 'ANY' } }),
@@ -62,11 +67,6 @@ export function groupResource(place: Place, settings: GroupSettings, zones: read
     listManagedInstancesResults: listResults,
     status: { isStable: true, ...(autoscaler && { autoscaler: `${scopeLink(place)}/autoscalers/${place.group}` }) },
   }
-}
-
-/** As the API shows it, base64. */
-export function groupFingerprint(fingerprint: number): string {
-  return Buffer.from(`fp${fingerprint}`).toString('base64')
 }
 
 /** `InstanceTemplate`. */
@@ -155,6 +155,6 @@ export function instanceResource(place: Place, member: Member, phase: MemberPhas
         ],
       },
     ],
-    metadata: { kind: 'compute#metadata', fingerprint: fingerprintOf(member), items: member.metadata },
+    metadata: { kind: 'compute#metadata', fingerprint: member.fingerprint.shown, items: member.metadata },
   }
 }

@@ -1,0 +1,52 @@
+import type { Clock } from '@runner-core/fleeting'
+
+/** For so long a read may show a desired capacity from before our own changes. */
+export const longestLagMs = 180_000
+
+interface Size {
+  readonly size: number
+  /** When a change of ours took its place; the last one has none yet. */
+  replacedAt?: number
+}
+
+/**
+ * The desired capacity as it must be after our own accepted changes, where a read still shows it as it was before one of them. Any other number than these is newer: somebody else wrote it. Once a read shows the last one, those
+ * before it are forgotten, so that somebody else may write the same number: a size that was raised and lowered again before any read showed it may then show once more.
+ */
+export class WrittenCapacity {
+  readonly #clock: Clock
+  /** As they followed each other; the last is the one that holds. */
+  #sizes: Size[] = []
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** What holds, given what a read shows. */
+  read(shown: number): number {
+    this.#forgetOld()
+    const { size: last = shown } = this.#sizes.at(-1) ?? {}
+    if (shown !== last && this.#sizes.some(({ size }) => size === shown)) return last
+    this.#sizes = [{ size: shown }]
+    return shown
+  }
+
+  /** AWS has accepted this size. */
+  set(size: number): void {
+    this.#forgetOld()
+    const last = this.#sizes.at(-1)
+    if (last !== undefined) last.replacedAt = this.#clock.now()
+    this.#sizes.push({ size })
+  }
+
+  /** AWS has accepted a change by so many. Before the first read there is nothing that it could be told from. */
+  add(change: number): void {
+    const last = this.#sizes.at(-1)
+    if (last !== undefined && change !== 0) this.set(last.size + change)
+  }
+
+  #forgetOld(): void {
+    const from = this.#clock.now() - longestLagMs
+    this.#sizes = this.#sizes.filter(({ replacedAt = Number.POSITIVE_INFINITY }) => replacedAt >= from)
+  }
+}

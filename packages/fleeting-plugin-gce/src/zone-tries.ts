@@ -1,0 +1,54 @@
+import type { Clock, ListedInstance } from '@runner-core/fleeting'
+import type { InstanceGroupManager, ManagedInstance } from './compute-api.ts'
+
+/** So long after it was last found without room in another zone than before, a machine has failed, whatever the group may still try. */
+export const stallMs = 60_000
+
+interface Tries {
+  /** Zones without room for it. */
+  readonly zones: Set<string>
+  /** When the last of them was added, `Clock.now()`. */
+  since: number
+}
+
+/**
+ * Machines for which a zone has no room, in a group that picks zones by where there is room: it may go on to another one, and whoever gives the machine up at once has the next one begin with the same zone. So one counts as
+ * starting until every zone of the group has refused it, or it gets no further. That a group goes on so is supposed, hence the short wait.
+ */
+export class ZoneTries {
+  readonly #clock: Clock
+  readonly #tries = new Map<string, Tries>()
+  #zones: readonly string[] = []
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** How the group is set up. */
+  of({ distributionPolicy }: InstanceGroupManager): void {
+    const { zones = [], targetShape = 'EVEN' } = distributionPolicy ?? {}
+    const picks = targetShape === 'ANY' || targetShape === 'BALANCED'
+    this.#zones = picks ? zones.flatMap(({ zone }) => zone?.split('/').at(-1) ?? []) : []
+  }
+
+  /** A whole list: what each row is, given how its tries went so far. `rows` has the rows of `listed` as the group shows them. */
+  judge(rows: ReadonlyMap<string, ManagedInstance>, listed: readonly ListedInstance[]): readonly ListedInstance[] {
+    for (const name of this.#tries.keys()) if (!rows.has(name)) this.#tries.delete(name)
+    return listed.map((row) => this.#judge(row, rows.get(row.id)))
+  }
+
+  #judge(row: ListedInstance, shown: ManagedInstance | undefined): ListedInstance {
+    const { error, ...rest } = row
+    if (error === undefined || error.code !== 'capacity' || this.#zones.length < 2) return row
+    const now = this.#clock.now()
+    const tries = this.#tries.get(row.id) ?? { zones: new Set(), since: now }
+    this.#tries.set(row.id, tries)
+    const zone = /zones\/([^/]+)\/instances\//.exec(shown?.instance ?? '')?.[1] ?? ''
+    if (!tries.zones.has(zone)) {
+      tries.zones.add(zone)
+      tries.since = now
+    }
+    const isHopeless = this.#zones.every((each) => tries.zones.has(each)) || now - tries.since >= stallMs
+    return isHopeless ? row : { ...rest, state: 'creating', detail: `no room in ${[...tries.zones].join(', ')} so far` }
+  }
+}
