@@ -41,6 +41,8 @@ if (phase === 'fill') {
       state.jobs.note(id, 'checkpoint', { instance: acquisition.instanceId, directory: `.detached/${id}` })
     }),
   )
+  // Whoever reads the next line kills this process: what was noted must be kept by then.
+  await state.jobs.settled()
   console.log('filled')
 } else {
   const firstDecisionMs = Math.round(performance.now())
