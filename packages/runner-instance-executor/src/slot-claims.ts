@@ -17,6 +17,8 @@ export class SlotClaims {
   readonly #manager: string
   readonly #run = randomBytes(6).toString('hex')
   readonly #isExclusive: boolean
+  /** Of the instance that a connection leads to: it serves many jobs. */
+  readonly #owners = new WeakMap<Connection, { readonly instanceId: string; readonly owner: string }>()
   /** Values of the markers of jobs that have a place. */
   readonly #active = new Set<string>()
 
@@ -27,8 +29,12 @@ export class SlotClaims {
   }
 
   /** See `SlotClaim.owner`. Instances may share a machine: each has slots of its own there, and those of a host that is lent again stay the same. */
-  ownerOn({ machine }: Connection, instanceId: string): string {
-    return digest(`${this.#identity}\n${machine ?? instanceId}`)
+  ownerOn(connection: Connection, instanceId: string): string {
+    const known = this.#owners.get(connection)
+    if (known?.instanceId === instanceId) return known.owner
+    const owner = digest(`${this.#identity}\n${connection.machine ?? instanceId}`)
+    this.#owners.set(connection, { instanceId, owner })
+    return owner
   }
 
   claim(connection: Connection, instanceId: string, slot: number): SlotClaim {

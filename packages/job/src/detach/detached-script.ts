@@ -31,6 +31,9 @@ export interface DetachedScriptOptions extends DetachedScript {
  * where a script of this name was started before, and `gone` where its relay is: then it does not run, and nothing tells of it. `unwritable`, with what `readDiskTrouble` reads: nothing can be written, so that nobody could tell
  * later whether it was started; it does not run. Only the first script of a job does that: what follows it runs as if it had not been asked for, since the job itself may have filled the disk. `occupied`, with another job's marker: something of that job may
  * be alive in its slot; it does not run. All else that comes there is a login's greeting.
+ *
+ * That the script's file is there already and that it cannot be written are told apart: it is opened, and then written. The connection may be gone already: that must neither end this shell nor keep it from saying so, hence
+ * descriptor 9. A pipe that is removed just before it is opened becomes a file, so what was opened is looked at.
  */
 export function detachedScript(options: DetachedScriptOptions): Buffer {
   const { script, shell, nonce, buildsDir, jobMarker, index, relay, relayOffset, tellsShell, claim, minFreeKib } = options
@@ -60,7 +63,6 @@ case $rc_b in '') ;; !) rc_d=${withoutFile} ;; *) rc_d=occupied ;; esac
 ${makeDetachDirectory(buildsDir)}
 ${looking}{ ${claiming}if [ -z "$rc_b" ] && [ -O ${directory} ] && ${claim === undefined ? 'read -r rc_l </proc/$$/stat' : '[ "$rc_l" ]'}; then
   set -C
-  # That the file is there already and that it cannot be written are told apart: it is opened, and then written.
   { rc_d=torn; printf '%s\\n' "$rc_l" '${relay} ${relayOffset}' && rc_d=detached; } >${file}
   set +C
   case $rc_d in
@@ -70,8 +72,7 @@ ${looking}{ ${claiming}if [ -z "$rc_b" ] && [ -O ${directory} ] && ${claim === u
 fi; } 2>/dev/null
 case $rc_d in
   detached)
-    exec 9>&1 # The connection may be gone already: that must neither end this shell nor keep it from saying so.
-    # A pipe that is removed just before it is opened becomes a file.
+    exec 9>&1
     if [ -p ${pipe} ] && exec >${pipe} && [ -p /proc/$$/fd/1 ]; then ${forget}${told}exec 9>&-
     else rm -f ${pipe} ${file}; ${emitMarkers(nonce, ['gone'])} >&9; exit 0; fi ;;
   unwritable) ${probeDisk(directory)}; ${emitMarkers(nonce, ['unwritable %s %s %s'], troubleWords)} ;;

@@ -152,12 +152,10 @@ test('the end of a script cleans up, looks for what it left and says how it went
         rc_stat $rc_own; read -r rc_t rc_x </proc/uptime; read -r rc_x rc_x rc_x rc_x rc_last </proc/loadavg
         set -- \${rc_s##*) }
         [ "\${23}" = 498175915218174976 ] && set -- $((\${rc_t%.*}\${rc_t#*.} - \${20})) && [ $1 -ge 0 ] && [ $1 -lt 200 ] && [ $rc_last -ge $rc_from ] || return 1
-        # What both ids begin with, all ids between them begin with.
         rc_x=$rc_from; while [ "\${rc_last#"$rc_x"}" = $rc_last ] && [ $rc_x ]; do rc_x=\${rc_x%?}; done
         [ \${#rc_last} = \${#rc_from} ] || rc_x=
         rc_gone=
         set -- /proc/$rc_x[0-9]*
-        # Those that were given out meanwhile may begin otherwise.
         read -r rc_u rc_u rc_u rc_u rc_u </proc/loadavg; case \${#rc_u}$rc_u in \${#rc_last}$rc_x*) [ $rc_u -ge $rc_last ] || rc_gone=1 ;; *) rc_gone=1 ;; esac
         for rc_p do
           rc_p=\${rc_p#/proc/}
@@ -167,7 +165,6 @@ test('the end of a script cleans up, looks for what it left and says how it went
           case \${23} in '') rc_gone=1 ;; 498175915218174976) return 1 ;; ????????????????*) ;; *) return 1 ;; esac
         done
         [ "$rc_gone" ] || return 0
-        # Only what was gone before it was looked at may have left something, and that is younger.
         rc_from=$rc_last
       done
       return 1

@@ -52,7 +52,7 @@ const byField: ReadonlyMap<string, PayloadBound> = new Map(payloadBounds.map((bo
 
 /** The bound of what stands at a path such as `variables[3].key`. Thrown: an `Error` where the table forgot it. */
 export function boundAt(path: string): PayloadBound {
-  const bound = byField.get(path.replaceAll(/\[\d+\]/g, '[]'))
+  const bound = byField.get(path.includes('[') ? path.replaceAll(/\[\d+\]/g, '[]') : path)
   if (bound === undefined) throw new Error(`no bound for ${path}`)
   return bound
 }
