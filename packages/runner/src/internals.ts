@@ -8,6 +8,7 @@ export { fleetName, keptOutputBytes, type RunnerSettings } from './config/settin
 export { ConfiguredRunner, type ConfiguredRunnerOptions } from './configured-runner.ts'
 export type { Route } from './gitlab/connections.ts'
 export { JobHandler } from './job-handler.ts'
+export { LogSink, type LogTrouble } from './logging/log-sink.ts'
 export { JobJournal } from './state/job-journal.ts'
 export type { FleetState } from './state/open-fleet-state.ts'
 export { Seal } from './state/seal.ts'

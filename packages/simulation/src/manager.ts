@@ -11,7 +11,7 @@ import {
   silentLogger,
 } from '@runner-core/fleeting'
 import { jobFeatures } from '@runner-core/job'
-import { describeRunner, JobApiClient, type RunnerFeature } from '@runner-core/runner'
+import { createLogger, describeRunner, JobApiClient, type RunnerFeature } from '@runner-core/runner'
 import {
   Concurrency,
   ConfiguredRunner,
@@ -19,12 +19,14 @@ import {
   JobHandler,
   JobJournal,
   keptOutputBytes,
+  LogSink,
+  type LogTrouble,
   Seal,
 } from '@runner-core/runner/internals'
 import { ConcurrentIds, InstanceExecutor } from '@runner-core/runner-instance-executor'
 import { type IdlePolicy, type Reservation, Taskscaler, type TaskscalerOptions } from '@runner-core/taskscaler'
 import type { Bug } from './bugs.ts'
-import type { WireRequest, WorldCoordinator } from './coordinator/world-coordinator.ts'
+import { runnerToken, type WireRequest, type WorldCoordinator } from './coordinator/world-coordinator.ts'
 import { worldRoute } from './coordinator/world-route.ts'
 import { runnerSettings } from './runner-settings.ts'
 import type { Witness } from './witness.ts'
@@ -63,6 +65,10 @@ export interface ManagerOptions {
   readonly maxInstances: number
   readonly requestConcurrency: number
   readonly healthChecks: boolean
+  /** Whether it takes a group that another has, or that has machines it does not know. Default true. */
+  readonly takeOverGroup?: boolean | undefined
+  /** Names the installation. Default: the one whose state the world keeps. */
+  readonly systemId?: string | undefined
   /** Whether scripts outlive their connection. */
   readonly detaches: boolean
   readonly shell: 'sh' | 'bash'
@@ -72,7 +78,8 @@ export interface ManagerOptions {
   readonly promiseCapMs: number
   readonly policies: readonly IdlePolicy[]
   readonly random: Random
-  readonly logger?: Logger | undefined
+  /** Writes pieces of its log, as the system does. Absent: none is kept. */
+  readonly writeLog?: ((bytes: Buffer) => number) | undefined
   readonly bug: Bug | undefined
 }
 
@@ -83,6 +90,7 @@ export class Manager {
   readonly #options: ManagerOptions
   readonly #clock: Clock
   readonly #logger: Logger
+  readonly #log: LogSink | undefined
   readonly #runner: ConfiguredRunner
   readonly #client: JobApiClient
   readonly #concurrentIds = new ConcurrentIds()
@@ -96,9 +104,13 @@ export class Manager {
     this.process = options.process
     this.witness = options.witness
     this.#clock = options.bug?.clock?.(options.process.clock) ?? options.process.clock
-    this.#logger = options.logger ?? silentLogger
+    const { writeLog } = options
+    const log = writeLog && new LogSink({ write: writeLog, after: (delayMs, callback) => options.process.clock.after(delayMs, callback) })
+    this.#log = log
+    const written = { level: 'debug', format: 'json', secrets: [runnerToken] } as const
+    this.#logger = log === undefined ? silentLogger : createLogger({ ...written, write: (line) => log.line(line) })
     this.#policies = options.policies
-    const { random, process, coordinator, latencyMs } = options
+    const { random, process, coordinator, latencyMs, systemId = 's_world0000000' } = options
     const settings = runnerSettings({ ...options, maxInstances: options.maxInstances + (options.bug?.more ?? 0) })
     const clock = this.#clock
     const logger = this.#logger
@@ -106,7 +118,7 @@ export class Manager {
     const info = describeRunner({ version: '1.0.0', executor: settings.executor, shell: settings.shell, features })
     this.#client = new JobApiClient({
       ...settings,
-      systemId: 's_world0000000',
+      systemId,
       environment: {},
       info,
       openRoute: (_url, _options, answerTimeoutMs) =>
@@ -119,7 +131,7 @@ export class Manager {
       ...info,
       name: settings.name,
       shortToken: 'world0000',
-      systemId: 's_world0000000',
+      systemId,
       hostname: 'world',
       architecture: 'linux/amd64',
     }
@@ -132,8 +144,8 @@ export class Manager {
       concurrent: new Concurrency(Number.POSITIVE_INFINITY),
       mayPark: () => true,
       findPlugin: async () => ({ createInstanceGroup: () => options.bug?.group?.(options.group) ?? options.group }),
-      manager: 's_world0000000',
-      systemId: 's_world0000000',
+      manager: systemId,
+      systemId,
       observers: { provisioner: {}, taskscaler: {} },
       claimGroup() {},
       redact: (text) => text,
@@ -190,6 +202,11 @@ export class Manager {
   /** Resolves once another process has the fleet, and this one has nothing more to do. */
   get departed(): Promise<unknown> {
     return this.#runner.departed
+  }
+
+  /** Why its log takes nothing now. */
+  get logTrouble(): LogTrouble | undefined {
+    return this.#log?.trouble
   }
 
   get scaler(): Taskscaler | undefined {

@@ -18,6 +18,8 @@ export interface CloudWitness {
   decreases(ids: readonly string[]): void
   /** A list was heard, or it failed. */
   listed(worked: boolean): void
+  /** It was heard who has the group, before these are deleted. */
+  looked(ids: readonly string[]): void
   /** A call failed, one about this machine. */
   failed(id: string | undefined): void
 }
@@ -55,7 +57,11 @@ export function processGroup(cloud: WorldCloud, machines: WorldMachines, process
       describe: (ids, signal) => effect('group', `describe ${ids.join(' ')}`, () => cloud.describe!(ids, signal)),
     }),
     ...(cloud.owners !== undefined && {
-      owners: (signal, ids) => effect('group', 'owners', () => cloud.owners!(signal, ids)),
+      owners: async (signal, ids) => {
+        const owners = await effect('group', 'owners', () => cloud.owners!(signal, ids))
+        if (ids !== undefined) witness.looked(ids)
+        return owners
+      },
     }),
     ...(cloud.claim !== undefined && {
       claim: (owner, signal) => effect('group', 'claim', () => cloud.claim!(owner, signal)),

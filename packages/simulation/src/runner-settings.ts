@@ -9,10 +9,28 @@ const minute = 60 * second
 export function runnerSettings(
   options: Pick<
     ManagerOptions,
-    'capacityPerInstance' | 'maxUseCount' | 'maxInstances' | 'requestConcurrency' | 'detaches' | 'shell' | 'unknownInstances' | 'policies'
+    | 'capacityPerInstance'
+    | 'maxUseCount'
+    | 'maxInstances'
+    | 'requestConcurrency'
+    | 'detaches'
+    | 'shell'
+    | 'unknownInstances'
+    | 'policies'
+    | 'takeOverGroup'
   >,
 ): RunnerSettings {
-  const { capacityPerInstance, maxUseCount, maxInstances, requestConcurrency, detaches, shell, unknownInstances, policies } = options
+  const {
+    capacityPerInstance,
+    maxUseCount,
+    maxInstances,
+    requestConcurrency,
+    detaches,
+    shell,
+    unknownInstances,
+    policies,
+    takeOverGroup = true,
+  } = options
   return {
     name: 'world',
     url: 'http://gitlab.world',
@@ -52,7 +70,7 @@ export function runnerSettings(
       failureThreshold: 3,
       deleteInstancesOnShutdown: true,
       unknownInstances,
-      takeOverGroup: true,
+      takeOverGroup,
       scaleThrottle: { perSecond: 0.5, burst: 4 },
       connector: {},
       policies,

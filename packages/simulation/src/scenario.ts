@@ -1,6 +1,6 @@
 import type { ProvisionerOptions, Random } from '@runner-core/fleeting'
 import { seededRandom } from '@runner-core/fleeting/testing'
-import { rareStepNames, type StepName, stepNames } from './steps.ts'
+import { logStepNames, ownerStepNames, rareStepNames, type StepName, stepNames } from './steps.ts'
 
 /** What a world is like from its beginning to its end. Ranges are drawn from anew for each use, milliseconds. */
 export interface WorldSetting {
@@ -26,6 +26,10 @@ export interface WorldSetting {
   /** Zones, where there are several. */
   readonly placements?: readonly string[]
   readonly unknownInstances: NonNullable<ProvisionerOptions['unknownInstances']>
+  /** Whether the group says who has it. */
+  readonly holdsOwner?: boolean
+  /** Whether the manager's log is written, to a disk of its own. */
+  readonly keepsLog?: boolean
   /** Which of the schedules is in force at first. */
   readonly schedule: number
 }
@@ -60,23 +64,30 @@ export function scenarioOf(seed: number, focus: readonly StepName[] = []): Scena
     const names = focus.length > 0 && random() < 0.7 ? [...focus, ...focus, ...always] : stepNames
     return { afterMs: one(random, waitsMs), name: one(random, names), n: whole(random, 0, 999) }
   })
-  return { seed, setting, steps: withRareSteps(seed, steps) }
+  return withRareParts({ seed, setting, steps }, focus)
 }
 
 /** One seed in so many has what came to the world later. */
 const rareEvery = 5
 
 /** Adds what came to the world later, drawn from a stream of its own: the stories of all other seeds stay as they were, and known seeds can be played again. */
-function withRareSteps(seed: number, steps: readonly Step[]): readonly Step[] {
+function withRareParts({ seed, setting, steps }: Scenario, focus: readonly StepName[]): Scenario {
   const random = seededRandom(seed ^ 0x5bd1e995)
   for (let skipped = 0; skipped < 10; skipped += 1) random()
-  if (whole(random, 1, rareEvery) > 1) return steps
+  const isFocused = (names: readonly StepName[]): boolean => focus.some((name) => names.includes(name))
+  const isRare = whole(random, 1, rareEvery) === 1
+  const holdsOwner = (isRare && random() < 0.4) || isFocused(ownerStepNames)
+  const keepsLog = (isRare && random() < 0.4) || isFocused(logStepNames)
   const all = [...steps]
-  for (let left = whole(random, 1, 4); left > 0; left -= 1) {
-    const step = { afterMs: one(random, waitsMs), name: one(random, rareStepNames), n: whole(random, 0, 999) }
-    all.splice(whole(random, 3, all.length), 0, step)
+  if (isRare) {
+    const owners = holdsOwner ? [...ownerStepNames, ...ownerStepNames] : []
+    const names = [...rareStepNames, ...owners, ...(keepsLog ? [...logStepNames, ...logStepNames] : [])]
+    for (let left = whole(random, 1, 4); left > 0; left -= 1) {
+      const step = { afterMs: one(random, waitsMs), name: one(random, names), n: whole(random, 0, 999) }
+      all.splice(whole(random, 3, all.length), 0, step)
+    }
   }
-  return all
+  return { seed, setting: { ...setting, ...(holdsOwner && { holdsOwner }), ...(keepsLog && { keepsLog }) }, steps: all }
 }
 
 function drawSetting(random: Random): WorldSetting {

@@ -63,9 +63,13 @@ export type StepName =
   | RareStepName
 
 /** What came to the world later: see `scenarioOf`. */
-type RareStepName = (typeof rareStepNames)[number]
+type RareStepName = (typeof rareStepNames | typeof ownerStepNames | typeof logStepNames)[number]
 
 export const rareStepNames = ['powerCut', 'powerCutBefore', 'powerCutAfter', 'powerCutSoon', 'stateTooLarge'] as const
+/** For groups that say who has them. */
+export const ownerStepNames = ['claimed', 'rival', 'ownersFail'] as const
+/** For managers whose log is written. */
+export const logStepNames = ['logFull'] as const
 
 /** Does something to the world and says what, in words for a story; undefined: there was nobody to do it to. */
 type Act = (world: World, n: number) => string | undefined
@@ -352,6 +356,22 @@ const acts: Readonly<Record<StepName, Act>> = {
     })
     return `writes of state of more than ${mostCharacters} characters fail for ${second + n * 60} ms`
   },
+  claimed: (world, n) =>
+    world.strangerClaims(5 * second + n * 100) ? `somebody else takes the group for ${5000 + n * 100} ms` : undefined,
+  rival: (world, n) =>
+    world.rivalStarts(minute + n * 60) ? 'another manager, with a state of its own, is started on the group' : undefined,
+  logFull(world, n) {
+    world.isLogFull = true
+    world.clock.after(second + n * 100, () => {
+      world.isLogFull = false
+    })
+    return `the disk of the manager's log is full for ${second + n * 100} ms`
+  },
+  ownersFail(world, n) {
+    world.history.trouble('cloud')
+    world.cloud.fail('owners', new GroupError(n % 2 === 0 ? 'transient' : 'throttled', 'a fault of the notes'), 1 + (n % 3))
+    return `the next ${1 + (n % 3)} looks at who has the group fail`
+  },
 }
 
 /** How often each comes, where that is not once. */
@@ -373,7 +393,7 @@ const weights: Partial<Record<StepName, number>> = {
 
 /** Every step that any seed may have, as often as it comes. */
 export const stepNames: readonly StepName[] = (Object.keys(acts) as StepName[])
-  .filter((name) => !(rareStepNames as readonly StepName[]).includes(name))
+  .filter((name) => ![...rareStepNames, ...ownerStepNames, ...logStepNames].some((rare) => rare === name))
   .flatMap((name) => Array.from({ length: weights[name] ?? 1 }, () => name))
 
 /** Does a step, and answers what happened in words. */

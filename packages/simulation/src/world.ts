@@ -37,6 +37,12 @@ const schedules: readonly (readonly IdlePolicy[])[] = [
   [],
 ]
 
+/** Who takes groups that are not theirs. */
+const strangerId = 'stranger'
+
+/** What was looked at may be so old when the delete that follows is sent, milliseconds. */
+const longestLookMs = 20 * second
+
 /** How long after a refusal nothing like it may be asked for, at the least: half of the first back-off, or the shortest hint that counts where the cloud gives one. */
 const leastWaitMs: Readonly<Partial<Record<GroupErrorCode, number>>> = {
   capacity: 30 * second,
@@ -83,6 +89,8 @@ export class World {
   kills = 0
   schedule: number
   manager: Manager
+  /** Whether the disk of the manager's log has no room. */
+  isLogFull = false
   /** Whether a manager that was killed is started again. */
   revives = true
   readonly #setting: WorldSetting
@@ -95,6 +103,12 @@ export class World {
   readonly #processes = new Set<WorldProcess>()
   /** With its end the computer loses its power. */
   #losesPower: WorldProcess | undefined
+  /** Since when somebody else has the group. */
+  #claimedAt: number | undefined
+  /** Of each process, looks at who has the group, less the deletes that followed. */
+  readonly #looks = new Map<WorldProcess, number>()
+  /** Another installation's. */
+  #rival: WorldProcess | undefined
   /** Whose last list failed. */
   #unreadable: { readonly process: WorldProcess; readonly since: number } | undefined
   #refusal:
@@ -121,6 +135,7 @@ export class World {
       deleteDelayMs: this.#between(deleteMs),
       callDelayMs: callMs,
       listLagMs,
+      holdsOwner: setting.holdsOwner ?? false,
     })
     this.history = new WorldHistory(this.clock, this.cloud)
     this.history.tell({
@@ -177,6 +192,63 @@ export class World {
     for (const process of this.#processes) process.kill('by that')
   }
 
+  /** Somebody else says that the group is theirs, for so long. False: it cannot be said. */
+  strangerClaims(ms: number): boolean {
+    if (this.#setting.holdsOwner !== true || this.#claimedAt !== undefined || this.#rival !== undefined) return false
+    this.#claimedAt = this.clock.now()
+    this.cloud.owner = { id: strangerId, name: 'somebody else', epoch: 1, since: this.clock.wallTime() }
+    // Who has lost the group gives no news of its jobs until it has it again.
+    this.history.begins('cloud')
+    this.clock.after(ms, () => this.#strangerLeaves())
+    return true
+  }
+
+  /** The note is taken away, and whoever refused to start because of it is started again by its operator. */
+  #strangerLeaves(): void {
+    if (this.#claimedAt === undefined) return
+    this.#claimedAt = undefined
+    if (this.cloud.owner?.id === strangerId) this.cloud.owner = undefined
+    this.history.ends('cloud')
+    this.note('the group is nobody’s', true)
+    if (this.manager.scaler === undefined) this.manager.process.kill('by its operator')
+  }
+
+  /** Another installation starts on the group while it is ours: it must act on nothing. False: it is not ours yet. */
+  rivalStarts(ms: number): boolean {
+    if (this.#rival !== undefined || this.#claimedAt !== undefined || this.cloud.owner === undefined) return false
+    const process = new WorldProcess(this.clock, { name: 'rival', onKilled: () => {} })
+    this.#rival = process
+    const acts = (what: string): void => this.violate(1, `another manager, which was to be refused, ${what}`)
+    const group = processGroup(this.cloud, this.machines, process, {
+      increases: ({ count }) => acts(`launches ${count}`),
+      increased: () => {},
+      decreases: (ids) => acts(`deletes ${ids.join(', ')}`),
+      listed: () => {},
+      failed: () => {},
+      looked: () => {},
+    })
+    const witness = new Witness({
+      ...this.#setting,
+      process,
+      history: this.history,
+      promiseCapMs,
+      leases: new Map(),
+      violate: (promise, what) => this.violate(promise, what),
+      note: () => {},
+    })
+    const store = new WorldStore(this.clock).openedBy(process)
+    const { coordinator } = this
+    const random = seededRandom(Math.floor(this.#random() * 2 ** 32))
+    const policies = schedules[1]!
+    const rest = { process, witness, group, store, coordinator, promiseCapMs, policies, random, bug: undefined }
+    new Manager({ ...this.#setting, ...rest, takeOverGroup: false, systemId: 's_rival0000000' })
+    this.clock.after(ms, () => {
+      process.exit()
+      this.#rival = undefined
+    })
+    return true
+  }
+
   /** It will lose its power when the manager comes there. */
   cutPowerAt(point: EffectPoint): void {
     this.#losesPower = this.manager.process
@@ -222,6 +294,8 @@ export class World {
     this.store.heal()
     for (const machine of this.cloud.ids) this.fillDisk(machine, false)
     this.coordinator.heal()
+    this.#strangerLeaves()
+    this.isLogFull = false
     for (const job of this.coordinator.open) if (job.durationMs === Number.POSITIVE_INFINITY) this.coordinator.cancel(job)
     this.useSchedule(0)
     await this.advance(minute)
@@ -255,6 +329,7 @@ export class World {
       6,
       () => `intents are left: ${this.#intents.join(', ')}`,
     )
+    if (this.manager.logTrouble !== undefined) this.violate(5, `the log is silent, although there is room: ${this.manager.logTrouble.code}`)
     const callsBefore = this.#changes
     await this.advance(3 * minute)
     if (this.#changes > callsBefore) this.violate(3, 'with nothing wanted and nothing left, the fleet does not stay still')
@@ -273,6 +348,12 @@ export class World {
     this.#judgeHistory()
     if (remaining === undefined) this.violate(5, 'the manager does not stop')
     else if (this.#oursLeft.length > 0) this.violate(6, `left after the stop: ${this.#oursLeft.join(', ')}`)
+  }
+
+  #writeLog(bytes: Buffer): number {
+    if (this.isLogFull) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+    this.history.recorded('the log', bytes.toString())
+    return bytes.length
   }
 
   async #until(rounds: number, reached: () => boolean, promise: Broken, otherwise: () => string): Promise<void> {
@@ -355,6 +436,8 @@ export class World {
     })
     const manager: Manager = new Manager({
       ...this.#setting,
+      // An operator says so where nobody has it: machines that strangers made would be in the way of a first start.
+      takeOverGroup: this.#setting.holdsOwner !== true || this.cloud.owner === undefined,
       process,
       witness,
       group: processGroup(this.cloud, this.machines, process, this.#cloudWitness(process, witness)),
@@ -363,6 +446,7 @@ export class World {
       promiseCapMs,
       policies: schedules[this.schedule]!,
       random: seededRandom(Math.floor(this.#random() * 2 ** 32)),
+      ...(this.#setting.keepsLog === true && { writeLog: (bytes: Buffer) => this.#writeLog(bytes) }),
       bug: this.#bug,
     })
     void manager.departed.then(() => {
@@ -388,8 +472,10 @@ export class World {
         if (worked) this.#unreadable = undefined
         else if (this.#unreadable?.process !== process) this.#unreadable = { process, since: this.clock.now() }
       },
+      looked: () => this.#looks.set(process, (this.#looks.get(process) ?? 0) + 1),
       decreases: (ids) => {
         this.note(`delete ${ids.join(', ')}`)
+        this.#checkOwner(process, ids)
         this.history.tell({ kind: 'delete_asked', machines: ids, by: process.name })
         for (const id of ids) {
           for (const [key, instanceId] of this.#leases)
@@ -399,6 +485,21 @@ export class World {
         }
       },
     }
+  }
+
+  /** Each delete follows a look at who has the group, and none is sent once it must be known that somebody else has. */
+  #checkOwner(process: WorldProcess, ids: readonly string[]): void {
+    if (this.#setting.holdsOwner !== true) return
+    const looks = this.#looks.get(process) ?? 0
+    this.#looks.set(process, looks - 1)
+    if (looks <= 0) this.violate(1, `${ids.join(', ')} is deleted without a look at who has the group`)
+    const now = this.clock.now()
+    if (
+      this.#claimedAt !== undefined &&
+      this.cloud.owner?.id === strangerId &&
+      now - Math.max(this.#claimedAt, process.thawedAt) > longestLookMs
+    )
+      this.violate(1, `${ids.join(', ')} is deleted ${now - this.#claimedAt} ms after somebody else took the group`)
   }
 
   #checkLaunch(process: WorldProcess, { count, launchToken, placement }: IncreaseRequest): void {

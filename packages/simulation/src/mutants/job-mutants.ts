@@ -57,6 +57,22 @@ export const runnerMutants: readonly Mutant[] = [
     replace: ": void this.#keepBefore(start, (wait) => journal.keep(job.id, 'checkpoint', checkpoint, wait)).catch(() => {})",
   },
   {
+    name: 'a line that the log has no room for fails whoever wrote it',
+    breaks: 'jobs',
+    file: runner('logging/log-sink'),
+    find: '        this.#cancelRetry = undefined\n        this.flush()\n      })\n      return\n',
+    replace: '        this.#cancelRetry = undefined\n        this.flush()\n      })\n      throw error\n',
+    focus: ['logFull', 'logFull', 'jobs'],
+  },
+  {
+    name: 'a log that was full once stays silent',
+    breaks: 5,
+    file: runner('logging/log-sink'),
+    find: '        this.#cancelRetry = undefined\n        this.flush()\n      })\n',
+    replace: '        this.#cancelRetry = undefined\n      })\n',
+    focus: ['logFull', 'jobs'],
+  },
+  {
     name: 'a script starts before its checkpoint survives the loss of power',
     breaks: 'jobs',
     file: runner('state/job-journal'),

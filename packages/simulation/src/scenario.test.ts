@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest'
+import { scenarioOf } from './scenario.ts'
+import { logStepNames, ownerStepNames, rareStepNames } from './steps.ts'
+
+const late: ReadonlySet<string> = new Set([...rareStepNames, ...ownerStepNames, ...logStepNames])
+const hasLateParts = (seed: number): boolean => {
+  const { setting, steps } = scenarioOf(seed)
+  return setting.holdsOwner !== undefined || setting.keepsLog !== undefined || steps.some(({ name }) => late.has(name))
+}
+
+test('one seed in five has what came to the world later', () => {
+  const touched = Array.from({ length: 1000 }, (_, seed) => seed).filter(hasLateParts)
+  expect(touched.length).toBeGreaterThan(150)
+  expect(touched.length).toBeLessThan(250)
+})
+
+test('seeds that are hunted keep their stories', () => {
+  expect([2353, 2894, 3506, 3981].filter(hasLateParts)).toEqual([])
+})
+
+test('each step of the world comes in some seed', () => {
+  const names = new Set(Array.from({ length: 2000 }, (_, seed) => scenarioOf(seed).steps.map(({ name }) => name)).flat())
+  expect([...late].filter((name) => !names.has(name as never))).toEqual([])
+})
