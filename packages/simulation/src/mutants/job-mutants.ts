@@ -204,8 +204,8 @@ export const runnerMutants: readonly Mutant[] = [
     name: 'a piece of trace whose answer was lost is skipped',
     breaks: 'traces',
     file: runner('gitlab/trace-upload'),
-    find: '    const bytes = await this.#trace.read(start - this.#shift, pieceBytes)\n',
-    replace: '    const bytes = await this.#trace.read(start - this.#shift, pieceBytes)\n    this.#offset += bytes.length\n',
+    find: '    const bytes = await this.#trace.read(from, Math.min(pieceBytes, limit - from))\n',
+    replace: '    const bytes = await this.#trace.read(from, Math.min(pieceBytes, limit - from))\n    this.#offset += bytes.length\n',
   },
   {
     name: 'where the coordinator says that its trace ends is ignored',
