@@ -112,7 +112,7 @@ export class ManagedGroup {
   #move(member: Member): void {
     const { machines, zones, zoneRetryMs, clock } = this.#options
     if (zones.length < 2 || this.phase(member) !== 'failed' || clock.now() < member.machine.runningAt + zoneRetryMs) return
-    if (!/^ZONE_RESOURCE_POOL_EXHAUSTED/.test(member.machine.failure!)) return
+    if (!member.machine.failure!.startsWith('ZONE_RESOURCE_POOL_EXHAUSTED')) return
     member.triedZones.add(member.zone)
     if (member.triedZones.size >= zones.length) member.triedZones.clear()
     member.zone = this.#emptiestZone(member.triedZones)

@@ -1,11 +1,12 @@
-import { GroupError } from '@runner-core/fleeting'
+import { type Connector, GroupError, Journal, MemoryStateStore, newKeyPair, Provisioner, silentLogger } from '@runner-core/fleeting'
 import { ManualClock, MemoryGroup, type MemoryShell, simpleShell } from '@runner-core/fleeting/testing'
 import { Registry } from 'prom-client'
 import { beforeEach, expect, test } from 'vitest'
 import { parseConfig } from '../config/parse-config.ts'
 import { fleetBuckets } from '../metrics/fleet-buckets.ts'
 import { registerFleetMetrics } from '../metrics/fleet-metrics.ts'
-import { type Fleet, startFleet } from './fleet.ts'
+import type { FleetState } from '../state/open-fleet-state.ts'
+import { type Fleet, type FleetOptions, startFleet } from './fleet.ts'
 
 const labels = { runner: 'abc', runner_name: 'a', system_id: 's_0' }
 let clock: ManualClock
@@ -26,7 +27,12 @@ beforeEach(() => {
   group = new MemoryGroup({ clock, maxSize: 10, shell })
 })
 
-async function start(autoscaler: string, claimGroup: (id: string) => void = () => {}, systemId?: string): Promise<Fleet> {
+async function start(
+  autoscaler: string,
+  claimGroup: (id: string) => void = () => {},
+  systemId?: string,
+  more: Partial<FleetOptions> = {},
+): Promise<Fleet> {
   const runner = parseConfig(`[[runners]]
 name = "a"
 url = "http://gitlab.example.com"
@@ -40,7 +46,7 @@ ${autoscaler}`).settings.runners[0]!
   const observers = registerFleetMetrics(new Registry(), () => [], fleetBuckets([]))(labels)
   const findPlugin = async (): Promise<{ createInstanceGroup: () => MemoryGroup }> => ({ createInstanceGroup: () => group })
   return startFleet(
-    { runner, findPlugin, observers, freePlaces: () => freePlaces, claimGroup, systemId, clock, random: () => 0, logger },
+    { runner, findPlugin, observers, freePlaces: () => freePlaces, claimGroup, systemId, clock, random: () => 0, logger, ...more },
     new AbortController().signal,
   )
 }
@@ -130,4 +136,20 @@ test('a group that cannot say whose it is, and has instances, is refused unless 
   await expect(start('')).rejects.toMatchObject({ code: 'group_owned', message: expect.stringMatching(/take_over_group = true/) })
   const fleet = await start('take_over_group = true')
   expect([...fleet.provisioner.instances().values()]).toMatchObject([{ cause: 'adopted' }])
+})
+
+test('connections are held to the pins of host keys that the state has', async () => {
+  const hostKeys = new Map([['i-1', 'ssh-ed25519 AAAA']])
+  const lease = Journal.over({ lease: await new MemoryStateStore().lease('a'), clock, logger: silentLogger })
+  const state = { lease, hostKeys, fleetKey: await newKeyPair(), pluginDir: '/nowhere' } as unknown as FleetState
+  let connector: Connector | undefined
+  await start('', undefined, undefined, {
+    state,
+    makeProvisioner: (options, signal) => {
+      connector = options.connector
+      return Provisioner.start(options, signal)
+    },
+  })
+  connector!.forget!('i-1')
+  expect([...hostKeys]).toEqual([])
 })

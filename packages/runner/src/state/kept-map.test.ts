@@ -1,4 +1,4 @@
-import { Journal, MemoryStateStore, silentLogger } from '@runner-core/fleeting'
+import { Journal, MemoryStateStore, StateError, silentLogger } from '@runner-core/fleeting'
 import { ManualClock } from '@runner-core/fleeting/testing'
 import { expect, test } from 'vitest'
 import { isText, KeptMap } from './kept-map.ts'
@@ -37,6 +37,28 @@ test('of more than are kept the oldest go, also those of an earlier process', as
   expect(['i-1', 'i-2', 'i-3', 'i-4'].map((name) => next.map.get(name) !== undefined)).toEqual([false, false, true, true])
   next.map.set('i-5', 'key')
   expect(next.map.get('i-3')).toBe(undefined)
+})
+
+test('while nothing can be written no more are held, and the last ones are known to the next process', async () => {
+  const store = new MemoryStateStore()
+  const lease = await store.lease('fleet')
+  const write = lease.write.bind(lease)
+  let isFull = true
+  lease.write = async (changes) => {
+    if (isFull) throw new StateError('disk_full', 'no room')
+    await write(changes)
+  }
+  const journal = Journal.over({ lease, clock, logger: silentLogger })
+  const map = await KeptMap.load({ journal, prefix: 'host key ', most: 10, wallTime: () => clock.wallTime(), isValue: isText })
+  const names = Array.from({ length: 1000 }, (_, index) => `i-${index}`)
+  for (const name of names) map.set(name, 'key')
+  const held = (one: KeptMap<string>): string[] => names.filter((name) => one.get(name) !== undefined)
+  expect(held(map)).toEqual(names.slice(-10))
+  isFull = false
+  await clock.advance(10_000)
+  await journal.release()
+  const next = (await open(store)).map
+  expect(held(next)).toEqual(names.slice(-10))
 })
 
 test('a record of another form, or another map, is ignored', async () => {
