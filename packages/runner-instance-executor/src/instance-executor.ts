@@ -190,7 +190,7 @@ export class InstanceExecutor {
   /** Resolves when nothing that jobs left is being ended or removed any more: within 15 s of the last release. Until then the slots of those jobs are lent, and their instances cannot be removed. */
   async sweepsEnded(): Promise<void> {
     while (this.#sweeps.size > 0) await Promise.all(this.#sweeps)
-    await Promise.all([this.#wipes.flush(), this.#relays.ended()])
+    await Promise.all([this.#wipes.flush(), this.#relays.ended(), this.#logins.looked()])
   }
 
   async #acquire(reservation: Reservation, wait: (explain: () => string) => WaitLines, signal: AbortSignal): Promise<Acquisition> {

@@ -66,6 +66,14 @@ const limitMs = 30_000
 const mostAnswerBytes = 1024 * 1024
 /** How long what follows a job may take, restoring included. */
 const tidyMs = 10_000
+/** A look costs as much as a short job: it waits so long for another job of the project. */
+const idleMs = 1000
+
+/** A look at a login that waits until it is sure that no job follows at once. */
+interface Idle {
+  readonly place: Place
+  readonly cancel: () => void
+}
 
 /**
  * Keeps what a job leaves in its login from jobs of other projects. Before a machine's first job it looks what the login is like; before a job of another project it ends what is left of earlier ones, puts back what they changed, and gives
@@ -74,6 +82,7 @@ const tidyMs = 10_000
 export class LoginGuard {
   readonly #options: LoginGuardOptions
   readonly #logins = new Map<string, Login>()
+  readonly #idle = new Map<Login, Idle>()
 
   constructor(options: LoginGuardOptions) {
     this.#options = options
@@ -84,6 +93,8 @@ export class LoginGuard {
     const { trust } = this.#options
     if (trust === 'none') return { hasOwnHome: false, guardsLogin: false }
     const login = this.#login(tenant)
+    // A job of another project has its own look, and one of the same finds what was left for it.
+    this.#forgetIdle(login)
     const admission = login.queue.then(() => this.#admit(login, tenant, signal))
     login.queue = admission.catch(() => {})
     return await admission
@@ -99,16 +110,41 @@ export class LoginGuard {
   }
 
   /**
-   * The job is over. Removes its home, if it had one, and puts back what it changed of what starts programs, or has the next job refused where that cannot be done. The next job of the login is
-   * admitted after it, whose slot need not wait for it. Never rejects.
+   * The job is over. Removes its home, if it had one, and, unless another job of its project follows at once, puts back what it changed of what starts programs, or has the next job refused where
+   * that cannot be done. The next job of the login is admitted after it, whose slot need not wait for it. Never rejects.
    */
   async leave({ instanceId, connection, marker }: Omit<Tenant, 'project' | 'useCount'>, hasOwnHome: boolean): Promise<void> {
     const login = this.#logins.get(keyOf(connection, instanceId))
     if (login === undefined) return
     login.active.delete(marker)
-    const left = login.queue.then(() => this.#tidy(login, { instanceId, connection }, hasOwnHome ? marker : undefined))
-    login.queue = left
-    await left
+    const place = { instanceId, connection }
+    if (hasOwnHome) return await this.#next(login, place, marker)
+    if (this.#options.trust !== 'all') return
+    this.#forgetIdle(login)
+    const cancel = this.#options.clock.after(idleMs, () => void this.#look(login))
+    this.#idle.set(login, { place, cancel })
+  }
+
+  /** Resolves when all logins that no job uses have been looked at, or cannot be. Never rejects. */
+  async looked(): Promise<void> {
+    await Promise.all([...this.#idle.keys()].map((login) => this.#look(login)))
+  }
+
+  async #look(login: Login): Promise<void> {
+    const place = this.#idle.get(login)?.place
+    this.#forgetIdle(login)
+    if (place !== undefined) await this.#next(login, place, undefined)
+  }
+
+  #forgetIdle(login: Login): void {
+    this.#idle.get(login)?.cancel()
+    this.#idle.delete(login)
+  }
+
+  #next(login: Login, place: Place, over: string | undefined): Promise<void> {
+    const tidied = login.queue.then(() => this.#tidy(login, place, over))
+    login.queue = tidied
+    return tidied
   }
 
   async #tidy(login: Login, place: Place, over: string | undefined): Promise<void> {

@@ -252,6 +252,14 @@ describe.skipIf(missing !== undefined || user !== 'rc-login-test')('a login that
     expect(trace).toContain('FROM_BEFORE')
   })
 
+  test('is looked at once no job of its project follows: the next one waits for nothing', async () => {
+    await start()
+    await run(1, 'mkdir -p ~/.ssh', 'echo kept >~/.ssh/config')
+    const { trace } = await run(1, 'cat ~/.ssh/config')
+    expect(trace).toContain('kept')
+    await expect.poll(() => existsSync(join(home, '.ssh/config')), { timeout: 20_000 }).toBe(false)
+  })
+
   test('is kept for one project where that is asked for', async () => {
     await start({ trust: 'project' }, 2)
     const first = await run(1, 'true')

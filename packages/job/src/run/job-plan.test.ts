@@ -142,7 +142,7 @@ test('masked values are known as the machine will have them', () => {
 test('each script of a job has its word, the last one cleans up', () => {
   const job = payload({ afterScript: ['true'], variables: [variable('F', 'x', { file: true })] })
   const [main, after, cleanUp] = [plan(job).script('one'), plan(job).afterScript('two', 'failed'), plan(job).cleanUp('three')].map(String)
-  const removes = `rm -rf '/builds/tok123/3/group/project.tmp'; fi\nrc_stat`
+  const removes = `rm -rf '/builds/tok123/3/group/project.tmp'; fi\nexec 2>/dev/null\nrc_stat`
   expect(main).toContain('\\036one end %s')
   expect(main).not.toContain(removes)
   expect(after).toContain('\\036two begin after_script')
