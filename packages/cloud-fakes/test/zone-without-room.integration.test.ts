@@ -1,6 +1,6 @@
 // Loaded now: simulated time goes on without calls that wait for something else than the cloud.
-import '../../fleeting-plugin-aws/sdk/client-auto-scaling.js'
-import '../../fleeting-plugin-aws/sdk/client-ec2.js'
+import '@aws-sdk/client-auto-scaling'
+import '@aws-sdk/client-ec2'
 import { newKeyPair, Provisioner, silentLogger, withCallBudget } from '@runner-core/fleeting'
 import { seededRandom } from '@runner-core/fleeting/testing'
 import { expect, test } from 'vitest'

@@ -1,17 +1,16 @@
 import { createHash } from 'node:crypto'
 import type {
   Activity,
+  AutoScaling,
   AutoScalingGroup,
   InstanceRefresh,
   LaunchInstancesResult,
   LaunchTemplateSpecification,
   Instance as Member,
 } from '@aws-sdk/client-auto-scaling'
-import type { Instance, SpotInstanceRequest } from '@aws-sdk/client-ec2'
+import type { EC2, Instance, SpotInstanceRequest } from '@aws-sdk/client-ec2'
 import type { EC2InstanceConnect } from '@aws-sdk/client-ec2-instance-connect'
 import { type Clock, GroupError, type GroupErrorOptions, isGroupError, type Tags, untilAbort } from '@runner-core/fleeting'
-import type { AutoScaling } from '../sdk/client-auto-scaling.js'
-import type { EC2 } from '../sdk/client-ec2.js'
 import type { AwsConfig } from './config.ts'
 import { asAwsError } from './errors.ts'
 import type { Bucket } from './rate-limits.ts'
@@ -57,8 +56,8 @@ export class AwsClient {
   constructor(config: AwsConfig, clock: Clock) {
     this.#config = config
     this.#capacity = new WrittenCapacity(clock)
-    this.#autoScaling = this.#lazy(async () => new (await import('../sdk/client-auto-scaling.js')).AutoScaling(await this.#settings()))
-    this.#ec2 = this.#lazy(async () => new (await import('../sdk/client-ec2.js')).EC2(await this.#settings()))
+    this.#autoScaling = this.#lazy(async () => new (await import('@aws-sdk/client-auto-scaling')).AutoScaling(await this.#settings()))
+    this.#ec2 = this.#lazy(async () => new (await import('@aws-sdk/client-ec2')).EC2(await this.#settings()))
     this.#instanceConnect = this.#lazy(
       async () => new (await import('@aws-sdk/client-ec2-instance-connect')).EC2InstanceConnect(await this.#settings()),
     )
@@ -301,7 +300,7 @@ export class AwsClient {
     }
     return {
       maxAttempts,
-      requestHandler: timeouts,
+      requestHandler: { ...timeouts, ...(await proxyAgents(process.env)) },
       ...(endpoint !== undefined && { endpoint }),
       ...(profile !== undefined && { profile }),
       region: region ?? (await regionOf({ ...files, ...(profile !== undefined && { profile }) })),
@@ -321,6 +320,15 @@ function keepLast(names: Set<string>): void {
     if (names.size <= terminationsKept) break
     names.delete(name)
   }
+}
+
+/** By which proxy of the environment an address is reached, if by any: the SDK does not look there by itself. */
+async function proxyAgents(environment: NodeJS.ProcessEnv) {
+  const names = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy', 'ALL_PROXY', 'all_proxy']
+  if (names.every((name) => !environment[name])) return {}
+  const { ProxyAgent } = await import('proxy-agent')
+  const agent = new ProxyAgent({ keepAlive: true, maxSockets: 50 })
+  return { httpAgent: agent, httpsAgent: agent }
 }
 
 /** The SDK looks for the region in the files of the environment only. */

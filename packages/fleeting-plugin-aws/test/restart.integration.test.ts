@@ -1,8 +1,8 @@
 // What a manager that was killed has left under way, as the next one finds it.
 
 // Loaded now: simulated time goes on without calls that wait for something else than the cloud.
-import '../sdk/client-auto-scaling.js'
-import '../sdk/client-ec2.js'
+import '@aws-sdk/client-auto-scaling'
+import '@aws-sdk/client-ec2'
 import { type InstanceGroup, newKeyPair, type Provisioner, systemRandom as random, silentLogger } from '@runner-core/fleeting'
 import { describe, expect, test } from 'vitest'
 import type { SteppedTime } from '../../cloud-fakes/bench/stepped-time.ts'
