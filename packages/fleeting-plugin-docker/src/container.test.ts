@@ -34,7 +34,21 @@ describe('a container', () => {
     ['paused', 'unknown'],
     ['a word of a later Docker', 'unknown'],
   ])('in state %s is listed as %s', (state, expected) => {
-    expect(listedInstance(info(state), 0)).toEqual({ id: 'a'.repeat(12), state: expected, detail: 'Up 3 seconds', launchToken: 't' })
+    expect(listedInstance(info(state), 0)).toEqual({ id: 'a'.repeat(12), state: expected, detail: 'Up', launchToken: 't' })
+  })
+
+  test.each([
+    ['Up 3 seconds', 'Up'],
+    ['Up Less than a second', 'Up'],
+    ['Up About an hour (unhealthy)', 'Up (unhealthy)'],
+    ['Exited (137) 2 minutes ago', 'Exited (137)'],
+    ['Exited (0) About a minute ago', 'Exited (0)'],
+    ['Exited (255) Less than a second ago', 'Exited (255)'],
+    ['Restarting (1) 5 seconds ago', 'Restarting (1)'],
+    ['Removal In Progress', 'Removal In Progress'],
+    ['', 'running'],
+  ])('whose status is %j is listed as %j, without times that change with each list', (Status, detail) => {
+    expect(listedInstance({ ...info('running'), Status }, 0).detail).toBe(detail)
   })
 
   test('that was created and not started for a minute has failed', () => {

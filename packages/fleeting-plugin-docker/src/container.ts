@@ -75,7 +75,12 @@ export function listedInstance(
   return {
     id: instanceId(Id),
     state: neverStarted ? 'failed' : (states[State] ?? 'unknown'),
-    detail: neverStarted ? 'created, but never started' : Status || State,
+    detail: neverStarted ? 'created, but never started' : withoutTimes(Status) || State,
     ...(launchToken !== undefined && { launchToken }),
   }
+}
+
+/** Docker says for how long, too, which is another with each list, and so would be told again each time. */
+function withoutTimes(status: string): string {
+  return status.replace(/^Up .*?(?= \(|$)/, 'Up').replace(/ (?:\d+|About|Less than) .*ago$/, '')
 }
