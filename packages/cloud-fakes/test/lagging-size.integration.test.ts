@@ -27,9 +27,12 @@ type StartCloud = (clock: Clock, cleanUp: AsyncDisposableStack) => Promise<Cloud
 
 const random = seededRandom(1)
 
-function azure(mode: 'Uniform' | 'Flexible'): StartCloud {
+function azure(
+  mode: 'Uniform' | 'Flexible',
+  late: { readonly capacityLagMs?: number; readonly listLagMs?: number } = { capacityLagMs },
+): StartCloud {
   return async (clock, cleanUp) => {
-    const options = { clock, lags, mode, rateLimits: azureRateLimits, capacityLagMs, pageSize: 3 }
+    const options = { clock, lags, mode, rateLimits: azureRateLimits, ...late, pageSize: 3 }
     const fake = cleanUp.use(await FakeAzure.start(options))
     Object.assign(process.env, fake.env)
     const config = { ...fake.config, ca_file: privateFile((act) => cleanUp.defer(act as () => void), 'ca.pem', fake.certificate) }
@@ -99,6 +102,32 @@ test.each(clouds)(
     await passWithJobs(6, 60_000)
     expect([held.length, cloud.size(), machines(), most]).toEqual([6, 6, 6, 10])
     held = []
+    await time.until(scaler.shutdown({ removeInstances: false }))
+  },
+)
+
+test.each(['Uniform', 'Flexible'] as const)(
+  'a fleet on a %s Azure set whose list is later than a launch has the machines that it asked for',
+  { timeout: 60_000 },
+  async (mode) => {
+    const time = new SteppedTime()
+    const { clock } = time
+    await using cleanUp = new AsyncDisposableStack()
+    const cloud = await azure(mode, { listLagMs: 20_000 })(clock, cleanUp)
+    const context = { logger: silentLogger, clock, random: seededRandom(1) }
+    const group = withCallBudget(time.watch(cloud.group, cloud.hand), context)
+    const connector = { connect: async () => connection }
+    const provisioner = await time.until(Provisioner.start({ group, connector, maxInstances: 50, ...context }, never))
+    const policies = [{ periods: ['* * * * *'], idleCount: 0, idleTimeMs: 10_000 }]
+    const scaler = await time.until(Taskscaler.start({ provisioner, policies, onDispose: 'keep-instances', clock }, never))
+    const held: Acquisition[] = []
+    let most = 0
+    for (let job = 0; job < 10; job += 1) void scaler.acquire(scaler.reserve()).then((acquisition) => held.push(acquisition))
+    for (let passedMs = 0; passedMs < 90_000; passedMs += 5000) {
+      await time.pass(5000)
+      most = Math.max(most, cloud.hand.machines().length)
+    }
+    expect([held.length, cloud.size(), most]).toEqual([10, 10, 10])
     await time.until(scaler.shutdown({ removeInstances: false }))
   },
 )

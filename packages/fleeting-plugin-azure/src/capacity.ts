@@ -10,6 +10,8 @@ export interface SetSize {
   readonly tags: Tags
   /** No change of the set is under way. */
   readonly isSettled: boolean
+  /** The last change of the set ended badly: what has not come by then does not come. */
+  readonly hasFailed: boolean
 }
 
 export function sizeOf({ sku, etag, tags = {}, provisioningState }: ScaleSet): SetSize {
@@ -18,6 +20,7 @@ export function sizeOf({ sku, etag, tags = {}, provisioningState }: ScaleSet): S
     etag,
     tags,
     isSettled: provisioningState !== undefined && ['Succeeded', 'Failed', 'Canceled'].includes(provisioningState),
+    hasFailed: provisioningState === 'Failed' || provisioningState === 'Canceled',
   }
 }
 

@@ -30,6 +30,9 @@ export interface LaunchesOptions {
 /** For so long a delete may not show in the size, or in the list. */
 export const longestLagMs = 300_000
 
+/** For so long after a change that has not failed its machines may not be listed. */
+const longestListLagMs = 60_000
+
 interface Leaving {
   readonly at: number
   /** Azure has accepted its delete. Otherwise it may have: the answer was lost, or the machine was not listed any more. */
@@ -48,6 +51,8 @@ export class Launches {
   #isUnsettled = true
   /** The last change, while it is under way and can be followed. A later one takes over the size of an earlier one. */
   #operation: (Operation & { readonly askedAt: number }) | undefined
+  /** When the set was first seen after the last change, with nothing under way. */
+  #settledAt: number | undefined
   /** Why the last change failed, once it did. */
   #failure: AzureFailure | undefined
   /** Machines that were asked for and never came, by ids of our own. */
@@ -99,9 +104,8 @@ export class Launches {
       const machines = await listMachines(signal)
       if (size.isSettled) {
         const missing = missingMachines(size, machines.length)
-        // What a launch is known to have failed at is not late.
-        const late = this.#failure === undefined ? Math.min(missing, this.#goneOf(machines)) : 0
-        // What a size that lags still counts is not missing; it is looked at again.
+        const late = this.#mayBeLate(size) ? missing : this.#failure === undefined ? Math.min(missing, this.#goneOf(machines)) : 0
+        // What a late list does not show yet, and what a late size still counts, is not missing; it is looked at again.
         this.#isUnsettled = late > 0
         this.#account(missing - late, size.tags)
       }
@@ -130,7 +134,7 @@ export class Launches {
       const size = sizeOf(await client.getSet(signal))
       const machineCount = (await listMachines(signal)).length
       if (size.capacity <= machineCount) return 0
-      if (!size.isSettled) throw underWay()
+      if (!size.isSettled || this.#mayBeLate(size)) throw underWay()
       await this.#resize(machineCount, withLaunchesEnded(size.tags, fleet), size, signal)
       this.#missing.clear()
       return 0
@@ -190,6 +194,13 @@ export class Launches {
     return Math.min(this.#leaving.size, Math.max(0, there - staying.length - coming))
   }
 
+  /** Whether machines of the last change may be there that no list shows yet. What a launch is known to have failed at is not late. */
+  #mayBeLate({ hasFailed }: SetSize): boolean {
+    const now = this.#options.clock.now()
+    this.#settledAt ??= now
+    return !hasFailed && this.#failure === undefined && now - this.#settledAt < longestListLagMs
+  }
+
   /** How many of those that left of late are not listed any more. */
   #goneOf(machines: readonly Machine[]): number {
     this.#forgetOld()
@@ -207,6 +218,7 @@ export class Launches {
     // Before the call: it may be done although its answer is lost.
     this.#isUnsettled = true
     this.#operation = undefined
+    this.#settledAt = undefined
     this.#failure = undefined
     const operation = await client.resize(capacity, tags, etag, signal)
     // The size is what was written, and what has left is not in it.
