@@ -4,11 +4,11 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import type { FleetLease, FleetOwner } from '@runner-core/fleeting'
 import { SqliteStateStore } from '@runner-core/fleeting/sqlite'
 import { afterEach, expect, it } from 'vitest'
+import { stopOwner } from './stop-owner.ts'
 
 const script = fileURLToPath(new URL('./sqlite-owner.ts', import.meta.url))
 const anHour = 3_600_000
@@ -93,29 +93,11 @@ it('has all that was kept when its owner is killed, and lets the one that waits 
   expect((record!.value as { count: number }).count).toBeGreaterThanOrEqual(owner.lastKept)
 })
 
-/** One that stops in the middle of a write keeps the file to itself for as long. */
-function stop(process: ChildProcess, directory: string, when: 'between writes' | 'within a write'): void {
-  for (;;) {
-    process.kill('SIGSTOP')
-    const database = new DatabaseSync(join(directory, 'a', 'state.db'), { timeout: 0 })
-    let isFree = true
-    try {
-      database.exec('BEGIN IMMEDIATE')
-    } catch {
-      isFree = false
-    } finally {
-      database.close()
-    }
-    if (isFree === (when === 'between writes')) return
-    process.kill('SIGCONT')
-  }
-}
-
 it('fences an owner that stalled: what it writes once it goes on is refused', async () => {
   const directory = newDirectory()
   const owner = startOwner(directory)
   await owner.line('kept 100')
-  stop(owner.process, directory, 'between writes')
+  await stopOwner(owner.process, join(directory, 'a'), 'between writes')
   const store = new SqliteStateStore({ directory, stallMs: 1_500 })
   cleanUps.push(() => store.close())
   const lease = await store.lease('a')
@@ -129,7 +111,7 @@ it('waits for an owner that was stopped within a write, says so, and has the fle
   const directory = newDirectory()
   const owner = startOwner(directory)
   await owner.line('kept 100')
-  stop(owner.process, directory, 'within a write')
+  await stopOwner(owner.process, join(directory, 'a'), 'within a write')
   const store = new SqliteStateStore({ directory, stallMs: 0 })
   cleanUps.push(() => store.close())
   let isOurs = false

@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import { Coordinator, type CoordinatorJob, listProcesses } from '@runner-core/runner/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Sshd, sshdMissing, startSshd } from '../../fleeting/test/openssh-server.ts'
+import { stopOwner } from '../../fleeting/test/stop-owner.ts'
 import { dockerMissing } from '../../fleeting-plugin-docker/test/sshd-image.ts'
 import type { BinRun } from './bin.ts'
-import { fleetConfig, hostMachines, kill, localMachines, Managers, stopBetweenWrites } from './managers.ts'
+import { fleetConfig, hostMachines, kill, localMachines, Managers } from './managers.ts'
 import { startLink } from './severable-link.ts'
 
 const missing = sshdMissing()
@@ -201,7 +202,7 @@ describe.each(machineKinds)('on machines of plugin $name', ({ start: startMachin
     const jobs = Array.from({ length: 10 }, () => counting(60))
     const old = managers.start()
     await expect.poll(() => jobs.every((job) => job.trace.text().includes('line 8 ')), { timeout: 60_000 }).toBe(true)
-    await stopBetweenWrites(old, join(managers.folder, 'state', runnerName))
+    await stopOwner(old.process, join(managers.folder, 'state', runnerName), 'between writes')
     const next = managers.start('--takeover')
     await expect.poll(() => next.stderr.match(/job of an earlier process goes on/g)?.length, { timeout: 30_000 }).toBe(10)
     old.process.kill('SIGCONT')

@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { listProcesses } from '@runner-core/runner/testing'
 import type { Sshd } from '../../fleeting/test/openssh-server.ts'
 import { type BinRun, startBin } from './bin.ts'
@@ -48,23 +47,6 @@ export class Managers implements AsyncDisposable {
 export async function kill(run: BinRun): Promise<void> {
   run.process.kill('SIGKILL')
   await run.ended
-}
-
-/** Stops a manager that has the fleet of `directory`. One that is stopped in the middle of a write keeps its file locked, and whoever waits for the fleet waits until it continues. */
-export async function stopBetweenWrites({ process }: BinRun, directory: string): Promise<void> {
-  for (;;) {
-    process.kill('SIGSTOP')
-    const database = new DatabaseSync(join(directory, 'state.db'), { timeout: 0 })
-    try {
-      database.exec('BEGIN IMMEDIATE')
-      return
-    } catch {
-      process.kill('SIGCONT')
-      await new Promise((resolve) => setTimeout(resolve, 5))
-    } finally {
-      database.close()
-    }
-  }
 }
 
 export function killIfThere(pid: number): void {

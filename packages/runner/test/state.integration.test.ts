@@ -4,8 +4,9 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { Coordinator, type CoordinatorJob, listProcesses } from '@runner-core/runner/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { stopOwner } from '../../fleeting/test/stop-owner.ts'
 import { type BinRun, runBin } from './bin.ts'
-import { fleetConfig, kill, localMachines, Managers, stopBetweenWrites } from './managers.ts'
+import { fleetConfig, kill, localMachines, Managers } from './managers.ts'
 
 let coordinator: Coordinator
 let managers: Managers
@@ -75,7 +76,7 @@ test('a second manager on the same state waits and acts on nothing; when the fir
 test('a manager that stalled has lost the fleet once another has taken it, and acts on nothing any more', async () => {
   const first = start()
   const before = await place(simpleJob())
-  await stopBetweenWrites(first, join(folder, 'state', 'kept'))
+  await stopOwner(first.process, join(folder, 'state', 'kept'), 'between writes')
   const second = start()
   await until(() => second.stderr.includes('plugin initialized'))
   first.process.kill('SIGCONT')
@@ -106,7 +107,7 @@ test('the job of a manager that stalled goes on with the one that took the fleet
   })
   await until(() => job.times.firstOutputAt !== undefined)
   await noted(job)
-  await stopBetweenWrites(first, join(folder, 'state', 'kept'))
+  await stopOwner(first.process, join(folder, 'state', 'kept'), 'between writes')
   const second = start()
   await until(() => second.stderr.includes('job of an earlier process goes on'))
   first.process.kill('SIGCONT')
