@@ -16,7 +16,8 @@ describe.skipIf(python === undefined)(`GCE and Google's discovery document${pyth
   ])('every exchange of a whole conformance run in a %s is as it says', async (scope, where) => {
     const exchanges: Exchange[] = []
     const onExchange = (exchange: Exchange): number => exchanges.push(exchange)
-    await using cloud = await startFakeCloud({ port, onExchange, lags: { appearMs: 20, bootMs: 40, deleteMs: 20 }, ...where })
+    const lags = { appearMs: 20, bootMs: 40, deleteMs: 20 }
+    await using cloud = await startFakeCloud({ port, onExchange, lags, zoneRetryMs: 200, ...where })
     const connector = createSshConnector({ connector: { protocolPort: port }, clock: systemClock, random: systemRandom })
     const { outcomes, passed } = await runConformance(() => cloud.makeGroup({ max_size: 3 }), {
       maxInstances: 3,
