@@ -357,22 +357,6 @@ export const provisionerMutants: readonly Mutant[] = [
     equivalent: 'the journal tells the same refusal to its listener, and the lease aborts its signal `lost`: three ways to one stop',
   },
   {
-    name: 'a group that has got another owner is not left',
-    breaks: 1,
-    file: at('provisioner/ownership'),
-    find: 'if (other !== undefined) throw this.#lost(other)',
-    replace: '',
-    pending: 'two managers with states of their own, and groups that hold owners',
-  },
-  {
-    name: 'a group of another owner is taken',
-    breaks: 1,
-    file: at('provisioner/ownership'),
-    find: "if (mayTake !== 'any') throw this.#owned(owner)",
-    replace: '',
-    pending: 'two managers with states of their own, and groups that hold owners',
-  },
-  {
     name: 'a launch that an earlier process announced, and may not have sent, is awaited',
     breaks: 'reasons',
     file: at('provisioner/launcher'),
