@@ -1,7 +1,7 @@
 // The shell side of detached scripts, run by hand at the moments that a manager meets once in ten thousand jobs.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -11,6 +11,18 @@ const shells = ['/bin/bash', '/bin/dash', '/bin/sh'].filter((shell) => existsSyn
 const relay = 'relay1'
 const nonce = 'nonce1'
 const soon = { timeout: 20_000 }
+
+function openFiles(pid: number): readonly string[] {
+  const directory = `/proc/${pid}/fd`
+  return readdirSync(directory).flatMap((name) => {
+    try {
+      return [readlinkSync(join(directory, name))]
+    } catch {
+      // Closed meanwhile.
+      return []
+    }
+  })
+}
 
 describe.each(shells)('in %s', (shell) => {
   let builds: string
@@ -35,6 +47,8 @@ describe.each(shells)('in %s', (shell) => {
   async function startRelay(): Promise<ChildProcess> {
     const child = sh(relayScript({ buildsDir: builds, relay, limitBytes: 1_000_000 }))
     expect(String((await once(child.stdout!, 'data'))[0])).toBe(`\x1e${relay} relay\x1e`)
+    // `tee` makes its file where it is not there.
+    await expect.poll(() => openFiles(child.pid!), soon).toContain(kept(`${relay}.out`))
     return child
   }
   const script = (job: string, text: string, options = {}): Buffer =>

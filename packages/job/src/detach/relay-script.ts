@@ -34,17 +34,16 @@ rc_r=relay
 } >/dev/null 2>&1
 if [ $rc_r = relay ]; then
   ${emitMarkers(relay, ['relay'])}
-  # Once it is removed it must not be there again: \`tee\` opens what is open already.
-  exec 5<>${file}.in 4<&0 3>>${file}.out
+  exec 5<>${file}.in 4<&0
   # Whatever prints to the pipe may end: this one has it open until the connection is gone.
   ( read -r rc_l <&4; rm -f ${file}.in
     case $rc_l in end) ;; *)
       # No script that names it: none can come any more, and what it kept is nobody's.
       for rc_f in ${directory}/*.pid; do { read -r rc_l && read -r rc_l rc_x && [ "$rc_l" = ${relay} ]; } <"$rc_f" && exit; done ;;
     esac
-    rm -f ${file}.out ) >/dev/null 2>&1 3>&- &
+    rm -f ${file}.out ) >/dev/null 2>&1 &
   ulimit -f $((${limitBytes} / 512 + 1))
-  exec tee -a /proc/self/fd/3 /dev/null <${file}.in 4<&- 5>&-
+  exec tee -a ${file}.out /dev/null <${file}.in 4<&- 5>&-
 elif [ $rc_r = unwritable ]; then
   ${probeDisk(directory)}; ${emitMarkers(relay, ['unwritable %s %s %s'], troubleWords)}
 else
