@@ -1,6 +1,5 @@
 import {
   type Clock,
-  delay,
   describeError,
   FencedError,
   type FleetOwner,
@@ -11,6 +10,7 @@ import {
   StateError,
 } from '@runner-core/fleeting'
 import type { JobPayload } from '@runner-core/job'
+import { atMost } from './at-most.ts'
 import { Concurrency } from './concurrency.ts'
 import type { FindPlugin } from './config/check-plugins.ts'
 import type { RunnerSettings } from './config/settings.ts'
@@ -317,10 +317,8 @@ export class ConfiguredRunner {
 
   /** Waits, not for long, until jobs that have ended are reported and cleaned up after. */
   async #awaitEnds({ loop, handler }: Partial<Running> = {}): Promise<void> {
-    const patience = new AbortController()
     const told = Promise.all([loop?.stop(), ...this.#takenOver]).then(() => handler?.sweepsEnded())
-    await Promise.race([told, delay(this.#options.clock, mostTellMs, patience.signal).catch(() => {})])
-    patience.abort()
+    await atMost(this.#options.clock, mostTellMs, told)
   }
 
   #depart(how: Departure): Promise<void> {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { type Clock, delay, type Logger, type Random } from '@runner-core/fleeting'
+import type { Clock, Logger, Random } from '@runner-core/fleeting'
 import {
   type CacheStore,
   hasTimestamps,
@@ -20,6 +20,7 @@ import {
 } from '@runner-core/job'
 import type { InstanceExecutor, PreparedInstance } from '@runner-core/runner-instance-executor'
 import type { Acquisition, Reservation } from '@runner-core/taskscaler'
+import { atMost } from './at-most.ts'
 import type { RunnerSettings } from './config/settings.ts'
 import type { EndedJob, EndOutbox } from './ends/end-outbox.ts'
 import type { JobApiClient } from './gitlab/job-api-client.ts'
@@ -371,8 +372,8 @@ export class HandledJob {
   }
 
   /**
-   * Times that stand in the log are known to the next process before the coordinator has them: it makes the same log again, or the checksum of the whole would be wrong. Where they cannot be kept for a while, the log is
-   * sent all the same.
+   * Keeps the times in the log for the next process before the coordinator has them. It writes the same log again;
+   * with other times the checksum would be wrong. A log that cannot be kept for a while is sent all the same.
    */
   async #keepSaid(): Promise<void> {
     const { ends, clock } = this.#options
@@ -380,13 +381,7 @@ export class HandledJob {
     const said = this.#takeRun().said.length
     if (said === this.#keptSaid && this.#lineTimes === undefined) return
     void this.#checkpoint()
-    const kept = new AbortController()
-    const keeping = ends.settled().then(
-      () => kept.abort(),
-      () => {},
-    )
-    await Promise.race([keeping, delay(clock, mostKeepMs, kept.signal).catch(() => {})])
-    kept.abort()
+    await atMost(clock, mostKeepMs, ends.settled())
     this.#keptSaid = said
   }
 

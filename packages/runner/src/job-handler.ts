@@ -1,7 +1,6 @@
 import {
   type Clock,
   deadline,
-  delay,
   describeError,
   isFenced,
   type JournalTrouble,
@@ -14,6 +13,7 @@ import {
 import { type CacheStore, formatGoDuration, type JobPayload, type RunnerIdentity, type ScriptStart } from '@runner-core/job'
 import { type InstanceExecutor, WaitLines } from '@runner-core/runner-instance-executor'
 import type { Acquisition, QueueDepth, Reservation } from '@runner-core/taskscaler'
+import { atMost } from './at-most.ts'
 import type { RunnerSettings } from './config/settings.ts'
 import { EndOutbox } from './ends/end-outbox.ts'
 import type { FleetRecord } from './explain/fleet-record.ts'
@@ -257,10 +257,7 @@ export class JobHandler {
 
   /** See `InstanceExecutor.sweepsEnded`. What jobs left whose end cannot be kept, as on a full disk, stays after a while. */
   async sweepsEnded(): Promise<void> {
-    const kept = new AbortController()
-    const wiping = Promise.all(this.#wiping).then(() => kept.abort())
-    await Promise.race([wiping, delay(this.#options.clock, mostWipeMs, kept.signal).catch(() => {})])
-    kept.abort()
+    await atMost(this.#options.clock, mostWipeMs, Promise.all(this.#wiping))
     await this.#options.executor.sweepsEnded()
   }
 
