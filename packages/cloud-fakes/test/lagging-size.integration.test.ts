@@ -1,16 +1,16 @@
 // Loaded now: simulated time goes on without calls that wait for something else than the cloud.
 import '@aws-sdk/client-auto-scaling'
 import '@aws-sdk/client-ec2'
-import { type Clock, type InstanceGroup, newKeyPair, Provisioner, silentLogger, withCallBudget } from '@runner-core/fleeting'
+import { type Clock, type InstanceGroup, newKeyPair, silentLogger } from '@runner-core/fleeting'
 import { type CloudHand, seededRandom } from '@runner-core/fleeting/testing'
 import { expect, test } from 'vitest'
 import { createInstanceGroup as createAwsGroup } from '../../fleeting-plugin-aws/src/index.ts'
 import { createInstanceGroup as createAzureGroup } from '../../fleeting-plugin-azure/src/index.ts'
-import { type Acquisition, Taskscaler } from '../../taskscaler/src/index.ts'
-import { connection } from '../bench/connection.ts'
+import type { Acquisition } from '../../taskscaler/src/index.ts'
 import { SteppedTime } from '../bench/stepped-time.ts'
 import { privateFile } from '../src/conformance/private-file.ts'
 import { awsRateLimits, azureRateLimits, FakeAws, FakeAzure } from '../src/index.ts'
+import { startScaler } from './stepped-scaler.ts'
 
 const lags = { appearMs: 1000, bootMs: 8000, deleteMs: 5000 }
 /** The size is as old as this wherever it is read. */
@@ -59,7 +59,8 @@ const clouds: readonly (readonly [string, StartCloud])[] = [
   ['AWS group that is raised', aws('set_desired_capacity')],
   ['AWS group that launches at once', aws('launch_instances')],
 ]
-const never = new AbortController().signal
+/** Idle for 10 s, then gone. */
+const policies = [{ periods: ['* * * * *'], idleCount: 0, idleTimeMs: 10_000 }]
 
 test.each(clouds)(
   'a fleet on a %s whose size lags behind has never more machines than it asked for',
@@ -69,13 +70,7 @@ test.each(clouds)(
     const { clock } = time
     await using cleanUp = new AsyncDisposableStack()
     const cloud = await start(clock, cleanUp)
-    const context = { logger: silentLogger, clock, random: seededRandom(1) }
-    const group = withCallBudget(time.watch(cloud.group, cloud.hand), context)
-    const connector = { connect: async () => connection }
-    const provisioner = await time.until(Provisioner.start({ group, connector, maxInstances: 50, ...context }, never))
-    // Idle for 10 s, then gone.
-    const policies = [{ periods: ['* * * * *'], idleCount: 0, idleTimeMs: 10_000 }]
-    const scaler = await time.until(Taskscaler.start({ provisioner, policies, onDispose: 'keep-instances', clock }, never))
+    const scaler = await startScaler(time, cloud, { policies })
     let most = 0
     let held: Acquisition[] = []
     const machines = (): number => cloud.hand.machines().length
@@ -114,12 +109,7 @@ test.each(['Uniform', 'Flexible'] as const)(
     const { clock } = time
     await using cleanUp = new AsyncDisposableStack()
     const cloud = await azure(mode, { listLagMs: 20_000 })(clock, cleanUp)
-    const context = { logger: silentLogger, clock, random: seededRandom(1) }
-    const group = withCallBudget(time.watch(cloud.group, cloud.hand), context)
-    const connector = { connect: async () => connection }
-    const provisioner = await time.until(Provisioner.start({ group, connector, maxInstances: 50, ...context }, never))
-    const policies = [{ periods: ['* * * * *'], idleCount: 0, idleTimeMs: 10_000 }]
-    const scaler = await time.until(Taskscaler.start({ provisioner, policies, onDispose: 'keep-instances', clock }, never))
+    const scaler = await startScaler(time, cloud, { policies })
     const held: Acquisition[] = []
     let most = 0
     for (let job = 0; job < 10; job += 1) void scaler.acquire(scaler.reserve()).then((acquisition) => held.push(acquisition))

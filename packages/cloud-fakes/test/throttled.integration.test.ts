@@ -1,18 +1,16 @@
-import { Provisioner, silentLogger, withCallBudget } from '@runner-core/fleeting'
+import { silentLogger } from '@runner-core/fleeting'
 import { type CloudFault, seededRandom } from '@runner-core/fleeting/testing'
 import { expect, test } from 'vitest'
 import { createInstanceGroup } from '../../fleeting-plugin-azure/src/index.ts'
-import { Taskscaler } from '../../taskscaler/src/index.ts'
-import { connection } from '../bench/connection.ts'
 import { SteppedTime } from '../bench/stepped-time.ts'
 import { privateFile } from '../src/conformance/private-file.ts'
 import { azureRateLimits, FakeAzure } from '../src/index.ts'
+import { startScaler, waitsOf } from './stepped-scaler.ts'
 
 const lags = { appearMs: 1000, bootMs: 8000, deleteMs: 5000 }
 /** Late sizes, short pages, and tags of the worst moment. */
 const unkind = { capacityLagMs: 60_000, pageSize: 15, tagged: 'when shown' } as const
 const jobs = 40
-const never = new AbortController().signal
 
 /** How long the last of forty jobs waits for its slot, on a Flexible set. */
 async function longestWaitMs(faults: readonly CloudFault[]): Promise<number> {
@@ -23,23 +21,10 @@ async function longestWaitMs(faults: readonly CloudFault[]): Promise<number> {
   Object.assign(process.env, fake.env)
   const config = { ...fake.config, ca_file: privateFile((act) => cleanUp.defer(act as () => void), 'ca.pem', fake.certificate) }
   const context = { logger: silentLogger, clock, random: seededRandom(1) }
-  const plugin = createInstanceGroup(config, { fleet: 'throttled', connector: {}, ...context })
-  const group = withCallBudget(time.watch(plugin, fake.hand), context)
-  const connector = { connect: async () => connection }
-  const provisioner = await time.until(Provisioner.start({ group, connector, maxInstances: 50, ...context }, never))
-  const scaler = await time.until(Taskscaler.start({ provisioner, onDispose: 'keep-instances', clock }, never))
+  const group = createInstanceGroup(config, { fleet: 'throttled', connector: {}, ...context })
+  const scaler = await startScaler(time, { group, hand: fake.hand })
   for (const fault of faults) fake.hand.inject!(fault)
-  const waits: number[] = []
-  for (let job = 0; job < jobs; job += 1) {
-    const askedAt = clock.now()
-    void scaler
-      .acquire(scaler.reserve())
-      .then((acquisition) => acquisition.connect())
-      .then(() => waits.push(clock.now() - askedAt))
-      .catch(() => {})
-  }
-  await time.pass(150_000)
-  await time.until(scaler.shutdown({ removeInstances: false }))
+  const waits = await waitsOf(time, scaler, jobs, 150_000)
   expect(waits).toHaveLength(jobs)
   expect(fake.hand.machines()).toHaveLength(jobs)
   expect(fake.hand.calls!().filter(({ status }) => status === 429)).toHaveLength(faults.length)

@@ -1,20 +1,18 @@
 // Loaded now: simulated time goes on without calls that wait for something else than the cloud.
 import '@aws-sdk/client-auto-scaling'
 import '@aws-sdk/client-ec2'
-import { newKeyPair, Provisioner, silentLogger, withCallBudget } from '@runner-core/fleeting'
+import { newKeyPair, silentLogger } from '@runner-core/fleeting'
 import { seededRandom } from '@runner-core/fleeting/testing'
 import { expect, test } from 'vitest'
 import { createInstanceGroup } from '../../fleeting-plugin-aws/src/index.ts'
-import { Taskscaler } from '../../taskscaler/src/index.ts'
-import { connection } from '../bench/connection.ts'
 import { SteppedTime } from '../bench/stepped-time.ts'
 import { awsRateLimits, FakeAws, type FakeAwsOptions } from '../src/index.ts'
+import { startScaler, waitsOf } from './stepped-scaler.ts'
 
 const lags = { appearMs: 2000, bootMs: 40_000, deleteMs: 10_000 }
 /** What the group needs by itself: a failed try, another one 15 s later, and the boot. */
 const leftAloneMs = 15_000 + lags.appearMs + lags.bootMs
 const jobs = 10
-const never = new AbortController().signal
 
 /** How long each of some jobs waits for its slot, and what the group was asked for meanwhile. */
 async function serve(options: Partial<FakeAwsOptions>, set: (fake: FakeAws) => void, forMs: number) {
@@ -25,25 +23,12 @@ async function serve(options: Partial<FakeAwsOptions>, set: (fake: FakeAws) => v
   set(fake)
   const { privateKey } = await newKeyPair()
   const context = { logger: silentLogger, clock, random: seededRandom(1) }
-  const plugin = createInstanceGroup(
+  const group = createInstanceGroup(
     { name: 'runners', region: 'eu-west-1', endpoint: fake.url },
     { fleet: 'zones', connector: { privateKey, useStaticCredentials: true }, ...context },
   )
-  const group = withCallBudget(time.watch(plugin, fake.hand), context)
-  const connector = { connect: async () => connection }
-  const provisioner = await time.until(Provisioner.start({ group, connector, maxInstances: 50, ...context }, never))
-  const scaler = await time.until(Taskscaler.start({ provisioner, onDispose: 'keep-instances', clock }, never))
-  const waits: number[] = []
-  for (let job = 0; job < jobs; job += 1) {
-    const askedAt = clock.now()
-    void scaler
-      .acquire(scaler.reserve())
-      .then((acquisition) => acquisition.connect())
-      .then(() => waits.push(clock.now() - askedAt))
-      .catch(() => {})
-  }
-  await time.pass(forMs)
-  await time.until(scaler.shutdown({ removeInstances: false }))
+  const scaler = await startScaler(time, { group, hand: fake.hand })
+  const waits = await waitsOf(time, scaler, jobs, forMs)
   const resizes = fake.hand.calls!().filter(({ operation }) => operation === 'SetDesiredCapacity').length
   return { waits, resizes, machines: fake.hand.machines().length, desired: fake.desiredCapacity }
 }

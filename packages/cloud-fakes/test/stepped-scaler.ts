@@ -1,0 +1,38 @@
+import { type InstanceGroup, Provisioner, silentLogger, withCallBudget } from '@runner-core/fleeting'
+import { type CloudHand, seededRandom } from '@runner-core/fleeting/testing'
+import { Taskscaler, type TaskscalerOptions } from '../../taskscaler/src/index.ts'
+import { connection } from '../bench/connection.ts'
+import type { SteppedTime } from '../bench/stepped-time.ts'
+
+const never = new AbortController().signal
+
+/** A scaler of at most 50 instances in simulated time, within the group's call budget. Its connections cost nothing. */
+export async function startScaler(
+  time: SteppedTime,
+  cloud: { readonly group: InstanceGroup; readonly hand: CloudHand },
+  options: Pick<TaskscalerOptions, 'policies'> = {},
+): Promise<Taskscaler> {
+  const { clock } = time
+  const context = { logger: silentLogger, clock, random: seededRandom(1) }
+  const group = withCallBudget(time.watch(cloud.group, cloud.hand), context)
+  const connector = { connect: async () => connection }
+  const provisioner = await time.until(Provisioner.start({ group, connector, maxInstances: 50, ...context }, never))
+  return await time.until(Taskscaler.start({ provisioner, onDispose: 'keep-instances', clock, ...options }, never))
+}
+
+/** Lets so many jobs wait for a slot and its connection while `ms` pass, and shuts the scaler down. Milliseconds that each waited. */
+export async function waitsOf(time: SteppedTime, scaler: Taskscaler, jobs: number, ms: number): Promise<readonly number[]> {
+  const { clock } = time
+  const waits: number[] = []
+  for (let job = 0; job < jobs; job += 1) {
+    const askedAt = clock.now()
+    void scaler
+      .acquire(scaler.reserve())
+      .then((acquisition) => acquisition.connect())
+      .then(() => waits.push(clock.now() - askedAt))
+      .catch(() => {})
+  }
+  await time.pass(ms)
+  await time.until(scaler.shutdown({ removeInstances: false }))
+  return waits
+}
