@@ -12,8 +12,10 @@ interface Tries {
 }
 
 /**
- * Machines for which a zone has no room, in a group that picks zones by where there is room: it may go on to another one, and whoever gives the machine up at once has the next one begin with the same zone. So one counts as
- * starting until every zone of the group has refused it, or it gets no further. That a group goes on so is supposed, hence the short wait.
+ * Tracks machines whose zone has no room, in a group that picks zones by free capacity. The group may still try
+ * another zone; a machine that is given up at once is replaced by one that starts with the same zone. So a machine
+ * counts as starting until every zone has refused it, or until it makes no progress. That groups behave this way is
+ * an assumption, hence the short wait.
  */
 export class ZoneTries {
   readonly #clock: Clock

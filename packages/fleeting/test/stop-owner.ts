@@ -5,8 +5,8 @@ import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as after } from 'node:timers/promises'
 
 /**
- * Stops a process that has the fleet of `directory`, at such a moment. One that is stopped within a write keeps its file locked, and whoever waits for the fleet
- * waits until it continues.
+ * Stops the process that owns the fleet of `directory`, either between two writes or in the middle of one. A process
+ * that is stopped within a write keeps the file locked: the next owner waits until it continues.
  */
 export async function stopOwner(process: ChildProcess, directory: string, when: 'between writes' | 'within a write'): Promise<void> {
   for (;;) {

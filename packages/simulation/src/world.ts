@@ -203,7 +203,7 @@ export class World {
     return true
   }
 
-  /** The note is taken away, and whoever refused to start because of it is started again by its operator. */
+  /** Removes the note. The operator then restarts the manager that refused to start because of it. */
   #strangerLeaves(): void {
     if (this.#claimedAt === undefined) return
     this.#claimedAt = undefined

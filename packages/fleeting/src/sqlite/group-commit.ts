@@ -108,7 +108,7 @@ class Batch {
 
   add(changes: readonly EncodedChange[], size: number): void {
     this.size += size
-    // Later changes of the same record replace earlier ones: whoever reads the file sees whole batches only.
+    // A later change of a record replaces an earlier one. Nobody sees the state in between: a batch is written whole.
     for (const change of changes) this.changes.set(`${change.kind}\n${change.key}`, change)
   }
 }

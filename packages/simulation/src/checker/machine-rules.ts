@@ -26,7 +26,7 @@ function wasForsaken(process: string, machine: string, books: Books): boolean {
   return fleet?.resumes === false && (books.processes.get(process)?.endedAt ?? Number.POSITIVE_INFINITY) <= books.at
 }
 
-/** So late lists may be, and no later: whoever asked for a machine that none showed by then may ask for another one. */
+/** The longest delay of a list. A machine that no list has shown by then may be asked for again. */
 const hiddenMs = 10_000
 
 /** There are never more machines than the maximum, those that were made as asked for; strangers' are left out, and those that lists left out for so long that they count as gone. */

@@ -57,7 +57,7 @@ export const runnerMutants: readonly Mutant[] = [
     replace: ": void this.#keepBefore(start, (wait) => journal.keep(job.id, 'checkpoint', checkpoint, wait)).catch(() => {})",
   },
   {
-    name: 'a line that the log has no room for fails whoever wrote it',
+    name: 'a log without room for a line fails its writer',
     breaks: 'jobs',
     file: runner('logging/log-sink'),
     find: '        this.#cancelRetry = undefined\n        this.flush()\n      })\n      return\n',
