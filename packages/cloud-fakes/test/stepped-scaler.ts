@@ -20,7 +20,10 @@ export async function startScaler(
   return await time.until(Taskscaler.start({ provisioner, onDispose: 'keep-instances', clock, ...options }, never))
 }
 
-/** Lets so many jobs wait for a slot and its connection while `ms` pass, and shuts the scaler down. Milliseconds that each waited. */
+/**
+ * Lets so many jobs wait for a slot and its connection while `ms` pass, and shuts the scaler down. Milliseconds that
+ * each waited.
+ */
 export async function waitsOf(time: SteppedTime, scaler: Taskscaler, jobs: number, ms: number): Promise<readonly number[]> {
   const { clock } = time
   const waits: number[] = []

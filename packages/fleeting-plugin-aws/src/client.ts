@@ -47,7 +47,10 @@ export class AwsClient {
   /** Instances whose end AWS has accepted, the last ones last. */
   readonly #terminated = new Set<string>()
   readonly #capacity: WrittenCapacity
-  /** Instances that were terminated, and tokens that launched: once. Asked for again they change the desired capacity no more, and after a lost answer only a read tells whether they did. */
+  /**
+   * Instances that were terminated, and tokens that launched: once. Asked for again they change the desired capacity
+   * no more, and after a lost answer only a read tells whether they did.
+   */
   readonly #counted = new Set<string>()
   readonly #autoScaling: () => Promise<AutoScaling>
   readonly #ec2: () => Promise<EC2>
@@ -69,7 +72,8 @@ export class AwsClient {
 
   /**
    * The group with all its instances, in one call. One whose end AWS has accepted is `Terminating`, even where the list is so late that it does not show it: counted as staying, it would make the group look as if it had too many,
-   * and the next one would be ended without lowering the desired capacity. For the same reason a desired capacity from before our own changes is the one after them. Thrown: `not_found`.
+   * and the next one would be ended without lowering the desired capacity. For the same reason a desired capacity
+   * from before our own changes is the one after them. Thrown: `not_found`.
    */
   async describeGroup(signal: AbortSignal): Promise<AutoScalingGroup> {
     const { name } = this.#config
@@ -173,7 +177,10 @@ export class AwsClient {
     keepLast(this.#terminated)
   }
 
-  /** `change`: by how much the call has changed the desired capacity, given how many of `names` it was asked for for the first time. */
+  /**
+   * `change`: by how much the call has changed the desired capacity, given how many of `names` it was asked for for
+   * the first time.
+   */
   async #once<Result>(
     names: readonly string[],
     act: () => Promise<Result>,

@@ -18,7 +18,8 @@ export function surplusOf(group: AutoScalingGroup): number {
 }
 
 /**
- * What a raise adds to: the desired capacity, or what is there where that is more. Somebody else's raise may not show yet although its instances do, and what stays after somebody lowered the size is there as well.
+ * What a raise adds to: the desired capacity, or what is there where that is more. Somebody else's raise may not show
+ * yet although its instances do, and what stays after somebody lowered the size is there as well.
  */
 export function baseOf(group: AutoScalingGroup): number {
   return Math.max(group.DesiredCapacity ?? 0, presentOf(group))

@@ -10,8 +10,10 @@ interface Size {
 }
 
 /**
- * The desired capacity as it must be after our own accepted changes, where a read still shows it as it was before one of them. Any other number than these is newer: somebody else wrote it. Once a read shows the last one, those
- * before it are forgotten, so that somebody else may write the same number: a size that was raised and lowered again before any read showed it may then show once more.
+ * The desired capacity as it must be after our own accepted changes, where a read still shows it as it was before one
+ * of them. Any other number than these is newer: somebody else wrote it. Once a read shows the last one, those
+ * before it are forgotten, so that somebody else may write the same number: a size that was raised and lowered again
+ * before any read showed it may then show once more.
  */
 export class WrittenCapacity {
   readonly #clock: Clock

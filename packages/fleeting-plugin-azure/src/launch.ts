@@ -194,7 +194,10 @@ export class Launches {
     return Math.min(this.#leaving.size, Math.max(0, there - staying.length - coming))
   }
 
-  /** Whether machines of the last change may be there that no list shows yet. What a launch is known to have failed at is not late. */
+  /**
+   * Whether machines of the last change may be there that no list shows yet. What a launch is known to have failed at
+   * is not late.
+   */
   #mayBeLate({ hasFailed }: SetSize): boolean {
     const now = this.#options.clock.now()
     this.#settledAt ??= now

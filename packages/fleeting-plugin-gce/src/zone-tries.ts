@@ -1,7 +1,10 @@
 import type { Clock, ListedInstance } from '@runner-core/fleeting'
 import type { InstanceGroupManager, ManagedInstance } from './compute-api.ts'
 
-/** So long after it was last found without room in another zone than before, a machine has failed, whatever the group may still try. */
+/**
+ * So long after it was last found without room in another zone than before, a machine has failed, whatever the group
+ * may still try.
+ */
 export const stallMs = 60_000
 
 interface Tries {
@@ -33,7 +36,10 @@ export class ZoneTries {
     this.#zones = picks ? zones.flatMap(({ zone }) => zone?.split('/').at(-1) ?? []) : []
   }
 
-  /** A whole list: what each row is, given how its tries went so far. `rows` has the rows of `listed` as the group shows them. */
+  /**
+   * A whole list: what each row is, given how its tries went so far. `rows` has the rows of `listed` as the group
+   * shows them.
+   */
   judge(rows: ReadonlyMap<string, ManagedInstance>, listed: readonly ListedInstance[]): readonly ListedInstance[] {
     for (const name of this.#tries.keys()) if (!rows.has(name)) this.#tries.delete(name)
     return listed.map((row) => this.#judge(row, rows.get(row.id)))

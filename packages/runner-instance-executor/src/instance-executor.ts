@@ -309,7 +309,8 @@ export class InstanceExecutor {
       claims?.end(jobMarker.value)
       environment.giveRelayBack()
       concurrentIds.giveBack(concurrentId)
-      // Before anybody else can have the slot, so that the next job of the login is admitted after it; the slot does not wait for it.
+      // Before anybody else can have the slot, so that the next job of the login is admitted after it; the slot does
+      // not wait for it.
       this.#track(leave())
       await acquisition[Symbol.asyncDispose]()
     }

@@ -110,8 +110,10 @@ export class LoginGuard {
   }
 
   /**
-   * The job is over. Removes its home, if it had one, and, unless another job of its project follows at once, puts back what it changed of what starts programs, or has the next job refused where
-   * that cannot be done. The next job of the login is admitted after it, whose slot need not wait for it. Never rejects.
+   * The job is over. Removes its home, if it had one, and, unless another job of its project follows at once, puts
+   * back what it changed of what starts programs, or has the next job refused where
+   * that cannot be done. The next job of the login is admitted after it, whose slot need not wait for it. Never
+   * rejects.
    */
   async leave({ instanceId, connection, marker }: Omit<Tenant, 'project' | 'useCount'>, hasOwnHome: boolean): Promise<void> {
     const login = this.#logins.get(keyOf(connection, instanceId))

@@ -143,7 +143,10 @@ export class HandledJob {
     return AbortSignal.any([this.#abort.signal, this.#abandon.signal])
   }
 
-  /** Resolves once what it left on its machine is to be removed, as soon as the next process knows how it ended. Never rejects. To be called when `run` is over. */
+  /**
+   * Resolves once what it left on its machine is to be removed, as soon as the next process knows how it ended. Never
+   * rejects. To be called when `run` is over.
+   */
   get wiping(): Promise<void> {
     return this.#wiping
   }

@@ -255,7 +255,10 @@ export class JobHandler {
     if (outcome.state === 'failed') this.#failed += 1
   }
 
-  /** See `InstanceExecutor.sweepsEnded`. What jobs left whose end cannot be kept, as on a full disk, stays after a while. */
+  /**
+   * See `InstanceExecutor.sweepsEnded`. What jobs left whose end cannot be kept, as on a full disk, stays after a
+   * while.
+   */
   async sweepsEnded(): Promise<void> {
     await atMost(this.#options.clock, mostWipeMs, Promise.all(this.#wiping))
     await this.#options.executor.sweepsEnded()

@@ -70,7 +70,10 @@ export function scenarioOf(seed: number, focus: readonly StepName[] = []): Scena
 /** One seed in so many has what came to the world later. */
 const rareEvery = 5
 
-/** Adds what came to the world later, drawn from a stream of its own: the stories of all other seeds stay as they were, and known seeds can be played again. */
+/**
+ * Adds what came to the world later, drawn from a stream of its own: the stories of all other seeds stay as they
+ * were, and known seeds can be played again.
+ */
 function withRareParts({ seed, setting, steps }: Scenario, focus: readonly StepName[]): Scenario {
   const random = seededRandom(seed ^ 0x5bd1e995)
   for (let skipped = 0; skipped < 10; skipped += 1) random()

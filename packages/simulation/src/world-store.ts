@@ -27,7 +27,10 @@ interface Owner {
   isReleased: boolean
 }
 
-/** Records that are on the disk when their write is answered, with all that was written before; others are with the owner's next beat. As `GroupCommit` and `FleetDatabase.beat` have it. */
+/**
+ * Records that are on the disk when their write is answered, with all that was written before; others are with the
+ * owner's next beat. As `GroupCommit` and `FleetDatabase.beat` have it.
+ */
 const syncedKinds: readonly StateRecord['kind'][] = ['launch', 'removal', 'fleet']
 const beatMs = 1000
 
@@ -86,7 +89,10 @@ export class WorldStore {
     this.mostCharacters = Number.POSITIVE_INFINITY
   }
 
-  /** What was not synced is gone, and what is under way is not written. Answers which records are older or younger than before. */
+  /**
+   * What was not synced is gone, and what is under way is not written. Answers which records are older or younger
+   * than before.
+   */
   losePower(): readonly string[] {
     this.#powerCuts += 1
     this.#isBehind = true

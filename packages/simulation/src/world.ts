@@ -182,7 +182,9 @@ export class World {
     this.manager = this.#startManager()
   }
 
-  /** The manager's computer loses its power: all that runs there ends, and what its disk was not made to keep is gone. */
+  /**
+   * The manager's computer loses its power: all that runs there ends, and what its disk was not made to keep is gone.
+   */
   cutPower(where: string): void {
     this.note(`the manager's computer loses its power ${where}`, true)
     for (const key of this.store.losePower()) this.note(`the disk has lost what was written last of ${key}`)

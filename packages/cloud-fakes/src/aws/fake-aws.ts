@@ -33,7 +33,10 @@ export interface FakeAwsOptions {
   readonly activitiesPageSize?: number
   /** How old the instances are that the group shows, milliseconds. Its own numbers are those of now. Default 0. */
   readonly listLagMs?: number
-  /** How old the desired capacity is that the group shows, milliseconds; what the hand does to it shows at once. Default 0. */
+  /**
+   * How old the desired capacity is that the group shows, milliseconds; what the hand does to it shows at once.
+   * Default 0.
+   */
   readonly capacityLagMs?: number
   /** The most instances on a page of `DescribeInstances`, whatever was asked for. Default 1,000. */
   readonly pageSize?: number

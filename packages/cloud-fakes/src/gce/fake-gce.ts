@@ -29,7 +29,10 @@ export interface FakeGceOptions {
   readonly maxSize?: number
   /** How old the rows of a list of the group's members are, milliseconds. Default 0. */
   readonly listLagMs?: number
-  /** How old the fingerprint of the group, and of a machine's metadata, is that a read shows, milliseconds: a change that gives it is refused. Default 0. */
+  /**
+   * How old the fingerprint of the group, and of a machine's metadata, is that a read shows, milliseconds: a change
+   * that gives it is refused. Default 0.
+   */
   readonly fingerprintLagMs?: number
   /** From a launch that failed in one zone of a region to the group's try in the next, milliseconds. Default 15,000. */
   readonly zoneRetryMs?: number

@@ -2,7 +2,8 @@ import { type StateChange, StateError, type StateRecordKind } from '../state-sto
 import type { Durability, EncodedChange } from './fleet-database.ts'
 
 /**
- * What of each kind must survive, unless a change says more itself. Intents of acts that cost money or destroy are on the disk before the act; the rest is in the kernel's hands when the write resolves, which the end of this process
+ * What of each kind must survive, unless a change says more itself. Intents of acts that cost money or destroy are on
+ * the disk before the act; the rest is in the kernel's hands when the write resolves, which the end of this process
  * cannot undo, and on the disk a second later.
  */
 const durabilityOf: Readonly<Record<StateRecordKind, Durability>> = {

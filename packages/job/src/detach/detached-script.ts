@@ -32,7 +32,8 @@ export interface DetachedScriptOptions extends DetachedScript {
  * later whether it was started; it does not run. Only the first script of a job does that: what follows it runs as if it had not been asked for, since the job itself may have filled the disk. `occupied`, with another job's marker: something of that job may
  * be alive in its slot; it does not run. All else that comes there is a login's greeting.
  *
- * That the script's file is there already and that it cannot be written are told apart: it is opened, and then written. The connection may be gone already: that must neither end this shell nor keep it from saying so, hence
+ * That the script's file is there already and that it cannot be written are told apart: it is opened, and then
+ * written. The connection may be gone already: that must neither end this shell nor keep it from saying so, hence
  * descriptor 9. A pipe that is removed just before it is opened becomes a file, so what was opened is looked at.
  */
 export function detachedScript(options: DetachedScriptOptions): Buffer {

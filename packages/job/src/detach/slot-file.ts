@@ -33,7 +33,8 @@ const readHost = 'read -r rc_h </proc/sys/kernel/hostname'
 
 /**
  * Shell text that claims a slot for a job. It leaves in `rc_b` nothing where the slot was free or the job's own, the other job's marker where it is not, and `!` where that cannot be written. It starts no process, and
- * leaves the shell's line of `/proc/PID/stat` in `rc_l`, and the slot's file for {@link freeSlot}. The directory exists (`detachDirectory`). A machine without `/proc` has no claims. What it prints on its errors is to be ignored.
+ * leaves the shell's line of `/proc/PID/stat` in `rc_l`, and the slot's file for {@link freeSlot}. The directory
+ * exists (`detachDirectory`). A machine without `/proc` has no claims. What it prints on its errors is to be ignored.
  */
 export function claimSlot(buildsDir: string, { value }: JobMarker, claim: SlotClaim): string {
   return `rc_b= rc_l= rc_slot=; if ${readHost} && read -r rc_l </proc/$$/stat; then
@@ -47,7 +48,10 @@ fi`
 /** Variable that a job's lines should not see. */
 export const hideSlot = 'rc_slot'
 
-/** Shell text that frees the slot that a script claimed, of whose job nothing is left but this shell. What it prints on its errors is to be ignored. */
+/**
+ * Shell text that frees the slot that a script claimed, of whose job nothing is left but this shell. What it prints
+ * on its errors is to be ignored.
+ */
 export const freeSlot = 'if [ "$rc_slot" ]; then echo - 1<>"$rc_slot"; fi'
 
 /** Shell text that frees the slots of a job of which nothing is left. `$1`: the login's directory. */

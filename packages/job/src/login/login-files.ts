@@ -1,4 +1,6 @@
-/** Files that a shell, or what lets somebody in or delivers mail, reads by itself, and that can make it run something. */
+/**
+ * Files that a shell, or what lets somebody in or delivers mail, reads by itself, and that can make it run something.
+ */
 const startUpFiles: readonly string[] = `
 .bashrc .bash_profile .bash_login .bash_logout .bash_aliases .profile .zshenv .zprofile .zshrc .zlogin .zlogout
 .cshrc .tcshrc .login .logout .kshrc .mkshrc .shrc .shinit .pam_environment .inputrc .forward .rhosts .shosts
@@ -23,7 +25,8 @@ export const files: readonly string[] = [...startUpFiles, ...toolFiles]
 export const directories: readonly string[] = [...startUpDirectories, '.config/git', '.gradle/init.d']
 
 /**
- * Whether a part of a login starts programs without anybody's calling a tool: a start-up file, `~/.ssh`, a unit of the user, the crontab, `at`, lingering. What only tools read may stay for the next job of the same project.
+ * Whether a part of a login starts programs without anybody's calling a tool: a start-up file, `~/.ssh`, a unit of
+ * the user, the crontab, `at`, lingering. What only tools read may stay for the next job of the same project.
  */
 export function startsPrograms(part: string): boolean {
   const [, file] = /^(?:file|link) (.+)$/.exec(part) ?? []

@@ -35,7 +35,10 @@ rc_i=0; for rc_l in $rc_k; do
 done
 ${compare}`
 
-/** Shell text that puts the files back as they were remembered, and runs `failed` where that cannot be done. It starts processes only where a file was changed. What it prints on its errors is to be ignored. */
+/**
+ * Shell text that puts the files back as they were remembered, and runs `failed` where that cannot be done. It starts
+ * processes only where a file was changed. What it prints on its errors is to be ignored.
+ */
 export function putBackStartFiles(failed: string): string {
   return `${compare}
 if [ "$rc_u" ]; then ${rarely(putBack)}; fi

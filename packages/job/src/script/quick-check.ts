@@ -8,8 +8,10 @@ import { readStat } from './process-stat.ts'
  * while they did not go once round; a job of two seconds or more is never sure. All that lives at one moment is listed; where one of it is gone before it was looked at, what was started since is looked at too. Neither is one beside which a young process with a small limit of resident memory
  * runs: it may be the job's own, and have lowered its limit.
  *
- * What both ids begin with (`rc_x`), all ids between them begin with; those that were given out meanwhile may begin otherwise, so the last one is read again. In a further round only ids beyond `rc_last` are looked at:
- * only what was gone before it was looked at may have left something, and that is younger. The text has no comments of its own, since each job's shell would read them.
+ * What both ids begin with (`rc_x`), all ids between them begin with; those that were given out meanwhile may begin
+ * otherwise, so the last one is read again. In a further round only ids beyond `rc_last` are looked at:
+ * only what was gone before it was looked at may have left something, and that is younger. The text has no comments
+ * of its own, since each job's shell would read them.
  */
 export function quickCheck(jobMarker: JobMarker, shell: ShellName): string {
   const limit = residentLimit(jobMarker).bytes

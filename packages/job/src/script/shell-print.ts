@@ -17,7 +17,8 @@ function ownPrint(first: readonly string[]): string {
 export const toldPrint: string = `"$SHELL "${ownPrint(letters)}`
 
 /**
- * A command that succeeds in a bash that says this of itself and has no function. To list the names that begin with a letter costs as much as to start a small script, so only letters that names begin with are asked
+ * A command that succeeds in a bash that says this of itself and has no function. To list the names that begin with a
+ * letter costs as much as to start a small script, so only letters that names begin with are asked
  * for one by one, and one command looks that no name begins with another.
  */
 export function hasPrint(print: string): string {
@@ -31,7 +32,10 @@ export function hasPrint(print: string): string {
   return `[ ${ownPrint(used)} = '${expected}' ] && { compgen -A function${others}; [ $? = 1 ]; } >/dev/null`
 }
 
-/** What {@link hasPrint} is to look for, where the login's shell is a bash too, and one that knows all that it is asked. Safe within single quotes. */
+/**
+ * What {@link hasPrint} is to look for, where the login's shell is a bash too, and one that knows all that it is
+ * asked. Safe within single quotes.
+ */
 export function loginShellPrint(told: string): string | undefined {
   const [, print] = /^\/[A-Za-z0-9_./-]*\/bash ([A-Za-z0-9_.,:()+ -]{1,8000})$/.exec(told) ?? []
   return print?.includes('progcomp') ? print : undefined

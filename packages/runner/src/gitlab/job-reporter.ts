@@ -16,7 +16,10 @@ export interface JobReporterOptions {
   readonly isDebugTrace?: boolean
   /** What an earlier manager has sent of the trace, which is made again from its beginning. Default: nothing. */
   readonly sent?: SentTrace | undefined
-  /** Awaited before a piece of the trace is sent while the job runs, with what is there by now and no more. Must not reject. */
+  /**
+   * Awaited before a piece of the trace is sent while the job runs, with what is there by now and no more. Must not
+   * reject.
+   */
   readonly beforePiece?: () => Promise<void>
   /** Called when the coordinator has taken a piece of the trace. Must not throw. */
   readonly onSent?: (sent: SentTrace) => void

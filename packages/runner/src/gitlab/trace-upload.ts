@@ -93,7 +93,10 @@ export class TraceUpload {
     this.#shift = 0
   }
 
-  /** Sends the next piece, of what stands before `limit` in the trace; there must be one. 202 has moved the offset on, 416 to where the server stands. Rejects as `patchTrace` and `Trace.read` do. */
+  /**
+   * Sends the next piece, of what stands before `limit` in the trace; there must be one. 202 has moved the offset on,
+   * 416 to where the server stands. Rejects as `patchTrace` and `Trace.read` do.
+   */
   async sendPiece(signal?: AbortSignal, limit: number = this.#trace.size): Promise<JobReply> {
     const { isDebugTrace, onSent } = this.#options
     if (!this.#isProven) await this.#prove()

@@ -68,7 +68,10 @@ export class JobJournal {
     return this.#journal.keep(() => [this.#change(`${job.payload.id}`, { ...job } as unknown as JsonValue)], wait)
   }
 
-  /** Replaces what is known of a job that was taken, before something is done that must not be done twice, also after a loss of power. `take` is asked at each try. */
+  /**
+   * Replaces what is known of a job that was taken, before something is done that must not be done twice, also after
+   * a loss of power. `take` is asked at each try.
+   */
   keep(jobId: number, part: LaterPart, take: () => JsonValue, wait: KeepOptions = {}): Promise<void> {
     return this.#journal.keep(() => [{ ...this.#change(`${jobId}/${part}`, take()), survives: 'power' }], wait)
   }

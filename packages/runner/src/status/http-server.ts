@@ -26,7 +26,8 @@ const mostConnections = 128
 const requestMs = 5000
 
 /**
- * Serves pages for GET and HEAD if the `Host` is an address or a name of this machine, so that a website whose name resolves to it gets nothing (DNS rebinding). `names`: others that lead here, in lower case.
+ * Serves pages for GET and HEAD if the `Host` is an address or a name of this machine, so that a website whose name
+ * resolves to it gets nothing (DNS rebinding). `names`: others that lead here, in lower case.
  * Rejects when the address cannot be listened on.
  */
 export async function serveStatus(

@@ -125,7 +125,8 @@ export async function runCrashLoad(options: CrashLoadOptions): Promise<CrashLoad
 
   // What a full machine lost of a job is lost, and it may fail for it.
   const isExcused = (job: CoordinatorJob): boolean => fullDisks.touched(job, 'machine-disk')
-  // What was said in its log and could not be kept may be said in other words after a kill, and what a full machine did not keep cannot be read again: the log is then sent anew, or the coordinator's
+  // What was said in its log and could not be kept may be said in other words after a kill, and what a full machine
+  // did not keep cannot be read again: the log is then sent anew, or the coordinator's
   // copy is kept, which cannot be compared where it is longer.
   const isSaidAnew = ({ rule, jobId }: Violation): boolean =>
     (rule === 'checksum_mismatch' || rule === 'checksum_absent') &&

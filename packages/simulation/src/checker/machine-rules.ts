@@ -37,7 +37,8 @@ export const neverAboveTheMaximum: CreateRule = (report) => ({
     const fleet = books.fleetOf(name)
     if (fleet === undefined) return
     const there = [...books.machines.values()].filter(({ state, fleet: of }) => of === name && state !== 'gone')
-    // One that no list showed in time cannot be known where machines do not tell their launches; another one may be there when it comes.
+    // One that no list showed in time cannot be known where machines do not tell their launches; another one may be
+    // there when it comes.
     const isHidden = ({ listedAt = books.at, existsSince }: MachineBook): boolean =>
       !fleet.tellsLaunches && listedAt - existsSince >= hiddenMs
     const ours = there.filter((book) => book.origin === 'asked' && !book.takenForGone && !isHidden(book))

@@ -131,7 +131,10 @@ class FleetWatch {
     launch.decidedAt = at
   }
 
-  /** What was decided last is not known any more, and where machines do not tell their launches one that comes passes for one of those. */
+  /**
+   * What was decided last is not known any more, and where machines do not tell their launches one that comes passes
+   * for one of those.
+   */
   powerLost(books: Books): void {
     if (books.fleetOf(this.#fleet)?.tellsLaunches !== false) return
     for (const launch of this.#launches.values())
