@@ -343,6 +343,21 @@ describe.each(modes)('a %s set', (mode, list, interfaces) => {
     expect((await next.list(signal)).map(({ state }) => state)).toEqual(['running', 'running'])
   })
 
+  test('keeps its size for a minute where a late list does not show what came of it', async () => {
+    const clock = new ManualClock()
+    await using cloud = await AzureCloud.start({ mode, clock, listLagMs: 30_000 })
+    const group = await initialised(cloud)
+    await group.increase({ count: 2, launchToken: newToken() }, signal)
+    await clock.advance(15_000)
+    const early = await group.list(signal)
+    await expect(group.giveBack!(signal)).rejects.toMatchObject({ code: 'conflict' })
+    await clock.advance(45_000)
+    expect([early, cloud.fake.capacity]).toEqual([[], 2])
+    expect((await group.list(signal)).map(({ state }) => state)).toEqual(['running', 'running'])
+    expect(await group.giveBack!(signal)).toBe(0)
+    expect(cloud.fake.capacity).toBe(2)
+  })
+
   test('tells the addresses of many machines with one read', async () => {
     await using cloud = await AzureCloud.start({ mode })
     const group = await initialised(cloud)

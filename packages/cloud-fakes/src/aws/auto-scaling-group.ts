@@ -51,8 +51,8 @@ export interface FakeGroupOptions {
   /** How old the instances of a list are, milliseconds; the group's numbers are always those of now. */
   readonly listLagMs: number
   /**
-   * How old the desired capacity is that the group shows, milliseconds; only what {@link FakeGroup.resize} and {@link
-   * FakeGroup.addForeign} do shows at once.
+   * How old the desired capacity is that the group shows, milliseconds. What {@link FakeGroup.resize} and
+   * {@link FakeGroup.addForeign} do shows at once.
    */
   readonly capacityLagMs: number
   /** The most activities on one page. */
