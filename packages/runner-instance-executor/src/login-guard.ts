@@ -93,8 +93,6 @@ export class LoginGuard {
     const { trust } = this.#options
     if (trust === 'none') return { hasOwnHome: false, guardsLogin: false }
     const login = this.#login(tenant)
-    // A job of another project has its own look, and one of the same finds what was left for it.
-    this.#forgetIdle(login)
     const admission = login.queue.then(() => this.#admit(login, tenant, signal))
     login.queue = admission.catch(() => {})
     return await admission
