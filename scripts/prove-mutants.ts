@@ -33,8 +33,7 @@ export async function proveMutants({ names, seed, runs, atOnce, resume, seconds 
   const before = resume ? noticedBefore(code) : new Set<string>()
   const chosen = mutants.filter(({ name }) => names.length === 0 || names.some((part) => name.includes(part)))
   const equivalent = chosen.filter((mutant) => mutant.equivalent !== undefined)
-  const pending = chosen.filter((mutant) => mutant.pending !== undefined)
-  const tried = chosen.filter((mutant) => !equivalent.includes(mutant) && !pending.includes(mutant) && !before.has(mutant.name))
+  const tried = chosen.filter((mutant) => !equivalent.includes(mutant) && !before.has(mutant.name))
   if (chosen.length === 0) {
     console.error(`no mutant's name has ${names.join(', or ')} in it`)
     return 2
@@ -54,17 +53,15 @@ export async function proveMutants({ names, seed, runs, atOnce, resume, seconds 
     },
   })
   for (const { name, equivalent: why } of equivalent) console.log(`equivalent  ${name}: ${why}`)
-  for (const { name, pending: why } of pending) console.log(`pending     ${name}: ${why}`)
   const count = (state: Hunted['state']): number => hunted.filter((found) => found.state === state).length
   const noticed = count('noticed') + before.size
-  const failed = count('missed') + count('broken') + (seconds === undefined ? pending.length : 0)
+  const failed = count('missed') + count('broken')
   const score = noticed + failed === 0 ? 100 : Math.floor((noticed / (noticed + failed)) * 1000) / 10
   const result = {
     list: chosen.length,
     noticed,
     missed: count('missed'),
     broken: count('broken'),
-    pending: pending.length,
     equivalent: equivalent.length,
     cut: tried.length - hunted.length + count('cut'),
     mostRuns: Math.max(0, ...hunted.filter(({ state }) => state === 'noticed').map((found) => found.runs)),

@@ -19,8 +19,6 @@ export interface Mutant {
   readonly focus?: readonly StepName[]
   /** Why nothing outside can tell it from the code as it is. It is not tried then. */
   readonly equivalent?: string
-  /** What the world lacks to notice it. It is not tried then, and counts as missed. */
-  readonly pending?: string
 }
 
 const root = new URL('../../../../', import.meta.url)
