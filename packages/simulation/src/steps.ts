@@ -196,6 +196,8 @@ const acts: Readonly<Record<StepName, Act>> = {
     }),
   keep: (world, n) =>
     on(pick(world.cloud.ids, n), (id) => {
+      // Whoever embeds it stands still with it.
+      if (world.manager.process.isFrozen) return undefined
       world.manager.witness.keep(id, 2 * second + n * 50)
       return `somebody who embeds the library calls ${id} busy for ${2000 + n * 50} ms`
     }),
