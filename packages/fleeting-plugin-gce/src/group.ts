@@ -116,7 +116,7 @@ class GceGroup implements InstanceGroup {
     if (ids.length === 0) return { accepted: [] }
     const doomed = await this.#machines.known([...new Set(ids)], signal)
     if (doomed.length === 0) return { accepted: ids }
-    const { errors } = await remove(this.#client, doomed, signal)
+    const { errors } = await remove(this.#client, doomed, this.#zoneTries.zones, signal)
     const kept = new Set(errors.map(({ instanceId }) => instanceId))
     const accepted = ids.filter((id) => !kept.has(id))
     this.#machines.forget(accepted)

@@ -23,6 +23,7 @@ interface Tries {
 export class ZoneTries {
   readonly #clock: Clock
   readonly #tries = new Map<string, Tries>()
+  #picks = false
   #zones: readonly string[] = []
 
   constructor(clock: Clock) {
@@ -32,8 +33,13 @@ export class ZoneTries {
   /** How the group is set up. */
   of({ distributionPolicy }: InstanceGroupManager): void {
     const { zones = [], targetShape = 'EVEN' } = distributionPolicy ?? {}
-    const picks = targetShape === 'ANY' || targetShape === 'BALANCED'
-    this.#zones = picks ? zones.flatMap(({ zone }) => zone?.split('/').at(-1) ?? []) : []
+    this.#picks = targetShape === 'ANY' || targetShape === 'BALANCED'
+    this.#zones = zones.flatMap(({ zone }) => zone?.split('/').at(-1) ?? [])
+  }
+
+  /** Those of a group in a region. */
+  get zones(): readonly string[] {
+    return this.#zones
   }
 
   /**
@@ -47,7 +53,7 @@ export class ZoneTries {
 
   #judge(row: ListedInstance, shown: ManagedInstance | undefined): ListedInstance {
     const { error, ...rest } = row
-    if (error === undefined || error.code !== 'capacity' || this.#zones.length < 2) return row
+    if (error === undefined || error.code !== 'capacity' || !this.#picks || this.#zones.length < 2) return row
     const now = this.#clock.now()
     const tries = this.#tries.get(row.id) ?? { zones: new Set(), since: now }
     this.#tries.set(row.id, tries)

@@ -150,6 +150,20 @@ describe.each([
   })
 })
 
+it('deletes what a group in a region tries in another zone since it was listed', async () => {
+  const { clock, cloud } = await start({ region: 'europe-west1', lags: { appearMs: 0, bootMs: 1000, deleteMs: 0 }, zoneRetryMs: 5000 })
+  const group = await initialised(cloud.makeGroup())
+  Object.assign(cloud.fake.settings, { fullZones: ['europe-west1-b', 'europe-west1-c', 'europe-west1-d'] })
+  const { ids = [] } = await group.increase({ count: 1, launchToken }, never)
+  await clock.advance(500)
+  expect(await group.list(never)).toMatchObject([{ id: ids[0], state: 'creating' }])
+  await clock.advance(6000)
+  // By now the group tries the next zone.
+  expect(cloud.fake.hand.machines()).toEqual(ids)
+  expect(await group.decrease(ids, never)).toEqual({ accepted: ids, errors: [] })
+  expect([await group.list(never), cloud.fake.targetSize]).toEqual([[], 0])
+})
+
 describe('a thousand machines', () => {
   it('are asked for with one request, and reached with one list a zone, not one call each', async () => {
     const { cloud } = await start({ region: 'europe-west1' })
