@@ -101,13 +101,20 @@ async function noted({ trace }: CoordinatorJob): Promise<void> {
 test('the job of a manager that stalled goes on with the one that took the fleet, and the first one leaves it alone when it wakes', async () => {
   const first = start()
   const job = coordinator.enqueue({
-    script: ['for number in $(seq 25); do echo "line-$number."; sleep 1; done', 'echo fin""ished'],
+    // Silent until the first manager stands still: it must not be stopped between a piece and its own note of it.
+    script: [
+      'for number in $(seq 3); do echo "line-$number."; done',
+      `until [ -e ${join(folder, 'stopped')} ]; do sleep 0.1; done`,
+      'for number in $(seq 4 25); do echo "line-$number."; sleep 1; done',
+      'echo fin""ished',
+    ],
     afterScript: ['echo after-"once"'],
     marker: 'line-3.',
   })
   await until(() => job.times.firstOutputAt !== undefined)
   await noted(job)
   await stopOwner(first.process, join(folder, 'state', 'kept'), 'between writes')
+  writeFileSync(join(folder, 'stopped'), '')
   const second = start()
   await until(() => second.stderr.includes('job of an earlier process goes on'))
   first.process.kill('SIGCONT')
