@@ -33,7 +33,7 @@ export class WorldCloud extends MemoryGroup {
   /** By machine, the launch that made it. */
   readonly launches: Map<string, string> = new Map()
   /** Told what each list showed. */
-  onListed: (ids: readonly string[]) => void = () => {}
+  onListed: (ids: readonly string[], deleting: readonly string[]) => void = () => {}
   /** Told how a launch was decided: how many machines it brings or may bring, and what was refused. */
   onDecided: (token: string, accepted: number, error: unknown) => void = () => {}
   /** By machine, the state that the cloud says in place of the true one, and whether it ran until then. */
@@ -55,7 +55,11 @@ export class WorldCloud extends MemoryGroup {
       return left === 0
     })
     const told = this.#lie(shown)
-    this.onListed(told.map(({ id }) => id))
+    const deleting = told.filter(({ state }) => state === 'deleting')
+    this.onListed(
+      told.map(({ id }) => id),
+      deleting.map(({ id }) => id),
+    )
     return told
   }
 

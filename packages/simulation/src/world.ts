@@ -146,7 +146,7 @@ export class World {
       disappearanceMs: believedListLagMs,
     })
     this.store.onWritten = (place, text) => this.history.recorded(`state, ${place}`, text)
-    this.cloud.onListed = (machines) => this.history.tell({ kind: 'listed', machines })
+    this.cloud.onListed = (machines, deleting) => this.history.tell({ kind: 'listed', machines, ...(deleting.length > 0 && { deleting }) })
     this.cloud.onDecided = (token, accepted, error) =>
       this.history.tell({ kind: 'launch_decided', token, accepted, ...(isGroupError(error) && { error: error.code }) })
     this.machines = new WorldMachines({

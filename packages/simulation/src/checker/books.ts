@@ -57,6 +57,8 @@ export interface MachineBook {
   wasMissed: boolean
   /** It was left out for so long that it may be taken for gone: for good, since what replaced it is there. */
   takenForGone: boolean
+  /** The last list that showed it said that it is on its way out. */
+  saidDeleting: boolean
 }
 
 export interface FleetBook {
@@ -218,7 +220,7 @@ export class Books {
         }
         return undefined
       case 'listed':
-        this.#noteList(record.fleet ?? onlyFleet, record.machines)
+        this.#noteList(record.fleet ?? onlyFleet, record.machines, record.deleting)
         return undefined
       default:
         return undefined
@@ -293,6 +295,7 @@ export class Books {
         wereLaunchesTold: false,
         wasDeleted: false,
         wasMissed: false,
+        saidDeleting: false,
         takenForGone: false,
       })
       return undefined
@@ -303,7 +306,7 @@ export class Books {
     return undefined
   }
 
-  #noteList(fleet: string, listed: readonly string[]): void {
+  #noteList(fleet: string, listed: readonly string[], deleting: readonly string[] = []): void {
     const shown = new Set(listed)
     const { disappearanceMs = 0 } = this.fleets.get(fleet) ?? {}
     const expected = [...this.machines.values()].filter(
@@ -323,13 +326,14 @@ export class Books {
         if (book.listedAt === undefined) book.wereLaunchesTold = areLaunchesTold
         book.listedAt ??= this.at
         book.missed = undefined
+        book.saidDeleting = deleting.includes(book.machine)
       } else if (book.listedAt !== undefined) {
         book.wasMissed = true
         book.missed ??= { times: 0, since: this.at }
         book.missed.times += 1
-        // After a delete, or its death, it is what everybody waits for.
-        if (book.wasDeleted || book.state === 'dead' || (book.missed.times >= 2 && this.at - book.missed.since >= beliefMs))
-          book.takenForGone = true
+        // After a delete, or its death, or where it was said to be on its way out, it is what everybody waits for.
+        const isAwaited = book.wasDeleted || book.saidDeleting || book.state === 'dead'
+        if (isAwaited || (book.missed.times >= 2 && this.at - book.missed.since >= beliefMs)) book.takenForGone = true
       }
     }
   }

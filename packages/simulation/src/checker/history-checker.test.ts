@@ -274,6 +274,11 @@ const bad: readonly (readonly [Breach, string, readonly Event[]])[] = [
   ],
   ['more machines than the maximum', 'by one', [...begin, ...launch('m1'), ...launch('m2'), ...launch('m3'), over]],
   [
+    'more machines than the maximum',
+    'beside one that a list left out once',
+    [...m1, ...launch('m2'), { kind: 'listed', machines: ['m1', 'm2'] }, { kind: 'listed', machines: ['m1'] }, ...launch('m3'), over],
+  ],
+  [
     'machine of others used',
     'that appeared while the story went on',
     ended([
@@ -359,6 +364,17 @@ describe('the checker does not find', () => {
         ...launch('m2'),
         { kind: 'listed', machines: ['m1', 'm2'] },
         { kind: 'listed', machines: ['m1'] },
+        { kind: 'listed', machines: ['m1'] },
+        ...launch('m3'),
+        over,
+      ],
+    ],
+    [
+      'a machine above the maximum beside one that was said to be on its way out, and that a list left out',
+      [
+        ...m1,
+        ...launch('m2'),
+        { kind: 'listed', machines: ['m1', 'm2'], deleting: ['m2'] },
         { kind: 'listed', machines: ['m1'] },
         ...launch('m3'),
         over,

@@ -143,7 +143,13 @@ export type CloudRecord =
       readonly origin?: 'asked' | 'strange'
       readonly token?: string
     })
-  | (At & { readonly kind: 'listed'; readonly fleet?: string; readonly machines: readonly string[] })
+  /** `deleting`: those of `machines` that the cloud said are on their way out. */
+  | (At & {
+      readonly kind: 'listed'
+      readonly fleet?: string
+      readonly machines: readonly string[]
+      readonly deleting?: readonly string[]
+    })
   | (At & { readonly kind: 'delete_asked'; readonly machines: readonly string[]; readonly by: string })
 
 /** A job that has no slot yet was told why. */
