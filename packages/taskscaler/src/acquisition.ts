@@ -30,6 +30,13 @@ export interface Reservation extends Disposable {
 export interface AcquireOptions {
   /** Ends the wait: `acquire` rejects with its reason, and nothing of the wait or of the reservation is left. */
   readonly signal?: AbortSignal
+  /**
+   * Prefers the instance whose first labelled job named the same, then one that no labelled job has had, over the others.
+   * Where only others have a free slot it gets one of these: a preference, never a reason to wait. An instance keeps its
+   * label; over a restart too, where there is state.
+   * @defaultValue the fullest instance, whatever its label
+   */
+  readonly label?: string | undefined
   /** Called once when the wait begins: before `acquire` returns where no slot is free, later where one is and state cannot be written. Must not throw. */
   readonly onWait?: () => void
   /** Called each time the promise expired and was dated anew, with a sentence that says so. Must not throw. */

@@ -32,6 +32,8 @@ class Observed {
   waiting: SlotReservation[] = []
   lent: SlotAcquisition[] = []
   readonly given: SlotReservation[] = []
+  /** Of each host that a labelled job had, the first one's. */
+  readonly labels = new Map<InstanceSlots, string>()
   made = 0
 
   constructor(capacity: number, uses: number) {
@@ -39,13 +41,11 @@ class Observed {
     this.allocator = new Allocator(this.limits, lender, () => (position) => 1000 + position)
   }
 
-  acquire(reservation: SlotReservation): void {
-    const fullest = Math.max(...this.#lendable().map(({ inUse }) => inUse))
+  acquire(reservation: SlotReservation, label?: string): void {
     this.open = this.open.filter((other) => other !== reservation)
-    const acquisition = this.allocator.acquire(reservation)
+    const acquisition = this.allocator.acquire(reservation, label)
     if (acquisition !== undefined) {
-      expect(acquisition.host.inUse - 1).toBe(fullest)
-      this.lent.push(acquisition)
+      this.#lent(acquisition, label)
       return
     }
     this.waiting.push(reservation)
@@ -59,9 +59,23 @@ class Observed {
         expect(reservation).toBe(this.#next())
         this.waiting = this.waiting.filter((other) => other !== reservation)
         this.given.push(reservation)
-        this.lent.push(granted)
+        this.#lent(granted, label)
       },
     })
+  }
+
+  /** It is on the best host that could lend a slot just before: one with the label, then one without any, then the fullest. */
+  #lent(acquisition: SlotAcquisition, label: string | undefined): void {
+    const { host: chosen } = acquisition
+    const rank = (candidate: InstanceSlots): number => {
+      const own = this.labels.get(candidate)
+      return label === undefined || own === label ? 0 : own === undefined ? 1 : 2
+    }
+    const useBefore = (candidate: InstanceSlots): number => candidate.inUse - (candidate === chosen ? 1 : 0)
+    const order = (a: InstanceSlots, b: InstanceSlots): number => rank(a) - rank(b) || useBefore(b) - useBefore(a)
+    expect(this.#lendable().filter((candidate) => candidate !== chosen && order(candidate, chosen) < 0)).toEqual([])
+    if (label !== undefined && !this.labels.has(chosen)) this.labels.set(chosen, label)
+    this.lent.push(acquisition)
   }
 
   cancel(reservation: SlotReservation): void {
@@ -90,6 +104,7 @@ class Observed {
     expect(pool.acquired).toBe(this.lent.length)
     expect(new Set(this.lent.map(({ instanceId, slot }) => `${instanceId}/${slot}`)).size).toBe(this.lent.length)
     for (const { slot } of this.lent) expect(slot >= 0 && slot < this.limits.capacity).toBe(true)
+    expect(this.hosts.map(({ label }) => label)).toEqual(this.hosts.map((each) => this.labels.get(each)))
     for (const { useCount, inUse } of this.hosts) {
       expect(useCount).toBeLessThanOrEqual(this.limits.uses)
       expect(inUse).toBeLessThanOrEqual(this.limits.capacity)
@@ -130,11 +145,12 @@ const steps: Record<string, (observed: Observed, pick: <T>(from: readonly T[]) =
       observed.open = observed.open.filter((other) => other !== picked)
       observed.allocator.unreserve(picked)
     }),
-  acquire: (observed, pick) => withSome(pick(observed.open), (picked) => observed.acquire(picked)),
+  acquire: (observed, pick, number) => withSome(pick(observed.open), (picked) => observed.acquire(picked, labels[number % labels.length])),
   cancel: (observed, pick) => withSome(pick(observed.waiting), (picked) => observed.cancel(picked)),
   release: (observed, pick) => withSome(pick(observed.lent), (picked) => observed.release(picked)),
   wait: () => clock.advance(1),
 }
+const labels = [undefined, 'a', 'b', undefined, 'c']
 const names = Object.keys(steps)
 const common = ['reserve', 'acquire', 'release', 'offer']
 
@@ -143,7 +159,7 @@ function withSome<T>(value: T | undefined, act: (value: T) => void): void {
 }
 
 describe('Allocator', () => {
-  test('lends each slot to one, in order, never lets a slot lie free while somebody waits, and packs', async () => {
+  test('lends each slot to one, in order, never lets a slot lie free while somebody waits, and packs by label', async () => {
     const script = fc.array(fc.tuple(fc.constantFrom(...names, ...common, ...common), fc.nat(1000)), { minLength: 10, maxLength: 120 })
     await fc.assert(
       fc.asyncProperty(
@@ -177,6 +193,17 @@ describe('Allocator', () => {
     expect([early.kind, early.readyAt]).toEqual(['promised', 1000])
     allocator.release(acquisition, clock)
     expect(early.kind).toBe('slot')
+  })
+
+  test('a job without a label gets the fullest instance, among equals the one used last, whatever labels there are', () => {
+    const limits = { capacity: 2, uses: Number.POSITIVE_INFINITY }
+    const allocator = new Allocator(limits, lender, () => (position) => 1000 + position)
+    for (const id of ['m-1', 'm-2', 'm-3']) allocator.offer(host(id, limits), 0)
+    const acquire = (label?: string): SlotAcquisition => allocator.acquire(allocator.reserve(undefined), label)!
+    const taken = [acquire('a'), acquire('b'), acquire('c'), acquire(), acquire()]
+    expect(taken.map(({ instanceId }) => instanceId)).toEqual(['m-3', 'm-2', 'm-1', 'm-1', 'm-2'])
+    for (const acquisition of taken) allocator.release(acquisition, clock)
+    expect([acquire().instanceId, acquire('c').instanceId, acquire('a').instanceId]).toEqual(['m-2', 'm-1', 'm-3'])
   })
 
   test('promises that expire are dated anew, and waits among them are told', () => {

@@ -84,8 +84,9 @@ export class Allocator {
   }
 
   /** Turns an open reservation into an acquisition; undefined when no slot is free. The reservation has ended then, or waits after {@link wait}. */
-  acquire(reservation: SlotReservation): SlotAcquisition | undefined {
+  acquire(reservation: SlotReservation, label?: string): SlotAcquisition | undefined {
     this.#close(reservation)
+    reservation.label = label
     const acquisition = this.pool.take(reservation)
     this.#settle()
     return acquisition

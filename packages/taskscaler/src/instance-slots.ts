@@ -39,6 +39,8 @@ export class InstanceSlots implements ListItem<InstanceSlots> {
   proof: 'none' | 'trying' | 'proven' = 'none'
   /** The try that is under way. */
   check: AbortController | undefined = undefined
+  /** Of the first labelled job that had a slot of it; for its life. */
+  label: string | undefined = undefined
   /** Why it gets no more jobs and goes when it is empty. */
   condemnedFor: string | undefined = undefined
   readonly #lent: (SlotAcquisition | undefined)[]

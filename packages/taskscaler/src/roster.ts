@@ -23,6 +23,7 @@ export class Roster {
   /** By instance, what an earlier process knew of it; until it is noted. */
   #uses: ReadonlyMap<string, number> = new Map()
   #condemned: ReadonlyMap<string, string> = new Map()
+  #labels: ReadonlyMap<string, string> = new Map()
 
   /** `prove` begins to find out whether an instance is ready; {@link judge} is called once its `proof` is another. */
   constructor(limits: SlotLimits, allocator: Allocator, prove: (host: InstanceSlots) => void) {
@@ -39,14 +40,15 @@ export class Roster {
     return this.#hosts.values()
   }
 
-  /** What an earlier process kept: use counts, and the slots that stay lent, as acquisitions. Called once, before anything is noted; answers those whose instance is there. */
+  /** What an earlier process kept: use counts, labels, and the slots that stay lent, as acquisitions. Called once, before anything is noted; answers those whose instance is there. */
   restore(
-    { uses, condemned, lent }: Pick<KeptUsage, 'uses' | 'condemned' | 'lent'>,
+    { uses, condemned, labels, lent }: Pick<KeptUsage, 'uses' | 'condemned' | 'labels' | 'lent'>,
     instances: ReadonlyMap<string, Instance>,
     now: number,
   ): SlotAcquisition[] {
     this.#uses = uses
     this.#condemned = condemned
+    this.#labels = labels
     const restored: SlotAcquisition[] = []
     for (const slot of lent) {
       const instance = instances.get(slot.instanceId)
@@ -89,6 +91,7 @@ export class Roster {
     host.useCount = this.#uses.get(instance.id) ?? 0
     if (host.useCount > 0) host.proof = 'proven'
     host.condemnedFor = this.#condemned.get(instance.id)
+    host.label = this.#labels.get(instance.id)
     return host
   }
 

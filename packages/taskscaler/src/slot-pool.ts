@@ -7,7 +7,8 @@ import { type Lender, SlotAcquisition } from './slot-acquisition.ts'
  * The slots that may be lent now. Instances lie in one list for each number of slots in use, so that the fullest one that still has room is found at once,
  * however many there are: packing jobs lets the others become empty, and go. Among equals the one used last comes first; the list of empty ones is so ordered by how long they have been empty.
  *
- * Every operation costs the same for ten instances and for a hundred thousand.
+ * Every operation costs the same for ten instances and for a hundred thousand, except that {@link SlotPool.take} with a
+ * label looks at the instances with a free slot, from the fullest on, until one has the label.
  */
 export class SlotPool {
   /** Slots that may be lent now. */
@@ -44,12 +45,17 @@ export class SlotPool {
     host.offered = false
   }
 
-  /** Lends a slot of the fullest instance; undefined when none is available. */
-  take(origin: { readonly key: string }): SlotAcquisition | undefined {
+  /**
+   * Lends a slot of the fullest instance; undefined when none is available. With a label: of the fullest one that has it,
+   * or else of the fullest one that has none yet, or else of any.
+   */
+  take(origin: { readonly key: string; readonly label?: string | undefined }): SlotAcquisition | undefined {
     if (this.available === 0) return undefined
     while (this.#byUse[this.#fullest]!.first === undefined) this.#fullest--
-    const host = this.#byUse[this.#fullest]!.first!
+    const { label } = origin
+    const host = (label === undefined ? undefined : this.#fullestFor(label)) ?? this.#byUse[this.#fullest]!.first!
     this.#remove(host)
+    host.label ??= label
     const slot = host.takeSlot()
     const acquisition = new SlotAcquisition(host, slot, host.useCount, origin, this.#lender)
     this.acquired++
@@ -83,6 +89,17 @@ export class SlotPool {
       this.acquired--
       acquisition.lose(why)
     }
+  }
+
+  #fullestFor(label: string): InstanceSlots | undefined {
+    let withoutLabel: InstanceSlots | undefined
+    for (let inUse = this.#fullest; inUse >= 0; inUse--) {
+      for (let host = this.#byUse[inUse]!.first; host !== undefined; host = host.next) {
+        if (host.label === label) return host
+        if (host.label === undefined) withoutLabel ??= host
+      }
+    }
+    return withoutLabel
   }
 
   #add(host: InstanceSlots): void {

@@ -89,6 +89,37 @@ describe('a new process on the state of an earlier one', () => {
     expect(await machine.lease.load(['use', 'acquisition'])).toEqual([])
   })
 
+  it('knows the label of each instance, whoever used it last', async () => {
+    const machine = new Machine()
+    const acquire = async (scaler: Taskscaler, label?: string): Promise<Acquisition> => {
+      const acquiring = scaler.acquire(scaler.reserve(), { label })
+      await machine.clock.advance(40_000)
+      return acquiring
+    }
+    const before = await machine.start()
+    const [a, b] = [await acquire(before, 'a'), await acquire(before, 'b')]
+    before.release(a)
+    const unlabelled = await acquire(before)
+    expect(unlabelled.instanceId).toBe(a.instanceId)
+    before.release(unlabelled)
+    before.release(b)
+    const after = await machine.start()
+    expect((await acquire(after, 'a')).instanceId).toBe(a.instanceId)
+    expect((await acquire(after, 'b')).instanceId).toBe(b.instanceId)
+  })
+
+  it('takes an instance of which an earlier version kept the use count alone for one without a label', async () => {
+    const machine = new Machine()
+    const before = await machine.start()
+    const job = await machine.acquire(before)
+    before.release(job)
+    await machine.clock.advance(0)
+    expect(await machine.lease.load(['use'])).toMatchObject([{ key: job.instanceId, value: 1 }])
+    const after = await machine.start()
+    expect(await after.acquire(after.reserve(), { label: 'a' })).toMatchObject({ instanceId: job.instanceId, useCount: 2 })
+    expect(await machine.lease.load(['use'])).toMatchObject([{ value: { useCount: 2, label: 'a' } }])
+  })
+
   it('offers at once what did jobs before: nothing has to be proven again', async () => {
     const machine = new Machine()
     const before = await machine.start()

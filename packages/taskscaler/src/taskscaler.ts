@@ -175,7 +175,7 @@ export class Taskscaler implements AsyncDisposable {
     }
     this.#demandBefore.came()
     this.#loop.wake()
-    const acquisition = this.#allocator.acquire(own)
+    const acquisition = this.#allocator.acquire(own, options?.label)
     if (acquisition === undefined) return this.#state === 'closed' ? Promise.reject(shuttingDown()) : this.#wait(own, options)
     return this.#handOut(own, acquisition, options)
   }

@@ -1,6 +1,6 @@
 import { type Clock, describeError, type Journal, type KeepOptions, type StateChange } from '@runner-core/fleeting'
 import type { SlotAcquisition } from './slot-acquisition.ts'
-import { demandKey, type LentSlot, lentValue } from './usage-records.ts'
+import { demandKey, type LentSlot, lentValue, useValue } from './usage-records.ts'
 
 /** How often the demand is kept at most. */
 const demandMs = 1_000
@@ -79,13 +79,13 @@ export class UsageJournal {
 /** As it is now: while it waited, the instance may have been condemned, or lost with the loan, and what was noted of that must stand. */
 function loanChanges({ key, instanceId, slot, useCount, state, host }: SlotAcquisition): readonly StateChange[] {
   if (state !== 'lent') return []
-  const { condemnedFor } = host
+  const { condemnedFor, label } = host
   return [
     { kind: 'acquisition', key, value: lentValue({ key, instanceId, slot, useCount }) },
     {
       kind: 'use',
       key: instanceId,
-      value: condemnedFor === undefined ? useCount : { useCount: host.useCount, condemnedFor },
+      value: condemnedFor === undefined ? useValue(useCount, label) : { useCount: host.useCount, condemnedFor },
     },
   ]
 }

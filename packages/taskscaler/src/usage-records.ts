@@ -17,6 +17,8 @@ export interface KeptUsage {
   readonly uses: ReadonlyMap<string, number>
   /** By instance: why it gets no more jobs. */
   readonly condemned: ReadonlyMap<string, string>
+  /** By instance: that of its first labelled job. */
+  readonly labels: ReadonlyMap<string, string>
   /** Jobs that had a promise, or waited, and when that was: wall time. */
   readonly demand: { readonly jobs: number; readonly atWallTime: number } | undefined
 }
@@ -29,15 +31,17 @@ export function readUsage(records: readonly StateRecord[]): KeptUsage {
   const loans: LentSlot[] = []
   const uses = new Map<string, number>()
   const condemned = new Map<string, string>()
+  const labels = new Map<string, string>()
   let demand: KeptUsage['demand']
   for (const { kind, key, value } of records) {
-    const { instanceId, slot, useCount, condemnedFor, jobs, atWallTime } = Object(value) as Record<string, unknown>
+    const { instanceId, slot, useCount, condemnedFor, label, jobs, atWallTime } = Object(value) as Record<string, unknown>
     if (kind === 'acquisition') {
       if (typeof instanceId === 'string' && isCount(slot) && isCount(useCount)) loans.push({ key, instanceId, slot, useCount })
     } else if (kind === 'use') {
       const count = isCount(value) ? value : useCount
       if (isCount(count)) uses.set(key, count)
       if (typeof condemnedFor === 'string') condemned.set(key, condemnedFor)
+      if (typeof label === 'string') labels.set(key, label)
     } else if (kind === 'reservation' && key === demandKey && isCount(jobs) && isCount(atWallTime)) {
       demand = { jobs, atWallTime }
     }
@@ -47,7 +51,7 @@ export function readUsage(records: readonly StateRecord[]): KeptUsage {
     const other = last.get(placeOf(loan))
     if (other === undefined || other.useCount < loan.useCount) last.set(placeOf(loan), loan)
   }
-  return { lent: [...last.values()], over: loans.filter((loan) => last.get(placeOf(loan)) !== loan), uses, condemned, demand }
+  return { lent: [...last.values()], over: loans.filter((loan) => last.get(placeOf(loan)) !== loan), uses, condemned, labels, demand }
 }
 
 function placeOf({ instanceId, slot }: LentSlot): string {
@@ -56,6 +60,11 @@ function placeOf({ instanceId, slot }: LentSlot): string {
 
 export function lentValue({ instanceId, slot, useCount }: LentSlot): JsonValue {
   return { instanceId, slot, useCount }
+}
+
+/** A mere number where there is no more to keep. */
+export function useValue(useCount: number, label: string | undefined): JsonValue {
+  return label === undefined ? useCount : { useCount, label }
 }
 
 function isCount(value: unknown): value is number {

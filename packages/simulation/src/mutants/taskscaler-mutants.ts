@@ -246,7 +246,7 @@ export const taskscalerMutants: readonly Mutant[] = [
     name: 'a loan of a condemned instance overwrites its condemnation',
     breaks: 7,
     file: at('usage-journal'),
-    find: 'value: condemnedFor === undefined ? useCount : { useCount: host.useCount, condemnedFor },',
+    find: 'value: condemnedFor === undefined ? useValue(useCount, label) : { useCount: host.useCount, condemnedFor },',
     replace: 'value: useCount,',
   },
   {
