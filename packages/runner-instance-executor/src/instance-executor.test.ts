@@ -268,6 +268,48 @@ describe('a machine that cannot be reached', () => {
   })
 })
 
+describe('with trust "project" a job', () => {
+  /** The instances that are there, idle, in the order in which they had their jobs: one for each project. */
+  async function withIdle(projects: readonly string[], options: { maxInstances?: number } = {}): Promise<ExecutorRig> {
+    const rig = await ExecutorRig.start({ ...idle, ...options }, { trust: 'project' })
+    const places = []
+    for (const project of projects) places.push(await rig.place(project))
+    for (const place of places) await place.release()
+    return rig
+  }
+
+  test('gets the instance of its own project beside one of another, and both stay', async () => {
+    const rig = await withIdle(['A', 'B'])
+    const { place, lines } = await rig.prepare('A')
+    expect([place?.environment.description, lines]).toEqual(['instance m-1, slot 0', []])
+    await place!.release()
+    expect((await rig.prepare('B')).place!.environment.description).toBe('instance m-2, slot 0')
+    await rig.rig.clock.advance(60_000)
+    expect(rig.rig.group.ids).toEqual(['m-1', 'm-2'])
+  })
+
+  test('gets an instance that served nobody rather than one of another project', async () => {
+    const rig = await ExecutorRig.start({ ...idle, policies: [{ ...idle.policies[0]!, idleCount: 1 }] }, { trust: 'project' })
+    await rig.rig.clock.advance(40_000)
+    await (await rig.place('A')).release()
+    await rig.rig.clock.advance(40_000)
+    expect(rig.rig.group.ids).toEqual(['m-1', 'm-2'])
+    const { place, lines } = await rig.prepare('B')
+    expect([place?.environment.description, lines]).toEqual(['instance m-2, slot 0', []])
+  })
+
+  test('replaces an instance of another project where there is no other one, and no room', async () => {
+    const rig = await withIdle(['A'], { maxInstances: 1 })
+    const preparation = await rig.prepare('B')
+    expect(preparation.lines[0]).toMatch(/^Instance m-1 served another project: it is kept for the jobs of another project/)
+    await rig.rig.clock.advance(60_000)
+    expect(preparation.place!.environment.description).toBe('instance m-2, slot 0')
+    expect(rig.rig.group.ids).toEqual(['m-2'])
+    await preparation.place!.release()
+    expect((await rig.prepare('B')).place!.environment.description).toBe('instance m-2, slot 0')
+  })
+})
+
 describe('the time to get a place', () => {
   test('ends a wait; the message says why there was none', async () => {
     const rig = await ExecutorRig.start({ group: { bootDelayMs: 600_000 } }, { acquireTimeoutMs: 120_000 })

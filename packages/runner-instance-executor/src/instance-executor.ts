@@ -161,7 +161,7 @@ export class InstanceExecutor {
     }
     let next = again || reservation === undefined ? await this.#reserve(reservation, wait, budget.signal) : reservation
     for (; ; next = await this.#reserve(reservation, wait, budget.signal)) {
-      const acquisition = await this.#acquire(next, wait, budget.signal)
+      const acquisition = await this.#acquire(next, project, wait, budget.signal)
       why = () => `instance ${acquisition.instanceId} does not answer`
       budget.start()
       try {
@@ -193,14 +193,21 @@ export class InstanceExecutor {
     await Promise.all([this.#wipes.flush(), this.#relays.ended(), this.#logins.looked()])
   }
 
-  async #acquire(reservation: Reservation, wait: (explain: () => string) => WaitLines, signal: AbortSignal): Promise<Acquisition> {
-    const { scaler } = this.#options
+  async #acquire(
+    reservation: Reservation,
+    project: string | undefined,
+    wait: (explain: () => string) => WaitLines,
+    signal: AbortSignal,
+  ): Promise<Acquisition> {
+    const { scaler, trust } = this.#options
+    // Of its own project rather than one that has to be replaced.
+    const label = trust === 'project' ? project : undefined
     let lines: WaitLines | undefined
     const onWait = (): void => {
       lines = wait(() => scaler.explainWait(reservation))
     }
     try {
-      return await scaler.acquire(reservation, { signal, onWait, onReplanned: () => lines?.tell() })
+      return await scaler.acquire(reservation, { signal, label, onWait, onReplanned: () => lines?.tell() })
     } catch (error) {
       throw asInterruption(error)
     } finally {

@@ -34,7 +34,7 @@ export class ExecutorRig {
   }
 
   /** Starts to prepare a place and lets promises settle, but no time pass. */
-  async prepare(): Promise<Preparation> {
+  async prepare(project?: string): Promise<Preparation> {
     const { clock, scaler } = this.rig
     const canceled = new AbortController()
     const beganAt = clock.now()
@@ -43,7 +43,7 @@ export class ExecutorRig {
       preparation.lines.push(line)
       preparation.linesAt.push(clock.now() - beganAt)
     }
-    this.executor.prepare(scaler.reserve(), { report, signal: canceled.signal }).then(
+    this.executor.prepare(scaler.reserve(), { report, signal: canceled.signal, project }).then(
       (place) => (preparation.place = place),
       (error) => (preparation.error = error),
     )
@@ -52,8 +52,8 @@ export class ExecutorRig {
   }
 
   /** A place, with as much time as its machine needs. */
-  async place(): Promise<PreparedInstance> {
-    const preparation = await this.prepare()
+  async place(project?: string): Promise<PreparedInstance> {
+    const preparation = await this.prepare(project)
     await this.rig.clock.advance(40_000)
     if (preparation.place === undefined) throw preparation.error ?? new Error('no place within 40 s')
     return preparation.place

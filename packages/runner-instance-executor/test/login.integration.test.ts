@@ -268,6 +268,22 @@ describe.skipIf(missing !== undefined || user !== 'rc-login-test')('a login that
     expect(other.environment!.description).not.toBe(first.environment!.description)
     expect(other.trace).toContain('kept for the jobs of another project')
   })
+
+  test('is found again by the jobs of its project beside that of another one', async () => {
+    await start({ trust: 'project' }, 2)
+    const both = [run(1, `while [ ! -e ${loot}/second ]; do sleep 0.05; done`), run(2, `touch ${loot}/second`)]
+    const first = (await Promise.all(both)).map(({ environment }) => environment?.description)
+    for (const order of [
+      [1, 2],
+      [2, 1],
+    ]) {
+      for (const project of order) {
+        const { environment, trace } = await run(project, 'true')
+        expect(environment?.description).toBe(first[project - 1])
+        expect(trace).not.toContain('another project')
+      }
+    }
+  })
 })
 
 function commandLine(pid: string): string {
