@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { hostname } from 'node:os'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, onTestFinished, test } from 'vitest'
 import { type StatusServer, serveStatus } from './http-server.ts'
 
 let server: StatusServer | undefined
@@ -73,4 +73,20 @@ test('health is answered beside 400 connections that say nothing, of which few s
   expect(await get('/fine')).toEqual({ status: 200, body: 'fine\n' })
   await expect.poll(() => sockets.filter((socket) => socket.readyState === 'open').length).toBeLessThanOrEqual(128)
   for (const socket of sockets) socket.destroy()
+})
+
+test.each([
+  ['nothing', '', ''],
+  ['half a header', 'GET /fine HTTP/1.1\r\nHost: local', ''],
+  ['a header that does not end', 'GET /fine HTTP/1.1\r\nHost: localhost\r\nX: ', 'x'],
+  ['a body that does not end', 'POST /fine HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n', 'x'],
+])('a client that sends %s is cut off', async (_, begin, more) => {
+  server = await serveStatus({ host: '127.0.0.1', port: 0 }, [], { requestMs: 50 })
+  const socket = connect(server.port, '127.0.0.1')
+    .resume()
+    .on('error', () => {})
+  socket.write(begin)
+  const drip = setInterval(() => socket.write(more), 10)
+  onTestFinished(() => clearInterval(drip))
+  await once(socket, 'close')
 })

@@ -22,18 +22,26 @@ export function isEverywhere({ host = '' }: ListenAddress): boolean {
 
 /** Connections at once. The oldest is closed for one more, so that slow ones keep nobody out. */
 const mostConnections = 128
-/** How long a request may take to come, milliseconds. */
-const requestMs = 5000
+
+export interface StatusServerOptions {
+  /** Other names that lead here, in lower case. */
+  readonly names?: readonly string[]
+  /**
+   * How long a request may take to come, and a connection may then be idle, milliseconds.
+   * @defaultValue `5000`
+   */
+  readonly requestMs?: number
+}
 
 /**
  * Serves pages for GET and HEAD if the `Host` is an address or a name of this machine, so that a website whose name
- * resolves to it gets nothing (DNS rebinding). `names`: others that lead here, in lower case.
+ * resolves to it gets nothing (DNS rebinding).
  * Rejects when the address cannot be listened on.
  */
 export async function serveStatus(
   address: ListenAddress,
   pages: readonly Page[],
-  { names = [] }: { readonly names?: readonly string[] } = {},
+  { names = [], requestMs = 5000 }: StatusServerOptions = {},
 ): Promise<StatusServer> {
   const byPath = new Map(pages.map((page) => [page.path, page]))
   const known = new Set([
@@ -42,7 +50,8 @@ export async function serveStatus(
     ...(address.host === undefined ? [] : [address.host.toLowerCase()]),
     ...names,
   ])
-  const options = { headersTimeout: requestMs, requestTimeout: requestMs, keepAliveTimeout: requestMs, connectionsCheckingInterval: 1000 }
+  // Node bounds the time for the header by that for the request.
+  const options = { requestTimeout: requestMs, keepAliveTimeout: requestMs, connectionsCheckingInterval: Math.min(requestMs, 1000) }
   const server = createServer(options, (request, response) => {
     const host = hostOf(request.headers.host)
     if (host !== undefined && isIP(host) === 0 && !known.has(host))
