@@ -113,6 +113,8 @@ export class InstanceExecutor {
   readonly #wipes: WipeQueue
   readonly #relays: OutputRelays
   readonly #spaceLooks: SpaceLooks
+  /** Numbers of build directories whose jobs were left and are not resumed yet. */
+  readonly #held = new Set<number>()
   readonly #loginPrints = new WeakMap<Connection, string>()
   readonly #logins: LoginGuard
 
@@ -259,8 +261,18 @@ export class InstanceExecutor {
   }
 
   /**
-   * The place of a job that an earlier manager left, which `acquisition` lends again and `handle` describes (`JobEnvironment.handle`). To be called before new jobs are prepared, so that nobody has the job's
-   * build directory. Waits for a machine that is out of reach as long as under a script. Rejects with {@link EnvironmentError}; the acquisition is given back then.
+   * Keeps the build directory of a job that an earlier manager left, which `handle` describes
+   * (`JobEnvironment.handle`), until {@link resume}. To be called for all of them before the first new job is prepared.
+   */
+  hold(handle: unknown): void {
+    const known = parseHandle(handle)
+    if (known === undefined) return
+    this.#options.claims?.begin(known.jobMarker)
+    if (this.#options.concurrentIds.claim(known.concurrentId)) this.#held.add(known.concurrentId)
+  }
+
+  /**
+   * The place of a job that an earlier manager left, which `acquisition` lends again and `handle` describes. Waits for a machine that is out of reach as long as under a script. Rejects with {@link EnvironmentError}; the acquisition is given back then.
    */
   async resume(acquisition: Acquisition, handle: unknown): Promise<PreparedInstance> {
     const { clock, detach, claims, concurrentIds } = this.#options
@@ -274,7 +286,8 @@ export class InstanceExecutor {
     }
     if (known === undefined || detach === undefined) return await giveUp('it was not detached')
     claims?.begin(known.jobMarker)
-    if (!concurrentIds.claim(known.concurrentId)) return await giveUp('another job has its build directory')
+    if (!this.#held.delete(known.concurrentId) && !concurrentIds.claim(known.concurrentId))
+      return await giveUp('another job has its build directory')
     const unreachable = (): Error => new Error(`it could not be reached within ${detach.reconnectGraceMs / 1000} s`)
     try {
       using limit = deadline(clock, detach.reconnectGraceMs, unreachable)

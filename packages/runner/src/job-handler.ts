@@ -114,6 +114,8 @@ export class JobHandler {
   /** Goes on with a job that an earlier process left while it ran, and gives its acquisition back. `checkpoint` is what was kept of it. Never rejects. */
   async resume(job: JobPayload, acquisition: Acquisition, checkpoint: HandledJobCheckpoint): Promise<void> {
     const logger = this.#loggerOf(job)
+    // At once: what comes before it goes on may take as long as a write of the state.
+    this.#options.executor.hold(checkpoint.run.environment)
     logger.info({ instance: acquisition.instanceId }, 'job of an earlier process goes on')
     const from = { place: { acquisition, handle: checkpoint.run.environment }, checkpoint, isLeft: true }
     const isOver = await this.#handle(job, from, logger)
