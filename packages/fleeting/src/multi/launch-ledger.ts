@@ -18,8 +18,6 @@ export interface LaunchPart {
 
 /** How late a list may be, at least: one that began this long after a lost answer shows what came of the launch. */
 const listLagMs = 10_000
-/** What was accepted and has not appeared for so long does not come any more. */
-const launchTimeoutMs = 600_000
 /** So long a token is known. */
 const rememberMs = 3_600_000
 
@@ -28,12 +26,20 @@ const rememberMs = 3_600_000
  * In memory only: after a restart nobody asks again for what was asked before.
  */
 export class LaunchLedger {
+  readonly #launchTimeoutMs: number
   /** The oldest token first. */
   readonly #byToken = new Map<string, LaunchPart[]>()
   /** Those of which something is missing. */
   readonly #open = new Set<LaunchPart>()
+  /** Members whose rows have told launch tokens: a row of theirs without one is nobody's launch. */
+  readonly #tellTokens = new Set<string>()
   /** By member and listed id: the token of the launch that made the instance, where one is known. */
   readonly #listed = new Map<string, Map<string, string | undefined>>()
+
+  /** What was accepted and has not appeared for `launchTimeoutMs` does not come any more. */
+  constructor(launchTimeoutMs: number) {
+    this.#launchTimeoutMs = launchTimeoutMs
+  }
 
   begin(member: string, launchToken: string, asked: number, now: number): LaunchPart {
     const part: LaunchPart = {
@@ -95,6 +101,7 @@ export class LaunchLedger {
 
   /** A member's list, begun at `beganAt` and perhaps `lagMs` late: the same rows, with the launch tokens that the cloud itself does not tell. */
   listed(member: string, rows: readonly ListedInstance[], beganAt: number, lagMs = 0): readonly ListedInstance[] {
+    if (rows.some(({ launchToken }) => launchToken !== undefined)) this.#tellTokens.add(member)
     const before = this.#listed.get(member)
     const now = new Map<string, string | undefined>()
     for (const row of rows) now.set(row.id, before?.has(row.id) ? before.get(row.id) : this.#claim(member, row))
@@ -112,7 +119,9 @@ export class LaunchLedger {
     const part =
       parts.find(({ ids }) => ids.includes(id)) ??
       parts.find((candidate) =>
-        launchToken === undefined ? candidate.ids.length < candidate.accepted : candidate.launchToken === launchToken,
+        launchToken === undefined
+          ? !this.#tellTokens.has(member) && candidate.ids.length < candidate.accepted
+          : candidate.launchToken === launchToken,
       )
     if (part === undefined) return launchToken
     part.seen.add(id)
@@ -124,7 +133,7 @@ export class LaunchLedger {
     for (const part of this.#open) {
       if (part.member !== member) continue
       if (part.answer === 'lost' && beganAt - part.lostAt >= lagMs) this.settle(part, part.seen.size, [...part.seen])
-      if (beganAt - part.askedAt >= launchTimeoutMs) part.accepted = part.seen.size
+      if (beganAt - part.askedAt >= this.#launchTimeoutMs) part.accepted = part.seen.size
       this.#closeIfComplete(part)
     }
     for (const [launchToken, parts] of this.#byToken) {

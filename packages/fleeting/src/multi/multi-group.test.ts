@@ -263,6 +263,33 @@ describe('launches', () => {
     },
   )
 
+  it.each([true, false])(
+    'whose answer was lost, and that lists leave out, are asked for again where tokens are known: %s',
+    async (idempotent) => {
+      const { a, clock, multi, increase, sizes } = await start({ memory: { tells: { idempotent } } })
+      a.fail('increase', { kind: 'afterActing', error: new GroupError('transient', 'cut') })
+      await expect(increase(1, 'a', 'token')).rejects.toMatchObject({ code: 'transient' })
+      const list = a.list.bind(a)
+      a.list = async () => []
+      await clock.advance(10_000)
+      await multi.list(never)
+      a.list = list
+      expect(await increase(1, 'a', 'token')).toMatchObject({ requested: 1, ids: [idempotent ? 'a/m-1' : 'b/m-1'] })
+      expect(sizes()).toEqual(idempotent ? [1, 0] : [1, 1])
+    },
+  )
+
+  it('are not taken for those of somebody who made a machine without a token, where the cloud tells tokens', async () => {
+    const { a, clock, multi, increase } = await start()
+    await increase(1, 'a', 'first')
+    await multi.list(never)
+    a.fail('increase', new GroupError('transient', 'cut'))
+    await expect(increase(1, 'a', 'second')).rejects.toMatchObject({ code: 'transient' })
+    a.addForeign()
+    await clock.advance(1000)
+    expect((await multi.list(never)).map(({ launchToken }) => launchToken)).toEqual(['first', undefined])
+  })
+
   it('that may have been made count as made when others were', async () => {
     const { a, b, increase } = await start()
     a.acceptOnly = { count: 1, error: stockOut() }

@@ -37,6 +37,12 @@ export interface MultiGroupOptions {
   readonly prefer?: Preference | 'price'
   /** How long nothing is launched in a member that had no capacity, milliseconds; doubles while it goes on, to an hour. Default 300,000. */
   readonly noCapacityMs?: number
+  /**
+   * How long what a member has accepted may take to appear, milliseconds: as long as the provisioner's launch time-out.
+   *
+   * @defaultValue 600,000
+   */
+  readonly launchTimeoutMs?: number
   /** Reaches the machines of members that have no `connect` of their own, where another member has one. */
   readonly connector?: Connector
   readonly clock: Clock
@@ -60,7 +66,7 @@ export class MultiGroup implements InstanceGroup {
   onInterruption?: (listener: (id: string, atWallTime: number | undefined) => void) => () => void
 
   readonly #options: MultiGroupOptions
-  readonly #ledger = new LaunchLedger()
+  readonly #ledger: LaunchLedger
   readonly #launcher: MultiLauncher
   readonly #ownership: MemberOwnership
   /** By name, the preferred first. */
@@ -74,7 +80,8 @@ export class MultiGroup implements InstanceGroup {
 
   /** Thrown: `invalid_config` for no member, and for names that are not unique or not usable. */
   constructor(options: MultiGroupOptions) {
-    const { noCapacityMs = 300_000, clock, random, logger } = options
+    const { noCapacityMs = 300_000, launchTimeoutMs = 600_000, clock, random, logger } = options
+    this.#ledger = new LaunchLedger(launchTimeoutMs)
     const names = options.members.map(({ name }) => name)
     if (names.length === 0) throw new GroupError('invalid_config', 'groups: expected at least one, got none')
     const bad = names.filter((name, index) => !isMemberName(name) || names.indexOf(name) !== index)

@@ -27,6 +27,7 @@ export class MultiLauncher {
   async increase({ count, launchToken, placement }: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
     const { clock, preference } = this.#context
     const eligible = this.#from(placement)
+    await this.#askAgain(launchToken, signal)
     for (;;) {
       signal.throwIfAborted()
       const parts = this.#parts(launchToken)
@@ -45,6 +46,22 @@ export class MultiLauncher {
     const first = placement === undefined ? 0 : names.indexOf(placement)
     if (first < 0) throw new GroupError('invalid_config', `placement: expected one of ${names.join(', ')}, got ${placement}`)
     return this.#members.slice(first)
+  }
+
+  /**
+   * A member whose answer was lost, and whose lists have shown nothing since, may have launched all the same. One that
+   * knows launch tokens is asked once more, before any other is; only once, since its cloud may be out for long.
+   */
+  async #askAgain(launchToken: string, signal: AbortSignal): Promise<void> {
+    const parts = this.#context.ledger.of(launchToken)
+    await Promise.all(
+      this.#members.map(async (member) => {
+        const [part, ...later] = parts.filter(({ member: name }) => name === member.name)
+        const isDoubtful = part !== undefined && part.answer === 'known' && part.lostAt < Infinity && part.accepted === 0
+        if (!isDoubtful || later.length > 0 || member.info?.capabilities?.includes('launch_tokens') !== true) return
+        await this.#ask(member, launchToken, part.asked, signal)
+      }),
+    )
   }
 
   /** What has been or may have been accepted under the token. */

@@ -27,6 +27,8 @@ export interface MemoryGroupOptions {
   /** Default 1,000. */
   readonly maxSize?: number
   readonly placements?: readonly string[]
+  /** Names the machine of this number, in this placement. Default `m-1`, `m-2`, …. */
+  readonly nameMachine?: (number: number, placement: string | undefined) => string
   readonly capabilities?: readonly Capability[]
   /** From accepted to shown by `list`. Default 0. */
   readonly appearDelayMs?: number | (() => number)
@@ -198,7 +200,7 @@ export class MemoryGroup implements InstanceGroup {
 
   increase(request: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
     return this.#call({ operation: 'increase', request }, signal, () => {
-      const known = this.#byToken.get(request.launchToken)
+      const known = this.#byToken.get(launchKey(request))
       const again = known !== undefined && (this.#options.tells?.idempotent ?? true)
       const { machines, errors } = again ? { machines: known, errors: [] } : this.#launch(request)
       return {
@@ -317,7 +319,8 @@ export class MemoryGroup implements InstanceGroup {
   }
 
   #add(launchToken: string | undefined, placement: string | undefined, appearsAt: number, runningAt: number): MemoryMachine {
-    const machine = new MemoryMachine(`m-${this.#nextId++}`, launchToken, placement, appearsAt, runningAt)
+    const { nameMachine = (number) => `m-${number}` } = this.#options
+    const machine = new MemoryMachine(nameMachine(this.#nextId++, placement), launchToken, placement, appearsAt, runningAt)
     this.#machines.set(machine.id, machine)
     return machine
   }
@@ -336,7 +339,7 @@ export class MemoryGroup implements InstanceGroup {
     }
     this.acceptOnly = undefined
     const machines = Array.from({ length: accepted }, () => this.#boot(launchToken, placement))
-    this.#byToken.set(launchToken, machines)
+    this.#byToken.set(launchKey({ launchToken, placement }), machines)
     return { machines, errors }
   }
 
@@ -417,6 +420,14 @@ export class MemoryGroup implements InstanceGroup {
     if (first.left <= 0) queue.shift()
     return first.fault
   }
+}
+
+/** A launch may be shared out over placements under one token. */
+function launchKey({
+  launchToken,
+  placement = '',
+}: Pick<IncreaseRequest, 'launchToken'> & { readonly placement?: string | undefined }): string {
+  return `${placement} ${launchToken}`
 }
 
 function draw(delayMs: number | Random | undefined): number {
