@@ -125,7 +125,8 @@ async function playAll(all: Share): Promise<readonly Proof[]> {
 function proveElsewhere(share: Share): Promise<Proof> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL(import.meta.url), { workerData: share })
-    worker.once('message', resolve)
+    // What a run has left behind, as a connection that nobody ended, would keep the thread and all its memory.
+    worker.once('message', (proof: Proof) => void worker.terminate().then(() => resolve(proof), reject))
     worker.once('error', reject)
   })
 }
