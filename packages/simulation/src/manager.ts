@@ -41,11 +41,14 @@ export const breakerProbeMs: number = minute
 /** How late the manager takes lists to be. */
 export const believedListLagMs: number = 10 * second
 
+/** How long the manager waits for what a launch is to bring. */
+export const launchTimeoutMs: number = 2 * minute
+
 /** Short enough that a run covers every timeout; no configuration says them. */
 const provisionerSettings: ProvisionerSettingsInput = {
   listLagMs: believedListLagMs,
   updateIntervalWhenInUseMs: 10 * second,
-  launchTimeoutMs: 2 * minute,
+  launchTimeoutMs,
   stuckTimeoutMs: 3 * minute,
   callTimeoutMs: 15 * second,
   breakerProbe: { baseMs: breakerProbeMs, maxMs: 2 * minute },
@@ -57,7 +60,8 @@ const stateKey = Buffer.alloc(32, 7)
 export interface ManagerOptions {
   readonly process: WorldProcess
   readonly witness: Witness
-  readonly group: InstanceGroup
+  /** Makes the group, again for each try to start. */
+  readonly createGroup: () => InstanceGroup
   readonly store: StateStore
   readonly coordinator: WorldCoordinator
   readonly capacityPerInstance: number
@@ -115,6 +119,7 @@ export class Manager {
     const clock = this.#clock
     const logger = this.#logger
     const features = [...Object.keys(jobFeatures), ...InstanceExecutor.features] as RunnerFeature[]
+    const changed = options.bug?.group ?? ((group: InstanceGroup) => group)
     const info = describeRunner({ version: '1.0.0', executor: settings.executor, shell: settings.shell, features })
     this.#client = new JobApiClient({
       ...settings,
@@ -143,7 +148,7 @@ export class Manager {
       client: this.#client,
       concurrent: new Concurrency(Number.POSITIVE_INFINITY),
       mayPark: () => true,
-      findPlugin: async () => ({ createInstanceGroup: () => options.bug?.group?.(options.group) ?? options.group }),
+      findPlugin: async () => ({ createInstanceGroup: () => changed(options.createGroup()) }),
       manager: systemId,
       systemId,
       observers: { provisioner: {}, taskscaler: {} },

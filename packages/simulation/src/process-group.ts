@@ -7,7 +7,6 @@ import {
   isGroupError,
 } from '@runner-core/fleeting'
 import type { WorldMachines } from './machine/world-machines.ts'
-import type { WorldCloud } from './world-cloud.ts'
 import type { EffectKind, WorldProcess } from './world-process.ts'
 
 /** Who is told of each change that is about to reach the cloud. */
@@ -27,9 +26,8 @@ export interface CloudWitness {
 /** A call that its caller ended after so long was hanging. */
 const hungMs = 10_000
 
-/** The cloud as one process talks to it. */
-export function processGroup(cloud: WorldCloud, machines: WorldMachines, process: WorldProcess, witness: CloudWitness): InstanceGroup {
-  const connect = cloud.connect
+/** The cloud, or a member of it, as one process talks to it. */
+export function processGroup(cloud: InstanceGroup, machines: WorldMachines, process: WorldProcess, witness: CloudWitness): InstanceGroup {
   return {
     init: (signal) => effect('group', 'init', () => cloud.init(signal)),
     list: async (signal) => {
@@ -49,9 +47,9 @@ export function processGroup(cloud: WorldCloud, machines: WorldMachines, process
         return cloud.decrease(ids, signal)
       }),
     connectInfo: (id, signal) => effect('group', `connectInfo ${id}`, () => cloud.connectInfo(id, signal), id),
-    ...(connect !== undefined && {
+    ...(cloud.connect !== undefined && {
       connect: (id, signal) =>
-        effect('connection', `connect ${id}`, async () => machines.connectionOf(process, await connect(id, signal), id), id),
+        effect('connection', `connect ${id}`, async () => machines.connectionOf(process, await cloud.connect!(id, signal), id), id),
     }),
     ...(cloud.describe !== undefined && {
       describe: (ids, signal) => effect('group', `describe ${ids.join(' ')}`, () => cloud.describe!(ids, signal)),

@@ -1,6 +1,6 @@
 import type { ProvisionerOptions, Random } from '@runner-core/fleeting'
 import { seededRandom } from '@runner-core/fleeting/testing'
-import { logStepNames, ownerStepNames, rareStepNames, type StepName, stepNames } from './steps.ts'
+import { logStepNames, memberStepNames, ownerStepNames, rareStepNames, type StepName, stepNames } from './steps.ts'
 
 /** What a world is like from its beginning to its end. Ranges are drawn from anew for each use, milliseconds. */
 export interface WorldSetting {
@@ -25,6 +25,8 @@ export interface WorldSetting {
   readonly noticeMs: readonly [number, number]
   /** Zones, where there are several. */
   readonly placements?: readonly string[]
+  /** Groups that the fleet consists of, where it is several. */
+  readonly members?: readonly string[]
   readonly unknownInstances: NonNullable<ProvisionerOptions['unknownInstances']>
   /** Whether the group says who has it. */
   readonly holdsOwner?: boolean
@@ -64,33 +66,57 @@ export function scenarioOf(seed: number, focus: readonly StepName[] = []): Scena
     const names = focus.length > 0 && random() < 0.7 ? [...focus, ...focus, ...always] : stepNames
     return { afterMs: one(random, waitsMs), name: one(random, names), n: whole(random, 0, 999) }
   })
-  return withRareParts({ seed, setting, steps }, focus)
+  let scenario: Scenario = { seed, setting, steps }
+  for (const batch of rareBatches) scenario = withRareParts(scenario, focus, batch)
+  return scenario
 }
 
-/** One seed in so many has what came to the world later. */
+/** For each batch, one seed in so many has what came to the world later. */
 const rareEvery = 5
 
+/** What came to the world at one time. */
+interface RareBatch {
+  readonly salt: number
+  /** What any world may meet. */
+  readonly steps: readonly StepName[]
+  /** What only worlds of some kind may meet. */
+  readonly kinds: readonly { readonly steps: readonly StepName[]; readonly chance: number; readonly setting: Partial<WorldSetting> }[]
+}
+
+const rareBatches: readonly RareBatch[] = [
+  {
+    salt: 0x5bd1e995,
+    steps: rareStepNames,
+    kinds: [
+      { steps: ownerStepNames, chance: 0.4, setting: { holdsOwner: true } },
+      { steps: logStepNames, chance: 0.4, setting: { keepsLog: true } },
+    ],
+  },
+  {
+    salt: 0x165667b1,
+    steps: [],
+    kinds: [{ steps: memberStepNames, chance: 0.4, setting: { members: ['a', 'b'] } }],
+  },
+]
+
 /**
- * Adds what came to the world later, drawn from a stream of its own: the stories of all other seeds stay as they
- * were, and known seeds can be played again.
+ * Adds what came to the world later, each batch drawn from a stream of its own: the stories of all other seeds stay as
+ * they were, and known seeds can be played again.
  */
-function withRareParts({ seed, setting, steps }: Scenario, focus: readonly StepName[]): Scenario {
-  const random = seededRandom(seed ^ 0x5bd1e995)
+function withRareParts({ seed, setting, steps }: Scenario, focus: readonly StepName[], { salt, ...batch }: RareBatch): Scenario {
+  const random = seededRandom(seed ^ salt)
   for (let skipped = 0; skipped < 10; skipped += 1) random()
-  const isFocused = (names: readonly StepName[]): boolean => focus.some((name) => names.includes(name))
   const isRare = whole(random, 1, rareEvery) === 1
-  const holdsOwner = (isRare && random() < 0.4) || isFocused(ownerStepNames)
-  const keepsLog = (isRare && random() < 0.4) || isFocused(logStepNames)
+  const kinds = batch.kinds.filter((kind) => (isRare && random() < kind.chance) || focus.some((name) => kind.steps.includes(name)))
+  const names = [...batch.steps, ...kinds.flatMap((kind) => [...kind.steps, ...kind.steps])]
   const all = [...steps]
-  if (isRare) {
-    const owners = holdsOwner ? [...ownerStepNames, ...ownerStepNames] : []
-    const names = [...rareStepNames, ...owners, ...(keepsLog ? [...logStepNames, ...logStepNames] : [])]
+  if (isRare && names.length > 0) {
     for (let left = whole(random, 1, 4); left > 0; left -= 1) {
       const step = { afterMs: one(random, waitsMs), name: one(random, names), n: whole(random, 0, 999) }
       all.splice(whole(random, 3, all.length), 0, step)
     }
   }
-  return { seed, setting: { ...setting, ...(holdsOwner && { holdsOwner }), ...(keepsLog && { keepsLog }) }, steps: all }
+  return { seed, setting: Object.assign({}, setting, ...kinds.map((kind) => kind.setting)), steps: all }
 }
 
 function drawSetting(random: Random): WorldSetting {

@@ -1,6 +1,7 @@
 import { GroupError, type GroupErrorCode } from '@runner-core/fleeting'
 import type { MemoryOperation } from '@runner-core/fleeting/testing'
 import type { World } from './world.ts'
+import type { MemberOperation } from './world-cloud.ts'
 
 const second = 1000
 const minute = 60 * second
@@ -63,13 +64,15 @@ export type StepName =
   | RareStepName
 
 /** What came to the world later: see `scenarioOf`. */
-type RareStepName = (typeof rareStepNames | typeof ownerStepNames | typeof logStepNames)[number]
+type RareStepName = (typeof rareStepNames | typeof ownerStepNames | typeof logStepNames | typeof memberStepNames)[number]
 
 export const rareStepNames = ['powerCut', 'powerCutBefore', 'powerCutAfter', 'powerCutSoon', 'stateTooLarge'] as const
 /** For groups that say who has them. */
 export const ownerStepNames = ['claimed', 'rival', 'ownersFail'] as const
 /** For managers whose log is written. */
 export const logStepNames = ['logFull'] as const
+/** For fleets of several groups. */
+export const memberStepNames = ['memberDown', 'memberWithoutRoom', 'memberListsFail'] as const
 
 /** Does something to the world and says what, in words for a story; undefined: there was nobody to do it to. */
 type Act = (world: World, n: number) => string | undefined
@@ -264,6 +267,9 @@ const acts: Readonly<Record<StepName, Act>> = {
     world.cloud.throttledUntil = world.clock.now() + second + n * 60
     return `the cloud throttles for ${second + n * 60} ms`
   },
+  memberDown: (world, n) => memberFails(world, n, new GroupError('transient', 'no answer'), ['list', 'increase', 'decrease']),
+  memberListsFail: (world, n) => memberFails(world, n, new GroupError('transient', 'no answer'), ['list']),
+  memberWithoutRoom: (world, n) => memberFails(world, n, new GroupError('capacity', 'no room'), ['increase']),
   heal(world) {
     world.cloud.heal()
     return 'the faults of the cloud end'
@@ -395,7 +401,7 @@ const weights: Partial<Record<StepName, number>> = {
 
 /** Every step that any seed may have, as often as it comes. */
 export const stepNames: readonly StepName[] = (Object.keys(acts) as StepName[])
-  .filter((name) => ![...rareStepNames, ...ownerStepNames, ...logStepNames].some((rare) => rare === name))
+  .filter((name) => ![...rareStepNames, ...ownerStepNames, ...logStepNames, ...memberStepNames].some((rare) => rare === name))
   .flatMap((name) => Array.from({ length: weights[name] ?? 1 }, () => name))
 
 /** Does a step, and answers what happened in words. */
@@ -405,6 +411,17 @@ export function act(world: World, name: StepName, n: number): string | undefined
 
 function freezeMs(n: number): number {
   return 300 + (n % 7) * (n % 11) * 700
+}
+
+/** One of the groups that the fleet consists of refuses these calls for a while. */
+function memberFails(world: World, n: number, error: GroupError, operations: readonly MemberOperation[]): string | undefined {
+  return on(pick(world.cloud.members, n), (member) => {
+    const ms = second + n * 120
+    world.history.begins('cloud')
+    world.clock.after(ms, () => world.history.ends('cloud'))
+    world.cloud.failMember(member, { error, operations, until: world.clock.now() + ms })
+    return `${member} refuses ${operations.join(', ')} with ${error.code} for ${ms} ms`
+  })
 }
 
 function pick<T>(from: readonly T[], n: number): T | undefined {

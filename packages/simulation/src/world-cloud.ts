@@ -3,6 +3,7 @@ import {
   GroupError,
   type IncreaseRequest,
   type IncreaseResult,
+  type InstanceGroup,
   type InstanceState,
   isGroupError,
   type ListedInstance,
@@ -14,6 +15,25 @@ export type ListLie = 'empty' | 'half' | 'stale' | 'reordered' | 'repeated'
 
 /** How old a stale list is. */
 const staleMs = 8_000
+
+export type MemberOperation = 'list' | 'increase' | 'decrease'
+
+/** What a member refuses, and until when, `Clock.now()`. */
+export interface MemberFault {
+  readonly error: GroupError
+  readonly operations: readonly MemberOperation[]
+  readonly until: number
+}
+
+/** Names the launch that a request is about: of one that is shared out over members, each member's part. */
+export function launchOf({ launchToken, placement }: IncreaseRequest): string {
+  return placement === undefined ? launchToken : `${placement}/${launchToken}`
+}
+
+/** The member that an instance belongs to, where there are members. */
+function memberOf(id = ''): string | undefined {
+  return id.includes('/') ? id.slice(0, id.indexOf('/')) : undefined
+}
 
 /** A memory group that also launches more than it was asked for, leaves machines out of its lists, and throttles; and that remembers what it did to whom. */
 export class WorldCloud extends MemoryGroup {
@@ -28,8 +48,10 @@ export class WorldCloud extends MemoryGroup {
   readonly unaccountable: Set<string> = new Set()
   /** What the next so many lists are like. */
   readonly #lies: { readonly lie: ListLie; left: number }[] = []
-  /** What lists have shown, and when. */
-  readonly #shown: { readonly at: number; readonly rows: readonly ListedInstance[] }[] = []
+  /** What lists have shown, of which member, and when. */
+  readonly #shown: { readonly at: number; readonly member: string; readonly rows: readonly ListedInstance[] }[] = []
+  /** By member, what its last list told. */
+  readonly #lastTold = new Map<string, readonly ListedInstance[]>()
   /** By machine, the launch that made it. */
   readonly launches: Map<string, string> = new Map()
   /** Told what each list showed. */
@@ -39,25 +61,67 @@ export class WorldCloud extends MemoryGroup {
   /** By machine, the state that the cloud says in place of the true one, and whether it ran until then. */
   readonly #told = new Map<string, { readonly state: InstanceState; readonly ran: boolean }>()
   readonly #now: () => number
+  /** Names of the groups that it consists of; empty: it is one. */
+  readonly members: readonly string[]
+  readonly #memberFaults = new Map<string, MemberFault>()
 
-  constructor(options: ConstructorParameters<typeof MemoryGroup>[0]) {
-    super(options)
+  /** With `members` it consists of groups, each asked through {@link member}; ids begin with the name of their group. */
+  constructor({
+    members,
+    ...options
+  }: ConstructorParameters<typeof MemoryGroup>[0] & { readonly members?: readonly string[] | undefined }) {
+    super({
+      ...options,
+      ...(members !== undefined && {
+        nameMachine: (number, placement) => `${placement ?? members[number % members.length]}/m-${number}`,
+      }),
+    })
+    this.members = members ?? []
     this.#now = () => options.clock.now()
   }
 
-  override async list(signal: AbortSignal): Promise<readonly ListedInstance[]> {
-    this.#throttle()
-    const rows = await super.list(signal)
+  /** One of the groups that it consists of. */
+  member(name: string): InstanceGroup {
+    const { connect, describe, heartbeat, onInterruption, owners, claim } = this
+    return {
+      init: (signal) => this.init(signal),
+      list: (signal) => this.#list(signal, name),
+      increase: (request, signal) => this.increase({ ...request, placement: name }, signal),
+      decrease: (ids, signal) => this.decrease(ids, signal),
+      connectInfo: (id, signal) => this.connectInfo(id, signal),
+      ...(connect !== undefined && { connect }),
+      ...(describe !== undefined && { describe }),
+      ...(heartbeat !== undefined && { heartbeat }),
+      ...(onInterruption !== undefined && { onInterruption }),
+      ...(owners !== undefined && { owners }),
+      ...(claim !== undefined && { claim }),
+      shutdown: async () => {},
+    }
+  }
+
+  failMember(name: string, fault: MemberFault): void {
+    this.#memberFaults.set(name, fault)
+  }
+
+  override list(signal: AbortSignal): Promise<readonly ListedInstance[]> {
+    return this.#list(signal)
+  }
+
+  async #list(signal: AbortSignal, member = ''): Promise<readonly ListedInstance[]> {
+    this.#refuse('list', member)
+    const rows = (await super.list(signal)).filter(({ id }) => member === '' || id.startsWith(`${member}/`))
     const shown = rows.filter(({ id }) => {
       const left = this.hidden.get(id) ?? 0
       if (left > 1) this.hidden.set(id, left - 1)
       else this.hidden.delete(id)
       return left === 0
     })
-    const told = this.#lie(shown)
-    const deleting = told.filter(({ state }) => state === 'deleting')
+    const told = this.#lie(member, shown)
+    this.#lastTold.set(member, told)
+    const all = [...this.#lastTold.values()].flat()
+    const deleting = all.filter(({ state }) => state === 'deleting')
     this.onListed(
-      told.map(({ id }) => id),
+      all.map(({ id }) => id),
       deleting.map(({ id }) => id),
     )
     return told
@@ -68,9 +132,9 @@ export class WorldCloud extends MemoryGroup {
     this.#lies.push({ lie, left: times })
   }
 
-  #lie(rows: readonly ListedInstance[]): readonly ListedInstance[] {
+  #lie(member: string, rows: readonly ListedInstance[]): readonly ListedInstance[] {
     const now = this.#now()
-    this.#shown.push({ at: now, rows })
+    this.#shown.push({ at: now, member, rows })
     const first = this.#lies[0]
     if (first === undefined) return rows
     first.left -= 1
@@ -85,7 +149,7 @@ export class WorldCloud extends MemoryGroup {
       case 'repeated':
         return [...rows, ...rows.slice(0, 2)]
       case 'stale':
-        return this.#shown.findLast(({ at }) => at <= now - staleMs)?.rows ?? []
+        return this.#shown.findLast((shown) => shown.member === member && shown.at <= now - staleMs)?.rows ?? []
     }
   }
 
@@ -93,18 +157,18 @@ export class WorldCloud extends MemoryGroup {
     const before = new Set(this.ids)
     const bringing = { request, before }
     try {
-      this.#throttle()
+      this.#refuse('increase', request.placement)
       const { surplus } = this
       this.surplus = 0
       if (surplus > 0) this.#bringingMore.add(bringing)
       const result = await super.increase({ ...request, count: request.count + surplus }, signal)
       this.#made(request, before)
-      this.onDecided(request.launchToken, result.requested, result.errors?.[0])
+      this.onDecided(launchOf(request), result.requested, result.errors?.[0])
       return result
     } catch (error) {
       this.#made(request, before)
       const isRefusal = isGroupError(error) && error.code !== 'transient'
-      this.onDecided(request.launchToken, isRefusal ? 0 : request.count, error)
+      this.onDecided(launchOf(request), isRefusal ? 0 : request.count, error)
       throw error
     } finally {
       this.#bringingMore.delete(bringing)
@@ -116,15 +180,17 @@ export class WorldCloud extends MemoryGroup {
     for (const { request, before } of this.#bringingMore) this.#made(request, before)
   }
 
-  #made({ launchToken, count }: IncreaseRequest, before: ReadonlySet<string>): void {
-    const made = this.ids.filter((id) => !before.has(id) && !this.unaccountable.has(id))
-    for (const id of made) this.launches.set(id, launchToken)
+  #made(request: IncreaseRequest, before: ReadonlySet<string>): void {
+    const { count, placement } = request
+    const isOfMember = (id: string): boolean => placement === undefined || id.startsWith(`${placement}/`)
+    const made = this.ids.filter((id) => !before.has(id) && !this.unaccountable.has(id) && isOfMember(id))
+    for (const id of made) this.launches.set(id, launchOf(request))
     // Nobody can say which of them were asked for.
     if (made.length > count) for (const id of made) this.unaccountable.add(id)
   }
 
   override async decrease(ids: readonly string[], signal: AbortSignal): Promise<DecreaseResult> {
-    this.#throttle()
+    this.#refuse('decrease', memberOf(ids[0]))
     return await super.decrease(ids, signal)
   }
 
@@ -162,12 +228,16 @@ export class WorldCloud extends MemoryGroup {
     super.heal()
     this.surplus = 0
     this.hidden.clear()
+    this.#memberFaults.clear()
     this.#lies.length = 0
     this.throttledUntil = Number.NEGATIVE_INFINITY
   }
 
-  #throttle(): void {
+  /** Thrown: what the cloud refuses now, or one of its members. */
+  #refuse(operation: MemberOperation, member: string | undefined): void {
     const waitMs = this.throttledUntil - this.#now()
     if (waitMs > 0) throw new GroupError('throttled', 'too many requests', { retryAfterMs: Math.min(waitMs, 5000) })
+    const fault = member === undefined ? undefined : this.#memberFaults.get(member)
+    if (fault?.operations.includes(operation) && this.#now() < fault.until) throw fault.error
   }
 }

@@ -1,4 +1,12 @@
-import { type GroupErrorCode, type IncreaseRequest, isGroupError, type Random, type StateStore } from '@runner-core/fleeting'
+import {
+  type GroupErrorCode,
+  type IncreaseRequest,
+  type InstanceGroup,
+  isGroupError,
+  type Random,
+  type StateStore,
+  silentLogger,
+} from '@runner-core/fleeting'
 import { ManualClock, seededRandom, simpleShell } from '@runner-core/fleeting/testing'
 import type { IdlePolicy } from '@runner-core/taskscaler'
 import type { Bug } from './bugs.ts'
@@ -6,10 +14,11 @@ import { WorldCoordinator } from './coordinator/world-coordinator.ts'
 import type { RunningScript } from './machine/sim-machine.ts'
 import { WorldMachines } from './machine/world-machines.ts'
 import { believedListLagMs, breakerProbeMs, Manager } from './manager.ts'
+import { memberGroups, noCapacityMs } from './member-groups.ts'
 import { type CloudWitness, processGroup } from './process-group.ts'
 import type { WorldSetting } from './scenario.ts'
 import { type Broken, Witness } from './witness.ts'
-import { WorldCloud } from './world-cloud.ts'
+import { launchOf, WorldCloud } from './world-cloud.ts'
 import { WorldHistory } from './world-history.ts'
 import { type EffectPoint, WorldProcess } from './world-process.ts'
 import { WorldStore } from './world-store.ts'
@@ -109,11 +118,10 @@ export class World {
   readonly #looks = new Map<WorldProcess, number>()
   /** Another installation's. */
   #rival: WorldProcess | undefined
-  /** Whose last list failed. */
-  #unreadable: { readonly process: WorldProcess; readonly since: number } | undefined
-  #refusal:
-    | { readonly process: WorldProcess; readonly placement: string | undefined; readonly at: number; readonly code: GroupErrorCode }
-    | undefined
+  /** By member, whose last list failed. */
+  readonly #unreadable = new Map<string, { readonly process: WorldProcess; readonly since: number }>()
+  /** By member or placement, how the last launch was refused. */
+  readonly #refusals = new Map<string, { readonly process: WorldProcess; readonly at: number; readonly code: GroupErrorCode }>()
 
   constructor(seed: number, setting: WorldSetting, { bug, openStore }: WorldOptions = {}) {
     this.store = new WorldStore(this.clock, openStore)
@@ -122,13 +130,14 @@ export class World {
     this.#bug = bug
     this.#random = seededRandom(seed)
     this.schedule = setting.schedule
-    const { tells, placements, appearMs, bootMs, deleteMs, callMs, listLagMs, healthChecks } = setting
+    const { tells, placements, members, appearMs, bootMs, deleteMs, callMs, listLagMs, healthChecks } = setting
     this.cloud = new WorldCloud({
       clock: this.clock,
       shell: simpleShell,
       maxSize: 30,
       tells,
       ...(placements !== undefined && { placements }),
+      members,
       capabilities: healthChecks ? ['heartbeat', 'interruption_notice'] : ['interruption_notice'],
       appearDelayMs: this.#between(appearMs),
       bootDelayMs: this.#between(bootMs),
@@ -221,14 +230,15 @@ export class World {
     const process = new WorldProcess(this.clock, { name: 'rival', onKilled: () => {} })
     this.#rival = process
     const acts = (what: string): void => this.violate(1, `another manager, which was to be refused, ${what}`)
-    const group = processGroup(this.cloud, this.machines, process, {
-      increases: ({ count }) => acts(`launches ${count}`),
-      increased: () => {},
-      decreases: (ids) => acts(`deletes ${ids.join(', ')}`),
-      listed: () => {},
-      failed: () => {},
-      looked: () => {},
-    })
+    const createGroup = (): InstanceGroup =>
+      this.#groupOf(process, () => ({
+        increases: ({ count }) => acts(`launches ${count}`),
+        increased: () => {},
+        decreases: (ids) => acts(`deletes ${ids.join(', ')}`),
+        listed: () => {},
+        failed: () => {},
+        looked: () => {},
+      }))
     const witness = new Witness({
       ...this.#setting,
       process,
@@ -242,7 +252,7 @@ export class World {
     const { coordinator } = this
     const random = seededRandom(Math.floor(this.#random() * 2 ** 32))
     const policies = schedules[1]!
-    const rest = { process, witness, group, store, coordinator, promiseCapMs, policies, random, bug: undefined }
+    const rest = { process, witness, createGroup, store, coordinator, promiseCapMs, policies, random, bug: undefined }
     new Manager({ ...this.#setting, ...rest, takeOverGroup: false, systemId: 's_rival0000000' })
     this.clock.after(ms, () => {
       process.exit()
@@ -442,7 +452,7 @@ export class World {
       takeOverGroup: this.#setting.holdsOwner !== true || this.cloud.owner === undefined,
       process,
       witness,
-      group: processGroup(this.cloud, this.machines, process, this.#cloudWitness(process, witness)),
+      createGroup: () => this.#groupOf(process, (member) => this.#cloudWitness(process, witness, member)),
       store: this.store.openedBy(process),
       coordinator: this.coordinator,
       promiseCapMs,
@@ -463,16 +473,26 @@ export class World {
     return manager
   }
 
-  #cloudWitness(process: WorldProcess, witness: Witness): CloudWitness {
+  /** The group that a process has for the cloud. */
+  #groupOf(process: WorldProcess, witnessOf: (member: string) => CloudWitness): InstanceGroup {
+    const { members } = this.#setting
+    if (members === undefined) return processGroup(this.cloud, this.machines, process, witnessOf(''))
+    const groupOf = (name: string): InstanceGroup => processGroup(this.cloud.member(name), this.machines, process, witnessOf(name))
+    const random = seededRandom(Math.floor(this.#random() * 2 ** 32))
+    return memberGroups({ members, groupOf, clock: process.clock, random, logger: silentLogger })
+  }
+
+  #cloudWitness(process: WorldProcess, witness: Witness, member: string): CloudWitness {
     return {
-      increases: (request) => this.#checkLaunch(process, request),
-      increased: ({ placement }, error) => {
-        this.#refusal = isGroupError(error) ? { process, placement, at: this.clock.now(), code: error.code } : undefined
+      increases: (request) => this.#checkLaunch(process, request, member),
+      increased: ({ placement = member }, error) => {
+        if (isGroupError(error)) this.#refusals.set(placement, { process, at: this.clock.now(), code: error.code })
+        else this.#refusals.delete(placement)
       },
       failed: (machine) => this.history.trouble(machine === undefined ? 'cloud' : 'unreachable', machine === undefined ? {} : { machine }),
       listed: (worked) => {
-        if (worked) this.#unreadable = undefined
-        else if (this.#unreadable?.process !== process) this.#unreadable = { process, since: this.clock.now() }
+        if (worked) this.#unreadable.delete(member)
+        else if (this.#unreadable.get(member)?.process !== process) this.#unreadable.set(member, { process, since: this.clock.now() })
       },
       looked: () => this.#looks.set(process, (this.#looks.get(process) ?? 0) + 1),
       decreases: (ids) => {
@@ -504,18 +524,21 @@ export class World {
       this.violate(1, `${ids.join(', ')} is deleted ${now - this.#claimedAt} ms after somebody else took the group`)
   }
 
-  #checkLaunch(process: WorldProcess, { count, launchToken, placement }: IncreaseRequest): void {
-    this.note(`launch ${count} as ${launchToken}`)
-    this.history.tell({ kind: 'launch_asked', token: launchToken, count, by: process.name })
+  #checkLaunch(process: WorldProcess, request: IncreaseRequest, member: string): void {
+    const { count, launchToken } = request
+    this.note(`launch ${count} as ${member === '' ? launchToken : `${launchToken}, in ${member}`}`)
+    const token = member === '' ? launchToken : launchOf({ ...request, placement: member })
+    this.history.tell({ kind: 'launch_asked', token, count, by: process.name })
     if (!this.store.has('launch', launchToken)) this.violate(6, `launch ${launchToken} is made without a written intent`)
     // A launch that is sent in the same millisecond cannot know it yet.
-    if (this.#unreadable?.process === process && this.#unreadable.since < this.clock.now())
+    const unreadable = this.#unreadable.get(member)
+    if (unreadable?.process === process && unreadable.since < this.clock.now())
       this.violate(5, `launch ${launchToken} is made while the group cannot be read`)
-    const refusal = this.#refusal
-    if (refusal?.process !== process || refusal.placement !== placement) return
+    const refusal = this.#refusals.get(request.placement ?? member)
+    if (refusal?.process !== process) return
     const waitedMs = this.clock.now() - refusal.at
-    if (waitedMs < (leastWaitMs[refusal.code] ?? 0))
-      this.violate(5, `launched again ${waitedMs} ms after a refusal of kind ${refusal.code}`)
+    const leastMs = Math.min(leastWaitMs[refusal.code] ?? 0, member === '' ? Number.POSITIVE_INFINITY : noCapacityMs)
+    if (waitedMs < leastMs) this.violate(5, `launched again ${waitedMs} ms after a refusal of kind ${refusal.code}`)
   }
 
   #judgeHistory(): void {

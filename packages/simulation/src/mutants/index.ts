@@ -1,5 +1,6 @@
 import type { StepName } from '../steps.ts'
 import { machineMutants, runnerMutants } from './job-mutants.ts'
+import { multiMutants } from './multi-mutants.ts'
 import type { Mutant } from './mutant.ts'
 import { journalMutants, provisionerMutants } from './provisioner-mutants.ts'
 import { taskscalerMutants } from './taskscaler-mutants.ts'
@@ -10,6 +11,7 @@ const disks: readonly StepName[] = ['diskFull', 'stateLost', 'stateLate', 'state
 
 /** By part of a file's name, what must happen for its guards to matter; the first that fits. */
 const focuses: readonly (readonly [string, readonly StepName[]])[] = [
+  ['multi/', ['memberDown', 'memberWithoutRoom', 'memberListsFail', 'loseAnswer', 'hang', 'lists', 'refuse']],
   ['memory-state-store', managers],
   ['disappearance', ['lists', 'hide', 'vanish', 'cutNetwork', 'mendNetwork', 'schedule']],
   ['reconcile', ['lists', 'hide', 'deletesIgnored', 'deletesStuck']],
@@ -43,6 +45,7 @@ const focuses: readonly (readonly [string, readonly StepName[]])[] = [
 /** Every guard of a promise, taken away. */
 export const mutants: readonly Mutant[] = [
   ...provisionerMutants,
+  ...multiMutants,
   ...journalMutants,
   ...taskscalerMutants,
   ...runnerMutants,

@@ -102,6 +102,14 @@ export const runnerMutants: readonly Mutant[] = [
     replace: '',
   },
   {
+    name: 'a job that is about to go on holds no build directory',
+    breaks: 'jobs',
+    file: runner('job-handler'),
+    find: '    this.#options.executor.hold(checkpoint.run.environment)\n',
+    replace: '',
+    focus: ['succeed', 'stateLate', 'killAfter', 'longJob', 'jobs', 'throttle'],
+  },
+  {
     name: 'a job that waits for its place again is not spoken for',
     breaks: 'jobs',
     file: 'packages/runner/src/handled-job.ts',
