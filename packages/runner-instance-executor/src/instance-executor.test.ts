@@ -308,6 +308,28 @@ describe('with trust "project" a job', () => {
     await preparation.place!.release()
     expect((await rig.prepare('B')).place!.environment.description).toBe('instance m-2, slot 0')
   })
+
+  test.each([3, 10])('replaces one of several instances of another project, not all (max_instances %i)', async (maxInstances) => {
+    const rig = await withIdle(['A', 'A', 'A'], { maxInstances })
+    const preparation = await rig.prepare('B')
+    await rig.rig.clock.advance(60_000)
+    expect(preparation.place!.environment.description).toBe('instance m-4, slot 0')
+    expect(preparation.lines.filter((line) => line.includes('another project'))).toHaveLength(1)
+    expect(rig.rig.group.ids).toEqual(['m-1', 'm-2', 'm-4'])
+    expect((await rig.prepare('A')).lines).toEqual([])
+  })
+
+  test('that has given an instance of another project up is served before those that came later', async () => {
+    const rig = await ExecutorRig.start(idle, { trust: 'project' })
+    const busy = await rig.place('A')
+    const [replacing, later] = [await rig.prepare('B'), await rig.prepare('A')]
+    await rig.rig.clock.advance(10_000)
+    await busy.release()
+    await rig.rig.clock.advance(60_000)
+    const places = [replacing, later].map(({ place }) => place?.environment.description)
+    expect(places).toEqual(['instance m-2, slot 0', 'instance m-3, slot 0'])
+    expect(replacing.lines.filter((line) => line.includes('another project'))).toHaveLength(1)
+  })
 })
 
 describe('the time to get a place', () => {

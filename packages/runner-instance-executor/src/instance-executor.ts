@@ -11,7 +11,7 @@ import {
   systemClock,
 } from '@runner-core/fleeting'
 import { EnvironmentError, formatGoDuration, type JobEnvironment, JobError, type ShellName } from '@runner-core/job'
-import { type Acquisition, NoCapacityError, type Reservation, type Taskscaler } from '@runner-core/taskscaler'
+import { type AcquireOptions, type Acquisition, NoCapacityError, type Reservation, type Taskscaler } from '@runner-core/taskscaler'
 import { AcquireBudget } from './acquire-budget.ts'
 import type { ConcurrentIds } from './concurrent-ids.ts'
 import { connectAgain } from './connect-again.ts'
@@ -161,9 +161,13 @@ export class InstanceExecutor {
       budget.start()
       return new WaitLines({ clock, report, explain })
     }
-    let next = again || reservation === undefined ? await this.#reserve(reservation, wait, budget.signal) : reservation
-    for (; ; next = await this.#reserve(reservation, wait, budget.signal)) {
-      const acquisition = await this.#acquire(next, project, wait, budget.signal)
+    let priority = reservation?.priority ?? 0
+    const label = this.#options.trust === 'project' ? project : undefined
+    // Set once it has given an instance of another project up: one is enough, and what is launched instead is for this job.
+    let labelOnly = false
+    let next = again || reservation === undefined ? await this.#reserve(priority, wait, budget.signal) : reservation
+    for (; ; next = await this.#reserve(priority, wait, budget.signal)) {
+      const acquisition = await this.#acquire(next, { label, labelOnly }, wait, budget.signal)
       why = () => `instance ${acquisition.instanceId} does not answer`
       budget.start()
       try {
@@ -171,6 +175,10 @@ export class InstanceExecutor {
         const job = { project, jobMarker: this.#options.createJobMarker() }
         const admission = await this.#admit(acquisition, connection, job, budget.signal)
         if (!('refused' in admission)) return this.#prepared(acquisition, connection, { ...job, ...admission })
+        if (label !== undefined) {
+          labelOnly = true
+          priority = Number.POSITIVE_INFINITY
+        }
         acquisition.condemn(admission.refused)
         await acquisition[Symbol.asyncDispose]()
         logger.warn({ instance: acquisition.instanceId, reason: admission.refused }, 'an instance serves no job of another project')
@@ -197,19 +205,17 @@ export class InstanceExecutor {
 
   async #acquire(
     reservation: Reservation,
-    project: string | undefined,
+    choice: Pick<AcquireOptions, 'label' | 'labelOnly'>,
     wait: (explain: () => string) => WaitLines,
     signal: AbortSignal,
   ): Promise<Acquisition> {
-    const { scaler, trust } = this.#options
-    // Of its own project rather than one that has to be replaced.
-    const label = trust === 'project' ? project : undefined
+    const { scaler } = this.#options
     let lines: WaitLines | undefined
     const onWait = (): void => {
       lines = wait(() => scaler.explainWait(reservation))
     }
     try {
-      return await scaler.acquire(reservation, { signal, label, onWait, onReplanned: () => lines?.tell() })
+      return await scaler.acquire(reservation, { ...choice, signal, onWait, onReplanned: () => lines?.tell() })
     } catch (error) {
       throw asInterruption(error)
     } finally {
@@ -236,10 +242,9 @@ export class InstanceExecutor {
     return await this.#logins.admit({ instanceId, connection, project, marker: jobMarker, useCount }, signal)
   }
 
-  /** Claims another slot, or the promise of one, as soon as the scaler has any to give: as urgently as before. */
-  async #reserve(before: Reservation | undefined, wait: (explain: () => string) => WaitLines, signal: AbortSignal): Promise<Reservation> {
+  /** Claims another slot, or the promise of one, as soon as the scaler has any to give. */
+  async #reserve(priority: number, wait: (explain: () => string) => WaitLines, signal: AbortSignal): Promise<Reservation> {
     const { scaler } = this.#options
-    const priority = before?.priority ?? 0
     let refusal = ''
     const tryNow = (): Reservation | undefined => {
       try {

@@ -32,11 +32,16 @@ export interface AcquireOptions {
   readonly signal?: AbortSignal
   /**
    * Prefers the instance whose first labelled job named the same, then one that no labelled job has had, over the others.
-   * Where only others have a free slot it gets one of these: a preference, never a reason to wait. An instance keeps its
-   * label; over a restart too, where there is state.
+   * Where only others have a free slot it gets one of these: no reason to wait, without `labelOnly`. An instance keeps
+   * its label; over a restart too, where there is state.
    * @defaultValue the fullest instance, whatever its label
    */
   readonly label?: string | undefined
+  /**
+   * Waits rather than get an instance of another label; instances are launched for it although others have free slots.
+   * @defaultValue `false`
+   */
+  readonly labelOnly?: boolean | undefined
   /** Called once when the wait begins: before `acquire` returns where no slot is free, later where one is and state cannot be written. Must not throw. */
   readonly onWait?: () => void
   /** Called each time the promise expired and was dated anew, with a sentence that says so. Must not throw. */

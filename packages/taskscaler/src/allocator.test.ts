@@ -6,6 +6,7 @@ import { InstanceLostError } from './acquisition.ts'
 import { Allocator } from './allocator.ts'
 import { InstanceSlots } from './instance-slots.ts'
 import type { Lender, SlotAcquisition } from './slot-acquisition.ts'
+import type { SlotChoice } from './slot-pool.ts'
 import type { SlotReservation } from './slot-reservation.ts'
 
 const clock = new ManualClock()
@@ -34,6 +35,8 @@ class Observed {
   readonly given: SlotReservation[] = []
   /** Of each host that a labelled job had, the first one's. */
   readonly labels = new Map<InstanceSlots, string>()
+  /** Of those that had to wait. */
+  readonly choices = new Map<SlotReservation, SlotChoice>()
   made = 0
 
   constructor(capacity: number, uses: number) {
@@ -41,13 +44,14 @@ class Observed {
     this.allocator = new Allocator(this.limits, lender, () => (position) => 1000 + position)
   }
 
-  acquire(reservation: SlotReservation, label?: string): void {
+  acquire(reservation: SlotReservation, choice: SlotChoice = {}): void {
     this.open = this.open.filter((other) => other !== reservation)
-    const acquisition = this.allocator.acquire(reservation, label)
+    const acquisition = this.allocator.acquire(reservation, choice)
     if (acquisition !== undefined) {
-      this.#lent(acquisition, label)
+      this.#lent(acquisition, choice)
       return
     }
+    this.choices.set(reservation, choice)
     this.waiting.push(reservation)
     this.allocator.wait(reservation, {
       since: 0,
@@ -56,17 +60,19 @@ class Observed {
       unlisten: () => {},
       reject: () => {},
       resolve: (granted) => {
-        expect(reservation).toBe(this.#next())
+        expect(reservation).toBe(this.#next(granted.host))
         this.waiting = this.waiting.filter((other) => other !== reservation)
         this.given.push(reservation)
-        this.#lent(granted, label)
+        this.#lent(granted, choice)
       },
     })
   }
 
   /** It is on the best host that could lend a slot just before: one with the label, then one without any, then the fullest. */
-  #lent(acquisition: SlotAcquisition, label: string | undefined): void {
+  #lent(acquisition: SlotAcquisition, choice: SlotChoice): void {
     const { host: chosen } = acquisition
+    const { label } = choice
+    expect(this.#suits(choice, chosen)).toBe(true)
     const rank = (candidate: InstanceSlots): number => {
       const own = this.labels.get(candidate)
       return label === undefined || own === label ? 0 : own === undefined ? 1 : 2
@@ -98,7 +104,7 @@ class Observed {
   }
 
   check(): void {
-    const { pool, waiting, unserved, openReservations, reserved } = this.allocator
+    const { pool, waiting, waitingForLabel, unserved, openReservations, reserved } = this.allocator
     const free = this.#lendable().reduce((sum, { lendable }) => sum + lendable, 0)
     expect(pool.available).toBe(free)
     expect(pool.acquired).toBe(this.lent.length)
@@ -109,7 +115,11 @@ class Observed {
       expect(useCount).toBeLessThanOrEqual(this.limits.uses)
       expect(inUse).toBeLessThanOrEqual(this.limits.capacity)
     }
-    if (this.waiting.length > 0) expect(free).toBe(0)
+    const suited = this.waiting.filter((reservation) =>
+      this.#lendable().some((candidate) => this.#suits(this.choices.get(reservation)!, candidate)),
+    )
+    expect(suited).toEqual([])
+    expect(waitingForLabel).toBe(this.waiting.filter((each) => isLabelOnly(this.choices.get(each)!)).length)
     expect([...waiting]).toEqual(this.waiting.toSorted((a, b) => b.priority - a.priority))
     expect(openReservations).toBe(this.open.length)
     expect(reserved).toBe(this.open.filter(({ speculative }) => !speculative).length)
@@ -124,8 +134,15 @@ class Observed {
     return this.hosts.filter(({ offered, lendable }) => offered && lendable > 0)
   }
 
-  #next(): SlotReservation | undefined {
-    return this.waiting.toSorted((a, b) => b.priority - a.priority)[0]
+  /** Who comes first of those whom a slot of this host suits. */
+  #next(granted: InstanceSlots): SlotReservation | undefined {
+    return this.waiting
+      .toSorted((a, b) => b.priority - a.priority)
+      .find((reservation) => this.#suits(this.choices.get(reservation)!, granted))
+  }
+
+  #suits(choice: SlotChoice, candidate: InstanceSlots): boolean {
+    return !isLabelOnly(choice) || [undefined, choice.label].includes(this.labels.get(candidate))
   }
 }
 
@@ -145,14 +162,27 @@ const steps: Record<string, (observed: Observed, pick: <T>(from: readonly T[]) =
       observed.open = observed.open.filter((other) => other !== picked)
       observed.allocator.unreserve(picked)
     }),
-  acquire: (observed, pick, number) => withSome(pick(observed.open), (picked) => observed.acquire(picked, labels[number % labels.length])),
+  acquire: (observed, pick, number) =>
+    withSome(pick(observed.open), (picked) => observed.acquire(picked, choices[number % choices.length])),
   cancel: (observed, pick) => withSome(pick(observed.waiting), (picked) => observed.cancel(picked)),
   release: (observed, pick) => withSome(pick(observed.lent), (picked) => observed.release(picked)),
   wait: () => clock.advance(1),
 }
-const labels = [undefined, 'a', 'b', undefined, 'c']
+const choices: SlotChoice[] = [
+  {},
+  { label: 'a' },
+  { label: 'b', labelOnly: true },
+  {},
+  { label: 'c' },
+  { label: 'a', labelOnly: true },
+  { labelOnly: true },
+]
 const names = Object.keys(steps)
 const common = ['reserve', 'acquire', 'release', 'offer']
+
+function isLabelOnly({ label, labelOnly = false }: SlotChoice): boolean {
+  return labelOnly && label !== undefined
+}
 
 function withSome<T>(value: T | undefined, act: (value: T) => void): void {
   if (value !== undefined) act(value)
@@ -199,11 +229,34 @@ describe('Allocator', () => {
     const limits = { capacity: 2, uses: Number.POSITIVE_INFINITY }
     const allocator = new Allocator(limits, lender, () => (position) => 1000 + position)
     for (const id of ['m-1', 'm-2', 'm-3']) allocator.offer(host(id, limits), 0)
-    const acquire = (label?: string): SlotAcquisition => allocator.acquire(allocator.reserve(undefined), label)!
+    const acquire = (label?: string): SlotAcquisition => allocator.acquire(allocator.reserve(undefined), { label })!
     const taken = [acquire('a'), acquire('b'), acquire('c'), acquire(), acquire()]
     expect(taken.map(({ instanceId }) => instanceId)).toEqual(['m-3', 'm-2', 'm-1', 'm-1', 'm-2'])
     for (const acquisition of taken) allocator.release(acquisition, clock)
     expect([acquire().instanceId, acquire('c').instanceId, acquire('a').instanceId]).toEqual(['m-2', 'm-1', 'm-3'])
+  })
+
+  test('a job that wants none of another label waits beside free slots, and holds up nobody behind it', () => {
+    const limits = { capacity: 1, uses: Number.POSITIVE_INFINITY }
+    const allocator = new Allocator(limits, lender, () => (position) => 1000 + position)
+    const served: string[] = []
+    const begin = (key: string, choice: SlotChoice): SlotAcquisition | undefined => {
+      const reservation = allocator.reserve({ key })
+      const acquisition = allocator.acquire(reservation, choice)
+      const resolve = (granted: SlotAcquisition): void => void served.push(`${granted.key} on ${granted.instanceId}`)
+      if (acquisition === undefined)
+        allocator.wait(reservation, { since: 0, expired: 0, onReplanned: undefined, unlisten: () => {}, reject: () => {}, resolve })
+      return acquisition
+    }
+    allocator.offer(host('m-1', limits), 0)
+    const first = begin('first', { label: 'a' })!
+    begin('choosy', { label: 'b', labelOnly: true })
+    begin('behind', { label: 'a' })
+    allocator.release(first, clock)
+    expect([served, allocator.waitingForLabel]).toEqual([['behind on m-1'], 1])
+    allocator.offer(host('m-2', limits), 0)
+    expect([served, allocator.waitingForLabel]).toEqual([['behind on m-1', 'choosy on m-2'], 0])
+    expect(begin('next', { label: 'c', labelOnly: true })).toBeUndefined()
   })
 
   test('promises that expire are dated anew, and waits among them are told', () => {

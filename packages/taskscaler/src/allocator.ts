@@ -3,7 +3,7 @@ import type { ReserveOptions } from './acquisition.ts'
 import type { InstanceSlots, SlotLimits } from './instance-slots.ts'
 import { IntrusiveList } from './intrusive-list.ts'
 import type { Lender, SlotAcquisition } from './slot-acquisition.ts'
-import { SlotPool } from './slot-pool.ts'
+import { type SlotChoice, SlotPool } from './slot-pool.ts'
 import { SlotReservation, type Wait } from './slot-reservation.ts'
 import { WaitQueue } from './wait-queue.ts'
 
@@ -13,12 +13,14 @@ export type PromiseDates = (position: number) => number
 /**
  * Who has which slot, who waits for one, and who was promised one. Two things hold after every operation:
  *
- * - nobody waits while a slot is free: a job that is here goes before a reservation whose job may never come;
+ * - nobody waits while a slot is free, except who wants none of another label: a job that is here goes before a reservation whose job may never come;
  * - as many reservations hold a slot as there are slots free, in the order of reserving; the others are promised one. A job that is here may take the place of one that may never come.
  */
 export class Allocator {
   readonly pool: SlotPool
   readonly waiting: WaitQueue = new WaitQueue()
+  /** How many of those that wait want no slot of another label. */
+  waitingForLabel = 0
   /** Reservations that were not acquired and are known to stand for a job. */
   reserved = 0
   readonly #held = new IntrusiveList<SlotReservation>()
@@ -84,9 +86,10 @@ export class Allocator {
   }
 
   /** Turns an open reservation into an acquisition; undefined when no slot is free. The reservation has ended then, or waits after {@link wait}. */
-  acquire(reservation: SlotReservation, label?: string): SlotAcquisition | undefined {
+  acquire(reservation: SlotReservation, { label, labelOnly = false }: SlotChoice = {}): SlotAcquisition | undefined {
     this.#close(reservation)
     reservation.label = label
+    reservation.labelOnly = labelOnly && label !== undefined
     const acquisition = this.pool.take(reservation)
     this.#settle()
     return acquisition
@@ -97,6 +100,7 @@ export class Allocator {
     this.#date(reservation, this.waiting.size)
     reservation.wait = wait
     this.waiting.add(reservation)
+    if (reservation.labelOnly) this.waitingForLabel++
   }
 
   /** Ends a wait without a slot. */
@@ -154,10 +158,7 @@ export class Allocator {
 
   /** Restores what the class promises after slots came or went. */
   #settle(): void {
-    while (this.waiting.size > 0 && this.pool.available > 0) {
-      const reservation = this.waiting.first!
-      this.#endWait(reservation).resolve(this.pool.take(reservation)!)
-    }
+    while (this.waiting.size > 0 && this.pool.available > 0 && this.#serve()) {}
     while (this.#held.size > this.pool.available) {
       const reservation = this.#held.last!
       this.#held.remove(reservation)
@@ -171,6 +172,17 @@ export class Allocator {
       reservation.readyAt = 0
       this.#held.append(reservation)
     }
+  }
+
+  /** The first of those that wait whom a free slot suits gets it. Whether there was one. */
+  #serve(): boolean {
+    for (const reservation of this.waiting) {
+      const acquisition = this.pool.take(reservation)
+      if (acquisition === undefined) continue
+      this.#endWait(reservation).resolve(acquisition)
+      return true
+    }
+    return false
   }
 
   /** The last of those that hold a slot for a job that may never come is promised one instead. */
@@ -199,6 +211,7 @@ export class Allocator {
   #endWait(reservation: SlotReservation): Wait {
     const wait = reservation.wait!
     this.waiting.remove(reservation)
+    if (reservation.labelOnly) this.waitingForLabel--
     wait.unlisten()
     reservation.wait = undefined
     reservation.state = 'ended'

@@ -36,6 +36,21 @@ describe('plan', () => {
     })
   })
 
+  test('an instance is made for each job that wants none of another label, whatever is ready', () => {
+    const demand = { acquired: 0, waiting: 3, waitingForLabel: 2, reserved: 0, queued: [] }
+    const { increase } = plan({ ...empty, demand, supply: { ...empty.supply, available: 5 } }, nothingKept, now)
+    const reason = 'free slots wanted: 3 (3 for waiting jobs); ready: 5; instances being made: 0; jobs that no ready one suits: 2'
+    expect(increase).toEqual([{ count: 2, reason }])
+    expect(plan({ ...empty, demand, supply: { ...empty.supply, available: 5, pending: 2 } }, nothingKept, now).increase).toEqual([])
+  })
+
+  test('an idle instance is removed although a job waits that does not want it', () => {
+    const idle = [{ id: 'old', idleSince: now - 300_000, slots: 1 }]
+    const demand = { acquired: 0, waiting: 1, waitingForLabel: 1, reserved: 0, queued: [] }
+    const snapshot = { ...empty, demand, supply: { ...empty.supply, available: 1, idle } }
+    expect(plan(snapshot, nothingKept, now).remove.map(({ id }) => id)).toEqual(['old'])
+  })
+
   test('an instance brings the slots of its placement, one that is asked for or seen too', () => {
     const capacities = { small: 1 }
     const placements = ['small', 'large']

@@ -12,7 +12,8 @@ import type { ScalingSnapshot } from './scaling-snapshot.ts'
  *
  *     wanted   = waiting + reserved + Σ queued + idle target        free slots, in jobs
  *     coming   = slots of outstanding and pending instances
- *     increase = ⌈(wanted − available − coming) / slots per instance⌉, if positive, as far as the launch state allows
+ *     missing  = wanted − available, and at least the waits that want no slot of another label
+ *     increase = ⌈(missing − coming) / slots per instance⌉, if positive, as far as the launch state allows
  *     remove   = condemned instances without jobs, and those that have been idle for idle_time, longest idle first,
  *                while the available slots of the others are at least wanted
  *     drain    = condemned instances with jobs
@@ -25,7 +26,7 @@ import type { ScalingSnapshot } from './scaling-snapshot.ts'
 export function plan(snapshot: ScalingSnapshot, policy: ResolvedPolicy, now: number): ScalingPlan {
   const wanted = wantedSlots(snapshot, policy)
   const growth = planIncrease(snapshot, policy, wanted)
-  const shrinking = planIdleRemoval(snapshot, policy, wanted, now)
+  const shrinking = planIdleRemoval(snapshot, policy, keptSlots(snapshot, policy), now)
   const { condemned } = snapshot.supply
   return {
     increase: growth.increase,
@@ -58,14 +59,22 @@ export function wantedSlots({ demand }: ScalingSnapshot, policy: ResolvedPolicy)
   return demand.waiting + demand.reserved + queued + idleTarget(policy, demand.acquired)
 }
 
+/** Free slots that are not to be removed: wanted, and of use to whoever wants them. */
+export function keptSlots(snapshot: ScalingSnapshot, policy: ResolvedPolicy): number {
+  return wantedSlots(snapshot, policy) - (snapshot.demand.waitingForLabel ?? 0)
+}
+
 function planIncrease(snapshot: ScalingSnapshot, policy: ResolvedPolicy, wanted: number): Pick<ScalingPlan, 'increase' | 'heldBack'> {
   const { launches, supply } = snapshot
   const coming = outstandingCount(launches) + supply.pending
   const { placement, allowance } = choosePlacement(launches, snapshot.placements)
-  const missing = Math.ceil((wanted - supply.available - comingSlots(snapshot)) / slotsPerInstance(snapshot, placement))
+  const { waitingForLabel = 0 } = snapshot.demand
+  const unserved = Math.max(wanted - supply.available, waitingForLabel)
+  const missing = Math.ceil((unserved - comingSlots(snapshot)) / slotsPerInstance(snapshot, placement))
   if (missing <= 0) return { increase: [] }
   const count = Math.min(missing, allowance.count)
-  const reason = `free slots wanted: ${wanted} (${demandText(snapshot, policy)}); ready: ${supply.available}; instances being made: ${coming}`
+  const ofLabel = waitingForLabel > 0 ? `; jobs that no ready one suits: ${waitingForLabel}` : ''
+  const reason = `free slots wanted: ${wanted} (${demandText(snapshot, policy)}); ready: ${supply.available}; instances being made: ${coming}${ofLabel}`
   return {
     increase: count > 0 ? [{ ...(placement !== undefined && { placement }), count, reason }] : [],
     ...(count < missing && { heldBack: holdBack(launches, placement, count, missing - count) }),

@@ -6,6 +6,8 @@ export interface Demand {
   readonly acquired: number
   /** Acquires that wait for a slot. */
   readonly waiting: number
+  /** How many of these no free slot suits, since they want none of another label. Absent: 0. */
+  readonly waitingForLabel?: number
   /** Reservations that stand for a job and were not acquired yet. Speculative ones are not among them. */
   readonly reserved: number
   /** Jobs that wait elsewhere, by source. */

@@ -3,6 +3,18 @@ import type { InstanceSlots, SlotLimits } from './instance-slots.ts'
 import { IntrusiveList } from './intrusive-list.ts'
 import { type Lender, SlotAcquisition } from './slot-acquisition.ts'
 
+/** What a slot is for. */
+interface SlotOrigin extends SlotChoice {
+  readonly key: string
+}
+
+/** Which slot. */
+export interface SlotChoice {
+  readonly label?: string | undefined
+  /** None rather than one of an instance that has another label. */
+  readonly labelOnly?: boolean | undefined
+}
+
 /**
  * The slots that may be lent now. Instances lie in one list for each number of slots in use, so that the fullest one that still has room is found at once,
  * however many there are: packing jobs lets the others become empty, and go. Among equals the one used last comes first; the list of empty ones is so ordered by how long they have been empty.
@@ -47,13 +59,15 @@ export class SlotPool {
 
   /**
    * Lends a slot of the fullest instance; undefined when none is available. With a label: of the fullest one that has it,
-   * or else of the fullest one that has none yet, or else of any.
+   * or else of the fullest one that has none yet, or else, unless `labelOnly`, of any.
    */
-  take(origin: { readonly key: string; readonly label?: string | undefined }): SlotAcquisition | undefined {
+  take(origin: SlotOrigin): SlotAcquisition | undefined {
     if (this.available === 0) return undefined
     while (this.#byUse[this.#fullest]!.first === undefined) this.#fullest--
-    const { label } = origin
-    const host = (label === undefined ? undefined : this.#fullestFor(label)) ?? this.#byUse[this.#fullest]!.first!
+    const { label, labelOnly } = origin
+    const preferred = label === undefined ? undefined : this.#fullestFor(label)
+    if (preferred === undefined && labelOnly) return undefined
+    const host = preferred ?? this.#byUse[this.#fullest]!.first!
     this.#remove(host)
     host.label ??= label
     const slot = host.takeSlot()

@@ -22,8 +22,8 @@ export class SlotReservation implements Reservation, ListItem<SlotReservation> {
   kind: 'slot' | 'promised' = 'slot'
   readyAt = 0
   wait: Wait | undefined = undefined
-  /** What the acquire names. */
   label: string | undefined = undefined
+  labelOnly = false
   readonly priority: number
   readonly speculative: boolean
   readonly lender: Lender

@@ -19,7 +19,7 @@ export interface SnapshotSources {
 
 /** The state of the fleet as plain data. Its cost does not depend on the number of instances. */
 export function takeSnapshot({ allocator, roster, provisioner, demand, logger, ...limits }: SnapshotSources): ScalingSnapshot {
-  const { pool, waiting, reserved } = allocator
+  const { pool, waiting, waitingForLabel, reserved } = allocator
   const { capacities } = provisioner.info
   return {
     capacityPerInstance: limits.capacityPerInstance,
@@ -28,6 +28,7 @@ export function takeSnapshot({ allocator, roster, provisioner, demand, logger, .
     demand: {
       acquired: pool.acquired,
       waiting: waiting.size,
+      ...(waitingForLabel > 0 && { waitingForLabel }),
       reserved,
       queued: demand.map((source) => ({ source: source.name, depth: depthOf(source, logger) })),
     },

@@ -17,7 +17,7 @@ import type { InstanceSlots } from './instance-slots.ts'
 import { describeInstance, type InstanceStatus } from './instance-status.ts'
 import { InvalidSettingsError } from './invalid-settings.ts'
 import type { TaskscalerObserver } from './observer.ts'
-import { wantedSlots } from './plan.ts'
+import { keptSlots } from './plan.ts'
 import type { IdlePolicy } from './policy.ts'
 import { restoreLent } from './restore-lent.ts'
 import { type RunOptions, runTask, type TaskSlot } from './run-task.ts'
@@ -175,7 +175,7 @@ export class Taskscaler implements AsyncDisposable {
     }
     this.#demandBefore.came()
     this.#loop.wake()
-    const acquisition = this.#allocator.acquire(own, options?.label)
+    const acquisition = this.#allocator.acquire(own, options)
     if (acquisition === undefined) return this.#state === 'closed' ? Promise.reject(shuttingDown()) : this.#wait(own, options)
     return this.#handOut(own, acquisition, options)
   }
@@ -261,7 +261,7 @@ export class Taskscaler implements AsyncDisposable {
   instances(): InstanceStatus[] {
     const { roster, policy } = this.#loop
     const snapshot = this.#loop.snapshot()
-    const surroundings = { wanted: wantedSlots(snapshot, policy), available: snapshot.supply.available, policy, now: this.#clock.now() }
+    const surroundings = { wanted: keptSlots(snapshot, policy), available: snapshot.supply.available, policy, now: this.#clock.now() }
     return Array.from(roster.hosts(), (host) => describeInstance(host, surroundings))
   }
 

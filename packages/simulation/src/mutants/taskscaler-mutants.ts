@@ -204,8 +204,8 @@ export const taskscalerMutants: readonly Mutant[] = [
     name: 'instances that are being made do not count against what is wanted',
     breaks: 3,
     file: at('plan'),
-    find: 'const missing = Math.ceil((wanted - supply.available - comingSlots(snapshot)) / slotsPerInstance(snapshot, placement))',
-    replace: 'const missing = Math.ceil((wanted - supply.available) / slotsPerInstance(snapshot, placement))',
+    find: 'const missing = Math.ceil((unserved - comingSlots(snapshot)) / slotsPerInstance(snapshot, placement))',
+    replace: 'const missing = Math.ceil(unserved / slotsPerInstance(snapshot, placement))',
   },
   {
     name: 'idle instances are removed below what is wanted',
