@@ -81,6 +81,7 @@ export class InstanceEnvironment implements JobEnvironment {
   readonly #connection: SlotConnection
   readonly #processes: JobProcesses
   #running = 0
+  #forgetOutput = (): void => {}
   #relay: { readonly connection: Connection; readonly relay: OutputRelay } | undefined
   /** The relays of the scripts that were run; undefined: one of an earlier manager, or none. */
   readonly #scripts: (OutputRelay | undefined)[] = []
@@ -149,7 +150,12 @@ export class InstanceEnvironment implements JobEnvironment {
     if (this.#relay === undefined) return
     const { connection, relay } = this.#relay
     this.#relay = undefined
-    this.#options.relays.giveBack(connection, this.buildsDir, relay, !this.#wasKilled && !this.isUnclean)
+    this.#forgetOutput = this.#options.relays.giveBack(connection, this.buildsDir, relay, !this.#wasKilled && !this.isUnclean)
+  }
+
+  /** The next process would know how the job ended: what its machine kept of its output is of no use any more. */
+  forgetOutput(): void {
+    this.#forgetOutput()
   }
 
   async run(run: ScriptRun): Promise<ScriptEnd> {

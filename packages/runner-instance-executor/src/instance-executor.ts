@@ -363,7 +363,10 @@ export class InstanceExecutor {
         } else await giveBack()
       },
       wipe: () => {
-        const wipe = (): void => this.#wipes.add(acquisition.instanceId, environment.connection, environment.leftovers)
+        const wipe = (): void => {
+          this.#wipes.add(acquisition.instanceId, environment.connection, environment.leftovers)
+          environment.forgetOutput()
+        }
         if (sweeping === undefined) wipe()
         else void sweeping.finally(wipe)
       },

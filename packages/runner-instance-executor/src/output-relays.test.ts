@@ -78,7 +78,7 @@ test('one that did not keep all and then lost its connection left what it kept; 
   await clock.advance(0)
   expect(relay!.isLost).toBe(true)
   const ended = await take()
-  relays.giveBack(connection, 'builds', ended!, false)
+  relays.giveBack(connection, 'builds', ended!, false)()
   connection.commands[1]!.close()
   await clock.advance(0)
   expect(ended!.isLost).toBe(false)
@@ -92,10 +92,35 @@ test('one for other builds is another', async () => {
 
 test('nobody needs it for a second: it is ended', async () => {
   const relay = await take()
-  relays.giveBack(connection, 'builds', relay!, true)
+  relays.giveBack(connection, 'builds', relay!, true)()
   await clock.advance(1000)
   expect(relay!.isUsable).toBe(false)
   expect(await take()).not.toBe(relay)
+})
+
+test('what it kept of a job stays until the next process would know how the job ended', async () => {
+  const relay = await take()
+  const settle = relays.giveBack(connection, 'builds', relay!, true)
+  await clock.advance(60_000)
+  expect(relay!.isUsable).toBe(true)
+  settle()
+  await clock.advance(1000)
+  expect(relay!.isUsable).toBe(false)
+  const unclean = await take()
+  const settleUnclean = relays.giveBack(connection, 'builds', unclean!, false)
+  await clock.advance(60_000)
+  expect(unclean!.isUsable).toBe(true)
+  expect(await take()).not.toBe(unclean)
+  settleUnclean()
+  expect(unclean!.isUsable).toBe(false)
+})
+
+test('one whose job may be needed yet loses its connection at the end, and not what it kept', async () => {
+  const relay = await take()
+  relays.giveBack(connection, 'builds', relay!, false)
+  const ended = relays.ended()
+  expect(relay!.isLost).toBe(true)
+  await ended
 })
 
 test('a machine that cannot have one is asked once for each connection', async () => {

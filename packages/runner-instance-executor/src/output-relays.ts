@@ -8,7 +8,9 @@ const idleMs = 1000
 interface Idle {
   readonly relay: OutputRelay
   readonly buildsDir: string
-  readonly cancelEnd: () => void
+  cancelEnd: () => void
+  /** Whether what it kept of its last job is of no use any more. */
+  isSettled: boolean
 }
 
 /** The relays of the connections to instances, kept from one job to the next while jobs follow each other. */
@@ -18,6 +20,8 @@ export class OutputRelays {
   /** Those of machines that cannot have one. */
   readonly #without = new WeakSet<Connection>()
   readonly #ending = new Set<Promise<void>>()
+  /** Those that serve nobody any more, while what they kept of their last job may be needed. */
+  readonly #held = new Set<OutputRelay>()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -38,21 +42,33 @@ export class OutputRelays {
     return relay
   }
 
-  /** Its job is over; `isClean`: nothing that could still print is left of it. */
-  giveBack(connection: Connection, buildsDir: string, relay: OutputRelay, isClean: boolean): void {
+  /**
+   * Its job is over; `isClean`: nothing that could still print is left of it. What it kept of the job stays until the
+   * function that comes back is called, or until the next job begins there: until the next process would know how the
+   * job ended, it would go on with it.
+   */
+  giveBack(connection: Connection, buildsDir: string, relay: OutputRelay, isClean: boolean): () => void {
     if (!isClean || !relay.isUsable) {
-      this.#end(relay)
-      return
+      this.#held.add(relay)
+      return () => {
+        if (this.#held.delete(relay)) this.#end(relay)
+      }
     }
-    const idle: Idle = { relay, buildsDir, cancelEnd: this.#clock.after(idleMs, () => this.#drop(connection, idle)) }
+    const idle: Idle = { relay, buildsDir, isSettled: false, cancelEnd: () => {} }
+    this.#endLater(connection, idle)
     const others = this.#idle.get(connection)
     if (others === undefined) this.#idle.set(connection, [idle])
     else others.push(idle)
+    return () => {
+      idle.isSettled = true
+    }
   }
 
-  /** Ends all that no job has. Resolves when nothing of them is left, or cannot be removed. */
+  /** Ends all that no job has. Resolves when nothing is left of those that are settled, or cannot be removed. */
   async ended(): Promise<void> {
     for (const [connection, kept] of this.#idle) for (const idle of kept) this.#drop(connection, idle)
+    for (const relay of this.#held) relay.giveUp()
+    this.#held.clear()
     await Promise.all(this.#ending)
   }
 
@@ -64,14 +80,26 @@ export class OutputRelays {
         idle.relay.begin()
         return idle.relay
       }
-      this.#end(idle.relay)
+      this.#close(idle)
     }
     return undefined
   }
 
+  #endLater(connection: Connection, idle: Idle): void {
+    idle.cancelEnd = this.#clock.after(idleMs, () => {
+      if (idle.isSettled) this.#drop(connection, idle)
+      else this.#endLater(connection, idle)
+    })
+  }
+
   #drop(connection: Connection, idle: Idle): void {
     this.#remove(connection, idle)
-    this.#end(idle.relay)
+    this.#close(idle)
+  }
+
+  #close({ relay, isSettled }: Idle): void {
+    if (isSettled) this.#end(relay)
+    else relay.giveUp()
   }
 
   #remove(connection: Connection, idle: Idle): void {
