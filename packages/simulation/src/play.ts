@@ -14,7 +14,7 @@ export interface Played {
 
 /** Plays a scenario to its end, or until a promise is broken. The same scenario always goes the same way. */
 export async function play({ seed, setting, steps }: Scenario, options?: WorldOptions): Promise<Played> {
-  const world = new World(seed, setting, options)
+  using world = new World(seed, setting, options)
   let played = 0
   for (const { afterMs, name, n } of steps) {
     await world.advance(afterMs)

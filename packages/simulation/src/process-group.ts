@@ -23,11 +23,20 @@ export interface CloudWitness {
   failed(id: string | undefined): void
 }
 
+/** The machine of an instance, where it is not the instance itself. */
+export type MachineOf = (id: string) => string
+
 /** A call that its caller ended after so long was hanging. */
 const hungMs = 10_000
 
 /** The cloud, or a member of it, as one process talks to it. */
-export function processGroup(cloud: InstanceGroup, machines: WorldMachines, process: WorldProcess, witness: CloudWitness): InstanceGroup {
+export function processGroup(
+  cloud: InstanceGroup,
+  machines: WorldMachines,
+  process: WorldProcess,
+  witness: CloudWitness,
+  machineOf: MachineOf = (id) => id,
+): InstanceGroup {
   return {
     init: (signal) => effect('group', 'init', () => cloud.init(signal)),
     list: async (signal) => {
@@ -49,7 +58,12 @@ export function processGroup(cloud: InstanceGroup, machines: WorldMachines, proc
     connectInfo: (id, signal) => effect('group', `connectInfo ${id}`, () => cloud.connectInfo(id, signal), id),
     ...(cloud.connect !== undefined && {
       connect: (id, signal) =>
-        effect('connection', `connect ${id}`, async () => machines.connectionOf(process, await cloud.connect!(id, signal), id), id),
+        effect(
+          'connection',
+          `connect ${id}`,
+          async () => machines.connectionOf(process, await cloud.connect!(id, signal), machineOf(id)),
+          id,
+        ),
     }),
     ...(cloud.describe !== undefined && {
       describe: (ids, signal) => effect('group', `describe ${ids.join(' ')}`, () => cloud.describe!(ids, signal)),
@@ -83,7 +97,7 @@ export function processGroup(cloud: InstanceGroup, machines: WorldMachines, proc
       const isTrouble = isGroupError(error)
         ? error.code !== 'not_ready' && error.code !== 'not_found'
         : isConnectionError(error) || process.clock.now() - beganAt >= hungMs
-      if (isTrouble) witness.failed(id)
+      if (isTrouble) witness.failed(id === undefined ? undefined : machineOf(id))
       throw error
     }
   }

@@ -1,6 +1,6 @@
 import type { ProvisionerOptions, Random } from '@runner-core/fleeting'
 import { seededRandom } from '@runner-core/fleeting/testing'
-import { logStepNames, memberStepNames, ownerStepNames, rareStepNames, type StepName, stepNames } from './steps.ts'
+import { hostStepNames, logStepNames, memberStepNames, ownerStepNames, rareStepNames, type StepName, stepNames } from './steps.ts'
 
 /** What a world is like from its beginning to its end. Ranges are drawn from anew for each use, milliseconds. */
 export interface WorldSetting {
@@ -25,6 +25,8 @@ export interface WorldSetting {
   readonly noticeMs: readonly [number, number]
   /** Zones, where there are several. */
   readonly placements?: readonly string[]
+  /** Whether its machines are hosts that exist already, as many as it may have. */
+  readonly hasHosts?: boolean
   /** Groups that the fleet consists of, where it is several. */
   readonly members?: readonly string[]
   readonly unknownInstances: NonNullable<ProvisionerOptions['unknownInstances']>
@@ -95,7 +97,10 @@ const rareBatches: readonly RareBatch[] = [
   {
     salt: 0x165667b1,
     steps: [],
-    kinds: [{ steps: memberStepNames, chance: 0.4, setting: { members: ['a', 'b'] } }],
+    kinds: [
+      { steps: memberStepNames, chance: 0.4, setting: { members: ['a', 'b'] } },
+      { steps: hostStepNames, chance: 0.3, setting: { hasHosts: true, holdsOwner: false } },
+    ],
   },
 ]
 

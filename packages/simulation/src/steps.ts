@@ -64,7 +64,13 @@ export type StepName =
   | RareStepName
 
 /** What came to the world later: see `scenarioOf`. */
-type RareStepName = (typeof rareStepNames | typeof ownerStepNames | typeof logStepNames | typeof memberStepNames)[number]
+type RareStepName = (
+  | typeof rareStepNames
+  | typeof ownerStepNames
+  | typeof logStepNames
+  | typeof memberStepNames
+  | typeof hostStepNames
+)[number]
 
 export const rareStepNames = ['powerCut', 'powerCutBefore', 'powerCutAfter', 'powerCutSoon', 'stateTooLarge'] as const
 /** For groups that say who has them. */
@@ -73,6 +79,30 @@ export const ownerStepNames = ['claimed', 'rival', 'ownersFail'] as const
 export const logStepNames = ['logFull'] as const
 /** For fleets of several groups. */
 export const memberStepNames = ['memberDown', 'memberWithoutRoom', 'memberListsFail'] as const
+
+/** For fleets of hosts. */
+export const hostStepNames = ['hostCut'] as const
+
+/** What happens to clouds that make machines, and to no host. */
+const cloudStepNames: ReadonlySet<StepName> = new Set([
+  'preempt',
+  'notice',
+  'foreign',
+  'resize',
+  'force',
+  'hide',
+  'vanish',
+  'lists',
+  'bootsFail',
+  'bootStuck',
+  'launchLost',
+  'surplus',
+  'fewer',
+  'deletesIgnored',
+  'deletesStuck',
+  'refuse',
+  'throttle',
+])
 
 /** Does something to the world and says what, in words for a story; undefined: there was nobody to do it to. */
 type Act = (world: World, n: number) => string | undefined
@@ -267,6 +297,21 @@ const acts: Readonly<Record<StepName, Act>> = {
     world.cloud.throttledUntil = world.clock.now() + second + n * 60
     return `the cloud throttles for ${second + n * 60} ms`
   },
+  hostCut: (world, n) =>
+    on(pick(world.cloud.ids, n), (id) => {
+      const { unreachable } = world.cloud
+      if (unreachable === 'all' || unreachable.has(id)) return undefined
+      const ms = second + n * 90
+      world.history.begins('unreachable', { machine: id })
+      unreachable.add(id)
+      world.cloud.dropConnections(id)
+      world.clock.after(ms, () => {
+        if (world.cloud.unreachable === 'all') return
+        world.cloud.unreachable.delete(id)
+        world.history.ends('unreachable', { machine: id })
+      })
+      return `${id} cannot be reached for ${ms} ms`
+    }),
   memberDown: (world, n) => memberFails(world, n, new GroupError('transient', 'no answer'), ['list', 'increase', 'decrease']),
   memberListsFail: (world, n) => memberFails(world, n, new GroupError('transient', 'no answer'), ['list']),
   memberWithoutRoom: (world, n) => memberFails(world, n, new GroupError('capacity', 'no room'), ['increase']),
@@ -401,12 +446,14 @@ const weights: Partial<Record<StepName, number>> = {
 
 /** Every step that any seed may have, as often as it comes. */
 export const stepNames: readonly StepName[] = (Object.keys(acts) as StepName[])
-  .filter((name) => ![...rareStepNames, ...ownerStepNames, ...logStepNames, ...memberStepNames].some((rare) => rare === name))
+  .filter(
+    (name) => ![...rareStepNames, ...ownerStepNames, ...logStepNames, ...memberStepNames, ...hostStepNames].some((rare) => rare === name),
+  )
   .flatMap((name) => Array.from({ length: weights[name] ?? 1 }, () => name))
 
 /** Does a step, and answers what happened in words. */
 export function act(world: World, name: StepName, n: number): string | undefined {
-  return acts[name](world, n)
+  return world.hasHosts && cloudStepNames.has(name) ? undefined : acts[name](world, n)
 }
 
 function freezeMs(n: number): number {

@@ -8,7 +8,7 @@ import {
   isGroupError,
   type ListedInstance,
 } from '@runner-core/fleeting'
-import { MemoryGroup } from '@runner-core/fleeting/testing'
+import { MemoryGroup, type MemoryGroupOptions } from '@runner-core/fleeting/testing'
 
 /** How a list may be wrong: nothing or half of it is there, it is what was true a while ago, its rows come in another order or twice. */
 export type ListLie = 'empty' | 'half' | 'stale' | 'reordered' | 'repeated'
@@ -33,6 +33,11 @@ export function launchOf({ launchToken, placement }: IncreaseRequest): string {
 /** The member that an instance belongs to, where there are members. */
 function memberOf(id = ''): string | undefined {
   return id.includes('/') ? id.slice(0, id.indexOf('/')) : undefined
+}
+
+export interface WorldCloudOptions extends MemoryGroupOptions {
+  readonly members?: readonly string[] | undefined
+  readonly hosts?: number | undefined
 }
 
 /** A memory group that also launches more than it was asked for, leaves machines out of its lists, and throttles; and that remembers what it did to whom. */
@@ -65,11 +70,11 @@ export class WorldCloud extends MemoryGroup {
   readonly members: readonly string[]
   readonly #memberFaults = new Map<string, MemberFault>()
 
-  /** With `members` it consists of groups, each asked through {@link member}; ids begin with the name of their group. */
-  constructor({
-    members,
-    ...options
-  }: ConstructorParameters<typeof MemoryGroup>[0] & { readonly members?: readonly string[] | undefined }) {
+  /**
+   * With `members` it consists of groups, each asked through {@link member}; ids begin with the name of their group.
+   * With `hosts` it has so many machines from the start.
+   */
+  constructor({ members, hosts = 0, ...options }: WorldCloudOptions) {
     super({
       ...options,
       ...(members !== undefined && {
@@ -77,6 +82,7 @@ export class WorldCloud extends MemoryGroup {
       }),
     })
     this.members = members ?? []
+    for (let host = 0; host < hosts; host += 1) super.addForeign()
     this.#now = () => options.clock.now()
   }
 

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import {
   type GroupErrorCode,
   type IncreaseRequest,
@@ -11,6 +14,7 @@ import { ManualClock, seededRandom, simpleShell } from '@runner-core/fleeting/te
 import type { IdlePolicy } from '@runner-core/taskscaler'
 import type { Bug } from './bugs.ts'
 import { WorldCoordinator } from './coordinator/world-coordinator.ts'
+import { hostGroup, hostOf, writtenLoans } from './host-group.ts'
 import type { RunningScript } from './machine/sim-machine.ts'
 import { WorldMachines } from './machine/world-machines.ts'
 import { believedListLagMs, breakerProbeMs, Manager } from './manager.ts'
@@ -100,10 +104,16 @@ export class World {
   manager: Manager
   /** Whether the disk of the manager's log has no room. */
   isLogFull = false
+  /** Whether the machines are hosts that exist already. */
+  readonly hasHosts: boolean
   /** Whether a manager that was killed is started again. */
   revives = true
   readonly #setting: WorldSetting
   readonly #turns: number
+  /** Where a group of hosts keeps what it lends, as a plugin keeps it in the state directory. */
+  readonly #hostDirectory: string | undefined
+  /** Launches and removals that were sent. */
+  #changes = 0
   readonly #random: Random
   readonly #bug: Bug | undefined
   readonly #leases = new Map<string, string>()
@@ -127,17 +137,20 @@ export class World {
     this.store = new WorldStore(this.clock, openStore)
     this.#turns = openStore === undefined ? 0 : 3
     this.#setting = setting
+    this.hasHosts = setting.hasHosts ?? false
+    if (this.hasHosts) this.#hostDirectory = mkdtempSync(join(tmpdir(), 'world-hosts-'))
     this.#bug = bug
     this.#random = seededRandom(seed)
     this.schedule = setting.schedule
-    const { tells, placements, members, appearMs, bootMs, deleteMs, callMs, listLagMs, healthChecks } = setting
+    const { tells, placements, appearMs, bootMs, deleteMs, callMs, listLagMs, healthChecks } = setting
     this.cloud = new WorldCloud({
       clock: this.clock,
       shell: simpleShell,
       maxSize: 30,
       tells,
       ...(placements !== undefined && { placements }),
-      members,
+      members: this.hasHosts ? undefined : setting.members,
+      hosts: this.hasHosts ? setting.maxInstances : 0,
       capabilities: healthChecks ? ['heartbeat', 'interruption_notice'] : ['interruption_notice'],
       appearDelayMs: this.#between(appearMs),
       bootDelayMs: this.#between(bootMs),
@@ -176,6 +189,10 @@ export class World {
     })
     this.coordinator = new WorldCoordinator(this.clock, this.history)
     this.manager = this.#startManager()
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#hostDirectory !== undefined) rmSync(this.#hostDirectory, { recursive: true })
   }
 
   useSchedule(n: number): void {
@@ -244,6 +261,7 @@ export class World {
       process,
       history: this.history,
       promiseCapMs,
+      isStateLate: () => false,
       leases: new Map(),
       violate: (promise, what) => this.violate(promise, what),
       note: () => {},
@@ -397,6 +415,7 @@ export class World {
 
   /** Machines that are there, or on their way, and should not be: a stranger's is left alone unless the setting says otherwise, and where launches cannot be told apart nobody knows which one that is. */
   get #oursLeft(): readonly string[] {
+    if (this.#hostDirectory !== undefined) return writtenLoans(this.#hostDirectory)
     const { ids, unaccountable } = this.cloud
     if (this.#setting.unknownInstances === 'remove') return ids
     const ours = ids.filter((id) => !unaccountable.has(id))
@@ -414,10 +433,6 @@ export class World {
     return [...this.store.records.values()]
       .filter(({ kind }) => kind === 'launch' || kind === 'removal')
       .map(({ kind, key }) => `${kind} ${key}`)
-  }
-
-  get #changes(): number {
-    return this.cloud.calls.filter(({ operation }) => operation === 'increase' || operation === 'decrease').length
   }
 
   #startManager(): Manager {
@@ -442,6 +457,7 @@ export class World {
       capacityPerInstance,
       maxUseCount,
       promiseCapMs,
+      isStateLate: () => this.store.isLate,
       leases: this.#leases,
       violate: (promise, what) => this.violate(promise, what),
       note: (text) => this.note(text),
@@ -475,8 +491,12 @@ export class World {
 
   /** The group that a process has for the cloud. */
   #groupOf(process: WorldProcess, witnessOf: (member: string) => CloudWitness): InstanceGroup {
-    const { members } = this.#setting
-    if (members === undefined) return processGroup(this.cloud, this.machines, process, witnessOf(''))
+    const { members } = this.cloud
+    if (this.#hostDirectory !== undefined) {
+      const hosts = hostGroup({ cloud: this.cloud, process, directory: this.#hostDirectory, random: this.#random })
+      return processGroup(hosts, this.machines, process, witnessOf(''), hostOf)
+    }
+    if (members.length === 0) return processGroup(this.cloud, this.machines, process, witnessOf(''))
     const groupOf = (name: string): InstanceGroup => processGroup(this.cloud.member(name), this.machines, process, witnessOf(name))
     const random = seededRandom(Math.floor(this.#random() * 2 ** 32))
     return memberGroups({ members, groupOf, clock: process.clock, random, logger: silentLogger })
@@ -496,9 +516,11 @@ export class World {
       },
       looked: () => this.#looks.set(process, (this.#looks.get(process) ?? 0) + 1),
       decreases: (ids) => {
+        this.#changes += 1
         this.note(`delete ${ids.join(', ')}`)
         this.#checkOwner(process, ids)
-        this.history.tell({ kind: 'delete_asked', machines: ids, by: process.name })
+        // A host that is taken back lives on.
+        if (!this.hasHosts) this.history.tell({ kind: 'delete_asked', machines: ids, by: process.name })
         for (const id of ids) {
           for (const [key, instanceId] of this.#leases)
             if (instanceId === id) this.violate(1, `${id} is deleted while ${key} has a slot of it`)
@@ -526,6 +548,7 @@ export class World {
 
   #checkLaunch(process: WorldProcess, request: IncreaseRequest, member: string): void {
     const { count, launchToken } = request
+    this.#changes += 1
     this.note(`launch ${count} as ${member === '' ? launchToken : `${launchToken}, in ${member}`}`)
     const token = member === '' ? launchToken : launchOf({ ...request, placement: member })
     this.history.tell({ kind: 'launch_asked', token, count, by: process.name })

@@ -308,9 +308,9 @@ export class MemoryGroup implements InstanceGroup {
     return this.#options.maxSize ?? 1000
   }
 
-  /** Ends every open connection: a network that goes away. Set `unreachable` so that new ones fail too. */
-  dropConnections(): void {
-    for (const id of this.#connections.keys()) this.#drop(id)
+  /** Ends every open connection, or those to one machine: a network that goes away. Set `unreachable` so that new ones fail too. */
+  dropConnections(to?: string): void {
+    for (const id of to === undefined ? this.#connections.keys() : [to]) this.#drop(id)
   }
 
   #drop(id: string): void {

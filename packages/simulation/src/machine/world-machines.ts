@@ -50,14 +50,14 @@ export class WorldMachines {
   }
 
   /** A connection that the cloud opened, as a process has it. */
-  connectionOf(process: WorldProcess, connection: Connection, instanceId: string): Connection {
+  connectionOf(process: WorldProcess, connection: Connection, machine: string): Connection {
     const { clock, noticeMs } = this.#options
     const link = new Link()
     const channels = new Set<Channel>()
     const forget = process.atEnd(() => void connection.close())
     connection.onEnd(() => {
       forget()
-      const cause = connection.ended ?? lost(instanceId)
+      const cause = connection.ended ?? lost(machine)
       for (const channel of channels) channel.cut(cause)
       channels.clear()
       const afterMs = noticeMs()
@@ -67,17 +67,18 @@ export class WorldMachines {
     // As where the server's process for it is killed.
     link.onClose(() => void connection.close())
     return {
+      machine,
       exec: (command, options = {}) =>
-        process.effect('connection', `a command on ${instanceId}`, async () => {
+        process.effect('connection', `a command on ${machine}`, async () => {
           if (connection.ended !== undefined) throw connection.ended
           options.signal?.throwIfAborted()
-          const channel = this.#exec(process, link, instanceId, command, options)
+          const channel = this.#exec(process, link, machine, command, options)
           channels.add(channel)
           void channel.execution.closed.catch(() => {}).finally(() => channels.delete(channel))
           return channel.execution
         }),
       dial: (target) => connection.dial(target),
-      check: (timeoutMs) => process.effect('connection', `a check of ${instanceId}`, () => connection.check(timeoutMs)),
+      check: (timeoutMs) => process.effect('connection', `a check of ${machine}`, () => connection.check(timeoutMs)),
       get ended() {
         return connection.ended
       },

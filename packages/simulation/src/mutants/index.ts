@@ -3,6 +3,7 @@ import { machineMutants, runnerMutants } from './job-mutants.ts'
 import { multiMutants } from './multi-mutants.ts'
 import type { Mutant } from './mutant.ts'
 import { journalMutants, provisionerMutants } from './provisioner-mutants.ts'
+import { staticMutants } from './static-mutants.ts'
 import { taskscalerMutants } from './taskscaler-mutants.ts'
 
 const kills: readonly StepName[] = ['killNow', 'killBefore', 'killAfter']
@@ -11,6 +12,7 @@ const disks: readonly StepName[] = ['diskFull', 'stateLost', 'stateLate', 'state
 
 /** By part of a file's name, what must happen for its guards to matter; the first that fits. */
 const focuses: readonly (readonly [string, readonly StepName[]])[] = [
+  ['plugin-static', ['hostCut', 'schedule', ...kills]],
   ['multi/', ['memberDown', 'memberWithoutRoom', 'memberListsFail', 'loseAnswer', 'hang', 'lists', 'refuse']],
   ['memory-state-store', managers],
   ['disappearance', ['lists', 'hide', 'vanish', 'cutNetwork', 'mendNetwork', 'schedule']],
@@ -46,6 +48,7 @@ const focuses: readonly (readonly [string, readonly StepName[]])[] = [
 export const mutants: readonly Mutant[] = [
   ...provisionerMutants,
   ...multiMutants,
+  ...staticMutants,
   ...journalMutants,
   ...taskscalerMutants,
   ...runnerMutants,
