@@ -1,6 +1,8 @@
 // Loaded now: simulated time goes on without calls that wait for something else than the cloud.
 import '@aws-sdk/client-auto-scaling'
 import '@aws-sdk/client-ec2'
+import '@azure/arm-compute'
+import '@azure/identity'
 import { type Clock, type InstanceGroup, newKeyPair, silentLogger } from '@runner-core/fleeting'
 import { type CloudHand, seededRandom } from '@runner-core/fleeting/testing'
 import { expect, test } from 'vitest'

@@ -1,3 +1,6 @@
+// Loaded now: simulated time goes on without calls that wait for something else than the cloud.
+import '@azure/arm-compute'
+import '@azure/identity'
 import { silentLogger } from '@runner-core/fleeting'
 import { type CloudFault, seededRandom } from '@runner-core/fleeting/testing'
 import { expect, test } from 'vitest'

@@ -25,7 +25,27 @@ test('tokens are asked for the endpoint of a private cloud, unless told otherwis
   expect(parseConfig({ ...config, audience: 'https://management.local/a1b2' }).audience).toBe('https://management.local/a1b2')
 })
 
+test('a cloud says where Resource Manager and the authority are, unless told otherwise', () => {
+  expect(parseConfig({ ...least, cloud: 'government' })).toMatchObject({
+    endpoint: 'https://management.usgovcloudapi.net',
+    authorityHost: 'https://login.microsoftonline.us',
+    audience: 'https://management.usgovcloudapi.net',
+  })
+  const config = { ...least, cloud: 'china', endpoint: 'https://management.local', authority_host: 'https://login.local' }
+  expect(parseConfig(config)).toMatchObject({ endpoint: 'https://management.local', authorityHost: 'https://login.local' })
+  expect(parseConfig({ ...least, cloud: 'public' }).authorityHost).toBe('https://login.microsoftonline.com')
+})
+
+test('a group has an identity of its own', () => {
+  expect(parseConfig({ ...least, client_id: 'c', tenant_id: 'contoso.example' })).toMatchObject({
+    clientId: 'c',
+    tenantId: 'contoso.example',
+  })
+})
+
 test.each<[object, RegExp]>([
+  [{ ...least, cloud: 'germany' }, /cloud: expected "public" or "government" or "china"/],
+  [{ ...least, tenant_id: 'a/b' }, /tenant_id: expected the id or a domain of a tenant/],
   [{}, /name.*subscription_id.*resource_group_name/s],
   [{ ...least, endpoint: 'http://management.local' }, /endpoint/],
   [{ ...least, authority_host: 'login.local' }, /authority_host/],

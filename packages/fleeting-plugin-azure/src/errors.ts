@@ -75,9 +75,18 @@ export function asThrown(doing: string, cause: unknown, signal: AbortSignal): un
   return asAzureError(doing, { message: firstLine(message) }, { cause })
 }
 
+/** For an answer that is not what was asked for, such as a list without rows. It is never taken for an empty list. */
+export function unreadable(doing: string, cause: unknown): GroupError {
+  // The SDK's own error quotes the whole answer.
+  const isQuote = cause instanceof Error && cause.name === 'RestError'
+  return new GroupError('transient', `${doing}: the answer has an unexpected form`, isQuote ? {} : { cause })
+}
+
 /** The identity library hides why an authority could not be asked: a network that is down for a moment looks like a certificate that is not trusted. */
 function loginFailure(doing: string, message: string, cause: Error): GroupError {
-  const details = /More details:\s*(.+)/.exec(message)?.[1] ?? firstLine(message)
+  const { errors = [] } = cause as { readonly errors?: readonly Error[] }
+  const tried = errors.map((error) => firstLine(error.message)).join('; ')
+  const details = /More details:\s*(.+)/.exec(message)?.[1] ?? (tried || firstLine(message))
   if (!/endpoints_resolution_error|openid_config_error|network_error/.test(message)) {
     return new GroupError('auth', `${doing}: cannot log in: ${details}`, { cause })
   }

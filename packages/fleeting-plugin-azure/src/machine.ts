@@ -1,4 +1,5 @@
-import { GroupError, type TaggedMachine, type Tags } from '@runner-core/fleeting'
+import type { VirtualMachine, VirtualMachineScaleSetVM } from '@azure/arm-compute'
+import { GroupError, type TaggedMachine } from '@runner-core/fleeting'
 
 /** A machine of the set. */
 export interface Machine extends TaggedMachine {
@@ -11,31 +12,19 @@ export interface Machine extends TaggedMachine {
   readonly statuses: readonly { readonly code?: string; readonly message?: string }[]
 }
 
-/** One as an answer has it. */
-export interface MachineBody {
-  readonly id?: string
-  readonly name?: string
-  /** In a Uniform set. */
-  readonly instanceId?: string
-  readonly tags?: Tags
-  readonly properties?: {
-    readonly provisioningState?: string
-    readonly timeCreated?: string
-    readonly instanceView?: { readonly statuses?: Machine['statuses'] }
-  }
-}
+type MachineAnswer = VirtualMachine | VirtualMachineScaleSetVM
 
-/** Thrown: `transient`, for one that cannot be told apart. */
-export function machineOf({ id: resourceId, name, instanceId, tags = {}, properties = {} }: MachineBody): Machine {
-  const id = instanceId ?? name
-  if (id === undefined || resourceId === undefined) throw new GroupError('transient', 'a machine without an id was listed')
-  const { provisioningState, timeCreated, instanceView } = properties
+/** What is null is not there. Thrown: `transient`, for one that cannot be told apart. */
+export function machineOf(answer: MachineAnswer): Machine {
+  const { id: resourceId, name, tags, provisioningState, timeCreated, instanceView } = answer
+  const id = ('instanceId' in answer ? answer.instanceId : undefined) ?? name
+  if (!id || !resourceId) throw new GroupError('transient', 'a machine without an id was listed')
   return {
     id,
     resourceId: resourceId.toLowerCase(),
-    provisioningState,
-    tags,
-    createdAt: timeCreated === undefined ? undefined : Date.parse(timeCreated),
+    provisioningState: provisioningState ?? undefined,
+    tags: tags ?? {},
+    createdAt: timeCreated?.getTime(),
     statuses: instanceView?.statuses ?? [],
   }
 }

@@ -1,34 +1,36 @@
-import { GroupError, type Tags } from '@runner-core/fleeting'
+import type { VirtualMachineScaleSet } from '@azure/arm-compute'
+import { GroupError } from '@runner-core/fleeting'
 
-/** A scale set as Resource Manager shows it, its properties at the top: what of it matters here. */
-export interface ScaleSet {
-  readonly id?: string
-  readonly name?: string
-  readonly etag?: string
-  readonly tags?: Tags
-  readonly sku?: { readonly capacity?: number }
-  readonly provisioningState?: string
-  readonly orchestrationMode?: string
-  readonly overprovision?: boolean
-  readonly singlePlacementGroup?: boolean
-  readonly upgradePolicy?: { readonly mode?: string }
-  readonly automaticRepairsPolicy?: { readonly enabled?: boolean }
-  readonly spotRestorePolicy?: { readonly enabled?: boolean }
-  readonly virtualMachineProfile?: {
-    readonly priority?: string
-    readonly evictionPolicy?: string
-    readonly osProfile?: { readonly adminUsername?: string }
-    readonly storageProfile?: { readonly imageReference?: { readonly id?: string }; readonly osDisk?: { readonly osType?: string } }
-  }
+/** A scale set as the SDK shows it: what of it matters here. */
+export type ScaleSet = Partial<
+  Pick<
+    VirtualMachineScaleSet,
+    | 'id'
+    | 'name'
+    | 'etag'
+    | 'tags'
+    | 'sku'
+    | 'provisioningState'
+    | 'orchestrationMode'
+    | 'overprovision'
+    | 'singlePlacementGroup'
+    | 'upgradePolicy'
+    | 'automaticRepairsPolicy'
+    | 'spotRestorePolicy'
+    | 'virtualMachineProfile'
+  >
+>
+
+/** What is null is not there. Thrown: `transient`, for what is none, which would count as an empty one. */
+export function scaleSetOf(answer: VirtualMachineScaleSet): ScaleSet {
+  const set: ScaleSet = withoutNulls(answer)
+  if (set.id === undefined) throw new GroupError('transient', 'a scale set without an id was read')
+  return set
 }
 
-/** The same as an answer has it. */
-export interface ScaleSetBody extends Pick<ScaleSet, 'id' | 'name' | 'etag' | 'tags' | 'sku'> {
-  readonly properties?: Omit<ScaleSet, 'id' | 'name' | 'etag' | 'tags' | 'sku'>
-}
-
-/** Thrown: `transient`, for what is none, which would count as an empty one. */
-export function scaleSetOf({ properties, ...rest }: ScaleSetBody): ScaleSet {
-  if (rest.id === undefined) throw new GroupError('transient', 'a scale set without an id was read')
-  return { ...properties, ...rest }
+function withoutNulls<T>(value: T): T {
+  if (Array.isArray(value)) return value.map(withoutNulls) as T
+  if (typeof value !== 'object' || value === null || value instanceof Date) return value
+  const there = Object.entries(value).filter(([, part]) => part !== null && part !== undefined)
+  return Object.fromEntries(there.map(([key, part]) => [key, withoutNulls(part)])) as T
 }

@@ -1,9 +1,12 @@
 // The client against an endpoint that answers what Azure would not, or not often.
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { inspect, promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { selfSignedCertificate } from '../../cloud-fakes/src/azure/certificate.ts'
 import { authorityRoute } from '../../cloud-fakes/src/azure/token-endpoint.ts'
@@ -21,15 +24,40 @@ beforeAll(() => {
 })
 afterAll(() => void vi.unstubAllEnvs())
 
+test('nothing of the SDK is loaded before the first call', async () => {
+  const program = `
+    import { registerHooks } from 'node:module'
+    const loaded = []
+    registerHooks({ load: (url, context, next) => (loaded.push(url), next(url, context)) })
+    const { createInstanceGroup } = await import('${new URL('../src/index.ts', import.meta.url).href}')
+    const { silentLogger, systemClock, systemRandom } = await import('@runner-core/fleeting')
+    const context = { fleet: 'f', connector: { privateKey: 'KEY' }, logger: silentLogger, clock: systemClock, random: systemRandom }
+    createInstanceGroup({ name: 'n', subscription_id: 's', resource_group_name: 'g' }, context)
+    const sdk = () => loaded.filter((url) => /node_modules.@azure/.test(url))
+    console.log(JSON.stringify(sdk()))`
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['--conditions=@runner-core/source', '--input-type=module', '--eval', program],
+    { cwd: fileURLToPath(new URL('..', import.meta.url)) },
+  )
+  expect(JSON.parse(stdout)).toEqual([])
+})
+
 interface Answer {
   readonly status?: number
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | object
+  /** Nothing is answered. */
+  readonly never?: true
 }
 
 interface Asked {
   readonly url: URL
   readonly headers: IncomingHttpHeaders
+  /** Settles once the request is over, answered or given up. */
+  readonly over: Promise<unknown>
+  /** Closes its connection. */
+  readonly cut: () => void
 }
 
 interface Endpoint {
@@ -52,7 +80,8 @@ async function endpoint(...answers: readonly Answer[]): Promise<Endpoint> {
       return
     }
     const answer = answers[asked.length] ?? { status: 500 }
-    asked.push({ url, headers })
+    asked.push({ url, headers, over: once(response, 'close'), cut: () => response.destroy() })
+    if (answer.never) return
     const answered = typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body)
     response.writeHead(answer.status ?? 200, answer.headers).end(answered?.replaceAll('ORIGIN', origin))
   }
@@ -88,6 +117,7 @@ describe.each<[string, (client: AzureClient) => Promise<unknown>]>([
     ['null', { body: 'null' }],
     ['a list of nothing', { body: '[]' }],
     ['an object of nothing', { body: '{}' }],
+    ['a word in place of rows', { body: { value: 'ab' } }],
     ['a page of a stranger', { body: '<html>Log in to the network</html>' }],
     ['that it is accepted', { status: 202, body: '' }],
     ['that it was made', { status: 201, body: { id: '/set', value: [] } }],
@@ -97,16 +127,70 @@ describe.each<[string, (client: AzureClient) => Promise<unknown>]>([
   })
 })
 
-test('a list goes on where a page names the next one, which may be one without rows, until none is named', async () => {
-  const next = 'ORIGIN/next?%24skiptoken=a%2Fb'
-  const { client, asked } = await endpoint(
-    { body: { value: [machine('1')], nextLink: next } },
-    { body: { value: [], nextLink: next } },
-    { body: { value: [machine('2')], nextLink: '' } },
-  )
-  const machines = await client().listMachines('Uniform', {}, never)
-  expect(machines.map(({ id }) => id)).toEqual(['1', '2'])
-  expect(asked.slice(1).map(({ url }) => `${url.pathname}${url.search}`)).toEqual(['/next?%24skiptoken=a%2Fb', '/next?%24skiptoken=a%2Fb'])
+test('an answer that cannot be read is not quoted, and what it says is not taken for a refusal', async () => {
+  const broken = {
+    headers: { 'content-type': 'application/json' },
+    body: `{"value":[{"name":"quota self-signed certificate ${'x'.repeat(10_000)}"}`,
+  }
+  const { client } = await endpoint(broken, broken, broken, { body: { value: [machine('1')], nextLink: 'ORIGIN/next' } }, broken)
+  const azure = client()
+  const reads = [
+    () => azure.getSet(never),
+    () => azure.listMachines('Uniform', {}, never),
+    () => azure.list('listing rows', '/rows', '2020-01-01', never),
+    () => azure.listMachines('Uniform', {}, never),
+  ]
+  for (const read of reads) {
+    const error: unknown = await read().catch((error: unknown) => error)
+    expect(error).toMatchObject({ code: 'transient', message: expect.stringMatching(/^[^:]{1,80}: the answer has an unexpected form$/) })
+    expect(inspect(error)).not.toContain('xxxxxxxxxxxxxxxxxxxx')
+  }
+})
+
+test('a list of which a later page is refused is refused', async () => {
+  const { client } = await endpoint({ body: { value: [machine('1')], nextLink: 'ORIGIN/next' } }, { status: 429 })
+  await expect(client().listMachines('Uniform', {}, never)).rejects.toMatchObject({ code: 'throttled' })
+})
+
+describe('a list goes on where a page names the next one, which may be one without rows, until none is named:', () => {
+  const pagesFrom = (path: string) =>
+    endpoint(
+      { body: { value: [machine('1')], nextLink: `ORIGIN${path}` } },
+      { body: { value: [], nextLink: `ORIGIN${path}` } },
+      { body: { value: [machine('2')], nextLink: '' } },
+    )
+  const named = '/next?api-version=2020-01-01&%24skiptoken=a%2Fb'
+  const bare = '/next?%24skiptoken=a%2Fb'
+  test.each([
+    ['machines, of the version of the API that the page names', named, named],
+    // Resource Manager refuses a request without a version.
+    ["machines, of the SDK's version where the page names none", bare, `${bare}&api-version=2026-04-01`],
+  ])('%s', async (_what, path, next) => {
+    const { client, asked } = await pagesFrom(path)
+    const machines = await client().listMachines('Uniform', {}, never)
+    expect(machines.map(({ id }) => id)).toEqual(['1', '2'])
+    expect(asked.slice(1).map(({ url }) => `${url.pathname}${url.search}`)).toEqual([next, next])
+  })
+
+  test.each([named, bare])('rows, of %s as it is', async (path) => {
+    const { client, asked } = await pagesFrom(path)
+    expect(await client().list('listing rows', '/rows', '2020-01-01', never)).toEqual([machine('1'), machine('2')])
+    expect(asked.slice(1).map(({ url }) => `${url.pathname}${url.search}`)).toEqual([path, path])
+  })
+})
+
+test.each<[string, (client: AzureClient, signal: AbortSignal) => Promise<unknown>]>([
+  ['machines', (client, signal) => client.listMachines('Uniform', {}, signal)],
+  ['rows', (client, signal) => client.list('listing rows', '/rows', '2020-01-01', signal)],
+])('a list of %s ends with its signal, and its request too, also one for a later page', async (_what, list) => {
+  const { client, asked } = await endpoint({ body: { value: [machine('1')], nextLink: 'ORIGIN/next' } }, { never: true })
+  const reason = new Error('enough')
+  const controller = new AbortController()
+  const listing = list(client(), controller.signal)
+  await vi.waitFor(() => expect(asked).toHaveLength(2))
+  controller.abort(reason)
+  await expect(listing).rejects.toBe(reason)
+  await asked[1]!.over
 })
 
 test('what is null is not there', async () => {
@@ -201,16 +285,44 @@ test.each([
 
 test('a change is followed where Azure says so, and taken on whatever the answer has to say beside it', async () => {
   const followed = { 'azure-asyncoperation': 'ORIGIN/operation', location: 'ORIGIN/location', 'retry-after': '10' }
-  const { client } = await endpoint(
+  const json = { 'content-type': 'application/json' }
+  const { client, asked } = await endpoint(
     { status: 202, headers: followed },
     { status: 202, headers: { location: 'ORIGIN/location' } },
     { status: 200, body: 'taken on' },
+    { status: 200, headers: { ...json, ...followed }, body: '{' },
+    { status: 200, headers: json, body: { properties: { provisioningState: 7 } } },
+    { status: 201, headers: followed, body: { properties: { provisioningState: 'Failed' } } },
+    { status: 200, body: '' },
   )
   const azure = client()
   const resized = () => azure.resize(3, {}, undefined, never)
   expect(await resized()).toEqual({ url: 'ORIGIN/operation', retryAfterMs: 10_000 })
   expect(await resized()).toBeUndefined()
   expect(await resized()).toBeUndefined()
+  expect(await resized()).toMatchObject({ url: 'ORIGIN/operation' })
+  expect(await resized()).toBeUndefined()
+  expect(await resized()).toMatchObject({ url: 'ORIGIN/operation' })
+  expect(await resized()).toBeUndefined()
+  expect(asked).toHaveLength(7)
+})
+
+test('a change of the size or the tags is of what was read', async () => {
+  const { client, asked } = await endpoint({ body: {} }, { body: {} }, { body: {} })
+  const azure = client()
+  await azure.resize(3, {}, '"7"', never)
+  await azure.retag({}, '"8"', never)
+  await azure.retag({}, undefined, never)
+  expect(asked.map(({ headers }) => headers['if-match'])).toEqual(['"7"', '"8"', undefined])
+})
+
+test('a change that fails after it was begun, in the network, is not taken on', async () => {
+  const { client, asked } = await endpoint({ never: true })
+  const resized = client().resize(3, {}, undefined, never)
+  await vi.waitFor(() => expect(asked).toHaveLength(1))
+  asked[0]!.cut()
+  await expect(resized).rejects.toMatchObject({ code: 'transient' })
+  expect(asked).toHaveLength(1)
 })
 
 test('certificates are trusted through a proxy of the environment too, for tokens as well', async () => {

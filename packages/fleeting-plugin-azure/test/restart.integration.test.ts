@@ -1,3 +1,6 @@
+// Loaded now: simulated time goes on without calls that wait for something else than the cloud.
+import '@azure/arm-compute'
+import '@azure/identity'
 import { describe, expect, test } from 'vitest'
 import { type ManagedCloud, Managers } from '../../cloud-fakes/test/managers.ts'
 import { expectOneOwner } from '../../cloud-fakes/test/two-managers.ts'

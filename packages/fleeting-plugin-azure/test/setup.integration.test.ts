@@ -25,7 +25,7 @@ test('the README names each finding, key, state word, error word and bucket that
   const readme = read('README.md')
   const words = [
     ...read('src/findings.ts').matchAll(/warn\(\s*'(\w+)'/g),
-    ...read('src/config.ts').matchAll(/(?:table\.string|required|address)\((?:table, )?'(\w+)'/g),
+    ...read('src/config.ts').matchAll(/(?:table\.(?:string|choice)|required|address)\((?:table, )?'(\w+)'/g),
     ...read('src/states.ts').matchAll(/^ {2}(\w+): '/gm),
     ...read('src/errors.ts').matchAll(/^ {2}([A-Z]\w+): '/gm),
     ...read('src/rate-limits.ts').matchAll(/^ {2}(\w+): (?:perMinute|\{)/gm),
