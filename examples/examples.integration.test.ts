@@ -86,7 +86,10 @@ test.each([
   const toml = readFileSync(new URL('runner/first.toml', import.meta.url), 'utf8')
   const port = await freePort()
   writeFileSync(config, toml.replace('http://127.0.0.1:8929', url).replace('127.0.0.1:9252', `127.0.0.1:${port}`))
-  const runner = spawn(process.execPath, [bin, 'run', '--config', config], { env: { ...process.env, TMPDIR: folder }, stdio: 'ignore' })
+  const runner = spawn(process.execPath, [bin, 'run', '--config', config], {
+    env: { ...process.env, TMPDIR: folder },
+    stdio: 'ignore',
+  })
   const runnerEnded = once(runner, 'exit')
   onTestFinished(() => {
     for (const child of [gitLab, runner]) child.kill('SIGKILL')
@@ -97,7 +100,9 @@ test.each([
   expect(output.endsWith(shown), output).toBe(true)
   for (const command of tutorialCommands('explain')) {
     const { stdout } = await promisify(execFile)(process.execPath, [bin, ...command, '--config', config])
-    expect(stdout).toContain(command.includes('--job') ? 'job got its slot: instance local-' : 'increase by 1: free slots wanted: 1')
+    expect(stdout).toContain(
+      command.includes('--job') ? 'job got its slot: instance local-' : 'increase by 1: free slots wanted: 1',
+    )
   }
   runner.kill('SIGTERM')
   expect(await runnerEnded).toEqual([0, null])
@@ -121,7 +126,9 @@ policy = [{ idle_count = 1, idle_time = "1h" }]
 `,
   )
   const path = fileURLToPath(new URL('runner/main.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--conditions=@runner-core/source', path, config], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, ['--conditions=@runner-core/source', path, config], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const [first] = (await once(child.stdout, 'data')) as [Buffer]
   expect(first.toString()).toContain('taking jobs')
   const ended = once(child, 'exit')

@@ -1,5 +1,6 @@
-// Writes docs/reference/api/ from the declarations that `tsc -b` makes: a page for each published package, all that it exports in the order of its index.
-// Not kept in the repository: they are as long as all of its other docs, and change with every type.
+// Writes docs/reference/api/ from the declarations that `tsc -b` makes: a page for each published package, all that it
+// exports in the order of its index. Not kept in the repository: they are as long as all of its other docs, and change
+// with every type.
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -40,7 +41,9 @@ function packages(): readonly { readonly folder: string; readonly manifest: Mani
 }
 
 function indexPage(): string {
-  const rows = packages().map(({ folder, manifest }) => `| [\`${manifest.name}\`](${folder}.md) | ${manifest.description} |\n`)
+  const rows = packages().map(
+    ({ folder, manifest }) => `| [\`${manifest.name}\`](${folder}.md) | ${manifest.description} |\n`,
+  )
   return `# What the packages export
 
 One page for each package, made from its types by \`npm run reference\`.
@@ -53,7 +56,9 @@ ${rows.join('')}`
 
 function packagePage(folder: string, { name, description, exports }: Manifest): string {
   const entries = Object.entries(exports).flatMap(([subpath, entry]) =>
-    typeof entry === 'string' || entry.types === undefined ? [] : [{ module: posix.join(name, subpath), types: entry.types }],
+    typeof entry === 'string' || entry.types === undefined
+      ? []
+      : [{ module: posix.join(name, subpath), types: entry.types }],
   )
   const sections = entries.map(({ module, types }) => moduleSection(module, join('packages', folder, types)))
   return `# \`${name}\`\n\n${description}\n${sections.join('')}`
@@ -73,7 +78,8 @@ function itemSection(name: string, { comment, code }: Statement): string {
 function exportsOf(file: string): readonly { readonly name: string; readonly statement: Statement }[] {
   return statementsOf(file).flatMap(({ comment, code }) => {
     const list = /^export (?:type )?\{([^}]*)\}(?: from '([^']+)')?;$/s.exec(code)
-    if (list === null) return declarationName(code) === undefined ? [] : [{ name: declarationName(code)!, statement: { comment, code } }]
+    if (list === null)
+      return declarationName(code) === undefined ? [] : [{ name: declarationName(code)!, statement: { comment, code } }]
     const [, names = '', from] = list
     return names
       .split(',')
@@ -96,7 +102,9 @@ function declaration(file: string, from: string, name: string): Statement {
 }
 
 function importedFrom(file: string, name: string): string {
-  const imports = statementsOf(file).filter(({ code }) => code.startsWith('import ') && new RegExp(`\\b${name}\\b`).test(code))
+  const imports = statementsOf(file).filter(
+    ({ code }) => code.startsWith('import ') && new RegExp(`\\b${name}\\b`).test(code),
+  )
   return /from '([^']+)'/.exec(imports[0]?.code ?? '')?.[1] ?? ''
 }
 
@@ -104,7 +112,10 @@ function declarationName(code: string): string | undefined {
   return /^export (?:declare )?(?:abstract )?(?:class|interface|function|const|type|enum) (\w+)/.exec(code)?.[1]
 }
 
-/** The statements of a file of declarations, each with the last comment before it. As `tsc` writes them, only what begins a statement or a comment is a word or a slash that is not indented. */
+/**
+ * The statements of a file of declarations, each with the last comment before it. As `tsc` writes them, only what
+ * begins a statement or a comment is a word or a slash that is not indented.
+ */
 function statementsOf(file: string): readonly Statement[] {
   const statements: Statement[] = []
   const parts = readFileSync(join(root, file), 'utf8').split(/\n(?=\w|\/)/)

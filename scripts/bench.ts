@@ -1,4 +1,5 @@
-// `npm run bench -- NAME`: runs one benchmark in a process of its own. Each prints a table and ends with one line `BENCH {json}`.
+// `npm run bench -- NAME`: runs one benchmark in a process of its own. Each prints a table and ends with one line
+// `BENCH {json}`.
 import { spawnSync } from 'node:child_process'
 
 const benches = {
@@ -6,7 +7,10 @@ const benches = {
     file: 'packages/taskscaler/bench/scheduler.bench.ts',
     measures: 'reserve + acquire + release and plan(), beside generic-pool and tarn',
   },
-  jobs: { file: 'packages/runner/bench/jobs.bench.ts', measures: 'trivial jobs through coordinator, runner and one sshd' },
+  jobs: {
+    file: 'packages/runner/bench/jobs.bench.ts',
+    measures: 'trivial jobs through coordinator, runner and one sshd',
+  },
   artifacts: {
     file: 'packages/runner/bench/artifacts.bench.ts',
     measures: '1 GiB of artifacts, zip and raw, from one sshd through the runner',
@@ -15,7 +19,10 @@ const benches = {
     file: 'packages/runner/bench/sources.bench.ts',
     measures: 'clone and fetch of a small repository by a job, beside the same git commands typed in its script',
   },
-  ssh: { file: 'packages/fleeting/bench/ssh.bench.ts', measures: 'commands, streams and connects over the SSH connector to one sshd' },
+  ssh: {
+    file: 'packages/fleeting/bench/ssh.bench.ts',
+    measures: 'commands, streams and connects over the SSH connector to one sshd',
+  },
   trace: { file: 'packages/job/bench/trace.bench.ts', measures: 'log text through masking, repair and checksum' },
   clouds: {
     file: 'packages/cloud-fakes/bench/clouds.bench.ts',
@@ -43,8 +50,13 @@ const benches = {
 const [name, ...rest] = process.argv.slice(2)
 const bench = benches[name as keyof typeof benches]
 if (bench === undefined) {
-  const problem = name === undefined || name === '--help' ? 'usage: npm run bench -- NAME' : `no bench is called ${JSON.stringify(name)}`
-  console.error([problem, ...Object.entries(benches).map(([key, { measures }]) => `  ${key.padEnd(10)} ${measures}`)].join('\n'))
+  const problem =
+    name === undefined || name === '--help'
+      ? 'usage: npm run bench -- NAME'
+      : `no bench is called ${JSON.stringify(name)}`
+  console.error(
+    [problem, ...Object.entries(benches).map(([key, { measures }]) => `  ${key.padEnd(10)} ${measures}`)].join('\n'),
+  )
   process.exit(name === '--help' ? 0 : 2)
 }
 const flags = ['--expose-gc', '--conditions=@runner-core/source', bench.file, ...rest]

@@ -1,7 +1,18 @@
-// `npm run bundle -- NAME [FOLDER]`: plugin NAME (aws, azure, docker, gce, static) as one executable, fleeting-plugin-NAME, that needs neither Node nor packages. Bundled by rolldown, put into a copy of this Node by its
+// `npm run bundle -- NAME [FOLDER]`: plugin NAME (aws, azure, docker, gce, static) as one executable,
+// fleeting-plugin-NAME, that needs neither Node nor packages. Bundled by rolldown, put into a copy of this Node by its
 // support for single executables. For the platform that it runs on.
 import { spawnSync } from 'node:child_process'
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -25,7 +36,8 @@ const fuse = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2'
 
 const [name = '', target = 'bundles'] = process.argv.slice(2)
 const folder = resolve('packages', `fleeting-plugin-${name}`)
-if (name === '' || !existsSync(folder)) fail('usage: npm run bundle -- NAME [FOLDER], where NAME is aws, azure, docker, gce or static')
+if (name === '' || !existsSync(folder))
+  fail('usage: npm run bundle -- NAME [FOLDER], where NAME is aws, azure, docker, gce or static')
 if (notBundled[name] !== undefined) fail(`plugin ${name} cannot be one file: ${notBundled[name]}`)
 
 const work = mkdtempSync(join(tmpdir(), 'bundle-'))
@@ -44,7 +56,13 @@ try {
 async function bundle(file: string): Promise<void> {
   const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string }
   const [revision, reference] = ['--short=12', '--abbrev-ref'].map((how) => git('rev-parse', how, 'HEAD'))
-  const versionInfo = { name: `fleeting-plugin-${name}`, version, revision, reference, builtAt: new Date().toISOString() }
+  const versionInfo = {
+    name: `fleeting-plugin-${name}`,
+    version,
+    revision,
+    reference,
+    builtAt: new Date().toISOString(),
+  }
   const entry = `import { createInstanceGroup } from ${JSON.stringify(join(folder, 'src/index.ts'))}
 import { goPluginCommand } from ${JSON.stringify(resolve('packages/fleeting-goplugin/src/serve/index.ts'))}
 void goPluginCommand(createInstanceGroup, ${JSON.stringify(versionInfo)}, process.argv.slice(2))`
@@ -77,16 +95,23 @@ function withoutFiles(code: string, id: string): string {
 async function intoNode(main: string, executable: string): Promise<void> {
   const [config, blob] = [join(work, 'sea.json'), join(work, 'plugin.blob')]
   // The flags of the committed executables: why, docs/decisions/goplugin.md tells.
-  const [, line = ''] = /exec node (.+) "\$0"/.exec(readFileSync(join(folder, `bin/fleeting-plugin-${name}.js`), 'utf8')) ?? []
+  const [, line = ''] =
+    /exec node (.+) "\$0"/.exec(readFileSync(join(folder, `bin/fleeting-plugin-${name}.js`), 'utf8')) ?? []
   const flags = line.split(' ')
-  writeFileSync(config, JSON.stringify({ main, output: blob, disableExperimentalSEAWarning: true, useCodeCache: true, execArgv: flags }))
+  writeFileSync(
+    config,
+    JSON.stringify({ main, output: blob, disableExperimentalSEAWarning: true, useCodeCache: true, execArgv: flags }),
+  )
   // With them too, or the code that is compiled now would be of another kind.
   run(process.execPath, ...flags, '--experimental-sea-config', config)
   copyFileSync(process.execPath, executable)
   chmodSync(executable, 0o755)
   const isMac = process.platform === 'darwin'
   if (isMac) run('codesign', '--remove-signature', executable)
-  await inject(executable, 'NODE_SEA_BLOB', readFileSync(blob), { sentinelFuse: fuse, ...(isMac && { machoSegmentName: 'NODE_SEA' }) })
+  await inject(executable, 'NODE_SEA_BLOB', readFileSync(blob), {
+    sentinelFuse: fuse,
+    ...(isMac && { machoSegmentName: 'NODE_SEA' }),
+  })
   if (isMac) run('codesign', '--sign', '-', executable)
 }
 

@@ -19,7 +19,8 @@ export function python(): Tool {
     if (!works('python3', '--version')) return 'there is no python3'
     rmSync(home, { recursive: true, force: true })
     console.log("clouds: installing botocore's, Google's and moto's packages (once)")
-    if (!works('python3', '-m', 'venv', home)) return 'python3 cannot make a virtual environment (is python3-venv installed?)'
+    if (!works('python3', '-m', 'venv', home))
+      return 'python3 cannot make a virtual environment (is python3-venv installed?)'
     if (!works(path, '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', wish))
       return 'pip could not install the packages'
     return undefined

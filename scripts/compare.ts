@@ -1,6 +1,8 @@
-// `npm run compare -- [--payload NAME …] [--record FILE] [--replay FILE]`: gives the forty payloads to this project's runner and, where GITLAB_RUNNER_BIN names one, to a stock
-// gitlab-runner, on an OpenSSH server each, and shows a table of what they did; then each difference. With `--replay` the other side is a recorded run; `--record` keeps the stock
-// runner's results, or this runner's where there is no stock one. Ends with 1 where there are differences that are not meant.
+// `npm run compare -- [--payload NAME …] [--record FILE] [--replay FILE]`: gives the forty payloads to this project's
+// runner and, where GITLAB_RUNNER_BIN names one, to a stock gitlab-runner, on an OpenSSH server each, and shows a table
+// of what they did; then each difference. With `--replay` the other side is a recorded run; `--record` keeps the stock
+// runner's results, or this runner's where there is no stock one. Ends with 1 where there are differences that are not
+// meant.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -29,7 +31,8 @@ async function main(): Promise<number> {
     return 2
   }
   const ours = await runPayloads({ runner: 'runner-core', only: values.payload })
-  const theirs = stock === undefined ? undefined : await runPayloads({ runner: versionOf(stock), stock, only: values.payload })
+  const theirs =
+    stock === undefined ? undefined : await runPayloads({ runner: versionOf(stock), stock, only: values.payload })
   if (values.record !== undefined) writeFileSync(values.record, recordedRunText(theirs ?? ours))
   return show(ours, values.replay === undefined ? theirs : parseRecordedRun(readFileSync(values.replay, 'utf8')))
 }
@@ -40,10 +43,14 @@ function show(ours: RecordedRun, given: RecordedRun | undefined): number {
       'NO STOCK RUNNER: GITLAB_RUNNER_BIN is not set, and no results of one have been recorded yet. Compared with our own earlier results.',
     )
   const theirs = given ?? parseRecordedRun(readFileSync(ownRecord, 'utf8'))
-  console.log(`${ours.runner} / ${theirs.runner}\n\n${comparisonTable(ours, theirs)}\n\n${differencesText(ours, theirs)}`)
+  console.log(
+    `${ours.runner} / ${theirs.runner}\n\n${comparisonTable(ours, theirs)}\n\n${differencesText(ours, theirs)}`,
+  )
   const differences = compareRuns(ours, theirs)
   const unmeant = differences.filter(({ reason }) => reason === undefined)
-  console.log(`${differences.length} differences, ${unmeant.length} of them not meant (see docs/reference/compared-with-stock.md)`)
+  console.log(
+    `${differences.length} differences, ${unmeant.length} of them not meant (see docs/reference/compared-with-stock.md)`,
+  )
   return unmeant.length === 0 ? 0 : 1
 }
 

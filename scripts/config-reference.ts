@@ -1,4 +1,5 @@
-// Writes docs/reference/config.md from the schema that checks config.toml, and docs/reference/limits.md from the bounds of a job.
+// Writes docs/reference/config.md from the schema that checks config.toml, and docs/reference/limits.md from the bounds
+// of a job.
 import { writeFileSync } from 'node:fs'
 import { configReference } from '../packages/runner/src/config/reference.ts'
 import { limitsReference } from '../packages/runner/src/gitlab/limits-reference.ts'

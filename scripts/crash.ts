@@ -1,4 +1,5 @@
-// `npm run crash`: kills the manager again and again under a load of jobs while other things fail, and counts what was lost, run twice or left behind.
+// `npm run crash`: kills the manager again and again under a load of jobs while other things fail, and counts what was
+// lost, run twice or left behind.
 import { parseArgs } from 'node:util'
 import { seededRandom } from '@runner-core/fleeting/testing'
 import { runCrashLoad } from '../packages/runner/test/crash/crash-load.ts'
@@ -48,7 +49,8 @@ const excluded = new Map<string, string>()
 if (diskMissing !== undefined) for (const kind of diskTroubles) excluded.set(kind, diskMissing)
 if (machines === 'docker') excluded.set('machine-disk', "containers write to the daemon's disk")
 const troubles = troubleKinds.filter((kind) => wanted.includes(kind) && !excluded.has(kind))
-for (const kind of troubleKinds) if (wanted.includes(kind) && excluded.has(kind)) console.log(`not tried: ${kind}: ${excluded.get(kind)}`)
+for (const kind of troubleKinds)
+  if (wanted.includes(kind) && excluded.has(kind)) console.log(`not tried: ${kind}: ${excluded.get(kind)}`)
 
 const [jobs, kills, seed] = [Number(values.jobs), Number(values.kills), Number(values.seed)]
 console.log(`seed ${seed}`)
@@ -63,14 +65,24 @@ const result = await runCrashLoad({
     console.log(`killed ${count} of ${kills} times, trouble: ${trouble}; ${ended} of ${jobs} jobs have ended`),
 })
 const { seconds, log, troubled, ...findings } = result
-for (const [name, found] of Object.entries(findings)) console.log(name.padEnd(12), Array.isArray(found) ? found.length : found)
+for (const [name, found] of Object.entries(findings))
+  console.log(name.padEnd(12), Array.isArray(found) ? found.length : found)
 console.log('troubled    ', JSON.stringify(troubled))
-const details = [...result.lost, ...result.ranTwice, ...result.overlaps, ...result.wrongTraces, ...result.violations, ...result.badEnds]
+const details = [
+  ...result.lost,
+  ...result.ranTwice,
+  ...result.overlaps,
+  ...result.wrongTraces,
+  ...result.violations,
+  ...result.badEnds,
+]
 for (const detail of details) console.log(detail)
 if (details.length > 0) console.log(log)
 console.log(`seconds      ${seconds}`)
 const isRight = details.length === 0 && result.overMaximum === 0 && result.leaked === 0
 console.log(
-  isRight ? 'nothing lost, nothing run twice, nothing left behind' : `seed ${seed} repeats the times of the kills and the trouble`,
+  isRight
+    ? 'nothing lost, nothing run twice, nothing left behind'
+    : `seed ${seed} repeats the times of the kills and the trouble`,
 )
 process.exitCode = isRight ? 0 : 1

@@ -1,4 +1,5 @@
-// Every link of a README and of the docs to something in the repository leads to a file that is there, and to a heading of it where it names one.
+// Every link of a README and of the docs to something in the repository leads to a file that is there, and to a heading
+// of it where it names one.
 import { existsSync, globSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { expect, test } from 'vitest'

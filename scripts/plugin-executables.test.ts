@@ -1,4 +1,5 @@
-// The executables of the plugins differ in nothing but their names, the template's and the guide's included: what they start Node with is measured once, for all.
+// The executables of the plugins differ in nothing but their names, the template's and the guide's included: what they
+// start Node with is measured once, for all.
 import { globSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 

@@ -1,4 +1,5 @@
-// `npm run prove -- --mutants [NAME...]`: see `prove.ts`. What each mutant came to is kept, so that `--resume` goes on where a run before ended, as long as the code is the same.
+// `npm run prove -- --mutants [NAME...]`: see `prove.ts`. What each mutant came to is kept, so that `--resume` goes on
+// where a run before ended, as long as the code is the same.
 import { createHash } from 'node:crypto'
 import { appendFileSync, existsSync, globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -28,7 +29,14 @@ export interface ProveMutantsOptions {
 }
 
 /** Answers the exit code. */
-export async function proveMutants({ names, seed, runs, atOnce, resume, seconds }: ProveMutantsOptions): Promise<number> {
+export async function proveMutants({
+  names,
+  seed,
+  runs,
+  atOnce,
+  resume,
+  seconds,
+}: ProveMutantsOptions): Promise<number> {
   const code = fingerprint()
   const before = resume ? noticedBefore(code) : new Set<string>()
   const chosen = mutants.filter(({ name }) => names.length === 0 || names.some((part) => name.includes(part)))
@@ -49,7 +57,8 @@ export async function proveMutants({ names, seed, runs, atOnce, resume, seconds 
     onHunted(found) {
       console.log(lineOf(found))
       const { mutant, state } = found
-      if (state !== 'cut') appendFileSync(kept, `${JSON.stringify({ name: mutant.name, code, state, runs: found.runs })}\n`)
+      if (state !== 'cut')
+        appendFileSync(kept, `${JSON.stringify({ name: mutant.name, code, state, runs: found.runs })}\n`)
     },
   })
   for (const { name, equivalent: why } of equivalent) console.log(`equivalent  ${name}: ${why}`)

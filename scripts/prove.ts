@@ -1,7 +1,9 @@
-// `npm run prove -- --runs N --seed S [--seconds T] [--bugs]`: tries to break the promises in N runs of the world for proofs, or in as many as T seconds give, on every core. Tells each failure as a story,
-// with the seed that plays it again, and ends with one line `BENCH {json}`. With `--bugs` it shows for each deliberate bug that it is noticed.
-// `npm run prove -- --mutants [NAME...] [--runs N] [--seed S] [--seconds T] [--resume]`: takes the guards of the promises away from the code, one after the other, and shows for each that it is noticed,
-// within N runs, 2,000 by default; ends with one line `MUTANTS {json}`. `--history FILE...`: judges a history that was written to files.
+// `npm run prove -- --runs N --seed S [--seconds T] [--bugs]`: tries to break the promises in N runs of the world for
+// proofs, or in as many as T seconds give, on every core. Tells each failure as a story, with the seed that plays it
+// again, and ends with one line `BENCH {json}`. With `--bugs` it shows for each deliberate bug that it is noticed.
+// `npm run prove -- --mutants [NAME...] [--runs N] [--seed S] [--seconds T] [--resume]`: takes the guards of the
+// promises away from the code, one after the other, and shows for each that it is noticed, within N runs, 2,000 by
+// default; ends with one line `MUTANTS {json}`. `--history FILE...`: judges a history that was written to files.
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
@@ -45,16 +47,24 @@ async function main(): Promise<number> {
   const seconds = values.seconds === undefined ? undefined : Number(values.seconds)
   const runs = Number(values.runs ?? (values.mutants ? 2000 : seconds === undefined ? 1000 : 1e6))
   const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed)
-  if (!Number.isSafeInteger(runs) || runs < 1 || !Number.isSafeInteger(seed) || (seconds !== undefined && !(seconds > 0))) {
+  if (
+    !Number.isSafeInteger(runs) ||
+    runs < 1 ||
+    !Number.isSafeInteger(seed) ||
+    (seconds !== undefined && !(seconds > 0))
+  ) {
     console.error(
       'usage: npm run prove -- [--runs N] [--seed S] [--seconds T] [--bugs | --mutants [NAME...] [--resume] | --history FILE...]',
     )
     return 2
   }
   const atOnce = availableParallelism()
-  if (values.mutants) return await proveMutants({ names: positionals, seed, runs, atOnce, resume: values.resume, seconds })
+  if (values.mutants)
+    return await proveMutants({ names: positionals, seed, runs, atOnce, resume: values.resume, seconds })
   const until = seconds === undefined ? {} : { until: Date.now() + seconds * 1000 }
-  return values.bugs ? await proveBugs({ first: seed, count: runs }) : await provePromises({ first: seed, count: runs, ...until })
+  return values.bugs
+    ? await proveBugs({ first: seed, count: runs })
+    : await provePromises({ first: seed, count: runs, ...until })
 }
 
 function judgeHistory(files: readonly string[]): number {

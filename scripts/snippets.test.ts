@@ -1,11 +1,13 @@
-// Every code block of a README and of the docs in TypeScript or TOML is a file of the repository, so that something runs or reads it.
+// Every code block of a README and of the docs in TypeScript or TOML is a file of the repository, so that something
+// runs or reads it.
 import { globSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { expect, test } from 'vitest'
 
 const pages = globSync(['**/README.md', 'docs/**/*.md'], {
   // What is made from types (`npm run reference`) shows comments' examples.
-  exclude: ({ name, parentPath }) => name === 'node_modules' || name === 'dist' || (name === 'api' && parentPath.endsWith('reference')),
+  exclude: ({ name, parentPath }) =>
+    name === 'node_modules' || name === 'dist' || (name === 'api' && parentPath.endsWith('reference')),
   withFileTypes: true,
 })
   .map(({ parentPath, name }) => relative('.', join(parentPath, name)))

@@ -1,5 +1,6 @@
-// `npm run test:clouds`: the three cloud plugins on their fakes, and the fakes against the models of the clouds' makers. Puts the makers' tools in place where Python and Go are there;
-// says at the end what ran, and what was skipped and why. Further arguments go to vitest; `--project=clouds` leaves out what `npm test` runs too.
+// `npm run test:clouds`: the three cloud plugins on their fakes, and the fakes against the models of the clouds'
+// makers. Puts the makers' tools in place where Python and Go are there; says at the end what ran, and what was skipped
+// and why. Further arguments go to vitest; `--project=clouds` leaves out what `npm test` runs too.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,13 +14,19 @@ const results = join(tools, 'results.json')
 rmSync(results, { force: true })
 const plugins = ['aws', 'gce', 'azure'].map((cloud) => `packages/fleeting-plugin-${cloud}`)
 const places = ['packages/cloud-fakes', ...plugins, 'packages/runner/test/clouds']
-const projects = ['--project=clouds', '--project=integration'].filter(() => !process.argv.some((each) => each.startsWith('--project')))
+const projects = ['--project=clouds', '--project=integration'].filter(
+  () => !process.argv.some((each) => each.startsWith('--project')),
+)
 const reporters = ['default', 'json', './scripts/clouds-summary.ts'].map((reporter) => `--reporter=${reporter}`)
 const output = `--outputFile.json=${results}`
-const { status } = spawnSync('vitest', ['run', ...projects, ...reporters, output, ...places, ...process.argv.slice(2)], {
-  stdio: 'inherit',
-  env,
-})
+const { status } = spawnSync(
+  'vitest',
+  ['run', ...projects, ...reporters, output, ...places, ...process.argv.slice(2)],
+  {
+    stdio: 'inherit',
+    env,
+  },
+)
 for (const [name, tool] of Object.entries(found))
   console.log('absent' in tool ? `  skipped: what needs ${name}, because ${tool.absent}` : `  with ${name}`)
 process.exitCode = status ?? 1

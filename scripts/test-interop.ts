@@ -1,4 +1,5 @@
-// `npm run test:interop`: this project's plugins, hosts and custom executor against upstream's own programs. Says at the end what was absent, and so was not run. Further arguments go to vitest.
+// `npm run test:interop`: this project's plugins, hosts and custom executor against upstream's own programs. Says at
+// the end what was absent, and so was not run. Further arguments go to vitest.
 import { spawnSync } from 'node:child_process'
 import { existsSync, rmSync } from 'node:fs'
 import { resolve } from 'node:path'
@@ -14,7 +15,10 @@ const tool = fleetingArtifact()
 const cloud = python()
 const env = { ...process.env, ...('path' in cloud && { CLOUDS_PYTHON: cloud.path }) }
 const output = ['--reporter=default', '--reporter=json', `--outputFile.json=${results}`]
-const { status } = spawnSync('vitest', ['run', '--project=interop', ...output, ...process.argv.slice(2)], { stdio: 'inherit', env })
+const { status } = spawnSync('vitest', ['run', '--project=interop', ...output, ...process.argv.slice(2)], {
+  stdio: 'inherit',
+  env,
+})
 console.log(
   'absent' in built
     ? `  ABSENT: nothing was run of Go plugins under this host, nor of our plugins under upstream's, because ${built.absent}`

@@ -1,8 +1,16 @@
 import { basename } from 'node:path'
 import type { DemoOptions } from './options.ts'
 
-/** The runner's `config.toml`: one slot is kept free, more instances are made when jobs wait, and go soon after. `folder` is the demo's own and names its fleet. */
-export function demoConfig({ slots, maxInstances, plugin }: DemoOptions, url: string, token: string, folder: string): string {
+/**
+ * The runner's `config.toml`: one slot is kept free, more instances are made when jobs wait, and go soon after.
+ * `folder` is the demo's own and names its fleet.
+ */
+export function demoConfig(
+  { slots, maxInstances, plugin }: DemoOptions,
+  url: string,
+  token: string,
+  folder: string,
+): string {
   const isLocal = plugin === 'local'
   return `concurrent = ${slots * maxInstances}
 shutdown_timeout = "10s"

@@ -31,7 +31,10 @@ export class DemoRun {
     this.#options = options
   }
 
-  /** Runs all jobs to their ends and takes everything down again, also when `signal` aborts; then it rejects with its reason. */
+  /**
+   * Runs all jobs to their ends and takes everything down again, also when `signal` aborts; then it rejects with its
+   * reason.
+   */
   async run(arrivals: readonly Arrival[], folder: string, signal: AbortSignal): Promise<Omit<DemoRecord, 'leaked'>> {
     await using coordinator = await Coordinator.start({ traceUpdateIntervalSeconds: 1 })
     const plugin = watchPlugin((await loadPlugin(this.#options.plugin)).createInstanceGroup)
@@ -61,7 +64,8 @@ export class DemoRun {
   /** How things stand, with the instances' history in `columns` columns. */
   state(columns: number): DemoState {
     const { jobs: total, slots, maxInstances } = this.#options
-    const count = (...states: readonly string[]): number => this.#jobs.filter(({ state }) => states.includes(state)).length
+    const count = (...states: readonly string[]): number =>
+      this.#jobs.filter(({ state }) => states.includes(state)).length
     const running = count('assigned', 'running', 'canceling')
     const slotCount = this.#instances.length * slots
     const last = this.#ended.at(-1)

@@ -13,7 +13,11 @@ const main = fileURLToPath(new URL('./main.ts', import.meta.url))
 const hasDocker = existsSync('/var/run/docker.sock')
 
 /** Runs the demo with a directory of its own for temporary files, by which everything of it can be found. */
-function start(...args: readonly string[]): { readonly child: ChildProcess; readonly folder: string; readonly output: () => string } {
+function start(...args: readonly string[]): {
+  readonly child: ChildProcess
+  readonly folder: string
+  readonly output: () => string
+} {
   const folder = mkdtempSync(join(tmpdir(), 'demo-test-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const child = spawn(process.execPath, ['--conditions=@runner-core/source', main, ...args], {
@@ -67,7 +71,10 @@ test.skipIf(!hasDocker)('a container that is left is found', async () => {
   await ensureImage()
   const fleet = `demo-test-${process.pid}`
   expect(await leftContainers(fleet)).toEqual([])
-  const container = await new Docker().createContainer({ Image: 'runner-core-sshd', Labels: { 'runner-core.fleet': fleet } })
+  const container = await new Docker().createContainer({
+    Image: 'runner-core-sshd',
+    Labels: { 'runner-core.fleet': fleet },
+  })
   onTestFinished(() => container.remove({ force: true }))
   expect(await leftContainers(fleet)).toEqual([expect.stringContaining(container.id.slice(0, 12))])
 })

@@ -4,7 +4,9 @@ import Docker from 'dockerode'
 const image = 'runner-core-sshd'
 const fleetLabel = 'runner-core.fleet'
 
-/** Makes the instances' image unless it is there. Thrown: when no Docker Engine answers, or the image cannot be made. */
+/**
+ * Makes the instances' image unless it is there. Thrown: when no Docker Engine answers, or the image cannot be made.
+ */
 export async function ensureImage(): Promise<void> {
   const found = await new Docker().listImages({ filters: { reference: [image] } }).catch((cause: Error) => {
     throw new Error(`plugin docker needs a Docker Engine that answers (${cause.message})`, { cause })

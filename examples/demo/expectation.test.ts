@@ -1,13 +1,22 @@
 import { expect, test } from 'vitest'
 import { deviations, type Expectation, wordOutcome } from './expectation.ts'
 
-const expected: Expectation = { state: 'failed', failureReason: 'script_failure', exitCode: 3, has: ['one', 'two'], lacks: ['secret'] }
+const expected: Expectation = {
+  state: 'failed',
+  failureReason: 'script_failure',
+  exitCode: 3,
+  has: ['one', 'two'],
+  lacks: ['secret'],
+}
 const good = { state: 'failed', failureReason: 'script_failure', exitCode: 3, trace: 'one, two' }
 
 test('a job as it must be', () => {
   expect(deviations(expected, good)).toEqual([])
   expect(
-    deviations({ state: 'success', has: [], lacks: [] }, { state: 'success', failureReason: undefined, exitCode: 0, trace: '' }),
+    deviations(
+      { state: 'success', has: [], lacks: [] },
+      { state: 'success', failureReason: undefined, exitCode: 0, trace: '' },
+    ),
   ).toEqual([])
   expect(wordOutcome(expected)).toBe('failed · script_failure · exit 3')
 })
@@ -25,5 +34,7 @@ test.each([
 })
 
 test('every deviation is named', () => {
-  expect(deviations(expected, { state: 'success', failureReason: undefined, exitCode: undefined, trace: 'secret' })).toHaveLength(6)
+  expect(
+    deviations(expected, { state: 'success', failureReason: undefined, exitCode: undefined, trace: 'secret' }),
+  ).toHaveLength(6)
 })

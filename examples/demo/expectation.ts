@@ -20,7 +20,10 @@ export interface Observation {
 }
 
 /** Every way in which a job did not end as it must, worded for people; none when all is well. */
-export function deviations(expected: Expectation, { state, failureReason, exitCode, trace }: Observation): readonly string[] {
+export function deviations(
+  expected: Expectation,
+  { state, failureReason, exitCode, trace }: Observation,
+): readonly string[] {
   const found: string[] = []
   if (state !== expected.state) found.push(`state: expected ${expected.state}, got ${state}`)
   if (expected.state === 'failed' && failureReason !== expected.failureReason) {
@@ -32,7 +35,8 @@ export function deviations(expected: Expectation, { state, failureReason, exitCo
   let from = 0
   for (const text of expected.has) {
     const at = trace.indexOf(text, from)
-    if (at < 0) found.push(`trace: expected ${excerpt(text)}${trace.includes(text) ? ' after what comes before it' : ''}`)
+    if (at < 0)
+      found.push(`trace: expected ${excerpt(text)}${trace.includes(text) ? ' after what comes before it' : ''}`)
     else from = at + text.length
   }
   for (const text of expected.lacks) if (trace.includes(text)) found.push(`trace: ${excerpt(text)} must not be in it`)
@@ -45,5 +49,7 @@ function excerpt(text: string): string {
 
 /** The end of a job in a few words: `failed · script_failure · exit 3`. */
 export function wordOutcome({ state, failureReason, exitCode }: Partial<Omit<Observation, 'trace'>>): string {
-  return [state, failureReason, exitCode === undefined ? undefined : `exit ${exitCode}`].filter((part) => part !== undefined).join(' · ')
+  return [state, failureReason, exitCode === undefined ? undefined : `exit ${exitCode}`]
+    .filter((part) => part !== undefined)
+    .join(' · ')
 }

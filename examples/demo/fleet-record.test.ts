@@ -15,7 +15,10 @@ test('counts, peak, machine time and shape', () => {
 })
 
 test('machine time is the sum over small steps, and no column exceeds the peak', () => {
-  const changes = fc.array(fc.record({ afterMs: fc.integer({ min: 1, max: 9 }), count: fc.integer({ min: 0, max: 5 }) }), { minLength: 1 })
+  const changes = fc.array(
+    fc.record({ afterMs: fc.integer({ min: 1, max: 9 }), count: fc.integer({ min: 0, max: 5 }) }),
+    { minLength: 1 },
+  )
   fc.assert(
     fc.property(changes, (list) => {
       const record = new FleetRecord()

@@ -8,7 +8,10 @@ const lookMs = 50
 /** How long after its end a job's processes may still be seen, milliseconds. */
 const endGraceMs = 3000
 
-/** Waits for a job's end, cancels it when it is one to be cancelled, and holds what came of it against what must. Rejects when `signal` aborts. */
+/**
+ * Waits for a job's end, cancels it when it is one to be cancelled, and holds what came of it against what must.
+ * Rejects when `signal` aborts.
+ */
 export async function followJob(demoJob: DemoJob, job: CoordinatorJob, signal: AbortSignal): Promise<EndedJob> {
   const { expected, cancel, mustEnd } = demoJob
   if (cancel === 'waiting') job.cancel()

@@ -21,10 +21,19 @@ test('no expected text stands in the script that is echoed', () => {
   }
 })
 
-const plain = ['success', 'long log', 'exit code', 'unknown command', 'masked secret'].map((kind) => jobs.find((job) => job.kind === kind)!)
+const plain = ['success', 'long log', 'exit code', 'unknown command', 'masked secret'].map(
+  (kind) => jobs.find((job) => job.kind === kind)!,
+)
 test.each(plain)('under a plain shell, $kind prints what it must and ends as it must', ({ kind, spec, expected }) => {
-  const env = { PATH: process.env['PATH'], ...Object.fromEntries((spec.variables ?? []).map(({ key, value }) => [key, value])) }
-  const { status, stdout, stderr } = spawnSync('bash', ['-ec', spec.script.join('\n')], { env, encoding: 'utf8', input: '' })
+  const env = {
+    PATH: process.env['PATH'],
+    ...Object.fromEntries((spec.variables ?? []).map(({ key, value }) => [key, value])),
+  }
+  const { status, stdout, stderr } = spawnSync('bash', ['-ec', spec.script.join('\n')], {
+    env,
+    encoding: 'utf8',
+    input: '',
+  })
   expect(status).toBe(expected.exitCode ?? 0)
   const printed = stdout + stderr
   if (kind === 'masked secret') for (const secret of expected.lacks) expect(printed).toContain(secret)

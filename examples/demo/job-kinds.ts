@@ -34,7 +34,14 @@ const failed = (exitCode: number): Pick<Expectation, 'state' | 'failureReason' |
 
 const kinds: Readonly<Record<string, MakeJob>> = {
   success: (_, seconds) => ({
-    spec: { script: [underWay, 'echo "$(wc -c) bytes on standard input"', `sleep ${seconds}`, 'echo "all $((40 + 2)) tests passed"'] },
+    spec: {
+      script: [
+        underWay,
+        'echo "$(wc -c) bytes on standard input"',
+        `sleep ${seconds}`,
+        'echo "all $((40 + 2)) tests passed"',
+      ],
+    },
     expected: { state: 'success', has: [marker, '0 bytes on standard input', 'all 42 tests passed'], lacks: [] },
   }),
 
@@ -108,7 +115,11 @@ const kinds: Readonly<Record<string, MakeJob>> = {
       script: [underWay, 'for i in $(seq 1 600); do echo "tick $i"; sleep 0.1; done', 'echo not\\ reached'],
       afterScript: ['echo "cleaning up after: $CI_JOB_STATUS"'],
     },
-    expected: { state: 'canceled', has: [marker, 'tick 1\n', 'cleaning up after: canceled\n'], lacks: ['not reached', 'tick 600'] },
+    expected: {
+      state: 'canceled',
+      has: [marker, 'tick 1\n', 'cleaning up after: canceled\n'],
+      lacks: ['not reached', 'tick 600'],
+    },
     cancel: 'under way',
   }),
 
@@ -134,7 +145,12 @@ const kinds: Readonly<Record<string, MakeJob>> = {
 
   'job time-out': () => ({
     spec: { timeoutSeconds: 3, script: [underWay, 'sleep 600', 'echo not\\ reached'] },
-    expected: { state: 'failed', failureReason: 'job_execution_timeout', has: ['execution took longer than'], lacks: ['not reached'] },
+    expected: {
+      state: 'failed',
+      failureReason: 'job_execution_timeout',
+      has: ['execution took longer than'],
+      lacks: ['not reached'],
+    },
   }),
 
   'leaves processes behind': ({ index }) => {

@@ -15,7 +15,9 @@ test('finds files, children, and processes that only the environment gives away'
   expect(findLeaks(folder)).toEqual(['directory left'])
 
   // Forked twice, in a session of its own: no child of this process any more.
-  const shell = spawn('sh', ['-c', 'setsid sleep 3601.5 >/dev/null 2>&1 & '], { env: { PATH: process.env['PATH'], HOME: folder } })
+  const shell = spawn('sh', ['-c', 'setsid sleep 3601.5 >/dev/null 2>&1 & '], {
+    env: { PATH: process.env['PATH'], HOME: folder },
+  })
   await once(shell, 'exit')
   const child = spawn('sleep', ['3602.5'], { env: { PATH: process.env['PATH'] } })
   await expect

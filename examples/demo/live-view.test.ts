@@ -41,17 +41,29 @@ test('no line is wider than the terminal, whatever the numbers', () => {
     text: fc.string(),
   })
   fc.assert(
-    fc.property(parts, fc.integer({ min: 55, max: 200 }), ({ queued, running, done, rest, slots, shape, text }, width) => {
-      const jobs = { total: queued + running + done + rest + 1, queued, running, done, wrong: 0 }
-      const most = Math.max(1, ...shape)
-      const instances = { now: most, peak: most, most }
-      const visible = text.replaceAll(/[^ -~]/g, '')
-      const frame = renderFrame(
-        { ...state, jobs, slots: { used: Math.min(slots, running), total: slots }, instances, shape, reason: visible, lastEnd: visible },
-        width,
-      )
-      for (const line of frame) expect(stripVTControlCharacters(line).length).toBeLessThanOrEqual(width)
-    }),
+    fc.property(
+      parts,
+      fc.integer({ min: 55, max: 200 }),
+      ({ queued, running, done, rest, slots, shape, text }, width) => {
+        const jobs = { total: queued + running + done + rest + 1, queued, running, done, wrong: 0 }
+        const most = Math.max(1, ...shape)
+        const instances = { now: most, peak: most, most }
+        const visible = text.replaceAll(/[^ -~]/g, '')
+        const frame = renderFrame(
+          {
+            ...state,
+            jobs,
+            slots: { used: Math.min(slots, running), total: slots },
+            instances,
+            shape,
+            reason: visible,
+            lastEnd: visible,
+          },
+          width,
+        )
+        for (const line of frame) expect(stripVTControlCharacters(line).length).toBeLessThanOrEqual(width)
+      },
+    ),
   )
   expect(graphWidth(20)).toBe(10)
 })

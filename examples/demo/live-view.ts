@@ -31,7 +31,10 @@ export function graphWidth(terminalWidth: number): number {
 }
 
 /** The live view, one string a line, each at most `width` columns wide. */
-export function renderFrame({ elapsedMs, jobs, slots, instances, shape, reason, lastEnd }: DemoState, width: number): readonly string[] {
+export function renderFrame(
+  { elapsedMs, jobs, slots, instances, shape, reason, lastEnd }: DemoState,
+  width: number,
+): readonly string[] {
   const graph = graphWidth(width)
   const row = (label: string, picture: string, text: string): string => {
     const visible = clip(text, width - labelWidth - 2 - (picture === '' ? 0 : graph + 2))
@@ -39,9 +42,17 @@ export function renderFrame({ elapsedMs, jobs, slots, instances, shape, reason, 
   }
   const wrong = jobs.wrong === 0 ? '' : `, ${jobs.wrong} WRONG`
   return [
-    row('jobs', bar(jobs, graph), `${jobs.done}/${jobs.total} done, ${jobs.running} running, ${jobs.queued} waiting${wrong}`),
+    row(
+      'jobs',
+      bar(jobs, graph),
+      `${jobs.done}/${jobs.total} done, ${jobs.running} running, ${jobs.queued} waiting${wrong}`,
+    ),
     row('slots', slotDots(slots, graph), `${slots.used} of ${slots.total} in use`),
-    row('instances', styleText('cyan', sparkline(shape, instances.most, graph)), `${instances.now} now, ${instances.peak} at most`),
+    row(
+      'instances',
+      styleText('cyan', sparkline(shape, instances.most, graph)),
+      `${instances.now} now, ${instances.peak} at most`,
+    ),
     row('scaling', '', reason),
     row('last end', '', lastEnd),
     row('time', '', `${(elapsedMs / 1000).toFixed(1)} s`),

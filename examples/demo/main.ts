@@ -1,4 +1,5 @@
-// `npm start`: CI jobs that arrive as real traffic does, run on machines that come and go with them. See the README beside this file.
+// `npm start`: CI jobs that arrive as real traffic does, run on machines that come and go with them. See the README
+// beside this file.
 import { accessSync, constants, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
@@ -42,7 +43,11 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-async function demonstrate(options: DemoOptions, { arrivals, speed }: ReturnType<typeof compress>, signal: AbortSignal): Promise<number> {
+async function demonstrate(
+  options: DemoOptions,
+  { arrivals, speed }: ReturnType<typeof compress>,
+  signal: AbortSignal,
+): Promise<number> {
   const { jobs, slots, maxInstances, plugin, json } = options
   console.log(
     `${jobs} CI jobs at ${Math.round(speed)} times the speed of March 2025, up to ${maxInstances} instances of ${slots} slots, plugin ${plugin}\n`,

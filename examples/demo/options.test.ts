@@ -3,7 +3,9 @@ import { parseOptions } from './options.ts'
 
 test('defaults, and everything given', () => {
   expect(parseOptions([], 100)).toEqual({ jobs: 60, slots: 4, maxInstances: 5, plugin: 'local', json: undefined })
-  expect(parseOptions(['--jobs', '7', '--slots=2', '--max-instances', '3', '--plugin', 'docker', '--json', 'o.json'], 100)).toEqual({
+  expect(
+    parseOptions(['--jobs', '7', '--slots=2', '--max-instances', '3', '--plugin', 'docker', '--json', 'o.json'], 100),
+  ).toEqual({
     jobs: 7,
     slots: 2,
     maxInstances: 3,
@@ -14,7 +16,9 @@ test('defaults, and everything given', () => {
 })
 
 test('all problems at once', () => {
-  expect(parseOptions(['--jobs', '101', '--slots', '0', '--max-instances', '1.5', '--plugin', 'aws', '--json', ''], 100)).toEqual({
+  expect(
+    parseOptions(['--jobs', '101', '--slots', '0', '--max-instances', '1.5', '--plugin', 'aws', '--json', ''], 100),
+  ).toEqual({
     problems: [
       '--plugin: expected local or docker, got aws',
       '--json: expected a file name, got nothing',

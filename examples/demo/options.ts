@@ -19,11 +19,21 @@ export const usage = `usage: npm start -- [options]
   --help              this text`
 
 /** Reads the command line. Returns every problem found, worded for people, or `help`. */
-export function parseOptions(args: readonly string[], mostJobs: number): DemoOptions | { readonly problems: readonly string[] } | 'help' {
+export function parseOptions(
+  args: readonly string[],
+  mostJobs: number,
+): DemoOptions | { readonly problems: readonly string[] } | 'help' {
   let values: Record<string, string | boolean | undefined>
   try {
     const text = { type: 'string' } as const
-    const options = { jobs: text, slots: text, 'max-instances': text, plugin: text, json: text, help: { type: 'boolean' } } as const
+    const options = {
+      jobs: text,
+      slots: text,
+      'max-instances': text,
+      plugin: text,
+      json: text,
+      help: { type: 'boolean' },
+    } as const
     values = parseArgs({ args: [...args], options }).values
   } catch (error) {
     return { problems: [(error as Error).message] }
@@ -35,11 +45,13 @@ export function parseOptions(args: readonly string[], mostJobs: number): DemoOpt
     const given = values[name]
     if (given === undefined) return fallback
     const value = typeof given === 'string' && /^\d+$/.test(given) ? Number(given) : Number.NaN
-    if (!(value >= 1 && value <= most)) problems.push(`--${name}: expected a whole number from 1 to ${most}, got ${String(given)}`)
+    if (!(value >= 1 && value <= most))
+      problems.push(`--${name}: expected a whole number from 1 to ${most}, got ${String(given)}`)
     return value
   }
   const plugin = values['plugin'] ?? 'local'
-  if (plugin !== 'local' && plugin !== 'docker') problems.push(`--plugin: expected local or docker, got ${String(plugin)}`)
+  if (plugin !== 'local' && plugin !== 'docker')
+    problems.push(`--plugin: expected local or docker, got ${String(plugin)}`)
   if (values['json'] === '') problems.push('--json: expected a file name, got nothing')
   const options: DemoOptions = {
     jobs: count('jobs', 60, mostJobs),

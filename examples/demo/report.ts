@@ -65,10 +65,15 @@ export function resultOf({ jobs, instances, leaked, elapsedMs }: DemoRecord): De
 }
 
 /** Everything that is not as it should be, worded for people. */
-export function complaintsOf({ jobs, leaked, violations, instances }: DemoRecord, maxInstances: number): readonly string[] {
+export function complaintsOf(
+  { jobs, leaked, violations, instances }: DemoRecord,
+  maxInstances: number,
+): readonly string[] {
   return [
     ...jobs.flatMap(({ id, job, deviations }) => deviations.map((deviation) => `job ${id}, ${job.kind}: ${deviation}`)),
-    ...(instances.peak > maxInstances ? [`${instances.peak} instances at once, at most ${maxInstances} are allowed`] : []),
+    ...(instances.peak > maxInstances
+      ? [`${instances.peak} instances at once, at most ${maxInstances} are allowed`]
+      : []),
     ...leaked.map((what) => `left behind: ${what}`),
     ...violations.map((what) => `against the job API: ${what}`),
   ]
@@ -83,7 +88,9 @@ export function renderReport(record: DemoRecord, isTerminal: boolean): readonly 
     const those = jobs.filter(({ job }) => job.kind === kind)
     if (those[0] === undefined) return []
     const good = those.filter(({ deviations }) => deviations.length === 0).length
-    return [[kind, String(those.length), good === those.length ? 'all' : `ONLY ${good}`, wordOutcome(those[0].job.expected)]]
+    return [
+      [kind, String(those.length), good === those.length ? 'all' : `ONLY ${good}`, wordOutcome(those[0].job.expected)],
+    ]
   })
   const sample = jobs.find(({ job }) => job.kind === 'masked secret') ?? jobs[0]
   const seconds1 = (ms: number): string => (ms / 1000).toFixed(1)
@@ -97,7 +104,9 @@ export function renderReport(record: DemoRecord, isTerminal: boolean): readonly 
     `instances  ${instances.created} made, ${instances.peak} at most at once, ${leaked.length} left behind`,
     `time       ${seconds1(machineMs)} machine-seconds of ${slots} slots each for ${seconds1(busyMs)} job-seconds (${percent(busyMs, machineMs * slots)} of the slots' time), ${seconds} s in all`,
     '',
-    ...(sample === undefined ? [] : [`trace of job ${sample.id}, ${sample.job.kind}:`, ...renderTrace(sample.trace, isTerminal)]),
+    ...(sample === undefined
+      ? []
+      : [`trace of job ${sample.id}, ${sample.job.kind}:`, ...renderTrace(sample.trace, isTerminal)]),
   ]
 }
 

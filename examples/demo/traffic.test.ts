@@ -9,9 +9,12 @@ test('reads the traffic file in order of time', () => {
   expect(real.every((row, index) => index === 0 || row.submittedAtMs >= real[index - 1]!.submittedAtMs)).toBe(true)
 })
 
-test.each(['x,5', '2025-03-01T00:00:00Z,', '2025-03-01T00:00:00Z,0'])('refuses the row %j and says where it is', (row) => {
-  expect(() => parseTraffic(`submitted_at,duration_s\n2025-03-01T00:00:00Z,5\n${row}\n`)).toThrow('line 3')
-})
+test.each(['x,5', '2025-03-01T00:00:00Z,', '2025-03-01T00:00:00Z,0'])(
+  'refuses the row %j and says where it is',
+  (row) => {
+    expect(() => parseTraffic(`submitted_at,duration_s\n2025-03-01T00:00:00Z,5\n${row}\n`)).toThrow('line 3')
+  },
+)
 
 test('keeps the order, cuts nights, and squeezes everything into half a minute', () => {
   const minute = 60_000

@@ -32,7 +32,8 @@ export function parseTraffic(csv: string): readonly TrafficRow[] {
     if (line === '') return []
     const [submittedAt = '', duration = ''] = line.split(',')
     const row = { submittedAtMs: Date.parse(submittedAt), durationMs: Number(duration) * 1000 }
-    if (!(row.submittedAtMs > 0 && row.durationMs > 0)) throw new Error(`line ${index + 2}: expected submitted_at,duration_s, got ${line}`)
+    if (!(row.submittedAtMs > 0 && row.durationMs > 0))
+      throw new Error(`line ${index + 2}: expected submitted_at,duration_s, got ${line}`)
     return [row]
   })
   return rows.sort((a, b) => a.submittedAtMs - b.submittedAtMs)

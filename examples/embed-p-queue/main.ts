@@ -1,10 +1,17 @@
-// Twelve tasks of a queue, each on a slot of an instance that is launched for them: fleeting and taskscaler in your own program.
+// Twelve tasks of a queue, each on a slot of an instance that is launched for them: fleeting and taskscaler in your own
+// program.
 import { createSshConnector, type PluginContext, silentLogger, systemClock } from '@runner-core/fleeting'
 import { createInstanceGroup } from '@runner-core/fleeting-plugin-local'
 import { pQueueDemand, Taskscaler } from '@runner-core/taskscaler'
 import PQueue from 'p-queue'
 
-const context: PluginContext = { fleet: 'embedded', connector: {}, logger: silentLogger, clock: systemClock, random: Math.random }
+const context: PluginContext = {
+  fleet: 'embedded',
+  connector: {},
+  logger: silentLogger,
+  clock: systemClock,
+  random: Math.random,
+}
 const queue = new PQueue({ concurrency: 6 })
 
 await using scaler = await Taskscaler.start({

@@ -4,7 +4,9 @@ import Docker from 'dockerode'
 /** What machines are made of. */
 export const image = 'runner-core-sshd-git'
 
-/** Makes the image, with git, unless it is there. Thrown: when no Docker Engine answers, or the image cannot be made. */
+/**
+ * Makes the image, with git, unless it is there. Thrown: when no Docker Engine answers, or the image cannot be made.
+ */
 export async function makeImage(): Promise<void> {
   const found = await new Docker().listImages({ filters: { reference: [image] } }).catch((cause: Error) => {
     throw new Error(`this example needs a Docker Engine that answers (${cause.message})`, { cause })

@@ -26,7 +26,8 @@ export class GitServer implements AsyncDisposable {
   static async start({ root, host, accepts }: GitServerOptions): Promise<GitServer> {
     const server = createServer((request, response) => {
       const login = Buffer.from(request.headers.authorization?.slice('Basic '.length) ?? '', 'base64').toString()
-      if (login.startsWith('gitlab-ci-token:') && accepts(login.slice('gitlab-ci-token:'.length))) answer(root, request, response)
+      if (login.startsWith('gitlab-ci-token:') && accepts(login.slice('gitlab-ci-token:'.length)))
+        answer(root, request, response)
       else response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end()
     })
     server.listen(0, host)

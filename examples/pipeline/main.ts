@@ -1,5 +1,6 @@
-// A pipeline of three jobs on containers that are made for them: build → test, with the build's artifacts and its cache → deploy, with an after_script.
-// Their sources, with a submodule, come from a git server that lets only running jobs in. Docker and git are all that it needs.
+// A pipeline of three jobs on containers that are made for them: build → test, with the build's artifacts and its cache
+// → deploy, with an after_script. Their sources, with a submodule, come from a git server that lets only running jobs
+// in. Docker and git are all that it needs.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,7 +19,8 @@ await makeImage()
 
 // What stands for GitLab: its job API, and its repositories.
 const coordinator = cleanUp.use(await Coordinator.start({ traceUpdateIntervalSeconds: 1 }))
-const mayRead = (token: string): boolean => coordinator.jobs.some((job) => job.state === 'running' && job.assignment?.jobToken === token)
+const mayRead = (token: string): boolean =>
+  coordinator.jobs.some((job) => job.state === 'running' && job.assignment?.jobToken === token)
 const sha = makeRepositories(folder)
 const server = cleanUp.use(await GitServer.start({ root: folder, host: await hostAddress(), accepts: mayRead }))
 
@@ -42,11 +44,18 @@ policy = [{ idle_time = "10m" }]
 `)
 const runner = await Runner.start({ settings, findPlugin: loadPlugin })
 cleanUp.defer(async () => void (await runner.stop('fast')))
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void cleanUp.disposeAsync().then(() => process.exit(130)))
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => void cleanUp.disposeAsync().then(() => process.exit(130)))
 
 const git = { repoUrl: `${server.url}/project.git`, ref: 'main', sha, withToken: true }
 const variables = [{ key: 'GIT_SUBMODULE_STRATEGY', value: 'recursive' }]
-const cache = (policy: string): object => ({ key: 'tools', paths: ['tools/'], policy, when: 'on_success', untracked: false })
+const cache = (policy: string): object => ({
+  key: 'tools',
+  paths: ['tools/'],
+  policy,
+  when: 'on_success',
+  untracked: false,
+})
 
 const build = await run({
   name: 'build',

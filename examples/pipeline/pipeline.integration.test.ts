@@ -20,7 +20,9 @@ test.skipIf(missing !== undefined)(
     const running = promisify(execFile)(process.execPath, ['--conditions=@runner-core/source', path])
     const { stdout } = await running
     const [, build = '', tests = '', deploy = ''] = stdout.split(/^--- \w+ ---$/m)
-    expect(build).toMatch(/Submodule path 'library': checked out.*^downloading the compiler$.*^no sources for a guess$/ms)
+    expect(build).toMatch(
+      /Submodule path 'library': checked out.*^downloading the compiler$.*^no sources for a guess$/ms,
+    )
     expect(build).toMatch(/^Created cache$.*"archive" to coordinator\.\.\. 201 Created$/ms)
     expect(tests).toMatch(/^Successfully extracted cache$.*Downloading artifacts for build .*^tested what \w+ built$/ms)
     expect(tests).toMatch(/"junit" to coordinator\.\.\. 201 Created$/m)
@@ -28,7 +30,10 @@ test.skipIf(missing !== undefined)(
     expect(deployer, deploy).not.toBe(builder)
     expect(deploy).toMatch(/^HELLO FROM A SUBMODULE$.*^the deployment ended with success$/ms)
     expect(stdout).toMatch(/\nthe pipeline passed\n$/)
-    const left = await new Docker().listContainers({ all: true, filters: { label: [`runner-core.fleet=pipeline-${running.child.pid}`] } })
+    const left = await new Docker().listContainers({
+      all: true,
+      filters: { label: [`runner-core.fleet=pipeline-${running.child.pid}`] },
+    })
     expect(left).toEqual([])
   },
 )

@@ -1,9 +1,17 @@
-// The imaginary cloud: an HTTP API whose machines are real SSH servers on this computer, made by the `local` plugin. Only the example needs it; a real plugin has a fake of its cloud here, or nothing.
+// The imaginary cloud: an HTTP API whose machines are real SSH servers on this computer, made by the `local` plugin.
+// Only the example needs it; a real plugin has a fake of its cloud here, or nothing.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { type ConnectInfo, isGroupError, silentLogger, systemClock } from '@runner-core/fleeting'
-import type { CloudCall, CloudFault, CloudFaultKind, CloudHand, CreateConformanceCloud, FaultyCall } from '@runner-core/fleeting/testing'
+import type {
+  CloudCall,
+  CloudFault,
+  CloudFaultKind,
+  CloudHand,
+  CreateConformanceCloud,
+  FaultyCall,
+} from '@runner-core/fleeting/testing'
 import { createInstanceGroup } from '@runner-core/fleeting-plugin-local'
 
 const statusOf: Record<string, string> = { creating: 'booting', running: 'up', deleting: 'stopping', failed: 'broken' }
@@ -16,9 +24,15 @@ const answerTo: Partial<Record<CloudFaultKind, number>> = {
   capacity: 507,
 }
 
-/** For `fleeting conformance --cloud ./acme-cloud.ts`: starts the cloud, tells the plugin where it is, and gives the suite a hand on it. */
+/**
+ * For `fleeting conformance --cloud ./acme-cloud.ts`: starts the cloud, tells the plugin where it is, and gives the
+ * suite a hand on it.
+ */
 export const createConformanceCloud: CreateConformanceCloud = async () => {
-  const machines = createInstanceGroup({}, { fleet: 'acme', connector: {}, logger: silentLogger, clock: systemClock, random: Math.random })
+  const machines = createInstanceGroup(
+    {},
+    { fleet: 'acme', connector: {}, logger: silentLogger, clock: systemClock, random: Math.random },
+  )
   const never = new AbortController().signal
   await machines.init(never)
   const launches = new Map<string, Promise<readonly string[]>>()
@@ -39,7 +53,11 @@ export const createConformanceCloud: CreateConformanceCloud = async () => {
     return machines.decrease([id], never)
   }
 
-  async function answer(method: string, id: string | undefined, body: { count?: number; token?: string }): Promise<unknown> {
+  async function answer(
+    method: string,
+    id: string | undefined,
+    body: { count?: number; token?: string },
+  ): Promise<unknown> {
     if (method === 'POST') {
       const { count = 0, token = '' } = body
       if (count === 0) return []
@@ -65,7 +83,9 @@ export const createConformanceCloud: CreateConformanceCloud = async () => {
       if (isGroupError(error) && error.code === 'not_ready') return undefined
       throw error
     })
-    return info && { address: info.internalAddress, user: info.username, key: info.privateKey, hostKey: info.hostKeys?.[0] }
+    return (
+      info && { address: info.internalAddress, user: info.username, key: info.privateKey, hostKey: info.hostKeys?.[0] }
+    )
   }
 
   function takeFault(on: FaultyCall): CloudFault | undefined {
@@ -78,7 +98,8 @@ export const createConformanceCloud: CreateConformanceCloud = async () => {
     const { method = 'GET', url = '' } = request
     const [, , id] = new URL(url, 'http://acme').pathname.split('/')
     const body = JSON.parse((await text(request)) || '{}') as object
-    const on = method === 'POST' ? 'increase' : method === 'DELETE' ? 'decrease' : id === undefined ? 'list' : 'connectInfo'
+    const on =
+      method === 'POST' ? 'increase' : method === 'DELETE' ? 'decrease' : id === undefined ? 'list' : 'connectInfo'
     const fault = takeFault(on)
     const note = (status: number): number =>
       calls.push({ operation: `${method} vms`, bucket: 'acme', cost: 1, at: systemClock.now(), status })

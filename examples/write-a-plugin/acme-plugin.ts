@@ -17,7 +17,12 @@ interface AcmeVm {
   readonly ssh?: { readonly address: string; readonly user: string; readonly key: string; readonly hostKey: string }
 }
 
-const states: Record<string, InstanceState> = { booting: 'creating', up: 'running', stopping: 'deleting', broken: 'failed' }
+const states: Record<string, InstanceState> = {
+  booting: 'creating',
+  up: 'running',
+  stopping: 'deleting',
+  broken: 'failed',
+}
 const codes: Record<number, GroupErrorCode> = {
   401: 'auth',
   403: 'auth',
@@ -36,11 +41,19 @@ export const createInstanceGroup: CreateInstanceGroup = (config, { fleet, connec
   table.check() // throws every problem at once, unknown keys included
 
   async function call<T>(method: string, path: string, signal: AbortSignal, body?: object): Promise<T> {
-    const answer = await fetch(endpoint + path, { method, signal, body: body === undefined ? null : JSON.stringify(body) })
+    const answer = await fetch(endpoint + path, {
+      method,
+      signal,
+      body: body === undefined ? null : JSON.stringify(body),
+    })
     if (answer.ok) return (await answer.json()) as T
     const retryAfterMs = readRetryAfter(answer.headers.get('retry-after'), clock.wallTime())
     const hint = retryAfterMs === undefined ? {} : { retryAfterMs }
-    throw new GroupError(codes[answer.status] ?? 'transient', `${method} ${path}: ${answer.status} ${await answer.text()}`, hint)
+    throw new GroupError(
+      codes[answer.status] ?? 'transient',
+      `${method} ${path}: ${answer.status} ${await answer.text()}`,
+      hint,
+    )
   }
   const vms = (signal: AbortSignal): Promise<AcmeVm[]> => call('GET', `/vms?fleet=${encodeURIComponent(fleet)}`, signal)
 
@@ -51,14 +64,20 @@ export const createInstanceGroup: CreateInstanceGroup = (config, { fleet, connec
     },
     async list(signal) {
       return (await vms(signal)).map(
-        ({ id, status, token }): ListedInstance => ({ id, state: states[status] ?? 'unknown', detail: status, launchToken: token }),
+        ({ id, status, token }): ListedInstance => ({
+          id,
+          state: states[status] ?? 'unknown',
+          detail: status,
+          launchToken: token,
+        }),
       )
     },
     async increase({ count, launchToken }, signal) {
       const room = Math.max(0, maxSize - (await vms(signal)).length)
       const wanted = Math.min(count, room)
       const made = await call<AcmeVm[]>('POST', '/vms', signal, { count: wanted, token: launchToken, fleet })
-      const errors = wanted < count ? [new GroupError('quota', `room for ${room} more of ${maxSize}, asked for ${count}`)] : []
+      const errors =
+        wanted < count ? [new GroupError('quota', `room for ${room} more of ${maxSize}, asked for ${count}`)] : []
       return { requested: made.length, ids: made.map(({ id }) => id), errors }
     },
     async decrease(ids, signal) {

@@ -42,7 +42,13 @@ export const startCloud: Readonly<Record<CloudName, (options: CloudOptions) => P
     const file = privateFile('credentials.json', JSON.stringify(fake.credentials))
     return {
       createInstanceGroup,
-      pluginConfig: { name: 'runners', project: 'fleet-project', zone: 'europe-west1-b', endpoint: fake.url, credentials_file: file.path },
+      pluginConfig: {
+        name: 'runners',
+        project: 'fleet-project',
+        zone: 'europe-west1-b',
+        endpoint: fake.url,
+        credentials_file: file.path,
+      },
       env: {},
       hand: fake.hand,
       async [Symbol.asyncDispose]() {

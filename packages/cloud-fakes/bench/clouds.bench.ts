@@ -21,7 +21,8 @@ const columns: readonly [title: string, value: (figures: HourFigures) => string]
 ]
 console.log('1,000 instances in one burst, then 10,000 jobs in one simulated hour')
 console.log(['cloud'.padEnd(8), ...columns.map(([title]) => title.padStart(13))].join(''))
-for (const [name, figures] of results) console.log([name.padEnd(8), ...columns.map(([, value]) => value(figures).padStart(13))].join(''))
+for (const [name, figures] of results)
+  console.log([name.padEnd(8), ...columns.map(([, value]) => value(figures).padStart(13))].join(''))
 
 const rounded = [...results].map(([name, { callsPerJob, p99DecisionMs, burstCalls }]) => [
   name,

@@ -1,4 +1,5 @@
-// Runs alone in a process of its own: imports what it is told, and prints what that took. `node --expose-gc footprint-probe.mjs JSON`
+// Runs alone in a process of its own: imports what it is told, and prints what that took.
+// `node --expose-gc footprint-probe.mjs JSON`
 import { registerHooks } from 'node:module'
 import { setTimeout as pause } from 'node:timers/promises'
 
@@ -32,7 +33,13 @@ async function initialised() {
   const { systemClock, systemRandom } = await import('@runner-core/fleeting')
   const { createInstanceGroup } = await import(plugin)
   const logger = { debug: ignore, info: ignore, warn: ignore, error: ignore }
-  const made = createInstanceGroup(pluginConfig, { fleet: 'bench', connector: {}, logger, clock: systemClock, random: systemRandom })
+  const made = createInstanceGroup(pluginConfig, {
+    fleet: 'bench',
+    connector: {},
+    logger,
+    clock: systemClock,
+    random: systemRandom,
+  })
   const signal = AbortSignal.timeout(30_000)
   await made.init(signal)
   await made.list(signal)

@@ -1,6 +1,8 @@
-// Import time and resident memory over bare Node, as installed: of the core (taskscaler and fleeting), and of each cloud plugin on its cloud's fake. The time
-// is until a group is initialised and listed, the memory once a machine has been launched and asked for too: by then every SDK is loaded.
-// Over fresh processes: the fastest import, since whatever else the machine does only ever makes it slower, and the median of memory. `npm run bench -- footprint [aws] [gce] [azure]`
+// Import time and resident memory over bare Node, as installed: of the core (taskscaler and fleeting), and of each
+// cloud plugin on its cloud's fake. The time is until a group is initialised and listed, the memory once a machine has
+// been launched and asked for too: by then every SDK is loaded. Over fresh processes: the fastest import, since
+// whatever else the machine does only ever makes it slower, and the median of memory.
+// `npm run bench -- footprint [aws] [gce] [azure]`
 import { execFile, spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -23,7 +25,10 @@ const plugins = asked.length === 0 ? cloudNames : cloudNames.filter((name) => as
 
 // What is measured is what npm installs: JavaScript, not sources whose types are stripped on the way.
 const projects = ['taskscaler', ...plugins.map((name) => `fleeting-plugin-${name}`)].map((name) => `packages/${name}`)
-const built = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-b', ...projects], { cwd: root, stdio: 'inherit' })
+const built = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-b', ...projects], {
+  cwd: root,
+  stdio: 'inherit',
+})
 if (built.status !== 0) throw new Error('the packages could not be built')
 
 const bare = await figures({})
@@ -56,7 +61,10 @@ console.log(
   `BENCH ${JSON.stringify(Object.fromEntries(rows.map(([name, ms, mb]) => [name, { importMs: one(ms), rssMbOverBare: one(mb) }])))}`,
 )
 
-async function figures(what: object, env: Readonly<Record<string, string>> = {}): Promise<Pick<Probed, 'tookMs' | 'rssBytes'>> {
+async function figures(
+  what: object,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Pick<Probed, 'tookMs' | 'rssBytes'>> {
   const probed: Probed[] = []
   for (let index = 0; index < runs; index += 1) probed.push(await run(what, env))
   const sorted = (values: readonly number[]): readonly number[] => values.toSorted((a, b) => a - b)

@@ -7,8 +7,9 @@ export interface ArrivingJob {
 }
 
 /**
- * How many jobs were submitted in each 10 s of an hour: the 207 busiest hours of 2025 of five public projects (gitlab-runner, bullmq, temporal, testcontainers, trpc) laid over one another, 10,000 jobs in all.
- * When their pipelines started is real, taken from the times of commits; how many jobs a pipeline has, and when, was made up.
+ * How many jobs were submitted in each 10 s of an hour: the 207 busiest hours of 2025 of five public projects
+ * (gitlab-runner, bullmq, temporal, testcontainers, trpc) laid over one another, 10,000 jobs in all. When their
+ * pipelines started is real, taken from the times of commits; how many jobs a pipeline has, and when, was made up.
  */
 // biome-ignore format: a row for each five minutes
 const submitted: readonly number[] = [
@@ -26,7 +27,10 @@ const submitted: readonly number[] = [
   20, 0, 32, 12, 37, 7, 19, 10, 63, 13, 34, 9, 13, 11, 11, 12, 11, 6, 12, 8, 8, 13, 0, 1, 4, 7, 12, 8, 8, 1,
 ]
 
-/** One hour of jobs, in order of arrival. Their durations are made up as those of the source were: log-normal, median 150 s, mean about 222 s, at least 5 s. */
+/**
+ * One hour of jobs, in order of arrival. Their durations are made up as those of the source were: log-normal, median
+ * 150 s, mean about 222 s, at least 5 s.
+ */
 export function jobArrivals(): readonly ArrivingJob[] {
   const random = seededRandom(2025)
   const normal = (): number => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())

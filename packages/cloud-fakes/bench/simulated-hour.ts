@@ -27,7 +27,10 @@ export interface HourFigures {
   readonly longestWaitMs: number
 }
 
-/** Provisioner, taskscaler, call budget, plugin and SDK as in a runner, over HTTP to the fake: 1,000 instances in one burst, then 10,000 jobs in an hour. */
+/**
+ * Provisioner, taskscaler, call budget, plugin and SDK as in a runner, over HTTP to the fake: 1,000 instances in one
+ * burst, then 10,000 jobs in an hour.
+ */
 export async function simulateHour(name: CloudName): Promise<HourFigures> {
   const time = new SteppedTime()
   const { clock } = time
@@ -45,12 +48,17 @@ export async function simulateHour(name: CloudName): Promise<HourFigures> {
   const count = (): number => allCalls().length
 
   const before = count()
-  const policies = [{ periods: ['* * * * *'], idleCount: instances, idleTimeMs: hourMs, scaleFactor: 0, scaleFactorLimit: 0 }]
-  const scaler = await time.until(Taskscaler.start({ provisioner, onDispose: 'keep-instances', policies, clock }, never))
+  const policies = [
+    { periods: ['* * * * *'], idleCount: instances, idleTimeMs: hourMs, scaleFactor: 0, scaleFactorLimit: 0 },
+  ]
+  const scaler = await time.until(
+    Taskscaler.start({ provisioner, onDispose: 'keep-instances', policies, clock }, never),
+  )
   const isAccepted = (): boolean => {
     const { outstanding, known } = provisioner.launchState()
     return (
-      outstanding.every(({ phase }) => phase === 'accepted') && outstanding.reduce((sum, launch) => sum + launch.count, known) === instances
+      outstanding.every(({ phase }) => phase === 'accepted') &&
+      outstanding.reduce((sum, launch) => sum + launch.count, known) === instances
     )
   }
   while (!isAccepted()) await time.pass(250)
@@ -106,7 +114,8 @@ async function runJobs(
     decisions.push(performance.now() - startedAt)
   })
   const inUse = scaler.status().tasks.acquired
-  if (next !== total || done + inUse !== total) throw new Error(`of ${total} jobs ${next} arrived, ${done} ended and ${inUse} run`)
+  if (next !== total || done + inUse !== total)
+    throw new Error(`of ${total} jobs ${next} arrived, ${done} ended and ${inUse} run`)
   return { jobs: total, p99DecisionMs: percentile(decisions, 0.99), longestWaitMs }
 }
 

@@ -7,7 +7,15 @@ const stepMs = 250
 /** A call that gets no further for so long in real time waits for the clock. */
 const stuckMs = 100
 
-const watched: ReadonlySet<string | symbol> = new Set(['init', 'list', 'increase', 'decrease', 'connectInfo', 'owners', 'claim'])
+const watched: ReadonlySet<string | symbol> = new Set([
+  'init',
+  'list',
+  'increase',
+  'decrease',
+  'connectInfo',
+  'owners',
+  'claim',
+])
 
 /** A clock that passes in steps, and knows which calls of a group are under way. */
 export class SteppedTime {

@@ -1,5 +1,6 @@
 /**
- * Servers that speak the wire protocols of EC2 Auto Scaling, Compute Engine and Azure scale sets, for tests of whatever talks to these clouds.
+ * Servers that speak the wire protocols of EC2 Auto Scaling, Compute Engine and Azure scale sets, for tests of whatever
+ * talks to these clouds.
  *
  * @module
  */

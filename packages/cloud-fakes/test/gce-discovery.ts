@@ -29,12 +29,19 @@ export interface Verdict {
 export function validate(evidence: readonly Evidence[]): Verdict {
   const script = fileURLToPath(new URL('../validators/gce_discovery.py', import.meta.url))
   const input = evidence.map((entry) => `${JSON.stringify(entry)}\n`).join('')
-  const { status, stdout, stderr } = spawnSync(python!, [script], { input, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 })
+  const { status, stdout, stderr } = spawnSync(python!, [script], {
+    input,
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
+  })
   if (status !== 0) throw new Error(`the validator failed: ${stderr}`)
   const lines = stdout
     .trimEnd()
     .split('\n')
-    .map((line) => JSON.parse(line) as { problem?: string; line?: number; checked?: number; operations?: Record<string, number> })
+    .map(
+      (line) =>
+        JSON.parse(line) as { problem?: string; line?: number; checked?: number; operations?: Record<string, number> },
+    )
   const { checked, operations = {} } = lines.pop()!
   if (checked !== evidence.length) throw new Error(`of ${evidence.length} the validator checked ${checked}`)
   return { problems: lines.map(({ line, problem }) => `${line}: ${problem}`), operations }
@@ -43,5 +50,11 @@ export function validate(evidence: readonly Evidence[]): Verdict {
 /** A fake's exchange; undefined for what is not Compute Engine's, as tokens. */
 export function evidenceOf({ request, answer }: Exchange): Evidence | undefined {
   if (!request.url.pathname.startsWith('/compute/')) return undefined
-  return { method: request.method, url: request.url.href, requestBody: request.body, status: answer.status, responseBody: answer.body }
+  return {
+    method: request.method,
+    url: request.url.href,
+    requestBody: request.body,
+    status: answer.status,
+    responseBody: answer.body,
+  }
 }

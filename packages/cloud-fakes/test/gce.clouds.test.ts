@@ -23,9 +23,15 @@ async function stockOut(fake: FakeGce, exchanges: readonly Exchange[]): Promise<
   const { request } = exchanges.find(({ operation }) => operation.endsWith('.get'))!
   const at = `${fake.url}${/.*\/instanceGroupManagers\/[^/]+/.exec(request.url.pathname)![0]}`
   const headers = { authorization: 'Bearer any' }
-  await fetch(`${at}/createInstances`, { method: 'POST', headers, body: JSON.stringify({ instances: [{ name: 'unlucky' }] }) })
+  await fetch(`${at}/createInstances`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ instances: [{ name: 'unlucky' }] }),
+  })
   await vi.waitFor(async () => {
-    const errors = (await (await fetch(`${at}/listErrors`, { headers })).json()) as { items: readonly { error: { code: string } }[] }
+    const errors = (await (await fetch(`${at}/listErrors`, { headers })).json()) as {
+      items: readonly { error: { code: string } }[]
+    }
     expect(errors.items.map(({ error }) => error.code)).toEqual(['ZONE_RESOURCE_POOL_EXHAUSTED'])
   })
   await fetch(`${at}/listManagedInstances`, { method: 'POST', headers })
@@ -41,7 +47,11 @@ const wrong: readonly [string, Partial<typeof good>, RegExp][] = [
     { url: `http://localhost${path}/listManagedInstances?maxResults=many`, requestBody: '', responseBody: '{}' },
     /query maxResults: expected a whole number/,
   ],
-  ['an unknown property', { requestBody: '{"instances":[{"name":"a","preserved":{}}]}' }, /instances\[0\].preserved: no such property/],
+  [
+    'an unknown property',
+    { requestBody: '{"instances":[{"name":"a","preserved":{}}]}' },
+    /instances\[0\].preserved: no such property/,
+  ],
   ['a property of a wrong type', { requestBody: '{"instances":{"name":"a"}}' }, /instances: expected a list/],
   ['a word that is none', { responseBody: '{"status":"FINISHED"}' }, /status: expected one of DONE/],
   ['a number that is text', { responseBody: '{"progress":"100"}' }, /progress: expected a number/],
@@ -50,7 +60,10 @@ const wrong: readonly [string, Partial<typeof good>, RegExp][] = [
   ['a refusal without its envelope', { status: 403, responseBody: '{"error":"denied"}' }, /a refusal without an error/],
   [
     'a refusal of another status',
-    { status: 403, responseBody: '{"error":{"code":400,"message":"m","errors":[{"message":"m","domain":"d","reason":"r"}]}}' },
+    {
+      status: 403,
+      responseBody: '{"error":{"code":400,"message":"m","errors":[{"message":"m","domain":"d","reason":"r"}]}}',
+    },
     /error.code: expected 403/,
   ],
 ]
@@ -59,7 +72,10 @@ describe.skipIf(python === undefined)(
   `the validator of Google's discovery document${python === undefined ? ` (${pythonMissing})` : ''}`,
   () => {
     it('finds nothing wrong with what is right, as often as it is asked', () => {
-      expect(validate([good, good])).toEqual({ problems: [], operations: { 'instanceGroupManagers.createInstances': 2 } })
+      expect(validate([good, good])).toEqual({
+        problems: [],
+        operations: { 'instanceGroupManagers.createInstances': 2 },
+      })
     })
 
     it('finds each of the exchanges that are wrong, and only these', () => {
@@ -91,7 +107,9 @@ describe.skipIf(python === undefined)(
         ...where,
       })
       const script = fileURLToPath(new URL('gce_second_client.py', import.meta.url))
-      const client = spawn(python!, [script, fake.url, 'region' in where ? 'region' : 'zone'], { stdio: ['ignore', 'pipe', 'inherit'] })
+      const client = spawn(python!, [script, fake.url, 'region' in where ? 'region' : 'zone'], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
       const [output, [code]] = await Promise.all([text(client.stdout), once(client, 'close')])
       expect(code).toBe(0)
       expect(JSON.parse(output)).toEqual({
@@ -114,7 +132,8 @@ describe.skipIf(python === undefined)(
       const { problems, operations } = validate(exchanges.flatMap((exchange) => evidenceOf(exchange) ?? []))
       expect(problems).toEqual([])
       // All that the fake has.
-      const [groups, scope] = 'region' in where ? ['regionInstanceGroupManagers', 'region'] : ['instanceGroupManagers', 'zone']
+      const [groups, scope] =
+        'region' in where ? ['regionInstanceGroupManagers', 'region'] : ['instanceGroupManagers', 'zone']
       const ofGroup = [
         'createInstances',
         'deleteInstances',

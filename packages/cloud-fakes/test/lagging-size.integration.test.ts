@@ -37,7 +37,10 @@ function azure(
     const options = { clock, lags, mode, rateLimits: azureRateLimits, ...late, pageSize: 3 }
     const fake = cleanUp.use(await FakeAzure.start(options))
     Object.assign(process.env, fake.env)
-    const config = { ...fake.config, ca_file: privateFile((act) => cleanUp.defer(act as () => void), 'ca.pem', fake.certificate) }
+    const config = {
+      ...fake.config,
+      ca_file: privateFile((act) => cleanUp.defer(act as () => void), 'ca.pem', fake.certificate),
+    }
     const group = createAzureGroup(config, { fleet: 'lagging', connector: {}, logger: silentLogger, clock, random })
     return { hand: fake.hand, group, size: () => fake.capacity }
   }
@@ -114,7 +117,8 @@ test.each(['Uniform', 'Flexible'] as const)(
     const scaler = await startScaler(time, cloud, { policies })
     const held: Acquisition[] = []
     let most = 0
-    for (let job = 0; job < 10; job += 1) void scaler.acquire(scaler.reserve()).then((acquisition) => held.push(acquisition))
+    for (let job = 0; job < 10; job += 1)
+      void scaler.acquire(scaler.reserve()).then((acquisition) => held.push(acquisition))
     for (let passedMs = 0; passedMs < 90_000; passedMs += 5000) {
       await time.pass(5000)
       most = Math.max(most, cloud.hand.machines().length)

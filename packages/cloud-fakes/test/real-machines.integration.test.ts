@@ -1,4 +1,12 @@
-import { createSshConnector, delay, type InstanceGroup, newKeyPair, silentLogger, systemClock, systemRandom } from '@runner-core/fleeting'
+import {
+  createSshConnector,
+  delay,
+  type InstanceGroup,
+  newKeyPair,
+  silentLogger,
+  systemClock,
+  systemRandom,
+} from '@runner-core/fleeting'
 import { ManualClock, MemoryGroup } from '@runner-core/fleeting/testing'
 import { createInstanceGroup as createAwsGroup } from '@runner-core/fleeting-plugin-aws'
 import { createInstanceGroup as createDockerGroup } from '@runner-core/fleeting-plugin-docker'
@@ -24,7 +32,10 @@ test.skipIf(missing !== undefined)(
     left.push(() => containers.shutdown())
     const real = new RealMachines({ group: containers, clock: systemClock, port: connector.protocolPort })
     await using fake = await FakeAws.start({ clock: systemClock, real })
-    const group = createAwsGroup({ name: 'runners', region: 'eu-west-1', endpoint: fake.url }, { ...context, connector })
+    const group = createAwsGroup(
+      { name: 'runners', region: 'eu-west-1', endpoint: fake.url },
+      { ...context, connector },
+    )
     await group.init(signal)
     await group.increase({ count: 1, launchToken: 'a' }, signal)
     const id = await running(group)
@@ -61,7 +72,10 @@ test('a machine that does not become ready is given up and removed, with the rea
   const starting = Promise.allSettled([real.start('i-1', real.newAddress())])
   await clock.advance(5000)
   expect(await starting).toMatchObject([
-    { status: 'rejected', reason: { message: 'the real machine m-1 was not ready within 5000 ms', cause: { code: 'not_ready' } } },
+    {
+      status: 'rejected',
+      reason: { message: 'the real machine m-1 was not ready within 5000 ms', cause: { code: 'not_ready' } },
+    },
   ])
   expect(machines.stateOf('m-1')).not.toBe('creating')
   expect(clock.pendingTimers).toBe(0)

@@ -16,7 +16,13 @@ test.each([
   async (_name, fullZones, leftAloneMs) => {
     const time = new SteppedTime()
     const { clock } = time
-    await using cloud = await startFakeCloud({ clock, lags, region: 'europe-west1', rateLimits: gceRateLimits, listLagMs: 3000 })
+    await using cloud = await startFakeCloud({
+      clock,
+      lags,
+      region: 'europe-west1',
+      rateLimits: gceRateLimits,
+      listLagMs: 3000,
+    })
     Object.assign(cloud.fake.settings, { fullZones })
     const scaler = await startScaler(time, { group: cloud.makeGroup({}, { clock }), hand: cloud.fake.hand })
     const waits = await waitsOf(time, scaler, jobs, 300_000)

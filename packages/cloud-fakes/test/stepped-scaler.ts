@@ -24,7 +24,12 @@ export async function startScaler(
  * Lets so many jobs wait for a slot and its connection while `ms` pass, and shuts the scaler down. Milliseconds that
  * each waited.
  */
-export async function waitsOf(time: SteppedTime, scaler: Taskscaler, jobs: number, ms: number): Promise<readonly number[]> {
+export async function waitsOf(
+  time: SteppedTime,
+  scaler: Taskscaler,
+  jobs: number,
+  ms: number,
+): Promise<readonly number[]> {
   const { clock } = time
   const waits: number[] = []
   for (let job = 0; job < jobs; job += 1) {

@@ -18,43 +18,47 @@ const pairs: readonly (readonly [CloudName, CloudName])[] = [
   ['azure', 'gce'],
 ]
 
-it.each(pairs)('with no capacity left in %s, jobs run in %s, at most one launch time later', { timeout: 60_000 }, async (first, second) => {
-  const time = new SteppedTime()
-  const { clock } = time
-  await using here = await startCloud[first]({ clock, maxSize: 50, lags })
-  await using there = await startCloud[second]({ clock, maxSize: 50, lags })
-  const context = { logger: silentLogger, clock, random: seededRandom(1) }
-  const members = Object.entries({ here, there }).map(([name, { env, hand, createInstanceGroup, pluginConfig }]) => {
-    Object.assign(process.env, env)
-    const make = () => createInstanceGroup(pluginConfig, { fleet: 'stock-out', connector: {}, ...context })
-    return { name, create: () => withCallBudget(time.watch(make(), hand), context) }
-  })
-  const group = new MultiGroup({ id: 'multi/stock-out', members, ...context })
-  const connector = { connect: async () => connection }
-  const provisioner = await time.until(Provisioner.start({ group, connector, maxInstances: 60, ...context }, never))
-  const scaler = await time.until(Taskscaler.start({ provisioner, onDispose: 'keep-instances', clock }, never))
+it.each(pairs)(
+  'with no capacity left in %s, jobs run in %s, at most one launch time later',
+  { timeout: 60_000 },
+  async (first, second) => {
+    const time = new SteppedTime()
+    const { clock } = time
+    await using here = await startCloud[first]({ clock, maxSize: 50, lags })
+    await using there = await startCloud[second]({ clock, maxSize: 50, lags })
+    const context = { logger: silentLogger, clock, random: seededRandom(1) }
+    const members = Object.entries({ here, there }).map(([name, { env, hand, createInstanceGroup, pluginConfig }]) => {
+      Object.assign(process.env, env)
+      const make = () => createInstanceGroup(pluginConfig, { fleet: 'stock-out', connector: {}, ...context })
+      return { name, create: () => withCallBudget(time.watch(make(), hand), context) }
+    })
+    const group = new MultiGroup({ id: 'multi/stock-out', members, ...context })
+    const connector = { connect: async () => connection }
+    const provisioner = await time.until(Provisioner.start({ group, connector, maxInstances: 60, ...context }, never))
+    const scaler = await time.until(Taskscaler.start({ provisioner, onDispose: 'keep-instances', clock }, never))
 
-  const waits: number[] = []
-  const run = async (): Promise<void> => {
-    const askedAt = clock.now()
-    const acquisition = await scaler.acquire(scaler.reserve())
-    await acquisition.connect()
-    waits.push(clock.now() - askedAt)
-  }
-  here.hand.inject?.({ kind: 'capacity', on: 'increase' })
-  for (let job = 0; job < 20; job += 1) void run()
-  await time.pass(2 * launchMs)
-  expect(waits).toHaveLength(20)
-  expect(Math.max(...waits)).toBeLessThanOrEqual(2 * launchMs)
+    const waits: number[] = []
+    const run = async (): Promise<void> => {
+      const askedAt = clock.now()
+      const acquisition = await scaler.acquire(scaler.reserve())
+      await acquisition.connect()
+      waits.push(clock.now() - askedAt)
+    }
+    here.hand.inject?.({ kind: 'capacity', on: 'increase' })
+    for (let job = 0; job < 20; job += 1) void run()
+    await time.pass(2 * launchMs)
+    expect(waits).toHaveLength(20)
+    expect(Math.max(...waits)).toBeLessThanOrEqual(2 * launchMs)
 
-  // Those that come later do not pay for it again.
-  waits.length = 0
-  for (let job = 0; job < 10; job += 1) void run()
-  await time.pass(launchMs)
-  expect(waits).toHaveLength(10)
-  expect(here.hand.machines()).toEqual([])
-  expect(there.hand.machines()).toHaveLength(30)
+    // Those that come later do not pay for it again.
+    waits.length = 0
+    for (let job = 0; job < 10; job += 1) void run()
+    await time.pass(launchMs)
+    expect(waits).toHaveLength(10)
+    expect(here.hand.machines()).toEqual([])
+    expect(there.hand.machines()).toHaveLength(30)
 
-  const ending = scaler.shutdown({ removeInstances: false })
-  await time.until(ending)
-})
+    const ending = scaler.shutdown({ removeInstances: false })
+    await time.until(ending)
+  },
+)

@@ -22,7 +22,10 @@ async function longestWaitMs(faults: readonly CloudFault[]): Promise<number> {
   await using fake = await FakeAzure.start({ clock, lags, mode: 'Flexible', rateLimits: azureRateLimits, ...unkind })
   await using cleanUp = new AsyncDisposableStack()
   Object.assign(process.env, fake.env)
-  const config = { ...fake.config, ca_file: privateFile((act) => cleanUp.defer(act as () => void), 'ca.pem', fake.certificate) }
+  const config = {
+    ...fake.config,
+    ca_file: privateFile((act) => cleanUp.defer(act as () => void), 'ca.pem', fake.certificate),
+  }
   const context = { logger: silentLogger, clock, random: seededRandom(1) }
   const group = createInstanceGroup(config, { fleet: 'throttled', connector: {}, ...context })
   const scaler = await startScaler(time, { group, hand: fake.hand })
@@ -36,7 +39,11 @@ async function longestWaitMs(faults: readonly CloudFault[]): Promise<number> {
 
 const refusal = (on: CloudFault['on']): CloudFault => ({ kind: 'throttled', on, times: 1, retryAfterMs: 1000 })
 
-test.each([[[refusal('increase'), refusal('increase')]], [[refusal('increase'), refusal('list')]], [[refusal('list'), refusal('list')]]])(
+test.each([
+  [[refusal('increase'), refusal('increase')]],
+  [[refusal('increase'), refusal('list')]],
+  [[refusal('list'), refusal('list')]],
+])(
   'two refusals that ask to wait for a second cost forty jobs little more than that: %j',
   { timeout: 60_000 },
   async (faults) => {

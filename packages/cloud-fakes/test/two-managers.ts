@@ -2,7 +2,10 @@ import { GroupOwnedError, MemoryStateStore } from '@runner-core/fleeting'
 import { expect } from 'vitest'
 import type { ManagedCloud, Managers } from './managers.ts'
 
-/** Two managers, each with a state of its own, on the group of this cloud: the second is refused, and once it takes the group over, the first deletes nothing any more. */
+/**
+ * Two managers, each with a state of its own, on the group of this cloud: the second is refused, and once it takes the
+ * group over, the first deletes nothing any more.
+ */
 export async function expectOneOwner(managers: Managers, cloud: ManagedCloud): Promise<void> {
   const { time } = managers
   const { hand } = cloud.fake

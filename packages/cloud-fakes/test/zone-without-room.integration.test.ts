@@ -33,7 +33,9 @@ async function serve(options: Partial<FakeAwsOptions>, set: (fake: FakeAws) => v
   return { waits, resizes, machines: fake.hand.machines().length, desired: fake.desiredCapacity }
 }
 
-test('an Auto Scaling group with a zone that never has room launches in the other one, undisturbed', { timeout: 60_000 }, async () => {
+test('an Auto Scaling group with a zone that never has room launches in the other one, undisturbed', {
+  timeout: 60_000,
+}, async () => {
   const served = await serve({}, (fake) => Object.assign(fake.settings, { fullZones: ['eu-west-1a'] }), 150_000)
   expect(served).toMatchObject({ resizes: 1, machines: jobs, desired: jobs })
   expect(served.waits).toHaveLength(jobs)
@@ -48,7 +50,9 @@ test('so does one that launches in waves, in three zones of which two are full',
   expect(served.waits).toHaveLength(jobs)
 })
 
-test('so does one on a day when the lists are late, pages short and launches slow too', { timeout: 60_000 }, async () => {
+test('so does one on a day when the lists are late, pages short and launches slow too', {
+  timeout: 60_000,
+}, async () => {
   const unkind = {
     launchWaves: { size: 4, everyMs: 5000 },
     listLagMs: 5000,

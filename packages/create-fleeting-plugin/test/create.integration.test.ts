@@ -11,7 +11,9 @@ import { createGoPluginGroup } from '../../fleeting-goplugin/src/index.ts'
 
 const run = promisify(execFile)
 const never = new AbortController().signal
-const packages = ['fleeting', 'fleeting-goplugin', 'fleeting-plugin-local', 'create-fleeting-plugin'].map((name) => `packages/${name}`)
+const packages = ['fleeting', 'fleeting-goplugin', 'fleeting-plugin-local', 'create-fleeting-plugin'].map(
+  (name) => `packages/${name}`,
+)
 
 let root: string
 beforeAll(() => {
@@ -26,7 +28,8 @@ test('the template asks for the versions that this repository has', () => {
   const own = manifest(new URL('../package.json', import.meta.url).pathname)
   const { devDependencies } = manifest(new URL('../../../package.json', import.meta.url).pathname)
   expect(new Set(Object.values(wanted.dependencies))).toEqual(new Set([own.version]))
-  for (const [name, version] of Object.entries(wanted.devDependencies)) expect([name, version]).toEqual([name, devDependencies[name]])
+  for (const [name, version] of Object.entries(wanted.devDependencies))
+    expect([name, version]).toEqual([name, devDependencies[name]])
 })
 
 test('a new plugin keeps the contract and is served, at once', { timeout: 300_000 }, async ({ skip }) => {
@@ -36,8 +39,12 @@ test('a new plugin keeps the contract and is served, at once', { timeout: 300_00
   const create = ['exec', '--yes', '--offline', `--package=${tarballs.at(-1)}`, '--', 'create-fleeting-plugin']
   await run('npm', [...create, 'moon'], { cwd: empty })
   expect(readdirSync(empty)).toEqual(['fleeting-plugin-moon'])
-  await expect(run('npm', [...create, 'moon'], { cwd: empty })).rejects.toMatchObject({ stderr: expect.stringContaining('already') })
-  await expect(run('npm', [...create, '../moon'], { cwd: empty })).rejects.toMatchObject({ stderr: expect.stringContaining('usage') })
+  await expect(run('npm', [...create, 'moon'], { cwd: empty })).rejects.toMatchObject({
+    stderr: expect.stringContaining('already'),
+  })
+  await expect(run('npm', [...create, '../moon'], { cwd: empty })).rejects.toMatchObject({
+    stderr: expect.stringContaining('usage'),
+  })
 
   const folder = join(empty, 'fleeting-plugin-moon')
   const missing = await installTarballs(folder, tarballs.slice(0, -1))

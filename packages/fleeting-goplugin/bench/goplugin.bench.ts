@@ -1,4 +1,5 @@
-// A Go plugin from its start to ready, beside its own time, and the list of a large group over the wire. Needs a Go toolchain: what is measured is upstream's dummy plugin.
+// A Go plugin from its start to ready, beside its own time, and the list of a large group over the wire. Needs a Go
+// toolchain: what is measured is upstream's dummy plugin.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -42,7 +43,9 @@ async function ownStart(): Promise<number> {
   return took
 }
 
-async function start(tls: NonNullable<GoPluginOptions['tls']>): Promise<{ readonly group: InstanceGroup; readonly tookMs: number }> {
+async function start(
+  tls: NonNullable<GoPluginOptions['tls']>,
+): Promise<{ readonly group: InstanceGroup; readonly tookMs: number }> {
   const context = { fleet: 'bench', connector: {}, logger: silentLogger, clock: systemClock, random: systemRandom }
   const startedAt = performance.now()
   const group = createGoPluginGroup(dummy, { tls })({}, context)
@@ -75,7 +78,8 @@ async function listTimes(tls: NonNullable<GoPluginOptions['tls']>): Promise<read
   return times
 }
 
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] as number
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] as number
 const round = (value: number): number => Math.round(value * 10) / 10
 
 const [first = 0, ...later] = await startTimes('offer')

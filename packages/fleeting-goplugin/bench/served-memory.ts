@@ -10,8 +10,8 @@ const never = new AbortController().signal
 const image = 'runner-core-sshd'
 
 /**
- * Resident memory of our plugins under this host, MB, by name; each at its second start in a checkout, which finds what the first has compiled.
- * Without `docker` where there is no daemon that has its image. Linux only.
+ * Resident memory of our plugins under this host, MB, by name; each at its second start in a checkout, which finds what
+ * the first has compiled. Without `docker` where there is no daemon that has its image. Linux only.
  */
 export async function servedMemories(): Promise<Readonly<Record<string, number>>> {
   const found: Record<string, number> = {}
@@ -29,7 +29,10 @@ export async function servedMemories(): Promise<Readonly<Record<string, number>>
   return found
 }
 
-/** As a host goes about it: the list, a machine, lists until it runs, how to reach it. By then all that the plugin uses is loaded. */
+/**
+ * As a host goes about it: the list, a machine, lists until it runs, how to reach it. By then all that the plugin uses
+ * is loaded.
+ */
 async function servedMemory(name: string, config: object = {}, environment: NodeJS.ProcessEnv = {}): Promise<number> {
   const options: SessionOptions = {
     file: fileURLToPath(new URL(`../../fleeting-plugin-${name}/bin/fleeting-plugin-${name}.js`, import.meta.url)),
@@ -40,7 +43,10 @@ async function servedMemory(name: string, config: object = {}, environment: Node
     clock: systemClock,
     logger: silentLogger,
   }
-  const request = { config: Buffer.from(JSON.stringify(config)), settings: { connectorConfig: wireConnectorConfig({}) } }
+  const request = {
+    config: Buffer.from(JSON.stringify(config)),
+    settings: { connectorConfig: wireConnectorConfig({}) },
+  }
   const session = await PluginSession.start(options, request, never)
   const { client } = session
   await client.update(never)

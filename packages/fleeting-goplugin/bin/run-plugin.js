@@ -1,5 +1,6 @@
-// What the executables of all plugins are made of: finds the plugin's package, its entry and a Node that can run it. In a project's own folder from the sources, without a build; in an installed package from what
-// they compile to. Plain JavaScript that older Nodes can read, committed.
+// What the executables of all plugins are made of: finds the plugin's package, its entry and a Node that can run it. In
+// a project's own folder from the sources, without a build; in an installed package from what they compile to. Plain
+// JavaScript that older Nodes can read, committed.
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import * as nodeModule from 'node:module'
@@ -34,13 +35,18 @@ function runsTypeScript() {
 function useSources() {
   const condition = '@runner-core/source'
   nodeModule.registerHooks({
-    resolve: (specifier, context, next) => next(specifier, { ...context, conditions: [...context.conditions, condition] }),
+    resolve: (specifier, context, next) =>
+      next(specifier, { ...context, conditions: [...context.conditions, condition] }),
   })
-  // Spares every start but the first the stripping of types, and 20 MB. Where it cannot be written, Node goes on without.
+  // Spares every start but the first the stripping of types, and 20 MB. Where it cannot be written, Node goes on
+  // without.
   nodeModule.enableCompileCache(join(ownFolder, '../../node_modules/.cache/compile'))
 }
 
-/** This Node is too old for the sources: hands over to the one that `npm run setup` put into the checkout. It ends with this process, by itself. */
+/**
+ * This Node is too old for the sources: hands over to the one that `npm run setup` put into the checkout. It ends with
+ * this process, by itself.
+ */
 function startAgain() {
   const node = join(ownFolder, '../../node_modules/.bin/node')
   if (process.env.FLEETING_STARTED_AGAIN || !existsSync(node)) {

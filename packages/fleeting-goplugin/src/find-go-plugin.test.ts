@@ -36,7 +36,8 @@ test('what happens to be called so is not run, nor what cannot be', () => {
   program('bin/moon')
   program('bin/fleeting-plugin-sun', 0o644)
   mkdirSync(join(directory, 'bin/fleeting-plugin-folder'))
-  for (const name of ['moon', 'sun', 'folder', '', '.', '..', '/', 'a/../../bin/moon']) expect(find(name)).toBeUndefined()
+  for (const name of ['moon', 'sun', 'folder', '', '.', '..', '/', 'a/../../bin/moon'])
+    expect(find(name)).toBeUndefined()
 })
 
 test('by path', () => {

@@ -14,9 +14,12 @@ export interface FindGoPluginOptions {
 const isWindows = process.platform === 'win32'
 
 /**
- * The executable that a plugin's name means, as upstream takes it: a path; a program on `PATH` that has `fleeting` in its name (`fleeting-plugin-hetzner`); an installed plugin, of the best version that is there
- * (`aws`, `aws:1.5`, `example/plugin:1`, `registry.example.com/group/plugin:1.0.2`), or exactly the one of a digest (`aws@sha256:…`). And, which upstream does not take, a short name of a program on `PATH` (`hetzner`). Any other program of `PATH`, which upstream
- * would run, needs its path: a slip of the finger shall not start what happens to be called so. Undefined when there is none.
+ * The executable that a plugin's name means, as upstream takes it: a path; a program on `PATH` that has `fleeting` in
+ * its name (`fleeting-plugin-hetzner`); an installed plugin, of the best version that is there (`aws`, `aws:1.5`,
+ * `example/plugin:1`, `registry.example.com/group/plugin:1.0.2`), or exactly the one of a digest (`aws@sha256:…`). And,
+ * which upstream does not take, a short name of a program on `PATH` (`hetzner`). Any other program of `PATH`, which
+ * upstream would run, needs its path: a slip of the finger shall not start what happens to be called so. Undefined when
+ * there is none.
  */
 export function findGoPlugin(reference: string, options: FindGoPluginOptions = {}): string | undefined {
   const { baseDirectory = '.', environment = process.env } = options
@@ -37,10 +40,13 @@ function findInstalled(reference: string, environment: NodeJS.ProcessEnv): strin
   const parsed = parseReference(reference)
   if (parsed === undefined) return undefined
   const root = pluginDirectory(environment)
-  if (parsed.digest !== undefined) return programIn(directoryOfDigest(parsed, parsed.digest, root), basename(parsed.repository))
+  if (parsed.digest !== undefined)
+    return programIn(directoryOfDigest(parsed, parsed.digest, root), basename(parsed.repository))
   const directory = directoryOf(parsed, root)
   const version = bestVersion(namesIn(directory).map(unescapeCapitals), parsed.wanted)
-  return version === undefined ? undefined : programIn(join(directory, escapeCapitals(version)), basename(parsed.repository))
+  return version === undefined
+    ? undefined
+    : programIn(join(directory, escapeCapitals(version)), basename(parsed.repository))
 }
 
 /** The program in the directory of a plugin, which may hold files beside it. `name` is the plugin's. */

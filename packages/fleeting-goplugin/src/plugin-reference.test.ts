@@ -53,12 +53,17 @@ const version = fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,12}$/)
 
 test('what is put together is taken apart again', () => {
   fc.assert(
-    fc.property(host, fc.array(label, { minLength: 1, maxLength: 4 }), fc.option(version), ([name, domain, port], path, wanted) => {
-      const registry = `${name}.${domain}${port === null ? '' : `:${port}`}`
-      const repository = path.join('/')
-      const reference = `${registry}/${repository}${wanted === null ? '' : `:${wanted}`}`
-      expect(parseReference(reference)).toEqual({ registry, repository, wanted: wanted ?? 'latest' })
-    }),
+    fc.property(
+      host,
+      fc.array(label, { minLength: 1, maxLength: 4 }),
+      fc.option(version),
+      ([name, domain, port], path, wanted) => {
+        const registry = `${name}.${domain}${port === null ? '' : `:${port}`}`
+        const repository = path.join('/')
+        const reference = `${registry}/${repository}${wanted === null ? '' : `:${wanted}`}`
+        expect(parseReference(reference)).toEqual({ registry, repository, wanted: wanted ?? 'latest' })
+      },
+    ),
   )
 })
 

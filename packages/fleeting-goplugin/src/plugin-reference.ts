@@ -26,22 +26,24 @@ export function parseReference(reference: string): PluginReference | undefined {
   const isHost = parts.length > 1 && /\.|^localhost:/.test(parts[0] as string)
   const named = isHost ? (parts.shift() as string) : defaultRegistry
   const registry = named === dockerHub.alias ? dockerHub.registry : named
-  if (!/^[\w-][\w.-]*(?::\d{1,5})?$/.test(registry) || parts.some((part) => !/^[\w-][\w.-]*$/.test(part))) return undefined
+  if (!/^[\w-][\w.-]*(?::\d{1,5})?$/.test(registry) || parts.some((part) => !/^[\w-][\w.-]*$/.test(part)))
+    return undefined
   const namespace = isHost ? (registry === dockerHub.registry ? dockerHub.namespace : undefined) : defaultNamespace
   const repository = parts.length === 1 && namespace !== undefined ? `${namespace}/${parts[0]}` : parts.join('/')
   return { registry, repository, wanted: digest ?? version ?? 'latest', ...(digest !== undefined && { digest }) }
 }
 
 /**
- * Where the versions of a plugin are, under the directory of plugins, as upstream lays it out: capitals are written as Go writes module paths. The port of a registry, which upstream cannot install
- * from, stands behind a `!`.
+ * Where the versions of a plugin are, under the directory of plugins, as upstream lays it out: capitals are written as
+ * Go writes module paths. The port of a registry, which upstream cannot install from, stands behind a `!`.
  */
 export function directoryOf({ registry, repository }: PluginReference, root: string): string {
   return join(root, escapeCapitals(registry).replace(':', '!'), ...repository.split('/').map(escapeCapitals))
 }
 
 /**
- * Where what is installed by digest is, beside the versions: two artifacts may call themselves the same version. No registry's name begins with a dot.
+ * Where what is installed by digest is, beside the versions: two artifacts may call themselves the same version. No
+ * registry's name begins with a dot.
  */
 export function directoryOfDigest(reference: PluginReference, digest: string, root: string): string {
   return join(directoryOf(reference, join(root, '.digests')), digest.replace(':', '-'))

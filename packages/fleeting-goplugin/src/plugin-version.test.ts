@@ -61,7 +61,8 @@ test('of nothing there is nothing', () => {
   expect(bestVersion([], 'latest')).toBeUndefined()
 })
 
-// Upstream's rules, by other means: every part is compared as it stands, and a missing part of what is wanted is equal to any.
+// Upstream's rules, by other means: every part is compared as it stands, and a missing part of what is wanted is equal
+// to any.
 interface Told {
   readonly numbers: readonly [number, number, number]
   readonly prerelease: readonly (string | number)[]
@@ -71,7 +72,8 @@ const told = fc.record<Told>({
   numbers: fc.tuple(fc.nat(2), fc.nat(2), fc.nat(11)),
   prerelease: fc.oneof(fc.constant([]), fc.array(identifier, { maxLength: 3 })),
 })
-const textOf = ({ numbers, prerelease }: Told): string => `${numbers.join('.')}${prerelease.length > 0 ? `-${prerelease.join('.')}` : ''}`
+const textOf = ({ numbers, prerelease }: Told): string =>
+  `${numbers.join('.')}${prerelease.length > 0 ? `-${prerelease.join('.')}` : ''}`
 const sign = (a: string | number, b: string | number): number => (a < b ? -1 : a > b ? 1 : 0)
 function precedence(a: Told, b: Told): number {
   for (const [index, number] of a.numbers.entries()) {
@@ -93,7 +95,8 @@ test('what begins as it was asked for, by the precedence of semantic versions', 
     fc.property(fc.array(told, { maxLength: 12 }), told, fc.integer({ min: 0, max: 3 }), (versions, near, parts) => {
       const names = [...new Set(versions.map(textOf))]
       const wanted = parts === 0 ? 'latest' : near.numbers.slice(0, parts).join('.')
-      const fits = ({ numbers }: Told): boolean => near.numbers.slice(0, parts).every((part, index) => part === numbers[index])
+      const fits = ({ numbers }: Told): boolean =>
+        near.numbers.slice(0, parts).every((part, index) => part === numbers[index])
       const fitting = versions.filter(fits).toSorted(precedence)
       expect(fittingVersions(names, wanted)).toEqual([...new Set(fitting.map(textOf))])
       const best = fitting.findLast(({ prerelease }) => prerelease.length === 0) ?? fitting.at(-1)
@@ -106,9 +109,19 @@ test('what begins as it was asked for, by the precedence of semantic versions', 
   )
 })
 
-test.each(['', '1', '1.5', 'v1.5.0', 'latest', '1.5.0+build', '1.5.x', '01.2.3', '1.2.3-', '1.2.3-a_b', '../../x', '1.2.3/..'])(
-  '%j is no version of a plugin',
-  (text) => {
-    expect(isPluginVersion(text)).toBe(false)
-  },
-)
+test.each([
+  '',
+  '1',
+  '1.5',
+  'v1.5.0',
+  'latest',
+  '1.5.0+build',
+  '1.5.x',
+  '01.2.3',
+  '1.2.3-',
+  '1.2.3-a_b',
+  '../../x',
+  '1.2.3/..',
+])('%j is no version of a plugin', (text) => {
+  expect(isPluginVersion(text)).toBe(false)
+})

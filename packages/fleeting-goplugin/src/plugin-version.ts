@@ -7,8 +7,9 @@ export function isPluginVersion(text: string): boolean {
 }
 
 /**
- * The best of the versions that are there for `latest`, `1`, `1.5` or `1.5.1`: the highest that begins so, releases before pre-releases. Undefined when none does. A version that is named exactly is
- * taken whatever it looks like. Upstream, asked for less than a whole version, finds no pre-releases at all.
+ * The best of the versions that are there for `latest`, `1`, `1.5` or `1.5.1`: the highest that begins so, releases
+ * before pre-releases. Undefined when none does. A version that is named exactly is taken whatever it looks like.
+ * Upstream, asked for less than a whole version, finds no pre-releases at all.
  */
 export function bestVersion(names: readonly string[], wanted: string): string | undefined {
   if (names.includes(wanted)) return wanted
@@ -16,7 +17,10 @@ export function bestVersion(names: readonly string[], wanted: string): string | 
   return fitting.findLast((name) => parse(name)?.prerelease.length === 0) ?? fitting.at(-1)
 }
 
-/** True when a tag is a version, or the beginning of one, and `version` is not it. A tag such as `latest` or `1.5-alpine` says nothing of a version. */
+/**
+ * True when a tag is a version, or the beginning of one, and `version` is not it. A tag such as `latest` or
+ * `1.5-alpine` says nothing of a version.
+ */
 export function contradicts(version: string, tag: string): boolean {
   const exact = parse(tag)
   if (exact !== null) return compare(exact, version) !== 0

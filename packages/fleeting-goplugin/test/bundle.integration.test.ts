@@ -23,11 +23,17 @@ const bundle = (name: string) =>
     encoding: 'utf8',
   })
 
-test('plugin static as one file says its version, and is served, without anything else', { timeout: 120_000 }, async () => {
+test('plugin static as one file says its version, and is served, without anything else', {
+  timeout: 120_000,
+}, async () => {
   expect(bundle('static')).toMatchObject({ status: 0, stdout: expect.stringContaining('fleeting-plugin-static') })
   const file = join(folder, 'fleeting-plugin-static')
   const told = spawnSync(file, ['version'], { cwd: '/', encoding: 'utf8', env: {} })
-  expect(told).toMatchObject({ status: 0, stderr: '', stdout: expect.stringMatching(/^Name: +fleeting-plugin-static\nVersion: +\d/) })
+  expect(told).toMatchObject({
+    status: 0,
+    stderr: '',
+    stdout: expect.stringMatching(/^Name: +fleeting-plugin-static\nVersion: +\d/),
+  })
   const context = {
     fleet: 'test',
     connector: { username: 'ci', password: 'x' },

@@ -1,4 +1,5 @@
-// A plugin made without Go: it speaks the protocol by the wire room of this package, its cloud is a file that outlives it, and it can be told to do what real plugins do at their worst. Started by fake-plugin-file.ts.
+// A plugin made without Go: it speaks the protocol by the wire room of this package, its cloud is a file that outlives
+// it, and it can be told to do what real plugins do at their worst. Started by fake-plugin-file.ts.
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as grpc from '@grpc/grpc-js'
@@ -11,7 +12,8 @@ import type { FakeCall, FakeFaults, FakeMachine, FakePluginSettings } from './fa
 
 const directory = process.env['FAKE_PLUGIN_DIRECTORY'] as string
 const file = (name: string): string => join(directory, name)
-const read = <T>(name: string, absent: T): T => (existsSync(file(name)) ? (JSON.parse(readFileSync(file(name), 'utf8')) as T) : absent)
+const read = <T>(name: string, absent: T): T =>
+  existsSync(file(name)) ? (JSON.parse(readFileSync(file(name), 'utf8')) as T) : absent
 const settings = read<FakePluginSettings>('settings.json', {})
 
 if (process.env[magicCookie.name] !== magicCookie.value) {
@@ -30,8 +32,15 @@ let running = 0
 
 const refusal = (details: string, code: number = grpc.status.UNKNOWN): Partial<grpc.StatusObject> => ({ code, details })
 
-/** What may go wrong with any call; answers the faults of the moment once the call may go on, and nothing when it is over. */
-async function begin(method: string, call: { readonly cancelled: boolean } & NodeJS.EventEmitter, request?: unknown): Promise<FakeFaults> {
+/**
+ * What may go wrong with any call; answers the faults of the moment once the call may go on, and nothing when it is
+ * over.
+ */
+async function begin(
+  method: string,
+  call: { readonly cancelled: boolean } & NodeJS.EventEmitter,
+  request?: unknown,
+): Promise<FakeFaults> {
   const faults = read<FakeFaults>('faults.json', {})
   running += 1
   const isSerial = !['ConnectInfo', 'Heartbeat'].includes(method)
@@ -57,9 +66,15 @@ async function begin(method: string, call: { readonly cancelled: boolean } & Nod
   }
 }
 
-type Unary<Request, Response> = (call: grpc.ServerUnaryCall<Request, Response>, callback: grpc.sendUnaryData<Response>) => void
+type Unary<Request, Response> = (
+  call: grpc.ServerUnaryCall<Request, Response>,
+  callback: grpc.sendUnaryData<Response>,
+) => void
 
-function unary<Request, Response>(method: string, answer: (request: Request, faults: FakeFaults) => Response): Unary<Request, Response> {
+function unary<Request, Response>(
+  method: string,
+  answer: (request: Request, faults: FakeFaults) => Response,
+): Unary<Request, Response> {
   return (call, callback) => {
     void begin(method, call, call.request).then(
       (faults) => {
@@ -87,7 +102,10 @@ function power(method: 'Suspend' | 'Resume', state: number) {
     keep(machines().map((machine) => (changed.has(machine.id) ? { ...machine, state } : machine)))
     if (done.length === instances.length) return { succeeded: done }
     const metadata = new grpc.Metadata()
-    const detail = { typeUrl: `type.googleapis.com/proto.${method}Response`, value: succeeded.encode({ succeeded: done }) }
+    const detail = {
+      typeUrl: `type.googleapis.com/proto.${method}Response`,
+      value: succeeded.encode({ succeeded: done }),
+    }
     metadata.set('grpc-status-details-bin', errorStatus.encode({ code: 2, message: 'only in part', details: [detail] }))
     throw { ...refusal('only in part'), metadata }
   })
@@ -109,7 +127,11 @@ server.addService(instanceGroupMethods as unknown as grpc.ServiceDefinition, {
         const list = machines()
         for (const { id, state } of list.slice(0, listFailsAfter)) call.write({ instance: id, state })
         if (listFailsAfter !== undefined) return void call.emit('error', refusal('half of it is lost'))
-        keep(list.filter(({ state }) => state !== 2).map((machine) => ({ ...machine, state: next[machine.state] ?? machine.state })))
+        keep(
+          list
+            .filter(({ state }) => state !== 2)
+            .map((machine) => ({ ...machine, state: next[machine.state] ?? machine.state })),
+        )
         call.end()
       },
       (error) => call.emit('error', error),
@@ -126,7 +148,8 @@ server.addService(instanceGroupMethods as unknown as grpc.ServiceDefinition, {
   Decrease: unary('Decrease', ({ instances }: { readonly instances: readonly string[] }, { decreaseStopsAt }) => {
     for (const id of instances) {
       const list = machines()
-      if (id === decreaseStopsAt || !list.some((machine) => machine.id === id)) throw refusal(`instance (${JSON.stringify(id)}) not found`)
+      if (id === decreaseStopsAt || !list.some((machine) => machine.id === id))
+        throw refusal(`instance (${JSON.stringify(id)}) not found`)
       keep(list.map((machine) => (machine.id === id ? { ...machine, state: 2 } : machine)))
     }
     return { succeeded: instances }

@@ -1,8 +1,16 @@
-// Upstream's own code under this host: its dummy plugin, and a probe made with its library that does what real plugins do at their worst.
+// Upstream's own code under this host: its dummy plugin, and a probe made with its library that does what real plugins
+// do at their worst.
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type ConnectorConfig, createSshConnector, type InstanceGroup, type Logger, silentLogger, systemClock } from '@runner-core/fleeting'
+import {
+  type ConnectorConfig,
+  createSshConnector,
+  type InstanceGroup,
+  type Logger,
+  silentLogger,
+  systemClock,
+} from '@runner-core/fleeting'
 import { runConformance } from '@runner-core/fleeting/testing'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { sshdMissing, startSshd } from '../../fleeting/test/openssh-server.ts'
@@ -39,13 +47,24 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-function open(file: string, config: object, connector: ConnectorConfig = {}, options: GoPluginOptions = {}): InstanceGroup {
+function open(
+  file: string,
+  config: object,
+  connector: ConnectorConfig = {},
+  options: GoPluginOptions = {},
+): InstanceGroup {
   const at =
     (level: string) =>
     (fields: object, message: string): void =>
       void log.push({ level, message, fields: fields as LogEntry['fields'] })
   const logger: Logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
-  const group = createGoPluginGroup(file, options)(config, { fleet: 'interop', connector, logger, clock: systemClock, random: () => 0 })
+  const group = createGoPluginGroup(file, options)(config, {
+    fleet: 'interop',
+    connector,
+    logger,
+    clock: systemClock,
+    random: () => 0,
+  })
   opened.push(group)
   return group
 }
@@ -58,7 +77,11 @@ const probeConfig = (more: object = {}): object => ({
   max_size: 100,
   ...more,
 })
-async function openProbe(more: object = {}, connector: ConnectorConfig = {}, options: GoPluginOptions = {}): Promise<InstanceGroup> {
+async function openProbe(
+  more: object = {},
+  connector: ConnectorConfig = {},
+  options: GoPluginOptions = {},
+): Promise<InstanceGroup> {
   const group = open(probe, probeConfig(more), connector, options)
   await group.init(never)
   return group
@@ -71,7 +94,8 @@ async function running(group: InstanceGroup, count: number): Promise<readonly st
     return rows.map(({ id }) => id)
   })
 }
-const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}`) && !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ')
+const isAlive = (pid: number): boolean =>
+  existsSync(`/proc/${pid}`) && !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ')
 const messages = (): readonly string[] => log.map(({ message }) => message)
 
 describe.skipIf('absent' in built)("upstream's dummy plugin", () => {
@@ -102,39 +126,51 @@ describe.skipIf('absent' in built)("upstream's dummy plugin", () => {
     },
   )
 
-  test.skipIf(sshdMissing() !== undefined)('keeps to the contract, by every case that needs no hand on its cloud', async () => {
-    const sshd = await startSshd()
-    onTestFinished(() => sshd.stop())
-    const { port, username, privateKey, hostKey } = sshd
-    const connector = createSshConnector({ connector: {} })
-    const report = await runConformance(() => open(dummy, { Suspendable: true, ListenSSH: true, MaxSize: 3 }, { username, privateKey }), {
-      maxInstances: 3,
-      patienceMs: 30_000,
-      pollMs: 10,
-      machinesOutliveInstances: true,
-      // Its own listener runs nothing: it says hello to whatever is asked. What it answers is looked at in the next test.
-      connect: (info, signal) => connector.connect({ ...info, internalAddress: `127.0.0.1:${port}`, hostKeys: [hostKey] }, signal),
-    })
-    expect(report.outcomes.filter(({ outcome }) => outcome === 'failed')).toEqual([])
-    const passed = report.outcomes.filter(({ outcome }) => outcome === 'passed').map(({ name }) => name)
-    expect(passed).toEqual(
-      expect.arrayContaining([
-        'increase beyond the maximum gives what fits, and a quota error for the rest',
-        'decrease accepts unknown ids, and touches nothing for them',
-        'increases at the same time add up',
-        'connectInfo of an instance that is not there says so, whether or not it ever was',
-        'a call under way ends within a second of its abort',
-        'heartbeat knows the living from the gone',
-        'suspend and resume, each twice',
-        'nothing is left, and the group shuts down',
-      ]),
-    )
-    expect(passed.length).toBeGreaterThan(25)
-    opened = []
-  })
+  test.skipIf(sshdMissing() !== undefined)(
+    'keeps to the contract, by every case that needs no hand on its cloud',
+    async () => {
+      const sshd = await startSshd()
+      onTestFinished(() => sshd.stop())
+      const { port, username, privateKey, hostKey } = sshd
+      const connector = createSshConnector({ connector: {} })
+      const report = await runConformance(
+        () => open(dummy, { Suspendable: true, ListenSSH: true, MaxSize: 3 }, { username, privateKey }),
+        {
+          maxInstances: 3,
+          patienceMs: 30_000,
+          pollMs: 10,
+          machinesOutliveInstances: true,
+          // Its own listener runs nothing: it says hello to whatever is asked. What it answers is looked at in the next
+          // test.
+          connect: (info, signal) =>
+            connector.connect({ ...info, internalAddress: `127.0.0.1:${port}`, hostKeys: [hostKey] }, signal),
+        },
+      )
+      expect(report.outcomes.filter(({ outcome }) => outcome === 'failed')).toEqual([])
+      const passed = report.outcomes.filter(({ outcome }) => outcome === 'passed').map(({ name }) => name)
+      expect(passed).toEqual(
+        expect.arrayContaining([
+          'increase beyond the maximum gives what fits, and a quota error for the rest',
+          'decrease accepts unknown ids, and touches nothing for them',
+          'increases at the same time add up',
+          'connectInfo of an instance that is not there says so, whether or not it ever was',
+          'a call under way ends within a second of its abort',
+          'heartbeat knows the living from the gone',
+          'suspend and resume, each twice',
+          'nothing is left, and the group shuts down',
+        ]),
+      )
+      expect(passed.length).toBeGreaterThan(25)
+      opened = []
+    },
+  )
 
   test('a command through its SSH listener, by the connector that jobs use', async () => {
-    const group = open(dummy, { ListenSSH: true }, { username: 'anybody', password: 'anything', useStaticCredentials: true })
+    const group = open(
+      dummy,
+      { ListenSSH: true },
+      { username: 'anybody', password: 'anything', useStaticCredentials: true },
+    )
     await group.init(never)
     await launch(group, 1)
     const [id] = await running(group, 1)
@@ -167,7 +203,11 @@ describe.skipIf('absent' in built)("a plugin made with upstream's library", () =
     await launch(group, 1)
     const [id] = await running(group, 1)
     faults({ zero_times: true })
-    expect(await group.connectInfo(id!, never)).toMatchObject({ internalAddress: '10.0.0.1', username: 'ci', password: 'p' })
+    expect(await group.connectInfo(id!, never)).toMatchObject({
+      internalAddress: '10.0.0.1',
+      username: 'ci',
+      password: 'p',
+    })
     await eventually(() => {
       const sent = log.find(({ message }) => message === 'connect info')?.fields
       expect(sent).toMatchObject({ plugin_keepalive: 30_000_000_000, plugin_timeout: 600_000_000_000 })
@@ -215,7 +255,10 @@ describe.skipIf('absent' in built)("a plugin made with upstream's library", () =
     await launch(group, 2)
     const [first, second] = (await running(group, 2)) as [string, string]
     faults({ power_partly: true })
-    expect(await group.suspend!([first, second], never)).toMatchObject({ accepted: [first], errors: [{ instanceId: second }] })
+    expect(await group.suspend!([first, second], never)).toMatchObject({
+      accepted: [first],
+      errors: [{ instanceId: second }],
+    })
   })
 
   test('odd states: what is lost is failed', async () => {
@@ -230,7 +273,10 @@ describe.skipIf('absent' in built)("a plugin made with upstream's library", () =
   test('the sentinel of a bad heartbeat is known by its text', async () => {
     const group = await openProbe()
     faults({ unhealthy: true })
-    await expect(group.heartbeat!('a', never)).rejects.toMatchObject({ code: 'not_found', message: 'heartbeat: instance is unhealthy' })
+    await expect(group.heartbeat!('a', never)).rejects.toMatchObject({
+      code: 'not_found',
+      message: 'heartbeat: instance is unhealthy',
+    })
   })
 
   test.each([
@@ -250,23 +296,26 @@ describe.skipIf('absent' in built)("a plugin made with upstream's library", () =
     expect(await group.list(never)).toEqual([])
   })
 
-  test.each(['Increase', 'Update', 'Decrease'])('a panic in %s: down, up again, and its machines are still there', async (method) => {
-    const group = await openProbe()
-    await launch(group, 1)
-    const [id] = (await running(group, 1)) as [string]
-    faults({ panic: method })
-    const calls: Record<string, () => Promise<unknown>> = {
-      Update: () => group.list(never),
-      Increase: () => launch(group, 1),
-      Decrease: () => group.decrease([id], never),
-    }
-    await expect(calls[method]!()).rejects.toMatchObject({ code: 'transient' })
-    faults({})
-    await eventually(() => expect(messages()).toContain('plugin runs again'))
-    expect(await running(group, 1)).toEqual([id])
-    const panic = log.find(({ message }) => message.startsWith('panic: '))
-    expect(panic).toMatchObject({ level: 'error', message: expect.stringContaining(`told to panic in ${method}`) })
-  })
+  test.each(['Increase', 'Update', 'Decrease'])(
+    'a panic in %s: down, up again, and its machines are still there',
+    async (method) => {
+      const group = await openProbe()
+      await launch(group, 1)
+      const [id] = (await running(group, 1)) as [string]
+      faults({ panic: method })
+      const calls: Record<string, () => Promise<unknown>> = {
+        Update: () => group.list(never),
+        Increase: () => launch(group, 1),
+        Decrease: () => group.decrease([id], never),
+      }
+      await expect(calls[method]!()).rejects.toMatchObject({ code: 'transient' })
+      faults({})
+      await eventually(() => expect(messages()).toContain('plugin runs again'))
+      expect(await running(group, 1)).toEqual([id])
+      const panic = log.find(({ message }) => message.startsWith('panic: '))
+      expect(panic).toMatchObject({ level: 'error', message: expect.stringContaining(`told to panic in ${method}`) })
+    },
+  )
 
   test('what it started goes with it', async () => {
     const file = join(folder, 'child')

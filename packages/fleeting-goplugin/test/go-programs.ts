@@ -22,7 +22,8 @@ export function goPrograms(): GoPrograms {
   const version = spawnSync('go', ['version'], { encoding: 'utf8' })
   if (version.status !== 0) return { absent: 'there is no Go toolchain' }
   const hash = createHash('sha256').update(version.stdout)
-  for (const file of ['go.mod', 'go.sum', 'probe/main.go', 'host/host_test.go']) hash.update(readFileSync(join(sources, file)))
+  for (const file of ['go.mod', 'go.sum', 'probe/main.go', 'host/host_test.go'])
+    hash.update(readFileSync(join(sources, file)))
   const wanted = hash.digest('hex')
   const stamp = join(target, 'sha256')
   const files = {
@@ -39,7 +40,8 @@ export function goPrograms(): GoPrograms {
       ['-C', sources, how, ...(how === 'test' ? ['-c'] : []), '-o', files[name as keyof typeof programs], from],
       { encoding: 'utf8' },
     )
-    if (built.status !== 0) return { absent: `go build of ${name} failed: ${built.stderr.trim().split('\n').slice(-3).join(' | ')}` }
+    if (built.status !== 0)
+      return { absent: `go build of ${name} failed: ${built.stderr.trim().split('\n').slice(-3).join(' | ')}` }
   }
   writeFileSync(stamp, wanted)
   return files

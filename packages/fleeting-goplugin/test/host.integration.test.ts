@@ -4,7 +4,14 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type ConnectorConfig, GroupError, type InstanceGroup, type Logger, silentLogger, systemClock } from '@runner-core/fleeting'
+import {
+  type ConnectorConfig,
+  GroupError,
+  type InstanceGroup,
+  type Logger,
+  silentLogger,
+  systemClock,
+} from '@runner-core/fleeting'
 import { createInstanceGroup as createMultiGroup } from '@runner-core/fleeting/multi'
 import { describeInstanceGroup } from '@runner-core/fleeting/testing/vitest'
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -37,7 +44,10 @@ afterEach(async () => {
   }
 })
 
-function subject(settings: FakePluginSettings = {}, options: GoPluginOptions & { readonly connector?: ConnectorConfig } = {}): Subject {
+function subject(
+  settings: FakePluginSettings = {},
+  options: GoPluginOptions & { readonly connector?: ConnectorConfig } = {},
+): Subject {
   const plugin = new FakePluginFile(settings)
   const log: LogEntry[] = []
   const at =
@@ -90,7 +100,9 @@ describe.each([
     expect(isAlive(plugin.calls[0]!.pid)).toBe(false)
     const warnings = log.filter(({ level }) => level === 'warn').map(({ message }) => message)
     expect(warnings).toEqual(
-      network === 'tcp' && transport === 'plaintext' ? ['plugin listens on TCP without TLS: every user of this machine can reach it'] : [],
+      network === 'tcp' && transport === 'plaintext'
+        ? ['plugin listens on TCP without TLS: every user of this machine can reach it']
+        : [],
     )
   })
 })
@@ -118,7 +130,10 @@ describe('what init tells', () => {
   test('a refusal ends the process', async () => {
     const { group, plugin } = subject()
     plugin.faults = { errors: { Init: { text: 'missing required plugin config: name' } } }
-    await expect(group.init(never)).rejects.toMatchObject({ code: 'invalid_config', message: 'missing required plugin config: name' })
+    await expect(group.init(never)).rejects.toMatchObject({
+      code: 'invalid_config',
+      message: 'missing required plugin config: name',
+    })
     expect(isAlive(plugin.calls[0]!.pid)).toBe(false)
   })
 })
@@ -132,11 +147,35 @@ describe('a start that fails says why, and leaves nothing', () => {
       'transient',
       /ended before it was ready \(exit code 3\): cannot read the key/,
     ],
-    ['says nothing', { isSilent: true }, { startTimeoutMs: 1500 }, 'transient', /printed no handshake line within 1500 ms/],
-    ['says something else', { handshake: { line: 'usage: moon [options]' } }, {}, 'invalid_config', /no fleeting plugin.*usage: moon/],
-    ['is of another version', { handshake: { line: '1|7|unix|/a|grpc|' } }, {}, 'invalid_config', /version "7" of the fleeting protocol/],
+    [
+      'says nothing',
+      { isSilent: true },
+      { startTimeoutMs: 1500 },
+      'transient',
+      /printed no handshake line within 1500 ms/,
+    ],
+    [
+      'says something else',
+      { handshake: { line: 'usage: moon [options]' } },
+      {},
+      'invalid_config',
+      /no fleeting plugin.*usage: moon/,
+    ],
+    [
+      'is of another version',
+      { handshake: { line: '1|7|unix|/a|grpc|' } },
+      {},
+      'invalid_config',
+      /version "7" of the fleeting protocol/,
+    ],
     ['speaks no TLS', {}, { tls: 'require' }, 'invalid_config', /does not speak TLS/],
-    ['is not there', { handshake: { line: '1|0|unix|/nowhere/at/all|grpc|' } }, { callTimeoutMs: 2000 }, 'transient', /./],
+    [
+      'is not there',
+      { handshake: { line: '1|0|unix|/nowhere/at/all|grpc|' } },
+      { callTimeoutMs: 2000 },
+      'transient',
+      /./,
+    ],
   ])('a plugin that %s', async (_what, settings, options, code, message) => {
     const before = socketDirectories()
     const { group } = subject(settings, options)
@@ -193,7 +232,9 @@ describe('lists', () => {
   test('every state, those that nobody has heard of too', async () => {
     const { group, plugin } = await initialised()
     plugin.machines = [0, 1, 2, 3, 4, 5, 6, 7, 9].map((state) => ({ id: `m${state}`, state }))
-    expect((await group.list(never)).map(({ id, state, detail }) => [id, state, detail].filter(Boolean).join(' '))).toEqual([
+    expect(
+      (await group.list(never)).map(({ id, state, detail }) => [id, state, detail].filter(Boolean).join(' ')),
+    ).toEqual([
       'm0 creating',
       'm1 running',
       'm2 deleting',
@@ -288,8 +329,13 @@ describe('what the wire loses is made good', () => {
     const [first, second] = (await ids(group)) as [string, string]
     await group.decrease([first], never)
     await group.list(never)
-    expect(await group.decrease([first, 'unknown', second, second], never)).toMatchObject({ accepted: [first, 'unknown', second, second] })
-    expect(plugin.called('Decrease').map(({ request }) => request)).toEqual([{ instances: [first] }, { instances: [second] }])
+    expect(await group.decrease([first, 'unknown', second, second], never)).toMatchObject({
+      accepted: [first, 'unknown', second, second],
+    })
+    expect(plugin.called('Decrease').map(({ request }) => request)).toEqual([
+      { instances: [first] },
+      { instances: [second] },
+    ])
   })
 
   test('a suspension that is refused in part tells the other part', async () => {
@@ -298,7 +344,10 @@ describe('what the wire loses is made good', () => {
     await group.list(never)
     const [first, second] = (await ids(group)) as [string, string]
     plugin.faults = { powerOnly: 1 }
-    expect(await group.suspend!([first, second], never)).toMatchObject({ accepted: [first], errors: [{ instanceId: second }] })
+    expect(await group.suspend!([first, second], never)).toMatchObject({
+      accepted: [first],
+      errors: [{ instanceId: second }],
+    })
     plugin.faults = {}
     expect(await group.resume!([first], never)).toEqual({ accepted: [first], errors: [] })
   })
@@ -312,21 +361,27 @@ describe('calls', () => {
     expect(plugin.calls.filter(({ overlapping }) => overlapping)).toEqual([])
   })
 
-  test.each(['Update', 'Increase', 'ConnectInfo'])('%s has a deadline, and the plugin hears that nobody waits', async (method) => {
-    const { group, plugin } = await initialised({}, { callTimeoutMs: 700 })
-    await launch(group, 1)
-    const [id] = (await ids(group)) as [string]
-    plugin.faults = { hang: method }
-    const calls: Record<string, () => Promise<unknown>> = {
-      Update: () => group.list(never),
-      Increase: () => launch(group, 1),
-      ConnectInfo: () => group.connectInfo(id, never),
-    }
-    await expect(calls[method]!()).rejects.toMatchObject({ code: 'transient', message: 'the plugin gave no answer within 700 ms' })
-    await eventually(() => expect(plugin.called(`${method} canceled`)).toHaveLength(1))
-    plugin.faults = {}
-    expect(await ids(group)).toHaveLength(1)
-  })
+  test.each(['Update', 'Increase', 'ConnectInfo'])(
+    '%s has a deadline, and the plugin hears that nobody waits',
+    async (method) => {
+      const { group, plugin } = await initialised({}, { callTimeoutMs: 700 })
+      await launch(group, 1)
+      const [id] = (await ids(group)) as [string]
+      plugin.faults = { hang: method }
+      const calls: Record<string, () => Promise<unknown>> = {
+        Update: () => group.list(never),
+        Increase: () => launch(group, 1),
+        ConnectInfo: () => group.connectInfo(id, never),
+      }
+      await expect(calls[method]!()).rejects.toMatchObject({
+        code: 'transient',
+        message: 'the plugin gave no answer within 700 ms',
+      })
+      await eventually(() => expect(plugin.called(`${method} canceled`)).toHaveLength(1))
+      plugin.faults = {}
+      expect(await ids(group)).toHaveLength(1)
+    },
+  )
 
   test('an abort ends a call, and one that waits for its turn', async () => {
     const { group, plugin } = await initialised()
@@ -365,7 +420,9 @@ describe('calls', () => {
   })
 
   test('connect info: times echoed by nobody do no harm, no address yet is not ready', async () => {
-    const { group, plugin } = await initialised({ connectInfo: { timeout: 0, keepalive: 0, internalAddr: '10.1.2.3', username: 'ubuntu' } })
+    const { group, plugin } = await initialised({
+      connectInfo: { timeout: 0, keepalive: 0, internalAddr: '10.1.2.3', username: 'ubuntu' },
+    })
     plugin.machines = [{ id: 'a', state: 1 }]
     expect(await group.connectInfo('a', never)).toEqual({
       instanceId: 'a',
@@ -392,13 +449,18 @@ describe('a process that ends', () => {
     await eventually(() => expect(group.trouble!()).toBeUndefined())
     expect(await ids(group)).toEqual(before)
     expect(plugin.called('Init').map((call) => call.pid === pid)).toEqual([true, false])
-    expect(log.filter(({ level }) => level === 'error')).toMatchObject([{ message: 'plugin is down', fields: { failures: 1 } }])
+    expect(log.filter(({ level }) => level === 'error')).toMatchObject([
+      { message: 'plugin is down', fields: { failures: 1 } },
+    ])
   })
 
   test('during Init, where the connection breaks first: that it ended is said', async () => {
     const { group, plugin } = subject()
     plugin.faults = { cutIn: 'Init' }
-    await expect(group.init(never)).rejects.toMatchObject({ code: 'transient', message: expect.stringContaining('ended during Init') })
+    await expect(group.init(never)).rejects.toMatchObject({
+      code: 'transient',
+      message: expect.stringContaining('ended during Init'),
+    })
   })
 
   test('of several groups: the whole is down only while all of them are', async () => {
@@ -448,25 +510,30 @@ describe('a process that ends', () => {
 })
 
 describe.skipIf(process.platform !== 'linux')('a host that is killed', () => {
-  test.each(['SIGKILL', 'SIGTERM', 'SIGINT'] as const)('by %s takes its plugin with it, and the socket', async (signal) => {
-    const plugin = new FakePluginFile({ staysUp: true })
-    onTestFinished(() => plugin.remove())
-    const before = socketDirectories()
-    const host = spawn(process.execPath, [
-      '--conditions=@runner-core/source',
-      fileURLToPath(new URL('./lonely-host.ts', import.meta.url)),
-      plugin.file,
-    ])
-    onTestFinished(() => void host.kill('SIGKILL'))
-    await new Promise((resolve) => host.stdout.once('data', resolve))
-    const { pid } = plugin.calls[0]!
-    expect(isAlive(pid)).toBe(true)
-    host.kill(signal)
-    await eventually(() => expect(isAlive(pid)).toBe(false))
-    await eventually(() => expect(socketDirectories().filter((name) => !before.includes(name))).toEqual([]))
-    // The guard is gone too.
-    await eventually(() => expect(execFileSync('ps', ['-eo', 'pgid='], { encoding: 'utf8' }).split(/\s+/)).not.toContain(String(pid)))
-  })
+  test.each(['SIGKILL', 'SIGTERM', 'SIGINT'] as const)(
+    'by %s takes its plugin with it, and the socket',
+    async (signal) => {
+      const plugin = new FakePluginFile({ staysUp: true })
+      onTestFinished(() => plugin.remove())
+      const before = socketDirectories()
+      const host = spawn(process.execPath, [
+        '--conditions=@runner-core/source',
+        fileURLToPath(new URL('./lonely-host.ts', import.meta.url)),
+        plugin.file,
+      ])
+      onTestFinished(() => void host.kill('SIGKILL'))
+      await new Promise((resolve) => host.stdout.once('data', resolve))
+      const { pid } = plugin.calls[0]!
+      expect(isAlive(pid)).toBe(true)
+      host.kill(signal)
+      await eventually(() => expect(isAlive(pid)).toBe(false))
+      await eventually(() => expect(socketDirectories().filter((name) => !before.includes(name))).toEqual([]))
+      // The guard is gone too.
+      await eventually(() =>
+        expect(execFileSync('ps', ['-eo', 'pgid='], { encoding: 'utf8' }).split(/\s+/)).not.toContain(String(pid)),
+      )
+    },
+  )
 })
 
 const missing = sshdMissing()
@@ -487,11 +554,15 @@ describe.skipIf(missing !== undefined)('the conformance suite', () => {
   })
 
   const makeGroup = (): InstanceGroup => {
-    const plugin = plugins[0] ?? new FakePluginFile({ maxSize: 3, connectInfo: { internalAddr: `127.0.0.1:${sshd.port}` } })
+    const plugin =
+      plugins[0] ?? new FakePluginFile({ maxSize: 3, connectInfo: { internalAddr: `127.0.0.1:${sshd.port}` } })
     plugins[0] = plugin
     const connector = { username: sshd.username, privateKey: sshd.privateKey }
     const logger: Logger = { debug() {}, info() {}, warn() {}, error() {} }
-    return createGoPluginGroup(plugin.file)({}, { fleet: 'conformance', connector, logger, clock: systemClock, random: Math.random })
+    return createGoPluginGroup(plugin.file)(
+      {},
+      { fleet: 'conformance', connector, logger, clock: systemClock, random: Math.random },
+    )
   }
   describeInstanceGroup('a plugin behind the wire', makeGroup, {
     maxInstances: 3,

@@ -22,7 +22,10 @@ async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20))
 }
 
-/** Jobs run through a plugin's machines; its process is killed under them; they end well, readiness tells, and the next job gets a machine from the next process. */
+/**
+ * Jobs run through a plugin's machines; its process is killed under them; they end well, readiness tells, and the next
+ * job gets a machine from the next process.
+ */
 export async function killedUnderJobs(makePlugin: (sshd: Sshd) => PluginUnderJobs): Promise<void> {
   await using stack = new AsyncDisposableStack()
   const folder = mkdtempSync(join(tmpdir(), 'killed-under-jobs-'))
@@ -64,7 +67,9 @@ use_static_credentials = true
 
   const gate = join(folder, 'go-on')
   const script = [`until [ -e ${gate} ]; do sleep 0.05; done`, 'echo through']
-  const jobs = Array.from({ length: 3 }, () => coordinator.enqueue({ script: ['echo be""gun', ...script], marker: 'begun' }))
+  const jobs = Array.from({ length: 3 }, () =>
+    coordinator.enqueue({ script: ['echo be""gun', ...script], marker: 'begun' }),
+  )
   await until(() => jobs.every(({ times }) => times.firstOutputAt !== undefined))
 
   plugin.mayStart(false)

@@ -1,5 +1,6 @@
 #!/usr/bin/env -S node --conditions=@runner-core/source
-// A plugin that prints past its logger, fails outside of any call when it is told to, and lists many machines. Started by served.integration.test.ts.
+// A plugin that prints past its logger, fails outside of any call when it is told to, and lists many machines. Started
+// by served.integration.test.ts.
 import { systemClock } from '@runner-core/fleeting'
 import { MemoryGroup } from '@runner-core/fleeting/testing'
 import { goPluginCommand } from '../src/serve/index.ts'

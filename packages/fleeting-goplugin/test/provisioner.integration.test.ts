@@ -1,4 +1,5 @@
-// A fleet through a plugin that is killed in the middle of what it does: never more than was asked for, nothing left in the end.
+// A fleet through a plugin that is killed in the middle of what it does: never more than was asked for, nothing left in
+// the end.
 import { Provisioner, systemClock } from '@runner-core/fleeting'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createGoPluginGroup } from '../src/index.ts'
@@ -58,15 +59,18 @@ test.each(['dieIn', 'dieAfter'] as const)(
   },
 )
 
-test.each(['dieIn', 'dieAfter'] as const)('killed once it was told to remove one (%s): it goes, and no other', async (fault) => {
-  provisioner.request(3, { reason: 'a test' })
-  await eventually(() => expect(running()).toBe(3))
-  const [first, ...others] = [...provisioner.instances().keys()] as [string, ...string[]]
-  plugin.faults = { [fault]: 'Decrease' }
-  provisioner.remove([first], 'a test')
-  await onceKilled()
-  await eventually(() => expect(plugin.machines.map(({ id }) => id).toSorted()).toEqual(others.toSorted()))
-})
+test.each(['dieIn', 'dieAfter'] as const)(
+  'killed once it was told to remove one (%s): it goes, and no other',
+  async (fault) => {
+    provisioner.request(3, { reason: 'a test' })
+    await eventually(() => expect(running()).toBe(3))
+    const [first, ...others] = [...provisioner.instances().keys()] as [string, ...string[]]
+    plugin.faults = { [fault]: 'Decrease' }
+    provisioner.remove([first], 'a test')
+    await onceKilled()
+    await eventually(() => expect(plugin.machines.map(({ id }) => id).toSorted()).toEqual(others.toSorted()))
+  },
+)
 
 test('a delete is sent once, however often the list is read before it is done', async () => {
   provisioner.request(1, { reason: 'a test' })

@@ -17,7 +17,8 @@ const executable = (name: string): string =>
 const never = new AbortController().signal
 /** With patience for a machine that does much else. */
 const eventually = <T>(check: () => T | Promise<T>): Promise<T> => vi.waitFor(check, 20_000)
-const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}`) && !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ')
+const isAlive = (pid: number): boolean =>
+  existsSync(`/proc/${pid}`) && !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ')
 
 let log: { readonly level: string; readonly message: string; readonly fields: object }[]
 let logger: Logger
@@ -33,9 +34,14 @@ beforeEach(() => {
 test.each(['aws', 'azure', 'docker', 'gce', 'local', 'static'])(
   'fleeting-plugin-%s says its version, and without a host what it is',
   (name) => {
-    const { version } = JSON.parse(readFileSync(new URL(`../../fleeting-plugin-${name}/package.json`, import.meta.url), 'utf8'))
+    const { version } = JSON.parse(
+      readFileSync(new URL(`../../fleeting-plugin-${name}/package.json`, import.meta.url), 'utf8'),
+    )
     const told = spawnSync(executable(name), ['version'], { encoding: 'utf8' })
-    expect(told).toMatchObject({ status: 0, stdout: expect.stringMatching(`^Name: +fleeting-plugin-${name}\nVersion: +${version}\n`) })
+    expect(told).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(`^Name: +fleeting-plugin-${name}\nVersion: +${version}\n`),
+    })
     const alone = spawnSync(executable(name), [], { encoding: 'utf8' })
     expect(alone).toMatchObject({ status: 1, stdout: '', stderr: expect.stringContaining('is a plugin') })
   },
@@ -65,13 +71,23 @@ test.each(['init finds every fault', 'fails for capacity', 'every state of the c
     const bin = fileURLToPath(new URL('../../fleeting/bin/fleeting.js', import.meta.url))
     const args = [bin, 'conformance', join(folder, 'plugin'), '--cloud', '@runner-core/cloud-fakes/aws', '--only', only]
     const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
-    expect({ status, stdout, stderr }).toMatchObject({ status: 0, stdout: expect.stringMatching(/^[12] passed, 0 failed, [01] skipped$/m) })
+    expect({ status, stdout, stderr }).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/^[12] passed, 0 failed, [01] skipped$/m),
+    })
   },
   60_000,
 )
 
 async function started(environment: NodeJS.ProcessEnv = process.env): Promise<PluginProcess> {
-  const options = { file: executable('local'), environment, certificate: undefined, startTimeoutMs: 20_000, clock: systemClock, logger }
+  const options = {
+    file: executable('local'),
+    environment,
+    certificate: undefined,
+    startTimeoutMs: 20_000,
+    clock: systemClock,
+    logger,
+  }
   return await PluginProcess.start(options, never)
 }
 
@@ -80,7 +96,10 @@ test('errors arrive as what they were', async () => {
     { max_size: 'many' },
     { fleet: 'test', connector: {}, logger, clock: systemClock, random: Math.random },
   )
-  await expect(group.init(never)).rejects.toMatchObject({ code: 'invalid_config', message: expect.stringContaining('max_size') })
+  await expect(group.init(never)).rejects.toMatchObject({
+    code: 'invalid_config',
+    message: expect.stringContaining('max_size'),
+  })
 })
 
 test('asked to end, it ends by itself, its socket and its machines with it', async () => {
@@ -156,7 +175,11 @@ test('what a plugin prints reaches the host by its own stream, what it logs with
       )
   })
   expect(log).toContainEqual(
-    expect.objectContaining({ level: 'warn', message: 'logged', fields: expect.objectContaining({ plugin_number: 7 }) }),
+    expect.objectContaining({
+      level: 'warn',
+      message: 'logged',
+      fields: expect.objectContaining({ plugin_number: 7 }),
+    }),
   )
   await group.shutdown()
 })

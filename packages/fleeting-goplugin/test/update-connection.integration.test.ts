@@ -18,7 +18,8 @@ const encoded = (rows: readonly UpdateResponse[]): Buffer =>
 const rows: readonly UpdateResponse[] = ['a', 'b', 'c'].map((instance) => ({ instance, state: 1 }))
 const well = { 'grpc-status': '0' }
 
-const der = ({ certificate }: SessionCertificate): Buffer => Buffer.from(certificate.replaceAll(/-----.*-----|\s/g, ''), 'base64')
+const der = ({ certificate }: SessionCertificate): Buffer =>
+  Buffer.from(certificate.replaceAll(/-----.*-----|\s/g, ''), 'base64')
 
 interface Subject {
   readonly connection: UpdateConnection
@@ -27,7 +28,9 @@ interface Subject {
 }
 
 /** Whoever answers has what was asked as it came. */
-async function subject(answer: (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => void): Promise<Subject> {
+async function subject(
+  answer: (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => void,
+): Promise<Subject> {
   const server = http2.createServer()
   const sessions: http2.ServerHttp2Session[] = []
   server.on('session', (session) => {
@@ -52,7 +55,11 @@ async function subject(answer: (stream: http2.ServerHttp2Stream, headers: http2.
 }
 
 /** An answer in these pieces, each a frame. */
-function send(stream: http2.ServerHttp2Stream, pieces: readonly Buffer[], trailers: http2.OutgoingHttpHeaders = well): void {
+function send(
+  stream: http2.ServerHttp2Stream,
+  pieces: readonly Buffer[],
+  trailers: http2.OutgoingHttpHeaders = well,
+): void {
   stream.respond({ 'content-type': 'application/grpc' }, { waitForTrailers: true })
   stream.on('wantTrailers', () => stream.sendTrailers(trailers))
   for (const piece of pieces) stream.write(piece)
@@ -84,18 +91,22 @@ test('a list is the same however it is cut into frames', async () => {
   const { list, sessions } = await subject((stream) => send(stream, pieces))
   const row = fc.record({ instance: fc.string({ maxLength: 30 }), state: fc.integer({ min: 0, max: 9 }) })
   await fc.assert(
-    fc.asyncProperty(fc.array(row, { maxLength: 30 }), fc.array(fc.integer({ min: 1, max: 60 })), async (sent, lengths) => {
-      let rest = encoded(sent)
-      pieces = [
-        ...lengths.map((length) => {
-          const piece = rest.subarray(0, length)
-          rest = rest.subarray(length)
-          return piece
-        }),
-        rest,
-      ].filter(({ length }) => length > 0)
-      expect(await list()).toEqual(sent)
-    }),
+    fc.asyncProperty(
+      fc.array(row, { maxLength: 30 }),
+      fc.array(fc.integer({ min: 1, max: 60 })),
+      async (sent, lengths) => {
+        let rest = encoded(sent)
+        pieces = [
+          ...lengths.map((length) => {
+            const piece = rest.subarray(0, length)
+            rest = rest.subarray(length)
+            return piece
+          }),
+          rest,
+        ].filter(({ length }) => length > 0)
+        expect(await list()).toEqual(sent)
+      },
+    ),
     { numRuns: 60 },
   )
   expect(sessions).toHaveLength(1)
@@ -121,7 +132,12 @@ test.each<[string, (stream: http2.ServerHttp2Stream) => void, string, string | R
     'who are you?',
   ],
   ['a refusal without a word', (stream) => send(stream, [], { 'grpc-status': '13' }), 'transient', 'gRPC status 13'],
-  ['a status that nobody has heard of', (stream) => send(stream, [], { 'grpc-status': '99' }), 'transient', 'gRPC status 99'],
+  [
+    'a status that nobody has heard of',
+    (stream) => send(stream, [], { 'grpc-status': '99' }),
+    'transient',
+    'gRPC status 99',
+  ],
   ['no status', (stream) => send(stream, [encoded(rows)], {}), 'transient', 'Update broke off: no status came'],
   [
     'another server',
@@ -176,7 +192,10 @@ test.each<[string, (stream: http2.ServerHttp2Stream) => void, string, string | R
     if (answers === 1) answer(stream)
     else send(stream, [encoded(rows)])
   })
-  await expect(list()).rejects.toMatchObject({ code, message: typeof message === 'string' ? message : expect.stringMatching(message) })
+  await expect(list()).rejects.toMatchObject({
+    code,
+    message: typeof message === 'string' ? message : expect.stringMatching(message),
+  })
   expect(await list()).toEqual(rows)
 })
 
@@ -238,13 +257,18 @@ test('a list under way ends with the connection', async () => {
 test('where nobody listens', async () => {
   const connection = new UpdateConnection({ network: 'unix', address: '/nowhere/at/all' }, undefined)
   for (let time = 0; time < 2; time += 1) {
-    await expect(connection.update(never)).rejects.toMatchObject({ code: 'transient', message: expect.stringContaining('ENOENT') })
+    await expect(connection.update(never)).rejects.toMatchObject({
+      code: 'transient',
+      message: expect.stringContaining('ENOENT'),
+    })
   }
 })
 
 test('an end that is not the one of the handshake is asked nothing', async () => {
   const [own, plugins, others] = await Promise.all([1, 2, 3].map(() => newSessionCertificate(Date.now())))
-  const server = http2.createSecureServer({ cert: others!.certificate, key: others!.privateKey }, (request) => asked.push(request.url))
+  const server = http2.createSecureServer({ cert: others!.certificate, key: others!.privateKey }, (request) =>
+    asked.push(request.url),
+  )
   const asked: string[] = []
   server.on('session', (session) => session.on('error', () => {}))
   server.listen(0, '127.0.0.1')
@@ -252,7 +276,10 @@ test('an end that is not the one of the handshake is asked nothing', async () =>
   onTestFinished(() => void server.close())
   const address = `127.0.0.1:${(server.address() as AddressInfo).port}`
   const connection = new UpdateConnection({ network: 'tcp', address, certificate: der(plugins!) }, own)
-  await expect(connection.update(never)).rejects.toMatchObject({ code: 'transient', message: expect.stringContaining('certificate') })
+  await expect(connection.update(never)).rejects.toMatchObject({
+    code: 'transient',
+    message: expect.stringContaining('certificate'),
+  })
   expect(asked).toEqual([])
 })
 

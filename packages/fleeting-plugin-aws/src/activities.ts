@@ -62,9 +62,13 @@ export function launchError({ StatusMessage, Description }: Activity): GroupErro
 /** A launch has its end, or its instance is among the group's, within this. */
 const startsWithinMs = 600_000
 
-/** Whether these, the newest first, reach back before all that can be under way, and to the moment `toMs` of AWS's time. */
+/**
+ * Whether these, the newest first, reach back before all that can be under way, and to the moment `toMs` of AWS's time.
+ */
 export function reachBack(activities: readonly Activity[], toMs: number = Number.POSITIVE_INFINITY): boolean {
   const [newest] = activities
   const oldest = activities.at(-1)
-  return newest !== undefined && oldest !== undefined && startMs(oldest) < Math.min(toMs, startMs(newest) - startsWithinMs)
+  return (
+    newest !== undefined && oldest !== undefined && startMs(oldest) < Math.min(toMs, startMs(newest) - startsWithinMs)
+  )
 }

@@ -10,14 +10,24 @@ import type {
 } from '@aws-sdk/client-auto-scaling'
 import type { EC2, Instance, SpotInstanceRequest } from '@aws-sdk/client-ec2'
 import type { EC2InstanceConnect } from '@aws-sdk/client-ec2-instance-connect'
-import { type Clock, GroupError, type GroupErrorOptions, isGroupError, type Tags, untilAbort } from '@runner-core/fleeting'
+import {
+  type Clock,
+  GroupError,
+  type GroupErrorOptions,
+  isGroupError,
+  type Tags,
+  untilAbort,
+} from '@runner-core/fleeting'
 import type { AwsConfig } from './config.ts'
 import { asAwsError } from './errors.ts'
 import type { Bucket } from './rate-limits.ts'
 import { isLeaving } from './states.ts'
 import { WrittenCapacity } from './written-capacity.ts'
 
-/** No call is retried by the SDK: the provisioner knows what else is to do, and a repeated write could lower what somebody raised meanwhile. */
+/**
+ * No call is retried by the SDK: the provisioner knows what else is to do, and a repeated write could lower what
+ * somebody raised meanwhile.
+ */
 const maxAttempts = 1
 const timeouts = { connectionTimeout: 5000, requestTimeout: 30_000, throwOnRequestTimeout: true }
 /** As many as one call takes. */
@@ -40,7 +50,10 @@ interface Ending {
   destroy(): void
 }
 
-/** The few calls to AWS that a group makes. Each rejects with a `GroupError`, or the signal's reason once it aborts. An SDK is loaded when it is first needed. */
+/**
+ * The few calls to AWS that a group makes. Each rejects with a `GroupError`, or the signal's reason once it aborts. An
+ * SDK is loaded when it is first needed.
+ */
 export class AwsClient {
   readonly #config: AwsConfig
   readonly #made: Ending[] = []
@@ -59,7 +72,9 @@ export class AwsClient {
   constructor(config: AwsConfig, clock: Clock) {
     this.#config = config
     this.#capacity = new WrittenCapacity(clock)
-    this.#autoScaling = this.#lazy(async () => new (await import('@aws-sdk/client-auto-scaling')).AutoScaling(await this.#settings()))
+    this.#autoScaling = this.#lazy(
+      async () => new (await import('@aws-sdk/client-auto-scaling')).AutoScaling(await this.#settings()),
+    )
     this.#ec2 = this.#lazy(async () => new (await import('@aws-sdk/client-ec2')).EC2(await this.#settings()))
     this.#instanceConnect = this.#lazy(
       async () => new (await import('@aws-sdk/client-ec2-instance-connect')).EC2InstanceConnect(await this.#settings()),
@@ -71,23 +86,31 @@ export class AwsClient {
   }
 
   /**
-   * The group with all its instances, in one call. One whose end AWS has accepted is `Terminating`, even where the list is so late that it does not show it: counted as staying, it would make the group look as if it had too many,
-   * and the next one would be ended without lowering the desired capacity. For the same reason a desired capacity
-   * from before our own changes is the one after them. Thrown: `not_found`.
+   * The group with all its instances, in one call. One whose end AWS has accepted is `Terminating`, even where the list
+   * is so late that it does not show it: counted as staying, it would make the group look as if it had too many, and
+   * the next one would be ended without lowering the desired capacity. For the same reason a desired capacity from
+   * before our own changes is the one after them. Thrown: `not_found`.
    */
   async describeGroup(signal: AbortSignal): Promise<AutoScalingGroup> {
     const { name } = this.#config
-    const { AutoScalingGroups } = await call('describing the Auto Scaling group', 'autoscaling:read', signal, async (options) =>
-      (await this.#autoScaling()).describeAutoScalingGroups({ AutoScalingGroupNames: [name] }, options),
+    const { AutoScalingGroups } = await call(
+      'describing the Auto Scaling group',
+      'autoscaling:read',
+      signal,
+      async (options) =>
+        (await this.#autoScaling()).describeAutoScalingGroups({ AutoScalingGroupNames: [name] }, options),
     )
     const group = AutoScalingGroups?.find(({ AutoScalingGroupName }) => AutoScalingGroupName === name)
-    if (group === undefined) throw new GroupError('not_found', `plugin_config.name: there is no Auto Scaling group ${name} in this region`)
+    if (group === undefined)
+      throw new GroupError('not_found', `plugin_config.name: there is no Auto Scaling group ${name} in this region`)
     const { Instances = [] } = group
     const isLate = (instance: Member): boolean => this.#terminated.has(instance.InstanceId!) && !isLeaving(instance)
     return {
       ...group,
       DesiredCapacity: this.#capacity.read(group.DesiredCapacity ?? 0),
-      Instances: Instances.map((instance) => (isLate(instance) ? { ...instance, LifecycleState: 'Terminating' } : instance)),
+      Instances: Instances.map((instance) =>
+        isLate(instance) ? { ...instance, LifecycleState: 'Terminating' } : instance,
+      ),
     }
   }
 
@@ -96,7 +119,11 @@ export class AwsClient {
     const activities: Activity[] = []
     let NextToken: string | undefined
     for (let page = 0; page < mostPages; page += 1) {
-      const input = { AutoScalingGroupName: this.#config.name, MaxRecords: 100, ...(NextToken !== undefined && { NextToken }) }
+      const input = {
+        AutoScalingGroupName: this.#config.name,
+        MaxRecords: 100,
+        ...(NextToken !== undefined && { NextToken }),
+      }
       const answer = await call('describing scaling activities', 'autoscaling:read', signal, async (options) =>
         (await this.#autoScaling()).describeScalingActivities(input, options),
       )
@@ -108,8 +135,12 @@ export class AwsClient {
   }
 
   async instanceRefreshes(signal: AbortSignal): Promise<readonly InstanceRefresh[]> {
-    const { InstanceRefreshes } = await call('describing instance refreshes', 'autoscaling:read', signal, async (options) =>
-      (await this.#autoScaling()).describeInstanceRefreshes({ AutoScalingGroupName: this.#config.name }, options),
+    const { InstanceRefreshes } = await call(
+      'describing instance refreshes',
+      'autoscaling:read',
+      signal,
+      async (options) =>
+        (await this.#autoScaling()).describeInstanceRefreshes({ AutoScalingGroupName: this.#config.name }, options),
     )
     return InstanceRefreshes ?? []
   }
@@ -140,8 +171,16 @@ export class AwsClient {
     )
   }
 
-  /** Launches in one zone, now or not at all. The same token launches once in this group; for AWS it is another one in each group, since groups of one fleet may be given the same. */
-  async launchInstances(count: number, zone: string, token: string, signal: AbortSignal): Promise<LaunchInstancesResult> {
+  /**
+   * Launches in one zone, now or not at all. The same token launches once in this group; for AWS it is another one in
+   * each group, since groups of one fleet may be given the same.
+   */
+  async launchInstances(
+    count: number,
+    zone: string,
+    token: string,
+    signal: AbortSignal,
+  ): Promise<LaunchInstancesResult> {
     const group = createHash('sha256').update(this.#config.name).digest('hex').slice(0, 8)
     const input = {
       AutoScalingGroupName: this.#config.name,
@@ -159,10 +198,14 @@ export class AwsClient {
     )
   }
 
-  /** Terminates up to {@link mostTerminated} instances; `decrement`: lowers the desired capacity by them. One is named by `InstanceId`, which every endpoint knows. */
+  /**
+   * Terminates up to {@link mostTerminated} instances; `decrement`: lowers the desired capacity by them. One is named
+   * by `InstanceId`, which every endpoint knows.
+   */
   async terminate(ids: readonly string[], decrement: boolean, signal: AbortSignal): Promise<void> {
     const [id, ...others] = ids
-    const named = others.length === 0 ? { InstanceId: id } : { AutoScalingGroupName: this.#config.name, InstanceIds: [...ids] }
+    const named =
+      others.length === 0 ? { InstanceId: id } : { AutoScalingGroupName: this.#config.name, InstanceIds: [...ids] }
     const input = { ...named, ShouldDecrementDesiredCapacity: decrement }
     const end = () =>
       call(
@@ -236,11 +279,17 @@ export class AwsClient {
   }
 
   /** What a version of a launch template tells machines when they start, base64. Empty: nothing. */
-  async userData({ LaunchTemplateId, LaunchTemplateName, Version }: LaunchTemplateSpecification, signal: AbortSignal): Promise<string> {
+  async userData(
+    { LaunchTemplateId, LaunchTemplateName, Version }: LaunchTemplateSpecification,
+    signal: AbortSignal,
+  ): Promise<string> {
     const named = LaunchTemplateId === undefined ? { LaunchTemplateName } : { LaunchTemplateId }
     const input = { ...named, Versions: [Version ?? '$Default'] }
-    const { LaunchTemplateVersions } = await call('describing the launch template', 'ec2:describe', signal, async (options) =>
-      (await this.#ec2()).describeLaunchTemplateVersions(input, options),
+    const { LaunchTemplateVersions } = await call(
+      'describing the launch template',
+      'ec2:describe',
+      signal,
+      async (options) => (await this.#ec2()).describeLaunchTemplateVersions(input, options),
     )
     return LaunchTemplateVersions?.[0]?.LaunchTemplateData?.UserData ?? ''
   }
@@ -279,7 +328,8 @@ export class AwsClient {
       async (options) => (await this.#instanceConnect()).sendSSHPublicKey(input, options),
       { instanceId: id },
     )
-    if (Success !== true) throw new GroupError('transient', `pushing a key to ${id}: it was not taken`, { instanceId: id })
+    if (Success !== true)
+      throw new GroupError('transient', `pushing a key to ${id}: it was not taken`, { instanceId: id })
   }
 
   /** Closes all connections. */
@@ -298,7 +348,9 @@ export class AwsClient {
     }
   }
 
-  /** What all three clients are made with. The SDK finds the rest by itself, in the environment and the shared files. */
+  /**
+   * What all three clients are made with. The SDK finds the rest by itself, in the environment and the shared files.
+   */
   async #settings() {
     const { region, profile, configFile, credentialsFile, endpoint } = this.#config
     const files = {
@@ -339,8 +391,14 @@ async function proxyAgents(environment: NodeJS.ProcessEnv) {
 }
 
 /** The SDK looks for the region in the files of the environment only. */
-async function regionOf(files: { readonly profile?: string; readonly filepath?: string; readonly configFilepath?: string }) {
-  const { loadConfig, NODE_REGION_CONFIG_FILE_OPTIONS, NODE_REGION_CONFIG_OPTIONS } = await import('@smithy/core/config')
+async function regionOf(files: {
+  readonly profile?: string
+  readonly filepath?: string
+  readonly configFilepath?: string
+}) {
+  const { loadConfig, NODE_REGION_CONFIG_FILE_OPTIONS, NODE_REGION_CONFIG_OPTIONS } = await import(
+    '@smithy/core/config'
+  )
   return loadConfig(NODE_REGION_CONFIG_OPTIONS, { ...NODE_REGION_CONFIG_FILE_OPTIONS, ...files })
 }
 

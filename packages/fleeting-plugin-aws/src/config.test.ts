@@ -38,6 +38,7 @@ describe('plugin_config', () => {
       expect(error).toMatchObject({ code: 'invalid_config' })
       message = (error as Error).message
     }
-    for (const key of ['name', 'region', 'endpoint', 'launch_mode', 'credentials', 'asg']) expect(message).toContain(key)
+    for (const key of ['name', 'region', 'endpoint', 'launch_mode', 'credentials', 'asg'])
+      expect(message).toContain(key)
   })
 })

@@ -1,12 +1,18 @@
 import { ConfigTable } from '@runner-core/fleeting'
 
-/** How capacity is asked for: `set_desired_capacity` raises the group's size, `launch_instances` launches now or not at all. */
+/**
+ * How capacity is asked for: `set_desired_capacity` raises the group's size, `launch_instances` launches now or not at
+ * all.
+ */
 const launchModes = ['set_desired_capacity', 'launch_instances'] as const
 /** How machines let us in. */
 const credentialKinds = ['instance-connect', 'static', 'user-data', 'windows-password'] as const
 export type CredentialKind = (typeof credentialKinds)[number]
 
-/** `[runners.autoscaler.plugin_config]` of the plugin `aws`, parsed. What is absent is left to the SDK: environment, shared files, instance role. */
+/**
+ * `[runners.autoscaler.plugin_config]` of the plugin `aws`, parsed. What is absent is left to the SDK: environment,
+ * shared files, instance role.
+ */
 export interface AwsConfig {
   /** Key `name`: of the Auto Scaling group. */
   readonly name: string
@@ -39,6 +45,8 @@ export function parseConfig(config: unknown): AwsConfig {
   }
   const launchMode = table.choice('launch_mode', launchModes) ?? 'set_desired_capacity'
   table.check()
-  const given = Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)) as Partial<AwsConfig>
+  const given = Object.fromEntries(
+    Object.entries(optional).filter(([, value]) => value !== undefined),
+  ) as Partial<AwsConfig>
   return { name: name!, launchMode, ...given }
 }

@@ -1,6 +1,13 @@
 import type { AutoScalingGroup } from '@aws-sdk/client-auto-scaling'
 import type { Instance } from '@aws-sdk/client-ec2'
-import { type ConnectInfo, type Finding, fleetKeyPair, GroupError, type KeyPair, type PluginContext } from '@runner-core/fleeting'
+import {
+  type ConnectInfo,
+  type Finding,
+  fleetKeyPair,
+  GroupError,
+  type KeyPair,
+  type PluginContext,
+} from '@runner-core/fleeting'
 import type { AwsClient } from './client.ts'
 import type { CredentialKind } from './config.ts'
 import { consoleHostKeys } from './console-host-keys.ts'
@@ -44,7 +51,10 @@ export class Connections {
     if (this.#kind === 'instance-connect' || this.#kind === 'user-data')
       this.#keyPair = await fleetKeyPair(this.#context.connector, this.#context.fleetKey)
     if (this.#kind === 'windows-password' && privateKey === undefined) {
-      throw new GroupError('invalid_config', "connector_config.key_path: expected the RSA key of the instances' key pair, got nothing")
+      throw new GroupError(
+        'invalid_config',
+        "connector_config.key_path: expected the RSA key of the instances' key pair, got nothing",
+      )
     }
     if (this.#kind === 'static' && privateKey === undefined && password === undefined && agentSocket === undefined) {
       throw new GroupError(
@@ -87,7 +97,8 @@ export class Connections {
   }
 
   keepOnly(ids: ReadonlySet<string>): void {
-    for (const memory of [this.#hostKeys, this.#passwords]) for (const id of memory.keys()) if (!ids.has(id)) memory.delete(id)
+    for (const memory of [this.#hostKeys, this.#passwords])
+      for (const id of memory.keys()) if (!ids.has(id)) memory.delete(id)
   }
 
   async #credentials(id: string, username: string, signal: AbortSignal): Promise<Credentials> {
@@ -120,12 +131,15 @@ export class Connections {
   async #knownHostKeys(id: string, signal: AbortSignal): Promise<readonly string[]> {
     const { hostKeyChecking = 'pin' } = this.#context.connector
     const { keys, reads } = this.#hostKeys.get(id) ?? { keys: [], reads: 0 }
-    const isEnough = hostKeyChecking === 'off' || keys.length > 0 || (hostKeyChecking === 'pin' && reads >= consoleReads)
+    const isEnough =
+      hostKeyChecking === 'off' || keys.length > 0 || (hostKeyChecking === 'pin' && reads >= consoleReads)
     if (isEnough) return keys
     const found = consoleHostKeys(await this.#client.consoleOutput(id, signal))
     this.#hostKeys.set(id, { keys: found, reads: reads + 1 })
     if (found.length === 0 && hostKeyChecking === 'strict') {
-      throw new GroupError('not_ready', `${id} has not printed its host keys yet, and host key checking is strict`, { instanceId: id })
+      throw new GroupError('not_ready', `${id} has not printed its host keys yet, and host key checking is strict`, {
+        instanceId: id,
+      })
     }
     return found
   }
@@ -148,6 +162,12 @@ function osOf(instance: Instance | undefined): NonNullable<ConnectInfo['os']> {
 
 /** In Go's words. */
 function archOf(instance: Instance | undefined): string | undefined {
-  const names: Readonly<Record<string, string>> = { x86_64: 'amd64', x86_64_mac: 'amd64', arm64: 'arm64', arm64_mac: 'arm64', i386: '386' }
+  const names: Readonly<Record<string, string>> = {
+    x86_64: 'amd64',
+    x86_64_mac: 'amd64',
+    arm64: 'arm64',
+    arm64_mac: 'arm64',
+    i386: '386',
+  }
   return names[instance?.Architecture ?? '']
 }

@@ -6,7 +6,16 @@ import { fillsCapacity } from './states.ts'
 
 const instances = fc.array(
   fc.record({
-    state: fc.constantFrom('Pending', 'Pending:Wait', 'InService', 'Terminating', 'Standby', 'Quarantined', 'Warmed:Running', 'NextYear'),
+    state: fc.constantFrom(
+      'Pending',
+      'Pending:Wait',
+      'InService',
+      'Terminating',
+      'Standby',
+      'Quarantined',
+      'Warmed:Running',
+      'NextYear',
+    ),
     isProtected: fc.boolean(),
   }),
   { maxLength: 8 },
@@ -36,7 +45,11 @@ function groupOf({ instances: rows, desired, min, protectsNew }: World): AutoSca
 
 const startingActivities = (count: number): readonly Activity[] =>
   Array.from({ length: count }, (_, index) => {
-    return { ActivityId: String(index), Description: `Launching a new EC2 instance: i-f${index}`, StatusCode: 'InProgress' } as Activity
+    return {
+      ActivityId: String(index),
+      Description: `Launching a new EC2 instance: i-f${index}`,
+      StatusCode: 'InProgress',
+    } as Activity
   })
 
 describe('giving back the capacity of failed launches', () => {

@@ -31,10 +31,12 @@ export function roomOf(group: AutoScalingGroup): number {
 }
 
 /**
- * The desired capacity after as many as possible of `count` launches that failed were given back. Never below what exists or is on its way, nor below the group's minimum.
+ * The desired capacity after as many as possible of `count` launches that failed were given back. Never below what
+ * exists or is on its way, nor below the group's minimum.
  *
- * Between the read of `group` and the write the group may succeed with a launch after all, and then has one instance too many, of which it picks one itself. So nothing is given back unless
- * every instance that could be at work is protected from scale-in and every new one will be: then the one picked can only be one that has never worked.
+ * Between the read of `group` and the write the group may succeed with a launch after all, and then has one instance
+ * too many, of which it picks one itself. So nothing is given back unless every instance that could be at work is
+ * protected from scale-in and every new one will be: then the one picked can only be one that has never worked.
  * docs/decisions/aws-desired-capacity.md tells the whole of it.
  */
 export function loweredCapacity(
@@ -44,7 +46,10 @@ export function loweredCapacity(
 ): { readonly capacity: number; readonly reason?: string } {
   const { DesiredCapacity = 0, MinSize = 0 } = group
   if (!isProtected(group))
-    return { capacity: DesiredCapacity, reason: 'not every instance is protected from scale-in, so AWS could end one that works' }
+    return {
+      capacity: DesiredCapacity,
+      reason: 'not every instance is protected from scale-in, so AWS could end one that works',
+    }
   const floor = presentOf(group) + startingOf(group, activities)
   const capacity = Math.min(DesiredCapacity, Math.max(DesiredCapacity - count, floor, MinSize))
   if (capacity === DesiredCapacity - count) return { capacity }
@@ -52,6 +57,11 @@ export function loweredCapacity(
 }
 
 function isProtected({ NewInstancesProtectedFromScaleIn, Instances = [] }: AutoScalingGroup): boolean {
-  const atWork = Instances.filter((instance) => fillsCapacity(instance) && instance.LifecycleState?.startsWith('Pending') !== true)
-  return NewInstancesProtectedFromScaleIn === true && atWork.every(({ ProtectedFromScaleIn }) => ProtectedFromScaleIn === true)
+  const atWork = Instances.filter(
+    (instance) => fillsCapacity(instance) && instance.LifecycleState?.startsWith('Pending') !== true,
+  )
+  return (
+    NewInstancesProtectedFromScaleIn === true &&
+    atWork.every(({ ProtectedFromScaleIn }) => ProtectedFromScaleIn === true)
+  )
 }

@@ -1,7 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { asAwsError, isForeignAnswer, meaningOf } from './errors.ts'
 
-const failure = (name: string, message: string, status?: number, headers: Readonly<Record<string, string>> = {}): Error =>
+const failure = (
+  name: string,
+  message: string,
+  status?: number,
+  headers: Readonly<Record<string, string>> = {},
+): Error =>
   Object.assign(new Error(message), {
     name,
     ...(status !== undefined && { $metadata: { httpStatusCode: status }, $response: { headers } }),
@@ -44,9 +49,9 @@ describe('an error of AWS', () => {
     [{ 'retry-after': 'soon' }, undefined],
     [{}, undefined],
   ])('its hint %j is kept', (headers, retryAfterMs) => {
-    expect(asAwsError(failure('Throttling', 'Rate exceeded', 400, headers as Record<string, string>), 'trying').retryAfterMs).toBe(
-      retryAfterMs,
-    )
+    expect(
+      asAwsError(failure('Throttling', 'Rate exceeded', 400, headers as Record<string, string>), 'trying').retryAfterMs,
+    ).toBe(retryAfterMs)
   })
 
   test.each([
@@ -64,7 +69,8 @@ describe('an error of AWS', () => {
   })
 
   test('a page that is none of AWS is known by its type', () => {
-    const told = (type: string) => asAwsError(failure('SyntaxError', 'mismatched tags', 500, { 'content-type': type }), 'trying')
+    const told = (type: string) =>
+      asAwsError(failure('SyntaxError', 'mismatched tags', 500, { 'content-type': type }), 'trying')
     expect(isForeignAnswer(told('text/html; charset=utf-8'))).toBe(true)
     expect(isForeignAnswer(told('text/xml'))).toBe(false)
     expect(isForeignAnswer(told('application/x-amz-json-1.1'))).toBe(false)

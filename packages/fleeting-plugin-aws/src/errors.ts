@@ -1,4 +1,10 @@
-import { GroupError, type GroupErrorCode, type GroupErrorOptions, isGroupError, readRetryAfter } from '@runner-core/fleeting'
+import {
+  GroupError,
+  type GroupErrorCode,
+  type GroupErrorOptions,
+  isGroupError,
+  readRetryAfter,
+} from '@runner-core/fleeting'
 
 /** What the SDK throws: an answer of AWS, or a failure to get one. */
 interface AwsError extends Error {
@@ -7,15 +13,22 @@ interface AwsError extends Error {
 }
 
 /**
- * AWS's codes, and the words of scaling activities, which often have no code. The first that matches counts. Codes are from the service models and EC2's list of error codes; the words are from memory.
+ * AWS's codes, and the words of scaling activities, which often have no code. The first that matches counts. Codes are
+ * from the service models and EC2's list of error codes; the words are from memory.
  */
 const kinds: readonly (readonly [GroupErrorCode, RegExp])[] = [
-  ['throttled', /Throttl|RequestLimitExceeded|RateExceeded|Rate exceeded|TooManyRequests|SlowDown|PriorRequestNotComplete/i],
+  [
+    'throttled',
+    /Throttl|RequestLimitExceeded|RateExceeded|Rate exceeded|TooManyRequests|SlowDown|PriorRequestNotComplete/i,
+  ],
   [
     'capacity',
     /Insufficient\w*Capacity|UnfulfillableCapacity|ReservationCapacityExceeded|SpotMaxPriceTooLow|sufficient .*capacity|no Spot capacity/i,
   ],
-  ['quota', /LimitExceeded|InstanceCountExceeded|InsufficientFreeAddresses|enough free addresses|vCPU limit|quota allows/i],
+  [
+    'quota',
+    /LimitExceeded|InstanceCountExceeded|InsufficientFreeAddresses|enough free addresses|vCPU limit|quota allows/i,
+  ],
   [
     'conflict',
     /ScalingActivityInProgress|ResourceContention|ResourceInUse|IdempotentCallInProgress|IncorrectInstanceState|EC2InstanceUnavailable/,
@@ -65,7 +78,9 @@ function retryAfter(headers: Readonly<Record<string, string>>, wallTime: number)
   return ms !== undefined && /^\d+$/.test(ms) ? Number(ms) : readRetryAfter(headers['retry-after'], wallTime)
 }
 
-/** Whether the answer is none of AWS's own: an error page, for instance, of an emulator that does not know the request. */
+/**
+ * Whether the answer is none of AWS's own: an error page, for instance, of an emulator that does not know the request.
+ */
 export function isForeignAnswer({ cause }: GroupError): boolean {
   const headers = (cause as Partial<AwsError> | undefined)?.$response?.headers
   return headers !== undefined && !/xml|json/.test(headers['content-type'] ?? '')

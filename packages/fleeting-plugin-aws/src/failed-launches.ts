@@ -29,8 +29,10 @@ interface FailedLaunch {
 }
 
 /**
- * Launches that the group was asked for and has failed at, in every zone or for minutes. It goes on trying for ever, so each is shown as a failed instance under an id of our own until its capacity is given back, or it has been launched after all.
- * What failed before the last raise of the desired capacity says nothing about what was asked for then, hence the mark.
+ * Launches that the group was asked for and has failed at, in every zone or for minutes. It goes on trying for ever, so
+ * each is shown as a failed instance under an id of our own until its capacity is given back, or it has been launched
+ * after all. What failed before the last raise of the desired capacity says nothing about what was asked for then,
+ * hence the mark.
  */
 export class FailedLaunches {
   readonly #random: Random
@@ -75,7 +77,8 @@ export class FailedLaunches {
   allLaunched(marks: number): void {
     if (marks !== this.#marks) return
     this.#launches = []
-    // Whatever is missing next, somebody else has asked for it, or an instance died: its history begins with what is seen then.
+    // Whatever is missing next, somebody else has asked for it, or an instance died: its history begins with what is
+    // seen then.
     this.#mark = undefined
   }
 
@@ -102,7 +105,8 @@ export class FailedLaunches {
 
   #stalled(progressMs: number, missing: number): Stall {
     const before = this.#stall
-    const isBetter = before === undefined || before.marks !== this.#marks || progressMs > before.progressMs || missing < before.missing
+    const isBetter =
+      before === undefined || before.marks !== this.#marks || progressMs > before.progressMs || missing < before.missing
     return isBetter ? { since: this.#clock.now(), marks: this.#marks, progressMs, missing } : before
   }
 

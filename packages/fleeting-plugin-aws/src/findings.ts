@@ -72,7 +72,11 @@ const rules: readonly Rule[] = [
     'ends instances to spread them evenly over zones',
     ({ AvailabilityZones = [] }) => AvailabilityZones.length > 1,
   ),
-  notSuspended('replace_unhealthy_on', 'ReplaceUnhealthy', 'ends what it believes unhealthy and launches another that nobody asked for'),
+  notSuspended(
+    'replace_unhealthy_on',
+    'ReplaceUnhealthy',
+    'ends what it believes unhealthy and launches another that nobody asked for',
+  ),
   notSuspended('alarm_notification_on', 'AlarmNotification', 'lets scaling policies change the size of the group'),
   notSuspended('scheduled_actions_on', 'ScheduledActions', 'lets scheduled actions change the size of the group'),
   {
@@ -92,7 +96,8 @@ const rules: readonly Rule[] = [
   {
     code: 'capacity_rebalance_on',
     severity: 'warning',
-    message: 'capacity rebalancing is on: spot instances at risk are ended early, and others launched that nobody asked for',
+    message:
+      'capacity rebalancing is on: spot instances at risk are ended early, and others launched that nobody asked for',
     fix: `${update} --no-capacity-rebalance`,
     applies: ({ CapacityRebalance }) => CapacityRebalance === true,
   },
@@ -119,7 +124,12 @@ const rules: readonly Rule[] = [
   },
 ]
 
-function notSuspended(code: string, process: string, does: string, matters: (group: AutoScalingGroup) => boolean = () => true): Rule {
+function notSuspended(
+  code: string,
+  process: string,
+  does: string,
+  matters: (group: AutoScalingGroup) => boolean = () => true,
+): Rule {
   return {
     code,
     severity: 'warning',
@@ -134,7 +144,13 @@ function isSuspended(process: string): (group: AutoScalingGroup) => boolean {
 }
 
 /** The statuses in which a refresh changes nothing any more. */
-const refreshOver: ReadonlySet<string> = new Set(['Successful', 'Failed', 'Cancelled', 'RollbackSuccessful', 'RollbackFailed'])
+const refreshOver: ReadonlySet<string> = new Set([
+  'Successful',
+  'Failed',
+  'Cancelled',
+  'RollbackSuccessful',
+  'RollbackFailed',
+])
 
 function hasWeights({ MixedInstancesPolicy, DesiredCapacityType = 'units' }: AutoScalingGroup): boolean {
   const overrides = MixedInstancesPolicy?.LaunchTemplate?.Overrides ?? []

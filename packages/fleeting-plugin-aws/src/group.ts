@@ -76,10 +76,17 @@ class AwsGroup implements InstanceGroup {
     const region = await this.#client.region(signal)
     const group = await this.#client.describeGroup(signal)
     const findings = [
-      ...findingsOf(group, await this.#perhaps('an instance refresh is under way', this.#client.instanceRefreshes(signal), signal)),
+      ...findingsOf(
+        group,
+        await this.#perhaps('an instance refresh is under way', this.#client.instanceRefreshes(signal), signal),
+      ),
       ...otherFleetFindings(tagsOf(group), this.#context.fleet),
       ...(await this.#perhaps('launches can be tagged', this.#tokens.claim(group, signal), signal)),
-      ...(await this.#perhaps("the user data holds the fleet's key", this.#connections.findings(group, signal), signal)),
+      ...(await this.#perhaps(
+        "the user data holds the fleet's key",
+        this.#connections.findings(group, signal),
+        signal,
+      )),
     ]
     return {
       id: `aws/${region}/${this.#config.name}`,
@@ -96,13 +103,16 @@ class AwsGroup implements InstanceGroup {
     const group = await this.#client.describeGroup(signal)
     const { ids: failedBefore } = this.#failed
     if (missingOf(group) === 0) this.#failed.allLaunched(marks)
-    else this.#failed.update(group, await this.#client.activities((soFar) => this.#failed.isEnough(group, soFar), signal))
+    else
+      this.#failed.update(group, await this.#client.activities((soFar) => this.#failed.isEnough(group, soFar), signal))
     // Before the instances that came in their places are looked at.
     this.#tokens.release(failedBefore.filter((id) => !this.#failed.has(id)))
     const { Instances = [] } = group
     this.#removals.shown(Instances)
     const instances = Instances.map(listedInstance)
-    const alive = new Set(instances.flatMap(({ id, state }) => (state === 'creating' || state === 'running' ? [id] : [])))
+    const alive = new Set(
+      instances.flatMap(({ id, state }) => (state === 'creating' || state === 'running' ? [id] : [])),
+    )
     this.#machines.keepOnly(
       alive,
       instances.flatMap(({ id, state }) => (state === 'running' ? [id] : [])),
@@ -123,7 +133,11 @@ class AwsGroup implements InstanceGroup {
     const machines = asked.length === 0 ? [] : await this.#client.describeInstances(asked, signal)
     const found = new Map(machines.map((machine) => [machine.InstanceId, machine]))
     const gone = ids.filter((id) => !failed.some((row) => row.id === id) && !found.has(id))
-    return [...failed, ...machines.map(describedInstance), ...gone.map((id): ListedInstance => ({ id, state: 'deleted' }))]
+    return [
+      ...failed,
+      ...machines.map(describedInstance),
+      ...gone.map((id): ListedInstance => ({ id, state: 'deleted' })),
+    ]
   }
 
   increase(request: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
@@ -164,7 +178,8 @@ class AwsGroup implements InstanceGroup {
     return this.#write(signal, async () => {
       const { lowered, kept, reason } = await this.#removals.giveBack(Infinity, signal)
       this.#launches.lowered(lowered)
-      if (kept > 0) this.#context.logger.warn({ amount: kept, reason }, 'desired capacity that has no instance is not given back')
+      if (kept > 0)
+        this.#context.logger.warn({ amount: kept, reason }, 'desired capacity that has no instance is not given back')
       return kept
     })
   }
@@ -200,7 +215,11 @@ class AwsGroup implements InstanceGroup {
   }
 
   /** What a finding is made of: not all emulators know it, nor may every key read it, and a group works without. */
-  async #perhaps<Found>(what: string, found: Promise<readonly Found[]>, signal: AbortSignal): Promise<readonly Found[]> {
+  async #perhaps<Found>(
+    what: string,
+    found: Promise<readonly Found[]>,
+    signal: AbortSignal,
+  ): Promise<readonly Found[]> {
     try {
       return await found
     } catch (error) {

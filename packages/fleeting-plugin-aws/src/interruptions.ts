@@ -8,8 +8,9 @@ type Listener = (id: string, atWallTime: number | undefined) => void
 const noticeMs = 120_000
 
 /**
- * Tells of spot instances that EC2 is about to take back, as the status of their spot requests says. Looked for with each list, so a notice is seen only where lists come more often than every two minutes.
- * Rebalance recommendations are told to the machine itself and to EventBridge, and by no call of EC2.
+ * Tells of spot instances that EC2 is about to take back, as the status of their spot requests says. Looked for with
+ * each list, so a notice is seen only where lists come more often than every two minutes. Rebalance recommendations are
+ * told to the machine itself and to EventBridge, and by no call of EC2.
  */
 export class Interruptions {
   readonly #client: AwsClient

@@ -28,16 +28,21 @@ describe('launches that fail', () => {
     expect(isHopeless(launch(1, 'a', noRoom))).toBe(false)
     expect(isHopeless(launch(2, 'b', noRoom), launch(1, 'a', noRoom))).toBe(true)
     expect(isHopeless(launch(3, 'b', noRoom), launch(2, 'b'), launch(1, 'a', noRoom))).toBe(false)
-    expect(isHopeless(launch(4, 'a', noRoom), launch(3, 'b', noRoom), launch(2, 'b'), launch(1, 'a', noRoom))).toBe(true)
+    expect(isHopeless(launch(4, 'a', noRoom), launch(3, 'b', noRoom), launch(2, 'b'), launch(1, 'a', noRoom))).toBe(
+      true,
+    )
     expect(isHopeless(launch(2, undefined, noRoom), launch(1, 'a', noRoom))).toBe(false)
     expect(isHopeless(launch(1, 'a'))).toBe(false)
   })
 
   test('are hopeless at once when the next zone would refuse them too', () => {
-    expect(isHopeless(launch(1, 'a', 'You have requested more vCPU capacity than your current vCPU limit of 32 allows'))).toBe(true)
+    expect(
+      isHopeless(launch(1, 'a', 'You have requested more vCPU capacity than your current vCPU limit of 32 allows')),
+    ).toBe(true)
     expect(isHopeless(launch(1, 'a', "The image id '[ami-1]' does not exist"))).toBe(true)
     expect(isHopeless(launch(1, 'a', "There are not enough free addresses in subnet 'subnet-1'"))).toBe(false)
-    const unsupported = 'Your requested instance type (m7i.large) is not supported in your requested Availability Zone (a).'
+    const unsupported =
+      'Your requested instance type (m7i.large) is not supported in your requested Availability Zone (a).'
     expect(isHopeless(launch(1, 'a', unsupported))).toBe(false)
   })
 

@@ -12,8 +12,9 @@ export interface LaunchOutlook {
 }
 
 /**
- * By default a group tries its zones one after the other, so one failure says little: all zones must have failed since a launch last worked. What is not about a zone (a quota of the region, a permission, a missing
- * image) fails in all of them.
+ * By default a group tries its zones one after the other, so one failure says little: all zones must have failed since
+ * a launch last worked. What is not about a zone (a quota of the region, a permission, a missing image) fails in all of
+ * them.
  *
  * @param fresh the newest first
  */

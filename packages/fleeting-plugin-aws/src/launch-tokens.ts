@@ -22,7 +22,10 @@ import { launchesNotTagged } from './findings.ts'
 import { tagsOf, unwritten } from './group-tags.ts'
 import type { Machines } from './machines.ts'
 
-/** Writes launches on the group as tags that its instances take over, and reads off each instance which launch made it. docs/decisions/aws-desired-capacity.md tells what may come between. */
+/**
+ * Writes launches on the group as tags that its instances take over, and reads off each instance which launch made it.
+ * docs/decisions/aws-desired-capacity.md tells what may come between.
+ */
 export class LaunchTokens {
   readonly #client: AwsClient
   readonly #machines: Machines
@@ -32,7 +35,10 @@ export class LaunchTokens {
   #tagged: ReadonlyMap<string, TaggedMachine> = new Map()
   /** Instances that the group shows and EC2 does not yet. */
   #late: ReadonlySet<string> = new Set()
-  /** Whether instances tell their launch at all. They do or do not for the whole life of a process: whoever has seen one that does takes those that do not for somebody else's. */
+  /**
+   * Whether instances tell their launch at all. They do or do not for the whole life of a process: whoever has seen one
+   * that does takes those that do not for somebody else's.
+   */
   #isOn = true
   /** What the group's tags would be, once they could not be written any more. */
   #unwritten: Tags | undefined
@@ -44,7 +50,10 @@ export class LaunchTokens {
     this.#launches = new MachineLaunches(context.fleet)
   }
 
-  /** Writes the owner on the group, unless it is another fleet: so it is known from the beginning whether that is allowed. The finding tells when it is not. */
+  /**
+   * Writes the owner on the group, unless it is another fleet: so it is known from the beginning whether that is
+   * allowed. The finding tells when it is not.
+   */
   async claim(group: AutoScalingGroup, signal: AbortSignal): Promise<readonly Finding[]> {
     const tags = tagsOf(group)
     const { fleet } = this.#context
@@ -59,7 +68,10 @@ export class LaunchTokens {
     }
   }
 
-  /** A launch is about to be asked for; `group` is as it was read right before. Thrown: what may be over when it is asked for again. */
+  /**
+   * A launch is about to be asked for; `group` is as it was read right before. Thrown: what may be over when it is
+   * asked for again.
+   */
   async write(group: AutoScalingGroup, launch: TaggedLaunch, signal: AbortSignal): Promise<void> {
     if (!this.#isOn) return
     const tags = withLaunch(this.#tagsOf(group), this.#context.fleet, launch, missingOf(group) === 0)
@@ -74,7 +86,10 @@ export class LaunchTokens {
       await this.#client.tagGroup(changed, signal)
     } catch (thrown) {
       const error = refusalOf(thrown, signal)
-      this.#context.logger.warn({ err: error }, 'launches cannot be written on the group any more: their instances are told by number')
+      this.#context.logger.warn(
+        { err: error },
+        'launches cannot be written on the group any more: their instances are told by number',
+      )
       this.#unwritten = wanted
     }
   }
@@ -124,7 +139,10 @@ export class LaunchTokens {
     return this.#launches.tokenOf(id)
   }
 
-  /** Undefined: EC2 does not know it yet. It may learn of an instance after the group, but not of one that is in service. */
+  /**
+   * Undefined: EC2 does not know it yet. It may learn of an instance after the group, but not of one that is in
+   * service.
+   */
   async #look(
     { InstanceId: id, LifecycleState }: Instance,
     group: AutoScalingGroup,

@@ -30,9 +30,10 @@ export class DesiredCapacityLaunches implements Launches {
   }
 
   /**
-   * The size is an absolute number, so it is read right before it is written, and never from memory; docs/decisions/aws-desired-capacity.md has all that can happen between the two.
-   * The launch is written on the group just before, for its instances to take over. A lost answer is thrown as `transient`. Asked again under the same token, its instances and the size tell whether the write
-   * had been taken.
+   * The size is an absolute number, so it is read right before it is written, and never from memory;
+   * docs/decisions/aws-desired-capacity.md has all that can happen between the two. The launch is written on the group
+   * just before, for its instances to take over. A lost answer is thrown as `transient`. Asked again under the same
+   * token, its instances and the size tell whether the write had been taken.
    */
   async increase({ count, launchToken }: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
     // First, for what stands between the read of the size and its write is to be short.
@@ -52,9 +53,13 @@ export class DesiredCapacityLaunches implements Launches {
     return answer(group, count, { requested: taken + wanted })
   }
 
-  /** How many an earlier call with this token has got. What is missing of a launch of an earlier process may be on its way. */
+  /**
+   * How many an earlier call with this token has got. What is missing of a launch of an earlier process may be on its
+   * way.
+   */
   async #takenOf(launchToken: string, group: AutoScalingGroup, signal: AbortSignal): Promise<number> {
-    const bySize = this.#unanswered?.token === launchToken ? Math.max(0, baseOf(group) - this.#unanswered.from) : undefined
+    const bySize =
+      this.#unanswered?.token === launchToken ? Math.max(0, baseOf(group) - this.#unanswered.from) : undefined
     if (!this.#tokens.isWritten(launchToken, group)) return bySize ?? 0
     await this.#tokens.learn(group, signal)
     const made = this.#tokens.madeBy(launchToken)
@@ -75,7 +80,10 @@ function hasAllOfNewest(activities: readonly Activity[]): boolean {
 /** The most instances of one call. */
 const mostLaunched = 100
 
-/** Launches in one zone after the other, the emptiest first, until there are enough. What cannot be launched at once is not launched later. */
+/**
+ * Launches in one zone after the other, the emptiest first, until there are enough. What cannot be launched at once is
+ * not launched later.
+ */
 export class InstantLaunches implements Launches {
   readonly #client: AwsClient
   readonly #tokens: LaunchTokens
@@ -121,12 +129,20 @@ export class InstantLaunches implements Launches {
   }
 
   /** Thrown: `transient`, when nobody knows what came of it; the same token then finds out. */
-  async #launch(count: number, zone: string, token: string, signal: AbortSignal): Promise<{ ids: string[]; errors: GroupError[] }> {
+  async #launch(
+    count: number,
+    zone: string,
+    token: string,
+    signal: AbortSignal,
+  ): Promise<{ ids: string[]; errors: GroupError[] }> {
     try {
       const { Instances = [], Errors = [] } = await this.#client.launchInstances(count, zone, token, signal)
       const ids = Instances.flatMap(({ InstanceIds = [] }) => InstanceIds)
       const errors = Errors.map(({ ErrorCode = '', ErrorMessage = '' }) => {
-        return new GroupError(meaningOf(ErrorCode) ?? 'transient', `launching in ${zone}: ${ErrorCode}: ${ErrorMessage}`)
+        return new GroupError(
+          meaningOf(ErrorCode) ?? 'transient',
+          `launching in ${zone}: ${ErrorCode}: ${ErrorMessage}`,
+        )
       })
       return { ids, errors }
     } catch (thrown) {

@@ -10,7 +10,8 @@ interface Question {
 }
 
 /**
- * What EC2 knows of the group's instances; what has an address, and has not ended, is remembered. Questions that come while a call is under way share the next one, and each call asks for others that run too, since they will be
+ * What EC2 knows of the group's instances; what has an address, and has not ended, is remembered. Questions that come
+ * while a call is under way share the next one, and each call asks for others that run too, since they will be
  * connected to next: so a thousand new machines cost a few calls, however they are asked for.
  */
 export class Machines {
@@ -40,7 +41,9 @@ export class Machines {
 
   /** As it is now. */
   ask(id: string, signal: AbortSignal): Promise<Instance | undefined> {
-    const answer = new Promise<Instance | undefined>((resolve, reject) => this.#questions.push({ id, signal, resolve, reject }))
+    const answer = new Promise<Instance | undefined>((resolve, reject) =>
+      this.#questions.push({ id, signal, resolve, reject }),
+    )
     void this.#answerAll()
     return untilAbort(answer, signal)
   }
@@ -111,6 +114,9 @@ export class Machines {
   /** Whether all is known that a dial needs. One that is starting may get its public address later than the other. */
   #isReachable({ State, PrivateIpAddress, PublicIpAddress }: Instance): boolean {
     if (PrivateIpAddress === undefined) return false
-    return State?.Name === 'running' || (State?.Name === 'pending' && !(this.#needsExternal && PublicIpAddress === undefined))
+    return (
+      State?.Name === 'running' ||
+      (State?.Name === 'pending' && !(this.#needsExternal && PublicIpAddress === undefined))
+    )
   }
 }

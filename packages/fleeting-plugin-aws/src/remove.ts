@@ -33,8 +33,9 @@ export class Removals {
   }
 
   /**
-   * Terminates those of `ids` that are in the group, and lowers the desired capacity by them; other ids are never sent. Answers by how many it was lowered, and an error for each that is still there.
-   * A group that has more than it wants (somebody lowered it, and its instances are protected) is not lowered further: it could not be, below its minimum.
+   * Terminates those of `ids` that are in the group, and lowers the desired capacity by them; other ids are never sent.
+   * Answers by how many it was lowered, and an error for each that is still there. A group that has more than it wants
+   * (somebody lowered it, and its instances are protected) is not lowered further: it could not be, below its minimum.
    */
   async terminate(
     ids: readonly string[],
@@ -56,7 +57,8 @@ export class Removals {
   }
 
   /**
-   * Gives back the capacity of up to `count` failed launches. Answers by how many the desired capacity was lowered, and how many could not be given back, with the reason. Those launched after all count as neither.
+   * Gives back the capacity of up to `count` failed launches. Answers by how many the desired capacity was lowered, and
+   * how many could not be given back, with the reason. Those launched after all count as neither.
    */
   async giveBack(
     count: number,
@@ -66,7 +68,8 @@ export class Removals {
     const { DesiredCapacity = 0 } = group
     const wanted = Math.min(count, missingOf(group))
     if (wanted === 0) return { lowered: 0, kept: 0 }
-    const isEnough = (soFar: readonly Activity[]): boolean => startingOf(group, soFar) >= missingOf(group) || reachBack(soFar)
+    const isEnough = (soFar: readonly Activity[]): boolean =>
+      startingOf(group, soFar) >= missingOf(group) || reachBack(soFar)
     const { activities, isWhole } = await this.#client.activities(isEnough, signal)
     if (!isWhole) return { lowered: 0, kept: wanted, reason: 'its history is too long to tell what is under way' }
     const { capacity, ...why } = loweredCapacity(group, activities, wanted)
@@ -84,10 +87,16 @@ export class Removals {
   }
 
   /**
-   * In one call, if it can be. When an endpoint refuses the batch as such, or does not understand it, each is asked for by itself: one of them may have gone, or `InstanceIds` is not known there, which is then remembered.
-   * An endpoint that does not know it may answer with a page that is none of AWS's (moto), or miss `InstanceId` (AWS before August 2026).
+   * In one call, if it can be. When an endpoint refuses the batch as such, or does not understand it, each is asked for
+   * by itself: one of them may have gone, or `InstanceIds` is not known there, which is then remembered. An endpoint
+   * that does not know it may answer with a page that is none of AWS's (moto), or miss `InstanceId` (AWS before August
+   * 2026).
    */
-  async #terminateSome(ids: readonly string[], decrement: boolean, signal: AbortSignal): Promise<readonly GroupError[]> {
+  async #terminateSome(
+    ids: readonly string[],
+    decrement: boolean,
+    signal: AbortSignal,
+  ): Promise<readonly GroupError[]> {
     if (ids.length === 1 || !this.#knowsBatches) return this.#terminateEach(ids, decrement, signal)
     try {
       await this.#client.terminate(ids, decrement, signal)
@@ -103,7 +112,11 @@ export class Removals {
     }
   }
 
-  async #terminateEach(ids: readonly string[], decrement: boolean, signal: AbortSignal): Promise<readonly GroupError[]> {
+  async #terminateEach(
+    ids: readonly string[],
+    decrement: boolean,
+    signal: AbortSignal,
+  ): Promise<readonly GroupError[]> {
     const errors: GroupError[] = []
     for (const [index, id] of ids.entries()) {
       try {

@@ -26,7 +26,11 @@ describe('a lifecycle state', () => {
   })
 
   test('one in service that is unhealthy has failed, one on its way out has not', () => {
-    expect(listedInstance(instance('InService', 'Unhealthy'))).toEqual({ id: 'i-1', state: 'failed', detail: 'InService, Unhealthy' })
+    expect(listedInstance(instance('InService', 'Unhealthy'))).toEqual({
+      id: 'i-1',
+      state: 'failed',
+      detail: 'InService, Unhealthy',
+    })
     expect(listedInstance(instance('InService', 'UNHEALTHY'))).toMatchObject({ state: 'failed' })
     expect(listedInstance(instance('Terminating', 'Unhealthy'))).toMatchObject({ state: 'deleting' })
   })

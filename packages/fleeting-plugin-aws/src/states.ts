@@ -3,7 +3,8 @@ import type { Instance as Ec2Instance } from '@aws-sdk/client-ec2'
 import type { InstanceState, ListedInstance } from '@runner-core/fleeting'
 
 /**
- * What each lifecycle state means. Every other word, those of later years included, is `unknown`: standby, quarantine, a root volume being replaced, a warm pool. None of them is used, none is taken for gone.
+ * What each lifecycle state means. Every other word, those of later years included, is `unknown`: standby, quarantine,
+ * a root volume being replaced, a warm pool. None of them is used, none is taken for gone.
  */
 const states: Readonly<Record<string, InstanceState>> = {
   Pending: 'creating',
@@ -24,7 +25,10 @@ const states: Readonly<Record<string, InstanceState>> = {
   'Warmed:Terminated': 'deleted',
 }
 
-/** One that is in service and unhealthy has died, or EC2's checks of it fail: it is replaced by name, since the group's own replacing should be suspended. */
+/**
+ * One that is in service and unhealthy has died, or EC2's checks of it fail: it is replaced by name, since the group's
+ * own replacing should be suspended.
+ */
 export function listedInstance({ InstanceId, LifecycleState, HealthStatus }: Instance): ListedInstance {
   const state = stateOf(LifecycleState)
   const isSick = state === 'running' && HealthStatus?.toLowerCase() === 'unhealthy'

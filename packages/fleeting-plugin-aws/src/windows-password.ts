@@ -1,7 +1,10 @@
 import { constants, createPrivateKey, privateDecrypt } from 'node:crypto'
 import { GroupError } from '@runner-core/fleeting'
 
-/** Thrown: `invalid_config`, when the key is none of RSA, or not that of the instance's key pair. Nothing of key or password is in the message. */
+/**
+ * Thrown: `invalid_config`, when the key is none of RSA, or not that of the instance's key pair. Nothing of key or
+ * password is in the message.
+ */
 export function decryptPassword(data: string, privateKey: string): string {
   try {
     const key = createPrivateKey(privateKey)

@@ -84,10 +84,13 @@ describe('AWS is found', () => {
     const folder = mkdtempSync(join(tmpdir(), 'aws-files-'))
     cleanUp.defer(() => rmSync(folder, { recursive: true }))
     writeFileSync(join(folder, 'config'), '[profile ci]\nregion = ap-south-1\n[profile other]\nregion = us-east-1\n')
-    const keys = (profile: string) => `[${profile}]\naws_access_key_id = KEY-OF-${profile}\naws_secret_access_key = secret\n`
+    const keys = (profile: string) =>
+      `[${profile}]\naws_access_key_id = KEY-OF-${profile}\naws_secret_access_key = secret\n`
     writeFileSync(join(folder, 'credentials'), keys('ci') + keys('other'))
     const files = { config_file: join(folder, 'config'), credentials_file: join(folder, 'credentials') }
-    expect((await makeGroup({ ...files, profile: 'ci', endpoint: fake.url }).init(signal)).id).toBe('aws/ap-south-1/runners')
+    expect((await makeGroup({ ...files, profile: 'ci', endpoint: fake.url }).init(signal)).id).toBe(
+      'aws/ap-south-1/runners',
+    )
     expect(signed()).toEqual(new Set(['KEY-OF-ci ap-south-1']))
   })
 
@@ -99,7 +102,9 @@ describe('AWS is found', () => {
   test('not without credentials, which is told', async () => {
     const fake = await startFake()
     vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true')
-    await expect(makeGroup({ endpoint: fake.url, region: 'eu-west-1' }).init(signal)).rejects.toMatchObject({ code: 'auth' })
+    await expect(makeGroup({ endpoint: fake.url, region: 'eu-west-1' }).init(signal)).rejects.toMatchObject({
+      code: 'auth',
+    })
   })
 })
 
@@ -145,15 +150,24 @@ describe('machines let us in', () => {
   test('static without anything is refused at the start', async () => {
     const fake = await startFake()
     const group = makeGroup({ endpoint: fake.url, region: 'eu-west-1', credentials: 'static' })
-    await expect(group.init(signal)).rejects.toMatchObject({ code: 'invalid_config', message: expect.stringContaining('connector_config') })
+    await expect(group.init(signal)).rejects.toMatchObject({
+      code: 'invalid_config',
+      message: expect.stringContaining('connector_config'),
+    })
   })
 
   test("user-data: the fleet's key, once the launch template lets it in; until then a finding says what to add", async () => {
     const fleetKey = await newKeyPair()
     const { fake, group, id } = await launched({}, { credentials: 'user-data' }, {}, { fleetKey })
     const findings = async () =>
-      (await makeGroup({ endpoint: fake.url, region: 'eu-west-1', credentials: 'user-data' }, {}, { fleetKey }).init(signal)).findings
-    expect(await findings()).toMatchObject([{ code: 'key_not_in_user_data', fix: expect.stringContaining(fleetKey.publicKey) }])
+      (
+        await makeGroup({ endpoint: fake.url, region: 'eu-west-1', credentials: 'user-data' }, {}, { fleetKey }).init(
+          signal,
+        )
+      ).findings
+    expect(await findings()).toMatchObject([
+      { code: 'key_not_in_user_data', fix: expect.stringContaining(fleetKey.publicKey) },
+    ])
     fake.settings.userData = `#cloud-config\nssh_authorized_keys: [${fleetKey.publicKey}]\n`
     expect(await findings()).toEqual([])
     expect(await group.connectInfo(id, signal)).toMatchObject({ privateKey: fleetKey.privateKey })
@@ -169,11 +183,18 @@ describe('machines let us in', () => {
   test('windows-password: not ready until Windows has made it, then decrypted and remembered', async () => {
     const publicKeyEncoding = { type: 'spki', format: 'pem' } as const
     const privateKeyEncoding = { type: 'pkcs8', format: 'pem' } as const
-    const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048, publicKeyEncoding, privateKeyEncoding })
+    const { publicKey, privateKey } = generateKeyPairSync('rsa', {
+      modulusLength: 2048,
+      publicKeyEncoding,
+      privateKeyEncoding,
+    })
     const config = { credentials: 'windows-password' }
     const slow = { windows: { password: 'S3cret&', publicKey }, consoleMs: 3_600_000 }
     const early = await launched({ facts: slow }, config, { privateKey })
-    await expect(early.group.connectInfo(early.id, signal)).rejects.toMatchObject({ code: 'not_ready', instanceId: early.id })
+    await expect(early.group.connectInfo(early.id, signal)).rejects.toMatchObject({
+      code: 'not_ready',
+      instanceId: early.id,
+    })
 
     const { group, id } = await launched({ facts: { windows: slow.windows } }, config, { privateKey })
     exchanges.length = 0
@@ -201,7 +222,11 @@ describe('machines let us in', () => {
   })
 
   test('addresses, port and architecture come from the cloud and the connector', async () => {
-    const { group, id } = await launched({ facts: { publicAddresses: true, architecture: 'arm64' } }, {}, { protocolPort: 2222 })
+    const { group, id } = await launched(
+      { facts: { publicAddresses: true, architecture: 'arm64' } },
+      {},
+      { protocolPort: 2222 },
+    )
     const info = await group.connectInfo(id, signal)
     expect(info).toMatchObject({ port: 2222, arch: 'arm64', os: 'linux', internalAddress: info.externalAddress })
   })

@@ -27,7 +27,11 @@ const withKnownStates = ({ answer, ...exchange }: Exchange): Exchange => ({
 })
 
 function ask(input: string, ...args: readonly string[]): unknown {
-  const { status, stdout, stderr } = spawnSync(python!, [validator, ...args], { input, encoding: 'utf8', maxBuffer: 2 ** 28 })
+  const { status, stdout, stderr } = spawnSync(python!, [validator, ...args], {
+    input,
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+  })
   expect(stderr).toBe('')
   expect(status).toBe(0)
   return JSON.parse(stdout)
@@ -37,7 +41,8 @@ function validate(exchanges: readonly Exchange[]): Verdict {
   return ask(exchanges.map((exchange) => `${JSON.stringify(exchange)}\n`).join('')) as Verdict
 }
 
-const setup = (file: string): string => readFileSync(fileURLToPath(new URL(`../setup/${file}`, import.meta.url)), 'utf8')
+const setup = (file: string): string =>
+  readFileSync(fileURLToPath(new URL(`../setup/${file}`, import.meta.url)), 'utf8')
 const policyActions = (): readonly string[] =>
   (JSON.parse(setup('policy.json')) as { Statement: { Action: string[] }[] }).Statement.flatMap(({ Action }) => Action)
 
@@ -45,13 +50,20 @@ const policyActions = (): readonly string[] =>
 async function runRest(onExchange: (exchange: Exchange) => void): Promise<void> {
   const publicKeyEncoding = { type: 'spki', format: 'pem' } as const
   const privateKeyEncoding = { type: 'pkcs8', format: 'pem' } as const
-  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048, publicKeyEncoding, privateKeyEncoding })
+  const { publicKey, privateKey } = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    publicKeyEncoding,
+    privateKeyEncoding,
+  })
   const facts = { spot: true, windows: { password: 'S3cret&', publicKey } }
   await using fake = await FakeAws.start({ clock, facts, pageSize: 2, onExchange })
   const { signal } = new AbortController()
   for (const credentials of ['user-data', 'windows-password']) {
     const context = { fleet: 'test', connector: { privateKey }, logger: silentLogger, clock, random }
-    const group = createInstanceGroup({ name: 'runners', region: 'eu-west-1', endpoint: fake.url, credentials }, context)
+    const group = createInstanceGroup(
+      { name: 'runners', region: 'eu-west-1', endpoint: fake.url, credentials },
+      context,
+    )
     await group.init(signal)
     fake.settings.userData = '#cloud-config'
     group.onInterruption!(() => {})
@@ -102,7 +114,8 @@ describe.skipIf(python === undefined)(`botocore's models${missing}`, () => {
     const actions = policyActions()
     expect(new Set(actions.map((action) => action.split(':')[1]))).toEqual(called)
     const known = ask('', 'operations') as Readonly<Record<string, readonly string[]>>
-    for (const [service, operation] of actions.map((action) => action.split(':'))) expect(known[service!]).toContain(operation)
+    for (const [service, operation] of actions.map((action) => action.split(':')))
+      expect(known[service!]).toContain(operation)
   })
 
   test.each([
@@ -150,7 +163,8 @@ describe.skipIf(python === undefined)(`botocore's models${missing}`, () => {
     [
       'an operation that does not exist',
       'has no operation',
-      () => withRequest('DescribeInstances', (body) => body.replace('Action=DescribeInstances', 'Action=ListInstances')),
+      () =>
+        withRequest('DescribeInstances', (body) => body.replace('Action=DescribeInstances', 'Action=ListInstances')),
     ],
     [
       'a key that is too short',
@@ -162,13 +176,17 @@ describe.skipIf(python === undefined)(`botocore's models${missing}`, () => {
       'expected one of',
       () =>
         withAnswer('DescribeAutoScalingGroups', (body) =>
-          body.replaceAll('<Instances/>', '<Instances><member><LifecycleState>Running</LifecycleState></member></Instances>'),
+          body.replaceAll(
+            '<Instances/>',
+            '<Instances><member><LifecycleState>Running</LifecycleState></member></Instances>',
+          ),
         ),
     ],
     [
       'an element that does not exist',
       'response.AutoScalingGroups[0].Desired: unknown',
-      () => withAnswer('DescribeAutoScalingGroups', (body) => body.replace('<MinSize>', '<Desired>1</Desired><MinSize>')),
+      () =>
+        withAnswer('DescribeAutoScalingGroups', (body) => body.replace('<MinSize>', '<Desired>1</Desired><MinSize>')),
     ],
     [
       'a missing element',

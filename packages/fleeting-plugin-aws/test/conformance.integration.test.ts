@@ -9,7 +9,8 @@ describe.each(['set_desired_capacity', 'launch_instances'])('launch_mode %s', (l
   beforeAll(async () => {
     fleet = await startFakeFleet({ clock })
     const { zones } = fleet.fake.settings
-    // A lost answer of `LaunchInstances` in a full zone would be a lost refusal: the suite could not tell it from a launch that is lost.
+    // A lost answer of `LaunchInstances` in a full zone would be a lost refusal: the suite could not tell it from a
+    // launch that is lost.
     Object.assign(fleet.fake.settings, { fullZones: launchMode === 'set_desired_capacity' ? zones.slice(0, 1) : [] })
   })
   afterAll(() => fleet[Symbol.asyncDispose]())

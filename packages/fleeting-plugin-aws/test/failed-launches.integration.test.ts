@@ -17,7 +17,13 @@ afterEach(() => cleanUp.disposeAsync())
 async function start(options: Partial<FakeAwsOptions>) {
   const fake = cleanUp.use(await FakeAws.start({ clock, maxSize: 1000, ...options }))
   const { privateKey } = await newKeyPair()
-  const context = { fleet: 'test', connector: { privateKey, useStaticCredentials: true }, logger: silentLogger, clock, random }
+  const context = {
+    fleet: 'test',
+    connector: { privateKey, useStaticCredentials: true },
+    logger: silentLogger,
+    clock,
+    random,
+  }
   const group = createInstanceGroup({ name: 'runners', region: 'eu-west-1', endpoint: fake.url }, context)
   cleanUp.defer(() => group.shutdown())
   await group.init(signal)
@@ -28,18 +34,25 @@ async function start(options: Partial<FakeAwsOptions>) {
 test.each([
   ['', {}],
   [', though the list is late and each page short', { listLagMs: 5000, activitiesPageSize: 10, pageSize: 20 }],
-])('of 250 launches under way and one that fails, one has failed, and its capacity alone is given back%s', async (_day, unkind) => {
-  const { fake, group, failed } = await start({ lags: { appearMs: 60_000, bootMs: 60_000 }, launchRetryMs: 600_000, ...unkind })
-  await group.increase({ count: 250, launchToken: 'many' }, signal)
-  await group.list(signal)
-  await clock.advance(1000)
-  fake.hand.inject!({ kind: 'capacity', on: 'increase' })
-  await group.increase({ count: 1, launchToken: 'one' }, signal)
-  await failed()
-  await clock.advance(20_000)
-  const ids = await failed()
-  expect(ids).toHaveLength(1)
-  expect(await group.decrease(ids, signal)).toEqual({ accepted: ids, errors: [] })
-  expect(fake.desiredCapacity).toBe(250)
-  expect(fake.hand.machines()).toHaveLength(250)
-})
+])(
+  'of 250 launches under way and one that fails, one has failed, and its capacity alone is given back%s',
+  async (_day, unkind) => {
+    const { fake, group, failed } = await start({
+      lags: { appearMs: 60_000, bootMs: 60_000 },
+      launchRetryMs: 600_000,
+      ...unkind,
+    })
+    await group.increase({ count: 250, launchToken: 'many' }, signal)
+    await group.list(signal)
+    await clock.advance(1000)
+    fake.hand.inject!({ kind: 'capacity', on: 'increase' })
+    await group.increase({ count: 1, launchToken: 'one' }, signal)
+    await failed()
+    await clock.advance(20_000)
+    const ids = await failed()
+    expect(ids).toHaveLength(1)
+    expect(await group.decrease(ids, signal)).toEqual({ accepted: ids, errors: [] })
+    expect(fake.desiredCapacity).toBe(250)
+    expect(fake.hand.machines()).toHaveLength(250)
+  },
+)

@@ -1,21 +1,36 @@
-import { type InstanceGroup, newKeyPair, systemRandom as random, silentLogger, systemClock } from '@runner-core/fleeting'
+import {
+  type InstanceGroup,
+  newKeyPair,
+  systemRandom as random,
+  silentLogger,
+  systemClock,
+} from '@runner-core/fleeting'
 import { FakeAws, type FakeAwsOptions, RealMachines } from '../../cloud-fakes/src/index.ts'
 import { createInstanceGroup as createLocalGroup } from '../../fleeting-plugin-local/src/index.ts'
 import { createInstanceGroup } from '../src/index.ts'
 
-/** A fake AWS whose instances are real machines with one key, and groups of the plugin on it. The clock of `options` is the cloud's and the plugin's; the machines live in real time. */
+/**
+ * A fake AWS whose instances are real machines with one key, and groups of the plugin on it. The clock of `options` is
+ * the cloud's and the plugin's; the machines live in real time.
+ */
 export interface FakeFleet extends AsyncDisposable {
   readonly fake: FakeAws
   makeGroup(config?: Readonly<Record<string, unknown>>): InstanceGroup
 }
 
-/** What AWS may do at any time. A suite does in a minute what takes others an hour, and 50 pages of its activities must hold ten minutes. */
+/**
+ * What AWS may do at any time. A suite does in a minute what takes others an hour, and 50 pages of its activities must
+ * hold ten minutes.
+ */
 // Its size is read at once: one that is raised and lowered again before any read shows it cannot be told from one
 // that somebody else raised, and a suite does nothing else.
 const reads = { activitiesPageSize: 10, pageSize: 2, listLagMs: 100 }
 const unkind = { zoneRetryMs: 200, launchWaves: { size: 2, everyMs: 100 }, ...reads }
 
-export async function startFakeFleet({ clock = systemClock, ...options }: Partial<FakeAwsOptions> = {}): Promise<FakeFleet> {
+export async function startFakeFleet({
+  clock = systemClock,
+  ...options
+}: Partial<FakeAwsOptions> = {}): Promise<FakeFleet> {
   const { privateKey } = await newKeyPair()
   const context = { fleet: 'test', logger: silentLogger, clock, random }
   const local = createLocalGroup({}, { ...context, clock: systemClock, connector: { privateKey } })
@@ -30,7 +45,10 @@ export async function startFakeFleet({ clock = systemClock, ...options }: Partia
   return {
     fake,
     makeGroup: (config = {}) =>
-      createInstanceGroup({ name: 'runners', region: 'eu-west-1', endpoint: fake.url, ...config }, { ...context, connector }),
+      createInstanceGroup(
+        { name: 'runners', region: 'eu-west-1', endpoint: fake.url, ...config },
+        { ...context, connector },
+      ),
     async [Symbol.asyncDispose]() {
       await fake[Symbol.asyncDispose]()
       await real[Symbol.asyncDispose]()

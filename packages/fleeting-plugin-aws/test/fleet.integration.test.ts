@@ -1,4 +1,5 @@
-// What the conformance suite cannot ask of every cloud: batches, pages, tokens and spot instances. On the fake, without machines behind it.
+// What the conformance suite cannot ask of every cloud: batches, pages, tokens and spot instances. On the fake, without
+// machines behind it.
 
 import {
   systemClock as clock,
@@ -28,10 +29,23 @@ afterEach(() => cleanUp.disposeAsync())
 async function start(
   options: Partial<FakeAwsOptions>,
   config: Readonly<Record<string, unknown>> = {},
-): Promise<{ fake: FakeAws; group: InstanceGroup; running: () => Promise<string[]>; nextProcess: () => Promise<InstanceGroup> }> {
-  const fake = cleanUp.use(await FakeAws.start({ clock, onExchange: (exchange) => exchanges.push(exchange), ...options }))
+): Promise<{
+  fake: FakeAws
+  group: InstanceGroup
+  running: () => Promise<string[]>
+  nextProcess: () => Promise<InstanceGroup>
+}> {
+  const fake = cleanUp.use(
+    await FakeAws.start({ clock, onExchange: (exchange) => exchanges.push(exchange), ...options }),
+  )
   const { privateKey } = await newKeyPair()
-  const context = { fleet: 'test', connector: { privateKey, useStaticCredentials: true }, logger: silentLogger, clock, random }
+  const context = {
+    fleet: 'test',
+    connector: { privateKey, useStaticCredentials: true },
+    logger: silentLogger,
+    clock,
+    random,
+  }
   const nextProcess = async (): Promise<InstanceGroup> => {
     const next = createInstanceGroup({ name: 'runners', region: 'eu-west-1', endpoint: fake.url, ...config }, context)
     cleanUp.defer(() => next.shutdown())
@@ -44,7 +58,9 @@ async function start(
 }
 
 const forms = (operation: string): readonly URLSearchParams[] =>
-  exchanges.filter((exchange) => exchange.operation === operation).map(({ request }) => new URLSearchParams(request.body))
+  exchanges
+    .filter((exchange) => exchange.operation === operation)
+    .map(({ request }) => new URLSearchParams(request.body))
 const values = (form: URLSearchParams, list: string): readonly string[] =>
   [...form].flatMap(([key, value]) => (key.startsWith(`${list}.`) ? [value] : []))
 
@@ -217,7 +233,10 @@ describe('a launch is written on the group', () => {
     ).toEqual(raise)
     expect(fake.tags).toEqual({ team: 'build', 'runner-core-fleet': 'test', 'runner-core-launches': 'abc:3/' })
     const written = tagForms().at(-1)!
-    expect([written.get('Tags.member.1.PropagateAtLaunch'), written.get('Tags.member.2.PropagateAtLaunch')]).toEqual(['true', 'true'])
+    expect([written.get('Tags.member.1.PropagateAtLaunch'), written.get('Tags.member.2.PropagateAtLaunch')]).toEqual([
+      'true',
+      'true',
+    ])
     const writes = tagForms().length
     fake.hand.inject!({ kind: 'lost_answer', on: 'increase', times: 1 })
     await expect(group.increase(request, signal)).rejects.toMatchObject({ code: 'transient' })
@@ -226,7 +245,9 @@ describe('a launch is written on the group', () => {
     expect(tagForms()).toHaveLength(writes)
     // The owner stands already.
     await group.increase({ count: 1, launchToken: 'def' }, signal)
-    expect(values(tagForms().at(-1)!, 'Tags.member').filter((value) => value.startsWith('runner-core'))).toEqual(['runner-core-launches'])
+    expect(values(tagForms().at(-1)!, 'Tags.member').filter((value) => value.startsWith('runner-core'))).toEqual([
+      'runner-core-launches',
+    ])
   })
 
   test('which tells what made an instance, and that a stranger’s is of none, to the next process too', async () => {
@@ -298,17 +319,26 @@ describe('a launch is written on the group', () => {
     expect(await group.list(signal)).toHaveLength(1)
     await time.advance(15_000)
     const failing = await group.list(signal)
-    expect(failing.map(({ state, launchToken }) => `${state} ${launchToken}`)).toEqual(['running one', 'failed two', 'failed two'])
+    expect(failing.map(({ state, launchToken }) => `${state} ${launchToken}`)).toEqual([
+      'running one',
+      'failed two',
+      'failed two',
+    ])
     await time.advance(60_000)
     const launched = await group.list(signal)
-    expect(launched.map(({ state, launchToken }) => `${state} ${launchToken}`)).toEqual(['running one', 'running two', 'running two'])
+    expect(launched.map(({ state, launchToken }) => `${state} ${launchToken}`)).toEqual([
+      'running one',
+      'running two',
+      'running two',
+    ])
   })
 
   test.each(['not_allowed', 'too_many'])(
     'unless it cannot be (%s): the start tells, nothing more is asked, and list tells no launch',
     async (why) => {
       const { fake, nextProcess } = await start({})
-      if (why === 'too_many') fake.retag(Object.fromEntries(Array.from({ length: 50 }, (_, number) => [`tag-${number}`, ''])))
+      if (why === 'too_many')
+        fake.retag(Object.fromEntries(Array.from({ length: 50 }, (_, number) => [`tag-${number}`, ''])))
       else fake.settings.mayBeTagged = false
       const group = await nextProcess()
       expect(findings.map(({ code }) => code)).toEqual(['launches_not_tagged'])

@@ -1,5 +1,12 @@
-// The plugin on moto, an AWS that others wrote. It knows no batches of `TerminateInstanceInAutoScalingGroup`, no instance refreshes and no failed launches.
-import { systemClock as clock, type InstanceGroup, newKeyPair, systemRandom as random, silentLogger } from '@runner-core/fleeting'
+// The plugin on moto, an AWS that others wrote. It knows no batches of `TerminateInstanceInAutoScalingGroup`, no
+// instance refreshes and no failed launches.
+import {
+  systemClock as clock,
+  type InstanceGroup,
+  newKeyPair,
+  systemRandom as random,
+  silentLogger,
+} from '@runner-core/fleeting'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createInstanceGroup } from '../src/index.ts'
 import { cloudsPython, Moto, withoutPython } from './moto.ts'
@@ -66,7 +73,10 @@ describe.skipIf(cloudsPython === undefined)(`plugin aws on moto${withoutPython}`
 
   test('a group that is not there is told as not_found, by its key', async () => {
     const missing = makeGroup({ name: 'no-such-group' })
-    await expect(missing.init(signal)).rejects.toMatchObject({ code: 'not_found', message: expect.stringContaining('plugin_config.name') })
+    await expect(missing.init(signal)).rejects.toMatchObject({
+      code: 'not_found',
+      message: expect.stringContaining('plugin_config.name'),
+    })
   })
 
   test('machines are launched, listed, reached and removed by name, several by single ids where batches are not known', async () => {
@@ -80,7 +90,10 @@ describe.skipIf(cloudsPython === undefined)(`plugin aws on moto${withoutPython}`
       os: 'linux',
     })
     await group.heartbeat!(first!, signal)
-    expect(await group.decrease([first!, second!, third!], signal)).toEqual({ accepted: [first, second, third], errors: [] })
+    expect(await group.decrease([first!, second!, third!], signal)).toEqual({
+      accepted: [first, second, third],
+      errors: [],
+    })
     expect((await running(2)).toSorted()).toEqual(kept.toSorted())
     const states = await moto.instanceStates()
     expect([first, second, third].map((id) => states.get(id!))).toEqual(['terminated', 'terminated', 'terminated'])
@@ -95,7 +108,9 @@ describe.skipIf(cloudsPython === undefined)(`plugin aws on moto${withoutPython}`
     await group.decrease([a!, b!], signal)
     const before = moto.requests.length
     await group.decrease([c!, d!], signal)
-    const sent = moto.requests.slice(before).filter((request) => request.get('Action') === 'TerminateInstanceInAutoScalingGroup')
+    const sent = moto.requests
+      .slice(before)
+      .filter((request) => request.get('Action') === 'TerminateInstanceInAutoScalingGroup')
     expect(sent.map((request) => request.get('InstanceId'))).toEqual([c, d])
   })
 
@@ -127,7 +142,9 @@ describe.skipIf(cloudsPython === undefined)(`plugin aws on moto${withoutPython}`
       const tokens = (await each.list(signal)).map(({ launchToken }) => launchToken ?? 'nobody')
       expect(tokens.toSorted((a, b) => a.localeCompare(b))).toEqual(['nobody', 'one', 'one', 'two'])
     }
-    const { Tags = [] } = await moto.autoScaling.describeTags({ Filters: [{ Name: 'auto-scaling-group', Values: [name] }] })
+    const { Tags = [] } = await moto.autoScaling.describeTags({
+      Filters: [{ Name: 'auto-scaling-group', Values: [name] }],
+    })
     expect(Object.fromEntries(Tags.map(({ Key, Value }) => [Key, Value]))).toEqual({
       fleet: 'runners',
       'runner-core-fleet': 'test',
@@ -172,7 +189,9 @@ describe.skipIf(cloudsPython === undefined)(`plugin aws on moto${withoutPython}`
     await small.increase({ count: 2, launchToken: 'one' }, signal)
     await expect(small.increase({ count: 18, launchToken: 'two' }, signal)).rejects.toMatchObject({ code: 'transient' })
     const size = async () => {
-      const { AutoScalingGroups = [] } = await moto.autoScaling.describeAutoScalingGroups({ AutoScalingGroupNames: [crowded] })
+      const { AutoScalingGroups = [] } = await moto.autoScaling.describeAutoScalingGroups({
+        AutoScalingGroupNames: [crowded],
+      })
       return [AutoScalingGroups[0]?.DesiredCapacity, AutoScalingGroups[0]?.Instances?.length]
     }
     expect(await size()).toEqual([20, 2])

@@ -118,7 +118,10 @@ export class Moto implements AsyncDisposable {
       VPCZoneIdentifier: Subnet!.SubnetId!,
       Tags,
     })
-    await this.autoScaling.suspendProcesses({ ...setup<ScalingProcessQuery>('suspend-processes.json'), AutoScalingGroupName: name })
+    await this.autoScaling.suspendProcesses({
+      ...setup<ScalingProcessQuery>('suspend-processes.json'),
+      AutoScalingGroupName: name,
+    })
   }
 
   /** Of every machine that ever was. */

@@ -3,7 +3,13 @@
 // Loaded now: simulated time goes on without calls that wait for something else than the cloud.
 import '@aws-sdk/client-auto-scaling'
 import '@aws-sdk/client-ec2'
-import { type InstanceGroup, newKeyPair, type Provisioner, systemRandom as random, silentLogger } from '@runner-core/fleeting'
+import {
+  type InstanceGroup,
+  newKeyPair,
+  type Provisioner,
+  systemRandom as random,
+  silentLogger,
+} from '@runner-core/fleeting'
 import { describe, expect, test } from 'vitest'
 import type { SteppedTime } from '../../cloud-fakes/bench/stepped-time.ts'
 import { FakeAws, type FakeAwsOptions } from '../../cloud-fakes/src/index.ts'
@@ -20,7 +26,13 @@ async function start(config: Readonly<Record<string, unknown>>, options: Partial
   const { time } = managers
   const fake = await FakeAws.start({ clock: time.clock, lags, ...options })
   const group = (clock: typeof time.clock): InstanceGroup => {
-    const context = { fleet: 'test', connector: { privateKey, useStaticCredentials: true }, logger: silentLogger, clock, random }
+    const context = {
+      fleet: 'test',
+      connector: { privateKey, useStaticCredentials: true },
+      logger: silentLogger,
+      clock,
+      random,
+    }
     return createInstanceGroup({ name: 'runners', region: 'eu-west-1', endpoint: fake.url, ...config }, context)
   }
   const cloud = { fake, group: () => group(time.clock) }
@@ -121,7 +133,9 @@ test('a manager that may not tag the group any more goes on, and knows its insta
   await time.pass(40_000)
   manager.request(1, { reason: 'test' })
   await time.pass(40_000)
-  expect([...manager.instances().values()].map(({ cause }) => cause)).toEqual(Array.from({ length: 4 }, () => 'requested'))
+  expect([...manager.instances().values()].map(({ cause }) => cause)).toEqual(
+    Array.from({ length: 4 }, () => 'requested'),
+  )
   expect(hand.machines()).toHaveLength(4)
   await time.until(manager.shutdown({ removeInstances: false }))
 })

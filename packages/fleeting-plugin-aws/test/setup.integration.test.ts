@@ -20,7 +20,10 @@ test('the README names each finding, each key and its words, each call and each 
     ...read('src/config.ts').matchAll(/table\.\w+\('(\w+)'/g),
     ...read('src/config.ts').matchAll(/\['([\w-]+)', '([\w-]+)'/g),
     ...read('src/rate-limits.ts').matchAll(/^ {2}'([\w:-]+)': \{/gm),
-    ...[...read('src/client.ts').matchAll(/\(\)\)\.(\w+)\(/g)].map(([, call]) => [call, call![0]!.toUpperCase() + call!.slice(1)]),
+    ...[...read('src/client.ts').matchAll(/\(\)\)\.(\w+)\(/g)].map(([, call]) => [
+      call,
+      call![0]!.toUpperCase() + call!.slice(1),
+    ]),
   ].map(([, word]) => word!)
   expect(words.length).toBeGreaterThan(35)
   expect(words.filter((word) => !readme.includes(word))).toEqual([])

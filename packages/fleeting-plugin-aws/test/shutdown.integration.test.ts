@@ -1,12 +1,25 @@
-// After a shutdown in order, nothing may be launched any more that nobody owns: the desired capacity is that of the machines that stay.
-import { type Connector, systemClock as clock, newKeyPair, Provisioner, systemRandom as random, silentLogger } from '@runner-core/fleeting'
+// After a shutdown in order, nothing may be launched any more that nobody owns: the desired capacity is that of the
+// machines that stay.
+import {
+  type Connector,
+  systemClock as clock,
+  newKeyPair,
+  Provisioner,
+  systemRandom as random,
+  silentLogger,
+} from '@runner-core/fleeting'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { FakeAws } from '../../cloud-fakes/src/index.ts'
 import { createInstanceGroup } from '../src/index.ts'
 
 const { signal } = new AbortController()
 const connector: Connector = { connect: () => Promise.reject(new Error('nobody works on these machines')) }
-const settings = { updateIntervalWhenExpectingMs: 20, listLagMs: 20, shutdownDeletionIntervalMs: 5000, health: { checkIntervalMs: 0 } }
+const settings = {
+  updateIntervalWhenExpectingMs: 20,
+  listLagMs: 20,
+  shutdownDeletionIntervalMs: 5000,
+  health: { checkIntervalMs: 0 },
+}
 const removeAll = { removeInstances: true, timeoutMs: 500 }
 
 let cleanUp: AsyncDisposableStack
@@ -20,7 +33,13 @@ afterEach(() => cleanUp.disposeAsync())
 
 async function start(isBusy: (id: string) => boolean = () => false): Promise<Provisioner> {
   const { privateKey } = await newKeyPair()
-  const context = { fleet: 'test', connector: { privateKey, useStaticCredentials: true }, logger: silentLogger, clock, random }
+  const context = {
+    fleet: 'test',
+    connector: { privateKey, useStaticCredentials: true },
+    logger: silentLogger,
+    clock,
+    random,
+  }
   const group = createInstanceGroup({ name: 'runners', region: 'eu-west-1', endpoint: fake.url }, context)
   return cleanUp.use(await Provisioner.start({ group, connector, settings, isBusy, clock, random }, signal))
 }

@@ -10,7 +10,9 @@ function network() {
   const clock = new ManualClock()
   const reads: { signal: AbortSignal; end: (machines: readonly string[]) => void; fail: (error: Error) => void }[] = []
   const rowsOf = (machines: readonly string[]): object[] =>
-    machines.map((id) => ({ properties: { virtualMachine: { id }, ipConfigurations: [{ properties: { privateIPAddress: `of ${id}` } }] } }))
+    machines.map((id) => ({
+      properties: { virtualMachine: { id }, ipConfigurations: [{ properties: { privateIPAddress: `of ${id}` } }] },
+    }))
   const list = (_doing: string, _path: string, _version: string, signal: AbortSignal): Promise<unknown> =>
     new Promise((resolve, reject) => reads.push({ signal, end: (machines) => resolve(rowsOf(machines)), fail: reject }))
   const client = { list, setPath: '/set', groupPath: '/group' } as unknown as AzureClient

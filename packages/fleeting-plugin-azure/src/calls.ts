@@ -1,5 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { HttpHeaders, PipelinePolicy, PipelineRequest, PipelineResponse, SendRequest } from '@azure/core-rest-pipeline'
+import type {
+  HttpHeaders,
+  PipelinePolicy,
+  PipelineRequest,
+  PipelineResponse,
+  SendRequest,
+} from '@azure/core-rest-pipeline'
 import { isGroupError, readRetryAfter, untilAbort } from '@runner-core/fleeting'
 import { asAzureError, asThrown, unreadable } from './errors.ts'
 import type { Bucket } from './rate-limits.ts'
@@ -112,8 +118,8 @@ export function retryAfterOf(headers: HttpHeaders): number | undefined {
 }
 
 /**
- * `Microsoft.Compute/HighCostGet3Min;159,Microsoft.Compute/HighCostGet30Min;1259`: how many calls like this one are left
- * in each window; the minimum of them.
+ * `Microsoft.Compute/HighCostGet3Min;159,Microsoft.Compute/HighCostGet30Min;1259`: how many calls like this one are
+ * left in each window; the minimum of them.
  */
 function headroomIn(header: string | undefined): number | undefined {
   const counts = (header ?? '').split(',').flatMap((window) => /;\s*(\d+)\s*$/.exec(window)?.[1] ?? [])

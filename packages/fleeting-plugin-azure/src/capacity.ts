@@ -30,7 +30,8 @@ export function missingMachines({ capacity, isSettled }: SetSize, machineCount: 
 }
 
 /**
- * The size to ask for so that `count` missing machines are not wanted any more. Never below the number of machines, so that the cloud has none to pick: deleting ones are counted too.
+ * The size to ask for so that `count` missing machines are not wanted any more. Never below the number of machines, so
+ * that the cloud has none to pick: deleting ones are counted too.
  */
 export function sizeWithout(count: number, size: SetSize, machineCount: number): number {
   return size.capacity - Math.min(count, missingMachines(size, machineCount))

@@ -50,8 +50,9 @@ export class AzureClient {
 
   getSet(signal: AbortSignal): Promise<ScaleSet> {
     const { resourceGroup, name } = this.#config
-    return this.#read({ doing: `reading scale set ${name}`, bucket: 'ScaleSetLowCostGet', signal }, async ({ compute }) =>
-      scaleSetOf(await compute.virtualMachineScaleSets.get(resourceGroup, name)),
+    return this.#read(
+      { doing: `reading scale set ${name}`, bucket: 'ScaleSetLowCostGet', signal },
+      async ({ compute }) => scaleSetOf(await compute.virtualMachineScaleSets.get(resourceGroup, name)),
     )
   }
 
@@ -65,15 +66,18 @@ export class AzureClient {
     const expand = withInstanceView ? { expand: 'instanceView' } : {}
     // Compared with ids, which Azure writes without escapes.
     const filter = `'virtualMachineScaleSet/id' eq '${decodeURIComponent(this.setPath)}'`
-    return this.#read({ doing: `listing the machines of scale set ${name}`, bucket: listBucket[mode], signal }, async ({ compute }) => {
-      const rows =
-        mode === 'Uniform'
-          ? compute.virtualMachineScaleSetVMs.list(resourceGroup, name, expand)
-          : compute.virtualMachines.list(resourceGroup, { ...expand, filter })
-      const machines: Machine[] = []
-      for await (const page of rows.byPage()) machines.push(...page.map(machineOf))
-      return machines
-    })
+    return this.#read(
+      { doing: `listing the machines of scale set ${name}`, bucket: listBucket[mode], signal },
+      async ({ compute }) => {
+        const rows =
+          mode === 'Uniform'
+            ? compute.virtualMachineScaleSetVMs.list(resourceGroup, name, expand)
+            : compute.virtualMachines.list(resourceGroup, { ...expand, filter })
+        const machines: Machine[] = []
+        for await (const page of rows.byPage()) machines.push(...page.map(machineOf))
+        return machines
+      },
+    )
   }
 
   /** One machine of the set by its id. Thrown: `not_found`. */
@@ -89,14 +93,24 @@ export class AzureClient {
   }
 
   /**
-   * Requests a size and tags, if the set is still as `etag` says, and does not wait for it. Returns where the change can
-   * be followed; undefined when Azure does not say.
+   * Requests a size and tags, if the set is still as `etag` says, and does not wait for it. Returns where the change
+   * can be followed; undefined when Azure does not say.
    */
-  async resize(capacity: number, tags: Tags, etag: string | undefined, signal: AbortSignal): Promise<Operation | undefined> {
+  async resize(
+    capacity: number,
+    tags: Tags,
+    etag: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Operation | undefined> {
     const { resourceGroup, name } = this.#config
     const doing = `asking for ${capacity} machines in scale set ${name}`
     const headers = await this.#change({ doing, bucket: 'ScaleSetUpdate', signal }, ({ compute }) =>
-      compute.virtualMachineScaleSets.update(resourceGroup, name, { sku: { capacity }, tags: { ...tags } }, ifMatch(etag)),
+      compute.virtualMachineScaleSets.update(
+        resourceGroup,
+        name,
+        { sku: { capacity }, tags: { ...tags } },
+        ifMatch(etag),
+      ),
     )
     const url = headers.get('azure-asyncoperation')
     return url === undefined ? undefined : { url, retryAfterMs: retryAfterOf(headers) ?? 0 }
@@ -123,13 +137,20 @@ export class AzureClient {
   }
 
   operation(url: string, signal: AbortSignal): Promise<OperationStatus> {
-    return this.#read({ doing: 'following an operation', bucket: 'GetOperation', signal }, async ({ plain }): Promise<OperationStatus> => {
-      const { body, headers } = await plain.get(url)
-      const { status, error } = body as { readonly status?: string; readonly error?: { readonly code?: string; readonly message?: string } }
-      if (status === 'Succeeded') return { state: 'ended', failure: undefined }
-      if (status !== 'Failed' && status !== 'Canceled') return { state: 'under way', retryAfterMs: retryAfterOf(headers) ?? 0 }
-      return { state: 'ended', failure: { code: error?.code, message: error?.message ?? `it ended as ${status}` } }
-    })
+    return this.#read(
+      { doing: 'following an operation', bucket: 'GetOperation', signal },
+      async ({ plain }): Promise<OperationStatus> => {
+        const { body, headers } = await plain.get(url)
+        const { status, error } = body as {
+          readonly status?: string
+          readonly error?: { readonly code?: string; readonly message?: string }
+        }
+        if (status === 'Succeeded') return { state: 'ended', failure: undefined }
+        if (status !== 'Failed' && status !== 'Canceled')
+          return { state: 'under way', retryAfterMs: retryAfterOf(headers) ?? 0 }
+        return { state: 'ended', failure: { code: error?.code, message: error?.message ?? `it ended as ${status}` } }
+      },
+    )
   }
 
   /** All rows of a list that is not Microsoft.Compute's, in as many requests as there are pages. */
@@ -154,7 +175,10 @@ export class AzureClient {
 }
 
 /** Lists that have rate limits of their own. */
-const listBucket: Readonly<Record<'Uniform' | 'Flexible', Bucket>> = { Uniform: 'ScaleSetHighCostGet', Flexible: 'VMHighCostGet' }
+const listBucket: Readonly<Record<'Uniform' | 'Flexible', Bucket>> = {
+  Uniform: 'ScaleSetHighCostGet',
+  Flexible: 'VMHighCostGet',
+}
 
 function ifMatch(etag: string | undefined): { readonly ifMatch?: string } {
   return etag === undefined ? {} : { ifMatch: etag }

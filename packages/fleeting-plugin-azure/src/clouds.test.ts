@@ -14,7 +14,11 @@ async function endpointOf(cloudSetting: `${AzureClouds}`): Promise<string> {
       return Promise.reject(new Error('no network'))
     },
   }
-  const client = new ComputeManagementClient(credential, 'subscription', { cloudSetting, httpClient, retryOptions: { maxRetries: 0 } })
+  const client = new ComputeManagementClient(credential, 'subscription', {
+    cloudSetting,
+    httpClient,
+    retryOptions: { maxRetries: 0 },
+  })
   await expect(client.virtualMachineScaleSets.get('group', 'set')).rejects.toThrow('no network')
   return asked[0]!
 }
@@ -22,7 +26,10 @@ async function endpointOf(cloudSetting: `${AzureClouds}`): Promise<string> {
 test("the clouds are where Azure's own libraries look for them", async () => {
   expect(clouds).toEqual({
     public: { endpoint: await endpointOf('AZURE_PUBLIC_CLOUD'), authorityHost: AzureAuthorityHosts.AzurePublicCloud },
-    government: { endpoint: await endpointOf('AZURE_US_GOVERNMENT'), authorityHost: AzureAuthorityHosts.AzureGovernment },
+    government: {
+      endpoint: await endpointOf('AZURE_US_GOVERNMENT'),
+      authorityHost: AzureAuthorityHosts.AzureGovernment,
+    },
     china: { endpoint: await endpointOf('AZURE_CHINA_CLOUD'), authorityHost: AzureAuthorityHosts.AzureChina },
   })
 })

@@ -22,7 +22,9 @@ test('tokens are asked for the endpoint of a private cloud, unless told otherwis
     authorityHost: 'https://login.local',
     audience: 'https://management.local',
   })
-  expect(parseConfig({ ...config, audience: 'https://management.local/a1b2' }).audience).toBe('https://management.local/a1b2')
+  expect(parseConfig({ ...config, audience: 'https://management.local/a1b2' }).audience).toBe(
+    'https://management.local/a1b2',
+  )
 })
 
 test('a cloud says where Resource Manager and the authority are, unless told otherwise', () => {
@@ -31,8 +33,16 @@ test('a cloud says where Resource Manager and the authority are, unless told oth
     authorityHost: 'https://login.microsoftonline.us',
     audience: 'https://management.usgovcloudapi.net',
   })
-  const config = { ...least, cloud: 'china', endpoint: 'https://management.local', authority_host: 'https://login.local' }
-  expect(parseConfig(config)).toMatchObject({ endpoint: 'https://management.local', authorityHost: 'https://login.local' })
+  const config = {
+    ...least,
+    cloud: 'china',
+    endpoint: 'https://management.local',
+    authority_host: 'https://login.local',
+  }
+  expect(parseConfig(config)).toMatchObject({
+    endpoint: 'https://management.local',
+    authorityHost: 'https://login.local',
+  })
   expect(parseConfig({ ...least, cloud: 'public' }).authorityHost).toBe('https://login.microsoftonline.com')
 })
 
@@ -52,5 +62,7 @@ test.each<[object, RegExp]>([
   [{ ...least, ca_file: '/nowhere/ca.pem' }, /ca_file.*ENOENT/s],
   [{ ...least, resource_group: 'g' }, /resource_group/],
 ])('%o is refused', (config, message) => {
-  expect(() => parseConfig(config)).toThrow(expect.objectContaining({ code: 'invalid_config', message: expect.stringMatching(message) }))
+  expect(() => parseConfig(config)).toThrow(
+    expect.objectContaining({ code: 'invalid_config', message: expect.stringMatching(message) }),
+  )
 })

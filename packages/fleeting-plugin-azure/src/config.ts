@@ -21,7 +21,10 @@ export interface AzureConfig {
   readonly clientId?: string | undefined
   /** Key `tenant_id`: the tenant that issues the group's tokens. Undefined: the environment's. */
   readonly tenantId?: string | undefined
-  /** Key `ca_file`: PEM certificates of authorities that are trusted as well as the usual ones, by this plugin only. What is in it. */
+  /**
+   * Key `ca_file`: PEM certificates of authorities that are trusted as well as the usual ones, by this plugin only.
+   * What is in it.
+   */
   readonly certificates: readonly string[] | undefined
 }
 
@@ -38,11 +41,13 @@ export function parseConfig(config: unknown): AzureConfig {
   const resourceGroup = required('resource_group_name', "the name of the scale set's resource group")
   const cloud = table.choice('cloud', Object.keys(clouds) as CloudName[])
   const endpoint = address(table, 'endpoint') ?? clouds[cloud ?? 'public'].endpoint
-  const authorityHost = address(table, 'authority_host') ?? (cloud === undefined ? undefined : clouds[cloud].authorityHost)
+  const authorityHost =
+    address(table, 'authority_host') ?? (cloud === undefined ? undefined : clouds[cloud].authorityHost)
   const audience = table.string('audience') ?? endpoint
   const clientId = table.string('client_id')
   const tenantId = table.string('tenant_id')
-  if (tenantId !== undefined && !/^[\w.-]+$/.test(tenantId)) table.problem('tenant_id', 'the id or a domain of a tenant')
+  if (tenantId !== undefined && !/^[\w.-]+$/.test(tenantId))
+    table.problem('tenant_id', 'the id or a domain of a tenant')
   const caFile = table.string('ca_file')
   const certificates = caFile === undefined ? undefined : readCertificates(table, caFile)
   table.check()

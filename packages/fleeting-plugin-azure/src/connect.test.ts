@@ -32,7 +32,15 @@ test('the primary interface and configuration count, whatever the order and the 
 
 test("the connector's user goes before the set's administrator", () => {
   const model = { mode: 'Uniform', maxSize: 100, adminUsername: 'admin', os: 'linux' } as const
-  expect(loginOf(model, { username: 'ci', privateKey: 'KEY' })).toEqual({ protocol: 'ssh', username: 'ci', privateKey: 'KEY', os: 'linux' })
+  expect(loginOf(model, { username: 'ci', privateKey: 'KEY' })).toEqual({
+    protocol: 'ssh',
+    username: 'ci',
+    privateKey: 'KEY',
+    os: 'linux',
+  })
   expect(loginOf(model, {})).toMatchObject({ username: 'admin' })
-  expect(loginOf({ ...model, adminUsername: undefined, os: undefined }, {})).toEqual({ protocol: 'ssh', username: 'azureuser' })
+  expect(loginOf({ ...model, adminUsername: undefined, os: undefined }, {})).toEqual({
+    protocol: 'ssh',
+    username: 'azureuser',
+  })
 })

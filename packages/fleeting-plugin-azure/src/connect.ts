@@ -25,13 +25,18 @@ interface PublicAddress {
   readonly properties?: { readonly ipAddress?: string; readonly ipConfiguration?: { readonly id?: string } }
 }
 
-/** Addresses by a machine's resource id in small letters: of its primary interface and configuration, where one is marked so. */
+/**
+ * Addresses by a machine's resource id in small letters: of its primary interface and configuration, where one is
+ * marked so.
+ */
 export function machineAddresses(
   interfaces: readonly NetworkInterface[],
   publicAddresses: readonly PublicAddress[],
 ): ReadonlyMap<string, MachineAddresses> {
   const external = new Map(
-    publicAddresses.map(({ properties }) => [properties?.ipConfiguration?.id?.toLowerCase(), properties?.ipAddress] as const),
+    publicAddresses.map(
+      ({ properties }) => [properties?.ipConfiguration?.id?.toLowerCase(), properties?.ipAddress] as const,
+    ),
   )
   const addresses = new Map<string, MachineAddresses>()
   for (const { properties } of interfaces) {
@@ -58,10 +63,14 @@ export interface AddressBookOptions {
   readonly withExternal: boolean
 }
 
-// The versions of Microsoft.Network's API that know them: the one for interfaces below a Uniform set's machines is as old as that.
+// The versions of Microsoft.Network's API that know them: the one for interfaces below a Uniform set's machines is as
+// old as that.
 const uniformNetworkVersion = '2018-10-01'
 const networkVersion = '2024-05-01'
-/** After so long it is looked again for the address of a machine that had none yet: new machines come in bursts, and each asks for itself. */
+/**
+ * After so long it is looked again for the address of a machine that had none yet: new machines come in bursts, and
+ * each asks for itself.
+ */
 const refreshAfterMs = 2_000
 
 /** One reading of all addresses, which several may wait for. */
@@ -128,16 +137,26 @@ export class AddressBook {
     const list = <Row>(what: string, kind: string): Promise<Row[]> =>
       mode === 'Uniform'
         ? client.list(`listing ${what}`, `${client.setPath}/${kind}`, uniformNetworkVersion, signal)
-        : client.list(`listing ${what}`, `${client.groupPath}/providers/Microsoft.Network/${kind}`, networkVersion, signal)
+        : client.list(
+            `listing ${what}`,
+            `${client.groupPath}/providers/Microsoft.Network/${kind}`,
+            networkVersion,
+            signal,
+          )
     const [interfaces, publicAddresses] = await Promise.all([
       list<NetworkInterface>('network interfaces', 'networkInterfaces'),
-      withExternal ? list<PublicAddress>('public addresses', mode === 'Uniform' ? 'publicipaddresses' : 'publicIPAddresses') : [],
+      withExternal
+        ? list<PublicAddress>('public addresses', mode === 'Uniform' ? 'publicipaddresses' : 'publicIPAddresses')
+        : [],
     ])
     return machineAddresses(interfaces, publicAddresses)
   }
 }
 
-/** How to log in to the set's machines: as the connector says, otherwise as the set's own administrator. Azure knows no host keys. */
+/**
+ * How to log in to the set's machines: as the connector says, otherwise as the set's own administrator. Azure knows no
+ * host keys.
+ */
 export function loginOf({ adminUsername, os }: SetModel, connector: ConnectorConfig): Omit<ConnectInfo, 'instanceId'> {
   const { privateKey, password, agentSocket } = connector
   return {

@@ -16,12 +16,23 @@ export function lazyCredential(config: AzureConfig, trust: Trust): TokenCredenti
   }
 }
 
-async function makeCredential({ authorityHost, clientId, tenantId }: AzureConfig, trust: Trust): Promise<TokenCredential> {
-  const { ChainedTokenCredential, DefaultAzureCredential, EnvironmentCredential, ManagedIdentityCredential, WorkloadIdentityCredential } =
-    await import('@azure/identity')
+async function makeCredential(
+  { authorityHost, clientId, tenantId }: AzureConfig,
+  trust: Trust,
+): Promise<TokenCredential> {
+  const {
+    ChainedTokenCredential,
+    DefaultAzureCredential,
+    EnvironmentCredential,
+    ManagedIdentityCredential,
+    WorkloadIdentityCredential,
+  } = await import('@azure/identity')
   // A new object for each: some credentials change the one that they are given.
   const shared = () => ({
-    ...(authorityHost !== undefined && { authorityHost, disableInstanceDiscovery: !isAuthorityOfMicrosoft(authorityHost) }),
+    ...(authorityHost !== undefined && {
+      authorityHost,
+      disableInstanceDiscovery: !isAuthorityOfMicrosoft(authorityHost),
+    }),
     ...(tenantId !== undefined && { tenantId, additionallyAllowedTenants: [tenantId] }),
     ...trust,
   })

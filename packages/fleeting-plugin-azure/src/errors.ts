@@ -9,7 +9,8 @@ export interface AzureFailure {
   readonly message: string
 }
 
-// Codes of failed deployments: learn.microsoft.com/azure/virtual-machines/error-codes and .../troubleshoot/azure/virtual-machines/allocation-failure; some from memory.
+// Codes of failed deployments: learn.microsoft.com/azure/virtual-machines/error-codes and
+// .../troubleshoot/azure/virtual-machines/allocation-failure; some from memory.
 const byCode: Readonly<Record<string, GroupErrorCode>> = {
   AllocationFailed: 'capacity',
   ZonalAllocationFailed: 'capacity',
@@ -49,7 +50,10 @@ const byStatus: Readonly<Record<number, GroupErrorCode>> = {
   429: 'throttled',
 }
 
-/** The closed code for what Azure said. `OperationNotAllowed` is said of too many calls, of a quota and of a change under way: the status and the text tell them apart. */
+/**
+ * The closed code for what Azure said. `OperationNotAllowed` is said of too many calls, of a quota and of a change
+ * under way: the status and the text tell them apart.
+ */
 export function errorCode({ status, code = '', message }: AzureFailure): GroupErrorCode {
   if (status === 429) return 'throttled'
   if (/quota/i.test(`${code} ${message}`)) return 'quota'
@@ -70,7 +74,11 @@ export function asThrown(doing: string, cause: unknown, signal: AbortSignal): un
   // The identity library's own errors have none of Resource Manager's fields.
   if (/^(Aggregate)?Authentication|^Credential/.test(name)) return loginFailure(doing, message, cause)
   if (isUntrusted(cause)) {
-    return new GroupError('invalid_config', `${doing}: ${firstLine(message)}; name its authority in plugin_config.ca_file`, { cause })
+    return new GroupError(
+      'invalid_config',
+      `${doing}: ${firstLine(message)}; name its authority in plugin_config.ca_file`,
+      { cause },
+    )
   }
   return asAzureError(doing, { message: firstLine(message) }, { cause })
 }
@@ -82,7 +90,10 @@ export function unreadable(doing: string, cause: unknown): GroupError {
   return new GroupError('transient', `${doing}: the answer has an unexpected form`, isQuote ? {} : { cause })
 }
 
-/** The identity library hides why an authority could not be asked: a network that is down for a moment looks like a certificate that is not trusted. */
+/**
+ * The identity library hides why an authority could not be asked: a network that is down for a moment looks like a
+ * certificate that is not trusted.
+ */
 function loginFailure(doing: string, message: string, cause: Error): GroupError {
   const { errors = [] } = cause as { readonly errors?: readonly Error[] }
   const tried = errors.map((error) => firstLine(error.message)).join('; ')
@@ -91,7 +102,11 @@ function loginFailure(doing: string, message: string, cause: Error): GroupError 
     return new GroupError('auth', `${doing}: cannot log in: ${details}`, { cause })
   }
   const hint = 'if it is a private one, is its certificate trusted (plugin_config.ca_file or NODE_EXTRA_CA_CERTS)?'
-  return new GroupError('transient', `${doing}: the authority that gives tokens cannot be reached; ${hint} ${details}`, { cause })
+  return new GroupError(
+    'transient',
+    `${doing}: the authority that gives tokens cannot be reached; ${hint} ${details}`,
+    { cause },
+  )
 }
 
 function isUntrusted(error: Error): boolean {

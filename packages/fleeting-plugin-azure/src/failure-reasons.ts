@@ -7,15 +7,21 @@ import { instanceState } from './states.ts'
 export class FailureReasons {
   readonly #reasons = new Map<string, GroupError>()
 
-  /** Learns why those of `machines` that failed did so, by `listWithView` if there is a new one; forgets those that are gone. */
+  /**
+   * Learns why those of `machines` that failed did so, by `listWithView` if there is a new one; forgets those that are
+   * gone.
+   */
   async learn(machines: readonly Machine[], listWithView: () => Promise<readonly Machine[]>): Promise<void> {
-    const failed = machines.filter(({ provisioningState }) => instanceState(provisioningState) === 'failed').map(({ id }) => id)
+    const failed = machines
+      .filter(({ provisioningState }) => instanceState(provisioningState) === 'failed')
+      .map(({ id }) => id)
     for (const id of this.#reasons.keys()) if (!failed.includes(id)) this.#reasons.delete(id)
     if (failed.every((id) => this.#reasons.has(id))) return
     const views = new Map((await listWithView()).map((machine) => [machine.id, machine]))
     for (const id of failed) {
       const machine = views.get(id)
-      if (machine !== undefined) this.#reasons.set(id, asAzureError(`machine ${id} failed`, failureOf(machine), { instanceId: id }))
+      if (machine !== undefined)
+        this.#reasons.set(id, asAzureError(`machine ${id} failed`, failureOf(machine), { instanceId: id }))
     }
   }
 

@@ -9,7 +9,9 @@ const fleet = 'mine'
 
 /** As the client shows a body: the properties are at the top. */
 function shown(file: string): ScaleSet {
-  const { properties, ...rest } = JSON.parse(readFileSync(new URL(`../setup/${file}`, import.meta.url), 'utf8')) as Record<string, object>
+  const { properties, ...rest } = JSON.parse(
+    readFileSync(new URL(`../setup/${file}`, import.meta.url), 'utf8'),
+  ) as Record<string, object>
   return { ...rest, ...properties } as unknown as ScaleSet
 }
 
@@ -21,7 +23,9 @@ const id = '/subscriptions/S/resourceGroups/G/providers/Microsoft.Compute/virtua
 const set: ScaleSet = { id, name: 'runners' }
 
 test('nothing is wrong with a set that this fleet has launched in before', () => {
-  expect(findingsOf({ ...set, tags: withLaunch({}, fleet, { launchToken: 'a', count: 1 }, true) }, [], connector, fleet)).toEqual([])
+  expect(
+    findingsOf({ ...set, tags: withLaunch({}, fleet, { launchToken: 'a', count: 1 }, true) }, [], connector, fleet),
+  ).toEqual([])
 })
 
 test.each<[string, Partial<ScaleSet>]>([
@@ -35,7 +39,9 @@ test.each<[string, Partial<ScaleSet>]>([
   ['spot_deallocates', { virtualMachineProfile: { priority: 'Spot', evictionPolicy: 'Deallocate' } }],
 ])('%s is found in %o, with its fix', (code, change) => {
   const findings = findingsOf({ ...set, ...change }, [], connector, fleet)
-  expect(findings).toEqual([{ code, severity: expect.any(String), message: expect.stringMatching(/./), fix: expect.stringMatching(/./) }])
+  expect(findings).toEqual([
+    { code, severity: expect.any(String), message: expect.stringMatching(/./), fix: expect.stringMatching(/./) },
+  ])
 })
 
 test('an autoscale setting counts if it is on and of this set, however its id is spelt', () => {
@@ -43,7 +49,9 @@ test('an autoscale setting counts if it is on and of this set, however its id is
     name: 'load',
     properties: { targetResourceUri, ...(enabled !== undefined && { enabled }) },
   })
-  expect(findingsOf(set, [setting(id.toUpperCase())], connector, fleet).map(({ code }) => code)).toEqual(['autoscale_setting'])
+  expect(findingsOf(set, [setting(id.toUpperCase())], connector, fleet).map(({ code }) => code)).toEqual([
+    'autoscale_setting',
+  ])
   expect(findingsOf(set, [setting(id, false), setting(`${id}-2`)], connector, fleet)).toEqual([])
 })
 
@@ -52,5 +60,7 @@ test.each([{ privateKey: 'KEY' }, { password: 'p' }, { agentSocket: '/run/agent'
 })
 
 test('who has nothing to log in with is told', () => {
-  expect(findingsOf(set, [], {}, fleet).map(({ code, severity }) => [code, severity])).toEqual([['no_credentials', 'error']])
+  expect(findingsOf(set, [], {}, fleet).map(({ code, severity }) => [code, severity])).toEqual([
+    ['no_credentials', 'error'],
+  ])
 })

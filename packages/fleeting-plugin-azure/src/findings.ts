@@ -8,7 +8,12 @@ export interface AutoscaleSetting {
 }
 
 /** What of the set's set-up works against the runner, or against jobs. */
-export function findingsOf(set: ScaleSet, autoscale: readonly AutoscaleSetting[], connector: ConnectorConfig, fleet: string): Finding[] {
+export function findingsOf(
+  set: ScaleSet,
+  autoscale: readonly AutoscaleSetting[],
+  connector: ConnectorConfig,
+  fleet: string,
+): Finding[] {
   const name = set.name ?? 'NAME'
   const update = `az vmss update --name ${name} --resource-group GROUP --set`
   const findings: Finding[] = []
@@ -16,7 +21,8 @@ export function findingsOf(set: ScaleSet, autoscale: readonly AutoscaleSetting[]
     void findings.push({ code, severity, message, fix })
 
   if (set.overprovision === true) {
-    const message = 'Azure launches more machines than were asked for and removes some again, which may have a job by then'
+    const message =
+      'Azure launches more machines than were asked for and removes some again, which may have a job by then'
     warn('overprovision_on', message, `${update} overprovision=false`)
   }
   const upgradeMode = set.upgradePolicy?.mode
@@ -51,15 +57,22 @@ export function findingsOf(set: ScaleSet, autoscale: readonly AutoscaleSetting[]
     warn('spot_deallocates', message, 'make the set anew with --eviction-policy Delete: it cannot be changed later')
   }
   const setting = autoscale.find(
-    ({ properties }) => properties?.enabled !== false && properties?.targetResourceUri?.toLowerCase() === set.id?.toLowerCase(),
+    ({ properties }) =>
+      properties?.enabled !== false && properties?.targetResourceUri?.toLowerCase() === set.id?.toLowerCase(),
   )
   if (setting !== undefined) {
     const message = `the autoscale setting ${setting.name} changes the size as well, and picks which machines go`
-    warn('autoscale_setting', message, `az monitor autoscale delete --name ${setting.name} --resource-group GROUP`, 'error')
+    warn(
+      'autoscale_setting',
+      message,
+      `az monitor autoscale delete --name ${setting.name} --resource-group GROUP`,
+      'error',
+    )
   }
   const { privateKey, password, agentSocket } = connector
   if (privateKey === undefined && password === undefined && agentSocket === undefined) {
-    const message = 'Azure hands out no keys for machines that run, and connector_config has none: no machine can be logged in to'
+    const message =
+      'Azure hands out no keys for machines that run, and connector_config has none: no machine can be logged in to'
     warn(
       'no_credentials',
       message,

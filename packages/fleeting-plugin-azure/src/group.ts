@@ -32,7 +32,8 @@ const { version } = createRequire(import.meta.url)('../package.json') as { versi
 const autoscaleVersion = '2022-10-01'
 
 /** Instances are the machines of a scale set. */
-export const createInstanceGroup: CreateInstanceGroup = (config, context) => new AzureGroup(parseConfig(config), context)
+export const createInstanceGroup: CreateInstanceGroup = (config, context) =>
+  new AzureGroup(parseConfig(config), context)
 
 /** What is there once `init` has read the set. */
 interface Initialised {
@@ -50,7 +51,10 @@ class AzureGroup implements InstanceGroup {
   #initialised: Initialised | undefined
   /** As last listed, by id, and when each was first. */
   #machines: ReadonlyMap<string, { readonly machine: Machine; readonly listedAt: number }> = new Map()
-  /** Machines whose delete was asked for, by id: accepted, or without an answer. A list that is late may show them for a while. */
+  /**
+   * Machines whose delete was asked for, by id: accepted, or without an answer. A list that is late may show them for a
+   * while.
+   */
   readonly #deletes = new Map<string, { readonly at: number; readonly isSure: boolean }>()
 
   constructor(config: AzureConfig, context: PluginContext) {
@@ -74,7 +78,12 @@ class AzureGroup implements InstanceGroup {
         machineLaunches: this.#machineLaunches,
         listMachines: (signal) => this.#listMachines(signal),
       }),
-      addresses: new AddressBook({ client: this.#client, clock, mode: model.mode, withExternal: connector.useExternalAddress === true }),
+      addresses: new AddressBook({
+        client: this.#client,
+        clock,
+        mode: model.mode,
+        withExternal: connector.useExternalAddress === true,
+      }),
     }
     const { subscriptionId, resourceGroup, name } = this.#config
     return {
@@ -90,7 +99,9 @@ class AzureGroup implements InstanceGroup {
   async list(signal: AbortSignal): Promise<readonly ListedInstance[]> {
     const { launches, model } = this.#ready()
     const machines = await launches.survey(signal)
-    await this.#failures.learn(machines, () => this.#client.listMachines(model.mode, { withInstanceView: true }, signal))
+    await this.#failures.learn(machines, () =>
+      this.#client.listMachines(model.mode, { withInstanceView: true }, signal),
+    )
     return [...machines.map((machine) => this.#row(machine)), ...launches.missing]
   }
 
@@ -128,7 +139,9 @@ class AzureGroup implements InstanceGroup {
       return { ...removed, accepted: [...removed.accepted, ...missing] }
     } catch (error) {
       if (machineIds.length === 0 || !isGroupError(error)) throw error
-      const errors = missing.map((instanceId) => new GroupError(error.code, error.message, { instanceId, cause: error }))
+      const errors = missing.map(
+        (instanceId) => new GroupError(error.code, error.message, { instanceId, cause: error }),
+      )
       return { accepted: removed.accepted, errors: [...(removed.errors ?? []), ...errors] }
     }
   }
@@ -140,10 +153,13 @@ class AzureGroup implements InstanceGroup {
     const listed = this.#machines.get(id)
     const state = instanceState(listed?.machine.provisioningState)
     if (listed === undefined || state === 'failed' || state === 'deleting') {
-      throw new GroupError('not_found', `machine ${id} is ${listed?.machine.provisioningState ?? 'gone'}`, { instanceId: id })
+      throw new GroupError('not_found', `machine ${id} is ${listed?.machine.provisioningState ?? 'gone'}`, {
+        instanceId: id,
+      })
     }
     const found = await addresses.of(listed.machine.resourceId, listed.listedAt, signal)
-    if (found?.internalAddress === undefined) throw new GroupError('not_ready', `machine ${id} has no address yet`, { instanceId: id })
+    if (found?.internalAddress === undefined)
+      throw new GroupError('not_ready', `machine ${id} has no address yet`, { instanceId: id })
     return { instanceId: id, ...loginOf(model, this.#context.connector), ...found }
   }
 
@@ -179,7 +195,9 @@ class AzureGroup implements InstanceGroup {
         const removed = await removeMachines(ids, options, signal)
         const accepted = new Set(removed.accepted)
         const deleted = listed.filter((id) => accepted.has(id))
-        const unanswered = (removed.errors ?? []).flatMap(({ code, instanceId }) => (code === 'transient' ? (instanceId ?? []) : []))
+        const unanswered = (removed.errors ?? []).flatMap(({ code, instanceId }) =>
+          code === 'transient' ? (instanceId ?? []) : [],
+        )
         launches.deleted(deleted)
         launches.perhapsDeleted(unanswered)
         this.#noteDeletes(deleted, true)
@@ -209,7 +227,9 @@ class AzureGroup implements InstanceGroup {
     )
     this.#machineLaunches.learn(machines)
     const listed = new Set(machines.map(({ id }) => id))
-    const gone = [...this.#machines.values()].filter(({ machine }) => !listed.has(machine.id) && machine.provisioningState !== 'Deleting')
+    const gone = [...this.#machines.values()].filter(
+      ({ machine }) => !listed.has(machine.id) && machine.provisioningState !== 'Deleting',
+    )
     this.#ready().launches.perhapsDeleted(gone.map(({ machine }) => machine.id))
     this.#machines = new Map(
       machines.map((machine) => [machine.id, { machine, listedAt: this.#machines.get(machine.id)?.listedAt ?? now }]),

@@ -35,13 +35,16 @@ const longestListLagMs = 60_000
 
 interface Leaving {
   readonly at: number
-  /** Azure has accepted its delete. Otherwise it may have: the answer was lost, or the machine was not listed any more. */
+  /**
+   * Azure has accepted its delete. Otherwise it may have: the answer was lost, or the machine was not listed any more.
+   */
   readonly isSure: boolean
 }
 
 /**
- * Raises the set's size, and finds out what came of it. Azure accepts first and fails later, and the size stays raised over machines that never come: those are rows of their own here,
- * until the size is lowered by them. See docs/decisions/azure-capacity.md.
+ * Raises the set's size, and finds out what came of it. Azure accepts first and fails later, and the size stays raised
+ * over machines that never come: those are rows of their own here, until the size is lowered by them. See
+ * docs/decisions/azure-capacity.md.
  */
 export class Launches {
   readonly #options: LaunchesOptions
@@ -74,7 +77,10 @@ export class Launches {
     return this.#missing.has(id)
   }
 
-  /** The launch is written on the set in the same request: asked for again after its answer was lost, by whatever process, it is known by that. */
+  /**
+   * The launch is written on the set in the same request: asked for again after its answer was lost, by whatever
+   * process, it is known by that.
+   */
   increase({ count, launchToken }: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
     const { client, maxSize, fleet } = this.#options
     return this.exclusively(signal, async () => {
@@ -86,7 +92,12 @@ export class Launches {
       const base = there - (await this.#lagOf(there, size, signal))
       const requested = Math.max(0, Math.min(count, maxSize - base))
       if (requested > 0) {
-        await this.#resize(base + requested, withLaunch(size.tags, fleet, { launchToken, count: requested }, size.isSettled), size, signal)
+        await this.#resize(
+          base + requested,
+          withLaunch(size.tags, fleet, { launchToken, count: requested }, size.isSettled),
+          size,
+          signal,
+        )
         this.#missing.clear()
       }
       return this.#answer(count, requested)
@@ -104,7 +115,11 @@ export class Launches {
       const machines = await listMachines(signal)
       if (size.isSettled) {
         const missing = missingMachines(size, machines.length)
-        const late = this.#mayBeLate(size) ? missing : this.#failure === undefined ? Math.min(missing, this.#goneOf(machines)) : 0
+        const late = this.#mayBeLate(size)
+          ? missing
+          : this.#failure === undefined
+            ? Math.min(missing, this.#goneOf(machines))
+            : 0
         // What a late list does not show yet, and what a late size still counts, is not missing; it is looked at again.
         this.#isUnsettled = late > 0
         this.#account(missing - late, size.tags)
@@ -177,8 +192,8 @@ export class Launches {
   }
 
   /**
-   * By how much `there`, the size without what is missing, lags behind machines that left: it is above those that stay and those still to come. Never more than have left, so whatever else somebody asked for stays
-   * asked for.
+   * By how much `there`, the size without what is missing, lags behind machines that left: it is above those that stay
+   * and those still to come. Never more than have left, so whatever else somebody asked for stays asked for.
    */
   async #lagOf(there: number, size: SetSize, signal: AbortSignal): Promise<number> {
     const { fleet, listMachines, machineLaunches } = this.#options
@@ -190,7 +205,10 @@ export class Launches {
     )
     const open = size.isSettled && this.#operation === undefined ? [] : launchesOf(size.tags, fleet).open
     // Machines that came and went are not to come any more.
-    const coming = open.reduce((sum, { launchToken, count }) => sum + Math.max(0, count - machineLaunches.madeBy(launchToken)), 0)
+    const coming = open.reduce(
+      (sum, { launchToken, count }) => sum + Math.max(0, count - machineLaunches.madeBy(launchToken)),
+      0,
+    )
     return Math.min(this.#leaving.size, Math.max(0, there - staying.length - coming))
   }
 
@@ -247,7 +265,9 @@ export class Launches {
 
   #account(count: number, tags: Tags): void {
     const { clock, machineLaunches } = this.#options
-    const failure = this.#failure ?? { message: 'the scale set is larger than its machines are many, and nothing is under way' }
+    const failure = this.#failure ?? {
+      message: 'the scale set is larger than its machines are many, and nothing is under way',
+    }
     const error = asAzureError('a machine never came', failure)
     for (const id of [...this.#missing.keys()].slice(count)) this.#missing.delete(id)
     while (this.#missing.size < count) {

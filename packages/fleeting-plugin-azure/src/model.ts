@@ -11,11 +11,13 @@ export interface SetModel {
 
 export function modelOf({ orchestrationMode, singlePlacementGroup, virtualMachineProfile }: ScaleSet): SetModel {
   const { osProfile, storageProfile } = virtualMachineProfile ?? {}
-  const isCustomImage = storageProfile?.imageReference?.id !== undefined && !/\/galleries\//i.test(storageProfile.imageReference.id)
+  const isCustomImage =
+    storageProfile?.imageReference?.id !== undefined && !/\/galleries\//i.test(storageProfile.imageReference.id)
   const osType = storageProfile?.osDisk?.osType
   return {
     mode: orchestrationMode === 'Flexible' ? 'Flexible' : 'Uniform',
-    // learn.microsoft.com/azure/virtual-machine-scale-sets/virtual-machine-scale-sets-placement-groups; 600 is for a managed image that is in no gallery.
+    // learn.microsoft.com/azure/virtual-machine-scale-sets/virtual-machine-scale-sets-placement-groups; 600 is for a
+    // managed image that is in no gallery.
     maxSize: singlePlacementGroup === true ? 100 : isCustomImage ? 600 : 1000,
     adminUsername: osProfile?.adminUsername,
     os: osType === 'Linux' ? 'linux' : osType === 'Windows' ? 'windows' : undefined,

@@ -5,7 +5,13 @@
 //   succeeded, turns the code of a failure into a part of a message, and does not return what `Retry-After` says.
 //
 // The same policies apply as to the SDK's own requests: token, trust, proxy, signal, rate limits, refusals.
-import { createHttpHeaders, createPipelineRequest, type HttpClient, type HttpHeaders, type Pipeline } from '@azure/core-rest-pipeline'
+import {
+  createHttpHeaders,
+  createPipelineRequest,
+  type HttpClient,
+  type HttpHeaders,
+  type Pipeline,
+} from '@azure/core-rest-pipeline'
 import { GroupError } from '@runner-core/fleeting'
 
 export class PlainRequests {
@@ -28,8 +34,12 @@ export class PlainRequests {
     const rows: Row[] = []
     let next: string | undefined = url
     while (next !== undefined) {
-      const { value, nextLink } = (await this.get(next)).body as { readonly value?: readonly Row[]; readonly nextLink?: string }
-      if (!Array.isArray(value)) throw new GroupError('transient', `the answer of ${new URL(next).pathname} has no rows`)
+      const { value, nextLink } = (await this.get(next)).body as {
+        readonly value?: readonly Row[]
+        readonly nextLink?: string
+      }
+      if (!Array.isArray(value))
+        throw new GroupError('transient', `the answer of ${new URL(next).pathname} has no rows`)
       rows.push(...value)
       next = nextLink || undefined
     }

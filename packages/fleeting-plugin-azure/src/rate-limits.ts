@@ -1,19 +1,26 @@
 import type { GroupRateLimits } from '@runner-core/fleeting'
 import type { SetModel } from './model.ts'
 
-const perMinute = (refill: number, size: number): { size: number; perSecond: number } => ({ size, perSecond: refill / 60 })
+const perMinute = (refill: number, size: number): { size: number; perSecond: number } => ({
+  size,
+  perSecond: refill / 60,
+})
 
 /** Rows of one page of a list: Azure publishes no number, so this is what a list is taken to cost. */
 const pageSize = 500
 /** Machines that are asked for by id in one go. */
 export const mostDescribed = 16
 
-/** Of so many lists, made every two seconds after a change, one also asks how the change stands, and at its end for the size: Azure wants to be asked every ten seconds or more. */
+/**
+ * Of so many lists, made every two seconds after a change, one also asks how the change stands, and at its end for the
+ * size: Azure wants to be asked every ten seconds or more.
+ */
 const listsPerLook = 5
 
 /**
- * What Microsoft publishes (learn.microsoft.com/azure/virtual-machines/compute-throttling-limits, of 2024-05-27): the level of one resource where there is one, otherwise that of the
- * subscription in a region. The page names no policy for the list of a Uniform set's machines; it is taken for a High Cost Get. `ResourceManagerReads` is from memory.
+ * What Microsoft publishes (learn.microsoft.com/azure/virtual-machines/compute-throttling-limits, of 2024-05-27): the
+ * level of one resource where there is one, otherwise that of the subscription in a region. The page names no policy
+ * for the list of a Uniform set's machines; it is taken for a High Cost Get. `ResourceManagerReads` is from memory.
  */
 const buckets: Readonly<Record<Bucket, ReturnType<typeof perMinute>>> = {
   ScaleSetUpdate: perMinute(4, 12),
@@ -36,7 +43,10 @@ export type Bucket =
   | 'ResourceManagerReads'
 
 /** `remaining`: what Azure's answers said is left. */
-export function rateLimitsOf(mode: SetModel['mode'], remaining: () => Readonly<Record<string, number>>): GroupRateLimits {
+export function rateLimitsOf(
+  mode: SetModel['mode'],
+  remaining: () => Readonly<Record<string, number>>,
+): GroupRateLimits {
   const lists = mode === 'Uniform' ? 'ScaleSetHighCostGet' : 'VMHighCostGet'
   return {
     buckets,

@@ -17,12 +17,19 @@ export interface RemovalOptions {
 }
 
 /**
- * Deletes machines by id. Those that are gone or going, or never were, count as accepted: one of them would make a whole call fail, so only what exists is named.
- * Thrown: why nothing was accepted at all.
+ * Deletes machines by id. Those that are gone or going, or never were, count as accepted: one of them would make a
+ * whole call fail, so only what exists is named. Thrown: why nothing was accepted at all.
  */
-export async function removeMachines(ids: readonly string[], options: RemovalOptions, signal: AbortSignal): Promise<DecreaseResult> {
+export async function removeMachines(
+  ids: readonly string[],
+  options: RemovalOptions,
+  signal: AbortSignal,
+): Promise<DecreaseResult> {
   const { client, isListed, isPerhapsGone, listMachines } = options
-  const existing = async (among: readonly string[], isWorthNaming: (machine: Machine) => boolean): Promise<readonly string[]> => {
+  const existing = async (
+    among: readonly string[],
+    isWorthNaming: (machine: Machine) => boolean,
+  ): Promise<readonly string[]> => {
     const there = new Set((await listMachines()).filter(isWorthNaming).map(({ id }) => id))
     return among.filter((id) => there.has(id))
   }
@@ -59,7 +66,10 @@ export async function removeMachines(ids: readonly string[], options: RemovalOpt
     } catch (error) {
       if (start === 0 || signal.aborted) throw error
       const kept = doomed.slice(start)
-      return { accepted: ids.filter((id) => !kept.includes(id)), errors: kept.map((id) => ofInstance(asGroupError(error), id)) }
+      return {
+        accepted: ids.filter((id) => !kept.includes(id)),
+        errors: kept.map((id) => ofInstance(asGroupError(error), id)),
+      }
     }
   }
   return { accepted: ids }

@@ -1,8 +1,9 @@
 import type { InstanceState } from '@runner-core/fleeting'
 
 /**
- * By `provisioningState`, the only word of a machine that a low-cost read shows. Whether it is powered on is not in it: a machine that stopped is noticed by its silence.
- * An update of the model or of an extension runs on a machine that exists.
+ * By `provisioningState`, the only word of a machine that a low-cost read shows. Whether it is powered on is not in it:
+ * a machine that stopped is noticed by its silence. An update of the model or of an extension runs on a machine that
+ * exists.
  */
 const states: Readonly<Record<string, InstanceState>> = {
   Creating: 'creating',
@@ -16,5 +17,7 @@ const states: Readonly<Record<string, InstanceState>> = {
 
 /** A word that is not known, or none, is `unknown`. */
 export function instanceState(provisioningState: string | undefined): InstanceState {
-  return provisioningState !== undefined && Object.hasOwn(states, provisioningState) ? states[provisioningState]! : 'unknown'
+  return provisioningState !== undefined && Object.hasOwn(states, provisioningState)
+    ? states[provisioningState]!
+    : 'unknown'
 }

@@ -20,7 +20,10 @@ import {
 import { createInstanceGroup as createLocalGroup } from '@runner-core/fleeting-plugin-local'
 import { createInstanceGroup } from '../src/index.ts'
 
-/** A fake Azure, and groups that use it as an operator's would: with a login from the environment, and trust in its certificate by `ca_file`. */
+/**
+ * A fake Azure, and groups that use it as an operator's would: with a login from the environment, and trust in its
+ * certificate by `ca_file`.
+ */
 export class AzureCloud implements AsyncDisposable {
   readonly fake: FakeAzure
   readonly context: PluginContext
@@ -61,12 +64,18 @@ export class AzureCloud implements AsyncDisposable {
   }
 
   group(config: Readonly<Record<string, unknown>> = {}, context: Partial<PluginContext> = {}): InstanceGroup {
-    return createInstanceGroup({ ...this.fake.config, ca_file: this.caFile, ...config }, { ...this.context, ...context })
+    return createInstanceGroup(
+      { ...this.fake.config, ca_file: this.caFile, ...config },
+      { ...this.context, ...context },
+    )
   }
 
   /** Logs in to a real machine. */
   readonly connect = (info: ConnectInfo, signal: AbortSignal): Promise<Connection> =>
-    createSshConnector({ connector: this.context.connector, clock: systemClock, random: systemRandom }).connect(info, signal)
+    createSshConnector({ connector: this.context.connector, clock: systemClock, random: systemRandom }).connect(
+      info,
+      signal,
+    )
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.fake[Symbol.asyncDispose]()

@@ -105,7 +105,11 @@ async function endpoint(...answers: readonly Answer[]): Promise<Endpoint> {
   return { origin, asked, client }
 }
 
-const machine = (id: string): object => ({ id: `/Machines/${id}`, instanceId: id, properties: { provisioningState: 'Succeeded' } })
+const machine = (id: string): object => ({
+  id: `/Machines/${id}`,
+  instanceId: id,
+  properties: { provisioningState: 'Succeeded' },
+})
 
 describe.each<[string, (client: AzureClient) => Promise<unknown>]>([
   ['machines', (client) => client.listMachines('Uniform', {}, never)],
@@ -132,7 +136,13 @@ test('an answer that cannot be read is not quoted, and what it says is not taken
     headers: { 'content-type': 'application/json' },
     body: `{"value":[{"name":"quota self-signed certificate ${'x'.repeat(10_000)}"}`,
   }
-  const { client } = await endpoint(broken, broken, broken, { body: { value: [machine('1')], nextLink: 'ORIGIN/next' } }, broken)
+  const { client } = await endpoint(
+    broken,
+    broken,
+    broken,
+    { body: { value: [machine('1')], nextLink: 'ORIGIN/next' } },
+    broken,
+  )
   const azure = client()
   const reads = [
     () => azure.getSet(never),
@@ -142,7 +152,10 @@ test('an answer that cannot be read is not quoted, and what it says is not taken
   ]
   for (const read of reads) {
     const error: unknown = await read().catch((error: unknown) => error)
-    expect(error).toMatchObject({ code: 'transient', message: expect.stringMatching(/^[^:]{1,80}: the answer has an unexpected form$/) })
+    expect(error).toMatchObject({
+      code: 'transient',
+      message: expect.stringMatching(/^[^:]{1,80}: the answer has an unexpected form$/),
+    })
     expect(inspect(error)).not.toContain('xxxxxxxxxxxxxxxxxxxx')
   }
 })
@@ -183,7 +196,10 @@ test.each<[string, (client: AzureClient, signal: AbortSignal) => Promise<unknown
   ['machines', (client, signal) => client.listMachines('Uniform', {}, signal)],
   ['rows', (client, signal) => client.list('listing rows', '/rows', '2020-01-01', signal)],
 ])('a list of %s ends with its signal, and its request too, also one for a later page', async (_what, list) => {
-  const { client, asked } = await endpoint({ body: { value: [machine('1')], nextLink: 'ORIGIN/next' } }, { never: true })
+  const { client, asked } = await endpoint(
+    { body: { value: [machine('1')], nextLink: 'ORIGIN/next' } },
+    { never: true },
+  )
   const reason = new Error('enough')
   const controller = new AbortController()
   const listing = list(client(), controller.signal)
@@ -195,11 +211,23 @@ test.each<[string, (client: AzureClient, signal: AbortSignal) => Promise<unknown
 
 test('what is null is not there', async () => {
   const { client } = await endpoint(
-    { body: { value: [{ ...machine('1'), tags: null, properties: { timeCreated: null, provisioningState: null } }], nextLink: null } },
+    {
+      body: {
+        value: [{ ...machine('1'), tags: null, properties: { timeCreated: null, provisioningState: null } }],
+        nextLink: null,
+      },
+    },
     { body: { value: [{ ...machine('1'), name: null, properties: null }], nextLink: null } },
     { body: { id: '/set', tags: null, sku: null, etag: null, properties: { virtualMachineProfile: null } } },
   )
-  const bare = { id: '1', resourceId: '/machines/1', provisioningState: undefined, tags: {}, createdAt: undefined, statuses: [] }
+  const bare = {
+    id: '1',
+    resourceId: '/machines/1',
+    provisioningState: undefined,
+    tags: {},
+    createdAt: undefined,
+    statuses: [],
+  }
   const azure = client()
   expect(await azure.listMachines('Uniform', {}, never)).toEqual([bare])
   expect(await azure.listMachines('Uniform', {}, never)).toEqual([bare])
@@ -211,7 +239,10 @@ describe('the token goes nowhere else', () => {
     const other = await endpoint({ body: { value: [] } })
     const { client } = await endpoint({ body: { value: [machine('1')], nextLink: `${other.origin}/next` } })
     const azure = client()
-    const refused = { code: 'transient', message: expect.stringContaining(`${other.origin}, which is not the endpoint`) }
+    const refused = {
+      code: 'transient',
+      message: expect.stringContaining(`${other.origin}, which is not the endpoint`),
+    }
     await expect(azure.listMachines('Uniform', {}, never)).rejects.toMatchObject(refused)
     await expect(azure.operation(`${other.origin}/operation`, never)).rejects.toMatchObject(refused)
     expect(other.asked).toEqual([])
@@ -240,14 +271,26 @@ test.each(['gro(u)p.1-_', 'Größe', 'グループ'])('a resource group may be c
 describe('a refusal', () => {
   const inTwoSeconds = (): string => new Date(Date.now() + 2000).toUTCString()
   test.each<[string, Answer, object]>([
-    ['of too many calls', { status: 429, headers: { 'retry-after': '17' } }, { code: 'throttled', retryAfterMs: 17_000 }],
+    [
+      'of too many calls',
+      { status: 429, headers: { 'retry-after': '17' } },
+      { code: 'throttled', retryAfterMs: 17_000 },
+    ],
     [
       'until a date',
       { status: 503, headers: { 'retry-after': inTwoSeconds() } },
       { code: 'transient', retryAfterMs: expect.toSatisfy((ms) => ms <= 2000) },
     ],
-    ['until a date that is over', { status: 503, headers: { 'retry-after': new Date(0).toUTCString() } }, { retryAfterMs: 0 }],
-    ['that names no time', { status: 503, headers: { 'retry-after': 'soon' } }, { code: 'transient', retryAfterMs: undefined }],
+    [
+      'until a date that is over',
+      { status: 503, headers: { 'retry-after': new Date(0).toUTCString() } },
+      { retryAfterMs: 0 },
+    ],
+    [
+      'that names no time',
+      { status: 503, headers: { 'retry-after': 'soon' } },
+      { code: 'transient', retryAfterMs: undefined },
+    ],
     [
       'in its envelope',
       { status: 409, body: { error: { code: 'AllocationFailed', message: 'none left' } } },

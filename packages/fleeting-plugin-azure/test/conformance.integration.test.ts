@@ -13,15 +13,20 @@ for (const [mode, failedLaunches] of [
 ] as const) {
   const starting = AzureCloud.startReal({ mode, failedLaunches, lags, ...unkind })
   afterAll(async () => (await starting)[Symbol.asyncDispose]())
-  describeInstanceGroup(`azure on its fake: ${mode}, failed launches leave ${failedLaunches}`, async () => (await starting).group(), {
-    cloud: async () => (await starting).fake.hand,
-    connect: async (info, signal) => (await starting).connect(info, signal),
-    patienceMs: 20_000,
-    pollMs: 20,
-  })
+  describeInstanceGroup(
+    `azure on its fake: ${mode}, failed launches leave ${failedLaunches}`,
+    async () => (await starting).group(),
+    {
+      cloud: async () => (await starting).fake.hand,
+      connect: async (info, signal) => (await starting).connect(info, signal),
+      patienceMs: 20_000,
+      pollMs: 20,
+    },
+  )
 }
 
-// Only these need a set that may be filled: a single placement group has at most 100 machines, and here no computers behind them.
+// Only these need a set that may be filled: a single placement group has at most 100 machines, and here no computers
+// behind them.
 test.each(['Uniform', 'Flexible'] as const)('azure on its fake: the cases that fill a whole %s set', async (mode) => {
   await using cloud = await AzureCloud.start({ mode, lags })
   cloud.fake.hand.misconfigurations!.get('single_placement_group')!()

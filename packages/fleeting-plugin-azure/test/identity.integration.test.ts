@@ -90,7 +90,12 @@ const managedIdentities = createHttpServer((request, response) => {
   if (clientId === 'unknown') return answer(400, { error: 'invalid_request', error_description: 'Identity not found' })
   const expiresOn = Math.floor(Date.now() / 1000) + 3600
   const resource = searchParams.get('resource')
-  answer(200, { access_token: `managed ${clientId} for ${resource}`, expires_on: expiresOn, resource, token_type: 'Bearer' })
+  answer(200, {
+    access_token: `managed ${clientId} for ${resource}`,
+    expires_on: expiresOn,
+    resource,
+    token_type: 'Bearer',
+  })
 })
 beforeAll(async () => {
   managedIdentities.listen(0, '127.0.0.1')
@@ -124,15 +129,20 @@ describe('a cloud', () => {
     stubEnvironment({ ...principal, HTTPS_PROXY: `http://${proxy.url}` })
     expect(await clientOf(azure, { cloud }).listMachines('Uniform', {}, signal)).toEqual([])
     expect(azure.requests).toEqual([{ host: endpoint, token: 'Bearer principal of own-tenant' }])
-    expect(azure.logins).toMatchObject([{ host: authority, form: { scope: expect.stringContaining(`https://${endpoint}/.default`) } }])
-    expect(new Set(proxy.asked.map(({ line }) => line))).toEqual(new Set([`CONNECT ${authority}:443`, `CONNECT ${endpoint}:443`]))
+    expect(azure.logins).toMatchObject([
+      { host: authority, form: { scope: expect.stringContaining(`https://${endpoint}/.default`) } },
+    ])
+    expect(new Set(proxy.asked.map(({ line }) => line))).toEqual(
+      new Set([`CONNECT ${authority}:443`, `CONNECT ${endpoint}:443`]),
+    )
   })
 })
 
 describe('an identity of its own', () => {
   const own = ({ origin }: AzureAtLoopback) => ({ endpoint: origin, authority_host: origin })
   const tokensOf = async (azure: AzureAtLoopback, ...configs: readonly object[]) => {
-    for (const config of configs) await clientOf(azure, { ...own(azure), ...config }).listMachines('Uniform', {}, signal)
+    for (const config of configs)
+      await clientOf(azure, { ...own(azure), ...config }).listMachines('Uniform', {}, signal)
     return azure.requests.map(({ token }) => token)
   }
 
@@ -164,7 +174,9 @@ describe('an identity of its own', () => {
   test('is the service principal of the environment in the tenant of the group', async () => {
     const azure = await startAzure()
     stubEnvironment(principal)
-    expect(await tokensOf(azure, {}, { tenant_id: 'other-tenant' }, { client_id: 'principal', tenant_id: 'third.tenant' })).toEqual([
+    expect(
+      await tokensOf(azure, {}, { tenant_id: 'other-tenant' }, { client_id: 'principal', tenant_id: 'third.tenant' }),
+    ).toEqual([
       'Bearer principal of own-tenant',
       'Bearer principal of other-tenant',
       'Bearer principal of third.tenant',

@@ -1,6 +1,12 @@
 // Opt-in: the conformance suite on a real scale set. Never run so far, for want of an account.
 import { readFileSync } from 'node:fs'
-import { type ConnectorConfig, createSshConnector, silentLogger, systemClock, systemRandom } from '@runner-core/fleeting'
+import {
+  type ConnectorConfig,
+  createSshConnector,
+  silentLogger,
+  systemClock,
+  systemRandom,
+} from '@runner-core/fleeting'
 import { describeInstanceGroup } from '@runner-core/fleeting/testing/vitest'
 import { describe, test } from 'vitest'
 import { createInstanceGroup } from '../src/index.ts'
@@ -12,7 +18,10 @@ describe.skipIf(config !== undefined)('a real scale set', () => {
 })
 
 if (config !== undefined) {
-  const connector: ConnectorConfig = { privateKey: readFileSync(keyPath, 'utf8'), ...(JSON.parse(connectorConfig) as ConnectorConfig) }
+  const connector: ConnectorConfig = {
+    privateKey: readFileSync(keyPath, 'utf8'),
+    ...(JSON.parse(connectorConfig) as ConnectorConfig),
+  }
   const context = { fleet: 'conformance', connector, logger: silentLogger, clock: systemClock, random: systemRandom }
   const ssh = createSshConnector({ connector, clock: systemClock, random: systemRandom })
   describeInstanceGroup('a real scale set', () => createInstanceGroup(JSON.parse(config), context), {

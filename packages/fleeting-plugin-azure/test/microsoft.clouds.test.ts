@@ -5,7 +5,8 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { validate, validator, validatorMissing } from '../../cloud-fakes/test/azure-validator.ts'
 import { AzureCloud } from './azure-cloud.ts'
 
-if (validatorMissing !== '') console.warn(`plugin azure and its fake against Microsoft's generated server${validatorMissing}`)
+if (validatorMissing !== '')
+  console.warn(`plugin azure and its fake against Microsoft's generated server${validatorMissing}`)
 
 const common = [
   'AutoscaleSettings_ListByResourceGroup',
@@ -22,7 +23,13 @@ const runs = {
     'VirtualMachineScaleSetVMs_Get',
     'VirtualMachineScaleSetVMs_List',
   ],
-  Flexible: [...common, 'NetworkInterfaces_List', 'PublicIPAddresses_List', 'VirtualMachines_Get', 'VirtualMachines_List'],
+  Flexible: [
+    ...common,
+    'NetworkInterfaces_List',
+    'PublicIPAddresses_List',
+    'VirtualMachines_Get',
+    'VirtualMachines_List',
+  ],
 } as const
 
 describe.skipIf(validator === undefined)(`Microsoft's generated server and client${validatorMissing}`, () => {
@@ -46,16 +53,20 @@ describe.skipIf(validator === undefined)(`Microsoft's generated server and clien
     }
   }, 300_000)
 
-  test.each(['Uniform', 'Flexible'] as const)('know every request and answer of a conformance run on a %s set', (mode) => {
-    const { checked, operations, problems } = validate(exchanges[mode])
-    expect(problems).toEqual([])
-    expect(checked).toBeGreaterThan(200)
-    expect(Object.keys(operations).toSorted()).toEqual(runs[mode].toSorted())
-  })
+  test.each(['Uniform', 'Flexible'] as const)(
+    'know every request and answer of a conformance run on a %s set',
+    (mode) => {
+      const { checked, operations, problems } = validate(exchanges[mode])
+      expect(problems).toEqual([])
+      expect(checked).toBeGreaterThan(200)
+      expect(Object.keys(operations).toSorted()).toEqual(runs[mode].toSorted())
+    },
+  )
 
   const good = (operation: string, mode: keyof typeof runs = 'Uniform', holding = ''): Exchange =>
     exchanges[mode].find(
-      (exchange) => exchange.operation === operation && exchange.answer.status < 300 && exchange.answer.body.includes(holding),
+      (exchange) =>
+        exchange.operation === operation && exchange.answer.status < 300 && exchange.answer.body.includes(holding),
     )!
   /** A claim of the group's owner changes tags alone, a launch the size as well. */
   const updating = (changed: 'sku' | 'tags'): Exchange =>
@@ -73,7 +84,11 @@ describe.skipIf(validator === undefined)(`Microsoft's generated server and clien
     ...exchange,
     request: { ...exchange.request, body: change(exchange.request.body) },
   })
-  const answering = (exchange: Exchange, change: (body: string) => string, status = exchange.answer.status): Exchange => ({
+  const answering = (
+    exchange: Exchange,
+    change: (body: string) => string,
+    status = exchange.answer.status,
+  ): Exchange => ({
     ...exchange,
     answer: { ...exchange.answer, status, body: change(exchange.answer.body) },
   })
@@ -84,11 +99,18 @@ describe.skipIf(validator === undefined)(`Microsoft's generated server and clien
       'failed to parse path',
       () => asking(good('VirtualMachineScaleSets_Get'), (url) => url.replace('virtualMachineScaleSets', 'scaleSets')),
     ],
-    ['another verb', 'method: the plugin has PUT', () => ({ ...updating('sku'), request: { ...updating('sku').request, method: 'PUT' } })],
+    [
+      'another verb',
+      'method: the plugin has PUT',
+      () => ({ ...updating('sku'), request: { ...updating('sku').request, method: 'PUT' } }),
+    ],
     [
       'another version of the API',
       'query: the plugin has map[api-version:[2024-07-01]',
-      () => asking(good('VirtualMachineScaleSets_Get'), (url) => url.replace(/api-version=[\d-]+/, 'api-version=2024-07-01')),
+      () =>
+        asking(good('VirtualMachineScaleSets_Get'), (url) =>
+          url.replace(/api-version=[\d-]+/, 'api-version=2024-07-01'),
+        ),
     ],
     [
       'another version of the network API',
@@ -101,30 +123,46 @@ describe.skipIf(validator === undefined)(`Microsoft's generated server and clien
     [
       'an unknown query parameter',
       'query: the plugin has',
-      () => asking(good('VirtualMachines_List', 'Flexible'), (url) => url.replace('%24filter', 'filter').replace('$filter', 'filter')),
+      () =>
+        asking(good('VirtualMachines_List', 'Flexible'), (url) =>
+          url.replace('%24filter', 'filter').replace('$filter', 'filter'),
+        ),
     ],
     [
       'a field that is sent and does not exist',
       'request.sku.size: unknown',
       () => sending(updating('sku'), (body) => body.replace('"capacity"', '"size"')),
     ],
-    ['tags under another name', 'request.labels: unknown', () => sending(updating('tags'), (body) => body.replace('"tags"', '"labels"'))],
+    [
+      'tags under another name',
+      'request.labels: unknown',
+      () => sending(updating('tags'), (body) => body.replace('"tags"', '"labels"')),
+    ],
     [
       'ids under another name',
       'request.ids: unknown',
       () => sending(good('VirtualMachineScaleSets_DeleteInstances'), (body) => body.replace('"instanceIds"', '"ids"')),
     ],
-    ['a number that is text', 'request: ', () => sending(updating('sku'), (body) => body.replace(/"capacity":(\d+)/, '"capacity":"$1"'))],
+    [
+      'a number that is text',
+      'request: ',
+      () => sending(updating('sku'), (body) => body.replace(/"capacity":(\d+)/, '"capacity":"$1"')),
+    ],
     [
       'a field of an answer that does not exist',
       'answer.properties.provisionState: unknown',
-      () => answering(good('VirtualMachineScaleSets_Get'), (body) => body.replace('"provisioningState"', '"provisionState"')),
+      () =>
+        answering(good('VirtualMachineScaleSets_Get'), (body) =>
+          body.replace('"provisioningState"', '"provisionState"'),
+        ),
     ],
     [
       'a field of a machine that does not exist',
       'answer.value[0].instanceID: unknown',
       () =>
-        answering(good('VirtualMachineScaleSetVMs_List', 'Uniform', 'instanceId'), (body) => body.replace('"instanceId"', '"instanceID"')),
+        answering(good('VirtualMachineScaleSetVMs_List', 'Uniform', 'instanceId'), (body) =>
+          body.replace('"instanceId"', '"instanceID"'),
+        ),
     ],
     [
       'a field of an interface that does not exist',
@@ -137,10 +175,19 @@ describe.skipIf(validator === undefined)(`Microsoft's generated server and clien
     [
       'a word of no enumeration',
       '"Flexibel" is no armcompute.OrchestrationMode',
-      () => answering(good('VirtualMachineScaleSets_Get', 'Flexible'), (body) => body.replace('"Flexible"', '"Flexibel"')),
+      () =>
+        answering(good('VirtualMachineScaleSets_Get', 'Flexible'), (body) => body.replace('"Flexible"', '"Flexibel"')),
     ],
-    ['a status that the operation does not have', 'does not take the status 202', () => answering(updating('sku'), (body) => body, 202)],
-    ['a refusal without its envelope', 'expected an error in its envelope', () => refusing('{"code":"Conflict","message":"m"}')],
+    [
+      'a status that the operation does not have',
+      'does not take the status 202',
+      () => answering(updating('sku'), (body) => body, 202),
+    ],
+    [
+      'a refusal without its envelope',
+      'expected an error in its envelope',
+      () => refusing('{"code":"Conflict","message":"m"}'),
+    ],
     ['a refusal without a code', 'no error code', () => refusing('{"error":{"message":"m"}}')],
     [
       'a field of a refusal that does not exist',
@@ -156,7 +203,10 @@ describe.skipIf(validator === undefined)(`Microsoft's generated server and clien
   test('find out an operation whose state cannot be read', () => {
     const change = updating('sku')
     const follow = good('Operations_Get')
-    const told = { ...change, answer: { ...change.answer, headers: { 'azure-asyncoperation': follow.request.url.href } } }
+    const told = {
+      ...change,
+      answer: { ...change.answer, headers: { 'azure-asyncoperation': follow.request.url.href } },
+    }
     expect(validate([told, follow]).problems).toEqual([])
     const failed = (error: string): Exchange => answering(follow, () => `{"name":"n","status":"Failed"${error}}`)
     expect(validate([told, failed(',"error":{"code":"AllocationFailed","message":"m"}')]).problems).toEqual([])
@@ -178,10 +228,12 @@ describe.skipIf(validator === undefined)(`Microsoft's generated server and clien
     const actions: Readonly<Record<string, string>> = {
       AutoscaleSettings_ListByResourceGroup: 'Microsoft.Insights/autoscaleSettings/read',
       NetworkInterfaces_List: 'Microsoft.Network/networkInterfaces/read',
-      NetworkInterfaces_ListVirtualMachineScaleSetNetworkInterfaces: 'Microsoft.Compute/virtualMachineScaleSets/networkInterfaces/read',
+      NetworkInterfaces_ListVirtualMachineScaleSetNetworkInterfaces:
+        'Microsoft.Compute/virtualMachineScaleSets/networkInterfaces/read',
       Operations_Get: 'Microsoft.Compute/locations/operations/read',
       PublicIPAddresses_List: 'Microsoft.Network/publicIPAddresses/read',
-      PublicIPAddresses_ListVirtualMachineScaleSetPublicIPAddresses: 'Microsoft.Compute/virtualMachineScaleSets/publicIPAddresses/read',
+      PublicIPAddresses_ListVirtualMachineScaleSetPublicIPAddresses:
+        'Microsoft.Compute/virtualMachineScaleSets/publicIPAddresses/read',
       VirtualMachineScaleSetVMs_Get: 'Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read',
       VirtualMachineScaleSetVMs_List: 'Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read',
       VirtualMachineScaleSets_DeleteInstances: 'Microsoft.Compute/virtualMachineScaleSets/delete/action',
@@ -195,7 +247,9 @@ describe.skipIf(validator === undefined)(`Microsoft's generated server and clien
     const done = [...exchanges.Uniform, ...exchanges.Flexible]
       .map(({ operation }) => operation)
       .filter((name) => !name.startsWith('Authority_'))
-    const { Actions } = JSON.parse(readFileSync(new URL('../setup/role.json', import.meta.url), 'utf8')) as { Actions: string[] }
+    const { Actions } = JSON.parse(readFileSync(new URL('../setup/role.json', import.meta.url), 'utf8')) as {
+      Actions: string[]
+    }
     expect(new Set(Actions)).toEqual(new Set([...done.map((name) => actions[name]), ...besides]))
   })
 })

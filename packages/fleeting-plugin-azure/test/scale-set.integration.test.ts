@@ -37,7 +37,12 @@ const modes = [
 describe.each(modes)('a %s set', (mode, list, interfaces) => {
   test('whose size lags behind a delete is raised from the machines that stay', async () => {
     const clock = new ManualClock()
-    await using cloud = await AzureCloud.start({ mode, clock, lags: { bootMs: 1000, deleteMs: 1000 }, capacityLagMs: 60_000 })
+    await using cloud = await AzureCloud.start({
+      mode,
+      clock,
+      lags: { bootMs: 1000, deleteMs: 1000 },
+      capacityLagMs: 60_000,
+    })
     const group = await initialised(cloud)
     await group.increase({ count: 10, launchToken: 'ten' }, signal)
     await clock.advance(2000)
@@ -158,7 +163,9 @@ describe.each(modes)('a %s set', (mode, list, interfaces) => {
     await using cloud = await AzureCloud.start({ mode, onExchange: ({ operation }) => operation === get && meddle() })
     const group = await initialised(cloud)
     meddle = () => void cloud.fake.hand.resize!(2)
-    await expect(group.increase({ count: 3, launchToken: newToken() }, signal)).rejects.toMatchObject({ code: 'conflict' })
+    await expect(group.increase({ count: 3, launchToken: newToken() }, signal)).rejects.toMatchObject({
+      code: 'conflict',
+    })
     meddle = () => {}
     expect(cloud.fake.capacity).toBe(2)
     await group.increase({ count: 3, launchToken: newToken() }, signal)
@@ -255,7 +262,9 @@ describe.each(modes)('a %s set', (mode, list, interfaces) => {
     const [missing] = await group.list(signal)
     await group.decrease([missing!.id], signal)
     const stranger = await cloud.fake.hand.addForeign!()
-    expect(await (await initialised(cloud)).list(signal)).toEqual([{ id: stranger, state: 'running', detail: 'Succeeded' }])
+    expect(await (await initialised(cloud)).list(signal)).toEqual([
+      { id: stranger, state: 'running', detail: 'Succeeded' },
+    ])
   })
 
   test('launches again when the request itself was lost', async () => {
@@ -279,13 +288,28 @@ describe.each(modes)('a %s set', (mode, list, interfaces) => {
       seen.push(await callsOf(cloud, () => group.list(signal)))
     }
     const after = (...extra: string[]): string[] => [...extra, list]
-    expect(seen).toEqual([after(), after(), after(follow), after(), after(), after(follow), after(), after(follow, get), after(), after()])
+    expect(seen).toEqual([
+      after(),
+      after(),
+      after(follow),
+      after(),
+      after(),
+      after(follow),
+      after(),
+      after(follow, get),
+      after(),
+      after(),
+    ])
   })
 
   test('is listed with one call that has no instance view, and a failure is looked up once', async () => {
     const exchanges: Exchange[] = []
     const failedLaunches = 'failed machines'
-    await using cloud = await AzureCloud.start({ mode, failedLaunches, onExchange: (exchange) => exchanges.push(exchange) })
+    await using cloud = await AzureCloud.start({
+      mode,
+      failedLaunches,
+      onExchange: (exchange) => exchanges.push(exchange),
+    })
     const group = await initialised(cloud)
     await group.increase({ count: 2, launchToken: newToken() }, signal)
     await group.list(signal)
@@ -364,7 +388,9 @@ describe.each(modes)('a %s set', (mode, list, interfaces) => {
     await group.increase({ count: 20, launchToken: newToken() }, signal)
     const ids = (await group.list(signal)).map(({ id }) => id)
     const calls = await callsOf(cloud, async () => {
-      const addresses = (await Promise.all(ids.map((id) => group.connectInfo(id, signal)))).map(({ internalAddress }) => internalAddress)
+      const addresses = (await Promise.all(ids.map((id) => group.connectInfo(id, signal)))).map(
+        ({ internalAddress }) => internalAddress,
+      )
       expect(new Set(addresses).size).toBe(20)
     })
     expect(calls).toEqual([interfaces])
@@ -414,15 +440,18 @@ describe('a private cloud', () => {
   test.each([
     ['is not trusted', { ca_file: undefined }],
     ['cannot be reached', { authority_host: 'https://127.0.0.1:1' }],
-  ])('whose authority %s may be trusted, or reached, later, and the message says which key helps', async (_what, config) => {
-    await using cloud = await AzureCloud.start()
-    const error = await cloud
-      .group(config)
-      .init(signal)
-      .catch((error: unknown) => error)
-    expect(error).toBeInstanceOf(GroupError)
-    expect(error).toMatchObject({ code: 'transient', message: expect.stringContaining('ca_file') })
-  })
+  ])(
+    'whose authority %s may be trusted, or reached, later, and the message says which key helps',
+    async (_what, config) => {
+      await using cloud = await AzureCloud.start()
+      const error = await cloud
+        .group(config)
+        .init(signal)
+        .catch((error: unknown) => error)
+      expect(error).toBeInstanceOf(GroupError)
+      expect(error).toMatchObject({ code: 'transient', message: expect.stringContaining('ca_file') })
+    },
+  )
 
   test('whose Resource Manager alone is not trusted is a wrong configuration', async () => {
     await using cloud = await AzureCloud.start()

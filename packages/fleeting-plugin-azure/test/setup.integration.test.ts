@@ -11,7 +11,9 @@ const read = (path: string): string => readFileSync(new URL(`../${path}`, import
 
 test("the README's first configuration is one that the runner and the plugin take", async () => {
   const config = read('setup/config.toml')
-  expect(read('README.md')).toContain(`<!-- file: packages/fleeting-plugin-azure/setup/config.toml -->\n\`\`\`toml\n${config}\`\`\``)
+  expect(read('README.md')).toContain(
+    `<!-- file: packages/fleeting-plugin-azure/setup/config.toml -->\n\`\`\`toml\n${config}\`\`\``,
+  )
   const folder = mkdtempSync(join(tmpdir(), 'azure-setup-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
   const key = join(folder, 'azure.key')

@@ -11,8 +11,8 @@ export interface BuildImageOptions {
 }
 
 /**
- * Makes the instance image on a Debian or Ubuntu machine by `scripts/mk-sshd-image.sh`, without pulling anything; takes a few seconds.
- * Thrown: an `Error` with what the script complained of.
+ * Makes the instance image on a Debian or Ubuntu machine by `scripts/mk-sshd-image.sh`, without pulling anything; takes
+ * a few seconds. Thrown: an `Error` with what the script complained of.
  */
 export function buildImage({ image = 'runner-core-sshd', packages = [] }: BuildImageOptions = {}): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -2,7 +2,10 @@ import { ConfigTable } from '@runner-core/fleeting'
 
 /** `[runners.autoscaler.plugin_config]` of the plugin `docker`, parsed. */
 export interface DockerConfig {
-  /** Key `image`: made by `scripts/mk-sshd-image.sh` or from `image/Dockerfile`, or based on such a one. Default `runner-core-sshd`. */
+  /**
+   * Key `image`: made by `scripts/mk-sshd-image.sh` or from `image/Dockerfile`, or based on such a one. Default
+   * `runner-core-sshd`.
+   */
   readonly image: string
   /** Key `max_size`: the largest number of containers. Default: no limit but `max_instances`. */
   readonly maxSize: number

@@ -5,7 +5,13 @@ import { containerOptions, labels, listedInstance, sshFiles } from './container.
 const hostKey = { privateKey: 'PRIVATE', publicKey: 'ssh-ed25519 HOST' }
 const settings = { image: 'i', fleet: 'my fleet/1', launchToken: 'tok:en', index: 2, hostKey }
 const info = (State: string, Created = 0): ContainerInfo =>
-  ({ Id: 'a'.repeat(64), State, Status: 'Up 3 seconds', Created, Labels: { [labels.launchToken]: 't' } }) as unknown as ContainerInfo
+  ({
+    Id: 'a'.repeat(64),
+    State,
+    Status: 'Up 3 seconds',
+    Created,
+    Labels: { [labels.launchToken]: 't' },
+  }) as unknown as ContainerInfo
 
 describe('a container', () => {
   test('has a name that Docker takes, labels that tell whose it is, and a port on the loopback address only', () => {
@@ -34,7 +40,12 @@ describe('a container', () => {
     ['paused', 'unknown'],
     ['a word of a later Docker', 'unknown'],
   ])('in state %s is listed as %s', (state, expected) => {
-    expect(listedInstance(info(state), 0)).toEqual({ id: 'a'.repeat(12), state: expected, detail: 'Up', launchToken: 't' })
+    expect(listedInstance(info(state), 0)).toEqual({
+      id: 'a'.repeat(12),
+      state: expected,
+      detail: 'Up',
+      launchToken: 't',
+    })
   })
 
   test.each([
@@ -53,6 +64,9 @@ describe('a container', () => {
 
   test('that was created and not started for a minute has failed', () => {
     expect(listedInstance(info('created', 1000), 1_060_000).state).toBe('creating')
-    expect(listedInstance(info('created', 1000), 1_060_001)).toMatchObject({ state: 'failed', detail: 'created, but never started' })
+    expect(listedInstance(info('created', 1000), 1_060_001)).toMatchObject({
+      state: 'failed',
+      detail: 'created, but never started',
+    })
   })
 })

@@ -26,7 +26,13 @@ export interface ContainerSettings {
 }
 
 /** A name that says whose it is, and that the same launch cannot take twice. */
-export function containerOptions({ image, fleet, launchToken, index, hostKey }: ContainerSettings): ContainerCreateOptions {
+export function containerOptions({
+  image,
+  fleet,
+  launchToken,
+  index,
+  hostKey,
+}: ContainerSettings): ContainerCreateOptions {
   return {
     name: `${fleet}-${launchToken}-${index}`.replaceAll(/[^a-zA-Z0-9_.-]/g, '-').replace(/^[^a-zA-Z0-9]/, 'x'),
     Image: image,

@@ -3,18 +3,28 @@ import Docker from 'dockerode'
 import { asEngineError } from './errors.ts'
 import { type TarFile, tar } from './tar.ts'
 
-/** The few calls to the Docker Engine that a group makes. Each rejects with a `GroupError`, or the signal's reason once it aborts. */
+/**
+ * The few calls to the Docker Engine that a group makes. Each rejects with a `GroupError`, or the signal's reason once
+ * it aborts.
+ */
 export class Engine {
   readonly #docker: Docker
   /** False when the daemon is on another machine, as far as its address tells. */
   readonly isLocal: boolean
 
-  /** Finds the daemon as the docker command does: `DOCKER_HOST` and its kin, otherwise the machine's own socket. Thrown: `invalid_config`. */
+  /**
+   * Finds the daemon as the docker command does: `DOCKER_HOST` and its kin, otherwise the machine's own socket. Thrown:
+   * `invalid_config`.
+   */
   constructor() {
     try {
       this.#docker = new Docker()
     } catch (cause) {
-      throw new GroupError('invalid_config', `the environment's Docker settings cannot be used: ${(cause as Error).message}`, { cause })
+      throw new GroupError(
+        'invalid_config',
+        `the environment's Docker settings cannot be used: ${(cause as Error).message}`,
+        { cause },
+      )
     }
     const { socketPath, host } = this.#docker.modem as { socketPath?: unknown; host?: string }
     this.isLocal = socketPath !== undefined || host === 'localhost' || host?.startsWith('127.') === true
@@ -41,7 +51,9 @@ export class Engine {
 
   /** Nothing happens when it is there. */
   async createVolume(name: string, labels: Readonly<Record<string, string>>, signal: AbortSignal): Promise<void> {
-    await call(`creating volume ${name}`, signal, () => this.#docker.createVolume({ Name: name, Labels: labels, abortSignal: signal }))
+    await call(`creating volume ${name}`, signal, () =>
+      this.#docker.createVolume({ Name: name, Labels: labels, abortSignal: signal }),
+    )
   }
 
   /** One that is gone is fine. */
@@ -54,28 +66,39 @@ export class Engine {
   }
 
   inspect(id: string, signal: AbortSignal): Promise<Docker.ContainerInspectInfo> {
-    return call(`inspecting container ${id}`, signal, () => this.#docker.getContainer(id).inspect({ abortSignal: signal }), {
-      instanceId: id,
-    })
+    return call(
+      `inspecting container ${id}`,
+      signal,
+      () => this.#docker.getContainer(id).inspect({ abortSignal: signal }),
+      {
+        instanceId: id,
+      },
+    )
   }
 
   async create(options: Docker.ContainerCreateOptions, signal: AbortSignal): Promise<string> {
-    const container = await call('creating a container', signal, () => this.#docker.createContainer({ ...options, abortSignal: signal }))
+    const container = await call('creating a container', signal, () =>
+      this.#docker.createContainer({ ...options, abortSignal: signal }),
+    )
     return container.id
   }
 
   async putFiles(id: string, directory: string, files: readonly TarFile[], signal: AbortSignal): Promise<void> {
-    const put = (): Promise<unknown> => this.#docker.getContainer(id).putArchive(tar(files), { path: directory, abortSignal: signal })
+    const put = (): Promise<unknown> =>
+      this.#docker.getContainer(id).putArchive(tar(files), { path: directory, abortSignal: signal })
     await call(`writing to ${directory} of container ${id}`, signal, put, { instanceId: id })
   }
 
   async start(id: string, signal: AbortSignal): Promise<void> {
-    await call(`starting container ${id}`, signal, () => this.#docker.getContainer(id).start({ abortSignal: signal }), { instanceId: id })
+    await call(`starting container ${id}`, signal, () => this.#docker.getContainer(id).start({ abortSignal: signal }), {
+      instanceId: id,
+    })
   }
 
   /** Removes a container with its anonymous volumes, whatever it does. One that is gone or going is fine. */
   async remove(id: string, signal: AbortSignal): Promise<void> {
-    const remove = (): Promise<unknown> => this.#docker.getContainer(id).remove({ force: true, v: true, abortSignal: signal })
+    const remove = (): Promise<unknown> =>
+      this.#docker.getContainer(id).remove({ force: true, v: true, abortSignal: signal })
     try {
       await call(`removing container ${id}`, signal, remove, { instanceId: id })
     } catch (error) {

@@ -32,11 +32,17 @@ describe('asEngineError', () => {
 
   test('says how to come by an image, how to be let in, and what to look at when nobody answers', () => {
     expect(asEngineError(answer(404, 'no such image'), 'x').message).toContain('mk-sshd-image.sh')
-    expect(asEngineError(failure('EACCES'), 'x')).toMatchObject({ code: 'auth', message: expect.stringContaining('group is docker') })
+    expect(asEngineError(failure('EACCES'), 'x')).toMatchObject({
+      code: 'auth',
+      message: expect.stringContaining('group is docker'),
+    })
     expect(asEngineError(failure('ECONNREFUSED'), 'x')).toMatchObject({
       code: 'transient',
       message: expect.stringContaining('DOCKER_HOST'),
     })
-    expect(asEngineError(failure('ECONNRESET'), 'x', { instanceId: 'i' })).toMatchObject({ code: 'transient', instanceId: 'i' })
+    expect(asEngineError(failure('ECONNRESET'), 'x', { instanceId: 'i' })).toMatchObject({
+      code: 'transient',
+      instanceId: 'i',
+    })
   })
 })

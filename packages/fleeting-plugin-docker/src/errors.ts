@@ -15,8 +15,10 @@ export function asEngineError(error: unknown, during: string, options: GroupErro
 }
 
 function classifyFailure(code: string | undefined): [GroupErrorCode, string] {
-  if (code === 'EACCES' || code === 'EPERM') return ['auth', " (may this user use Docker's socket? Usually its group is docker)"]
-  if (code === 'ENOENT' || code === 'ECONNREFUSED') return ['transient', ' (is the Docker daemon running, and DOCKER_HOST right?)']
+  if (code === 'EACCES' || code === 'EPERM')
+    return ['auth', " (may this user use Docker's socket? Usually its group is docker)"]
+  if (code === 'ENOENT' || code === 'ECONNREFUSED')
+    return ['transient', ' (is the Docker daemon running, and DOCKER_HOST right?)']
   return ['transient', '']
 }
 

@@ -9,7 +9,13 @@ let daemon: FakeDaemon
 let group: InstanceGroup
 
 function makeGroup(config: object = {}, connector: ConnectorConfig = {}): InstanceGroup {
-  return createInstanceGroup(config, { fleet: 'test', connector, logger: silentLogger, clock: systemClock, random: () => 0 })
+  return createInstanceGroup(config, {
+    fleet: 'test',
+    connector,
+    logger: silentLogger,
+    clock: systemClock,
+    random: () => 0,
+  })
 }
 
 const statesOf = async (): Promise<string[]> => (await group.list(signal)).map(({ state }) => state)
@@ -33,12 +39,18 @@ describe('init', () => {
 
   test('without the image says how to make it', async () => {
     daemon.image = undefined
-    await expect(group.init(signal)).rejects.toMatchObject({ code: 'invalid_config', message: expect.stringContaining('mk-sshd-image.sh') })
+    await expect(group.init(signal)).rejects.toMatchObject({
+      code: 'invalid_config',
+      message: expect.stringContaining('mk-sshd-image.sh'),
+    })
   })
 
   test('without a daemon may be tried again', async () => {
     vi.stubEnv('DOCKER_HOST', 'unix:///nowhere/docker.sock')
-    await expect(makeGroup().init(signal)).rejects.toMatchObject({ code: 'transient', message: expect.stringContaining('ENOENT') })
+    await expect(makeGroup().init(signal)).rejects.toMatchObject({
+      code: 'transient',
+      message: expect.stringContaining('ENOENT'),
+    })
   })
 
   test('ends when it is aborted, though the daemon does not answer', async () => {
@@ -77,7 +89,9 @@ describe('increase', () => {
     expect(new Set(ids).size).toBe(9)
     expect(daemon.peak).toBeLessThanOrEqual(4)
     expect(await statesOf()).toEqual(Array(9).fill('running'))
-    const own = daemon.calls.filter(({ path }) => path.includes(ids![0]!)).map(({ method, path }) => `${method} ${path.split('/')[3]}`)
+    const own = daemon.calls
+      .filter(({ path }) => path.includes(ids![0]!))
+      .map(({ method, path }) => `${method} ${path.split('/')[3]}`)
     expect(own).toEqual(['PUT archive?path=', 'POST start'])
     const archive = daemon.calls.find(({ method }) => method === 'PUT')!
     expect(archive.path).toContain('path=/etc/ssh')
@@ -93,7 +107,9 @@ describe('increase', () => {
   })
 
   test('goes no further than max_size, also when asked twice at once', async () => {
-    const results = await Promise.all(['a', 'b'].map((launchToken) => group.increase({ count: 7, launchToken }, signal)))
+    const results = await Promise.all(
+      ['a', 'b'].map((launchToken) => group.increase({ count: 7, launchToken }, signal)),
+    )
     expect(results.reduce((sum, { requested }) => sum + requested, 0)).toBe(10)
     expect(results.flatMap(({ errors }) => errors)).toMatchObject([{ code: 'quota' }])
     expect(daemon.containers.size).toBe(10)
@@ -202,7 +218,11 @@ describe('connectInfo', () => {
 
   test('tells what is not ready from what is gone, or never was ours', async () => {
     const labelled = { [labels.fleet]: 'test' }
-    const [created, exited, foreign] = [daemon.add('a', labelled, 'created'), daemon.add('b', labelled, 'exited'), daemon.add('c', {})]
+    const [created, exited, foreign] = [
+      daemon.add('a', labelled, 'created'),
+      daemon.add('b', labelled, 'exited'),
+      daemon.add('c', {}),
+    ]
     await expect(group.connectInfo(created, signal)).rejects.toMatchObject({ code: 'not_ready', instanceId: created })
     for (const id of [exited, foreign, 'feedfeedfeed']) {
       await expect(group.connectInfo(id, signal)).rejects.toMatchObject({ code: 'not_found', instanceId: id })

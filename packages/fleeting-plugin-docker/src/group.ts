@@ -41,7 +41,8 @@ const parallelCalls = 4
 const takeBackMs = 10_000
 
 /** Instances are containers with an SSH server, which belong to this fleet by a label. */
-export const createInstanceGroup: CreateInstanceGroup = (config, context) => new DockerGroup(parseConfig(config), context, new Engine())
+export const createInstanceGroup: CreateInstanceGroup = (config, context) =>
+  new DockerGroup(parseConfig(config), context, new Engine())
 
 class DockerGroup implements InstanceGroup {
   readonly #config: DockerConfig
@@ -73,7 +74,13 @@ class DockerGroup implements InstanceGroup {
     const findings: Finding[] = []
     if (image.Config.Labels?.[imageLabel] === undefined) findings.push(unknownImage(this.#config.image))
     if (!this.#engine.isLocal) findings.push(remoteDaemon)
-    return { id: `docker/${this.#context.fleet}`, maxSize: this.#config.maxSize, version, capabilities: ['launch_tokens'], findings }
+    return {
+      id: `docker/${this.#context.fleet}`,
+      maxSize: this.#config.maxSize,
+      version,
+      capabilities: ['launch_tokens'],
+      findings,
+    }
   }
 
   async list(signal: AbortSignal): Promise<readonly ListedInstance[]> {
@@ -107,7 +114,9 @@ class DockerGroup implements InstanceGroup {
       const ids = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
       const errors = results.flatMap((result) => (result.status === 'rejected' ? [asGroupError(result.reason)] : []))
       if (wanted < count)
-        errors.push(new GroupError('quota', `plugin_config.max_size: ${count} more would be more than ${maxSize} containers`))
+        errors.push(
+          new GroupError('quota', `plugin_config.max_size: ${count} more would be more than ${maxSize} containers`),
+        )
       return { requested: ids.length, ids, errors }
     } finally {
       this.#launching -= wanted
@@ -133,7 +142,8 @@ class DockerGroup implements InstanceGroup {
       throw new GroupError('not_found', `container ${id} is ${State.Status}, or not of this fleet`, { instanceId: id })
     }
     const port = NetworkSettings.Ports[sshPort]?.[0]?.HostPort
-    if (!State.Running || port === undefined) throw new GroupError('not_ready', `container ${id} is ${State.Status}`, { instanceId: id })
+    if (!State.Running || port === undefined)
+      throw new GroupError('not_ready', `container ${id} is ${State.Status}`, { instanceId: id })
     await this.#admit(id, signal)
     const hostKey = Config.Labels[labels.hostKey]
     return {
@@ -165,7 +175,10 @@ class DockerGroup implements InstanceGroup {
       const { Id, Created, Config, State } = await this.#engine.inspect(id, signal)
       const { Labels } = Config
       if (Labels[labels.fleet] !== this.#context.fleet || instanceId(Id) !== id) return { id, state: 'deleted' }
-      return listedInstance({ Id, State: State.Status, Status: State.Status, Created: Date.parse(Created) / 1000, Labels }, wallTime)
+      return listedInstance(
+        { Id, State: State.Status, Status: State.Status, Created: Date.parse(Created) / 1000, Labels },
+        wallTime,
+      )
     } catch (error) {
       if (asGroupError(error).code === 'not_found') return { id, state: 'deleted' }
       throw error
@@ -211,7 +224,10 @@ class DockerGroup implements InstanceGroup {
     }
   }
 
-  /** Which key an instance knows that another process of this fleet has made, or had since, nobody can tell from outside: it gets ours, once. */
+  /**
+   * Which key an instance knows that another process of this fleet has made, or had since, nobody can tell from
+   * outside: it gets ours, once.
+   */
   async #admit(id: string, signal: AbortSignal): Promise<void> {
     if (this.#admitted.has(id)) return
     await this.#engine.putFiles(id, sshDirectory, [authorizedKeys(this.#keyPair!.publicKey)], signal)
@@ -231,6 +247,7 @@ function unknownImage(image: string): Finding {
 const remoteDaemon: Finding = {
   code: 'remote_docker_daemon',
   severity: 'warning',
-  message: "containers' SSH ports are published on 127.0.0.1 of the Docker daemon's machine, which does not seem to be this one",
+  message:
+    "containers' SSH ports are published on 127.0.0.1 of the Docker daemon's machine, which does not seem to be this one",
   fix: "run the manager on the daemon's machine, or unset DOCKER_HOST",
 }

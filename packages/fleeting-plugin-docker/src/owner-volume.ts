@@ -6,8 +6,8 @@ const ownedFleet = 'runner-core.owned-fleet'
 const owner = 'runner-core.owner'
 
 /**
- * Who has a fleet's containers, as labels of an empty volume. Docker changes no labels, so each claim makes a volume of its own and then removes the others: between the two both are owners, and the one before
- * sees it.
+ * Who has a fleet's containers, as labels of an empty volume. Docker changes no labels, so each claim makes a volume of
+ * its own and then removes the others: between the two both are owners, and the one before sees it.
  */
 export class OwnerVolume {
   readonly #engine: Engine
@@ -26,7 +26,8 @@ export class OwnerVolume {
     const before = await this.#volumes(signal)
     const written = claimed === undefined ? undefined : writtenOwner(claimed)
     const name = written === undefined ? undefined : nameOf(this.#fleet, written)
-    if (name !== undefined) await this.#engine.createVolume(name, { [ownedFleet]: this.#fleet, [owner]: written! }, signal)
+    if (name !== undefined)
+      await this.#engine.createVolume(name, { [ownedFleet]: this.#fleet, [owner]: written! }, signal)
     for (const { Name } of before) if (Name !== name) await this.#engine.removeVolume(Name, signal)
   }
 

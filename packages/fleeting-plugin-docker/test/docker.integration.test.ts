@@ -1,6 +1,12 @@
 import { execFileSync } from 'node:child_process'
 import { createConnection } from 'node:net'
-import { type Connection, createSshConnector, type InstanceGroup, silentLogger, systemClock } from '@runner-core/fleeting'
+import {
+  type Connection,
+  createSshConnector,
+  type InstanceGroup,
+  silentLogger,
+  systemClock,
+} from '@runner-core/fleeting'
 import { describeInstanceGroup } from '@runner-core/fleeting/testing/vitest'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createInstanceGroup } from '../src/index.ts'
@@ -37,11 +43,18 @@ describe.skipIf(missing !== undefined)('with a Docker daemon', () => {
   const group = `${fleet}-conformance`
   const cloud = {
     machines: () =>
-      docker('ps', '--all', '--format', '{{.ID}}', '--filter', `label=runner-core.fleet=${group}`).split('\n').filter(Boolean),
+      docker('ps', '--all', '--format', '{{.ID}}', '--filter', `label=runner-core.fleet=${group}`)
+        .split('\n')
+        .filter(Boolean),
     addForeign: () => docker('run', '--detach', '--label', `runner-core.fleet=${group}`, image).slice(0, 12),
     kill: (id: string) => void docker('rm', '--force', id),
   }
-  describeInstanceGroup('plugin docker', () => makeGroup(group), { maxInstances: 3, patienceMs: 60_000, pollMs: 20, cloud })
+  describeInstanceGroup('plugin docker', () => makeGroup(group), {
+    maxInstances: 3,
+    patienceMs: 60_000,
+    pollMs: 20,
+    cloud,
+  })
 
   describe('a container', () => {
     const group = makeGroup(fleet)
@@ -95,7 +108,9 @@ describe.skipIf(missing !== undefined)('with a Docker daemon', () => {
       expect(await next.decrease([id], signal)).toEqual({ accepted: [id], errors: [] })
       expect(await next.list(signal)).toEqual([])
       const port = Number(info.internalAddress!.split(':')[1])
-      await expect(new Promise((_, reject) => createConnection(port, '127.0.0.1').once('error', reject))).rejects.toThrow('ECONNREFUSED')
+      await expect(
+        new Promise((_, reject) => createConnection(port, '127.0.0.1').once('error', reject)),
+      ).rejects.toThrow('ECONNREFUSED')
       await next.shutdown()
     })
   })

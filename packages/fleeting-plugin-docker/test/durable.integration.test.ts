@@ -94,7 +94,9 @@ describe.skipIf(missing !== undefined)('containers with durable state', () => {
       const info = await group.connectInfo(id, signal)
       expect(info.privateKey).toBe(fleetKey.privateKey)
       const connection = await connector.connect(info, signal)
-      expect(await output(connection, 'echo adopted; cat /etc/ssh/authorized_keys')).toBe(`adopted\n${fleetKey.publicKey}`)
+      expect(await output(connection, 'echo adopted; cat /etc/ssh/authorized_keys')).toBe(
+        `adopted\n${fleetKey.publicKey}`,
+      )
       await connection.close()
     }
     expect(execFileSync('docker', ['inspect', ...ids], { encoding: 'utf8' })).not.toContain('PRIVATE KEY')
@@ -104,7 +106,10 @@ describe.skipIf(missing !== undefined)('containers with durable state', () => {
     const group = await nextGroup(fleetKey)
     const again = await group.increase({ count: 2, launchToken }, signal)
     expect(again.ids?.toSorted()).toEqual(ids.toSorted())
-    expect(await group.increase({ count: 2, launchToken: 'second' }, signal)).toMatchObject({ requested: 1, errors: [{ code: 'quota' }] })
+    expect(await group.increase({ count: 2, launchToken: 'second' }, signal)).toMatchObject({
+      requested: 1,
+      errors: [{ code: 'quota' }],
+    })
   })
 
   test('are reached by a manager that has lost the key too, and after it by one that has it', async () => {

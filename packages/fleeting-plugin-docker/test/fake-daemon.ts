@@ -78,7 +78,11 @@ export class FakeDaemon {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk as Buffer)
-    const call = { method: request.method!, path: decodeURIComponent(request.url!), body: Buffer.concat(chunks).toString('latin1') }
+    const call = {
+      method: request.method!,
+      path: decodeURIComponent(request.url!),
+      body: Buffer.concat(chunks).toString('latin1'),
+    }
     this.calls.push(call)
     this.#underWay += 1
     this.peak = Math.max(this.peak, this.#underWay)
@@ -89,8 +93,11 @@ export class FakeDaemon {
     const fault = this.#faults.find(({ pattern, times }) => times > 0 && pattern.test(`${call.method} ${call.path}`))
     if (fault !== undefined) fault.times -= 1
     if (fault?.answer === 'hang') return
-    const { statusCode, body } = fault === undefined ? this.#answer(call) : { statusCode: fault.answer.statusCode, body: fault.answer }
-    response.writeHead(statusCode, { 'Content-Type': 'application/json' }).end(body === undefined ? undefined : JSON.stringify(body))
+    const { statusCode, body } =
+      fault === undefined ? this.#answer(call) : { statusCode: fault.answer.statusCode, body: fault.answer }
+    response
+      .writeHead(statusCode, { 'Content-Type': 'application/json' })
+      .end(body === undefined ? undefined : JSON.stringify(body))
   }
 
   #answer({ method, path, body }: Call): { statusCode: number; body?: unknown } {
@@ -112,7 +119,13 @@ export class FakeDaemon {
     const [label] = (JSON.parse(query.get('filters')!) as { label: string[] }).label
     return [...this.containers.values()]
       .filter(({ labels }) => Object.entries(labels).some(([key, value]) => `${key}=${value}` === label))
-      .map(({ id, labels, state, createdAt }) => ({ Id: id, Labels: labels, State: state, Status: `is ${state}`, Created: createdAt }))
+      .map(({ id, labels, state, createdAt }) => ({
+        Id: id,
+        Labels: labels,
+        State: state,
+        Status: `is ${state}`,
+        Created: createdAt,
+      }))
   }
 
   #create(name: string, { Labels }: { Labels: Record<string, string> }): { statusCode: number; body: object } {

@@ -20,9 +20,11 @@ if (missing !== undefined) console.warn(`SKIPPED: two managers on a Docker daemo
 
 const { signal } = new AbortController()
 const fleet = `test-owner-${process.pid}`
-const docker = (...args: string[]): string[] => execFileSync('docker', args, { encoding: 'utf8' }).split('\n').filter(Boolean)
+const docker = (...args: string[]): string[] =>
+  execFileSync('docker', args, { encoding: 'utf8' }).split('\n').filter(Boolean)
 const containers = (): string[] => docker('ps', '--quiet', '--filter', `label=runner-core.fleet=${fleet}`)
-const volumes = (name: string): string[] => docker('volume', 'ls', '--quiet', '--filter', `label=runner-core.owned-fleet=${name}`)
+const volumes = (name: string): string[] =>
+  docker('volume', 'ls', '--quiet', '--filter', `label=runner-core.owned-fleet=${name}`)
 
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 20))

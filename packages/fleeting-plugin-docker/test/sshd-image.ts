@@ -4,7 +4,10 @@ import { buildImage } from '../src/index.ts'
 
 const run = promisify(execFile)
 
-/** Why no containers can be made here; undefined when they can, with the image in place. Makes the image when it is missing. */
+/**
+ * Why no containers can be made here; undefined when they can, with the image in place. Makes the image when it is
+ * missing.
+ */
 export async function dockerMissing(image: string): Promise<string | undefined> {
   try {
     await run('docker', ['version'])

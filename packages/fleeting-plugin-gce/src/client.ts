@@ -33,7 +33,10 @@ interface Request extends GroupErrorOptions {
   readonly during: string
 }
 
-/** The few calls to Compute Engine that a group makes. Each rejects with a `GroupError`, or the signal's reason once it aborts; none is retried here. */
+/**
+ * The few calls to Compute Engine that a group makes. Each rejects with a `GroupError`, or the signal's reason once it
+ * aborts; none is retried here.
+ */
 export class ComputeClient {
   readonly #config: GceConfig
   readonly #clock: Clock
@@ -51,7 +54,10 @@ export class ComputeClient {
   /** Describes the group anew, if it is still as `fingerprint` says. Thrown: `conflict` when it is not. */
   async describeGroup(description: string, fingerprint: string | undefined, signal: AbortSignal): Promise<void> {
     const body = { description, ...(fingerprint !== undefined && { fingerprint }) }
-    await this.#change({ method: 'PATCH', path: this.#groupPath, body, during: `describing group ${this.#config.name}` }, signal)
+    await this.#change(
+      { method: 'PATCH', path: this.#groupPath, body, during: `describing group ${this.#config.name}` },
+      signal,
+    )
   }
 
   /** The template by its URL, a global or a regional one. */
@@ -59,7 +65,8 @@ export class ComputeClient {
     const path = /\/projects\/[^/]+\/(.+)$/.exec(url)?.[1] ?? url
     const query = { fields: 'properties/metadata' }
     const during = `reading instance template ${path}`
-    return (await this.#call<{ properties?: { metadata?: Metadata } }>({ method: 'GET', path, query, during }, signal)).properties?.metadata
+    return (await this.#call<{ properties?: { metadata?: Metadata } }>({ method: 'GET', path, query, during }, signal))
+      .properties?.metadata
   }
 
   async getProjectMetadata(signal: AbortSignal): Promise<Metadata | undefined> {
@@ -71,12 +78,20 @@ export class ComputeClient {
 
   /** All of them, whatever the group's paging. */
   async listManagedInstances(signal: AbortSignal): Promise<readonly ManagedInstance[]> {
-    const request = { method: 'POST', path: `${this.#groupPath}/listManagedInstances`, during: 'listing instances' } as const
+    const request = {
+      method: 'POST',
+      path: `${this.#groupPath}/listManagedInstances`,
+      during: 'listing instances',
+    } as const
     return this.#pages<ManagedInstance>(request, 'managedInstances', signal)
   }
 
   /** The same `requestId` is done once. Resolves once it has been accepted. */
-  async createInstances(instances: readonly PerInstanceConfig[], requestId: string, signal: AbortSignal): Promise<void> {
+  async createInstances(
+    instances: readonly PerInstanceConfig[],
+    requestId: string,
+    signal: AbortSignal,
+  ): Promise<void> {
     const during = `creating ${instances.length} instances`
     await this.#change(
       { method: 'POST', path: `${this.#groupPath}/createInstances`, query: { requestId }, body: { instances }, during },
@@ -84,7 +99,10 @@ export class ComputeClient {
     )
   }
 
-  /** `instances` are partial URLs, or bare names, not both. Those that are no members, or on their way out, are passed over. */
+  /**
+   * `instances` are partial URLs, or bare names, not both. Those that are no members, or on their way out, are passed
+   * over.
+   */
   async deleteInstances(instances: readonly string[], signal: AbortSignal): Promise<void> {
     const body = { instances, skipInstancesOnValidationError: true }
     const during = `deleting ${instances.length} instances`
@@ -102,20 +120,35 @@ export class ComputeClient {
   /** Those of a zone whose whole name matches the regular expression. */
   listInstances(zone: string, names: string, signal: AbortSignal): Promise<readonly Instance[]> {
     const query = { filter: `name eq "${names}"`, fields: `nextPageToken,items(${instanceFields})` }
-    return this.#pages({ method: 'GET', path: `zones/${zone}/instances`, query, during: `reading instances of ${zone}` }, 'items', signal)
+    return this.#pages(
+      { method: 'GET', path: `zones/${zone}/instances`, query, during: `reading instances of ${zone}` },
+      'items',
+      signal,
+    )
   }
 
   /** Replaces all of them. Thrown: `conflict` when `fingerprint` is not that of the latest. */
   async setMetadata(zone: string, name: string, metadata: Required<Metadata>, signal: AbortSignal): Promise<void> {
     const path = `${instancePath(zone, name)}/setMetadata`
-    await this.#call({ method: 'POST', path, body: metadata, during: `setting metadata of instance ${name}`, instanceId: name }, signal)
+    await this.#call(
+      { method: 'POST', path, body: metadata, during: `setting metadata of instance ${name}`, instanceId: name },
+      signal,
+    )
   }
 
   /** What a machine says of itself, by namespace. Thrown: `not_found` when it says nothing of the kind. */
-  async getGuestAttributes(zone: string, name: string, queryPath: string, signal: AbortSignal): Promise<readonly MetadataItem[]> {
+  async getGuestAttributes(
+    zone: string,
+    name: string,
+    queryPath: string,
+    signal: AbortSignal,
+  ): Promise<readonly MetadataItem[]> {
     const path = `${instancePath(zone, name)}/getGuestAttributes`
     const during = `reading guest attributes of instance ${name}`
-    const answer = await this.#call<GuestAttributes>({ method: 'GET', path, query: { queryPath }, during, instanceId: name }, signal)
+    const answer = await this.#call<GuestAttributes>(
+      { method: 'GET', path, query: { queryPath }, during, instanceId: name },
+      signal,
+    )
     return (answer.queryValue?.items ?? []).flatMap(({ key, value }) => (key && value ? [{ key, value }] : []))
   }
 
@@ -136,7 +169,10 @@ export class ComputeClient {
     }
   }
 
-  /** A change that answers with an operation. Whether it worked is known within seconds; when it takes longer, it counts as accepted. */
+  /**
+   * A change that answers with an operation. Whether it worked is known within seconds; when it takes longer, it counts
+   * as accepted.
+   */
   async #change(request: Request, signal: AbortSignal): Promise<void> {
     let operation = await this.#call<Operation>(request, signal)
     if (operation.status !== 'DONE') operation = (await this.#wait(operation, signal)) ?? operation
@@ -151,11 +187,19 @@ export class ComputeClient {
   /** The operation once it is done; undefined when that is not known, though it was accepted. */
   async #wait({ name }: Operation, signal: AbortSignal): Promise<Operation | undefined> {
     const { kind, name: scopeName } = this.#config.scope
-    using limit = deadline(this.#clock, operationWaitMs, () => new Error(`${name} takes more than ${operationWaitMs} ms`), signal)
+    using limit = deadline(
+      this.#clock,
+      operationWaitMs,
+      () => new Error(`${name} takes more than ${operationWaitMs} ms`),
+      signal,
+    )
     const path = `${kind}/${scopeName}/operations/${name}/wait`
     try {
       for (;;) {
-        const operation = await this.#call<Operation>({ method: 'POST', path, during: `waiting for ${name}` }, limit.signal)
+        const operation = await this.#call<Operation>(
+          { method: 'POST', path, during: `waiting for ${name}` },
+          limit.signal,
+        )
         if (operation.status === 'DONE') return operation
         // The service waits as long as it likes, perhaps not at all.
         await delay(this.#clock, waitPauseMs, limit.signal)
@@ -166,13 +210,22 @@ export class ComputeClient {
     }
   }
 
-  async #call<Answer>({ method, path, query, body, during, ...options }: Request, signal: AbortSignal): Promise<Answer> {
+  async #call<Answer>(
+    { method, path, query, body, during, ...options }: Request,
+    signal: AbortSignal,
+  ): Promise<Answer> {
     signal.throwIfAborted()
     const url = new URL(`compute/v1/projects/${this.#config.project}${path && `/${path}`}`, this.#config.endpoint)
     for (const [key, value] of Object.entries(query ?? {})) url.searchParams.set(key, value)
     const { auth, headers } = await abortable(this.#headers(url.href), signal)
     const settings = { signal, retry: false, validateStatus: () => true, responseType: 'json' } as const
-    const sent = auth.transporter.request<Answer>({ method, url, headers, ...(body !== undefined && { data: body }), ...settings })
+    const sent = auth.transporter.request<Answer>({
+      method,
+      url,
+      headers,
+      ...(body !== undefined && { data: body }),
+      ...settings,
+    })
     const answer = await abortable(sent, signal).catch((cause: unknown) => {
       signal.throwIfAborted()
       throw new GroupError('transient', `${during}: ${(cause as Error).message}`, { ...options, cause })

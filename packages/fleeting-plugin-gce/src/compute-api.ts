@@ -1,5 +1,6 @@
 /**
- * The part of compute.v1 that is used, written from Google's discovery document (revision 20261106). Whatever is not used is left out; a test checks real requests against the document.
+ * The part of compute.v1 that is used, written from Google's discovery document (revision 20261106). Whatever is not
+ * used is left out; a test checks real requests against the document.
  *
  * @module
  */
@@ -14,7 +15,10 @@ export interface InstanceGroupManager {
   readonly instanceTemplate?: string
   readonly versions?: readonly { readonly instanceTemplate?: string }[]
   /** Of a regional group. */
-  readonly distributionPolicy?: { readonly zones?: readonly { readonly zone?: string }[]; readonly targetShape?: string }
+  readonly distributionPolicy?: {
+    readonly zones?: readonly { readonly zone?: string }[]
+    readonly targetShape?: string
+  }
   readonly updatePolicy?: { readonly type?: string; readonly instanceRedistributionType?: string }
   readonly instanceLifecyclePolicy?: { readonly defaultActionOnFailure?: string; readonly onFailedHealthCheck?: string }
   readonly autoHealingPolicies?: readonly object[]
@@ -57,7 +61,10 @@ export interface Instance {
   readonly id: string
   readonly name: string
   readonly status?: string
-  readonly networkInterfaces?: readonly { readonly networkIP?: string; readonly accessConfigs?: readonly { readonly natIP?: string }[] }[]
+  readonly networkInterfaces?: readonly {
+    readonly networkIP?: string
+    readonly accessConfigs?: readonly { readonly natIP?: string }[]
+  }[]
   readonly metadata?: Metadata
 }
 

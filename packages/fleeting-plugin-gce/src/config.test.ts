@@ -21,12 +21,14 @@ describe('plugin_config', () => {
     })
   })
 
-  test.each(['https://private.example', 'https://private.example/', 'https://private.example//', 'https://private.example/compute/v1/'])(
-    'takes %s for the root of a private API',
-    (endpoint) => {
-      expect(parseConfig({ ...least, endpoint }).endpoint).toBe('https://private.example/')
-    },
-  )
+  test.each([
+    'https://private.example',
+    'https://private.example/',
+    'https://private.example//',
+    'https://private.example/compute/v1/',
+  ])('takes %s for the root of a private API', (endpoint) => {
+    expect(parseConfig({ ...least, endpoint }).endpoint).toBe('https://private.example/')
+  })
 
   test.each([
     ['no place', withoutZone, /^plugin_config\.zone: /],
@@ -35,12 +37,18 @@ describe('plugin_config', () => {
     ['a path for a name', { ...least, name: 'zones/a/instanceGroupManagers/b' }, /name: expected a name/],
     ['a path for a project', { ...least, project: 'projects/p' }, /project: expected a name/],
     ['an endpoint that is none', { ...least, endpoint: 'private.example' }, /endpoint: expected an http or https URL/],
-    ['a file that is none', { ...least, credentials_file: '/nonexistent/key.json' }, /credentials_file: expected a file that can be read/],
+    [
+      'a file that is none',
+      { ...least, credentials_file: '/nonexistent/key.json' },
+      /credentials_file: expected a file that can be read/,
+    ],
     ['another way for keys', { ...least, ssh_keys: 'oslogin' }, /ssh_keys: expected/],
     ['no machines', { ...least, max_size: 0 }, /max_size: expected/],
     ['a key that nobody knows', { ...least, zones: 'a' }, /zones/],
   ])('with %s is refused', (_what, config, message) => {
-    expect(() => parseConfig(config)).toThrow(expect.objectContaining({ code: 'invalid_config', message: expect.stringMatching(message) }))
+    expect(() => parseConfig(config)).toThrow(
+      expect.objectContaining({ code: 'invalid_config', message: expect.stringMatching(message) }),
+    )
   })
 
   test.each(['12345', 'example.com:my-project'])('has a project that is called %s', (project) => {

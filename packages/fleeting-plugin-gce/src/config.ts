@@ -9,15 +9,25 @@ export interface GceConfig {
   readonly project: string
   /** Key `zone` or `region`: where the group is. */
   readonly scope: GroupScope
-  /** Key `credentials_file`: a service account's key or a workload identity's configuration. Default: Google's default credentials. */
+  /**
+   * Key `credentials_file`: a service account's key or a workload identity's configuration. Default: Google's default
+   * credentials.
+   */
   readonly credentialsFile: string | undefined
-  /** Key `endpoint`: the API's root, that of a private one or an emulator. Default `https://compute.googleapis.com/`. Ends in a slash. */
+  /**
+   * Key `endpoint`: the API's root, that of a private one or an emulator. Default `https://compute.googleapis.com/`.
+   * Ends in a slash.
+   */
   readonly endpoint: string
   /**
-   * Key `ssh_keys`: how a machine learns our key. `creation` (default): in its metadata from the start, as preserved state of its own. `metadata`: in its metadata once it is first connected to.
+   * Key `ssh_keys`: how a machine learns our key. `creation` (default): in its metadata from the start, as preserved
+   * state of its own. `metadata`: in its metadata once it is first connected to.
    */
   readonly sshKeys: 'creation' | 'metadata'
-  /** Key `max_size`: the largest number of machines. Default: what Compute Engine allows a group when nobody asked for more, 1,000 in a zone and 2,000 in a region. */
+  /**
+   * Key `max_size`: the largest number of machines. Default: what Compute Engine allows a group when nobody asked for
+   * more, 1,000 in a zone and 2,000 in a region.
+   */
   readonly maxSize: number
 }
 

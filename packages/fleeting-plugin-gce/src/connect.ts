@@ -12,7 +12,10 @@ export interface Login extends Pick<ConnectInfo, 'username' | 'privateKey' | 'pa
   readonly publicKey?: string
 }
 
-/** Time for the guest agent, which watches the metadata of its machine, to let in a key that was put there, milliseconds. Supposed. */
+/**
+ * Time for the guest agent, which watches the metadata of its machine, to let in a key that was put there,
+ * milliseconds. Supposed.
+ */
 const admissionMs = 2000
 /** How often metadata are written that others overwrite meanwhile. */
 const metadataTries = 3
@@ -37,7 +40,10 @@ export interface ConnectOptions {
   readonly context: PluginContext
 }
 
-/** How to reach a machine, which is made to let us in. Thrown: `not_found`, `not_ready`, `invalid_config` when OS Login is on. */
+/**
+ * How to reach a machine, which is made to let us in. Thrown: `not_found`, `not_ready`, `invalid_config` when OS Login
+ * is on.
+ */
 export async function connectInfo(name: string, options: ConnectOptions, signal: AbortSignal): Promise<ConnectInfo> {
   const { client, machines, project, context } = options
   const { publicKey: _, ...login } = options.login
@@ -56,8 +62,15 @@ export async function connectInfo(name: string, options: ConnectOptions, signal:
   }
 }
 
-/** Puts our key into the machine's metadata unless it is there: the machine was made by an earlier process or by somebody else, or was not given the key at its creation. */
-async function admit(machine: Machine, { client, machines, login, project, context }: ConnectOptions, signal: AbortSignal): Promise<void> {
+/**
+ * Puts our key into the machine's metadata unless it is there: the machine was made by an earlier process or by
+ * somebody else, or was not given the key at its creation.
+ */
+async function admit(
+  machine: Machine,
+  { client, machines, login, project, context }: ConnectOptions,
+  signal: AbortSignal,
+): Promise<void> {
   const { username, publicKey } = login
   if (publicKey === undefined) return
   const { name, zone, guest } = machine
@@ -77,7 +90,8 @@ async function admit(machine: Machine, { client, machines, login, project, conte
     guest.keyAddedAt = context.clock.now()
   }
   for (let tries = 1; !admits(metadata, username, publicKey); tries += 1) {
-    if (tries > metadataTries) throw new GroupError('conflict', `others change the metadata of ${name} all the time`, { instanceId: name })
+    if (tries > metadataTries)
+      throw new GroupError('conflict', `others change the metadata of ${name} all the time`, { instanceId: name })
     await withFingerprint(context.clock, write, signal)
     await read()
     isRead = true

@@ -5,8 +5,14 @@ import type { GceConfig } from './config.ts'
 
 const scope = 'https://www.googleapis.com/auth/compute'
 
-/** Who we are to Google: by the file, or without one by Google's default credentials. Thrown: `invalid_config` for a file that cannot be used; what Google's library throws. */
-export async function logIn({ credentialsFile, project }: Pick<GceConfig, 'credentialsFile' | 'project'>): Promise<AuthClient> {
+/**
+ * Who we are to Google: by the file, or without one by Google's default credentials. Thrown: `invalid_config` for a
+ * file that cannot be used; what Google's library throws.
+ */
+export async function logIn({
+  credentialsFile,
+  project,
+}: Pick<GceConfig, 'credentialsFile' | 'project'>): Promise<AuthClient> {
   const google = await import('google-auth-library')
   // Told the project, the library does not look for it, for which it would ask another API and need another right.
   if (credentialsFile === undefined) return new google.GoogleAuth({ scopes: [scope], projectId: project }).getClient()
@@ -23,7 +29,8 @@ export async function logIn({ credentialsFile, project }: Pick<GceConfig, 'crede
         ...(typeof keyId === 'string' && { keyId }),
         ...(typeof universeDomain === 'string' && { universeDomain }),
       })
-      // The token is signed here, as Google's own Cloud clients do it: no call to a token server, which a private network may not reach.
+      // The token is signed here, as Google's own Cloud clients do it: no call to a token server, which a private
+      // network may not reach.
       client.useJWTAccessWithScope = true
       return client
     }
@@ -36,12 +43,18 @@ export async function logIn({ credentialsFile, project }: Pick<GceConfig, 'crede
         refreshToken: textOf(file, 'refresh_token', credentialsFile),
       })
     default:
-      throw unusable(credentialsFile, `"type": service_account, external_account or authorized_user, got ${JSON.stringify(file['type'])}`)
+      throw unusable(
+        credentialsFile,
+        `"type": service_account, external_account or authorized_user, got ${JSON.stringify(file['type'])}`,
+      )
   }
 }
 
 /** Workload identity: a token from elsewhere is exchanged for one of Google's. */
-function externalAccount(google: typeof import('google-auth-library'), file: Readonly<Record<string, unknown>>): AuthClient {
+function externalAccount(
+  google: typeof import('google-auth-library'),
+  file: Readonly<Record<string, unknown>>,
+): AuthClient {
   const options = { ...file, scopes: [scope] } as unknown as ExternalAccountClientOptions
   const { environment_id: isAws, executable } = Object(file['credential_source']) as Readonly<Record<string, unknown>>
   if (isAws !== undefined) return new google.AwsClient(options as ConstructorParameters<typeof google.AwsClient>[0])

@@ -36,7 +36,11 @@ describe('what an operation or an attempt failed with', () => {
 
 describe('a refusal', () => {
   const refusal = (status: number, reason: string, headers: Record<string, string> = {}) =>
-    asRefusalError({ status, headers: new Headers(headers), data: { error: { message: 'm', errors: [{ reason }] } } }, 'trying', wallTime)
+    asRefusalError(
+      { status, headers: new Headers(headers), data: { error: { message: 'm', errors: [{ reason }] } } },
+      'trying',
+      wallTime,
+    )
 
   test.each([
     [400, 'invalid', 'invalid_config'],
@@ -69,10 +73,13 @@ describe('a refusal', () => {
     expect(refusal(403, 'forbidden').retryAfterMs).toBeUndefined()
   })
 
-  test.each([[undefined], ['<html>'], [null], [{ error: 'text' }]])('whose body is %j is told by its status', (data) => {
-    expect(asRefusalError({ status: 502, headers: new Headers(), data }, 'trying', wallTime)).toMatchObject({
-      code: 'transient',
-      message: 'trying: HTTP 502',
-    })
-  })
+  test.each([[undefined], ['<html>'], [null], [{ error: 'text' }]])(
+    'whose body is %j is told by its status',
+    (data) => {
+      expect(asRefusalError({ status: 502, headers: new Headers(), data }, 'trying', wallTime)).toMatchObject({
+        code: 'transient',
+        message: 'trying: HTTP 502',
+      })
+    },
+  )
 })

@@ -2,8 +2,9 @@ import { GroupError, type GroupErrorCode, type GroupErrorOptions, readRetryAfter
 import type { ErrorBody, OperationError } from './compute-api.ts'
 
 /**
- * Words of operations, attempts and refusals, by what they mean; the first that fits. Written from Google's pages on resource errors and API quotas, and from memory: that a word has another meaning
- * here is possible, so an unknown one is `transient`.
+ * Words of operations, attempts and refusals, by what they mean; the first that fits. Written from Google's pages on
+ * resource errors and API quotas, and from memory: that a word has another meaning here is possible, so an unknown one
+ * is `transient`.
  */
 const words: readonly (readonly [GroupErrorCode, RegExp])[] = [
   ['capacity', /RESOURCE_?POOL_?EXHAUSTED|STOCKOUT|RESOURCE_AVAILABILITY/i],
@@ -11,7 +12,8 @@ const words: readonly (readonly [GroupErrorCode, RegExp])[] = [
   ['quota', /QUOTA_?EXCEEDED|LIMIT_?EXCEEDED|IP_SPACE_EXHAUSTED/i],
   ['auth', /PERMISSION|FORBIDDEN|UNAUTHORIZED|ACCESS_?NOT_?CONFIGURED/i],
   ['conflict', /ALREADY_?EXISTS|IN_?USE|NOT_?READY|FINGERPRINT/i],
-  // An attempt's unmet condition is an organisation's policy; a refusal's is a fingerprint, and is told apart by its status.
+  // An attempt's unmet condition is an organisation's policy; a refusal's is a fingerprint, and is told apart by its
+  // status.
   ['invalid_config', /INVALID|NOT_?FOUND|UNSUPPORTED|CONDITION_?NOT_?MET|NOT_?ALLOWED/i],
 ]
 
@@ -20,7 +22,11 @@ function codeOfWord(word: string): GroupErrorCode | undefined {
 }
 
 /** What an operation, or the last attempt to make a machine, failed with. */
-export function asLateError([error = {}]: readonly OperationError[], during: string, options: GroupErrorOptions = {}): GroupError {
+export function asLateError(
+  [error = {}]: readonly OperationError[],
+  during: string,
+  options: GroupErrorOptions = {},
+): GroupError {
   const { code = 'an error without a code', message = '' } = error
   return new GroupError(codeOfWord(code) ?? 'transient', `${during}: ${code}${message && `: ${message}`}`, options)
 }
@@ -42,7 +48,8 @@ export function asRefusalError(
   const { message = '', errors = [] } = (Object(data) as ErrorBody).error ?? {}
   const reason = errors[0]?.reason ?? ''
   const code = codeOfRefusal(status, reason)
-  const retryAfterMs = readRetryAfter(headers.get('retry-after'), wallTime) ?? (code === 'throttled' ? nextMinute(wallTime) : undefined)
+  const retryAfterMs =
+    readRetryAfter(headers.get('retry-after'), wallTime) ?? (code === 'throttled' ? nextMinute(wallTime) : undefined)
   const text = [during, `HTTP ${status}${reason && ` ${reason}`}`, message].filter(Boolean).join(': ')
   return new GroupError(code, text, { ...options, ...(retryAfterMs !== undefined && { retryAfterMs }) })
 }
@@ -59,7 +66,10 @@ function codeOfRefusal(status: number, reason: string): GroupErrorCode {
   return status >= 400 ? 'invalid_config' : 'transient'
 }
 
-/** Compute Engine refills its quotas at the start of a minute (cloud.google.com/compute/api-quota): asking before is wasted. */
+/**
+ * Compute Engine refills its quotas at the start of a minute (cloud.google.com/compute/api-quota): asking before is
+ * wasted.
+ */
 function nextMinute(wallTime: number): number {
   return 60_000 - (wallTime % 60_000)
 }

@@ -3,7 +3,9 @@ import type { InstanceGroupManager } from './compute-api.ts'
 import { parseConfig } from './config.ts'
 import { findings, type GroupSetup } from './findings.ts'
 
-const metadata = (items: Readonly<Record<string, string>>) => ({ items: Object.entries(items).map(([key, value]) => ({ key, value })) })
+const metadata = (items: Readonly<Record<string, string>>) => ({
+  items: Object.entries(items).map(([key, value]) => ({ key, value })),
+})
 const good: GroupSetup = {
   group: {
     name: 'runners',
@@ -16,7 +18,10 @@ const good: GroupSetup = {
 }
 const zonal = parseConfig({ name: 'runners', project: 'p', zone: 'europe-west1-b' })
 const regional = parseConfig({ name: 'runners', project: 'p', region: 'europe-west1' })
-const withGroup = (group: Partial<InstanceGroupManager>): GroupSetup => ({ ...good, group: { ...good.group, ...group } })
+const withGroup = (group: Partial<InstanceGroupManager>): GroupSetup => ({
+  ...good,
+  group: { ...good.group, ...group },
+})
 
 describe('a set-up', () => {
   test('as the README has it has nothing to be found', () => {
@@ -26,7 +31,11 @@ describe('a set-up', () => {
 
   test.each<[string, string, GroupSetup]>([
     ['autoscaler_attached', 'error', withGroup({ status: { autoscaler: 'projects/p/zones/z/autoscalers/a' } })],
-    ['update_policy_proactive', 'error', withGroup({ updatePolicy: { type: 'PROACTIVE', instanceRedistributionType: 'NONE' } })],
+    [
+      'update_policy_proactive',
+      'error',
+      withGroup({ updatePolicy: { type: 'PROACTIVE', instanceRedistributionType: 'NONE' } }),
+    ],
     ['redistribution_proactive', 'error', withGroup({ updatePolicy: { type: 'OPPORTUNISTIC' } })],
     ['repair_on_failure', 'warning', withGroup({ instanceLifecyclePolicy: {} })],
     ['autohealing_on', 'info', withGroup({ autoHealingPolicies: [{}] })],
@@ -43,11 +52,15 @@ describe('a set-up', () => {
     ['host_keys_not_published', 'info', { ...good, template: metadata({ 'enable-oslogin': 'FALSE' }) }],
   ])('with %s is told so, as %s, with what to do', (code, severity, setup) => {
     const found = findings(setup, regional, false)
-    expect(found).toEqual([{ code, severity, message: expect.stringMatching(/\S/), fix: expect.stringContaining('--region=europe-west1') }])
+    expect(found).toEqual([
+      { code, severity, message: expect.stringMatching(/\S/), fix: expect.stringContaining('--region=europe-west1') },
+    ])
   })
 
   test('whose metadata may not be read is told so', () => {
-    expect(findings({ ...good, project: undefined }, zonal, false).map(({ code }) => code)).toEqual(['metadata_not_readable'])
+    expect(findings({ ...good, project: undefined }, zonal, false).map(({ code }) => code)).toEqual([
+      'metadata_not_readable',
+    ])
   })
 
   test('asked for more than a group can have by default is told so', () => {

@@ -6,17 +6,25 @@ import { isOn } from './metadata.ts'
 /** What was read of a group's set-up. */
 export interface GroupSetup {
   readonly group: InstanceGroupManager
-  /** Of the template and, before it, of the group's configuration for all instances. Undefined: it could not be read. */
+  /**
+   * Of the template and, before it, of the group's configuration for all instances. Undefined: it could not be read.
+   */
   readonly template: Metadata | undefined
   /** Undefined: it could not be read. */
   readonly project: Metadata | undefined
 }
 
 /** What is wrong with a group's set-up, or could be better. */
-export function findings({ group, template, project }: GroupSetup, config: GceConfig, usesStaticCredentials: boolean): readonly Finding[] {
+export function findings(
+  { group, template, project }: GroupSetup,
+  config: GceConfig,
+  usesStaticCredentials: boolean,
+): readonly Finding[] {
   const { status, updatePolicy, instanceLifecyclePolicy, autoHealingPolicies = [], listManagedInstancesResults } = group
   const { defaultActionOnFailure = 'REPAIR', onFailedHealthCheck = 'DEFAULT_ACTION' } = instanceLifecyclePolicy ?? {}
-  const heals = onFailedHealthCheck === 'REPAIR' || (onFailedHealthCheck === 'DEFAULT_ACTION' && defaultActionOnFailure === 'REPAIR')
+  const heals =
+    onFailedHealthCheck === 'REPAIR' ||
+    (onFailedHealthCheck === 'DEFAULT_ACTION' && defaultActionOnFailure === 'REPAIR')
   const where = config.scope.kind === 'zones' ? `--zone=${config.scope.name}` : `--region=${config.scope.name}`
   const gcloud = (command: string, flags: string): string =>
     `gcloud compute instance-groups managed ${command} ${config.name} ${where}${flags && ` ${flags}`}`

@@ -62,13 +62,23 @@ class GceGroup implements InstanceGroup {
     ])
     const template = await unlessRefused(this.#templateMetadata(group, signal))
     this.#zoneTries.of(group)
-    this.#connect = { client: this.#client, machines: this.#machines, login, project: projectMetadata, context: this.#context }
+    this.#connect = {
+      client: this.#client,
+      machines: this.#machines,
+      login,
+      project: projectMetadata,
+      context: this.#context,
+    }
     return {
       id: `gce/${project}/${scope.name}/${name}`,
       maxSize,
       version,
       capabilities: ['launch_tokens'],
-      findings: findings({ group, template, project: projectMetadata }, this.#config, connector.useStaticCredentials === true),
+      findings: findings(
+        { group, template, project: projectMetadata },
+        this.#config,
+        connector.useStaticCredentials === true,
+      ),
       rateLimits,
     }
   }
@@ -83,7 +93,8 @@ class GceGroup implements InstanceGroup {
     signal.throwIfAborted()
     const found = await this.#machines.lookUp(ids, signal)
     return [...found].map(
-      ([id, machine]): ListedInstance => (machine === undefined ? { id, state: 'deleted' } : describedInstance(machine, this.#prefix)),
+      ([id, machine]): ListedInstance =>
+        machine === undefined ? { id, state: 'deleted' } : describedInstance(machine, this.#prefix),
     )
   }
 
@@ -97,7 +108,8 @@ class GceGroup implements InstanceGroup {
 
     const alive = rows.filter(({ state }) => state !== 'deleting').length
     const wanted = names.slice(0, Math.max(0, maxSize - alive - this.#machines.expectedCount))
-    const errors = wanted.length === count ? [] : [new GroupError('quota', `${count} more would be more than ${maxSize} instances`)]
+    const errors =
+      wanted.length === count ? [] : [new GroupError('quota', `${count} more would be more than ${maxSize} instances`)]
     if (wanted.length === 0) return { requested: 0, errors }
     const metadata = publicKey !== undefined && sshKeys === 'creation' ? sshKeyMetadata(username, publicKey) : undefined
     this.#machines.expect(wanted)

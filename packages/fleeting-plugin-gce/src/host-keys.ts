@@ -7,7 +7,9 @@ import { isOn } from './metadata.ts'
 /** How long a machine may take to publish its host keys, from when they were first asked for, milliseconds. */
 const patienceMs = 120_000
 
-/** The host keys that a machine published as guest attributes, if it may. Thrown: `not_ready` while it may still do so. */
+/**
+ * The host keys that a machine published as guest attributes, if it may. Thrown: `not_ready` while it may still do so.
+ */
 export async function publishedHostKeys(
   client: ComputeClient,
   { name, zone, instance, guest }: Machine,

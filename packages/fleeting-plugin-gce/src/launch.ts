@@ -7,7 +7,10 @@ import { requestIdOf } from './names.ts'
 /** Of one request. That deleteInstances takes so many is documented; that createInstances does is supposed. */
 export const mostPerRequest = 1000
 
-/** Creates machines of these names, once, however often it is asked. `metadata` is theirs besides the template's. Thrown: when none was accepted. */
+/**
+ * Creates machines of these names, once, however often it is asked. `metadata` is theirs besides the template's.
+ * Thrown: when none was accepted.
+ */
 export async function launch(
   client: ComputeClient,
   names: readonly string[],
@@ -18,7 +21,9 @@ export async function launch(
   const errors: GroupError[] = []
   for (let from = 0; from < names.length && errors.length === 0; from += mostPerRequest) {
     const chunk = names.slice(from, from + mostPerRequest)
-    const instances = chunk.map((name): PerInstanceConfig => ({ name, ...(metadata && { preservedState: { metadata } }) }))
+    const instances = chunk.map(
+      (name): PerInstanceConfig => ({ name, ...(metadata && { preservedState: { metadata } }) }),
+    )
     try {
       await client.createInstances(instances, requestIdOf(chunk), signal)
       ids.push(...chunk)

@@ -76,14 +76,15 @@ export class Machines {
       this.#rowsAt = startedAt
       for (const name of this.#details.keys()) if (!rows.has(name)) this.#details.delete(name)
       this.#noteZones(rows.values())
-      for (const [name, at] of this.#expected) if (rows.has(name) || startedAt - at > expectedMs) this.#expected.delete(name)
+      for (const [name, at] of this.#expected)
+        if (rows.has(name) || startedAt - at > expectedMs) this.#expected.delete(name)
     }
     return rows
   }
 
   /**
-   * Virtual machines by the names of members, each asked for by its own name where its zone is known: undefined when it does not exist. Nothing is told of one that had no machine when it was last listed: the group
-   * alone knows it.
+   * Virtual machines by the names of members, each asked for by its own name where its zone is known: undefined when it
+   * does not exist. Nothing is told of one that had no machine when it was last listed: the group alone knows it.
    */
   async lookUp(names: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, Instance | undefined>> {
     const found = new Map<string, Instance | undefined>()
@@ -118,7 +119,10 @@ export class Machines {
     return this.#expected.size
   }
 
-  /** Those of these names that are members, or will be, as far as is known; the group is read only when one is not known. */
+  /**
+   * Those of these names that are members, or will be, as far as is known; the group is read only when one is not
+   * known.
+   */
   async known(names: readonly string[], signal: AbortSignal): Promise<readonly ManagedInstance[]> {
     const rows = names.every((name) => this.#rows.has(name)) ? this.#rows : await this.list(signal)
     return names.flatMap((name) => rows.get(name) ?? (this.#expected.has(name) ? { name } : []))
@@ -131,12 +135,15 @@ export class Machines {
     if ((row === undefined || !this.#runs(row)) && now - this.#rowsAt >= (row === undefined ? 1 : rowLifeMs)) {
       row = (await this.#rowReads.share('list', (shared) => this.list(shared), signal)).get(name)
     }
-    if (row === undefined && this.#expected.has(name)) throw new GroupError('not_ready', `${name} does not show yet`, { instanceId: name })
-    if (row === undefined) throw new GroupError('not_found', `${name} is no instance of the group`, { instanceId: name })
+    if (row === undefined && this.#expected.has(name))
+      throw new GroupError('not_ready', `${name} does not show yet`, { instanceId: name })
+    if (row === undefined)
+      throw new GroupError('not_found', `${name} is no instance of the group`, { instanceId: name })
     const zone = zoneOf(row)
     const { state, detail } = listedInstance(row, this.#prefix)
     if (state === 'deleting') throw new GroupError('not_found', `${name} is being deleted`, { instanceId: name })
-    if (state !== 'running' || zone === undefined) throw new GroupError('not_ready', `${name} is ${state}: ${detail}`, { instanceId: name })
+    if (state !== 'running' || zone === undefined)
+      throw new GroupError('not_ready', `${name} is ${state}: ${detail}`, { instanceId: name })
     if (!this.#isFresh(name)) await this.#read(name, zone, signal)
     const details = this.#details.get(name)
     if (details === undefined) throw new GroupError('not_ready', `${name} is not to be seen yet`, { instanceId: name })
@@ -182,7 +189,9 @@ export class Machines {
 
   async #read(name: string, zone: string, signal: AbortSignal): Promise<void> {
     const ours = `${this.#prefix}-`
-    const unknown = [...this.#rows.values()].filter((row) => row.name.startsWith(ours) && !this.#isFresh(row.name) && zoneOf(row) === zone)
+    const unknown = [...this.#rows.values()].filter(
+      (row) => row.name.startsWith(ours) && !this.#isFresh(row.name) && zoneOf(row) === zone,
+    )
     if (name.startsWith(ours) && unknown.length >= listFrom) {
       await this.#detailReads.share(`zone ${zone}`, (shared) => this.#readZone(zone, shared), signal)
       if (this.#isFresh(name)) return

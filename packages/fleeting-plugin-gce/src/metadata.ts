@@ -18,7 +18,9 @@ export function sshKeyMetadata(username: string, publicKey: string): Readonly<Re
   return { [sshKeysItem]: sshKeyLine(username, publicKey) }
 }
 
-/** Whether a machine's user may log in with the key. Google's own form of a line does not count: it may have expired. */
+/**
+ * Whether a machine's user may log in with the key. Google's own form of a line does not count: it may have expired.
+ */
 export function admits(metadata: Metadata | undefined, username: string, publicKey: string): boolean {
   const lines = (metadataValue(sshKeysItem, metadata) ?? '').split('\n')
   const ours = `${username}:${publicKey}`
@@ -26,7 +28,11 @@ export function admits(metadata: Metadata | undefined, username: string, publicK
 }
 
 /** All of the machine's items, with the key added to those that are let in. */
-export function withSshKey(metadata: Metadata | undefined, username: string, publicKey: string): readonly MetadataItem[] {
+export function withSshKey(
+  metadata: Metadata | undefined,
+  username: string,
+  publicKey: string,
+): readonly MetadataItem[] {
   const items = metadata?.items ?? []
   const lines = [metadataValue(sshKeysItem, metadata), sshKeyLine(username, publicKey)].filter(Boolean).join('\n')
   return [...items.filter(({ key }) => key !== sshKeysItem), { key: sshKeysItem, value: lines }]

@@ -42,11 +42,13 @@ describe('names of machines', () => {
   })
 
   test('cannot be made of a token that is no part of a name', () => {
-    for (const bad of ['', 'T', 'a_b', '-a', 'a-', 'a'.repeat(37)]) expect(() => launchNames('f', bad, 1)).toThrow('launchToken: expected')
+    for (const bad of ['', 'T', 'a_b', '-a', 'a-', 'a'.repeat(37)])
+      expect(() => launchNames('f', bad, 1)).toThrow('launchToken: expected')
   })
 
   test('of others have no token', () => {
-    for (const other of ['fleet2-t-0', 'fleet', 'fleet-', 'fleet-t', 'fleet-t-x']) expect(launchTokenOf('fleet', other)).toBeUndefined()
+    for (const other of ['fleet2-t-0', 'fleet', 'fleet-', 'fleet-t', 'fleet-t-x'])
+      expect(launchTokenOf('fleet', other)).toBeUndefined()
   })
 })
 

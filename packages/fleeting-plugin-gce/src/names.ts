@@ -1,11 +1,17 @@
 import { createHash } from 'node:crypto'
 import { GroupError } from '@runner-core/fleeting'
 
-/** A machine's name is FLEET-TOKEN-NUMBER: whose it is, and from which launch, is read off it. At most 63 characters, as RFC 1035 has it. */
+/**
+ * A machine's name is FLEET-TOKEN-NUMBER: whose it is, and from which launch, is read off it. At most 63 characters, as
+ * RFC 1035 has it.
+ */
 const longest = { fleet: 21, token: 36 }
 const tokenRule = /^[a-z0-9]([-a-z0-9]{0,34}[a-z0-9])?$/
 
-/** What the names of a fleet's machines begin with: what it is called; where names cannot hold that, as much as they can, and a hash of it, so that no other fleet has the same. */
+/**
+ * What the names of a fleet's machines begin with: what it is called; where names cannot hold that, as much as they
+ * can, and a hash of it, so that no other fleet has the same.
+ */
 export function fleetPrefix(fleet: string): string {
   if (fleet.length <= longest.fleet && /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(fleet)) return fleet
   const hash = createHash('sha256').update(fleet).digest('hex').slice(0, 6)

@@ -4,8 +4,10 @@ import type { GroupRateLimits } from '@runner-core/fleeting'
 const [perPage, perRequest] = [500, 1000]
 
 /**
- * 1,500 requests a minute per project and region in each group of methods (cloud.google.com/compute/api-quota, read in part). Which method is in which group is [from memory]: what only reads one thing,
- * or lists, is `read`; `listManagedInstances`, a POST, and everything that writes is `default`. Google refills at the start of each minute, so a burst may draw it all.
+ * 1,500 requests a minute per project and region in each group of methods (cloud.google.com/compute/api-quota, read in
+ * part). Which method is in which group is [from memory]: what only reads one thing, or lists, is `read`;
+ * `listManagedInstances`, a POST, and everything that writes is `default`. Google refills at the start of each minute,
+ * so a burst may draw it all.
  */
 export const rateLimits: GroupRateLimits = {
   buckets: { default: { size: 1500, perSecond: 25 }, read: { size: 1500, perSecond: 25 } },

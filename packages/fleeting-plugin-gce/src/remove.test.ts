@@ -11,7 +11,9 @@ const members = fc.uniqueArray(member, { maxLength: 2500, size: 'max', selector:
   all.map(({ number, zone, runs }) => ({
     name: `m-${number}`,
     ...(runs && { instanceStatus: 'RUNNING' }),
-    ...(zone !== undefined && { instance: `https://www.googleapis.com/compute/v1/projects/p/zones/${zone}/instances/m-${number}` }),
+    ...(zone !== undefined && {
+      instance: `https://www.googleapis.com/compute/v1/projects/p/zones/${zone}/instances/m-${number}`,
+    }),
   })),
 )
 
@@ -34,7 +36,8 @@ test('each machine is named once, by URL or by name but not both in one request,
 
 test('one without a virtual machine is named in every zone of the group, and one that runs where it runs', () => {
   const instance = 'https://www.googleapis.com/compute/v1/projects/p/zones/a-b/instances/m'
-  const references = (member: object): unknown => deleteRequests([{ name: 'm', ...member }], ['a-b', 'a-c'])[0]![0]!.references
+  const references = (member: object): unknown =>
+    deleteRequests([{ name: 'm', ...member }], ['a-b', 'a-c'])[0]![0]!.references
   expect(references({ instance, instanceStatus: 'RUNNING' })).toEqual(['zones/a-b/instances/m'])
   expect(references({ instance })).toEqual(['zones/a-b/instances/m', 'zones/a-c/instances/m'])
   expect(references({})).toEqual(['m'])

@@ -43,7 +43,10 @@ interface Deletion {
 }
 
 /** What each request names. URLs and names may not be in one request. */
-export function deleteRequests(members: readonly ManagedInstance[], zones: readonly string[]): readonly (readonly Deletion[])[] {
+export function deleteRequests(
+  members: readonly ManagedInstance[],
+  zones: readonly string[],
+): readonly (readonly Deletion[])[] {
   const deletions = members.map((member) => ({ name: member.name, references: referencesTo(member, zones) }))
   const [withUrl, withoutUrl] = [deletions.filter(isUrl), deletions.filter((deletion) => !isUrl(deletion))]
   return [...requests(withUrl), ...requests(withoutUrl)]
@@ -68,7 +71,10 @@ function isUrl({ references }: Deletion): boolean {
   return references.some((reference) => reference.includes('/'))
 }
 
-function referencesTo({ name, instance, instanceStatus }: ManagedInstance, zones: readonly string[]): readonly string[] {
+function referencesTo(
+  { name, instance, instanceStatus }: ManagedInstance,
+  zones: readonly string[],
+): readonly string[] {
   const [, listed] = /zones\/([^/]+)\/instances\/[^/]+$/.exec(instance ?? '') ?? []
   if (listed === undefined) return [name]
   const possible = instanceStatus === undefined ? new Set([listed, ...zones]) : [listed]

@@ -11,8 +11,8 @@ export class SharedCalls<Result> {
   readonly #running = new Map<string, Shared<Result>>()
 
   /**
-   * What `call` answers, or one of the same key that runs. Rejects with the reason of `signal` once it aborts; the call goes on for the others, and is aborted when the last of them has left:
-   * one that hangs must not be joined again.
+   * What `call` answers, or one of the same key that runs. Rejects with the reason of `signal` once it aborts; the call
+   * goes on for the others, and is aborted when the last of them has left: one that hangs must not be joined again.
    */
   async share(key: string, call: (signal: AbortSignal) => Promise<Result>, signal: AbortSignal): Promise<Result> {
     const shared = this.#running.get(key) ?? this.#start(key, call)

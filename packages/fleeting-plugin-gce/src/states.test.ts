@@ -44,7 +44,10 @@ describe('a row of the group', () => {
     ['constructor', 'unknown'],
   ])('that is left alone and is %s is %s', (instanceStatus, state) => {
     for (const currentAction of ['NONE', 'VERIFYING', 'REFRESHING'])
-      expect(listedInstance({ name, currentAction, instanceStatus }, 'ours')).toMatchObject({ state, detail: instanceStatus })
+      expect(listedInstance({ name, currentAction, instanceStatus }, 'ours')).toMatchObject({
+        state,
+        detail: instanceStatus,
+      })
   })
 
   test('without a machine that nobody makes again has failed; one that is being verified comes yet', () => {
@@ -53,15 +56,25 @@ describe('a row of the group', () => {
   })
 
   test('whose last attempt failed while it is being made has failed, whatever is tried again; one that runs has not', () => {
-    const lastAttempt = { errors: { errors: [{ code: 'ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS', message: 'no more' }] } }
+    const lastAttempt = {
+      errors: { errors: [{ code: 'ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS', message: 'no more' }] },
+    }
     expect(listedInstance({ name, currentAction: 'CREATING', lastAttempt }, 'ours')).toMatchObject({
       state: 'failed',
-      error: { code: 'capacity', instanceId: name, message: 'creating the machine: ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS: no more' },
+      error: {
+        code: 'capacity',
+        instanceId: name,
+        message: 'creating the machine: ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS: no more',
+      },
     })
-    expect(listedInstance({ name, currentAction: 'NONE', instanceStatus: 'RUNNING', lastAttempt }, 'ours')).not.toHaveProperty('error')
+    expect(
+      listedInstance({ name, currentAction: 'NONE', instanceStatus: 'RUNNING', lastAttempt }, 'ours'),
+    ).not.toHaveProperty('error')
   })
 
   test('of somebody else has no launch token', () => {
-    expect(listedInstance({ name: 'runners-x7k2', instanceStatus: 'RUNNING' }, 'ours')).not.toHaveProperty('launchToken')
+    expect(listedInstance({ name: 'runners-x7k2', instanceStatus: 'RUNNING' }, 'ours')).not.toHaveProperty(
+      'launchToken',
+    )
   })
 })

@@ -3,7 +3,9 @@ import type { Instance, ManagedInstance } from './compute-api.ts'
 import { asLateError } from './errors.ts'
 import { launchTokenOf } from './names.ts'
 
-/** What the group does with a machine. `NONE`, `VERIFYING` and `REFRESHING` leave it as it is: then its status counts. */
+/**
+ * What the group does with a machine. `NONE`, `VERIFYING` and `REFRESHING` leave it as it is: then its status counts.
+ */
 const actions: ReadonlyMap<string, InstanceState> = new Map([
   ['CREATING', 'creating'],
   ['CREATING_WITHOUT_RETRIES', 'creating'],
@@ -47,7 +49,12 @@ export function describedInstance({ name, status }: Pick<Instance, 'name' | 'sta
   return listedInstance({ name, currentAction: 'NONE', instanceStatus: status ?? '' }, prefix)
 }
 
-function stateOf({ currentAction = 'NONE', instanceStatus, lastAttempt, name }: ManagedInstance): Omit<ListedInstance, 'id'> {
+function stateOf({
+  currentAction = 'NONE',
+  instanceStatus,
+  lastAttempt,
+  name,
+}: ManagedInstance): Omit<ListedInstance, 'id'> {
   const errors = lastAttempt?.errors?.errors ?? []
   if (errors.length > 0 && actions.get(currentAction) === 'creating') {
     // The group tries again for ever; whoever deletes the row gets the place back.
@@ -56,6 +63,7 @@ function stateOf({ currentAction = 'NONE', instanceStatus, lastAttempt, name }: 
   }
   if (!quietActions.has(currentAction)) return { state: actions.get(currentAction) ?? 'unknown', detail: currentAction }
   if (instanceStatus !== undefined) return { state: statuses.get(instanceStatus) ?? 'unknown', detail: instanceStatus }
-  if (currentAction === 'NONE') return { state: 'failed', detail: 'the machine is gone, and the group does not make it again' }
+  if (currentAction === 'NONE')
+    return { state: 'failed', detail: 'the machine is gone, and the group does not make it again' }
   return { state: 'creating', detail: currentAction }
 }

@@ -4,7 +4,9 @@ import { describe, expect, test } from 'vitest'
 import type { ManagedInstance } from './compute-api.ts'
 import { stallMs, ZoneTries } from './zone-tries.ts'
 
-const zones = ['europe-west1-b', 'europe-west1-c'].map((zone) => ({ zone: `https://compute/v1/projects/p/zones/${zone}` }))
+const zones = ['europe-west1-b', 'europe-west1-c'].map((zone) => ({
+  zone: `https://compute/v1/projects/p/zones/${zone}`,
+}))
 
 function failed(zone: string, code: 'capacity' | 'quota' = 'capacity') {
   const shown: ManagedInstance = {

@@ -22,8 +22,13 @@ export interface FakeCloud extends AsyncDisposable {
   makeGroup(config?: Readonly<Record<string, unknown>>, context?: Partial<PluginContext>): InstanceGroup
 }
 
-/** The fake, logged in to by a credentials file. Fake and group are on the real clock unless told. With `port` each machine is one of the plugin `local`, which answers there. */
-export async function startFakeCloud(options: Partial<FakeGceOptions> & { readonly port?: number } = {}): Promise<FakeCloud> {
+/**
+ * The fake, logged in to by a credentials file. Fake and group are on the real clock unless told. With `port` each
+ * machine is one of the plugin `local`, which answers there.
+ */
+export async function startFakeCloud(
+  options: Partial<FakeGceOptions> & { readonly port?: number } = {},
+): Promise<FakeCloud> {
   const { port, clock = systemClock, ...fakeOptions } = options
   const keyPair = await newKeyPair()
   const directory = mkdtempSync(join(tmpdir(), 'gce-'))
@@ -48,9 +53,18 @@ export async function startFakeCloud(options: Partial<FakeGceOptions> & { readon
     keyPair,
     makeGroup: (config, changed) => {
       const where = fakeOptions.region === undefined ? { zone: 'europe-west1-b' } : { region: fakeOptions.region }
-      const base = { name: 'runners', project: 'fleet-project', ...where, endpoint: fake.url, credentials_file: credentialsFile }
+      const base = {
+        name: 'runners',
+        project: 'fleet-project',
+        ...where,
+        endpoint: fake.url,
+        credentials_file: credentialsFile,
+      }
       const protocol = port !== undefined && { protocolPort: port }
-      return createInstanceGroup({ ...base, ...config }, { ...context, connector: { ...connector, ...protocol }, ...changed })
+      return createInstanceGroup(
+        { ...base, ...config },
+        { ...context, connector: { ...connector, ...protocol }, ...changed },
+      )
     },
     [Symbol.asyncDispose]: () => disposal.disposeAsync(),
   }

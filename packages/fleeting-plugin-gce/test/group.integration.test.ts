@@ -32,8 +32,14 @@ async function start(options: Partial<FakeGceOptions> = {}): Promise<World> {
     },
   })
   onTestFinished(() => cloud[Symbol.asyncDispose]())
-  const of = (operation: string): readonly Exchange[] => exchanges.filter((exchange) => exchange.operation === operation)
-  return { clock, cloud, exchanges, bodies: (operation) => of(operation).map(({ request }) => JSON.parse(request.body)) }
+  const of = (operation: string): readonly Exchange[] =>
+    exchanges.filter((exchange) => exchange.operation === operation)
+  return {
+    clock,
+    cloud,
+    exchanges,
+    bodies: (operation) => of(operation).map(({ request }) => JSON.parse(request.body)),
+  }
 }
 
 async function initialised(group: InstanceGroup): Promise<InstanceGroup> {
@@ -42,7 +48,12 @@ async function initialised(group: InstanceGroup): Promise<InstanceGroup> {
 }
 
 /** What a promise comes to that needs this time to pass while so many timers wait for it. */
-async function passing<Result>(clock: ManualClock, timers: number, ms: number, promise: Promise<Result>): Promise<Result> {
+async function passing<Result>(
+  clock: ManualClock,
+  timers: number,
+  ms: number,
+  promise: Promise<Result>,
+): Promise<Result> {
   await vi.waitFor(() => expect(clock.pendingTimers).toBe(timers), { timeout: 10_000, interval: 2 })
   await clock.advance(ms)
   return promise
@@ -50,7 +61,12 @@ async function passing<Result>(clock: ManualClock, timers: number, ms: number, p
 
 describe.each([
   ['a zone', {}, 'instanceGroupManagers', ['europe-west1-b', 'europe-west1-b', 'europe-west1-b']],
-  ['a region', { region: 'europe-west1' }, 'regionInstanceGroupManagers', ['europe-west1-b', 'europe-west1-c', 'europe-west1-d']],
+  [
+    'a region',
+    { region: 'europe-west1' },
+    'regionInstanceGroupManagers',
+    ['europe-west1-b', 'europe-west1-c', 'europe-west1-d'],
+  ],
 ])('a group in %s', (_where, options, groups, zones) => {
   it('makes machines by names of its own, with the key in their metadata from the start', async () => {
     const { cloud, exchanges, bodies } = await start(options)
@@ -58,9 +74,13 @@ describe.each([
     const ids = [0, 1, 2].map((index) => `conformance-${launchToken}-${index}`)
     expect(await group.increase({ count: 3, launchToken }, never)).toEqual({ requested: 3, ids, errors: [] })
     const metadata = { 'ssh-keys': `runner:${cloud.keyPair.publicKey} runner` }
-    expect(bodies(`${groups}.createInstances`)).toEqual([{ instances: ids.map((name) => ({ name, preservedState: { metadata } })) }])
+    expect(bodies(`${groups}.createInstances`)).toEqual([
+      { instances: ids.map((name) => ({ name, preservedState: { metadata } })) },
+    ])
     const { request } = exchanges.find(({ operation }) => operation.endsWith('createInstances'))!
-    expect(request.url.searchParams.get('requestId')).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}$/)
+    expect(request.url.searchParams.get('requestId')).toMatch(
+      /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}$/,
+    )
 
     expect(await group.list(never)).toEqual(ids.map((id) => ({ id, state: 'running', detail: 'RUNNING', launchToken })))
     const info = await group.connectInfo(ids[0]!, never)
@@ -76,7 +96,10 @@ describe.each([
     const group = await initialised(cloud.makeGroup())
     const { ids = [] } = await group.increase({ count: 3, launchToken }, never)
     await group.list(never)
-    expect(await group.decrease([ids[0]!, ids[2]!, 'nobody'], never)).toEqual({ accepted: [ids[0], ids[2], 'nobody'], errors: [] })
+    expect(await group.decrease([ids[0]!, ids[2]!, 'nobody'], never)).toEqual({
+      accepted: [ids[0], ids[2], 'nobody'],
+      errors: [],
+    })
     const instances = [0, 2].map((index) => `zones/${zones[index]}/instances/${ids[index]}`)
     expect(bodies(`${groups}.deleteInstances`)).toEqual([{ instances, skipInstancesOnValidationError: true }])
     expect(cloud.fake.targetSize).toBe(1)
@@ -151,7 +174,11 @@ describe.each([
 })
 
 it('deletes what a group in a region tries in another zone since it was listed', async () => {
-  const { clock, cloud } = await start({ region: 'europe-west1', lags: { appearMs: 0, bootMs: 1000, deleteMs: 0 }, zoneRetryMs: 5000 })
+  const { clock, cloud } = await start({
+    region: 'europe-west1',
+    lags: { appearMs: 0, bootMs: 1000, deleteMs: 0 },
+    zoneRetryMs: 5000,
+  })
   const group = await initialised(cloud.makeGroup())
   Object.assign(cloud.fake.settings, { fullZones: ['europe-west1-b', 'europe-west1-c', 'europe-west1-d'] })
   const { ids = [] } = await group.increase({ count: 1, launchToken }, never)
@@ -195,7 +222,8 @@ describe('host keys', () => {
     const { cloud, exchanges } = await start({ hostKeys: () => [key] })
     const group = await initialised(cloud.makeGroup())
     const { ids = [] } = await group.increase({ count: 1, launchToken }, never)
-    for (let time = 0; time < 3; time += 1) expect(await group.connectInfo(ids[0]!, never)).toMatchObject({ hostKeys: [key] })
+    for (let time = 0; time < 3; time += 1)
+      expect(await group.connectInfo(ids[0]!, never)).toMatchObject({ hostKeys: [key] })
     expect(exchanges.filter(({ operation }) => operation === 'instances.getGuestAttributes')).toHaveLength(1)
   })
 
@@ -243,7 +271,9 @@ describe('the key of a machine that does not have it', () => {
     const { ids = [] } = await before.increase({ count: 1, launchToken }, never)
     const fleetKey = await newKeyPair()
     const group = await initialised(cloud.makeGroup({}, { connector: {}, fleetKey }))
-    expect(await passing(clock, 1, 2000, group.connectInfo(ids[0]!, never))).toMatchObject({ privateKey: fleetKey.privateKey })
+    expect(await passing(clock, 1, 2000, group.connectInfo(ids[0]!, never))).toMatchObject({
+      privateKey: fleetKey.privateKey,
+    })
     const value = [cloud.keyPair, fleetKey].map(({ publicKey }) => `runner:${publicKey} runner`).join('\n')
     expect(bodies('instances.setMetadata')).toMatchObject([{ items: [{ key: 'ssh-keys', value }] }])
   })
@@ -274,7 +304,9 @@ describe('the key of a machine that does not have it', () => {
     await passing(clock, 1, 2000, group.connectInfo(ids[0]!, never))
     const changes = exchanges.filter(({ operation }) => operation === 'instances.setMetadata')
     expect(changes.map((change) => change.answer.status)).toEqual([200, 412, 200])
-    expect(JSON.parse(changes.at(-1)!.request.body)).toMatchObject({ items: [{ key: 'theirs', value: '1' }, { key: 'ssh-keys' }] })
+    expect(JSON.parse(changes.at(-1)!.request.body)).toMatchObject({
+      items: [{ key: 'theirs', value: '1' }, { key: 'ssh-keys' }],
+    })
   })
 })
 
@@ -321,7 +353,12 @@ describe('logging in', () => {
     const { cloud, exchanges } = await start()
     const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
     const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
-    const credentials = { type: 'service_account', client_email: 'fleet@example.invalid', private_key: pem, private_key_id: 'k1' }
+    const credentials = {
+      type: 'service_account',
+      client_email: 'fleet@example.invalid',
+      private_key: pem,
+      private_key_id: 'k1',
+    }
     await initialised(cloud.makeGroup({ credentials_file: file(JSON.stringify(credentials)) }))
     await initialised(cloud.makeGroup())
     expect(warn).not.toHaveBeenCalled()
@@ -331,7 +368,9 @@ describe('logging in', () => {
       iss: 'fleet@example.invalid',
       scope: 'https://www.googleapis.com/auth/compute',
     })
-    expect(verify('sha256', Buffer.from(`${header}.${claims}`), publicKey, Buffer.from(signature, 'base64url'))).toBe(true)
+    expect(verify('sha256', Buffer.from(`${header}.${claims}`), publicKey, Buffer.from(signature, 'base64url'))).toBe(
+      true,
+    )
   })
 
   it('without a file takes the default credentials: the file that the environment names', async () => {
@@ -347,12 +386,18 @@ describe('logging in', () => {
     vi.stubEnv('GOOGLE_APPLICATION_CREDENTIALS', '')
     vi.stubEnv('GCE_METADATA_HOST', new URL(cloud.fake.url).host)
     await initialised(cloud.makeGroup({ credentials_file: undefined }))
-    expect(exchanges.map(({ request }) => request.url.pathname)).toContain('/computeMetadata/v1/instance/service-accounts/default/token')
+    expect(exchanges.map(({ request }) => request.url.pathname)).toContain(
+      '/computeMetadata/v1/instance/service-accounts/default/token',
+    )
   })
 
   it.each([
     ['no JSON', 'secret: hush', /expected JSON$/],
-    ['another type', '{"type":"gdch_service_account"}', /expected "type": service_account, .* got "gdch_service_account"$/],
+    [
+      'another type',
+      '{"type":"gdch_service_account"}',
+      /expected "type": service_account, .* got "gdch_service_account"$/,
+    ],
     ['no key', '{"type":"service_account","client_email":"a@b"}', /expected a text in "private_key"$/],
   ])('with a file of %s says what is wrong with it, without quoting it', async (_what, content, message) => {
     const { cloud } = await start()

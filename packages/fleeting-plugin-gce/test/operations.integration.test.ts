@@ -10,12 +10,17 @@ const never = new AbortController().signal
 const operation = { name: 'operation-1' }
 
 /** What the service answers to a deletion, and then to each wait for it; the last answer again and again. */
-async function deletion(answers: readonly object[], clock: ManualClock): Promise<{ deleting: Promise<unknown>; paths: string[] }> {
+async function deletion(
+  answers: readonly object[],
+  clock: ManualClock,
+): Promise<{ deleting: Promise<unknown>; paths: string[] }> {
   const paths: string[] = []
   const server = createServer((request, response) => {
     if (request.url?.startsWith('/computeMetadata/')) {
       const token = { access_token: 'token', expires_in: 3600, token_type: 'Bearer' }
-      return void response.writeHead(200, { 'metadata-flavor': 'Google', 'content-type': 'application/json' }).end(JSON.stringify(token))
+      return void response
+        .writeHead(200, { 'metadata-flavor': 'Google', 'content-type': 'application/json' })
+        .end(JSON.stringify(token))
     }
     paths.push(`${request.method} ${request.url}`)
     const answer = answers[Math.min(paths.length, answers.length) - 1]

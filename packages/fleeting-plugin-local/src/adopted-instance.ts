@@ -48,10 +48,18 @@ export class AdoptedInstance implements LocalInstance {
 
   listed(): ListedInstance {
     const { id, launchToken } = this
-    return { id, launchToken, state: this.#state, ...(this.#state === 'failed' && { detail: 'its process never came up' }) }
+    return {
+      id,
+      launchToken,
+      state: this.#state,
+      ...(this.#state === 'failed' && { detail: 'its process never came up' }),
+    }
   }
 
-  /** Finds out whether it has come up, has ended and left something, which {@link end} removes, or is gone without a trace. Changes nothing. */
+  /**
+   * Finds out whether it has come up, has ended and left something, which {@link end} removes, or is gone without a
+   * trace. Changes nothing.
+   */
   async look(): Promise<'there' | 'ended' | 'gone'> {
     const { records } = this.#options
     if (this.#state === 'deleting') return 'there'

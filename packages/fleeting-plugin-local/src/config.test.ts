@@ -4,7 +4,11 @@ import { parseConfig } from './config.ts'
 
 describe('parseConfig', () => {
   test('has a default for everything', () => {
-    expect(parseConfig(undefined)).toMatchObject({ maxSize: Number.POSITIVE_INFINITY, shell: '/bin/sh', bootDelayMs: 0 })
+    expect(parseConfig(undefined)).toMatchObject({
+      maxSize: Number.POSITIVE_INFINITY,
+      shell: '/bin/sh',
+      bootDelayMs: 0,
+    })
   })
 
   test('names every problem at once', () => {

@@ -4,15 +4,27 @@ import { ConfigTable } from '@runner-core/fleeting'
 
 /** `[runners.autoscaler.plugin_config]` of the plugin `local`, parsed. */
 export interface LocalConfig {
-  /** Key `max_size`: the largest number of instances. Each is a process of about 60 MB. Default: no limit but `max_instances`. */
+  /**
+   * Key `max_size`: the largest number of instances. Each is a process of about 60 MB. Default: no limit but
+   * `max_instances`.
+   */
   readonly maxSize: number
-  /** Key `root_dir`: where the group makes its directory, which holds the instances' homes. Default: the system's directory for temporary files, or, with durable state, beside that. */
+  /**
+   * Key `root_dir`: where the group makes its directory, which holds the instances' homes. Default: the system's
+   * directory for temporary files, or, with durable state, beside that.
+   */
   readonly rootDir: string | undefined
   /** Key `shell`: what commands run in, an absolute path. Default `/bin/sh`. */
   readonly shell: string
-  /** Key `boot_delay_ms`: how long an instance stays `creating` before its process starts, to watch how a slow cloud is dealt with. Default 0. */
+  /**
+   * Key `boot_delay_ms`: how long an instance stays `creating` before its process starts, to watch how a slow cloud is
+   * dealt with. Default 0.
+   */
   readonly bootDelayMs: number
-  /** Key `unowned_timeout_ms`: how long an instance lives on, with durable state, when no manager shows that it owns the fleet. Default 600,000. */
+  /**
+   * Key `unowned_timeout_ms`: how long an instance lives on, with durable state, when no manager shows that it owns the
+   * fleet. Default 600,000.
+   */
   readonly unownedTimeoutMs: number
 }
 
@@ -27,7 +39,8 @@ export function parseConfig(config: unknown): LocalConfig {
     unownedTimeoutMs: table.integer('unowned_timeout_ms', { min: 100, max: 86_400_000 }) ?? 600_000,
   }
   if (parsed.rootDir !== undefined && !isAbsolute(parsed.rootDir)) table.problem('root_dir', 'an absolute path')
-  if (!isExecutable(parsed.shell)) table.problem('shell', 'the absolute path of a shell on this machine', JSON.stringify(parsed.shell))
+  if (!isExecutable(parsed.shell))
+    table.problem('shell', 'the absolute path of a shell on this machine', JSON.stringify(parsed.shell))
   table.check()
   return parsed
 }

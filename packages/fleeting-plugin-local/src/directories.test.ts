@@ -4,7 +4,12 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { abandonedGroupDirectories, claimGroupDirectory, makeInstanceDirectory, removeDirectory } from './directories.ts'
+import {
+  abandonedGroupDirectories,
+  claimGroupDirectory,
+  makeInstanceDirectory,
+  removeDirectory,
+} from './directories.ts'
 
 let root: string
 beforeEach(async () => {
@@ -29,7 +34,9 @@ describe('group directories', () => {
   })
 
   test('one without a claim is abandoned only when it is not new; other directories never', async () => {
-    const [fresh, old, other] = ['fleeting-plugin-local-fresh', 'fleeting-plugin-local-old', 'other'].map((name) => join(root, name))
+    const [fresh, old, other] = ['fleeting-plugin-local-fresh', 'fleeting-plugin-local-old', 'other'].map((name) =>
+      join(root, name),
+    )
     for (const path of [fresh!, old!, other!]) await mkdir(path)
     await writeFile(join(root, 'fleeting-plugin-local-file'), '')
     for (const path of [old!, other!]) await utimes(path, 1, 1)
@@ -57,7 +64,10 @@ describe('instance directories', () => {
   })
 })
 
-/** What a killed process leaves: a socket that refuses. Node unlinks the name that a server listened at, so it gets another before that. */
+/**
+ * What a killed process leaves: a socket that refuses. Node unlinks the name that a server listened at, so it gets
+ * another before that.
+ */
 async function leaveDeadSocket(path: string): Promise<void> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(`${path}-first`, resolve))

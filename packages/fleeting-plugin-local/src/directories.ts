@@ -15,7 +15,9 @@ export interface GroupDirectory {
   release(): Promise<void>
 }
 
-/** Rejects when groups cannot make their directories in `rootDir`, which itself need not be there yet. Changes nothing. */
+/**
+ * Rejects when groups cannot make their directories in `rootDir`, which itself need not be there yet. Changes nothing.
+ */
 export async function checkRootDirectory(rootDir: string): Promise<void> {
   try {
     if (!(await stat(rootDir)).isDirectory()) throw new Error('it is no directory')
@@ -69,7 +71,10 @@ export function makeInstanceDirectory(path: string): { readonly home: string; re
   return paths
 }
 
-/** Removes a directory with all that is in it, read-only directories too (Go's module cache is full of them). Nothing happens when it is gone. */
+/**
+ * Removes a directory with all that is in it, read-only directories too (Go's module cache is full of them). Nothing
+ * happens when it is gone.
+ */
 export async function removeDirectory(path: string): Promise<void> {
   const options = { recursive: true, force: true, maxRetries: 3 }
   try {
@@ -80,7 +85,10 @@ export async function removeDirectory(path: string): Promise<void> {
   }
 }
 
-/** For an instance whose group is gone: removes the group's directory, unless another instance is still in it, or has just done the same. */
+/**
+ * For an instance whose group is gone: removes the group's directory, unless another instance is still in it, or has
+ * just done the same.
+ */
 export async function removeOrphanedGroupDirectory(instanceDirectory: string): Promise<void> {
   const path = dirname(instanceDirectory)
   await rm(join(path, 'claim'), { force: true })

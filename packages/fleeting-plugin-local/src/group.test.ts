@@ -28,7 +28,11 @@ afterEach(async () => {
 
 describe('LocalGroup', () => {
   test('says who it is', async () => {
-    expect(await group.init(signal)).toEqual({ id: 'local/test', maxSize: 3, version: expect.stringMatching(/^\d+\.\d+\.\d+/) })
+    expect(await group.init(signal)).toEqual({
+      id: 'local/test',
+      maxSize: 3,
+      version: expect.stringMatching(/^\d+\.\d+\.\d+/),
+    })
   })
 
   test('makes nothing on the disk before the first launch', async () => {
@@ -74,7 +78,10 @@ describe('LocalGroup', () => {
     await group.init(signal)
     const { ids } = await group.increase({ count: 1, launchToken: 'a' }, signal)
     await expect(group.connectInfo(ids![0]!, signal)).rejects.toMatchObject({ code: 'not_ready', instanceId: ids![0] })
-    await expect(group.connectInfo('local-unknown', signal)).rejects.toMatchObject({ code: 'not_found', instanceId: 'local-unknown' })
+    await expect(group.connectInfo('local-unknown', signal)).rejects.toMatchObject({
+      code: 'not_found',
+      instanceId: 'local-unknown',
+    })
   })
 
   test('an aborted call does nothing', async () => {

@@ -34,8 +34,12 @@ const { version } = createRequire(import.meta.url)('../package.json') as { versi
 /** An owner shows itself this many times in the time after which a machine without one ends. */
 const signs = 20
 
-/** Instances are SSH server processes on this machine. They end with this process, or, where the fleet's state is durable, outlive it for a while and are found again. */
-export const createInstanceGroup: CreateInstanceGroup = (config, context) => new LocalGroup(parseConfig(config), context)
+/**
+ * Instances are SSH server processes on this machine. They end with this process, or, where the fleet's state is
+ * durable, outlive it for a while and are found again.
+ */
+export const createInstanceGroup: CreateInstanceGroup = (config, context) =>
+  new LocalGroup(parseConfig(config), context)
 
 class LocalGroup implements InstanceGroup {
   /** With durable state only: without it the instances are this process's own. */
@@ -110,7 +114,9 @@ class LocalGroup implements InstanceGroup {
     return {
       requested,
       ids,
-      errors: [new GroupError('quota', `plugin_config.max_size: ${count} more would be more than ${maxSize} instances`)],
+      errors: [
+        new GroupError('quota', `plugin_config.max_size: ${count} more would be more than ${maxSize} instances`),
+      ],
     }
   }
 
@@ -128,7 +134,8 @@ class LocalGroup implements InstanceGroup {
     signal.throwIfAborted()
     if (!this.#instances.has(id)) await this.#findAgain()
     const instance = this.#instances.get(id)
-    if (instance === undefined) throw new GroupError('not_found', `there is no local instance ${id}`, { instanceId: id })
+    if (instance === undefined)
+      throw new GroupError('not_found', `there is no local instance ${id}`, { instanceId: id })
     if (instance.ready === undefined) {
       throw new GroupError('not_ready', `local instance ${id} is ${instance.listed().state}`, { instanceId: id })
     }
@@ -161,7 +168,10 @@ class LocalGroup implements InstanceGroup {
     await (await this.#directory)?.release()
   }
 
-  /** The group's directory, made when it is first needed: then what dead groups left goes, too. A failure is tried again. */
+  /**
+   * The group's directory, made when it is first needed: then what dead groups left goes, too. A failure is tried
+   * again.
+   */
   #ownDirectory(): Promise<Pick<GroupDirectory, 'path' | 'release'>> {
     this.#directory ??= removeLeftovers(this.#config.rootDir ?? tmpdir(), this.#context)
       .then(() => (this.#records === undefined ? claimGroupDirectory(this.#rootDir) : this.#own(this.#records)))
@@ -186,7 +196,9 @@ class LocalGroup implements InstanceGroup {
     this.#cancelSign = this.#context.clock.after(this.#config.unownedTimeoutMs / signs, () => {
       records
         .showOwner()
-        .catch((error: unknown) => this.#context.logger.error({ error }, 'local instances cannot be told that they have an owner'))
+        .catch((error: unknown) =>
+          this.#context.logger.error({ error }, 'local instances cannot be told that they have an owner'),
+        )
         .finally(() => this.#signLater(records))
     })
   }

@@ -109,7 +109,10 @@ export class InstanceProcess implements LocalInstance {
       if (this.#state === 'creating') this.#state = 'running'
     })
     // `close` comes after the last of its error output.
-    this.#child.once('close', (code, signal) => void this.#onClose(code, signal, this.#errorsInFile() || errorOutput.trim()))
+    this.#child.once(
+      'close',
+      (code, signal) => void this.#onClose(code, signal, this.#errorsInFile() || errorOutput.trim()),
+    )
   }
 
   #spawn(): ChildProcess {

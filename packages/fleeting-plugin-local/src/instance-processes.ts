@@ -1,6 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** In the environment of everything that runs on an instance: its id. What forks twice or leaves its session is found by it. */
+/**
+ * In the environment of everything that runs on an instance: its id. What forks twice or leaves its session is found by
+ * it.
+ */
 export const instanceMarker = 'FLEETING_PLUGIN_LOCAL_INSTANCE'
 
 /** Ids of the processes that run on an instance. Linux only: none elsewhere. */

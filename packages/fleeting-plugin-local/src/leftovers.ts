@@ -2,7 +2,10 @@ import type { Clock, Logger } from '@runner-core/fleeting'
 import { abandonedGroupDirectories, instancesIn, removeDirectory } from './directories.ts'
 import { endProcessesOf } from './instance-processes.ts'
 
-/** Removes what groups left whose process was killed together with its instances: their directories, and jobs that still run. */
+/**
+ * Removes what groups left whose process was killed together with its instances: their directories, and jobs that still
+ * run.
+ */
 export async function removeLeftovers(
   rootDir: string,
   { clock, logger }: { readonly clock: Clock; readonly logger: Logger },

@@ -41,7 +41,8 @@ export interface MachineFiles {
 const unfinished = '.new-'
 
 /**
- * What a fleet's machines have written down about them, so that another process finds and reaches them again. Nothing in it is secret: a new owner lets itself in by its own public key.
+ * What a fleet's machines have written down about them, so that another process finds and reaches them again. Nothing
+ * in it is secret: a new owner lets itself in by its own public key.
  *
  *     authorized_keys   owner   homes/<id>/   machines/<id>/{launch.json, machine.json, errors}
  */
@@ -61,7 +62,8 @@ export class MachineRecords {
 
   /** From now on machines let in who has this key, and nobody else. */
   async own(publicKey: string): Promise<void> {
-    for (const path of [this.#path, this.homes, join(this.#path, 'machines')]) mkdirSync(path, { recursive: true, mode: 0o700 })
+    for (const path of [this.#path, this.homes, join(this.#path, 'machines')])
+      mkdirSync(path, { recursive: true, mode: 0o700 })
     await writeWhole(join(this.#path, 'authorized_keys'), `${publicKey}\n`)
     await this.showOwner()
     const left = (await readdir(join(this.#path, 'machines'))).filter((entry) => entry.startsWith(unfinished))
@@ -96,7 +98,10 @@ export class MachineRecords {
     return { id, launch, ...(machine !== undefined && { machine }) }
   }
 
-  /** Nothing of the machine is left: no record, and no directory. The record goes last, since it is what the rest is found by. */
+  /**
+   * Nothing of the machine is left: no record, and no directory. The record goes last, since it is what the rest is
+   * found by.
+   */
   async remove(id: string, directory: string): Promise<void> {
     await removeDirectory(directory)
     await removeDirectory(this.#recordOf(id))

@@ -5,7 +5,9 @@ import { promisify } from 'node:util'
 /** A process that is told from any other that ever had or will have its number. */
 export interface ProcessIdentity {
   readonly pid: number
-  /** The computer's boot and the moment in it when the process started, as the system counts it; compared, never read. */
+  /**
+   * The computer's boot and the moment in it when the process started, as the system counts it; compared, never read.
+   */
   readonly startedAt: string
 }
 
@@ -49,7 +51,9 @@ function bootId(): string {
 
 async function startByPs(pid: number): Promise<string | undefined> {
   try {
-    const { stdout } = await promisify(execFile)('ps', ['-o', 'stat=', '-o', 'lstart=', '-p', String(pid)], { env: { LC_ALL: 'C' } })
+    const { stdout } = await promisify(execFile)('ps', ['-o', 'stat=', '-o', 'lstart=', '-p', String(pid)], {
+      env: { LC_ALL: 'C' },
+    })
     const [state, ...start] = stdout.trim().split(/\s+/)
     return state === undefined || state.startsWith('Z') ? undefined : start.join(' ')
   } catch {

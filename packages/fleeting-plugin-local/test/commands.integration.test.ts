@@ -34,13 +34,18 @@ function serverMemory(): number {
 
 describe('a command on a local instance', () => {
   test('runs in the home, with a clean environment', async () => {
-    const { stdout, stderr, status } = await run(connection, "pwd; touch made-here; tr '\\0' '\\n' </proc/self/environ; exit 7")
+    const { stdout, stderr, status } = await run(
+      connection,
+      "pwd; touch made-here; tr '\\0' '\\n' </proc/self/environ; exit 7",
+    )
     expect(status).toEqual({ code: 7 })
     expect(stderr).toBe('')
     const [home, ...environment] = stdout.trim().split('\n')
     expect(home).toMatch(new RegExp(`/${id}/home$`))
     expect(readdirSync(home!)).toEqual(['made-here'])
-    expect(environment).toEqual(expect.arrayContaining([`HOME=${home}`, 'SHELL=/bin/sh', `PATH=${process.env['PATH']}`]))
+    expect(environment).toEqual(
+      expect.arrayContaining([`HOME=${home}`, 'SHELL=/bin/sh', `PATH=${process.env['PATH']}`]),
+    )
     const names = environment.map((variable) => variable.split('=')[0])
     const allowed = [
       'PATH',
@@ -58,7 +63,9 @@ describe('a command on a local instance', () => {
     ]
     expect(names.filter((name) => !allowed.includes(name!))).toEqual([])
     // Nor does the instance itself hold what the manager has.
-    expect(await run(connection, 'cat /proc/$PPID/environ')).toMatchObject({ stdout: expect.not.stringContaining('hunter2') })
+    expect(await run(connection, 'cat /proc/$PPID/environ')).toMatchObject({
+      stdout: expect.not.stringContaining('hunter2'),
+    })
   })
 
   test('reads its input to the end, and keeps its outputs apart', async () => {
@@ -70,7 +77,9 @@ describe('a command on a local instance', () => {
 
   test('may leave its input unread', async () => {
     expect(await run(connection, 'exit 4', 'x'.repeat(5_000_000))).toMatchObject({ status: { code: 4 } })
-    expect(await run(connection, 'exec <&-; sleep 0.1; echo done', 'x'.repeat(5_000_000))).toMatchObject({ stdout: 'done\n' })
+    expect(await run(connection, 'exec <&-; sleep 0.1; echo done', 'x'.repeat(5_000_000))).toMatchObject({
+      stdout: 'done\n',
+    })
   })
 
   test('that cannot be started says why, and harms nobody', async () => {
@@ -159,12 +168,16 @@ describe('a command on a local instance', () => {
 describe('a local instance', () => {
   test("lets nobody in but its group's key", async () => {
     const info = { ...(await group.connectInfo(id, signal)), privateKey: (await newKeyPair()).privateKey }
-    await expect(createSshConnector({ connector: {} }).connect(info, signal)).rejects.toMatchObject({ code: 'refused_credentials' })
+    await expect(createSshConnector({ connector: {} }).connect(info, signal)).rejects.toMatchObject({
+      code: 'refused_credentials',
+    })
   })
 
   test('wants proof that its client has the key, not only its public half', async () => {
     const { internalAddress, privateKey, username } = await group.connectInfo(id, signal)
-    const [known, other] = [privateKey!, (await newKeyPair()).privateKey].map((key) => ssh2.utils.parseKey(key) as ParsedKey)
+    const [known, other] = [privateKey!, (await newKeyPair()).privateKey].map(
+      (key) => ssh2.utils.parseKey(key) as ParsedKey,
+    )
     class Forger extends ssh2.BaseAgent {
       override getIdentities(answer: IdentityCallback): void {
         answer(null, [known!])
@@ -175,7 +188,9 @@ describe('a local instance', () => {
     }
     const client = new ssh2.Client()
     const port = Number(internalAddress!.split(':')[1])
-    const outcome = new Promise((resolve) => client.once('ready', () => resolve('let in')).once('error', ({ message }) => resolve(message)))
+    const outcome = new Promise((resolve) =>
+      client.once('ready', () => resolve('let in')).once('error', ({ message }) => resolve(message)),
+    )
     client.connect({ host: '127.0.0.1', port, username, agent: new Forger() })
     expect(await outcome).toBe('All configured authentication methods failed')
     client.end()
@@ -186,9 +201,13 @@ describe('a local instance', () => {
     const socketPath = join(tmpdir(), `local-test-${process.pid}.sock`)
     const targets = [{ host: '127.0.0.1', port: 0 }, { socketPath }]
     for (const target of targets) {
-      await new Promise<void>((resolve) => ('port' in target ? echo.listen(0, '127.0.0.1', resolve) : echo.listen(socketPath, resolve)))
+      await new Promise<void>((resolve) =>
+        'port' in target ? echo.listen(0, '127.0.0.1', resolve) : echo.listen(socketPath, resolve),
+      )
       const address = echo.address()
-      const stream = await connection.dial(typeof address === 'string' ? { socketPath } : { host: '127.0.0.1', port: address!.port })
+      const stream = await connection.dial(
+        typeof address === 'string' ? { socketPath } : { host: '127.0.0.1', port: address!.port },
+      )
       stream.end('hello')
       expect(await text(stream)).toBe('hello')
       await new Promise((resolve) => echo.close(resolve))

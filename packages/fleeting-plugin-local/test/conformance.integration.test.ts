@@ -11,7 +11,11 @@ const options = { maxInstances: 3, patienceMs: 60_000, pollMs: 20 }
 describeInstanceGroup('plugin local', () => createInstanceGroup({ max_size: 3 }, context), options)
 
 const stateDir = join(mkdtempSync(join(tmpdir(), 'local-test-')), 'made', 'later')
-describeInstanceGroup('plugin local with durable state', () => createInstanceGroup({ max_size: 3 }, { ...context, stateDir }), options)
+describeInstanceGroup(
+  'plugin local with durable state',
+  () => createInstanceGroup({ max_size: 3 }, { ...context, stateDir }),
+  options,
+)
 afterAll(() => {
   const root = join(stateDir, '../..')
   expect(readdirSync(join(root, 'made'))).toEqual([])

@@ -31,7 +31,8 @@ afterEach(async () => {
   for (const manager of managers.splice(0)) manager.kill('SIGKILL')
   await removeAll()
   // Who finds no machine leaves what belongs to none.
-  for (const folder of ['machines', 'homes']) expect(existsSync(stateDir) ? readdirSync(join(stateDir, folder)) : []).toEqual([])
+  for (const folder of ['machines', 'homes'])
+    expect(existsSync(stateDir) ? readdirSync(join(stateDir, folder)) : []).toEqual([])
   rmSync(root, { recursive: true })
 })
 
@@ -45,7 +46,10 @@ async function removeAll(): Promise<void> {
   group = undefined
 }
 
-async function startManager(instances: number, config: object = {}): Promise<{ manager: ChildProcess; infos: ConnectInfo[] }> {
+async function startManager(
+  instances: number,
+  config: object = {},
+): Promise<{ manager: ChildProcess; infos: ConnectInfo[] }> {
   const program = fileURLToPath(new URL('manager.ts', import.meta.url))
   const manager = spawn(
     process.execPath,
@@ -72,7 +76,10 @@ describe('local instances with durable state', () => {
     const { manager, infos } = await startManager(2)
     const connector = createSshConnector({ connector: {} })
     const connection = await connector.connect(infos[0]!, signal)
-    await run(connection, '(n=0; until [ -e go ]; do sleep 0.02; done; echo through >result) >/dev/null 2>&1 & echo before >file')
+    await run(
+      connection,
+      '(n=0; until [ -e go ]; do sleep 0.02; done; echo through >result) >/dev/null 2>&1 & echo before >file',
+    )
     await killed(manager)
 
     group = await startGroup({}, stateDir)
@@ -85,7 +92,8 @@ describe('local instances with durable state', () => {
     expect(info).toMatchObject({ internalAddress: infos[0]!.internalAddress, hostKeys: infos[0]!.hostKeys })
     expect(info.privateKey).not.toBe(infos[0]!.privateKey)
     const again = await connect(group, info.instanceId)
-    // The connection of the manager that is gone is this test's own, so even that still works; a new one with its key does not.
+    // The connection of the manager that is gone is this test's own, so even that still works; a new one with its key
+    // does not.
     await expect(connector.connect(infos[0]!, signal)).rejects.toMatchObject({ code: 'refused_credentials' })
     expect(await run(again, 'cat file; touch go; until [ -s result ]; do sleep 0.02; done; cat result')).toMatchObject({
       stdout: 'before\nthrough\n',
@@ -105,7 +113,10 @@ describe('local instances with durable state', () => {
     const [{ launchToken } = { launchToken: '' }] = await group.list(signal)
     const same = await group.increase({ count: 2, launchToken: launchToken! }, signal)
     expect(new Set(same.ids)).toEqual(new Set(infos.map(({ instanceId }) => instanceId)))
-    expect(await group.increase({ count: 2, launchToken: 'new' }, signal)).toMatchObject({ requested: 1, errors: [{ code: 'quota' }] })
+    expect(await group.increase({ count: 2, launchToken: 'new' }, signal)).toMatchObject({
+      requested: 1,
+      errors: [{ code: 'quota' }],
+    })
   })
 
   test('are left alone by who only looks', async () => {
@@ -146,7 +157,9 @@ describe('local instances with durable state', () => {
     group = await startGroup({}, stateDir)
     expect((await group.list(signal)).map(({ id }) => id)).toEqual([other])
     await connect(group, other!)
-    await until(async () => (await group!.list(signal)).length === 1 && !existsSync(join(stateDir, 'machines', doomed!)))
+    await until(
+      async () => (await group!.list(signal)).length === 1 && !existsSync(join(stateDir, 'machines', doomed!)),
+    )
     expect(isAlive(Number(stdout))).toBe(false)
     expect(readdirSync(join(stateDir, 'homes'))).toEqual([other])
   })
@@ -160,7 +173,10 @@ describe('local instances with durable state', () => {
     try {
       process.kill(record.pid, 'SIGKILL')
       await until(() => !isAlive(record.pid))
-      writeFileSync(join(stateDir, 'machines', instanceId, 'machine.json'), JSON.stringify({ ...record, pid: stranger.pid }))
+      writeFileSync(
+        join(stateDir, 'machines', instanceId, 'machine.json'),
+        JSON.stringify({ ...record, pid: stranger.pid }),
+      )
       group = await startGroup({}, stateDir)
       expect(await group.list(signal)).toEqual([])
       await group.decrease([instanceId], signal)
@@ -186,14 +202,27 @@ describe('local instances with durable state', () => {
   test('belong to the state that launched them: a manager with another state is refused, and may have them once it is told to take them', async () => {
     const startProvisioner = async (mayTake: 'own' | 'any'): Promise<Provisioner> => {
       const lease = await new MemoryStateStore().lease('test')
-      const context = { fleet: 'test', stateDir, connector: {}, logger: silentLogger, clock: systemClock, random: Math.random }
-      return Provisioner.start({ group: createInstanceGroup({}, context), lease, owner: { name: 'fleet test', mayTake } }, signal)
+      const context = {
+        fleet: 'test',
+        stateDir,
+        connector: {},
+        logger: silentLogger,
+        clock: systemClock,
+        random: Math.random,
+      }
+      return Provisioner.start(
+        { group: createInstanceGroup({}, context), lease, owner: { name: 'fleet test', mayTake } },
+        signal,
+      )
     }
     const first = await startProvisioner('own')
     first.request(1, { reason: 'test' })
     await until(() => [...first.instances().values()].some(({ state }) => state === 'running'))
     await first.shutdown({ removeInstances: false })
-    await expect(startProvisioner('own')).rejects.toMatchObject({ code: 'group_owned', owner: { name: 'fleet test', epoch: 1 } })
+    await expect(startProvisioner('own')).rejects.toMatchObject({
+      code: 'group_owned',
+      owner: { name: 'fleet test', epoch: 1 },
+    })
     const second = await startProvisioner('any')
     expect([...second.instances().values()].map(({ cause }) => cause)).toEqual(['adopted'])
     expect(await second.shutdown({ removeInstances: true })).toEqual({ remaining: [] })

@@ -64,7 +64,11 @@ describe('the end of a local instance', () => {
   test('by a kill shows in the next list, and leaves nothing either', async () => {
     const [id] = await launch(group, 1)
     const connection = await connect(group, id!)
-    const [directory, daemon, server] = [await directoryOf(connection), await startDaemon(connection), await serverOf(connection)]
+    const [directory, daemon, server] = [
+      await directoryOf(connection),
+      await startDaemon(connection),
+      await serverOf(connection),
+    ]
     process.kill(server, 'SIGKILL')
     await until(async () => (await group.list(signal)).length === 0)
     expect(isAlive(daemon)).toBe(false)

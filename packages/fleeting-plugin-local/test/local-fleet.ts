@@ -1,6 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Connection, createSshConnector, type InstanceGroup, silentLogger, systemClock } from '@runner-core/fleeting'
+import {
+  type Connection,
+  createSshConnector,
+  type InstanceGroup,
+  silentLogger,
+  systemClock,
+} from '@runner-core/fleeting'
 import { createInstanceGroup } from '../src/index.ts'
 
 export const { signal } = new AbortController()
@@ -8,7 +14,14 @@ export const { signal } = new AbortController()
 /** With `stateDir` the fleet's state is durable. */
 export async function startGroup(config: object = {}, stateDir?: string): Promise<InstanceGroup> {
   const durable = stateDir !== undefined && { stateDir }
-  const context = { fleet: 'test', ...durable, connector: {}, logger: silentLogger, clock: systemClock, random: Math.random }
+  const context = {
+    fleet: 'test',
+    ...durable,
+    connector: {},
+    logger: silentLogger,
+    clock: systemClock,
+    random: Math.random,
+  }
   const group = createInstanceGroup(config, context)
   await group.init(signal)
   return group
@@ -27,10 +40,15 @@ export async function launch(group: InstanceGroup, count: number): Promise<reado
 }
 
 export async function connect(group: InstanceGroup, id: string): Promise<Connection> {
-  return createSshConnector({ connector: { hostKeyChecking: 'strict' } }).connect(await group.connectInfo(id, signal), signal)
+  return createSshConnector({ connector: { hostKeyChecking: 'strict' } }).connect(
+    await group.connectInfo(id, signal),
+    signal,
+  )
 }
 
-/** Polls until `condition` holds. Thrown after 20 s, less than a test's time limit, so that its cleaning up still runs. */
+/**
+ * Polls until `condition` holds. Thrown after 20 s, less than a test's time limit, so that its cleaning up still runs.
+ */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   const giveUpAt = performance.now() + 20_000
   while (!(await condition())) {
@@ -66,7 +84,8 @@ export function isAlive(pid: number): boolean {
   return !/^State:\s+Z/m.test(readStatus(pid))
 }
 
-export const directoryOf = async (connection: Connection): Promise<string> => (await run(connection, 'cd .. && pwd')).stdout.trim()
+export const directoryOf = async (connection: Connection): Promise<string> =>
+  (await run(connection, 'cd .. && pwd')).stdout.trim()
 export const isGone = (path: string): boolean => !existsSync(path)
 
 function readStatus(pid: number): string {

@@ -1,4 +1,7 @@
-/** A program of its own that holds a group, with durable state or without: it launches as many instances as its argument says, tells of them in one line of JSON, and stays. */
+/**
+ * A program of its own that holds a group, with durable state or without: it launches as many instances as its argument
+ * says, tells of them in one line of JSON, and stays.
+ */
 import { argv } from 'node:process'
 import { launch, startGroup } from './local-fleet.ts'
 

@@ -20,8 +20,21 @@ afterAll(() => rmSync(directory, { recursive: true }))
 describe('parseConfig', () => {
   test("reads hosts as upstream's plugin does, in their order", () => {
     const instances = {
-      web: { internal_addr: '10.0.0.1', external_addr: 'web.example:2222', username: 'root', password: 'x', host_key: hostKey },
-      db: { external_addr: '[::1]:22', protocol_port: 2200, key_path: keyPath, os: 'darwin', arch: 'arm64', protocol: 'ssh' },
+      web: {
+        internal_addr: '10.0.0.1',
+        external_addr: 'web.example:2222',
+        username: 'root',
+        password: 'x',
+        host_key: hostKey,
+      },
+      db: {
+        external_addr: '[::1]:22',
+        protocol_port: 2200,
+        key_path: keyPath,
+        os: 'darwin',
+        arch: 'arm64',
+        protocol: 'ssh',
+      },
     }
     expect(parseConfig({ instances }, { ...shared, os: 'linux' }, noWarning).hosts).toEqual([
       {
@@ -40,7 +53,15 @@ describe('parseConfig', () => {
       },
       {
         name: 'db',
-        target: { protocol: 'ssh', username: 'ci', externalAddress: '[::1]:22', port: 2200, hostKeys: [], os: 'darwin', arch: 'arm64' },
+        target: {
+          protocol: 'ssh',
+          username: 'ci',
+          externalAddress: '[::1]:22',
+          port: 2200,
+          hostKeys: [],
+          os: 'darwin',
+          arch: 'arm64',
+        },
         password: undefined,
         keyPath,
         privateKey: 'KEY',
@@ -78,12 +99,16 @@ describe('parseConfig', () => {
   })
 
   test('wants a host', () => {
-    expect(() => parseConfig(undefined, shared, noWarning)).toThrow('plugin_config.instances: expected at least one host')
+    expect(() => parseConfig(undefined, shared, noWarning)).toThrow(
+      'plugin_config.instances: expected at least one host',
+    )
   })
 
   test('wants host keys where none may be pinned', () => {
     const instances = { a: { internal_addr: 'a' } }
-    expect(() => parseConfig({ instances }, { ...shared, hostKeyChecking: 'strict' }, noWarning)).toThrow('host key checking is strict')
+    expect(() => parseConfig({ instances }, { ...shared, hostKeyChecking: 'strict' }, noWarning)).toThrow(
+      'host key checking is strict',
+    )
   })
 
   test('warns of keys that it understands and does not use', () => {

@@ -11,8 +11,8 @@ export interface StaticConfig {
 export interface StaticHost {
   readonly name: string
   /**
-   * Keys `internal_addr`, `external_addr` (`host` or `host:port`; at least one is there), `protocol_port`, `username`, `host_key` (one or a list, as in `known_hosts`
-   * after the name), `os`, `arch`. What is absent is connector_config's.
+   * Keys `internal_addr`, `external_addr` (`host` or `host:port`; at least one is there), `protocol_port`, `username`,
+   * `host_key` (one or a list, as in `known_hosts` after the name), `os`, `arch`. What is absent is connector_config's.
    */
   readonly target: Omit<ConnectInfo, 'instanceId' | 'password' | 'privateKey' | 'agentSocket'>
   /** Key `password`. */
@@ -50,8 +50,10 @@ function parseHost(name: string, table: ConfigTable, connector: ConnectorConfig)
   const arch = table.string('arch') ?? connector.arch
   table.choice('protocol', ['ssh'])
 
-  if (!table.has('internal_addr') && !table.has('external_addr')) table.problem('internal_addr', 'an address here or in external_addr')
-  if (username === undefined && !table.has('username')) table.problem('username', 'a user name here or in connector_config')
+  if (!table.has('internal_addr') && !table.has('external_addr'))
+    table.problem('internal_addr', 'an address here or in external_addr')
+  if (username === undefined && !table.has('username'))
+    table.problem('username', 'a user name here or in connector_config')
   const shared = connector.password ?? connector.privateKey ?? connector.agentSocket
   if (shared === undefined && !table.has('password') && !table.has('key_path')) {
     table.problem('key_path', 'a key or a password here or in connector_config')
@@ -59,7 +61,8 @@ function parseHost(name: string, table: ConfigTable, connector: ConnectorConfig)
   if (hostKeys.length === 0 && connector.hostKeyChecking === 'strict' && !table.has('host_key')) {
     table.problem('host_key', 'a host key, since host key checking is strict')
   }
-  if (!hostKeys.every((key) => isAccepted(parseHostKey, key))) table.problem('host_key', 'host keys like "ssh-ed25519 AAAA…"')
+  if (!hostKeys.every((key) => isAccepted(parseHostKey, key)))
+    table.problem('host_key', 'host keys like "ssh-ed25519 AAAA…"')
 
   const target: StaticHost['target'] = {
     protocol: 'ssh',
@@ -87,7 +90,8 @@ function readKeyFile(table: ConfigTable, path: string): string | undefined {
 
 function readAddress(table: ConfigTable, key: string): string | undefined {
   const address = table.string(key)
-  if (address !== undefined && !isAccepted((text) => parseAddress(text, 22), address)) table.problem(key, 'host, host:port or [IPv6]:port')
+  if (address !== undefined && !isAccepted((text) => parseAddress(text, 22), address))
+    table.problem(key, 'host, host:port or [IPv6]:port')
   return address
 }
 

@@ -9,18 +9,31 @@ export interface CredentialsFound {
   readonly findings: readonly Finding[]
 }
 
-/** Checks the hosts' keys. A host without credentials of its own has connector_config's. Thrown: `invalid_config`, naming every key that cannot be used. */
-export async function readCredentials(hosts: readonly StaticHost[], connector: ConnectorConfig): Promise<CredentialsFound> {
+/**
+ * Checks the hosts' keys. A host without credentials of its own has connector_config's. Thrown: `invalid_config`,
+ * naming every key that cannot be used.
+ */
+export async function readCredentials(
+  hosts: readonly StaticHost[],
+  connector: ConnectorConfig,
+): Promise<CredentialsFound> {
   const results = await Promise.allSettled(hosts.map((host) => credentialsOf(host, connector)))
-  const problems = results.filter((result) => result.status === 'rejected').map(({ reason }) => (reason as Error).message)
+  const problems = results
+    .filter((result) => result.status === 'rejected')
+    .map(({ reason }) => (reason as Error).message)
   if (problems.length > 0) throw new GroupError('invalid_config', problems.join('\n'))
   return {
-    credentials: new Map(results.map((result, index) => [hosts[index]!, (result as PromiseFulfilledResult<Credentials>).value])),
+    credentials: new Map(
+      results.map((result, index) => [hosts[index]!, (result as PromiseFulfilledResult<Credentials>).value]),
+    ),
     findings: (await Promise.all(hosts.map(openKeyFile))).flat(),
   }
 }
 
-async function credentialsOf({ name, password, keyPath, privateKey }: StaticHost, connector: ConnectorConfig): Promise<Credentials> {
+async function credentialsOf(
+  { name, password, keyPath, privateKey }: StaticHost,
+  connector: ConnectorConfig,
+): Promise<Credentials> {
   if (password === undefined && keyPath === undefined) {
     const { privateKey, password, agentSocket } = connector
     return {

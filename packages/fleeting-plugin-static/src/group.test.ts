@@ -13,7 +13,10 @@ async function startGroup(
   instances: object = threeHosts,
   connector: ConnectorConfig = { username: 'ci', password: 'x' },
 ): Promise<InstanceGroup> {
-  const group = createInstanceGroup({ instances }, { fleet: 'test', connector, logger: silentLogger, clock: systemClock, random: () => 0 })
+  const group = createInstanceGroup(
+    { instances },
+    { fleet: 'test', connector, logger: silentLogger, clock: systemClock, random: () => 0 },
+  )
   await group.init(signal)
   return group
 }
@@ -24,7 +27,13 @@ describe('StaticGroup', () => {
   test('has as many instances as hosts, and lists those that are lent', async () => {
     const group = createInstanceGroup(
       { instances: threeHosts },
-      { fleet: 'test', connector: { username: 'ci', password: 'x' }, logger: silentLogger, clock: systemClock, random: () => 0 },
+      {
+        fleet: 'test',
+        connector: { username: 'ci', password: 'x' },
+        logger: silentLogger,
+        clock: systemClock,
+        random: () => 0,
+      },
     )
     expect(await group.init(signal)).toMatchObject({ id: 'static/test', maxSize: 3, findings: [] })
     expect(await group.list(signal)).toEqual([])
@@ -37,8 +46,14 @@ describe('StaticGroup', () => {
 
   test('lends what is free and answers the rest as a quota error', async () => {
     const group = await startGroup()
-    expect(await group.increase({ count: 5, launchToken: 't' }, signal)).toMatchObject({ requested: 3, errors: [{ code: 'quota' }] })
-    expect(await group.increase({ count: 1, launchToken: 'u' }, signal)).toMatchObject({ requested: 0, errors: [{ code: 'quota' }] })
+    expect(await group.increase({ count: 5, launchToken: 't' }, signal)).toMatchObject({
+      requested: 3,
+      errors: [{ code: 'quota' }],
+    })
+    expect(await group.increase({ count: 1, launchToken: 'u' }, signal)).toMatchObject({
+      requested: 0,
+      errors: [{ code: 'quota' }],
+    })
   })
 
   test('takes hosts back, and lends them again as other instances', async () => {
@@ -72,7 +87,10 @@ describe('StaticGroup', () => {
         for (const [index, action] of steps.entries()) {
           const before = await listed(group)
           if ('increase' in action) {
-            const { ids = [], requested } = await group.increase({ count: action.increase, launchToken: `t${index}` }, signal)
+            const { ids = [], requested } = await group.increase(
+              { count: action.increase, launchToken: `t${index}` },
+              signal,
+            )
             expect(requested).toBe(Math.min(action.increase, 3 - before.length))
             for (const id of ids) {
               expect(everLent.has(id)).toBe(false)
@@ -131,7 +149,13 @@ describe("a host's credentials", () => {
 
   test('in a file that others may read are a finding', async () => {
     await chmod(keyPath, 0o644)
-    const context = { fleet: 'test', connector: { username: 'ci' }, logger: silentLogger, clock: systemClock, random: () => 0 }
+    const context = {
+      fleet: 'test',
+      connector: { username: 'ci' },
+      logger: silentLogger,
+      clock: systemClock,
+      random: () => 0,
+    }
     const group = createInstanceGroup({ instances: { a: { internal_addr: 'a', key_path: keyPath } } }, context)
     expect((await group.init(signal)).findings).toEqual([
       expect.objectContaining({ code: 'key_file_permissions', severity: 'warning', fix: `chmod 600 ${keyPath}` }),
@@ -183,7 +207,10 @@ describe('with durable state', () => {
     const second = await startAgain()
     expect(await second.list(signal)).toEqual([{ id: 'b#2', state: 'running', launchToken: 't' }])
     expect(await second.connectInfo('b#2', signal)).toMatchObject({ internalAddress: 'b' })
-    expect(await second.increase({ count: 3, launchToken: 'u' }, signal)).toMatchObject({ requested: 2, ids: ['a#3', 'c#4'] })
+    expect(await second.increase({ count: 3, launchToken: 'u' }, signal)).toMatchObject({
+      requested: 2,
+      ids: ['a#3', 'c#4'],
+    })
     expect(await second.increase({ count: 1, launchToken: 't' }, signal)).toEqual({ requested: 1, ids: ['b#2'] })
     expect(await readFile(join(stateDir, 'loans.json'), 'utf8')).not.toContain('hush')
   })
@@ -216,7 +243,10 @@ describe('with durable state', () => {
     await rm(stateDir)
     await group.increase({ count: 1, launchToken: 't' }, signal)
     await writeFile(join(stateDir, 'loans.json'), '{"loans": 1}')
-    await expect(startAgain()).rejects.toMatchObject({ code: 'invalid_config', message: expect.stringContaining('loans.json') })
+    await expect(startAgain()).rejects.toMatchObject({
+      code: 'invalid_config',
+      message: expect.stringContaining('loans.json'),
+    })
     expect(await readFile(join(stateDir, 'loans.json'), 'utf8')).toBe('{"loans": 1}')
   })
 })

@@ -21,7 +21,8 @@ const { version } = createRequire(import.meta.url)('../package.json') as { versi
 
 /** Instances are hosts that exist: to launch one is to lend it, to remove it to take it back. */
 export const createInstanceGroup: CreateInstanceGroup = (config, context) => {
-  const warn = (key: string): void => context.logger.warn({ key }, 'plugin_config key is not used; connector_config has it for all hosts')
+  const warn = (key: string): void =>
+    context.logger.warn({ key }, 'plugin_config key is not used; connector_config has it for all hosts')
   return new StaticGroup(parseConfig(config, context.connector, warn).hosts, context)
 }
 
@@ -79,7 +80,10 @@ class StaticGroup implements InstanceGroup {
     return [...this.#loans.values()].map(({ id, launchToken }) => ({ id, state: 'running', launchToken }))
   }
 
-  /** Lends free hosts, in the order of the configuration; a host that was given back, perhaps because something is wrong with it, comes last. */
+  /**
+   * Lends free hosts, in the order of the configuration; a host that was given back, perhaps because something is wrong
+   * with it, comes last.
+   */
   async increase({ count, launchToken }: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
     signal.throwIfAborted()
     const known = [...this.#loans.values()].filter((loan) => loan.launchToken === launchToken)

@@ -16,7 +16,10 @@ export interface KeptLoans {
   readonly lentSoFar: number
 }
 
-/** Where the group writes down which hosts are lent, for the next process: nothing but this program knows. Holds no secret. */
+/**
+ * Where the group writes down which hosts are lent, for the next process: nothing but this program knows. Holds no
+ * secret.
+ */
 export class LoanFile {
   readonly #directory: string
   readonly #file: string
@@ -33,9 +36,13 @@ export class LoanFile {
       return parseLoans(JSON.parse(readFileSync(this.#file, 'utf8')))
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { loans: [], lentSoFar: 0 }
-      throw new GroupError('invalid_config', `${this.#file}: expected the hosts that are lent, got ${(error as Error).message}`, {
-        cause: error,
-      })
+      throw new GroupError(
+        'invalid_config',
+        `${this.#file}: expected the hosts that are lent, got ${(error as Error).message}`,
+        {
+          cause: error,
+        },
+      )
     }
   }
 
@@ -46,7 +53,9 @@ export class LoanFile {
       writeFileSync(`${this.#file}.new`, JSON.stringify(kept), { mode: 0o600, flush: true })
       renameSync(`${this.#file}.new`, this.#file)
     } catch (error) {
-      throw new GroupError('transient', `${this.#file}: loans cannot be written down: ${(error as Error).message}`, { cause: error })
+      throw new GroupError('transient', `${this.#file}: loans cannot be written down: ${(error as Error).message}`, {
+        cause: error,
+      })
     }
   }
 }
@@ -57,6 +66,7 @@ function parseLoans(value: unknown): KeptLoans {
     const { id, host, launchToken } = Object(loan) as Record<string, unknown>
     return typeof id === 'string' && typeof host === 'string' && typeof launchToken === 'string'
   }
-  if (!Number.isSafeInteger(lentSoFar) || !Array.isArray(loans) || !loans.every(isLoan)) throw new Error('something else')
+  if (!Number.isSafeInteger(lentSoFar) || !Array.isArray(loans) || !loans.every(isLoan))
+    throw new Error('something else')
   return { loans, lentSoFar: lentSoFar as number }
 }

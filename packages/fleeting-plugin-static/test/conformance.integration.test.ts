@@ -20,5 +20,10 @@ describe.skipIf(missing !== undefined)('against OpenSSH', () => {
     const context = { fleet: 'conformance', connector, logger: silentLogger, clock: systemClock, random: Math.random }
     return createInstanceGroup({ instances: { one: host, two: host, three: host } }, context)
   }
-  describeInstanceGroup('plugin static', makeGroup, { maxInstances: 3, patienceMs: 60_000, pollMs: 5, machinesOutliveInstances: true })
+  describeInstanceGroup('plugin static', makeGroup, {
+    maxInstances: 3,
+    patienceMs: 60_000,
+    pollMs: 5,
+    machinesOutliveInstances: true,
+  })
 })

@@ -10,8 +10,12 @@ import { createInstanceGroup } from '../src/index.ts'
 test("the README's configuration is one that the runner and the plugin take", async () => {
   const folder = mkdtempSync(join(tmpdir(), 'static-setup-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
-  for (const key of ['build-1.key', 'shared.key']) writeFileSync(join(folder, key), (await newKeyPair()).privateKey, { mode: 0o600 })
-  const config = readFileSync(new URL('../setup/config.toml', import.meta.url), 'utf8').replaceAll('/etc/gitlab-runner', folder)
+  for (const key of ['build-1.key', 'shared.key'])
+    writeFileSync(join(folder, key), (await newKeyPair()).privateKey, { mode: 0o600 })
+  const config = readFileSync(new URL('../setup/config.toml', import.meta.url), 'utf8').replaceAll(
+    '/etc/gitlab-runner',
+    folder,
+  )
   const { settings, warnings } = parseConfig(config)
   expect(warnings).toEqual([])
   expect(await checkPlugins(settings.runners, async () => ({ createInstanceGroup }))).toEqual([])

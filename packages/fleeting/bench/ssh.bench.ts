@@ -1,5 +1,6 @@
 /**
- * What the SSH connector makes of one OpenSSH server on this machine: commands per second, their latency, throughput in both directions, and memory.
+ * What the SSH connector makes of one OpenSSH server on this machine: commands per second, their latency, throughput in
+ * both directions, and memory.
  *
  * `node --expose-gc --conditions=@runner-core/source packages/fleeting/bench/ssh.bench.ts`
  */

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Starts the command line interface: in a checkout from the sources, without a build; in an installed package from what they compile to.
-// Plain JavaScript that older Nodes can read, committed.
+// Starts the command line interface: in a checkout from the sources, without a build; in an installed
+// package from what they compile to. Plain JavaScript that older Nodes can read, committed.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import * as nodeModule from 'node:module'
@@ -20,7 +20,8 @@ if (!isCheckout) {
 } else if (process.features.typescript && nodeModule.registerHooks) {
   const condition = '@runner-core/source'
   nodeModule.registerHooks({
-    resolve: (specifier, context, next) => next(specifier, { ...context, conditions: [...context.conditions, condition] }),
+    resolve: (specifier, context, next) =>
+      next(specifier, { ...context, conditions: [...context.conditions, condition] }),
   })
   await start('../src/cli/main.ts')
 } else startAgain()
@@ -30,7 +31,9 @@ async function start(entry) {
   process.exitCode = await main(process.argv.slice(2))
   // Whoever waits for this command must not wait for ever because a plugin has left a timer or a socket behind.
   const leave = () => {
-    console.error(`still open after shutdown, by the plugin most likely: ${[...new Set(process.getActiveResourcesInfo())].join(', ')}`)
+    console.error(
+      `still open after shutdown, by the plugin most likely: ${[...new Set(process.getActiveResourcesInfo())].join(', ')}`,
+    )
     process.exit()
   }
   setTimeout(leave, patienceMs).unref()
@@ -40,7 +43,9 @@ async function start(entry) {
 function startAgain() {
   const node = join(here, '../../../node_modules/.bin/node')
   if (process.env.FLEETING_STARTED_AGAIN || !existsSync(node)) {
-    console.error(`fleeting: expected Node 24 to run from the sources, got ${process.version}; run \`npm run setup\` in the checkout first`)
+    console.error(
+      `fleeting: expected Node 24 to run from the sources, got ${process.version}; run \`npm run setup\` in the checkout first`,
+    )
     process.exit(2)
   }
   const env = { ...process.env, FLEETING_STARTED_AGAIN: 'yes' }

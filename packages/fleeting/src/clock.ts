@@ -2,15 +2,21 @@
 export type CancelTimer = () => void
 
 /**
- * Time as a parameter. Decisions compare `now()` values only, so a wall clock that jumps cannot make a deadline fire early or never.
- * The wall clock is read where people or calendars are involved: schedules and log lines.
+ * Time as a parameter. Decisions compare `now()` values only, so a wall clock that jumps cannot make a deadline fire
+ * early or never. The wall clock is read where people or calendars are involved: schedules and log lines.
  */
 export interface Clock {
-  /** Milliseconds that never go back. The scale starts at the wall time of process start, so values of two runs can be compared roughly. */
+  /**
+   * Milliseconds that never go back. The scale starts at the wall time of process start, so values of two runs can be
+   * compared roughly.
+   */
   now(): number
   /** Wall time, milliseconds since 1970-01-01 UTC. It may jump in either direction. */
   wallTime(): number
-  /** Calls `callback` once, `delayMs` (≥ 0) from now on the scale of `now()`. Like a server's socket, a timer keeps the process alive until it fires or is cancelled. */
+  /**
+   * Calls `callback` once, `delayMs` (≥ 0) from now on the scale of `now()`. Like a server's socket, a timer keeps the
+   * process alive until it fires or is cancelled.
+   */
   after(delayMs: number, callback: () => void): CancelTimer
 }
 
@@ -52,7 +58,9 @@ export function delay(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
   })
 }
 
-/** A source of numbers in [0, 1), as `Math.random`; a parameter wherever chance is used, so that a run can be repeated. */
+/**
+ * A source of numbers in [0, 1), as `Math.random`; a parameter wherever chance is used, so that a run can be repeated.
+ */
 export type Random = () => number
 
 /** The process's own dice. */

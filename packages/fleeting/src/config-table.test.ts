@@ -15,7 +15,14 @@ function problemsOf(table: ConfigTable): string[] {
 
 describe('ConfigTable', () => {
   test('reads what is there and leaves out what is not', () => {
-    const table = new ConfigTable({ name: 'a', size: 3, keys: 'one', hosts: { b: { port: 22 }, a: {} }, mode: 'fast', token: 'x' })
+    const table = new ConfigTable({
+      name: 'a',
+      size: 3,
+      keys: 'one',
+      hosts: { b: { port: 22 }, a: {} },
+      mode: 'fast',
+      token: 'x',
+    })
     expect(table.string('name')).toBe('a')
     expect(table.integer('size', { min: 1 })).toBe(3)
     expect(table.integer('other')).toBeUndefined()
@@ -155,7 +162,9 @@ describe('ConfigTable', () => {
         const problems = problemsOf(table)
         const present = Object.hasOwn(values, 'a') && values['a'] !== undefined
         expect(
-          text === undefined ? !present || problems.some((problem) => problem.startsWith('plugin_config.a:')) : typeof text === 'string',
+          text === undefined
+            ? !present || problems.some((problem) => problem.startsWith('plugin_config.a:'))
+            : typeof text === 'string',
         ).toBe(true)
         expect(number === undefined || Number.isInteger(number)).toBe(true)
       }),

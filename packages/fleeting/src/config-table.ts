@@ -3,8 +3,9 @@ import { GroupError } from './errors.ts'
 import { readDuration } from './read-duration.ts'
 
 /**
- * A plugin's configuration, read key by key at the border. Reading never throws: a missing or wrong value reads as `undefined`, and what is wrong with it is
- * collected, in sub-tables too. {@link ConfigTable.check} then throws everything at once, keys that nobody asked for included.
+ * A plugin's configuration, read key by key at the border. Reading never throws: a missing or wrong value reads as
+ * `undefined`, and what is wrong with it is collected, in sub-tables too. {@link ConfigTable.check} then throws
+ * everything at once, keys that nobody asked for included.
  *
  * ```ts
  * const table = new ConfigTable(config)
@@ -30,7 +31,9 @@ export class ConfigTable {
 
   /** A string that is not empty. */
   string(key: string): string | undefined {
-    return this.#read(key, 'a string that is not empty', (value) => typeof value === 'string' && value !== '') as string | undefined
+    return this.#read(key, 'a string that is not empty', (value) => typeof value === 'string' && value !== '') as
+      | string
+      | undefined
   }
 
   /** As {@link string}, but no message ever shows the value. */
@@ -43,16 +46,17 @@ export class ConfigTable {
 
   /** One string, or a list of strings. */
   strings(key: string): readonly string[] | undefined {
-    const isList = (value: unknown): boolean => Array.isArray(value) && value.every((item) => typeof item === 'string' && item !== '')
+    const isList = (value: unknown): boolean =>
+      Array.isArray(value) && value.every((item) => typeof item === 'string' && item !== '')
     const value = this.#read(key, 'a string or a list of strings', (value) => isList([value]) || isList(value))
     return value === undefined ? undefined : ([value].flat() as string[])
   }
 
   /** One of a few words. */
   choice<Word extends string>(key: string, words: readonly Word[]): Word | undefined {
-    return this.#read(key, words.map((word) => JSON.stringify(word)).join(' or '), (value) => words.includes(value as Word)) as
-      | Word
-      | undefined
+    return this.#read(key, words.map((word) => JSON.stringify(word)).join(' or '), (value) =>
+      words.includes(value as Word),
+    ) as Word | undefined
   }
 
   /** A whole number between `min` (default 0) and `max`, both included. */
@@ -60,10 +64,13 @@ export class ConfigTable {
     key: string,
     { min = 0, max = Number.MAX_SAFE_INTEGER }: { readonly min?: number; readonly max?: number } = {},
   ): number | undefined {
-    const expected = max === Number.MAX_SAFE_INTEGER ? `a whole number, at least ${min}` : `a whole number from ${min} to ${max}`
-    return this.#read(key, expected, (value) => Number.isInteger(value) && (value as number) >= min && (value as number) <= max) as
-      | number
-      | undefined
+    const expected =
+      max === Number.MAX_SAFE_INTEGER ? `a whole number, at least ${min}` : `a whole number from ${min} to ${max}`
+    return this.#read(
+      key,
+      expected,
+      (value) => Number.isInteger(value) && (value as number) >= min && (value as number) <= max,
+    ) as number | undefined
   }
 
   /** A finite number: at least `min`, or above `above`, where one is given. */
@@ -87,7 +94,10 @@ export class ConfigTable {
   }
 
   /** An absolute URL without credentials, as it is written. `protocols`: default both. */
-  url(key: string, { protocols = ['http', 'https'] }: { readonly protocols?: readonly ('http' | 'https')[] } = {}): string | undefined {
+  url(
+    key: string,
+    { protocols = ['http', 'https'] }: { readonly protocols?: readonly ('http' | 'https')[] } = {},
+  ): string | undefined {
     const value = this.#take(key)
     if (value === undefined || (typeof value === 'string' && isUrl(value, protocols))) return value
     // What is no URL may hold credentials all the same.
@@ -133,7 +143,10 @@ export class ConfigTable {
     if (!this.#isBroken) this.#problems.push(`${this.#path}.${key}: expected ${expected}, got ${got}`)
   }
 
-  /** Throws `invalid_config` with every problem, one a line, when there is one. Call it last: a key that was never read is unknown. */
+  /**
+   * Throws `invalid_config` with every problem, one a line, when there is one. Call it last: a key that was never read
+   * is unknown.
+   */
   check(): void {
     const problems = this.#allProblems()
     if (problems.length > 0) throw new GroupError('invalid_config', problems.join('\n'))
@@ -143,7 +156,9 @@ export class ConfigTable {
     const unknown = Object.keys(this.#values).filter((key) => !this.#known.has(key))
     return [
       ...this.#problems,
-      ...unknown.map((key) => `${this.#path}.${key}: expected no such key${this.#suggestion(key)}, got ${typeof this.#values[key]}`),
+      ...unknown.map(
+        (key) => `${this.#path}.${key}: expected no such key${this.#suggestion(key)}, got ${typeof this.#values[key]}`,
+      ),
       ...this.#tables.flatMap((table) => table.#allProblems()),
     ]
   }
@@ -152,7 +167,9 @@ export class ConfigTable {
     const known = [...this.#known]
     if (known.length === 0) return ''
     const nearest = closest(key, known)
-    return distance(key, nearest) <= Math.max(2, key.length / 2) ? ` (did you mean ${nearest}?)` : ` (known: ${known.join(', ')})`
+    return distance(key, nearest) <= Math.max(2, key.length / 2)
+      ? ` (did you mean ${nearest}?)`
+      : ` (known: ${known.join(', ')})`
   }
 
   #read(key: string, expected: string, isFine: (value: unknown) => boolean): unknown {

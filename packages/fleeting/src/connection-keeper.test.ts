@@ -288,13 +288,27 @@ test('whatever happens: never a dead or foreign connection, at most one of its o
   const id = fc.constantFrom('i', 'j')
   const slot = fc.nat({ max: 2 })
   const step = fc.oneof(
-    { weight: 5, arbitrary: fc.record({ do: fc.constant('get' as const), id, slot, givesUpMs: fc.option(fc.nat({ max: 20_000 })) }) },
+    {
+      weight: 5,
+      arbitrary: fc.record({
+        do: fc.constant('get' as const),
+        id,
+        slot,
+        givesUpMs: fc.option(fc.nat({ max: 20_000 })),
+      }),
+    },
     { weight: 3, arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.nat({ max: 8000 }) }) },
-    { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('end' as const, 'silence' as const), which: fc.nat({ max: 9 }) }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ do: fc.constantFrom('end' as const, 'silence' as const), which: fc.nat({ max: 9 }) }),
+    },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('forget' as const), id }) },
   )
   // How long each dial takes, and how it ends.
-  const dial = fc.record({ ms: fc.nat({ max: 15_000 }), outcome: fc.constantFrom('connection', 'connection', 'unreachable', 'refused') })
+  const dial = fc.record({
+    ms: fc.nat({ max: 15_000 }),
+    outcome: fc.constantFrom('connection', 'connection', 'unreachable', 'refused'),
+  })
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40 }), fc.infiniteStream(dial), async (steps, dials) => {
       clock = new ManualClock()
@@ -328,13 +342,15 @@ test('whatever happens: never a dead or foreign connection, at most one of its o
       for (const action of steps) {
         if (action.do === 'get') {
           const controller = new AbortController()
-          const cancel = action.givesUpMs === null ? () => {} : clock.after(action.givesUpMs, () => controller.abort(enough))
+          const cancel =
+            action.givesUpMs === null ? () => {} : clock.after(action.givesUpMs, () => controller.abort(enough))
           waiting += 1
           void keeper
             .get(action.id, action.slot, controller.signal)
             .then(
               (connection) => {
-                if (connection.ended !== undefined || (connection as FakeConnection).instanceId !== action.id) wrong.push(connection)
+                if (connection.ended !== undefined || (connection as FakeConnection).instanceId !== action.id)
+                  wrong.push(connection)
               },
               (error: unknown) => {
                 if (error !== enough && !(error instanceof ConnectionError)) wrong.push(error)
@@ -353,7 +369,9 @@ test('whatever happens: never a dead or foreign connection, at most one of its o
           else if (connection !== undefined) connection.silent = true
         }
         for (const instanceId of ['i', 'j']) {
-          const alive = made.filter((connection) => connection.instanceId === instanceId && connection.ended === undefined)
+          const alive = made.filter(
+            (connection) => connection.instanceId === instanceId && connection.ended === undefined,
+          )
           expect(alive.length).toBeLessThanOrEqual(3)
         }
         expect(dialling).toBeLessThanOrEqual(6)

@@ -8,11 +8,17 @@ export interface ConnectionKeeperOptions {
   /** Opens a connection to an instance. Rejects soon after the signal aborts. */
   readonly dial: (instanceId: string, signal: AbortSignal) => Promise<Connection>
   readonly clock?: Clock
-  /** A kept connection on which the machine was heard within so many milliseconds is handed out without a check. Default 2,000. */
+  /**
+   * A kept connection on which the machine was heard within so many milliseconds is handed out without a check. Default
+   * 2,000.
+   */
   readonly freshMs?: number
   /** How long a check may take, milliseconds; then a new connection is dialled. Default 5,000. */
   readonly checkTimeoutMs?: number
-  /** How long a dial may take while another slot's connection to the same instance could be shared instead, milliseconds. Default 10,000. */
+  /**
+   * How long a dial may take while another slot's connection to the same instance could be shared instead,
+   * milliseconds. Default 10,000.
+   */
   readonly shareAfterMs?: number
 }
 
@@ -27,8 +33,9 @@ interface Place {
 }
 
 /**
- * Keeps one connection for each slot of each instance, across acquisitions: connecting costs tens of milliseconds, a kept one microseconds.
- * A connection is checked before it is handed out, unless the machine was heard just before; one that died is replaced without the caller noticing.
+ * Keeps one connection for each slot of each instance, across acquisitions: connecting costs tens of milliseconds, a
+ * kept one microseconds. A connection is checked before it is handed out, unless the machine was heard just before; one
+ * that died is replaced without the caller noticing.
  */
 export class ConnectionKeeper {
   readonly #dial: (instanceId: string, signal: AbortSignal) => Promise<Connection>
@@ -48,14 +55,17 @@ export class ConnectionKeeper {
   }
 
   /**
-   * The slot's connection, alive as far as can be known. Calls for the same slot share one dial, which ends when none of them waits any more. When the machine accepts no more
-   * connections, another slot's is shared for a minute. Thrown: what `dial` throws; `ConnectionError` `unreachable` when the instance is forgotten meanwhile; the signal's reason.
+   * The slot's connection, alive as far as can be known. Calls for the same slot share one dial, which ends when none
+   * of them waits any more. When the machine accepts no more connections, another slot's is shared for a minute.
+   * Thrown: what `dial` throws; `ConnectionError` `unreachable` when the instance is forgotten meanwhile; the signal's
+   * reason.
    */
   async get(instanceId: string, slot: number, signal: AbortSignal): Promise<Connection> {
     signal.throwIfAborted()
     if (this.#closed) throw forgotten(instanceId)
     const kept = this.#instances.get(instanceId)?.get(slot)
-    if (kept?.connection !== undefined && kept.task === undefined && this.#isFresh(kept.connection)) return kept.connection
+    if (kept?.connection !== undefined && kept.task === undefined && this.#isFresh(kept.connection))
+      return kept.connection
     const place = kept ?? this.#addPlace(instanceId, slot)
     if (place.task === undefined || place.task.aborted) place.task = this.#provide(instanceId, slot, place)
     return place.task.join(signal)
@@ -64,7 +74,9 @@ export class ConnectionKeeper {
   /** The instance's connections that have not ended, as far as is known. */
   open(instanceId: string): readonly Connection[] {
     const places = [...(this.#instances.get(instanceId)?.values() ?? [])]
-    return places.flatMap(({ connection }) => (connection === undefined || connection.ended !== undefined ? [] : [connection]))
+    return places.flatMap(({ connection }) =>
+      connection === undefined || connection.ended !== undefined ? [] : [connection],
+    )
   }
 
   /** Ends all that belongs to an instance: its connections, and dials under way. */
@@ -136,12 +148,16 @@ export class ConnectionKeeper {
     if (other === undefined) return dial(signal)
     if (this.#clock.now() < place.sharedUntil) return other
     const timedOut = (): ConnectionError =>
-      new ConnectionError('unreachable', `instance ${instanceId}: no further connection within ${this.#shareAfterMs} ms`)
+      new ConnectionError(
+        'unreachable',
+        `instance ${instanceId}: no further connection within ${this.#shareAfterMs} ms`,
+      )
     using limit = deadline(this.#clock, this.#shareAfterMs, timedOut, signal)
     try {
       return await dial(limit.signal)
     } catch (error) {
-      if (signal.aborted || other.ended !== undefined || !isConnectionError(error) || error.code !== 'unreachable') throw error
+      if (signal.aborted || other.ended !== undefined || !isConnectionError(error) || error.code !== 'unreachable')
+        throw error
       place.sharedUntil = this.#clock.now() + sharedForMs
       return other
     }

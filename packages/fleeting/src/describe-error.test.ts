@@ -3,7 +3,10 @@ import { expect, test } from 'vitest'
 import { describeError } from './describe-error.ts'
 
 const chain = (...messages: readonly string[]): Error | undefined =>
-  messages.reduceRight<Error | undefined>((cause, message) => new Error(message, { ...(cause && { cause }) }), undefined)
+  messages.reduceRight<Error | undefined>(
+    (cause, message) => new Error(message, { ...(cause && { cause }) }),
+    undefined,
+  )
 
 test.each([
   [['it broke'], 'it broke'],
@@ -18,7 +21,9 @@ test.each([
 
 test('an error without a message is told by its attempts, its code or its name', () => {
   const attempts = [new Error('connect ECONNREFUSED ::1:9'), new Error('connect ECONNREFUSED 127.0.0.1:9')]
-  expect(describeError(new AggregateError(attempts, ''))).toBe('connect ECONNREFUSED ::1:9; connect ECONNREFUSED 127.0.0.1:9')
+  expect(describeError(new AggregateError(attempts, ''))).toBe(
+    'connect ECONNREFUSED ::1:9; connect ECONNREFUSED 127.0.0.1:9',
+  )
   expect(describeError(Object.assign(new Error(''), { code: 'EPIPE' }))).toBe('EPIPE')
   expect(describeError(new TypeError(''))).toBe('TypeError')
 })
@@ -27,7 +32,13 @@ test('whatever was thrown has a text, and a chain that ends in itself an end', (
   const loop = new Error('round')
   loop.cause = new Error('and', { cause: loop })
   expect(describeError(loop)).toBe('round: and')
-  expect(['text', 7, { a: 1 }, undefined, Symbol('s')].map(describeError)).toEqual(['text', '7', '{"a":1}', '', 'Symbol(s)'])
+  expect(['text', 7, { a: 1 }, undefined, Symbol('s')].map(describeError)).toEqual([
+    'text',
+    '7',
+    '{"a":1}',
+    '',
+    'Symbol(s)',
+  ])
 })
 
 test('every message is said, none twice', () => {

@@ -2,8 +2,9 @@
 const longestChain = 20
 
 /**
- * What went wrong, as one text: the error's message, then the messages of its causes, each only if it is not said yet. Errors often repeat what caused them in their own message; many
- * others say nothing without their cause (`fetch failed`).
+ * What went wrong, as one text: the error's message, then the messages of its causes, each only if it is not said yet.
+ * Errors often repeat what caused them in their own message; many others say nothing without their cause
+ * (`fetch failed`).
  */
 export function describeError(error: unknown): string {
   const said: string[] = []
@@ -24,6 +25,7 @@ export function describeError(error: unknown): string {
 function textOf(error: unknown): string {
   if (!(error instanceof Error)) return typeof error === 'string' ? error : (JSON.stringify(error) ?? String(error))
   if (error.message !== '') return error.message
-  if (error instanceof AggregateError && error.errors.length > 0) return [...new Set(error.errors.map(describeError))].join('; ')
+  if (error instanceof AggregateError && error.errors.length > 0)
+    return [...new Set(error.errors.map(describeError))].join('; ')
   return 'code' in error && typeof error.code === 'string' ? error.code : error.name
 }

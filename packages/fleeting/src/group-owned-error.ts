@@ -8,7 +8,8 @@ export interface GroupOwnedOptions {
 }
 
 /**
- * Thrown by a start when another owner has the group, or when its instances could be another's; and what fences a provisioner whose group has got another owner. It acts on nothing then.
+ * Thrown by a start when another owner has the group, or when its instances could be another's; and what fences a
+ * provisioner whose group has got another owner. It acts on nothing then.
  */
 export class GroupOwnedError extends Error {
   override readonly name = 'GroupOwnedError'

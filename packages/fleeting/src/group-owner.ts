@@ -1,6 +1,9 @@
 import type { Tags } from './launch-tags.ts'
 
-/** Who has an instance group, as it is written on the group itself: the fleet's state, not a process, so that the next process with the same state has it too. */
+/**
+ * Who has an instance group, as it is written on the group itself: the fleet's state, not a process, so that the next
+ * process with the same state has it too.
+ */
 export interface GroupOwner {
   /** Identity of the state or the installation: at most 100 letters, digits, `_` and `-`. Never a credential. */
   readonly id: string
@@ -23,7 +26,10 @@ export function writtenOwner({ id, name, epoch, since }: GroupOwner): string {
   return `${id} ${epoch} ${new Date(since).toISOString()} ${name.replaceAll(/[^\w .:/=+@-]/g, '_').slice(0, longestName)}`.trimEnd()
 }
 
-/** Reads what {@link writtenOwner} wrote; undefined: nobody has it. What is written in another form has an owner all the same, one that nobody here is. */
+/**
+ * Reads what {@link writtenOwner} wrote; undefined: nobody has it. What is written in another form has an owner all the
+ * same, one that nobody here is.
+ */
 export function readOwner(written: string | undefined): GroupOwner | undefined {
   const text = written?.trim() ?? ''
   if (text === '') return undefined
@@ -45,7 +51,9 @@ export function describeOwners(owners: readonly GroupOwner[]): string {
 
 /** The owner that the group's tags name. Two names that differ only in capitals are one, as Azure has it. */
 export function ownersIn(tags: Tags): readonly GroupOwner[] {
-  return Object.entries(tags).flatMap(([name, value]) => (name.toLowerCase() === ownerTag ? (readOwner(value) ?? []) : []))
+  return Object.entries(tags).flatMap(([name, value]) =>
+    name.toLowerCase() === ownerTag ? (readOwner(value) ?? []) : [],
+  )
 }
 
 /** All tags of the group, with this owner, or with none. */

@@ -31,7 +31,16 @@ export {
 } from './errors.ts'
 /** Whose a group is, written on the group. */
 export { GroupOwnedError, type GroupOwnedOptions } from './group-owned-error.ts'
-export { describeOwner, describeOwners, type GroupOwner, ownersIn, ownerTag, readOwner, withOwner, writtenOwner } from './group-owner.ts'
+export {
+  describeOwner,
+  describeOwners,
+  type GroupOwner,
+  ownersIn,
+  ownerTag,
+  readOwner,
+  withOwner,
+  writtenOwner,
+} from './group-owner.ts'
 /** What a plugin made is looked at once, before it is relied on. */
 export { checkGroup, initGroup } from './init-group.ts'
 /** The contract that a plugin implements. */
@@ -80,7 +89,13 @@ export { type Logger, silentLogger } from './logger.ts'
 export { MachineLaunches, type TaggedMachine } from './machine-launches.ts'
 export { MemoryStateStore } from './memory-state-store.ts'
 export { OwnerFile } from './owner-file.ts'
-export { type Instance, type InstanceCause, type InstanceChange, isUsable, type Removal } from './provisioner/instance.ts'
+export {
+  type Instance,
+  type InstanceCause,
+  type InstanceChange,
+  isUsable,
+  type Removal,
+} from './provisioner/instance.ts'
 export type { InstanceCounts } from './provisioner/instance-counts.ts'
 export { describeLimit, type InstanceLimit } from './provisioner/instance-limit.ts'
 export {

@@ -40,10 +40,16 @@ describe('the answer of init', () => {
     [{ id: 7, maxSize: 1 }, 'init: id: expected a non-empty string, got 7'],
     [{ id: 'a', maxSize: NaN }, 'init: maxSize: expected a number of at least 0, got NaN'],
     [{ id: 'a', maxSize: '5' }, 'init: maxSize: expected a number of at least 0, got "5"'],
-    [undefined, 'init: id: expected a non-empty string, got nothing\ninit: maxSize: expected a number of at least 0, got nothing'],
+    [
+      undefined,
+      'init: id: expected a non-empty string, got nothing\ninit: maxSize: expected a number of at least 0, got nothing',
+    ],
   ])('%j is refused, and the group ended', async (info, message) => {
     const made = answering(info)
-    await expect(Provisioner.start({ group: made, clock }, never)).rejects.toMatchObject({ code: 'invalid_config', message })
+    await expect(Provisioner.start({ group: made, clock }, never)).rejects.toMatchObject({
+      code: 'invalid_config',
+      message,
+    })
     expect((made as MemoryGroup).isShutDown).toBe(true)
   })
 })

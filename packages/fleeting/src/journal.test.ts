@@ -97,7 +97,8 @@ describe('Journal', () => {
     const onChange = vi.fn()
     journal.onChange(onChange)
     fault = 'reject'
-    for (let count = 0; count < 5; count++) await expect(journal.write([put('a', 'x')])).rejects.toMatchObject({ code: 'disk_full' })
+    for (let count = 0; count < 5; count++)
+      await expect(journal.write([put('a', 'x')])).rejects.toMatchObject({ code: 'disk_full' })
     await clock.advance(60_000)
     expect(journal.trouble).toMatchObject({ since: clock.now() - 60_000, error: { code: 'disk_full' } })
     fault = undefined
@@ -177,7 +178,9 @@ describe('Journal', () => {
       fc.record({ do: fc.constant('write' as const), key }),
       fc.record({ do: fc.constant('pass' as const), ms: fc.integer({ min: 0, max: 8_000 }) }),
     )
-    const outcomes = fc.array(fc.constantFrom<(Fault | undefined)[]>('reject', 'lose the answer', undefined), { maxLength: 12 })
+    const outcomes = fc.array(fc.constantFrom<(Fault | undefined)[]>('reject', 'lose the answer', undefined), {
+      maxLength: 12,
+    })
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 25 }), outcomes, async (steps, drawn) => {
         clock = new ManualClock()
@@ -200,7 +203,9 @@ describe('Journal', () => {
           if (each.do === 'note') journal.note(change)
           else
             done.push(
-              each.do === 'keep' ? journal.keep(() => [put(each.key, current.get(each.key)!)]) : journal.write([change]).catch(() => {}),
+              each.do === 'keep'
+                ? journal.keep(() => [put(each.key, current.get(each.key)!)])
+                : journal.write([change]).catch(() => {}),
             )
           // What is tried once may fail, and overtakes what waits.
           if (each.do === 'write') said.set(each.key, (said.get(each.key) ?? new Set(['nothing'])).add(value))

@@ -2,7 +2,14 @@ import type { CancelTimer, Clock } from './clock.ts'
 import { loggedSeconds } from './logged-seconds.ts'
 import type { Logger } from './logger.ts'
 import { untilAbort } from './provisioner/until-abort.ts'
-import { FencedError, type FleetLease, type StateChange, StateError, type StateRecord, type StateRecordKind } from './state-store.ts'
+import {
+  FencedError,
+  type FleetLease,
+  type StateChange,
+  StateError,
+  type StateRecord,
+  type StateRecordKind,
+} from './state-store.ts'
 
 /** Why nothing can be kept now. */
 export interface JournalTrouble {
@@ -49,8 +56,9 @@ const mostRoomBytes = 1024 * 1024
 const probePlace = { kind: 'fleet', key: 'written again' } as const
 
 /**
- * A lease that knows whether anything can be kept: the one health of state that every act looks at which state must precede. While a write fails, one probe is tried every few seconds, as large as what
- * failed; facts and whatever waits in {@link Journal.keep} are kept as soon as it succeeds, in their order.
+ * A lease that knows whether anything can be kept: the one health of state that every act looks at which state must
+ * precede. While a write fails, one probe is tried every few seconds, as large as what failed; facts and whatever waits
+ * in {@link Journal.keep} are kept as soon as it succeeds, in their order.
  */
 export class Journal implements FleetLease {
   readonly #lease: FleetLease
@@ -134,8 +142,8 @@ export class Journal implements FleetLease {
   }
 
   /**
-   * Writes until it is kept, each time what `changes` answers then: what is true by then, whatever was noted meanwhile. Rejects with {@link FencedError}, with the signal's
-   * reason, and with what `changes` throws.
+   * Writes until it is kept, each time what `changes` answers then: what is true by then, whatever was noted meanwhile.
+   * Rejects with {@link FencedError}, with the signal's reason, and with what `changes` throws.
    */
   async keep(changes: () => readonly StateChange[], { signal, onWait }: KeepOptions = {}): Promise<void> {
     const number = ++this.#lastNumber
@@ -156,7 +164,8 @@ export class Journal implements FleetLease {
   }
 
   /**
-   * Keeps facts, those of one call together. Not waited for: what cannot be kept now is kept, in order and only its last value, once state can be written again.
+   * Keeps facts, those of one call together. Not waited for: what cannot be kept now is kept, in order and only its
+   * last value, once state can be written again.
    */
   note(...changes: readonly StateChange[]): void {
     if (this.#fenced !== undefined) return
@@ -170,7 +179,9 @@ export class Journal implements FleetLease {
     if (this.#trouble === undefined) void this.#send(facts)
   }
 
-  /** Resolves once everything that was noted before is kept, however long that takes. Rejects with {@link FencedError}. */
+  /**
+   * Resolves once everything that was noted before is kept, however long that takes. Rejects with {@link FencedError}.
+   */
   async settled(): Promise<void> {
     const number = this.#lastNumber
     while ([...this.#facts.values()].some((fact) => fact.number <= number)) await this.keep(() => [])
@@ -248,7 +259,11 @@ export class Journal implements FleetLease {
     if (isFenced(error)) this.#end(error)
     if (this.#fenced !== undefined) return
     const isFull = error instanceof StateError && error.code === 'disk_full'
-    if (isFull) this.#roomBytes = Math.min(Math.max(this.#roomBytes, leastRoomBytes, JSON.stringify(changes).length), mostRoomBytes)
+    if (isFull)
+      this.#roomBytes = Math.min(
+        Math.max(this.#roomBytes, leastRoomBytes, JSON.stringify(changes).length),
+        mostRoomBytes,
+      )
     const isNew = this.#trouble === undefined
     this.#trouble = { since: this.#trouble?.since ?? this.#clock.now(), error }
     if (!isNew) return
@@ -262,7 +277,10 @@ export class Journal implements FleetLease {
     if (!this.#isFrozen) this.#cancelProbe = this.#clock.after(probeMs, () => void this.#recover())
   }
 
-  /** Keeps what waits, if state can be written again. Writes something: to read would work on a full disk too. Never rejects. */
+  /**
+   * Keeps what waits, if state can be written again. Writes something: to read would work on a full disk too. Never
+   * rejects.
+   */
   async #recover(): Promise<void> {
     if (this.#trouble === undefined || this.#isRecovering || this.#fenced !== undefined || this.#isFrozen) return
     this.#isRecovering = true

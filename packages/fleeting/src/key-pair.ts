@@ -13,12 +13,16 @@ export interface KeyPair {
 }
 
 /**
- * The key by which a fleet's machines let us in: the operator's, or else `kept` (`PluginContext.fleetKey`), or else an ephemeral ed25519 one, made here and never written down.
- * Thrown: `invalid_config` when the operator's key cannot be used, or static credentials are asked for and there is none.
+ * The key by which a fleet's machines let us in: the operator's, or else `kept` (`PluginContext.fleetKey`), or else an
+ * ephemeral ed25519 one, made here and never written down. Thrown: `invalid_config` when the operator's key cannot be
+ * used, or static credentials are asked for and there is none.
  */
 export async function fleetKeyPair(connector: ConnectorConfig, kept?: KeyPair): Promise<KeyPair> {
   if (connector.privateKey !== undefined) {
-    return { privateKey: connector.privateKey, publicKey: await publicKeyOf(connector.privateKey, 'connector_config.key_path') }
+    return {
+      privateKey: connector.privateKey,
+      publicKey: await publicKeyOf(connector.privateKey, 'connector_config.key_path'),
+    }
   }
   if (connector.useStaticCredentials) {
     throw new GroupError(
@@ -34,11 +38,15 @@ export async function newKeyPair(): Promise<KeyPair> {
   return openSshKeyPair((await promisify(generateKeyPair)('ed25519')).privateKey)
 }
 
-/** The public half of a private key, as in `authorized_keys`. `path` stands before the message. Thrown: `invalid_config`, never with anything of the key in it. */
+/**
+ * The public half of a private key, as in `authorized_keys`. `path` stands before the message. Thrown:
+ * `invalid_config`, never with anything of the key in it.
+ */
 export async function publicKeyOf(privateKey: string, path: string): Promise<string> {
   // Loaded when first needed: ssh2 costs about 40 ms.
   const { parsePrivateKey } = await import('./ssh/private-key.ts')
   const key = parsePrivateKey(privateKey)
-  if (key instanceof Error) throw new GroupError('invalid_config', `${path}: expected a private key that can be used: ${key.message}`)
+  if (key instanceof Error)
+    throw new GroupError('invalid_config', `${path}: expected a private key that can be used: ${key.message}`)
   return `${key.type} ${key.getPublicSSH().toString('base64')}`
 }

@@ -12,7 +12,10 @@ export interface TaggedLaunch {
 
 /** The launches of one fleet that a tag tells of, the last one first. */
 export interface TaggedLaunches {
-  /** Whose machines one that is made now can be: the last launch, and those before it that were under way when it was asked for. */
+  /**
+   * Whose machines one that is made now can be: the last launch, and those before it that were under way when it was
+   * asked for.
+   */
   readonly open: readonly TaggedLaunch[]
   /** What had ended when a later one was asked for. */
   readonly ended: readonly TaggedLaunch[]
@@ -23,7 +26,10 @@ export const fleetTag = 'runner-core-fleet'
 /** `TOKEN:COUNT TOKEN:COUNT/TOKEN:COUNT`: open launches, then ended ones. */
 export const launchesTag = 'runner-core-launches'
 
-/** Characters of a tag's value, of Azure (learn.microsoft.com/azure/azure-resource-manager/management/tag-resources) and of AWS (the model of EC2 Auto Scaling). */
+/**
+ * Characters of a tag's value, of Azure (learn.microsoft.com/azure/azure-resource-manager/management/tag-resources) and
+ * of AWS (the model of EC2 Auto Scaling).
+ */
 const longestValue = 256
 const tokenRule = /^[\w-]{1,100}$/
 
@@ -44,8 +50,9 @@ export function isTaggedFor(tags: Tags, fleet: string): boolean {
 }
 
 /**
- * All tags of the group, with one more launch, in which the same token stands once. The oldest launches are left out when a value cannot hold all. `isSettled`: no earlier launch is under way.
- * Thrown: `invalid_config` for a token that cannot be in a tag.
+ * All tags of the group, with one more launch, in which the same token stands once. The oldest launches are left out
+ * when a value cannot hold all. `isSettled`: no earlier launch is under way. Thrown: `invalid_config` for a token that
+ * cannot be in a tag.
  */
 export function withLaunch(tags: Tags, fleet: string, launch: TaggedLaunch, isSettled: boolean): Tags {
   if (!tokenRule.test(launch.launchToken)) {
@@ -54,7 +61,8 @@ export function withLaunch(tags: Tags, fleet: string, launch: TaggedLaunch, isSe
   }
   const known = launchesOf(tags, fleet)
   const { open, ended } = isSettled ? withoutOpen(known) : known
-  const others = (launches: readonly TaggedLaunch[]) => launches.filter(({ launchToken }) => launchToken !== launch.launchToken)
+  const others = (launches: readonly TaggedLaunch[]) =>
+    launches.filter(({ launchToken }) => launchToken !== launch.launchToken)
   return withLaunches(tags, fleet, { open: [launch, ...others(open)], ended: others(ended) })
 }
 
@@ -79,16 +87,26 @@ function withLaunches(tags: Tags, fleet: string, { open, ended }: TaggedLaunches
 }
 
 function written(open: readonly TaggedLaunch[], ended: readonly TaggedLaunch[]): string {
-  return [open, ended].map((launches) => launches.map(({ launchToken, count }) => `${launchToken}:${count}`).join(' ')).join('/')
+  return [open, ended]
+    .map((launches) => launches.map(({ launchToken, count }) => `${launchToken}:${count}`).join(' '))
+    .join('/')
 }
 
 function parsed(launches: string): readonly TaggedLaunch[] {
-  return [...launches.matchAll(/([\w-]+):(\d+)/g)].map(([, launchToken, count]) => ({ launchToken: launchToken!, count: Number(count) }))
+  return [...launches.matchAll(/([\w-]+):(\d+)/g)].map(([, launchToken, count]) => ({
+    launchToken: launchToken!,
+    count: Number(count),
+  }))
 }
 
-/** How a tag names the fleet: in characters that all of AWS's services, and Azure's machines that read their own tags, take; other names are hashed. */
+/**
+ * How a tag names the fleet: in characters that all of AWS's services, and Azure's machines that read their own tags,
+ * take; other names are hashed.
+ */
 export function fleetTagValue(fleet: string): string {
-  return /^[\w.:/=+@-]([\w .:/=+@-]{0,98}[\w.:/=+@-])?$/.test(fleet) ? fleet : createHash('sha256').update(fleet).digest('hex')
+  return /^[\w.:/=+@-]([\w .:/=+@-]{0,98}[\w.:/=+@-])?$/.test(fleet)
+    ? fleet
+    : createHash('sha256').update(fleet).digest('hex')
 }
 
 function taggedValue(tags: Tags, name: string): string | undefined {

@@ -28,10 +28,13 @@ function write(path: string, text: string, mode: number): string {
 const program = (path: string): string => write(path, '#!/bin/sh\n', 0o755)
 const load = (reference: string): ReturnType<typeof loadPlugin> => loadPlugin(reference, { baseDirectory: directory })
 
-test.each(['fleeting-plugin-moon', 'moon'])('%s is the program on PATH, where no package is called so', async (reference) => {
-  const file = program('bin/fleeting-plugin-moon')
-  expect(await load(reference)).toEqual({ kind: 'executable', file, createInstanceGroup: expect.any(Function) })
-})
+test.each(['fleeting-plugin-moon', 'moon'])(
+  '%s is the program on PATH, where no package is called so',
+  async (reference) => {
+    const file = program('bin/fleeting-plugin-moon')
+    expect(await load(reference)).toEqual({ kind: 'executable', file, createInstanceGroup: expect.any(Function) })
+  },
+)
 
 test('a package of the same name wins, and what it was preferred to is told', async () => {
   const file = program('bin/fleeting-plugin-local')

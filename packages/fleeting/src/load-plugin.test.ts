@@ -36,7 +36,9 @@ describe('found', () => {
 
   test.each(['@acme/moon', 'acme-moon', 'fleeting-plugin-moon'])('by the name of a package: %s', async (name) => {
     install(name, { exports: { '.': { import: './main.js' } } }, { 'main.js': group })
-    expect((await loadPlugin(name, { baseDirectory: directory })).file).toBe(join(directory, `node_modules/${name}/main.js`))
+    expect((await loadPlugin(name, { baseDirectory: directory })).file).toBe(
+      join(directory, `node_modules/${name}/main.js`),
+    )
   })
 
   test('in a directory above the base one', async () => {
@@ -67,11 +69,21 @@ describe('not usable', () => {
     ['fleeting-plugin-moon', 'npm install @runner-core/fleeting-plugin-moon'],
     ['@acme/moon', 'npm install @acme/moon'],
     ['moon:1.2', 'it is not installed; try: runner-core fleeting install moon:1.2'],
-    [`moon@sha256:${'a'.repeat(64)}`, `it is not installed; try: runner-core fleeting install moon@sha256:${'a'.repeat(64)}`],
+    [
+      `moon@sha256:${'a'.repeat(64)}`,
+      `it is not installed; try: runner-core fleeting install moon@sha256:${'a'.repeat(64)}`,
+    ],
     ['group/moon:1', 'it is not installed; try: runner-core fleeting install group/moon:1'],
-    ['registry.example.com:5000/group/moon:1', 'try: runner-core fleeting install registry.example.com:5000/group/moon:1'],
+    [
+      'registry.example.com:5000/group/moon:1',
+      'try: runner-core fleeting install registry.example.com:5000/group/moon:1',
+    ],
   ])('%s is not installed', async (reference, hint) => {
-    await expect(attempt(reference)).rejects.toMatchObject({ code: 'plugin_not_found', reference, message: expect.stringContaining(hint) })
+    await expect(attempt(reference)).rejects.toMatchObject({
+      code: 'plugin_not_found',
+      reference,
+      message: expect.stringContaining(hint),
+    })
   })
 
   test.each([
@@ -83,7 +95,9 @@ describe('not usable', () => {
   })
 
   test('a path that is near the name of a plugin', async () => {
-    await expect(attempt('./locla')).rejects.toMatchObject({ message: expect.stringMatching(/no such file: .*; did you mean local\?$/) })
+    await expect(attempt('./locla')).rejects.toMatchObject({
+      message: expect.stringMatching(/no such file: .*; did you mean local\?$/),
+    })
   })
 
   test.each(['', 'two words', '@acme', '@acme/moon/deep', '../', 'moon/../../etc', 'https://acme.example/moon'])(
@@ -102,7 +116,10 @@ describe('not usable', () => {
 
   test('present, but it fails to load: the cause is kept, also when what it imports is missing', async () => {
     write('throws.mjs', "throw new Error('no good')\n")
-    await expect(attempt('./throws.mjs')).rejects.toMatchObject({ code: 'plugin_failed', cause: { message: 'no good' } })
+    await expect(attempt('./throws.mjs')).rejects.toMatchObject({
+      code: 'plugin_failed',
+      cause: { message: 'no good' },
+    })
     install('fleeting-plugin-moon', {}, { 'index.js': "import 'not-installed-anywhere'\n" })
     await expect(attempt('moon')).rejects.toMatchObject({ code: 'plugin_failed', cause: expect.any(Error) })
     write('syntax.mjs', 'export const = 1\n')
@@ -111,7 +128,10 @@ describe('not usable', () => {
 
   test('present, but its package cannot be read, or exports nothing', async () => {
     install('fleeting-plugin-moon', { exports: { './other': './other.js' } }, {})
-    await expect(attempt('moon')).rejects.toMatchObject({ code: 'plugin_failed', message: expect.stringMatching(/exports nothing/) })
+    await expect(attempt('moon')).rejects.toMatchObject({
+      code: 'plugin_failed',
+      message: expect.stringMatching(/exports nothing/),
+    })
     write('node_modules/fleeting-plugin-moon/package.json', '{ broken')
     await expect(attempt('moon')).rejects.toMatchObject({ code: 'plugin_failed', cause: expect.any(SyntaxError) })
   })
@@ -124,7 +144,10 @@ describe('not usable', () => {
 
 test('what a name may mean', () => {
   expect(candidateNames('local')).toEqual(['@runner-core/fleeting-plugin-local', 'fleeting-plugin-local', 'local'])
-  expect(candidateNames('fleeting-plugin-local')).toEqual(['@runner-core/fleeting-plugin-local', 'fleeting-plugin-local'])
+  expect(candidateNames('fleeting-plugin-local')).toEqual([
+    '@runner-core/fleeting-plugin-local',
+    'fleeting-plugin-local',
+  ])
   expect(candidateNames('@acme/x')).toEqual(['@acme/x'])
 })
 
@@ -155,5 +178,7 @@ test('one export of a package, by its name', async () => {
   install('@acme/clouds', { exports: { '.': './none.js', './fake': './fake.js' } }, { 'fake.js': created })
   const { file } = await loadPlugin('@acme/clouds/fake', { baseDirectory: directory })
   expect(file).toBe(join(directory, 'node_modules/@acme/clouds/fake.js'))
-  await expect(loadPlugin('@acme/clouds/other', { baseDirectory: directory })).rejects.toThrow('exports nothing as ./other')
+  await expect(loadPlugin('@acme/clouds/other', { baseDirectory: directory })).rejects.toThrow(
+    'exports nothing as ./other',
+  )
 })

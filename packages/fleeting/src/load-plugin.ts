@@ -21,14 +21,20 @@ export class PluginError extends Error {
   readonly reference: string
 
   constructor(code: PluginErrorCode, reference: string, message: string, options: { readonly cause?: unknown } = {}) {
-    super(`plugin ${JSON.stringify(reference)}: ${message}`, options.cause === undefined ? undefined : { cause: options.cause })
+    super(
+      `plugin ${JSON.stringify(reference)}: ${message}`,
+      options.cause === undefined ? undefined : { cause: options.cause },
+    )
     this.code = code
     this.reference = reference
   }
 }
 
 export interface LoadPluginOptions {
-  /** Where paths start and packages are looked for first, with the directories above it; then where this package is installed. Default: the working directory. */
+  /**
+   * Where paths start and packages are looked for first, with the directories above it; then where this package is
+   * installed. Default: the working directory.
+   */
   readonly baseDirectory?: string
 }
 
@@ -43,19 +49,28 @@ export interface LoadedPlugin {
 }
 
 /**
- * Finds an instance group plugin. `reference` is a short name (`local`: the package `@runner-core/fleeting-plugin-local`, otherwise `fleeting-plugin-local`; `multi`: this package's own), the name of a
- * package or of one of its exports (`@acme/clouds/fake`), or the path of a file or of a package's directory (it starts with `./`, `../` or `/`). Where no package is of that name, or the path is a program's, it is an
- * executable of upstream's kind: on `PATH`, or installed (`fleeting-plugin-hetzner`, `hetzner:1.2`, `registry.example.com/group/plugin:1`, `hetzner@sha256:…`). A module is imported now, an executable started by `init`. Thrown: {@link PluginError}.
+ * Finds an instance group plugin. `reference` is a short name (`local`: the package
+ * `@runner-core/fleeting-plugin-local`, otherwise `fleeting-plugin-local`; `multi`: this package's own), the name of a
+ * package or of one of its exports (`@acme/clouds/fake`), or the path of a file or of a package's directory (it starts
+ * with `./`, `../` or `/`). Where no package is of that name, or the path is a program's, it is an executable of
+ * upstream's kind: on `PATH`, or installed (`fleeting-plugin-hetzner`, `hetzner:1.2`,
+ * `registry.example.com/group/plugin:1`, `hetzner@sha256:…`). A module is imported now, an executable started by
+ * `init`. Thrown: {@link PluginError}.
  */
 export async function loadPlugin(reference: string, options: LoadPluginOptions = {}): Promise<LoadedPlugin> {
   const executable = await executableOf(reference, options)
   try {
     const isProgram = executable !== undefined && isPath(reference)
-    if (!isProgram) return { ...(await loadModule(reference, options)), ...(executable !== undefined && { passedOver: executable }) }
+    if (!isProgram)
+      return { ...(await loadModule(reference, options)), ...(executable !== undefined && { passedOver: executable }) }
   } catch (error) {
     if (executable === undefined || !(error instanceof PluginError) || error.code !== 'plugin_not_found') throw error
   }
-  const { exported: create } = await loadExport<(file: string) => CreateInstanceGroup>('createGoPluginGroup', executableHost, options)
+  const { exported: create } = await loadExport<(file: string) => CreateInstanceGroup>(
+    'createGoPluginGroup',
+    executableHost,
+    options,
+  )
   return { createInstanceGroup: create(executable), file: executable, kind: 'executable' }
 }
 
@@ -67,7 +82,10 @@ async function loadModule(reference: string, options: LoadPluginOptions): Promis
 /** The package that runs executables. Whoever uses none need not have it. */
 const executableHost = '@runner-core/fleeting-goplugin'
 
-/** The executable that a reference means, by upstream's rules; undefined when there is none, or nothing that could run it. A path that ends as modules do is one, even when it may be run. */
+/**
+ * The executable that a reference means, by upstream's rules; undefined when there is none, or nothing that could run
+ * it. A path that ends as modules do is one, even when it may be run.
+ */
 async function executableOf(reference: string, options: LoadPluginOptions): Promise<string | undefined> {
   if (isPath(reference) && isModuleName(reference)) return undefined
   type FindGoPlugin = (reference: string, options: LoadPluginOptions) => string | undefined
@@ -87,9 +105,14 @@ export async function loadExport<T>(
 ): Promise<{ readonly exported: T; readonly file: string }> {
   const baseDirectory = resolve(options.baseDirectory ?? '.')
   const file =
-    reference === 'multi' ? ownMulti : isPath(reference) ? findFile(reference, baseDirectory) : findPackage(reference, baseDirectory)
+    reference === 'multi'
+      ? ownMulti
+      : isPath(reference)
+        ? findFile(reference, baseDirectory)
+        : findPackage(reference, baseDirectory)
   const exported = (await importModule(reference, file))[name]
-  if (typeof exported !== 'function') throw new PluginError('plugin_invalid', reference, `${file} does not export a function ${name}`)
+  if (typeof exported !== 'function')
+    throw new PluginError('plugin_invalid', reference, `${file} does not export a function ${name}`)
   return { exported: exported as T, file }
 }
 
@@ -100,7 +123,9 @@ async function importModule(reference: string, file: string): Promise<Readonly<R
   try {
     return await import(pathToFileURL(file).href)
   } catch (error) {
-    throw new PluginError('plugin_failed', reference, `${file} cannot be loaded: ${whyNot(error as Error, file)}`, { cause: error })
+    throw new PluginError('plugin_failed', reference, `${file} cannot be loaded: ${whyNot(error as Error, file)}`, {
+      cause: error,
+    })
   }
 }
 
@@ -119,7 +144,11 @@ function findFile(reference: string, baseDirectory: string): string {
   const file = resolve(baseDirectory, reference)
   if (!existsSync(file)) {
     const meant = suggestPlugin(reference)
-    throw new PluginError('plugin_not_found', reference, `no such file: ${file}${meant === undefined ? '' : `; did you mean ${meant}?`}`)
+    throw new PluginError(
+      'plugin_not_found',
+      reference,
+      `no such file: ${file}${meant === undefined ? '' : `; did you mean ${meant}?`}`,
+    )
   }
   if (statSync(file).isDirectory()) return entryOf(file, reference)
   if (isModuleName(file)) return file
@@ -148,7 +177,11 @@ function findPackage(reference: string, baseDirectory: string): string {
   if (isOfRegistry(reference)) {
     // With a version it is no package's name, and may be right as it is.
     const or = meant === undefined ? '' : `; or did you mean ${meant}?`
-    throw new PluginError('plugin_not_found', reference, `it is not installed; try: runner-core fleeting install ${reference}${or}`)
+    throw new PluginError(
+      'plugin_not_found',
+      reference,
+      `it is not installed; try: runner-core fleeting install ${reference}${or}`,
+    )
   }
   const [, name = reference, subpath] = /^(@[^/]+\/[^/]+|[^@/][^/]*)\/(.+)$/.exec(reference) ?? []
   const entry = subpath === undefined ? '.' : `./${subpath}`
@@ -167,7 +200,9 @@ function findPackage(reference: string, baseDirectory: string): string {
   }
   // Instead of the hint what to install: a package that is called like a slip of the finger must not be installed.
   const hint =
-    meant === undefined ? `try: npm install ${names[0]}, or put an executable made for GitLab Runner on PATH` : `did you mean ${meant}?`
+    meant === undefined
+      ? `try: npm install ${names[0]}, or put an executable made for GitLab Runner on PATH`
+      : `did you mean ${meant}?`
   throw new PluginError('plugin_not_found', reference, `it is not installed; ${hint}`)
 }
 
@@ -197,13 +232,18 @@ interface Manifest {
   readonly main?: string
 }
 
-/** The file that `import` of the package would load. Not left to Node, which resolves from the importing module only, and not by what was configured. */
+/**
+ * The file that `import` of the package would load. Not left to Node, which resolves from the importing module only,
+ * and not by what was configured.
+ */
 function entryOf(directory: string, reference: string, subpath = '.'): string {
   let manifest: Manifest
   try {
     manifest = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as Manifest
   } catch (error) {
-    throw new PluginError('plugin_failed', reference, `${join(directory, 'package.json')} cannot be read`, { cause: error })
+    throw new PluginError('plugin_failed', reference, `${join(directory, 'package.json')} cannot be read`, {
+      cause: error,
+    })
   }
   const { exports, main } = manifest
   const entry = exportOf(exports ?? main ?? 'index.js', subpath)
@@ -213,9 +253,18 @@ function entryOf(directory: string, reference: string, subpath = '.'): string {
 }
 
 /** Run from its sources, this package takes plugins of the same kind from theirs. */
-const conditions = [...(import.meta.url.endsWith('.ts') ? ['@runner-core/source'] : []), 'node', 'import', 'module-sync', 'default']
+const conditions = [
+  ...(import.meta.url.endsWith('.ts') ? ['@runner-core/source'] : []),
+  'node',
+  'import',
+  'module-sync',
+  'default',
+]
 
-/** What `exports` of a package.json says of the package itself, or of a `./subpath` of it, by Node's rules, patterns excepted. */
+/**
+ * What `exports` of a package.json says of the package itself, or of a `./subpath` of it, by Node's rules, patterns
+ * excepted.
+ */
 export function exportOf(exports: unknown, subpath = '.'): string | undefined {
   const table = Object(exports) as Readonly<Record<string, unknown>>
   if (Object.keys(table).some((key) => key.startsWith('.'))) return target(table[subpath])

@@ -1,6 +1,7 @@
 /**
- * What the libraries log to. A pino logger fits as it is. Messages are stable; what varies stands in the fields. Their names are snake_case; durations end in `_seconds` and are rounded to the
- * millisecond; an error stands under `err`, where pino looks for it.
+ * What the libraries log to. A pino logger fits as it is. Messages are stable; what varies stands in the fields. Their
+ * names are snake_case; durations end in `_seconds` and are rounded to the millisecond; an error stands under `err`,
+ * where pino looks for it.
  */
 export interface Logger {
   debug(fields: object, message: string): void

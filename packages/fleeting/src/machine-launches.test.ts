@@ -4,7 +4,8 @@ import { type Tags, withLaunch, withLaunchesEnded } from './launch-tags.ts'
 import { MachineLaunches, type TaggedMachine } from './machine-launches.ts'
 
 const machine = (id: string, tags: Tags, createdAt = 0): TaggedMachine => ({ id, tags, createdAt })
-const tokens = (launches: MachineLaunches, ids: readonly string[]): (string | undefined)[] => ids.map((id) => launches.tokenOf(id))
+const tokens = (launches: MachineLaunches, ids: readonly string[]): (string | undefined)[] =>
+  ids.map((id) => launches.tokenOf(id))
 const a = withLaunch({}, 'fleet', { launchToken: 'a', count: 2 }, true)
 
 test('machines are of the launch that they name, the oldest first, and no more than it asked for', () => {

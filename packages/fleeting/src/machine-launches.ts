@@ -12,8 +12,9 @@ export interface TaggedMachine {
 const launchesKept = 100
 
 /**
- * Tells which launch made a machine. It has the tags that its group had when it was made, so a machine that somebody else asked for after a launch names that launch as well: the oldest ones are the
- * launch's, as many as it asked for. Where launches overlap, machines of the earlier one may name the later one first.
+ * Tells which launch made a machine. It has the tags that its group had when it was made, so a machine that somebody
+ * else asked for after a launch names that launch as well: the oldest ones are the launch's, as many as it asked for.
+ * Where launches overlap, machines of the earlier one may name the later one first.
  */
 export class MachineLaunches {
   readonly #fleet: string
@@ -32,14 +33,17 @@ export class MachineLaunches {
   }
 
   /**
-   * A machine that was asked for and never came, of a group with these tags: it is one of those that a launch still lacks. Without an answer as long as no machine that did come has told its launch:
-   * should the cloud not give machines the tags, all are told apart in the same way, by number.
+   * A machine that was asked for and never came, of a group with these tags: it is one of those that a launch still
+   * lacks. Without an answer as long as no machine that did come has told its launch: should the cloud not give
+   * machines the tags, all are told apart in the same way, by number.
    */
   learnMissing(id: string, tags: Tags): void {
     if (this.#tokens.size > 0) this.#claim(id, tags)
   }
 
-  /** These never came and are not missing any more, for machines came in their place: the launch lacks as many again. */
+  /**
+   * These never came and are not missing any more, for machines came in their place: the launch lacks as many again.
+   */
   release(ids: readonly string[]): void {
     for (const id of ids) {
       this.#made.get(this.#tokens.get(id) ?? '')?.delete(id)

@@ -18,7 +18,10 @@ interface Fleet {
   readonly records: Map<string, StateRecord>
 }
 
-/** Keeps state in memory: it survives a new lease of the same store, and nothing else. Share one store to test take-overs; an owner that a test has killed is taken over with `takeover`. */
+/**
+ * Keeps state in memory: it survives a new lease of the same store, and nothing else. Share one store to test
+ * take-overs; an owner that a test has killed is taken over with `takeover`.
+ */
 export class MemoryStateStore implements StateStore {
   readonly #fleets = new Map<string, Fleet>()
   readonly #closing = new AbortController()

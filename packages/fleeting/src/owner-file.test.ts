@@ -5,7 +5,12 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { GroupOwner } from './group-owner.ts'
 import { OwnerFile } from './owner-file.ts'
 
-const owner: GroupOwner = { id: 'here', name: 'fleet test on build-1', epoch: 3, since: Date.parse('2026-01-02T03:04:05Z') }
+const owner: GroupOwner = {
+  id: 'here',
+  name: 'fleet test on build-1',
+  epoch: 3,
+  since: Date.parse('2026-01-02T03:04:05Z'),
+}
 
 let root: string
 let directory: string
@@ -50,7 +55,10 @@ describe('OwnerFile', () => {
 
   test('fails with a file that cannot be read, rather than naming nobody', async () => {
     await mkdir(join(directory, 'group-owner'), { recursive: true })
-    await expect(new OwnerFile(directory).owners()).rejects.toMatchObject({ code: 'transient', message: expect.stringContaining('EISDIR') })
+    await expect(new OwnerFile(directory).owners()).rejects.toMatchObject({
+      code: 'transient',
+      message: expect.stringContaining('EISDIR'),
+    })
   })
 
   test('leaves the owner as it was when a claim cannot be written', async () => {
@@ -61,6 +69,8 @@ describe('OwnerFile', () => {
       code: 'transient',
       message: expect.stringContaining('written'),
     })
-    expect(await readFile(join(directory, 'group-owner'), 'utf8')).toBe('here 3 2026-01-02T03:04:05.000Z fleet test on build-1\n')
+    expect(await readFile(join(directory, 'group-owner'), 'utf8')).toBe(
+      'here 3 2026-01-02T03:04:05.000Z fleet test on build-1\n',
+    )
   })
 })

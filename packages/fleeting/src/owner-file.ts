@@ -38,6 +38,10 @@ export class OwnerFile {
   }
 
   #failed(done: string, cause: unknown): GroupError {
-    return new GroupError('transient', `${this.#file}: the owner of the group cannot be ${done}: ${(cause as Error).message}`, { cause })
+    return new GroupError(
+      'transient',
+      `${this.#file}: the owner of the group cannot be ${done}: ${(cause as Error).message}`,
+      { cause },
+    )
   }
 }

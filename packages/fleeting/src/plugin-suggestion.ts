@@ -8,7 +8,10 @@ const otherNames: ReadonlyMap<string, string> = new Map([
   ['googlecompute', 'gce'],
 ])
 
-/** The plugin that was probably meant by a name under which none was found; package prefixes and image tags, as GitLab Runner takes them, do not matter. */
+/**
+ * The plugin that was probably meant by a name under which none was found; package prefixes and image tags, as GitLab
+ * Runner takes them, do not matter.
+ */
 export function suggestPlugin(reference: string): string | undefined {
   const name = reference
     .toLowerCase()

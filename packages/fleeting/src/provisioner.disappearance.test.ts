@@ -73,7 +73,11 @@ describe.each([
     lie(fleet, rows)
     await fleet.clock.advance(600_000)
     expect(lastWords(fleet)).toEqual([])
-    expect(fleet.provisioner.instances().get(left!)).toMatchObject({ missed: true, healthy: false, missingSince: expect.any(Number) })
+    expect(fleet.provisioner.instances().get(left!)).toMatchObject({
+      missed: true,
+      healthy: false,
+      missingSince: expect.any(Number),
+    })
     expect(fleet.provisioner.massDisappearanceSince).toBeUndefined()
   })
 

@@ -22,10 +22,16 @@ describe('an idle instance', () => {
     const [bad, ...good] = await prove(fleet, 4)
     cut(fleet, [bad!])
     await fleet.clock.advance(90_000)
-    expect(fleet.provisioner.instances().get(bad!)).toMatchObject({ healthy: false, failing: expect.stringContaining('does not answer') })
+    expect(fleet.provisioner.instances().get(bad!)).toMatchObject({
+      healthy: false,
+      failing: expect.stringContaining('does not answer'),
+    })
     await fleet.clock.advance(60_000)
     expect(fleet.ids).toEqual(good)
-    expect(fleet.changes.at(-1)).toMatchObject({ kind: 'gone', instance: { removal: { reason: expect.stringContaining('unhealthy: ') } } })
+    expect(fleet.changes.at(-1)).toMatchObject({
+      kind: 'gone',
+      instance: { removal: { reason: expect.stringContaining('unhealthy: ') } },
+    })
     expect(fleet.provisioner.launchState().backoffs).toEqual([])
   })
 
@@ -76,7 +82,8 @@ describe('an idle instance', () => {
 
 describe('without periodic checks', () => {
   const withoutChecks = { provisioner: { settings: { health: { checkIntervalMs: 0 } } } }
-  const use = (fleet: MemoryFleet, ids: readonly string[]) => Promise.allSettled(ids.map((id) => fleet.provisioner.connect(id, 0, never)))
+  const use = (fleet: MemoryFleet, ids: readonly string[]) =>
+    Promise.allSettled(ids.map((id) => fleet.provisioner.connect(id, 0, never)))
 
   it('one that failed for work is tried until it is good again: nobody else would', async () => {
     await using fleet = await startFleet(withoutChecks)

@@ -29,22 +29,32 @@ describe('request', () => {
     fleet.provisioner.request(2, { placement: 'south', reason })
     expect(() => fleet.provisioner.request(1, { placement: 'west', reason })).toThrow(RangeError)
     await fleet.clock.advance(1000)
-    expect(fleet.calls('increase').map(({ request }) => `${request?.placement} ${request?.count}`)).toEqual(['north 1', 'south 2'])
+    expect(fleet.calls('increase').map(({ request }) => `${request?.placement} ${request?.count}`)).toEqual([
+      'north 1',
+      'south 2',
+    ])
     expect(fleet.instances.map(({ placement }) => placement)).toEqual(['north', 'south', 'south'])
   })
 
   it('is throttled by a token bucket, fractions of one per second too', async () => {
-    await using fleet = await startFleet({ provisioner: { settings: { launchThrottle: { perSecond: 0.1, burst: 2 } } } })
+    await using fleet = await startFleet({
+      provisioner: { settings: { launchThrottle: { perSecond: 0.1, burst: 2 } } },
+    })
     expect(fleet.provisioner.request(9, { reason })).toBe(2)
     await fleet.clock.advance(9000)
     expect(fleet.provisioner.request(9, { reason })).toBe(0)
-    expect(launchAllowance(fleet.provisioner.launchState())).toMatchObject({ blockedBy: 'throttle', until: fleet.clock.now() + 1000 })
+    expect(launchAllowance(fleet.provisioner.launchState())).toMatchObject({
+      blockedBy: 'throttle',
+      until: fleet.clock.now() + 1000,
+    })
     await fleet.clock.advance(1001)
     expect(fleet.provisioner.request(9, { reason })).toBe(1)
   })
 
   it('gives back what cannot be sent, tokens included, while list fails', async () => {
-    await using fleet = await startFleet({ provisioner: { settings: { launchThrottle: { perSecond: 0.001, burst: 5 } } } })
+    await using fleet = await startFleet({
+      provisioner: { settings: { launchThrottle: { perSecond: 0.001, burst: 5 } } },
+    })
     fleet.group.fail('list', new GroupError('transient', 'down'), 2)
     fleet.provisioner.request(1, { reason })
     await fleet.clock.advance(1000)
@@ -67,7 +77,10 @@ describe('a launch that was accepted and never came', () => {
     expect(fleet.provisioner.launchState().outstanding).toMatchObject([{ count: 2, phase: 'accepted', reason }])
     expect(fleet.provisioner.counts()).toMatchObject({ requested: 0, pending: 2, running: 1 })
     await fleet.clock.advance(1500)
-    expect(fleet.provisioner.launchState()).toMatchObject({ outstanding: [], backoffs: [{ code: 'expired', failures: 1 }] })
+    expect(fleet.provisioner.launchState()).toMatchObject({
+      outstanding: [],
+      backoffs: [{ code: 'expired', failures: 1 }],
+    })
     expect(launchAllowance(fleet.provisioner.launchState())).toMatchObject({ blockedBy: 'backoff' })
     expect(fleet.changes.filter(({ kind }) => kind === 'gone')).toEqual([])
   })
@@ -314,7 +327,9 @@ describe('a launch that the cloud accepts, and fails later', () => {
       await fleet.clock.advance(10_000)
       expect(fleet.group.ids).toEqual([])
       const { backoffs } = fleet.provisioner.launchState()
-      expect(backoffs).toMatchObject([{ code: 'capacity', failures, message: expect.stringContaining('no such machine in this zone') }])
+      expect(backoffs).toMatchObject([
+        { code: 'capacity', failures, message: expect.stringContaining('no such machine in this zone') },
+      ])
       await fleet.clock.advance(120_000)
     }
     const [id] = await fleet.launch(1)

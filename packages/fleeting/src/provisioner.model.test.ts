@@ -29,10 +29,23 @@ type Step =
   | { readonly do: 'request'; readonly count: number }
   | { readonly do: 'advance'; readonly ms: number }
   | {
-      readonly do: 'remove' | 'acquire' | 'acquireRogue' | 'release' | 'preempt' | 'connect' | 'good' | 'bad' | 'isolate'
+      readonly do:
+        | 'remove'
+        | 'acquire'
+        | 'acquireRogue'
+        | 'release'
+        | 'preempt'
+        | 'connect'
+        | 'good'
+        | 'bad'
+        | 'isolate'
       readonly which: number
     }
-  | { readonly do: 'force'; readonly which: number; readonly state: 'failed' | 'unknown' | 'deleting' | 'creating' | 'suspended' }
+  | {
+      readonly do: 'force'
+      readonly which: number
+      readonly state: 'failed' | 'unknown' | 'deleting' | 'creating' | 'suspended'
+    }
   | {
       readonly do: 'fail'
       readonly operation: MemoryOperation
@@ -55,7 +68,13 @@ const code = fc.constantFrom(...groupErrorCodes)
 const operation = fc.constantFrom<MemoryOperation>('list', 'increase', 'decrease', 'connect', 'heartbeat')
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant('request' as const), count: fc.integer({ min: 1, max: 8 }) }) },
-  { weight: 8, arbitrary: fc.record({ do: fc.constant('advance' as const), ms: fc.constantFrom(0, 1, 300, 2000, 7000, 20_000, 65_000) }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constant('advance' as const),
+      ms: fc.constantFrom(0, 1, 300, 2000, 7000, 20_000, 65_000),
+    }),
+  },
   {
     weight: 10,
     arbitrary: fc.record({
@@ -93,7 +112,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       times: fc.integer({ min: 1, max: 4 }),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('hang' as const), operation, kind: fc.constantFrom('hang', 'deaf') }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('hang' as const), operation, kind: fc.constantFrom('hang', 'deaf') }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('partial' as const), count: fc.nat(3), code }) },
   {
     weight: 2,
@@ -111,7 +133,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       times: fc.constantFrom(1, 2, 3, 10, 40),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('jump' as const), ms: fc.constantFrom(-86_400_000, 3_600_000) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('jump' as const), ms: fc.constantFrom(-86_400_000, 3_600_000) }),
+  },
 )
 
 const cloud = fc.record({
@@ -132,14 +157,21 @@ class WatchedGroup extends MemoryGroup {
   readonly isAnnounced: (kind: string, key: string) => boolean
   readonly foreign = new Set<string>()
   readonly clock: Clock
-  /** Instances that somebody holds, until it is given back or the machine is really gone, whatever the provisioner believes. */
+  /**
+   * Instances that somebody holds, until it is given back or the machine is really gone, whatever the provisioner
+   * believes.
+   */
   readonly leased = new Set<string>()
   lie: { readonly how: Lie; left: number } = { how: 'empty', left: 0 }
   /** A machine that did not answer when it was asked is out of reach, as far as anybody can know. */
   hasDeafMachines = false
   readonly #shown: (readonly ListedInstance[])[] = []
 
-  constructor(options: MemoryGroupOptions, isBusy: (id: string) => boolean, isAnnounced: (kind: string, key: string) => boolean) {
+  constructor(
+    options: MemoryGroupOptions,
+    isBusy: (id: string) => boolean,
+    isAnnounced: (kind: string, key: string) => boolean,
+  ) {
     super(options)
     this.clock = options.clock
     this.isBusy = isBusy
@@ -180,11 +212,14 @@ class WatchedGroup extends MemoryGroup {
 
   /** Whether the machine is there and can be reached. */
   lives(id: string): boolean {
-    return !this.hasDeafMachines && this.stateOf(id) === 'running' && this.unreachable !== 'all' && !this.unreachable.has(id)
+    return (
+      !this.hasDeafMachines && this.stateOf(id) === 'running' && this.unreachable !== 'all' && !this.unreachable.has(id)
+    )
   }
 
   override async increase(request: IncreaseRequest, signal: AbortSignal): Promise<IncreaseResult> {
-    if (!this.isAnnounced('launch', request.launchToken)) this.broken.push(`launch ${request.launchToken} was not announced`)
+    if (!this.isAnnounced('launch', request.launchToken))
+      this.broken.push(`launch ${request.launchToken} was not announced`)
     try {
       return await super.increase(request, signal)
     } finally {
@@ -254,7 +289,8 @@ async function play(
       sawOurs ||= instance.cause === 'requested'
       seen.add(instance.id)
       if (kind !== 'gone') continue
-      if (busy.has(instance.id) && group.lives(instance.id)) group.broken.push(`${instance.id} lives, is leased, and was given up`)
+      if (busy.has(instance.id) && group.lives(instance.id))
+        group.broken.push(`${instance.id} lives, is leased, and was given up`)
       busy.delete(instance.id)
       // Given up, or removed as far as anybody could see, it is counted no more.
       if (group.ids.includes(instance.id)) group.foreign.add(instance.id)
@@ -262,7 +298,8 @@ async function play(
       if (!options.tells.byId || group.ids.every((id) => id !== instance.id)) group.leased.delete(instance.id)
     }
   })
-  const pick = (index: number): string | undefined => [...provisioner.instances().keys()][index % Math.max(1, provisioner.instances().size)]
+  const pick = (index: number): string | undefined =>
+    [...provisioner.instances().keys()][index % Math.max(1, provisioner.instances().size)]
 
   const check = (): void => {
     expect(group.broken).toEqual([])
@@ -333,10 +370,14 @@ async function play(
         return
       case 'fail':
         group.hasDeafMachines ||= action.operation === 'connect' && !options.tells.byId
-        // A refusal is believed once `list` does not contradict it: a cloud that both lies and shows its machines late cannot be seen through.
+        // A refusal is believed once `list` does not contradict it: a cloud that both lies and shows its machines late
+        // cannot be seen through.
         group.fail(
           action.operation,
-          { kind: action.kind, error: new GroupError(options.appearDelayMs > 0 ? 'transient' : action.code, 'a fault') },
+          {
+            kind: action.kind,
+            error: new GroupError(options.appearDelayMs > 0 ? 'transient' : action.code, 'a fault'),
+          },
           action.times,
         )
         return
@@ -348,7 +389,8 @@ async function play(
         group.acceptOnly = { count: action.count, error: new GroupError(action.code, 'only some') }
         return
       case 'foreign':
-        // Who shows neither ids nor tokens cannot be asked whose a machine is: then a foreign one passes for ours, and ours comes on top.
+        // Who shows neither ids nor tokens cannot be asked whose a machine is: then a foreign one passes for ours, and
+        // ours comes on top.
         if (options.tells.tokens && sawOurs) group.foreign.add(group.addForeign())
         return
       case 'deletesStuck':
@@ -418,7 +460,11 @@ async function play(
 const numRuns = Number(process.env['RUNS'] ?? 200)
 
 describe('Provisioner under faults', () => {
-  it('keeps its promises whatever the cloud does, and converges once that stops', { timeout: 60_000 + 20 * numRuns }, async () => {
-    await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60, size: 'max' }), cloud, play), { numRuns })
+  it('keeps its promises whatever the cloud does, and converges once that stops', {
+    timeout: 60_000 + 20 * numRuns,
+  }, async () => {
+    await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60, size: 'max' }), cloud, play), {
+      numRuns,
+    })
   })
 })

@@ -42,7 +42,10 @@ class TwoClouds {
       logger: silentLogger,
     })
     const lease = await this.store.lease('test', { takeover: true })
-    const starting = Provisioner.start({ group, clock, lease, random: seededRandom(1), isBusy: (id) => busy.has(id) }, never)
+    const starting = Provisioner.start(
+      { group, clock, lease, random: seededRandom(1), isBusy: (id) => busy.has(id) },
+      never,
+    )
     await clock.advance(40_000)
     this.provisioner = await starting
     this.provisioner.onChange((changes) => {

@@ -24,7 +24,10 @@ class SharedGroup {
   ): Promise<Provisioner> {
     const { group, clock } = this.fleet
     const lease = store && { lease: await store.lease('test', { takeover: true }) }
-    const provisioner = await Provisioner.start({ group, clock, ...lease, owner: { name: 'fleet test', ...owner }, ...options }, never)
+    const provisioner = await Provisioner.start(
+      { group, clock, ...lease, owner: { name: 'fleet test', ...owner }, ...options },
+      never,
+    )
     this.#started.push(provisioner)
     return provisioner
   }
@@ -62,8 +65,14 @@ describe('a second manager with a state of its own, on a group that holds an own
     const ids = await shared.launch(first, 3)
     const error = await shared.refusal(new MemoryStateStore())
     expect(error).toBeInstanceOf(GroupOwnedError)
-    expect(error).toMatchObject({ code: 'group_owned', groupId: 'memory/test', owner: { name: 'fleet test', epoch: 1 } })
-    expect((error as Error).message).toMatch(/memory\/test belongs to fleet test \(owner .*, epoch 1\) since 1970.*take_over_group = true/)
+    expect(error).toMatchObject({
+      code: 'group_owned',
+      groupId: 'memory/test',
+      owner: { name: 'fleet test', epoch: 1 },
+    })
+    expect((error as Error).message).toMatch(
+      /memory\/test belongs to fleet test \(owner .*, epoch 1\) since 1970.*take_over_group = true/,
+    )
     await shared.fleet.clock.advance(600_000)
     expect(shared.fleet.group.ids).toEqual(ids)
     expect(shared.deletes).toBe(0)
@@ -214,7 +223,11 @@ describe.each([
     await using shared = new SharedGroup({ holdsOwner })
     shared.fleet.group.addForeign()
     const error = await shared.refusal(new MemoryStateStore(), { mayTake: 'own' })
-    expect(error).toMatchObject({ code: 'group_owned', owner: undefined, message: expect.stringContaining('has 1 instances') })
+    expect(error).toMatchObject({
+      code: 'group_owned',
+      owner: undefined,
+      message: expect.stringContaining('has 1 instances'),
+    })
     expect(await shared.refusal(undefined, { id: 'here', mayTake: 'own' })).toBeInstanceOf(GroupOwnedError)
     await shared.start(new MemoryStateStore())
   })
@@ -246,7 +259,9 @@ describe('a claim', () => {
     await using shared = new SharedGroup()
     const { group, clock } = shared.fleet
     const claim = group.claim!
-    Object.assign(group, { claim: (owner: GroupOwner, signal: AbortSignal) => claim({ ...owner, id: 'faster' }, signal) })
+    Object.assign(group, {
+      claim: (owner: GroupOwner, signal: AbortSignal) => claim({ ...owner, id: 'faster' }, signal),
+    })
     const refused = shared.refusal(new MemoryStateStore())
     await clock.advance(10_000)
     expect(await refused).toMatchObject({ code: 'group_owned', owner: { id: 'faster' } })
@@ -290,7 +305,9 @@ it('a survey says who has the group, and claims nothing', async () => {
   expect(group.owner).toBeUndefined()
   const owner = { id: 'there', name: 'fleet of somebody', epoch: 3, since: 0 }
   group.owner = owner
-  expect(await Provisioner.survey({ group, clock, lease, owner: { id: 'here', mayTake: 'own' } }, never)).toMatchObject({ owners: [owner] })
+  expect(await Provisioner.survey({ group, clock, lease, owner: { id: 'here', mayTake: 'own' } }, never)).toMatchObject(
+    { owners: [owner] },
+  )
   expect(group.owner).toBe(owner)
   expect(group.calls.slice(0, 4).map(({ operation }) => operation)).toEqual(['init', 'list', 'owners', 'shutdown'])
 })

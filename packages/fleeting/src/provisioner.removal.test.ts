@@ -71,7 +71,10 @@ describe('remove', () => {
     fleet.group.fail('decrease', new GroupError('auth', 'may not delete'), 3)
     fleet.provisioner.remove([id!], 'idle')
     await fleet.clock.advance(1000)
-    expect(fleet.provisioner.launchState().breaker).toMatchObject({ state: 'open', message: 'decrease: may not delete' })
+    expect(fleet.provisioner.launchState().breaker).toMatchObject({
+      state: 'open',
+      message: 'decrease: may not delete',
+    })
     expect(fleet.provisioner.request(1, { reason: 'test' })).toBe(0)
     await fleet.clock.advance(60_000)
     expect(fleet.provisioner.launchState().breaker).toEqual({ state: 'closed' })
@@ -251,31 +254,41 @@ describe('shutdown', () => {
     ['all of it', [0], 1, []],
     ['a part', [1], 1, ['launch']],
     ['all of it, asked again', [new GroupError('conflict', 'busy'), new GroupError('transient', 'down'), 0], 3, []],
-    ['nothing, asked as long as there is time', Array.from({ length: 9 }, () => new GroupError('transient', 'down')), 3, ['launch']],
+    [
+      'nothing, asked as long as there is time',
+      Array.from({ length: 9 }, () => new GroupError('transient', 'down')),
+      3,
+      ['launch'],
+    ],
     ['nothing, for good', [new GroupError('auth', 'forbidden')], 1, ['launch']],
-  ])('names what was asked for only as far as the group cannot give it back: %s', async (_, answers, calls, expected) => {
-    const fleet = await startFleet({ appearDelayMs: 3_600_000, tells: { ids: false } })
-    let asked = 0
-    fleet.group.giveBack = async () => {
-      const answer = answers[asked++]!
-      if (typeof answer === 'number') return answer
-      throw answer
-    }
-    fleet.provisioner.request(2, { reason: 'test' })
-    await fleet.clock.advance(100)
-    const [{ launchToken } = { launchToken: '' }] = fleet.provisioner.launchState().outstanding
-    const ending = fleet.provisioner.shutdown({ removeInstances: true })
-    await fleet.clock.advance(29_999)
-    expect(asked).toBe(0)
-    await fleet.clock.advance(10_001)
-    expect(await ending).toEqual({ remaining: expected.map((name) => `${name} ${launchToken} (2 requested)`) })
-    expect(asked).toBe(calls)
-  })
+  ])(
+    'names what was asked for only as far as the group cannot give it back: %s',
+    async (_, answers, calls, expected) => {
+      const fleet = await startFleet({ appearDelayMs: 3_600_000, tells: { ids: false } })
+      let asked = 0
+      fleet.group.giveBack = async () => {
+        const answer = answers[asked++]!
+        if (typeof answer === 'number') return answer
+        throw answer
+      }
+      fleet.provisioner.request(2, { reason: 'test' })
+      await fleet.clock.advance(100)
+      const [{ launchToken } = { launchToken: '' }] = fleet.provisioner.launchState().outstanding
+      const ending = fleet.provisioner.shutdown({ removeInstances: true })
+      await fleet.clock.advance(29_999)
+      expect(asked).toBe(0)
+      await fleet.clock.advance(10_001)
+      expect(await ending).toEqual({ remaining: expected.map((name) => `${name} ${launchToken} (2 requested)`) })
+      expect(asked).toBe(calls)
+    },
+  )
 
   it('names what nobody here asked for, and the group cannot give back', async () => {
     const fleet = await startFleet()
     fleet.group.giveBack = async () => 3
-    expect(await fleet.provisioner.shutdown({ removeInstances: true })).toEqual({ remaining: ['3 that were asked for and have not come'] })
+    expect(await fleet.provisioner.shutdown({ removeInstances: true })).toEqual({
+      remaining: ['3 that were asked for and have not come'],
+    })
   })
 
   it('gives nothing back when the machines stay', async () => {
@@ -323,7 +336,9 @@ describe('shutdown', () => {
   it('does not name what was never sent', async () => {
     const fleet = await startFleet()
     fleet.provisioner.request(2, { reason: 'test' })
-    expect(await fleet.provisioner.shutdown({ removeInstances: true, signal: AbortSignal.abort() })).toEqual({ remaining: [] })
+    expect(await fleet.provisioner.shutdown({ removeInstances: true, signal: AbortSignal.abort() })).toEqual({
+      remaining: [],
+    })
     expect(fleet.calls('increase')).toEqual([])
   })
 

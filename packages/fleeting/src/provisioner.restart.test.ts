@@ -21,7 +21,10 @@ class DurableFleet {
     const { group, clock, busy } = this.fleet
     this.lease = await this.store.lease('test', { takeover: true })
     // The group outlives the manager here, and so does the manager that is told nothing: it is fenced.
-    const starting = Provisioner.start({ group, clock, lease: this.lease, isBusy: (id) => busy.has(id), ...options }, never)
+    const starting = Provisioner.start(
+      { group, clock, lease: this.lease, isBusy: (id) => busy.has(id), ...options },
+      never,
+    )
     this.fleet.provisioner = await starting
     return this.fleet.provisioner
   }
@@ -42,7 +45,12 @@ describe('a new process on the state of an earlier one', () => {
     await durable.start()
     await using _ = fleet
     const causes = Object.fromEntries(fleet.instances.map(({ id, cause }) => [id, cause]))
-    expect(causes).toEqual({ [first]: 'adopted', [second!]: 'requested', [stranger]: 'unexpected', [late]: 'unexpected' })
+    expect(causes).toEqual({
+      [first]: 'adopted',
+      [second!]: 'requested',
+      [stranger]: 'unexpected',
+      [late]: 'unexpected',
+    })
     expect(fleet.provisioner.instances().get(second!)).toMatchObject({ seenAt, state: 'running' })
   })
 
@@ -54,7 +62,9 @@ describe('a new process on the state of an earlier one', () => {
     const write = durable.lease.write.bind(durable.lease)
     let failures = 0
     vi.spyOn(durable.lease, 'write').mockImplementation((changes) =>
-      failures === 0 && changes.some(({ kind }) => kind === 'instance') ? Promise.reject(new Error(`full ${++failures}`)) : write(changes),
+      failures === 0 && changes.some(({ kind }) => kind === 'instance')
+        ? Promise.reject(new Error(`full ${++failures}`))
+        : write(changes),
     )
     await fleet.launch(2)
     expect(failures).toBe(1)
@@ -116,7 +126,9 @@ describe('a new process on the state of an earlier one', () => {
       vi.spyOn(durable.store, 'lease').mockImplementationOnce(async (...args) => {
         const lease = await leaseOf(...args)
         const write = lease.write.bind(lease)
-        vi.spyOn(lease, 'write').mockImplementation((changes) => (writes++ < written ? write(changes) : new Promise(() => {})))
+        vi.spyOn(lease, 'write').mockImplementation((changes) =>
+          writes++ < written ? write(changes) : new Promise(() => {}),
+        )
         return lease
       })
       await durable.start()
@@ -229,8 +241,16 @@ describe('a new process on the state of an earlier one', () => {
   })
 
   it.each([
-    ['asks again, under the same token, for a launch that was announced and never sent, where the cloud knows tokens', {}, 1],
-    ['gives up a launch that was announced and never sent with the first list that would show it', { idempotent: false }, 0],
+    [
+      'asks again, under the same token, for a launch that was announced and never sent, where the cloud knows tokens',
+      {},
+      1,
+    ],
+    [
+      'gives up a launch that was announced and never sent with the first list that would show it',
+      { idempotent: false },
+      0,
+    ],
     ['gives it up so where neither ids nor tokens are told', { ids: false, tokens: false, idempotent: false }, 0],
   ])('%s', async (_, tells, made) => {
     const durable = new DurableFleet({ tells, maxSize: 1 })
@@ -325,7 +345,10 @@ describe('a new process on the state of an earlier one', () => {
     await durable.start()
     const [held, doomed] = await fleet.launch(2)
     const use = { kind: 'acquisition', key: 'a-1', value: { instanceId: held!, slot: 0 } } as const
-    await durable.lease.write([use, ...[held!, doomed!].map((key) => ({ kind: 'removal', key, value: { reason: 'idle' } }) as const)])
+    await durable.lease.write([
+      use,
+      ...[held!, doomed!].map((key) => ({ kind: 'removal', key, value: { reason: 'idle' } }) as const),
+    ])
     const provisioner = await durable.start()
     await using _ = fleet
     await fleet.clock.advance(60_000)

@@ -47,8 +47,14 @@ describe('survey', () => {
 
   it('is what a start then finds', async () => {
     const { group, clock } = cloud()
-    for (const state of ['creating', 'running', 'suspended', 'deleting', 'failed', 'unknown'] as const) group.addForeign(state)
-    const options: ProvisionerOptions = { group, clock, maxInstances: 8, settings: { launchThrottle: { perSecond: 2 } } }
+    for (const state of ['creating', 'running', 'suspended', 'deleting', 'failed', 'unknown'] as const)
+      group.addForeign(state)
+    const options: ProvisionerOptions = {
+      group,
+      clock,
+      maxInstances: 8,
+      settings: { launchThrottle: { perSecond: 2 } },
+    }
     const survey = await Provisioner.survey(options, never)
     const provisioner = await Provisioner.start(options, never)
     expect(provisioner.instances()).toEqual(survey.instances)
@@ -57,14 +63,18 @@ describe('survey', () => {
   })
 
   it('fails as a start does, and ends the group', async () => {
-    const fails = async (start: (options: ProvisionerOptions, signal: AbortSignal) => Promise<unknown>): Promise<unknown> => {
+    const fails = async (
+      start: (options: ProvisionerOptions, signal: AbortSignal) => Promise<unknown>,
+    ): Promise<unknown> => {
       const { group, clock } = cloud(5)
       const error = await start({ group, clock, maxInstances: 6 }, never).catch((thrown: unknown) => thrown)
       expect(group.isShutDown).toBe(true)
       return error
     }
     const error = await fails((options, signal) => Provisioner.survey(options, signal))
-    expect(error).toEqual(new GroupError('invalid_config', 'max_instances: expected at most 5, the maximum of group memory/test, got 6'))
+    expect(error).toEqual(
+      new GroupError('invalid_config', 'max_instances: expected at most 5, the maximum of group memory/test, got 6'),
+    )
     expect(await fails((options, signal) => Provisioner.start(options, signal))).toEqual(error)
   })
 })
@@ -77,7 +87,10 @@ describe('the launch state', () => {
     [10, 10, 'configuration'],
   ])('with max_instances %s: at most %d, by the %s', async (configured, maxInstances, maximumOf) => {
     const { group, clock } = cloud(10)
-    const { launches } = await Provisioner.survey({ group, clock, ...(configured !== undefined && { maxInstances: configured }) }, never)
+    const { launches } = await Provisioner.survey(
+      { group, clock, ...(configured !== undefined && { maxInstances: configured }) },
+      never,
+    )
     expect(launches).toMatchObject({ maxInstances, maximumOf })
   })
 

@@ -33,7 +33,10 @@ describe('start', () => {
     const clock = new ManualClock()
     const group = new MemoryGroup({ clock, maxSize: 5 })
     const message = 'max_instances: expected at most 5, the maximum of group memory/test, got 6'
-    await expect(Provisioner.start({ group, clock, maxInstances: 6 }, never)).rejects.toMatchObject({ code: 'invalid_config', message })
+    await expect(Provisioner.start({ group, clock, maxInstances: 6 }, never)).rejects.toMatchObject({
+      code: 'invalid_config',
+      message,
+    })
     await expect(Provisioner.start({ group, clock, settings: { callTimeoutMs: 0 } }, never)).rejects.toMatchObject({
       code: 'invalid_config',
     })
@@ -154,7 +157,11 @@ describe('instances', () => {
     fleet.group.bootsFailed = 1
     fleet.provisioner.request(1, { reason: 'test' })
     await fleet.clock.advance(5000)
-    expect(fleet.changes.at(-1)).toMatchObject({ kind: 'gone', lost: false, instance: { removal: { reason: 'failed: the boot failed' } } })
+    expect(fleet.changes.at(-1)).toMatchObject({
+      kind: 'gone',
+      lost: false,
+      instance: { removal: { reason: 'failed: the boot failed' } },
+    })
     expect(fleet.group.ids).toEqual([])
     expect(fleet.provisioner.launchState().backoffs).toMatchObject([{ code: 'failed_boot', failures: 1 }])
     await fleet.clock.advance(60_000)
@@ -260,13 +267,17 @@ describe('the journal', () => {
     const lease = await store.lease('test', { takeover: true })
     fleet.provisioner = await Provisioner.start({ group: fleet.group, clock: fleet.clock, lease }, never)
     await using _ = fleet
-    expect(fleet.provisioner.launchState().outstanding).toMatchObject([{ launchToken: 'token-1', count: 2, phase: 'accepted' }])
+    expect(fleet.provisioner.launchState().outstanding).toMatchObject([
+      { launchToken: 'token-1', count: 2, phase: 'accepted' },
+    ])
     expect(fleet.instances).toMatchObject([{ id: doomed, cause: 'adopted', removal: { reason: 'idle' } }])
     await fleet.clock.advance(10_000)
     expect(fleet.instances).toMatchObject([{ cause: 'requested' }, { cause: 'requested' }])
     expect(fleet.calls('increase')).toHaveLength(1)
     expect(await lease.load(['launch', 'removal'])).toEqual([])
-    expect(await lease.load(['instance'])).toMatchObject(fleet.instances.map(({ id }) => ({ key: id, value: { cause: 'requested' } })))
+    expect(await lease.load(['instance'])).toMatchObject(
+      fleet.instances.map(({ id }) => ({ key: id, value: { cause: 'requested' } })),
+    )
   })
 
   it('that cannot be written keeps everything from being done', async () => {
@@ -351,7 +362,8 @@ it('does not mind a wall clock that jumps', async () => {
 
 it('measures the right intervals', async () => {
   const observed: string[] = []
-  const note = (name: string) => (ms?: number) => observed.push(ms === undefined ? name : `${name} ${Math.round(ms / 1000)}`)
+  const note = (name: string) => (ms?: number) =>
+    observed.push(ms === undefined ? name : `${name} ${Math.round(ms / 1000)}`)
   const observer: ProvisionerObserver = {
     creationTime: note('creation'),
     runningTime: note('running'),
@@ -361,7 +373,12 @@ it('measures the right intervals', async () => {
     instanceLost: note('lost'),
     instanceOperation: (operation) => observed.push(operation),
   }
-  await using fleet = await startFleet({ appearDelayMs: 3000, bootDelayMs: 10_000, deleteDelayMs: 5000, provisioner: { observer } })
+  await using fleet = await startFleet({
+    appearDelayMs: 3000,
+    bootDelayMs: 10_000,
+    deleteDelayMs: 5000,
+    provisioner: { observer },
+  })
   fleet.provisioner.request(2, { reason: 'test' })
   await fleet.clock.advance(20_000)
   expect(observed).toEqual(['create', 'creation 4', 'create', 'creation 4', 'running 14', 'running 14'])

@@ -46,7 +46,8 @@ import type { GroupSurvey } from './provisioner/survey.ts'
 import type { FleetLease, StateRecord } from './state-store.ts'
 
 /**
- * Keeps one instance group: launches and removes instances, knows which exist, and tells who wants to know. Level-triggered: `list` is the truth, events only make it be read sooner.
+ * Keeps one instance group: launches and removes instances, knows which exist, and tells who wants to know.
+ * Level-triggered: `list` is the truth, events only make it be read sooner.
  *
  * An instance goes request → seen → running → gone. One that a busy check calls busy is never removed.
  */
@@ -91,8 +92,10 @@ export class Provisioner implements AsyncDisposable {
   #fenced: Error | undefined
 
   /**
-   * Initialises the group and reads it once. Thrown: `GroupError` (what `init` and `list` throw; `invalid_config` for bad settings, for a group that is none, or when `maxInstances` is above the group's own
-   * maximum); what the lease throws; `GroupOwnedError`, when the group is another's (see `OwnerOptions`). `signal` ends the start, not the provisioner.
+   * Initialises the group and reads it once. Thrown: `GroupError` (what `init` and `list` throw; `invalid_config` for
+   * bad settings, for a group that is none, or when `maxInstances` is above the group's own maximum); what the lease
+   * throws; `GroupOwnedError`, when the group is another's (see `OwnerOptions`). `signal` ends the start, not the
+   * provisioner.
    */
   static start(options: ProvisionerOptions, signal: AbortSignal): Promise<Provisioner> {
     return Provisioner.#open(options, signal, async (provisioner) => {
@@ -102,8 +105,9 @@ export class Provisioner implements AsyncDisposable {
   }
 
   /**
-   * What a start would find, and what it would do at once about instances that are broken. Only reads: `init`, `list`, `owners` and `shutdown` are all that the group is asked. Thrown: as by `start`,
-   * but for `GroupOwnedError`: who has the group is in the answer.
+   * What a start would find, and what it would do at once about instances that are broken. Only reads: `init`, `list`,
+   * `owners` and `shutdown` are all that the group is asked. Thrown: as by `start`, but for `GroupOwnedError`: who has
+   * the group is in the answer.
    */
   static async survey(options: ProvisionerOptions, signal: AbortSignal): Promise<GroupSurvey> {
     let owners: readonly GroupOwner[] | undefined
@@ -142,7 +146,17 @@ export class Provisioner implements AsyncDisposable {
         timeoutMs: settings.callTimeoutMs,
         onFenced: (error) => provisioner.#fence(error),
       })
-      const context = { group, caller, intents, settings, clock, random, logger, observer, wake: () => provisioner.#wake() }
+      const context = {
+        group,
+        caller,
+        intents,
+        settings,
+        clock,
+        random,
+        logger,
+        observer,
+        wake: () => provisioner.#wake(),
+      }
       const provisioner: Provisioner = new Provisioner(
         context,
         { ...options, ...(options.lease && { lease: journal }) },
@@ -230,8 +244,9 @@ export class Provisioner implements AsyncDisposable {
   }
 
   /**
-   * Asks for `count` more instances and answers how many it took, 0 … `count`: as many as `launchAllowance` of the launch state allows. The rest is not queued: ask again once the state
-   * has changed. Those taken count as outstanding until they are seen, refused, or past their deadline. Thrown: `RangeError` for a placement that the group has not.
+   * Asks for `count` more instances and answers how many it took, 0 … `count`: as many as `launchAllowance` of the
+   * launch state allows. The rest is not queued: ask again once the state has changed. Those taken count as outstanding
+   * until they are seen, refused, or past their deadline. Thrown: `RangeError` for a placement that the group has not.
    */
   request(count: number, { placement, reason }: RequestOptions): number {
     if (placement !== undefined && !this.info.placements?.includes(placement))
@@ -240,8 +255,9 @@ export class Provisioner implements AsyncDisposable {
   }
 
   /**
-   * Cordons instances and removes them: from this call on they are not usable; the intent is written, busy checks are asked once more, then the delete is sent until `list` shows them gone.
-   * Answers the ids that are on their way out now; unknown and busy ones are left alone.
+   * Cordons instances and removes them: from this call on they are not usable; the intent is written, busy checks are
+   * asked once more, then the delete is sent until `list` shows them gone. Answers the ids that are on their way out
+   * now; unknown and busy ones are left alone.
    */
   remove(ids: Iterable<string>, reason: string): readonly string[] {
     const taken = [...ids].filter((id) => this.#remove(id, reason))
@@ -250,8 +266,9 @@ export class Provisioner implements AsyncDisposable {
   }
 
   /**
-   * Registers who knows whether an instance is in use. What any check calls busy is not deleted, whoever asked for it. Asked on every pass and right before each delete: answer from memory.
-   * Whoever lends instances out must not lend one whose `removal` is set. Returns how to stop.
+   * Registers who knows whether an instance is in use. What any check calls busy is not deleted, whoever asked for it.
+   * Asked on every pass and right before each delete: answer from memory. Whoever lends instances out must not lend one
+   * whose `removal` is set. Returns how to stop.
    */
   addBusyCheck(isBusy: (instanceId: string) => boolean): () => void {
     this.#wake()
@@ -259,8 +276,9 @@ export class Provisioner implements AsyncDisposable {
   }
 
   /**
-   * What an earlier process kept about those who used the instances, as records of the kinds `acquisition`, `use` and `reservation`. An instance with an `acquisition` record (its value names the
-   * `instanceId`) is busy until this is called: register a busy check that knows better first. Later calls answer nothing.
+   * What an earlier process kept about those who used the instances, as records of the kinds `acquisition`, `use` and
+   * `reservation`. An instance with an `acquisition` record (its value names the `instanceId`) is busy until this is
+   * called: register a busy check that knows better first. Later calls answer nothing.
    */
   takeUsage(): readonly StateRecord[] {
     const usage = this.#usage
@@ -270,8 +288,9 @@ export class Provisioner implements AsyncDisposable {
   }
 
   /**
-   * The slot's connection to an instance, kept between calls. How it went counts for the instance's health, a signal that aborts with a `ConnectionError` too: the caller's own limit. One that could be
-   * reached before is unhealthy at once, until its checks succeed again. Thrown: `ConnectionError`; `GroupError` (`not_ready`: try again later;
+   * The slot's connection to an instance, kept between calls. How it went counts for the instance's health, a signal
+   * that aborts with a `ConnectionError` too: the caller's own limit. One that could be reached before is unhealthy at
+   * once, until its checks succeed again. Thrown: `ConnectionError`; `GroupError` (`not_ready`: try again later;
    * `not_found`: gone); the signal's reason.
    */
   connect(instanceId: string, slot: number, signal: AbortSignal): Promise<Connection> {
@@ -279,8 +298,9 @@ export class Provisioner implements AsyncDisposable {
   }
 
   /**
-   * Work found that the instance does not do: its ready command failed, commands on it break. Counts as one failed check, and, unless it was reported good before, as a failed boot: launches
-   * back off. What `connect` threw is counted already.
+   * Work found that the instance does not do: its ready command failed, commands on it break. Counts as one failed
+   * check, and, unless it was reported good before, as a failed boot: launches back off. What `connect` threw is
+   * counted already.
    */
   reportFailure(instanceId: string, error: Error): void {
     this.#connections.reportFailure(instanceId, error)
@@ -344,13 +364,17 @@ export class Provisioner implements AsyncDisposable {
   }
 
   /**
-   * Calls `listener` right after each change: of instances, which it lists, or of the launch state, with an empty list. It may call back, and must not throw. Returns how to stop.
+   * Calls `listener` right after each change: of instances, which it lists, or of the launch state, with an empty list.
+   * It may call back, and must not throw. Returns how to stop.
    */
   onChange(listener: ChangeListener): () => void {
     return this.#feed.listen(listener)
   }
 
-  /** Launches nothing more, removes instances if asked, ends every call under way and calls the group's `shutdown`. Later calls get the first one's answer. */
+  /**
+   * Launches nothing more, removes instances if asked, ends every call under way and calls the group's `shutdown`.
+   * Later calls get the first one's answer.
+   */
   shutdown(options: ShutdownOptions): Promise<ShutdownReport> {
     this.#shutdown ??= this.#end(options)
     return this.#shutdown
@@ -405,7 +429,10 @@ export class Provisioner implements AsyncDisposable {
     }
   }
 
-  /** What an earlier process had is known before the first `list`: if that does not show it, it is looked for, as always. */
+  /**
+   * What an earlier process had is known before the first `list`: if that does not show it, it is looked for, as
+   * always.
+   */
   #restoreInstances(records: readonly StateRecord[]): void {
     const { clock } = this.#context
     const instances = journalledInstances(records)
@@ -418,14 +445,17 @@ export class Provisioner implements AsyncDisposable {
       }
       const reason = this.#unfinished?.get(kept.id)
       const seenAt = sinceWallTime(clock, atWallTime)
-      this.#roster.seed(restoredInstance({ ...kept, seenAt, ...(reason !== undefined && { removal: { reason, at: now } }) }, now))
+      this.#roster.seed(
+        restoredInstance({ ...kept, seenAt, ...(reason !== undefined && { removal: { reason, at: now } }) }, now),
+      )
     }
   }
 
   #restoreUsage(records: readonly StateRecord[]): void {
     const kept = records.filter(({ kind }) => kind === 'acquisition' || kind === 'use' || kind === 'reservation')
     const busy = new Set<unknown>()
-    for (const { kind, value } of kept) if (kind === 'acquisition') busy.add((Object(value) as { instanceId?: unknown }).instanceId)
+    for (const { kind, value } of kept)
+      if (kind === 'acquisition') busy.add((Object(value) as { instanceId?: unknown }).instanceId)
     this.#usage = { records: kept, endBusy: this.#busyChecks.add((id) => busy.has(id)) }
   }
 
@@ -437,13 +467,15 @@ export class Provisioner implements AsyncDisposable {
       if (this.#roster.instances.has(id)) this.#beginRemoval(id, reason)
       else intents.end('removal', id)
     }
-    for (const { kind, key } of this.#usage?.records ?? []) if (kind === 'use' && !this.#roster.instances.has(key)) intents.end(kind, key)
+    for (const { kind, key } of this.#usage?.records ?? [])
+      if (kind === 'use' && !this.#roster.instances.has(key)) intents.end(kind, key)
     for (const instance of this.#roster.instances.values()) if (instance.cause !== 'unexpected') this.#keep(instance)
     if (!this.#isJournalled) intents.noteJournalled()
     intents.begin()
     this.#connections.begin()
     this.#disappearances.begin()
-    this.#stopInterruptions = group.onInterruption?.((id, atWallTime) => this.#interrupted(id, atWallTime)) ?? this.#stopInterruptions
+    this.#stopInterruptions =
+      group.onInterruption?.((id, atWallTime) => this.#interrupted(id, atWallTime)) ?? this.#stopInterruptions
     this.#wake()
   }
 
@@ -471,7 +503,10 @@ export class Provisioner implements AsyncDisposable {
     if (next < Infinity) this.#cancelPass = this.#context.clock.after(Math.max(0, next - now), () => this.#pass())
   }
 
-  /** Removes what nobody can use, and everything when that is wanted, by their ids even instances that were asked for and that no `list` has shown. */
+  /**
+   * Removes what nobody can use, and everything when that is wanted, by their ids even instances that were asked for
+   * and that no `list` has shown.
+   */
   #sweep(now: number): void {
     for (const instance of this.#roster.instances.values()) {
       if (instance.removal !== undefined || this.#isLeftAlone(instance)) continue
@@ -479,7 +514,10 @@ export class Provisioner implements AsyncDisposable {
       const isDoubtful = instance.missed && this.massDisappearanceSince !== undefined
       const broken = isDoubtful ? undefined : brokenReason(instance, now, this.#context.settings.stuckTimeoutMs)
       if (broken !== undefined && !instance.missed) this.#connections.boots.failed(instance, broken)
-      const unknown = instance.cause === 'unexpected' ? 'nobody here requested it, and unknown instances are to be removed' : undefined
+      const unknown =
+        instance.cause === 'unexpected'
+          ? 'nobody here requested it, and unknown instances are to be removed'
+          : undefined
       const reason = broken ?? unknown ?? (this.#emptying === undefined ? undefined : 'shutdown')
       if (reason !== undefined) this.#remove(instance.id, reason)
     }
@@ -507,10 +545,12 @@ export class Provisioner implements AsyncDisposable {
     for (const { kind, instance } of changes) {
       if (kind === 'seen') this.#meet(instance)
       if (kind === 'gone') this.#part(instance, now)
-      else if (kind === 'seen' && instance.removal !== undefined) this.#beginRemoval(instance.id, instance.removal.reason)
+      else if (kind === 'seen' && instance.removal !== undefined)
+        this.#beginRemoval(instance.id, instance.removal.reason)
     }
     const absent = new Map<string, number>()
-    for (const { id, missingSince } of this.#roster.instances.values()) if (missingSince !== undefined) absent.set(id, readAt(id))
+    for (const { id, missingSince } of this.#roster.instances.values())
+      if (missingSince !== undefined) absent.set(id, readAt(id))
     this.#disappearances.listed(absent, new Set(rows.flatMap(({ id, state }) => (state === 'deleted' ? [id] : []))))
     this.#tell()
   }
@@ -556,7 +596,10 @@ export class Provisioner implements AsyncDisposable {
       if (this.#unfinished === undefined) this.#keep(instance)
     } else if (this.#unknownInstances !== 'leave') {
       const what = this.#unknownInstances === 'remove' ? 'is removed' : 'gets no work and is left alone'
-      this.#context.logger.warn({ instance: id, state, cause }, `instance that nobody here requested: it ${what}; see unknown_instances`)
+      this.#context.logger.warn(
+        { instance: id, state, cause },
+        `instance that nobody here requested: it ${what}; see unknown_instances`,
+      )
     }
   }
 
@@ -570,7 +613,8 @@ export class Provisioner implements AsyncDisposable {
       ...(lostAt !== undefined && { lostAtWallTime: wallTimeOf(lostAt) }),
     })
     // Together, or the next process would take one that came back for a good one.
-    if (removal !== undefined && lostAt === undefined) intents.note('removal', id, { reason: removal.reason, atWallTime: clock.wallTime() })
+    if (removal !== undefined && lostAt === undefined)
+      intents.note('removal', id, { reason: removal.reason, atWallTime: clock.wallTime() })
   }
 
   /** Nobody here made it, and nobody here removes it. */
@@ -617,7 +661,10 @@ export class Provisioner implements AsyncDisposable {
   #setFailing(id: string, why: string | undefined): void {
     // Its connections were ended by us.
     if (this.#stopped) return
-    this.#context.logger.warn({ instance: id, why }, why === undefined ? 'instance healthy again' : 'instance unhealthy')
+    this.#context.logger.warn(
+      { instance: id, why },
+      why === undefined ? 'instance healthy again' : 'instance unhealthy',
+    )
     this.#roster.change(id, { failing: why })
     this.#tell()
   }
@@ -626,7 +673,10 @@ export class Provisioner implements AsyncDisposable {
   #interrupted(id: string, atWallTime: number | undefined): void {
     const { clock, logger } = this.#context
     const instance = this.#roster.instances.get(id)
-    if (instance === undefined || (instance.interruptedAt !== undefined && (atWallTime === undefined || instance.goesAt !== undefined)))
+    if (
+      instance === undefined ||
+      (instance.interruptedAt !== undefined && (atWallTime === undefined || instance.goesAt !== undefined))
+    )
       return
     const now = clock.now()
     const goesAt = atWallTime === undefined ? undefined : now + atWallTime - clock.wallTime()
@@ -651,7 +701,10 @@ export class Provisioner implements AsyncDisposable {
     )
   }
 
-  /** Another process owns the fleet: nothing is done from here on. Connections end too, and none can be made: what works over them would act on machines that are not ours any more. */
+  /**
+   * Another process owns the fleet: nothing is done from here on. Connections end too, and none can be made: what works
+   * over them would act on machines that are not ours any more.
+   */
   #fence(error: Error): void {
     if (this.#fenced !== undefined) return
     this.#fenced = error
@@ -683,10 +736,15 @@ export class Provisioner implements AsyncDisposable {
     this.#tell()
     if (removeInstances && !this.#stopped) await this.#empty(timeoutMs, signal)
     const missing = removeInstances ? await this.#giveBack(signal) : []
-    const ours = [...this.#roster.instances.values()].filter((instance) => !this.#isLeftAlone(instance)).map(({ id }) => id)
+    const ours = [...this.#roster.instances.values()]
+      .filter((instance) => !this.#isLeftAlone(instance))
+      .map(({ id }) => id)
     const remaining = removeInstances ? [...ours, ...missing] : []
     if (missing.length > 0)
-      logger.error({ missing }, 'instances that were asked for did not appear in time to be removed: look whether they exist')
+      logger.error(
+        { missing },
+        'instances that were asked for did not appear in time to be removed: look whether they exist',
+      )
     if (removeInstances && remaining.length === 0 && !this.#stopped) await this.#release(signal)
     this.#halt()
     await this.#connections.close()
@@ -704,7 +762,10 @@ export class Provisioner implements AsyncDisposable {
     await this.#ownership?.release(limit.signal)
   }
 
-  /** What is left of all that was asked for and has not come, by name; a group that can is told first that it is not wanted any more. */
+  /**
+   * What is left of all that was asked for and has not come, by name; a group that can is told first that it is not
+   * wanted any more.
+   */
   async #giveBack(signal: AbortSignal | undefined): Promise<readonly string[]> {
     const { group, caller, clock, random, settings, logger } = this.#context
     const mayAppear = this.#launcher.mayAppear()
@@ -721,7 +782,9 @@ export class Provisioner implements AsyncDisposable {
         logger.error({ err: error, failures }, 'giving back what has not come')
         if (limit.signal.aborted || tripsBreaker(error.code))
           return mayAppear.length > 0 ? mayAppear : [`what was asked for and has not come: ${error.message}`]
-        await delay(clock, backoffMs(callBackoffCurve, failures, random, error.retryAfterMs), limit.signal).catch(() => {})
+        await delay(clock, backoffMs(callBackoffCurve, failures, random, error.retryAfterMs), limit.signal).catch(
+          () => {},
+        )
       }
     }
   }
@@ -747,14 +810,16 @@ export class Provisioner implements AsyncDisposable {
         if (this.#stopped || this.#isEmpty()) end()
       }
       if (signal?.aborted) return end()
-      for (const { id, removal } of this.#roster.instances.values()) if (removal !== undefined) this.#remover.mark(id, removal.reason)
+      for (const { id, removal } of this.#roster.instances.values())
+        if (removal !== undefined) this.#remover.mark(id, removal.reason)
       this.#remover.hurry()
       this.#wake()
     })
   }
 
   #isEmpty(): boolean {
-    if (this.#launcher.busy || this.#launcher.unlisted('expired').some((id) => !this.#remover.isAccepted(id))) return false
+    if (this.#launcher.busy || this.#launcher.unlisted('expired').some((id) => !this.#remover.isAccepted(id)))
+      return false
     for (const instance of this.#roster.instances.values()) {
       if (instance.removal !== undefined) return false
       if (!this.#isLeftAlone(instance)) return false

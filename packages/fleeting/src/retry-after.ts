@@ -1,5 +1,6 @@
 /**
- * What a `Retry-After` header asks to wait from `wallTime` on, milliseconds ≥ 0: seconds, with a fraction too, or a date. Undefined: there is none, or it says nothing that can be read.
+ * What a `Retry-After` header asks to wait from `wallTime` on, milliseconds ≥ 0: seconds, with a fraction too, or a
+ * date. Undefined: there is none, or it says nothing that can be read.
  */
 export function readRetryAfter(header: string | null | undefined, wallTime: number): number | undefined {
   const text = header?.trim() ?? ''

@@ -4,9 +4,16 @@ import { SharedTask } from './shared-task.ts'
 
 const enough = new Error('enough')
 
-function pending(): { task: SharedTask<string>; signal: AbortSignal; finish: (value: string) => void; fail: (error: Error) => void } {
+function pending(): {
+  task: SharedTask<string>
+  signal: AbortSignal
+  finish: (value: string) => void
+  fail: (error: Error) => void
+} {
   const controls = {} as { finish: (value: string) => void; fail: (error: Error) => void; signal: AbortSignal }
-  const task = new SharedTask<string>((signal) => new Promise((finish, fail) => Object.assign(controls, { finish, fail, signal })))
+  const task = new SharedTask<string>(
+    (signal) => new Promise((finish, fail) => Object.assign(controls, { finish, fail, signal })),
+  )
   return { task, ...controls }
 }
 

@@ -1,4 +1,7 @@
-/** One piece of work that several callers wait for. It is aborted when the last of them has left, and nobody can join it from then on. */
+/**
+ * One piece of work that several callers wait for. It is aborted when the last of them has left, and nobody can join it
+ * from then on.
+ */
 export class SharedTask<T> {
   readonly #controller = new AbortController()
   readonly #result: Promise<T>

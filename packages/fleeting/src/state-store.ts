@@ -2,10 +2,19 @@
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue }
 
 /**
- * The classes of record that the stack keeps about a fleet: `launch` and `removal` are intents; `instance` where each came from; `use` how often it was used; `acquisition` which slot is lent;
- * `reservation` what was promised; `job` what runs; `fleet` what concerns the whole.
+ * The classes of record that the stack keeps about a fleet: `launch` and `removal` are intents; `instance` where each
+ * came from; `use` how often it was used; `acquisition` which slot is lent; `reservation` what was promised; `job` what
+ * runs; `fleet` what concerns the whole.
  */
-export type StateRecordKind = 'launch' | 'removal' | 'instance' | 'use' | 'reservation' | 'acquisition' | 'job' | 'fleet'
+export type StateRecordKind =
+  | 'launch'
+  | 'removal'
+  | 'instance'
+  | 'use'
+  | 'reservation'
+  | 'acquisition'
+  | 'job'
+  | 'fleet'
 
 /** Puts `value` at (`kind`, `key`), or deletes what is there when it is null. */
 export interface StateChange {
@@ -26,8 +35,8 @@ export interface StateRecord {
 }
 
 /**
- * Thrown by `FleetLease.write`, and the reason of `lost`, when the lease is over, as a rule because another process has taken the fleet: this one must stop acting. With a `cause` it is over because its state
- * cannot be kept any more.
+ * Thrown by `FleetLease.write`, and the reason of `lost`, when the lease is over, as a rule because another process has
+ * taken the fleet: this one must stop acting. With a `cause` it is over because its state cannot be kept any more.
  */
 export class FencedError extends Error {
   override readonly name = 'FencedError'
@@ -56,7 +65,16 @@ export class FencedError extends Error {
  * | `gone` | its file was removed or replaced: what is written now would be lost |
  * | `backlog` | more waits to be written than may; trying again may help |
  */
-export type StateErrorCode = 'corrupt' | 'newer_schema' | 'disk_full' | 'busy' | 'unavailable' | 'wrong_key' | 'closed' | 'gone' | 'backlog'
+export type StateErrorCode =
+  | 'corrupt'
+  | 'newer_schema'
+  | 'disk_full'
+  | 'busy'
+  | 'unavailable'
+  | 'wrong_key'
+  | 'closed'
+  | 'gone'
+  | 'backlog'
 
 /** Thrown when state cannot be kept or read. What was kept is left as it is. */
 export class StateError extends Error {
@@ -69,28 +87,36 @@ export class StateError extends Error {
   }
 }
 
-/** The right to act on one fleet. Every write carries its epoch; after another process took the fleet, writes reject with {@link FencedError}. */
+/**
+ * The right to act on one fleet. Every write carries its epoch; after another process took the fleet, writes reject
+ * with {@link FencedError}.
+ */
 export interface FleetLease {
   readonly fleet: string
   /** Grows by at least one with each lease of the same fleet. */
   readonly epoch: number
-  /** Aborts with a {@link FencedError} when another process has taken the fleet, or what is kept about it is gone, as soon as this process can know. Not by `release`. */
+  /**
+   * Aborts with a {@link FencedError} when another process has taken the fleet, or what is kept about it is gone, as
+   * soon as this process can know. Not by `release`.
+   */
   readonly lost: AbortSignal
   /**
-   * Aborts when another process asks for the fleet, by `takeover`, where the store lets it ask: whoever has it should stop, leave what runs as it is, and release it. One that does not in time loses the
-   * fleet all the same.
+   * Aborts when another process asks for the fleet, by `takeover`, where the store lets it ask: whoever has it should
+   * stop, leave what runs as it is, and release it. One that does not in time loses the fleet all the same.
    */
   readonly wanted: AbortSignal
   /** Everything kept about the fleet, or the records of some kinds. */
   load(kinds?: readonly StateRecordKind[]): Promise<readonly StateRecord[]>
   /**
-   * All changes or none, in the order of the calls. Resolves when they would survive a crash, as far as this store promises that. An intent is written, and awaited, before its act. Without changes it only
-   * proves that the lease still holds. Thrown: {@link FencedError}, {@link StateError}.
+   * All changes or none, in the order of the calls. Resolves when they would survive a crash, as far as this store
+   * promises that. An intent is written, and awaited, before its act. Without changes it only proves that the lease
+   * still holds. Thrown: {@link FencedError}, {@link StateError}.
    */
   write(changes: readonly StateChange[]): Promise<void>
   /**
-   * Ends the writes and keeps the fleet until `release`, so that nobody acts while this process lets go. Writes before it are made; later ones are not, and are never answered: what waits for them acts on
-   * nothing any more. Thrown: nothing; a write that fails tells its caller.
+   * Ends the writes and keeps the fleet until `release`, so that nobody acts while this process lets go. Writes before
+   * it are made; later ones are not, and are never answered: what waits for them acts on nothing any more. Thrown:
+   * nothing; a write that fails tells its caller.
    */
   freeze(): void
   /** Lets the next process have the fleet at once. What was written before is kept. Idempotent. */
@@ -110,13 +136,22 @@ export interface LeaseOptions {
   readonly signal?: AbortSignal
   /** Told when another has the fleet, at once and then every 30 s. Must not throw. */
   readonly onWait?: (owner: FleetOwner) => void
-  /** Takes the fleet from an owner that lives: asks for it, and takes it by force when there is no answer. Default false: it is waited until it released the fleet, ended, or has given no sign of life for long. */
+  /**
+   * Takes the fleet from an owner that lives: asks for it, and takes it by force when there is no answer. Default
+   * false: it is waited until it released the fleet, ended, or has given no sign of life for long.
+   */
   readonly takeover?: boolean
 }
 
-/** Where a fleet's intents and facts are kept. Embedded in memory by default; a durable store implements the same interface. */
+/**
+ * Where a fleet's intents and facts are kept. Embedded in memory by default; a durable store implements the same
+ * interface.
+ */
 export interface StateStore {
-  /** The right to act on a fleet; waits while another has it. Earlier leases of the same fleet are fenced from here on. Thrown: {@link StateError}, the signal's reason. */
+  /**
+   * The right to act on a fleet; waits while another has it. Earlier leases of the same fleet are fenced from here on.
+   * Thrown: {@link StateError}, the signal's reason.
+   */
   lease(fleet: string, options?: LeaseOptions): Promise<FleetLease>
   /** Releases the leases that are left. */
   close(): Promise<void>

@@ -28,7 +28,10 @@ export interface BrokenGroup {
 }
 
 /** The broken group, and the hand on the good cloud behind it. */
-export function breakGroup({ bend, options }: BrokenGroup): { readonly group: InstanceGroup; readonly cloud: CloudHand } {
+export function breakGroup({ bend, options }: BrokenGroup): {
+  readonly group: InstanceGroup
+  readonly cloud: CloudHand
+} {
   const good = memoryGroup(options)
   return { group: withOverrides(good, bend(good)), cloud: good.hand }
 }
@@ -53,7 +56,9 @@ export const brokenGroups: readonly BrokenGroup[] = [
   {
     fault: 'a claim that does nothing where somebody has the group already',
     foundBy: 'owner: a claim is what owners answers',
-    bend: (group) => ({ claim: async (owner, signal) => (group.owner === undefined ? group.claim!(owner, signal) : undefined) }),
+    bend: (group) => ({
+      claim: async (owner, signal) => (group.owner === undefined ? group.claim!(owner, signal) : undefined),
+    }),
   },
   {
     fault: 'a claim that forgets the epoch',
@@ -84,7 +89,9 @@ export const brokenGroups: readonly BrokenGroup[] = [
   {
     fault: 'a capability without its method',
     foundBy: 'init names only capabilities',
-    bend: (group) => ({ init: async (signal) => ({ ...(await group.init(signal)), capabilities: ['suspend_resume'] }) }),
+    bend: (group) => ({
+      init: async (signal) => ({ ...(await group.init(signal)), capabilities: ['suspend_resume'] }),
+    }),
     options: { capabilities: [] },
   },
   {
@@ -222,7 +229,9 @@ export const brokenGroups: readonly BrokenGroup[] = [
   {
     fault: 'half of what was asked for',
     foundBy: 'increase by several',
-    bend: (group) => ({ increase: (request, signal) => group.increase({ ...request, count: Math.ceil(request.count / 2) }, signal) }),
+    bend: (group) => ({
+      increase: (request, signal) => group.increase({ ...request, count: Math.ceil(request.count / 2) }, signal),
+    }),
   },
   {
     fault: 'a token that launches twice',
@@ -244,7 +253,9 @@ export const brokenGroups: readonly BrokenGroup[] = [
   {
     fault: 'no quota error',
     foundBy: 'increase beyond the maximum',
-    bend: (group) => ({ increase: async (request, signal) => ({ requested: (await group.increase(request, signal)).requested }) }),
+    bend: (group) => ({
+      increase: async (request, signal) => ({ requested: (await group.increase(request, signal)).requested }),
+    }),
   },
   {
     fault: 'a size that is set from what was known',
@@ -273,7 +284,9 @@ export const brokenGroups: readonly BrokenGroup[] = [
         const wanted = group.ids.length + count
         await new Promise((resolve) => setTimeout(resolve, 1))
         const missing = wanted - group.ids.length
-        return missing > 0 ? { ...(await group.increase({ count: missing, launchToken }, signal)), requested: count } : { requested: count }
+        return missing > 0
+          ? { ...(await group.increase({ count: missing, launchToken }, signal)), requested: count }
+          : { requested: count }
       },
     }),
   },
@@ -283,14 +296,18 @@ export const brokenGroups: readonly BrokenGroup[] = [
     bend: (group) => ({
       increase: (request, signal) =>
         group.increase(request, signal).catch((error: unknown) => {
-          throw asGroupError(error).code === 'quota' ? new GroupError('transient', 'it failed', { cause: error }) : error
+          throw asGroupError(error).code === 'quota'
+            ? new GroupError('transient', 'it failed', { cause: error })
+            : error
         }),
     }),
   },
   {
     fault: 'a refusal that nobody hears of',
     foundBy: 'throttled on increase',
-    bend: (group) => ({ increase: (request, signal) => group.increase(request, signal).catch(() => ({ requested: 0 })) }),
+    bend: (group) => ({
+      increase: (request, signal) => group.increase(request, signal).catch(() => ({ requested: 0 })),
+    }),
   },
   {
     fault: 'launches that fail without a reason',
@@ -305,7 +322,8 @@ export const brokenGroups: readonly BrokenGroup[] = [
       async decrease(ids, signal) {
         const failed = ids.filter((id) => group.stateOf(id) === 'failed')
         const result = await group.decrease(ids, signal)
-        if (failed.length > 0) await group.increase({ count: failed.length, launchToken: `again${failed.join('')}` }, signal)
+        if (failed.length > 0)
+          await group.increase({ count: failed.length, launchToken: `again${failed.join('')}` }, signal)
         return result
       },
     }),
@@ -319,7 +337,11 @@ export const brokenGroups: readonly BrokenGroup[] = [
       return {
         list: async (signal) => [
           ...(await group.list(signal)),
-          ...missing.map((id) => ({ id, state: 'failed' as const, error: new GroupError('capacity', 'it never came') })),
+          ...missing.map((id) => ({
+            id,
+            state: 'failed' as const,
+            error: new GroupError('capacity', 'it never came'),
+          })),
         ],
         async increase(request, signal) {
           try {
@@ -363,7 +385,9 @@ export const brokenGroups: readonly BrokenGroup[] = [
   {
     fault: 'a neighbour that goes too',
     foundBy: 'decrease removes exactly',
-    bend: (group) => ({ decrease: (ids, signal) => group.decrease(ids.length > 0 ? [...ids, ...group.ids.slice(-2)] : [], signal) }),
+    bend: (group) => ({
+      decrease: (ids, signal) => group.decrease(ids.length > 0 ? [...ids, ...group.ids.slice(-2)] : [], signal),
+    }),
   },
   {
     fault: 'a removal that is accepted and not done',

@@ -23,7 +23,9 @@ function write(name: string, text: string): void {
   writeFileSync(join(folder, name), text)
 }
 
-function fleeting(...args: readonly string[]): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
+function fleeting(
+  ...args: readonly string[]
+): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
   return new Promise((resolve) => {
     const child = execFile(process.execPath, [bin, ...args], { cwd: folder }, (_, stdout, stderr) =>
       resolve({ code: child.exitCode ?? -1, stdout, stderr }),
@@ -31,20 +33,23 @@ function fleeting(...args: readonly string[]): Promise<{ readonly code: number; 
   })
 }
 
-test.skipIf(!existsSync('/dev/full'))('output that cannot be written is a failure, not an error that nothing catches', async () => {
-  const full = openSync('/dev/full', 'w')
-  const args = [bin, 'doctor', 'local', '--config=config.toml']
-  const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', full, 'pipe'] })
-  closeSync(full)
-  let stderr = ''
-  child.stderr!.on('data', (chunk: Buffer) => {
-    stderr += chunk.toString()
-  })
-  const [code] = await once(child, 'close')
-  expect(code, stderr).toBe(1)
-  expect(stderr).toContain('error: the output cannot be written: ENOSPC')
-  expect(stderr).not.toContain('at writeSync')
-})
+test.skipIf(!existsSync('/dev/full'))(
+  'output that cannot be written is a failure, not an error that nothing catches',
+  async () => {
+    const full = openSync('/dev/full', 'w')
+    const args = [bin, 'doctor', 'local', '--config=config.toml']
+    const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', full, 'pipe'] })
+    closeSync(full)
+    let stderr = ''
+    child.stderr!.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString()
+    })
+    const [code] = await once(child, 'close')
+    expect(code, stderr).toBe(1)
+    expect(stderr).toContain('error: the output cannot be written: ENOSPC')
+    expect(stderr).not.toContain('at writeSync')
+  },
+)
 
 test('some cases of a plugin, as text, JSON and JUnit', async () => {
   const { code, stdout, stderr } = await fleeting(
@@ -59,7 +64,11 @@ test('some cases of a plugin, as text, JSON and JUnit', async () => {
   expect(code, stderr).toBe(0)
   expect(stderr).toMatch(/^group {9}local\/conformance \(plugin /)
   expect(stderr).toContain('This makes and removes machines in that group, 3 at once, which may cost money.')
-  const report = JSON.parse(stdout) as { passed: number; failed: number; outcomes: { name: string; outcome: string; reason?: string }[] }
+  const report = JSON.parse(stdout) as {
+    passed: number
+    failed: number
+    outcomes: { name: string; outcome: string; reason?: string }[]
+  }
   expect(report).toMatchObject({ group: { id: 'local/conformance', maxSize: null }, failed: 0 })
   expect(report.passed).toBeGreaterThan(5)
   expect(report.outcomes.find(({ outcome }) => outcome === 'skipped')?.reason).toBe('needs a hand on the cloud')
@@ -97,19 +106,30 @@ test('doctor prints who has the group, where the group can say so', async () => 
   write('owned.mjs', group(`owners: async () => [${owner}], claim: async () => {},`))
   const owned = await fleeting('doctor', './owned.mjs')
   expect(owned).toMatchObject({ code: 0, stderr: '' })
-  expect(owned.stdout).toContain('owner         fleet a on build-1 (owner here, epoch 3) since 1970-01-01T00:00:00.000Z\n')
-  expect(JSON.parse((await fleeting('doctor', './owned.mjs', '--json')).stdout)).toMatchObject({ owners: [{ id: 'here' }] })
+  expect(owned.stdout).toContain(
+    'owner         fleet a on build-1 (owner here, epoch 3) since 1970-01-01T00:00:00.000Z\n',
+  )
+  expect(JSON.parse((await fleeting('doctor', './owned.mjs', '--json')).stdout)).toMatchObject({
+    owners: [{ id: 'here' }],
+  })
   write('free.mjs', group('owners: async () => [], claim: async () => {},'))
   expect((await fleeting('doctor', './free.mjs')).stdout).toContain('owner         nobody\n')
   write('mute.mjs', group(''))
   expect((await fleeting('doctor', './mute.mjs')).stdout).not.toContain('owner')
   write('down.mjs', group("owners: async () => { throw new Error('no permission') }, claim: async () => {},"))
   const down = await fleeting('doctor', './down.mjs')
-  expect(down).toMatchObject({ code: 2, stderr: expect.stringContaining('the owner of the group cannot be read: no permission') })
+  expect(down).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('the owner of the group cannot be read: no permission'),
+  })
 })
 
 test.each([
-  ['leaves a timer behind', "async () => { setInterval(() => {}, 1000); return { id: 'open', maxSize: 3, version: '1' } }", 0],
+  [
+    'leaves a timer behind',
+    "async () => { setInterval(() => {}, 1000); return { id: 'open', maxSize: 3, version: '1' } }",
+    0,
+  ],
   ['never initialises', '() => new Promise(() => setInterval(() => {}, 1000))', 2],
 ])('the command ends although the plugin %s, and says what is open', async (_, init, code) => {
   write(
@@ -120,7 +140,10 @@ test.each([
     })`,
   )
   const result = await fleeting('conformance', './open.mjs', '--only', 'init names', '--patience', '1', '--poll', '0')
-  expect(result).toMatchObject({ code, stderr: expect.stringContaining('still open after shutdown, by the plugin most likely: ') })
+  expect(result).toMatchObject({
+    code,
+    stderr: expect.stringContaining('still open after shutdown, by the plugin most likely: '),
+  })
   expect(result.stderr).toContain('Timeout')
 })
 
@@ -164,7 +187,9 @@ test.each([
 })
 
 test('Ctrl-C removes what was made', async () => {
-  const child = spawn(process.execPath, [bin, 'conformance', 'local', '--config', 'config.toml', '--poll', '0.02'], { cwd: folder })
+  const child = spawn(process.execPath, [bin, 'conformance', 'local', '--config', 'config.toml', '--poll', '0.02'], {
+    cwd: folder,
+  })
   let output = ''
   child.stdout.on('data', (chunk: Buffer) => {
     output += chunk.toString()

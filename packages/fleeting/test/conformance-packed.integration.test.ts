@@ -7,7 +7,12 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { installTarballs, pack } from './packed.ts'
 
-const packages = ['packages/fleeting', 'packages/fleeting-goplugin', 'packages/fleeting-plugin-local', 'examples/write-a-plugin']
+const packages = [
+  'packages/fleeting',
+  'packages/fleeting-goplugin',
+  'packages/fleeting-plugin-local',
+  'examples/write-a-plugin',
+]
 const run = promisify(execFile)
 
 let root: string
@@ -16,9 +21,9 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(root, { recursive: true }))
 
-test('npx @runner-core/fleeting conformance, installed from tarballs, checks the example plugin', { timeout: 300_000 }, async ({
-  skip,
-}) => {
+test('npx @runner-core/fleeting conformance, installed from tarballs, checks the example plugin', {
+  timeout: 300_000,
+}, async ({ skip }) => {
   const tarballs = await pack(join(root, 'stage'), packages)
   const folder = join(root, 'empty')
   mkdirSync(folder)
@@ -28,7 +33,14 @@ test('npx @runner-core/fleeting conformance, installed from tarballs, checks the
     skip(missing)
   }
   const example = './node_modules/example-write-a-plugin'
-  const args = ['conformance', 'example-write-a-plugin', '--config', `${example}/acme.toml`, '--cloud', `${example}/dist/acme-cloud.js`]
+  const args = [
+    'conformance',
+    'example-write-a-plugin',
+    '--config',
+    `${example}/acme.toml`,
+    '--cloud',
+    `${example}/dist/acme-cloud.js`,
+  ]
   const { stdout } = await run('npx', ['--no-install', '@runner-core/fleeting', ...args], { cwd: folder })
   expect(stdout).toMatch(/^\d{2} passed, 0 failed, 15 skipped$/m)
   expect(existsSync(join(folder, 'node_modules/@runner-core/fleeting/dist/cli/main.js'))).toBe(true)

@@ -29,7 +29,12 @@ export class MemoryFleet implements AsyncDisposable {
 
   constructor(options: FleetOptions) {
     const { connectable = true, provisioner: _, ...cloud } = options
-    this.group = new MemoryGroup({ clock: this.clock, maxSize: 10, ...(connectable && { shell: simpleShell }), ...cloud })
+    this.group = new MemoryGroup({
+      clock: this.clock,
+      maxSize: 10,
+      ...(connectable && { shell: simpleShell }),
+      ...cloud,
+    })
   }
 
   get instances(): readonly Instance[] {
@@ -65,7 +70,10 @@ export class MemoryFleet implements AsyncDisposable {
 export async function startFleet(options: FleetOptions = {}): Promise<MemoryFleet> {
   const fleet = new MemoryFleet(options)
   const { group, clock, busy } = fleet
-  const starting = Provisioner.start({ group, clock, random: seededRandom(1), isBusy: (id) => busy.has(id), ...options.provisioner }, never)
+  const starting = Provisioner.start(
+    { group, clock, random: seededRandom(1), isBusy: (id) => busy.has(id), ...options.provisioner },
+    never,
+  )
   if (options.callDelayMs !== undefined) await clock.advance(10_000)
   fleet.provisioner = await starting
   fleet.provisioner.onChange((changes) => fleet.changes.push(...changes))

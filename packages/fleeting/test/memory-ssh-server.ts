@@ -34,8 +34,9 @@ export class MemorySshServer {
   constructor(options: MemorySshServerOptions = {}) {
     const hostKeys = options.hostKeys ?? [newKey().privateKey]
     this.hostKey = publicKeyOf(hostKeys[0]!)
-    this.#server = new ssh2.Server({ hostKeys: [...hostKeys], debug: (line: string) => this.#log.push(line) }, (client) =>
-      this.#serve(client, options),
+    this.#server = new ssh2.Server(
+      { hostKeys: [...hostKeys], debug: (line: string) => this.#log.push(line) },
+      (client) => this.#serve(client, options),
     )
   }
 
@@ -82,7 +83,9 @@ export class MemorySshServer {
     }
     client.on('authentication', (context) => {
       if (context.method === 'none') return context.reject()
-      void Promise.resolve(options.authenticate?.(context) ?? true).then((welcome) => (welcome ? context.accept() : context.reject()))
+      void Promise.resolve(options.authenticate?.(context) ?? true).then((welcome) =>
+        welcome ? context.accept() : context.reject(),
+      )
     })
     client.on('ready', noMorePending)
     client.on('close', noMorePending)
@@ -146,7 +149,10 @@ export function newGate(): { readonly opened: Promise<void>; open(): void } {
   return { opened, open }
 }
 
-/** Two ends of a connection. What is written arrives in a later turn of the event loop, as with sockets: ssh2 is not made for less. */
+/**
+ * Two ends of a connection. What is written arrives in a later turn of the event loop, as with sockets: ssh2 is not
+ * made for less.
+ */
 export function memorySockets(): [Duplex, Duplex] {
   const [near, far] = [new MemorySocket(), new MemorySocket()]
   near.peer = far

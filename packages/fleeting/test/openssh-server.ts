@@ -1,5 +1,14 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
@@ -14,7 +23,10 @@ export interface SshdOptions {
   readonly maxSessions?: number
   /** Default `10:30:100`, as in a stock `sshd_config`. */
   readonly maxStartups?: string
-  /** Who logs in. Default: the current user. Another user needs root; it is created, without shell start-up files, when it does not exist, and then removed by `stop`. */
+  /**
+   * Who logs in. Default: the current user. Another user needs root; it is created, without shell start-up files, when
+   * it does not exist, and then removed by `stop`.
+   */
   readonly user?: string
   /** Public keys that are let in besides the server's own, as in `authorized_keys`. */
   readonly authorizedKeys?: readonly string[]
@@ -55,7 +67,11 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
   const host = await newKeyPair()
   const login = await newKeyPair()
   writeFileSync(join(directory, 'host_key'), host.privateKey, { mode: 0o600 })
-  writeFileSync(join(directory, 'authorized_keys'), [login.publicKey, ...(options.authorizedKeys ?? []), ''].join('\n'), { mode: 0o644 })
+  writeFileSync(
+    join(directory, 'authorized_keys'),
+    [login.publicKey, ...(options.authorizedKeys ?? []), ''].join('\n'),
+    { mode: 0o644 },
+  )
 
   const cleanUp = (): void => {
     rmSync(directory, { recursive: true, force: true })
@@ -76,7 +92,8 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
         'UsePAM no',
         'PermitRootLogin prohibit-password',
         'PasswordAuthentication no',
-        // Taken for a nested shell, bash does not read `.bashrc`, which may cost more than everything that is tested or measured.
+        // Taken for a nested shell, bash does not read `.bashrc`, which may cost more than everything that is tested or
+        // measured.
         'SetEnv SHLVL=1',
         `MaxStartups ${options.maxStartups ?? '10:30:100'}`,
         `MaxSessions ${options.maxSessions ?? 10}`,
@@ -127,7 +144,8 @@ function freePort(): Promise<number> {
 
 /** Starts the server under a shell that ends it when this process ends, however it does. */
 function listening(config: string): Promise<{ readonly watchdog: ChildProcess; readonly pid: number }> {
-  const script = 'exec 3<&0; "$0" -D -e -f "$1" 3<&- & server=$!; echo $server; { read -r line; kill $server; } <&3 & wait $server'
+  const script =
+    'exec 3<&0; "$0" -D -e -f "$1" 3<&- & server=$!; echo $server; { read -r line; kill $server; } <&3 & wait $server'
   const watchdog = spawn('/bin/sh', ['-c', script, executable, config], { stdio: 'pipe' })
   return new Promise((resolve, reject) => {
     let pid = ''
@@ -159,7 +177,9 @@ function parentOf(pid: string): number | undefined {
   return fields === undefined ? undefined : Number(fields.split(' ')[1])
 }
 
-/** True for the listener's processes, which are two per connection where privileges are separated; false for commands. */
+/**
+ * True for the listener's processes, which are two per connection where privileges are separated; false for commands.
+ */
 function isSshd(pid: number): boolean {
   return processStatus(String(pid)).name?.startsWith('sshd') ?? false
 }

@@ -87,7 +87,9 @@ describe.skipIf(missing !== undefined)('against OpenSSH', () => {
 
     test('a key that is not let in ends it at once', async () => {
       const other = (await newKeyPair()).privateKey
-      await expect(connectTo(infoOf(sshd, { privateKey: other }))).rejects.toMatchObject({ code: 'refused_credentials' })
+      await expect(connectTo(infoOf(sshd, { privateKey: other }))).rejects.toMatchObject({
+        code: 'refused_credentials',
+      })
     })
 
     test('a machine that knows nothing better than SHA-1 is reached only where that is allowed', async () => {
@@ -110,7 +112,11 @@ describe.skipIf(missing !== undefined)('against OpenSSH', () => {
   describe('commands', () => {
     test('exit codes and signals; output and errors apart', async () => {
       const connection = await connect()
-      expect(await run(connection, 'echo out; echo err >&2; exit 3')).toEqual({ stdout: 'out\n', stderr: 'err\n', status: { code: 3 } })
+      expect(await run(connection, 'echo out; echo err >&2; exit 3')).toEqual({
+        stdout: 'out\n',
+        stderr: 'err\n',
+        status: { code: 3 },
+      })
       expect(await run(connection, 'true')).toEqual({ stdout: '', stderr: '', status: { code: 0 } })
       expect((await run(connection, 'kill -KILL $$')).status).toEqual({ signal: 'KILL' })
     })
@@ -123,7 +129,9 @@ describe.skipIf(missing !== undefined)('against OpenSSH', () => {
     test('`exited` does not wait for what the command left behind, `closed` does', async () => {
       const connection = await connect()
       const output: Buffer[] = []
-      const execution = await connection.exec('(sleep 0.3; echo late) & echo early; exit 5', { stdout: (chunk) => void output.push(chunk) })
+      const execution = await connection.exec('(sleep 0.3; echo late) & echo early; exit 5', {
+        stdout: (chunk) => void output.push(chunk),
+      })
       expect(await execution.exited).toEqual({ code: 5 })
       expect(Buffer.concat(output).toString()).not.toContain('late')
       expect(await execution.closed).toEqual({ code: 5 })
@@ -140,7 +148,9 @@ describe.skipIf(missing !== undefined)('against OpenSSH', () => {
       const narrow = await startSshd({ maxSessions: 2 })
       try {
         const connection = await connectTo(infoOf(narrow))
-        const results = await Promise.all(Array.from({ length: 6 }, (_, index) => run(connection, `sleep 0.05; exit ${index}`)))
+        const results = await Promise.all(
+          Array.from({ length: 6 }, (_, index) => run(connection, `sleep 0.05; exit ${index}`)),
+        )
         expect(results.map(({ status }) => status)).toEqual(Array.from({ length: 6 }, (_, code) => ({ code })))
         await connection.close()
       } finally {
@@ -209,7 +219,10 @@ describe.skipIf(missing !== undefined)('against OpenSSH', () => {
 
     test('signals reach the command, also after its input was closed', async () => {
       const connection = await connect()
-      const trapped = await started(connection, `trap 'echo caught; exit 9' TERM; echo up; while :; do sleep 0.01; done`)
+      const trapped = await started(
+        connection,
+        `trap 'echo caught; exit 9' TERM; echo up; while :; do sleep 0.01; done`,
+      )
       trapped.execution.kill('TERM')
       expect(await trapped.execution.closed).toEqual({ code: 9 })
       const plain = await started(connection, 'echo up; exec sleep 60')
@@ -312,7 +325,10 @@ describe.skipIf(missing !== undefined)('against OpenSSH', () => {
       socketDirectory = mkdtempSync(join(tmpdir(), 'tunnel-'))
       chmodSync(socketDirectory, 0o755)
       const answer = (): Server =>
-        createServer({ allowHalfOpen: true }, (socket) => void text(socket).then((got) => socket.end(`got ${got.length}`)))
+        createServer(
+          { allowHalfOpen: true },
+          (socket) => void text(socket).then((got) => socket.end(`got ${got.length}`)),
+        )
       server = answer()
       socketServer = answer()
       await Promise.all([
@@ -330,7 +346,8 @@ describe.skipIf(missing !== undefined)('against OpenSSH', () => {
 
     test.each(['tcp', 'unix'])('bytes both ways, over %s', async (kind) => {
       const connection = await connect()
-      const target = kind === 'tcp' ? { host: '127.0.0.1', port: portOf(server) } : { socketPath: join(socketDirectory, 'sock') }
+      const target =
+        kind === 'tcp' ? { host: '127.0.0.1', port: portOf(server) } : { socketPath: join(socketDirectory, 'sock') }
       const stream = await connection.dial(target)
       stream.end(Buffer.alloc(5_000_000))
       expect(await text(stream)).toBe('got 5000000')
@@ -380,7 +397,11 @@ async function run(connection: Connection, command: string, options: ExecOptions
 }
 
 /** Resolves when the command has printed something. */
-async function started(connection: Connection, command: string, options: ExecOptions = {}): Promise<{ execution: Execution }> {
+async function started(
+  connection: Connection,
+  command: string,
+  options: ExecOptions = {},
+): Promise<{ execution: Execution }> {
   const up = newGate()
   const execution = await connection.exec(command, { ...options, stdout: () => up.open() })
   await up.opened
@@ -394,7 +415,11 @@ async function startAgent(privateKey: string): Promise<{ readonly socket: string
   const socket = join(directory, 'agent')
   const agent = spawn(agentPath, ['-D', '-a', socket], { stdio: 'ignore' })
   await expect.poll(() => existsSync(socket), { interval: 5 }).toBe(true)
-  execFileSync(addPath, ['-q', '-'], { input: privateKey, env: { SSH_AUTH_SOCK: socket }, stdio: ['pipe', 'ignore', 'ignore'] })
+  execFileSync(addPath, ['-q', '-'], {
+    input: privateKey,
+    env: { SSH_AUTH_SOCK: socket },
+    stdio: ['pipe', 'ignore', 'ignore'],
+  })
   return {
     socket,
     stop() {

@@ -1,4 +1,5 @@
-// A process that owns the fleet `a` of a state directory and counts up in it, one line for each number that was kept; with `hang`, its event loop hangs at 100. Ends when it lost the fleet.
+// A process that owns the fleet `a` of a state directory and counts up in it, one line for each number that was kept;
+// with `hang`, its event loop hangs at 100. Ends when it lost the fleet.
 import { SqliteStateStore } from '@runner-core/fleeting/sqlite'
 
 const [directory = '', stallMs = '', padding = '0', hang = ''] = process.argv.slice(2)

@@ -19,7 +19,14 @@ class Owner {
   #wake = (): void => {}
 
   constructor(directory: string, { stallMs = anHour, padding = 0, hang = false } = {}) {
-    const args = ['--conditions=@runner-core/source', script, directory, String(stallMs), String(padding), hang ? 'hang' : '']
+    const args = [
+      '--conditions=@runner-core/source',
+      script,
+      directory,
+      String(stallMs),
+      String(padding),
+      hang ? 'hang' : '',
+    ]
     this.process = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     createInterface({ input: this.process.stdout! }).on('line', (line) => {
       this.lines.push(line)
@@ -184,7 +191,11 @@ it.runIf(canMount)(
       }
       expect([...codes]).toEqual(['disk_full'])
       rmSync(filler)
-      await lease.write([...kept].slice(1).flatMap((key) => (['acquisition', 'use'] as const).map((kind) => ({ kind, key, value: null }))))
+      await lease.write(
+        [...kept]
+          .slice(1)
+          .flatMap((key) => (['acquisition', 'use'] as const).map((kind) => ({ kind, key, value: null }))),
+      )
       for (const key of [...kept].slice(1)) kept.delete(key)
       await lease.write([
         { kind: 'acquisition', key: 'room', value: round },
@@ -206,7 +217,9 @@ it.runIf(canMount)(
 /** Of pairs of records that were written together. */
 async function keysOf(lease: FleetLease): Promise<string[]> {
   const records = await lease.load()
-  const [one, other] = ['acquisition', 'use'].map((kind) => records.filter((record) => record.kind === kind).map(({ key }) => key))
+  const [one, other] = ['acquisition', 'use'].map((kind) =>
+    records.filter((record) => record.kind === kind).map(({ key }) => key),
+  )
   expect(one).toEqual(other)
   return one!.sort()
 }
@@ -240,26 +253,31 @@ it.runIf(canMount)('says that the disk is full, keeps what was kept, and goes on
   await lease.write([{ kind: 'launch', key: 'next', value: 1 }])
 })
 
-it.runIf(canMount)('does not fill a small disk by itself for good: what is replaced again and again has room', async () => {
-  const directory = newDirectory()
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', directory])
-  cleanUps.push(() => void execFileSync('umount', ['-l', directory]))
-  const store = new SqliteStateStore({ directory, thread: false })
-  cleanUps.push(() => store.close())
-  const lease = await store.lease('a')
-  // 400 KB that change 60 times: more than any log of writes has room for here.
-  for (let round = 0; round < 60; round += 1) {
-    const value = `${round} `.repeat(1400)
-    await lease.write(Array.from({ length: 100 }, (_, key) => ({ kind: 'job' as const, key: `${key}`, value })))
-  }
-  const others = join(directory, 'others')
-  fill(others)
-  await expect(writeUntilFull(lease)).rejects.toMatchObject({ code: 'disk_full' })
-  rmSync(others)
-  for (let round = 0; round < 60; round += 1) await lease.write([{ kind: 'job', key: '1', value: `${round}`.repeat(5000) }])
-  expect(await lease.load(['job'])).toHaveLength(100)
-})
+it.runIf(canMount)(
+  'does not fill a small disk by itself for good: what is replaced again and again has room',
+  async () => {
+    const directory = newDirectory()
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', directory])
+    cleanUps.push(() => void execFileSync('umount', ['-l', directory]))
+    const store = new SqliteStateStore({ directory, thread: false })
+    cleanUps.push(() => store.close())
+    const lease = await store.lease('a')
+    // 400 KB that change 60 times: more than any log of writes has room for here.
+    for (let round = 0; round < 60; round += 1) {
+      const value = `${round} `.repeat(1400)
+      await lease.write(Array.from({ length: 100 }, (_, key) => ({ kind: 'job' as const, key: `${key}`, value })))
+    }
+    const others = join(directory, 'others')
+    fill(others)
+    await expect(writeUntilFull(lease)).rejects.toMatchObject({ code: 'disk_full' })
+    rmSync(others)
+    for (let round = 0; round < 60; round += 1)
+      await lease.write([{ kind: 'job', key: '1', value: `${round}`.repeat(5000) }])
+    expect(await lease.load(['job'])).toHaveLength(100)
+  },
+)
 
 async function writeUntilFull(lease: FleetLease): Promise<void> {
-  for (let round = 0; round < 2000; round += 1) await lease.write([{ kind: 'use', key: `${round}`, value: `${round} `.repeat(5000) }])
+  for (let round = 0; round < 2000; round += 1)
+    await lease.write([{ kind: 'use', key: `${round}`, value: `${round} `.repeat(5000) }])
 }

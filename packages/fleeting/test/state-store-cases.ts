@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest'
 import { FencedError, type FleetLease, type FleetOwner, type StateStore } from '../src/state-store.ts'
 
-/** Declares the tests that every state store passes. `open` opens the same state each time within one test, as another process would. */
+/**
+ * Declares the tests that every state store passes. `open` opens the same state each time within one test, as another
+ * process would.
+ */
 export function stateStoreCases(open: () => () => StateStore): void {
   const change = { kind: 'launch', key: '1', value: 1 } as const
 
@@ -85,7 +88,9 @@ export function stateStoreCases(open: () => () => StateStore): void {
     const openStore = open()
     const [one, other] = [openStore(), openStore()]
     const first = await one.lease('a')
-    const lost = new Promise((resolve) => first.lost.addEventListener('abort', () => resolve(first.lost.reason), { once: true }))
+    const lost = new Promise((resolve) =>
+      first.lost.addEventListener('abort', () => resolve(first.lost.reason), { once: true }),
+    )
     const second = await other.lease('a', { takeover: true })
     await expect(first.write([change])).rejects.toThrow(FencedError)
     expect(await lost).toMatchObject({ code: 'fenced', fleet: 'a', epoch: first.epoch })

@@ -8,7 +8,11 @@ import { setTimeout as after } from 'node:timers/promises'
  * Stops the process that owns the fleet of `directory`, either between two writes or in the middle of one. A process
  * that is stopped within a write keeps the file locked: the next owner waits until it continues.
  */
-export async function stopOwner(process: ChildProcess, directory: string, when: 'between writes' | 'within a write'): Promise<void> {
+export async function stopOwner(
+  process: ChildProcess,
+  directory: string,
+  when: 'between writes' | 'within a write',
+): Promise<void> {
   for (;;) {
     process.kill('SIGSTOP')
     // Its threads stop one after the other, and may still begin a write or end one.
@@ -21,7 +25,9 @@ export async function stopOwner(process: ChildProcess, directory: string, when: 
 
 function hasStopped(pid: number): boolean {
   if (process.platform !== 'linux') return true
-  return readdirSync(`/proc/${pid}/task`).every((thread) => / T \d/.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8')))
+  return readdirSync(`/proc/${pid}/task`).every((thread) =>
+    / T \d/.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8')),
+  )
 }
 
 function isLocked(directory: string): boolean {

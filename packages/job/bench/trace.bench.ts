@@ -1,6 +1,6 @@
 /**
- * How fast real log text goes through the whole chain of a job's trace: UTF-8 repair, masking, limit, checksum and spool.
- * Prints a table and, as the last line, `BENCH {"mbPerSecond":{"0":…,"10":…,"100":…}}` (1 MB is 10^6 bytes).
+ * How fast real log text goes through the whole chain of a job's trace: UTF-8 repair, masking, limit, checksum and
+ * spool. Prints a table and, as the last line, `BENCH {"mbPerSecond":{"0":…,"10":…,"100":…}}` (1 MB is 10^6 bytes).
  *
  * @module
  */
@@ -21,7 +21,9 @@ const log = readFileSync(new URL('./fixtures/ci-log.txt', import.meta.url))
 function makeSecrets(count: number): string[] {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=-_.~@:'
   return Array.from({ length: count }, () =>
-    Array.from({ length: 20 + Math.floor(random() * 45) }, () => alphabet[Math.floor(random() * alphabet.length)]).join(''),
+    Array.from({ length: 20 + Math.floor(random() * 45) }, () => alphabet[Math.floor(random() * alphabet.length)]).join(
+      '',
+    ),
   )
 }
 

@@ -2,8 +2,8 @@ import { JobError } from './job-error.ts'
 import type { JobPayload } from './job-payload.ts'
 
 /**
- * Stands in a path or a variable's value for the directory that a login begins in, which only the machine knows. `quote` makes a shell insert it. It holds
- * a NUL, so no real value contains it.
+ * Stands in a path or a variable's value for the directory that a login begins in, which only the machine knows.
+ * `quote` makes a shell insert it. It holds a NUL, so no real value contains it.
  */
 export const loginDirectory = '\0login\0'
 
@@ -25,7 +25,10 @@ export interface BuildPathsOptions {
   readonly projectPath: string
 }
 
-/** `builds_dir/<short token>/<concurrent id>/<project>`, as GitLab's runner lays it out on machines that several jobs share. */
+/**
+ * `builds_dir/<short token>/<concurrent id>/<project>`, as GitLab's runner lays it out on machines that several jobs
+ * share.
+ */
 export function buildPaths(options: BuildPathsOptions): BuildPaths {
   const buildsDir = buildsDirectory(options.buildsDir)
   // A token may hold `/` or begin with a dot; a directory's name must not.
@@ -35,8 +38,9 @@ export function buildPaths(options: BuildPathsOptions): BuildPaths {
 }
 
 /**
- * The same with a work tree of the job's own choice (`GIT_CLONE_PATH`), in a directory that no other job of this manager has: `builds_dir/<concurrent id>/…` or `builds_dir/<short token>/<concurrent id>/…`.
- * Thrown: {@link JobError} `invalid_job` when it is elsewhere.
+ * The same with a work tree of the job's own choice (`GIT_CLONE_PATH`), in a directory that no other job of this
+ * manager has: `builds_dir/<concurrent id>/…` or `builds_dir/<short token>/<concurrent id>/…`. Thrown: {@link JobError}
+ * `invalid_job` when it is elsewhere.
  */
 export function chosenPaths(options: BuildPathsOptions, clonePath: string): BuildPaths {
   const byDefault = buildPaths(options)
@@ -45,7 +49,8 @@ export function chosenPaths(options: BuildPathsOptions, clonePath: string): Buil
   const own = `${options.concurrentId}/`
   const [shortToken] = byDefault.projectDir.slice(buildsDir.length + 1).split('/')
   const below = chosen.slice(buildsDir.length + 1)
-  const isOwn = chosen.startsWith(`${buildsDir}/`) && (below.startsWith(own) || below.startsWith(`${shortToken}/${own}`))
+  const isOwn =
+    chosen.startsWith(`${buildsDir}/`) && (below.startsWith(own) || below.startsWith(`${shortToken}/${own}`))
   if (isOwn && isPathBelow(below)) return { buildsDir, projectDir: chosen, temporaryDir: `${chosen}.tmp` }
   throw new JobError(
     'invalid_job',
@@ -55,7 +60,9 @@ export function chosenPaths(options: BuildPathsOptions, clonePath: string): Buil
 }
 
 function isPathBelow(path: string): boolean {
-  return !path.includes('\0') && path.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..')
+  return (
+    !path.includes('\0') && path.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..')
+  )
 }
 
 /** `builds_dir` as configured, absolute or below {@link loginDirectory}. */
@@ -64,9 +71,16 @@ export function buildsDirectory(configured: string): string {
   return given.startsWith('/') ? given : `${loginDirectory}/${given}`
 }
 
-/** The project's path, `group/project`: what the work tree is named after. Thrown: {@link JobError} `invalid_job` when it would lead elsewhere. */
+/**
+ * The project's path, `group/project`: what the work tree is named after. Thrown: {@link JobError} `invalid_job` when
+ * it would lead elsewhere.
+ */
 export function projectPath(payload: JobPayload): string {
   const path = payload.job_info.project_full_path || `project-${payload.job_info.project_id}`
   if (isPathBelow(path)) return path
-  throw new JobError('invalid_job', 'runner_configuration_error', `the project's path ${JSON.stringify(path)} cannot be a directory's path`)
+  throw new JobError(
+    'invalid_job',
+    'runner_configuration_error',
+    `the project's path ${JSON.stringify(path)} cannot be a directory's path`,
+  )
 }

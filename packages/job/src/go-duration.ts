@@ -1,7 +1,19 @@
-const unitMs: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, µs: 1e-3, μs: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+const unitMs: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  μs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+}
 const part = /(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/gy
 
-/** Milliseconds of a duration in Go's notation, such as `1h30m` or `250ms`, which GitLab's settings use; undefined when it is not one, or negative. */
+/**
+ * Milliseconds of a duration in Go's notation, such as `1h30m` or `250ms`, which GitLab's settings use; undefined when
+ * it is not one, or negative.
+ */
 export function parseGoDuration(text: string): number | undefined {
   const unsigned = text.startsWith('+') ? text.slice(1) : text
   if (unsigned === '0') return 0

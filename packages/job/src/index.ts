@@ -17,7 +17,13 @@ export {
   type ArtifactSource,
 } from './artifacts/artifact-source.ts'
 export type { CachePlace } from './caches/cache-context.ts'
-export { type CacheArchive, CacheError, type CacheErrorCode, type CacheName, type CacheStore } from './caches/cache-store.ts'
+export {
+  type CacheArchive,
+  CacheError,
+  type CacheErrorCode,
+  type CacheName,
+  type CacheStore,
+} from './caches/cache-store.ts'
 export type { Clock } from './clock.ts'
 export { type ClaimedScriptOptions, claimedScript } from './detach/claimed-script.ts'
 export type { DetachedScript } from './detach/detached-files.ts'
@@ -58,7 +64,13 @@ export type {
 /** For an environment that serves jobs of several projects with one login. */
 export { startsPrograms } from './login/login-files.ts'
 export { type LoginScriptOptions, loginCommand, loginScript } from './login/login-script.ts'
-export { type LoginChange, type LoginReport, type LoginState, loginChanges, readLoginReport } from './login/login-state.ts'
+export {
+  type LoginChange,
+  type LoginReport,
+  type LoginState,
+  loginChanges,
+  readLoginReport,
+} from './login/login-state.ts'
 export { ownHomeDirectory } from './login/own-home.ts'
 export type { JobCheckpoint, OnCheckpoint, ScriptCheckpoint, ScriptStart } from './run/job-checkpoint.ts'
 export type { JobTrace, LogRecord, SaidText } from './run/job-log.ts'

@@ -1,10 +1,11 @@
 import { JobError } from './job-error.ts'
 
 /**
- * What may be made of the foreign input of one job in this process, which runs other jobs too. A resource is drawn from, never given back.
+ * What may be made of the foreign input of one job in this process, which runs other jobs too. A resource is drawn
+ * from, never given back.
  *
- * `steps` are comparisons of a pattern with a path (some 20 ns each). `records` and `bytes` are names of files that are kept. `characters` are those of
- * patterns and of what variables make of texts.
+ * `steps` are comparisons of a pattern with a path (some 20 ns each). `records` and `bytes` are names of files that are
+ * kept. `characters` are those of patterns and of what variables make of texts.
  */
 export const jobBounds: Readonly<Record<BudgetResource, number>> = {
   steps: 200_000_000,
@@ -15,7 +16,9 @@ export const jobBounds: Readonly<Record<BudgetResource, number>> = {
 
 export type BudgetResource = 'steps' | 'records' | 'bytes' | 'characters'
 
-/** Steps that may be done before the event loop runs again: more than one call can need of them unless it was made to. */
+/**
+ * Steps that may be done before the event loop runs again: more than one call can need of them unless it was made to.
+ */
 const mostStepsAtOnce = 4_000_000
 /** Steps after which {@link JobBudget.rest} lets the event loop run. */
 const stepsBetweenRests = 500_000
@@ -38,7 +41,8 @@ export class JobBudget {
   /** Thrown: {@link JobError} `limit_exceeded`, which names `field`. */
   draw(resource: BudgetResource, amount: number, field: string): void {
     this.#drawn[resource] += amount
-    if (this.#drawn[resource] > this.#bounds[resource]) throw limitExceeded(field, `${this.#bounds[resource]} ${resource} in one job`)
+    if (this.#drawn[resource] > this.#bounds[resource])
+      throw limitExceeded(field, `${this.#bounds[resource]} ${resource} in one job`)
     if (resource !== 'steps') return
     this.#stepsSinceRest += amount
     if (this.#stepsSinceRest > mostStepsAtOnce) throw limitExceeded(field, `${mostStepsAtOnce} steps for one name`)

@@ -1,5 +1,6 @@
 /**
- * What a platform can do for a job. An executor implements it over whatever machine it has; the rest of this package knows no machine.
+ * What a platform can do for a job. An executor implements it over whatever machine it has; the rest of this package
+ * knows no machine.
  *
  * @module
  */
@@ -7,7 +8,10 @@
 /** Shells that scripts are generated for. */
 export type ShellName = 'bash' | 'sh'
 
-/** A shell that scripts are generated for, but that no executor offers yet: they were checked as text, and run in the tests only where it is installed. */
+/**
+ * A shell that scripts are generated for, but that no executor offers yet: they were checked as text, and run in the
+ * tests only where it is installed.
+ */
 export type ExperimentalShell = 'pwsh'
 
 /** Takes output as it comes; while a returned promise is pending, no more is read. */
@@ -17,41 +21,61 @@ export type OutputSink = (chunk: Buffer) => void | Promise<void>
 export interface ScriptRun {
   /** Read by the shell from its standard input: never on a command line, since it holds secrets. */
   readonly script: Buffer
-  /** What the script's markers begin with: see the module on markers. An environment that says something of its own in the script's output begins it so too. */
+  /**
+   * What the script's markers begin with: see the module on markers. An environment that says something of its own in
+   * the script's output begins it so too.
+   */
   readonly nonce: string
   /**
-   * Present when an earlier manager may have started this script: then it is followed from its first byte on, and only started where it was not. `untilBytes`: it ended
-   * then; only so much of its output is wanted. `onFound`: takes how long the machine has
-   * been up, in seconds as `/proc/uptime` has it, when the script is found there; that is before any of its output.
+   * Present when an earlier manager may have started this script: then it is followed from its first byte on, and only
+   * started where it was not. `untilBytes`: it ended then; only so much of its output is wanted. `onFound`: takes how
+   * long the machine has been up, in seconds as `/proc/uptime` has it, when the script is found there; that is before
+   * any of its output.
    */
   readonly resumed?:
     | {
         readonly untilBytes?: number
         readonly onFound?: (uptime: string) => void
-        /** Asked where it was not started: false once the job is to stop, which the script's own signal may tell later. Default: it may. */
+        /**
+         * Asked where it was not started: false once the job is to stop, which the script's own signal may tell later.
+         * Default: it may.
+         */
         readonly mayStart?: () => boolean
       }
     | undefined
   readonly stdout: OutputSink
   readonly stderr: OutputSink
   /**
-   * Asked when the script has ended, and after each piece of output since: whether the script's last word has been delivered. Then no more output is waited for.
-   * A script that says no last word, since it was killed, is waited for a moment: something it left behind may hold its output open for ever.
+   * Asked when the script has ended, and after each piece of output since: whether the script's last word has been
+   * delivered. Then no more output is waited for. A script that says no last word, since it was killed, is waited for a
+   * moment: something it left behind may hold its output open for ever.
    */
   readonly isComplete: () => boolean
-  /** Aborted when the script must end now. The environment then ends every process of the job before `run` rejects with the signal's reason. */
+  /**
+   * Aborted when the script must end now. The environment then ends every process of the job before `run` rejects with
+   * the signal's reason.
+   */
   readonly signal: AbortSignal
 }
 
-/** A command beside the job's scripts that moves files: bytes in, bytes out. It is not detached: it ends with its connection. */
+/**
+ * A command beside the job's scripts that moves files: bytes in, bytes out. It is not detached: it ends with its
+ * connection.
+ */
 export interface FileTransfer {
-  /** For a POSIX `sh -c`; stands on a command line, so it holds no secrets, and is no longer than 64 KiB. Run in the login's directory, which is also its `$1`. */
+  /**
+   * For a POSIX `sh -c`; stands on a command line, so it holds no secrets, and is no longer than 64 KiB. Run in the
+   * login's directory, which is also its `$1`.
+   */
   readonly command: string
   /** Its standard input, read as fast as the machine takes it. Default: empty. */
   readonly input?: AsyncIterable<Buffer>
   readonly stdout: OutputSink
   readonly stderr: OutputSink
-  /** Aborted when the command must end now. The environment then ends every process of the job before `transfer` rejects with the signal's reason. */
+  /**
+   * Aborted when the command must end now. The environment then ends every process of the job before `transfer` rejects
+   * with the signal's reason.
+   */
   readonly signal: AbortSignal
 }
 
@@ -59,12 +83,17 @@ export interface FileTransfer {
 export type ScriptEnd = { readonly exitCode: number } | { readonly signal: string }
 
 /**
- * `lost`: the machine, or the way to it. `failed`: it could not do what was asked. `unwritable`: its disk takes nothing (full, over quota, read-only), so that it serves no job. `occupied`: something of another job may be alive in the job's slot. `cut`: the connection broke under a transfer, there is another one now, and nothing of the transfer is
+ * `lost`: the machine, or the way to it. `failed`: it could not do what was asked. `unwritable`: its disk takes nothing
+ * (full, over quota, read-only), so that it serves no job. `occupied`: something of another job may be alive in the
+ * job's slot. `cut`: the connection broke under a transfer, there is another one now, and nothing of the transfer is
  * left on the machine: it may be done again.
  */
 export type EnvironmentErrorCode = 'lost' | 'failed' | 'unwritable' | 'occupied' | 'cut'
 
-/** Thrown by an environment when its machine or the connection to it was lost, or could not do what was asked: a system failure, never a script's. */
+/**
+ * Thrown by an environment when its machine or the connection to it was lost, or could not do what was asked: a system
+ * failure, never a script's.
+ */
 export class EnvironmentError extends Error {
   override readonly name = 'EnvironmentError'
   readonly code: EnvironmentErrorCode
@@ -92,8 +121,9 @@ export interface EnvironmentErrorOptions {
 }
 
 /**
- * A place where one job runs. Its processes are told from those of other jobs by `jobMarker`, which is in their environment, and by a limit derived from it (see
- * `residentLimit`): the command line that `shellCommand` makes gives a shell both.
+ * A place where one job runs. Its processes are told from those of other jobs by `jobMarker`, which is in their
+ * environment, and by a limit derived from it (see `residentLimit`): the command line that `shellCommand` makes gives a
+ * shell both.
  */
 export interface JobEnvironment {
   readonly shell: ShellName | ExperimentalShell
@@ -103,7 +133,10 @@ export interface JobEnvironment {
   readonly jobMarker: { readonly name: string; readonly value: string }
   /** Where builds go on the machine, relative to the login's home or absolute. */
   readonly buildsDir: string
-  /** Unique over everything this manager runs now, small numbers first: part of the build directory, so that machines that share a home never share a directory. */
+  /**
+   * Unique over everything this manager runs now, small numbers first: part of the build directory, so that machines
+   * that share a home never share a directory.
+   */
   readonly concurrentId: number
   /** The job's own home, for `HOME`: absolute, or below `loginDirectory`. Absent: the login's, which jobs share. */
   readonly home?: string | undefined
@@ -112,16 +145,21 @@ export interface JobEnvironment {
   /** What another manager needs to go on in this environment: JSON. Absent where scripts end with their manager. */
   readonly handle?: unknown
   /**
-   * Runs one script to its end: a login shell runs what `shellCommand` gives, in a session of its own (as sshd does it), in the login's directory, with `script`
-   * on standard input. A script ends when it ends, even if something it left behind holds its output open. Ending what it left is the script's own business,
-   * and `killAll`'s. Rejects with {@link EnvironmentError}.
+   * Runs one script to its end: a login shell runs what `shellCommand` gives, in a session of its own (as sshd does
+   * it), in the login's directory, with `script` on standard input. A script ends when it ends, even if something it
+   * left behind holds its output open. Ending what it left is the script's own business, and `killAll`'s. Rejects with
+   * {@link EnvironmentError}.
    */
   run(run: ScriptRun): Promise<ScriptEnd>
   /**
-   * Runs a command that moves files to its end, and delivers all its output. A marked shell runs it, as `transferCommand` gives it. Rejects with {@link EnvironmentError}, and with what a sink or the input throws.
+   * Runs a command that moves files to its end, and delivers all its output. A marked shell runs it, as
+   * `transferCommand` gives it. Rejects with {@link EnvironmentError}, and with what a sink or the input throws.
    */
   transfer(transfer: FileTransfer): Promise<ScriptEnd>
-  /** Ends every process that the job started and that still lives, detached ones included, as `killScript` does. Resolves when none is left; rejects with {@link EnvironmentError}. */
+  /**
+   * Ends every process that the job started and that still lives, detached ones included, as `killScript` does.
+   * Resolves when none is left; rejects with {@link EnvironmentError}.
+   */
   killAll(): Promise<void>
   /** The machine is to serve no other job once this one has ended. `reason` is for people. Default: it may. */
   condemn?(reason: string): void

@@ -1,6 +1,6 @@
 /**
- * What this package does, as `info.features` of the job API names it: the coordinator gives no job that needs more. The executor and the API client add theirs.
- * Absent is what is not there yet: services, images, secrets.
+ * What this package does, as `info.features` of the job API names it: the coordinator gives no job that needs more. The
+ * executor and the API client add theirs. Absent is what is not there yet: services, images, secrets.
  */
 export const jobFeatures: Readonly<Record<string, true>> = {
   cache: true,

@@ -59,7 +59,10 @@ export interface JobInfo {
   readonly project_name: string
   readonly project_full_path: string
   readonly time_in_queue_seconds: number
-  /** Jobs that the project had running on instance runners, as text: `0`, `4`, `+Inf` for many; empty where GitLab does not say. */
+  /**
+   * Jobs that the project had running on instance runners, as text: `0`, `4`, `+Inf` for many; empty where GitLab does
+   * not say.
+   */
   readonly project_jobs_running_on_instance_runners_count: string
   readonly queue_size: number | undefined
   readonly queue_depth: number | undefined
@@ -114,6 +117,9 @@ export interface JobPayload {
   readonly artifacts: readonly JobArtifact[]
   readonly dependencies: readonly JobDependency[]
   readonly features: JobFeatures
-  /** Parts of the job that this runner cannot do, by name (`image`, `services`, `secrets`, `run`): said in the trace, or failing the job where it cannot pass without. */
+  /**
+   * Parts of the job that this runner cannot do, by name (`image`, `services`, `secrets`, `run`): said in the trace, or
+   * failing the job where it cannot pass without.
+   */
   readonly unsupported: readonly string[]
 }

@@ -51,7 +51,9 @@ export function zipBytes(items: readonly ZipItem[]): Buffer {
     const local = Buffer.from(fields)
     if (item.streamed === true) local.fill(0, 10, 22)
     const descriptor =
-      item.streamed === true ? Buffer.concat([Buffer.from('PK\x07\x08', 'latin1'), fields.subarray(10, 22)]) : Buffer.alloc(0)
+      item.streamed === true
+        ? Buffer.concat([Buffer.from('PK\x07\x08', 'latin1'), fields.subarray(10, 22)])
+        : Buffer.alloc(0)
     local.writeUInt16LE(localName.length, 22)
     offsets.push(item.sharedWith === undefined ? offset : offsets[item.sharedWith]!)
     if (item.sharedWith === undefined) {
@@ -90,18 +92,20 @@ export interface TarItem {
 /** A tar, byte by byte. */
 export function tarBytes(items: readonly TarItem[], end: Buffer = tarEnd): Buffer {
   return Buffer.concat([
-    ...items.flatMap(({ name, typeflag = '0', mode = 0o644, content = '', linkname = '', mtime = 1_700_000_000, size }) => {
-      const bytes = Buffer.from(content)
-      const header: TarHeader = {
-        name: Buffer.from(name),
-        typeflag,
-        mode,
-        size: size ?? bytes.length,
-        mtime,
-        linkname: Buffer.from(linkname),
-      }
-      return [tarHeaders(header), bytes, tarPadding(bytes.length)]
-    }),
+    ...items.flatMap(
+      ({ name, typeflag = '0', mode = 0o644, content = '', linkname = '', mtime = 1_700_000_000, size }) => {
+        const bytes = Buffer.from(content)
+        const header: TarHeader = {
+          name: Buffer.from(name),
+          typeflag,
+          mode,
+          size: size ?? bytes.length,
+          mtime,
+          linkname: Buffer.from(linkname),
+        }
+        return [tarHeaders(header), bytes, tarPadding(bytes.length)]
+      },
+    ),
     end,
   ])
 }

@@ -7,7 +7,10 @@ import { type OpenedArchive, openArchive } from '../src/archive/open-archive.ts'
 export async function withArchive<T>(
   bytes: Buffer,
   use: (archive: OpenedArchive) => Promise<T>,
-  { filename = 'artifacts.zip', limits = {} }: { readonly filename?: string; readonly limits?: Partial<ArchiveLimits> } = {},
+  {
+    filename = 'artifacts.zip',
+    limits = {},
+  }: { readonly filename?: string; readonly limits?: Partial<ArchiveLimits> } = {},
 ): Promise<T> {
   const file = await ArchiveFile.receive(piecesOf(bytes), { limitBytes: 2 ** 30 })
   try {
@@ -18,8 +21,12 @@ export async function withArchive<T>(
 }
 
 /** All that an archive holds, by path. */
-export async function contentsOf(archive: OpenedArchive): Promise<Map<string, ArchiveEntry & { readonly content?: string }>> {
-  const contents = new Map<string, ArchiveEntry & { content?: string }>(archive.entries.map((entry) => [entry.path, entry]))
+export async function contentsOf(
+  archive: OpenedArchive,
+): Promise<Map<string, ArchiveEntry & { readonly content?: string }>> {
+  const contents = new Map<string, ArchiveEntry & { content?: string }>(
+    archive.entries.map((entry) => [entry.path, entry]),
+  )
   for await (const { entry, bytes } of archive.files()) {
     const pieces: Buffer[] = []
     for await (const piece of bytes) pieces.push(piece)

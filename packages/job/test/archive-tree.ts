@@ -46,7 +46,9 @@ const node = fc.record({
   content,
 })
 
-/** A tree that an honest job could have packed: links that lead anywhere inside, to what is there and to what is not. */
+/**
+ * A tree that an honest job could have packed: links that lead anywhere inside, to what is there and to what is not.
+ */
 export const archiveTree: fc.Arbitrary<ArchiveTree> = fc.array(node, { maxLength: 12 }).map((nodes) => {
   const tree = new Map<string, ArchiveEntry & { readonly content?: string }>()
   for (const { path: names, kind, mode, seconds: mtime, content: bytes } of nodes) {
@@ -55,12 +57,14 @@ export const archiveTree: fc.Arbitrary<ArchiveTree> = fc.array(node, { maxLength
     const isBlocked = parents.some((parent) => tree.has(parent) && tree.get(parent)?.type !== 'directory')
     if (tree.has(path) || isBlocked || [...tree.keys()].some((other) => other.startsWith(`${path}/`))) continue
     const common = { path, mode, mtime: mtime * 1000 }
-    if (kind === 'file') tree.set(path, { ...common, type: 'file', size: bytes.length, content: bytes.toString('latin1') })
+    if (kind === 'file')
+      tree.set(path, { ...common, type: 'file', size: bytes.length, content: bytes.toString('latin1') })
     else if (kind === 'directory') tree.set(path, { ...common, mode: mode | 0o500, type: 'directory' })
     else {
       const parent = parents.at(-1)
       // Its directory, as most writers have it.
-      if (parent !== undefined && !tree.has(parent)) tree.set(parent, { ...common, path: parent, mode: mode | 0o500, type: 'directory' })
+      if (parent !== undefined && !tree.has(parent))
+        tree.set(parent, { ...common, path: parent, mode: mode | 0o500, type: 'directory' })
       const target = `${'../'.repeat(names.length - 1)}${[...tree.keys()].at(-1) ?? 'nowhere'}`
       tree.set(path, { ...common, mode: 0o777, type: 'symlink', target })
     }

@@ -88,7 +88,11 @@ describe.each(localShells)('$name', (localShell) => {
     })
     const { outcome, trace } = await run(
       environment,
-      payload({ script: make, variables: [variable('NAME', 'x'), variable('REF', 'main "1"')], overrides: { artifacts: [wanted] } }),
+      payload({
+        script: make,
+        variables: [variable('NAME', 'x'), variable('REF', 'main "1"')],
+        overrides: { artifacts: [wanted] },
+      }),
       { artifacts },
     )
     expect(outcome, trace).toEqual({ state: 'success' })
@@ -110,7 +114,9 @@ describe.each(localShells)('$name', (localShell) => {
     expect(trace).toContain('Uploading artifacts for successful job')
     expect(trace).toContain('Uploading artifacts...\n')
     expect(trace).toContain('dist/: found 10 matching artifact files and directories\n')
-    expect(trace).toContain('none/*.log: no matching files. Ensure that the artifact path is relative to the working directory')
+    expect(trace).toContain(
+      'none/*.log: no matching files. Ensure that the artifact path is relative to the working directory',
+    )
     expect(trace).toContain('artifact path is not a subpath of project directory: ../other')
     expect(trace).toContain('**/*.tmp: excluded 1 files\n')
     expect(trace).toContain('dist/out: the symbolic link leads out of the project')
@@ -122,7 +128,12 @@ describe.each(localShells)('$name', (localShell) => {
     const left =
       'echo VERSION=1.2 >>"$GITLAB_ENV"; echo "OUT=late dir" >>"$GITLAB_ENV"; echo ARTIFACT_COMPRESSION_LEVEL=fastest >>"$GITLAB_ENV"'
     const files = 'mkdir "late dir" early; seq 5000 >"late dir/a"; echo b >"late dir/b.tmp"; echo c >early/c'
-    const wanted = artifact({ name: 'app-$VERSION-${REF:-none}-${REF#v}', paths: ['$OUT/'], exclude: ['$OUT/*.tmp'], when: 'always' })
+    const wanted = artifact({
+      name: 'app-$VERSION-${REF:-none}-${REF#v}',
+      paths: ['$OUT/'],
+      exclude: ['$OUT/*.tmp'],
+      when: 'always',
+    })
     const variables = [
       variable('VERSION', 'early'),
       variable('OUT', 'early'),
@@ -143,9 +154,13 @@ describe.each(localShells)('$name', (localShell) => {
     ])('%s, names artifacts, their paths and how they are packed; then it is gone', async (_, scripts, state) => {
       using environment = new LocalEnvironment({ localShell })
       const { uploads, artifacts } = destination()
-      const { outcome, trace } = await run(environment, payload({ ...scripts, variables, overrides: { artifacts: [wanted] } }), {
-        artifacts,
-      })
+      const { outcome, trace } = await run(
+        environment,
+        payload({ ...scripts, variables, overrides: { artifacts: [wanted] } }),
+        {
+          artifacts,
+        },
+      )
       expect(outcome.state, trace).toBe(state)
       expect(uploads.map(({ filename }) => filename)).toEqual(['app-1.2-v7-7.zip'])
       expect(Object.keys(readZip(uploads[0]!.bytes))).toEqual(['late dir/', 'late dir/a'])
@@ -158,7 +173,11 @@ describe.each(localShells)('$name', (localShell) => {
       using environment = new LocalEnvironment({ localShell })
       const { uploads, artifacts } = destination()
       const odd = artifact({ name: '$(id)', paths: ['a', '${X', '`id`'] })
-      const { outcome, trace } = await run(environment, payload({ script: ['echo a >a'], overrides: { artifacts: [odd] } }), { artifacts })
+      const { outcome, trace } = await run(
+        environment,
+        payload({ script: ['echo a >a'], overrides: { artifacts: [odd] } }),
+        { artifacts },
+      )
       expect(outcome, trace).toEqual({ state: 'success' })
       expect(uploads.map(({ filename }) => filename)).toEqual(['$(id).zip'])
       expect(trace).toContain('WARNING: invalid artifact name "$(id)": commands are not run here')
@@ -235,21 +254,32 @@ describe.each(localShells)('$name', (localShell) => {
       writeFileSync(file, bytes)
       execFileSync('unzip', ['-qt', file])
       for (const name of ['big', 'text', 'both'])
-        expect(execFileSync('unzip', ['-p', file, name], { maxBuffer: 1e9 }).equals(readFileSync(join(project, name)))).toBe(true)
+        expect(
+          execFileSync('unzip', ['-p', file, name], { maxBuffer: 1e9 }).equals(readFileSync(join(project, name))),
+        ).toBe(true)
     }
   })
 
   test('reports: gzip members, and one raw file; each by its when', async () => {
     using environment = new LocalEnvironment({ localShell })
     const { uploads, artifacts } = destination()
-    const report = (given: Partial<JobArtifact>) => artifact({ artifact_format: 'gzip', artifact_type: 'junit', ...given })
+    const report = (given: Partial<JobArtifact>) =>
+      artifact({ artifact_format: 'gzip', artifact_type: 'junit', ...given })
     const wanted = [
       report({ name: 'junit.xml', paths: ['r/*.xml', 'r'], when: 'always' }),
-      report({ paths: ['r/a.xml'], artifact_type: 'metrics', artifact_format: 'raw', name: 'metrics.txt', when: 'on_failure' }),
+      report({
+        paths: ['r/a.xml'],
+        artifact_type: 'metrics',
+        artifact_format: 'raw',
+        name: 'metrics.txt',
+        when: 'on_failure',
+      }),
       report({ paths: ['r/a.xml'], artifact_type: 'dotenv', when: 'on_success' }),
     ]
     const script = ['mkdir r; printf A >r/a.xml; printf B >r/b.xml; exit 3']
-    const { outcome, trace } = await run(environment, payload({ script, overrides: { artifacts: wanted } }), { artifacts })
+    const { outcome, trace } = await run(environment, payload({ script, overrides: { artifacts: wanted } }), {
+      artifacts,
+    })
     expect(outcome, trace).toMatchObject({ state: 'failed', exitCode: 3 })
     expect(trace).toContain('Uploading artifacts for failed job')
     expect(uploads.map(({ filename, type }) => [filename, type])).toEqual([
@@ -268,7 +298,9 @@ describe.each(localShells)('$name', (localShell) => {
     ]
     const formats = ['zip', 'gzip', 'tarzstd']
     const wanted = formats.map((format) => artifact({ artifact_format: format, paths: ['d/**'], exclude: ['d'] }))
-    const { outcome, trace } = await run(environment, payload({ script, overrides: { artifacts: wanted } }), { artifacts })
+    const { outcome, trace } = await run(environment, payload({ script, overrides: { artifacts: wanted } }), {
+      artifacts,
+    })
     expect(outcome, trace).toEqual({ state: 'success' })
     expect(trace).toContain('d/**: found 4 matching artifact files and directories\n')
     const [zip, gzip, tar] = uploads.map(({ bytes }) => bytes)
@@ -288,7 +320,9 @@ with zipfile.ZipFile(sys.argv[1]) as z:
     for (const name of ['\xc3\xa4', 'b\xe4h']) expect(gzip!.includes(Buffer.from(`${name}\0`, 'latin1'))).toBe(true)
     if (tar === undefined) return
     writeFileSync(join(folder, 'bytes.tar'), zlib.zstdDecompressSync(tar))
-    const inTar = execFileSync('tar', ['--quoting-style=literal', '-tf', join(folder, 'bytes.tar')], { encoding: 'latin1' })
+    const inTar = execFileSync('tar', ['--quoting-style=literal', '-tf', join(folder, 'bytes.tar')], {
+      encoding: 'latin1',
+    })
     expect(inTar.trim().split('\n')).toEqual(['d/l\xe4', 'd/\xc3\xa4', 'd/\xff\xfe dir/', 'd/\xff\xfe dir/b\xe4h'])
   })
 
@@ -301,7 +335,9 @@ with zipfile.ZipFile(sys.argv[1]) as z:
     ]
     const script = localShell.busyboxOnly === true ? ['echo 1 >paths'] : [...setUp, 'echo 6 >paths']
     const wanted = artifact({ untracked: true, paths: ['paths'], exclude: ['**/*.tmp'] })
-    const { outcome, trace } = await run(environment, payload({ script, overrides: { artifacts: [wanted] } }), { artifacts })
+    const { outcome, trace } = await run(environment, payload({ script, overrides: { artifacts: [wanted] } }), {
+      artifacts,
+    })
     expect(outcome, trace).toEqual({ state: 'success' })
     const names = Object.keys(readZip(uploads[0]!.bytes))
     if (localShell.busyboxOnly === true) {
@@ -360,12 +396,20 @@ with zipfile.ZipFile(sys.argv[1]) as z:
 
   test('no files is said, and no failure; several as raw, and what is refused, fail a job that was green', async () => {
     using environment = new LocalEnvironment({ localShell })
-    const nothing = await run(environment, payload({ overrides: { artifacts: [artifact({ paths: ['none'] })] } }), destination())
+    const nothing = await run(
+      environment,
+      payload({ overrides: { artifacts: [artifact({ paths: ['none'] })] } }),
+      destination(),
+    )
     expect(nothing.outcome).toEqual({ state: 'success' })
     expect(nothing.trace).toContain('ERROR: No files to upload\n')
 
     const raw = artifact({ paths: ['*'], artifact_format: 'raw' })
-    const several = await run(environment, payload({ script: ['echo >a; echo >b'], overrides: { artifacts: [raw] } }), destination())
+    const several = await run(
+      environment,
+      payload({ script: ['echo >a; echo >b'], overrides: { artifacts: [raw] } }),
+      destination(),
+    )
     expect(several.outcome).toMatchObject({
       state: 'failed',
       code: 'artifacts_failed',

@@ -1,4 +1,14 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { archiveFormat } from '../src/archive/archive-format.ts'
@@ -65,7 +75,9 @@ const clock = {
 const stageOf = (trace: string, title: string): readonly string[] => {
   const lines = trace.split('\n')
   const rest = lines.slice(lines.indexOf(title) + 1)
-  const end = rest.findIndex((line) => /^(Executing|Saving cache|Restoring cache|Cleaning up|Job succeeded|ERROR: )/.test(line))
+  const end = rest.findIndex((line) =>
+    /^(Executing|Saving cache|Restoring cache|Cleaning up|Job succeeded|ERROR: )/.test(line),
+  )
   return rest.slice(0, end)
 }
 
@@ -76,7 +88,9 @@ describe.each(localShells)('$name', (localShell) => {
     using environment = machine()
     const store = new MemoryStore()
     const job = payload({
-      script: ['mkdir early late; echo x >late/lib; { echo DIR=late; echo CACHE_COMPRESSION_FORMAT=tarzstd; } >>"$GITLAB_ENV"'],
+      script: [
+        'mkdir early late; echo x >late/lib; { echo DIR=late; echo CACHE_COMPRESSION_FORMAT=tarzstd; } >>"$GITLAB_ENV"',
+      ],
       variables: [variable('DIR', 'early')],
       overrides: { cache: [cache({ key: 'k-$DIR', paths: ['$DIR/'] })] },
     })
@@ -123,9 +137,13 @@ describe.each(localShells)('$name', (localShell) => {
     store.archives.set('7/hook', zipBytes([{ name: '.git/hooks/post-checkout', content: 'x' }]))
     store.failures = [new CacheError('refused', 'received: 403'), new Error('a fault')]
     const caches = ['refused', 'faulty', 'broken', 'evil', 'hook', '..'].map((key) => cache({ key, policy: 'pull' }))
-    const { outcome, trace } = await run(environment, payload({ overrides: { cache: [...caches, cache({ policy: 'what' })] } }), {
-      caches: { directory: 'cache', store },
-    })
+    const { outcome, trace } = await run(
+      environment,
+      payload({ overrides: { cache: [...caches, cache({ policy: 'what' })] } }),
+      {
+        caches: { directory: 'cache', store },
+      },
+    )
     expect(outcome).toEqual({ state: 'success' })
     const lines = stageOf(trace, 'Restoring cache')
     for (const [key, why] of [
@@ -167,7 +185,9 @@ describe.each(localShells)('$name', (localShell) => {
     mkdirSync(projectOf(environment), { recursive: true })
     mkdirSync(join(environment.home, 'elsewhere'))
     symlinkSync(join(environment.home, 'elsewhere'), join(projectOf(environment), 'vendor'))
-    await run(environment, payload({ overrides: { cache: [cache({ policy: 'pull' })] } }), { caches: { directory: 'cache', store } })
+    await run(environment, payload({ overrides: { cache: [cache({ policy: 'pull' })] } }), {
+      caches: { directory: 'cache', store },
+    })
     expect(readdirSync(join(environment.home, 'elsewhere'))).toEqual([])
     expect(readFileSync(join(projectOf(environment), 'vendor/lib'), 'utf8')).toBe('library')
   })
@@ -203,11 +223,18 @@ describe.each(localShells)('$name', (localShell) => {
     expect(readdirSync(join(environment.home, 'cache/group/project/deps'))).toEqual(['cache.gz'])
 
     using other = new LocalEnvironment({ localShell, home: environment.home, concurrentId: 1 })
-    const asking = payload({ script: ['cat vendor/a/lib', '[ -x vendor/a/lib ]', '[ ! -e not-cached ]'], overrides: { cache: [cache()] } })
+    const asking = payload({
+      script: ['cat vendor/a/lib', '[ -x vendor/a/lib ]', '[ ! -e not-cached ]'],
+      overrides: { cache: [cache()] },
+    })
     const second = await run(other, asking)
     expect(second.outcome).toEqual({ state: 'success' })
     expect(second.trace).toContain('\nlibrary\n')
-    expect(stageOf(second.trace, 'Restoring cache')).toEqual(['Checking cache for deps...', local, 'Successfully extracted cache'])
+    expect(stageOf(second.trace, 'Restoring cache')).toEqual([
+      'Checking cache for deps...',
+      local,
+      'Successfully extracted cache',
+    ])
     expect(readlinkSync(join(environment.home, 'builds/tok123/1/group/project/vendor/python'))).toBe('/usr/bin/python3')
     // busybox's find does not tell whether something has changed.
     const isUnchanged = stageOf(second.trace, 'Saving cache for successful job').includes('Archive is up to date!')
@@ -227,7 +254,9 @@ describe.each(localShells)('$name', (localShell) => {
           caches: { directory: 'cache', store },
         })
       }
-      const first = await job('mkdir -p vendor/a; echo library > vendor/a/lib; ln -s a/lib vendor/link; ln vendor/a/lib vendor/same')
+      const first = await job(
+        'mkdir -p vendor/a; echo library > vendor/a/lib; ln -s a/lib vendor/link; ln vendor/a/lib vendor/same',
+      )
       expect(stageOf(first.trace, 'Saving cache for successful job')).toEqual([
         'Creating cache deps...',
         'vendor/: found 5 matching artifact files and directories',
@@ -243,7 +272,10 @@ describe.each(localShells)('$name', (localShell) => {
       rmSync(projectOf(environment), { recursive: true })
       expect((await job('cat vendor/a/lib')).trace).toContain('\nnewer\n')
       if (localShell.busyboxOnly === true) return
-      expect(stageOf(second.trace, 'Saving cache for successful job').slice(2)).toEqual(['Archive is up to date!', 'Created cache'])
+      expect(stageOf(second.trace, 'Saving cache for successful job').slice(2)).toEqual([
+        'Archive is up to date!',
+        'Created cache',
+      ])
       expect(stageOf(third.trace, 'Saving cache for successful job').slice(2)).toEqual([
         'Uploading cache to the shared cache server',
         'Created cache',
@@ -267,12 +299,19 @@ describe.each(localShells)('$name', (localShell) => {
     const store = new MemoryStore()
     store.failures = [new CacheError('too_large', 'Cache archive size is too big (Limit is set to 5)')]
     const caches = [cache({ policy: 'push' }), cache({ key: 'none', paths: ['nothing/'], policy: 'push' })]
-    const { outcome, trace } = await run(environment, payload({ script: ['mkdir vendor'], overrides: { cache: caches } }), {
-      caches: { directory: 'cache', store },
-    })
+    const { outcome, trace } = await run(
+      environment,
+      payload({ script: ['mkdir vendor'], overrides: { cache: caches } }),
+      {
+        caches: { directory: 'cache', store },
+      },
+    )
     expect(outcome).toEqual({ state: 'success' })
     const lines = stageOf(trace, 'Saving cache for successful job')
-    expect(lines.slice(3, 5)).toEqual(['WARNING: Cache archive size is too big (Limit is set to 5)', 'WARNING: Failed to create cache'])
+    expect(lines.slice(3, 5)).toEqual([
+      'WARNING: Cache archive size is too big (Limit is set to 5)',
+      'WARNING: Failed to create cache',
+    ])
     expect(lines.at(-1)).toBe('WARNING: No files to cache.')
     // A directory that cannot be written to.
     mkdirSync(join(environment.home, 'cache/group'), { recursive: true })
@@ -297,7 +336,10 @@ describe.each(localShells)('$name', (localShell) => {
       await run(environment, job)
       rmSync(projectOf(environment), { recursive: true })
       await run(environment, job, { caches: { directory: 'cache', store } })
-      sizes[level] = [statSync(join(environment.home, 'cache/group/project/deps/cache.gz')).size, store.archives.get('7/deps')!.length]
+      sizes[level] = [
+        statSync(join(environment.home, 'cache/group/project/deps/cache.gz')).size,
+        store.archives.get('7/deps')!.length,
+      ]
     }
     // busybox's gzip knows one level.
     if (localShell.busyboxOnly !== true) expect(sizes['slowest']![0]).toBeLessThan(sizes['fastest']![0]!)
@@ -307,12 +349,21 @@ describe.each(localShells)('$name', (localShell) => {
   test('untracked files are cached, also those that git ignores', async () => {
     if (localShell.busyboxOnly === true) return
     using environment = machine()
-    const setUp = ['git init -q .', 'echo ignored > .gitignore', 'git add .gitignore', 'echo 1 > ignored', 'echo 2 > other']
+    const setUp = [
+      'git init -q .',
+      'echo ignored > .gitignore',
+      'git add .gitignore',
+      'echo 1 > ignored',
+      'echo 2 > other',
+    ]
     await run(environment, payload({ script: setUp, overrides: { cache: [cache({ paths: [], untracked: true })] } }))
     rmSync(projectOf(environment), { recursive: true })
     const { trace } = await run(
       environment,
-      payload({ script: ['cat ignored other; [ ! -e .gitignore ]'], overrides: { cache: [cache({ policy: 'pull' })] } }),
+      payload({
+        script: ['cat ignored other; [ ! -e .gitignore ]'],
+        overrides: { cache: [cache({ policy: 'pull' })] },
+      }),
     )
     expect(trace).toContain('\n1\n2\n')
   })

@@ -30,9 +30,14 @@ test.each(shells.flatMap((shell) => answers.map(([name, lines, word]) => ({ shel
   },
 )
 
-test.each(shells.map((shell) => ({ shell })))('the df of this machine is understood ($shell)', ({ shell: [file, ...options] }) => {
-  const ask = (least: number): string =>
-    execFileSync(file!, [...options, '-c', `${lookAtSpace(tmpdir(), least)}; echo ${spaceWord}`], { encoding: 'utf8' })
-  expect(ask(0)).toBe('+\n')
-  expect(ask(2 ** 50)).toMatch(/^\d+\n$/)
-})
+test.each(shells.map((shell) => ({ shell })))(
+  'the df of this machine is understood ($shell)',
+  ({ shell: [file, ...options] }) => {
+    const ask = (least: number): string =>
+      execFileSync(file!, [...options, '-c', `${lookAtSpace(tmpdir(), least)}; echo ${spaceWord}`], {
+        encoding: 'utf8',
+      })
+    expect(ask(0)).toBe('+\n')
+    expect(ask(2 ** 50)).toMatch(/^\d+\n$/)
+  },
+)

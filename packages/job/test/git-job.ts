@@ -11,5 +11,10 @@ export function gitJob(
   info: Partial<GitInfo> = {},
 ): JobPayload {
   const job = payload(rest)
-  return { ...job, variables, git_info: { ...job.git_info, repo_url: repoUrl, sha, refspecs: [main], depth: 20, ...info }, ...overrides }
+  return {
+    ...job,
+    variables,
+    git_info: { ...job.git_info, repo_url: repoUrl, sha, refspecs: [main], depth: 20, ...info },
+    ...overrides,
+  }
 }

@@ -95,7 +95,10 @@ function lfsIdentity(content: string): { readonly oid: string; readonly size: nu
   return { oid: createHash('sha256').update(content).digest('hex'), size: Buffer.byteLength(content) }
 }
 
-/** Serves a repository by smart HTTP, with git's own back end, to whoever logs in with `token` as the password; and the objects that LFS keeps for any of them. */
+/**
+ * Serves a repository by smart HTTP, with git's own back end, to whoever logs in with `token` as the password; and the
+ * objects that LFS keeps for any of them.
+ */
 export async function serveGit(
   repository: TestRepository,
   token: string,
@@ -164,7 +167,9 @@ export async function serveGit(
 
 /** LFS's answer to who asks where objects are. */
 async function answerBatch(request: IncomingMessage, origin: string, contents: readonly string[]): Promise<unknown> {
-  const { objects } = (await json(request)) as { readonly objects: readonly { readonly oid: string; readonly size: number }[] }
+  const { objects } = (await json(request)) as {
+    readonly objects: readonly { readonly oid: string; readonly size: number }[]
+  }
   const there = new Set(contents.map((content) => lfsIdentity(content).oid))
   const answers = objects.map((object) => ({
     ...object,

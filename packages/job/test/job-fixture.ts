@@ -27,7 +27,12 @@ export interface PayloadOptions {
 }
 
 /** A job without sources whose script is `script`. */
-export function payload({ script = ['true'], afterScript, variables = [], overrides = {} }: PayloadOptions = {}): JobPayload {
+export function payload({
+  script = ['true'],
+  afterScript,
+  variables = [],
+  overrides = {},
+}: PayloadOptions = {}): JobPayload {
   const step = (name: string, lines: readonly string[]) => ({
     name,
     script: lines,

@@ -53,8 +53,14 @@ describe.each(localShells)('$name', (localShell) => {
     files: readonly string[],
     { digest = 'one', unique = environment.jobMarker.value, command = pack } = {},
   ) =>
-    run(environment, saveLocalCache(cache, command, { digest, level: 1, unique }), './d\n./d/e\n\n', ...files.map((file) => `./${file}\0`))
-  const restore = (environment: LocalEnvironment) => run(environment, restoreLocalCache(cache, unpackCommand(projectDir)))
+    run(
+      environment,
+      saveLocalCache(cache, command, { digest, level: 1, unique }),
+      './d\n./d/e\n\n',
+      ...files.map((file) => `./${file}\0`),
+    )
+  const restore = (environment: LocalEnvironment) =>
+    run(environment, restoreLocalCache(cache, unpackCommand(projectDir)))
 
   function write(environment: LocalEnvironment, files: Readonly<Record<string, string>>): void {
     for (const [path, content] of Object.entries(files)) {
@@ -69,7 +75,9 @@ describe.each(localShells)('$name', (localShell) => {
     symlinkSync('/usr/bin/python3', join(environment.home, 'project/d/link'))
     expect(await save(environment, ['d/e/file', 'top file', 'd/link'])).toEqual({ exitCode: 0, said: '' })
     expect(readdirSync(dirname(fileOf(environment)))).toEqual(['cache.gz'])
-    expect([fileOf(environment), dirname(fileOf(environment))].map((path) => statSync(path).mode & 0o77)).toEqual([0, 0])
+    expect([fileOf(environment), dirname(fileOf(environment))].map((path) => statSync(path).mode & 0o77)).toEqual([
+      0, 0,
+    ])
 
     rmSync(join(environment.home, 'project'), { recursive: true })
     mkdirSync(join(environment.home, 'project'))
@@ -90,8 +98,11 @@ describe.each(localShells)('$name', (localShell) => {
     rmSync(join(environment.home, 'project'), { recursive: true })
     mkdirSync(join(environment.home, 'project'))
     expect(await restore(environment)).toEqual({ exitCode: 0, said: '' })
-    for (const name of [...names, ...odd]) expect(readFileSync(join(environment.home, 'project', name), 'utf8')).toBe(name)
-    expect(statSync(join(environment.home, 'project/d/same')).ino).toBe(statSync(join(environment.home, 'project/d/*')).ino)
+    for (const name of [...names, ...odd])
+      expect(readFileSync(join(environment.home, 'project', name), 'utf8')).toBe(name)
+    expect(statSync(join(environment.home, 'project/d/same')).ino).toBe(
+      statSync(join(environment.home, 'project/d/*')).ino,
+    )
   })
 
   test('none is no error; one that is damaged is', async () => {
@@ -187,8 +198,8 @@ describe.each(localShells)('$name', (localShell) => {
     daysAgo('new/.cache.crashed', 3)
     daysAgo('notes.txt', 300)
     await save(environment, ['d/e/file'])
-    const left = ['old/cache.gz', 'new/cache.gz', 'new/.cache.crashed', 'new/.cache.running', 'notes.txt'].filter((path) =>
-      existsSync(join(environment.home, 'cache/other/project', path)),
+    const left = ['old/cache.gz', 'new/cache.gz', 'new/.cache.crashed', 'new/.cache.running', 'notes.txt'].filter(
+      (path) => existsSync(join(environment.home, 'cache/other/project', path)),
     )
     expect(left).toEqual(['new/cache.gz', 'new/.cache.running', 'notes.txt'])
     // Being restored is a use.

@@ -105,7 +105,8 @@ export class LocalEnvironment implements JobEnvironment {
     this.runs++
     const { shell, jobMarker } = this
     const scriptBytes = run.script.length
-    const command = shell === 'pwsh' ? pwshCommand({ jobMarker, scriptBytes }) : shellCommand({ shell, jobMarker, scriptBytes })
+    const command =
+      shell === 'pwsh' ? pwshCommand({ jobMarker, scriptBytes }) : shellCommand({ shell, jobMarker, scriptBytes })
     return await this.#stoppable(run.signal, () => this.#spawn('/bin/bash', ['-c', this.#login + command], run))
   }
 
@@ -150,7 +151,11 @@ export class LocalEnvironment implements JobEnvironment {
     }
   }
 
-  async #spawn(file: string, args: readonly string[], { script, stdout, stderr, isTransfer = false }: Spawned): Promise<ScriptEnd> {
+  async #spawn(
+    file: string,
+    args: readonly string[],
+    { script, stdout, stderr, isTransfer = false }: Spawned,
+  ): Promise<ScriptEnd> {
     const child = spawn(file, args, { cwd: this.home, env: this.#env, detached: true, stdio: 'pipe' })
     child.stdin.on('error', () => {})
     const moved = Promise.all([pump(child.stdout, stdout), pump(child.stderr, stderr), feed(child.stdin, script)])

@@ -4,7 +4,13 @@ import type { LocalShell } from './local-environment.ts'
 const candidates: readonly (LocalShell & { readonly needs: string })[] = [
   { name: 'bash', shell: 'bash', needs: '/bin/bash' },
   { name: 'dash', shell: 'sh', sh: '/bin/dash', needs: '/bin/dash' },
-  { name: 'busybox sh with nothing but busybox', shell: 'sh', sh: '/bin/busybox', busyboxOnly: true, needs: '/bin/busybox' },
+  {
+    name: 'busybox sh with nothing but busybox',
+    shell: 'sh',
+    sh: '/bin/busybox',
+    busyboxOnly: true,
+    needs: '/bin/busybox',
+  },
   { name: 'bash named sh', shell: 'sh', sh: '/bin/bash', needs: '/bin/bash' },
 ]
 

@@ -16,7 +16,13 @@ const link = 0o120777
 const directory = 0o040755
 const text = Buffer.from('evil\n')
 
-function zip(kind: string, items: readonly ZipItem[], code: ArchiveErrorCode, message: RegExp, showsLate = false): MaliciousArchive {
+function zip(
+  kind: string,
+  items: readonly ZipItem[],
+  code: ArchiveErrorCode,
+  message: RegExp,
+  showsLate = false,
+): MaliciousArchive {
   return { kind: `zip: ${kind}`, bytes: zipBytes(items), code, message, showsLate }
 }
 
@@ -58,7 +64,12 @@ export const maliciousArchives: readonly MaliciousArchive[] = [
 
   zip('a symlink to an absolute path', [good, { name: 'l', mode: link, content: '/etc' }], 'unsafe', /leads out/),
   zip('a symlink that leads up', [good, { name: 'd/l', mode: link, content: '../../x' }], 'unsafe', /leads out/),
-  zip('a symlink that leads up after going down', [good, { name: 'l', mode: link, content: 'a/../../x' }], 'unsafe', /leads out/),
+  zip(
+    'a symlink that leads up after going down',
+    [good, { name: 'l', mode: link, content: 'a/../../x' }],
+    'unsafe',
+    /leads out/,
+  ),
   zip(
     'a symlink that leads out through another one',
     [
@@ -76,7 +87,12 @@ export const maliciousArchives: readonly MaliciousArchive[] = [
   ),
   zip('a symlink without a target', [good, { name: 'l', mode: link, content: '' }], 'unsafe', /leads nowhere/),
   zip('a symlink with a NUL', [good, { name: 'l', mode: link, content: 'good.txt\0' }], 'unsafe', /control character/),
-  zip('a symlink with a huge target', [good, { name: 'l', mode: link, content: 'a/'.repeat(3000) }], 'unsafe', /too long/),
+  zip(
+    'a symlink with a huge target',
+    [good, { name: 'l', mode: link, content: 'a/'.repeat(3000) }],
+    'unsafe',
+    /too long/,
+  ),
   zip(
     'a file through a symlink',
     [
@@ -110,7 +126,12 @@ export const maliciousArchives: readonly MaliciousArchive[] = [
   zip('one name twice', [good, good], 'unsafe', /twice/),
   zip('one name twice, differently written', [good, { name: './/good.txt', content: text }], 'unsafe', /twice/),
   zip('a file that is a directory, too', [good, { name: 'good.txt/x', content: text }], 'unsafe', /which is a file/),
-  zip('another name before the bytes', [good, { name: 'safe', localName: '../evil', content: text }], 'damaged', /another name/),
+  zip(
+    'another name before the bytes',
+    [good, { name: 'safe', localName: '../evil', content: text }],
+    'damaged',
+    /another name/,
+  ),
   zip(
     'another name of the same length before the bytes',
     [good, { name: 'safe', localName: 'evil', content: text }],
@@ -120,10 +141,21 @@ export const maliciousArchives: readonly MaliciousArchive[] = [
   zip('two names for the same bytes', [good, { ...good, name: 'goad.txt', sharedWith: 0 }], 'damaged', /another name/),
   quine(),
   zip('an encrypted entry', [good, { name: 'secret', content: text, flags: 1 }], 'unsupported', /encrypted/),
-  zip('an unknown compression', [good, { name: 'lzma', content: text, method: 14 }], 'unsupported', /unknown method 14/),
+  zip(
+    'an unknown compression',
+    [good, { name: 'lzma', content: text, method: 14 }],
+    'unsupported',
+    /unknown method 14/,
+  ),
   zip('a bomb by ratio', [{ name: 'zeros', content: Buffer.alloc(1000), size: 2 ** 31 }], 'too_large', /200 times/),
   zip('a bad checksum', [good, { name: 'bad', content: text, crc32: 1 }], 'damaged', /checksum of "bad"/, true),
-  zip('a file longer than it says', [good, { name: 'long', content: Buffer.alloc(5000), size: 4000 }], 'damaged', /larger|longer/, true),
+  zip(
+    'a file longer than it says',
+    [good, { name: 'long', content: Buffer.alloc(5000), size: 4000 }],
+    'damaged',
+    /larger|longer/,
+    true,
+  ),
   zip(
     'a large file longer than it says',
     [good, { name: 'long', content: Buffer.alloc(600_000, 7), size: 500_000 }],
@@ -131,12 +163,28 @@ export const maliciousArchives: readonly MaliciousArchive[] = [
     /longer than its 500000/,
     true,
   ),
-  zip('a file shorter than it says', [good, { name: 'short', content: Buffer.alloc(5000), size: 6000 }], 'damaged', /cut short/, true),
+  zip(
+    'a file shorter than it says',
+    [good, { name: 'short', content: Buffer.alloc(5000), size: 6000 }],
+    'damaged',
+    /cut short/,
+    true,
+  ),
   { kind: 'zip: cut short', bytes: zipBytes([good, good]).subarray(0, -30), code: 'damaged', message: /damaged/ },
   { kind: 'zip: nothing but its beginning', bytes: Buffer.from('PK\x03\x04'), code: 'damaged', message: /damaged/ },
-  { kind: 'an error page in place of a zip', bytes: Buffer.from('<html>Bad gateway</html>'), code: 'damaged', message: /neither a zip/ },
+  {
+    kind: 'an error page in place of a zip',
+    bytes: Buffer.from('<html>Bad gateway</html>'),
+    code: 'damaged',
+    message: /neither a zip/,
+  },
 
-  tar('a symlink to an absolute path', [goodTar, { name: 'l', typeflag: '2', linkname: '/etc' }], 'unsafe', /leads out/),
+  tar(
+    'a symlink to an absolute path',
+    [goodTar, { name: 'l', typeflag: '2', linkname: '/etc' }],
+    'unsafe',
+    /leads out/,
+  ),
   tar('a symlink that leads up', [goodTar, { name: 'd/l', typeflag: '2', linkname: '../../x' }], 'unsafe', /leads out/),
   tar(
     'a symlink that leads up in a pax header',
@@ -153,8 +201,18 @@ export const maliciousArchives: readonly MaliciousArchive[] = [
     'unsafe',
     /through the symbolic link/,
   ),
-  tar('a hard link outside', [goodTar, { name: 'h', typeflag: '1', linkname: '../../etc/passwd' }], 'unsafe', /leads out/),
-  tar('a hard link to an absolute path', [goodTar, { name: 'h', typeflag: '1', linkname: '/etc/passwd' }], 'unsafe', /absolute/),
+  tar(
+    'a hard link outside',
+    [goodTar, { name: 'h', typeflag: '1', linkname: '../../etc/passwd' }],
+    'unsafe',
+    /leads out/,
+  ),
+  tar(
+    'a hard link to an absolute path',
+    [goodTar, { name: 'h', typeflag: '1', linkname: '/etc/passwd' }],
+    'unsafe',
+    /absolute/,
+  ),
   tar(
     'a hard link to what the archive has not',
     [goodTar, { name: 'h', typeflag: '1', linkname: 'secret' }],
@@ -174,10 +232,20 @@ export const maliciousArchives: readonly MaliciousArchive[] = [
   tar('another name in a pax header', [paxItem({ path: '../escaped' }), goodTar], 'unsafe', /leads out/),
   tar('another name for all in a pax header', [paxItem({ path: 'x' }, 'g'), goodTar], 'unsupported', /one name/),
   tar('a NUL in the name of a pax header', [paxItem({ path: 'a\0b' }), goodTar], 'unsafe', /control character/),
-  tar('a long name that leads up', [{ name: `${'n/'.repeat(60)}${'../'.repeat(61)}escaped`, content: text }], 'unsafe', /leads out/),
+  tar(
+    'a long name that leads up',
+    [{ name: `${'n/'.repeat(60)}${'../'.repeat(61)}escaped`, content: text }],
+    'unsafe',
+    /leads out/,
+  ),
   tar('a sparse file', [goodTar, { name: 'sparse', typeflag: 'S' }], 'unsupported', /sparse/),
   tar('an unknown kind', [goodTar, { name: 'x', typeflag: 'Z' }], 'unsupported', /unknown kind/),
-  tar('a directory with bytes', [goodTar, { name: 'd/', typeflag: '5', content: text }], 'damaged', /no file, but has bytes/),
+  tar(
+    'a directory with bytes',
+    [goodTar, { name: 'd/', typeflag: '5', content: text }],
+    'damaged',
+    /no file, but has bytes/,
+  ),
   tar('an endless name', [goodTar, { name: 'pax', typeflag: 'x', size: 2 ** 33 }], 'damaged', /a name of/),
   {
     kind: 'tar: cut short in a file',
@@ -185,9 +253,24 @@ export const maliciousArchives: readonly MaliciousArchive[] = [
     code: 'damaged',
     message: /cut short/,
   },
-  { kind: 'tar: cut short between files', bytes: tarBytes([goodTar], Buffer.alloc(0)), code: 'damaged', message: /cut short/ },
-  { kind: 'tar.gz: cut short', bytes: gzipSync(tarBytes([goodTar])).subarray(0, -4), code: 'damaged', message: /damaged/ },
-  { kind: 'tar.gz: a bad checksum', bytes: withBadTrailer(gzipSync(tarBytes([goodTar]))), code: 'damaged', message: /damaged/ },
+  {
+    kind: 'tar: cut short between files',
+    bytes: tarBytes([goodTar], Buffer.alloc(0)),
+    code: 'damaged',
+    message: /cut short/,
+  },
+  {
+    kind: 'tar.gz: cut short',
+    bytes: gzipSync(tarBytes([goodTar])).subarray(0, -4),
+    code: 'damaged',
+    message: /damaged/,
+  },
+  {
+    kind: 'tar.gz: a bad checksum',
+    bytes: withBadTrailer(gzipSync(tarBytes([goodTar]))),
+    code: 'damaged',
+    message: /damaged/,
+  },
   {
     kind: 'tar.gz: names that lead up',
     bytes: gzipSync(tarBytes([goodTar, { name: '../escaped' }])),
@@ -197,7 +280,10 @@ export const maliciousArchives: readonly MaliciousArchive[] = [
   { kind: 'gzip: a file named ..', bytes: gzipNamed('..'), code: 'unsafe', message: /leads out/ },
 ]
 
-/** Many names for the same bytes: what makes a small archive come to petabytes. The names before the bytes cannot all fit, so each has its own header within the bytes of the one before. */
+/**
+ * Many names for the same bytes: what makes a small archive come to petabytes. The names before the bytes cannot all
+ * fit, so each has its own header within the bytes of the one before.
+ */
 function quine(): MaliciousArchive {
   const inner = zipBytes([{ name: 'b', content: 'kernel', stored: true }])
   const innerEntry = inner.subarray(0, inner.length - 22 - (46 + 1 + 9))

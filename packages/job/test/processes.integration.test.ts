@@ -22,17 +22,23 @@ describe.each(localShells)('what a script in $name leaves running', (localShell)
     ['ignoring hang-ups', (sleep: string) => orphan(`trap '' HUP; ${sleep}`)],
     [
       'without its environment',
-      (sleep: string) => orphan(`env -i ${process.platform === 'linux' ? 'PATH="$PATH" ' : ''}setsid ${sleep} >/dev/null 2>&1`),
+      (sleep: string) =>
+        orphan(`env -i ${process.platform === 'linux' ? 'PATH="$PATH" ' : ''}setsid ${sleep} >/dev/null 2>&1`),
     ],
     ['with a lower limit of memory', (sleep: string) => orphan(`ulimit -m 1000000; setsid ${sleep}`)],
     ['stopped', (sleep: string) => `${sleep} & kill -STOP $!`],
-    ['as a shell that never ran a program', (_: string, id: string) => orphan(`trap 'ID=${id}' USR1; while :; do :; done`)],
+    [
+      'as a shell that never ran a program',
+      (_: string, id: string) => orphan(`trap 'ID=${id}' USR1; while :; do :; done`),
+    ],
     ['from a script that fails', (sleep: string) => `setsid ${sleep} & exit 3`],
     ['from a script that kills its shell', (sleep: string) => `setsid ${sleep} & kill -9 $$`],
   ])('%s is ended with the job', async (_, line) => {
     const id = uniqueSleep()
     const { outcome } = await run(environment, payload({ script: [line(`sleep ${id}`, id), 'true'] }))
-    expect(outcome.state).toBe(line('', '').includes('exit 3') || line('', '').includes('kill -9') ? 'failed' : 'success')
+    expect(outcome.state).toBe(
+      line('', '').includes('exit 3') || line('', '').includes('kill -9') ? 'failed' : 'success',
+    )
     expect(processesWith(id)).toEqual([])
     expect(marked(environment)).toEqual([])
   })
@@ -94,7 +100,10 @@ describe('where the limit of resident memory cannot be set', () => {
 
   test.each([
     ['setsid', (sleep: string) => `setsid ${sleep} & true`],
-    ['a shell that never ran a program', (_: string, id: string) => orphan(`trap 'ID=${id}' USR1; while :; do :; done`)],
+    [
+      'a shell that never ran a program',
+      (_: string, id: string) => orphan(`trap 'ID=${id}' USR1; while :; do :; done`),
+    ],
     [
       'a child without environment of a process that has one',
       (sleep: string) => `setsid sh -c 'env -i PATH="$PATH" setsid ${sleep} & wait' & sleep 0.2`,

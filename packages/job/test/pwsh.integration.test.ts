@@ -17,7 +17,12 @@ test('what gets the sources of a script for pwsh runs in the shell that git brin
   const sha = repository.commit('file', 'from git')
   const home = mkdtempSync(join(tmpdir(), 'runner-core-pwsh-'))
   onTestFinished(() => rmSync(home, { recursive: true }))
-  const environment = { shell: 'pwsh', buildsDir: 'builds', concurrentId: 0, jobMarker: { name: 'MARK', value: '1' } } as const
+  const environment = {
+    shell: 'pwsh',
+    buildsDir: 'builds',
+    concurrentId: 0,
+    jobMarker: { name: 'MARK', value: '1' },
+  } as const
   const generated = new JobPlan({ payload: gitJob(repository.url, sha), environmentVariables: [], runner, environment })
     .script('NONCE')
     .toString()
@@ -47,7 +52,9 @@ describe.skipIf(!hasPwsh)(`a script in pwsh${hasPwsh ? '' : ' (not run: there is
     [['$rc_status = 0; [Environment]::Exit(5)'], 5],
   ])('%j ends as it must', async (script, exitCode) => {
     const { outcome, trace } = await run(environment, payload({ script }))
-    expect(outcome, trace).toMatchObject(exitCode === undefined ? { state: 'success' } : { reason: 'script_failure', exitCode })
+    expect(outcome, trace).toMatchObject(
+      exitCode === undefined ? { state: 'success' } : { reason: 'script_failure', exitCode },
+    )
     expect(trace).not.toContain('\nnever\n')
   })
 
@@ -63,7 +70,10 @@ describe.skipIf(!hasPwsh)(`a script in pwsh${hasPwsh ? '' : ' (not run: there is
           'Get-ChildItem env:',
         ],
         afterScript: ['"after $LEFT $CI_JOB_STATUS"'],
-        variables: [variable('GREETING', `it's “so” $HOME \`n "x"`, { raw: true }), variable('SECRET_FILE', 'content', { file: true })],
+        variables: [
+          variable('GREETING', `it's “so” $HOME \`n "x"`, { raw: true }),
+          variable('SECRET_FILE', 'content', { file: true }),
+        ],
       }),
       { createNonce: () => 'unguessable' },
     )

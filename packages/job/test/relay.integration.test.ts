@@ -1,7 +1,16 @@
 // The shell side of detached scripts, run by hand at the moments that a manager meets once in ten thousand jobs.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -143,7 +152,9 @@ describe.each(shells)('in %s', (shell) => {
     mkdirSync(kept('elsewhere'))
     const job = 'elsewhere/no/such/directory'
     const refused = sh(script(job, 'echo ran'))
-    expect(String((await once(refused.stdout!, 'data'))[0])).toMatch(new RegExp(`^\x1e${nonce} unwritable \\d+ \\d+ \x1e$`))
+    expect(String((await once(refused.stdout!, 'data'))[0])).toMatch(
+      new RegExp(`^\x1e${nonce} unwritable \\d+ \\d+ \x1e$`),
+    )
     const second = sh('')
     let said = ''
     second.stdout!.on('data', (chunk) => (said += String(chunk)))

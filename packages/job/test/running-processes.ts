@@ -16,7 +16,10 @@ export function processesWith(text: string): number[] {
 
 let count = 0
 
-/** A length of sleep, in seconds, that no other process of this machine sleeps: finds the `sleep` again that was given it. */
+/**
+ * A length of sleep, in seconds, that no other process of this machine sleeps: finds the `sleep` again that was given
+ * it.
+ */
 export function uniqueSleep(): string {
   return `${1000 + count++}.${process.pid}${String(process.hrtime.bigint()).slice(-6)}`
 }

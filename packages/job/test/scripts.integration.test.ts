@@ -17,7 +17,12 @@ describe.each(localShells)('a script in $name', (localShell) => {
 
   test('says what it does, in order, in one command', async () => {
     const before = environment.runs + environment.kills
-    const { outcome, trace } = await runScript('echo one', 'echo two >&2; echo three', 'if true', 'then echo four\necho five\nfi')
+    const { outcome, trace } = await runScript(
+      'echo one',
+      'echo two >&2; echo three',
+      'if true',
+      'then echo four\necho five\nfi',
+    )
     expect(outcome).toEqual({ state: 'success' })
     expect(environment.runs + environment.kills - before).toBe(1)
     expect(trace).toContain(
@@ -134,7 +139,15 @@ describe.each(localShells)('a script in $name', (localShell) => {
   test('steps run in shells of their own, the next one only when the one before ended well', async () => {
     const steps = (...scripts: readonly (readonly [string, readonly string[]])[]) =>
       payload({
-        overrides: { steps: scripts.map(([name, script]) => ({ name, script, timeout: 60, when: 'on_success', allow_failure: false })) },
+        overrides: {
+          steps: scripts.map(([name, script]) => ({
+            name,
+            script,
+            timeout: 60,
+            when: 'on_success',
+            allow_failure: false,
+          })),
+        },
       })
     const good = await run(
       environment,
@@ -177,7 +190,10 @@ describe.each(localShells)('a script in $name', (localShell) => {
   })
 
   test('a shell that is not there is a system failure', async () => {
-    using bare = new LocalEnvironment({ localShell: { name: 'none', shell: localShell.shell }, env: { PATH: '/nowhere' } })
+    using bare = new LocalEnvironment({
+      localShell: { name: 'none', shell: localShell.shell },
+      env: { PATH: '/nowhere' },
+    })
     const { outcome, trace } = await run(bare, payload())
     expect(outcome).toMatchObject({ reason: 'runner_system_failure', code: 'shell_missing' })
     expect(trace).toContain('ERROR: Job failed (system failure): the machine')
@@ -194,7 +210,10 @@ describe.each(localShells)('a script in $name', (localShell) => {
     expect((await runScript('cat kept')).trace).toContain('\nkept\n')
     using other = new LocalEnvironment({ localShell, concurrentId: 1, home: environment.home })
     expect((await run(other, payload({ script: ['ls kept'] }))).outcome).toMatchObject({ reason: 'script_failure' })
-    const empty = await run(environment, payload({ script: ['pwd; ls -A', 'touch x'], variables: [variable('GIT_STRATEGY', 'empty')] }))
+    const empty = await run(
+      environment,
+      payload({ script: ['pwd; ls -A', 'touch x'], variables: [variable('GIT_STRATEGY', 'empty')] }),
+    )
     expect(empty.trace).toContain('/group/project-empty\n$ touch x')
   })
 })

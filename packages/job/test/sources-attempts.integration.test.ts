@@ -22,11 +22,15 @@ describe.each(localShells.filter(({ busyboxOnly }) => busyboxOnly !== true))('$n
       'git',
       `[ "$1" = init ] || exit 0; mkdir -p .git; echo x >>${home}/tried; [ $(grep -c x ${home}/tried) -gt ${failures} ] || exit 128`,
     )
-    const slept = (): readonly string[] => (existsSync(`${home}/slept`) ? readFileSync(`${home}/slept`, 'utf8').trim().split('\n') : [])
+    const slept = (): readonly string[] =>
+      existsSync(`${home}/slept`) ? readFileSync(`${home}/slept`, 'utf8').trim().split('\n') : []
     return { environment, slept, [Symbol.dispose]: () => environment[Symbol.dispose]() }
   }
   const job = (attempts: string) =>
-    payload({ script: ['echo "the "script'], variables: [variable('GIT_STRATEGY', 'fetch'), variable('GET_SOURCES_ATTEMPTS', attempts)] })
+    payload({
+      script: ['echo "the "script'],
+      variables: [variable('GIT_STRATEGY', 'fetch'), variable('GET_SOURCES_ATTEMPTS', attempts)],
+    })
 
   test('the pause before each try is twice as long, five minutes at most', async () => {
     using tried = machine(100)

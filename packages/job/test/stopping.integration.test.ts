@@ -19,7 +19,9 @@ describe.each(localShells.slice(0, 2))('in $name', (localShell) => {
     if (trace.includes(text)) controller.abort(reason)
   }
   const filesLeft = () =>
-    readdirSync(join(environment.home, 'builds'), { recursive: true }).filter((name) => String(name).includes('SECRET_FILE'))
+    readdirSync(join(environment.home, 'builds'), { recursive: true }).filter((name) =>
+      String(name).includes('SECRET_FILE'),
+    )
 
   test.each([
     [['true'], 'success', { state: 'success' }],
@@ -40,7 +42,15 @@ describe.each(localShells.slice(0, 2))('in $name', (localShell) => {
     const stages: (string | undefined)[] = []
     const job = payload({ script: ['exit 3'], afterScript: ['true'] })
     await run(environment, job, { onStage: (stage) => stages.push(stage) })
-    expect(stages).toEqual(['prepare_executor', 'prepare_script', 'get_sources', 'step_script', undefined, 'after_script', undefined])
+    expect(stages).toEqual([
+      'prepare_executor',
+      'prepare_script',
+      'get_sources',
+      'step_script',
+      undefined,
+      'after_script',
+      undefined,
+    ])
     stages.length = 0
     const stopped = new AbortController()
     const files = [variable('SECRET_FILE', 'content', { file: true })]
@@ -58,7 +68,9 @@ describe.each(localShells.slice(0, 2))('in $name', (localShell) => {
       reason: 'script_failure',
       exitCode: 9,
     })
-    expect((await run(environment, payload({ script: ['exit 3'], afterScript: ['exit 9'], variables: strict }))).outcome).toMatchObject({
+    expect(
+      (await run(environment, payload({ script: ['exit 3'], afterScript: ['exit 9'], variables: strict }))).outcome,
+    ).toMatchObject({
       exitCode: 3,
     })
   })
@@ -110,13 +122,21 @@ describe.each(localShells.slice(0, 2))('in $name', (localShell) => {
 
   test.each([
     [undefined, 'job_canceled', 'canceled'],
-    [new JobError('canceled', 'runner_interrupted', 'aborted: terminated'), 'runner_interrupted', 'aborted: terminated'],
+    [
+      new JobError('canceled', 'runner_interrupted', 'aborted: terminated'),
+      'runner_interrupted',
+      'aborted: terminated',
+    ],
   ])('abort (%s) ends everything now, without after_script', async (abortReason, reason, message) => {
     const abort = new AbortController()
     const id = uniqueSleep()
     const { outcome, trace } = await run(
       environment,
-      payload({ script: [`echo started; sleep ${id}`], ...after, variables: [variable('SECRET_FILE', 'x', { file: true })] }),
+      payload({
+        script: [`echo started; sleep ${id}`],
+        ...after,
+        variables: [variable('SECRET_FILE', 'x', { file: true })],
+      }),
       { abort: abort.signal, onOutput: stopAt('\nstarted', abort, abortReason) },
     )
     expect(outcome).toMatchObject({ state: 'failed', reason, message })
@@ -131,7 +151,11 @@ describe.each(localShells.slice(0, 2))('in $name', (localShell) => {
       environment,
       payload({ script: [`trap '' TERM; sleep ${id}; sleep ${id}`], ...after, overrides: { timeout_seconds: 0.5 } }),
     )
-    expect(outcome).toMatchObject({ reason: 'job_execution_timeout', code: 'timeout', message: 'execution took longer than 500ms seconds' })
+    expect(outcome).toMatchObject({
+      reason: 'job_execution_timeout',
+      code: 'timeout',
+      message: 'execution took longer than 500ms seconds',
+    })
     expect(trace).not.toContain('after:')
     expect(trace).toContain('ERROR: Job failed: execution took longer than')
     expect(processesWith(id)).toEqual([])
@@ -162,7 +186,10 @@ describe.each(localShells.slice(0, 2))('in $name', (localShell) => {
   })
 
   test('a script that stops its shell is ended by the time limit', async () => {
-    const { outcome } = await run(environment, payload({ script: ['kill -STOP $$'], overrides: { timeout_seconds: 0.3 } }))
+    const { outcome } = await run(
+      environment,
+      payload({ script: ['kill -STOP $$'], overrides: { timeout_seconds: 0.3 } }),
+    )
     expect(outcome).toMatchObject({ reason: 'job_execution_timeout' })
   })
 })
@@ -188,7 +215,11 @@ describe('an environment', () => {
       artifact_format: 'zip',
       expire_in: '',
     }
-    const job = payload({ script: ['exit 3'], variables: [variable('F', 'x', { file: true })], overrides: { artifacts: [kept] } })
+    const job = payload({
+      script: ['exit 3'],
+      variables: [variable('F', 'x', { file: true })],
+      overrides: { artifacts: [kept] },
+    })
     const { outcome, trace } = await run(lost, job, { artifacts })
     expect(outcome).toMatchObject({ state: 'failed', reason: 'script_failure', exitCode: 3 })
     expect(trace).not.toContain('Cleaning up')
@@ -263,7 +294,9 @@ describe('an environment', () => {
       },
     })
     expect(outcome).toMatchObject({ reason: 'job_canceled' })
-    expect(trace).toContain('Preparing the "instance" executor\nwaiting: all 4 instances are in use\nwaiting: an instance is being made\n')
+    expect(trace).toContain(
+      'Preparing the "instance" executor\nwaiting: all 4 instances are in use\nwaiting: an instance is being made\n',
+    )
     expect(trace).not.toContain('after:')
   })
 

@@ -8,7 +8,9 @@ import { LocalEnvironment } from './local-environment.ts'
 import { localShells } from './local-shells.ts'
 import { processesWith, uniqueSleep } from './running-processes.ts'
 
-const loginShells = ['/bin/bash', '/bin/dash', '/bin/busybox', '/usr/bin/fish', '/bin/tcsh', '/bin/zsh'].filter((path) => existsSync(path))
+const loginShells = ['/bin/bash', '/bin/dash', '/bin/busybox', '/usr/bin/fish', '/bin/tcsh', '/bin/zsh'].filter(
+  (path) => existsSync(path),
+)
 const jobMarker = { name: 'RUNNER_CORE_JOB', value: 'transfertest' }
 
 describe.each(loginShells)('login shell %s', (path) => {
@@ -16,7 +18,26 @@ describe.each(loginShells)('login shell %s', (path) => {
 
   test('a command arrives as it was written, whatever is in it', () => {
     const text = fc.string({
-      unit: fc.constantFrom('a', "'", '"', '\\', '%', '$', '`', '!', '\n', '\r', ' ', 'é', '日', '*', '0', 'n', '#', '~'),
+      unit: fc.constantFrom(
+        'a',
+        "'",
+        '"',
+        '\\',
+        '%',
+        '$',
+        '`',
+        '!',
+        '\n',
+        '\r',
+        ' ',
+        'é',
+        '日',
+        '*',
+        '0',
+        'n',
+        '#',
+        '~',
+      ),
       maxLength: 40,
     })
     fc.assert(
@@ -46,7 +67,9 @@ describe.each(localShells)('$name', (localShell) => {
       signal: new AbortController().signal,
     })
     expect(end).toEqual({ exitCode: 3 })
-    expect(Buffer.concat(chunks)).toEqual(Buffer.concat(Array.from({ length: 64 }, (_, index) => Buffer.alloc(65_536, index))))
+    expect(Buffer.concat(chunks)).toEqual(
+      Buffer.concat(Array.from({ length: 64 }, (_, index) => Buffer.alloc(65_536, index))),
+    )
     expect(Buffer.concat(errors).toString()).toBe('why\n')
   })
 

@@ -1,5 +1,14 @@
 import { execFile, execFileSync } from 'node:child_process'
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -78,13 +87,16 @@ describe.each(localShells)('$name', (localShell) => {
   test.each([
     ['a file', { name: 'victim', content: 'new' }],
     ['a symbolic link', { name: 'victim', typeflag: '2', linkname: 'file' }],
-  ] satisfies [string, TarItem][])('a symbolic link of the work tree in place of %s is replaced, not followed', async (_, item) => {
-    using machine = new Machine(localShell)
-    symlinkSync(join(machine.outside, 'kept'), join(machine.project, 'victim'))
-    await machine.unpack(tarBytes([{ name: 'file', content: 'new' }, item]))
-    expect(readFileSync(join(machine.project, 'victim'), 'utf8')).toBe('new')
-    machine.expectNothingOutside()
-  })
+  ] satisfies [string, TarItem][])(
+    'a symbolic link of the work tree in place of %s is replaced, not followed',
+    async (_, item) => {
+      using machine = new Machine(localShell)
+      symlinkSync(join(machine.outside, 'kept'), join(machine.project, 'victim'))
+      await machine.unpack(tarBytes([{ name: 'file', content: 'new' }, item]))
+      expect(readFileSync(join(machine.project, 'victim'), 'utf8')).toBe('new')
+      machine.expectNothingOutside()
+    },
+  )
 
   test('a hard link is one with its file', async () => {
     using machine = new Machine(localShell)

@@ -18,13 +18,20 @@ describe.each(localShells)('variables in $name', (localShell) => {
     const [program, ...args] =
       localShell.shell === 'bash'
         ? ['bash', '--norc']
-        : [localShell.sh === '/bin/busybox' ? 'busybox' : localShell.sh!, ...(localShell.sh === '/bin/busybox' ? ['sh'] : [])]
+        : [
+            localShell.sh === '/bin/busybox' ? 'busybox' : localShell.sh!,
+            ...(localShell.sh === '/bin/busybox' ? ['sh'] : []),
+          ]
     const bytes = fc.uint8Array({ minLength: 0, maxLength: 40, min: 1 })
     fc.assert(
       fc.property(
-        fc.array(fc.oneof(bytes, fc.constantFrom("'", "''", '\\', "\\'", '\n', '\r\n', '$1', '`x`', '\x80', '\xe3')), { maxLength: 25 }),
+        fc.array(fc.oneof(bytes, fc.constantFrom("'", "''", '\\', "\\'", '\n', '\r\n', '$1', '`x`', '\x80', '\xe3')), {
+          maxLength: 25,
+        }),
         (values) => {
-          const texts = values.map((value) => (typeof value === 'string' ? value : Buffer.from(value).toString('latin1')))
+          const texts = values.map((value) =>
+            typeof value === 'string' ? value : Buffer.from(value).toString('latin1'),
+          )
           const script = `eval ${quote(texts.map((text) => `printf '%s\\0' ${quote(text)}`).join('\n'))}`
           for (const locale of ['C', 'C.UTF-8']) {
             const { stdout } = spawnSync(program!, [...args, '-c', 'eval "$(cat)"'], {
@@ -47,7 +54,9 @@ describe.each(localShells)('variables in $name', (localShell) => {
       EMPTY: '',
     }
     const variables = Object.entries(values).map(([key, value]) => variable(key, value, { raw: true }))
-    const script = Object.keys(values).map((key) => `printf '%s' "$${key}" >${key}; env -u OTHER sh -c 'printf %s "$${key}"' >${key}.env`)
+    const script = Object.keys(values).map(
+      (key) => `printf '%s' "$${key}" >${key}; env -u OTHER sh -c 'printf %s "$${key}"' >${key}.env`,
+    )
     const { outcome } = await run(environment, payload({ script, variables }))
     expect(outcome).toEqual({ state: 'success' })
     for (const [key, value] of Object.entries(values)) {
@@ -94,8 +103,13 @@ describe.each(localShells)('variables in $name', (localShell) => {
       environment,
       payload({
         variables: [variable('KEY', content, { file: true, masked: true }), variable('NAMED', 'at $KEY')],
-        script: ['ls -ld "$KEY" | cut -c1-10', 'ls -ld "$RUNNER_TEMP_PROJECT_DIR" | cut -c1-10', 'echo "$NAMED"', 'cat "$KEY"'].map(
-          (line) => (localShell.busyboxOnly === true ? line.replace('| cut -c1-10', '').replace('ls', '/bin/ls') : line),
+        script: [
+          'ls -ld "$KEY" | cut -c1-10',
+          'ls -ld "$RUNNER_TEMP_PROJECT_DIR" | cut -c1-10',
+          'echo "$NAMED"',
+          'cat "$KEY"',
+        ].map((line) =>
+          localShell.busyboxOnly === true ? line.replace('| cut -c1-10', '').replace('ls', '/bin/ls') : line,
         ),
       }),
     )
@@ -105,14 +119,18 @@ describe.each(localShells)('variables in $name', (localShell) => {
     expect(trace).toContain(`\nat ${directory()}.tmp/KEY\n`)
     expect(trace).toContain(content)
     expect(existsSync(`${directory()}.tmp/KEY`)).toBe(false)
-    expect(readdirSync(environment.home, { recursive: true }).filter((name) => String(name).includes('KEY'))).toEqual([])
+    expect(readdirSync(environment.home, { recursive: true }).filter((name) => String(name).includes('KEY'))).toEqual(
+      [],
+    )
   })
 
   test('what a job that was killed left in its temporary directory is gone before the next one begins', async () => {
     await run(
       environment,
       payload({
-        script: ['mkdir -p "$RUNNER_TEMP_PROJECT_DIR"; echo OLD=1 >"$GITLAB_ENV"; touch "$RUNNER_TEMP_PROJECT_DIR/.hidden"; kill -9 $$'],
+        script: [
+          'mkdir -p "$RUNNER_TEMP_PROJECT_DIR"; echo OLD=1 >"$GITLAB_ENV"; touch "$RUNNER_TEMP_PROJECT_DIR/.hidden"; kill -9 $$',
+        ],
       }),
     )
     expect(readdirSync(`${directory()}.tmp`).toSorted()).toEqual(['.hidden', 'gitlab_runner_env'])
@@ -129,7 +147,8 @@ describe.each(localShells)('variables in $name', (localShell) => {
   })
 
   test('what a job hid behind links that lead nowhere in its temporary directory is gone, too', async () => {
-    const hide = 'echo OLD=1 >"$GITLAB_ENV"; ln -s /nowhere/a "$RUNNER_TEMP_PROJECT_DIR/!a"; ln -s /nowhere/b "$RUNNER_TEMP_PROJECT_DIR/!b"'
+    const hide =
+      'echo OLD=1 >"$GITLAB_ENV"; ln -s /nowhere/a "$RUNNER_TEMP_PROJECT_DIR/!a"; ln -s /nowhere/b "$RUNNER_TEMP_PROJECT_DIR/!b"'
     for (const killed of ['', '; kill -9 $$']) {
       await run(environment, payload({ script: [hide + killed] }))
       expect(existsSync(`${directory()}.tmp/gitlab_runner_env`)).toBe(killed !== '')
@@ -142,11 +161,16 @@ describe.each(localShells)('variables in $name', (localShell) => {
   test('of type file are not written where a job before led its temporary directory to', async () => {
     await run(
       environment,
-      payload({ script: ['rm -rf "$RUNNER_TEMP_PROJECT_DIR"; mkdir ../elsewhere; ln -s elsewhere "$RUNNER_TEMP_PROJECT_DIR"'] }),
+      payload({
+        script: ['rm -rf "$RUNNER_TEMP_PROJECT_DIR"; mkdir ../elsewhere; ln -s elsewhere "$RUNNER_TEMP_PROJECT_DIR"'],
+      }),
     )
     const { outcome, trace } = await run(
       environment,
-      payload({ variables: [variable('KEY', 'content', { file: true })], script: ['cat "$KEY"', 'echo ../elsewhere/*'] }),
+      payload({
+        variables: [variable('KEY', 'content', { file: true })],
+        script: ['cat "$KEY"', 'echo ../elsewhere/*'],
+      }),
     )
     expect(outcome, trace).toEqual({ state: 'success' })
     expect(trace).toContain('\ncontent')
@@ -162,7 +186,10 @@ describe.each(localShells)('variables in $name', (localShell) => {
     ]
     const { outcome, trace } = await run(
       environment,
-      payload({ variables, script: ['echo ${#HUGE} ${#BIG_0} ${#BIG_29}', 'sh -c "echo \\${#HUGE}"', 'cat "$FILE" >copy'] }),
+      payload({
+        variables,
+        script: ['echo ${#HUGE} ${#BIG_0} ${#BIG_29}', 'sh -c "echo \\${#HUGE}"', 'cat "$FILE" >copy'],
+      }),
     )
     expect(outcome).toEqual({ state: 'success' })
     expect(trace).toContain('\n2000000 100000 100000\n')
@@ -176,7 +203,10 @@ describe.each(localShells)('variables in $name', (localShell) => {
     const { outcome, trace } = await run(
       environment,
       payload({
-        variables: [...names.map((name) => variable(name, 'v', { file: name.includes('/') })), variable('GOOD', 'good')],
+        variables: [
+          ...names.map((name) => variable(name, 'v', { file: name.includes('/') })),
+          variable('GOOD', 'good'),
+        ],
         script: ['echo $GOOD'],
       }),
     )
@@ -213,7 +243,9 @@ describe.each(localShells)('variables in $name', (localShell) => {
     const { outcome, trace } = await run(
       environment,
       payload({
-        variables: names.filter((name) => name !== 'PATH' && name !== 'LD_PRELOAD').map((name) => variable(name, 'a value')),
+        variables: names
+          .filter((name) => name !== 'PATH' && name !== 'LD_PRELOAD')
+          .map((name) => variable(name, 'a value')),
         script: ['echo "reached $HOSTNAME"'],
       }),
     )

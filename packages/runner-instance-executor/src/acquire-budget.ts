@@ -10,8 +10,8 @@ export interface AcquireBudgetOptions {
 }
 
 /**
- * The one time limit of getting a job its place, over all waits and tries. Its clock only runs from the first `start` on: most jobs find a slot and a connection
- * at once, and they pay for no timer.
+ * The one time limit of getting a job its place, over all waits and tries. Its clock only runs from the first `start`
+ * on: most jobs find a slot and a connection at once, and they pay for no timer.
  */
 export class AcquireBudget implements Disposable {
   readonly #options: AcquireBudgetOptions

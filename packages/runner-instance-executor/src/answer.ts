@@ -1,7 +1,10 @@
 /** Most answers to commands of this package are a few words. */
 const fewBytes = 16 * 1024
 
-/** What an instance says to a command, as text whose characters are bytes. A program of the job's may stand in for the one that was asked. */
+/**
+ * What an instance says to a command, as text whose characters are bytes. A program of the job's may stand in for the
+ * one that was asked.
+ */
 export class Answer {
   #text = ''
   readonly #mostBytes: number
@@ -16,7 +19,8 @@ export class Answer {
 
   /** A sink. Thrown: an `Error` once there are more bytes than allowed, 16 KiB by default. */
   readonly take = (chunk: Buffer): void => {
-    if (this.#text.length + chunk.length > this.#mostBytes) throw new Error(`the instance answered more than ${this.#mostBytes} bytes`)
+    if (this.#text.length + chunk.length > this.#mostBytes)
+      throw new Error(`the instance answered more than ${this.#mostBytes} bytes`)
     this.#text += chunk.toString('latin1')
   }
 }

@@ -1,7 +1,8 @@
 /**
- * Numbers for what runs at the same time, the smallest free one first: they are part of build directories, so few numbers mean few directories, and the next job
- * finds the sources of the last one. Share one among all executors of a process: machines of different groups may share a home.
- * A number whose job may still have processes is not to be given back.
+ * Numbers for what runs at the same time, the smallest free one first: they are part of build directories, so few
+ * numbers mean few directories, and the next job finds the sources of the last one. Share one among all executors of a
+ * process: machines of different groups may share a home. A number whose job may still have processes is not to be
+ * given back.
  */
 export class ConcurrentIds {
   /** With holes, which are free, where a number was claimed. */

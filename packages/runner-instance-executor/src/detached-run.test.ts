@@ -22,7 +22,11 @@ async function openRelay(): Promise<OutputRelay> {
 }
 
 /** A script each of whose starts, and each attempt to follow it, comes to what a test says. */
-async function run(answers: { readonly start: string; readonly follow: string; readonly resumed?: { readonly mayStart: () => boolean } }) {
+async function run(answers: {
+  readonly start: string
+  readonly follow: string
+  readonly resumed?: { readonly mayStart: () => boolean }
+}) {
   const relay = await openRelay()
   const result = { starts: 0, follows: 0, said: '', error: undefined as unknown }
   const exec = connection.exec.bind(connection)
@@ -91,7 +95,9 @@ describe('a detached script that is neither started nor found', () => {
 
   test('because nothing can be written is tried again after 1 s and 3 s, and the log says why', async () => {
     const result = await run({ start: 'unwritable 0 12 No space left on device', follow: 'absent' })
-    expect(result.said).toBe('\x1b[33;1minstance i-1, slot 2: no space left in builds (0 MB free). Trying again in 1 s.\x1b[0;m\n')
+    expect(result.said).toBe(
+      '\x1b[33;1minstance i-1, slot 2: no space left in builds (0 MB free). Trying again in 1 s.\x1b[0;m\n',
+    )
     await clock.advance(1_000)
     expect(result).toMatchObject({ starts: 2, error: undefined })
     await clock.advance(3_000)

@@ -36,14 +36,20 @@ export interface DetachedRunOptions extends Pick<DetachOptions, 'reconnectGraceM
   /** For people: the machine. */
   readonly description: string
   readonly shell: ShellName
-  /** What the machine's login shell is known to be like; takes what it said, and undefined when it may be another one now. */
+  /**
+   * What the machine's login shell is known to be like; takes what it said, and undefined when it may be another one
+   * now.
+   */
   readonly loginPrint: string | undefined
   readonly onShell: (print: string | undefined) => void
   /** Room that the script must find, KiB; undefined: it does not look. */
   readonly minFreeKib: () => number | undefined
   /** There is room, or it `isKnown` to nobody. */
   readonly onSpace: (isKnown: boolean) => void
-  /** Runs as a script of the job what `make` gives for the relay that there is, if there is one; rejects as `runCommand` does. */
+  /**
+   * Runs as a script of the job what `make` gives for the relay that there is, if there is one; rejects as `runCommand`
+   * does.
+   */
   readonly start: (make: (relay: OutputRelay | undefined) => StartedScript) => Promise<ExitStatus>
   /** The connection to use now. */
   readonly connection: () => Connection
@@ -55,14 +61,19 @@ export interface DetachedRunOptions extends Pick<DetachOptions, 'reconnectGraceM
   readonly clock: Clock
 }
 
-/** Pauses before a script that could neither be started nor found is tried again, milliseconds. The first time it may just have met another's end or begin. */
+/**
+ * Pauses before a script that could neither be started nor found is tried again, milliseconds. The first time it may
+ * just have met another's end or begin.
+ */
 const pausesMs = [0, 1000, 3000]
 const unclear = 'a script could not be started there, and it is not known why'
 
 /** Why a script does not run: `unwritable` with what the machine told. */
 type NotStarted = 'taken' | 'gone' | 'absent' | 'torn' | { readonly unwritable: string }
 
-/** One script of a job that outlives its connection: started once, and followed over as many connections as it takes. */
+/**
+ * One script of a job that outlives its connection: started once, and followed over as many connections as it takes.
+ */
 export class DetachedRun {
   readonly #options: DetachedRunOptions
   readonly #run: Omit<ScriptRun, 'signal'>
@@ -115,11 +126,14 @@ export class DetachedRun {
     if (trouble !== undefined) this.#failures = Math.max(1, this.#failures)
     const pauseMs = pausesMs[this.#failures++]
     if (pauseMs === undefined) {
-      if (trouble !== undefined) throw new EnvironmentError('unwritable', `${description}: ${trouble.message}`, { isUntouched: true })
+      if (trouble !== undefined)
+        throw new EnvironmentError('unwritable', `${description}: ${trouble.message}`, { isUntouched: true })
       throw new EnvironmentError('failed', unclear)
     }
     if (trouble !== undefined)
-      await this.#run.stderr(Buffer.from(`\x1b[33;1m${description}: ${trouble.message}. Trying again in ${pauseMs / 1000} s.\x1b[0;m\n`))
+      await this.#run.stderr(
+        Buffer.from(`\x1b[33;1m${description}: ${trouble.message}. Trying again in ${pauseMs / 1000} s.\x1b[0;m\n`),
+      )
     if (pauseMs > 0) await delay(clock, pauseMs, this.#signal)
   }
 
@@ -213,7 +227,8 @@ export class DetachedRun {
   async #follow(): Promise<ScriptEnd | 'absent' | 'torn'> {
     const { script, connection, clock } = this.#options
     const { nonce, resumed } = this.#run
-    const isComplete = (): boolean => (resumed?.untilBytes === undefined ? this.#run.isComplete() : this.#received >= resumed.untilBytes)
+    const isComplete = (): boolean =>
+      resumed?.untilBytes === undefined ? this.#run.isComplete() : this.#received >= resumed.untilBytes
     const end = await followCommand(connection(), {
       script: followScript({ ...script, nonce, offset: this.#received }),
       nonce,
@@ -226,7 +241,11 @@ export class DetachedRun {
       clock,
       signal: this.#signal,
     })
-    return end === 'complete' ? { exitCode: 0 } : end === 'absent' || end === 'torn' ? end : await this.#endWithoutLastWord(end)
+    return end === 'complete'
+      ? { exitCode: 0 }
+      : end === 'absent' || end === 'torn'
+        ? end
+        : await this.#endWithoutLastWord(end)
   }
 
   /** The script was killed, or printed more than its machine keeps, its last word included. */
@@ -234,7 +253,9 @@ export class DetachedRun {
     if (status === undefined) return { signal: 'KILL' }
     const { nonce, stderr } = this.#run
     const [exitStatus, sweep, uptime = ''] = status.split(' ')
-    await stderr(Buffer.from('\n\x1b[33;1mOutput was lost: more than the machine keeps while it is out of reach.\x1b[0;m\n'))
+    await stderr(
+      Buffer.from('\n\x1b[33;1mOutput was lost: more than the machine keeps while it is out of reach.\x1b[0;m\n'),
+    )
     await this.#take(Buffer.from(`\x1e${nonce} end ${exitStatus} ${uptime}\x1e\x1e${nonce} ${sweep}\x1e`))
     return { exitCode: 0 }
   }

@@ -14,7 +14,10 @@ export interface EndProcessesOptions {
   readonly signal: AbortSignal
 }
 
-/** Ends all processes of a job. Resolves with what the kill script said: `clean` when none is left. Rejects as `runCommand` does. */
+/**
+ * Ends all processes of a job. Resolves with what the kill script said: `clean` when none is left. Rejects as
+ * `runCommand` does.
+ */
 export async function endProcesses(connection: Connection, options: EndProcessesOptions): Promise<string> {
   const { onStarted, clock, signal } = options
   const answer = new Answer()

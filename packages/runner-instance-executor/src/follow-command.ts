@@ -17,12 +17,17 @@ export interface FollowRun {
 }
 
 /**
- * How following ended: the script's last word was delivered; no such script was ever started; or its shell is gone, and its last word is not in what was kept: then `status` is what it left, `undefined` when it
- * was killed. Of what was kept all has been delivered then, as far as its machine sends it without a long pause. `torn`: one was about to be started, and its file is not whole.
+ * How following ended: the script's last word was delivered; no such script was ever started; or its shell is gone, and
+ * its last word is not in what was kept: then `status` is what it left, `undefined` when it was killed. Of what was
+ * kept all has been delivered then, as far as its machine sends it without a long pause. `torn`: one was about to be
+ * started, and its file is not whole.
  */
 export type FollowEnd = 'complete' | 'absent' | 'torn' | { readonly status: string | undefined }
 
-/** Follows a detached script until its last word. Rejects with `ConnectionError`, the signal's reason, and what a sink throws. */
+/**
+ * Follows a detached script until its last word. Rejects with `ConnectionError`, the signal's reason, and what a sink
+ * throws.
+ */
 export async function followCommand(connection: Connection, run: FollowRun): Promise<FollowEnd> {
   const { script, nonce, stdout, onFound, isComplete, clock, signal } = run
   const mark = new StartMark(nonce)
@@ -66,7 +71,12 @@ export async function followCommand(connection: Connection, run: FollowRun): Pro
     cancelWait()
     cancelWait = lastOutput.whenSilent(() => settle(end))
   }
-  const execution = await connection.exec('exec sh', { stdin: input(), stdout: lastOutput.watch(onOutput), stderr: onErrors, signal })
+  const execution = await connection.exec('exec sh', {
+    stdin: input(),
+    stdout: lastOutput.watch(onOutput),
+    stderr: onErrors,
+    signal,
+  })
   try {
     const over = execution.closed.then((): FollowEnd => {
       throw new Error(`what follows the script ended by itself: ${errors.trim()}`)

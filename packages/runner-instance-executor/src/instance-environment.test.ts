@@ -152,7 +152,8 @@ describe('a connection that ended before a script was accepted', () => {
 
   test('and cannot be replaced is a loss', async () => {
     connection.drop()
-    acquisition.connect = (signal) => new Promise((_, reject) => signal!.addEventListener('abort', () => reject(signal!.reason)))
+    acquisition.connect = (signal) =>
+      new Promise((_, reject) => signal!.addEventListener('abort', () => reject(signal!.reason)))
     const result = await run()
     await clock.advance(29_999)
     expect(result.error).toBeUndefined()
@@ -182,7 +183,9 @@ describe('a machine that is lost under a script', () => {
 
   test('because the command ended without an exit status', async () => {
     const result = await run()
-    connection.commands[0]!.fail(new ConnectionError('connection_lost', "the command's channel closed without an exit status"))
+    connection.commands[0]!.fail(
+      new ConnectionError('connection_lost', "the command's channel closed without an exit status"),
+    )
     await clock.advance(0)
     expect(result.error).toMatchObject({ name: 'EnvironmentError', code: 'lost' })
     expect(condemned).not.toEqual([])
@@ -228,14 +231,17 @@ describe('a script that is stopped', () => {
     expect([result.error, environment.isBusy]).toEqual([reason, false])
   })
 
-  test.each([['left 17\n'], ['']])('and left something (%j): its own reason counts, and nobody else gets the machine', async (answer) => {
-    connection.killAnswers.push(answer)
-    const result = await run()
-    result.abort(reason)
-    await clock.advance(60_000)
-    expect(result.error).toBe(reason)
-    expect(condemned).not.toEqual([])
-  })
+  test.each([['left 17\n'], ['']])(
+    'and left something (%j): its own reason counts, and nobody else gets the machine',
+    async (answer) => {
+      connection.killAnswers.push(answer)
+      const result = await run()
+      result.abort(reason)
+      await clock.advance(60_000)
+      expect(result.error).toBe(reason)
+      expect(condemned).not.toEqual([])
+    },
+  )
 
   test('on a machine that says nothing any more: over after a while, and nobody else gets it', async () => {
     const result = await run()
@@ -284,7 +290,10 @@ describe('killAll', () => {
 
   test('says what is left', async () => {
     connection.killAnswers.push('left 17 18\n')
-    await expect(environment.killAll()).rejects.toMatchObject({ code: 'failed', message: expect.stringContaining('left 17 18') })
+    await expect(environment.killAll()).rejects.toMatchObject({
+      code: 'failed',
+      message: expect.stringContaining('left 17 18'),
+    })
     expect(condemned).not.toEqual([])
   })
 

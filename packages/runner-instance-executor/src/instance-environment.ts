@@ -1,4 +1,11 @@
-import { type Clock, type Connection, deadline, type ExitStatus, type Logger, loggedSeconds } from '@runner-core/fleeting'
+import {
+  type Clock,
+  type Connection,
+  deadline,
+  type ExitStatus,
+  type Logger,
+  loggedSeconds,
+} from '@runner-core/fleeting'
 import {
   type DetachedLeftover,
   EnvironmentError,
@@ -66,8 +73,8 @@ export interface EnvironmentHandle {
 /**
  * A job's place on one slot. Its commands share the slot's connection, which outlives the job.
  *
- * It condemns the instance, which then gets no more jobs, as soon as processes of the job may live on where nothing could end them: when the connection was lost
- * under a script, and when killing could not be verified.
+ * It condemns the instance, which then gets no more jobs, as soon as processes of the job may live on where nothing
+ * could end them: when the connection was lost under a script, and when killing could not be verified.
  */
 export class InstanceEnvironment implements JobEnvironment {
   readonly shell: ShellName
@@ -142,7 +149,12 @@ export class InstanceEnvironment implements JobEnvironment {
   get leftovers(): readonly DetachedLeftover[] {
     const { buildsDir, jobMarker } = this
     if (this.#options.detach === undefined) return []
-    return this.#scripts.map((relay, index) => ({ buildsDir, jobMarker, index, hasLostRelay: relay === undefined || relay.isLost }))
+    return this.#scripts.map((relay, index) => ({
+      buildsDir,
+      jobMarker,
+      index,
+      hasLostRelay: relay === undefined || relay.isLost,
+    }))
   }
 
   /** Lets another job have what passed this one's output on. To be called when the job's processes are ended. */
@@ -150,7 +162,12 @@ export class InstanceEnvironment implements JobEnvironment {
     if (this.#relay === undefined) return
     const { connection, relay } = this.#relay
     this.#relay = undefined
-    this.#forgetOutput = this.#options.relays.giveBack(connection, this.buildsDir, relay, !this.#wasKilled && !this.isUnclean)
+    this.#forgetOutput = this.#options.relays.giveBack(
+      connection,
+      this.buildsDir,
+      relay,
+      !this.#wasKilled && !this.isUnclean,
+    )
   }
 
   /** The next process would know how the job ended: what its machine kept of its output is of no use any more. */
@@ -176,7 +193,9 @@ export class InstanceEnvironment implements JobEnvironment {
     try {
       return await this.#stoppable(signal, async (given, onStarted) => {
         try {
-          return endOf(await this.#connection.run((current, whenStarted) => run.on(current, given, whenStarted), given, onStarted))
+          return endOf(
+            await this.#connection.run((current, whenStarted) => run.on(current, given, whenStarted), given, onStarted),
+          )
         } catch (error) {
           if (given.aborted || run.callersError !== undefined || !this.#connection.isLost(error)) throw error
           throw await this.#afterCut(error, given)
@@ -199,8 +218,14 @@ export class InstanceEnvironment implements JobEnvironment {
     return new EnvironmentError('cut', `${this.description}: the connection broke under a transfer of files`, { cause })
   }
 
-  /** Does something on the machine. When `signal` aborts, every process of the job is ended before this rejects with its reason; `given` aborts then, and when the machine is lost. */
-  async #stoppable(signal: AbortSignal, act: (given: AbortSignal, onStarted: () => void) => Promise<ScriptEnd>): Promise<ScriptEnd> {
+  /**
+   * Does something on the machine. When `signal` aborts, every process of the job is ended before this rejects with its
+   * reason; `given` aborts then, and when the machine is lost.
+   */
+  async #stoppable(
+    signal: AbortSignal,
+    act: (given: AbortSignal, onStarted: () => void) => Promise<ScriptEnd>,
+  ): Promise<ScriptEnd> {
     signal.throwIfAborted()
     const { acquisition } = this.#options
     const given = new AbortController()
@@ -296,7 +321,13 @@ export class InstanceEnvironment implements JobEnvironment {
     // What follows a job's first script runs with what room there is: the job itself may have taken it.
     const minFreeKib = (): number | undefined => (index === 0 ? spaceLooks.due(this.connection) : undefined)
     if (detach === undefined && claim === undefined && minFreeKib() === undefined)
-      return endOf(await this.#connection.run((current, whenStarted) => start(run, undefined, current, whenStarted), signal, onStarted))
+      return endOf(
+        await this.#connection.run(
+          (current, whenStarted) => start(run, undefined, current, whenStarted),
+          signal,
+          onStarted,
+        ),
+      )
     const detached = new DetachedRun(
       {
         reconnectGraceMs: detach?.reconnectGraceMs ?? 0,

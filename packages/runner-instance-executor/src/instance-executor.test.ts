@@ -28,7 +28,12 @@ describe('a place', () => {
     await (await rig.place()).release()
     await clock.advance(1_000_000)
     const { place, lines } = await rig.prepare()
-    expect(place!.environment).toMatchObject({ description: 'instance m-1, slot 0', shell: 'bash', buildsDir: 'builds', concurrentId: 0 })
+    expect(place!.environment).toMatchObject({
+      description: 'instance m-1, slot 0',
+      shell: 'bash',
+      buildsDir: 'builds',
+      concurrentId: 0,
+    })
     expect(clock.pendingTimers).toBe(0)
     await clock.advance(1_000_000)
     expect(lines).toEqual([])
@@ -97,7 +102,11 @@ describe('a place', () => {
     })
 
     test('its instance lends no other slot meanwhile, and who shuts down can wait for the end of it', async () => {
-      const rig = await ExecutorRig.start({ ...idle, capacityPerInstance: 2, group: { shell: () => new Promise(() => {}) } })
+      const rig = await ExecutorRig.start({
+        ...idle,
+        capacityPerInstance: 2,
+        group: { shell: () => new Promise(() => {}) },
+      })
       await abandon(rig)
       const next = await rig.place()
       expect(next.environment.description).toBe('instance m-2, slot 0')
@@ -176,7 +185,9 @@ describe('a machine that cannot be reached', () => {
     const preparation = await rig.prepare()
     await rig.rig.clock.advance(40_000)
     expect(preparation.place!.environment.description).toBe('instance m-2, slot 0')
-    expect(preparation.lines[0]).toBe(`Instance ${dead} cannot be used: instance ${dead} does not answer. Taking another one.`)
+    expect(preparation.lines[0]).toBe(
+      `Instance ${dead} cannot be used: instance ${dead} does not answer. Taking another one.`,
+    )
     await rig.rig.clock.advance(40_000)
     expect(rig.rig.group.ids).toEqual(['m-2'])
   })
@@ -200,8 +211,13 @@ describe('a machine that cannot be reached', () => {
     await clock.advance(29_999)
     expect(provisioner.instances().get('m-1')).toMatchObject({ healthy: true })
     await clock.advance(1)
-    expect(provisioner.instances().get('m-1')).toMatchObject({ healthy: false, failing: 'instance m-1: no connection within 30 s' })
-    expect(preparation.lines[0]).toBe('Instance m-1 cannot be used: instance m-1: no connection within 30 s. Taking another one.')
+    expect(provisioner.instances().get('m-1')).toMatchObject({
+      healthy: false,
+      failing: 'instance m-1: no connection within 30 s',
+    })
+    expect(preparation.lines[0]).toBe(
+      'Instance m-1 cannot be used: instance m-1: no connection within 30 s. Taking another one.',
+    )
     // Has answered a check again, but not three.
     await clock.advance(25_000)
     expect(preparation.place).toBeUndefined()
@@ -219,7 +235,9 @@ describe('a machine that cannot be reached', () => {
     group.fail('connect', { kind: 'hang' })
     const preparation = await rig.prepare()
     await clock.advance(10_000)
-    expect(preparation.lines[0]).toBe('Instance m-2 cannot be used: instance m-2: no connection within 10 s. Taking another one.')
+    expect(preparation.lines[0]).toBe(
+      'Instance m-2 cannot be used: instance m-2: no connection within 10 s. Taking another one.',
+    )
   })
 
   test('because of an outage on our side is as good as before, like all others: the job waits until it is over, and runs there', async () => {
@@ -233,7 +251,9 @@ describe('a machine that cannot be reached', () => {
     group.dropConnections()
     const preparation = await rig.prepare()
     await clock.advance(600_000)
-    expect(preparation.lines.slice(0, 6)).toEqual(Array.from({ length: 6 }, () => expect.stringMatching(/^Instance m-\d cannot be used/)))
+    expect(preparation.lines.slice(0, 6)).toEqual(
+      Array.from({ length: 6 }, () => expect.stringMatching(/^Instance m-\d cannot be used/)),
+    )
     expect(group.ids).toEqual(before)
     group.unreachable = new Set()
     await clock.advance(60_000)
@@ -262,7 +282,12 @@ describe('a machine that cannot be reached', () => {
     group.dropConnections()
     group.fail('connect', cause)
     const { error } = await rig.prepare()
-    expect(error).toMatchObject({ name: 'EnvironmentError', code: 'failed', message: 'instance m-1 cannot be used: no user name', cause })
+    expect(error).toMatchObject({
+      name: 'EnvironmentError',
+      code: 'failed',
+      message: 'instance m-1 cannot be used: no user name',
+      cause,
+    })
     await clock.advance(60_000)
     expect(group.ids).toEqual(['m-1'])
   })
@@ -289,7 +314,10 @@ describe('with trust "project" a job', () => {
   })
 
   test('gets an instance that served nobody rather than one of another project', async () => {
-    const rig = await ExecutorRig.start({ ...idle, policies: [{ ...idle.policies[0]!, idleCount: 1 }] }, { trust: 'project' })
+    const rig = await ExecutorRig.start(
+      { ...idle, policies: [{ ...idle.policies[0]!, idleCount: 1 }] },
+      { trust: 'project' },
+    )
     await rig.rig.clock.advance(40_000)
     await (await rig.place('A')).release()
     await rig.rig.clock.advance(40_000)
@@ -301,7 +329,9 @@ describe('with trust "project" a job', () => {
   test('replaces an instance of another project where there is no other one, and no room', async () => {
     const rig = await withIdle(['A'], { maxInstances: 1 })
     const preparation = await rig.prepare('B')
-    expect(preparation.lines[0]).toMatch(/^Instance m-1 served another project: it is kept for the jobs of another project/)
+    expect(preparation.lines[0]).toMatch(
+      /^Instance m-1 served another project: it is kept for the jobs of another project/,
+    )
     await rig.rig.clock.advance(60_000)
     expect(preparation.place!.environment.description).toBe('instance m-2, slot 0')
     expect(rig.rig.group.ids).toEqual(['m-2'])
@@ -309,15 +339,18 @@ describe('with trust "project" a job', () => {
     expect((await rig.prepare('B')).place!.environment.description).toBe('instance m-2, slot 0')
   })
 
-  test.each([3, 10])('replaces one of several instances of another project, not all (max_instances %i)', async (maxInstances) => {
-    const rig = await withIdle(['A', 'A', 'A'], { maxInstances })
-    const preparation = await rig.prepare('B')
-    await rig.rig.clock.advance(60_000)
-    expect(preparation.place!.environment.description).toBe('instance m-4, slot 0')
-    expect(preparation.lines.filter((line) => line.includes('another project'))).toHaveLength(1)
-    expect(rig.rig.group.ids).toEqual(['m-1', 'm-2', 'm-4'])
-    expect((await rig.prepare('A')).lines).toEqual([])
-  })
+  test.each([3, 10])(
+    'replaces one of several instances of another project, not all (max_instances %i)',
+    async (maxInstances) => {
+      const rig = await withIdle(['A', 'A', 'A'], { maxInstances })
+      const preparation = await rig.prepare('B')
+      await rig.rig.clock.advance(60_000)
+      expect(preparation.place!.environment.description).toBe('instance m-4, slot 0')
+      expect(preparation.lines.filter((line) => line.includes('another project'))).toHaveLength(1)
+      expect(rig.rig.group.ids).toEqual(['m-1', 'm-2', 'm-4'])
+      expect((await rig.prepare('A')).lines).toEqual([])
+    },
+  )
 
   test('that has given an instance of another project up is served before those that came later', async () => {
     const rig = await ExecutorRig.start(idle, { trust: 'project' })
@@ -359,14 +392,22 @@ describe('the time to get a place', () => {
         signal: new AbortController().signal,
         ending: new AbortController().signal,
         condemn: () => {},
-        connect: (signal) => delay(clock, 20_000, signal).then(() => Promise.reject(new ConnectionError('unreachable', 'no answer'))),
+        connect: (signal) =>
+          delay(clock, 20_000, signal).then(() => Promise.reject(new ConnectionError('unreachable', 'no answer'))),
         async [Symbol.asyncDispose]() {
           givenBack += 1
         },
       }
       return acquisition
     }
-    const reservation: Reservation = { key: 'job', kind: 'slot', readyAt: 0, priority: 5, speculative: false, [Symbol.dispose]: () => {} }
+    const reservation: Reservation = {
+      key: 'job',
+      kind: 'slot',
+      readyAt: 0,
+      priority: 5,
+      speculative: false,
+      [Symbol.dispose]: () => {},
+    }
     const asked: unknown[] = []
     const reserve = (options?: object): Reservation => {
       asked.push(options)
@@ -382,7 +423,10 @@ describe('the time to get a place', () => {
       clock,
     })
     const lines: string[] = []
-    const preparation = executor.prepare(reservation, { report: (line) => lines.push(line), signal: new AbortController().signal })
+    const preparation = executor.prepare(reservation, {
+      report: (line) => lines.push(line),
+      signal: new AbortController().signal,
+    })
     const failure = preparation.catch((error: Error) => error.message)
     await clock.advance(49_999)
     expect(givenBack).toBe(2)

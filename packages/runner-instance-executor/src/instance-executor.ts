@@ -11,7 +11,13 @@ import {
   systemClock,
 } from '@runner-core/fleeting'
 import { EnvironmentError, formatGoDuration, type JobEnvironment, JobError, type ShellName } from '@runner-core/job'
-import { type AcquireOptions, type Acquisition, NoCapacityError, type Reservation, type Taskscaler } from '@runner-core/taskscaler'
+import {
+  type AcquireOptions,
+  type Acquisition,
+  NoCapacityError,
+  type Reservation,
+  type Taskscaler,
+} from '@runner-core/taskscaler'
 import { AcquireBudget } from './acquire-budget.ts'
 import type { ConcurrentIds } from './concurrent-ids.ts'
 import { connectAgain } from './connect-again.ts'
@@ -38,8 +44,10 @@ export interface InstanceExecutorOptions {
   /** How long a job may wait for a place, milliseconds: one budget for all waits and connects. Default 15 minutes. */
   readonly acquireTimeoutMs?: number
   /**
-   * How long it may take to connect to an instance that was proven ready before, milliseconds; then the job takes another, and nobody gets this one until it answers again. Shorter than the connector's
-   * own budget, which has to outlast a boot; long enough for a busy machine, and for a slot to share another's connection. Default 30,000; half of `acquireTimeoutMs` at most.
+   * How long it may take to connect to an instance that was proven ready before, milliseconds; then the job takes
+   * another, and nobody gets this one until it answers again. Shorter than the connector's own budget, which has to
+   * outlast a boot; long enough for a busy machine, and for a slot to share another's connection. Default 30,000; half
+   * of `acquireTimeoutMs` at most.
    */
   readonly connectTimeoutMs?: number
   /** How long a job's processes have from `TERM` to `KILL`, milliseconds. Default 10,000. */
@@ -49,14 +57,17 @@ export interface InstanceExecutorOptions {
   /** What the jobs claim on their machines, so that none starts beside what another one left. Default: nothing. */
   readonly claims?: SlotClaims | undefined
   /**
-   * Whose jobs may follow each other on an instance: of all projects, with what one left kept from the next as far as one login allows (`docs/security.md`), or of one `project`. `none`: the caller sees to it that an
-   * instance serves one job.
+   * Whose jobs may follow each other on an instance: of all projects, with what one left kept from the next as far as
+   * one login allows (`docs/security.md`), or of one `project`. `none`: the caller sees to it that an instance serves
+   * one job.
    * @defaultValue `all`
    */
   readonly trust?: Trust
   /** Default: another process knows nothing of what instances were like before their jobs. */
   readonly logins?: LoginMemory | undefined
-  /** Room that a job must find on its machine, bytes; where there is less it begins on another. Default 0: nobody looks. */
+  /**
+   * Room that a job must find on its machine, bytes; where there is less it begins on another. Default 0: nobody looks.
+   */
   readonly minFreeBytes?: number
   readonly clock?: Clock
   readonly logger?: Logger
@@ -71,7 +82,10 @@ export interface PrepareOptions {
   readonly signal: AbortSignal
   /** Whose job it is. Default: nobody's in particular; what it leaves is not kept from others. */
   readonly project?: string | undefined
-  /** The job had a place and lost it: the reservation has ended, and another slot is claimed, as urgently as before. Default false. */
+  /**
+   * The job had a place and lost it: the reservation has ended, and another slot is claimed, as urgently as before.
+   * Default false.
+   */
   readonly again?: boolean
 }
 
@@ -80,15 +94,22 @@ export interface PreparedInstance {
   readonly instanceId: string
   /** Key of the acquisition that it is. */
   readonly acquisitionKey: string
-  /** Aborts when the cloud takes the instance away and the job is best ended now, while it can be; see `Acquisition.ending`. */
+  /**
+   * Aborts when the cloud takes the instance away and the job is best ended now, while it can be; see
+   * `Acquisition.ending`.
+   */
   readonly ending: AbortSignal
   readonly environment: JobEnvironment
   /**
-   * Gives the place back, once the job has ended. When processes of the job may live on, as those of a script that is still under way, its instance gets no more
-   * jobs, and the slot is only given up after another attempt to end them, which this does not wait for: see {@link InstanceExecutor.sweepsEnded}. Idempotent.
+   * Gives the place back, once the job has ended. When processes of the job may live on, as those of a script that is
+   * still under way, its instance gets no more jobs, and the slot is only given up after another attempt to end them,
+   * which this does not wait for: see {@link InstanceExecutor.sweepsEnded}. Idempotent.
    */
   release(): Promise<void>
-  /** Removes what the job's scripts left on the machine, soon. To be called once nobody needs it any more to go on with the job: when its end was reported, or is given up. */
+  /**
+   * Removes what the job's scripts left on the machine, soon. To be called once nobody needs it any more to go on with
+   * the job: when its end was reported, or is given up.
+   */
   wipe(): void
 }
 
@@ -141,8 +162,11 @@ export class InstanceExecutor {
   }
 
   /**
-   * Turns a reservation into a place for one job; without one, a slot is claimed first, as soon as there is any to have. An instance that cannot be reached is nobody's until it can, and the job takes another. However it ends, the reservation is over.
-   * Rejects with the signal's reason; with {@link EnvironmentError} `failed` when the time is over or no instance can be reached as things are configured; with {@link JobError} `interrupted` when the scaler shuts down.
+   * Turns a reservation into a place for one job; without one, a slot is claimed first, as soon as there is any to
+   * have. An instance that cannot be reached is nobody's until it can, and the job takes another. However it ends, the
+   * reservation is over. Rejects with the signal's reason; with {@link EnvironmentError} `failed` when the time is over
+   * or no instance can be reached as things are configured; with {@link JobError} `interrupted` when the scaler shuts
+   * down.
    */
   async prepare(
     reservation: Reservation | undefined,
@@ -153,7 +177,8 @@ export class InstanceExecutor {
     using budget = new AcquireBudget({
       clock,
       limitMs: acquireTimeoutMs,
-      timedOut: () => new EnvironmentError('failed', `no place for the job within ${formatGoDuration(acquireTimeoutMs)}: ${why()}`),
+      timedOut: () =>
+        new EnvironmentError('failed', `no place for the job within ${formatGoDuration(acquireTimeoutMs)}: ${why()}`),
       parent: signal,
     })
     const wait = (explain: () => string): WaitLines => {
@@ -163,7 +188,8 @@ export class InstanceExecutor {
     }
     let priority = reservation?.priority ?? 0
     const label = this.#options.trust === 'project' ? project : undefined
-    // Set once it has given an instance of another project up: one is enough, and what is launched instead is for this job.
+    // Set once it has given an instance of another project up: one is enough, and what is launched instead is for this
+    // job.
     let labelOnly = false
     let next = again || reservation === undefined ? await this.#reserve(priority, wait, budget.signal) : reservation
     for (; ; next = await this.#reserve(priority, wait, budget.signal)) {
@@ -181,23 +207,34 @@ export class InstanceExecutor {
         }
         acquisition.condemn(admission.refused)
         await acquisition[Symbol.asyncDispose]()
-        logger.warn({ instance: acquisition.instanceId, reason: admission.refused }, 'an instance serves no job of another project')
+        logger.warn(
+          { instance: acquisition.instanceId, reason: admission.refused },
+          'an instance serves no job of another project',
+        )
         report(`Instance ${acquisition.instanceId} served another project: ${admission.refused}. Taking another one.`)
       } catch (error) {
         const verdict = judgeDialFailure(error)
-        if (verdict === 'replace' && !budget.signal.aborted) acquisition.condemn(`it cannot be used: ${messageOf(error)}`)
+        if (verdict === 'replace' && !budget.signal.aborted)
+          acquisition.condemn(`it cannot be used: ${messageOf(error)}`)
         await acquisition[Symbol.asyncDispose]()
         budget.signal.throwIfAborted()
         logger.warn({ instance: acquisition.instanceId, verdict, err: error }, 'a job could not reach its instance')
         if (verdict === 'hopeless' || verdict === 'unknown')
-          throw new EnvironmentError('failed', `instance ${acquisition.instanceId} cannot be used: ${messageOf(error)}`, { cause: error })
+          throw new EnvironmentError(
+            'failed',
+            `instance ${acquisition.instanceId} cannot be used: ${messageOf(error)}`,
+            { cause: error },
+          )
         report(`Instance ${acquisition.instanceId} cannot be used: ${messageOf(error)}. Taking another one.`)
         if (verdict === 'later') await this.#pause(error, budget.signal)
       }
     }
   }
 
-  /** Resolves when nothing that jobs left is being ended or removed any more: within 15 s of the last release. Until then the slots of those jobs are lent, and their instances cannot be removed. */
+  /**
+   * Resolves when nothing that jobs left is being ended or removed any more: within 15 s of the last release. Until
+   * then the slots of those jobs are lent, and their instances cannot be removed.
+   */
   async sweepsEnded(): Promise<void> {
     while (this.#sweeps.size > 0) await Promise.all(this.#sweeps)
     await Promise.all([this.#wipes.flush(), this.#relays.ended(), this.#logins.looked()])
@@ -243,7 +280,11 @@ export class InstanceExecutor {
   }
 
   /** Claims another slot, or the promise of one, as soon as the scaler has any to give. */
-  async #reserve(priority: number, wait: (explain: () => string) => WaitLines, signal: AbortSignal): Promise<Reservation> {
+  async #reserve(
+    priority: number,
+    wait: (explain: () => string) => WaitLines,
+    signal: AbortSignal,
+  ): Promise<Reservation> {
     const { scaler } = this.#options
     let refusal = ''
     const tryNow = (): Reservation | undefined => {
@@ -277,7 +318,9 @@ export class InstanceExecutor {
   }
 
   /**
-   * The place of a job that an earlier manager left, which `acquisition` lends again and `handle` describes. Waits for a machine that is out of reach as long as under a script. Rejects with {@link EnvironmentError}; the acquisition is given back then.
+   * The place of a job that an earlier manager left, which `acquisition` lends again and `handle` describes. Waits for
+   * a machine that is out of reach as long as under a script. Rejects with {@link EnvironmentError}; the acquisition is
+   * given back then.
    */
   async resume(acquisition: Acquisition, handle: unknown): Promise<PreparedInstance> {
     const { clock, detach, claims, concurrentIds } = this.#options
@@ -287,7 +330,9 @@ export class InstanceExecutor {
       acquisition.condemn(`a job that was left on it could not be taken over: ${why}`)
       await acquisition[Symbol.asyncDispose]()
       if (known !== undefined) claims?.end(known.jobMarker)
-      throw new EnvironmentError('failed', `the job cannot go on on instance ${acquisition.instanceId}: ${why}`, { cause })
+      throw new EnvironmentError('failed', `the job cannot go on on instance ${acquisition.instanceId}: ${why}`, {
+        cause,
+      })
     }
     if (known === undefined || detach === undefined) return await giveUp('it was not detached')
     claims?.begin(known.jobMarker)

@@ -20,11 +20,16 @@ export interface JobProcessesOptions {
 /** How much longer than the machine's own limits an answer to the kill script may take. */
 const killAnswerMs = 15_000
 
-/** How long the last attempt to end what a job left may take, with dialling; and how long its processes have to go then. */
+/**
+ * How long the last attempt to end what a job left may take, with dialling; and how long its processes have to go then.
+ */
 const sweepMs = 15_000
 const sweepGraceMs = 5000
 
-/** What a job has running on its machine, and how it is ended. Where some may live on that nothing could end, the instance is condemned: it gets no more jobs. */
+/**
+ * What a job has running on its machine, and how it is ended. Where some may live on that nothing could end, the
+ * instance is condemned: it gets no more jobs.
+ */
 export class JobProcesses {
   readonly #options: JobProcessesOptions
   #mayLiveOn = false
@@ -43,11 +48,15 @@ export class JobProcesses {
     this.#options.acquisition.condemn(why)
   }
 
-  /** Ends them all. Thrown, with all of them abandoned: `EnvironmentError` when some live on; what keeps the machine from being asked. */
+  /**
+   * Ends them all. Thrown, with all of them abandoned: `EnvironmentError` when some live on; what keeps the machine
+   * from being asked.
+   */
   async end(): Promise<void> {
     const { acquisition, killGraceMs, clock } = this.#options
     const limitMs = killGraceMs + killLimitMs + killAnswerMs
-    const timedOut = (): Error => new ConnectionError('unreachable', `no answer to the kill script within ${limitMs} ms`)
+    const timedOut = (): Error =>
+      new ConnectionError('unreachable', `no answer to the kill script within ${limitMs} ms`)
     let answer: string
     try {
       using limit = deadline(clock, limitMs, timedOut, acquisition.signal)
@@ -62,8 +71,8 @@ export class JobProcesses {
   }
 
   /**
-   * One more attempt, of 15 s, to end what a lost or abandoned job left behind: a machine that outlives its loan would keep it. The instance gets no more jobs meanwhile, nor afterwards.
-   * True when nothing is left. Never rejects.
+   * One more attempt, of 15 s, to end what a lost or abandoned job left behind: a machine that outlives its loan would
+   * keep it. The instance gets no more jobs meanwhile, nor afterwards. True when nothing is left. Never rejects.
    */
   async sweep(): Promise<boolean> {
     const { acquisition, connection, killGraceMs, clock, logger } = this.#options
@@ -76,7 +85,10 @@ export class JobProcesses {
       if (answer === 'clean') return true
       throw liveOn(answer)
     } catch (error) {
-      logger.warn({ instance: acquisition.instanceId, err: error }, 'a job may have left processes on an instance that gets no more jobs')
+      logger.warn(
+        { instance: acquisition.instanceId, err: error },
+        'a job may have left processes on an instance that gets no more jobs',
+      )
       return false
     }
   }

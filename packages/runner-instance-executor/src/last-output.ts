@@ -4,8 +4,9 @@ import type { CancelTimer, Clock, OutputSink } from '@runner-core/fleeting'
 export const lastOutputMs: number = 2000
 
 /**
- * Notices when the output of a command that has ended has all come. What is still on its way, in pipes, in windows of connections and in this process, may take longer than any fixed time:
- * only silence says that it is over, and a chunk that its sink has not taken yet is none.
+ * Notices when the output of a command that has ended has all come. What is still on its way, in pipes, in windows of
+ * connections and in this process, may take longer than any fixed time: only silence says that it is over, and a chunk
+ * that its sink has not taken yet is none.
  */
 export class LastOutput {
   readonly #clock: Clock
@@ -30,7 +31,10 @@ export class LastOutput {
     }
   }
 
-  /** Calls `act` once nothing has come for {@link lastOutputMs}, or after `mostMs`: what lives on may print for ever. The result ends the wait. */
+  /**
+   * Calls `act` once nothing has come for {@link lastOutputMs}, or after `mostMs`: what lives on may print for ever.
+   * The result ends the wait.
+   */
   whenSilent(act: () => void, mostMs: number = Number.POSITIVE_INFINITY): CancelTimer {
     const clock = this.#clock
     let spentMs = 0

@@ -15,7 +15,10 @@ import { Answer } from './answer.ts'
 import { asFirst, asState, type KnownLogin, type LoginMemory } from './known-login.ts'
 import { runCommand } from './run-command.ts'
 
-/** Whose jobs may follow each other with one login: of any project · of one project on each instance · none, since each instance serves one job. */
+/**
+ * Whose jobs may follow each other with one login: of any project · of one project on each instance · none, since each
+ * instance serves one job.
+ */
 export type Trust = 'all' | 'project' | 'none'
 
 export interface LoginGuardOptions {
@@ -76,8 +79,9 @@ interface Idle {
 }
 
 /**
- * Keeps what a job leaves in its login from jobs of other projects. Before a machine's first job it looks what the login is like; before a job of another project it ends what is left of earlier ones, puts back what they changed, and gives
- * the job a home of its own. Where that cannot be done the job is refused.
+ * Keeps what a job leaves in its login from jobs of other projects. Before a machine's first job it looks what the
+ * login is like; before a job of another project it ends what is left of earlier ones, puts back what they changed, and
+ * gives the job a home of its own. Where that cannot be done the job is refused.
  */
 export class LoginGuard {
   readonly #options: LoginGuardOptions
@@ -113,7 +117,10 @@ export class LoginGuard {
    * that cannot be done. The next job of the login is admitted after it, whose slot need not wait for it. Never
    * rejects.
    */
-  async leave({ instanceId, connection, marker }: Omit<Tenant, 'project' | 'useCount'>, hasOwnHome: boolean): Promise<void> {
+  async leave(
+    { instanceId, connection, marker }: Omit<Tenant, 'project' | 'useCount'>,
+    hasOwnHome: boolean,
+  ): Promise<void> {
     const login = this.#logins.get(keyOf(connection, instanceId))
     if (login === undefined) return
     login.active.delete(marker)
@@ -156,15 +163,28 @@ export class LoginGuard {
     try {
       const report = await this.#run(place, { over }, limit.signal)
       if (!compares) return
-      login.spoiled = await this.#putBack(login, place, loginChanges(login.first!, report).filter(startsItself), limit.signal)
+      login.spoiled = await this.#putBack(
+        login,
+        place,
+        loginChanges(login.first!, report).filter(startsItself),
+        limit.signal,
+      )
     } catch (error) {
       // The next job of another project has it removed, and put back.
-      logger.debug({ instance: place.instanceId, err: error }, 'what a job left in the login of an instance may be there still')
+      logger.debug(
+        { instance: place.instanceId, err: error },
+        'what a job left in the login of an instance may be there still',
+      )
     }
   }
 
   /** Has these as they were at first. What cannot be: in words. */
-  async #putBack({ first }: Login, place: Place, changes: readonly LoginChange[], signal: AbortSignal): Promise<string | undefined> {
+  async #putBack(
+    { first }: Login,
+    place: Place,
+    changes: readonly LoginChange[],
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
     if (changes.length === 0) return undefined
     this.#options.logger.warn(
       { instance: place.instanceId, changed: changes.map(({ part }) => part).slice(0, 20) },
@@ -187,7 +207,8 @@ export class LoginGuard {
     if (tenant.useCount === 1 && login.first === undefined && login.active.size === 0) login.projects = new Set()
     const isFirst = login.projects.size === 0
     const isOther = !isFirst && (login.projects.size > 1 || !login.projects.has(project))
-    if (isOther && this.#options.trust === 'project') return { refused: 'it is kept for the jobs of another project (trust = "project")' }
+    if (isOther && this.#options.trust === 'project')
+      return { refused: 'it is kept for the jobs of another project (trust = "project")' }
     if (this.#options.trust === 'all') {
       if (isFirst) {
         await this.#firstLook(login, tenant, signal)

@@ -14,8 +14,8 @@ export interface OutputRelayOptions {
 }
 
 /**
- * The way that the output of detached scripts takes: a command beside them on the same connection, which passes it on and keeps it on the machine. It serves one job at a time: what a job leaves behind may still print
- * to it.
+ * The way that the output of detached scripts takes: a command beside them on the same connection, which passes it on
+ * and keeps it on the machine. It serves one job at a time: what a job leaves behind may still print to it.
  */
 export class OutputRelay {
   readonly name: string
@@ -35,7 +35,11 @@ export class OutputRelay {
   #isEnding = false
   #isLost = false
 
-  private constructor({ name, limitBytes, clock }: OutputRelayOptions, channel: Channel, port: { sink: OutputSink; onFault(): void }) {
+  private constructor(
+    { name, limitBytes, clock }: OutputRelayOptions,
+    channel: Channel,
+    port: { sink: OutputSink; onFault(): void },
+  ) {
     this.name = name
     this.#limitBytes = limitBytes
     this.#clock = clock
@@ -52,8 +56,15 @@ export class OutputRelay {
     port.onFault = () => (this.#isSpent = true)
   }
 
-  /** Undefined when the machine lacks what it needs, or has no room for another command on this connection. Rejects with {@link UnwritableError}, `ConnectionError`, and the signal's reason. */
-  static async open(connection: Connection, options: OutputRelayOptions, signal: AbortSignal): Promise<OutputRelay | undefined> {
+  /**
+   * Undefined when the machine lacks what it needs, or has no room for another command on this connection. Rejects with
+   * {@link UnwritableError}, `ConnectionError`, and the signal's reason.
+   */
+  static async open(
+    connection: Connection,
+    options: OutputRelayOptions,
+    signal: AbortSignal,
+  ): Promise<OutputRelay | undefined> {
     let closeInput!: (last: string) => void
     const lastInput = new Promise<string>((resolve) => (closeInput = resolve))
     async function* input(): AsyncGenerator<Buffer> {
@@ -77,7 +88,12 @@ export class OutputRelay {
     signal.addEventListener('abort', onAbort, { once: true })
     try {
       signal.throwIfAborted()
-      const execution = await connection.exec('exec sh', { stdin: input(), stdout, stderr: () => port.onFault(), signal: opening.signal })
+      const execution = await connection.exec('exec sh', {
+        stdin: input(),
+        stdout,
+        stderr: () => port.onFault(),
+        signal: opening.signal,
+      })
       const over = execution.closed.then((): never => {
         throw new Error('what passes the output of scripts on has ended')
       })
@@ -118,7 +134,10 @@ export class OutputRelay {
     this.#keptBytes = 0
   }
 
-  /** Gives what is printed from now on to `sink`, and tells when it ends, as a rule with its connection, until the function that comes back is called. */
+  /**
+   * Gives what is printed from now on to `sink`, and tells when it ends, as a rule with its connection, until the
+   * function that comes back is called.
+   */
   listen(sink: OutputSink, onOver: (error: unknown) => void): () => void {
     this.#job = { sink, onOver }
     if (this.#end !== undefined) onOver(this.#end.error)

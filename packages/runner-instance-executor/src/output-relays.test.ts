@@ -45,7 +45,10 @@ test('one that a job gave back serves the next', async () => {
 const lost = new ConnectionError('connection_lost', 'reset')
 test.each<[string, () => void]>([
   ['says what is nobody’s', () => connection.commands[0]!.print('stray')],
-  ['complains that it cannot keep all', () => void connection.commands[0]!.options.stderr?.(Buffer.from('no space left'))],
+  [
+    'complains that it cannot keep all',
+    () => void connection.commands[0]!.options.stderr?.(Buffer.from('no space left')),
+  ],
   ['was ended by its machine', () => connection.commands[0]!.close()],
   ['lost its connection', () => connection.commands[0]!.fail(lost)],
 ])('one that %s serves nobody any more', async (_, act) => {

@@ -27,7 +27,10 @@ export class OutputRelays {
     this.#clock = clock
   }
 
-  /** Undefined where the machine cannot have one. Rejects with `UnwritableError`, `ConnectionError`, and the signal's reason. */
+  /**
+   * Undefined where the machine cannot have one. Rejects with `UnwritableError`, `ConnectionError`, and the signal's
+   * reason.
+   */
   async take(
     connection: Connection,
     { buildsDir, limitBytes }: { readonly buildsDir: string; readonly limitBytes: number },

@@ -15,7 +15,11 @@ const clock = new ManualClock()
 
 /** A relay that stays while commands come and go. */
 async function openRelay(connection: ScriptedConnection): Promise<OutputRelay> {
-  const taking = new OutputRelays(clock).take(connection, { buildsDir: 'builds', limitBytes: 1e6 }, new AbortController().signal)
+  const taking = new OutputRelays(clock).take(
+    connection,
+    { buildsDir: 'builds', limitBytes: 1e6 },
+    new AbortController().signal,
+  )
   await clock.advance(0)
   const [command] = connection.commands
   for await (const script of command!.options.stdin as AsyncIterable<Buffer>) {
@@ -42,18 +46,21 @@ async function run(connection: ScriptedConnection, relay: OutputRelay | undefine
   return new WeakRef(await running)
 }
 
-test.each(['alone', 'beside a relay that stays'])('a command %s leaves nothing behind when it has ended', async (how) => {
-  const connection = new ScriptedConnection()
-  const relay = how === 'alone' ? undefined : await openRelay(connection)
-  const ends: WeakRef<ExitStatus>[] = []
-  for (let count = 0; count < 20; count++) ends.push(await run(connection, relay))
-  await clock.advance(0)
-  // What a WeakRef was asked for lives until the end of its turn.
-  await new Promise((resolve) => setImmediate(resolve))
-  gc()
-  expect(ends.slice(0, -1).filter((end) => end.deref() !== undefined)).toHaveLength(0)
-  expect(relay?.isUsable).not.toBe(false)
-})
+test.each(['alone', 'beside a relay that stays'])(
+  'a command %s leaves nothing behind when it has ended',
+  async (how) => {
+    const connection = new ScriptedConnection()
+    const relay = how === 'alone' ? undefined : await openRelay(connection)
+    const ends: WeakRef<ExitStatus>[] = []
+    for (let count = 0; count < 20; count++) ends.push(await run(connection, relay))
+    await clock.advance(0)
+    // What a WeakRef was asked for lives until the end of its turn.
+    await new Promise((resolve) => setImmediate(resolve))
+    gc()
+    expect(ends.slice(0, -1).filter((end) => end.deref() !== undefined)).toHaveLength(0)
+    expect(relay?.isUsable).not.toBe(false)
+  },
+)
 
 /** A command that has ended, and whose output is on its way beside it. */
 async function endedCommand(relayed: OutputSink, isComplete: () => boolean) {

@@ -19,14 +19,17 @@ export interface CommandRun {
   readonly signal: AbortSignal
 }
 
-/** Longest wait for the last word of a command that came to its own end, milliseconds: it has said it, unless it was replaced by another program. */
+/**
+ * Longest wait for the last word of a command that came to its own end, milliseconds: it has said it, unless it was
+ * replaced by another program.
+ */
 const mostLastWordMs = 60_000
 /** The same for one that was ended, and may have said none: what it left may print for ever. */
 const mostLastOutputMs = 10_000
 
 /**
- * Runs a command on a channel of its own. It ends when it has ended and said its last word; whatever else holds its output open is not waited for.
- * Rejects with `ConnectionError`, the signal's reason, and what a sink throws.
+ * Runs a command on a channel of its own. It ends when it has ended and said its last word; whatever else holds its
+ * output open is not waited for. Rejects with `ConnectionError`, the signal's reason, and what a sink throws.
  */
 export async function runCommand(connection: Connection, run: CommandRun): Promise<ExitStatus> {
   const { command, script, stdout, stderr, isComplete, relay, onStarted, clock, signal } = run
@@ -55,7 +58,10 @@ export async function runCommand(connection: Connection, run: CommandRun): Promi
     const status = await Promise.race([execution.exited, relayOver])
     if (!isComplete()) {
       await new Promise<void>((resolve, reject) => {
-        const cancel = lastOutput.whenSilent(resolve, 'code' in status && status.code === 0 ? mostLastWordMs : mostLastOutputMs)
+        const cancel = lastOutput.whenSilent(
+          resolve,
+          'code' in status && status.code === 0 ? mostLastWordMs : mostLastOutputMs,
+        )
         onOutput = () => isComplete() && resolve()
         // What is relayed may come after all else.
         const last: Promise<unknown> = relay === undefined ? execution.closed : relayOver

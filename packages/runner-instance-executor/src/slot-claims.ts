@@ -28,7 +28,10 @@ export class SlotClaims {
     this.#isExclusive = isExclusive
   }
 
-  /** See `SlotClaim.owner`. Instances may share a machine: each has slots of its own there, and those of a host that is lent again stay the same. */
+  /**
+   * See `SlotClaim.owner`. Instances may share a machine: each has slots of its own there, and those of a host that is
+   * lent again stay the same.
+   */
   ownerOn(connection: Connection, instanceId: string): string {
     const known = this.#owners.get(connection)
     if (known?.instanceId === instanceId) return known.owner
@@ -54,7 +57,10 @@ export class SlotClaims {
     return this.#active.has(marker)
   }
 
-  /** Whether what holds a slot may be ended: no living manager can need it. One whose connection is open may be another process's. */
+  /**
+   * Whether what holds a slot may be ended: no living manager can need it. One whose connection is open may be another
+   * process's.
+   */
   mayEnd({ manager, run, shell }: HeldSlot): boolean {
     return this.#isExclusive || run === this.#run || (manager === this.#manager && shell !== 'connected')
   }

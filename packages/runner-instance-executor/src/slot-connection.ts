@@ -40,7 +40,10 @@ export class SlotConnection {
     this.#current = isPatient ? await connectAgain(acquisition, clock, signal) : await acquisition.connect(signal)
   }
 
-  /** What is to run comes only after its command was accepted: until then nothing has run, and a connection that turns out to be dead is no reason to fail. */
+  /**
+   * What is to run comes only after its command was accepted: until then nothing has run, and a connection that turns
+   * out to be dead is no reason to fail.
+   */
   async run(
     start: (connection: Connection, onStarted: () => void) => Promise<ExitStatus>,
     signal: AbortSignal,

@@ -34,6 +34,9 @@ export class SpaceLooks {
     this.#seenAt.set(connection, clock.now())
     if (isKnown || this.#hasWarned) return
     this.#hasWarned = true
-    logger.warn({ instance: instanceId }, 'what df says of free space is not understood: jobs run without a look at min_free_space')
+    logger.warn(
+      { instance: instanceId },
+      'what df says of free space is not understood: jobs run without a look at min_free_space',
+    )
   }
 }

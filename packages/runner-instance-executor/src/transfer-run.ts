@@ -11,7 +11,10 @@ export class TransferRun {
     this.#transfer = transfer
   }
 
-  /** Rejects with `ConnectionError`, the signal's reason, and what a sink or the input throws. `onStarted`: the machine has accepted the command; its input is not read before. */
+  /**
+   * Rejects with `ConnectionError`, the signal's reason, and what a sink or the input throws. `onStarted`: the machine
+   * has accepted the command; its input is not read before.
+   */
   async on(connection: Connection, signal: AbortSignal, onStarted: () => void): Promise<ExitStatus> {
     const { command, input, stdout, stderr } = this.#transfer
     const stdin = input && this.#watched(input)

@@ -8,7 +8,10 @@ export interface WipeQueueOptions {
   readonly logger: Logger
 }
 
-/** What was left by jobs that are over is gathered for so long, since a command for each of them would cost as much as a short job. */
+/**
+ * What was left by jobs that are over is gathered for so long, since a command for each of them would cost as much as a
+ * short job.
+ */
 const gatherMs = 1000
 const limitMs = 10_000
 
@@ -18,7 +21,10 @@ interface Batch {
   scripts: DetachedLeftover[]
 }
 
-/** Removes from instances what jobs that are over left there, over connections that are open anyway: one command a second at most for each instance. */
+/**
+ * Removes from instances what jobs that are over left there, over connections that are open anyway: one command a
+ * second at most for each instance.
+ */
 export class WipeQueue {
   readonly #options: WipeQueueOptions
   readonly #batches = new Map<string, Batch>()
@@ -67,8 +73,12 @@ export class WipeQueue {
         signal: limit.signal,
       })
     } catch (error) {
-      // Machines that are gone with their connection need it not; others are cleaned of it by the wipe that follows a day later.
-      logger.debug({ instance: instanceId, jobs: scripts.length, err: error }, 'output of jobs that are over may be left on an instance')
+      // Machines that are gone with their connection need it not; others are cleaned of it by the wipe that follows a
+      // day later.
+      logger.debug(
+        { instance: instanceId, jobs: scripts.length, err: error },
+        'output of jobs that are over may be left on an instance',
+      )
     }
   }
 }

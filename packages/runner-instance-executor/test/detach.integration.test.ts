@@ -68,7 +68,12 @@ describe.each(machines.flatMap((machine) => shells.map((shell) => ({ ...machine,
   ({ optionsOf, shell }) => {
     const start = async (options: Partial<FleetOptions> = {}, reconnectGraceMs = 30_000): Promise<void> => {
       const detach = { limitBytes: 4_000_000, reconnectGraceMs }
-      fleet = await ExecutorFleet.start({ ...optionsOf(), maxInstances: 1, ...options, executor: { detach, shell, buildsDir: builds } })
+      fleet = await ExecutorFleet.start({
+        ...optionsOf(),
+        maxInstances: 1,
+        ...options,
+        executor: { detach, shell, buildsDir: builds },
+      })
     }
     /** Runs a job and calls `act` when its trace holds `text`. */
     const runUntil = (text: string, act: () => void, job: ReturnType<typeof payload>, abort?: AbortSignal) => {
@@ -85,7 +90,9 @@ describe.each(machines.flatMap((machine) => shells.map((shell) => ({ ...machine,
 
     test('a job runs as it would without', async () => {
       await start()
-      const { outcome, trace } = await fleet.run(payload({ script: ['echo out; echo err >&2', 'exit 5'], afterScript: ['echo after'] }))
+      const { outcome, trace } = await fleet.run(
+        payload({ script: ['echo out; echo err >&2', 'exit 5'], afterScript: ['echo after'] }),
+      )
       expect(outcome).toMatchObject({ state: 'failed', exitCode: 5 })
       expect(trace).toContain('\nout\nerr\n$ exit 5\n')
       expect(trace).toContain('\nafter\n')
@@ -94,21 +101,24 @@ describe.each(machines.flatMap((machine) => shells.map((shell) => ({ ...machine,
       expect(files()).toEqual([])
     })
 
-    test.each([0, 7])('its connection is cut, again and again: each line once and in order, and it exits with %i', async (code) => {
-      await start()
-      let cuts = 0
-      const { outcome, trace } = await fleet.run(payload({ script: [counting(60), `exit ${code}`] }), {
-        onOutput: (soFar) => {
-          if (cuts >= 3 || !soFar.includes(`\nline ${(cuts + 1) * 15}\n`)) return
-          cuts++
-          fleet.cut()
-        },
-      })
-      expect(cuts).toBe(3)
-      expect(lines(trace)).toEqual(upTo(60))
-      expect(outcome).toMatchObject(code === 0 ? { state: 'success' } : { state: 'failed', exitCode: code })
-      expect(fleet.dials).toBe(4)
-    })
+    test.each([0, 7])(
+      'its connection is cut, again and again: each line once and in order, and it exits with %i',
+      async (code) => {
+        await start()
+        let cuts = 0
+        const { outcome, trace } = await fleet.run(payload({ script: [counting(60), `exit ${code}`] }), {
+          onOutput: (soFar) => {
+            if (cuts >= 3 || !soFar.includes(`\nline ${(cuts + 1) * 15}\n`)) return
+            cuts++
+            fleet.cut()
+          },
+        })
+        expect(cuts).toBe(3)
+        expect(lines(trace)).toEqual(upTo(60))
+        expect(outcome).toMatchObject(code === 0 ? { state: 'success' } : { state: 'failed', exitCode: code })
+        expect(fleet.dials).toBe(4)
+      },
+    )
 
     test('it ends while its machine is out of reach: all of it is there afterwards', async () => {
       await start()
@@ -179,7 +189,11 @@ describe.each(machines.flatMap((machine) => shells.map((shell) => ({ ...machine,
       await start()
       const id = uniqueSleep()
       sleeps.push(id)
-      await fleet.run(payload({ script: [`setsid sh -c 'trap "" TERM; while :; do echo stray; sleep 0.01; done # ${id}' & echo first`] }))
+      await fleet.run(
+        payload({
+          script: [`setsid sh -c 'trap "" TERM; while :; do echo stray; sleep 0.01; done # ${id}' & echo first`],
+        }),
+      )
       const [relay] = detachedFiles('.out')
       const { outcome, trace } = await fleet.run(payload({ script: ['sleep 0.2; echo second'] }))
       expect(outcome).toEqual({ state: 'success' })

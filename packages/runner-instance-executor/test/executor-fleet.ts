@@ -10,7 +10,14 @@ import {
   silentLogger,
   systemClock,
 } from '@runner-core/fleeting'
-import { type JobCheckpoint, type JobEnvironment, type JobOutcome, type JobPayload, runJob, type Trace } from '@runner-core/job'
+import {
+  type JobCheckpoint,
+  type JobEnvironment,
+  type JobOutcome,
+  type JobPayload,
+  runJob,
+  type Trace,
+} from '@runner-core/job'
 import { NoCapacityError, type Reservation, Taskscaler } from '@runner-core/taskscaler'
 import { dialTcp } from '../../fleeting/src/ssh/dial-tcp.ts'
 import { runner } from '../../job/test/job-fixture.ts'
@@ -87,7 +94,11 @@ export class ExecutorFleet implements AsyncDisposable {
     const { connector = {}, maxInstances = 2, capacityPerInstance = 1, isLent = () => false } = options
     const { minFreeBytes = 0 } = options.executor ?? {}
     const shared = { clock: systemClock, random: Math.random, logger: silentLogger }
-    const group = options.createInstanceGroup(options.pluginConfig(fleet.#directory), { ...shared, fleet: 'test', connector })
+    const group = options.createInstanceGroup(options.pluginConfig(fleet.#directory), {
+      ...shared,
+      fleet: 'test',
+      connector,
+    })
     fleet.provisioner = await Provisioner.start(
       {
         ...shared,
@@ -132,7 +143,16 @@ export class ExecutorFleet implements AsyncDisposable {
   /** Runs one job, however long it has to wait for capacity. */
   async run(
     job: JobPayload,
-    { project, log, onOutput, abort = new AbortController().signal, onPlace, onRelease, resume, onCheckpoint }: JobHooks = {},
+    {
+      project,
+      log,
+      onOutput,
+      abort = new AbortController().signal,
+      onPlace,
+      onRelease,
+      resume,
+      onCheckpoint,
+    }: JobHooks = {},
   ): Promise<JobResult> {
     const chunks: Buffer[] = []
     const text = (): string =>
@@ -213,7 +233,8 @@ export class ExecutorFleet implements AsyncDisposable {
 
   async #dial(...[address, signal]: Parameters<typeof dialTcp>): Promise<Duplex> {
     this.dials++
-    if (this.#isAway || this.deadPorts.has(address.port)) throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
+    if (this.#isAway || this.deadPorts.has(address.port))
+      throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
     const socket = await dialTcp({ ...address, port: this.detours.get(address.port) ?? address.port }, signal)
     this.sockets.add(socket)
     socket.once('close', () => this.sockets.delete(socket))

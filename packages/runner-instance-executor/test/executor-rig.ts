@@ -12,7 +12,10 @@ export interface Preparation {
   cancel(reason: Error): void
 }
 
-/** An executor over a scaler on a cloud in memory, where a machine boots in 30 s, and where time passes when it is told to. */
+/**
+ * An executor over a scaler on a cloud in memory, where a machine boots in 30 s, and where time passes when it is told
+ * to.
+ */
 export class ExecutorRig {
   readonly rig: Rig
   readonly executor: InstanceExecutor
@@ -29,7 +32,10 @@ export class ExecutorRig {
     })
   }
 
-  static async start(rigOptions: RigOptions = {}, options: Partial<InstanceExecutorOptions> = {}): Promise<ExecutorRig> {
+  static async start(
+    rigOptions: RigOptions = {},
+    options: Partial<InstanceExecutorOptions> = {},
+  ): Promise<ExecutorRig> {
     return new ExecutorRig(await Rig.start(rigOptions), options)
   }
 

@@ -51,7 +51,8 @@ function sleep(): string {
 
 async function readAll(log: Trace): Promise<Buffer> {
   const pieces: Buffer[] = []
-  for (let offset = 0; offset < log.size; offset += pieces.at(-1)!.length) pieces.push(Buffer.from(await log.read(offset, 1_000_000)))
+  for (let offset = 0; offset < log.size; offset += pieces.at(-1)!.length)
+    pieces.push(Buffer.from(await log.read(offset, 1_000_000)))
   return Buffer.concat(pieces)
 }
 
@@ -118,7 +119,9 @@ describe.each(machines)('on machines of $name', ({ optionsOf }) => {
     })
     expect(lost.outcome).toMatchObject({ state: 'failed', reason: 'runner_system_failure', code: 'environment_lost' })
     expect(lost.outcome).not.toHaveProperty('exitCode')
-    expect(lost.trace).toMatch(/ERROR: Job failed \(system failure\): instance \S+, slot 0 was lost: SSH connection lost: .+\n$/)
+    expect(lost.trace).toMatch(
+      /ERROR: Job failed \(system failure\): instance \S+, slot 0 was lost: SSH connection lost: .+\n$/,
+    )
     expect(lost.trace).not.toContain('\nafter\n')
     const next = await fleet.run(payload())
     expect(next.outcome).toEqual({ state: 'success' })
@@ -128,7 +131,9 @@ describe.each(machines)('on machines of $name', ({ optionsOf }) => {
   test('what a job that was lost left running is ended before its machine is given back', async () => {
     await start({ maxInstances: 1 })
     const script = [`setsid ${sleep()} & trap '' HUP TERM; echo going on; ${sleep()}; ${sleep()}`]
-    const lost = await fleet.run(payload({ script }), { onOutput: (trace) => trace.includes('\ngoing on\n') && fleet.cut() })
+    const lost = await fleet.run(payload({ script }), {
+      onOutput: (trace) => trace.includes('\ngoing on\n') && fleet.cut(),
+    })
     expect(lost.outcome).toMatchObject({ state: 'failed', code: 'environment_lost' })
     const alive: string[][] = []
     const next = await fleet.run(payload(), { onPlace: () => alive.push(sleeps.flatMap(processesWith).map(String)) })
@@ -148,10 +153,14 @@ describe.each(machines)('on machines of $name', ({ optionsOf }) => {
   test('a job that is stopped leaves no process, however it hid it, and its machine serves the next one', async () => {
     await start({ maxInstances: 1 })
     const stop = new AbortController()
-    const script = [`setsid ${sleep()} & (setsid sh -c '${sleep()} & wait' &) ; nohup ${sleep()} & trap '' TERM`, `echo hidden; ${sleep()}`]
+    const script = [
+      `setsid ${sleep()} & (setsid sh -c '${sleep()} & wait' &) ; nohup ${sleep()} & trap '' TERM`,
+      `echo hidden; ${sleep()}`,
+    ]
     const stopped = await fleet.run(payload({ script }), {
       abort: stop.signal,
-      onOutput: (trace) => trace.includes('\nhidden\n') && stop.abort(new JobError('canceled', 'job_canceled', 'canceled')),
+      onOutput: (trace) =>
+        trace.includes('\nhidden\n') && stop.abort(new JobError('canceled', 'job_canceled', 'canceled')),
     })
     expect(stopped.outcome).toMatchObject({ state: 'failed', reason: 'job_canceled', code: 'canceled' })
     expect(sleeps).toHaveLength(4)
@@ -249,7 +258,11 @@ describe('a machine that accepts connections and never speaks SSH', () => {
   })
 
   test('after it was proven ready: the job takes another one within its connect timeout, and nobody gets the mute one', async () => {
-    fleet = await ExecutorFleet.start({ ...local(), connector: { timeoutMs: 600_000 }, executor: { connectTimeoutMs: 300 } })
+    fleet = await ExecutorFleet.start({
+      ...local(),
+      connector: { timeoutMs: 600_000 },
+      executor: { connectTimeoutMs: 300 },
+    })
     const first = await fleet.run(payload())
     const [socket] = fleet.sockets
     fleet.detours.set((socket as Socket).remotePort!, port)
@@ -259,7 +272,9 @@ describe('a machine that accepts connections and never speaks SSH', () => {
     expect(second.outcome).toEqual({ state: 'success' })
     const given = second.trace.split('\n').filter((line) => line.includes('cannot be used'))
     expect(given).toEqual([
-      expect.stringMatching(/^Instance (\S+) cannot be used: instance \1: no connection within 0\.3 s\. Taking another one\.$/),
+      expect.stringMatching(
+        /^Instance (\S+) cannot be used: instance \1: no connection within 0\.3 s\. Taking another one\.$/,
+      ),
     ])
     expect(second.environment!.description).not.toBe(first.environment!.description)
     const unhealthy = [...fleet.provisioner.instances().values()].filter(({ healthy }) => !healthy)

@@ -65,7 +65,8 @@ async function launch(options: Partial<FleetOptions> = {}): Promise<ExecutorFlee
 const interrupted = new JobError('interrupted', 'runner_interrupted', 'the runner was stopped')
 const going = { script: ['echo going on; sleep 60'] }
 const onceGoing = (act: () => void) => ({ onOutput: (trace: string) => trace.includes('\ngoing on\n') && act() })
-const settings = (values: Readonly<Record<string, string>>) => Object.entries(values).map(([key, value]) => variable(key, value))
+const settings = (values: Readonly<Record<string, string>>) =>
+  Object.entries(values).map(([key, value]) => variable(key, value))
 
 /** What becomes of a job that waits for the one slot, which another one has. `onWait`: it is told why it waits. */
 async function whileWaiting({
@@ -92,7 +93,11 @@ async function whileWaiting({
         onWait?.(abort)
       }
       // As a job that has lost its first place: with no promise of another one.
-      const place = await machines.executor.prepare({ priority: 0 } as Reservation, { report: told, signal, again: true })
+      const place = await machines.executor.prepare({ priority: 0 } as Reservation, {
+        report: told,
+        signal,
+        again: true,
+      })
       return place.environment
     },
     trace: { write: () => {} },
@@ -112,7 +117,11 @@ async function alone(
   { path, buildsDir, shell = 'bash' }: { path?: string; buildsDir?: string; shell?: ShellName } = {},
 ): Promise<JobOutcome> {
   const env = path === undefined ? {} : { PATH: path }
-  using environment = new LocalEnvironment({ localShell: { name: shell, shell }, env, ...(buildsDir !== undefined && { buildsDir }) })
+  using environment = new LocalEnvironment({
+    localShell: { name: shell, shell },
+    env,
+    ...(buildsDir !== undefined && { buildsDir }),
+  })
   return (await run(environment, job)).outcome
 }
 
@@ -140,12 +149,15 @@ const cases: Readonly<Record<string, () => Promise<JobOutcome>>> = {
     (await (await start()).run(payload({ ...going, variables: settings({ RUNNER_SCRIPT_TIMEOUT: '500ms' }) }))).outcome,
   'the job is canceled': async () => {
     const abort = new AbortController()
-    return (await (await start()).run(payload(going), { abort: abort.signal, ...onceGoing(() => abort.abort()) })).outcome
+    return (await (await start()).run(payload(going), { abort: abort.signal, ...onceGoing(() => abort.abort()) }))
+      .outcome
   },
   'the job is canceled while it waits for a machine': () => whileWaiting({ onWait: (abort) => abort.abort() }),
   'the runner is stopped': async () => {
     const abort = new AbortController()
-    return (await (await start()).run(payload(going), { abort: abort.signal, ...onceGoing(() => abort.abort(interrupted)) })).outcome
+    return (
+      await (await start()).run(payload(going), { abort: abort.signal, ...onceGoing(() => abort.abort(interrupted)) })
+    ).outcome
   },
   'the fleet is shut down under a job that waits': async () => {
     const machines = await launch()
@@ -195,7 +207,10 @@ const cases: Readonly<Record<string, () => Promise<JobOutcome>>> = {
   },
   "something of an earlier job may be alive in the job's slot": async () => {
     machine = 'host'
-    const machines = await start({ claims: { identity: 'token', manager: 'manager', isExclusive: false }, isSwept: false })
+    const machines = await start({
+      claims: { identity: 'token', manager: 'manager', isExclusive: false },
+      isSwept: false,
+    })
     await machines.run(payload())
     const { buildsDir } = (await machines.run(payload())).environment!
     const detached = join(buildsDir, '.detached')
@@ -205,8 +220,8 @@ const cases: Readonly<Record<string, () => Promise<JobOutcome>>> = {
   'the machine has no git': () => alone(gitJob('file:///nowhere.git', sha), { path: pathWithoutGit() }),
   'git cannot get the sources, after GET_SOURCES_ATTEMPTS': () => alone(gitJob('file:///nowhere.git', sha)),
   'the job holds what no shell or no git can be given': () => alone(gitJob('--upload-pack=x', sha)),
-  "the job needs more of the runner's memory or time than one job may have: the message names the field and the bound": () =>
-    alone(payload({ variables: [variable('A', 'x'.repeat(100_000)), variable('B', '$A'.repeat(100))] })),
+  "the job needs more of the runner's memory or time than one job may have: the message names the field and the bound":
+    () => alone(payload({ variables: [variable('A', 'x'.repeat(100_000)), variable('B', '$A'.repeat(100))] })),
   'the job needs what this runner does not have': () => alone(payload({ overrides: { unsupported: ['secrets'] } })),
   'the configured shell is one that no scripts are made for': () => alone(payload(), { shell: 'fish' as ShellName }),
   'something is wrong in the runner itself': async () => {

@@ -1,4 +1,5 @@
-// The first half of a job: run as a process of its own, to be killed under it. Writes what the coordinator would have (`trace`) and what the journal would hold (`checkpoint`).
+// The first half of a job: run as a process of its own, to be killed under it. Writes what the coordinator would have
+// (`trace`) and what the journal would hold (`checkpoint`).
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { type JobCheckpoint, type JobPayload, Trace } from '@runner-core/job'
 import { createInstanceGroup } from '../../fleeting-plugin-static/src/index.ts'
@@ -28,7 +29,11 @@ const fleet = await ExecutorFleet.start({
   connector: { username, privateKey, timeoutMs: 10_000 },
   maxInstances: 1,
   ...(claims && { claims }),
-  executor: { ...(detach && { detach: { limitBytes: 4_000_000, reconnectGraceMs: 30_000 } }), shell, buildsDir: builds },
+  executor: {
+    ...(detach && { detach: { limitBytes: 4_000_000, reconnectGraceMs: 30_000 } }),
+    shell,
+    buildsDir: builds,
+  },
 })
 const log = new Trace({ secrets })
 let take: (() => JobCheckpoint) | undefined

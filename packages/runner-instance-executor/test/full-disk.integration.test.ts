@@ -45,21 +45,28 @@ describe.skipIf(missing !== undefined).each(['bash', 'sh'] as const)('a machine 
     return fleet
   }
 
-  test.each([true, false])('is tried a few times, the log says why, and it gets no more jobs (detached: %s)', async (isDetached) => {
-    const machines = await start(isDetached)
-    expect((await machines.run(payload())).outcome).toEqual({ state: 'success' })
-    await machines.executor.sweepsEnded()
-    disk.fill()
-    const stop = AbortSignal.timeout(40_000)
-    const job = payload({ script: ['echo ran'], variables: [variable('A_FILE', 'content', { file: true })] })
-    const { outcome, trace } = await machines.run(job, { abort: stop })
-    expect(trace).toContain(`no space left in ${disk.directory} (0 MB free)`)
-    expect(trace).not.toContain('\nran\n')
-    expect(outcome).toMatchObject({ state: 'failed', reason: 'runner_system_failure', code: 'machine_unwritable' })
-    expect(trace.match(/Trying again in/g) ?? []).toHaveLength(isDetached ? 6 : 0)
-    // The one host is given back and lent again, three times in all.
-    expect(trace.match(/Using instance a#\d+/g)).toEqual(['Using instance a#1', 'Using instance a#2', 'Using instance a#3'])
-  })
+  test.each([true, false])(
+    'is tried a few times, the log says why, and it gets no more jobs (detached: %s)',
+    async (isDetached) => {
+      const machines = await start(isDetached)
+      expect((await machines.run(payload())).outcome).toEqual({ state: 'success' })
+      await machines.executor.sweepsEnded()
+      disk.fill()
+      const stop = AbortSignal.timeout(40_000)
+      const job = payload({ script: ['echo ran'], variables: [variable('A_FILE', 'content', { file: true })] })
+      const { outcome, trace } = await machines.run(job, { abort: stop })
+      expect(trace).toContain(`no space left in ${disk.directory} (0 MB free)`)
+      expect(trace).not.toContain('\nran\n')
+      expect(outcome).toMatchObject({ state: 'failed', reason: 'runner_system_failure', code: 'machine_unwritable' })
+      expect(trace.match(/Trying again in/g) ?? []).toHaveLength(isDetached ? 6 : 0)
+      // The one host is given back and lent again, three times in all.
+      expect(trace.match(/Using instance a#\d+/g)).toEqual([
+        'Using instance a#1',
+        'Using instance a#2',
+        'Using instance a#3',
+      ])
+    },
+  )
 
   test('is tried again after a pause: a job begins as soon as there is room', async () => {
     const machines = await start()
@@ -72,7 +79,9 @@ describe.skipIf(missing !== undefined).each(['bash', 'sh'] as const)('a machine 
         if (soFar.endsWith('Trying again in 1 s.\n')) disk.free()
       },
     })
-    expect(trace.match(/^instance a#1, slot 0: no space left in .+ \(0 MB free\)\. Trying again in 1 s\.$/gm)).toHaveLength(1)
+    expect(
+      trace.match(/^instance a#1, slot 0: no space left in .+ \(0 MB free\)\. Trying again in 1 s\.$/gm),
+    ).toHaveLength(1)
     expect(trace).toContain('\nran\n')
     expect(outcome).toEqual({ state: 'success' })
   })
@@ -83,7 +92,9 @@ describe.skipIf(missing !== undefined).each(['bash', 'sh'] as const)('a machine 
     // What it left is removed.
     await machines.executor.sweepsEnded()
     disk.remount('ro')
-    const { outcome, trace } = await machines.run(payload({ script: ['echo ran'] }), { abort: AbortSignal.timeout(40_000) })
+    const { outcome, trace } = await machines.run(payload({ script: ['echo ran'] }), {
+      abort: AbortSignal.timeout(40_000),
+    })
     expect(trace).toContain(`the file system of ${disk.directory} is read-only`)
     expect(trace).not.toContain('\nran\n')
     expect(outcome).toMatchObject({ state: 'failed', code: 'machine_unwritable' })
@@ -92,7 +103,9 @@ describe.skipIf(missing !== undefined).each(['bash', 'sh'] as const)('a machine 
   test('a job that fills the disk itself still has its after_script, and its end is known', async () => {
     const machines = await start()
     const script = [`head -c 16777216 /dev/zero >${disk.directory}/big || echo full`, 'exit 3']
-    const { outcome, trace } = await machines.run(payload({ script, afterScript: ['echo after'] }), { abort: AbortSignal.timeout(40_000) })
+    const { outcome, trace } = await machines.run(payload({ script, afterScript: ['echo after'] }), {
+      abort: AbortSignal.timeout(40_000),
+    })
     expect(trace).toContain('\nfull\n')
     expect(trace).toContain('\nafter\n')
     expect(outcome).toMatchObject({ state: 'failed', code: 'script_failed', exitCode: 3 })
@@ -100,7 +113,9 @@ describe.skipIf(missing !== undefined).each(['bash', 'sh'] as const)('a machine 
 
   test('a job that fills the disk itself and whose connection is cut ends with its own exit code', async () => {
     const machines = await start()
-    const script = [`echo going on; sleep 0.5; head -c 16777216 /dev/zero >${disk.directory}/big || true; sleep 0.5; exit 3`]
+    const script = [
+      `echo going on; sleep 0.5; head -c 16777216 /dev/zero >${disk.directory}/big || true; sleep 0.5; exit 3`,
+    ]
     let isCut = false
     const { outcome } = await machines.run(payload({ script }), {
       abort: AbortSignal.timeout(40_000),

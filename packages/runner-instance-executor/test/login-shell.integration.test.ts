@@ -56,7 +56,9 @@ describe.skipIf(missing !== undefined)('a login shell that is a bash', () => {
       between()
       const lines = trace.split('\n')
       seen.push({
-        seen: lines.filter((line) => /^(options|names|functions|aliases|separators|traps|parameters) /.test(line)).join('\n'),
+        seen: lines
+          .filter((line) => /^(options|names|functions|aliases|separators|traps|parameters) /.test(line))
+          .join('\n'),
         command: lines.find((line) => line.startsWith('command ')),
       })
     }
@@ -68,7 +70,11 @@ describe.skipIf(missing !== undefined)('a login shell that is a bash', () => {
     expect(first!.seen).toMatch(/^parameters 0 bash level 1$/m)
     expect(second!.seen).toBe(first!.seen)
     expect(third!.seen).toBe(first!.seen)
-    expect([first, second, third].map((job) => job!.command)).toEqual(['command bash --norc', 'command bash -c :; ', 'command bash -c :; '])
+    expect([first, second, third].map((job) => job!.command)).toEqual([
+      'command bash --norc',
+      'command bash -c :; ',
+      'command bash -c :; ',
+    ])
   })
 
   test.each([

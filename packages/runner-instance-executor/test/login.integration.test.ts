@@ -13,7 +13,8 @@ const missing = sshdMissing()
 if (missing !== undefined) console.warn(`SKIPPED: jobs of several projects with one login on OpenSSH: ${missing}`)
 
 const unscheduled = ['crontab', 'at', 'atq', 'atrm'].filter((program) => spawnSync('which', [program]).status !== 0)
-if (unscheduled.length > 0) console.warn(`SKIPPED: what a job left with cron and at: there is no ${unscheduled.join(', ')}`)
+if (unscheduled.length > 0)
+  console.warn(`SKIPPED: what a job left with cron and at: there is no ${unscheduled.join(', ')}`)
 
 const user = process.getuid?.() === 0 ? 'rc-login-test' : userInfo().username
 
@@ -29,7 +30,11 @@ describe.skipIf(missing !== undefined || user !== 'rc-login-test')('a login that
     rmSync(loot, { recursive: true, force: true })
   })
 
-  async function start(executor: Partial<InstanceExecutorOptions> = {}, hosts = 1, addresses = ['127.0.0.1']): Promise<void> {
+  async function start(
+    executor: Partial<InstanceExecutorOptions> = {},
+    hosts = 1,
+    addresses = ['127.0.0.1'],
+  ): Promise<void> {
     loot = mkdtempSync(join(tmpdir(), 'runner-core-loot-'))
     execFileSync('chmod', ['1777', loot])
     // So that a bash reads `.bashrc`, as at a first login.
@@ -42,10 +47,17 @@ describe.skipIf(missing !== undefined || user !== 'rc-login-test')('a login that
     await startFleet(executor, hosts, addresses)
   }
 
-  async function startFleet(executor: Partial<InstanceExecutorOptions>, hosts = 1, addresses = ['127.0.0.1']): Promise<void> {
+  async function startFleet(
+    executor: Partial<InstanceExecutorOptions>,
+    hosts = 1,
+    addresses = ['127.0.0.1'],
+  ): Promise<void> {
     const { port, hostKey, username, privateKey } = sshd
     const instances = Object.fromEntries(
-      Array.from({ length: hosts }, (_, index) => [`host-${index}`, { internal_addr: `${addresses[0]}:${port}`, host_key: hostKey }]),
+      Array.from({ length: hosts }, (_, index) => [
+        `host-${index}`,
+        { internal_addr: `${addresses[0]}:${port}`, host_key: hostKey },
+      ]),
     )
     fleet = await ExecutorFleet.start({
       createInstanceGroup,
@@ -65,7 +77,9 @@ describe.skipIf(missing !== undefined || user !== 'rc-login-test')('a login that
   }
 
   const processes = (word: string): string[] =>
-    readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && commandLine(pid).includes(word) && !commandLine(pid).includes('setpriv'))
+    readdirSync('/proc').filter(
+      (pid) => /^\d+$/.test(pid) && commandLine(pid).includes(word) && !commandLine(pid).includes('setpriv'),
+    )
 
   test.each([
     [
@@ -96,7 +110,12 @@ describe.skipIf(missing !== undefined || user !== 'rc-login-test')('a login that
   ] as const)('gives the next project nothing of a job that left a %s', async (_, leave, file, content) => {
     await start()
     expect((await run(1, leave())).outcome).toEqual({ state: 'success' })
-    const next = await run(2, 'echo "the secret is s3cr3t"', 'git status 2>/dev/null || true', `cat ~/${file} 2>/dev/null || true`)
+    const next = await run(
+      2,
+      'echo "the secret is s3cr3t"',
+      'git status 2>/dev/null || true',
+      `cat ~/${file} 2>/dev/null || true`,
+    )
     expect(next.outcome).toEqual({ state: 'success' })
     expect(existsSync(join(loot, 'stolen')) ? readFileSync(join(loot, 'stolen'), 'utf8') : '').not.toContain('s3cr3t')
     expect(next.trace).not.toContain('stolen')
@@ -114,7 +133,14 @@ describe.skipIf(missing !== undefined || user !== 'rc-login-test')('a login that
   test('gives a job of another project a home of its own, and tools and builds stay', async () => {
     await start()
     await run(1, 'mkdir -p ~/.cargo ~/.config', 'echo mine >~/.npmrc', 'echo "$HOME"')
-    const second = await run(2, 'echo "home $HOME"', 'pwd', 'cat ~/.gitconfig', '[ ! -e ~/.npmrc ]', 'echo token >~/.netrc')
+    const second = await run(
+      2,
+      'echo "home $HOME"',
+      'pwd',
+      'cat ~/.gitconfig',
+      '[ ! -e ~/.npmrc ]',
+      'echo token >~/.netrc',
+    )
     expect(second.outcome).toEqual({ state: 'success' })
     expect(second.trace).toMatch(/home \/home\/rc-login-test\/\.runner-core\/home\.\w+/)
     expect(second.trace).toContain('name = image')
@@ -122,12 +148,19 @@ describe.skipIf(missing !== undefined || user !== 'rc-login-test')('a login that
     expect(existsSync(join(home, '.netrc'))).toBe(false)
     await fleet.executor.sweepsEnded()
     expect(readdirSync(join(home, '.runner-core')).filter((name) => name.startsWith('home.'))).toEqual([])
-    expect((await run(1, '[ ! -e ~/.netrc ]', 'echo "home $HOME"')).trace).toMatch(/home \/home\/rc-login-test\/\.runner-core\/home\.\w+/)
+    expect((await run(1, '[ ! -e ~/.netrc ]', 'echo "home $HOME"')).trace).toMatch(
+      /home \/home\/rc-login-test\/\.runner-core\/home\.\w+/,
+    )
   })
 
   test('has its start-up files again at the end of a job, of whose shell nothing is seen', async () => {
     await start()
-    const job = ['echo evil >>~/.bashrc', 'mkdir -p ~/.ssh', 'echo evil >~/.ssh/rc', 'rm -f ~/.profile; mkfifo ~/.profile']
+    const job = [
+      'echo evil >>~/.bashrc',
+      'mkdir -p ~/.ssh',
+      'echo evil >~/.ssh/rc',
+      'rm -f ~/.profile; mkfifo ~/.profile',
+    ]
     const { outcome, trace } = await run(1, ...job, 'echo "names ${!r*} functions $(declare -F)"')
     expect(outcome).toEqual({ state: 'success' })
     expect(trace).toContain('\nnames  functions \n')
@@ -142,18 +175,21 @@ describe.skipIf(missing !== undefined || user !== 'rc-login-test')('a login that
     execFileSync('sh', ['-c', `for job in $(atq | grep ' ${user}$' | cut -f1); do atrm $job; done`])
   }
 
-  const asUser = (command: string): string => execFileSync('su', [user, '-c', command], { encoding: 'utf8', stdio: 'pipe' })
+  const asUser = (command: string): string =>
+    execFileSync('su', [user, '-c', command], { encoding: 'utf8', stdio: 'pipe' })
 
   test('has its ~/.ssh and its units again once a job is over, before any other comes, and its tools keep their settings', async () => {
     await start()
-    const job = ['mkdir -p ~/.ssh ~/.config/systemd/user', 'echo evil >~/.ssh/config', 'echo evil >~/.config/systemd/user/evil.service']
+    const job = [
+      'mkdir -p ~/.ssh ~/.config/systemd/user',
+      'echo evil >~/.ssh/config',
+      'echo evil >~/.config/systemd/user/evil.service',
+    ]
     expect((await run(1, ...job, 'echo mine >~/.npmrc')).outcome).toEqual({ state: 'success' })
     await fleet.executor.sweepsEnded()
-    expect(['.ssh/config', '.config/systemd/user/evil.service', '.npmrc'].map((file) => existsSync(join(home, file)))).toEqual([
-      false,
-      false,
-      true,
-    ])
+    expect(
+      ['.ssh/config', '.config/systemd/user/evil.service', '.npmrc'].map((file) => existsSync(join(home, file))),
+    ).toEqual([false, false, true])
   })
 
   test.skipIf(unscheduled.length > 0)(
@@ -205,7 +241,10 @@ describe.skipIf(missing !== undefined || user !== 'rc-login-test')('a login that
   test('is rid of what cron started for a job, and of nothing that was there before', async () => {
     await start({}, 1, ['127.0.0.2'])
     const asLogin = (seconds: string): void =>
-      spawn('setpriv', ['--reuid', user, '--clear-groups', 'sleep', seconds], { detached: true, stdio: 'ignore' }).unref()
+      spawn('setpriv', ['--reuid', user, '--clear-groups', 'sleep', seconds], {
+        detached: true,
+        stdio: 'ignore',
+      }).unref()
     asLogin('4244')
     await expect.poll(() => processes('sleep\x004244')).toHaveLength(1)
     await run(1, 'true')

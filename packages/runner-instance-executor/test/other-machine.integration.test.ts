@@ -54,7 +54,8 @@ describe.skipIf(missing !== undefined).each(cases)(
       disk = new SmallDisk(builds!, '8m')
       return fleet
     }
-    const instances = (trace: string): string[] => [...trace.matchAll(/^Using instance (\S+), slot \d+$/gm)].map(([, id]) => id!)
+    const instances = (trace: string): string[] =>
+      [...trace.matchAll(/^Using instance (\S+), slot \d+$/gm)].map(([, id]) => id!)
 
     test('since its disk is full: it runs on another', async () => {
       const machines = await start(0)

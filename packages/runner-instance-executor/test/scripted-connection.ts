@@ -1,5 +1,11 @@
 import type { Duplex } from 'node:stream'
-import { type Connection, ConnectionError, type ExecOptions, type Execution, type ExitStatus } from '@runner-core/fleeting'
+import {
+  type Connection,
+  ConnectionError,
+  type ExecOptions,
+  type Execution,
+  type ExitStatus,
+} from '@runner-core/fleeting'
 
 /** A command that a test lets print and end as it likes. */
 export interface ScriptedCommand {

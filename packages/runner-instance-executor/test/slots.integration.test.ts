@@ -96,7 +96,9 @@ describe.skipIf(missing !== undefined).each(cases)(
         stdio: ['ignore', 'inherit', 'inherit'],
       })
       const kept = join(directory, 'kept')
-      await expect.poll(() => existsSync(kept) && readFileSync(kept, 'utf8'), { timeout: 40_000 }).toContain('\\ngoing on\\n')
+      await expect
+        .poll(() => existsSync(kept) && readFileSync(kept, 'utf8'), { timeout: 40_000 })
+        .toContain('\\ngoing on\\n')
       if (!isKilled) return JSON.parse(readFileSync(kept, 'utf8')) as Kept
       const gone = new Promise((resolve) => first.once('exit', resolve))
       first.kill('SIGKILL')
@@ -115,7 +117,9 @@ describe.skipIf(missing !== undefined).each(cases)(
       const seen = join(directory, 'seen')
       // What of the other job lives while this one runs, as the machine has it.
       const look = `{ grep -lsF ${id} /proc/[0-9]*/cmdline || :; } | while read -r f; do tr '\\0' ' ' <$f; done >${seen}`
-      const { outcome } = await machines.run(payload({ script: ['echo second', look.replace(id, `${id.slice(0, 2)}""${id.slice(2)}`)] }))
+      const { outcome } = await machines.run(
+        payload({ script: ['echo second', look.replace(id, `${id.slice(0, 2)}""${id.slice(2)}`)] }),
+      )
       expect(outcome).toEqual({ state: 'success' })
       expect(readFileSync(seen, 'utf8')).toBe('')
       expect(processesWith(id)).toEqual([])
@@ -161,7 +165,8 @@ describe.skipIf(missing !== undefined).each(cases)(
       await firstManager()
       const machines = await startFleet(claims, { isSwept: false, capacityPerInstance: 2 })
       const results = await Promise.all([1, 2].map(() => machines.run(payload({ script: ['echo second'] }))))
-      const bySlot = (slot: number) => results.find(({ trace }) => new RegExp(`Using instance a#1, slot ${slot}$`, 'm').test(trace))!
+      const bySlot = (slot: number) =>
+        results.find(({ trace }) => new RegExp(`Using instance a#1, slot ${slot}$`, 'm').test(trace))!
       expect(bySlot(1).outcome).toEqual({ state: 'success' })
       expect(bySlot(1).trace).toContain('\nsecond\n')
       expect(bySlot(0).trace).toMatch(/slot 0: something of another job \([0-9a-f]+\) may be alive there/)
@@ -188,63 +193,75 @@ describe.skipIf(missing !== undefined).each(cases)(
   },
 )
 
-test.skipIf(missing !== undefined)('a host whose job could not be ended is lent again only when that is ended', async () => {
-  const sshd = await startSshd()
-  const builds = mkdtempSync(join(tmpdir(), 'runner-core-slots-'))
-  const id = uniqueSleep()
-  const fleet = await ExecutorFleet.start({
-    createInstanceGroup,
-    pluginConfig: () => ({ instances: { a: { internal_addr: `127.0.0.1:${sshd.port}`, host_key: sshd.hostKey } } }),
-    connector: { username: sshd.username, privateKey: sshd.privateKey, timeoutMs: 10_000 },
-    maxInstances: 1,
-    claims: { identity: 'token', manager: 'manager', isExclusive: false },
-    executor: { detach: { limitBytes: 4_000_000, reconnectGraceMs: 500 }, buildsDir: builds, acquireTimeoutMs: 60_000 },
-  })
-  try {
-    let isAway = false
-    const lost = await fleet.run(payload({ script: [`echo going on; sleep ${id}`] }), {
-      onOutput: (trace) => {
-        if (isAway || !trace.includes('\ngoing on\n')) return
-        isAway = true
-        // Longer than the executor tries to end what it gave up.
-        fleet.goAway(17_000)
+test.skipIf(missing !== undefined)(
+  'a host whose job could not be ended is lent again only when that is ended',
+  async () => {
+    const sshd = await startSshd()
+    const builds = mkdtempSync(join(tmpdir(), 'runner-core-slots-'))
+    const id = uniqueSleep()
+    const fleet = await ExecutorFleet.start({
+      createInstanceGroup,
+      pluginConfig: () => ({ instances: { a: { internal_addr: `127.0.0.1:${sshd.port}`, host_key: sshd.hostKey } } }),
+      connector: { username: sshd.username, privateKey: sshd.privateKey, timeoutMs: 10_000 },
+      maxInstances: 1,
+      claims: { identity: 'token', manager: 'manager', isExclusive: false },
+      executor: {
+        detach: { limitBytes: 4_000_000, reconnectGraceMs: 500 },
+        buildsDir: builds,
+        acquireTimeoutMs: 60_000,
       },
     })
-    expect(lost.outcome).toMatchObject({ code: 'environment_lost' })
-    expect(processesWith(id)).not.toEqual([])
-    const script = [`if grep -lsF ${id.slice(0, 2)}""${id.slice(2)} /proc/[0-9]*/cmdline; then echo beside; else echo alone; fi`]
-    const { outcome, trace } = await fleet.run(payload({ script }))
-    expect(trace).toContain('\nalone\n')
-    expect(trace).toMatch(/Using instance a#[2-9]/)
-    expect(outcome).toEqual({ state: 'success' })
-    expect(processesWith(id)).toEqual([])
-  } finally {
-    await fleet[Symbol.asyncDispose]()
-    for (const pid of processesWith(id)) process.kill(pid, 'SIGKILL')
-    await sshd.stop()
-    rmSync(builds, { recursive: true, force: true })
-  }
-})
+    try {
+      let isAway = false
+      const lost = await fleet.run(payload({ script: [`echo going on; sleep ${id}`] }), {
+        onOutput: (trace) => {
+          if (isAway || !trace.includes('\ngoing on\n')) return
+          isAway = true
+          // Longer than the executor tries to end what it gave up.
+          fleet.goAway(17_000)
+        },
+      })
+      expect(lost.outcome).toMatchObject({ code: 'environment_lost' })
+      expect(processesWith(id)).not.toEqual([])
+      const script = [
+        `if grep -lsF ${id.slice(0, 2)}""${id.slice(2)} /proc/[0-9]*/cmdline; then echo beside; else echo alone; fi`,
+      ]
+      const { outcome, trace } = await fleet.run(payload({ script }))
+      expect(trace).toContain('\nalone\n')
+      expect(trace).toMatch(/Using instance a#[2-9]/)
+      expect(outcome).toEqual({ state: 'success' })
+      expect(processesWith(id)).toEqual([])
+    } finally {
+      await fleet[Symbol.asyncDispose]()
+      for (const pid of processesWith(id)) process.kill(pid, 'SIGKILL')
+      await sshd.stop()
+      rmSync(builds, { recursive: true, force: true })
+    }
+  },
+)
 
-test.skipIf(missing !== undefined)('a host with less than min_free_space serves no job, and the reason is told', async () => {
-  const sshd = await startSshd()
-  const builds = mkdtempSync(join(tmpdir(), 'runner-core-slots-'))
-  const fleet = await ExecutorFleet.start({
-    createInstanceGroup,
-    pluginConfig: () => ({ instances: { a: { internal_addr: `127.0.0.1:${sshd.port}`, host_key: sshd.hostKey } } }),
-    connector: { username: sshd.username, privateKey: sshd.privateKey, timeoutMs: 10_000 },
-    maxInstances: 1,
-    claims: { identity: 'token', manager: 'manager', isExclusive: false },
-    executor: { buildsDir: builds, acquireTimeoutMs: 15_000, minFreeBytes: 2 ** 50 },
-  })
-  try {
-    const { outcome, trace } = await fleet.run(payload({ script: ['echo ran'] }))
-    expect(outcome).toMatchObject({ state: 'failed', reason: 'runner_system_failure' })
-    expect(trace).not.toContain('\nran\n')
-    expect(trace + JSON.stringify(outcome)).toMatch(/\d+ MB free in \S+, min_free_space is 1073741824 MB/)
-  } finally {
-    await fleet[Symbol.asyncDispose]()
-    await sshd.stop()
-    rmSync(builds, { recursive: true, force: true })
-  }
-})
+test.skipIf(missing !== undefined)(
+  'a host with less than min_free_space serves no job, and the reason is told',
+  async () => {
+    const sshd = await startSshd()
+    const builds = mkdtempSync(join(tmpdir(), 'runner-core-slots-'))
+    const fleet = await ExecutorFleet.start({
+      createInstanceGroup,
+      pluginConfig: () => ({ instances: { a: { internal_addr: `127.0.0.1:${sshd.port}`, host_key: sshd.hostKey } } }),
+      connector: { username: sshd.username, privateKey: sshd.privateKey, timeoutMs: 10_000 },
+      maxInstances: 1,
+      claims: { identity: 'token', manager: 'manager', isExclusive: false },
+      executor: { buildsDir: builds, acquireTimeoutMs: 15_000, minFreeBytes: 2 ** 50 },
+    })
+    try {
+      const { outcome, trace } = await fleet.run(payload({ script: ['echo ran'] }))
+      expect(outcome).toMatchObject({ state: 'failed', reason: 'runner_system_failure' })
+      expect(trace).not.toContain('\nran\n')
+      expect(trace + JSON.stringify(outcome)).toMatch(/\d+ MB free in \S+, min_free_space is 1073741824 MB/)
+    } finally {
+      await fleet[Symbol.asyncDispose]()
+      await sshd.stop()
+      rmSync(builds, { recursive: true, force: true })
+    }
+  },
+)

@@ -4,7 +4,9 @@ import { join } from 'node:path'
 
 /** Why no {@link SmallDisk} can be made here; undefined when one can. */
 export function smallDiskMissing(): string | undefined {
-  return process.platform === 'linux' && process.getuid?.() === 0 ? undefined : 'root is needed to mount small file systems'
+  return process.platform === 'linux' && process.getuid?.() === 0
+    ? undefined
+    : 'root is needed to mount small file systems'
 }
 
 /** A directory that is a file system of its own. */

@@ -13,10 +13,13 @@ export const mixWords =
 /** Writes 1 GiB of what jobs leave into a directory. */
 export async function writeMix(directory: string, modules: string): Promise<void> {
   for (const name of ['logs', 'bin', 'packages', 'src']) mkdirSync(join(directory, name), { recursive: true })
-  for (let index = 0; index < 4; index++) await writeFile(join(directory, 'logs', `build-${index}.log`), 64 * mebibyte, logLines(index))
+  for (let index = 0; index < 4; index++)
+    await writeFile(join(directory, 'logs', `build-${index}.log`), 64 * mebibyte, logLines(index))
   const program = readFileSync(process.execPath).subarray(0, 64 * mebibyte)
-  for (let index = 0; index < 4; index++) writeFileSync(join(directory, 'bin', `program-${index}`), program, { mode: 0o755 })
-  for (let index = 0; index < 56; index++) await writeFile(join(directory, 'packages', `package-${index}.bin`), 8 * mebibyte, noise(index))
+  for (let index = 0; index < 4; index++)
+    writeFileSync(join(directory, 'bin', `program-${index}`), program, { mode: 0o755 })
+  for (let index = 0; index < 56; index++)
+    await writeFile(join(directory, 'packages', `package-${index}.bin`), 8 * mebibyte, noise(index))
   copySources(modules, join(directory, 'src'), 64 * mebibyte)
 }
 

@@ -1,6 +1,8 @@
-// `npm run bench -- artifacts`: 1 GiB of artifacts from one machine (a stock sshd on loopback) through a runner (`runner-core run`, a process of its own) to a coordinator (in this process, which digests what
-// comes): packed as a zip at the default level, and one file raw. From the end of the job's script, by the machine's own clock, to that of the job, so that looking for the files and the report of the end are part of it. Prints a table and one
-// line `BENCH {json}`; MB are 10^6 bytes of the files, memory is MiB.
+// `npm run bench -- artifacts`: 1 GiB of artifacts from one machine (a stock sshd on loopback) through a runner
+// (`runner-core run`, a process of its own) to a coordinator (in this process, which digests what comes): packed as a
+// zip at the default level, and one file raw. From the end of the job's script, by the machine's own clock, to that of
+// the job, so that looking for the files and the report of the end are part of it. Prints a table and one line
+// `BENCH {json}`; MB are 10^6 bytes of the files, memory is MiB.
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -57,7 +59,8 @@ for (let round = 0; round < rounds; round++) {
   raws.push(await measure({ paths: ['raw'], format: 'raw', type: 'metrics' }, `[ -f raw ] || cp ${content}/raw .`))
 }
 const { peakMb } = runner.memory()
-if (coordinator.violations.length > 0) throw new Error(`the job API was violated: ${JSON.stringify(coordinator.violations.slice(0, 5))}`)
+if (coordinator.violations.length > 0)
+  throw new Error(`the job API was violated: ${JSON.stringify(coordinator.violations.slice(0, 5))}`)
 
 const row = (rows: readonly Row[]) => ({
   'MB/s': Math.round(median(rows.map(({ mbPerSecond }) => mbPerSecond))),

@@ -18,24 +18,37 @@ const userPrefix = 'runner-core-'
 
 /** Where sshd is, if it is installed. */
 export function findSshd(): string | undefined {
-  return ['/usr/sbin/sshd', '/usr/local/sbin/sshd', '/usr/bin/sshd', '/opt/homebrew/sbin/sshd'].find((path) => existsSync(path))
+  return ['/usr/sbin/sshd', '/usr/local/sbin/sshd', '/usr/bin/sshd', '/opt/homebrew/sbin/sshd'].find((path) =>
+    existsSync(path),
+  )
 }
 
 /**
- * Starts sshd for a login without shell start-up files, since those are what one would measure. As root that is a user made for the purpose and removed afterwards;
- * otherwise one's own login with another home directory. `MaxStartups` and `MaxSessions` are stock. `folder` must be readable for that user.
+ * Starts sshd for a login without shell start-up files, since those are what one would measure. As root that is a user
+ * made for the purpose and removed afterwards; otherwise one's own login with another home directory. `MaxStartups` and
+ * `MaxSessions` are stock. `folder` must be readable for that user.
  */
 export async function startSshd(sshd: string, folder: string): Promise<BenchSshd> {
   const isRoot = process.platform === 'linux' && process.getuid?.() === 0
   const username = isRoot ? `${userPrefix}${process.pid}` : userInfo().username
   const home = join(folder, 'home')
   mkdirSync(home)
-  for (const key of ['host_key', 'user_key']) execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(folder, key)])
+  for (const key of ['host_key', 'user_key'])
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(folder, key)])
   writeFileSync(join(folder, 'authorized_keys'), readFileSync(join(folder, 'user_key.pub')), { mode: 0o644 })
   if (isRoot) {
     mkdirSync('/run/sshd', { recursive: true }) // where sshd separates its privileges
     removeAbandonedUsers()
-    execFileSync('useradd', ['--home-dir', home, '--no-create-home', '--shell', '/bin/bash', '--password', '*', username])
+    execFileSync('useradd', [
+      '--home-dir',
+      home,
+      '--no-create-home',
+      '--shell',
+      '/bin/bash',
+      '--password',
+      '*',
+      username,
+    ])
     execFileSync('chown', [username, home])
   }
   const port = await freePort()
@@ -52,7 +65,9 @@ export async function startSshd(sshd: string, folder: string): Promise<BenchSshd
     ...(isRoot ? [] : [`SetEnv HOME=${home}`]),
   ]
   writeFileSync(join(folder, 'sshd_config'), `${config.join('\n')}\n`)
-  const server = spawn(sshd, ['-D', '-e', '-f', join(folder, 'sshd_config')], { stdio: ['ignore', 'ignore', 'inherit'] })
+  const server = spawn(sshd, ['-D', '-e', '-f', join(folder, 'sshd_config')], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
   const stop = async (): Promise<void> => {
     await end(server)
     if (isRoot) removeUser(username)
@@ -69,7 +84,9 @@ export async function startSshd(sshd: string, folder: string): Promise<BenchSshd
 
 /** Those whose process was killed before it could remove them. */
 function removeAbandonedUsers(): void {
-  for (const [, username = '', pid] of readFileSync('/etc/passwd', 'utf8').matchAll(new RegExp(`^(${userPrefix}(\\d+)):`, 'gm'))) {
+  for (const [, username = '', pid] of readFileSync('/etc/passwd', 'utf8').matchAll(
+    new RegExp(`^(${userPrefix}(\\d+)):`, 'gm'),
+  )) {
     if (!existsSync(`/proc/${pid}`)) removeUser(username)
   }
 }

@@ -1,6 +1,7 @@
-// `npm run bench -- jobs`: trivial jobs through a coordinator (in this process), a runner (`runner-core run`, a process of its own, as beside a real GitLab) and one
-// OpenSSH sshd, ten slots: as it is configured by default (`sshd`), with `state_dir` too (`kept`), and with neither that nor `detach` (`plain`). Prints a table and one line
-// `BENCH {json}`, with the share of the throughput that detaching, and detaching with state, cost (`detachLoss`, `stateLoss`).
+// `npm run bench -- jobs`: trivial jobs through a coordinator (in this process), a runner (`runner-core run`, a process
+// of its own, as beside a real GitLab) and one OpenSSH sshd, ten slots: as it is configured by default (`sshd`), with
+// `state_dir` too (`kept`), and with neither that nor `detach` (`plain`). Prints a table and one line `BENCH {json}`,
+// with the share of the throughput that detaching, and detaching with state, cost (`detachLoss`, `stateLoss`).
 import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -60,8 +61,16 @@ async function run(): Promise<ReadonlyMap<string, Row>> {
   const folder = mkdtempSync(join(tmpdir(), 'runner-core-bench-'))
   cleanUp.defer(() => rmSync(folder, { recursive: true, force: true }))
   chmodSync(folder, 0o755) // the bench user reads its authorized_keys there
-  const coordinator = cleanUp.use(await Coordinator.start({ tokens: Object.values(tokens), jobRequestsPerMinute: 1000 }))
-  const start = (name: keyof typeof tokens, config: string, command = bin, jobs = jobsPerRound, oneByOne = oneByOnePerRound): Contender => {
+  const coordinator = cleanUp.use(
+    await Coordinator.start({ tokens: Object.values(tokens), jobRequestsPerMinute: 1000 }),
+  )
+  const start = (
+    name: keyof typeof tokens,
+    config: string,
+    command = bin,
+    jobs = jobsPerRound,
+    oneByOne = oneByOnePerRound,
+  ): Contender => {
     const file = join(folder, `${name}.toml`)
     writeFileSync(file, config)
     const runner = cleanUp.use(startRunner(command, ['run', '--config', file], join(folder, `${name}.log`)))
@@ -73,7 +82,8 @@ async function run(): Promise<ReadonlyMap<string, Row>> {
   if (sshd === undefined) console.log('sshd is not installed: measured with plugin local only')
   else {
     const server = cleanUp.use(await startSshd(sshd, folder))
-    const config = (token: string, options: StaticOptions): string => staticConfig(coordinator.url, token, server, options)
+    const config = (token: string, options: StaticOptions): string =>
+      staticConfig(coordinator.url, token, server, options)
     const contenders = [
       start('plain', config(tokens.plain, { detach: false })),
       start('sshd', config(tokens.sshd, { detach: true })),
@@ -81,7 +91,15 @@ async function run(): Promise<ReadonlyMap<string, Row>> {
     ]
     const stock = process.env['GITLAB_RUNNER_BIN']
     if (stock !== undefined && existsSync(stock)) {
-      contenders.push(start('stock', stockConfig(coordinator.url, tokens.stock, server), stock, stockJobsPerRound, stockOneByOnePerRound))
+      contenders.push(
+        start(
+          'stock',
+          stockConfig(coordinator.url, tokens.stock, server),
+          stock,
+          stockJobsPerRound,
+          stockOneByOnePerRound,
+        ),
+      )
     }
     for (const row of await compete(coordinator, contenders)) rows.set(row.name, row)
   }
@@ -89,11 +107,15 @@ async function run(): Promise<ReadonlyMap<string, Row>> {
   for (const row of await compete(coordinator, [local])) rows.set(row.name, row)
 
   const ourViolations = coordinator.violations.filter(({ runnerToken }) => runnerToken !== tokens.stock)
-  if (ourViolations.length > 0) throw new Error(`the job API was violated: ${JSON.stringify(ourViolations.slice(0, 5))}`)
+  if (ourViolations.length > 0)
+    throw new Error(`the job API was violated: ${JSON.stringify(ourViolations.slice(0, 5))}`)
   return rows
 }
 
-/** Loads the contenders in turns, each round in another order, so that whatever else the machine does hits them alike; the median round counts. */
+/**
+ * Loads the contenders in turns, each round in another order, so that whatever else the machine does hits them alike;
+ * the median round counts.
+ */
 async function compete(coordinator: Coordinator, contenders: readonly Contender[]): Promise<readonly Row[]> {
   const loads = new Map(contenders.map(({ name }) => [name, [] as LoadResult[]]))
   const alone = new Map(contenders.map(({ name }) => [name, [] as number[]]))
@@ -128,7 +150,9 @@ function loss(row: Row | undefined, plain: Row | undefined): number | null {
 }
 
 function print(rows: ReadonlyMap<string, Row>): void {
-  console.log(`trivial jobs, ${slots} slots on one machine; first output: from the hand-out to the first byte of the script's own output`)
+  console.log(
+    `trivial jobs, ${slots} slots on one machine; first output: from the hand-out to the first byte of the script's own output`,
+  )
   console.table(
     Object.fromEntries(
       [...rows.values()].map(({ name, jobsPerSecond, firstOutputMs, oneAtATimeMs, rssMb }) => [

@@ -3,7 +3,9 @@ import type { Coordinator, CoordinatorJob, JobSpec } from '@runner-core/runner/t
 /** What one load of trivial jobs took. */
 export interface LoadResult {
   readonly jobsPerSecond: number
-  /** From the moment a job is handed out to the first byte that its own script printed, as the coordinator receives it. */
+  /**
+   * From the moment a job is handed out to the first byte that its own script printed, as the coordinator receives it.
+   */
   readonly firstOutputMs: readonly number[]
 }
 

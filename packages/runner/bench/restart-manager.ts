@@ -1,4 +1,5 @@
-// One manager of the restart bench: `fill` leaves a state with so many instances and jobs, `restart` takes it over and prints how long that took since the process began.
+// One manager of the restart bench: `fill` leaves a state with so many instances and jobs, `restart` takes it over and
+// prints how long that took since the process began.
 import { join } from 'node:path'
 import { Provisioner, systemClock } from '@runner-core/fleeting'
 import { MemoryGroup, simpleShell } from '@runner-core/fleeting/testing'
@@ -20,7 +21,13 @@ executor = "instance"
 plugin = "memory"`)
 const never = new AbortController().signal
 const clock = systemClock
-const state = (await openFleetState({ settings, runner: settings.runners[0]!, onWait: () => {}, clock, signal: never }))!
+const state = (await openFleetState({
+  settings,
+  runner: settings.runners[0]!,
+  onWait: () => {},
+  clock,
+  signal: never,
+}))!
 const group = new MemoryGroup({ clock, shell: simpleShell, maxSize: count, callDelayMs: 400 })
 for (let made = 0; made < count; made++) group.addForeign()
 const provisioner = await Provisioner.start({ group, clock, lease: state.lease }, never)
@@ -29,7 +36,11 @@ const scaler = await Taskscaler.start({ provisioner, onDispose: 'keep-instances'
 if (phase === 'fill') {
   while (scaler.status().tasks.idle < count) await new Promise((resolve) => setTimeout(resolve, 20))
   // About as large as a real one: GitLab sends some sixty variables.
-  const variables = Array.from({ length: 60 }, (_, index) => ({ key: `CI_VARIABLE_${index}`, value: 'x'.repeat(80), public: true }))
+  const variables = Array.from({ length: 60 }, (_, index) => ({
+    key: `CI_VARIABLE_${index}`,
+    value: 'x'.repeat(80),
+    public: true,
+  }))
   await Promise.all(
     Array.from({ length: count }, async (_, id) => {
       const acquisition = await scaler.acquire(scaler.reserve())
@@ -56,7 +67,12 @@ if (phase === 'fill') {
   )
   const removed = group.calls.filter(({ operation }) => operation === 'decrease').length
   console.log(
-    JSON.stringify({ firstDecisionMs, allAdoptedMs: Math.round(performance.now()), adopted: adopted.filter(Boolean).length, removed }),
+    JSON.stringify({
+      firstDecisionMs,
+      allAdoptedMs: Math.round(performance.now()),
+      adopted: adopted.filter(Boolean).length,
+      removed,
+    }),
   )
 }
 setInterval(() => {}, 1_000)

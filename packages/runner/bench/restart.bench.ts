@@ -1,7 +1,9 @@
-// A manager with 1,000 instances and 1,000 running jobs is killed, and another one starts on its state. Times are from the start of that process to its first decision, and until every job has its slot and
-// a connection again. The cloud is a group in memory whose list takes as long as a real one's two calls; state, encryption and processes are real.
-// Then a real manager is killed under ten jobs that print, on a real machine of plugin `local`: when their logs go on at the coordinator, from the moment when the next manager says that its fleet is there
-// (`resumedMs`), which is so long after the start of its process (`backMs`).
+// A manager with 1,000 instances and 1,000 running jobs is killed, and another one starts on its state. Times are from
+// the start of that process to its first decision, and until every job has its slot and a connection again. The cloud
+// is a group in memory whose list takes as long as a real one's two calls; state, encryption and processes are real.
+// Then a real manager is killed under ten jobs that print, on a real machine of plugin `local`: when their logs go on
+// at the coordinator, from the moment when the next manager says that its fleet is there (`resumedMs`), which is so
+// long after the start of its process (`backMs`).
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -52,7 +54,9 @@ const worst = (key: keyof Times): number => Math.max(...results.map((times) => t
 
 const resumed: ResumedStreams[] = []
 for (let round = 0; round < streamRounds; round++) resumed.push(await measureResumedStreams(streams))
-console.table(resumed.map(({ backMs, resumedMs }) => ({ backMs, firstResumedMs: resumedMs[0], lastResumedMs: resumedMs.at(-1) })))
+console.table(
+  resumed.map(({ backMs, resumedMs }) => ({ backMs, firstResumedMs: resumedMs[0], lastResumedMs: resumedMs.at(-1) })),
+)
 const resumedMs = resumed.flatMap((round) => round.resumedMs)
 console.log(
   `BENCH ${JSON.stringify({

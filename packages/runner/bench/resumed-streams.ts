@@ -15,7 +15,10 @@ export interface ResumedStreams {
 /** How finely times are taken. */
 const lookMs = 5
 
-/** Kills a manager under jobs that print all the time, on a real machine of plugin `local`, starts another one on its state, and watches from the coordinator when their logs go on. */
+/**
+ * Kills a manager under jobs that print all the time, on a real machine of plugin `local`, starts another one on its
+ * state, and watches from the coordinator when their logs go on.
+ */
 export async function measureResumedStreams(jobCount: number): Promise<ResumedStreams> {
   await using cleanUp = new AsyncDisposableStack()
   const folder = mkdtempSync(join(tmpdir(), 'runner-core-resumed-'))

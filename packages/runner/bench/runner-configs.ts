@@ -64,7 +64,10 @@ export function localConfig(url: string, token: string): string {
   return autoscaled(url, token, 'local', '')
 }
 
-/** `config.toml` of a stock gitlab-runner with its `ssh` executor on the same host. `directories`: lines that say where jobs and caches are there. */
+/**
+ * `config.toml` of a stock gitlab-runner with its `ssh` executor on the same host. `directories`: lines that say where
+ * jobs and caches are there.
+ */
 export function stockConfig(
   url: string,
   token: string,

@@ -28,7 +28,8 @@ export function startRunner(command: string, args: readonly string[], logFile: s
     pid: child.pid ?? 0,
     ended,
     memory() {
-      const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(statusOf(child.pid ?? 0))?.[1] ?? 0) / 1024
+      const field = (name: string): number =>
+        Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(statusOf(child.pid ?? 0))?.[1] ?? 0) / 1024
       return { rssMb: field('VmRSS'), peakMb: field('VmHWM') }
     },
     async [Symbol.asyncDispose]() {

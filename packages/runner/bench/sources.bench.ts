@@ -1,7 +1,10 @@
-// `npm run bench -- sources [ROUNDS]`: what getting a small repository costs a job above git's own time. All are whole jobs on one machine (a stock sshd on loopback), one after the other, from a coordinator (in this
-// process) through a runner (`runner-core run`, a process of its own); the repository is served by git's own back end, to whoever has the token, from this process too. In each round, in another order: jobs whose
-// sources the runner gets, jobs without sources whose script types the git commands that get the same, and jobs that do neither. Each is measured from its hand-out to the machine's time that its script
-// prints, so what a job costs by itself is on both sides. Prints a table and one line `BENCH {json}`: medians of what the first ones took longer than the second ones of the same round.
+// `npm run bench -- sources [ROUNDS]`: what getting a small repository costs a job above git's own time. All are whole
+// jobs on one machine (a stock sshd on loopback), one after the other, from a coordinator (in this process) through a
+// runner (`runner-core run`, a process of its own); the repository is served by git's own back end, to whoever has the
+// token, from this process too. In each round, in another order: jobs whose sources the runner gets, jobs without
+// sources whose script types the git commands that get the same, and jobs that do neither. Each is measured from its
+// hand-out to the machine's time that its script prints, so what a job costs by itself is on both sides. Prints a table
+// and one line `BENCH {json}`: medians of what the first ones took longer than the second ones of the same round.
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -38,7 +41,8 @@ chmodSync(folder, 0o755) // the bench user reads its authorized_keys there
 const project = cleanUp.use(new TestRepository())
 const parent = new TestRepository({ root: project.root, name: 'parent' })
 const library = new TestRepository({ root: project.root, name: 'library' })
-for (let file = 0; file < files; file++) project.commit(`file-${file}.txt`, `a line of file ${file}\n`.repeat(20 + file * 5))
+for (let file = 0; file < files; file++)
+  project.commit(`file-${file}.txt`, `a line of file ${file}\n`.repeat(20 + file * 5))
 library.commit('library.txt', 'of the library\n')
 parent.commit('file.txt', 'of the project\n')
 parent.link('library', '../library.git', library.commit('library.txt', 'newer\n'))
@@ -65,7 +69,9 @@ function contenders(round: number, sha: string, parentSha: string) {
   return {
     nothing: { job: { script: [] } },
     clone: { job: { script: [], git: fetched, variables: [chosen(`clone-${round}`)] }, isFresh: true },
-    ownClone: { job: { script: [`git clone -q --depth ${depth} ${url('project')} clone-${round}; cd clone-${round}`] } },
+    ownClone: {
+      job: { script: [`git clone -q --depth ${depth} ${url('project')} clone-${round}; cd clone-${round}`] },
+    },
     fetch: { job: { script: [], git: fetched, variables: [chosen('fetch')] }, isFresh: round === 0 },
     ownFetch: {
       job: {
@@ -95,7 +101,15 @@ function contenders(round: number, sha: string, parentSha: string) {
 }
 type Name = keyof ReturnType<typeof contenders>
 
-const measured: Record<Name, number[]> = { nothing: [], clone: [], ownClone: [], fetch: [], ownFetch: [], submodule: [], ownSubmodule: [] }
+const measured: Record<Name, number[]> = {
+  nothing: [],
+  clone: [],
+  ownClone: [],
+  fetch: [],
+  ownFetch: [],
+  submodule: [],
+  ownSubmodule: [],
+}
 const names = Object.keys(measured) as Name[]
 const parentSha = parent.commit('file.txt', 'newer\n')
 for (let round = 0; round < warmUps + rounds; round++) {
@@ -106,7 +120,8 @@ for (let round = 0; round < warmUps + rounds; round++) {
     if (round >= warmUps) measured[name].push(ms)
   }
 }
-if (coordinator.violations.length > 0) throw new Error(`the job API was violated: ${JSON.stringify(coordinator.violations.slice(0, 5))}`)
+if (coordinator.violations.length > 0)
+  throw new Error(`the job API was violated: ${JSON.stringify(coordinator.violations.slice(0, 5))}`)
 
 const p50 = (name: Name): number => quantile(measured[name], 0.5)
 /** The median over rounds, since both of a round met the same machine. */
@@ -125,7 +140,10 @@ console.log(
 )
 console.table(
   Object.fromEntries(
-    rows.map(({ title, ours, own }) => [title, { 'runner ms': p50(ours), 'git typed ms': p50(own), 'adds ms': adds(ours, own) }]),
+    rows.map(({ title, ours, own }) => [
+      title,
+      { 'runner ms': p50(ours), 'git typed ms': p50(own), 'adds ms': adds(ours, own) },
+    ]),
   ),
 )
 const result = {

@@ -1,6 +1,7 @@
 #!/usr/bin/env -S node --v8-pool-size=0
-// One call of GitLab Runner's custom executor: passes it on to the daemon that has the machines, and what comes of it back.
-// Each stage of each job is a start of this program, so it is plain JavaScript that loads nothing but what it needs, and it starts no threads for V8.
+// One call of GitLab Runner's custom executor: passes it on to the daemon that has the machines, and what comes of it
+// back. Each stage of each job is a start of this program, so it is plain JavaScript that loads nothing but what it
+// needs, and it starts no threads for V8.
 'use strict'
 const fs = require('node:fs')
 const net = require('node:net')
@@ -23,14 +24,16 @@ let isStopped = false
 /** `words`: what stands after `custom-executor`. */
 function main([call, ...words]) {
   // GitLab Runner puts its words behind those of its configuration, where ours was forgotten.
-  if (!calls.includes(call)) return fail(`expected config, prepare, run or cleanup as the first word, got ${call ?? 'none'}`)
+  if (!calls.includes(call))
+    return fail(`expected config, prepare, run or cleanup as the first word, got ${call ?? 'none'}`)
   const { options, rest } = parse(words)
   const temporaryDirectory = env.TMPDIR
   // GitLab Runner cleans up too where it could not even make the job's directory.
   if (call === 'cleanup' && !temporaryDirectory) process.exit(0)
   if (!temporaryDirectory) return fail('expected TMPDIR in the environment, as GitLab Runner sets it, got none')
   const [script, stage] = rest.slice(-2)
-  if (call === 'run' && rest.length < 2) return fail('expected the path of a script and the name of a stage after the options, got less')
+  if (call === 'run' && rest.length < 2)
+    return fail('expected the path of a script and the name of a stage after the options, got less')
   // One that an earlier stage left would be taken for this one's.
   if (call === 'run' && env.BUILD_EXIT_CODE_FILE) fs.rmSync(env.BUILD_EXIT_CODE_FILE, { force: true })
   // Nobody would know why a job that waits for them fails.
@@ -92,7 +95,8 @@ function connect(request, to) {
 
 function finish(result) {
   // A build's exit status goes beside the exit code, which says whose failure it is.
-  if (result.end === 'build' && env.BUILD_EXIT_CODE_FILE) fs.writeFileSync(env.BUILD_EXIT_CODE_FILE, `${result.status}\n`)
+  if (result.end === 'build' && env.BUILD_EXIT_CODE_FILE)
+    fs.writeFileSync(env.BUILD_EXIT_CODE_FILE, `${result.status}\n`)
   process.exit(exitCodes[result.end])
 }
 
@@ -123,7 +127,9 @@ function begin({ config, directory, options }) {
     if (size > longLogBytes) fs.renameSync(state.log, `${state.log}.1`)
     else state.logStart = size
     const log = fs.openSync(state.log, 'a', 0o600)
-    const more = ['--directory', '--idle-timeout', '--owner-grace'].flatMap((name) => (options[name] ? [name, options[name]] : []))
+    const more = ['--directory', '--idle-timeout', '--owner-grace'].flatMap((name) =>
+      options[name] ? [name, options[name]] : [],
+    )
     const words = [path.join(__dirname, 'runner-core.js'), 'custom-executor', 'daemon', '--config', config, ...more]
     const own = Object.fromEntries(Object.entries(env).filter(([name]) => !isOfJob(name)))
     const child = spawn(process.execPath, ['--max-semi-space-size=2', ...words], {
@@ -145,7 +151,13 @@ function begin({ config, directory, options }) {
 function isOfJob(name) {
   return (
     /^(CUSTOM_ENV_|npm_)/.test(name) ||
-    ['TMPDIR', 'JOB_RESPONSE_FILE', 'BUILD_EXIT_CODE_FILE', 'BUILD_FAILURE_EXIT_CODE', 'SYSTEM_FAILURE_EXIT_CODE'].includes(name) ||
+    [
+      'TMPDIR',
+      'JOB_RESPONSE_FILE',
+      'BUILD_EXIT_CODE_FILE',
+      'BUILD_FAILURE_EXIT_CODE',
+      'SYSTEM_FAILURE_EXIT_CODE',
+    ].includes(name) ||
     ['RUNNER_CORE_PARENT', 'RUNNER_CORE_CUSTOM_EXECUTOR'].includes(name)
   )
 }
@@ -164,7 +176,8 @@ function parse(words) {
   for (; words[at]?.startsWith('-'); at += 1) {
     const [, word, inline] = /^([^=]*)(?:=(.*))?$/s.exec(words[at])
     const name = names[word] ?? word
-    if (!['--config', '--runner', '--directory', '--idle-timeout', '--owner-grace'].includes(name)) fail(`unknown option ${word}`)
+    if (!['--config', '--runner', '--directory', '--idle-timeout', '--owner-grace'].includes(name))
+      fail(`unknown option ${word}`)
     options[name] = inline ?? words[++at]
     if (options[name] === undefined) fail(`option ${word}: expected a value, got none`)
   }

@@ -1,8 +1,9 @@
-// Starts the command line interface: in a checkout from the sources, without a build; in an installed package from what they compile to.
-// Plain JavaScript that older Nodes can read, committed.
-// Its flags: a small young generation, since otherwise a job that prints much leaves up to 90 MB of dead buffers in it before they are collected; `gc`, with which they are collected while files pass through
-// (docs/decisions/artifacts.md); and a heap that may double before all of it is collected: by its own measure Node would do so for each few megabytes of buffers, in vain. And one arena of glibc's: each that
-// zlib's threads have keeps memory that the others cannot use.
+// Starts the command line interface: in a checkout from the sources, without a build; in an installed package from what
+// they compile to. Plain JavaScript that older Nodes can read, committed. Its flags: a small young generation, since
+// otherwise a job that prints much leaves up to 90 MB of dead buffers in it before they are collected; `gc`, with which
+// they are collected while files pass through (docs/decisions/artifacts.md); and a heap that may double before all of
+// it is collected: by its own measure Node would do so for each few megabytes of buffers, in vain. And one arena of
+// glibc's: each that zlib's threads have keeps memory that the others cannot use.
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import * as nodeModule from 'node:module'
@@ -24,9 +25,11 @@ if (!isCheckout) {
 } else if (runsTypeScript) {
   const condition = '@runner-core/source'
   nodeModule.registerHooks({
-    resolve: (specifier, context, next) => next(specifier, { ...context, conditions: [...context.conditions, condition] }),
+    resolve: (specifier, context, next) =>
+      next(specifier, { ...context, conditions: [...context.conditions, condition] }),
   })
-  // Spares every start but the first the stripping of types, and 20 MB. Where it cannot be written, Node goes on without.
+  // Spares every start but the first the stripping of types, and 20 MB. Where it cannot be written, Node goes on
+  // without.
   nodeModule.enableCompileCache(join(here, '../../../node_modules/.cache/compile'))
   endWithParent()
   await start('../src/cli/main.ts')
@@ -61,8 +64,8 @@ function startAgain() {
 }
 
 /**
- * Under npx, and under the above, the one who signals reaches a process further up (npm, its shell, the old Node), which may end without passing the signal on.
- * Then this process must not live on.
+ * Under npx, and under the above, the one who signals reaches a process further up (npm, its shell, the old Node),
+ * which may end without passing the signal on. Then this process must not live on.
  */
 function endWithParent() {
   if (!process.env.npm_command && !process.env.RUNNER_CORE_PARENT) return

@@ -18,8 +18,8 @@ export class Concurrency {
   }
 
   /**
-   * True: there was room, and {@link release} gives it back. False: `wake` is called at each release from now on, until a claim with it succeeds; those who
-   * have waited longest are called first. Claiming again is the caller's business.
+   * True: there was room, and {@link release} gives it back. False: `wake` is called at each release from now on, until
+   * a claim with it succeeds; those who have waited longest are called first. Claiming again is the caller's business.
    */
   claim(wake: () => void): boolean {
     if (this.free < 1) {

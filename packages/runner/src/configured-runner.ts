@@ -45,7 +45,10 @@ export interface StopReport {
 /** How a fleet came to be another process's: `handed over` to one that asked for it · `lost` to one that took it. */
 export type Departure = 'handed over' | 'lost'
 
-/** How long it may take before the fleet is handed over, or its group is left to another manager, to report jobs that have ended and to clean up after them, milliseconds. */
+/**
+ * How long it may take before the fleet is handed over, or its group is left to another manager, to report jobs that
+ * have ended and to clean up after them, milliseconds.
+ */
 const mostTellMs = 5_000
 
 export interface ConfiguredRunnerOptions extends Pick<FleetOptions, 'makeProvisioner' | 'makeScaler' | 'manager'> {
@@ -119,7 +122,10 @@ export class ConfiguredRunner {
   #groupLost = false
   #departing: Promise<void> | undefined
 
-  /** Starts at once, and again until it succeeds or no try can: a fleet that does not start is no reason for others not to. */
+  /**
+   * Starts at once, and again until it succeeds or no try can: a fleet that does not start is no reason for others not
+   * to.
+   */
   constructor(options: ConfiguredRunnerOptions) {
     this.#options = options
     this.#limit = new Concurrency(options.settings.limit)
@@ -135,7 +141,8 @@ export class ConfiguredRunner {
   get progress(): RunnerProgress {
     const { name, autoscaler } = this.#options.settings
     if (this.#departing !== undefined) return { name, hasDeparted: true }
-    if (this.#running === undefined) return { name, ...(this.#startError && { startError: describeError(this.#startError) }) }
+    if (this.#running === undefined)
+      return { name, ...(this.#startError && { startError: describeError(this.#startError) }) }
     const { fleet, loop } = this.#running
     const { trouble } = loop
     const { listError, groupTrouble, partTrouble, massDisappearanceSince, missingCount } = fleet.provisioner
@@ -157,7 +164,9 @@ export class ConfiguredRunner {
         ...(listError && { listError: describeError(listError) }),
         ...(groupTrouble !== undefined && { groupTrouble }),
         ...(partTrouble !== undefined && { partTrouble }),
-        ...(massDisappearanceSince !== undefined && { massDisappearance: { since: massDisappearanceSince, missing: missingCount } }),
+        ...(massDisappearanceSince !== undefined && {
+          massDisappearance: { since: massDisappearanceSince, missing: missingCount },
+        }),
         ...(stateTrouble && { stateTrouble: { since: stateTrouble.since, error: describeError(stateTrouble.error) } }),
         updateIntervalMs: autoscaler.updateIntervalMs,
       },
@@ -182,7 +191,10 @@ export class ConfiguredRunner {
     return { labels, limit, requestConcurrency, ...(ends && { ends }), ...running }
   }
 
-  /** Jobs that were taken and whose end GitLab has not been told: those under way, those whose end waits to be told, and those given up. */
+  /**
+   * Jobs that were taken and whose end GitLab has not been told: those under way, those whose end waits to be told, and
+   * those given up.
+   */
   get unreportedJobs(): number {
     return (this.#running?.handler.counts.active.length ?? 0) + (this.#ends?.untold ?? 0)
   }
@@ -195,10 +207,20 @@ export class ConfiguredRunner {
     const { provisioner, scaler, state } = this.#running.fleet
     const unwrittenSince = state?.lease.trouble?.since
     const unwrittenMs = unwrittenSince === undefined ? 0 : this.#options.clock.now() - unwrittenSince
-    return { labels, provisioner, scaler, capacityPerInstance, maxUseCount, ...(state !== undefined && { unwrittenMs }) }
+    return {
+      labels,
+      provisioner,
+      scaler,
+      capacityPerInstance,
+      maxUseCount,
+      ...(state !== undefined && { unwrittenMs }),
+    }
   }
 
-  /** Takes no more jobs, ends or awaits those that run, and gives the fleet back. A second call hastens the stop that is under way; both get its report. */
+  /**
+   * Takes no more jobs, ends or awaits those that run, and gives the fleet back. A second call hastens the stop that is
+   * under way; both get its report.
+   */
   stop(mode: StopMode): Promise<StopReport> {
     this.#stopping ??= this.#stop()
     if (mode === 'fast') this.#hasten()
@@ -255,7 +277,9 @@ export class ConfiguredRunner {
     await this.#remember()
   }
 
-  /** What was decided before, once the fleet is ours. Without it there is less to explain, and nothing else is missing. */
+  /**
+   * What was decided before, once the fleet is ours. Without it there is less to explain, and nothing else is missing.
+   */
   async #remember(): Promise<void> {
     const { recordDirectory, logger } = this.#options
     if (recordDirectory === undefined || this.#hasRemembered) return
@@ -273,7 +297,10 @@ export class ConfiguredRunner {
     this.#options.logger.warn({ waited_seconds: loggedSeconds(waitedMs) }, `waiting: ${message}`)
   }
 
-  /** Another process has taken the fleet, and with it its jobs, or what is kept about both is gone: nothing more is taken, removed or reported here. */
+  /**
+   * Another process has taken the fleet, and with it its jobs, or what is kept about both is gone: nothing more is
+   * taken, removed or reported here.
+   */
   #lose(error: Error): void {
     if (this.#departing !== undefined) return
     const how = error.cause === undefined ? 'another process took the fleet over' : 'the state of the fleet is gone'
@@ -281,7 +308,10 @@ export class ConfiguredRunner {
     void this.#depart('lost')
   }
 
-  /** Another process asks for the fleet: it gets it with the jobs as they run, or wait. Those that have ended are told here: they have no slot any more with which another process could go on. */
+  /**
+   * Another process asks for the fleet: it gets it with the jobs as they run, or wait. Those that have ended are told
+   * here: they have no slot any more with which another process could go on.
+   */
   async #handOver(): Promise<void> {
     if (this.#isGivenBack) return
     this.#options.logger.info({}, 'another process asks for the fleet: it is handed over')
@@ -297,18 +327,26 @@ export class ConfiguredRunner {
     await this.#depart('handed over')
   }
 
-  /** Another manager has taken the instances. It knows nothing of our jobs: their ends are told here, and those that run are left to the next process with our state, or ended where nobody keeps it. */
+  /**
+   * Another manager has taken the instances. It knows nothing of our jobs: their ends are told here, and those that run
+   * are left to the next process with our state, or ended where nobody keeps it.
+   */
   async #loseGroup(error: GroupOwnedError, running: Running): Promise<void> {
     const { fleet, loop, handler } = running
     if (this.#groupLost || this.#departing !== undefined) return
     this.#groupLost = true
-    this.#options.logger.error({ error }, 'another manager took the instance group over: this one takes no more jobs for it')
+    this.#options.logger.error(
+      { error },
+      'another manager took the instance group over: this one takes no more jobs for it',
+    )
     await loop.stopAsking()
     if (fleet.state === undefined) handler.loseMachines()
     else handler.leave({ atOnce: false })
     await this.#awaitEnds(running)
     const patience = new AbortController()
-    const cancel = this.#options.clock.after(mostTellMs, () => patience.abort(new Error('another manager has the instances')))
+    const cancel = this.#options.clock.after(mostTellMs, () =>
+      patience.abort(new Error('another manager has the instances')),
+    )
     await this.#ends?.stop(patience.signal)
     cancel()
     await this.#recordFile?.flush()
@@ -428,7 +466,9 @@ export class ConfiguredRunner {
   /** As long as a stop may take: what is left then is in the state, where one is kept. */
   async #tellEnds(): Promise<void> {
     const { clock, shutdownTimeoutMs } = this.#options
-    const cancel = clock.after(shutdownTimeoutMs, () => this.#patience.abort(new Error('the runner does not wait any longer')))
+    const cancel = clock.after(shutdownTimeoutMs, () =>
+      this.#patience.abort(new Error('the runner does not wait any longer')),
+    )
     await this.#ends?.stop(this.#patience.signal)
     cancel()
   }

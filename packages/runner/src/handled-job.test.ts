@@ -120,7 +120,14 @@ function handle(
 } {
   const options = {
     job: payloadOfJob,
-    place: { key: 'k', kind: 'slot', readyAt: 0, priority: 0, speculative: true, [Symbol.dispose]: () => events.push('disposed') },
+    place: {
+      key: 'k',
+      kind: 'slot',
+      readyAt: 0,
+      priority: 0,
+      speculative: true,
+      [Symbol.dispose]: () => events.push('disposed'),
+    },
     settings: { ...settings.runners[0]!, ...(tlsCaFile !== undefined && { tlsCaFile }) },
     client: {
       updateJob: async (_job: unknown, update: JobUpdate, signal?: AbortSignal) => {
@@ -309,7 +316,10 @@ test('a coordinator that cannot be told for a minute that we have the job: a sys
   acceptStatus = 200
   const outcome = { state: 'failed', reason: 'runner_system_failure' }
   expect(await after(60_000)).toMatchObject({ outcome, isReported: true })
-  expect(updates.slice(-2)).toMatchObject([{ state: 'running' }, { state: 'failed', failureReason: 'runner_system_failure' }])
+  expect(updates.slice(-2)).toMatchObject([
+    { state: 'running' },
+    { state: 'failed', failureReason: 'runner_system_failure' },
+  ])
   expect(sent).toContain('the coordinator could not be told that the job was taken')
   expect(phases).toEqual(['finished'])
 })
@@ -330,7 +340,13 @@ test.each([
   ['of which nothing had begun is to end', 0, true],
 ])('a job of an earlier process %s, when the coordinator cannot be told for a minute', async (_, scripts, isToEnd) => {
   acceptStatus = 418
-  const run = { scripts: Array(scripts).fill({ nonce: 'n', startedAt: 1 }), environment: 'h', said: [], position: 0, startedAt: 1 }
+  const run = {
+    scripts: Array(scripts).fill({ nonce: 'n', startedAt: 1 }),
+    environment: 'h',
+    said: [],
+    position: 0,
+    startedAt: 1,
+  }
   const resume = async () => ({
     instanceId: 'i-1',
     environment: environment(never),
@@ -350,7 +366,10 @@ test.each([
 test('a place that cannot be had is a system failure', async () => {
   prepare = () => Promise.reject(new Error('no machine'))
   const { after } = handle()
-  expect(await after(10_000)).toMatchObject({ outcome: { reason: 'runner_system_failure', message: 'no machine' }, isReported: true })
+  expect(await after(10_000)).toMatchObject({
+    outcome: { reason: 'runner_system_failure', message: 'no machine' },
+    isReported: true,
+  })
   expect(events).toEqual(['disposed', 'free', 'reported'])
 })
 
@@ -380,7 +399,10 @@ test('interrupted while it waits for a machine, or while it runs: reported as su
 
   prepare = async () =>
     environment(
-      ({ signal }) => new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true })),
+      ({ signal }) =>
+        new Promise((_resolve, reject) =>
+          signal.addEventListener('abort', () => reject(signal.reason), { once: true }),
+        ),
     )
   const running = handle()
   await running.after(10)
@@ -412,7 +434,9 @@ test('canceled while its script runs: the coordinator, which called it off, need
       patchStatus = 403
       endStatus = 403
       jobStatus = 'canceled'
-      return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
+      return new Promise((_resolve, reject) =>
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true }),
+      )
     })
   const { after } = handle()
   expect(await after(60_000)).toMatchObject({ outcome: { reason: 'job_canceled' }, isReported: true })
@@ -459,12 +483,21 @@ test.each([
   ['out of reach, where the job may run on, and it asks for two', {}, '2', [false]],
 ])('whose machine is %s', async (_how, what, attempts, asked) => {
   prepare = async () => environment(() => Promise.reject(new EnvironmentError('lost', 'the machine went', what)))
-  const asks = { key: 'EXECUTOR_JOB_SECTION_ATTEMPTS', value: attempts ?? '', public: true, file: false, masked: false, raw: false }
+  const asks = {
+    key: 'EXECUTOR_JOB_SECTION_ATTEMPTS',
+    value: attempts ?? '',
+    public: true,
+    file: false,
+    masked: false,
+    raw: false,
+  }
   expect(await handle({ ...payload, variables: [...payload.variables, asks] }).after(60_000)).toMatchObject({
     outcome: { reason: 'runner_system_failure', code: 'environment_lost' },
   })
   expect(places).toEqual(asked)
-  expect(sent.includes('Beginning anew in another place, attempt 2 of 2 (EXECUTOR_JOB_SECTION_ATTEMPTS).')).toBe(asked.length === 2)
+  expect(sent.includes('Beginning anew in another place, attempt 2 of 2 (EXECUTOR_JOB_SECTION_ATTEMPTS).')).toBe(
+    asked.length === 2,
+  )
   expect(sent.includes('EXECUTOR_JOB_SECTION_ATTEMPTS: expected 1 to 10, got "99"; 1 is used')).toBe(attempts === '99')
 })
 

@@ -33,7 +33,10 @@ import type { JobPhase } from './metrics/job-progress.ts'
 /** How long the log is held back until what it says is kept, milliseconds. */
 const mostKeepMs = 2000
 
-/** What another process needs to go on with a job, beside the job itself and its slot. JSON, to be kept like the job's token. */
+/**
+ * What another process needs to go on with a job, beside the job itself and its slot. JSON, to be kept like the job's
+ * token.
+ */
 export interface HandledJobCheckpoint {
   readonly run: JobCheckpoint
   readonly sent: SentTrace
@@ -50,16 +53,22 @@ interface LeftPlace {
 
 export interface HandledJobOptions {
   readonly job: JobPayload
-  /** A promise of a slot, or the place of a job that goes on. Absent: it claims a slot as soon as there is any to have. */
+  /**
+   * A promise of a slot, or the place of a job that goes on. Absent: it claims a slot as soon as there is any to have.
+   */
   readonly place?: Reservation | LeftPlace | undefined
   /** What an earlier process kept of the job. Absent: the job begins. */
   readonly checkpoint?: HandledJobCheckpoint | undefined
   /**
-   * Called while the job waits and something was said, when a script has failed, and when the coordinator has taken a piece of the trace. `take` gives what another process would need. Before a script starts, with
-   * `start`: see `RunJobOptions.onCheckpoint`. Must not throw. Absent: a job ends with its process.
+   * Called while the job waits and something was said, when a script has failed, and when the coordinator has taken a
+   * piece of the trace. `take` gives what another process would need. Before a script starts, with `start`: see
+   * `RunJobOptions.onCheckpoint`. Must not throw. Absent: a job ends with its process.
    */
   readonly onCheckpoint?: ((take: () => HandledJobCheckpoint, start?: ScriptStart) => void | Promise<void>) | undefined
-  /** Keeps how the job ended before its slot is given back: from then on nobody could go on with it; and goes on telling an end that the coordinator did not take at once. Absent: such an end is given up. */
+  /**
+   * Keeps how the job ended before its slot is given back: from then on nobody could go on with it; and goes on telling
+   * an end that the coordinator did not take at once. Absent: such an end is given up.
+   */
   readonly ends?: Pick<EndOutbox, 'keep' | 'settled' | 'take'> | undefined
   readonly settings: RunnerSettings
   readonly client: JobApiClient
@@ -70,7 +79,9 @@ export interface HandledJobOptions {
   readonly onPhase: (phase: JobPhase) => void
   /** Undefined: the stage under way has ended, and none follows at once. */
   readonly onStage: (stage: JobStage | undefined) => void
-  /** Awaited once the job has its place, before anything is made of what it holds. Must not reject. Default: nothing is. */
+  /**
+   * Awaited once the job has its place, before anything is made of what it holds. Must not reject. Default: nothing is.
+   */
   readonly beforePlan?: (() => Promise<void>) | undefined
   /** Why there is no slot yet. */
   readonly onWait: (why: string) => void
@@ -81,8 +92,14 @@ export interface HandledJobOptions {
   readonly logger: Logger
 }
 
-/** How a job left us: with an outcome that the coordinator knows, will be told of later (`waits`), or refused; `gone` because somebody else has it or nobody wants it; `left` as it runs, or waits, to another process. */
-export type JobEnd = { readonly outcome: JobOutcome; readonly isReported: boolean; readonly waits?: true } | 'gone' | 'left'
+/**
+ * How a job left us: with an outcome that the coordinator knows, will be told of later (`waits`), or refused; `gone`
+ * because somebody else has it or nobody wants it; `left` as it runs, or waits, to another process.
+ */
+export type JobEnd =
+  | { readonly outcome: JobOutcome; readonly isReported: boolean; readonly waits?: true }
+  | 'gone'
+  | 'left'
 
 /** One job from being handed out to its end being reported. */
 export class HandledJob {
@@ -111,7 +128,9 @@ export class HandledJob {
     const sent = checkpoint?.sent
     this.#sent = sent ?? { bytes: 0, crc32: 0 }
     const settingSources = { payload: job, environmentVariables: settings.environment }
-    this.#lineTimes = hasTimestamps(settingSources) ? new LineTimes({ clock, record: checkpoint?.lineTimes }) : undefined
+    this.#lineTimes = hasTimestamps(settingSources)
+      ? new LineTimes({ clock, record: checkpoint?.lineTimes })
+      : undefined
     this.#trace = new Trace({
       lineTimes: this.#lineTimes,
       secrets: secretsOf(job),
@@ -162,7 +181,10 @@ export class HandledJob {
     this.#abandon.abort(new Error('the runner does not wait any longer'))
   }
 
-  /** Reports the job as interrupted without a word to its machine, which another manager has. One that has ended goes on to be told. */
+  /**
+   * Reports the job as interrupted without a word to its machine, which another manager has. One that has ended goes on
+   * to be told.
+   */
   loseMachine(): void {
     if (this.#hasEnded) return
     const reason = new JobError('interrupted', 'runner_interrupted', 'another manager has taken the instances over')
@@ -170,14 +192,20 @@ export class HandledJob {
     this.#abort.abort(reason)
   }
 
-  /** Another process has the job now, as it runs or waits: nothing about it is done, kept or said here any more. One that has ended goes on to be told, unless that is to stop `atOnce`. */
+  /**
+   * Another process has the job now, as it runs or waits: nothing about it is done, kept or said here any more. One
+   * that has ended goes on to be told, unless that is to stop `atOnce`.
+   */
   leave({ atOnce }: { readonly atOnce: boolean }): void {
     if (this.#hasEnded && !atOnce) return
     this.#isLeft = true
     this.#abandon.abort(new Error('another process has the job now'))
   }
 
-  /** Gives the reservation back, whatever happens. When the coordinator could not be told in time that we have the job, the job has failed, and that is told later. */
+  /**
+   * Gives the reservation back, whatever happens. When the coordinator could not be told in time that we have the job,
+   * the job has failed, and that is told later.
+   */
   async run(): Promise<JobEnd> {
     if (this.#isLeft) return 'left'
     // Asked while a place is made ready: only the job's own commands have to wait for the answer.
@@ -196,12 +224,19 @@ export class HandledJob {
       if (answer === 'gone') return 'gone'
       this.#options.onPhase('finished')
       const delivery = await this.#reporter.finish(outcome, this.#abandon.signal)
-      if (answer === 'failed' && !delivery.delivered && delivery.error instanceof JobApiError && isNotOurs(delivery.error)) return 'gone'
+      if (
+        answer === 'failed' &&
+        !delivery.delivered &&
+        delivery.error instanceof JobApiError &&
+        isNotOurs(delivery.error)
+      )
+        return 'gone'
       if (this.#isLeft) return 'left'
       // Whoever called the job off knows its end.
       if (delivery.delivered || this.#reporter.aborted.aborted) return { outcome, isReported: true }
       const { ends } = this.#options
-      if (ends === undefined || (delivery.error instanceof JobApiError && isNotOurs(delivery.error))) return { outcome, isReported: false }
+      if (ends === undefined || (delivery.error instanceof JobApiError && isNotOurs(delivery.error)))
+        return { outcome, isReported: false }
       await ends.take(this.#endedWith(outcome), kept, delivery.error)
       return { outcome, isReported: false, waits: true }
     } finally {
@@ -211,7 +246,10 @@ export class HandledJob {
     }
   }
 
-  /** What is left on the machine shows that the job's script ran. The next process would start it once more without, unless it knows how the job ended. Never rejects. */
+  /**
+   * What is left on the machine shows that the job's script ran. The next process would start it once more without,
+   * unless it knows how the job ended. Never rejects.
+   */
   async #wipe(): Promise<void> {
     try {
       await this.#options.ends?.settled()
@@ -266,14 +304,17 @@ export class HandledJob {
           const isFirst = this.#takeRun === undefined
           this.#takeRun = take
           // Nobody has heard anything new about it yet.
-          return isFirst && start === undefined && !this.#isLeft ? undefined : this.#checkpoint(start && this.#told(start))
+          return isFirst && start === undefined && !this.#isLeft
+            ? undefined
+            : this.#checkpoint(start && this.#told(start))
         },
       }),
       prepare: async (write, signal): Promise<JobEnvironment> => {
         const report = (line: string): void => {
           write(line)
           onWait(line)
-          // Nothing else may come for minutes, and it says why. Before the job is accepted this only makes it the first thing to be sent.
+          // Nothing else may come for minutes, and it says why. Before the job is accepted this only makes it the first
+          // thing to be sent.
           this.#reporter.flushNow()
         }
         const lost = this.#prepared
@@ -317,7 +358,10 @@ export class HandledJob {
     })
   }
 
-  /** Read for each job: the file may have been renewed. Where it cannot be read any more, git says what it does not trust. */
+  /**
+   * Read for each job: the file may have been renewed. Where it cannot be read any more, git says what it does not
+   * trust.
+   */
   #serverCertificates(): string | undefined {
     const { settings, logger } = this.#options
     if (settings.tlsCaFile === undefined) return undefined
@@ -329,7 +373,10 @@ export class HandledJob {
     }
   }
 
-  /** The cloud takes the job's machine away: what is left of its time is for ending the job in order, so that GitLab may have it run again. */
+  /**
+   * The cloud takes the job's machine away: what is left of its time is for ending the job in order, so that GitLab may
+   * have it run again.
+   */
   #endWith(prepared: PreparedInstance): void {
     const { ending } = prepared
     const end = (): void => {

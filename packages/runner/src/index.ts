@@ -1,5 +1,6 @@
 /**
- * Takes jobs from GitLab and runs them on autoscaled machines. The command line interface is `runner-core`; this is what a program of one's own embeds.
+ * Takes jobs from GitLab and runs them on autoscaled machines. The command line interface is `runner-core`; this is
+ * what a program of one's own embeds.
  *
  * @module
  */
@@ -9,20 +10,39 @@ export type { FindPlugin } from './config/check-plugins.ts'
 export { loadConfig } from './config/load-config.ts'
 export { type ConfigSource, type ParsedConfig, parseConfig } from './config/parse-config.ts'
 export { ConfigError, describeProblem, type Problem } from './config/problem.ts'
-export type { AutoscalerSettings, ListenAddress, LogFormat, LogLevel, RunnerSettings, ScaleThrottle, Settings } from './config/settings.ts'
+export type {
+  AutoscalerSettings,
+  ListenAddress,
+  LogFormat,
+  LogLevel,
+  RunnerSettings,
+  ScaleThrottle,
+  Settings,
+} from './config/settings.ts'
 export type { StopMode, StopReport } from './configured-runner.ts'
 /** What would be done about a runner's instances now. */
 export { type FleetPlan, type FleetPlanOptions, readFleetPlan } from './fleet/fleet-plan.ts'
 /** GitLab's job API. */
 export type { Delivery } from './gitlab/deliver-outcome.ts'
 export { JobAbort, type JobAbortCode } from './gitlab/job-abort.ts'
-export { JobApiClient, type JobApiClientOptions, type JobRequestAnswer, type JobUpdate } from './gitlab/job-api-client.ts'
+export {
+  JobApiClient,
+  type JobApiClientOptions,
+  type JobRequestAnswer,
+  type JobUpdate,
+} from './gitlab/job-api-client.ts'
 export { JobApiError, type JobApiErrorCode } from './gitlab/job-api-error.ts'
 export type { JobReply } from './gitlab/job-reply.ts'
 export { JobReporter, type JobReporterOptions } from './gitlab/job-reporter.ts'
 export type { JobCredentials } from './gitlab/parse-job.ts'
 export type { Environment } from './gitlab/proxy.ts'
-export { describeRunner, type RunnerFeature, type RunnerInfo, type RunnerInfoOptions, runnerFeatures } from './gitlab/runner-info.ts'
+export {
+  describeRunner,
+  type RunnerFeature,
+  type RunnerInfo,
+  type RunnerInfoOptions,
+  runnerFeatures,
+} from './gitlab/runner-info.ts'
 export { loadSystemId, type SystemIdOptions } from './identity/system-id.ts'
 export { secretsOf } from './logging/configured-secrets.ts'
 export { createLogger, type LoggerOptions } from './logging/create-logger.ts'

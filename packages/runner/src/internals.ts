@@ -1,5 +1,6 @@
 /**
- * What the world for proofs (`packages/simulation`) puts a runner together from. Not public: it exists under the condition `@runner-core/source` only, which no installed package is resolved with.
+ * What the world for proofs (`packages/simulation`) puts a runner together from. Not public: it exists under the
+ * condition `@runner-core/source` only, which no installed package is resolved with.
  *
  * @module
  */

@@ -23,7 +23,14 @@ const payload = (id: number): JobPayload =>
   ({
     id,
     token: 'job-token',
-    job_info: { name: 'job', stage: 'test', project_id: 1, project_name: 'p', project_full_path: 'g/p', time_in_queue_seconds: 0 },
+    job_info: {
+      name: 'job',
+      stage: 'test',
+      project_id: 1,
+      project_name: 'p',
+      project_full_path: 'g/p',
+      time_in_queue_seconds: 0,
+    },
     git_info: {
       repo_url: '',
       repo_object_format: 'sha1',
@@ -41,7 +48,11 @@ const payload = (id: number): JobPayload =>
     cache: [],
     artifacts: [],
     dependencies: [],
-    features: { trace_sections: false, token_mask_prefixes: [], failure_reasons: ['runner_interrupted', 'job_execution_timeout'] },
+    features: {
+      trace_sections: false,
+      token_mask_prefixes: [],
+      failure_reasons: ['runner_interrupted', 'job_execution_timeout'],
+    },
     unsupported: [],
   }) as unknown as JobPayload
 
@@ -115,7 +126,13 @@ beforeEach(async () => {
     transfer: () => Promise.reject(new Error('no files')),
     killAll: async () => {},
   } as unknown as JobEnvironment
-  const reply = { status: 200, jobStatus: undefined, updateIntervalMs: undefined, traceSize: 0, message: '' } as unknown as JobReply
+  const reply = {
+    status: 200,
+    jobStatus: undefined,
+    updateIntervalMs: undefined,
+    traceSize: 0,
+    message: '',
+  } as unknown as JobReply
   handler = new JobHandler({
     settings: settings.runners[0]!,
     client: {
@@ -155,7 +172,12 @@ beforeEach(async () => {
     queue: { set: () => {} },
     observer: { started: () => {}, stageEnded: () => {}, ended: () => {} },
     journal: new JobJournal({ journal, seal: new Seal(Buffer.alloc(32)), runner: 'a' }),
-    record: { jobCame: () => {}, jobWaits: (_id: string, why: string) => void waits.push(why), jobPlaced: () => {}, jobEnded: () => {} },
+    record: {
+      jobCame: () => {},
+      jobWaits: (_id: string, why: string) => void waits.push(why),
+      jobPlaced: () => {},
+      jobEnded: () => {},
+    },
     onSlotFree: () => {},
     clock,
     logger: silentLogger,
@@ -211,7 +233,9 @@ describe('JobHandler, while state cannot be written', () => {
     const run = handler.run(payload(7), reservation())
     await clock.advance(90_000)
     expect([scripts, updates.at(-1)?.state]).toEqual([0, 'running'])
-    expect(trace.match(/^Waiting until state can be written: no room; until then no script of the job is started$/gm)).toHaveLength(3)
+    expect(
+      trace.match(/^Waiting until state can be written: no room; until then no script of the job is started$/gm),
+    ).toHaveLength(3)
     refuses = () => false
     await clock.advance(60_000)
     await run

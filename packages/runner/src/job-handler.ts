@@ -10,7 +10,13 @@ import {
   loggedSeconds,
   type Random,
 } from '@runner-core/fleeting'
-import { type CacheStore, formatGoDuration, type JobPayload, type RunnerIdentity, type ScriptStart } from '@runner-core/job'
+import {
+  type CacheStore,
+  formatGoDuration,
+  type JobPayload,
+  type RunnerIdentity,
+  type ScriptStart,
+} from '@runner-core/job'
 import { type InstanceExecutor, WaitLines } from '@runner-core/runner-instance-executor'
 import type { Acquisition, QueueDepth, Reservation } from '@runner-core/taskscaler'
 import { atMost } from './at-most.ts'
@@ -51,7 +57,9 @@ export interface JobHandlerOptions {
 /** How long the ends of jobs may take to be kept before what they left is left there, milliseconds. */
 const mostWipeMs = 10_000
 
-/** Runs the jobs of one runner: each from the moment it was handed out until its end has been reported, or waits to be. */
+/**
+ * Runs the jobs of one runner: each from the moment it was handed out until its end has been reported, or waits to be.
+ */
 export class JobHandler {
   readonly #options: JobHandlerOptions
   readonly #isLate: QueuingCheck
@@ -98,20 +106,29 @@ export class JobHandler {
   }
 
   /**
-   * Before the coordinator is told that we have it: one that is not kept is nobody's after a crash. While state cannot be written the job waits, untold: a coordinator that hands jobs out in two phases has it
-   * back in its queue after a while, and for others it is as if the job were under way here.
+   * Before the coordinator is told that we have it: one that is not kept is nobody's after a crash. While state cannot
+   * be written the job waits, untold: a coordinator that hands jobs out in two phases has it back in its queue after a
+   * while, and for others it is as if the job were under way here.
    */
   async #take(job: JobPayload, reservation: Reservation, stopped: AbortSignal): Promise<void> {
     const { clock, journal, record } = this.#options
     if (journal === undefined) return
     const limitMs = job.timeout_seconds * 1000
-    const tooLate = (): Error => new Error(`state could not be written for ${formatGoDuration(limitMs)}, the job's own time limit`)
+    const tooLate = (): Error =>
+      new Error(`state could not be written for ${formatGoDuration(limitMs)}, the job's own time limit`)
     using limit = deadline(clock, limitMs, tooLate, stopped)
-    const onWait = (trouble: JournalTrouble): void => record.jobWaits(String(job.id), `${unkept(trouble)}; until then it is not accepted`)
-    await journal.took({ payload: job, acquisitionKey: reservation.key, takenAt: clock.wallTime() }, { signal: limit.signal, onWait })
+    const onWait = (trouble: JournalTrouble): void =>
+      record.jobWaits(String(job.id), `${unkept(trouble)}; until then it is not accepted`)
+    await journal.took(
+      { payload: job, acquisitionKey: reservation.key, takenAt: clock.wallTime() },
+      { signal: limit.signal, onWait },
+    )
   }
 
-  /** Goes on with a job that an earlier process left while it ran, and gives its acquisition back. `checkpoint` is what was kept of it. Never rejects. */
+  /**
+   * Goes on with a job that an earlier process left while it ran, and gives its acquisition back. `checkpoint` is what
+   * was kept of it. Never rejects.
+   */
   async resume(job: JobPayload, acquisition: Acquisition, checkpoint: HandledJobCheckpoint): Promise<void> {
     const logger = this.#loggerOf(job)
     // At once: what comes before it goes on may take as long as a write of the state.
@@ -123,8 +140,9 @@ export class JobHandler {
   }
 
   /**
-   * Runs a job of which an earlier process had begun nothing, as soon as there is a slot for it. Until then the coordinator hears that it waits here, and it can be cancelled. `checkpoint` is what was kept of it, if anything was.
-   * Never rejects.
+   * Runs a job of which an earlier process had begun nothing, as soon as there is a slot for it. Until then the
+   * coordinator hears that it waits here, and it can be cancelled. `checkpoint` is what was kept of it, if anything
+   * was. Never rejects.
    */
   async runAnew(job: JobPayload, checkpoint?: HandledJobCheckpoint): Promise<void> {
     const logger = this.#loggerOf(job)
@@ -200,7 +218,10 @@ export class JobHandler {
       const durationMs = clock.now() - startedAt
       if (end !== 'gone') this.#ended(end, durationMs)
       record.jobEnded(id, endText(end))
-      logger.info({ ...endFields(end), duration_seconds: loggedSeconds(durationMs) }, 'Removed job from processing list')
+      logger.info(
+        { ...endFields(end), duration_seconds: loggedSeconds(durationMs) },
+        'Removed job from processing list',
+      )
     } catch (error) {
       // Another process has the fleet, and the job.
       if (isLeft && handled === undefined && isFenced(error)) return false
@@ -272,13 +293,19 @@ export class JobHandler {
     for (const job of this.#active.keys()) job.interrupt()
   }
 
-  /** Another manager has the machines, and knows nothing of the jobs: each is reported as interrupted, and nothing on its machine is touched. */
+  /**
+   * Another manager has the machines, and knows nothing of the jobs: each is reported as interrupted, and nothing on
+   * its machine is touched.
+   */
   loseMachines(): void {
     this.#hasLostMachines = true
     for (const job of this.#active.keys()) job.loseMachine()
   }
 
-  /** Another process gets the fleet, and its jobs: they are left to it as they are. Those that have ended go on to be told, unless that is to stop `atOnce`. */
+  /**
+   * Another process gets the fleet, and its jobs: they are left to it as they are. Those that have ended go on to be
+   * told, unless that is to stop `atOnce`.
+   */
   leave(how: { readonly atOnce: boolean }): void {
     this.#leaves = how
     for (const job of this.#active.keys()) job.leave(how)
@@ -311,7 +338,11 @@ function keyOf(place: HandledJobOptions['place']): string | undefined {
 function endFields(end: Exclude<JobEnd, 'left'>): object {
   if (end === 'gone') return { job_status: 'gone' }
   const { outcome, isReported } = end
-  const failure = outcome.state === 'failed' && { failure_reason: outcome.reason, exit_code: outcome.exitCode, failure: outcome.message }
+  const failure = outcome.state === 'failed' && {
+    failure_reason: outcome.reason,
+    exit_code: outcome.exitCode,
+    failure: outcome.message,
+  }
   return { job_status: outcome.state, ...failure, ...(!isReported && { reported: false }) }
 }
 

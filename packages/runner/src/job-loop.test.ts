@@ -25,7 +25,12 @@ class World {
 
   loop(options: Partial<JobLoopOptions<Job>> = {}): JobLoop<Job> {
     return new JobLoop<Job>({
-      rules: { checkIntervalMs: 3_000, requestConcurrency: 4, unhealthyRequestsLimit: 3, unhealthyIntervalMs: 3_600_000 },
+      rules: {
+        checkIntervalMs: 3_000,
+        requestConcurrency: 4,
+        unhealthyRequestsLimit: 3,
+        unhealthyIntervalMs: 3_600_000,
+      },
       bounds: [],
       reserve: () => this.#reserve(),
       onCapacity: (wake) => {
@@ -222,7 +227,13 @@ describe('refusals and failures', () => {
 
   test('trouble is told with its begin and the last error, until an answer is of use', async () => {
     let failures = 0
-    const answers: (JobAnswer<Job> | undefined)[] = [{ result: 'none' }, undefined, undefined, undefined, { result: 'none' }]
+    const answers: (JobAnswer<Job> | undefined)[] = [
+      { result: 'none' },
+      undefined,
+      undefined,
+      undefined,
+      { result: 'none' },
+    ]
     const ask = async (): Promise<JobAnswer<Job>> => {
       const answer = answers.shift()
       if (answer === undefined) throw new Error(`failure ${++failures}`)
@@ -326,7 +337,8 @@ test('whatever is answered and however jobs end, promises and places are exact, 
         expect(world.held).toBe(loop.requestCount + loop.jobCount)
         expect(bound.used).toBe(loop.requestCount + loop.jobCount)
         expect(bound.used).toBeLessThanOrEqual(3)
-        if (world.queue.length > 0 && world.held < Math.min(world.slots, 3)) expect(loop.pace.nextAt).toBeGreaterThan(world.clock.now())
+        if (world.queue.length > 0 && world.held < Math.min(world.slots, 3))
+          expect(loop.pace.nextAt).toBeGreaterThan(world.clock.now())
       }
       const stopped = loop.stop()
       for (const end of world.running.values()) end()

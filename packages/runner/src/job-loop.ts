@@ -16,7 +16,10 @@ export interface JobLoopOptions<Job> {
   readonly reserve: () => Reservation
   /** Calls back when a `reserve` that failed may succeed. Returns how to stop. */
   readonly onCapacity: (wake: () => void) => () => void
-  /** Asks for a job. `mayPark` false: somebody else waits for the place that this request holds, so the answer must come at once. */
+  /**
+   * Asks for a job. `mayPark` false: somebody else waits for the place that this request holds, so the answer must come
+   * at once.
+   */
   readonly ask: (request: { readonly mayPark: boolean; readonly signal: AbortSignal }) => Promise<JobAnswer<Job>>
   /** Whether a request may keep its place for as long as the server likes. Default: always. */
   readonly mayPark?: () => boolean
@@ -65,14 +68,20 @@ interface PendingRequest {
   isCut: boolean
 }
 
-/** A pass comes at least this often, milliseconds, whatever the loop waits for: proof that it lives, and a net under lost wake-ups. */
+/**
+ * A pass comes at least this often, milliseconds, whatever the loop waits for: proof that it lives, and a net under
+ * lost wake-ups.
+ */
 const heartbeatMs = 5_000
-/** A request younger than this when the loop stops is likely to be answered now, perhaps with a job: it is waited for. An older one is parked and cut. */
+/**
+ * A request younger than this when the loop stops is likely to be answered now, perhaps with a job: it is waited for.
+ * An older one is parked and cut.
+ */
 const youngRequestMs = 1_000
 
 /**
- * Takes jobs for one runner: holds a promise of capacity, asks, hands the job over, and asks again at once while jobs come. Each pass looks at everything anew;
- * events only wake it.
+ * Takes jobs for one runner: holds a promise of capacity, asks, hands the job over, and asks again at once while jobs
+ * come. Each pass looks at everything anew; events only wake it.
  */
 export class JobLoop<Job> {
   readonly counters: LoopCounters = { requests: 0, requestFailures: 0, withoutCapacity: 0, atRequestConcurrency: 0 }
@@ -149,13 +158,18 @@ export class JobLoop<Job> {
     queueMicrotask(() => this.#pass())
   }
 
-  /** Asks for no more jobs. Resolves when no request is under way and every job has ended, those included that a last request brought. Idempotent. */
+  /**
+   * Asks for no more jobs. Resolves when no request is under way and every job has ended, those included that a last
+   * request brought. Idempotent.
+   */
   stop(): Promise<void> {
     void this.stopAsking()
     return this.#idle
   }
 
-  /** Asks for no more jobs. Resolves when no request is under way: what a last one brought is at work then. Idempotent. */
+  /**
+   * Asks for no more jobs. Resolves when no request is under way: what a last one brought is at work then. Idempotent.
+   */
   stopAsking(): Promise<void> {
     if (this.#state === 'stopped') return this.#answered
     this.#state = 'stopped'
@@ -166,7 +180,10 @@ export class JobLoop<Job> {
     return this.#answered
   }
 
-  /** Gives up requests that are parked: those that are young still may bring a job, and become old soon. That is no failure of the server. */
+  /**
+   * Gives up requests that are parked: those that are young still may bring a job, and become old soon. That is no
+   * failure of the server.
+   */
   cutParked(reason: Error = new Error('the runner has no use for a job now')): void {
     const { clock } = this.#options
     for (const request of this.#requests) {
@@ -202,7 +219,8 @@ export class JobLoop<Job> {
   #tryToAsk(): boolean {
     const { bounds, reserve } = this.#options
     const { nextAt, limit, paused, failures } = this.#pace
-    if (nextAt > this.#passedAt) return this.#wait(paused ? 'paused' : failures > 0 ? 'backing off' : 'waiting for the check interval')
+    if (nextAt > this.#passedAt)
+      return this.#wait(paused ? 'paused' : failures > 0 ? 'backing off' : 'waiting for the check interval')
     if (this.#requests.size >= limit) {
       if (limit === this.#options.rules.requestConcurrency) this.counters.atRequestConcurrency += 1
       return this.#wait('asking')

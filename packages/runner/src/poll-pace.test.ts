@@ -2,7 +2,12 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { firstPace, nextPace, type PaceRules, type PollPace, type PollResult } from './poll-pace.ts'
 
-const rules: PaceRules = { checkIntervalMs: 3_000, requestConcurrency: 4, unhealthyRequestsLimit: 3, unhealthyIntervalMs: 3_600_000 }
+const rules: PaceRules = {
+  checkIntervalMs: 3_000,
+  requestConcurrency: 4,
+  unhealthyRequestsLimit: 3,
+  unhealthyIntervalMs: 3_600_000,
+}
 const at = { startedAt: 1_000, now: 1_200 }
 const after = (...results: readonly PollResult[]): PollPace =>
   results.reduce((pace, result, index) => {
@@ -57,13 +62,19 @@ test('three refusals in a row pause the runner for its unhealthy interval, then 
 
 test('requests that fail together count once; the next one counts again', () => {
   const together = (result: PollResult, pace: PollPace, startedAt: number): PollPace =>
-    [50, 50, 60, 70].reduce((each, tookMs) => nextPace(each, { result }, { startedAt, now: startedAt + tookMs }, rules), pace)
+    [50, 50, 60, 70].reduce(
+      (each, tookMs) => nextPace(each, { result }, { startedAt, now: startedAt + tookMs }, rules),
+      pace,
+    )
   const failed = together('failed', firstPace, 1_000)
   expect(failed).toMatchObject({ failures: 1, nextAt: 4_050 })
   expect(together('failed', failed, 4_050)).toMatchObject({ failures: 2, nextAt: 10_100 })
   const refused = together('refused', together('refused', firstPace, 1_000), 5_000)
   expect(refused).toMatchObject({ refusals: 2, paused: false })
-  expect(together('refused', refused, 12_000)).toMatchObject({ paused: true, nextAt: 12_050 + rules.unhealthyIntervalMs })
+  expect(together('refused', refused, 12_000)).toMatchObject({
+    paused: true,
+    nextAt: 12_050 + rules.unhealthyIntervalMs,
+  })
 })
 
 test('whatever comes, the limit stays within bounds and no wait is endless', () => {

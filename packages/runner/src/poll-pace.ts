@@ -1,6 +1,6 @@
 /**
- * How one request for a job ended: `job` handed out · `none` there is none · `conflict` another runner was faster · `refused` the token is not accepted ·
- * `failed` no usable answer.
+ * How one request for a job ended: `job` handed out · `none` there is none · `conflict` another runner was faster ·
+ * `refused` the token is not accepted · `failed` no usable answer.
  */
 export type PollResult = 'job' | 'none' | 'conflict' | 'refused' | 'failed'
 
@@ -16,11 +16,17 @@ export interface PollPace {
   readonly limit: number
   /** Nothing is asked before. */
   readonly nextAt: number
-  /** When all requests that followed an empty answer at once are made up for: each puts it off, and time brings it nearer. */
+  /**
+   * When all requests that followed an empty answer at once are made up for: each puts it off, and time brings it
+   * nearer.
+   */
   readonly followUpsPaidAt: number
   /** Answers in a row that were no use. */
   readonly failures: number
-  /** When the last of these failures came in. Whatever was asked before then has met the same trouble, and says nothing new. */
+  /**
+   * When the last of these failures came in. Whatever was asked before then has met the same trouble, and says nothing
+   * new.
+   */
   readonly failedAt: number
   /** Refusals in a row. */
   readonly refusals: number
@@ -47,7 +53,10 @@ export interface PaceRules {
 
 /** The longest wait after failures, unless the check interval is longer. */
 const longestWaitMs = 60_000
-/** So many follow-ups at once are no more than a queue in motion. A server that goes on so parks nothing and has no job for us. */
+/**
+ * So many follow-ups at once are no more than a queue in motion. A server that goes on so parks nothing and has no job
+ * for us.
+ */
 const mostFollowUps = 10
 /** Then follow-ups are spread: so many in a check interval. */
 const followUpsPerInterval = 4
@@ -55,8 +64,9 @@ const followUpsPerInterval = 4
 const conflictWaitMs = 100
 
 /**
- * The pace after one more answer. Jobs speed up: the next request follows at once, and one more may be in flight. Nothing to do slows down: half as many, and one
- * check interval between the begins of requests; but where the server parks requests, or its queue has changed, the next one follows at once too. Failures back off, doubling, to a minute;
+ * The pace after one more answer. Jobs speed up: the next request follows at once, and one more may be in flight.
+ * Nothing to do slows down: half as many, and one check interval between the begins of requests; but where the server
+ * parks requests, or its queue has changed, the next one follows at once too. Failures back off, doubling, to a minute;
  * requests that fail together count once. Refused `unhealthyRequestsLimit` times in a row, a runner pauses.
  */
 export function nextPace(

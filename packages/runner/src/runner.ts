@@ -1,12 +1,27 @@
 import { hostname } from 'node:os'
-import { type Clock, delay, fleetDirectory, type Logger, loadPlugin, type Random, silentLogger, systemClock } from '@runner-core/fleeting'
+import {
+  type Clock,
+  delay,
+  fleetDirectory,
+  type Logger,
+  loadPlugin,
+  type Random,
+  silentLogger,
+  systemClock,
+} from '@runner-core/fleeting'
 import { jobFeatures, type RunnerIdentity } from '@runner-core/job'
 import { ConcurrentIds, InstanceExecutor } from '@runner-core/runner-instance-executor'
 import { collectDefaultMetrics } from 'prom-client'
 import { S3CacheStore } from './caches/s3-cache-store.ts'
 import { Concurrency } from './concurrency.ts'
 import type { FindPlugin } from './config/check-plugins.ts'
-import { fleetName, keptOutputBytes, type ListenAddress, type RunnerSettings, type Settings } from './config/settings.ts'
+import {
+  fleetName,
+  keptOutputBytes,
+  type ListenAddress,
+  type RunnerSettings,
+  type Settings,
+} from './config/settings.ts'
 import { stateDirectory } from './config/state-settings.ts'
 import { ConfiguredRunner, type Departure, type StopMode, type StopReport } from './configured-runner.ts'
 import type { RunnerRecord } from './explain/read-records.ts'
@@ -34,15 +49,19 @@ import { version } from './version.ts'
 export interface RunnerOptions {
   /** From `parseConfig` or `loadConfig`. */
   readonly settings: Settings
-  /** Tells this manager from others with the same tokens; keep it over restarts, see `loadSystemId`. Default: a random one. */
+  /**
+   * Tells this manager from others with the same tokens; keep it over restarts, see `loadSystemId`. Default: a random
+   * one.
+   */
   readonly systemId?: string
   /** Where instance group plugins come from. Default: `loadPlugin`, which imports installed packages and files. */
   readonly findPlugin?: FindPlugin
   /** Where `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` are read. Default: `process.env`. */
   readonly environment?: Environment
   /**
-   * Takes the fleets from a process that has them, with its jobs: it is asked for them, and when it does not answer they are taken by force. Status pages wait until their address is free. Without effect on
-   * a runner that keeps no state. Default false: a fleet that another process has is waited for.
+   * Takes the fleets from a process that has them, with its jobs: it is asked for them, and when it does not answer
+   * they are taken by force. Status pages wait until their address is free. Without effect on a runner that keeps no
+   * state. Default false: a fleet that another process has is waited for.
    */
   readonly takeover?: boolean
   /** Default: silent. Tokens are never among what it is given. */
@@ -64,7 +83,10 @@ interface RunnerClient {
   readonly client: JobApiClient
 }
 
-/** A GitLab runner manager in this process: takes jobs for every `[[runners]]` entry and runs them on that entry's instances. */
+/**
+ * A GitLab runner manager in this process: takes jobs for every `[[runners]]` entry and runs them on that entry's
+ * instances.
+ */
 export class Runner {
   readonly #options: Required<RunnerOptions>
   readonly #concurrent: Concurrency
@@ -88,8 +110,9 @@ export class Runner {
   readonly #keptSystemId: string | undefined
 
   /**
-   * Serves the status pages and begins to start the fleets; one that does not start is tried again while the others work. Rejects, with nothing left running, when
-   * the pages cannot be served or a runner's settings cannot work (`JobApiError` `invalid_config`).
+   * Serves the status pages and begins to start the fleets; one that does not start is tried again while the others
+   * work. Rejects, with nothing left running, when the pages cannot be served or a runner's settings cannot work
+   * (`JobApiError` `invalid_config`).
    */
   static async start(options: RunnerOptions): Promise<Runner> {
     const runner = new Runner(options)
@@ -98,7 +121,10 @@ export class Runner {
     runner.#keepStatus()
     for (const client of clients) runner.#entries.push(runner.#createEntry(client))
     runner.#departed = runner.#untilDeparted()
-    runner.#options.logger.info({ version, runners: runner.#entries.length, system_id: runner.#options.systemId }, 'runner started')
+    runner.#options.logger.info(
+      { version, runners: runner.#entries.length, system_id: runner.#options.systemId },
+      'runner started',
+    )
     return runner
   }
 
@@ -129,7 +155,10 @@ export class Runner {
     })
   }
 
-  /** Resolves when other processes have the fleets of all runners: this one has closed its pages then, and has nothing more to do. `lost`: one of them was not handed over in order. */
+  /**
+   * Resolves when other processes have the fleets of all runners: this one has closed its pages then, and has nothing
+   * more to do. `lost`: one of them was not handed over in order.
+   */
   get departed(): Promise<Departure> {
     return this.#departed!
   }
@@ -149,7 +178,9 @@ export class Runner {
   /** Stops the runners that keep no state, as {@link stop} with `fast` does. Those with state are left as they are. */
   async stopStateless(): Promise<void> {
     const { settings } = this.#options
-    const stateless = this.#entries.filter((_, index) => stateDirectory(settings, settings.runners[index]!) === undefined)
+    const stateless = this.#entries.filter(
+      (_, index) => stateDirectory(settings, settings.runners[index]!) === undefined,
+    )
     await Promise.all(stateless.map((entry) => entry.stop('fast')))
   }
 
@@ -179,7 +210,11 @@ export class Runner {
 
   /** What `/decisions` serves: the record of each runner. */
   decisions(): readonly RunnerRecord[] {
-    return this.#entries.map(({ name, record }) => ({ runner: name, decisions: [...record.decisions], jobs: [...record.jobs()] }))
+    return this.#entries.map(({ name, record }) => ({
+      runner: name,
+      decisions: [...record.decisions],
+      jobs: [...record.jobs()],
+    }))
   }
 
   /** What `/metrics` serves: Prometheus text. */
@@ -188,8 +223,9 @@ export class Runner {
   }
 
   /**
-   * Takes no more jobs. `graceful` (default) lets running ones finish, however long that takes; `fast` ends them, reports them, and gives up on both after
-   * `shutdown_timeout`. Then the instances go, unless `delete_instances_on_shutdown` is false. A call with `fast` hastens a graceful stop; all calls get the same report.
+   * Takes no more jobs. `graceful` (default) lets running ones finish, however long that takes; `fast` ends them,
+   * reports them, and gives up on both after `shutdown_timeout`. Then the instances go, unless
+   * `delete_instances_on_shutdown` is false. A call with `fast` hastens a graceful stop; all calls get the same report.
    */
   stop(mode: StopMode = 'graceful'): Promise<StopReport> {
     this.#options.logger.info({ mode }, 'runner stops')
@@ -222,7 +258,10 @@ export class Runner {
       unreportedJobs: reports.reduce((sum, { unreportedJobs }) => sum + unreportedJobs, 0),
       remainingInstances: reports.flatMap(({ remainingInstances }) => remainingInstances),
     }
-    this.#options.logger.info({ unreported_jobs: report.unreportedJobs, remaining_instances: report.remainingInstances }, 'runner stopped')
+    this.#options.logger.info(
+      { unreported_jobs: report.unreportedJobs, remaining_instances: report.remainingInstances },
+      'runner stopped',
+    )
     return report
   }
 
@@ -268,10 +307,15 @@ export class Runner {
   async #listen(address: ListenAddress): Promise<void> {
     const { registry } = this.#metrics
     const pages: Page[] = [
-      { path: '/metrics', render: async () => ({ status: 200, contentType: registry.contentType, body: await registry.metrics() }) },
+      {
+        path: '/metrics',
+        render: async () => ({ status: 200, contentType: registry.contentType, body: await registry.metrics() }),
+      },
       { path: '/status', render: async () => this.#json(this.status()) },
       { path: '/decisions', render: async () => this.#json(this.decisions()) },
-      ...(['live', 'ready'] as const).map((kind): Page => ({ path: `/health/${kind}`, render: async () => this.#healthPage(kind) })),
+      ...(['live', 'ready'] as const).map(
+        (kind): Page => ({ path: `/health/${kind}`, render: async () => this.#healthPage(kind) }),
+      ),
     ]
     const { settings, logger } = this.#options
     this.#status = await serveStatus(address, pages, { names: settings.listenHosts ?? [] })
@@ -345,7 +389,8 @@ export class Runner {
       systemId: this.#keptSystemId,
       recordDirectory: this.#recordDirectory(settings),
       redact: this.#redact,
-      openState: (signal, onWait) => openFleetState({ settings: whole, runner: settings, onWait, takeover, clock, logger, signal }),
+      openState: (signal, onWait) =>
+        openFleetState({ settings: whole, runner: settings, onWait, takeover, clock, logger, signal }),
       createHandler: ({ scaler, queue, claims, state }, record, onSlotFree, ends) =>
         new JobHandler({
           settings,
@@ -361,7 +406,9 @@ export class Runner {
             // What serves one job has nothing to keep from the next one.
             logins: state?.logins,
             trust: settings.autoscaler.maxUseCount === 1 ? 'none' : (settings.trust ?? 'all'),
-            ...(settings.detach && { detach: { limitBytes: keptOutputBytes(settings), reconnectGraceMs: settings.reconnectGraceMs } }),
+            ...(settings.detach && {
+              detach: { limitBytes: keptOutputBytes(settings), reconnectGraceMs: settings.reconnectGraceMs },
+            }),
             clock,
             logger,
           }),

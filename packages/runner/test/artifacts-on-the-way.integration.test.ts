@@ -1,4 +1,5 @@
-// Artifacts go to a coordinator whose authority only the runner was told of, and through a proxy, and come back the same way.
+// Artifacts go to a coordinator whose authority only the runner was told of, and through a proxy, and come back the
+// same way.
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { Coordinator } from '@runner-core/runner/testing'
@@ -20,10 +21,14 @@ test.skipIf(missing !== undefined).each([
     await using cleanUp = new AsyncDisposableStack()
     const coordinator = cleanUp.use(await Coordinator.start({ traceUpdateIntervalSeconds: 1 }))
     const front = cleanUp.use(await startHttpsFront(() => coordinator.url))
-    const proxy = cleanUp.use(await startForwardProxy(protocol === 'https' ? front.port : Number(new URL(coordinator.url).port)))
+    const proxy = cleanUp.use(
+      await startForwardProxy(protocol === 'https' ? front.port : Number(new URL(coordinator.url).port)),
+    )
     const sshd = await startSshd()
     cleanUp.defer(() => sshd.stop())
-    const managers = cleanUp.use(new Managers('on-the-way', { [`${protocol.toUpperCase()}_PROXY`]: `http://me:p%40ss@${proxy.url}` }))
+    const managers = cleanUp.use(
+      new Managers('on-the-way', { [`${protocol.toUpperCase()}_PROXY`]: `http://me:p%40ss@${proxy.url}` }),
+    )
     managers.configure(
       fleetConfig({
         name: `on-the-way-${process.pid}`,
@@ -47,13 +52,18 @@ test.skipIf(missing !== undefined).each([
       expect.objectContaining({ filename: 'raw', type: 'metrics', size: bytes.length, sha256 }),
     ])
 
-    const next = coordinator.enqueue({ script: [`cksum <big; echo "${sha256}  big" | sha256sum -c`], dependencies: [build] })
+    const next = coordinator.enqueue({
+      script: [`cksum <big; echo "${sha256}  big" | sha256sum -c`],
+      dependencies: [build],
+    })
     await next.finished
     expect(next.state, next.trace.text()).toBe('success')
     expect(next.trace.text()).toContain('big: OK')
     expect(coordinator.violations).toEqual([])
     // All of it went that way.
-    const lines = new Set(proxy.asked.map(({ line, authorization }) => `${authorization} ${line.replace(/\/jobs\/.*/, '/jobs')}`))
+    const lines = new Set(
+      proxy.asked.map(({ line, authorization }) => `${authorization} ${line.replace(/\/jobs\/.*/, '/jobs')}`),
+    )
     const asked =
       protocol === 'https'
         ? ['CONNECT coordinator.test:443']

@@ -1,4 +1,5 @@
-// Artifacts from a real machine, through a real manager, to a coordinator of its own: also where a connection breaks, the manager is killed, or somebody cancels, in the middle.
+// Artifacts from a real machine, through a real manager, to a coordinator of its own: also where a connection breaks,
+// the manager is killed, or somebody cancels, in the middle.
 import { createHash } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -62,8 +63,12 @@ describe.skipIf(missing !== undefined)('artifacts from a machine with OpenSSH', 
   }
   const expectOneWhole = (job: CoordinatorJob): void => {
     expect(job.state, job.trace.text()).toBe('success')
-    expect(job.uploads).toEqual([expect.objectContaining({ filename: 'late', type: 'metrics', size: bigBytes, sha256: zeros() })])
-    const left = readdirSync(join(managers.folder, 'builds'), { recursive: true }).filter((path) => String(path).endsWith('_env'))
+    expect(job.uploads).toEqual([
+      expect.objectContaining({ filename: 'late', type: 'metrics', size: bigBytes, sha256: zeros() }),
+    ])
+    const left = readdirSync(join(managers.folder, 'builds'), { recursive: true }).filter((path) =>
+      String(path).endsWith('_env'),
+    )
     expect(left).toEqual([])
     expect(coordinator.violations).toEqual([])
   }

@@ -90,9 +90,24 @@ describe.skipIf(missing !== undefined)('caches', () => {
     return managers.start()
   }
 
-  function job(script: readonly string[], variables: readonly { readonly key: string; readonly value: string }[] = []): CoordinatorJob {
-    const cache = { key: 'deps', untracked: false, policy: 'pull-push', paths: ['vendor/'], when: 'on_success', fallback_keys: ['main'] }
-    return coordinator.enqueue({ script, variables, requires: ['cache', 'fallback_cache_keys'], override: { cache: [cache] } })
+  function job(
+    script: readonly string[],
+    variables: readonly { readonly key: string; readonly value: string }[] = [],
+  ): CoordinatorJob {
+    const cache = {
+      key: 'deps',
+      untracked: false,
+      policy: 'pull-push',
+      paths: ['vendor/'],
+      when: 'on_success',
+      fallback_keys: ['main'],
+    }
+    return coordinator.enqueue({
+      script,
+      variables,
+      requires: ['cache', 'fallback_cache_keys'],
+      override: { cache: [cache] },
+    })
   }
 
   const make = [
@@ -146,7 +161,9 @@ Insecure = true
     const first = await making.finished
     expect(first.state, first.trace.text()).toBe('success')
     expect(
-      ['Creating cache deps...', 'Uploading cache to the shared', 'Created cache', 'section_start:'].map((line) => count(first, line)),
+      ['Creating cache deps...', 'Uploading cache to the shared', 'Created cache', 'section_start:'].map((line) =>
+        count(first, line),
+      ),
     ).toEqual([1, 1, 1, count(first, 'section_end:')])
     const name = /^\/bucket\/runner\/[^/]+\/project\/1\/deps$/
     expect([...bucket.objects.keys()]).toEqual([expect.stringMatching(name)])
@@ -159,8 +176,14 @@ Insecure = true
     const written = readdirSync(managers.folder, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile() && entry.name !== 'config.toml')
       .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'latin1'))
-    const said = [first.trace.text(), second.trace.text(), ...managers.runs.flatMap(({ stdout, stderr }) => [stdout, stderr]), ...written]
-    for (const text of said) for (const secret of [accessKey, secretKey, 'X-Amz-']) expect(text.includes(secret)).toBe(false)
+    const said = [
+      first.trace.text(),
+      second.trace.text(),
+      ...managers.runs.flatMap(({ stdout, stderr }) => [stdout, stderr]),
+      ...written,
+    ]
+    for (const text of said)
+      for (const secret of [accessKey, secretKey, 'X-Amz-']) expect(text.includes(secret)).toBe(false)
     expect(statSync(join(managers.folder, 'state')).isDirectory()).toBe(true)
   })
 

@@ -21,11 +21,14 @@ test('it runs from the sources, without a build', async () => {
   })
 })
 
-test.skipIf(old === undefined)("an old Node hands over to the checkout's own, and passes its exit code on", async () => {
-  const node = old as string
-  expect(await runBin(['version'], { node })).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' })
-  expect((await runBin(['vlidate'], { node })).code).toBe(2)
-})
+test.skipIf(old === undefined)(
+  "an old Node hands over to the checkout's own, and passes its exit code on",
+  async () => {
+    const node = old as string
+    expect(await runBin(['version'], { node })).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' })
+    expect((await runBin(['vlidate'], { node })).code).toBe(2)
+  },
+)
 
 test.skipIf(!existsSync('/dev/full')).each([
   [['version'], 1],
@@ -56,7 +59,10 @@ test.skipIf(process.platform !== 'linux')(
       const tell =
         "JSON.stringify([typeof gc, process.env.MALLOC_ARENA_MAX, require('node:fs').readFileSync('/proc/self/environ', 'latin1').includes('MALLOC_ARENA_MAX=1')])"
       writeFileSync(probe, `process.on('exit', () => console.error(${tell}))`)
-      const { stderr } = spawnSync(bin, ['version'], { encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: `--require ${probe}` } })
+      const { stderr } = spawnSync(bin, ['version'], {
+        encoding: 'utf8',
+        env: { ...process.env, NODE_OPTIONS: `--require ${probe}` },
+      })
       expect(JSON.parse(stderr)).toEqual(['function', null, true])
     } finally {
       rmSync(folder, { recursive: true })

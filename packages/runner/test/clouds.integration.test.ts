@@ -10,9 +10,18 @@ import { runFortyJobs } from './forty-jobs.ts'
 const lags = { appearMs: 50, bootMs: 50, deleteMs: 50 }
 
 /** Machines of the plugin `local` that let one key in, and answer on this port. */
-async function localMachines(port: number, stack: AsyncDisposableStack): Promise<{ real: RealMachines; privateKey: string }> {
+async function localMachines(
+  port: number,
+  stack: AsyncDisposableStack,
+): Promise<{ real: RealMachines; privateKey: string }> {
   const { privateKey } = await newKeyPair()
-  const context = { fleet: 'behind-the-cloud', connector: { privateKey }, logger: silentLogger, clock: systemClock, random: systemRandom }
+  const context = {
+    fleet: 'behind-the-cloud',
+    connector: { privateKey },
+    logger: silentLogger,
+    clock: systemClock,
+    random: systemRandom,
+  }
   const group = createInstanceGroup({}, context)
   await group.init(new AbortController().signal)
   stack.defer(() => group.shutdown())
@@ -30,7 +39,8 @@ test('aws: 40 jobs, five a machine, and the group is empty in the end', async ()
       lags,
       real,
       onExchange: ({ operation, request }) => {
-        if (operation === 'SetDesiredCapacity') sizes.push(Number(new URLSearchParams(request.body).get('DesiredCapacity')))
+        if (operation === 'SetDesiredCapacity')
+          sizes.push(Number(new URLSearchParams(request.body).get('DesiredCapacity')))
       },
     }),
   )
@@ -69,7 +79,9 @@ credentials_file = "${join(folder, 'credentials.json')}"`
   })
   expect(fake.hand.machines()).toEqual([])
   expect(fake.targetSize).toBe(0)
-  const writes = fake.hand.calls!().flatMap(({ operation }) => (/resize|patch|recreate/.test(operation) ? [operation] : []))
+  const writes = fake.hand.calls!().flatMap(({ operation }) =>
+    /resize|patch|recreate/.test(operation) ? [operation] : [],
+  )
   // The group's owner is written at the start, and taken away at the end.
   expect(writes).toEqual(['instanceGroupManagers.patch', 'instanceGroupManagers.patch'])
 })

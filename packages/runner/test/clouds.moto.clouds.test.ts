@@ -1,4 +1,5 @@
-// `runner-core run` on moto, an AWS that others wrote, whose machines have loopback addresses that real OpenSSH servers answer.
+// `runner-core run` on moto, an AWS that others wrote, whose machines have loopback addresses that real OpenSSH servers
+// answer.
 import { publicKeyOf } from '@runner-core/fleeting'
 import { expect, test } from 'vitest'
 import { sshdMissing, startSshd } from '../../fleeting/test/openssh-server.ts'
@@ -32,7 +33,9 @@ test.skipIf(skipped !== '')(
       privateKey: sshd.privateKey,
       env: () => ({ AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test', AWS_ENDPOINT_URL: moto.url }),
     })
-    const { AutoScalingGroups } = await moto.autoScaling.describeAutoScalingGroups({ AutoScalingGroupNames: ['runners'] })
+    const { AutoScalingGroups } = await moto.autoScaling.describeAutoScalingGroups({
+      AutoScalingGroupNames: ['runners'],
+    })
     expect(AutoScalingGroups).toMatchObject([{ DesiredCapacity: 0, Instances: [] }])
     const states = await moto.instanceStates()
     expect(states.size).toBeGreaterThanOrEqual(8)

@@ -30,7 +30,15 @@ describe.each(s3Servers)('$name', ({ name, missing, start }) => {
         shared: false,
         maxUploadedArchiveSize: 0,
         ...more,
-        s3: { serverAddress: address, bucketName: bucket, bucketLocation: 'us-east-1', accessKey, secretKey, insecure: true, ...s3 },
+        s3: {
+          serverAddress: address,
+          bucketName: bucket,
+          bucketLocation: 'us-east-1',
+          accessKey,
+          secretKey,
+          insecure: true,
+          ...s3,
+        },
       }
       return new S3CacheStore({
         settings,
@@ -68,7 +76,11 @@ describe.each(s3Servers)('$name', ({ name, missing, start }) => {
     test('none under a name is no error; runners share caches only where they are told to', async () => {
       const cache = { projectId: 4, key: 'deps' }
       expect(await read(store(), cache)).toBeUndefined()
-      await store({ shared: true, path: '/all/' }).upload(cache, { content: pieces(Buffer.from('shared')), digest: 'd1' }, signal)
+      await store({ shared: true, path: '/all/' }).upload(
+        cache,
+        { content: pieces(Buffer.from('shared')), digest: 'd1' },
+        signal,
+      )
       expect(await read(store(), cache)).toBeUndefined()
       expect(await read(store({ shared: true, path: 'all' }), cache)).toEqual(Buffer.from('shared'))
     })
@@ -81,7 +93,9 @@ describe.each(s3Servers)('$name', ({ name, missing, start }) => {
         yield* pieces(randomBytes(11 * mebibyte))
         throw new Error('the machine was lost')
       }
-      await expect(store().upload(cache, { content: broken(), digest: 'd1' }, signal)).rejects.toThrow('the machine was lost')
+      await expect(store().upload(cache, { content: broken(), digest: 'd1' }, signal)).rejects.toThrow(
+        'the machine was lost',
+      )
       const stop = new AbortController()
       async function* stopped(): AsyncGenerator<Buffer> {
         yield* pieces(randomBytes(11 * mebibyte))
@@ -104,7 +118,9 @@ describe.each(s3Servers)('$name', ({ name, missing, start }) => {
     test('of two uploads at once one counts, as a whole', async () => {
       const cache = { projectId: 6, key: 'deps' }
       const contents = [1, 2, 3].map((fill) => Buffer.alloc(12 * mebibyte + fill, fill))
-      await Promise.all(contents.map((content) => store().upload(cache, { content: pieces(content), digest: 'd1' }, signal)))
+      await Promise.all(
+        contents.map((content) => store().upload(cache, { content: pieces(content), digest: 'd1' }, signal)),
+      )
       const kept = await read(store(), cache)
       expect(contents.some((content) => kept?.equals(content))).toBe(true)
     })
@@ -135,13 +151,29 @@ describe.each(s3Servers)('$name', ({ name, missing, start }) => {
     test.each(['zip', 'tarzstd'])('a job leaves a large one to the next as %s', async (format) => {
       using environment = new LocalEnvironment({ localShell: { name: 'bash', shell: 'bash' } })
       const caches = { directory: 'cache', store: store() }
-      const cache = { key: `jobs/${format}`, fallback_keys: [], untracked: false, policy: '', paths: ['vendor/**/*'], when: '' }
+      const cache = {
+        key: `jobs/${format}`,
+        fallback_keys: [],
+        untracked: false,
+        policy: '',
+        paths: ['vendor/**/*'],
+        when: '',
+      }
       const job = (script: readonly string[]) =>
-        run(environment, payload({ script, variables: [variable('CACHE_COMPRESSION_FORMAT', format)], overrides: { cache: [cache] } }), {
-          caches,
-        })
+        run(
+          environment,
+          payload({ script, variables: [variable('CACHE_COMPRESSION_FORMAT', format)], overrides: { cache: [cache] } }),
+          {
+            caches,
+          },
+        )
       const sum = 'echo "sum $(cat vendor/a vendor/d/b | cksum)"'
-      const first = await job(['mkdir -p vendor/d', 'head -c 14000000 /dev/urandom > vendor/a', 'echo b > vendor/d/b', sum])
+      const first = await job([
+        'mkdir -p vendor/d',
+        'head -c 14000000 /dev/urandom > vendor/a',
+        'echo b > vendor/d/b',
+        sum,
+      ])
       expect(first.trace).toContain('\nCreated cache\n')
       rmSync(join(environment.home, 'builds'), { recursive: true })
       const second = await job([sum])
@@ -157,7 +189,10 @@ describe.each(s3Servers)('$name', ({ name, missing, start }) => {
         signal,
       )
       const error = await wrong.catch((cause: unknown) => cause as Error)
-      expect(error).toMatchObject({ code: 'refused', message: expect.stringMatching(/^received: 403\. .*SignatureDoesNotMatch/) })
+      expect(error).toMatchObject({
+        code: 'refused',
+        message: expect.stringMatching(/^received: 403\. .*SignatureDoesNotMatch/),
+      })
       expect((error as Error).message).not.toMatch(/wrong-secret|runner-access|X-Amz/i)
     })
   })

@@ -1,4 +1,5 @@
-// `npm run compare`, with a stand-in for the stock runner, since there is none here: what is compared, what counts as meant, and that recorded results can be had again.
+// `npm run compare`, with a stand-in for the stock runner, since there is none here: what is compared, what counts as
+// meant, and that recorded results can be had again.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -95,10 +96,16 @@ test.skipIf(missing !== undefined)(
           ...(stock !== undefined && { GITLAB_RUNNER_BIN: stock }),
         },
       })
-      const [output, code] = await Promise.all([text(child.stdout), new Promise((resolve) => child.once('exit', resolve))])
+      const [output, code] = await Promise.all([
+        text(child.stdout),
+        new Promise((resolve) => child.once('exit', resolve)),
+      ])
       return { output, code }
     }
-    const chosen = ['sections in order', 'RUNNER_AFTER_SCRIPT_TIMEOUT', 'dependencies'].flatMap((name) => ['--payload', name])
+    const chosen = ['sections in order', 'RUNNER_AFTER_SCRIPT_TIMEOUT', 'dependencies'].flatMap((name) => [
+      '--payload',
+      name,
+    ])
 
     const fresh = await compare(standIn, '--record', record, ...chosen)
     expect(fresh.output).toContain('runner-core / gitlab-runner 0.0.0-stand-in')

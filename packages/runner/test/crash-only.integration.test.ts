@@ -35,7 +35,10 @@ test.each([
   const first = managers.startWith({ NODE_OPTIONS: `--import=${pathToFileURL(preload).href}` })
   const jobs = Array.from({ length: 6 }, (_job, number) =>
     coordinator.enqueue({
-      script: [`echo run >>"${ledger}/${number}"`, 'for line in $(seq 1 8); do echo "line $line of eight"; sleep 0.5; done'],
+      script: [
+        `echo run >>"${ledger}/${number}"`,
+        'for line in $(seq 1 8); do echo "line $line of eight"; sleep 0.5; done',
+      ],
     }),
   )
   await until(() => jobs.every((_job, number) => existsSync(join(ledger, String(number)))))
@@ -58,6 +61,8 @@ test.each([
   ).toEqual(jobs.map(() => 'success'))
   jobs.forEach(({ trace }, number) => {
     expect(readFileSync(join(ledger, String(number)), 'utf8')).toBe('run\n')
-    expect(trace.text().match(/^line \d of eight$/gm)).toEqual(Array.from({ length: 8 }, (_line, index) => `line ${index + 1} of eight`))
+    expect(trace.text().match(/^line \d of eight$/gm)).toEqual(
+      Array.from({ length: 8 }, (_line, index) => `line ${index + 1} of eight`),
+    )
   })
 })

@@ -22,7 +22,16 @@ test.for(['local', 'sshd', 'docker'] as const)(
       return kind !== 'machine-disk' || machines !== 'docker'
     })
     const result = await runCrashLoad({ jobs: 40, kills: 6, machines, troubles, random: seededRandom(7) })
-    const nothing = { lost: [], ranTwice: [], overlaps: [], wrongTraces: [], violations: [], overMaximum: 0, leaked: 0, badEnds: [] }
+    const nothing = {
+      lost: [],
+      ranTwice: [],
+      overlaps: [],
+      wrongTraces: [],
+      violations: [],
+      overMaximum: 0,
+      leaked: 0,
+      badEnds: [],
+    }
     expect(result, result.log).toMatchObject(nothing)
     // A kill comes between at most one answer of each job under way and the note of it; a lost answer does the same.
     expect(result.unheard).toBeLessThanOrEqual(6 * 20)

@@ -1,6 +1,16 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parse } from 'smol-toml'
@@ -9,7 +19,9 @@ import { parseConfig } from '../src/config/parse-config.ts'
 import { jobsThroughShim } from './custom-executor/jobs-through-shim.ts'
 import { client, ShimFixture } from './custom-executor/shim-fixture.ts'
 
-test('jobs of every kind run through the custom executor, and nothing is left of them', { timeout: 120_000 }, async () => {
+test('jobs of every kind run through the custom executor, and nothing is left of them', {
+  timeout: 120_000,
+}, async () => {
   await jobsThroughShim(12)
 })
 
@@ -18,7 +30,12 @@ test('a job whose GitLab Runner was killed is ended on its machine, and its slot
   // A process of its own, that can be killed with nothing behind it: neither SIGTERM nor a clean-up.
   const owner = spawn(
     process.execPath,
-    ['--conditions=@runner-core/source', join(import.meta.dirname, 'custom-executor/one-job.ts'), fixture.config, fixture.folder],
+    [
+      '--conditions=@runner-core/source',
+      join(import.meta.dirname, 'custom-executor/one-job.ts'),
+      fixture.config,
+      fixture.folder,
+    ],
     {
       stdio: ['ignore', 'pipe', 'inherit'],
     },
@@ -30,7 +47,10 @@ test('a job whose GitLab Runner was killed is ended on its machine, and its slot
   owner.kill('SIGKILL')
   await once(owner, 'exit')
   await fixture.until(() => fixture.log.some(({ msg }) => msg === 'job ended'))
-  expect(fixture.log.find(({ msg }) => msg === 'job ended')).toMatchObject({ why: 'its GitLab Runner has gone', is_clean: true })
+  expect(fixture.log.find(({ msg }) => msg === 'job ended')).toMatchObject({
+    why: 'its GitLab Runner has gone',
+    is_clean: true,
+  })
   expect(fixture.processes().filter((line) => line.endsWith('sleep 4321'))).toEqual([])
   expect((await fixture.run({ id: 2, script: ['true'] }).result).state).toBe('success')
 })
@@ -72,10 +92,20 @@ test.for([true, false])(
 test('calls that come to nothing: clean-ups of nobody, twice; a stage without a machine; a command line that is wrong', async () => {
   await using fixture = new ShimFixture({ options: ['--idle-timeout', 'never'] })
   const call = (words: readonly string[], env: NodeJS.ProcessEnv = {}): { status: number | null; stderr: string } =>
-    spawnSync(process.execPath, [client, words[0]!, '--config', fixture.config, '--idle-timeout', 'never', ...words.slice(1)], {
-      env: { ...process.env, TMPDIR: join(fixture.folder, 'tmp'), BUILD_FAILURE_EXIT_CODE: '11', SYSTEM_FAILURE_EXIT_CODE: '12', ...env },
-      encoding: 'utf8',
-    })
+    spawnSync(
+      process.execPath,
+      [client, words[0]!, '--config', fixture.config, '--idle-timeout', 'never', ...words.slice(1)],
+      {
+        env: {
+          ...process.env,
+          TMPDIR: join(fixture.folder, 'tmp'),
+          BUILD_FAILURE_EXIT_CODE: '11',
+          SYSTEM_FAILURE_EXIT_CODE: '12',
+          ...env,
+        },
+        encoding: 'utf8',
+      },
+    )
   const stale = join(fixture.folder, 'build_exit_code')
   writeFileSync(stale, '5')
   expect(call(['cleanup']).status).toBe(0)
@@ -86,26 +116,41 @@ test('calls that come to nothing: clean-ups of nobody, twice; a stage without a 
   expect(existsSync(stale)).toBe(false)
   expect(fixture.daemonPids).toEqual([])
   expect(call(['prepare']).status).toBe(0)
-  expect(call(['run', '/nowhere', 'build_script'])).toMatchObject({ status: 12, stderr: expect.stringContaining('no such file') })
+  expect(call(['run', '/nowhere', 'build_script'])).toMatchObject({
+    status: 12,
+    stderr: expect.stringContaining('no such file'),
+  })
   const script = join(fixture.folder, 'script')
   writeFileSync(script, 'exit 9')
   expect(call(['run', script, 'step_script'], { BUILD_EXIT_CODE_FILE: stale }).status).toBe(11)
   expect(readFileSync(stale, 'utf8')).toBe('9\n')
   expect([call(['cleanup']).status, call(['cleanup']).status]).toEqual([0, 0])
-  expect(call(['run', script, 'step_script'])).toMatchObject({ status: 12, stderr: expect.stringContaining('the job is not known') })
+  expect(call(['run', script, 'step_script'])).toMatchObject({
+    status: 12,
+    stderr: expect.stringContaining('the job is not known'),
+  })
   expect(call(['prepare', '--runner', 'other'])).toMatchObject({
     status: 12,
     stderr: expect.stringContaining('expected --runner with one of shim, got other'),
   })
-  expect(call(['prepare', '--confg', 'x'])).toMatchObject({ status: 12, stderr: expect.stringContaining('unknown option --confg') })
+  expect(call(['prepare', '--confg', 'x'])).toMatchObject({
+    status: 12,
+    stderr: expect.stringContaining('unknown option --confg'),
+  })
   expect(call(['run', script])).toMatchObject({ status: 12 })
   expect(call(['cleanup'], { TMPDIR: '' }).status).toBe(0)
   expect(call(['prepare'], { TMPDIR: '' })).toMatchObject({ status: 12, stderr: expect.stringContaining('TMPDIR') })
 })
 
 test.for([
-  { words: ['--config', '/nowhere/config.toml'], says: 'expected config, prepare, run or cleanup as the first word, got --config' },
-  { words: ['/nowhere/script', 'build_script'], says: 'expected config, prepare, run or cleanup as the first word, got /nowhere/script' },
+  {
+    words: ['--config', '/nowhere/config.toml'],
+    says: 'expected config, prepare, run or cleanup as the first word, got --config',
+  },
+  {
+    words: ['/nowhere/script', 'build_script'],
+    says: 'expected config, prepare, run or cleanup as the first word, got /nowhere/script',
+  },
   { words: [], says: 'expected config, prepare, run or cleanup as the first word, got none' },
   { words: ['prepare'], says: 'no daemon is there, and no --config says which machines one is to have' },
 ])("a call of $words says what is missing, and leaves nothing in the job's directory", ({ words, says }) => {
@@ -139,7 +184,9 @@ test('SIGQUIT to the daemon lets its jobs finish, takes no others, and ends it',
 
 test('many first calls at once begin one daemon', async () => {
   await using fixture = new ShimFixture()
-  const results = await Promise.all(Array.from({ length: 6 }, (_, index) => fixture.run({ id: index, script: ['true'] }).result))
+  const results = await Promise.all(
+    Array.from({ length: 6 }, (_, index) => fixture.run({ id: index, script: ['true'] }).result),
+  )
   expect(results.map(({ state }) => state)).toEqual(results.map(() => 'success'))
   expect(fixture.daemonPids).toHaveLength(1)
 })
@@ -171,7 +218,14 @@ test('a daemon that cannot serve ends, and the call says why', async () => {
   const { state, log } = await fixture.run(
     { id: 1, script: ['true'] },
     {
-      driverOptions: ['--config', fixture.config, '--directory', join(fixture.folder, 'x'.repeat(100)), '--idle-timeout', 'never'],
+      driverOptions: [
+        '--config',
+        fixture.config,
+        '--directory',
+        join(fixture.folder, 'x'.repeat(100)),
+        '--idle-timeout',
+        'never',
+      ],
     },
   ).result
   expect(state).toBe('failed')
@@ -219,7 +273,8 @@ test('more jobs than slots wait their turn, and say for what', async () => {
 
 test("the guide's two files: our own is read, and GitLab Runner's calls what is there", async () => {
   await using fixture = new ShimFixture()
-  const example = (name: string): string => readFileSync(join(import.meta.dirname, '../../../examples/runner', name), 'utf8')
+  const example = (name: string): string =>
+    readFileSync(join(import.meta.dirname, '../../../examples/runner', name), 'utf8')
   expect(parseConfig(example('custom-executor.toml')).warnings).toEqual([])
   const { runners } = parse(example('gitlab-runner.toml')) as { runners: { custom: Record<string, unknown> }[] }
   const custom = runners[0]!.custom

@@ -140,7 +140,11 @@ describe.skipIf(missing !== undefined)('on a machine with OpenSSH', () => {
         { name: '../../../../../escaped', content: 'evil' },
       ]),
     )
-    const job = coordinator.enqueue({ script: ['echo never\\ reached'], afterScript: ['echo nor\\ this'], dependencies: [evil] })
+    const job = coordinator.enqueue({
+      script: ['echo never\\ reached'],
+      afterScript: ['echo nor\\ this'],
+      dependencies: [evil],
+    })
     managers.start()
     await job.finished
     const trace = plain(job)
@@ -151,7 +155,9 @@ describe.skipIf(missing !== undefined)('on a machine with OpenSSH', () => {
     })
     expect(trace).toContain('the archive is refused: the name "../../../../../escaped" leads out of the directory')
     expect(trace).not.toMatch(/never reached|nor this/)
-    expect(readdirSync(managers.folder, { recursive: true }).filter((path) => /escaped|good/.test(String(path)))).toEqual([])
+    expect(
+      readdirSync(managers.folder, { recursive: true }).filter((path) => /escaped|good/.test(String(path))),
+    ).toEqual([])
   })
 
   test('artifacts that are gone fail the job', async () => {
@@ -181,8 +187,11 @@ describe.skipIf(missing !== undefined)('on a machine with OpenSSH', () => {
     expect(job.state, trace).toBe('success')
     expect(trace.match(/Downloading artifacts for build/g)).toHaveLength(1)
     expect(trace.match(/^from the build$/gm)).toHaveLength(1)
-    // The coordinator may have taken a piece just before the kill, of which no journal tells: its times are made again, differently, and the whole log is sent once more.
-    expect(coordinator.violations.filter(({ rule }) => rule !== 'range_mismatch' && rule !== 'checksum_mismatch')).toEqual([])
+    // The coordinator may have taken a piece just before the kill, of which no journal tells: its times are made again,
+    // differently, and the whole log is sent once more.
+    expect(
+      coordinator.violations.filter(({ rule }) => rule !== 'range_mismatch' && rule !== 'checksum_mismatch'),
+    ).toEqual([])
   })
 
   test('a job that is canceled while it downloads ends at once', async () => {

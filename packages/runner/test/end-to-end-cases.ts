@@ -8,7 +8,10 @@ export interface Case {
   readonly name: string
   readonly spec: JobSpec
   readonly expected: { readonly state: string; readonly failureReason?: string; readonly exitCode?: number }
-  /** Exactly what the script prints between its first line, `<`, and its last one, `>`; or up to the end of the script when it does not come that far. */
+  /**
+   * Exactly what the script prints between its first line, `<`, and its last one, `>`; or up to the end of the script
+   * when it does not come that far.
+   */
   readonly output?: string
   readonly has?: readonly string[]
   readonly lacks?: readonly string[]
@@ -59,22 +62,34 @@ export const cases: readonly Case[] = [
   make('invalid UTF-8', success, framed("printf 'a\\377b\\303\\n'", 'a\uFFFDb\uFFFD\n')),
   make('split UTF-8', success, framed("printf '\\303'; sleep 0.1; printf '\\266\\n'", 'ö\n')),
   make('empty input', success, framed('cat; echo end', 'end\n')),
-  make('quoted variables', success, framed('printf "%s|" "$TEXT"; echo', 'a "b" \'c\' `d` \\e wörld\nnew $line|\n'), { variables }),
+  make('quoted variables', success, framed('printf "%s|" "$TEXT"; echo', 'a "b" \'c\' `d` \\e wörld\nnew $line|\n'), {
+    variables,
+  }),
   make('raw variable', success, framed('echo "$RAW"', '$NAME ${NAME} $$\n'), { variables }),
   make('file variable', success, framed('cat "$FILE"', 'one\n  two\n'), { variables }),
   make('the last variable wins', success, framed('echo $TWICE', 'last\n'), { variables }),
   make('secret', success, framed('echo "[$SECRET]"', '[[MASKED]]\n'), { variables: masked }),
-  make('secret in two writes', success, framed('printf "%.12s" "$SECRET"; sleep 0.2; echo "${SECRET#????????????}"', '[MASKED]\n'), {
+  make(
+    'secret in two writes',
+    success,
+    framed('printf "%.12s" "$SECRET"; sleep 0.2; echo "${SECRET#????????????}"', '[MASKED]\n'),
+    {
+      variables: masked,
+    },
+  ),
+  make('secret after its beginning', success, framed('echo "over-over-$SECRET"', 'over-over-[MASKED]\n'), {
     variables: masked,
   }),
-  make('secret after its beginning', success, framed('echo "over-over-$SECRET"', 'over-over-[MASKED]\n'), { variables: masked }),
   make('token by its prefix', success, framed('echo "glpat-"$(echo abc)DEF.', 'glpat-[MASKED]\n')),
   make('directories', success, framed('[ "$PWD" = "$CI_PROJECT_DIR" ] && ls -A && echo empty', 'empty\n')),
   ...[1, 2, 77, 255].map((code) =>
     make(`exit ${code}`, failed(code), { script: [open, `(exit ${code})`, close], output: echoed(`(exit ${code})`) }),
   ),
   make('unset command', failed(127), { script: [open, 'exec 2>&1; no-such-command', close], output: '' }),
-  make('first failure ends it', failed(1), { script: [open, 'false', 'echo never\\ reached'], output: echoed('false') }),
+  make('first failure ends it', failed(1), {
+    script: [open, 'false', 'echo never\\ reached'],
+    output: echoed('false'),
+  }),
   {
     name: 'after_script',
     spec: { script: [open, 'exit 4'], afterScript: ['echo "after: "$CI_JOB_STATUS', 'exit 9'] },
@@ -83,7 +98,10 @@ export const cases: readonly Case[] = [
   },
   {
     name: 'script time-out',
-    spec: { script: [open, 'sleep 300', 'echo never\\ reached'], variables: [{ key: 'RUNNER_SCRIPT_TIMEOUT', value: '1s' }] },
+    spec: {
+      script: [open, 'sleep 300', 'echo never\\ reached'],
+      variables: [{ key: 'RUNNER_SCRIPT_TIMEOUT', value: '1s' }],
+    },
     expected: { state: 'failed', failureReason: 'job_execution_timeout' },
     lacks: ['never reached'],
   },

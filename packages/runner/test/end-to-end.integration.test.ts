@@ -13,7 +13,8 @@ const bin = fileURLToPath(new URL('../bin/runner-core.js', import.meta.url))
 
 /** `plugin_config` of one instance or two, and what must be stopped after the runner. */
 async function autoscaler(plugin: 'local' | 'static', folder: string, cleanUp: AsyncDisposableStack): Promise<string> {
-  if (plugin === 'local') return `max_instances = 2\n[runners.autoscaler.plugin_config]\nroot_dir = "${join(folder, 'instances')}"`
+  if (plugin === 'local')
+    return `max_instances = 2\n[runners.autoscaler.plugin_config]\nroot_dir = "${join(folder, 'instances')}"`
   const { port, username, keyFile, hostKey } = cleanUp.use(await startSshd(findSshd()!, folder))
   return `max_instances = 1
 [runners.autoscaler.plugin_config.instances.host]
@@ -29,7 +30,9 @@ function startRunner(
   cleanUp: AsyncDisposableStack,
 ): { readonly child: ChildProcess; readonly log: () => string } {
   writeFileSync(join(folder, 'config.toml'), config)
-  const child = spawn(process.execPath, [bin, 'run', '--config', join(folder, 'config.toml')], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [bin, 'run', '--config', join(folder, 'config.toml')], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   cleanUp.defer(() => void child.kill('SIGKILL'))
   let log = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (log += chunk.toString()))
@@ -48,7 +51,11 @@ function check({ name, expected, output, has = [], lacks = [] }: Case, job: Coor
   const { state, exitCode } = job
   // A canceled job ends with a reason, too; which one is the runner's choice.
   const failureReason = state === 'canceled' ? undefined : job.failureReason
-  expect({ state, failureReason, exitCode }, `${name}\n${trace}`).toEqual({ failureReason: undefined, exitCode: undefined, ...expected })
+  expect({ state, failureReason, exitCode }, `${name}\n${trace}`).toEqual({
+    failureReason: undefined,
+    exitCode: undefined,
+    ...expected,
+  })
   if (output !== undefined) expect(between(trace).slice(0, output.length), name).toBe(output)
   for (const text of has) expect(trace, name).toContain(text)
   for (const text of [secret, job.assignment!.jobToken, ...lacks]) expect(trace, name).not.toContain(text)
@@ -89,7 +96,8 @@ idle_time = "10s"
     early.catch(() => {})
     const cancelling = setInterval(() => {
       for (const { each, job } of run)
-        if (job.state === 'running' && job.times.firstOutputAt !== undefined && each.cancel !== undefined) job.cancel(each.cancel)
+        if (job.state === 'running' && job.times.firstOutputAt !== undefined && each.cancel !== undefined)
+          job.cancel(each.cancel)
     }, 50)
     cleanUp.defer(() => clearInterval(cancelling))
     await Promise.race([Promise.all(run.map(({ job }) => job.finished)), early])
@@ -99,13 +107,17 @@ idle_time = "10s"
     expect(coordinator.violations).toEqual([])
     // Before the instances end, which would end them too.
     const sleepers = () =>
-      listProcesses().filter(({ environment, commandLine }) => environment.includes(folder) && commandLine.startsWith('sleep'))
+      listProcesses().filter(
+        ({ environment, commandLine }) => environment.includes(folder) && commandLine.startsWith('sleep'),
+      )
     await expect.poll(sleepers, { timeout: 3000 }).toEqual([])
 
     child.kill('SIGQUIT')
     expect(await exited, log()).toEqual([0, null])
     await instances.disposeAsync()
-    expect(listProcesses().filter(({ environment, commandLine }) => `${environment} ${commandLine}`.includes(folder))).toEqual([])
+    expect(
+      listProcesses().filter(({ environment, commandLine }) => `${environment} ${commandLine}`.includes(folder)),
+    ).toEqual([])
     const left = join(folder, 'instances')
     expect(existsSync(left) ? readdirSync(left) : []).toEqual([])
   },

@@ -1,4 +1,5 @@
-// `runner-core status` and `runner-core explain` as a shell starts them: of a manager that runs, over its pages and without any, and of one that was killed.
+// `runner-core status` and `runner-core explain` as a shell starts them: of a manager that runs, over its pages and
+// without any, and of one that was killed.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -68,7 +69,9 @@ test('a manager that runs is asked over its pages', async () => {
   await until(() => job.state === 'success')
   const text = await ask('explain', '--job', String(job.id))
   expect(text).toMatch(/^one:\njob \d+ waited/)
-  expect(text).toMatch(/because of: launch\n[\s\S]*increase by 1: .*1 for waiting jobs[\s\S]*job got its slot: instance local-/)
+  expect(text).toMatch(
+    /because of: launch\n[\s\S]*increase by 1: .*1 for waiting jobs[\s\S]*job got its slot: instance local-/,
+  )
   expect(text).not.toContain(Coordinator.token)
   const shown = JSON.parse(await ask('status', '--json')) as {
     isRunning: boolean
@@ -96,8 +99,11 @@ test('without pages its state is read, also after kill -9', async () => {
   const first = coordinator.enqueue({ script: ['sleep 6'] })
   const second = coordinator.enqueue({ script: ['echo hello'] })
   await until(() => second.state === 'success')
-  await until(async () => (await runBin(['explain', '--job', String(second.id), '--config', config()])).stdout.startsWith('one:'))
-  const because = async (): Promise<unknown> => (JSON.parse(await ask('explain', '--job', String(second.id), '--json')) as unknown[])[0]
+  await until(async () =>
+    (await runBin(['explain', '--job', String(second.id), '--config', config()])).stdout.startsWith('one:'),
+  )
+  const because = async (): Promise<unknown> =>
+    (JSON.parse(await ask('explain', '--job', String(second.id), '--json')) as unknown[])[0]
   await until(async () => ((await because()) as { fate: string }).fate === 'ended')
   expect(await because()).toMatchObject({ runner: 'one', because: expect.arrayContaining(['max_instances']) })
   expect(await ask('status')).toMatch(/^manager \d+, version .* runs for/)

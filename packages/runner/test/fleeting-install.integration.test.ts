@@ -1,6 +1,17 @@
-// `runner-core fleeting` against a registry process: what is installed is whole, where upstream looks for it, and there whatever goes wrong on the way.
+// `runner-core fleeting` against a registry process: what is installed is whole, where upstream looks for it, and there
+// whatever goes wrong on the way.
 import { createPrivateKey, randomBytes, sign } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -41,7 +52,8 @@ const fleeting = (args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise
 const start = (args: readonly string[]): BinRun => startBin(['fleeting', ...args], { env: environment() })
 const directory = (host: string, version: string): string => join(plugins, host.replace(':', '!'), moon, version)
 /** All files and directories, hidden ones too. */
-const everything = (): readonly string[] => (existsSync(plugins) ? (readdirSync(plugins, { recursive: true }) as string[]).sort() : [])
+const everything = (): readonly string[] =>
+  existsSync(plugins) ? (readdirSync(plugins, { recursive: true }) as string[]).sort() : []
 /** Answers the file. */
 function authFile(content: object, name = '.docker/config.json'): string {
   const file = join(folder, name)
@@ -153,7 +165,10 @@ describe.skipIf(missing !== undefined)('an open registry', () => {
     const reference = `${host}/lone/moon@${digest}`
     const config = configured(reference)
     const missing = await runBin(['validate', '-c', config], { env: environment() })
-    expect(missing).toMatchObject({ code: 2, stderr: expect.stringContaining(`try: runner-core fleeting install ${reference}`) })
+    expect(missing).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(`try: runner-core fleeting install ${reference}`),
+    })
     const { code, stdout, stderr } = await fleeting(['install', '-c', config])
     expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining('version: 2.0.0,') })
     expect(stderr).not.toContain('warning')
@@ -204,14 +219,21 @@ describe.skipIf(missing !== undefined)('an open registry', () => {
   ])('%s is refused, and nothing is there', async (name, files, why) => {
     const repository = `bad/${name.replaceAll(' ', '-')}`
     await push(origin, repository, { version: '1.0.0', files: { [here]: files } })
-    expect(await fleeting(['install', `${host}/${repository}:1.0.0`])).toEqual({ code: 1, stdout: '', stderr: expect.stringMatching(why) })
+    expect(await fleeting(['install', `${host}/${repository}:1.0.0`])).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(why),
+    })
     expect(everything()).toEqual([])
     expect(readdirSync(folder)).toEqual(['plugins'])
   })
 
   test('what is no plugin, not for this system, or not there, is told so', async () => {
     await push(origin, 'bad/unmarked', { version: '1.0.0', isUnmarked: true, files: { [here]: [program('x')] } })
-    await push(origin, 'bad/elsewhere', { version: '1.0.0', files: { 'linux/s390x': [program('x')], 'windows/amd64': [program('x')] } })
+    await push(origin, 'bad/elsewhere', {
+      version: '1.0.0',
+      files: { 'linux/s390x': [program('x')], 'windows/amd64': [program('x')] },
+    })
     await push(origin, 'bad/version', { version: '../../1.0.0', tags: ['1.0.0'], files: { [here]: [program('x')] } })
     const problems: readonly [string, RegExp][] = [
       ['bad/unmarked:1.0.0', /is an image, but no plugin's/],
@@ -220,7 +242,11 @@ describe.skipIf(missing !== undefined)('an open registry', () => {
       ['bad/nowhere:1.0.0', /is not there\n/],
     ]
     for (const [reference, why] of problems) {
-      expect(await fleeting(['install', `${host}/${reference}`])).toEqual({ code: 1, stdout: '', stderr: expect.stringMatching(why) })
+      expect(await fleeting(['install', `${host}/${reference}`])).toEqual({
+        code: 1,
+        stdout: '',
+        stderr: expect.stringMatching(why),
+      })
     }
     expect((await fleeting(['install', `${host}/Bad:1`])).stderr).toContain('in lower case')
     expect((await fleeting(['install', '@acme/moon'])).stderr).toContain('npm install @acme/moon')
@@ -257,7 +283,8 @@ describe.skipIf(missing !== undefined)('an open registry', () => {
     afterEach(async () => await front[Symbol.asyncDispose]())
     const install = (): Promise<Ended> => fleeting(['install', `${front.host}/${moon}:3.0.0`])
     const isLayer = (url = ''): boolean => url.includes(layer)
-    const layerBytes = async (): Promise<Buffer> => Buffer.from(await (await fetch(`${origin}/v2/${moon}/blobs/${layer}`)).arrayBuffer())
+    const layerBytes = async (): Promise<Buffer> =>
+      Buffer.from(await (await fetch(`${origin}/v2/${moon}/blobs/${layer}`)).arrayBuffer())
 
     test.each<[string, (url: string, bytes: Buffer) => Buffer, RegExp]>([
       [
@@ -265,8 +292,16 @@ describe.skipIf(missing !== undefined)('an open registry', () => {
         (url, bytes) => (isLayer(url) ? Buffer.from(bytes).fill(bytes[1000]! ^ 1, 1000, 1001) : bytes),
         /is not what it should be: its digest is/,
       ],
-      ['the end of the layer', (url, bytes) => (isLayer(url) ? bytes.subarray(0, -1) : bytes), /ended after \d+ of \d+ bytes/],
-      ['more than the layer', (url, bytes) => (isLayer(url) ? Buffer.concat([bytes, Buffer.from('x')]) : bytes), /is longer than/],
+      [
+        'the end of the layer',
+        (url, bytes) => (isLayer(url) ? bytes.subarray(0, -1) : bytes),
+        /ended after \d+ of \d+ bytes/,
+      ],
+      [
+        'more than the layer',
+        (url, bytes) => (isLayer(url) ? Buffer.concat([bytes, Buffer.from('x')]) : bytes),
+        /is longer than/,
+      ],
       [
         'the index',
         (url, bytes) => (url.endsWith('manifests/3.0.0') ? Buffer.concat([bytes, Buffer.from(' ')]) : bytes),
@@ -360,7 +395,10 @@ describe.skipIf(missing !== undefined)('a private registry', () => {
   const auth = Buffer.from(`${account.username}:${account.password}`).toString('base64')
 
   test('not without signing on, and after login it is installed', async () => {
-    expect(await install()).toMatchObject({ code: 1, stderr: expect.stringContaining(`try: runner-core fleeting login ${host}`) })
+    expect(await install()).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(`try: runner-core fleeting login ${host}`),
+    })
     authFile({ HttpHeaders: { kept: 'as it is' }, auths: { 'other.example': { auth: 'b3RoZXI6b3RoZXI=' } } })
     const wrong = await fleeting(['login', host, '--username', 'ci', '--password', 'wrong'])
     expect(wrong).toMatchObject({ code: 1, stderr: expect.stringContaining('refused with the credentials') })
@@ -378,7 +416,9 @@ describe.skipIf(missing !== undefined)('a private registry', () => {
   test.each<[string, () => NodeJS.ProcessEnv]>([
     [
       'DOCKER_CONFIG',
-      () => ({ DOCKER_CONFIG: dirname(authFile({ auths: { [`https://${host}/v1/`]: { auth } } }, 'elsewhere/config.json')) }),
+      () => ({
+        DOCKER_CONFIG: dirname(authFile({ auths: { [`https://${host}/v1/`]: { auth } } }, 'elsewhere/config.json')),
+      }),
     ],
     [
       "Podman's file, by the repository",
@@ -386,7 +426,9 @@ describe.skipIf(missing !== undefined)('a private registry', () => {
     ],
     [
       "Podman's usual file",
-      () => ({ XDG_RUNTIME_DIR: join(dirname(authFile({ auths: { [host]: { ...account } } }, 'containers/auth.json')), '..') }),
+      () => ({
+        XDG_RUNTIME_DIR: join(dirname(authFile({ auths: { [host]: { ...account } } }, 'containers/auth.json')), '..'),
+      }),
     ],
   ])('credentials of %s', async (_, prepare) => {
     expect((await install(prepare())).code).toBe(0)
@@ -409,7 +451,9 @@ describe.skipIf(missing !== undefined)('a private registry', () => {
     expect(login).toMatchObject({ code: 0, stdout: 'logged in via docker-credential-test\n' })
     expect(readFileSync(join(folder, '.docker/config.json'), 'utf8')).not.toContain('auths')
     expect((await install(env)).code).toBe(0)
-    expect((await fleeting(['list', `${host}/${moon}`])).stderr).toContain('docker-credential-test failed: it is not on PATH')
+    expect((await fleeting(['list', `${host}/${moon}`])).stderr).toContain(
+      'docker-credential-test failed: it is not on PATH',
+    )
   })
 
   test('who is redirected to is not shown the credentials', async () => {
@@ -442,7 +486,11 @@ describe.skipIf(missing !== undefined)('a registry over HTTPS, behind a proxy', 
     const env = { HTTPS_PROXY: proxy.url }
     const list = ['list', 'coordinator.test/acme/moon']
     expect(await fleeting(list, env)).toMatchObject({ code: 1, stderr: expect.stringContaining('certificate') })
-    expect(await fleeting([...list, '--tls-ca-file', tlsFile('ca.pem')], env)).toEqual({ code: 0, stdout: '', stderr: '' })
+    expect(await fleeting([...list, '--tls-ca-file', tlsFile('ca.pem')], env)).toEqual({
+      code: 0,
+      stdout: '',
+      stderr: '',
+    })
     expect(proxy.asked.at(-1)?.line).toBe('CONNECT coordinator.test:443')
   })
 
@@ -454,64 +502,82 @@ describe.skipIf(missing !== undefined)('a registry over HTTPS, behind a proxy', 
     const reference = `registry.test/${moon}:1.0.0`
     expect((await fleeting(['install', reference], env)).code).toBe(1)
     expect(proxy.asked.every(({ line }) => line === 'CONNECT registry.test:443')).toBe(true)
-    expect((await fleeting(['install', reference, '--plain-http'], env)).stdout).toContain(directory('registry.test', '1.0.0'))
+    expect((await fleeting(['install', reference, '--plain-http'], env)).stdout).toContain(
+      directory('registry.test', '1.0.0'),
+    )
   })
 })
 
-test.skipIf(missing !== undefined)('tokens: fetched where the registry says, with the credentials, for what is asked for', async () => {
-  const asked: { readonly query: Record<string, string>; readonly authorization: string | undefined; readonly form: string }[] = []
-  const server = createServer((request, response) => {
-    let form = ''
-    request.on('data', (chunk: Buffer) => {
-      form += chunk.toString()
+test.skipIf(missing !== undefined)(
+  'tokens: fetched where the registry says, with the credentials, for what is asked for',
+  async () => {
+    const asked: {
+      readonly query: Record<string, string>
+      readonly authorization: string | undefined
+      readonly form: string
+    }[] = []
+    const server = createServer((request, response) => {
+      let form = ''
+      request.on('data', (chunk: Buffer) => {
+        form += chunk.toString()
+      })
+      request.on('end', () => {
+        const query = Object.fromEntries(new URL(request.url!, 'http://x').searchParams)
+        const { authorization } = request.headers
+        asked.push({ query, authorization, form })
+        const scope = query['scope'] ?? new URLSearchParams(form).get('scope') ?? ''
+        const [type, name, actions] = scope.split(':')
+        const access = authorization === undefined && form === '' ? [] : [{ type, name, actions: actions?.split(',') }]
+        response.end(JSON.stringify({ [form === '' ? 'token' : 'access_token']: jwt(access) }))
+      })
     })
-    request.on('end', () => {
-      const query = Object.fromEntries(new URL(request.url!, 'http://x').searchParams)
-      const { authorization } = request.headers
-      asked.push({ query, authorization, form })
-      const scope = query['scope'] ?? new URLSearchParams(form).get('scope') ?? ''
-      const [type, name, actions] = scope.split(':')
-      const access = authorization === undefined && form === '' ? [] : [{ type, name, actions: actions?.split(',') }]
-      response.end(JSON.stringify({ [form === '' ? 'token' : 'access_token']: jwt(access) }))
-    })
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  try {
-    const realm = `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`
-    await using registry = await DockerRegistry.start({ tokens: { realm, certificate: tlsFile('ca.pem') } })
-    const host = `127.0.0.1:${registry.port}`
-    expect(await fleeting(['list', `${host}/${moon}`])).toMatchObject({
-      code: 1,
-      stderr: expect.stringContaining('not without signing on'),
-    })
-    expect(asked.at(-1)).toEqual({
-      query: { service: 'test registry', scope: `repository:${moon}:pull` },
-      authorization: undefined,
-      form: '',
-    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    try {
+      const realm = `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`
+      await using registry = await DockerRegistry.start({ tokens: { realm, certificate: tlsFile('ca.pem') } })
+      const host = `127.0.0.1:${registry.port}`
+      expect(await fleeting(['list', `${host}/${moon}`])).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('not without signing on'),
+      })
+      expect(asked.at(-1)).toEqual({
+        query: { service: 'test registry', scope: `repository:${moon}:pull` },
+        authorization: undefined,
+        form: '',
+      })
 
-    authFile({ auths: { [host]: { username: 'ci', password: 'x' } } })
-    expect(await fleeting(['list', `${host}/${moon}`])).toEqual({ code: 0, stdout: '', stderr: '' })
-    expect(asked.at(-1)?.authorization).toBe(`Basic ${Buffer.from('ci:x').toString('base64')}`)
+      authFile({ auths: { [host]: { username: 'ci', password: 'x' } } })
+      expect(await fleeting(['list', `${host}/${moon}`])).toEqual({ code: 0, stdout: '', stderr: '' })
+      expect(asked.at(-1)?.authorization).toBe(`Basic ${Buffer.from('ci:x').toString('base64')}`)
 
-    authFile({ auths: { [host]: { identitytoken: 'refresh me' } } })
-    expect(await fleeting(['list', `${host}/${moon}`])).toEqual({ code: 0, stdout: '', stderr: '' })
-    expect(Object.fromEntries(new URLSearchParams(asked.at(-1)?.form))).toMatchObject({
-      grant_type: 'refresh_token',
-      refresh_token: 'refresh me',
-      service: 'test registry',
-    })
-  } finally {
-    server.close()
-  }
+      authFile({ auths: { [host]: { identitytoken: 'refresh me' } } })
+      expect(await fleeting(['list', `${host}/${moon}`])).toEqual({ code: 0, stdout: '', stderr: '' })
+      expect(Object.fromEntries(new URLSearchParams(asked.at(-1)?.form))).toMatchObject({
+        grant_type: 'refresh_token',
+        refresh_token: 'refresh me',
+        service: 'test registry',
+      })
+    } finally {
+      server.close()
+    }
 
-  function jwt(access: readonly object[]): string {
-    const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
-    const certificate = readFileSync(tlsFile('server.pem'), 'utf8').replaceAll(/-----[^-]+-----|\s/g, '')
-    const now = Math.floor(Date.now() / 1000)
-    const claims = { iss: 'test', aud: 'test registry', sub: 'ci', exp: now + 300, nbf: now - 60, iat: now, jti: 'x', access }
-    const text = `${part({ typ: 'JWT', alg: 'ES256', x5c: [certificate] })}.${part(claims)}`
-    const key = createPrivateKey(readFileSync(tlsFile('server.key')))
-    return `${text}.${sign('sha256', Buffer.from(text), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`
-  }
-})
+    function jwt(access: readonly object[]): string {
+      const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+      const certificate = readFileSync(tlsFile('server.pem'), 'utf8').replaceAll(/-----[^-]+-----|\s/g, '')
+      const now = Math.floor(Date.now() / 1000)
+      const claims = {
+        iss: 'test',
+        aud: 'test registry',
+        sub: 'ci',
+        exp: now + 300,
+        nbf: now - 60,
+        iat: now,
+        jti: 'x',
+        access,
+      }
+      const text = `${part({ typ: 'JWT', alg: 'ES256', x5c: [certificate] })}.${part(claims)}`
+      const key = createPrivateKey(readFileSync(tlsFile('server.key')))
+      return `${text}.${sign('sha256', Buffer.from(text), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`
+    }
+  },
+)

@@ -1,6 +1,16 @@
-// Upstream's own releaser and installer beside `runner-core fleeting`: what one releases the other installs, and what one installs the other finds.
+// Upstream's own releaser and installer beside `runner-core fleeting`: what one releases the other installs, and what
+// one installs the other finds.
 import { execFile } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -19,7 +29,10 @@ const absent = registryMissing() ?? ('absent' in tool ? tool.absent : 'absent' i
 if (absent !== undefined) console.warn(`SKIPPED: plugins from a registry, with upstream's installer: ${absent}`)
 
 const goArchitecture = { x64: 'amd64' }[process.arch as string] ?? process.arch
-/** Names of this kind may speak HTTP with upstream. The proxy sends them all to the registry on loopback; without a port, which upstream cannot install from. */
+/**
+ * Names of this kind may speak HTTP with upstream. The proxy sends them all to the registry on loopback; without a
+ * port, which upstream cannot install from.
+ */
 const moon = 'registry.local/acme/moon'
 
 let folder: string
@@ -31,7 +44,12 @@ beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'fleeting-artifact-'))
   registry = await DockerRegistry.start()
   proxy = await startForwardProxy(registry.port)
-  env = { PATH: process.env['PATH'], HOME: folder, HTTP_PROXY: `http://${proxy.url}`, HTTPS_PROXY: `http://${proxy.url}` }
+  env = {
+    PATH: process.env['PATH'],
+    HOME: folder,
+    HTTP_PROXY: `http://${proxy.url}`,
+    HTTPS_PROXY: `http://${proxy.url}`,
+  }
 })
 afterEach(async () => {
   if (absent !== undefined) return
@@ -64,7 +82,9 @@ async function release(reference: string): Promise<void> {
 }
 
 function tree(directory: string): Readonly<Record<string, Buffer>> {
-  const files = (readdirSync(directory, { recursive: true }) as string[]).filter((name) => statSync(join(directory, name)).isFile())
+  const files = (readdirSync(directory, { recursive: true }) as string[]).filter((name) =>
+    statSync(join(directory, name)).isFile(),
+  )
   return Object.fromEntries(files.sort().map((name) => [name, readFileSync(join(directory, name))]))
 }
 
@@ -102,14 +122,18 @@ describe.skipIf(absent !== undefined)("with upstream's installer", () => {
     expect(
       proxy.asked.every(
         ({ line }) =>
-          !line.includes('gitlab.com') || line.startsWith('GET http://registry.gitlab.com/v2/gitlab-org/fleeting/plugins/dummy/'),
+          !line.includes('gitlab.com') ||
+          line.startsWith('GET http://registry.gitlab.com/v2/gitlab-org/fleeting/plugins/dummy/'),
       ),
     ).toBe(true)
     expect(await ours(['list', '-c', config], at('plugins'))).toContain(
       'registry.gitlab.com/gitlab-org/fleeting/plugins/dummy/0.3.1/plugin',
     )
     const { code, stdout, stderr } = await runBin(['plan', '-c', config], { env: at('plugins') })
-    expect({ code, stdout }, stderr).toEqual({ code: 0, stdout: expect.stringMatching(/group dummy\/dummy.*increase by 1/s) })
+    expect({ code, stdout }, stderr).toEqual({
+      code: 0,
+      stdout: expect.stringMatching(/group dummy\/dummy.*increase by 1/s),
+    })
   })
 
   test('versions of a registry and of the directory, as upstream chooses them', async () => {
@@ -147,7 +171,19 @@ describe.skipIf(absent !== undefined)("with upstream's installer", () => {
       mkdirSync(directory, { recursive: true })
       writeFileSync(join(directory, 'plugin'), '#!/bin/sh\n', { mode: 0o755 })
     }
-    const wanted = ['', ':latest', ':0', ':0.1', ':1', ':1.0', ':1.5', ':1.50', ':10', ':3', ...versions.map((version) => `:${version}`)]
+    const wanted = [
+      '',
+      ':latest',
+      ':0',
+      ':0.1',
+      ':1',
+      ':1.0',
+      ':1.5',
+      ':1.50',
+      ':10',
+      ':3',
+      ...versions.map((version) => `:${version}`),
+    ]
     for (const suffix of wanted) {
       const reference = `${moon}${suffix}`
       const [theirs, own] = await Promise.all([upstream(['list', reference], env), ours(['list', reference], env)])

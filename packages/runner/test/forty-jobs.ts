@@ -20,8 +20,17 @@ export interface CloudSetup {
 
 const jobCount = 40
 
-/** Runs 40 jobs through `runner-core run`, each machine used for five, until the runner has removed all its machines and ended. */
-export async function runFortyJobs({ plugin, pluginConfig, connectorConfig, privateKey, env }: CloudSetup): Promise<void> {
+/**
+ * Runs 40 jobs through `runner-core run`, each machine used for five, until the runner has removed all its machines and
+ * ended.
+ */
+export async function runFortyJobs({
+  plugin,
+  pluginConfig,
+  connectorConfig,
+  privateKey,
+  env,
+}: CloudSetup): Promise<void> {
   await using cleanUp = new AsyncDisposableStack()
   const folder = mkdtempSync(join(tmpdir(), 'runner-core-cloud-'))
   cleanUp.defer(() => rmSync(folder, { recursive: true, force: true }))
@@ -56,14 +65,19 @@ idle_count = 0
 idle_time = "0s"
 `
   writeFileSync(join(folder, 'config.toml'), config)
-  const runner = startBin(['run', '--config', join(folder, 'config.toml')], { env: { ...process.env, ...env?.(folder) } })
+  const runner = startBin(['run', '--config', join(folder, 'config.toml')], {
+    env: { ...process.env, ...env?.(folder) },
+  })
   cleanUp.defer(() => void runner.process.kill('SIGKILL'))
-  const early = runner.ended.then((code) => Promise.reject(new Error(`the runner ended with ${code}:\n${runner.stderr}`)))
+  const early = runner.ended.then((code) =>
+    Promise.reject(new Error(`the runner ended with ${code}:\n${runner.stderr}`)),
+  )
   early.catch(() => {})
   await Promise.race([Promise.all(jobs.map(({ finished }) => finished)), early])
 
   for (const [number, job] of jobs.entries()) {
-    const expected = number % 10 === 9 ? { state: 'failed', exitCode: 3, failureReason: 'script_failure' } : { state: 'success' }
+    const expected =
+      number % 10 === 9 ? { state: 'failed', exitCode: 3, failureReason: 'script_failure' } : { state: 'success' }
     expect(job, job.trace.text()).toMatchObject(expected)
     expect(job.trace.text()).toContain(`\njob ${number} is here\n`)
   }

@@ -1,7 +1,10 @@
 import { createServer, request as httpRequest } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 
-/** A proxy that sends everything to one port on loopback, whatever host it is asked for: tunnels (`CONNECT`) and whole URLs. */
+/**
+ * A proxy that sends everything to one port on loopback, whatever host it is asked for: tunnels (`CONNECT`) and whole
+ * URLs.
+ */
 export async function startForwardProxy(port: number): Promise<{
   readonly url: string
   /** First lines and credentials of what it was asked. */

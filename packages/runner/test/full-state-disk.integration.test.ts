@@ -87,7 +87,10 @@ const variables = [{ key: 'LARGE', value: 'x'.repeat(100_000) }]
 /** Says where it runs that it does. */
 const enqueue = (first: number, count: number): readonly CoordinatorJob[] =>
   Array.from({ length: count }, (_, index) => first + index).map((number) =>
-    coordinator.enqueue({ variables, script: [`echo run >> "${join(ledger, String(number))}"`, `echo "job ${number}"`, 'sleep 0.7'] }),
+    coordinator.enqueue({
+      variables,
+      script: [`echo run >> "${join(ledger, String(number))}"`, `echo "job ${number}"`, 'sleep 0.7'],
+    }),
   )
 
 const ended = (jobs: readonly CoordinatorJob[]): number => jobs.filter(({ hasEnded }) => hasEnded).length
@@ -97,7 +100,9 @@ async function until(holds: () => boolean): Promise<void> {
 }
 
 function expectAllRight(jobs: readonly CoordinatorJob[]): void {
-  expect(jobs.filter(({ state }) => state !== 'success').map(({ id, state, trace }) => `${id} ${state}: ${trace.text()}`)).toEqual([])
+  expect(
+    jobs.filter(({ state }) => state !== 'success').map(({ id, state, trace }) => `${id} ${state}: ${trace.text()}`),
+  ).toEqual([])
   const runs = readdirSync(ledger).map((file) => readFileSync(join(ledger, file), 'utf8').trim().split('\n').length)
   expect([runs.length, Math.max(...runs)]).toEqual([jobCount, 1])
 }
@@ -129,7 +134,9 @@ test('a state disk that fills under load and is freed: every job is handed out o
   expect(count('state can be written again')).toBe(count('state cannot be written, no job is taken until it can'))
 })
 
-test('a manager that is killed while its state disk is full: the next one ends every job, and none runs twice', async ({ skip }) => {
+test('a manager that is killed while its state disk is full: the next one ends every job, and none runs twice', async ({
+  skip,
+}) => {
   // What the first was given, and could not keep, comes again.
   await start({ ackWindowMs: 15_000 })
   if (!isMounted) skip()

@@ -73,7 +73,8 @@ plugin_config = { root_dir = "${folder}" }
 [[runners.autoscaler.policy]]
 idle_time = "0s"
 `)
-  const log = ({ error }: { readonly error?: Error }, message: string): void => void lines.push(message, error?.message ?? '')
+  const log = ({ error }: { readonly error?: Error }, message: string): void =>
+    void lines.push(message, error?.message ?? '')
   const findPlugin = { createInstanceGroup: await createInstanceGroup() }
   runner = await Runner.start({
     settings,
@@ -115,7 +116,9 @@ test('a runner whose group belongs to another manager takes no job, and says who
   await start()
   const job = coordinator.enqueue({ script: ['true'] })
   await until(() => lines.includes('fleet does not start, trying again'))
-  expect(lines).toContainEqual(expect.stringMatching(/^local\/one belongs to fleet of somebody \(owner there, epoch 1\)/))
+  expect(lines).toContainEqual(
+    expect.stringMatching(/^local\/one belongs to fleet of somebody \(owner there, epoch 1\)/),
+  )
   expect(job.state).toBe('pending')
   expect(owners).toEqual([other])
 })

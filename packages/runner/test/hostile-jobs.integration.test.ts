@@ -1,4 +1,5 @@
-// Jobs that are made to take the manager down, on a real manager; another project's job beside each of them, and a manager after all of them.
+// Jobs that are made to take the manager down, on a real manager; another project's job beside each of them, and a
+// manager after all of them.
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, loadavg } from 'node:os'
 import { join } from 'node:path'
@@ -57,7 +58,9 @@ const known: Readonly<Record<string, Spec>> = {
   },
   'exclusions are compared with many names': {
     script: [manyFiles],
-    artifacts: [{ paths: ['d'], exclude: Array.from({ length: 4 }, () => alternatives(999, (n) => `d/*a*a*a*a*a${n}x`)) }],
+    artifacts: [
+      { paths: ['d'], exclude: Array.from({ length: 4 }, () => alternatives(999, (n) => `d/*a*a*a*a*a${n}x`)) },
+    ],
   },
   'a cache is compared with many names': {
     script: [manyFiles],
@@ -65,8 +68,14 @@ const known: Readonly<Record<string, Spec>> = {
   },
   'braces stand in each other': { script: ['true'], artifacts: [{ paths: ['{'.repeat(30_000)] }] },
   'a path has no bound': { script: ['true'], artifacts: [{ paths: ['x'.repeat(500_000)] }] },
-  'artifacts are many': { script: ['true'], override: { artifacts: Array.from({ length: 5_000 }, () => ({ paths: ['a'] })) } },
-  'steps are many': { script: ['true'], override: { steps: Array.from({ length: 500 }, () => ({ name: 'script', script: ['true'] })) } },
+  'artifacts are many': {
+    script: ['true'],
+    override: { artifacts: Array.from({ length: 5_000 }, () => ({ paths: ['a'] })) },
+  },
+  'steps are many': {
+    script: ['true'],
+    override: { steps: Array.from({ length: 500 }, () => ({ name: 'script', script: ['true'] })) },
+  },
   'output is long and has no lines': { script: ["head -c 100000000 /dev/zero | tr '\\0' x"] },
   'markers do not end': { script: ["printf '\\036'; head -c 20000000 /dev/zero | tr '\\0' '\\036'"] },
 }
@@ -132,7 +141,11 @@ const fuzzed: fc.Arbitrary<Spec> = fc.record({
     { maxLength: 12 },
   ),
   artifacts: fc.array(
-    fc.record({ name: nasty, paths: fc.array(repeated, { maxLength: 8 }), exclude: fc.array(repeated, { maxLength: 8 }) }),
+    fc.record({
+      name: nasty,
+      paths: fc.array(repeated, { maxLength: 8 }),
+      exclude: fc.array(repeated, { maxLength: 8 }),
+    }),
     {
       maxLength: 3,
     },
@@ -185,13 +198,16 @@ async function portOf(manager: BinRun): Promise<number> {
 async function startLogin(cleanUp: AsyncDisposableStack): Promise<Sshd> {
   const sshd = await startSshd({ user: 'rc-hostile-jobs', config: ['SetEnv SHLVL=0'] })
   cleanUp.defer(() => sshd.stop())
-  const [, home = ''] = new RegExp(`^${sshd.username}:(?:[^:]*:){4}([^:]*)`, 'm').exec(readFileSync('/etc/passwd', 'utf8'))!
+  const [, home = ''] = new RegExp(`^${sshd.username}:(?:[^:]*:){4}([^:]*)`, 'm').exec(
+    readFileSync('/etc/passwd', 'utf8'),
+  )!
   writeFileSync(join(home, '.bashrc'), bashrc)
   cleanUp.defer(() => rmSync(evil, { recursive: true, force: true }))
   return sshd
 }
 
-const ends = (jobs: readonly CoordinatorJob[]): Promise<readonly CoordinatorJob[]> => Promise.all(jobs.map(({ finished }) => finished))
+const ends = (jobs: readonly CoordinatorJob[]): Promise<readonly CoordinatorJob[]> =>
+  Promise.all(jobs.map(({ finished }) => finished))
 
 describe.each([
   { where: 'plugin local', isSsh: false, specs: known },
@@ -225,17 +241,23 @@ describe.each([
       const rest = memoryOf(first)
       const firstWatch = new Watch(first, firstHealth)
 
-      const archives = [...maliciousArchives.map(({ bytes }) => bytes), ...fc.sample(damagedArchive, { seed: 13, numRuns: variations })]
+      const archives = [
+        ...maliciousArchives.map(({ bytes }) => bytes),
+        ...fc.sample(damagedArchive, { seed: 13, numRuns: variations }),
+      ]
       const left = (bytes: Buffer): CoordinatorJob => {
         const job = coordinator.enqueue({ script: ['true'] })
         job.cancel()
         job.artifacts = { filename: 'artifacts.zip', bytes }
         return job
       }
-      // A job ends with the first archive that cannot be taken: every second one has one, or what its script does would hardly be tried.
+      // A job ends with the first archive that cannot be taken: every second one has one, or what its script does would
+      // hardly be tried.
       const samples = fc
         .sample(fuzzed, { seed: 13, numRuns: variations })
-        .map((spec, index) => (index % 2 === 0 ? spec : { ...spec, dependencies: [left(archives[(index * 7) % archives.length]!)] }))
+        .map((spec, index) =>
+          index % 2 === 0 ? spec : { ...spec, dependencies: [left(archives[(index * 7) % archives.length]!)] },
+        )
       const enqueue = (spec: Spec): CoordinatorJob => coordinator.enqueue({ ...spec, timeoutSeconds: 120 })
       const hostile: CoordinatorJob[] = []
       for (const spec of Object.values(specs)) {
@@ -247,7 +269,8 @@ describe.each([
       rmSync(evil, { recursive: true, force: true })
       hostile.push(...samples.map(enqueue))
       const beside = hostile.map(() => coordinator.enqueue(plain))
-      // Killed with hostile jobs under way: the next one reads them, takes them up, and does again what they had not finished.
+      // Killed with hostile jobs under way: the next one reads them, takes them up, and does again what they had not
+      // finished.
       await ends(hostile.slice(0, hostile.length / 3))
       await firstWatch.end()
       expect(first.process.exitCode).toBeNull()
@@ -256,7 +279,8 @@ describe.each([
       const watch = new Watch(manager, await health(manager))
       await ends([...hostile, ...beside])
       await watch.end()
-      for (const [index, name] of Object.keys(specs).entries()) expect(hostile[index]!.trace.text(), name).toContain(said[name] ?? '')
+      for (const [index, name] of Object.keys(specs).entries())
+        expect(hostile[index]!.trace.text(), name).toContain(said[name] ?? '')
       // Not all of them: some are ended by what their payload holds besides.
       const met = hostile.filter(({ trace }) => trace.text().includes('Downloading artifacts'))
       expect(met.length).toBeGreaterThan(variations / 5)
@@ -264,7 +288,9 @@ describe.each([
       expect(beside.map(({ state }) => state)).toEqual(beside.map(() => 'success'))
       expect(Math.max(firstWatch.mostMemory, watch.mostMemory) - rest).toBeLessThan(300)
       // A machine that others keep busy answers later, whatever the manager does.
-      expect(Math.max(firstWatch.longestMs, watch.longestMs)).toBeLessThan(1000 * Math.max(1, loadavg()[0]! / availableParallelism()))
+      expect(Math.max(firstWatch.longestMs, watch.longestMs)).toBeLessThan(
+        1000 * Math.max(1, loadavg()[0]! / availableParallelism()),
+      )
 
       await kill(manager)
       const next = managers.start()

@@ -8,7 +8,10 @@ export function tlsFile(name: string): string {
   return new URL(`tls/${name}`, import.meta.url).pathname
 }
 
-/** GitLab's face: one https address on loopback, of an authority that nobody knows, behind which servers are that speak http; `behind` gives the one for a path. */
+/**
+ * GitLab's face: one https address on loopback, of an authority that nobody knows, behind which servers are that speak
+ * http; `behind` gives the one for a path.
+ */
 export async function startHttpsFront(
   behind: (path: string) => string,
 ): Promise<AsyncDisposable & { readonly origin: string; readonly port: number }> {

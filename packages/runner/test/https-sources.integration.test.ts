@@ -1,4 +1,5 @@
-// A coordinator by https whose authority no machine knows: the runner is told of it, and git on the machine trusts it too, for this server only.
+// A coordinator by https whose authority no machine knows: the runner is told of it, and git on the machine trusts it
+// too, for this server only.
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -24,7 +25,9 @@ test.skipIf(missing !== undefined)(
     const coordinator = cleanUp.use(await Coordinator.start({ traceUpdateIntervalSeconds: 1 }))
     const git = await serveGit(project, token)
     cleanUp.defer(() => git.close())
-    const { origin } = cleanUp.use(await startHttpsFront((path) => (path.startsWith('/api/') ? coordinator.url : `http://${git.host}`)))
+    const { origin } = cleanUp.use(
+      await startHttpsFront((path) => (path.startsWith('/api/') ? coordinator.url : `http://${git.host}`)),
+    )
     const sshd = await startSshd()
     cleanUp.defer(() => sshd.stop())
     project.commit('file', 'of the project')
@@ -74,7 +77,9 @@ idle_time = "10s"
     expect(trace).toMatch(/certificate/)
     expect(trace).not.toContain(token)
     // The next job of the machine finds neither the token nor the authority.
-    for (const entry of readdirSync(join(folder, 'builds'), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())) {
+    for (const entry of readdirSync(join(folder, 'builds'), { recursive: true, withFileTypes: true }).filter((entry) =>
+      entry.isFile(),
+    )) {
       const content = readFileSync(join(entry.parentPath, entry.name))
       expect(content.includes(token) || content.includes('BEGIN CERTIFICATE'), entry.name).toBe(false)
     }

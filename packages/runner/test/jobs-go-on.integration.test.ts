@@ -1,4 +1,5 @@
-// Jobs outlive their manager: real managers, killed and started again under jobs on real machines, watched by a coordinator of its own.
+// Jobs outlive their manager: real managers, killed and started again under jobs on real machines, watched by a
+// coordinator of its own.
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { Coordinator, type CoordinatorJob, listProcesses } from '@runner-core/runner/testing'
@@ -14,7 +15,8 @@ const missing = sshdMissing()
 if (missing !== undefined) console.warn(`SKIPPED: jobs that outlive their manager on OpenSSH: ${missing}`)
 const image = 'runner-core-sshd'
 const dockerIsMissing = await dockerMissing(image)
-if (dockerIsMissing !== undefined) console.warn(`SKIPPED: jobs that outlive their manager in containers: ${dockerIsMissing}`)
+if (dockerIsMissing !== undefined)
+  console.warn(`SKIPPED: jobs that outlive their manager in containers: ${dockerIsMissing}`)
 const secret = 'a-secret-of-these-jobs'
 const runnerName = `kept-${process.pid}`
 
@@ -63,7 +65,8 @@ const machineKinds: readonly { readonly name: string; readonly start: (folder: s
           start: async (folder: string) => {
             const docker = (...args: string[]): readonly string[] =>
               execFileSync('docker', args, { encoding: 'utf8' }).split('\n').filter(Boolean)
-            const left = (): readonly string[] => docker('ps', '-aq', '--filter', `label=runner-core.fleet=${runnerName}`)
+            const left = (): readonly string[] =>
+              docker('ps', '-aq', '--filter', `label=runner-core.fleet=${runnerName}`)
             return {
               autoscaler: `plugin = "docker"\nplugin_config = { image = "${image}" }`,
               detached: () => left().flatMap((id) => docker('exec', id, 'sh', '-c', ofJobs(join(folder, 'builds')))),
@@ -84,7 +87,10 @@ const machineKinds: readonly { readonly name: string; readonly start: (folder: s
 /** What a manager asks for that did not hear, when it was killed, what the coordinator had answered. */
 const unheard = new Set(['range_mismatch', 'request_after_end'])
 
-/** Lists what jobs have on a machine: files of scripts, and the slots that are not free. What says that a slot is free stays. */
+/**
+ * Lists what jobs have on a machine: files of scripts, and the slots that are not free. What says that a slot is free
+ * stays.
+ */
 function ofJobs(builds: string): string {
   return `cd ${join(builds, '.detached')} && for file in *; do [ -e $file ] || continue
 case $file in slot.*) read -r holder <$file; [ "$holder" = - ] || echo "$file $holder" ;; *) echo $file ;; esac; done`
@@ -119,7 +125,10 @@ describe.each(machineKinds)('on machines of plugin $name', ({ start: startMachin
     await coordinator.close()
   })
 
-  const counting = (count: number, settings: readonly { readonly key: string; readonly value: string }[] = []): CoordinatorJob =>
+  const counting = (
+    count: number,
+    settings: readonly { readonly key: string; readonly value: string }[] = [],
+  ): CoordinatorJob =>
     coordinator.enqueue({
       script: [`i=0; while [ $i -lt ${count} ]; do i=$((i+1)); echo "line $i $SECRET"; sleep 0.2; done`],
       variables: [{ key: 'SECRET', value: secret, masked: true }, ...settings],
@@ -144,7 +153,8 @@ describe.each(machineKinds)('on machines of plugin $name', ({ start: startMachin
     const ended = await Promise.all(jobs.map((job) => job.finished))
     expect(ended.map(({ state }) => state)).toEqual(jobs.map(() => 'success'))
     for (const job of jobs) expect(lines(job)).toEqual(upTo(50))
-    // What the coordinator took in the manager's last moment, nobody could keep, be it the job's end: the next one asks where it stands.
+    // What the coordinator took in the manager's last moment, nobody could keep, be it the job's end: the next one asks
+    // where it stands.
     expect(coordinator.violations.filter(({ rule }) => !unheard.has(rule))).toEqual([])
     await expect.poll(detached, { timeout: 10_000 }).toEqual([])
   })
@@ -167,7 +177,9 @@ describe.each(machineKinds)('on machines of plugin $name', ({ start: startMachin
     expect(machines.left?.() ?? processes, last.stderr).toEqual([])
   }
 
-  test('ten jobs, and their connections are cut for 20 s: all succeed, each line once and in order', async ({ skip }) => {
+  test('ten jobs, and their connections are cut for 20 s: all succeed, each line once and in order', async ({
+    skip,
+  }) => {
     const { cut } = machines
     if (cut === undefined) return skip('its connections cannot be cut from outside')
     const jobs = Array.from({ length: 10 }, () => counting(50))
@@ -180,7 +192,9 @@ describe.each(machineKinds)('on machines of plugin $name', ({ start: startMachin
 
   test('ten jobs, and a new process takes the work over from the one that has it, twice: all succeed, each line once and in order; the old ones end in order', async () => {
     // The times of lines are those that the first one saw, or the checksum would tell.
-    const jobs = Array.from({ length: 10 }, (_, index) => counting(40, index % 2 ? [{ key: 'FF_TIMESTAMPS', value: 'true' }] : []))
+    const jobs = Array.from({ length: 10 }, (_, index) =>
+      counting(40, index % 2 ? [{ key: 'FF_TIMESTAMPS', value: 'true' }] : []),
+    )
     let run = managers.start()
     for (const line of ['line 8 ', 'line 20 ']) {
       await expect.poll(() => jobs.every((job) => job.trace.text().includes(line)), { timeout: 60_000 }).toBe(true)
@@ -204,7 +218,9 @@ describe.each(machineKinds)('on machines of plugin $name', ({ start: startMachin
     await expect.poll(() => jobs.every((job) => job.trace.text().includes('line 8 ')), { timeout: 60_000 }).toBe(true)
     await stopOwner(old.process, join(managers.folder, 'state', runnerName), 'between writes')
     const next = managers.start('--takeover')
-    await expect.poll(() => next.stderr.match(/job of an earlier process goes on/g)?.length, { timeout: 30_000 }).toBe(10)
+    await expect
+      .poll(() => next.stderr.match(/job of an earlier process goes on/g)?.length, { timeout: 30_000 })
+      .toBe(10)
     old.process.kill('SIGCONT')
     expect(await old.ended).toBe(1)
     await expectAllDone(jobs, 60, next)
@@ -215,7 +231,9 @@ describe.each(machineKinds)('on machines of plugin $name', ({ start: startMachin
     const jobs = Array.from({ length: 40 }, () => counting(4))
     let run = managers.start()
     for (const done of [3, 9, 15, 21, 27]) {
-      await expect.poll(() => jobs.filter(({ hasEnded }) => hasEnded).length, { timeout: 60_000, interval: 10 }).toBeGreaterThan(done)
+      await expect
+        .poll(() => jobs.filter(({ hasEnded }) => hasEnded).length, { timeout: 60_000, interval: 10 })
+        .toBeGreaterThan(done)
       await expect.poll(() => run.stderr, { timeout: 10_000 }).toContain('plugin initialized')
       const next = managers.start('--takeover')
       expect(await run.ended, run.stderr).toBe(0)

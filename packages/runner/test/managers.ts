@@ -5,7 +5,10 @@ import { listProcesses } from '@runner-core/runner/testing'
 import type { Sshd } from '../../fleeting/test/openssh-server.ts'
 import { type BinRun, startBin } from './bin.ts'
 
-/** Managers of one configuration, real processes that a test starts and kills, in a folder of their own. Disposing ends them, every process that names the folder, and the folder. */
+/**
+ * Managers of one configuration, real processes that a test starts and kills, in a folder of their own. Disposing ends
+ * them, every process that names the folder, and the folder.
+ */
 export class Managers implements AsyncDisposable {
   readonly folder: string
   /** All that were started. */
@@ -89,8 +92,15 @@ idle_time = "1h"
 `
 }
 
-/** `machines` of {@link fleetConfig}: one host with OpenSSH, at its own port or another one that leads there. The login's key is written into `folder`. */
-export function hostMachines(folder: string, { username, privateKey, hostKey, ...sshd }: Sshd, port: number = sshd.port): string {
+/**
+ * `machines` of {@link fleetConfig}: one host with OpenSSH, at its own port or another one that leads there. The
+ * login's key is written into `folder`.
+ */
+export function hostMachines(
+  folder: string,
+  { username, privateKey, hostKey, ...sshd }: Sshd,
+  port: number = sshd.port,
+): string {
   const keyFile = join(folder, 'key')
   writeFileSync(keyFile, privateKey, { mode: 0o600 })
   return `plugin = "static"

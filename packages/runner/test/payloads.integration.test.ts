@@ -1,4 +1,5 @@
-// Forty jobs that use all that a job can have, on a machine of plugin `local` and on one with OpenSSH, from this project's coordinator and from one that others could have written.
+// Forty jobs that use all that a job can have, on a machine of plugin `local` and on one with OpenSSH, from this
+// project's coordinator and from one that others could have written.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'vitest'
@@ -7,7 +8,14 @@ import { startBin } from './bin.ts'
 import { compareRuns } from './payloads/compare-runs.ts'
 import { CoordinatorServer } from './payloads/coordinator-server.ts'
 import { judge } from './payloads/judge.ts'
-import { allPayloads, ourConfig, payloadFolder, serveSources, sourcesMissing, startMachine } from './payloads/payload-world.ts'
+import {
+  allPayloads,
+  ourConfig,
+  payloadFolder,
+  serveSources,
+  sourcesMissing,
+  startMachine,
+} from './payloads/payload-world.ts'
 import { PythonServer, pythonMissing } from './payloads/python-server.ts'
 import { parseRecordedRun, recordRun } from './payloads/recorded-run.ts'
 
@@ -18,7 +26,12 @@ const servers = {
 }
 const machines = { local: undefined, OpenSSH: sshdMissing() }
 const cases = Object.entries(servers).flatMap(([served, { Server, missing }]) =>
-  Object.entries(machines).map(([machine, absent]) => ({ served, Server, machine, missing: missing ?? absent ?? sourcesMissing() })),
+  Object.entries(machines).map(([machine, absent]) => ({
+    served,
+    Server,
+    machine,
+    missing: missing ?? absent ?? sourcesMissing(),
+  })),
 )
 for (const { served, machine, missing } of cases)
   if (missing !== undefined) console.warn(`SKIPPED: forty payloads on ${machine} from ${served}: ${missing}`)
@@ -34,14 +47,19 @@ test.concurrent.for(cases)(
     expect(payloads).toHaveLength(40)
     const server = cleanUp.use(await Server.start(payloads))
     const config = join(folder, 'config.toml')
-    writeFileSync(config, ourConfig(server, folder, machine === 'local' ? undefined : await startMachine(folder, cleanUp)))
+    writeFileSync(
+      config,
+      ourConfig(server, folder, machine === 'local' ? undefined : await startMachine(folder, cleanUp)),
+    )
     const run = startBin(['run', '--config', config])
     cleanUp.defer(() => void run.process.kill('SIGKILL'))
     const early = run.ended.then((code) => Promise.reject(new Error(`the runner ended with ${code}:\n${run.stderr}`)))
     early.catch(() => {})
 
     // A test that takes too long still ends what it started, and says which jobs do not end.
-    const tooLong = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)))
+    const tooLong = new Promise<never>((_, reject) =>
+      signal.addEventListener('abort', () => reject(signal.reason as Error)),
+    )
     const results = await Promise.race([server.results(), early, tooLong])
     const wrong = payloads.flatMap((payload, index) => {
       try {
@@ -56,7 +74,9 @@ test.concurrent.for(cases)(
     // As it was put down for `npm run compare`; the words of git are those of its version.
     const recorded = compareRuns(recordRun('', results, []), parseRecordedRun(readFileSync(ownRecord, 'utf8')), [])
     const isOur = Server === CoordinatorServer
-    expect(recorded.filter(({ field, payload }) => field !== 'trace' && (isOur || !payload.startsWith('canceled')))).toEqual([])
+    expect(
+      recorded.filter(({ field, payload }) => field !== 'trace' && (isOur || !payload.startsWith('canceled'))),
+    ).toEqual([])
     run.process.kill('SIGQUIT')
     expect(await run.ended, run.stderr).toBe(0)
   },

@@ -71,7 +71,9 @@ const onlyMachine = async (): Promise<string> => {
 const machineOf = (trace: string): string | undefined => /Using instance (\S+),/.exec(trace)?.[1]
 
 /** A job whose script runs now, and where. */
-async function running(spec: Partial<JobSpec>): Promise<{ readonly job: ReturnType<Coordinator['enqueue']>; readonly id: string }> {
+async function running(
+  spec: Partial<JobSpec>,
+): Promise<{ readonly job: ReturnType<Coordinator['enqueue']>; readonly id: string }> {
   const job = coordinator.enqueue({ script: ['echo be""gun', 'sleep 1000'], ...spec })
   await until(() => /begun/.test(job.trace.text()))
   return { job, id: machineOf(job.trace.text())! }
@@ -136,5 +138,8 @@ test('gone before the job’s first script has begun: the job runs on another ma
   expect(readFileSync(`${folder}/runs`, 'utf8')).toBe('once\n')
   const trace = job.trace.text()
   expect(trace).toContain('Nothing of the job has begun: taking another place.')
-  expect([...trace.matchAll(/Using instance (\S+),/g)].map(([, machine]) => machine)).toEqual([id, expect.not.stringContaining(id)])
+  expect([...trace.matchAll(/Using instance (\S+),/g)].map(([, machine]) => machine)).toEqual([
+    id,
+    expect.not.stringContaining(id),
+  ])
 })

@@ -34,7 +34,11 @@ export class RawRunner {
       'RUNNER-TOKEN': Coordinator.token,
       'User-Agent': 'raw',
     }
-    return fetch(`${this.#url}/${path}`, { method: 'POST', headers: { ...usual, ...headers }, body: JSON.stringify(body) })
+    return fetch(`${this.#url}/${path}`, {
+      method: 'POST',
+      headers: { ...usual, ...headers },
+      body: JSON.stringify(body),
+    })
   }
 
   request(lastUpdate?: string, features: object = twoPhase, token = Coordinator.token): Promise<Response> {
@@ -61,7 +65,12 @@ export class RawRunner {
     })
   }
 
-  patch(job: JobReply, start: number, text: string, range = `${start}-${start + Buffer.byteLength(text) - 1}`): Promise<Response> {
+  patch(
+    job: JobReply,
+    start: number,
+    text: string,
+    range = `${start}-${start + Buffer.byteLength(text) - 1}`,
+  ): Promise<Response> {
     return fetch(`${this.#url}/jobs/${job.id}/trace?debug_trace=false`, {
       method: 'PATCH',
       headers: { 'Content-Type': 'text/plain', 'JOB-TOKEN': job.token, 'Content-Range': range },

@@ -57,7 +57,9 @@ ${autoscaler}
 `
 
 async function start(entries: readonly Entry[], top = '', options: Partial<RunnerOptions> = {}): Promise<Runner> {
-  const { settings } = parseConfig(`check_interval = 0.2\nlisten_address = "127.0.0.1:0"\n${top}${entries.map(entry).join('')}`)
+  const { settings } = parseConfig(
+    `check_interval = 0.2\nlisten_address = "127.0.0.1:0"\n${top}${entries.map(entry).join('')}`,
+  )
   const at =
     (level: string) =>
     (fields: object, message: string): void => {
@@ -80,7 +82,9 @@ const page = async (path: string): Promise<{ status: number; text: string }> => 
 }
 /** The value of a metric, all its series added up. */
 async function metric(name: string, labels = ''): Promise<number> {
-  const lines = (await page('/metrics')).text.split('\n').filter((line) => line.startsWith(`${name}{`) && line.includes(labels))
+  const lines = (await page('/metrics')).text
+    .split('\n')
+    .filter((line) => line.startsWith(`${name}{`) && line.includes(labels))
   return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
 }
 
@@ -134,7 +138,9 @@ test('a fleet that does not start does not stop the others: it is tried again, a
   isBroken = false
   await until(async () => (await page('/health/ready')).status === 200)
   expect(
-    log.filter(({ message }) => message === 'fleet does not start, trying again').map(({ fields }) => fields['runner_name']),
+    log
+      .filter(({ message }) => message === 'fleet does not start, trying again')
+      .map(({ fields }) => fields['runner_name']),
   ).toContain('one')
 })
 
@@ -162,7 +168,10 @@ test('one of several groups that is out of reach is named as a warning, and leav
     const member = (name: 'a' | 'b') => ({
       name,
       create: () =>
-        Object.assign(new MemoryGroup({ clock: systemClock, id: name, shell: simpleShell }), name === 'b' && { trouble: () => down.b }),
+        Object.assign(
+          new MemoryGroup({ clock: systemClock, id: name, shell: simpleShell }),
+          name === 'b' && { trouble: () => down.b },
+        ),
     })
     return new MultiGroup({
       id: 'multi/test',
@@ -174,8 +183,13 @@ test('one of several groups that is out of reach is named as a warning, and leav
   }
   await start([{ plugin: 'several' }], '', { findPlugin: async () => ({ createInstanceGroup }) })
   await until(async () => (await page('/health/ready')).status === 200)
-  const shown = { name: 'one', problems: [], warnings: ['part of the group does not work: b: plugin moon ended (signal SIGKILL)'] }
-  for (const path of ['/health/ready', '/status']) expect(JSON.parse((await page(path)).text).runners).toMatchObject([shown])
+  const shown = {
+    name: 'one',
+    problems: [],
+    warnings: ['part of the group does not work: b: plugin moon ended (signal SIGKILL)'],
+  }
+  for (const path of ['/health/ready', '/status'])
+    expect(JSON.parse((await page(path)).text).runners).toMatchObject([shown])
   delete down.b
   expect(JSON.parse((await page('/health/ready')).text).runners).toMatchObject([{ problems: [], warnings: [] }])
 })
@@ -191,7 +205,11 @@ test('a token that GitLab refuses makes the runner unready from the first refusa
   expect(JSON.parse((await page('/health/ready')).text).runners).toMatchObject([
     {
       name: 'one',
-      problems: [expect.stringMatching(/^GitLab refuses the runner's token, next request in 3\d{3} s: request for a job: 403 Forbidden/)],
+      problems: [
+        expect.stringMatching(
+          /^GitLab refuses the runner's token, next request in 3\d{3} s: request for a job: 403 Forbidden/,
+        ),
+      ],
     },
   ])
 })
@@ -203,7 +221,11 @@ test('a coordinator that does not answer is named by /health/ready, and leaves t
   const ready = await page('/health/ready')
   expect(ready.status).toBe(200)
   expect(JSON.parse(ready.text).runners).toMatchObject([
-    { name: 'one', problems: [], warnings: [expect.stringMatching(/^GitLab has given no usable answer for \d+ s: .*500/)] },
+    {
+      name: 'one',
+      problems: [],
+      warnings: [expect.stringMatching(/^GitLab has given no usable answer for \d+ s: .*500/)],
+    },
   ])
 })
 
@@ -221,9 +243,11 @@ test('a job that somebody else has meanwhile is dropped without a word, and its 
   const next = coordinator.enqueue({ script: ['true'] })
   await next.finished
   expect([next.state, dropped.state, dropped.trace.size]).toEqual(['success', 'assigned', 0])
-  expect(log.filter(({ message }) => message === 'Removed job from processing list').map(({ fields }) => fields['job_status'])).toContain(
-    'gone',
-  )
+  expect(
+    log
+      .filter(({ message }) => message === 'Removed job from processing list')
+      .map(({ fields }) => fields['job_status']),
+  ).toContain('gone')
 })
 
 test('a job that is canceled while it waits for its machine leaves nothing behind', async () => {
@@ -256,7 +280,9 @@ test.each([
 ])('instances at the end, with delete_instances_on_shutdown = %s: %d left', async (deletes, left) => {
   const group = new MemoryGroup({ clock: systemClock, shell: simpleShell })
   const autoscaler = `delete_instances_on_shutdown = ${deletes}\n[[runners.autoscaler.policy]]\nidle_count = 2`
-  await start([{ plugin: 'memory', autoscaler }], '', { findPlugin: async () => ({ createInstanceGroup: () => group }) })
+  await start([{ plugin: 'memory', autoscaler }], '', {
+    findPlugin: async () => ({ createInstanceGroup: () => group }),
+  })
   await until(async () => (await metric('fleeting_taskscaler_tasks', 'state="idle"')) === 2)
   expect(await runner!.stop()).toEqual({ unreportedJobs: 0, remainingInstances: [] })
   expect((await group.list(new AbortController().signal)).length).toBe(left)

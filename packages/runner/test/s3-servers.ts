@@ -60,10 +60,22 @@ async function startGateway(): Promise<S3Server> {
   mkdirSync(join(directory, 'attributes'))
   const [accessKey, secretKey] = ['runner-access', 'runner-secret/with+signs']
   const port = await freePort()
-  const env = { PATH: process.env['PATH'], VGW_PROGRAM: gateway, ROOT_ACCESS_KEY: accessKey, ROOT_SECRET_KEY: secretKey }
+  const env = {
+    PATH: process.env['PATH'],
+    VGW_PROGRAM: gateway,
+    ROOT_ACCESS_KEY: accessKey,
+    ROOT_SECRET_KEY: secretKey,
+  }
   // It ends when its input does: it must not outlive the test, however that ends.
   const script = '"$VGW_PROGRAM" "$@" >/dev/null 2>&1 & cat >/dev/null; kill $!; wait $!'
-  const args = ['--port', `127.0.0.1:${port}`, 'posix', '--sidecar', join(directory, 'attributes'), join(directory, 'data')]
+  const args = [
+    '--port',
+    `127.0.0.1:${port}`,
+    'posix',
+    '--sidecar',
+    join(directory, 'attributes'),
+    join(directory, 'data'),
+  ]
   const server = spawn('sh', ['-c', `exec 3<&0; { ${script.replace('cat >', 'cat <&3 >')}; }`, 'sh', ...args], {
     env,
     stdio: ['pipe', 'ignore', 'inherit'],

@@ -106,7 +106,8 @@ export class ScriptedServer implements AsyncDisposable {
     for await (const chunk of request) chunks.push(chunk as Buffer)
     const kind = kinds[request.method!]!
     const body = Buffer.concat(chunks).toString()
-    const json = request.headers['content-type'] === 'application/json' ? (JSON.parse(body) as Record<string, unknown>) : {}
+    const json =
+      request.headers['content-type'] === 'application/json' ? (JSON.parse(body) as Record<string, unknown>) : {}
     const { method = '', url = '', headers, socket } = request
     this.received.push({ kind, method, path: url, headers, body, json, port: socket.remotePort })
     const answer = this.#answers[kind].shift() ?? usual[kind]

@@ -1,4 +1,5 @@
-// Every kind of secret goes through jobs whose manager is killed under them and which the next manager ends; then it is looked for in everything that was written, said or shown.
+// Every kind of secret goes through jobs whose manager is killed under them and which the next manager ends; then it is
+// looked for in everything that was written, said or shown.
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -33,7 +34,14 @@ beforeEach(async () => {
   if (missing !== undefined) return
   startedAt = Date.now()
   secrets = new Map(
-    ['masked variable', 'masked file variable', 'file variable', 'private variable', 'host password', 'refused host password']
+    [
+      'masked variable',
+      'masked file variable',
+      'file variable',
+      'private variable',
+      'host password',
+      'refused host password',
+    ]
       .concat('git password', 'refused git password')
       .map((name) => [name, random()]),
   )
@@ -81,7 +89,10 @@ function config(): string {
     `plugin = "static"\nplugin_config = { instances = { a = { internal_addr = "${address}:${sshd.port}", username = "${sshd.username}", host_key = "${sshd.hostKey}", ${login} } } }`
   const machines: Record<string, string> = {
     local: `plugin = "local"\nplugin_config = { root_dir = "${join(folder, 'instances')}" }`,
-    hosts: host('127.0.0.1', isRoot ? `password = "${secrets.get('host password')}"` : `key_path = "${join(folder, 'key')}"`),
+    hosts: host(
+      '127.0.0.1',
+      isRoot ? `password = "${secrets.get('host password')}"` : `key_path = "${join(folder, 'key')}"`,
+    ),
     refused: host('127.0.0.2', `password = "${secrets.get('refused host password')}"`),
   }
   const runner = (name: string): string => `[[runners]]
@@ -129,7 +140,11 @@ function killIfThere(pid: number): void {
 function enqueue(runner: string, { password = 'git password', waits = true } = {}): CoordinatorJob {
   return coordinator.enqueue({
     runnerToken: tokenOf(runner),
-    git: { repoUrl: `http://gitlab-ci-token:${secrets.get(password)}@${git.host}/project.git`, ref: 'main', sha: commit },
+    git: {
+      repoUrl: `http://gitlab-ci-token:${secrets.get(password)}@${git.host}/project.git`,
+      ref: 'main',
+      sha: commit,
+    },
     script: [
       'printf "%s\\n" "$MASKED" "$CI_JOB_TOKEN"; cat "$MASKED_FILE"; test -s "$FILE"; cat file.txt',
       'echo be""gun',
@@ -174,8 +189,11 @@ function temporaryFiles(): Texts {
     fresh.flatMap((name): [string, string][] => {
       try {
         const path = join(top, name)
-        if (statSync(path).isDirectory()) return statSync(path).birthtimeMs < startedAt ? [] : [...filesBelow(path, startedAt)]
-        return statSync(path).isFile() && statSync(path).mtimeMs >= startedAt ? [[path, readFileSync(path, 'latin1')]] : []
+        if (statSync(path).isDirectory())
+          return statSync(path).birthtimeMs < startedAt ? [] : [...filesBelow(path, startedAt)]
+        return statSync(path).isFile() && statSync(path).mtimeMs >= startedAt
+          ? [[path, readFileSync(path, 'latin1')]]
+          : []
       } catch {
         return []
       }
@@ -194,7 +212,13 @@ async function shown(jobs: readonly CoordinatorJob[], run?: BinRun): Promise<Tex
       expect([path, response.status, texts.get(path)!.length > 0]).toEqual([path, 200, true])
     }
   }
-  const commands = [['status'], ['status', '--json'], ['explain', '--last', '1000'], ['explain', '--last', '1000', '--json'], ['plan']]
+  const commands = [
+    ['status'],
+    ['status', '--json'],
+    ['explain', '--last', '1000'],
+    ['explain', '--last', '1000', '--json'],
+    ['plan'],
+  ]
   for (const command of [...commands, ...jobs.map(({ id }) => ['explain', '--job', String(id)])]) {
     const { stdout, stderr } = await runBin([...command, '--config', join(folder, 'config.toml')])
     texts.set(command.join(' '), stdout + stderr)
@@ -227,14 +251,19 @@ test.skipIf(missing !== undefined)(
 
     // What the coordinator says in its errors is not ours to choose.
     const echo = [...secrets.values(), ...jobs.map(({ assignment }) => assignment!.jobToken)].join(' ')
-    for (const on of ['request', 'trace'] as const) coordinator.inject({ on, times: 2, reply: { status: 500, body: echo } })
+    for (const on of ['request', 'trace'] as const)
+      coordinator.inject({ on, times: 2, reply: { status: 500, body: echo } })
     const second = start()
-    await expect.poll(() => second.stderr.match(/job of an earlier process goes on/g)?.length, { timeout: 60_000 }).toBe(jobs.length)
+    await expect
+      .poll(() => second.stderr.match(/job of an earlier process goes on/g)?.length, { timeout: 60_000 })
+      .toBe(jobs.length)
     const canceled = [jobs[1]!, jobs[3]!]
     for (const job of canceled) job.cancel()
     await Promise.all(canceled.map((job) => job.finished))
     writeFileSync(join(folder, 'go'), '')
-    const refused = ['local', 'hosts'].map((runner) => enqueue(runner, { password: 'refused git password', waits: false }))
+    const refused = ['local', 'hosts'].map((runner) =>
+      enqueue(runner, { password: 'refused git password', waits: false }),
+    )
     await Promise.all([...jobs, ...refused].map((job) => job.finished))
     const states = [jobs[0]!, jobs[2]!, ...canceled, ...refused].map(({ state }) => state)
     expect(states.join(' ')).toBe('success success canceled canceled failed failed')
@@ -250,7 +279,9 @@ test.skipIf(missing !== undefined)(
     await expect.poll(detached, { timeout: 10_000 }).toEqual([])
     const onMachines = new Map(machines.flatMap((top) => [...filesBelow(top)]))
     for (const machine of ['instances', 'home']) {
-      const sources = [...onMachines.keys()].filter((file) => file.startsWith(join(folder, machine)) && file.endsWith('/file.txt'))
+      const sources = [...onMachines.keys()].filter(
+        (file) => file.startsWith(join(folder, machine)) && file.endsWith('/file.txt'),
+      )
       expect(sources.length, `sources below ${machine}`).toBeGreaterThan(1)
     }
     const afterwards = await shown([...jobs, ...refused], second)
@@ -275,7 +306,17 @@ test.skipIf(missing !== undefined)(
     const logs = new Map(runs.map(({ stdout, stderr }, index) => [`log ${index + 1}`, stdout + stderr]))
     const traces = new Map([...jobs, ...refused].map(({ id, trace }) => [`trace of ${id}`, trace.text()]))
     const errors = new Map([['validate', invalid.stdout + invalid.stderr]])
-    const everywhere: readonly Texts[] = [whileTheyRan, killed, onMachines, afterwards, running, stopped, logs, traces, errors]
+    const everywhere: readonly Texts[] = [
+      whileTheyRan,
+      killed,
+      onMachines,
+      afterwards,
+      running,
+      stopped,
+      logs,
+      traces,
+      errors,
+    ]
     expect([...new Set([...everywhere, temporaryFiles()].flatMap(found))]).toEqual([])
     expect(statSync(join(folder, '.runner_state_key')).mode & 0o777).toBe(0o600)
   },

@@ -35,7 +35,8 @@ afterEach(async () => {
 
 const start = (...options: string[]): BinRun => managers.start(...options)
 
-const machines = () => listProcesses().filter(({ environment, commandLine }) => `${environment} ${commandLine}`.includes(folder))
+const machines = () =>
+  listProcesses().filter(({ environment, commandLine }) => `${environment} ${commandLine}`.includes(folder))
 
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 20))
@@ -89,7 +90,10 @@ test('a manager that stalled has lost the fleet once another has taken it, and a
   expect(await place(simpleJob())).toBe(before)
 })
 
-/** Waits for a write of the manager well after the last piece of the log: one that ends between the coordinator's answer to a piece and its own note of that says the piece again. */
+/**
+ * Waits for a write of the manager well after the last piece of the log: one that ends between the coordinator's answer
+ * to a piece and its own note of that says the piece again.
+ */
 async function noted({ trace }: CoordinatorJob): Promise<void> {
   let [size, seenAt] = [-1, 0]
   await until(() => {
@@ -148,7 +152,8 @@ test('a job of a manager that was killed ends once, and its secrets are in nothi
   for (const word of [secret, Coordinator.token, 'PRIVATE KEY']) expect(bytes).not.toContain(word)
   expect(first.stderr + second.stderr).not.toContain(secret)
   expect(statSync(join(folder, '.runner_state_key')).mode & 0o777).toBe(0o600)
-  // The coordinator may have taken a piece just before the kill, of which no journal tells: the next manager asks from where it knows.
+  // The coordinator may have taken a piece just before the kill, of which no journal tells: the next manager asks from
+  // where it knows.
   expect(coordinator.violations.filter(({ rule }) => rule !== 'range_mismatch')).toEqual([])
 })
 
@@ -272,14 +277,19 @@ test('a process that takes over serves its pages once those of the one before ar
 
 test('a process that finishes its jobs before it stops is taken over, too, and its machine stays', async () => {
   const first = start()
-  const job = coordinator.enqueue({ script: ['for number in $(seq 12); do echo "line-$number."; sleep 1; done'], marker: 'line-2.' })
+  const job = coordinator.enqueue({
+    script: ['for number in $(seq 12); do echo "line-$number."; sleep 1; done'],
+    marker: 'line-2.',
+  })
   await until(() => job.times.firstOutputAt !== undefined)
   first.process.kill('SIGQUIT')
   await until(() => first.stderr.includes('runner stops'))
   const second = start('--takeover')
   expect(await first.ended).toBe(0)
   expect((await job.finished).state).toBe('success')
-  expect(job.trace.text().match(/^line-\d+\.$/gm)).toEqual(Array.from({ length: 12 }, (_, index) => `line-${index + 1}.`))
+  expect(job.trace.text().match(/^line-\d+\.$/gm)).toEqual(
+    Array.from({ length: 12 }, (_, index) => `line-${index + 1}.`),
+  )
   expect(second.stderr).toContain('job of an earlier process goes on')
   expect(second.stderr).not.toContain('increasing instances')
 })

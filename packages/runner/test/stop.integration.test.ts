@@ -60,10 +60,16 @@ async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 20))
 }
 
-/** What is alive of this run: its instances and the jobs' processes on them have the folder in their command line, environment or parent. */
+/**
+ * What is alive of this run: its instances and the jobs' processes on them have the folder in their command line,
+ * environment or parent.
+ */
 const leftovers = (): readonly string[] =>
   listProcesses()
-    .filter(({ pid, environment, commandLine }) => pid !== run.process.pid && `${environment} ${commandLine}`.includes(folder))
+    .filter(
+      ({ pid, environment, commandLine }) =>
+        pid !== run.process.pid && `${environment} ${commandLine}`.includes(folder),
+    )
     .map(({ commandLine }) => commandLine)
 
 test('SIGQUIT: running jobs finish, waiting ones stay with GitLab', async () => {
@@ -78,16 +84,19 @@ test('SIGQUIT: running jobs finish, waiting ones stay with GitLab', async () => 
   expect(leftovers()).toEqual([])
 })
 
-test.each(['SIGTERM', 'SIGINT'] as const)('%s: running jobs end at once, and are reported as interrupted', async (signal) => {
-  start()
-  const job = await busyJob()
-  run.process.kill(signal)
-  expect(await run.ended).toBe(0)
-  expect([job.state, job.failureReason]).toEqual(['failed', 'runner_interrupted'])
-  expect(job.trace.text()).toContain('the runner was stopped')
-  expect(leftovers()).toEqual([])
-  expect(coordinator.violations).toEqual([])
-})
+test.each(['SIGTERM', 'SIGINT'] as const)(
+  '%s: running jobs end at once, and are reported as interrupted',
+  async (signal) => {
+    start()
+    const job = await busyJob()
+    run.process.kill(signal)
+    expect(await run.ended).toBe(0)
+    expect([job.state, job.failureReason]).toEqual(['failed', 'runner_interrupted'])
+    expect(job.trace.text()).toContain('the runner was stopped')
+    expect(leftovers()).toEqual([])
+    expect(coordinator.violations).toEqual([])
+  },
+)
 
 test('SIGTERM: a machine whose job could not be ended is removed once the last attempt to do so is over', async () => {
   const [tools, isSlow] = [join(folder, 'bin'), join(folder, 'slow')]
@@ -131,7 +140,8 @@ test('SIGQUIT, then SIGTERM: the second one is harder', async () => {
 test('a coordinator that does not answer: given up after shutdown_timeout, with an exit code that says so', async () => {
   start({ shutdownTimeout: 1 })
   const job = await busyJob()
-  for (const on of ['trace', 'finish', 'keep_alive'] as const) coordinator.inject({ on, times: 1_000, delayMs: 600_000 })
+  for (const on of ['trace', 'finish', 'keep_alive'] as const)
+    coordinator.inject({ on, times: 1_000, delayMs: 600_000 })
   run.process.kill('SIGTERM')
   expect(await run.ended).toBe(1)
   expect(job.state).toBe('running')
@@ -142,7 +152,8 @@ test('a coordinator that does not answer: given up after shutdown_timeout, with 
 test('a second SIGTERM does not wait for anything', async () => {
   start({ shutdownTimeout: 600 })
   await busyJob()
-  for (const on of ['trace', 'finish', 'keep_alive'] as const) coordinator.inject({ on, times: 1_000, delayMs: 600_000 })
+  for (const on of ['trace', 'finish', 'keep_alive'] as const)
+    coordinator.inject({ on, times: 1_000, delayMs: 600_000 })
   run.process.kill('SIGTERM')
   await until(() => run.stderr.includes('"mode":"fast"'))
   run.process.kill('SIGTERM')

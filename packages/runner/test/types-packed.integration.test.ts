@@ -30,7 +30,9 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(root, { recursive: true }))
 
-test('a project with skipLibCheck false compiles against every entry of every package', { timeout: 600_000 }, async ({ skip }) => {
+test('a project with skipLibCheck false compiles against every entry of every package', { timeout: 600_000 }, async ({
+  skip,
+}) => {
   const tarballs = await pack(join(root, 'stage'), packages)
   const folder = join(root, 'project')
   mkdirSync(folder)
@@ -44,14 +46,23 @@ test('a project with skipLibCheck false compiles against every entry of every pa
     console.warn(`SKIPPED: types from tarballs: ${missing}`)
     skip(missing)
   }
-  const compilerOptions = { target: 'es2024', module: 'nodenext', strict: true, noEmit: true, skipLibCheck: false, types: ['node'] }
+  const compilerOptions = {
+    target: 'es2024',
+    module: 'nodenext',
+    strict: true,
+    noEmit: true,
+    skipLibCheck: false,
+    types: ['node'],
+  }
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['main.ts'] }))
   const names = packages.flatMap(entries)
   expect(names.length).toBeGreaterThan(packages.length)
   writeFileSync(join(folder, 'main.ts'), names.map((name, index) => `export * as e${index} from '${name}'\n`).join(''))
   const tsc = join(checkout, 'node_modules/typescript/bin/tsc')
   const { code, output } = await new Promise<{ code: unknown; output: string }>((resolve) => {
-    execFile(process.execPath, [tsc, '-p', folder], { cwd: folder }, (error, stdout) => resolve({ code: error?.code ?? 0, output: stdout }))
+    execFile(process.execPath, [tsc, '-p', folder], { cwd: folder }, (error, stdout) =>
+      resolve({ code: error?.code ?? 0, output: stdout }),
+    )
   })
   expect({ code, output }).toEqual({ code: 0, output: '' })
 })

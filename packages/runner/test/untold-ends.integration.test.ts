@@ -10,7 +10,10 @@ async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 20))
 }
 
-/** A job that has ended, and whose end the coordinator does not take; the manager, and how to start one whose group cannot be read. */
+/**
+ * A job that has ended, and whose end the coordinator does not take; the manager, and how to start one whose group
+ * cannot be read.
+ */
 async function untold(
   coordinator: Coordinator,
   managers: Managers,
@@ -32,7 +35,8 @@ async function untold(
   await until(() => manager.stderr.includes('"reported":false'))
   const noDirectory = join(folder, 'no-directory')
   writeFileSync(noDirectory, '')
-  const breakGroup = (): void => managers.configure(config(`plugin = "local"\nplugin_config = { root_dir = "${noDirectory}" }`))
+  const breakGroup = (): void =>
+    managers.configure(config(`plugin = "local"\nplugin_config = { root_dir = "${noDirectory}" }`))
   return { job, manager, breakGroup }
 }
 

@@ -6,13 +6,25 @@ import { describeRunner } from '../src/gitlab/runner-info.ts'
 import { JobLoop } from '../src/job-loop.ts'
 import { ScriptedServer } from './scripted-server.ts'
 
-// actions-runner-controller 3953 and 4600, GARM 700: the poll for jobs was wedged, and there was no service at all until somebody noticed. Here it is the socket that falls silent, so it is played with real
-// ones: the request is given up after its deadline, and the next one brings the job. Without the deadline, as others were made, this never ends.
+// actions-runner-controller 3953 and 4600, GARM 700: the poll for jobs was wedged, and there was no service at all
+// until somebody noticed. Here it is the socket that falls silent, so it is played with real ones: the request is given
+// up after its deadline, and the next one brings the job. Without the deadline, as others were made, this never ends.
 test('wedged long poll: a request for a job that is never answered is given up, and the next one brings the job', async () => {
   await using server = await ScriptedServer.start()
-  server.answer('request', { after: new Promise(() => {}) }, { status: 201, body: JSON.stringify({ id: 7, token: 'token', steps: [] }) })
+  server.answer(
+    'request',
+    { after: new Promise(() => {}) },
+    { status: 201, body: JSON.stringify({ id: 7, token: 'token', steps: [] }) },
+  )
   const info = describeRunner({ version: '1', executor: 'instance', shell: 'sh', features: [] })
-  const client = new JobApiClient({ url: server.url, token: 'glrt', systemId: 's_1', info, environment: {}, pollTimeoutMs: 300 })
+  const client = new JobApiClient({
+    url: server.url,
+    token: 'glrt',
+    systemId: 's_1',
+    info,
+    environment: {},
+    pollTimeoutMs: 300,
+  })
   const jobs: JobPayload[] = []
   const loop = new JobLoop<JobPayload>({
     rules: { checkIntervalMs: 50, requestConcurrency: 1, unhealthyRequestsLimit: 3, unhealthyIntervalMs: 60_000 },

@@ -11,7 +11,10 @@ import {
 import type { Reservation, Taskscaler } from '@runner-core/taskscaler'
 import type { PromiseNumber } from './witness.ts'
 
-/** A mistake that a manager of the world is made with, to show that it would be noticed. Each hook wraps what the manager would use. */
+/**
+ * A mistake that a manager of the world is made with, to show that it would be noticed. Each hook wraps what the
+ * manager would use.
+ */
 export interface Bug {
   readonly name: string
   /** Which promise it breaks. */
@@ -73,7 +76,10 @@ export const bugs: readonly Bug[] = [
   {
     name: 'what is on its way out does not count',
     breaks: 2,
-    group: (group) => ({ ...group, list: async (signal) => (await group.list(signal)).filter(({ state }) => state !== 'deleting') }),
+    group: (group) => ({
+      ...group,
+      list: async (signal) => (await group.list(signal)).filter(({ state }) => state !== 'deleting'),
+    }),
   },
   {
     name: 'each removal of an idle machine makes another one',
@@ -81,7 +87,8 @@ export const bugs: readonly Bug[] = [
     scaler(_, provisioner) {
       provisioner.onChange((changes) => {
         for (const { kind, instance } of changes)
-          if (kind === 'gone' && instance.removal?.reason.startsWith('idle for')) provisioner.request(1, { reason: 'a bug' })
+          if (kind === 'gone' && instance.removal?.reason.startsWith('idle for'))
+            provisioner.request(1, { reason: 'a bug' })
       })
     },
   },
@@ -101,11 +108,16 @@ export const bugs: readonly Bug[] = [
     breaks: 4,
     reserve(scaler) {
       const reservation = scaler.reserve({ speculative: true })
-      if (reservation.kind === 'promised') Object.defineProperty(reservation, 'readyAt', { value: Number.MAX_SAFE_INTEGER, writable: true })
+      if (reservation.kind === 'promised')
+        Object.defineProperty(reservation, 'readyAt', { value: Number.MAX_SAFE_INTEGER, writable: true })
       return reservation
     },
   },
-  { name: 'capacity that never came counts for ever', breaks: 5, settings: { launchTimeoutMs: Number.MAX_SAFE_INTEGER } },
+  {
+    name: 'capacity that never came counts for ever',
+    breaks: 5,
+    settings: { launchTimeoutMs: Number.MAX_SAFE_INTEGER },
+  },
   {
     name: 'every refusal passes for a hiccup',
     breaks: 5,

@@ -29,9 +29,18 @@ export function writtenLoans(directory: string): readonly string[] {
 
 /** The real static group: an instance is a loan of a host, and a host outlives its loans with all that is on it. */
 export function hostGroup({ cloud, process, directory, random }: HostGroupOptions): InstanceGroup {
-  const instances = Object.fromEntries(cloud.ids.map((name) => [name, { internal_addr: '127.0.0.1', username: 'world' }]))
+  const instances = Object.fromEntries(
+    cloud.ids.map((name) => [name, { internal_addr: '127.0.0.1', username: 'world' }]),
+  )
   const { clock } = process
-  const context = { fleet: 'world', connector: { password: 'world' }, logger: silentLogger, clock, random, stateDir: directory }
+  const context = {
+    fleet: 'world',
+    connector: { password: 'world' },
+    logger: silentLogger,
+    clock,
+    random,
+    stateDir: directory,
+  }
   const group = createInstanceGroup({ instances }, context)
   return {
     init: (signal) => group.init(signal),

@@ -87,7 +87,10 @@ export interface ManagerOptions {
   readonly bug: Bug | undefined
 }
 
-/** One life of a runner manager: all that `Runner` makes for one entry of its configuration, as it makes it, with the world at its rims. */
+/**
+ * One life of a runner manager: all that `Runner` makes for one entry of its configuration, as it makes it, with the
+ * world at its rims.
+ */
 export class Manager {
   readonly process: WorldProcess
   readonly witness: Witness
@@ -109,7 +112,9 @@ export class Manager {
     this.witness = options.witness
     this.#clock = options.bug?.clock?.(options.process.clock) ?? options.process.clock
     const { writeLog } = options
-    const log = writeLog && new LogSink({ write: writeLog, after: (delayMs, callback) => options.process.clock.after(delayMs, callback) })
+    const log =
+      writeLog &&
+      new LogSink({ write: writeLog, after: (delayMs, callback) => options.process.clock.after(delayMs, callback) })
     this.#log = log
     const written = { level: 'debug', format: 'json', secrets: [runnerToken] } as const
     this.#logger = log === undefined ? silentLogger : createLogger({ ...written, write: (line) => log.line(line) })
@@ -168,7 +173,9 @@ export class Manager {
             acquireTimeoutMs: settings.autoscaler.instanceAcquireTimeoutMs,
             concurrentIds: this.#concurrentIds,
             claims,
-            ...(settings.detach && { detach: { limitBytes: keptOutputBytes(settings), reconnectGraceMs: settings.reconnectGraceMs } }),
+            ...(settings.detach && {
+              detach: { limitBytes: keptOutputBytes(settings), reconnectGraceMs: settings.reconnectGraceMs },
+            }),
             createJobMarker: () => `${process.name}x${this.#markers++}`,
             clock,
             logger,
@@ -277,8 +284,17 @@ export class Manager {
 
   async #makeProvisioner(given: ProvisionerOptions, signal: AbortSignal): Promise<Provisioner> {
     const { bug, healthChecks } = this.#options
-    const health = { ...given.settings?.health, checkIntervalMs: healthChecks ? 20 * second : 0, massFailureProbeMs: minute }
-    const settings = { ...given.settings, ...provisionerSettings, ...bug?.settings, health: { ...health, ...bug?.settings?.health } }
+    const health = {
+      ...given.settings?.health,
+      checkIntervalMs: healthChecks ? 20 * second : 0,
+      massFailureProbeMs: minute,
+    }
+    const settings = {
+      ...given.settings,
+      ...provisionerSettings,
+      ...bug?.settings,
+      health: { ...health, ...bug?.settings?.health },
+    }
     const provisioner = await Provisioner.start({ ...given, settings }, signal)
     bug?.provisioner?.(provisioner, this.#clock)
     this.witness.watchProvisioner(provisioner)

@@ -25,7 +25,8 @@ export function memberGroups({ members, groupOf, ...rest }: MemberGroupsOptions)
 function withOwnIds(group: InstanceGroup, prefix: string): InstanceGroup {
   const own = (id: string): string => id.slice(prefix.length)
   const whole = (id: string): string => prefix + id
-  const rows = <Row extends { readonly id: string }>(all: readonly Row[]): readonly Row[] => all.map((row) => ({ ...row, id: own(row.id) }))
+  const rows = <Row extends { readonly id: string }>(all: readonly Row[]): readonly Row[] =>
+    all.map((row) => ({ ...row, id: own(row.id) }))
   return {
     init: (signal) => group.init(signal),
     list: async (signal) => rows(await group.list(signal)),
@@ -41,12 +42,15 @@ function withOwnIds(group: InstanceGroup, prefix: string): InstanceGroup {
       return { ...(await group.connectInfo(whole(id), signal)), instanceId: id }
     },
     ...(group.connect !== undefined && { connect: (id, signal) => group.connect!(whole(id), signal) }),
-    ...(group.describe !== undefined && { describe: async (ids, signal) => rows(await group.describe!(ids.map(whole), signal)) }),
+    ...(group.describe !== undefined && {
+      describe: async (ids, signal) => rows(await group.describe!(ids.map(whole), signal)),
+    }),
     ...(group.heartbeat !== undefined && { heartbeat: (id, signal) => group.heartbeat!(whole(id), signal) }),
     ...(group.owners !== undefined && { owners: (signal, ids) => group.owners!(signal, ids?.map(whole)) }),
     ...(group.claim !== undefined && { claim: (owner, signal) => group.claim!(owner, signal) }),
     ...(group.onInterruption !== undefined && {
-      onInterruption: (listener) => group.onInterruption!((id, at) => (id.startsWith(prefix) ? listener(own(id), at) : undefined)),
+      onInterruption: (listener) =>
+        group.onInterruption!((id, at) => (id.startsWith(prefix) ? listener(own(id), at) : undefined)),
     }),
     shutdown: () => group.shutdown(),
   }

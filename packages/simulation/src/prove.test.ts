@@ -28,7 +28,12 @@ test('they hold on SQLite', { timeout: 180_000 }, async () => {
   try {
     for (const seed of seedsFrom(1000, 25)) {
       const openStore = (process: WorldProcess): SqliteStateStore => {
-        const store = new SqliteStateStore({ directory: join(directory, `${seed}`), handOverMs: 0, clock: process.clock, thread: false })
+        const store = new SqliteStateStore({
+          directory: join(directory, `${seed}`),
+          handOverMs: 0,
+          clock: process.clock,
+          thread: false,
+        })
         stores.add(store)
         return store
       }

@@ -41,8 +41,13 @@ export async function prove(seeds: Iterable<number>, bug?: Bug): Promise<Proof> 
   return { runs, steps, crashPoints, violations }
 }
 
-/** Plays the scenarios of the seeds until one breaks the promise that the bug is said to break; undefined: none does. */
-export async function findBug(bug: Bug, seeds: Iterable<number>): Promise<{ readonly seed: number; readonly runs: number } | undefined> {
+/**
+ * Plays the scenarios of the seeds until one breaks the promise that the bug is said to break; undefined: none does.
+ */
+export async function findBug(
+  bug: Bug,
+  seeds: Iterable<number>,
+): Promise<{ readonly seed: number; readonly runs: number } | undefined> {
   let runs = 0
   for (const seed of seeds) {
     runs += 1

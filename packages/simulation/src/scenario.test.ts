@@ -2,7 +2,13 @@ import { expect, test } from 'vitest'
 import { scenarioOf } from './scenario.ts'
 import { hostStepNames, logStepNames, memberStepNames, ownerStepNames, rareStepNames } from './steps.ts'
 
-const late: ReadonlySet<string> = new Set([...rareStepNames, ...ownerStepNames, ...logStepNames, ...memberStepNames, ...hostStepNames])
+const late: ReadonlySet<string> = new Set([
+  ...rareStepNames,
+  ...ownerStepNames,
+  ...logStepNames,
+  ...memberStepNames,
+  ...hostStepNames,
+])
 const hasLateParts = (seed: number): boolean => {
   const { setting, steps } = scenarioOf(seed)
   return (
@@ -25,6 +31,8 @@ test('seeds that are hunted keep their stories', () => {
 })
 
 test('each step of the world comes in some seed', () => {
-  const names = new Set(Array.from({ length: 2000 }, (_, seed) => scenarioOf(seed).steps.map(({ name }) => name)).flat())
+  const names = new Set(
+    Array.from({ length: 2000 }, (_, seed) => scenarioOf(seed).steps.map(({ name }) => name)).flat(),
+  )
   expect([...late].filter((name) => !names.has(name as never))).toEqual([])
 })

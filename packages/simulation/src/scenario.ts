@@ -1,6 +1,14 @@
 import type { ProvisionerOptions, Random } from '@runner-core/fleeting'
 import { seededRandom } from '@runner-core/fleeting/testing'
-import { hostStepNames, logStepNames, memberStepNames, ownerStepNames, rareStepNames, type StepName, stepNames } from './steps.ts'
+import {
+  hostStepNames,
+  logStepNames,
+  memberStepNames,
+  ownerStepNames,
+  rareStepNames,
+  type StepName,
+  stepNames,
+} from './steps.ts'
 
 /** What a world is like from its beginning to its end. Ranges are drawn from anew for each use, milliseconds. */
 export interface WorldSetting {
@@ -38,7 +46,10 @@ export interface WorldSetting {
   readonly schedule: number
 }
 
-/** Something that happens, so long after what happened before. What `n` means depends on what it is: a number, a size, one of several. */
+/**
+ * Something that happens, so long after what happened before. What `n` means depends on what it is: a number, a size,
+ * one of several.
+ */
 export interface Step {
   readonly afterMs: number
   readonly name: StepName
@@ -82,7 +93,11 @@ interface RareBatch {
   /** What any world may meet. */
   readonly steps: readonly StepName[]
   /** What only worlds of some kind may meet. */
-  readonly kinds: readonly { readonly steps: readonly StepName[]; readonly chance: number; readonly setting: Partial<WorldSetting> }[]
+  readonly kinds: readonly {
+    readonly steps: readonly StepName[]
+    readonly chance: number
+    readonly setting: Partial<WorldSetting>
+  }[]
 }
 
 const rareBatches: readonly RareBatch[] = [
@@ -108,11 +123,17 @@ const rareBatches: readonly RareBatch[] = [
  * Adds what came to the world later, each batch drawn from a stream of its own: the stories of all other seeds stay as
  * they were, and known seeds can be played again.
  */
-function withRareParts({ seed, setting, steps }: Scenario, focus: readonly StepName[], { salt, ...batch }: RareBatch): Scenario {
+function withRareParts(
+  { seed, setting, steps }: Scenario,
+  focus: readonly StepName[],
+  { salt, ...batch }: RareBatch,
+): Scenario {
   const random = seededRandom(seed ^ salt)
   for (let skipped = 0; skipped < 10; skipped += 1) random()
   const isRare = whole(random, 1, rareEvery) === 1
-  const kinds = batch.kinds.filter((kind) => (isRare && random() < kind.chance) || focus.some((name) => kind.steps.includes(name)))
+  const kinds = batch.kinds.filter(
+    (kind) => (isRare && random() < kind.chance) || focus.some((name) => kind.steps.includes(name)),
+  )
   const names = [...batch.steps, ...kinds.flatMap((kind) => [...kind.steps, ...kind.steps])]
   const all = [...steps]
   if (isRare && names.length > 0) {

@@ -25,7 +25,11 @@ export async function shrink(scenario: Scenario, promise: Broken, bug?: Bug): Pr
     return true
   }
   await tryWith(found.scenario.steps.slice(0, found.played.steps))
-  for (let size = Math.ceil(found.scenario.steps.length / 2); size >= 1 && runs < mostRuns; size = size === 1 ? 0 : Math.ceil(size / 2)) {
+  for (
+    let size = Math.ceil(found.scenario.steps.length / 2);
+    size >= 1 && runs < mostRuns;
+    size = size === 1 ? 0 : Math.ceil(size / 2)
+  ) {
     for (let start = 0; start < found.scenario.steps.length && runs < mostRuns; ) {
       const { steps } = found.scenario
       if (!(await tryWith([...steps.slice(0, start), ...steps.slice(start + size)]))) start += size

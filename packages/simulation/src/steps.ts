@@ -107,7 +107,16 @@ const cloudStepNames: ReadonlySet<StepName> = new Set([
 /** Does something to the world and says what, in words for a story; undefined: there was nobody to do it to. */
 type Act = (world: World, n: number) => string | undefined
 
-const codes: readonly GroupErrorCode[] = ['capacity', 'quota', 'throttled', 'auth', 'invalid_config', 'not_found', 'conflict', 'transient']
+const codes: readonly GroupErrorCode[] = [
+  'capacity',
+  'quota',
+  'throttled',
+  'auth',
+  'invalid_config',
+  'not_found',
+  'conflict',
+  'transient',
+]
 const operations: readonly MemoryOperation[] = ['list', 'increase', 'decrease', 'connect', 'increase']
 
 const acts: Readonly<Record<StepName, Act>> = {
@@ -116,7 +125,10 @@ const acts: Readonly<Record<StepName, Act>> = {
     return `job ${name} of ${durationMs} ms comes`
   },
   jobs(world, n) {
-    const names = Array.from({ length: 2 + (n % 5) }, (_, index) => world.coordinator.enqueue(second + n * 30 * index).name)
+    const names = Array.from(
+      { length: 2 + (n % 5) },
+      (_, index) => world.coordinator.enqueue(second + n * 30 * index).name,
+    )
     return `jobs ${names.join(', ')} come`
   },
   longJob: (world, n) => `job ${world.coordinator.enqueue(minute + n * 100).name} comes, and takes minutes`,
@@ -214,7 +226,8 @@ const acts: Readonly<Record<StepName, Act>> = {
     on(pick(world.cloud.ids, n), (id) => {
       // One that is on its way out and left out of a list is gone, whoever looks.
       if (!world.cloud.lives(id)) return undefined
-      // One that two lists leave out is lost; where machines cannot be told apart, nobody knows it again when it comes back.
+      // One that two lists leave out is lost; where machines cannot be told apart, nobody knows it again when it comes
+      // back.
       const times = world.canTellLaunches ? 1 + (n % 6) : 1
       world.cloud.hide(id, times)
       return `the next ${times} lists leave ${id} out`
@@ -282,7 +295,11 @@ const acts: Readonly<Record<StepName, Act>> = {
   loseAnswer(world, n) {
     const operation = operations[n % operations.length]!
     world.history.trouble('cloud')
-    world.cloud.fail(operation, { kind: 'afterActing', error: new GroupError('transient', 'connection reset') }, 1 + (n % 2))
+    world.cloud.fail(
+      operation,
+      { kind: 'afterActing', error: new GroupError('transient', 'connection reset') },
+      1 + (n % 2),
+    )
     return `the next ${1 + (n % 2)} calls of ${operation} are done, and their answers lost`
   },
   hang(world, n) {
@@ -312,7 +329,8 @@ const acts: Readonly<Record<StepName, Act>> = {
       })
       return `${id} cannot be reached for ${ms} ms`
     }),
-  memberDown: (world, n) => memberFails(world, n, new GroupError('transient', 'no answer'), ['list', 'increase', 'decrease']),
+  memberDown: (world, n) =>
+    memberFails(world, n, new GroupError('transient', 'no answer'), ['list', 'increase', 'decrease']),
   memberListsFail: (world, n) => memberFails(world, n, new GroupError('transient', 'no answer'), ['list']),
   memberWithoutRoom: (world, n) => memberFails(world, n, new GroupError('capacity', 'no room'), ['increase']),
   heal(world) {
@@ -356,8 +374,10 @@ const acts: Readonly<Record<StepName, Act>> = {
     }
     return 'the disks of machines have room again'
   },
-  failingJob: (world, n) => `job ${world.coordinator.enqueue(100 + n * 10, [{ exit: 1 + (n % 3) }]).name} comes, and will fail`,
-  leavingJob: (world, n) => `job ${world.coordinator.enqueue(100 + n * 10, [{ leave: true }]).name} comes, and leaves a process`,
+  failingJob: (world, n) =>
+    `job ${world.coordinator.enqueue(100 + n * 10, [{ exit: 1 + (n % 3) }]).name} comes, and will fail`,
+  leavingJob: (world, n) =>
+    `job ${world.coordinator.enqueue(100 + n * 10, [{ leave: true }]).name} comes, and leaves a process`,
   stubbornJob: (world, n) =>
     `job ${world.coordinator.enqueue(100 + n * 40, [{ stubborn: true }]).name} comes, and does not end when asked to`,
   wire(world, n) {
@@ -412,7 +432,9 @@ const acts: Readonly<Record<StepName, Act>> = {
   claimed: (world, n) =>
     world.strangerClaims(5 * second + n * 100) ? `somebody else takes the group for ${5000 + n * 100} ms` : undefined,
   rival: (world, n) =>
-    world.rivalStarts(minute + n * 60) ? 'another manager, with a state of its own, is started on the group' : undefined,
+    world.rivalStarts(minute + n * 60)
+      ? 'another manager, with a state of its own, is started on the group'
+      : undefined,
   logFull(world, n) {
     world.isLogFull = true
     world.clock.after(second + n * 100, () => {
@@ -422,7 +444,11 @@ const acts: Readonly<Record<StepName, Act>> = {
   },
   ownersFail(world, n) {
     world.history.trouble('cloud')
-    world.cloud.fail('owners', new GroupError(n % 2 === 0 ? 'transient' : 'throttled', 'a fault of the notes'), 1 + (n % 3))
+    world.cloud.fail(
+      'owners',
+      new GroupError(n % 2 === 0 ? 'transient' : 'throttled', 'a fault of the notes'),
+      1 + (n % 3),
+    )
     return `the next ${1 + (n % 3)} looks at who has the group fail`
   },
 }
@@ -447,7 +473,10 @@ const weights: Partial<Record<StepName, number>> = {
 /** Every step that any seed may have, as often as it comes. */
 export const stepNames: readonly StepName[] = (Object.keys(acts) as StepName[])
   .filter(
-    (name) => ![...rareStepNames, ...ownerStepNames, ...logStepNames, ...memberStepNames, ...hostStepNames].some((rare) => rare === name),
+    (name) =>
+      ![...rareStepNames, ...ownerStepNames, ...logStepNames, ...memberStepNames, ...hostStepNames].some(
+        (rare) => rare === name,
+      ),
   )
   .flatMap((name) => Array.from({ length: weights[name] ?? 1 }, () => name))
 
@@ -461,7 +490,12 @@ function freezeMs(n: number): number {
 }
 
 /** One of the groups that the fleet consists of refuses these calls for a while. */
-function memberFails(world: World, n: number, error: GroupError, operations: readonly MemberOperation[]): string | undefined {
+function memberFails(
+  world: World,
+  n: number,
+  error: GroupError,
+  operations: readonly MemberOperation[],
+): string | undefined {
   return on(pick(world.cloud.members, n), (member) => {
     const ms = second + n * 120
     world.history.begins('cloud')

@@ -8,7 +8,9 @@ export function storyOf({ scenario: { setting, steps }, played: { violation, log
   const { capacityPerInstance, maxInstances, maxUseCount, unknownInstances, tells } = setting
   const told = Object.entries(tells).flatMap(([what, isTold]) => (isTold ? [what] : []))
   const uses = maxUseCount === 0 ? '' : `, used ${maxUseCount} times each`
-  const lines = log.map(({ at, text, isStep }) => `${((at - begin) / 1000).toFixed(1).padStart(8)} s  ${isStep ? '' : '    '}${text}`)
+  const lines = log.map(
+    ({ at, text, isStep }) => `${((at - begin) / 1000).toFixed(1).padStart(8)} s  ${isStep ? '' : '    '}${text}`,
+  )
   return [
     violation === undefined ? 'No promise was broken.' : `${brokenText(violation.promise)}: ${violation.what}`,
     `${maxInstances} instances at most, of ${capacityPerInstance} slots${uses}; unknown ones: ${unknownInstances}; the cloud tells ${told.join(', ') || 'nothing'} of launches; steps: ${steps.length}`,

@@ -1,5 +1,11 @@
 import { isUsable, outstandingCount, type Provisioner } from '@runner-core/fleeting'
-import { type Acquisition, idleTarget, type Reservation, type ResolvedPolicy, type Taskscaler } from '@runner-core/taskscaler'
+import {
+  type Acquisition,
+  idleTarget,
+  type Reservation,
+  type ResolvedPolicy,
+  type Taskscaler,
+} from '@runner-core/taskscaler'
 import type { Breach } from './checker/index.ts'
 import type { WorldHistory } from './world-history.ts'
 import type { WorldProcess } from './world-process.ts'
@@ -32,8 +38,9 @@ export interface WitnessOptions {
 const latePromiseMs = 11_000
 
 /**
- * Stands beside one manager from its start to its death, and keeps books of its own: who reserved, who waits, who holds which slot, what was asked for. What it sees through public methods is held against
- * the promises as it happens, and against the manager's own counts once all is quiet.
+ * Stands beside one manager from its start to its death, and keeps books of its own: who reserved, who waits, who holds
+ * which slot, what was asked for. What it sees through public methods is held against the promises as it happens, and
+ * against the manager's own counts once all is quiet.
  */
 export class Witness {
   readonly lent: Set<Acquisition> = new Set()
@@ -94,7 +101,10 @@ export class Witness {
       note(`${taken} asked for: ${options.reason}`)
       const total = before.known + outstandingCount(before) + taken
       if (total > maxInstances)
-        violate(2, `${before.known} known, ${outstandingCount(before)} outstanding and ${taken} asked for: the maximum is ${maxInstances}`)
+        violate(
+          2,
+          `${before.known} known, ${outstandingCount(before)} outstanding and ${taken} asked for: the maximum is ${maxInstances}`,
+        )
       this.#mayGrow(load, options.reason)
       return taken
     }
@@ -105,7 +115,8 @@ export class Witness {
       if (taken.length === 0 || !this.#isAlive) return taken
       note(`${taken.join(', ')} to be removed: ${reason}`)
       const policy = this.#scaler?.status().policy
-      this.#shrank = reason.startsWith('idle for') && load !== undefined && policy !== undefined ? { load, policy } : undefined
+      this.#shrank =
+        reason.startsWith('idle for') && load !== undefined && policy !== undefined ? { load, policy } : undefined
       return taken
     }
     provisioner.onChange((changes) => {
@@ -171,7 +182,10 @@ export class Witness {
   asks(): void {
     this.requests += 1
     if (this.#isAlive && this.requests > this.#open.size)
-      this.#options.violate(4, `${this.requests} requests for jobs under way, with ${this.#open.size} promises of capacity`)
+      this.#options.violate(
+        4,
+        `${this.requests} requests for jobs under way, with ${this.#open.size} promises of capacity`,
+      )
   }
 
   answered(): void {
@@ -237,7 +251,8 @@ export class Witness {
     for (const other of this.lent)
       if (other.instanceId === instanceId && other.slot === slot)
         violate(7, `slot ${slot} of ${instanceId} was lent to ${other.key} and ${acquisition.key}`)
-    if (slot < 0 || slot >= capacityPerInstance) violate(7, `slot ${slot} of ${instanceId} is none of ${capacityPerInstance}`)
+    if (slot < 0 || slot >= capacityPerInstance)
+      violate(7, `slot ${slot} of ${instanceId} is none of ${capacityPerInstance}`)
     if (maxUseCount > 0 && useCount > maxUseCount)
       violate(7, `${instanceId} is used for the ${useCount}th time, the limit is ${maxUseCount}`)
     if (maxUseCount > 0) this.#shrank = undefined
@@ -262,12 +277,19 @@ export class Witness {
     if (this.#scaler === undefined) return undefined
     const { demand } = this.#scaler.snapshot()
     const queued = demand.queued.reduce((sum, { depth }) => sum + depth, 0)
-    return demand.acquired + demand.waiting + demand.reserved + queued + idleTarget(this.#scaler.status().policy, demand.acquired)
+    return (
+      demand.acquired +
+      demand.waiting +
+      demand.reserved +
+      queued +
+      idleTarget(this.#scaler.status().policy, demand.acquired)
+    )
   }
 
   #mayGrow(load: number | undefined, reason: string): void {
     if (this.#shrank === undefined || load === undefined || load > this.#shrank.load) return
-    if (this.#shrank.policy !== this.#scaler?.status().policy || this.#scaler.snapshot().supply.condemned.length > 0) return
+    if (this.#shrank.policy !== this.#scaler?.status().policy || this.#scaler.snapshot().supply.condemned.length > 0)
+      return
     this.#options.violate(3, `grew after it shrank, with no more wanted than then (${load}): ${reason}`)
   }
 }

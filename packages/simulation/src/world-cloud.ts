@@ -10,7 +10,10 @@ import {
 } from '@runner-core/fleeting'
 import { MemoryGroup, type MemoryGroupOptions } from '@runner-core/fleeting/testing'
 
-/** How a list may be wrong: nothing or half of it is there, it is what was true a while ago, its rows come in another order or twice. */
+/**
+ * How a list may be wrong: nothing or half of it is there, it is what was true a while ago, its rows come in another
+ * order or twice.
+ */
 export type ListLie = 'empty' | 'half' | 'stale' | 'reordered' | 'repeated'
 
 /** How old a stale list is. */
@@ -40,7 +43,10 @@ export interface WorldCloudOptions extends MemoryGroupOptions {
   readonly hosts?: number | undefined
 }
 
-/** A memory group that also launches more than it was asked for, leaves machines out of its lists, and throttles; and that remembers what it did to whom. */
+/**
+ * A memory group that also launches more than it was asked for, leaves machines out of its lists, and throttles; and
+ * that remembers what it did to whom.
+ */
 export class WorldCloud extends MemoryGroup {
   /** The next launch brings so many machines more than asked. */
   surplus = 0

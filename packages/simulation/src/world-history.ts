@@ -10,7 +10,10 @@ type Life = 'exists' | 'lives' | 'dead'
 /** What of a machine or a job a trouble touched; neither: everything. */
 type Touched = { readonly machine?: string; readonly job?: string }
 
-/** Tells the checker what happened in a world, in its own words: what the cloud, the coordinator and the machines did, and what troubles they had. */
+/**
+ * Tells the checker what happened in a world, in its own words: what the cloud, the coordinator and the machines did,
+ * and what troubles they had.
+ */
 export class WorldHistory {
   readonly #checker = new HistoryChecker()
   readonly #clock: Clock

@@ -3,7 +3,10 @@ import type { CancelTimer, Clock } from '@runner-core/fleeting'
 /** Everything through which a process touches the world. */
 export type EffectKind = 'store' | 'group' | 'connection' | 'coordinator' | 'clock'
 
-/** At which effect from now on something happens to the process, 1 the next one; `before` it reaches the world, or `after` it did, so that its answer is not heard, or not yet. */
+/**
+ * At which effect from now on something happens to the process, 1 the next one; `before` it reaches the world, or
+ * `after` it did, so that its answer is not heard, or not yet.
+ */
 export interface EffectPoint {
   readonly effect: number
   readonly when: 'before' | 'after'
@@ -17,9 +20,11 @@ interface Fate {
 }
 
 /**
- * A process that a world can kill at any moment, as `kill -9` does: from then on nothing of it reaches the world, and nothing of the world reaches it. What it asked for before is done all the same. It can also be stopped for a
- * while, as by SIGSTOP: then what the world has for it comes late, and what it was about to do is done late, however much has changed since it looked.
- * Whatever it does goes through {@link effect}, whatever it waits for through its {@link clock}, and whatever else reaches it through {@link deliver}.
+ * A process that a world can kill at any moment, as `kill -9` does: from then on nothing of it reaches the world, and
+ * nothing of the world reaches it. What it asked for before is done all the same. It can also be stopped for a while,
+ * as by SIGSTOP: then what the world has for it comes late, and what it was about to do is done late, however much has
+ * changed since it looked. Whatever it does goes through {@link effect}, whatever it waits for through its
+ * {@link clock}, and whatever else reaches it through {@link deliver}.
  */
 export class WorldProcess {
   /** Names this life of a manager. */
@@ -192,7 +197,8 @@ export class WorldProcess {
   #begins(kind: EffectKind, name: string): boolean {
     if (!this.#isAlive) return false
     this.effects += 1
-    if (this.#fate?.effect === this.effects && this.#fate.when === 'before') this.#meet(this.#fate, `before ${kind}: ${name}`)
+    if (this.#fate?.effect === this.effects && this.#fate.when === 'before')
+      this.#meet(this.#fate, `before ${kind}: ${name}`)
     return this.#isAlive
   }
 

@@ -127,7 +127,9 @@ export class WorldStore {
   async #lose(lease: FleetLease): Promise<void> {
     this.#isBehind = false
     const there = await lease.load()
-    const tooMuch = there.filter(({ kind, key }) => !this.has(kind, key)).map(({ kind, key }) => ({ kind, key, value: null }))
+    const tooMuch = there
+      .filter(({ kind, key }) => !this.has(kind, key))
+      .map(({ kind, key }) => ({ kind, key, value: null }))
     await lease.write([...tooMuch, ...this.records.values()])
   }
 
@@ -171,7 +173,8 @@ export class WorldStore {
       wanted: owner.wanted.signal,
       freeze: () => lease.freeze(),
       load: (kinds) => process.effect('store', 'load', () => this.#load(lease, kinds)),
-      write: (changes) => process.effect('store', `write ${changes.map(describe).join(', ')}`, () => this.#write(lease, changes)),
+      write: (changes) =>
+        process.effect('store', `write ${changes.map(describe).join(', ')}`, () => this.#write(lease, changes)),
       release: () =>
         process.effect('store', 'release', async () => {
           await lease.release()
@@ -183,7 +186,9 @@ export class WorldStore {
 
   #waitInLine(ms: number): Promise<void> {
     const before = this.#late ?? Promise.resolve()
-    const turn = before.then(() => (ms === 0 ? undefined : new Promise<void>((resolve) => this.#clock.after(ms, resolve))))
+    const turn = before.then(() =>
+      ms === 0 ? undefined : new Promise<void>((resolve) => this.#clock.after(ms, resolve)),
+    )
     this.#late = turn
     void turn.then(() => {
       if (this.#late === turn) this.#late = undefined
@@ -210,11 +215,15 @@ export class WorldStore {
       if (first.left <= 0) this.#faults.shift()
     }
     if (typeof fault === 'object' && 'refused' in fault)
-      throw fault.refused === 'unknown' ? new Error('the disk is full') : new StateError(fault.refused, `a fault of kind ${fault.refused}`)
+      throw fault.refused === 'unknown'
+        ? new Error('the disk is full')
+        : new StateError(fault.refused, `a fault of kind ${fault.refused}`)
     // Whatever is late, writes are made in their order.
-    if (typeof fault === 'object' || this.#late !== undefined) await this.#waitInLine(typeof fault === 'object' ? fault.lateMs : 0)
+    if (typeof fault === 'object' || this.#late !== undefined)
+      await this.#waitInLine(typeof fault === 'object' ? fault.lateMs : 0)
     if (powerCuts < this.#powerCuts) return
-    for (const { kind, key, value } of changes) if (value !== null) this.onWritten(`${kind} ${key}`, JSON.stringify(value))
+    for (const { kind, key, value } of changes)
+      if (value !== null) this.onWritten(`${kind} ${key}`, JSON.stringify(value))
     await lease.write(changes)
     if (powerCuts < this.#powerCuts) return
     this.#syncBeats()
@@ -224,7 +233,11 @@ export class WorldStore {
       if (value === null) this.records.delete(`${kind} ${key}`)
       else this.records.set(`${kind} ${key}`, { kind, key, value })
     }
-    if (changes.some(({ kind, value, survives }) => survives === 'power' || (value !== null && syncedKinds.includes(kind))))
+    if (
+      changes.some(
+        ({ kind, value, survives }) => survives === 'power' || (value !== null && syncedKinds.includes(kind)),
+      )
+    )
       this.#unsynced = []
     if (fault === 'answer lost') throw new StateError('unavailable', 'the answer of the disk was lost')
   }

@@ -56,7 +56,10 @@ const strangerId = 'stranger'
 /** What was looked at may be so old when the delete that follows is sent, milliseconds. */
 const longestLookMs = 20 * second
 
-/** How long after a refusal nothing like it may be asked for, at the least: half of the first back-off, or the shortest hint that counts where the cloud gives one. */
+/**
+ * How long after a refusal nothing like it may be asked for, at the least: half of the first back-off, or the shortest
+ * hint that counts where the cloud gives one.
+ */
 const leastWaitMs: Readonly<Partial<Record<GroupErrorCode, number>>> = {
   capacity: 30 * second,
   quota: 150 * second,
@@ -86,7 +89,10 @@ export interface WorldOptions {
   readonly openStore?: ((process: WorldProcess) => StateStore) | undefined
 }
 
-/** A cloud, its machines, a coordinator, a disk and a manager, at a clock that stands still until told; and whoever watches them. */
+/**
+ * A cloud, its machines, a coordinator, a disk and a manager, at a clock that stands still until told; and whoever
+ * watches them.
+ */
 export class World {
   readonly clock: ManualClock = new ManualClock()
   readonly cloud: WorldCloud
@@ -131,7 +137,10 @@ export class World {
   /** By member, whose last list failed. */
   readonly #unreadable = new Map<string, { readonly process: WorldProcess; readonly since: number }>()
   /** By member or placement, how the last launch was refused. */
-  readonly #refusals = new Map<string, { readonly process: WorldProcess; readonly at: number; readonly code: GroupErrorCode }>()
+  readonly #refusals = new Map<
+    string,
+    { readonly process: WorldProcess; readonly at: number; readonly code: GroupErrorCode }
+  >()
 
   constructor(seed: number, setting: WorldSetting, { bug, openStore }: WorldOptions = {}) {
     this.store = new WorldStore(this.clock, openStore)
@@ -168,7 +177,8 @@ export class World {
       disappearanceMs: believedListLagMs,
     })
     this.store.onWritten = (place, text) => this.history.recorded(`state, ${place}`, text)
-    this.cloud.onListed = (machines, deleting) => this.history.tell({ kind: 'listed', machines, ...(deleting.length > 0 && { deleting }) })
+    this.cloud.onListed = (machines, deleting) =>
+      this.history.tell({ kind: 'listed', machines, ...(deleting.length > 0 && { deleting }) })
     this.cloud.onDecided = (token, accepted, error) =>
       this.history.tell({ kind: 'launch_decided', token, accepted, ...(isGroupError(error) && { error: error.code }) })
     this.machines = new WorldMachines({
@@ -204,7 +214,8 @@ export class World {
   succeed(): void {
     this.note('another manager is started, which takes the fleet over', true)
     // Jobs whose scripts do not outlive their connection end with their process.
-    if (!this.#setting.detaches) this.history.tell({ kind: 'process', process: this.manager.process.name, state: 'killed' })
+    if (!this.#setting.detaches)
+      this.history.tell({ kind: 'process', process: this.manager.process.name, state: 'killed' })
     this.manager = this.#startManager()
   }
 
@@ -313,7 +324,10 @@ export class World {
     this.#judgeHistory()
   }
 
-  /** Troubles end, work ends: every job that waits must get its slot, what is kept in reserve must come and stay, and once nothing is wanted nothing may be left. */
+  /**
+   * Troubles end, work ends: every job that waits must get its slot, what is kept in reserve must come and stay, and
+   * once nothing is wanted nothing may be left.
+   */
   async settle(): Promise<void> {
     this.note('all troubles end', true)
     for (const what of ['unreachable', 'misreported', 'cloud', 'coordinator', 'state', 'boot', 'machine_disk'] as const)
@@ -326,7 +340,8 @@ export class World {
     this.coordinator.heal()
     this.#strangerLeaves()
     this.isLogFull = false
-    for (const job of this.coordinator.open) if (job.durationMs === Number.POSITIVE_INFINITY) this.coordinator.cancel(job)
+    for (const job of this.coordinator.open)
+      if (job.durationMs === Number.POSITIVE_INFINITY) this.coordinator.cancel(job)
     this.useSchedule(0)
     await this.advance(minute)
     this.#strangersLeave()
@@ -359,10 +374,12 @@ export class World {
       6,
       () => `intents are left: ${this.#intents.join(', ')}`,
     )
-    if (this.manager.logTrouble !== undefined) this.violate(5, `the log is silent, although there is room: ${this.manager.logTrouble.code}`)
+    if (this.manager.logTrouble !== undefined)
+      this.violate(5, `the log is silent, although there is room: ${this.manager.logTrouble.code}`)
     const callsBefore = this.#changes
     await this.advance(3 * minute)
-    if (this.#changes > callsBefore) this.violate(3, 'with nothing wanted and nothing left, the fleet does not stay still')
+    if (this.#changes > callsBefore)
+      this.violate(3, 'with nothing wanted and nothing left, the fleet does not stay still')
   }
 
   /** What remains after a clean stop: nothing of ours, and no timer. */
@@ -398,10 +415,15 @@ export class World {
     }
   }
 
-  /** What is reported as nobody's is taken away by whoever reads the report: until then it takes up room below the maximum. */
+  /**
+   * What is reported as nobody's is taken away by whoever reads the report: until then it takes up room below the
+   * maximum.
+   */
   #strangersLeave(): void {
     if (this.#setting.unknownInstances === 'remove') return
-    const unknown = [...(this.manager.witness.provisioner?.instances().values() ?? [])].filter(({ cause }) => cause === 'unexpected')
+    const unknown = [...(this.manager.witness.provisioner?.instances().values() ?? [])].filter(
+      ({ cause }) => cause === 'unexpected',
+    )
     for (const id of this.cloud.ids)
       if (this.cloud.unaccountable.has(id) || (!this.canTellLaunches && unknown.some((instance) => instance.id === id)))
         this.cloud.preempt(id)
@@ -410,10 +432,15 @@ export class World {
   get #isQuiet(): boolean {
     const { provisioner } = this.manager.witness
     if (provisioner === undefined || provisioner.launchState().outstanding.length > 0) return false
-    return [...provisioner.instances().values()].every(({ cause, removal }) => cause === 'unexpected' && removal === undefined)
+    return [...provisioner.instances().values()].every(
+      ({ cause, removal }) => cause === 'unexpected' && removal === undefined,
+    )
   }
 
-  /** Machines that are there, or on their way, and should not be: a stranger's is left alone unless the setting says otherwise, and where launches cannot be told apart nobody knows which one that is. */
+  /**
+   * Machines that are there, or on their way, and should not be: a stranger's is left alone unless the setting says
+   * otherwise, and where launches cannot be told apart nobody knows which one that is.
+   */
   get #oursLeft(): readonly string[] {
     if (this.#hostDirectory !== undefined) return writtenLoans(this.#hostDirectory)
     const { ids, unaccountable } = this.cloud
@@ -422,7 +449,10 @@ export class World {
     return this.canTellLaunches ? ours : ids.slice(ids.length - ours.length)
   }
 
-  /** Whether each machine says which launch made it, before a stranger's can pass for the one that a launch is waited for. */
+  /**
+   * Whether each machine says which launch made it, before a stranger's can pass for the one that a launch is waited
+   * for.
+   */
   get canTellLaunches(): boolean {
     const { ids, tokens } = this.#setting.tells
     return tokens && (ids || this.cloud.unaccountable.size === 0)
@@ -497,7 +527,8 @@ export class World {
       return processGroup(hosts, this.machines, process, witnessOf(''), hostOf)
     }
     if (members.length === 0) return processGroup(this.cloud, this.machines, process, witnessOf(''))
-    const groupOf = (name: string): InstanceGroup => processGroup(this.cloud.member(name), this.machines, process, witnessOf(name))
+    const groupOf = (name: string): InstanceGroup =>
+      processGroup(this.cloud.member(name), this.machines, process, witnessOf(name))
     const random = seededRandom(Math.floor(this.#random() * 2 ** 32))
     return memberGroups({ members, groupOf, clock: process.clock, random, logger: silentLogger })
   }
@@ -509,10 +540,12 @@ export class World {
         if (isGroupError(error)) this.#refusals.set(placement, { process, at: this.clock.now(), code: error.code })
         else this.#refusals.delete(placement)
       },
-      failed: (machine) => this.history.trouble(machine === undefined ? 'cloud' : 'unreachable', machine === undefined ? {} : { machine }),
+      failed: (machine) =>
+        this.history.trouble(machine === undefined ? 'cloud' : 'unreachable', machine === undefined ? {} : { machine }),
       listed: (worked) => {
         if (worked) this.#unreadable.delete(member)
-        else if (this.#unreadable.get(member)?.process !== process) this.#unreadable.set(member, { process, since: this.clock.now() })
+        else if (this.#unreadable.get(member)?.process !== process)
+          this.#unreadable.set(member, { process, since: this.clock.now() })
       },
       looked: () => this.#looks.set(process, (this.#looks.get(process) ?? 0) + 1),
       decreases: (ids) => {
@@ -524,7 +557,8 @@ export class World {
         for (const id of ids) {
           for (const [key, instanceId] of this.#leases)
             if (instanceId === id) this.violate(1, `${id} is deleted while ${key} has a slot of it`)
-          if (witness.isKept(id)) this.violate(1, `${id} is deleted while somebody who embeds the library calls it busy`)
+          if (witness.isKept(id))
+            this.violate(1, `${id} is deleted while somebody who embeds the library calls it busy`)
           if (!this.store.has('removal', id)) this.violate(6, `${id} is deleted without a written intent`)
         }
       },
@@ -552,7 +586,8 @@ export class World {
     this.note(`launch ${count} as ${member === '' ? launchToken : `${launchToken}, in ${member}`}`)
     const token = member === '' ? launchToken : launchOf({ ...request, placement: member })
     this.history.tell({ kind: 'launch_asked', token, count, by: process.name })
-    if (!this.store.has('launch', launchToken)) this.violate(6, `launch ${launchToken} is made without a written intent`)
+    if (!this.store.has('launch', launchToken))
+      this.violate(6, `launch ${launchToken} is made without a written intent`)
     // A launch that is sent in the same millisecond cannot know it yet.
     const unreadable = this.#unreadable.get(member)
     if (unreadable?.process === process && unreadable.since < this.clock.now())
@@ -587,7 +622,10 @@ export class World {
     })
   }
 
-  /** A machine never runs more jobs at once than it has slots, never two in one directory, and no job's script twice at once. */
+  /**
+   * A machine never runs more jobs at once than it has slots, never two in one directory, and no job's script twice at
+   * once.
+   */
   #started({ job = '', machine, directory, run }: RunningScript): void {
     this.started.push({ job, instanceId: machine })
     this.history.tell({ kind: 'script_started', run, machine, slot: directory, job })

@@ -254,7 +254,8 @@ outage('plugin dies: a plugin that dies takes nothing with it', {
   async holds(world) {
     const place = await runsWithin(world, 2 * minute)
     const refused = new GroupError('transient', 'dial unix: connection refused')
-    for (const operation of ['list', 'increase', 'decrease'] as const) world.cloud.fail(operation, refused, Number.POSITIVE_INFINITY)
+    for (const operation of ['list', 'increase', 'decrease'] as const)
+      world.cloud.fail(operation, refused, Number.POSITIVE_INFINITY)
     world.coordinator.enqueue(1000)
     await world.advance(3 * minute)
     expect(machines(world)).toEqual([place])
@@ -290,7 +291,8 @@ outage('failed instances eat capacity: failed machines make room at once', {
     await runsWithin(world, 3 * minute)
   },
   mistake: patched('an unknown word for a state is dropped', (group) => ({
-    list: async (signal) => (await group.list(signal)).map((row) => (row.state === 'failed' ? { ...row, state: 'suspended' } : row)),
+    list: async (signal) =>
+      (await group.list(signal)).map((row) => (row.state === 'failed' ? { ...row, state: 'suspended' } : row)),
     decrease: async (ids) => ({ accepted: ids }),
   })),
 })

@@ -1,5 +1,6 @@
-// reserve + acquire + release through the public Taskscaler with the SQLite state store on a real disk: each loan is kept before it is handed out, by the policy that docs/decisions/state.md tells.
-// So many jobs at once ask in turn; how long that blocks the event loop is measured in the same run. Rounds are interleaved; the figures are medians.
+// reserve + acquire + release through the public Taskscaler with the SQLite state store on a real disk: each loan is
+// kept before it is handed out, by the policy that docs/decisions/state.md tells. So many jobs at once ask in turn; how
+// long that blocks the event loop is measured in the same run. Rounds are interleaved; the figures are medians.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -44,7 +45,10 @@ async function lendInTurn(until: number): Promise<number> {
 }
 
 const results = new Map(
-  concurrencies.map((concurrency) => [concurrency, { perSecond: [] as number[], lagP99Ms: [] as number[], lagMaxMs: [] as number[] }]),
+  concurrencies.map((concurrency) => [
+    concurrency,
+    { perSecond: [] as number[], lagP99Ms: [] as number[], lagMaxMs: [] as number[] },
+  ]),
 )
 for (let round = 0; round < rounds; round++) {
   for (const [concurrency, { perSecond, lagP99Ms, lagMaxMs }] of results) {

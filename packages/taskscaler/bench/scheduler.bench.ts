@@ -1,7 +1,8 @@
-// reserve + acquire + release through the public Taskscaler, beside generic-pool and tarn in the same run; plan() and heap at the same sizes.
-// Fleets are real: a MemoryGroup behind the Provisioner, each instance adopted, connected to and proven ready. Half of the slots stay lent all the time.
-// (With resources lent, tarn searches its list of used ones at each release.)
-// Rounds are interleaved, so that a disturbance of the machine hits everybody; the figures are medians.
+// reserve + acquire + release through the public Taskscaler, beside generic-pool and tarn in the same run; plan() and
+// heap at the same sizes. Fleets are real: a MemoryGroup behind the Provisioner, each instance adopted, connected to
+// and proven ready. Half of the slots stay lent all the time. (With resources lent, tarn searches its list of used ones
+// at each release.) Rounds are interleaved, so that a disturbance of the machine hits everybody; the figures are
+// medians.
 import { type Connection, systemClock } from '@runner-core/fleeting'
 import { MemoryGroup } from '@runner-core/fleeting/testing'
 import genericPool from 'generic-pool'
@@ -81,7 +82,13 @@ async function makeGenericPool(size: number): Promise<Subject> {
 }
 
 async function makeTarn(size: number): Promise<Subject> {
-  const pool = new TarnPool({ create: async () => ({}), destroy: () => {}, min: 0, max: size, idleTimeoutMillis: 3_600_000 })
+  const pool = new TarnPool({
+    create: async () => ({}),
+    destroy: () => {},
+    min: 0,
+    max: size,
+    idleTimeoutMillis: 3_600_000,
+  })
   const all = []
   for (let index = 0; index < size; index++) all.push(await pool.acquire().promise)
   for (const resource of all.slice(size / 2)) pool.release(resource)
@@ -118,7 +125,10 @@ async function timeOps(subject: Subject, times: number): Promise<void> {
   await pause(5)
 }
 
-/** Milliseconds for the snapshot and the plan when it has most to say: a hundred idle instances to remove, each with its reason. */
+/**
+ * Milliseconds for the snapshot and the plan when it has most to say: a hundred idle instances to remove, each with its
+ * reason.
+ */
 function timePlan(scaler: Taskscaler): number {
   const later = systemClock.now() + 2 * policy.idleTimeMs
   const begin = performance.now()

@@ -2,26 +2,40 @@ import type { Connection } from '@runner-core/fleeting'
 
 /** What {@link Reservation} is asked for. */
 export interface ReserveOptions {
-  /** Who gets a slot first among acquires that wait: the larger number; first come, first served within one. Default 0. */
+  /**
+   * Who gets a slot first among acquires that wait: the larger number; first come, first served within one. Default 0.
+   */
   readonly priority?: number
-  /** Names the reservation, and the acquisition that it becomes, in logs and status; the caller keeps it unique. Default: a name of our own. */
+  /**
+   * Names the reservation, and the acquisition that it becomes, in logs and status; the caller keeps it unique.
+   * Default: a name of our own.
+   */
   readonly key?: string
   /**
-   * True when it is not known yet whether there is a job, as for a long poll that may come back empty. Such a reservation is a claim on what there is and on what could be made, but no demand: it makes no
-   * instance and keeps none from being removed. Once a job came, `acquire` makes the demand. Default false: the reservation itself counts as one job.
+   * True when it is not known yet whether there is a job, as for a long poll that may come back empty. Such a
+   * reservation is a claim on what there is and on what could be made, but no demand: it makes no instance and keeps
+   * none from being removed. Once a job came, `acquire` makes the demand. Default false: the reservation itself counts
+   * as one job.
    */
   readonly speculative?: boolean
 }
 
 /**
- * A promise of capacity, taken before a job is asked for. It ends by `unreserve`, also while `acquire` waits, or by `acquire`, however that ends. No particular slot is set aside:
- * as many reservations are of kind `slot` as there are slots free, in the order in which they were made.
+ * A promise of capacity, taken before a job is asked for. It ends by `unreserve`, also while `acquire` waits, or by
+ * `acquire`, however that ends. No particular slot is set aside: as many reservations are of kind `slot` as there are
+ * slots free, in the order in which they were made.
  */
 export interface Reservation extends Disposable {
   readonly key: string
-  /** `slot`: a ready slot is held. `promised`: one is expected at `readyAt`. Changes when slots become free, are taken by jobs that are here already, or are lost. */
+  /**
+   * `slot`: a ready slot is held. `promised`: one is expected at `readyAt`. Changes when slots become free, are taken
+   * by jobs that are here already, or are lost.
+   */
   readonly kind: 'slot' | 'promised'
-  /** On the clock's `now()` scale; the past for `slot`. Dated from observed ready times, capped; dated anew when it passes, and when `acquire` begins to wait. */
+  /**
+   * On the clock's `now()` scale; the past for `slot`. Dated from observed ready times, capped; dated anew when it
+   * passes, and when `acquire` begins to wait.
+   */
   readonly readyAt: number
   readonly priority: number
   readonly speculative: boolean
@@ -31,9 +45,9 @@ export interface AcquireOptions {
   /** Ends the wait: `acquire` rejects with its reason, and nothing of the wait or of the reservation is left. */
   readonly signal?: AbortSignal
   /**
-   * Prefers the instance whose first labelled job named the same, then one that no labelled job has had, over the others.
-   * Where only others have a free slot it gets one of these: no reason to wait, without `labelOnly`. An instance keeps
-   * its label; over a restart too, where there is state.
+   * Prefers the instance whose first labelled job named the same, then one that no labelled job has had, over the
+   * others. Where only others have a free slot it gets one of these: no reason to wait, without `labelOnly`. An
+   * instance keeps its label; over a restart too, where there is state.
    * @defaultValue the fullest instance, whatever its label
    */
   readonly label?: string | undefined
@@ -42,13 +56,19 @@ export interface AcquireOptions {
    * @defaultValue `false`
    */
   readonly labelOnly?: boolean | undefined
-  /** Called once when the wait begins: before `acquire` returns where no slot is free, later where one is and state cannot be written. Must not throw. */
+  /**
+   * Called once when the wait begins: before `acquire` returns where no slot is free, later where one is and state
+   * cannot be written. Must not throw.
+   */
   readonly onWait?: () => void
   /** Called each time the promise expired and was dated anew, with a sentence that says so. Must not throw. */
   readonly onReplanned?: (explanation: string) => void
 }
 
-/** Thrown when a reservation or an acquisition is used after its end, or given up while `acquire` waits: a mistake of the caller. */
+/**
+ * Thrown when a reservation or an acquisition is used after its end, or given up while `acquire` waits: a mistake of
+ * the caller.
+ */
 export class AlreadyEndedError extends Error {
   override readonly name = 'AlreadyEndedError'
   readonly code = 'already_ended'
@@ -73,7 +93,11 @@ export class NoCapacityError extends Error {
   }
 }
 
-/** `max_instances` every slot that there can be is taken or promised · `preemptive_mode` no ready slot now · `backoff`, `breaker` a new instance would be needed and launches fail · `state` what is lent cannot be kept, or another process has the fleet now · `shutdown`. */
+/**
+ * `max_instances` every slot that there can be is taken or promised · `preemptive_mode` no ready slot now · `backoff`,
+ * `breaker` a new instance would be needed and launches fail · `state` what is lent cannot be kept, or another process
+ * has the fleet now · `shutdown`.
+ */
 export type NoCapacityReason = 'max_instances' | 'preemptive_mode' | 'backoff' | 'breaker' | 'state' | 'shutdown'
 
 /** Thrown to whom a slot was lent when its instance is lost; the reason of `Acquisition.signal`. */
@@ -84,14 +108,21 @@ export class InstanceLostError extends Error {
   /** Whether the cloud had announced that it takes the instance away. */
   readonly wasAnnounced: boolean
 
-  constructor(instanceId: string, why: string, options: { readonly cause?: unknown; readonly wasAnnounced?: boolean } = {}) {
+  constructor(
+    instanceId: string,
+    why: string,
+    options: { readonly cause?: unknown; readonly wasAnnounced?: boolean } = {},
+  ) {
     super(`instance ${instanceId} was lost: ${why}`, options.cause === undefined ? undefined : { cause: options.cause })
     this.instanceId = instanceId
     this.wasAnnounced = options.wasAnnounced ?? false
   }
 }
 
-/** The reason of `Acquisition.ending`: the cloud takes the instance away, and there is just time left to end what runs on it. */
+/**
+ * The reason of `Acquisition.ending`: the cloud takes the instance away, and there is just time left to end what runs
+ * on it.
+ */
 export class InstanceEndingError extends Error {
   override readonly name = 'InstanceEndingError'
   readonly code = 'instance_ending'
@@ -111,18 +142,26 @@ export interface Acquisition extends AsyncDisposable {
   readonly slot: number
   /** How many acquisitions the instance has had, this one included. */
   readonly useCount: number
-  /** Aborts with an `InstanceLostError` when the instance is lost. Made when first asked for: most jobs that look at it never see it fire. */
+  /**
+   * Aborts with an `InstanceLostError` when the instance is lost. Made when first asked for: most jobs that look at it
+   * never see it fire.
+   */
   readonly signal: AbortSignal
   /**
-   * Aborts with an {@link InstanceEndingError} when the cloud announced that it takes the instance away, and 20 s, or half of its notice, are left: whatever runs is best ended now, while it can be. Never when the
-   * cloud gives no time; until then jobs may finish.
+   * Aborts with an {@link InstanceEndingError} when the cloud announced that it takes the instance away, and 20 s, or
+   * half of its notice, are left: whatever runs is best ended now, while it can be. Never when the cloud gives no time;
+   * until then jobs may finish.
    */
   readonly ending: AbortSignal
-  /** The slot's connection: kept over acquisitions and checked before it is handed out. Thrown: `ConnectionError`, `GroupError`, {@link InstanceLostError}, {@link AlreadyEndedError}. */
+  /**
+   * The slot's connection: kept over acquisitions and checked before it is handed out. Thrown: `ConnectionError`,
+   * `GroupError`, {@link InstanceLostError}, {@link AlreadyEndedError}.
+   */
   connect(signal?: AbortSignal): Promise<Connection>
   /**
-   * From now on nobody else gets a slot of the instance; once its last job has ended it is removed. For when something of the job may stay on it. The slot itself stays lent until released.
-   * `reason` is for people; the first one is kept.
+   * From now on nobody else gets a slot of the instance; once its last job has ended it is removed. For when something
+   * of the job may stay on it. The slot itself stays lent until released. `reason` is for people; the first one is
+   * kept.
    */
   condemn(reason: string): void
 }

@@ -13,14 +13,22 @@ export interface Refusal {
 
 /** Nothing is lent that the next process would not know of. `trouble` says why nothing can be kept. */
 export function refuseUnkept(trouble: string | undefined): Refusal | undefined {
-  return trouble === undefined ? undefined : { reason: 'state', message: `nothing is lent while state cannot be kept: ${trouble}` }
+  return trouble === undefined
+    ? undefined
+    : { reason: 'state', message: `nothing is lent while state cannot be kept: ${trouble}` }
 }
 
 /**
- * Whether one more slot may be promised when no free one is left for it; undefined: it may. `unserved` are the waits and reservations that no slot is there for yet and that go before it.
- * In preemptive mode nothing is promised. Otherwise the instances being made must have room, or enough more must be possible now, without a back-off or breaker in the way.
+ * Whether one more slot may be promised when no free one is left for it; undefined: it may. `unserved` are the waits
+ * and reservations that no slot is there for yet and that go before it. In preemptive mode nothing is promised.
+ * Otherwise the instances being made must have room, or enough more must be possible now, without a back-off or breaker
+ * in the way.
  */
-export function refusePromise(snapshot: ScalingSnapshot, policy: ResolvedPolicy, unserved: number): Refusal | undefined {
+export function refusePromise(
+  snapshot: ScalingSnapshot,
+  policy: ResolvedPolicy,
+  unserved: number,
+): Refusal | undefined {
   const { launches, placements } = snapshot
   if (policy.preemptiveMode)
     return {

@@ -20,7 +20,15 @@ const lender: Lender = {
 }
 
 function host(id: string, limits: { capacity: number; uses: number }): InstanceSlots {
-  const instance: Instance = { id, state: 'running', cause: 'requested', seenAt: 0, stateSince: 0, missed: false, healthy: true }
+  const instance: Instance = {
+    id,
+    state: 'running',
+    cause: 'requested',
+    seenAt: 0,
+    stateSince: 0,
+    missed: false,
+    healthy: true,
+  }
   return new InstanceSlots(instance, limits)
 }
 
@@ -68,7 +76,10 @@ class Observed {
     })
   }
 
-  /** It is on the best host that could lend a slot just before: one with the label, then one without any, then the fullest. */
+  /**
+   * It is on the best host that could lend a slot just before: one with the label, then one without any, then the
+   * fullest.
+   */
   #lent(acquisition: SlotAcquisition, choice: SlotChoice): void {
     const { host: chosen } = acquisition
     const { label } = choice
@@ -147,16 +158,21 @@ class Observed {
 }
 
 /** What may happen, with a number that picks on whom. */
-const steps: Record<string, (observed: Observed, pick: <T>(from: readonly T[]) => T | undefined, number: number) => unknown> = {
+const steps: Record<
+  string,
+  (observed: Observed, pick: <T>(from: readonly T[]) => T | undefined, number: number) => unknown
+> = {
   offer(observed) {
     const added = host(`m-${++observed.made}`, observed.limits)
     observed.hosts.push(added)
     observed.allocator.offer(added, clock.now())
   },
-  offerAgain: (observed, pick) => withSome(pick(observed.hosts), (picked) => observed.allocator.offer(picked, clock.now())),
+  offerAgain: (observed, pick) =>
+    withSome(pick(observed.hosts), (picked) => observed.allocator.offer(picked, clock.now())),
   withdraw: (observed, pick) => withSome(pick(observed.hosts), (picked) => observed.allocator.withdraw(picked)),
   forget: (observed, pick) => withSome(pick(observed.hosts), (picked) => observed.forget(picked)),
-  reserve: (observed, _, number) => observed.open.push(observed.allocator.reserve({ priority: number % 3, speculative: number % 2 === 0 })),
+  reserve: (observed, _, number) =>
+    observed.open.push(observed.allocator.reserve({ priority: number % 3, speculative: number % 2 === 0 })),
   unreserve: (observed, pick) =>
     withSome(pick(observed.open), (picked) => {
       observed.open = observed.open.filter((other) => other !== picked)
@@ -190,7 +206,10 @@ function withSome<T>(value: T | undefined, act: (value: T) => void): void {
 
 describe('Allocator', () => {
   test('lends each slot to one, in order, never lets a slot lie free while somebody waits, and packs by label', async () => {
-    const script = fc.array(fc.tuple(fc.constantFrom(...names, ...common, ...common), fc.nat(1000)), { minLength: 10, maxLength: 120 })
+    const script = fc.array(fc.tuple(fc.constantFrom(...names, ...common, ...common), fc.nat(1000)), {
+      minLength: 10,
+      maxLength: 120,
+    })
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1, max: 4 }),
@@ -214,7 +233,11 @@ describe('Allocator', () => {
   })
 
   test('a job that is here takes the slot that a reservation without a job holds, and the reservation keeps a promise', () => {
-    const allocator = new Allocator({ capacity: 1, uses: Number.POSITIVE_INFINITY }, lender, () => (position) => 1000 + position)
+    const allocator = new Allocator(
+      { capacity: 1, uses: Number.POSITIVE_INFINITY },
+      lender,
+      () => (position) => 1000 + position,
+    )
     allocator.offer(host('m-1', { capacity: 1, uses: Number.POSITIVE_INFINITY }), 0)
     const early = allocator.reserve(undefined)
     const late = allocator.reserve(undefined)
@@ -245,7 +268,14 @@ describe('Allocator', () => {
       const acquisition = allocator.acquire(reservation, choice)
       const resolve = (granted: SlotAcquisition): void => void served.push(`${granted.key} on ${granted.instanceId}`)
       if (acquisition === undefined)
-        allocator.wait(reservation, { since: 0, expired: 0, onReplanned: undefined, unlisten: () => {}, reject: () => {}, resolve })
+        allocator.wait(reservation, {
+          since: 0,
+          expired: 0,
+          onReplanned: undefined,
+          unlisten: () => {},
+          reject: () => {},
+          resolve,
+        })
       return acquisition
     }
     allocator.offer(host('m-1', limits), 0)
@@ -261,10 +291,25 @@ describe('Allocator', () => {
 
   test('promises that expire are dated anew, and waits among them are told', () => {
     let base = 1000
-    const allocator = new Allocator({ capacity: 1, uses: Number.POSITIVE_INFINITY }, lender, () => (position) => base + position)
-    const [first, second, third] = [allocator.reserve(undefined), allocator.reserve(undefined), allocator.reserve(undefined)]
+    const allocator = new Allocator(
+      { capacity: 1, uses: Number.POSITIVE_INFINITY },
+      lender,
+      () => (position) => base + position,
+    )
+    const [first, second, third] = [
+      allocator.reserve(undefined),
+      allocator.reserve(undefined),
+      allocator.reserve(undefined),
+    ]
     expect(allocator.acquire(second)).toBeUndefined()
-    allocator.wait(second, { since: 0, expired: 0, onReplanned: undefined, unlisten: () => {}, reject: () => {}, resolve: () => {} })
+    allocator.wait(second, {
+      since: 0,
+      expired: 0,
+      onReplanned: undefined,
+      unlisten: () => {},
+      reject: () => {},
+      resolve: () => {},
+    })
     expect([first.readyAt, second.readyAt, third.readyAt, allocator.firstExpiry]).toEqual([1000, 1000, 1002, 1000])
     expect(allocator.redate(999)).toEqual([])
     base = 2000

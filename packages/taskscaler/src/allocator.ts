@@ -13,8 +13,10 @@ export type PromiseDates = (position: number) => number
 /**
  * Who has which slot, who waits for one, and who was promised one. Two things hold after every operation:
  *
- * - nobody waits while a slot is free, except who wants none of another label: a job that is here goes before a reservation whose job may never come;
- * - as many reservations hold a slot as there are slots free, in the order of reserving; the others are promised one. A job that is here may take the place of one that may never come.
+ * - nobody waits while a slot is free, except who wants none of another label: a job that is here goes before a
+ *   reservation whose job may never come;
+ * - as many reservations hold a slot as there are slots free, in the order of reserving; the others are promised one. A
+ *   job that is here may take the place of one that may never come.
  */
 export class Allocator {
   readonly pool: SlotPool
@@ -42,7 +44,10 @@ export class Allocator {
     return this.pool.available > this.#held.size
   }
 
-  /** Whether a reservation would hold a slot: a spare one, or, for a job that is here, that of one whose job may never come. */
+  /**
+   * Whether a reservation would hold a slot: a spare one, or, for a job that is here, that of one whose job may never
+   * come.
+   */
   hasSlotFor(options: ReserveOptions | undefined): boolean {
     return this.hasSpareSlot || (!(options?.speculative ?? false) && this.pool.available > this.reserved)
   }
@@ -85,7 +90,10 @@ export class Allocator {
     this.#settle()
   }
 
-  /** Turns an open reservation into an acquisition; undefined when no slot is free. The reservation has ended then, or waits after {@link wait}. */
+  /**
+   * Turns an open reservation into an acquisition; undefined when no slot is free. The reservation has ended then, or
+   * waits after {@link wait}.
+   */
   acquire(reservation: SlotReservation, { label, labelOnly = false }: SlotChoice = {}): SlotAcquisition | undefined {
     this.#close(reservation)
     reservation.label = label

@@ -1,7 +1,10 @@
 import type { LaunchBreaker } from '@runner-core/fleeting'
 import { durationText } from './duration-text.ts'
 
-/** A launch breaker for people: whether anything is launched, what failed, what can be done about it and when the next try is. Undefined: it is closed. `now` is on the scale of the breaker's times. */
+/**
+ * A launch breaker for people: whether anything is launched, what failed, what can be done about it and when the next
+ * try is. Undefined: it is closed. `now` is on the scale of the breaker's times.
+ */
 export function breakerText(breaker: LaunchBreaker, now: number): string | undefined {
   if (breaker.state === 'closed') return undefined
   const { state, code, message, action, probeAt } = breaker

@@ -32,7 +32,8 @@ test('each instance of a multi group runs as many jobs as its group says, and no
   await clock.advance(1000)
   const scaler = await starting
   const held: Acquisition[] = []
-  for (let job = 0; job < 8; job += 1) void scaler.acquire(scaler.reserve()).then((acquisition) => held.push(acquisition))
+  for (let job = 0; job < 8; job += 1)
+    void scaler.acquire(scaler.reserve()).then((acquisition) => held.push(acquisition))
   await clock.advance(300_000)
   expect(held).toHaveLength(8)
   const jobsOf = (id: string): number => held.filter(({ instanceId }) => instanceId === id).length
@@ -40,7 +41,8 @@ test('each instance of a multi group runs as many jobs as its group says, and no
   expect(large.ids.map((id) => jobsOf(`large/${id}`))).toEqual([3, 3])
 
   // What the next one brings is what is reckoned with: three more jobs are one more instance.
-  for (let job = 0; job < 3; job += 1) void scaler.acquire(scaler.reserve()).then((acquisition) => held.push(acquisition))
+  for (let job = 0; job < 3; job += 1)
+    void scaler.acquire(scaler.reserve()).then((acquisition) => held.push(acquisition))
   small.fail('increase', new GroupError('capacity', 'none'), Number.POSITIVE_INFINITY)
   await clock.advance(300_000)
   expect(held).toHaveLength(11)

@@ -11,7 +11,10 @@ export function comingInstances(coming: Iterable<InstanceSlots>, launches: Launc
     return { id: instance.id, doing, since: instance.requestedAt ?? instance.seenAt }
   })
   const askedFor = launches.outstanding.flatMap(({ count, requestedAt, isUnconfirmed }) =>
-    Array.from({ length: count }, (): ComingInstance => ({ doing: isUnconfirmed ? 'unconfirmed' : 'asked for', since: requestedAt })),
+    Array.from(
+      { length: count },
+      (): ComingInstance => ({ doing: isUnconfirmed ? 'unconfirmed' : 'asked for', since: requestedAt }),
+    ),
   )
   return [...seen, ...askedFor].sort((a, b) => a.since - b.since)
 }

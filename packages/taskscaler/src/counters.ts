@@ -1,6 +1,9 @@
 import type { NoCapacityReason } from './acquisition.ts'
 
-/** What happened so far, by upstream's label values where it has them: `fleeting_taskscaler_task_operations_total{operation}`. Only ever grow. */
+/**
+ * What happened so far, by upstream's label values where it has them:
+ * `fleeting_taskscaler_task_operations_total{operation}`. Only ever grow.
+ */
 export interface TaskOperations {
   reserve: number
   /** Refused although an instance could have been made. */

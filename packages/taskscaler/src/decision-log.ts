@@ -26,7 +26,10 @@ export class DecisionLog implements Iterable<Decision> {
   }
 
   add(decision: Decision): void {
-    while (this.#size > 0 && (this.#size === this.#limit || decision.at - this.#ring[this.#start]!.at > this.#maxAgeMs)) {
+    while (
+      this.#size > 0 &&
+      (this.#size === this.#limit || decision.at - this.#ring[this.#start]!.at > this.#maxAgeMs)
+    ) {
       this.#start = (this.#start + 1) % this.#limit
       this.#size--
     }

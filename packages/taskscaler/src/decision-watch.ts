@@ -20,7 +20,10 @@ export interface Pass {
   readonly schedule: Schedule
 }
 
-/** Turns what every pass sees anew into the few entries that say something new. Passes without news cost a handful of comparisons. */
+/**
+ * Turns what every pass sees anew into the few entries that say something new. Passes without news cost a handful of
+ * comparisons.
+ */
 export class DecisionWatch {
   readonly #tell: (decision: Decision) => void
   #policy: ResolvedPolicy | undefined
@@ -57,7 +60,8 @@ export class DecisionWatch {
     }
     const { blockedBy: code, count, reason, until } = heldBack
     // A throttle lets the next one through at another moment on each pass.
-    if (this.#hold.seen(code, code === 'throttle' ? undefined : until, at)) this.#tell({ at, kind: 'hold', code, count, reason })
+    if (this.#hold.seen(code, code === 'throttle' ? undefined : until, at))
+      this.#tell({ at, kind: 'hold', code, count, reason })
   }
 
   #noteFailures(launches: LaunchState, at: number): void {
@@ -67,7 +71,14 @@ export class DecisionWatch {
       const { code, placement, failures, message } = backoff
       const before = this.#backoffs.find((other) => other.code === code && other.placement === placement)
       if (before !== undefined && before.failures >= failures) continue
-      this.#tell({ at, kind: 'launch_failed', code, count: failures, ...(placement !== undefined && { placement }), reason: message })
+      this.#tell({
+        at,
+        kind: 'launch_failed',
+        code,
+        count: failures,
+        ...(placement !== undefined && { placement }),
+        reason: message,
+      })
     }
     this.#backoffs = backoffs
   }
@@ -80,7 +91,10 @@ export class DecisionWatch {
   }
 }
 
-/** Something that is in the way for a while, and when it was last told. Times are wall times: one that jumps makes an entry more or fewer. */
+/**
+ * Something that is in the way for a while, and when it was last told. Times are wall times: one that jumps makes an
+ * entry more or fewer.
+ */
 class Hindrance {
   #told: { readonly code: string; readonly until: number | undefined; readonly at: number } | undefined
   #seenAt = 0
@@ -105,10 +119,15 @@ class Hindrance {
   }
 }
 
-/** `code` is `schedule` when other policies of the schedule keep more in reserve: then who waits for a machine waits because of the hour. */
+/**
+ * `code` is `schedule` when other policies of the schedule keep more in reserve: then who waits for a machine waits
+ * because of the hour.
+ */
 function describePolicy(policy: ResolvedPolicy, schedule: Schedule): Pick<Decision, 'reason' | 'code'> {
   const { idleCount, scaleFactor, idleTimeMs, periods } = policy
   const most = Math.max(0, ...policiesOf(schedule).map((other) => other.idleCount))
   const reason = `the policy for ${periods.join(' | ')} is in force: idle_count ${idleCount}, scale_factor ${scaleFactor}, idle_time ${idleTimeMs / 1000} s`
-  return most > idleCount ? { code: 'schedule', reason: `${reason}; at other times the schedule keeps ${most} idle` } : { reason }
+  return most > idleCount
+    ? { code: 'schedule', reason: `${reason}; at other times the schedule keeps ${most} idle` }
+    : { reason }
 }

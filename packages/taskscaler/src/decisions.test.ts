@@ -6,7 +6,11 @@ import type { Decision } from './decision.ts'
 async function start(options: RigOptions = {}): Promise<{ rig: Rig; decisions: Decision[]; kinds: () => string[] }> {
   const decisions: Decision[] = []
   const rig = await Rig.start({ ...options, observer: { decided: (decision) => decisions.push(decision) } })
-  return { rig, decisions, kinds: () => decisions.map(({ kind, code }) => (code === undefined ? kind : `${kind} ${code}`)) }
+  return {
+    rig,
+    decisions,
+    kinds: () => decisions.map(({ kind, code }) => (code === undefined ? kind : `${kind} ${code}`)),
+  }
 }
 
 test('an instance that is made and one that is removed are told with their reason, and nothing else when nothing happens', async () => {
@@ -16,8 +20,14 @@ test('an instance that is made and one that is removed are told with their reaso
   await rig.clock.advance(3_600_000)
   expect(kinds()).toEqual(['policy', 'increase', 'ready', 'remove'])
   expect(decisions[1]).toMatchObject({ count: 1, reason: expect.stringContaining('1 for waiting jobs') })
-  expect(decisions[2]).toMatchObject({ instance: acquisition.instanceId, reason: 'proven ready, 32 s after it was asked for' })
-  expect(decisions[3]).toMatchObject({ instance: acquisition.instanceId, reason: expect.stringContaining('idle for 1 min') })
+  expect(decisions[2]).toMatchObject({
+    instance: acquisition.instanceId,
+    reason: 'proven ready, 32 s after it was asked for',
+  })
+  expect(decisions[3]).toMatchObject({
+    instance: acquisition.instanceId,
+    reason: expect.stringContaining('idle for 1 min'),
+  })
 })
 
 test('a maximum that is reached is told once, however often promises are refused, and again when it is over', async () => {

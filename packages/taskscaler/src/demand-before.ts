@@ -5,7 +5,10 @@ import type { KeptUsage } from './usage-records.ts'
 /** For how long it counts, milliseconds: by then those jobs have come again, or do not come. */
 const countsMs = 60_000
 
-/** Jobs that an earlier process had promised slots to. Their machines are not to be removed, and made again, because of a restart. */
+/**
+ * Jobs that an earlier process had promised slots to. Their machines are not to be removed, and made again, because of
+ * a restart.
+ */
 export class DemandBefore implements DemandSource {
   readonly name = 'before the restart'
   readonly #clock: Clock

@@ -4,6 +4,9 @@ export interface DemandSource {
   readonly name: string
   /** Jobs waiting there that do not hold a reservation here. Called on every pass: answer from memory. */
   depth(): number
-  /** Optional: calls `wake` when the depth changed. Only a hint: depth is read on every pass anyway. Returns how to stop. */
+  /**
+   * Optional: calls `wake` when the depth changed. Only a hint: depth is read on every pass anyway. Returns how to
+   * stop.
+   */
   onChange?(wake: () => void): () => void
 }

@@ -4,7 +4,10 @@ import type { InstanceSlots } from './instance-slots.ts'
 /** What a job needs to be ended on its machine and reported. */
 const needMs = 20_000
 
-/** When what runs on an instance is best ended, because the cloud takes it away: 20 s before, or half of its notice. `Infinity`: it said no time. Pure. */
+/**
+ * When what runs on an instance is best ended, because the cloud takes it away: 20 s before, or half of its notice.
+ * `Infinity`: it said no time. Pure.
+ */
 export function endingAt({ interruptedAt, goesAt }: Pick<Instance, 'interruptedAt' | 'goesAt'>): number {
   if (interruptedAt === undefined || goesAt === undefined) return Number.POSITIVE_INFINITY
   return Math.max(goesAt - needMs, (interruptedAt + goesAt) / 2)

@@ -2,7 +2,14 @@ import { expect, test } from 'vitest'
 import { type ComingInstance, explainWait, type WaitFacts } from './explain-wait.ts'
 
 const now = 1_000_000
-const facts: WaitFacts = { kind: 'promised', readyAt: now + 45_000, isObserved: true, coming: [], heldBack: undefined, now }
+const facts: WaitFacts = {
+  kind: 'promised',
+  readyAt: now + 45_000,
+  isObserved: true,
+  coming: [],
+  heldBack: undefined,
+  now,
+}
 const coming: ComingInstance[] = [
   { id: 'i-1', doing: 'starting', since: now - 70_000 },
   { id: 'i-2', doing: 'creating', since: now - 12_000 },
@@ -19,7 +26,9 @@ test('says what is being made since when, the first few by name', () => {
 test('tells apart what an earlier process asked for and nobody has confirmed', () => {
   const unconfirmed: ComingInstance = { doing: 'unconfirmed', since: now - 9_000 }
   const text = 'asked for by an earlier process 9 s ago, not confirmed'
-  expect(explainWait({ ...facts, isObserved: false, coming: [unconfirmed] })).toBe(`no instance is being made; ${text}: 1`)
+  expect(explainWait({ ...facts, isObserved: false, coming: [unconfirmed] })).toBe(
+    `no instance is being made; ${text}: 1`,
+  )
   expect(explainWait({ ...facts, isObserved: false, coming: [...coming.slice(3), unconfirmed, unconfirmed] })).toBe(
     `1 instance is being made (asked for since 0.0 s); ${text}: 2`,
   )
@@ -39,8 +48,19 @@ test('does not call an instance one that is being made which is missing from the
 })
 
 test('says the place in the queue, what did not come, and what holds more back', () => {
-  const heldBack = { count: 2, blockedBy: 'throttle', reason: 'launches are throttled to 0.5 per second, next try in 1 s' } as const
-  expect(explainWait({ ...facts, wait: { since: now - 95_000, position: 3, expired: 2 }, coming: coming.slice(0, 1), heldBack })).toBe(
+  const heldBack = {
+    count: 2,
+    blockedBy: 'throttle',
+    reason: 'launches are throttled to 0.5 per second, next try in 1 s',
+  } as const
+  expect(
+    explainWait({
+      ...facts,
+      wait: { since: now - 95_000, position: 3, expired: 2 },
+      coming: coming.slice(0, 1),
+      heldBack,
+    }),
+  ).toBe(
     'waiting for a slot for 1 min 35 s, number 3 in the queue; what was promised did not come (2 times) and was planned anew; ' +
       '1 instance is being made (i-1 starting since 1 min 10 s); 2 more wanted, but launches are throttled to 0.5 per second, next try in 1 s; a slot is expected in about 45 s',
   )
@@ -63,5 +83,7 @@ test('has nothing to say about a slot that is held', () => {
 })
 
 test('names no date before an instance has ever become ready', () => {
-  expect(explainWait({ ...facts, isObserved: false, coming: coming.slice(3) })).toBe('1 instance is being made (asked for since 0.0 s)')
+  expect(explainWait({ ...facts, isObserved: false, coming: coming.slice(3) })).toBe(
+    '1 instance is being made (asked for since 0.0 s)',
+  )
 })

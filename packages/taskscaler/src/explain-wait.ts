@@ -30,13 +30,17 @@ const named = 3
 export function explainWait({ kind, wait, readyAt, isObserved, coming, heldBack, failures, now }: WaitFacts): string {
   if (kind === 'slot') return 'a ready slot is held'
   const parts: string[] = []
-  if (wait !== undefined) parts.push(`waiting for a slot for ${durationText(now - wait.since)}, number ${wait.position} in the queue`)
+  if (wait !== undefined)
+    parts.push(`waiting for a slot for ${durationText(now - wait.since)}, number ${wait.position} in the queue`)
   if (wait !== undefined && wait.expired > 0) {
-    parts.push(`what was promised did not come${wait.expired > 1 ? ` (${wait.expired} times)` : ''} and was planned anew`)
+    parts.push(
+      `what was promised did not come${wait.expired > 1 ? ` (${wait.expired} times)` : ''} and was planned anew`,
+    )
   }
   parts.push(comingText(coming, now))
   if (heldBack !== undefined) parts.push(`${heldBack.count} more wanted, but ${heldBack.reason}`)
-  if (failures !== undefined && heldBack?.blockedBy !== 'backoff' && heldBack?.blockedBy !== 'breaker') parts.push(`before: ${failures}`)
+  if (failures !== undefined && heldBack?.blockedBy !== 'backoff' && heldBack?.blockedBy !== 'breaker')
+    parts.push(`before: ${failures}`)
   if (isObserved) parts.push(`a slot is expected in about ${durationText(readyAt - now)}`)
   return parts.join('; ')
 }
@@ -47,7 +51,9 @@ function comingText(all: readonly ComingInstance[], now: number): string {
   const missing = all.filter(({ doing }) => doing === 'missing')
   const others: string[] = []
   if (unconfirmed[0] !== undefined)
-    others.push(`asked for by an earlier process ${durationText(now - unconfirmed[0].since)} ago, not confirmed: ${unconfirmed.length}`)
+    others.push(
+      `asked for by an earlier process ${durationText(now - unconfirmed[0].since)} ago, not confirmed: ${unconfirmed.length}`,
+    )
   if (missing[0] !== undefined)
     others.push(
       `missing from the list for ${durationText(now - missing[0].since)}: ${missing[0].id}${missing.length > 1 ? ` and ${missing.length - 1} more` : ''}`,

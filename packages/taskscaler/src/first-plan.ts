@@ -19,8 +19,9 @@ export interface FirstPlan {
 const nobody = {} as Lender
 
 /**
- * What a `Taskscaler` that takes a group over now would do about it, with no job known: decided by the same roster and the same `plan`. Each instance that is tried is taken to prove ready at once.
- * Does nothing. Thrown: `InvalidSettingsError`.
+ * What a `Taskscaler` that takes a group over now would do about it, with no job known: decided by the same roster and
+ * the same `plan`. Each instance that is tried is taken to prove ready at once. Does nothing. Thrown:
+ * `InvalidSettingsError`.
  */
 export function firstPlan(
   { info, instances, launches }: GroupSurvey,

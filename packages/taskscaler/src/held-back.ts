@@ -4,9 +4,19 @@ import { durationText } from './duration-text.ts'
 import type { HeldBack } from './scaling-plan.ts'
 
 /** Why `count` more instances cannot be launched after `launching` were. */
-export function holdBack(launches: LaunchState, placement: string | undefined, launching: number, count: number): HeldBack {
+export function holdBack(
+  launches: LaunchState,
+  placement: string | undefined,
+  launching: number,
+  count: number,
+): HeldBack {
   const { blockedBy = 'max_instances', until } = launchAllowance(afterLaunching(launches, launching), placement)
-  return { count, blockedBy, ...(until !== undefined && { until }), reason: reasonOf(blockedBy, until, launches, placement) }
+  return {
+    count,
+    blockedBy,
+    ...(until !== undefined && { until }),
+    reason: reasonOf(blockedBy, until, launches, placement),
+  }
 }
 
 function afterLaunching(launches: LaunchState, count: number): LaunchState {
@@ -42,13 +52,17 @@ function reasonOf(
 
 function backoffText({ backoffs, now }: LaunchState, placement: string | undefined): string {
   return failuresText(
-    backoffs.filter((backoff) => backoff.until > now && (backoff.placement === undefined || backoff.placement === placement)),
+    backoffs.filter(
+      (backoff) => backoff.until > now && (backoff.placement === undefined || backoff.placement === placement),
+    ),
   )
 }
 
 /** The failures that no success has ended. */
 export function failuresText(backoffs: LaunchState['backoffs']): string {
   return backoffs
-    .map(({ code, failures, message }) => `${failures} ${failures === 1 ? 'failure' : 'failures'} (${code}: ${message})`)
+    .map(
+      ({ code, failures, message }) => `${failures} ${failures === 1 ? 'failure' : 'failures'} (${code}: ${message})`,
+    )
     .join(' and ')
 }

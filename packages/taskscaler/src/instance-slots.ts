@@ -17,11 +17,14 @@ export function capacityOf(
   { capacity, capacities = {} }: Pick<SlotLimits, 'capacity' | 'capacities'>,
   placement: string | undefined,
 ): number {
-  const own = placement !== undefined && Object.hasOwn(capacities, placement) ? Math.floor(capacities[placement]!) : capacity
+  const own =
+    placement !== undefined && Object.hasOwn(capacities, placement) ? Math.floor(capacities[placement]!) : capacity
   return own >= 1 ? Math.min(own, capacity) : capacity
 }
 
-/** One instance's slots: which are lent, and to whom. A slot is either in the stack of free ones or lent, never both. */
+/**
+ * One instance's slots: which are lent, and to whom. A slot is either in the stack of free ones or lent, never both.
+ */
 export class InstanceSlots implements ListItem<InstanceSlots> {
   next: InstanceSlots | undefined = undefined
   previous: InstanceSlots | undefined = undefined

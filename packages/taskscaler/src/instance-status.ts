@@ -34,10 +34,12 @@ function whyOf(
   const { removal, state, stateSince, interruptedAt, failing, missed, missingSince = now } = instance
   const jobs = inUse === 0 ? '' : `; ${inUse} ${inUse === 1 ? 'job runs' : 'jobs run'} on it`
   if (removal !== undefined) return `is being removed since ${durationText(now - removal.at)}: ${removal.reason}${jobs}`
-  if (interruptedAt !== undefined) return `the cloud takes it away, announced ${durationText(now - interruptedAt)} ago${jobs}`
+  if (interruptedAt !== undefined)
+    return `the cloud takes it away, announced ${durationText(now - interruptedAt)} ago${jobs}`
   if (condemnedFor !== undefined) return `gets no more jobs: ${condemnedFor}${jobs}`
   if (failing !== undefined) return `unhealthy: ${failing}${jobs}`
-  if (missed) return `missing from the list since ${durationText(now - missingSince)}, and not known to be gone; gets no new jobs${jobs}`
+  if (missed)
+    return `missing from the list since ${durationText(now - missingSince)}, and not known to be gone; gets no new jobs${jobs}`
   if (state !== 'running') return `${state} for ${durationText(now - stateSince)}`
   if (inUse > 0) return `in use${jobs}`
   if (!offered) return proof === 'proven' ? 'not offered' : 'its readiness is being proven'

@@ -4,7 +4,10 @@ export interface ListItem<T> {
   previous: T | undefined
 }
 
-/** A doubly linked list whose links are in its items: adding, taking out from anywhere and counting cost O(1) and allocate nothing. */
+/**
+ * A doubly linked list whose links are in its items: adding, taking out from anywhere and counting cost O(1) and
+ * allocate nothing.
+ */
 export class IntrusiveList<T extends ListItem<T>> {
   first: T | undefined = undefined
   last: T | undefined = undefined

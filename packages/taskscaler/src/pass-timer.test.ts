@@ -3,7 +3,12 @@ import { ManualClock } from '@runner-core/fleeting/testing'
 import { describe, expect, test } from 'vitest'
 import { PassTimer } from './pass-timer.ts'
 
-function rig(next: (now: number) => number): { clock: ManualClock; timer: PassTimer; passes: number[]; errors: unknown[] } {
+function rig(next: (now: number) => number): {
+  clock: ManualClock
+  timer: PassTimer
+  passes: number[]
+  errors: unknown[]
+} {
   const clock = new ManualClock()
   const begin = clock.now()
   const passes: number[] = []

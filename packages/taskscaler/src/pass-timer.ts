@@ -5,7 +5,10 @@ const minimumGapMs = 20
 /** A failed pass is tried again after this, milliseconds. */
 const retryMs = 1_000
 
-/** Runs a pass when it is woken, and when the last pass said that there would be something to do. A pass that throws is logged and tried again. */
+/**
+ * Runs a pass when it is woken, and when the last pass said that there would be something to do. A pass that throws is
+ * logged and tried again.
+ */
 export class PassTimer {
   /** `Clock.now()` of the last pass that went through. */
   passedAt: number = Number.NEGATIVE_INFINITY

@@ -48,7 +48,11 @@ const launchStates: fc.Arbitrary<LaunchState> = fc.record({
       probeAt: fc.constant(now + 5000),
     }),
   ),
-  throttle: fc.record({ tokens: fc.double({ min: 0, max: 50, noNaN: true }), perSecond: fc.constantFrom(0.1, 10), burst: fc.constant(50) }),
+  throttle: fc.record({
+    tokens: fc.double({ min: 0, max: 50, noNaN: true }),
+    perSecond: fc.constantFrom(0.1, 10),
+    burst: fc.constant(50),
+  }),
   closed: fc.constantFrom(false, false, false, true),
 })
 
@@ -63,9 +67,12 @@ const snapshots: fc.Arbitrary<ScalingSnapshot> = fc
       reserved: small,
       queued: fc.array(fc.record({ source: fc.constant('q'), depth: small }), { maxLength: 2 }),
     }),
-    idle: fc.array(fc.record({ idleSince: fc.integer({ min: now - 200_000, max: now }), slots: fc.integer({ min: 1, max: 8 }) }), {
-      maxLength: 12,
-    }),
+    idle: fc.array(
+      fc.record({ idleSince: fc.integer({ min: now - 200_000, max: now }), slots: fc.integer({ min: 1, max: 8 }) }),
+      {
+        maxLength: 12,
+      },
+    ),
     otherwiseAvailable: small,
     pending: fc.integer({ min: 0, max: 6 }),
     condemned: fc.array(fc.integer({ min: 0, max: 2 }), { maxLength: 5 }),
@@ -78,8 +85,14 @@ const snapshots: fc.Arbitrary<ScalingSnapshot> = fc
     supply: {
       available: otherwiseAvailable + idle.reduce((sum, { slots }) => sum + slots, 0),
       pending,
-      idle: idle.map((instance, index) => ({ id: `idle-${index}`, ...instance })).sort((a, b) => a.idleSince - b.idleSince),
-      condemned: condemned.map((inUse, index) => ({ id: `condemned-${index}`, inUse, reason: 'a job may have left processes' })),
+      idle: idle
+        .map((instance, index) => ({ id: `idle-${index}`, ...instance }))
+        .sort((a, b) => a.idleSince - b.idleSince),
+      condemned: condemned.map((inUse, index) => ({
+        id: `condemned-${index}`,
+        inUse,
+        reason: 'a job may have left processes',
+      })),
     },
   }))
 
@@ -92,7 +105,8 @@ const policies: fc.Arbitrary<ResolvedPolicy> = fc.record({
   preemptiveMode: fc.boolean(),
 })
 
-const increaseOf = (result: ReturnType<typeof plan>): number => result.increase.reduce((sum, { count }) => sum + count, 0)
+const increaseOf = (result: ReturnType<typeof plan>): number =>
+  result.increase.reduce((sum, { count }) => sum + count, 0)
 
 describe('plan, for any snapshot and policy', () => {
   test('never removes an instance with a job, nor one that was not shown as idle or condemned', () => {
@@ -100,11 +114,15 @@ describe('plan, for any snapshot and policy', () => {
       fc.property(snapshots, policies, (snapshot, policy) => {
         const { remove, drain } = plan(snapshot, policy, now)
         const removable = new Set(
-          [...snapshot.supply.idle, ...snapshot.supply.condemned.filter(({ inUse }) => inUse === 0)].map(({ id }) => id),
+          [...snapshot.supply.idle, ...snapshot.supply.condemned.filter(({ inUse }) => inUse === 0)].map(
+            ({ id }) => id,
+          ),
         )
         expect(remove.every(({ id }) => removable.has(id))).toBe(true)
         expect(new Set(remove.map(({ id }) => id)).size).toBe(remove.length)
-        expect(drain.map(({ id }) => id)).toEqual(snapshot.supply.condemned.filter(({ inUse }) => inUse > 0).map(({ id }) => id))
+        expect(drain.map(({ id }) => id)).toEqual(
+          snapshot.supply.condemned.filter(({ inUse }) => inUse > 0).map(({ id }) => id),
+        )
       }),
     )
   })
@@ -115,7 +133,8 @@ describe('plan, for any snapshot and policy', () => {
         const { launches } = snapshot
         const asked = increaseOf(plan(snapshot, policy, now))
         expect(asked).toBeGreaterThanOrEqual(0)
-        if (asked > 0) expect(asked + launches.known + outstandingCount(launches)).toBeLessThanOrEqual(launches.maxInstances)
+        if (asked > 0)
+          expect(asked + launches.known + outstandingCount(launches)).toBeLessThanOrEqual(launches.maxInstances)
       }),
     )
   })
@@ -124,10 +143,12 @@ describe('plan, for any snapshot and policy', () => {
     fc.assert(
       fc.property(snapshots, policies, (snapshot, policy) => {
         const { increase, heldBack } = plan(snapshot, policy, now)
-        for (const { placement: at, count } of increase) expect(count).toBeLessThanOrEqual(launchAllowance(snapshot.launches, at).count)
+        for (const { placement: at, count } of increase)
+          expect(count).toBeLessThanOrEqual(launchAllowance(snapshot.launches, at).count)
         const { available, pending } = snapshot.supply
         const slots = slotsPerInstance(snapshot)
-        const coming = pending + outstandingCount(snapshot.launches) + increase.reduce((sum, { count }) => sum + count, 0)
+        const coming =
+          pending + outstandingCount(snapshot.launches) + increase.reduce((sum, { count }) => sum + count, 0)
         const unserved = Math.max(wantedSlots(snapshot, policy) - available, snapshot.demand.waitingForLabel ?? 0)
         const missing = Math.max(0, Math.ceil(unserved / slots) - coming)
         expect(heldBack?.count ?? 0).toBe(missing)
@@ -151,7 +172,12 @@ describe('plan, for any snapshot and policy', () => {
         for (const later of [now, now + 50_000, now + 500_000]) {
           const after = {
             ...snapshot,
-            supply: { ...snapshot.supply, available, idle: snapshot.supply.idle.filter(({ id }) => !gone.has(id)), pending: 0 },
+            supply: {
+              ...snapshot.supply,
+              available,
+              idle: snapshot.supply.idle.filter(({ id }) => !gone.has(id)),
+              pending: 0,
+            },
           }
           const unshrunk = { ...snapshot, supply: { ...snapshot.supply, pending: 0 } }
           expect(increaseOf(plan(after, policy, later))).toBe(increaseOf(plan(unshrunk, policy, later)))
@@ -182,7 +208,8 @@ describe('plan, for any snapshot and policy', () => {
       fc.property(snapshots, policies, (snapshot, policy) => {
         const result = plan(deepFreeze(snapshot), deepFreeze(policy), now)
         expect(plan(structuredClone(snapshot), policy, now)).toEqual(result)
-        for (const { reason } of [...result.increase, ...result.drain, ...result.remove]) expect(reason.length).toBeGreaterThan(5)
+        for (const { reason } of [...result.increase, ...result.drain, ...result.remove])
+          expect(reason.length).toBeGreaterThan(5)
       }),
     )
   })
@@ -263,6 +290,7 @@ class PlannedFleet {
 }
 
 function deepFreeze<T>(value: T): T {
-  if (typeof value === 'object' && value !== null) for (const inner of Object.values(Object.freeze(value))) deepFreeze(inner)
+  if (typeof value === 'object' && value !== null)
+    for (const inner of Object.values(Object.freeze(value))) deepFreeze(inner)
   return value
 }

@@ -39,9 +39,12 @@ describe('plan', () => {
   test('an instance is made for each job that wants none of another label, whatever is ready', () => {
     const demand = { acquired: 0, waiting: 3, waitingForLabel: 2, reserved: 0, queued: [] }
     const { increase } = plan({ ...empty, demand, supply: { ...empty.supply, available: 5 } }, nothingKept, now)
-    const reason = 'free slots wanted: 3 (3 for waiting jobs); ready: 5; instances being made: 0; jobs that no ready one suits: 2'
+    const reason =
+      'free slots wanted: 3 (3 for waiting jobs); ready: 5; instances being made: 0; jobs that no ready one suits: 2'
     expect(increase).toEqual([{ count: 2, reason }])
-    expect(plan({ ...empty, demand, supply: { ...empty.supply, available: 5, pending: 2 } }, nothingKept, now).increase).toEqual([])
+    expect(
+      plan({ ...empty, demand, supply: { ...empty.supply, available: 5, pending: 2 } }, nothingKept, now).increase,
+    ).toEqual([])
   })
 
   test('an idle instance is removed although a job waits that does not want it', () => {
@@ -56,7 +59,9 @@ describe('plan', () => {
     const placements = ['small', 'large']
     const more = { capacityPerInstance: 4, capacities, placements }
     expect(increaseOf(plan(withDemand({ waiting: 6 }, {}, more), nothingKept, now))).toBe(6)
-    expect(increaseOf(plan(withDemand({ waiting: 6 }, {}, { ...more, placements: ['large', 'small'] }), nothingKept, now))).toBe(2)
+    expect(
+      increaseOf(plan(withDemand({ waiting: 6 }, {}, { ...more, placements: ['large', 'small'] }), nothingKept, now)),
+    ).toBe(2)
     const launch = { launchToken: 't', reason: '', requestedAt: now, phase: 'accepted' } as const
     const launches = {
       ...open,
@@ -65,14 +70,22 @@ describe('plan', () => {
         { ...launch, placement: 'large', count: 1 },
       ],
     }
-    expect(increaseOf(plan(withDemand({ waiting: 12 }, { pending: 2, pendingSlots: 5 }, { ...more, launches }), nothingKept, now))).toBe(1)
+    expect(
+      increaseOf(
+        plan(withDemand({ waiting: 12 }, { pending: 2, pendingSlots: 5 }, { ...more, launches }), nothingKept, now),
+      ),
+    ).toBe(1)
     // A group that says nonsense does not give more than the fleet allows.
     const nonsense = { small: Number.NaN, large: 100 }
-    expect(increaseOf(plan(withDemand({ waiting: 8 }, {}, { ...more, capacities: nonsense }), nothingKept, now))).toBe(2)
+    expect(increaseOf(plan(withDemand({ waiting: 8 }, {}, { ...more, capacities: nonsense }), nothingKept, now))).toBe(
+      2,
+    )
   })
 
   test('an instance that may be used only twice brings two slots, whatever its capacity', () => {
-    expect(increaseOf(plan(withDemand({ waiting: 6 }, {}, { capacityPerInstance: 4, maxUseCount: 2 }), nothingKept, now))).toBe(3)
+    expect(
+      increaseOf(plan(withDemand({ waiting: 6 }, {}, { capacityPerInstance: 4, maxUseCount: 2 }), nothingKept, now)),
+    ).toBe(3)
   })
 
   test('the second placement is taken while the first one backs off', () => {
@@ -80,9 +93,9 @@ describe('plan', () => {
       ...open,
       backoffs: [{ placement: 'a', code: 'capacity', failures: 1, until: now + 1, message: 'none' }],
     }
-    expect(plan(withDemand({ waiting: 1 }, {}, { placements: ['a', 'b'], launches }), nothingKept, now).increase).toMatchObject([
-      { placement: 'b', count: 1 },
-    ])
+    expect(
+      plan(withDemand({ waiting: 1 }, {}, { placements: ['a', 'b'], launches }), nothingKept, now).increase,
+    ).toMatchObject([{ placement: 'b', count: 1 }])
     expect(plan(withDemand({ waiting: 1 }, {}, { placements: ['a', 'b'] }), nothingKept, now).increase).toMatchObject([
       { placement: 'a', count: 1 },
     ])
@@ -105,7 +118,11 @@ describe('plan', () => {
       until: now + 1000,
       reason: 'launches are throttled to 0.5 per second, next try in 1 s',
     })
-    expect(heldBack({ backoffs: [{ code: 'capacity', failures: 2, until: now + 65_000, message: 'no c5.large in zone a' }] })).toEqual({
+    expect(
+      heldBack({
+        backoffs: [{ code: 'capacity', failures: 2, until: now + 65_000, message: 'no c5.large in zone a' }],
+      }),
+    ).toEqual({
       count: 5,
       blockedBy: 'backoff',
       until: now + 65_000,
@@ -125,7 +142,8 @@ describe('plan', () => {
     })
     expect(heldBack({ breaker: { ...breaker, state: 'half_open' } })).toMatchObject({
       count: 4,
-      reason: 'launches are on trial, one machine at a time, until one works (auth: not allowed): allow ec2:RunInstances',
+      reason:
+        'launches are on trial, one machine at a time, until one works (auth: not allowed): allow ec2:RunInstances',
     })
     expect(heldBack({ closed: true })).toMatchObject({ blockedBy: 'closed' })
   })

@@ -8,7 +8,8 @@ import type { InstanceDecision, ScalingPlan } from './scaling-plan.ts'
 import type { ScalingSnapshot } from './scaling-snapshot.ts'
 
 /**
- * Decides which instances to make, drain and remove. Pure and total: it reads nothing but its arguments and has an answer for every snapshot.
+ * Decides which instances to make, drain and remove. Pure and total: it reads nothing but its arguments and has an
+ * answer for every snapshot.
  *
  *     wanted   = waiting + reserved + Σ queued + idle target        free slots, in jobs
  *     coming   = slots of outstanding and pending instances
@@ -18,10 +19,13 @@ import type { ScalingSnapshot } from './scaling-snapshot.ts'
  *                while the available slots of the others are at least wanted
  *     drain    = condemned instances with jobs
  *
- * where `idle target = max(idle_count, min(⌈acquired × scale_factor⌉, scale_factor_limit))` and `slots per instance = min(capacity_per_instance, max_use_count)`.
+ * where `idle target = max(idle_count, min(⌈acquired × scale_factor⌉, scale_factor_limit))` and
+ * `slots per instance = min(capacity_per_instance, max_use_count)`.
  *
- * Jobs that run are on neither side: each has the slot that it needs. An instance is only removed when what is *ready* without it is enough. So after a removal `wanted − available` is not positive,
- * and no later plan grows unless `wanted` rises or something ready is lost or used up. Speculative reservations are not wanted: they live on what is free.
+ * Jobs that run are on neither side: each has the slot that it needs. An instance is only removed when what is *ready*
+ * without it is enough. So after a removal `wanted − available` is not positive, and no later plan grows unless
+ * `wanted` rises or something ready is lost or used up. Speculative reservations are not wanted: they live on what is
+ * free.
  */
 export function plan(snapshot: ScalingSnapshot, policy: ResolvedPolicy, now: number): ScalingPlan {
   const wanted = wantedSlots(snapshot, policy)
@@ -31,7 +35,10 @@ export function plan(snapshot: ScalingSnapshot, policy: ResolvedPolicy, now: num
   return {
     increase: growth.increase,
     drain: condemned.filter(({ inUse }) => inUse > 0).map(({ id, reason }) => ({ id, reason })),
-    remove: [...condemned.filter(({ inUse }) => inUse === 0).map(({ id, reason }) => ({ id, reason })), ...shrinking.remove],
+    remove: [
+      ...condemned.filter(({ inUse }) => inUse === 0).map(({ id, reason }) => ({ id, reason })),
+      ...shrinking.remove,
+    ],
     ...(growth.heldBack !== undefined && { heldBack: growth.heldBack }),
     reviewAt: Math.min(shrinking.reviewAt, growth.heldBack?.until ?? Number.POSITIVE_INFINITY),
   }
@@ -39,7 +46,11 @@ export function plan(snapshot: ScalingSnapshot, policy: ResolvedPolicy, now: num
 
 /** Slots that a new instance brings, of the placement where there are several. */
 export function slotsPerInstance(
-  { capacityPerInstance, capacities, maxUseCount }: Pick<ScalingSnapshot, 'capacityPerInstance' | 'capacities' | 'maxUseCount'>,
+  {
+    capacityPerInstance,
+    capacities,
+    maxUseCount,
+  }: Pick<ScalingSnapshot, 'capacityPerInstance' | 'capacities' | 'maxUseCount'>,
   placement?: string,
 ): number {
   const capacity = capacityOf({ capacity: capacityPerInstance, capacities }, placement)
@@ -50,7 +61,10 @@ export function slotsPerInstance(
 export function comingSlots(snapshot: ScalingSnapshot): number {
   const { launches, supply } = snapshot
   const pending = supply.pendingSlots ?? supply.pending * slotsPerInstance(snapshot)
-  return launches.outstanding.reduce((sum, { count, placement }) => sum + count * slotsPerInstance(snapshot, placement), pending)
+  return launches.outstanding.reduce(
+    (sum, { count, placement }) => sum + count * slotsPerInstance(snapshot, placement),
+    pending,
+  )
 }
 
 /** Free slots that are wanted, in jobs: for jobs without a slot, and in reserve. */
@@ -64,7 +78,11 @@ export function keptSlots(snapshot: ScalingSnapshot, policy: ResolvedPolicy): nu
   return wantedSlots(snapshot, policy) - (snapshot.demand.waitingForLabel ?? 0)
 }
 
-function planIncrease(snapshot: ScalingSnapshot, policy: ResolvedPolicy, wanted: number): Pick<ScalingPlan, 'increase' | 'heldBack'> {
+function planIncrease(
+  snapshot: ScalingSnapshot,
+  policy: ResolvedPolicy,
+  wanted: number,
+): Pick<ScalingPlan, 'increase' | 'heldBack'> {
   const { launches, supply } = snapshot
   const coming = outstandingCount(launches) + supply.pending
   const { placement, allowance } = choosePlacement(launches, snapshot.placements)
@@ -107,7 +125,10 @@ function planIdleRemoval(
     const dueAt = idleSince + policy.idleTimeMs
     if (dueAt > now) return { remove, reviewAt: dueAt }
     ready -= slots
-    remove.push({ id, reason: `idle for ${durationText(now - idleSince)}; ready slots that remain: ${ready}, wanted: ${wanted}` })
+    remove.push({
+      id,
+      reason: `idle for ${durationText(now - idleSince)}; ready slots that remain: ${ready}, wanted: ${wanted}`,
+    })
   }
   return { remove, reviewAt: Number.POSITIVE_INFINITY }
 }

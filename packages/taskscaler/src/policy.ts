@@ -12,7 +12,10 @@ export interface IdlePolicy {
   readonly idleCount?: number
   /** How long an instance may be idle before it is removed, milliseconds. @defaultValue `0` */
   readonly idleTimeMs?: number
-  /** Free capacity as a factor of the capacity in use: the target is `max(idleCount, inUse × scaleFactor)`. @defaultValue `0` */
+  /**
+   * Free capacity as a factor of the capacity in use: the target is `max(idleCount, inUse × scaleFactor)`.
+   * @defaultValue `0`
+   */
   readonly scaleFactor?: number
   /** Upper bound of `inUse × scaleFactor`, in jobs; 0 means no bound. @defaultValue `0` */
   readonly scaleFactorLimit?: number
@@ -36,10 +39,16 @@ export function resolvePolicy(policy: IdlePolicy): ResolvedPolicy {
   return { periods, ...zone, idleCount, idleTimeMs, scaleFactor, scaleFactorLimit, preemptiveMode }
 }
 
-/** Applies when no policy matches, or none was given: no idle capacity, and an instance is removed after five idle minutes. */
+/**
+ * Applies when no policy matches, or none was given: no idle capacity, and an instance is removed after five idle
+ * minutes.
+ */
 export const defaultPolicy: ResolvedPolicy = resolvePolicy({ idleTimeMs: 300_000 })
 
-/** Free capacity to keep while `acquired` slots are in use, in jobs: `max(idleCount, min(⌈acquired × scaleFactor⌉, scaleFactorLimit))`. */
+/**
+ * Free capacity to keep while `acquired` slots are in use, in jobs:
+ * `max(idleCount, min(⌈acquired × scaleFactor⌉, scaleFactorLimit))`.
+ */
 export function idleTarget(policy: ResolvedPolicy, acquired: number): number {
   // The small subtraction keeps 10 × 1.1 at 11, which floating point makes 11.000000000000002.
   const scaled = Math.ceil(acquired * policy.scaleFactor - 1e-9)

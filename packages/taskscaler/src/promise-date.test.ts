@@ -24,7 +24,8 @@ const pipeline: Pipeline = {
   placements: [],
   capMs: 600_000,
 }
-const after = (position: number, changed: Partial<Pipeline> = {}): number => promiseDate(position, { ...pipeline, ...changed }, now) - now
+const after = (position: number, changed: Partial<Pipeline> = {}): number =>
+  promiseDate(position, { ...pipeline, ...changed }, now) - now
 
 describe('promiseDate', () => {
   test('follows the instances being made, then the launches that the throttle allows', () => {
@@ -51,7 +52,9 @@ describe('promiseDate', () => {
 
   test('is never in the past, never beyond the cap, and never earlier for who comes later', () => {
     const pipelines = fc.record({
-      begunAt: fc.array(fc.integer({ min: now - 500_000, max: now }), { maxLength: 5 }).map((all) => all.sort((a, b) => a - b)),
+      begunAt: fc
+        .array(fc.integer({ min: now - 500_000, max: now }), { maxLength: 5 })
+        .map((all) => all.sort((a, b) => a - b)),
       slotsPerInstance: fc.integer({ min: 1, max: 4 }),
       readyMs: fc.option(fc.integer({ min: 0, max: 1_000_000 }), { nil: undefined }),
       launches: fc
@@ -66,7 +69,8 @@ describe('promiseDate', () => {
         expect(date).toBeGreaterThan(now)
         expect(date).toBeLessThanOrEqual(now + random.capMs)
         const nothingIsLate = random.begunAt.every((begunAt) => begunAt + (random.readyMs ?? 120_000) > now)
-        if (nothingIsLate && (random.readyMs ?? 1) > 0) expect(promiseDate(position + 1, random, now)).toBeGreaterThanOrEqual(date)
+        if (nothingIsLate && (random.readyMs ?? 1) > 0)
+          expect(promiseDate(position + 1, random, now)).toBeGreaterThanOrEqual(date)
       }),
     )
   })

@@ -19,8 +19,10 @@ export interface Pipeline {
 const leastDelayMs = 30_000
 
 /**
- * When to expect a slot for whom `position` others precede, ≥ 0: from the instances being made, in their order, then from those that can be launched after back-off and throttle.
- * Never in the past, never beyond the cap; and at the cap when nobody can tell, because there is no room for another instance. One that is late already is expected as if it began now.
+ * When to expect a slot for whom `position` others precede, ≥ 0: from the instances being made, in their order, then
+ * from those that can be launched after back-off and throttle. Never in the past, never beyond the cap; and at the cap
+ * when nobody can tell, because there is no room for another instance. One that is late already is expected as if it
+ * began now.
  */
 export function promiseDate(position: number, pipeline: Pipeline, now: number): number {
   const readyMs = pipeline.readyMs ?? unobservedReadyMs

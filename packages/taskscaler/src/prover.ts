@@ -17,7 +17,10 @@ export interface ProverOptions {
   readonly logger: Logger
 }
 
-/** Finds out whether new instances are ready, all at the same time, and writes the answer on them: proven, condemned, or, when the check was given up, not tried. */
+/**
+ * Finds out whether new instances are ready, all at the same time, and writes the answer on them: proven, condemned,
+ * or, when the check was given up, not tried.
+ */
 export class Prover {
   readonly #options: ProverOptions
   #stopped = false
@@ -69,7 +72,12 @@ export class Prover {
   #disproven(host: InstanceSlots, cause: Error): void {
     const { provisioner, observer, clock, logger } = this.#options
     logger.warn({ instance: host.id, err: cause }, 'instance not ready')
-    observer.decided?.({ at: clock.wallTime(), kind: 'unhealthy', instance: host.id, reason: `not ready: ${cause.message}` })
+    observer.decided?.({
+      at: clock.wallTime(),
+      kind: 'unhealthy',
+      instance: host.id,
+      reason: `not ready: ${cause.message}`,
+    })
     host.condemnedFor ??= `it did not become ready: ${cause.message}`
     provisioner.reportFailure(host.id, cause)
   }

@@ -5,11 +5,17 @@ export interface QueueDepthOptions {
   /** Named in the plan's reasons. */
   readonly name: string
   readonly clock: Clock
-  /** How long a value holds, milliseconds, ≥ 0: a queue that nobody tells about any more must not keep machines. Default 60,000. */
+  /**
+   * How long a value holds, milliseconds, ≥ 0: a queue that nobody tells about any more must not keep machines. Default
+   * 60,000.
+   */
   readonly timeToLiveMs?: number
 }
 
-/** A demand source that is told: for a queue whose length is learnt now and then, such as GitLab's `queue_size`, which comes with each job. */
+/**
+ * A demand source that is told: for a queue whose length is learnt now and then, such as GitLab's `queue_size`, which
+ * comes with each job.
+ */
 export class QueueDepth implements DemandSource {
   readonly name: string
   readonly #clock: Clock

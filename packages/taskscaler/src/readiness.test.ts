@@ -69,7 +69,9 @@ describe('an instance is offered only once it is proven ready', () => {
     await rig.clock.advance(90_000)
     expect(signals[0]?.reason).toBeInstanceOf(ConnectionError)
     expect(signals[0]?.reason).toMatchObject({ code: 'unreachable', message: 'not ready within 90 s' })
-    expect(rig.provisioner.instances().get('m-1')?.removal?.reason ?? 'gone').toMatch(/gone|did not become ready: not ready within 90 s/)
+    expect(rig.provisioner.instances().get('m-1')?.removal?.reason ?? 'gone').toMatch(
+      /gone|did not become ready: not ready within 90 s/,
+    )
   })
 
   test('a group that cannot say how to reach it yet is asked again', async () => {
@@ -79,7 +81,9 @@ describe('an instance is offered only once it is proven ready', () => {
     const { GroupError } = await import('@runner-core/fleeting')
     Object.assign(rig.group, {
       connect: (id: string, signal: AbortSignal) =>
-        ++asked < 4 ? Promise.reject(new GroupError('not_ready', 'no address yet')) : connect!.call(rig.group, id, signal),
+        ++asked < 4
+          ? Promise.reject(new GroupError('not_ready', 'no address yet'))
+          : connect!.call(rig.group, id, signal),
     })
     const job = rig.begin(rig.scaler.reserve())
     await rig.clock.advance(5_000)

@@ -1,6 +1,17 @@
-import { type Clock, type Connection, ConnectionError, delay, type Instance, isGroupError, type Provisioner } from '@runner-core/fleeting'
+import {
+  type Clock,
+  type Connection,
+  ConnectionError,
+  delay,
+  type Instance,
+  isGroupError,
+  type Provisioner,
+} from '@runner-core/fleeting'
 
-/** Proves that an instance can do jobs; rejects when it cannot. `signal` aborts when it takes too long, or when nobody wants to know any more. */
+/**
+ * Proves that an instance can do jobs; rejects when it cannot. `signal` aborts when it takes too long, or when nobody
+ * wants to know any more.
+ */
 export type ReadyCheck = (instance: Instance, connection: Connection, signal: AbortSignal) => Promise<void>
 
 export interface ProofOptions {
@@ -15,12 +26,13 @@ export interface ProofOptions {
 const retryMs = 2_000
 
 /**
- * Resolves once the instance was connected to and passed the ready check. Rejects with what went wrong last, or with the reason that `check` was aborted for, also when nobody heeds the signal:
- * it is aborted when the time is up.
+ * Resolves once the instance was connected to and passed the ready check. Rejects with what went wrong last, or with
+ * the reason that `check` was aborted for, also when nobody heeds the signal: it is aborted when the time is up.
  */
 export async function proveReady(instance: Instance, options: ProofOptions, check: AbortController): Promise<void> {
   const { readyTimeoutMs, clock } = options
-  const late = (): void => check.abort(new ConnectionError('unreachable', `not ready within ${readyTimeoutMs / 1000} s`))
+  const late = (): void =>
+    check.abort(new ConnectionError('unreachable', `not ready within ${readyTimeoutMs / 1000} s`))
   const cancelTimeout = clock.after(readyTimeoutMs, late)
   const aborted = new Promise<never>((_, reject) => {
     check.signal.addEventListener('abort', () => reject(check.signal.reason), { once: true })
@@ -32,12 +44,18 @@ export async function proveReady(instance: Instance, options: ProofOptions, chec
   }
 }
 
-async function tryOnce(instance: Instance, { provisioner, readyCheck, clock }: ProofOptions, signal: AbortSignal): Promise<void> {
+async function tryOnce(
+  instance: Instance,
+  { provisioner, readyCheck, clock }: ProofOptions,
+  signal: AbortSignal,
+): Promise<void> {
   const connection = await connectWhenReady(instance.id, provisioner, clock, signal)
   await readyCheck?.(instance, connection, signal)
 }
 
-/** The connector has its own retries; what is retried here is a group that does not know yet, or cannot be asked now. */
+/**
+ * The connector has its own retries; what is retried here is a group that does not know yet, or cannot be asked now.
+ */
 async function connectWhenReady(
   id: string,
   provisioner: Pick<Provisioner, 'connect'>,

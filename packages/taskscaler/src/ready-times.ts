@@ -2,7 +2,10 @@ const kept = 32
 /** Assumed while no instance has become ready yet. */
 export const unobservedReadyMs = 120_000
 
-/** How long instances take from request to ready: the 90th percentile of the last 32, so that a single slow one moves it little and a slower cloud soon shows. */
+/**
+ * How long instances take from request to ready: the 90th percentile of the last 32, so that a single slow one moves it
+ * little and a slower cloud soon shows.
+ */
 export class ReadyTimes {
   #estimateMs: number | undefined
   readonly #observed: number[] = []

@@ -12,7 +12,10 @@ export interface RestoreLentOptions {
   readonly clock: Clock
 }
 
-/** What an earlier process lent, by key. Where the instance is not there, the acquisition is lost from the beginning: whoever claims it is told. */
+/**
+ * What an earlier process lent, by key. Where the instance is not there, the acquisition is lost from the beginning:
+ * whoever claims it is told.
+ */
 export function restoreLent(
   usage: KeptUsage,
   { roster, provisioner, limits, lender, clock }: RestoreLentOptions,
@@ -22,7 +25,13 @@ export function restoreLent(
   const restored = new Map(roster.restore(usage, instances, now).map((acquisition) => [acquisition.key, acquisition]))
   for (const { key, instanceId, slot, useCount } of usage.lent) {
     if (instances.has(instanceId)) continue
-    const acquisition = new SlotAcquisition(new InstanceSlots(goneInstance(instanceId, now), limits), slot, useCount, { key }, lender)
+    const acquisition = new SlotAcquisition(
+      new InstanceSlots(goneInstance(instanceId, now), limits),
+      slot,
+      useCount,
+      { key },
+      lender,
+    )
     acquisition.lose('it went while nobody looked')
     restored.set(key, acquisition)
   }

@@ -5,11 +5,17 @@ import type { SlotAcquisition } from './slot-acquisition.ts'
 import type { KeptUsage } from './usage-records.ts'
 
 /** Whoever brought an instance there: what ran on it has ended. */
-const endingStates: ReadonlySet<Instance['state']> = new Set(['suspending', 'suspended', 'resuming', 'deleting', 'deleted'])
+const endingStates: ReadonlySet<Instance['state']> = new Set([
+  'suspending',
+  'suspended',
+  'resuming',
+  'deleting',
+  'deleted',
+])
 
 /**
- * Every instance that the provisioner knows, with its slots. Whether they may be lent follows from what is known at the moment, and from nothing else: the roster can be told the same thing twice,
- * late, or only now and then.
+ * Every instance that the provisioner knows, with its slots. Whether they may be lent follows from what is known at the
+ * moment, and from nothing else: the roster can be told the same thing twice, late, or only now and then.
  */
 export class Roster {
   /** Instances that will probably have slots to lend soon. */
@@ -40,7 +46,10 @@ export class Roster {
     return this.#hosts.values()
   }
 
-  /** What an earlier process kept: use counts, labels, and the slots that stay lent, as acquisitions. Called once, before anything is noted; answers those whose instance is there. */
+  /**
+   * What an earlier process kept: use counts, labels, and the slots that stay lent, as acquisitions. Called once,
+   * before anything is noted; answers those whose instance is there.
+   */
   restore(
     { uses, condemned, labels, lent }: Pick<KeptUsage, 'uses' | 'condemned' | 'labels' | 'lent'>,
     instances: ReadonlyMap<string, Instance>,
@@ -143,9 +152,17 @@ export class Roster {
   }
 }
 
-/** One of ours that is only missing from the list counts as alive: it is looked for, and nothing is made in its place meanwhile. */
+/**
+ * One of ours that is only missing from the list counts as alive: it is looked for, and nothing is made in its place
+ * meanwhile.
+ */
 function isAlive({ state, cause, failing, interruptedAt }: Instance): boolean {
-  return (state === 'creating' || state === 'running') && cause !== 'unexpected' && failing === undefined && interruptedAt === undefined
+  return (
+    (state === 'creating' || state === 'running') &&
+    cause !== 'unexpected' &&
+    failing === undefined &&
+    interruptedAt === undefined
+  )
 }
 
 function keep<T>(set: Set<T>, item: T, isMember: boolean): void {

@@ -44,7 +44,12 @@ export async function runCommand(
     }
   const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []]
   const any = AbortSignal.any([stops, limit.signal, ...(signal === undefined ? [] : [signal])])
-  const options = { ...(stdin !== undefined && { stdin }), stdout: collect(stdout), stderr: collect(stderr), signal: any }
+  const options = {
+    ...(stdin !== undefined && { stdin }),
+    stdout: collect(stdout),
+    stderr: collect(stderr),
+    signal: any,
+  }
   const execution = await connection.exec(command, options)
   const status = await execution.closed
   return { ...status, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() }

@@ -31,7 +31,9 @@ function outcomeOf<T>(promise: Promise<T>): { value?: T; error?: unknown } {
 describe('run', () => {
   test('gives a task a slot, returns what it returned, and gives the slot back', async () => {
     const rig = await Rig.start({ maxInstances: 1 })
-    const running = outcomeOf(rig.scaler.run(async (slot) => ({ ...(await slot.exec('echo hello')), where: slot.instanceId })))
+    const running = outcomeOf(
+      rig.scaler.run(async (slot) => ({ ...(await slot.exec('echo hello')), where: slot.instanceId })),
+    )
     await pass(rig, 40)
     expect(running.value).toEqual({ code: 0, stdout: 'hello\n', stderr: '', where: rig.group.ids[0] })
     expect(rig.scaler.status().tasks).toMatchObject({ acquired: 0, idle: 1 })
@@ -207,20 +209,28 @@ describe('the end of a scaler', () => {
     expect(rig.group.ids).toEqual([])
   })
 
-  test.each(['remove-instances', 'keep-instances'] as const)('an exception in an `await using` block: %s', async (onDispose) => {
-    const clock = new ManualClock()
-    const group = new MemoryGroup({ clock, shell: simpleShell })
-    const block = outcomeOf(
-      (async () => {
-        await using scaler = await Taskscaler.start({ provisioner: { group, maxInstances: 1 }, onDispose, policies: [policy], clock })
-        await scaler.run(() => Promise.reject(new Error('in the middle')))
-      })(),
-    )
-    for (let second = 0; second < 60; second++) await clock.advance(1000)
-    expect(block.error).toEqual(new Error('in the middle'))
-    expect(group.ids).toHaveLength(onDispose === 'remove-instances' ? 0 : 1)
-    expect(group.isShutDown).toBe(true)
-  })
+  test.each(['remove-instances', 'keep-instances'] as const)(
+    'an exception in an `await using` block: %s',
+    async (onDispose) => {
+      const clock = new ManualClock()
+      const group = new MemoryGroup({ clock, shell: simpleShell })
+      const block = outcomeOf(
+        (async () => {
+          await using scaler = await Taskscaler.start({
+            provisioner: { group, maxInstances: 1 },
+            onDispose,
+            policies: [policy],
+            clock,
+          })
+          await scaler.run(() => Promise.reject(new Error('in the middle')))
+        })(),
+      )
+      for (let second = 0; second < 60; second++) await clock.advance(1000)
+      expect(block.error).toEqual(new Error('in the middle'))
+      expect(group.ids).toHaveLength(onDispose === 'remove-instances' ? 0 : 1)
+      expect(group.isShutDown).toBe(true)
+    },
+  )
 
   test('instances that nothing can connect to are refused at the start', async () => {
     const clock = new ManualClock()

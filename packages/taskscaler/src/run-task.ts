@@ -22,7 +22,8 @@ export interface TaskSlot extends Pick<Acquisition, 'instanceId' | 'slot' | 'use
   /**
    * Runs one command with the instance's login shell, and collects its output.
    *
-   * @throws `ConnectionError` when the connection is lost; {@link OutputLimitError}; the reason of `signal`. An exit code other than 0 is a result, not an error.
+   * @throws `ConnectionError` when the connection is lost; {@link OutputLimitError}; the reason of `signal`. An exit
+   * code other than 0 is a result, not an error.
    */
   readonly exec: (command: string, options?: CommandOptions) => Promise<CommandResult>
 }
@@ -48,7 +49,10 @@ export interface TaskSurroundings {
   readonly clock: Clock
 }
 
-/** Runs one task on a slot. The slot goes to nobody else while something of the task may still run there: then the instance is condemned. */
+/**
+ * Runs one task on a slot. The slot goes to nobody else while something of the task may still run there: then the
+ * instance is condemned.
+ */
 export async function runTask<Result>(
   task: (slot: TaskSlot) => Promise<Result>,
   { signal, timeoutMs = Number.POSITIVE_INFINITY }: RunOptions,

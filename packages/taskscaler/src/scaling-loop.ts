@@ -35,7 +35,10 @@ export interface ScalingLoopOptions extends TaskscalerSettings {
   readonly onExpired: (reservation: SlotReservation) => void
 }
 
-/** Where decisions become acts: takes a snapshot, plans, does what the plan says, and sleeps until something happens or something is due. */
+/**
+ * Where decisions become acts: takes a snapshot, plans, does what the plan says, and sleeps until something happens or
+ * something is due.
+ */
 export class ScalingLoop {
   readonly roster: Roster
   readonly watch: DecisionWatch
@@ -191,7 +194,10 @@ export class ScalingLoop {
     return acted
   }
 
-  /** Cordons first. The provisioner then asks the busy check before it lets go: between the snapshot and now a job may have come. */
+  /**
+   * Cordons first. The provisioner then asks the busy check before it lets go: between the snapshot and now a job may
+   * have come.
+   */
   #remove({ id, reason }: InstanceDecision, now: number): boolean {
     const { provisioner, allocator, counters } = this.#options
     const host = this.roster.get(id)

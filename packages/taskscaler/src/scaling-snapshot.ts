@@ -18,11 +18,17 @@ export interface Demand {
 export interface Supply {
   /** Slots that may be lent now. */
   readonly available: number
-  /** Instances that exist and are on their way to be offered: being created, or running and not proven ready yet. Those asked for and not seen are in the launch state. */
+  /**
+   * Instances that exist and are on their way to be offered: being created, or running and not proven ready yet. Those
+   * asked for and not seen are in the launch state.
+   */
   readonly pending: number
   /** Slots that the pending ones will bring. Absent: each the fleet's. */
   readonly pendingSlots?: number
-  /** Instances that may be lent from and on which nothing runs, the one that has been so longest first. A part of them is enough: what is left out is decided later. */
+  /**
+   * Instances that may be lent from and on which nothing runs, the one that has been so longest first. A part of them
+   * is enough: what is left out is decided later.
+   */
   readonly idle: readonly IdleInstance[]
   /** Instances that shall get no more jobs. */
   readonly condemned: readonly CondemnedInstance[]
@@ -42,8 +48,9 @@ export interface CondemnedInstance {
 }
 
 /**
- * All that `plan` decides from, as plain data; times are `Clock.now()` milliseconds. What was done before is in it: launches that were asked for are outstanding or pending, and an instance
- * whose removal was decided is neither available nor idle any more.
+ * All that `plan` decides from, as plain data; times are `Clock.now()` milliseconds. What was done before is in it:
+ * launches that were asked for are outstanding or pending, and an instance whose removal was decided is neither
+ * available nor idle any more.
  */
 export interface ScalingSnapshot {
   /** Jobs that one instance runs at the same time, ≥ 1. */

@@ -18,7 +18,10 @@ function refusal(act: () => unknown): Pick<NoCapacityError, 'code' | 'reason' | 
 
 describe('idle capacity', () => {
   test('is kept ready from the start, in jobs, not machines', async () => {
-    const { clock, group, scaler } = await Rig.start({ capacityPerInstance: 4, policies: [{ ...policy, idleCount: 5 }] })
+    const { clock, group, scaler } = await Rig.start({
+      capacityPerInstance: 4,
+      policies: [{ ...policy, idleCount: 5 }],
+    })
     await clock.advance(60_000)
     expect(group.ids.length).toBe(2)
     expect(scaler.status().tasks.idle).toBe(8)
@@ -45,7 +48,9 @@ describe('idle capacity', () => {
   })
 
   test('follows the schedule at the minute, also when the wall clock jumps', async () => {
-    const { clock, group, scaler } = await Rig.start({ policies: [policy, { ...policy, periods: ['20-29 * * * *'], idleCount: 2 }] })
+    const { clock, group, scaler } = await Rig.start({
+      policies: [policy, { ...policy, periods: ['20-29 * * * *'], idleCount: 2 }],
+    })
     clock.jumpWallTime(-clock.wallTime() + 19 * 60_000) // 00:19:00
     await clock.advance(59_000)
     expect(group.ids.length).toBe(0)
@@ -115,7 +120,8 @@ test('a job that comes between the decision to remove an instance and the act ke
   const logger = {
     ...silentLogger,
     info: (_: object, message: string) => {
-      if (message === 'instance marked for removal' && acquired.length === 0) acquired.push(rig.scaler.acquire(rig.scaler.reserve()))
+      if (message === 'instance marked for removal' && acquired.length === 0)
+        acquired.push(rig.scaler.acquire(rig.scaler.reserve()))
     },
   }
   const rig: Rig = await Rig.start({ policies: [{ ...policy, idleCount: 2 }], provisioner: { logger } })
@@ -234,7 +240,10 @@ describe('a reservation is refused', () => {
     rig.begin(rig.scaler.reserve())
     const [second, third] = [rig.scaler.reserve(), rig.scaler.reserve()]
     await rig.clock.advance(1000)
-    expect(refusal(() => rig.scaler.reserve())).toMatchObject({ reason: 'backoff', message: expect.stringContaining('no c5.large left') })
+    expect(refusal(() => rig.scaler.reserve())).toMatchObject({
+      reason: 'backoff',
+      message: expect.stringContaining('no c5.large left'),
+    })
     rig.scaler.unreserve(second)
     rig.scaler.unreserve(third)
     expect(rig.scaler.reserve().kind).toBe('promised')
@@ -281,7 +290,9 @@ describe('a promise', () => {
     expect(told[0]).toMatch(
       /^waiting for a slot for 1 min, number 1 in the queue; what was promised did not come and was planned anew; no instance is being made; /,
     )
-    expect(told[0]).toMatch(/1 more wanted, but launches back off after \d+ failures? \(capacity: no c5.large left\), next try in .*$/)
+    expect(told[0]).toMatch(
+      /1 more wanted, but launches back off after \d+ failures? \(capacity: no c5.large left\), next try in .*$/,
+    )
     expect(reservation.readyAt).toBeGreaterThan(rig.clock.now())
     rig.group.heal()
     await rig.clock.advance(600_000)

@@ -23,7 +23,8 @@ describe('activePolicy', () => {
   test('the last policy that matches wins, whatever the order of their ranges', () => {
     const night: ResolvedPolicy = { ...base, periods: ['* 0-6 * * *', '* 20-23 * * *'] }
     const always: ResolvedPolicy = { ...base, idleCount: 2 }
-    const at = (policies: ResolvedPolicy[], iso: string): ResolvedPolicy => activePolicy(compileSchedule(policies), Date.parse(iso))
+    const at = (policies: ResolvedPolicy[], iso: string): ResolvedPolicy =>
+      activePolicy(compileSchedule(policies), Date.parse(iso))
     expect(at([always, office, night], '2025-06-06T12:00:00Z')).toEqual(office)
     expect(at([always, office, night], '2025-06-06T21:00:00Z')).toEqual(night)
     expect(at([always, office, night], '2025-06-06T18:00:00Z')).toEqual(always)

@@ -15,14 +15,18 @@ export interface Schedule {
 /** Checks policies and prepares them for {@link activePolicy}. Thrown: {@link InvalidSettingsError}. */
 export function compileSchedule(policies: readonly IdlePolicy[]): Schedule {
   const problems: string[] = []
-  const rules = policies.map(resolvePolicy).map((policy, index) => ({ policy, periods: checkPolicy(policy, `policy[${index}]`, problems) }))
+  const rules = policies
+    .map(resolvePolicy)
+    .map((policy, index) => ({ policy, periods: checkPolicy(policy, `policy[${index}]`, problems) }))
   if (problems.length > 0) throw new InvalidSettingsError(problems)
   return { rules }
 }
 
 /** The policy in force at a wall time: the last one with a period that has it, otherwise {@link defaultPolicy}. */
 export function activePolicy(schedule: Schedule, wallTime: number): ResolvedPolicy {
-  return schedule.rules.findLast(({ periods }) => periods.some((period) => period.has(wallTime)))?.policy ?? defaultPolicy
+  return (
+    schedule.rules.findLast(({ periods }) => periods.some((period) => period.has(wallTime)))?.policy ?? defaultPolicy
+  )
 }
 
 /** Every policy that may be in force at some time. */
@@ -32,7 +36,10 @@ export function policiesOf(schedule: Schedule): readonly ResolvedPolicy[] {
 
 function checkPolicy(policy: ResolvedPolicy, path: string, problems: string[]): Period[] {
   const expect = (holds: boolean, name: keyof IdlePolicy, expected: string): void => {
-    if (!holds) problems.push(`${path}.${name}: expected ${expected}, got ${JSON.stringify(policy[name]) ?? String(policy[name])}`)
+    if (!holds)
+      problems.push(
+        `${path}.${name}: expected ${expected}, got ${JSON.stringify(policy[name]) ?? String(policy[name])}`,
+      )
   }
   expect(isCount(policy.idleCount), 'idleCount', 'an integer ≥ 0')
   expect(isCount(policy.scaleFactorLimit), 'scaleFactorLimit', 'an integer ≥ 0')
@@ -46,7 +53,9 @@ function checkPolicy(policy: ResolvedPolicy, path: string, problems: string[]): 
       return [compilePeriod(period, zoneIsKnown ? policy.timezone : undefined)]
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error)
-      problems.push(`${path}.periods[${index}]: expected a cron expression of five fields, got ${JSON.stringify(period)} (${why})`)
+      problems.push(
+        `${path}.periods[${index}]: expected a cron expression of five fields, got ${JSON.stringify(period)} (${why})`,
+      )
       return []
     }
   })

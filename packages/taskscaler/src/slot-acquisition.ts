@@ -1,5 +1,11 @@
 import type { Connection } from '@runner-core/fleeting'
-import { type Acquisition, AlreadyEndedError, InstanceEndingError, InstanceLostError, type Reservation } from './acquisition.ts'
+import {
+  type Acquisition,
+  AlreadyEndedError,
+  InstanceEndingError,
+  InstanceLostError,
+  type Reservation,
+} from './acquisition.ts'
 import type { InstanceSlots } from './instance-slots.ts'
 
 /** Whose slots they are, and whose reservations. */
@@ -84,7 +90,9 @@ export class SlotAcquisition implements Acquisition {
   /** The instance is gone: tells whoever looks at the signal. */
   lose(why: string): void {
     this.state = 'lost'
-    this.#lost = new InstanceLostError(this.instanceId, why, { wasAnnounced: this.host.instance.interruptedAt !== undefined })
+    this.#lost = new InstanceLostError(this.instanceId, why, {
+      wasAnnounced: this.host.instance.interruptedAt !== undefined,
+    })
     this.#controller?.abort(this.#lost)
     this.lender.lost(this)
   }

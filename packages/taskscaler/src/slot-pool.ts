@@ -16,8 +16,9 @@ export interface SlotChoice {
 }
 
 /**
- * The slots that may be lent now. Instances lie in one list for each number of slots in use, so that the fullest one that still has room is found at once,
- * however many there are: packing jobs lets the others become empty, and go. Among equals the one used last comes first; the list of empty ones is so ordered by how long they have been empty.
+ * The slots that may be lent now. Instances lie in one list for each number of slots in use, so that the fullest one
+ * that still has room is found at once, however many there are: packing jobs lets the others become empty, and go.
+ * Among equals the one used last comes first; the list of empty ones is so ordered by how long they have been empty.
  *
  * Every operation costs the same for ten instances and for a hundred thousand, except that {@link SlotPool.take} with a
  * label looks at the instances with a free slot, from the fullest on, until one has the label.
@@ -58,8 +59,8 @@ export class SlotPool {
   }
 
   /**
-   * Lends a slot of the fullest instance; undefined when none is available. With a label: of the fullest one that has it,
-   * or else of the fullest one that has none yet, or else, unless `labelOnly`, of any.
+   * Lends a slot of the fullest instance; undefined when none is available. With a label: of the fullest one that has
+   * it, or else of the fullest one that has none yet, or else, unless `labelOnly`, of any.
    */
   take(origin: SlotOrigin): SlotAcquisition | undefined {
     if (this.available === 0) return undefined
@@ -78,7 +79,10 @@ export class SlotPool {
   }
 
   /** What an earlier process lent stays so. The host is not offered yet. */
-  restore(host: InstanceSlots, { slot, useCount, key }: Pick<SlotAcquisition, 'slot' | 'useCount' | 'key'>): SlotAcquisition {
+  restore(
+    host: InstanceSlots,
+    { slot, useCount, key }: Pick<SlotAcquisition, 'slot' | 'useCount' | 'key'>,
+  ): SlotAcquisition {
     host.restoreSlot(slot)
     this.acquired++
     return new SlotAcquisition(host, slot, useCount, { key }, this.#lender)

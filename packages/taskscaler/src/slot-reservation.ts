@@ -14,7 +14,9 @@ export interface Wait {
   expired: number
 }
 
-/** A reservation and, once `acquire` found no slot, its place in the queue. See {@link Reservation} for its users' view. */
+/**
+ * A reservation and, once `acquire` found no slot, its place in the queue. See {@link Reservation} for its users' view.
+ */
 export class SlotReservation implements Reservation, ListItem<SlotReservation> {
   next: SlotReservation | undefined = undefined
   previous: SlotReservation | undefined = undefined

@@ -38,8 +38,16 @@ export function countTasks({ pool, waiting, openReservations }: Allocator, roste
   for (const host of roster.condemned) unavailable += host.limits.capacity
   let unhealthy = 0
   for (const host of roster.hosts())
-    if (host.proof === 'proven' && !host.offered && !host.isLeaving && host.condemnedFor === undefined) unhealthy += host.limits.capacity
-  return { idle: pool.available, pending: waiting.size, acquired: pool.acquired, reserved: openReservations, unavailable, unhealthy }
+    if (host.proof === 'proven' && !host.offered && !host.isLeaving && host.condemnedFor === undefined)
+      unhealthy += host.limits.capacity
+  return {
+    idle: pool.available,
+    pending: waiting.size,
+    acquired: pool.acquired,
+    reserved: openReservations,
+    unavailable,
+    unhealthy,
+  }
 }
 
 /** Those that are not on their way out, plus and minus what was decided last and is not done yet. */

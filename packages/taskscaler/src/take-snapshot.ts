@@ -18,7 +18,14 @@ export interface SnapshotSources {
 }
 
 /** The state of the fleet as plain data. Its cost does not depend on the number of instances. */
-export function takeSnapshot({ allocator, roster, provisioner, demand, logger, ...limits }: SnapshotSources): ScalingSnapshot {
+export function takeSnapshot({
+  allocator,
+  roster,
+  provisioner,
+  demand,
+  logger,
+  ...limits
+}: SnapshotSources): ScalingSnapshot {
   const { pool, waiting, waitingForLabel, reserved } = allocator
   const { capacities } = provisioner.info
   return {
@@ -35,7 +42,9 @@ export function takeSnapshot({ allocator, roster, provisioner, demand, logger, .
     supply: {
       available: pool.available,
       pending: roster.coming.size,
-      ...(capacities !== undefined && { pendingSlots: Array.from(roster.coming).reduce((sum, { lendable }) => sum + lendable, 0) }),
+      ...(capacities !== undefined && {
+        pendingSlots: Array.from(roster.coming).reduce((sum, { lendable }) => sum + lendable, 0),
+      }),
       idle: longestIdle(allocator),
       condemned: Array.from(roster.condemned, ({ id, inUse, condemnedFor }) => ({ id, inUse, reason: condemnedFor! })),
     },

@@ -17,7 +17,10 @@ class Machine {
   async start(options: Options = {}): Promise<Taskscaler> {
     const { clock, group } = this
     this.lease = await this.store.lease('test', { takeover: true })
-    const starting = Provisioner.start({ group, clock, maxInstances: 10, lease: this.lease }, new AbortController().signal)
+    const starting = Provisioner.start(
+      { group, clock, maxInstances: 10, lease: this.lease },
+      new AbortController().signal,
+    )
     await clock.advance(0)
     const scaler = await Taskscaler.start({
       policies: [policy],
@@ -116,7 +119,10 @@ describe('a new process on the state of an earlier one', () => {
     await machine.clock.advance(0)
     expect(await machine.lease.load(['use'])).toMatchObject([{ key: job.instanceId, value: 1 }])
     const after = await machine.start()
-    expect(await after.acquire(after.reserve(), { label: 'a' })).toMatchObject({ instanceId: job.instanceId, useCount: 2 })
+    expect(await after.acquire(after.reserve(), { label: 'a' })).toMatchObject({
+      instanceId: job.instanceId,
+      useCount: 2,
+    })
     expect(await machine.lease.load(['use'])).toMatchObject([{ value: { useCount: 2, label: 'a' } }])
   })
 
@@ -260,8 +266,12 @@ describe('while state cannot be written', () => {
     })
     await machine.clock.advance(60_000)
     expect([given, onWait.mock.calls.length]).toEqual([undefined, 1])
-    expect(scaler.explainWait(reservation)).toMatch(/^a slot of instance \S+ is handed out once state can be written: .*no room/)
-    expect(() => scaler.reserve()).toThrow(expect.objectContaining({ reason: 'state', message: expect.stringContaining('no room') }))
+    expect(scaler.explainWait(reservation)).toMatch(
+      /^a slot of instance \S+ is handed out once state can be written: .*no room/,
+    )
+    expect(() => scaler.reserve()).toThrow(
+      expect.objectContaining({ reason: 'state', message: expect.stringContaining('no room') }),
+    )
     write.mockRestore()
     await machine.clock.advance(6_000)
     expect(given).toMatchObject({ slot: 0 })
@@ -303,7 +313,10 @@ describe('while state cannot be written', () => {
     write.mockRestore()
     await machine.clock.advance(6_000)
     await down
-    expect(await waits).toMatchObject([{ reason: { message: 'cancelled' } }, { reason: { code: 'no_capacity', reason: 'shutdown' } }])
+    expect(await waits).toMatchObject([
+      { reason: { message: 'cancelled' } },
+      { reason: { code: 'no_capacity', reason: 'shutdown' } },
+    ])
     expect(await machine.lease.load(['acquisition'])).toEqual([])
   })
 
@@ -335,7 +348,9 @@ describe('while state cannot be written', () => {
     write.mockRestore()
     await machine.clock.advance(6_000)
     await acquiring
-    expect(await machine.lease.load(['use'])).toMatchObject([{ value: { condemnedFor: expect.stringContaining('left something') } }])
+    expect(await machine.lease.load(['use'])).toMatchObject([
+      { value: { condemnedFor: expect.stringContaining('left something') } },
+    ])
   })
 
   it('a process that lost the fleet lends nothing for good', async () => {

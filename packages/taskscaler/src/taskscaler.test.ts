@@ -23,7 +23,10 @@ describe('lending', () => {
     expect(group.ids.length).toBe(1)
     await clock.advance(10_000)
     expect(group.ids).toEqual([])
-    expect(scaler.counters).toMatchObject({ tasks: { reserve: 1, acquire: 1, release: 1, lost: 0 }, scale: { up: 1, down: 1 } })
+    expect(scaler.counters).toMatchObject({
+      tasks: { reserve: 1, acquire: 1, release: 1, lost: 0 },
+      scale: { up: 1, down: 1 },
+    })
   })
 
   test('a job that is here gets the slot that a request which may come back empty holds', async () => {
@@ -184,13 +187,16 @@ describe('an instance that goes', () => {
     expect(rig.scaler.status().tasks).toMatchObject({ acquired: 0, idle: 0 })
   })
 
-  test.each(['deleting', 'suspended'] as const)('is taken away by somebody else (%s): its job is told at once', async (state) => {
-    const rig = await Rig.start()
-    const { signal, instanceId } = await rig.acquire()
-    rig.group.setState(instanceId, state)
-    await rig.clock.advance(10_000)
-    expect(signal.reason).toBeInstanceOf(InstanceLostError)
-  })
+  test.each(['deleting', 'suspended'] as const)(
+    'is taken away by somebody else (%s): its job is told at once',
+    async (state) => {
+      const rig = await Rig.start()
+      const { signal, instanceId } = await rig.acquire()
+      rig.group.setState(instanceId, state)
+      await rig.clock.advance(10_000)
+      expect(signal.reason).toBeInstanceOf(InstanceLostError)
+    },
+  )
 
   test('was condemned by one of its jobs: nobody else gets a slot from then on, the jobs on it end in peace, then it is removed', async () => {
     const rig = await Rig.start({ capacityPerInstance: 3 })
@@ -201,7 +207,9 @@ describe('an instance that goes', () => {
     condemning.condemn('a later reason')
     expect(reservation.kind).toBe('promised')
     expect(rig.scaler.status().tasks).toMatchObject({ idle: 0, acquired: 2, unavailable: 3 })
-    expect(rig.scaler.plan().drain).toEqual([{ id: other.instanceId, reason: `${condemning.key}: a process could not be ended` }])
+    expect(rig.scaler.plan().drain).toEqual([
+      { id: other.instanceId, reason: `${condemning.key}: a process could not be ended` },
+    ])
     rig.scaler.unreserve(reservation)
     expect((await rig.acquire()).instanceId).not.toBe(other.instanceId)
     rig.scaler.release(condemning)
@@ -226,7 +234,9 @@ describe('an instance that goes', () => {
     expect([a.useCount, b.useCount, c.useCount]).toEqual([1, 2, 1])
     expect(b.instanceId).toBe(a.instanceId)
     expect(c.instanceId).not.toBe(a.instanceId)
-    expect(rig.scaler.plan().drain).toMatchObject([{ id: a.instanceId, reason: 'it was used 2 times, as often as max_use_count allows' }])
+    expect(rig.scaler.plan().drain).toMatchObject([
+      { id: a.instanceId, reason: 'it was used 2 times, as often as max_use_count allows' },
+    ])
     rig.scaler.release(a)
     await rig.clock.advance(300_000)
     expect(rig.group.ids).toContain(a.instanceId)
@@ -319,7 +329,11 @@ describe('start and shutdown', () => {
       'onDispose: expected "remove-instances" or "keep-instances", got nothing',
     ])
     await expect(
-      Taskscaler.start({ provisioner: {} as never, onDispose: 'keep-instances', policies: [{ ...policy, idleCount: -1 }] }),
+      Taskscaler.start({
+        provisioner: {} as never,
+        onDispose: 'keep-instances',
+        policies: [{ ...policy, idleCount: -1 }],
+      }),
     ).rejects.toThrow('policy[0].idleCount')
   })
 

@@ -37,7 +37,8 @@ import { type LentSlot, readUsage } from './usage-records.ts'
  *
  *     const { code, stdout } = await scaler.run((slot) => slot.exec('make test'))
  *
- * Work that has to be asked for first takes a reservation, acquires with it once there is work, and releases at its end:
+ * Work that has to be asked for first takes a reservation, acquires with it once there is work, and releases at its
+ * end:
  *
  *     using reservation = scaler.reserve()
  *     await using acquisition = await scaler.acquire(reservation)
@@ -64,10 +65,13 @@ export class Taskscaler implements AsyncDisposable {
   #state: 'open' | 'draining' | 'closed' = 'open'
 
   /**
-   * Starts the provisioner, if it was not, and the scaling; instances that exist already are adopted. `signal` ends the start, not the scaler.
-   * Thrown: `InvalidSettingsError`, and what `Provisioner.start` throws.
+   * Starts the provisioner, if it was not, and the scaling; instances that exist already are adopted. `signal` ends the
+   * start, not the scaler. Thrown: `InvalidSettingsError`, and what `Provisioner.start` throws.
    */
-  static async start(options: TaskscalerOptions, signal: AbortSignal = new AbortController().signal): Promise<Taskscaler> {
+  static async start(
+    options: TaskscalerOptions,
+    signal: AbortSignal = new AbortController().signal,
+  ): Promise<Taskscaler> {
     const settings = withDefaults(options)
     const given = options.provisioner
     const { clock, logger } = settings
@@ -101,7 +105,12 @@ export class Taskscaler implements AsyncDisposable {
       },
     }
     this.#journal =
-      lease && new UsageJournal({ journal: Journal.over({ ...settings, lease }), clock: settings.clock, onChange: () => this.#loop.wake() })
+      lease &&
+      new UsageJournal({
+        journal: Journal.over({ ...settings, lease }),
+        clock: settings.clock,
+        onChange: () => this.#loop.wake(),
+      })
     this.#demandBefore = new DemandBefore(settings.clock)
     const limits = { ...settings.limits, capacities: provisioner.info.capacities }
     this.#allocator = new Allocator(limits, this.#lender, () => this.#loop.promiseDates())
@@ -120,15 +129,18 @@ export class Taskscaler implements AsyncDisposable {
     this.#restored = restoreLent(usage, { roster, provisioner, limits, lender: this.#lender, clock: settings.clock })
     for (const loan of usage.over) this.#journal?.ended(loan)
     this.#demandBefore.restore(usage.demand)
-    if (this.#journal !== undefined) this.#loop.onPass(() => this.#journal?.demand(this.#allocator.waiting.size + this.#allocator.reserved))
+    if (this.#journal !== undefined)
+      this.#loop.onPass(() => this.#journal?.demand(this.#allocator.waiting.size + this.#allocator.reserved))
     this.#loop.start()
   }
 
   /**
-   * Takes a slot that is free, or else the promise of one, before a job is asked for. Thrown: {@link NoCapacityError}, whose message says what stands in the way.
+   * Takes a slot that is free, or else the promise of one, before a job is asked for. Thrown: {@link NoCapacityError},
+   * whose message says what stands in the way.
    */
   reserve(options?: ReserveOptions): Reservation {
-    if (this.#state !== 'open' || !this.#allocator.hasSlotFor(options) || this.#journal?.trouble !== undefined) this.#admit(options)
+    if (this.#state !== 'open' || !this.#allocator.hasSlotFor(options) || this.#journal?.trouble !== undefined)
+      this.#admit(options)
     const reservation = this.#allocator.reserve(options)
     this.counters.tasks.reserve++
     this.#loop.wake()
@@ -136,18 +148,23 @@ export class Taskscaler implements AsyncDisposable {
   }
 
   /**
-   * Runs a task on a slot: waits in line for one, also while launches back off or no instance may be added, connects, runs the task and gives the slot back, however the task ends.
-   * An instance that cannot be connected to is condemned and the task gets another one; one on which something of the task may still run is condemned too.
+   * Runs a task on a slot: waits in line for one, also while launches back off or no instance may be added, connects,
+   * runs the task and gives the slot back, however the task ends. An instance that cannot be connected to is condemned
+   * and the task gets another one; one on which something of the task may still run is condemned too.
    *
    * @returns what the task returned
-   * @throws what the task threw; the reason of `signal`; `TaskTimeoutError`; `InstanceLostError`; {@link NoCapacityError} `shutdown` once the scaler drains or shuts down;
-   * the last `ConnectionError` or `GroupError` after three instances that could not be connected to
+   * @throws what the task threw; the reason of `signal`; `TaskTimeoutError`; `InstanceLostError`;
+   * {@link NoCapacityError} `shutdown` once the scaler drains or shuts down; the last `ConnectionError` or `GroupError`
+   * after three instances that could not be connected to
    */
   async run<Result>(task: (slot: TaskSlot) => Promise<Result>, options: RunOptions = {}): Promise<Result> {
     return await runTask(task, options, { acquire: () => this.#acquireInLine(options), clock: this.#clock })
   }
 
-  /** Gives a reservation up; an `acquire` that waits for it rejects with {@link AlreadyEndedError}. Does nothing when it was acquired or has ended. */
+  /**
+   * Gives a reservation up; an `acquire` that waits for it rejects with {@link AlreadyEndedError}. Does nothing when it
+   * was acquired or has ended.
+   */
   unreserve(reservation: Reservation): void {
     const own = this.#own(reservation)
     if (own === undefined || own.state === 'ended') return
@@ -161,9 +178,10 @@ export class Taskscaler implements AsyncDisposable {
   }
 
   /**
-   * Turns a reservation into a slot: at once when one is free, otherwise when it is this job's turn, higher priorities first, first come first served within one. However it ends, the reservation is over.
-   * While state cannot be written, a slot that is there is handed out only once it can.
-   * Rejects with {@link AlreadyEndedError}, with the signal's reason, and with {@link NoCapacityError} `shutdown`.
+   * Turns a reservation into a slot: at once when one is free, otherwise when it is this job's turn, higher priorities
+   * first, first come first served within one. However it ends, the reservation is over. While state cannot be written,
+   * a slot that is there is handed out only once it can. Rejects with {@link AlreadyEndedError}, with the signal's
+   * reason, and with {@link NoCapacityError} `shutdown`.
    */
   acquire(reservation: Reservation, options?: AcquireOptions): Promise<Acquisition> {
     const own = this.#own(reservation)
@@ -176,23 +194,38 @@ export class Taskscaler implements AsyncDisposable {
     this.#demandBefore.came()
     this.#loop.wake()
     const acquisition = this.#allocator.acquire(own, options)
-    if (acquisition === undefined) return this.#state === 'closed' ? Promise.reject(shuttingDown()) : this.#wait(own, options)
+    if (acquisition === undefined)
+      return this.#state === 'closed' ? Promise.reject(shuttingDown()) : this.#wait(own, options)
     return this.#handOut(own, acquisition, options)
   }
 
-  /** Slots that an earlier process had lent when it ended, as the state says, and that were neither claimed nor dropped. They stay lent until then; one whose instance was lost is among them too. */
+  /**
+   * Slots that an earlier process had lent when it ended, as the state says, and that were neither claimed nor dropped.
+   * They stay lent until then; one whose instance was lost is among them too.
+   */
   restored(): readonly LentSlot[] {
-    return [...this.#restored.values()].map(({ key, instanceId, slot, useCount }) => ({ key, instanceId, slot, useCount }))
+    return [...this.#restored.values()].map(({ key, instanceId, slot, useCount }) => ({
+      key,
+      instanceId,
+      slot,
+      useCount,
+    }))
   }
 
-  /** Goes on with an acquisition of an earlier process: from here on it is like any other, and is released like any other. Undefined when there is none of that key, or none any more. */
+  /**
+   * Goes on with an acquisition of an earlier process: from here on it is like any other, and is released like any
+   * other. Undefined when there is none of that key, or none any more.
+   */
   claimRestored(key: string): Acquisition | undefined {
     const acquisition = this.#restored.get(key)
     this.#restored.delete(key)
     return acquisition
   }
 
-  /** Gives up an acquisition of an earlier process. Something of its job may still run there, so the instance gets no more jobs and goes once it is empty. */
+  /**
+   * Gives up an acquisition of an earlier process. Something of its job may still run there, so the instance gets no
+   * more jobs and goes once it is empty.
+   */
   dropRestored(key: string, reason: string): void {
     const acquisition = this.claimRestored(key)
     if (acquisition === undefined) return
@@ -200,9 +233,17 @@ export class Taskscaler implements AsyncDisposable {
     this.release(acquisition)
   }
 
-  /** Ends an acquisition: its slot goes to the next job, or, if the instance is condemned or used up, to nobody any more. Idempotent. */
+  /**
+   * Ends an acquisition: its slot goes to the next job, or, if the instance is condemned or used up, to nobody any
+   * more. Idempotent.
+   */
   release(acquisition: Acquisition): void {
-    if (!(acquisition instanceof SlotAcquisition) || acquisition.lender !== this.#lender || acquisition.state !== 'lent') return
+    if (
+      !(acquisition instanceof SlotAcquisition) ||
+      acquisition.lender !== this.#lender ||
+      acquisition.state !== 'lent'
+    )
+      return
     acquisition.state = 'released'
     this.#journal?.ended(acquisition)
     this.#allocator.release(acquisition, this.#clock)
@@ -217,14 +258,17 @@ export class Taskscaler implements AsyncDisposable {
   }
 
   /**
-   * Calls `listener` soon after anything changed that may let a refused `reserve` succeed: a slot became free, an instance ready, a back-off ended. Only a hint, and it comes without cause too.
-   * Must not throw. Returns how to stop.
+   * Calls `listener` soon after anything changed that may let a refused `reserve` succeed: a slot became free, an
+   * instance ready, a back-off ended. Only a hint, and it comes without cause too. Must not throw. Returns how to stop.
    */
   onChange(listener: () => void): () => void {
     return this.#loop.onPass(listener)
   }
 
-  /** In words, why a reservation has no slot yet: its place in the queue, what is being made since when, and what holds more back. */
+  /**
+   * In words, why a reservation has no slot yet: its place in the queue, what is being made since when, and what holds
+   * more back.
+   */
   explainWait(reservation: Reservation): string {
     const own = this.#own(reservation)
     const unkept = own && this.#unkept.get(own)
@@ -261,7 +305,12 @@ export class Taskscaler implements AsyncDisposable {
   instances(): InstanceStatus[] {
     const { roster, policy } = this.#loop
     const snapshot = this.#loop.snapshot()
-    const surroundings = { wanted: keptSlots(snapshot, policy), available: snapshot.supply.available, policy, now: this.#clock.now() }
+    const surroundings = {
+      wanted: keptSlots(snapshot, policy),
+      available: snapshot.supply.available,
+      policy,
+      now: this.#clock.now(),
+    }
     return Array.from(roster.hosts(), (host) => describeInstance(host, surroundings))
   }
 
@@ -278,7 +327,8 @@ export class Taskscaler implements AsyncDisposable {
   }
 
   /**
-   * Accepts no more reservations and tasks, and resolves once every slot is given back and nobody waits. What was accepted before comes to its end. Instances stay as the policy says: `shutdown` follows.
+   * Accepts no more reservations and tasks, and resolves once every slot is given back and nobody waits. What was
+   * accepted before comes to its end. Instances stay as the policy says: `shutdown` follows.
    *
    * @throws the reason of `signal`; the scaler drains on
    */
@@ -303,8 +353,9 @@ export class Taskscaler implements AsyncDisposable {
   }
 
   /**
-   * Refuses reservations, ends waits with {@link NoCapacityError} `shutdown`, and shuts the provisioner down. With `removeInstances`, slots that are in use have until `timeoutMs` to be given back;
-   * a busy instance is never removed. Then all connections end. Idempotent.
+   * Refuses reservations, ends waits with {@link NoCapacityError} `shutdown`, and shuts the provisioner down. With
+   * `removeInstances`, slots that are in use have until `timeoutMs` to be given back; a busy instance is never removed.
+   * Then all connections end. Idempotent.
    *
    * @returns the ids of instances that were to be removed and are not known to be gone; see `ShutdownReport`
    */
@@ -329,7 +380,10 @@ export class Taskscaler implements AsyncDisposable {
   /** Without asking whether a slot can be promised: the caller waits, however long it takes. */
   #acquireInLine({ priority, key, signal }: RunOptions): Promise<Acquisition> {
     if (this.#state !== 'open') return Promise.reject(shuttingDown())
-    const reservation = this.#allocator.reserve({ ...(priority !== undefined && { priority }), ...(key !== undefined && { key }) })
+    const reservation = this.#allocator.reserve({
+      ...(priority !== undefined && { priority }),
+      ...(key !== undefined && { key }),
+    })
     this.counters.tasks.reserve++
     return this.acquire(reservation, { ...(signal !== undefined && { signal }) })
   }
@@ -342,7 +396,8 @@ export class Taskscaler implements AsyncDisposable {
     if (this.#state !== 'open') throw shuttingDown()
     const { policy, watch } = this.#loop
     const refusal =
-      refuseUnkept(this.#journal?.trouble) ?? refusePromise(this.#loop.snapshot(), policy, this.#allocator.unservedBefore(options))
+      refuseUnkept(this.#journal?.trouble) ??
+      refusePromise(this.#loop.snapshot(), policy, this.#allocator.unservedBefore(options))
     if (refusal === undefined) return
     watch.refused(refusal, policy, this.#clock.wallTime())
     this.counters.tasks[refusalOperation(refusal.reason)]++
@@ -379,7 +434,9 @@ export class Taskscaler implements AsyncDisposable {
     const { host } = acquisition
     this.counters.tasks.acquire++
     if (host.usedUp) this.#condemn(host, `it was used ${host.useCount} times, as often as max_use_count allows`)
-    return this.#journal === undefined ? Promise.resolve(acquisition) : this.#kept(reservation, acquisition, this.#journal, options)
+    return this.#journal === undefined
+      ? Promise.resolve(acquisition)
+      : this.#kept(reservation, acquisition, this.#journal, options)
   }
 
   /** A slot is lent only once the next process would know. */
@@ -400,7 +457,10 @@ export class Taskscaler implements AsyncDisposable {
     }
     try {
       const { signal: lost } = acquisition
-      await journal.lent(acquisition, { signal: signal === undefined ? lost : AbortSignal.any([signal, lost]), onWait: tellWait })
+      await journal.lent(acquisition, {
+        signal: signal === undefined ? lost : AbortSignal.any([signal, lost]),
+        onWait: tellWait,
+      })
       // One that could be kept at once is not handed out before an earlier one that could not.
       for (const earlier of this.#unkept.values()) if (earlier.number < number) await earlier.over
       return acquisition

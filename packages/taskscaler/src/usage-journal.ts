@@ -34,8 +34,9 @@ export class UsageJournal {
   }
 
   /**
-   * Resolves when the loan would survive this process; nothing may run on the slot before. Waits while state cannot be written. Rejects with the signal's reason, what {@link close} is told, and with
-   * `FencedError`; the loan may have been kept then.
+   * Resolves when the loan would survive this process; nothing may run on the slot before. Waits while state cannot be
+   * written. Rejects with the signal's reason, what {@link close} is told, and with `FencedError`; the loan may have
+   * been kept then.
    */
   async lent(loan: SlotAcquisition, { signal, onWait }: KeepOptions = {}): Promise<void> {
     const wait = new AbortController()
@@ -76,7 +77,10 @@ export class UsageJournal {
   }
 }
 
-/** As it is now: while it waited, the instance may have been condemned, or lost with the loan, and what was noted of that must stand. */
+/**
+ * As it is now: while it waited, the instance may have been condemned, or lost with the loan, and what was noted of
+ * that must stand.
+ */
 function loanChanges({ key, instanceId, slot, useCount, state, host }: SlotAcquisition): readonly StateChange[] {
   if (state !== 'lent') return []
   const { condemnedFor, label } = host

@@ -34,9 +34,13 @@ export function readUsage(records: readonly StateRecord[]): KeptUsage {
   const labels = new Map<string, string>()
   let demand: KeptUsage['demand']
   for (const { kind, key, value } of records) {
-    const { instanceId, slot, useCount, condemnedFor, label, jobs, atWallTime } = Object(value) as Record<string, unknown>
+    const { instanceId, slot, useCount, condemnedFor, label, jobs, atWallTime } = Object(value) as Record<
+      string,
+      unknown
+    >
     if (kind === 'acquisition') {
-      if (typeof instanceId === 'string' && isCount(slot) && isCount(useCount)) loans.push({ key, instanceId, slot, useCount })
+      if (typeof instanceId === 'string' && isCount(slot) && isCount(useCount))
+        loans.push({ key, instanceId, slot, useCount })
     } else if (kind === 'use') {
       const count = isCount(value) ? value : useCount
       if (isCount(count)) uses.set(key, count)
@@ -51,7 +55,14 @@ export function readUsage(records: readonly StateRecord[]): KeptUsage {
     const other = last.get(placeOf(loan))
     if (other === undefined || other.useCount < loan.useCount) last.set(placeOf(loan), loan)
   }
-  return { lent: [...last.values()], over: loans.filter((loan) => last.get(placeOf(loan)) !== loan), uses, condemned, labels, demand }
+  return {
+    lent: [...last.values()],
+    over: loans.filter((loan) => last.get(placeOf(loan)) !== loan),
+    uses,
+    condemned,
+    labels,
+    demand,
+  }
 }
 
 function placeOf({ instanceId, slot }: LentSlot): string {

@@ -1,7 +1,10 @@
 import { IntrusiveList } from './intrusive-list.ts'
 import type { SlotReservation } from './slot-reservation.ts'
 
-/** Acquires that wait: higher priorities first, first come first served within one. Adding and leaving cost O(1) for each priority that is in use. */
+/**
+ * Acquires that wait: higher priorities first, first come first served within one. Adding and leaving cost O(1) for
+ * each priority that is in use.
+ */
 export class WaitQueue {
   size = 0
   /** Highest priority first; never an empty list. */

@@ -71,7 +71,8 @@ class World {
     this.queue = new QueueDepth({ name: 'queue', clock: this.clock, timeToLiveMs: 3 * minute })
     const decrease = this.group.decrease.bind(this.group)
     this.group.decrease = (ids, signal) => {
-      for (const { instanceId } of this.lent) if (ids.includes(instanceId)) this.problems.push(`${instanceId} was deleted with a job on it`)
+      for (const { instanceId } of this.lent)
+        if (ids.includes(instanceId)) this.problems.push(`${instanceId} was deleted with a job on it`)
       return decrease(ids, signal)
     }
   }
@@ -114,11 +115,15 @@ class World {
   #watch(provisioner: Provisioner): void {
     const request = provisioner.request.bind(provisioner)
     provisioner.request = (count, options) => {
-      const { known, outstanding } = { ...provisioner.launchState(), outstanding: outstandingCount(provisioner.launchState()) }
+      const { known, outstanding } = {
+        ...provisioner.launchState(),
+        outstanding: outstandingCount(provisioner.launchState()),
+      }
       const taken = request(count, options)
       if (taken > 0 && known + outstanding + taken > this.limits.maxInstances)
         this.problems.push(`${known} + ${outstanding} + ${taken} is too many`)
-      if (taken > 0 && this.#shrankUnder === this.scaler.status().policy) this.problems.push(`grew after it shrank: ${options.reason}`)
+      if (taken > 0 && this.#shrankUnder === this.scaler.status().policy)
+        this.problems.push(`grew after it shrank: ${options.reason}`)
       return taken
     }
     const remove = provisioner.remove.bind(provisioner)
@@ -171,13 +176,18 @@ class World {
   #granted(waiting: Waiting, acquisition: Acquisition): void {
     const [first] = this.waiting.toSorted((a, b) => b.reservation.priority - a.reservation.priority)
     if (first !== waiting)
-      this.problems.push(`${waiting.reservation.key} was served before ${first?.reservation.key ?? 'nobody, and had been cancelled'}`)
+      this.problems.push(
+        `${waiting.reservation.key} was served before ${first?.reservation.key ?? 'nobody, and had been cancelled'}`,
+      )
     this.waiting = this.waiting.filter((other) => other !== waiting)
     for (const other of this.lent) {
-      if (other.instanceId === acquisition.instanceId && other.slot === acquisition.slot) this.problems.push('a slot was lent twice')
+      if (other.instanceId === acquisition.instanceId && other.slot === acquisition.slot)
+        this.problems.push('a slot was lent twice')
     }
-    if (acquisition.slot < 0 || acquisition.slot >= this.limits.capacityPerInstance) this.problems.push(`slot ${acquisition.slot}`)
-    if (this.limits.maxUseCount > 0 && acquisition.useCount > this.limits.maxUseCount) this.problems.push(`use ${acquisition.useCount}`)
+    if (acquisition.slot < 0 || acquisition.slot >= this.limits.capacityPerInstance)
+      this.problems.push(`slot ${acquisition.slot}`)
+    if (this.limits.maxUseCount > 0 && acquisition.useCount > this.limits.maxUseCount)
+      this.problems.push(`use ${acquisition.useCount}`)
     this.lent.add(acquisition)
     acquisition.signal.addEventListener('abort', () => this.lent.delete(acquisition))
   }
@@ -205,7 +215,11 @@ class World {
     await this.clock.advance(durationMs)
     const { pending, acquired, reserved, idle } = this.scaler.status().tasks
     expect(this.problems).toEqual([])
-    expect({ pending, acquired, reserved }).toEqual({ pending: this.waiting.length, acquired: this.lent.size, reserved: this.open.length })
+    expect({ pending, acquired, reserved }).toEqual({
+      pending: this.waiting.length,
+      acquired: this.lent.size,
+      reserved: this.open.length,
+    })
     if (pending > 0) expect(idle).toBe(0)
     const now = this.clock.now()
     for (const { reservation } of this.waiting) {
@@ -229,7 +243,8 @@ class World {
     for (const reservation of this.open) this.scaler.unreserve(reservation)
     this.open = []
     for (const acquisition of this.lent) this.release(acquisition, false)
-    const left = (): number => this.group.ids.length + this.provisioner.instances().size + this.provisioner.launchState().outstanding.length
+    const left = (): number =>
+      this.group.ids.length + this.provisioner.instances().size + this.provisioner.launchState().outstanding.length
     for (let round = 0; left() > 0; round++) {
       expect(round, `not empty: ${JSON.stringify([...this.provisioner.instances().values()])}`).toBeLessThan(10)
       await this.advance(2 * minute)
@@ -249,7 +264,8 @@ class World {
 }
 
 type Step = (world: World, pick: <T>(from: Iterable<T>) => T | undefined, number: number) => unknown
-const onSome = <T>(value: T | undefined, act: (value: T) => void): void => (value === undefined ? undefined : act(value))
+const onSome = <T>(value: T | undefined, act: (value: T) => void): void =>
+  value === undefined ? undefined : act(value)
 
 const ordinary: Record<string, Step> = {
   reserve: (world, _, number) => world.reserve(number),
@@ -265,7 +281,8 @@ const ordinary: Record<string, Step> = {
   },
   cancel: (world, pick) => onSome(pick(world.waiting), (waiting) => world.cancel(waiting)),
   giveUp: (world, pick) => onSome(pick(world.waiting), (waiting) => world.giveUp(waiting)),
-  release: (world, pick, number) => onSome(pick(world.lent), (acquisition) => world.release(acquisition, number % 5 === 0)),
+  release: (world, pick, number) =>
+    onSome(pick(world.lent), (acquisition) => world.release(acquisition, number % 5 === 0)),
   aMoment: (world, _, number) => world.advance(number),
   aWhile: (world, _, number) => world.advance(number * 100),
 }
@@ -282,7 +299,9 @@ const troubles: Record<string, Step> = {
   preempt: (world, pick) => onSome(pick(world.group.ids), (id) => world.group.preempt(id)),
   foreignMachine: (world) => world.group.addForeign(),
   foreignState: (world, pick, number) =>
-    onSome(pick(world.group.ids), (id) => world.group.setState(id, (['suspended', 'failed', 'unknown', 'creating'] as const)[number % 4]!)),
+    onSome(pick(world.group.ids), (id) =>
+      world.group.setState(id, (['suspended', 'failed', 'unknown', 'creating'] as const)[number % 4]!),
+    ),
   unreachable: (world, pick) =>
     onSome(pick(world.group.ids), (id) => world.group.unreachable instanceof Set && world.group.unreachable.add(id)),
   bootsFail(world) {
@@ -297,7 +316,8 @@ const troubles: Record<string, Step> = {
   },
   noCapacity: (world) => world.group.fail('increase', new GroupError('capacity', 'no machine of this kind')),
   denied: (world) => world.group.fail('increase', new GroupError('auth', 'not allowed')),
-  answerLost: (world) => world.group.fail('increase', { kind: 'afterActing', error: new GroupError('transient', 'connection reset') }),
+  answerLost: (world) =>
+    world.group.fail('increase', { kind: 'afterActing', error: new GroupError('transient', 'connection reset') }),
   listFails: (world) => world.group.fail('list', new GroupError('transient', 'bad gateway'), 2),
   heal: (world) => world.group.heal(),
 }

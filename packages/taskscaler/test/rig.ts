@@ -1,5 +1,11 @@
 import { Provisioner, type ProvisionerOptions } from '@runner-core/fleeting'
-import { ManualClock, MemoryGroup, type MemoryGroupOptions, seededRandom, simpleShell } from '@runner-core/fleeting/testing'
+import {
+  ManualClock,
+  MemoryGroup,
+  type MemoryGroupOptions,
+  seededRandom,
+  simpleShell,
+} from '@runner-core/fleeting/testing'
 import {
   type AcquireOptions,
   type Acquisition,
@@ -23,7 +29,10 @@ export interface RigOptions extends Partial<Omit<TaskscalerOptions, 'provisioner
   readonly silent?: boolean
 }
 
-/** A taskscaler on a cloud in memory, where a machine boots in 30 s and goes in 5, and where time passes when it is told to. */
+/**
+ * A taskscaler on a cloud in memory, where a machine boots in 30 s and goes in 5, and where time passes when it is told
+ * to.
+ */
 export class Rig {
   readonly clock: ManualClock
   readonly group: MemoryGroup
@@ -46,7 +55,13 @@ export class Rig {
     ...options
   }: RigOptions = {}): Promise<Rig> {
     const clock = new ManualClock()
-    const group = new MemoryGroup({ clock, shell: simpleShell, bootDelayMs: 30_000, deleteDelayMs: 5_000, ...groupOptions })
+    const group = new MemoryGroup({
+      clock,
+      shell: simpleShell,
+      bootDelayMs: 30_000,
+      deleteDelayMs: 5_000,
+      ...groupOptions,
+    })
     for (let made = 0; made < existing; made++) group.addForeign()
     const starting = Provisioner.start(
       { group, clock, maxInstances, random: seededRandom(1), ...provisionerOptions },
@@ -55,7 +70,13 @@ export class Rig {
     await clock.advance(0)
     const provisioner = await starting
     if (silent) provisioner.onChange = () => () => {}
-    const scaler = await Taskscaler.start({ policies: [policy], onDispose: 'keep-instances', ...options, provisioner, clock })
+    const scaler = await Taskscaler.start({
+      policies: [policy],
+      onDispose: 'keep-instances',
+      ...options,
+      provisioner,
+      clock,
+    })
     await clock.advance(0)
     return new Rig(clock, group, provisioner, scaler)
   }
@@ -63,7 +84,8 @@ export class Rig {
   /** Reserves and acquires, and lets time pass until the slot is there: 300 s at most. */
   async acquire(options?: AcquireOptions): Promise<Acquisition> {
     const job = this.begin(this.scaler.reserve(), options)
-    for (let waited = 0; job.acquisition === undefined && job.error === undefined && waited < 300; waited++) await this.clock.advance(1000)
+    for (let waited = 0; job.acquisition === undefined && job.error === undefined && waited < 300; waited++)
+      await this.clock.advance(1000)
     if (job.acquisition === undefined) throw job.error ?? new Error('no slot within 300 s')
     return job.acquisition
   }

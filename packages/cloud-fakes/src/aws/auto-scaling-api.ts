@@ -35,12 +35,20 @@ export function autoScalingAnswer(
 ): FakeAnswer {
   const result = autoScalingOperations[operation]!(form, group, clock, failing)
   const ResponseMetadata = { RequestId: newRequestId() }
-  return xmlAnswer(`${operation}Response`, namespace, { ...(result !== undefined && { [`${operation}Result`]: result }), ResponseMetadata })
+  return xmlAnswer(`${operation}Response`, namespace, {
+    ...(result !== undefined && { [`${operation}Result`]: result }),
+    ResponseMetadata,
+  })
 }
 
 export function autoScalingRefusal({ code, message, status }: Refusal): FakeAnswer {
   const Type = status < 500 ? 'Sender' : 'Receiver'
-  return xmlAnswer('ErrorResponse', namespace, { Error: { Type, Code: code, Message: message }, RequestId: newRequestId() }, status)
+  return xmlAnswer(
+    'ErrorResponse',
+    namespace,
+    { Error: { Type, Code: code, Message: message }, RequestId: newRequestId() },
+    status,
+  )
 }
 
 export const autoScalingOperations: Readonly<Record<string, Operation>> = {
@@ -90,12 +98,18 @@ export const autoScalingOperations: Readonly<Record<string, Operation>> = {
     const isFull = group.settings.fullZones.includes(zone ?? group.settings.zones[0]!)
     const failure = failing?.failure ?? (isFull ? launchFailures.capacity : undefined)
     const members = group.launchNow(count, zone, token, failure)
-    const where = { InstanceType: instanceType, MarketType: 'on-demand', AvailabilityZone: zone ?? group.settings.zones[0] }
+    const where = {
+      InstanceType: instanceType,
+      MarketType: 'on-demand',
+      AvailabilityZone: zone ?? group.settings.zones[0],
+    }
     const { code, message } = failure ?? {}
     return {
       AutoScalingGroupName: group.settings.name,
       ClientToken: token,
-      Instances: { member: members.length === 0 ? [] : [{ ...where, InstanceIds: { member: members.map(({ id }) => id) } }] },
+      Instances: {
+        member: members.length === 0 ? [] : [{ ...where, InstanceIds: { member: members.map(({ id }) => id) } }],
+      },
       Errors: { member: code === undefined ? [] : [{ ...where, ErrorCode: code, ErrorMessage: message }] },
     }
   },
@@ -108,7 +122,10 @@ export const autoScalingOperations: Readonly<Record<string, Operation>> = {
       throw new Refusal('ValidationError', 'Exactly one of InstanceId and InstanceIds must be specified.')
     if (ids.length > 100) throw new Refusal('ValidationError', 'InstanceIds must have at most 100 members.')
     if (single === undefined || form.text('AutoScalingGroupName') !== undefined) checkName(form, group)
-    const activities = group.terminate(single === undefined ? ids : [single], form.boolean('ShouldDecrementDesiredCapacity')!)
+    const activities = group.terminate(
+      single === undefined ? ids : [single],
+      form.boolean('ShouldDecrementDesiredCapacity')!,
+    )
     const shown = activities.map((activity) => activityXml(activity, group, clock))
     return single === undefined ? { Activities: { member: shown } } : { Activity: shown[0]! }
   },
@@ -124,7 +141,11 @@ export const autoScalingOperations: Readonly<Record<string, Operation>> = {
   DescribeInstanceRefreshes(form, group) {
     checkName(form, group)
     const { name, hasInstanceRefresh } = group.settings
-    const refresh = { InstanceRefreshId: '08b91cf7-8fa6-48af-b6a6-d227f40f1b9b', AutoScalingGroupName: name, Status: 'InProgress' }
+    const refresh = {
+      InstanceRefreshId: '08b91cf7-8fa6-48af-b6a6-d227f40f1b9b',
+      AutoScalingGroupName: name,
+      Status: 'InProgress',
+    }
     return { InstanceRefreshes: { member: hasInstanceRefresh ? [refresh] : [] } }
   },
 }
@@ -150,7 +171,9 @@ function tagXml(name: string, [key, { value, propagates }]: readonly [string, Gr
 function groupXml(group: FakeGroup): Xml {
   const { name, zones, minSize, maxSize, weight, ...settings } = group.settings
   const specification = { ...launchTemplate, Version: '$Latest' }
-  const overrides = weight !== undefined && { Overrides: { member: [{ InstanceType: instanceType, WeightedCapacity: String(weight) }] } }
+  const overrides = weight !== undefined && {
+    Overrides: { member: [{ InstanceType: instanceType, WeightedCapacity: String(weight) }] },
+  }
   return {
     AutoScalingGroupName: name,
     AutoScalingGroupARN: arnOf(group),
@@ -169,7 +192,10 @@ function groupXml(group: FakeGroup): Xml {
     Instances: { member: group.instances().map((member) => instanceXml(member, group)) },
     CreatedTime: createdAt,
     SuspendedProcesses: {
-      member: settings.suspendedProcesses.map((ProcessName) => ({ ProcessName, SuspensionReason: `User suspended at ${createdAt}` })),
+      member: settings.suspendedProcesses.map((ProcessName) => ({
+        ProcessName,
+        SuspensionReason: `User suspended at ${createdAt}`,
+      })),
     },
     VPCZoneIdentifier: zones.map((_, index) => `subnet-0123456789abcde${String(index).padStart(2, '0')}`).join(','),
     EnabledMetrics: { member: [] },

@@ -63,8 +63,10 @@ export interface FakeGroupOptions {
 const rememberMs = 3_600_000
 
 /**
- * An Auto Scaling group: keeps the number of its instances at the desired capacity, as the service does. It takes victims when the desired capacity is lowered (only protected ones are spared: the
- * oldest first, which is simpler than the default termination policy), tries again for ever what cannot be launched, and replaces what has died unless that is suspended. Nothing ticks: what was due is done when somebody looks.
+ * An Auto Scaling group: keeps the number of its instances at the desired capacity, as the service does. It takes
+ * victims when the desired capacity is lowered (only protected ones are spared: the oldest first, which is simpler than
+ * the default termination policy), tries again for ever what cannot be launched, and replaces what has died unless that
+ * is suspended. Nothing ticks: what was due is done when somebody looks.
  */
 export class FakeGroup {
   readonly settings: GroupSettings
@@ -89,7 +91,17 @@ export class FakeGroup {
   /** What it was, the oldest first, until no read shows it any more. */
   #desiredSizes: { readonly at: number; readonly size: number }[] = [{ at: Number.NEGATIVE_INFINITY, size: 0 }]
 
-  constructor({ settings, machines, clock, retryMs, zoneRetryMs, waves, listLagMs, capacityLagMs, activitiesPageSize }: FakeGroupOptions) {
+  constructor({
+    settings,
+    machines,
+    clock,
+    retryMs,
+    zoneRetryMs,
+    waves,
+    listLagMs,
+    capacityLagMs,
+    activitiesPageSize,
+  }: FakeGroupOptions) {
     this.settings = settings
     this.#machines = machines
     this.#clock = clock
@@ -150,10 +162,17 @@ export class FakeGroup {
   }
 
   isProtected(member: Member): boolean {
-    return this.settings.protectsNewInstances && !this.#unprotected.has(member) && this.#machines.phase(member.machine) === 'running'
+    return (
+      this.settings.protectsNewInstances &&
+      !this.#unprotected.has(member) &&
+      this.#machines.phase(member.machine) === 'running'
+    )
   }
 
-  /** `failure`: what this request makes launches fail with; `lasting`: until {@link heal}, otherwise once. Thrown: `ValidationError`. */
+  /**
+   * `failure`: what this request makes launches fail with; `lasting`: until {@link heal}, otherwise once. Thrown:
+   * `ValidationError`.
+   */
   setDesired(capacity: number, failure?: LaunchFailure, lasting = false): void {
     const { minSize, maxSize } = this.settings
     if (capacity > maxSize)
@@ -177,16 +196,21 @@ export class FakeGroup {
   launchNow(count: number, zone: string | undefined, token: string, failure?: LaunchFailure): readonly Member[] {
     const known = this.#launchesByToken.get(token)
     if (known !== undefined) {
-      if (known.count !== count) throw new Refusal('IdempotentParameterMismatch', 'The client token has been used with other parameters.')
+      if (known.count !== count)
+        throw new Refusal('IdempotentParameterMismatch', 'The client token has been used with other parameters.')
       return known.members
     }
     const { maxSize, zones } = this.settings
     if (count > 100) throw new Refusal('ValidationError', 'The number of instances to launch must be at most 100.')
     if (zone === undefined && zones.length > 1)
-      throw new Refusal('ValidationError', 'AvailabilityZones or SubnetIds must be specified for groups with several Availability Zones.')
+      throw new Refusal(
+        'ValidationError',
+        'AvailabilityZones or SubnetIds must be specified for groups with several Availability Zones.',
+      )
     if (zone !== undefined && !zones.includes(zone))
       throw new Refusal('ValidationError', `The Availability Zone ${zone} is not one of the group's.`)
-    if (this.#desired + count > maxSize) throw new Refusal('ValidationError', `The launch would exceed the group's max size of ${maxSize}.`)
+    if (this.#desired + count > maxSize)
+      throw new Refusal('ValidationError', `The launch would exceed the group's max size of ${maxSize}.`)
     this.#settle()
     const members = failure === undefined ? Array.from({ length: count }, () => this.#launch(zone ?? zones[0]!)) : []
     this.#desired += members.length
@@ -194,7 +218,10 @@ export class FakeGroup {
     return members
   }
 
-  /** Ends instances of the group, and lowers the desired capacity with them. Thrown: `ValidationError`, and nothing is done. */
+  /**
+   * Ends instances of the group, and lowers the desired capacity with them. Thrown: `ValidationError`, and nothing is
+   * done.
+   */
   terminate(ids: readonly string[], decrement: boolean): readonly Activity[] {
     this.#settle()
     const members = ids.map((id) => {
@@ -225,7 +252,10 @@ export class FakeGroup {
     return this.#launch(this.#emptiestZone(new Set(this.settings.fullZones)))
   }
 
-  /** As somebody would who knows that protected instances stay: lifts the protection of as many, the oldest first, as are to go. Thrown: `ValidationError`. */
+  /**
+   * As somebody would who knows that protected instances stay: lifts the protection of as many, the oldest first, as
+   * are to go. Thrown: `ValidationError`.
+   */
   resize(by: number): void {
     for (const member of this.#counted().slice(0, Math.max(0, -by))) this.#unprotected.add(member)
     this.setDesired(this.#desired + by)
@@ -273,12 +303,15 @@ export class FakeGroup {
     for (const member of this.#members.values()) {
       const { machine } = member
       if (now - machine.goneAt > rememberMs) this.#members.delete(member.id)
-      const isReplaced = !suspended.has('ReplaceUnhealthy') && !this.isHealthy(member) && machine.deletingAt === Infinity
+      const isReplaced =
+        !suspended.has('ReplaceUnhealthy') && !this.isHealthy(member) && machine.deletingAt === Infinity
       if (isReplaced) this.#end(member, 'an instance was taken out of service in response to an EC2 health check')
     }
     const counted = this.#counted()
     this.#vacancies.length = Math.min(this.#vacancies.length, Math.max(0, this.#desired - counted.length))
-    for (const victim of counted.filter((member) => !this.isProtected(member)).slice(0, Math.max(0, counted.length - this.#desired))) {
+    for (const victim of counted
+      .filter((member) => !this.isProtected(member))
+      .slice(0, Math.max(0, counted.length - this.#desired))) {
       this.#end(
         victim,
         'an instance was taken out of service in response to a difference between desired and actual capacity, shrinking the capacity',
@@ -332,7 +365,9 @@ export class FakeGroup {
     const machine = this.#machines.launch(id)
     const member = { id, machine, zone, launchedAt: this.#clock.now(), tags: this.tags.propagated() }
     this.#members.set(id, member)
-    this.#note(`Launching a new EC2 instance: ${id}`, started, zone, member.launchedAt, () => Math.min(machine.runningAt, machine.goneAt))
+    this.#note(`Launching a new EC2 instance: ${id}`, started, zone, member.launchedAt, () =>
+      Math.min(machine.runningAt, machine.goneAt),
+    )
     return member
   }
 
@@ -342,7 +377,14 @@ export class FakeGroup {
     return this.#note(`Terminating EC2 instance: ${member.id}`, cause, member.zone, now, () => member.machine.goneAt)
   }
 
-  #note(description: string, cause: string, zone: string, startedAt: number, endedAt: () => number, failure?: string): Activity {
+  #note(
+    description: string,
+    cause: string,
+    zone: string,
+    startedAt: number,
+    endedAt: () => number,
+    failure?: string,
+  ): Activity {
     const at = new Date(startedAt).toISOString()
     const activity = {
       id: randomUUID(),

@@ -27,7 +27,9 @@ interface AwsRoute extends Route {
   readonly service: Service
 }
 
-/** Three services behind one endpoint: told apart by the version of the query protocol, or the JSON protocol's target. */
+/**
+ * Three services behind one endpoint: told apart by the version of the query protocol, or the JSON protocol's target.
+ */
 export class AwsApi implements FakeApi {
   readonly #options: AwsApiOptions
   /** How the launches of the request that is about to be done fail. */
@@ -41,17 +43,24 @@ export class AwsApi implements FakeApi {
     const form = new QueryForm(request.body)
     const version = form.text('Version')
     const service =
-      request.headers['x-amz-target'] !== undefined ? 'ec2-instance-connect' : version === '2016-11-15' ? 'ec2' : 'autoscaling'
+      request.headers['x-amz-target'] !== undefined
+        ? 'ec2-instance-connect'
+        : version === '2016-11-15'
+          ? 'ec2'
+          : 'autoscaling'
     const refuse = refusals[service]
     if (!String(request.headers.authorization).startsWith('AWS4-HMAC-SHA256 ')) {
       return refuse(new Refusal('MissingAuthenticationToken', 'Request is missing Authentication Token', 403))
     }
-    if (service === 'ec2-instance-connect') return this.#instanceConnectRoute(request, String(request.headers['x-amz-target']))
+    if (service === 'ec2-instance-connect')
+      return this.#instanceConnectRoute(request, String(request.headers['x-amz-target']))
     const operation = form.text('Action') ?? ''
     if (service === 'ec2' && Object.hasOwn(ec2Operations, operation)) return this.#ec2Route(operation, form)
     if (service === 'autoscaling' && version === '2011-01-01' && Object.hasOwn(autoScalingOperations, operation))
       return this.#autoScalingRoute(operation, form)
-    return refuse(new Refusal('InvalidAction', `The action ${operation} is not valid for version ${version} of this web service.`))
+    return refuse(
+      new Refusal('InvalidAction', `The action ${operation} is not valid for version ${version} of this web service.`),
+    )
   }
 
   refuse(fault: SpokenFault, route: AwsRoute): FakeAnswer | undefined {
@@ -61,7 +70,10 @@ export class AwsApi implements FakeApi {
       return undefined
     }
     const { headers, ...answer } = refusals[route.service](spoken(kind, route))
-    return { ...answer, headers: { ...headers, ...(retryAfterMs !== undefined && { 'x-amz-retry-after': String(retryAfterMs) }) } }
+    return {
+      ...answer,
+      headers: { ...headers, ...(retryAfterMs !== undefined && { 'x-amz-retry-after': String(retryAfterMs) }) },
+    }
   }
 
   #autoScalingRoute(operation: string, form: QueryForm): AwsRoute {
@@ -86,10 +98,13 @@ export class AwsApi implements FakeApi {
 
   #instanceConnectRoute({ body }: FakeRequest, target: string): AwsRoute | FakeAnswer {
     const operation = target.replace('AWSEC2InstanceConnectService.', '')
-    if (operation !== 'SendSSHPublicKey') return instanceConnectRefusal(new Refusal('UnknownOperationException', target))
+    if (operation !== 'SendSSHPublicKey')
+      return instanceConnectRefusal(new Refusal('UnknownOperationException', target))
     const { group, pushed } = this.#options
-    return this.#route('ec2-instance-connect', { operation, bucket: 'ec2-instance-connect:push', call: 'connectInfo' }, () =>
-      sendSshPublicKey(body, group, pushed),
+    return this.#route(
+      'ec2-instance-connect',
+      { operation, bucket: 'ec2-instance-connect:push', call: 'connectInfo' },
+      () => sendSshPublicKey(body, group, pushed),
     )
   }
 
@@ -114,60 +129,68 @@ export class AwsApi implements FakeApi {
   }
 }
 
-/** A fault as the service says it. Codes and statuses of Auto Scaling and Instance Connect are of their service models, where those have them; the common ones and EC2's are from its guide. */
+/**
+ * A fault as the service says it. Codes and statuses of Auto Scaling and Instance Connect are of their service models,
+ * where those have them; the common ones and EC2's are from its guide.
+ */
 function spoken(kind: SpokenFault['kind'], { service, operation, call }: AwsRoute): Refusal {
-  const said: Readonly<Record<SpokenFault['kind'], Readonly<Record<Service, readonly [code: string, message: string, status?: number]>>>> =
-    {
-      throttled: {
-        autoscaling: ['Throttling', 'Rate exceeded'],
-        ec2: ['RequestLimitExceeded', 'Request limit exceeded.', 503],
-        'ec2-instance-connect': ['ThrottlingException', 'Rate exceeded', 429],
-      },
-      auth: {
-        autoscaling: ['AccessDenied', 'User: arn:aws:iam::123456789012:user/runner is not authorized to perform this action', 403],
-        ec2: ['UnauthorizedOperation', 'You are not authorized to perform this operation.', 403],
-        'ec2-instance-connect': [
-          'AuthException',
-          'Either your AWS credentials are not valid or you do not have access to the EC2 instance.',
-          403,
-        ],
-      },
-      conflict: {
-        autoscaling:
-          call === 'list' || operation === 'LaunchInstances'
-            ? ['ResourceContention', 'You already have a pending update to an Amazon EC2 Auto Scaling resource.', 500]
-            : ['ScalingActivityInProgress', 'Scaling activity is in progress and blocks this call'],
-        ec2: ['IncorrectInstanceState', 'The instance is not in a state from which this can be done.'],
-        'ec2-instance-connect': [
-          'EC2InstanceUnavailableException',
-          'The instance is currently unavailable. Wait a few minutes and try again.',
-          503,
-        ],
-      },
-      server_error: {
-        autoscaling: ['InternalFailure', 'The request processing has failed because of an unknown error.', 500],
-        ec2: ['InternalError', 'An internal error has occurred.', 500],
-        'ec2-instance-connect': [
-          'ServiceException',
-          'The service encountered an error. Follow the instructions in the error message and try again.',
-          500,
-        ],
-      },
-      quota: {
-        autoscaling: ['LimitExceeded', 'You have already reached a limit for your Amazon EC2 Auto Scaling resources.'],
-        ec2: ['ResourceLimitExceeded', 'You have reached a limit.'],
-        'ec2-instance-connect': ['ServiceException', 'A limit was reached.', 500],
-      },
-      capacity: {
-        autoscaling: ['InternalFailure', 'There is not enough capacity.', 500],
-        ec2: ['InsufficientInstanceCapacity', launchFailures.capacity.message, 500],
-        'ec2-instance-connect': ['ServiceException', 'There is not enough capacity.', 500],
-      },
-      invalid_config: {
-        autoscaling: ['ValidationError', '1 validation error detected'],
-        ec2: ['InvalidParameterValue', 'The value is not valid.'],
-        'ec2-instance-connect': ['InvalidArgsException', 'One of the parameters is not valid.'],
-      },
-    }
+  const said: Readonly<
+    Record<SpokenFault['kind'], Readonly<Record<Service, readonly [code: string, message: string, status?: number]>>>
+  > = {
+    throttled: {
+      autoscaling: ['Throttling', 'Rate exceeded'],
+      ec2: ['RequestLimitExceeded', 'Request limit exceeded.', 503],
+      'ec2-instance-connect': ['ThrottlingException', 'Rate exceeded', 429],
+    },
+    auth: {
+      autoscaling: [
+        'AccessDenied',
+        'User: arn:aws:iam::123456789012:user/runner is not authorized to perform this action',
+        403,
+      ],
+      ec2: ['UnauthorizedOperation', 'You are not authorized to perform this operation.', 403],
+      'ec2-instance-connect': [
+        'AuthException',
+        'Either your AWS credentials are not valid or you do not have access to the EC2 instance.',
+        403,
+      ],
+    },
+    conflict: {
+      autoscaling:
+        call === 'list' || operation === 'LaunchInstances'
+          ? ['ResourceContention', 'You already have a pending update to an Amazon EC2 Auto Scaling resource.', 500]
+          : ['ScalingActivityInProgress', 'Scaling activity is in progress and blocks this call'],
+      ec2: ['IncorrectInstanceState', 'The instance is not in a state from which this can be done.'],
+      'ec2-instance-connect': [
+        'EC2InstanceUnavailableException',
+        'The instance is currently unavailable. Wait a few minutes and try again.',
+        503,
+      ],
+    },
+    server_error: {
+      autoscaling: ['InternalFailure', 'The request processing has failed because of an unknown error.', 500],
+      ec2: ['InternalError', 'An internal error has occurred.', 500],
+      'ec2-instance-connect': [
+        'ServiceException',
+        'The service encountered an error. Follow the instructions in the error message and try again.',
+        500,
+      ],
+    },
+    quota: {
+      autoscaling: ['LimitExceeded', 'You have already reached a limit for your Amazon EC2 Auto Scaling resources.'],
+      ec2: ['ResourceLimitExceeded', 'You have reached a limit.'],
+      'ec2-instance-connect': ['ServiceException', 'A limit was reached.', 500],
+    },
+    capacity: {
+      autoscaling: ['InternalFailure', 'There is not enough capacity.', 500],
+      ec2: ['InsufficientInstanceCapacity', launchFailures.capacity.message, 500],
+      'ec2-instance-connect': ['ServiceException', 'There is not enough capacity.', 500],
+    },
+    invalid_config: {
+      autoscaling: ['ValidationError', '1 validation error detected'],
+      ec2: ['InvalidParameterValue', 'The value is not valid.'],
+      'ec2-instance-connect': ['InvalidArgsException', 'One of the parameters is not valid.'],
+    },
+  }
   return new Refusal(...said[kind][service])
 }

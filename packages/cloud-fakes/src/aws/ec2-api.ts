@@ -47,7 +47,10 @@ export function ec2Answer(operation: string, form: QueryForm, context: Ec2Contex
 }
 
 export function ec2Refusal({ code, message, status }: Refusal): FakeAnswer {
-  const { headers, body } = xmlAnswer('Response', '', { Errors: { Error: { Code: code, Message: message } }, RequestID: newRequestId() })
+  const { headers, body } = xmlAnswer('Response', '', {
+    Errors: { Error: { Code: code, Message: message } },
+    RequestID: newRequestId(),
+  })
   return { status, headers: headers!, body: body.replace(' xmlns=""', '') }
 }
 
@@ -56,7 +59,10 @@ export const ec2Operations: Readonly<Record<string, Operation>> = {
     const ids = form.list('InstanceId')
     const maxResults = form.integer('MaxResults')
     if (maxResults !== undefined && ids.length > 0) {
-      throw new Refusal('InvalidParameterCombination', 'The parameter instancesSet cannot be used with the parameter maxResults')
+      throw new Refusal(
+        'InvalidParameterCombination',
+        'The parameter instancesSet cannot be used with the parameter maxResults',
+      )
     }
     if (maxResults !== undefined && (maxResults < 5 || maxResults > 1000)) {
       throw new Refusal(
@@ -88,7 +94,12 @@ export const ec2Operations: Readonly<Record<string, Operation>> = {
     const requests = facts.spot === true ? group.everKnown() : []
     const wrongToken = (): Refusal => new Refusal('InvalidParameterValue', 'The token is not valid.')
     const matching = requests.filter(matcher(form, { 'status-code': (member) => spotStatus(member, group).code }))
-    const { page, next } = pageOf(matching, Math.min(pageSize, form.integer('MaxResults') ?? 1000), form.text('NextToken'), wrongToken)
+    const { page, next } = pageOf(
+      matching,
+      Math.min(pageSize, form.integer('MaxResults') ?? 1000),
+      form.text('NextToken'),
+      wrongToken,
+    )
     const request = (member: Member): Xml => ({
       spotInstanceRequestId: spotRequestId(member),
       type: 'one-time',
@@ -109,7 +120,10 @@ export const ec2Operations: Readonly<Record<string, Operation>> = {
       launchTemplateName: launchTemplate.LaunchTemplateName,
       versionNumber: 1,
       defaultVersion: true,
-      launchTemplateData: { instanceType, ...(userData !== '' && { userData: Buffer.from(userData).toString('base64') }) },
+      launchTemplateData: {
+        instanceType,
+        ...(userData !== '' && { userData: Buffer.from(userData).toString('base64') }),
+      },
     }
     return { launchTemplateVersionSet: { item: [version] } }
   },
@@ -130,19 +144,27 @@ export const ec2Operations: Readonly<Record<string, Operation>> = {
     const member = memberOf(id, context.group)
     const { windows } = context.facts
     const isKnown = windows !== undefined && hasConsole(member, context)
-    return { instanceId: id, timestamp: nowIso(context), passwordData: isKnown ? encrypted(windows.password, windows.publicKey) : '' }
+    return {
+      instanceId: id,
+      timestamp: nowIso(context),
+      passwordData: isKnown ? encrypted(windows.password, windows.publicKey) : '',
+    }
   },
 }
 
 function memberOf(id: string, group: FakeGroup): Member {
-  if (!/^i-([0-9a-f]{8}|[0-9a-f]{17})$/.test(id)) throw new Refusal('InvalidInstanceID.Malformed', `Invalid id: "${id}"`)
+  if (!/^i-([0-9a-f]{8}|[0-9a-f]{17})$/.test(id))
+    throw new Refusal('InvalidInstanceID.Malformed', `Invalid id: "${id}"`)
   const member = group.everKnown().find((candidate) => candidate.id === id)
   if (member === undefined) throw new Refusal('InvalidInstanceID.NotFound', `The instance ID '${id}' does not exist`)
   return member
 }
 
 /** All filters must match, of each filter one value. */
-function matcher(form: QueryForm, facts: Readonly<Record<string, (member: Member) => string>>): (member: Member) => boolean {
+function matcher(
+  form: QueryForm,
+  facts: Readonly<Record<string, (member: Member) => string>>,
+): (member: Member) => boolean {
   const filters: { readonly name: string; readonly values: readonly string[] }[] = []
   for (let number = 1; form.text(`Filter.${number}.Name`) !== undefined; number += 1) {
     const values = form.list(`Filter.${number}.Value`)
@@ -176,13 +198,21 @@ function instanceXml(member: Member, group: FakeGroup, facts: MachineFacts): Xml
     ...(facts.windows !== undefined && { platform: 'Windows' }),
     ...(!ended && { privateIpAddress: address, ...(facts.publicAddresses && { ipAddress: address }) }),
     ...(ended && {
-      stateReason: { code: 'Client.UserInitiatedShutdown', message: 'Client.UserInitiatedShutdown: User initiated shutdown' },
+      stateReason: {
+        code: 'Client.UserInitiatedShutdown',
+        message: 'Client.UserInitiatedShutdown: User initiated shutdown',
+      },
     }),
     ...(facts.spot === true && { instanceLifecycle: 'spot', spotInstanceRequestId: spotRequestId(member) }),
     architecture: facts.architecture ?? 'x86_64',
     rootDeviceType: 'ebs',
     virtualizationType: 'hvm',
-    tagSet: { item: [['aws:autoscaling:groupName', group.settings.name] as const, ...member.tags].map(([key, value]) => ({ key, value })) },
+    tagSet: {
+      item: [['aws:autoscaling:groupName', group.settings.name] as const, ...member.tags].map(([key, value]) => ({
+        key,
+        value,
+      })),
+    },
     hypervisor: 'xen',
     platformDetails: facts.windows === undefined ? 'Linux/UNIX' : 'Windows',
   }
@@ -192,7 +222,10 @@ function spotRequestId({ id }: Member): string {
   return `sir-${id.slice(2, 10)}`
 }
 
-function spotStatus(member: Member, group: FakeGroup): { readonly code: string; readonly updateTime: string; readonly message: string } {
+function spotStatus(
+  member: Member,
+  group: FakeGroup,
+): { readonly code: string; readonly updateTime: string; readonly message: string } {
   const markedAt = group.markedAt(member)
   const updateTime = new Date(markedAt ?? member.launchedAt).toISOString()
   if (markedAt === undefined) return { code: 'fulfilled', updateTime, message: 'Your Spot request is fulfilled.' }
@@ -216,7 +249,9 @@ function consoleText(keys: readonly string[]): string {
 }
 
 function encrypted(password: string, publicKey: string): string {
-  return publicEncrypt({ key: publicKey, padding: constants.RSA_PKCS1_PADDING }, Buffer.from(password)).toString('base64')
+  return publicEncrypt({ key: publicKey, padding: constants.RSA_PKCS1_PADDING }, Buffer.from(password)).toString(
+    'base64',
+  )
 }
 
 function nowIso({ clock }: Ec2Context): string {

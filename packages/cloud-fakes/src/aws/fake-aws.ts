@@ -25,7 +25,10 @@ export interface FakeAwsOptions {
   readonly facts?: MachineFacts
   /** From a launch that failed in every zone to the group's next try, milliseconds. Default 60,000, from memory. */
   readonly launchRetryMs?: number
-  /** From a launch that failed in one zone to the group's try in the next, milliseconds. Default 15,000, or `launchRetryMs` where that is less. */
+  /**
+   * From a launch that failed in one zone to the group's try in the next, milliseconds. Default 15,000, or
+   * `launchRetryMs` where that is less.
+   */
   readonly zoneRetryMs?: number
   /** How many launches begin at once, and from one such wave to the next, milliseconds. Default: all. */
   readonly launchWaves?: { readonly size: number; readonly everyMs: number }
@@ -47,7 +50,8 @@ export interface FakeAwsOptions {
 }
 
 /**
- * An AWS with one Auto Scaling group. One HTTP endpoint speaks Auto Scaling, EC2 and EC2 Instance Connect, as far as a fleet needs them. Requests must be signed; signatures are not verified.
+ * An AWS with one Auto Scaling group. One HTTP endpoint speaks Auto Scaling, EC2 and EC2 Instance Connect, as far as a
+ * fleet needs them. Requests must be signed; signatures are not verified.
  */
 export class FakeAws implements AsyncDisposable {
   /** What other people, and bad luck, do to the group. */
@@ -60,13 +64,34 @@ export class FakeAws implements AsyncDisposable {
   readonly #group: FakeGroup
 
   static async start({ clock, onExchange, rateLimits, ...options }: FakeAwsOptions): Promise<FakeAws> {
-    const { lags = {}, real, maxSize = 10, groupName = 'runners', facts = {}, launchRetryMs = 60_000, pageSize = 1000 } = options
+    const {
+      lags = {},
+      real,
+      maxSize = 10,
+      groupName = 'runners',
+      facts = {},
+      launchRetryMs = 60_000,
+      pageSize = 1000,
+    } = options
     const settings = goodSettings(groupName, maxSize)
     const machines = new FakeMachines({ clock, lags, real })
-    const { zoneRetryMs = Math.min(15_000, launchRetryMs), listLagMs = 0, capacityLagMs = 0, activitiesPageSize = 100 } = options
+    const {
+      zoneRetryMs = Math.min(15_000, launchRetryMs),
+      listLagMs = 0,
+      capacityLagMs = 0,
+      activitiesPageSize = 100,
+    } = options
     const waves = options.launchWaves ?? { size: Number.POSITIVE_INFINITY, everyMs: 0 }
     const lagsOfReads = { listLagMs, capacityLagMs, activitiesPageSize }
-    const group = new FakeGroup({ settings, machines, clock, retryMs: launchRetryMs, zoneRetryMs, waves, ...lagsOfReads })
+    const group = new FakeGroup({
+      settings,
+      machines,
+      clock,
+      retryMs: launchRetryMs,
+      zoneRetryMs,
+      waves,
+      ...lagsOfReads,
+    })
     const pushedKeys: PushedKey[] = []
     const hostKeys = real === undefined ? inventedHostKeys() : (id: string) => real.hostKeys(id)
     const api = new AwsApi({ group, clock, facts, pageSize, hostKeys, pushed: (key) => pushedKeys.push(key) })
@@ -131,7 +156,9 @@ export class FakeAws implements AsyncDisposable {
     return Object.fromEntries([...this.#group.tags.all()].map(([key, { value }]) => [key, value]))
   }
 
-  /** Somebody else gives the group these tags instead of all that it has; instances launched from now on take them over. */
+  /**
+   * Somebody else gives the group these tags instead of all that it has; instances launched from now on take them over.
+   */
   retag(tags: Readonly<Record<string, string>>): void {
     this.#group.tags.replace(tags)
   }

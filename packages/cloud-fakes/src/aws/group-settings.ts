@@ -47,7 +47,10 @@ export function goodSettings(name: string, maxSize: number): GroupSettings {
   }
 }
 
-/** What can be wrong with a group's set-up, by the name of the finding that must come of it. Each answers how to undo it. */
+/**
+ * What can be wrong with a group's set-up, by the name of the finding that must come of it. Each answers how to undo
+ * it.
+ */
 export function misconfigurations(settings: GroupSettings): ReadonlyMap<string, () => () => void> {
   const set = (change: Partial<GroupSettings>) => (): (() => void) => {
     const before = Object.fromEntries(Object.keys(change).map((key) => [key, settings[key as keyof GroupSettings]]))

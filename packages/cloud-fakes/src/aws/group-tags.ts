@@ -7,7 +7,9 @@ export interface GroupTag {
   readonly propagates: boolean
 }
 
-/** From the service model, and its guide: docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-tagging.html. */
+/**
+ * From the service model, and its guide: docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-tagging.html.
+ */
 const most = { tags: 50, keyCharacters: 128, valueCharacters: 256 }
 
 /** The tags of an Auto Scaling group, by key. */
@@ -26,7 +28,12 @@ export class GroupTags {
   /** Makes them, or changes those of the same key. Thrown: a refusal, and nothing is done. */
   write(tags: ReadonlyMap<string, GroupTag>): void {
     for (const [key, { value }] of tags) {
-      if (key === '' || key.length > most.keyCharacters || value.length > most.valueCharacters || key.toLowerCase().startsWith('aws:')) {
+      if (
+        key === '' ||
+        key.length > most.keyCharacters ||
+        value.length > most.valueCharacters ||
+        key.toLowerCase().startsWith('aws:')
+      ) {
         throw new Refusal('ValidationError', `1 validation error detected: the tag ${key} is not valid`)
       }
     }

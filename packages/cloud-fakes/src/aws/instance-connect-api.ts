@@ -22,7 +22,8 @@ export function sendSshPublicKey(body: string, group: FakeGroup, pushed: (key: P
   if (member === undefined) throw new Refusal('EC2InstanceNotFoundException', `Instance not found: ${InstanceId}`)
   if (AvailabilityZone !== undefined && AvailabilityZone !== member.zone)
     throw new Refusal('InvalidArgsException', 'Wrong Availability Zone')
-  if (group.instanceState(member) !== 'running') throw new Refusal('EC2InstanceStateInvalidException', 'Instance is not running')
+  if (group.instanceState(member) !== 'running')
+    throw new Refusal('EC2InstanceStateInvalidException', 'Instance is not running')
   pushed({ instanceId: InstanceId!, username: InstanceOSUser!, publicKey: SSHPublicKey! })
   return jsonAnswer(200, { RequestId: newRequestId(), Success: true })
 }

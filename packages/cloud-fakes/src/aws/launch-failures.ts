@@ -1,4 +1,7 @@
-/** Why a launch fails, in EC2's code and in the words of a scaling activity. The words are from memory: no model has them. */
+/**
+ * Why a launch fails, in EC2's code and in the words of a scaling activity. The words are from memory: no model has
+ * them.
+ */
 export interface LaunchFailure {
   readonly code: string
   readonly message: string

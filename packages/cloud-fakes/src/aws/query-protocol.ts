@@ -18,7 +18,8 @@ export class QueryForm {
   /** Thrown: `ValidationError`. */
   needed(name: string): string {
     const value = this.text(name)
-    if (value === undefined || value === '') throw new Refusal('ValidationError', `1 validation error detected: ${name} must not be null`)
+    if (value === undefined || value === '')
+      throw new Refusal('ValidationError', `1 validation error detected: ${name} must not be null`)
     return value
   }
 
@@ -26,21 +27,24 @@ export class QueryForm {
   integer(name: string): number | undefined {
     const value = this.text(name)
     if (value === undefined) return undefined
-    if (!/^-?\d+$/.test(value)) throw new Refusal('ValidationError', `1 validation error detected: ${name} is not an integer`)
+    if (!/^-?\d+$/.test(value))
+      throw new Refusal('ValidationError', `1 validation error detected: ${name} is not an integer`)
     return Number(value)
   }
 
   /** Thrown: `ValidationError`. */
   boolean(name: string): boolean | undefined {
     const value = this.text(name)
-    if (value === undefined || value === 'true' || value === 'false') return value === undefined ? undefined : value === 'true'
+    if (value === undefined || value === 'true' || value === 'false')
+      return value === undefined ? undefined : value === 'true'
     throw new Refusal('ValidationError', `1 validation error detected: ${name} is not a boolean`)
   }
 
   /** `NAME.1`, `NAME.2`, … in order. */
   list(name: string): readonly string[] {
     const values: string[] = []
-    for (let value = this.text(`${name}.1`); value !== undefined; value = this.text(`${name}.${values.length + 1}`)) values.push(value)
+    for (let value = this.text(`${name}.1`); value !== undefined; value = this.text(`${name}.${values.length + 1}`))
+      values.push(value)
     return values
   }
 }
@@ -50,7 +54,12 @@ export type Xml = string | number | boolean | undefined | readonly Xml[] | { rea
 
 const builder = new XMLBuilder({ ignoreAttributes: false, suppressEmptyNode: true })
 
-export function xmlAnswer(root: string, namespace: string, content: { readonly [name: string]: Xml }, status = 200): FakeAnswer {
+export function xmlAnswer(
+  root: string,
+  namespace: string,
+  content: { readonly [name: string]: Xml },
+  status = 200,
+): FakeAnswer {
   const body = builder.build({ [root]: { '@_xmlns': namespace, ...content } }) as string
   return { status, headers: { 'content-type': 'text/xml' }, body: `<?xml version="1.0" encoding="UTF-8"?>\n${body}` }
 }

@@ -20,7 +20,12 @@ export function answer(status: number, body?: unknown, headers: Readonly<Record<
   }
 }
 
-export function refusal(status: number, code: string, message: string, headers?: Readonly<Record<string, string>>): FakeAnswer {
+export function refusal(
+  status: number,
+  code: string,
+  message: string,
+  headers?: Readonly<Record<string, string>>,
+): FakeAnswer {
   return answer(status, { error: { code, message } satisfies ArmError }, headers)
 }
 
@@ -33,7 +38,10 @@ export const allocationFailed: ArmError = {
   message: 'Allocation failed. We do not have sufficient capacity for the requested VM size in this region.',
 }
 
-/** A fault in Azure's words. Throttling and conflicts may share the code `OperationNotAllowed`: only the status tells them apart. */
+/**
+ * A fault in Azure's words. Throttling and conflicts may share the code `OperationNotAllowed`: only the status tells
+ * them apart.
+ */
 export function faultAnswer({ kind, retryAfterMs }: SpokenFault): FakeAnswer {
   switch (kind) {
     case 'throttled':
@@ -46,13 +54,25 @@ export function faultAnswer({ kind, retryAfterMs }: SpokenFault): FakeAnswer {
     case 'quota':
       return refusal(409, 'OperationNotAllowed', quotaMessage)
     case 'capacity':
-      return refusal(409, 'SkuNotAvailable', "The requested size for resource is currently not available in location 'westeurope'.")
+      return refusal(
+        409,
+        'SkuNotAvailable',
+        "The requested size for resource is currently not available in location 'westeurope'.",
+      )
     case 'auth':
-      return refusal(403, 'AuthorizationFailed', 'The client does not have authorization to perform the action over the scope.')
+      return refusal(
+        403,
+        'AuthorizationFailed',
+        'The client does not have authorization to perform the action over the scope.',
+      )
     case 'invalid_config':
       return refusal(400, 'InvalidParameter', "The value of parameter 'imageReference' is invalid.")
     case 'conflict':
-      return refusal(409, 'OperationNotAllowed', 'Operation is not allowed because another operation on the scale set is in progress.')
+      return refusal(
+        409,
+        'OperationNotAllowed',
+        'Operation is not allowed because another operation on the scale set is in progress.',
+      )
     case 'server_error':
       return refusal(500, 'InternalServerError', 'Encountered internal server error.')
   }

@@ -56,7 +56,9 @@ export class ArmApi implements FakeApi {
 
   /** Of several windows, as Microsoft's page on throttling shows it. */
   headroom(bucket: string, left: number): Readonly<Record<string, string>> {
-    return { 'x-ms-ratelimit-remaining-resource': `Microsoft.Compute/${bucket}3Min;${left},Microsoft.Compute/${bucket}30Min;${left * 10}` }
+    return {
+      'x-ms-ratelimit-remaining-resource': `Microsoft.Compute/${bucket}3Min;${left},Microsoft.Compute/${bucket}30Min;${left * 10}`,
+    }
   }
 
   /** What there is to ask for, by lower-case path: Resource Manager does not tell capitals from small letters. */
@@ -83,12 +85,17 @@ export class ArmApi implements FakeApi {
         set.shown().map((machine) => publicAddressResource(scope, set, machine)),
       )
 
-    const compute = (route: Route): Route => ({ ...route, act: () => this.#versioned(request, computeVersion) ?? route.act() })
+    const compute = (route: Route): Route => ({
+      ...route,
+      act: () => this.#versioned(request, computeVersion) ?? route.act(),
+    })
     const whole: Route =
       method === 'PATCH'
         ? {
             operation: 'VirtualMachineScaleSets_Update',
-            ...(capacityOf(request) !== undefined && { call: Number(capacityOf(request)) < set.capacity ? 'decrease' : 'increase' }),
+            ...(capacityOf(request) !== undefined && {
+              call: Number(capacityOf(request)) < set.capacity ? 'decrease' : 'increase',
+            }),
             bucket: 'ScaleSetUpdate',
             act: () => this.#update(request),
           }
@@ -129,7 +136,11 @@ export class ArmApi implements FakeApi {
           bucket: 'ResourceManagerReads',
           act: () =>
             machine === undefined
-              ? refusal(404, 'ResourceNotFound', `The Resource 'Microsoft.Compute/virtualMachines/${name}' was not found.`)
+              ? refusal(
+                  404,
+                  'ResourceNotFound',
+                  `The Resource 'Microsoft.Compute/virtualMachines/${name}' was not found.`,
+                )
               : answer(200, machineResource(scope, set, machine, { withInstanceView })),
         }),
       ])
@@ -138,7 +149,12 @@ export class ArmApi implements FakeApi {
       routes.push(
         [
           `${id}/virtualMachines`,
-          compute({ operation: 'VirtualMachineScaleSetVMs_List', call: 'list', bucket: 'ScaleSetHighCostGet', act: machines }),
+          compute({
+            operation: 'VirtualMachineScaleSetVMs_List',
+            call: 'list',
+            bucket: 'ScaleSetHighCostGet',
+            act: machines,
+          }),
         ],
         [
           `${id}/networkInterfaces`,
@@ -160,7 +176,8 @@ export class ArmApi implements FakeApi {
         ],
       )
     } else {
-      const isFiltered = url.searchParams.get('$filter')?.toLowerCase() === `'virtualmachinescaleset/id' eq '${id}'`.toLowerCase()
+      const isFiltered =
+        url.searchParams.get('$filter')?.toLowerCase() === `'virtualmachinescaleset/id' eq '${id}'`.toLowerCase()
       const unfiltered = refusal(400, 'BadRequest', 'The fake lists machines by their scale set only.')
       routes.push(
         [
@@ -188,7 +205,11 @@ export class ArmApi implements FakeApi {
   #versioned({ url }: FakeRequest, version: string): FakeAnswer | undefined {
     const asked = url.searchParams.get('api-version')
     if (asked === version) return undefined
-    return refusal(400, 'InvalidApiVersionParameter', `The api-version '${asked}' is invalid. The supported version is '${version}'.`)
+    return refusal(
+      400,
+      'InvalidApiVersionParameter',
+      `The api-version '${asked}' is invalid. The supported version is '${version}'.`,
+    )
   }
 
   #update(request: FakeRequest): FakeAnswer {
@@ -204,7 +225,11 @@ export class ArmApi implements FakeApi {
     }
     const most = set.model.singlePlacementGroup ? 100 : 1000
     if (capacity > most) {
-      return refusal(400, 'InvalidParameter', `The requested capacity ${capacity} is above the maximum of ${most} of the scale set.`)
+      return refusal(
+        400,
+        'InvalidParameter',
+        `The requested capacity ${capacity} is above the maximum of ${most} of the scale set.`,
+      )
     }
     const { tags } = parsed(request.body) as { tags?: unknown }
     const refused = tags === undefined ? undefined : tagsRefusal(tags)

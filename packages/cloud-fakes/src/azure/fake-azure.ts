@@ -14,9 +14,15 @@ export interface FakeAzureOptions {
   readonly lags?: Lags
   /** Of the scale set. Default `Uniform`. */
   readonly mode?: 'Uniform' | 'Flexible'
-  /** What a launch that fails after it was accepted leaves behind: machines in the state `Failed`, or nothing but the raised size. Default `failed machines`. */
+  /**
+   * What a launch that fails after it was accepted leaves behind: machines in the state `Failed`, or nothing but the
+   * raised size. Default `failed machines`.
+   */
   readonly failedLaunches?: 'failed machines' | 'nothing'
-  /** When a machine takes over the set's tags: with what asked for it, or once it is shown, so that one under way has those of a later change. Azure does not say. Default `when shown`. */
+  /**
+   * When a machine takes over the set's tags: with what asked for it, or once it is shown, so that one under way has
+   * those of a later change. Azure does not say. Default `when shown`.
+   */
   readonly tagged?: 'when accepted' | 'when shown'
   /** How long size and etag are shown as before an accepted delete or an eviction, milliseconds. Default 0. */
   readonly capacityLagMs?: number
@@ -27,7 +33,10 @@ export interface FakeAzureOptions {
   readonly rateLimits?: NonNullable<FakeServerOptions['rateLimits']>
   /** Rows of one page of a list. Default 500; Azure does not publish its own. */
   readonly pageSize?: number
-  /** What `Retry-After` of an operation under way says, seconds. Default 0, so that a test need not wait; Azure says 10 and more. */
+  /**
+   * What `Retry-After` of an operation under way says, seconds. Default 0, so that a test need not wait; Azure says 10
+   * and more.
+   */
   readonly pollAfterSeconds?: number
   readonly onExchange?: NonNullable<FakeServerOptions['onExchange']>
 }
@@ -43,10 +52,15 @@ const client: ClientSecret = {
   clientSecret: 'fake-client-secret',
 }
 
-/** Azure as far as one virtual machine scale set goes: Resource Manager over TLS, and the authority that gives tokens for it. */
+/**
+ * Azure as far as one virtual machine scale set goes: Resource Manager over TLS, and the authority that gives tokens
+ * for it.
+ */
 export class FakeAzure implements AsyncDisposable {
   /** `plugin_config` of a plugin that is to use it, less the trust in {@link certificate}. */
-  readonly config: Readonly<Record<'name' | 'subscription_id' | 'resource_group_name' | 'endpoint' | 'authority_host', string>>
+  readonly config: Readonly<
+    Record<'name' | 'subscription_id' | 'resource_group_name' | 'endpoint' | 'authority_host', string>
+  >
   /** Environment variables by which Azure's identity library logs in here. */
   readonly env: Readonly<Record<'AZURE_TENANT_ID' | 'AZURE_CLIENT_ID' | 'AZURE_CLIENT_SECRET', string>> = {
     AZURE_TENANT_ID: client.tenantId,
@@ -74,7 +88,13 @@ export class FakeAzure implements AsyncDisposable {
       ...(real !== undefined && { real }),
     })
     const tls = await selfSignedCertificate()
-    const api = new ArmApi({ scope, set, client, pageSize: options.pageSize ?? 500, pollAfterSeconds: options.pollAfterSeconds ?? 0 })
+    const api = new ArmApi({
+      scope,
+      set,
+      client,
+      pageSize: options.pageSize ?? 500,
+      pollAfterSeconds: options.pollAfterSeconds ?? 0,
+    })
     const server = await FakeServer.start(api, {
       clock,
       tls,

@@ -34,7 +34,10 @@ export interface ScaleSetModel {
   hasAutoscaleSetting: boolean
 }
 
-/** A scale set: its size is a wish that machines follow. Raising it launches, lowering it removes machines of the cloud's own choice, and deleting machines by id lowers it. */
+/**
+ * A scale set: its size is a wish that machines follow. Raising it launches, lowering it removes machines of the
+ * cloud's own choice, and deleting machines by id lowers it.
+ */
 export class ScaleSet {
   readonly name: string
   readonly mode: 'Uniform' | 'Flexible'
@@ -65,7 +68,17 @@ export class ScaleSet {
   /** Deletes and evictions that the size does not show yet, as far as they are recent. */
   #deletes: { readonly at: number; readonly count: number }[] = []
 
-  constructor({ clock, name, mode, lags = {}, real, failedLaunches, tagged, capacityLagMs, listLagMs }: ScaleSetOptions) {
+  constructor({
+    clock,
+    name,
+    mode,
+    lags = {},
+    real,
+    failedLaunches,
+    tagged,
+    capacityLagMs,
+    listLagMs,
+  }: ScaleSetOptions) {
     this.name = name
     this.mode = mode
     this.machines = new FakeMachines({ clock, lags, real, rememberMs: listLagMs })
@@ -150,9 +163,12 @@ export class ScaleSet {
     const fails = this.#failsNextLaunch
     this.#failsNextLaunch = false
     const endsAt = this.#clock.now() + this.#bootMs
-    if (fails && this.#failedLaunches === 'nothing') return this.operations.start(() => this.#clock.now() >= endsAt, allocationFailed)
+    if (fails && this.#failedLaunches === 'nothing')
+      return this.operations.start(() => this.#clock.now() >= endsAt, allocationFailed)
     const failure = fails ? `${allocationFailed.code}: ${allocationFailed.message}` : undefined
-    const launched = Array.from({ length: capacity - present.length }, () => this.machines.launch(this.#newId(), failure))
+    const launched = Array.from({ length: capacity - present.length }, () =>
+      this.machines.launch(this.#newId(), failure),
+    )
     for (const machine of launched) if (this.#tagged === 'when accepted') this.#machineTags.set(machine, this.#tags)
     const isUp = (machine: FakeMachine): boolean => !['pending', 'creating'].includes(this.machines.phase(machine))
     return this.operations.start(() => launched.every(isUp), fails ? allocationFailed : undefined)

@@ -14,7 +14,10 @@ import { realCloud } from './real-cloud.ts'
 const reads = { activitiesPageSize: 10, pageSize: 2, listLagMs: 100 }
 const unkind = { zoneRetryMs: 200, launchWaves: { size: 2, everyMs: 100 }, ...reads }
 
-/** Starts a fake AWS whose instances can be logged in to. Puts credentials into the environment of this process, where the SDK's default chain finds them. */
+/**
+ * Starts a fake AWS whose instances can be logged in to. Puts credentials into the environment of this process, where
+ * the SDK's default chain finds them.
+ */
 export const createConformanceCloud: CreateConformanceCloud = () =>
   realCloud(
     (basics) => FakeAws.start({ ...basics, ...unkind, maxSize: 3, launchRetryMs: 5000 }),

@@ -12,8 +12,9 @@ import { realCloud } from './real-cloud.ts'
 const unkind = { pageSize: 2, capacityLagMs: 400, listLagMs: 60 }
 
 /**
- * Starts a fake Azure with a Uniform scale set whose instances can be logged in to. Puts a login into the environment of this process, where Azure's default credential finds it;
- * a plugin that has no `ca_file` needs `NODE_EXTRA_CA_CERTS`.
+ * Starts a fake Azure with a Uniform scale set whose instances can be logged in to. Puts a login into the environment
+ * of this process, where Azure's default credential finds it; a plugin that has no `ca_file` needs
+ * `NODE_EXTRA_CA_CERTS`.
  */
 export const createConformanceCloud: CreateConformanceCloud = () =>
   realCloud(

@@ -11,12 +11,21 @@ import { realCloud } from './real-cloud.ts'
 /** Pages of one row, a late list, fingerprints that are late, and zones that fail in turn. */
 const unkind = { pageSize: 1, listLagMs: 100, fingerprintLagMs: 400, zoneRetryMs: 200 }
 
-/** Starts a fake Compute Engine whose instances can be logged in to. With `region` in the configuration its group is a regional one. */
+/**
+ * Starts a fake Compute Engine whose instances can be logged in to. With `region` in the configuration its group is a
+ * regional one.
+ */
 export const createConformanceCloud: CreateConformanceCloud = ({ region }) => {
   const place: { region?: string; zone?: string } = typeof region === 'string' ? { region } : { zone: 'europe-west1-b' }
   return realCloud(
     async (basics) => {
-      const fake = await FakeGce.start({ ...basics, ...unkind, ...place, maxSize: 3, hostKeys: (id) => basics.real.hostKeys(id) })
+      const fake = await FakeGce.start({
+        ...basics,
+        ...unkind,
+        ...place,
+        maxSize: 3,
+        hostKeys: (id) => basics.real.hostKeys(id),
+      })
       // One zone of a region never has room.
       if (place.region !== undefined) fake.settings.fullZones = [`${place.region}-b`]
       return fake

@@ -19,7 +19,11 @@ export interface FakeBasics {
 /** Has something done when the cloud ends: the last first. */
 export type Defer = (act: () => unknown) => void
 
-/** A fake on a real clock, set forward where credentials are to expire, with machines that can be logged in to, as the suite's command line wants it. `describe` tells what a plugin needs to find the fake; what it defers is done in the end. */
+/**
+ * A fake on a real clock, set forward where credentials are to expire, with machines that can be logged in to, as the
+ * suite's command line wants it. `describe` tells what a plugin needs to find the fake; what it defers is done in the
+ * end.
+ */
 export async function realCloud<F extends Fake>(
   start: (basics: FakeBasics) => Promise<F>,
   describe: (fake: F, defer: Defer) => NonNullable<ConformanceCloud['pluginConfig']>,

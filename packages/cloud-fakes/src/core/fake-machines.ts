@@ -37,7 +37,10 @@ export interface FakeMachinesOptions {
   readonly rememberMs?: number
 }
 
-/** The machines of a fake group: launched and deleted with time lags, real ones behind them if wanted. The cloud's words and rules are elsewhere. */
+/**
+ * The machines of a fake group: launched and deleted with time lags, real ones behind them if wanted. The cloud's words
+ * and rules are elsewhere.
+ */
 export class FakeMachines {
   readonly #clock: Clock
   readonly #lags: Lags
@@ -123,7 +126,8 @@ export class FakeMachines {
 
   #known(): readonly FakeMachine[] {
     const from = this.#clock.now() - this.#rememberMs
-    for (const machine of this.#machines.values()) if (this.phase(machine, from) === 'gone') this.#machines.delete(machine.id)
+    for (const machine of this.#machines.values())
+      if (this.phase(machine, from) === 'gone') this.#machines.delete(machine.id)
     return [...this.#machines.values()]
   }
 
@@ -132,7 +136,8 @@ export class FakeMachines {
     try {
       await this.#real.start(machine.id, machine.address)
       machine.runningAt = this.#clock.now()
-      if (machine.deletingAt < Number.POSITIVE_INFINITY || machine.goneAt < Number.POSITIVE_INFINITY) await this.#real.stop(machine.id)
+      if (machine.deletingAt < Number.POSITIVE_INFINITY || machine.goneAt < Number.POSITIVE_INFINITY)
+        await this.#real.stop(machine.id)
     } catch (error) {
       machine.runningAt = this.#clock.now()
       machine.failure = `the real machine did not start: ${(error as Error).message}`

@@ -65,7 +65,10 @@ export interface FakeServerOptions {
   readonly onExchange?: (exchange: Exchange) => void
 }
 
-/** Serves one cloud's API on a loopback port: rate limits, faults and the record of calls are here, the protocol is in the {@link FakeApi}. */
+/**
+ * Serves one cloud's API on a loopback port: rate limits, faults and the record of calls are here, the protocol is in
+ * the {@link FakeApi}.
+ */
 export class FakeServer implements AsyncDisposable {
   readonly faults: Faults = new Faults()
   readonly calls: CloudCall[] = []
@@ -111,7 +114,12 @@ export class FakeServer implements AsyncDisposable {
     const body = await text(incoming).catch(() => undefined)
     // The client went away while it spoke.
     if (body === undefined) return
-    const request = { method: incoming.method ?? 'GET', url: new URL(incoming.url ?? '/', this.url), headers: incoming.headers, body }
+    const request = {
+      method: incoming.method ?? 'GET',
+      url: new URL(incoming.url ?? '/', this.url),
+      headers: incoming.headers,
+      body,
+    }
     const route = this.#api.route(request)
     if (!('act' in route)) return this.#send(response, 'unknown', request, route)
 
@@ -119,7 +127,8 @@ export class FakeServer implements AsyncDisposable {
     const at = this.#options.clock.now()
     const note = (status: number): number => this.calls.push({ operation, bucket, cost, at, status })
     const retryAfterMs = this.#limits.draw(bucket, cost, at)
-    const dry: CloudFault | undefined = retryAfterMs > 0 ? { kind: 'throttled', on: route.call ?? 'list', retryAfterMs } : undefined
+    const dry: CloudFault | undefined =
+      retryAfterMs > 0 ? { kind: 'throttled', on: route.call ?? 'list', retryAfterMs } : undefined
     const fault = dry ?? this.faults.take(route.call)
     if (fault?.kind === 'hang') return void note(0)
     if (fault?.kind === 'lost_answer') await route.act()
@@ -133,7 +142,10 @@ export class FakeServer implements AsyncDisposable {
     const refusal = fault === undefined ? undefined : this.#api.refuse(fault as SpokenFault, route)
     const { headers, ...rest } = refusal ?? (await route.act())
     const left = this.#limits.left(bucket, at)
-    const answer = { ...rest, headers: { ...headers, ...(left !== undefined && this.#api.headroom?.(bucket, Math.floor(left))) } }
+    const answer = {
+      ...rest,
+      headers: { ...headers, ...(left !== undefined && this.#api.headroom?.(bucket, Math.floor(left))) },
+    }
     note(answer.status)
     this.#send(response, operation, request, answer)
   }

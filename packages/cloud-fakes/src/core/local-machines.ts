@@ -1,6 +1,13 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { type ConnectorConfig, loadPlugin, newKeyPair, silentLogger, systemClock, systemRandom } from '@runner-core/fleeting'
+import {
+  type ConnectorConfig,
+  loadPlugin,
+  newKeyPair,
+  silentLogger,
+  systemClock,
+  systemRandom,
+} from '@runner-core/fleeting'
 import { RealMachines } from './real-machines.ts'
 
 /** How long the plugin may take to start, milliseconds. */

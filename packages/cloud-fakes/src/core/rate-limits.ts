@@ -22,7 +22,10 @@ export class RateLimits {
     return Math.min(limit.size, tokens + ((now - at) / 1000) * limit.perSecond)
   }
 
-  /** Draws `cost` tokens at clock time `now`, milliseconds. Answers how many milliseconds are missing: 0, and the tokens are taken; more, and none is. */
+  /**
+   * Draws `cost` tokens at clock time `now`, milliseconds. Answers how many milliseconds are missing: 0, and the tokens
+   * are taken; more, and none is.
+   */
   draw(bucket: string, cost: number, now: number): number {
     const limit = this.#limits[bucket]
     if (limit === undefined) return 0

@@ -3,7 +3,10 @@ import { connect, createServer, type Server } from 'node:net'
 import { type Clock, type ConnectInfo, deadline, delay, type InstanceGroup, isGroupError } from '@runner-core/fleeting'
 
 export interface RealMachinesOptions {
-  /** Makes the machines; initialised by whoever gives it, and shut down by them. For example the plugins `local` or `docker`. */
+  /**
+   * Makes the machines; initialised by whoever gives it, and shut down by them. For example the plugins `local` or
+   * `docker`.
+   */
   readonly group: InstanceGroup
   readonly clock: Clock
   /** The port that all machines answer on, each on an address of its own: `protocol_port` of the connector. */
@@ -14,10 +17,16 @@ export interface RealMachinesOptions {
 
 const never = new AbortController().signal
 
-/** Puts a real machine behind each instance of a fake cloud, at an address of its own in 127.0.0.0/8 (Linux answers on all of them), so that a job can run there. */
+/**
+ * Puts a real machine behind each instance of a fake cloud, at an address of its own in 127.0.0.0/8 (Linux answers on
+ * all of them), so that a job can run there.
+ */
 export class RealMachines implements AsyncDisposable {
   readonly #options: RealMachinesOptions
-  readonly #machines = new Map<string, { readonly id: string; readonly door: Server; readonly hostKeys: readonly string[] }>()
+  readonly #machines = new Map<
+    string,
+    { readonly id: string; readonly door: Server; readonly hostKeys: readonly string[] }
+  >()
   readonly #starting = new Set<Promise<void>>()
   readonly #ended = new AbortController()
   #nextAddress = 2
@@ -32,7 +41,10 @@ export class RealMachines implements AsyncDisposable {
     return `127.77.${Math.floor(number / 250)}.${(number % 250) + 1}`
   }
 
-  /** Makes the machine of an instance and opens its address; resolves once it can be connected to. Thrown: why there is none; one that takes too long is removed. */
+  /**
+   * Makes the machine of an instance and opens its address; resolves once it can be connected to. Thrown: why there is
+   * none; one that takes too long is removed.
+   */
   start(instanceId: string, address: string): Promise<void> {
     const starting = this.#start(instanceId, address).finally(() => this.#starting.delete(starting))
     this.#starting.add(starting)
@@ -61,7 +73,8 @@ export class RealMachines implements AsyncDisposable {
   async #ready(id: string): Promise<ConnectInfo> {
     const { group, clock, bootTimeoutMs = 60_000 } = this.#options
     let last: unknown
-    const late = (): Error => new Error(`the real machine ${id} was not ready within ${bootTimeoutMs} ms`, { cause: last })
+    const late = (): Error =>
+      new Error(`the real machine ${id} was not ready within ${bootTimeoutMs} ms`, { cause: last })
     using limit = deadline(clock, bootTimeoutMs, late, this.#ended.signal)
     for (;;) {
       try {
@@ -75,7 +88,10 @@ export class RealMachines implements AsyncDisposable {
     }
   }
 
-  /** The keys that the machine of an instance will show, as far as they are known: what a cloud would tell of its console. */
+  /**
+   * The keys that the machine of an instance will show, as far as they are known: what a cloud would tell of its
+   * console.
+   */
   hostKeys(instanceId: string): readonly string[] {
     return this.#machines.get(instanceId)?.hostKeys ?? []
   }

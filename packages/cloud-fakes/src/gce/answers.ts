@@ -32,6 +32,9 @@ export function refusal(
   const details = errorInfoReason && [
     { '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason: errorInfoReason, domain: 'googleapis.com' },
   ]
-  const answer = json({ error: { code: status, message, errors: [{ message, domain, reason }], ...(details && { details }) } }, status)
+  const answer = json(
+    { error: { code: status, message, errors: [{ message, domain, reason }], ...(details && { details }) } },
+    status,
+  )
   return { ...answer, headers: { ...answer.headers, ...headers } }
 }

@@ -29,7 +29,11 @@ const refusals: Readonly<Record<SpokenFault['kind'], Refusal>> = {
   quota: [403, 'quotaExceeded', "Quota 'IN_USE_ADDRESSES' exceeded. Limit: 8.0 in region."],
   capacity: [503, 'backendError', 'The service is short of resources.'],
   auth: [403, 'forbidden', "Required 'compute.instanceGroupManagers.update' permission for the group"],
-  invalid_config: [400, 'invalid', "Invalid value for field 'resource.instanceTemplate': the template refers to what does not exist."],
+  invalid_config: [
+    400,
+    'invalid',
+    "Invalid value for field 'resource.instanceTemplate': the template refers to what does not exist.",
+  ],
   conflict: [412, 'conditionNotMet', 'Another change is under way.'],
   server_error: [503, 'backendError', 'Backend Error'],
 } satisfies Record<Exclude<CloudFaultKind, 'reset' | 'hang' | 'lost_answer'>, Refusal>
@@ -75,7 +79,9 @@ export class GceApi implements FakeApi {
     try {
       if (path['project'] !== this.#cloud.place.project)
         throw new ApiRefusal(404, 'notFound', `The resource 'projects/${path['project']}' was not found`)
-      return json(select(await act({ path, query: url.searchParams, body: parseBody(body) }), url.searchParams.get('fields')))
+      return json(
+        select(await act({ path, query: url.searchParams, body: parseBody(body) }), url.searchParams.get('fields')),
+      )
     } catch (error) {
       if (error instanceof ApiRefusal) return error.answer
       throw error

@@ -42,7 +42,10 @@ export interface FakeGceOptions {
   readonly real?: RealMachines
   /** Default: nothing is limited. See `gceRateLimits`. */
   readonly rateLimits?: Readonly<Record<string, RateLimit>>
-  /** The host keys that a machine publishes as guest attributes, as in `authorized_keys`. Default: guest attributes are off. */
+  /**
+   * The host keys that a machine publishes as guest attributes, as in `authorized_keys`. Default: guest attributes are
+   * off.
+   */
   readonly hostKeys?: (instance: string) => readonly string[]
   /** Called with each request that was answered. */
   readonly onExchange?: (exchange: Exchange) => void
@@ -105,14 +108,32 @@ function makeCloud(options: FakeGceOptions): GceCloud {
   const machines = new FakeMachines({ clock, lags, real })
   const settings = wellSetUp()
   if (hostKeys !== undefined) settings.metadata.set('enable-guest-attributes', 'TRUE')
-  const { maxSize = zone === undefined ? 2000 : 1000, listLagMs = 0, pageSize = 500, zoneRetryMs = 15_000, fingerprintLagMs = 0 } = options
+  const {
+    maxSize = zone === undefined ? 2000 : 1000,
+    listLagMs = 0,
+    pageSize = 500,
+    zoneRetryMs = 15_000,
+    fingerprintLagMs = 0,
+  } = options
   const templateMetadata = settings.metadata
   const where = { zones, zoneRetryMs, settings, baseInstanceName: name }
   const group = new ManagedGroup({ clock, machines, ...where, maxSize, listLagMs, fingerprintLagMs, templateMetadata })
   const { appearMs = 0 } = lags
   const operations = new Operations(clock)
   const fingerprint = new Fingerprint(clock, fingerprintLagMs)
-  return { place, zones, clock, group, machines, settings, fingerprint, operations, appearMs, pageSize, hostKeys: hostKeys ?? (() => []) }
+  return {
+    place,
+    zones,
+    clock,
+    group,
+    machines,
+    settings,
+    fingerprint,
+    operations,
+    appearMs,
+    pageSize,
+    hostKeys: hostKeys ?? (() => []),
+  }
 }
 
 function handOn(server: FakeServer, { place, group, machines, settings }: GceCloud): CloudHand {

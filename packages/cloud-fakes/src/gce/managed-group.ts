@@ -96,7 +96,8 @@ export class ManagedGroup {
   coming(): readonly Member[] {
     const { zones, settings } = this.#options
     const hasRoom = zones.some((zone) => !settings.fullZones.includes(zone))
-    const isBetween = (member: Member): boolean => hasRoom && member.failure === undefined && this.phase(member) === 'failed'
+    const isBetween = (member: Member): boolean =>
+      hasRoom && member.failure === undefined && this.phase(member) === 'failed'
     const there = this.virtualMachines()
     return this.members().filter((member) => there.includes(member) || isBetween(member))
   }
@@ -111,7 +112,8 @@ export class ManagedGroup {
   /** The group tries in the next zone what found no room, which is supposed: nothing says how it does so. */
   #move(member: Member): void {
     const { machines, zones, zoneRetryMs, clock } = this.#options
-    if (zones.length < 2 || this.phase(member) !== 'failed' || clock.now() < member.machine.runningAt + zoneRetryMs) return
+    if (zones.length < 2 || this.phase(member) !== 'failed' || clock.now() < member.machine.runningAt + zoneRetryMs)
+      return
     if (!member.machine.failure!.startsWith('ZONE_RESOURCE_POOL_EXHAUSTED')) return
     member.triedZones.add(member.zone)
     if (member.triedZones.size >= zones.length) member.triedZones.clear()
@@ -126,7 +128,9 @@ export class ManagedGroup {
 
   #emptiestZone(except: ReadonlySet<string> = new Set()): string {
     const { zones } = this.#options
-    const counted = [...this.#members.values()].filter((member) => !['failed', 'deleting', 'lost', 'gone'].includes(this.phase(member)))
+    const counted = [...this.#members.values()].filter(
+      (member) => !['failed', 'deleting', 'lost', 'gone'].includes(this.phase(member)),
+    )
     const sizeOf = (zone: string): number => counted.filter((member) => member.zone === zone).length
     const left = zones.filter((zone) => !except.has(zone))
     return left.toSorted((one, other) => sizeOf(one) - sizeOf(other))[0]!
@@ -147,14 +151,19 @@ export class ManagedGroup {
   }
 
   create(configs: readonly { readonly name?: unknown; readonly preservedState?: unknown }[]): void {
-    if (configs.length === 0 || configs.length > mostInstances) throw invalid('instances', `must have 1 to ${mostInstances} entries`)
+    if (configs.length === 0 || configs.length > mostInstances)
+      throw invalid('instances', `must have 1 to ${mostInstances} entries`)
     const wanted = new Map<string, Readonly<Record<string, string>>>()
     for (const { name, preservedState } of configs) {
       if (typeof name !== 'string' || !nameRule.test(name)) {
         throw invalid('instances[].name', `'${JSON.stringify(name)}' does not match ${nameRule.source}`)
       }
-      if (wanted.has(name) || this.#isMember(name)) throw new ApiRefusal(409, 'alreadyExists', `The resource '${name}' already exists`)
-      wanted.set(name, Object((preservedState as { metadata?: unknown } | undefined)?.metadata) as Record<string, string>)
+      if (wanted.has(name) || this.#isMember(name))
+        throw new ApiRefusal(409, 'alreadyExists', `The resource '${name}' already exists`)
+      wanted.set(
+        name,
+        Object((preservedState as { metadata?: unknown } | undefined)?.metadata) as Record<string, string>,
+      )
     }
     this.#grow(wanted.size)
     for (const [name, metadata] of wanted) this.#add(name, metadata)
@@ -163,16 +172,20 @@ export class ManagedGroup {
 
   /** With `skip`, those that are no members or are going are passed over. `entries` are names, or URLs, not both. */
   delete(entries: readonly string[], skip: boolean): void {
-    if (entries.length === 0 || entries.length > mostInstances) throw invalid('instances', `must have 1 to ${mostInstances} entries`)
+    if (entries.length === 0 || entries.length > mostInstances)
+      throw invalid('instances', `must have 1 to ${mostInstances} entries`)
     const urls = entries.filter((entry) => entry.includes('/'))
     if (urls.length > 0 && urls.length < entries.length) throw invalid('instances', 'cannot have both URLs and names')
     const doomed: Member[] = []
     for (const entry of entries) {
       const { zone, name } = parseEntry(entry)
-      if (zone !== undefined && !this.#options.zones.includes(zone)) throw invalid('instances', `'${entry}' is in another zone or region`)
+      if (zone !== undefined && !this.#options.zones.includes(zone))
+        throw invalid('instances', `'${entry}' is in another zone or region`)
       const member = this.#members.get(name)
       const isGoing =
-        member === undefined || ['deleting', 'gone'].includes(this.phase(member)) || (zone !== undefined && member.zone !== zone)
+        member === undefined ||
+        ['deleting', 'gone'].includes(this.phase(member)) ||
+        (zone !== undefined && member.zone !== zone)
       if (!isGoing) doomed.push(member)
       else if (!skip) throw invalid('instances', `'${name}' is not a member of the group, or is being deleted`)
     }
@@ -198,7 +211,9 @@ export class ManagedGroup {
     return name
   }
 
-  /** The virtual machine goes without the group's doing. With `repair` the group makes it again, under the same name. */
+  /**
+   * The virtual machine goes without the group's doing. With `repair` the group makes it again, under the same name.
+   */
   lose(name: string, repair: boolean): void {
     const member = this.#members.get(name)
     if (member === undefined || !this.#options.machines.kill(name)) return
@@ -221,7 +236,11 @@ export class ManagedGroup {
     const { maxSize } = this.#options
     if (this.targetSize + by > maxSize) {
       // The code is supposed; that there is such a limit is documented.
-      throw new ApiRefusal(403, 'limitExceeded', `Exceeded limit 'maximum number of instances in a managed instance group' of ${maxSize}.`)
+      throw new ApiRefusal(
+        403,
+        'limitExceeded',
+        `Exceeded limit 'maximum number of instances in a managed instance group' of ${maxSize}.`,
+      )
     }
     this.targetSize += by
   }
@@ -230,10 +249,12 @@ export class ManagedGroup {
     const { machines, clock, templateMetadata, fingerprintLagMs } = this.#options
     const id = this.#newId()
     const zone = this.#emptiestZone()
-    const metadata = Object.entries({ ...Object.fromEntries(templateMetadata), ...preservedMetadata }).map(([key, value]) => ({
-      key,
-      value,
-    }))
+    const metadata = Object.entries({ ...Object.fromEntries(templateMetadata), ...preservedMetadata }).map(
+      ([key, value]) => ({
+        key,
+        value,
+      }),
+    )
     const failure = this.nextFailure
     const machine = machines.launch(name, this.#failureIn(zone, failure))
     const state = {

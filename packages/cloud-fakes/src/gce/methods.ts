@@ -62,7 +62,17 @@ export function gceMethods(cloud: GceCloud): readonly Method[] {
   return [...groupMethods(cloud), ...instanceMethods(cloud), ...otherMethods(cloud)]
 }
 
-function groupMethods({ place, zones, clock, group, settings, fingerprint, operations, appearMs, pageSize }: GceCloud): readonly Method[] {
+function groupMethods({
+  place,
+  zones,
+  clock,
+  group,
+  settings,
+  fingerprint,
+  operations,
+  appearMs,
+  pageSize,
+}: GceCloud): readonly Method[] {
   const isZonal = place.zone !== undefined
   const name = isZonal ? 'instanceGroupManagers' : 'regionInstanceGroupManagers'
   const at = `projects/{project}/${isZonal ? 'zones/{zone}' : 'regions/{region}'}/instanceGroupManagers/{instanceGroupManager}`
@@ -73,12 +83,16 @@ function groupMethods({ place, zones, clock, group, settings, fingerprint, opera
       const where = { targetLink: groupLink(place), scopeLink: scopeLink(place) }
       return { ...where, operationType: `compute.${name}.${operationType}`, doneAt: clock.now() + doneInMs }
     })
-  const methods: readonly (Omit<Method, 'operation' | 'at'> & { readonly method: string; readonly verb?: 'GET' | 'PATCH' })[] = [
+  const methods: readonly (Omit<Method, 'operation' | 'at'> & {
+    readonly method: string
+    readonly verb?: 'GET' | 'PATCH'
+  })[] = [
     {
       method: 'get',
       verb: 'GET',
       bucket: 'read',
-      act: () => groupResource(place, settings, zones, { targetSize: group.targetSize, fingerprint: fingerprint.shown }),
+      act: () =>
+        groupResource(place, settings, zones, { targetSize: group.targetSize, fingerprint: fingerprint.shown }),
     },
     {
       method: 'patch',
@@ -91,7 +105,11 @@ function groupMethods({ place, zones, clock, group, settings, fingerprint, opera
           if (typeof description !== 'string' || Object.keys(others).length > 0)
             throw new ApiRefusal(400, 'invalid', "Invalid value for field 'resource': this fake patches a description")
           if (given !== undefined && given !== fingerprint.now)
-            throw new ApiRefusal(412, 'conditionNotMet', 'Supplied fingerprint does not match current metadata fingerprint.')
+            throw new ApiRefusal(
+              412,
+              'conditionNotMet',
+              'Supplied fingerprint does not match current metadata fingerprint.',
+            )
           settings.description = description
           fingerprint.move()
         }),
@@ -101,7 +119,9 @@ function groupMethods({ place, zones, clock, group, settings, fingerprint, opera
       call: 'list',
       bucket: 'default',
       act({ query }) {
-        const rows = group.listed().map(({ member, phase }) => managedInstanceResource(place, member, phase, member.machine))
+        const rows = group
+          .listed()
+          .map(({ member, phase }) => managedInstanceResource(place, member, phase, member.machine))
         const found = filtered(rows, query.get('filter'))
         if (settings.listResults === 'PAGELESS') return { managedInstances: found }
         const { items, ...rest } = page(found, query, pageSize)
@@ -112,7 +132,8 @@ function groupMethods({ place, zones, clock, group, settings, fingerprint, opera
       method: 'createInstances',
       call: 'increase',
       bucket: 'default',
-      act: ({ query, body }) => change(query, 'createInstances', appearMs, () => group.create(listOf(body, 'instances'))),
+      act: ({ query, body }) =>
+        change(query, 'createInstances', appearMs, () => group.create(listOf(body, 'instances'))),
     },
     {
       method: 'deleteInstances',
@@ -126,7 +147,8 @@ function groupMethods({ place, zones, clock, group, settings, fingerprint, opera
     {
       method: 'resize',
       bucket: 'default',
-      act: ({ query }) => change(query, 'resize', appearMs, () => group.resize(Number(query.get('size') ?? Number.NaN))),
+      act: ({ query }) =>
+        change(query, 'resize', appearMs, () => group.resize(Number(query.get('size') ?? Number.NaN))),
     },
     {
       method: 'listErrors',
@@ -137,7 +159,10 @@ function groupMethods({ place, zones, clock, group, settings, fingerprint, opera
           group
             .members()
             .filter((member) => group.phase(member) === 'failed')
-            .map((member) => ({ error: failureOf(member.machine), timestamp: new Date(member.createdAt).toISOString() })),
+            .map((member) => ({
+              error: failureOf(member.machine),
+              timestamp: new Date(member.createdAt).toISOString(),
+            })),
           query,
           pageSize,
         ),
@@ -147,9 +172,11 @@ function groupMethods({ place, zones, clock, group, settings, fingerprint, opera
       bucket: 'default',
       act: ({ query }) =>
         page(
-          group
-            .members()
-            .map(({ name, preservedMetadata }) => ({ name, preservedState: { metadata: preservedMetadata }, status: 'EFFECTIVE' })),
+          group.members().map(({ name, preservedMetadata }) => ({
+            name,
+            preservedState: { metadata: preservedMetadata },
+            status: 'EFFECTIVE',
+          })),
           query,
           pageSize,
         ),
@@ -167,7 +194,15 @@ function groupMethods({ place, zones, clock, group, settings, fingerprint, opera
   }))
 }
 
-function instanceMethods({ place, clock, group, settings, operations, hostKeys, pageSize }: GceCloud): readonly Method[] {
+function instanceMethods({
+  place,
+  clock,
+  group,
+  settings,
+  operations,
+  hostKeys,
+  pageSize,
+}: GceCloud): readonly Method[] {
   const at = 'projects/{project}/zones/{zone}/instances'
   const find = ({ zone, instance }: Call['path']): Member => {
     const member = group.virtualMachines().find(({ name, zone: where }) => name === instance && where === zone)
@@ -229,7 +264,12 @@ function instanceMethods({ place, clock, group, settings, operations, hostKeys, 
         return operations.once(query.get('requestId') ?? undefined, () => {
           group.setMetadata(member, body['fingerprint'], listOf(body, 'items') as readonly MetadataItem[])
           const targetLink = instanceLink(place, member)
-          return { targetLink, scopeLink: zoneLink(place, member.zone), operationType: 'setMetadata', doneAt: clock.now() }
+          return {
+            targetLink,
+            scopeLink: zoneLink(place, member.zone),
+            operationType: 'setMetadata',
+            doneAt: clock.now(),
+          }
         })
       },
     },
@@ -241,8 +281,18 @@ function otherMethods({ place, settings, operations }: GceCloud): readonly Metho
     const at = `projects/{project}/${scope}s/{${scope}}/operations/{operation}`
     const operation = `${scope}Operations`
     return [
-      { operation: `${operation}.get`, at: `GET ${at}`, bucket: 'read', act: ({ path }) => operations.get(path['operation']!) },
-      { operation: `${operation}.wait`, at: `POST ${at}/wait`, bucket: 'read', act: ({ path }) => operations.wait(path['operation']!) },
+      {
+        operation: `${operation}.get`,
+        at: `GET ${at}`,
+        bucket: 'read',
+        act: ({ path }) => operations.get(path['operation']!),
+      },
+      {
+        operation: `${operation}.wait`,
+        at: `POST ${at}/wait`,
+        bucket: 'read',
+        act: ({ path }) => operations.wait(path['operation']!),
+      },
     ]
   }
   return [

@@ -3,7 +3,10 @@ import { ApiRefusal } from './answers.ts'
 /** What of an object is wanted: `true` all of it, otherwise by field. */
 type Mask = true | Map<string, Mask>
 
-/** The parameter `fields`: `items(name,networkInterfaces/networkIP),nextPageToken`. Absent: everything. Thrown: one that cannot be read. */
+/**
+ * The parameter `fields`: `items(name,networkInterfaces/networkIP),nextPageToken`. Absent: everything. Thrown: one that
+ * cannot be read.
+ */
 export function select(value: unknown, fields: string | null): unknown {
   return fields === null || fields === '*' ? value : cut(value, parse(fields))
 }

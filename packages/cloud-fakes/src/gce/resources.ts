@@ -57,13 +57,21 @@ export function groupResource(
     fingerprint,
     selfLink: groupLink(place),
     [isRegional ? 'region' : 'zone']: scopeLink(place),
-    ...(isRegional && { distributionPolicy: { zones: zones.map((zone) => ({ zone: zoneLink(place, zone) })), targetShape: 'ANY' } }),
+    ...(isRegional && {
+      distributionPolicy: { zones: zones.map((zone) => ({ zone: zoneLink(place, zone) })), targetShape: 'ANY' },
+    }),
     instanceTemplate: templateLink(place),
     versions: [{ instanceTemplate: templateLink(place), targetSize: { calculated: targetSize } }],
     targetSize,
-    updatePolicy: { type: updateType, minimalAction: 'REPLACE', ...(isRegional && { instanceRedistributionType: redistribution }) },
+    updatePolicy: {
+      type: updateType,
+      minimalAction: 'REPLACE',
+      ...(isRegional && { instanceRedistributionType: redistribution }),
+    },
     instanceLifecyclePolicy: { defaultActionOnFailure: onFailure, forceUpdateOnRepair: 'NO' },
-    ...(healthCheck && { autoHealingPolicies: [{ healthCheck: `${projectLink(place)}/global/healthChecks/ssh`, initialDelaySec: 300 }] }),
+    ...(healthCheck && {
+      autoHealingPolicies: [{ healthCheck: `${projectLink(place)}/global/healthChecks/ssh`, initialDelaySec: 300 }],
+    }),
     listManagedInstancesResults: listResults,
     status: { isStable: true, ...(autoscaler && { autoscaler: `${scopeLink(place)}/autoscalers/${place.group}` }) },
   }
@@ -97,7 +105,12 @@ function metadataResource(metadata: ReadonlyMap<string, string>): object {
 }
 
 /** `ManagedInstance`. */
-export function managedInstanceResource(place: Place, member: Member, phase: MemberPhase, machine: FakeMachine | undefined): object {
+export function managedInstanceResource(
+  place: Place,
+  member: Member,
+  phase: MemberPhase,
+  machine: FakeMachine | undefined,
+): object {
   const exists = phase !== 'creating' && phase !== 'failed' && phase !== 'lost'
   const [action, status] = words(phase, machine?.word)
   return {
@@ -108,7 +121,9 @@ export function managedInstanceResource(place: Place, member: Member, phase: Mem
     ...(status !== undefined && { instanceStatus: status }),
     targetStatus: phase === 'deleting' ? 'DELETED' : 'RUNNING',
     version: { instanceTemplate: templateLink(place) },
-    ...(Object.keys(member.preservedMetadata).length > 0 && { preservedStateFromConfig: { metadata: member.preservedMetadata } }),
+    ...(Object.keys(member.preservedMetadata).length > 0 && {
+      preservedStateFromConfig: { metadata: member.preservedMetadata },
+    }),
     lastAttempt: phase === 'failed' ? { errors: { errors: [failureOf(machine)] } } : {},
   }
 }

@@ -4,8 +4,8 @@ import { json } from './answers.ts'
 const token = { access_token: 'ya29.of-the-fake', expires_in: 3599, token_type: 'Bearer' }
 
 /**
- * Where credentials come from: the metadata server of a machine in Compute Engine (set `GCE_METADATA_HOST` to the fake's host and port), and a token exchange for workload identity.
- * Undefined: it is another request.
+ * Where credentials come from: the metadata server of a machine in Compute Engine (set `GCE_METADATA_HOST` to the
+ * fake's host and port), and a token exchange for workload identity. Undefined: it is another request.
  */
 export function tokenAnswer({ url, method, headers, body }: FakeRequest): FakeAnswer | undefined {
   if (url.pathname.startsWith('/computeMetadata/v1')) {
@@ -29,7 +29,10 @@ export function tokenAnswer({ url, method, headers, body }: FakeRequest): FakeAn
 
 const subjectToken = 'subject-of-the-fake'
 
-/** What `plugin_config.credentials_file` can hold to log in to a fake: workload identity whose token comes from the fake. */
+/**
+ * What `plugin_config.credentials_file` can hold to log in to a fake: workload identity whose token comes from the
+ * fake.
+ */
 export function externalAccount(url: string): object {
   return {
     type: 'external_account',

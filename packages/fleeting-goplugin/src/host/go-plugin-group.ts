@@ -45,7 +45,10 @@ export class GoPluginGroup implements InstanceGroup {
 
   readonly #options: GoPluginGroupOptions
   readonly #supervisor: Supervisor
-  /** Upstream's host makes these calls one after the other, and plugins are written for that: only ConnectInfo and Heartbeat come beside them. */
+  /**
+   * Upstream's host makes these calls one after the other, and plugins are written for that: only ConnectInfo and
+   * Heartbeat come beside them.
+   */
   readonly #turn = new Semaphore(1)
   #maxSize = Infinity
   /** What the last whole list said. */
@@ -71,7 +74,10 @@ export class GoPluginGroup implements InstanceGroup {
       this.suspend = (ids, limit) => this.#inTurn(limit, (limited) => this.#changePower('Suspend', ids, limited))
       this.resume = (ids, limit) => this.#inTurn(limit, (limited) => this.#changePower('Resume', ids, limited))
     }
-    this.#options.logger.info({ plugin: this.#options.file, group: id, version, build_info: buildInfo }, 'plugin started')
+    this.#options.logger.info(
+      { plugin: this.#options.file, group: id, version, build_info: buildInfo },
+      'plugin started',
+    )
     return {
       id,
       maxSize: this.#maxSize,
@@ -93,12 +99,15 @@ export class GoPluginGroup implements InstanceGroup {
     return this.#inTurn(signal, async (limit) => {
       const before = this.#known ?? (await this.#list(limit))
       const launched = this.#launched
-      // A plugin need not heed its own maximum: upstream's host does it for all. What the last list says is too little only near the bound.
+      // A plugin need not heed its own maximum: upstream's host does it for all. What the last list says is too little
+      // only near the bound.
       const nearBound = before.size + launched + count > this.#maxSize
       const room = nearBound ? Math.max(0, this.#maxSize - countAlive((await this.#list(limit)).values())) : Infinity
       const wanted = Math.min(count, room)
       const errors =
-        wanted < count ? [new GroupError('quota', `${count} more wanted, and the group has room for ${wanted} of ${this.#maxSize}`)] : []
+        wanted < count
+          ? [new GroupError('quota', `${count} more wanted, and the group has room for ${wanted} of ${this.#maxSize}`)]
+          : []
       if (wanted <= 0) return { requested: 0, errors }
       try {
         const { succeeded } = await this.#client.call('Increase', { n: wanted }, limit)
@@ -183,7 +192,11 @@ export class GoPluginGroup implements InstanceGroup {
     }
   }
 
-  async #changePower(method: 'Suspend' | 'Resume', ids: readonly string[], signal: AbortSignal): Promise<DecreaseResult> {
+  async #changePower(
+    method: 'Suspend' | 'Resume',
+    ids: readonly string[],
+    signal: AbortSignal,
+  ): Promise<DecreaseResult> {
     try {
       const { succeeded } = await this.#client.call(method, { instances: ids }, signal)
       return shared(ids, succeeded, new GroupError('transient', `the plugin did not accept ${method}`))
@@ -201,7 +214,8 @@ export class GoPluginGroup implements InstanceGroup {
   async #limited<T>(signal: AbortSignal, run: (limit: AbortSignal) => Promise<T>): Promise<T> {
     const { clock, callTimeoutMs } = this.#options
     signal.throwIfAborted()
-    const tooLate = (): GroupError => new GroupError('transient', `the plugin gave no answer within ${callTimeoutMs} ms`)
+    const tooLate = (): GroupError =>
+      new GroupError('transient', `the plugin gave no answer within ${callTimeoutMs} ms`)
     using limit = deadline(clock, callTimeoutMs, tooLate, signal)
     return await run(limit.signal)
   }
@@ -217,7 +231,8 @@ export class GoPluginGroup implements InstanceGroup {
 }
 
 /** gRPC is loaded by the first plugin that is started: whoever only reads a configuration does not pay for it. */
-const startSession: SupervisorOptions['start'] = async (...args) => (await import('./plugin-session.ts')).PluginSession.start(...args)
+const startSession: SupervisorOptions['start'] = async (...args) =>
+  (await import('./plugin-session.ts')).PluginSession.start(...args)
 
 /** What was asked for by what came of it. */
 function shared(ids: readonly string[], succeeded: readonly string[], error: GroupError): DecreaseResult {
@@ -233,5 +248,7 @@ function gone(id: string): GroupError {
 function refusals(ids: readonly string[], error: GroupError): ReadonlyMap<string, GroupError> {
   const { retryAfterMs } = error
   const hint = retryAfterMs === undefined ? {} : { retryAfterMs }
-  return new Map(ids.map((id) => [id, new GroupError(error.code, error.message, { instanceId: id, cause: error, ...hint })]))
+  return new Map(
+    ids.map((id) => [id, new GroupError(error.code, error.message, { instanceId: id, cause: error, ...hint })]),
+  )
 }

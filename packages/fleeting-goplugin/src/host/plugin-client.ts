@@ -2,14 +2,21 @@ import * as grpc from '@grpc/grpc-js'
 import { codec } from '../wire/codec.ts'
 import type { Handshake } from '../wire/handshake.ts'
 import type { UpdateResponse, WireMessages } from '../wire/messages.ts'
-import { controllerMethods, type InstanceGroupMethods, instanceGroupMethods, stdioMethods, type WireMethod } from '../wire/methods.ts'
+import {
+  controllerMethods,
+  type InstanceGroupMethods,
+  instanceGroupMethods,
+  stdioMethods,
+  type WireMethod,
+} from '../wire/methods.ts'
 import { WireError } from '../wire/wire-error.ts'
 import { pem, type SessionCertificate } from './session-certificate.ts'
 import { UpdateConnection } from './update-connection.ts'
 
 type Methods = InstanceGroupMethods
 type RequestOf<Name extends keyof Methods> = Methods[Name] extends WireMethod<infer Request, infer _> ? Request : never
-type ResponseOf<Name extends keyof Methods> = Methods[Name] extends WireMethod<infer _, infer Response> ? Response : never
+type ResponseOf<Name extends keyof Methods> =
+  Methods[Name] extends WireMethod<infer _, infer Response> ? Response : never
 
 const options: grpc.ClientOptions = {
   // The protocol has no limit, and both ends of upstream lift gRPC's.
@@ -36,7 +43,11 @@ export class PluginClient {
     const credentials =
       certificate === undefined || own === undefined
         ? grpc.credentials.createInsecure()
-        : grpc.credentials.createSsl(Buffer.from(pem(certificate)), Buffer.from(own.privateKey), Buffer.from(own.certificate))
+        : grpc.credentials.createSsl(
+            Buffer.from(pem(certificate)),
+            Buffer.from(own.privateKey),
+            Buffer.from(own.certificate),
+          )
     this.#client = new grpc.Client(network === 'unix' ? `unix:${address}` : address, credentials, options)
     this.#updates = new UpdateConnection(handshake, own)
   }
@@ -47,7 +58,11 @@ export class PluginClient {
     request: RequestOf<Name>,
     signal: AbortSignal,
   ): Promise<ResponseOf<Name>> {
-    return this.#unary(instanceGroupMethods[name] as unknown as WireMethod<RequestOf<Name>, ResponseOf<Name>>, request, signal)
+    return this.#unary(
+      instanceGroupMethods[name] as unknown as WireMethod<RequestOf<Name>, ResponseOf<Name>>,
+      request,
+      signal,
+    )
   }
 
   /** Every row of the group. Thrown: as by {@link call}. */
@@ -89,15 +104,25 @@ export class PluginClient {
     this.#updates.close()
   }
 
-  #unary<Request, Response>(method: WireMethod<Request, Response>, request: Request, signal: AbortSignal): Promise<Response> {
+  #unary<Request, Response>(
+    method: WireMethod<Request, Response>,
+    request: Request,
+    signal: AbortSignal,
+  ): Promise<Response> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason)
       const { path, requestSerialize, responseDeserialize } = method
-      const call = this.#client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, (error, answer) => {
-        signal.removeEventListener('abort', onAbort)
-        if (error) reject(asWireError(error))
-        else resolve(answer as Response)
-      })
+      const call = this.#client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        request,
+        (error, answer) => {
+          signal.removeEventListener('abort', onAbort)
+          if (error) reject(asWireError(error))
+          else resolve(answer as Response)
+        },
+      )
       const onAbort = (): void => {
         // First: what cancelling tells is no news.
         reject(signal.reason)
@@ -118,7 +143,9 @@ function succeededOf({ metadata }: grpc.ServiceError): readonly string[] | undef
   const [bytes] = metadata?.get('grpc-status-details-bin') ?? []
   if (!Buffer.isBuffer(bytes)) return undefined
   try {
-    const detail = errorStatus.decode(bytes).details.find(({ typeUrl }) => /\/proto\.(?:Suspend|Resume)Response$/.test(typeUrl))
+    const detail = errorStatus
+      .decode(bytes)
+      .details.find(({ typeUrl }) => /\/proto\.(?:Suspend|Resume)Response$/.test(typeUrl))
     return detail && instanceGroupMethods.Suspend.responseDeserialize(detail.value).succeeded
   } catch {
     return undefined

@@ -3,11 +3,17 @@ import { expect, test } from 'vitest'
 import { LineSplitter, parseLogLine } from './plugin-log.ts'
 
 test("hclog's lines keep level, message and fields", () => {
-  const line = '{"@level":"warn","@message":"slow","@module":"hetzner.api","@timestamp":"2026-06-30T13:17:28.000001Z","took":3,"level":"x"}'
+  const line =
+    '{"@level":"warn","@message":"slow","@module":"hetzner.api","@timestamp":"2026-06-30T13:17:28.000001Z","took":3,"level":"x"}'
   expect(parseLogLine(line)).toEqual({
     level: 'warn',
     message: 'slow',
-    fields: { plugin_module: 'hetzner.api', plugin_time: '2026-06-30T13:17:28.000001Z', plugin_took: 3, plugin_level: 'x' },
+    fields: {
+      plugin_module: 'hetzner.api',
+      plugin_time: '2026-06-30T13:17:28.000001Z',
+      plugin_took: 3,
+      plugin_level: 'x',
+    },
   })
   expect(parseLogLine('{"@level":"trace","@message":"x"}').level).toBe('debug')
 })
@@ -25,7 +31,10 @@ test.each([
 })
 
 test('fields of other types, which end the process of upstream’s host, do no harm', () => {
-  expect(parseLogLine('{"@level":7,"@message":{"a":1},"@timestamp":5,"@module":[]}')).toMatchObject({ level: 'debug', fields: {} })
+  expect(parseLogLine('{"@level":7,"@message":{"a":1},"@timestamp":5,"@module":[]}')).toMatchObject({
+    level: 'debug',
+    fields: {},
+  })
 })
 
 function linesOf(chunks: readonly Uint8Array[]): readonly string[] {

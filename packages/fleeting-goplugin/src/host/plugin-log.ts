@@ -2,12 +2,20 @@ import type { Logger } from '@runner-core/fleeting'
 
 type Level = keyof Logger
 
-const levels: Readonly<Record<string, Level>> = { trace: 'debug', debug: 'debug', info: 'info', warn: 'warn', error: 'error' }
+const levels: Readonly<Record<string, Level>> = {
+  trace: 'debug',
+  debug: 'debug',
+  info: 'info',
+  warn: 'warn',
+  error: 'error',
+}
 
 /** Longer lines are logged in part. */
 const longestLine = 64 * 1024
 
-/** One line of a plugin's standard error as a log entry: hclog's JSON with its level and fields, anything else as it is. */
+/**
+ * One line of a plugin's standard error as a log entry: hclog's JSON with its level and fields, anything else as it is.
+ */
 export function parseLogLine(line: string): {
   readonly level: Level
   readonly message: string
@@ -29,7 +37,9 @@ function parseJson(line: string): Readonly<Record<string, unknown>> | undefined 
   if (!line.startsWith('{')) return undefined
   try {
     const entry: unknown = JSON.parse(line)
-    return typeof entry === 'object' && entry !== null && '@message' in entry ? (entry as Record<string, unknown>) : undefined
+    return typeof entry === 'object' && entry !== null && '@message' in entry
+      ? (entry as Record<string, unknown>)
+      : undefined
   } catch {
     return undefined
   }

@@ -26,7 +26,10 @@ const quotedLines = 5
 /** The name of a socket's file may have 103 bytes on every platform; go-plugin adds about 20. */
 const longestSocketDirectory = 80
 
-/** A running plugin that has said where it listens. It, and what it started in its own process group, ends when this process ends, however that comes about. */
+/**
+ * A running plugin that has said where it listens. It, and what it started in its own process group, ends when this
+ * process ends, however that comes about.
+ */
 export class PluginProcess {
   readonly handshake: Handshake
   /** Resolves with how it ended. */
@@ -39,7 +42,10 @@ export class PluginProcess {
     this.ended = ended
   }
 
-  /** Thrown: `invalid_config`, when it cannot be run or is no plugin; `transient`, when it ends or says nothing in time; the signal's reason. */
+  /**
+   * Thrown: `invalid_config`, when it cannot be run or is no plugin; `transient`, when it ends or says nothing in time;
+   * the signal's reason.
+   */
   static async start(options: PluginProcessOptions, signal: AbortSignal): Promise<PluginProcess> {
     const { file, startTimeoutMs, clock } = options
     const name = basename(file)
@@ -49,7 +55,10 @@ export class PluginProcess {
       new GroupError('transient', `${name} printed no handshake line within ${startTimeoutMs} ms${quoted()}`)
     using limit = deadline(clock, startTimeoutMs, tooLate, signal)
     try {
-      const line = await untilAbort(Promise.race([firstLine(child, name), diedEarly(ended, name, quoted)]), limit.signal)
+      const line = await untilAbort(
+        Promise.race([firstLine(child, name), diedEarly(ended, name, quoted)]),
+        limit.signal,
+      )
       return new PluginProcess(child, readHandshake(line, name), ended)
     } catch (error) {
       killGroup(child)
@@ -88,7 +97,8 @@ function launch(
     },
     // The guard notices by its standard input that we are gone.
     stdio: 'pipe',
-    // A group of its own: what ends this process by the terminal does not end the plugin before us, and all of it can be ended.
+    // A group of its own: what ends this process by the terminal does not end the plugin before us, and all of it can
+    // be ended.
     detached: process.platform !== 'win32',
     windowsHide: true,
   })
@@ -117,7 +127,9 @@ function launch(
 /** Only this user can enter it, so that nobody else can reach the plugin by it. */
 function socketDirectory(): string {
   const wanted = join(tmpdir(), 'fleeting-')
-  const directory = mkdtempSync(wanted.length > longestSocketDirectory && existsSync('/tmp') ? '/tmp/fleeting-' : wanted)
+  const directory = mkdtempSync(
+    wanted.length > longestSocketDirectory && existsSync('/tmp') ? '/tmp/fleeting-' : wanted,
+  )
   chmodSync(directory, 0o700)
   return directory
 }
@@ -152,7 +164,11 @@ function readHandshake(line: string, name: string): Handshake {
   try {
     return parseHandshake(line)
   } catch (error) {
-    throw new GroupError('invalid_config', `${name} is no fleeting plugin that can be used: ${(error as Error).message}`, { cause: error })
+    throw new GroupError(
+      'invalid_config',
+      `${name} is no fleeting plugin that can be used: ${(error as Error).message}`,
+      { cause: error },
+    )
   }
 }
 

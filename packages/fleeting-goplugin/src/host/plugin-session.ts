@@ -10,7 +10,10 @@ import { newSessionCertificate } from './session-certificate.ts'
 export interface SessionOptions {
   readonly file: string
   readonly environment: NodeJS.ProcessEnv
-  /** `offer`: TLS with a certificate for each end, if the plugin takes it · `require`: no plugin that does not · `off`: plaintext. */
+  /**
+   * `offer`: TLS with a certificate for each end, if the plugin takes it · `require`: no plugin that does not · `off`:
+   * plaintext.
+   */
   readonly tls: 'offer' | 'require' | 'off'
   readonly startTimeoutMs: number
   /** Of `Init`, milliseconds. */
@@ -45,7 +48,9 @@ export class PluginSession {
     return this.#process.pid
   }
 
-  /** Thrown: what a start or `Init` meets, as `GroupError`; the signal's reason. Nothing of the process is then left. */
+  /**
+   * Thrown: what a start or `Init` meets, as `GroupError`; the signal's reason. Nothing of the process is then left.
+   */
   static async start(options: SessionOptions, request: InitRequest, signal: AbortSignal): Promise<PluginSession> {
     const { tls, clock, logger, callTimeoutMs, file } = options
     const plugin = basename(file)
@@ -59,9 +64,13 @@ export class PluginSession {
         throw new GroupError('invalid_config', `${plugin} does not speak TLS, which is required`)
       }
       if (handshake.certificate === undefined && tls === 'offer' && handshake.network === 'tcp') {
-        logger.warn({ plugin, address: handshake.address }, 'plugin listens on TCP without TLS: every user of this machine can reach it')
+        logger.warn(
+          { plugin, address: handshake.address },
+          'plugin listens on TCP without TLS: every user of this machine can reach it',
+        )
       }
-      const tooLate = (): GroupError => new GroupError('transient', `${plugin} did not answer Init within ${callTimeoutMs} ms`)
+      const tooLate = (): GroupError =>
+        new GroupError('transient', `${plugin} did not answer Init within ${callTimeoutMs} ms`)
       using limit = deadline(clock, callTimeoutMs, tooLate, signal)
       const info = await untilAbort(
         Promise.race([
@@ -80,10 +89,14 @@ export class PluginSession {
     }
   }
 
-  /** The plugin frees what is its own, and its process ends: by itself, or after two seconds by force. Rejects with why `Shutdown` did not work. */
+  /**
+   * The plugin frees what is its own, and its process ends: by itself, or after two seconds by force. Rejects with why
+   * `Shutdown` did not work.
+   */
   async end(callTimeoutMs: number): Promise<void> {
     try {
-      const tooLate = (): GroupError => new GroupError('transient', `the plugin did not answer Shutdown within ${callTimeoutMs} ms`)
+      const tooLate = (): GroupError =>
+        new GroupError('transient', `the plugin did not answer Shutdown within ${callTimeoutMs} ms`)
       using limit = deadline(this.#clock, callTimeoutMs, tooLate)
       await untilAbort(this.client.call('Shutdown', {}, limit.signal), limit.signal)
     } catch (error) {
@@ -109,7 +122,10 @@ export class PluginSession {
   }
 }
 
-/** Fails as a call did, but later where that may have been the end of the process: it is heard of after its connection's, and says more. */
+/**
+ * Fails as a call did, but later where that may have been the end of the process: it is heard of after its
+ * connection's, and says more.
+ */
 async function afterTheEnd(error: unknown, clock: Clock, signal: AbortSignal): Promise<never> {
   if (isGroupError(error) && error.code === 'transient') await delay(clock, endHeardMs, signal).catch(() => {})
   throw error
@@ -121,9 +137,11 @@ async function endedDuringInit(ended: Promise<string>, plugin: string): Promise<
 
 /** What a Go plugin prints past its logger goes here, and is lost with upstream's host. */
 function logPrints(client: PluginClient, plugin: string, logger: Logger): void {
-  const channel = (name: string): LineSplitter => new LineSplitter((line) => logger.debug({ plugin, stream: name }, line))
+  const channel = (name: string): LineSplitter =>
+    new LineSplitter((line) => logger.debug({ plugin, stream: name }, line))
   const channels = [undefined, channel('stdout'), channel('stderr')]
   const { signal } = new AbortController()
-  const onMessage = ({ channel, data }: { readonly channel: number; readonly data: Uint8Array }): void => channels[channel]?.write(data)
+  const onMessage = ({ channel, data }: { readonly channel: number; readonly data: Uint8Array }): void =>
+    channels[channel]?.write(data)
   client.prints(onMessage, signal).catch(() => {})
 }

@@ -20,7 +20,9 @@ test('a certificate for localhost, signed by itself, of its own key, valid now',
 
 test('no two are alike', async () => {
   const [one, other] = await Promise.all([newSessionCertificate(0), newSessionCertificate(0)])
-  expect(new X509Certificate(one.certificate).serialNumber).not.toBe(new X509Certificate(other.certificate).serialNumber)
+  expect(new X509Certificate(one.certificate).serialNumber).not.toBe(
+    new X509Certificate(other.certificate).serialNumber,
+  )
 })
 
 test('lengths and numbers as DER has them', () => {
@@ -30,7 +32,9 @@ test('lengths and numbers as DER has them', () => {
       bytes[0] = Math.max(1, bytes[0] as number)
       const encoded = integer(bytes)
       const header = encoded[1] === 0x82 ? 4 : encoded[1] === 0x81 ? 3 : 2
-      expect(BigInt(`0x${encoded.subarray(header).toString('hex')}`)).toBe(BigInt(`0x${Buffer.from(bytes).toString('hex')}`))
+      expect(BigInt(`0x${encoded.subarray(header).toString('hex')}`)).toBe(
+        BigInt(`0x${Buffer.from(bytes).toString('hex')}`),
+      )
       expect(encoded[header] as number).toBeLessThan(0x80)
       expect(sequence(encoded).length).toBeGreaterThan(encoded.length)
     }),

@@ -12,7 +12,10 @@ const dayMs = 24 * 3_600_000
 const ecdsaWithSha256 = sequence(oid('1.2.840.10045.4.3.2'))
 const localhost = sequence(set(sequence(oid('2.5.4.3'), utf8('localhost'))))
 
-/** Signed by itself, for `localhost`, as go-plugin's AutoMTLS has them: each end trusts exactly the other's. Node can make keys, but no certificates. */
+/**
+ * Signed by itself, for `localhost`, as go-plugin's AutoMTLS has them: each end trusts exactly the other's. Node can
+ * make keys, but no certificates.
+ */
 export async function newSessionCertificate(wallTime: number): Promise<SessionCertificate> {
   const { publicKey, privateKey } = await promisify(generateKeyPair)('ec', { namedCurve: 'prime256v1' })
   const body = sequence(

@@ -177,6 +177,8 @@ test('close while it is being started again leaves nothing running', async () =>
 })
 
 test('waits grow to a minute', () => {
-  expect([1, 2, 3, 8, 30].map((failures) => restartDelayMs(failures, () => 0))).toEqual([250, 500, 1000, 30_000, 30_000])
+  expect([1, 2, 3, 8, 30].map((failures) => restartDelayMs(failures, () => 0))).toEqual([
+    250, 500, 1000, 30_000, 30_000,
+  ])
   expect(restartDelayMs(1000, () => 1)).toBe(60_000)
 })

@@ -37,7 +37,8 @@ export class Supervisor {
 
   /** The process that runs now. Thrown: `transient`, while there is none. */
   get session(): PluginSession {
-    if (this.#session === undefined) throw new GroupError('transient', this.#trouble ?? `plugin ${this.#name} does not run`)
+    if (this.#session === undefined)
+      throw new GroupError('transient', this.#trouble ?? `plugin ${this.#name} does not run`)
     return this.#session
   }
 
@@ -78,7 +79,10 @@ export class Supervisor {
     const { clock, random, logger } = this.#options
     const waitMs = restartDelayMs(this.#failures, random)
     this.#trouble = error.message
-    logger.error({ plugin: this.#name, err: error, failures: this.#failures, wait_seconds: loggedSeconds(waitMs) }, 'plugin is down')
+    logger.error(
+      { plugin: this.#name, err: error, failures: this.#failures, wait_seconds: loggedSeconds(waitMs) },
+      'plugin is down',
+    )
     this.#cancelRestart = clock.after(waitMs, () => {
       this.#starting = this.#restart()
     })

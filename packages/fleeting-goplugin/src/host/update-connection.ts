@@ -16,8 +16,9 @@ const windowBytes = 4 * 1024 * 1024
 const unavailable = 14
 
 /**
- * `Update`, on a connection of its own: it has a message for each instance, and with 10,000 of them @grpc/grpc-js works longer on the messages than the plugin on sending them. Connects
- * with the first list and stays connected; a connection that the plugin ended is opened again by the next list.
+ * `Update`, on a connection of its own: it has a message for each instance, and with 10,000 of them @grpc/grpc-js works
+ * longer on the messages than the plugin on sending them. Connects with the first list and stays connected; a
+ * connection that the plugin ended is opened again by the next list.
  */
 export class UpdateConnection {
   readonly #connect: () => http2.ClientHttp2Session
@@ -37,7 +38,10 @@ export class UpdateConnection {
             })
   }
 
-  /** Every row of the group, in the plugin's order. Thrown: {@link WireError}; the signal's reason, after which the plugin is told that nobody waits any more. */
+  /**
+   * Every row of the group, in the plugin's order. Thrown: {@link WireError}; the signal's reason, after which the
+   * plugin is told that nobody waits any more.
+   */
   update(signal: AbortSignal): Promise<readonly UpdateResponse[]> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason)
@@ -106,7 +110,13 @@ export class UpdateConnection {
 }
 
 function identities(certificate: Buffer, own: SessionCertificate): object {
-  return { ca: pem(certificate), cert: own.certificate, key: own.privateKey, servername: 'localhost', ALPNProtocols: ['h2'] }
+  return {
+    ca: pem(certificate),
+    cert: own.certificate,
+    key: own.privateKey,
+    servername: 'localhost',
+    ALPNProtocols: ['h2'],
+  }
 }
 
 /** `host:port`, where the host may be an IPv6 address in brackets. */

@@ -29,7 +29,8 @@ function find(document: (path: string) => unknown, tag = ''): ReturnType<typeof 
   return findPluginLayer(client, readReference(`registry.example/acme/moon${tag}`), host)
 }
 
-const digestOf = (value: unknown): string => `sha256:${createHash('sha256').update(JSON.stringify(value)).digest('hex')}`
+const digestOf = (value: unknown): string =>
+  `sha256:${createHash('sha256').update(JSON.stringify(value)).digest('hex')}`
 const layer = digestOf('layer')
 const manifest = (mark: unknown): object => ({
   layers: [
@@ -58,10 +59,15 @@ test('an artifact that calls itself another version than its tag is refused', as
   })
 })
 
-test.each([['../../evil'], ['1.2'], ['1.2.3/..'], ['latest'], [''], [7], [null], [{}]])('a mark %j is no version', async (mark) => {
-  const bad = manifest(mark)
-  await expect(find((path) => (path.endsWith('latest') ? indexOf(bad) : bad))).rejects.toMatchObject({ code: 'not_a_plugin' })
-})
+test.each([['../../evil'], ['1.2'], ['1.2.3/..'], ['latest'], [''], [7], [null], [{}]])(
+  'a mark %j is no version',
+  async (mark) => {
+    const bad = manifest(mark)
+    await expect(find((path) => (path.endsWith('latest') ? indexOf(bad) : bad))).rejects.toMatchObject({
+      code: 'not_a_plugin',
+    })
+  },
+)
 
 test('whatever the documents are, it is an error of ours, or a layer that can be checked', async () => {
   const descriptor = fc.record(
@@ -76,7 +82,13 @@ test('whatever the documents are, it is an error of ours, or a layer that can be
   const list = fc.oneof(fc.array(fc.oneof(descriptor, fc.jsonValue()), { maxLength: 4 }), fc.jsonValue())
   const document = fc.oneof(
     fc.record(
-      { manifests: list, layers: list, config: fc.oneof(descriptor, fc.jsonValue()), mediaType: fc.jsonValue(), os: fc.jsonValue() },
+      {
+        manifests: list,
+        layers: list,
+        config: fc.oneof(descriptor, fc.jsonValue()),
+        mediaType: fc.jsonValue(),
+        os: fc.jsonValue(),
+      },
       { requiredKeys: [] },
     ),
     fc.jsonValue(),

@@ -31,14 +31,21 @@ export function readReference(text: string): PluginReference {
   const reference = parseReference(text)
   // Registries know no capitals, which the directories of plugins may have.
   if (reference !== undefined && !/[A-Z]/.test(reference.repository)) return reference
-  throw new InstallError('invalid_reference', `${JSON.stringify(text)}: expected [[registry/]repository/]name[:version], in lower case`)
+  throw new InstallError(
+    'invalid_reference',
+    `${JSON.stringify(text)}: expected [[registry/]repository/]name[:version], in lower case`,
+  )
 }
 
 /**
- * Finds the plugin's layer: the tag itself, as upstream's installer does, whose releaser keeps tags such as `1` and `latest`; where there is no such tag, the best version among the tags.
- * Thrown: {@link InstallError}.
+ * Finds the plugin's layer: the tag itself, as upstream's installer does, whose releaser keeps tags such as `1` and
+ * `latest`; where there is no such tag, the best version among the tags. Thrown: {@link InstallError}.
  */
-export async function findPluginLayer(client: RegistryClient, reference: PluginReference, host: Platform): Promise<PluginLayer> {
+export async function findPluginLayer(
+  client: RegistryClient,
+  reference: PluginReference,
+  host: Platform,
+): Promise<PluginLayer> {
   const { top, tag } = await fetchTop(client, reference)
   const isIndex = indexes.includes(top.mediaType) || Array.isArray(top.json['manifests'])
   const { manifest, platform } = isIndex
@@ -55,7 +62,8 @@ export async function findPluginLayer(client: RegistryClient, reference: PluginR
   }
   if (!isPluginVersion(version))
     throw new InstallError('not_a_plugin', `${told(reference)}: ${JSON.stringify(version)} is no version of a plugin`)
-  // It would be installed as that version, which the reference does not mean: the configuration would name another plugin, or none.
+  // It would be installed as that version, which the reference does not mean: the configuration would name another
+  // plugin, or none.
   if (tag !== undefined && contradicts(version, tag))
     throw new InstallError('wrong_version', `${told({ ...reference, wanted: tag })} calls itself ${version}`)
   return { version, platform, digest: layer.digest, size: layer.size }
@@ -114,11 +122,21 @@ function notForThis(reference: PluginReference, offered: readonly Platform[], ho
 function descriptors(list: unknown): readonly Descriptor[] {
   if (!Array.isArray(list)) return []
   return list.flatMap((each: unknown) => {
-    const { digest, size, platform, annotations } = Object(each) as Partial<Record<keyof Descriptor | 'annotations', unknown>>
-    if (typeof digest !== 'string' || !/^sha256:[\da-f]{64}$/.test(digest) || !Number.isSafeInteger(size) || (size as number) < 0) return []
+    const { digest, size, platform, annotations } = Object(each) as Partial<
+      Record<keyof Descriptor | 'annotations', unknown>
+    >
+    if (
+      typeof digest !== 'string' ||
+      !/^sha256:[\da-f]{64}$/.test(digest) ||
+      !Number.isSafeInteger(size) ||
+      (size as number) < 0
+    )
+      return []
     const known = readPlatform(platform)
     const mark = (Object(annotations) as Readonly<Record<string, unknown>>)[layerAnnotation]
-    return [{ digest, size: size as number, ...(known && { platform: known }), ...(typeof mark === 'string' && { mark }) }]
+    return [
+      { digest, size: size as number, ...(known && { platform: known }), ...(typeof mark === 'string' && { mark }) },
+    ]
   })
 }
 

@@ -8,7 +8,11 @@ test.each([
     [
       {
         scheme: 'bearer',
-        parameters: { realm: 'https://auth.example/token', service: 'registry.example', scope: 'repository:a/b:pull,push' },
+        parameters: {
+          realm: 'https://auth.example/token',
+          service: 'registry.example',
+          scope: 'repository:a/b:pull,push',
+        },
       },
     ],
   ],
@@ -32,7 +36,10 @@ test('no header is too odd', () => {
 })
 
 test('what is quoted comes back as it was', () => {
-  const parameters = fc.dictionary(fc.stringMatching(/^[a-z]{1,6}$/), fc.string({ unit: 'grapheme-ascii' }), { minKeys: 1, maxKeys: 4 })
+  const parameters = fc.dictionary(fc.stringMatching(/^[a-z]{1,6}$/), fc.string({ unit: 'grapheme-ascii' }), {
+    minKeys: 1,
+    maxKeys: 4,
+  })
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.constantFrom('Bearer', 'Basic'), parameters), { maxLength: 3 }), (told) => {
       const header = told
@@ -43,7 +50,9 @@ test('what is quoted comes back as it was', () => {
               .join(', ')}`,
         )
         .join(', ')
-      expect(parseChallenges(header)).toEqual(told.map(([scheme, all]) => ({ scheme: scheme.toLowerCase(), parameters: { ...all } })))
+      expect(parseChallenges(header)).toEqual(
+        told.map(([scheme, all]) => ({ scheme: scheme.toLowerCase(), parameters: { ...all } })),
+      )
     }),
   )
 })

@@ -32,8 +32,9 @@ const dockerHubKey = 'https://index.docker.io/v1/'
 const helperTimeoutMs = 60_000
 
 /**
- * What is known for a repository: where upstream looks, which is where `docker login` and `podman login` leave it. `DOCKER_CONFIG` or `~/.docker`, then `REGISTRY_AUTH_FILE`, then
- * `$XDG_RUNTIME_DIR/containers/auth.json`; credential helpers are asked. Undefined when nothing is. Thrown: {@link InstallError} `invalid_config`.
+ * What is known for a repository: where upstream looks, which is where `docker login` and `podman login` leave it.
+ * `DOCKER_CONFIG` or `~/.docker`, then `REGISTRY_AUTH_FILE`, then `$XDG_RUNTIME_DIR/containers/auth.json`; credential
+ * helpers are asked. Undefined when nothing is. Thrown: {@link InstallError} `invalid_config`.
  */
 export async function readCredentials(
   { registry, repository }: { readonly registry: string; readonly repository?: string },
@@ -53,7 +54,8 @@ export async function readCredentials(
 }
 
 /**
- * Keeps what `docker login` would, where it would: the file, or the credential helper that the file names. Answers with the file, or the helper's name. Thrown: {@link InstallError} `invalid_config`.
+ * Keeps what `docker login` would, where it would: the file, or the credential helper that the file names. Answers with
+ * the file, or the helper's name. Thrown: {@link InstallError} `invalid_config`.
  */
 export async function storeCredentials(
   registry: string,
@@ -104,7 +106,10 @@ function credentialsOf(entry: AuthEntry | undefined, file: string): Credentials 
 async function askHelper(helper: string, key: string): Promise<Credentials | undefined> {
   const answer = await runHelper(helper, 'get', key)
   if (answer === undefined) return undefined
-  const { Username: username, Secret: secret } = parseObject<{ Username?: string; Secret?: string }>(answer, helperName(helper))
+  const { Username: username, Secret: secret } = parseObject<{ Username?: string; Secret?: string }>(
+    answer,
+    helperName(helper),
+  )
   if (!secret) return undefined
   return username === '<token>' ? { identityToken: secret } : { username: username ?? '', password: secret }
 }
@@ -127,7 +132,8 @@ function runHelper(helper: string, action: 'get' | 'store', input: string): Prom
 }
 
 function helperName(helper: string): string {
-  if (!/^[\w.-]+$/.test(helper)) throw new InstallError('invalid_config', `${JSON.stringify(helper)} is no name of a credential helper`)
+  if (!/^[\w.-]+$/.test(helper))
+    throw new InstallError('invalid_config', `${JSON.stringify(helper)} is no name of a credential helper`)
   return `docker-credential-${helper}`
 }
 

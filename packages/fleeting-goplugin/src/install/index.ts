@@ -1,5 +1,6 @@
 /**
- * Plugins from registries: OCI artifacts as upstream's `fleeting-artifact` makes them, installed where upstream's runner finds them too.
+ * Plugins from registries: OCI artifacts as upstream's `fleeting-artifact` makes them, installed where upstream's
+ * runner finds them too.
  *
  * @module
  */

@@ -50,8 +50,10 @@ export interface InstalledPlugin {
 }
 
 /**
- * Installs a plugin from a registry, where upstream's runner finds it too: `aws`, `aws:1.5`, `group/plugin:1`; and by digest, where only this one finds it: `registry.example.com/group/plugin@sha256:…`.
- * A version that is there stays as it is. It appears in the directory of plugins as a whole or not at all, also when this process is killed; what a killed one left is removed. Thrown: {@link InstallError}, the signal's reason.
+ * Installs a plugin from a registry, where upstream's runner finds it too: `aws`, `aws:1.5`, `group/plugin:1`; and by
+ * digest, where only this one finds it: `registry.example.com/group/plugin@sha256:…`. A version that is there stays as
+ * it is. It appears in the directory of plugins as a whole or not at all, also when this process is killed; what a
+ * killed one left is removed. Thrown: {@link InstallError}, the signal's reason.
  */
 export async function installPlugin(text: string, options: InstallOptions): Promise<InstalledPlugin> {
   const { environment = process.env, platform = hostPlatform(), onProgress = () => {} } = options
@@ -75,7 +77,10 @@ export async function installPlugin(text: string, options: InstallOptions): Prom
   }
   const file = programIn(target, name)
   if (file === undefined)
-    throw new InstallError('not_written', `${target} is there, but there is no program in it; remove it and install again`)
+    throw new InstallError(
+      'not_written',
+      `${target} is there, but there is no program in it; remove it and install again`,
+    )
   return { version: layer.version, file, isNew }
 }
 
@@ -85,11 +90,15 @@ export async function listVersions(text: string, options: RegistryOptions): Prom
   // Without a version it means all of them, as upstream's lister has it.
   const isVersioned = /:[^/]*$/.test(text)
   const versions = (await (await connect(reference, options)).tags()).filter((tag) => /^v?\d+\.\d+\.\d+/.test(tag))
-  if (isVersioned && reference.wanted === 'latest') return [bestVersion(versions, 'latest')].filter((best) => best !== undefined)
+  if (isVersioned && reference.wanted === 'latest')
+    return [bestVersion(versions, 'latest')].filter((best) => best !== undefined)
   return fittingVersions(versions, reference.wanted)
 }
 
-/** Keeps credentials for a registry, after it has taken them: where `docker login` keeps them. Answers with where that is. Thrown: {@link InstallError}. */
+/**
+ * Keeps credentials for a registry, after it has taken them: where `docker login` keeps them. Answers with where that
+ * is. Thrown: {@link InstallError}.
+ */
 export async function logIn(
   registry: string | undefined,
   credentials: { readonly username: string; readonly password: string },
@@ -130,7 +139,12 @@ function clientOptions({
 async function build(
   client: RegistryClient,
   layer: PluginLayer,
-  { root, target, name, onProgress }: { root: string; target: string; name: string; onProgress: (progress: InstallProgress) => void },
+  {
+    root,
+    target,
+    name,
+    onProgress,
+  }: { root: string; target: string; name: string; onProgress: (progress: InstallProgress) => void },
 ): Promise<boolean> {
   const { version, platform, digest, size } = layer
   await using workshop = await openWorkshop(root)
@@ -151,13 +165,18 @@ async function build(
     )
   })
   const unpacked = await unpackPlugin(archive, join(workshop.directory, 'unpacked'))
-  if (programIn(unpacked, name) === undefined) throw new InstallError('not_a_plugin', "there is no program in the plugin's archive")
+  if (programIn(unpacked, name) === undefined)
+    throw new InstallError('not_a_plugin', "there is no program in the plugin's archive")
   await mkdir(dirname(target), { recursive: true })
   try {
     await rename(unpacked, target)
     return true
   } catch (error) {
-    if (isFileError(error) && ['ENOTEMPTY', 'EEXIST', 'EPERM'].includes(error.code ?? '') && programIn(target, name) !== undefined)
+    if (
+      isFileError(error) &&
+      ['ENOTEMPTY', 'EEXIST', 'EPERM'].includes(error.code ?? '') &&
+      programIn(target, name) !== undefined
+    )
       return false
     throw error
   }

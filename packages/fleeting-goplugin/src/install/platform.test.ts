@@ -38,5 +38,7 @@ test('other names for the same', () => {
 })
 
 test('this system is in words of Go', () => {
-  expect(nameOf(hostPlatform())).toMatch(/^(linux|darwin|windows|freebsd)\/(amd64|arm64|arm|386|s390x|ppc64le|riscv64|loong64)/)
+  expect(nameOf(hostPlatform())).toMatch(
+    /^(linux|darwin|windows|freebsd)\/(amd64|arm64|arm|386|s390x|ppc64le|riscv64|loong64)/,
+  )
 })

@@ -19,10 +19,18 @@ export function hostPlatform(): Platform {
   return { os, architecture, ...(arch === 'arm' && { variant: `v${armVersion ?? 6}` }) }
 }
 
-/** Of what is offered, what `host` runs best: its own first, then what it runs too, as containerd has it (amd64: 386; arm v7: v6 and v5; arm64: every arm). Undefined when there is nothing. */
-export function choosePlatform<T extends { readonly platform?: Platform }>(offered: readonly T[], host: Platform): T | undefined {
+/**
+ * Of what is offered, what `host` runs best: its own first, then what it runs too, as containerd has it (amd64: 386;
+ * arm v7: v6 and v5; arm64: every arm). Undefined when there is nothing.
+ */
+export function choosePlatform<T extends { readonly platform?: Platform }>(
+  offered: readonly T[],
+  host: Platform,
+): T | undefined {
   for (const accepted of acceptedBy(normalized(host))) {
-    const found = offered.find(({ platform }) => platform !== undefined && nameOf(normalized(platform)) === nameOf(accepted))
+    const found = offered.find(
+      ({ platform }) => platform !== undefined && nameOf(normalized(platform)) === nameOf(accepted),
+    )
     if (found !== undefined) return found
   }
   return undefined

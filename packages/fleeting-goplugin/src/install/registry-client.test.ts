@@ -58,10 +58,20 @@ const basic = `Basic ${Buffer.from('ci:secret').toString('base64')}`
 
 test('all pages of tags, of this registry only, and no endless list', async () => {
   const pages: Record<string, Reply> = {
-    '/v2/acme/moon/tags/list': { body: '{"tags":["1","2"]}', headers: { link: '</v2/acme/moon/tags/list?last=2>; rel="next"' } },
-    '/v2/acme/moon/tags/list?last=2': { body: '{"tags":["3",7,null]}', headers: { link: '<https://elsewhere.example/tags>; rel="next"' } },
+    '/v2/acme/moon/tags/list': {
+      body: '{"tags":["1","2"]}',
+      headers: { link: '</v2/acme/moon/tags/list?last=2>; rel="next"' },
+    },
+    '/v2/acme/moon/tags/list?last=2': {
+      body: '{"tags":["3",7,null]}',
+      headers: { link: '<https://elsewhere.example/tags>; rel="next"' },
+    },
   }
-  expect(await setUp(({ url }) => pages[`${url.pathname}${url.search}`] as Reply).client.tags()).toEqual(['1', '2', '3'])
+  expect(await setUp(({ url }) => pages[`${url.pathname}${url.search}`] as Reply).client.tags()).toEqual([
+    '1',
+    '2',
+    '3',
+  ])
   const { client, asked } = setUp(({ url }) => ({
     body: '{"tags":["x"]}',
     headers: { link: `<?last=${Number(url.searchParams.get('last')) + 1}>; rel="next"` },
@@ -72,7 +82,9 @@ test('all pages of tags, of this registry only, and no endless list', async () =
 })
 
 test('credentials are sent after a challenge only, and once', async () => {
-  const { client, asked } = setUp(() => ({ status: 401, headers: { 'www-authenticate': 'Basic realm="x"' } }), { credentials: account })
+  const { client, asked } = setUp(() => ({ status: 401, headers: { 'www-authenticate': 'Basic realm="x"' } }), {
+    credentials: account,
+  })
   expect(await failure(client.tags())).toMatchObject({
     code: 'unauthorized',
     message: expect.stringContaining('refused with the credentials'),
@@ -88,16 +100,22 @@ test.each<[string, string, Credentials]>([
   ['a password where a token is kept', 'Basic realm="x"', { identityToken: 'token' }],
 ])('it is not shown credentials: %s', async (_, challenge, credentials) => {
   const { client, asked } = setUp(() => ({ status: 401, headers: { 'www-authenticate': challenge } }), { credentials })
-  expect(await failure(client.tags())).toMatchObject({ name: 'InstallError', code: expect.stringMatching(/^(refused|unauthorized)$/) })
+  expect(await failure(client.tags())).toMatchObject({
+    name: 'InstallError',
+    code: expect.stringMatching(/^(refused|unauthorized)$/),
+  })
   expect(asked.map(({ url, headers, body }) => [url.host, headers['authorization'], body])).toEqual([
     ['registry.example', undefined, undefined],
   ])
 })
 
 test('a token that is kept as it is, is used as it is', async () => {
-  const { client, asked } = setUp(({ headers }) => (headers['authorization'] === 'Bearer kept' ? {} : { status: 401 }), {
-    credentials: { registryToken: 'kept' },
-  })
+  const { client, asked } = setUp(
+    ({ headers }) => (headers['authorization'] === 'Bearer kept' ? {} : { status: 401 }),
+    {
+      credentials: { registryToken: 'kept' },
+    },
+  )
   expect(await client.tags()).toEqual([])
   expect(asked).toHaveLength(2)
 })
@@ -117,7 +135,8 @@ test('where it is redirected to, it has no credentials, but again when it comes 
   const { client, asked } = setUp(
     ({ url, headers }) => {
       if (url.host === 'store.example') return { status: 302, headers: { location: 'https://registry.example/there' } }
-      if (headers['authorization'] === undefined) return { status: 401, headers: { 'www-authenticate': 'Basic realm="x"' } }
+      if (headers['authorization'] === undefined)
+        return { status: 401, headers: { 'www-authenticate': 'Basic realm="x"' } }
       return url.pathname === '/there' ? {} : { status: 302, headers: { location: 'https://store.example/' } }
     },
     { credentials: account },
@@ -133,7 +152,10 @@ test('where it is redirected to, it has no credentials, but again when it comes 
 
 test('it waits as long as it is asked to, and not for ever', async () => {
   let busy = 0
-  const { client, clock, asked } = setUp(() => ({ status: ++busy > 2 ? 200 : 429, headers: { 'retry-after': busy === 1 ? '7' : '86400' } }))
+  const { client, clock, asked } = setUp(() => ({
+    status: ++busy > 2 ? 200 : 429,
+    headers: { 'retry-after': busy === 1 ? '7' : '86400' },
+  }))
   const tags = client.tags()
   await clock.advance(6_999)
   expect(asked).toHaveLength(1)
@@ -159,14 +181,19 @@ test('what does not answer is asked four times; an untrusted certificate and an 
 
 test('HTTP: where it is asked for, or on this machine when that speaks nothing else', async () => {
   const asks = async (registry: string, plainHttp: boolean, error?: Error): Promise<readonly string[]> => {
-    const { client, clock, asked } = setUp(({ url }) => (url.protocol === 'https:' && error) || {}, { registry, plainHttp })
+    const { client, clock, asked } = setUp(({ url }) => (url.protocol === 'https:' && error) || {}, {
+      registry,
+      plainHttp,
+    })
     const done = failure(client.tags())
     await clock.advance(60_000)
     await done
     return [...new Set(asked.map(({ url }) => url.origin))]
   }
   const refused = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })
-  const untrusted = new Error('fetch failed', { cause: Object.assign(new Error('untrusted'), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }) })
+  const untrusted = new Error('fetch failed', {
+    cause: Object.assign(new Error('untrusted'), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }),
+  })
   expect(await asks('registry.example', true)).toEqual(['http://registry.example'])
   expect(await asks('registry.example', false, refused)).toEqual(['https://registry.example'])
   expect(await asks('127.0.0.1:5000', false, refused)).toEqual(['https://127.0.0.1:5000', 'http://127.0.0.1:5000'])
@@ -177,14 +204,22 @@ test('HTTP: where it is asked for, or on this machine when that speaks nothing e
 test('documents are what their digest says, JSON, and no longer than manifests are', async () => {
   const good = '{"mediaType":"x"}'
   const { client } = setUp(() => ({ body: good, headers: { 'docker-content-digest': digestOf(good) } }))
-  expect(await client.manifest(digestOf(good), '*/*')).toEqual({ json: { mediaType: 'x' }, digest: digestOf(good), mediaType: 'x' })
+  expect(await client.manifest(digestOf(good), '*/*')).toEqual({
+    json: { mediaType: 'x' },
+    digest: digestOf(good),
+    mediaType: 'x',
+  })
   expect(await failure(client.manifest(digestOf('other'), '*/*'))).toMatchObject({ code: 'corrupt' })
   expect(
-    await failure(setUp(() => ({ body: good, headers: { 'docker-content-digest': digestOf('x') } })).client.manifest('1', '*/*')),
+    await failure(
+      setUp(() => ({ body: good, headers: { 'docker-content-digest': digestOf('x') } })).client.manifest('1', '*/*'),
+    ),
   ).toMatchObject({ code: 'corrupt' })
   for (const body of ['<html>', 'null', '"x"', ''])
     expect(await failure(setUp(() => ({ body })).client.manifest('1', '*/*'))).toMatchObject({ code: 'refused' })
-  expect(await failure(setUp(() => ({ body: `"${'x'.repeat(5_000_000)}"` })).client.manifest('1', '*/*'))).toMatchObject({
+  expect(
+    await failure(setUp(() => ({ body: `"${'x'.repeat(5_000_000)}"` })).client.manifest('1', '*/*')),
+  ).toMatchObject({
     code: 'refused',
   })
 })

@@ -36,8 +36,9 @@ const longestDocumentBytes = 4 * 1024 * 1024
 const mostPages = 1000
 
 /**
- * Reads from one repository by the distribution API: `Bearer` tokens as its specification has them, and `Basic`. Credentials are shown only after they were asked for, only over HTTPS (or to who speaks HTTP by
- * consent), and to nobody that we are redirected to. All reject with {@link InstallError}, or the signal's reason.
+ * Reads from one repository by the distribution API: `Bearer` tokens as its specification has them, and `Basic`.
+ * Credentials are shown only after they were asked for, only over HTTPS (or to who speaks HTTP by consent), and to
+ * nobody that we are redirected to. All reject with {@link InstallError}, or the signal's reason.
  */
 export class RegistryClient {
   readonly #options: RegistryClientOptions
@@ -62,7 +63,11 @@ export class RegistryClient {
 
   /** A document that is kept as a blob. Undefined when there is none. */
   async document(digest: string): Promise<Fetched | undefined> {
-    return await this.#document(await this.#request(`${this.#base}/blobs/${digest}`, '*/*', [404]), `blob ${digest}`, digest)
+    return await this.#document(
+      await this.#request(`${this.#base}/blobs/${digest}`, '*/*', [404]),
+      `blob ${digest}`,
+      digest,
+    )
   }
 
   /** All of them; none where the repository is not there. */
@@ -77,12 +82,18 @@ export class RegistryClient {
       const next = /<([^>]+)>\s*;[^,]*rel="?next"?/.exec(headerOf(answer, 'link') ?? '')?.[1]
       const here: URL = new URL(path, this.#origin)
       const url = next === undefined ? undefined : new URL(next, here)
-      path = url === undefined || url.origin !== here.origin || url.href === here.href ? undefined : `${url.pathname}${url.search}`
+      path =
+        url === undefined || url.origin !== here.origin || url.href === here.href
+          ? undefined
+          : `${url.pathname}${url.search}`
     }
     return tags
   }
 
-  /** Gives `write` the bytes of a blob from its first, and again from its first when the connection breaks. What was written is what the digest says when this resolves. */
+  /**
+   * Gives `write` the bytes of a blob from its first, and again from its first when the connection breaks. What was
+   * written is what the digest says when this resolves.
+   */
   async blob(digest: string, size: number, write: (bytes: AsyncIterable<Uint8Array>) => Promise<void>): Promise<void> {
     for (let tries = 1; ; tries += 1) {
       const answer = await this.#request(`${this.#base}/blobs/${digest}`, '*/*')
@@ -129,7 +140,8 @@ export class RegistryClient {
     } catch {
       json = undefined
     }
-    if (typeof json !== 'object' || json === null) throw new InstallError('refused', `${this.#options.registry}: ${what} is no JSON object`)
+    if (typeof json !== 'object' || json === null)
+      throw new InstallError('refused', `${this.#options.registry}: ${what} is no JSON object`)
     const { mediaType: named } = json as { readonly mediaType?: unknown }
     const mediaType = typeof named === 'string' ? named : (headerOf(answer, 'content-type') ?? '')
     return { json: json as Fetched['json'], digest, mediaType: mediaType.split(';')[0] as string }
@@ -151,7 +163,10 @@ export class RegistryClient {
       body.destroy()
     }
     if (length > longestDocumentBytes)
-      throw new InstallError('refused', `${this.#options.registry}: ${what} is longer than ${longestDocumentBytes} bytes`)
+      throw new InstallError(
+        'refused',
+        `${this.#options.registry}: ${what} is longer than ${longestDocumentBytes} bytes`,
+      )
     return Buffer.concat(chunks)
   }
 
@@ -185,14 +200,16 @@ export class RegistryClient {
   async #follow(first: URL, accept: string): Promise<RegistryAnswer> {
     let url = first
     for (let redirects = 0; ; redirects += 1) {
-      const own = url.origin === first.origin && this.#authorization !== undefined ? { authorization: this.#authorization } : {}
+      const own =
+        url.origin === first.origin && this.#authorization !== undefined ? { authorization: this.#authorization } : {}
       const answer = await this.#patiently({ method: 'GET', url, headers: { accept, ...own } })
       const location = [301, 302, 303, 307, 308].includes(answer.status) ? headerOf(answer, 'location') : undefined
       if (location === undefined) return answer
       answer.body.destroy()
       const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined
       if (next === undefined || !/^https?:$/.test(next.protocol)) throw this.#refused('redirects to what is no address')
-      if (url.protocol === 'https:' && next.protocol === 'http:') throw this.#refused(`redirects from HTTPS to HTTP, to ${next.host}`)
+      if (url.protocol === 'https:' && next.protocol === 'http:')
+        throw this.#refused(`redirects from HTTPS to HTTP, to ${next.host}`)
       if (redirects === mostRedirects) throw this.#refused(`redirects more than ${mostRedirects} times`)
       url = next
     }
@@ -209,7 +226,8 @@ export class RegistryClient {
         answer.body.destroy()
       } catch (error) {
         signal.throwIfAborted()
-        if (tries === mostTries || isFinal(error)) throw this.#unreachable(error, `${request.url.host} cannot be reached`)
+        if (tries === mostTries || isFinal(error))
+          throw this.#unreachable(error, `${request.url.host} cannot be reached`)
       }
       await this.#wait(tries, answer)
     }
@@ -246,7 +264,12 @@ export class RegistryClient {
     const asked = { ...(service !== undefined && { service }), ...(scopes !== undefined && { scope: scopes }) }
     let answer: RegistryAnswer
     if (credentials !== undefined && 'identityToken' in credentials) {
-      const form = { ...asked, grant_type: 'refresh_token', refresh_token: credentials.identityToken, client_id: 'runner-core' }
+      const form = {
+        ...asked,
+        grant_type: 'refresh_token',
+        refresh_token: credentials.identityToken,
+        client_id: 'runner-core',
+      }
       const headers = { accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' }
       answer = await this.#patiently({ method: 'POST', url, headers, body: new URLSearchParams(form).toString() })
     } else {
@@ -292,7 +315,10 @@ export class RegistryClient {
   }
 }
 
-/** Ends well only after the bytes that were promised. `onBroken` is told when the source fails, which the reader's own errors are to be told from. */
+/**
+ * Ends well only after the bytes that were promised. `onBroken` is told when the source fails, which the reader's own
+ * errors are to be told from.
+ */
 async function* checkedBytes(
   source: AsyncIterable<Uint8Array>,
   digest: string,
@@ -309,7 +335,8 @@ async function* checkedBytes(
     })
     if (next.done) break
     length += next.value.length
-    if (length > size) throw new InstallError('corrupt', `blob ${digest} is longer than the ${size} bytes that were announced`)
+    if (length > size)
+      throw new InstallError('corrupt', `blob ${digest} is longer than the ${size} bytes that were announced`)
     hash.update(next.value)
     yield next.value
   }
@@ -349,7 +376,9 @@ function headerOf({ headers }: RegistryAnswer, name: string): string | undefined
 /** Of the distribution's form, or nothing: other pages are long and say little. */
 function errorText(text: string): string {
   try {
-    const { errors } = JSON.parse(text) as { errors?: readonly { readonly code?: unknown; readonly message?: unknown }[] }
+    const { errors } = JSON.parse(text) as {
+      errors?: readonly { readonly code?: unknown; readonly message?: unknown }[]
+    }
     return (errors ?? [])
       .map(({ code, message }) => [code, message].filter(Boolean).join(' '))
       .join('; ')

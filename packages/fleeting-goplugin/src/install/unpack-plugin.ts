@@ -8,8 +8,10 @@ const mostBytes = 2 * 1024 ** 3
 const mostFiles = 10_000
 
 /**
- * Unpacks the layer of a plugin into `directory`, which it makes, and answers where in it the plugin's own directory is. Only plain files below `plugin/` (for Windows `Files/plugin/`) are taken, as upstream does;
- * whatever else would be written, a link or a name that leads elsewhere, refuses the whole. Modes are 755 and 644, and nothing belongs to others. Everything is on the disk when it resolves.
+ * Unpacks the layer of a plugin into `directory`, which it makes, and answers where in it the plugin's own directory
+ * is. Only plain files below `plugin/` (for Windows `Files/plugin/`) are taken, as upstream does; whatever else would
+ * be written, a link or a name that leads elsewhere, refuses the whole. Modes are 755 and 644, and nothing belongs to
+ * others. Everything is on the disk when it resolves.
  */
 export async function unpackPlugin(archive: string, directory: string): Promise<string> {
   await mkdir(directory)
@@ -28,7 +30,8 @@ export async function unpackPlugin(archive: string, directory: string): Promise<
         bytes += entry.size ?? 0
         files += 1
         refused ??= whyNot(path, type)
-        if (bytes > mostBytes || files > mostFiles) refused ??= `the archive has more than ${mostFiles} files or ${mostBytes} bytes`
+        if (bytes > mostBytes || files > mostFiles)
+          refused ??= `the archive has more than ${mostFiles} files or ${mostBytes} bytes`
         return refused === undefined
       },
     })
@@ -58,7 +61,10 @@ function whyNot(path: string, type: string): string | undefined {
   return parts.length > 1 && parts[0] === 'plugin' ? undefined : `${shown} is not in the directory plugin/`
 }
 
-/** Sets modes and writes through to the disk: a machine that loses its power must not keep an empty program under a good name. */
+/**
+ * Sets modes and writes through to the disk: a machine that loses its power must not keep an empty program under a good
+ * name.
+ */
 async function settle(directory: string): Promise<void> {
   await chmod(directory, 0o755)
   for (const entry of await readdir(directory, { withFileTypes: true })) {

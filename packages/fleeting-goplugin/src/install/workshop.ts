@@ -2,7 +2,9 @@ import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 
-/** A directory beside the plugins, on the same file system, in which one is put together. It goes with what is in it. */
+/**
+ * A directory beside the plugins, on the same file system, in which one is put together. It goes with what is in it.
+ */
 export interface Workshop extends AsyncDisposable {
   readonly directory: string
 }

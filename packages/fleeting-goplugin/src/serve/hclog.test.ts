@@ -24,8 +24,15 @@ test('an entry is one line that a host reads back', () => {
 test('whatever the fields are, the line is JSON that is short enough, and its own keys are texts', () => {
   const ring: Record<string, unknown> = {}
   ring['itself'] = ring
-  const value = fc.oneof(fc.anything({ withBigInt: true }), fc.constant(ring), fc.string({ minLength: 70_000, maxLength: 80_000 }))
-  const fields = fc.dictionary(fc.oneof(fc.string(), fc.constantFrom('@level', '@message', '@timestamp', '@module')), value)
+  const value = fc.oneof(
+    fc.anything({ withBigInt: true }),
+    fc.constant(ring),
+    fc.string({ minLength: 70_000, maxLength: 80_000 }),
+  )
+  const fields = fc.dictionary(
+    fc.oneof(fc.string(), fc.constantFrom('@level', '@message', '@timestamp', '@module')),
+    value,
+  )
   fc.assert(
     fc.property(fields, fc.oneof(fc.string(), fc.constant('\u{1f315}'.repeat(40_000))), (given, message) => {
       const line = written(given, message)

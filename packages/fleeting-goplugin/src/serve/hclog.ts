@@ -13,7 +13,9 @@ export function hclogLogger(write: (line: string) => void, clock: Clock): Logger
       const entry = { '@level': level, '@message': message, '@timestamp': timestamp(clock.wallTime()) }
       const line = asJson({ ...entry, ...shown(fields) })
       const isShort = line !== undefined && Buffer.byteLength(line) <= longestLine
-      write(`${isShort ? line : JSON.stringify({ ...entry, '@message': message.slice(0, longestLine / 8), shortened: true })}\n`)
+      write(
+        `${isShort ? line : JSON.stringify({ ...entry, '@message': message.slice(0, longestLine / 8), shortened: true })}\n`,
+      )
     }
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }

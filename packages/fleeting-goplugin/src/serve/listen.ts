@@ -14,8 +14,15 @@ export interface Listening {
 const longestDirectory = 80
 const defaultPorts = { min: 10_000, max: 25_000 }
 
-/** Where go-plugin's plugins listen: a socket in a directory that only this user can enter; on Windows the first free port of the host's range. Thrown: why it cannot. */
-export async function listen(server: grpc.Server, credentials: grpc.ServerCredentials, environment: NodeJS.ProcessEnv): Promise<Listening> {
+/**
+ * Where go-plugin's plugins listen: a socket in a directory that only this user can enter; on Windows the first free
+ * port of the host's range. Thrown: why it cannot.
+ */
+export async function listen(
+  server: grpc.Server,
+  credentials: grpc.ServerCredentials,
+  environment: NodeJS.ProcessEnv,
+): Promise<Listening> {
   if (process.platform === 'win32') return await listenOnPort(server, credentials, environment)
   const wanted = join(environment[environmentNames.socketDirectory] || tmpdir(), 'plugin')
   const directory = mkdtempSync(wanted.length > longestDirectory && existsSync('/tmp') ? '/tmp/plugin' : wanted)
@@ -31,7 +38,11 @@ export async function listen(server: grpc.Server, credentials: grpc.ServerCreden
   return { handshake: { network: 'unix', address }, release }
 }
 
-async function listenOnPort(server: grpc.Server, credentials: grpc.ServerCredentials, environment: NodeJS.ProcessEnv): Promise<Listening> {
+async function listenOnPort(
+  server: grpc.Server,
+  credentials: grpc.ServerCredentials,
+  environment: NodeJS.ProcessEnv,
+): Promise<Listening> {
   const min = Number(environment[environmentNames.minPort]) || defaultPorts.min
   const max = Number(environment[environmentNames.maxPort]) || defaultPorts.max
   for (let port = min; ; port += 1) {

@@ -26,7 +26,8 @@ export function pluginServer({ group, printed, onListed, onEnd }: PluginServerOp
   const power = (method: 'Suspend' | 'Resume') =>
     unary(async ({ instances }: Instances, signal): Promise<Succeeded> => {
       const changing = group.changePower(method === 'Suspend' ? 'suspend' : 'resume', instances, signal)
-      if (changing === undefined) throw new Refused({ code: grpc.status.UNIMPLEMENTED, text: 'capability not supported: suspend_resume' })
+      if (changing === undefined)
+        throw new Refused({ code: grpc.status.UNIMPLEMENTED, text: 'capability not supported: suspend_resume' })
       const { accepted, errors = [] } = await changing
       const [first] = errors
       if (first !== undefined) throw new Refused(partialRefusal(method, first, accepted))
@@ -45,8 +46,12 @@ export function pluginServer({ group, printed, onListed, onEnd }: PluginServerOp
         (error) => call.emit('error', statusObject(error)),
       )
     },
-    Increase: unary(async ({ n }: WireMessages['IncreaseRequest'], signal) => ({ succeeded: await group.increase(n, signal) })),
-    Decrease: unary(async ({ instances }: Instances, signal) => ({ succeeded: await group.decrease(instances, signal) })),
+    Increase: unary(async ({ n }: WireMessages['IncreaseRequest'], signal) => ({
+      succeeded: await group.increase(n, signal),
+    })),
+    Decrease: unary(async ({ instances }: Instances, signal) => ({
+      succeeded: await group.decrease(instances, signal),
+    })),
     ConnectInfo: unary(({ instance }: WireMessages['Instance'], signal) => group.connectInfo(instance, signal)),
     Heartbeat: unary(async ({ instance }: WireMessages['Instance'], signal): Promise<Empty> => {
       await group.heartbeat(instance, signal)
@@ -68,7 +73,8 @@ export function pluginServer({ group, printed, onListed, onEnd }: PluginServerOp
   server.addService(stdioMethods as unknown as grpc.ServiceDefinition, {
     StreamStdio: (call: grpc.ServerWritableStream<Empty, WireMessages['StdioData']>) => {
       const end = printed.listen((data) => void call.write(data))
-      if (end === undefined) return void call.emit('error', { code: grpc.status.RESOURCE_EXHAUSTED, details: 'it is streamed already' })
+      if (end === undefined)
+        return void call.emit('error', { code: grpc.status.RESOURCE_EXHAUSTED, details: 'it is streamed already' })
       call.once('cancelled', end)
     },
   })
@@ -80,7 +86,8 @@ export function pluginServer({ group, printed, onListed, onEnd }: PluginServerOp
   })
   server.addService(healthMethods as unknown as grpc.ServiceDefinition, {
     Check: unary(async ({ service }: WireMessages['HealthCheck']) => {
-      if (service !== '' && service !== 'plugin') throw new Refused({ code: grpc.status.NOT_FOUND, text: 'unknown service' })
+      if (service !== '' && service !== 'plugin')
+        throw new Refused({ code: grpc.status.NOT_FOUND, text: 'unknown service' })
       return { status: 1 }
     }),
   })

@@ -8,7 +8,8 @@ const numbers: Readonly<Record<Channel, number>> = { stdout: 1, stderr: 2 }
 const mostKept = 64 * 1024
 
 /**
- * What this process prints past its logger, for the host's stream: written to standard output it would be dropped, or could block us once nobody reads. From now on `process.stdout` and `process.stderr` lead here.
+ * What this process prints past its logger, for the host's stream: written to standard output it would be dropped, or
+ * could block us once nobody reads. From now on `process.stdout` and `process.stderr` lead here.
  */
 export class Printed {
   /** Writes to standard error itself: the logger's way. */
@@ -25,7 +26,10 @@ export class Printed {
     this.#redirect('stderr')
   }
 
-  /** Hands over what was printed and will be; answers how to end it. One at a time: undefined when somebody listens already. */
+  /**
+   * Hands over what was printed and will be; answers how to end it. One at a time: undefined when somebody listens
+   * already.
+   */
   listen(onData: (data: StdioData) => void): (() => void) | undefined {
     if (this.#onData !== undefined) return undefined
     this.#onData = onData
@@ -40,7 +44,9 @@ export class Printed {
     const write = (chunk: Uint8Array | string, ...more: readonly unknown[]): boolean => {
       const [encoding] = more
       const data =
-        typeof chunk === 'string' ? Buffer.from(chunk, typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8') : chunk
+        typeof chunk === 'string'
+          ? Buffer.from(chunk, typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8')
+          : chunk
       this.#take({ channel: numbers[channel], data })
       const done = more.find((each) => typeof each === 'function') as (() => void) | undefined
       if (done !== undefined) process.nextTick(done)

@@ -21,8 +21,9 @@ export function isStartedByHost(environment: NodeJS.ProcessEnv = process.env): b
 }
 
 /**
- * Turns a plugin of ours into one of upstream's: this process becomes the plugin of the host that has started it, until the host ends it or is gone. From then on standard output and standard error are the
- * protocol's; what is printed reaches the host by its own stream. Rejects when no host has started this process, or nothing can be listened on.
+ * Turns a plugin of ours into one of upstream's: this process becomes the plugin of the host that has started it, until
+ * the host ends it or is gone. From then on standard output and standard error are the protocol's; what is printed
+ * reaches the host by its own stream. Rejects when no host has started this process, or nothing can be listened on.
  */
 export async function serveGoPlugin(create: CreateInstanceGroup, versionInfo: VersionInfo): Promise<void> {
   const { env } = process
@@ -83,7 +84,10 @@ export async function serveGoPlugin(create: CreateInstanceGroup, versionInfo: Ve
   const listening = await listen(server, credentials, env)
   release = listening.release
   handshakeOut(
-    formatHandshake({ ...listening.handshake, ...(own !== undefined && { certificate: new X509Certificate(own.certificate).raw }) }),
+    formatHandshake({
+      ...listening.handshake,
+      ...(own !== undefined && { certificate: new X509Certificate(own.certificate).raw }),
+    }),
   )
 }
 
@@ -95,7 +99,10 @@ function endWithHost(end: () => void): void {
   }, hostWatchMs).unref()
 }
 
-/** What starting has left stays in a heap so small, where V8 would collect nothing for hours. In a turn of its own. Only where Node was started with `--expose-gc`. */
+/**
+ * What starting has left stays in a heap so small, where V8 would collect nothing for hours. In a turn of its own. Only
+ * where Node was started with `--expose-gc`.
+ */
 function collectOnce(): () => void {
   let collect = globalThis.gc
   return () => {

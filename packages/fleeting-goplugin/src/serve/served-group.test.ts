@@ -34,10 +34,20 @@ function serve(create: CreateInstanceGroup): ServedGroup {
     tokens += 1
     return `token-${tokens}`
   }
-  return new ServedGroup({ create, version: '1.2.3', buildInfo: 'by a test', clock, random: () => 0, logger, newLaunchToken })
+  return new ServedGroup({
+    create,
+    version: '1.2.3',
+    buildInfo: 'by a test',
+    clock,
+    random: () => 0,
+    logger,
+    newLaunchToken,
+  })
 }
 
-async function served(options: Partial<MemoryGroupOptions> = {}): Promise<{ readonly group: MemoryGroup; readonly plugin: ServedGroup }> {
+async function served(
+  options: Partial<MemoryGroupOptions> = {},
+): Promise<{ readonly group: MemoryGroup; readonly plugin: ServedGroup }> {
   const group = new MemoryGroup({ clock, ...options })
   const plugin = serve((config, context) => {
     made = { config, context }
@@ -47,7 +57,8 @@ async function served(options: Partial<MemoryGroupOptions> = {}): Promise<{ read
   return { group, plugin }
 }
 
-const asked = (group: MemoryGroup) => group.calls.filter(({ operation }) => operation === 'increase').map(({ request }) => request)
+const asked = (group: MemoryGroup) =>
+  group.calls.filter(({ operation }) => operation === 'increase').map(({ request }) => request)
 const seen = async (plugin: ServedGroup) => (await plugin.update(never)).map(({ state }) => state)
 
 test('the group is told what the host said, and the host what the group is', async () => {
@@ -56,7 +67,14 @@ test('the group is told what the host said, and the host what the group is', asy
     made = { config, context }
     return group
   })
-  const settings = { username: 'ci', key: Buffer.from('PEM'), keepalive: 30e9, timeout: 60e9, protocolPort: 2222, os: 'plan9' }
+  const settings = {
+    username: 'ci',
+    key: Buffer.from('PEM'),
+    keepalive: 30e9,
+    timeout: 60e9,
+    protocolPort: 2222,
+    os: 'plan9',
+  }
   const info = await plugin.init(request('{"zone":"a","fleet":"moon"}', settings), never)
   expect(info).toEqual({
     id: 'moon/base',
@@ -107,7 +125,9 @@ test('what is accepted in part counts, without an error, which would lose the co
   const { group, plugin } = await served()
   group.acceptOnly = { count: 2, error: new GroupError('quota', 'two at most') }
   expect(await plugin.increase(5, never)).toBe(2)
-  expect(log).toContainEqual(expect.objectContaining({ level: 'error', fields: expect.objectContaining({ code: 'quota' }) }))
+  expect(log).toContainEqual(
+    expect.objectContaining({ level: 'error', fields: expect.objectContaining({ code: 'quota' }) }),
+  )
   group.acceptOnly = { count: 0, error: new GroupError('quota', 'none') }
   await expect(plugin.increase(3, never)).rejects.toMatchObject({ code: 'quota' })
 })
@@ -167,7 +187,10 @@ test('a machine that is not ready is waited for, as long as a dial may take', as
   const [row] = await plugin.update(never)
   const asking = plugin.connectInfo(row!.instance, never)
   await clock.advance(6000)
-  expect(await asking).toMatchObject({ internalAddr: '127.0.0.1', connector: { username: 'memory', timeout: 600e9, keepalive: 30e9 } })
+  expect(await asking).toMatchObject({
+    internalAddr: '127.0.0.1',
+    connector: { username: 'memory', timeout: 600e9, keepalive: 30e9 },
+  })
   group.bootsStuck = 1
   await plugin.increase(1, never)
   const stuck = (await plugin.update(never)).find(({ state }) => state !== running)
@@ -178,7 +201,9 @@ test('a machine that is not ready is waited for, as long as a dial may take', as
 
 test('what is gone is unhealthy by the words of upstream; a group without heartbeats is well', async () => {
   const { plugin } = await served({ capabilities: ['heartbeat'] })
-  await expect(plugin.heartbeat('gone', never)).rejects.toMatchObject({ message: expect.stringMatching(/^instance is unhealthy/) })
+  await expect(plugin.heartbeat('gone', never)).rejects.toMatchObject({
+    message: expect.stringMatching(/^instance is unhealthy/),
+  })
   const { plugin: other } = await served()
   await other.heartbeat('gone', never)
 })

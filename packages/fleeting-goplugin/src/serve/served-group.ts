@@ -17,7 +17,13 @@ import {
 } from '@runner-core/fleeting'
 import { wireConnectInfo } from '../wire/connect-info.ts'
 import { connectorConfigOfWire, wireConnectorConfig } from '../wire/connector-config.ts'
-import type { ConnectInfoResponse, InitRequest, InitResponse, UpdateResponse, WireConnectorConfig } from '../wire/messages.ts'
+import type {
+  ConnectInfoResponse,
+  InitRequest,
+  InitResponse,
+  UpdateResponse,
+  WireConnectorConfig,
+} from '../wire/messages.ts'
 import { type ToldInstances, tellInstances } from './told-instances.ts'
 
 export interface ServedGroupOptions {
@@ -50,7 +56,10 @@ interface LostLaunch {
 /** A host asks again within seconds; one that does not wants no more, and has to see what there is. */
 const lostForMs = 30_000
 
-/** One of our groups by the methods of the wire, for a host that knows upstream's plugins. Thrown by all of them: what the group throws. */
+/**
+ * One of our groups by the methods of the wire, for a host that knows upstream's plugins. Thrown by all of them: what
+ * the group throws.
+ */
 export class ServedGroup {
   readonly #options: ServedGroupOptions
   #group: InstanceGroup | undefined
@@ -76,9 +85,12 @@ export class ServedGroup {
 
   async update(signal: AbortSignal): Promise<readonly UpdateResponse[]> {
     const listed = await this.#ready.list(signal)
-    // Machines of a launch that is to be asked for again are not told of before the host has counted it, or it would count them as somebody else's.
+    // Machines of a launch that is to be asked for again are not told of before the host has counted it, or it would
+    // count them as somebody else's.
     const lost = this.#lostLaunch()?.launchToken
-    const shown = listed.filter(({ id, launchToken }) => lost === undefined || launchToken !== lost || this.#told.has(id))
+    const shown = listed.filter(
+      ({ id, launchToken }) => lost === undefined || launchToken !== lost || this.#told.has(id),
+    )
     const { rows, told, discarded } = tellInstances(shown, this.#told)
     for (const { id, detail } of shown.filter((row) => row.state === 'unknown')) {
       this.#options.logger.warn({ instance: id, detail }, 'the instance is in a state that the plugin does not know')
@@ -88,7 +100,10 @@ export class ServedGroup {
     return rows
   }
 
-  /** The host has no launch tokens: what it asks for again after an error is asked for under the token of the first time. */
+  /**
+   * The host has no launch tokens: what it asks for again after an error is asked for under the token of the first
+   * time.
+   */
   async increase(n: number, signal: AbortSignal): Promise<number> {
     if (n <= 0) return 0
     const lost = this.#lostLaunch()
@@ -114,7 +129,12 @@ export class ServedGroup {
     const group = this.#ready
     const limitMs = (this.#connector.timeout || wireConnectorConfig({}).timeout) / nanosPerMs
     let notReady: GroupError | undefined
-    using limit = deadline(clock, limitMs, () => notReady ?? new GroupError('not_ready', `${id} gave no answer in time`), signal)
+    using limit = deadline(
+      clock,
+      limitMs,
+      () => notReady ?? new GroupError('not_ready', `${id} gave no answer in time`),
+      signal,
+    )
     for (;;) {
       try {
         const info = wireConnectInfo(await group.connectInfo(id, limit.signal), this.#connector)
@@ -139,7 +159,11 @@ export class ServedGroup {
   }
 
   /** Undefined: the group cannot. */
-  changePower(method: 'suspend' | 'resume', ids: readonly string[], signal: AbortSignal): Promise<DecreaseResult> | undefined {
+  changePower(
+    method: 'suspend' | 'resume',
+    ids: readonly string[],
+    signal: AbortSignal,
+  ): Promise<DecreaseResult> | undefined {
     return this.#ready[method]?.(ids, signal)
   }
 
@@ -161,15 +185,20 @@ export class ServedGroup {
     const group = create(pluginConfig, context)
     checkGroup(group)
     if (group.connect !== undefined) {
-      throw new GroupError('invalid_config', 'this group reaches its machines by a way of its own; hosts of this protocol need SSH')
+      throw new GroupError(
+        'invalid_config',
+        'this group reaches its machines by a way of its own; hosts of this protocol need SSH',
+      )
     }
     try {
       const info = await initGroup(group, signal)
       const { findings = [], capabilities = [] } = info
-      for (const { code, severity, message, fix } of findings) logger[severity === 'warning' ? 'warn' : severity]({ code, fix }, message)
+      for (const { code, severity, message, fix } of findings)
+        logger[severity === 'warning' ? 'warn' : severity]({ code, fix }, message)
       this.#group = group
       this.#connector = connector
-      const canSuspend = capabilities.includes('suspend_resume') && group.suspend !== undefined && group.resume !== undefined
+      const canSuspend =
+        capabilities.includes('suspend_resume') && group.suspend !== undefined && group.resume !== undefined
       logger.info({ group: info.id, fleet: context.fleet }, 'instance group is ready')
       return {
         id: info.id,

@@ -17,7 +17,13 @@ function told(...life: readonly (InstanceState | undefined)[]): readonly (number
 }
 
 test('a launch that failed is creating first, so that the host counts it, and failed from then on', () => {
-  expect(told('failed', 'failed', 'deleting', 'deleting', undefined)).toEqual([creating, timeout, timeout, timeout, undefined])
+  expect(told('failed', 'failed', 'deleting', 'deleting', undefined)).toEqual([
+    creating,
+    timeout,
+    timeout,
+    timeout,
+    undefined,
+  ])
 })
 
 test('one that ran and fails is failed at once', () => {
@@ -25,12 +31,21 @@ test('one that ran and fails is failed at once', () => {
 })
 
 test('what is unknown stays what it was', () => {
-  expect(told('unknown', 'running', 'unknown', 'deleting', 'unknown')).toEqual([creating, running, running, deleting, deleting])
+  expect(told('unknown', 'running', 'unknown', 'deleting', 'unknown')).toEqual([
+    creating,
+    running,
+    running,
+    deleting,
+    deleting,
+  ])
 })
 
 test('of any lives: none begins as failed, failed is for good, and only those that were told so are discarded', () => {
   const list = fc.uniqueArray(
-    fc.record({ id: fc.constantFrom('a', 'b', 'c'), state: fc.constantFrom(...states) }) as fc.Arbitrary<ListedInstance>,
+    fc.record({
+      id: fc.constantFrom('a', 'b', 'c'),
+      state: fc.constantFrom(...states),
+    }) as fc.Arbitrary<ListedInstance>,
     { selector: ({ id }) => id },
   )
   fc.assert(

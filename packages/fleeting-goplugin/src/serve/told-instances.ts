@@ -10,9 +10,9 @@ const creating = 0
 const timeout = 4
 
 /**
- * One list as a host of upstream's understands it.
- * A failed launch is `creating` once: a host that first hears of it as failed takes no notice, and waits for that launch for ever. Told as failed it stays so until it is gone, or it would be counted as a new
- * one. What has an unknown state keeps the last that was told.
+ * One list as a host of upstream's understands it. A failed launch is `creating` once: a host that first hears of it as
+ * failed takes no notice, and waits for that launch for ever. Told as failed it stays so until it is gone, or it would
+ * be counted as a new one. What has an unknown state keeps the last that was told.
  */
 export function tellInstances(
   listed: readonly ListedInstance[],

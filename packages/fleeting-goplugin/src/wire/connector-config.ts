@@ -6,7 +6,10 @@ const nanosPerMs = 1_000_000
 const defaultKeepaliveMs = 30_000
 const defaultTimeoutMs = 600_000
 
-/** The operator's settings as a plugin gets them. Never without times: plugins hand them back, and 0 makes upstream's connector fail at once. */
+/**
+ * The operator's settings as a plugin gets them. Never without times: plugins hand them back, and 0 makes upstream's
+ * connector fail at once.
+ */
 export function wireConnectorConfig(config: ConnectorConfig): WireConnectorConfig {
   return {
     os: config.os ?? '',
@@ -22,7 +25,10 @@ export function wireConnectorConfig(config: ConnectorConfig): WireConnectorConfi
   }
 }
 
-/** What a host sent, as the operator's settings: what is empty was not set. Thrown: `invalid_config`, for a protocol that groups here do not speak. */
+/**
+ * What a host sent, as the operator's settings: what is empty was not set. Thrown: `invalid_config`, for a protocol
+ * that groups here do not speak.
+ */
 export function connectorConfigOfWire(told: WireConnectorConfig): ConnectorConfig {
   const { protocol, keepalive, timeout, protocolPort, username, password, arch } = told
   if (protocol !== '' && protocol !== 'ssh') {

@@ -25,20 +25,32 @@ const codesOfText: readonly (readonly [GroupErrorCode, RegExp])[] = [
     'capacity',
     /insufficient.{0,20}capacity|out of capacity|no capacity|stock.?out|resource_pool_exhausted|resource_unavailable|placement_error|no valid host|allocation ?failed|not enough (?:capacity|resources|memory|space)/i,
   ],
-  ['quota', /quota|limit ?exceeded|exceed.{0,40}(?:limit|maximum|max size)|(?:limit|maximum).{0,40}(?:reached|exceeded)/i],
+  [
+    'quota',
+    /quota|limit ?exceeded|exceed.{0,40}(?:limit|maximum|max size)|(?:limit|maximum).{0,40}(?:reached|exceeded)/i,
+  ],
   [
     'auth',
     /unauthori[sz]ed|unauthenticated|not authori[sz]ed|forbidden|access.?denied|permission denied|auth ?failure|authentication (?:failed|error)|(?:invalid|expired|missing|no).{0,20}(?:credential|token|api key|access key)|\b40[13]\b/i,
   ],
   ['conflict', /conflict|\blocked\b|already in progress|in use by another|concurrent (?:update|modification)|\b409\b/i],
-  ['not_ready', /not ready|not (?:yet )?running|has no (?:\w+ )?address|no (?:ip )?addresses|still (?:being )?(?:creat|start|boot)/i],
-  ['not_found', /not found|does not exist|doesn't exist|no such (?!file)|unknown (?:instance|server|vm)|instance is unhealthy|\b404\b/i],
-  ['invalid_config', /unmarshaling config|invalid (?:config|argument|parameter|value)|required|must be|validation|no such file/i],
+  [
+    'not_ready',
+    /not ready|not (?:yet )?running|has no (?:\w+ )?address|no (?:ip )?addresses|still (?:being )?(?:creat|start|boot)/i,
+  ],
+  [
+    'not_found',
+    /not found|does not exist|doesn't exist|no such (?!file)|unknown (?:instance|server|vm)|instance is unhealthy|\b404\b/i,
+  ],
+  [
+    'invalid_config',
+    /unmarshaling config|invalid (?:config|argument|parameter|value)|required|must be|validation|no such file/i,
+  ],
 ]
 
 /**
- * Typed errors do not cross this wire: the code is read off the text, as far as words of the clouds go. What says nothing is `transient`, which is asked again after a fresh list. A status code that says
- * something wins.
+ * Typed errors do not cross this wire: the code is read off the text, as far as words of the clouds go. What says
+ * nothing is `transient`, which is asked again after a fresh list. A status code that says something wins.
  */
 export function codeOfWireError(status: number, text: string): GroupErrorCode {
   const byStatus = codesOfStatus.get(status)

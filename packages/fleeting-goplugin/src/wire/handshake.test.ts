@@ -3,7 +3,10 @@ import { expect, test } from 'vitest'
 import { formatHandshake, type Handshake, parseHandshake } from './handshake.ts'
 
 test("the lines of Go's plugins", () => {
-  expect(parseHandshake('1|0|unix|/tmp/plugin128839390|grpc|')).toEqual({ network: 'unix', address: '/tmp/plugin128839390' })
+  expect(parseHandshake('1|0|unix|/tmp/plugin128839390|grpc|')).toEqual({
+    network: 'unix',
+    address: '/tmp/plugin128839390',
+  })
   expect(parseHandshake('1|0|tcp|127.0.0.1:10000|grpc\r\n')).toEqual({ network: 'tcp', address: '127.0.0.1:10000' })
   // What is shorter than a certificate can be is none; a field for multiplexing may follow.
   expect(parseHandshake('1|0|unix|/a|grpc|none|true')).toEqual({ network: 'unix', address: '/a' })

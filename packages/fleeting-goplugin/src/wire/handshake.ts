@@ -33,12 +33,17 @@ const shortestCertificate = 51
 /** Thrown: an `Error` that says what is wrong with the line. */
 export function parseHandshake(line: string): Handshake {
   const [core, version, network, address = '', protocol = 'netrpc', certificate = ''] = line.trim().split('|')
-  if (network === undefined || address === '') throw new Error(`expected a handshake line such as 1|0|unix|/path|grpc|, got ${shown(line)}`)
-  if (core !== String(coreVersion)) throw new Error(`it speaks version ${shown(core ?? '')} of go-plugin, and ${coreVersion} is wanted`)
+  if (network === undefined || address === '')
+    throw new Error(`expected a handshake line such as 1|0|unix|/path|grpc|, got ${shown(line)}`)
+  if (core !== String(coreVersion))
+    throw new Error(`it speaks version ${shown(core ?? '')} of go-plugin, and ${coreVersion} is wanted`)
   if (version !== String(protocolVersion)) {
-    throw new Error(`it speaks version ${shown(version ?? '')} of the fleeting protocol, and ${protocolVersion} is wanted`)
+    throw new Error(
+      `it speaks version ${shown(version ?? '')} of the fleeting protocol, and ${protocolVersion} is wanted`,
+    )
   }
-  if (network !== 'unix' && network !== 'tcp') throw new Error(`expected the network unix or tcp, got ${shown(network)}`)
+  if (network !== 'unix' && network !== 'tcp')
+    throw new Error(`expected the network unix or tcp, got ${shown(network)}`)
   if (protocol !== 'grpc') throw new Error(`expected the protocol grpc, got ${shown(protocol)}`)
   return {
     network,

@@ -1,8 +1,9 @@
 const prefixBytes = 5
 
 /**
- * The messages of a gRPC stream in its bytes, in their order: each stands behind one byte, whether it is compressed, and its length. Thrown: an `Error`, when the bytes end within a message, and for a
- * compressed one, which nobody may send to whom has not offered to read it.
+ * The messages of a gRPC stream in its bytes, in their order: each stands behind one byte, whether it is compressed,
+ * and its length. Thrown: an `Error`, when the bytes end within a message, and for a compressed one, which nobody may
+ * send to whom has not offered to read it.
  */
 export function* messagesIn(bytes: Buffer): Generator<Buffer> {
   for (let start = 0; start < bytes.length; ) {

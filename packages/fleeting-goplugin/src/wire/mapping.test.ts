@@ -21,15 +21,23 @@ test('bytes that Go writes are read, and written alike', () => {
 
 test('sub-messages are sent, whatever is in them', () => {
   const init = codec('InitRequest')
-  const sent = init.decode(init.encode({ config: Buffer.from('{}'), settings: { connectorConfig: wireConnectorConfig({}) } }))
+  const sent = init.decode(
+    init.encode({ config: Buffer.from('{}'), settings: { connectorConfig: wireConnectorConfig({}) } }),
+  )
   expect(sent.settings?.connectorConfig).toMatchObject({ os: '', username: '' })
   expect(init.decode(Buffer.from('0a027b7d', 'hex')).settings).toBeNull()
   // As Go sends what is empty.
-  expect(init.decode(Buffer.from('0a027b7d12020a00', 'hex')).settings?.connectorConfig).toMatchObject({ os: '', timeout: 0 })
+  expect(init.decode(Buffer.from('0a027b7d12020a00', 'hex')).settings?.connectorConfig).toMatchObject({
+    os: '',
+    timeout: 0,
+  })
 })
 
 test('what is new in a message is skipped, an unknown state is kept', () => {
-  expect(codec('UpdateResponse').decode(Buffer.from('0a016110091a03787878', 'hex'))).toEqual({ instance: 'a', state: 9 })
+  expect(codec('UpdateResponse').decode(Buffer.from('0a016110091a03787878', 'hex'))).toEqual({
+    instance: 'a',
+    state: 9,
+  })
   expect(rowOfWire('a', 9)).toEqual({ id: 'a', state: 'unknown', detail: 'state 9' })
   expect(rowOfWire('a', -1)).toEqual({ id: 'a', state: 'unknown', detail: 'state -1' })
   expect(rowOfWire('a', 4)).toEqual({ id: 'a', state: 'failed', detail: 'timeout' })
@@ -63,7 +71,9 @@ test('settings survive a plugin that hands them back, and never go without times
   fc.assert(
     fc.property(settings, (config) => {
       const init = codec('InitRequest')
-      const sent = init.decode(init.encode({ config: Buffer.from('{}'), settings: { connectorConfig: wireConnectorConfig(config) } }))
+      const sent = init.decode(
+        init.encode({ config: Buffer.from('{}'), settings: { connectorConfig: wireConnectorConfig(config) } }),
+      )
       const connector = sent.settings?.connectorConfig ?? null
       expect(connector?.keepalive).toBe((config.keepaliveMs || 30_000) * 1e6)
       expect(connector?.timeout).toBe((config.timeoutMs ?? 600_000) * 1e6)
@@ -89,7 +99,13 @@ const answer: ConnectInfoResponse = {
 }
 
 test("the operator's user name wins, of credentials the plugin's do", () => {
-  const operator = { username: 'ci', privateKey: 'own key', password: 'secret', agentSocket: '/agent', protocolPort: 2200 }
+  const operator = {
+    username: 'ci',
+    privateKey: 'own key',
+    password: 'secret',
+    agentSocket: '/agent',
+    protocolPort: 2200,
+  }
   expect(connectInfoOfWire('a', answer, operator)).toEqual({
     instanceId: 'a',
     protocol: 'ssh',

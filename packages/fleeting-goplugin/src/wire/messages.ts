@@ -1,4 +1,7 @@
-/** The wire's messages once decoded: a field that was not sent has proto3's default, a sub-message that was not sent is null. */
+/**
+ * The wire's messages once decoded: a field that was not sent has proto3's default, a sub-message that was not sent is
+ * null.
+ */
 export interface WireMessages {
   readonly Empty: Readonly<Record<string, never>>
   readonly InitRequest: InitRequest

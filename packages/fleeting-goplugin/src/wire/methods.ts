@@ -59,7 +59,10 @@ export const healthMethods: { readonly Check: Method<'HealthCheck', 'HealthStatu
   Check: method('/grpc.health.v1.Health/Check', 'HealthCheck', 'HealthStatus'),
 }
 
-/** `/plugin.GRPCBroker/*`: by it go-plugin's ends open further connections. This protocol has none; hosts open the stream all the same. */
+/**
+ * `/plugin.GRPCBroker/*`: by it go-plugin's ends open further connections. This protocol has none; hosts open the
+ * stream all the same.
+ */
 export const brokerMethods: {
   readonly StartStream: Omit<Method<'Empty', 'Empty'>, 'requestStream'> & { readonly requestStream: true }
 } = {

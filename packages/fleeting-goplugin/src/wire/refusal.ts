@@ -9,7 +9,10 @@ export interface Refusal {
   readonly details?: Buffer
 }
 
-/** Upstream's own plugins answer 2, unknown, whatever it is; its hosts look at none of these. Ours reads the code off them again, and off the text where there is no such status. */
+/**
+ * Upstream's own plugins answer 2, unknown, whatever it is; its hosts look at none of these. Ours reads the code off
+ * them again, and off the text where there is no such status.
+ */
 const statusOf: Readonly<Record<GroupErrorCode, number>> = {
   transient: 14,
   invalid_config: 3,
@@ -36,6 +39,9 @@ export function refusalOf(thrown: unknown): Refusal {
 /** A refusal of Suspend or Resume that tells what was done all the same. */
 export function partialRefusal(method: 'Suspend' | 'Resume', thrown: unknown, done: readonly string[]): Refusal {
   const { code, text } = refusalOf(thrown)
-  const detail = { typeUrl: `type.googleapis.com/proto.${method}Response`, value: succeeded.encode({ succeeded: done }) }
+  const detail = {
+    typeUrl: `type.googleapis.com/proto.${method}Response`,
+    value: succeeded.encode({ succeeded: done }),
+  }
   return { code, text, details: errorStatus.encode({ code, message: text, details: [detail] }) }
 }

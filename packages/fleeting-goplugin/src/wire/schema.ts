@@ -1,6 +1,7 @@
 /**
- * The messages and services of the fleeting protocol, as data: what upstream's `.proto` file says. Host and served plugin use the same.
- * Numbers and names are the wire's; see docs/decisions/goplugin.md for why it is not a file that is parsed.
+ * The messages and services of the fleeting protocol, as data: what upstream's `.proto` file says. Host and served
+ * plugin use the same. Numbers and names are the wire's; see docs/decisions/goplugin.md for why it is not a file that
+ * is parsed.
  */
 export const schema = {
   nested: {
@@ -48,7 +49,8 @@ export const schema = {
           },
         },
         StdioData: { fields: { channel: { type: 'int32', id: 1 }, data: { type: 'bytes', id: 2 } } },
-        // gRPC's own health service, and the broker of go-plugin, whose messages carry nothing that this protocol needs.
+        // gRPC's own health service, and the broker of go-plugin, whose messages carry nothing that this protocol
+        // needs.
         HealthCheck: { fields: { service: { type: 'string', id: 1 } } },
         HealthStatus: { fields: { status: { type: 'int32', id: 1 } } },
         // google.rpc.Status and the Any in it: how a refusal carries what was done all the same.

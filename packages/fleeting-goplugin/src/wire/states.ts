@@ -1,7 +1,16 @@
 import type { InstanceState, ListedInstance } from '@runner-core/fleeting'
 
 /** The wire's states by number. `timeout` is upstream's word for what will never be usable. */
-const states: readonly InstanceState[] = ['creating', 'running', 'deleting', 'deleted', 'failed', 'suspending', 'suspended', 'resuming']
+const states: readonly InstanceState[] = [
+  'creating',
+  'running',
+  'deleting',
+  'deleted',
+  'failed',
+  'suspending',
+  'suspended',
+  'resuming',
+]
 
 /** One row of the wire; a state whose number nobody has heard of is `unknown`. */
 export function rowOfWire(id: string, number: number): ListedInstance {

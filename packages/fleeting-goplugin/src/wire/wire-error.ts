@@ -18,7 +18,10 @@ export class WireError extends GroupError {
 
   constructor(status: number, text: string, { cause, succeeded }: WireErrorOptions) {
     const retryAfterMs = retryHintOfText(text)
-    super(codeOfWireError(status, text), text || `gRPC status ${status}`, { cause, ...(retryAfterMs !== undefined && { retryAfterMs }) })
+    super(codeOfWireError(status, text), text || `gRPC status ${status}`, {
+      cause,
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+    })
     this.status = status
     this.succeeded = succeeded
   }

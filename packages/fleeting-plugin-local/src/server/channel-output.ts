@@ -2,9 +2,11 @@ import type { Readable, Writable } from 'node:stream'
 import type { ServerChannel } from 'ssh2'
 
 /**
- * Writes a command's two outputs to its channel, one chunk at a time, so that at most one of them waits for the client's window.
+ * Writes a command's two outputs to its channel, one chunk at a time, so that at most one of them waits for the
+ * client's window.
  *
- * ssh2 1.17 does not forget a chunk that had to wait once it is sent, and sends it again when the other output has to wait: bytes would be doubled.
+ * ssh2 1.17 does not forget a chunk that had to wait once it is sent, and sends it again when the other output has to
+ * wait: bytes would be doubled.
  */
 export class ChannelOutput {
   readonly #channel: ServerChannel
@@ -29,7 +31,12 @@ export class ChannelOutput {
   #write(sink: Writable, chunk: Buffer): Promise<void> {
     return new Promise((resolve) => {
       sink.write(chunk, () => {
-        Object.assign(this.#channel, { _chunk: undefined, _chunkcb: undefined, _chunkErr: undefined, _chunkcbErr: undefined })
+        Object.assign(this.#channel, {
+          _chunk: undefined,
+          _chunkcb: undefined,
+          _chunkErr: undefined,
+          _chunkcbErr: undefined,
+        })
         resolve()
       })
     })

@@ -21,8 +21,8 @@ export interface Command {
 }
 
 /**
- * Runs `text` with the shell in a session of its own, as sshd does. Its end is told at once; the channel is closed when all its output was sent, which
- * something that it left behind may delay.
+ * Runs `text` with the shell in a session of its own, as sshd does. Its end is told at once; the channel is closed when
+ * all its output was sent, which something that it left behind may delay.
  */
 export function runCommand(channel: ServerChannel, text: string, options: CommandOptions): Command {
   // A client that closes its end while we write is no reason to fall.

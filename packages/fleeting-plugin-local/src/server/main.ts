@@ -1,6 +1,6 @@
 /**
- * One instance: an SSH server process. It lives as long as the channel to its group does or, where the fleet's state is durable, as long as somebody owns the fleet; it takes all that it started and
- * its directory with it.
+ * One instance: an SSH server process. It lives as long as the channel to its group does or, where the fleet's state is
+ * durable, as long as somebody owns the fleet; it takes all that it started and its directory with it.
  *
  * @module
  */
@@ -66,7 +66,8 @@ function end(): void {
 }
 
 async function clearAway(): Promise<boolean> {
-  // Also what has cleared its environment, as long as it stays in its command's process group; and all that can be found where there is no /proc.
+  // Also what has cleared its environment, as long as it stays in its command's process group; and all that can be
+  // found where there is no /proc.
   for (const group of groups) kill(-group)
   const allEnded = await endProcessesOf(instanceId)
   await removeDirectory(directory)

@@ -8,8 +8,9 @@ import type { ServerReady } from './server-options.ts'
 const looks = 20
 
 /**
- * Writes down how this machine is found and reached, then looks after its owner: `end` is called once nobody has shown to own the fleet for `unownedMs`, or when the record is gone, which is how a
- * machine is ended that nobody could reach yet. Resolves when the record is written.
+ * Writes down how this machine is found and reached, then looks after its owner: `end` is called once nobody has shown
+ * to own the fleet for `unownedMs`, or when the record is gone, which is how a machine is ended that nobody could reach
+ * yet. Resolves when the record is written.
  */
 export async function outliveGroup(
   { files, unownedMs }: { readonly files: MachineFiles; readonly unownedMs: number },

@@ -3,7 +3,10 @@ import { expect, test } from 'vitest'
 import { OwnerWatch } from './owner-watch.ts'
 
 test('a machine is unowned once no new sign has come for the whole time, and never sooner', () => {
-  const step = fc.record({ afterMs: fc.integer({ min: 0, max: 300 }), sign: fc.option(fc.constantFrom('a', 'b', 'c'), { nil: undefined }) })
+  const step = fc.record({
+    afterMs: fc.integer({ min: 0, max: 300 }),
+    sign: fc.option(fc.constantFrom('a', 'b', 'c'), { nil: undefined }),
+  })
   fc.assert(
     fc.property(fc.array(step), (steps) => {
       const watch = new OwnerWatch(1000, 0)

@@ -1,4 +1,7 @@
-/** Decides whether a machine still has an owner: one that shows itself again and again. Times are milliseconds of one clock that never goes back. */
+/**
+ * Decides whether a machine still has an owner: one that shows itself again and again. Times are milliseconds of one
+ * clock that never goes back.
+ */
 export class OwnerWatch {
   readonly #unownedMs: number
   #sign: string | undefined
@@ -10,7 +13,10 @@ export class OwnerWatch {
     this.#seenAt = now
   }
 
-  /** `sign` is what the owner left last; any change of it shows that there is one. Answers whether nobody has owned the machine for too long. */
+  /**
+   * `sign` is what the owner left last; any change of it shows that there is one. Answers whether nobody has owned the
+   * machine for too long.
+   */
   look(sign: string | undefined, now: number): boolean {
     if (sign !== undefined && sign !== this.#sign) {
       this.#sign = sign

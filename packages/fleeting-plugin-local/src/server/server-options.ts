@@ -8,7 +8,10 @@ export interface ServerOptions {
   /** Absolute path of the shell that commands run in. */
   readonly shell: string
   readonly username: string
-  /** Whose key opens the door, as in `authorized_keys`; or, for an instance that outlives its group, where it is known by what it is found again. */
+  /**
+   * Whose key opens the door, as in `authorized_keys`; or, for an instance that outlives its group, where it is known
+   * by what it is found again.
+   */
   readonly access: { readonly authorizedKey: string } | { readonly files: MachineFiles; readonly unownedMs: number }
 }
 

@@ -7,7 +7,10 @@ import { parseKey, Server } from './ssh2.ts'
 export interface SshServerOptions extends CommandOptions {
   /** The server's own private key. */
   readonly hostKey: string
-  /** Whose key opens the door now, as in `authorized_keys`; whatever the user name, the door leads to the user that this process runs as. */
+  /**
+   * Whose key opens the door now, as in `authorized_keys`; whatever the user name, the door leads to the user that this
+   * process runs as.
+   */
   readonly authorizedKey: () => string
 }
 
@@ -36,7 +39,9 @@ function serve(connection: Connection, options: SshServerOptions): void {
     isAuthorized(request, options.authorizedKey) ? request.accept() : request.reject(['publickey']),
   )
   connection.on('session', (accept) => serveSession(accept(), options, open))
-  connection.on('tcpip', (accept, reject, { destIP: host, destPort: port }) => openForward({ host, port }, accept, reject))
+  connection.on('tcpip', (accept, reject, { destIP: host, destPort: port }) =>
+    openForward({ host, port }, accept, reject),
+  )
   connection.on('openssh.streamlocal', (accept, reject, { socketPath: path }) => openForward({ path }, accept, reject))
 }
 

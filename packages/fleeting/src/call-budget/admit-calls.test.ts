@@ -4,7 +4,10 @@ import { admitCalls, type BudgetOperation, listPatienceMs, type WaitingCall } fr
 import { afterThrottling, type BucketLimits, fullBucket, refilled, waitFor } from './budget-bucket.ts'
 
 const operations: readonly BudgetOperation[] = ['decrease', 'increase', 'list', 'connectInfo']
-const limits: Readonly<Record<string, BucketLimits>> = { read: { size: 20, perSecond: 2 }, write: { size: 5, perSecond: 0.5 } }
+const limits: Readonly<Record<string, BucketLimits>> = {
+  read: { size: 20, perSecond: 2 },
+  write: { size: 5, perSecond: 0.5 },
+}
 const names = Object.keys(limits)
 
 const draws = fc.oneof(
@@ -13,7 +16,10 @@ const draws = fc.oneof(
   fc.record({ read: fc.nat(3), write: fc.nat(3), unpublished: fc.nat(3) }),
 )
 const event = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('ask' as const), operation: fc.constantFrom(...operations), draws }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ do: fc.constant('ask' as const), operation: fc.constantFrom(...operations), draws }),
+  },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.nat(30_000) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('throttle' as const), name: fc.constantFrom(...names) }) },
 )
@@ -85,7 +91,8 @@ describe('the call budget', () => {
     const left = (tokens: number) => {
       const buckets = { read: { ...fullBucket(limits['read']!, 0), tokens }, write: fullBucket(limits['write']!, 0) }
       return operations.filter(
-        (operation) => admitCalls([{ operation, draws: { read: 1 }, askedAt: 0 }], buckets, limits, 0).admitted.length === 1,
+        (operation) =>
+          admitCalls([{ operation, draws: { read: 1 }, askedAt: 0 }], buckets, limits, 0).admitted.length === 1,
       )
     }
     expect(left(20)).toEqual(['decrease', 'increase', 'list', 'connectInfo'])

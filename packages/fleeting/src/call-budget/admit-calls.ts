@@ -14,8 +14,10 @@ export interface WaitingCall {
 export type Buckets = Readonly<Record<string, BudgetBucket>>
 
 /**
- * The share of each bucket that a call leaves to those that matter more. In order: a machine that is not removed costs money and may be the wrong one to keep; one that is not asked for lets jobs wait; one list tells the
- * truth about all machines, and can come a little later; connect info is one call for one machine, and there may be a thousand of them at once.
+ * The share of each bucket that a call leaves to those that matter more. In order: a machine that is not removed costs
+ * money and may be the wrong one to keep; one that is not asked for lets jobs wait; one list tells the truth about all
+ * machines, and can come a little later; connect info is one call for one machine, and there may be a thousand of them
+ * at once.
  */
 const reserves: Readonly<Record<BudgetOperation, number>> = {
   // Before each delete, and before anything else at a start.
@@ -29,7 +31,10 @@ const reserves: Readonly<Record<BudgetOperation, number>> = {
 }
 const order = Object.keys(reserves) as BudgetOperation[]
 
-/** A list that has waited for so long goes first, and leaves nothing: without the truth, lost machines would keep their jobs and nothing could be launched. */
+/**
+ * A list that has waited for so long goes first, and leaves nothing: without the truth, lost machines would keep their
+ * jobs and nothing could be launched.
+ */
 export const listPatienceMs = 20_000
 
 export interface Admission<Call> {
@@ -40,7 +45,10 @@ export interface Admission<Call> {
   readonly nextAt: number
 }
 
-/** Which of the waiting calls, given in order of asking, may begin. Who waits for a bucket is not overtaken there by whoever matters less. */
+/**
+ * Which of the waiting calls, given in order of asking, may begin. Who waits for a bucket is not overtaken there by
+ * whoever matters less.
+ */
 export function admitCalls<Call extends WaitingCall>(
   waiting: readonly Call[],
   before: Buckets,
@@ -55,10 +63,13 @@ export function admitCalls<Call extends WaitingCall>(
   for (const call of waiting.toSorted((one, other) => rank(one, now) - rank(other, now))) {
     const draws = Object.entries(call.draws).filter(([name, cost]) => limits[name] !== undefined && cost > 0)
     const reserve = isOverdue(call, now) ? 0 : reserves[call.operation]
-    const waits = draws.map(([name, cost]) => waitFor(buckets[name] as BudgetBucket, limits[name] as BucketLimits, cost, reserve))
+    const waits = draws.map(([name, cost]) =>
+      waitFor(buckets[name] as BudgetBucket, limits[name] as BucketLimits, cost, reserve),
+    )
     const waitMs = Math.max(0, ...waits)
     if (waitMs === 0 && !draws.some(([name]) => held.has(name))) {
-      for (const [name, cost] of draws) buckets[name] = afterDraw(buckets[name] as BudgetBucket, limits[name] as BucketLimits, cost)
+      for (const [name, cost] of draws)
+        buckets[name] = afterDraw(buckets[name] as BudgetBucket, limits[name] as BucketLimits, cost)
       admitted.push(call)
       continue
     }

@@ -4,16 +4,24 @@ export interface BucketLimits {
   readonly perSecond: number
 }
 
-/** What is left in a bucket, as far as our own calls tell; others may draw from it too, which shows as throttling. Times are `Clock.now()`. */
+/**
+ * What is left in a bucket, as far as our own calls tell; others may draw from it too, which shows as throttling. Times
+ * are `Clock.now()`.
+ */
 export interface BudgetBucket {
   readonly tokens: number
   readonly at: number
   /** Each step halves the rate at which tokens are believed to come back. */
   readonly strain: number
   readonly strainedAt: number
-  /** The cloud refused a call: until the bucket is half full again, no share of it is left to others. They go in order of importance all the same, as fast as it fills. */
+  /**
+   * The cloud refused a call: until the bucket is half full again, no share of it is left to others. They go in order
+   * of importance all the same, as fast as it fills.
+   */
   readonly isRecovering: boolean
-  /** Before, no call begins: the cloud asked to wait. Then one does, whatever is believed to be left. Undefined: it has. */
+  /**
+   * Before, no call begins: the cloud asked to wait. Then one does, whatever is believed to be left. Undefined: it has.
+   */
   readonly trialAt: number | undefined
 }
 
@@ -44,10 +52,16 @@ export function refilled(bucket: BudgetBucket, limits: BucketLimits, now: number
 }
 
 /**
- * After the cloud refused a call as one too many: it is empty, and fills more slowly for a while. Refusals within a second are of the same wave. `retryAfterMs` is the cloud's hint: what it says of the bucket is
- * better than what we believe, so once it is over one call goes.
+ * After the cloud refused a call as one too many: it is empty, and fills more slowly for a while. Refusals within a
+ * second are of the same wave. `retryAfterMs` is the cloud's hint: what it says of the bucket is better than what we
+ * believe, so once it is over one call goes.
  */
-export function afterThrottling(bucket: BudgetBucket, limits: BucketLimits, now: number, retryAfterMs?: number): BudgetBucket {
+export function afterThrottling(
+  bucket: BudgetBucket,
+  limits: BucketLimits,
+  now: number,
+  retryAfterMs?: number,
+): BudgetBucket {
   const { strain, strainedAt, trialAt } = refilled(bucket, limits, now)
   const isSameWave = strain > 0 && now - strainedAt < 1000
   const hintedAt = retryAfterMs === undefined ? undefined : now + Math.max(retryAfterMs, leastHintMs)
@@ -61,7 +75,9 @@ export function afterThrottling(bucket: BudgetBucket, limits: BucketLimits, now:
   }
 }
 
-/** After a call. A call that costs more than the bucket can ever hold takes all of it; one on trial takes what there is. */
+/**
+ * After a call. A call that costs more than the bucket can ever hold takes all of it; one on trial takes what there is.
+ */
 export function afterDraw(bucket: BudgetBucket, limits: BucketLimits, cost: number): BudgetBucket {
   const isOnTrial = bucket.trialAt !== undefined
   const left = bucket.tokens - Math.min(cost, limits.size)
@@ -74,7 +90,10 @@ export function afterReading(bucket: BudgetBucket, limits: BucketLimits, remaini
   return { ...filled, tokens: Math.min(filled.tokens, Math.max(0, remaining)) }
 }
 
-/** How long until a call may draw `cost` and leave the share `reserve` of the bucket to calls that matter more, milliseconds; 0: now. A bucket that is full refuses nobody. */
+/**
+ * How long until a call may draw `cost` and leave the share `reserve` of the bucket to calls that matter more,
+ * milliseconds; 0: now. A bucket that is full refuses nobody.
+ */
 export function waitFor(bucket: BudgetBucket, limits: BucketLimits, cost: number, reserve: number): number {
   if (cost === 0) return 0
   const { tokens, at, trialAt, isRecovering } = bucket

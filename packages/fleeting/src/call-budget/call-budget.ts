@@ -22,7 +22,9 @@ export class CallBudget {
   constructor(limits: GroupRateLimits['buckets'], clock: Clock) {
     this.#limits = limits
     this.#clock = clock
-    this.#buckets = Object.fromEntries(Object.entries(limits).map(([name, limit]) => [name, fullBucket(limit, clock.now())]))
+    this.#buckets = Object.fromEntries(
+      Object.entries(limits).map(([name, limit]) => [name, fullBucket(limit, clock.now())]),
+    )
   }
 
   /** Resolves when the call may begin. Thrown: `not_ready`, when that is not within 25 s; the signal's reason. */
@@ -61,7 +63,10 @@ export class CallBudget {
     })
   }
 
-  /** The cloud refused a call that drew so: in the bucket that refused, or in all of these if it is not known, less is left than it seemed. */
+  /**
+   * The cloud refused a call that drew so: in the bucket that refused, or in all of these if it is not known, less is
+   * left than it seemed.
+   */
   throttled(draws: WaitingCall['draws'], { bucket, retryAfterMs }: Pick<GroupError, 'bucket' | 'retryAfterMs'>): void {
     const names = bucket !== undefined && this.#limits[bucket] !== undefined ? [bucket] : Object.keys(draws)
     this.#change(names, (before, limits, now) => afterThrottling(before, limits, now, retryAfterMs))
@@ -69,10 +74,15 @@ export class CallBudget {
 
   /** The cloud said how much is left, by bucket. */
   read(remaining: Readonly<Record<string, number>>): void {
-    this.#change(Object.keys(remaining), (before, limits, now, name) => afterReading(before, limits, remaining[name] as number, now))
+    this.#change(Object.keys(remaining), (before, limits, now, name) =>
+      afterReading(before, limits, remaining[name] as number, now),
+    )
   }
 
-  #change(names: readonly string[], change: (bucket: BudgetBucket, limits: BucketLimits, now: number, name: string) => BudgetBucket): void {
+  #change(
+    names: readonly string[],
+    change: (bucket: BudgetBucket, limits: BucketLimits, now: number, name: string) => BudgetBucket,
+  ): void {
     const now = this.#clock.now()
     const buckets = { ...this.#buckets }
     for (const name of names) {

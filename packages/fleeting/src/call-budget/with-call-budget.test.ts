@@ -15,7 +15,10 @@ class LimitedGroup extends MemoryGroup {
 
   constructor(options: MemoryGroupOptions, buckets: GroupRateLimits['buckets']) {
     super(options)
-    this.limits = { buckets, draws: (operation) => ({ [operation === 'list' || operation === 'connectInfo' ? 'read' : 'write']: 1 }) }
+    this.limits = {
+      buckets,
+      draws: (operation) => ({ [operation === 'list' || operation === 'connectInfo' ? 'read' : 'write']: 1 }),
+    }
   }
 
   override async init(signal: AbortSignal): Promise<GroupInfo> {
@@ -84,7 +87,10 @@ describe('withCallBudget', () => {
 
   it('draws for a look at the owner and for a claim, which go before a list', async () => {
     const clock = new ManualClock()
-    const group = new LimitedGroup({ clock, shell: simpleShell, holdsOwner: true }, { read: { size: 2, perSecond: 0.1 } })
+    const group = new LimitedGroup(
+      { clock, shell: simpleShell, holdsOwner: true },
+      { read: { size: 2, perSecond: 0.1 } },
+    )
     Object.assign(group.limits, { draws: () => ({ read: 1 }) })
     const kept = withCallBudget(group, { clock })
     await kept.init(never)
@@ -186,7 +192,10 @@ describe('withCallBudget', () => {
 
   it('makes a provisioner poll less, and never fail, when the budget is low', async () => {
     const { clock, group, kept, calls } = await start(6, 1 / 6)
-    const provisioner = await Provisioner.start({ group: kept, clock, random: seededRandom(1), isBusy: () => true }, never)
+    const provisioner = await Provisioner.start(
+      { group: kept, clock, random: seededRandom(1), isBusy: () => true },
+      never,
+    )
     provisioner.request(2, { reason: 'test' })
     await clock.advance(600_000)
     // In use it would be polled each 5 s, 120 times.

@@ -6,8 +6,11 @@ import type { BudgetOperation } from './admit-calls.ts'
 import { CallBudget } from './call-budget.ts'
 
 /**
- * The same group, kept within the rate limits that its `init` publishes: a call waits until its buckets hold what it draws, and leaves a share to calls that matter more (decrease, and who has the group, before increase before list before
- * connect info). Polling slows down by itself, since the next `list` begins only after the last. A group that publishes none is not touched. Thrown besides: `not_ready`, when a call would wait for more than 25 s; at once `invalid_config`, for what is no group.
+ * The same group, kept within the rate limits that its `init` publishes: a call waits until its buckets hold what it
+ * draws, and leaves a share to calls that matter more (decrease, and who has the group, before increase before list
+ * before connect info). Polling slows down by itself, since the next `list` begins only after the last. A group that
+ * publishes none is not touched. Thrown besides: `not_ready`, when a call would wait for more than 25 s; at once
+ * `invalid_config`, for what is no group.
  */
 export function withCallBudget(group: InstanceGroup, { clock }: { readonly clock: Clock }): InstanceGroup {
   checkGroup(group)
@@ -15,7 +18,12 @@ export function withCallBudget(group: InstanceGroup, { clock }: { readonly clock
   let budget: CallBudget | undefined
   let size = 0
 
-  async function spend<T>(operation: BudgetOperation, count: number, signal: AbortSignal, call: () => Promise<T>): Promise<T> {
+  async function spend<T>(
+    operation: BudgetOperation,
+    count: number,
+    signal: AbortSignal,
+    call: () => Promise<T>,
+  ): Promise<T> {
     if (limits === undefined || budget === undefined) return await call()
     const draws = limits.draws(operation, count)
     await budget.take(operation, draws, signal)
@@ -44,10 +52,13 @@ export function withCallBudget(group: InstanceGroup, { clock }: { readonly clock
       size = rows.length
       return rows
     },
-    describe: (ids, signal) => spend('describe', ids.length, signal, () => group.describe?.(ids, signal) ?? Promise.resolve([])),
+    describe: (ids, signal) =>
+      spend('describe', ids.length, signal, () => group.describe?.(ids, signal) ?? Promise.resolve([])),
     increase: (request, signal) => spend('increase', request.count, signal, () => group.increase(request, signal)),
     decrease: (ids, signal) =>
-      ids.length === 0 ? group.decrease(ids, signal) : spend('decrease', ids.length, signal, () => group.decrease(ids, signal)),
+      ids.length === 0
+        ? group.decrease(ids, signal)
+        : spend('decrease', ids.length, signal, () => group.decrease(ids, signal)),
     owners: (signal, ids) => spend('owners', 0, signal, () => group.owners?.(signal, ids) ?? Promise.resolve([])),
     claim: (owner, signal) => spend('claim', 0, signal, async () => group.claim?.(owner, signal)),
     connectInfo: (id, signal) => spend('connectInfo', size, signal, () => group.connectInfo(id, signal)),

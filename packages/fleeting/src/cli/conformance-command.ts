@@ -31,7 +31,12 @@ export interface ConformanceArguments {
 }
 
 /** `fleeting conformance`: runs the suite on a plugin and reports. Thrown: {@link StartError}. */
-export async function conformance(plugin: string, args: ConformanceArguments, output: Output, signal: AbortSignal): Promise<number> {
+export async function conformance(
+  plugin: string,
+  args: ConformanceArguments,
+  output: Output,
+  signal: AbortSignal,
+): Promise<number> {
   const cases = conformanceCases.filter(({ name }) => args.only === undefined || name.includes(args.only))
   if (cases.length === 0) throw new StartError(`--only: no case has ${JSON.stringify(args.only)} in its name`)
   const config = await readGroupConfig(args.config)
@@ -62,7 +67,9 @@ export async function conformance(plugin: string, args: ConformanceArguments, ou
       `the group has instances already: ${[...run.others].join(', ')}. They would stay, but what others launch meanwhile would be removed; --yes goes on`,
     )
   }
-  print(`This makes and removes machines in that group, ${run.maxInstances} at once, which may cost money. Ctrl-C stops and removes them.`)
+  print(
+    `This makes and removes machines in that group, ${run.maxInstances} at once, which may cost money. Ctrl-C stops and removes them.`,
+  )
   let done = 0
   const report = await runCases(run, {
     cases,

@@ -12,7 +12,10 @@ import { StartError } from './start-error.ts'
 
 const patienceMs = 60_000
 
-/** `fleeting doctor`: initialises a group, and prints what it is, who has it, and what it finds. Failed: with a finding that is an error. Thrown: {@link StartError}. */
+/**
+ * `fleeting doctor`: initialises a group, and prints what it is, who has it, and what it finds. Failed: with a finding
+ * that is an error. Thrown: {@link StartError}.
+ */
 export async function doctor(
   plugin: string,
   { config, json }: { readonly config?: string; readonly json?: true },
@@ -58,6 +61,9 @@ export function describeGroup(
     ...(placements.length > 0 ? [`placements    ${placements.join(', ')}`] : []),
     ...(owners === undefined ? [] : [`owner         ${describeOwners(owners)}`]),
     `findings      ${untold.includes('findings') ? "not told: the plugin's protocol has none" : findings.length === 0 ? 'none' : findings.length}`,
-    ...findings.flatMap(({ code, severity, message, fix }) => [`  ${severity}  ${code}: ${message}`, `    fix: ${fix}`]),
+    ...findings.flatMap(({ code, severity, message, fix }) => [
+      `  ${severity}  ${code}: ${message}`,
+      `    fix: ${fix}`,
+    ]),
   ]
 }

@@ -48,9 +48,21 @@ test.each([
   ['a.toml', 'plugin_config = ', 'a.toml: '],
   ['b.toml', 'plugin_config = "x"', 'plugin_config: expected a table, got a string'],
   ['c.toml', 'connector_config = "x"', 'connector_config: expected a table, got a string'],
-  ['d.toml', 'connector_config = { use_external_addr = "yes" }', 'connector_config.use_external_addr: expected true or false, got "yes"'],
-  ['e.toml', 'connector_config = { keepalive = "soon" }', 'connector_config.keepalive: expected a duration such as "1m30s", got "soon"'],
-  ['f.toml', 'connector_config = { user_name = "x" }', 'connector_config.user_name: expected no such key (did you mean username?)'],
+  [
+    'd.toml',
+    'connector_config = { use_external_addr = "yes" }',
+    'connector_config.use_external_addr: expected true or false, got "yes"',
+  ],
+  [
+    'e.toml',
+    'connector_config = { keepalive = "soon" }',
+    'connector_config.keepalive: expected a duration such as "1m30s", got "soon"',
+  ],
+  [
+    'f.toml',
+    'connector_config = { user_name = "x" }',
+    'connector_config.user_name: expected no such key (did you mean username?)',
+  ],
   ['g.toml', 'connector_config = { key_path = "none" }', 'ENOENT'],
   ['h.json', '[]', 'h.json: expected a table, got an empty array'],
 ])('%s: %s', async (name, text, message) => {

@@ -12,8 +12,8 @@ export interface GroupConfig {
 }
 
 /**
- * Reads `plugin_config` and `connector_config` from a TOML or JSON file, in which they stand at the top, under `autoscaler`, or under the first of `runners`, as in the runner's own `config.toml`.
- * Thrown: {@link StartError}.
+ * Reads `plugin_config` and `connector_config` from a TOML or JSON file, in which they stand at the top, under
+ * `autoscaler`, or under the first of `runners`, as in the runner's own `config.toml`. Thrown: {@link StartError}.
  */
 export async function readGroupConfig(file: string | undefined): Promise<GroupConfig> {
   if (file === undefined) return { pluginConfig: {}, connector: {} }

@@ -4,7 +4,9 @@ import type { ConformanceReport } from '../testing/conformance/run-conformance.t
 
 /** The report for programs. */
 export function jsonReport({ id, version, maxSize }: GroupInfo, { outcomes, ...counts }: ConformanceReport): string {
-  const plain = outcomes.map((outcome) => (outcome.outcome === 'failed' ? { ...outcome, error: describeError(outcome.error) } : outcome))
+  const plain = outcomes.map((outcome) =>
+    outcome.outcome === 'failed' ? { ...outcome, error: describeError(outcome.error) } : outcome,
+  )
   // JSON has no Infinity.
   return JSON.stringify(
     { group: { id, version, maxSize: Number.isFinite(maxSize) ? maxSize : null }, ...counts, outcomes: plain },

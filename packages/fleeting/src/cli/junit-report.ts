@@ -22,7 +22,9 @@ function testCase(suite: string, outcome: ConformanceOutcome): string {
   const children = [
     ...(outcome.outcome === 'skipped' ? [`<skipped ${attributes({ message: outcome.reason })}/>`] : []),
     ...(outcome.outcome === 'failed'
-      ? [`<failure ${attributes({ message: describeError(outcome.error) })}>${escapeXml(outcome.error.stack ?? '')}</failure>`]
+      ? [
+          `<failure ${attributes({ message: describeError(outcome.error) })}>${escapeXml(outcome.error.stack ?? '')}</failure>`,
+        ]
       : []),
     ...(notes.length > 0 ? [`<system-out>${escapeXml(notes.join('\n'))}</system-out>`] : []),
   ]

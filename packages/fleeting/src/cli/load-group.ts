@@ -18,7 +18,13 @@ export interface LoadedGroup {
 export async function loadGroup(plugin: string, config: GroupConfig, clock: Clock = systemClock): Promise<LoadedGroup> {
   try {
     const { createInstanceGroup, kind } = await loadPlugin(plugin)
-    const context = { fleet: 'conformance', connector: config.connector, logger: silentLogger, clock, random: systemRandom }
+    const context = {
+      fleet: 'conformance',
+      connector: config.connector,
+      logger: silentLogger,
+      clock,
+      random: systemRandom,
+    }
     const make = (): InstanceGroup => {
       try {
         const group = createInstanceGroup(config.pluginConfig, context)

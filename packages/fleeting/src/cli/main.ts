@@ -6,8 +6,15 @@ import type { Output } from './output.ts'
 import { processOutput } from './process-output.ts'
 import { StartError } from './start-error.ts'
 
-/** Runs one command line and answers the exit code. `args` are the words after the program's name; `signal` stops what is under way, in order. */
-export async function main(args: readonly string[], output: Output = processOutput, signal: AbortSignal = onInterrupt()): Promise<number> {
+/**
+ * Runs one command line and answers the exit code. `args` are the words after the program's name; `signal` stops what
+ * is under way, in order.
+ */
+export async function main(
+  args: readonly string[],
+  output: Output = processOutput,
+  signal: AbortSignal = onInterrupt(),
+): Promise<number> {
   let result: number = exitCode.ok
   const program = createProgram(output, signal, (code) => {
     result = code
@@ -28,20 +35,30 @@ function createProgram(output: Output, signal: AbortSignal, exit: (code: number)
     .exitOverride()
     .configureOutput({
       writeOut: (text) => output.out(text.trimEnd()),
-      writeErr: (text) => output.err(text.replace(/\n$/, '').replace(/\n\(Did you mean (.*)\?\)$/, '; did you mean $1?')),
+      writeErr: (text) =>
+        output.err(text.replace(/\n$/, '').replace(/\n\(Did you mean (.*)\?\)$/, '; did you mean $1?')),
     })
   const command = (name: string, description: string): Command =>
     program
       .command(name)
       .description(description)
-      .argument('<plugin>', 'a short name (local), the name of a package, or the path of a file or directory (./plugin.js)')
+      .argument(
+        '<plugin>',
+        'a short name (local), the name of a package, or the path of a file or directory (./plugin.js)',
+      )
       .option(
         '-c, --config <file>',
         'TOML or JSON with the tables plugin_config and connector_config, at the top, in [autoscaler] or in [runners.autoscaler]',
       )
-      .addHelpText('after', '\nExit codes: 0 all is well, 1 something is not, 2 nothing was started (command line, configuration, plugin).')
+      .addHelpText(
+        'after',
+        '\nExit codes: 0 all is well, 1 something is not, 2 nothing was started (command line, configuration, plugin).',
+      )
 
-  command('conformance', 'Hold a plugin to the contract. It makes and removes real machines, in a group that should be its own.')
+  command(
+    'conformance',
+    'Hold a plugin to the contract. It makes and removes real machines, in a group that should be its own.',
+  )
     .option('--cloud <module>', 'a module whose createConformanceCloud sets up a cloud and gives a hand on it')
     .option('--max-instances <n>', 'how many instances there may be at once', wholeNumber)
     .option('--patience <seconds>', 'how long a change of state may take', seconds)

@@ -1,7 +1,10 @@
 import { exitCode } from './exit-code.ts'
 import type { Output } from './output.ts'
 
-/** The streams of this process. Neither function throws, whatever becomes of the streams: a result that could not be written is exit code 1. */
+/**
+ * The streams of this process. Neither function throws, whatever becomes of the streams: a result that could not be
+ * written is exit code 1.
+ */
 export const processOutput: Output = { out: linesTo(process.stdout, fail), err: linesTo(process.stderr, () => {}) }
 
 function linesTo(stream: NodeJS.WriteStream, onFailure: (code: string | undefined) => void): (line: string) => void {

@@ -54,7 +54,11 @@ it('too many calls, or a broken network, need no trial', () => {
 })
 
 it('whatever happens, nothing stays closed for more than an hour', () => {
-  const refusal = fc.record({ code: fc.constantFrom(...groupErrorCodes), retryAfterMs: fc.nat(1e9), waitMs: fc.nat(5e6) })
+  const refusal = fc.record({
+    code: fc.constantFrom(...groupErrorCodes),
+    retryAfterMs: fc.nat(1e9),
+    waitMs: fc.nat(5e6),
+  })
   fc.assert(
     fc.property(fc.array(refusal), (refusals) => {
       let state = openAvailability

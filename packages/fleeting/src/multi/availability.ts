@@ -1,8 +1,10 @@
 import type { GroupError, GroupErrorCode } from '../errors.ts'
 
 /**
- * Whether launches may go to a member now, as its answers have left it. *Open* without limit; *closed* after a refusal; then, where the refusal was of the lasting kind, *on trial*: 1, 2, then 4 instances
- * at a time, and open again once three have run. A first success proves little: clouds often accept and fail later, and a stock-out ends machine by machine.
+ * Whether launches may go to a member now, as its answers have left it. *Open* without limit; *closed* after a refusal;
+ * then, where the refusal was of the lasting kind, *on trial*: 1, 2, then 4 instances at a time, and open again once
+ * three have run. A first success proves little: clouds often accept and fail later, and a stock-out ends machine by
+ * machine.
  */
 export interface Availability {
   /** Waves of refusals in a row; 0: open. */
@@ -21,14 +23,23 @@ export const openAvailability: Availability = { failures: 0, until: Number.NEGAT
 const provenNeeded = 3
 
 /** These heal with time, but not within seconds, or only by an operator's hand. */
-const lasting: ReadonlySet<GroupErrorCode> = new Set<GroupErrorCode>(['capacity', 'quota', 'auth', 'invalid_config', 'not_found'])
+const lasting: ReadonlySet<GroupErrorCode> = new Set<GroupErrorCode>([
+  'capacity',
+  'quota',
+  'auth',
+  'invalid_config',
+  'not_found',
+])
 
 const longestMs = 3_600_000
 /** After all others: too many calls, another change under way, the network. */
 const briefMs = 15_000
 const longestBriefMs = 300_000
 
-/** After one more refusal. `noCapacityMs` is the first wait of the lasting kind; waits double with each wave, to an hour at most, and no hint of the cloud is undercut. Refusals while closed are of the same wave. */
+/**
+ * After one more refusal. `noCapacityMs` is the first wait of the lasting kind; waits double with each wave, to an hour
+ * at most, and no hint of the cloud is undercut. Refusals while closed are of the same wave.
+ */
 export function afterRefusal(before: Availability, error: GroupError, now: number, noCapacityMs: number): Availability {
   if (now < before.until) return before
   const failures = before.failures + 1

@@ -16,7 +16,9 @@ const availability = fc
       .toSorted((one, other) => other.ageMs - one.ageMs)
       .reduce<Availability>(
         (before, { ageMs, refusal, count }) =>
-          refusal === null ? afterProof(before, count, now - ageMs) : afterRefusal(before, refusal, now - ageMs, 300_000),
+          refusal === null
+            ? afterProof(before, count, now - ageMs)
+            : afterRefusal(before, refusal, now - ageMs, 300_000),
         openAvailability,
       ),
   )
@@ -32,7 +34,9 @@ const member: fc.Arbitrary<Omit<MemberState, 'name'>> = fc.record(
   },
   { requiredKeys: ['availability', 'limit', 'size', 'booting', 'weight'] },
 )
-const members = fc.array(member, { maxLength: 5 }).map((all) => all.map((each, index): MemberState => ({ ...each, name: `m${index}` })))
+const members = fc
+  .array(member, { maxLength: 5 })
+  .map((all) => all.map((each, index): MemberState => ({ ...each, name: `m${index}` })))
 const preference = fc.constantFrom('order' as const, 'weight' as const)
 
 describe('chooseMembers', () => {
@@ -79,7 +83,8 @@ describe('chooseMembers', () => {
       fc.property(members, fc.nat(40), (states, count) => {
         const shares = chooseMembers(states, count, now, 'order')
         const last = states.findLastIndex(({ name }) => shares.has(name))
-        for (const state of states.slice(0, Math.max(0, last))) expect(shares.get(state.name) ?? 0).toBe(roomOf(state, now))
+        for (const state of states.slice(0, Math.max(0, last)))
+          expect(shares.get(state.name) ?? 0).toBe(roomOf(state, now))
       }),
     )
   })
@@ -122,11 +127,17 @@ describe('refusals', () => {
 
   it('keep a code that all agree on', () => {
     for (const code of groupErrorCodes)
-      expect(combineRefusals([new GroupError(code, 'a'), new GroupError(code, 'b')])).toMatchObject({ code, message: 'a; b' })
+      expect(combineRefusals([new GroupError(code, 'a'), new GroupError(code, 'b')])).toMatchObject({
+        code,
+        message: 'a; b',
+      })
   })
 
   it('mean no capacity where they do not agree, until the first may be asked again', () => {
-    const refusals = [new GroupError('auth', 'a', { retryAfterMs: 9000 }), new GroupError('quota', 'b', { retryAfterMs: 5000 })]
+    const refusals = [
+      new GroupError('auth', 'a', { retryAfterMs: 9000 }),
+      new GroupError('quota', 'b', { retryAfterMs: 5000 }),
+    ]
     expect(combineRefusals(refusals)).toMatchObject({ code: 'capacity', retryAfterMs: 5000 })
   })
 })

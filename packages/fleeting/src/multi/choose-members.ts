@@ -26,7 +26,10 @@ export function roomOf({ availability, unreadable, limit, size, booting }: Membe
   return Math.max(0, Math.min(limit - size, allowedAtOnce(availability, now) - booting))
 }
 
-/** Shares `count` launches out among the members, given in order of preference: never more than a member has room for, and as many as all have room for. Only members with a share are in the answer. */
+/**
+ * Shares `count` launches out among the members, given in order of preference: never more than a member has room for,
+ * and as many as all have room for. Only members with a share are in the answer.
+ */
 export function chooseMembers(
   members: readonly MemberState[],
   count: number,
@@ -64,12 +67,17 @@ export function refusalOf(member: MemberState, now: number): GroupError {
   const { error, until, proven } = availability
   const retryAfterMs = until > now ? { retryAfterMs: until - now } : {}
   if (error === undefined || until <= now)
-    return new GroupError('capacity', `${name} is on trial after a refusal (${proven} have run): ${error?.message}`, retryAfterMs)
+    return new GroupError(
+      'capacity',
+      `${name} is on trial after a refusal (${proven} have run): ${error?.message}`,
+      retryAfterMs,
+    )
   return new GroupError(error.code, error.message, { ...retryAfterMs, cause: error })
 }
 
 /**
- * What several refusals mean together: what they agree on, so that only what is wrong everywhere stops everything. Where they do not agree, waiting may help: `capacity`, until the first one may be asked again.
+ * What several refusals mean together: what they agree on, so that only what is wrong everywhere stops everything.
+ * Where they do not agree, waiting may help: `capacity`, until the first one may be asked again.
  */
 export function combineRefusals(refusals: readonly GroupError[]): GroupError {
   const codes = new Set<GroupErrorCode>(refusals.map(({ code }) => code))

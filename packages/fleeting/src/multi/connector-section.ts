@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs'
 import type { ConfigTable } from '../config-table.ts'
 import type { ConnectorConfig } from '../instance-group.ts'
 
-/** `plugin_config.groups.NAME.connector_config`: the keys of the runner's `connector_config`, and only those that are there. */
+/**
+ * `plugin_config.groups.NAME.connector_config`: the keys of the runner's `connector_config`, and only those that are
+ * there.
+ */
 export function parseConnector(section: ConfigTable): ConnectorConfig {
   const settings = {
     os: section.choice('os', ['linux', 'darwin', 'windows']),
@@ -29,7 +32,11 @@ function fileContent(section: ConfigTable, key: string): string | undefined {
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {
-    section.problem(key, 'the path of a readable file', `${JSON.stringify(path)} (${(error as NodeJS.ErrnoException).code})`)
+    section.problem(
+      key,
+      'the path of a readable file',
+      `${JSON.stringify(path)} (${(error as NodeJS.ErrnoException).code})`,
+    )
     return undefined
   }
 }

@@ -16,7 +16,9 @@ import type { LaunchLedger } from './launch-ledger.ts'
 
 /** One of the groups that a multi group is made of. */
 export interface MultiMember {
-  /** Letters, digits, `-`, `_` and `.`; unique. Stands before each instance id, and is the placement of its instances. */
+  /**
+   * Letters, digits, `-`, `_` and `.`; unique. Stands before each instance id, and is the placement of its instances.
+   */
   readonly name: string
   /** Makes the group; again after an `init` that failed. What it throws ends the start. */
   create(): InstanceGroup | Promise<InstanceGroup>
@@ -98,7 +100,10 @@ export class GroupMember {
     return this.#failure?.error
   }
 
-  /** Why no call can reach the group now: it says so, or has not been initialised yet. One whose cloud does not answer can be reached; as a `part` of the whole it is in trouble all the same. */
+  /**
+   * Why no call can reach the group now: it says so, or has not been initialised yet. One whose cloud does not answer
+   * can be reached; as a `part` of the whole it is in trouble all the same.
+   */
   trouble(of: 'whole' | 'part'): string | undefined {
     if (this.#info === undefined) return this.#failure?.error.message ?? `${this.name}: it was not initialised`
     const own = this.#group?.trouble?.(of)
@@ -108,7 +113,10 @@ export class GroupMember {
 
   /** The most instances that it may have; `Infinity` while nobody knows. */
   get limit(): number {
-    return Math.min(this.#options.maxInstances ?? Number.POSITIVE_INFINITY, this.#info?.maxSize ?? Number.POSITIVE_INFINITY)
+    return Math.min(
+      this.#options.maxInstances ?? Number.POSITIVE_INFINITY,
+      this.#info?.maxSize ?? Number.POSITIVE_INFINITY,
+    )
   }
 
   /** Initialises the group. Thrown: what `init` throws; `invalid_config` when the group has placements of its own. */
@@ -117,11 +125,15 @@ export class GroupMember {
     try {
       const info = await this.#limited('init', signal, (limit) => initGroup(group, limit))
       if (info.placements !== undefined && info.placements.length > 1)
-        throw new GroupError('invalid_config', `expected a group without placements of its own, got ${info.placements.join(', ')}`)
+        throw new GroupError(
+          'invalid_config',
+          `expected a group without placements of its own, got ${info.placements.join(', ')}`,
+        )
       await this.#limited('claim', signal, (limit) => this.#context.join(group, limit))
       this.#info = info
       this.#failure = undefined
-      this.#stopInterruptions = group.onInterruption?.((id, at) => this.#context.interrupted(fleetId(this.name, id), at)) ?? (() => {})
+      this.#stopInterruptions =
+        group.onInterruption?.((id, at) => this.#context.interrupted(fleetId(this.name, id), at)) ?? (() => {})
       return info
     } catch (thrown) {
       // Its `init` is called once only: the next try is made with another one.
@@ -142,14 +154,19 @@ export class GroupMember {
   }
 
   /** A call to the group, with a deadline of its own. Thrown: what the group throws; the signal's reason. */
-  call<T>(operation: string, signal: AbortSignal, run: (group: InstanceGroup, signal: AbortSignal) => Promise<T>): Promise<T> {
+  call<T>(
+    operation: string,
+    signal: AbortSignal,
+    run: (group: InstanceGroup, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
     const { group } = this
     return this.#limited(operation, signal, (limit) => run(group, limit))
   }
 
   /**
-   * What the group has now, or, when it cannot be read or takes long, what it had when it could: no row is ever left out for that. While it cannot be read it is asked less and less often, unless `must`.
-   * Empty as long as it was never read. Thrown: only the signal's reason.
+   * What the group has now, or, when it cannot be read or takes long, what it had when it could: no row is ever left
+   * out for that. While it cannot be read it is asked less and less often, unless `must`. Empty as long as it was never
+   * read. Thrown: only the signal's reason.
    */
   async rows(signal: AbortSignal, must: boolean): Promise<readonly ListedInstance[]> {
     const { clock } = this.#context
@@ -174,7 +191,10 @@ export class GroupMember {
     return this.#info?.listLagMs ?? 0
   }
 
-  /** Begins a reading, if none is under way: one that is slow, perhaps since its rate limit is low, holds up neither the other groups nor itself. */
+  /**
+   * Begins a reading, if none is under way: one that is slow, perhaps since its rate limit is low, holds up neither the
+   * other groups nor itself.
+   */
   #read(): void {
     this.#reading ??= this.#readOnce(this.#closing.signal).finally(() => {
       this.#reading = undefined
@@ -205,7 +225,8 @@ export class GroupMember {
     const rows = this.#rows.filter(({ state }) => state !== 'deleted')
     const booting = rows.filter(({ state }) => state === 'creating').length
     const trouble = this.trouble('whole')
-    const unreadable = this.#failure?.error ?? (trouble === undefined ? undefined : new GroupError('transient', trouble))
+    const unreadable =
+      this.#failure?.error ?? (trouble === undefined ? undefined : new GroupError('transient', trouble))
     return {
       name: this.name,
       availability: this.#availability,
@@ -241,7 +262,8 @@ export class GroupMember {
   #learn(rows: readonly ListedInstance[]): void {
     const before = new Map(this.#rows.map(({ id, state }) => [id, state]))
     const fresh = rows.filter(({ id, state }) => before.get(id) !== state)
-    for (const { state, error } of fresh) if (state === 'failed' && error !== undefined) this.refused(asGroupError(error))
+    for (const { state, error } of fresh)
+      if (state === 'failed' && error !== undefined) this.refused(asGroupError(error))
     const running = fresh.filter(({ state }) => state === 'running').length
     this.#availability = afterProof(this.#availability, running, this.#context.clock.now())
   }
@@ -250,7 +272,11 @@ export class GroupMember {
     const { clock, random, logger } = this.#context
     const failures = (this.#failure?.failures ?? 0) + 1
     const named = namedError(error, this.name)
-    this.#failure = { failures, until: clock.now() + backoffMs(callBackoffCurve, failures, random, error.retryAfterMs), error: named }
+    this.#failure = {
+      failures,
+      until: clock.now() + backoffMs(callBackoffCurve, failures, random, error.retryAfterMs),
+      error: named,
+    }
     logger.error({ group: this.name, err: error, failures }, 'group cannot be read')
     return named
   }

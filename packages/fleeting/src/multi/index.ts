@@ -1,5 +1,6 @@
 /**
- * An instance group made of several: zones, machine types, spot and on demand, clouds. In `config.toml`: `plugin = "multi"`.
+ * An instance group made of several: zones, machine types, spot and on demand, clouds. In `config.toml`:
+ * `plugin = "multi"`.
  *
  * @module
  */

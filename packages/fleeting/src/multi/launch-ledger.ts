@@ -6,7 +6,10 @@ export interface LaunchPart {
   readonly launchToken: string
   readonly asked: number
   readonly askedAt: number
-  /** `asked`: no answer yet. `lost`: there will be none, and nobody knows what came of it. Until it is `known`, all that was asked for counts as accepted. */
+  /**
+   * `asked`: no answer yet. `lost`: there will be none, and nobody knows what came of it. Until it is `known`, all that
+   * was asked for counts as accepted.
+   */
   answer: 'asked' | 'lost' | 'known'
   lostAt: number
   accepted: number
@@ -22,8 +25,9 @@ const listLagMs = 10_000
 const rememberMs = 3_600_000
 
 /**
- * Remembers which member was asked for what under which token: so that a token asked twice launches once, what has been accepted counts before it appears, and an instance whose cloud keeps no token gets one.
- * In memory only: after a restart nobody asks again for what was asked before.
+ * Remembers which member was asked for what under which token: so that a token asked twice launches once, what has been
+ * accepted counts before it appears, and an instance whose cloud keeps no token gets one. In memory only: after a
+ * restart nobody asks again for what was asked before.
  */
 export class LaunchLedger {
   readonly #launchTimeoutMs: number
@@ -99,7 +103,10 @@ export class LaunchLedger {
     }
   }
 
-  /** A member's list, begun at `beganAt` and perhaps `lagMs` late: the same rows, with the launch tokens that the cloud itself does not tell. */
+  /**
+   * A member's list, begun at `beganAt` and perhaps `lagMs` late: the same rows, with the launch tokens that the cloud
+   * itself does not tell.
+   */
   listed(member: string, rows: readonly ListedInstance[], beganAt: number, lagMs = 0): readonly ListedInstance[] {
     if (rows.some(({ launchToken }) => launchToken !== undefined)) this.#tellTokens.add(member)
     const before = this.#listed.get(member)
@@ -113,7 +120,10 @@ export class LaunchLedger {
     })
   }
 
-  /** The token of the launch that made a new instance: named by its id, by its token, or, where the cloud tells neither, the oldest that still waits. */
+  /**
+   * The token of the launch that made a new instance: named by its id, by its token, or, where the cloud tells neither,
+   * the oldest that still waits.
+   */
   #claim(member: string, { id, launchToken }: ListedInstance): string | undefined {
     const parts = [...this.#open].filter((part) => part.member === member)
     const part =

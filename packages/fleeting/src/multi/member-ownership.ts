@@ -21,9 +21,14 @@ export class MemberOwnership {
   /** Of members that were read, or of those that have these instances. */
   async owners(signal: AbortSignal, ids?: readonly string[]): Promise<readonly GroupOwner[]> {
     const owners = this.#readable()
-      .map((member) => [member, ids?.filter((id) => ownerName(id) === member.name).map((id) => ownId(member.name, id))] as const)
+      .map(
+        (member) =>
+          [member, ids?.filter((id) => ownerName(id) === member.name).map((id) => ownId(member.name, id))] as const,
+      )
       .filter(([, own]) => own === undefined || own.length > 0)
-      .map(([member, own]) => member.call('owners', signal, async (group, limit) => (canHold(group) ? group.owners(limit, own) : [])))
+      .map(([member, own]) =>
+        member.call('owners', signal, async (group, limit) => (canHold(group) ? group.owners(limit, own) : [])),
+      )
     return (await Promise.all(owners)).flat()
   }
 
@@ -36,17 +41,25 @@ export class MemberOwnership {
         member.call('claim', signal, async (group, limit) => (canHold(group) ? group.claim(owner, limit) : undefined)),
       ),
     )
-    const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [asGroupError(outcome.reason)] : []))
-    if (failures.some(({ code }) => code !== 'auth') || failures.length === members.length) throw combineRefusals(failures)
-    for (const error of failures) this.#logger.warn({ err: error }, 'group cannot be claimed, so another manager is not noticed')
+    const failures = outcomes.flatMap((outcome) =>
+      outcome.status === 'rejected' ? [asGroupError(outcome.reason)] : [],
+    )
+    if (failures.some(({ code }) => code !== 'auth') || failures.length === members.length)
+      throw combineRefusals(failures)
+    for (const error of failures)
+      this.#logger.warn({ err: error }, 'group cannot be claimed, so another manager is not noticed')
   }
 
-  /** A member that joins a fleet which has its group already is claimed as the others were. Thrown: `conflict`, when it is another's. */
+  /**
+   * A member that joins a fleet which has its group already is claimed as the others were. Thrown: `conflict`, when it
+   * is another's.
+   */
   async join(group: InstanceGroup, signal: AbortSignal): Promise<void> {
     const owner = this.#owner
     if (owner === undefined || !canHold(group)) return
     const other = (await group.owners(signal)).find((found) => ['other', 'later'].includes(relationOf(found, owner)))
-    if (other !== undefined) throw new GroupError('conflict', `it belongs to ${other.name} (owner ${other.id}); see take_over_group`)
+    if (other !== undefined)
+      throw new GroupError('conflict', `it belongs to ${other.name} (owner ${other.id}); see take_over_group`)
     await group.claim(owner, signal).catch((error: unknown) => {
       if (asGroupError(error).code !== 'auth') throw error
     })

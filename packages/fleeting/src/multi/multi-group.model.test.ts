@@ -16,7 +16,10 @@ type Name = (typeof names)[number]
 const bootMs = 40_000
 const maxInstances = 12
 
-/** A provisioner over three groups in memory, and somebody who wants instances and asks as the scaler does: of the first placement that is open. */
+/**
+ * A provisioner over three groups in memory, and somebody who wants instances and asks as the scaler does: of the first
+ * placement that is open.
+ */
 async function startFleet(
   options: Pick<MultiGroupOptions, 'prefer'>,
   tells: { ids: boolean; tokens: boolean; idempotent?: boolean },
@@ -40,7 +43,8 @@ async function startFleet(
   )
   await clock.advance(0)
   const provisioner = await starting
-  const running = () => [...provisioner.instances().values()].filter(({ state, removal }) => state === 'running' && removal === undefined)
+  const running = () =>
+    [...provisioner.instances().values()].filter(({ state, removal }) => state === 'running' && removal === undefined)
   const machines = () => names.flatMap((name) => groups[name].ids)
   let wanted = 0
   const plan = (): void => {
@@ -153,10 +157,23 @@ describe.each(['order', 'weight'] as const)('a fleet over several groups, by %s'
 const fault = fc.oneof(
   fc.record({
     do: fc.constant('refuse' as const),
-    code: fc.constantFrom('capacity', 'quota', 'throttled', 'auth', 'invalid_config', 'not_found', 'conflict', 'not_ready', 'transient'),
+    code: fc.constantFrom(
+      'capacity',
+      'quota',
+      'throttled',
+      'auth',
+      'invalid_config',
+      'not_found',
+      'conflict',
+      'not_ready',
+      'transient',
+    ),
     times: fc.integer({ min: 1, max: 5 }),
   }),
-  fc.record({ do: fc.constantFrom('lose' as const, 'lateStockOut' as const, 'bootsFail' as const), times: fc.integer({ min: 1, max: 4 }) }),
+  fc.record({
+    do: fc.constantFrom('lose' as const, 'lateStockOut' as const, 'bootsFail' as const),
+    times: fc.integer({ min: 1, max: 4 }),
+  }),
   fc.record({ do: fc.constant('partly' as const), count: fc.nat(3) }),
   fc.record({
     do: fc.constant('unreadable' as const),
@@ -174,7 +191,9 @@ const step = fc.oneof(
 const numRuns = Number(process.env['RUNS'] ?? 60)
 
 describe('a fleet over several groups under faults', () => {
-  it('never has more than it may, and has what is wanted once the faults stop', { timeout: 60_000 + 1000 * numRuns }, async () => {
+  it('never has more than it may, and has what is wanted once the faults stop', {
+    timeout: 60_000 + 1000 * numRuns,
+  }, async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(step, { minLength: 5, maxLength: 30, size: 'max' }),

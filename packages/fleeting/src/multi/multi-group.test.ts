@@ -24,8 +24,15 @@ interface Setup extends Partial<Pick<MultiGroupOptions, 'prefer' | 'noCapacityMs
 
 function make({ memory = {}, a = {}, b = {}, ...settings }: Setup = {}) {
   const clock = new ManualClock()
-  const groups = { a: new MemoryGroup({ clock, maxSize: 10, ...memory }), b: new MemoryGroup({ clock, maxSize: 10, ...memory }) }
-  const member = (name: 'a' | 'b', options: Partial<MultiMember>): MultiMember => ({ name, create: () => groups[name], ...options })
+  const groups = {
+    a: new MemoryGroup({ clock, maxSize: 10, ...memory }),
+    b: new MemoryGroup({ clock, maxSize: 10, ...memory }),
+  }
+  const member = (name: 'a' | 'b', options: Partial<MultiMember>): MultiMember => ({
+    name,
+    create: () => groups[name],
+    ...options,
+  })
   const multi = new MultiGroup({
     id: 'multi/test',
     members: [member('a', a), member('b', b)],
@@ -38,7 +45,8 @@ function make({ memory = {}, a = {}, b = {}, ...settings }: Setup = {}) {
   const increase = (count: number, placement?: string, launchToken = `t${token++}`) =>
     multi.increase({ count, launchToken, ...(placement !== undefined && { placement }) }, never)
   const sizes = () => [groups.a.ids.length, groups.b.ids.length]
-  const calls = (name: 'a' | 'b', operation: string) => groups[name].calls.filter((call) => call.operation === operation).length
+  const calls = (name: 'a' | 'b', operation: string) =>
+    groups[name].calls.filter((call) => call.operation === operation).length
   return { clock, ...groups, multi, increase, sizes, calls }
 }
 
@@ -49,7 +57,10 @@ async function start(setup: Setup = {}) {
 
 describe('a group of groups', () => {
   it('is the sum of its members', async () => {
-    const { info } = await start({ b: { maxInstances: 3 }, memory: { capabilities: ['heartbeat', 'interruption_notice'] } })
+    const { info } = await start({
+      b: { maxInstances: 3 },
+      memory: { capabilities: ['heartbeat', 'interruption_notice'] },
+    })
     expect(info).toMatchObject({
       id: 'multi/test',
       maxSize: 13,
@@ -92,7 +103,10 @@ describe('a group of groups', () => {
     const { a, multi, increase } = await start()
     const { ids = [] } = await increase(1)
     a.fail('decrease', new GroupError('not_found', 'no such group'))
-    expect(await multi.decrease(ids, never)).toMatchObject({ accepted: [], errors: [{ code: 'transient', instanceId: 'a/m-1' }] })
+    expect(await multi.decrease(ids, never)).toMatchObject({
+      accepted: [],
+      errors: [{ code: 'transient', instanceId: 'a/m-1' }],
+    })
     expect(await increase(1)).toMatchObject({ ids: ['b/m-1'] })
   })
 
@@ -210,7 +224,10 @@ describe('launches', () => {
     a.fail('increase', new GroupError('auth', 'not allowed'))
     expect(await increase(1, 'a')).toMatchObject({ requested: 1, errors: [{ code: 'capacity' }] })
     b.fail('increase', new GroupError('auth', 'neither'))
-    expect(await increase(1)).toMatchObject({ requested: 0, errors: [{ code: 'auth', message: 'a: not allowed; b: neither' }] })
+    expect(await increase(1)).toMatchObject({
+      requested: 0,
+      errors: [{ code: 'auth', message: 'a: not allowed; b: neither' }],
+    })
     await clock.advance(300_000)
     expect(await increase(1)).toMatchObject({ requested: 1 })
   })
@@ -220,7 +237,10 @@ describe('launches', () => {
     async (code) => {
       const { a, b, increase } = await start()
       b.fail('increase', new GroupError(code, 'not there'))
-      expect(await increase(1, 'b')).toMatchObject({ requested: 0, errors: [{ code: 'capacity', message: 'b: not there' }] })
+      expect(await increase(1, 'b')).toMatchObject({
+        requested: 0,
+        errors: [{ code: 'capacity', message: 'b: not there' }],
+      })
       a.fail('increase', new GroupError(code, 'nor here'))
       expect(await increase(1, 'a')).toMatchObject({ requested: 0, errors: [{ code }] })
       expect(await increase(1, 'b')).toMatchObject({ requested: 0, errors: [{ code, message: 'b: not there' }] })
@@ -327,7 +347,10 @@ describe('a member that cannot be read', () => {
       await clock.advance(1000)
     }
     expect(calls('a', 'list')).toBeLessThan(20)
-    expect(await increase(1, 'a')).toMatchObject({ ids: ['b/m-1'], errors: [{ code: 'capacity', message: 'a: expired' }] })
+    expect(await increase(1, 'a')).toMatchObject({
+      ids: ['b/m-1'],
+      errors: [{ code: 'capacity', message: 'a: expired' }],
+    })
     a.heal()
     await clock.advance(60_000)
     await multi.list(never)
@@ -366,7 +389,8 @@ describe('a member that cannot be read', () => {
       await clock.advance(1000)
       return (await listing).map(({ id }) => id)
     }
-    for (let second = 0; second < 8; second += 1) expect(await shown()).toEqual(second < 7 ? ['b/m-1'] : ['a/m-1', 'b/m-1'])
+    for (let second = 0; second < 8; second += 1)
+      expect(await shown()).toEqual(second < 7 ? ['b/m-1'] : ['a/m-1', 'b/m-1'])
     expect(a.calls.filter(({ operation }) => operation === 'list')).toHaveLength(2)
     slow.ms = 0
     await multi.shutdown()
@@ -379,7 +403,10 @@ describe('a member that cannot be read', () => {
     Object.assign(a, { giveBack: () => Promise.reject(new GroupError('transient', 'down')) })
     Object.assign(b, { giveBack: async () => asked.push('b') + 1 })
     await multi.init(never)
-    await expect(multi.giveBack!(never)).rejects.toMatchObject({ code: 'transient', message: expect.stringContaining('down') })
+    await expect(multi.giveBack!(never)).rejects.toMatchObject({
+      code: 'transient',
+      message: expect.stringContaining('down'),
+    })
     expect(asked).toEqual(['b'])
     Object.assign(a, { giveBack: undefined })
     expect(await multi.giveBack!(never)).toBe(3)
@@ -402,7 +429,10 @@ describe('a member that cannot be read', () => {
     expect([multi.trouble(), multi.trouble('part')]).toEqual([undefined, undefined])
     down.a = 'plugin moon ended (signal SIGKILL)'
     expect([multi.trouble(), multi.trouble('part')]).toEqual([undefined, 'a: plugin moon ended (signal SIGKILL)'])
-    expect(await increase(2, 'a')).toMatchObject({ requested: 2, errors: [{ code: 'capacity', message: `a: ${down.a}` }] })
+    expect(await increase(2, 'a')).toMatchObject({
+      requested: 2,
+      errors: [{ code: 'capacity', message: `a: ${down.a}` }],
+    })
     expect(sizes()).toEqual([0, 2])
     down.b = 'the agent is gone'
     expect(multi.trouble()).toBe('a: plugin moon ended (signal SIGKILL); b: the agent is gone')
@@ -462,7 +492,10 @@ describe('a member that cannot be read', () => {
     await increase(1)
     expect(b.ids).toHaveLength(1)
     expect(made[0]?.isShutDown).toBe(true)
-    await expect(multi.decrease(['a/m-1'], never)).resolves.toMatchObject({ accepted: [], errors: [{ code: 'transient' }] })
+    await expect(multi.decrease(['a/m-1'], never)).resolves.toMatchObject({
+      accepted: [],
+      errors: [{ code: 'transient' }],
+    })
   })
 
   it('fails the start when its configuration is wrong, or when all fail', async () => {
@@ -553,7 +586,10 @@ for (const prefer of ['order', 'weight'] as const) {
   describeInstanceGroup(`a multi group by ${prefer}`, multi, { ...patient, cloud: handOn(groups) })
 }
 
-/** A hand on all that the members' clouds can do, but for faults of calls: those are to be contained, not passed on as a single group must. */
+/**
+ * A hand on all that the members' clouds can do, but for faults of calls: those are to be contained, not passed on as a
+ * single group must.
+ */
 function handOn(groups: Readonly<Record<'a' | 'b', MemoryGroup>>): CloudHand {
   const hands = { a: memoryCloudHand(groups.a), b: memoryCloudHand(groups.b) }
   const names = ['a', 'b'] as const

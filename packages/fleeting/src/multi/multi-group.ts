@@ -33,9 +33,15 @@ export interface MultiGroupOptions {
   readonly id: string
   /** At least one, with names of their own. */
   readonly members: readonly MultiMember[]
-  /** `order`: as the members are given. `price`: the cheapest first, those without a price last. `weight`: sizes follow the weights. Default `order`. */
+  /**
+   * `order`: as the members are given. `price`: the cheapest first, those without a price last. `weight`: sizes follow
+   * the weights. Default `order`.
+   */
   readonly prefer?: Preference | 'price'
-  /** How long nothing is launched in a member that had no capacity, milliseconds; doubles while it goes on, to an hour. Default 300,000. */
+  /**
+   * How long nothing is launched in a member that had no capacity, milliseconds; doubles while it goes on, to an hour.
+   * Default 300,000.
+   */
   readonly noCapacityMs?: number
   /**
    * How long what a member has accepted may take to appear, milliseconds: as long as the provisioner's launch time-out.
@@ -51,8 +57,10 @@ export interface MultiGroupOptions {
 }
 
 /**
- * Several groups as one: zones, machine types, spot and on demand, clouds. Launches go to the members in order of preference, and what one refuses is asked of the next within the same call.
- * Its placements are the members' names; `increase` with one of them begins there, since whoever asks for it holds back those before. docs/decisions/multi-group.md says why things are as they are.
+ * Several groups as one: zones, machine types, spot and on demand, clouds. Launches go to the members in order of
+ * preference, and what one refuses is asked of the next within the same call. Its placements are the members' names;
+ * `increase` with one of them begins there, since whoever asks for it holds back those before.
+ * docs/decisions/multi-group.md says why things are as they are.
  */
 export class MultiGroup implements InstanceGroup {
   connect?: (id: string, signal: AbortSignal) => Promise<Connection>
@@ -85,7 +93,11 @@ export class MultiGroup implements InstanceGroup {
     const names = options.members.map(({ name }) => name)
     if (names.length === 0) throw new GroupError('invalid_config', 'groups: expected at least one, got none')
     const bad = names.filter((name, index) => !isMemberName(name) || names.indexOf(name) !== index)
-    if (bad.length > 0) throw new GroupError('invalid_config', `groups: expected unique names of ${memberNameRule}, got ${bad.join(', ')}`)
+    if (bad.length > 0)
+      throw new GroupError(
+        'invalid_config',
+        `groups: expected unique names of ${memberNameRule}, got ${bad.join(', ')}`,
+      )
     const ordered = options.prefer === 'price' ? options.members.toSorted(byPrice) : options.members
     const interrupted = (id: string, atWallTime: number | undefined): void => {
       for (const listener of this.#listeners) listener(id, atWallTime)
@@ -102,13 +114,18 @@ export class MultiGroup implements InstanceGroup {
     this.#ownership = new MemberOwnership(() => [...this.#members.values()], logger)
   }
 
-  /** A member whose `init` fails is left out, with a finding, and tried again with each `list`; its machines are shown from then on. Thrown: `invalid_config` of any member; when every one fails, what they agree on. */
+  /**
+   * A member whose `init` fails is left out, with a finding, and tried again with each `list`; its machines are shown
+   * from then on. Thrown: `invalid_config` of any member; when every one fails, what they agree on.
+   */
   async init(signal: AbortSignal): Promise<GroupInfo> {
     const members = [...this.#members.values()]
     const groups = await Promise.all(members.map((member) => member.create()))
     const outcomes = await Promise.allSettled(members.map((member) => member.init(signal)))
     signal.throwIfAborted()
-    const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [asGroupError(outcome.reason)] : []))
+    const failures = outcomes.flatMap((outcome) =>
+      outcome.status === 'rejected' ? [asGroupError(outcome.reason)] : [],
+    )
     const mistakes = failures.filter(({ code }) => code === 'invalid_config')
     if (mistakes.length > 0) throw combineRefusals(mistakes)
     if (failures.length === members.length) throw combineRefusals(failures)
@@ -176,7 +193,10 @@ export class MultiGroup implements InstanceGroup {
     return { ...info, instanceId: id }
   }
 
-  /** Of the whole: only when no member can be reached, why not, for each. Of a part: why members cannot be reached or read, as soon as one cannot. */
+  /**
+   * Of the whole: only when no member can be reached, why not, for each. Of a part: why members cannot be reached or
+   * read, as soon as one cannot.
+   */
   trouble(of: 'whole' | 'part' = 'whole'): string | undefined {
     const members = [...this.#members.values()]
     const troubles = members.flatMap((member) => member.trouble(of) ?? [])
@@ -217,13 +237,21 @@ export class MultiGroup implements InstanceGroup {
       for (const method of ['suspend', 'resume'] as const)
         this[method] = (ids, signal) =>
           this.#split(ids, signal, (member, own) =>
-            member.call(method, signal, (group, limit) => group[method]?.(own, limit) ?? Promise.resolve({ accepted: [] })),
+            member.call(
+              method,
+              signal,
+              (group, limit) => group[method]?.(own, limit) ?? Promise.resolve({ accepted: [] }),
+            ),
           )
     }
   }
 
   #capabilities(): readonly Capability[] {
-    const methods = { suspend_resume: this.suspend, heartbeat: this.heartbeat, interruption_notice: this.onInterruption } as const
+    const methods = {
+      suspend_resume: this.suspend,
+      heartbeat: this.heartbeat,
+      interruption_notice: this.onInterruption,
+    } as const
     return (Object.keys(methods) as (keyof typeof methods)[]).filter((capability) => methods[capability] !== undefined)
   }
 
@@ -236,7 +264,11 @@ export class MultiGroup implements InstanceGroup {
         const own = ids.filter((id) => ownerName(id) === name).map((id) => ownId(name, id))
         if (own.length === 0) return []
         try {
-          const answer = await member.call('describe', signal, async (group, limit) => group.describe?.(own, limit) ?? [])
+          const answer = await member.call(
+            'describe',
+            signal,
+            async (group, limit) => group.describe?.(own, limit) ?? [],
+          )
           return fleetRows(name, parseList(answer, 'describe'))
         } catch (error) {
           signal.throwIfAborted()
@@ -289,7 +321,11 @@ export class MultiGroup implements InstanceGroup {
     return this.#members.get(ownerName(id))
   }
 
-  async #delegate<T>(id: string, signal: AbortSignal, run: (member: GroupMember, own: string) => Promise<T>): Promise<T> {
+  async #delegate<T>(
+    id: string,
+    signal: AbortSignal,
+    run: (member: GroupMember, own: string) => Promise<T>,
+  ): Promise<T> {
     const member = this.#ownerOf(id)
     if (member === undefined) throw new GroupError('not_found', `no group has the instance ${id}`, { instanceId: id })
     try {
@@ -299,7 +335,8 @@ export class MultiGroup implements InstanceGroup {
       if (isConnectionError(thrown)) throw thrown
       const { code, message } = asGroupError(thrown)
       // Asked about one instance, a group that does not find it means this one.
-      if (code === 'not_found') throw new GroupError(code, `${member.name}: ${message}`, { instanceId: id, cause: thrown })
+      if (code === 'not_found')
+        throw new GroupError(code, `${member.name}: ${message}`, { instanceId: id, cause: thrown })
       throw containedError(asGroupError(thrown), member.name, id)
     }
   }
@@ -308,7 +345,8 @@ export class MultiGroup implements InstanceGroup {
     return this.#delegate(id, signal, async ({ group }, own) => {
       if (group.connect !== undefined) return await group.connect(own, signal)
       const { connector } = this.#options
-      if (connector === undefined) throw new ConnectionError('invalid_config', `${id} is reached by a connector, and none was given`)
+      if (connector === undefined)
+        throw new ConnectionError('invalid_config', `${id} is reached by a connector, and none was given`)
       const info = await this.connectInfo(id, signal)
       this.#reached.add(id)
       return await connector.connect(info, signal)
@@ -321,7 +359,9 @@ export class MultiGroup implements InstanceGroup {
     const outcomes = await Promise.allSettled(
       members.map((member) => member.call('giveBack', signal, async (group, limit) => group.giveBack?.(limit) ?? 0)),
     )
-    const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [asGroupError(outcome.reason)] : []))
+    const failures = outcomes.flatMap((outcome) =>
+      outcome.status === 'rejected' ? [asGroupError(outcome.reason)] : [],
+    )
     if (failures.length > 0) throw combineRefusals(failures)
     return outcomes.reduce((sum, outcome) => sum + (outcome.status === 'fulfilled' ? outcome.value : 0), 0)
   }
@@ -339,7 +379,9 @@ export class MultiGroup implements InstanceGroup {
   async #end(): Promise<void> {
     this.#listeners.clear()
     const outcomes = await Promise.allSettled([...this.#members.values()].map((member) => member.shutdown()))
-    const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [asGroupError(outcome.reason)] : []))
+    const failures = outcomes.flatMap((outcome) =>
+      outcome.status === 'rejected' ? [asGroupError(outcome.reason)] : [],
+    )
     if (failures.length > 0) throw combineRefusals(failures)
   }
 }
@@ -351,7 +393,8 @@ function byPrice(a: MultiMember, b: MultiMember): number {
 }
 
 function findingsOf({ name, info, unreadable }: GroupMember): readonly Finding[] {
-  if (info !== undefined) return (info.findings ?? []).map((finding) => ({ ...finding, message: `${name}: ${finding.message}` }))
+  if (info !== undefined)
+    return (info.findings ?? []).map((finding) => ({ ...finding, message: `${name}: ${finding.message}` }))
   return [
     {
       code: 'group_not_started',

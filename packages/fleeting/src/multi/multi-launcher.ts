@@ -1,7 +1,14 @@
 import type { Clock } from '../clock.ts'
 import { asGroupError, GroupError } from '../errors.ts'
 import type { IncreaseRequest, IncreaseResult } from '../instance-group.ts'
-import { chooseMembers, combineRefusals, type MemberState, type Preference, refusalOf, roomOf } from './choose-members.ts'
+import {
+  chooseMembers,
+  combineRefusals,
+  type MemberState,
+  type Preference,
+  refusalOf,
+  roomOf,
+} from './choose-members.ts'
 import { stopsFleet } from './contained-error.ts'
 import { fleetId } from './fleet-id.ts'
 import type { GroupMember } from './group-member.ts'
@@ -44,7 +51,8 @@ export class MultiLauncher {
   #from(placement: string | undefined): readonly GroupMember[] {
     const names = this.#members.map(({ name }) => name)
     const first = placement === undefined ? 0 : names.indexOf(placement)
-    if (first < 0) throw new GroupError('invalid_config', `placement: expected one of ${names.join(', ')}, got ${placement}`)
+    if (first < 0)
+      throw new GroupError('invalid_config', `placement: expected one of ${names.join(', ')}, got ${placement}`)
     return this.#members.slice(first)
   }
 
@@ -57,7 +65,8 @@ export class MultiLauncher {
     await Promise.all(
       this.#members.map(async (member) => {
         const [part, ...later] = parts.filter(({ member: name }) => name === member.name)
-        const isDoubtful = part !== undefined && part.answer === 'known' && part.lostAt < Infinity && part.accepted === 0
+        const isDoubtful =
+          part !== undefined && part.answer === 'known' && part.lostAt < Infinity && part.accepted === 0
         if (!isDoubtful || later.length > 0 || member.info?.capabilities?.includes('launch_tokens') !== true) return
         await this.#ask(member, launchToken, part.asked, signal)
       }),
@@ -75,11 +84,17 @@ export class MultiLauncher {
     const part = ledger.begin(member.name, launchToken, count, clock.now())
     try {
       const request = { count, launchToken }
-      const { requested, ids, errors = [] } = await member.call('increase', signal, (group, limit) => group.increase(request, limit))
-      if (!Number.isInteger(requested)) throw new GroupError('transient', `increase answered ${String(requested)} requested`)
+      const {
+        requested,
+        ids,
+        errors = [],
+      } = await member.call('increase', signal, (group, limit) => group.increase(request, limit))
+      if (!Number.isInteger(requested))
+        throw new GroupError('transient', `increase answered ${String(requested)} requested`)
       ledger.settle(part, requested, ids)
       for (const error of errors) member.refused(asGroupError(error))
-      if (requested < count && errors.length === 0) member.refused(new GroupError('capacity', `accepted ${requested} of ${count}`))
+      if (requested < count && errors.length === 0)
+        member.refused(new GroupError('capacity', `accepted ${requested} of ${count}`))
     } catch (thrown) {
       const error = asGroupError(thrown)
       if (signal.aborted || error.code === 'transient') ledger.lose(part, clock.now())
@@ -89,13 +104,24 @@ export class MultiLauncher {
     }
   }
 
-  /** Throws when nothing is known to be accepted and something may be: `list` tells, before anybody is asked again. A cloud that knows no tokens would make more, and a refusal of the second question tells nothing of the first. */
-  #answer(count: number, launchToken: string, eligible: readonly GroupMember[], placement: string | undefined): IncreaseResult {
+  /**
+   * Throws when nothing is known to be accepted and something may be: `list` tells, before anybody is asked again. A
+   * cloud that knows no tokens would make more, and a refusal of the second question tells nothing of the first.
+   */
+  #answer(
+    count: number,
+    launchToken: string,
+    eligible: readonly GroupMember[],
+    placement: string | undefined,
+  ): IncreaseResult {
     const now = this.#context.clock.now()
     const parts = this.#parts(launchToken)
     const lost = parts.filter(({ answer }) => answer !== 'known')
     if (lost.length > 0 && lost.length === parts.length)
-      throw new GroupError('transient', `nobody knows what came of the launch in ${lost.map(({ member }) => member).join(', ')}`)
+      throw new GroupError(
+        'transient',
+        `nobody knows what came of the launch in ${lost.map(({ member }) => member).join(', ')}`,
+      )
     const accepted = parts.reduce((sum, part) => sum + part.accepted, 0)
     const requested = Math.min(count, accepted)
     const states = eligible.map((member) => member.state())
@@ -107,7 +133,10 @@ export class MultiLauncher {
     return { requested, ...(ids.length > 0 && { ids }), ...(errors.length > 0 && { errors }) }
   }
 
-  /** Why those asked take no more. What would stop the fleet must be so in every member, in those before the placement too. */
+  /**
+   * Why those asked take no more. What would stop the fleet must be so in every member, in those before the placement
+   * too.
+   */
   #refusal(asked: readonly MemberState[], now: number): GroupError {
     const refusal = combineRefusals(asked.map((state) => refusalOf(state, now)))
     const all = combineRefusals(this.#members.map((member) => refusalOf(member.state(), now)))

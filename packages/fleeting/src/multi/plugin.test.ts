@@ -64,7 +64,10 @@ describe('plugin = "multi"', () => {
     const member = { plugin, plugin_config: { zone: 'x' } }
     const group = make({ groups: { a: member, b: member } }, { stateDir: '/state/plugin' })
     const { findings } = await group.init(never)
-    expect(findings?.map(({ message }) => message)).toEqual(['a: test-a in x, /state/plugin/a', 'b: test-b in x, /state/plugin/b'])
+    expect(findings?.map(({ message }) => message)).toEqual([
+      'a: test-a in x, /state/plugin/a',
+      'b: test-b in x, /state/plugin/b',
+    ])
     await group.shutdown()
   })
 
@@ -116,7 +119,13 @@ describe('plugin = "multi"', () => {
       no_capacity_seconds: 0,
       groups: {
         a: { weight: 0, max_instances: 0 },
-        'b/c': { plugin: 'x', price: -1, zone: 'x', capacity_per_instance: 0, connector_config: { key_path: '/none', user: 'x' } },
+        'b/c': {
+          plugin: 'x',
+          price: -1,
+          zone: 'x',
+          capacity_per_instance: 0,
+          connector_config: { key_path: '/none', user: 'x' },
+        },
       },
     }
     expect(() => make(config)).toThrow(
@@ -145,6 +154,8 @@ describe('plugin = "multi"', () => {
         code: 'invalid_config',
         message: 'plugin_config.groups.a.plugin_config.zone: expected a zone, got nothing',
       })
-    await expect(make({ groups: { a: { plugin: 'no-such-plugin' } } }).init(never)).rejects.toMatchObject({ code: 'plugin_not_found' })
+    await expect(make({ groups: { a: { plugin: 'no-such-plugin' } } }).init(never)).rejects.toMatchObject({
+      code: 'plugin_not_found',
+    })
   })
 })

@@ -26,14 +26,21 @@ export const createInstanceGroup: CreateInstanceGroup = (config, context) => {
 }
 
 /** Thrown: `PluginError`; `invalid_config` with paths of the whole. */
-async function createMember({ name, plugin, pluginConfig, connector: own }: MemberConfig, context: PluginContext): Promise<InstanceGroup> {
+async function createMember(
+  { name, plugin, pluginConfig, connector: own }: MemberConfig,
+  context: PluginContext,
+): Promise<InstanceGroup> {
   const connector = { ...context.connector, ...own }
   if (own?.hostKeyChecking === 'off')
     context.logger.warn({ member: name }, 'SSH host keys are not checked: anybody on the way can pose as an instance')
   const { createInstanceGroup: create, file, kind, passedOver } = await loadPlugin(plugin)
-  context.logger.info({ member: name, plugin, kind, file, ...(passedOver && { passed_over: passedOver }) }, 'plugin found')
+  context.logger.info(
+    { member: name, plugin, kind, file, ...(passedOver && { passed_over: passedOver }) },
+    'plugin found',
+  )
   try {
-    // A fleet of its own for each, and a directory: what a plugin marks its machines with, or writes down, must not be shared by two groups.
+    // A fleet of its own for each, and a directory: what a plugin marks its machines with, or writes down, must not be
+    // shared by two groups.
     const stateDir = context.stateDir === undefined ? {} : { stateDir: fleetDirectory(context.stateDir, name) }
     const group = create(pluginConfig, { ...context, ...stateDir, connector, fleet: `${context.fleet}-${name}` })
     return withCallBudget(group, context)

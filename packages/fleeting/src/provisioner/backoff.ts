@@ -10,7 +10,10 @@ export interface BackoffCurve {
 const second = 1000
 const minute = 60 * second
 
-/** How launches wait, by what failed. Of the codes that are not here, `throttled` holds back every call, and the others open the breaker. */
+/**
+ * How launches wait, by what failed. Of the codes that are not here, `throttled` holds back every call, and the others
+ * open the breaker.
+ */
 export const launchBackoffCurves: Readonly<Partial<Record<LaunchFailureCode, BackoffCurve>>> = {
   capacity: { baseMs: minute, maxMs: 10 * minute },
   quota: { baseMs: 5 * minute, maxMs: 60 * minute },
@@ -33,8 +36,8 @@ const longestHintMs = 60 * minute
 const leastHintMs = second
 
 /**
- * How long to wait after the `failures`-th failure in a row (≥ 1): between half and all of the doubled wait, so that many do not come back at once.
- * The other side's hint is never undercut, unless it is beyond an hour.
+ * How long to wait after the `failures`-th failure in a row (≥ 1): between half and all of the doubled wait, so that
+ * many do not come back at once. The other side's hint is never undercut, unless it is beyond an hour.
  */
 export function backoffMs(curve: BackoffCurve, failures: number, random: Random, retryAfterMs = 0): number {
   const full = Math.min(curve.maxMs, curve.baseMs * 2 ** Math.min(failures - 1, 30))
@@ -42,7 +45,10 @@ export function backoffMs(curve: BackoffCurve, failures: number, random: Random,
   return Math.max((full * (1 + random())) / 2, hint + (hint * random()) / 10)
 }
 
-/** How long every call waits after the `failures`-th `throttled` in a row: the first time as long as the cloud asked for, if it did, and no longer. */
+/**
+ * How long every call waits after the `failures`-th `throttled` in a row: the first time as long as the cloud asked
+ * for, if it did, and no longer.
+ */
 export function throttleMs(failures: number, random: Random, retryAfterMs: number | undefined): number {
   if (retryAfterMs === undefined) return backoffMs(throttleCurve, failures, random)
   const hint = Math.max(leastHintMs, Math.min(retryAfterMs, longestHintMs))
@@ -62,8 +68,8 @@ export interface LaunchFailure {
 }
 
 /**
- * The back-offs after one more failure. Failures while its own back-off still runs belong to the same wave and count once;
- * a failure long after the last one starts from the beginning.
+ * The back-offs after one more failure. Failures while its own back-off still runs belong to the same wave and count
+ * once; a failure long after the last one starts from the beginning.
  */
 export function withFailure(
   backoffs: readonly LaunchBackoff[],
@@ -91,7 +97,10 @@ export function withFailure(
   return [...backoffs.filter((backoff) => backoff !== last), next]
 }
 
-/** The back-offs after a launch into `placement` was accepted (`accepted`), or after one of its instances proved good (`ready`). */
+/**
+ * The back-offs after a launch into `placement` was accepted (`accepted`), or after one of its instances proved good
+ * (`ready`).
+ */
 export function withSuccess(
   backoffs: readonly LaunchBackoff[],
   what: 'accepted' | 'ready',

@@ -8,7 +8,10 @@ export interface BootFailure {
   readonly error?: GroupError | undefined
 }
 
-/** How the boots of our own instances ended, as far as they have. Each ends once: what fails after it was good is no failed boot. */
+/**
+ * How the boots of our own instances ended, as far as they have. Each ends once: what fails after it was good is no
+ * failed boot.
+ */
 export class Boots {
   readonly #ended = new Set<string>()
   readonly #booted: (placement: string | undefined, failure?: BootFailure) => void

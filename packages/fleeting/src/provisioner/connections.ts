@@ -71,7 +71,8 @@ export class Connections {
   }
 
   async connect(id: string, slot: number, signal: AbortSignal): Promise<Connection> {
-    if (this.#around.instance(id) === undefined) throw new GroupError('not_found', `instance ${id} is not there`, { instanceId: id })
+    if (this.#around.instance(id) === undefined)
+      throw new GroupError('not_found', `instance ${id} is not there`, { instanceId: id })
     this.#around.used()
     try {
       const connection = await this.#keeper.get(id, slot, signal)
@@ -151,7 +152,10 @@ export class Connections {
     return open.length === 0 ? undefined : Math.max(...open.map(({ lastHeardAt }) => lastHeardAt ?? -Infinity))
   }
 
-  /** Asks the instance for a sign of life, over the connections that are open or by a new one. Rejects with the signal's reason. */
+  /**
+   * Asks the instance for a sign of life, over the connections that are open or by a new one. Rejects with the signal's
+   * reason.
+   */
   async lifeSign(id: string, signal: AbortSignal): Promise<LifeSign> {
     const checks = this.#keeper.open(id).map((connection) => connection.check(lifeCheckMs))
     if (

@@ -6,13 +6,19 @@ const rememberMs = 600_000
 /** Why an instance that was given up, and is there again, is removed. */
 export const cameBack = 'came back after it was lost'
 
-/** Remembers what went, for a while: one that a late answer brings back is no new machine, and is removed again before anybody uses it. */
+/**
+ * Remembers what went, for a while: one that a late answer brings back is no new machine, and is removed again before
+ * anybody uses it.
+ */
 export class Departed {
   readonly #gone = new Map<string, { readonly origin: Origin; readonly at: number }>()
 
   add(id: string, { cause, requestedAt, removal }: Origin, at: number): void {
     this.#gone.delete(id)
-    this.#gone.set(id, { origin: { cause, ...(requestedAt !== undefined && { requestedAt }), ...(removal && { removal }) }, at })
+    this.#gone.set(id, {
+      origin: { cause, ...(requestedAt !== undefined && { requestedAt }), ...(removal && { removal }) },
+      at,
+    })
   }
 
   /** Forgets those that cannot come back any more, and answers which they are. */

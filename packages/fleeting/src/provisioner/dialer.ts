@@ -4,7 +4,10 @@ import { ConnectionError, isGroupError } from '../errors.ts'
 import type { InstanceGroup } from '../instance-group.ts'
 import type { GroupCaller } from './group-caller.ts'
 
-/** Opens connections to instances: by the group's own way if it has one, otherwise by its connect info and the connector. */
+/**
+ * Opens connections to instances: by the group's own way if it has one, otherwise by its connect info and the
+ * connector.
+ */
 export class Dialer {
   readonly #group: InstanceGroup
   readonly #caller: GroupCaller

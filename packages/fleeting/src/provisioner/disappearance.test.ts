@@ -50,7 +50,11 @@ describe('judgeDisappearances', () => {
     ['a denial before it last lived', { deniedAt: 80_500, aliveAt: 81_000 }, 'wait'],
     ['a denial of one that is new', { deniedAt: 80_500, seenAt: 75_000 }, 'wait'],
     ['one reading, where the cloud said that it is on its way out', { wasLeaving: true }, 'gone'],
-    ['one reading, where the cloud said that it is on its way out and it is connected', { wasLeaving: true, isConnected: true }, 'ask'],
+    [
+      'one reading, where the cloud said that it is on its way out and it is connected',
+      { wasLeaving: true, isConnected: true },
+      'ask',
+    ],
     [
       'one that the cloud said is on its way out, and that answered',
       { wasLeaving: true, isConnected: true, askedAt: 80_000, aliveAt: 80_000 },
@@ -81,7 +85,11 @@ describe('judgeDisappearances', () => {
 
   it('leaves those out of the brake that the cloud said are on their way out', () => {
     const all = ['a', 'b', 'c'].map((id) => missing({ id, wasLeaving: true }))
-    expect(judgeDisappearances(all, undefined, { ...rule, known: 0 })).toEqual({ brake: undefined, ask: [], gone: ['a', 'b', 'c'] })
+    expect(judgeDisappearances(all, undefined, { ...rule, known: 0 })).toEqual({
+      brake: undefined,
+      ask: [],
+      gone: ['a', 'b', 'c'],
+    })
   })
 
   it('asks each instance while the brake holds, also where the cloud denies it', () => {
@@ -97,7 +105,9 @@ describe('judgeDisappearances', () => {
       span: time,
       aliveAt: fc.integer({ min: 90_001, max: 100_000 }),
       deniedAt: fc.option(fc.integer({ min: 0, max: 90_000 }), { nil: undefined }),
-      silence: fc.option(fc.record({ at: fc.integer({ min: 0, max: 90_000 }), isSure: fc.boolean() }), { nil: undefined }),
+      silence: fc.option(fc.record({ at: fc.integer({ min: 0, max: 90_000 }), isSure: fc.boolean() }), {
+        nil: undefined,
+      }),
       isConnected: fc.boolean(),
     })
     fc.assert(

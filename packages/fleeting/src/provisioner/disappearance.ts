@@ -47,7 +47,10 @@ export interface DisappearanceRule {
 
 /** So many missing instances, and more than half of all, are a mass. */
 const massMinimum = 3
-/** While the brake holds readings must agree for this many times as long as otherwise, and at least for {@link shortestMassSpanMs}. */
+/**
+ * While the brake holds readings must agree for this many times as long as otherwise, and at least for
+ * {@link shortestMassSpanMs}.
+ */
 const massSpanFactor = 6
 const shortestMassSpanMs = 60_000
 /** A life check without an answer counts for so long. */
@@ -59,8 +62,10 @@ export function believedAfterMs(lagMs: number, isMass: boolean): number {
 }
 
 /**
- * Which missing instances are gone. That `list` leaves one out is believed when all readings of a span that begins after its last sign of life agree, or when the cloud, asked for its id, says so too.
- * The instance itself is asked before that, unless the cloud denies it and nothing is connected to it. While the brake holds the span is longer, and every instance is asked.
+ * Which missing instances are gone. That `list` leaves one out is believed when all readings of a span that begins
+ * after its last sign of life agree, or when the cloud, asked for its id, says so too. The instance itself is asked
+ * before that, unless the cloud denies it and nothing is connected to it. While the brake holds the span is longer, and
+ * every instance is asked.
  */
 export function judgeDisappearances(
   missing: readonly MissingInstance[],

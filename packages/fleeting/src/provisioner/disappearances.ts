@@ -13,7 +13,10 @@ export type LifeSign = 'alive' | 'silent' | 'unknown'
 /** What this must know of the rest of the provisioner. */
 export interface DisappearanceSurroundings {
   instances(): Iterable<Instance>
-  /** Whether a delete of it may be the reason why readings left it out, the first of which began at `since` and the last at `readAt`. */
+  /**
+   * Whether a delete of it may be the reason why readings left it out, the first of which began at `since` and the last
+   * at `readAt`.
+   */
   isDeleted(id: string, since: number, readAt: number): boolean
   /** How late `list` may be, milliseconds. */
   lagMs(): number
@@ -23,7 +26,10 @@ export interface DisappearanceSurroundings {
   lifeSign(id: string, signal: AbortSignal): Promise<LifeSign>
   /** The instances do not exist any more. */
   gone(ids: readonly string[]): void
-  /** An instance that came back after it was given up does not answer, or has answered for long enough: it may be deleted. */
+  /**
+   * An instance that came back after it was given up does not answer, or has answered for long enough: it may be
+   * deleted.
+   */
   mayBeDeleted(id: string): void
 }
 
@@ -33,7 +39,8 @@ const idsPerReading = 200
 const checksAtOnce = 16
 
 /**
- * Finds out what became of instances that `list` leaves out: asks the cloud for them by id, asks them for a sign of life, and gives them up when {@link judgeDisappearances} says so.
+ * Finds out what became of instances that `list` leaves out: asks the cloud for them by id, asks them for a sign of
+ * life, and gives them up when {@link judgeDisappearances} says so.
  */
 export class Disappearances {
   readonly #context: ProvisionerContext
@@ -64,7 +71,10 @@ export class Disappearances {
     void this.#describe()
   }
 
-  /** What a `list` left out, with the begin of the reading that each absence is known from; all others are there. `ended`: those that it showed as `deleted`. */
+  /**
+   * What a `list` left out, with the begin of the reading that each absence is known from; all others are there.
+   * `ended`: those that it showed as `deleted`.
+   */
   listed(absent: ReadonlyMap<string, number>, ended: ReadonlySet<string>): void {
     for (const id of this.#records.keys()) if (!absent.has(id)) this.forget(id)
     for (const [id, readAt] of absent) {
@@ -83,7 +93,10 @@ export class Disappearances {
     this.#told.delete(id)
   }
 
-  /** An instance that was given up is there again. While it answers, somebody may be at work there, and it is not deleted; but not for ever, since nobody will use it any more. */
+  /**
+   * An instance that was given up is there again. While it answers, somebody may be at work there, and it is not
+   * deleted; but not for ever, since nobody will use it any more.
+   */
   returned(id: string): void {
     void this.#untilSilent(id)
   }
@@ -115,7 +128,11 @@ export class Disappearances {
       })
     }
     const before = this.#brake
-    const { brake, ask, gone } = judgeDisappearances(missing, before, { lagMs: this.#around.lagMs(), known, now: clock.now() })
+    const { brake, ask, gone } = judgeDisappearances(missing, before, {
+      lagMs: this.#around.lagMs(),
+      known,
+      now: clock.now(),
+    })
     this.#brake = brake
     if (brake !== undefined && before === undefined) {
       logger.error(
@@ -123,7 +140,8 @@ export class Disappearances {
         'many instances are missing from the list at once: none is given up unless it is silent and the group says by its id that it is gone, or they stay missing for long',
       )
     }
-    if (brake === undefined && before !== undefined) logger.info({ missing: missing.length }, 'mass disappearance is over')
+    if (brake === undefined && before !== undefined)
+      logger.info({ missing: missing.length }, 'mass disappearance is over')
     if (gone.length > 0) this.#around.gone(gone)
     for (const id of ask) void this.#check(id)
   }
@@ -136,7 +154,11 @@ export class Disappearances {
       const record = this.#records.get(id)
       if (record === undefined) return
       const at = this.#context.clock.now()
-      this.#records.set(id, { ...record, askedAt: at, ...(sign !== 'alive' && { silence: { at, isSure: sign === 'silent' } }) })
+      this.#records.set(id, {
+        ...record,
+        askedAt: at,
+        ...(sign !== 'alive' && { silence: { at, isSure: sign === 'silent' } }),
+      })
       if (sign === 'alive') this.#alive(id, at, 'it answers')
     } catch {
       // The provisioner ends.
@@ -167,10 +189,16 @@ export class Disappearances {
     if (this.#told.has(id)) return
     this.#told.add(id)
     const fields = { instance: id, missing_seconds: loggedSeconds(this.#context.clock.now() - record.since) }
-    this.#context.logger.warn(fields, `instance is missing from the list, and lives: ${why}; it is kept, and gets no new work`)
+    this.#context.logger.warn(
+      fields,
+      `instance is missing from the list, and lives: ${why}; it is kept, and gets no new work`,
+    )
   }
 
-  /** Asks the group for those that are missing, by id. What fails changes nothing, and is asked again after the next reading. */
+  /**
+   * Asks the group for those that are missing, by id. What fails changes nothing, and is asked again after the next
+   * reading.
+   */
   async #describe(): Promise<void> {
     const { group, caller, logger } = this.#context
     if (group.describe === undefined || this.#isDescribing) return
@@ -181,7 +209,8 @@ export class Disappearances {
         const asked = ids.slice(first, first + idsAtOnce)
         const beganAt = this.#context.clock.now()
         const answer = await caller.call('describe', (limit) => group.describe!(asked, limit))
-        for (const { id, state } of parseList(answer, 'describe')) if (asked.includes(id)) this.#described(id, state !== 'deleted', beganAt)
+        for (const { id, state } of parseList(answer, 'describe'))
+          if (asked.includes(id)) this.#described(id, state !== 'deleted', beganAt)
       }
       this.#judge()
     } catch (error) {
@@ -208,7 +237,10 @@ export class Disappearances {
     try {
       for (let tries = 1; (await this.#lifeSign(id)) === 'alive' && clock.now() < until; tries += 1) {
         if (tries === 1)
-          logger.warn({ instance: id }, 'instance that was given up is there again and answers: it is not deleted yet, and gets no work')
+          logger.warn(
+            { instance: id },
+            'instance that was given up is there again and answers: it is not deleted yet, and gets no work',
+          )
         await delay(clock, Math.max(this.#around.lagMs(), settings.updateIntervalWhenExpectingMs), this.#closing.signal)
       }
       this.#around.mayBeDeleted(id)

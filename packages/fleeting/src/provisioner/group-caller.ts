@@ -22,7 +22,8 @@ export interface ThrottleHold {
 }
 
 /**
- * Makes every call to the group: with a deadline, so that none hangs for good, with a signal that aborts when the call is over, and never while the cloud asked us to wait.
+ * Makes every call to the group: with a deadline, so that none hangs for good, with a signal that aborts when the call
+ * is over, and never while the cloud asked us to wait.
  */
 export class GroupCaller {
   readonly #options: GroupCallerOptions
@@ -47,8 +48,8 @@ export class GroupCaller {
   }
 
   /**
-   * Rejects with a `GroupError` (or, from a group's own `connect`, a `ConnectionError`), or with the reason of `signal`. Without a signal the call ends with `close`.
-   * `late` gets an answer that nobody waits for any more.
+   * Rejects with a `GroupError` (or, from a group's own `connect`, a `ConnectionError`), or with the reason of
+   * `signal`. Without a signal the call ends with `close`. `late` gets an answer that nobody waits for any more.
    */
   async call<T>(
     operation: GroupOperation,

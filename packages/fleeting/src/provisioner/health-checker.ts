@@ -2,7 +2,16 @@ import type { Clock } from '../clock.ts'
 import { deadline } from '../deadline.ts'
 import { ConnectionError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
-import { type Brake, condemned, type HealthRecord, isFailing, judge, meaningOf, nextCheckAt, withResult } from './health.ts'
+import {
+  type Brake,
+  condemned,
+  type HealthRecord,
+  isFailing,
+  judge,
+  meaningOf,
+  nextCheckAt,
+  withResult,
+} from './health.ts'
 import type { HealthSettings } from './settings.ts'
 
 export interface HealthCheckerOptions {
@@ -47,7 +56,11 @@ export class HealthChecker {
 
   /** A connection for work, or a check, succeeded. */
   good(id: string): void {
-    this.#keep(id, withResult(this.#records.get(id), true, this.#options.clock.now(), this.#options.settings), undefined)
+    this.#keep(
+      id,
+      withResult(this.#records.get(id), true, this.#options.clock.now(), this.#options.settings),
+      undefined,
+    )
   }
 
   /** One failed; what it means depends on the error. */
@@ -59,7 +72,10 @@ export class HealthChecker {
     if (meaning === 'failed') this.failed(id, why)
   }
 
-  /** Work got no connection, for all the time that it had and all the tries. Where there was one before, that is no flicker: nobody is to wait for it again until it answers. */
+  /**
+   * Work got no connection, for all the time that it had and all the tries. Where there was one before, that is no
+   * flicker: nobody is to wait for it again until it answers.
+   */
   notConnected(id: string, error: unknown): void {
     if (this.isProven(id) && meaningOf(error) === 'failed') this.condemn(id, (error as Error).message)
     else this.bad(id, error)
@@ -120,14 +136,20 @@ export class HealthChecker {
     const now = this.#options.clock.now()
     for (const [id, record] of this.#records) {
       if (this.#checking.size >= checksAtOnce) return
-      if (record.proven && nextCheckAt(record, this.#options.settings) <= now && !this.#checking.has(id) && this.#options.isIdle(id))
+      if (
+        record.proven &&
+        nextCheckAt(record, this.#options.settings) <= now &&
+        !this.#checking.has(id) &&
+        this.#options.isIdle(id)
+      )
         void this.#check(id)
     }
   }
 
   async #check(id: string): Promise<void> {
     const { clock, settings } = this.#options
-    const late = (): Error => new ConnectionError('unreachable', `no working connection within ${settings.checkTimeoutMs} ms`)
+    const late = (): Error =>
+      new ConnectionError('unreachable', `no working connection within ${settings.checkTimeoutMs} ms`)
     using limit = deadline(clock, settings.checkTimeoutMs, late, this.#closing.signal)
     this.#checking.add(id)
     try {

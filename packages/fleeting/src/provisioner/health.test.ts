@@ -1,13 +1,25 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ConnectionError, connectionErrorCodes, GroupError } from '../errors.ts'
-import { type Brake, condemned, type HealthRecord, isFailing, judge, meaningOf, nextCheckAt, withResult } from './health.ts'
+import {
+  type Brake,
+  condemned,
+  type HealthRecord,
+  isFailing,
+  judge,
+  meaningOf,
+  nextCheckAt,
+  withResult,
+} from './health.ts'
 import { defaultProvisionerSettings } from './settings.ts'
 
 const settings = { ...defaultProvisionerSettings.health, checkIntervalMs: 60, massFailureProbeMs: 900 }
 const record = (results: string, at = 0): HealthRecord | undefined =>
-  results.split('').reduce<HealthRecord | undefined>((before, result) => withResult(before, result === '+', at, settings), undefined)
-const fleet = (...results: string[]): Map<string, HealthRecord> => new Map(results.map((text, index) => [`i-${index}`, record(text)!]))
+  results
+    .split('')
+    .reduce<HealthRecord | undefined>((before, result) => withResult(before, result === '+', at, settings), undefined)
+const fleet = (...results: string[]): Map<string, HealthRecord> =>
+  new Map(results.map((text, index) => [`i-${index}`, record(text)!]))
 
 describe('a health record', () => {
   it.each([
@@ -59,7 +71,11 @@ describe('judge', () => {
 
   it('lets the brake go when most work again, and forgets what failed meanwhile', () => {
     const brake: Brake = { since: 0, probedAt: 0 }
-    expect(judge(fleet('+---', '---+', '--+'), brake, 100, settings)).toEqual({ brake: undefined, remove: [], forget: true })
+    expect(judge(fleet('+---', '---+', '--+'), brake, 100, settings)).toEqual({
+      brake: undefined,
+      remove: [],
+      forget: true,
+    })
   })
 
   it('replaces one as a probe in each long while, so that a dead fleet does not stay dead', () => {
@@ -89,7 +105,9 @@ describe('judge', () => {
 
 describe('meaningOf', () => {
   it('counts against an instance only what it did', () => {
-    const meanings = Object.fromEntries(connectionErrorCodes.map((code) => [code, meaningOf(new ConnectionError(code, ''))]))
+    const meanings = Object.fromEntries(
+      connectionErrorCodes.map((code) => [code, meaningOf(new ConnectionError(code, ''))]),
+    )
     expect(meanings).toEqual({
       refused_credentials: 'failed',
       host_key_mismatch: 'condemned',

@@ -9,7 +9,9 @@ export interface HealthRecord {
   readonly failingSince: number | undefined
   /** When the last check ended. */
   readonly checkedAt: number
-  /** Whether a check has ever succeeded. Before, the instance may still be booting: only those who want to use it try. */
+  /**
+   * Whether a check has ever succeeded. Before, the instance may still be booting: only those who want to use it try.
+   */
   readonly proven: boolean
 }
 
@@ -20,7 +22,12 @@ export interface Brake {
   readonly probedAt: number
 }
 
-export function withResult(record: HealthRecord | undefined, ok: boolean, now: number, settings: HealthSettings): HealthRecord {
+export function withResult(
+  record: HealthRecord | undefined,
+  ok: boolean,
+  now: number,
+  settings: HealthSettings,
+): HealthRecord {
   return recordOf([...(record?.results ?? []), ok].slice(-settings.window), record, now, settings)
 }
 
@@ -62,7 +69,10 @@ function failedLast(record: HealthRecord): boolean {
 /** From one check to the next while an instance is in doubt. */
 const doubtMs = 10_000
 
-/** When an idle instance is to be checked again: sooner while it is in doubt; then also when there are no periodic checks, since nobody else uses it any more. */
+/**
+ * When an idle instance is to be checked again: sooner while it is in doubt; then also when there are no periodic
+ * checks, since nobody else uses it any more.
+ */
 export function nextCheckAt(record: HealthRecord, { checkIntervalMs }: HealthSettings): number {
   const periodMs = checkIntervalMs || Infinity
   const inDoubt = failedLast(record) || isFailing(record)
@@ -78,8 +88,10 @@ export interface HealthVerdict {
 }
 
 /**
- * Which failing instances to replace. When many fail at the same time the fault is more likely on our side than on theirs, and nobody is removed until it is over. Lest a fleet that is
- * really dead stay so for ever, one instance is removed in each long while: what comes in its place shows whose fault it is. A verdict waits one check period, so that the others have been checked too.
+ * Which failing instances to replace. When many fail at the same time the fault is more likely on our side than on
+ * theirs, and nobody is removed until it is over. Lest a fleet that is really dead stay so for ever, one instance is
+ * removed in each long while: what comes in its place shows whose fault it is. A verdict waits one check period, so
+ * that the others have been checked too.
  */
 export function judge(
   records: ReadonlyMap<string, HealthRecord>,
@@ -103,16 +115,20 @@ export function judge(
   }
   const held = brake ?? { since: now, probedAt: now }
   const probe = candidates[0]
-  if (probe === undefined || now - held.probedAt < settings.massFailureProbeMs) return { brake: held, remove: [], forget: false }
+  if (probe === undefined || now - held.probedAt < settings.massFailureProbeMs)
+    return { brake: held, remove: [], forget: false }
   return { brake: { ...held, probedAt: now }, remove: [probe], forget: false }
 }
 
 /**
- * What a failed connection says about its instance: `failed` one bad check · `condemned` beyond doubt · `gone` the group does not know it (a `list` will tell) · `nothing`.
+ * What a failed connection says about its instance: `failed` one bad check · `condemned` beyond doubt · `gone` the
+ * group does not know it (a `list` will tell) · `nothing`.
  */
 export function meaningOf(error: unknown): 'failed' | 'condemned' | 'gone' | 'nothing' {
   if (isGroupError(error)) return error.code === 'not_found' ? 'gone' : 'nothing'
   if (!isConnectionError(error)) return 'nothing'
   if (error.code === 'host_key_mismatch') return 'condemned'
-  return error.code === 'unreachable' || error.code === 'refused_credentials' || error.code === 'connection_lost' ? 'failed' : 'nothing'
+  return error.code === 'unreachable' || error.code === 'refused_credentials' || error.code === 'connection_lost'
+    ? 'failed'
+    : 'nothing'
 }

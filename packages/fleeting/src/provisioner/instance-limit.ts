@@ -9,13 +9,16 @@ export interface InstanceLimit {
 }
 
 /**
- * The bound that holds for a group. `configured` absent or 0: the group's own maximum. Thrown: `invalid_config` when the configuration wants more than the group can have:
- * to cut it silently would hide that the group is too small.
+ * The bound that holds for a group. `configured` absent or 0: the group's own maximum. Thrown: `invalid_config` when
+ * the configuration wants more than the group can have: to cut it silently would hide that the group is too small.
  */
 export function instanceLimit(configured: number | undefined, { id, maxSize }: GroupInfo): InstanceLimit {
   if (configured === undefined || configured === 0) return { maxInstances: maxSize, maximumOf: 'group' }
   if (configured >= 0 && configured <= maxSize) return { maxInstances: configured, maximumOf: 'configuration' }
-  throw new GroupError('invalid_config', `max_instances: expected at most ${maxSize}, the maximum of group ${id}, got ${configured}`)
+  throw new GroupError(
+    'invalid_config',
+    `max_instances: expected at most ${maxSize}, the maximum of group ${id}, got ${configured}`,
+  )
 }
 
 /** Names the bound, for people. */

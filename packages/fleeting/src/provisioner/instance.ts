@@ -2,20 +2,24 @@ import type { GroupError } from '../errors.ts'
 import type { InstanceState } from '../instance-group.ts'
 
 /**
- * Why an instance is known: `requested` a launch of this fleet made it, by an earlier process too where state is kept · `adopted` it was there when the fleet's first process started, or nobody can know ·
- * `unexpected` it is none of ours (a person's, a cloud's own autoscaler's): it is given no work, and what else becomes of it is configured.
+ * Why an instance is known: `requested` a launch of this fleet made it, by an earlier process too where state is kept ·
+ * `adopted` it was there when the fleet's first process started, or nobody can know · `unexpected` it is none of ours
+ * (a person's, a cloud's own autoscaler's): it is given no work, and what else becomes of it is configured.
  */
 export type InstanceCause = 'requested' | 'adopted' | 'unexpected'
 
-/** A removal that was decided. From here on the instance gets no new work; the delete is sent, and sent again, until `list` shows it gone. */
+/**
+ * A removal that was decided. From here on the instance gets no new work; the delete is sent, and sent again, until
+ * `list` shows it gone.
+ */
 export interface Removal {
   readonly reason: string
   readonly at: number
 }
 
 /**
- * One instance as the provisioner knows it. Never changed in place: a change replaces the object, so a snapshot that holds it stays what it was.
- * Times are `Clock.now()` milliseconds.
+ * One instance as the provisioner knows it. Never changed in place: a change replaces the object, so a snapshot that
+ * holds it stays what it was. Times are `Clock.now()` milliseconds.
  */
 export interface Instance {
   readonly id: string
@@ -51,7 +55,8 @@ export interface Instance {
 }
 
 /**
- * What happened to an instance. `gone` is the last word about an id; `lost` tells that it went without a removal of ours, so that whatever ran there is over.
+ * What happened to an instance. `gone` is the last word about an id; `lost` tells that it went without a removal of
+ * ours, so that whatever ran there is over.
  */
 export type InstanceChange =
   | { readonly kind: 'seen'; readonly instance: Instance }
@@ -60,11 +65,19 @@ export type InstanceChange =
 
 /** True when the instance may be given new work: ours, running, healthy, and not on its way out. */
 export function isUsable(instance: Instance): boolean {
-  return instance.state === 'running' && instance.healthy && instance.removal === undefined && instance.cause !== 'unexpected'
+  return (
+    instance.state === 'running' &&
+    instance.healthy &&
+    instance.removal === undefined &&
+    instance.cause !== 'unexpected'
+  )
 }
 
 /** An instance that an earlier process had, before any `list` has shown it. */
-export function restoredInstance(kept: Pick<Instance, 'id' | 'cause' | 'placement' | 'seenAt' | 'removal'>, now: number): Instance {
+export function restoredInstance(
+  kept: Pick<Instance, 'id' | 'cause' | 'placement' | 'seenAt' | 'removal'>,
+  now: number,
+): Instance {
   return { ...kept, state: 'creating', stateSince: now, missed: false, healthy: true }
 }
 
@@ -79,11 +92,15 @@ export function isSettled(instance: Instance): boolean {
   return instance.state === 'running' || instance.state === 'suspended' || instance.state === 'failed'
 }
 
-/** Why the provisioner itself wants an instance gone, once nobody uses it: it failed, is stuck in a state that should pass, or is missing for long and yet not gone. Undefined: it does not. */
+/**
+ * Why the provisioner itself wants an instance gone, once nobody uses it: it failed, is stuck in a state that should
+ * pass, or is missing for long and yet not gone. Undefined: it does not.
+ */
 export function brokenReason(instance: Instance, now: number, stuckTimeoutMs: number): string | undefined {
   const { state, error, detail = error?.message, missed, missingSince = now } = instance
   if (state === 'failed') return detail === undefined ? 'failed' : `failed: ${detail}`
-  if (now - missingSince >= stuckTimeoutMs) return `missing from the list for ${Math.round((now - missingSince) / 1000)} s`
+  if (now - missingSince >= stuckTimeoutMs)
+    return `missing from the list for ${Math.round((now - missingSince) / 1000)} s`
   // Its state is not known, nor how long it is in it.
   if (missed) return undefined
   if (isSettled(instance) || now - instance.stateSince < stuckTimeoutMs) return undefined

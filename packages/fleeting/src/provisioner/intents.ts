@@ -39,7 +39,9 @@ export function journalledInstances(records: readonly StateRecord[]): readonly J
   if (!records.some(({ kind, key }) => kind === journalledMark.kind && key === journalledMark.key)) return undefined
   return records.flatMap(({ kind, key, value }) => {
     if (kind !== 'instance') return []
-    const { cause, atWallTime, placement, lostAtWallTime } = Object(value) as { readonly [Field in keyof JournalledInstance]?: unknown }
+    const { cause, atWallTime, placement, lostAtWallTime } = Object(value) as {
+      readonly [Field in keyof JournalledInstance]?: unknown
+    }
     return {
       id: key,
       cause: cause === 'requested' ? cause : 'adopted',
@@ -79,15 +81,17 @@ export class Intents {
   }
 
   /**
-   * Until now facts were held back: a start that only reads writes nothing, and one that acts keeps at once all that its first `list` told.
+   * Until now facts were held back: a start that only reads writes nothing, and one that acts keeps at once all that
+   * its first `list` told.
    */
   begin(): void {
     this.#passSoon()
   }
 
   /**
-   * Writes intents; what they announce may be done once this resolves. Rejects when they are not kept, for whatever reason: then it must not be done. Without entries it proves that we may still act:
-   * what was announced long ago may be somebody else's by now.
+   * Writes intents; what they announce may be done once this resolves. Rejects when they are not kept, for whatever
+   * reason: then it must not be done. Without entries it proves that we may still act: what was announced long ago may
+   * be somebody else's by now.
    */
   async write(kind: StateRecordKind, entries: readonly (readonly [key: string, value: JsonValue])[]): Promise<void> {
     const { journal, clock, timeoutMs, onFenced } = this.#options
@@ -108,7 +112,8 @@ export class Intents {
   }
 
   /**
-   * Keeps a fact; see {@link Journal.note}. Facts of one turn, and all before {@link begin}, are kept together, so that a launch never ends in the journal without the instance that it brought.
+   * Keeps a fact; see {@link Journal.note}. Facts of one turn, and all before {@link begin}, are kept together, so that
+   * a launch never ends in the journal without the instance that it brought.
    */
   note(kind: StateRecordKind, key: string, value: JsonValue): void {
     this.#noted.push({ kind, key, value })

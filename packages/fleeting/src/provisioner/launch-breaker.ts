@@ -3,7 +3,10 @@ import type { GroupError, GroupErrorCode } from '../errors.ts'
 import { type BackoffCurve, backoffMs } from './backoff.ts'
 import type { LaunchBreaker } from './launch-state.ts'
 
-/** What stops launches when it fails for good: whoever cannot list or remove must not make more. `boot`: launches were accepted and failed later. */
+/**
+ * What stops launches when it fails for good: whoever cannot list or remove must not make more. `boot`: launches were
+ * accepted and failed later.
+ */
 export type BreakerOperation = 'list' | 'increase' | 'boot' | 'decrease'
 
 interface Trip {
@@ -45,25 +48,43 @@ export function withTrip(
   return [...trips.filter((trip) => trip !== last), next]
 }
 
-/** After a launch that was asked for at `askedAt` was accepted. If it was to show whether boots work again, it takes its time: the next one to show that waits as if it had just failed. */
-export function withTrial(trips: BreakerTrips, askedAt: number, now: number, curve: BackoffCurve, random: Random): BreakerTrips {
+/**
+ * After a launch that was asked for at `askedAt` was accepted. If it was to show whether boots work again, it takes its
+ * time: the next one to show that waits as if it had just failed.
+ */
+export function withTrial(
+  trips: BreakerTrips,
+  askedAt: number,
+  now: number,
+  curve: BackoffCurve,
+  random: Random,
+): BreakerTrips {
   const isOnTrial = ({ operation, probeAt }: Trip): boolean => operation === 'boot' && askedAt >= probeAt
   if (!trips.some(isOnTrial)) return trips
-  return trips.map((trip) => (isOnTrial(trip) ? { ...trip, probeAt: now + backoffMs(curve, trip.failures, random) } : trip))
+  return trips.map((trip) =>
+    isOnTrial(trip) ? { ...trip, probeAt: now + backoffMs(curve, trip.failures, random) } : trip,
+  )
 }
 
 /** After `operation` worked. */
 export function withoutTrip(trips: BreakerTrips, operation: BreakerOperation): BreakerTrips {
-  return trips.some((trip) => trip.operation === operation) ? trips.filter((trip) => trip.operation !== operation) : trips
+  return trips.some((trip) => trip.operation === operation)
+    ? trips.filter((trip) => trip.operation !== operation)
+    : trips
 }
 
-/** `list` and `decrease` are tried again by themselves, so only a launch needs a half-open state, and only when nothing else is broken. */
+/**
+ * `list` and `decrease` are tried again by themselves, so only a launch needs a half-open state, and only when nothing
+ * else is broken.
+ */
 export function breakerAt(trips: BreakerTrips, now: number): LaunchBreaker {
   const worst = trips.find(({ operation }) => !isLaunch(operation)) ?? trips[0]
   if (worst === undefined) return { state: 'closed' }
   const { operation, code, message, since, probeAt } = worst
   const facts = { code, message: `${operation}: ${message}`, action: actions[code] ?? '', since }
-  return isLaunch(operation) ? { state: now >= probeAt ? 'half_open' : 'open', ...facts, probeAt } : { state: 'open', ...facts }
+  return isLaunch(operation)
+    ? { state: now >= probeAt ? 'half_open' : 'open', ...facts, probeAt }
+    : { state: 'open', ...facts }
 }
 
 /** Only a launch shows whether launches work again. */

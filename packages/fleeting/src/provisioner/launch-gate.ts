@@ -3,7 +3,15 @@ import { loggedSeconds } from '../logged-seconds.ts'
 import { type LaunchFailure, withFailure, withSuccess } from './backoff.ts'
 import type { BootFailure } from './boots.ts'
 import type { ProvisionerContext } from './context.ts'
-import { type BreakerOperation, type BreakerTrips, breakerAt, tripsBreaker, withoutTrip, withTrial, withTrip } from './launch-breaker.ts'
+import {
+  type BreakerOperation,
+  type BreakerTrips,
+  breakerAt,
+  tripsBreaker,
+  withoutTrip,
+  withTrial,
+  withTrip,
+} from './launch-breaker.ts'
 import { backoffUntil, type LaunchBackoff, type LaunchState } from './launch-state.ts'
 import { refill, type TokenBucket, type TokenBucketLimits } from './launch-throttle.ts'
 
@@ -17,7 +25,8 @@ export class LaunchGate {
 
   constructor(context: ProvisionerContext, maxInstances: number) {
     this.#context = context
-    const { perSecond, burst = Math.max(1, Number.isFinite(maxInstances) ? maxInstances : perSecond) } = context.settings.launchThrottle
+    const { perSecond, burst = Math.max(1, Number.isFinite(maxInstances) ? maxInstances : perSecond) } =
+      context.settings.launchThrottle
     this.#limits = { perSecond, burst }
     this.#bucket = { tokens: burst, at: context.clock.now() }
   }
@@ -54,9 +63,13 @@ export class LaunchGate {
     this.#backoffs = withSuccess(this.#backoffs, 'accepted', placement)
   }
 
-  /** An instance of a launch requested at `requestedAt` is there, whatever was answered: if that launch was a probe, it worked. One that was asked for before the refusal proves nothing. */
+  /**
+   * An instance of a launch requested at `requestedAt` is there, whatever was answered: if that launch was a probe, it
+   * worked. One that was asked for before the refusal proves nothing.
+   */
   appeared(requestedAt: number): void {
-    if (this.#trips.some(({ operation, probeAt }) => operation === 'increase' && requestedAt >= probeAt)) this.worked('increase')
+    if (this.#trips.some(({ operation, probeAt }) => operation === 'increase' && requestedAt >= probeAt))
+      this.worked('increase')
     this.#tries(requestedAt)
   }
 
@@ -75,7 +88,13 @@ export class LaunchGate {
   /** A launch that the cloud had accepted came to nothing. */
   bootFailed({ message, error }: BootFailure, placement: string | undefined): void {
     if (error !== undefined) this.tripped('boot', error)
-    this.failed({ code: error?.code ?? 'failed_boot', placement, message, retryAfterMs: error?.retryAfterMs, late: true })
+    this.failed({
+      code: error?.code ?? 'failed_boot',
+      placement,
+      message,
+      retryAfterMs: error?.retryAfterMs,
+      late: true,
+    })
   }
 
   /** Answers until when launches back off. */

@@ -31,7 +31,10 @@ describe('launchAllowance', () => {
       known: fc.nat(80),
       outstanding: fc.array(
         fc
-          .record({ count: fc.integer({ min: 1, max: 9 }), phase: fc.constantFrom('queued', 'sent', 'accepted', 'uncertain') })
+          .record({
+            count: fc.integer({ min: 1, max: 9 }),
+            phase: fc.constantFrom('queued', 'sent', 'accepted', 'uncertain'),
+          })
           .map((l) => launch(l.count, l.phase as 'sent')),
       ),
       backoffs: fc.constant([]),
@@ -40,7 +43,11 @@ describe('launchAllowance', () => {
         { state: 'open', ...tripped },
         { state: 'half_open', ...tripped },
       ),
-      throttle: fc.record({ tokens: fc.double({ min: 0, max: 100, noNaN: true }), perSecond: fc.constant(1), burst: fc.constant(100) }),
+      throttle: fc.record({
+        tokens: fc.double({ min: 0, max: 100, noNaN: true }),
+        perSecond: fc.constant(1),
+        burst: fc.constant(100),
+      }),
       closed: fc.boolean(),
     })
     fc.assert(
@@ -66,7 +73,11 @@ describe('launchAllowance', () => {
       { throttle: { tokens: 0.5, perSecond: 0.1, burst: 5 } },
       { count: 0, blockedBy: 'throttle', until: 6000 },
     ],
-    ['nothing while the breaker is open', { breaker: { state: 'open', ...tripped } }, { count: 0, blockedBy: 'breaker', until: 5000 }],
+    [
+      'nothing while the breaker is open',
+      { breaker: { state: 'open', ...tripped } },
+      { count: 0, blockedBy: 'breaker', until: 5000 },
+    ],
     ['one as a probe', { breaker: { state: 'half_open', ...tripped } }, { count: 1 }],
     [
       'nothing until what has failed works, when no launch can show that',
@@ -78,16 +89,24 @@ describe('launchAllowance', () => {
       { breaker: { state: 'half_open', ...tripped }, outstanding: [launch(1, 'sent')] },
       { count: 0, blockedBy: 'breaker' },
     ],
-    ['a probe beside what was accepted before', { breaker: { state: 'half_open', ...tripped }, outstanding: [launch(1)] }, { count: 1 }],
+    [
+      'a probe beside what was accepted before',
+      { breaker: { state: 'half_open', ...tripped }, outstanding: [launch(1)] },
+      { count: 1 },
+    ],
   ])('allows %s', (_, state, allowance) => {
     expect(launchAllowance({ ...clear, ...state })).toEqual(allowance)
   })
 
   it('holds back only the placement that backs off, and all for what concerns the group', () => {
-    const backoffs: LaunchState['backoffs'] = [{ placement: 'a', code: 'capacity', failures: 1, until: 2000, message: '' }]
+    const backoffs: LaunchState['backoffs'] = [
+      { placement: 'a', code: 'capacity', failures: 1, until: 2000, message: '' },
+    ]
     expect(launchAllowance({ ...clear, backoffs }, 'a')).toEqual({ count: 0, blockedBy: 'backoff', until: 2000 })
     expect(launchAllowance({ ...clear, backoffs }, 'b')).toEqual({ count: 6 })
-    expect(launchAllowance({ ...clear, backoffs: [{ code: 'transient', failures: 1, until: 2000, message: '' }] }, 'b')).toMatchObject({
+    expect(
+      launchAllowance({ ...clear, backoffs: [{ code: 'transient', failures: 1, until: 2000, message: '' }] }, 'b'),
+    ).toMatchObject({
       blockedBy: 'backoff',
     })
     expect(launchAllowance({ ...clear, now: 2000, backoffs }, 'a')).toEqual({ count: 6 })

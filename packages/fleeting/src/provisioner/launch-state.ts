@@ -2,7 +2,8 @@ import type { GroupErrorCode } from '../errors.ts'
 import type { InstanceLimit } from './instance-limit.ts'
 
 /**
- * Why launches wait: a group error's code; `expired` an accepted request never appeared; `failed_boot` an instance of ours failed before it was ever proven good.
+ * Why launches wait: a group error's code; `expired` an accepted request never appeared; `failed_boot` an instance of
+ * ours failed before it was ever proven good.
  */
 export type LaunchFailureCode = GroupErrorCode | 'expired' | 'failed_boot'
 
@@ -14,7 +15,10 @@ export interface OutstandingLaunch {
   readonly count: number
   readonly reason: string
   readonly requestedAt: number
-  /** `queued` not sent yet · `sent` the call is under way · `accepted` the cloud said yes · `uncertain` the answer was lost: `list` is read before it is asked again. */
+  /**
+   * `queued` not sent yet · `sent` the call is under way · `accepted` the cloud said yes · `uncertain` the answer was
+   * lost: `list` is read before it is asked again.
+   */
   readonly phase: 'queued' | 'sent' | 'accepted' | 'uncertain'
   /** Set while nobody knows whether an earlier process ever sent it. */
   readonly isUnconfirmed?: true
@@ -37,8 +41,9 @@ export interface LaunchBackoff {
 }
 
 /**
- * The breaker for errors that do not heal by waiting. `open`: no launch until `probeAt`; `half_open`: one instance may be launched as a probe, and its success closes the breaker.
- * Where machines failed after they were accepted, only one that proves good is a success; until then the breaker is `open` again, for as long as after a failure.
+ * The breaker for errors that do not heal by waiting. `open`: no launch until `probeAt`; `half_open`: one instance may
+ * be launched as a probe, and its success closes the breaker. Where machines failed after they were accepted, only one
+ * that proves good is a success; until then the breaker is `open` again, for as long as after a failure.
  */
 export type LaunchBreaker =
   | { readonly state: 'closed' }
@@ -50,7 +55,10 @@ export type LaunchBreaker =
       /** What an operator can do about it. */
       readonly action: string
       readonly since: number
-      /** When a launch may show whether it works again. Absent: none can, since `list` or `decrease` failed; both are tried again by themselves, and what works closes the breaker. */
+      /**
+       * When a launch may show whether it works again. Absent: none can, since `list` or `decrease` failed; both are
+       * tried again by themselves, and what works closes the breaker.
+       */
       readonly probeAt?: number
     }
 
@@ -76,7 +84,10 @@ export interface LaunchState extends InstanceLimit {
   readonly closed: boolean
 }
 
-/** How many instances may be launched now, and if none, what stands in the way and until when (absent: until something else changes). */
+/**
+ * How many instances may be launched now, and if none, what stands in the way and until when (absent: until something
+ * else changes).
+ */
 export interface LaunchAllowance {
   readonly count: number
   readonly blockedBy?: 'closed' | 'max_instances' | 'breaker' | 'backoff' | 'throttle'
@@ -99,7 +110,11 @@ export function launchAllowance(state: LaunchState, placement?: string): LaunchA
 }
 
 /** A moment that has come already tells nothing about when to look again. */
-function blocked(now: number, blockedBy: NonNullable<LaunchAllowance['blockedBy']>, until: number | undefined): LaunchAllowance {
+function blocked(
+  now: number,
+  blockedBy: NonNullable<LaunchAllowance['blockedBy']>,
+  until: number | undefined,
+): LaunchAllowance {
   return { count: 0, blockedBy, ...(until !== undefined && until > now && { until }) }
 }
 

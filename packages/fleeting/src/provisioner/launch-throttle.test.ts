@@ -3,7 +3,10 @@ import { expect, it } from 'vitest'
 import { refill, type TokenBucket } from './launch-throttle.ts'
 
 it('lets through no more than the burst and the rate allow, over any time, and what it allows', () => {
-  const limits = fc.record({ perSecond: fc.double({ min: 0.01, max: 50, noNaN: true }), burst: fc.integer({ min: 1, max: 20 }) })
+  const limits = fc.record({
+    perSecond: fc.double({ min: 0.01, max: 50, noNaN: true }),
+    burst: fc.integer({ min: 1, max: 20 }),
+  })
   const moments = fc.array(fc.record({ passMs: fc.nat(5000), want: fc.nat(30) }), { maxLength: 50 })
   fc.assert(
     fc.property(limits, moments, (limit, steps) => {

@@ -49,7 +49,10 @@ export interface LaunchSurroundings {
 /** How long a launch that ended is remembered, so that what comes late is still known as ours. */
 const rememberMs = 3_600_000
 
-/** Makes instances: turns requests into `increase` calls within the maximum and what the gate lets through, and tells which new instance came from which. */
+/**
+ * Makes instances: turns requests into `increase` calls within the maximum and what the gate lets through, and tells
+ * which new instance came from which.
+ */
 export class Launcher {
   readonly #context: ProvisionerContext
   readonly #around: LaunchSurroundings
@@ -103,7 +106,10 @@ export class Launcher {
   }
 
   /** Whose the new instance is: undefined when no launch of ours can have made it. */
-  claim(row: ListedInstance, { byTokenOnly }: { readonly byTokenOnly: boolean }): { readonly requestedAt: number } | undefined {
+  claim(
+    row: ListedInstance,
+    { byTokenOnly }: { readonly byTokenOnly: boolean },
+  ): { readonly requestedAt: number } | undefined {
     const launch = launchOf([...this.#launches, ...this.#expired], row, this.#tellsTokens || byTokenOnly)
     if (launch === undefined) return row.launchToken === undefined ? undefined : this.#ended.get(row.launchToken)
     countSeen(launch, row.id)
@@ -113,8 +119,9 @@ export class Launcher {
   }
 
   /**
-   * Launches that an earlier process announced. One that the cloud accepted is awaited. Of another nobody knows whether it was ever sent: a cloud that knows tokens is asked again; elsewhere the first `list` that had time
-   * to show what came of it decides.
+   * Launches that an earlier process announced. One that the cloud accepted is awaited. Of another nobody knows whether
+   * it was ever sent: a cloud that knows tokens is asked again; elsewhere the first `list` that had time to show what
+   * came of it decides.
    */
   restore(records: readonly StateRecord[]): void {
     const { clock, settings } = this.#context
@@ -123,7 +130,9 @@ export class Launcher {
     for (const { kind, key, value } of records) {
       const kept = kind === 'launch' ? keptLaunch(value) : undefined
       if (kept === undefined) continue
-      const reason = kept.isAccepted ? 'asked for by an earlier process' : 'asked for by an earlier process; not confirmed'
+      const reason = kept.isAccepted
+        ? 'asked for by an earlier process'
+        : 'asked for by an earlier process; not confirmed'
       const launch = newLaunch(key, kept.count, kept.placement, reason, sinceWallTime(clock, kept.atWallTime))
       if (kept.isAccepted) acceptLaunch(launch, launch.count, undefined, () => false, now + settings.launchTimeoutMs)
       else {
@@ -172,7 +181,10 @@ export class Launcher {
     return this.#launches.length > 0
   }
 
-  /** What may still appear, by name: ids where the cloud told them, otherwise one entry for a launch. What was given up is among it for an hour. */
+  /**
+   * What may still appear, by name: ids where the cloud told them, otherwise one entry for a launch. What was given up
+   * is among it for an hour.
+   */
   mayAppear(): readonly string[] {
     return [...this.#expired, ...this.#launches].flatMap(mayBring)
   }
@@ -211,7 +223,10 @@ export class Launcher {
     this.#context.wake()
   }
 
-  /** Much may have happened since it was asked for. What has not been sent yet is given back rather than kept: whoever wants it asks again. */
+  /**
+   * Much may have happened since it was asked for. What has not been sent yet is given back rather than kept: whoever
+   * wants it asks again.
+   */
   #sendIfAllowed(launch: Launch, now: number): void {
     const shut = this.#around.closed() || this.#isHeld(launch, now)
     if (shut && launch.phase === 'queued') this.#unqueue(launch)
@@ -269,9 +284,13 @@ export class Launcher {
 
   #answered(launch: Launch, asked: number, result: IncreaseResult): void {
     const { caller, settings, clock, logger } = this.#context
-    if (!Number.isInteger(result.requested)) throw new GroupError('transient', `increase answered ${String(result.requested)} requested`)
+    if (!Number.isInteger(result.requested))
+      throw new GroupError('transient', `increase answered ${String(result.requested)} requested`)
     if (result.requested > asked)
-      logger.error({ num_requested: asked, num_successful: result.requested }, 'provider increased instances beyond those requested')
+      logger.error(
+        { num_requested: asked, num_successful: result.requested },
+        'provider increased instances beyond those requested',
+      )
     const accepted = Math.max(0, Math.min(asked, result.requested))
     const { placement } = launch
     if (accepted > 0) {
@@ -279,8 +298,12 @@ export class Launcher {
       this.#around.expectInstances()
     }
     const errors = (result.errors ?? []).map(asGroupError)
-    if (accepted < asked && errors.length === 0) errors.push(new GroupError('capacity', `the group accepted ${accepted} of ${asked}`))
-    logger.info({ num_requested: asked, num_successful: accepted, errors: errors.map(describeError) }, 'increase update')
+    if (accepted < asked && errors.length === 0)
+      errors.push(new GroupError('capacity', `the group accepted ${accepted} of ${asked}`))
+    logger.info(
+      { num_requested: asked, num_successful: accepted, errors: errors.map(describeError) },
+      'increase update',
+    )
     for (const error of errors) {
       if (error.code === 'throttled') caller.holdOff(error)
       this.#gate.refused(error, placement)
@@ -291,8 +314,9 @@ export class Launcher {
   }
 
   /**
-   * The call failed. A clear refusal gives the capacity back, as soon as a `list` shows that it was one: a client that retries by itself may have got two answers, and shows us the last.
-   * After anything else nobody knows, and it is asked again, under the same token, once `list` had time to show what came of it.
+   * The call failed. A clear refusal gives the capacity back, as soon as a `list` shows that it was one: a client that
+   * retries by itself may have got two answers, and shows us the last. After anything else nobody knows, and it is
+   * asked again, under the same token, once `list` had time to show what came of it.
    */
   #unanswered(launch: Launch, error: GroupError): void {
     const { settings, clock, logger, observer } = this.#context
@@ -303,7 +327,10 @@ export class Launcher {
     const next = this.#around.nextList()
     launch.phase = launch.seen > 0 ? 'accepted' : 'uncertain'
     launch.listFrom = refused ? next : { ...next, beganAt: next.beganAt + settings.listLagMs }
-    launch.deadlineAt = Math.max(Math.min(launch.deadlineAt, clock.now() + settings.launchTimeoutMs), launch.listFrom.beganAt)
+    launch.deadlineAt = Math.max(
+      Math.min(launch.deadlineAt, clock.now() + settings.launchTimeoutMs),
+      launch.listFrom.beganAt,
+    )
     launch.retryAt = refused ? Infinity : Math.max(launch.listFrom.beganAt, until)
     this.#around.askList()
     this.#endIfComplete(launch)
@@ -329,7 +356,10 @@ export class Launcher {
     this.#expired = [...this.#expired, launch]
   }
 
-  /** Announced, and not made. The next process would take it for one that was sent; that it could not be written may be wrong, too. */
+  /**
+   * Announced, and not made. The next process would take it for one that was sent; that it could not be written may be
+   * wrong, too.
+   */
   #withdraw(launch: Launch): void {
     this.#context.intents.end('launch', launch.launchToken)
     this.#unqueue(launch)
@@ -351,7 +381,11 @@ export class Launcher {
   #keep(launch: Launch): void {
     if (this.#endIfComplete(launch) || !this.#launches.includes(launch)) return
     const { intents, clock } = this.#context
-    intents.note('launch', launch.launchToken, launchIntent(launch, clock.wallTime() - (clock.now() - launch.requestedAt)))
+    intents.note(
+      'launch',
+      launch.launchToken,
+      launchIntent(launch, clock.wallTime() - (clock.now() - launch.requestedAt)),
+    )
   }
 
   /** Refused, and a list shows that it was: whoever still wants it need not wait for something else to happen. */

@@ -17,7 +17,10 @@ export interface ListerSurroundings {
   failed(error: GroupError): void
 }
 
-/** After an event `list` is read this long after the one before, then after twice as long, and so on up to the period for what is expected: quick clouds are noticed quickly. */
+/**
+ * After an event `list` is read this long after the one before, then after twice as long, and so on up to the period
+ * for what is expected: quick clouds are noticed quickly.
+ */
 const quickMs = 250
 /** In a large fleet something happens all the time: such a series begins at most this often. */
 const seriesGapMs = 10_000
@@ -121,7 +124,8 @@ export class Lister {
     const mark = this.next
     this.#last = mark
     this.#wantedAt = Infinity
-    this.#quickMs = this.#quickMs * 2 < this.#context.settings.updateIntervalWhenExpectingMs ? this.#quickMs * 2 : Infinity
+    this.#quickMs =
+      this.#quickMs * 2 < this.#context.settings.updateIntervalWhenExpectingMs ? this.#quickMs * 2 : Infinity
     observer.internalOperation?.('reconcile')
     try {
       const rows = parseList(await caller.call('list', (limit) => group.list(limit), signal))
@@ -134,7 +138,11 @@ export class Lister {
       if (caller.closed) return
       const error = asGroupError(thrown)
       const failures = (this.#failure?.failures ?? 0) + 1
-      this.#failure = { failures, until: clock.now() + backoffMs(callBackoffCurve, failures, random, error.retryAfterMs), error }
+      this.#failure = {
+        failures,
+        until: clock.now() + backoffMs(callBackoffCurve, failures, random, error.retryAfterMs),
+        error,
+      }
       logger.error({ err: error, failures }, 'reconcile')
       this.#around.failed(error)
     } finally {

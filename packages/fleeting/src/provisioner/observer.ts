@@ -16,11 +16,17 @@ export type GroupOperation =
   | 'claim'
   | 'shutdown'
 
-/** What a provisioner tells whoever counts. Every method is optional and must not throw; durations are milliseconds. Gauges are pulled: `Provisioner.counts`. */
+/**
+ * What a provisioner tells whoever counts. Every method is optional and must not throw; durations are milliseconds.
+ * Gauges are pulled: `Provisioner.counts`.
+ */
 export interface ProvisionerObserver {
   /** A step of the loop began. Upstream's `internal_operations_total`. */
   internalOperation?(operation: 'removal' | 'reconcile' | 'provision'): void
-  /** `create` an instance was first seen, whatever its cause; `delete` one is gone. Upstream's `instance_operations_total`. */
+  /**
+   * `create` an instance was first seen, whatever its cause; `delete` one is gone. Upstream's
+   * `instance_operations_total`.
+   */
   instanceOperation?(operation: 'create' | 'delete'): void
   /** A successful `list` did not show an instance that should be there. */
   missedUpdate?(): void

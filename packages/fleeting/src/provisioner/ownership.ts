@@ -17,8 +17,8 @@ export interface OwnerIdentity {
 }
 
 /**
- * What an owner on the group is to us: `ours` this very process wrote it · `earlier` a process of ours that is over did, or is about to be · `later` one of ours that has come after us, so that we are over ·
- * `other` somebody else.
+ * What an owner on the group is to us: `ours` this very process wrote it · `earlier` a process of ours that is over
+ * did, or is about to be · `later` one of ours that has come after us, so that we are over · `other` somebody else.
  */
 export type OwnerRelation = 'ours' | 'earlier' | 'later' | 'other'
 
@@ -72,7 +72,10 @@ export class Ownership {
     this.#options = options
   }
 
-  /** Makes the group ours. Thrown: {@link GroupOwnedError}, when it is another's, or cannot be told to be ours; what the group or the lease throws. */
+  /**
+   * Makes the group ours. Thrown: {@link GroupOwnedError}, when it is another's, or cannot be told to be ours; what the
+   * group or the lease throws.
+   */
   async take(content: GroupContent, signal: AbortSignal): Promise<void> {
     const { owner: wanted, lease } = this.#options
     const { mayTake = 'unowned' } = wanted
@@ -86,13 +89,16 @@ export class Ownership {
       if (mayTake !== 'any') throw this.#owned(owner)
       this.#options.logger.warn({ group: this.#options.groupId, owner }, 'group taken from its owner')
     }
-    if (found.length === 0 && mayTake === 'own' && content.instances > 0 && !content.isJournalled) throw this.#unknown(content.instances)
-    if (id !== undefined) await this.#claim({ id, epoch, name: wanted.name ?? 'a fleet without a name', since: 0 }, signal)
+    if (found.length === 0 && mayTake === 'own' && content.instances > 0 && !content.isJournalled)
+      throw this.#unknown(content.instances)
+    if (id !== undefined)
+      await this.#claim({ id, epoch, name: wanted.name ?? 'a fleet without a name', since: 0 }, signal)
     await this.#confirm(signal)
   }
 
   /**
-   * Reads back what was claimed: a read of the cloud may be older than the write before it, and whoever has claimed in the same moment may have come last. Thrown: {@link GroupOwnedError}.
+   * Reads back what was claimed: a read of the cloud may be older than the write before it, and whoever has claimed in
+   * the same moment may have come last. Thrown: {@link GroupOwnedError}.
    */
   async #confirm(signal: AbortSignal): Promise<void> {
     const claimed = this.#claimed
@@ -116,7 +122,8 @@ export class Ownership {
   }
 
   /**
-   * Whether the group is still ours, of the members that have these instances. Rejects with a {@link GroupOwnedError} when it has got another owner. An owner that has gone, or an earlier one of ours, is written over.
+   * Whether the group is still ours, of the members that have these instances. Rejects with a {@link GroupOwnedError}
+   * when it has got another owner. An owner that has gone, or an earlier one of ours, is written over.
    */
   async look(ids: readonly string[]): Promise<void> {
     const claimed = this.#claimed
@@ -142,7 +149,10 @@ export class Ownership {
     }
   }
 
-  /** The identity of the state, made with the first start on a group that can hold it. Written before it is shown to anybody. */
+  /**
+   * The identity of the state, made with the first start on a group that can hold it. Written before it is shown to
+   * anybody.
+   */
   async #keptId(): Promise<string | undefined> {
     const { lease, records, intents } = this.#options
     if (lease === undefined || !this.#canHold) return undefined

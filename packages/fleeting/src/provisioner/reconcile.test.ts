@@ -6,8 +6,20 @@ import { reconcile } from './reconcile.ts'
 
 const origin = () => ({ cause: 'unexpected' as const })
 
-function apply(known: Map<string, Instance>, rows: readonly ListedInstance[], now: number, isDeleted = true): readonly InstanceChange[] {
-  const changes = reconcile({ known, rows, now, readAt: () => now - 1, isDeleted: (_id, since) => isDeleted && since > 1, origin })
+function apply(
+  known: Map<string, Instance>,
+  rows: readonly ListedInstance[],
+  now: number,
+  isDeleted = true,
+): readonly InstanceChange[] {
+  const changes = reconcile({
+    known,
+    rows,
+    now,
+    readAt: () => now - 1,
+    isDeleted: (_id, since) => isDeleted && since > 1,
+    origin,
+  })
   for (const change of changes) {
     if (change.kind === 'gone') known.delete(change.instance.id)
     else known.set(change.instance.id, change.instance)
@@ -15,7 +27,8 @@ function apply(known: Map<string, Instance>, rows: readonly ListedInstance[], no
   return changes
 }
 
-const kinds = (changes: readonly InstanceChange[]): string[] => changes.map(({ kind, instance }) => `${kind} ${instance.id}`)
+const kinds = (changes: readonly InstanceChange[]): string[] =>
+  changes.map(({ kind, instance }) => `${kind} ${instance.id}`)
 
 describe('reconcile', () => {
   it('follows an instance from first sight to its end', () => {
@@ -36,7 +49,9 @@ describe('reconcile', () => {
   it('marks an instance that a list leaves out, once, and gives none up for that', () => {
     const known = new Map<string, Instance>()
     apply(known, [{ id: 'a', state: 'running' }], 1)
-    expect(apply(known, [], 2)).toMatchObject([{ kind: 'updated', instance: { missed: true, missingSince: 1, healthy: false } }])
+    expect(apply(known, [], 2)).toMatchObject([
+      { kind: 'updated', instance: { missed: true, missingSince: 1, healthy: false } },
+    ])
     expect(apply(known, [], 3)).toEqual([])
     expect(apply(known, [{ id: 'a', state: 'running' }], 4)).toMatchObject([
       { kind: 'updated', instance: { missed: false, healthy: true, runningAt: 1 } },
@@ -81,7 +96,9 @@ describe('reconcile', () => {
 
   it('after any history knows all that any list showed, with what the last one said, and changes nothing on a repetition', () => {
     const state = fc.constantFrom<InstanceState>('creating', 'running', 'deleting', 'deleted', 'failed', 'unknown')
-    const rows = fc.uniqueArray(fc.record({ id: fc.constantFrom('a', 'b', 'c', 'd', 'e'), state }), { selector: ({ id }) => id })
+    const rows = fc.uniqueArray(fc.record({ id: fc.constantFrom('a', 'b', 'c', 'd', 'e'), state }), {
+      selector: ({ id }) => id,
+    })
     fc.assert(
       fc.property(fc.array(rows, { minLength: 1, maxLength: 12 }), (history) => {
         const known = new Map<string, Instance>()
@@ -92,7 +109,9 @@ describe('reconcile', () => {
         }
         const last = history.at(-1)!
         expect(apply(known, last, history.length)).toEqual([])
-        const present = new Map<string, InstanceState>(last.filter((row) => row.state !== 'deleted').map((row) => [row.id, row.state]))
+        const present = new Map<string, InstanceState>(
+          last.filter((row) => row.state !== 'deleted').map((row) => [row.id, row.state]),
+        )
         expect(new Set(known.keys())).toEqual(shown)
         for (const { id, missed, healthy, state: now } of known.values()) {
           expect([missed, healthy]).toEqual([!present.has(id), present.has(id)])

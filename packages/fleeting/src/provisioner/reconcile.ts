@@ -12,15 +12,19 @@ export interface ReconcileInput {
   readonly now: number
   /** When the reading of the group began that the presence or absence of the instance is known from. */
   readonly readAt: (id: string) => number
-  /** Whether a delete of the instance may be the reason why readings left it out, the first of which began at `since` and the last at `readAt`. */
+  /**
+   * Whether a delete of the instance may be the reason why readings left it out, the first of which began at `since`
+   * and the last at `readAt`.
+   */
   readonly isDeleted: (id: string, since: number, readAt: number) => boolean
   /** Called once for each new instance, in the order of the rows. */
   readonly origin: (row: ListedInstance) => Origin
 }
 
 /**
- * What a successful `list` changes. An instance that is not in it, or is `deleted`, is gone at once when lists showed it until a delete of it was sent, and the delete has been answered. Otherwise it is marked as `missed`:
- * lists may be wrong, so whether it is gone is decided elsewhere.
+ * What a successful `list` changes. An instance that is not in it, or is `deleted`, is gone at once when lists showed
+ * it until a delete of it was sent, and the delete has been answered. Otherwise it is marked as `missed`: lists may be
+ * wrong, so whether it is gone is decided elsewhere.
  */
 export function reconcile({ known, rows, now, readAt, isDeleted, origin }: ReconcileInput): readonly InstanceChange[] {
   const changes: InstanceChange[] = []
@@ -65,7 +69,9 @@ function discovered(row: ListedInstance, origin: Origin, now: number): Instance 
 }
 
 function differs(before: Instance, row: ListedInstance): boolean {
-  return before.missed || before.state !== row.state || before.detail !== row.detail || before.placement !== row.placement
+  return (
+    before.missed || before.state !== row.state || before.detail !== row.detail || before.placement !== row.placement
+  )
 }
 
 /** What a row may tell, or not. */

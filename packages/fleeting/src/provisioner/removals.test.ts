@@ -3,7 +3,14 @@ import { describe, expect, it } from 'vitest'
 import { GroupError } from '../errors.ts'
 import { afterAccepted, afterRefused, dueRemovals, type RemovalTask, sentAtOf } from './removals.ts'
 
-const task = (id: string, nextSendAt = 0): RemovalTask => ({ id, reason: 'test', written: true, accepted: 0, refused: 0, nextSendAt })
+const task = (id: string, nextSendAt = 0): RemovalTask => ({
+  id,
+  reason: 'test',
+  written: true,
+  accepted: 0,
+  refused: 0,
+  nextSendAt,
+})
 const transient = new GroupError('transient', '')
 
 describe('removals', () => {
@@ -25,7 +32,9 @@ describe('removals', () => {
       () => 1,
     )
     expect(refused).toMatchObject({ refused: 2, nextSendAt: 4000 })
-    expect(afterRefused(task('a'), new GroupError('conflict', '', { retryAfterMs: 9000 }), 0, () => 0).nextSendAt).toBe(9000)
+    expect(afterRefused(task('a'), new GroupError('conflict', '', { retryAfterMs: 9000 }), 0, () => 0).nextSendAt).toBe(
+      9000,
+    )
     expect(afterAccepted(refused, 5000, 60)).toMatchObject({ refused: 0, accepted: 1 })
   })
 

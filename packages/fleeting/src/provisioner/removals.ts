@@ -23,7 +23,12 @@ export interface RemovalTask {
 /** After a delete was accepted: it is sent again only if it has no effect for long, and then ever more rarely. */
 export function afterAccepted(task: RemovalTask, now: number, retryMs: number): RemovalTask {
   const accepted = task.accepted + 1
-  return { ...answered(task, now, true), accepted, refused: 0, nextSendAt: now + retryMs * Math.min(2 ** (accepted - 1), 10) }
+  return {
+    ...answered(task, now, true),
+    accepted,
+    refused: 0,
+    nextSendAt: now + retryMs * Math.min(2 ** (accepted - 1), 10),
+  }
 }
 
 /** After a delete was refused, or its answer lost. */

@@ -54,7 +54,10 @@ export class Remover {
     return sentAtOf(task)
   }
 
-  /** Whether a delete of the instance may be the reason why readings left it out, the first of which began at `since` and the last at `readAt`. */
+  /**
+   * Whether a delete of the instance may be the reason why readings left it out, the first of which began at `since`
+   * and the last at `readAt`.
+   */
   explains(id: string, since: number, readAt: number): boolean {
     const { sentAt = Infinity, answeredAt = Infinity } = this.#tasks.get(id) ?? {}
     return since >= sentAt && readAt >= answeredAt
@@ -68,7 +71,8 @@ export class Remover {
   /** From now on deletes are sent again soon, and those under way at once: the process is about to end. */
   hurry(): void {
     this.#hurrying = true
-    for (const task of this.#tasks.values()) this.#tasks.set(task.id, { ...task, nextSendAt: this.#context.clock.now() })
+    for (const task of this.#tasks.values())
+      this.#tasks.set(task.id, { ...task, nextSendAt: this.#context.clock.now() })
   }
 
   pass(now: number): void {
@@ -123,7 +127,8 @@ export class Remover {
     if (task === undefined || this.#around.stopped()) return false
     if (!this.#around.isBusy(id)) return true
     this.#context.logger.warn({ instance: id, reason: task.reason }, 'instance is busy, not removed')
-    if (sentAtOf(task) !== undefined) this.#change(id, (current) => ({ ...current, nextSendAt: this.#context.clock.now() + this.#retryMs }))
+    if (sentAtOf(task) !== undefined)
+      this.#change(id, (current) => ({ ...current, nextSendAt: this.#context.clock.now() + this.#retryMs }))
     else this.#around.withdrawn(id)
     return false
   }
@@ -139,7 +144,9 @@ export class Remover {
     }
     for (const id of ids) {
       const error =
-        failures.get(id) ?? failures.get(undefined) ?? new GroupError('transient', `the group did not accept the removal of ${id}`)
+        failures.get(id) ??
+        failures.get(undefined) ??
+        new GroupError('transient', `the group did not accept the removal of ${id}`)
       const ok = taken.has(id) || error.code === 'not_found'
       this.#change(id, (task) => (ok ? this.#retryLater(task, now) : afterRefused(task, error, now, random)))
     }
@@ -147,7 +154,11 @@ export class Remover {
       this.#gate.worked('decrease')
       this.#around.expectLess()
     }
-    if (ids.length > 0) logger.info({ amount: ids.length, accepted: taken.size, errors: errors.map(describeError) }, 'decreasing instances')
+    if (ids.length > 0)
+      logger.info(
+        { amount: ids.length, accepted: taken.size, errors: errors.map(describeError) },
+        'decreasing instances',
+      )
   }
 
   #unanswered(ids: readonly string[], error: GroupError): void {

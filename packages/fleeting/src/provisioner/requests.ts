@@ -2,7 +2,10 @@ import type { ListedInstance } from '../instance-group.ts'
 import type { JsonValue } from '../state-store.ts'
 import type { OutstandingLaunch } from './launch-state.ts'
 
-/** One launch from request to the last instance seen: what `OutstandingLaunch` shows, with what is needed to tell whose instance a new one is. */
+/**
+ * One launch from request to the last instance seen: what `OutstandingLaunch` shows, with what is needed to tell whose
+ * instance a new one is.
+ */
 export interface Launch {
   readonly launchToken: string
   readonly placement: string | undefined
@@ -21,7 +24,10 @@ export interface Launch {
   isNamed: boolean
   /** `Infinity` until the cloud accepted, or may have. */
   deadlineAt: number
-  /** While `uncertain`: what `list` must be before the launch goes on. It is then asked again, not before `retryAt`; `Infinity`: it was refused, and ends. */
+  /**
+   * While `uncertain`: what `list` must be before the launch goes on. It is then asked again, not before `retryAt`;
+   * `Infinity`: it was refused, and ends.
+   */
   retryAt: number
   listFrom: ListMark
 }
@@ -33,7 +39,13 @@ export interface ListMark {
 }
 
 /** A launch that nobody has heard of yet. */
-export function newLaunch(launchToken: string, count: number, placement: string | undefined, reason: string, now: number): Launch {
+export function newLaunch(
+  launchToken: string,
+  count: number,
+  placement: string | undefined,
+  reason: string,
+  now: number,
+): Launch {
   return {
     launchToken,
     placement,
@@ -53,7 +65,13 @@ export function newLaunch(launchToken: string, count: number, placement: string 
 
 /** A launch as the journal keeps it: what it may still bring, and whether the cloud is known to have accepted it. */
 export function launchIntent({ count, reason, placement, phase }: Launch, atWallTime: number): JsonValue {
-  return { count, reason, ...(placement !== undefined && { placement }), atWallTime, ...(phase === 'accepted' && { isAccepted: true }) }
+  return {
+    count,
+    reason,
+    ...(placement !== undefined && { placement }),
+    atWallTime,
+    ...(phase === 'accepted' && { isAccepted: true }),
+  }
 }
 
 /** What an earlier process kept of a launch. */
@@ -66,7 +84,9 @@ export interface KeptLaunch {
 
 /** Undefined for what is none. */
 export function keptLaunch(value: unknown): KeptLaunch | undefined {
-  const { count, placement, atWallTime, isAccepted } = Object(value) as { readonly [Field in keyof KeptLaunch]?: unknown }
+  const { count, placement, atWallTime, isAccepted } = Object(value) as {
+    readonly [Field in keyof KeptLaunch]?: unknown
+  }
   if (!Number.isInteger(count)) return undefined
   return {
     count: Number(count),
@@ -93,13 +113,14 @@ export function acceptLaunch(
 }
 
 /**
- * The launch that a new instance comes from, if any: named by its id, by its token, or, where the cloud tells neither, the oldest that still waits.
- * With `tellsTokens` an instance without a token is nobody's.
+ * The launch that a new instance comes from, if any: named by its id, by its token, or, where the cloud tells neither,
+ * the oldest that still waits. With `tellsTokens` an instance without a token is nobody's.
  */
 export function launchOf(launches: readonly Launch[], row: ListedInstance, tellsTokens: boolean): Launch | undefined {
   const byId = launches.find((launch) => launch.ids.has(row.id))
   if (byId !== undefined) return byId
-  if (tellsTokens || row.launchToken !== undefined) return launches.find((launch) => launch.launchToken === row.launchToken)
+  if (tellsTokens || row.launchToken !== undefined)
+    return launches.find((launch) => launch.launchToken === row.launchToken)
   return launches.find(
     (launch) =>
       launch.phase !== 'queued' &&
@@ -114,24 +135,30 @@ export function countSeen(launch: Launch, id: string): void {
   launch.seen += 1
   launch.count = Math.max(0, launch.count - 1)
   launch.ids.delete(id)
-  // Somebody did accept it: what is still missing is waited for, not asked for again; unless the process that asked may have been killed in the middle of it.
+  // Somebody did accept it: what is still missing is waited for, not asked for again; unless the process that asked may
+  // have been killed in the middle of it.
   if (launch.phase === 'uncertain' && (!launch.isUnconfirmed || launch.count === 0)) launch.phase = 'accepted'
 }
 
 /**
- * What happens next to a launch: `send` it now, `end` it because it was refused, give it up as `expired`, or `wait`. `listed` is the last successful `list`:
- * a launch is given up only when one that began after its deadline does not show what it should have brought.
+ * What happens next to a launch: `send` it now, `end` it because it was refused, give it up as `expired`, or `wait`.
+ * `listed` is the last successful `list`: a launch is given up only when one that began after its deadline does not
+ * show what it should have brought.
  */
 export function nextStep(launch: Launch, now: number, listed: ListMark): 'send' | 'end' | 'expired' | 'wait' {
   if (launch.phase === 'sent') return 'wait'
   if (listed.beganAt >= launch.deadlineAt) return 'expired'
   if (launch.phase === 'queued') return 'send'
-  if (launch.phase === 'accepted' || listed.number < launch.listFrom.number || listed.beganAt < launch.listFrom.beganAt) return 'wait'
+  if (launch.phase === 'accepted' || listed.number < launch.listFrom.number || listed.beganAt < launch.listFrom.beganAt)
+    return 'wait'
   if (launch.retryAt === Infinity) return 'end'
   return now >= launch.retryAt && now < launch.deadlineAt ? 'send' : 'wait'
 }
 
-/** What a launch may still bring, by name: the ids where the cloud told them, otherwise the launch itself. Nothing, when nobody has heard of it. */
+/**
+ * What a launch may still bring, by name: the ids where the cloud told them, otherwise the launch itself. Nothing, when
+ * nobody has heard of it.
+ */
 export function mayBring({ launchToken, phase, count, ids, isNamed }: Launch): readonly string[] {
   if (phase === 'queued' || count === 0) return []
   return isNamed ? [...ids] : [`launch ${launchToken} (${count} requested)`]

@@ -13,7 +13,11 @@ export class Roster {
   readonly #observer: ProvisionerObserver
   #changes: InstanceChange[] = []
 
-  constructor({ clock, logger, observer }: { readonly clock: Clock; readonly logger: Logger; readonly observer: ProvisionerObserver }) {
+  constructor({
+    clock,
+    logger,
+    observer,
+  }: { readonly clock: Clock; readonly logger: Logger; readonly observer: ProvisionerObserver }) {
     this.#clock = clock
     this.#logger = logger
     this.#observer = observer
@@ -61,7 +65,9 @@ export class Roster {
     const before = this.#instances.get(id)
     if (before === undefined) return
     const instance = withHealth(
-      Object.fromEntries(Object.entries({ ...before, ...fields }).filter(([, value]) => value !== undefined)) as unknown as Instance,
+      Object.fromEntries(
+        Object.entries({ ...before, ...fields }).filter(([, value]) => value !== undefined),
+      ) as unknown as Instance,
     )
     this.#instances.set(id, instance)
     this.#changes.push({ kind: 'updated', instance, before })
@@ -85,8 +91,16 @@ export class Roster {
       const lifeMs = now - seenAt
       const { missingSince } = change.instance
       const missing = missingSince !== undefined && { missing_seconds: loggedSeconds(now - missingSince) }
-      if (change.lost) this.#logger.error({ ...fields, life_seconds: loggedSeconds(lifeMs), ...missing }, 'instance unexpectedly removed')
-      else this.#logger.info({ ...fields, life_seconds: loggedSeconds(lifeMs), reason: change.instance.removal?.reason }, 'instance pruned')
+      if (change.lost)
+        this.#logger.error(
+          { ...fields, life_seconds: loggedSeconds(lifeMs), ...missing },
+          'instance unexpectedly removed',
+        )
+      else
+        this.#logger.info(
+          { ...fields, life_seconds: loggedSeconds(lifeMs), reason: change.instance.removal?.reason },
+          'instance pruned',
+        )
       observer.instanceOperation?.('delete')
       observer.lifeDuration?.(lifeMs)
       if (change.lost) observer.instanceLost?.()
@@ -97,7 +111,8 @@ export class Roster {
       this.#logger.info(fields, 'instance update')
     }
     const startedRunning =
-      runningAt === now && (change.kind === 'seen' || (change.kind === 'updated' && change.before.runningAt === undefined))
+      runningAt === now &&
+      (change.kind === 'seen' || (change.kind === 'updated' && change.before.runningAt === undefined))
     if (startedRunning && cause === 'requested' && requestedAt !== undefined) observer.runningTime?.(now - requestedAt)
   }
 }

@@ -25,5 +25,7 @@ it('names every bad value at once', () => {
     'launchThrottle.perSecond: expected a number above 0, got -1',
     'launchThrottle.burst: expected a number of at least 1, got 0.5',
   ]
-  expect(() => resolveSettings(bad)).toThrow(expect.objectContaining({ code: 'invalid_config', message: problems.join('\n') }))
+  expect(() => resolveSettings(bad)).toThrow(
+    expect.objectContaining({ code: 'invalid_config', message: problems.join('\n') }),
+  )
 })

@@ -33,6 +33,7 @@ export function asStateError(file: string, error: unknown): StateError {
   if (error instanceof StateError) return error
   const { errcode, code: systemCode, message } = error as { errcode?: unknown; code?: unknown; message?: unknown }
   const primary = typeof errcode === 'number' ? errcode & 0xff : undefined
-  const code = (primary === undefined ? undefined : codes.get(primary)) ?? (systemCode === 'ENOSPC' ? 'disk_full' : 'unavailable')
+  const code =
+    (primary === undefined ? undefined : codes.get(primary)) ?? (systemCode === 'ENOSPC' ? 'disk_full' : 'unavailable')
   return new StateError(code, `state file ${file} ${advice[code]}: ${String(message)}`, { cause: error })
 }

@@ -38,12 +38,18 @@ describe('the thread of a state directory', () => {
     const store = open()
     const leases = await Promise.all([store.lease('a'), store.lease('b')])
     await leases[0]!.write([{ kind: 'use', key: 'i', value: 1 }])
-    const lost = leases.map(({ lost }) => new Promise((resolve) => lost.addEventListener('abort', () => resolve(lost.reason))))
+    const lost = leases.map(
+      ({ lost }) => new Promise((resolve) => lost.addEventListener('abort', () => resolve(lost.reason))),
+    )
     const writing = leases[0]!.write([{ kind: 'use', key: 'i', value: 2 }])
-    const isRejected = expect(writing).rejects.toMatchObject({ code: 'fenced', cause: { name: 'StateError', code: 'unavailable' } })
+    const isRejected = expect(writing).rejects.toMatchObject({
+      code: 'fenced',
+      cause: { name: 'StateError', code: 'unavailable' },
+    })
     await threads[0]!.terminate()
     await isRejected
-    for (const reason of await Promise.all(lost)) expect(reason).toMatchObject({ code: 'fenced', cause: { code: 'unavailable' } })
+    for (const reason of await Promise.all(lost))
+      expect(reason).toMatchObject({ code: 'fenced', cause: { code: 'unavailable' } })
     await store.close()
     const next = await open().lease('a')
     await next.write([{ kind: 'use', key: 'i', value: 3 }])

@@ -47,8 +47,9 @@ class ThreadLink implements DatabaseLink {
 }
 
 /**
- * Reads and writes the databases of one state directory, which share a disk. It keeps the process alive only while it is asked, and ends with the last of them. If it ends otherwise, whether what it was
- * asked is done is not known, and nothing will be.
+ * Reads and writes the databases of one state directory, which share a disk. It keeps the process alive only while it
+ * is asked, and ends with the last of them. If it ends otherwise, whether what it was asked is done is not known, and
+ * nothing will be.
  */
 class DatabaseThread {
   readonly #directory: string
@@ -64,7 +65,10 @@ class DatabaseThread {
     const file = new URL(`./database-worker${extname(import.meta.url)}`, import.meta.url)
     // Where the sources are compiled once and kept, so are those of the thread: 15 MB and most of its start.
     const cache = getCompileCacheDir()
-    this.#worker = new Worker(file, { name: 'state', ...(cache !== undefined && { env: { ...process.env, NODE_COMPILE_CACHE: cache } }) })
+    this.#worker = new Worker(file, {
+      name: 'state',
+      ...(cache !== undefined && { env: { ...process.env, NODE_COMPILE_CACHE: cache } }),
+    })
     this.#worker.on('message', ([database, answer]: ThreadAnswer) => this.#settle(database)?.resolve(answer))
     this.#worker.on('messageerror', (error) => this.#end(error))
     this.#worker.on('error', (error) => this.#end(error))
@@ -108,9 +112,13 @@ class DatabaseThread {
   }
 
   #end(cause: unknown): void {
-    this.#ended ??= new StateError('unavailable', `the thread that keeps the state in ${this.#directory} ended: ${String(cause)}`, {
-      cause,
-    })
+    this.#ended ??= new StateError(
+      'unavailable',
+      `the thread that keeps the state in ${this.#directory} ended: ${String(cause)}`,
+      {
+        cause,
+      },
+    )
     for (const { reject } of this.#asked.values()) reject(this.#ended)
     this.#asked.clear()
   }

@@ -3,7 +3,10 @@ import { parentPort } from 'node:worker_threads'
 import type { ThreadAnswer, ThreadRequest } from './database-thread.ts'
 import { type DatabaseRequest, FleetDatabaseService } from './fleet-database-service.ts'
 
-/** With more characters than this a request leaves copies that are worth collecting at once: this thread makes too little else for the collector to come by. */
+/**
+ * With more characters than this a request leaves copies that are worth collecting at once: this thread makes too
+ * little else for the collector to come by.
+ */
 const largeRequest = 4 << 20
 
 const services = new Map<number, FleetDatabaseService>()

@@ -13,12 +13,18 @@ const shortMs = 100
 export interface FleetDatabaseClientOptions {
   readonly link: DatabaseLink
   readonly directory: string
-  /** How long a write waits for a file that another process holds, milliseconds; then it rejects with `StateError` `busy`. */
+  /**
+   * How long a write waits for a file that another process holds, milliseconds; then it rejects with `StateError`
+   * `busy`.
+   */
   readonly patienceMs: number
   readonly clock: Clock
 }
 
-/** A fleet's database as other threads see it: what is asked is done in the order in which it was asked, each once what came before has its answer. Rejects with `StateError`. */
+/**
+ * A fleet's database as other threads see it: what is asked is done in the order in which it was asked, each once what
+ * came before has its answer. Rejects with `StateError`.
+ */
 export class FleetDatabaseClient {
   readonly #options: FleetDatabaseClientOptions
   #last: Promise<unknown> = Promise.resolve()
@@ -48,7 +54,10 @@ export class FleetDatabaseClient {
     return this.#ask('take', [owner], shortMs)
   }
 
-  /** Soon `busy` when another process holds the file: nobody else can take the fleet then, and the next beat may come through. */
+  /**
+   * Soon `busy` when another process holds the file: nobody else can take the fleet then, and the next beat may come
+   * through.
+   */
   beat(epoch: number): Promise<boolean> {
     return this.#ask('beat', [epoch], shortMs)
   }

@@ -5,7 +5,9 @@ import { FleetDatabase } from './fleet-database.ts'
 type Calls = Pick<FleetDatabase, 'lease' | 'take' | 'beat' | 'giveBack' | 'load' | 'write'>
 
 /** What one thread asks of another that has the database; `again`: the same as before, which found the file locked. */
-export type DatabaseRequest = { [Call in CallName]: { readonly call: Call; readonly args: DatabaseArguments<Call> } }[CallName]
+export type DatabaseRequest = {
+  [Call in CallName]: { readonly call: Call; readonly args: DatabaseArguments<Call> }
+}[CallName]
 
 type CallName = keyof Calls | 'open' | 'close' | 'again'
 

@@ -23,15 +23,21 @@ const walLimitBytes = 4 << 20
 /** Pages of 4 KB in the log after which it is copied into the file: fewer than the reserve has room for. */
 const walPages = 256
 
-/** What is free in the file goes back to the disk when it is more than this, and than a quarter of the file; so much of it at a time, pages of 4 KB. */
+/**
+ * What is free in the file goes back to the disk when it is more than this, and than a quarter of the file; so much of
+ * it at a time, pages of 4 KB.
+ */
 const freePages = { kept: 256, atOnce: 4096 } as const
 
-/** A file from before `auto_vacuum` is written anew, once, when it holds no more than this: within a second or so. Bytes. */
+/**
+ * A file from before `auto_vacuum` is written anew, once, when it holds no more than this: within a second or so.
+ * Bytes.
+ */
 const rewrittenBytes = 64 << 20
 
 /**
- * The state file of one fleet. Every method is one transaction, and blocks for as long as the disk takes, but for no other process: it throws `busy` then.
- * Thrown by all: `StateError`; `gone` when the file has been removed or replaced.
+ * The state file of one fleet. Every method is one transaction, and blocks for as long as the disk takes, but for no
+ * other process: it throws `busy` then. Thrown by all: `StateError`; `gone` when the file has been removed or replaced.
  */
 export class FleetDatabase {
   readonly #file: StateFile
@@ -42,7 +48,10 @@ export class FleetDatabase {
   #isUnsynced = false
   #statements: Record<'epoch' | 'put' | 'remove', StatementSync> | undefined
 
-  /** Opens the file, or makes it, and its directory, for this user alone. A file that is corrupt, or newer than this program, is left as it is. */
+  /**
+   * Opens the file, or makes it, and its directory, for this user alone. A file that is corrupt, or newer than this
+   * program, is left as it is.
+   */
   constructor(directory: string) {
     this.#file = asKnown(directory, () => new StateFile(directory))
     this.#reserve = new SpaceReserve(`${this.#file.path}-reserve`, directory)
@@ -71,11 +80,16 @@ export class FleetDatabase {
     return epoch
   }
 
-  /** Shows that the owner lives, has on the disk what was written until now, and gives the disk back what is free. False: somebody else has the fleet. */
+  /**
+   * Shows that the owner lives, has on the disk what was written until now, and gives the disk back what is free.
+   * False: somebody else has the fleet.
+   */
   beat(epoch: number): boolean {
     const isOurs = this.#transaction(
       this.#isUnsynced ? 'power' : 'process',
-      () => this.#database.prepare('UPDATE lease SET beat = beat + 1 WHERE epoch = ? AND owner IS NOT NULL').run(epoch).changes === 1,
+      () =>
+        this.#database.prepare('UPDATE lease SET beat = beat + 1 WHERE epoch = ? AND owner IS NOT NULL').run(epoch)
+          .changes === 1,
     )
     this.#isUnsynced = false
     if (isOurs) this.#ifPossible(() => this.#shrink())
@@ -91,17 +105,27 @@ export class FleetDatabase {
     return this.#try(() => {
       this.#file.check()
       const condition = kinds === undefined ? '' : `WHERE kind IN (${kinds.map(() => '?').join(', ')})`
-      const rows = this.#database.prepare(`SELECT kind, key, value FROM record ${condition} ORDER BY kind, key`).all(...(kinds ?? []))
-      return rows.map(({ kind, key, value }) => ({ kind: kind as StateRecordKind, key: String(key), json: String(value) }))
+      const rows = this.#database
+        .prepare(`SELECT kind, key, value FROM record ${condition} ORDER BY kind, key`)
+        .all(...(kinds ?? []))
+      return rows.map(({ kind, key, value }) => ({
+        kind: kind as StateRecordKind,
+        key: String(key),
+        json: String(value),
+      }))
     })
   }
 
-  /** Writes all or none, if the epoch is still this one. Values are JSON. False: it is over, and nothing was written. */
+  /**
+   * Writes all or none, if the epoch is still this one. Values are JSON. False: it is over, and nothing was written.
+   */
   write(epoch: number, changes: readonly EncodedChange[], durability: Durability): boolean {
     const isOurs = this.#transaction(durability, () => {
       this.#statements ??= {
         epoch: this.#database.prepare('SELECT 1 FROM lease WHERE epoch = ? AND owner IS NOT NULL'),
-        put: this.#database.prepare('INSERT INTO record VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value'),
+        put: this.#database.prepare(
+          'INSERT INTO record VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
+        ),
         remove: this.#database.prepare('DELETE FROM record WHERE kind = ? AND key = ?'),
       }
       if (this.#statements.epoch.get(epoch) === undefined) return false
@@ -137,7 +161,10 @@ export class FleetDatabase {
     this.#file.remember()
   }
 
-  /** Reads and writes all that is kept, once in the life of a file: the space of what was deleted could not be given back otherwise. */
+  /**
+   * Reads and writes all that is kept, once in the life of a file: the space of what was deleted could not be given
+   * back otherwise.
+   */
   #becomeShrinkable(): void {
     const used = this.#number('page_count') - this.#number('freelist_count')
     if (this.#number('auto_vacuum') !== 0 || used * this.#number('page_size') > rewrittenBytes) return
@@ -181,7 +208,10 @@ export class FleetDatabase {
     })
   }
 
-  /** Copies the log into the file, with the room of the reserve, which is for nothing else. False: there was none, or it could not be taken again. */
+  /**
+   * Copies the log into the file, with the room of the reserve, which is for nothing else. False: there was none, or it
+   * could not be taken again.
+   */
   #makeRoom(): boolean {
     if (!this.#reserve.free()) return false
     this.#ifPossible(() => this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)'))
@@ -189,7 +219,8 @@ export class FleetDatabase {
   }
 
   #attempt<T>(durability: Durability, act: () => T): T {
-    if (durability !== this.#durability) this.#database.exec(`PRAGMA synchronous = ${durability === 'power' ? 'FULL' : 'NORMAL'}`)
+    if (durability !== this.#durability)
+      this.#database.exec(`PRAGMA synchronous = ${durability === 'power' ? 'FULL' : 'NORMAL'}`)
     this.#durability = durability
     this.#database.exec('BEGIN IMMEDIATE')
     try {

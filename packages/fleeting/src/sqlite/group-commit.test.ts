@@ -119,7 +119,10 @@ describe('GroupCommit', () => {
     const group = new GroupCommit(async (_, durability) => void durabilities.push(durability))
     for (const kind of kinds) await group.add([{ kind, key: 'k', value: 1 }])
     expect(durabilities).toEqual(['power', 'power', 'power', 'process', 'process', 'process', 'process', 'process'])
-    await Promise.all([group.add([{ kind: 'use', key: 'k', value: 1 }]), group.add([{ kind: 'launch', key: 'k', value: 1 }])])
+    await Promise.all([
+      group.add([{ kind: 'use', key: 'k', value: 1 }]),
+      group.add([{ kind: 'launch', key: 'k', value: 1 }]),
+    ])
     expect(durabilities.slice(8)).toEqual(['power'])
   })
 })

@@ -21,7 +21,9 @@ const durabilityOf: Readonly<Record<StateRecordKind, Durability>> = {
 export interface GroupCommitLimits {
   /** How much may wait to be written. One write alone may be larger. */
   readonly waiting: number
-  /** With more than this a commit takes no further write: what it holds is copied several times on its way to the disk. */
+  /**
+   * With more than this a commit takes no further write: what it holds is copied several times on its way to the disk.
+   */
   readonly commit: number
 }
 
@@ -29,7 +31,10 @@ const defaultLimits: GroupCommitLimits = { waiting: 256 << 20, commit: 8 << 20 }
 
 type Commit = (changes: readonly EncodedChange[], durability: Durability) => Promise<void>
 
-/** Collects what is written within one turn of the event loop, and while the commit before is under way, and commits it as one. */
+/**
+ * Collects what is written within one turn of the event loop, and while the commit before is under way, and commits it
+ * as one.
+ */
 export class GroupCommit {
   readonly #commit: Commit
   readonly #limits: GroupCommitLimits
@@ -45,12 +50,21 @@ export class GroupCommit {
     this.#limits = limits
   }
 
-  /** The promise is that of the whole batch. Rejects with `StateError` `backlog` when too much waits already; nothing of it is written then. */
+  /**
+   * The promise is that of the whole batch. Rejects with `StateError` `backlog` when too much waits already; nothing of
+   * it is written then.
+   */
   add(changes: readonly StateChange[]): Promise<void> {
-    const encoded = changes.map(({ kind, key, value }) => ({ kind, key, json: value === null ? null : JSON.stringify(value) }))
+    const encoded = changes.map(({ kind, key, value }) => ({
+      kind,
+      key,
+      json: value === null ? null : JSON.stringify(value),
+    }))
     const size = encoded.reduce((sum, { key, json }) => sum + key.length + (json?.length ?? 0), 0)
     if (this.#waiting > 0 && this.#waiting + size > this.#limits.waiting)
-      return Promise.reject(new StateError('backlog', `the state is written too slowly: ${this.#waiting} characters wait already`))
+      return Promise.reject(
+        new StateError('backlog', `the state is written too slowly: ${this.#waiting} characters wait already`),
+      )
     const last = this.#batches.at(-1)
     const batch = last === undefined || last.size > this.#limits.commit ? new Batch() : last
     if (batch !== last) this.#batches.push(batch)

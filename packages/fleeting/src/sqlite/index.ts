@@ -1,5 +1,6 @@
 /**
- * State that survives its process, in SQLite. Needs a Node with `node:sqlite` (22.13 or newer); the rest of the package does not.
+ * State that survives its process, in SQLite. Needs a Node with `node:sqlite` (22.13 or newer); the rest of the package
+ * does not.
  *
  * @module
  */

@@ -2,8 +2,9 @@ import { DatabaseSync } from 'node:sqlite'
 import { asStateError } from './as-state-error.ts'
 
 /**
- * A lock that ends with its process, however that ends: an exclusive SQLite transaction on an empty file, which the kernel holds. It tells at once that whoever had it was killed, where process numbers
- * would deceive (they are used again, and differ between containers).
+ * A lock that ends with its process, however that ends: an exclusive SQLite transaction on an empty file, which the
+ * kernel holds. It tells at once that whoever had it was killed, where process numbers would deceive (they are used
+ * again, and differ between containers).
  */
 export class ProcessLock {
   readonly #database: DatabaseSync
@@ -28,7 +29,10 @@ export class ProcessLock {
     return this.#held
   }
 
-  /** Whether another has it now. Whoever tries to take it at this very moment may have to try again. Thrown: `StateError`. */
+  /**
+   * Whether another has it now. Whoever tries to take it at this very moment may have to try again. Thrown:
+   * `StateError`.
+   */
   isTaken(): boolean {
     if (this.#held) return false
     const isFree = this.tryTake()

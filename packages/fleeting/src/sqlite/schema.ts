@@ -2,8 +2,8 @@ import type { DatabaseSync } from 'node:sqlite'
 import { StateError } from '../state-store.ts'
 
 /**
- * Each step takes the file from one version to the next; steps are only ever added. The table `lease` stays as it is for good: whoever waits for a fleet reads it whatever the version,
- * and migrates only once the fleet is his.
+ * Each step takes the file from one version to the next; steps are only ever added. The table `lease` stays as it is
+ * for good: whoever waits for a fleet reads it whatever the version, and migrates only once the fleet is his.
  */
 export const migrations: readonly string[] = [
   `CREATE TABLE lease (one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL, owner TEXT, beat INTEGER NOT NULL) STRICT;
@@ -11,7 +11,9 @@ export const migrations: readonly string[] = [
    CREATE TABLE record (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, key)) STRICT, WITHOUT ROWID;`,
 ]
 
-/** The version of a file; 0: it is empty. Thrown: `StateError` when it is newer than this program, or somebody else's. */
+/**
+ * The version of a file; 0: it is empty. Thrown: `StateError` when it is newer than this program, or somebody else's.
+ */
 export function schemaVersion(database: DatabaseSync, file: string, known: number = migrations.length): number {
   const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version'])
   if (version > known)

@@ -7,8 +7,9 @@ const leftBytes = 1024 * 1024
 const blockBytes = 64 * 1024
 
 /**
- * A file of no content beside the state that keeps room on its disk. SQLite's log of writes may fill a small disk by itself: copying it into the file then needs room before it gives any back.
- * The file is removed for that, and made again once there is room for it.
+ * A file of no content beside the state that keeps room on its disk. SQLite's log of writes may fill a small disk by
+ * itself: copying it into the file then needs room before it gives any back. The file is removed for that, and made
+ * again once there is room for it.
  */
 export class SpaceReserve {
   readonly #path: string

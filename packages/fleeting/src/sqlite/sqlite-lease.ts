@@ -1,5 +1,12 @@
 import type { CancelTimer, Clock } from '../clock.ts'
-import { FencedError, type FleetLease, type StateChange, StateError, type StateRecord, type StateRecordKind } from '../state-store.ts'
+import {
+  FencedError,
+  type FleetLease,
+  type StateChange,
+  StateError,
+  type StateRecord,
+  type StateRecordKind,
+} from '../state-store.ts'
 import type { FleetDatabaseClient } from './fleet-database-client.ts'
 import { GroupCommit } from './group-commit.ts'
 import type { ProcessLock } from './process-lock.ts'
@@ -7,7 +14,10 @@ import type { ProcessLock } from './process-lock.ts'
 /** From one sign of life to the next; also the longest that what was written may not have reached the disk. */
 const beatMs = 1_000
 
-/** How soon after the end of a process that lost the fleet and lived on its lock is taken: who starts then must not find it free. */
+/**
+ * How soon after the end of a process that lost the fleet and lived on its lock is taken: who starts then must not find
+ * it free.
+ */
 const lockMs = 100
 
 export interface SqliteLeaseOptions {
@@ -114,7 +124,8 @@ export class SqliteLease implements FleetLease {
     try {
       return await act()
     } catch (error) {
-      if (error instanceof StateError && (error.code === 'gone' || this.#options.database.hasEnded)) throw this.#fence(error)
+      if (error instanceof StateError && (error.code === 'gone' || this.#options.database.hasEnded))
+        throw this.#fence(error)
       throw error
     }
   }

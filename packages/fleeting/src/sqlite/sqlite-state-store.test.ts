@@ -1,4 +1,13 @@
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -31,16 +40,20 @@ describe('SqliteStateStore', () => {
   })
 
   describe('asked for the fleet', () => {
-    const two = async (clock: ManualClock): Promise<{ first: FleetLease; asking: Promise<FleetLease>; isOurs: () => boolean }> => {
+    const two = async (
+      clock: ManualClock,
+    ): Promise<{ first: FleetLease; asking: Promise<FleetLease>; isOurs: () => boolean }> => {
       const directory = newDirectory()
       const first = await new SqliteStateStore({ directory, clock, thread: false }).lease('a')
       await clock.advance(5_000)
       expect(first.wanted.aborted).toBe(false)
       let isOurs = false
-      const asking = new SqliteStateStore({ directory, clock, thread: false }).lease('a', { takeover: true }).then((lease) => {
-        isOurs = true
-        return lease
-      })
+      const asking = new SqliteStateStore({ directory, clock, thread: false })
+        .lease('a', { takeover: true })
+        .then((lease) => {
+          isOurs = true
+          return lease
+        })
       return { first, asking, isOurs: () => isOurs }
     }
 
@@ -78,10 +91,12 @@ describe('SqliteStateStore', () => {
       const stalled = new ManualClock()
       await new SqliteStateStore({ directory, clock: stalled, thread: false }).lease('a')
       let isFree = false
-      const forced = new SqliteStateStore({ directory, clock, thread: false }).lease('a', { takeover: true }).then((lease) => {
-        isFree = true
-        return lease
-      })
+      const forced = new SqliteStateStore({ directory, clock, thread: false })
+        .lease('a', { takeover: true })
+        .then((lease) => {
+          isFree = true
+          return lease
+        })
       await clock.advance(4_500)
       expect(isFree).toBe(false)
       await clock.advance(1_000)
@@ -94,7 +109,10 @@ describe('SqliteStateStore', () => {
       const directory = newDirectory()
       const first = await new SqliteStateStore({ directory, clock, thread: false }).lease('a')
       const abort = new AbortController()
-      const asking = new SqliteStateStore({ directory, clock, thread: false }).lease('a', { takeover: true, signal: abort.signal })
+      const asking = new SqliteStateStore({ directory, clock, thread: false }).lease('a', {
+        takeover: true,
+        signal: abort.signal,
+      })
       abort.abort(new Error('not needed'))
       await expect(asking).rejects.toThrow('not needed')
       await clock.advance(5_000)
@@ -109,7 +127,9 @@ describe('SqliteStateStore', () => {
     await store.lease('../a b')
     const place = fleetDirectory(directory, '../a b')
     expect(place).toBe(join(directory, '%2E.%2Fa%20b'))
-    expect([directory, place, join(place, 'state.db')].map((path) => statSync(path).mode & 0o777)).toEqual([0o700, 0o700, 0o600])
+    expect([directory, place, join(place, 'state.db')].map((path) => statSync(path).mode & 0o777)).toEqual([
+      0o700, 0o700, 0o600,
+    ])
     await store.close()
   })
 
@@ -117,7 +137,9 @@ describe('SqliteStateStore', () => {
     const directory = newDirectory()
     const store = new SqliteStateStore({ directory })
     const lease = await store.lease('a')
-    await lease.write(Array.from({ length: 500 }, (_, index) => ({ kind: 'instance', key: `i-${index}`, value: 'x'.repeat(50) })))
+    await lease.write(
+      Array.from({ length: 500 }, (_, index) => ({ kind: 'instance', key: `i-${index}`, value: 'x'.repeat(50) })),
+    )
     await store.close()
     return { directory, file: join(fleetDirectory(directory, 'a'), 'state.db') }
   }
@@ -148,7 +170,11 @@ describe('SqliteStateStore', () => {
       spoil(file)
       const before = readFileSync(file)
       const store = new SqliteStateStore({ directory })
-      await expect(store.lease('a')).rejects.toMatchObject({ name: 'StateError', code: 'corrupt', message: expect.stringContaining(file) })
+      await expect(store.lease('a')).rejects.toMatchObject({
+        name: 'StateError',
+        code: 'corrupt',
+        message: expect.stringContaining(file),
+      })
       expect(readFileSync(file).equals(before)).toBe(true)
       await store.close()
     })

@@ -10,14 +10,24 @@ import { ProcessLock } from './process-lock.ts'
 import { SqliteLease } from './sqlite-lease.ts'
 
 export interface SqliteStateStoreOptions {
-  /** On a local disk; made, with 0700, when it does not exist. Each fleet has a directory of its own in it, see `fleetDirectory`. */
+  /**
+   * On a local disk; made, with 0700, when it does not exist. Each fleet has a directory of its own in it, see
+   * `fleetDirectory`.
+   */
   readonly directory: string
-  /** An owner that lives and gives no sign of life for so long has lost the fleet to whoever waits for it, milliseconds. Default 10,000. */
+  /**
+   * An owner that lives and gives no sign of life for so long has lost the fleet to whoever waits for it, milliseconds.
+   * Default 10,000.
+   */
   readonly stallMs?: number
-  /** With `takeover`, how long an owner that lives may take to hand the fleet over before it is taken by force, milliseconds; a third of it without a sign of life is enough. Default 15,000. */
+  /**
+   * With `takeover`, how long an owner that lives may take to hand the fleet over before it is taken by force,
+   * milliseconds; a third of it without a sign of life is enough. Default 15,000.
+   */
   readonly handOverMs?: number
   /**
-   * Whether the files are read and written in a thread of their own, so that a slow disk keeps nothing else waiting. Default true; false is for simulations, whose clock waits for no thread.
+   * Whether the files are read and written in a thread of their own, so that a slow disk keeps nothing else waiting.
+   * Default true; false is for simulations, whose clock waits for no thread.
    */
   readonly thread?: boolean
   readonly clock?: Clock
@@ -27,8 +37,9 @@ const pollMs = 250
 const tellMs = 30_000
 
 /**
- * Keeps each fleet's state in an SQLite file of its own, in WAL mode. Writes of one turn of the event loop are one transaction. Intents (`launch`, `removal`) and `fleet` records survive the loss of
- * power; the rest survives the end of the process at once, and the loss of power a second later.
+ * Keeps each fleet's state in an SQLite file of its own, in WAL mode. Writes of one turn of the event loop are one
+ * transaction. Intents (`launch`, `removal`) and `fleet` records survive the loss of power; the rest survives the end
+ * of the process at once, and the loss of power a second later.
  */
 export class SqliteStateStore implements StateStore {
   readonly #options: Required<SqliteStateStoreOptions>
@@ -36,7 +47,13 @@ export class SqliteStateStore implements StateStore {
   readonly #opening = new Set<Promise<unknown>>()
   readonly #closing = new AbortController()
 
-  constructor({ directory, stallMs = 10_000, handOverMs = 15_000, thread = true, clock = systemClock }: SqliteStateStoreOptions) {
+  constructor({
+    directory,
+    stallMs = 10_000,
+    handOverMs = 15_000,
+    thread = true,
+    clock = systemClock,
+  }: SqliteStateStoreOptions) {
     this.#options = { directory, stallMs, handOverMs, thread, clock }
   }
 
@@ -58,7 +75,12 @@ export class SqliteStateStore implements StateStore {
     await Promise.all(Array.from(this.#leases, (lease) => lease.release()))
   }
 
-  async #lease(fleet: string, ended: AbortSignal, takeover: boolean, onWait: LeaseOptions['onWait']): Promise<FleetLease> {
+  async #lease(
+    fleet: string,
+    ended: AbortSignal,
+    takeover: boolean,
+    onWait: LeaseOptions['onWait'],
+  ): Promise<FleetLease> {
     const { directory: top, stallMs, thread, clock } = this.#options
     const directory = fleetDirectory(top, fleet)
     const link = thread ? threadLink(resolve(top)) : directLink()
@@ -100,8 +122,9 @@ export class SqliteStateStore implements StateStore {
   }
 
   /**
-   * Resolves when the owner released the fleet, its process has ended, or it has given no sign of life for too long by our own clock: two machines' clocks need not agree. With `successor` it is asked for
-   * the fleet as long as this lasts, and has a bounded time for that.
+   * Resolves when the owner released the fleet, its process has ended, or it has given no sign of life for too long by
+   * our own clock: two machines' clocks need not agree. With `successor` it is asked for the fleet as long as this
+   * lasts, and has a bounded time for that.
    */
   async #untilEnd({ database, lock, successor }: Waiting, wait: Wait): Promise<void> {
     const { clock, handOverMs } = this.#options

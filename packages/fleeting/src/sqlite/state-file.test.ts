@@ -22,7 +22,10 @@ const open = async (): Promise<{ directory: string; place: string; clock: Manual
   return { directory, place: fleetDirectory(directory, 'a'), clock, lease }
 }
 
-const gone = expect.objectContaining({ code: 'fenced', cause: expect.objectContaining({ name: 'StateError', code: 'gone' }) })
+const gone = expect.objectContaining({
+  code: 'fenced',
+  cause: expect.objectContaining({ name: 'StateError', code: 'gone' }),
+})
 
 describe.each([
   ['removed', (place: string) => rmSync(join(place, 'state.db'))],
@@ -68,7 +71,10 @@ it('a fleet whose state file was removed between two processes is not begun anew
   await lease.release()
   rmSync(join(place, 'state.db'))
   const next = new SqliteStateStore({ directory, thread: false })
-  await expect(next.lease('a')).rejects.toMatchObject({ code: 'gone', message: expect.stringContaining(join(place, 'state.db')) })
+  await expect(next.lease('a')).rejects.toMatchObject({
+    code: 'gone',
+    message: expect.stringContaining(join(place, 'state.db')),
+  })
   expect(readdirSync(place)).not.toContain('state.db')
   rmSync(place, { recursive: true })
   expect(await (await next.lease('a')).load()).toEqual([])

@@ -6,12 +6,18 @@ import { ownerLockFile } from './fleet-directory.ts'
 /** SQLite's own names for the log of what was written, and for the index of that. */
 const suffixes = ['', '-wal', '-shm'] as const
 
-/** The files of one fleet's database. SQLite writes into those that it has open, wherever their names lead to now: this notices when a name is gone, or leads to another file. */
+/**
+ * The files of one fleet's database. SQLite writes into those that it has open, wherever their names lead to now: this
+ * notices when a name is gone, or leads to another file.
+ */
 export class StateFile {
   readonly path: string
   #seen: readonly bigint[] | undefined
 
-  /** Makes the file, and its directory, for this user alone. Thrown: `StateError` `gone` when there was one and it was removed; what `node:fs` throws. */
+  /**
+   * Makes the file, and its directory, for this user alone. Thrown: `StateError` `gone` when there was one and it was
+   * removed; what `node:fs` throws.
+   */
   constructor(directory: string) {
     this.path = join(directory, 'state.db')
     mkdirSync(directory, { recursive: true, mode: 0o700 })
@@ -44,13 +50,17 @@ export class StateFile {
   #look(): readonly bigint[] {
     return suffixes.flatMap((suffix) => {
       const stats = statOrNothing(`${this.path}${suffix}`)
-      if (stats === undefined) throw this.#gone(`${suffix === '' ? 'was removed' : `has lost its file ${suffix}`} while it was in use`)
+      if (stats === undefined)
+        throw this.#gone(`${suffix === '' ? 'was removed' : `has lost its file ${suffix}`} while it was in use`)
       return [stats.dev, stats.ino]
     })
   }
 
   #gone(how: string): StateError {
-    return new StateError('gone', `state file ${this.path} ${how}: put it back, or move its directory away to begin without what it kept`)
+    return new StateError(
+      'gone',
+      `state file ${this.path} ${how}: put it back, or move its directory away to begin without what it kept`,
+    )
   }
 }
 

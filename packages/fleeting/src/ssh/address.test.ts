@@ -3,7 +3,12 @@ import { describe, expect, test } from 'vitest'
 import type { ConnectInfo } from '../instance-group.ts'
 import { chooseAddress, formatAddress, parseAddress } from './address.ts'
 
-const info = (more: Partial<ConnectInfo>): ConnectInfo => ({ instanceId: 'i-1', protocol: 'ssh', username: 'ci', ...more })
+const info = (more: Partial<ConnectInfo>): ConnectInfo => ({
+  instanceId: 'i-1',
+  protocol: 'ssh',
+  username: 'ci',
+  ...more,
+})
 
 describe('which address', () => {
   const both = info({ internalAddress: 'inner', externalAddress: 'outer' })
@@ -11,7 +16,12 @@ describe('which address', () => {
   test.each([
     ['internal by default', both, {}, 'inner'],
     ['external when asked for', both, { useExternalAddress: true }, 'outer'],
-    ['internal when there is no external one', info({ internalAddress: 'inner' }), { useExternalAddress: true }, 'inner'],
+    [
+      'internal when there is no external one',
+      info({ internalAddress: 'inner' }),
+      { useExternalAddress: true },
+      'inner',
+    ],
     ['external when there is no internal one', info({ externalAddress: 'outer' }), {}, 'outer'],
     ['external when the internal one is empty', info({ internalAddress: '', externalAddress: 'outer' }), {}, 'outer'],
   ])('%s', (_name, given, config, host) => {
@@ -41,12 +51,21 @@ describe('reading', () => {
     expect(parseAddress(text, 22)).toEqual({ host, port })
   })
 
-  test.each(['', ':22', 'host:', 'host:x', 'host:0', 'host:65536', '[host]:22', '[::1', 'a:1:2', 'two words', 'http://host'])(
-    'not %j',
-    (text) => {
-      expect(() => parseAddress(text, 22)).toThrow(expect.objectContaining({ code: 'invalid_config' }))
-    },
-  )
+  test.each([
+    '',
+    ':22',
+    'host:',
+    'host:x',
+    'host:0',
+    'host:65536',
+    '[host]:22',
+    '[::1',
+    'a:1:2',
+    'two words',
+    'http://host',
+  ])('not %j', (text) => {
+    expect(() => parseAddress(text, 22)).toThrow(expect.objectContaining({ code: 'invalid_config' }))
+  })
 
   test('reads back what was written', () => {
     const host = fc.oneof(fc.domain(), fc.ipV4(), fc.ipV6())

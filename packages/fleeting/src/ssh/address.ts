@@ -10,8 +10,9 @@ export interface Address {
 }
 
 /**
- * The address to dial: the external one when it is asked for and present, or when there is no internal one. A port within the address wins over `info.port`, over
- * `config.protocolPort`, over 22. Thrown: `ConnectionError` `unreachable` when there is no address, `invalid_config` when it cannot be read.
+ * The address to dial: the external one when it is asked for and present, or when there is no internal one. A port
+ * within the address wins over `info.port`, over `config.protocolPort`, over 22. Thrown: `ConnectionError`
+ * `unreachable` when there is no address, `invalid_config` when it cannot be read.
  */
 export function chooseAddress(info: ConnectInfo, config: ConnectorConfig): Address {
   const preferred = config.useExternalAddress ? info.externalAddress : info.internalAddress
@@ -26,7 +27,10 @@ export function parseAddress(text: string, defaultPort: number): Address {
   const parts = /^(?:\[(?<ipv6>[^\]]+)\]|(?<name>[^\s:[\]]+))(?::(?<port>\d+))?$/.exec(text)?.groups
   const host = parts?.['ipv6'] ?? parts?.['name']
   if (host === undefined || (parts?.['ipv6'] !== undefined && !isIPv6(host))) {
-    throw new ConnectionError('invalid_config', `address: expected host, host:port or [IPv6]:port, got ${JSON.stringify(text)}`)
+    throw new ConnectionError(
+      'invalid_config',
+      `address: expected host, host:port or [IPv6]:port, got ${JSON.stringify(text)}`,
+    )
   }
   return { host, port: checkedPort(parts?.['port'] === undefined ? defaultPort : Number(parts['port']), text) }
 }
@@ -38,5 +42,8 @@ export function formatAddress({ host, port }: Address): string {
 
 function checkedPort(port: number, text: string): number {
   if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port
-  throw new ConnectionError('invalid_config', `port of address ${JSON.stringify(text)}: expected 1 to 65535, got ${port}`)
+  throw new ConnectionError(
+    'invalid_config',
+    `port of address ${JSON.stringify(text)}: expected 1 to 65535, got ${port}`,
+  )
 }

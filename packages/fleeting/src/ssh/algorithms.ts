@@ -13,7 +13,12 @@ const algorithms: readonly ServerHostKeyAlgorithm[] = [
 /** With SHA-1, for machines that know nothing else: `ConnectorConfig.weakAlgorithms`. */
 const weakAlgorithms: readonly ServerHostKeyAlgorithm[] = ['ssh-rsa']
 
-const macs: readonly MacAlgorithm[] = ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-512-etm@openssh.com', 'hmac-sha2-256', 'hmac-sha2-512']
+const macs: readonly MacAlgorithm[] = [
+  'hmac-sha2-256-etm@openssh.com',
+  'hmac-sha2-512-etm@openssh.com',
+  'hmac-sha2-256',
+  'hmac-sha2-512',
+]
 const weakMacs: readonly MacAlgorithm[] = ['hmac-sha1-etm@openssh.com', 'hmac-sha1']
 
 /** How a machine may prove that a message is whole, in order of preference. */

@@ -2,7 +2,10 @@ import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Address } from './address.ts'
 
-/** Opens a byte stream to an address; rejects with the signal's reason when it aborts first, and then leaves nothing open. */
+/**
+ * Opens a byte stream to an address; rejects with the signal's reason when it aborts first, and then leaves nothing
+ * open.
+ */
 export type DialTcp = (address: Address, signal: AbortSignal) => Promise<Duplex>
 
 /** Dials from this machine. */

@@ -1,8 +1,9 @@
 import type { KeyObject } from 'node:crypto'
 
 /**
- * An ed25519 private key as OpenSSH writes it (its PROTOCOL.key, unencrypted), and its public half as in `authorized_keys`.
- * Not by ssh2's generator: one of 256 keys that it makes cannot be read, since it drops leading zeros.
+ * An ed25519 private key as OpenSSH writes it (its PROTOCOL.key, unencrypted), and its public half as in
+ * `authorized_keys`. Not by ssh2's generator: one of 256 keys that it makes cannot be read, since it drops leading
+ * zeros.
  */
 export function openSshKeyPair(privateKey: KeyObject): { readonly privateKey: string; readonly publicKey: string } {
   const { x, d } = privateKey.export({ format: 'jwk' })

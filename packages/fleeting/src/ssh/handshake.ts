@@ -27,10 +27,17 @@ export interface LoggedIn {
 }
 
 /**
- * Speaks SSH on a connected socket until the login has succeeded. Thrown: `ConnectionError` (`host_key_mismatch`, `refused_credentials`, `unreachable` when no algorithm
- * is shared) for what another try cannot mend; any other error is worth one, an early close above all: `MaxStartups` drops connections so.
+ * Speaks SSH on a connected socket until the login has succeeded. Thrown: `ConnectionError` (`host_key_mismatch`,
+ * `refused_credentials`, `unreachable` when no algorithm is shared) for what another try cannot mend; any other error
+ * is worth one, an early close above all: `MaxStartups` drops connections so.
  */
-export function handshake({ socket, login, expectedHostKeys, allowsWeak, signal }: HandshakeOptions): Promise<LoggedIn> {
+export function handshake({
+  socket,
+  login,
+  expectedHostKeys,
+  allowsWeak,
+  signal,
+}: HandshakeOptions): Promise<LoggedIn> {
   return new Promise((resolve, reject) => {
     const { Client: SshClient } = ssh2()
     const client = new SshClient()
@@ -45,7 +52,8 @@ export function handshake({ socket, login, expectedHostKeys, allowsWeak, signal 
     const onError = (error: ClientError): void => {
       // The client goes on with the next method.
       if (error.level === 'agent') agentError = error
-      else if (hostKey !== undefined && !isExpected(hostKey, expectedHostKeys)) fail(hostKeyMismatch(expectedHostKeys, hostKey))
+      else if (hostKey !== undefined && !isExpected(hostKey, expectedHostKeys))
+        fail(hostKeyMismatch(expectedHostKeys, hostKey))
       else fail(finalError(error, login, agentError, allowsWeak) ?? error)
     }
     const settle = (): void => {
@@ -115,13 +123,21 @@ function finalError(
   allowsWeak: boolean,
 ): ConnectionError | undefined {
   const noMoreMethods = 14
-  if (error.level === 'client-authentication' || error.code === noMoreMethods || /too many authentication failures/i.test(error.message)) {
+  if (
+    error.level === 'client-authentication' ||
+    error.code === noMoreMethods ||
+    /too many authentication failures/i.test(error.message)
+  ) {
     const tried = [...new Set(methods.map((method) => method.type))].join(', ')
     const agent = agentError === undefined ? '' : `; agent: ${agentError.message}`
-    return new ConnectionError('refused_credentials', `the machine refused user ${username} (${tried}${agent})`, { cause: error })
+    return new ConnectionError('refused_credentials', `the machine refused user ${username} (${tried}${agent})`, {
+      cause: error,
+    })
   }
   if (/no matching/.test(error.message)) {
-    const hint = allowsWeak ? '' : '; weak_algorithms = true in connector_config allows ssh-rsa and hmac-sha1, which need SHA-1'
+    const hint = allowsWeak
+      ? ''
+      : '; weak_algorithms = true in connector_config allows ssh-rsa and hmac-sha1, which need SHA-1'
     return new ConnectionError('unreachable', `${error.message}${hint}`, { cause: error })
   }
   return undefined

@@ -37,12 +37,16 @@ test('the first key is pinned, per instance, until it is forgotten', () => {
   expect(keys.expected(info())).toEqual([])
 })
 
-test.each(['', 'ssh-ed25519', 'ssh-ed25519 AAAA', 'ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIA==', 'host ssh-ed25519 AAAA', '@cert'])(
-  'not a host key: %j',
-  (text) => {
-    expect(() => new HostKeys('pin').expected(info([text]))).toThrow(expect.objectContaining({ code: 'invalid_config' }))
-  },
-)
+test.each([
+  '',
+  'ssh-ed25519',
+  'ssh-ed25519 AAAA',
+  'ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIA==',
+  'host ssh-ed25519 AAAA',
+  '@cert',
+])('not a host key: %j', (text) => {
+  expect(() => new HostKeys('pin').expected(info([text]))).toThrow(expect.objectContaining({ code: 'invalid_config' }))
+})
 
 test('a server with several keys is asked for one of a known kind first', () => {
   const rsa = blob('ssh-rsa AAAAB3NzaC1yc2EAAAAD')
@@ -54,5 +58,7 @@ test('a server with several keys is asked for one of a known kind first', () => 
 
 test('nothing with SHA-1 is offered unless it is allowed', () => {
   expect([...preferredAlgorithms([]), ...allowedMacs()].filter((name) => /^ssh-rsa$|sha1/.test(name))).toEqual([])
-  expect([...preferredAlgorithms([], true), ...allowedMacs(true)]).toEqual(expect.arrayContaining(['ssh-rsa', 'hmac-sha1']))
+  expect([...preferredAlgorithms([], true), ...allowedMacs(true)]).toEqual(
+    expect.arrayContaining(['ssh-rsa', 'hmac-sha1']),
+  )
 })

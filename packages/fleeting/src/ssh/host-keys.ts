@@ -2,7 +2,10 @@ import { createHash } from 'node:crypto'
 import { ConnectionError } from '../errors.ts'
 import type { ConnectInfo, ConnectorConfig } from '../instance-group.ts'
 
-/** Where the key is kept that an instance showed first, as `known_hosts` has it after the name: for as long as the instance may be connected to. */
+/**
+ * Where the key is kept that an instance showed first, as `known_hosts` has it after the name: for as long as the
+ * instance may be connected to.
+ */
 export interface HostKeyPins {
   get(instanceId: string): string | undefined
   set(instanceId: string, hostKey: string): void
@@ -19,12 +22,17 @@ export class HostKeys {
     this.#pins = pins
   }
 
-  /** The keys of which the instance must show one; none: it may show any. Thrown: `ConnectionError` `invalid_config`. */
+  /**
+   * The keys of which the instance must show one; none: it may show any. Thrown: `ConnectionError` `invalid_config`.
+   */
   expected(info: ConnectInfo): readonly Buffer[] {
     if (this.#checking === 'off') return []
     if (info.hostKeys !== undefined && info.hostKeys.length > 0) return info.hostKeys.map(parseHostKey)
     if (this.#checking === 'strict') {
-      throw new ConnectionError('invalid_config', `instance ${info.instanceId}: no host key is known, and host key checking is strict`)
+      throw new ConnectionError(
+        'invalid_config',
+        `instance ${info.instanceId}: no host key is known, and host key checking is strict`,
+      )
     }
     const pinned = this.#pinned(info.instanceId)
     return pinned === undefined ? [] : [pinned]
@@ -36,8 +44,9 @@ export class HostKeys {
   }
 
   /**
-   * Remembers the key that the instance showed, once the login has succeeded: what answers at an address before the machine is up must not be taken for it.
-   * Thrown: `ConnectionError` `host_key_mismatch` when another connection saw another key meanwhile.
+   * Remembers the key that the instance showed, once the login has succeeded: what answers at an address before the
+   * machine is up must not be taken for it. Thrown: `ConnectionError` `host_key_mismatch` when another connection saw
+   * another key meanwhile.
    */
   pin(instanceId: string, key: Buffer): void {
     if (this.#checking === 'off') return
@@ -63,7 +72,10 @@ export function parseHostKey(text: string): Buffer {
   const [kind, base64 = ''] = text.trim().split(/\s+/)
   const key = Buffer.from(base64, 'base64')
   if (kind !== '' && kindOf(key) === kind) return key
-  throw new ConnectionError('invalid_config', `host key: expected one like "ssh-ed25519 AAAA…", got ${JSON.stringify(text)}`)
+  throw new ConnectionError(
+    'invalid_config',
+    `host key: expected one like "ssh-ed25519 AAAA…", got ${JSON.stringify(text)}`,
+  )
 }
 
 /** `ssh-ed25519`, for instance; undefined where it is no key. */

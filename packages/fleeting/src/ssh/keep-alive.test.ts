@@ -34,16 +34,19 @@ describe('a machine that says nothing any more', () => {
     { use: true, intervalMs: 3_600_000, questions: [5000, 10_000, 15_000], lostMs: 20_000 },
     { use: false, intervalMs: 2000, questions: [2000, 4000, 6000], lostMs: 8000 },
     { use: true, intervalMs: 2000, questions: [2000, 4000, 6000], lostMs: 8000 },
-  ])('is lost after $lostMs ms (in use: $use, interval $intervalMs ms)', async ({ use, intervalMs, questions, lostMs }) => {
-    isInUse = use
-    keepAlive(intervalMs)
-    await clock.advance(lostMs - 1)
-    expect([askedAt, lost]).toEqual([questions, []])
-    await clock.advance(1)
-    expect(lost).toEqual([`no answer to 3 keep-alive requests within ${questions[0] === 2000 ? 6 : 15} s`])
-    await clock.advance(3_600_000)
-    expect([askedAt, lost.length, clock.pendingTimers]).toEqual([questions, 1, 0])
-  })
+  ])(
+    'is lost after $lostMs ms (in use: $use, interval $intervalMs ms)',
+    async ({ use, intervalMs, questions, lostMs }) => {
+      isInUse = use
+      keepAlive(intervalMs)
+      await clock.advance(lostMs - 1)
+      expect([askedAt, lost]).toEqual([questions, []])
+      await clock.advance(1)
+      expect(lost).toEqual([`no answer to 3 keep-alive requests within ${questions[0] === 2000 ? 6 : 15} s`])
+      await clock.advance(3_600_000)
+      expect([askedAt, lost.length, clock.pendingTimers]).toEqual([questions, 1, 0])
+    },
+  )
 
   test('is noticed as soon, when it comes into use only then', async () => {
     keepAlive(30_000)
@@ -79,7 +82,8 @@ test('a machine that talks is not asked; one that is not to be asked never is', 
 })
 
 /**
- * The event loop of a process that now and then stands still. In each turn the timers that are due come first, then what lies in the socket is read, then what was written is sent.
+ * The event loop of a process that now and then stands still. In each turn the timers that are due come first, then
+ * what lies in the socket is read, then what was written is sent.
  */
 test('a machine that answers within 14 s is not lost, however this process stands still, nor is its answer that lies unread', () => {
   const turnMs = fc.oneof(fc.nat({ max: 900 }), fc.nat({ max: 60_000 }))

@@ -2,7 +2,10 @@ import type { CancelTimer, Clock } from '../clock.ts'
 
 export interface KeepAliveOptions {
   readonly clock: Clock
-  /** After so long a silence the machine is asked for a sign of life, milliseconds; 0: never. While the connection is in use 5,000 at most. */
+  /**
+   * After so long a silence the machine is asked for a sign of life, milliseconds; 0: never. While the connection is in
+   * use 5,000 at most.
+   */
   readonly intervalMs: number
   /** Whether somebody waits for the machine to say something. */
   readonly isInUse: () => boolean
@@ -21,10 +24,12 @@ const maxUnanswered = 3
 const ticksPerQuestion = 5
 
 /**
- * Finds out that a machine which says nothing is lost. By default the first question comes after 30 s of silence, after 5 s while something runs there; it is asked three times, 5 s apart, and 5 s after
- * the last one the machine is lost: 20 s after it was last heard while in use, 45 s otherwise. One that stands still for less than 15 s never is.
+ * Finds out that a machine which says nothing is lost. By default the first question comes after 30 s of silence, after
+ * 5 s while something runs there; it is asked three times, 5 s apart, and 5 s after the last one the machine is lost:
+ * 20 s after it was last heard while in use, 45 s otherwise. One that stands still for less than 15 s never is.
  *
- * Waiting is counted in ticks that fired, not in time that passed. However long this process stood still, that is one tick, and before the next one it sends what was held up and reads what has come.
+ * Waiting is counted in ticks that fired, not in time that passed. However long this process stood still, that is one
+ * tick, and before the next one it sends what was held up and reads what has come.
  */
 export class KeepAlive {
   readonly #options: KeepAliveOptions

@@ -3,7 +3,12 @@ import { newKey } from '../../test/memory-ssh-server.ts'
 import type { ConnectInfo } from '../instance-group.ts'
 import { loginOf } from './login.ts'
 
-const info = (more: Partial<ConnectInfo> = {}): ConnectInfo => ({ instanceId: 'i-1', protocol: 'ssh', username: 'ci', ...more })
+const info = (more: Partial<ConnectInfo> = {}): ConnectInfo => ({
+  instanceId: 'i-1',
+  protocol: 'ssh',
+  username: 'ci',
+  ...more,
+})
 const kinds = (given: ConnectInfo, config = {}): string[] => loginOf(given, config).methods.map(({ type }) => type)
 
 test('key, agent and password, the least guessable first', () => {
@@ -13,9 +18,14 @@ test('key, agent and password, the least guessable first', () => {
 })
 
 test("the operator's settings fill what is absent; an instance's own credentials are not mixed with them", () => {
-  expect(loginOf({ ...info(), username: '' }, { username: 'operator', agentSocket: '/agent' }).username).toBe('operator')
+  expect(loginOf({ ...info(), username: '' }, { username: 'operator', agentSocket: '/agent' }).username).toBe(
+    'operator',
+  )
   expect(kinds(info(), { privateKey: newKey().privateKey })).toEqual(['publickey'])
-  expect(kinds(info({ password: 'own' }), { privateKey: newKey().privateKey })).toEqual(['password', 'keyboard-interactive'])
+  expect(kinds(info({ password: 'own' }), { privateKey: newKey().privateKey })).toEqual([
+    'password',
+    'keyboard-interactive',
+  ])
 })
 
 test.each([

@@ -10,12 +10,14 @@ export interface Login {
 }
 
 /**
- * The login of an instance: key, agent, password, as far as they are given. The operator's settings fill what the connect info lacks; its credentials
- * only when the info has none of its own. Thrown: `ConnectionError` `invalid_config`, never with anything secret in it.
+ * The login of an instance: key, agent, password, as far as they are given. The operator's settings fill what the
+ * connect info lacks; its credentials only when the info has none of its own. Thrown: `ConnectionError`
+ * `invalid_config`, never with anything secret in it.
  */
 export function loginOf(info: ConnectInfo, config: ConnectorConfig): Login {
   const username = info.username || config.username
-  if (!username) throw new ConnectionError('invalid_config', `instance ${info.instanceId}: expected a user name, got none`)
+  if (!username)
+    throw new ConnectionError('invalid_config', `instance ${info.instanceId}: expected a user name, got none`)
   const own = info.privateKey || info.password !== undefined || info.agentSocket
   const { privateKey, password, agentSocket } = own ? info : config
 
@@ -23,7 +25,10 @@ export function loginOf(info: ConnectInfo, config: ConnectorConfig): Login {
   if (privateKey) {
     const key = parsePrivateKey(privateKey)
     if (key instanceof Error) {
-      throw new ConnectionError('invalid_config', `instance ${info.instanceId}: the private key cannot be used: ${key.message}`)
+      throw new ConnectionError(
+        'invalid_config',
+        `instance ${info.instanceId}: the private key cannot be used: ${key.message}`,
+      )
     }
     methods.push({ type: 'publickey', username, key })
   }
@@ -38,7 +43,10 @@ export function loginOf(info: ConnectInfo, config: ConnectorConfig): Login {
     })
   }
   if (methods.length === 0) {
-    throw new ConnectionError('invalid_config', `instance ${info.instanceId}: expected a private key, an agent or a password, got none`)
+    throw new ConnectionError(
+      'invalid_config',
+      `instance ${info.instanceId}: expected a private key, an agent or a password, got none`,
+    )
   }
   return { username, methods }
 }

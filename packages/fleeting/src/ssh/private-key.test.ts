@@ -9,7 +9,8 @@ const make = {
   ec: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey,
   ed25519: () => generateKeyPairSync('ed25519').privateKey,
 }
-const pem = (key: KeyObject, type: 'pkcs8' | 'pkcs1' | 'sec1'): string => key.export({ type: type as 'pkcs8', format: 'pem' }).toString()
+const pem = (key: KeyObject, type: 'pkcs8' | 'pkcs1' | 'sec1'): string =>
+  key.export({ type: type as 'pkcs8', format: 'pem' }).toString()
 
 test.each([
   ['rsa', 'pkcs1'],
@@ -36,7 +37,11 @@ test('says what is wrong, and nothing of the key', () => {
   const encrypted = generateKeyPairSync('ed25519')
     .privateKey.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'hush' })
     .toString()
-  const openSsh = ssh2.utils.generateKeyPairSync('ed25519', { passphrase: 'hush', cipher: 'aes256-cbc', rounds: 1 }).private
+  const openSsh = ssh2.utils.generateKeyPairSync('ed25519', {
+    passphrase: 'hush',
+    cipher: 'aes256-cbc',
+    rounds: 1,
+  }).private
   const { publicKey } = openSshKeyPair(make.ed25519())
   expect(parsePrivateKey(openSsh)).toEqual(new Error('it is encrypted, and passphrases are not supported'))
   expect(parsePrivateKey(encrypted)).toEqual(new Error('it is encrypted, and passphrases are not supported'))

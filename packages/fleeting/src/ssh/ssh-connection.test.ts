@@ -3,7 +3,15 @@ import type { Duplex } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import type { ServerChannel } from 'ssh2'
 import { describe, expect, test, vi } from 'vitest'
-import { eventually, finish, MemorySshServer, type MemorySshServerOptions, newGate, newKey, quiet } from '../../test/memory-ssh-server.ts'
+import {
+  eventually,
+  finish,
+  MemorySshServer,
+  type MemorySshServerOptions,
+  newGate,
+  newKey,
+  quiet,
+} from '../../test/memory-ssh-server.ts'
 import type { Clock } from '../clock.ts'
 import type { Connection, Execution } from '../connection.ts'
 import { ManualClock } from '../testing/manual-clock.ts'
@@ -263,7 +271,10 @@ describe('channels', () => {
     controller.abort(enough)
     await expect(aborted).rejects.toBe(enough)
     await clock.advance(1)
-    await expect(refused).rejects.toMatchObject({ code: 'channel_refused', message: expect.stringMatching(/10 commands/) })
+    await expect(refused).rejects.toMatchObject({
+      code: 'channel_refused',
+      message: expect.stringMatching(/10 commands/),
+    })
     const cut = connection.exec('anything')
     server.cut()
     await expect(cut).rejects.toEqual(lost)
@@ -305,7 +316,8 @@ describe('signs of life', () => {
   ])('under %s it is lost 20 s after it was last heard', async (_name, start) => {
     const { connection, clock, server } = await bench({ forward: (channel) => void channel.resume() })
     const started = (await start(connection)) as Partial<Execution & Duplex>
-    const failed = started.exited?.catch((error: unknown) => error) ?? new Promise((resolve) => started.once?.('error', resolve))
+    const failed =
+      started.exited?.catch((error: unknown) => error) ?? new Promise((resolve) => started.once?.('error', resolve))
     for (let asked = 1; asked <= 50; asked += 1) {
       await clock.advance(5000)
       await quiet()

@@ -29,7 +29,10 @@ const refusedPauseMs = 20
 /** How long a polite end may take. */
 const goodbyeMs = 1000
 
-/** A connection to an SSH server. Commands have a channel each, 10 at most at a time: more wait for up to 10 s, then `channel_refused`. Tunnels are not counted. */
+/**
+ * A connection to an SSH server. Commands have a channel each, 10 at most at a time: more wait for up to 10 s, then
+ * `channel_refused`. Tunnels are not counted.
+ */
 export class SshConnection implements Connection {
   readonly machine: string | undefined
   readonly #client: Client
@@ -147,7 +150,8 @@ export class SshConnection implements Connection {
 
   async #startWhenFree(command: string, options: ExecOptions, firstRefusal: Error | undefined): Promise<Execution> {
     let refusal = firstRefusal
-    const givenUp = (): Error => refusal ?? new ConnectionError('channel_refused', `${maxChannels} commands are running already`)
+    const givenUp = (): Error =>
+      refusal ?? new ConnectionError('channel_refused', `${maxChannels} commands are running already`)
     using limit = deadline(this.#clock, channelWaitMs, givenUp, options.signal)
     for (;;) {
       // Refused although we hold fewer than it may allow: it allows less, or has not cleaned up after the last one yet.
@@ -234,7 +238,10 @@ function lost(message: string, cause?: unknown): ConnectionError {
   return new ConnectionError('connection_lost', `SSH connection lost: ${message}`, { cause })
 }
 
-/** The error when it says that the machine has no room for another channel (RFC 4254 §5.1: connect failed, resource shortage); throws any other. */
+/**
+ * The error when it says that the machine has no room for another channel (RFC 4254 §5.1: connect failed, resource
+ * shortage); throws any other.
+ */
 function ifFull(error: unknown): Error {
   const reason = ((error as Error).cause as { readonly reason?: unknown } | undefined)?.reason
   if (reason === 2 || reason === 4) return error as Error

@@ -34,11 +34,19 @@ interface Bench {
 function bench(dialTcp: DialTcp, connector: ConnectorConfig = {}, more: Partial<SshConnectorOptions> = {}): Bench {
   const clock = new ManualClock()
   const made = createSshConnector({ connector, clock, random: () => 0, dialTcp, ...more })
-  return { clock, connect: (info, signal = never) => made.connect(info, signal), forget: (instanceId) => made.forget(instanceId) }
+  return {
+    clock,
+    connect: (info, signal = never) => made.connect(info, signal),
+    forget: (instanceId) => made.forget(instanceId),
+  }
 }
 
 /** Passes time until the promise settles: whatever has to happen at each moment has happened before the next. */
-async function settledWhile<T>(clock: ManualClock, promise: Promise<T>, stepMs = 250): Promise<PromiseSettledResult<T>> {
+async function settledWhile<T>(
+  clock: ManualClock,
+  promise: Promise<T>,
+  stepMs = 250,
+): Promise<PromiseSettledResult<T>> {
   let result: PromiseSettledResult<T> | undefined
   void Promise.allSettled([promise]).then(([settled]) => (result = settled))
   for (let step = 0; result === undefined; step += 1) {
@@ -50,7 +58,10 @@ async function settledWhile<T>(clock: ManualClock, promise: Promise<T>, stepMs =
 }
 
 /** Hands out these streams one after the other, then those of the server. */
-function faulty(server: MemorySshServer, ...faults: ((near: Duplex, far: Duplex) => void)[]): DialTcp & { opened: Duplex[] } {
+function faulty(
+  server: MemorySshServer,
+  ...faults: ((near: Duplex, far: Duplex) => void)[]
+): DialTcp & { opened: Duplex[] } {
   const opened: Duplex[] = []
   const dial: DialTcp = async (address, signal) => {
     const fault = faults.shift()
@@ -80,18 +91,21 @@ const reset = (near: Duplex, far: Duplex): void => {
 const notSsh = (_near: Duplex, far: Duplex): void => void far.resume().end('HTTP/1.1 400 Bad Request\r\n\r\n')
 
 describe('retries', () => {
-  test.each(Object.entries({ silence, earlyClose, maxStartupsDrop, closeAfterHeader, reset, notSsh }))('after %s', async (_name, fault) => {
-    const server = new MemorySshServer()
-    const dialTcp = faulty(server, fault, fault)
-    const { clock, connect } = bench(dialTcp)
-    const result = await settledWhile(clock, connect(freshInfo()))
-    expect(result.status).toBe('fulfilled')
-    expect(dialTcp.opened.map((socket) => socket.destroyed)).toEqual([true, true, false])
-    if (result.status === 'fulfilled') await result.value.close()
-    expect(clock.pendingTimers).toBeLessThanOrEqual(1)
-    await clock.advance(1000)
-    expect(clock.pendingTimers).toBe(0)
-  })
+  test.each(Object.entries({ silence, earlyClose, maxStartupsDrop, closeAfterHeader, reset, notSsh }))(
+    'after %s',
+    async (_name, fault) => {
+      const server = new MemorySshServer()
+      const dialTcp = faulty(server, fault, fault)
+      const { clock, connect } = bench(dialTcp)
+      const result = await settledWhile(clock, connect(freshInfo()))
+      expect(result.status).toBe('fulfilled')
+      expect(dialTcp.opened.map((socket) => socket.destroyed)).toEqual([true, true, false])
+      if (result.status === 'fulfilled') await result.value.close()
+      expect(clock.pendingTimers).toBeLessThanOrEqual(1)
+      await clock.advance(1000)
+      expect(clock.pendingTimers).toBe(0)
+    },
+  )
 
   test('all within one budget, with pauses, and the last error is told', async () => {
     const starts: number[] = []
@@ -103,7 +117,10 @@ describe('retries', () => {
     const result = await settledWhile(clock, connect(freshInfo({ internalAddress: 'booting:2222' })))
     expect(clock.now() - begin).toBe(600_000)
     expect(result).toMatchObject({
-      reason: { code: 'unreachable', message: expect.stringMatching(/booting:2222 within 600 s: connect ECONNREFUSED/) },
+      reason: {
+        code: 'unreachable',
+        message: expect.stringMatching(/booting:2222 within 600 s: connect ECONNREFUSED/),
+      },
     })
     const pauses = starts.slice(1).map((start, index) => start - starts[index]!)
     expect(pauses.slice(0, 6)).toEqual([250, 500, 1000, 2000, 3000, 3000])
@@ -134,7 +151,10 @@ describe('retries', () => {
 
   test('after what a tunnel reports, when the way leads through another connection', async () => {
     const server = new MemorySshServer()
-    const errors = [new ConnectionError('channel_refused', 'Connection refused'), new ConnectionError('connection_lost', 'gone')]
+    const errors = [
+      new ConnectionError('channel_refused', 'Connection refused'),
+      new ConnectionError('connection_lost', 'gone'),
+    ]
     const { clock, connect } = bench(async (address, signal) => {
       const error = errors.shift()
       if (error !== undefined) throw error
@@ -156,11 +176,15 @@ describe('retries', () => {
 
   test('the pause is jittered downwards by half at most', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 500 }), fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (attempt, chance) => {
-        const longest = Math.min(3000, 250 * 2 ** (attempt - 1))
-        expect(retryDelayMs(attempt, () => chance)).toBeGreaterThan(longest / 2 - 1)
-        expect(retryDelayMs(attempt, () => chance)).toBeLessThanOrEqual(longest)
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 500 }),
+        fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+        (attempt, chance) => {
+          const longest = Math.min(3000, 250 * 2 ** (attempt - 1))
+          expect(retryDelayMs(attempt, () => chance)).toBeGreaterThan(longest / 2 - 1)
+          expect(retryDelayMs(attempt, () => chance)).toBeLessThanOrEqual(longest)
+        },
+      ),
     )
   })
 })
@@ -200,14 +224,20 @@ describe('ends at once', () => {
   })
 
   test('when no algorithm is shared', async () => {
-    const server = new ssh2.Server({ hostKeys: [newKey().privateKey], algorithms: { kex: ['diffie-hellman-group1-sha1'] } })
+    const server = new ssh2.Server({
+      hostKeys: [newKey().privateKey],
+      algorithms: { kex: ['diffie-hellman-group1-sha1'] },
+    })
     server.on('connection', (client: ssh2.Connection) => client.on('error', () => {}))
     const { connect } = bench(async () => {
       const [near, far] = memorySockets()
       server.injectSocket(far as never)
       return near
     })
-    await expect(connect(freshInfo())).rejects.toMatchObject({ code: 'unreachable', message: expect.stringMatching(/no matching/) })
+    await expect(connect(freshInfo())).rejects.toMatchObject({
+      code: 'unreachable',
+      message: expect.stringMatching(/no matching/),
+    })
   })
 
   test('when the connect info has expired, before or meanwhile', async () => {
@@ -364,7 +394,10 @@ describe('logging in', () => {
 
 describe('aborting', () => {
   const reason = new Error('enough')
-  const stages: Record<string, { dialTcp: DialTcp; until: (server: MemorySshServer, clock: ManualClock) => Promise<void> }> = {}
+  const stages: Record<
+    string,
+    { dialTcp: DialTcp; until: (server: MemorySshServer, clock: ManualClock) => Promise<void> }
+  > = {}
   const inDial: DialTcp = (_address, signal) =>
     new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
   stages['while dialling'] = { dialTcp: inDial, until: async () => {} }
@@ -372,7 +405,10 @@ describe('aborting', () => {
   const pending = new MemorySshServer({ authenticate: () => new Promise(() => {}) })
   stages['while logging in'] = { dialTcp: pending.dialTcp, until: () => eventually(() => pending.pending === 1) }
   const refuse: DialTcp = async () => Promise.reject(new Error('connect ECONNREFUSED'))
-  stages['between two tries'] = { dialTcp: refuse, until: (_server, clock) => eventually(() => clock.pendingTimers === 2) }
+  stages['between two tries'] = {
+    dialTcp: refuse,
+    until: (_server, clock) => eventually(() => clock.pendingTimers === 2),
+  }
 
   test.each(Object.entries(stages))('%s', async (_name, { dialTcp, until }) => {
     const server = pending

@@ -12,17 +12,24 @@ export interface SshConnectorOptions {
   readonly random?: Random
   /** Each failed try is logged as `debug`, host key checking that is off as `warn`. */
   readonly logger?: Logger
-  /** How a byte stream to the machine is opened, for instance through another connection's `dial`. Default: from this machine. */
+  /**
+   * How a byte stream to the machine is opened, for instance through another connection's `dial`. Default: from this
+   * machine.
+   */
   readonly dialTcp?: DialTcp
-  /** Where the keys are kept that are pinned. Default: in memory, so that another process takes the first key that it sees. */
+  /**
+   * Where the keys are kept that are pinned. Default: in memory, so that another process takes the first key that it
+   * sees.
+   */
   readonly hostKeyPins?: HostKeyPins | undefined
 }
 
 /**
  * Reaches instances by SSH, with the keys, agent or password of the connect info.
  *
- * `connect` retries for `timeoutMs` in all, with back-off; a refused login, a host key that is not the known one, and unusable settings end it at once. Host keys that the connect
- * info does not name are pinned at the first login, per instance id, until `forget`. At most 8 logins are under way per host, as a stock `sshd_config` wants it.
+ * `connect` retries for `timeoutMs` in all, with back-off; a refused login, a host key that is not the known one, and
+ * unusable settings end it at once. Host keys that the connect info does not name are pinned at the first login, per
+ * instance id, until `forget`. At most 8 logins are under way per host, as a stock `sshd_config` wants it.
  */
 export function createSshConnector(options: SshConnectorOptions): Connector & Required<Pick<Connector, 'forget'>> {
   const settings = {

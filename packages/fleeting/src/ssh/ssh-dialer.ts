@@ -52,10 +52,14 @@ export class SshDialer {
     using budget = deadline(clock, timeoutMs, spent, signal)
     for (let attempt = 1; ; attempt += 1) {
       if (info.expiresAt !== undefined && info.expiresAt <= clock.wallTime()) {
-        throw new ConnectionError('expired', `instance ${target.instance}: the connect info has expired`, { cause: lastError })
+        throw new ConnectionError('expired', `instance ${target.instance}: the connect info has expired`, {
+          cause: lastError,
+        })
       }
       try {
-        return await inHandshakeQueue(target.address, budget.signal, () => this.#try(info, address, login, connector, budget.signal))
+        return await inHandshakeQueue(target.address, budget.signal, () =>
+          this.#try(info, address, login, connector, budget.signal),
+        )
       } catch (error) {
         budget.signal.throwIfAborted()
         if (isFinal(error)) throw error
@@ -66,13 +70,24 @@ export class SshDialer {
     }
   }
 
-  async #try(info: ConnectInfo, address: Address, login: Login, connector: ConnectorConfig, signal: AbortSignal): Promise<Connection> {
+  async #try(
+    info: ConnectInfo,
+    address: Address,
+    login: Login,
+    connector: ConnectorConfig,
+    signal: AbortSignal,
+  ): Promise<Connection> {
     const { clock, hostKeyPins } = this.#options
     const hostKeys = new HostKeys(connector.hostKeyChecking ?? 'pin', hostKeyPins)
     const expectedHostKeys = hostKeys.expected(info)
     const socket = await this.#dialTcp(address, signal)
     try {
-      using limit = deadline(clock, handshakeTimeoutMs, () => new Error(`no SSH login within ${handshakeTimeoutMs} ms`), signal)
+      using limit = deadline(
+        clock,
+        handshakeTimeoutMs,
+        () => new Error(`no SSH login within ${handshakeTimeoutMs} ms`),
+        signal,
+      )
       const { client, hostKey } = await handshake({
         socket,
         login,
@@ -81,7 +96,13 @@ export class SshDialer {
         signal: limit.signal,
       })
       hostKeys.pin(info.instanceId, hostKey)
-      return new SshConnection({ client, socket, clock, keepaliveMs: connector.keepaliveMs ?? 30_000, machine: info.machine })
+      return new SshConnection({
+        client,
+        socket,
+        clock,
+        keepaliveMs: connector.keepaliveMs ?? 30_000,
+        machine: info.machine,
+      })
     } catch (error) {
       socket.destroy()
       throw error
@@ -89,7 +110,12 @@ export class SshDialer {
   }
 
   async #dialTcp(address: Address, signal: AbortSignal): Promise<Duplex> {
-    using limit = deadline(this.#options.clock, tcpTimeoutMs, () => new Error(`no TCP connection within ${tcpTimeoutMs} ms`), signal)
+    using limit = deadline(
+      this.#options.clock,
+      tcpTimeoutMs,
+      () => new Error(`no TCP connection within ${tcpTimeoutMs} ms`),
+      signal,
+    )
     return await this.#options.dialTcp(address, limit.signal)
   }
 }
@@ -99,7 +125,10 @@ function isFinal(error: unknown): boolean {
   return isConnectionError(error) && error.code !== 'channel_refused' && error.code !== 'connection_lost'
 }
 
-/** 250 ms, doubled each time up to 3 s, less up to half of it by chance: a machine that boots is reached soon after it can be, and a thousand don't dial in step. */
+/**
+ * 250 ms, doubled each time up to 3 s, less up to half of it by chance: a machine that boots is reached soon after it
+ * can be, and a thousand don't dial in step.
+ */
 export function retryDelayMs(attempt: number, random: Random): number {
   return Math.min(3000, 250 * 2 ** (attempt - 1)) * (1 - random() / 2)
 }

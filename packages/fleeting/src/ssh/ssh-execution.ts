@@ -4,7 +4,10 @@ import type { ExecOptions, Execution, ExitStatus, OutputSink } from '../connecti
 import { ConnectionError } from '../errors.ts'
 import { closedByMachine, sendSignal } from './ssh2-internals.ts'
 
-/** A command on a channel of its own. Must be made in the very call that delivers the channel: its output may follow at once. */
+/**
+ * A command on a channel of its own. Must be made in the very call that delivers the channel: its output may follow at
+ * once.
+ */
 export class SshExecution implements Execution {
   readonly exited: Promise<ExitStatus>
   readonly closed: Promise<ExitStatus>
@@ -104,7 +107,8 @@ export class SshExecution implements Execution {
   }
 
   async #pauseUntil(pending: Promise<void>): Promise<void> {
-    // Both, since they share one window: while one flows it would be opened again, and the other would pile up in memory.
+    // Both, since they share one window: while one flows it would be opened again, and the other would pile up in
+    // memory.
     this.#channel.pause()
     this.#channel.stderr.pause()
     try {

@@ -12,7 +12,9 @@ test('the keys are prepared for both directions, after a further key exchange to
   const login = loginOf({ instanceId: 'i', protocol: 'ssh', username: 'ci', privateKey: newKey().privateKey }, {})
   const { client } = await handshake({ socket, login, expectedHostKeys: [], allowsWeak: false, signal })
   const protocol = (
-    client as unknown as { _protocol: { _cipher: { _encKey: unknown }; _decipher: { _decipherKey: unknown }; rekey(): void } }
+    client as unknown as {
+      _protocol: { _cipher: { _encKey: unknown }; _decipher: { _decipherKey: unknown }; rekey(): void }
+    }
   )._protocol
   const keys = (): unknown[] => [protocol._cipher._encKey, protocol._decipher._decipherKey]
   expect(keys()).toEqual([expect.any(KeyObject), expect.any(KeyObject)])

@@ -1,5 +1,6 @@
 /**
- * What we need of ssh2's client and its interface does not offer. The version is pinned exactly; the tests beside this file fail when an upgrade moves any of it.
+ * What we need of ssh2's client and its interface does not offer. The version is pinned exactly; the tests beside this
+ * file fail when an upgrade moves any of it.
  *
  * @module
  */
@@ -30,13 +31,18 @@ interface ChannelInternals {
 const insidesOf = (client: Client): ClientInternals => client as unknown as ClientInternals
 const channelInsides = (channel: ClientChannel): ChannelInternals => channel as unknown as ChannelInternals
 
-/** Sends `keepalive@openssh.com`; calls `onAnswer` once the machine answered, whatever it said, or the socket closed. */
+/**
+ * Sends `keepalive@openssh.com`; calls `onAnswer` once the machine answered, whatever it said, or the socket closed.
+ */
 export function ping(client: Client, onAnswer: () => void): void {
   insidesOf(client)._callbacks.push(onAnswer)
   insidesOf(client)._protocol.ping()
 }
 
-/** Sends a signal to a channel's command. `ClientChannel.signal` does nothing once standard input was closed. Throws when no such signal exists. */
+/**
+ * Sends a signal to a channel's command. `ClientChannel.signal` does nothing once standard input was closed. Throws
+ * when no such signal exists.
+ */
 export function sendSignal(client: Client, channel: ClientChannel, name: string): void {
   const { id, state } = channelInsides(channel).outgoing
   if (state === 'open' || state === 'eof') insidesOf(client)._protocol.signal(id, name)
@@ -50,15 +56,21 @@ export function closedByMachine(channel: ClientChannel): boolean {
 /** Closes channels that the machine opened and then refused to start a command on: `Client.exec` forgets them. */
 export function closeUnusedChannels(client: Client): void {
   for (const channel of Object.values(insidesOf(client)._chanMgr._channels)) {
-    if (typeof channel !== 'function' && channel.type === 'session' && channel.subtype === undefined && channel._callbacks.length === 0) {
+    if (
+      typeof channel !== 'function' &&
+      channel.type === 'session' &&
+      channel.subtype === undefined &&
+      channel._callbacks.length === 0
+    ) {
       channel.close()
     }
   }
 }
 
 /**
- * After each key exchange: gives AES-GCM, which is set up anew for each packet, its keys in the form that it is set up from fastest. With plain buffers Node 24 takes
- * 14 µs for each packet instead of 4, which is a fifth of all that a short command costs us.
+ * After each key exchange: gives AES-GCM, which is set up anew for each packet, its keys in the form that it is set up
+ * from fastest. With plain buffers Node 24 takes 14 µs for each packet instead of 4, which is a fifth of all that a
+ * short command costs us.
  */
 export function prepareKeys(client: Client): void {
   const { _cipher, _decipher } = insidesOf(client)._protocol

@@ -1,7 +1,10 @@
 import { Duplex } from 'node:stream'
 import type { Channel } from 'ssh2'
 
-/** A forwarded byte stream with the manners of a socket: it can be destroyed, and a lost connection is an error, not an end. */
+/**
+ * A forwarded byte stream with the manners of a socket: it can be destroyed, and a lost connection is an error, not an
+ * end.
+ */
 export class Tunnel extends Duplex {
   readonly #channel: Channel
 

@@ -1,5 +1,6 @@
 /**
- * For tests of plugins and of programs that embed the libraries: a clock that stands still, a cloud in memory, and the conformance suite.
+ * For tests of plugins and of programs that embed the libraries: a clock that stands still, a cloud in memory, and the
+ * conformance suite.
  *
  * @module
  */
@@ -10,11 +11,23 @@ export type { ConformanceCase, ConformanceContext } from './conformance/conforma
 export type { ConformanceCloud, CreateConformanceCloud } from './conformance/conformance-cloud.ts'
 export type { ConformanceOptions, MakeGroup } from './conformance/conformance-options.ts'
 export { type ConformanceOutcome, ConformanceRun } from './conformance/conformance-run.ts'
-export { type ConformanceReport, conformanceCases, type RunCasesOptions, runCases, runConformance } from './conformance/run-conformance.ts'
+export {
+  type ConformanceReport,
+  conformanceCases,
+  type RunCasesOptions,
+  runCases,
+  runConformance,
+} from './conformance/run-conformance.ts'
 /** Time and chance that a test controls. */
 export { ManualClock } from './manual-clock.ts'
 /** A cloud in memory. */
 export { type MemoryCommandResult, MemoryConnection, type MemoryShell, simpleShell } from './memory-connection.ts'
-export { type MemoryCall, type MemoryFault, MemoryGroup, type MemoryGroupOptions, type MemoryOperation } from './memory-group.ts'
+export {
+  type MemoryCall,
+  type MemoryFault,
+  MemoryGroup,
+  type MemoryGroupOptions,
+  type MemoryOperation,
+} from './memory-group.ts'
 export { seededRandom } from './seeded-random.ts'
 export { SkippingClock } from './skipping-clock.ts'

@@ -32,7 +32,10 @@ export class ManualClock implements Clock {
     return this.#timers.size
   }
 
-  /** Passes `ms`: fires the timers that come due, in order, those set meanwhile included, and lets promises settle before, between and after. */
+  /**
+   * Passes `ms`: fires the timers that come due, in order, those set meanwhile included, and lets promises settle
+   * before, between and after.
+   */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms
     await settle()

@@ -15,7 +15,10 @@ const autoscaler: Finding = {
 /**
  * The hand on a memory group's cloud. With `lateRefusals` a stock-out or a quota is no refusal but machines that fail.
  */
-export function memoryCloudHand(group: MemoryGroup, { lateRefusals = false }: { readonly lateRefusals?: boolean } = {}): CloudHand {
+export function memoryCloudHand(
+  group: MemoryGroup,
+  { lateRefusals = false }: { readonly lateRefusals?: boolean } = {},
+): CloudHand {
   return {
     saysRetryAfter: true,
     inject(fault) {
@@ -63,5 +66,8 @@ function memoryFault({ kind, retryAfterMs }: CloudFault): MemoryFault {
   const reset = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
   if (kind === 'reset') return { kind: 'error', error: reset }
   if (kind === 'lost_answer') return { kind: 'afterActing', error: reset }
-  return { kind: 'error', error: new GroupError(codes[kind], `the cloud says ${kind}`, retryAfterMs === undefined ? {} : { retryAfterMs }) }
+  return {
+    kind: 'error',
+    error: new GroupError(codes[kind], `the cloud says ${kind}`, retryAfterMs === undefined ? {} : { retryAfterMs }),
+  }
 }

@@ -19,7 +19,10 @@ import { memoryCloudHand } from './memory-cloud-hand.ts'
 import { MemoryConnection, type MemoryShell } from './memory-connection.ts'
 import { MemoryMachine } from './memory-machine.ts'
 
-/** Everything has a default that makes a prompt, well-behaved cloud. Durations are milliseconds, fixed or drawn for each use. */
+/**
+ * Everything has a default that makes a prompt, well-behaved cloud. Durations are milliseconds, fixed or drawn for each
+ * use.
+ */
 export interface MemoryGroupOptions {
   readonly clock: Clock
   /** Default `memory/test`. */
@@ -41,13 +44,21 @@ export interface MemoryGroupOptions {
   /** `list` tells the truth of this long ago. Default 0. */
   readonly listLagMs?: number
   /**
-   * What the cloud tells. Default: everything. `ids` the answer of `increase` holds ids · `tokens` rows hold launch tokens · `idempotent` a token asked twice launches once · `byId` single instances
-   * can be asked for (`describe`).
+   * What the cloud tells. Default: everything. `ids` the answer of `increase` holds ids · `tokens` rows hold launch
+   * tokens · `idempotent` a token asked twice launches once · `byId` single instances can be asked for (`describe`).
    */
-  readonly tells?: { readonly ids?: boolean; readonly tokens?: boolean; readonly idempotent?: boolean; readonly byId?: boolean }
+  readonly tells?: {
+    readonly ids?: boolean
+    readonly tokens?: boolean
+    readonly idempotent?: boolean
+    readonly byId?: boolean
+  }
   /** Gives the group a `connect` of its own, whose commands this answers. Absent: only `connectInfo`. */
   readonly shell?: MemoryShell
-  /** Whether a fault of {@link MemoryGroup.hand} that says `capacity` or `quota` is no refusal, but machines that fail. Default false. */
+  /**
+   * Whether a fault of {@link MemoryGroup.hand} that says `capacity` or `quota` is no refusal, but machines that fail.
+   * Default false.
+   */
   readonly lateRefusals?: boolean
   /** Whether it can hold an owner, with `owners` and `claim`. Default false. */
   readonly holdsOwner?: boolean
@@ -81,11 +92,17 @@ export interface MemoryCall {
 }
 
 /**
- * What goes wrong with calls. `error` is thrown · `afterActing` the call acts first and the answer is lost · `hang` no answer until the signal aborts · `deaf` not even then.
+ * What goes wrong with calls. `error` is thrown · `afterActing` the call acts first and the answer is lost · `hang` no
+ * answer until the signal aborts · `deaf` not even then.
  */
-export type MemoryFault = { readonly kind: 'error' | 'afterActing'; readonly error: Error } | { readonly kind: 'hang' | 'deaf' }
+export type MemoryFault =
+  | { readonly kind: 'error' | 'afterActing'; readonly error: Error }
+  | { readonly kind: 'hang' | 'deaf' }
 
-/** A programmable instance group that lives in memory: boot delays, faults, partial success, stuck machines, foreign hands, and a record of every call. */
+/**
+ * A programmable instance group that lives in memory: boot delays, faults, partial success, stuck machines, foreign
+ * hands, and a record of every call.
+ */
 export class MemoryGroup implements InstanceGroup {
   readonly calls: MemoryCall[] = []
   readonly connect?: (id: string, signal: AbortSignal) => Promise<Connection>
@@ -141,12 +158,16 @@ export class MemoryGroup implements InstanceGroup {
     this.hand = memoryCloudHand(this, options)
     const { shell } = options
     if (shell !== undefined)
-      this.connect = (id, signal) => this.#call({ operation: 'connect', ids: [id] }, signal, () => this.#open(id, shell))
+      this.connect = (id, signal) =>
+        this.#call({ operation: 'connect', ids: [id] }, signal, () => this.#open(id, shell))
     const { byId = true, tokens = true } = options.tells ?? {}
     if (byId) {
       this.describe = (ids, signal) =>
         this.#call({ operation: 'describe', ids }, signal, () =>
-          ids.map((id): ListedInstance => this.#machines.get(id)?.rowAt(this.#clock.now(), tokens) ?? { id, state: 'deleted' }),
+          ids.map(
+            (id): ListedInstance =>
+              this.#machines.get(id)?.rowAt(this.#clock.now(), tokens) ?? { id, state: 'deleted' },
+          ),
         )
     }
     if (options.capabilities?.includes('interruption_notice')) {
@@ -158,16 +179,20 @@ export class MemoryGroup implements InstanceGroup {
     if (options.capabilities?.includes('heartbeat')) {
       this.heartbeat = (id, signal) =>
         this.#call({ operation: 'heartbeat', ids: [id] }, signal, () => {
-          if (this.stateOf(id) !== 'running') throw new GroupError('not_found', `instance ${id} is not running`, { instanceId: id })
+          if (this.stateOf(id) !== 'running')
+            throw new GroupError('not_found', `instance ${id} is not running`, { instanceId: id })
         })
     }
     if (options.capabilities?.includes('suspend_resume')) {
-      this.suspend = (ids, signal) => this.#call({ operation: 'suspend', ids }, signal, () => this.#force(ids, 'suspended'))
+      this.suspend = (ids, signal) =>
+        this.#call({ operation: 'suspend', ids }, signal, () => this.#force(ids, 'suspended'))
       this.resume = (ids, signal) => this.#call({ operation: 'resume', ids }, signal, () => this.#force(ids, 'running'))
     }
     if (options.holdsOwner === true) {
       this.owners = (signal, ids) =>
-        this.#call({ operation: 'owners', ...(ids !== undefined && { ids }) }, signal, () => (this.owner === undefined ? [] : [this.owner]))
+        this.#call({ operation: 'owners', ...(ids !== undefined && { ids }) }, signal, () =>
+          this.owner === undefined ? [] : [this.owner],
+        )
       this.claim = (owner, signal) =>
         this.#call({ operation: 'claim' }, signal, () => {
           this.owner = owner
@@ -178,7 +203,10 @@ export class MemoryGroup implements InstanceGroup {
   init(signal: AbortSignal): Promise<GroupInfo> {
     const { id = 'memory/test', placements, listLagMs, tells } = this.#options
     const { capabilities = [] } = this.#options
-    const all: readonly Capability[] = [...capabilities, ...((tells?.idempotent ?? true) ? (['launch_tokens'] as const) : [])]
+    const all: readonly Capability[] = [
+      ...capabilities,
+      ...((tells?.idempotent ?? true) ? (['launch_tokens'] as const) : []),
+    ]
     return this.#call({ operation: 'init' }, signal, () => ({
       id,
       maxSize: this.maxSize,
@@ -226,7 +254,14 @@ export class MemoryGroup implements InstanceGroup {
       this.#mustRun(id)
       const { credentialsMs } = this.#options
       const expiry = credentialsMs !== undefined && { expiresAt: this.#clock.wallTime() + credentialsMs }
-      return { instanceId: id, protocol: 'ssh', internalAddress: '127.0.0.1', username: 'memory', password: 'memory', ...expiry }
+      return {
+        instanceId: id,
+        protocol: 'ssh',
+        internalAddress: '127.0.0.1',
+        username: 'memory',
+        password: 'memory',
+        ...expiry,
+      }
     })
   }
 
@@ -236,7 +271,10 @@ export class MemoryGroup implements InstanceGroup {
     })
   }
 
-  /** The next `times` calls of `operation` meet this fault (`Infinity`: until `heal`). Faults of one operation are met in the order given. */
+  /**
+   * The next `times` calls of `operation` meet this fault (`Infinity`: until `heal`). Faults of one operation are met
+   * in the order given.
+   */
   fail(operation: MemoryOperation, fault: MemoryFault | Error, times = 1): void {
     const queue = this.#faults.get(operation) ?? []
     queue.push({ fault: fault instanceof Error ? { kind: 'error', error: fault } : fault, left: times })
@@ -290,7 +328,8 @@ export class MemoryGroup implements InstanceGroup {
   /** Forces a state, which stays until the machine is deleted. */
   setState(id: string, state: InstanceState, detail?: string): void {
     const machine = this.#machines.get(id)
-    if (machine !== undefined) machine.forced = { state, from: this.#clock.now(), ...(detail !== undefined && { detail }) }
+    if (machine !== undefined)
+      machine.forced = { state, from: this.#clock.now(), ...(detail !== undefined && { detail }) }
   }
 
   /** The true state now, whatever `list` says. */
@@ -308,7 +347,10 @@ export class MemoryGroup implements InstanceGroup {
     return this.#options.maxSize ?? 1000
   }
 
-  /** Ends every open connection, or those to one machine: a network that goes away. Set `unreachable` so that new ones fail too. */
+  /**
+   * Ends every open connection, or those to one machine: a network that goes away. Set `unreachable` so that new ones
+   * fail too.
+   */
   dropConnections(to?: string): void {
     for (const id of to === undefined ? this.#connections.keys() : [to]) this.#drop(id)
   }
@@ -318,14 +360,28 @@ export class MemoryGroup implements InstanceGroup {
     this.#connections.delete(id)
   }
 
-  #add(launchToken: string | undefined, placement: string | undefined, appearsAt: number, runningAt: number): MemoryMachine {
+  #add(
+    launchToken: string | undefined,
+    placement: string | undefined,
+    appearsAt: number,
+    runningAt: number,
+  ): MemoryMachine {
     const { nameMachine = (number) => `m-${number}` } = this.#options
-    const machine = new MemoryMachine(nameMachine(this.#nextId++, placement), launchToken, placement, appearsAt, runningAt)
+    const machine = new MemoryMachine(
+      nameMachine(this.#nextId++, placement),
+      launchToken,
+      placement,
+      appearsAt,
+      runningAt,
+    )
     this.#machines.set(machine.id, machine)
     return machine
   }
 
-  #launch({ count, launchToken, placement }: IncreaseRequest): { machines: readonly MemoryMachine[]; errors: readonly GroupError[] } {
+  #launch({ count, launchToken, placement }: IncreaseRequest): {
+    machines: readonly MemoryMachine[]
+    errors: readonly GroupError[]
+  } {
     const room = Math.max(0, this.maxSize - this.ids.length)
     const errors: GroupError[] = []
     let accepted = count
@@ -383,7 +439,8 @@ export class MemoryGroup implements InstanceGroup {
 
   #open(id: string, shell: MemoryShell): MemoryConnection {
     this.#mustRun(id)
-    if (this.unreachable === 'all' || this.unreachable.has(id)) throw new ConnectionError('unreachable', `instance ${id} does not answer`)
+    if (this.unreachable === 'all' || this.unreachable.has(id))
+      throw new ConnectionError('unreachable', `instance ${id} does not answer`)
     const connection = new MemoryConnection(id, shell)
     const open = this.#connections.get(id) ?? new Set()
     this.#connections.set(id, open.add(connection))
@@ -402,7 +459,9 @@ export class MemoryGroup implements InstanceGroup {
       if (fault?.kind === 'error') throw fault.error
       if (fault?.kind === 'deaf') return await new Promise<T>(() => {})
       if (fault?.kind === 'hang')
-        return await new Promise<T>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
+        return await new Promise<T>((_, reject) =>
+          signal.addEventListener('abort', () => reject(signal.reason), { once: true }),
+        )
       const result = act()
       if (fault?.kind === 'afterActing') throw fault.error
       return result

@@ -1,7 +1,9 @@
 import type { GroupError } from '../errors.ts'
 import type { InstanceState, ListedInstance } from '../instance-group.ts'
 
-/** One machine of a memory group as a plan over time: its state at any moment is computed, so that nothing has to tick. */
+/**
+ * One machine of a memory group as a plan over time: its state at any moment is computed, so that nothing has to tick.
+ */
 export class MemoryMachine {
   readonly id: string
   readonly launchToken: string | undefined
@@ -13,9 +15,17 @@ export class MemoryMachine {
   deletingAt: number = Infinity
   goneAt: number = Infinity
   /** Set by hand; wins over what the times say until the machine is deleted. */
-  forced: { readonly state: InstanceState; readonly detail?: string; readonly error?: GroupError; readonly from: number } | undefined
+  forced:
+    | { readonly state: InstanceState; readonly detail?: string; readonly error?: GroupError; readonly from: number }
+    | undefined
 
-  constructor(id: string, launchToken: string | undefined, placement: string | undefined, appearsAt: number, runningAt: number) {
+  constructor(
+    id: string,
+    launchToken: string | undefined,
+    placement: string | undefined,
+    appearsAt: number,
+    runningAt: number,
+  ) {
     this.id = id
     this.launchToken = launchToken
     this.placement = placement

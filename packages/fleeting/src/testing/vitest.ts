@@ -10,8 +10,9 @@ import { ConformanceRun } from './conformance/conformance-run.ts'
 import { conformanceCases } from './conformance/run-conformance.ts'
 
 /**
- * Declares a test for each rule of the contract, on one group. What the group or the options do not allow shows up as skipped, with the reason.
- * Raise `patienceMs` for machines that boot slowly; each test may take five times as long. What a test waits for longer than some seconds is printed.
+ * Declares a test for each rule of the contract, on one group. What the group or the options do not allow shows up as
+ * skipped, with the reason. Raise `patienceMs` for machines that boot slowly; each test may take five times as long.
+ * What a test waits for longer than some seconds is printed.
  */
 export function describeInstanceGroup(name: string, makeGroup: MakeGroup, options: ConformanceOptions = {}): void {
   const timeout = 5 * (options.patienceMs ?? 300_000)

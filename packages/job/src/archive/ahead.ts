@@ -1,5 +1,8 @@
 /** The same, but up to `count` are asked for before they are wanted, so that their making overlaps. */
-export async function* ahead<T>(source: AsyncGenerator<T, void, undefined>, count: number): AsyncGenerator<T, void, undefined> {
+export async function* ahead<T>(
+  source: AsyncGenerator<T, void, undefined>,
+  count: number,
+): AsyncGenerator<T, void, undefined> {
   const coming: Promise<IteratorResult<T, void>>[] = []
   const ask = (): void => {
     const next = source.next()

@@ -1,4 +1,7 @@
-/** One thing that an archive holds. Its path is checked: below the directory that the archive is unpacked in, with `/` between its names, none of which is empty, `.` or `..`. */
+/**
+ * One thing that an archive holds. Its path is checked: below the directory that the archive is unpacked in, with `/`
+ * between its names, none of which is empty, `.` or `..`.
+ */
 export type ArchiveEntry = {
   readonly path: string
   /** Permission bits, at most `0o777`. */

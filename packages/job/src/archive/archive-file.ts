@@ -13,7 +13,10 @@ export interface ArchiveFileOptions {
 
 const readBytes = 256 * 1024
 
-/** A whole archive on the manager's disk: a zip's list of contents is at its end, and all of an archive is looked at before any of it is unpacked. Private, and without a name, so that nothing is left of it however the process ends. */
+/**
+ * A whole archive on the manager's disk: a zip's list of contents is at its end, and all of an archive is looked at
+ * before any of it is unpacked. Private, and without a name, so that nothing is left of it however the process ends.
+ */
 export class ArchiveFile {
   readonly handle: FileHandle
   readonly size: number
@@ -24,7 +27,10 @@ export class ArchiveFile {
   }
 
   /** Thrown: {@link ArchiveError} `too_large`, `no_space`; what the file system or `source` throws. */
-  static async receive(source: AsyncIterable<Buffer>, { directory = tmpdir(), limitBytes }: ArchiveFileOptions): Promise<ArchiveFile> {
+  static async receive(
+    source: AsyncIterable<Buffer>,
+    { directory = tmpdir(), limitBytes }: ArchiveFileOptions,
+  ): Promise<ArchiveFile> {
     const path = join(directory, `runner-core-archive-${randomUUID()}`)
     const handle = await open(path, 'wx+', 0o600)
     let size = 0
@@ -34,15 +40,20 @@ export class ArchiveFile {
         if (size + chunk.length > limitBytes)
           throw new ArchiveError('too_large', `the archive is refused: it has more than ${limitBytes} bytes`)
         let written = 0
-        while (written < chunk.length) written += (await handle.write(chunk, written, chunk.length - written, size + written)).bytesWritten
+        while (written < chunk.length)
+          written += (await handle.write(chunk, written, chunk.length - written, size + written)).bytesWritten
         size += chunk.length
       }
     } catch (error) {
       await handle.close()
       if (!['ENOSPC', 'EDQUOT', 'EFBIG'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
-      throw new ArchiveError('no_space', `the manager has no room for the archive in ${directory}: ${(error as Error).message}`, {
-        cause: error,
-      })
+      throw new ArchiveError(
+        'no_space',
+        `the manager has no room for the archive in ${directory}: ${(error as Error).message}`,
+        {
+          cause: error,
+        },
+      )
     }
     return new ArchiveFile(handle, size)
   }

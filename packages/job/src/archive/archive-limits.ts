@@ -6,7 +6,10 @@ export interface ArchiveLimits {
   readonly contentBytes: number
   /** Default 500,000. The manager keeps about 300 bytes of memory for each while it unpacks. */
   readonly entries: number
-  /** How many times the archive's bytes its files may come to, once they are more than 1 GiB. Default 200: deflate makes text 3 to 30 times smaller, zeros 1,000 times. */
+  /**
+   * How many times the archive's bytes its files may come to, once they are more than 1 GiB. Default 200: deflate makes
+   * text 3 to 30 times smaller, zeros 1,000 times.
+   */
   readonly ratio: number
 }
 

@@ -1,6 +1,9 @@
 const pageBytes = 64 * 1024
 
-/** Small records kept close together. Each as a buffer of its own would keep alive the whole page of the pool that it was cut from. */
+/**
+ * Small records kept close together. Each as a buffer of its own would keep alive the whole page of the pool that it
+ * was cut from.
+ */
 export class BytePages {
   readonly #pages: Buffer[] = []
   #used = pageBytes
@@ -31,6 +34,7 @@ export class BytePages {
   }
 
   *[Symbol.iterator](): Generator<Buffer> {
-    for (const [index, page] of this.#pages.entries()) yield index === this.#pages.length - 1 ? page.subarray(0, this.#used) : page
+    for (const [index, page] of this.#pages.entries())
+      yield index === this.#pages.length - 1 ? page.subarray(0, this.#used) : page
   }
 }

@@ -7,12 +7,16 @@ export interface CheckedEntries {
   readonly directories: readonly string[]
 }
 
-/** What becomes of symbolic links that lead out of the directory: `refuse` the archive for them; `keep` them, as what a job made for itself may need them (the interpreter of a Python environment). */
+/**
+ * What becomes of symbolic links that lead out of the directory: `refuse` the archive for them; `keep` them, as what a
+ * job made for itself may need them (the interpreter of a Python environment).
+ */
 export type OutwardLinks = 'refuse' | 'keep'
 
 /**
- * Checks that entries fit together: no path twice, nothing below what is no directory, no link that leads out. Then writing them in any order, into a directory in which no symbolic link stands
- * in their way, writes nothing anywhere else; and neither does a later writer who follows their links, where those that lead out are refused.
+ * Checks that entries fit together: no path twice, nothing below what is no directory, no link that leads out. Then
+ * writing them in any order, into a directory in which no symbolic link stands in their way, writes nothing anywhere
+ * else; and neither does a later writer who follows their links, where those that lead out are refused.
  *
  * Thrown: {@link ArchiveError} `unsafe`.
  */
@@ -28,7 +32,8 @@ export function checkEntries(entries: readonly ArchiveEntry[], outwardLinks: Out
       const parent = path.slice(0, end)
       const type = types.get(parent)
       if (type === 'symlink') refuse(path, `leads through the symbolic link ${JSON.stringify(parent)}`)
-      if (type !== undefined && type !== 'directory') refuse(path, `is below ${JSON.stringify(parent)}, which is a file`)
+      if (type !== undefined && type !== 'directory')
+        refuse(path, `is below ${JSON.stringify(parent)}, which is a file`)
       // What is above it is looked at with its own entry, or was with that of something else below it.
       if (type === 'directory') break
       types.set(parent, 'directory')
@@ -43,11 +48,13 @@ export function checkEntries(entries: readonly ArchiveEntry[], outwardLinks: Out
 }
 
 /**
- * A link may go up from where it stands, since what is above it is a directory for certain, and then down. Up after down only where the archive itself has a directory there: what else a name
- * stands for, such as another link, is not known here, and `up` from there could be anywhere.
+ * A link may go up from where it stands, since what is above it is a directory for certain, and then down. Up after
+ * down only where the archive itself has a directory there: what else a name stands for, such as another link, is not
+ * known here, and `up` from there could be anywhere.
  */
 function checkSymlink(path: string, target: string, types: ReadonlyMap<string, ArchiveEntry['type']>): void {
-  const leadsOut = (): never => refuse(path, `is a symbolic link to ${JSON.stringify(target)}, which leads out of the directory`)
+  const leadsOut = (): never =>
+    refuse(path, `is a symbolic link to ${JSON.stringify(target)}, which leads out of the directory`)
   if (target.startsWith('/')) leadsOut()
   const at = path.split('/').slice(0, -1)
   for (const part of target.split('/')) {

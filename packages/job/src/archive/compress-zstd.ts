@@ -7,8 +7,15 @@ const blockBytes = 128 * 1024
 
 const levels: Readonly<Record<string, number>> = { fastest: 1, fast: 2, default: 3, slow: 7, slowest: 11 }
 
-/** Compresses a stream as it comes. `level`: `fastest`, `fast`, `default`, `slow` or `slowest`; anything else is `default`. The same bytes at the same level always come to the same, however they are cut. Rejects with what `source` throws. */
-export async function* compressZstd(source: AsyncIterable<Buffer>, level: string): AsyncGenerator<Buffer, void, undefined> {
+/**
+ * Compresses a stream as it comes. `level`: `fastest`, `fast`, `default`, `slow` or `slowest`; anything else is
+ * `default`. The same bytes at the same level always come to the same, however they are cut. Rejects with what `source`
+ * throws.
+ */
+export async function* compressZstd(
+  source: AsyncIterable<Buffer>,
+  level: string,
+): AsyncGenerator<Buffer, void, undefined> {
   const encoder: Transform = zlib.createZstdCompress({
     chunkSize: 128 * 1024,
     params: params(level),

@@ -9,7 +9,10 @@ export type Compression = 'gzip' | 'zstd' | 'deflate'
  *
  * Thrown: {@link ArchiveError} `damaged`, also at the end when a checksum does not fit; what `source` throws.
  */
-export async function* decompress(source: AsyncIterable<Buffer>, compression: Compression): AsyncGenerator<Buffer, void, undefined> {
+export async function* decompress(
+  source: AsyncIterable<Buffer>,
+  compression: Compression,
+): AsyncGenerator<Buffer, void, undefined> {
   const decoder = createDecoder(compression)
   let sourceError: unknown
   const watched = async function* (): AsyncGenerator<Buffer> {

@@ -5,9 +5,15 @@ import { inBlocks } from './in-blocks.ts'
 
 const deflate: (bytes: Buffer, options: ZlibOptions) => Promise<Buffer> = promisify(deflateRaw)
 
-/** Each block is packed on its own, on another thread: small enough that several fit into the memory, large enough that little is lost between them. */
+/**
+ * Each block is packed on its own, on another thread: small enough that several fit into the memory, large enough that
+ * little is lost between them.
+ */
 export const blockBytes: number = 512 * 1024
-/** Blocks that may be packed, or wait to be, while another is looked at: one for each core that zlib's four threads can have, and one that waits. More would only lie there. */
+/**
+ * Blocks that may be packed, or wait to be, while another is looked at: one for each core that zlib's four threads can
+ * have, and one that waits. More would only lie there.
+ */
 export const blocksAhead: number = Math.min(4, availableParallelism()) + 1
 /** How far back a block may refer to. */
 const windowBytes = 32 * 1024
@@ -28,16 +34,23 @@ export interface DeflatedBlock {
 }
 
 /**
- * The parts of a deflate stream, up to {@link deflateEnd}: any number of them may be waited for at once. What does not become shorter is taken as it is. The same bytes at the same level always come to the same, however
- * they are cut.
+ * The parts of a deflate stream, up to {@link deflateEnd}: any number of them may be waited for at once. What does not
+ * become shorter is taken as it is. The same bytes at the same level always come to the same, however they are cut.
  */
-export async function* deflateBlocks(source: AsyncIterable<Buffer>, level: number): AsyncGenerator<DeflatedBlock, void, undefined> {
+export async function* deflateBlocks(
+  source: AsyncIterable<Buffer>,
+  level: number,
+): AsyncGenerator<DeflatedBlock, void, undefined> {
   // As many as may be looked at, packed or needed as the one before at a time.
   const memory = Array.from({ length: blocksAhead + 3 }, (): Buffer | undefined => undefined)
   let before: Buffer | undefined
   let untilSample = 0
   let number = 0
-  for await (const bytes of inBlocks(source, blockBytes, () => (memory[number++ % memory.length] ??= Buffer.allocUnsafeSlow(blockBytes)))) {
+  for await (const bytes of inBlocks(
+    source,
+    blockBytes,
+    () => (memory[number++ % memory.length] ??= Buffer.allocUnsafeSlow(blockBytes)),
+  )) {
     let packed: Promise<Buffer>
     if (level > 0 && untilSample === 0) untilSample = isWorthPacking(bytes) ? blocksPerSample : 0
     if (untilSample > 0) {

@@ -5,10 +5,12 @@ const longestPath = 4095
 const longestName = 255
 
 /**
- * The path of an entry from the bytes of its name: `./a//b/` is `a/b`, and the directory itself that the archive is unpacked in is ''.
+ * The path of an entry from the bytes of its name: `./a//b/` is `a/b`, and the directory itself that the archive is
+ * unpacked in is ''.
  *
- * Thrown: {@link ArchiveError} `unsafe` when the name leads elsewhere or into the repository's own `.git`, holds what would make it another name for somebody else (control characters; drives and `..`
- * for those who take `\` for a separator), or is no UTF-8.
+ * Thrown: {@link ArchiveError} `unsafe` when the name leads elsewhere or into the repository's own `.git`, holds what
+ * would make it another name for somebody else (control characters; drives and `..` for those who take `\` for a
+ * separator), or is no UTF-8.
  */
 export function entryPath(name: Buffer): string {
   const text = decodeName(name)
@@ -21,15 +23,22 @@ export function entryPath(name: Buffer): string {
   const names = text.split('/').filter((part) => part !== '' && part !== '.')
   if (names.includes('..')) refuse('leads out of the directory')
   if (names.some((part) => Buffer.byteLength(part) > longestName) || name.length > longestPath) refuse('is too long')
-  // Git runs what stands in hooks and in its configuration. Some file systems make no difference between upper and lower case.
+  // Git runs what stands in hooks and in its configuration. Some file systems make no difference between upper and
+  // lower case.
   if (names[0]?.toLowerCase() === '.git') refuse("is part of the repository's own .git")
   return names.join('/')
 }
 
-/** The target of a symbolic link from its bytes. Where it leads to is another question. Thrown: {@link ArchiveError} `unsafe`. */
+/**
+ * The target of a symbolic link from its bytes. Where it leads to is another question. Thrown: {@link ArchiveError}
+ * `unsafe`.
+ */
 export function linkTarget(path: string, bytes: Buffer): string {
   const refuse = (why: string): never => {
-    throw new ArchiveError('unsafe', `the archive is refused: the symbolic link ${JSON.stringify(shortened(path))} ${why}`)
+    throw new ArchiveError(
+      'unsafe',
+      `the archive is refused: the symbolic link ${JSON.stringify(shortened(path))} ${why}`,
+    )
   }
   if (bytes.length === 0) refuse('leads nowhere')
   if (bytes.length > longestPath) refuse('has a target that is too long')
@@ -53,7 +62,8 @@ function checkForWindows(text: string, refuse: (why: string) => never): void {
   if (/^[A-Za-z]:/.test(text)) refuse('begins with a drive')
   if (text.startsWith('\\')) refuse('is absolute')
   const hasBackslash = (part: string): boolean => part.includes('\\')
-  if (text.split('/').some((part) => hasBackslash(part) && part.split('\\').includes('..'))) refuse('leads out of the directory')
+  if (text.split('/').some((part) => hasBackslash(part) && part.split('\\').includes('..')))
+    refuse('leads out of the directory')
 }
 
 function shortened(text: string): string {

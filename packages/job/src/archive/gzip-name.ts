@@ -1,4 +1,7 @@
-/** The name that a gzip's first header gives, without any directory; undefined where there is none, or not within `start`. */
+/**
+ * The name that a gzip's first header gives, without any directory; undefined where there is none, or not within
+ * `start`.
+ */
 export function gzipName(start: Buffer): string | undefined {
   const flags = start[3] ?? 0
   if ((flags & 0x08) === 0 || start.length < 12) return undefined

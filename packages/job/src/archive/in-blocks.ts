@@ -1,5 +1,12 @@
-/** A stream in pieces of `size` bytes, each copied to the memory that `next` gives for it; the last one may be shorter, and none is empty. */
-export async function* inBlocks(source: AsyncIterable<Buffer>, size: number, next: () => Buffer): AsyncGenerator<Buffer, void, undefined> {
+/**
+ * A stream in pieces of `size` bytes, each copied to the memory that `next` gives for it; the last one may be shorter,
+ * and none is empty.
+ */
+export async function* inBlocks(
+  source: AsyncIterable<Buffer>,
+  size: number,
+  next: () => Buffer,
+): AsyncGenerator<Buffer, void, undefined> {
   let block: Buffer | undefined
   let length = 0
   for await (const chunk of source) {

@@ -45,7 +45,12 @@ describe('limits', () => {
   it.each([
     ['entries of a zip', zipBytes(many), { entries: 10 }, /more than 10 entries/],
     ['entries of a tar', tarBytes(many), { entries: 10 }, /more than 10 entries/],
-    ['long names of a tar', tarBytes(Array.from({ length: 11 }, () => paxItem({ mtime: '1' }))), { entries: 10 }, /more than 10 entries/],
+    [
+      'long names of a tar',
+      tarBytes(Array.from({ length: 11 }, () => paxItem({ mtime: '1' }))),
+      { entries: 10 },
+      /more than 10 entries/,
+    ],
     ['bytes of a zip', zipBytes(many), { contentBytes: 1000 }, /more than 1000 bytes/],
     ['bytes of a tar', gzipSync(tarBytes(many)), { contentBytes: 1000 }, /more than 1000 bytes/],
     ['bytes of a single file', gzipSync(Buffer.alloc(1001)), { contentBytes: 1000 }, /more than 1000 bytes/],
@@ -65,7 +70,9 @@ describe('limits', () => {
     // A gigabyte and a bit of zeros in a megabyte.
     const bomb = gzipSync(Buffer.alloc(2 ** 20))
     const bytes = Buffer.concat(Array.from({ length: 1100 }, () => bomb))
-    await expect(withArchive(bytes, async () => {}, { filename: 'zeros.gz' })).rejects.toMatchObject({ code: 'too_large' })
+    await expect(withArchive(bytes, async () => {}, { filename: 'zeros.gz' })).rejects.toMatchObject({
+      code: 'too_large',
+    })
   })
 })
 
@@ -116,7 +123,10 @@ describe('whatever an honest archive holds comes out of it', () => {
   const packings: readonly (readonly [string, (tree: ArchiveTree) => Promise<Buffer>])[] = [
     ['zip', async (tree) => treeAsZip(tree)],
     ['zip of this runner', async (tree) => await collect(writeZip(packedFiles(tree), 'default'))],
-    ['zip of this runner with Zstandard', async (tree) => await collect(writeZip(packedFiles(tree), 'default', 'zstd'))],
+    [
+      'zip of this runner with Zstandard',
+      async (tree) => await collect(writeZip(packedFiles(tree), 'default', 'zstd')),
+    ],
     ['tar.zst of this runner', async (tree) => await collect(compressZstd(writeTar(packedFiles(tree)), 'default'))],
     ['tar', async (tree) => treeAsTar(tree)],
     ['tar.gz', async (tree) => gzipSync(treeAsTar(tree))],
@@ -132,9 +142,9 @@ describe('whatever an honest archive holds comes out of it', () => {
           await collect(packEntries(archive)),
           await collect(packLinkDirectories(archive.entries) ?? piecesOf(tarEnd)),
         ])
-        expect(sorted(new Map([...(await withArchive(sent!, contentsOf)), ...(await withArchive(last!, contentsOf))]))).toEqual(
-          sorted(tree),
-        )
+        expect(
+          sorted(new Map([...(await withArchive(sent!, contentsOf)), ...(await withArchive(last!, contentsOf))])),
+        ).toEqual(sorted(tree))
       }),
       { numRuns: 30 },
     )

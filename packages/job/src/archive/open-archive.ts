@@ -12,10 +12,16 @@ import { gzipName } from './gzip-name.ts'
 import { readTar, type TarMember } from './read-tar.ts'
 import { readZip } from './read-zip.ts'
 
-/** An archive that was looked at as a whole: every name and link in it is harmless, and it comes to no more than the limits allow. */
+/**
+ * An archive that was looked at as a whole: every name and link in it is harmless, and it comes to no more than the
+ * limits allow.
+ */
 export interface OpenedArchive extends CheckedEntries {
   readonly entries: readonly ArchiveEntry[]
-  /** The files, in an order that suits the archive. Each is to be read before the next. Thrown meanwhile: {@link ArchiveError} `damaged`. */
+  /**
+   * The files, in an order that suits the archive. Each is to be read before the next. Thrown meanwhile:
+   * {@link ArchiveError} `damaged`.
+   */
   files(): AsyncIterable<FileContent>
 }
 
@@ -34,16 +40,23 @@ type UncheckedArchive = Omit<OpenedArchive, keyof CheckedEntries>
 const archiveEnding = /\.(zip|tar|tgz|gz|zst)$/i
 
 /**
- * Opens an archive of whatever format it is: zip, tar, tar or a single file compressed with gzip or Zstandard, or a file that is no archive at all. Nothing of it is written anywhere.
+ * Opens an archive of whatever format it is: zip, tar, tar or a single file compressed with gzip or Zstandard, or a
+ * file that is no archive at all. Nothing of it is written anywhere.
  *
  * Thrown: {@link ArchiveError}; what the file system throws.
  */
-export async function openArchive(file: ArchiveFile, { outwardLinks = 'refuse', ...options }: OpenArchiveOptions): Promise<OpenedArchive> {
+export async function openArchive(
+  file: ArchiveFile,
+  { outwardLinks = 'refuse', ...options }: OpenArchiveOptions,
+): Promise<OpenedArchive> {
   const archive = await readArchive(file, options)
   return { ...archive, ...checkEntries(archive.entries, outwardLinks) }
 }
 
-async function readArchive(file: ArchiveFile, { filename, limits }: Omit<OpenArchiveOptions, 'outwardLinks'>): Promise<UncheckedArchive> {
+async function readArchive(
+  file: ArchiveFile,
+  { filename, limits }: Omit<OpenArchiveOptions, 'outwardLinks'>,
+): Promise<UncheckedArchive> {
   const tally = new ContentTally(file.size, { ...defaultArchiveLimits, ...limits })
   const start = await file.readAt(0, sniffedBytes)
   const format = archiveFormat(start)

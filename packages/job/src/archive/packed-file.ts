@@ -19,7 +19,13 @@ export interface PackedFile {
 export type CompressionLevel = 'fastest' | 'fast' | 'default' | 'slow' | 'slowest'
 
 /** Of zlib; 0: what goes in comes out. */
-export const deflateLevels: Readonly<Record<CompressionLevel, number>> = { fastest: 0, fast: 1, default: 4, slow: 7, slowest: 9 }
+export const deflateLevels: Readonly<Record<CompressionLevel, number>> = {
+  fastest: 0,
+  fast: 1,
+  default: 4,
+  slow: 7,
+  slowest: 9,
+}
 
 /** What is none of the words means the default, as in GitLab's runner. */
 export function compressionLevel(setting: string): CompressionLevel {

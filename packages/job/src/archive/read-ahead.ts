@@ -2,7 +2,10 @@ import type { ArchiveFile } from './archive-file.ts'
 
 const windowBytes = 64 * 1024
 
-/** Reads pieces of a file that are mostly small and mostly one after the other: each from the file costs a turn of a thread, so what is around them is read with them. */
+/**
+ * Reads pieces of a file that are mostly small and mostly one after the other: each from the file costs a turn of a
+ * thread, so what is around them is read with them.
+ */
 export class ReadAhead {
   readonly #file: ArchiveFile
   #start = 0

@@ -15,11 +15,14 @@ const longestName = 8192
 const largestPiece = 256 * 1024
 
 /**
- * What tar on a job's machine, GNU's in its own format or busybox's, says of files of the job: several archives may follow each other. Nothing is unpacked from it, so names are taken as they are.
+ * What tar on a job's machine, GNU's in its own format or busybox's, says of files of the job: several archives may
+ * follow each other. Nothing is unpacked from it, so names are taken as they are.
  *
  * Thrown: {@link ArchiveError} `damaged`; what `source` throws.
  */
-export async function* readMachineTar(source: AsyncIterable<Buffer>): AsyncGenerator<MachineTarMember, void, undefined> {
+export async function* readMachineTar(
+  source: AsyncIterable<Buffer>,
+): AsyncGenerator<MachineTarMember, void, undefined> {
   const blocks = new BlockReader(source)
   let long: { readonly name?: Buffer; readonly linkname?: Buffer } = {}
   try {

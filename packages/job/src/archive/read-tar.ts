@@ -16,11 +16,15 @@ const longestExtension = 1024 * 1024
 const largestPiece = 256 * 1024
 
 /**
- * Reads a tar archive, ustar, pax or GNU, as it comes, and checks each name. `onHeader` is called for every header, those of long names too, before anything else is done with it, and may throw.
+ * Reads a tar archive, ustar, pax or GNU, as it comes, and checks each name. `onHeader` is called for every header,
+ * those of long names too, before anything else is done with it, and may throw.
  *
  * Thrown: {@link ArchiveError} `unsafe`, `damaged`, `unsupported`; what `source` throws.
  */
-export async function* readTar(source: AsyncIterable<Buffer>, onHeader: () => void): AsyncGenerator<TarMember, void, undefined> {
+export async function* readTar(
+  source: AsyncIterable<Buffer>,
+  onHeader: () => void,
+): AsyncGenerator<TarMember, void, undefined> {
   const blocks = new BlockReader(source)
   let extension: Extension = {}
   try {
@@ -100,7 +104,8 @@ function paxExtension(bytes: Buffer): Extension {
     const length = /^[1-9]\d{0,6}$/.test(digits) ? Number(digits) : 0
     const record = bytes.subarray(space + 1, at + length)
     const equals = record.indexOf('=')
-    if (length === 0 || at + length > bytes.length || record.at(-1) !== 0x0a || equals === -1) throw damaged('a header that cannot be read')
+    if (length === 0 || at + length > bytes.length || record.at(-1) !== 0x0a || equals === -1)
+      throw damaged('a header that cannot be read')
     at += length
     const key = record.toString('utf8', 0, equals)
     const value = record.subarray(equals + 1, -1)
@@ -157,7 +162,8 @@ function entryType(typeflag: string, name: Buffer): ArchiveEntry['type'] | undef
 function notWritten(path: string, typeflag: string): ArchiveError {
   const kinds: Readonly<Record<string, string>> = { 3: 'a device', 4: 'a device', 6: 'a FIFO' }
   const kind = kinds[typeflag]
-  if (kind !== undefined) return new ArchiveError('unsafe', `the archive is refused: ${JSON.stringify(path)} is ${kind}`)
+  if (kind !== undefined)
+    return new ArchiveError('unsafe', `the archive is refused: ${JSON.stringify(path)} is ${kind}`)
   if (typeflag === 'S') return sparse()
   return new ArchiveError(
     'unsupported',

@@ -34,7 +34,10 @@ const specialKinds: ReadonlyMap<number, string> = new Map([
 /** Files that are no larger are unpacked at once, which takes less than a millisecond. */
 const smallBytes = 64 * 1024
 
-/** Thrown: {@link ArchiveError} `unsafe`, `damaged`, `unsupported`, and what `tally` throws; what the file system throws. */
+/**
+ * Thrown: {@link ArchiveError} `unsafe`, `damaged`, `unsupported`, and what `tally` throws; what the file system
+ * throws.
+ */
 export async function readZip(file: ArchiveFile, tally: ContentTally): Promise<ZipContents> {
   const entries: ArchiveEntry[] = []
   const parts: (ZipPart | undefined)[] = []
@@ -57,7 +60,10 @@ export async function readZip(file: ArchiveFile, tally: ContentTally): Promise<Z
     const common = { path, mode: permissions(listed, type), mtime: listed.getLastModDate().getTime() }
     if (type === 'symlink') {
       if (part.size > 4096)
-        throw new ArchiveError('unsafe', `the archive is refused: the symbolic link ${JSON.stringify(path)} has a target that is too long`)
+        throw new ArchiveError(
+          'unsafe',
+          `the archive is refused: the symbolic link ${JSON.stringify(path)} has a target that is too long`,
+        )
       const target = await collect(partBytes(file, contents, part, path))
       entries.push({ ...common, type, target: linkTarget(path, target) })
       parts.push(undefined)
@@ -89,7 +95,8 @@ interface OpenZip {
 
 function openZip(file: ArchiveFile): Promise<OpenZip> {
   return new Promise((resolve, reject) => {
-    // Names are taken as they are: a second one in an extra field, or a guess at their encoding, is how two readers come to see two archives.
+    // Names are taken as they are: a second one in an extra field, or a guess at their encoding, is how two readers
+    // come to see two archives.
     const options = { autoClose: false, lazyEntries: true, decodeStrings: false, validateEntrySizes: true }
     yauzl.fromRandomAccessReader(new ContentsReader(file), file.size, options, (error, zip) => {
       if (error) reject(asDamaged(error))
@@ -145,14 +152,27 @@ async function* listedEntries(zip: yauzl.ZipFile): AsyncGenerator<yauzl.Entry, v
   }
 }
 
-/** Finds a file's bytes, and compares what stands before them with the list of contents: a reader that goes by the one must see what a reader sees that goes by the other. */
+/**
+ * Finds a file's bytes, and compares what stands before them with the list of contents: a reader that goes by the one
+ * must see what a reader sees that goes by the other.
+ */
 async function locate(file: ReadAhead, listed: yauzl.Entry, path: string): Promise<ZipPart> {
-  const { relativeOffsetOfLocalHeader: offset, compressionMethod: method, compressedSize, uncompressedSize: size } = listed
-  if (listed.isEncrypted()) throw new ArchiveError('unsupported', `the archive is refused: ${JSON.stringify(path)} is encrypted`)
+  const {
+    relativeOffsetOfLocalHeader: offset,
+    compressionMethod: method,
+    compressedSize,
+    uncompressedSize: size,
+  } = listed
+  if (listed.isEncrypted())
+    throw new ArchiveError('unsupported', `the archive is refused: ${JSON.stringify(path)} is encrypted`)
   if (methods[method] === undefined)
-    throw new ArchiveError('unsupported', `the archive is refused: ${JSON.stringify(path)} is compressed by the unknown method ${method}`)
+    throw new ArchiveError(
+      'unsupported',
+      `the archive is refused: ${JSON.stringify(path)} is compressed by the unknown method ${method}`,
+    )
   const local = await file.readAt(offset, 30 + listed.fileNameRaw.length)
-  if (local.length < 30 || local.readUInt32LE(0) !== 0x04034b50) throw damaged(`nothing where ${JSON.stringify(path)} should be`)
+  if (local.length < 30 || local.readUInt32LE(0) !== 0x04034b50)
+    throw damaged(`nothing where ${JSON.stringify(path)} should be`)
   const flags = local.readUInt16LE(6)
   const nameLength = local.readUInt16LE(26)
   const differs = (what: string): never => {
@@ -175,11 +195,15 @@ async function locate(file: ReadAhead, listed: yauzl.Entry, path: string): Promi
 function checkSpans(spans: readonly { readonly start: number; readonly end: number }[], contentsStart: number): void {
   const sorted = spans.toSorted((a, b) => a.start - b.start)
   for (const [index, { end }] of sorted.entries()) {
-    if (end > (sorted[index + 1]?.start ?? contentsStart)) throw new ArchiveError('unsafe', 'the archive is refused: its entries overlap')
+    if (end > (sorted[index + 1]?.start ?? contentsStart))
+      throw new ArchiveError('unsafe', 'the archive is refused: its entries overlap')
   }
 }
 
-function entryType({ versionMadeBy, externalFileAttributes, fileNameRaw }: yauzl.Entry, path: string): 'file' | 'directory' | 'symlink' {
+function entryType(
+  { versionMadeBy, externalFileAttributes, fileNameRaw }: yauzl.Entry,
+  path: string,
+): 'file' | 'directory' | 'symlink' {
   const kind = isUnix(versionMadeBy) ? (externalFileAttributes >>> 16) & 0o170000 : 0
   const isNamedDirectory = fileNameRaw.at(-1) === 0x2f
   switch (kind) {
@@ -211,7 +235,12 @@ function isUnix(versionMadeBy: number): boolean {
 }
 
 /** A file's bytes, which are as many as the archive says and have the checksum that it says. */
-async function* partBytes(file: ArchiveFile, small: ReadAhead, part: ZipPart, path: string): AsyncGenerator<Buffer, void, undefined> {
+async function* partBytes(
+  file: ArchiveFile,
+  small: ReadAhead,
+  part: ZipPart,
+  path: string,
+): AsyncGenerator<Buffer, void, undefined> {
   let left = part.size
   let checksum = 0
   for await (const piece of unpacked(file, small, part)) {

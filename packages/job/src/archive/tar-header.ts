@@ -32,7 +32,9 @@ export function readTarHeader(block: Buffer): TarHeader | undefined {
   }
 }
 
-/** Header blocks of one entry. Long names stand before it as GNU's tar writes them, since busybox's reads no other kind. */
+/**
+ * Header blocks of one entry. Long names stand before it as GNU's tar writes them, since busybox's reads no other kind.
+ */
 export function tarHeaders({ name, typeflag, mode, size, mtime, linkname }: TarHeader): Buffer {
   return Buffer.concat([
     ...(linkname.length > nameBytes ? [longName('K', linkname)] : []),
@@ -51,7 +53,14 @@ export const tarEnd: Buffer = Buffer.alloc(1024)
 
 function longName(typeflag: 'K' | 'L', name: Buffer): Buffer {
   const size = name.length + 1
-  const header = headerBlock({ name: Buffer.from('././@LongLink'), typeflag, mode: 0, size, mtime: 0, linkname: Buffer.alloc(0) })
+  const header = headerBlock({
+    name: Buffer.from('././@LongLink'),
+    typeflag,
+    mode: 0,
+    size,
+    mtime: 0,
+    linkname: Buffer.alloc(0),
+  })
   return Buffer.concat([header, name, Buffer.alloc(1), tarPadding(size)])
 }
 

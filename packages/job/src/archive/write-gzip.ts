@@ -5,8 +5,14 @@ import { type CompressionLevel, deflateLevels, type PackedFile } from './packed-
 
 type Part = { readonly file: PackedFile } | { readonly bytes: Buffer; readonly packed: Promise<Buffer> }
 
-/** Files one after the other, each a gzip member of its own with its name and path, as GitLab's runner sends reports. Directories and links have no place in it. The same files always come to the same bytes. */
-export async function* writeGzip(files: AsyncIterable<PackedFile>, level: CompressionLevel): AsyncGenerator<Buffer, void, undefined> {
+/**
+ * Files one after the other, each a gzip member of its own with its name and path, as GitLab's runner sends reports.
+ * Directories and links have no place in it. The same files always come to the same bytes.
+ */
+export async function* writeGzip(
+  files: AsyncIterable<PackedFile>,
+  level: CompressionLevel,
+): AsyncGenerator<Buffer, void, undefined> {
   let open: { crc: number; size: number } | undefined
   function* closed(): Generator<Buffer> {
     if (open === undefined) return

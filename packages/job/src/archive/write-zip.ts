@@ -7,7 +7,12 @@ import { type CompressionLevel, deflateLevels, type PackedFile } from './packed-
 import { centralHeader, dataDescriptor, endOfZip, localHeader, type ZipMember } from './zip-records.ts'
 
 type Part =
-  | { readonly kind: 'whole'; readonly file: PackedFile; readonly bytes: Buffer; readonly packed: Promise<Buffer | undefined> }
+  | {
+      readonly kind: 'whole'
+      readonly file: PackedFile
+      readonly bytes: Buffer
+      readonly packed: Promise<Buffer | undefined>
+    }
   | { readonly kind: 'begin'; readonly file: PackedFile }
   | { readonly kind: 'block'; readonly bytes: Buffer; readonly packed: Promise<Buffer> }
   | { readonly kind: 'packed'; readonly bytes: Buffer }
@@ -17,8 +22,9 @@ type Part =
 export type ZipMethod = 'deflate' | 'zstd'
 
 /**
- * A zip archive as a stream, in the order of `files`. The same files always come to the same bytes: nothing of the time at which it is made is in it. Large files are packed in blocks, several at once on other threads; besides
- * those only the directory of names is in the memory, some 100 bytes for each.
+ * A zip archive as a stream, in the order of `files`. The same files always come to the same bytes: nothing of the time
+ * at which it is made is in it. Large files are packed in blocks, several at once on other threads; besides those only
+ * the directory of names is in the memory, some 100 bytes for each.
  */
 export async function* writeZip(
   files: AsyncIterable<PackedFile>,
@@ -64,7 +70,15 @@ export async function* writeZip(
     }
     yield* closed()
     if (part.kind === 'begin') {
-      const member: ZipMember = { ...describe(part.file), method, isStreamed: true, crc: 0, size: part.file.size, packedSize: 0, offset }
+      const member: ZipMember = {
+        ...describe(part.file),
+        method,
+        isStreamed: true,
+        crc: 0,
+        size: part.file.size,
+        packedSize: 0,
+        offset,
+      }
       open = { member, crc: 0, packedSize: 0, size: 0 }
       yield counted(localHeader(member))
       continue
@@ -117,7 +131,10 @@ async function* partsOf(
 }
 
 /** One after the other: a file is one frame, since not every reader goes on after the first. */
-async function* zstdParts(source: AsyncIterable<Buffer>, level: CompressionLevel): AsyncGenerator<Part, void, undefined> {
+async function* zstdParts(
+  source: AsyncIterable<Buffer>,
+  level: CompressionLevel,
+): AsyncGenerator<Part, void, undefined> {
   let [crc, size] = [0, 0]
   const told = async function* (): AsyncGenerator<Buffer, void, undefined> {
     for await (const bytes of source) {
@@ -148,4 +165,8 @@ function describe({ path, type, mode, mtime }: PackedFile): Pick<ZipMember, 'nam
   return { name, mode: typeBits[type] | mode, mtime, isDirectory }
 }
 
-const typeBits: Readonly<Record<PackedFile['type'], number>> = { file: 0o100000, directory: 0o040000, symlink: 0o120000 }
+const typeBits: Readonly<Record<PackedFile['type'], number>> = {
+  file: 0o100000,
+  directory: 0o040000,
+  symlink: 0o120000,
+}

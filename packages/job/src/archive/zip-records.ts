@@ -84,7 +84,15 @@ export function centralHeader(member: ZipMember): Buffer {
 }
 
 /** Of the directory of all members: how many, how long it is, and where it begins. */
-export function endOfZip({ entries, size, offset }: { readonly entries: number; readonly size: number; readonly offset: number }): Buffer {
+export function endOfZip({
+  entries,
+  size,
+  offset,
+}: {
+  readonly entries: number
+  readonly size: number
+  readonly offset: number
+}): Buffer {
   const isLarge = entries >= most16 || size >= most32 || offset >= most32
   const end = Buffer.alloc(22)
   end.writeUInt32LE(0x06054b50, 0)
@@ -109,7 +117,12 @@ export function endOfZip({ entries, size, offset }: { readonly entries: number; 
 }
 
 /** Version needed, flags, method, time: the same in both headers. */
-function writeCommon(record: Buffer, at: number, { name, method, isStreamed, mtime }: ZipMember, isLarge: boolean): void {
+function writeCommon(
+  record: Buffer,
+  at: number,
+  { name, method, isStreamed, mtime }: ZipMember,
+  isLarge: boolean,
+): void {
   record.writeUInt16LE(method === 93 ? 63 : isLarge ? 45 : 20, at)
   record.writeUInt16LE((isStreamed ? 0x8 : 0) | (isUtf8(name) ? 0x800 : 0), at + 2)
   record.writeUInt16LE(method, at + 4)

@@ -21,11 +21,17 @@ export interface ArtifactUpload {
 }
 
 export interface ArtifactDestination {
-  /** Resolves with the server's word once it has them: `201 Created`. Rejects with an {@link ArtifactUploadError}, the signal's reason, and what `content` throws. */
+  /**
+   * Resolves with the server's word once it has them: `201 Created`. Rejects with an {@link ArtifactUploadError}, the
+   * signal's reason, and what `content` throws.
+   */
   upload(upload: ArtifactUpload): Promise<string>
 }
 
-/** `forbidden`: the job may not (any more) · `too_large`: more than the server takes · `failed`: anything else, after all tries. */
+/**
+ * `forbidden`: the job may not (any more) · `too_large`: more than the server takes · `failed`: anything else, after
+ * all tries.
+ */
 export type ArtifactUploadErrorCode = 'forbidden' | 'too_large' | 'failed'
 
 /** Why artifacts were not taken. Its message is for the job's trace: it holds no token and no signed URL. */

@@ -7,7 +7,10 @@ export function isWanted({ when, paths, untracked }: JobArtifact, hasSucceeded: 
 }
 
 /** What the archive is called. `name`: variables replaced. Only what stands behind its last `/` counts. */
-export function artifactFilename({ artifact_format: format }: Pick<JobArtifact, 'artifact_format'>, name: string): string {
+export function artifactFilename(
+  { artifact_format: format }: Pick<JobArtifact, 'artifact_format'>,
+  name: string,
+): string {
   const last = name.replace(/\/+$/, '').split('/').at(-1) ?? ''
   // Nothing that could end a header.
   const base = last.replaceAll(/[\0-\x1f\x7f]/g, '_')

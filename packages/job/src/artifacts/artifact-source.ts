@@ -12,11 +12,17 @@ export interface ArtifactDownload {
 }
 
 export interface ArtifactSource {
-  /** The archive as it comes. Rejects with an {@link ArtifactDownloadError}, as its bytes do, and with the signal's reason. */
+  /**
+   * The archive as it comes. Rejects with an {@link ArtifactDownloadError}, as its bytes do, and with the signal's
+   * reason.
+   */
   download(dependency: Pick<JobDependency, 'id' | 'token'>, download: ArtifactDownload): Promise<AsyncIterable<Buffer>>
 }
 
-/** `unauthorized`, `forbidden`, `not_found`: the coordinator's answers 401, 403, 404, which another try would not change · `failed`: anything else. */
+/**
+ * `unauthorized`, `forbidden`, `not_found`: the coordinator's answers 401, 403, 404, which another try would not change
+ * · `failed`: anything else.
+ */
 export type ArtifactDownloadErrorCode = 'unauthorized' | 'forbidden' | 'not_found' | 'failed'
 
 /** Why artifacts could not be had. Its message is for the job's trace: it holds no token and no signed URL. */

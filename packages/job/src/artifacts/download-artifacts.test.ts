@@ -86,7 +86,10 @@ it('jobs that left nothing cost nothing', async () => {
 })
 
 it('each archive is got with the token of the job that left it, and unpacked, one after the other', async () => {
-  const { said, asked, sent, error } = await runStage({ answers: [good, good], dependencies: [build, { ...lint, filename: '' }, lint] })
+  const { said, asked, sent, error } = await runStage({
+    answers: [good, good],
+    dependencies: [build, { ...lint, filename: '' }, lint],
+  })
   expect(error).toBeUndefined()
   expect(asked).toEqual([
     { id: 7, token: 'glcbt-build', mayBeElsewhere: true },
@@ -108,7 +111,9 @@ it.each(['false', '0'])('FF_USE_DIRECT_DOWNLOAD=%s: the coordinator sends them i
 
 describe('what fails', () => {
   it('is tried three times, the second time not elsewhere', async () => {
-    const { asked, waits, error, said } = await runStage({ answers: [failed, { bytes: good.subarray(0, 50), brokenBy: failed }, good] })
+    const { asked, waits, error, said } = await runStage({
+      answers: [failed, { bytes: good.subarray(0, 50), brokenBy: failed }, good],
+    })
     expect(error).toBeUndefined()
     expect(asked.map(({ mayBeElsewhere }) => mayBeElsewhere)).toEqual([true, false, false])
     expect(waits).toEqual([1000, 1000])
@@ -129,16 +134,26 @@ describe('what fails', () => {
     expect(sent).toEqual([])
   })
 
-  it.each(['unauthorized', 'forbidden', 'not_found'] as const)('%s is an answer: it is not asked again', async (code) => {
-    const { asked, said, error } = await runStage({ answers: [new ArtifactDownloadError(code, 'the words of the server')] })
-    expect(asked).toHaveLength(1)
-    expect(error).toMatchObject({ code: 'dependencies_failed', reason: 'script_failure' })
-    expect(said.at(-1)).toBe(`W: Downloading artifacts from coordinator... ${code.replace('_', ' ')}  id=7: the words of the server`)
-  })
+  it.each(['unauthorized', 'forbidden', 'not_found'] as const)(
+    '%s is an answer: it is not asked again',
+    async (code) => {
+      const { asked, said, error } = await runStage({
+        answers: [new ArtifactDownloadError(code, 'the words of the server')],
+      })
+      expect(asked).toHaveLength(1)
+      expect(error).toMatchObject({ code: 'dependencies_failed', reason: 'script_failure' })
+      expect(said.at(-1)).toBe(
+        `W: Downloading artifacts from coordinator... ${code.replace('_', ' ')}  id=7: the words of the server`,
+      )
+    },
+  )
 
   it('the whole stage is tried ARTIFACT_DOWNLOAD_ATTEMPTS times, after longer and longer pauses', async () => {
     const gone = new ArtifactDownloadError('not_found', 'gone')
-    const { asked, waits, error, said } = await runStage({ answers: [gone, gone, gone], settings: { ARTIFACT_DOWNLOAD_ATTEMPTS: '3' } })
+    const { asked, waits, error, said } = await runStage({
+      answers: [gone, gone, gone],
+      settings: { ARTIFACT_DOWNLOAD_ATTEMPTS: '3' },
+    })
     expect(asked.map(({ mayBeElsewhere }) => mayBeElsewhere)).toEqual([true, true, true])
     expect(waits).toEqual([5000, 10_000])
     expect(error).toMatchObject({ code: 'dependencies_failed' })
@@ -158,11 +173,18 @@ describe('what fails', () => {
     const { asked, sent, error } = await runStage({ answers: [evil], settings: { ARTIFACT_DOWNLOAD_ATTEMPTS: '3' } })
     expect(asked).toHaveLength(1)
     expect(sent).toEqual([])
-    expect(error).toMatchObject({ code: 'dependencies_failed', reason: 'script_failure', message: expect.stringContaining('../evil') })
+    expect(error).toMatchObject({
+      code: 'dependencies_failed',
+      reason: 'script_failure',
+      message: expect.stringContaining('../evil'),
+    })
   })
 
   it('one that is damaged is', async () => {
-    const { asked, error } = await runStage({ answers: [good.subarray(0, -5), good], settings: { ARTIFACT_DOWNLOAD_ATTEMPTS: '2' } })
+    const { asked, error } = await runStage({
+      answers: [good.subarray(0, -5), good],
+      settings: { ARTIFACT_DOWNLOAD_ATTEMPTS: '2' },
+    })
     expect(asked).toHaveLength(2)
     expect(error).toBeUndefined()
   })
@@ -199,13 +221,17 @@ it('a job that is stopped meanwhile ends for that reason', async () => {
   const source: ArtifactSource = {
     async download(_, { signal }) {
       stop.abort(reason)
-      return signal.aborted ? brokenOff(good.subarray(0, 50), new ArtifactDownloadError('failed', 'aborted')) : piecesOf(good)
+      return signal.aborted
+        ? brokenOff(good.subarray(0, 50), new ArtifactDownloadError('failed', 'aborted'))
+        : piecesOf(good)
     },
   }
   const stop = new AbortController()
   const clock = { after: () => () => {} }
   const plan = { projectDir: '/builds/p', setting: () => '' }
-  const [stage] = downloadArtifacts(dependencyContext({ payload: { dependencies: [build] }, plan, artifacts: source, clock }))
+  const [stage] = downloadArtifacts(
+    dependencyContext({ payload: { dependencies: [build] }, plan, artifacts: source, clock }),
+  )
   const said: string[] = []
   const say = async (text: string): Promise<void> => void said.push(text)
   const transfer = async (): Promise<ScriptEnd> => ({ exitCode: 0 })

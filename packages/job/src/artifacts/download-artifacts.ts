@@ -21,7 +21,10 @@ const longestPauseMs = 5 * 60_000
 /** How often an archive is unpacked whose connection broke under it. */
 const unpackTries = 3
 
-/** The stage before a job's steps in which artifacts of earlier jobs come to the machine; none where those jobs left none. The job fails when some cannot be had. */
+/**
+ * The stage before a job's steps in which artifacts of earlier jobs come to the machine; none where those jobs left
+ * none. The job fails when some cannot be had.
+ */
 export function downloadArtifacts(context: DependencyContext): FileStage[] {
   if (context.dependencies.length === 0) return []
   return [
@@ -67,7 +70,11 @@ async function receive(
 ): Promise<ArchiveFile> {
   const { log, signal } = work
   if (source === undefined)
-    throw new JobError('unsupported', 'runner_configuration_error', 'this runner has no way to artifacts of earlier jobs')
+    throw new JobError(
+      'unsupported',
+      'runner_configuration_error',
+      'this runner has no way to artifacts of earlier jobs',
+    )
   for (let attempt = 1; ; attempt++) {
     try {
       // Where it is elsewhere, that place may be out of our reach: then the coordinator itself is asked.
@@ -76,7 +83,9 @@ async function receive(
     } catch (error) {
       signal.throwIfAborted()
       if (!(error instanceof ArtifactDownloadError)) throw error
-      await log.warning(`Downloading artifacts from coordinator... ${wordings[error.code]}  id=${dependency.id}: ${error.message}`)
+      await log.warning(
+        `Downloading artifacts from coordinator... ${wordings[error.code]}  id=${dependency.id}: ${error.message}`,
+      )
       if (error.code !== 'failed' || attempt === downloadTries) throw error
       await log.warning('Retrying...')
       await pause(clock, betweenDownloadsMs, signal)

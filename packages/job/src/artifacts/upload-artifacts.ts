@@ -27,7 +27,10 @@ export interface UploadContext {
 /** How often an archive is sent whose machine's connection broke under it. */
 const cutTries = 3
 
-/** The stage after a job's scripts in which its artifacts are uploaded; none where there are none. The job fails when some cannot be. */
+/**
+ * The stage after a job's scripts in which its artifacts are uploaded; none where there are none. The job fails when
+ * some cannot be.
+ */
 export function uploadArtifacts(context: UploadContext, hasSucceeded: boolean): FileStage[] {
   const wanted = context.payload.artifacts.filter((artifact) => isWanted(artifact, hasSucceeded))
   if (wanted.length === 0) return []
@@ -44,7 +47,8 @@ export function uploadArtifacts(context: UploadContext, hasSucceeded: boolean): 
 async function uploadOne(artifact: JobArtifact, context: UploadContext, work: FileStageWork): Promise<void> {
   const { plan, artifacts: destination } = context
   const { log, signal } = work
-  if (destination === undefined) throw new JobError('unsupported', 'runner_configuration_error', 'this runner has no way to keep artifacts')
+  if (destination === undefined)
+    throw new JobError('unsupported', 'runner_configuration_error', 'this runner has no way to keep artifacts')
   await log.line('Uploading artifacts...')
   try {
     const variables = await context.variables.read(work)
@@ -54,7 +58,8 @@ async function uploadOne(artifact: JobArtifact, context: UploadContext, work: Fi
       return
     }
     const pack = packerOf(artifact, variables, files)
-    const name = artifact.name === '' ? 'artifacts' : await expanded(artifact.name, 'invalid artifact name', variables, work)
+    const name =
+      artifact.name === '' ? 'artifacts' : await expanded(artifact.name, 'invalid artifact name', variables, work)
     const type = artifact.artifact_type
     const prefix = `Uploading artifacts${type === '' ? '' : ` as ${JSON.stringify(type)}`} to coordinator...`
     const upload = {
@@ -87,7 +92,11 @@ async function uploadOne(artifact: JobArtifact, context: UploadContext, work: Fi
 
 type Pack = (signal: AbortSignal) => AsyncIterable<Buffer>
 
-function packerOf({ artifact_format: format }: JobArtifact, variables: Pick<LateVariables, 'setting'>, files: SelectedFiles): Pack {
+function packerOf(
+  { artifact_format: format }: JobArtifact,
+  variables: Pick<LateVariables, 'setting'>,
+  files: SelectedFiles,
+): Pack {
   const level = compressionLevel(variables.setting('ARTIFACT_COMPRESSION_LEVEL'))
   const all = (signal: AbortSignal): AsyncGenerator<PackedFile, void, undefined> => files.files(signal, 'leave out')
   switch (format) {
@@ -96,7 +105,8 @@ function packerOf({ artifact_format: format }: JobArtifact, variables: Pick<Late
       return (signal) => writeZip(all(signal), level)
     case 'zipzstd':
     case 'tarzstd':
-      return (signal) => (format === 'zipzstd' ? writeZip(all(signal), level, 'zstd') : compressZstd(writeTar(all(signal)), level))
+      return (signal) =>
+        format === 'zipzstd' ? writeZip(all(signal), level, 'zstd') : compressZstd(writeTar(all(signal)), level)
     case 'gzip':
       return (signal) => writeGzip(all(signal), level)
     case 'raw':

@@ -4,7 +4,9 @@ export interface CacheFormat {
   readonly warning?: string
 }
 
-/** What an archive in a store is, by `CACHE_COMPRESSION_FORMAT`. Whatever it was when it was saved, it can be restored. */
+/**
+ * What an archive in a store is, by `CACHE_COMPRESSION_FORMAT`. Whatever it was when it was saved, it can be restored.
+ */
 export function cacheFormat(setting: string): CacheFormat {
   const wanted = setting.toLowerCase().replace(/^tar\.zst$/, 'tarzstd')
   if (wanted === '' || wanted === 'zip') return { format: 'zip' }

@@ -27,7 +27,10 @@ test.each(['', '.', '..', '/', '%2e%2e', '\\', ' ', './ /.', '.. ', 'a/.. ', 'a\
   expect(sanitizeCacheKey(raw)).toEqual({ problem: `cache key ${JSON.stringify(raw)} could not be sanitized` })
 })
 
-const nasty = fc.array(fc.constantFrom('..', '.', '/', '\\', '%2e', '%2F', '%252e', ' ', 'a', 'é', '\n', '\0', '\udc00'), { maxLength: 12 })
+const nasty = fc.array(
+  fc.constantFrom('..', '.', '/', '\\', '%2e', '%2F', '%252e', ' ', 'a', 'é', '\n', '\0', '\udc00'),
+  { maxLength: 12 },
+)
 
 test('whatever a key is, it leads nowhere else, and is the same when it is sanitized again', () => {
   fc.assert(

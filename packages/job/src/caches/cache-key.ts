@@ -2,8 +2,9 @@
 export type SanitizedKey = { readonly key: string } | { readonly problem: string }
 
 /**
- * Makes a key one that is also a path and leads nowhere else, as GitLab's runner does: `%2f`, `%2e` and `\` are what they stand for, `.` and `..` are resolved below a root that nothing
- * leads out of, and what ends in white space is trimmed.
+ * Makes a key one that is also a path and leads nowhere else, as GitLab's runner does: `%2f`, `%2e` and `\` are what
+ * they stand for, `.` and `..` are resolved below a root that nothing leads out of, and what ends in white space is
+ * trimmed.
  */
 export function sanitizeCacheKey(raw: string): SanitizedKey {
   const segments: string[] = []
@@ -27,5 +28,7 @@ export function sanitizeCacheKey(raw: string): SanitizedKey {
     }
   }
   const key = segments.join('/')
-  return key === '' || key.includes('\0') ? { problem: `cache key ${JSON.stringify(raw)} could not be sanitized` } : { key }
+  return key === '' || key.includes('\0')
+    ? { problem: `cache key ${JSON.stringify(raw)} could not be sanitized` }
+    : { key }
 }

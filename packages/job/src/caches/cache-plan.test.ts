@@ -23,9 +23,9 @@ const said = (steps: readonly { readonly notes: readonly { readonly text: string
   steps.flatMap(({ notes }) => notes.map(({ text }) => text))
 
 test('keys in their order: its own, its fallbacks, that of all caches; each once, with variables replaced', () => {
-  expect(keys(plan([cache({ key: '$REF', fallback_keys: ['main', '', 'feature/x'] })], { fallbackKey: 'last' }))).toEqual([
-    ['feature/x', 'main', 'last'],
-  ])
+  expect(
+    keys(plan([cache({ key: '$REF', fallback_keys: ['main', '', 'feature/x'] })], { fallbackKey: 'last' })),
+  ).toEqual([['feature/x', 'main', 'last']])
   expect(keys(plan([cache({ key: '' })]))).toEqual([['test/main']])
 })
 
@@ -34,7 +34,9 @@ test.each(['main-protected', 'main-protected. .', 'a/../main-protected/'])(
   (fallbackKey) => {
     const options = plan([cache()], { fallbackKey })
     expect(keys(options)).toEqual([['deps']])
-    expect(said(planRestore(options)).at(-1)).toMatch(/^CACHE_FALLBACK_KEY "main-protected.*" not allowed to end in "-protected"$/)
+    expect(said(planRestore(options)).at(-1)).toMatch(
+      /^CACHE_FALLBACK_KEY "main-protected.*" not allowed to end in "-protected"$/,
+    )
     // The server says which fallbacks a cache itself has.
     expect(keys(plan([cache({ key: 'x', fallback_keys: ['main-protected'] })]))).toEqual([['x', 'main-protected']])
   },
@@ -45,7 +47,13 @@ test('a key that is changed is said, one that is none skips its cache', () => {
   const none = planRestore(plan([cache({ key: '..' }), cache({ key: '$NONE' }), cache({ fallback_keys: ['/'] })]))
   expect(none.map((restore) => restore.keys)).toEqual([[], [], ['deps']])
   const skipped = 'Skipping cache extraction due to empty cache key'
-  expect(said(none)).toEqual(['cache key ".." could not be sanitized', skipped, skipped, 'cache key "/" could not be sanitized', skipped])
+  expect(said(none)).toEqual([
+    'cache key ".." could not be sanitized',
+    skipped,
+    skipped,
+    'cache key "/" could not be sanitized',
+    skipped,
+  ])
   expect(said(planSave(plan([cache({ key: '..' })]), true))).toEqual([
     'cache key ".." could not be sanitized',
     'Skipping cache archiving due to empty cache key',
@@ -91,5 +99,7 @@ test.each([
 test('without paths and untracked there is no cache', () => {
   expect(planRestore(plan([cache({ paths: [] })]))).toEqual([])
   expect(planSave(plan([cache({ paths: [] })]), true)).toEqual([])
-  expect(planSave(plan([cache({ paths: [], untracked: true })]), true)).toMatchObject([{ key: 'deps', untracked: true }])
+  expect(planSave(plan([cache({ paths: [], untracked: true })]), true)).toMatchObject([
+    { key: 'deps', untracked: true },
+  ])
 })

@@ -109,7 +109,9 @@ function fallbackKeys(cache: JobCache, options: CachePlanOptions, notes: CacheNo
   }
   const last = options.fallbackKey === '' ? undefined : keyOf(options.fallbackKey, options, notes)
   if (last?.replace(/[. ]+$/, '').endsWith(protectedSuffix) === true)
-    notes.push(warning(`CACHE_FALLBACK_KEY ${JSON.stringify(last)} not allowed to end in ${JSON.stringify(protectedSuffix)}`))
+    notes.push(
+      warning(`CACHE_FALLBACK_KEY ${JSON.stringify(last)} not allowed to end in ${JSON.stringify(protectedSuffix)}`),
+    )
   else if (last !== undefined) keys.push(last)
   return keys
 }

@@ -1,8 +1,10 @@
 import { quote } from '../script/quote.ts'
 
 /**
- * Caches that a machine keeps itself, one file each: `<cache directory>/<project>/<key>/cache.gz`. Compressed in it are the digest of the list of what was saved and a line feed, the directories that it
- * needs, one a line, an empty line, and what the machine's tar made. A file is written under another name and then renamed, so it is there as a whole or not at all.
+ * Caches that a machine keeps itself, one file each: `<cache directory>/<project>/<key>/cache.gz`. Compressed in it are
+ * the digest of the list of what was saved and a line feed, the directories that it needs, one a line, an empty line,
+ * and what the machine's tar made. A file is written under another name and then renamed, so it is there as a whole or
+ * not at all.
  */
 export interface LocalCache {
   /** Absolute, or below `loginDirectory`. */
@@ -17,7 +19,9 @@ export interface SavedCache {
   readonly digest: string
   /** `gzip`'s. */
   readonly level: number
-  /** Part of a file's name that nobody else has at the same time, on this machine or on others that share the directory. */
+  /**
+   * Part of a file's name that nobody else has at the same time, on this machine or on others that share the directory.
+   */
   readonly unique: string
 }
 
@@ -32,7 +36,10 @@ export const localCacheStatus = {
 /** A cache that nobody has used for so many days is removed when another one is saved. */
 const unusedDays = 30
 
-/** A command that unpacks a cache in `directory`, as `unpack` does with an archive of the manager: `unpack` reads names of directories up to an empty line, and then a tar stream. */
+/**
+ * A command that unpacks a cache in `directory`, as `unpack` does with an archive of the manager: `unpack` reads names
+ * of directories up to an empty line, and then a tar stream.
+ */
 export function restoreLocalCache(cache: LocalCache, unpack: string): string {
   return `f=${quote(fileOf(cache))}
 [ -f "$f" ] || exit ${localCacheStatus.missing}
@@ -42,7 +49,8 @@ gzip -dc <"$f" | { read -r digest && { ${unpack}
 }
 
 /**
- * A command that saves a cache. It gets names of directories, one a line, an empty line, and what `pack` reads, which writes a tar stream. The name of a file that `pack` may make is `$t.part`.
+ * A command that saves a cache. It gets names of directories, one a line, an empty line, and what `pack` reads, which
+ * writes a tar stream. The name of a file that `pack` may make is `$t.part`.
  */
 export function saveLocalCache(cache: LocalCache, pack: string, { digest, level, unique }: SavedCache): string {
   const file = quote(fileOf(cache))
@@ -66,8 +74,9 @@ exit 0`
 }
 
 /**
- * For {@link saveLocalCache}: reads paths, each with a NUL behind it, and writes one tar archive, in which a file with several names has its bytes once. busybox's tar takes names from its command line only: of the archives that
- * it makes of as many as fit there, all but the end is taken.
+ * For {@link saveLocalCache}: reads paths, each with a NUL behind it, and writes one tar archive, in which a file with
+ * several names has its bytes once. busybox's tar takes names from its command line only: of the archives that it makes
+ * of as many as fit there, all but the end is taken.
  */
 export function packLocally(projectDir: string): string {
   return `cd ${quote(projectDir)} || exit

@@ -8,7 +8,10 @@ export interface LocalCommand extends Pick<FileTransfer, 'command' | 'input' | '
   readonly environment: Pick<JobEnvironment, 'transfer'>
 }
 
-/** Runs a command with a cache that the machine keeps itself. Gives 0, or `otherStatus` when it ends with that. Rejects with a {@link CacheError} when it fails, and with what `transfer` rejects with. */
+/**
+ * Runs a command with a cache that the machine keeps itself. Gives 0, or `otherStatus` when it ends with that. Rejects
+ * with a {@link CacheError} when it fails, and with what `transfer` rejects with.
+ */
 export async function localCommand({ environment, ...transfer }: LocalCommand, otherStatus: number): Promise<number> {
   let complaint = ''
   const end = await environment.transfer({

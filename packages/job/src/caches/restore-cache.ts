@@ -9,7 +9,10 @@ import { localCacheStatus, restoreLocalCache } from './local-cache.ts'
 import { localCommand } from './local-command.ts'
 import { tryCache } from './try-cache.ts'
 
-/** The stage before a job's steps in which its caches come to the machine; none where the job has no caches. What cannot be restored is said, and the job goes on without. */
+/**
+ * The stage before a job's steps in which its caches come to the machine; none where the job has no caches. What cannot
+ * be restored is said, and the job goes on without.
+ */
 export function restoreCaches(context: CacheContext): FileStage[] {
   const restores = planRestore(context.plan)
   if (restores.length === 0) return []
@@ -32,7 +35,8 @@ async function restoreOne(context: CacheContext, { notes, keys }: CacheRestore, 
     const from = context.store === undefined ? fromMachine : fromStore
     const isThere = await tryCache(context, context.attempts, work, (signal) => from(context, key, work, signal))
     if (isThere === true) return log.line('Successfully extracted cache')
-    if (isThere === false) await log.warning(context.store === undefined ? 'Cache file does not exist' : 'file does not exist')
+    if (isThere === false)
+      await log.warning(context.store === undefined ? 'Cache file does not exist' : 'file does not exist')
     await log.warning('Failed to extract cache')
   }
 }

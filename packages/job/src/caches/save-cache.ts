@@ -14,8 +14,15 @@ import { gzipLevel, localCacheStatus, packLocally, saveLocalCache } from './loca
 import { localCommand } from './local-command.ts'
 import { tryCache } from './try-cache.ts'
 
-/** The stage after a job's scripts in which its caches are saved; none where nothing is to be saved. What cannot be saved is said, and changes nothing about how the job went. */
-export function saveCaches(context: CacheContext, hasSucceeded: boolean, variables: Pick<LateVariablesReader, 'read'>): FileStage[] {
+/**
+ * The stage after a job's scripts in which its caches are saved; none where nothing is to be saved. What cannot be
+ * saved is said, and changes nothing about how the job went.
+ */
+export function saveCaches(
+  context: CacheContext,
+  hasSucceeded: boolean,
+  variables: Pick<LateVariablesReader, 'read'>,
+): FileStage[] {
   const saves = planSave(context.plan, hasSucceeded)
   if (saves.length === 0) return []
   return [
@@ -60,9 +67,16 @@ interface SaveContext extends CacheContext, Pick<LateVariables, 'setting'> {
 
 async function toMachine({ local, projectDir, key, files, setting }: SaveContext, work: FileStageWork): Promise<void> {
   const { environment, log, signal } = work
-  const saved = { digest: digestOf(files, work), level: gzipLevel(setting('CACHE_COMPRESSION_LEVEL')), unique: environment.jobMarker.value }
+  const saved = {
+    digest: digestOf(files, work),
+    level: gzipLevel(setting('CACHE_COMPRESSION_LEVEL')),
+    unique: environment.jobMarker.value,
+  }
   const command = saveLocalCache({ ...local, key }, packLocally(projectDir), saved)
-  const status = await localCommand({ environment, command, input: localInput(files), signal }, localCacheStatus.upToDate)
+  const status = await localCommand(
+    { environment, command, input: localInput(files), signal },
+    localCacheStatus.upToDate,
+  )
   await log.line(
     status === localCacheStatus.upToDate
       ? 'Archive is up to date!'

@@ -27,7 +27,8 @@ function tries(outcomes: readonly (Error | 'done' | 'never')[], attempts: number
   const act = async (signal: AbortSignal): Promise<string> => {
     const outcome = outcomes[acts++]!
     if (outcome instanceof Error) throw outcome
-    if (outcome === 'never') await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+    if (outcome === 'never')
+      await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
     return outcome
   }
   const result = tryCache({ timeoutMs: 600_000, clock }, attempts, { log, signal: stop.signal }, act)
@@ -50,7 +51,9 @@ test.each([
   expect(await run.result).toBe(expected)
   expect(run.acts()).toBe(acts)
   const failures = outcomes.slice(0, acts).filter((outcome) => outcome !== 'done')
-  expect(run.said.filter((line) => line.startsWith('WARNING: '))).toEqual(failures.map(({ message }) => `WARNING: ${message}`))
+  expect(run.said.filter((line) => line.startsWith('WARNING: '))).toEqual(
+    failures.map(({ message }) => `WARNING: ${message}`),
+  )
 })
 
 test('a lost machine and a stop of the job end it, whatever is wanted', async () => {

@@ -11,8 +11,9 @@ const betweenTriesMs = 5000
 const mostCuts = 2
 
 /**
- * Does something with a cache, more than once where it fails and that is wanted, and says why it failed. Undefined: it did. Rejects only with what ends the job: the signal's reason, a machine
- * that is lost, and a bound of the job that is passed.
+ * Does something with a cache, more than once where it fails and that is wanted, and says why it failed. Undefined: it
+ * did. Rejects only with what ends the job: the signal's reason, a machine that is lost, and a bound of the job that is
+ * passed.
  */
 export async function tryCache<T>(
   { timeoutMs, clock }: Pick<CacheContext, 'timeoutMs' | 'clock'>,
@@ -22,7 +23,9 @@ export async function tryCache<T>(
 ): Promise<T | undefined> {
   for (let [attempt, cuts] = [1, 0]; ; ) {
     const limit = new AbortController()
-    const cancel = clock.after(timeoutMs, () => limit.abort(new CacheError('failed', `it took longer than ${timeoutMs / 60_000} minutes`)))
+    const cancel = clock.after(timeoutMs, () =>
+      limit.abort(new CacheError('failed', `it took longer than ${timeoutMs / 60_000} minutes`)),
+    )
     try {
       return await act(AbortSignal.any([signal, limit.signal]))
     } catch (error) {

@@ -20,10 +20,18 @@ export interface ClaimedScriptOptions {
 }
 
 /**
- * Makes a generated script run only where nothing of another job may be alive in its slot, and where there is room. It reports by a marker that comes first: `attached`, with {@link spaceWord} if it looked for room, and then runs; `occupied` and the other job's marker, or `unwritable`, with what
- * `readDiskTrouble` reads, and does not.
+ * Makes a generated script run only where nothing of another job may be alive in its slot, and where there is room. It
+ * reports by a marker that comes first: `attached`, with {@link spaceWord} if it looked for room, and then runs;
+ * `occupied` and the other job's marker, or `unwritable`, with what `readDiskTrouble` reads, and does not.
  */
-export function claimedScript({ script, buildsDir, jobMarker, claim, minFreeKib, nonce }: ClaimedScriptOptions): Buffer {
+export function claimedScript({
+  script,
+  buildsDir,
+  jobMarker,
+  claim,
+  minFreeKib,
+  nonce,
+}: ClaimedScriptOptions): Buffer {
   const directory = detachDirectory(buildsDir)
   const looking =
     minFreeKib === undefined
@@ -31,7 +39,8 @@ export function claimedScript({ script, buildsDir, jobMarker, claim, minFreeKib,
       : `${lookAtSpace(directory, minFreeKib)}
 case $rc_y in [0-9]*) ${emitMarkers(nonce, ...lowSpaceMarker(minFreeKib))}; exit 0 ;; esac
 `
-  const attached = minFreeKib === undefined ? emitMarkers(nonce, ['attached']) : emitMarkers(nonce, ['attached %s'], [spaceWord])
+  const attached =
+    minFreeKib === undefined ? emitMarkers(nonce, ['attached']) : emitMarkers(nonce, ['attached %s'], [spaceWord])
   const prelude = `{ set -- "$PWD"; ${makeDetachDirectory(buildsDir)}
 ${looking}${claim === undefined ? 'rc_b=' : `{ ${claimSlot(buildsDir, jobMarker, claim)}; } 2>/dev/null`}
 case $rc_b in

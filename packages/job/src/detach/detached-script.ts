@@ -19,26 +19,37 @@ export interface DetachedScriptOptions extends DetachedScript {
   readonly tellsShell: boolean
   /** The slot that it runs in. Default: none that others would know. */
   readonly claim?: SlotClaim | undefined
-  /** There must be so much room, KiB. It then says, first after `detached`, what {@link spaceWord} is. Default: nobody looks. */
+  /**
+   * There must be so much room, KiB. It then says, first after `detached`, what {@link spaceWord} is. Default: nobody
+   * looks.
+   */
   readonly minFreeKib?: number | undefined
 }
 
 /**
- * Makes a generated script outlive its connection, on a POSIX machine with `/proc`. The shell stays what it was, the command's process in a session of its own that the SSH server made for it, and nothing tells it
- * that its connection is gone: only its output would, and that goes to a relay. It costs no process and no waiting.
+ * Makes a generated script outlive its connection, on a POSIX machine with `/proc`. The shell stays what it was, the
+ * command's process in a session of its own that the SSH server made for it, and nothing tells it that its connection
+ * is gone: only its output would, and that goes to a relay. It costs no process and no waiting.
  *
- * Where it cannot, or is asked to tell its shell, it says so by a marker on the command's own output: `detached`; `attached` where the machine lacks something, so that the script runs as if it had not been asked for; `taken`
- * where a script of this name was started before, and `gone` where its relay is: then it does not run, and nothing tells of it. `unwritable`, with what `readDiskTrouble` reads: nothing can be written, so that nobody could tell
- * later whether it was started; it does not run. Only the first script of a job does that: what follows it runs as if it had not been asked for, since the job itself may have filled the disk. `occupied`, with another job's marker: something of that job may
- * be alive in its slot; it does not run. All else that comes there is a login's greeting.
+ * Where it cannot, or is asked to tell its shell, it says so by a marker on the command's own output: `detached`;
+ * `attached` where the machine lacks something, so that the script runs as if it had not been asked for; `taken` where
+ * a script of this name was started before, and `gone` where its relay is: then it does not run, and nothing tells of
+ * it. `unwritable`, with what `readDiskTrouble` reads: nothing can be written, so that nobody could tell later whether
+ * it was started; it does not run. Only the first script of a job does that: what follows it runs as if it had not been
+ * asked for, since the job itself may have filled the disk. `occupied`, with another job's marker: something of that
+ * job may be alive in its slot; it does not run. All else that comes there is a login's greeting.
  *
  * That the script's file is there already and that it cannot be written are told apart: it is opened, and then
  * written. The connection may be gone already: that must neither end this shell nor keep it from saying so, hence
  * descriptor 9. A pipe that is removed just before it is opened becomes a file, so what was opened is looked at.
  */
 export function detachedScript(options: DetachedScriptOptions): Buffer {
-  const { script, shell, nonce, buildsDir, jobMarker, index, relay, relayOffset, tellsShell, claim, minFreeKib } = options
-  const words = [...(minFreeKib === undefined ? [] : [spaceWord]), ...(shell === 'bash' && tellsShell ? ['"$rc_w"'] : [])]
+  const { script, shell, nonce, buildsDir, jobMarker, index, relay, relayOffset, tellsShell, claim, minFreeKib } =
+    options
+  const words = [
+    ...(minFreeKib === undefined ? [] : [spaceWord]),
+    ...(shell === 'bash' && tellsShell ? ['"$rc_w"'] : []),
+  ]
   const telling = emitMarkers(nonce, [`detached${' %s'.repeat(words.length)}`], words)
   const told = words.length > 0 ? `trap '' PIPE; ${telling} 2>/dev/null >&9; trap - PIPE; ` : ''
   const file = scriptFile(options)
@@ -82,7 +93,8 @@ esac
 case $rc_d in taken | unwritable | occupied) exit 0 ;; esac
 unset rc_d rc_l rc_w rc_b${minFreeKib === undefined ? '' : ' rc_y'}
 `
-  // The script keeps the login's directory in `$1`, how its stages ended in `$2`, whether it left nothing in `rc_s`, and when that was in `rc_t`.
+  // The script keeps the login's directory in `$1`, how its stages ended in `$2`, whether it left nothing in `rc_s`,
+  // and when that was in `rc_t`.
   const epilogue = `${freeing}if [ -f ${file} ]; then echo "$2 $rc_s $rc_t" >>${file}; fi
 exit 0
 }

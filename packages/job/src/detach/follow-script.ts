@@ -10,12 +10,17 @@ export interface FollowScriptOptions extends DetachedScript {
 }
 
 /**
- * A script for `sh` that passes on, as it comes, what a detached script prints from an offset on. It first prints the marker `following` and how long the machine has been up, `absent` where no such script was started, or `torn` where one was about to
- * be, and its file is not whole (yet); then it ends. When the shell of the script is gone, it says `NONCE gone STATUS SWEEP UPTIME` on its errors, as the script's last marker would have told it, or `NONCE gone killed`. It goes on until its
- * standard input ends, which is when its channel does: nothing is left of it then.
+ * A script for `sh` that passes on, as it comes, what a detached script prints from an offset on. It first prints the
+ * marker `following` and how long the machine has been up, `absent` where no such script was started, or `torn` where
+ * one was about to be, and its file is not whole (yet); then it ends. When the shell of the script is gone, it says
+ * `NONCE gone STATUS SWEEP UPTIME` on its errors, as the script's last marker would have told it, or
+ * `NONCE gone killed`. It goes on until its standard input ends, which is when its channel does: nothing is left of it
+ * then.
  *
- * A connection that is dead without the machine knowing holds up what writes to it, once its window is full. So the SSH server's process for the connection under which the script was started
- * is ended first: whoever asks for this script has given that connection up. With `tail` of GNU nothing is polled while the script prints; busybox's looks once a second.
+ * A connection that is dead without the machine knowing holds up what writes to it, once its window is full. So the SSH
+ * server's process for the connection under which the script was started is ended first: whoever asks for this script
+ * has given that connection up. With `tail` of GNU nothing is polled while the script prints; busybox's looks once a
+ * second.
  */
 export function followScript(options: FollowScriptOptions): Buffer {
   const { nonce, offset } = options

@@ -15,13 +15,16 @@ export interface RelayScriptOptions {
 export const relayEnd = 'end\n'
 
 /**
- * A script for `sh` that passes on what detached scripts print, and keeps it: one `tee` for all jobs of a connection, one after the other, since one for each would cost as much as all else that a short job starts.
- * It first prints the marker `relay`; `attached` where the machine lacks something (`tee`, a directory of its own), `unwritable`, with what `readDiskTrouble` reads, where that cannot be made.
+ * A script for `sh` that passes on what detached scripts print, and keeps it: one `tee` for all jobs of a connection,
+ * one after the other, since one for each would cost as much as all else that a short job starts. It first prints the
+ * marker `relay`; `attached` where the machine lacks something (`tee`, a directory of its own), `unwritable`, with what
+ * `readDiskTrouble` reads, where that cannot be made.
  *
- * When its connection is gone it keeps what a script under way still prints, and ends with that; nothing is left of
- * one that no script named. The pipe is removed before it is closed here: a script that comes
- * at that very moment either has it open, and so keeps the relay, or finds none any more (`detachedScript`). `tee` loses the connection, or the file where its limit of size is reached, and goes on with the other. `/dev/null` is
- * the output that it never loses, or it would end.
+ * When its connection is gone it keeps what a script under way still prints, and ends with that; nothing is left of one
+ * that no script named. The pipe is removed before it is closed here: a script that comes at that very moment either
+ * has it open, and so keeps the relay, or finds none any more (`detachedScript`). `tee` loses the connection, or the
+ * file where its limit of size is reached, and goes on with the other. `/dev/null` is the output that it never loses,
+ * or it would end.
  */
 export function relayScript({ buildsDir, relay, limitBytes }: RelayScriptOptions): Buffer {
   const directory = detachDirectory(buildsDir)

@@ -6,11 +6,17 @@ import { isAlive, readStat } from '../script/process-stat.ts'
 import { detachDirectory, makeDetachDirectory } from './detached-files.ts'
 
 /**
- * Who uses a slot of a machine, as the machine itself knows it: a file for each slot names the job whose processes may be alive there. It is written by the command that starts a script, and made to begin with `-` by that script once
- * it has proven that it left nothing, and by the kill script once nothing is left. It is written over, never truncated, which costs less, and keeps its block where the disk is full. So no script starts beside what another one left, whichever manager starts it.
+ * Who uses a slot of a machine, as the machine itself knows it: a file for each slot names the job whose processes may
+ * be alive there. It is written by the command that starts a script, and made to begin with `-` by that script once it
+ * has proven that it left nothing, and by the kill script once nothing is left. It is written over, never truncated,
+ * which costs less, and keeps its block where the disk is full. So no script starts beside what another one left,
+ * whichever manager starts it.
  */
 export interface SlotClaim {
-  /** Managers that use the slots of an instance one after the other have the same; others have files of their own. Letters and digits. */
+  /**
+   * Managers that use the slots of an instance one after the other have the same; others have files of their own.
+   * Letters and digits.
+   */
   readonly owner: string
   readonly slot: number
   /** Tells managers of one owner apart; the same after a restart. Letters and digits. */
@@ -32,9 +38,10 @@ function slotFile(buildsDir: string, { owner, slot }: Pick<SlotClaim, 'owner' | 
 const readHost = 'read -r rc_h </proc/sys/kernel/hostname'
 
 /**
- * Shell text that claims a slot for a job. It leaves in `rc_b` nothing where the slot was free or the job's own, the other job's marker where it is not, and `!` where that cannot be written. It starts no process, and
- * leaves the shell's line of `/proc/PID/stat` in `rc_l`, and the slot's file for {@link freeSlot}. The directory
- * exists (`detachDirectory`). A machine without `/proc` has no claims. What it prints on its errors is to be ignored.
+ * Shell text that claims a slot for a job. It leaves in `rc_b` nothing where the slot was free or the job's own, the
+ * other job's marker where it is not, and `!` where that cannot be written. It starts no process, and leaves the
+ * shell's line of `/proc/PID/stat` in `rc_l`, and the slot's file for {@link freeSlot}. The directory exists
+ * (`detachDirectory`). A machine without `/proc` has no claims. What it prints on its errors is to be ignored.
  */
 export function claimSlot(buildsDir: string, { value }: JobMarker, claim: SlotClaim): string {
   return `rc_b= rc_l= rc_slot=; if ${readHost} && read -r rc_l </proc/$$/stat; then
@@ -55,7 +62,10 @@ export const hideSlot = 'rc_slot'
 export const freeSlot = 'if [ "$rc_slot" ]; then echo - 1<>"$rc_slot"; fi'
 
 /** Shell text that frees the slots of a job of which nothing is left. `$1`: the login's directory. */
-export function freeSlotsOf({ value }: JobMarker, { buildsDir, owner }: { readonly buildsDir: string; readonly owner: string }): string {
+export function freeSlotsOf(
+  { value }: JobMarker,
+  { buildsDir, owner }: { readonly buildsDir: string; readonly owner: string },
+): string {
   return `for rc_f in ${slotFiles(buildsDir, owner)}.*; do rc_m=; read -r rc_m rc_x <"$rc_f"; [ "$rc_m" != ${value} ] || echo - 1<>"$rc_f"; done`
 }
 
@@ -66,7 +76,10 @@ export interface HeldSlot {
   readonly marker: string
   readonly manager: string
   readonly run: string
-  /** Its script's shell. `connected`: it lives, and so does the SSH server's process for the connection on which it was started. */
+  /**
+   * Its script's shell. `connected`: it lives, and so does the SSH server's process for the connection on which it was
+   * started.
+   */
   readonly shell: 'gone' | 'alive' | 'connected'
 }
 
@@ -76,7 +89,10 @@ export interface SlotReport {
   readonly disk: string
 }
 
-/** A script for `sh` that reports which slots of an owner are not free, and whether files can be written. For {@link readSlotReport}. */
+/**
+ * A script for `sh` that reports which slots of an owner are not free, and whether files can be written. For
+ * {@link readSlotReport}.
+ */
 export function slotReportScript(buildsDir: string, owner: string): Buffer {
   const directory = detachDirectory(buildsDir)
   return Buffer.from(`{ exec 2>/dev/null; ${ownPath}; set -- "$PWD"; ${readHost}
@@ -104,7 +120,9 @@ echo done
 /** Undefined while it is not whole. Lines that are none of the script's are ignored. */
 export function readSlotReport(output: string): SlotReport | undefined {
   if (!/^done$/m.test(output)) return undefined
-  const held = [...output.matchAll(/^held (\d{1,6}) ([A-Za-z0-9]+) ([A-Za-z0-9]+) ([A-Za-z0-9]+) (gone|alive|connected)$/gm)]
+  const held = [
+    ...output.matchAll(/^held (\d{1,6}) ([A-Za-z0-9]+) ([A-Za-z0-9]+) ([A-Za-z0-9]+) (gone|alive|connected)$/gm),
+  ]
   return {
     held: held.map(([, slot, marker, manager, run, shell]) => ({
       slot: Number(slot),

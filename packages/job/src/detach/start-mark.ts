@@ -1,5 +1,15 @@
 /** What a command said of itself first: see `detachedScript`, `relayScript` and `followScript`. */
-export type StartKind = 'detached' | 'attached' | 'taken' | 'gone' | 'unwritable' | 'occupied' | 'relay' | 'following' | 'absent' | 'torn'
+export type StartKind =
+  | 'detached'
+  | 'attached'
+  | 'taken'
+  | 'gone'
+  | 'unwritable'
+  | 'occupied'
+  | 'relay'
+  | 'following'
+  | 'absent'
+  | 'torn'
 
 /** The beginning of a command's output. */
 export interface StartedOutput {
@@ -32,7 +42,8 @@ export class StartMark {
     const start = seen.indexOf(this.#start)
     const end = start < 0 ? -1 : seen.indexOf(separator, start + this.#start.length)
     if (end >= 0) {
-      const [, word = '', told = ''] = /^(\S*) ?(.*)$/s.exec(seen.toString('latin1', start + this.#start.length, end)) ?? []
+      const [, word = '', told = ''] =
+        /^(\S*) ?(.*)$/s.exec(seen.toString('latin1', start + this.#start.length, end)) ?? []
       const noise = seen.subarray(0, start)
       return { noise, kind: word as StartKind, told, rest: seen.subarray(end + 1) }
     }

@@ -5,11 +5,16 @@ const abandonedMinutes = 24 * 60
 
 /** What a detached script left. */
 export interface DetachedLeftover extends DetachedScript {
-  /** Whether the connection that it was started on is gone, and so its relay: then nobody else removes what that kept. */
+  /**
+   * Whether the connection that it was started on is gone, and so its relay: then nobody else removes what that kept.
+   */
   readonly hasLostRelay: boolean
 }
 
-/** A script for `sh` that removes what detached scripts left, all of one `buildsDir`, and what others abandoned a day ago. It prints `wiped` at the end. */
+/**
+ * A script for `sh` that removes what detached scripts left, all of one `buildsDir`, and what others abandoned a day
+ * ago. It prints `wiped` at the end.
+ */
 export function wipeScript(leftovers: readonly [DetachedLeftover, ...DetachedLeftover[]]): Buffer {
   const directory = detachDirectory(leftovers[0].buildsDir)
   const lost = leftovers.filter(({ hasLostRelay }) => hasLostRelay)

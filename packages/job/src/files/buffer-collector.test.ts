@@ -4,7 +4,9 @@ import { BufferCollector } from './buffer-collector.ts'
 
 const mebibyte = 1024 * 1024
 
-/** An engine that never collects by itself: `young` is freed by any collection, `old` by one of all, `needed` by none. */
+/**
+ * An engine that never collects by itself: `young` is freed by any collection, `old` by one of all, `needed` by none.
+ */
 function engine() {
   const outside = { young: 0, old: 0, needed: 0 }
   const collected: ('minor' | 'major')[] = []

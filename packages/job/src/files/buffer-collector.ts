@@ -16,9 +16,11 @@ const mostYoung = 8 * 1024 * 1024
 const mostAbove = 14 * 1024 * 1024
 
 /**
- * Has buffers that nobody needs any more collected while bytes stream through. Each passes through several that live for a moment; the engine knows of their bytes but hardly counts them, and lets 60 to 100 MB lie before it
- * collects. Most of them die young, so that a collection of the young every few megabytes is enough, and the others need one of all now and then. What is needed for long, as by many transfers at once, costs one such
- * collection, and is the new measure then.
+ * Has buffers that nobody needs any more collected while bytes stream through. Each passes through several that live
+ * for a moment; the engine knows of their bytes but hardly counts them, and lets 60 to 100 MB lie before it collects.
+ * Most of them die young, so that a collection of the young every few megabytes is enough, and the others need one of
+ * all now and then. What is needed for long, as by many transfers at once, costs one such collection, and is the new
+ * measure then.
  */
 export class BufferCollector {
   readonly #engine: Engine
@@ -46,11 +48,17 @@ export class BufferCollector {
   }
 }
 
-/** Of this process. Does nothing unless Node was started with `--expose-gc`, as `runner-core` is: whether a program's memory is collected by hand is for the program to say. */
+/**
+ * Of this process. Does nothing unless Node was started with `--expose-gc`, as `runner-core` is: whether a program's
+ * memory is collected by hand is for the program to say.
+ */
 export const bufferCollector: Pick<BufferCollector, 'passed'> = ofThisProcess()
 
 function ofThisProcess(): Pick<BufferCollector, 'passed'> {
   const collect = globalThis.gc
   if (collect === undefined) return { passed: () => {} }
-  return new BufferCollector({ outsideBytes: () => getHeapStatistics().external_memory, collect: (type) => collect({ type }) })
+  return new BufferCollector({
+    outsideBytes: () => getHeapStatistics().external_memory,
+    collect: (type) => collect({ type }),
+  })
 }

@@ -19,7 +19,8 @@ export interface FileStageWork {
 }
 
 /**
- * A stage in which files come to the machine or leave it. It is done again from its beginning where a manager went away under it, and so must come to the same when it is done twice.
+ * A stage in which files come to the machine or leave it. It is done again from its beginning where a manager went away
+ * under it, and so must come to the same when it is done twice.
  */
 export interface FileStage {
   readonly name: FileStageName

@@ -14,7 +14,13 @@ const digestOf = async (files: FoundFiles): Promise<string | undefined> => (awai
 test('the digest is of all that was found and of its state, in whatever order it was told', async () => {
   const digest = await digestOf(found(['a', 'd:'], ['a/x', '644,1,2:'], ['a/y', '644,1,3:']))
   expect(digest).toMatch(/^[0-9a-f]{64}$/)
-  const unordered = found(['a/y', '644,1,3:'], ['a', 'd:'], ['a/x', '644,1,2:'], ['a/x.log', '644,5,5:'], ['b', '644,7,7:'])
+  const unordered = found(
+    ['a/y', '644,1,3:'],
+    ['a', 'd:'],
+    ['a/x', '644,1,2:'],
+    ['a/x.log', '644,5,5:'],
+    ['b', '644,7,7:'],
+  )
   expect(await digestOf(unordered)).toBe(digest)
   for (const other of [
     found(['a', 'd:'], ['a/x', '644,1,2:']),

@@ -27,8 +27,8 @@ export class FoundFiles {
   }
 
   /**
-   * The paths in the order of their bytes, and of these and of what the machine told of them one word: undefined where it could not tell of all of them whether they have
-   * changed. The event loop runs meanwhile.
+   * The paths in the order of their bytes, and of these and of what the machine told of them one word: undefined where
+   * it could not tell of all of them whether they have changed. The event loop runs meanwhile.
    */
   async inOrder(): Promise<{ readonly paths: readonly string[]; readonly digest: string | undefined }> {
     const paths = await sortedInTurns([...this.#states.keys()])
@@ -44,7 +44,10 @@ export class FoundFiles {
     return { paths, digest: isKnown ? hash.digest('hex') : undefined }
   }
 
-  /** Thrown by each that tells: `JobError` `limit_exceeded`. A path that a pattern may mean; what is below a path that is meant is meant, too. `state`: something that changes with its content; empty: nobody knows. */
+  /**
+   * Thrown by each that tells: `JobError` `limit_exceeded`. A path that a pattern may mean; what is below a path that
+   * is meant is meant, too. `state`: something that changes with its content; empty: nobody knows.
+   */
   tell(path: string, state: string): void {
     const name = decoded(path)
     const means = this.#meaning(name)

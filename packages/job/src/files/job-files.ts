@@ -20,13 +20,26 @@ export interface JobFilesOptions {
   readonly clock: Pick<Clock, 'after'>
 }
 
-/** What happens to a job's files before its steps, in GitLab's order: caches, then artifacts of earlier jobs. Empty: the job needs no round trip for it. */
+/**
+ * What happens to a job's files before its steps, in GitLab's order: caches, then artifacts of earlier jobs. Empty: the
+ * job needs no round trip for it.
+ */
 export function bringFiles(options: JobFilesOptions): readonly FileStage[] {
   return [...restoreCaches(cacheContext(options)), ...downloadArtifacts(dependencyContext(options))]
 }
 
-/** The same after the job's scripts: caches, then artifacts. `mayHaveJobEnv`: whether steps may have left variables in `GITLAB_ENV`. */
-export function keepFiles(options: JobFilesOptions, hasSucceeded: boolean, mayHaveJobEnv: boolean): readonly FileStage[] {
+/**
+ * The same after the job's scripts: caches, then artifacts. `mayHaveJobEnv`: whether steps may have left variables in
+ * `GITLAB_ENV`.
+ */
+export function keepFiles(
+  options: JobFilesOptions,
+  hasSucceeded: boolean,
+  mayHaveJobEnv: boolean,
+): readonly FileStage[] {
   const variables = new LateVariablesReader(options.plan, mayHaveJobEnv)
-  return [...saveCaches(cacheContext(options), hasSucceeded, variables), ...uploadArtifacts({ ...options, variables }, hasSucceeded)]
+  return [
+    ...saveCaches(cacheContext(options), hasSucceeded, variables),
+    ...uploadArtifacts({ ...options, variables }, hasSucceeded),
+  ]
 }

@@ -7,8 +7,9 @@ function enter(projectDir: string): string {
 }
 
 /**
- * Reads paths, a line each, and lists what is there and below: `state:./path`, each with a NUL behind it. The state of a file has permissions, size and time where the machine's `find` tells them (GNU's does), else nothing. A path that ends with `/` may be a
- * link to a directory.
+ * Reads paths, a line each, and lists what is there and below: `state:./path`, each with a NUL behind it. The state of
+ * a file has permissions, size and time where the machine's `find` tells them (GNU's does), else nothing. A path that
+ * ends with `/` may be a link to a directory.
  */
 export function listCommand(projectDir: string): string {
   return `${enter(projectDir)}
@@ -32,8 +33,9 @@ exec git -c core.fsmonitor=false ls-files -o -z`
 }
 
 /**
- * Reads paths, each with a NUL behind it, and writes them as they come as a tar stream; a directory is only itself. GNU's tar in the format that busybox's has, too. Where there is only busybox's, several archives may follow each other, and
- * a file with several names has its bytes once, unless each is to be taken `alone`.
+ * Reads paths, each with a NUL behind it, and writes them as they come as a tar stream; a directory is only itself.
+ * GNU's tar in the format that busybox's has, too. Where there is only busybox's, several archives may follow each
+ * other, and a file with several names has its bytes once, unless each is to be taken `alone`.
  */
 export function packCommand(projectDir: string, alone = false): string {
   return `${enter(projectDir)}

@@ -104,11 +104,18 @@ function plainName(pattern: string, name: string): boolean {
 
 test('the same as when all ways are tried', () => {
   const name = fc.string({ unit: fc.constantFrom('a', 'b', '.'), minLength: 1, maxLength: 4 })
-  const segment = fc.oneof(fc.constant('**'), fc.string({ unit: fc.constantFrom('a', 'b', '*', '?'), minLength: 1, maxLength: 5 }))
+  const segment = fc.oneof(
+    fc.constant('**'),
+    fc.string({ unit: fc.constantFrom('a', 'b', '*', '?'), minLength: 1, maxLength: 5 }),
+  )
   fc.assert(
-    fc.property(fc.array(segment, { minLength: 1, maxLength: 5 }), fc.array(name, { minLength: 1, maxLength: 5 }), (pattern, path) => {
-      expect(new PathPattern(pattern.join('/')).matches(path.join('/'))).toBe(plainMatch(pattern, path))
-    }),
+    fc.property(
+      fc.array(segment, { minLength: 1, maxLength: 5 }),
+      fc.array(name, { minLength: 1, maxLength: 5 }),
+      (pattern, path) => {
+        expect(new PathPattern(pattern.join('/')).matches(path.join('/'))).toBe(plainMatch(pattern, path))
+      },
+    ),
     { numRuns: 3000 },
   )
 })
@@ -117,14 +124,20 @@ test('what a base leaves out is not meant', () => {
   const name = fc.constantFrom('a', 'b', 'c')
   const segment = fc.oneof(fc.constantFrom('**', '*', '{a,b}', 'a?'), name)
   fc.assert(
-    fc.property(fc.array(segment, { minLength: 1, maxLength: 4 }), fc.array(name, { minLength: 1, maxLength: 4 }), (segments, names) => {
-      const pattern = new PathPattern(segments.join('/'))
-      const path = names.join('/')
-      const isBelow = pattern.bases.some((base) =>
-        base.isWhole ? path === base.path : base.path === '' || path === base.path || path.startsWith(`${base.path}/`),
-      )
-      if (pattern.matches(path)) expect(isBelow).toBe(true)
-    }),
+    fc.property(
+      fc.array(segment, { minLength: 1, maxLength: 4 }),
+      fc.array(name, { minLength: 1, maxLength: 4 }),
+      (segments, names) => {
+        const pattern = new PathPattern(segments.join('/'))
+        const path = names.join('/')
+        const isBelow = pattern.bases.some((base) =>
+          base.isWhole
+            ? path === base.path
+            : base.path === '' || path === base.path || path.startsWith(`${base.path}/`),
+        )
+        if (pattern.matches(path)) expect(isBelow).toBe(true)
+      },
+    ),
   )
 })
 

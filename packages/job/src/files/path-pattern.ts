@@ -1,8 +1,11 @@
 /**
- * Patterns of paths as GitLab's runner reads them (its `doublestar`): `*` and `?` within a name, `**` for any number of directories, `[a-z]`, `[^a]`, `{one,two}`, `\` before what is meant as it is. A name that begins
- * with a dot is like any other.
+ * Patterns of paths as GitLab's runner reads them (its `doublestar`): `*` and `?` within a name, `**` for any number of
+ * directories, `[a-z]`, `[^a]`, `{one,two}`, `\` before what is meant as it is. A name that begins with a dot is like
+ * any other.
  *
- * A pattern comes from a job and is matched by the manager, which runs other jobs: the time it takes grows with the product of the lengths of pattern and path, never worse. So no regular expression is made of it, and what is made of it and each comparison draws from the job's budget.
+ * A pattern comes from a job and is matched by the manager, which runs other jobs: the time it takes grows with the
+ * product of the lengths of pattern and path, never worse. So no regular expression is made of it, and what is made of
+ * it and each comparison draws from the job's budget.
  *
  * @module
  */
@@ -56,7 +59,10 @@ export class PathPattern {
     return this.#alternatives.some((segments) => matchPath(segments, names, draw))
   }
 
-  /** Directories and files below which, or which alone, everything is that is meant. `isWhole`: nothing but that path. An empty path: anything may be. */
+  /**
+   * Directories and files below which, or which alone, everything is that is meant. `isWhole`: nothing but that path.
+   * An empty path: anything may be.
+   */
   get bases(): readonly { readonly path: string; readonly isWhole: boolean }[] {
     return this.#alternatives.map((segments) => {
       const literal: string[] = []

@@ -15,7 +15,12 @@ async function receiveAll(mebibytes: number): Promise<Buffer[]> {
     },
   }
   const chunks: Buffer[] = []
-  for await (const chunk of receivedAnew({ environment, what: 'a test', command: '', signal: new AbortController().signal }))
+  for await (const chunk of receivedAnew({
+    environment,
+    what: 'a test',
+    command: '',
+    signal: new AbortController().signal,
+  }))
     chunks.push(chunk)
   return chunks
 }
@@ -50,6 +55,7 @@ test('a reader that stops goes on once the command is ended: what ends it would 
       throw signal.reason
     },
   }
-  for await (const _ of received({ environment, what: 'a test', command: '', signal: new AbortController().signal })) break
+  for await (const _ of received({ environment, what: 'a test', command: '', signal: new AbortController().signal }))
+    break
   expect(hasEnded).toBe(true)
 })

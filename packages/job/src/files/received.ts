@@ -25,9 +25,17 @@ export interface ReceiveOptions extends Pick<FileTransfer, 'command' | 'input' |
 }
 
 /**
- * What a command on the machine prints, as it comes. A reader that stops ends the command, and waits until it has ended. Thrown: {@link TransferError} when the command fails, once all its output was read; `EnvironmentError`; the signal's reason.
+ * What a command on the machine prints, as it comes. A reader that stops ends the command, and waits until it has
+ * ended. Thrown: {@link TransferError} when the command fails, once all its output was read; `EnvironmentError`; the
+ * signal's reason.
  */
-export async function* received({ environment, what, command, input, signal }: ReceiveOptions): AsyncGenerator<Buffer, void, undefined> {
+export async function* received({
+  environment,
+  what,
+  command,
+  input,
+  signal,
+}: ReceiveOptions): AsyncGenerator<Buffer, void, undefined> {
   const left = new AbortController()
   const waiting: Buffer[] = []
   let waitingBytes = 0

@@ -5,7 +5,11 @@ import { type FileSelection, selectFiles } from './select-files.ts'
 import type { SelectedFiles } from './selected-files.ts'
 
 /** Selects on a machine whose `find` prints what it is told to. */
-async function select(printed: Iterable<string>, selection: Partial<FileSelection> = {}, budget = new JobBudget()): Promise<SelectedFiles> {
+async function select(
+  printed: Iterable<string>,
+  selection: Partial<FileSelection> = {},
+  budget = new JobBudget(),
+): Promise<SelectedFiles> {
   const say = async (): Promise<void> => {}
   const transfer = async ({ stdout, signal }: FileTransfer): Promise<{ readonly exitCode: number }> => {
     for (const text of printed) {
@@ -40,7 +44,9 @@ test('names without end fail the job', async () => {
   const names = function* (): Generator<string> {
     for (;;) yield Array.from({ length: 500 }, () => `644,1,2:./${number++}${'x'.repeat(2000)}\0`).join('')
   }
-  await expect(select(names(), {}, new JobBudget({ bytes: 4_000_000 }))).rejects.toEqual(limitExceeded('files of artifacts and caches'))
+  await expect(select(names(), {}, new JobBudget({ bytes: 4_000_000 }))).rejects.toEqual(
+    limitExceeded('files of artifacts and caches'),
+  )
 })
 
 test('names that are long to compare do not keep the event loop from running', async () => {
@@ -52,19 +58,24 @@ test('names that are long to compare do not keep the event loop from running', a
     next = setImmediate(count)
   }
   let next = setImmediate(count)
-  await select([files.join('')], { paths: Array.from({ length: 4 }, () => alternatives) }).finally(() => clearImmediate(next))
+  await select([files.join('')], { paths: Array.from({ length: 4 }, () => alternatives) }).finally(() =>
+    clearImmediate(next),
+  )
   expect(turns).toBeGreaterThan(10)
 })
 
 test('exclusions that are long to compare do not keep it either', async () => {
   const slow = `*${'a'.repeat(100)}b`
   const names = repeated(`644,1,2:./${'a'.repeat(3000)}\0`)
-  await expect(select(names, { exclude: [slow] }, new JobBudget({ steps: 3_000_000 }))).rejects.toEqual(limitExceeded('patterns of paths'))
+  await expect(select(names, { exclude: [slow] }, new JobBudget({ steps: 3_000_000 }))).rejects.toEqual(
+    limitExceeded('patterns of paths'),
+  )
 })
 
 test('the files are in the order of their names, however many they are', async () => {
   const names = Array.from({ length: 30_000 }, (_, n) => `./${(n * 7919) % 30_000}`)
   const chunks: Buffer[] = []
-  for await (const chunk of (await select([names.map((name) => `644,1,2:${name}\0`).join('')])).packInput()) chunks.push(chunk)
+  for await (const chunk of (await select([names.map((name) => `644,1,2:${name}\0`).join('')])).packInput())
+    chunks.push(chunk)
   expect(Buffer.concat(chunks).toString().split('\0').slice(0, -1)).toEqual(names.toSorted())
 })

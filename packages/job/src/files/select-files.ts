@@ -17,7 +17,10 @@ export interface FileSelection {
   readonly untracked: boolean
 }
 
-/** Looks for files of a job on its machine, and says in the trace what was found. Thrown: {@link TransferError}; `EnvironmentError`; the signal's reason. */
+/**
+ * Looks for files of a job on its machine, and says in the trace what was found. Thrown: {@link TransferError};
+ * `EnvironmentError`; the signal's reason.
+ */
 export async function selectFiles(
   { paths, exclude = [], untracked }: FileSelection,
   projectDir: string,
@@ -29,7 +32,12 @@ export async function selectFiles(
     for (const text of texts) results.push(await expanded(text, 'invalid path', variables, { log }))
     return results
   }
-  const { wanted, excluded, warnings } = wantedPaths({ paths: await all(paths), exclude: await all(exclude), projectDir, budget })
+  const { wanted, excluded, warnings } = wantedPaths({
+    paths: await all(paths),
+    exclude: await all(exclude),
+    projectDir,
+    budget,
+  })
   for (const warning of warnings) await log.warning(warning)
   const files = new FoundFiles(wanted, excluded, budget)
   const roots = rootsOf(wanted)
@@ -61,7 +69,11 @@ export async function selectFiles(
   return new SelectedFiles({ environment, projectDir, paths: found.filter((path) => path !== ''), digest, budget })
 }
 
-async function selectUntracked(files: FoundFiles, projectDir: string, { environment, log, signal, budget }: FileStageWork): Promise<void> {
+async function selectUntracked(
+  files: FoundFiles,
+  projectDir: string,
+  { environment, log, signal, budget }: FileStageWork,
+): Promise<void> {
   try {
     const listed = received({ environment, what: 'git', command: untrackedCommand(projectDir), signal })
     for await (const record of records(listed)) {
@@ -82,7 +94,9 @@ function rootsOf(wanted: readonly WantedPath[]): string[] {
   const roots = new Set<string>()
   for (const { path, isWhole } of wanted.flatMap(({ pattern }) => pattern.bases)) {
     // A line is a path.
-    const cut = path.includes('\n') ? path.slice(0, path.lastIndexOf('/', path.indexOf('\n')) + 1).replace(/\/$/, '') : path
+    const cut = path.includes('\n')
+      ? path.slice(0, path.lastIndexOf('/', path.indexOf('\n')) + 1).replace(/\/$/, '')
+      : path
     roots.add(cut === '' ? './' : isWhole && cut === path ? `./${cut}` : `./${cut}/`)
   }
   const kept: string[] = []
@@ -99,7 +113,10 @@ function rootsOf(wanted: readonly WantedPath[]): string[] {
 /** A path of Linux has 4,096 bytes at most; what stands in front of it is short. */
 const longestRecord = 8192
 
-/** Texts with a NUL behind each, characters that are bytes. Thrown: `JobError` `limit_exceeded` for one that does not end. */
+/**
+ * Texts with a NUL behind each, characters that are bytes. Thrown: `JobError` `limit_exceeded` for one that does not
+ * end.
+ */
 async function* records(source: AsyncIterable<Buffer>): AsyncGenerator<string, void, undefined> {
   let rest = ''
   for await (const chunk of source) {

@@ -22,9 +22,15 @@ const mostRemarks = 10
 /** Names that go to the machine at once. */
 const namesAtOnce = 64 * 1024
 
-/** Files of a job that were looked for on its machine, in the order of their names. They are read anew, from the machine, each time. */
+/**
+ * Files of a job that were looked for on its machine, in the order of their names. They are read anew, from the
+ * machine, each time.
+ */
 export class SelectedFiles {
-  /** Of the names of all, their permissions, sizes and times (whole seconds): one word. Undefined where the machine does not tell. */
+  /**
+   * Of the names of all, their permissions, sizes and times (whole seconds): one word. Undefined where the machine does
+   * not tell.
+   */
   readonly digest: string | undefined
   readonly #options: SelectedFilesOptions
   readonly #remarks = new Set<string>()
@@ -74,7 +80,10 @@ export class SelectedFiles {
     return namesInput(this.#options.paths)
   }
 
-  /** One after the other. `outwardLinks`: whether symbolic links that lead out of the project are among them; an artifact with one is refused by the job that needs it. */
+  /**
+   * One after the other. `outwardLinks`: whether symbolic links that lead out of the project are among them; an
+   * artifact with one is refused by the job that needs it.
+   */
   async *files(signal: AbortSignal, outwardLinks: 'keep' | 'leave out'): AsyncGenerator<PackedFile, void, undefined> {
     const links: string[] = []
     for await (const member of readMachineTar(this.#pack(this.#options.paths, false, signal))) {
@@ -88,22 +97,40 @@ export class SelectedFiles {
       yield* this.#packed(plainPath(member.header.name), member, outwardLinks)
   }
 
-  *#packed(path: Buffer, { header, bytes }: MachineTarMember, outwardLinks: 'keep' | 'leave out'): Generator<PackedFile> {
+  *#packed(
+    path: Buffer,
+    { header, bytes }: MachineTarMember,
+    outwardLinks: 'keep' | 'leave out',
+  ): Generator<PackedFile> {
     const { typeflag, mode, mtime, size, linkname: target } = header
     const type = types[typeflag]
     if (type === undefined) return this.#remark(`File ignored: ${path.toString()}`)
     if (type === 'symlink' && outwardLinks === 'leave out' && leadsOut(path.toString(), target.toString()))
-      return this.#remark(`${path.toString()}: the symbolic link leads out of the project, to ${target.toString()}; it is left out`)
+      return this.#remark(
+        `${path.toString()}: the symbolic link leads out of the project, to ${target.toString()}; it is left out`,
+      )
     yield { path, type, mode: mode & 0o7777, mtime: Math.floor(mtime), size, target, bytes }
   }
 
   #pack(paths: readonly string[], alone: boolean, signal: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
     const { environment, projectDir } = this.#options
-    return received({ environment, what: 'packing files', command: packCommand(projectDir, alone), input: namesInput(paths), signal })
+    return received({
+      environment,
+      what: 'packing files',
+      command: packCommand(projectDir, alone),
+      input: namesInput(paths),
+      signal,
+    })
   }
 }
 
-const types: Readonly<Record<string, PackedFile['type']>> = { '0': 'file', '\0': 'file', '7': 'file', '2': 'symlink', '5': 'directory' }
+const types: Readonly<Record<string, PackedFile['type']>> = {
+  '0': 'file',
+  '\0': 'file',
+  '7': 'file',
+  '2': 'symlink',
+  '5': 'directory',
+}
 
 /** Without the `./` in front and the `/` behind a directory's. */
 function plainPath(name: Buffer): Buffer {

@@ -10,7 +10,8 @@ export async function sortedInTurns(texts: readonly string[]): Promise<readonly 
   }
   while (runs.length > 1) {
     const merged: string[][] = []
-    for (let at = 0; at < runs.length; at += 2) merged.push(runs[at + 1] === undefined ? runs[at]! : await merge(runs[at]!, runs[at + 1]!))
+    for (let at = 0; at < runs.length; at += 2)
+      merged.push(runs[at + 1] === undefined ? runs[at]! : await merge(runs[at]!, runs[at + 1]!))
     runs = merged
   }
   return runs[0] ?? []

@@ -22,10 +22,12 @@ class UnpackError extends Error {
 }
 
 /**
- * Unpacks an archive on the job's machine, which needs a shell and a tar for it, GNU's or busybox's. What is there already is kept, but for what the archive has, too. Symbolic links and files that stand where the
- * archive has a directory give way to it: following them would write somewhere else.
+ * Unpacks an archive on the job's machine, which needs a shell and a tar for it, GNU's or busybox's. What is there
+ * already is kept, but for what the archive has, too. Symbolic links and files that stand where the archive has a
+ * directory give way to it: following them would write somewhere else.
  *
- * Thrown: {@link UnpackError}; `ArchiveError` `damaged` when that shows only in a file's bytes; `EnvironmentError`; the signal's reason.
+ * Thrown: {@link UnpackError}; `ArchiveError` `damaged` when that shows only in a file's bytes; `EnvironmentError`; the
+ * signal's reason.
  */
 export async function unpackArchive({ archive, ...options }: UnpackOptions): Promise<void> {
   await send(options, withDirectories(archive.directories, packEntries(archive)))
@@ -33,7 +35,10 @@ export async function unpackArchive({ archive, ...options }: UnpackOptions): Pro
   if (last !== undefined) await send(options, withDirectories([], last))
 }
 
-async function send({ environment, directory, signal }: Omit<UnpackOptions, 'archive'>, input: AsyncIterable<Buffer>): Promise<void> {
+async function send(
+  { environment, directory, signal }: Omit<UnpackOptions, 'archive'>,
+  input: AsyncIterable<Buffer>,
+): Promise<void> {
   let complaint = ''
   const end = await environment.transfer({
     command: unpackCommand(directory),
@@ -46,11 +51,14 @@ async function send({ environment, directory, signal }: Omit<UnpackOptions, 'arc
   })
   if ('exitCode' in end && end.exitCode === 0) return
   const how = 'exitCode' in end ? `exit status ${end.exitCode}` : `signal ${end.signal}`
-  throw new UnpackError(`the machine could not unpack the archive (${how}): ${complaint.trim() || 'it gives no reason'}`)
+  throw new UnpackError(
+    `the machine could not unpack the archive (${how}): ${complaint.trim() || 'it gives no reason'}`,
+  )
 }
 
 /**
- * The shell reads the names of directories up to an empty line, byte by byte, so that the rest of its input is left for tar. Owners and groups are those of the login (`-o`), permissions those of the archive (`-p`).
+ * The shell reads the names of directories up to an empty line, byte by byte, so that the rest of its input is left for
+ * tar. Owners and groups are those of the login (`-o`), permissions those of the archive (`-p`).
  */
 export function unpackCommand(directory: string): string {
   const there = quote(directory.replace(`${loginDirectory}/`, './'))
@@ -65,7 +73,10 @@ done
 exec tar -xpof -`
 }
 
-async function* withDirectories(directories: readonly string[], tar: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+async function* withDirectories(
+  directories: readonly string[],
+  tar: AsyncIterable<Buffer>,
+): AsyncGenerator<Buffer, void, undefined> {
   yield Buffer.from(`${directories.map((path) => `./${path}\n`).join('')}\n`)
   yield* tar
 }

@@ -25,7 +25,10 @@ export interface WantedPaths {
   readonly warnings: readonly string[]
 }
 
-/** Makes patterns of a job's lists: relative to its project, which they must not lead out of. What is none is left out, with a warning. Thrown: `JobError` `limit_exceeded`. */
+/**
+ * Makes patterns of a job's lists: relative to its project, which they must not lead out of. What is none is left out,
+ * with a warning. Thrown: `JobError` `limit_exceeded`.
+ */
 export function wantedPaths({ paths, exclude, projectDir, budget = new JobBudget() }: WantedPathsOptions): WantedPaths {
   const warnings: string[] = []
   const read = (text: string): WantedPath[] => {
@@ -45,7 +48,10 @@ export function wantedPaths({ paths, exclude, projectDir, budget = new JobBudget
   return { wanted: paths.flatMap(read), excluded: exclude.flatMap(read), warnings }
 }
 
-/** Undefined: it leads elsewhere. What is no pattern yet is looked at as text, as GitLab's runner does: links in it are not followed. */
+/**
+ * Undefined: it leads elsewhere. What is no pattern yet is looked at as text, as GitLab's runner does: links in it are
+ * not followed.
+ */
 function relativePattern(text: string, projectDir: string): string | undefined {
   const isBelow = text === projectDir || text.startsWith(`${projectDir}/`)
   const below = isBelow ? text.slice(projectDir.length + 1) : text

@@ -17,7 +17,13 @@ const toolFiles: readonly string[] = `
   .trim()
   .split(/\s+/)
 /** Directories of which every file is read by itself. */
-const startUpDirectories: readonly string[] = ['.ssh', '.config/fish', '.config/systemd', '.config/environment.d', '.local/share/systemd']
+const startUpDirectories: readonly string[] = [
+  '.ssh',
+  '.config/fish',
+  '.config/systemd',
+  '.config/environment.d',
+  '.local/share/systemd',
+]
 
 /** Files that a shell, git or another program reads by itself, and that can make it run something. */
 export const files: readonly string[] = [...startUpFiles, ...toolFiles]

@@ -16,7 +16,10 @@ interface SparedProcesses {
 export interface LoginScriptOptions {
   /** Unguessable, of letters and digits: a start-up file that prints a report is not believed. */
   readonly nonce: string
-  /** Where what is kept of the login lies, below {@link loginStateDirectory}: letters and digits. Instances that share a home have different ones. */
+  /**
+   * Where what is kept of the login lies, below {@link loginStateDirectory}: letters and digits. Instances that share a
+   * home have different ones.
+   */
   readonly key: string
   /** Keeps copies of what it finds, so that it can be put back later. Default false. */
   readonly keeps?: boolean
@@ -38,7 +41,10 @@ export interface LoginScriptOptions {
   readonly path?: string
 }
 
-/** The command that runs such a script: in a shell without anything of the environment that the login's start-up files made. */
+/**
+ * The command that runs such a script: in a shell without anything of the environment that the login's start-up files
+ * made.
+ */
 export const loginCommand: string = `exec env -i PATH=${fixedPath} "SSH_CONNECTION=$SSH_CONNECTION" sh`
 
 /** More would be more than a shell's start-up files are. */
@@ -47,11 +53,15 @@ const mostNames = 500
 const mostProcesses = 2000
 
 /**
- * A script for `sh`, run by {@link loginCommand}, that looks at what a login keeps, as `readLoginReport` reads it. It starts in the login's directory.
+ * A script for `sh`, run by {@link loginCommand}, that looks at what a login keeps, as `readLoginReport` reads it. It
+ * starts in the login's directory.
  *
- * What jobs left running is told by the limit of resident memory that each job's processes have (`residentLimit`) and can only lower: a process of the login with any limit but this shell's own is a job's. Where the
- * login is not root, and comes from another machine, every process ends that did not live at the first look, but for those of this connection: what cron, `at` or systemd started for a job has no such limit. A client
- * on the machine itself shares it, and only processes whose limits were lowered are ended there; without an SSH server's word (plugin `local`) nothing is, and the user's crontab and `at` are left alone.
+ * What jobs left running is told by the limit of resident memory that each job's processes have (`residentLimit`) and
+ * can only lower: a process of the login with any limit but this shell's own is a job's. Where the login is not root,
+ * and comes from another machine, every process ends that did not live at the first look, but for those of this
+ * connection: what cron, `at` or systemd started for a job has no such limit. A client on the machine itself shares it,
+ * and only processes whose limits were lowered are ended there; without an SSH server's word (plugin `local`) nothing
+ * is, and the user's crontab and `at` are left alone.
  */
 export function loginScript(options: LoginScriptOptions): Buffer {
   const { nonce, key, keeps = false, ends, restores = [], home, over, path } = options
@@ -145,7 +155,9 @@ rc_how=\${rc_was:-$rc_how}`
 
 function restore(changes: readonly LoginChange[]): string {
   const words = (wanted: boolean): string =>
-    [...new Set(changes.flatMap(({ part, wasThere }) => (wasThere === wanted ? (fileOf(part) ?? []) : [])))].map(quote).join(' ')
+    [...new Set(changes.flatMap(({ part, wasThere }) => (wasThere === wanted ? (fileOf(part) ?? []) : [])))]
+      .map(quote)
+      .join(' ')
   const gone = [...new Set(changes.flatMap(({ part }) => fileOf(part) ?? []))].map(quote).join(' ')
   const back = words(true)
   const crontab = changes.find(({ part }) => part === 'crontab')
@@ -157,7 +169,9 @@ function restore(changes: readonly LoginChange[]): string {
     ...(back === '' ? [] : [`tar -xf "$rc_d"/login.tar -- ${back}`]),
     ...(crontab === undefined ? [] : [crontab.wasThere ? 'crontab "$rc_d"/crontab' : 'crontab -r']),
     ...(jobs.length === 0 ? [] : [`atrm ${jobs.join(' ')}`]),
-    ...(changes.some(({ part, wasThere }) => part === 'linger' && !wasThere) ? ['loginctl disable-linger "$(id -un)"'] : []),
+    ...(changes.some(({ part, wasThere }) => part === 'linger' && !wasThere)
+      ? ['loginctl disable-linger "$(id -un)"']
+      : []),
   ].join('\n')
 }
 

@@ -1,5 +1,6 @@
 /**
- * What a login keeps between the commands that are run as it, and what a job can therefore leave for the next one: start-up files, settings of programs that run other programs, `~/.ssh`, a crontab.
+ * What a login keeps between the commands that are run as it, and what a job can therefore leave for the next one:
+ * start-up files, settings of programs that run other programs, `~/.ssh`, a crontab.
  *
  * @module
  */
@@ -9,7 +10,10 @@ export const loginStateDirectory = '.runner-core'
 
 /** What one look at a login found. */
 export interface LoginState {
-  /** What there is, by its name (`file .bashrc`, `link .ssh/config`, `crontab`, `at 12`, `linger`), with a digest or a target. */
+  /**
+   * What there is, by its name (`file .bashrc`, `link .ssh/config`, `crontab`, `at 12`, `linger`), with a digest or a
+   * target.
+   */
   readonly parts: ReadonlyMap<string, string>
   /** Id and start of each process of the login, as `123:4567`. */
   readonly processes: readonly string[]
@@ -39,7 +43,9 @@ export function readLoginReport(answer: string, nonce: string): LoginReport | un
   if (output === undefined) return undefined
   const all = (pattern: RegExp): string[] => [...output.matchAll(pattern)].map(([, value = '']) => value)
   return {
-    parts: new Map([...output.matchAll(/^part ([a-z]+(?: [^\t\n]+)?)\t(.*)$/gm)].map(([, part = '', value = '']) => [part, value])),
+    parts: new Map(
+      [...output.matchAll(/^part ([a-z]+(?: [^\t\n]+)?)\t(.*)$/gm)].map(([, part = '', value = '']) => [part, value]),
+    ),
     processes: all(/^process (\d+:\d+)$/gm),
     boot: all(/^boot ([0-9a-f-]+)$/gm)[0] ?? '',
     names: all(/^name (.+)$/gm),
@@ -51,5 +57,7 @@ export function readLoginReport(answer: string, nonce: string): LoginReport | un
 /** What is different now, in the order of names. */
 export function loginChanges(first: LoginState, now: LoginState): LoginChange[] {
   const parts = [...new Set([...first.parts.keys(), ...now.parts.keys()])].sort()
-  return parts.filter((part) => first.parts.get(part) !== now.parts.get(part)).map((part) => ({ part, wasThere: first.parts.has(part) }))
+  return parts
+    .filter((part) => first.parts.get(part) !== now.parts.get(part))
+    .map((part) => ({ part, wasThere: first.parts.has(part) }))
 }

@@ -9,13 +9,25 @@ export function ownHomeDirectory(marker: string): string {
   return `${loginDirectory}/${parent}/home.${marker}`
 }
 
-/** Small, and read or written by programs that keep a login there: a job gets copies. All else, such as tools, is linked to. `ssh` looks in the login's own home whatever `HOME` says. */
-const copied = new Set([...files.filter((name) => !name.includes('/')), '.config', '.docker', '.kube', '.aws', '.azure', '.gnupg'])
+/**
+ * Small, and read or written by programs that keep a login there: a job gets copies. All else, such as tools, is linked
+ * to. `ssh` looks in the login's own home whatever `HOME` says.
+ */
+const copied = new Set([
+  ...files.filter((name) => !name.includes('/')),
+  '.config',
+  '.docker',
+  '.kube',
+  '.aws',
+  '.azure',
+  '.gnupg',
+])
 /** Not wanted in another home: the homes themselves, and what only people use. */
 const unwanted = new Set([parent, '.bash_history', '.cache', '.viminfo', '.lesshst'])
 
 /**
- * Shell text that makes a home for one job, of what the login's home had at first: `$1` is that. Prints `home` when it stands.
+ * Shell text that makes a home for one job, of what the login's home had at first: `$1` is that. Prints `home` when it
+ * stands.
  */
 export function ownHome({
   marker,

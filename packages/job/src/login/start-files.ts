@@ -1,7 +1,9 @@
 /**
- * Files that decide what a login is before any command of ours runs. A script's shell was started while they were as they should be, so it is the one that can be believed about them at its end: later shells have read them.
+ * Files that decide what a login is before any command of ours runs. A script's shell was started while they were as
+ * they should be, so it is the one that can be believed about them at its end: later shells have read them.
  *
- * For bash, which reads and writes a file without a process. Text of others that stands in the shell's variables is never run.
+ * For bash, which reads and writes a file without a process. Text of others that stands in the shell's variables is
+ * never run.
  *
  * @module
  */
@@ -12,12 +14,19 @@ const startFiles =
   ' .config/fish/config.fish .pam_environment .ssh/rc .ssh/environment .ssh/authorized_keys .ssh/authorized_keys2'
 
 /** Leaves the names of those that are there in a variable. */
-const list = (variable: string): string => `${variable}=; for rc_l in ${startFiles}; do [[ ! -e $1/$rc_l ]] || ${variable}+=" $rc_l"; done`
+const list = (variable: string): string =>
+  `${variable}=; for rc_l in ${startFiles}; do [[ ! -e $1/$rc_l ]] || ${variable}+=" $rc_l"; done`
 
-/** Leaves in `rc_m` what the file `rc_l` holds, as a rule one element; what is no file, or cannot be read, holds nothing. */
+/**
+ * Leaves in `rc_m` what the file `rc_l` holds, as a rule one element; what is no file, or cannot be read, holds
+ * nothing.
+ */
 const read = `rc_m=(); [[ ! -f $1/$rc_l ]] || mapfile -d '' -n 2 rc_m <"$1/$rc_l"`
 
-/** Shell text that remembers the files: their names in `rc_k`, what they hold in `rc_c`. `$1`: the login's directory. It starts no process. */
+/**
+ * Shell text that remembers the files: their names in `rc_k`, what they hold in `rc_c`. `$1`: the login's directory. It
+ * starts no process.
+ */
 export const takeStartFiles: string = `{ ${list('rc_k')}; rc_c=(); for rc_l in $rc_k; do ${read}; rc_c+=("\${rc_m[*]}"); done; } 2>/dev/null; unset rc_l rc_m`
 
 /** Variables that a job's lines should not see. */

@@ -16,5 +16,7 @@ export function asJobError(error: unknown): JobError {
     const reason = error.isInterruption ? 'runner_interrupted' : 'runner_system_failure'
     return new JobError(environmentCodes[error.code], reason, error.message, { cause: error })
   }
-  return new JobError('internal', 'runner_system_failure', error instanceof Error ? error.message : String(error), { cause: error })
+  return new JobError('internal', 'runner_system_failure', error instanceof Error ? error.message : String(error), {
+    cause: error,
+  })
 }

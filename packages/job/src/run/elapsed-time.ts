@@ -6,7 +6,10 @@ interface Alarm {
   cancel: () => void
 }
 
-/** How long something has taken, over several processes. It goes with a clock that nobody can set; what passed while no process looked is added once it is known. */
+/**
+ * How long something has taken, over several processes. It goes with a clock that nobody can set; what passed while no
+ * process looked is added once it is known.
+ */
 export class ElapsedTime {
   readonly #clock: Pick<Clock, 'now' | 'after'>
   #knownMs: number
@@ -25,7 +28,10 @@ export class ElapsedTime {
     return this.#knownMs + this.#clock.now() - this.#knownAt
   }
 
-  /** It turned out that it had taken so long at `at`, on the clock's `now()` scale. Less than is known already says nothing. */
+  /**
+   * It turned out that it had taken so long at `at`, on the clock's `now()` scale. Less than is known already says
+   * nothing.
+   */
   learn(ms: number, at: number): void {
     if (!(ms > this.#knownMs + at - this.#knownAt)) return
     this.#knownMs = ms

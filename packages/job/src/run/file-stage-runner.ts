@@ -17,7 +17,8 @@ export interface FileStageRunnerOptions {
 /**
  * Runs stages that move files, and says in the trace what they do.
  *
- * Each thing that is said moves the log's position on by one: so whoever does a stage again says nothing again that was said.
+ * Each thing that is said moves the log's position on by one: so whoever does a stage again says nothing again that was
+ * said.
  */
 export class FileStageRunner {
   readonly #options: FileStageRunnerOptions
@@ -27,7 +28,11 @@ export class FileStageRunner {
   }
 
   /** One after the other, until one fails. Never rejects. */
-  async run(stages: readonly FileStage[], environment: JobEnvironment, signal: AbortSignal): Promise<JobError | undefined> {
+  async run(
+    stages: readonly FileStage[],
+    environment: JobEnvironment,
+    signal: AbortSignal,
+  ): Promise<JobError | undefined> {
     for (const stage of stages) {
       const failure = await this.#runOne(stage, environment, signal)
       if (failure !== undefined) return failure

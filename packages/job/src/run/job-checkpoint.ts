@@ -3,19 +3,26 @@ import type { FailureReason } from '../job-outcome.ts'
 import type { LogRecord } from './job-log.ts'
 
 /**
- * What another manager needs, beside the job as GitLab handed it out, to go on with a job whose scripts outlive their manager. JSON. It holds text as it was before masking, and what
- * tells the script's word from the job's: to be kept like the job's token.
+ * What another manager needs, beside the job as GitLab handed it out, to go on with a job whose scripts outlive their
+ * manager. JSON. It holds text as it was before masking, and what tells the script's word from the job's: to be kept
+ * like the job's token.
  */
 export interface JobCheckpoint extends LogRecord {
   /** Wall time, milliseconds. */
   readonly startedAt: number
-  /** How long the job had taken then, milliseconds, whatever was done to clocks: its time limits count from this. Absent: kept by a version that trusted the wall clock. */
+  /**
+   * How long the job had taken then, milliseconds, whatever was done to clocks: its time limits count from this.
+   * Absent: kept by a version that trusted the wall clock.
+   */
   readonly elapsedMs?: number
   /** The same of the job's own script, once it has begun. */
   readonly scriptBegunAt?: number
   /** `JobEnvironment.handle`; null where there is none, as before the job has a place. */
   readonly environment: unknown
-  /** The scripts that were started, or were about to be. None: nothing of the job has begun, so it can begin anew anywhere. */
+  /**
+   * The scripts that were started, or were about to be. None: nothing of the job has begun, so it can begin anew
+   * anywhere.
+   */
   readonly scripts: readonly ScriptCheckpoint[]
   /** The stages that moved files and are over: one that is not is done again. Absent: none. */
   readonly fileStages?: readonly FileStageCheckpoint[]

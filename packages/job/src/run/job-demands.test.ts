@@ -9,7 +9,11 @@ test('what a job can do without is said, what it cannot do without fails it', ()
   ])
   for (const part of ['secrets', 'run', 'something_new']) {
     expect(() => checkDemands(payload({ overrides: { unsupported: ['image', part] } }), [])).toThrow(
-      expect.objectContaining({ code: 'unsupported', reason: 'runner_configuration_error', message: expect.stringContaining(part) }),
+      expect.objectContaining({
+        code: 'unsupported',
+        reason: 'runner_configuration_error',
+        message: expect.stringContaining(part),
+      }),
     )
   }
 })
@@ -17,7 +21,10 @@ test('what a job can do without is said, what it cannot do without fails it', ()
 test('a NUL byte is refused wherever it is, with all its places', () => {
   const job = payload({ script: ['echo ok', 'echo a\0b'], variables: [variable('V', '\0'), variable('FINE', 'x')] })
   expect(() => checkDemands(job, [{ key: 'E', value: 'a\0' }])).toThrow(
-    expect.objectContaining({ code: 'invalid_job', message: 'no shell can take a NUL byte: script, line 2; variable "E"; variable "V"' }),
+    expect.objectContaining({
+      code: 'invalid_job',
+      message: 'no shell can take a NUL byte: script, line 2; variable "E"; variable "V"',
+    }),
   )
   expect(checkDemands(payload(), [])).toEqual([])
 })

@@ -14,16 +14,22 @@ const missed: Readonly<Record<string, string>> = {
 }
 
 /**
- * Decides, before a machine is taken, whether a job can be what its author meant. Returns warnings for its trace. Thrown: {@link JobError} `unsupported` when it
- * needs what this runner cannot do, `invalid_job` when a script or a variable holds what no shell can hold.
+ * Decides, before a machine is taken, whether a job can be what its author meant. Returns warnings for its trace.
+ * Thrown: {@link JobError} `unsupported` when it needs what this runner cannot do, `invalid_job` when a script or a
+ * variable holds what no shell can hold.
  */
 export function checkDemands(payload: JobPayload, environmentVariables: readonly EnvironmentVariable[]): string[] {
   const missing = payload.unsupported.filter((part) => dispensable[part] === undefined)
   if (missing.length > 0) {
     const needs = missing.map((part) => (missed[part] === undefined ? part : `${part} (${missed[part]})`)).join(', ')
-    throw new JobError('unsupported', 'runner_configuration_error', `this runner does not support what the job needs: ${needs}`)
+    throw new JobError(
+      'unsupported',
+      'runner_configuration_error',
+      `this runner does not support what the job needs: ${needs}`,
+    )
   }
-  // The machine would cut such a text at the NUL, or drop it: in both cases something else than what was written would run.
+  // The machine would cut such a text at the NUL, or drop it: in both cases something else than what was written would
+  // run.
   const nul = [
     ...[...payload.steps, ...payload.hooks].flatMap(({ name, script }) =>
       script.flatMap((line, index) => (line.includes('\0') ? [`${name}, line ${index + 1}`] : [])),
@@ -32,6 +38,7 @@ export function checkDemands(payload: JobPayload, environmentVariables: readonly
       .filter(({ key, value }) => `${key}${value}`.includes('\0'))
       .map(({ key }) => `variable ${JSON.stringify(key)}`),
   ]
-  if (nul.length > 0) throw new JobError('invalid_job', 'runner_configuration_error', `no shell can take a NUL byte: ${nul.join('; ')}`)
+  if (nul.length > 0)
+    throw new JobError('invalid_job', 'runner_configuration_error', `no shell can take a NUL byte: ${nul.join('; ')}`)
   return payload.unsupported.flatMap((part) => dispensable[part] ?? [])
 }

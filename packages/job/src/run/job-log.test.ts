@@ -159,7 +159,12 @@ test('lines and warnings without number are left out, and how the job ended is s
 test('a stage that the script does not have does not begin, and one that it has begins once', async () => {
   const stages: (string | undefined)[] = []
   const trace = { write: (): void => {} }
-  const log = new JobLog({ trace, clock: { wallTime: () => 0 }, sections: true, onStage: (stage) => stages.push(stage) })
+  const log = new JobLog({
+    trace,
+    clock: { wallTime: () => 0 },
+    sections: true,
+    onStage: (stage) => stages.push(stage),
+  })
   const machine = { description: 'm', buildsDir: 'builds' }
   const progress = new ScriptProgress({ nonce, log, executor: 'x', machine, stages: ['step_script'] })
   for (let forged = 0; forged < 1000; forged++) await progress.push(Buffer.from(marker(`begin step_${forged} 1`)))

@@ -3,7 +3,10 @@ import type { JobStage } from './job-stage.ts'
 
 /** Characters of a line; texts of a job stand in it. */
 const longestLine = 8192
-/** Characters that are kept for the next manager: of what a login prints, and with lines and warnings. Sections and errors are few, and are always said. */
+/**
+ * Characters that are kept for the next manager: of what a login prints, and with lines and warnings. Sections and
+ * errors are few, and are always said.
+ */
 const mostAside = 256 * 1024
 const mostSaid = 1024 * 1024
 
@@ -26,7 +29,10 @@ export interface SaidText {
 
 /** What somebody else needs to write the same log again, up to a point, from the same output of the job. JSON. */
 export interface LogRecord {
-  /** How far the job had come: a byte of its scripts' output, markers included, counts one, and so does each script's begin and end. */
+  /**
+   * How far the job had come: a byte of its scripts' output, markers included, counts one, and so does each script's
+   * begin and end.
+   */
   readonly position: number
   /** All that was said up to there, in order. */
   readonly said: readonly SaidText[]
@@ -37,15 +43,21 @@ export interface JobLogOptions {
   readonly clock: Pick<Clock, 'wallTime'>
   /** Whether the coordinator folds sections (`features.trace_sections`). */
   readonly sections: boolean
-  /** Called when a stage begins, and with undefined when the stage under way ends and none follows at once. Must not throw. */
+  /**
+   * Called when a stage begins, and with undefined when the stage under way ends and none follows at once. Must not
+   * throw.
+   */
   readonly onStage?: ((stage: JobStage | undefined) => void) | undefined
-  /** Up to its position the log says what this says, whatever it is told to say: the job's output from its beginning on makes the same log again. */
+  /**
+   * Up to its position the log says what this says, whatever it is told to say: the job's output from its beginning on
+   * makes the same log again.
+   */
   readonly record?: LogRecord | undefined
 }
 
 /**
- * Writes what the runner says about a job, in GitLab's words and colours, between the job's own output. What it says is collected, and written before the
- * next output or by `flush`, so that neighbouring lines cost one write.
+ * Writes what the runner says about a job, in GitLab's words and colours, between the job's own output. What it says is
+ * collected, and written before the next output or by `flush`, so that neighbouring lines cost one write.
  */
 export class JobLog {
   readonly #options: JobLogOptions
@@ -80,7 +92,8 @@ export class JobLog {
 
   /** Nothing that was said is pending, and nothing more will be said about what was before this position. */
   commit(): void {
-    if (this.#replay === undefined && this.#pending === '') this.#committed = { position: this.#position, said: this.#said.length }
+    if (this.#replay === undefined && this.#pending === '')
+      this.#committed = { position: this.#position, said: this.#said.length }
   }
 
   /** Calls back when all that was said before has been said again: at once when nothing was. */
@@ -89,7 +102,10 @@ export class JobLog {
     else this.#onReplayed.push(callback)
   }
 
-  /** Says all that was said before, and from now on what it is told to, also where the job's output does not reach the place where that was said. */
+  /**
+   * Says all that was said before, and from now on what it is told to, also where the job's output does not reach the
+   * place where that was said.
+   */
   endReplay(): void {
     if (this.#replay === undefined) return
     this.#sayAgain(Number.POSITIVE_INFINITY)
@@ -102,14 +118,19 @@ export class JobLog {
     for (const callback of this.#onReplayed.splice(0)) callback()
   }
 
-  /** None of the job's output has come yet, and its first is to come from elsewhere: all that was said stands before it. */
+  /**
+   * None of the job's output has come yet, and its first is to come from elsewhere: all that was said stands before it.
+   */
   restart(): void {
     this.#said = this.#said.map(({ text }) => ({ at: 0, text }))
     this.#position = 0
     this.commit()
   }
 
-  /** Output that is not the script's, such as a login's greeting: it will not come again, so it is kept; beyond 256 Ki characters it is left out. */
+  /**
+   * Output that is not the script's, such as a login's greeting: it will not come again, so it is kept; beyond 256 Ki
+   * characters it is left out.
+   */
   aside(bytes: Buffer): void | Promise<void> {
     if (bytes.length === 0 || this.#replay !== undefined) return
     if (this.#saidLength + bytes.length > mostAside) return this.#cut()
@@ -141,7 +162,9 @@ export class JobLog {
     this.#say(`${clearLine}\x1b[31;1mERROR: ${shortened(text)}${reset}\n`)
   }
 
-  /** Ends the section of the stage under way and begins another one's, with its title. `at`: wall time; default: now. */
+  /**
+   * Ends the section of the stage under way and begins another one's, with its title. `at`: wall time; default: now.
+   */
   begin(stage: JobStage, title: string, at: number = this.#options.clock.wallTime()): void {
     if (this.#stage !== undefined) this.#mark('end', this.#stage, at)
     this.#stage = stage
@@ -182,7 +205,11 @@ export class JobLog {
 
   #sayAgain(position: number): void {
     const replay = this.#replay!
-    for (let next = replay.said[replay.next]; next !== undefined && next.at <= position; next = replay.said[replay.next]) {
+    for (
+      let next = replay.said[replay.next];
+      next !== undefined && next.at <= position;
+      next = replay.said[replay.next]
+    ) {
       replay.next++
       void this.#options.trace.write(next.text)
     }

@@ -15,15 +15,25 @@ const plan = (job: JobPayload, place: Partial<typeof environment> = {}): JobPlan
 const withVariables = (...variables: JobVariable[]): JobPayload => payload({ variables })
 
 test('time limits are Go durations; what is none is said and ignored', () => {
-  const limits = ({ scriptTimeoutMs, afterScriptTimeoutMs, warnings }: JobPlan) => ({ scriptTimeoutMs, afterScriptTimeoutMs, warnings })
+  const limits = ({ scriptTimeoutMs, afterScriptTimeoutMs, warnings }: JobPlan) => ({
+    scriptTimeoutMs,
+    afterScriptTimeoutMs,
+    warnings,
+  })
   expect(limits(plan(payload()))).toEqual({ scriptTimeoutMs: undefined, afterScriptTimeoutMs: 300_000, warnings: [] })
-  expect(limits(plan(withVariables(variable('RUNNER_SCRIPT_TIMEOUT', '1h30m'), variable('RUNNER_AFTER_SCRIPT_TIMEOUT', '0'))))).toEqual({
+  expect(
+    limits(
+      plan(withVariables(variable('RUNNER_SCRIPT_TIMEOUT', '1h30m'), variable('RUNNER_AFTER_SCRIPT_TIMEOUT', '0'))),
+    ),
+  ).toEqual({
     scriptTimeoutMs: 5_400_000,
     afterScriptTimeoutMs: undefined,
     warnings: [],
   })
   expect(
-    limits(plan(withVariables(variable('RUNNER_SCRIPT_TIMEOUT', 'soon'), variable('RUNNER_AFTER_SCRIPT_TIMEOUT', '5')))),
+    limits(
+      plan(withVariables(variable('RUNNER_SCRIPT_TIMEOUT', 'soon'), variable('RUNNER_AFTER_SCRIPT_TIMEOUT', '5'))),
+    ),
   ).toMatchObject({
     scriptTimeoutMs: undefined,
     afterScriptTimeoutMs: 300_000,
@@ -50,19 +60,28 @@ test.each([
   ],
   [
     'variables that grow without end',
-    withVariables(...Array.from({ length: 3 }, (_, n) => variable(`V${n}`, `$V${n + 1}`.repeat(50_000))), variable('V3', 'x'.repeat(1000))),
+    withVariables(
+      ...Array.from({ length: 3 }, (_, n) => variable(`V${n}`, `$V${n + 1}`.repeat(50_000))),
+      variable('V3', 'x'.repeat(1000)),
+    ),
     {},
     'limit_exceeded',
   ],
   [
     'masked variables that are small enough each, and far too much together',
-    withVariables(...Array.from({ length: 100 }, (_, n) => variable(`V${n}`, `${n}$A`, { masked: true })), variable('A', 'x'.repeat(6000))),
+    withVariables(
+      ...Array.from({ length: 100 }, (_, n) => variable(`V${n}`, `${n}$A`, { masked: true })),
+      variable('A', 'x'.repeat(6000)),
+    ),
     {},
     'limit_exceeded',
   ],
   [
     'variables that are small enough each, and far too much together',
-    withVariables(...Array.from({ length: 320 }, (_, n) => variable(`V${n}`, '$A'.repeat(80))), variable('A', 'x'.repeat(200_000))),
+    withVariables(
+      ...Array.from({ length: 320 }, (_, n) => variable(`V${n}`, '$A'.repeat(80))),
+      variable('A', 'x'.repeat(200_000)),
+    ),
     {},
     'limit_exceeded',
   ],
@@ -98,10 +117,19 @@ test.each([
     '/home/ci/builds/tok123/3/mine',
     `"$1"'/builds/tok123/3/mine'`,
   ],
-  ['builds', '$CI_PROJECT_DIR/below', '/home/ci/builds/tok123/3/group/project/below', `"$1"'/builds/tok123/3/group/project/below'`],
+  [
+    'builds',
+    '$CI_PROJECT_DIR/below',
+    '/home/ci/builds/tok123/3/group/project/below',
+    `"$1"'/builds/tok123/3/group/project/below'`,
+  ],
 ])('a job in %s may choose its directory: %s', (buildsDir, path, projectDir, word) => {
   const chosen = plan(
-    withVariables(variable('GIT_CLONE_PATH', path), variable('NAME', 'mine'), variable('M', '$CI_PROJECT_DIR', { masked: true })),
+    withVariables(
+      variable('GIT_CLONE_PATH', path),
+      variable('NAME', 'mine'),
+      variable('M', '$CI_PROJECT_DIR', { masked: true }),
+    ),
     { buildsDir },
   )
   expect(chosen.maskedValues('/home/ci')).toEqual([projectDir])
@@ -110,9 +138,12 @@ test.each([
 
 test('sources that git could misread are refused, all problems at once', () => {
   const job = payload({ variables: [variable('GIT_STRATEGY', 'fetch')] })
-  const sources = (info: Partial<JobPayload['git_info']>) => () => plan({ ...job, git_info: { ...job.git_info, ...info } })
+  const sources = (info: Partial<JobPayload['git_info']>) => () =>
+    plan({ ...job, git_info: { ...job.git_info, ...info } })
   expect(sources({})).not.toThrow()
-  expect(sources({ repo_url: '--upload-pack=x', sha: 'HEAD; id', refspecs: ['--upload-pack=x', '+refs/heads/main:refs/x'] })).toThrow(
+  expect(
+    sources({ repo_url: '--upload-pack=x', sha: 'HEAD; id', refspecs: ['--upload-pack=x', '+refs/heads/main:refs/x'] }),
+  ).toThrow(
     expect.objectContaining({
       code: 'invalid_job',
       message:
@@ -124,11 +155,9 @@ test('sources that git could misread are refused, all problems at once', () => {
 test('commands are shown as the shell runs them where the job asks and the runner lets it, and the trace says what that means, or that it is not so', () => {
   const job = withVariables(variable('CI_DEBUG_TRACE', '1'))
   const refused = new JobPlan({ payload: job, environmentVariables: [], runner, environment, allowsDebugTrace: false })
-  expect([plan(job), refused, plan(payload())].map((each) => each.script('n').toString().includes('; set -x'))).toEqual([
-    true,
-    false,
-    false,
-  ])
+  expect([plan(job), refused, plan(payload())].map((each) => each.script('n').toString().includes('; set -x'))).toEqual(
+    [true, false, false],
+  )
   expect(plan(job).warnings).toEqual([expect.stringContaining('CI_DEBUG_TRACE is on')])
   expect(refused.warnings).toEqual([expect.stringContaining('CI_DEBUG_TRACE is ignored')])
   expect(plan(payload()).warnings).toEqual([])
@@ -136,12 +165,18 @@ test('commands are shown as the shell runs them where the job asks and the runne
 
 test('masked values are known as the machine will have them', () => {
   const job = withVariables(variable('SECRET', 'key of $CI_PROJECT_DIR', { masked: true }), variable('OTHER', 'x'))
-  expect(plan(job, { buildsDir: 'builds' }).maskedValues('/home/ci')).toEqual(['key of /home/ci/builds/tok123/3/group/project'])
+  expect(plan(job, { buildsDir: 'builds' }).maskedValues('/home/ci')).toEqual([
+    'key of /home/ci/builds/tok123/3/group/project',
+  ])
 })
 
 test('each script of a job has its word, the last one cleans up', () => {
   const job = payload({ afterScript: ['true'], variables: [variable('F', 'x', { file: true })] })
-  const [main, after, cleanUp] = [plan(job).script('one'), plan(job).afterScript('two', 'failed'), plan(job).cleanUp('three')].map(String)
+  const [main, after, cleanUp] = [
+    plan(job).script('one'),
+    plan(job).afterScript('two', 'failed'),
+    plan(job).cleanUp('three'),
+  ].map(String)
   const removes = `rm -rf '/builds/tok123/3/group/project.tmp'; fi\nexec 2>/dev/null\nrc_stat`
   expect(main).toContain('\\036one end %s')
   expect(main).not.toContain(removes)

@@ -1,4 +1,11 @@
-import { type BuildPaths, type BuildPathsOptions, buildPaths, chosenPaths, loginDirectory, projectPath } from '../build-paths.ts'
+import {
+  type BuildPaths,
+  type BuildPathsOptions,
+  buildPaths,
+  chosenPaths,
+  loginDirectory,
+  projectPath,
+} from '../build-paths.ts'
 import { parseGoBool } from '../go-bool.ts'
 import { parseGoDuration } from '../go-duration.ts'
 import { JobBudget } from '../job-budget.ts'
@@ -33,12 +40,18 @@ export interface JobPlanOptions {
   /** Default true. */
   readonly allowsDebugTrace?: boolean | undefined
   readonly runner: RunnerIdentity
-  readonly environment: Pick<JobEnvironment, 'shell' | 'buildsDir' | 'concurrentId' | 'jobMarker' | 'home' | 'guardsLogin'>
+  readonly environment: Pick<
+    JobEnvironment,
+    'shell' | 'buildsDir' | 'concurrentId' | 'jobMarker' | 'home' | 'guardsLogin'
+  >
   /** Default: one of its own. */
   readonly budget?: JobBudget
 }
 
-/** All that is decided about a job once it has a place: its scripts, its time limits, and what its trace says about them. */
+/**
+ * All that is decided about a job once it has a place: its scripts, its time limits, and what its trace says about
+ * them.
+ */
 export class JobPlan {
   /** For the trace. */
   readonly warnings: readonly string[]
@@ -122,7 +135,9 @@ export class JobPlan {
     return this.#drawn(expand(text, (name) => this.#inserted(name)))
   }
 
-  /** Where steps leave variables for what comes after them (`GITLAB_ENV`). Absolute, or below {@link loginDirectory}. */
+  /**
+   * Where steps leave variables for what comes after them (`GITLAB_ENV`). Absolute, or below {@link loginDirectory}.
+   */
   get jobEnvFile(): string {
     return jobEnvFile(this.#paths)
   }
@@ -143,7 +158,11 @@ export class JobPlan {
 
   /** Prepares, gets the sources and runs the job's steps; cleans up unless an `after_script` is to come. */
   script(nonce: string): Buffer {
-    return this.#generate(nonce, this.#variables, { prepare: this.#prepare, stages: this.#steps(), cleanUp: this.#cleanUpAfterSteps })
+    return this.#generate(nonce, this.#variables, {
+      prepare: this.#prepare,
+      stages: this.#steps(),
+      cleanUp: this.#cleanUpAfterSteps,
+    })
   }
 
   /** The first half of {@link script}: prepares and gets the sources. */
@@ -227,7 +246,8 @@ export class JobPlan {
       guardsLogin: environment.guardsLogin,
       variables: shellVariables(variables.values()),
       debugTrace: isDebugTrace(this.#options) && this.#options.allowsDebugTrace !== false,
-      scriptSections: this.#options.payload.features.trace_sections && parseGoBool(this.setting('FF_SCRIPT_SECTIONS')) === true,
+      scriptSections:
+        this.#options.payload.features.trace_sections && parseGoBool(this.setting('FF_SCRIPT_SECTIONS')) === true,
     }
     const { shell } = environment
     return shell === 'pwsh' ? pwshScript(options) : jobScript({ ...options, shell })
@@ -249,11 +269,15 @@ export class JobPlan {
   }
 
   #afterScript(): readonly string[] | undefined {
-    return this.#options.payload.steps.find((step) => step.name === 'after_script' && step.script.some((line) => line.trim() !== ''))
-      ?.script
+    return this.#options.payload.steps.find(
+      (step) => step.name === 'after_script' && step.script.some((line) => line.trim() !== ''),
+    )?.script
   }
 
-  /** GitLab's runner expands variables in the lines of a `release` step itself. What only the machine knows is left to the shell. */
+  /**
+   * GitLab's runner expands variables in the lines of a `release` step itself. What only the machine knows is left to
+   * the shell.
+   */
   #expandLines(lines: readonly string[]): string[] {
     const lookUp = (name: string): string => {
       const value = this.#variables.get(name)?.value ?? ''
@@ -262,7 +286,10 @@ export class JobPlan {
     return lines.map((line) => this.#drawn(expand(line, lookUp)))
   }
 
-  #timeout(key: string, byDefaultMs: number | undefined): { readonly timeoutMs: number | undefined; readonly warnings: readonly string[] } {
+  #timeout(
+    key: string,
+    byDefaultMs: number | undefined,
+  ): { readonly timeoutMs: number | undefined; readonly warnings: readonly string[] } {
     const setting = this.setting(key)
     if (setting === '') return { timeoutMs: byDefaultMs, warnings: [] }
     const timeoutMs = parseGoDuration(setting)

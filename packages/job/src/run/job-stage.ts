@@ -7,7 +7,10 @@ export type FileStageName =
   | 'upload_artifacts_on_success'
   | 'upload_artifacts_on_failure'
 
-/** What a job is at, in GitLab Runner's words. `step_script` is the job's own script; other steps have names of their own. */
+/**
+ * What a job is at, in GitLab Runner's words. `step_script` is the job's own script; other steps have names of their
+ * own.
+ */
 export type JobStage =
   | 'prepare_executor'
   | 'prepare_script'

@@ -11,12 +11,15 @@ test('times are as far from each other as on the machine, from the start of the 
 
 test('a machine that tells nothing of use is not believed', () => {
   fc.assert(
-    fc.property(fc.oneof(fc.string(), fc.constantFrom('', '-1', '1e9', 'NaN', '0x10', '1.2.3', ' 1', '99999999999')), (uptime) => {
-      fc.pre(!/^\d{1,10}(\.\d{1,9})?$/.test(uptime))
-      const time = new MachineTime()
-      expect(time.wallTime(uptime, 1000)).toBeUndefined()
-      expect(time.wallTime('7.5', 1000)).toBe(1000)
-    }),
+    fc.property(
+      fc.oneof(fc.string(), fc.constantFrom('', '-1', '1e9', 'NaN', '0x10', '1.2.3', ' 1', '99999999999')),
+      (uptime) => {
+        fc.pre(!/^\d{1,10}(\.\d{1,9})?$/.test(uptime))
+        const time = new MachineTime()
+        expect(time.wallTime(uptime, 1000)).toBeUndefined()
+        expect(time.wallTime('7.5', 1000)).toBe(1000)
+      },
+    ),
   )
   expect(new MachineTime().wallTime(undefined, 1000)).toBeUndefined()
 })

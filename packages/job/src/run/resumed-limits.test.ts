@@ -36,8 +36,12 @@ class Machine implements JobEnvironment {
   async run({ nonce, resumed, stdout, signal }: ScriptRun): Promise<never> {
     if (resumed !== undefined) resumed.onFound?.(String(this.uptime))
     this.#startedAtUptime ??= this.uptime
-    await stdout(Buffer.from(`\x1e${nonce} host h /home\x1e\x1e${nonce} begin step_script ${this.#startedAtUptime}\x1e`))
-    return await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
+    await stdout(
+      Buffer.from(`\x1e${nonce} host h /home\x1e\x1e${nonce} begin step_script ${this.#startedAtUptime}\x1e`),
+    )
+    return await new Promise((_, reject) =>
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true }),
+    )
   }
 
   transfer(): Promise<never> {
@@ -48,7 +52,10 @@ class Machine implements JobEnvironment {
 }
 
 /** Runs a job of one hour. Resolves with what an earlier manager would have kept when it began. */
-async function run(machine: Machine, { resume, limit }: { resume?: JobCheckpoint; limit?: string } = {}): Promise<JobCheckpoint> {
+async function run(
+  machine: Machine,
+  { resume, limit }: { resume?: JobCheckpoint; limit?: string } = {},
+): Promise<JobCheckpoint> {
   let take: (() => JobCheckpoint) | undefined
   const variables = limit === undefined ? [] : [variable('RUNNER_SCRIPT_TIMEOUT', limit)]
   void runJob({
@@ -68,7 +75,10 @@ async function run(machine: Machine, { resume, limit }: { resume?: JobCheckpoint
   return JSON.parse(JSON.stringify(take?.() ?? null)) as JobCheckpoint
 }
 
-/** A manager begins a job, is killed ten minutes later, and another one goes on after twenty more. Its clock was set by `setMs` meanwhile. */
+/**
+ * A manager begins a job, is killed ten minutes later, and another one goes on after twenty more. Its clock was set by
+ * `setMs` meanwhile.
+ */
 async function resumeAfter(setMs: number, options: { limit?: string; isOld?: boolean } = {}): Promise<void> {
   const kept = await run(new Machine(5000), options)
   const other = new ManualClock()
@@ -77,7 +87,10 @@ async function resumeAfter(setMs: number, options: { limit?: string; isOld?: boo
   outcome = undefined
   const { elapsedMs: _, ...rest } = kept
   const scripts = kept.scripts.map(({ elapsedMs: __, ...script }) => script)
-  await run(new Machine(5000 + 1800, 5000), { ...options, resume: options.isOld === true ? { ...rest, scripts } : kept })
+  await run(new Machine(5000 + 1800, 5000), {
+    ...options,
+    resume: options.isOld === true ? { ...rest, scripts } : kept,
+  })
 }
 
 test.each([0, 10 * hour, -10 * hour])(
@@ -91,13 +104,16 @@ test.each([0, 10 * hour, -10 * hour])(
   },
 )
 
-test.each([0, 10 * hour, -10 * hour])('and so does the limit of its script, though the clock was set by %i ms', async (setMs) => {
-  await resumeAfter(setMs, { limit: '40m' })
-  await clock.advance(599 * second)
-  expect(outcome).toBeUndefined()
-  await clock.advance(1 * second)
-  expect(outcome).toMatchObject({ state: 'failed', code: 'script_timeout' })
-})
+test.each([0, 10 * hour, -10 * hour])(
+  'and so does the limit of its script, though the clock was set by %i ms',
+  async (setMs) => {
+    await resumeAfter(setMs, { limit: '40m' })
+    await clock.advance(599 * second)
+    expect(outcome).toBeUndefined()
+    await clock.advance(1 * second)
+    expect(outcome).toMatchObject({ state: 'failed', code: 'script_timeout' })
+  },
+)
 
 test('what an earlier version kept counts too', async () => {
   await resumeAfter(10 * hour, { isOld: true })

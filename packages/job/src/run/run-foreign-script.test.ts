@@ -17,7 +17,9 @@ const shell = (name: 'bash' | 'sh'): JobEnvironment =>
     child.stdout.on('data', (chunk: Buffer) => void stdout(chunk))
     child.stderr.on('data', (chunk: Buffer) => void stderr(chunk))
     child.stdin.end(script)
-    return new Promise((resolve) => child.on('close', (code, by) => resolve(code === null ? { signal: by!.slice(3) } : { exitCode: code })))
+    return new Promise((resolve) =>
+      child.on('close', (code, by) => resolve(code === null ? { signal: by!.slice(3) } : { exitCode: code })),
+    )
   })
 
 async function run(place: JobEnvironment, script: string): Promise<{ status: number; output: string }> {

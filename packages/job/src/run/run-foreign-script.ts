@@ -9,7 +9,9 @@ export interface ForeignScript {
   readonly script: string
   /** Takes what it prints, both streams, in order. */
   readonly output: OutputSink
-  /** Aborted when it must end now: every process of the job is ended before the call rejects with the signal's reason. */
+  /**
+   * Aborted when it must end now: every process of the job is ended before the call rejects with the signal's reason.
+   */
   readonly signal: AbortSignal
   /** Default: 128 random bits. */
   readonly createNonce?: () => string
@@ -19,8 +21,9 @@ export interface ForeignScript {
 const shellFailures: readonly number[] = [126, 127]
 
 /**
- * Runs a script that somebody else generated, as one stage of a job, and answers its exit status: 128 and the signal's number where a signal ended it. It has no standard input. What it started in the
- * background lives on, for the stages after it, until `killAll`. Rejects with {@link EnvironmentError}: also where the machine has no such shell.
+ * Runs a script that somebody else generated, as one stage of a job, and answers its exit status: 128 and the signal's
+ * number where a signal ended it. It has no standard input. What it started in the background lives on, for the stages
+ * after it, until `killAll`. Rejects with {@link EnvironmentError}: also where the machine has no such shell.
  */
 export async function runForeignScript(
   environment: JobEnvironment,
@@ -52,11 +55,17 @@ export async function runForeignScript(
   if (status !== undefined) return status
   // Not its own status: the shell around it was ended with it, or never began.
   if ('exitCode' in end && shellFailures.includes(end.exitCode))
-    throw new EnvironmentError('failed', `the machine's shell could not run the script: it ended with exit status ${end.exitCode}`)
+    throw new EnvironmentError(
+      'failed',
+      `the machine's shell could not run the script: it ended with exit status ${end.exitCode}`,
+    )
   return statusOf(end)
 }
 
-/** The script runs in a subshell, since it may end its shell; the one around it says how. `rc_s` and `$2` are for `detachedScript`. */
+/**
+ * The script runs in a subshell, since it may end its shell; the one around it says how. `rc_s` and `$2` are for
+ * `detachedScript`.
+ */
 function wrapped(script: string, nonce: string): Buffer {
   const text = [
     '{ unset s; exec 2>&1; set -- "$PWD" 0',

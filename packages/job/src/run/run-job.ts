@@ -36,39 +36,55 @@ const cleanUpLimitMs = 10_000
 export interface RunJobOptions {
   readonly payload: JobPayload
   /**
-   * Gets a place for the job. `report` adds a line to the trace: why there is none yet. `signal` aborts with a {@link JobError} when the job is canceled or its
-   * time is over; reject with its reason then. Reject with a {@link JobError} to choose the outcome; anything else is a system failure. Called again when the place was lost before any of the job's
-   * scripts has begun, three times at most, and where the job asks for it (`EXECUTOR_JOB_SECTION_ATTEMPTS`) when its machine went under them. What was given before is not used any more then.
+   * Gets a place for the job. `report` adds a line to the trace: why there is none yet. `signal` aborts with a
+   * {@link JobError} when the job is canceled or its time is over; reject with its reason then. Reject with a
+   * {@link JobError} to choose the outcome; anything else is a system failure. Called again when the place was lost
+   * before any of the job's scripts has begun, three times at most, and where the job asks for it
+   * (`EXECUTOR_JOB_SECTION_ATTEMPTS`) when its machine went under them. What was given before is not used any more
+   * then.
    */
   prepare(report: (line: string) => void, signal: AbortSignal): Promise<JobEnvironment>
   readonly trace: JobTrace
   readonly clock: Clock
   /** Aborted when the job is to stop and still may run its `after_script`. */
   readonly canceling: AbortSignal
-  /** Aborted when the job is to stop now. A {@link JobError} as its reason chooses the outcome (`runner_interrupted`); anything else means `job_canceled`. */
+  /**
+   * Aborted when the job is to stop now. A {@link JobError} as its reason chooses the outcome (`runner_interrupted`);
+   * anything else means `job_canceled`.
+   */
   readonly abort: AbortSignal
   readonly runner: RunnerIdentity
   /** `environment` of the configuration. Default: none. */
   readonly environmentVariables?: readonly EnvironmentVariable[]
   /** Whether a job may have its commands shown as the shell runs them (`CI_DEBUG_TRACE`). Default true. */
   readonly allowsDebugTrace?: boolean
-  /** PEM of the authorities that sign the coordinator's certificate, for git on the machine, which trusts no others for it then. Default: the machine's own. */
+  /**
+   * PEM of the authorities that sign the coordinator's certificate, for git on the machine, which trusts no others for
+   * it then. Default: the machine's own.
+   */
   readonly serverCertificates?: string | undefined
   /** Where its caches are kept. Default: each machine keeps them, in `cache` in the login's home. */
   readonly caches?: CachePlace
-  /** Where artifacts of earlier jobs are got, and the job's own are kept. Default: nowhere: a job that needs it fails. */
+  /**
+   * Where artifacts of earlier jobs are got, and the job's own are kept. Default: nowhere: a job that needs it fails.
+   */
   readonly artifacts?: ArtifactSource & ArtifactDestination
-  /** Called when a stage begins, and with undefined when the stage under way ends and none follows at once. Must not throw. Default: nobody is told. */
+  /**
+   * Called when a stage begins, and with undefined when the stage under way ends and none follows at once. Must not
+   * throw. Default: nobody is told.
+   */
   readonly onStage?: (stage: JobStage | undefined) => void
   /**
-   * Goes on with a job that an earlier manager left: `prepare` then gives the environment that it ran in, also when its signal has aborted, so that what runs there is ended. Where nothing of it had begun, the job begins anew, anywhere, and
-   * its log goes on. Default: the job begins.
+   * Goes on with a job that an earlier manager left: `prepare` then gives the environment that it ran in, also when its
+   * signal has aborted, so that what runs there is ended. Where nothing of it had begun, the job begins anew, anywhere,
+   * and its log goes on. Default: the job begins.
    */
   readonly resume?: JobCheckpoint
   /**
-   * Called while there is no place yet, whenever the trace has said something, then before a script is started and when one has failed. `take` gives what another manager would need at that
-   * moment, now or later. Before a script is started, `start` is given, and the script waits for the promise that comes back: it is not started where that rejects, which it may only with the reason of
-   * `start.signal`. Must not throw or reject otherwise.
+   * Called while there is no place yet, whenever the trace has said something, then before a script is started and when
+   * one has failed. `take` gives what another manager would need at that moment, now or later. Before a script is
+   * started, `start` is given, and the script waits for the promise that comes back: it is not started where that
+   * rejects, which it may only with the reason of `start.signal`. Must not throw or reject otherwise.
    */
   readonly onCheckpoint?: OnCheckpoint
   /** Makes an unguessable word of letters and digits, a new one each time. Default: 128 random bits. */
@@ -76,8 +92,8 @@ export interface RunJobOptions {
 }
 
 /**
- * Runs one job to its end and says in its trace how it went. Never rejects: whatever happens becomes an outcome. Giving the environment back, afterwards, is the
- * caller's business.
+ * Runs one job to its end and says in its trace how it went. Never rejects: whatever happens becomes an outcome. Giving
+ * the environment back, afterwards, is the caller's business.
  */
 export async function runJob(options: RunJobOptions): Promise<JobOutcome> {
   const { trace, clock, payload, onStage } = options
@@ -88,7 +104,9 @@ export async function runJob(options: RunJobOptions): Promise<JobOutcome> {
   if (failure === undefined) log.success('Job succeeded')
   else
     log.error(
-      failure.reason === 'runner_system_failure' ? `Job failed (system failure): ${failure.message}` : `Job failed: ${failure.message}`,
+      failure.reason === 'runner_system_failure'
+        ? `Job failed (system failure): ${failure.message}`
+        : `Job failed: ${failure.message}`,
     )
   await log.flush()
   if (failure === undefined) return { state: 'success' }
@@ -126,7 +144,8 @@ class JobRun {
     this.#log.line(`Running with runner-core ${runner.version} (${runner.revision})`)
     this.#log.line(`  on ${runner.name} ${runner.shortToken}, system ID: ${runner.systemId}`)
     this.#log.begin('prepare_executor', stageTitle('prepare_executor', runner.executor))
-    for (const warning of [...checkDemands(payload, this.#environmentVariables), ...sections.warnings]) this.#log.warning(warning)
+    for (const warning of [...checkDemands(payload, this.#environmentVariables), ...sections.warnings])
+      this.#log.warning(warning)
     if (!goesOn) this.#begin()
     await this.#log.flush()
     for (let [places, tries] = [1, 1]; ; ) {
@@ -142,7 +161,8 @@ class JobRun {
       } finally {
         stop.dispose()
       }
-      if (failure === undefined || goesOn || stop.signal.aborted || !(failure.cause instanceof EnvironmentError)) return failure
+      if (failure === undefined || goesOn || stop.signal.aborted || !(failure.cause instanceof EnvironmentError))
+        return failure
       const { isUntouched, isGone } = failure.cause
       let why: string
       if (isUntouched && places < placesLimit) {
@@ -204,7 +224,12 @@ class JobRun {
   }
 
   /** Everything up to the end of the job's steps: in one command where no files are to be brought between. */
-  async #runMain(environment: JobEnvironment, plan: JobPlan, files: JobFilesOptions, stop: StopSource): Promise<MainResult> {
+  async #runMain(
+    environment: JobEnvironment,
+    plan: JobPlan,
+    files: JobFilesOptions,
+    stop: StopSource,
+  ): Promise<MainResult> {
     let hasScriptBegun = false
     const prepare = {
       openStage: 'prepare_script' as const,
@@ -237,7 +262,12 @@ class JobRun {
     const failure = prepared.failure ?? (await this.#fileStages.run(stages, environment, stop.signal))
     if (failure !== undefined) return { failure, isClean: false, hasJobEnv: false, hasScriptBegun }
     const main = await run((nonce) => plan.stepsScript(nonce), { ...steps, stages: plan.stepStages })
-    return { failure: main.failure, isClean: main.isComplete && !plan.hasAfterScript, hasJobEnv: main.hasJobEnv, hasScriptBegun }
+    return {
+      failure: main.failure,
+      isClean: main.isComplete && !plan.hasAfterScript,
+      hasJobEnv: main.hasJobEnv,
+      hasScriptBegun,
+    }
   }
 
   #limitScript({ scriptTimeoutMs }: JobPlan, stop: StopSource, begunAt: number | undefined): void {
@@ -287,16 +317,23 @@ class JobRun {
     }
   }
 
-  /** Removes what a stopped job left in files. It may fail: then the trace says so, and the outcome stays what it is. */
+  /**
+   * Removes what a stopped job left in files. It may fail: then the trace says so, and the outcome stays what it is.
+   */
   async #cleanUp(environment: JobEnvironment, plan: JobPlan): Promise<void> {
     const stop = new StopSource()
-    stop.after(this.#options.clock, cleanUpLimitMs, () => this.#tookTooLong('timeout', formatGoDuration(cleanUpLimitMs)))
+    stop.after(this.#options.clock, cleanUpLimitMs, () =>
+      this.#tookTooLong('timeout', formatGoDuration(cleanUpLimitMs)),
+    )
     this.#log.begin('cleanup_file_variables', stageTitle('cleanup_file_variables', this.#options.runner.executor))
     const { isComplete, failure } = await this.#scripts.run(environment, stop.signal, (nonce) => plan.cleanUp(nonce), {
       openStage: 'cleanup_file_variables',
       stages: [],
     })
-    if (!isComplete) this.#log.warning(`files of the job may be left on the machine: ${failure?.message ?? 'the clean-up did not finish'}`)
+    if (!isComplete)
+      this.#log.warning(
+        `files of the job may be left on the machine: ${failure?.message ?? 'the clean-up did not finish'}`,
+      )
     stop.dispose()
   }
 
@@ -304,9 +341,13 @@ class JobRun {
   #stopSource(): StopSource {
     const { payload, abort } = this.#options
     const stop = new StopSource()
-    stop.when(abort, (reason) => (reason instanceof JobError ? reason : new JobError('canceled', 'job_canceled', 'canceled')))
+    stop.when(abort, (reason) =>
+      reason instanceof JobError ? reason : new JobError('canceled', 'job_canceled', 'canceled'),
+    )
     const timeoutMs = payload.timeout_seconds * 1000
-    stop.whenElapsed(this.#record.elapsed, timeoutMs, () => this.#tookTooLong('timeout', `${formatGoDuration(timeoutMs)} seconds`))
+    stop.whenElapsed(this.#record.elapsed, timeoutMs, () =>
+      this.#tookTooLong('timeout', `${formatGoDuration(timeoutMs)} seconds`),
+    )
     return stop
   }
 

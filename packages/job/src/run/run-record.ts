@@ -2,7 +2,13 @@ import type { Clock } from '../clock.ts'
 import type { JobEnvironment } from '../job-environment.ts'
 import { JobError } from '../job-error.ts'
 import { ElapsedTime } from './elapsed-time.ts'
-import type { FileStageCheckpoint, JobCheckpoint, OnCheckpoint, PastFailure, ScriptCheckpoint } from './job-checkpoint.ts'
+import type {
+  FileStageCheckpoint,
+  JobCheckpoint,
+  OnCheckpoint,
+  PastFailure,
+  ScriptCheckpoint,
+} from './job-checkpoint.ts'
 import type { JobLog } from './job-log.ts'
 
 export interface RunRecordOptions {

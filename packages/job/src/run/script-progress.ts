@@ -15,18 +15,27 @@ export interface ScriptProgressOptions {
   readonly machine: Pick<JobEnvironment, 'description' | 'buildsDir'>
   /** The stage that is under way when the script starts. */
   readonly openStage?: JobStage
-  /** The stages that the script has. Each begins as often as it stands here: others were made up by a job that read the script's nonce. */
+  /**
+   * The stages that the script has. Each begins as often as it stands here: others were made up by a job that read the
+   * script's nonce.
+   */
   readonly stages: readonly string[]
   /** What the trace says when a stage begins, under its title. */
   readonly notes?: Readonly<Record<string, readonly string[]>>
   readonly onHost?: (name: string, directory: string) => void
   /** `at`: wall time, where the machine told it. */
   readonly onStage?: (stage: JobStage, at: number | undefined) => void
-  /** Wall time of something that happened in this script, from how long the machine had been up then; undefined where that is none. */
+  /**
+   * Wall time of something that happened in this script, from how long the machine had been up then; undefined where
+   * that is none.
+   */
   readonly timeOf?: (uptime: string | undefined) => number | undefined
 }
 
-/** Follows one generated script by what it prints: passes its output to the log, opens and closes sections, and knows at the end how it went. */
+/**
+ * Follows one generated script by what it prints: passes its output to the log, opens and closes sections, and knows at
+ * the end how it went.
+ */
 export class ScriptProgress {
   readonly #options: ScriptProgressOptions
   readonly #filter: MarkerFilter
@@ -95,7 +104,8 @@ export class ScriptProgress {
     // Without an `end` the shell around the script was ended: by the script itself, or by a machine short of memory.
     const status = this.#status ?? statusOf(end)
     if (status === 0) return undefined
-    if (isOwnScript) return new JobError('script_failed', 'script_failure', `exit status ${status}`, { exitCode: status })
+    if (isOwnScript)
+      return new JobError('script_failed', 'script_failure', `exit status ${status}`, { exitCode: status })
     if (this.#status === undefined) {
       return new JobError(
         'shell_missing',
@@ -114,12 +124,19 @@ export class ScriptProgress {
       )
     }
     if (stage === 'get_sources') {
-      return new JobError('sources_failed', 'runner_system_failure', `getting the sources failed with exit status ${status}`)
+      return new JobError(
+        'sources_failed',
+        'runner_system_failure',
+        `getting the sources failed with exit status ${status}`,
+      )
     }
     return new JobError('prepare_failed', 'runner_system_failure', 'the build directory could not be prepared')
   }
 
-  /** Why no job can do anything there, where a file could not be written before the job's own lines began. That it may not be written there says nothing about the machine: it may be a mistake of the configuration. */
+  /**
+   * Why no job can do anything there, where a file could not be written before the job's own lines began. That it may
+   * not be written there says nothing about the machine: it may be a mistake of the configuration.
+   */
   #unwritable(): EnvironmentError | undefined {
     const { description, buildsDir } = this.#options.machine
     const trouble = this.#trouble === undefined ? undefined : readDiskTrouble(this.#trouble, buildsDir)
@@ -185,7 +202,10 @@ export class ScriptProgress {
   }
 }
 
-/** As a shell gives it: 128 and the signal's number for a process that a signal ended. Never 0 for one that did not say itself that it succeeded. */
+/**
+ * As a shell gives it: 128 and the signal's number for a process that a signal ended. Never 0 for one that did not say
+ * itself that it succeeded.
+ */
 function statusOf(end: ScriptEnd): number {
   if ('exitCode' in end) return end.exitCode || 1
   const numbers: Readonly<Record<string, number>> = constants.signals

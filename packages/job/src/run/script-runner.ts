@@ -9,7 +9,9 @@ import { MachineTime } from './machine-time.ts'
 import { pastError, plainFailure, type RunRecord } from './run-record.ts'
 import { ScriptProgress, type ScriptProgressOptions } from './script-progress.ts'
 
-/** How long the stop of a job that goes on is held back at most: until its log is again what the coordinator has of it. */
+/**
+ * How long the stop of a job that goes on is held back at most: until its log is again what the coordinator has of it.
+ */
 const replayLimitMs = 10_000
 
 export interface ScriptRunnerOptions {
@@ -68,7 +70,11 @@ export class ScriptRunner {
       found = { uptime, at: clock.now() }
     }
     const progress = new ScriptProgress({ ...follow, nonce, log, executor, machine: environment, timeOf })
-    record.begin({ nonce, startedAt, ...(past === undefined ? { elapsedMs: Math.round(record.elapsed.ms) } : pastElapsed(past)) })
+    record.begin({
+      nonce,
+      startedAt,
+      ...(past === undefined ? { elapsedMs: Math.round(record.elapsed.ms) } : pastElapsed(past)),
+    })
     let failure: JobError | undefined
     let readBytes = 0
     await record.settle()
@@ -80,7 +86,11 @@ export class ScriptRunner {
         script: generate(nonce),
         nonce,
         ...(past !== undefined && {
-          resumed: { onFound, mayStart: () => !signal.aborted, ...(past.end !== undefined && { untilBytes: past.end.readBytes }) },
+          resumed: {
+            onFound,
+            mayStart: () => !signal.aborted,
+            ...(past.end !== undefined && { untilBytes: past.end.readBytes }),
+          },
         }),
         signal: past === undefined ? signal : past.end === undefined ? this.#onceReplayed(signal) : never,
         isComplete: () => progress.isComplete,
@@ -88,7 +98,8 @@ export class ScriptRunner {
           readBytes += chunk.length
           return progress.push(chunk)
         },
-        // Only what is said before the script has begun: it sends both where its output goes, so that the order is what a terminal shows.
+        // Only what is said before the script has begun: it sends both where its output goes, so that the order is what
+        // a terminal shows.
         stderr: (chunk) => log.aside(chunk),
       })
       // What it came to while it was being stopped says nothing.
@@ -99,7 +110,8 @@ export class ScriptRunner {
     await progress.end()
     const cause = failure?.cause
     if (cause instanceof EnvironmentError && unfit.includes(cause.code)) environment.condemn?.(cause.message)
-    if (progress.isUnkept) environment.condemn?.('a job changed start-up files of its login, and they could not be put back')
+    if (progress.isUnkept)
+      environment.condemn?.('a job changed start-up files of its login, and they could not be put back')
     if (past?.end !== undefined) {
       failure = past.end.failure && pastError(past.end.failure)
     } else {
@@ -108,7 +120,13 @@ export class ScriptRunner {
       if (hasEnvironment && !signal.aborted && !progress.isSwept) await this.#killAll(environment)
     }
     const isComplete = past?.end?.isCleaned ?? progress.isComplete
-    record.end(past?.end ?? { readBytes, isCleaned: isComplete, ...(failure !== undefined && { failure: plainFailure(failure) }) })
+    record.end(
+      past?.end ?? {
+        readBytes,
+        isCleaned: isComplete,
+        ...(failure !== undefined && { failure: plainFailure(failure) }),
+      },
+    )
     await record.settle()
     // One that came to its own end comes to the same when it is followed again; why one was stopped is known only here.
     if (past?.end === undefined && failure !== undefined) await record.keep(environment)
@@ -131,7 +149,10 @@ export class ScriptRunner {
     return held.signal
   }
 
-  /** What the job came to does not change when something that it left cannot be ended; whether the machine may serve another job is the environment's to decide. */
+  /**
+   * What the job came to does not change when something that it left cannot be ended; whether the machine may serve
+   * another job is the environment's to decide.
+   */
   async #killAll(environment: JobEnvironment): Promise<void> {
     try {
       await environment.killAll()

@@ -2,7 +2,9 @@
 export function stageTitle(stage: string, executor: string): string {
   return (
     titles[stage] ??
-    (stage === 'prepare_executor' ? `Preparing the "${executor}" executor` : `Executing "${stage}" stage of the job script`)
+    (stage === 'prepare_executor'
+      ? `Preparing the "${executor}" executor`
+      : `Executing "${stage}" stage of the job script`)
   )
 }
 

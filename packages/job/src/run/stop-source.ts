@@ -2,7 +2,10 @@ import type { Clock } from '../clock.ts'
 import type { JobError } from '../job-error.ts'
 import type { ElapsedTime } from './elapsed-time.ts'
 
-/** One signal out of everything that can stop a part of a job: other signals and time limits. The first one that fires gives the reason. */
+/**
+ * One signal out of everything that can stop a part of a job: other signals and time limits. The first one that fires
+ * gives the reason.
+ */
 export class StopSource {
   readonly #controller = new AbortController()
   readonly #undo: (() => void)[] = []

@@ -25,5 +25,7 @@ test.each([
   ['- 10 ', undefined],
   ['', undefined],
 ])('of %j, 100 MB are wanted: %s', (told, message) => {
-  expect(readLowSpace(told, '/builds', 102_400)).toEqual(message === undefined ? undefined : { kind: 'low_space', message })
+  expect(readLowSpace(told, '/builds', 102_400)).toEqual(
+    message === undefined ? undefined : { kind: 'low_space', message },
+  )
 })

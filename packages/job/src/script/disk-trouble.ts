@@ -1,5 +1,6 @@
 /**
- * Why nothing can be written on a machine, and how a generated script reports it: as the words after a marker's first one.
+ * Why nothing can be written on a machine, and how a generated script reports it: as the words after a marker's first
+ * one.
  *
  * @module
  */
@@ -18,8 +19,9 @@ export interface DiskTrouble {
 export const troubleWords: readonly string[] = ['"$rc_k"', '"$rc_i"', '"$rc_e"']
 
 /**
- * Shell text that looks why nothing can be written in a directory, or in the nearest one above it that exists: free KiB in `rc_k`, free inodes in `rc_i`, and the error of a small file, which is empty when that could be
- * written, in `rc_e`. It starts processes: for when something has failed already. `directory`: a shell word.
+ * Shell text that looks why nothing can be written in a directory, or in the nearest one above it that exists: free KiB
+ * in `rc_k`, free inodes in `rc_i`, and the error of a small file, which is empty when that could be written, in
+ * `rc_e`. It starts processes: for when something has failed already. `directory`: a shell word.
  */
 export function probeDisk(directory: string): string {
   return `rc_p=${directory}; ${rarely(probe)}`
@@ -38,14 +40,18 @@ const kinds: readonly (readonly [RegExp, DiskTroubleKind])[] = [
   [/permission denied|not permitted/i, 'permission'],
 ]
 
-/** Reads what {@link troubleWords} gave. Undefined when a file could be written after all. `directory`: as people know it. */
+/**
+ * Reads what {@link troubleWords} gave. Undefined when a file could be written after all. `directory`: as people know
+ * it.
+ */
 export function readDiskTrouble(told: string, directory: string): DiskTrouble | undefined {
   const [, kib = '', inodes = '', error = ''] = /^(\S+) (\S+) (.*)$/s.exec(told) ?? []
   if (error === '') return undefined
   const least = /^min_free_space (\d+)$/.exec(error)?.[1]
   if (least !== undefined) return lowSpace(Number(kib), Number(least), directory)
   const kind = kinds.find(([pattern]) => pattern.test(error))?.[1] ?? 'other'
-  const free = inodes === '0' ? ' (no inodes free)' : /^\d+$/.test(kib) ? ` (${Math.floor(Number(kib) / 1024)} MB free)` : ''
+  const free =
+    inodes === '0' ? ' (no inodes free)' : /^\d+$/.test(kib) ? ` (${Math.floor(Number(kib) / 1024)} MB free)` : ''
   switch (kind) {
     case 'no_space':
       return { kind, message: `no space left in ${directory}${free}` }
@@ -60,14 +66,20 @@ export function readDiskTrouble(told: string, directory: string): DiskTrouble | 
   }
 }
 
-/** Whether what {@link troubleWords} gave is less room than there must be. Undefined where it is not, or where the machine does not tell. */
+/**
+ * Whether what {@link troubleWords} gave is less room than there must be. Undefined where it is not, or where the
+ * machine does not tell.
+ */
 export function readLowSpace(told: string, directory: string, minFreeKib: number): DiskTrouble | undefined {
   const [, kib] = /^(\d+) /.exec(told) ?? []
   return kib !== undefined && Number(kib) < minFreeKib ? lowSpace(Number(kib), minFreeKib, directory) : undefined
 }
 
 function lowSpace(kib: number, minFreeKib: number, directory: string): DiskTrouble {
-  return { kind: 'low_space', message: `${inWords(kib)} free in ${directory}, min_free_space is ${inWords(minFreeKib)}` }
+  return {
+    kind: 'low_space',
+    message: `${inWords(kib)} free in ${directory}, min_free_space is ${inWords(minFreeKib)}`,
+  }
 }
 
 function inWords(kib: number): string {

@@ -18,7 +18,8 @@ const options: JobScriptOptions = {
   scriptSections: false,
   cleanUp: true,
 }
-const beforeEnd = (script: Buffer): string => script.toString().replaceAll('\x1b', 'ESC').split('\nset -- "$1" "$2"')[0]!
+const beforeEnd = (script: Buffer): string =>
+  script.toString().replaceAll('\x1b', 'ESC').split('\nset -- "$1" "$2"')[0]!
 
 test('a job without sources is one script with one subshell', () => {
   const script = jobScript(options).toString()
@@ -56,7 +57,8 @@ test('a job without sources is one script with one subshell', () => {
     set -- "$1" $?
     fi"
   `)
-  // Nothing but the script's own subshell is started on the way to its end: no substitution, no pipe, no program that is not a builtin.
+  // Nothing but the script's own subshell is started on the way to its end: no substitution, no pipe, no program that
+  // is not a builtin.
   expect(script.match(/^\($/gm)).toHaveLength(1)
 })
 
@@ -119,7 +121,9 @@ test('steps that come later take what earlier ones left for them; file variables
 
 test('after_script is a script of its own in the directory that is there', () => {
   const { prepare: _, ...rest } = options
-  expect(beforeEnd(jobScript({ ...rest, stages: [{ name: 'after_script', lines: ['true'], takesJobEnv: true }] }))).toMatchInlineSnapshot(`
+  expect(
+    beforeEnd(jobScript({ ...rest, stages: [{ name: 'after_script', lines: ['true'], takesJobEnv: true }] })),
+  ).toMatchInlineSnapshot(`
     "{ unset s; exec 2>&1; set -- "$PWD" 0
     cd "$1"'/builds/tok/2/group/project' || set -- "$1" 1
     if [ $2 = 0 ]; then

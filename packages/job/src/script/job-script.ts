@@ -42,17 +42,22 @@ export interface JobScriptOptions {
   readonly debugTrace: boolean
   /** Whether commands of several lines are shown whole, in sections of their own (`FF_SCRIPT_SECTIONS`). */
   readonly scriptSections: boolean
-  /** In the last script of a job: removes file variables and what else is in the temporary directory. `but job env`: what steps left in `GITLAB_ENV`, if they did, stays and is told of. */
+  /**
+   * In the last script of a job: removes file variables and what else is in the temporary directory. `but job env`:
+   * what steps left in `GITLAB_ENV`, if they did, stays and is told of.
+   */
   readonly cleanUp: boolean | 'but job env'
 }
 
 /**
- * The script that one command of a job runs: everything that can share a round trip, to the check that nothing was left running. It starts no process that it
- * need not start: a job whose directory exists costs one fork for its script.
+ * The script that one command of a job runs: everything that can share a round trip, to the check that nothing was left
+ * running. It starts no process that it need not start: a job whose directory exists costs one fork for its script.
  *
- * The job's own lines run in subshells with their standard input from nowhere; whatever they do to themselves, the shell around them goes on, says how they
- * ended (`markers.ts`), and looks whether they left something. That shell has no variables of its own that they could see: it keeps the login's directory in `$1` and the
- * status so far in `$2`. All of it stands in one `{ … }`, so that a part of it never runs without the rest. Thrown: `JobError` `limit_exceeded`.
+ * The job's own lines run in subshells with their standard input from nowhere; whatever they do to themselves, the
+ * shell around them goes on, says how they ended (`markers.ts`), and looks whether they left something. That shell has
+ * no variables of its own that they could see: it keeps the login's directory in `$1` and the status so far in `$2`.
+ * All of it stands in one `{ … }`, so that a part of it never runs without the rest. Thrown: `JobError`
+ * `limit_exceeded`.
  */
 export function jobScript(options: JobScriptOptions): Buffer {
   const { nonce, paths, prepare } = options
@@ -149,7 +154,10 @@ export function getSources(
   ].join('\n')
 }
 
-/** Makes the directories where they do not stand yet, and empties the temporary one of what a job that was killed may have left there. */
+/**
+ * Makes the directories where they do not stand yet, and empties the temporary one of what a job that was killed may
+ * have left there.
+ */
 function prepareDirectory(paths: BuildPaths, strategy: GitStrategy): string {
   const [directory, temporary] = [quote(paths.projectDir), quote(paths.temporaryDir)]
   const make = `mkdir -p ${directory} && mkdir -p -m 700 ${temporary} && cd ${directory}`
@@ -165,12 +173,18 @@ function prepareDirectory(paths: BuildPaths, strategy: GitStrategy): string {
 
 function writeFiles({ paths, variables }: JobScriptOptions): string {
   if (variables.files.length === 0) return ''
-  const writes = variables.files.map(({ key, value }) => `printf %s ${quote(value)} >${quote(variableFile(paths, key))}`)
+  const writes = variables.files.map(
+    ({ key, value }) => `printf %s ${quote(value)} >${quote(variableFile(paths, key))}`,
+  )
   return ` &&\n( umask 077\n${writes.join(' &&\n')} )`
 }
 
 /** Says that stages begin, each after the other, and when; `before`: other markers. */
-function begin(nonce: string, stages: readonly string[], before: Markers = { read: '', bodies: [], words: [] }): string {
+function begin(
+  nonce: string,
+  stages: readonly string[],
+  before: Markers = { read: '', bodies: [], words: [] },
+): string {
   const bodies = [...before.bodies, ...stages.map((stage) => `begin ${stage} %s`)]
   const words = [...before.words, ...stages.map(() => '"$rc_t"')]
   return `{ ${before.read}read -r rc_t rc_l </proc/uptime; } 2>/dev/null; ${emitMarkers(nonce, bodies, words)}; unset rc_t rc_l`
@@ -192,7 +206,9 @@ function runStage(options: JobScriptOptions, stage: ScriptStage, opening: readon
     '(',
     exportVariables(options),
     ...(stage.takesJobEnv
-      ? [`if [ -f ${jobEnv} ]; then while IFS= read -r rc_l || [ "$rc_l" ]; do export "$rc_l"; done <${jobEnv}; unset rc_l; fi`]
+      ? [
+          `if [ -f ${jobEnv} ]; then while IFS= read -r rc_l || [ "$rc_l" ]; do export "$rc_l"; done <${jobEnv}; unset rc_l; fi`,
+        ]
       : []),
     `set --; ${failFast(options.shell)}${options.debugTrace ? '; set -x' : ''}`,
     `eval ${quote(stepScript(stage.lines, quote, options.scriptSections ? options.shell : undefined))}`,
@@ -219,7 +235,8 @@ function makeExports({
   guardsLogin,
   variables,
 }: Pick<JobScriptOptions, 'paths' | 'home' | 'guardsLogin' | 'variables'>): string {
-  const assignment = (key: string, value: string, file: boolean): string => `${key}=${quote(file ? variableFile(paths, key) : value)}`
+  const assignment = (key: string, value: string, file: boolean): string =>
+    `${key}=${quote(file ? variableFile(paths, key) : value)}`
   return [
     `unset ${[hideSlot, ...(guardsLogin === true ? hideStartFiles : [])].join(' ')}`,
     // The job's variables may name another one.

@@ -15,15 +15,15 @@ export interface KillScriptOptions {
 export const killLimitMs = 5000
 
 /**
- * A script for `sh`, on a channel of its own, that ends every process of a job on a Linux machine: `TERM`, after the grace `KILL`, again and again until none is
- * left. It prints `clean`, or `left` and the ids of those that could not be ended (`left` alone where it cannot see processes). It needs a POSIX shell, `grep`,
- * `head`, `tr` and `sleep`.
+ * A script for `sh`, on a channel of its own, that ends every process of a job on a Linux machine: `TERM`, after the
+ * grace `KILL`, again and again until none is left. It prints `clean`, or `left` and the ids of those that could not be
+ * ended (`left` alone where it cannot see processes). It needs a POSIX shell, `grep`, `head`, `tr` and `sleep`.
  *
- * A process is the job's when it has the job's limit of resident memory, or the job's variable in its environment, or when its parent is the job's. It is never
- * told by its user: slots share one.
+ * A process is the job's when it has the job's limit of resident memory, or the job's variable in its environment, or
+ * when its parent is the job's. It is never told by its user: slots share one.
  *
- * What answers `KILL` with ever new children is caught by its process group: the job's processes have groups of their own, since every command of a job has a
- * session of its own.
+ * What answers `KILL` with ever new children is caught by its process group: the job's processes have groups of their
+ * own, since every command of a job has a session of its own.
  */
 export function killScript({ jobMarker, graceMs, slots }: KillScriptOptions): string {
   const variable = markerAssignment(jobMarker)

@@ -31,27 +31,34 @@ const output = fc.oneof(
 )
 const part = fc.oneof(
   output.map((bytes) => ({ output: bytes })),
-  fc.constantFrom('begin step_script', 'end 0', 'host a b').map((body) => ({ marker: body, size: marker(body).length })),
+  fc
+    .constantFrom('begin step_script', 'end 0', 'host a b')
+    .map((body) => ({ marker: body, size: marker(body).length })),
 )
 
 test('markers come out and output stays, byte for byte, wherever chunks end', () => {
   fc.assert(
-    fc.property(fc.array(part, { maxLength: 12 }), fc.infiniteStream(fc.integer({ min: 1, max: 40 })), (parts, sizes) => {
-      // Output that ends like a marker's start, right before a marker, would be another stream: a line end keeps them apart.
-      const expected = parts.flatMap((piece): OutputPiece[] =>
-        'output' in piece ? [{ output: Buffer.concat([piece.output, Buffer.from('\n')]) }] : [piece],
-      )
-      const stream = Buffer.concat(expected.map((piece) => ('marker' in piece ? marker(piece.marker) : piece.output)))
-      const filter = new MarkerFilter(nonce)
-      const seen: OutputPiece[] = []
-      for (let at = 0; at < stream.length; ) {
-        const size = sizes.next().value
-        seen.push(...filter.push(stream.subarray(at, at + size)))
-        at += size
-      }
-      seen.push(...filter.end())
-      expect(joined(seen)).toEqual(joined(expected))
-    }),
+    fc.property(
+      fc.array(part, { maxLength: 12 }),
+      fc.infiniteStream(fc.integer({ min: 1, max: 40 })),
+      (parts, sizes) => {
+        // Output that ends like a marker's start, right before a marker, would be another stream: a line end keeps them
+        // apart.
+        const expected = parts.flatMap((piece): OutputPiece[] =>
+          'output' in piece ? [{ output: Buffer.concat([piece.output, Buffer.from('\n')]) }] : [piece],
+        )
+        const stream = Buffer.concat(expected.map((piece) => ('marker' in piece ? marker(piece.marker) : piece.output)))
+        const filter = new MarkerFilter(nonce)
+        const seen: OutputPiece[] = []
+        for (let at = 0; at < stream.length; ) {
+          const size = sizes.next().value
+          seen.push(...filter.push(stream.subarray(at, at + size)))
+          at += size
+        }
+        seen.push(...filter.end())
+        expect(joined(seen)).toEqual(joined(expected))
+      },
+    ),
   )
 })
 
@@ -66,27 +73,35 @@ test('output is passed on as it is, without a copy, and never held back without 
 test('what begins like a marker and does not end is output, and hardly any of it is held back', () => {
   const filter = new MarkerFilter(nonce)
   const begin = Buffer.from(`\x1e${nonce} `)
-  const passed = [begin, ...Array.from({ length: 1000 }, () => Buffer.alloc(1000, 'x'))].flatMap((chunk) => filter.push(chunk))
-  expect(Buffer.concat(filter.end().map((piece) => ('output' in piece ? piece.output : Buffer.alloc(0)))).length).toBeLessThanOrEqual(4096)
+  const passed = [begin, ...Array.from({ length: 1000 }, () => Buffer.alloc(1000, 'x'))].flatMap((chunk) =>
+    filter.push(chunk),
+  )
+  expect(
+    Buffer.concat(filter.end().map((piece) => ('output' in piece ? piece.output : Buffer.alloc(0)))).length,
+  ).toBeLessThanOrEqual(4096)
   expect(passed.every((piece) => 'output' in piece)).toBe(true)
   expect(filter.push(marker('end 0'))).toEqual([{ marker: 'end 0', size: marker('end 0').length }])
 })
 
 test('what is too long for a marker is none, wherever chunks end', () => {
   fc.assert(
-    fc.property(fc.integer({ min: 4060, max: 4110 }), fc.infiniteStream(fc.integer({ min: 1, max: 3000 })), (length, sizes) => {
-      const stream = Buffer.concat([marker('x'.repeat(length)), marker('end 0')])
-      const filter = new MarkerFilter(nonce)
-      const seen: OutputPiece[] = []
-      for (let at = 0; at < stream.length; ) {
-        const size = sizes.next().value
-        seen.push(...filter.push(stream.subarray(at, at + size)))
-        at += size
-      }
-      seen.push(...filter.end())
-      const isMarker = marker('x'.repeat(length)).length <= 4096
-      expect(joined(seen)).toEqual([isMarker ? 'x'.repeat(length) : marker('x'.repeat(length)), 'end 0'])
-    }),
+    fc.property(
+      fc.integer({ min: 4060, max: 4110 }),
+      fc.infiniteStream(fc.integer({ min: 1, max: 3000 })),
+      (length, sizes) => {
+        const stream = Buffer.concat([marker('x'.repeat(length)), marker('end 0')])
+        const filter = new MarkerFilter(nonce)
+        const seen: OutputPiece[] = []
+        for (let at = 0; at < stream.length; ) {
+          const size = sizes.next().value
+          seen.push(...filter.push(stream.subarray(at, at + size)))
+          at += size
+        }
+        seen.push(...filter.end())
+        const isMarker = marker('x'.repeat(length)).length <= 4096
+        expect(joined(seen)).toEqual([isMarker ? 'x'.repeat(length) : marker('x'.repeat(length)), 'end 0'])
+      },
+    ),
   )
 })
 

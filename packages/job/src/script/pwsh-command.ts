@@ -6,7 +6,10 @@ export interface PwshCommandOptions {
   readonly scriptBytes: number
 }
 
-/** The command line that makes a POSIX login shell run a script of `pwshScript` from standard input, read as a whole before any of it runs. It holds no secret. What it starts carries both markers of the job. */
+/**
+ * The command line that makes a POSIX login shell run a script of `pwshScript` from standard input, read as a whole
+ * before any of it runs. It holds no secret. What it starts carries both markers of the job.
+ */
 export function pwshCommand({ jobMarker, scriptBytes }: PwshCommandOptions): string {
   const read = [
     `$rc_in = [Console]::OpenStandardInput(); $rc_bytes = [byte[]]::new(${scriptBytes}); $rc_at = 0`,

@@ -21,9 +21,14 @@ const variables = [
   variable('HUGE', 'x'.repeat(130_000)),
 ]
 
-// Golden files: PowerShell is not on most machines that run these tests, so what is generated is looked at by people when it changes.
+// Golden files: PowerShell is not on most machines that run these tests, so what is generated is looked at by people
+// when it changes.
 test('a job without sources', async () => {
-  const job = payload({ script: ['Write-Output "hi $GREETING"', 'if ($true) {\n  exit 3\n}'], afterScript: ['"after"'], variables })
+  const job = payload({
+    script: ['Write-Output "hi $GREETING"', 'if ($true) {\n  exit 3\n}'],
+    afterScript: ['"after"'],
+    variables,
+  })
   const text = plan(job).script('NONCE').toString().replaceAll('x'.repeat(130_000), 'x…')
   await expect(text).toMatchFileSnapshot(golden('pwsh-script.ps1'))
 })

@@ -9,12 +9,15 @@ import { quote } from './quote.ts'
 export type PwshScriptOptions = Omit<JobScriptOptions, 'shell' | 'jobMarker' | 'scriptSections'>
 
 /**
- * What `jobScript` is for shells, for PowerShell 7: the same stages, the same markers in the output. **Experimental**: no configuration asks for it; it was checked as text, and runs in the tests only where there is a `pwsh`.
+ * What `jobScript` is for shells, for PowerShell 7: the same stages, the same markers in the output. **Experimental**:
+ * no configuration asks for it; it was checked as text, and runs in the tests only where there is a `pwsh`.
  *
- * Each of the job's own scripts runs in a PowerShell of its own, from a file in the job's temporary directory, which holds nothing but their lines and variables that are too large for an environment: `exit` ends
- * that process and gives its status. Variables are environment variables and, as GitLab's runner has it, variables of the script too.
+ * Each of the job's own scripts runs in a PowerShell of its own, from a file in the job's temporary directory, which
+ * holds nothing but their lines and variables that are too large for an environment: `exit` ends that process and gives
+ * its status. Variables are environment variables and, as GitLab's runner has it, variables of the script too.
  *
- * Sources are got by the script that other shells run, in the shell that git brings with it on every platform. What is left running is not looked for here: the environment does it.
+ * Sources are got by the script that other shells run, in the shell that git brings with it on every platform. What is
+ * left running is not looked for here: the environment does it.
  */
 export function pwshScript(options: PwshScriptOptions): Buffer {
   const { nonce, paths, variables, prepare } = options
@@ -26,7 +29,8 @@ export function pwshScript(options: PwshScriptOptions): Buffer {
       markFunction(nonce),
       runFunction,
       ...variables.exported.map(
-        ({ key, value, file }) => `[Environment]::SetEnvironmentVariable('${key}', ${pwshQuote(file ? variableFile(paths, key) : value)})`,
+        ({ key, value, file }) =>
+          `[Environment]::SetEnvironmentVariable('${key}', ${pwshQuote(file ? variableFile(paths, key) : value)})`,
       ),
       ...(prepare === undefined
         ? []
@@ -34,7 +38,8 @@ export function pwshScript(options: PwshScriptOptions): Buffer {
             'try {',
             prepareDirectory(project, temporary, prepare.strategy),
             ...variables.files.map(
-              ({ key, value }) => `[IO.File]::WriteAllText(${pwshQuote(variableFile(paths, key))}, ${pwshQuote(value)})`,
+              ({ key, value }) =>
+                `[IO.File]::WriteAllText(${pwshQuote(variableFile(paths, key))}, ${pwshQuote(value)})`,
             ),
             '} catch { [Console]::Out.WriteLine($_); $rc_status = 1 }',
             'if ($rc_status -eq 0) {',
@@ -58,7 +63,9 @@ function markFunction(nonce: string): string {
 function rc_time { ([Environment]::TickCount64 / 1000).ToString('0.00', [Globalization.CultureInfo]::InvariantCulture) }`
 }
 
-/** Runs a program whose output goes where this one's does, with a text on its standard input; returns its exit status. */
+/**
+ * Runs a program whose output goes where this one's does, with a text on its standard input; returns its exit status.
+ */
 const runFunction = `function rc_run([string] $program, [string[]] $arguments, [string] $directory, [string] $text) {
   $info = [Diagnostics.ProcessStartInfo]::new($program); $info.UseShellExecute = $false
   $info.RedirectStandardInput = $true; $info.StandardInputEncoding = [Text.UTF8Encoding]::new($false); $info.WorkingDirectory = $directory
@@ -131,7 +138,11 @@ function stepText(paths: BuildPaths, variables: ShellVariables, stage: ScriptSta
     ...stage.lines
       .map((line) => line.trim())
       .filter((line) => line !== '')
-      .flatMap((line) => [`[Console]::Out.WriteLine(${pwshQuote(`\x1b[32;1m$ ${shownCommand(line)}\x1b[0;m`)})`, line, failFast]),
+      .flatMap((line) => [
+        `[Console]::Out.WriteLine(${pwshQuote(`\x1b[32;1m$ ${shownCommand(line)}\x1b[0;m`)})`,
+        line,
+        failFast,
+      ]),
     '',
   ].join('\n')
 }

@@ -3,10 +3,13 @@ import { type JobMarker, residentLimit } from './job-marker.ts'
 import { readStat } from './process-stat.ts'
 
 /**
- * Shell text that defines `rc_quick`: true when it is sure that no process of the job is left besides this shell. It leaves how long the machine has been up in `rc_t`. It starts no process, and looks only at those
- * that were started after the shell: ids are given out in order, round and round, so theirs lie between the shell's and the last one given out. That is sound
- * while they did not go once round; a job of two seconds or more is never sure. All that lives at one moment is listed; where one of it is gone before it was looked at, what was started since is looked at too. Neither is one beside which a young process with a small limit of resident memory
- * runs: it may be the job's own, and have lowered its limit.
+ * Shell text that defines `rc_quick`: true when it is sure that no process of the job is left besides this shell. It
+ * leaves how long the machine has been up in `rc_t`. It starts no process, and looks only at those that were started
+ * after the shell: ids are given out in order, round and round, so theirs lie between the shell's and the last one
+ * given out. That is sound while they did not go once round; a job of two seconds or more is never sure. All that lives
+ * at one moment is listed; where one of it is gone before it was looked at, what was started since is looked at too.
+ * Neither is one beside which a young process with a small limit of resident memory runs: it may be the job's own, and
+ * have lowered its limit.
  *
  * What both ids begin with (`rc_x`), all ids between them begin with; those that were given out meanwhile may begin
  * otherwise, so the last one is read again. In a further round only ids beyond `rc_last` are looked at:

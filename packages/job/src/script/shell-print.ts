@@ -1,7 +1,8 @@
 /**
- * What tells a login shell that is as good as the clean one that would be started from it. A bash that reads no start-up file says of itself, before it does
- * anything else, of which version it is, and its options and the names of its variables; a login's bash that would say the same was left by its start-up files as it was, but for what is in the environment, which both have.
- * Traps are removed by `shellCommand`.
+ * What tells a login shell that is as good as the clean one that would be started from it. A bash that reads no
+ * start-up file says of itself, before it does anything else, of which version it is, and its options and the names of
+ * its variables; a login's bash that would say the same was left by its start-up files as it was, but for what is in
+ * the environment, which both have. Traps are removed by `shellCommand`.
  *
  * @module
  */

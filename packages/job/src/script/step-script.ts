@@ -4,10 +4,15 @@ const echoStart = '\x1b[32;1m$ '
 const echoEnd = '\x1b[0;m'
 
 /**
- * The lines of a step as a shell runs them: each is shown before it runs, as it was written. What takes several lines is shown by its first; with `sections`, whole, in a section of the log that
- * is folded (`FF_SCRIPT_SECTIONS`). Shell text: to be quoted for `eval`.
+ * The lines of a step as a shell runs them: each is shown before it runs, as it was written. What takes several lines
+ * is shown by its first; with `sections`, whole, in a section of the log that is folded (`FF_SCRIPT_SECTIONS`). Shell
+ * text: to be quoted for `eval`.
  */
-export function stepScript(lines: readonly string[], quoteWord: (text: string) => string, sections?: ShellName): string {
+export function stepScript(
+  lines: readonly string[],
+  quoteWord: (text: string) => string,
+  sections?: ShellName,
+): string {
   return lines
     .map((line, index) => ({ line: line.trim(), index }))
     .filter(({ line }) => line !== '')
@@ -20,7 +25,10 @@ export function stepScript(lines: readonly string[], quoteWord: (text: string) =
     .join('')
 }
 
-/** Shows a command in a section that ends before it runs. No time is to be seen, but GitLab wants one; a bash tells it without a process. */
+/**
+ * Shows a command in a section that ends before it runs. No time is to be seen, but GitLab wants one; a bash tells it
+ * without a process.
+ */
 function foldedCommand(shown: string, index: number, shell: ShellName): string {
   const [format, word] = shell === 'bash' ? ['%(%s)T', '-1'] : ['%s', '"$(date +%s)"']
   const name = `section_script_step_${index}`

@@ -3,8 +3,10 @@ import { quote } from '../script/quote.ts'
 import type { ShellVariables } from '../variables/shell-variables.ts'
 
 /**
- * Shell text that gives our own git a configuration that no earlier job could write: none of the login's and none of the machine's, no hooks, no file system monitor. What `pre_get_sources_script` sets globally is kept
- * beside the work tree, and holds until the sources are there. What the job's or the runner's own variables say (`GIT_CONFIG_GLOBAL`, `GIT_CONFIG_SYSTEM`, `GIT_CONFIG_COUNT`) holds.
+ * Shell text that gives our own git a configuration that no earlier job could write: none of the login's and none of
+ * the machine's, no hooks, no file system monitor. What `pre_get_sources_script` sets globally is kept beside the work
+ * tree, and holds until the sources are there. What the job's or the runner's own variables say (`GIT_CONFIG_GLOBAL`,
+ * `GIT_CONFIG_SYSTEM`, `GIT_CONFIG_COUNT`) holds.
  */
 export function ownConfiguration({
   variables,

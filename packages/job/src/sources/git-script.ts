@@ -12,13 +12,16 @@ import { emptySubmodules, submoduleScript } from './submodule-script.ts'
 const history = ['objects', 'refs', 'packed-refs', 'shallow', 'HEAD', 'index', 'sharedindex.*', 'lfs']
 
 /**
- * Shell text that brings the work tree, the working directory, to the job's commit. It runs in a subshell of its own, in which it may end at any failure.
+ * Shell text that brings the work tree, the working directory, to the job's commit. It runs in a subshell of its own,
+ * in which it may end at any failure.
  *
- * The job's token is never on a command line, in a URL or in a file: git asks a helper for it, which reads `CI_JOB_TOKEN`. The helper stays in the work
- * tree's `.git/config`, so that git works in the job's script too, where that variable is set.
+ * The job's token is never on a command line, in a URL or in a file: git asks a helper for it, which reads
+ * `CI_JOB_TOKEN`. The helper stays in the work tree's `.git/config`, so that git works in the job's script too, where
+ * that variable is set.
  *
- * Of the repository that a job before left, only history stays: what that job could have planted to run in this one (configuration, hooks, another directory to
- * find them in, replaced commits) is removed first, and so are locks that a killed git left.
+ * Of the repository that a job before left, only history stays: what that job could have planted to run in this one
+ * (configuration, hooks, another directory to find them in, replaced commits) is removed first, and so are locks that a
+ * killed git left.
  */
 export function gitScript(git: GitSources): string {
   const { repository } = git
@@ -26,7 +29,8 @@ export function gitScript(git: GitSources): string {
   const hasSubmodules = git.checkout && git.submodules !== undefined
   const lines = [
     ...(git.preScript.length > 0 ? [stepScript(git.preScript, quote)] : []),
-    // Not empty: nothing but the repository is in the directory, so that there is nothing to empty or to clean once the commit is checked out.
+    // Not empty: nothing but the repository is in the directory, so that there is nothing to empty or to clean once the
+    // commit is checked out.
     'rc_e=',
     `export GIT_TERMINAL_PROMPT=0 GCM_INTERACTIVE=Never GIT_LFS_SKIP_SMUDGE=1${withLogin ? ` CI_JOB_TOKEN=${quote(repository.password)}` : ''}`,
     ...(git.cloneFlags === undefined ? [] : [...nativeClone(git, git.cloneFlags), 'if [ -z "$rc_c" ]; then']),
@@ -44,11 +48,15 @@ export function gitScript(git: GitSources): string {
       : [keepHistory('.git', history)]),
     'fi; unset rc_l',
     `git init -q --template=${git.objectFormat === 'sha256' ? ' --object-format=sha256' : ''}`,
-    ...writeSettings(git, '.git', [{ section: 'remote', subsection: 'origin', name: 'url', value: repository.url }, originFetch]),
+    ...writeSettings(git, '.git', [
+      { section: 'remote', subsection: 'origin', name: 'url', value: repository.url },
+      originFetch,
+    ]),
     'rc_u=',
     ...(git.depth > 0 ? [] : ['if [ -f .git/shallow ]; then rc_u=--unshallow; fi']),
     [
-      // A pack that is kept as it came, as `git clone` keeps it, costs half of what each object in a file of its own does. What needs no clean-up need not be looked at for it.
+      // A pack that is kept as it came, as `git clone` keeps it, costs half of what each object in a file of its own
+      // does. What needs no clean-up need not be looked at for it.
       'git ${rc_e:+-c} ${rc_e:+fetch.unpackLimit=1} ${rc_e:+-c} ${rc_e:+maintenance.auto=false} fetch --no-recurse-submodules',
       ...(git.depth > 0 ? [`--depth ${git.depth}`] : []),
       '$rc_u',
@@ -66,8 +74,9 @@ export function gitScript(git: GitSources): string {
 }
 
 /**
- * `git clone`, which knows ways to get sources that `git fetch` does not (bundles, filters, references), where git is of 2.49 or later and the directory is empty. It gets what the job's ref is now; where that
- * has gone on, the commit is fetched as always. `rc_c` is not empty where it brought the job's commit.
+ * `git clone`, which knows ways to get sources that `git fetch` does not (bundles, filters, references), where git is
+ * of 2.49 or later and the directory is empty. It gets what the job's ref is now; where that has gone on, the commit is
+ * fetched as always. `rc_c` is not empty where it brought the job's commit.
  */
 function nativeClone(git: GitSources, cloneFlags: readonly string[]): string[] {
   const { ref, sha, depth } = git

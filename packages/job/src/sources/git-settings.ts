@@ -11,21 +11,29 @@ export interface GitSetting {
 }
 
 /**
- * What git needs to know in every repository of a job to reach the coordinator: whom to ask for the login, under which address. There is no secret in it, so it
- * may stand in `.git/config` and on command lines.
+ * What git needs to know in every repository of a job to reach the coordinator: whom to ask for the login, under which
+ * address. There is no secret in it, so it may stand in `.git/config` and on command lines.
  */
 function gitSettings({ repository, rewrites }: GitSources): GitSetting[] {
   const { origin, username, password } = repository
   const helper = `!f() { test "$1" = get && printf 'username=%s\\npassword=%s\\n' ${quote(username)} "$CI_JOB_TOKEN"; }; f`
   return [
     // The empty one first: no helper of the machine's own is to be asked, or to store the token.
-    ...(password === '' ? [] : ['', helper].map((value) => ({ section: 'credential', subsection: origin, name: 'helper', value }))),
+    ...(password === ''
+      ? []
+      : ['', helper].map((value) => ({ section: 'credential', subsection: origin, name: 'helper', value }))),
     ...rewrites.map(({ from, to }) => ({ section: 'url', subsection: to, name: 'insteadOf', value: from })),
   ]
 }
 
-/** The file that says whom to trust: a key of git's configuration, and a word of the shell, since only the machine knows where its directories are. */
-function certificateSettings({ repository, hasCertificates }: GitSources): { readonly key: string; readonly word: string }[] {
+/**
+ * The file that says whom to trust: a key of git's configuration, and a word of the shell, since only the machine knows
+ * where its directories are.
+ */
+function certificateSettings({
+  repository,
+  hasCertificates,
+}: GitSources): { readonly key: string; readonly word: string }[] {
   return hasCertificates ? [{ key: `http.${repository.origin}.sslCAInfo`, word: `"$${serverCertificatesKey}"` }] : []
 }
 
@@ -50,7 +58,9 @@ export function writeSettings(git: GitSources, directory: string, more: readonly
 /** Options of one git command that give it the settings, and to what it starts in other repositories. */
 export function settingOptions(git: GitSources): string[] {
   return [
-    ...gitSettings(git).map(({ section, subsection, name, value }) => `-c ${quote(`${section}.${subsection}.${name}=${value}`)}`),
+    ...gitSettings(git).map(
+      ({ section, subsection, name, value }) => `-c ${quote(`${section}.${subsection}.${name}=${value}`)}`,
+    ),
     ...certificateSettings(git).map(({ key, word }) => `-c ${quote(`${key}=`)}${word}`),
   ]
 }

@@ -1,6 +1,8 @@
 /**
- * Commands that leave of a git directory only what `names` lists: what else is there an earlier job may have planted (configuration, hooks, another directory to find them in), or a killed git left
- * (locks). Replaced commits go too, and so does what is neither a file nor a directory: git would wait at a pipe for ever. `directory`: a word of the shell; `names`: as `find` matches them.
+ * Commands that leave of a git directory only what `names` lists: what else is there an earlier job may have planted
+ * (configuration, hooks, another directory to find them in), or a killed git left (locks). Replaced commits go too, and
+ * so does what is neither a file nor a directory: git would wait at a pipe for ever. `directory`: a word of the shell;
+ * `names`: as `find` matches them.
  */
 export function keepHistory(directory: string, names: readonly string[]): string {
   const refs = `${directory}/refs`

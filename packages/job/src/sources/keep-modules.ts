@@ -3,8 +3,10 @@ import { keepHistory } from './keep-history.ts'
 import type { GitSources } from './sources-plan.ts'
 
 /**
- * One compound command that takes from the repositories of submodules what an earlier job could have planted. What is proven to be a repository, and nothing else, is moved to a new directory, which then takes the place of the old
- * one. Not kept is an index, so that the whole of a submodule is checked out into its empty directory. `isRecursive`: whether those of submodules of submodules are kept, too.
+ * One compound command that takes from the repositories of submodules what an earlier job could have planted. What is
+ * proven to be a repository, and nothing else, is moved to a new directory, which then takes the place of the old one.
+ * Not kept is an index, so that the whole of a submodule is checked out into its empty directory. `isRecursive`:
+ * whether those of submodules of submodules are kept, too.
  */
 export function keepModules(isRecursive: boolean): string {
   return [
@@ -12,7 +14,8 @@ export function keepModules(isRecursive: boolean): string {
     'mkdir .git/rc-modules; find .git/modules -type l -exec rm -f {} +',
     // What is in one comes before it.
     `find .git/modules -type f -name HEAD 2>/dev/null | ${isRecursive ? 'LC_ALL=C sort -r | ' : ''}while IFS= read -r rc_l; do`,
-    // A name may hold `/`; what looks like a repository within one is none. What does not begin so is the rest of a name with a line end.
+    // A name may hold `/`; what looks like a repository within one is none. What does not begin so is the rest of a
+    // name with a line end.
     `rc_l=\${rc_l%/HEAD}; case $rc_l in */refs | */refs/* | */objects | */objects/*${isRecursive ? '' : ' | */modules/*/modules/*'}) continue ;; .git/modules/*) ;; *) continue ;; esac`,
     '[ -d "$rc_l/objects" ] && [ -d "$rc_l/refs" ] || continue',
     keepHistory('"$rc_l"', ['objects', 'refs', 'packed-refs', 'shallow', 'HEAD']),
@@ -24,7 +27,8 @@ export function keepModules(isRecursive: boolean): string {
 }
 
 /**
- * Makes up the configuration of a repository's submodules whose history was kept: git then fetches what is missing. Others are removed, and so cloned. `directory`: the repository's own, as within double quotes.
+ * Makes up the configuration of a repository's submodules whose history was kept: git then fetches what is missing.
+ * Others are removed, and so cloned. `directory`: the repository's own, as within double quotes.
  */
 export function takeModulesAgain(git: GitSources, directory: string): string[] {
   const modules = `${directory}/modules`
@@ -42,7 +46,8 @@ export function takeModulesAgain(git: GitSources, directory: string): string[] {
     'fi',
     'done',
     'unset rc_u rc_l',
-    // Those that are in one of the others wait for their turn; git takes what is left of one that is no repository any more for one.
+    // Those that are in one of the others wait for their turn; git takes what is left of one that is no repository any
+    // more for one.
     `find "${modules}" -type f -name rc-kept 2>/dev/null | while IFS= read -r rc_l; do rc_l=\${rc_l#"${modules}/"}; rc_l=\${rc_l%/rc-kept}`,
     `case $rc_l in */modules/*) rc_l=\${rc_l%%/modules/*}; [ ! -f "${modules}/$rc_l/HEAD" ] || continue ;; esac`,
     `rm -rf "${modules}/$rc_l"; done`,

@@ -4,8 +4,9 @@ import { say } from './say.ts'
 export const lfsAttributes = `--cached filter=lfs -- ':(glob)**/.gitattributes'`
 
 /**
- * One compound command that puts the files that LFS keeps in place of their pointers, in the work tree it runs in, where its commit has such files at all. From
- * then on git reads and writes them by itself there, whether or not the machine was set up for it.
+ * One compound command that puts the files that LFS keeps in place of their pointers, in the work tree it runs in,
+ * where its commit has such files at all. From then on git reads and writes them by itself there, whether or not the
+ * machine was set up for it.
  */
 export const lfsScript: string = [
   `if git grep -q ${lfsAttributes}; then`,

@@ -4,7 +4,9 @@ import { sourcesPlan } from './sources-plan.ts'
 
 const git = (repoUrl: string, settings: Readonly<Record<string, string>>) => {
   const job = payload()
-  const variables = Object.entries(settings).map(([key, value]) => [key, { key, value, file: false, masked: false }] as const)
+  const variables = Object.entries(settings).map(
+    ([key, value]) => [key, { key, value, file: false, masked: false }] as const,
+  )
   return sourcesPlan({ ...job, git_info: { ...job.git_info, repo_url: repoUrl } }, 'fetch', new Map(variables)).git!
 }
 

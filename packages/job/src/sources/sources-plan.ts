@@ -6,14 +6,20 @@ import { earlySetting } from '../variables/early-setting.ts'
 import { type EnvironmentVariable, type ResolvedVariable, serverCertificatesKey } from '../variables/job-variables.ts'
 import { type RepositoryUrl, splitCredentials } from './repository-url.ts'
 
-/** `none` leaves the directory as the job before left it; `empty` empties it; `fetch` reuses a work tree; `clone` begins with a new one. */
+/**
+ * `none` leaves the directory as the job before left it; `empty` empties it; `fetch` reuses a work tree; `clone` begins
+ * with a new one.
+ */
 export type GitStrategy = 'none' | 'empty' | 'fetch' | 'clone'
 
 /** What git is to do, all settings read and checked. */
 export interface GitSources {
   readonly strategy: 'fetch' | 'clone'
   readonly repository: RepositoryUrl
-  /** True: only what the file of `CI_SERVER_TLS_CA_FILE` holds is trusted to sign the certificate of the repository's origin. */
+  /**
+   * True: only what the file of `CI_SERVER_TLS_CA_FILE` holds is trusted to sign the certificate of the repository's
+   * origin.
+   */
   readonly hasCertificates: boolean
   readonly refspecs: readonly string[]
   /** 0: the whole history. */
@@ -60,7 +66,10 @@ export interface SourcesPlan {
   readonly warnings: readonly string[]
 }
 
-/** The job's `GIT_STRATEGY`, known before its directory is; with what is not a strategy the default comes with a warning. */
+/**
+ * The job's `GIT_STRATEGY`, known before its directory is; with what is not a strategy the default comes with a
+ * warning.
+ */
 export function gitStrategy(
   payload: JobPayload,
   environmentVariables: readonly EnvironmentVariable[],
@@ -72,17 +81,27 @@ export function gitStrategy(
   if (asked === 'fetch') return { strategy: byDefault, warnings: [] }
   return {
     strategy: byDefault,
-    warnings: [`GIT_STRATEGY: expected none, empty, fetch or clone, got ${JSON.stringify(asked)}; ${byDefault} is used`],
+    warnings: [
+      `GIT_STRATEGY: expected none, empty, fetch or clone, got ${JSON.stringify(asked)}; ${byDefault} is used`,
+    ],
   }
 }
 
-/** Reads and checks everything that says which sources the job gets. Thrown: {@link JobError} `invalid_job` with all problems, `unsupported`. */
-export function sourcesPlan(payload: JobPayload, strategy: GitStrategy, variables: ReadonlyMap<string, ResolvedVariable>): SourcesPlan {
+/**
+ * Reads and checks everything that says which sources the job gets. Thrown: {@link JobError} `invalid_job` with all
+ * problems, `unsupported`.
+ */
+export function sourcesPlan(
+  payload: JobPayload,
+  strategy: GitStrategy,
+  variables: ReadonlyMap<string, ResolvedVariable>,
+): SourcesPlan {
   const setting = (key: string): string => variables.get(key)?.value.trim() ?? ''
   if (strategy === 'none' || strategy === 'empty') return { git: undefined, warnings: [] }
   const { git_info: info } = payload
   const repository = splitCredentials(info.repo_url)
-  const refspecs = info.refspecs.length > 0 ? info.refspecs : ['+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags/*']
+  const refspecs =
+    info.refspecs.length > 0 ? info.refspecs : ['+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags/*']
   const depth = Math.max(0, Math.trunc(info.depth))
   const submoduleStrategy = setting('GIT_SUBMODULE_STRATEGY') || 'none'
   const submoduleDepth = setting('GIT_SUBMODULE_DEPTH')
@@ -92,7 +111,9 @@ export function sourcesPlan(payload: JobPayload, strategy: GitStrategy, variable
     ...(/^(https?|file|ssh|git):\/\//.test(repository.url)
       ? []
       : [`git_info.repo_url: expected an http, https, file, ssh or git URL, got ${JSON.stringify(repository.url)}`]),
-    ...(/^[0-9a-f]{40,64}$/.test(info.sha) ? [] : [`git_info.sha: expected 40 to 64 hexadecimal digits, got ${JSON.stringify(info.sha)}`]),
+    ...(/^[0-9a-f]{40,64}$/.test(info.sha)
+      ? []
+      : [`git_info.sha: expected 40 to 64 hexadecimal digits, got ${JSON.stringify(info.sha)}`]),
     ...refspecs
       .filter((refspec) => !/^\+?[^-+\0\n][^\0\n]*$/.test(refspec))
       .map((refspec) => `git_info.refspecs: expected a refspec, got ${JSON.stringify(refspec)}`),
@@ -149,17 +170,24 @@ export function sourcesPlan(payload: JobPayload, strategy: GitStrategy, variable
 }
 
 /** How addresses of the coordinator's repositories begin where they go by ssh, and how they begin by http. */
-function httpForSsh({ url, origin }: RepositoryUrl, projectPath: string, sshHost: string, sshPort: string): AddressRewrite[] {
+function httpForSsh(
+  { url, origin }: RepositoryUrl,
+  projectPath: string,
+  sshHost: string,
+  sshPort: string,
+): AddressRewrite[] {
   if (origin === '') return []
   // A coordinator may live below a path, which its ssh addresses do not have.
   const own = `${projectPath}.git`
   const to = url.endsWith(`/${own}`) ? url.slice(0, -own.length) : `${origin}/`
   const hosts = new Set([new URL(origin).hostname, ...(sshHost === '' ? [] : [sshHost])])
   return [...hosts].flatMap((host) =>
-    [`git@${host}:`, `ssh://git@${host}/`, ...(/^\d+$/.test(sshPort) ? [`ssh://git@${host}:${sshPort}/`] : [])].map((from) => ({
-      from,
-      to,
-    })),
+    [`git@${host}:`, `ssh://git@${host}/`, ...(/^\d+$/.test(sshPort) ? [`ssh://git@${host}:${sshPort}/`] : [])].map(
+      (from) => ({
+        from,
+        to,
+      }),
+    ),
   )
 }
 
@@ -174,5 +202,9 @@ function words(setting: string): string[] {
 
 function refuse(problems: readonly string[]): void {
   if (problems.length > 0)
-    throw new JobError('invalid_job', 'runner_configuration_error', `the job's sources cannot be fetched: ${problems.join('; ')}`)
+    throw new JobError(
+      'invalid_job',
+      'runner_configuration_error',
+      `the job's sources cannot be fetched: ${problems.join('; ')}`,
+    )
 }

@@ -5,8 +5,8 @@ import { lfsAttributes, lfsScript } from './lfs-script.ts'
 import type { GitSources, SubmoduleSources } from './sources-plan.ts'
 
 /**
- * Shell text that empties the directories of submodules. An earlier job may have left a repository of its own making there, which git would run commands of:
- * `git status` alone looks into it.
+ * Shell text that empties the directories of submodules. An earlier job may have left a repository of its own making
+ * there, which git would run commands of: `git status` alone looks into it.
  */
 export function emptySubmodules(sha: string): string {
   return [
@@ -21,21 +21,31 @@ export function emptySubmodules(sha: string): string {
 }
 
 /**
- * Shell text that gets the submodules of what is checked out, in directories that are empty. Their repositories get the settings too, so that git works in them
- * in the job's script: those that are new, at whatever level, from a template.
+ * Shell text that gets the submodules of what is checked out, in directories that are empty. Their repositories get the
+ * settings too, so that git works in them in the job's script: those that are new, at whatever level, from a template.
  */
-export function submoduleScript(git: GitSources, { isRecursive, depth, paths, updateFlags }: SubmoduleSources): string[] {
+export function submoduleScript(
+  git: GitSources,
+  { isRecursive, depth, paths, updateFlags }: SubmoduleSources,
+): string[] {
   const recursive = isRecursive ? ['--recursive'] : []
   const mayBeKept = git.strategy !== 'clone'
   const gitWithSettings = ['git', ...settingOptions(git), '-c init.templateDir="$PWD/.git/rc-template"'].join(' ')
-  const update = ['submodule update --init', ...(depth > 0 ? [`--depth ${depth}`] : []), ...updateFlags.map(quote)].join(' ')
+  const update = [
+    'submodule update --init',
+    ...(depth > 0 ? [`--depth ${depth}`] : []),
+    ...updateFlags.map(quote),
+  ].join(' ')
   return [
     ...(mayBeKept ? takeModulesAgain(git, '.git') : []),
     'mkdir .git/rc-template',
     ...writeSettings(git, '.git/rc-template'),
-    // Git makes no stop between levels at which a configuration could be made up: where history of later ones was kept, it gets one after the other.
+    // Git makes no stop between levels at which a configuration could be made up: where history of later ones was kept,
+    // it gets one after the other.
     `rc_u=${recursive.join('')}`,
-    ...(isRecursive && mayBeKept ? [`if [ -d .git/modules ] && [ -n "$(find .git/modules -type f -name rc-kept)" ]; then rc_u=; fi`] : []),
+    ...(isRecursive && mayBeKept
+      ? [`if [ -d .git/modules ] && [ -n "$(find .git/modules -type f -name rc-kept)" ]; then rc_u=; fi`]
+      : []),
     [gitWithSettings, update, '$rc_u', ...(paths.length > 0 ? ['--', ...paths.map(quote)] : [])].join(' '),
     ...(isRecursive && mayBeKept
       ? [

@@ -11,7 +11,10 @@ export class LineStamper {
     this.#times = times
   }
 
-  /** The next bytes, with the beginning of each line that begins in them. `position`: of the first byte, or of what it stands for, in the text whose times are known. */
+  /**
+   * The next bytes, with the beginning of each line that begins in them. `position`: of the first byte, or of what it
+   * stands for, in the text whose times are known.
+   */
   push(bytes: Buffer, position: number): Buffer {
     const parts: Buffer[] = []
     for (let at = 0; at < bytes.length; ) {

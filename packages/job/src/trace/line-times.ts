@@ -7,7 +7,10 @@ export type TraceAuthor = 'job' | 'runner'
 export interface LineTimesRecord {
   /** Bytes of the text whose times are known. */
   readonly textBytes: number
-  /** For each step three numbers: bytes of text since the step before, milliseconds since it (the first one's since 1970), and the author (0 runner, 1 job). */
+  /**
+   * For each step three numbers: bytes of text since the step before, milliseconds since it (the first one's since
+   * 1970), and the author (0 runner, 1 job).
+   */
   readonly steps: readonly number[]
 }
 
@@ -24,7 +27,10 @@ interface Step {
   readonly author: TraceAuthor
 }
 
-/** Output that comes sooner after a step belongs to it, milliseconds: the more steps a long job has, the longer they are, since all of them are kept. */
+/**
+ * Output that comes sooner after a step belongs to it, milliseconds: the more steps a long job has, the longer they
+ * are, since all of them are kept.
+ */
 const gaps: readonly { readonly steps: number; readonly gapMs: number }[] = [
   { steps: 500, gapMs: 10 },
   { steps: 5_000, gapMs: 1_000 },
@@ -34,8 +40,10 @@ const gaps: readonly { readonly steps: number; readonly gapMs: number }[] = [
 const streams: Readonly<Record<TraceAuthor, string>> = { runner: '00', job: '01' }
 
 /**
- * When the text of a log came, and the beginning of each of its lines that says so, as GitLab reads it (`FF_TIMESTAMPS`): the time in UTC with microseconds, the number of the stream in two hexadecimal
- * digits (`00` what the runner says, `01` the job), `O` for output, and a space for a line that is not the continuation of another. Errors go where output goes, so there is no `E`.
+ * When the text of a log came, and the beginning of each of its lines that says so, as GitLab reads it
+ * (`FF_TIMESTAMPS`): the time in UTC with microseconds, the number of the stream in two hexadecimal digits (`00` what
+ * the runner says, `01` the job), `O` for output, and a space for a line that is not the continuation of another.
+ * Errors go where output goes, so there is no `E`.
  *
  * Times are counted by positions in the text before masking, so that they do not depend on how it was cut.
  */
@@ -72,12 +80,17 @@ export class LineTimes {
     const last = this.#steps.at(-1)
     const time = Math.max(this.#clock.wallTime(), last?.time ?? 0)
     const { gapMs } = gaps.find(({ steps }) => this.#steps.length < steps)!
-    if (last === undefined || last.author !== author || time - last.time >= gapMs) this.#steps.push({ at, time, author })
+    if (last === undefined || last.author !== author || time - last.time >= gapMs)
+      this.#steps.push({ at, time, author })
   }
 
   /** The beginning of a line whose first byte is at `position` of the text; of none that is before an earlier one. */
   lineStart(position: number): string {
-    for (let next = this.#steps[this.#current + 1]; next !== undefined && next.at <= position; next = this.#steps[this.#current + 1])
+    for (
+      let next = this.#steps[this.#current + 1];
+      next !== undefined && next.at <= position;
+      next = this.#steps[this.#current + 1]
+    )
       this.#current++
     const { time, author } = this.#steps[this.#current]!
     return `${new Date(time).toISOString().slice(0, -1)}000Z ${streams[author]}O `

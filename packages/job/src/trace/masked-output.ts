@@ -12,8 +12,8 @@ export interface Piece {
 }
 
 /**
- * Puts `[MASKED]` in the place of spans of a text that streams by. Spans that overlap are one; spans that only touch stay two. Positions are counted
- * in bytes from the beginning of the text.
+ * Puts `[MASKED]` in the place of spans of a text that streams by. Spans that overlap are one; spans that only touch
+ * stay two. Positions are counted in bytes from the beginning of the text.
  */
 export class MaskedOutput {
   readonly #sink: (bytes: Buffer, position: number) => void
@@ -27,20 +27,27 @@ export class MaskedOutput {
     this.#sink = sink
   }
 
-  /** Masks the span from `start` up to, not including, `end`. It may begin in a span that was replaced already: then it makes that one longer. */
+  /**
+   * Masks the span from `start` up to, not including, `end`. It may begin in a span that was replaced already: then it
+   * makes that one longer.
+   */
   add(start: number, end: number): void {
     if (start >= end) return
     let first = this.#spans.length
     while (first > 0 && this.#spans[first - 1]!.end > start) first--
     let next = first
     let merged: Span = { start, end }
-    for (; next < this.#spans.length && this.#spans[next]!.start < end; next++) merged = union(merged, this.#spans[next]!)
+    for (; next < this.#spans.length && this.#spans[next]!.start < end; next++)
+      merged = union(merged, this.#spans[next]!)
     const isLonger = merged.start < this.#passed
     this.#spans.splice(first, next - first, ...(isLonger ? [] : [merged]))
     if (isLonger) this.#passed = Math.max(this.#passed, merged.end)
   }
 
-  /** Passes on everything before `limit`: no span that is added later begins there. `pieces`, in order, hold all of it that was not passed on yet. */
+  /**
+   * Passes on everything before `limit`: no span that is added later begins there. `pieces`, in order, hold all of it
+   * that was not passed on yet.
+   */
   release(limit: number, pieces: readonly Piece[]): void {
     let replaced = 0
     for (const { start, end } of this.#spans) {

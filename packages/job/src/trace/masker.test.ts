@@ -3,7 +3,10 @@ import { describe, expect, it } from 'vitest'
 import { Masker, type MaskRules } from './masker.ts'
 import { defaultTokenPrefixes } from './token-prefixes.ts'
 
-function maskChunks(chunks: readonly Buffer[], { secrets = [], tokenPrefixes = defaultTokenPrefixes }: Partial<MaskRules>): string {
+function maskChunks(
+  chunks: readonly Buffer[],
+  { secrets = [], tokenPrefixes = defaultTokenPrefixes }: Partial<MaskRules>,
+): string {
   const output: Buffer[] = []
   const masker = new Masker({ secrets, tokenPrefixes }, (bytes) => output.push(Buffer.from(bytes)))
   for (const chunk of chunks) masker.write(chunk)
@@ -15,7 +18,8 @@ function maskChunks(chunks: readonly Buffer[], { secrets = [], tokenPrefixes = d
 function maskEveryWay(text: string, rules: Partial<MaskRules>): string {
   const bytes = Buffer.from(text)
   const whole = maskChunks([bytes], rules)
-  for (let cut = 1; cut < bytes.length; cut++) expect(maskChunks([bytes.subarray(0, cut), bytes.subarray(cut)], rules)).toBe(whole)
+  for (let cut = 1; cut < bytes.length; cut++)
+    expect(maskChunks([bytes.subarray(0, cut), bytes.subarray(cut)], rules)).toBe(whole)
   expect(
     maskChunks(
       [...bytes].map((byte) => Buffer.from([byte])),
@@ -47,7 +51,11 @@ describe('tokens', () => {
     ['keep their prefix', 'commodo glpat-imperdiet in', 'commodo glpat-[MASKED] in'],
     ['end at the first byte that is in no token', 'esseglpat-imperdiet=_-. end', 'esseglpat-[MASKED] end'],
     ['may hold a prefix', 'glpat-impglpat-erdiet Lorem', 'glpat-[MASKED] Lorem'],
-    ['of every kind', 'glrt-a,glrtr-b,_gitlab_session=c;gltok-d', 'glrt-[MASKED],glrtr-[MASKED],_gitlab_session=[MASKED];gltok-[MASKED]'],
+    [
+      'of every kind',
+      'glrt-a,glrtr-b,_gitlab_session=c;gltok-d',
+      'glrt-[MASKED],glrtr-[MASKED],_gitlab_session=[MASKED];gltok-[MASKED]',
+    ],
     ['are nothing without a rest', 'glpat- is a prefix, glpa-x is none', 'glpat- is a prefix, glpa-x is none'],
   ])('%s', (_, text, expected) => {
     expect(maskEveryWay(text, {})).toBe(expected)
@@ -74,7 +82,10 @@ describe('URL parameters', () => {
       '?X-Amz-Signature=a/b=c&x-amz-credential=d\t&x-amz-security-token=',
       '?X-Amz-Signature=[MASKED]&x-amz-credential=[MASKED]\t&x-amz-security-token=',
     ],
-    ['private_token=abc ?private_tokens=abc ?my_private_token=x', 'private_token=abc ?private_tokens=abc ?my_private_token=x'],
+    [
+      'private_token=abc ?private_tokens=abc ?my_private_token=x',
+      'private_token=abc ?private_tokens=abc ?my_private_token=x',
+    ],
     ['??private_token=abc', '??private_token=[MASKED]'],
   ])('%s', (text, expected) => {
     expect(maskEveryWay(text, {})).toBe(expected)
@@ -102,7 +113,8 @@ describe('any text in any chunks', () => {
     '&rss_token=',
     '🔑',
   ]
-  const anyText = (maxLength: number) => fc.array(fc.constantFrom(...fragments), { maxLength }).map((parts) => parts.join(''))
+  const anyText = (maxLength: number) =>
+    fc.array(fc.constantFrom(...fragments), { maxLength }).map((parts) => parts.join(''))
   const anySecret = (maxLength: number) => anyText(maxLength).filter((text) => text !== '')
   const anyPrefixes = fc.constantFrom(defaultTokenPrefixes, [], ['ab-'])
   const anyCuts = fc.array(fc.nat(400), { maxLength: 12 })
@@ -115,17 +127,25 @@ describe('any text in any chunks', () => {
 
   it('is masked as the whole would be by looking at every place', () => {
     fc.assert(
-      fc.property(fc.array(anySecret(5), { maxLength: 6 }), anyPrefixes, anyText(60), anyCuts, (secrets, tokenPrefixes, text, cuts) => {
-        const output = maskChunks(cutAt(text, cuts), { secrets, tokenPrefixes })
-        expect(output).toBe(referenceMask(text, { secrets, tokenPrefixes }))
-        for (const secret of secrets) expect(output).not.toContain(secret)
-      }),
+      fc.property(
+        fc.array(anySecret(5), { maxLength: 6 }),
+        anyPrefixes,
+        anyText(60),
+        anyCuts,
+        (secrets, tokenPrefixes, text, cuts) => {
+          const output = maskChunks(cutAt(text, cuts), { secrets, tokenPrefixes })
+          expect(output).toBe(referenceMask(text, { secrets, tokenPrefixes }))
+          for (const secret of secrets) expect(output).not.toContain(secret)
+        },
+      ),
       { numRuns: 3000 },
     )
   })
 
   it('is masked so too when the secrets are long, many and like one another', () => {
-    const alphabet = fc.array(fc.constantFrom('a', 'b', 'ab', 'aab'), { minLength: 4, maxLength: 30 }).map((parts) => parts.join(''))
+    const alphabet = fc
+      .array(fc.constantFrom('a', 'b', 'ab', 'aab'), { minLength: 4, maxLength: 30 })
+      .map((parts) => parts.join(''))
     fc.assert(
       fc.property(
         fc.array(alphabet, { minLength: 5, maxLength: 40 }),
@@ -171,7 +191,9 @@ describe('any text in any chunks', () => {
 describe('a secret that is added later', () => {
   it('is masked from there on, in what is held back too', () => {
     const output: string[] = []
-    const masker = new Masker({ secrets: ['abcdefgh'], tokenPrefixes: defaultTokenPrefixes }, (bytes) => output.push(bytes.toString()))
+    const masker = new Masker({ secrets: ['abcdefgh'], tokenPrefixes: defaultTokenPrefixes }, (bytes) =>
+      output.push(bytes.toString()),
+    )
     masker.write(Buffer.from('late late abcdefg'))
     masker.addSecrets(['late', 'cde'])
     masker.write(Buffer.from('! late abcdefgh'))
@@ -183,7 +205,9 @@ describe('a secret that is added later', () => {
     for (const text of ['glpat-abc def', '/?private_token=abc def']) {
       for (let cut = 0; cut <= text.length; cut++) {
         const output: string[] = []
-        const masker = new Masker({ secrets: [], tokenPrefixes: defaultTokenPrefixes }, (bytes) => output.push(bytes.toString()))
+        const masker = new Masker({ secrets: [], tokenPrefixes: defaultTokenPrefixes }, (bytes) =>
+          output.push(bytes.toString()),
+        )
         masker.write(Buffer.from(text.slice(0, cut)))
         masker.addSecrets(['zzz'])
         masker.write(Buffer.from(text.slice(cut)))
@@ -208,9 +232,10 @@ function referenceMask(text: string, { secrets, tokenPrefixes }: MaskRules): str
       const start = at + prefix.length
       spans.push([start, start + /^[A-Za-z0-9._=-]*/.exec(bytes.slice(start))![0].length])
     }
-    const parameter = /^[?&](?:private_token|authenticity_token|rss_token|x-amz-signature|x-amz-credential|x-amz-security-token)=/i.exec(
-      bytes.slice(at),
-    )
+    const parameter =
+      /^[?&](?:private_token|authenticity_token|rss_token|x-amz-signature|x-amz-credential|x-amz-security-token)=/i.exec(
+        bytes.slice(at),
+      )
     if (!parameter) continue
     const start = at + parameter[0].length
     spans.push([start, start + /^[^?&\0-\x20\x7f]*/.exec(bytes.slice(start))![0].length])

@@ -19,8 +19,9 @@ const outside = -1
  * - what follows a token prefix, as long as it may belong to a token,
  * - the value of a secret URL parameter.
  *
- * All three are looked for in the text as it came, however it was cut. Where what they find overlaps, one `[MASKED]` stands for the union; where it
- * only touches, each gets its own. Held back is the longest end of the text that may be the beginning of a secret or a token prefix, nothing else.
+ * All three are looked for in the text as it came, however it was cut. Where what they find overlaps, one `[MASKED]`
+ * stands for the union; where it only touches, each gets its own. Held back is the longest end of the text that may be
+ * the beginning of a secret or a token prefix, nothing else.
  */
 export class Masker {
   readonly #output: MaskedOutput
@@ -29,13 +30,17 @@ export class Masker {
   #skip: SkipTable
   #state = 0
   #parameterState = 0
-  /** Where the parameter's value or the rest of a token began that the text is in; {@link outside} where it is in none. */
+  /**
+   * Where the parameter's value or the rest of a token began that the text is in; {@link outside} where it is in none.
+   */
   #valueStart = outside
   #tokenStart = outside
   /** Bytes of the text so far. */
   #position = 0
 
-  /** `sink` gets the output in slices that it must not keep, and where in the text each begins, or what it stands for. */
+  /**
+   * `sink` gets the output in slices that it must not keep, and where in the text each begins, or what it stands for.
+   */
   constructor(rules: MaskRules, sink: (bytes: Buffer, position: number) => void) {
     this.#output = new MaskedOutput(sink)
     this.#patterns = [...patternsOf(rules.secrets, secret), ...patternsOf(rules.tokenPrefixes, tokenPrefix)]

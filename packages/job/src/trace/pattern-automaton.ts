@@ -11,14 +11,18 @@ export const tokenPrefix = 2
 
 const nothing = Buffer.alloc(0)
 
-/** Nodes with a full row of transitions, 1 KiB each: the shallow ones, where nearly all time is spent. More rows are no faster on log text, and every job has its own. */
+/**
+ * Nodes with a full row of transitions, 1 KiB each: the shallow ones, where nearly all time is spent. More rows are no
+ * faster on log text, and every job has its own.
+ */
 const mostRows = 32
 
 /**
- * An Aho-Corasick automaton over bytes: after each byte its state is the longest end of the text that begins a pattern, so no match is ever missed,
- * whatever overlaps or contains whatever. Nodes are numbered level by level, so that a failure link always leads to a smaller number and the children
- * of a node stand side by side. The first nodes have a complete row of transitions; the others know their children and their failure link, which
- * keeps a pattern of megabytes at about 20 times its size.
+ * An Aho-Corasick automaton over bytes: after each byte its state is the longest end of the text that begins a pattern,
+ * so no match is ever missed, whatever overlaps or contains whatever. Nodes are numbered level by level, so that a
+ * failure link always leads to a smaller number and the children of a node stand side by side. The first nodes have a
+ * complete row of transitions; the others know their children and their failure link, which keeps a pattern of
+ * megabytes at about 20 times its size.
  */
 export class PatternAutomaton {
   /** Of each state: which kinds of pattern end there, a union of bits; 0 is none. */
@@ -77,7 +81,8 @@ export class PatternAutomaton {
   }
 
   #build(mostNodes: number): void {
-    // A node stands for the sorted patterns that agree up to its depth: those from #owner[node] up to, not including, last[node].
+    // A node stands for the sorted patterns that agree up to its depth: those from #owner[node] up to, not including,
+    // last[node].
     const last = new Int32Array(mostNodes)
     last[0] = this.#patterns.length
     let nodes = 1
@@ -117,6 +122,7 @@ export class PatternAutomaton {
   #fillRow(node: number, childrenEnd: number): void {
     const failure = this.#failure[node]! * 256
     if (node !== 0) this.#rows.copyWithin(node * 256, failure, failure + 256)
-    for (let child = this.#firstChild[node]!; child < childrenEnd; child++) this.#rows[node * 256 + this.#label[child]!] = child
+    for (let child = this.#firstChild[node]!; child < childrenEnd; child++)
+      this.#rows[node * 256 + this.#label[child]!] = child
   }
 }

@@ -9,7 +9,12 @@ it.each([
   ['x', ['x']],
   [
     '-----BEGIN KEY-----\r\n  MIIEvQIBADANBg\nshort\n-----END KEY-----\n',
-    ['-----BEGIN KEY-----\r\n  MIIEvQIBADANBg\nshort\n-----END KEY-----', '-----BEGIN KEY-----', 'MIIEvQIBADANBg', '-----END KEY-----'],
+    [
+      '-----BEGIN KEY-----\r\n  MIIEvQIBADANBg\nshort\n-----END KEY-----',
+      '-----BEGIN KEY-----',
+      'MIIEvQIBADANBg',
+      '-----END KEY-----',
+    ],
   ],
 ])('%j', (value, patterns) => {
   expect(secretPatterns(value)).toEqual(patterns)

@@ -7,8 +7,8 @@ export const pairSlotMask = 0x1fff
 const longestWindow = 8
 
 /**
- * How far a search may jump that is not in the middle of anything (Wu and Manber): the last two of the next {@link window} bytes say from how many of
- * the following bytes on a pattern may begin. 0 says: from the next one.
+ * How far a search may jump that is not in the middle of anything (Wu and Manber): the last two of the next
+ * {@link window} bytes say from how many of the following bytes on a pattern may begin. 0 says: from the next one.
  */
 export interface SkipTable {
   /** No longer than the shortest pattern. 0 where patterns are too short for jumps; the jumps are all 0 then. */
@@ -34,8 +34,12 @@ export function buildSkipTable(patterns: readonly Pattern[]): SkipTable {
 /** The first pairs of bytes of all secret parameters, in either case, and where they stand. */
 const parameterPairs = secretParameterKeys
   .flatMap((key) => [`?${key}`, `&${key}`])
-  .flatMap((parameter) => Array.from({ length: longestWindow - 1 }, (_, index) => ({ index, pair: parameter.slice(index, index + 2) })))
-  .flatMap(({ index, pair }) => bothCases(pair[0]!).flatMap((first) => bothCases(pair[1]!).map((second) => ({ first, second, index }))))
+  .flatMap((parameter) =>
+    Array.from({ length: longestWindow - 1 }, (_, index) => ({ index, pair: parameter.slice(index, index + 2) })),
+  )
+  .flatMap(({ index, pair }) =>
+    bothCases(pair[0]!).flatMap((first) => bothCases(pair[1]!).map((second) => ({ first, second, index }))),
+  )
 
 function bothCases(character: string): number[] {
   return [character.charCodeAt(0), character.toUpperCase().charCodeAt(0)]

@@ -43,7 +43,9 @@ describe('Spool', () => {
       await spool.backlog()
     }
     expect(pieces.length).toBeGreaterThan(0)
-    expect(pieces.map(({ piece }) => [...piece])).toEqual(pieces.map(({ at }) => Array.from({ length: 16 }, () => at / blockBytes)))
+    expect(pieces.map(({ piece }) => [...piece])).toEqual(
+      pieces.map(({ at }) => Array.from({ length: 16 }, () => at / blockBytes)),
+    )
     await spool.close()
   })
 

@@ -23,13 +23,17 @@ const smallestBlockBytes = 4 * 1024
 const largestBlockBytes = 64 * 1024
 
 /**
- * Bytes that are appended at the end and can be read anywhere, as often as one likes. The newest stand in memory, the others in a file that nobody
- * else can open: it is private, and loses its name as soon as it is open, so that nothing is left of it however the process ends.
+ * Bytes that are appended at the end and can be read anywhere, as often as one likes. The newest stand in memory, the
+ * others in a file that nobody else can open: it is private, and loses its name as soon as it is open, so that nothing
+ * is left of it however the process ends.
  */
 export class Spool {
   readonly #options: SpoolOptions
   readonly #blocks: Block[] = []
-  /** Memory of blocks that were moved to the file, to be filled again: the garbage collector would not keep up with a job that prints a lot. */
+  /**
+   * Memory of blocks that were moved to the file, to be filled again: the garbage collector would not keep up with a
+   * job that prints a lot.
+   */
   readonly #spares: Buffer[] = []
   #size = 0
   #file: FileHandle | undefined
@@ -72,19 +76,27 @@ export class Spool {
     return this.#memoryBytes > 2 * this.#options.memoryBytes ? this.#spill : undefined
   }
 
-  /** Up to `maxBytes` from `offset` on; fewer where the end is near, or where memory and file meet. The caller must not change them. Rejects with what the file system threw. */
+  /**
+   * Up to `maxBytes` from `offset` on; fewer where the end is near, or where memory and file meet. The caller must not
+   * change them. Rejects with what the file system threw.
+   */
   read(offset: number, maxBytes: number): Buffer | Promise<Buffer> {
     const inFile = this.#memoryStart - offset
     if (inFile > 0) return this.#readFile(offset, Math.min(inFile, maxBytes))
     const end = Math.min(offset + maxBytes, this.#size)
     const blocks = this.#blocks.filter(({ start, used }) => start < end && offset < start + used)
-    const slices = blocks.map(({ start, bytes, used }) => bytes.subarray(Math.max(offset - start, 0), Math.min(end - start, used)))
+    const slices = blocks.map(({ start, bytes, used }) =>
+      bytes.subarray(Math.max(offset - start, 0), Math.min(end - start, used)),
+    )
     if (slices.length > 1) return Buffer.concat(slices)
     for (const block of blocks) block.isShared = true
     return slices[0] ?? Buffer.alloc(0)
   }
 
-  /** Gives memory and file back. Nothing can be appended or read afterwards. Never rejects: a file without a name needs nothing more. */
+  /**
+   * Gives memory and file back. Nothing can be appended or read afterwards. Never rejects: a file without a name needs
+   * nothing more.
+   */
   async close(): Promise<void> {
     await this.#spill
     this.#blocks.length = 0
@@ -105,13 +117,17 @@ export class Spool {
     const last = this.#blocks.at(-1)
     if (last && last.used < last.bytes.length) return last
     // As much again as there is: small for a job that prints little, few for one that prints much.
-    const bytes = this.#spares.pop() ?? Buffer.allocUnsafe(Math.min(Math.max(this.#size, smallestBlockBytes), largestBlockBytes))
+    const bytes =
+      this.#spares.pop() ?? Buffer.allocUnsafe(Math.min(Math.max(this.#size, smallestBlockBytes), largestBlockBytes))
     const block = { start: this.#size, bytes, used: 0, isShared: false }
     this.#blocks.push(block)
     return block
   }
 
-  /** Moves blocks to the file until half of what may stand in memory is left, but never the last one, which is still being filled. */
+  /**
+   * Moves blocks to the file until half of what may stand in memory is left, but never the last one, which is still
+   * being filled.
+   */
   async #spillOldest(): Promise<void> {
     try {
       this.#file ??= await openPrivateFile(this.#options.directory ?? tmpdir())
@@ -119,7 +135,8 @@ export class Spool {
         const block = this.#blocks[0]!
         const { start, bytes, used } = block
         let written = 0
-        while (written < used) written += (await this.#file.write(bytes, written, used - written, start + written)).bytesWritten
+        while (written < used)
+          written += (await this.#file.write(bytes, written, used - written, start + written)).bytesWritten
         this.#blocks.shift()
         // Asked only now: it may have been read while it was written.
         if (!block.isShared) this.#spares.push(bytes)

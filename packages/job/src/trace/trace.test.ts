@@ -25,7 +25,8 @@ async function traceOf(chunks: readonly (Buffer | string)[], options: Partial<Tr
   return text
 }
 
-const notice = (text: string): string => `\n\x1b[33;1m${text}\nJob execution will continue but no more output will be collected.\x1b[0;m\n`
+const notice = (text: string): string =>
+  `\n\x1b[33;1m${text}\nJob execution will continue but no more output will be collected.\x1b[0;m\n`
 
 describe('the chain', () => {
   it('repairs, then masks: a secret after broken bytes is found, checksum and size are those of the output', async () => {
@@ -36,7 +37,9 @@ describe('the chain', () => {
       Buffer.from('x?'),
       Buffer.from('private_token=y'),
     ]
-    expect(await traceOf(chunks, { secrets: ['sesame'] })).toBe('\ufffdA\ufffd[MASKED] glpat-[MASKED]?private_token=[MASKED]')
+    expect(await traceOf(chunks, { secrets: ['sesame'] })).toBe(
+      '\ufffdA\ufffd[MASKED] glpat-[MASKED]?private_token=[MASKED]',
+    )
   })
 
   it('trims secrets, ignores empty ones, masks the lines of long ones and takes more prefixes', async () => {
@@ -49,7 +52,9 @@ describe('the chain', () => {
 
   it('masks a secret of two megabytes, in any chunks', async () => {
     const secret = 'abcdefghij'.repeat(200_000)
-    const chunks = Array.from({ length: 40 }, (_, index) => Buffer.from(secret.slice(index * 50_000, (index + 1) * 50_000)))
+    const chunks = Array.from({ length: 40 }, (_, index) =>
+      Buffer.from(secret.slice(index * 50_000, (index + 1) * 50_000)),
+    )
     expect(await traceOf(['<', ...chunks, '>'], { secrets: [secret] })).toBe('<[MASKED]>')
   })
 
@@ -71,9 +76,13 @@ describe('the chain', () => {
 
 describe('the limit', () => {
   it("cuts at the end of a character and says so in upstream's words", async () => {
-    expect(await traceOf(['ab', 'c€€', 'lost'], { limitBytes: 8 })).toBe(`abc€${notice("Job's log exceeded limit of 8 bytes.")}`)
+    expect(await traceOf(['ab', 'c€€', 'lost'], { limitBytes: 8 })).toBe(
+      `abc€${notice("Job's log exceeded limit of 8 bytes.")}`,
+    )
     expect(await traceOf(['abc€'], { limitBytes: 6 })).toBe('abc€')
-    expect(await traceOf(['abc€', 'd'], { limitBytes: 6 })).toBe(`abc€${notice("Job's log exceeded limit of 6 bytes.")}`)
+    expect(await traceOf(['abc€', 'd'], { limitBytes: 6 })).toBe(
+      `abc€${notice("Job's log exceeded limit of 6 bytes.")}`,
+    )
   })
 
   it('counts masked bytes', async () => {
@@ -89,7 +98,9 @@ describe('the limit', () => {
           expect(output).toBe(whole.toString())
           return
         }
-        const kept = Buffer.from(output.slice(0, output.indexOf(notice(`Job's log exceeded limit of ${limitBytes} bytes.`))))
+        const kept = Buffer.from(
+          output.slice(0, output.indexOf(notice(`Job's log exceeded limit of ${limitBytes} bytes.`))),
+        )
         expect(whole.subarray(0, kept.length).equals(kept)).toBe(true)
         expect(kept.length).toBeLessThanOrEqual(limitBytes)
         expect(kept.length).toBeGreaterThan(limitBytes - 4)
@@ -133,7 +144,13 @@ const stamp = /^\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d\.\d{6}Z [0-9a-f]{2}
 const stampBytes = 32
 const startedAt = Date.UTC(2025, 1, 3, 4, 5, 6, 789)
 
-function stamped({ clock = { wallTime: () => startedAt }, record }: { clock?: { wallTime(): number }; record?: LineTimesRecord } = {}) {
+function stamped({
+  clock = { wallTime: () => startedAt },
+  record,
+}: {
+  clock?: { wallTime(): number }
+  record?: LineTimesRecord
+} = {}) {
   const lineTimes = new LineTimes({ clock, record })
   const trace = new Trace({ secrets: ['secret\nof lines', 'hidden'], lineTimes })
   return { trace, lineTimes, written: () => textOf(trace) }
@@ -164,16 +181,23 @@ describe('times', () => {
   })
 
   it('begin the lines of the last notice too', async () => {
-    const trace = new Trace({ secrets: [], limitBytes: 50, lineTimes: new LineTimes({ clock: { wallTime: () => startedAt } }) })
+    const trace = new Trace({
+      secrets: [],
+      limitBytes: 50,
+      lineTimes: new LineTimes({ clock: { wallTime: () => startedAt } }),
+    })
     await trace.write(Buffer.from('x'.repeat(100)))
     const lines = (await textOf(trace)).trimEnd().split('\n')
     expect(lines).toHaveLength(3)
     for (const line of lines) expect(line).toMatch(stamp)
   })
 
-  const said = fc.string({ unit: fc.constantFrom('a', '\n', '\r', 'ü', 'hidden', 'hid', 'secret', 'secret\nof ', 'lines') })
+  const said = fc.string({
+    unit: fc.constantFrom('a', '\n', '\r', 'ü', 'hidden', 'hid', 'secret', 'secret\nof ', 'lines'),
+  })
   const writes = fc.array(fc.record({ text: said, byJob: fc.boolean(), pauseMs: fc.nat(3000) }), { maxLength: 30 })
-  const chunkOf = ({ text, byJob }: { readonly text: string; readonly byJob: boolean }) => (byJob ? Buffer.from(text) : text)
+  const chunkOf = ({ text, byJob }: { readonly text: string; readonly byJob: boolean }) =>
+    byJob ? Buffer.from(text) : text
 
   it('change nothing else of a log, and stand at the beginning of each line of it', async () => {
     await fc.assert(
@@ -227,7 +251,9 @@ describe('times', () => {
         expect(again.subarray(0, known).equals(before.subarray(0, known))).toBe(true)
         expect(again.length).toBe(before.length)
         await second.trace.write(Buffer.from('\nfresh\n'))
-        expect((await second.written()).trimEnd().split('\n').at(-1)).toBe(`${new Date(later).toISOString().slice(0, -1)}000Z 01O fresh`)
+        expect((await second.written()).trimEnd().split('\n').at(-1)).toBe(
+          `${new Date(later).toISOString().slice(0, -1)}000Z 01O fresh`,
+        )
       }),
     )
   })

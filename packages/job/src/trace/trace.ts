@@ -8,7 +8,10 @@ import { defaultTokenPrefixes } from './token-prefixes.ts'
 import { Utf8Repair } from './utf8-repair.ts'
 
 export interface TraceOptions {
-  /** Values that must not be read in the trace. White space around them is dropped, empty ones and duplicates are ignored. Of a value with several lines each line of 8 bytes or more is masked too. */
+  /**
+   * Values that must not be read in the trace. White space around them is dropped, empty ones and duplicates are
+   * ignored. Of a value with several lines each line of 8 bytes or more is masked too.
+   */
   readonly secrets: readonly string[]
   /** Prefixes of tokens, beside GitLab's own ({@link defaultTokenPrefixes}): what follows one is masked. */
   readonly tokenPrefixes?: readonly string[]
@@ -25,8 +28,9 @@ export interface TraceOptions {
 const repairBytes = 64 * 1024
 
 /**
- * The log of one job, as the coordinator gets it: valid UTF-8 (anything else becomes U+FFFD), masked (see {@link Masker}), limited. `size`, `crc32` and
- * `read` speak of these bytes only, and they never change once they are there. Memory stays bounded whatever the job prints.
+ * The log of one job, as the coordinator gets it: valid UTF-8 (anything else becomes U+FFFD), masked (see
+ * {@link Masker}), limited. `size`, `crc32` and `read` speak of these bytes only, and they never change once they are
+ * there. Memory stays bounded whatever the job prints.
  */
 export class Trace {
   readonly #repair = new Utf8Repair()
@@ -46,7 +50,9 @@ export class Trace {
     this.#limitBytes = options.limitBytes ?? 4 * 1024 * 1024
     this.#spool = new Spool({ memoryBytes: options.memoryBytes ?? 1024 * 1024, directory: options.spoolDirectory })
     this.#secrets = new Set(options.secrets.flatMap(secretPatterns))
-    const tokenPrefixes = new Set([...defaultTokenPrefixes, ...(options.tokenPrefixes ?? [])].filter((prefix) => prefix !== ''))
+    const tokenPrefixes = new Set(
+      [...defaultTokenPrefixes, ...(options.tokenPrefixes ?? [])].filter((prefix) => prefix !== ''),
+    )
     this.#times = options.lineTimes
     this.#stamper = this.#times && new LineStamper(this.#times)
     this.#masker = new Masker({ secrets: [...this.#secrets], tokenPrefixes: [...tokenPrefixes] }, (masked, position) =>
@@ -65,8 +71,9 @@ export class Trace {
   }
 
   /**
-   * Adds output: bytes are the job's, a string is what the runner says. A promise comes back when more was written than the disk takes: wait for it
-   * before the next write. Never throws and never rejects; what is written after {@link end} or beyond the limit is dropped.
+   * Adds output: bytes are the job's, a string is what the runner says. A promise comes back when more was written than
+   * the disk takes: wait for it before the next write. Never throws and never rejects; what is written after
+   * {@link end} or beyond the limit is dropped.
    */
   write(chunk: Buffer | string): void | Promise<void> {
     if (this.#isClosed) return
@@ -109,7 +116,10 @@ export class Trace {
     if (this.size > before) this.#announce('runner')
   }
 
-  /** Up to `maxBytes` (≥ 1) from `offset` on, at least one if there is one; often fewer than there are. The caller must not change them. Rejects when the file of the log cannot be read. */
+  /**
+   * Up to `maxBytes` (≥ 1) from `offset` on, at least one if there is one; often fewer than there are. The caller must
+   * not change them. Rejects when the file of the log cannot be read.
+   */
   read(offset: number, maxBytes: number): Buffer | Promise<Buffer> {
     return this.#spool.read(offset, maxBytes)
   }
@@ -136,7 +146,9 @@ export class Trace {
     this.#append(cutAtCharacter(bytes, room))
     if (bytes.length > room) this.#stop(`Job's log exceeded limit of ${this.#limitBytes} bytes.`)
     else if (this.#spool.error)
-      this.#stop(`Job's log could not be stored (${(this.#spool.error as NodeJS.ErrnoException).code ?? 'unknown error'}).`)
+      this.#stop(
+        `Job's log could not be stored (${(this.#spool.error as NodeJS.ErrnoException).code ?? 'unknown error'}).`,
+      )
   }
 
   /** The job goes on, its log does not. */

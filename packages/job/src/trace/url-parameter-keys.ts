@@ -12,8 +12,9 @@ export const secretParameterKeys: readonly string[] = [
 export const insideSecretValue = 1
 
 /**
- * A state machine over bytes that finds `?key=value` and `&key=value` in any case: the next state is `table[state * 256 + byte]`, 0 the start. A key
- * holds neither `?` nor `&`, so a mismatch starts from 0 again and no failure links are needed. A value ends at `?`, `&`, a space or a control byte.
+ * A state machine over bytes that finds `?key=value` and `&key=value` in any case: the next state is
+ * `table[state * 256 + byte]`, 0 the start. A key holds neither `?` nor `&`, so a mismatch starts from 0 again and no
+ * failure links are needed. A value ends at `?`, `&`, a space or a control byte.
  */
 export const urlParameterTable: Uint8Array = buildTable()
 

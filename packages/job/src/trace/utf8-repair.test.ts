@@ -13,15 +13,23 @@ function repairChunks(chunks: readonly Uint8Array[]): Buffer {
 
 /** Bytes that often are nearly a character. */
 const anyBytes = fc
-  .array(fc.oneof(fc.constantFrom(0x41, 0x80, 0xbf, 0xc0, 0xc3, 0xe2, 0x82, 0xac, 0xed, 0xa0, 0xf0, 0x9f, 0x98, 0xf4, 0xff), fc.nat(255)), {
-    maxLength: 12,
-  })
+  .array(
+    fc.oneof(
+      fc.constantFrom(0x41, 0x80, 0xbf, 0xc0, 0xc3, 0xe2, 0x82, 0xac, 0xed, 0xa0, 0xf0, 0x9f, 0x98, 0xf4, 0xff),
+      fc.nat(255),
+    ),
+    {
+      maxLength: 12,
+    },
+  )
   .map((bytes) => Uint8Array.from(bytes))
 
 it('gives what decoding the whole would give, however it is cut', () => {
   fc.assert(
     fc.property(fc.array(anyBytes, { maxLength: 8 }), (chunks) => {
-      expect(repairChunks(chunks).toString('hex')).toBe(Buffer.from(Buffer.concat(chunks).toString('utf8')).toString('hex'))
+      expect(repairChunks(chunks).toString('hex')).toBe(
+        Buffer.from(Buffer.concat(chunks).toString('utf8')).toString('hex'),
+      )
     }),
     { numRuns: 2000 },
   )
@@ -33,7 +41,9 @@ it('leaves valid text as it is, cut in the middle of characters', () => {
       fc.string({ unit: 'binary' }).map((text) => Buffer.from(text)),
       fc.integer({ min: 1, max: 5 }),
       (text, size) => {
-        const chunks = Array.from({ length: Math.ceil(text.length / size) }, (_, index) => text.subarray(index * size, (index + 1) * size))
+        const chunks = Array.from({ length: Math.ceil(text.length / size) }, (_, index) =>
+          text.subarray(index * size, (index + 1) * size),
+        )
         expect(repairChunks(chunks).equals(text)).toBe(true)
       },
     ),

@@ -3,8 +3,9 @@ import { isUtf8 } from 'node:buffer'
 const nothing = Buffer.alloc(0)
 
 /**
- * Turns a stream of bytes into a stream of valid UTF-8: what is not UTF-8 becomes U+FFFD, as the WHATWG decoder does it, and the result does not
- * depend on how the input was cut. Every piece that comes out ends at the end of a character, so at most three bytes are kept between two calls.
+ * Turns a stream of bytes into a stream of valid UTF-8: what is not UTF-8 becomes U+FFFD, as the WHATWG decoder does
+ * it, and the result does not depend on how the input was cut. Every piece that comes out ends at the end of a
+ * character, so at most three bytes are kept between two calls.
  */
 export class Utf8Repair {
   #pending: Buffer = nothing
@@ -30,7 +31,10 @@ function repaired(bytes: Buffer): Buffer {
   return isUtf8(bytes) ? bytes : Buffer.from(bytes.toString('utf8'))
 }
 
-/** How many bytes at the end belong to a character whose rest may still come. Cutting before a byte that is no continuation never changes the result. */
+/**
+ * How many bytes at the end belong to a character whose rest may still come. Cutting before a byte that is no
+ * continuation never changes the result.
+ */
 function unfinishedCharacter(bytes: Buffer): number {
   for (let back = 1; back <= Math.min(3, bytes.length); back++) {
     const byte = bytes[bytes.length - back]!

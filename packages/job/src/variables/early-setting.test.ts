@@ -26,8 +26,11 @@ test.each([
   ['yes', false],
   ['0', false],
   ['', false],
-])('the log of a job with CI_DEBUG_TRACE %j is for developers only: %s, as its commands are shown or not', (value, expected) => {
-  const on = variable('ON', 'true')
-  expect(isDebugTrace(of([on, variable('CI_DEBUG_TRACE', value)]))).toBe(expected)
-  expect(isDebugTrace(of([on], { CI_DEBUG_TRACE: value }))).toBe(expected)
-})
+])(
+  'the log of a job with CI_DEBUG_TRACE %j is for developers only: %s, as its commands are shown or not',
+  (value, expected) => {
+    const on = variable('ON', 'true')
+    expect(isDebugTrace(of([on, variable('CI_DEBUG_TRACE', value)]))).toBe(expected)
+    expect(isDebugTrace(of([on], { CI_DEBUG_TRACE: value }))).toBe(expected)
+  },
+)

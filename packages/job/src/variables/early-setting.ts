@@ -11,9 +11,15 @@ export interface SettingSources {
   readonly environmentVariables: readonly EnvironmentVariable[]
 }
 
-/** The value of a setting that is needed before the job has a place: what only a machine makes of it is not in it. Empty when it is not set, or far too long. */
+/**
+ * The value of a setting that is needed before the job has a place: what only a machine makes of it is not in it. Empty
+ * when it is not set, or far too long.
+ */
 export function earlySetting({ payload, environmentVariables }: SettingSources, key: string): string {
-  const variables: readonly (EnvironmentVariable & { readonly raw?: boolean })[] = [...environmentVariables, ...payload.variables]
+  const variables: readonly (EnvironmentVariable & { readonly raw?: boolean })[] = [
+    ...environmentVariables,
+    ...payload.variables,
+  ]
   const last = (name: string): string => variables.findLast((variable) => variable.key === name)?.value ?? ''
   const isRaw = variables.findLast((variable) => variable.key === key)?.raw ?? false
   if (isRaw) return last(key).trim()
@@ -26,7 +32,10 @@ export function earlySetting({ payload, environmentVariables }: SettingSources, 
   }
 }
 
-/** Whether the job asks for its commands as the shell runs them (`CI_DEBUG_TRACE`). They show secrets that no mask covers: its log is for developers only. */
+/**
+ * Whether the job asks for its commands as the shell runs them (`CI_DEBUG_TRACE`). They show secrets that no mask
+ * covers: its log is for developers only.
+ */
 export function isDebugTrace(sources: SettingSources): boolean {
   return parseGoBool(earlySetting(sources, 'CI_DEBUG_TRACE')) === true
 }

@@ -7,9 +7,9 @@ export const specialParameters: string = '*#$@!?-0123456789'
 const longestText: number = 1024 * 1024
 
 /**
- * Replaces `$NAME` and `${NAME}` in `text`, once: what comes in is not looked at again. `$$` is `$`, positional and special parameters are empty, a `$`
- * without a name stays, `${}` and an unclosed `${` are eaten. This is how GitLab's runner expands (Go's `os.Expand`). Thrown: `JobError`
- * `limit_exceeded` where more than 1 Mi characters are inserted.
+ * Replaces `$NAME` and `${NAME}` in `text`, once: what comes in is not looked at again. `$$` is `$`, positional and
+ * special parameters are empty, a `$` without a name stays, `${}` and an unclosed `${` are eaten. This is how GitLab's
+ * runner expands (Go's `os.Expand`). Thrown: `JobError` `limit_exceeded` where more than 1 Mi characters are inserted.
  */
 export function expand(text: string, lookUp: (name: string) => string): string {
   let room = longestText
@@ -43,7 +43,10 @@ export function expandEach(text: string, lookUp: (name: string) => string): stri
   return expanded + text.slice(copied)
 }
 
-/** The name at `at`, just behind a `$`, and how many characters it takes. `lastBrace`: where the last `}` stands; thousands of `${` behind it need not look for one. */
+/**
+ * The name at `at`, just behind a `$`, and how many characters it takes. `lastBrace`: where the last `}` stands;
+ * thousands of `${` behind it need not look for one.
+ */
 function referenceAt(text: string, at: number, lastBrace: number): { readonly name: string; readonly length: number } {
   const first = text[at]
   if (first === undefined) return { name: '', length: 0 }

@@ -80,8 +80,9 @@ export function variableFile(paths: BuildPaths, key: string): string {
 }
 
 /**
- * Expands every variable once against the whole list, raw ones excepted. A reference to a file variable gives its path. Thrown: `JobError` `limit_exceeded`
- * when the values would pass {@link longestVariables} together, or the masked ones {@link longestMaskedVariables}.
+ * Expands every variable once against the whole list, raw ones excepted. A reference to a file variable gives its path.
+ * Thrown: `JobError` `limit_exceeded` when the values would pass {@link longestVariables} together, or the masked ones
+ * {@link longestMaskedVariables}.
  */
 export function resolveVariables(variables: readonly JobVariable[], paths: BuildPaths): Map<string, ResolvedVariable> {
   const last = new Map(variables.map((variable) => [variable.key, variable]))
@@ -89,7 +90,8 @@ export function resolveVariables(variables: readonly JobVariable[], paths: Build
   let [length, maskedLength] = [0, 0]
   const draw = (key: string, text: string): string => {
     length += text.length
-    if (length > longestVariables) throw limitExceeded(`variables, expanded, up to ${key}`, `${longestVariables} characters`)
+    if (length > longestVariables)
+      throw limitExceeded(`variables, expanded, up to ${key}`, `${longestVariables} characters`)
     return text
   }
   for (const { key, value, file, masked, raw } of last.values()) {

@@ -2,8 +2,9 @@ import type { JobPayload } from '../job-payload.ts'
 import { splitCredentials } from '../sources/repository-url.ts'
 
 /**
- * What of a job its trace must not show: the values of masked variables, the job's token, and the password in the repository's address. What the expansion
- * of masked variables makes of them is only known once the job has a machine: `runJob` adds it to the trace then.
+ * What of a job its trace must not show: the values of masked variables, the job's token, and the password in the
+ * repository's address. What the expansion of masked variables makes of them is only known once the job has a machine:
+ * `runJob` adds it to the trace then.
  */
 export function secretsOf(payload: JobPayload): string[] {
   const masked = payload.variables.filter((variable) => variable.masked).map((variable) => variable.value)

@@ -6,7 +6,8 @@ import { shellExpand } from './shell-expand.ts'
 const variables: Readonly<Record<string, string>> = { A: 'ab/ba', V: 'v1.2.3', EMPTY: '', D: 'aüa', STAR: 'a*b' }
 const lookUp = (name: string): string => variables[name] ?? ''
 
-// What GitLab's runner, with its library (mvdan.cc/sh 3.13), made of the same. With that, 120,000 random texts were compared.
+// What GitLab's runner, with its library (mvdan.cc/sh 3.13), made of the same. With that, 120,000 random texts were
+// compared.
 test.each([
   ['$A-${V}-$NONE-$A_-x', 'ab/ba-v1.2.3---x'],
   ['$. $ a$', '$. $ a$'],

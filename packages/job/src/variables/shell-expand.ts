@@ -8,11 +8,18 @@ const longestResult = 64 * 1024
 const deepest = 100
 
 /**
- * What a shell makes of a text within double quotes, as far as variables go: `$NAME`, `${NAME}`, and of bash's forms `:-`, `:+`, `:?` (empty is unset, with or without the colon), `#`, `##`, `%`, `%%`, `/`, `//`, `^`, `^^`, `,`, `,,`, `:OFFSET:LENGTH` and
- * `${#NAME}`. Patterns have `*` and `?`. A backslash takes its meaning from `$`, `` ` `` and itself. This is what GitLab's runner does with names and paths of artifacts, where its helper program runs. Nothing is run:
- * thrown: {@link ShellExpandError} for commands, arithmetic and other forms, and where far more comes of it than a path may be long, or it takes more than is left of `effort`.
+ * What a shell makes of a text within double quotes, as far as variables go: `$NAME`, `${NAME}`, and of bash's forms
+ * `:-`, `:+`, `:?` (empty is unset, with or without the colon), `#`, `##`, `%`, `%%`, `/`, `//`, `^`, `^^`, `,`, `,,`,
+ * `:OFFSET:LENGTH` and `${#NAME}`. Patterns have `*` and `?`. A backslash takes its meaning from `$`, from a backtick
+ * and from itself. This is what GitLab's runner does with names and paths of artifacts, where its helper program runs.
+ * Nothing is run. Thrown: {@link ShellExpandError} for commands, arithmetic and other forms, and where far more comes
+ * of it than a path may be long, or it takes more than is left of `effort`.
  */
-export function shellExpand(text: string, lookUp: (name: string) => string, effort: ExpandEffort = new ExpandEffort()): string {
+export function shellExpand(
+  text: string,
+  lookUp: (name: string) => string,
+  effort: ExpandEffort = new ExpandEffort(),
+): string {
   const reader = new Reader(text, lookUp, effort)
   return reader.text(undefined)
 }
@@ -34,7 +41,10 @@ class Reader {
     this.#effort = effort
   }
 
-  /** Up to one of the characters of `ends`, which is left; undefined: to the end. As a pattern, what a backslash takes a meaning from keeps the backslash. */
+  /**
+   * Up to one of the characters of `ends`, which is left; undefined: to the end. As a pattern, what a backslash takes a
+   * meaning from keeps the backslash.
+   */
   text(ends: string | undefined, isPattern = false): string {
     let result = ''
     for (;;) {

@@ -6,7 +6,10 @@ const longestValue = 4096
 /** A character, or any: one, or any number of them. */
 type PatternPart = { readonly literal: string } | '?' | '*'
 
-/** A pattern of a shell with `*` and `?`, and `\` before what is meant as it is. No regular expression is made of it, which a job could hold its runner up with. */
+/**
+ * A pattern of a shell with `*` and `?`, and `\` before what is meant as it is. No regular expression is made of it,
+ * which a job could hold its runner up with.
+ */
 export class ShellPattern {
   readonly #parts: readonly PatternPart[]
   readonly #effort: ExpandEffort
@@ -21,12 +24,17 @@ export class ShellPattern {
   cutFrom(value: string, from: 'beginning' | 'end', extent: 'shortest' | 'longest'): string {
     const characters = this.#characters(value)
     const isBeginning = from === 'beginning'
-    const found = isBeginning ? this.#ends(characters, 0, this.#parts) : this.#ends(characters.toReversed(), 0, this.#parts.toReversed())
+    const found = isBeginning
+      ? this.#ends(characters, 0, this.#parts)
+      : this.#ends(characters.toReversed(), 0, this.#parts.toReversed())
     const length = found.at(extent === 'longest' ? -1 : 0) ?? 0
     return (isBeginning ? characters.slice(length) : characters.slice(0, characters.length - length)).join('')
   }
 
-  /** The value with `replacement` where the pattern is found, the first time or each time. `longest`: characters that may come of it. */
+  /**
+   * The value with `replacement` where the pattern is found, the first time or each time. `longest`: characters that
+   * may come of it.
+   */
   replaceIn(value: string, replacement: string, isAll: boolean, longest: number): string {
     const characters = this.#characters(value)
     if (this.#parts.length === 0) return value
@@ -45,7 +53,8 @@ export class ShellPattern {
   }
 
   #characters(value: string): readonly string[] {
-    if (value.length > longestValue) throw new ShellExpandError(`a pattern is not looked for in more than ${longestValue} characters`)
+    if (value.length > longestValue)
+      throw new ShellExpandError(`a pattern is not looked for in more than ${longestValue} characters`)
     this.#effort.spend(value.length)
     return Array.from(value)
   }

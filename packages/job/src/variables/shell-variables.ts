@@ -2,12 +2,16 @@ import { loginDirectory } from '../build-paths.ts'
 import type { ResolvedVariable } from './job-variables.ts'
 
 /**
- * Linux gives a program no string above 128 KiB in its environment (`MAX_ARG_STRLEN`): every command of a script would fail with "Argument list too long".
- * One page is left for the name, and for the path that stands for the login's directory.
+ * Linux gives a program no string above 128 KiB in its environment (`MAX_ARG_STRLEN`): every command of a script would
+ * fail with "Argument list too long". One page is left for the name, and for the path that stands for the login's
+ * directory.
  */
 const maxExportedBytes: number = 124 * 1024
 
-/** All strings together may take a quarter of the stack's limit, usually 2 MiB, arguments included: half of it is left for these. */
+/**
+ * All strings together may take a quarter of the stack's limit, usually 2 MiB, arguments included: half of it is left
+ * for these.
+ */
 const maxExportedTotalBytes: number = 1024 * 1024
 
 /** What becomes of a job's variables in its shell. */
@@ -22,7 +26,10 @@ export interface ShellVariables {
 
 const namePattern = /^[A-Za-z_][A-Za-z0-9_]*$/
 
-/** Read-only in bash, or numbers to it or to dash: assigning a value to one of these ends the statement that does it, or the shell. `sh` may be either. */
+/**
+ * Read-only in bash, or numbers to it or to dash: assigning a value to one of these ends the statement that does it, or
+ * the shell. `sh` may be either.
+ */
 const untouchable: ReadonlySet<string> = new Set([
   'BASHOPTS',
   'BASH_VERSINFO',
@@ -43,7 +50,9 @@ export function shellVariables(variables: Iterable<ResolvedVariable>): ShellVari
   const warnings: string[] = []
   let totalBytes = 0
   // The smallest first: one huge variable must not push out all others.
-  const bySize = [...variables].map((variable) => ({ variable, bytes: exportedBytes(variable) })).sort((a, b) => a.bytes - b.bytes)
+  const bySize = [...variables]
+    .map((variable) => ({ variable, bytes: exportedBytes(variable) }))
+    .sort((a, b) => a.bytes - b.bytes)
   for (const { variable, bytes } of bySize) {
     if (!namePattern.test(variable.key)) {
       warnings.push(`variable ${JSON.stringify(variable.key)} is left out: its name is not one that a shell can have`)

@@ -3,7 +3,13 @@ import type { S3CacheSettings } from '../config/settings.ts'
 import { bucketUrl, objectName, objectPath } from './s3-address.ts'
 
 const url = (settings: Partial<S3CacheSettings>): string =>
-  bucketUrl({ serverAddress: 's3.amazonaws.com', bucketName: 'caches', bucketLocation: 'us-east-1', insecure: false, ...settings }).href
+  bucketUrl({
+    serverAddress: 's3.amazonaws.com',
+    bucketName: 'caches',
+    bucketLocation: 'us-east-1',
+    insecure: false,
+    ...settings,
+  }).href
 
 test.each([
   [{}, 'https://caches.s3.us-east-1.amazonaws.com/'],

@@ -2,16 +2,27 @@ import type { CacheName } from '@runner-core/job'
 import type { CacheSettings, S3CacheSettings } from '../config/settings.ts'
 
 /** The bucket's URL, without a slash at its end. */
-export function bucketUrl({ serverAddress, bucketName = '', bucketLocation, insecure, pathStyle }: S3CacheSettings): URL {
+export function bucketUrl({
+  serverAddress,
+  bucketName = '',
+  bucketLocation,
+  insecure,
+  pathStyle,
+}: S3CacheSettings): URL {
   const scheme = insecure ? 'http' : 'https'
   // The address without a region only serves buckets of one.
   const host = serverAddress.replace(/^s3\.amazonaws\.com(?=:|$)/, `s3.${bucketLocation}.amazonaws.com`)
   return new URL(
-    (pathStyle ?? !takesBucketInName(host, bucketName, scheme)) ? `${scheme}://${host}/${bucketName}` : `${scheme}://${bucketName}.${host}`,
+    (pathStyle ?? !takesBucketInName(host, bucketName, scheme))
+      ? `${scheme}://${host}/${bucketName}`
+      : `${scheme}://${bucketName}.${host}`,
   )
 }
 
-/** Name of a cache's archive in the bucket: the one that GitLab's runner gives it, so that each finds what the other kept. */
+/**
+ * Name of a cache's archive in the bucket: the one that GitLab's runner gives it, so that each finds what the other
+ * kept.
+ */
 export function objectName(
   { path = '', shared }: Pick<CacheSettings, 'path' | 'shared'>,
   shortToken: string,
@@ -25,7 +36,9 @@ export function objectName(
 export function objectPath(bucket: URL, name: string): string {
   const encoded = name
     .split('/')
-    .map((segment) => encodeURIComponent(segment).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`))
+    .map((segment) =>
+      encodeURIComponent(segment).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`),
+    )
   return `${bucket.pathname.replace(/\/$/, '')}/${encoded.join('/')}`
 }
 

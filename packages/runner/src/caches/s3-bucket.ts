@@ -21,7 +21,10 @@ export interface S3Request {
   readonly name: string
   readonly query?: Readonly<Record<string, string>>
   readonly headers?: Readonly<Record<string, string>>
-  /** What is to be kept beside the object: values of headers without `x-amz-meta-` before their names. They are part of what is signed. */
+  /**
+   * What is to be kept beside the object: values of headers without `x-amz-meta-` before their names. They are part of
+   * what is signed.
+   */
   readonly metadata?: Readonly<Record<string, string>>
   readonly body?: Buffer | string
 }
@@ -53,8 +56,8 @@ export class S3Bucket {
   }
 
   /**
-   * Sends a request, again while the server cannot do it now; statuses of `accepted` are answers, every other is an error. Rejects with a {@link CacheError}, and with the signal's
-   * reason.
+   * Sends a request, again while the server cannot do it now; statuses of `accepted` are answers, every other is an
+   * error. Rejects with a {@link CacheError}, and with the signal's reason.
    */
   async send(request: S3Request, accepted: readonly number[], signal: AbortSignal): Promise<S3Answer> {
     const { clock, random } = this.#options
@@ -80,7 +83,10 @@ export class S3Bucket {
       answer = await this.#sendOnce(request, signal)
     } catch (cause) {
       signal.throwIfAborted()
-      return { error: cause instanceof CacheError ? cause : new CacheError('unreachable', `no answer: ${said(cause)}`, { cause }) }
+      return {
+        error:
+          cause instanceof CacheError ? cause : new CacheError('unreachable', `no answer: ${said(cause)}`, { cause }),
+      }
     }
     const { status, headers } = answer
     if (accepted.includes(status)) return answer
@@ -88,13 +94,18 @@ export class S3Bucket {
     return { error: (await readRefusal(answer)).error, waitMs }
   }
 
-  async #sendOnce({ method, name, query = {}, headers = {}, metadata = {}, body = '' }: S3Request, signal: AbortSignal): Promise<S3Answer> {
+  async #sendOnce(
+    { method, name, query = {}, headers = {}, metadata = {}, body = '' }: S3Request,
+    signal: AbortSignal,
+  ): Promise<S3Answer> {
     const { url, environment } = this.#options
     this.#route ??= openRoute(url, { environment }, silenceMs)
     const { dispatcher, origin, pathPrefix, headers: routeHeaders } = this.#route
     const target = new URL(objectPath(url, name), url)
     for (const [key, value] of Object.entries(query)) target.searchParams.set(key, value)
-    const signedHeaders = Object.fromEntries(Object.entries(metadata).map(([key, value]) => [`x-amz-meta-${key}`, value]))
+    const signedHeaders = Object.fromEntries(
+      Object.entries(metadata).map(([key, value]) => [`x-amz-meta-${key}`, value]),
+    )
     const { pathname, search } = await this.#sign(target, method, signedHeaders)
     const { statusCode, ...answer } = await dispatcher.request({
       origin,
@@ -128,7 +139,10 @@ export class S3Bucket {
 }
 
 /** An answer that is none: its `Code`, where there is one, and what to say about it. Never rejects. */
-export async function readRefusal({ status, body }: S3Answer): Promise<{ readonly code: string | undefined; readonly error: CacheError }> {
+export async function readRefusal({
+  status,
+  body,
+}: S3Answer): Promise<{ readonly code: string | undefined; readonly error: CacheError }> {
   let text = ''
   try {
     for await (const chunk of body) {
@@ -138,7 +152,9 @@ export async function readRefusal({ status, body }: S3Answer): Promise<{ readonl
   } catch {
     // What came will do.
   }
-  const [code, message] = ['Code', 'Message'].map((element) => elementOf(text, element)?.replace(/[\x00-\x1f\x7f]/g, ' '))
+  const [code, message] = ['Code', 'Message'].map((element) =>
+    elementOf(text, element)?.replace(/[\x00-\x1f\x7f]/g, ' '),
+  )
   const details = [code && `code: ${code}`, message && `message: ${message}`].filter(Boolean).join(', ')
   const isForNow = status >= 500 || status === 429 || status === 408
   const said = `received: ${status}${details && `. Request failed with ${details}`}`

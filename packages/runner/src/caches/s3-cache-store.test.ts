@@ -89,7 +89,10 @@ const cutsAfter =
     response.writeHead(headers['content-range'] === undefined ? 200 : 206, headers)
     response.write(sent, () => response.destroy())
   }
-const uploadBegins = says(200, '<InitiateMultipartUploadResult><UploadId>up1</UploadId></InitiateMultipartUploadResult>')
+const uploadBegins = says(
+  200,
+  '<InitiateMultipartUploadResult><UploadId>up1</UploadId></InitiateMultipartUploadResult>',
+)
 const takesPart = says(200, '', { etag: '"e"' })
 
 async function* pieces(...texts: readonly string[]): AsyncGenerator<Buffer> {
@@ -106,7 +109,11 @@ test('each request has a URL of its own, signed for this server and for a while'
   answers = [says(200)]
   await store({ sessionToken: 'session-example' }).upload(cache, { content: pieces('ab'), digest: 'd1' }, signal)
   const [{ method, url, headers }] = asked as [Asked]
-  expect([method, url.pathname, headers['authorization']]).toEqual(['PUT', '/caches/runner/tok123/project/7/deps', undefined])
+  expect([method, url.pathname, headers['authorization']]).toEqual([
+    'PUT',
+    '/caches/runner/tok123/project/7/deps',
+    undefined,
+  ])
   expect(Object.fromEntries(url.searchParams)).toMatchObject({
     'X-Amz-Algorithm': 'AWS4-HMAC-SHA256',
     'X-Amz-Expires': '3600',
@@ -166,7 +173,9 @@ test('a download that breaks off goes on where it was, with the same object', as
 test('a large archive goes in parts, which are put together at the end', async () => {
   answers = [uploadBegins, takesPart, says(500), takesPart, takesPart, says(200, '<CompleteMultipartUploadResult/>')]
   await store().upload(cache, { content: pieces('01', '234567', '8'), digest: 'd1' }, signal)
-  expect(asked.map(({ method, url, bytes }) => [method, url.searchParams.get('partNumber'), bytes > 4 ? 'list' : bytes])).toEqual([
+  expect(
+    asked.map(({ method, url, bytes }) => [method, url.searchParams.get('partNumber'), bytes > 4 ? 'list' : bytes]),
+  ).toEqual([
     ['POST', null, 0],
     ['PUT', '1', 4],
     ['PUT', '2', 4],
@@ -197,7 +206,9 @@ test.each([
 test('also when it is stopped under way', async () => {
   const stop = new AbortController()
   answers = [uploadBegins, takesPart, () => stop.abort(new Error('canceled')), says(204)]
-  await expect(store().upload(cache, { content: pieces('0123456789'), digest: 'd1' }, stop.signal)).rejects.toThrow('canceled')
+  await expect(store().upload(cache, { content: pieces('0123456789'), digest: 'd1' }, stop.signal)).rejects.toThrow(
+    'canceled',
+  )
   expect(asked.at(-1)).toMatchObject({ method: 'DELETE' })
 })
 

@@ -14,7 +14,10 @@ export interface S3CacheStoreOptions {
   readonly environment: Environment
   readonly clock: Clock
   readonly random: Random
-  /** Bytes of a part of a large archive, which is what an upload holds in memory; a store takes none below 5 MiB. Default: 8 MiB. */
+  /**
+   * Bytes of a part of a large archive, which is what an upload holds in memory; a store takes none below 5 MiB.
+   * Default: 8 MiB.
+   */
   readonly partBytes?: number
 }
 
@@ -26,8 +29,10 @@ const mostBreaks = 3
 const giveUpMs = 10_000
 
 /**
- * Caches as objects of a bucket. An archive is sent as it is made, in parts that the store puts together at the end: until then there is what was there before, and of two that are sent
- * at once the one that ends last counts. What cannot be told to the store, because this process dies, are parts without an end: a rule of the bucket should remove those.
+ * Caches as objects of a bucket. An archive is sent as it is made, in parts that the store puts together at the end:
+ * until then there is what was there before, and of two that are sent at once the one that ends last counts. What
+ * cannot be told to the store, because this process dies, are parts without an end: a rule of the bucket should remove
+ * those.
  */
 export class S3CacheStore implements CacheStore {
   readonly #options: S3CacheStoreOptions
@@ -60,7 +65,11 @@ export class S3CacheStore implements CacheStore {
 
   async digest(cache: CacheName, signal: AbortSignal): Promise<string | undefined> {
     // A key that may not list objects is told that one is forbidden, not that it is missing.
-    const { status, headers, body } = await this.#bucket.send({ method: 'HEAD', name: this.#nameOf(cache) }, [200, 403, 404], signal)
+    const { status, headers, body } = await this.#bucket.send(
+      { method: 'HEAD', name: this.#nameOf(cache) },
+      [200, 403, 404],
+      signal,
+    )
     await body.dump()
     const digest = headers[`x-amz-meta-${digestKey}`]
     return status === 200 && typeof digest === 'string' ? digest : undefined
@@ -77,7 +86,8 @@ export class S3CacheStore implements CacheStore {
     try {
       for await (const chunk of content) {
         total += chunk.length
-        if (limit > 0 && total > limit) throw new CacheError('too_large', `Cache archive size is too big (Limit is set to ${limit})`)
+        if (limit > 0 && total > limit)
+          throw new CacheError('too_large', `Cache archive size is too big (Limit is set to ${limit})`)
         for (let at = 0; at < chunk.length; ) {
           if (filled === part.length) {
             upload ??= await this.#begin(object, signal)
@@ -105,7 +115,11 @@ export class S3CacheStore implements CacheStore {
   }
 
   /** Takes a download up again where it broke off, as long as the object is the same. */
-  async *#read(name: string, { headers, body }: Awaited<ReturnType<S3Bucket['send']>>, signal: AbortSignal): AsyncGenerator<Buffer> {
+  async *#read(
+    name: string,
+    { headers, body }: Awaited<ReturnType<S3Bucket['send']>>,
+    signal: AbortSignal,
+  ): AsyncGenerator<Buffer> {
     const etag = headers['etag']
     let at = 0
     for (let breaks = 0, piece = body; ; ) {
@@ -117,7 +131,8 @@ export class S3CacheStore implements CacheStore {
         return
       } catch (cause) {
         signal.throwIfAborted()
-        if (typeof etag !== 'string' || ++breaks > mostBreaks) throw new CacheError('unreachable', 'the download broke off', { cause })
+        if (typeof etag !== 'string' || ++breaks > mostBreaks)
+          throw new CacheError('unreachable', 'the download broke off', { cause })
         const from = { range: `bytes=${at}-`, 'if-match': etag }
         piece = (await this.#bucket.send({ method: 'GET', name, headers: from }, [206], signal)).body
       }
@@ -125,12 +140,20 @@ export class S3CacheStore implements CacheStore {
   }
 
   async #put(object: NewObject, body: Buffer, signal: AbortSignal): Promise<void> {
-    const { body: answer } = await this.#bucket.send({ method: 'PUT', ...object, headers: contentType, body }, [200], signal)
+    const { body: answer } = await this.#bucket.send(
+      { method: 'PUT', ...object, headers: contentType, body },
+      [200],
+      signal,
+    )
     await answer.dump()
   }
 
   async #begin(object: NewObject, signal: AbortSignal): Promise<UploadInParts> {
-    const { body } = await this.#bucket.send({ method: 'POST', ...object, query: { uploads: '' }, headers: contentType }, [200], signal)
+    const { body } = await this.#bucket.send(
+      { method: 'POST', ...object, query: { uploads: '' }, headers: contentType },
+      [200],
+      signal,
+    )
     const uploadId = elementOf(await body.text(), 'UploadId')
     if (uploadId === undefined) throw new CacheError('refused', 'the store did not begin an upload in parts')
     return { name: object.name, uploadId, etags: [] }
@@ -148,7 +171,11 @@ export class S3CacheStore implements CacheStore {
     const parts = etags.map((etag, index) => `<Part><PartNumber>${index + 1}</PartNumber><ETag>${etag}</ETag></Part>`)
     const xml = `<CompleteMultipartUpload>${parts.join('')}</CompleteMultipartUpload>`
     const headers = { 'content-type': 'application/xml' }
-    const answer = await this.#bucket.send({ method: 'POST', name, query: { uploadId }, headers, body: xml }, [200], signal)
+    const answer = await this.#bucket.send(
+      { method: 'POST', name, query: { uploadId }, headers, body: xml },
+      [200],
+      signal,
+    )
     // It may say so after it has begun to answer.
     const code = elementOf(await answer.body.text(), 'Code')
     if (code !== undefined) throw new CacheError('failed', `the store could not put the archive together: ${code}`)
@@ -158,7 +185,11 @@ export class S3CacheStore implements CacheStore {
   async #giveUp({ name, uploadId }: UploadInParts): Promise<void> {
     using limit = deadline(this.#options.clock, giveUpMs, () => new Error('no answer'))
     try {
-      const { body } = await this.#bucket.send({ method: 'DELETE', name, query: { uploadId } }, [200, 204, 404], limit.signal)
+      const { body } = await this.#bucket.send(
+        { method: 'DELETE', name, query: { uploadId } },
+        [200, 204, 404],
+        limit.signal,
+      )
       await body.dump()
     } catch {
       // The bucket's own rule is left.

@@ -9,8 +9,16 @@ interface S3Credentials {
 /** The credentials that are valid now. */
 export type FindCredentials = () => Promise<S3Credentials>
 
-/** Those of the configuration, or what the environment has: variables, files, roles of machines and pods. The library that looks there is loaded when it is needed. */
-export function findCredentials({ authenticationType, accessKey, secretKey, sessionToken }: S3CacheSettings): FindCredentials {
+/**
+ * Those of the configuration, or what the environment has: variables, files, roles of machines and pods. The library
+ * that looks there is loaded when it is needed.
+ */
+export function findCredentials({
+  authenticationType,
+  accessKey,
+  secretKey,
+  sessionToken,
+}: S3CacheSettings): FindCredentials {
   if (authenticationType !== 'iam' && accessKey !== undefined && secretKey !== undefined) {
     const credentials = { accessKeyId: accessKey, secretAccessKey: secretKey, sessionToken }
     return async () => credentials

@@ -22,9 +22,13 @@ export interface DaemonOptions {
 /** How long the process may take to end by itself, milliseconds. */
 const lingerMs = 1_000
 
-/** `runner-core custom-executor daemon`: serves until a signal stops it or nobody needs it any more. Thrown: `ConfigError`, and an `Error` where it cannot serve. */
+/**
+ * `runner-core custom-executor daemon`: serves until a signal stops it or nobody needs it any more. Thrown:
+ * `ConfigError`, and an `Error` where it cannot serve.
+ */
 export async function daemon(file: string, options: DaemonOptions, output: Output): Promise<number> {
-  const idleTimeoutMs = options.idleTimeout === 'never' ? Number.POSITIVE_INFINITY : parseGoDuration(options.idleTimeout)
+  const idleTimeoutMs =
+    options.idleTimeout === 'never' ? Number.POSITIVE_INFINITY : parseGoDuration(options.idleTimeout)
   const ownerGraceMs = parseGoDuration(options.ownerGrace)
   if (idleTimeoutMs === undefined || ownerGraceMs === undefined) {
     output.err('error: expected --idle-timeout and --owner-grace as durations such as 90s or 5m')
@@ -32,7 +36,8 @@ export async function daemon(file: string, options: DaemonOptions, output: Outpu
   }
   const { settings, warnings } = await loadConfig(file)
   const { logger } = openProcessLog(settings, output)
-  for (const warning of warnings) logger.warn({ problem: describeProblem(warning, file) }, 'configuration needs attention')
+  for (const warning of warnings)
+    logger.warn({ problem: describeProblem(warning, file) }, 'configuration needs attention')
   const directory = resolve(options.directory ?? defaultDirectory(file))
   openPrivateDirectory(directory)
   const shim = new ShimDaemon({

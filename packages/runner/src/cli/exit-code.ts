@@ -6,6 +6,9 @@ export const exitCode = {
   failed: 1,
   /** Bad input: the command line or the configuration. Nothing was started. */
   badInput: 2,
-  /** `run` with state: an unexpected error ended the process at once. Jobs continue on their instances, and the next start resumes them. */
+  /**
+   * `run` with state: an unexpected error ended the process at once. Jobs continue on their instances, and the next
+   * start resumes them.
+   */
   crashed: 3,
 } as const

@@ -44,19 +44,30 @@ interface Answer {
   readonly lines: readonly string[]
 }
 
-function answersTo(records: readonly RunnerRecord[], { job, instance, last }: ExplainOptions, wallTime: number): Answer[] {
+function answersTo(
+  records: readonly RunnerRecord[],
+  { job, instance, last }: ExplainOptions,
+  wallTime: number,
+): Answer[] {
   return records.flatMap((record): Answer | [] => {
     const { runner } = record
     if (job !== undefined) {
       const explanation = explainJob(job, record, wallTime)
-      return explanation === undefined ? [] : { value: { runner, ...explanation }, lines: [`${runner}:`, ...jobLines(explanation)] }
+      return explanation === undefined
+        ? []
+        : { value: { runner, ...explanation }, lines: [`${runner}:`, ...jobLines(explanation)] }
     }
     if (instance !== undefined) {
       const explanation = explainInstance(instance, record)
-      return explanation === undefined ? [] : { value: { runner, ...explanation }, lines: [`${runner}:`, ...instanceLines(explanation)] }
+      return explanation === undefined
+        ? []
+        : { value: { runner, ...explanation }, lines: [`${runner}:`, ...instanceLines(explanation)] }
     }
     const decisions = record.decisions.slice(-last)
     const lines = decisions.map((decision) => `  ${timeText(decision.at)}  ${decisionText(decision)}`)
-    return { value: { runner, decisions }, lines: [`${runner}:`, ...(lines.length === 0 ? ['  nothing was decided yet'] : lines)] }
+    return {
+      value: { runner, decisions },
+      lines: [`${runner}:`, ...(lines.length === 0 ? ['  nothing was decided yet'] : lines)],
+    }
   })
 }

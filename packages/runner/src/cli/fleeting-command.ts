@@ -35,10 +35,20 @@ export interface FleetingLoginArguments extends RegistryArguments {
   readonly passwordStdin?: true
 }
 
-/** `runner-core fleeting install`. A plugin that cannot be installed is an error; the others are installed all the same. Thrown: `ConfigError`. */
-export async function install(plugins: readonly string[], args: FleetingInstallArguments, output: Output): Promise<number> {
+/**
+ * `runner-core fleeting install`. A plugin that cannot be installed is an error; the others are installed all the same.
+ * Thrown: `ConfigError`.
+ */
+export async function install(
+  plugins: readonly string[],
+  args: FleetingInstallArguments,
+  output: Output,
+): Promise<number> {
   if (plugins.length > 0) {
-    return await withRegistry(args, async (registry) => await each(plugins, output, (plugin) => installNamed(plugin, registry, output)))
+    return await withRegistry(
+      args,
+      async (registry) => await each(plugins, output, (plugin) => installNamed(plugin, registry, output)),
+    )
   }
   const configured = readPlugins(args.config)
   if (configured.size === 0) output.err(`warning: ${args.config} names no plugins`)
@@ -60,7 +70,8 @@ export async function list(plugins: readonly string[], args: FleetingListArgumen
       args,
       async (registry) =>
         await each(plugins, output, async (plugin) => {
-          for (const version of await listVersions(plugin, registry)) output.out(plugins.length > 1 ? `${plugin} ${version}` : version)
+          for (const version of await listVersions(plugin, registry))
+            output.out(plugins.length > 1 ? `${plugin} ${version}` : version)
         }),
     )
   }
@@ -70,7 +81,11 @@ export async function list(plugins: readonly string[], args: FleetingListArgumen
 }
 
 /** `runner-core fleeting login`. */
-export async function login(registry: string | undefined, args: FleetingLoginArguments, output: Output): Promise<number> {
+export async function login(
+  registry: string | undefined,
+  args: FleetingLoginArguments,
+  output: Output,
+): Promise<number> {
   const { username, passwordStdin } = args
   const password = passwordStdin ? (await text(process.stdin)).replace(/\r?\n$/, '') : args.password
   if (!password) {
@@ -85,13 +100,19 @@ export async function login(registry: string | undefined, args: FleetingLoginArg
 
 async function installNamed(plugin: string, registry: RegistryOptions, output: Output): Promise<void> {
   const [, packageName] = /^(?:npm:)?(@[^/]+\/[^/:]+)$/.exec(plugin) ?? []
-  if (packageName !== undefined) throw new Error(`packages are not installed from here; try: npm install ${packageName}`)
-  const { version, file, isNew } = await installPlugin(plugin, { ...registry, onProgress: progressLines(plugin, output) })
+  if (packageName !== undefined)
+    throw new Error(`packages are not installed from here; try: npm install ${packageName}`)
+  const { version, file, isNew } = await installPlugin(plugin, {
+    ...registry,
+    onProgress: progressLines(plugin, output),
+  })
   output.out(`plugin: ${plugin}, version: ${version}${isNew ? '' : ' (was there)'}, path: ${file}`)
   const meant = (await find(plugin))?.file
   if (meant === file) return
   const exact = `${plugin.replace(/(@sha256:.*|:[^/]*)$/, '')}:${version}`
-  output.err(`warning: plugin = "${plugin}" means ${meant ?? 'nothing that is installed'}; for what was installed now, write "${exact}"`)
+  output.err(
+    `warning: plugin = "${plugin}" means ${meant ?? 'nothing that is installed'}; for what was installed now, write "${exact}"`,
+  )
 }
 
 /** A line when it begins, and for each quarter of what is long. */

@@ -21,7 +21,10 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
-function config(name: string, { top = '', plugin = 'local', autoscaler = '', more = '', trust = '', mode = 0o600 } = {}): string {
+function config(
+  name: string,
+  { top = '', plugin = 'local', autoscaler = '', more = '', trust = '', mode = 0o600 } = {},
+): string {
   const file = join(folder, name)
   writeFileSync(
     file,
@@ -48,7 +51,11 @@ describe('usage', () => {
   })
 
   test('help, everywhere', async () => {
-    const helps = [['--help'], ['help'], ...['run', 'validate', 'plan', 'version', 'fleeting'].map((command) => [command, '--help'])]
+    const helps = [
+      ['--help'],
+      ['help'],
+      ...['run', 'validate', 'plan', 'version', 'fleeting'].map((command) => [command, '--help']),
+    ]
     for (const { code, stdout, stderr } of await Promise.all(helps.map((args) => runCli(...args)))) {
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
       expect(stdout).toMatch(/^Usage: runner-core.*Exit codes: 0 done, 1 failed, 2 bad input/s)
@@ -60,7 +67,10 @@ describe('usage', () => {
     [['validate', '--confg', 'x'], "error: unknown option '--confg'; did you mean --config?\n"],
     [['validate', 'x'], "error: too many arguments for 'validate'. Expected 0 arguments but got 1.\n"],
     [['run', '--config'], "error: option '-c, --config <file>' argument missing\n"],
-    [['fleeting', 'install', '-c', 'nowhere.toml'], 'error: nowhere.toml: expected a readable file, got no such file\n'],
+    [
+      ['fleeting', 'install', '-c', 'nowhere.toml'],
+      'error: nowhere.toml: expected a readable file, got no such file\n',
+    ],
     [['fleeting', 'login'], "error: required option '--username <name>' not specified\n"],
     [['fleeting', 'login', '--username', 'ci'], 'error: expected --password-stdin with a password, or --password\n'],
     [['run', '-c', 'nowhere.toml'], 'error: nowhere.toml: expected a readable file, got no such file\n'],
@@ -100,7 +110,11 @@ describe('validate', () => {
   })
 
   test('refuses trust = "none" where jobs are the manager\'s own user', async () => {
-    const { code, stderr } = await runCli('validate', '--config', config('none.toml', { trust: 'none', autoscaler: 'max_use_count = 3' }))
+    const { code, stderr } = await runCli(
+      'validate',
+      '--config',
+      config('none.toml', { trust: 'none', autoscaler: 'max_use_count = 3' }),
+    )
     expect(code).toBe(2)
     expect(stderr).toContain('runners[0].trust: expected "all" or "project", got "none" with plugin "local"')
     expect(stderr).toContain('runners[0].autoscaler.max_use_count: expected 1, because trust is "none", got 3')
@@ -169,7 +183,11 @@ describe('plan', () => {
     const { code, stdout } = await runCli('plan', '--json', '--config', file)
     expect(code).toBe(0)
     expect(JSON.parse(stdout)).toMatchObject([
-      { runner: 'one', maxInstances: 4, plan: { increase: [{ count: 4 }], heldBack: { count: 5, blockedBy: 'max_instances' } } },
+      {
+        runner: 'one',
+        maxInstances: 4,
+        plan: { increase: [{ count: 4 }], heldBack: { count: 5, blockedBy: 'max_instances' } },
+      },
     ])
   })
 
@@ -190,7 +208,9 @@ describe('plan', () => {
   })
 
   test('a configuration that run would refuse to start with is an error', async () => {
-    const file = config('too-many.toml', { autoscaler: `plugin_config = { max_size = 3, root_dir = "${folder}/plan" }` })
+    const file = config('too-many.toml', {
+      autoscaler: `plugin_config = { max_size = 3, root_dir = "${folder}/plan" }`,
+    })
     expect(await runCli('plan', '--config', file)).toEqual({
       code: 1,
       stdout: '',

@@ -7,16 +7,26 @@ import type { Output } from './output.ts'
 /** How long the group may take to answer. */
 const timeoutMs = 60_000
 
-/** `runner-core plan`. A runner whose group cannot be read, or that could not start with it, is an error; the others are planned all the same. Thrown: `ConfigError`. */
+/**
+ * `runner-core plan`. A runner whose group cannot be read, or that could not start with it, is an error; the others are
+ * planned all the same. Thrown: `ConfigError`.
+ */
 export async function plan(file: string, { json }: { readonly json: boolean }, output: Output): Promise<number> {
   const { settings } = await loadConfig(file)
-  const options = { settings, findPlugin: loadPlugin, clock: systemClock, random: Math.random, signal: AbortSignal.timeout(timeoutMs) }
+  const options = {
+    settings,
+    findPlugin: loadPlugin,
+    clock: systemClock,
+    random: Math.random,
+    signal: AbortSignal.timeout(timeoutMs),
+  }
   const results = await readFleetPlans(settings.runners, options)
   const plans = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
   if (json) output.out(JSON.stringify(plans, finiteNumbers, 2))
   else for (const each of plans) for (const line of planLines(each)) output.out(line)
   results.forEach((result, index) => {
-    if (result.status === 'rejected') output.err(`error: runner ${settings.runners[index]?.name}: ${describeError(result.reason)}`)
+    if (result.status === 'rejected')
+      output.err(`error: runner ${settings.runners[index]?.name}: ${describeError(result.reason)}`)
   })
   return plans.length === results.length ? exitCode.ok : exitCode.failed
 }
@@ -34,7 +44,8 @@ function planLines({
   const counts = states.map((state) => `${instances.filter((each) => each.state === state).length} ${state}`)
   const decisions = [
     ...increase.map(
-      ({ count, placement, reason }) => `increase by ${count}${placement === undefined ? '' : ` in ${placement}`}: ${reason}`,
+      ({ count, placement, reason }) =>
+        `increase by ${count}${placement === undefined ? '' : ` in ${placement}`}: ${reason}`,
     ),
     ...(heldBack === undefined ? [] : [`not yet ${heldBack.count} more: ${heldBack.reason}`]),
     ...drain.map(({ id, reason }) => `drain ${id}: ${reason}`),

@@ -3,7 +3,10 @@ import { LogSink } from '../logging/log-sink.ts'
 import { exitCode } from './exit-code.ts'
 import type { Output } from './output.ts'
 
-/** The streams of this process. None of the functions throws, whatever becomes of the streams: a result that could not be written is exit code 1. */
+/**
+ * The streams of this process. None of the functions throws, whatever becomes of the streams: a result that could not
+ * be written is exit code 1.
+ */
 export const processOutput: Output = {
   out: linesTo(process.stdout, fail),
   err: linesTo(process.stderr, () => {}),
@@ -32,7 +35,10 @@ function fail(why: string | undefined): void {
 
 const stderrFd = 2
 
-/** Writes past `process.stderr`, which keeps what a reader does not take in memory, without bound. Node made a pipe non-blocking when it made that stream. */
+/**
+ * Writes past `process.stderr`, which keeps what a reader does not take in memory, without bound. Node made a pipe
+ * non-blocking when it made that stream.
+ */
 function openLog(): LogSink {
   const sink = new LogSink({
     write: (bytes) => writeSync(stderrFd, bytes),

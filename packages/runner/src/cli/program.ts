@@ -5,7 +5,9 @@ import type { Output } from './output.ts'
 
 const exitCodes = '\nExit codes: 0 done, 1 failed, 2 bad input (command line or configuration; nothing was started).'
 
-/** The command line interface; each command is loaded when it is used. `exit` takes the code of the command that ran. */
+/**
+ * The command line interface; each command is loaded when it is used. `exit` takes the code of the command that ran.
+ */
 export function createProgram(output: Output, exit: (code: number) => void): Command {
   const program = new Command('runner-core')
     .description('Runs GitLab CI jobs on autoscaled machines.')
@@ -13,7 +15,8 @@ export function createProgram(output: Output, exit: (code: number) => void): Com
     .configureOutput({
       writeOut: (text) => output.out(text.trimEnd()),
       // One line for one mistake: commander puts its suggestion on a second one.
-      writeErr: (text) => output.err(text.replace(/\n$/, '').replace(/\n\(Did you mean (.*)\?\)$/, '; did you mean $1?')),
+      writeErr: (text) =>
+        output.err(text.replace(/\n$/, '').replace(/\n\(Did you mean (.*)\?\)$/, '; did you mean $1?')),
     })
     .version(version, '-V, --version', 'print the version')
     .addHelpText('after', exitCodes)
@@ -32,14 +35,18 @@ export function createProgram(output: Output, exit: (code: number) => void): Com
       exit(await (await import('./run-command.ts')).run(config, { takeover: takeover === true }, output)),
     )
   configured('validate', 'Check a configuration and name every problem in it. Touches no machine.').action(
-    async ({ config }: { config: string }) => exit(await (await import('./validate-command.ts')).validate(config, output)),
+    async ({ config }: { config: string }) =>
+      exit(await (await import('./validate-command.ts')).validate(config, output)),
   )
   configured('plan', 'Say what would be done now, and why. Reads the instance groups and changes nothing.')
     .option('--json', 'print JSON')
     .action(async ({ config, json }: { config: string; json?: true }) =>
       exit(await (await import('./plan-command.ts')).plan(config, { json: json === true }, output)),
     )
-  configured('status', 'Show the runners, their instances and jobs: of the manager that runs, or as the last one left them.')
+  configured(
+    'status',
+    'Show the runners, their instances and jobs: of the manager that runs, or as the last one left them.',
+  )
     .option('--json', 'print JSON')
     .action(async ({ config, json }: { config: string; json?: true }) =>
       exit(await (await import('./status-command.ts')).status(config, { json: json === true }, output)),
@@ -49,8 +56,22 @@ export function createProgram(output: Output, exit: (code: number) => void): Com
     .addOption(new Option('--instance <id>', 'an instance').conflicts('last'))
     .option('--last <count>', 'the last decisions of each runner (default: 20)', positiveInteger)
     .option('--json', 'print JSON')
-    .action(async ({ config, json, last = 20, ...what }: { config: string; json?: true; last?: number; job?: string; instance?: string }) =>
-      exit(await (await import('./explain-command.ts')).explain(config, { ...what, last, json: json === true }, output)),
+    .action(
+      async ({
+        config,
+        json,
+        last = 20,
+        ...what
+      }: {
+        config: string
+        json?: true
+        last?: number
+        job?: string
+        instance?: string
+      }) =>
+        exit(
+          await (await import('./explain-command.ts')).explain(config, { ...what, last, json: json === true }, output),
+        ),
     )
   const shim = command(
     'custom-executor',
@@ -64,10 +85,15 @@ export function createProgram(output: Output, exit: (code: number) => void): Com
     .description('Have the machines between the calls. The first call begins one by itself.')
     .option('-c, --config <file>', 'configuration file', 'config.toml')
     .option('--directory <directory>', 'where it is found (default: beside the configuration file)')
-    .option('--idle-timeout <duration>', 'ends itself after this time without a job and without a machine; "never": stays', '5m')
+    .option(
+      '--idle-timeout <duration>',
+      'ends itself after this time without a job and without a machine; "never": stays',
+      '5m',
+    )
     .option('--owner-grace <duration>', 'how long a job is kept whose GitLab Runner has gone', '30s')
-    .action(async ({ config, ...options }: { config: string; directory?: string; idleTimeout: string; ownerGrace: string }) =>
-      exit(await (await import('./custom-executor-command.ts')).daemon(config, options, output)),
+    .action(
+      async ({ config, ...options }: { config: string; directory?: string; idleTimeout: string; ownerGrace: string }) =>
+        exit(await (await import('./custom-executor-command.ts')).daemon(config, options, output)),
     )
   const fleeting = command('fleeting', 'Install the plugins that are made for GitLab Runner from registries.')
   const ofRegistry = (name: string, description: string): Command =>
@@ -77,24 +103,35 @@ export function createProgram(output: Output, exit: (code: number) => void): Com
       .option('--plain-http', 'speak HTTP with the registry, not HTTPS')
       .option('--tls-ca-file <file>', "PEM file of authorities that are trusted beside the system's")
       .addHelpText('after', exitCodes)
-  ofRegistry('install', 'Install plugins: those that are named, otherwise those of the configuration that are not there.')
+  ofRegistry(
+    'install',
+    'Install plugins: those that are named, otherwise those of the configuration that are not there.',
+  )
     .argument('[plugins...]', 'name, name:1.5, repository/name:1, registry/repository/name:1.5.2')
     .option('-c, --config <file>', 'configuration file', 'config.toml')
     .option('--upgrade', 'ask the registries also for plugins of the configuration that are there')
     .action(async (plugins: readonly string[], options: FleetingInstallArguments) =>
       exit(await (await import('./fleeting-command.ts')).install(plugins, options, output)),
     )
-  ofRegistry('list', "Show where the configuration's plugins are, or which versions a registry has of the plugins that are named.")
+  ofRegistry(
+    'list',
+    "Show where the configuration's plugins are, or which versions a registry has of the plugins that are named.",
+  )
     .argument('[plugins...]', 'as for install')
     .option('-c, --config <file>', 'configuration file', 'config.toml')
     .action(async (plugins: readonly string[], options: FleetingListArguments) =>
       exit(await (await import('./fleeting-command.ts')).list(plugins, options, output)),
     )
-  ofRegistry('login', 'Keep a name and a password for a registry, where `docker login` does, once the registry has taken them.')
+  ofRegistry(
+    'login',
+    'Keep a name and a password for a registry, where `docker login` does, once the registry has taken them.',
+  )
     .argument('[registry]', 'default: the registry of the official plugins')
     .requiredOption('--username <name>', 'user name')
     .addOption(
-      new Option('--password <password>', 'password or token; others may see it in the list of processes').conflicts('passwordStdin'),
+      new Option('--password <password>', 'password or token; others may see it in the list of processes').conflicts(
+        'passwordStdin',
+      ),
     )
     .option('--password-stdin', 'read the password from standard input')
     .action(async (registry: string | undefined, options: FleetingLoginArguments) =>

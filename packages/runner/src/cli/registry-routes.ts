@@ -7,7 +7,10 @@ import { version } from '../version.ts'
 const silenceMs = 60_000
 const userAgent = `runner-core/${version}`
 
-/** Ways to registries and to where they redirect, kept open until they are closed: through proxies and with the authorities that the runner has for GitLab, too. */
+/**
+ * Ways to registries and to where they redirect, kept open until they are closed: through proxies and with the
+ * authorities that the runner has for GitLab, too.
+ */
 export class RegistryRoutes {
   readonly #connections: ConnectionOptions
   readonly #routes = new Map<string, Route>()

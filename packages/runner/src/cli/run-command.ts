@@ -14,7 +14,10 @@ import { untilStopped } from './until-stopped.ts'
 const lingerMs = 1_000
 const stopMarginMs = 30_000
 
-/** `runner-core run`: works until a signal stops it, or another process takes its work over. Thrown: `ConfigError`, and what `Runner.start` throws; nothing runs then. */
+/**
+ * `runner-core run`: works until a signal stops it, or another process takes its work over. Thrown: `ConfigError`, and
+ * what `Runner.start` throws; nothing runs then.
+ */
 export async function run(file: string, { takeover }: { readonly takeover: boolean }, output: Output): Promise<number> {
   const { settings, warnings, advice } = await loadConfig(file)
   const stateless = settings.runners.findIndex((runner) => stateDirectory(settings, runner) === undefined)
@@ -24,14 +27,19 @@ export async function run(file: string, { takeover }: { readonly takeover: boole
       message: 'expected state_dir, without which --takeover finds nothing, got none',
     })
   const { logger, sink } = openProcessLog(settings, output)
-  for (const warning of warnings) logger.warn({ problem: describeProblem(warning, file) }, 'configuration needs attention')
+  for (const warning of warnings)
+    logger.warn({ problem: describeProblem(warning, file) }, 'configuration needs attention')
   for (const each of advice) logger.info({ problem: describeProblem(each, file) }, 'configuration could be safer')
   const systemId = loadSystemId({ folder: dirname(file), random: Math.random, logger })
-  const runner = await Runner.start({ settings, systemId, takeover, logger, ...(sink !== undefined && { log: sink }) }).catch(
-    (error: unknown) => {
-      throw isListenError(error) ? listenProblem(file, error) : error
-    },
-  )
+  const runner = await Runner.start({
+    settings,
+    systemId,
+    takeover,
+    logger,
+    ...(sink !== undefined && { log: sink }),
+  }).catch((error: unknown) => {
+    throw isListenError(error) ? listenProblem(file, error) : error
+  })
   const code = await untilStopped({
     runner,
     process,
@@ -52,7 +60,9 @@ export async function run(file: string, { takeover }: { readonly takeover: boole
 
 /** Longest time that a fast stop takes when all goes as configured, and a margin, milliseconds. */
 function mostStopMs({ shutdownTimeoutMs, runners }: Settings): number {
-  const removals = runners.map(({ autoscaler }) => autoscaler.shutdownDeletionIntervalMs * (autoscaler.shutdownDeletionRetries + 1))
+  const removals = runners.map(
+    ({ autoscaler }) => autoscaler.shutdownDeletionIntervalMs * (autoscaler.shutdownDeletionRetries + 1),
+  )
   return shutdownTimeoutMs + Math.max(...removals) + stopMarginMs
 }
 
@@ -63,5 +73,9 @@ function isListenError(error: unknown): error is Error {
 
 function listenProblem(file: string, cause: Error): ConfigError {
   const reason = cause.message.replace(/^listen \w+: /, '')
-  return lateConfigError(file, { path: 'listen_address', message: `expected an address to listen at, got ${reason}` }, { cause })
+  return lateConfigError(
+    file,
+    { path: 'listen_address', message: `expected an address to listen at, got ${reason}` },
+    { cause },
+  )
 }

@@ -13,6 +13,8 @@ export async function status(file: string, { json }: { readonly json: boolean },
   const wallTime = (): number => Date.now()
   const answer = await readStatus({ settings, wallTime, signal: AbortSignal.timeout(timeoutMs) })
   if (json) output.out(JSON.stringify({ isRunning: answer.isRunning, ...answer.status }, undefined, 2))
-  else for (const line of statusLines(answer.status, { isRunning: answer.isRunning, wallTime: wallTime() })) output.out(line)
+  else
+    for (const line of statusLines(answer.status, { isRunning: answer.isRunning, wallTime: wallTime() }))
+      output.out(line)
   return exitCode.ok
 }

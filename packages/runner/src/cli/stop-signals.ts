@@ -1,18 +1,30 @@
-/** How hard a stop is: `graceful` lets running jobs finish · `fast` ends them and reports them · `now` just ends the process. */
+/**
+ * How hard a stop is: `graceful` lets running jobs finish · `fast` ends them and reports them · `now` just ends the
+ * process.
+ */
 export type StopMode = 'graceful' | 'fast' | 'now'
 
 const modes: readonly StopMode[] = ['graceful', 'fast', 'now']
-const firstMode: Readonly<Record<string, StopMode>> = { SIGQUIT: 'graceful', SIGINT: 'fast', SIGTERM: 'fast', SIGHUP: 'fast' }
+const firstMode: Readonly<Record<string, StopMode>> = {
+  SIGQUIT: 'graceful',
+  SIGINT: 'fast',
+  SIGTERM: 'fast',
+  SIGHUP: 'fast',
+}
 
 /** The signals that stop a run. */
 export const stopSignals: readonly NodeJS.Signals[] = ['SIGQUIT', 'SIGINT', 'SIGTERM', 'SIGHUP']
 
-/** Ctrl-C reaches a process once from the terminal and once more from npx, within milliseconds. Nobody presses it twice that fast. */
+/**
+ * Ctrl-C reaches a process once from the terminal and once more from npx, within milliseconds. Nobody presses it twice
+ * that fast.
+ */
 const sameKeyMs = 150
 
 /**
- * What a signal means after those before it: SIGQUIT is graceful, SIGINT and SIGTERM are fast, and each further one is at least one step harder. SIGHUP, which
- * tells that the terminal or the starting process went, is fast too, and nothing new to a run that stops already. Answers undefined for a signal that changes nothing.
+ * What a signal means after those before it: SIGQUIT is graceful, SIGINT and SIGTERM are fast, and each further one is
+ * at least one step harder. SIGHUP, which tells that the terminal or the starting process went, is fast too, and
+ * nothing new to a run that stops already. Answers undefined for a signal that changes nothing.
  */
 export class StopSequence {
   #mode: StopMode | undefined

@@ -62,7 +62,11 @@ test('errors that nobody caught are all logged, and stop once; none ends the pro
   for (const reason of ['one', 'two', 'three']) expect(process.emit('uncaughtException', new Error(reason))).toBe(true)
   finish({ unreportedJobs: 0, remainingInstances: [] })
   expect([await ended, stops]).toEqual([1, ['fast']])
-  expect(lines).toEqual(['unexpected error, stopping', 'unexpected error while stopping', 'unexpected error while stopping'])
+  expect(lines).toEqual([
+    'unexpected error, stopping',
+    'unexpected error while stopping',
+    'unexpected error while stopping',
+  ])
 })
 
 test('a hard stop says what it leaves, then ends the process', () => {
@@ -75,7 +79,10 @@ test('a hard stop says what it leaves, then ends the process', () => {
 test('an error that nobody caught ends a process at once whose runners all keep state: none is stopped', () => {
   keepsState = 'all'
   process.emit('uncaughtException', new Error('boom'))
-  expect([stops, lines]).toEqual([[], ['unexpected error: the process ends, the next start resumes its jobs', 'ends at once with 3']])
+  expect([stops, lines]).toEqual([
+    [],
+    ['unexpected error: the process ends, the next start resumes its jobs', 'ends at once with 3'],
+  ])
 })
 
 test('an error that nobody caught stops only the runners without state, then ends the process', async () => {

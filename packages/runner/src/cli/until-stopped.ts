@@ -22,10 +22,12 @@ const mostErrors = 1_000
 const mostLoggedErrors = 10
 
 /**
- * Resolves with the exit code once a signal has stopped the runner, or an error that nobody caught, or once other processes have all its fleets.
+ * Resolves with the exit code once a signal has stopped the runner, or an error that nobody caught, or once other
+ * processes have all its fleets.
  *
- * After such an error nothing in this process can be trusted. What is kept as state is safe from it only as long as nothing more is done: the process
- * ends at once, as by SIGKILL, and the next start resumes. Only runners without state are stopped in order first, within bounds.
+ * After such an error nothing in this process can be trusted. What is kept as state is safe from it only as long as
+ * nothing more is done: the process ends at once, as by SIGKILL, and the next start resumes. Only runners without state
+ * are stopped in order first, within bounds.
  */
 export function untilStopped({ runner, process, clock, logger, endAtOnce, mostStopMs }: StopOptions): Promise<number> {
   const sequence = new StopSequence()

@@ -77,10 +77,22 @@ const throttleTable: TableSchema<ScaleThrottle> = {
 const connectorTable: TableSchema<ConnectorConfig> = {
   notYet: [],
   fields: {
-    os: optional('os', oneOf('linux', 'darwin', 'windows'), 'Operating system of the instances. Default: what the plugin knows.'),
-    arch: optional('arch', nonEmptyText, "Architecture of the instances, in Go's words: `amd64`, `arm64`. Default: what the plugin knows."),
+    os: optional(
+      'os',
+      oneOf('linux', 'darwin', 'windows'),
+      'Operating system of the instances. Default: what the plugin knows.',
+    ),
+    arch: optional(
+      'arch',
+      nonEmptyText,
+      "Architecture of the instances, in Go's words: `amd64`, `arm64`. Default: what the plugin knows.",
+    ),
     protocol: optional('protocol', oneOf('ssh'), 'How instances are reached.'),
-    protocolPort: optional('protocol_port', wholeNumber({ min: 1, max: 65_535 }), 'Default 22. A port in an address wins.'),
+    protocolPort: optional(
+      'protocol_port',
+      wholeNumber({ min: 1, max: 65_535 }),
+      'Default 22. A port in an address wins.',
+    ),
     username: optional('username', nonEmptyText, 'Login. Default: what the plugin knows.'),
     password: optional('password', password, 'Password of the login.'),
     privateKey: optional('key_path', fileContent, 'Private key, PEM or OpenSSH.'),
@@ -121,7 +133,12 @@ const connectorTable: TableSchema<ConnectorConfig> = {
 const stateStorageTable: TableSchema<StateStorageSettings> = {
   notYet: [],
   fields: {
-    enabled: byDefault('enabled', false, flag, 'Whether state is kept for this runner. `state_dir` at the top level wins.'),
+    enabled: byDefault(
+      'enabled',
+      false,
+      flag,
+      'Whether state is kept for this runner. `state_dir` at the top level wins.',
+    ),
     dir: optional('dir', nonEmptyText, 'Directory for it. Default: `.taskscaler` beside this file.'),
     keepInstanceWithAcquisitions: byDefault(
       'keep_instance_with_acquisitions',
@@ -180,7 +197,12 @@ export const autoscalerTable: TableSchema<AutoscalerSettings> = {
       positiveDuration,
       'How long a job may wait for its slot. One budget, not one for each try.',
     ),
-    updateIntervalMs: byDefault('update_interval', '1m', positiveDuration, 'Period of reading the group while nothing is expected.'),
+    updateIntervalMs: byDefault(
+      'update_interval',
+      '1m',
+      positiveDuration,
+      'Period of reading the group while nothing is expected.',
+    ),
     updateIntervalWhenExpectingMs: byDefault(
       'update_interval_when_expecting',
       '2s',
@@ -193,7 +215,12 @@ export const autoscalerTable: TableSchema<AutoscalerSettings> = {
       positiveDuration,
       'Wait before a removal that had no effect is asked for again.',
     ),
-    shutdownDeletionIntervalMs: byDefault('shutdown_deletion_interval', '10s', positiveDuration, 'The same at shutdown.'),
+    shutdownDeletionIntervalMs: byDefault(
+      'shutdown_deletion_interval',
+      '10s',
+      positiveDuration,
+      'The same at shutdown.',
+    ),
     shutdownDeletionRetries: byDefault(
       'shutdown_deletion_retries',
       3,

@@ -43,7 +43,12 @@ export const cacheTable: TableSchema<CacheSettings> = {
       '`s3`: caches are kept in a bucket, which all machines share. Default: each machine keeps them in its `cache_dir`.',
     ),
     path: optional('Path', nonEmptyText, 'What the names of all objects begin with.'),
-    shared: byDefault('Shared', false, flag, 'true: runners share their caches. false: the token of the runner is part of the name.'),
+    shared: byDefault(
+      'Shared',
+      false,
+      flag,
+      'true: runners share their caches. false: the token of the runner is part of the name.',
+    ),
     maxUploadedArchiveSize: byDefault(
       'MaxUploadedArchiveSize',
       0,

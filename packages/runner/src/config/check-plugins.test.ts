@@ -29,10 +29,13 @@ test.each([
   )
 })
 
-test.each(['nosuch', '@acme/machines', 'constructor', '', '/'])('%j is like no plugin: nothing is suggested', async (plugin) => {
-  const [problem] = await checkPlugins([{ name: 'a', autoscaler: { plugin } }], loadPlugin)
-  expect(problem?.message).not.toContain('did you mean')
-})
+test.each(['nosuch', '@acme/machines', 'constructor', '', '/'])(
+  '%j is like no plugin: nothing is suggested',
+  async (plugin) => {
+    const [problem] = await checkPlugins([{ name: 'a', autoscaler: { plugin } }], loadPlugin)
+    expect(problem?.message).not.toContain('did you mean')
+  },
+)
 
 test('a plugin that was found and does not load gets no suggestion', async () => {
   const find = (): Promise<never> => Promise.reject(new Error('a syntax error'))

@@ -11,12 +11,18 @@ import { type NamedGroup, namedGroups } from './named-groups.ts'
 import type { ReadRunner } from './parse-config.ts'
 import type { Problem } from './problem.ts'
 
-/** Finds a plugin; rejects with a message for people when there is none. What `loadPlugin` tells besides is logged when the plugin is used. */
+/**
+ * Finds a plugin; rejects with a message for people when there is none. What `loadPlugin` tells besides is logged when
+ * the plugin is used.
+ */
 export type FindPlugin = (
   reference: string,
 ) => Promise<Pick<LoadedPlugin, 'createInstanceGroup'> & Partial<Pick<LoadedPlugin, 'file' | 'kind' | 'passedOver'>>>
 
-/** Loads every runner's plugin, those of groups in groups too, and lets each check its own settings. Nothing is started, and no machine is looked for. */
+/**
+ * Loads every runner's plugin, those of groups in groups too, and lets each check its own settings. Nothing is started,
+ * and no machine is looked for.
+ */
 export async function checkPlugins(runners: readonly ReadRunner[], find: FindPlugin): Promise<readonly Problem[]> {
   const problems = await Promise.all(
     runners.flatMap(({ name, autoscaler = {} }, index) =>
@@ -43,7 +49,12 @@ async function checkGroup(
   )
 }
 
-function settingsProblems(create: CreateInstanceGroup, config: unknown, connector: ConnectorConfig, fleet: string): readonly string[] {
+function settingsProblems(
+  create: CreateInstanceGroup,
+  config: unknown,
+  connector: ConnectorConfig,
+  fleet: string,
+): readonly string[] {
   const context: PluginContext = { fleet, connector, logger: silentLogger, clock: systemClock, random: Math.random }
   try {
     create(config, context)

@@ -6,7 +6,9 @@ export function incompleteCaches(runners: readonly ReadRunner[]): readonly Probl
   return runners.flatMap(({ cache }, index) => {
     if (cache?.type !== 's3') return []
     const { bucketName, accessKey, secretKey, authenticationType } = cache.s3 ?? {}
-    const takesKeys = authenticationType === 'access-key' || (authenticationType === undefined && (accessKey ?? secretKey) !== undefined)
+    const takesKeys =
+      authenticationType === 'access-key' ||
+      (authenticationType === undefined && (accessKey ?? secretKey) !== undefined)
     const missing = [
       ...(bucketName === undefined ? ['BucketName'] : []),
       ...(takesKeys && accessKey === undefined ? ['AccessKey'] : []),

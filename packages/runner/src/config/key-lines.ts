@@ -2,8 +2,9 @@ import { parse } from 'smol-toml'
 import { isTable } from './schema.ts'
 
 /**
- * The line (from 1) of each table header and key of a valid TOML document, by path as problems name it: `runners[0].url`.
- * A statement is the shortest run of lines that the parser takes by itself, so strings and arrays over several lines are told from keys.
+ * The line (from 1) of each table header and key of a valid TOML document, by path as problems name it:
+ * `runners[0].url`. A statement is the shortest run of lines that the parser takes by itself, so strings and arrays
+ * over several lines are told from keys.
  */
 export function keyLines(toml: string): ReadonlyMap<string, number> {
   const found = new Map<string, number>()

@@ -82,14 +82,20 @@ export function oneOf<const T extends string>(...words: readonly T[]): Kind<T> {
 export const duration: Kind<number> = leaf('a duration such as "20m0s"', durationMs)
 
 /** The same, but not 0. */
-export const positiveDuration: Kind<number> = leaf('a duration above 0 such as "20m0s"', (value) => durationMs(value) || undefined)
+export const positiveDuration: Kind<number> = leaf(
+  'a duration above 0 such as "20m0s"',
+  (value) => durationMs(value) || undefined,
+)
 
 function durationMs(value: unknown): number | undefined {
   const ms = typeof value === 'string' ? parseGoDuration(value) : undefined
   return within(ms, { min: 0 }) ? ms : undefined
 }
 
-/** A number of seconds, or a Go duration; the value is in milliseconds. 0 means `zeroMeans` seconds, as in the files that `gitlab-runner register` writes. */
+/**
+ * A number of seconds, or a Go duration; the value is in milliseconds. 0 means `zeroMeans` seconds, as in the files
+ * that `gitlab-runner register` writes.
+ */
 export function seconds({ zeroMeans }: { readonly zeroMeans: number }): Kind<number> {
   return leaf('a number of seconds ≥ 0, or a duration', (value) => {
     const ms = within(value, { min: 0 }) ? value * 1_000 : durationMs(value)
@@ -110,7 +116,9 @@ export const httpUrl: Kind<string> = leaf(
 
 /** `host` or `host:port`, without a scheme. */
 export const hostAddress: Kind<string> = leaf('a host, or host:port, without a scheme', (value) =>
-  typeof value === 'string' && /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?$/i.test(value) && URL.canParse(`http://${value}`)
+  typeof value === 'string' &&
+  /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?$/i.test(value) &&
+  URL.canParse(`http://${value}`)
     ? value
     : undefined,
 )
@@ -146,8 +154,9 @@ export const timeZone: Kind<string> = leaf('an IANA time zone such as "Europe/Be
 export const cronPeriod: Kind<string> = leaf('a cron expression of five fields', cronExpression)
 
 /** The same, or the seven fields of GitLab Runner's older keys, as far as they say the same; the value has five. */
-export const cronPeriodOrSeven: Kind<string> = leaf('a cron expression of five fields, or of seven with * for seconds and years', (value) =>
-  cronExpression(typeof value === 'string' ? value.replace(/^\*\s+(\S+(?:\s+\S+){4})\s+\*$/, '$1') : value),
+export const cronPeriodOrSeven: Kind<string> = leaf(
+  'a cron expression of five fields, or of seven with * for seconds and years',
+  (value) => cronExpression(typeof value === 'string' ? value.replace(/^\*\s+(\S+(?:\s+\S+){4})\s+\*$/, '$1') : value),
 )
 
 function cronExpression(value: unknown): string | undefined {
@@ -202,7 +211,10 @@ function fileKind(take: (path: string, content: string) => string): Kind<string>
       try {
         return take(value, readFile(value))
       } catch (error) {
-        problem(path, `expected ${expected}, got ${showPath(value)} (${(error as NodeJS.ErrnoException).code ?? String(error)})`)
+        problem(
+          path,
+          `expected ${expected}, got ${showPath(value)} (${(error as NodeJS.ErrnoException).code ?? String(error)})`,
+        )
         return undefined
       }
     },

@@ -14,8 +14,9 @@ export interface LoadedConfig extends ParsedConfig {
 }
 
 /**
- * Reads a configuration file and checks everything that can be checked without touching a machine: keys, files, plugins and the plugins' own settings.
- * Relative paths in it are relative to the working directory. Thrown: `ConfigError` with every problem.
+ * Reads a configuration file and checks everything that can be checked without touching a machine: keys, files, plugins
+ * and the plugins' own settings. Relative paths in it are relative to the working directory. Thrown: `ConfigError` with
+ * every problem.
  */
 export async function loadConfig(file: string, findPlugin: FindPlugin = loadPlugin): Promise<LoadedConfig> {
   const toml = readConfigFile(file)
@@ -27,7 +28,10 @@ export async function loadConfig(file: string, findPlugin: FindPlugin = loadPlug
   return { ...acceptConfig(toml, { ...read, problems }, { file }), advice: placeProblems(toml, advice) }
 }
 
-/** The plugins that a configuration names, those of groups in groups too, each with its first runner's name; whatever else is wrong with it. Thrown: `ConfigError` when it cannot be read at all. */
+/**
+ * The plugins that a configuration names, those of groups in groups too, each with its first runner's name; whatever
+ * else is wrong with it. Thrown: `ConfigError` when it cannot be read at all.
+ */
 export function readPlugins(file: string): ReadonlyMap<string, string> {
   const plugins = new Map<string, string>()
   for (const { name = '', autoscaler = {} } of readConfig(readConfigFile(file), { file }).settings.runners ?? []) {
@@ -45,7 +49,8 @@ export function lateConfigError(file: string, problem: Problem, options?: { read
 
 function listensEverywhere({ listenAddress }: Pick<Partial<Settings>, 'listenAddress'>): readonly Problem[] {
   if (listenAddress === undefined || !isEverywhere(listenAddress)) return []
-  const message = 'expected one address, such as "127.0.0.1:9252", got all addresses of this machine: the pages need no login'
+  const message =
+    'expected one address, such as "127.0.0.1:9252", got all addresses of this machine: the pages need no login'
   return [{ path: 'listen_address', message }]
 }
 
@@ -55,7 +60,10 @@ function readableByOthers(file: string): readonly Problem[] {
   if ((mode & 0o006) === 0 || process.platform === 'win32') return []
   const got = (mode & 0o777).toString(8)
   return [
-    { path: '', message: `expected a file that others cannot read or write, since it holds tokens, got mode ${got}: chmod 600 mends it` },
+    {
+      path: '',
+      message: `expected a file that others cannot read or write, since it holds tokens, got mode ${got}: chmod 600 mends it`,
+    },
   ]
 }
 

@@ -8,13 +8,22 @@ export type NamedGroup = Partial<Pick<AutoscalerSettings, 'plugin' | 'pluginConf
   readonly suffix: string
 }
 
-/** The group that a runner's settings name and, with `multi`, those that this one is made of. What cannot be read is the plugin's to report. */
+/**
+ * The group that a runner's settings name and, with `multi`, those that this one is made of. What cannot be read is the
+ * plugin's to report.
+ */
 export function namedGroups(
   { plugin, pluginConfig, connector = {} }: Partial<AutoscalerSettings>,
   path = '',
   suffix = '',
 ): readonly NamedGroup[] {
-  const own = { ...(plugin !== undefined && { plugin }), ...(pluginConfig !== undefined && { pluginConfig }), connector, path, suffix }
+  const own = {
+    ...(plugin !== undefined && { plugin }),
+    ...(pluginConfig !== undefined && { pluginConfig }),
+    connector,
+    path,
+    suffix,
+  }
   if (plugin !== 'multi') return [own]
   const members = Object.entries(asTable(pluginConfig?.['groups'])).flatMap(([name, value]) => {
     const { plugin: memberPlugin, plugin_config: memberConfig } = asTable(value)

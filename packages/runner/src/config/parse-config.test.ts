@@ -17,13 +17,15 @@ executor = "instance"
 const minimal = `${runner}[runners.autoscaler]
 plugin = "aws"
 `
-const second = (name: string, plugin: string): string => minimal.replace('name = "a"', `name = "${name}"`).replace('"aws"', `"${plugin}"`)
+const second = (name: string, plugin: string): string =>
+  minimal.replace('name = "a"', `name = "${name}"`).replace('"aws"', `"${plugin}"`)
 
 function problemsOf(toml: string): readonly string[] {
   try {
     parseConfig(toml, { readFile })
   } catch (error) {
-    if (error instanceof ConfigError) return error.problems.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`))
+    if (error instanceof ConfigError)
+      return error.problems.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`))
     throw error
   }
   return []
@@ -32,8 +34,16 @@ function problemsOf(toml: string): readonly string[] {
 test('a minimal configuration has the documented defaults', () => {
   const { settings, warnings } = parseConfig(minimal, { readFile })
   expect(warnings).toEqual([])
-  expect(settings).toMatchObject({ concurrent: Number.POSITIVE_INFINITY, checkIntervalMs: 3_000, shutdownTimeoutMs: 30_000 })
-  expect(settings.runners[0]).toMatchObject({ shell: 'bash', limit: Number.POSITIVE_INFINITY, outputLimitBytes: 4_194_304 })
+  expect(settings).toMatchObject({
+    concurrent: Number.POSITIVE_INFINITY,
+    checkIntervalMs: 3_000,
+    shutdownTimeoutMs: 30_000,
+  })
+  expect(settings.runners[0]).toMatchObject({
+    shell: 'bash',
+    limit: Number.POSITIVE_INFINITY,
+    outputLimitBytes: 4_194_304,
+  })
   expect(settings.runners[0]?.autoscaler).toMatchObject({
     capacityPerInstance: 1,
     maxUseCount: 0,
@@ -206,7 +216,9 @@ preemptive_mode = true
         unhealthyIntervalMs: 300_000,
         finalUpdateRetryLimit: 4,
         monitoring: {
-          jobQueuingDurations: [{ periods: ['* * * * *'], timezone: 'UTC', thresholdMs: 90_000, jobsRunningForProject: /^0$/ }],
+          jobQueuingDurations: [
+            { periods: ['* * * * *'], timezone: 'UTC', thresholdMs: 90_000, jobsRunningForProject: /^0$/ },
+          ],
         },
         autoscaler: {
           fleet: 'linux',
@@ -295,10 +307,19 @@ describe('one bad value, one problem', () => {
     [global('concurrent = 1.5'), 'concurrent: expected a whole number ≥ 0, got 1.5'],
     [global('check_interval = "3"'), 'check_interval: expected a number of seconds ≥ 0, or a duration, got "3"'],
     [global('check_interval = nan'), 'check_interval: expected a number of seconds ≥ 0, or a duration, got NaN'],
-    [global('shutdown_timeout = inf'), 'shutdown_timeout: expected a number of seconds ≥ 0, or a duration, got Infinity'],
+    [
+      global('shutdown_timeout = inf'),
+      'shutdown_timeout: expected a number of seconds ≥ 0, or a duration, got Infinity',
+    ],
     [global('log_level = "loud"'), 'log_level: expected "debug" or "info" or "warn" or "error", got "loud"'],
-    [global('listen_address = "9252"'), 'listen_address: expected an address such as "127.0.0.1:9252" or ":9252", got "9252"'],
-    [global('listen_address = ":99999"'), 'listen_address: expected an address such as "127.0.0.1:9252" or ":9252", got ":99999"'],
+    [
+      global('listen_address = "9252"'),
+      'listen_address: expected an address such as "127.0.0.1:9252" or ":9252", got "9252"',
+    ],
+    [
+      global('listen_address = ":99999"'),
+      'listen_address: expected an address such as "127.0.0.1:9252" or ":9252", got ":99999"',
+    ],
     [global('toString = 1'), 'toString: expected a known key, got an unknown one'],
     [global('__proto__ = 1'), '__proto__: expected a known key, got an unknown one'],
     ['runners = 1', 'runners: expected an array of one or more, each item a table, got 1'],
@@ -323,11 +344,26 @@ describe('one bad value, one problem', () => {
       'runners[0].url: expected an http or https URL without credentials, got "ftp://gitlab.example.com"',
     ],
     [minimal.replace('"instance"', '"docker"'), 'runners[0].executor: expected "instance", got "docker"'],
-    [minimal.replace('"glrt-secret-token"', '12345'), 'runners[0].token: expected a non-empty string on one line, got a number'],
-    [minimal.replace('secret', '\\n'), 'runners[0].token: expected a non-empty string on one line, got a string of 12 characters'],
-    [inRunner('tls-ca-file = "ca.crt"'), 'runners[0].tls-ca-file: expected the path of a readable file, got "ca.crt" (ENOENT)'],
-    [inRunner('tls-cert-file = "c.pem"'), 'runners[0].tls-key-file: expected a path, because tls-cert-file is set, got nothing'],
-    [inRunner('environment = ["hunter2"]'), 'runners[0].environment[0]: expected "NAME=value", got a string of 7 characters'],
+    [
+      minimal.replace('"glrt-secret-token"', '12345'),
+      'runners[0].token: expected a non-empty string on one line, got a number',
+    ],
+    [
+      minimal.replace('secret', '\\n'),
+      'runners[0].token: expected a non-empty string on one line, got a string of 12 characters',
+    ],
+    [
+      inRunner('tls-ca-file = "ca.crt"'),
+      'runners[0].tls-ca-file: expected the path of a readable file, got "ca.crt" (ENOENT)',
+    ],
+    [
+      inRunner('tls-cert-file = "c.pem"'),
+      'runners[0].tls-key-file: expected a path, because tls-cert-file is set, got nothing',
+    ],
+    [
+      inRunner('environment = ["hunter2"]'),
+      'runners[0].environment[0]: expected "NAME=value", got a string of 7 characters',
+    ],
     [inRunner('shell = "pwsh"'), 'runners[0].shell: expected "bash" or "sh", got "pwsh"'],
     [inRunner('limit = -1'), 'runners[0].limit: expected a whole number ≥ 0, got -1'],
     [
@@ -335,7 +371,10 @@ describe('one bad value, one problem', () => {
       'runners[0].request_concurency: expected a known key, got an unknown one; did you mean request_concurrency?',
     ],
     [inAutoscaler('max_use_count = -1'), 'runners[0].autoscaler.max_use_count: expected a whole number ≥ 0, got -1'],
-    [inAutoscaler('capacity_per_instance = 0'), 'runners[0].autoscaler.capacity_per_instance: expected a whole number ≥ 1, got 0'],
+    [
+      inAutoscaler('capacity_per_instance = 0'),
+      'runners[0].autoscaler.capacity_per_instance: expected a whole number ≥ 1, got 0',
+    ],
     [inAutoscaler('plugin_config = "x"'), 'runners[0].autoscaler.plugin_config: expected a table, got "x"'],
     [inAutoscaler('plugin_config = [1]'), 'runners[0].autoscaler.plugin_config: expected a table, got an array'],
     [
@@ -368,9 +407,12 @@ describe('one bad value, one problem', () => {
 })
 
 test('keys that GitLab Runner has and we do not are warned about by name', () => {
-  const { warnings } = parseConfig(`[session_server]\n${minimal}vm_isolation = true\n[runners.referees]\nmetrics = 1\n`, {
-    readFile,
-  })
+  const { warnings } = parseConfig(
+    `[session_server]\n${minimal}vm_isolation = true\n[runners.referees]\nmetrics = 1\n`,
+    {
+      readFile,
+    },
+  )
   expect(warnings).toEqual([
     { path: 'session_server', message: 'not supported yet, ignored', line: 1 },
     { path: 'runners[0].autoscaler.vm_isolation', message: 'not supported yet, ignored', line: 9 },
@@ -391,14 +433,16 @@ test.each([
   )
 })
 
-test.each(['ServerAddress = "https://s3.example.com"', 'ServerAddress = "a/b"', 'BucketName = "../b"', 'SecretKey = 31337'])(
-  'what is no server, bucket or key: %s',
-  (line) => {
-    const [problem, ...more] = problemsOf(`${minimal}[runners.cache.s3]\n${line}\n`)
-    expect([problem, more]).toEqual([expect.stringMatching(/^runners\[0\]\.cache\.s3\./), []])
-    expect(problem).not.toContain('31337')
-  },
-)
+test.each([
+  'ServerAddress = "https://s3.example.com"',
+  'ServerAddress = "a/b"',
+  'BucketName = "../b"',
+  'SecretKey = 31337',
+])('what is no server, bucket or key: %s', (line) => {
+  const [problem, ...more] = problemsOf(`${minimal}[runners.cache.s3]\n${line}\n`)
+  expect([problem, more]).toEqual([expect.stringMatching(/^runners\[0\]\.cache\.s3\./), []])
+  expect(problem).not.toContain('31337')
+})
 
 test.each([
   ['preemptive_mode = true', true],
@@ -408,17 +452,26 @@ test.each([
   ['preemptive_mode = false', false],
   ['', false],
 ])('a policy that waits for instances that it never makes is warned about: %j', (policy, isWarned) => {
-  const { warnings } = parseConfig(`${minimal}[[runners.autoscaler.policy]]\n[[runners.autoscaler.policy]]\n${policy}\n`, { readFile })
+  const { warnings } = parseConfig(
+    `${minimal}[[runners.autoscaler.policy]]\n[[runners.autoscaler.policy]]\n${policy}\n`,
+    { readFile },
+  )
   const warning = {
     path: 'runners[0].autoscaler.policy[1].preemptive_mode',
-    message: 'expected false, or an idle_count above 0, got neither: from rest no instance is made, so no job is asked for',
+    message:
+      'expected false, or an idle_count above 0, got neither: from rest no instance is made, so no job is asked for',
     line: 10,
   }
   expect(warnings).toEqual(isWarned ? [warning] : [])
 })
 
 test.each<[string, string, string, boolean]>([
-  ['gce', 'project = "p", zone = "z", name = "n"', 'project = "p", zone = "z", name = "n", credentials_file = "k"', true],
+  [
+    'gce',
+    'project = "p", zone = "z", name = "n"',
+    'project = "p", zone = "z", name = "n", credentials_file = "k"',
+    true,
+  ],
   ['gce', 'project = "p", zone = "z", name = "n"', 'project = "p", zone = "y", name = "n"', false],
   ['gce', 'name = "n", credentials_file = "j"', 'name = "n", credentials_file = "k"', false],
   [
@@ -436,7 +489,9 @@ test.each<[string, string, string, boolean]>([
 
 test('two runners may not manage the same machines', () => {
   const problems = (other: string): readonly string[] => problemsOf(minimal + other)
-  expect(problems(second('a', 'local'))).toEqual(['runners[1].name: expected a name of its own, got that of runners[0]'])
+  expect(problems(second('a', 'local'))).toEqual([
+    'runners[1].name: expected a name of its own, got that of runners[0]',
+  ])
   expect(problems(second('b', 'aws'))).toEqual([
     'runners[1].autoscaler.plugin_config: expected an instance group of its own, got that of runners[0]',
   ])
@@ -451,8 +506,12 @@ test('two runners may not log in to one static host, however it is named', () =>
   const runnerWith = (name: string, hosts: string): string =>
     `${second(name, 'static')}connector_config = { username = "ci" }\nplugin_config = { instances = { ${hosts} } }\n`
   const problems = (hosts: string): readonly string[] =>
-    problemsOf(runnerWith('a', 'x = { internal_addr = "Build.example", external_addr = "1.2.3.4" }') + runnerWith('b', hosts))
-  const clash = ['runners[1].autoscaler.plugin_config.instances.z: expected a host, or a user there, of its own, got that of runners[0]']
+    problemsOf(
+      runnerWith('a', 'x = { internal_addr = "Build.example", external_addr = "1.2.3.4" }') + runnerWith('b', hosts),
+    )
+  const clash = [
+    'runners[1].autoscaler.plugin_config.instances.z: expected a host, or a user there, of its own, got that of runners[0]',
+  ]
   expect(problems('y = { internal_addr = "other" }, z = { internal_addr = "build.example:22" }')).toEqual(clash)
   expect(problems('z = { external_addr = "build.example", username = "ci" }')).toEqual(clash)
   expect(problems('z = { internal_addr = "build.example", protocol_port = 2222 }')).toEqual([])
@@ -478,9 +537,15 @@ describe('a value that may be secret is never shown', () => {
   test.each([
     [connector('password = 31337'), 'connector_config.password: expected a non-empty string, got a number'],
     [connector('password = ["31337"]'), 'connector_config.password: expected a non-empty string, got an array'],
-    [connector('key_path = """-----BEGIN\n31337"""'), 'key_path: expected the path of a readable file, got a string of 16 characters'],
+    [
+      connector('key_path = """-----BEGIN\n31337"""'),
+      'key_path: expected the path of a readable file, got a string of 16 characters',
+    ],
     [connector('key_path = 31337'), 'key_path: expected the path of a readable file, got a number'],
-    [inRunner('environment = "A=31337"'), 'environment: expected an array, each item "NAME=value", got a string of 7 characters'],
+    [
+      inRunner('environment = "A=31337"'),
+      'environment: expected an array, each item "NAME=value", got a string of 7 characters',
+    ],
     ...[
       ['https://u:31337@h', 'https://[hidden]@h'],
       ['https://31337@h/p', 'https://[hidden]@h/p'],

@@ -24,22 +24,35 @@ export interface ParsedConfig {
   readonly warnings: readonly Problem[]
 }
 
-/** A configuration as far as it could be read. With problems, settings that had one are absent, whatever their type says. */
+/**
+ * A configuration as far as it could be read. With problems, settings that had one are absent, whatever their type
+ * says.
+ */
 export interface ReadConfig {
-  readonly settings: Partial<Pick<Settings, 'stateDir' | 'stateKeyFile' | 'listenAddress'>> & { readonly runners?: readonly ReadRunner[] }
+  readonly settings: Partial<Pick<Settings, 'stateDir' | 'stateKeyFile' | 'listenAddress'>> & {
+    readonly runners?: readonly ReadRunner[]
+  }
   readonly problems: readonly Problem[]
   readonly warnings: readonly Problem[]
 }
 
-export type ReadRunner = Partial<Omit<RunnerSettings, 'autoscaler'>> & { readonly autoscaler?: Partial<AutoscalerSettings> }
+export type ReadRunner = Partial<Omit<RunnerSettings, 'autoscaler'>> & {
+  readonly autoscaler?: Partial<AutoscalerSettings>
+}
 
 /** Reads a configuration. Thrown: {@link ConfigError} with every problem in it, nothing else for whatever text. */
 export function parseConfig(toml: string, source: ConfigSource = {}): ParsedConfig {
   return acceptConfig(toml, readConfig(toml, source), source)
 }
 
-/** Reads as much of a configuration as can be read, and collects what is wrong with the rest. Thrown: {@link ConfigError} when it is not TOML. */
-export function readConfig(toml: string, { file = 'config.toml', readFile = readTextFile }: ConfigSource = {}): ReadConfig {
+/**
+ * Reads as much of a configuration as can be read, and collects what is wrong with the rest. Thrown:
+ * {@link ConfigError} when it is not TOML.
+ */
+export function readConfig(
+  toml: string,
+  { file = 'config.toml', readFile = readTextFile }: ConfigSource = {},
+): ReadConfig {
   const problems: Problem[] = []
   const warnings: Problem[] = []
   const settings = table(configTable).read(parseToml(toml, file), {
@@ -62,10 +75,16 @@ export function readConfig(toml: string, { file = 'config.toml', readFile = read
     )
     warnings.push(...policiesWithoutEffect(runners))
   }
-  return { settings: { ...settings, stateKeyFile, ...(runners && { runners: runners.map(withTrust) }) }, problems, warnings }
+  return {
+    settings: { ...settings, stateKeyFile, ...(runners && { runners: runners.map(withTrust) }) },
+    problems,
+    warnings,
+  }
 }
 
-/** The settings, when nothing is wrong with them. Thrown: {@link ConfigError}, the problems in the order of the file. */
+/**
+ * The settings, when nothing is wrong with them. Thrown: {@link ConfigError}, the problems in the order of the file.
+ */
 export function acceptConfig(
   toml: string,
   { settings, problems, warnings }: ReadConfig,
@@ -94,7 +113,9 @@ function lonelyTlsFiles(runners: readonly ReadRunner[]): readonly Problem[] {
   })
   return runners.flatMap(({ tlsCertFile, tlsKeyFile }, index) => {
     if ((tlsCertFile === undefined) === (tlsKeyFile === undefined)) return []
-    return tlsKeyFile === undefined ? missing(index, 'tls-key-file', 'tls-cert-file') : missing(index, 'tls-cert-file', 'tls-key-file')
+    return tlsKeyFile === undefined
+      ? missing(index, 'tls-key-file', 'tls-cert-file')
+      : missing(index, 'tls-cert-file', 'tls-key-file')
   })
 }
 

@@ -1,6 +1,9 @@
 /** Something about a configuration that an operator should see. */
 export interface Problem {
-  /** Where, in the file's own words: `runners[0].autoscaler.policy[1].idle_count`. Empty when it concerns the file as a whole. */
+  /**
+   * Where, in the file's own words: `runners[0].autoscaler.policy[1].idle_count`. Empty when it concerns the file as a
+   * whole.
+   */
   readonly path: string
   /** `expected X, got Y`. */
   readonly message: string

@@ -20,12 +20,20 @@ export function configReference(): string {
 function sections(path: string, schema: TableSchema<object>, isList: boolean): readonly string[] {
   const fields = Object.values(schema.fields) as readonly Field<unknown>[]
   const title = path === '' ? 'Top level' : isList ? `\`[[${path}]]\`` : `\`[${path}]\``
-  const rows = fields.map((field) => `| \`${field.key}\` | ${cell(field.kind.expected)} | ${presence(field)} | ${cell(field.doc)} |\n`)
-  const ignored = schema.notYet.length === 0 ? '' : `\nIgnored with a warning: ${schema.notYet.map((key) => `\`${key}\``).join(', ')}.\n`
+  const rows = fields.map(
+    (field) => `| \`${field.key}\` | ${cell(field.kind.expected)} | ${presence(field)} | ${cell(field.doc)} |\n`,
+  )
+  const ignored =
+    schema.notYet.length === 0
+      ? ''
+      : `\nIgnored with a warning: ${schema.notYet.map((key) => `\`${key}\``).join(', ')}.\n`
   const inner = fields.flatMap(({ key, kind }) =>
     kind.table ? sections(path === '' ? key : `${path}.${key}`, kind.table, kind.isList === true) : [],
   )
-  return [`\n## ${title}\n\n| key | value | default | meaning |\n|---|---|---|---|\n${rows.join('')}${ignored}`, ...inner]
+  return [
+    `\n## ${title}\n\n| key | value | default | meaning |\n|---|---|---|---|\n${rows.join('')}${ignored}`,
+    ...inner,
+  ]
 }
 
 function presence({ presence: is, byDefault, kind }: Field<unknown>): string {

@@ -57,16 +57,29 @@ const notYet = [
 export const runnerTable: TableSchema<RunnerSettings> = {
   notYet,
   fields: {
-    name: required('name', nonEmptyText, 'Name of the runner, for logs, metrics and the jobs. No two runners may have the same.'),
+    name: required(
+      'name',
+      nonEmptyText,
+      'Name of the runner, for logs, metrics and the jobs. No two runners may have the same.',
+    ),
     id: optional('id', wholeNumber({ min: 0 }), "The runner's number in GitLab; only logged."),
     url: required('url', httpUrl, 'Address of the GitLab server.'),
     token: required('token', secretText, 'Authentication token of the runner (`glrt-…`).'),
-    tlsCaFile: optional('tls-ca-file', readableFile, "Certificates that sign the server's, PEM. Default: the system's."),
+    tlsCaFile: optional(
+      'tls-ca-file',
+      readableFile,
+      "Certificates that sign the server's, PEM. Default: the system's.",
+    ),
     tlsCertFile: optional('tls-cert-file', readableFile, 'Client certificate, PEM.'),
     tlsKeyFile: optional('tls-key-file', readableFile, "The client certificate's key, PEM."),
     executor: required('executor', oneOf('instance'), 'How jobs are run: on the instances of `[runners.autoscaler]`.'),
     shell: byDefault('shell', 'bash', oneOf('bash', 'sh'), 'Shell that runs the scripts on the instance.'),
-    buildsDir: byDefault('builds_dir', 'builds', nonEmptyText, "Where builds go on an instance, absolute or relative to the login's home."),
+    buildsDir: byDefault(
+      'builds_dir',
+      'builds',
+      nonEmptyText,
+      "Where builds go on an instance, absolute or relative to the login's home.",
+    ),
     minFreeBytes: byDefault(
       'min_free_space',
       '64MB',
@@ -105,7 +118,12 @@ export const runnerTable: TableSchema<RunnerSettings> = {
       wholeNumber({ min: 1 }),
       'The most requests for a job in flight at once. One is in flight while nothing comes; more only while jobs do, so a runner at rest holds one slot at most.',
     ),
-    outputLimitBytes: byDefault('output_limit', 4096, kibibytes, 'Size of a job log after which the rest is dropped, KiB.'),
+    outputLimitBytes: byDefault(
+      'output_limit',
+      4096,
+      kibibytes,
+      'Size of a job log after which the rest is dropped, KiB.',
+    ),
     detach: byDefault(
       'detach',
       true,

@@ -1,7 +1,8 @@
 /**
  * What a configuration file may hold, as data: one description serves reading, checking and the reference page.
  *
- * Reading never stops at the first problem. A bad value is reported and read as absent, so that everything else is still checked.
+ * Reading never stops at the first problem. A bad value is reported and read as absent, so that everything else is
+ * still checked.
  *
  * @module
  */
@@ -36,7 +37,10 @@ export interface Field<T> {
   readonly kind: Kind<T>
   /** Meaning and units, for operators. */
   readonly doc: string
-  /** `required`: a problem when absent. `optional`: left out when absent. `default`: read as if the file said `byDefault`. */
+  /**
+   * `required`: a problem when absent. `optional`: left out when absent. `default`: read as if the file said
+   * `byDefault`.
+   */
   readonly presence: 'required' | 'optional' | 'default'
   /** A TOML value. */
   readonly byDefault?: unknown
@@ -94,7 +98,9 @@ export function list<T>(item: Kind<T>, { min = 0 }: { readonly min?: 0 | 1 } = {
         return undefined
       }
       // A bad item keeps its place, so that later problems name the right index.
-      return value.map((each: unknown, index) => item.read(each, { ...context, path: `${context.path}[${index}]` })) as readonly T[]
+      return value.map((each: unknown, index) =>
+        item.read(each, { ...context, path: `${context.path}[${index}]` }),
+      ) as readonly T[]
     },
   }
 }
@@ -131,7 +137,10 @@ export function table<S extends object>(schema: TableSchema<S>): Kind<S> {
   }
 }
 
-/** One pair of brackets opens a table, two open the next item of an array of tables. Headers name no items: `runners[0].autoscaler` is `runners.autoscaler` there. */
+/**
+ * One pair of brackets opens a table, two open the next item of an array of tables. Headers name no items:
+ * `runners[0].autoscaler` is `runners.autoscaler` there.
+ */
 function headerHint(header: string): string {
   return `; did you mean ${header.replace(/\[\d+\]/g, '')}?`
 }
@@ -146,7 +155,9 @@ export function show(value: unknown): string {
   if (value instanceof Date) return 'a date'
   if (typeof value === 'object') return 'a table'
   if (typeof value !== 'string') return String(value as number | boolean | undefined)
-  return value.length > 60 ? `${JSON.stringify(value.slice(0, 60))}… (${value.length} characters)` : JSON.stringify(value)
+  return value.length > 60
+    ? `${JSON.stringify(value.slice(0, 60))}… (${value.length} characters)`
+    : JSON.stringify(value)
 }
 
 /** A value that may be secret, as a message shows it: what it is, not what it says. */

@@ -1,5 +1,6 @@
 /**
- * A configuration after reading: camel case, units in the names, defaults filled in. docs/reference/config.md says what each key means.
+ * A configuration after reading: camel case, units in the names, defaults filled in. docs/reference/config.md says what
+ * each key means.
  *
  * @module
  */
@@ -25,7 +26,10 @@ export interface Settings {
   /** In lower case. */
   readonly listenHosts?: readonly string[]
   readonly shutdownTimeoutMs: number
-  /** Where what must outlive the process is kept. Absent: where a runner's own `stateStorage` says, or nowhere; see `stateDirectory`. */
+  /**
+   * Where what must outlive the process is kept. Absent: where a runner's own `stateStorage` says, or nowhere; see
+   * `stateDirectory`.
+   */
   readonly stateDir?: string
   readonly stateKeyFile: string
   readonly runners: readonly RunnerSettings[]
@@ -161,7 +165,10 @@ export function fleetName(runner: RunnerSettings): string {
   return runner.autoscaler.fleet ?? runner.name
 }
 
-/** What of a job's output its machine keeps: all that may come into the log, and as much again as masking and the parts that are no output may take away. */
+/**
+ * What of a job's output its machine keeps: all that may come into the log, and as much again as masking and the parts
+ * that are no output may take away.
+ */
 export function keptOutputBytes({ outputLimitBytes }: RunnerSettings): number {
   return Math.ceil(outputLimitBytes * 1.25) + 1024 * 1024
 }

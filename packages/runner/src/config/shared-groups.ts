@@ -8,15 +8,18 @@ import { sharedStaticHost } from './static-hosts.ts'
 /** Plugins whose groups are told apart by the fleet's name alone: equal settings under two names are two groups. */
 const groupedByFleet: ReadonlySet<string> = new Set(['local', 'docker'])
 
-/** What names a group to everybody, whatever account or key it is asked with: these equal, the group is the same. The first key and the last must be there. */
+/**
+ * What names a group to everybody, whatever account or key it is asked with: these equal, the group is the same. The
+ * first key and the last must be there.
+ */
 const identityKeys: ReadonlyMap<string, readonly string[]> = new Map([
   ['gce', ['project', 'region', 'zone', 'name']],
   ['azure', ['subscription_id', 'resource_group_name', 'name']],
 ])
 
 /**
- * Runners that would manage the same machines: each would remove the other's. What the configuration shows is found here; a group that two different
- * settings lead to is found by its identity when the second one starts.
+ * Runners that would manage the same machines: each would remove the other's. What the configuration shows is found
+ * here; a group that two different settings lead to is found by its identity when the second one starts.
  */
 export function sharedGroups(runners: readonly ReadRunner[]): readonly Problem[] {
   const problems: Problem[] = []
@@ -38,7 +41,8 @@ function sharedWith(one: ReadRunner, other: ReadRunner): { key: string; what: st
   if (one.name !== undefined && one.name === other.name) return { key: 'name', what: 'a name' }
   if (one.autoscaler === undefined || other.autoscaler === undefined) return undefined
   const fleet = one.autoscaler.fleet ?? one.name
-  if (fleet !== undefined && fleet === (other.autoscaler.fleet ?? other.name)) return { key: 'autoscaler.fleet', what: 'a fleet' }
+  if (fleet !== undefined && fleet === (other.autoscaler.fleet ?? other.name))
+    return { key: 'autoscaler.fleet', what: 'a fleet' }
   const others = namedGroups(other.autoscaler)
   for (const group of namedGroups(one.autoscaler)) {
     const at = `autoscaler.${group.path}plugin_config`
@@ -54,7 +58,8 @@ function sameGroup(one: NamedGroup, other: NamedGroup): boolean {
     one.plugin !== undefined &&
     one.plugin === other.plugin &&
     !groupedByFleet.has(one.plugin) &&
-    (isDeepStrictEqual(one.pluginConfig, other.pluginConfig) || sameIdentity(one.plugin, one.pluginConfig, other.pluginConfig))
+    (isDeepStrictEqual(one.pluginConfig, other.pluginConfig) ||
+      sameIdentity(one.plugin, one.pluginConfig, other.pluginConfig))
   )
 }
 

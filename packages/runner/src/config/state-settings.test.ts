@@ -22,7 +22,9 @@ test('state is kept where state_dir says, or else the table of GitLab Runner, or
   expect(read('').directory).toBeUndefined()
   expect(read('state_dir = "/var/lib/r"').directory).toBe('/var/lib/r')
   expect(read('', `${storage}enabled = true`).directory).toBe('/etc/runner/.taskscaler')
-  expect(read('', `${storage}enabled = true\ndir = "/srv/state"\nkeep_instance_with_acquisitions = true`).directory).toBe('/srv/state')
+  expect(
+    read('', `${storage}enabled = true\ndir = "/srv/state"\nkeep_instance_with_acquisitions = true`).directory,
+  ).toBe('/srv/state')
   expect(read('', `${storage}dir = "/srv/state"`).directory).toBeUndefined()
   expect(read('state_dir = "/var/lib/r"', `${storage}enabled = true\ndir = "/srv/state"`).directory).toBe('/var/lib/r')
   expect(read('state_dir = "/var/lib/r"', `${storage}enabled = false`).directory).toBe('/var/lib/r')
@@ -31,7 +33,8 @@ test('state is kept where state_dir says, or else the table of GitLab Runner, or
 test('the key is beside the configuration, or where it says, but never inside the state', () => {
   expect(read('').keyFile).toBe('/etc/runner/.runner_state_key')
   expect(read('state_key_file = "/srv/runner/key"').keyFile).toBe('/srv/runner/key')
-  const problems = (top: string): readonly unknown[] => readConfig(config(top), { file: '/etc/runner/config.toml' }).problems
+  const problems = (top: string): readonly unknown[] =>
+    readConfig(config(top), { file: '/etc/runner/config.toml' }).problems
   const inside = { path: 'state_key_file', message: 'expected a path outside the state directory, got one inside it' }
   expect(problems('state_dir = "/var/lib/r"\nstate_key_file = "/var/lib/r/key"')).toEqual([inside])
   expect(problems('state_dir = "/var/lib/r"\nstate_key_file = "/var/lib/x/../r/a/key"')).toEqual([inside])

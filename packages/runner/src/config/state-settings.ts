@@ -20,7 +20,10 @@ export function defaultStateKeyFile(configFile: string): string {
 export function withStorageDirectory(runner: ReadRunner, configFile: string): ReadRunner {
   const storage = runner.autoscaler?.stateStorage
   if (storage === undefined || storage.dir !== undefined) return runner
-  return { ...runner, autoscaler: { ...runner.autoscaler, stateStorage: { ...storage, dir: join(dirname(configFile), '.taskscaler') } } }
+  return {
+    ...runner,
+    autoscaler: { ...runner.autoscaler, stateStorage: { ...storage, dir: join(dirname(configFile), '.taskscaler') } },
+  }
 }
 
 /** Whoever copies the state must not have copied the key with it. */

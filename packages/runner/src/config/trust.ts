@@ -16,13 +16,24 @@ export function trustProblems(runners: readonly ReadRunner[]): readonly Problem[
     const own = `runners[${index}].autoscaler`
     return [
       ...(plugins(autoscaler).has(ownMachine)
-        ? [{ path, message: 'expected "all" or "project", got "none" with plugin "local": a job there is the manager\'s own user' }]
+        ? [
+            {
+              path,
+              message:
+                'expected "all" or "project", got "none" with plugin "local": a job there is the manager\'s own user',
+            },
+          ]
         : []),
       ...(maxUseCount !== undefined && maxUseCount > 1
         ? [{ path: `${own}.max_use_count`, message: `expected 1, because trust is "none", got ${maxUseCount}` }]
         : []),
       ...(capacityPerInstance !== undefined && capacityPerInstance > 1
-        ? [{ path: `${own}.capacity_per_instance`, message: `expected 1, because trust is "none", got ${capacityPerInstance}` }]
+        ? [
+            {
+              path: `${own}.capacity_per_instance`,
+              message: `expected 1, because trust is "none", got ${capacityPerInstance}`,
+            },
+          ]
         : []),
     ]
   })

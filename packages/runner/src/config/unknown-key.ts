@@ -5,5 +5,7 @@ export function unknownKeyMessage(key: string, known: readonly string[]): string
   const message = 'expected a known key, got an unknown one'
   if (known.length === 0) return message
   const nearest = closest(key, known)
-  return distance(key, nearest) <= Math.max(2, Math.floor(nearest.length / 3)) ? `${message}; did you mean ${nearest}?` : message
+  return distance(key, nearest) <= Math.max(2, Math.floor(nearest.length / 3))
+    ? `${message}; did you mean ${nearest}?`
+    : message
 }

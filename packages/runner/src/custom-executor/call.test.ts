@@ -6,7 +6,8 @@ const call = { call: 'run', temporaryDirectory: '/tmp/a', owner: 1, script: '/tm
 
 test('a call of each kind', () => {
   expect(parseCall(JSON.stringify(call))).toEqual(call)
-  for (const name of ['config', 'prepare', 'cleanup']) expect(parseCall(JSON.stringify({ ...call, call: name })).call).toBe(name)
+  for (const name of ['config', 'prepare', 'cleanup'])
+    expect(parseCall(JSON.stringify({ ...call, call: name })).call).toBe(name)
 })
 
 test.each([

@@ -18,7 +18,10 @@ export interface Call {
 }
 
 /** How a call ended: `build` the job's own failure, with its exit status; `system` ours. */
-export type CallEnd = { readonly end: 'ok' } | { readonly end: 'build'; readonly status: number } | { readonly end: 'system' }
+export type CallEnd =
+  | { readonly end: 'ok' }
+  | { readonly end: 'build'; readonly status: number }
+  | { readonly end: 'system' }
 
 const names: readonly string[] = ['config', 'prepare', 'run', 'cleanup'] satisfies CallName[]
 

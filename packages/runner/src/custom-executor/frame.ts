@@ -1,4 +1,7 @@
-/** What the daemon sends to the client of a call: `[kind, 1 byte][length of the payload, 4 bytes, big endian][payload]`. The client reads them without this file. */
+/**
+ * What the daemon sends to the client of a call: `[kind, 1 byte][length of the payload, 4 bytes, big endian][payload]`.
+ * The client reads them without this file.
+ */
 export const frameKind = {
   /** For the client's standard output. */
   out: 1,

@@ -12,15 +12,22 @@ const lookMs = 50
 export interface SoleServer {
   /** Takes no more connections. */
   close(): void
-  /** Lets the next daemon begin. To be called at last: until then nothing else keeps the lock from the garbage collector, which would let it go. */
+  /**
+   * Lets the next daemon begin. To be called at last: until then nothing else keeps the lock from the garbage
+   * collector, which would let it go.
+   */
   release(): void
 }
 
 /**
- * Listens in a private directory (see `openPrivateDirectory`) as the only one that does. Waits for an earlier daemon that is about to end. Undefined: another daemon serves there. Thrown: `Error` when it cannot
- * be.
+ * Listens in a private directory (see `openPrivateDirectory`) as the only one that does. Waits for an earlier daemon
+ * that is about to end. Undefined: another daemon serves there. Thrown: `Error` when it cannot be.
  */
-export async function listenAlone(directory: string, serve: (socket: Socket) => void, clock: Clock): Promise<SoleServer | undefined> {
+export async function listenAlone(
+  directory: string,
+  serve: (socket: Socket) => void,
+  clock: Clock,
+): Promise<SoleServer | undefined> {
   const path = join(directory, 'socket')
   if (Buffer.byteLength(path) > mostPathBytes)
     throw new Error(`${path}: expected at most ${mostPathBytes} bytes, as a socket's path; name a shorter --directory`)

@@ -1,13 +1,19 @@
 import { lstatSync, mkdirSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 
-/** Where the daemon of a configuration keeps its socket, its lock and its log, when the command line names no other directory. The client says the same: see `bin/custom-executor.cjs`. */
+/**
+ * Where the daemon of a configuration keeps its socket, its lock and its log, when the command line names no other
+ * directory. The client says the same: see `bin/custom-executor.cjs`.
+ */
 export function defaultDirectory(configFile: string): string {
   const file = resolve(configFile)
   return join(dirname(file), `.${basename(file)}.custom-executor`)
 }
 
-/** Makes the directory. Whoever can write to it could run scripts on our machines. Thrown: `Error` when it is somebody else's, or open to others. */
+/**
+ * Makes the directory. Whoever can write to it could run scripts on our machines. Thrown: `Error` when it is somebody
+ * else's, or open to others.
+ */
 export function openPrivateDirectory(directory: string): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const found = lstatSync(directory)

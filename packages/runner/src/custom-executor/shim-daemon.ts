@@ -18,7 +18,10 @@ export interface ShimDaemonOptions {
   readonly systemId?: string
   /** Where it is found. */
   readonly directory: string
-  /** How long there must have been neither a job nor an instance until the daemon ends itself, milliseconds; `Infinity`: it stays. */
+  /**
+   * How long there must have been neither a job nor an instance until the daemon ends itself, milliseconds; `Infinity`:
+   * it stays.
+   */
   readonly idleTimeoutMs: number
   /** How long a job is kept whose GitLab Runner has gone, milliseconds. */
   readonly ownerGraceMs: number
@@ -98,7 +101,9 @@ export class ShimDaemon {
     while (this.#jobs.size > 0) await new Promise<void>((resolve) => this.#options.clock.after(100, resolve))
   }
 
-  /** Ends every job, and gives the machines back. Answers those that were to be removed and are not known to be gone. */
+  /**
+   * Ends every job, and gives the machines back. Answers those that were to be removed and are not known to be gone.
+   */
   async shutDown(): Promise<readonly string[]> {
     this.#isClosing = true
     this.#cancelLook()
@@ -136,7 +141,11 @@ export class ShimDaemon {
     socket.end()
   }
 
-  async #do(call: Call, send: (kind: 1 | 2, payload: Buffer | string) => void | Promise<void>, signal: AbortSignal): Promise<CallEnd> {
+  async #do(
+    call: Call,
+    send: (kind: 1 | 2, payload: Buffer | string) => void | Promise<void>,
+    signal: AbortSignal,
+  ): Promise<CallEnd> {
     const { clock, logger } = this.#options
     const known = this.#jobs.get(call.temporaryDirectory)
     known?.heardOf(call.owner)
@@ -156,7 +165,10 @@ export class ShimDaemon {
         const script = await readFile(call.script as string, 'utf8')
         const startedAt = clock.now()
         const status = await known.run(script, (chunk) => send(frameKind.out, chunk), signal)
-        logger.debug({ stage: call.stage, exit_status: status, duration_seconds: loggedSeconds(clock.now() - startedAt) }, 'stage ended')
+        logger.debug(
+          { stage: call.stage, exit_status: status, duration_seconds: loggedSeconds(clock.now() - startedAt) },
+          'stage ended',
+        )
         return status === 0 ? { end: 'ok' } : { end: 'build', status }
       }
       case 'cleanup':
@@ -184,12 +196,16 @@ export class ShimDaemon {
     const runner =
       settings.runners.find((each) => each.name === name) ??
       (name === undefined && settings.runners.length === 1 ? settings.runners[0] : undefined)
-    if (runner === undefined) return Promise.reject(new ShimError(`expected --runner with one of ${names}, got ${name ?? 'none'}`))
+    if (runner === undefined)
+      return Promise.reject(new ShimError(`expected --runner with one of ${names}, got ${name ?? 'none'}`))
     let fleet = this.#fleets.get(runner.name)
     if (fleet === undefined) {
       const claimGroup = (groupId: string): void => this.#claims.claim(groupId, runner.name)
       const own = withFields(logger, { runner_name: runner.name })
-      fleet = ShimFleet.open({ ...this.#options, runner, concurrentIds: this.#concurrentIds, claimGroup, logger: own }, this.#stop.signal)
+      fleet = ShimFleet.open(
+        { ...this.#options, runner, concurrentIds: this.#concurrentIds, claimGroup, logger: own },
+        this.#stop.signal,
+      )
       this.#fleets.set(runner.name, fleet)
       fleet.then(
         (opened) => this.#opened.push(opened),
@@ -234,7 +250,10 @@ export class ShimDaemon {
 function jobName(file: string | undefined): object {
   if (file === undefined) return {}
   try {
-    const { id, job_info } = JSON.parse(readFileSync(file, 'utf8')) as { id?: unknown; job_info?: { project_id?: unknown } }
+    const { id, job_info } = JSON.parse(readFileSync(file, 'utf8')) as {
+      id?: unknown
+      job_info?: { project_id?: unknown }
+    }
     return { job: id, project: job_info?.project_id }
   } catch {
     return {}

@@ -31,10 +31,14 @@ export class ShimFleet {
   /** Thrown: what `startFleet` and `openFleetState` throw; nothing is left running then. */
   static async open(options: ShimFleetOptions, signal: AbortSignal): Promise<ShimFleet> {
     const { settings, runner, clock, logger } = options
-    const onWait = ({ name }: { readonly name: string }): void => logger.warn({}, `waiting: the fleet belongs to ${name}`)
+    const onWait = ({ name }: { readonly name: string }): void =>
+      logger.warn({}, `waiting: the fleet belongs to ${name}`)
     const state = await openFleetState({ settings, runner, onWait, clock, logger, signal })
     const observers = { provisioner: {}, taskscaler: {} }
-    const starting = startFleet({ ...options, observers, freePlaces: () => Number.POSITIVE_INFINITY, manager: hostname(), state }, signal)
+    const starting = startFleet(
+      { ...options, observers, freePlaces: () => Number.POSITIVE_INFINITY, manager: hostname(), state },
+      signal,
+    )
     const fleet = await starting.catch(async (error: unknown) => {
       await state?.close()
       throw error
@@ -56,7 +60,9 @@ export class ShimFleet {
       concurrentIds,
       claims: fleet.claims,
       minFreeBytes: runner.minFreeBytes,
-      ...(runner.detach && { detach: { limitBytes: keptOutputBytes(runner), reconnectGraceMs: runner.reconnectGraceMs } }),
+      ...(runner.detach && {
+        detach: { limitBytes: keptOutputBytes(runner), reconnectGraceMs: runner.reconnectGraceMs },
+      }),
       clock,
       logger,
     })
@@ -71,7 +77,10 @@ export class ShimFleet {
     return Object.values(this.#fleet.provisioner.counts()).every((count) => count === 0)
   }
 
-  /** Gives the machines back: no job may be there any more. Answers those that were to be removed and are not known to be gone. */
+  /**
+   * Gives the machines back: no job may be there any more. Answers those that were to be removed and are not known to
+   * be gone.
+   */
   async close(): Promise<readonly string[]> {
     const { deleteInstancesOnShutdown, shutdownDeletionIntervalMs, shutdownDeletionRetries } = this.settings.autoscaler
     await this.executor.sweepsEnded()

@@ -47,7 +47,10 @@ export class ShimJob {
     this.#leftAt = undefined
   }
 
-  /** Since when nobody has been there who could end the job: its GitLab Runner has ended, or has removed the job's directory. Milliseconds; undefined: somebody is. */
+  /**
+   * Since when nobody has been there who could end the job: its GitLab Runner has ended, or has removed the job's
+   * directory. Milliseconds; undefined: somebody is.
+   */
   get leftAt(): number | undefined {
     const { temporaryDirectory, clock } = this.#options
     const isOwned = this.#owner !== undefined && isAlive(this.#owner) && existsSync(temporaryDirectory)
@@ -89,13 +92,21 @@ export class ShimJob {
     }, signal)
   }
 
-  /** Runs the script of a stage in the job's place and answers its exit status. Rejects with `EnvironmentError`, {@link ShimError} and the signal's reason; then nothing of it runs any more. */
+  /**
+   * Runs the script of a stage in the job's place and answers its exit status. Rejects with `EnvironmentError`,
+   * {@link ShimError} and the signal's reason; then nothing of it runs any more.
+   */
   run(script: string, output: OutputSink, signal: AbortSignal): Promise<number> {
     return this.#call(async (stop) => {
       const prepared = this.#prepared
-      if (prepared === undefined) throw new ShimError('the job has no machine: prepare_exec was not called, or did not succeed')
+      if (prepared === undefined)
+        throw new ShimError('the job has no machine: prepare_exec was not called, or did not succeed')
       this.#hasRun = true
-      return await runForeignScript(prepared.environment, { script, output, signal: AbortSignal.any([stop, prepared.ending]) })
+      return await runForeignScript(prepared.environment, {
+        script,
+        output,
+        signal: AbortSignal.any([stop, prepared.ending]),
+      })
     }, signal)
   }
 
@@ -124,7 +135,10 @@ export class ShimJob {
       await environment.killAll()
       return true
     } catch (error) {
-      this.#options.logger.warn({ err: error }, 'processes of a job may be left on its instance, which gets no more jobs')
+      this.#options.logger.warn(
+        { err: error },
+        'processes of a job may be left on its instance, which gets no more jobs',
+      )
       return false
     }
   }

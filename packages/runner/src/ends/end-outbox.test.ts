@@ -13,7 +13,8 @@ import { Seal } from '../state/seal.ts'
 import { EndOutbox } from './end-outbox.ts'
 import { KeptTails } from './kept-tails.ts'
 
-const jobOf = (id: number): JobPayload => ({ id, token: 't', features: { failure_reasons: [] } }) as unknown as JobPayload
+const jobOf = (id: number): JobPayload =>
+  ({ id, token: 't', features: { failure_reasons: [] } }) as unknown as JobPayload
 const seal = new Seal(Buffer.alloc(32))
 
 let clock: ManualClock
@@ -79,8 +80,16 @@ interface Process {
 async function start({ limitBytes }: { readonly limitBytes?: number } = {}): Promise<Process> {
   const lease = await store.lease('fleet', { takeover: true })
   const jobs = new JobJournal({ journal: Journal.over({ lease, clock, logger: silentLogger }), seal, runner: 'a' })
-  const tails = new KeptTails({ directory: join(directory, 'ends'), seal, ...(limitBytes !== undefined && { limitBytes }) })
-  return { jobs, tails, outbox: new EndOutbox({ client, journal: jobs, tails, clock, random: () => 0, logger: silentLogger }) }
+  const tails = new KeptTails({
+    directory: join(directory, 'ends'),
+    seal,
+    ...(limitBytes !== undefined && { limitBytes }),
+  })
+  return {
+    jobs,
+    tails,
+    outbox: new EndOutbox({ client, journal: jobs, tails, clock, random: () => 0, logger: silentLogger }),
+  }
 }
 
 const withoutState = (): EndOutbox => new EndOutbox({ client, clock, random: () => 0, logger: silentLogger })

@@ -1,4 +1,13 @@
-import { type Clock, delay, type JsonValue, type Logger, loggedSeconds, type Random, Semaphore, StateError } from '@runner-core/fleeting'
+import {
+  type Clock,
+  delay,
+  type JsonValue,
+  type Logger,
+  loggedSeconds,
+  type Random,
+  Semaphore,
+  StateError,
+} from '@runner-core/fleeting'
 import type { JobOutcome, JobPayload, Trace } from '@runner-core/job'
 import { type Delivery, OutcomeDelivery } from '../gitlab/deliver-outcome.ts'
 import type { JobApiClient } from '../gitlab/job-api-client.ts'
@@ -39,7 +48,10 @@ interface Waiting {
 
 /** What stands in the record itself: most jobs have less left to send. */
 const recordBytes = 32 * 1024
-/** Of all tails in memory, and how many ends wait there without a journal. Beyond that the oldest lose their tails, then the oldest are given up. */
+/**
+ * Of all tails in memory, and how many ends wait there without a journal. Beyond that the oldest lose their tails, then
+ * the oldest are given up.
+ */
 const memoryLimitBytes = 64 * 1024 * 1024
 const memoryLimitEnds = 1_000
 const firstWaitMs = 1_000
@@ -50,7 +62,8 @@ const atOnce = 4
 const saidMs = 600_000
 
 /**
- * Ends of jobs that the coordinator has not taken at once: kept, and told until it takes them or says that they are not ours. Holds neither a slot nor a place in `concurrent`, and needs no fleet.
+ * Ends of jobs that the coordinator has not taken at once: kept, and told until it takes them or says that they are not
+ * ours. Holds neither a slot nor a place in `concurrent`, and needs no fleet.
  */
 export class EndOutbox {
   readonly #options: EndOutboxOptions
@@ -86,8 +99,8 @@ export class EndOutbox {
   }
 
   /**
-   * Keeps how a job ended for the next process, before its slot is given back: from then on nobody could go on with it. Never rejects: what the disk does not take is only told by this one. Undefined where
-   * nothing outlives the process.
+   * Keeps how a job ended for the next process, before its slot is given back: from then on nobody could go on with it.
+   * Never rejects: what the disk does not take is only told by this one. Undefined where nothing outlives the process.
    */
   async keep(ended: EndedJob): Promise<KeptEnd | undefined> {
     const { journal, logger } = this.#options
@@ -121,7 +134,10 @@ export class EndOutbox {
     if (file !== undefined) void tails?.remove(file)
   }
 
-  /** Goes on telling how a job ended that the coordinator did not take. `kept`: what {@link keep} answered. Never rejects; the trace is not read any more once this resolves. */
+  /**
+   * Goes on telling how a job ended that the coordinator did not take. `kept`: what {@link keep} answered. Never
+   * rejects; the trace is not read any more once this resolves.
+   */
   async take(ended: EndedJob, kept: KeptEnd | undefined, why: Error): Promise<void> {
     const { job } = ended
     const end = kept ?? withoutTail(ended)
@@ -144,7 +160,10 @@ export class EndOutbox {
     this.#add({ job, end, memory: undefined, since: this.#options.clock.now() })
   }
 
-  /** Tries once more at once, for as long as `patience` lasts; what is left then stays in the journal. Resolves when nothing is told any more. */
+  /**
+   * Tries once more at once, for as long as `patience` lasts; what is left then stays in the journal. Resolves when
+   * nothing is told any more.
+   */
   async stop(patience: AbortSignal): Promise<void> {
     this.#isStopping = true
     const end = (): void => this.#stop.abort(patience.reason)
@@ -158,7 +177,8 @@ export class EndOutbox {
     const { job, trace } = ended
     const { tails } = this.#options
     const start = tailStart(ended)
-    if (tails === undefined || trace.size - start <= recordBytes) return { tail: (await this.#readTail(ended)).toString('base64') }
+    if (tails === undefined || trace.size - start <= recordBytes)
+      return { tail: (await this.#readTail(ended)).toString('base64') }
     const tailFile = await tails.write(job.id, (offset, most) => trace.read(offset, most), start, trace.size)
     this.#files.set(job.id, tailFile)
     return { tail: '', tailFile }
@@ -167,14 +187,16 @@ export class EndOutbox {
   async #readTail(ended: EndedJob): Promise<Buffer> {
     const { trace } = ended
     const pieces: Buffer[] = []
-    for (let at = tailStart(ended); at < trace.size; at += pieces.at(-1)!.length) pieces.push(await trace.read(at, trace.size - at))
+    for (let at = tailStart(ended); at < trace.size; at += pieces.at(-1)!.length)
+      pieces.push(await trace.read(at, trace.size - at))
     return Buffer.concat(pieces)
   }
 
   #add(waiting: Waiting, why?: Error): void {
     const { job } = waiting
     const { logger } = this.#options
-    if (why !== undefined) logger.warn({ job: job.id, job_status: waiting.end.outcome.state, error: why }, 'end of a job waits to be told')
+    if (why !== undefined)
+      logger.warn({ job: job.id, job_status: waiting.end.outcome.state, error: why }, 'end of a job waits to be told')
     this.#waiting.set(job.id, waiting)
     this.#bound()
     if (this.#stop.signal.aborted) return
@@ -217,7 +239,11 @@ export class EndOutbox {
         if (result === undefined) continue
         if (result.delivered || (result.error instanceof JobApiError && isNotOurs(result.error))) {
           this.told(job.id)
-          const fields = { job: job.id, job_status: end.outcome.state, after_seconds: loggedSeconds(clock.now() - since) }
+          const fields = {
+            job: job.id,
+            job_status: end.outcome.state,
+            after_seconds: loggedSeconds(clock.now() - since),
+          }
           if (result.delivered) logger.info(fields, 'end of a job told late')
           else logger.warn({ ...fields, error: result.error }, 'end of a job not wanted: it is not ours any more')
           return
@@ -255,7 +281,8 @@ export class EndOutbox {
     // Not held on to here: it may have to be given up.
     const fromMemory: ReadBytes | undefined =
       waiting.memory && ((offset, most) => waiting.memory?.subarray(offset, offset + most) ?? Buffer.alloc(0))
-    const fromFile: ReadBytes | undefined = tailFile === undefined ? undefined : (offset, most) => readFile(tails, tailFile, offset, most)
+    const fromFile: ReadBytes | undefined =
+      tailFile === undefined ? undefined : (offset, most) => readFile(tails, tailFile, offset, most)
     const trace = new KeptTrace(end, fromMemory ?? fromFile)
     const upload = new TraceUpload(client, job, trace, { isDebugTrace: false, sent: { bytes: end.tailAt } })
     return new OutcomeDelivery(
@@ -301,6 +328,7 @@ function withoutTail(ended: EndedJob): KeptEnd {
 }
 
 function readFile(tails: KeptTails | undefined, name: string, offset: number, mostBytes: number): Promise<Buffer> {
-  if (tails === undefined) throw new StateError('unavailable', 'the rest of a log is in a file, and no state is kept now')
+  if (tails === undefined)
+    throw new StateError('unavailable', 'the rest of a log is in a file, and no state is kept now')
   return tails.read(name, offset, mostBytes)
 }

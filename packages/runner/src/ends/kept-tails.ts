@@ -19,7 +19,10 @@ export interface KeptTailsOptions {
 const chunkBytes = 256 * 1024
 const sealedChunkBytes = chunkBytes + sealBytesMore
 
-/** The rests of traces that the coordinator does not have yet, each in an encrypted file that is written and read in pieces: none is ever in memory as a whole. */
+/**
+ * The rests of traces that the coordinator does not have yet, each in an encrypted file that is written and read in
+ * pieces: none is ever in memory as a whole.
+ */
 export class KeptTails {
   readonly #options: KeptTailsOptions
 
@@ -27,7 +30,10 @@ export class KeptTails {
     this.#options = options
   }
 
-  /** Keeps what `read` gives from `start` to `end`. Answers the file's name. Rejects with what the file system says, or `read`; nothing is left then. */
+  /**
+   * Keeps what `read` gives from `start` to `end`. Answers the file's name. Rejects with what the file system says, or
+   * `read`; nothing is left then.
+   */
   async write(jobId: number, read: ReadBytes, start: number, end: number): Promise<string> {
     const { directory, seal } = this.#options
     await mkdir(directory, { recursive: true, mode: 0o700 })
@@ -54,7 +60,12 @@ export class KeptTails {
     const { directory, seal } = this.#options
     const index = Math.floor(offset / chunkBytes)
     await using file = await open(join(directory, name), 'r')
-    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(sealedChunkBytes), 0, sealedChunkBytes, index * sealedChunkBytes)
+    const { buffer, bytesRead } = await file.read(
+      Buffer.allocUnsafe(sealedChunkBytes),
+      0,
+      sealedChunkBytes,
+      index * sealedChunkBytes,
+    )
     if (bytesRead === 0) return Buffer.alloc(0)
     const from = offset - index * chunkBytes
     return seal.openBytes(buffer.subarray(0, bytesRead), placeOf(name, index)).subarray(from, from + maxBytes)
@@ -65,7 +76,9 @@ export class KeptTails {
     await rm(join(this.#options.directory, name), { force: true }).catch(() => {})
   }
 
-  /** Removes what no end needs any more: a process may have been killed between a file and its record. Never rejects. */
+  /**
+   * Removes what no end needs any more: a process may have been killed between a file and its record. Never rejects.
+   */
   async sweep(needed: ReadonlySet<string>): Promise<void> {
     for (const name of await this.#names()) if (!needed.has(name)) await this.remove(name)
   }

@@ -10,8 +10,9 @@ export interface JobExplanation {
   readonly queuedMs: number
   readonly waitedMs: number
   /**
-   * What it waited for, machine-readable, in the order of appearance: what a `hold` or `refuse` names (`max_instances`, `backoff`, `breaker`, `throttle`, `preemptive_mode`, `shutdown`), `schedule`, or
-   * `launch` when an instance had to be made for it. Empty: it did not wait, or for nothing that is on record.
+   * What it waited for, machine-readable, in the order of appearance: what a `hold` or `refuse` names (`max_instances`,
+   * `backoff`, `breaker`, `throttle`, `preemptive_mode`, `shutdown`), `schedule`, or `launch` when an instance had to
+   * be made for it. Empty: it did not wait, or for nothing that is on record.
    */
   readonly because: readonly string[]
   readonly history: JobHistory
@@ -31,10 +32,15 @@ export function explainJob(job: string, { decisions, jobs }: KeptRecord, wallTim
   const gotAt = placed?.at ?? ended?.at ?? wallTime
   const waitedMs = Math.max(0, gotAt - cameAt)
   const explanation = { job, fate: fateOf(history), queuedMs, waitedMs, history }
-  if (history.waits.length === 0 && queuedMs + waitedMs < noWaitMs) return { ...explanation, because: [], meanwhile: [] }
+  if (history.waits.length === 0 && queuedMs + waitedMs < noWaitMs)
+    return { ...explanation, because: [], meanwhile: [] }
   // Once it is here, a promise that is refused is somebody else's.
-  const concerns = ({ kind, at }: Decision): boolean => waitKinds.has(kind) && (at < cameAt || (kind !== 'refuse' && kind !== 'accept'))
-  const meanwhile = [...inForce(decisions, beganAt), ...decisions.filter(({ at }) => at >= beganAt && at <= gotAt)].filter(concerns)
+  const concerns = ({ kind, at }: Decision): boolean =>
+    waitKinds.has(kind) && (at < cameAt || (kind !== 'refuse' && kind !== 'accept'))
+  const meanwhile = [
+    ...inForce(decisions, beganAt),
+    ...decisions.filter(({ at }) => at >= beganAt && at <= gotAt),
+  ].filter(concerns)
   return { ...explanation, because: causes(meanwhile), meanwhile }
 }
 
@@ -53,7 +59,8 @@ const waitKinds: ReadonlySet<Decision['kind']> = new Set([
 /** What was still so when the wait began: the policy, and what held launches or promises back. */
 function inForce(decisions: readonly Decision[], at: number): Decision[] {
   const before = decisions.filter((decision) => decision.at < at)
-  const last = (...kinds: Decision['kind'][]): Decision | undefined => before.findLast(({ kind }) => kinds.includes(kind))
+  const last = (...kinds: Decision['kind'][]): Decision | undefined =>
+    before.findLast(({ kind }) => kinds.includes(kind))
   const hold = last('hold', 'resume')
   const refusal = last('refuse', 'accept')
   return [last('policy'), hold?.kind === 'hold' ? hold : undefined, refusal?.kind === 'refuse' ? refusal : undefined]

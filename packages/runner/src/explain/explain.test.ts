@@ -1,4 +1,5 @@
-// Acceptance: a job that waited is told why, whatever it was. The fleet, the scaler and the executor are the real ones; the cloud and the clock are not.
+// Acceptance: a job that waited is told why, whatever it was. The fleet, the scaler and the executor are the real ones;
+// the cloud and the clock are not.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -46,7 +47,9 @@ executor = "instance"
 [runners.autoscaler]
 plugin = "memory"
 ${autoscaler}`).settings.runners
-  const findPlugin = async (): Promise<{ createInstanceGroup: () => MemoryGroup }> => ({ createInstanceGroup: () => group })
+  const findPlugin = async (): Promise<{ createInstanceGroup: () => MemoryGroup }> => ({
+    createInstanceGroup: () => group,
+  })
   const observers = { provisioner: {}, taskscaler: { decided: record.decided } }
   fleet = await startFleet(
     {
@@ -62,7 +65,13 @@ ${autoscaler}`).settings.runners
     new AbortController().signal,
   )
   record.watch(fleet.provisioner)
-  executor = new InstanceExecutor({ scaler: fleet.scaler, shell: 'sh', buildsDir: 'builds', concurrentIds: new ConcurrentIds(), clock })
+  executor = new InstanceExecutor({
+    scaler: fleet.scaler,
+    shell: 'sh',
+    buildsDir: 'builds',
+    concurrentIds: new ConcurrentIds(),
+    clock,
+  })
   await clock.advance(1_000)
 }
 
@@ -169,7 +178,9 @@ describe('why a job waited', () => {
     await run(begin('1'))
     const explanation = await explained('1')
     expect(explanation.because).toEqual(['launch', 'backoff'])
-    expect(explanation.meanwhile.filter(({ kind, code }) => kind === 'launch_failed' && code === 'capacity').length).toBeGreaterThan(0)
+    expect(
+      explanation.meanwhile.filter(({ kind, code }) => kind === 'launch_failed' && code === 'capacity').length,
+    ).toBeGreaterThan(0)
     const text = jobLines(explanation).join('\n')
     expect(text).toContain('no machines of this kind in zone a')
     expect(text).not.toContain(secret)
@@ -213,7 +224,11 @@ describe('why a job waited', () => {
 
   test('and still waits: for how long already', async () => {
     await start('')
-    group.fail('increase', { kind: 'error', error: new GroupError('quota', 'the account may have no more') }, Number.POSITIVE_INFINITY)
+    group.fail(
+      'increase',
+      { kind: 'error', error: new GroupError('quota', 'the account may have no more') },
+      Number.POSITIVE_INFINITY,
+    )
     begin('1')
     await advance(120_000)
     const explanation = await explained('1')
@@ -253,7 +268,9 @@ test('what a killed manager has torn and what is no entry are left out; a second
   next.restore(kept)
   next.jobEnded('1', 'success, after a restart')
   expect([...next.decisions]).toEqual([...record.decisions])
-  expect([...next.jobs()]).toMatchObject([{ job: '1', placed: { instance: 'm-1' }, ended: { how: 'success, after a restart' } }])
+  expect([...next.jobs()]).toMatchObject([
+    { job: '1', placed: { instance: 'm-1' }, ended: { how: 'success, after a restart' } },
+  ])
   const { jobs } = kept
   expect(jobs).toMatchObject([{ job: '1', ended: { how: 'success' } }])
 })

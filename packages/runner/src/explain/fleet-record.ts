@@ -61,10 +61,12 @@ export class FleetRecord {
   watch(provisioner: Pick<Provisioner, 'instances' | 'onChange'>): () => void {
     const { clock } = this.#options
     for (const instance of provisioner.instances().values()) {
-      for (const decision of instanceDecisions({ kind: 'seen', instance }, clock.now(), clock.wallTime())) this.decided(decision)
+      for (const decision of instanceDecisions({ kind: 'seen', instance }, clock.now(), clock.wallTime()))
+        this.decided(decision)
     }
     return provisioner.onChange((changes) => {
-      for (const change of changes) for (const decision of instanceDecisions(change, clock.now(), clock.wallTime())) this.decided(decision)
+      for (const change of changes)
+        for (const decision of instanceDecisions(change, clock.now(), clock.wallTime())) this.decided(decision)
     })
   }
 

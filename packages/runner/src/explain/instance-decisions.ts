@@ -8,21 +8,31 @@ export function instanceDecisions(change: InstanceChange, now: number, at: numbe
   if (change.kind === 'seen') return [decision('seen', seenText(change)), ...removalOf(change, decision)]
   if (change.kind === 'gone') {
     const life = durationText(now - instance.seenAt)
-    if (change.lost) return [decision('lost', `went without our doing after ${life}, last seen ${instance.state}${detailOf(change)}`)]
-    return [decision('gone', `gone after ${life}${instance.removal === undefined ? '' : `; ${instance.removal.reason}`}`)]
+    if (change.lost)
+      return [decision('lost', `went without our doing after ${life}, last seen ${instance.state}${detailOf(change)}`)]
+    return [
+      decision('gone', `gone after ${life}${instance.removal === undefined ? '' : `; ${instance.removal.reason}`}`),
+    ]
   }
   const { before } = change
   const changed: Decision[] = []
   if (instance.interruptedAt !== undefined && before.interruptedAt === undefined) {
-    changed.push(decision('interrupted', 'the cloud announced that it takes it away: no more jobs, those that run may finish'))
+    changed.push(
+      decision('interrupted', 'the cloud announced that it takes it away: no more jobs, those that run may finish'),
+    )
   }
   if (instance.failing !== before.failing) {
-    changed.push(instance.failing === undefined ? decision('healthy', 'answers again') : decision('unhealthy', instance.failing))
+    changed.push(
+      instance.failing === undefined ? decision('healthy', 'answers again') : decision('unhealthy', instance.failing),
+    )
   }
   return before.removal === undefined ? [...changed, ...removalOf(change, decision)] : changed
 }
 
-function removalOf({ instance }: InstanceChange, decision: (kind: Decision['kind'], reason: string) => Decision): Decision[] {
+function removalOf(
+  { instance }: InstanceChange,
+  decision: (kind: Decision['kind'], reason: string) => Decision,
+): Decision[] {
   return instance.removal === undefined ? [] : [decision('remove', instance.removal.reason)]
 }
 

@@ -1,4 +1,7 @@
-/** What became of one job, as far as it has come. Plain data, small, without secrets. Times are wall times, milliseconds. */
+/**
+ * What became of one job, as far as it has come. Plain data, small, without secrets. Times are wall times,
+ * milliseconds.
+ */
 export interface JobHistory {
   /** GitLab's id. */
   readonly job: string

@@ -22,21 +22,28 @@ export interface ManagerPlaces {
   readonly signal: AbortSignal
 }
 
-/** The records of a manager that runs, over its status pages or from `state_dir`, or of one that has stopped, from `state_dir`. Thrown: {@link NoManagerError}; what reading throws. */
+/**
+ * The records of a manager that runs, over its status pages or from `state_dir`, or of one that has stopped, from
+ * `state_dir`. Thrown: {@link NoManagerError}; what reading throws.
+ */
 export async function readRecords(places: ManagerPlaces): Promise<readonly RunnerRecord[]> {
   const asked = await askManager<readonly RunnerRecord[]>('/decisions', places)
   if (asked !== undefined) return asked
   const { settings } = places
   const kept = settings.runners.flatMap((runner) => {
     const directory = stateDirectory(settings, runner)
-    return directory === undefined ? [] : { runner: runner.name, directory: fleetDirectory(directory, fleetName(runner)) }
+    return directory === undefined
+      ? []
+      : { runner: runner.name, directory: fleetDirectory(directory, fleetName(runner)) }
   })
   if (kept.length === 0) throw nobody()
   return Promise.all(kept.map(async ({ runner, directory }) => ({ runner, ...(await readRecord(directory)) })))
 }
 
 /** The same for its status, and whether it runs. */
-export async function readStatus(places: ManagerPlaces): Promise<{ readonly status: ManagerStatus; readonly isRunning: boolean }> {
+export async function readStatus(
+  places: ManagerPlaces,
+): Promise<{ readonly status: ManagerStatus; readonly isRunning: boolean }> {
   const asked = await askManager<ManagerStatus>('/status', places)
   if (asked !== undefined) return { status: asked, isRunning: true }
   const directory = statusDirectory(places.settings)
@@ -46,7 +53,10 @@ export async function readStatus(places: ManagerPlaces): Promise<{ readonly stat
 }
 
 /** Undefined when there is no address, or nobody there. */
-async function askManager<T>(path: string, { settings: { listenAddress }, signal }: ManagerPlaces): Promise<T | undefined> {
+async function askManager<T>(
+  path: string,
+  { settings: { listenAddress }, signal }: ManagerPlaces,
+): Promise<T | undefined> {
   if (listenAddress === undefined) return undefined
   const { host = '127.0.0.1', port } = listenAddress
   const name = host === '0.0.0.0' || host === '::' || host === '' ? '127.0.0.1' : host

@@ -17,7 +17,8 @@ test.skipIf(process.platform !== 'linux')(
     execFileSync('mkfifo', [path])
     const clock = new ManualClock()
     const file = new RecordFile({ directory, clock, logger: silentLogger })
-    const decide = (number: number): void => file.decision({ at: number, kind: 'increase', reason: `number ${number}` } as never)
+    const decide = (number: number): void =>
+      file.decision({ at: number, kind: 'increase', reason: `number ${number}` } as never)
     decide(0)
     await clock.advance(500)
     for (let number = 1; number <= 25_000; number++) decide(number)

@@ -26,8 +26,9 @@ export interface RecordFileOptions {
 }
 
 /**
- * Writes a fleet's record beside its state, a line of JSON for each entry, in batches: nobody waits for it, and when it cannot be written the fleet goes on without. A job has a line each time it got
- * further; the last one counts, and those of one batch are one.
+ * Writes a fleet's record beside its state, a line of JSON for each entry, in batches: nobody waits for it, and when it
+ * cannot be written the fleet goes on without. A job has a line each time it got further; the last one counts, and
+ * those of one batch are one.
  */
 export class RecordFile implements RecordSink {
   readonly #options: RecordFileOptions

@@ -29,7 +29,13 @@ class Cloud {
   readonly group: MemoryGroup
 
   constructor(states: readonly InstanceState[] = [], options: Partial<MemoryGroupOptions> = {}) {
-    this.group = new MemoryGroup({ clock: this.clock, shell: simpleShell, appearDelayMs: 600_000, deleteDelayMs: 600_000, ...options })
+    this.group = new MemoryGroup({
+      clock: this.clock,
+      shell: simpleShell,
+      appearDelayMs: 600_000,
+      deleteDelayMs: 600_000,
+      ...options,
+    })
     for (const state of states) this.group.addForeign(state)
   }
 
@@ -38,7 +44,10 @@ class Cloud {
   }
 
   /** What a start asks of the group at once. */
-  async run(autoscaler: string, claimGroup: (id: string) => void = () => {}): Promise<{ increase: number; remove: readonly string[] }> {
+  async run(
+    autoscaler: string,
+    claimGroup: (id: string) => void = () => {},
+  ): Promise<{ increase: number; remove: readonly string[] }> {
     const from = this.group.calls.length
     const { scaler } = await startFleet(
       {
@@ -67,7 +76,11 @@ class Cloud {
 
 test('says what a start would do, and only reads', async () => {
   const cloud = new Cloud([], { maxSize: 5 })
-  const { plan, maxInstances, policy: inForce } = await cloud.plan(`capacity_per_instance = 2\nmax_instances = 4\n${policy(3)}`)
+  const {
+    plan,
+    maxInstances,
+    policy: inForce,
+  } = await cloud.plan(`capacity_per_instance = 2\nmax_instances = 4\n${policy(3)}`)
   expect(plan.increase).toEqual([{ count: 2, reason: expect.stringContaining('3 to keep idle') }])
   expect(maxInstances).toBe(4)
   expect(inForce.idleCount).toBe(3)
@@ -86,7 +99,16 @@ test('says who has the group, where the group can, and claims nothing', async ()
 
 describe('a start does what the plan says', () => {
   const states = fc.array(
-    fc.constantFrom<InstanceState>('creating', 'running', 'suspending', 'suspended', 'resuming', 'deleting', 'failed', 'unknown'),
+    fc.constantFrom<InstanceState>(
+      'creating',
+      'running',
+      'suspending',
+      'suspended',
+      'resuming',
+      'deleting',
+      'failed',
+      'unknown',
+    ),
     { maxLength: 6 },
   )
   const configured = fc.record({
@@ -157,7 +179,11 @@ describe('a start does what the plan says', () => {
     expect(maximumOf).toBe('group')
     expect(plan).toMatchObject({
       increase: [{ count: 4 }],
-      heldBack: { count: 5, blockedBy: 'max_instances', reason: expect.stringMatching(/^the group's own maximum of 4 is reached/) },
+      heldBack: {
+        count: 5,
+        blockedBy: 'max_instances',
+        reason: expect.stringMatching(/^the group's own maximum of 4 is reached/),
+      },
     })
     expect(await full.run(policy(9))).toMatchObject({ increase: 4 })
   })
@@ -204,5 +230,7 @@ test('a group that is none, or that says nothing of itself, is an error in words
     return cloud.plan('')
   }
   await expect(planFor({ shutdown: undefined })).rejects.toThrow("the plugin's group lacks shutdown")
-  await expect(planFor({ init: async () => ({}) })).rejects.toThrow('init: id: expected a non-empty string, got nothing')
+  await expect(planFor({ init: async () => ({}) })).rejects.toThrow(
+    'init: id: expected a non-empty string, got nothing',
+  )
 })

@@ -30,7 +30,10 @@ export interface FleetPlan extends InstanceLimit {
 }
 
 export interface FleetPlanOptions {
-  /** Where the configuration keeps state: a plugin may find its instances there. Nothing in it is changed, and whoever has the fleet keeps it. */
+  /**
+   * Where the configuration keeps state: a plugin may find its instances there. Nothing in it is changed, and whoever
+   * has the fleet keeps it.
+   */
   readonly settings: Pick<Settings, 'stateDir'>
   readonly findPlugin: FindPlugin
   readonly clock: Clock
@@ -38,7 +41,10 @@ export interface FleetPlanOptions {
   readonly signal: AbortSignal
 }
 
-/** Plans for each runner, in their order: what `readFleetPlan` throws, and the `GroupTakenError` of a runner whose group an earlier one has, stand in its place. */
+/**
+ * Plans for each runner, in their order: what `readFleetPlan` throws, and the `GroupTakenError` of a runner whose group
+ * an earlier one has, stand in its place.
+ */
 export async function readFleetPlans(
   runners: readonly RunnerSettings[],
   options: FleetPlanOptions,
@@ -57,16 +63,29 @@ export async function readFleetPlans(
 }
 
 /**
- * Reads the group as a manager does that starts now, and decides as it would once the instances that run have proven ready, with no job known: what the provisioner removes by itself and what the
- * scaling plans. Changes nothing. Thrown: `PluginError`, `GroupError`.
+ * Reads the group as a manager does that starts now, and decides as it would once the instances that run have proven
+ * ready, with no job known: what the provisioner removes by itself and what the scaling plans. Changes nothing. Thrown:
+ * `PluginError`, `GroupError`.
  */
-export async function readFleetPlan(runner: RunnerSettings, { settings, signal, ...context }: FleetPlanOptions): Promise<FleetPlan> {
+export async function readFleetPlan(
+  runner: RunnerSettings,
+  { settings, signal, ...context }: FleetPlanOptions,
+): Promise<FleetPlan> {
   const { clock } = context
   const stateDir = pluginDirectory(settings, runner)
-  const opened = await openGroup(runner, { ...context, logger: silentLogger, ...(stateDir !== undefined && { stateDir }) })
+  const opened = await openGroup(runner, {
+    ...context,
+    logger: silentLogger,
+    ...(stateDir !== undefined && { stateDir }),
+  })
   const survey = await Provisioner.survey(opened, signal)
   const { capacityPerInstance, maxUseCount, policies } = runner.autoscaler
-  const { policy, plan } = firstPlan(survey, { capacityPerInstance, maxUseCount, policies: idlePolicies(policies), clock })
+  const { policy, plan } = firstPlan(survey, {
+    capacityPerInstance,
+    maxUseCount,
+    policies: idlePolicies(policies),
+    clock,
+  })
   const instances = [...survey.instances.values()]
   const broken = instances.flatMap(({ id, removal }) => (removal === undefined ? [] : [{ id, reason: removal.reason }]))
   const { maxInstances, maximumOf } = survey.launches

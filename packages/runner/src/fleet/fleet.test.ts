@@ -1,4 +1,12 @@
-import { type Connector, GroupError, Journal, MemoryStateStore, newKeyPair, Provisioner, silentLogger } from '@runner-core/fleeting'
+import {
+  type Connector,
+  GroupError,
+  Journal,
+  MemoryStateStore,
+  newKeyPair,
+  Provisioner,
+  silentLogger,
+} from '@runner-core/fleeting'
 import { ManualClock, MemoryGroup, type MemoryShell, simpleShell } from '@runner-core/fleeting/testing'
 import { Registry } from 'prom-client'
 import { beforeEach, expect, test } from 'vitest'
@@ -44,26 +52,45 @@ ${autoscaler}`).settings.runners[0]!
   const log = (fields: object, message: string): void => void lines.push({ fields, message })
   const logger = { debug: log, info: log, warn: log, error: log }
   const observers = registerFleetMetrics(new Registry(), () => [], fleetBuckets([]))(labels)
-  const findPlugin = async (): Promise<{ createInstanceGroup: () => MemoryGroup }> => ({ createInstanceGroup: () => group })
+  const findPlugin = async (): Promise<{ createInstanceGroup: () => MemoryGroup }> => ({
+    createInstanceGroup: () => group,
+  })
   return startFleet(
-    { runner, findPlugin, observers, freePlaces: () => freePlaces, claimGroup, systemId, clock, random: () => 0, logger, ...more },
+    {
+      runner,
+      findPlugin,
+      observers,
+      freePlaces: () => freePlaces,
+      claimGroup,
+      systemId,
+      clock,
+      random: () => 0,
+      logger,
+      ...more,
+    },
     new AbortController().signal,
   )
 }
 
 test('keeps what the policy asks for, and proves it by the ready command', async () => {
-  const fleet = await start('capacity_per_instance = 2\ninstance_ready_command = "true"\n[[runners.autoscaler.policy]]\nidle_count = 3\n')
+  const fleet = await start(
+    'capacity_per_instance = 2\ninstance_ready_command = "true"\n[[runners.autoscaler.policy]]\nidle_count = 3\n',
+  )
   await clock.advance(10_000)
   expect(fleet.scaler.status().tasks.idle).toBe(4)
   expect(commands).toEqual(['true', 'true'])
 })
 
 test('an instance whose ready command fails is not used, and the log has its output', async () => {
-  const fleet = await start('instance_ready_command = "prove"\nmax_instances = 1\n[[runners.autoscaler.policy]]\nidle_count = 1\n')
+  const fleet = await start(
+    'instance_ready_command = "prove"\nmax_instances = 1\n[[runners.autoscaler.policy]]\nidle_count = 1\n',
+  )
   await clock.advance(5_000)
   expect(fleet.scaler.status().tasks.idle).toBe(0)
   expect(lines).toContainEqual({
-    fields: expect.objectContaining({ err: expect.objectContaining({ message: expect.stringMatching(/exit code 3: not yet/) }) }),
+    fields: expect.objectContaining({
+      err: expect.objectContaining({ message: expect.stringMatching(/exit code 3: not yet/) }),
+    }),
     message: 'instance not ready',
   })
 })
@@ -102,14 +129,29 @@ test('log lines: each act once, names in snake_case, durations in seconds, error
   await clock.advance(2_000)
   await fleet.scaler.shutdown({ removeInstances: true })
 
-  const said = (message: string): readonly object[] => lines.filter((line) => line.message === message).map(({ fields }) => fields)
+  const said = (message: string): readonly object[] =>
+    lines.filter((line) => line.message === message).map(({ fields }) => fields)
   expect(said('group needs attention')).toEqual([
-    { group: fleet.provisioner.info.id, code: 'autoscaler', severity: 'warning', problem: 'it scales itself', fix: 'turn it off' },
+    {
+      group: fleet.provisioner.info.id,
+      code: 'autoscaler',
+      severity: 'warning',
+      problem: 'it scales itself',
+      fix: 'turn it off',
+    },
   ])
-  expect(said('increasing instances')).toMatchObject([{ amount: 2, reason: expect.stringContaining('to keep idle') }, { amount: 1 }])
+  expect(said('increasing instances')).toMatchObject([
+    { amount: 2, reason: expect.stringContaining('to keep idle') },
+    { amount: 1 },
+  ])
   expect(said('instance marked for removal')).toHaveLength(2)
-  expect(said('instance pruned')).toMatchObject([{ life_seconds: expect.any(Number) }, { life_seconds: expect.any(Number) }])
-  expect(said('launch breaker opened')).toMatchObject([{ operation: 'increase', probe_wait_seconds: expect.any(Number) }])
+  expect(said('instance pruned')).toMatchObject([
+    { life_seconds: expect.any(Number) },
+    { life_seconds: expect.any(Number) },
+  ])
+  expect(said('launch breaker opened')).toMatchObject([
+    { operation: 'increase', probe_wait_seconds: expect.any(Number) },
+  ])
   const all = lines.flatMap(({ fields }) => Object.entries(fields))
   expect(all.filter(([key]) => !/^[a-z]+(_[a-z]+)*$/.test(key))).toEqual([])
   expect(new Set(all.filter(([, value]) => value instanceof Error).map(([key]) => key))).toEqual(new Set(['err']))
@@ -133,7 +175,10 @@ test('a group belongs to one installation: another one is refused, unless it is 
 
 test('a group that cannot say whose it is, and has instances, is refused unless it may be taken over', async () => {
   group.addForeign()
-  await expect(start('')).rejects.toMatchObject({ code: 'group_owned', message: expect.stringMatching(/take_over_group = true/) })
+  await expect(start('')).rejects.toMatchObject({
+    code: 'group_owned',
+    message: expect.stringMatching(/take_over_group = true/),
+  })
   const fleet = await start('take_over_group = true')
   expect([...fleet.provisioner.instances().values()]).toMatchObject([{ cause: 'adopted' }])
 })

@@ -18,7 +18,10 @@ export interface FleetOptions extends OpenGroupOptions {
   readonly claimGroup: (groupId: string) => void
   /** Tells this installation from others, the same after a restart. Absent: without state the group is not claimed. */
   readonly systemId?: string | undefined
-  /** Tells this manager apart from others of the runner, the same after a restart: what an earlier one left on an instance is ended before its first job. Absent: nothing is looked for. */
+  /**
+   * Tells this manager apart from others of the runner, the same after a restart: what an earlier one left on an
+   * instance is ended before its first job. Absent: nothing is looked for.
+   */
   readonly manager?: string | undefined
   /** Absent: nothing outlives the process. Stays open when the fleet does not start. */
   readonly state?: FleetState | undefined
@@ -39,23 +42,45 @@ export interface Fleet {
   readonly state: FleetState | undefined
 }
 
-/** Loads the plugin and takes its group over. Thrown: `PluginError`, `GroupError`, `GroupOwnedError`, and what `claimGroup` throws; nothing is left running then. */
+/**
+ * Loads the plugin and takes its group over. Thrown: `PluginError`, `GroupError`, `GroupOwnedError`, and what
+ * `claimGroup` throws; nothing is left running then.
+ */
 export async function startFleet(options: FleetOptions, signal: AbortSignal): Promise<Fleet> {
-  const { runner, findPlugin, observers, claimGroup, freePlaces, manager, state, systemId, clock, random, logger } = options
-  const { makeProvisioner = (...given) => Provisioner.start(...given), makeScaler = (...given) => Taskscaler.start(...given) } = options
+  const { runner, findPlugin, observers, claimGroup, freePlaces, manager, state, systemId, clock, random, logger } =
+    options
+  const {
+    makeProvisioner = (...given) => Provisioner.start(...given),
+    makeScaler = (...given) => Taskscaler.start(...given),
+  } = options
   const { autoscaler } = runner
-  const kept = state && { stateDir: state.pluginDir, fleetKey: state.fleetKey, ...(state.hostKeys && { hostKeyPins: state.hostKeys }) }
+  const kept = state && {
+    stateDir: state.pluginDir,
+    fleetKey: state.fleetKey,
+    ...(state.hostKeys && { hostKeyPins: state.hostKeys }),
+  }
   const opened = await openGroup(runner, { findPlugin, clock, random, logger, ...kept })
   const provisioner = await makeProvisioner(
-    { ...opened, owner: ownerOf(runner, systemId), ...(state && { lease: state.lease }), observer: observers.provisioner },
+    {
+      ...opened,
+      owner: ownerOf(runner, systemId),
+      ...(state && { lease: state.lease }),
+      observer: observers.provisioner,
+    },
     signal,
   )
   try {
     const { id, version } = provisioner.info
     claimGroup(id)
-    logger.info({ group: id, plugin: autoscaler.plugin, version, max_instances: provisioner.maxInstances }, 'plugin initialized')
+    logger.info(
+      { group: id, plugin: autoscaler.plugin, version, max_instances: provisioner.maxInstances },
+      'plugin initialized',
+    )
     const queue = new QueueDepth({ name: 'GitLab', clock })
-    const claims = manager === undefined ? undefined : new SlotClaims({ identity: runner.token, manager, isExclusive: state !== undefined })
+    const claims =
+      manager === undefined
+        ? undefined
+        : new SlotClaims({ identity: runner.token, manager, isExclusive: state !== undefined })
     let onStarted!: (scaler: Taskscaler) => void
     const started = new Promise<Taskscaler>((resolve) => (onStarted = resolve))
     const scaler = await makeScaler(
@@ -66,7 +91,13 @@ export async function startFleet(options: FleetOptions, signal: AbortSignal): Pr
         maxUseCount: autoscaler.maxUseCount,
         policies: idlePolicies(autoscaler.policies),
         readyCheck: proofOfReadiness({ runner, claims, scaler: started, clock, logger }),
-        demand: [{ name: queue.name, depth: () => Math.min(queue.depth(), freePlaces()), onChange: (wake) => queue.onChange(wake) }],
+        demand: [
+          {
+            name: queue.name,
+            depth: () => Math.min(queue.depth(), freePlaces()),
+            onChange: (wake) => queue.onChange(wake),
+          },
+        ],
         observer: observers.taskscaler,
         clock,
         logger,

@@ -1,4 +1,7 @@
-/** Thrown when two runners name the same instance group: each would remove the other's machines. No later try can heal it, only another configuration. */
+/**
+ * Thrown when two runners name the same instance group: each would remove the other's machines. No later try can heal
+ * it, only another configuration.
+ */
 export class GroupTakenError extends Error {
   override readonly name = 'GroupTakenError'
   readonly code = 'group_taken'
@@ -12,7 +15,10 @@ export class GroupTakenError extends Error {
   }
 }
 
-/** Which runner has which instance group, by the identity that the group told. What the configuration alone shows is refused before. */
+/**
+ * Which runner has which instance group, by the identity that the group told. What the configuration alone shows is
+ * refused before.
+ */
 export class GroupClaims {
   readonly #owners = new Map<string, string>()
 

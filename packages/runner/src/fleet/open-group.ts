@@ -23,21 +23,28 @@ export interface OpenGroupOptions {
   readonly hostKeyPins?: HostKeyPins
 }
 
-/** A runner's instance group by its plugin, and how it is kept: the same whether it is run or only planned. Touches nothing yet. Thrown: `PluginError`, what the plugin throws. */
+/**
+ * A runner's instance group by its plugin, and how it is kept: the same whether it is run or only planned. Touches
+ * nothing yet. Thrown: `PluginError`, what the plugin throws.
+ */
 export async function openGroup(
   runner: RunnerSettings,
   { findPlugin, stateDir, fleetKey, hostKeyPins, ...context }: OpenGroupOptions,
 ): Promise<ProvisionerOptions> {
   const { plugin, pluginConfig, connector, maxInstances, unknownInstances } = runner.autoscaler
   const { createInstanceGroup, file, kind, passedOver } = await findPlugin(plugin)
-  if (file !== undefined) context.logger.info({ plugin, kind, file, ...(passedOver && { passed_over: passedOver }) }, 'plugin found')
+  if (file !== undefined)
+    context.logger.info({ plugin, kind, file, ...(passedOver && { passed_over: passedOver }) }, 'plugin found')
   const kept = {
     ...(stateDir !== undefined && { stateDir }),
     ...(fleetKey !== undefined && { fleetKey }),
     ...(hostKeyPins && { hostKeyPins }),
   }
   return {
-    group: withCallBudget(createInstanceGroup(pluginConfig, { fleet: fleetName(runner), connector, ...kept, ...context }), context),
+    group: withCallBudget(
+      createInstanceGroup(pluginConfig, { fleet: fleetName(runner), connector, ...kept, ...context }),
+      context,
+    ),
     unknownInstances,
     connector: createSshConnector({ connector, hostKeyPins, ...context }),
     maxInstances,

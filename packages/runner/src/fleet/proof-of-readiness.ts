@@ -13,15 +13,24 @@ export interface ProofOfReadinessOptions {
   readonly logger: Logger
 }
 
-/** What an instance must pass before its first job: the configured command, and a look that nothing of an earlier job is alive in its slots. A host that is lent again passes it again. */
+/**
+ * What an instance must pass before its first job: the configured command, and a look that nothing of an earlier job is
+ * alive in its slots. A host that is lent again passes it again.
+ */
 export function proofOfReadiness({ runner, claims, scaler, clock, logger }: ProofOfReadinessOptions): ReadyCheck {
   const { buildsDir, minFreeBytes, autoscaler } = runner
-  const command = autoscaler.instanceReadyCommand === undefined ? undefined : readyCommand(autoscaler.instanceReadyCommand)
+  const command =
+    autoscaler.instanceReadyCommand === undefined ? undefined : readyCommand(autoscaler.instanceReadyCommand)
   return async (instance, connection, signal) => {
     await command?.(instance, connection, signal)
     if (claims === undefined) return
     const lent = await scaler
-    const isLent = (slot: number): boolean => lent.restored().some((loan) => loan.instanceId === instance.id && loan.slot === slot)
-    await sweepSlots(connection, { buildsDir, minFreeBytes, claims, isLent, instanceId: instance.id, clock, logger }, signal)
+    const isLent = (slot: number): boolean =>
+      lent.restored().some((loan) => loan.instanceId === instance.id && loan.slot === slot)
+    await sweepSlots(
+      connection,
+      { buildsDir, minFreeBytes, claims, isLent, instanceId: instance.id, clock, logger },
+      signal,
+    )
   }
 }

@@ -16,7 +16,9 @@ export function readyCommand(command: string): ReadyCheck {
     const end = await execution.exited
     execution.close()
     if ('code' in end && end.code === 0) return
-    throw new Error(`instance_ready_command ended with ${endText(end)}${output.trim() === '' ? '' : `: ${output.trim()}`}`)
+    throw new Error(
+      `instance_ready_command ended with ${endText(end)}${output.trim() === '' ? '' : `: ${output.trim()}`}`,
+    )
   }
 }
 

@@ -55,7 +55,13 @@ test('a failure that the abort caused is not told', async () => {
     throw new Error('aborted call')
   }
   await expect(
-    startAgain(start, { clock: new ManualClock(), random: Math.random, isFinal: () => false, signal: end.signal, onFailure: never }),
+    startAgain(start, {
+      clock: new ManualClock(),
+      random: Math.random,
+      isFinal: () => false,
+      signal: end.signal,
+      onFailure: never,
+    }),
   ).rejects.toThrow('stop')
 })
 

@@ -14,8 +14,14 @@ export interface StartAgainOptions {
 const firstWaitMs = 1_000
 const longestWaitMs = 60_000
 
-/** Tries until it succeeds: after each failure a wait that doubles up to a minute, with jitter, and never shorter than what a group error asks for. */
-export async function startAgain<T>(start: () => Promise<T>, { clock, random, signal, isFinal, onFailure }: StartAgainOptions): Promise<T> {
+/**
+ * Tries until it succeeds: after each failure a wait that doubles up to a minute, with jitter, and never shorter than
+ * what a group error asks for.
+ */
+export async function startAgain<T>(
+  start: () => Promise<T>,
+  { clock, random, signal, isFinal, onFailure }: StartAgainOptions,
+): Promise<T> {
   for (let failures = 0; ; failures += 1) {
     signal.throwIfAborted()
     try {

@@ -40,7 +40,8 @@ async function got(
   how: Partial<ArtifactDownload> = {},
 ): Promise<Buffer> {
   const pieces: Buffer[] = []
-  for await (const piece of await client.downloadArtifacts(job, { mayBeElsewhere: true, signal: never, ...how })) pieces.push(piece)
+  for await (const piece of await client.downloadArtifacts(job, { mayBeElsewhere: true, signal: never, ...how }))
+    pieces.push(piece)
   return Buffer.concat(pieces)
 }
 
@@ -57,12 +58,17 @@ async function serve(listener: RequestListener, tls?: object) {
     server.closeAllConnections()
     server.close()
   })
-  return { url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${(server.address() as AddressInfo).port}`, received }
+  return {
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    received,
+  }
 }
 
 async function coordinatorWithArtifacts(options: { readonly isElsewhere: boolean }) {
   const bucket = cleanUp.use(await ArtifactBucket.start(() => coordinator.jobs))
-  const coordinator: Coordinator = cleanUp.use(await Coordinator.start(options.isElsewhere ? { artifactsElsewhere: bucket.url } : {}))
+  const coordinator: Coordinator = cleanUp.use(
+    await Coordinator.start(options.isElsewhere ? { artifactsElsewhere: bucket.url } : {}),
+  )
   const job = coordinator.enqueue({ script: ['true'] })
   job.artifacts = { filename: 'artifacts.zip', bytes }
   return { bucket, coordinator, job, credentials: { id: job.id, token: job.dependencyToken } }
@@ -94,7 +100,9 @@ it.each([
   [400, 'failed'],
   [204, 'failed'],
 ] as const)('%i is %s, in the words of the server', async (status, code) => {
-  const { url } = await serve((_, response) => response.writeHead(status).end(JSON.stringify({ message: `${status} Why` })))
+  const { url } = await serve((_, response) =>
+    response.writeHead(status).end(JSON.stringify({ message: `${status} Why` })),
+  )
   await expect(got(clientOf(url), { id: 1, token: 't' })).rejects.toMatchObject({
     name: 'ArtifactDownloadError',
     code,
@@ -104,12 +112,16 @@ it.each([
 
 it('a foreign token is forbidden', async () => {
   const { coordinator, job } = await coordinatorWithArtifacts({ isElsewhere: false })
-  await expect(got(clientOf(coordinator.url), { id: job.id, token: 'other' })).rejects.toMatchObject({ code: 'forbidden' })
+  await expect(got(clientOf(coordinator.url), { id: job.id, token: 'other' })).rejects.toMatchObject({
+    code: 'forbidden',
+  })
 })
 
 it('signed URLs and what buckets say are not repeated', async () => {
   const bucket = await serve((request, response) => response.writeHead(400).end(`<Error>${request.url}</Error>`))
-  const { url } = await serve((_, response) => response.writeHead(302, { location: `${bucket.url}/x?sig=hushhush` }).end())
+  const { url } = await serve((_, response) =>
+    response.writeHead(302, { location: `${bucket.url}/x?sig=hushhush` }).end(),
+  )
   const error = await got(clientOf(url), { id: 1, token: 't' }).catch((thrown: Error) => thrown)
   expect(error).toMatchObject({ code: 'failed', message: `${new URL(bucket.url).host} answered 400` })
 })
@@ -149,7 +161,10 @@ it.each([
   ['to no URL', 'http://[', /answered 302/],
 ])('redirects %s fail', async (_, location, message) => {
   const { url } = await serve((__, response) => response.writeHead(302, location === '' ? {} : { location }).end())
-  await expect(got(clientOf(url), { id: 1, token: 't' })).rejects.toMatchObject({ code: 'failed', message: expect.stringMatching(message) })
+  await expect(got(clientOf(url), { id: 1, token: 't' })).rejects.toMatchObject({
+    code: 'failed',
+    message: expect.stringMatching(message),
+  })
 })
 
 it('an answer that breaks off is no answer', async () => {
@@ -157,7 +172,10 @@ it('an answer that breaks off is no answer', async () => {
     response.writeHead(200, { 'content-length': '1000000' })
     response.write(bytes, () => response.destroy())
   })
-  await expect(got(clientOf(url), { id: 1, token: 't' })).rejects.toMatchObject({ name: 'ArtifactDownloadError', code: 'failed' })
+  await expect(got(clientOf(url), { id: 1, token: 't' })).rejects.toMatchObject({
+    name: 'ArtifactDownloadError',
+    code: 'failed',
+  })
 })
 
 it('nobody there is no answer', async () => {
@@ -180,9 +198,16 @@ it('whoever stops it hears their own reason, before the answer and within it', a
 it('elsewhere the same authorities are trusted, and our certificate is not shown', async () => {
   const pem = (name: string): Buffer => readFileSync(new URL(`../../test/tls/${name}`, import.meta.url))
   const file = (name: string): string => new URL(`../../test/tls/${name}`, import.meta.url).pathname
-  const tls = { key: pem('server.key'), cert: pem('server.pem'), ca: pem('ca.pem'), requestCert: true, rejectUnauthorized: false }
+  const tls = {
+    key: pem('server.key'),
+    cert: pem('server.pem'),
+    ca: pem('ca.pem'),
+    requestCert: true,
+    rejectUnauthorized: false,
+  }
   const shown: boolean[] = []
-  const note = (socket: unknown): number => shown.push(Object.keys((socket as TLSSocket).getPeerCertificate()).length > 0)
+  const note = (socket: unknown): number =>
+    shown.push(Object.keys((socket as TLSSocket).getPeerCertificate()).length > 0)
   const bucket = await serve((request, response) => {
     note(request.socket)
     response.end(bytes)
@@ -191,7 +216,11 @@ it('elsewhere the same authorities are trusted, and our certificate is not shown
     note(request.socket)
     response.writeHead(302, { location: `${bucket.url}/x` }).end()
   }, tls)
-  const client = clientOf(url, { tlsCaFile: file('ca.pem'), tlsCertFile: file('client.pem'), tlsKeyFile: file('client.key') })
+  const client = clientOf(url, {
+    tlsCaFile: file('ca.pem'),
+    tlsCertFile: file('client.pem'),
+    tlsKeyFile: file('client.key'),
+  })
   expect((await got(client, { id: 1, token: 't' })).equals(bytes)).toBe(true)
   expect(shown).toEqual([true, false])
 })
@@ -212,7 +241,9 @@ it('the way elsewhere goes through the proxy, too', async () => {
 })
 
 it('a redirect to where a cloud answers its instances is refused, and what is there is not asked', async () => {
-  const { url } = await serve((_, response) => response.writeHead(302, { location: 'http://169.254.169.254/latest/meta-data' }).end())
+  const { url } = await serve((_, response) =>
+    response.writeHead(302, { location: 'http://169.254.169.254/latest/meta-data' }).end(),
+  )
   await expect(got(clientOf(url), { id: 1, token: 't' })).rejects.toMatchObject({
     name: 'ArtifactDownloadError',
     code: 'failed',
@@ -229,6 +260,9 @@ it('behind a proxy a public coordinator does not lead to a private address', asy
   const options = { environment: { HTTP_PROXY: proxy.url } }
   const refused = got(clientOf('http://gitlab.invalid', options), { id: 1, token: 't' })
   await expect(refused).rejects.toMatchObject({ message: expect.stringContaining('artifact_hosts = ["10.0.0.1"]') })
-  const allowed = await got(clientOf('http://gitlab.invalid', { ...options, artifactHosts: ['10.0.0.1'] }), { id: 1, token: 't' })
+  const allowed = await got(clientOf('http://gitlab.invalid', { ...options, artifactHosts: ['10.0.0.1'] }), {
+    id: 1,
+    token: 't',
+  })
   expect(allowed.equals(bytes)).toBe(true)
 })

@@ -37,7 +37,8 @@ interface Answer {
 }
 
 /**
- * Asks for artifacts and follows to where they are. What another server than the coordinator is sent has neither the token nor the client's certificate.
+ * Asks for artifacts and follows to where they are. What another server than the coordinator is sent has neither the
+ * token nor the client's certificate.
  *
  * Rejects with {@link ArtifactDownloadError}, as the bytes do; with the signal's reason.
  */
@@ -49,12 +50,21 @@ export async function downloadArtifact(options: ArtifactDownloadOptions): Promis
     const { tlsCaFile, environment } = connections
     const elsewhere = isCoordinator
       ? undefined
-      : openElsewhere(url, { ...(tlsCaFile !== undefined && { tlsCaFile }), environment, lookup: guard.lookupFor(url) }, timeoutMs)
+      : openElsewhere(
+          url,
+          { ...(tlsCaFile !== undefined && { tlsCaFile }), environment, lookup: guard.lookupFor(url) },
+          timeoutMs,
+        )
     const from = elsewhere ?? route
     const close = async (): Promise<void> => await elsewhere?.dispatcher.destroy()
     let answer: Answer
     try {
-      answer = await askPatiently(from, url, { 'user-agent': userAgent, ...(isCoordinator && { 'job-token': token }) }, options)
+      answer = await askPatiently(
+        from,
+        url,
+        { 'user-agent': userAgent, ...(isCoordinator && { 'job-token': token }) },
+        options,
+      )
     } catch (error) {
       await close()
       throw signal.aborted ? signal.reason : unanswered(url, error)
@@ -65,7 +75,8 @@ export async function downloadArtifact(options: ArtifactDownloadOptions): Promis
     answer.body.destroy()
     await close()
     if (next === undefined) throw failure
-    if (redirects === mostRedirects) throw new ArtifactDownloadError('failed', `redirected more than ${mostRedirects} times`)
+    if (redirects === mostRedirects)
+      throw new ArtifactDownloadError('failed', `redirected more than ${mostRedirects} times`)
     try {
       await guard.check(url, next)
     } catch (error) {
@@ -138,7 +149,11 @@ function readLocation({ headers: { location } }: Answer, from: URL): URL | undef
 
 /** A signed URL opens the artifacts to whoever reads it, so only its host is named. */
 async function refusal({ status, body }: Answer, { host }: URL): Promise<ArtifactDownloadError> {
-  const codes: Readonly<Record<number, ArtifactDownloadErrorCode>> = { 401: 'unauthorized', 403: 'forbidden', 404: 'not_found' }
+  const codes: Readonly<Record<number, ArtifactDownloadErrorCode>> = {
+    401: 'unauthorized',
+    403: 'forbidden',
+    404: 'not_found',
+  }
   const message = await readMessage(body)
   return new ArtifactDownloadError(codes[status] ?? 'failed', `${host} answered ${status}${message && ` ${message}`}`)
 }

@@ -12,7 +12,11 @@ type Answer = (response: ServerResponse, message: IncomingMessage) => void | Pro
 
 interface Peer {
   readonly url: URL
-  readonly seen: { readonly target: string; readonly token: string | undefined; readonly upload: ReceivedUpload | string }[]
+  readonly seen: {
+    readonly target: string
+    readonly token: string | undefined
+    readonly upload: ReceivedUpload | string
+  }[]
   readonly answers: Answer[]
   readonly server: Server
 }
@@ -27,12 +31,21 @@ const never = new AbortController().signal
 async function startPeer(): Promise<Peer> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const peer: Peer = { url: new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`), seen: [], answers: [], server }
+  const peer: Peer = {
+    url: new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`),
+    seen: [],
+    answers: [],
+    server,
+  }
   const serve = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
     const answer = peer.answers.shift()
     if (answer !== undefined && answer.length === 2) return answer(response, message)
     const upload = await receiveUpload(message, { keptBytes: 1e6, limitBytes: 1e9 })
-    peer.seen.push({ target: `${message.method} ${message.url}`, token: message.headers['job-token'] as string | undefined, upload })
+    peer.seen.push({
+      target: `${message.method} ${message.url}`,
+      token: message.headers['job-token'] as string | undefined,
+      upload,
+    })
     if (answer === undefined) response.writeHead(201).end('201')
     else await answer(response, message)
   }
@@ -64,7 +77,10 @@ const says =
   (response) =>
     void response.writeHead(status, headers).end(body)
 
-async function send(peer: Peer, given: Partial<ArtifactUpload> = {}): Promise<{ status?: string; error?: unknown; reports: string[] }> {
+async function send(
+  peer: Peer,
+  given: Partial<ArtifactUpload> = {},
+): Promise<{ status?: string; error?: unknown; reports: string[] }> {
   const reports: string[] = []
   const upload: ArtifactUpload = {
     filename: 'a "b".zip',
@@ -108,21 +124,34 @@ test('one form with one file, told what it is', async () => {
     {
       target: 'POST /api/v4/jobs/7/artifacts?artifact_format=zip&artifact_type=archive&expire_in=1+week',
       token: 'job-token',
-      upload: expect.objectContaining({ filename: 'a "b".zip', type: 'archive', format: 'zip', expireIn: '1 week', size: 100_008 }),
+      upload: expect.objectContaining({
+        filename: 'a "b".zip',
+        type: 'archive',
+        format: 'zip',
+        expireIn: '1 week',
+        size: 100_008,
+      }),
     },
   ])
 })
 
 test('a redirect is followed with the same form, made anew; the token stays with the coordinator', async () => {
   const [peer, other] = [await startPeer(), await startPeer()]
-  peer.answers.push(says(307, { location: '/api/v4/elsewhere' }), says(307, { location: `${other.url.href}api/v4/jobs/7/artifacts?x=1` }))
+  peer.answers.push(
+    says(307, { location: '/api/v4/elsewhere' }),
+    says(307, { location: `${other.url.href}api/v4/jobs/7/artifacts?x=1` }),
+  )
   expect(await send(peer)).toMatchObject({ status: '201 Created' })
   expect(peer.seen.map(({ target, token }) => [target.split('?')[0], token])).toEqual([
     ['POST /api/v4/jobs/7/artifacts', 'job-token'],
     ['POST /api/v4/elsewhere', 'job-token'],
   ])
   expect(other.seen).toEqual([
-    { target: 'POST /api/v4/jobs/7/artifacts?x=1', token: undefined, upload: expect.objectContaining({ size: 100_008 }) },
+    {
+      target: 'POST /api/v4/jobs/7/artifacts?x=1',
+      token: undefined,
+      upload: expect.objectContaining({ size: 100_008 }),
+    },
   ])
   expect(made).toBe(3)
 })
@@ -166,7 +195,10 @@ test.each([
 test('the server says how long to wait', async () => {
   const peer = await startPeer()
   peer.answers.push(says(503, { 'retry-after': '42' }))
-  expect(await send(peer)).toMatchObject({ status: '201 Created', reports: [expect.stringContaining('service unavailable')] })
+  expect(await send(peer)).toMatchObject({
+    status: '201 Created',
+    reports: [expect.stringContaining('service unavailable')],
+  })
   expect(waits).toContain(42_000)
 })
 

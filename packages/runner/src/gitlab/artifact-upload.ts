@@ -44,7 +44,8 @@ export function uploadQuery({ format, type, expireIn }: Pick<ArtifactUpload, 'fo
 }
 
 /**
- * Sends artifacts, and follows to where the server wants them. Each try makes their bytes anew. Another server than the coordinator sees neither the token nor the client's certificate.
+ * Sends artifacts, and follows to where the server wants them. Each try makes their bytes anew. Another server than the
+ * coordinator sees neither the token nor the client's certificate.
  *
  * Rejects with {@link ArtifactUploadError}, the signal's reason, and what the content throws.
  */
@@ -91,7 +92,11 @@ async function tryUpload(upload: ArtifactUpload, url: URL, options: ArtifactUplo
   const own = url.origin === coordinator.origin
   const elsewhere = own
     ? undefined
-    : openElsewhere(url, { ...(tlsCaFile !== undefined && { tlsCaFile }), environment, lookup: redirects.lookupFor(url) })
+    : openElsewhere(url, {
+        ...(tlsCaFile !== undefined && { tlsCaFile }),
+        environment,
+        lookup: redirects.lookupFor(url),
+      })
   const { dispatcher, origin, pathPrefix, headers } = elsewhere ?? route
   const over = new AbortController()
   let contentError: { readonly error: unknown } | undefined
@@ -104,7 +109,10 @@ async function tryUpload(upload: ArtifactUpload, url: URL, options: ArtifactUplo
     }
   }
   const boundary = `runner-core-${randomBytes(16).toString('hex')}`
-  const body = Readable.from(multipart(boundary, upload.filename, content()), { objectMode: false, highWaterMark: 512 * 1024 })
+  const body = Readable.from(multipart(boundary, upload.filename, content()), {
+    objectMode: false,
+    highWaterMark: 512 * 1024,
+  })
   try {
     const answer = await exchange(
       dispatcher,
@@ -141,7 +149,11 @@ function notFollowed(error: unknown): unknown {
   return error instanceof RedirectError ? new ArtifactUploadError('failed', error.message, { cause: error }) : error
 }
 
-async function* multipart(boundary: string, filename: string, content: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+async function* multipart(
+  boundary: string,
+  filename: string,
+  content: AsyncIterable<Buffer>,
+): AsyncGenerator<Buffer, void, undefined> {
   const quoted = filename.replaceAll('\\', '\\\\').replaceAll('"', '\\"')
   yield Buffer.from(
     `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="${quoted}"\r\nContent-Type: application/octet-stream\r\n\r\n`,
@@ -154,7 +166,9 @@ function openElsewhere(url: URL, connections: ConnectionOptions): Route {
   try {
     return openRoute(url, connections, answerTimeoutMs)
   } catch (error) {
-    throw new ArtifactUploadError('failed', `${url.host} cannot be reached: ${(error as Error).message}`, { cause: error })
+    throw new ArtifactUploadError('failed', `${url.host} cannot be reached: ${(error as Error).message}`, {
+      cause: error,
+    })
   }
 }
 
@@ -175,16 +189,29 @@ function judge(outcome: Outcome, url: URL, clock: Clock): Judgement {
   if ('error' in outcome) {
     const { error } = outcome
     const isHopeless = error.code === 'untrusted'
-    return { retries: isHopeless ? 1 : mostTries, failure: new ArtifactUploadError('failed', `failed: ${error.message}`, { cause: error }) }
+    return {
+      retries: isHopeless ? 1 : mostTries,
+      failure: new ArtifactUploadError('failed', `failed: ${error.message}`, { cause: error }),
+    }
   }
   const { answer } = outcome
   const isUnavailable = answer.status === 503 || answer.status === 429
   const retries = isUnavailable ? mostUnavailableTries : isWorthRetrying(answer.status) ? mostTries : 1
   const wording = answer.status === 503 ? 'service unavailable' : 'failed'
-  return { retries, failure: refusal('failed', wording, url, answer, clock), askedMs: askedWaitMs(answer, clock.wallTime()) }
+  return {
+    retries,
+    failure: refusal('failed', wording, url, answer, clock),
+    askedMs: askedWaitMs(answer, clock.wallTime()),
+  }
 }
 
-function refusal(code: ArtifactUploadError['code'], wording: string, url: URL, answer: HttpAnswer, clock: Clock): ArtifactUploadError {
+function refusal(
+  code: ArtifactUploadError['code'],
+  wording: string,
+  url: URL,
+  answer: HttpAnswer,
+  clock: Clock,
+): ArtifactUploadError {
   const { message } = readJobReply(answer, clock.wallTime())
   return new ArtifactUploadError(
     code,

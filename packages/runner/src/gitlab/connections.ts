@@ -32,15 +32,19 @@ const keepAliveMs = 60_000
 const connectTimeoutMs = 30_000
 
 /**
- * Keep-alive connections to the server of `url`, as many as there are requests at once, through a proxy where the environment says so. `answerTimeoutMs` is how
- * long the first and each next byte of an answer may take.
+ * Keep-alive connections to the server of `url`, as many as there are requests at once, through a proxy where the
+ * environment says so. `answerTimeoutMs` is how long the first and each next byte of an answer may take.
  *
  * Thrown: {@link JobApiError} `invalid_config`.
  */
 export function openRoute(url: URL, options: ConnectionOptions, answerTimeoutMs: number): Route {
   const secureContext = url.protocol === 'https:' ? createSecureContext(options) : undefined
   const { lookup } = options
-  const connect = { timeout: connectTimeoutMs, ...(secureContext && { secureContext }), ...(lookup !== undefined && { lookup }) }
+  const connect = {
+    timeout: connectTimeoutMs,
+    ...(secureContext && { secureContext }),
+    ...(lookup !== undefined && { lookup }),
+  }
   const settings = { headersTimeout: answerTimeoutMs, bodyTimeout: answerTimeoutMs, keepAliveTimeout: keepAliveMs }
   const proxy = findProxy(url, options.environment)
   if (!proxy)
@@ -54,8 +58,15 @@ export function openRoute(url: URL, options: ConnectionOptions, answerTimeoutMs:
     const dispatcher = new ProxyAgent({ uri: proxy.href, requestTls: connect, ...settings }).compose(readToClose)
     return { dispatcher, origin: url.origin, pathPrefix: '', headers: {} }
   }
-  const dispatcher = new Pool(proxy.origin, { ...settings, connect: { timeout: connectTimeoutMs } }).compose(readToClose)
-  return { dispatcher, origin: proxy.origin, pathPrefix: url.origin, headers: { host: url.host, ...authorization(proxy) } }
+  const dispatcher = new Pool(proxy.origin, { ...settings, connect: { timeout: connectTimeoutMs } }).compose(
+    readToClose,
+  )
+  return {
+    dispatcher,
+    origin: proxy.origin,
+    pathPrefix: url.origin,
+    headers: { host: url.host, ...authorization(proxy) },
+  }
 }
 
 function findProxy(url: URL, environment: Environment): URL | undefined {

@@ -30,16 +30,20 @@ export interface DeliveryOptions {
 
 /** Times that the whole trace is sent again because its checksum is another on the server. */
 const mostMismatches = 5
-/** From so many failures in a row on, the end is told without a trace that the server fails to take: a lost line is better than a job that never ends. */
+/**
+ * From so many failures in a row on, the end is told without a trace that the server fails to take: a lost line is
+ * better than a job that never ends.
+ */
 const mostTraceTries = 5
 /** A server that works on a trace gives up after 5 minutes itself. */
 const longestUnfinishedMs = 10 * 60_000
 const longestBackoffMs = 60 * 60_000
 
 /**
- * Takes the job where that has failed so far, sends the rest of the trace, then how the job ended, until the server says that it is done: while it still works on the trace (202) it is asked again, and when
- * it has another checksum (412) the trace is sent again from the start. A server that takes the trace in no way, or fails to for about a quarter of a minute, still learns how
- * the job ended.
+ * Takes the job where that has failed so far, sends the rest of the trace, then how the job ended, until the server
+ * says that it is done: while it still works on the trace (202) it is asked again, and when it has another checksum
+ * (412) the trace is sent again from the start. A server that takes the trace in no way, or fails to for about a
+ * quarter of a minute, still learns how the job ended.
  */
 export async function deliverOutcome(options: DeliveryOptions, signal?: AbortSignal): Promise<Delivery> {
   const delivery = new OutcomeDelivery(options, signal)
@@ -64,7 +68,9 @@ export class OutcomeDelivery {
   readonly #options: DeliveryOptions
   readonly #signal: AbortSignal | undefined
   #isAccepted: boolean
-  /** False when the server does not take the trace: its checksum is left out then, and the server asks no more of it. */
+  /**
+   * False when the server does not take the trace: its checksum is left out then, and the server asks no more of it.
+   */
   #withTrace: boolean
   /** In a row, while the server could be told of ends all the same as far as is known. */
   #traceFailures = 0
@@ -89,7 +95,11 @@ export class OutcomeDelivery {
     }
     const withTrace = this.#withTrace && (await this.#sendTrace(isLastTry))
     const output = withTrace && upload.isWhole ? { output: { crc32: trace.crc32, bytes: trace.size } } : {}
-    const reply = await client.updateJob(job, { ...outcomeUpdate(outcome, job.features.failure_reasons), ...output }, this.#signal)
+    const reply = await client.updateJob(
+      job,
+      { ...outcomeUpdate(outcome, job.features.failure_reasons), ...output },
+      this.#signal,
+    )
     const refusal = (): JobApiError => statusError('end of the job', reply)
     switch (reply.status) {
       case 200:
@@ -114,7 +124,10 @@ export class OutcomeDelivery {
     }
   }
 
-  /** False when the end must be told without the trace: the server will not take it, or it just fails to and this is the last try, or the fifth in a row. */
+  /**
+   * False when the end must be told without the trace: the server will not take it, or it just fails to and this is the
+   * last try, or the fifth in a row.
+   */
   async #sendTrace(isLastTry: boolean): Promise<boolean> {
     const { upload, job, logger } = this.#options
     let isRefused = false
@@ -148,7 +161,9 @@ export class OutcomeDelivery {
     if (clock.now() - this.#unfinishedSince >= longestUnfinishedMs) {
       return {
         delivered: false,
-        error: new JobApiError('unfinished', 'end of the job: the coordinator is not done with its trace', { status: 202 }),
+        error: new JobApiError('unfinished', 'end of the job: the coordinator is not done with its trace', {
+          status: 202,
+        }),
       }
     }
     await delay(clock, updateIntervalMs, this.#signal)
@@ -164,5 +179,8 @@ export class OutcomeDelivery {
   }
 }
 
-/** Statuses that say that this trace will be refused again; others may pass: 401 and 403 may come from something on the way. */
+/**
+ * Statuses that say that this trace will be refused again; others may pass: 401 and 403 may come from something on the
+ * way.
+ */
 const refusals: readonly number[] = [400, 404, 413]

@@ -29,12 +29,17 @@ export interface HttpAnswer {
 const longestAnswerBytes = 128 * 1024 * 1024
 
 /**
- * Sends one request and collects the answer, whatever its status. Goes below undici's `request`, whose body stream would cost half as much again for answers
- * of a few bytes.
+ * Sends one request and collects the answer, whatever its status. Goes below undici's `request`, whose body stream
+ * would cost half as much again for answers of a few bytes.
  *
- * Rejects with a {@link JobApiError}: `unreachable`, `timeout`, `untrusted` or `bad_answer`; with the signal's reason when that aborts first.
+ * Rejects with a {@link JobApiError}: `unreachable`, `timeout`, `untrusted` or `bad_answer`; with the signal's reason
+ * when that aborts first.
  */
-export function exchange(dispatcher: Dispatcher, request: HttpRequest | StreamedRequest, signal?: AbortSignal): Promise<HttpAnswer> {
+export function exchange(
+  dispatcher: Dispatcher,
+  request: HttpRequest | StreamedRequest,
+  signal?: AbortSignal,
+): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason)
     let controller: Dispatcher.DispatchController | undefined
@@ -80,7 +85,9 @@ export function exchange(dispatcher: Dispatcher, request: HttpRequest | Streamed
 function asJobApiError(error: Error): JobApiError {
   if (error instanceof JobApiError) return error
   const code = (error as NodeJS.ErrnoException).code ?? ''
-  return new JobApiError(classify(code), `${wordings[classify(code)] ?? 'no answer'}: ${error.message || code}`, { cause: error })
+  return new JobApiError(classify(code), `${wordings[classify(code)] ?? 'no answer'}: ${error.message || code}`, {
+    cause: error,
+  })
 }
 
 function classify(code: string): JobApiErrorCode {

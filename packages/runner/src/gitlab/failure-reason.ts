@@ -11,7 +11,10 @@ const substitutes: Partial<Record<FailureReason, string>> = {
   runner_interrupted: 'runner_system_failure',
 }
 
-/** The word for `reason` to a server that knows the reasons `known` (the job's `features.failure_reasons`) beside those that all know. */
+/**
+ * The word for `reason` to a server that knows the reasons `known` (the job's `features.failure_reasons`) beside those
+ * that all know.
+ */
 function wireFailureReason(reason: FailureReason, known: readonly string[]): string {
   if (alwaysKnown.includes(reason) || known.includes(reason)) return reason
   return substitutes[reason] ?? 'unknown_failure'
@@ -21,5 +24,9 @@ function wireFailureReason(reason: FailureReason, known: readonly string[]): str
 export function outcomeUpdate(outcome: JobOutcome, known: readonly string[]): JobUpdate {
   if (outcome.state === 'success') return { state: 'success' }
   const { reason, exitCode } = outcome
-  return { state: 'failed', failureReason: wireFailureReason(reason, known), ...(exitCode !== undefined && { exitCode }) }
+  return {
+    state: 'failed',
+    failureReason: wireFailureReason(reason, known),
+    ...(exitCode !== undefined && { exitCode }),
+  }
 }

@@ -10,7 +10,10 @@ import { describeRunner } from './runner-info.ts'
 
 // Three faults of two times each are fewer than the failures in a row after which the reporter gives up.
 
-/** What may go wrong with any request: the connection ends before it took effect or after, the server fails, says "later", or is out of step. */
+/**
+ * What may go wrong with any request: the connection ends before it took effect or after, the server fails, says
+ * "later", or is out of step.
+ */
 const anyReply = fc.constantFrom<Pick<Fault, 'reply' | 'effective'>>(
   { reply: 'drop', effective: false },
   { reply: 'drop', effective: true },
@@ -33,7 +36,10 @@ const anyFault: fc.Arbitrary<Fault> = fc.oneof(
   fc.record({
     on: fc.constant('trace' as const),
     skip: fc.nat(3),
-    reply: fc.constantFrom({ status: 416, headers: { Range: '0-0' } }, { status: 416, headers: { Range: '0-9999999' } }),
+    reply: fc.constantFrom(
+      { status: 416, headers: { Range: '0-0' } },
+      { status: 416, headers: { Range: '0-9999999' } },
+    ),
   }),
   fc.record({
     on: fc.constant('finish' as const),
@@ -42,9 +48,12 @@ const anyFault: fc.Arbitrary<Fault> = fc.oneof(
     reply: fc.constantFrom({ status: 412 }, { status: 202, headers: { 'X-GitLab-Trace-Update-Interval': '1' } }),
   }),
 )
-const anyOutput = fc.array(fc.record({ bytes: fc.integer({ min: 1, max: 600_000 }), thenMs: fc.constantFrom(0, 5, 3000, 31_000) }), {
-  maxLength: 5,
-})
+const anyOutput = fc.array(
+  fc.record({ bytes: fc.integer({ min: 1, max: 600_000 }), thenMs: fc.constantFrom(0, 5, 3000, 31_000) }),
+  {
+    maxLength: 5,
+  },
+)
 
 it('whatever goes wrong for a while, the coordinator gets the whole trace and the end of the job, and nothing that it does not allow', async () => {
   await fc.assert(

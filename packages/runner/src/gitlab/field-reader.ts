@@ -1,8 +1,8 @@
 import { boundAt } from './payload-bounds.ts'
 
 /**
- * Reads values of unknown shape and collects what is wrong with them as `path: expected X, got Y`, never with the value itself, which may be a secret. Absent and
- * `null` are the zero value of what is expected: so do the servers mean it.
+ * Reads values of unknown shape and collects what is wrong with them as `path: expected X, got Y`, never with the value
+ * itself, which may be a secret. Absent and `null` are the zero value of what is expected: so do the servers mean it.
  */
 export class FieldReader {
   readonly problems: string[] = []
@@ -47,7 +47,13 @@ export class FieldReader {
     return false
   }
 
-  #read<Known>(value: unknown, path: string, expected: string, zero: Known, is: (value: unknown) => value is Known): Known {
+  #read<Known>(
+    value: unknown,
+    path: string,
+    expected: string,
+    zero: Known,
+    is: (value: unknown) => value is Known,
+  ): Known {
     if (value === undefined || value === null) return zero
     if (is(value)) return value
     this.problems.push(`${path}: expected ${expected}, got ${kindOf(value)}`)

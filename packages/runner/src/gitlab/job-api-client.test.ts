@@ -7,7 +7,12 @@ import { type Received, ScriptedServer } from '../../test/scripted-server.ts'
 import { JobApiClient, type JobApiClientOptions } from './job-api-client.ts'
 import { describeRunner } from './runner-info.ts'
 
-const info = describeRunner({ version: '1.2.3', executor: 'instance', shell: 'bash', features: ['variables', 'masking'] })
+const info = describeRunner({
+  version: '1.2.3',
+  executor: 'instance',
+  shell: 'bash',
+  features: ['variables', 'masking'],
+})
 const job = { id: 7, token: 'job-token' }
 const jobBody = JSON.stringify({ id: 7, token: 'job-token', steps: [{ name: 'script', script: ['true'] }] })
 
@@ -40,8 +45,14 @@ describe('what is sent', () => {
     await clientFor(`${server.url}/ci/`).requestJob()
     const { method, path, headers, json } = await server.take()
     expect(`${method} ${path}`).toBe('POST /api/v4/jobs/request')
-    expect(headers).toMatchObject({ 'runner-token': 'runner-token', 'content-type': 'application/json', accept: 'application/json' })
-    expect(headers['user-agent']).toMatch(/^gitlab-runner 1\.2\.3 \(runner-core; node\d+\.\d+\.\d+; [a-z0-9]+\/[a-z0-9]+\)$/)
+    expect(headers).toMatchObject({
+      'runner-token': 'runner-token',
+      'content-type': 'application/json',
+      accept: 'application/json',
+    })
+    expect(headers['user-agent']).toMatch(
+      /^gitlab-runner 1\.2\.3 \(runner-core; node\d+\.\d+\.\d+; [a-z0-9]+\/[a-z0-9]+\)$/,
+    )
     expect(json).toMatchObject({
       token: 'runner-token',
       system_id: 's_0123456789ab',
@@ -49,7 +60,13 @@ describe('what is sent', () => {
     })
     expect(json).not.toHaveProperty('last_update')
     const features = (json['info'] as typeof info).features
-    expect(features).toMatchObject({ variables: true, masking: true, two_phase_job_commit: true, artifacts: false, image: false })
+    expect(features).toMatchObject({
+      variables: true,
+      masking: true,
+      two_phase_job_commit: true,
+      artifacts: false,
+      image: false,
+    })
     expect(Object.values(features)).toHaveLength(31)
   })
 
@@ -61,7 +78,12 @@ describe('what is sent', () => {
   it('an update, a final one and a piece of trace', async () => {
     const client = clientFor(server.url)
     await client.updateJob(job, { state: 'running' })
-    await client.updateJob(job, { state: 'failed', failureReason: 'script_failure', exitCode: 3, output: { crc32: 0xab, bytes: 5 } })
+    await client.updateJob(job, {
+      state: 'failed',
+      failureReason: 'script_failure',
+      exitCode: 3,
+      output: { crc32: 0xab, bytes: 5 },
+    })
     await client.updateJob(job, { state: 'success', exitCode: 0, output: { crc32: 0, bytes: 0 } })
     await client.patchTrace(job, { start: 10, bytes: Buffer.from('häm'), isDebugTrace: false })
     const [running, failed, success, trace] = server.received as [Received, Received, Received, Received]
@@ -107,7 +129,11 @@ describe('answers to a request for a job', () => {
     [400, 'failed'],
     [302, 'failed'],
   ])('%i: %s', async (status, result) => {
-    server.answer('request', { status, body: status === 204 ? '' : '{"message":"because"}', headers: { location: 'because' } })
+    server.answer('request', {
+      status,
+      body: status === 204 ? '' : '{"message":"because"}',
+      headers: { location: 'because' },
+    })
     const answer = await clientFor(server.url).requestJob()
     expect(answer.result).toBe(result)
     if ('error' in answer) expect(answer.error).toMatchObject({ status, message: expect.stringContaining('because') })
@@ -115,12 +141,17 @@ describe('answers to a request for a job', () => {
 
   it('403: GitLab repeats the status in its words, and the error has it once', async () => {
     server.answer('request', { status: 403, body: '{"message":"403 Forbidden"}' })
-    expect(await clientFor(server.url).requestJob()).toMatchObject({ error: { message: 'request for a job: 403 Forbidden' } })
+    expect(await clientFor(server.url).requestJob()).toMatchObject({
+      error: { message: 'request for a job: 403 Forbidden' },
+    })
   })
 
   it('201: the job', async () => {
     server.answer('request', { status: 201, body: jobBody })
-    expect(await clientFor(server.url).requestJob()).toMatchObject({ result: 'job', job: { id: 7, token: 'job-token' } })
+    expect(await clientFor(server.url).requestJob()).toMatchObject({
+      result: 'job',
+      job: { id: 7, token: 'job-token' },
+    })
   })
 
   it('none tells whether it is worth asking again at once: the queue changed, or the server parks', async () => {
@@ -150,7 +181,11 @@ describe('answers to a request for a job', () => {
   it('one that never comes is given up a minute after GitLab would have answered, and the next request is not parked', async () => {
     const clock = new ManualClock()
     const client = clientFor(server.url, { clock })
-    server.answer('request', { status: 204, headers: { 'x-gitlab-last-update': 'one' } }, { after: new Promise(() => {}) })
+    server.answer(
+      'request',
+      { status: 204, headers: { 'x-gitlab-last-update': 'one' } },
+      { after: new Promise(() => {}) },
+    )
     await client.requestJob()
     await server.take()
     const hung = client.requestJob()
@@ -222,26 +257,40 @@ describe('a job that cannot be understood', () => {
   ])('%s: is given back as failed with the reasons', async (_, reply, problem) => {
     server.answer('request', reply)
     const answer = await clientFor(server.url).requestJob()
-    expect(answer).toMatchObject({ result: 'failed', error: { code: 'invalid_job', message: expect.stringContaining(problem) } })
+    expect(answer).toMatchObject({
+      result: 'failed',
+      error: { code: 'invalid_job', message: expect.stringContaining(problem) },
+    })
     const [, running, trace, failed] = server.received as [Received, Received, Received, Received]
     expect(running.json).toMatchObject({ token: 'job-token', state: 'running' })
     expect(trace.body).toContain(problem)
-    expect(failed.json).toMatchObject({ state: 'failed', failure_reason: 'runner_system_failure', output: { bytesize: trace.body.length } })
+    expect(failed.json).toMatchObject({
+      state: 'failed',
+      failure_reason: 'runner_system_failure',
+      output: { bytesize: trace.body.length },
+    })
     expect(server.received).toHaveLength(4)
   })
 
-  it.each(['{"token":"x"}', '{"id":"7","token":"x"}', '{"id":7}', '{"id":7,"token":"a\\nb"}', 'null', '[]', '"job"', '<html>', ''])(
-    '%s: fails, and says why',
-    async (body) => {
-      server.answer('request', { status: 201, body })
-      const answer = await clientFor(server.url).requestJob()
-      expect(answer).toMatchObject({
-        result: 'failed',
-        error: { code: 'invalid_job', message: expect.stringMatching(/(id|token|body): expected/) },
-      })
-      expect(server.received).toHaveLength(1)
-    },
-  )
+  it.each([
+    '{"token":"x"}',
+    '{"id":"7","token":"x"}',
+    '{"id":7}',
+    '{"id":7,"token":"a\\nb"}',
+    'null',
+    '[]',
+    '"job"',
+    '<html>',
+    '',
+  ])('%s: fails, and says why', async (body) => {
+    server.answer('request', { status: 201, body })
+    const answer = await clientFor(server.url).requestJob()
+    expect(answer).toMatchObject({
+      result: 'failed',
+      error: { code: 'invalid_job', message: expect.stringMatching(/(id|token|body): expected/) },
+    })
+    expect(server.received).toHaveLength(1)
+  })
 
   it('and whose server hangs: does not hold up a stop', async () => {
     const stop = new AbortController()
@@ -264,7 +313,10 @@ describe('a job that cannot be understood', () => {
 
 describe('a server that says later', () => {
   /** Runs `call`, passing `ms` of the manual clock after each answer; gives back what the waits added up to. */
-  async function waitsFor(answers: Parameters<ScriptedServer['answer']>[1][], wallTime = 0): Promise<{ waitedMs: number; status: number }> {
+  async function waitsFor(
+    answers: Parameters<ScriptedServer['answer']>[1][],
+    wallTime = 0,
+  ): Promise<{ waitedMs: number; status: number }> {
     const clock = new ManualClock()
     clock.jumpWallTime(wallTime - clock.wallTime())
     const startedAt = clock.now()
@@ -298,14 +350,22 @@ describe('a server that says later', () => {
     const later = (headers: Record<string, string>) => [{ status: 429, headers: { date: '', ...headers } }, {}]
     expect(await waitsFor(later({ 'retry-after': '2' }))).toMatchObject({ waitedMs: 2000 })
     expect(await waitsFor(later({ 'retry-after': at(3000) }), date.getTime())).toMatchObject({ waitedMs: 3000 })
-    expect(await waitsFor(later({ 'ratelimit-resettime': at(4000), 'retry-after': '2' }), date.getTime())).toMatchObject({ waitedMs: 4000 })
-    expect(await waitsFor(later({ 'ratelimit-resettime': at(4000).replace('GMT', 'EST') }), date.getTime() + 5 * 3_600_000)).toMatchObject({
+    expect(
+      await waitsFor(later({ 'ratelimit-resettime': at(4000), 'retry-after': '2' }), date.getTime()),
+    ).toMatchObject({ waitedMs: 4000 })
+    expect(
+      await waitsFor(later({ 'ratelimit-resettime': at(4000).replace('GMT', 'EST') }), date.getTime() + 5 * 3_600_000),
+    ).toMatchObject({
       waitedMs: 4000,
     })
-    expect(await waitsFor(later({ 'ratelimit-resettime': at(-4000), 'retry-after': '1' }), date.getTime())).toMatchObject({
+    expect(
+      await waitsFor(later({ 'ratelimit-resettime': at(-4000), 'retry-after': '1' }), date.getTime()),
+    ).toMatchObject({
       waitedMs: 1000,
     })
-    expect(await waitsFor(later({ 'ratelimit-resettime': at(2000), date: at(0) }), date.getTime() + 999_999)).toMatchObject({
+    expect(
+      await waitsFor(later({ 'ratelimit-resettime': at(2000), date: at(0) }), date.getTime() + 999_999),
+    ).toMatchObject({
       waitedMs: 2000,
     })
     expect(await waitsFor(later({ 'retry-after': 'soon' }))).toMatchObject({ waitedMs: 100 })
@@ -348,7 +408,10 @@ describe('connections that fail', () => {
   it('nobody listens', async () => {
     const client = clientFor('http://127.0.0.1:1')
     expect(await client.requestJob()).toMatchObject({ result: 'failed', error: { code: 'unreachable' } })
-    await expect(client.updateJob(job, { state: 'running' })).rejects.toMatchObject({ name: 'JobApiError', code: 'unreachable' })
+    await expect(client.updateJob(job, { state: 'running' })).rejects.toMatchObject({
+      name: 'JobApiError',
+      code: 'unreachable',
+    })
   })
 
   it('an answer that breaks off is none', async () => {
@@ -367,7 +430,9 @@ describe('connections that fail', () => {
 
   it('twice is a failure', async () => {
     server.answer('update', { reset: 'before' }, { reset: 'before' })
-    await expect(clientFor(server.url).updateJob(job, { state: 'running' })).rejects.toMatchObject({ code: 'unreachable' })
+    await expect(clientFor(server.url).updateJob(job, { state: 'running' })).rejects.toMatchObject({
+      code: 'unreachable',
+    })
   })
 
   it('a slow answer is waited for, a missing one is not', async () => {
@@ -390,7 +455,12 @@ describe('TLS', () => {
   const pem = (name: string): Buffer => readFileSync(file(name))
 
   async function startTls(options: { requestCert?: boolean } = {}): Promise<ScriptedServer> {
-    const tlsServer = await ScriptedServer.start({ key: pem('server.key'), cert: pem('server.pem'), ca: pem('ca.pem'), ...options })
+    const tlsServer = await ScriptedServer.start({
+      key: pem('server.key'),
+      cert: pem('server.pem'),
+      ca: pem('ca.pem'),
+      ...options,
+    })
     opened.push(tlsServer)
     return tlsServer
   }
@@ -400,13 +470,19 @@ describe('TLS', () => {
     const url = `https://127.0.0.1:${port}`
     expect(await clientFor(url, { tlsCaFile: file('ca.pem') }).requestJob()).toMatchObject({ result: 'none' })
     expect(await clientFor(url).requestJob()).toMatchObject({ result: 'failed', error: { code: 'untrusted' } })
-    expect(await clientFor(`https://127.0.0.2:${port}`, { tlsCaFile: file('ca.pem') }).requestJob()).toMatchObject({ result: 'failed' })
+    expect(await clientFor(`https://127.0.0.2:${port}`, { tlsCaFile: file('ca.pem') }).requestJob()).toMatchObject({
+      result: 'failed',
+    })
   })
 
   it('shows the client certificate', async () => {
     const { port } = await startTls({ requestCert: true })
     const url = `https://127.0.0.1:${port}`
-    const withCertificate = { tlsCaFile: file('ca.pem'), tlsCertFile: file('client.pem'), tlsKeyFile: file('client.key') }
+    const withCertificate = {
+      tlsCaFile: file('ca.pem'),
+      tlsCertFile: file('client.pem'),
+      tlsKeyFile: file('client.key'),
+    }
     expect(await clientFor(url, withCertificate).requestJob()).toMatchObject({ result: 'none' })
     expect(await clientFor(url, { tlsCaFile: file('ca.pem') }).requestJob()).toMatchObject({ result: 'failed' })
   })

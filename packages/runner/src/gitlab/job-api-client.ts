@@ -21,11 +21,17 @@ export interface JobApiClientOptions extends ConnectionOptions {
   /** Tells this runner manager from others with the same token. */
   readonly systemId: string
   readonly info: RunnerInfo
-  /** Hosts that artifacts may be got from and sent to though their addresses are private and the coordinator's is not. Default: none. */
+  /**
+   * Hosts that artifacts may be got from and sent to though their addresses are private and the coordinator's is not.
+   * Default: none.
+   */
   readonly artifactHosts?: readonly string[]
   /** Opens the ways to the server: one for requests that it may park, one for all others. Default: over the network. */
   readonly openRoute?: (url: URL, options: ConnectionOptions, answerTimeoutMs: number) => Route
-  /** Longest time that a request for a job may take, milliseconds; within it the client learns from the server, see {@link pollPatienceMs}. Default 10 min. */
+  /**
+   * Longest time that a request for a job may take, milliseconds; within it the client learns from the server, see
+   * {@link pollPatienceMs}. Default 10 min.
+   */
   readonly pollTimeoutMs?: number
   /** Longest silence in any other answer, milliseconds. Default 2 min. */
   readonly callTimeoutMs?: number
@@ -34,10 +40,16 @@ export interface JobApiClientOptions extends ConnectionOptions {
   readonly logger?: Logger
 }
 
-/** How a request for a job was answered: `refused` means the runner's token; `failed` everything that is no fault of the token. */
+/**
+ * How a request for a job was answered: `refused` means the runner's token; `failed` everything that is no fault of the
+ * token.
+ */
 export type JobRequestAnswer =
   | { readonly result: 'job'; readonly job: JobPayload }
-  /** `askAgain`: another request at once is no waste, since the server parks requests (this one, or the next), or its queue is not what it was. */
+  /**
+   * `askAgain`: another request at once is no waste, since the server parks requests (this one, or the next), or its
+   * queue is not what it was.
+   */
   | { readonly result: 'none'; readonly askAgain: boolean }
   | { readonly result: 'conflict' }
   | { readonly result: 'refused' | 'failed'; readonly error: JobApiError }
@@ -52,10 +64,12 @@ export interface JobUpdate {
 }
 
 /**
- * GitLab's job API for one runner. Connections are kept and shared; requests for jobs, which a server may park for a minute, have connections of their own. While the
- * server says "later" (429, 5xx) a call waits and tries again, up to five times.
+ * GitLab's job API for one runner. Connections are kept and shared; requests for jobs, which a server may park for a
+ * minute, have connections of their own. While the server says "later" (429, 5xx) a call waits and tries again, up to
+ * five times.
  *
- * Calls reject with a {@link JobApiError} when no answer came, and with the signal's reason when it aborts; what an answer means is for the caller.
+ * Calls reject with a {@link JobApiError} when no answer came, and with the signal's reason when it aborts; what an
+ * answer means is for the caller.
  */
 export class JobApiClient {
   readonly #options: JobApiClientOptions
@@ -90,8 +104,9 @@ export class JobApiClient {
   }
 
   /**
-   * Asks for a job. With `mayPark` (the default) the server may take its time, until there is one; without, it answers at once. A job that cannot be understood is
-   * given back as failed, with what is wrong with it in its trace, and comes out as `failed` with the code `invalid_job`.
+   * Asks for a job. With `mayPark` (the default) the server may take its time, until there is one; without, it answers
+   * at once. A job that cannot be understood is given back as failed, with what is wrong with it in its trace, and
+   * comes out as `failed` with the code `invalid_job`.
    */
   async requestJob({
     signal,
@@ -164,8 +179,14 @@ export class JobApiClient {
     return await this.#call({ method: 'PATCH', path, headers, body: bytes }, signal)
   }
 
-  /** Artifacts of an earlier job, with that job's token; once more while the server says "later". Rejects with `ArtifactDownloadError`, as the bytes do; with the signal's reason. */
-  async downloadArtifacts({ id, token }: JobCredentials, { mayBeElsewhere, signal }: ArtifactDownload): Promise<AsyncIterable<Buffer>> {
+  /**
+   * Artifacts of an earlier job, with that job's token; once more while the server says "later". Rejects with
+   * `ArtifactDownloadError`, as the bytes do; with the signal's reason.
+   */
+  async downloadArtifacts(
+    { id, token }: JobCredentials,
+    { mayBeElsewhere, signal }: ArtifactDownload,
+  ): Promise<AsyncIterable<Buffer>> {
     return await downloadArtifact({
       route: this.#calls,
       coordinator: this.#coordinator,
@@ -181,7 +202,10 @@ export class JobApiClient {
     })
   }
 
-  /** Artifacts of a running job. Resolves with the server's word. Rejects with `ArtifactUploadError`, the signal's reason, and what their content throws. */
+  /**
+   * Artifacts of a running job. Resolves with the server's word. Rejects with `ArtifactUploadError`, the signal's
+   * reason, and what their content throws.
+   */
   async uploadArtifacts({ id, token }: JobCredentials, upload: ArtifactUpload): Promise<string> {
     return await uploadArtifact(upload, {
       route: this.#calls,
@@ -213,7 +237,10 @@ export class JobApiClient {
     return readJobReply(await this.#send(this.#calls, request, signal), this.#clock.wallTime())
   }
 
-  /** Gives up what takes far longer than it may: a connection that something on the way has forgotten looks like a server that parks a request. */
+  /**
+   * Gives up what takes far longer than it may: a connection that something on the way has forgotten looks like a
+   * server that parks a request.
+   */
   #patientSend(mayPark: boolean): Send {
     return async (dispatcher, request, signal) => {
       const startedAt = this.#clock.now()
@@ -231,28 +258,43 @@ export class JobApiClient {
     }
   }
 
-  #send({ dispatcher, origin, pathPrefix, headers }: Route, request: HttpRequest, signal?: AbortSignal, send?: Send): Promise<HttpAnswer> {
+  #send(
+    { dispatcher, origin, pathPrefix, headers }: Route,
+    request: HttpRequest,
+    signal?: AbortSignal,
+    send?: Send,
+  ): Promise<HttpAnswer> {
     const sent = {
       ...request,
       origin,
       path: `${pathPrefix}${this.#basePath}${request.path}`,
       headers: { 'user-agent': this.#userAgent, ...headers, ...request.headers },
     }
-    return retryingExchange(dispatcher, sent, { clock: this.#clock, random: this.#random, ...(send !== undefined && { send }) }, signal)
+    return retryingExchange(
+      dispatcher,
+      sent,
+      { clock: this.#clock, random: this.#random, ...(send !== undefined && { send }) },
+      signal,
+    )
   }
 
   async #readJob(answer: HttpAnswer, signal?: AbortSignal): Promise<JobRequestAnswer> {
     const parsed = parseJob(answer)
     if ('job' in parsed) return { result: 'job', job: parsed.job }
     const { problems, credentials } = parsed
-    const error = new JobApiError('invalid_job', `a job that cannot be understood: ${problems.join('; ')}`, { status: 201 })
+    const error = new JobApiError('invalid_job', `a job that cannot be understood: ${problems.join('; ')}`, {
+      status: 201,
+    })
     this.#logger.error({ job: credentials?.id, problems }, 'job cannot be understood')
     if (credentials) await failUnusableJob(this, credentials, problems, this.#logger, signal)
     return { result: 'failed', error }
   }
 }
 
-/** Workhorse says so in every answer. What it answers to a request that it had parked has nothing else: not even a `last_update`, when the queue has changed. */
+/**
+ * Workhorse says so in every answer. What it answers to a request that it had parked has nothing else: not even a
+ * `last_update`, when the queue has changed.
+ */
 function parks({ headers }: HttpAnswer): boolean {
   return headers['gitlab-ci-builds-polling'] === 'yes'
 }

@@ -28,7 +28,8 @@ export function readJobReply(answer: HttpAnswer, wallTime: number): JobReply {
     updateIntervalMs: seconds > 0 && Number.isFinite(seconds) ? seconds * 1000 : undefined,
     traceSize: Number(/^\d+-(\d+)$/.exec(text(headers, 'range'))?.[1] ?? 0),
     retryAfterMs: askedWaitMs(answer, wallTime),
-    message: status < 300 ? '' : status < 400 ? `to ${text(headers, 'location')}` : withoutStatus(status, errorMessage(body)),
+    message:
+      status < 300 ? '' : status < 400 ? `to ${text(headers, 'location')}` : withoutStatus(status, errorMessage(body)),
   }
 }
 
@@ -37,7 +38,10 @@ export function isNotOurs({ status = 0 }: { readonly status?: number | undefined
   return [400, 403, 404, 409].includes(status)
 }
 
-/** True when a reply that refuses a piece of trace says that the job is over. Without a state, the refusal may be that of something on the way, such as a firewall, or be about the piece alone. */
+/**
+ * True when a reply that refuses a piece of trace says that the job is over. Without a state, the refusal may be that
+ * of something on the way, such as a firewall, or be about the piece alone.
+ */
 export function saysOver({ status, jobStatus }: Pick<JobReply, 'status' | 'jobStatus'>): boolean {
   return status === 403 && jobStatus !== undefined && !['pending', 'running', 'canceling'].includes(jobStatus)
 }

@@ -22,7 +22,15 @@ let reporter: JobReporter
 beforeEach(async () => {
   server = await ScriptedServer.start()
   clock = new ManualClock()
-  client = new JobApiClient({ url: server.url, token: 'x', systemId: 's_0123456789ab', info, environment: {}, clock, random: () => 0 })
+  client = new JobApiClient({
+    url: server.url,
+    token: 'x',
+    systemId: 's_0123456789ab',
+    info,
+    environment: {},
+    clock,
+    random: () => 0,
+  })
   trace = new Trace({ secrets: [], limitBytes: 100 * MiB })
   reporter = makeReporter()
 })
@@ -73,7 +81,8 @@ async function runOut<T>(promise: Promise<T>, stepMs = 100): Promise<T> {
   return await promise
 }
 
-const kindsAndStates = (): string[] => server.received.map(({ kind, json }) => (kind === 'update' ? String(json['state']) : kind))
+const kindsAndStates = (): string[] =>
+  server.received.map(({ kind, json }) => (kind === 'update' ? String(json['state']) : kind))
 
 describe('accept', () => {
   it.each([400, 403, 404, 409])('%i: the job is gone, and nothing more is sent', async (status) => {
@@ -331,7 +340,9 @@ describe('a job is aborted', () => {
     server.answer('trace', { status: 202, headers: { 'job-status': 'canceled' } }, { status: 501 })
     await requestAfter(5)
     await trace.write('ERROR: Job failed: canceled\n')
-    expect(await reporter.finish({ state: 'failed', reason: 'job_canceled', message: 'canceled' })).toEqual({ delivered: true })
+    expect(await reporter.finish({ state: 'failed', reason: 'job_canceled', message: 'canceled' })).toEqual({
+      delivered: true,
+    })
     expect(kindsAndStates()).toEqual(['running', 'trace', 'trace', 'failed'])
   })
 
@@ -347,29 +358,35 @@ describe('a job is aborted', () => {
     expect(kindsAndStates()).toEqual(['running', 'trace', 'running', 'trace', 'success'])
   })
 
-  it.each([403, 404])('a refused piece of trace, and %i for an update: the job is not ours any more', async (status) => {
-    await accepted()
-    await trace.write(output('x'))
-    server.answer('trace', { status: 403 })
-    server.answer('update', { status })
-    await requestAfter(5)
-    await server.take()
-    while (!reporter.aborted.aborted) await new Promise(setImmediate)
-    expect(reporter.aborted.reason).toMatchObject({ code: 'refused' })
-    expect(clock.pendingTimers).toBe(0)
-  })
+  it.each([403, 404])(
+    'a refused piece of trace, and %i for an update: the job is not ours any more',
+    async (status) => {
+      await accepted()
+      await trace.write(output('x'))
+      server.answer('trace', { status: 403 })
+      server.answer('update', { status })
+      await requestAfter(5)
+      await server.take()
+      while (!reporter.aborted.aborted) await new Promise(setImmediate)
+      expect(reporter.aborted.reason).toMatchObject({ code: 'refused' })
+      expect(clock.pendingTimers).toBe(0)
+    },
+  )
 
-  it.each([401, 409, 410, 422, 501])('%i for a piece of trace, or for a sign of life, aborts no job', async (status) => {
-    await accepted()
-    await trace.write(output('x'))
-    server.answer('trace', { status })
-    await requestAfter(5)
-    expect(await requestAfter(3_000)).toMatchObject({ kind: 'trace', body: 'x' })
-    server.answer('update', { status })
-    await requestAfter(30_000)
-    expect(reporter.aborted.aborted).toBe(false)
-    expect(await reporter.finish(success)).toEqual({ delivered: true })
-  })
+  it.each([401, 409, 410, 422, 501])(
+    '%i for a piece of trace, or for a sign of life, aborts no job',
+    async (status) => {
+      await accepted()
+      await trace.write(output('x'))
+      server.answer('trace', { status })
+      await requestAfter(5)
+      expect(await requestAfter(3_000)).toMatchObject({ kind: 'trace', body: 'x' })
+      server.answer('update', { status })
+      await requestAfter(30_000)
+      expect(reporter.aborted.aborted).toBe(false)
+      expect(await reporter.finish(success)).toEqual({ delivered: true })
+    },
+  )
 
   it('refused: nothing more is sent', async () => {
     await accepted()
@@ -431,7 +448,12 @@ describe('finish', () => {
     const finished = reporter.finish(success)
     release()
     expect(await finished).toEqual({ delivered: true })
-    expect(server.received.map(({ body, kind }) => (kind === 'trace' ? body : kind))).toEqual(['update', 'hello', ' world', 'update'])
+    expect(server.received.map(({ body, kind }) => (kind === 'trace' ? body : kind))).toEqual([
+      'update',
+      'hello',
+      ' world',
+      'update',
+    ])
   })
 
   it('412: sends the whole trace again', async () => {
@@ -465,7 +487,10 @@ describe('finish', () => {
   })
 
   it('202 for ever: gives up', async () => {
-    server.answer('update', ...Array.from({ length: 30 }, () => ({ status: 202, headers: { 'x-gitlab-trace-update-interval': '60' } })))
+    server.answer(
+      'update',
+      ...Array.from({ length: 30 }, () => ({ status: 202, headers: { 'x-gitlab-trace-update-interval': '60' } })),
+    )
     expect(await finish()).toMatchObject({ delivered: false, error: { code: 'unfinished' } })
     expect(server.received.filter(({ kind }) => kind === 'update').length).toBeLessThan(15)
   })

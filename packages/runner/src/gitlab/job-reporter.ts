@@ -1,4 +1,12 @@
-import { type CancelTimer, type Clock, delay, type Logger, type Random, silentLogger, systemClock } from '@runner-core/fleeting'
+import {
+  type CancelTimer,
+  type Clock,
+  delay,
+  type Logger,
+  type Random,
+  silentLogger,
+  systemClock,
+} from '@runner-core/fleeting'
 import type { JobOutcome, JobPayload, Trace, TraceAuthor } from '@runner-core/job'
 import { type Delivery, deliverOutcome } from './deliver-outcome.ts'
 import { JobAbort, type JobAbortCode } from './job-abort.ts'
@@ -35,8 +43,8 @@ const mostAcceptTries = 8
 const firstAcceptWaitMs = 500
 
 /**
- * Speaks to the coordinator for one job: takes the job, sends its trace as it grows, learns of its cancellation, and delivers its end. One request at a
- * time; {@link UploadSchedule} says when.
+ * Speaks to the coordinator for one job: takes the job, sends its trace as it grows, learns of its cancellation, and
+ * delivers its end. One request at a time; {@link UploadSchedule} says when.
  */
 export class JobReporter {
   readonly #options: JobReporterOptions
@@ -65,13 +73,16 @@ export class JobReporter {
       isDebugTrace: options.isDebugTrace ?? false,
       sent: options.sent,
       onSent: options.onSent,
-      onMismatch: () => this.#logger.warn({ job: options.job.id }, 'trace that was made again is another than what was sent'),
+      onMismatch: () =>
+        this.#logger.warn({ job: options.job.id }, 'trace that was made again is another than what was sent'),
     })
     this.#schedule = new UploadSchedule(this.#clock.now())
     this.#stopListening = options.trace.onGrow((author) => this.#grew(author))
   }
 
-  /** Aborted, with a {@link JobAbort}, when the job was canceled: its script must end, its `after_script` may still run. */
+  /**
+   * Aborted, with a {@link JobAbort}, when the job was canceled: its script must end, its `after_script` may still run.
+   */
   get canceling(): AbortSignal {
     return this.#canceling.signal
   }
@@ -82,8 +93,9 @@ export class JobReporter {
   }
 
   /**
-   * Tells the coordinator that the job runs, which with two-phase commit is what takes the job. `gone`: somebody else has it, or nobody wants it; no more must be
-   * said about it. Rejects with a {@link JobApiError} when the coordinator fails for a minute, and with the signal's reason.
+   * Tells the coordinator that the job runs, which with two-phase commit is what takes the job. `gone`: somebody else
+   * has it, or nobody wants it; no more must be said about it. Rejects with a {@link JobApiError} when the coordinator
+   * fails for a minute, and with the signal's reason.
    */
   async accept(signal?: AbortSignal): Promise<'accepted' | 'gone'> {
     const reply = await this.#announceRunning(signal)
@@ -98,15 +110,19 @@ export class JobReporter {
     return 'accepted'
   }
 
-  /** Sends what the trace has now, whatever the interval: for lines that somebody waits for. Use it rarely: servers allow 200 requests a minute per job. */
+  /**
+   * Sends what the trace has now, whatever the interval: for lines that somebody waits for. Use it rarely: servers
+   * allow 200 requests a minute per job.
+   */
   flushNow(): void {
     this.#schedule.flush(this.#clock.now())
     this.#arm()
   }
 
   /**
-   * Ends the trace and delivers it, and how the job ended, to the coordinator, also when {@link accept} has failed. Never rejects. Gives up after {@link JobReporterOptions.finalUpdateRetryLimit} failures
-   * in a row, when `signal` aborts, and after one try where the job was aborted.
+   * Ends the trace and delivers it, and how the job ended, to the coordinator, also when {@link accept} has failed.
+   * Never rejects. Gives up after {@link JobReporterOptions.finalUpdateRetryLimit} failures in a row, when `signal`
+   * aborts, and after one try where the job was aborted.
    */
   async finish(outcome: JobOutcome, signal?: AbortSignal): Promise<Delivery> {
     this.#isLive = false
@@ -207,7 +223,10 @@ export class JobReporter {
       this.#corrections = reply.status === 416 ? this.#corrections + 1 : 0
       const isCorrected = this.#corrections > 0 && this.#corrections <= mostCorrections
       if (reply.status >= 300 && !isCorrected) throw statusError(isPiece ? 'trace' : 'sign of life', reply)
-      this.#schedule.contacted(this.#clock.now(), { unsentBytes: upload.unsentBytes, isFull: upload.unsentBytes >= pieceBytes })
+      this.#schedule.contacted(this.#clock.now(), {
+        unsentBytes: upload.unsentBytes,
+        isFull: upload.unsentBytes >= pieceBytes,
+      })
       if (isCorrected) this.#schedule.flush(this.#clock.now())
     } catch (error) {
       this.#corrections = 0

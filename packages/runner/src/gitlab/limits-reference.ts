@@ -44,7 +44,9 @@ const answers = `
 /** docs/reference/limits.md, from the tables. */
 export function limitsReference(): string {
   const payload = payloadBounds.map(({ field, most, unit }) => `| \`${field}\` | ${number(most)} | ${unit} |\n`)
-  const budget = Object.entries(jobBounds).map(([name, most]) => row(most, `${name}: ${meanings[name as BudgetResource]}`))
+  const budget = Object.entries(jobBounds).map(([name, most]) =>
+    row(most, `${name}: ${meanings[name as BudgetResource]}`),
+  )
   const variables = [
     row(longestVariables, 'characters: of all variables, expanded'),
     row(longestMaskedVariables, 'characters: of the masked ones, expanded'),

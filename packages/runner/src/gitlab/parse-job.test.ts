@@ -2,8 +2,10 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseJob } from './parse-job.ts'
 
-const parse = (body: unknown, headers: Record<string, string> = { 'content-type': 'application/json; charset=utf-8' }) =>
-  parseJob({ headers, body: Buffer.from(JSON.stringify(body)) })
+const parse = (
+  body: unknown,
+  headers: Record<string, string> = { 'content-type': 'application/json; charset=utf-8' },
+) => parseJob({ headers, body: Buffer.from(JSON.stringify(body)) })
 
 describe('parseJob', () => {
   it('reads all that the runner needs and nothing else', () => {
@@ -63,7 +65,16 @@ describe('parseJob', () => {
         hooks,
         cache: [{ key: 'deps', fallback_keys: [], untracked: false, policy: 'pull', paths: ['vendor/'], when: '' }],
         artifacts: [
-          { name: '', untracked: false, paths: ['x'], exclude: [], when: '', artifact_type: '', artifact_format: '', expire_in: '' },
+          {
+            name: '',
+            untracked: false,
+            paths: ['x'],
+            exclude: [],
+            when: '',
+            artifact_type: '',
+            artifact_format: '',
+            expire_in: '',
+          },
         ],
         dependencies: [],
         features: jobFeatures,
@@ -138,7 +149,9 @@ describe('parseJob', () => {
         ],
       },
     })
-    expect(parse({ id: 1, token: 't', dependencies: [{ id: 3, token: 'a\r\nb', artifacts_file: { filename: 'f' } }] })).toMatchObject({
+    expect(
+      parse({ id: 1, token: 't', dependencies: [{ id: 3, token: 'a\r\nb', artifacts_file: { filename: 'f' } }] }),
+    ).toMatchObject({
       problems: ['dependencies[0].token: expected visible ASCII characters'],
     })
   })
@@ -174,7 +187,8 @@ describe('parseJob', () => {
       fc.property(anyJob, (body) => {
         const parsed = parse(body)
         if (!('job' in parsed)) expect(parsed.credentials).toEqual({ id: 1, token: 't' })
-        else for (const step of parsed.job.steps) expect(step.script.every((line) => typeof line === 'string')).toBe(true)
+        else
+          for (const step of parsed.job.steps) expect(step.script.every((line) => typeof line === 'string')).toBe(true)
       }),
     )
   })
@@ -186,7 +200,10 @@ describe('the bounds of a payload', () => {
   it.each([
     ['git_info.ref', { git_info: { ref: 'x'.repeat(8_193) } }],
     ['variables[1].value', { variables: [{}, { key: 'A', value: 'x'.repeat(4_194_305) }] }],
-    ['variables[].value of masked variables together', { variables: list(600, { key: 'A', value: 'x'.repeat(1_000), masked: true }) }],
+    [
+      'variables[].value of masked variables together',
+      { variables: list(600, { key: 'A', value: 'x'.repeat(1_000), masked: true }) },
+    ],
     ['steps', { steps: list(101, { name: 'script' }) }],
     ['artifacts[0].paths', { artifacts: [{ paths: list(10_001, 'x') }] }],
     ['artifacts[0].paths[1]', { artifacts: [{ paths: ['x', 'x'.repeat(65_537)] }] }],

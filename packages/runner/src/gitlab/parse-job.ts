@@ -29,11 +29,15 @@ export type ParsedJob =
 
 const defaultTimeoutSeconds = 7200
 
-/** Reads the answer to a request for a job. Unknown fields are ignored, missing ones have their zero value, wrong ones are all named. */
+/**
+ * Reads the answer to a request for a job. Unknown fields are ignored, missing ones have their zero value, wrong ones
+ * are all named.
+ */
 export function parseJob({ headers, body }: Pick<HttpAnswer, 'headers' | 'body'>): ParsedJob {
   const reader = new FieldReader()
   const contentType = headers['content-type'] ?? 'nothing'
-  if (!/^application\/json\b/i.test(contentType)) reader.problems.push(`content-type: expected application/json, got ${contentType}`)
+  if (!/^application\/json\b/i.test(contentType))
+    reader.problems.push(`content-type: expected application/json, got ${contentType}`)
   if (body.length > longestJobBytes) {
     const credentials = credentialsAtTheBeginning(body)
     return { problems: [`body: more than ${longestJobBytes} bytes`], ...(credentials && { credentials }) }
@@ -54,8 +58,9 @@ export function parseJob({ headers, body }: Pick<HttpAnswer, 'headers' | 'body'>
 /** Of a body that is too long to be read. GitLab puts them first. */
 function credentialsAtTheBeginning(body: Buffer): JobCredentials | undefined {
   const [, id, token] =
-    /^\s*\{\s*"id"\s*:\s*([1-9]\d{0,15})\s*,\s*"token"\s*:\s*"([\x21\x23-\x5b\x5d-\x7e]{1,1024})"/.exec(body.toString('latin1', 0, 2048)) ??
-    []
+    /^\s*\{\s*"id"\s*:\s*([1-9]\d{0,15})\s*,\s*"token"\s*:\s*"([\x21\x23-\x5b\x5d-\x7e]{1,1024})"/.exec(
+      body.toString('latin1', 0, 2048),
+    ) ?? []
   return id === undefined || !Number.isSafeInteger(Number(id)) ? undefined : { id: Number(id), token: token! }
 }
 
@@ -65,7 +70,10 @@ function shortened(problems: readonly string[]): readonly string[] {
   return problems.length <= most ? problems : [...problems.slice(0, most), `and ${problems.length - most} more`]
 }
 
-function readCredentials({ id, token }: Readonly<Record<string, unknown>>, reader: FieldReader): JobCredentials | undefined {
+function readCredentials(
+  { id, token }: Readonly<Record<string, unknown>>,
+  reader: FieldReader,
+): JobCredentials | undefined {
   const hasId = Number.isSafeInteger(id) && (id as number) > 0
   // It goes into headers.
   const hasToken = isToken(token)
@@ -74,7 +82,10 @@ function readCredentials({ id, token }: Readonly<Record<string, unknown>>, reade
   return hasId && hasToken ? { id: id as number, token } : undefined
 }
 
-function readJob(fields: Readonly<Record<string, unknown>>, reader: FieldReader): Omit<JobPayload, keyof JobCredentials> {
+function readJob(
+  fields: Readonly<Record<string, unknown>>,
+  reader: FieldReader,
+): Omit<JobPayload, keyof JobCredentials> {
   const timeout = reader.integer(reader.object(fields['runner_info'], 'runner_info')['timeout'], 'runner_info.timeout')
   return {
     allow_git_fetch: reader.boolean(fields['allow_git_fetch'], 'allow_git_fetch'),
@@ -85,7 +96,9 @@ function readJob(fields: Readonly<Record<string, unknown>>, reader: FieldReader)
     steps: reader.array(fields['steps'], 'steps', (item, path) => readStep(item, path, reader)),
     hooks: reader.array(fields['hooks'], 'hooks', (item, path) => readHook(item, path, reader)),
     artifacts: reader.array(fields['artifacts'], 'artifacts', (item, path) => readArtifact(item, path, reader)),
-    dependencies: reader.array(fields['dependencies'], 'dependencies', (item, path) => readDependency(item, path, reader)),
+    dependencies: reader.array(fields['dependencies'], 'dependencies', (item, path) =>
+      readDependency(item, path, reader),
+    ),
     cache: reader.array(fields['cache'], 'cache', (item, path) => readCache(item, path, reader)),
     features: readFeatures(fields['features'], reader),
     unsupported: unsupportedParts.filter((part) => isPresent(fields[part])),
@@ -158,7 +171,10 @@ function readStep(value: unknown, path: string, reader: FieldReader): JobStep {
 
 function readHook(value: unknown, path: string, reader: FieldReader): JobHook {
   const fields = reader.object(value, path)
-  return { name: reader.string(fields['name'], `${path}.name`), script: reader.strings(fields['script'], `${path}.script`) }
+  return {
+    name: reader.string(fields['name'], `${path}.name`),
+    script: reader.strings(fields['script'], `${path}.script`),
+  }
 }
 
 function readCache(value: unknown, path: string, reader: FieldReader): JobCache {
@@ -196,7 +212,12 @@ function readDependency(value: unknown, path: string, reader: FieldReader): JobD
   const token = reader.string(fields['token'], `${path}.token`)
   // It goes into headers.
   if (filename !== '' && !isToken(token)) reader.problems.push(`${path}.token: expected visible ASCII characters`)
-  return { id: reader.integer(fields['id'], `${path}.id`), token, name: reader.string(fields['name'], `${path}.name`), filename }
+  return {
+    id: reader.integer(fields['id'], `${path}.id`),
+    token,
+    name: reader.string(fields['name'], `${path}.name`),
+    filename,
+  }
 }
 
 function readFeatures(value: unknown, reader: FieldReader): JobFeatures {

@@ -18,12 +18,17 @@ test('a server that takes longer is waited for twice as long, and no longer once
 
 test('the patience is never below what the last answers took, and never above its maximum', () => {
   fc.assert(
-    fc.property(fc.array(fc.nat(1_000_000)), fc.boolean(), fc.integer({ min: 1, max: 600_000 }), (all, mayPark, mostMs) => {
-      const times = all.reduce<PollTimes>(withPoll, [])
-      expect(times).toEqual(all.slice(-8))
-      const patience = pollPatienceMs(times, { mayPark, mostMs })
-      expect(patience).toBeLessThanOrEqual(mostMs)
-      expect(patience).toBeGreaterThanOrEqual(Math.min(mostMs, Math.max(60_000, ...times)))
-    }),
+    fc.property(
+      fc.array(fc.nat(1_000_000)),
+      fc.boolean(),
+      fc.integer({ min: 1, max: 600_000 }),
+      (all, mayPark, mostMs) => {
+        const times = all.reduce<PollTimes>(withPoll, [])
+        expect(times).toEqual(all.slice(-8))
+        const patience = pollPatienceMs(times, { mayPark, mostMs })
+        expect(patience).toBeLessThanOrEqual(mostMs)
+        expect(patience).toBeGreaterThanOrEqual(Math.min(mostMs, Math.max(60_000, ...times)))
+      },
+    ),
   )
 })

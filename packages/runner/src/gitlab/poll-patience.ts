@@ -15,10 +15,14 @@ export function withPoll(times: PollTimes, tookMs: number): PollTimes {
 }
 
 /**
- * How long a request for a job is waited for, milliseconds: twice what the slowest of the last answers took, and never less than a minute more than the
- * server may be expected to park it. A request that the server must not park is expected within that minute, or twice what answers take.
+ * How long a request for a job is waited for, milliseconds: twice what the slowest of the last answers took, and never
+ * less than a minute more than the server may be expected to park it. A request that the server must not park is
+ * expected within that minute, or twice what answers take.
  */
-export function pollPatienceMs(times: PollTimes, { mayPark, mostMs }: { readonly mayPark: boolean; readonly mostMs: number }): number {
+export function pollPatienceMs(
+  times: PollTimes,
+  { mayPark, mostMs }: { readonly mayPark: boolean; readonly mostMs: number },
+): number {
   const seenMs = multiple * Math.max(0, ...times)
   return Math.min(mostMs, Math.max(seenMs, slackMs + (mayPark ? documentedParkMs : 0)))
 }

@@ -13,9 +13,12 @@ it('goes by the scheme of the target', () => {
   expect(through('http://example.com', {})).toBeUndefined()
 })
 
-it.each(['http://localhost:8080', 'http://127.0.0.1', 'http://127.9.9.9:1', 'http://[::1]:1'])('never for %s', (target) => {
-  expect(through(target)).toBeUndefined()
-})
+it.each(['http://localhost:8080', 'http://127.0.0.1', 'http://127.9.9.9:1', 'http://[::1]:1'])(
+  'never for %s',
+  (target) => {
+    expect(through(target)).toBeUndefined()
+  },
+)
 
 it.each([
   ['*', 'http://example.com', false],

@@ -4,9 +4,10 @@ import { BlockList, isIP } from 'node:net'
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /**
- * The proxy that requests to `target` go through, by `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` (or in lower case) as Go programs read them: `NO_PROXY` lists
- * `*`, host names (`example.com` holds for its subdomains too, `.example.com` for these alone), IP addresses and CIDR ranges, each but the last with a port
- * where wanted; loopback addresses and `localhost` never go through a proxy. A proxy without a scheme is `http://`.
+ * The proxy that requests to `target` go through, by `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` (or in lower case) as
+ * Go programs read them: `NO_PROXY` lists `*`, host names (`example.com` holds for its subdomains too, `.example.com`
+ * for these alone), IP addresses and CIDR ranges, each but the last with a port where wanted; loopback addresses and
+ * `localhost` never go through a proxy. A proxy without a scheme is `http://`.
  *
  * Thrown: `TypeError` when the variable holds no URL.
  */

@@ -4,8 +4,10 @@ import { DecoratorHandler, type Dispatcher } from 'undici'
 type Controller = Dispatcher.DispatchController
 
 /**
- * An interceptor that takes an answer as fast as it comes where its server closes the connection after it. undici 7 falls over an assertion, which nobody can catch, when such a connection ends while its reader has asked for
- * a pause (https://github.com/nodejs/undici/issues/5360, mended in undici 8 alone, which needs Node 22). What the reader has not taken yet waits in memory.
+ * An interceptor that takes an answer as fast as it comes where its server closes the connection after it. undici 7
+ * falls over an assertion, which nobody can catch, when such a connection ends while its reader has asked for a pause
+ * (https://github.com/nodejs/undici/issues/5360, mended in undici 8 alone, which needs Node 22). What the reader has
+ * not taken yet waits in memory.
  */
 export const readToClose: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) => {
   // Whatever form a handler has, this one has the present one.
@@ -13,7 +15,8 @@ export const readToClose: Dispatcher.DispatcherComposeInterceptor = (dispatch) =
   let controller: Controller | undefined
   return dispatch(options, {
     onRequestStart: (given, context) => inner.onRequestStart?.(given, context),
-    onRequestUpgrade: (given, statusCode, headers, socket) => inner.onRequestUpgrade?.(given, statusCode, headers, socket),
+    onRequestUpgrade: (given, statusCode, headers, socket) =>
+      inner.onRequestUpgrade?.(given, statusCode, headers, socket),
     onResponseStart(given, statusCode, headers, statusMessage) {
       controller = isKept(headers) ? given : withoutPause(given)
       inner.onResponseStart?.(controller, statusCode, headers, statusMessage)

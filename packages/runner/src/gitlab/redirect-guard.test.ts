@@ -25,7 +25,10 @@ const lookup: LookupFunction = (name, _options, callback) => {
 }
 
 /** Where a redirect leads to, or why it is not followed. */
-async function follow(to: string, { coordinator = 'https://gitlab.example', artifactHosts = [] as string[] } = {}): Promise<string> {
+async function follow(
+  to: string,
+  { coordinator = 'https://gitlab.example', artifactHosts = [] as string[] } = {},
+): Promise<string> {
   const guard = new RedirectGuard({ coordinator: new URL(coordinator), artifactHosts, lookup })
   const url = new URL(to)
   try {

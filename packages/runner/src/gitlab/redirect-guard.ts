@@ -1,7 +1,9 @@
 import { type LookupAddress, type LookupOptions, lookup as systemLookup } from 'node:dns'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
 
-/** What an address is part of. `reserved`: the link itself and what clouds tell their instances by, secrets included. */
+/**
+ * What an address is part of. `reserved`: the link itself and what clouds tell their instances by, secrets included.
+ */
 export type AddressKind = 'reserved' | 'private' | 'public'
 
 export interface RedirectGuardOptions {
@@ -19,8 +21,9 @@ export class RedirectError extends Error {
 }
 
 /**
- * Decides where a coordinator may send the manager for the bytes of artifacts. Whoever can influence a redirect could else read what only the manager's network
- * shows. Names are judged by the addresses that are then connected to; behind a proxy, which resolves them, only addresses are.
+ * Decides where a coordinator may send the manager for the bytes of artifacts. Whoever can influence a redirect could
+ * else read what only the manager's network shows. Names are judged by the addresses that are then connected to; behind
+ * a proxy, which resolves them, only addresses are.
  */
 export class RedirectGuard {
   readonly #options: RedirectGuardOptions

@@ -13,8 +13,9 @@ export function isWorthRetrying(status: number): boolean {
 }
 
 /**
- * Milliseconds > 0 that the server asks us to wait: until `RateLimit-ResetTime`, measured on its own clock where it sends its `Date`; else as `Retry-After`
- * says, in seconds or as a date. Undefined where it asks for nothing. 10 minutes at most.
+ * Milliseconds > 0 that the server asks us to wait: until `RateLimit-ResetTime`, measured on its own clock where it
+ * sends its `Date`; else as `Retry-After` says, in seconds or as a date. Undefined where it asks for nothing. 10
+ * minutes at most.
  */
 export function askedWaitMs({ headers }: Pick<HttpAnswer, 'headers'>, wallTime: number): number | undefined {
   const serverTime = Date.parse(headers.date ?? '') || wallTime
@@ -23,7 +24,10 @@ export function askedWaitMs({ headers }: Pick<HttpAnswer, 'headers'>, wallTime: 
   return askedMs > 0 ? Math.min(askedMs, longestWaitMs) : undefined
 }
 
-/** Milliseconds to wait after the `tries`th answer that asks for nothing: 100, doubling, up to a minute, of which up to half is left to chance. */
+/**
+ * Milliseconds to wait after the `tries`th answer that asks for nothing: 100, doubling, up to a minute, of which up to
+ * half is left to chance.
+ */
 export function backoffMs(tries: number, random: Random): number {
   return Math.min(100 * 2 ** (tries - 1), longestBackoffMs) * (1 - random() / 2)
 }

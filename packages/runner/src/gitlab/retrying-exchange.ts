@@ -15,8 +15,9 @@ export interface RetryOptions {
 }
 
 /**
- * As {@link exchange}, but again while the server says "later": up to five tries, after which the last answer counts. A request that may safely arrive twice
- * (not `POST`) is sent again at once, a single time, when its connection broke: a kept connection may end just as it is used.
+ * As {@link exchange}, but again while the server says "later": up to five tries, after which the last answer counts. A
+ * request that may safely arrive twice (not `POST`) is sent again at once, a single time, when its connection broke: a
+ * kept connection may end just as it is used.
  */
 export async function retryingExchange(
   dispatcher: Dispatcher,

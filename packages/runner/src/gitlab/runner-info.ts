@@ -82,13 +82,17 @@ export function describeRunner(options: RunnerInfoOptions): RunnerInfo {
     architecture: goArchitectures[process.arch] ?? process.arch,
     executor: options.executor,
     shell: options.shell,
-    features: Object.fromEntries(runnerFeatures.map((feature) => [feature, present.has(feature)])) as Record<RunnerFeature, boolean>,
+    features: Object.fromEntries(runnerFeatures.map((feature) => [feature, present.has(feature)])) as Record<
+      RunnerFeature,
+      boolean
+    >,
   }
 }
 
 /**
- * The `User-Agent`: `gitlab-runner VERSION (BRANCH; GOVERSION; OS/ARCH)`, the only form that servers parse. The first word names the protocol's client,
- * as every browser is a `Mozilla`; who it really is stands where the branch would, and the runtime where Go's version would.
+ * The `User-Agent`: `gitlab-runner VERSION (BRANCH; GOVERSION; OS/ARCH)`, the only form that servers parse. The first
+ * word names the protocol's client, as every browser is a `Mozilla`; who it really is stands where the branch would,
+ * and the runtime where Go's version would.
  */
 export function userAgent({ name, version, platform, architecture }: RunnerInfo): string {
   return `gitlab-runner ${version} (${name}; node${process.versions.node}; ${platform}/${architecture})`

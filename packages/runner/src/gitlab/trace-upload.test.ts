@@ -25,7 +25,12 @@ function upload(sent: SentTrace | undefined, server: { size: number }, content =
       return { status: 202 } as JobReply
     },
   }
-  const options = { isDebugTrace: false, sent, onSent: (now: SentTrace) => void kept.push(now), onMismatch: () => void mismatches++ }
+  const options = {
+    isDebugTrace: false,
+    sent,
+    onSent: (now: SentTrace) => void kept.push(now),
+    onMismatch: () => void mismatches++,
+  }
   const made = new TraceUpload(client, { id: 1, token: 't' }, trace, options)
   return { upload: made, trace, kept, pieces, mismatches: () => mismatches }
 }

@@ -6,7 +6,10 @@ import type { JobCredentials } from './parse-job.ts'
 
 /** Most bytes of trace that are sent at once. */
 export const pieceBytes: number = 1024 * 1024
-/** A server that corrects where the next piece begins is followed at once this many times in a row; from then on it is just not working. */
+/**
+ * A server that corrects where the next piece begins is followed at once this many times in a row; from then on it is
+ * just not working.
+ */
 export const mostCorrections: number = 8
 
 /** What the coordinator is known to have of a trace: its first bytes, and their CRC-32. JSON. */
@@ -65,8 +68,9 @@ export class TraceUpload {
   }
 
   /**
-   * The trace has ended. If it ended before it was made again as far as an earlier manager sent it, since its machine is out of reach or it was cancelled, the server's copy is the better one: it is kept, and only the last
-   * line, which says how the job ended, is added to it. Idempotent.
+   * The trace has ended. If it ended before it was made again as far as an earlier manager sent it, since its machine
+   * is out of reach or it was cancelled, the server's copy is the better one: it is kept, and only the last line, which
+   * says how the job ended, is added to it. Idempotent.
    */
   async end(): Promise<void> {
     const { sent } = this.#options
@@ -81,7 +85,8 @@ export class TraceUpload {
     const { size } = this.#trace
     const from = Math.max(0, size - pieceBytes)
     let tail = Buffer.alloc(0)
-    while (from + tail.length < size) tail = Buffer.concat([tail, await this.#trace.read(from + tail.length, size - from - tail.length)])
+    while (from + tail.length < size)
+      tail = Buffer.concat([tail, await this.#trace.read(from + tail.length, size - from - tail.length)])
     // The last byte ends the line.
     return from + tail.lastIndexOf('\n', -2) + 1
   }

@@ -4,8 +4,8 @@ import type { JobApiClient } from './job-api-client.ts'
 import type { JobCredentials } from './parse-job.ts'
 
 /**
- * Fails a job that was handed out but cannot be understood, with the reasons as its trace: left alone it would hang on the server until that loses patience, and
- * then be handed out again. Never rejects: there is nothing more to be done,
+ * Fails a job that was handed out but cannot be understood, with the reasons as its trace: left alone it would hang on
+ * the server until that loses patience, and then be handed out again. Never rejects: there is nothing more to be done,
  * also when `signal` aborts.
  */
 export async function failUnusableJob(
@@ -16,12 +16,18 @@ export async function failUnusableJob(
   signal?: AbortSignal,
 ): Promise<void> {
   const lines = problems.map((problem) => `  ${problem}\n`).join('')
-  const bytes = Buffer.from(`\x1b[31;1mERROR: Job failed (system failure): the runner cannot understand this job:\n${lines}\x1b[0;m`)
+  const bytes = Buffer.from(
+    `\x1b[31;1mERROR: Job failed (system failure): the runner cannot understand this job:\n${lines}\x1b[0;m`,
+  )
   try {
     await client.updateJob(job, { state: 'running' }, signal)
     await client.patchTrace(job, { start: 0, bytes, isDebugTrace: false }, signal)
     const output = { crc32: crc32(bytes, 0), bytes: bytes.length }
-    const { status, message } = await client.updateJob(job, { state: 'failed', failureReason: 'runner_system_failure', output }, signal)
+    const { status, message } = await client.updateJob(
+      job,
+      { state: 'failed', failureReason: 'runner_system_failure', output },
+      signal,
+    )
     if (status !== 200) logger.warn({ job: job.id, status, message }, 'unusable job not given back')
   } catch (error) {
     logger.warn({ job: job.id, error }, 'unusable job not given back')

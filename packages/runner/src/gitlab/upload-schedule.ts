@@ -15,8 +15,9 @@ const fullPieceGapMs = 400
 /**
  * Decides when a running job next speaks to the coordinator. All times are `Clock.now()` milliseconds.
  *
- * Output goes out at once after a silence, and the first output of the job always; then one piece per interval. A silent job says that it runs once per interval, or
- * every 30 s where the interval is longer or was never named, which is how it learns that it was canceled.
+ * Output goes out at once after a silence, and the first output of the job always; then one piece per interval. A
+ * silent job says that it runs once per interval, or every 30 s where the interval is longer or was never named, which
+ * is how it learns that it was canceled.
  */
 export class UploadSchedule {
   #intervalMs = defaultIntervalMs
@@ -63,7 +64,8 @@ export class UploadSchedule {
   /** The server answered. `unsentBytes` of the trace are left; `isFull` when they make another full piece. */
   contacted(now: number, { unsentBytes, isFull }: { readonly unsentBytes: number; readonly isFull: boolean }): void {
     this.#contactAt = now
-    if (unsentBytes > 0) this.#dueAt = Math.min(this.#dueAt, isFull ? now + fullPieceGapMs : this.#pieceAt + this.#intervalMs)
+    if (unsentBytes > 0)
+      this.#dueAt = Math.min(this.#dueAt, isFull ? now + fullPieceGapMs : this.#pieceAt + this.#intervalMs)
   }
 
   /** No usable answer: whatever it was, it is tried again later, after `retryAfterMs` at the earliest. */

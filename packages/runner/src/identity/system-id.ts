@@ -16,15 +16,17 @@ const wellFormed = /^[sr]_[0-9a-zA-Z]{12}$/
 const alphanumerics = '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'
 
 /**
- * What tells this runner manager from others with the same token: the id in `.runner_system_id`, otherwise one made from the machine's id, otherwise a random one.
- * A new one is written to the file; where that fails, it holds for this process.
+ * What tells this runner manager from others with the same token: the id in `.runner_system_id`, otherwise one made
+ * from the machine's id, otherwise a random one. A new one is written to the file; where that fails, it holds for this
+ * process.
  */
 export function loadSystemId({ folder, machineId = systemMachineId, random, logger }: SystemIdOptions): string {
   const file = join(folder, '.runner_system_id')
   const kept = readText(file)
   if (kept !== undefined && wellFormed.test(kept)) return kept
   const made =
-    fromMachine(machineId()) ?? `r_${Array.from({ length: 12 }, () => alphanumerics[Math.floor(random() * alphanumerics.length)]).join('')}`
+    fromMachine(machineId()) ??
+    `r_${Array.from({ length: 12 }, () => alphanumerics[Math.floor(random() * alphanumerics.length)]).join('')}`
   try {
     writeFileSync(file, made, { mode: 0o600 })
   } catch (error) {

@@ -17,5 +17,8 @@ export function countLines(
         onLost()
       }
     }
-  return { logger: { debug: counted('debug'), info: counted('info'), warn: counted('warn'), error: counted('error') }, counts }
+  return {
+    logger: { debug: counted('debug'), info: counted('info'), warn: counted('warn'), error: counted('error') },
+    counts,
+  }
 }

@@ -28,8 +28,8 @@ const retryMs = 100
 const pieceBytes = 64 * 1024
 
 /**
- * Writes the log of a process to a file or pipe that may be full, broken or never read. A line never throws, never waits and never causes another
- * line: it is written at once, waits in bounded memory for room, or is lost and counted.
+ * Writes the log of a process to a file or pipe that may be full, broken or never read. A line never throws, never
+ * waits and never causes another line: it is written at once, waits in bounded memory for room, or is lost and counted.
  */
 export class LogSink {
   readonly #write: LogSinkOptions['write']
@@ -101,7 +101,8 @@ export class LogSink {
     const [first] = this.#waiting
     if (this.#waiting.length === 1 || first!.length >= pieceBytes) return first!
     let [count, bytes] = [0, 0]
-    while (count < this.#waiting.length && bytes + this.#waiting[count]!.length <= pieceBytes) bytes += this.#waiting[count++]!.length
+    while (count < this.#waiting.length && bytes + this.#waiting[count]!.length <= pieceBytes)
+      bytes += this.#waiting[count++]!.length
     const piece = Buffer.concat(this.#waiting.slice(0, count))
     this.#waiting.splice(0, count, piece)
     return piece

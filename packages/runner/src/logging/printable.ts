@@ -6,7 +6,13 @@ const short: ReadonlyMap<string, string> = new Map([
   ['\t', '\\t'],
 ])
 
-/** A text of others in one line of a log: nothing in it begins another line, or tells a terminal what to do. What is escaped is so as in JSON. */
+/**
+ * A text of others in one line of a log: nothing in it begins another line, or tells a terminal what to do. What is
+ * escaped is so as in JSON.
+ */
 export function printable(text: string): string {
-  return text.replaceAll(unprintable, (character) => short.get(character) ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return text.replaceAll(
+    unprintable,
+    (character) => short.get(character) ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }

@@ -2,7 +2,9 @@ import { expect, test } from 'vitest'
 import { fleetBuckets } from './fleet-buckets.ts'
 
 test('an own key wins over the one for all operations, which is not for lives', () => {
-  const { creation, deletion, life } = fleetBuckets([{ instanceOperationTimeBuckets: [3, 1], instanceDeletionTimeBuckets: [7] }])
+  const { creation, deletion, life } = fleetBuckets([
+    { instanceOperationTimeBuckets: [3, 1], instanceDeletionTimeBuckets: [7] },
+  ])
   expect({ creation, deletion }).toEqual({ creation: [1, 3], deletion: [7] })
   expect(life).toEqual(fleetBuckets([]).life)
 })

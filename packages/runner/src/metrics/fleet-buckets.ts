@@ -22,9 +22,15 @@ export type BucketSettings = Pick<
 const operationSeconds = [0.1, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200]
 const lifeSeconds = [60, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400]
 
-/** A metric has the same buckets for all runners here, so it gets those that any of them wants; one that says nothing wants the defaults. */
+/**
+ * A metric has the same buckets for all runners here, so it gets those that any of them wants; one that says nothing
+ * wants the defaults.
+ */
 export function fleetBuckets(runners: readonly BucketSettings[]): FleetBuckets {
-  const united = (wanted: (runner: BucketSettings) => readonly number[] | undefined, byDefault: readonly number[]): readonly number[] => {
+  const united = (
+    wanted: (runner: BucketSettings) => readonly number[] | undefined,
+    byDefault: readonly number[],
+  ): readonly number[] => {
     const all = runners.length === 0 ? byDefault : runners.flatMap((runner) => wanted(runner) ?? byDefault)
     return [...new Set(all)].sort((one, other) => one - other)
   }

@@ -104,16 +104,47 @@ export function registerFleetMetrics(
   const histogram = (name: string, help: string, seconds: readonly number[]): Histogram =>
     new Histogram({ name, help, registers: [registry], labelNames: runnerLabelNames, buckets: [...seconds] })
 
-  const internal = counter('fleeting_provisioner_internal_operations_total', "Steps of the provisioner's loop.", 'operation')
-  const instances = counter('fleeting_provisioner_instance_operations_total', 'Instances that appeared and that went.', 'operation')
-  const missed = counter('fleeting_provisioner_missed_updates_total', 'Times that the group did not show an instance that should be there.')
+  const internal = counter(
+    'fleeting_provisioner_internal_operations_total',
+    "Steps of the provisioner's loop.",
+    'operation',
+  )
+  const instances = counter(
+    'fleeting_provisioner_instance_operations_total',
+    'Instances that appeared and that went.',
+    'operation',
+  )
+  const missed = counter(
+    'fleeting_provisioner_missed_updates_total',
+    'Times that the group did not show an instance that should be there.',
+  )
   const lost = counter('fleeting_provisioner_instances_lost_total', 'Instances that went without our doing.')
-  const launchFailures = counter('fleeting_provisioner_launch_failures_total', 'Instances that were asked for and did not come.', 'code')
+  const launchFailures = counter(
+    'fleeting_provisioner_launch_failures_total',
+    'Instances that were asked for and did not come.',
+    'code',
+  )
   const calls = counter('fleeting_provisioner_group_calls_total', 'Calls to the instance group.', 'operation', 'result')
-  const creation = histogram('fleeting_provisioner_instance_creation_time_seconds', 'From request to first seen.', buckets.creation)
-  const running = histogram('fleeting_provisioner_instance_is_running_time_seconds', 'From request to running.', buckets.running)
-  const deletion = histogram('fleeting_provisioner_instance_deletion_time_seconds', 'From the first delete to gone.', buckets.deletion)
-  const life = histogram('fleeting_provisioner_instance_life_duration_seconds', 'From first seen to gone.', buckets.life)
+  const creation = histogram(
+    'fleeting_provisioner_instance_creation_time_seconds',
+    'From request to first seen.',
+    buckets.creation,
+  )
+  const running = histogram(
+    'fleeting_provisioner_instance_is_running_time_seconds',
+    'From request to running.',
+    buckets.running,
+  )
+  const deletion = histogram(
+    'fleeting_provisioner_instance_deletion_time_seconds',
+    'From the first delete to gone.',
+    buckets.deletion,
+  )
+  const life = histogram(
+    'fleeting_provisioner_instance_life_duration_seconds',
+    'From first seen to gone.',
+    buckets.life,
+  )
   const readiness = histogram(
     'fleeting_taskscaler_task_instance_readiness_time_seconds',
     'From request to proven ready.',

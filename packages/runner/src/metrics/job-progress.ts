@@ -1,7 +1,10 @@
 import type { Clock } from '@runner-core/fleeting'
 import type { JobStage } from '@runner-core/job'
 
-/** `pending` waits for its slot · `running` its scripts run · `finished` its end is being reported. GitLab Runner's words. */
+/**
+ * `pending` waits for its slot · `running` its scripts run · `finished` its end is being reported. GitLab Runner's
+ * words.
+ */
 export type JobPhase = 'pending' | 'running' | 'finished'
 
 export interface JobProgressOptions {

@@ -47,7 +47,10 @@ function metrics(): Metrics {
   const fleet = {
     labels,
     provisioner: { counts: () => counts, maxInstances: 10, missingCount: 2 },
-    scaler: { counters: { tasks: { reserve: 20 }, scale: { up: 4, down: 1 } }, status: () => ({ tasks, desiredInstances: 6 }) },
+    scaler: {
+      counters: { tasks: { reserve: 20 }, scale: { up: 4, down: 1 } },
+      status: () => ({ tasks, desiredInstances: 6 }),
+    },
     capacityPerInstance: 2,
     maxUseCount: 0,
   } as unknown as MeasuredFleet
@@ -67,7 +70,12 @@ async function scrape({ registry }: Metrics): Promise<Readonly<Record<string, nu
   const lines = (await registry.metrics()).split('\n').filter((line) => !/^#|^$|"starting"/.test(line))
   return Object.fromEntries(
     lines.map((line) => {
-      const [, name, list = '', value] = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line) as unknown as [string, string, string | undefined, string]
+      const [, name, list = '', value] = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line) as unknown as [
+        string,
+        string,
+        string | undefined,
+        string,
+      ]
       const own = list.split(',').filter((label) => label !== '' && !/^(runner|runner_name|system_id)=/.test(label))
       return [`${name}${own.length === 0 ? '' : `{${own.join(',')}}`}`, Number(value)]
     }),
@@ -112,7 +120,9 @@ test.each([
 })
 
 test('series carry the short token, the name and the system id', async () => {
-  expect(await metrics().registry.metrics()).toContain('\ngitlab_runner_limit{runner="abcdefghi",runner_name="one",system_id="s_0"} 7\n')
+  expect(await metrics().registry.metrics()).toContain(
+    '\ngitlab_runner_limit{runner="abcdefghi",runner_name="one",system_id="s_0"} 7\n',
+  )
 })
 
 test('what is observed is counted, with its labels', async () => {

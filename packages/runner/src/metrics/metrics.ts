@@ -25,7 +25,14 @@ export interface Metrics {
 }
 
 /** All metrics of the runners and their fleets. */
-export function createMetrics({ concurrent, logLines, logLinesLost, runners, fleets, buckets }: MetricsSources): Metrics {
+export function createMetrics({
+  concurrent,
+  logLines,
+  logLinesLost,
+  runners,
+  fleets,
+  buckets,
+}: MetricsSources): Metrics {
   const registry = new Registry()
   const self = (): readonly Measured[] => [{ labels: {} }]
   pullMetric(registry, [], self, {

@@ -11,7 +11,10 @@ export interface PulledMetric<Source extends Measured> {
   readonly help: string
   /** Those of its own; absent when a single number is read. */
   readonly labels?: readonly string[]
-  /** A record has the values of the one label as its keys. Samples with the same labels are added up. Undefined: nothing to tell. */
+  /**
+   * A record has the values of the one label as its keys. Samples with the same labels are added up. Undefined: nothing
+   * to tell.
+   */
   readonly read: (source: Source) => number | Readonly<Record<string, number>> | readonly Sample[] | undefined
 }
 
@@ -30,7 +33,8 @@ export function pullMetric<Source extends Measured>(
   const collect = (metric: Counter | Gauge): void => {
     metric.reset()
     for (const source of sources()) {
-      for (const { labels, value } of samplesOf(read(source), ownLabels)) metric.inc({ ...source.labels, ...labels }, value)
+      for (const { labels, value } of samplesOf(read(source), ownLabels))
+        metric.inc({ ...source.labels, ...labels }, value)
     }
   }
   const options = { name, help, registers: [registry], labelNames: [...labelNames, ...ownLabels] }
@@ -51,7 +55,10 @@ export function pullMetric<Source extends Measured>(
   }
 }
 
-function samplesOf(value: ReturnType<PulledMetric<Measured>['read']>, [label = '']: readonly string[]): readonly Sample[] {
+function samplesOf(
+  value: ReturnType<PulledMetric<Measured>['read']>,
+  [label = '']: readonly string[],
+): readonly Sample[] {
   if (value === undefined) return []
   if (typeof value === 'number') return [{ labels: {}, value }]
   if (isList(value)) return value

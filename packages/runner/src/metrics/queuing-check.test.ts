@@ -14,15 +14,19 @@ plugin = "local"
 ${monitoring}`
 
 const read = (...entries: string[]): readonly JobQueuingDuration[] =>
-  parseConfig(config(entries.map((entry) => `[[runners.monitoring.job_queuing_durations]]\n${entry}\n`).join(''))).settings.runners[0]!
-    .monitoring.jobQueuingDurations
+  parseConfig(config(entries.map((entry) => `[[runners.monitoring.job_queuing_durations]]\n${entry}\n`).join('')))
+    .settings.runners[0]!.monitoring.jobQueuingDurations
 
 const wallTime = Date.UTC(2026, 0, 5, 10, 30, 17)
 const exceeds = (durations: readonly JobQueuingDuration[], seconds: number, running = '0'): boolean =>
-  createQueuingCheck(durations)({ time_in_queue_seconds: seconds, project_jobs_running_on_instance_runners_count: running }, wallTime)
+  createQueuingCheck(durations)(
+    { time_in_queue_seconds: seconds, project_jobs_running_on_instance_runners_count: running },
+    wallTime,
+  )
 
 const always = 'periods = ["* * * * *"]\ntimezone = "UTC"\n'
-const at = (hour: number, threshold: string): string => `periods = ["* ${hour} * * *"]\ntimezone = "UTC"\nthreshold = "${threshold}"`
+const at = (hour: number, threshold: string): string =>
+  `periods = ["* ${hour} * * *"]\ntimezone = "UTC"\nthreshold = "${threshold}"`
 
 test('only longer than the threshold is too long', () => {
   const durations = read(`${always}threshold = "1m30s"`)
@@ -52,7 +56,8 @@ test("GitLab Runner's seven fields are read where seconds and years are *", () =
 })
 
 test('what cannot be meant is named', () => {
-  const entry = 'periods = ["0 * * * * * *", "* * * *"]\nthreshold = "-1s"\njobs_running_for_project = "("\ntimezone = "Mars"\n'
+  const entry =
+    'periods = ["0 * * * * * *", "* * * *"]\nthreshold = "-1s"\njobs_running_for_project = "("\ntimezone = "Mars"\n'
   let problems: readonly string[] = []
   try {
     read(entry)

@@ -14,7 +14,9 @@ test('docs/reference/operating.md has every metric, with its type, labels and he
     buckets: fleetBuckets([]),
   })
   const page = readFileSync(new URL('../../../../docs/reference/operating.md', import.meta.url), 'utf8')
-  const own = registry.getMetricsAsArray().filter(({ name }) => /^(gitlab_runner|fleeting)_/.test(name)) as unknown as readonly {
+  const own = registry
+    .getMetricsAsArray()
+    .filter(({ name }) => /^(gitlab_runner|fleeting)_/.test(name)) as unknown as readonly {
     name: string
     type: string
     help: string

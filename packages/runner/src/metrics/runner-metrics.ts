@@ -14,7 +14,9 @@ export interface MeasuredRunner {
   /** Absent, as the jobs are, until its fleet has started. */
   readonly loop?: Pick<JobLoop<unknown>, 'counters' | 'pace' | 'requestCount'>
   readonly jobs?: JobCounts
-  /** Ends of jobs that GitLab has not taken yet, and how long the oldest waits. Absent until the runner's state is open. */
+  /**
+   * Ends of jobs that GitLab has not taken yet, and how long the oldest waits. Absent until the runner's state is open.
+   */
   readonly ends?: { readonly count: number; readonly oldestMs: number }
 }
 
@@ -23,7 +25,10 @@ export interface JobCounts {
   readonly active: readonly Pick<JobProgress, 'phase' | 'stage'>[]
   /** Jobs that failed so far. */
   readonly failed: number
-  /** What GitLab last said of the runner's queue, where it did: jobs in it, and how many it looked at before it found ours. */
+  /**
+   * What GitLab last said of the runner's queue, where it did: jobs in it, and how many it looked at before it found
+   * ours.
+   */
   readonly queueSize?: number
   readonly queueDepth?: number
 }
@@ -98,7 +103,12 @@ const pulled: readonly PulledMetric<MeasuredRunner>[] = [
     help: 'Why no job was run: no capacity to ask for one with, no usable answer, or the job itself failed.',
     labels: ['failure_type'],
     read: ({ loop, jobs }) =>
-      loop && jobs && { no_free_executor: loop.counters.withoutCapacity, other: loop.counters.requestFailures, job_failure: jobs.failed },
+      loop &&
+      jobs && {
+        no_free_executor: loop.counters.withoutCapacity,
+        other: loop.counters.requestFailures,
+        job_failure: jobs.failed,
+      },
   },
   {
     kind: 'counter',
@@ -129,10 +139,20 @@ const pulled: readonly PulledMetric<MeasuredRunner>[] = [
 /** So that the metric is there without jobs, too; as in GitLab Runner. */
 const idle: Sample = { labels: { state: 'idle', stage: 'idle', executor_stage: 'idle' }, value: 0 }
 
-/** GitLab Runner's executor is `created` while it waits for its slot, and in `prepare` from then on until the job has ended. */
-const executorStages: Readonly<Record<JobPhase, string>> = { pending: 'created', running: 'prepare', finished: 'finish' }
+/**
+ * GitLab Runner's executor is `created` while it waits for its slot, and in `prepare` from then on until the job has
+ * ended.
+ */
+const executorStages: Readonly<Record<JobPhase, string>> = {
+  pending: 'created',
+  running: 'prepare',
+  finished: 'finish',
+}
 
-/** Each value of a label is a series for good, and steps have names of GitLab's choice: a few of its own, and one for all others. */
+/**
+ * Each value of a label is a series for good, and steps have names of GitLab's choice: a few of its own, and one for
+ * all others.
+ */
 const knownStages: ReadonlySet<string> = new Set<JobStage>([
   'prepare_executor',
   'prepare_script',
@@ -161,7 +181,10 @@ const spanSeconds = [1, 3, 10, 30, 60, 120, 300, 900, 1800, 3600]
 const jobSeconds = [1, 5, 30, 60, 300, 600, 1800, 3600, 7200, 10_800, 18_000, 36_000]
 
 /** The runners' metrics, under GitLab Runner's names. Answers what observes the jobs of one runner. */
-export function registerRunnerMetrics(registry: Registry, runners: () => Iterable<MeasuredRunner>): (labels: RunnerLabels) => JobObserver {
+export function registerRunnerMetrics(
+  registry: Registry,
+  runners: () => Iterable<MeasuredRunner>,
+): (labels: RunnerLabels) => JobObserver {
   for (const metric of pulled) pullMetric(registry, runnerLabelNames, runners, metric)
   const counter = (name: string, help: string, ...more: string[]): Counter =>
     new Counter({ name, help, registers: [registry], labelNames: [...runnerLabelNames, ...more] })
@@ -171,7 +194,11 @@ export function registerRunnerMetrics(registry: Registry, runners: () => Iterabl
   const jobs = counter('gitlab_runner_jobs_total', 'Jobs that came.')
   const failed = counter('gitlab_runner_failed_jobs_total', 'Jobs that failed.', 'failure_reason')
   const durations = histogram('gitlab_runner_job_duration_seconds', 'From a job coming to its end.', jobSeconds)
-  const queued = histogram('gitlab_runner_job_queue_duration_seconds', 'How long jobs were queued before they came.', spanSeconds)
+  const queued = histogram(
+    'gitlab_runner_job_queue_duration_seconds',
+    'How long jobs were queued before they came.',
+    spanSeconds,
+  )
   const stages = histogram(
     'gitlab_runner_job_stage_duration_seconds',
     'How long the stages of jobs took; `step_other`: steps beside the script and the release.',

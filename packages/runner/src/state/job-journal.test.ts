@@ -57,7 +57,11 @@ describe('JobJournal', () => {
     await store.keep(1, 'checkpoint', () => 'the script starts')
     store.note(1, 'checkpoint', 'a piece of its log was sent')
     await store.settled()
-    expect(written.map(({ key, survives }) => `${key} ${survives ?? ''}`)).toEqual(['a/1 ', 'a/1/checkpoint power', 'a/1/checkpoint '])
+    expect(written.map(({ key, survives }) => `${key} ${survives ?? ''}`)).toEqual([
+      'a/1 ',
+      'a/1/checkpoint power',
+      'a/1/checkpoint ',
+    ])
   })
 
   test('keeps the jobs of runners apart, whatever they are called', async () => {
@@ -73,7 +77,9 @@ describe('JobJournal', () => {
     journal.note(1, 'checkpoint', { pending: 'hunter' })
     await keptFleetKey(lease, new Seal(key))
     const all = JSON.stringify(await lease.load())
-    const decoded = [...all.matchAll(/"([A-Za-z0-9+/=]{40,})"/g)].map(([, text]) => Buffer.from(text!, 'base64').toString('latin1')).join()
+    const decoded = [...all.matchAll(/"([A-Za-z0-9+/=]{40,})"/g)]
+      .map(([, text]) => Buffer.from(text!, 'base64').toString('latin1'))
+      .join()
     for (const secret of ['hunter', 'glcbt', 'PRIVATE KEY']) expect(all + decoded).not.toContain(secret)
   })
 
@@ -92,7 +98,8 @@ describe('the mark of a job', () => {
     await during(journal)
     lease.freeze()
   }
-  const isPoison = async (): Promise<readonly (boolean | undefined)[]> => (await (await open()).load()).map((job) => job.isPoison)
+  const isPoison = async (): Promise<readonly (boolean | undefined)[]> =>
+    (await (await open()).load()).map((job) => job.isPoison)
 
   beforeEach(async () => {
     const journal = await open()

@@ -25,7 +25,10 @@ export interface JournalledJob {
   readonly isPoison?: true
 }
 
-/** What may follow after a job was taken. Each part has a record of its own, so that the payload is not written again with every piece of trace. */
+/**
+ * What may follow after a job was taken. Each part has a record of its own, so that the payload is not written again
+ * with every piece of trace.
+ */
 const laterParts = ['acquisitionKey', 'checkpoint', 'end'] as const
 export type LaterPart = (typeof laterParts)[number]
 
@@ -40,8 +43,9 @@ export interface JobJournalOptions {
 }
 
 /**
- * The jobs under way, where the next process finds them. Everything is encrypted: payloads hold tokens and variables, and a masker's state may hold half a secret. What is awaited waits while state
- * cannot be written; it rejects with `FencedError` once another process has the fleet, and with the reason of its signal.
+ * The jobs under way, where the next process finds them. Everything is encrypted: payloads hold tokens and variables,
+ * and a masker's state may hold half a secret. What is awaited waits while state cannot be written; it rejects with
+ * `FencedError` once another process has the fleet, and with the reason of its signal.
  */
 export class JobJournal {
   readonly #journal: Journal
@@ -83,7 +87,9 @@ export class JobJournal {
 
   /** The coordinator knows how the job ended, or does not want to. */
   ended(jobId: number): void {
-    this.#journal.note(...['', '/mark', ...laterParts.map((part) => `/${part}`)].map((part) => this.#change(`${jobId}${part}`, null)))
+    this.#journal.note(
+      ...['', '/mark', ...laterParts.map((part) => `/${part}`)].map((part) => this.#change(`${jobId}${part}`, null)),
+    )
   }
 
   /** See `Journal.settled`. */
@@ -92,7 +98,8 @@ export class JobJournal {
   }
 
   /**
-   * What earlier processes left. Each job is marked while it is read: one under whose mark two managers in a row died is poison. Rejects as {@link mark} does.
+   * What earlier processes left. Each job is marked while it is read: one under whose mark two managers in a row died
+   * is poison. Rejects as {@link mark} does.
    */
   async load(): Promise<readonly JournalledJob[]> {
     const sealed = new Map<string, Map<string, string>>()
@@ -112,7 +119,12 @@ export class JobJournal {
       }
       const read = (names: readonly LaterPart[]): JournalledJob | undefined => {
         const job = open('') as JournalledJob | undefined
-        return job && { ...job, ...Object.fromEntries(names.filter((name) => parts.has(name)).map((name) => [name, open(name)])) }
+        return (
+          job && {
+            ...job,
+            ...Object.fromEntries(names.filter((name) => parts.has(name)).map((name) => [name, open(name)])),
+          }
+        )
       }
       if (!parts.has('')) continue
       const mark = open('mark') as { readonly deaths: number } | undefined
@@ -133,8 +145,9 @@ export class JobJournal {
   }
 
   /**
-   * Before something is done with what an earlier process left of a job that this process may die of: a manager that dies between this and the call of what comes back is counted. One job at a time: others wait.
-   * Without a mark where state cannot be written now. Rejects with `FencedError`.
+   * Before something is done with what an earlier process left of a job that this process may die of: a manager that
+   * dies between this and the call of what comes back is counted. One job at a time: others wait. Without a mark where
+   * state cannot be written now. Rejects with `FencedError`.
    */
   async mark(jobId: number): Promise<() => void> {
     await this.#marking.acquire(never)

@@ -1,7 +1,10 @@
 import type { JobOutcome, Trace } from '@runner-core/job'
 import type { ReadBytes } from '../ends/kept-tails.ts'
 
-/** How a job ended, and what of its trace the coordinator was not known to have: enough to tell the end without the job's machine. JSON, to be kept like the job's token. */
+/**
+ * How a job ended, and what of its trace the coordinator was not known to have: enough to tell the end without the
+ * job's machine. JSON, to be kept like the job's token.
+ */
 export interface KeptEnd {
   readonly outcome: JobOutcome
   /** Of the whole trace. */

@@ -3,7 +3,10 @@ import type { Seal } from './seal.ts'
 
 const place = { kind: 'fleet', key: 'ssh key' } as const
 
-/** The key by which the fleet's machines let every process of it in: made once, and kept encrypted. Thrown: `StateError`, `FencedError`. */
+/**
+ * The key by which the fleet's machines let every process of it in: made once, and kept encrypted. Thrown:
+ * `StateError`, `FencedError`.
+ */
 export async function keptFleetKey(lease: FleetLease, seal: Seal): Promise<KeyPair> {
   const sealedFor = `${lease.fleet} ${place.key}`
   const kept = (await lease.load([place.kind])).find(({ key }) => key === place.key)

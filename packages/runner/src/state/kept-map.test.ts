@@ -7,7 +7,10 @@ const clock = new ManualClock()
 
 async function open(store: MemoryStateStore, most = 10): Promise<{ map: KeptMap<string>; journal: Journal }> {
   const journal = Journal.over({ lease: await store.lease('fleet'), clock, logger: silentLogger })
-  return { journal, map: await KeptMap.load({ journal, prefix: 'host key ', most, wallTime: () => clock.wallTime(), isValue: isText }) }
+  return {
+    journal,
+    map: await KeptMap.load({ journal, prefix: 'host key ', most, wallTime: () => clock.wallTime(), isValue: isText }),
+  }
 }
 
 test('what was set is known to the next process, until it is deleted', async () => {
@@ -34,7 +37,12 @@ test('of more than are kept the oldest go, also those of an earlier process', as
   }
   await journal.release()
   const next = await open(store, 2)
-  expect(['i-1', 'i-2', 'i-3', 'i-4'].map((name) => next.map.get(name) !== undefined)).toEqual([false, false, true, true])
+  expect(['i-1', 'i-2', 'i-3', 'i-4'].map((name) => next.map.get(name) !== undefined)).toEqual([
+    false,
+    false,
+    true,
+    true,
+  ])
   next.map.set('i-5', 'key')
   expect(next.map.get('i-3')).toBe(undefined)
 })
@@ -49,7 +57,13 @@ test('while nothing can be written no more are held, and the last ones are known
     await write(changes)
   }
   const journal = Journal.over({ lease, clock, logger: silentLogger })
-  const map = await KeptMap.load({ journal, prefix: 'host key ', most: 10, wallTime: () => clock.wallTime(), isValue: isText })
+  const map = await KeptMap.load({
+    journal,
+    prefix: 'host key ',
+    most: 10,
+    wallTime: () => clock.wallTime(),
+    isValue: isText,
+  })
   const names = Array.from({ length: 1000 }, (_, index) => `i-${index}`)
   for (const name of names) map.set(name, 'key')
   const held = (one: KeptMap<string>): string[] => names.filter((name) => one.get(name) !== undefined)
@@ -64,7 +78,10 @@ test('while nothing can be written no more are held, and the last ones are known
 test('a record of another form, or another map, is ignored', async () => {
   const store = new MemoryStateStore()
   const { journal } = await open(store)
-  journal.note({ kind: 'fleet', key: 'host key i-1', value: { value: 7 } }, { kind: 'fleet', key: 'login i-2', value: { value: 'x' } })
+  journal.note(
+    { kind: 'fleet', key: 'host key i-1', value: { value: 7 } },
+    { kind: 'fleet', key: 'login i-2', value: { value: 'x' } },
+  )
   await journal.release()
   const { map } = await open(store)
   expect([map.get('i-1'), map.get('i-2')]).toEqual([undefined, undefined])

@@ -4,7 +4,10 @@ export interface KeptMapOptions<Value extends JsonValue> {
   readonly journal: Pick<Journal, 'note'> & Pick<FleetLease, 'load'>
   /** What its records' keys begin with: no other map's. */
   readonly prefix: string
-  /** More are not kept: those of instances that went while no process looked would stay. The one that was set first goes first. */
+  /**
+   * More are not kept: those of instances that went while no process looked would stay. The one that was set first goes
+   * first.
+   */
   readonly most: number
   readonly wallTime: () => number
   readonly isValue: (value: unknown) => value is Value

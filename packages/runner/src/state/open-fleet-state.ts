@@ -48,7 +48,10 @@ export interface OpenFleetStateOptions {
   readonly runner: RunnerSettings
   /** Another process has the fleet: told at once, and then every 30 s. */
   readonly onWait: (owner: FleetOwner) => void
-  /** Takes the fleet from a process that lives: asks for it, and takes it by force when there is no answer. Default false. */
+  /**
+   * Takes the fleet from a process that lives: asks for it, and takes it by force when there is no answer. Default
+   * false.
+   */
   readonly takeover?: boolean
   readonly clock: Clock
   /** Default: silent. */
@@ -62,26 +65,38 @@ export function pluginDirectory(settings: Pick<Settings, 'stateDir'>, runner: Ru
   return directory === undefined ? undefined : join(fleetDirectory(directory, fleetName(runner)), 'plugin')
 }
 
-/** Opens the state of a runner's fleet, and waits until it is ours alone. Undefined: the configuration keeps none. Thrown: `StateError`, the signal's reason; the fleet is left as it is then. */
+/**
+ * Opens the state of a runner's fleet, and waits until it is ours alone. Undefined: the configuration keeps none.
+ * Thrown: `StateError`, the signal's reason; the fleet is left as it is then.
+ */
 export async function openFleetState(options: OpenFleetStateOptions): Promise<FleetState | undefined> {
   const { settings, runner, onWait, takeover = false, clock, logger = silentLogger, signal } = options
   const directory = stateDirectory(settings, runner)
   if (directory === undefined) return undefined
   const { SqliteStateStore } = await import('@runner-core/fleeting/sqlite').catch((error: unknown) => {
-    throw new StateError('unavailable', `state_dir needs a Node.js with node:sqlite (22.13 or newer), got ${process.version}`, {
-      cause: error,
-    })
+    throw new StateError(
+      'unavailable',
+      `state_dir needs a Node.js with node:sqlite (22.13 or newer), got ${process.version}`,
+      {
+        cause: error,
+      },
+    )
   })
   const seal = new Seal(loadStateKey(settings.stateKeyFile))
   const wallTime = (): number => clock.wallTime()
   const store = new SqliteStateStore({ directory, clock })
   try {
-    const lease = Journal.over({ lease: await store.lease(fleetName(runner), { signal, onWait, takeover }), clock, logger })
+    const lease = Journal.over({
+      lease: await store.lease(fleetName(runner), { signal, onWait, takeover }),
+      clock,
+      logger,
+    })
     const jobs = new JobJournal({ journal: lease, seal, runner: runner.name })
     const tails = new KeptTails({
       directory: join(fleetDirectory(directory, fleetName(runner)), 'ends'),
       seal,
-      onRemoved: (file) => logger.error({ file }, 'the rest of the log of a job is given up: too many ends wait to be told'),
+      onRemoved: (file) =>
+        logger.error({ file }, 'the rest of the log of a job is given up: too many ends wait to be told'),
     })
     const left = await jobs.load()
     await tails.sweep(new Set(left.flatMap(({ end }) => (end as unknown as KeptEnd | undefined)?.tailFile ?? [])))
@@ -91,8 +106,20 @@ export async function openFleetState(options: OpenFleetStateOptions): Promise<Fl
       tails,
       left,
       fleetKey: await keptFleetKey(lease, seal),
-      hostKeys: await KeptMap.load({ journal: lease, prefix: 'host key ', most: mostHostKeys, wallTime, isValue: isText }),
-      logins: await KeptMap.load({ journal: lease, prefix: 'login ', most: mostLogins, wallTime, isValue: isKnownLogin }),
+      hostKeys: await KeptMap.load({
+        journal: lease,
+        prefix: 'host key ',
+        most: mostHostKeys,
+        wallTime,
+        isValue: isText,
+      }),
+      logins: await KeptMap.load({
+        journal: lease,
+        prefix: 'login ',
+        most: mostLogins,
+        wallTime,
+        isValue: isKnownLogin,
+      }),
       pluginDir: pluginDirectory(settings, runner)!,
       close: async () => {
         await lease.release()

@@ -33,7 +33,8 @@ test('uses no nonce twice with the same key', () => {
   const heads = new Set<string>()
   for (let process = 0; process < 20; process += 1) {
     const seal = new Seal(key)
-    for (let count = 0; count < 20; count += 1) heads.add(Buffer.from(seal.seal('same', 'place'), 'base64').toString('hex', 0, 28))
+    for (let count = 0; count < 20; count += 1)
+      heads.add(Buffer.from(seal.seal('same', 'place'), 'base64').toString('hex', 0, 28))
   }
   expect(heads.size).toBe(400)
 })

@@ -9,8 +9,9 @@ const tagBytes = 16
 export const sealBytesMore: number = saltBytes + nonceBytes + tagBytes
 
 /**
- * Encrypts what state may hold and nobody may read: AES-256-GCM, authentic for the place it was written for. Each process has a key of its own, derived from the state key with a random salt, and counts
- * its nonces: none is ever used twice, however much is written.
+ * Encrypts what state may hold and nobody may read: AES-256-GCM, authentic for the place it was written for. Each
+ * process has a key of its own, derived from the state key with a random salt, and counts its nonces: none is ever used
+ * twice, however much is written.
  */
 export class Seal {
   readonly #stateKey: Buffer

@@ -8,10 +8,17 @@ import { Seal } from './seal.ts'
 import { takeOverJobs } from './take-over-jobs.ts'
 
 const over = (lease: FleetLease): Journal => Journal.over({ lease, clock: new ManualClock(), logger: silentLogger })
-const payload = (id: number): JobPayload => ({ id, token: `token-${id}`, features: { failure_reasons: [] } }) as unknown as JobPayload
+const payload = (id: number): JobPayload =>
+  ({ id, token: `token-${id}`, features: { failure_reasons: [] } }) as unknown as JobPayload
 const sent = { bytes: 5, crc32: 1 }
 const checkpoint = (scripts: number, environment: JsonValue): JsonValue => ({
-  run: { scripts: Array.from({ length: scripts }, () => ({ nonce: 'n', startedAt: 1 })), environment, said: [], position: 0, startedAt: 1 },
+  run: {
+    scripts: Array.from({ length: scripts }, () => ({ nonce: 'n', startedAt: 1 })),
+    environment,
+    said: [],
+    position: 0,
+    startedAt: 1,
+  },
   sent,
 })
 
@@ -77,14 +84,20 @@ describe('takeOverJobs', () => {
   })
 
   test('reports a job as lost that two managers in a row died of, and gives its instance up; the one beside it goes on', async () => {
-    const { log, ends } = await takeOver([{ checkpoint: checkpoint(1, 'handle'), isPoison: true }, { checkpoint: checkpoint(1, 'handle') }])
+    const { log, ends } = await takeOver([
+      { checkpoint: checkpoint(1, 'handle'), isPoison: true },
+      { checkpoint: checkpoint(1, 'handle') },
+    ])
     await Promise.all(ends)
     const why = 'two managers in a row died while they took this job up'
     expect(log).toEqual(['drop slot-1', `lose 1: ${why}`, 'resume 2 on slot-2 from byte 5', 'drop orphan'])
   })
 
   test('gives back the slot of a job that has ended, whose end is told by whoever has it', async () => {
-    const ended = { checkpoint: checkpoint(1, 'handle'), end: { outcome: { state: 'success' }, size: 0, crc32: 0, tailAt: 0, tail: '' } }
+    const ended = {
+      checkpoint: checkpoint(1, 'handle'),
+      end: { outcome: { state: 'success' }, size: 0, crc32: 0, tailAt: 0, tail: '' },
+    }
     const { log, ends } = await takeOver([ended, { ...ended, hasSlot: false }])
     await Promise.all(ends)
     expect(log.toSorted()).toEqual(['drop orphan', 'give back slot-1'])

@@ -16,8 +16,10 @@ export interface TakeOverJobsOptions {
 }
 
 /**
- * Deals with what an earlier process left: the slots of jobs that have ended are given back, jobs that run on their machine go on there, jobs of which nothing has begun begin anew on any, and the others are reported as failed, once. Slots that no job has any
- * more are given up with their instances, on which something may still run. Answers the end of each job, which is when it needs nothing more.
+ * Deals with what an earlier process left: the slots of jobs that have ended are given back, jobs that run on their
+ * machine go on there, jobs of which nothing has begun begin anew on any, and the others are reported as failed, once.
+ * Slots that no job has any more are given up with their instances, on which something may still run. Answers the end
+ * of each job, which is when it needs nothing more.
  */
 export function takeOverJobs(options: TakeOverJobsOptions): readonly Promise<void>[] {
   const { left, scaler, handler, ends, logger } = options

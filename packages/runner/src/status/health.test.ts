@@ -53,7 +53,12 @@ test.each([
     ["GitLab refuses the runner's token, next request in 3590 s: 403 Forbidden"],
   ],
   ['a stop', { running: { ...good, loop: 'stopped' as const, loopPassedAt: 0 } }, [], ['the runner stops']],
-  ['a group not read', { running: { ...good, listedAt: now - 250_000 } }, [], ['the group could not be read for 250 s']],
+  [
+    'a group not read',
+    { running: { ...good, listedAt: now - 250_000 } },
+    [],
+    ['the group could not be read for 250 s'],
+  ],
   [
     'a group not read, with the reason',
     { running: { ...good, listedAt: now - 250_000, listError: 'no permission' } },
@@ -99,7 +104,9 @@ test('instances that are missing from the list in a mass are told of, and leave 
 
 test('when the whole cannot be read, its error names the parts already', () => {
   const running = { ...good, listedAt: now - 70_000, listError: 'a: down; b: down', partTrouble: 'a: down; b: down' }
-  expect(runnerHealth('ready', { running }).warnings).toEqual(['the group could not be read for 70 s: a: down; b: down'])
+  expect(runnerHealth('ready', { running }).warnings).toEqual([
+    'the group could not be read for 70 s: a: down; b: down',
+  ])
 })
 
 test('what the runner waits for is listed, and leaves it ready', () => {

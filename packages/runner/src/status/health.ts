@@ -12,8 +12,8 @@ export interface RunnerProgress {
     readonly scalerPassedAt: number
     readonly listedAt: number
     /**
-     * Set while requests for a job have no usable answer: since when, and why not, in the words of the last one. `refusedUntil`: the last one refused the
-     * runner's token, and nothing is requested before then.
+     * Set while requests for a job have no usable answer: since when, and why not, in the words of the last one.
+     * `refusedUntil`: the last one refused the runner's token, and nothing is requested before then.
      */
     readonly coordinatorTrouble?: { readonly since: number; readonly error: string; readonly refusedUntil?: number }
     /** Why the group could not be read the last time. */
@@ -58,9 +58,11 @@ const stuckAfterMs = 60_000
 const listsMissed = 3
 
 /**
- * `live`: no loop hangs. `ready`: moreover each runner's fleet has started, its plugin runs, its group could be read lately, its state can be written, and GitLab accepts its token. One runner that is not
- * ready makes the answer `unavailable`; the others go on all the same. A coordinator that does not answer, a group that could not be read just now, and one of several groups that does not
- * work, are only warnings: the runner is fit to work, or will be as soon as they are back.
+ * `live`: no loop hangs. `ready`: moreover each runner's fleet has started, its plugin runs, its group could be read
+ * lately, its state can be written, and GitLab accepts its token. One runner that is not ready makes the answer
+ * `unavailable`; the others go on all the same. A coordinator that does not answer, a group that could not be read just
+ * now, and one of several groups that does not work, are only warnings: the runner is fit to work, or will be as soon
+ * as they are back.
  */
 export function assessHealth(
   kind: 'live' | 'ready',
@@ -83,14 +85,19 @@ export function assessHealth(
 function hangs({ running }: RunnerProgress, now: number): readonly string[] {
   if (running === undefined || running.loop === 'stopped') return []
   return [
-    ...(now - running.loopPassedAt > stuckAfterMs ? [`the job loop made no pass for ${seconds(now - running.loopPassedAt)}`] : []),
-    ...(now - running.scalerPassedAt > stuckAfterMs ? [`the scaler made no pass for ${seconds(now - running.scalerPassedAt)}`] : []),
+    ...(now - running.loopPassedAt > stuckAfterMs
+      ? [`the job loop made no pass for ${seconds(now - running.loopPassedAt)}`]
+      : []),
+    ...(now - running.scalerPassedAt > stuckAfterMs
+      ? [`the scaler made no pass for ${seconds(now - running.scalerPassedAt)}`]
+      : []),
   ]
 }
 
 function hindrances({ running, startError, hasDeparted }: RunnerProgress, now: number): readonly string[] {
   if (hasDeparted) return ['this process has lost the fleet']
-  if (running === undefined) return [startError === undefined ? 'the fleet is starting' : `the fleet does not start: ${startError}`]
+  if (running === undefined)
+    return [startError === undefined ? 'the fleet is starting' : `the fleet does not start: ${startError}`]
   const { loop, coordinatorTrouble, groupTrouble, stateTrouble } = running
   return [
     ...(groupTrouble === undefined ? [] : [`the group cannot be reached: ${groupTrouble}`]),
@@ -105,7 +112,9 @@ function hindrances({ running, startError, hasDeparted }: RunnerProgress, now: n
           `GitLab refuses the runner's token, next request in ${seconds(Math.max(coordinatorTrouble.refusedUntil - now, 0))}${because(coordinatorTrouble.error)}`,
         ]),
     ...(loop === 'stopped' ? ['the runner stops'] : []),
-    ...(isUnread(running, now) ? [`the group could not be read for ${seconds(now - running.listedAt)}${because(running.listError)}`] : []),
+    ...(isUnread(running, now)
+      ? [`the group could not be read for ${seconds(now - running.listedAt)}${because(running.listError)}`]
+      : []),
   ]
 }
 
@@ -120,7 +129,9 @@ function warnings({ running }: RunnerProgress, now: number): readonly string[] {
       ? [`the group could not be read for ${seconds(now - listedAt)}${because(listError)}`]
       : []),
     // When the whole cannot be read, its error names them.
-    ...(partTrouble !== undefined && listError === undefined ? [`part of the group does not work: ${partTrouble}`] : []),
+    ...(partTrouble !== undefined && listError === undefined
+      ? [`part of the group does not work: ${partTrouble}`]
+      : []),
     ...(mass === undefined
       ? []
       : [

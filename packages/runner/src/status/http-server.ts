@@ -51,11 +51,20 @@ export async function serveStatus(
     ...names,
   ])
   // Node bounds the time for the header by that for the request.
-  const options = { requestTimeout: requestMs, keepAliveTimeout: requestMs, connectionsCheckingInterval: Math.min(requestMs, 1000) }
+  const options = {
+    requestTimeout: requestMs,
+    keepAliveTimeout: requestMs,
+    connectionsCheckingInterval: Math.min(requestMs, 1000),
+  }
   const server = createServer(options, (request, response) => {
     const host = hostOf(request.headers.host)
     if (host !== undefined && isIP(host) === 0 && !known.has(host))
-      return respond(response, 421, 'text/plain', `${JSON.stringify(host)} is no name of this listener; listen_hosts can have it\n`)
+      return respond(
+        response,
+        421,
+        'text/plain',
+        `${JSON.stringify(host)} is no name of this listener; listen_hosts can have it\n`,
+      )
     answer(byPath, request, response).catch((error: unknown) => {
       if (response.headersSent) response.destroy()
       else respond(response, 500, 'text/plain', `${String(error)}\n`)
@@ -63,7 +72,8 @@ export async function serveStatus(
   })
   const sockets = new Set<Socket>()
   server.on('connection', (socket) => {
-    if (sockets.size >= mostConnections) for (const oldest of [...sockets].slice(0, sockets.size - mostConnections + 1)) oldest.destroy()
+    if (sockets.size >= mostConnections)
+      for (const oldest of [...sockets].slice(0, sockets.size - mostConnections + 1)) oldest.destroy()
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
@@ -87,9 +97,14 @@ function hostOf(header: string | undefined): string | undefined {
   return header === undefined ? undefined : (address ?? name ?? header)
 }
 
-async function answer(pages: ReadonlyMap<string, Page>, { method, url = '/' }: IncomingMessage, response: ServerResponse): Promise<void> {
+async function answer(
+  pages: ReadonlyMap<string, Page>,
+  { method, url = '/' }: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const page = pages.get(url.replace(/\?.*/s, ''))
-  if (page === undefined) return respond(response, 404, 'text/plain', `no such page; there are ${[...pages.keys()].join(', ')}\n`)
+  if (page === undefined)
+    return respond(response, 404, 'text/plain', `no such page; there are ${[...pages.keys()].join(', ')}\n`)
   if (method !== 'GET' && method !== 'HEAD') return respond(response, 405, 'text/plain', 'GET or HEAD\n')
   const { status, contentType, body } = await page.render()
   respond(response, status, contentType, body)

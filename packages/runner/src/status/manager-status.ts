@@ -76,7 +76,11 @@ export function runnerStatus(
   }
 }
 
-function fleetStatus({ provisioner, scaler }: Fleet, record: FleetRecord, clock: { now(): number; wallTime(): number }): FleetStatus {
+function fleetStatus(
+  { provisioner, scaler }: Fleet,
+  record: FleetRecord,
+  clock: { now(): number; wallTime(): number },
+): FleetStatus {
   const { tasks, policy, lastPlan } = scaler.status()
   const { breaker, backoffs, outstanding } = provisioner.launchState()
   const { periods, idleCount, idleTimeMs, scaleFactor } = policy

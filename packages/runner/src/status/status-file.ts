@@ -33,7 +33,9 @@ export class StatusFile {
     this.#writeLater()
   }
 
-  /** Writes it now, once a fleet is ours: until then another manager may have them, and its word counts. Never rejects. */
+  /**
+   * Writes it now, once a fleet is ours: until then another manager may have them, and its word counts. Never rejects.
+   */
   async write(): Promise<void> {
     const { directory, read, redact, logger } = this.#options
     const path = join(directory, fileName)

@@ -12,7 +12,12 @@ const wallAhead = 3_600_000
 const now = 1_000_000
 const at = now + wallAhead
 const clock = { now: () => now, wallTime: () => at, after: () => () => {} }
-const tripped = { code: 'auth', message: 'increase: not allowed', action: 'allow ec2:RunInstances', since: now - 60_000 } as const
+const tripped = {
+  code: 'auth',
+  message: 'increase: not allowed',
+  action: 'allow ec2:RunInstances',
+  since: now - 60_000,
+} as const
 
 function statusOf(launches: {
   breaker?: LaunchBreaker
@@ -22,7 +27,11 @@ function statusOf(launches: {
 }): RunnerStatus {
   const { breaker = { state: 'closed' }, backoffs = [], heldBack, warnings = [] } = launches
   const fleet = {
-    provisioner: { info: { id: 'memory/test' }, maxInstances: 5, launchState: () => ({ breaker, backoffs, outstanding: [] }) },
+    provisioner: {
+      info: { id: 'memory/test' },
+      maxInstances: 5,
+      launchState: () => ({ breaker, backoffs, outstanding: [] }),
+    },
     scaler: {
       status: () => ({
         tasks: { idle: 0, pending: 1, acquired: 0 },
@@ -52,7 +61,9 @@ test('an open breaker stops launches, and tells until when', () => {
 
 test('a half-open one does not: the next machine is a trial', () => {
   const lines = linesOf(statusOf({ breaker: { state: 'half_open', ...tripped, probeAt: now - 1_000 } })).join('\n')
-  expect(lines).toContain('  launches are on trial, one machine at a time, until one works (auth: increase: not allowed): allow')
+  expect(lines).toContain(
+    '  launches are on trial, one machine at a time, until one works (auth: increase: not allowed): allow',
+  )
   expect(lines).not.toContain('stopped')
 })
 

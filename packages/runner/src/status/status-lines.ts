@@ -22,7 +22,10 @@ function runnerLines({ name, state, problems, warnings, running }: RunnerStatus,
   ]
 }
 
-function fleetLines({ group, maxInstances, coming, slots, policy, heldBack, breaker, instances, jobs }: FleetStatus, at: number): string[] {
+function fleetLines(
+  { group, maxInstances, coming, slots, policy, heldBack, breaker, instances, jobs }: FleetStatus,
+  at: number,
+): string[] {
   const limit = maxInstances === undefined ? 'no bound' : `at most ${maxInstances}`
   const { idle, pending, acquired } = slots
   const launches = breakerText(breaker, at)

@@ -40,7 +40,10 @@ export type ViolationRule =
   | 'exit_code'
   | 'retried_too_early'
 
-/** Sorts a request by method, path and, for a PUT, by what it says; `awaitsAck` tells of a job whether its runner has yet to accept it. */
+/**
+ * Sorts a request by method, path and, for a PUT, by what it says; `awaitsAck` tells of a job whether its runner has
+ * yet to accept it.
+ */
 export function classify(
   method: string,
   url: string,
@@ -55,7 +58,8 @@ export function classify(
   return { endpoint: endpointOf(), jobId, target: `${method} ${url}`, headers, raw, json }
 
   function endpointOf(): Endpoint {
-    if (jobId !== undefined && job?.[2] === '/artifacts') return method === 'GET' ? 'download' : method === 'POST' ? 'upload' : 'unknown'
+    if (jobId !== undefined && job?.[2] === '/artifacts')
+      return method === 'GET' ? 'download' : method === 'POST' ? 'upload' : 'unknown'
     if (jobId !== undefined && job?.[2] !== undefined) return method === 'PATCH' ? 'trace' : 'unknown'
     if (jobId !== undefined) return method === 'PUT' ? updateKind(json?.['state'], awaitsAck(jobId)) : 'unknown'
     if (method !== 'POST') return 'unknown'
@@ -72,7 +76,9 @@ function updateKind(state: unknown, isAwaited: boolean): Endpoint {
 function parseObject(raw: Buffer): ApiRequest['json'] {
   try {
     const value: unknown = JSON.parse(raw.toString('utf8'))
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined
   } catch {
     return undefined
   }

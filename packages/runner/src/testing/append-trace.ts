@@ -5,8 +5,16 @@ import { type Reply, refusal, reply } from './reply.ts'
 /** No runner sends more at once. */
 const maxChunkBytes = 1024 * 1024
 
-/** `PATCH jobs/:id/trace` of an authenticated runner: the body goes to where `Content-Range` starts, which must be the end of what is there. */
-export function appendTrace(job: CoordinatorJob, request: ApiRequest, traceLimitBytes: number, report: ReportViolation): Reply {
+/**
+ * `PATCH jobs/:id/trace` of an authenticated runner: the body goes to where `Content-Range` starts, which must be the
+ * end of what is there.
+ */
+export function appendTrace(
+  job: CoordinatorJob,
+  request: ApiRequest,
+  traceLimitBytes: number,
+  report: ReportViolation,
+): Reply {
   const { headers, raw } = request
   if (!headers['content-type']?.startsWith('text/plain'))
     report('content_type', `expected text/plain, got ${headers['content-type'] ?? 'none'}`)

@@ -47,7 +47,11 @@ describe('faults', () => {
     await start()
     const handle = coordinator.enqueue({ script: [] })
     const job = await runner.begin()
-    coordinator.inject({ on: 'finish', times: 2, reply: { status: 202, headers: { 'X-GitLab-Trace-Update-Interval': '1' } } })
+    coordinator.inject({
+      on: 'finish',
+      times: 2,
+      reply: { status: 202, headers: { 'X-GitLab-Trace-Update-Interval': '1' } },
+    })
     expect((await runner.finish(job, '')).status).toBe(202)
     await clock.advance(1000)
     expect((await runner.finish(job, '')).status).toBe(202)

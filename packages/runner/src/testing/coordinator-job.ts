@@ -107,7 +107,10 @@ export class CoordinatorJob {
     return this.#staleTokens.some((stale) => stale === jobToken) ? 'stale' : 'foreign'
   }
 
-  /** Hands the job out. With two-phase commit it waits for the runner's word; `onAckTimeout` is called when that does not come within `ackWindowMs`. */
+  /**
+   * Hands the job out. With two-phase commit it waits for the runner's word; `onAckTimeout` is called when that does
+   * not come within `ackWindowMs`.
+   */
   assign(assignment: Assignment, ackWindowMs: number, onAckTimeout: () => void): void {
     this.#assignment = assignment
     this.times.handedOutAt = this.#clock.now()
@@ -150,19 +153,22 @@ export class CoordinatorJob {
   }
 
   /**
-   * What a user's click on "cancel" does: a job that runs on a runner which can cancel gracefully is `canceling` until that runner ends it, so its after_script
-   * runs; any other job is `canceled` at once. The second click, or `at once`, does not wait. Nothing happens to a job that has ended.
+   * What a user's click on "cancel" does: a job that runs on a runner which can cancel gracefully is `canceling` until
+   * that runner ends it, so its after_script runs; any other job is `canceled` at once. The second click, or `at once`,
+   * does not wait. Nothing happens to a job that has ended.
    */
   cancel(how: 'gracefully' | 'at once' = 'gracefully'): void {
     if (this.hasEnded) return
-    const graceful = how === 'gracefully' && this.#state === 'running' && this.#assignment?.features['cancel_gracefully'] === true
+    const graceful =
+      how === 'gracefully' && this.#state === 'running' && this.#assignment?.features['cancel_gracefully'] === true
     if (graceful) this.#state = 'canceling'
     else this.end('canceled')
   }
 
   /**
-   * Notes a request about a job that has ended, or one that ended it. False: a well-behaved runner would not have sent it. Who is told that its job is over may still try to bring the rest of the
-   * trace and the outcome, once each; nothing else, and nothing after the outcome.
+   * Notes a request about a job that has ended, or one that ended it. False: a well-behaved runner would not have sent
+   * it. Who is told that its job is over may still try to bring the rest of the trace and the outcome, once each;
+   * nothing else, and nothing after the outcome.
    */
   noteAfterEnd(endpoint: Endpoint): boolean {
     if (this.#lastWords === undefined) {
@@ -178,7 +184,9 @@ export class CoordinatorJob {
   /** The job's JSON for the runner that it is handed to. */
   json(serverUrl: string, jobToken: string, queueSize: number): string {
     const timeInQueueSeconds = (this.#clock.now() - this.times.enqueuedAt) / 1000
-    return JSON.stringify(jobJson(this.spec, { id: this.id, token: jobToken, serverUrl, timeInQueueSeconds, queueSize }))
+    return JSON.stringify(
+      jobJson(this.spec, { id: this.id, token: jobToken, serverUrl, timeInQueueSeconds, queueSize }),
+    )
   }
 
   #run(): void {

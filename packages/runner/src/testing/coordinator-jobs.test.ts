@@ -32,12 +32,15 @@ describe('trace', () => {
     expect(coordinator.jobs[0]!.trace.text()).toBe('abc')
   })
 
-  test.each([['bytes 0-2'], ['0-2/3'], ['0-3'], ['0']])('a Content-Range of %j for three bytes is noted', async (range) => {
-    await start()
-    coordinator.enqueue({ script: [] })
-    await runner.patch(await runner.begin(), 0, 'abc', range)
-    expect(rules()).toContain('content_range')
-  })
+  test.each([['bytes 0-2'], ['0-2/3'], ['0-3'], ['0']])(
+    'a Content-Range of %j for three bytes is noted',
+    async (range) => {
+      await start()
+      coordinator.enqueue({ script: [] })
+      await runner.patch(await runner.begin(), 0, 'abc', range)
+      expect(rules()).toContain('content_range')
+    },
+  )
 
   test('patches that are empty, too large or too many', async () => {
     await start({ jobRequestsPerMinute: 3, traceLimitBytes: 2 ** 21 })
@@ -78,21 +81,28 @@ describe('the end', () => {
     expect(rules()).toEqual(['checksum_mismatch'])
     expect(handle.state).toBe('running')
     await runner.patch(job, 0, 'abd')
-    expect((await runner.put(job, { state: 'success', output: { checksum: handle.trace.checksum, bytesize: 4 } })).status).toBe(412)
+    expect(
+      (await runner.put(job, { state: 'success', output: { checksum: handle.trace.checksum, bytesize: 4 } })).status,
+    ).toBe(412)
     await runner.patch(job, 0, 'abd')
     expect((await runner.finish(job, 'abd')).status).toBe(200)
     expect(handle.trace.text()).toBe('abd')
   })
 
-  test.each(['success', 'failed'])('an end without a checksum (%s) is accepted, as GitLab does, and noted', async (state) => {
-    await start()
-    const handle = coordinator.enqueue({ script: [] })
-    const job = await runner.begin()
-    await runner.patch(job, 0, 'abc')
-    expect((await runner.put(job, { state, ...(state === 'failed' && { failure_reason: 'script_failure' }) })).status).toBe(200)
-    expect(handle.state).toBe(state)
-    expect(rules()).toEqual(['checksum_absent'])
-  })
+  test.each(['success', 'failed'])(
+    'an end without a checksum (%s) is accepted, as GitLab does, and noted',
+    async (state) => {
+      await start()
+      const handle = coordinator.enqueue({ script: [] })
+      const job = await runner.begin()
+      await runner.patch(job, 0, 'abc')
+      expect(
+        (await runner.put(job, { state, ...(state === 'failed' && { failure_reason: 'script_failure' }) })).status,
+      ).toBe(200)
+      expect(handle.state).toBe(state)
+      expect(rules()).toEqual(['checksum_absent'])
+    },
+  )
 
   test("a runner's word that it lost the job needs no checksum", async () => {
     await start()
@@ -136,7 +146,11 @@ describe('the end', () => {
       expect((await send()).status).toBe(403)
       expect(rules()).toEqual([])
     }
-    for (const send of [() => runner.patch(job, 0, 'x'), () => runner.finish(job, ''), () => runner.put(job, { state: 'running' })])
+    for (const send of [
+      () => runner.patch(job, 0, 'x'),
+      () => runner.finish(job, ''),
+      () => runner.put(job, { state: 'running' }),
+    ])
       await send()
     expect(rules()).toEqual(['request_after_end', 'request_after_end', 'request_after_end'])
   })

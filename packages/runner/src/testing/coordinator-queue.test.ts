@@ -21,7 +21,11 @@ const rules = (): string[] => coordinator.violations.map(({ rule }) => rule)
 describe('asking for jobs', () => {
   test('a whole job without a violation', async () => {
     await start()
-    const job = coordinator.enqueue({ script: ['true'], marker: 'lo wor', variables: [{ key: 'A', value: 'b', masked: true }] })
+    const job = coordinator.enqueue({
+      script: ['true'],
+      marker: 'lo wor',
+      variables: [{ key: 'A', value: 'b', masked: true }],
+    })
     const json = await runner.take()
     expect(job.state).toBe('assigned')
     expect(json.variables.at(-1)).toEqual({ key: 'A', value: 'b', public: true, file: false, masked: true, raw: false })
@@ -30,9 +34,10 @@ describe('asking for jobs', () => {
     expect((await runner.patch(json, 0, 'hello ')).headers.get('range')).toBe('0-6')
     await clock.advance(5)
     expect((await runner.patch(json, 6, 'wörld\n')).status).toBe(202)
-    expect((await runner.finish(json, 'hello wörld\n', { state: 'failed', failure_reason: 'script_failure', exit_code: 7 })).status).toBe(
-      200,
-    )
+    expect(
+      (await runner.finish(json, 'hello wörld\n', { state: 'failed', failure_reason: 'script_failure', exit_code: 7 }))
+        .status,
+    ).toBe(200)
     expect(await job.finished).toMatchObject({ state: 'failed', failureReason: 'script_failure', exitCode: 7 })
     expect(job.trace.text()).toBe('hello wörld\n')
     expect(job.times.firstTraceAt! - job.times.handedOutAt!).toBe(5)
@@ -61,11 +66,11 @@ describe('asking for jobs', () => {
     await expect.poll(() => coordinator.parkedRequests).toBe(1)
     coordinator.enqueue({ script: ['true'] })
     const told = await parked
-    expect([told.status, told.headers.get('x-gitlab-last-update'), told.headers.get('gitlab-ci-builds-polling')]).toEqual([
-      204,
-      null,
-      'yes',
-    ])
+    expect([
+      told.status,
+      told.headers.get('x-gitlab-last-update'),
+      told.headers.get('gitlab-ci-builds-polling'),
+    ]).toEqual([204, null, 'yes'])
     expect((await runner.request(value)).status).toBe(201)
   })
 
@@ -96,11 +101,11 @@ describe('asking for jobs', () => {
     const first = await runner.request()
     const value = first.headers.get('x-gitlab-last-update')!
     const second = await runner.request(value)
-    expect([second.status, second.headers.get('x-gitlab-last-update'), second.headers.get('gitlab-ci-builds-polling')]).toEqual([
-      204,
-      value,
-      null,
-    ])
+    expect([
+      second.status,
+      second.headers.get('x-gitlab-last-update'),
+      second.headers.get('gitlab-ci-builds-polling'),
+    ]).toEqual([204, value, null])
   })
 
   test('an unknown token is refused; a missing header, a wrong id and missing info are noted', async () => {
@@ -116,7 +121,8 @@ describe('asking for jobs', () => {
 
   test('verify answers the runner, or refuses it', async () => {
     await start({ tokens: ['a', 'b'] })
-    const verify = (token: string) => runner.post('runners/verify', { token, system_id: 'r_ABCabc012345' }, { 'RUNNER-TOKEN': token })
+    const verify = (token: string) =>
+      runner.post('runners/verify', { token, system_id: 'r_ABCabc012345' }, { 'RUNNER-TOKEN': token })
     expect(await (await verify('b')).json()).toEqual({ id: 2, token: 'b', token_expires_at: null })
     expect((await verify('c')).status).toBe(403)
     expect(coordinator.violations).toEqual([])

@@ -23,8 +23,9 @@ const maxBodyBytes = 8 * 1024 * 1024
 const keptUploadBytes = 64 * 1024 * 1024
 
 /**
- * An HTTP server on 127.0.0.1 that speaks GitLab's job API and holds its clients to the rules: what Rails and Workhorse would refuse is refused in the same way, and
- * everything else that a well-behaved runner would not do is written down in {@link violations}. For tests, demonstrations and benchmarks.
+ * An HTTP server on 127.0.0.1 that speaks GitLab's job API and holds its clients to the rules: what Rails and Workhorse
+ * would refuse is refused in the same way, and everything else that a well-behaved runner would not do is written down
+ * in {@link violations}. For tests, demonstrations and benchmarks.
  */
 export class Coordinator implements AsyncDisposable {
   /** The token of the only runner it knows, unless configured otherwise. */

@@ -1,5 +1,6 @@
 /**
- * A coordinator that speaks GitLab's job API and enforces its rules, in this process; and what it takes to find what a runner left behind.
+ * A coordinator that speaks GitLab's job API and enforces its rules, in this process; and what it takes to find what a
+ * runner left behind.
  *
  * @module
  */

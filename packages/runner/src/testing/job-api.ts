@@ -43,7 +43,10 @@ export interface Violation {
   readonly detail: string
 }
 
-/** A job request that waits for something to change: calls back once with the reply, unless it is abandoned by the function that it returns. */
+/**
+ * A job request that waits for something to change: calls back once with the reply, unless it is abandoned by the
+ * function that it returns.
+ */
 export type ParkedRequest = (answer: (reply: Reply) => void) => () => void
 
 /** Timers of client and server differ a little. */
@@ -110,7 +113,10 @@ export class JobApi {
     }
   }
 
-  /** Notes what follows from a reply, honest or not: when the request may be repeated, and that a trace found wrong is sent again from its start. */
+  /**
+   * Notes what follows from a reply, honest or not: when the request may be repeated, and that a trace found wrong is
+   * sent again from its start.
+   */
   replied(request: ApiRequest, { status, headers }: Reply): void {
     const entry = this.#entry(request.jobId)
     if (entry === undefined) return
@@ -133,8 +139,8 @@ export class JobApi {
   }
 
   /**
-   * Workhorse and Rails: a request that knows the newest value is parked, and told a bare 204 whatever ends the wait; any other one looks at the queue. Where requests
-   * are parked at all, each reply says so.
+   * Workhorse and Rails: a request that knows the newest value is parked, and told a bare 204 whatever ends the wait;
+   * any other one looks at the queue. Where requests are parked at all, each reply says so.
    */
   #requestJob(runner: KnownRunner): Reply | ParkedRequest {
     const { longPollMs } = this.#options
@@ -165,7 +171,9 @@ export class JobApi {
     const job = this.queue.take(runner.token, runner.features)
     if (job === undefined) return reply(204, { 'X-GitLab-Last-Update': value })
     const jobToken = `glcbt-${randomBytes(15).toString('base64url')}`
-    job.assign({ jobToken, runnerToken: runner.token, features: runner.features }, this.#options.ackWindowMs, () => this.queue.add(job))
+    job.assign({ jobToken, runnerToken: runner.token, features: runner.features }, this.#options.ackWindowMs, () =>
+      this.queue.add(job),
+    )
     return { ...reply(201), body: job.json(this.#serverUrl, jobToken, size) }
   }
 
@@ -180,7 +188,10 @@ export class JobApi {
     const refused = authenticateJob(job, request, report) ?? this.#limit(entry, request, report)
     const answered = refused ?? this.#act(job, request, report)
     const interval = String(this.#options.traceUpdateIntervalSeconds)
-    return { ...answered, headers: { 'Job-Status': job.status, 'X-GitLab-Trace-Update-Interval': interval, ...answered.headers } }
+    return {
+      ...answered,
+      headers: { 'Job-Status': job.status, 'X-GitLab-Trace-Update-Interval': interval, ...answered.headers },
+    }
   }
 
   #act(job: CoordinatorJob, request: ApiRequest, report: ReportViolation): Reply {
@@ -188,12 +199,18 @@ export class JobApi {
     const extendAckWindow = (): void => job.extendAckWindow(ackWindowMs, () => this.queue.add(job))
     if (request.endpoint === 'upload') return takeArtifacts(job, request, report)
     const isTrace = request.endpoint === 'trace'
-    const answered = isTrace ? appendTrace(job, request, traceLimitBytes, report) : updateJob(job, request, extendAckWindow, report)
+    const answered = isTrace
+      ? appendTrace(job, request, traceLimitBytes, report)
+      : updateJob(job, request, extendAckWindow, report)
     if (job.hasEnded) job.noteAfterEnd(request.endpoint)
     return answered
   }
 
-  #limit({ notBefore, traceLimit, updateLimit }: Entry, request: ApiRequest, report: ReportViolation): Reply | undefined {
+  #limit(
+    { notBefore, traceLimit, updateLimit }: Entry,
+    request: ApiRequest,
+    report: ReportViolation,
+  ): Reply | undefined {
     const now = this.#clock.now()
     const earlyMs = (notBefore.get(request.endpoint) ?? now) - now
     if (earlyMs > earlyToleranceMs) report('retried_too_early', `by ${Math.ceil(earlyMs)} ms`)
@@ -215,7 +232,8 @@ function authenticateJob(job: CoordinatorJob, request: ApiRequest, report: Repor
     return refusal(403, 'Forbidden')
   }
   if (job.hasEnded) {
-    if (!job.noteAfterEnd(request.endpoint)) report('request_after_end', `the runner had been told that the job is ${job.status}`)
+    if (!job.noteAfterEnd(request.endpoint))
+      report('request_after_end', `the runner had been told that the job is ${job.status}`)
     return refusal(403, 'Job is not processing on runner')
   }
   if (request.endpoint === 'trace' && job.state === 'assigned') {

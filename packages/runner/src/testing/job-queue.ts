@@ -29,7 +29,10 @@ export class JobQueue {
     for (const callback of wake) callback()
   }
 
-  /** Takes the oldest job that this runner may have. Jobs that it cannot run because of a missing feature fail, as on GitLab. */
+  /**
+   * Takes the oldest job that this runner may have. Jobs that it cannot run because of a missing feature fail, as on
+   * GitLab.
+   */
   take(runnerToken: string, features: Readonly<Record<string, boolean>>): CoordinatorJob | undefined {
     for (const job of this.#waiting) {
       if (job.spec.runnerToken !== undefined && job.spec.runnerToken !== runnerToken) continue

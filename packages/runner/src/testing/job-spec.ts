@@ -10,7 +10,10 @@ export interface VariableSpec {
   readonly raw?: boolean
 }
 
-/** Files that a job leaves; what is absent is empty on the wire but for `type` and `format`, which are those of an archive. */
+/**
+ * Files that a job leaves; what is absent is empty on the wire but for `type` and `format`, which are those of an
+ * archive.
+ */
 export interface ArtifactSpec {
   readonly name?: string
   readonly untracked?: boolean
@@ -47,17 +50,26 @@ export interface JobSpec {
     /** Whether `repoUrl` gets the job's token as its login, as GitLab puts it there. Default false. */
     readonly withToken?: boolean
   }
-  /** Features that the runner must advertise, for example `multi_build_steps`; without them the job fails as `runner_unsupported`. Default: none. */
+  /**
+   * Features that the runner must advertise, for example `multi_build_steps`; without them the job fails as
+   * `runner_unsupported`. Default: none.
+   */
   readonly requires?: readonly string[]
   /** Only the runner with this token gets the job. Default: any. */
   readonly runnerToken?: string
-  /** Bytes of the script's own output, by which the time of its first output is known: they must not stand in the script's text, which is echoed. */
+  /**
+   * Bytes of the script's own output, by which the time of its first output is known: they must not stand in the
+   * script's text, which is echoed.
+   */
   readonly marker?: string
   /** Default true. */
   readonly traceSections?: boolean
   /** Default `glpat-`. */
   readonly tokenMaskPrefixes?: readonly string[]
-  /** Failure reasons that the server knows besides the three that all know. Default: those of a current server, `job_canceled` not among them. */
+  /**
+   * Failure reasons that the server knows besides the three that all know. Default: those of a current server,
+   * `job_canceled` not among them.
+   */
   readonly failureReasons?: readonly string[]
   /** What it leaves. Default: nothing. */
   readonly artifacts?: readonly ArtifactSpec[]

@@ -10,7 +10,10 @@ export interface LeftArtifacts {
   readonly bytes: Buffer
 }
 
-/** Answers a request for artifacts as GitLab does: with the bytes, or with where they are when the client may be sent there. */
+/**
+ * Answers a request for artifacts as GitLab does: with the bytes, or with where they are when the client may be sent
+ * there.
+ */
 export function sendArtifacts(
   job: CoordinatorJob,
   { headers, target }: ApiRequest,
@@ -25,7 +28,9 @@ export function sendArtifacts(
   const { bytes, filename } = job.artifacts
   if (elsewhere !== undefined && target.endsWith('?direct_download=true'))
     return {
-      ...reply(302, { Location: `${elsewhere}/${job.id}/${encodeURIComponent(filename)}?X-Amz-Signature=0123456789abcdef` }),
+      ...reply(302, {
+        Location: `${elsewhere}/${job.id}/${encodeURIComponent(filename)}?X-Amz-Signature=0123456789abcdef`,
+      }),
       body: '',
     }
   return { status: 200, headers: { 'Content-Type': 'application/octet-stream' }, body: bytes }

@@ -13,7 +13,9 @@ export class MarkerWatch {
     if (this.#found) return false
     const window = Buffer.concat([this.#tail, chunk])
     this.#found = window.includes(this.#marker)
-    this.#tail = this.#found ? Buffer.alloc(0) : Buffer.from(window.subarray(Math.max(0, window.length - this.#marker.length + 1)))
+    this.#tail = this.#found
+      ? Buffer.alloc(0)
+      : Buffer.from(window.subarray(Math.max(0, window.length - this.#marker.length + 1)))
     return this.#found
   }
 }

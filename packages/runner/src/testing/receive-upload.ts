@@ -25,7 +25,10 @@ export interface UploadLimits {
   readonly onBytes?: (received: number) => void
 }
 
-/** Reads a form with one file, of any length, in little memory. `broken`: the client or a fault ended it; `malformed`: it is no such form. */
+/**
+ * Reads a form with one file, of any length, in little memory. `broken`: the client or a fault ended it; `malformed`:
+ * it is no such form.
+ */
 export async function receiveUpload(
   message: IncomingMessage,
   { keptBytes, limitBytes, cutAfterBytes = Number.POSITIVE_INFINITY, onBytes }: UploadLimits,
@@ -66,7 +69,9 @@ export async function receiveUpload(
     return 'broken'
   }
   if (!message.complete) return 'broken'
-  const part = new RegExp(`^--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="((?:[^"\\\\\r\n]|\\\\.)*)"(?:\r\n|$)`)
+  const part = new RegExp(
+    `^--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="((?:[^"\\\\\r\n]|\\\\.)*)"(?:\r\n|$)`,
+  )
   const quoted = part.exec(head ?? '')?.[1]
   if (boundary === undefined || quoted === undefined || !rest.equals(end)) return 'malformed'
   const query = new URL(message.url ?? '', 'http://coordinator').searchParams

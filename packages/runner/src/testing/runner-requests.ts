@@ -13,7 +13,11 @@ export interface KnownRunner {
 }
 
 /** Checks what `verify` and `jobs/request` have in common. Returns the refusal, or the runner. */
-export function authenticateRunner(request: ApiRequest, tokens: readonly string[], report: ReportViolation): Reply | KnownRunner {
+export function authenticateRunner(
+  request: ApiRequest,
+  tokens: readonly string[],
+  report: ReportViolation,
+): Reply | KnownRunner {
   if (request.raw.length > maxRequestBytes) {
     report('body', `${request.raw.length} bytes, at most ${maxRequestBytes} are read`)
     return refusal(413, 'Request Entity Too Large')
@@ -24,7 +28,8 @@ export function authenticateRunner(request: ApiRequest, tokens: readonly string[
     return refusal(400, 'Bad request')
   }
   if (!headers['user-agent']) report('headers', 'no User-Agent')
-  if (!headers.accept?.includes('application/json')) report('headers', `Accept is ${headers.accept ?? 'absent'}, expected application/json`)
+  if (!headers.accept?.includes('application/json'))
+    report('headers', `Accept is ${headers.accept ?? 'absent'}, expected application/json`)
   const token = json['token']
   if (typeof token !== 'string') {
     report('token', 'no token in the body')
@@ -33,7 +38,8 @@ export function authenticateRunner(request: ApiRequest, tokens: readonly string[
   if (headers['runner-token'] !== token) report('token', 'RUNNER-TOKEN is not the token of the body')
   if (!tokens.includes(token)) return refusal(403, 'Forbidden')
   const systemId = json['system_id']
-  if (typeof systemId !== 'string' || !/^[sr]_[0-9a-zA-Z]{12}$/.test(systemId)) report('system_id', `got ${JSON.stringify(systemId)}`)
+  if (typeof systemId !== 'string' || !/^[sr]_[0-9a-zA-Z]{12}$/.test(systemId))
+    report('system_id', `got ${JSON.stringify(systemId)}`)
   const lastUpdate = json['last_update']
   return {
     token,
@@ -56,7 +62,11 @@ function featuresOf(info: unknown, report: ReportViolation): Readonly<Record<str
   const fields = info as Record<string, unknown>
   for (const field of infoFields) if (typeof fields[field] !== 'string') report('info', `${field} is not a string`)
   const features = fields['features']
-  if (typeof features !== 'object' || features === null || Object.values(features).some((value) => typeof value !== 'boolean')) {
+  if (
+    typeof features !== 'object' ||
+    features === null ||
+    Object.values(features).some((value) => typeof value !== 'boolean')
+  ) {
     report('info', 'features is not an object of booleans')
     return {}
   }

@@ -12,10 +12,12 @@ export function takeArtifacts(job: CoordinatorJob, { upload }: ApiRequest, repor
   }
   const type = upload.type || 'archive'
   const other = job.uploads.find((earlier) => (earlier.type || 'archive') === type)
-  if (other !== undefined && other.sha256 !== upload.sha256) return refusal(400, 'another artifact of the same type already exists')
+  if (other !== undefined && other.sha256 !== upload.sha256)
+    return refusal(400, 'another artifact of the same type already exists')
   if (other === undefined) {
     job.uploads.push(upload)
-    if (type === 'archive' && upload.bytes !== undefined) job.artifacts = { filename: upload.filename, bytes: upload.bytes }
+    if (type === 'archive' && upload.bytes !== undefined)
+      job.artifacts = { filename: upload.filename, bytes: upload.bytes }
   }
   return reply(201)
 }

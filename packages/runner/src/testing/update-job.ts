@@ -3,8 +3,16 @@ import type { CoordinatorJob } from './coordinator-job.ts'
 import { knowsFailureReason } from './job-spec.ts'
 import { type Reply, refusal, reply } from './reply.ts'
 
-/** `PUT jobs/:id` of an authenticated runner whose job has not ended; `extendAckWindow` gives it more time to accept the job. */
-export function updateJob(job: CoordinatorJob, request: ApiRequest, extendAckWindow: () => void, report: ReportViolation): Reply {
+/**
+ * `PUT jobs/:id` of an authenticated runner whose job has not ended; `extendAckWindow` gives it more time to accept the
+ * job.
+ */
+export function updateJob(
+  job: CoordinatorJob,
+  request: ApiRequest,
+  extendAckWindow: () => void,
+  report: ReportViolation,
+): Reply {
   const body = request.json ?? {}
   if (job.state === 'assigned') return acknowledge(job, body['state'], extendAckWindow, report)
   switch (body['state']) {
@@ -53,7 +61,11 @@ function finish(job: CoordinatorJob, body: Readonly<Record<string, unknown>>, re
     return refusal(412, 'Precondition Failed')
   }
   const reason = body['failure_reason']
-  if (isFailure ? typeof reason !== 'string' || !knowsFailureReason(job.spec, reason) : reason !== undefined && reason !== '') {
+  if (
+    isFailure
+      ? typeof reason !== 'string' || !knowsFailureReason(job.spec, reason)
+      : reason !== undefined && reason !== ''
+  ) {
     report('failure_reason', `got ${JSON.stringify(reason)} with ${JSON.stringify(body['state'])}`)
   }
   const exitCode = body['exit_code']

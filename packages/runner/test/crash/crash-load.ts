@@ -17,7 +17,9 @@ export interface CrashLoadOptions {
   /** How often the manager is killed with SIGKILL. */
   readonly kills: number
   readonly machines: MachineKind
-  /** What goes wrong besides: about every second kill comes with one of them. The kinds of disks need Linux and root. */
+  /**
+   * What goes wrong besides: about every second kill comes with one of them. The kinds of disks need Linux and root.
+   */
   readonly troubles: readonly TroubleKind[]
   /** Whether the coordinator is gone for a whole minute once. */
   readonly longOutage?: boolean
@@ -26,13 +28,19 @@ export interface CrashLoadOptions {
   readonly onKill?: (kills: number, jobsEnded: number, troubles: string) => void
 }
 
-/** What came of it; everything but `jobs`, `kills`, `troubled`, `unheard`, `log` and `seconds` is as it should be when it is zero or empty. */
+/**
+ * What came of it; everything but `jobs`, `kills`, `troubled`, `unheard`, `log` and `seconds` is as it should be when
+ * it is zero or empty.
+ */
 export interface CrashLoadResult {
   readonly jobs: number
   readonly kills: number
   /** How often each kind of trouble came. */
   readonly troubled: Readonly<Record<string, number>>
-  /** Jobs without a successful end that the coordinator knows. Where a machine's disk was full meanwhile: without any end. */
+  /**
+   * Jobs without a successful end that the coordinator knows. Where a machine's disk was full meanwhile: without any
+   * end.
+   */
   readonly lost: readonly string[]
   /** Jobs whose script ran more than once, counted where it ran. */
   readonly ranTwice: readonly number[]
@@ -42,7 +50,10 @@ export interface CrashLoadResult {
   readonly wrongTraces: readonly string[]
   /** Rules of the job API that were broken. */
   readonly violations: readonly string[]
-  /** What was said again, since the manager was killed before it heard that it had arrived: a piece of a trace, the end of a job. The coordinator's answer puts it right. */
+  /**
+   * What was said again, since the manager was killed before it heard that it had arrived: a piece of a trace, the end
+   * of a job. The coordinator's answer puts it right.
+   */
   readonly unheard: number
   /** Most machines alive at the same time, over what is allowed. */
   readonly overMaximum: number
@@ -62,11 +73,16 @@ const patienceMs = 180_000
 const stopPatienceMs = 120_000
 /** A job taken by a manager that was killed before it said so goes back to the queue after this. */
 const ackWindowMs = 2_000
-const diskMegabytes: Readonly<Partial<Record<TroubleKind, number>>> = { 'state-disk': 3, 'log-disk': 3, 'machine-disk': 64 }
+const diskMegabytes: Readonly<Partial<Record<TroubleKind, number>>> = {
+  'state-disk': 3,
+  'log-disk': 3,
+  'machine-disk': 64,
+}
 
 /**
- * Runs jobs while the manager is killed again and again, at random times, and started again at once with the same state, as a supervisor does; lets the coordinator, the disks and the manager itself fail
- * besides; then stops it in order. Every job says where it runs that it does, so running twice is counted there and not where it is reported.
+ * Runs jobs while the manager is killed again and again, at random times, and started again at once with the same
+ * state, as a supervisor does; lets the coordinator, the disks and the manager itself fail besides; then stops it in
+ * order. Every job says where it runs that it does, so running twice is counted there and not where it is reported.
  */
 export async function runCrashLoad(options: CrashLoadOptions): Promise<CrashLoadResult> {
   const { jobs: jobCount, kills, machines: kind, troubles, longOutage = false, random, onKill } = options
@@ -74,7 +90,9 @@ export async function runCrashLoad(options: CrashLoadOptions): Promise<CrashLoad
   const folder = mkdtempSync(join(tmpdir(), 'runner-core-crash-'))
   cleanUp.defer(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }))
   const startedAt = performance.now()
-  const coordinator = cleanUp.use(await Coordinator.start({ traceUpdateIntervalSeconds: 1, ackWindowMs, jobRequestsPerMinute: 1e6 }))
+  const coordinator = cleanUp.use(
+    await Coordinator.start({ traceUpdateIntervalSeconds: 1, ackWindowMs, jobRequestsPerMinute: 1e6 }),
+  )
   const link = await startLink(Number(new URL(coordinator.url).port))
   cleanUp.defer(() => link.close())
   const disks: Partial<Record<TroubleKind, SmallDisk>> = {}
@@ -88,9 +106,17 @@ export async function runCrashLoad(options: CrashLoadOptions): Promise<CrashLoad
     coordinator.enqueue({ script: ledgerScript(number, machines.ledger, random) }),
   )
   const config = join(folder, 'config.toml')
-  writeFileSync(config, configText(`http://127.0.0.1:${link.port}`, join(directoryOf('state-disk'), 'state'), folder, machines))
+  writeFileSync(
+    config,
+    configText(`http://127.0.0.1:${link.port}`, join(directoryOf('state-disk'), 'state'), folder, machines),
+  )
   const fullDisks = new FullDisks()
-  const targets: TroubleTargets = { coordinator, link, disks, diskChanged: (trouble, isFull) => fullDisks.note(trouble, isFull) }
+  const targets: TroubleTargets = {
+    coordinator,
+    link,
+    disks,
+    diskChanged: (trouble, isFull) => fullDisks.note(trouble, isFull),
+  }
   const supervisor = new Supervisor(config, directoryOf('log-disk'))
   cleanUp.defer(() => supervisor.end())
 
@@ -130,7 +156,9 @@ export async function runCrashLoad(options: CrashLoadOptions): Promise<CrashLoad
   // copy is kept, which cannot be compared where it is longer.
   const isSaidAnew = ({ rule, jobId }: Violation): boolean =>
     (rule === 'checksum_mismatch' || rule === 'checksum_absent') &&
-    jobs.some((job) => job.id === jobId && (fullDisks.touched(job, 'state-disk') || fullDisks.touched(job, 'machine-disk')))
+    jobs.some(
+      (job) => job.id === jobId && (fullDisks.touched(job, 'state-disk') || fullDisks.touched(job, 'machine-disk')),
+    )
   const { violations } = coordinator
   const entries = machines.entries()
   return {
@@ -236,9 +264,13 @@ class Supervisor {
     if (this.#logs.length === 2) rmSync(this.#logs.shift()!, { force: true })
     this.#logs.push(file)
     const log = openSync(file, 'a')
-    const child = spawn(process.execPath, [bin, 'run', '--config', this.#config, ...options], { stdio: ['ignore', log, log] })
+    const child = spawn(process.execPath, [bin, 'run', '--config', this.#config, ...options], {
+      stdio: ['ignore', log, log],
+    })
     closeSync(log)
-    const ended = new Promise<number | string>((resolve) => child.on('close', (code, signal) => resolve(code ?? String(signal))))
+    const ended = new Promise<number | string>((resolve) =>
+      child.on('close', (code, signal) => resolve(code ?? String(signal))),
+    )
     return { process: child, ended, isOurs: false }
   }
 }
@@ -302,7 +334,10 @@ idle_time = "5s"
 `
 }
 
-/** Looks at the machines all the time: no manager's word is taken for how many there are, and what they wrote down is kept before they go. */
+/**
+ * Looks at the machines all the time: no manager's word is taken for how many there are, and what they wrote down is
+ * kept before they go.
+ */
 function watchMachines(machines: LoadMachines): { readonly peak: number; stop(): void } {
   let peak = 0
   const timer = setInterval(() => {

@@ -13,7 +13,10 @@ export interface LedgerEntry {
   readonly atNs: bigint
 }
 
-/** A script that writes down that it runs, then prints its lines over one to three seconds. Nobody's report is believed: what ran is counted where it ran. */
+/**
+ * A script that writes down that it runs, then prints its lines over one to three seconds. Nobody's report is believed:
+ * what ran is counted where it ran.
+ */
 export function ledgerScript(job: number, directory: string, random: Random): readonly string[] {
   const pause = ((1 + random() * 2) / linesPerJob).toFixed(3)
   const note = (what: string): string => `echo "${what} $(date +%s%N) $(uname -n):$PWD" >> "${directory}/${job}"`
@@ -26,7 +29,9 @@ export function ledgerScript(job: number, directory: string, random: Random): re
 
 export function readLedger(directory: string): readonly LedgerEntry[] {
   if (!existsSync(directory)) return []
-  return readdirSync(directory).flatMap((file) => parseLedger(Number(file), readFileSync(join(directory, file), 'utf8')))
+  return readdirSync(directory).flatMap((file) =>
+    parseLedger(Number(file), readFileSync(join(directory, file), 'utf8')),
+  )
 }
 
 export function parseLedger(job: number, text: string): readonly LedgerEntry[] {
@@ -45,7 +50,10 @@ export function ranTwice(entries: readonly LedgerEntry[]): readonly number[] {
   return [...begun].filter(([, times]) => times > 1).map(([job]) => job)
 }
 
-/** Slots in which a script began while another one had not ended there, and was not dead: `isOver` says whether a job that wrote no end down can still have been running. */
+/**
+ * Slots in which a script began while another one had not ended there, and was not dead: `isOver` says whether a job
+ * that wrote no end down can still have been running.
+ */
 export function overlaps(entries: readonly LedgerEntry[], isOver: (job: number) => boolean): readonly string[] {
   const found: string[] = []
   const open = new Map<string, LedgerEntry>()
@@ -56,7 +64,8 @@ export function overlaps(entries: readonly LedgerEntry[], isOver: (job: number) 
       continue
     }
     const other = open.get(slot)
-    if (other !== undefined && other.job !== job && !isOver(other.job)) found.push(`${slot}: job ${job} began while job ${other.job} ran`)
+    if (other !== undefined && other.job !== job && !isOver(other.job))
+      found.push(`${slot}: job ${job} began while job ${other.job} ran`)
     open.set(slot, entry)
   }
   return found

@@ -37,7 +37,11 @@ const image = 'runner-core-sshd'
 const room = 'min_free_space = "1MB"'
 
 /** `machineDirectory`: where those that are processes of this computer keep their files. */
-export async function startMachines(kind: MachineKind, folder: string, machineDirectory: string): Promise<LoadMachines> {
+export async function startMachines(
+  kind: MachineKind,
+  folder: string,
+  machineDirectory: string,
+): Promise<LoadMachines> {
   const ledger = join(folder, 'ledger')
   mkdirSync(ledger)
   const onThisComputer = { ledger, entries: () => readLedger(ledger), collect() {} }
@@ -68,7 +72,8 @@ export async function startMachines(kind: MachineKind, folder: string, machineDi
 }
 
 function dockerMachines(): LoadMachines {
-  const docker = (...args: string[]): string => execFileSync('docker', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+  const docker = (...args: string[]): string =>
+    execFileSync('docker', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
   const ids = (...flags: string[]): readonly string[] =>
     docker('ps', '--no-trunc', '-q', ...flags, '--filter', 'label=runner-core.fleet=crash')
       .split('\n')
@@ -87,7 +92,13 @@ function dockerMachines(): LoadMachines {
     collect() {
       for (const id of ids()) {
         try {
-          const text = docker('exec', id, 'sh', '-c', `cd ${ledger} 2>/dev/null && for file in *; do echo "job $file"; cat "$file"; done`)
+          const text = docker(
+            'exec',
+            id,
+            'sh',
+            '-c',
+            `cd ${ledger} 2>/dev/null && for file in *; do echo "job $file"; cat "$file"; done`,
+          )
           seen.set(
             id,
             text

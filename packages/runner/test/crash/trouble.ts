@@ -4,7 +4,16 @@ import type { SmallDisk } from '../../../runner-instance-executor/test/small-dis
 import type { SeverableLink } from '../severable-link.ts'
 
 /** What goes wrong besides kills. */
-export const troubleKinds = ['refusals', 'lost-answers', 'outage', 'stall', 'take-over', 'state-disk', 'log-disk', 'machine-disk'] as const
+export const troubleKinds = [
+  'refusals',
+  'lost-answers',
+  'outage',
+  'stall',
+  'take-over',
+  'state-disk',
+  'log-disk',
+  'machine-disk',
+] as const
 export type TroubleKind = (typeof troubleKinds)[number]
 
 /** Kinds that need a small disk each. */
@@ -20,7 +29,10 @@ export interface TroubleTargets {
   readonly diskChanged: (kind: TroubleKind, isFull: boolean) => void
 }
 
-/** Trouble that passes by itself, beside the manager's; stalls and take-overs are the supervisor's to do. Resolves when it is over. */
+/**
+ * Trouble that passes by itself, beside the manager's; stalls and take-overs are the supervisor's to do. Resolves when
+ * it is over.
+ */
 export async function passingTrouble(
   kind: Exclude<TroubleKind, 'stall' | 'take-over'>,
   targets: TroubleTargets,
@@ -31,7 +43,8 @@ export async function passingTrouble(
   if (kind === 'refusals') {
     for (const on of endpoints) coordinator.inject({ on, times: 1 + Math.floor(random() * 4), reply: { status: 500 } })
   } else if (kind === 'lost-answers') {
-    for (const on of endpoints) coordinator.inject({ on, times: 1 + Math.floor(random() * 3), reply: 'drop', effective: true })
+    for (const on of endpoints)
+      coordinator.inject({ on, times: 1 + Math.floor(random() * 3), reply: 'drop', effective: true })
   } else if (kind === 'outage') {
     const ms = 2_000 + random() * 8_000
     link.cut(ms)

@@ -8,7 +8,18 @@ import type { StockJob, StockResult, StockRun } from './stock-runner.ts'
 type Kind = 'good' | 'bad' | 'artifacts' | 'artifactsOfFailure' | 'canceled' | 'stubborn'
 
 /** Most jobs are good; of every ten there is one of each of the others. */
-const kinds: readonly Kind[] = ['good', 'artifacts', 'bad', 'canceled', 'good', 'good', 'artifactsOfFailure', 'good', 'good', 'good']
+const kinds: readonly Kind[] = [
+  'good',
+  'artifacts',
+  'bad',
+  'canceled',
+  'good',
+  'good',
+  'artifactsOfFailure',
+  'good',
+  'good',
+  'good',
+]
 /** How long GitLab Runner waits after SIGTERM here, milliseconds: not long enough for a job that ignores it. */
 const gracefulKillMs = 1_000
 
@@ -16,17 +27,29 @@ function jobOf(kind: Kind, id: number): StockJob {
   const base = { id, variables: { GREETING: `it's "job" $HOME ${id}` } }
   switch (kind) {
     case 'good':
-      return { ...base, script: ['echo "$GREETING" | tr a-z A-Z', 'seq 2000 | tail -1'], afterScript: ['echo after $CI_JOB_ID'] }
+      return {
+        ...base,
+        script: ['echo "$GREETING" | tr a-z A-Z', 'seq 2000 | tail -1'],
+        afterScript: ['echo after $CI_JOB_ID'],
+      }
     case 'bad':
       return { ...base, script: ['echo before', `(exit ${(id % 250) + 2})`, 'echo never\\ reached'] }
     case 'artifacts':
       return { ...base, script: [`echo content of ${id} > kept.txt`], artifacts: ['kept.txt'] }
     case 'artifactsOfFailure':
-      return { ...base, script: [`echo content of ${id} > kept.txt`, 'exit 3'], artifacts: ['kept.txt'], evaluation: 'pipeline' }
+      return {
+        ...base,
+        script: [`echo content of ${id} > kept.txt`, 'exit 3'],
+        artifacts: ['kept.txt'],
+        evaluation: 'pipeline',
+      }
     case 'canceled':
       return { ...base, script: ['sleep 1000 & echo be""gun; sleep 1000'] }
     case 'stubborn':
-      return { ...base, script: ["trap '' TERM; (trap '' TERM; sleep 1000) & echo be\"\"gun; while :; do sleep 1000; done"] }
+      return {
+        ...base,
+        script: ["trap '' TERM; (trap '' TERM; sleep 1000) & echo be\"\"gun; while :; do sleep 1000; done"],
+      }
   }
 }
 
@@ -44,7 +67,11 @@ function check(kind: Kind, id: number, { state, reason, exitCode, log, calls }: 
       expect(log, what).toContain(`after ${id}\n`)
       return
     case 'bad':
-      expect({ state, reason, exitCode }, what).toEqual({ state: 'failed', reason: 'script_failure', exitCode: (id % 250) + 2 })
+      expect({ state, reason, exitCode }, what).toEqual({
+        state: 'failed',
+        reason: 'script_failure',
+        exitCode: (id % 250) + 2,
+      })
       expect(log, what).not.toContain('never reached')
       return
     case 'artifacts':
@@ -74,15 +101,24 @@ function check(kind: Kind, id: number, { state, reason, exitCode, log, calls }: 
   }
 }
 
-/** What the shim costs, medians in milliseconds: a stage as GitLab Runner sees it, what of it is beyond its time on the machine, and a bare start of Node. */
+/**
+ * What the shim costs, medians in milliseconds: a stage as GitLab Runner sees it, what of it is beyond its time on the
+ * machine, and a bare start of Node.
+ */
 interface ShimCost {
   readonly stageMs: number
   readonly addedMs: number
   readonly nodeMs: number
 }
 
-/** Runs a mixture of jobs, ten at once, through the custom executor, and checks each, and that nothing is left of them. `measure`: on the same daemon, after them. */
-export async function jobsThroughShim(count: number, measure: (fixture: ShimFixture) => Promise<void> = async () => {}): Promise<void> {
+/**
+ * Runs a mixture of jobs, ten at once, through the custom executor, and checks each, and that nothing is left of them.
+ * `measure`: on the same daemon, after them.
+ */
+export async function jobsThroughShim(
+  count: number,
+  measure: (fixture: ShimFixture) => Promise<void> = async () => {},
+): Promise<void> {
   await using fixture = new ShimFixture()
   let next = 1
   const sentinel = count
@@ -101,7 +137,9 @@ export async function jobsThroughShim(count: number, measure: (fixture: ShimFixt
   await measure(fixture)
   // It ends by itself once the group is empty.
   await fixture.until(() => fixture.processes().length === 0)
-  expect(fixture.log.filter(({ msg }) => msg === 'job begins')).toHaveLength(fixture.log.filter(({ msg }) => msg === 'job ended').length)
+  expect(fixture.log.filter(({ msg }) => msg === 'job begins')).toHaveLength(
+    fixture.log.filter(({ msg }) => msg === 'job ended').length,
+  )
   expect(fixture.log.filter(({ is_clean }) => is_clean === false)).toEqual([])
   expect(fixture.log.map(({ msg }) => msg)).toContain('daemon of the custom executor ends')
 }

@@ -1,4 +1,5 @@
-// A GitLab Runner with one job, in a process of its own: the arguments are a configuration and a directory. Prints the job's log.
+// A GitLab Runner with one job, in a process of its own: the arguments are a configuration and a directory. Prints the
+// job's log.
 import { join } from 'node:path'
 import { StockRun } from './stock-runner.ts'
 

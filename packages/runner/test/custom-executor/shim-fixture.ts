@@ -25,7 +25,10 @@ export interface LogLine {
   readonly [field: string]: unknown
 }
 
-/** A configuration on plugin `local` whose daemon the calls begin, and a stand-in for GitLab Runner's helper on its machines. */
+/**
+ * A configuration on plugin `local` whose daemon the calls begin, and a stand-in for GitLab Runner's helper on its
+ * machines.
+ */
 export class ShimFixture implements AsyncDisposable {
   readonly folder: string
   readonly config: string

@@ -1,4 +1,5 @@
-// A GitLab Runner as its custom executor's driver sees it: the calls, their order, environment, files and signals of GitLab Runner's custom executor. No part of it knows what is behind the driver.
+// A GitLab Runner as its custom executor's driver sees it: the calls, their order, environment, files and signals of
+// GitLab Runner's custom executor. No part of it knows what is behind the driver.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -93,7 +94,12 @@ export class StockRun {
       await this.#cleanUp(tmp)
       if (this.isCanceled) return { state: 'canceled', log: this.log, calls }
       if (failure === 1 || attempt === 3)
-        return { state: 'failed', reason: failure === 1 ? 'script_failure' : 'runner_system_failure', log: this.log, calls }
+        return {
+          state: 'failed',
+          reason: failure === 1 ? 'script_failure' : 'runner_system_failure',
+          log: this.log,
+          calls,
+        }
       await new Promise((resolve) => setTimeout(resolve, this.#options.prepareRetryMs ?? 3000))
     }
   }
@@ -103,7 +109,12 @@ export class StockRun {
     this.#config = {}
     writeFileSync(
       join(tmp, 'response.json'),
-      JSON.stringify({ id, token: `glcbt-${id}`, job_info: { id, project_id: 1, name: 'job' }, steps: [{ name: 'script', script }] }),
+      JSON.stringify({
+        id,
+        token: `glcbt-${id}`,
+        job_info: { id, project_id: 1, name: 'job' },
+        steps: [{ name: 'script', script }],
+      }),
       { mode: 0o600 },
     )
     if (this.#options.exec?.config !== false) {
@@ -122,7 +133,8 @@ export class StockRun {
     const exports = Object.entries({ CI: 'true', CI_JOB_ID: String(id), CI_PROJECT_DIR: project, ...variables }).map(
       ([name, value]) => `export ${name}=${ansiQuote(value)}`,
     )
-    const inProject = (lines: readonly string[]): string => stockScript([...exports, `cd ${ansiQuote(project)}`, ...lines], evaluation)
+    const inProject = (lines: readonly string[]): string =>
+      stockScript([...exports, `cd ${ansiQuote(project)}`, ...lines], evaluation)
     const upload = (when: string): string =>
       inProject([
         'if ! command -v gitlab-runner >/dev/null; then echo "Missing gitlab-runner. Uploading artifacts is disabled."; exit 0; fi',
@@ -140,10 +152,14 @@ export class StockRun {
     }
     let code = await run('prepare_script', stockScript(['echo "Running on $(hostname) via $USER..."']))
     if (code === 0)
-      code = await run('get_sources', stockScript([...exports, `mkdir -p ${ansiQuote(project)}`, 'echo "Skipping Git repository setup"']))
+      code = await run(
+        'get_sources',
+        stockScript([...exports, `mkdir -p ${ansiQuote(project)}`, 'echo "Skipping Git repository setup"']),
+      )
     if (code === 0) {
       code = await run('build_script', inProject(script.flatMap(shown)))
-      if (!this.isCanceled && afterScript !== undefined) await run('after_script', inProject(afterScript.flatMap(shown)))
+      if (!this.isCanceled && afterScript !== undefined)
+        await run('after_script', inProject(afterScript.flatMap(shown)))
       if (artifacts !== undefined)
         await run(
           code === 0 ? 'upload_artifacts_on_success' : 'upload_artifacts_on_failure',
@@ -171,7 +187,10 @@ export class StockRun {
     isStoppable = true,
   ): Promise<number | string> {
     const { driver, driverOptions, commands, env, gracefulKillMs = 600_000 } = this.#options
-    const [program, ...before] = [...(commands?.[name] ?? [...driver, name, ...driverOptions]), ...words] as [string, ...string[]]
+    const [program, ...before] = [...(commands?.[name] ?? [...driver, name, ...driverOptions]), ...words] as [
+      string,
+      ...string[],
+    ]
     const startedAt = performance.now()
     mkdirSync(tmp, { recursive: true })
     const child = spawn(program, before, {
@@ -188,7 +207,9 @@ export class StockRun {
         CUSTOM_ENV_CI: 'true',
         CUSTOM_ENV_CI_JOB_ID: String(this.#job.id),
         CUSTOM_ENV_CI_JOB_SERVICES: '',
-        ...Object.fromEntries(Object.entries(this.#job.variables ?? {}).map(([key, value]) => [`CUSTOM_ENV_${key}`, value])),
+        ...Object.fromEntries(
+          Object.entries(this.#job.variables ?? {}).map(([key, value]) => [`CUSTOM_ENV_${key}`, value]),
+        ),
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
@@ -219,7 +240,12 @@ export class StockRun {
     })
     clearTimeout(killTimer)
     this.#onCancel = () => {}
-    this.calls.push({ name, ...(name === 'run' && { stage: words[1] as string }), code, ms: performance.now() - startedAt })
+    this.calls.push({
+      name,
+      ...(name === 'run' && { stage: words[1] as string }),
+      code,
+      ms: performance.now() - startedAt,
+    })
     return code
   }
 }

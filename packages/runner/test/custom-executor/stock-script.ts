@@ -1,4 +1,7 @@
-/** Bash as GitLab Runner generates it for a stage: all commands in one evaluated word. `evaluation`: `subshell` of a current one, `pipeline` of 14.7. */
+/**
+ * Bash as GitLab Runner generates it for a stage: all commands in one evaluated word. `evaluation`: `subshell` of a
+ * current one, `pipeline` of 14.7.
+ */
 export function stockScript(lines: readonly string[], evaluation: 'subshell' | 'pipeline' = 'subshell'): string {
   const body = ansiQuote(lines.map((line) => `${line}\n`).join(''))
   const onTerm = evaluation === 'pipeline' ? 'trap exit 1 TERM' : "trap 'exit 1' TERM"
@@ -24,6 +27,13 @@ export function shown(command: string): readonly string[] {
 
 /** `helpers.ShellEscape`: `$'…'` with backslash escapes. */
 export function ansiQuote(text: string): string {
-  const escapes: Record<string, string> = { "'": "\\'", '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t', '\x1b': '\\x1b' }
+  const escapes: Record<string, string> = {
+    "'": "\\'",
+    '\\': '\\\\',
+    '\n': '\\n',
+    '\r': '\\r',
+    '\t': '\\t',
+    '\x1b': '\\x1b',
+  }
   return `$'${text.replace(/['\\\n\r\t\x1b]/g, (character) => escapes[character] as string)}'`
 }

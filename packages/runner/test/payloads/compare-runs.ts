@@ -19,7 +19,11 @@ export function compareRuns(
   return both(one, other).flatMap(([job, peer]) =>
     recordedFields
       .filter((field) => !isDeepStrictEqual(job[field], peer[field]))
-      .map((field) => ({ payload: job.name, field, reason: meant.find((each) => covers(each, job.name, field))?.reason })),
+      .map((field) => ({
+        payload: job.name,
+        field,
+        reason: meant.find((each) => covers(each, job.name, field))?.reason,
+      })),
   )
 }
 
@@ -43,7 +47,8 @@ export function comparisonTable(one: RecordedRun, other: RecordedRun): string {
     job.name,
     ...recordedFields.map((field) => {
       const difference = differences.find((each) => each.payload === job.name && each.field === field)
-      if (difference === undefined) return field === 'trace' || field === 'stages' || field === 'artifacts' ? 'same' : brief(job[field])
+      if (difference === undefined)
+        return field === 'trace' || field === 'stages' || field === 'artifacts' ? 'same' : brief(job[field])
       const how = difference.reason === undefined ? 'DIFFERENT' : 'meant'
       if (field === 'trace') return `${how}: ${onlyIn(job.trace, peer.trace)}+ ${onlyIn(peer.trace, job.trace)}-`
       if (field === 'stages' || field === 'artifacts') return `${how}: ${job[field].length} / ${peer[field].length}`
@@ -73,7 +78,8 @@ export function differencesText(one: RecordedRun, other: RecordedRun): string {
 const asLines = (value: RecordedJob[RecordedField]): readonly string[] =>
   typeof value === 'object' && value !== null ? value : [brief(value)]
 const brief = (value: string | number | null): string => (value === null ? '' : String(value))
-const onlyIn = (lines: readonly string[], others: readonly string[]): number => lines.filter((line) => !others.includes(line)).length
+const onlyIn = (lines: readonly string[], others: readonly string[]): number =>
+  lines.filter((line) => !others.includes(line)).length
 
 function aligned(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))

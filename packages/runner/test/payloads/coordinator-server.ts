@@ -21,13 +21,17 @@ export class CoordinatorServer implements PayloadServer {
     this.#watch = setInterval(() => {
       for (const { name, cancel } of payloads) {
         const job = enqueued.get(name)
-        if (cancel !== undefined && job?.state === 'running' && job.trace.text().includes(cancel.once)) job.cancel(cancel.how)
+        if (cancel !== undefined && job?.state === 'running' && job.trace.text().includes(cancel.once))
+          job.cancel(cancel.how)
       }
     }, watchMs)
   }
 
   static async start(payloads: readonly Payload[]): Promise<CoordinatorServer> {
-    return new CoordinatorServer(await Coordinator.start({ traceUpdateIntervalSeconds: 1, jobRequestsPerMinute: 2000 }), payloads)
+    return new CoordinatorServer(
+      await Coordinator.start({ traceUpdateIntervalSeconds: 1, jobRequestsPerMinute: 2000 }),
+      payloads,
+    )
   }
 
   get url(): string {
@@ -53,11 +57,16 @@ export class CoordinatorServer implements PayloadServer {
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#watch)
     for (const { spec, state, trace } of this.#coordinator.jobs.filter(({ hasEnded }) => !hasEnded).slice(0, 3))
-      console.error(`${JSON.stringify(spec.name)} is ${state} still; its trace ends ${JSON.stringify(trace.text().slice(-300))}`)
+      console.error(
+        `${JSON.stringify(spec.name)} is ${state} still; its trace ends ${JSON.stringify(trace.text().slice(-300))}`,
+      )
     await this.#coordinator.close()
   }
 
-  async #enqueue(payloads: readonly Payload[], enqueued: Map<string, CoordinatorJob>): Promise<readonly CoordinatorJob[]> {
+  async #enqueue(
+    payloads: readonly Payload[],
+    enqueued: Map<string, CoordinatorJob>,
+  ): Promise<readonly CoordinatorJob[]> {
     for (const { name, job, needs = [], gone } of payloads) {
       const dependencies = needs.map((need) => enqueued.get(need)!)
       for (const before of gone === true ? enqueued.values() : dependencies) await before.finished
@@ -73,7 +82,10 @@ export class CoordinatorServer implements PayloadServer {
 async function readUpload({ bytes = Buffer.alloc(0), ...upload }: ReceivedUpload): Promise<ResultUpload> {
   if (upload.format === 'zip')
     return { ...upload, entries: await withArchive(bytes, async (archive) => zipEntries(await contentsOf(archive))) }
-  return { ...upload, entries: [{ path: upload.filename, mode: 0o100644, content: upload.format === 'gzip' ? gunzipSync(bytes) : bytes }] }
+  return {
+    ...upload,
+    entries: [{ path: upload.filename, mode: 0o100644, content: upload.format === 'gzip' ? gunzipSync(bytes) : bytes }],
+  }
 }
 
 const fileTypes = { file: 0o100000, directory: 0o040000, symlink: 0o120000, hardlink: 0o100000 }

@@ -16,13 +16,11 @@ const cache = (given: object): object => ({
   ...given,
 })
 /** Sections of a job whose script ran. */
-const around = (first: readonly string[], last: readonly string[], after: readonly string[] = []): readonly string[] => [
-  ...before,
-  ...first,
-  'step_script',
-  ...after,
-  ...last,
-]
+const around = (
+  first: readonly string[],
+  last: readonly string[],
+  after: readonly string[] = [],
+): readonly string[] => [...before, ...first, 'step_script', ...after, ...last]
 
 /** What a job gets of earlier ones, and leaves to later ones. */
 export const filePayloads: readonly Payload[] = [
@@ -131,7 +129,11 @@ export const filePayloads: readonly Payload[] = [
   },
   {
     name: 'dependencies',
-    needs: ['an archive', 'a failed job leaves what is meant for that', 'reports, a raw file, and what git does not know'],
+    needs: [
+      'an archive',
+      'a failed job leaves what is meant for that',
+      'reports, a raw file, and what git does not know',
+    ],
     job: {
       script: [
         '"out/link"; cat new; seq 50000 | cmp - out/numbers && echo "the same "numbers; readlink out/link; ls out; stat -c %A "out/two words/tööl"',

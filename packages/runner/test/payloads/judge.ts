@@ -19,7 +19,9 @@ export function judge({ name, expected }: Payload, result: JobResult): void {
   let at = 0
   for (const line of lines) {
     const found = said.slice(at).findIndex((text) => (typeof line === 'string' ? text === line : line.test(text)))
-    expect(found, `${name}: no line ${String(line)} after line ${at} of\n${trace.slice(-4000)}`).toBeGreaterThanOrEqual(0)
+    expect(found, `${name}: no line ${String(line)} after line ${at} of\n${trace.slice(-4000)}`).toBeGreaterThanOrEqual(
+      0,
+    )
     at += found + 1
   }
   for (const text of lacks) expect(trace.includes(text), `${name} has ${text}:\n${trace}`).toBe(false)
@@ -37,11 +39,16 @@ function readable({ filename, type, format, expireIn, entries }: ResultUpload): 
     type,
     format,
     expireIn,
-    entries: Object.fromEntries(entries.map(({ path, mode, content }) => [path, [modeText(mode), content.toString('latin1')]])),
+    entries: Object.fromEntries(
+      entries.map(({ path, mode, content }) => [path, [modeText(mode), content.toString('latin1')]]),
+    ),
   }
 }
 
 function wanted({ expireIn = '', entries, ...upload }: ExpectedUpload): object {
-  const bytes = Object.entries(entries).map(([path, [mode, content]]) => [path, [mode, Buffer.from(content).toString('latin1')]])
+  const bytes = Object.entries(entries).map(([path, [mode, content]]) => [
+    path,
+    [mode, Buffer.from(content).toString('latin1')],
+  ])
   return { ...upload, expireIn, entries: Object.fromEntries(bytes) }
 }

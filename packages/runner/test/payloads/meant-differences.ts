@@ -22,7 +22,8 @@ export const meantDifferences: readonly MeantDifference[] = [
   {
     field: 'trace',
     payloads: 'all',
-    reason: 'The words of the executor, of git and of the programs that move files are our own in places; the words of the job are not.',
+    reason:
+      'The words of the executor, of git and of the programs that move files are our own in places; the words of the job are not.',
   },
   {
     field: 'failureReason',
@@ -33,6 +34,7 @@ export const meantDifferences: readonly MeantDifference[] = [
   {
     field: 'exitCode',
     payloads: [...noSources, ...noDependencies],
-    reason: "An exit code is told where it is the script's own; GitLab Runner tells that of git, and of its helper program, too.",
+    reason:
+      "An exit code is told where it is the script's own; GitLab Runner tells that of git, and of its helper program, too.",
   },
 ]

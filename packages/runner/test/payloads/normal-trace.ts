@@ -12,14 +12,21 @@ const keptLines = 10
 
 /** The lines of a log as they are read, without what differs from run to run: times, ids, addresses, versions. */
 export function normalLines(trace: string, replacements: readonly Replacement[]): readonly string[] {
-  const named = replacements.reduce((text, [from, to]) => (from === '' ? text : text.replaceAll(from, to)), plainLines(trace).join('\n'))
+  const named = replacements.reduce(
+    (text, [from, to]) => (from === '' ? text : text.replaceAll(from, to)),
+    plainLines(trace).join('\n'),
+  )
   const lines = patterns
     .reduce((text, [pattern, to]) => text.replaceAll(pattern, to), named)
     .split('\n')
     .map(shortened)
   if (lines.length <= mostLines) return lines
   const left = lines.slice(keptLines * 3, -keptLines)
-  return [...lines.slice(0, keptLines * 3), `[${left.length} lines, ${crc32(left.join('\n')).toString(16)}]`, ...lines.slice(-keptLines)]
+  return [
+    ...lines.slice(0, keptLines * 3),
+    `[${left.length} lines, ${crc32(left.join('\n')).toString(16)}]`,
+    ...lines.slice(-keptLines),
+  ]
 }
 
 const patterns: readonly (readonly [RegExp, string])[] = [
@@ -42,5 +49,7 @@ const patterns: readonly (readonly [RegExp, string])[] = [
 ]
 
 function shortened(line: string): string {
-  return line.length <= longestLine ? line : `${line.slice(0, 20)}[${line.length} characters, ${crc32(line).toString(16)}]`
+  return line.length <= longestLine
+    ? line
+    : `${line.slice(0, 20)}[${line.length} characters, ${crc32(line).toString(16)}]`
 }

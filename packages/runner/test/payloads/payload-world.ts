@@ -79,7 +79,11 @@ export interface PayloadMachine {
 }
 
 /** `path`: more of what its login finds programs in. */
-export async function startMachine(folder: string, cleanUp: AsyncDisposableStack, path: readonly string[] = []): Promise<PayloadMachine> {
+export async function startMachine(
+  folder: string,
+  cleanUp: AsyncDisposableStack,
+  path: readonly string[] = [],
+): Promise<PayloadMachine> {
   const search = [...path, '/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'].join(':')
   const sshd = await startSshd({ config: [`SetEnv SHLVL=1 PATH=${search}`] })
   cleanUp.defer(() => sshd.stop())
@@ -92,7 +96,8 @@ export async function startMachine(folder: string, cleanUp: AsyncDisposableStack
 /** Of the payloads with these names, and those that they need. */
 export function chosenPayloads(payloads: readonly Payload[], names: readonly string[]): readonly Payload[] {
   const wanted = new Set(names)
-  for (const { name, needs = [] } of payloads.toReversed()) if (wanted.has(name)) for (const need of needs) wanted.add(need)
+  for (const { name, needs = [] } of payloads.toReversed())
+    if (wanted.has(name)) for (const need of needs) wanted.add(need)
   return payloads.filter(({ name }) => wanted.has(name))
 }
 
@@ -102,7 +107,11 @@ export function ownDirectories(folder: string): string {
 }
 
 /** `config.toml` of this project's runner, one job at a time; without a machine, on plugin `local`. */
-export function ourConfig(server: { readonly url: string; readonly token: string }, folder: string, machine?: PayloadMachine): string {
+export function ourConfig(
+  server: { readonly url: string; readonly token: string },
+  folder: string,
+  machine?: PayloadMachine,
+): string {
   const plugin =
     machine === undefined
       ? `plugin = "local"\nplugin_config = { root_dir = "${join(folder, 'instances')}" }`

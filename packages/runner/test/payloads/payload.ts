@@ -18,7 +18,10 @@ export interface Expected {
   /** Not looked at where the job is canceled. */
   readonly failureReason?: string
   readonly exitCode?: number
-  /** Names of all sections of the trace, in the order in which they begin. Default: those of a job without files and without `after_script`. */
+  /**
+   * Names of all sections of the trace, in the order in which they begin. Default: those of a job without files and
+   * without `after_script`.
+   */
   readonly sections?: readonly string[]
   /** Whole lines of the trace, colours removed, in this order, others between them. */
   readonly lines?: readonly (string | RegExp)[]
@@ -35,7 +38,10 @@ export interface ExpectedUpload {
   readonly type: string
   readonly format: 'zip' | 'gzip' | 'raw'
   readonly expireIn?: string
-  /** All entries by path: what `ls -l` shows of the mode, and the content, or the target of a link. The one file of a report is called as the upload. */
+  /**
+   * All entries by path: what `ls -l` shows of the mode, and the content, or the target of a link. The one file of a
+   * report is called as the upload.
+   */
   readonly entries: Readonly<Record<string, readonly [mode: string, content: string | Buffer]>>
 }
 

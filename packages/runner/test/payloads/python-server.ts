@@ -28,7 +28,10 @@ interface Report {
   readonly met: Readonly<Record<string, number>>
 }
 
-/** A coordinator that others could have written: `job_api.py`, which knows nothing of this project. It is given the payloads, and reads the archives itself. */
+/**
+ * A coordinator that others could have written: `job_api.py`, which knows nothing of this project. It is given the
+ * payloads, and reads the archives itself.
+ */
 export class PythonServer implements PayloadServer {
   readonly token = 'glrt-independent0000000'
   readonly url: string
@@ -71,7 +74,11 @@ export class PythonServer implements PayloadServer {
       trace: Buffer.from(trace, 'base64').toString(),
       uploads: uploads.map((upload) => ({
         ...upload,
-        entries: upload.entries.map(([path, mode, content]) => ({ path, mode, content: Buffer.from(content, 'base64') })),
+        entries: upload.entries.map(([path, mode, content]) => ({
+          path,
+          mode,
+          content: Buffer.from(content, 'base64'),
+        })),
       })),
     }))
   }

@@ -30,7 +30,11 @@ export const recordedFields = ['state', 'exitCode', 'failureReason', 'stages', '
 export type RecordedField = (typeof recordedFields)[number]
 
 /** Puts results down; `replacements` are names for what is only so in this run. */
-export function recordRun(runner: string, results: readonly JobResult[], replacements: readonly Replacement[]): RecordedRun {
+export function recordRun(
+  runner: string,
+  results: readonly JobResult[],
+  replacements: readonly Replacement[],
+): RecordedRun {
   return {
     format: 1,
     runner,
@@ -51,7 +55,9 @@ export function parseRecordedRun(text: string): RecordedRun {
   const run = JSON.parse(text) as RecordedRun
   if (run.format !== 1) throw new Error(`a recorded run of format ${String(run.format)}: only format 1 is known`)
   const isWhole =
-    typeof run.runner === 'string' && Array.isArray(run.jobs) && run.jobs.every((job) => recordedFields.every((field) => field in job))
+    typeof run.runner === 'string' &&
+    Array.isArray(run.jobs) &&
+    run.jobs.every((job) => recordedFields.every((field) => field in job))
   if (!isWhole) throw new Error(`a recorded run needs runner and jobs, each with name, ${recordedFields.join(', ')}`)
   return run
 }
@@ -64,7 +70,8 @@ export function recordedRunText({ jobs, ...run }: RecordedRun): string {
 
 function uploadLines({ filename, type, format, expireIn, entries }: ResultUpload): readonly string[] {
   const contents = entries.map(({ path, mode, content }) => {
-    const what = (mode & 0o170000) === 0o120000 ? `-> ${content.toString()}` : `${content.length} ${crc32(content).toString(16)}`
+    const what =
+      (mode & 0o170000) === 0o120000 ? `-> ${content.toString()}` : `${content.length} ${crc32(content).toString(16)}`
     return `  ${modeText(mode)} ${path} ${what}`
   })
   return [`${type} ${format} ${filename}${expireIn === '' ? '' : ` (${expireIn})`}`, ...contents.sort()]

@@ -5,7 +5,15 @@ import { fileURLToPath } from 'node:url'
 import { stockConfig } from '../../bench/runner-configs.ts'
 import { startRunner } from '../../bench/runner-process.ts'
 import { CoordinatorServer } from './coordinator-server.ts'
-import { allPayloads, chosenPayloads, ourConfig, ownDirectories, payloadFolder, serveSources, startMachine } from './payload-world.ts'
+import {
+  allPayloads,
+  chosenPayloads,
+  ourConfig,
+  ownDirectories,
+  payloadFolder,
+  serveSources,
+  startMachine,
+} from './payload-world.ts'
 import { type RecordedRun, recordRun } from './recorded-run.ts'
 
 const bin = fileURLToPath(new URL('../../bin/runner-core.js', import.meta.url))

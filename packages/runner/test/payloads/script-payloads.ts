@@ -29,7 +29,15 @@ export const scriptPayloads: readonly Payload[] = [
     expected: {
       ...success,
       sections: withAfterScript,
-      lines: ['$ echo one', 'one', '$ printf two >&2; echo', 'two', '$ echo "after: "$CI_JOB_STATUS', 'after: success', 'Job succeeded'],
+      lines: [
+        '$ echo one',
+        'one',
+        '$ printf two >&2; echo',
+        'two',
+        '$ echo "after: "$CI_JOB_STATUS',
+        'after: success',
+        'Job succeeded',
+      ],
     },
   },
   {
@@ -99,12 +107,21 @@ export const scriptPayloads: readonly Payload[] = [
       afterScript: ['echo "after: "$CI_JOB_STATUS'],
       variables: [setting('RUNNER_SCRIPT_TIMEOUT', '1s')],
     },
-    expected: { ...timedOut, sections: withAfterScript, lines: ['$ sleep 300', 'after: timedout'], lacks: ['never-reached'] },
+    expected: {
+      ...timedOut,
+      sections: withAfterScript,
+      lines: ['$ sleep 300', 'after: timedout'],
+      lacks: ['never-reached'],
+    },
   },
   {
     name: 'the timeout of the job',
     job: { script: ['echo one', 'sleep 300'], afterScript: ['echo "never"-reached'], timeoutSeconds: 2 },
-    expected: { ...timedOut, lines: ['one', /^ERROR: Job failed: execution took longer than 2s\b/], lacks: ['never-reached'] },
+    expected: {
+      ...timedOut,
+      lines: ['one', /^ERROR: Job failed: execution took longer than 2s\b/],
+      lacks: ['never-reached'],
+    },
   },
   {
     name: 'CI_DEBUG_TRACE',
@@ -113,7 +130,10 @@ export const scriptPayloads: readonly Payload[] = [
   },
   {
     name: 'FF_TIMESTAMPS',
-    job: { script: ['echo one', 'echo two >&2; sleep 0.2; printf three; sleep 0.2; echo'], variables: [setting('FF_TIMESTAMPS', 'true')] },
+    job: {
+      script: ['echo one', 'echo two >&2; sleep 0.2; printf three; sleep 0.2; echo'],
+      variables: [setting('FF_TIMESTAMPS', 'true')],
+    },
     expected: {
       ...success,
       everyLine: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z [0-9a-f]{2}[OE][ +]/,
@@ -170,7 +190,15 @@ export const scriptPayloads: readonly Payload[] = [
     },
     expected: {
       ...success,
-      lines: ['a "b" \'c\' `d` \\e wörld wörld', 'new $line|$NAME ${NAME} $$|', 'one', '  two', 'its place', 'is it', 'last'],
+      lines: [
+        'a "b" \'c\' `d` \\e wörld wörld',
+        'new $line|$NAME ${NAME} $$|',
+        'one',
+        '  two',
+        'its place',
+        'is it',
+        'last',
+      ],
     },
   },
   {
@@ -185,19 +213,35 @@ export const scriptPayloads: readonly Payload[] = [
     },
     expected: {
       ...success,
-      lines: [...Array.from({ length: 20_000 }, (_, index) => String(index + 1)), 'x'.repeat(300_000), 'a\uFFFDb', 'ö', 'no input'],
+      lines: [
+        ...Array.from({ length: 20_000 }, (_, index) => String(index + 1)),
+        'x'.repeat(300_000),
+        'a\uFFFDb',
+        'ö',
+        'no input',
+      ],
     },
   },
   {
     name: 'canceled: after_script still runs',
     job: { script: ticking, afterScript: ['echo "after: "$CI_JOB_STATUS'] },
     cancel: { once: 'tick-103', how: 'gracefully' },
-    expected: { state: 'canceled', sections: withAfterScript, lines: ['tick-101', 'after: canceled'], lacks: ['never-reached'] },
+    expected: {
+      state: 'canceled',
+      sections: withAfterScript,
+      lines: ['tick-101', 'after: canceled'],
+      lacks: ['never-reached'],
+    },
   },
   {
     name: 'canceled at once: nothing runs any more',
     job: { script: ticking, afterScript: ['echo "never"-reached'] },
     cancel: { once: 'tick-103', how: 'at once' },
-    expected: { state: 'canceled', sections: [...before, 'step_script'], lines: ['tick-101'], lacks: ['never-reached'] },
+    expected: {
+      state: 'canceled',
+      sections: [...before, 'step_script'],
+      lines: ['tick-101'],
+      lacks: ['never-reached'],
+    },
   },
 ]

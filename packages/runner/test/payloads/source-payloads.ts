@@ -66,7 +66,12 @@ export function sourcePayloads(sources: PayloadSources): readonly Payload[] {
     },
     {
       name: 'fetch into what a job before left',
-      job: from(project, ['cat file; ls -A; git rev-list --count HEAD', 'echo "of the job before" >kept'], {}, { depth: 0 }),
+      job: from(
+        project,
+        ['cat file; ls -A; git rev-list --count HEAD', 'echo "of the job before" >kept'],
+        {},
+        { depth: 0 },
+      ),
       expected: {
         ...success,
         lines: ['Fetching changes...', checkedOut(project.sha), 'second', '.git', '.gitignore', 'file', '3'],
@@ -86,7 +91,11 @@ export function sourcePayloads(sources: PayloadSources): readonly Payload[] {
     {
       name: 'GIT_CHECKOUT false',
       job: from(project, ['cat other', 'git log -1 --format="main: %s" origin/main'], { GIT_CHECKOUT: 'false' }),
-      expected: { ...success, lines: ['Skipping Git checkout', 'to be cleaned', 'main: second'], lacks: ['Checking out'] },
+      expected: {
+        ...success,
+        lines: ['Skipping Git checkout', 'to be cleaned', 'main: second'],
+        lacks: ['Checking out'],
+      },
     },
     {
       name: 'GIT_STRATEGY empty',
@@ -105,13 +114,24 @@ export function sourcePayloads(sources: PayloadSources): readonly Payload[] {
     },
     {
       name: 'submodules of the first level',
-      job: from(withModules, ['cat library/file; ls library', 'git -C library fetch -q origin main && echo "fetched "again'], {
-        GIT_SUBMODULE_STRATEGY: 'normal',
-        GIT_SUBMODULE_DEPTH: '1',
-      }),
+      job: from(
+        withModules,
+        ['cat library/file; ls library', 'git -C library fetch -q origin main && echo "fetched "again'],
+        {
+          GIT_SUBMODULE_STRATEGY: 'normal',
+          GIT_SUBMODULE_DEPTH: '1',
+        },
+      ),
       expected: {
         ...success,
-        lines: ['Updating/initializing submodules with git depth set to 1...', 'of library', 'file', 'nested', 'other', 'fetched again'],
+        lines: [
+          'Updating/initializing submodules with git depth set to 1...',
+          'of library',
+          'file',
+          'nested',
+          'other',
+          'fetched again',
+        ],
         lacks: [token],
       },
     },
@@ -184,7 +204,12 @@ export function sourcePayloads(sources: PayloadSources): readonly Payload[] {
         ...from({ ...project, sha: 'dead'.repeat(10) }, ['echo "never"-reached']),
         afterScript: ['echo "never"-reached'],
       },
-      expected: { state: 'failed', failureReason: 'runner_system_failure', sections: [...before], lacks: ['never-reached'] },
+      expected: {
+        state: 'failed',
+        failureReason: 'runner_system_failure',
+        sections: [...before],
+        lacks: ['never-reached'],
+      },
     },
   ]
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env -S node --conditions=@runner-core/source
-// Stands in for a stock gitlab-runner in the test of `npm run compare`: reads a configuration of the `ssh` executor, and has this project's runner do the work, one word of which it changes.
+// Stands in for a stock gitlab-runner in the test of `npm run compare`: reads a configuration of the `ssh` executor,
+// and has this project's runner do the work, one word of which it changes.
 import { spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'

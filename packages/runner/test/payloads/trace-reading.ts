@@ -5,6 +5,8 @@ export function sectionsOf(trace: string): readonly string[] {
 
 /** The lines of a trace as they are read: without colours and marks of sections. */
 export function plainLines(trace: string): readonly string[] {
-  const text = trace.replaceAll(/section_(?:start|end):\d+:\w+(?:\[[^\]]*\])?\r/g, '').replaceAll(/\x1b\[[0-9;]*[mK]/g, '')
+  const text = trace
+    .replaceAll(/section_(?:start|end):\d+:\w+(?:\[[^\]]*\])?\r/g, '')
+    .replaceAll(/\x1b\[[0-9;]*[mK]/g, '')
   return text.replace(/\n$/, '').split('\n')
 }

@@ -24,10 +24,18 @@ export interface PushedPlugin {
 }
 
 /** A program that says so. */
-export const program = (says: string, path = 'plugin/plugin'): ArchivedFile => ({ path, content: `#!/bin/sh\necho ${says}\n`, mode: 0o755 })
+export const program = (says: string, path = 'plugin/plugin'): ArchivedFile => ({
+  path,
+  content: `#!/bin/sh\necho ${says}\n`,
+  mode: 0o755,
+})
 
 /** Pushes to a registry at `origin`; answers the digests of its layers by platform. */
-export async function push(origin: string, repository: string, plugin: PushedPlugin): Promise<Readonly<Record<string, string>>> {
+export async function push(
+  origin: string,
+  repository: string,
+  plugin: PushedPlugin,
+): Promise<Readonly<Record<string, string>>> {
   const { version, tags = [version], isUnmarked, isSingle, isPlainTar } = plugin
   const layers: Record<string, string> = {}
   const manifests = []
@@ -36,7 +44,11 @@ export async function push(origin: string, repository: string, plugin: PushedPlu
     const [os, architecture, variant] = platform.split('/')
     const tar = archive(files)
     const layer = await pushBlob(origin, repository, isPlainTar ? tar : gzipSync(tar))
-    const config = await pushBlob(origin, repository, Buffer.from(JSON.stringify({ os, architecture, ...(variant && { variant }) })))
+    const config = await pushBlob(
+      origin,
+      repository,
+      Buffer.from(JSON.stringify({ os, architecture, ...(variant && { variant }) })),
+    )
     layers[platform] = layer.digest
     only = {
       schemaVersion: 2,
@@ -53,7 +65,12 @@ export async function push(origin: string, repository: string, plugin: PushedPlu
     const text = JSON.stringify(only)
     const digest = digestOf(text)
     await pushManifest(origin, repository, digest, text, manifestType)
-    manifests.push({ mediaType: manifestType, digest, size: text.length, platform: { os, architecture, ...(variant && { variant }) } })
+    manifests.push({
+      mediaType: manifestType,
+      digest,
+      size: text.length,
+      platform: { os, architecture, ...(variant && { variant }) },
+    })
   }
   const text = JSON.stringify(isSingle ? only : { schemaVersion: 2, mediaType: indexType, manifests })
   for (const tag of tags) await pushManifest(origin, repository, tag, text, isSingle ? manifestType : indexType)
@@ -66,7 +83,11 @@ const authorization = `Basic ${Buffer.from(`${account.username}:${account.passwo
 
 export const digestOf = (bytes: string | Buffer): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
 
-async function pushBlob(origin: string, repository: string, bytes: Buffer): Promise<{ readonly digest: string; readonly size: number }> {
+async function pushBlob(
+  origin: string,
+  repository: string,
+  bytes: Buffer,
+): Promise<{ readonly digest: string; readonly size: number }> {
   const digest = digestOf(bytes)
   const begun = await fetch(`${origin}/v2/${repository}/blobs/uploads/`, { method: 'POST', headers: { authorization } })
   const url = new URL(begun.headers.get('location')!, origin)
@@ -77,7 +98,13 @@ async function pushBlob(origin: string, repository: string, bytes: Buffer): Prom
   return { digest, size: bytes.length }
 }
 
-async function pushManifest(origin: string, repository: string, reference: string, body: string, type: string): Promise<void> {
+async function pushManifest(
+  origin: string,
+  repository: string,
+  reference: string,
+  body: string,
+  type: string,
+): Promise<void> {
   const headers = { authorization, 'content-type': type }
   const done = await fetch(`${origin}/v2/${repository}/manifests/${reference}`, { method: 'PUT', headers, body })
   if (done.status !== 201) throw new Error(`manifest: ${done.status} ${await done.text()}`)

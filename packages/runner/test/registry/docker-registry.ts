@@ -45,20 +45,30 @@ export class DockerRegistry {
       version: '0.1',
       log: { level: 'error', accesslog: { disabled: true } },
       storage: { filesystem: { rootdirectory: join(directory, 'storage') } },
-      http: { addr: `127.0.0.1:${port}`, secret: 'test', ...(tls && { tls: { certificate: tls.certificate, key: tls.key } }) },
+      http: {
+        addr: `127.0.0.1:${port}`,
+        secret: 'test',
+        ...(tls && { tls: { certificate: tls.certificate, key: tls.key } }),
+      },
       ...(isPrivate && { auth: { htpasswd: { realm: 'test', path: join(directory, 'htpasswd') } } }),
       ...(tokens && {
-        auth: { token: { realm: tokens.realm, service: 'test registry', issuer: 'test', rootcertbundle: tokens.certificate } },
+        auth: {
+          token: { realm: tokens.realm, service: 'test registry', issuer: 'test', rootcertbundle: tokens.certificate },
+        },
       }),
     }
     // JSON is YAML.
     writeFileSync(join(directory, 'config.yml'), JSON.stringify(config))
-    const process = spawn('docker-registry', ['serve', join(directory, 'config.yml')], { stdio: ['ignore', 'ignore', 'pipe'] })
+    const process = spawn('docker-registry', ['serve', join(directory, 'config.yml')], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
     let said = ''
     process.stderr.on('data', (chunk: Buffer) => {
       said += chunk.toString()
     })
-    const ended = new Promise<never>((_, reject) => process.on('close', () => reject(new Error(`docker-registry ended: ${said}`))))
+    const ended = new Promise<never>((_, reject) =>
+      process.on('close', () => reject(new Error(`docker-registry ended: ${said}`))),
+    )
     ended.catch(() => {})
     await Promise.race([answers(port), ended])
     return new DockerRegistry(port, directory, process)

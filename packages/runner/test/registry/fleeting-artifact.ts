@@ -16,6 +16,7 @@ export function fleetingArtifact(): { readonly absent: string } | { readonly fil
     { encoding: 'utf8' },
   )
   if (error !== undefined) return { absent: 'there is no Go toolchain' }
-  if (status !== 0) return { absent: `go build of fleeting-artifact failed: ${stderr.trim().split('\n').slice(-3).join(' | ')}` }
+  if (status !== 0)
+    return { absent: `go build of fleeting-artifact failed: ${stderr.trim().split('\n').slice(-3).join(' | ')}` }
   return { file: target }
 }

@@ -93,12 +93,18 @@ export const onlyFleet = ''
 /** What is less old may be lost with the power, milliseconds. */
 const unsyncedMs = 1000
 
-/** So many machines missing at once, and more than half of all, are a mass: lists must agree so many times as long then, and at least so long. */
+/**
+ * So many machines missing at once, and more than half of all, are a mass: lists must agree so many times as long then,
+ * and at least so long.
+ */
 const massMinimum = 3
 const massFactor = 6
 const shortestMassMs = 60_000
 
-/** What is known after the records so far, for all rules: who has which job, what runs where, which machines there are, what troubles there were. */
+/**
+ * What is known after the records so far, for all rules: who has which job, what runs where, which machines there are,
+ * what troubles there were.
+ */
 export class Books {
   at: number = Number.NEGATIVE_INFINITY
   readonly fleets: Map<string, FleetBook> = new Map()
@@ -110,7 +116,10 @@ export class Books {
   /** By fleet, since when so many machines are missing at once. */
   readonly #massSince = new Map<string, number>()
 
-  /** Whether one of the kinds touched the machine or the job, or everything, at any time from `from` to `to`. `anything`: whatever it touched. */
+  /**
+   * Whether one of the kinds touched the machine or the job, or everything, at any time from `from` to `to`.
+   * `anything`: whatever it touched.
+   */
   wasTroubled(kinds: readonly TroubleKind[], touched: Touched | 'anything', from: number, to: number): boolean {
     return this.#troubles.some(
       (trouble) =>
@@ -234,7 +243,11 @@ export class Books {
 
   #noteProcess({ process, state, at }: HistoryRecord & { kind: 'process' }): string | undefined {
     if (state === 'started') {
-      this.processes.set(process, { startedAt: at, endedAt: Number.POSITIVE_INFINITY, stoppingAt: Number.POSITIVE_INFINITY })
+      this.processes.set(process, {
+        startedAt: at,
+        endedAt: Number.POSITIVE_INFINITY,
+        stoppingAt: Number.POSITIVE_INFINITY,
+      })
       return undefined
     }
     const book = this.processes.get(process)
@@ -246,7 +259,11 @@ export class Books {
 
   #noteTrouble({ what, state, machine, job, at }: HistoryRecord & { kind: 'trouble' }): undefined {
     const open = this.#troubles.find(
-      (trouble) => trouble.what === what && trouble.machine === machine && trouble.job === job && trouble.to === Number.POSITIVE_INFINITY,
+      (trouble) =>
+        trouble.what === what &&
+        trouble.machine === machine &&
+        trouble.job === job &&
+        trouble.to === Number.POSITIVE_INFINITY,
     )
     if (state === 'ends') {
       if (open !== undefined) open.to = at
@@ -310,15 +327,24 @@ export class Books {
     const shown = new Set(listed)
     const { disappearanceMs = 0 } = this.fleets.get(fleet) ?? {}
     const expected = [...this.machines.values()].filter(
-      (book) => book.fleet === fleet && book.state !== 'gone' && book.state !== 'dead' && book.listedAt !== undefined && !book.wasDeleted,
+      (book) =>
+        book.fleet === fleet &&
+        book.state !== 'gone' &&
+        book.state !== 'dead' &&
+        book.listedAt !== undefined &&
+        !book.wasDeleted,
     )
     const missing = expected.filter(({ machine }) => !shown.has(machine)).length
     // Many at once are more likely a list that is wrong.
-    if (missing >= massMinimum && missing * 2 > expected.length) this.#massSince.set(fleet, this.#massSince.get(fleet) ?? this.at)
+    if (missing >= massMinimum && missing * 2 > expected.length)
+      this.#massSince.set(fleet, this.#massSince.get(fleet) ?? this.at)
     else if (missing < massMinimum) this.#massSince.delete(fleet)
-    const beliefMs = this.#massSince.has(fleet) ? Math.max(shortestMassMs, massFactor * disappearanceMs) : disappearanceMs
+    const beliefMs = this.#massSince.has(fleet)
+      ? Math.max(shortestMassMs, massFactor * disappearanceMs)
+      : disappearanceMs
     const areLaunchesTold = [...this.machines.values()].some(
-      ({ fleet: of, token, listedAt, machine }) => of === fleet && token !== undefined && (listedAt !== undefined || shown.has(machine)),
+      ({ fleet: of, token, listedAt, machine }) =>
+        of === fleet && token !== undefined && (listedAt !== undefined || shown.has(machine)),
     )
     for (const book of this.machines.values()) {
       if (book.fleet !== fleet || book.state === 'gone') continue

@@ -4,15 +4,26 @@ import type { CreateRule, Report } from './rule.ts'
 
 /** Whoever heard that an end was taken has so long to make sure that nobody tells it again, milliseconds. */
 const keptWithinMs = 60_000
-/** A job without a script that failed after a longer wait had a reason which this onlooker cannot judge, milliseconds. */
+/**
+ * A job without a script that failed after a longer wait had a reason which this onlooker cannot judge, milliseconds.
+ */
 const judgedWaitMs = 60_000
 /** What another process left is dealt with by then, milliseconds. */
 const settlingMs = 60_000
-/** Hand-outs that may be dropped by what could not be written, until it was known: as many as were asked for at once. */
+/**
+ * Hand-outs that may be dropped by what could not be written, until it was known: as many as were asked for at once.
+ */
 const mostDropsOfATrouble = 8
 
 /** For these a job that runs may fail. */
-export const excusing: readonly TroubleKind[] = ['unreachable', 'interrupted', 'misreported', 'machine_disk', 'refused', 'trace_limit']
+export const excusing: readonly TroubleKind[] = [
+  'unreachable',
+  'interrupted',
+  'misreported',
+  'machine_disk',
+  'refused',
+  'trace_limit',
+]
 const excusingBeforeScripts: readonly TroubleKind[] = [...excusing, 'cloud', 'boot', 'coordinator', 'state']
 
 interface ToldEnd {
@@ -40,9 +51,16 @@ export const jobsEndOnce: CreateRule = (report) => {
       const ends = told.get(key) ?? []
       const known = ends.find((end) => end.isKnown && (end.by === by || wasKept(end, books)))
       if (known !== undefined)
-        report('end told again', `${job} (${attempt}) by ${by}, though ${known.by} heard ${at - known.at} ms before that it was taken`)
+        report(
+          'end told again',
+          `${job} (${attempt}) by ${by}, though ${known.by} heard ${at - known.at} ms before that it was taken`,
+        )
       const other = ends.find((end) => end.state !== state && !books.mayBeForgotten(end.at))
-      if (other !== undefined && books.jobs.get(job)?.cancelAskedAt === undefined && !books.wasTroubled(['state'], {}, other.at, at))
+      if (
+        other !== undefined &&
+        books.jobs.get(job)?.cancelAskedAt === undefined &&
+        !books.wasTroubled(['state'], {}, other.at, at)
+      )
         report('end told otherwise', `${job} (${attempt}): ${other.state} by ${other.by}, then ${state} by ${by}`)
       ends.push({ by, at, state, isKnown: heard && answer === 'taken' })
       told.set(key, ends)
@@ -65,26 +83,38 @@ export const jobsEnd: CreateRule = (report) => {
       if (record.kind === 'trouble' && record.what === 'state') drops = 0
       if (record.kind === 'taken_back') {
         const attempt = books.attempt(record.job, record.attempt)
-        if (attempt === undefined || !wasDropped(attempt, record.at, books) || isConfused(record.job, attempt, books)) return
+        if (attempt === undefined || !wasDropped(attempt, record.at, books) || isConfused(record.job, attempt, books))
+          return
         if (books.wasTroubled(['state'], {}, attempt.handedOutAt, record.at) && ++drops <= mostDropsOfATrouble) return
-        report('job dropped', `${record.job} (${attempt.attempt}) was handed out to ${attempt.to}, which never tried to accept it`)
+        report(
+          'job dropped',
+          `${record.job} (${attempt.attempt}) was handed out to ${attempt.to}, which never tried to accept it`,
+        )
       }
       if (record.kind === 'ended' && record.by === 'abandoned') {
         const { acceptedAt } = books.jobs.get(record.job)?.last ?? {}
-        if (acceptedAt === undefined || !books.mayBeForgotten(acceptedAt)) report('job given up by the coordinator', record.job)
+        if (acceptedAt === undefined || !books.mayBeForgotten(acceptedAt))
+          report('job given up by the coordinator', record.job)
       }
       if (record.kind !== 'over') return
       for (const { job, endedAt, last } of books.jobs.values())
-        if (endedAt === undefined) report('job not ended', `${job}${last === undefined ? '' : `, last handed out to ${last.to}`}`)
+        if (endedAt === undefined)
+          report('job not ended', `${job}${last === undefined ? '' : `, last handed out to ${last.to}`}`)
     },
   }
 }
 
-/** Who just started may hold the job by an earlier hand-out still, which another process kept: until it hears that this one is over it cannot tell them apart. */
+/**
+ * Who just started may hold the job by an earlier hand-out still, which another process kept: until it hears that this
+ * one is over it cannot tell them apart.
+ */
 function isConfused(job: string, { attempt, to, handedOutAt }: AttemptBook, books: Books): boolean {
   const { startedAt = Number.NEGATIVE_INFINITY } = books.processes.get(to) ?? {}
   const others = [...(books.jobs.get(job)?.attempts.values() ?? [])]
-  return handedOutAt - startedAt <= settlingMs && others.some((other) => other.attempt !== attempt && other.handedOutAt < handedOutAt)
+  return (
+    handedOutAt - startedAt <= settlingMs &&
+    others.some((other) => other.attempt !== attempt && other.handedOutAt < handedOutAt)
+  )
 }
 
 function wasDropped({ to, heard, acceptTried, handedOutAt }: AttemptBook, at: number, books: Books): boolean {
@@ -131,7 +161,10 @@ function judgeFailure(
   if (runs.length === 0) {
     const isLong = at - (acceptedAt ?? handedOutAt) > judgedWaitMs
     if (isLong || books.wasTroubled(excusingBeforeScripts, 'anything', handedOutAt, at)) return
-  } else if (runs.some(({ machine }) => books.wasTroubled(excusing, { job, machine }, handedOutAt, at) || died(machine, books))) return
+  } else if (
+    runs.some(({ machine }) => books.wasTroubled(excusing, { job, machine }, handedOutAt, at) || died(machine, books))
+  )
+    return
   // That it had ended is lost with the power, if nobody had told it long before.
   if (runs.some(({ endedAt }) => endedAt !== undefined && books.wasTroubled(['power'], {}, endedAt, at))) return
   report('job failed without need', `${job}: ${reason}; ${endsOf(runs)}`)

@@ -10,7 +10,11 @@ import { appendHistory, readHistory } from './history-file.ts'
 import type { Breach } from './rule.ts'
 
 /** Without its time: a history is given its times by {@link story}. */
-type Event = HistoryRecord extends infer Each ? (Each extends HistoryRecord ? Omit<Each, 'at'> & { readonly at?: number } : never) : never
+type Event = HistoryRecord extends infer Each
+  ? Each extends HistoryRecord
+    ? Omit<Each, 'at'> & { readonly at?: number }
+    : never
+  : never
 
 /** Each a second after the one before, where it has no time of its own. */
 function story(events: readonly Event[]): HistoryRecord[] {
@@ -44,7 +48,13 @@ const take = (job: string, attempt = `${job}#1`): Event[] => [
   { kind: 'accept_told', job, attempt, by: 'p1', answer: 'taken', heard: true },
 ]
 
-const run = (job: string, machine: string, slot = '0'): Event => ({ kind: 'script_started', run: `r-${job}`, machine, slot, job })
+const run = (job: string, machine: string, slot = '0'): Event => ({
+  kind: 'script_started',
+  run: `r-${job}`,
+  machine,
+  slot,
+  job,
+})
 const ends = (job: string, exit = 0): Event => ({ kind: 'script_ended', run: `r-${job}`, exit })
 const prints = (job: string, lines: number): Event[] =>
   Array.from({ length: lines }, (_, n): Event => ({ kind: 'line', run: `r-${job}`, text: `${job} line ${n}` }))
@@ -140,7 +150,9 @@ const good: readonly Event[] = [
   over,
 ]
 
-const breaches = (events: readonly Event[]): Breach[] => [...new Set(checkHistory(story(events)).map(({ breach }) => breach))]
+const breaches = (events: readonly Event[]): Breach[] => [
+  ...new Set(checkHistory(story(events)).map(({ breach }) => breach)),
+]
 
 describe('a history', () => {
   test('of kept promises has no findings', () => {
@@ -169,12 +181,21 @@ const ended = (events: readonly Event[], by: 'timeout' | 'abandoned' = 'timeout'
 const m1 = [...begin, ...launch('m1')]
 const runs = [...m1, ...take('j1'), run('j1', 'm1')]
 const told: Event = { kind: 'wait_told', job: 'j1', by: 'p1', text: '' }
-const later = (seconds: number): Event => ({ kind: 'recorded', where: 'a log', text: 'time passes', at: seconds * 1000 })
+const later = (seconds: number): Event => ({
+  kind: 'recorded',
+  where: 'a log',
+  text: 'time passes',
+  at: seconds * 1000,
+})
 
 /** Each with what happened last being wrong, and nothing else. */
 const bad: readonly (readonly [Breach, string, readonly Event[]])[] = [
   ['script started twice', 'in another slot', ended([...runs, { ...run('j1', 'm1', '1'), run: 'again' } as Event])],
-  ['script started twice', 'after the first run ended', ended([...runs, ends('j1'), { ...run('j1', 'm1'), run: 'again' } as Event])],
+  [
+    'script started twice',
+    'after the first run ended',
+    ended([...runs, ends('j1'), { ...run('j1', 'm1'), run: 'again' } as Event]),
+  ],
   ['script started before its job was accepted', 'at once', ended([...m1, ...take('j1').slice(0, 2), run('j1', 'm1')])],
   ['two scripts in one slot', 'of two jobs', ended([...runs, ...oneJob('j2', 'm1')])],
   [
@@ -183,7 +204,11 @@ const bad: readonly (readonly [Breach, string, readonly Event[]])[] = [
     ended([...runs, { kind: 'script_ended', run: 'r-j1', exit: 'killed', leftovers: true }, ...oneJob('j2', 'm1')]),
   ],
   ['job ended twice', 'once by the runner, once by time-out', ended([...m1, ...oneJob('j1', 'm1')])],
-  ['end told again', 'by a process that heard the answer', [...m1, ...oneJob('j1', 'm1'), tells('j1', text1)[0]!, over]],
+  [
+    'end told again',
+    'by a process that heard the answer',
+    [...m1, ...oneJob('j1', 'm1'), tells('j1', text1)[0]!, over],
+  ],
   [
     'end told again',
     'by the process after one that had time to keep that it heard it',
@@ -212,7 +237,11 @@ const bad: readonly (readonly [Breach, string, readonly Event[]])[] = [
   ['job not ended', 'that was accepted', [...m1, ...take('j1'), over]],
   ['job not ended', 'that nobody took', [...m1, { kind: 'job', job: 'j1' }, over]],
   ['job given up by the coordinator', 'that was accepted', ended([...m1, ...take('j1')], 'abandoned')],
-  ['job dropped', 'by a process that lives', ended([...m1, ...take('j1').slice(0, 2), { kind: 'taken_back', job: 'j1', attempt: 'j1#1' }])],
+  [
+    'job dropped',
+    'by a process that lives',
+    ended([...m1, ...take('j1').slice(0, 2), { kind: 'taken_back', job: 'j1', attempt: 'j1#1' }]),
+  ],
   [
     'end is not true',
     'success without a script',
@@ -236,7 +265,12 @@ const bad: readonly (readonly [Breach, string, readonly Event[]])[] = [
   [
     'job failed without need',
     'before it had waited',
-    [...m1, ...take('j1'), { kind: 'ended', job: 'j1', state: 'failed', reason: 'runner_system_failure', by: 'runner' }, over],
+    [
+      ...m1,
+      ...take('j1'),
+      { kind: 'ended', job: 'j1', state: 'failed', reason: 'runner_system_failure', by: 'runner' },
+      over,
+    ],
   ],
   ['trace with a gap', 'between two pieces', ended([...runs, stores('j1', 'one\n'), stores('j1', 'three\n', 8)])],
   [
@@ -259,7 +293,11 @@ const bad: readonly (readonly [Breach, string, readonly Event[]])[] = [
   ],
   ['line twice', 'in a row', ended([...runs, ...prints('j1', 3), stores('j1', 'j1 line 0\nj1 line 1\nj1 line 1\n')])],
   ['lines out of order', 'by one', ended([...runs, ...prints('j1', 3), stores('j1', 'j1 line 1\nj1 line 0\n')])],
-  ['line of another job', 'that ran before', ended([...m1, ...oneJob('j2', 'm1'), ...take('j1'), stores('j1', 'j2 line 0\n')])],
+  [
+    'line of another job',
+    'that ran before',
+    ended([...m1, ...oneJob('j2', 'm1'), ...take('j1'), stores('j1', 'j2 line 0\n')]),
+  ],
   ['leased machine deleted', 'while a script runs', ended([...runs, ...remove('m1')])],
   [
     'leased machine deleted',
@@ -276,7 +314,14 @@ const bad: readonly (readonly [Breach, string, readonly Event[]])[] = [
   [
     'more machines than the maximum',
     'beside one that a list left out once',
-    [...m1, ...launch('m2'), { kind: 'listed', machines: ['m1', 'm2'] }, { kind: 'listed', machines: ['m1'] }, ...launch('m3'), over],
+    [
+      ...m1,
+      ...launch('m2'),
+      { kind: 'listed', machines: ['m1', 'm2'] },
+      { kind: 'listed', machines: ['m1'] },
+      ...launch('m3'),
+      over,
+    ],
   ],
   [
     'machine of others used',
@@ -311,7 +356,11 @@ const bad: readonly (readonly [Breach, string, readonly Event[]])[] = [
   [
     'reason not true',
     'of a maximum that is not reached',
-    [...m1, later(300), { ...told, text: '2 more wanted, but max_instances is reached: existing: 2, asked for: 0' } as Event],
+    [
+      ...m1,
+      later(300),
+      { ...told, text: '2 more wanted, but max_instances is reached: existing: 2, asked for: 0' } as Event,
+    ],
   ],
   [
     'secret recorded',
@@ -355,8 +404,14 @@ describe('the checker does not find', () => {
       'a machine deleted that could not be reached',
       ended([...runs, { kind: 'trouble', what: 'unreachable', state: 'happens' }, ...remove('m1')]),
     ],
-    ['a machine deleted whose job was cancelled', ended([...runs, { kind: 'cancel_asked', job: 'j1' }, ...remove('m1')])],
-    ['a stranger above the maximum', [...m1, ...launch('m2'), { kind: 'machine', machine: 's', state: 'exists', origin: 'strange' }, over]],
+    [
+      'a machine deleted whose job was cancelled',
+      ended([...runs, { kind: 'cancel_asked', job: 'j1' }, ...remove('m1')]),
+    ],
+    [
+      'a stranger above the maximum',
+      [...m1, ...launch('m2'), { kind: 'machine', machine: 's', state: 'exists', origin: 'strange' }, over],
+    ],
     [
       'a machine above the maximum beside one that lists left out twice',
       [
@@ -404,7 +459,11 @@ describe('the checker does not find', () => {
     ],
     [
       'lines with times and colours',
-      ended([...runs, ...prints('j1', 2), stores('j1', '2026-01-02T03:04:05.123456Z 00O j1 line 0\n\u001b[0;mj1 line 1\u001b[0m\n')]),
+      ended([
+        ...runs,
+        ...prints('j1', 2),
+        stores('j1', '2026-01-02T03:04:05.123456Z 00O j1 line 0\n\u001b[0;mj1 line 1\u001b[0m\n'),
+      ]),
     ],
   ])('%s', (_, events) => {
     expect(checkHistory(story(events))).toEqual([])
@@ -412,7 +471,9 @@ describe('the checker does not find', () => {
 })
 
 /** Each makes a good history a bad one, at a place of its choice. */
-const spoils: Readonly<Record<string, (events: readonly Event[], pick: (count: number) => number) => readonly Event[]>> = {
+const spoils: Readonly<
+  Record<string, (events: readonly Event[], pick: (count: number) => number) => readonly Event[]>
+> = {
   'a script starts once more': (events, pick) => {
     const starts = indexesOf(events, ({ kind }) => kind === 'script_started')
     const at = starts[pick(starts.length)]!
@@ -439,7 +500,10 @@ const spoils: Readonly<Record<string, (events: readonly Event[], pick: (count: n
     )
   },
   'a line is another in the trace': (events, pick) => {
-    const pieces = indexesOf(events, (event) => event.kind === 'trace' && /\nj\d line \d/.test(Buffer.from(event.bytes).toString()))
+    const pieces = indexesOf(
+      events,
+      (event) => event.kind === 'trace' && /\nj\d line \d/.test(Buffer.from(event.bytes).toString()),
+    )
     const at = pieces[pick(pieces.length)]!
     const piece = events[at] as Event & { kind: 'trace' }
     const text = Buffer.from(piece.bytes)
@@ -475,7 +539,11 @@ function insert(events: readonly Event[], at: number, event: Event): readonly Ev
   return [...events.slice(0, at), event, ...events.slice(at)]
 }
 
-function without(events: readonly Event[], indexes: readonly number[], pick: (count: number) => number): readonly Event[] {
+function without(
+  events: readonly Event[],
+  indexes: readonly number[],
+  pick: (count: number) => number,
+): readonly Event[] {
   return events.toSpliced(indexes[pick(indexes.length)]!, 1)
 }
 
@@ -501,12 +569,15 @@ test('the checker imports nothing but Node and itself', () => {
 
 describe('a loss of power', () => {
   const power: Event = { kind: 'trouble', what: 'power', state: 'happens' }
-  const breachesOf = (events: readonly Event[]): readonly Breach[] => checkHistory(story(events)).map(({ breach }) => breach)
+  const breachesOf = (events: readonly Event[]): readonly Breach[] =>
+    checkHistory(story(events)).map(({ breach }) => breach)
 
   test('excuses that a job is forgotten that was accepted in the second before, and no other', () => {
     const accepted = [...begin, ...launch('m1'), ...take('j1')]
     expect(breachesOf(ended([...accepted, power], 'abandoned'))).toEqual([])
-    expect(breachesOf(ended([...accepted, ...launch('m2'), power], 'abandoned'))).toEqual(['job given up by the coordinator'])
+    expect(breachesOf(ended([...accepted, ...launch('m2'), power], 'abandoned'))).toEqual([
+      'job given up by the coordinator',
+    ])
   })
 
   test('excuses that the end of a script is forgotten, and not that a job fails whose script runs', () => {
@@ -518,6 +589,8 @@ describe('a loss of power', () => {
 
   test('does not excuse that a script starts again', () => {
     const again: Event = { kind: 'script_started', run: 'again', machine: 'm1', slot: '1', job: 'j1' }
-    expect(breachesOf([...begin, ...launch('m1'), ...take('j1'), run('j1', 'm1'), power, again])).toEqual(['script started twice'])
+    expect(breachesOf([...begin, ...launch('m1'), ...take('j1'), run('j1', 'm1'), power, again])).toEqual([
+      'script started twice',
+    ])
   })
 })

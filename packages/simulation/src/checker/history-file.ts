@@ -13,7 +13,10 @@ export function appendHistory(file: string, records: Iterable<HistoryRecord>): v
   if (lines.length > 0) appendFileSync(file, lines.join(''))
 }
 
-/** Records in the order of their times: several may have written, each in its own order. Thrown: `SyntaxError` for a line that is no JSON. */
+/**
+ * Records in the order of their times: several may have written, each in its own order. Thrown: `SyntaxError` for a
+ * line that is no JSON.
+ */
 export function readHistory(...files: readonly string[]): HistoryRecord[] {
   const records = files.flatMap((file) =>
     readFileSync(file, 'utf8')

@@ -2,7 +2,10 @@ import { type Books, type MachineBook, onlyFleet } from './books.ts'
 import { excusing } from './end-rules.ts'
 import type { CreateRule } from './rule.ts'
 
-/** No machine that lives is deleted while a script of a job that has not ended lives on it, unless something happened to the machine or the job for which that job may fail. */
+/**
+ * No machine that lives is deleted while a script of a job that has not ended lives on it, unless something happened to
+ * the machine or the job for which that job may fail.
+ */
 export const noLeasedMachineIsDeleted: CreateRule = (report) => ({
   see(record, books) {
     if (record.kind !== 'delete_asked') return
@@ -29,7 +32,10 @@ function wasForsaken(process: string, machine: string, books: Books): boolean {
 /** The longest delay of a list. A machine that no list has shown by then may be asked for again. */
 const hiddenMs = 10_000
 
-/** There are never more machines than the maximum, those that were made as asked for; strangers' are left out, and those that lists left out for so long that they count as gone. */
+/**
+ * There are never more machines than the maximum, those that were made as asked for; strangers' are left out, and those
+ * that lists left out for so long that they count as gone.
+ */
 export const neverAboveTheMaximum: CreateRule = (report) => ({
   see(record, books) {
     if (record.kind !== 'machine' || record.state === 'gone') return
@@ -55,7 +61,10 @@ export const neverAboveTheMaximum: CreateRule = (report) => ({
   },
 })
 
-/** Machines that somebody else made while the story went on are given no work, once it can be known that machines tell their launches. */
+/**
+ * Machines that somebody else made while the story went on are given no work, once it can be known that machines tell
+ * their launches.
+ */
 export const strangersAreLeftAlone: CreateRule = (report) => ({
   see(record, books) {
     if (record.kind !== 'script_started') return

@@ -1,7 +1,10 @@
 import { ownScript } from './books.ts'
 import type { CreateRule } from './rule.ts'
 
-/** Each script starts at most once for each attempt at its job, and not before the coordinator has heard that the attempt was accepted. */
+/**
+ * Each script starts at most once for each attempt at its job, and not before the coordinator has heard that the
+ * attempt was accepted.
+ */
 export const scriptsStartOnce: CreateRule = (report) => {
   const started = new Map<string, string>()
   return {
@@ -14,10 +17,16 @@ export const scriptsStartOnce: CreateRule = (report) => {
       const before = started.get(key)
       const where = `slot ${slot} of ${machine}`
       if (before !== undefined)
-        report('script started twice', `${script} of ${job} (${attempt.attempt}) as ${before}, and as ${run} in ${where}`)
+        report(
+          'script started twice',
+          `${script} of ${job} (${attempt.attempt}) as ${before}, and as ${run} in ${where}`,
+        )
       else started.set(key, `${run} in ${where}`)
       if (attempt.acceptedAt === undefined)
-        report('script started before its job was accepted', `${script} of ${job} (${attempt.attempt}) as ${run} in ${where}`)
+        report(
+          'script started before its job was accepted',
+          `${script} of ${job} (${attempt.attempt}) as ${run} in ${where}`,
+        )
     },
   }
 }

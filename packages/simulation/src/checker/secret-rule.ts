@@ -47,6 +47,12 @@ export const noSecretIsRecorded: CreateRule = (report) => {
 function formsOf(secret: string): string[] {
   const escaped = JSON.stringify(secret).slice(1, -1)
   const bytes = Buffer.from(secret)
-  const forms = [secret, escaped, encodeURIComponent(secret), bytes.toString('base64').replace(/=+$/, ''), bytes.toString('latin1')]
+  const forms = [
+    secret,
+    escaped,
+    encodeURIComponent(secret),
+    bytes.toString('base64').replace(/=+$/, ''),
+    bytes.toString('latin1'),
+  ]
   return forms.filter((form) => form !== '')
 }

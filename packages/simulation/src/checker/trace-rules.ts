@@ -12,13 +12,17 @@ export const tracesAreWhole: CreateRule = (report) => {
   const again = new Set<string>()
   return {
     see(record, books) {
-      if (record.kind === 'end_told' && record.answer === 'again' && record.trace !== undefined) again.add(record.attempt)
+      if (record.kind === 'end_told' && record.answer === 'again' && record.trace !== undefined)
+        again.add(record.attempt)
       if (record.kind === 'trace') {
         const attempt = books.attempt(record.job, record.attempt)
         if (attempt === undefined) return
         const { trace } = attempt
         if (record.offset !== trace.length && !(record.offset === 0 && again.delete(record.attempt)))
-          report('trace with a gap', `${record.job} (${record.attempt}): a piece at ${record.offset}, there are ${trace.length} bytes`)
+          report(
+            'trace with a gap',
+            `${record.job} (${record.attempt}): a piece at ${record.offset}, there are ${trace.length} bytes`,
+          )
         attempt.trace = Buffer.concat([trace.subarray(0, record.offset), record.bytes])
       }
       if (record.kind !== 'end_told' || record.answer !== 'taken' || record.trace === undefined) return
@@ -26,21 +30,31 @@ export const tracesAreWhole: CreateRule = (report) => {
       if (trace === undefined) return
       const { bytes, crc32: checksum } = record.trace
       if (bytes !== trace.length || checksum !== crc32(trace))
-        report('trace with another checksum', `${record.job} (${record.attempt}): ${bytes} bytes were told, there are ${trace.length}`)
+        report(
+          'trace with another checksum',
+          `${record.job} (${record.attempt}): ${bytes} bytes were told, there are ${trace.length}`,
+        )
     },
   }
 }
 
-/** Each line that a job's script printed is in the coordinator's trace once, whole and in order, and no other job's is. Of a job that did not come to its end the last lines may be missing. */
+/**
+ * Each line that a job's script printed is in the coordinator's trace once, whole and in order, and no other job's is.
+ * Of a job that did not come to its end the last lines may be missing.
+ */
 export const linesOnceInOrder: CreateRule = (report) => ({
   see(record, books) {
     if (record.kind !== 'ended' && record.kind !== 'over') return
     const jobs =
-      record.kind === 'over' ? [...books.jobs.values()].filter(({ endedAt }) => endedAt === undefined) : [books.jobs.get(record.job)]
+      record.kind === 'over'
+        ? [...books.jobs.values()].filter(({ endedAt }) => endedAt === undefined)
+        : [books.jobs.get(record.job)]
     for (const job of jobs) {
       if (job?.last === undefined) continue
       const cameToItsEnd =
-        record.kind === 'ended' && record.by === 'runner' && (record.state === 'success' || record.reason === 'script_failure')
+        record.kind === 'ended' &&
+        record.by === 'runner' &&
+        (record.state === 'success' || record.reason === 'script_failure')
       judge(job.job, job.last, { isWhole: cameToItsEnd && !mayLackItsEnd(job.job, job.last, books), books, report })
     }
   },
@@ -69,13 +83,19 @@ function judge(
     const line = read[wrong]!
     const before = read.slice(0, wrong).includes(line) && count(read, line) > count(printed, line)
     if (before) report('line twice', `${job} (${attempt}): ${line}`)
-    else if (read.includes(printed[wrong]!)) report('lines out of order', `${job} (${attempt}): ${line} before ${printed[wrong]}`)
+    else if (read.includes(printed[wrong]!))
+      report('lines out of order', `${job} (${attempt}): ${line} before ${printed[wrong]}`)
     else report('line lost', `${job} (${attempt}): ${printed[wrong]}, before ${line}`)
     return
   }
-  const ownScriptLines = runs.filter(({ script }) => script === ownScript).reduce((sum, { lines }) => sum + lines.length, 0)
+  const ownScriptLines = runs
+    .filter(({ script }) => script === ownScript)
+    .reduce((sum, { lines }) => sum + lines.length, 0)
   if (isWhole && ownScriptLines > 0 && read.length < printed.length)
-    report('line lost', `${job} (${attempt}): ${printed[read.length]}, the first of ${printed.length - read.length} at the end`)
+    report(
+      'line lost',
+      `${job} (${attempt}): ${printed[read.length]}, the first of ${printed.length - read.length} at the end`,
+    )
 }
 
 function linesOf(trace: Buffer): string[] {

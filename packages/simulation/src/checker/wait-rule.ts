@@ -2,13 +2,26 @@ import { type Books, onlyFleet } from './books.ts'
 import type { HistoryRecord, TroubleKind } from './history.ts'
 import type { CreateRule } from './rule.ts'
 
-/** What changed so long ago may not be known yet, and what was decided may take so long to reach the cloud, milliseconds. */
+/**
+ * What changed so long ago may not be known yet, and what was decided may take so long to reach the cloud,
+ * milliseconds.
+ */
 const slackMs = 60_000
-/** Who just started may not know yet what the process before it did not do, nor anybody what became of a call without an answer, milliseconds. */
+/**
+ * Who just started may not know yet what the process before it did not do, nor anybody what became of a call without an
+ * answer, milliseconds.
+ */
 const settledMs = 150_000
 
 /** For these launches may back off. */
-const failing: ReadonlySet<TroubleKind> = new Set(['cloud', 'boot', 'state', 'misreported', 'unreachable', 'machine_disk'])
+const failing: ReadonlySet<TroubleKind> = new Set([
+  'cloud',
+  'boot',
+  'state',
+  'misreported',
+  'unreachable',
+  'machine_disk',
+])
 
 /** What a text says that can be held against what happened. */
 interface WaitClaims {
@@ -28,7 +41,8 @@ function claimsOf(text: string): WaitClaims {
     ...(making !== undefined && { making: making.toLowerCase() === 'no' ? 0 : Number(making) }),
     ...(existing !== undefined && { existing: Number(existing) }),
     // What did not appear may have been taken away by somebody else.
-    ...(/launches (back off after|are stopped|are on trial)/.test(text) && !/\(expired: /.test(text) && { saysCloudFails: true }),
+    ...(/launches (back off after|are stopped|are on trial)/.test(text) &&
+      !/\(expired: /.test(text) && { saysCloudFails: true }),
     ...(/state cannot be written/.test(text) && { saysStateFails: true }),
   }
 }
@@ -48,7 +62,10 @@ interface Claim {
   most: number
 }
 
-/** Why a job waits is true when the job is told: what is said of instances and of the cloud is held against what the cloud did, with time for news to travel both ways. */
+/**
+ * Why a job waits is true when the job is told: what is said of instances and of the cloud is held against what the
+ * cloud did, with time for news to travel both ways.
+ */
 export const reasonsAreTrue: CreateRule = (report) => {
   const fleets = new Map<string, FleetWatch>()
   const watchOf = (fleet: string): FleetWatch => {
@@ -62,28 +79,37 @@ export const reasonsAreTrue: CreateRule = (report) => {
     see(record, books) {
       for (const { most, record: told, claims } of takeDue(open, record, books))
         if (claims.making !== undefined && claims.making > most)
-          report('reason not true', `${told.job} was told at ${told.at}: "${told.text}"; at most ${most} were being made then`)
+          report(
+            'reason not true',
+            `${told.job} was told at ${told.at}: "${told.text}"; at most ${most} were being made then`,
+          )
       if (record.kind === 'launch_asked') watchOf(record.fleet ?? onlyFleet).asked(record.token, record.count)
-      if (record.kind === 'launch_decided') for (const watch of fleets.values()) watch.decided(record.token, record.accepted, record.at)
+      if (record.kind === 'launch_decided')
+        for (const watch of fleets.values()) watch.decided(record.token, record.accepted, record.at)
       if (record.kind === 'launch_decided' && record.error !== undefined) hasCloudFailed = true
-      if (record.kind === 'trouble' && record.what === 'power') for (const watch of fleets.values()) watch.powerLost(books)
-      if (record.kind === 'machine') watchOf(record.fleet ?? books.machines.get(record.machine)?.fleet ?? onlyFleet).machineChanged(record)
+      if (record.kind === 'trouble' && record.what === 'power')
+        for (const watch of fleets.values()) watch.powerLost(books)
+      if (record.kind === 'machine')
+        watchOf(record.fleet ?? books.machines.get(record.machine)?.fleet ?? onlyFleet).machineChanged(record)
       if (record.kind === 'delete_asked') for (const watch of fleets.values()) watch.deleted(record.machines)
       if (record.kind === 'trouble' && failing.has(record.what)) hasCloudFailed = true
       for (const [fleet, watch] of fleets) {
         const sample = watch.sample(books)
-        for (const claim of open) if ((claim.record.fleet ?? onlyFleet) === fleet) claim.most = Math.max(claim.most, sample.most)
+        for (const claim of open)
+          if ((claim.record.fleet ?? onlyFleet) === fleet) claim.most = Math.max(claim.most, sample.most)
       }
       if (record.kind !== 'wait_told') return
       const claims = claimsOf(record.text)
       const watch = watchOf(record.fleet ?? onlyFleet)
       const { most, least, existing } = watch.window(books)
-      const say = (truth: string): void => report('reason not true', `${record.job} was told: "${record.text}"; ${truth}`)
+      const say = (truth: string): void =>
+        report('reason not true', `${record.job} was told: "${record.text}"; ${truth}`)
       const isJudged = !isUnsettled(record, books)
       if (isJudged && claims.making !== undefined && claims.making < least) say(`${least} were being made`)
       if (isJudged && claims.existing !== undefined && claims.existing > existing) say(`there were at most ${existing}`)
       if (claims.saysCloudFails && !hasCloudFailed) say('the cloud has refused nothing')
-      if (claims.saysStateFails && !books.wasTroubled(['state'], {}, record.at - slackMs, record.at)) say('state could be written')
+      if (claims.saysStateFails && !books.wasTroubled(['state'], {}, record.at - slackMs, record.at))
+        say('state could be written')
       if (isJudged && claims.making !== undefined) open.push({ record, claims, most })
     },
   }
@@ -91,7 +117,10 @@ export const reasonsAreTrue: CreateRule = (report) => {
 
 function isUnsettled({ by, at }: Claim['record'], books: Books): boolean {
   const { startedAt = Number.NEGATIVE_INFINITY } = books.processes.get(by) ?? {}
-  return at - startedAt < settledMs || books.wasTroubled(['cloud', 'state', 'boot', 'misreported'], 'anything', at - settledMs, at)
+  return (
+    at - startedAt < settledMs ||
+    books.wasTroubled(['cloud', 'state', 'boot', 'misreported'], 'anything', at - settledMs, at)
+  )
 }
 
 /** Claims whose time to come true is over; those of a process that ended before are nobody's. */
@@ -101,7 +130,10 @@ function takeDue(open: Claim[], record: HistoryRecord, books: Books): Claim[] {
     const claim = open.shift()!
     const { by, at } = claim.record
     const { endedAt = Number.POSITIVE_INFINITY, stoppingAt = Number.POSITIVE_INFINITY } = books.processes.get(by) ?? {}
-    if (Math.min(endedAt, stoppingAt) > at + slackMs && !books.wasTroubled(['state', 'cloud', 'misreported'], 'anything', at, books.at))
+    if (
+      Math.min(endedAt, stoppingAt) > at + slackMs &&
+      !books.wasTroubled(['state', 'cloud', 'misreported'], 'anything', at, books.at)
+    )
       due.push(claim)
   }
   return due
@@ -138,7 +170,8 @@ class FleetWatch {
   powerLost(books: Books): void {
     if (books.fleetOf(this.#fleet)?.tellsLaunches !== false) return
     for (const launch of this.#launches.values())
-      if (launch.decidedAt !== undefined && books.mayBeForgotten(launch.decidedAt)) launch.count = Math.max(launch.count, launch.asked)
+      if (launch.decidedAt !== undefined && books.mayBeForgotten(launch.decidedAt))
+        launch.count = Math.max(launch.count, launch.asked)
   }
 
   machineChanged({ state, token }: HistoryRecord & { kind: 'machine' }): void {

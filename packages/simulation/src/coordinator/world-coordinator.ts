@@ -53,7 +53,10 @@ const abandonedMs = 20 * 60_000
 
 export const runnerToken = 'glrt-world000000000000'
 
-/** GitLab's job API, answered in memory: tokens, ranges, checksums, two-phase hand-outs and cancels as the embedded coordinator has them; with a network that loses and breaks. */
+/**
+ * GitLab's job API, answered in memory: tokens, ranges, checksums, two-phase hand-outs and cancels as the embedded
+ * coordinator has them; with a network that loses and breaks.
+ */
 export class WorldCoordinator {
   readonly jobs: WorldJob[] = []
   /** Until then every call fails. */
@@ -92,10 +95,19 @@ export class WorldCoordinator {
     const work: readonly Act[] =
       durationMs === Number.POSITIVE_INFINITY
         ? [{ print: 1 }, { hang: true }]
-        : Array.from({ length: pieces }, (_, index): Act[] => [{ print: index + 1 }, { sleepMs: Math.round(durationMs / pieces) }]).flat()
+        : Array.from({ length: pieces }, (_, index): Act[] => [
+            { print: index + 1 },
+            { sleepMs: Math.round(durationMs / pieces) },
+          ]).flat()
     // It is in the job's script and among its variables, and the script says it.
     const secret = `sesame-${name}-opens`
-    const script = [{ job: name }, { secret }, ...acts.filter((act) => !('exit' in act)), ...work, ...acts.filter((act) => 'exit' in act)]
+    const script = [
+      { job: name },
+      { secret },
+      ...acts.filter((act) => !('exit' in act)),
+      ...work,
+      ...acts.filter((act) => 'exit' in act),
+    ]
     const variables = [{ key: 'SESAME', value: secret, masked: true }]
     const api = this.#api.enqueue({ name, script: script.map(lineOf), variables, timeoutSeconds: jobTimeoutSeconds })
     const job: WorldJob = {
@@ -105,7 +117,13 @@ export class WorldCoordinator {
       attempts: 0,
       isOffered: false,
       get state() {
-        return api.hasEnded ? 'ended' : api.state === 'pending' ? 'queued' : api.state === 'assigned' ? 'assigned' : 'running'
+        return api.hasEnded
+          ? 'ended'
+          : api.state === 'pending'
+            ? 'queued'
+            : api.state === 'assigned'
+              ? 'assigned'
+              : 'running'
       },
     }
     this.jobs.push(job)
@@ -152,7 +170,11 @@ export class WorldCoordinator {
   }
 
   /** One exchange; rejects as a connection does that breaks. `signal`: the client gives it up. */
-  async exchange(process: WorldProcess, { method, path, headers, body }: WireRequest, signal: AbortSignal): Promise<Reply> {
+  async exchange(
+    process: WorldProcess,
+    { method, path, headers, body }: WireRequest,
+    signal: AbortSignal,
+  ): Promise<Reply> {
     this.look()
     if (this.#clock.now() < this.outageUntil) {
       if (this.isUnreachable) throw broken('ECONNREFUSED')
@@ -165,13 +187,20 @@ export class WorldCoordinator {
     if (fault !== undefined && api !== undefined) api.disturbed = true
     if (fault === 'reset') throw broken('ECONNRESET')
     if (fault === 'failed')
-      return { status: 500, headers: { 'Content-Type': 'application/json' }, body: '{"message":"500 Internal Server Error"}' }
+      return {
+        status: 500,
+        headers: { 'Content-Type': 'application/json' },
+        body: '{"message":"500 Internal Server Error"}',
+      }
     if (fault === 'silent') return await new Promise(() => {})
     const answer = await this.#answer(process, request, signal)
     this.#api.replied(request, answer)
     this.look()
     const isHeard = fault !== 'answer lost' && process.isAlive && !signal.aborted
-    const about = request.endpoint === 'request' ? this.#handedOut(process, answer, isHeard) : this.jobs.find((job) => job.api === api)
+    const about =
+      request.endpoint === 'request'
+        ? this.#handedOut(process, answer, isHeard)
+        : this.jobs.find((job) => job.api === api)
     if (about !== undefined) this.#spoke(about)
     if (about !== undefined && request.endpoint !== 'request') this.#tell(process, request, about, answer, isHeard)
     if (fault === 'answer lost') throw broken('ECONNRESET')
@@ -209,7 +238,13 @@ export class WorldCoordinator {
     return job
   }
 
-  #tell(process: WorldProcess, { endpoint, json, headers, raw }: ApiRequest, job: WorldJob, { status }: Reply, heard: boolean): void {
+  #tell(
+    process: WorldProcess,
+    { endpoint, json, headers, raw }: ApiRequest,
+    job: WorldJob,
+    { status }: Reply,
+    heard: boolean,
+  ): void {
     const answer = answerOf(status)
     const about = { job: job.name, attempt: attemptOf(job) }
     const told = { ...about, by: process.name, answer, heard }
@@ -219,12 +254,28 @@ export class WorldCoordinator {
       this.#history.tell({ kind: 'trace', ...about, offset, bytes: raw })
     }
     if (endpoint !== 'finish') return
-    const { state, failure_reason: reason, output } = json as { state: 'success' | 'failed'; failure_reason?: string; output?: Output }
+    const {
+      state,
+      failure_reason: reason,
+      output,
+    } = json as { state: 'success' | 'failed'; failure_reason?: string; output?: Output }
     const trace = output && { crc32: Number.parseInt(output.checksum.split(':')[1] ?? '', 16), bytes: output.bytesize }
-    this.#history.tell({ kind: 'end_told', ...told, state, ...(reason !== undefined && { reason }), ...(trace && { trace }) })
+    this.#history.tell({
+      kind: 'end_told',
+      ...told,
+      state,
+      ...(reason !== undefined && { reason }),
+      ...(trace && { trace }),
+    })
     const ended = job.api.state
     if (status === 200 && (ended === 'success' || ended === 'failed' || ended === 'canceled'))
-      this.#history.tell({ kind: 'ended', job: job.name, state: ended, ...(reason !== undefined && { reason }), by: 'runner' })
+      this.#history.tell({
+        kind: 'ended',
+        job: job.name,
+        state: ended,
+        ...(reason !== undefined && { reason }),
+        by: 'runner',
+      })
   }
 
   #takeFault(endpoint: Endpoint): WireFault | undefined {

@@ -17,7 +17,10 @@ export interface WorldRouteOptions {
   readonly onRequest: (request: WireRequest) => () => void
 }
 
-/** A way to the coordinator without sockets: what undici's dispatcher is for production, with requests as effects of the process, and time-outs at the world's clock. */
+/**
+ * A way to the coordinator without sockets: what undici's dispatcher is for production, with requests as effects of the
+ * process, and time-outs at the world's clock.
+ */
 export function worldRoute(options: WorldRouteOptions): Route {
   const open = new Set<(error: Error) => void>()
   const dispatcher = {
@@ -77,11 +80,15 @@ function dispatch(
     if (latencyMs > 0) await new Promise<void>((resolve) => process.clock.after(latencyMs, resolve))
   }
   void process
-    .effect('coordinator', `${request.method} ${request.path.split('?')[0]}`, () => coordinator.exchange(process, request, cut.signal))
+    .effect('coordinator', `${request.method} ${request.path.split('?')[0]}`, () =>
+      coordinator.exchange(process, request, cut.signal),
+    )
     .then(async (answer) => {
       await wait()
       if (!finish()) return
-      const lower = Object.fromEntries(Object.entries(answer.headers).map(([name, value]) => [name.toLowerCase(), value]))
+      const lower = Object.fromEntries(
+        Object.entries(answer.headers).map(([name, value]) => [name.toLowerCase(), value]),
+      )
       handler.onResponseStart?.(controller, answer.status, lower, '')
       if (answer.body.length > 0) handler.onResponseData?.(controller, Buffer.from(answer.body))
       handler.onResponseEnd?.(controller, {})

@@ -26,7 +26,10 @@ export class Link {
 }
 
 /** What the machine has for the process at the other end, in order. */
-type Event = { readonly to: 'stdout' | 'stderr'; readonly bytes: Buffer } | { readonly exit: ExitStatus } | { readonly isLast: true }
+type Event =
+  | { readonly to: 'stdout' | 'stderr'; readonly bytes: Buffer }
+  | { readonly exit: ExitStatus }
+  | { readonly isLast: true }
 
 /** A command's way from a process to a machine and back, on one connection. */
 export class Channel {
@@ -61,7 +64,9 @@ export class Channel {
     signal?.addEventListener('abort', () => this.cut(signal.reason), { once: true })
   }
 
-  /** Its input, piece by piece; `end` when there is no more: then, or when the machine learns that the channel is over. */
+  /**
+   * Its input, piece by piece; `end` when there is no more: then, or when the machine learns that the channel is over.
+   */
   read(piece: (bytes: Buffer) => void, end: () => void): void {
     this.#onInput.push(piece)
     if (this.#hasInputEnded) end()

@@ -1,6 +1,9 @@
 const blockBytes = 4096
 
-/** A disk of bounded size, in blocks. When it is full, files can still be made, and what is in a block can be written over and added to up to its end; but no file gets another block. */
+/**
+ * A disk of bounded size, in blocks. When it is full, files can still be made, and what is in a block can be written
+ * over and added to up to its end; but no file gets another block.
+ */
 export class Disk {
   readonly #capacityBytes: number
   readonly #files = new Map<string, Buffer[]>()

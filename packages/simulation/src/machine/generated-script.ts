@@ -24,17 +24,24 @@ const shownLine = /\x1b\[32;1m\$ ([^\x1b]*)\x1b\[0;m/g
 
 /** Reads what `jobScript` made. Thrown: when it is something else. */
 export function readScript(text: string): GeneratedScript {
-  if (!text.startsWith('{ unset s; exec 2>&1; set -- "$PWD" 0\n')) throw new Error(`no generated script: ${text.slice(0, 200)}`)
+  if (!text.startsWith('{ unset s; exec 2>&1; set -- "$PWD" 0\n'))
+    throw new Error(`no generated script: ${text.slice(0, 200)}`)
   const parts: ScriptPart[] = []
   let nonce = ''
   for (const [, format, words = '', stage] of text.matchAll(markersOrStage)) {
     if (format !== undefined) {
       const markers = [...format.matchAll(/\\036(\w+) ([^\\]*)\\036/g)]
       nonce = markers[0]?.[1] ?? nonce
-      // Said only where sources are got by git, or where a job left variables in a file, or changed its login's: no job of the world does.
-      if (markers.some(([, , body = '']) => body === 'jobenv' || body === 'unkept' || body.startsWith('failed '))) continue
+      // Said only where sources are got by git, or where a job left variables in a file, or changed its login's: no job
+      // of the world does.
+      if (markers.some(([, , body = '']) => body === 'jobenv' || body === 'unkept' || body.startsWith('failed ')))
+        continue
       if (markers.some(([, , body = '']) => body.startsWith('unwritable '))) parts.push({ trouble: true })
-      else parts.push({ markers: markers.map(([, , body = '']) => body), words: words.trim() === '' ? [] : words.trim().split(' ') })
+      else
+        parts.push({
+          markers: markers.map(([, , body = '']) => body),
+          words: words.trim() === '' ? [] : words.trim().split(' '),
+        })
     } else if (stage !== undefined) {
       const lines = [...stage.matchAll(shownLine)].map(([, shown = '']) => {
         const act = actOf(shown)

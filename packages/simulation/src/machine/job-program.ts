@@ -1,5 +1,6 @@
 /**
- * What the jobs of the world do. A line of a job's script says one thing, in words that no shell knows: `world job j3`, `world print 4`, `world sleep 500`, `world exit 1`. The simulated shell does it; production only carries the text.
+ * What the jobs of the world do. A line of a job's script says one thing, in words that no shell knows: `world job j3`,
+ * `world print 4`, `world sleep 500`, `world exit 1`. The simulated shell does it; production only carries the text.
  *
  * @module
  */

@@ -2,8 +2,9 @@ import type { Channel } from './channel.ts'
 import type { Disk } from './disk.ts'
 
 /**
- * What `relayScript` starts: a `tee` that passes on what scripts print to its pipe and keeps it in a file, as far as there is room. It goes on without the file when that cannot be written, and without its channel when that is gone.
- * It ends once its input has ended and nobody has its pipe open.
+ * What `relayScript` starts: a `tee` that passes on what scripts print to its pipe and keeps it in a file, as far as
+ * there is room. It goes on without the file when that cannot be written, and without its channel when that is gone. It
+ * ends once its input has ended and nobody has its pipe open.
  */
 export class MachineRelay {
   readonly name: string
@@ -67,7 +68,10 @@ export class MachineRelay {
       const written = this.#disk.append(this.out, bytes.subarray(0, room))
       if (written < bytes.length) {
         this.#hasFile = false
-        this.#channel.write('stderr', `tee: ${this.out}: ${room < bytes.length ? 'File too large' : 'No space left on device'}\n`)
+        this.#channel.write(
+          'stderr',
+          `tee: ${this.out}: ${room < bytes.length ? 'File too large' : 'No space left on device'}\n`,
+        )
       }
     }
     this.#channel.write('stdout', bytes)

@@ -48,8 +48,9 @@ const cleanMs = 50
 const free = Buffer.from('-\n')
 
 /**
- * A machine that understands the commands production sends: it finds out by their structure what they are for, and does that to processes, files and pipes of its own. It runs no shell. What it does not know is an error: a
- * command that changed must be understood anew, never guessed.
+ * A machine that understands the commands production sends: it finds out by their structure what they are for, and does
+ * that to processes, files and pipes of its own. It runs no shell. What it does not know is an error: a command that
+ * changed must be understood anew, never guessed.
  */
 export class SimMachine {
   readonly id: string
@@ -64,7 +65,10 @@ export class SimMachine {
   readonly #claims = new Map<string, { readonly process: MachineProcess; readonly link: Link }>()
   /** By the shell's process. */
   readonly #scripts = new Map<MachineProcess, RunningScript>()
-  readonly #shells = new Map<MachineProcess, { readonly shell: ScriptRun; readonly over: (exit: ExitStatus, line?: string) => void }>()
+  readonly #shells = new Map<
+    MachineProcess,
+    { readonly shell: ScriptRun; readonly over: (exit: ExitStatus, line?: string) => void }
+  >()
   /** Scripts whose job may have processes beside their shell. */
   readonly #left = new Map<string, RunningScript>()
   #hasDirectory = false
@@ -184,7 +188,9 @@ export class SimMachine {
       this.#runAttached(script, marker, channel, claim, process)
       return
     }
-    const isMade = this.disk.has(detach.file) ? !detach.refusesSecond && this.#overwrite(detach.file) : this.disk.create(detach.file)
+    const isMade = this.disk.has(detach.file)
+      ? !detach.refusesSecond && this.#overwrite(detach.file)
+      : this.disk.create(detach.file)
     if (!isMade) {
       leave('taken')
       return
@@ -227,7 +233,13 @@ export class SimMachine {
     return true
   }
 
-  #runAttached(script: GeneratedScript, marker: string, channel: Channel, claim?: Claim, started?: MachineProcess): void {
+  #runAttached(
+    script: GeneratedScript,
+    marker: string,
+    channel: Channel,
+    claim?: Claim,
+    started?: MachineProcess,
+  ): void {
     const process: MachineProcess = started ?? this.#process(marker, () => this.#shellKilled(process))
     this.#runScript(script, process, {
       marker,
@@ -316,7 +328,9 @@ export class SimMachine {
 
   #endJob(text: string, channel: Channel): void {
     const marker = found(/grep -e '\^==> \/proc\/' -e '\^RUNNER_CORE_JOB=(\w+)\$'/, text)
-    const [limit = 0, grace = 0] = [...text.matchAll(/rc_age -ge (\d+) \]/g)].map(([, hundredths]) => Number(hundredths) * 10)
+    const [limit = 0, grace = 0] = [...text.matchAll(/rc_age -ge (\d+) \]/g)].map(
+      ([, hundredths]) => Number(hundredths) * 10,
+    )
     const ofJob = (): readonly MachineProcess[] => [...this.#processes].filter((process) => process.marker === marker)
     const answer = (text: string): void => {
       channel.write('stdout', `${text}\n`)
@@ -357,7 +371,10 @@ export class SimMachine {
     const lines = (): readonly string[] => (this.disk.read(file)?.toString() ?? '').split('\n').slice(0, -1)
     const [, place] = lines()
     if (place === undefined) {
-      channel.write('stdout', `\x1e${nonce} ${this.disk.has(file) && text.includes(' torn\\036') ? 'torn' : 'absent'}\x1e`)
+      channel.write(
+        'stdout',
+        `\x1e${nonce} ${this.disk.has(file) && text.includes(' torn\\036') ? 'torn' : 'absent'}\x1e`,
+      )
       this.#end(channel, { code: 0 })
       return
     }
@@ -444,7 +461,8 @@ export class SimMachine {
       if (!file.startsWith(`${files}.`) || holder === '') continue
       const [, manager, run] = this.disk.read(file)!.toString().split('\n')[0]!.split(' ')
       const { process, link } = this.#claims.get(file) ?? {}
-      const shell = process === undefined || !this.#processes.has(process) ? 'gone' : link?.isOpen === true ? 'connected' : 'alive'
+      const shell =
+        process === undefined || !this.#processes.has(process) ? 'gone' : link?.isOpen === true ? 'connected' : 'alive'
       channel.write('stdout', `held ${file.slice(files.length + 1)} ${holder} ${manager} ${run} ${shell}\n`)
     }
     channel.write('stdout', `disk ${this.#trouble() ?? '8192 1000 '}\ndone\n`)
@@ -474,7 +492,9 @@ export class SimMachine {
     })
   }
 
-  /** What a look at the disk says: free KiB and inodes, and the error of a small file; undefined: it could be written. */
+  /**
+   * What a look at the disk says: free KiB and inodes, and the error of a small file; undefined: it could be written.
+   */
   #trouble(): string | undefined {
     return this.disk.freeBytes >= 4096 ? undefined : '0 1000 No space left on device'
   }

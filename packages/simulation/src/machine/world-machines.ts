@@ -16,7 +16,8 @@ export interface WorldMachinesOptions {
 }
 
 /** What a bash that read no start-up file says of itself. */
-const loginPrint = 'hBs,5.2.15(1)-release,braceexpand:hashall:interactive-comments,checkwinsize:cmdhist:progcomp,BASH BASHOPTS,EUID'
+const loginPrint =
+  'hBs,5.2.15(1)-release,braceexpand:hashall:interactive-comments,checkwinsize:cmdhist:progcomp,BASH BASHOPTS,EUID'
 
 /** The machines of a world, each with processes and a disk of its own, as long as it runs. */
 export class WorldMachines {
@@ -31,7 +32,9 @@ export class WorldMachines {
   get running(): readonly (RunningScript & { readonly job: string; readonly instanceId: string })[] {
     this.sweep()
     return [...this.#machines.values()].flatMap((machine) =>
-      machine.scripts.flatMap((script) => (script.job === undefined ? [] : [{ ...script, job: script.job, instanceId: machine.id }])),
+      machine.scripts.flatMap((script) =>
+        script.job === undefined ? [] : [{ ...script, job: script.job, instanceId: machine.id }],
+      ),
     )
   }
 

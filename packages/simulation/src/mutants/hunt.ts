@@ -2,7 +2,10 @@ import { Worker } from 'node:worker_threads'
 import type { Mutant } from './mutant.ts'
 import type { HuntNews, HuntOrder } from './mutant-worker.ts'
 
-/** `noticed` after so many runs · `missed` by all of them · `broken` it does not load, so nothing was shown · `cut` the time was up before. */
+/**
+ * `noticed` after so many runs · `missed` by all of them · `broken` it does not load, so nothing was shown · `cut` the
+ * time was up before.
+ */
 export interface Hunted {
   readonly mutant: Mutant
   readonly state: 'noticed' | 'missed' | 'broken' | 'cut'
@@ -25,11 +28,16 @@ interface Quarry {
 }
 
 /**
- * Plays runs with the mutant until one breaks something that the code as it is does not break in the same run, in threads of their own. A thread that fails, hangs or grows without end has shown it as well. `signal`: no longer.
+ * Plays runs with the mutant until one breaks something that the code as it is does not break in the same run, in
+ * threads of their own. A thread that fails, hangs or grows without end has shown it as well. `signal`: no longer.
  */
 async function hunt({ mutant, seed, runs }: Quarry, signal?: AbortSignal): Promise<Hunted> {
   const startedAt = performance.now()
-  const ended = (found: Found): Hunted => ({ mutant, ...found, seconds: Math.round((performance.now() - startedAt) / 100) / 10 })
+  const ended = (found: Found): Hunted => ({
+    mutant,
+    ...found,
+    seconds: Math.round((performance.now() - startedAt) / 100) / 10,
+  })
   for (let skip = 0; ; ) {
     const found = await play({ mutant, seed, skip, runs: runs - skip, isControl: false }, signal)
     if (found.state !== 'noticed') return ended(found)
@@ -58,7 +66,8 @@ function play(order: HuntOrder, signal: AbortSignal | undefined): Promise<Found>
       resolve({ state, runs, ...found })
     }
     const cut = (): void => end('cut')
-    const failed = (how: string): void => (isLoaded ? end('noticed', { runs: runs + 1, seed: seed + runs, how }) : end('broken', { how }))
+    const failed = (how: string): void =>
+      isLoaded ? end('noticed', { runs: runs + 1, seed: seed + runs, how }) : end('broken', { how })
     const timer = setTimeout(() => failed('a run does not come to an end'), stuckMs)
     signal?.addEventListener('abort', cut, { once: true })
     if (signal?.aborted) return cut()
@@ -85,7 +94,14 @@ export interface HuntAllOptions {
 }
 
 /** Hunts mutants, several at once, in their order. */
-export async function huntAll({ mutants, seed, runs, atOnce, onHunted, signal }: HuntAllOptions): Promise<readonly Hunted[]> {
+export async function huntAll({
+  mutants,
+  seed,
+  runs,
+  atOnce,
+  onHunted,
+  signal,
+}: HuntAllOptions): Promise<readonly Hunted[]> {
   const left = [...mutants]
   const all: Hunted[] = []
   const work = async (): Promise<void> => {

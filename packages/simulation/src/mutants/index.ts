@@ -39,7 +39,10 @@ const focuses: readonly (readonly [string, readonly StepName[]])[] = [
   ['ends/', ['wire', 'outage', ...kills]],
   ['handled-job', ['wire', 'outage', 'cancelJob', 'succeed', ...kills]],
   ['job-journal', kills],
-  ['runner-instance-executor', ['leavingJob', 'stubbornJob', 'cancelJob', 'hangingJob', 'cutNetwork', 'mendNetwork', 'isolate', ...kills]],
+  [
+    'runner-instance-executor',
+    ['leavingJob', 'stubbornJob', 'cancelJob', 'hangingJob', 'cutNetwork', 'mendNetwork', 'isolate', ...kills],
+  ],
   ['packages/job/', ['cutNetwork', 'mendNetwork', 'isolate', ...kills]],
   ['provisioner', ['foreign', 'resize', 'force', 'hide', 'keep', ...kills]],
 ]

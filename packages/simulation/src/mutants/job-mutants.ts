@@ -25,8 +25,8 @@ export const runnerMutants: readonly Mutant[] = [
     name: 'a job that came is not kept before it is accepted',
     breaks: 'jobs',
     file: runner('job-handler'),
-    find: '    await journal.took({',
-    replace: '    void journal.took({',
+    find: '    await journal.took(',
+    replace: '    void journal.took(',
   },
   {
     name: 'a job that came is not kept',
@@ -54,7 +54,8 @@ export const runnerMutants: readonly Mutant[] = [
     breaks: 'jobs',
     file: runner('job-handler'),
     find: ": this.#keepBefore(start, (wait) => journal.keep(job.id, 'checkpoint', checkpoint, wait))",
-    replace: ": void this.#keepBefore(start, (wait) => journal.keep(job.id, 'checkpoint', checkpoint, wait)).catch(() => {})",
+    replace:
+      ": void this.#keepBefore(start, (wait) => journal.keep(job.id, 'checkpoint', checkpoint, wait)).catch(() => {})",
   },
   {
     name: 'a log without room for a line fails its writer',
@@ -114,7 +115,8 @@ export const runnerMutants: readonly Mutant[] = [
     breaks: 'jobs',
     file: 'packages/runner/src/handled-job.ts',
     find: '    const accepted = this.#accept()\n',
-    replace: "    const accepted = this.#options.place === undefined ? Promise.resolve('accepted' as const) : this.#accept()\n",
+    replace:
+      "    const accepted = this.#options.place === undefined ? Promise.resolve('accepted' as const) : this.#accept()\n",
   },
   {
     name: 'a job that was kept and had not begun is forgotten',
@@ -128,7 +130,8 @@ export const runnerMutants: readonly Mutant[] = [
     breaks: 7,
     file: runner('state/take-over-jobs'),
     find: 'if (job.end !== undefined) return giveBack(acquisitionKey, scaler)',
-    replace: 'if (job.end !== undefined) {\n      scaler.claimRestored(acquisitionKey)\n      return Promise.resolve()\n    }',
+    replace:
+      'if (job.end !== undefined) {\n      scaler.claimRestored(acquisitionKey)\n      return Promise.resolve()\n    }',
   },
   {
     name: 'a slot whose job is not known is lent again',
@@ -213,7 +216,8 @@ export const runnerMutants: readonly Mutant[] = [
     breaks: 'traces',
     file: runner('gitlab/trace-upload'),
     find: '    const bytes = await this.#trace.read(from, Math.min(pieceBytes, limit - from))\n',
-    replace: '    const bytes = await this.#trace.read(from, Math.min(pieceBytes, limit - from))\n    this.#offset += bytes.length\n',
+    replace:
+      '    const bytes = await this.#trace.read(from, Math.min(pieceBytes, limit - from))\n    this.#offset += bytes.length\n',
   },
   {
     name: 'where the coordinator says that its trace ends is ignored',
@@ -269,7 +273,8 @@ export const runnerMutants: readonly Mutant[] = [
     breaks: 7,
     file: runner('handled-job'),
     find: '        onPlaced(prepared)\n        if (this.#isGivenBack) await prepared.release()',
-    replace: '        onPlaced(prepared)\n        await prepared.release()\n        if (this.#isGivenBack) await prepared.release()',
+    replace:
+      '        onPlaced(prepared)\n        await prepared.release()\n        if (this.#isGivenBack) await prepared.release()',
   },
   {
     name: 'a job that is left to another process is ended here',
@@ -384,8 +389,8 @@ export const machineMutants: readonly Mutant[] = [
     name: 'an instance that cannot be connected to is lent on',
     breaks: 5,
     file: executor('instance-executor'),
-    find: "if (verdict === 'replace' && !budget.signal.aborted) acquisition.condemn(",
-    replace: "if (verdict === 'hopeless' && !budget.signal.aborted) acquisition.condemn(",
+    find: "if (verdict === 'replace' && !budget.signal.aborted)",
+    replace: "if (verdict === 'hopeless' && !budget.signal.aborted)",
   },
   {
     name: 'an instance that no job could reach stays lent',

@@ -1,4 +1,5 @@
-// Plays runs with one mistake in the production code, in a thread of its own: nothing of that code is loaded here before the mistake is made.
+// Plays runs with one mistake in the production code, in a thread of its own: nothing of that code is loaded here
+// before the mistake is made.
 import { registerHooks } from 'node:module'
 import { parentPort, workerData } from 'node:worker_threads'
 import { type Mutant, mutatedSource, urlOf } from './mutant.ts'

@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs'
 import type { StepName } from '../steps.ts'
 import type { PromiseNumber } from '../witness.ts'
 
-/** What a mistake breaks: a promise of the design; or what the checker of histories knows of jobs, their traces, why they wait, and secrets. */
+/**
+ * What a mistake breaks: a promise of the design; or what the checker of histories knows of jobs, their traces, why
+ * they wait, and secrets.
+ */
 type Guarded = PromiseNumber | 'jobs' | 'traces' | 'reasons' | 'secrets'
 
 /** A mistake in the production code, made in its text: one guard of a promise is taken away. */

@@ -24,7 +24,8 @@ export const provisionerMutants: readonly Mutant[] = [
     file: at('provisioner'),
     find: 'if (this.#busyChecks.isBusy(id)) return false',
     replace: '',
-    equivalent: 'it is given back before anything is sent, by the check right before the delete, and was not lent to anybody meanwhile',
+    equivalent:
+      'it is given back before anything is sent, by the check right before the delete, and was not lent to anybody meanwhile',
   },
   {
     name: 'what an earlier process lent is not busy',
@@ -32,7 +33,8 @@ export const provisionerMutants: readonly Mutant[] = [
     file: at('provisioner'),
     find: 'endBusy: this.#busyChecks.add((id) => busy.has(id))',
     replace: 'endBusy: this.#busyChecks.add(() => busy.has(undefined))',
-    equivalent: 'the scaler takes the loans over before the first delete can be sent, which waits for its intent to be written',
+    equivalent:
+      'the scaler takes the loans over before the first delete can be sent, which waits for its intent to be written',
   },
   {
     name: 'nobody looks who has the group before a delete',
@@ -100,7 +102,8 @@ export const provisionerMutants: readonly Mutant[] = [
     file: at('provisioner/health'),
     find: 'if (failedNow < settings.massFailureMinimum || failedNow * 2 < records.size) {',
     replace: 'if (failedNow < settings.massFailureMinimum || failedNow > 0) {',
-    equivalent: 'checks remove idle instances only: without the brake time is lost in an outage of the network, and no job',
+    equivalent:
+      'checks remove idle instances only: without the brake time is lost in an outage of the network, and no job',
   },
   {
     name: 'an open connection is no evidence of life',
@@ -186,7 +189,7 @@ export const provisionerMutants: readonly Mutant[] = [
     name: 'a stranger is given work',
     breaks: 2,
     file: at('provisioner/instance'),
-    find: "instance.removal === undefined && instance.cause !== 'unexpected'",
+    find: "instance.removal === undefined &&\n    instance.cause !== 'unexpected'",
     replace: 'instance.removal === undefined',
   },
   {
@@ -202,7 +205,8 @@ export const provisionerMutants: readonly Mutant[] = [
     file: at('provisioner/requests'),
     find: "if (listed.beganAt >= launch.deadlineAt) return 'expired'",
     replace: "if (now >= launch.deadlineAt) return 'expired'",
-    equivalent: 'while lists fail nothing is launched, and the first that works shows what came, which its token or its id makes ours',
+    equivalent:
+      'while lists fail nothing is launched, and the first that works shows what came, which its token or its id makes ours',
   },
   {
     name: 'refusals are no reason to wait',
@@ -222,8 +226,8 @@ export const provisionerMutants: readonly Mutant[] = [
     name: 'an open breaker lets launches through',
     breaks: 5,
     file: at('provisioner/launch-breaker'),
-    find: "return isLaunch(operation) ? { state: now >= probeAt ? 'half_open' : 'open',",
-    replace: "return isLaunch(operation) ? { state: now >= 0 ? 'half_open' : 'open',",
+    find: "? { state: now >= probeAt ? 'half_open' : 'open',",
+    replace: "? { state: now >= 0 ? 'half_open' : 'open',",
   },
   {
     name: 'a call without an answer is waited for for ever',
@@ -271,8 +275,8 @@ export const provisionerMutants: readonly Mutant[] = [
     name: 'deletes are sent once only',
     breaks: 6,
     file: at('provisioner/removals'),
-    find: 'nextSendAt: now + retryMs * Math.min(2 ** (accepted - 1), 10) }',
-    replace: 'nextSendAt: Infinity }',
+    find: 'nextSendAt: now + retryMs * Math.min(2 ** (accepted - 1), 10),',
+    replace: 'nextSendAt: Infinity,',
   },
   {
     name: 'a delete that was refused is not tried again',
@@ -327,7 +331,7 @@ export const provisionerMutants: readonly Mutant[] = [
     name: 'an instance that came back passes for a good one after a crash',
     breaks: 6,
     file: at('provisioner'),
-    find: "if (removal !== undefined && lostAt === undefined) intents.note('removal', id,",
+    find: "if (removal !== undefined && lostAt === undefined)\n      intents.note('removal', id,",
     replace: "if (removal === null) intents.note('removal', id,",
   },
   {
@@ -354,7 +358,8 @@ export const provisionerMutants: readonly Mutant[] = [
     file: at('provisioner/intents'),
     find: '} catch (error) {\n      if (isFenced(error)) onFenced(error)',
     replace: '} catch (error) {',
-    equivalent: 'the journal tells the same refusal to its listener, and the lease aborts its signal `lost`: three ways to one stop',
+    equivalent:
+      'the journal tells the same refusal to its listener, and the lease aborts its signal `lost`: three ways to one stop',
   },
   {
     name: 'a launch that an earlier process announced, and may not have sent, is awaited',
@@ -402,7 +407,8 @@ export const journalMutants: readonly Mutant[] = [
     breaks: 'jobs',
     file: journal,
     find: '        if (signal?.aborted || isFenced(error)) throw error\n',
-    replace: "        if (isFenced(error)) throw error\n        if (error instanceof StateError && error.code === 'unavailable') return\n",
+    replace:
+      "        if (isFenced(error)) throw error\n        if (error instanceof StateError && error.code === 'unavailable') return\n",
     focus: ['stateTooLarge', 'stateTooLarge', 'jobs', 'killNow', 'killAfter'],
   },
   {

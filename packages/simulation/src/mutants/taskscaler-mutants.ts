@@ -23,7 +23,8 @@ export const taskscalerMutants: readonly Mutant[] = [
     breaks: 1,
     file: at('restore-lent'),
     find: 'const restored = new Map(roster.restore(usage, instances, now).map((acquisition) => [acquisition.key, acquisition]))',
-    replace: 'const restored = new Map(roster.restore({ ...usage, lent: [] }, instances, now).map((one) => [one.key, one]))',
+    replace:
+      'const restored = new Map(roster.restore({ ...usage, lent: [] }, instances, now).map((one) => [one.key, one]))',
   },
   {
     name: 'a slot is lent before that is kept',
@@ -134,8 +135,10 @@ export const taskscalerMutants: readonly Mutant[] = [
     name: 'a slot is given back twice',
     breaks: 7,
     file: at('taskscaler'),
-    find: "acquisition.lender !== this.#lender || acquisition.state !== 'lent') return\n    acquisition.state = 'released'",
-    replace: 'acquisition.lender !== this.#lender) return',
+    find:
+      "acquisition.lender !== this.#lender ||\n      acquisition.state !== 'lent'\n    )\n" +
+      "      return\n    acquisition.state = 'released'",
+    replace: 'acquisition.lender !== this.#lender\n    )\n      return',
   },
   {
     name: 'what was lent on a lost instance stays lent',
@@ -176,8 +179,8 @@ export const taskscalerMutants: readonly Mutant[] = [
     name: 'capacity is promised while what is lent cannot be kept',
     breaks: 4,
     file: at('taskscaler'),
-    find: "if (this.#state !== 'open' || !this.#allocator.hasSlotFor(options) || this.#journal?.trouble !== undefined) this.#admit(options)",
-    replace: "if (this.#state !== 'open' || !this.#allocator.hasSlotFor(options)) this.#admit(options)",
+    find: '!this.#allocator.hasSlotFor(options) || this.#journal?.trouble !== undefined)',
+    replace: '!this.#allocator.hasSlotFor(options))',
   },
   {
     name: 'capacity is promised without any room for it',

@@ -48,7 +48,10 @@ export function outage(name: string, { setting, holds, mistake }: Outage): void 
   }
   test(name, async () => {
     await run()
-    await expect(run({ ...mistake, breaks: 1 }), `with this mistake nothing is noticed: ${mistake.name}`).rejects.toThrow()
+    await expect(
+      run({ ...mistake, breaks: 1 }),
+      `with this mistake nothing is noticed: ${mistake.name}`,
+    ).rejects.toThrow()
   })
 }
 

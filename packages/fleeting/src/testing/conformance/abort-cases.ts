@@ -57,7 +57,10 @@ export const abortCases: readonly ConformanceCase[] = [
         ensure(early === 'went on', `the cloud hangs, and ${on} ${early}`)
         controller.abort(stopped)
         const outcome = await outcomeWithin(context, answer, 1000)
-        ensure(outcome === 'rejected', `${on} ${outcome} after its abort while the cloud hangs; it must reject within a second`)
+        ensure(
+          outcome === 'rejected',
+          `${on} ${outcome} after its abort while the cloud hangs; it must reject within a second`,
+        )
         context.cloud.heal()
         const refusal = await refusalOf(context, on, id!)
         ensure(refusal === undefined, `${on} still fails when the cloud no longer hangs: ${refusal?.message}`)
@@ -71,7 +74,11 @@ async function rejectsSoon(context: ConformanceContext, name: string, answer: Pr
   ensure(outcome === 'rejected', `${name} with an aborted signal ${outcome}; it must reject within a second`)
 }
 
-function outcomeWithin(context: ConformanceContext, answer: Promise<unknown>, ms: number): Promise<'resolved' | 'rejected' | 'went on'> {
+function outcomeWithin(
+  context: ConformanceContext,
+  answer: Promise<unknown>,
+  ms: number,
+): Promise<'resolved' | 'rejected' | 'went on'> {
   return Promise.race([
     answer.then(
       () => 'resolved' as const,

@@ -1,7 +1,10 @@
 import type { CloudCall, FaultyCall } from './cloud-hand.ts'
 import { type ConformanceCase, type ConformanceContext, ensure } from './conformance-case.ts'
 
-/** The most calls that one `list` of a few machines may take: the group, its machines, their addresses, its failures, and a second page. */
+/**
+ * The most calls that one `list` of a few machines may take: the group, its machines, their addresses, its failures,
+ * and a second page.
+ */
 const fewCalls = 6
 
 /** What calls of the group cost in calls of the cloud. */
@@ -10,7 +13,8 @@ export const callCases: readonly ConformanceCase[] = [
     name: 'list takes few calls, and not one for each machine',
     needs: { instances: 3, cloud: ['calls'] },
     async run(context) {
-      // Right after a change a group may look once at how it ended: what is counted is the list that is read again and again.
+      // Right after a change a group may look once at how it ended: what is counted is the list that is read again and
+      // again.
       await context.settle()
       const empty = await counted(context, 'list', 'list without new machines', () => context.list())
       await context.launch(3)
@@ -37,7 +41,10 @@ export const callCases: readonly ConformanceCase[] = [
   },
 ]
 
-/** The calls of the cloud that `act` takes, noted. A limit that the group knows, and draws from without telling so, cannot be kept by anybody. */
+/**
+ * The calls of the cloud that `act` takes, noted. A limit that the group knows, and draws from without telling so,
+ * cannot be kept by anybody.
+ */
 async function counted(
   context: ConformanceContext,
   operation: FaultyCall,
@@ -47,7 +54,9 @@ async function counted(
   const before = context.cloud.calls().length
   await act()
   const calls = context.cloud.calls().slice(before)
-  context.note(`${what}: ${calls.length} ${calls.length === 1 ? 'call' : 'calls'}${calls.length > 0 ? `: ${named(calls)}` : ''}`)
+  context.note(
+    `${what}: ${calls.length} ${calls.length === 1 ? 'call' : 'calls'}${calls.length > 0 ? `: ${named(calls)}` : ''}`,
+  )
   const { rateLimits } = context.info
   const told = rateLimits?.draws(operation, 3) ?? {}
   const untold = calls.filter(({ bucket }) => Object.hasOwn(rateLimits?.buckets ?? {}, bucket) && !told[bucket])

@@ -28,7 +28,9 @@ export const capabilityCases: readonly ConformanceCase[] = [
         for (const time of ['first', 'second']) {
           const { accepted } = await context.group[method]!(ids, context.signal)
           ensure(accepted.includes(ids[0]!), `the ${time} ${method} of ${ids[0]} was not accepted`)
-          await context.until(`${ids[0]} to be ${state}`, (rows) => rows.some((row) => row.id === ids[0] && row.state === state))
+          await context.until(`${ids[0]} to be ${state}`, (rows) =>
+            rows.some((row) => row.id === ids[0] && row.state === state),
+          )
         }
       }
     },

@@ -1,12 +1,17 @@
 import type { InstanceState } from '../../instance-group.ts'
 
-/** The four calls of a group that a fault can meet. `increase` and `decrease` mean the writing calls to the cloud, whatever is read before them. */
+/**
+ * The four calls of a group that a fault can meet. `increase` and `decrease` mean the writing calls to the cloud,
+ * whatever is read before them.
+ */
 export type FaultyCall = 'list' | 'increase' | 'decrease' | 'connectInfo'
 
 /**
- * What a cloud answers, in words that every cloud has; each fake says it as its cloud would.
- * `throttled` too many calls · `quota` · `capacity` no such machine now: at once or as a launch that fails later, as the cloud does it · `auth` · `invalid_config` the group or its template cannot work ·
- * `conflict` another change is under way · `server_error` a 5xx · `reset` the network connection is cut · `hang` no answer at all · `lost_answer` the cloud acts, and the connection is cut before its answer.
+ * What a cloud answers, in words that every cloud has; each fake says it as its cloud would. `throttled` too many calls
+ * · `quota` · `capacity` no such machine now: at once or as a launch that fails later, as the cloud does it · `auth` ·
+ * `invalid_config` the group or its template cannot work · `conflict` another change is under way · `server_error` a
+ * 5xx · `reset` the network connection is cut · `hang` no answer at all · `lost_answer` the cloud acts, and the
+ * connection is cut before its answer.
  */
 export type CloudFaultKind =
   | 'throttled'
@@ -23,7 +28,10 @@ export type CloudFaultKind =
 export interface CloudFault {
   readonly kind: CloudFaultKind
   readonly on: FaultyCall
-  /** How many calls of the cloud's API it meets, retries of its SDK included. Default: every one until {@link CloudHand.heal}. */
+  /**
+   * How many calls of the cloud's API it meets, retries of its SDK included. Default: every one until
+   * {@link CloudHand.heal}.
+   */
   readonly times?: number
   /** What the cloud asks to wait, milliseconds, where it can say so. */
   readonly retryAfterMs?: number
@@ -44,7 +52,8 @@ export interface CloudCall {
 }
 
 /**
- * A hand on the cloud behind a group: does what other people, and bad luck, do to it. With one the suite also checks what a group cannot show by itself. A method that is absent skips the cases that need it, by name.
+ * A hand on the cloud behind a group: does what other people, and bad luck, do to it. With one the suite also checks
+ * what a group cannot show by itself. A method that is absent skips the cases that need it, by name.
  */
 export interface CloudHand {
   /** From now on calls fail so. Faults on the same call are met in the order given. */
@@ -71,6 +80,9 @@ export interface CloudHand {
   readonly saysRetryAfter?: boolean
   /** Time passes for the group and its cloud, so that credentials expire. Absent: the suite waits for it, if it can. */
   passTime?(ms: number): void | Promise<void>
-  /** Faults of the set-up that `init` must report: puts the group into each, by the name of the finding that must come of it. Answers how to undo it. */
+  /**
+   * Faults of the set-up that `init` must report: puts the group into each, by the name of the finding that must come
+   * of it. Answers how to undo it.
+   */
   readonly misconfigurations?: ReadonlyMap<string, () => () => void>
 }

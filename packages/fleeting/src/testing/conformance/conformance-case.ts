@@ -1,6 +1,14 @@
 import type { Clock } from '../../clock.ts'
 import type { Connection } from '../../connection.ts'
-import type { Capability, GroupInfo, IncreaseResult, InstanceGroup, InstanceState, ListedInstance, Untold } from '../../instance-group.ts'
+import type {
+  Capability,
+  GroupInfo,
+  IncreaseResult,
+  InstanceGroup,
+  InstanceState,
+  ListedInstance,
+  Untold,
+} from '../../instance-group.ts'
 import type { CloudFaultKind, CloudHand } from './cloud-hand.ts'
 
 /** One rule of the contract, as a check that throws when the group breaks it. Needs no test runner. */
@@ -26,7 +34,9 @@ export interface ConformanceCase {
 /** What a case works with. Instances that it leaves behind are removed after it. */
 export interface ConformanceContext {
   readonly group: InstanceGroup
-  /** The hand on the group's cloud; only the parts that the case needs may be used. Faults are healed after the case. */
+  /**
+   * The hand on the group's cloud; only the parts that the case needs may be used. Faults are healed after the case.
+   */
   readonly cloud: Required<CloudHand>
   readonly info: GroupInfo
   readonly clock: Clock
@@ -48,7 +58,10 @@ export interface ConformanceContext {
   connect(id: string): Promise<Connection>
   /** A token nobody has used. */
   newToken(): string
-  /** Reads `list` again and again until `found` answers something true, which it returns. Throws with the last list once the patience is at its end. */
+  /**
+   * Reads `list` again and again until `found` answers something true, which it returns. Throws with the last list once
+   * the patience is at its end.
+   */
   until<T>(what: string, found: (rows: readonly ListedInstance[]) => T | undefined | false): Promise<T>
   /** A few reads of `list` later: time for what must not happen to happen. */
   settle(): Promise<readonly ListedInstance[]>
@@ -58,7 +71,10 @@ export interface ConformanceContext {
   skip(reason: string): never
   /** A line for the report. */
   note(text: string): void
-  /** Lets so many milliseconds pass: on a clock that can be set forward, or by waiting when it is no longer than the patience. False: neither is possible. */
+  /**
+   * Lets so many milliseconds pass: on a clock that can be set forward, or by waiting when it is no longer than the
+   * patience. False: neither is possible.
+   */
   pass(ms: number): Promise<boolean>
   /** Resolves after about so many milliseconds of real time. */
   pause(ms: number): Promise<void>

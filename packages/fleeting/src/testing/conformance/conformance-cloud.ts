@@ -13,5 +13,10 @@ export interface ConformanceCloud extends AsyncDisposable {
   readonly options?: Omit<ConformanceOptions, 'cloud' | 'signal'>
 }
 
-/** What a module given as `fleeting conformance --cloud` exports under the name `createConformanceCloud`. `pluginConfig` is what the configuration file says. */
-export type CreateConformanceCloud = (pluginConfig: Readonly<Record<string, unknown>>) => ConformanceCloud | Promise<ConformanceCloud>
+/**
+ * What a module given as `fleeting conformance --cloud` exports under the name `createConformanceCloud`. `pluginConfig`
+ * is what the configuration file says.
+ */
+export type CreateConformanceCloud = (
+  pluginConfig: Readonly<Record<string, unknown>>,
+) => ConformanceCloud | Promise<ConformanceCloud>

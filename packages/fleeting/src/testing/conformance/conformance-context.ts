@@ -88,7 +88,10 @@ export function conformanceContext(parts: ContextParts): ConformanceContext {
     async increase(count, launchToken = context.newToken()) {
       const result = await settled('increase', () => group.increase({ count, launchToken }, signal))
       const errors = (result.errors ?? []).map(({ message }) => message).join('; ')
-      ensure(result.requested === count, `${count} were asked for, ${result.requested} accepted: ${errors || 'no error was told'}`)
+      ensure(
+        result.requested === count,
+        `${count} were asked for, ${result.requested} accepted: ${errors || 'no error was told'}`,
+      )
       return result
     },
     async launch(count) {
@@ -108,7 +111,10 @@ export function conformanceContext(parts: ContextParts): ConformanceContext {
         refused.length === 0,
         `${refused.join(', ')} was not accepted: ${errors.map(({ message }) => message).join('; ') || 'no error was told'}`,
       )
-      await context.until(`${ids.join(', ')} to be gone`, (rows) => !rows.some((row) => ids.includes(row.id) && row.state !== 'deleted'))
+      await context.until(
+        `${ids.join(', ')} to be gone`,
+        (rows) => !rows.some((row) => ids.includes(row.id) && row.state !== 'deleted'),
+      )
     },
     async connect(id) {
       return group.connect?.(id, signal) ?? connect(await group.connectInfo(id, signal), signal)

@@ -8,7 +8,10 @@ import type { ConformanceWait } from './long-waits.ts'
 export interface ConformanceOptions {
   /** How many instances the run may have at once, ≥ 1. With 3 or more every case runs. Default 3. */
   readonly maxInstances?: number
-  /** A hand on the cloud behind the group, or how to get it once the group is made. With it the suite also injects faults, plays other people, and counts calls. Default: those cases are skipped. */
+  /**
+   * A hand on the cloud behind the group, or how to get it once the group is made. With it the suite also injects
+   * faults, plays other people, and counts calls. Default: those cases are skipped.
+   */
   readonly cloud?: CloudHand | (() => CloudHand | Promise<CloudHand>)
   /** How machines are reached by their connect info. Default: by SSH. */
   readonly connect?: (info: ConnectInfo, signal: AbortSignal) => Promise<Connection>
@@ -16,13 +19,21 @@ export interface ConformanceOptions {
   readonly patienceMs?: number
   /** Pause between two reads of `list`, milliseconds. Default 100; more for a cloud that counts calls. */
   readonly pollMs?: number
-  /** Whether a machine lives on when its instance is removed, as hosts do that were only lent: then its open connections need not end. Default false. */
+  /**
+   * Whether a machine lives on when its instance is removed, as hosts do that were only lent: then its open connections
+   * need not end. Default false.
+   */
   readonly machinesOutliveInstances?: boolean
-  /** Called while a case waits for long, after 5 s first: for what, and what the group shows instead. Default: nothing is said before the case ends. */
+  /**
+   * Called while a case waits for long, after 5 s first: for what, and what the group shows instead. Default: nothing
+   * is said before the case ends.
+   */
   readonly onWait?: (wait: ConformanceWait) => void
   /** Ends the run early: the case under way fails, what was made is removed, and the other cases are skipped. */
   readonly signal?: AbortSignal
-  /** The clock that the group's credentials expire by. Default: the machine's own. The suite itself lives in real time. */
+  /**
+   * The clock that the group's credentials expire by. Default: the machine's own. The suite itself lives in real time.
+   */
   readonly clock?: Clock
 }
 

@@ -6,7 +6,12 @@ import { untilAbort } from '../../provisioner/until-abort.ts'
 import type { CloudHand } from './cloud-hand.ts'
 import { alive, type ConformanceCase, type ConformanceContext, ensure, NotApplicable } from './conformance-case.ts'
 import { conformanceContext } from './conformance-context.ts'
-import { type ConformanceOptions, type ConformanceSettings, conformanceSettings, type MakeGroup } from './conformance-options.ts'
+import {
+  type ConformanceOptions,
+  type ConformanceSettings,
+  conformanceSettings,
+  type MakeGroup,
+} from './conformance-options.ts'
 import { LongWaits } from './long-waits.ts'
 
 /** What is proved when all cases are over. */
@@ -29,7 +34,8 @@ export type ConformanceOutcome = {
 )
 
 /**
- * A group under test, from `init` to `shutdown`. Whatever was there before is left alone, and must be there in the end; whatever appears meanwhile counts as the run's own and is removed. So give it a group of its own.
+ * A group under test, from `init` to `shutdown`. Whatever was there before is left alone, and must be there in the end;
+ * whatever appears meanwhile counts as the run's own and is removed. So give it a group of its own.
  */
 export class ConformanceRun {
   readonly info: GroupInfo
@@ -41,12 +47,20 @@ export class ConformanceRun {
   readonly others: ReadonlySet<string>
   #hasBegun = false
 
-  /** `makeGroup` is called again by cases that need a second group; all that it makes must be groups of one cloud. Thrown: what `makeGroup`, `init` and `list` throw. */
+  /**
+   * `makeGroup` is called again by cases that need a second group; all that it makes must be groups of one cloud.
+   * Thrown: what `makeGroup`, `init` and `list` throw.
+   */
   static async start(makeGroup: MakeGroup, options: ConformanceOptions = {}): Promise<ConformanceRun> {
     const { cloud } = options
     const settings = conformanceSettings(options)
     const { patienceMs } = settings
-    using limit = deadline(systemClock, patienceMs, () => new Error(`init and list took more than ${patienceMs} ms`), settings.signal)
+    using limit = deadline(
+      systemClock,
+      patienceMs,
+      () => new Error(`init and list took more than ${patienceMs} ms`),
+      settings.signal,
+    )
     const group = await makeGroup()
     try {
       const info = await untilAbort(group.init(limit.signal), limit.signal)
@@ -95,8 +109,10 @@ export class ConformanceRun {
     const { maxInstances, signal } = this.#settings
     if (signal.aborted) return 'the run was stopped'
     if (instances > maxInstances) return `needs ${instances} instances, and may have ${maxInstances}`
-    if (capability !== undefined && this.info.capabilities?.includes(capability) !== true) return `the group has no ${capability}`
-    if (tells !== undefined && this.info.untold?.includes(tells)) return `the group's protocol has no words for ${tells.replace('_', ' ')}`
+    if (capability !== undefined && this.info.capabilities?.includes(capability) !== true)
+      return `the group has no ${capability}`
+    if (tells !== undefined && this.info.untold?.includes(tells))
+      return `the group's protocol has no words for ${tells.replace('_', ' ')}`
     if (wholeGroup && this.info.maxSize > maxInstances)
       return `the group can have ${this.info.maxSize} instances, and the run ${maxInstances}`
     if (wholeGroup && this.others.size > 0) return 'the group has instances that are not ours'
@@ -110,11 +126,17 @@ export class ConformanceRun {
   /** Runs one case, unless it does not apply, and removes what it leaves behind, also when it fails. */
   async run(conformanceCase: ConformanceCase): Promise<ConformanceOutcome> {
     const reason = this.skipReason(conformanceCase)
-    if (reason !== undefined) return { name: conformanceCase.name, durationMs: 0, notes: [], outcome: 'skipped', reason }
+    if (reason !== undefined)
+      return { name: conformanceCase.name, durationMs: 0, notes: [], outcome: 'skipped', reason }
     this.#hasBegun = true
     return this.#outcome(conformanceCase.name, async (notes) => {
       const { patienceMs, signal } = this.#settings
-      using limit = deadline(systemClock, 5 * patienceMs, () => new Error(`took more than ${5 * patienceMs} ms`), signal)
+      using limit = deadline(
+        systemClock,
+        5 * patienceMs,
+        () => new Error(`took more than ${5 * patienceMs} ms`),
+        signal,
+      )
       // What a case still waits for when it is over would hold the process up, and look like the plugin's.
       using over = abortAtEnd(limit.signal)
       const context = this.#context(conformanceCase.name, over.signal, notes)
@@ -160,7 +182,11 @@ export class ConformanceRun {
   async #cleanUp(name: string): Promise<void> {
     this.#cloud?.heal?.()
     const { patienceMs } = this.#settings
-    using limit = deadline(systemClock, 2 * patienceMs, () => new Error(`what the case left was not gone after ${2 * patienceMs} ms`))
+    using limit = deadline(
+      systemClock,
+      2 * patienceMs,
+      () => new Error(`what the case left was not gone after ${2 * patienceMs} ms`),
+    )
     using over = abortAtEnd(limit.signal)
     const context = this.#context(name, over.signal, [])
     const rows = await untilAbort(context.settle(), limit.signal)

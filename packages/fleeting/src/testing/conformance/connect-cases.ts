@@ -48,7 +48,8 @@ export const connectCases: readonly ConformanceCase[] = [
       if (expiresAt === undefined) return context.skip('the credentials do not expire')
       const left = expiresAt - clock.wallTime()
       ensure(left > 0, `the credentials of ${id} have expired ${-left} ms before they were given`)
-      if (!(await context.pass(left + 1))) context.skip(`the credentials last ${left} ms, and the clock cannot be set forward`)
+      if (!(await context.pass(left + 1)))
+        context.skip(`the credentials last ${left} ms, and the clock cannot be set forward`)
       const renewed = await group.connectInfo(id!, signal)
       const now = clock.wallTime()
       ensure(
@@ -65,7 +66,10 @@ export const connectCases: readonly ConformanceCase[] = [
       const connection = await context.connect(id!)
       try {
         const echo = await outcomeOf(connection, "echo 'hello world'")
-        ensure(echo.stdout === 'hello world\n' && echo.code === 0, `expected "hello world\\n" and exit code 0, got ${JSON.stringify(echo)}`)
+        ensure(
+          echo.stdout === 'hello world\n' && echo.code === 0,
+          `expected "hello world\\n" and exit code 0, got ${JSON.stringify(echo)}`,
+        )
         ensure(echo.stderr === '', `expected nothing on stderr, got ${JSON.stringify(echo.stderr)}`)
         const exit = await outcomeOf(connection, 'exit 7')
         ensure(exit.code === 7, `expected exit code 7, got ${JSON.stringify(exit)}`)
@@ -87,7 +91,9 @@ export const connectCases: readonly ConformanceCase[] = [
       await context.remove([id!])
       if (context.machinesOutliveInstances) await connection.close()
       else await context.until('the open connection to end', () => ended)
-      const code = await failureOf(context.group.connect?.(id!, context.signal) ?? context.group.connectInfo(id!, context.signal))
+      const code = await failureOf(
+        context.group.connect?.(id!, context.signal) ?? context.group.connectInfo(id!, context.signal),
+      )
       ensure(code !== undefined, `${id} is gone, and can be connected to`)
     },
   },
@@ -109,7 +115,10 @@ interface Outcome {
   readonly code: number | string
 }
 
-async function outcomeOf(connection: Awaited<ReturnType<ConformanceContext['connect']>>, command: string): Promise<Outcome> {
+async function outcomeOf(
+  connection: Awaited<ReturnType<ConformanceContext['connect']>>,
+  command: string,
+): Promise<Outcome> {
   const output = { stdout: '', stderr: '' }
   const execution = await connection.exec(command, {
     stdout: (chunk) => {

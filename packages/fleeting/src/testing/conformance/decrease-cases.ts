@@ -47,7 +47,10 @@ export const decreaseCases: readonly ConformanceCase[] = [
       const [gone, known] = await context.launch(2)
       await context.remove([gone!])
       await accepts(context, [gone!, known!, unlike(known!)])
-      await context.until(`${known} to be gone`, (rows) => !rows.some((row) => row.id === known && row.state !== 'deleted'))
+      await context.until(
+        `${known} to be gone`,
+        (rows) => !rows.some((row) => row.id === known && row.state !== 'deleted'),
+      )
     },
   },
   {
@@ -66,11 +69,14 @@ export const decreaseCases: readonly ConformanceCase[] = [
     async run(context) {
       const before = new Set((await context.list()).map(({ id }) => id))
       const { ids } = await context.increase(1)
-      const id = ids?.[0] ?? (await context.until('a new instance', (rows) => rows.find((row) => !before.has(row.id))?.id))
+      const id =
+        ids?.[0] ?? (await context.until('a new instance', (rows) => rows.find((row) => !before.has(row.id))?.id))
       await context.remove([id])
       await context.settle()
       // A list that is late shows it for a while, although it did not before.
-      await context.until(`${id} to stay away, which was removed`, (rows) => alive(rows).every((candidate) => before.has(candidate)))
+      await context.until(`${id} to stay away, which was removed`, (rows) =>
+        alive(rows).every((candidate) => before.has(candidate)),
+      )
     },
   },
 ]

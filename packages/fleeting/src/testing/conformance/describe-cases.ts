@@ -14,7 +14,10 @@ export const describeCases: readonly ConformanceCase[] = [
         [first, second].every((id) => rows.some((row) => row.id === id && row.state === 'running')),
         `${first} and ${second} run, and describe shows ${shown(rows)}`,
       )
-      ensure(rows.length === 2 && rows.every(({ id }) => id !== other), `${first} and ${second} were asked for: ${shown(rows)}`)
+      ensure(
+        rows.length === 2 && rows.every(({ id }) => id !== other),
+        `${first} and ${second} were asked for: ${shown(rows)}`,
+      )
     },
   },
   {

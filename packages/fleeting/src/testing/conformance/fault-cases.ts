@@ -43,7 +43,10 @@ export const faultCases: readonly ConformanceCase[] = [
         const { retryAfterMs } = refusal ?? {}
         // Clouds speak of whole seconds.
         const isRight = retryAfterMs !== undefined && Math.abs(retryAfterMs - hintMs) <= 1000
-        ensure(isRight, `${on}: the cloud asks to wait ${hintMs} ms; expected that as retryAfterMs, got ${retryAfterMs ?? 'nothing'}`)
+        ensure(
+          isRight,
+          `${on}: the cloud asks to wait ${hintMs} ms; expected that as retryAfterMs, got ${retryAfterMs ?? 'nothing'}`,
+        )
       }
     },
   },
@@ -75,7 +78,10 @@ function faultCase(kind: CloudFaultKind, on: FaultyCall, codes: readonly GroupEr
   }
 }
 
-/** No answer comes, and the caller's time is up. A deadline of the plugin's own, should it be shorter than that, is no other case. */
+/**
+ * No answer comes, and the caller's time is up. A deadline of the plugin's own, should it be shorter than that, is no
+ * other case.
+ */
 function timeoutCase(on: FaultyCall): ConformanceCase {
   return {
     name: `a time-out of ${on} is told as transient`,

@@ -9,9 +9,14 @@ export const increaseCases: readonly ConformanceCase[] = [
     async run(context) {
       const before = new Set(alive(await context.list()))
       const result = await context.increase(1)
-      const id = await context.until('a new instance', (rows) => alive(rows).find((candidate) => !before.has(candidate)))
+      const id = await context.until('a new instance', (rows) =>
+        alive(rows).find((candidate) => !before.has(candidate)),
+      )
       if (result.ids !== undefined)
-        ensure(result.ids.length === 1 && result.ids[0] === id, `increase told ids ${result.ids.join(', ')}, list shows ${id}`)
+        ensure(
+          result.ids.length === 1 && result.ids[0] === id,
+          `increase told ids ${result.ids.join(', ')}, list shows ${id}`,
+        )
       await context.until('it to run', (rows) => rows.some((row) => row.id === id && row.state === 'running'))
       const rows = await context.settle()
       ensure(alive(rows).length === before.size + 1, `expected one more than ${before.size}, got ${shown(rows)}`)
@@ -27,7 +32,10 @@ export const increaseCases: readonly ConformanceCase[] = [
       await context.until('it to run', (rows) => {
         const row = rows.find((candidate) => !before.has(candidate.id))
         ensure(id === undefined || id === row?.id, `the instance was ${id}, and is ${row?.id ?? 'gone'} now`)
-        ensure(row === undefined || young.includes(row.state), `expected ${row?.id} to be creating or running, got ${row?.state}`)
+        ensure(
+          row === undefined || young.includes(row.state),
+          `expected ${row?.id} to be creating or running, got ${row?.state}`,
+        )
         id = row?.id
         return row?.state === 'running'
       })
@@ -55,7 +63,10 @@ export const increaseCases: readonly ConformanceCase[] = [
         .increase({ count: 0, launchToken: context.newToken() }, context.signal)
         .catch(() => ({ requested: 0 }))
       const rows = await context.settle()
-      ensure(requested === 0 && alive(rows).length === before, `nothing was asked for, ${requested} accepted, and there is ${shown(rows)}`)
+      ensure(
+        requested === 0 && alive(rows).length === before,
+        `nothing was asked for, ${requested} accepted, and there is ${shown(rows)}`,
+      )
     },
   },
   {
@@ -66,11 +77,14 @@ export const increaseCases: readonly ConformanceCase[] = [
       await context.increase(1, token)
       const row = await context.until(
         'a new instance',
-        (rows) => rows.find(({ launchToken }) => launchToken === token) ?? rows.find(({ state }) => young.includes(state)),
+        (rows) =>
+          rows.find(({ launchToken }) => launchToken === token) ?? rows.find(({ state }) => young.includes(state)),
       )
       if (row.launchToken !== token) context.skip('list shows no launch tokens')
       await context.increase(1, token)
-      const same = (await context.settle()).filter(({ launchToken, state }) => launchToken === token && state !== 'deleting')
+      const same = (await context.settle()).filter(
+        ({ launchToken, state }) => launchToken === token && state !== 'deleting',
+      )
       ensure(same.length === 1, `token ${token} was asked twice and made ${shown(same)}`)
     },
   },

@@ -4,10 +4,19 @@ export const initCases: readonly ConformanceCase[] = [
   {
     name: 'init tells an identity, a maximum and a version',
     async run({ info, maxInstances }) {
-      ensure(typeof info.id === 'string' && info.id.trim() !== '', `init: expected an id, got ${JSON.stringify(info.id)}`)
+      ensure(
+        typeof info.id === 'string' && info.id.trim() !== '',
+        `init: expected an id, got ${JSON.stringify(info.id)}`,
+      )
       ensure(info.maxSize >= 1, `init: expected a maxSize of at least 1, got ${info.maxSize}`)
-      ensure(info.maxSize >= maxInstances, `init: maxSize ${info.maxSize} is below the ${maxInstances} instances of this run`)
-      ensure(typeof info.version === 'string' && info.version !== '', `init: expected a version, got ${JSON.stringify(info.version)}`)
+      ensure(
+        info.maxSize >= maxInstances,
+        `init: maxSize ${info.maxSize} is below the ${maxInstances} instances of this run`,
+      )
+      ensure(
+        typeof info.version === 'string' && info.version !== '',
+        `init: expected a version, got ${JSON.stringify(info.version)}`,
+      )
     },
   },
   {
@@ -20,7 +29,9 @@ export const initCases: readonly ConformanceCase[] = [
         launch_tokens: [],
       } as const
       for (const capability of info.capabilities ?? []) {
-        const missing = (methods[capability] ?? [capability]).filter((method) => typeof Object(group)[method] !== 'function')
+        const missing = (methods[capability] ?? [capability]).filter(
+          (method) => typeof Object(group)[method] !== 'function',
+        )
         ensure(missing.length === 0, `the capability ${capability} needs the method ${missing.join(', ')}`)
       }
       const placements = info.placements ?? []
@@ -40,13 +51,16 @@ export const initCases: readonly ConformanceCase[] = [
     async run(context) {
       const wrong: string[] = []
       for (const [code, misconfigure] of context.cloud.misconfigurations) {
-        if (context.info.findings?.some((finding) => finding.code === code)) wrong.push(`${code} is found while all is well`)
+        if (context.info.findings?.some((finding) => finding.code === code))
+          wrong.push(`${code} is found while all is well`)
         const undo = misconfigure()
         const group = await context.makeGroup()
         try {
           const { findings = [] } = await group.init(context.signal)
           if (!findings.some((finding) => finding.code === code))
-            wrong.push(`expected the finding ${code}, got ${findings.map((finding) => finding.code).join(', ') || 'none'}`)
+            wrong.push(
+              `expected the finding ${code}, got ${findings.map((finding) => finding.code).join(', ') || 'none'}`,
+            )
         } finally {
           undo()
           await group.shutdown()

@@ -35,12 +35,17 @@ export const launchFailureCases: readonly ConformanceCase[] = [
       const before = cloud.machines()
       cloud.inject({ kind: 'capacity', on: 'increase' })
       const { requested } = await launch(context, 1)
-      await context.until('the launch to fail', (rows) => requested === 0 || rows.some(({ state }) => state === 'failed'))
+      await context.until(
+        'the launch to fail',
+        (rows) => requested === 0 || rows.some(({ state }) => state === 'failed'),
+      )
       const left = await group.giveBack(signal)
       ensure(left === 0, `nothing is on its way; expected that 0 are left, got ${left}`)
       // What failed as a machine is an instance, and goes as every other.
       const rows = await context.list()
-      await context.remove(rows.flatMap(({ id, state }) => (state === 'failed' && cloud.machines().includes(id) ? [id] : [])))
+      await context.remove(
+        rows.flatMap(({ id, state }) => (state === 'failed' && cloud.machines().includes(id) ? [id] : [])),
+      )
       const after = await context.list()
       ensure(
         after.every(({ state }) => state === 'running'),
@@ -67,7 +72,8 @@ function failingLaunch(kind: CloudFaultKind, codes: readonly GroupErrorCode[]): 
       const before = cloud.machines().length
       cloud.inject({ kind, on: 'increase' })
       const { requested, error } = await launch(context, 2)
-      if (error !== undefined) ensure(codes.includes(error.code), `expected ${codes.join(' or ')}, got ${error.code}: ${error.message}`)
+      if (error !== undefined)
+        ensure(codes.includes(error.code), `expected ${codes.join(' or ')}, got ${error.code}: ${error.message}`)
       else ensure(requested === 2, `${requested} of 2 were accepted, and no error told why not more`)
       const failed = await context.until(`${requested} launches to fail`, (rows) => {
         const fresh = rows.filter(({ id }) => !known.has(id))
@@ -75,7 +81,8 @@ function failingLaunch(kind: CloudFaultKind, codes: readonly GroupErrorCode[]): 
         return fresh.length === requested && fresh.every(({ state }) => state === 'failed') && fresh
       })
       const isUntold = context.info.untold?.includes('launch_errors') ?? false
-      if (isUntold && failed.length > 0) context.note("why it failed is not told: the group's protocol has no words for it")
+      if (isUntold && failed.length > 0)
+        context.note("why it failed is not told: the group's protocol has no words for it")
       for (const row of isUntold ? [] : failed) {
         const code = row.error?.code ?? 'no error'
         ensure(
@@ -94,14 +101,23 @@ function failingLaunch(kind: CloudFaultKind, codes: readonly GroupErrorCode[]): 
       await context.launch(1)
       await context.settle()
       const { length } = cloud.machines()
-      ensure(length === before + 1, `after the failed launch one was asked for; expected ${before + 1} machines, got ${length}`)
+      ensure(
+        length === before + 1,
+        `after the failed launch one was asked for; expected ${before + 1} machines, got ${length}`,
+      )
     },
   }
 }
 
-async function launch(context: ConformanceContext, count: number): Promise<{ readonly requested: number; readonly error?: GroupError }> {
+async function launch(
+  context: ConformanceContext,
+  count: number,
+): Promise<{ readonly requested: number; readonly error?: GroupError }> {
   try {
-    const { requested, errors = [] } = await context.group.increase({ count, launchToken: context.newToken() }, context.signal)
+    const { requested, errors = [] } = await context.group.increase(
+      { count, launchToken: context.newToken() },
+      context.signal,
+    )
     return { requested, ...(errors.length > 0 && { error: asGroupError(errors[0]) }) }
   } catch (error) {
     return { requested: 0, error: asGroupError(error) }

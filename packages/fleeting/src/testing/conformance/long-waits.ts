@@ -21,10 +21,16 @@ export interface LongWaitsOptions {
   readonly signal: AbortSignal
 }
 
-/** The first report of a wait, milliseconds after its begin; the next ones after twice, four times, … as long. Sooner where the patience is short. */
+/**
+ * The first report of a wait, milliseconds after its begin; the next ones after twice, four times, … as long. Sooner
+ * where the patience is short.
+ */
 const firstReportMs = 5_000
 
-/** Reports each wait of one case that lasts, while it lasts: a suite that may wait five minutes must not be silent for them. */
+/**
+ * Reports each wait of one case that lasts, while it lasts: a suite that may wait five minutes must not be silent for
+ * them.
+ */
 export class LongWaits {
   readonly #options: LongWaitsOptions
 

@@ -11,7 +11,10 @@ export const lostAnswerCases: readonly ConformanceCase[] = [
       const before = new Set((await context.list()).map(({ id }) => id))
       cloud.inject({ kind: 'lost_answer', on: 'increase', times: 1 })
       const error = await errorOf(context.group.increase({ count: 2, launchToken: context.newToken() }, context.signal))
-      ensure(error === undefined || error.code === 'transient', `nobody can know what came of it: expected transient, got ${error?.code}`)
+      ensure(
+        error === undefined || error.code === 'transient',
+        `nobody can know what came of it: expected transient, got ${error?.code}`,
+      )
       context.note(error === undefined ? 'asked the cloud again by itself' : 'threw, as nobody can know')
       const fresh = await context.until('2 new instances', (rows) => {
         const ids = alive(rows).filter((id) => !before.has(id))
@@ -41,7 +44,11 @@ export const lostAnswerCases: readonly ConformanceCase[] = [
       const tells = rows.some(({ launchToken }) => launchToken === request.launchToken)
       const made = cloud.machines().length - before
       ensure(made === 1 || (made === 2 && !tells), `1 was asked for twice with one token, and the cloud made ${made}`)
-      context.note(made === 1 ? 'the cloud can tell' : 'the cloud cannot tell: who asks again without a look at list gets twice as many')
+      context.note(
+        made === 1
+          ? 'the cloud can tell'
+          : 'the cloud cannot tell: who asks again without a look at list gets twice as many',
+      )
     },
   },
   {

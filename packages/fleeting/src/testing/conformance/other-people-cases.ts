@@ -12,7 +12,10 @@ export const otherPeopleCases: readonly ConformanceCase[] = [
       const [first, second] = await context.launch(2)
       await context.remove([first!])
       const rows = await context.settle()
-      ensure(alive(rows).includes(foreign), `only ${first} was to go, and the foreign ${foreign} is gone: ${shown(rows)}`)
+      ensure(
+        alive(rows).includes(foreign),
+        `only ${first} was to go, and the foreign ${foreign} is gone: ${shown(rows)}`,
+      )
       ensure(alive(rows).includes(second!), `only ${first} was to go, and ${second} is gone: ${shown(rows)}`)
     },
   },
@@ -26,7 +29,10 @@ export const otherPeopleCases: readonly ConformanceCase[] = [
       await context.increase(1)
       await context.until('3 instances', (rows) => alive(rows).length >= before + 3)
       const rows = await context.settle()
-      ensure(alive(rows).length === before + 3, `1 was launched, 1 added by somebody else, 1 launched: expected 3 more, got ${shown(rows)}`)
+      ensure(
+        alive(rows).length === before + 3,
+        `1 was launched, 1 added by somebody else, 1 launched: expected 3 more, got ${shown(rows)}`,
+      )
     },
   },
   {
@@ -59,7 +65,10 @@ export const otherPeopleCases: readonly ConformanceCase[] = [
         (error: unknown) => asGroupError(error).code,
       )
       // Some clouds make another one in its place, under its name.
-      ensure(code === 'not_found' || code === 'not_ready', `${victim} is gone; expected not_found of connectInfo, got ${code}`)
+      ensure(
+        code === 'not_found' || code === 'not_ready',
+        `${victim} is gone; expected not_found of connectInfo, got ${code}`,
+      )
       await context.remove([victim!])
       const rows = await context.settle()
       ensure(alive(rows).includes(other!), `${other} was not named, and is gone: ${shown(rows)}`)

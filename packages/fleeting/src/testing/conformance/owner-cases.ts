@@ -4,10 +4,23 @@ import { type ConformanceCase, type ConformanceContext, ensure } from './conform
 
 type OwnedGroup = InstanceGroup & Required<Pick<InstanceGroup, 'owners' | 'claim'>>
 
-const first: GroupOwner = { id: 'conformance-first', name: 'fleet one', epoch: 1, since: Date.parse('2026-01-02T03:04:05Z') }
-const second: GroupOwner = { id: 'conformance-second', name: 'fleet two on build-2', epoch: 12, since: Date.parse('2026-01-02T03:04:06Z') }
+const first: GroupOwner = {
+  id: 'conformance-first',
+  name: 'fleet one',
+  epoch: 1,
+  since: Date.parse('2026-01-02T03:04:05Z'),
+}
+const second: GroupOwner = {
+  id: 'conformance-second',
+  name: 'fleet two on build-2',
+  epoch: 12,
+  since: Date.parse('2026-01-02T03:04:06Z'),
+}
 
-/** Who has the group: what keeps a second manager from the instances of the first. What was written on the group before stands there again afterwards. */
+/**
+ * Who has the group: what keeps a second manager from the instances of the first. What was written on the group before
+ * stands there again afterwards.
+ */
 export const ownerCases: readonly ConformanceCase[] = [
   {
     name: 'owner: a claim is what owners answers, and the last one counts',
@@ -58,7 +71,10 @@ export const ownerCases: readonly ConformanceCase[] = [
 async function onOwned(context: ConformanceContext, act: (group: OwnedGroup) => Promise<void>): Promise<void> {
   const { group, signal } = context
   if (group.owners === undefined && group.claim === undefined) return context.skip('the group holds no owner')
-  ensure(group.owners !== undefined && group.claim !== undefined, 'owners and claim come together, and one of them is missing')
+  ensure(
+    group.owners !== undefined && group.claim !== undefined,
+    'owners and claim come together, and one of them is missing',
+  )
   const owned = group as OwnedGroup
   const before = await owned.owners(signal)
   try {
@@ -82,10 +98,20 @@ async function withSecond(context: ConformanceContext, act: (other: OwnedGroup) 
   }
 }
 
-async function expectOwner({ signal }: ConformanceContext, group: OwnedGroup, expected: GroupOwner | undefined): Promise<void> {
+async function expectOwner(
+  { signal }: ConformanceContext,
+  group: OwnedGroup,
+  expected: GroupOwner | undefined,
+): Promise<void> {
   const [found, ...others] = await group.owners(signal)
   const shown = (owner: GroupOwner | undefined): string => (owner === undefined ? 'nobody' : JSON.stringify(owner))
   const isSame =
-    found?.id === expected?.id && found?.epoch === expected?.epoch && found?.since === expected?.since && found?.name === expected?.name
-  ensure(isSame && others.length === 0, `expected ${shown(expected)} as the owner, got ${[found, ...others].map(shown).join(' and ')}`)
+    found?.id === expected?.id &&
+    found?.epoch === expected?.epoch &&
+    found?.since === expected?.since &&
+    found?.name === expected?.name
+  ensure(
+    isSame && others.length === 0,
+    `expected ${shown(expected)} as the owner, got ${[found, ...others].map(shown).join(' and ')}`,
+  )
 }

@@ -2,11 +2,19 @@ import { asGroupError, GroupError } from '../../errors.ts'
 import type { FaultyCall } from './cloud-hand.ts'
 import { type ConformanceContext, ensure } from './conformance-case.ts'
 
-/** Every call, one that fails too, answers within this time: to wait and try again is the provisioner's business. Leaves room for what an SDK tries by itself. */
+/**
+ * Every call, one that fails too, answers within this time: to wait and try again is the provisioner's business. Leaves
+ * room for what an SDK tries by itself.
+ */
 const answerWithinMs = 15_000
 
 /** Makes one of the four calls; `id` for those that need an instance. */
-export function call(context: ConformanceContext, on: FaultyCall, id: string, signal: AbortSignal = context.signal): Promise<unknown> {
+export function call(
+  context: ConformanceContext,
+  on: FaultyCall,
+  id: string,
+  signal: AbortSignal = context.signal,
+): Promise<unknown> {
   const { group } = context
   if (on === 'list') return group.list(signal)
   if (on === 'increase') return group.increase({ count: 1, launchToken: context.newToken() }, signal)
@@ -32,7 +40,13 @@ export async function refusalOf(
 
 function toldIn(on: FaultyCall, answer: unknown): GroupError | undefined {
   if (on !== 'increase' && on !== 'decrease') return undefined
-  const { requested, accepted, errors = [] } = answer as { requested?: number; accepted?: readonly string[]; errors?: readonly unknown[] }
+  const {
+    requested,
+    accepted,
+    errors = [],
+  } = answer as { requested?: number; accepted?: readonly string[]; errors?: readonly unknown[] }
   if ((requested ?? accepted?.length) !== 0) return undefined
-  return errors.length === 0 ? new GroupError('transient', `${on} did nothing, and told no error`) : asGroupError(errors[0])
+  return errors.length === 0
+    ? new GroupError('transient', `${on} did nothing, and told no error`)
+    : asGroupError(errors[0])
 }

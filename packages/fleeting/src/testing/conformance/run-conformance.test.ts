@@ -19,12 +19,23 @@ const prompt = memoryGroup({ credentialsMs: 20 })
 describeInstanceGroup('a memory group with its hand', () => prompt, { ...patient, cloud: prompt.hand })
 
 const clock = new SkippingClock()
-const late = memoryGroup({ clock, credentialsMs: 60_000, lateRefusals: true, appearDelayMs: 2, callDelayMs: 1, listLagMs: 20 })
-describeInstanceGroup('a memory group whose launches fail later, whose list is late, and whose clock can be set forward', () => late, {
-  ...patient,
+const late = memoryGroup({
   clock,
-  cloud: () => ({ ...late.hand, passTime: (ms) => clock.skip(ms) }),
+  credentialsMs: 60_000,
+  lateRefusals: true,
+  appearDelayMs: 2,
+  callDelayMs: 1,
+  listLagMs: 20,
 })
+describeInstanceGroup(
+  'a memory group whose launches fail later, whose list is late, and whose clock can be set forward',
+  () => late,
+  {
+    ...patient,
+    clock,
+    cloud: () => ({ ...late.hand, passTime: (ms) => clock.skip(ms) }),
+  },
+)
 
 describe('runConformance', () => {
   it('reports what passed and why something was skipped', async () => {
@@ -52,10 +63,18 @@ describe('runConformance', () => {
       bend: (good) => ({ list: async (signal) => (await good.list(signal)).slice(0, 2) }),
     })
     const waits: ConformanceWait[] = []
-    const run = await ConformanceRun.start(() => group, { ...quick, patienceMs: 200, cloud, onWait: (wait) => waits.push(wait) })
+    const run = await ConformanceRun.start(() => group, {
+      ...quick,
+      patienceMs: 200,
+      cloud,
+      onWait: (wait) => waits.push(wait),
+    })
     await run.run(conformanceCases.find(({ name }) => name.startsWith('list shows every machine'))!)
     const wait = waits.find(({ what }) => what.startsWith('3 new instances to run; list shows '))
-    expect(wait).toMatchObject({ what: expect.stringMatching(/, and not \S+, which the cloud has too$/), patienceMs: 200 })
+    expect(wait).toMatchObject({
+      what: expect.stringMatching(/, and not \S+, which the cloud has too$/),
+      patienceMs: 200,
+    })
     expect(wait!.waitedMs).toBeLessThan(200)
   })
 
@@ -65,7 +84,9 @@ describe('runConformance', () => {
     const never = new Promise<never>(() => {})
     const group = new Proxy(good, {
       get: (target, property) =>
-        property === 'list' ? (signal: AbortSignal) => (++lists > 1 ? never : target.list(signal)) : bindTo(target, property),
+        property === 'list'
+          ? (signal: AbortSignal) => (++lists > 1 ? never : target.list(signal))
+          : bindTo(target, property),
     })
     const waits: ConformanceWait[] = []
     const run = await ConformanceRun.start(() => group, { ...quick, onWait: (wait) => waits.push(wait) })
@@ -101,7 +122,10 @@ describe('runConformance', () => {
     expect(silent).toContain("the group's protocol has no words for states")
     expect(silent).toContain("the group's protocol has no words for findings")
     const failing = report.outcomes.find(({ name }) => name.startsWith('a launch that fails for capacity'))
-    expect(failing).toMatchObject({ outcome: 'passed', notes: expect.arrayContaining([expect.stringContaining('is not told')]) })
+    expect(failing).toMatchObject({
+      outcome: 'passed',
+      notes: expect.arrayContaining([expect.stringContaining('is not told')]),
+    })
   })
 
   it('leaves no timer of its own behind, for which a plugin would be blamed', async () => {

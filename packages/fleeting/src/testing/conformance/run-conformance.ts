@@ -47,8 +47,14 @@ export interface ConformanceReport {
   readonly calls?: Readonly<Record<string, number>>
 }
 
-/** Runs the whole suite on one group, without a test runner, one case after the other. A group that cannot even be initialised fails as the case `init`. */
-export async function runConformance(makeGroup: MakeGroup, options: ConformanceOptions = {}): Promise<ConformanceReport> {
+/**
+ * Runs the whole suite on one group, without a test runner, one case after the other. A group that cannot even be
+ * initialised fails as the case `init`.
+ */
+export async function runConformance(
+  makeGroup: MakeGroup,
+  options: ConformanceOptions = {},
+): Promise<ConformanceReport> {
   try {
     return await runCases(await ConformanceRun.start(makeGroup, options))
   } catch (thrown) {
@@ -80,6 +86,13 @@ export async function runCases(
 }
 
 function reportOf(outcomes: readonly ConformanceOutcome[], calls?: ConformanceReport['calls']): ConformanceReport {
-  const count = (wanted: ConformanceOutcome['outcome']): number => outcomes.filter(({ outcome }) => outcome === wanted).length
-  return { outcomes, passed: count('passed'), failed: count('failed'), skipped: count('skipped'), ...(calls !== undefined && { calls }) }
+  const count = (wanted: ConformanceOutcome['outcome']): number =>
+    outcomes.filter(({ outcome }) => outcome === wanted).length
+  return {
+    outcomes,
+    passed: count('passed'),
+    failed: count('failed'),
+    skipped: count('skipped'),
+    ...(calls !== undefined && { calls }),
+  }
 }

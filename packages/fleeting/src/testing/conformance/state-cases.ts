@@ -13,7 +13,8 @@ export const stateCases: readonly ConformanceCase[] = [
       const wrong: string[] = []
       for (const [word, allowed] of context.cloud.states) {
         const { state } = await shownAs(context, id!, word)
-        if (!allowed.includes(state ?? 'deleted')) wrong.push(`${word}: expected ${allowed.join(' or ')}, got ${state ?? 'no row'}`)
+        if (!allowed.includes(state ?? 'deleted'))
+          wrong.push(`${word}: expected ${allowed.join(' or ')}, got ${state ?? 'no row'}`)
       }
       ensure(wrong.length === 0, wrong.join('; '))
     },
