@@ -1,15 +1,18 @@
 /**
  * The closed error vocabulary of instance groups. Each code has exactly one consequence in the provisioner:
  *
- * | code | meaning | consequence | |---|---|---| | `capacity` | the cloud has no machine of this kind now | launches
- * back off, minutes | | `quota` | an account limit is reached | launches back off, longer; the status says which limit
- * | | `throttled` | too many API calls | everything to this group waits for the retry hint, or backs off | | `auth` |
- * credentials are missing, wrong or lack a permission | the launch breaker opens until an operator acts or a probe
- * succeeds | | `invalid_config` | the group or its template cannot work as configured | the launch breaker opens, as
- * for `auth` | | `not_found` | the thing named does not exist | of an instance: it is gone. Of the group: as
- * `invalid_config` | | `not_ready` | exists, but cannot answer yet | asked again soon; nothing is counted as failed | |
- * `conflict` | another change is under way | retried soon, from a fresh `list` | | `transient` | network, time-out or a
- * server's fault | retried with back-off |
+ * - `capacity`: the cloud has no machine of this kind now. Consequence: launches back off, minutes.
+ * - `quota`: an account limit is reached. Consequence: launches back off, longer; the status says which limit.
+ * - `throttled`: too many API calls. Consequence: everything to this group waits for the retry hint, or backs off.
+ * - `auth`: credentials are missing, wrong or lack a permission. Consequence: the launch breaker opens until an
+ *   operator acts or a probe succeeds.
+ * - `invalid_config`: the group or its template cannot work as configured. Consequence: the launch breaker opens, as
+ *   for `auth`.
+ * - `not_found`: the thing named does not exist. Consequence: of an instance: it is gone. Of the group: as
+ *   `invalid_config`.
+ * - `not_ready`: exists, but cannot answer yet. Consequence: asked again soon; nothing is counted as failed.
+ * - `conflict`: another change is under way. Consequence: retried soon, from a fresh `list`.
+ * - `transient`: network, time-out or a server's fault. Consequence: retried with back-off.
  */
 export const groupErrorCodes = [
   'capacity',
@@ -69,14 +72,18 @@ export function asGroupError(error: unknown): GroupError {
 /**
  * The closed error vocabulary of connections.
  *
- * | code | meaning | consequence | |---|---|---| | `refused_credentials` | the machine answered and refused the key or
- * password | the dial ends at once; the instance counts as unhealthy | | `host_key_mismatch` | the machine's host key
- * is not the known one | the dial ends at once; the instance is removed, never used | | `unreachable` | no working
- * connection within the dial budget | the instance counts as unhealthy | | `connection_lost` | an open connection ended
- * without our doing | whatever ran on it ends as a system failure, never with an exit code | | `expired` | the connect
- * info is past its expiry | connect info is asked for again | | `invalid_config` | the connector settings cannot work
- * (no user name, an unreadable key) | fails with its message; not retried | | `channel_refused` | the machine refused
- * another channel, although the connection is alive | retried on another connection of the same instance |
+ * - `refused_credentials`: the machine answered and refused the key or password. Consequence: the dial ends at once;
+ *   the instance counts as unhealthy.
+ * - `host_key_mismatch`: the machine's host key is not the known one. Consequence: the dial ends at once; the instance
+ *   is removed, never used.
+ * - `unreachable`: no working connection within the dial budget. Consequence: the instance counts as unhealthy.
+ * - `connection_lost`: an open connection ended without our doing. Consequence: whatever ran on it ends as a system
+ *   failure, never with an exit code.
+ * - `expired`: the connect info is past its expiry. Consequence: connect info is asked for again.
+ * - `invalid_config`: the connector settings cannot work (no user name, an unreadable key). Consequence: fails with its
+ *   message; not retried.
+ * - `channel_refused`: the machine refused another channel, although the connection is alive. Consequence: retried on
+ *   another connection of the same instance.
  */
 export const connectionErrorCodes = [
   'refused_credentials',

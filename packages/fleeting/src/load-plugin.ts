@@ -5,11 +5,9 @@ import type { CreateInstanceGroup } from './instance-group.ts'
 import { suggestPlugin } from './plugin-suggestion.ts'
 
 /**
- * | code | meaning |
- * |---|---|
- * | `plugin_not_found` | nothing of that name is installed, or no such file exists; the message says what to install |
- * | `plugin_failed` | it exists, but its module could not be loaded; see `cause` |
- * | `plugin_invalid` | it was loaded, but does not export a function `createInstanceGroup` |
+ * - `plugin_not_found`: nothing of that name is installed, or no such file exists; the message says what to install.
+ * - `plugin_failed`: it exists, but its module could not be loaded; see `cause`.
+ * - `plugin_invalid`: it was loaded, but does not export a function `createInstanceGroup`.
  */
 export type PluginErrorCode = 'plugin_not_found' | 'plugin_failed' | 'plugin_invalid'
 

@@ -53,17 +53,15 @@ export class FencedError extends Error {
 }
 
 /**
- * | code | meaning |
- * |---|---|
- * | `corrupt` | what is kept cannot be read, or is none of ours; nothing was changed |
- * | `newer_schema` | a newer version wrote it; nothing was changed |
- * | `disk_full` | there is no room; what was kept before is whole |
- * | `busy` | another process held it for too long; trying again may help |
- * | `unavailable` | it cannot be opened, read or written: permissions, a disk error, no such directory |
- * | `wrong_key` | what is encrypted in it cannot be opened with the key at hand |
- * | `closed` | the store was closed |
- * | `gone` | its file was removed or replaced: what is written now would be lost |
- * | `backlog` | more waits to be written than may; trying again may help |
+ * - `corrupt`: what is kept cannot be read, or is none of ours; nothing was changed.
+ * - `newer_schema`: a newer version wrote it; nothing was changed.
+ * - `disk_full`: there is no room; what was kept before is whole.
+ * - `busy`: another process held it for too long; trying again may help.
+ * - `unavailable`: it cannot be opened, read or written: permissions, a disk error, no such directory.
+ * - `wrong_key`: what is encrypted in it cannot be opened with the key at hand.
+ * - `closed`: the store was closed.
+ * - `gone`: its file was removed or replaced: what is written now would be lost.
+ * - `backlog`: more waits to be written than may; trying again may help.
  */
 export type StateErrorCode =
   | 'corrupt'

@@ -4,12 +4,13 @@ import { InstanceLostError } from '@runner-core/taskscaler'
 /**
  * What follows when an instance that was lent cannot be reached.
  *
- * | verdict | meaning | |---|---| | `unhealthy` | it does not let us in: nobody gets it until it does, which the
- * provisioner sees to, and the job takes another | | `replace` | it will never do: nobody gets it any more, and the job
- * takes another | | `gone` | everybody knows that it exists no more; the job takes another | | `later` | the cloud does
- * not answer now: the instance is as good as before; the job tries again after a pause | | `hopeless` | it would be the
- * same with every instance, until somebody changes the configuration | | `unknown` | not a failure to reach a machine
- * at all |
+ * - `unhealthy`: it does not let us in: nobody gets it until it does, which the provisioner sees to, and the job takes
+ *   another.
+ * - `replace`: it will never do: nobody gets it any more, and the job takes another.
+ * - `gone`: everybody knows that it exists no more; the job takes another.
+ * - `later`: the cloud does not answer now: the instance is as good as before; the job tries again after a pause.
+ * - `hopeless`: it would be the same with every instance, until somebody changes the configuration.
+ * - `unknown`: not a failure to reach a machine at all.
  */
 export type DialVerdict = 'unhealthy' | 'replace' | 'gone' | 'later' | 'hopeless' | 'unknown'
 

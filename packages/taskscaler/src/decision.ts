@@ -1,18 +1,16 @@
 /**
  * What was decided, or happened and was decided upon:
  *
- * | kind | meaning |
- * |---|---|
- * | `policy` | another idle policy is in force |
- * | `increase` | instances were asked for |
- * | `launch_failed` | instances that were asked for do not come; `code` tells which failure it was |
- * | `hold` | more instances are wanted and cannot be asked for; `code` tells what is in the way |
- * | `resume` | nothing is in the way any more, since `at`; told a little later |
- * | `refuse` | no promise of a slot can be given, so no job is asked for; `code` tells why |
- * | `accept` | promises are given again, since `at`; told a little later |
- * | `seen`, `ready`, `unhealthy`, `healthy`, `interrupted` | what became known about an instance |
- * | `drain`, `remove` | an instance gets no more jobs; it is removed |
- * | `gone`, `lost` | an instance went, by our doing or without it |
+ * - `policy`: another idle policy is in force.
+ * - `increase`: instances were asked for.
+ * - `launch_failed`: instances that were asked for do not come; `code` tells which failure it was.
+ * - `hold`: more instances are wanted and cannot be asked for; `code` tells what is in the way.
+ * - `resume`: nothing is in the way any more, since `at`; told a little later.
+ * - `refuse`: no promise of a slot can be given, so no job is asked for; `code` tells why.
+ * - `accept`: promises are given again, since `at`; told a little later.
+ * - `seen`, `ready`, `unhealthy`, `healthy`, `interrupted`: what became known about an instance.
+ * - `drain`, `remove`: an instance gets no more jobs; it is removed.
+ * - `gone`, `lost`: an instance went, by our doing or without it.
  */
 export type DecisionKind =
   | 'policy'

@@ -1,18 +1,16 @@
 /**
- * | code | meaning |
- * |---|---|
- * | `invalid_reference` | not `[[registry/]repository/]name[:version]` |
- * | `not_found` | the registry has no such plugin, or no such version of it |
- * | `no_platform` | the plugin is there, but not for this system |
- * | `not_a_plugin` | what the reference means is no plugin's artifact |
- * | `wrong_version` | the artifact calls itself another version than its tag |
- * | `unauthorized` | the registry refuses the credentials, or asks for some |
- * | `refused` | the registry answers with another error |
- * | `unreachable` | the registry cannot be reached, or broke off, more often than was tried |
- * | `corrupt` | what came is not what the registry said it would send: a digest or a size is wrong |
- * | `unsafe` | the archive holds what would be written elsewhere, or no file |
- * | `invalid_config` | the file of credentials or its helper cannot be used |
- * | `not_written` | the directory of plugins cannot be written |
+ * - `invalid_reference`: not `[[registry/]repository/]name[:version]`.
+ * - `not_found`: the registry has no such plugin, or no such version of it.
+ * - `no_platform`: the plugin is there, but not for this system.
+ * - `not_a_plugin`: what the reference means is no plugin's artifact.
+ * - `wrong_version`: the artifact calls itself another version than its tag.
+ * - `unauthorized`: the registry refuses the credentials, or asks for some.
+ * - `refused`: the registry answers with another error.
+ * - `unreachable`: the registry cannot be reached, or broke off, more often than was tried.
+ * - `corrupt`: what came is not what the registry said it would send: a digest or a size is wrong.
+ * - `unsafe`: the archive holds what would be written elsewhere, or no file.
+ * - `invalid_config`: the file of credentials or its helper cannot be used.
+ * - `not_written`: the directory of plugins cannot be written.
  */
 export type InstallErrorCode =
   | 'invalid_reference'

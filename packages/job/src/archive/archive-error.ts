@@ -1,13 +1,11 @@
 /**
  * Why an archive was refused.
  *
- * | code | meaning |
- * |---|---|
- * | `unsafe` | a name, a link or a kind of entry that would write, or lead, where an archive has no business |
- * | `too_large` | more bytes or entries than the limits allow, or a bomb |
- * | `damaged` | cut short, a checksum that does not fit, or parts that contradict each other |
- * | `unsupported` | a format, compression or encryption that is not read here |
- * | `no_space` | the manager's disk is full: the archive could not be kept there |
+ * - `unsafe`: a name, a link or a kind of entry that would write, or lead, where an archive has no business.
+ * - `too_large`: more bytes or entries than the limits allow, or a bomb.
+ * - `damaged`: cut short, a checksum that does not fit, or parts that contradict each other.
+ * - `unsupported`: a format, compression or encryption that is not read here.
+ * - `no_space`: the manager's disk is full: the archive could not be kept there.
  */
 export type ArchiveErrorCode = 'unsafe' | 'too_large' | 'damaged' | 'unsupported' | 'no_space'
 

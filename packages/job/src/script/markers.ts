@@ -4,15 +4,18 @@
  * user's first line runs, so that no output can pose as a marker. Each is written with one `write` of less than a
  * pipe's atomic size, without a line end, so that nothing can get in between.
  *
- * | body | meaning | |---|---| | `host NAME DIRECTORY` | the build directory stands; the machine's name and the login's
- * directory | | `begin STAGE UPTIME` | the stage before ended well, this one begins; the seconds that the machine had
- * been up then, missing where it does not tell | | `end STATUS UPTIME` | the stage under way ended with this exit
- * status, and no other follows | | `jobenv` | what steps left in `GITLAB_ENV` is still there, when all else was cleaned
- * up | | `unwritable KIB INODES ERROR` | why the `end` that follows is a failure, perhaps: a small file cannot be
- * written, with what room there is | | `failed CODE` | why the `end` that follows is a failure | | `unkept` | the job
- * changed start-up files of its login, and they could not be put back: the machine is to serve no other job | | `swept`
- * | the script's own clean-up is done, and no process of the job is left | | `unswept` | the same, but something of the
- * job may still run |
+ * - `host NAME DIRECTORY`: the build directory stands; the machine's name and the login's directory.
+ * - `begin STAGE UPTIME`: the stage before ended well, this one begins; the seconds that the machine had been up then,
+ *   missing where it does not tell.
+ * - `end STATUS UPTIME`: the stage under way ended with this exit status, and no other follows.
+ * - `jobenv`: what steps left in `GITLAB_ENV` is still there, when all else was cleaned up.
+ * - `unwritable KIB INODES ERROR`: why the `end` that follows is a failure, perhaps: a small file cannot be written,
+ *   with what room there is.
+ * - `failed CODE`: why the `end` that follows is a failure.
+ * - `unkept`: the job changed start-up files of its login, and they could not be put back: the machine is to serve no
+ *   other job.
+ * - `swept`: the script's own clean-up is done, and no process of the job is left.
+ * - `unswept`: the same, but something of the job may still run.
  *
  * @module
  */

@@ -1,14 +1,17 @@
 /**
  * The closed error vocabulary of the job API client.
  *
- * | code | meaning | |---|---| | `invalid_config` | the client cannot work as configured: a certificate file that
- * cannot be read, a URL that is none | | `unreachable` | no connection, or it ended before the whole answer had come |
- * | `timeout` | connected, but no answer in time | | `untrusted` | the server's certificate, or ours, was not accepted
- * | | `refused` | 401 or 403: the token is not accepted (any more) | | `rejected` | another 4xx, or a redirect | |
- * `rate_limited` | 429 on every try | | `server_error` | 5xx on every try | | `bad_answer` | an answer that the
- * protocol does not know | | `invalid_job` | a job was handed out that cannot be understood; the message names
- * everything that is wrong with it | | `unfinished` | the server took the job's end, but never said that it was done
- * with it |
+ * - `invalid_config`: the client cannot work as configured: a certificate file that cannot be read, a URL that is none.
+ * - `unreachable`: no connection, or it ended before the whole answer had come.
+ * - `timeout`: connected, but no answer in time.
+ * - `untrusted`: the server's certificate, or ours, was not accepted.
+ * - `refused`: 401 or 403: the token is not accepted (any more).
+ * - `rejected`: another 4xx, or a redirect.
+ * - `rate_limited`: 429 on every try.
+ * - `server_error`: 5xx on every try.
+ * - `bad_answer`: an answer that the protocol does not know.
+ * - `invalid_job`: a job was handed out that cannot be understood; the message names everything that is wrong with it.
+ * - `unfinished`: the server took the job's end, but never said that it was done with it.
  */
 export type JobApiErrorCode =
   | 'invalid_config'
