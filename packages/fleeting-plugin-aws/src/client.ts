@@ -30,9 +30,6 @@ import { WrittenCapacity } from './written-capacity.ts'
  */
 const maxAttempts = 1
 const timeouts = { connectionTimeout: 5000, requestTimeout: 30_000, throwOnRequestTimeout: true }
-/** As many as one call takes. */
-export const mostDescribed = 200
-export const mostTerminated = 100
 /** Of which it is remembered that they were terminated: more than end while a list is late. */
 const terminationsKept = 10_000
 

@@ -1,6 +1,7 @@
 import type { Instance } from '@aws-sdk/client-ec2'
 import { untilAbort } from '@runner-core/fleeting'
-import { type AwsClient, mostDescribed } from './client.ts'
+import { mostDescribed } from './call-sizes.ts'
+import type { AwsClient } from './client.ts'
 
 interface Question {
   readonly id: string

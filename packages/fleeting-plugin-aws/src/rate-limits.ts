@@ -1,5 +1,5 @@
 import type { GroupRateLimits } from '@runner-core/fleeting'
-import { mostDescribed, mostTerminated } from './client.ts'
+import { mostDescribed, mostTerminated } from './call-sizes.ts'
 import type { AwsConfig } from './config.ts'
 
 /** What a request draws from. */

@@ -134,7 +134,7 @@ export { fleetDirectory } from './sqlite/fleet-directory.ts'
 export { type Address, parseAddress } from './ssh/address.ts'
 export type { DialTcp } from './ssh/dial-tcp.ts'
 /** The connector for machines with an SSH server. */
-export type { HostKeyPins } from './ssh/host-keys.ts'
+export type { HostKeyPins } from './ssh/host-key-pins.ts'
 export { parseHostKey } from './ssh/host-keys.ts'
 export { createSshConnector, type SshConnectorOptions } from './ssh/ssh-connector.ts'
 /** Where intents and facts about a fleet are kept. */

@@ -20,7 +20,7 @@ import type { GroupError } from './errors.ts'
 import type { GroupOwner } from './group-owner.ts'
 import type { KeyPair } from './key-pair.ts'
 import type { Logger } from './logger.ts'
-import type { HostKeyPins } from './ssh/host-keys.ts'
+import type { HostKeyPins } from './ssh/host-key-pins.ts'
 
 /**
  * Every state of a cloud maps to one of these: `creating` not usable yet · `running` exists and may be dialled ·

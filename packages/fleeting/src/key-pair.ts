@@ -1,7 +1,6 @@
 import { generateKeyPair } from 'node:crypto'
 import { promisify } from 'node:util'
 import { GroupError } from './errors.ts'
-import type { ConnectorConfig } from './instance-group.ts'
 import { openSshKeyPair } from './ssh/ed25519.ts'
 
 /** An SSH key with both its halves. */
@@ -12,12 +11,18 @@ export interface KeyPair {
   readonly publicKey: string
 }
 
+/** What an operator said of the key: see `ConnectorConfig`. */
+export interface KeySettings {
+  readonly privateKey?: string
+  readonly useStaticCredentials?: boolean
+}
+
 /**
  * The key by which a fleet's machines let us in: the operator's, or else `kept` (`PluginContext.fleetKey`), or else an
  * ephemeral ed25519 one, made here and never written down. Thrown: `invalid_config` when the operator's key cannot be
  * used, or static credentials are asked for and there is none.
  */
-export async function fleetKeyPair(connector: ConnectorConfig, kept?: KeyPair): Promise<KeyPair> {
+export async function fleetKeyPair(connector: KeySettings, kept?: KeyPair): Promise<KeyPair> {
   if (connector.privateKey !== undefined) {
     return {
       privateKey: connector.privateKey,

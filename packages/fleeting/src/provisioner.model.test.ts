@@ -9,8 +9,9 @@ import type { ProvisionerSettingsInput } from './provisioner/settings.ts'
 import { Provisioner } from './provisioner.ts'
 import type { FleetLease, StateChange } from './state-store.ts'
 import { ManualClock } from './testing/manual-clock.ts'
+import type { MemoryOperation } from './testing/memory-calls.ts'
 import { simpleShell } from './testing/memory-connection.ts'
-import { MemoryGroup, type MemoryGroupOptions, type MemoryOperation } from './testing/memory-group.ts'
+import { MemoryGroup, type MemoryGroupOptions } from './testing/memory-group.ts'
 import { seededRandom } from './testing/seeded-random.ts'
 
 const never = new AbortController().signal

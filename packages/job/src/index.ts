@@ -34,6 +34,7 @@ export { type RelayScriptOptions, relayEnd, relayScript } from './detach/relay-s
 export { type HeldSlot, readSlotReport, type SlotClaim, type SlotReport, slotReportScript } from './detach/slot-file.ts'
 export { type StartedOutput, type StartKind, StartMark } from './detach/start-mark.ts'
 export { type DetachedLeftover, wipeScript } from './detach/wipe-script.ts'
+export type { FailureReason } from './failure-reason.ts'
 export { formatGoDuration, parseGoDuration } from './go-duration.ts'
 export { type BudgetResource, jobBounds } from './job-budget.ts'
 export {
@@ -48,7 +49,7 @@ export {
 } from './job-environment.ts'
 export { JobError, type JobErrorCode, type JobErrorOptions } from './job-error.ts'
 export { jobFeatures } from './job-features.ts'
-export type { FailureReason, JobOutcome } from './job-outcome.ts'
+export type { JobOutcome } from './job-outcome.ts'
 export type {
   GitInfo,
   JobArtifact,

@@ -1,4 +1,4 @@
-import type { FailureReason } from './job-outcome.ts'
+import type { FailureReason } from './failure-reason.ts'
 
 /**
  * Why a job did not succeed, for machines.

@@ -1,13 +1,5 @@
+import type { FailureReason } from './failure-reason.ts'
 import type { JobErrorCode } from './job-error.ts'
-
-/** Failure reasons as the job API words them. Mapping to what a server knows is the runner's business. */
-export type FailureReason =
-  | 'script_failure'
-  | 'runner_system_failure'
-  | 'job_execution_timeout'
-  | 'job_canceled'
-  | 'runner_configuration_error'
-  | 'runner_interrupted'
 
 /** How a job ended. */
 export type JobOutcome =

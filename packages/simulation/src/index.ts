@@ -5,6 +5,6 @@
  */
 export { type Bug, bugs } from './bugs.ts'
 export { findBug, type Proof, prove } from './prove.ts'
-export type { WorldSetting } from './scenario.ts'
 export { brokenText } from './story.ts'
 export { World } from './world.ts'
+export type { WorldSetting } from './world-setting.ts'

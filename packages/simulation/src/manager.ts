@@ -6,8 +6,6 @@ import {
   Provisioner,
   type ProvisionerOptions,
   type ProvisionerSettingsInput,
-  type Random,
-  type StateStore,
   silentLogger,
 } from '@runner-core/fleeting'
 import { jobFeatures } from '@runner-core/job'
@@ -25,9 +23,9 @@ import {
 } from '@runner-core/runner/internals'
 import { ConcurrentIds, InstanceExecutor } from '@runner-core/runner-instance-executor'
 import { type IdlePolicy, type Reservation, Taskscaler, type TaskscalerOptions } from '@runner-core/taskscaler'
-import type { Bug } from './bugs.ts'
-import { runnerToken, type WireRequest, type WorldCoordinator } from './coordinator/world-coordinator.ts'
+import { runnerToken, type WireRequest } from './coordinator/world-coordinator.ts'
 import { worldRoute } from './coordinator/world-route.ts'
+import type { ManagerOptions } from './manager-options.ts'
 import { runnerSettings } from './runner-settings.ts'
 import type { Witness } from './witness.ts'
 import type { WorldProcess } from './world-process.ts'
@@ -56,36 +54,6 @@ const provisionerSettings: ProvisionerSettingsInput = {
 
 /** The key that state is sealed under; the disk is read by those alone whom the world tells it to. */
 const stateKey = Buffer.alloc(32, 7)
-
-export interface ManagerOptions {
-  readonly process: WorldProcess
-  readonly witness: Witness
-  /** Makes the group, again for each try to start. */
-  readonly createGroup: () => InstanceGroup
-  readonly store: StateStore
-  readonly coordinator: WorldCoordinator
-  readonly capacityPerInstance: number
-  readonly maxUseCount: number
-  readonly maxInstances: number
-  readonly requestConcurrency: number
-  readonly healthChecks: boolean
-  /** Whether it takes a group that another has, or that has machines it does not know. Default true. */
-  readonly takeOverGroup?: boolean | undefined
-  /** Names the installation. Default: the one whose state the world keeps. */
-  readonly systemId?: string | undefined
-  /** Whether scripts outlive their connection. */
-  readonly detaches: boolean
-  readonly shell: 'sh' | 'bash'
-  readonly unknownInstances: NonNullable<ProvisionerOptions['unknownInstances']>
-  /** On the way to the coordinator. */
-  readonly latencyMs: number
-  readonly promiseCapMs: number
-  readonly policies: readonly IdlePolicy[]
-  readonly random: Random
-  /** Writes pieces of its log, as the system does. Absent: none is kept. */
-  readonly writeLog?: ((bytes: Buffer) => number) | undefined
-  readonly bug: Bug | undefined
-}
 
 /**
  * One life of a runner manager: all that `Runner` makes for one entry of its configuration, as it makes it, with the

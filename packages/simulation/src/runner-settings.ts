@@ -1,6 +1,6 @@
 import type { RunnerSettings } from '@runner-core/runner/internals'
 import { runnerToken } from './coordinator/world-coordinator.ts'
-import type { ManagerOptions } from './manager.ts'
+import type { ManagerOptions } from './manager-options.ts'
 
 const second = 1000
 const minute = 60 * second

@@ -20,11 +20,11 @@ import { WorldMachines } from './machine/world-machines.ts'
 import { believedListLagMs, breakerProbeMs, Manager } from './manager.ts'
 import { memberGroups, noCapacityMs } from './member-groups.ts'
 import { type CloudWitness, processGroup } from './process-group.ts'
-import type { WorldSetting } from './scenario.ts'
 import { type Broken, Witness } from './witness.ts'
 import { launchOf, WorldCloud } from './world-cloud.ts'
 import { WorldHistory } from './world-history.ts'
 import { type EffectPoint, WorldProcess } from './world-process.ts'
+import type { WorldSetting } from './world-setting.ts'
 import { WorldStore } from './world-store.ts'
 
 const second = 1000

@@ -1,6 +1,5 @@
 import type { Instance } from '@runner-core/fleeting'
 import type { ListItem } from './intrusive-list.ts'
-import type { SlotAcquisition } from './slot-acquisition.ts'
 
 /** What every instance of a fleet can give. */
 export interface SlotLimits {
@@ -20,6 +19,16 @@ export function capacityOf(
   const own =
     placement !== undefined && Object.hasOwn(capacities, placement) ? Math.floor(capacities[placement]!) : capacity
   return own >= 1 ? Math.min(own, capacity) : capacity
+}
+
+/** A slot that is lent, as its instance knows it. */
+export interface LentSlot {
+  readonly slot: number
+  readonly state: 'lent' | 'released' | 'lost'
+  /** The instance is about to go. */
+  end(): void
+  /** The instance is gone. */
+  lose(why: string): void
 }
 
 /**
@@ -46,7 +55,7 @@ export class InstanceSlots implements ListItem<InstanceSlots> {
   label: string | undefined = undefined
   /** Why it gets no more jobs and goes when it is empty. */
   condemnedFor: string | undefined = undefined
-  readonly #lent: (SlotAcquisition | undefined)[]
+  readonly #lent: (LentSlot | undefined)[]
   /** Free slots, the one to be lent next at the end: the slot given back last has the warmest connection. */
   readonly #free: number[] = []
 
@@ -96,7 +105,7 @@ export class InstanceSlots implements ListItem<InstanceSlots> {
     if (index >= 0) this.#free.splice(index, 1)
   }
 
-  lend(acquisition: SlotAcquisition): void {
+  lend(acquisition: LentSlot): void {
     this.#lent[acquisition.slot] = acquisition
   }
 
@@ -107,7 +116,7 @@ export class InstanceSlots implements ListItem<InstanceSlots> {
   }
 
   /** Acquisitions under way. */
-  lent(): SlotAcquisition[] {
+  lent(): LentSlot[] {
     return this.#lent.filter((acquisition) => acquisition !== undefined)
   }
 }

@@ -1,16 +1,7 @@
 import { createHash } from 'node:crypto'
 import { ConnectionError } from '../errors.ts'
 import type { ConnectInfo, ConnectorConfig } from '../instance-group.ts'
-
-/**
- * Where the key is kept that an instance showed first, as `known_hosts` has it after the name: for as long as the
- * instance may be connected to.
- */
-export interface HostKeyPins {
-  get(instanceId: string): string | undefined
-  set(instanceId: string, hostKey: string): void
-  delete(instanceId: string): void
-}
+import type { HostKeyPins } from './host-key-pins.ts'
 
 /** Which host keys an instance may show: those known beforehand, or the one that it showed first. */
 export class HostKeys {

@@ -3,7 +3,7 @@ import type { Connector } from '../connector.ts'
 import type { ConnectorConfig } from '../instance-group.ts'
 import { type Logger, silentLogger } from '../logger.ts'
 import { type DialTcp, dialTcp } from './dial-tcp.ts'
-import type { HostKeyPins } from './host-keys.ts'
+import type { HostKeyPins } from './host-key-pins.ts'
 import type { SshDialer } from './ssh-dialer.ts'
 
 export interface SshConnectorOptions {

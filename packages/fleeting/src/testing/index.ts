@@ -20,14 +20,9 @@ export {
 } from './conformance/run-conformance.ts'
 /** Time and chance that a test controls. */
 export { ManualClock } from './manual-clock.ts'
+export type { MemoryCall, MemoryFault, MemoryOperation } from './memory-calls.ts'
 /** A cloud in memory. */
 export { type MemoryCommandResult, MemoryConnection, type MemoryShell, simpleShell } from './memory-connection.ts'
-export {
-  type MemoryCall,
-  type MemoryFault,
-  MemoryGroup,
-  type MemoryGroupOptions,
-  type MemoryOperation,
-} from './memory-group.ts'
+export { MemoryGroup, type MemoryGroupOptions } from './memory-group.ts'
 export { seededRandom } from './seeded-random.ts'
 export { SkippingClock } from './skipping-clock.ts'

@@ -1,7 +1,7 @@
 import { GroupError } from '../errors.ts'
 import type { Finding, InstanceState } from '../instance-group.ts'
 import type { CloudFault, CloudFaultKind, CloudHand } from './conformance/cloud-hand.ts'
-import type { MemoryFault, MemoryGroup } from './memory-group.ts'
+import type { MemoryCall, MemoryFault, MemoryOperation } from './memory-calls.ts'
 
 const words: readonly InstanceState[] = ['creating', 'running', 'deleting', 'deleted', 'failed']
 
@@ -12,11 +12,26 @@ const autoscaler: Finding = {
   fix: 'remove the autoscaler',
 }
 
+/** What the hand moves: see `MemoryGroup`. */
+interface MemoryCloud {
+  bootsFailed: number
+  bootError: GroupError | undefined
+  readonly calls: readonly MemoryCall[]
+  readonly ids: readonly string[]
+  fail(operation: MemoryOperation, fault: MemoryFault, times: number): void
+  heal(): void
+  setState(id: string, state: InstanceState, detail?: string): void
+  addForeign(): string
+  resize(by: number): void
+  preempt(id: string): void
+  find(finding: Finding): () => void
+}
+
 /**
  * The hand on a memory group's cloud. With `lateRefusals` a stock-out or a quota is no refusal but machines that fail.
  */
 export function memoryCloudHand(
-  group: MemoryGroup,
+  group: MemoryCloud,
   { lateRefusals = false }: { readonly lateRefusals?: boolean } = {},
 ): CloudHand {
   return {

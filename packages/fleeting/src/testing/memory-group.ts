@@ -15,6 +15,7 @@ import type {
   ListedInstance,
 } from '../instance-group.ts'
 import type { CloudHand } from './conformance/cloud-hand.ts'
+import type { MemoryCall, MemoryFault, MemoryOperation } from './memory-calls.ts'
 import { memoryCloudHand } from './memory-cloud-hand.ts'
 import { MemoryConnection, type MemoryShell } from './memory-connection.ts'
 import { MemoryMachine } from './memory-machine.ts'
@@ -65,39 +66,6 @@ export interface MemoryGroupOptions {
   /** How long credentials work. Default: for ever. */
   readonly credentialsMs?: number
 }
-
-export type MemoryOperation =
-  | 'init'
-  | 'list'
-  | 'describe'
-  | 'increase'
-  | 'decrease'
-  | 'connectInfo'
-  | 'connect'
-  | 'heartbeat'
-  | 'suspend'
-  | 'resume'
-  | 'owners'
-  | 'claim'
-  | 'shutdown'
-
-/** A recorded call. */
-export interface MemoryCall {
-  readonly operation: MemoryOperation
-  readonly at: number
-  readonly request?: IncreaseRequest
-  readonly ids?: readonly string[]
-  /** The error's code, once it failed; `aborted` when its signal ended it. */
-  failed?: string
-}
-
-/**
- * What goes wrong with calls. `error` is thrown · `afterActing` the call acts first and the answer is lost · `hang` no
- * answer until the signal aborts · `deaf` not even then.
- */
-export type MemoryFault =
-  | { readonly kind: 'error' | 'afterActing'; readonly error: Error }
-  | { readonly kind: 'hang' | 'deaf' }
 
 /**
  * A programmable instance group that lives in memory: boot delays, faults, partial success, stuck machines, foreign

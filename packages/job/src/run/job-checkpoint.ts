@@ -1,5 +1,5 @@
+import type { FailureReason } from '../failure-reason.ts'
 import type { JobErrorCode } from '../job-error.ts'
-import type { FailureReason } from '../job-outcome.ts'
 import type { LogRecord } from './job-log.ts'
 
 /**

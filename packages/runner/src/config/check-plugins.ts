@@ -8,8 +8,8 @@ import {
   systemClock,
 } from '@runner-core/fleeting'
 import { type NamedGroup, namedGroups } from './named-groups.ts'
-import type { ReadRunner } from './parse-config.ts'
 import type { Problem } from './problem.ts'
+import type { ReadRunner } from './read-runner.ts'
 
 /**
  * Finds a plugin; rejects with a message for people when there is none. What `loadPlugin` tells besides is logged when

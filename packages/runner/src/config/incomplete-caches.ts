@@ -1,5 +1,5 @@
-import type { ReadRunner } from './parse-config.ts'
 import type { Problem } from './problem.ts'
+import type { ReadRunner } from './read-runner.ts'
 
 /** Caches in a bucket that lack what it takes to reach it. */
 export function incompleteCaches(runners: readonly ReadRunner[]): readonly Problem[] {

@@ -5,8 +5,9 @@ import { incompleteCaches } from './incomplete-caches.ts'
 import { keyLines, lineOf } from './key-lines.ts'
 import { policiesWithoutEffect } from './policies-without-effect.ts'
 import { ConfigError, type Problem } from './problem.ts'
+import type { ReadRunner } from './read-runner.ts'
 import { table } from './schema.ts'
-import type { AutoscalerSettings, RunnerSettings, Settings } from './settings.ts'
+import type { Settings } from './settings.ts'
 import { sharedGroups } from './shared-groups.ts'
 import { defaultStateKeyFile, keyBesideState, withStorageDirectory } from './state-settings.ts'
 import { trustProblems, withTrust } from './trust.ts'
@@ -34,10 +35,6 @@ export interface ReadConfig {
   }
   readonly problems: readonly Problem[]
   readonly warnings: readonly Problem[]
-}
-
-export type ReadRunner = Partial<Omit<RunnerSettings, 'autoscaler'>> & {
-  readonly autoscaler?: Partial<AutoscalerSettings>
 }
 
 /** Reads a configuration. Thrown: {@link ConfigError} with every problem in it, nothing else for whatever text. */

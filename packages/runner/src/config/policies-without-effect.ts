@@ -1,6 +1,6 @@
 import type { IdlePolicy } from '@runner-core/taskscaler'
-import type { ReadRunner } from './parse-config.ts'
 import type { Problem } from './problem.ts'
+import type { ReadRunner } from './read-runner.ts'
 
 /**
  * Policies under which no job is asked for, since they wait for a free instance and keep none. A `scale_factor` does

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type NamedGroup, namedGroups } from './named-groups.ts'
-import type { ReadRunner } from './parse-config.ts'
 import type { Problem } from './problem.ts'
+import type { ReadRunner } from './read-runner.ts'
 import type { AutoscalerSettings } from './settings.ts'
 import { sharedStaticHost } from './static-hosts.ts'
 

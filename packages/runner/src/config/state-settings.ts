@@ -1,6 +1,6 @@
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
-import type { ReadRunner } from './parse-config.ts'
 import type { Problem } from './problem.ts'
+import type { ReadRunner } from './read-runner.ts'
 import type { Settings } from './settings.ts'
 
 type ReadState = Partial<Pick<Settings, 'stateDir' | 'stateKeyFile'>>

@@ -1,6 +1,6 @@
 import { namedGroups } from './named-groups.ts'
-import type { ReadRunner } from './parse-config.ts'
 import type { Problem } from './problem.ts'
+import type { ReadRunner } from './read-runner.ts'
 
 /** The plugin whose instances are the manager's own machine, and whose jobs are the manager's own user. */
 const ownMachine = 'local'

@@ -1,7 +1,7 @@
 import { type Decision, durationText } from '@runner-core/taskscaler'
 import { decisionText, timeText } from './explain-job.ts'
 import type { JobHistory } from './job-history.ts'
-import type { KeptRecord } from './record-file.ts'
+import type { KeptRecord } from './kept-record.ts'
 
 /** Why an instance was made, what it did, and why it went. */
 export interface InstanceExplanation {

@@ -1,6 +1,6 @@
 import { type Decision, durationText } from '@runner-core/taskscaler'
 import { fateOf, type JobFate, type JobHistory } from './job-history.ts'
-import type { KeptRecord } from './record-file.ts'
+import type { KeptRecord } from './kept-record.ts'
 
 /** Why a job waited, and when it got its slot. */
 export interface JobExplanation {

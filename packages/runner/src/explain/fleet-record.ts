@@ -2,7 +2,7 @@ import type { Clock, Provisioner } from '@runner-core/fleeting'
 import { type Decision, DecisionLog } from '@runner-core/taskscaler'
 import { instanceDecisions } from './instance-decisions.ts'
 import { type JobHistory, withWait } from './job-history.ts'
-import type { KeptRecord } from './record-file.ts'
+import type { KeptRecord } from './kept-record.ts'
 
 /** Where entries go that are to outlive the process. Must not throw. */
 export interface RecordSink {

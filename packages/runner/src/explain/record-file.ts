@@ -4,6 +4,7 @@ import { type CancelTimer, type Clock, delay, type Logger } from '@runner-core/f
 import type { Decision } from '@runner-core/taskscaler'
 import type { RecordSink } from './fleet-record.ts'
 import type { JobHistory } from './job-history.ts'
+import type { KeptRecord } from './kept-record.ts'
 
 /** What is written together, and so what a killed process loses at most. */
 const batchMs = 500
@@ -111,12 +112,6 @@ export class RecordFile implements RecordSink {
       this.#hasFailed = true
     }
   }
-}
-
-/** A fleet's record as it was kept: oldest first. */
-export interface KeptRecord {
-  readonly decisions: readonly Decision[]
-  readonly jobs: readonly JobHistory[]
 }
 
 /** Reads what {@link RecordFile} wrote. Empty when there is nothing; what is no entry is left out. */

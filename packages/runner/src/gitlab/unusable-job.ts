@@ -1,7 +1,26 @@
 import { crc32 } from 'node:zlib'
 import type { Logger } from '@runner-core/fleeting'
-import type { JobApiClient } from './job-api-client.ts'
 import type { JobCredentials } from './parse-job.ts'
+
+/** What a client of the job API must do for it: see `JobApiClient`. */
+export interface FailingClient {
+  updateJob(
+    job: JobCredentials,
+    update:
+      | { readonly state: 'running' }
+      | {
+          readonly state: 'failed'
+          readonly failureReason: 'runner_system_failure'
+          readonly output: { readonly crc32: number; readonly bytes: number }
+        },
+    signal?: AbortSignal,
+  ): Promise<{ readonly status: number; readonly message?: string | undefined }>
+  patchTrace(
+    job: JobCredentials,
+    piece: { readonly start: number; readonly bytes: Buffer; readonly isDebugTrace: boolean },
+    signal?: AbortSignal,
+  ): Promise<unknown>
+}
 
 /**
  * Fails a job that was handed out but cannot be understood, with the reasons as its trace: left alone it would hang on
@@ -9,7 +28,7 @@ import type { JobCredentials } from './parse-job.ts'
  * also when `signal` aborts.
  */
 export async function failUnusableJob(
-  client: Pick<JobApiClient, 'updateJob' | 'patchTrace'>,
+  client: FailingClient,
   job: JobCredentials,
   problems: readonly string[],
   logger: Logger,

@@ -1,4 +1,4 @@
-import type { CoordinatorJob } from './coordinator-job.ts'
+import type { EarlierJob } from './left-artifacts.ts'
 
 /** A variable of a job; what is absent is as GitLab's default: public, not a file, not masked, expanded. */
 export interface VariableSpec {
@@ -74,7 +74,7 @@ export interface JobSpec {
   /** What it leaves. Default: nothing. */
   readonly artifacts?: readonly ArtifactSpec[]
   /** Earlier jobs whose artifacts it gets. Default: none. */
-  readonly dependencies?: readonly CoordinatorJob[]
+  readonly dependencies?: readonly EarlierJob[]
   /** Merged over the top level of the job's JSON, for what has no field here and for what is wrong on purpose. */
   readonly override?: Readonly<Record<string, unknown>>
 }
@@ -211,7 +211,7 @@ function artifactJson({
   return { name, untracked, paths, exclude, when, artifact_type: type, artifact_format: format, expire_in: expireIn }
 }
 
-function dependencyJson({ id, spec, dependencyToken, artifacts }: CoordinatorJob): object {
+function dependencyJson({ id, spec, dependencyToken, artifacts }: EarlierJob): object {
   const file = artifacts && { artifacts_file: { filename: artifacts.filename, size: artifacts.bytes.length } }
   return { id, token: dependencyToken, name: spec.name ?? 'job', ...file }
 }

@@ -1,7 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { ApiRequest, ReportViolation } from './api-request.ts'
-import type { CoordinatorJob } from './coordinator-job.ts'
 import { type Reply, refusal, reply } from './reply.ts'
 
 /** What a job left for later ones. */
@@ -10,12 +9,20 @@ export interface LeftArtifacts {
   readonly bytes: Buffer
 }
 
+/** A job whose artifacts later ones may get. */
+export interface EarlierJob {
+  readonly id: number
+  readonly spec: { readonly name?: string }
+  readonly dependencyToken: string
+  readonly artifacts: LeftArtifacts | undefined
+}
+
 /**
  * Answers a request for artifacts as GitLab does: with the bytes, or with where they are when the client may be sent
  * there.
  */
 export function sendArtifacts(
-  job: CoordinatorJob,
+  job: EarlierJob,
   { headers, target }: ApiRequest,
   elsewhere: string | undefined,
   report: ReportViolation,
@@ -50,7 +57,7 @@ export class ArtifactBucket implements AsyncDisposable {
     this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   }
 
-  static async start(jobs: () => readonly CoordinatorJob[]): Promise<ArtifactBucket> {
+  static async start(jobs: () => readonly EarlierJob[]): Promise<ArtifactBucket> {
     const server = createServer()
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const bucket = new ArtifactBucket(server)

@@ -1,0 +1,37 @@
+import type { InstanceGroup, ProvisionerOptions, Random, StateStore } from '@runner-core/fleeting'
+import type { IdlePolicy } from '@runner-core/taskscaler'
+import type { Bug } from './bugs.ts'
+import type { WorldCoordinator } from './coordinator/world-coordinator.ts'
+import type { Witness } from './witness.ts'
+import type { WorldProcess } from './world-process.ts'
+
+/** What a manager is like, and what it meets. */
+export interface ManagerOptions {
+  readonly process: WorldProcess
+  readonly witness: Witness
+  /** Makes the group, again for each try to start. */
+  readonly createGroup: () => InstanceGroup
+  readonly store: StateStore
+  readonly coordinator: WorldCoordinator
+  readonly capacityPerInstance: number
+  readonly maxUseCount: number
+  readonly maxInstances: number
+  readonly requestConcurrency: number
+  readonly healthChecks: boolean
+  /** Whether it takes a group that another has, or that has machines it does not know. Default true. */
+  readonly takeOverGroup?: boolean | undefined
+  /** Names the installation. Default: the one whose state the world keeps. */
+  readonly systemId?: string | undefined
+  /** Whether scripts outlive their connection. */
+  readonly detaches: boolean
+  readonly shell: 'sh' | 'bash'
+  readonly unknownInstances: NonNullable<ProvisionerOptions['unknownInstances']>
+  /** On the way to the coordinator. */
+  readonly latencyMs: number
+  readonly promiseCapMs: number
+  readonly policies: readonly IdlePolicy[]
+  readonly random: Random
+  /** Writes pieces of its log, as the system does. Absent: none is kept. */
+  readonly writeLog?: ((bytes: Buffer) => number) | undefined
+  readonly bug: Bug | undefined
+}
