@@ -1,5 +1,5 @@
 /**
- * State that survives its process, in SQLite. Needs a Node with `node:sqlite` (22.13 or newer); the rest of the package
+ * State that survives its process, in SQLite. Needs a Node with `node:sqlite` (22.15 or newer); the rest of the package
  * does not.
  *
  * @module

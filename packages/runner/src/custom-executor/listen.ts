@@ -32,7 +32,7 @@ export async function listenAlone(
   if (Buffer.byteLength(path) > mostPathBytes)
     throw new Error(`${path}: expected at most ${mostPathBytes} bytes, as a socket's path; name a shorter --directory`)
   const { ProcessLock } = await import('@runner-core/fleeting/sqlite').catch((cause: unknown) => {
-    throw new Error(`the daemon needs a Node.js with node:sqlite (22.13 or newer), got ${process.version}`, { cause })
+    throw new Error(`the daemon needs a Node.js with node:sqlite (22.15 or newer), got ${process.version}`, { cause })
   })
   const lock = new ProcessLock(join(directory, 'lock'))
   while (!lock.tryTake()) {

@@ -76,7 +76,7 @@ export async function openFleetState(options: OpenFleetStateOptions): Promise<Fl
   const { SqliteStateStore } = await import('@runner-core/fleeting/sqlite').catch((error: unknown) => {
     throw new StateError(
       'unavailable',
-      `state_dir needs a Node.js with node:sqlite (22.13 or newer), got ${process.version}`,
+      `state_dir needs a Node.js with node:sqlite (22.15 or newer), got ${process.version}`,
       {
         cause: error,
       },
