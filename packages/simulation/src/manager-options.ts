@@ -14,6 +14,8 @@ export interface ManagerOptions {
   readonly store: StateStore
   readonly coordinator: WorldCoordinator
   readonly capacityPerInstance: number
+  /** How many projects there are to keep apart. Default: none is. */
+  readonly projects?: number | undefined
   readonly maxUseCount: number
   readonly maxInstances: number
   readonly requestConcurrency: number

@@ -16,12 +16,13 @@ import {
   type FleetState,
   JobHandler,
   JobJournal,
+  KeptMap,
   keptOutputBytes,
   LogSink,
   type LogTrouble,
   Seal,
 } from '@runner-core/runner/internals'
-import { ConcurrentIds, InstanceExecutor } from '@runner-core/runner-instance-executor'
+import { ConcurrentIds, InstanceExecutor, isKnownLogin } from '@runner-core/runner-instance-executor'
 import { type IdlePolicy, type Reservation, Taskscaler, type TaskscalerOptions } from '@runner-core/taskscaler'
 import { runnerToken, type WireRequest } from './coordinator/world-coordinator.ts'
 import { worldRoute } from './coordinator/world-route.ts'
@@ -130,13 +131,16 @@ export class Manager {
       openState: (signal) => this.#openState(settings.name, signal),
       makeProvisioner: (given, signal) => this.#makeProvisioner(given, signal),
       makeScaler: (given, signal) => this.#makeScaler(given, signal),
-      createHandler: ({ scaler, queue, claims, state }, record, onSlotFree) => {
+      createHandler: ({ scaler, queue, claims, state }, record, onSlotFree, ends) => {
         const handler = new JobHandler({
           settings,
           client: this.#client,
           executor: new InstanceExecutor({
             scaler,
             shell: settings.shell,
+            minFreeBytes: settings.minFreeBytes,
+            logins: state?.logins,
+            trust: settings.autoscaler.maxUseCount === 1 ? 'none' : (settings.trust ?? 'all'),
             buildsDir: settings.buildsDir,
             acquireTimeoutMs: settings.autoscaler.instanceAcquireTimeoutMs,
             concurrentIds: this.#concurrentIds,
@@ -162,6 +166,7 @@ export class Manager {
           },
           journal: state?.jobs,
           onSlotFree,
+          ends,
           clock,
           random,
           logger,
@@ -240,6 +245,13 @@ export class Manager {
         lease,
         jobs,
         left: await jobs.load(),
+        logins: await KeptMap.load({
+          journal: lease,
+          prefix: 'login ',
+          most: 100,
+          wallTime: () => this.#clock.wallTime(),
+          isValue: isKnownLogin,
+        }),
         fleetKey: { publicKey: '', privateKey: '' },
         pluginDir: '',
         close: () => lease.release(),

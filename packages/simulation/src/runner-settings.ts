@@ -10,6 +10,7 @@ export function runnerSettings(
   options: Pick<
     ManagerOptions,
     | 'capacityPerInstance'
+    | 'projects'
     | 'maxUseCount'
     | 'maxInstances'
     | 'requestConcurrency'
@@ -22,6 +23,7 @@ export function runnerSettings(
 ): RunnerSettings {
   const {
     capacityPerInstance,
+    projects,
     maxUseCount,
     maxInstances,
     requestConcurrency,
@@ -37,6 +39,7 @@ export function runnerSettings(
     token: runnerToken,
     executor: 'instance',
     shell,
+    ...(projects !== undefined && { trust: 'project' }),
     buildsDir: 'builds',
     // The world's disks are as small as a look would refuse.
     minFreeBytes: 0,

@@ -1,6 +1,13 @@
 import { expect, test } from 'vitest'
 import { scenarioOf } from './scenario.ts'
-import { hostStepNames, logStepNames, memberStepNames, ownerStepNames, rareStepNames } from './steps.ts'
+import {
+  hostStepNames,
+  logStepNames,
+  memberStepNames,
+  ownerStepNames,
+  projectStepNames,
+  rareStepNames,
+} from './steps.ts'
 
 const late: ReadonlySet<string> = new Set([
   ...rareStepNames,
@@ -8,6 +15,7 @@ const late: ReadonlySet<string> = new Set([
   ...logStepNames,
   ...memberStepNames,
   ...hostStepNames,
+  ...projectStepNames,
 ])
 const hasLateParts = (seed: number): boolean => {
   const { setting, steps } = scenarioOf(seed)
@@ -16,6 +24,7 @@ const hasLateParts = (seed: number): boolean => {
     setting.keepsLog !== undefined ||
     setting.members !== undefined ||
     setting.hasHosts !== undefined ||
+    setting.projects !== undefined ||
     steps.some(({ name }) => late.has(name))
   )
 }

@@ -5,6 +5,7 @@ import {
   logStepNames,
   memberStepNames,
   ownerStepNames,
+  projectStepNames,
   rareStepNames,
   type StepName,
   stepNames,
@@ -80,6 +81,7 @@ const rareBatches: readonly RareBatch[] = [
     kinds: [
       { steps: memberStepNames, chance: 0.4, setting: { members: ['a', 'b'] } },
       { steps: hostStepNames, chance: 0.3, setting: { hasHosts: true, holdsOwner: false } },
+      { steps: projectStepNames, chance: 0.3, setting: { projects: 2 } },
     ],
   },
 ]

@@ -70,6 +70,7 @@ type RareStepName = (
   | typeof logStepNames
   | typeof memberStepNames
   | typeof hostStepNames
+  | typeof projectStepNames
 )[number]
 
 export const rareStepNames = ['powerCut', 'powerCutBefore', 'powerCutAfter', 'powerCutSoon', 'stateTooLarge'] as const
@@ -80,6 +81,8 @@ export const logStepNames = ['logFull'] as const
 /** For fleets of several groups. */
 export const memberStepNames = ['memberDown', 'memberWithoutRoom', 'memberListsFail'] as const
 
+/** For jobs of several projects. */
+export const projectStepNames = ['manyProjects'] as const
 /** For fleets of hosts. */
 export const hostStepNames = ['hostCut'] as const
 
@@ -314,6 +317,10 @@ const acts: Readonly<Record<StepName, Act>> = {
     world.cloud.throttledUntil = world.clock.now() + second + n * 60
     return `the cloud throttles for ${second + n * 60} ms`
   },
+  manyProjects(world, n) {
+    for (let left = 4 + (n % 4); left > 0; left -= 1) world.coordinator.enqueue(300 + ((n * left) % 7) * 4000)
+    return `${4 + (n % 4)} jobs of several projects come`
+  },
   hostCut: (world, n) =>
     on(pick(world.cloud.ids, n), (id) => {
       const { unreachable } = world.cloud
@@ -474,9 +481,14 @@ const weights: Partial<Record<StepName, number>> = {
 export const stepNames: readonly StepName[] = (Object.keys(acts) as StepName[])
   .filter(
     (name) =>
-      ![...rareStepNames, ...ownerStepNames, ...logStepNames, ...memberStepNames, ...hostStepNames].some(
-        (rare) => rare === name,
-      ),
+      ![
+        ...rareStepNames,
+        ...ownerStepNames,
+        ...logStepNames,
+        ...memberStepNames,
+        ...hostStepNames,
+        ...projectStepNames,
+      ].some((rare) => rare === name),
   )
   .flatMap((name) => Array.from({ length: weights[name] ?? 1 }, () => name))
 

@@ -25,6 +25,8 @@ export interface WitnessOptions {
   /** 0: no limit. */
   readonly maxUseCount: number
   readonly promiseCapMs: number
+  /** How many projects are kept apart: a slot that is free may be none for who waits. */
+  readonly projects?: number | undefined
   /** Whether writes of the state are under way that are late. */
   readonly isStateLate: () => boolean
   /** By key, which instance an acquisition is of, from its hand-out to its end: also while no manager lives. */
@@ -212,14 +214,14 @@ export class Witness {
   /** Held against the manager's own books, when nothing is under way within it. */
   check(): void {
     if (!this.#isAlive || this.#scaler === undefined || this.#provisioner === undefined) return
-    const { violate, process } = this.#options
+    const { violate, projects, process } = this.#options
     const { pending, acquired, reserved, idle } = this.#scaler.status().tasks
     // A slot that is there is handed out once that is kept.
     const unkept = Math.max(0, acquired - this.lent.size)
     const counts = `waiting ${pending + unkept}, lent ${acquired - unkept}, reserved ${reserved}`
     const own = `waiting ${this.#waiting.length}, lent ${this.lent.size}, reserved ${this.#open.size}`
     if (counts !== own) violate(7, `the scaler counts ${counts}, and there are ${own}`)
-    if (pending > 0 && idle > 0) violate(7, `${pending} wait while ${idle} slots are free`)
+    if (pending > 0 && idle > 0 && projects === undefined) violate(7, `${pending} wait while ${idle} slots are free`)
     const { outstanding, closed } = this.#provisioner.launchState()
     for (const { launchToken, phase, deadlineAt = Number.POSITIVE_INFINITY, requestedAt } of outstanding) {
       if (closed) break
@@ -238,12 +240,12 @@ export class Witness {
 
   #granted(reservation: Reservation, acquisition: Acquisition): void {
     if (!this.#isAlive) return
-    const { violate, capacityPerInstance, maxUseCount, note, process } = this.#options
+    const { violate, capacityPerInstance, maxUseCount, projects, note, process } = this.#options
     const { instanceId, slot, useCount } = acquisition
     note(`slot ${slot} of ${instanceId} lent to ${reservation.key}`)
     const first = this.#waiting.reduce((best, other) => (other.priority > best.priority ? other : best))
     // Those who are served at one moment may hear of it in any order.
-    if (first.reservation !== reservation && !first.mayBeLate)
+    if (first.reservation !== reservation && !first.mayBeLate && projects === undefined)
       process.clock.after(0, () => {
         if (this.#waiting.some((other) => other.reservation === first.reservation))
           violate(7, `${reservation.key} was served before ${first.reservation.key}`)
@@ -288,6 +290,8 @@ export class Witness {
 
   #mayGrow(load: number | undefined, reason: string): void {
     if (this.#shrank === undefined || load === undefined || load > this.#shrank.load) return
+    // What went may have been none for the job that came.
+    if (this.#options.projects !== undefined) return
     if (this.#shrank.policy !== this.#scaler?.status().policy || this.#scaler.snapshot().supply.condemned.length > 0)
       return
     this.#options.violate(3, `grew after it shrank, with no more wanted than then (${load}): ${reason}`)

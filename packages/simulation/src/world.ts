@@ -173,6 +173,8 @@ export class World {
       kind: 'story',
       maxInstances: setting.maxInstances,
       resumes: setting.detaches,
+      // A host outlives its loans.
+      separatesProjects: setting.projects !== undefined && !this.hasHosts,
       tellsLaunches: tells.ids && tells.tokens,
       disappearanceMs: believedListLagMs,
     })
@@ -197,7 +199,7 @@ export class World {
         cleaned: ({ run }) => this.history.tell({ kind: 'processes_ended', run }),
       },
     })
-    this.coordinator = new WorldCoordinator(this.clock, this.history)
+    this.coordinator = new WorldCoordinator(this.clock, this.history, setting.projects)
     this.manager = this.#startManager()
   }
 
@@ -486,6 +488,7 @@ export class World {
       maxInstances,
       capacityPerInstance,
       maxUseCount,
+      projects: this.#setting.projects,
       promiseCapMs,
       isStateLate: () => this.store.isLate,
       leases: this.#leases,

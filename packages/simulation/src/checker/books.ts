@@ -30,6 +30,7 @@ export interface AttemptBook {
 
 export interface JobBook {
   readonly job: string
+  readonly project: string | undefined
   readonly attempts: Map<string, AttemptBook>
   last: AttemptBook | undefined
   cancelAskedAt: number | undefined
@@ -63,6 +64,7 @@ export interface MachineBook {
 
 export interface FleetBook {
   readonly maxInstances: number
+  readonly separatesProjects: boolean
   readonly resumes: boolean
   readonly tellsLaunches: boolean
   readonly disappearanceMs: number
@@ -155,6 +157,7 @@ export class Books {
       case 'story':
         this.fleets.set(record.fleet ?? onlyFleet, {
           maxInstances: record.maxInstances,
+          separatesProjects: record.separatesProjects ?? false,
           resumes: record.resumes,
           tellsLaunches: record.tellsLaunches ?? true,
           disappearanceMs: record.disappearanceMs ?? 0,
@@ -167,6 +170,7 @@ export class Books {
       case 'job':
         this.jobs.set(record.job, {
           job: record.job,
+          project: record.project,
           attempts: new Map(),
           last: undefined,
           cancelAskedAt: undefined,

@@ -97,6 +97,9 @@ const oneJob = (job: string, machine: string, lines = 3, slot = '0'): Event[] =>
   ...tells(job, traceOf(job, lines)),
 ]
 
+const ofProject = (project: string, events: readonly Event[]): Event[] =>
+  events.map((event) => (event.kind === 'job' ? { ...event, project } : event))
+
 /** Two machines, three jobs, a restart, a cancelled job, a lost machine, a hand-out that was lost. */
 const good: readonly Event[] = [
   ...begin,
@@ -333,6 +336,16 @@ const bad: readonly (readonly [Breach, string, readonly Event[]])[] = [
       { kind: 'listed', machines: ['m1', 's'] },
       ...take('j1'),
       run('j1', 's'),
+    ]),
+  ],
+  [
+    'projects on one machine',
+    'one after the other',
+    ended([
+      { kind: 'story', maxInstances: 2, resumes: true, separatesProjects: true },
+      ...m1.filter(({ kind }) => kind !== 'story'),
+      ...ofProject('1', oneJob('j2', 'm1')),
+      ...ofProject('2', [...take('j1'), run('j1', 'm1')]),
     ]),
   ],
   [

@@ -1,7 +1,12 @@
 import { Books } from './books.ts'
 import { endsAreTrue, jobsEnd, jobsEndOnce, noteEnds } from './end-rules.ts'
 import type { HistoryRecord } from './history.ts'
-import { neverAboveTheMaximum, noLeasedMachineIsDeleted, strangersAreLeftAlone } from './machine-rules.ts'
+import {
+  neverAboveTheMaximum,
+  noLeasedMachineIsDeleted,
+  projectsAreKeptApart,
+  strangersAreLeftAlone,
+} from './machine-rules.ts'
 import type { Breach, CreateRule, Finding, Rule } from './rule.ts'
 import { oneScriptInASlot, scriptsStartOnce } from './script-rules.ts'
 import { noSecretIsRecorded } from './secret-rule.ts'
@@ -19,6 +24,7 @@ const rules: readonly CreateRule[] = [
   noLeasedMachineIsDeleted,
   neverAboveTheMaximum,
   strangersAreLeftAlone,
+  projectsAreKeptApart,
   reasonsAreTrue,
   noSecretIsRecorded,
   noteEnds,

@@ -19,6 +19,8 @@ export type StoryRecord =
       readonly maxInstances: number
       /** Whether jobs survive the end of their process. Without it a killed process excuses their failure. */
       readonly resumes: boolean
+      /** Whether no machine may run jobs of two projects. Default false. */
+      readonly separatesProjects?: boolean
       /**
        * Whether machines can be told apart by the launch that made them; otherwise a stranger's may pass for one of
        * ours. Default true.
@@ -70,7 +72,7 @@ export type TroubleKind =
 
 /** What the coordinator did. A request that never reached it is not here. */
 export type CoordinatorRecord =
-  | (At & { readonly kind: 'job'; readonly job: string })
+  | (At & { readonly kind: 'job'; readonly job: string; readonly project?: string })
   /** `heard` false: the answer was lost on its way. */
   | (At & {
       readonly kind: 'handed_out'

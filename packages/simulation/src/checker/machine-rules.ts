@@ -79,3 +79,24 @@ export const strangersAreLeftAlone: CreateRule = (report) => ({
     report('machine of others used', `${record.run} of ${record.job} on ${record.machine}`)
   },
 })
+
+/** Where projects are kept apart, a machine runs jobs of one project for as long as it lives. */
+export const projectsAreKeptApart: CreateRule = (report) => {
+  const projects = new Map<string, { readonly project: string; readonly job: string }>()
+  return {
+    see(record, books) {
+      if (record.kind !== 'script_started') return
+      const { machine, job, run } = record
+      const project = books.jobs.get(job)?.project
+      const fleet = books.machines.get(machine)?.fleet ?? onlyFleet
+      if (project === undefined || books.fleetOf(fleet)?.separatesProjects !== true) return
+      const first = projects.get(machine) ?? { project, job }
+      projects.set(machine, first)
+      if (first.project !== project)
+        report(
+          'projects on one machine',
+          `${run} of ${job} (${project}) on ${machine}, after ${first.job} (${first.project})`,
+        )
+    },
+  }
+}

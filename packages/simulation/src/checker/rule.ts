@@ -23,6 +23,7 @@ export type Breach =
   | 'leased machine deleted'
   | 'more machines than the maximum'
   | 'machine of others used'
+  | 'projects on one machine'
   | 'reason not true'
   | 'secret recorded'
   | 'history without sense'

@@ -68,8 +68,11 @@ export class WorldCoordinator {
   readonly #history: WorldHistory
   readonly #faults = new Map<Endpoint, { readonly fault: WireFault; left: number }[]>()
   readonly #spokenAt = new Map<number, number>()
+  readonly #projects: number
 
-  constructor(clock: Clock, history: WorldHistory) {
+  /** `projects`: how many the jobs are of. */
+  constructor(clock: Clock, history: WorldHistory, projects = 1) {
+    this.#projects = projects
     this.#clock = clock
     this.#history = history
     this.#api = new JobApi('http://gitlab.world', clock, {
@@ -109,7 +112,10 @@ export class WorldCoordinator {
       ...acts.filter((act) => 'exit' in act),
     ]
     const variables = [{ key: 'SESAME', value: secret, masked: true }]
-    const api = this.#api.enqueue({ name, script: script.map(lineOf), variables, timeoutSeconds: jobTimeoutSeconds })
+    // Two of one project, then two of the next.
+    const project = 1 + (Math.floor(this.jobs.length / 2) % this.#projects)
+    const spec = { name, project, script: script.map(lineOf), variables, timeoutSeconds: jobTimeoutSeconds }
+    const api = this.#api.enqueue(spec)
     const job: WorldJob = {
       name,
       durationMs,
@@ -128,7 +134,7 @@ export class WorldCoordinator {
     }
     this.jobs.push(job)
     this.#history.tell({ kind: 'secret', text: secret })
-    this.#history.tell({ kind: 'job', job: name })
+    this.#history.tell({ kind: 'job', job: name, project: String(project) })
     return job
   }
 

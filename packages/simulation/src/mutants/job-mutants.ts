@@ -386,6 +386,14 @@ export const machineMutants: readonly Mutant[] = [
     replace: '    if (answer.length > 0) return\n    this.abandon(',
   },
   {
+    name: 'an instance that is kept for one project takes jobs of another',
+    breaks: 'jobs',
+    file: executor('login-guard'),
+    find: "if (isOther && this.#options.trust === 'project')",
+    replace: "if (isOther && this.#options.trust === 'none')",
+    focus: ['manyProjects', 'jobs', 'killNow', 'succeed'],
+  },
+  {
     name: 'an instance that cannot be connected to is lent on',
     breaks: 5,
     file: executor('instance-executor'),
