@@ -1,4 +1,4 @@
-/** Why the published packages have each of their dependencies. The page made of it is `docs/reference/dependencies.md`. */
+/** Why the published packages have each of their dependencies: what `docs/reference/dependencies.md` is made of. */
 export const dependencyReasons: Readonly<Record<string, string>> = {
   '@aws-sdk/client-auto-scaling': "AWS's own client of Auto Scaling",
   '@aws-sdk/client-ec2': "AWS's own client of EC2: addresses, spot requests and console output of instances",
