@@ -88,5 +88,6 @@ test.each([
   socket.write(begin)
   const drip = setInterval(() => socket.write(more), 10)
   onTestFinished(() => clearInterval(drip))
-  await once(socket, 'close')
+  // `once` would fail where the connection is reset rather than ended.
+  await new Promise<void>((resolve) => socket.on('close', () => resolve()))
 })
