@@ -1,5 +1,5 @@
 /**
- * The seven promises, tried in a world that does its worst.
+ * Deterministic simulation with fault injection, in which the seven promises are tested.
  *
  * @module
  */

@@ -7,7 +7,7 @@ import { type SlotChoice, SlotPool } from './slot-pool.ts'
 import { SlotReservation, type Wait } from './slot-reservation.ts'
 import { WaitQueue } from './wait-queue.ts'
 
-/** As of now: when a slot is to be expected for whom `position` others precede. */
+/** When the caller at `position`, counted from 0, can expect a slot. */
 export type PromiseDates = (position: number) => number
 
 /**

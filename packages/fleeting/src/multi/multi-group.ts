@@ -194,8 +194,8 @@ export class MultiGroup implements InstanceGroup {
   }
 
   /**
-   * Of the whole: only when no member can be reached, why not, for each. Of a part: why members cannot be reached or
-   * read, as soon as one cannot.
+   * Why members cannot be reached, by name. `whole`: undefined as long as any member can be reached. `part`: as soon as
+   * one member cannot be reached or read.
    */
   trouble(of: 'whole' | 'part' = 'whole'): string | undefined {
     const members = [...this.#members.values()]

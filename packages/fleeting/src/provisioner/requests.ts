@@ -32,7 +32,7 @@ export interface Launch {
   listFrom: ListMark
 }
 
-/** One `list`: the how-manieth it is, and when it began. */
+/** One `list`: its number, counted from the start of the process, and when it began. */
 export interface ListMark {
   readonly number: number
   readonly beganAt: number
