@@ -69,8 +69,14 @@ export class Moto implements AsyncDisposable {
       server.once('exit', () => reject(new Error(`moto ended: ${said}`)))
     })
     const requests: URLSearchParams[] = []
+    // One after the other: its threads share groups without a lock, and of two decrements at once one is lost.
+    let last: Promise<unknown> = Promise.resolve()
     const pass = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
       const body = await buffer(incoming)
+      const before = last
+      let answered!: () => void
+      last = new Promise<void>((resolve) => (answered = resolve))
+      await before
       requests.push(new URLSearchParams(body.toString()))
       const { method, headers } = incoming
       const onward = request(new URL(incoming.url ?? '/', inner), { method, headers, agent: false }, (answer) => {
@@ -78,6 +84,7 @@ export class Moto implements AsyncDisposable {
         answer.pipe(response)
       })
       onward.on('error', () => response.destroy())
+      onward.on('close', () => answered())
       onward.end(body)
     }
     const door = createServer((incoming, response) => void pass(incoming, response).catch(() => response.destroy()))
