@@ -4,9 +4,9 @@
 // `npm run prove -- --mutants [NAME...] [--runs N] [--seed S] [--seconds T] [--resume]`: takes the guards of the
 // promises away from the code, one after the other, and shows for each that it is noticed, within N runs, 2,000 by
 // default; ends with one line `MUTANTS {json}`. `--history FILE...`: judges a history that was written to files.
+import { fork } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { checkHistory, readHistory } from '../packages/simulation/src/checker/index.ts'
 import { brokenText, bugs, findBug, type Proof, prove } from '../packages/simulation/src/index.ts'
 import { proveMutants } from './prove-mutants.ts'
@@ -18,13 +18,15 @@ interface Share {
   readonly until?: number
 }
 
-/** Runs that one worker plays: what a thread keeps of them goes with it. */
+/** Set in the environment of a process that plays a share of the runs. */
+const shareMark = 'RUNNER_CORE_PROVE_SHARE'
+/** Runs that one process plays: what it keeps of them goes with it. */
 const runsPerWorker = 500
 
 // Errors are the daily bread of these runs, and nobody reads where they came from.
 Error.stackTraceLimit = 0
-if (isMainThread) process.exitCode = await main()
-else parentPort!.postMessage(await prove(seedsOf(workerData as Share)))
+if (process.env[shareMark] === undefined) process.exitCode = await main()
+else process.send!(await prove(seedsOf(JSON.parse(process.argv[2]!) as Share)))
 
 function* seedsOf({ first, count, until = Number.POSITIVE_INFINITY }: Share): Generator<number> {
   for (let seed = first; seed < first + count && Date.now() < until; seed += 1) yield seed
@@ -90,7 +92,8 @@ async function provePromises(all: Share): Promise<number> {
     seconds: Math.round(seconds * 10) / 10,
   }
   console.log(`BENCH ${JSON.stringify(result)}`)
-  return violations.length === 0 ? 0 : 1
+  const wereAllPlayed = until !== undefined || result.runs === count
+  return violations.length === 0 && wereAllPlayed ? 0 : 1
 }
 
 async function proveBugs(share: Share): Promise<number> {
@@ -109,7 +112,8 @@ async function proveBugs(share: Share): Promise<number> {
 function* chunksOf({ first, count, until = Number.POSITIVE_INFINITY }: Share): Generator<Share> {
   const size = Math.min(runsPerWorker, Math.ceil(count / availableParallelism()))
   for (let begin = 0; begin < count && Date.now() < until; begin += size) {
-    yield { first: first + begin, count: Math.min(size, count - begin), until }
+    const share = { first: first + begin, count: Math.min(size, count - begin) }
+    yield until === Number.POSITIVE_INFINITY ? share : { ...share, until }
   }
 }
 
@@ -132,11 +136,16 @@ async function playAll(all: Share): Promise<readonly Proof[]> {
   return proofs
 }
 
+/** In a process of its own: a thread that has ended leaves the memory of its worlds to the process. */
 function proveElsewhere(share: Share): Promise<Proof> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL(import.meta.url), { workerData: share })
-    // What a run has left behind, as a connection that nobody ended, would keep the thread and all its memory.
-    worker.once('message', (proof: Proof) => void worker.terminate().then(() => resolve(proof), reject))
-    worker.once('error', reject)
+    const child = fork(import.meta.filename, [JSON.stringify(share)], { env: { ...process.env, [shareMark]: 'yes' } })
+    // What a run has left behind, as a timer, would keep the process.
+    child.once('message', (proof: Proof) => {
+      child.kill('SIGKILL')
+      resolve(proof)
+    })
+    child.once('error', reject)
+    child.once('exit', (code) => reject(new Error(`a process that plays runs ended with ${code}`)))
   })
 }
