@@ -21,7 +21,7 @@ interface Share {
 /** Set in the environment of a process that plays a share of the runs. */
 const shareMark = 'RUNNER_CORE_PROVE_SHARE'
 /** Runs that one process plays: what it keeps of them goes with it. */
-const runsPerWorker = 500
+const runsPerProcess = 500
 
 // Errors are the daily bread of these runs, and nobody reads where they came from.
 Error.stackTraceLimit = 0
@@ -110,7 +110,7 @@ async function proveBugs(share: Share): Promise<number> {
 }
 
 function* chunksOf({ first, count, until = Number.POSITIVE_INFINITY }: Share): Generator<Share> {
-  const size = Math.min(runsPerWorker, Math.ceil(count / availableParallelism()))
+  const size = Math.min(runsPerProcess, Math.ceil(count / availableParallelism()))
   for (let begin = 0; begin < count && Date.now() < until; begin += size) {
     const share = { first: first + begin, count: Math.min(size, count - begin) }
     yield until === Number.POSITIVE_INFINITY ? share : { ...share, until }
@@ -129,7 +129,7 @@ async function playAll(all: Share): Promise<readonly Proof[]> {
       played += proof.runs
       for (const { seed, promise, story } of proof.violations)
         console.log(`\n${story || `${brokenText(promise)}.`}\nagain: npm run prove -- --runs 1 --seed ${seed}`)
-      if (all.count > 2 * runsPerWorker) console.error(`${played} runs played`)
+      if (all.count > 2 * runsPerProcess) console.error(`${played} runs played`)
     }
   }
   await Promise.all(Array.from({ length: availableParallelism() }, playChunks))

@@ -312,9 +312,7 @@ export class InstanceExecutor {
    */
   hold(handle: unknown): void {
     const known = parseHandle(handle)
-    if (known === undefined) return
-    this.#options.claims?.begin(known.jobMarker)
-    if (this.#options.concurrentIds.claim(known.concurrentId)) this.#held.add(known.concurrentId)
+    if (known !== undefined && this.#options.concurrentIds.claim(known.concurrentId)) this.#held.add(known.concurrentId)
   }
 
   /**
