@@ -3,7 +3,7 @@ import { MultiGroup } from '@runner-core/fleeting/multi'
 import { ManualClock, MemoryGroup, seededRandom, simpleShell } from '@runner-core/fleeting/testing'
 import { expect, test } from 'vitest'
 import { policy } from '../test/rig.ts'
-import type { Acquisition } from './acquisition.ts'
+import type { Acquisition } from './slots/acquisition.ts'
 import { Taskscaler } from './taskscaler.ts'
 
 test('each instance of a multi group runs as many jobs as its group says, and no more than the fleet allows', async () => {

@@ -1,4 +1,4 @@
-import type { NoCapacityReason } from './acquisition.ts'
+import type { NoCapacityReason } from './slots/acquisition.ts'
 
 /**
  * What happened so far, by upstream's label values where it has them:

@@ -4,6 +4,33 @@
  * @module
  */
 
+export type { Counters, ScaleOperations, TaskOperations } from './counters.ts'
+/** Work that waits elsewhere. */
+export type { DemandSource } from './demand/demand-source.ts'
+export { type PQueueLike, pQueueDemand } from './demand/p-queue-demand.ts'
+export { QueueDepth, type QueueDepthOptions } from './demand/queue-depth.ts'
+export { durationText } from './duration-text.ts'
+/** The record of decisions, for those who ask why. */
+export type { Decision, DecisionKind } from './explain/decision.ts'
+export { DecisionLog, type DecisionLogOptions } from './explain/decision-log.ts'
+export type { InstanceStatus } from './explain/instance-status.ts'
+export type { TaskCounts, TaskscalerStatus } from './explain/status.ts'
+export { InvalidSettingsError } from './invalid-settings.ts'
+export { type FirstPlan, firstPlan } from './loop/first-plan.ts'
+export type { ReadyCheck } from './loop/readiness.ts'
+export type { TaskscalerObserver } from './observer.ts'
+/** The decision, as a pure function. */
+export { breakerText } from './plan/breaker-text.ts'
+export { compilePeriod, type Period } from './plan/period.ts'
+export { plan } from './plan/plan.ts'
+/** How much to keep in reserve, and when. */
+export { defaultPolicy, type IdlePolicy, idleTarget, type ResolvedPolicy, resolvePolicy } from './plan/policy.ts'
+export type { HeldBack, IncreaseDecision, InstanceDecision, ScalingPlan } from './plan/scaling-plan.ts'
+export type { CondemnedInstance, Demand, IdleInstance, ScalingSnapshot, Supply } from './plan/scaling-snapshot.ts'
+export { activePolicy, compileSchedule, type Schedule } from './plan/schedule.ts'
+/** One task on one slot. */
+export { type CommandOptions, type CommandResult, OutputLimitError } from './run-command.ts'
+export { type RunOptions, type TaskSlot, TaskTimeoutError } from './run-task.ts'
 /** What is lent: a reservation becomes an acquisition. */
 export {
   type AcquireOptions,
@@ -15,35 +42,8 @@ export {
   type NoCapacityReason,
   type Reservation,
   type ReserveOptions,
-} from './acquisition.ts'
-export { breakerText } from './breaker-text.ts'
-export type { Counters, ScaleOperations, TaskOperations } from './counters.ts'
-/** The record of decisions, for those who ask why. */
-export type { Decision, DecisionKind } from './decision.ts'
-export { DecisionLog, type DecisionLogOptions } from './decision-log.ts'
-/** Work that waits elsewhere. */
-export type { DemandSource } from './demand-source.ts'
-export { durationText } from './duration-text.ts'
-export { type FirstPlan, firstPlan } from './first-plan.ts'
-export type { InstanceStatus } from './instance-status.ts'
-/** How much to keep in reserve, and when. */
-export { InvalidSettingsError } from './invalid-settings.ts'
+} from './slots/acquisition.ts'
+export type { LentSlot } from './slots/usage-records.ts'
 /** What acts. */
-export type { TaskscalerObserver } from './observer.ts'
-export { type PQueueLike, pQueueDemand } from './p-queue-demand.ts'
-export { compilePeriod, type Period } from './period.ts'
-/** The decision, as a pure function. */
-export { plan } from './plan.ts'
-export { defaultPolicy, type IdlePolicy, idleTarget, type ResolvedPolicy, resolvePolicy } from './policy.ts'
-export { QueueDepth, type QueueDepthOptions } from './queue-depth.ts'
-export type { ReadyCheck } from './readiness.ts'
-/** One task on one slot. */
-export { type CommandOptions, type CommandResult, OutputLimitError } from './run-command.ts'
-export { type RunOptions, type TaskSlot, TaskTimeoutError } from './run-task.ts'
-export type { HeldBack, IncreaseDecision, InstanceDecision, ScalingPlan } from './scaling-plan.ts'
-export type { CondemnedInstance, Demand, IdleInstance, ScalingSnapshot, Supply } from './scaling-snapshot.ts'
-export { activePolicy, compileSchedule, type Schedule } from './schedule.ts'
-export type { TaskCounts, TaskscalerStatus } from './status.ts'
 export { Taskscaler } from './taskscaler.ts'
 export type { TaskscalerOptions } from './taskscaler-options.ts'
-export type { LentSlot } from './usage-records.ts'

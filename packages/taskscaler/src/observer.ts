@@ -1,4 +1,4 @@
-import type { Decision } from './decision.ts'
+import type { Decision } from './explain/decision.ts'
 
 /**
  * What a taskscaler tells whoever counts. Methods are optional and must not throw; durations are milliseconds. Counts

@@ -3,10 +3,10 @@ import { ManualClock, MemoryGroup, type MemoryShell, simpleShell } from '@runner
 import PQueue from 'p-queue'
 import { describe, expect, test } from 'vitest'
 import { policy, Rig } from '../test/rig.ts'
-import { NoCapacityError } from './acquisition.ts'
 import { InvalidSettingsError } from './invalid-settings.ts'
 import { OutputLimitError } from './run-command.ts'
 import { type TaskSlot, TaskTimeoutError } from './run-task.ts'
+import { NoCapacityError } from './slots/acquisition.ts'
 import { Taskscaler } from './taskscaler.ts'
 
 const never = new Promise<never>(() => {})

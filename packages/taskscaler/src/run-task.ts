@@ -1,6 +1,6 @@
 import { type Clock, type Connection, deadline, describeError } from '@runner-core/fleeting'
-import type { Acquisition } from './acquisition.ts'
 import { type CommandOptions, type CommandResult, runCommand } from './run-command.ts'
+import type { Acquisition } from './slots/acquisition.ts'
 
 export interface RunOptions {
   /** Ends the wait for a slot, and the task: its `signal` aborts with the same reason. */

@@ -6,13 +6,13 @@ import {
   silentLogger,
   systemClock,
 } from '@runner-core/fleeting'
-import type { DemandSource } from './demand-source.ts'
-import type { SlotLimits } from './instance-slots.ts'
+import type { DemandSource } from './demand/demand-source.ts'
 import { InvalidSettingsError, isAmount, isCount } from './invalid-settings.ts'
+import type { ReadyCheck } from './loop/readiness.ts'
 import type { TaskscalerObserver } from './observer.ts'
-import type { IdlePolicy } from './policy.ts'
-import type { ReadyCheck } from './readiness.ts'
-import { compileSchedule, type Schedule } from './schedule.ts'
+import type { IdlePolicy } from './plan/policy.ts'
+import { compileSchedule, type Schedule } from './plan/schedule.ts'
+import type { SlotLimits } from './slots/instance-slots.ts'
 
 export interface TaskscalerOptions {
   /**

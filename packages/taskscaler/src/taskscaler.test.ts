@@ -1,8 +1,8 @@
 import { ManualClock, MemoryGroup, simpleShell } from '@runner-core/fleeting/testing'
 import { describe, expect, test } from 'vitest'
 import { policy, Rig } from '../test/rig.ts'
-import { AlreadyEndedError, InstanceLostError, NoCapacityError } from './acquisition.ts'
 import { InvalidSettingsError } from './invalid-settings.ts'
+import { AlreadyEndedError, InstanceLostError, NoCapacityError } from './slots/acquisition.ts'
 import { Taskscaler } from './taskscaler.ts'
 
 describe('lending', () => {

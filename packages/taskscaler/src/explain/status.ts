@@ -1,8 +1,8 @@
 import { type LaunchState, outstandingCount } from '@runner-core/fleeting'
-import type { Allocator } from './allocator.ts'
-import type { ResolvedPolicy } from './policy.ts'
-import type { Roster } from './roster.ts'
-import type { ScalingPlan } from './scaling-plan.ts'
+import type { ResolvedPolicy } from '../plan/policy.ts'
+import type { ScalingPlan } from '../plan/scaling-plan.ts'
+import type { Allocator } from '../slots/allocator.ts'
+import type { Roster } from '../slots/roster.ts'
 
 /** Slots by what they do; upstream's `fleeting_taskscaler_tasks{state}`. */
 export interface TaskCounts {

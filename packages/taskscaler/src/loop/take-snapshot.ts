@@ -1,8 +1,8 @@
 import type { Logger, Provisioner } from '@runner-core/fleeting'
-import type { Allocator } from './allocator.ts'
-import type { DemandSource } from './demand-source.ts'
-import type { Roster } from './roster.ts'
-import type { IdleInstance, ScalingSnapshot } from './scaling-snapshot.ts'
+import type { DemandSource } from '../demand/demand-source.ts'
+import type { IdleInstance, ScalingSnapshot } from '../plan/scaling-snapshot.ts'
+import type { Allocator } from '../slots/allocator.ts'
+import type { Roster } from '../slots/roster.ts'
 
 /** Idle instances shown to one plan: what it may remove at once. The next pass sees the next ones. */
 const idleShown = 100

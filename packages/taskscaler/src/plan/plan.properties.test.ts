@@ -1,7 +1,7 @@
 import { type LaunchState, launchAllowance, outstandingCount } from '@runner-core/fleeting'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { empty, nothingKept, now, open } from '../test/snapshots.ts'
+import { empty, nothingKept, now, open } from '../../test/snapshots.ts'
 import { plan, slotsPerInstance, wantedSlots } from './plan.ts'
 import { idleTarget, type ResolvedPolicy } from './policy.ts'
 import type { ScalingSnapshot } from './scaling-snapshot.ts'

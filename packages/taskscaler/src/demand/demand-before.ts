@@ -1,6 +1,6 @@
 import type { Clock } from '@runner-core/fleeting'
+import type { KeptUsage } from '../slots/usage-records.ts'
 import type { DemandSource } from './demand-source.ts'
-import type { KeptUsage } from './usage-records.ts'
 
 /** For how long it counts, milliseconds: by then those jobs have come again, or do not come. */
 const countsMs = 60_000

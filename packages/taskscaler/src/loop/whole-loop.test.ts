@@ -2,10 +2,10 @@ import { GroupError, isUsable, outstandingCount, Provisioner } from '@runner-cor
 import { ManualClock, MemoryGroup, seededRandom, simpleShell } from '@runner-core/fleeting/testing'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type Acquisition, AlreadyEndedError, NoCapacityError, type Reservation } from './acquisition.ts'
-import type { IdlePolicy, ResolvedPolicy } from './policy.ts'
-import { QueueDepth } from './queue-depth.ts'
-import { Taskscaler } from './taskscaler.ts'
+import { QueueDepth } from '../demand/queue-depth.ts'
+import type { IdlePolicy, ResolvedPolicy } from '../plan/policy.ts'
+import { type Acquisition, AlreadyEndedError, NoCapacityError, type Reservation } from '../slots/acquisition.ts'
+import { Taskscaler } from '../taskscaler.ts'
 
 const second = 1000
 const minute = 60 * second

@@ -1,6 +1,6 @@
 import { describeLimit, type LaunchState, launchAllowance, outstandingCount } from '@runner-core/fleeting'
+import { durationText } from '../duration-text.ts'
 import { breakerText } from './breaker-text.ts'
-import { durationText } from './duration-text.ts'
 import type { HeldBack } from './scaling-plan.ts'
 
 /** Why `count` more instances cannot be launched after `launching` were. */

@@ -1,9 +1,9 @@
 import type { Clock, Logger, Provisioner } from '@runner-core/fleeting'
-import { durationText } from './duration-text.ts'
-import type { InstanceSlots } from './instance-slots.ts'
-import type { TaskscalerObserver } from './observer.ts'
+import { durationText } from '../duration-text.ts'
+import type { TaskscalerObserver } from '../observer.ts'
+import type { ReadyTimes } from '../plan/ready-times.ts'
+import type { InstanceSlots } from '../slots/instance-slots.ts'
 import { proveReady, type ReadyCheck } from './readiness.ts'
-import type { ReadyTimes } from './ready-times.ts'
 
 export interface ProverOptions {
   readonly provisioner: Pick<Provisioner, 'connect' | 'reportSuccess' | 'reportFailure'>

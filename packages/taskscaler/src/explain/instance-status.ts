@@ -1,7 +1,7 @@
 import type { Instance } from '@runner-core/fleeting'
-import { durationText } from './duration-text.ts'
-import type { InstanceSlots } from './instance-slots.ts'
-import type { ResolvedPolicy } from './policy.ts'
+import { durationText } from '../duration-text.ts'
+import type { ResolvedPolicy } from '../plan/policy.ts'
+import type { InstanceSlots } from '../slots/instance-slots.ts'
 
 /** One instance at one moment, and why it is there. */
 export interface InstanceStatus {

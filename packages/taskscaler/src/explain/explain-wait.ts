@@ -1,5 +1,5 @@
-import { durationText } from './duration-text.ts'
-import type { ScalingPlan } from './scaling-plan.ts'
+import { durationText } from '../duration-text.ts'
+import type { ScalingPlan } from '../plan/scaling-plan.ts'
 
 /** An instance that is being made. Times are `Clock.now()` milliseconds. */
 export interface ComingInstance {

@@ -1,5 +1,5 @@
 import type { LaunchBreaker } from '@runner-core/fleeting'
-import { durationText } from './duration-text.ts'
+import { durationText } from '../duration-text.ts'
 
 /**
  * A launch breaker for people: whether anything is launched, what failed, what can be done about it and when the next

@@ -1,4 +1,4 @@
-import { InvalidSettingsError, isAmount, isCount } from './invalid-settings.ts'
+import { InvalidSettingsError, isAmount, isCount } from '../invalid-settings.ts'
 import { compilePeriod, type Period } from './period.ts'
 import { defaultPolicy, type IdlePolicy, type ResolvedPolicy, resolvePolicy } from './policy.ts'
 

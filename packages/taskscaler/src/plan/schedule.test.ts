@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { InvalidSettingsError } from './invalid-settings.ts'
+import { InvalidSettingsError } from '../invalid-settings.ts'
 import { defaultPolicy, idleTarget, type ResolvedPolicy, resolvePolicy } from './policy.ts'
 import { activePolicy, compileSchedule } from './schedule.ts'
 

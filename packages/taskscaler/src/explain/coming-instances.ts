@@ -1,6 +1,6 @@
 import type { LaunchState } from '@runner-core/fleeting'
+import type { InstanceSlots } from '../slots/instance-slots.ts'
 import type { ComingInstance } from './explain-wait.ts'
-import type { InstanceSlots } from './instance-slots.ts'
 
 /** The instances that are being made, seen or not, the one begun first first. */
 export function comingInstances(coming: Iterable<InstanceSlots>, launches: LaunchState): ComingInstance[] {

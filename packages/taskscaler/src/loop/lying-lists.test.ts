@@ -1,7 +1,7 @@
 import type { ListedInstance } from '@runner-core/fleeting'
 import { expect, test } from 'vitest'
-import { Rig } from '../test/rig.ts'
-import type { Acquisition } from './acquisition.ts'
+import { Rig } from '../../test/rig.ts'
+import type { Acquisition } from '../slots/acquisition.ts'
 
 const never = new AbortController().signal
 

@@ -1,11 +1,11 @@
 import { delay, GroupError, silentLogger } from '@runner-core/fleeting'
 import PQueue from 'p-queue'
 import { describe, expect, test } from 'vitest'
-import { policy, Rig } from '../test/rig.ts'
-import type { NoCapacityError } from './acquisition.ts'
-import { InvalidSettingsError } from './invalid-settings.ts'
-import { pQueueDemand } from './p-queue-demand.ts'
-import { QueueDepth } from './queue-depth.ts'
+import { policy, Rig } from '../../test/rig.ts'
+import { pQueueDemand } from '../demand/p-queue-demand.ts'
+import { QueueDepth } from '../demand/queue-depth.ts'
+import { InvalidSettingsError } from '../invalid-settings.ts'
+import type { NoCapacityError } from '../slots/acquisition.ts'
 
 function refusal(act: () => unknown): Pick<NoCapacityError, 'code' | 'reason' | 'message'> {
   try {

@@ -1,13 +1,13 @@
 import type { GroupSurvey } from '@runner-core/fleeting'
-import { Allocator } from './allocator.ts'
-import { plan } from './plan.ts'
-import type { ResolvedPolicy } from './policy.ts'
-import { Roster } from './roster.ts'
-import type { ScalingPlan } from './scaling-plan.ts'
-import { activePolicy } from './schedule.ts'
-import type { Lender } from './slot-acquisition.ts'
+import { plan } from '../plan/plan.ts'
+import type { ResolvedPolicy } from '../plan/policy.ts'
+import type { ScalingPlan } from '../plan/scaling-plan.ts'
+import { activePolicy } from '../plan/schedule.ts'
+import { Allocator } from '../slots/allocator.ts'
+import { Roster } from '../slots/roster.ts'
+import type { Lender } from '../slots/slot-acquisition.ts'
+import { type TaskscalerOptions, withDefaults } from '../taskscaler-options.ts'
 import { takeSnapshot } from './take-snapshot.ts'
-import { type TaskscalerOptions, withDefaults } from './taskscaler-options.ts'
 
 export interface FirstPlan {
   /** The idle policy in force. */

@@ -1,5 +1,5 @@
 import { describeLimit, outstandingCount } from '@runner-core/fleeting'
-import type { NoCapacityReason } from './acquisition.ts'
+import type { NoCapacityReason } from '../slots/acquisition.ts'
 import { choosePlacement } from './choose-placement.ts'
 import { holdBack } from './held-back.ts'
 import { comingSlots, slotsPerInstance } from './plan.ts'

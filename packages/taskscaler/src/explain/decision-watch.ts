@@ -1,9 +1,9 @@
 import type { LaunchBackoff, LaunchState } from '@runner-core/fleeting'
-import type { Refusal } from './admission.ts'
+import type { Refusal } from '../plan/admission.ts'
+import type { ResolvedPolicy } from '../plan/policy.ts'
+import type { InstanceDecision, ScalingPlan } from '../plan/scaling-plan.ts'
+import { policiesOf, type Schedule } from '../plan/schedule.ts'
 import type { Decision } from './decision.ts'
-import type { ResolvedPolicy } from './policy.ts'
-import type { InstanceDecision, ScalingPlan } from './scaling-plan.ts'
-import { policiesOf, type Schedule } from './schedule.ts'
 
 /** What is still in the way is told again after this, so that the record of a long wait still has it. */
 const repeatMs = 600_000

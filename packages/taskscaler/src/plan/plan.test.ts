@@ -1,6 +1,6 @@
 import type { LaunchState } from '@runner-core/fleeting'
 import { describe, expect, test } from 'vitest'
-import { empty, nothingKept, now, open } from '../test/snapshots.ts'
+import { empty, nothingKept, now, open } from '../../test/snapshots.ts'
 import { plan } from './plan.ts'
 import type { ScalingSnapshot } from './scaling-snapshot.ts'
 
