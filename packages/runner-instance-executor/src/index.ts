@@ -3,8 +3,9 @@
  *
  * @module
  */
-export { ConcurrentIds } from './concurrent-ids.ts'
-export type { DetachOptions } from './detached-run.ts'
+
+export { type SweepSlotsOptions, sweepSlots } from './cleanup/sweep-slots.ts'
+export type { DetachOptions } from './commands/detached-run.ts'
 export type { EnvironmentHandle } from './instance-environment.ts'
 export {
   InstanceExecutor,
@@ -12,8 +13,8 @@ export {
   type PreparedInstance,
   type PrepareOptions,
 } from './instance-executor.ts'
-export { isKnownLogin, type KnownLogin, type LoginMemory } from './known-login.ts'
-export type { Trust } from './login-guard.ts'
-export { SlotClaims, type SlotClaimsOptions } from './slot-claims.ts'
-export { type SweepSlotsOptions, sweepSlots } from './sweep-slots.ts'
-export { WaitLines, type WaitLinesOptions } from './wait-lines.ts'
+export { isKnownLogin, type KnownLogin, type LoginMemory } from './login/known-login.ts'
+export type { Trust } from './login/login-guard.ts'
+export { ConcurrentIds } from './slots/concurrent-ids.ts'
+export { SlotClaims, type SlotClaimsOptions } from './slots/slot-claims.ts'
+export { WaitLines, type WaitLinesOptions } from './slots/wait-lines.ts'

@@ -4,9 +4,9 @@ import type { ScriptEnd } from '@runner-core/job'
 import { type Acquisition, InstanceLostError } from '@runner-core/taskscaler'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { ScriptedConnection, settleable } from '../test/scripted-connection.ts'
+import { OutputRelays } from './commands/output-relays.ts'
 import { InstanceEnvironment } from './instance-environment.ts'
-import { OutputRelays } from './output-relays.ts'
-import { SpaceLooks } from './space-looks.ts'
+import { SpaceLooks } from './slots/space-looks.ts'
 
 let clock: ManualClock
 let connection: ScriptedConnection

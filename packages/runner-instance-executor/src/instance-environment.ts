@@ -20,16 +20,16 @@ import {
   transferCommand,
 } from '@runner-core/job'
 import { type Acquisition, InstanceLostError } from '@runner-core/taskscaler'
-import { DetachedRun, type DetachOptions, type StartedScript } from './detached-run.ts'
-import { JobProcesses } from './job-processes.ts'
-import type { OutputRelay } from './output-relay.ts'
-import type { OutputRelays } from './output-relays.ts'
-import { runCommand } from './run-command.ts'
-import type { SlotClaims } from './slot-claims.ts'
-import { reconnectMs, SlotConnection } from './slot-connection.ts'
-import type { SpaceLooks } from './space-looks.ts'
-import { TransferRun } from './transfer-run.ts'
-import { UnwritableError } from './unwritable-error.ts'
+import { JobProcesses } from './cleanup/job-processes.ts'
+import { DetachedRun, type DetachOptions, type StartedScript } from './commands/detached-run.ts'
+import type { OutputRelay } from './commands/output-relay.ts'
+import type { OutputRelays } from './commands/output-relays.ts'
+import { runCommand } from './commands/run-command.ts'
+import { TransferRun } from './commands/transfer-run.ts'
+import { UnwritableError } from './commands/unwritable-error.ts'
+import { reconnectMs, SlotConnection } from './connect/slot-connection.ts'
+import type { SlotClaims } from './slots/slot-claims.ts'
+import type { SpaceLooks } from './slots/space-looks.ts'
 
 export interface InstanceEnvironmentOptions {
   readonly acquisition: Acquisition

@@ -5,8 +5,8 @@ import type { Acquisition, Reservation } from '@runner-core/taskscaler'
 import { describe, expect, test } from 'vitest'
 import { policy } from '../../taskscaler/test/rig.ts'
 import { ExecutorRig } from '../test/executor-rig.ts'
-import { ConcurrentIds } from './concurrent-ids.ts'
 import { InstanceExecutor } from './instance-executor.ts'
+import { ConcurrentIds } from './slots/concurrent-ids.ts'
 
 const idle = { policies: [{ ...policy, idleTimeMs: 3_600_000 }] }
 

@@ -18,20 +18,20 @@ import {
   type Reservation,
   type Taskscaler,
 } from '@runner-core/taskscaler'
-import { AcquireBudget } from './acquire-budget.ts'
-import type { ConcurrentIds } from './concurrent-ids.ts'
-import { connectAgain } from './connect-again.ts'
-import type { DetachOptions } from './detached-run.ts'
-import { judgeDialFailure } from './dial-failure.ts'
+import { jobMarkerName } from './cleanup/sweep-slots.ts'
+import { WipeQueue } from './cleanup/wipe-queue.ts'
+import type { DetachOptions } from './commands/detached-run.ts'
+import { OutputRelays } from './commands/output-relays.ts'
+import { connectAgain } from './connect/connect-again.ts'
+import { judgeDialFailure } from './connect/dial-failure.ts'
 import { type EnvironmentHandle, InstanceEnvironment } from './instance-environment.ts'
-import type { LoginMemory } from './known-login.ts'
-import { type Admission, LoginGuard, type Trust } from './login-guard.ts'
-import { OutputRelays } from './output-relays.ts'
-import type { SlotClaims } from './slot-claims.ts'
-import { SpaceLooks } from './space-looks.ts'
-import { jobMarkerName } from './sweep-slots.ts'
-import { WaitLines } from './wait-lines.ts'
-import { WipeQueue } from './wipe-queue.ts'
+import type { LoginMemory } from './login/known-login.ts'
+import { type Admission, LoginGuard, type Trust } from './login/login-guard.ts'
+import { AcquireBudget } from './slots/acquire-budget.ts'
+import type { ConcurrentIds } from './slots/concurrent-ids.ts'
+import type { SlotClaims } from './slots/slot-claims.ts'
+import { SpaceLooks } from './slots/space-looks.ts'
+import { WaitLines } from './slots/wait-lines.ts'
 
 export interface InstanceExecutorOptions {
   /** Whose slots jobs run on. */

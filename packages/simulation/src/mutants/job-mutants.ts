@@ -318,14 +318,14 @@ export const machineMutants: readonly Mutant[] = [
   {
     name: 'a script whose connection broke is started anew',
     breaks: 'jobs',
-    file: executor('detached-run'),
+    file: executor('commands/detached-run'),
     find: '        await this.#reconnect(error)\n        follows = true',
     replace: '        await this.#reconnect(error)\n        this.#options.script.index += 100\n        follows = false',
   },
   {
     name: 'a script of an earlier process is started anew',
     breaks: 'jobs',
-    file: executor('detached-run'),
+    file: executor('commands/detached-run'),
     find: 'let follows = resumed !== undefined',
     replace: 'let follows = false',
   },
@@ -339,14 +339,14 @@ export const machineMutants: readonly Mutant[] = [
   {
     name: 'what was received of a script is received again after its connection broke',
     breaks: 'traces',
-    file: executor('detached-run'),
+    file: executor('commands/detached-run'),
     find: 'offset: this.#received }',
     replace: 'offset: 0 }',
   },
   {
     name: 'a job whose connection broke is lost at once',
     breaks: 'jobs',
-    file: executor('detached-run'),
+    file: executor('commands/detached-run'),
     find: 'if (!this.#isDetached || this.#signal.aborted || !this.#options.isLost(error)) throw error\n        await',
     replace: 'if (this.#isDetached || this.#signal.aborted || !this.#options.isLost(error)) throw error\n        await',
   },
@@ -360,7 +360,7 @@ export const machineMutants: readonly Mutant[] = [
   {
     name: 'an instance on which a job may live on is lent on',
     breaks: 7,
-    file: executor('job-processes'),
+    file: executor('cleanup/job-processes'),
     find: '    this.#mayLiveOn = true\n    this.#options.acquisition.condemn(why)',
     replace: '    this.#mayLiveOn = true\n    void why',
   },
@@ -381,14 +381,14 @@ export const machineMutants: readonly Mutant[] = [
   {
     name: 'what the kill script says is not heard',
     breaks: 7,
-    file: executor('job-processes'),
+    file: executor('cleanup/job-processes'),
     find: "    if (answer === 'clean') return\n    this.abandon(",
     replace: '    if (answer.length > 0) return\n    this.abandon(',
   },
   {
     name: 'an instance that is kept for one project takes jobs of another',
     breaks: 'jobs',
-    file: executor('login-guard'),
+    file: executor('login/login-guard'),
     find: "if (isOther && this.#options.trust === 'project')",
     replace: "if (isOther && this.#options.trust === 'none')",
     focus: ['manyProjects', 'jobs', 'killNow', 'succeed'],
@@ -410,7 +410,7 @@ export const machineMutants: readonly Mutant[] = [
   {
     name: 'a job waits for its place for ever',
     breaks: 5,
-    file: executor('acquire-budget'),
+    file: executor('slots/acquire-budget'),
     find: 'this.#cancel ??= clock.after(limitMs, () => this.#controller.abort(timedOut()))',
     replace: 'this.#cancel ??= clock.after(limitMs * 1000, () => this.#controller.abort(timedOut()))',
   },

@@ -7,7 +7,7 @@ export const staticMutants: readonly Mutant[] = [
   {
     name: 'a host that is lent again has other slots',
     breaks: 7,
-    file: 'packages/runner-instance-executor/src/slot-claims.ts',
+    file: 'packages/runner-instance-executor/src/slots/slot-claims.ts',
     find: 'connection.machine ?? instanceId',
     replace: 'instanceId',
     focus: ['hostCut', 'stubbornJob', 'hangingJob', 'killNow', 'killAfter'],

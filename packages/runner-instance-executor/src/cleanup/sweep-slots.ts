@@ -7,10 +7,10 @@ import {
   type SlotReport,
   slotReportScript,
 } from '@runner-core/job'
-import { Answer } from './answer.ts'
+import { Answer } from '../commands/answer.ts'
+import { runCommand } from '../commands/run-command.ts'
+import type { SlotClaims } from '../slots/slot-claims.ts'
 import { endProcesses } from './end-processes.ts'
-import { runCommand } from './run-command.ts'
-import type { SlotClaims } from './slot-claims.ts'
 
 export interface SweepSlotsOptions {
   /** As configured for the executor. */

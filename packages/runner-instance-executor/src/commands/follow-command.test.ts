@@ -1,6 +1,6 @@
 import { ManualClock } from '@runner-core/fleeting/testing'
 import { expect, test } from 'vitest'
-import { ScriptedConnection } from '../test/scripted-connection.ts'
+import { ScriptedConnection } from '../../test/scripted-connection.ts'
 import { type FollowEnd, followCommand } from './follow-command.ts'
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

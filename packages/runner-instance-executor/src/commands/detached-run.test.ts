@@ -1,6 +1,6 @@
 import { ManualClock } from '@runner-core/fleeting/testing'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { ScriptedConnection } from '../test/scripted-connection.ts'
+import { ScriptedConnection } from '../../test/scripted-connection.ts'
 import { DetachedRun } from './detached-run.ts'
 import { OutputRelay } from './output-relay.ts'
 

@@ -1,8 +1,8 @@
 import { type Clock, ConnectionError, deadline, type Logger } from '@runner-core/fleeting'
 import { EnvironmentError, type JobMarker, killLimitMs } from '@runner-core/job'
 import type { Acquisition } from '@runner-core/taskscaler'
+import type { SlotConnection } from '../connect/slot-connection.ts'
 import { endProcesses } from './end-processes.ts'
-import type { SlotConnection } from './slot-connection.ts'
 
 export interface JobProcessesOptions {
   readonly acquisition: Acquisition

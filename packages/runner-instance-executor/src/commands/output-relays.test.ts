@@ -1,7 +1,7 @@
 import { ConnectionError } from '@runner-core/fleeting'
 import { ManualClock } from '@runner-core/fleeting/testing'
 import { beforeEach, expect, test } from 'vitest'
-import { ScriptedConnection } from '../test/scripted-connection.ts'
+import { ScriptedConnection } from '../../test/scripted-connection.ts'
 import type { OutputRelay } from './output-relay.ts'
 import { OutputRelays } from './output-relays.ts'
 

@@ -11,9 +11,9 @@ import {
   readLoginReport,
   startsPrograms,
 } from '@runner-core/job'
-import { Answer } from './answer.ts'
+import { Answer } from '../commands/answer.ts'
+import { runCommand } from '../commands/run-command.ts'
 import { asFirst, asState, type KnownLogin, type LoginMemory } from './known-login.ts'
-import { runCommand } from './run-command.ts'
 
 /**
  * Whose jobs may follow each other with one login: of any project · of one project on each instance · none, since each

@@ -1,7 +1,7 @@
 import { type Clock, type Connection, deadline, type Logger } from '@runner-core/fleeting'
 import { type DetachedLeftover, wipeScript } from '@runner-core/job'
-import { Answer } from './answer.ts'
-import { runCommand } from './run-command.ts'
+import { Answer } from '../commands/answer.ts'
+import { runCommand } from '../commands/run-command.ts'
 
 export interface WipeQueueOptions {
   readonly clock: Clock

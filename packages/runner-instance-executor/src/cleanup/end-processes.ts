@@ -1,7 +1,7 @@
 import type { Clock, Connection } from '@runner-core/fleeting'
 import { type JobMarker, killScript } from '@runner-core/job'
-import { Answer } from './answer.ts'
-import { runCommand } from './run-command.ts'
+import { Answer } from '../commands/answer.ts'
+import { runCommand } from '../commands/run-command.ts'
 
 export interface EndProcessesOptions {
   readonly jobMarker: JobMarker

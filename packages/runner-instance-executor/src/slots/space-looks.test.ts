@@ -1,7 +1,7 @@
 import { silentLogger } from '@runner-core/fleeting'
 import { ManualClock } from '@runner-core/fleeting/testing'
 import { expect, test } from 'vitest'
-import { ScriptedConnection } from '../test/scripted-connection.ts'
+import { ScriptedConnection } from '../../test/scripted-connection.ts'
 import { SpaceLooks } from './space-looks.ts'
 
 test('a machine that had room is looked at again after 10 s, one that had none by the next job', async () => {
