@@ -4,11 +4,12 @@
  *
  * @module
  */
-export { Concurrency } from './concurrency.ts'
+
 export { fleetName, keptOutputBytes, type RunnerSettings } from './config/settings.ts'
 export { ConfiguredRunner, type ConfiguredRunnerOptions } from './configured-runner.ts'
 export type { Route } from './gitlab/connections.ts'
-export { JobHandler } from './job-handler.ts'
+export { Concurrency } from './jobs/concurrency.ts'
+export { JobHandler } from './jobs/job-handler.ts'
 export { LogSink, type LogTrouble } from './logging/log-sink.ts'
 export { JobJournal } from './state/job-journal.ts'
 export { KeptMap } from './state/kept-map.ts'

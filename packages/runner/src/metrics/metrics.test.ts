@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { Concurrency } from '../concurrency.ts'
-import { firstPace } from '../poll-pace.ts'
+import { Concurrency } from '../jobs/concurrency.ts'
+import { firstPace } from '../jobs/poll-pace.ts'
 import { fleetBuckets } from './fleet-buckets.ts'
 import type { MeasuredFleet } from './fleet-metrics.ts'
 import { createMetrics, type Metrics } from './metrics.ts'

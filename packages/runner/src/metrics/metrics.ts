@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client'
-import type { Concurrency } from '../concurrency.ts'
 import type { LogLevel } from '../config/settings.ts'
+import type { Concurrency } from '../jobs/concurrency.ts'
 import { version } from '../version.ts'
 import type { FleetBuckets } from './fleet-buckets.ts'
 import { type FleetObservers, type MeasuredFleet, registerFleetMetrics } from './fleet-metrics.ts'

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { Concurrency } from '../concurrency.ts'
+import { Concurrency } from '../jobs/concurrency.ts'
 import { fleetBuckets } from './fleet-buckets.ts'
 import { createMetrics } from './metrics.ts'
 

@@ -3,12 +3,12 @@ import { ManualClock } from '@runner-core/fleeting/testing'
 import type { JobEnvironment, JobPayload } from '@runner-core/job'
 import type { Reservation } from '@runner-core/taskscaler'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { parseConfig } from './config/parse-config.ts'
-import type { JobUpdate } from './gitlab/job-api-client.ts'
-import type { JobReply } from './gitlab/job-reply.ts'
+import { parseConfig } from '../config/parse-config.ts'
+import type { JobUpdate } from '../gitlab/job-api-client.ts'
+import type { JobReply } from '../gitlab/job-reply.ts'
+import { JobJournal } from '../state/job-journal.ts'
+import { Seal } from '../state/seal.ts'
 import { JobHandler, type JobHandlerOptions } from './job-handler.ts'
-import { JobJournal } from './state/job-journal.ts'
-import { Seal } from './state/seal.ts'
 
 const { settings } = parseConfig(`[[runners]]
 name = "a"
