@@ -295,7 +295,7 @@ test.each([
   ['what signs the coordinator’s certificate goes to the machine', 'ca.pem', true],
   ['a file of certificates that is gone fails no job by itself', 'gone.pem', false],
 ])('%s', async (_name, file, isThere) => {
-  tlsCaFile = new URL(`../test/tls/${file}`, import.meta.url).pathname
+  tlsCaFile = new URL(`../../test/tls/${file}`, import.meta.url).pathname
   const scripts: string[] = []
   prepare = async () =>
     environment(async ({ script }) => {
