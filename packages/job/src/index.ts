@@ -30,6 +30,7 @@ export type { DetachedScript } from './detach/detached-files.ts'
 /** For an environment whose scripts outlive its connection. */
 export { type DetachedScriptOptions, detachedScript } from './detach/detached-script.ts'
 export { type FollowScriptOptions, followScript } from './detach/follow-script.ts'
+export { type KillScriptOptions, killLimitMs, killScript } from './detach/kill-script.ts'
 export { type RelayScriptOptions, relayEnd, relayScript } from './detach/relay-script.ts'
 export { type HeldSlot, readSlotReport, type SlotClaim, type SlotReport, slotReportScript } from './detach/slot-file.ts'
 export { type StartedOutput, type StartKind, StartMark } from './detach/start-mark.ts'
@@ -62,6 +63,7 @@ export type {
   JobStep,
   JobVariable,
 } from './job-payload.ts'
+export type { JobStage } from './job-stage.ts'
 /** For an environment that serves jobs of several projects with one login. */
 export { startsPrograms } from './login/login-files.ts'
 export { type LoginScriptOptions, loginCommand, loginScript } from './login/login-script.ts'
@@ -75,14 +77,12 @@ export {
 export { ownHomeDirectory } from './login/own-home.ts'
 export type { JobCheckpoint, OnCheckpoint, ScriptCheckpoint, ScriptStart } from './run/job-checkpoint.ts'
 export type { JobTrace, LogRecord, SaidText } from './run/job-log.ts'
-export type { JobStage } from './run/job-stage.ts'
 export { type ForeignScript, runForeignScript } from './run/run-foreign-script.ts'
 export { type RunJobOptions, runJob } from './run/run-job.ts'
 export type { RunnerIdentity } from './runner-identity.ts'
 export { type DiskTrouble, type DiskTroubleKind, readDiskTrouble, readLowSpace } from './script/disk-trouble.ts'
 /** For those who implement a `JobEnvironment`. */
 export type { JobMarker } from './script/job-marker.ts'
-export { type KillScriptOptions, killLimitMs, killScript } from './script/kill-script.ts'
 export { type ShellCommandOptions, shellCommand } from './script/shell-command.ts'
 export { loginShellPrint } from './script/shell-print.ts'
 export { type TransferCommandOptions, transferCommand } from './script/transfer-command.ts'

@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Writable } from 'node:stream'
+import { killScript } from '../src/detach/kill-script.ts'
 import type {
   ExperimentalShell,
   FileTransfer,
@@ -15,7 +16,6 @@ import type {
   ShellName,
 } from '../src/job-environment.ts'
 import { EnvironmentError } from '../src/job-environment.ts'
-import { killScript } from '../src/script/kill-script.ts'
 import { pwshCommand } from '../src/script/pwsh-command.ts'
 import { shellCommand } from '../src/script/shell-command.ts'
 import { transferCommand } from '../src/script/transfer-command.ts'

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { parseGoBool } from '../go-bool.ts'
 import type { JobDependency, JobPayload } from '../job-payload.ts'
-import type { JobPlan } from '../run/job-plan.ts'
+import type { JobPlan } from '../plan/job-plan.ts'
 import { attempts } from '../variables/attempts.ts'
 import type { ArtifactSource } from './artifact-source.ts'
 

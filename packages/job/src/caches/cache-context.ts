@@ -1,7 +1,7 @@
 import { buildsDirectory, loginDirectory, projectPath } from '../build-paths.ts'
 import type { Clock } from '../clock.ts'
 import type { JobPayload } from '../job-payload.ts'
-import type { JobPlan } from '../run/job-plan.ts'
+import type { JobPlan } from '../plan/job-plan.ts'
 import { attempts } from '../variables/attempts.ts'
 import type { CachePlanOptions } from './cache-plan.ts'
 import type { CacheStore } from './cache-store.ts'

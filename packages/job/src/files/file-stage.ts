@@ -1,6 +1,6 @@
 import type { JobBudget } from '../job-budget.ts'
 import type { JobEnvironment } from '../job-environment.ts'
-import type { FileStageName } from '../run/job-stage.ts'
+import type { FileStageName } from '../job-stage.ts'
 
 /** What a stage that moves files says in the job's trace, line by line. */
 export interface FileStageLog {

@@ -1,4 +1,4 @@
-import type { JobPlan } from '../run/job-plan.ts'
+import type { JobPlan } from '../plan/job-plan.ts'
 import { ShellExpandError } from '../variables/expand-effort.ts'
 import { parseJobEnv } from '../variables/job-env.ts'
 import type { LateVariables } from '../variables/late-variables.ts'

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import type { JobStage } from './job-stage.ts'
+import type { JobStage } from '../job-stage.ts'
 
 /** Characters of a line; texts of a job stand in it. */
 const longestLine = 8192

@@ -1,10 +1,10 @@
 import { constants } from 'node:os'
 import { EnvironmentError, type JobEnvironment, type ScriptEnd } from '../job-environment.ts'
 import { JobError } from '../job-error.ts'
+import type { JobStage } from '../job-stage.ts'
 import { readDiskTrouble } from '../script/disk-trouble.ts'
 import { MarkerFilter, type OutputPiece } from '../script/markers.ts'
 import type { JobLog } from './job-log.ts'
-import type { JobStage } from './job-stage.ts'
 import { stageTitle } from './stage-title.ts'
 
 export interface ScriptProgressOptions {

@@ -1,10 +1,10 @@
 import { parseGoBool } from '../go-bool.ts'
 import { JobError } from '../job-error.ts'
 import type { JobPayload } from '../job-payload.ts'
+import { type RepositoryUrl, splitCredentials } from '../repository-url.ts'
 import { attempts } from '../variables/attempts.ts'
 import { earlySetting } from '../variables/early-setting.ts'
 import { type EnvironmentVariable, type ResolvedVariable, serverCertificatesKey } from '../variables/job-variables.ts'
-import { type RepositoryUrl, splitCredentials } from './repository-url.ts'
 
 /**
  * `none` leaves the directory as the job before left it; `empty` empties it; `fetch` reuses a work tree; `clone` begins

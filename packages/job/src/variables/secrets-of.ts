@@ -1,5 +1,5 @@
 import type { JobPayload } from '../job-payload.ts'
-import { splitCredentials } from '../sources/repository-url.ts'
+import { splitCredentials } from '../repository-url.ts'
 
 /**
  * What of a job its trace must not show: the values of masked variables, the job's token, and the password in the

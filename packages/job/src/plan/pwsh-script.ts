@@ -1,10 +1,10 @@
 import type { BuildPaths } from '../build-paths.ts'
+import { pwshQuote } from '../script/pwsh-quote.ts'
+import { quote } from '../script/quote.ts'
 import type { GitSources, GitStrategy } from '../sources/sources-plan.ts'
 import { variableFile } from '../variables/job-variables.ts'
 import type { ShellVariables } from '../variables/shell-variables.ts'
 import { getSources, type JobScriptOptions, type ScriptStage } from './job-script.ts'
-import { pwshQuote } from './pwsh-quote.ts'
-import { quote } from './quote.ts'
 
 export type PwshScriptOptions = Omit<JobScriptOptions, 'shell' | 'jobMarker' | 'scriptSections'>
 

@@ -1,7 +1,7 @@
-import { freeSlotsOf } from '../detach/slot-file.ts'
-import { type JobMarker, markerAssignment, residentLimit } from './job-marker.ts'
-import { ownPath } from './own-path.ts'
-import { readStat } from './process-stat.ts'
+import { type JobMarker, markerAssignment, residentLimit } from '../script/job-marker.ts'
+import { ownPath } from '../script/own-path.ts'
+import { readStat } from '../script/process-stat.ts'
+import { freeSlotsOf } from './slot-file.ts'
 
 export interface KillScriptOptions {
   readonly jobMarker: JobMarker

@@ -2,9 +2,9 @@ import { expect, test } from 'vitest'
 import { gitJob } from '../../test/git-job.ts'
 import { payload, runner, variable } from '../../test/job-fixture.ts'
 import { loginDirectory } from '../build-paths.ts'
-import { JobPlan } from '../run/job-plan.ts'
-import { pwshCommand } from './pwsh-command.ts'
-import { pwshQuote } from './pwsh-quote.ts'
+import { pwshCommand } from '../script/pwsh-command.ts'
+import { pwshQuote } from '../script/pwsh-quote.ts'
+import { JobPlan } from './job-plan.ts'
 
 const jobMarker = { name: 'RUNNER_CORE_JOB', value: 'abc' }
 const plan = (job: ReturnType<typeof payload>): JobPlan =>

@@ -13,8 +13,6 @@ import type { JobEnvironment } from '../job-environment.ts'
 import { JobError } from '../job-error.ts'
 import type { JobPayload } from '../job-payload.ts'
 import type { RunnerIdentity } from '../runner-identity.ts'
-import { type JobScriptOptions, jobScript, type ScriptStage } from '../script/job-script.ts'
-import { pwshScript } from '../script/pwsh-script.ts'
 import { type GitStrategy, gitStrategy, type SourcesPlan, sourcesPlan } from '../sources/sources-plan.ts'
 import { isDebugTrace } from '../variables/early-setting.ts'
 import { expand } from '../variables/expand.ts'
@@ -31,6 +29,8 @@ import {
 import type { LateVariables } from '../variables/late-variables.ts'
 import { shellExpand } from '../variables/shell-expand.ts'
 import { shellVariables } from '../variables/shell-variables.ts'
+import { type JobScriptOptions, jobScript, type ScriptStage } from './job-script.ts'
+import { pwshScript } from './pwsh-script.ts'
 
 export interface JobPlanOptions {
   readonly payload: JobPayload

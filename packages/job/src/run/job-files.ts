@@ -7,10 +7,10 @@ import { type CachePlace, cacheContext } from '../caches/cache-context.ts'
 import { restoreCaches } from '../caches/restore-cache.ts'
 import { saveCaches } from '../caches/save-cache.ts'
 import type { Clock } from '../clock.ts'
+import type { FileStage } from '../files/file-stage.ts'
+import { LateVariablesReader } from '../files/read-late-variables.ts'
 import type { JobPayload } from '../job-payload.ts'
-import type { JobPlan } from '../run/job-plan.ts'
-import type { FileStage } from './file-stage.ts'
-import { LateVariablesReader } from './read-late-variables.ts'
+import type { JobPlan } from '../plan/job-plan.ts'
 
 export interface JobFilesOptions {
   readonly payload: JobPayload
