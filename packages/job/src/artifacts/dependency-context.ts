@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { parseGoBool } from '../go-bool.ts'
 import type { JobDependency, JobPayload } from '../job-payload.ts'
-import type { JobPlan } from '../plan/job-plan.ts'
+import type { PlannedJob } from '../planned-job.ts'
 import { attempts } from '../variables/attempts.ts'
 import type { ArtifactSource } from './artifact-source.ts'
 
@@ -23,7 +23,7 @@ export interface DependencyContext {
 
 export interface DependencyContextOptions {
   readonly payload: Pick<JobPayload, 'dependencies'>
-  readonly plan: Pick<JobPlan, 'projectDir' | 'setting'>
+  readonly plan: Pick<PlannedJob, 'projectDir' | 'setting'>
   readonly artifacts: ArtifactSource | undefined
   readonly clock: Pick<Clock, 'after'>
 }

@@ -11,14 +11,14 @@ import type { SelectedFiles } from '../files/selected-files.ts'
 import { EnvironmentError } from '../job-environment.ts'
 import { JobError } from '../job-error.ts'
 import type { JobArtifact, JobPayload } from '../job-payload.ts'
-import type { JobPlan } from '../plan/job-plan.ts'
+import type { PlannedJob } from '../planned-job.ts'
 import type { LateVariables } from '../variables/late-variables.ts'
 import { type ArtifactDestination, ArtifactUploadError } from './artifact-destination.ts'
 import { artifactFilename, isWanted } from './artifact-plan.ts'
 
 export interface UploadContext {
   readonly payload: Pick<JobPayload, 'artifacts'>
-  readonly plan: Pick<JobPlan, 'projectDir' | 'expand'>
+  readonly plan: Pick<PlannedJob, 'projectDir' | 'expand'>
   readonly variables: Pick<LateVariablesReader, 'read'>
   /** Absent: there is no way to keep any. */
   readonly artifacts: ArtifactDestination | undefined

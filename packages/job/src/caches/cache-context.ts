@@ -1,7 +1,7 @@
 import { buildsDirectory, loginDirectory, projectPath } from '../build-paths.ts'
 import type { Clock } from '../clock.ts'
 import type { JobPayload } from '../job-payload.ts'
-import type { JobPlan } from '../plan/job-plan.ts'
+import type { PlannedJob } from '../planned-job.ts'
 import { attempts } from '../variables/attempts.ts'
 import type { CachePlanOptions } from './cache-plan.ts'
 import type { CacheStore } from './cache-store.ts'
@@ -35,7 +35,7 @@ export interface CacheContext {
 
 export interface CacheContextOptions {
   readonly payload: JobPayload
-  readonly plan: Pick<JobPlan, 'projectDir' | 'expand' | 'setting'>
+  readonly plan: Pick<PlannedJob, 'projectDir' | 'expand' | 'setting'>
   readonly caches: CachePlace
   readonly clock: Pick<Clock, 'after'>
 }

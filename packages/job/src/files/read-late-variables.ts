@@ -1,4 +1,4 @@
-import type { JobPlan } from '../plan/job-plan.ts'
+import type { PlannedJob } from '../planned-job.ts'
 import { ShellExpandError } from '../variables/expand-effort.ts'
 import { parseJobEnv } from '../variables/job-env.ts'
 import type { LateVariables } from '../variables/late-variables.ts'
@@ -11,12 +11,12 @@ const mostBytes = 1024 * 1024
 
 /** Looks up, once, what a job's steps left in `GITLAB_ENV`. */
 export class LateVariablesReader {
-  readonly #plan: Pick<JobPlan, 'jobEnvFile' | 'lateVariables'>
+  readonly #plan: Pick<PlannedJob, 'jobEnvFile' | 'lateVariables'>
   readonly #mayBeLeft: boolean
   #variables: LateVariables | undefined
 
   /** `mayBeLeft`: false where it is known that they left nothing. */
-  constructor(plan: Pick<JobPlan, 'jobEnvFile' | 'lateVariables'>, mayBeLeft: boolean) {
+  constructor(plan: Pick<PlannedJob, 'jobEnvFile' | 'lateVariables'>, mayBeLeft: boolean) {
     this.#plan = plan
     this.#mayBeLeft = mayBeLeft
   }

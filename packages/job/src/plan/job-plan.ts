@@ -12,6 +12,7 @@ import { JobBudget } from '../job-budget.ts'
 import type { JobEnvironment } from '../job-environment.ts'
 import { JobError } from '../job-error.ts'
 import type { JobPayload } from '../job-payload.ts'
+import type { PlannedJob } from '../planned-job.ts'
 import type { RunnerIdentity } from '../runner-identity.ts'
 import { type GitStrategy, gitStrategy, type SourcesPlan, sourcesPlan } from '../sources/sources-plan.ts'
 import { isDebugTrace } from '../variables/early-setting.ts'
@@ -52,7 +53,7 @@ export interface JobPlanOptions {
  * All that is decided about a job once it has a place: its scripts, its time limits, and what its trace says about
  * them.
  */
-export class JobPlan {
+export class JobPlan implements PlannedJob {
   /** For the trace. */
   readonly warnings: readonly string[]
   /** What the trace says when a stage begins. */
@@ -120,29 +121,22 @@ export class JobPlan {
     this.notes = { get_sources: sourcesNotes[strategy] }
   }
 
-  /** Absolute, or below {@link loginDirectory}. */
   get projectDir(): string {
     return this.#paths.projectDir
   }
 
-  /** A variable of the job that says how something is done, without blanks around it; empty where it is not set. */
   setting(key: string): string {
     return this.#variables.get(key)?.value.trim() ?? ''
   }
 
-  /** Replaces the job's variables in a text of the job. {@link loginDirectory} may stand in what comes of it. */
   expand(text: string): string {
     return this.#drawn(expand(text, (name) => this.#inserted(name)))
   }
 
-  /**
-   * Where steps leave variables for what comes after them (`GITLAB_ENV`). Absolute, or below {@link loginDirectory}.
-   */
   get jobEnvFile(): string {
     return jobEnvFile(this.#paths)
   }
 
-  /** The job's variables once steps left some, which come before the others. */
   lateVariables(left: ReadonlyMap<string, string>): LateVariables {
     const effort = new ExpandEffort()
     return {

@@ -10,11 +10,11 @@ import type { Clock } from '../clock.ts'
 import type { FileStage } from '../files/file-stage.ts'
 import { LateVariablesReader } from '../files/read-late-variables.ts'
 import type { JobPayload } from '../job-payload.ts'
-import type { JobPlan } from '../plan/job-plan.ts'
+import type { PlannedJob } from '../planned-job.ts'
 
 export interface JobFilesOptions {
   readonly payload: JobPayload
-  readonly plan: Pick<JobPlan, 'projectDir' | 'expand' | 'setting' | 'jobEnvFile' | 'lateVariables'>
+  readonly plan: PlannedJob
   readonly caches: CachePlace
   readonly artifacts: (ArtifactSource & ArtifactDestination) | undefined
   readonly clock: Pick<Clock, 'after'>

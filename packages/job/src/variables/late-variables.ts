@@ -5,6 +5,6 @@ export interface LateVariables {
    * `ShellExpandError`.
    */
   expand(text: string): string
-  /** See `JobPlan.setting`. */
+  /** See `PlannedJob.setting`. */
   setting(key: string): string
 }
