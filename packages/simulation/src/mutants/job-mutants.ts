@@ -91,14 +91,14 @@ export const runnerMutants: readonly Mutant[] = [
   {
     name: 'a job that may run begins anew',
     breaks: 'jobs',
-    file: runner('state/take-over-jobs'),
+    file: runner('jobs/take-over-jobs'),
     find: 'if (checkpoint === undefined || checkpoint.run.scripts.length === 0) {',
     replace: 'if (options) {',
   },
   {
     name: 'a job that runs on its machine is reported as lost',
     breaks: 'jobs',
-    file: runner('state/take-over-jobs'),
+    file: runner('jobs/take-over-jobs'),
     find: 'if (acquisition !== undefined) return handler.resume(payload, acquisition, checkpoint)',
     replace: '',
   },
@@ -121,14 +121,14 @@ export const runnerMutants: readonly Mutant[] = [
   {
     name: 'a job that was kept and had not begun is forgotten',
     breaks: 'jobs',
-    file: runner('state/take-over-jobs'),
+    file: runner('jobs/take-over-jobs'),
     find: '.then(() => handler.runAnew(payload, checkpoint))',
     replace: '',
   },
   {
     name: 'the slot of a job that ended in an earlier process stays lent',
     breaks: 7,
-    file: runner('state/take-over-jobs'),
+    file: runner('jobs/take-over-jobs'),
     find: 'if (job.end !== undefined) return giveBack(acquisitionKey, scaler)',
     replace:
       'if (job.end !== undefined) {\n      scaler.claimRestored(acquisitionKey)\n      return Promise.resolve()\n    }',
@@ -136,7 +136,7 @@ export const runnerMutants: readonly Mutant[] = [
   {
     name: 'a slot whose job is not known is lent again',
     breaks: 7,
-    file: runner('state/take-over-jobs'),
+    file: runner('jobs/take-over-jobs'),
     find: "for (const { key } of orphans) scaler.dropRestored(key, 'the job that had it is not known any more')",
     replace: 'for (const { key } of orphans) void scaler.claimRestored(key)?.[Symbol.asyncDispose]()',
   },

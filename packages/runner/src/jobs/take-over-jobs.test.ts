@@ -3,8 +3,8 @@ import { ManualClock } from '@runner-core/fleeting/testing'
 import type { JobPayload } from '@runner-core/job'
 import type { Acquisition, LentSlot } from '@runner-core/taskscaler'
 import { describe, expect, test } from 'vitest'
-import { JobJournal } from './job-journal.ts'
-import { Seal } from './seal.ts'
+import { JobJournal } from '../state/job-journal.ts'
+import { Seal } from '../state/seal.ts'
 import { takeOverJobs } from './take-over-jobs.ts'
 
 const over = (lease: FleetLease): Journal => Journal.over({ lease, clock: new ManualClock(), logger: silentLogger })
