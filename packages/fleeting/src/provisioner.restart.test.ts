@@ -109,6 +109,29 @@ describe('a new process on the state of an earlier one', () => {
     expect(fleet.provisioner.launchState()).toMatchObject({ outstanding: [], known: 2 })
   })
 
+  it('removes one that comes back after it was removed, though it is told of strangers only', async () => {
+    const durable = new DurableFleet({ tells: { ids: false, tokens: true }, bootDelayMs: 0 })
+    const { fleet } = durable
+    await durable.start()
+    const [id] = await fleet.launch(1)
+    const list = fleet.group.list.bind(fleet.group)
+    // Lists leave it out, and its delete has no effect.
+    const hidden = vi
+      .spyOn(fleet.group, 'list')
+      .mockImplementation(async (signal) => (await list(signal)).filter((row) => row.id !== id))
+    vi.spyOn(fleet.group, 'decrease').mockImplementationOnce(async (ids) => ({ accepted: ids }))
+    fleet.provisioner.remove([id!], 'test')
+    await fleet.clock.advance(60_000)
+    await durable.start()
+    await using _ = fleet
+    expect(fleet.provisioner.instances().size).toBe(0)
+    const stranger = fleet.group.addForeign()
+    hidden.mockRestore()
+    await fleet.clock.advance(60_000)
+    expect(fleet.group.ids).toEqual([stranger])
+    expect(fleet.provisioner.instances().get(stranger)).toMatchObject({ cause: 'unexpected' })
+  })
+
   it('writes no launch down as ended without the instances that it brought, wherever the process before was killed', async () => {
     let finished = false
     for (let written = 0; !finished; written += 1) {
@@ -286,6 +309,23 @@ describe('a new process on the state of an earlier one', () => {
     await fleet.clock.advance(5_000)
     expect(fleet.instances.map(({ cause }) => cause)).toEqual(['requested'])
     expect(fleet.provisioner.launchState().outstanding).toEqual([])
+  })
+
+  it('asks for nothing again where more was announced than there may be', async () => {
+    const durable = new DurableFleet({ maxSize: 2 })
+    const { fleet } = durable
+    await durable.start()
+    const launch = { count: 2, reason: 'test', atWallTime: 0 }
+    // Of the first the announcement was kept, and said to have failed; that it was withdrawn was not kept.
+    for (const key of ['l1', 'l2']) await durable.lease.write([{ kind: 'launch', key, value: launch }])
+    await fleet.group.increase({ count: 1, launchToken: 'l2' }, never)
+    await durable.start()
+    await using _ = fleet
+    await fleet.clock.advance(14_000)
+    expect(fleet.instances.map(({ cause }) => cause)).toEqual(['requested'])
+    expect(fleet.provisioner.launchState().outstanding).toEqual([])
+    expect(await durable.lease.load(['launch'])).toEqual([])
+    expect(fleet.provisioner.request(2, { reason: 'test' })).toBe(1)
   })
 
   it('awaits a launch that the cloud had accepted, and does not ask for it again', async () => {

@@ -25,7 +25,7 @@ import { Intents, journalledInstances, unfinishedRemovals } from './provisioner/
 import { tripsBreaker } from './provisioner/launch-breaker.ts'
 import { LaunchGate } from './provisioner/launch-gate.ts'
 import type { LaunchState } from './provisioner/launch-state.ts'
-import { Launcher } from './provisioner/launcher.ts'
+import { Launcher, launchIsOver } from './provisioner/launcher.ts'
 import { Lister } from './provisioner/lister.ts'
 import type {
   OwnerOptions,
@@ -586,7 +586,10 @@ export class Provisioner implements AsyncDisposable {
     const returned = this.#departed.origin(row.id, now)
     if (returned !== undefined) return returned
     const claimed = this.#launcher.claim(row, { byTokenOnly: false })
-    return claimed === undefined ? { cause: 'unexpected' } : { cause: 'requested', requestedAt: claimed.requestedAt }
+    if (claimed !== undefined) return { cause: 'requested', requestedAt: claimed.requestedAt }
+    // It was removed before, or passes for somebody else's: in any case nobody waits for it.
+    if (this.#launcher.isOwn(row)) return { cause: 'requested', removal: { reason: launchIsOver, at: now } }
+    return { cause: 'unexpected' }
   }
 
   /** The first that is done about an instance. */

@@ -38,6 +38,8 @@ export interface WitnessOptions {
 
 /** A promise whose date has passed is dated anew on the next pass, which comes at least this often. */
 const latePromiseMs = 11_000
+/** A loan that was made is kept, and heard of, within this time where the state is not late, milliseconds. */
+const keepingMs = 1_000
 
 /**
  * Stands beside one manager from its start to its death, and keeps books of its own: who reserved, who waits, who holds
@@ -244,9 +246,9 @@ export class Witness {
     const { instanceId, slot, useCount } = acquisition
     note(`slot ${slot} of ${instanceId} lent to ${reservation.key}`)
     const first = this.#waiting.reduce((best, other) => (other.priority > best.priority ? other : best))
-    // Those who are served at one moment may hear of it in any order.
+    // Those who are served at one moment may hear of it in any order: each when its loan is kept.
     if (first.reservation !== reservation && !first.mayBeLate && projects === undefined)
-      process.clock.after(0, () => {
+      process.clock.after(keepingMs, () => {
         if (this.#waiting.some((other) => other.reservation === first.reservation))
           violate(7, `${reservation.key} was served before ${first.reservation.key}`)
       })

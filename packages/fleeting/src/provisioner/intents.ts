@@ -34,6 +34,15 @@ export function wereLaunchesTold(records: readonly StateRecord[]): boolean {
   return records.some(({ kind, key }) => kind === launchesToldMark.kind && key === launchesToldMark.key)
 }
 
+/** Begins every launch token of the fleet, over all its processes: an instance whose token begins so is its own. */
+const tokenPrefixRecord = { kind: 'fleet', key: 'launch token prefix' } as const
+
+/** What an earlier process began its launch tokens with; undefined when none has kept it yet. */
+export function keptTokenPrefix(records: readonly StateRecord[]): string | undefined {
+  const record = records.find(({ kind, key }) => kind === tokenPrefixRecord.kind && key === tokenPrefixRecord.key)
+  return typeof record?.value === 'string' && /^l[a-z0-9]{6}$/.test(record.value) ? record.value : undefined
+}
+
 /** The instances that an earlier process had; undefined when none has kept them yet. */
 export function journalledInstances(records: readonly StateRecord[]): readonly JournalledInstance[] | undefined {
   if (!records.some(({ kind, key }) => kind === journalledMark.kind && key === journalledMark.key)) return undefined
@@ -133,6 +142,11 @@ export class Intents {
   /** From now on an instance that is not in the journal is none of ours. */
   noteJournalled(): void {
     this.note(journalledMark.kind, journalledMark.key, true)
+  }
+
+  /** From now on launch tokens begin so. */
+  noteTokenPrefix(prefix: string): void {
+    this.note(tokenPrefixRecord.kind, tokenPrefixRecord.key, prefix)
   }
 
   /** From now on an instance that does not tell its launch is none of ours. */

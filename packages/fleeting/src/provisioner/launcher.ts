@@ -5,7 +5,7 @@ import type { JsonValue, StateRecord } from '../state-store.ts'
 import type { BootFailure } from './boots.ts'
 import type { ProvisionerContext } from './context.ts'
 import type { InstanceLimit } from './instance-limit.ts'
-import { wereLaunchesTold } from './intents.ts'
+import { keptTokenPrefix, wereLaunchesTold } from './intents.ts'
 import type { LaunchGate } from './launch-gate.ts'
 import { type LaunchBackoff, type LaunchState, launchAllowance } from './launch-state.ts'
 import {
@@ -46,6 +46,9 @@ export interface LaunchSurroundings {
   changed(): void
 }
 
+/** Why an instance is removed whose launch nobody waits for any more. */
+export const launchIsOver = 'it comes from a launch of this fleet that is over'
+
 /** How long a launch that ended is remembered, so that what comes late is still known as ours. */
 const rememberMs = 3_600_000
 
@@ -64,9 +67,12 @@ export class Launcher {
   /** Those of the ended that were given up: what they should have brought may come all the same. */
   #expired: readonly Launch[] = []
   #tellsTokens = false
+  /** Of all launch tokens of the fleet, also of its earlier processes. */
+  #tokenPrefix: string
 
   constructor(context: ProvisionerContext, gate: LaunchGate, around: LaunchSurroundings) {
     this.#context = context
+    this.#tokenPrefix = `l${digits(context.random, 6)}`
     this.#gate = gate
     this.#around = around
   }
@@ -118,6 +124,11 @@ export class Launcher {
     return launch
   }
 
+  /** Whether the instance comes from a launch of this fleet, at whatever time. */
+  isOwn({ launchToken }: ListedInstance): boolean {
+    return launchToken?.startsWith(this.#tokenPrefix) ?? false
+  }
+
   /**
    * Launches that an earlier process announced. One that the cloud accepted is awaited. Of another nobody knows whether
    * it was ever sent: a cloud that knows tokens is asked again; elsewhere the first `list` that had time to show what
@@ -127,6 +138,9 @@ export class Launcher {
     const { clock, settings } = this.#context
     const now = clock.now()
     this.#tellsTokens = wereLaunchesTold(records)
+    const prefix = keptTokenPrefix(records)
+    if (prefix === undefined) this.#context.intents.noteTokenPrefix(this.#tokenPrefix)
+    else this.#tokenPrefix = prefix
     for (const { kind, key, value } of records) {
       const kept = kind === 'launch' ? keptLaunch(value) : undefined
       if (kept === undefined) continue
@@ -230,7 +244,21 @@ export class Launcher {
   #sendIfAllowed(launch: Launch, now: number): void {
     const shut = this.#around.closed() || this.#isHeld(launch, now)
     if (shut && launch.phase === 'queued') this.#unqueue(launch)
+    else if (launch.isUnconfirmed && this.#isAboveLimit()) this.#leaveToList(launch, now)
     else if (!shut && !this.#calling.has(launch.placement)) void this.#send(launch)
+  }
+
+  /** An earlier process announced more than there may be: some of it, and nobody knows which, was never sent. */
+  #isAboveLimit(): boolean {
+    const outstanding = this.#launches.reduce((sum, { count }) => sum + count, 0)
+    return this.#around.known() + outstanding > this.#around.limit.maxInstances
+  }
+
+  /** Not asked for again: `list` decides, once it had time to show what came of it. */
+  #leaveToList(launch: Launch, now: number): void {
+    launch.retryAt = Infinity
+    launch.listFrom = { ...this.#around.nextList(), beganAt: now + this.#context.settings.listLagMs }
+    this.#around.askList()
   }
 
   #isHeld({ placement }: Launch, now: number): boolean {
@@ -403,7 +431,13 @@ export class Launcher {
 
   /** Unique over processes too: clouds remember tokens. Fits labels and tags: lower-case letters and digits. */
   #newToken(): string {
-    const digits = (): string => Math.floor(this.#context.random() * 2 ** 52).toString(36)
-    return `l${digits()}${digits()}`
+    return `${this.#tokenPrefix}${digits(this.#context.random, 10)}`
   }
+}
+
+/** So many random letters and digits, at most ten. */
+function digits(random: () => number, count: number): string {
+  return Math.floor(random() * 36 ** count)
+    .toString(36)
+    .padStart(count, '0')
 }

@@ -117,6 +117,8 @@ export class Books {
   readonly #troubles: Trouble[] = []
   /** By fleet, since when so many machines are missing at once. */
   readonly #massSince = new Map<string, number>()
+  /** By fleet, when a list first showed a machine with its launch. */
+  readonly #launchesToldAt = new Map<string, number>()
 
   /**
    * Whether one of the kinds touched the machine or the job, or everything, at any time from `from` to `to`.
@@ -257,8 +259,21 @@ export class Books {
     const book = this.processes.get(process)
     if (book === undefined) return `process ${process} ends and never started`
     if (state === 'stopping') book.stoppingAt = at
-    else book.endedAt = at
+    else {
+      book.endedAt = at
+      this.#forgetToldLaunches()
+    }
     return undefined
+  }
+
+  /** What a process learned from a list in the moment in which it ended, or could not write, the next one does not know. */
+  #forgetToldLaunches(): void {
+    for (const [fleet, toldAt] of this.#launchesToldAt) {
+      if (toldAt < this.at && !this.wasTroubled(['state'], {}, toldAt, this.at)) continue
+      this.#launchesToldAt.delete(fleet)
+      for (const book of this.machines.values())
+        if (book.fleet === fleet && (book.listedAt ?? 0) >= toldAt) book.wereLaunchesTold = false
+    }
   }
 
   #noteTrouble({ what, state, machine, job, at }: HistoryRecord & { kind: 'trouble' }): undefined {
@@ -346,14 +361,12 @@ export class Books {
     const beliefMs = this.#massSince.has(fleet)
       ? Math.max(shortestMassMs, massFactor * disappearanceMs)
       : disappearanceMs
-    const areLaunchesTold = [...this.machines.values()].some(
-      ({ fleet: of, token, listedAt, machine }) =>
-        of === fleet && token !== undefined && (listedAt !== undefined || shown.has(machine)),
-    )
+    const isToldNow = listed.some((machine) => this.machines.get(machine)?.token !== undefined)
+    if (isToldNow && !this.#launchesToldAt.has(fleet)) this.#launchesToldAt.set(fleet, this.at)
     for (const book of this.machines.values()) {
       if (book.fleet !== fleet || book.state === 'gone') continue
       if (shown.has(book.machine)) {
-        if (book.listedAt === undefined) book.wereLaunchesTold = areLaunchesTold
+        if (book.listedAt === undefined) book.wereLaunchesTold = this.#launchesToldAt.has(fleet)
         book.listedAt ??= this.at
         book.missed = undefined
         book.saidDeleting = deleting.includes(book.machine)

@@ -90,7 +90,7 @@ export const reasonsAreTrue: CreateRule = (report) => {
       if (record.kind === 'trouble' && record.what === 'power')
         for (const watch of fleets.values()) watch.powerLost(books)
       if (record.kind === 'machine')
-        watchOf(record.fleet ?? books.machines.get(record.machine)?.fleet ?? onlyFleet).machineChanged(record)
+        watchOf(record.fleet ?? books.machines.get(record.machine)?.fleet ?? onlyFleet).machineChanged(record, books)
       if (record.kind === 'delete_asked') for (const watch of fleets.values()) watch.deleted(record.machines)
       if (record.kind === 'trouble' && failing.has(record.what)) hasCloudFailed = true
       for (const [fleet, watch] of fleets) {
@@ -174,9 +174,15 @@ class FleetWatch {
         launch.count = Math.max(launch.count, launch.asked)
   }
 
-  machineChanged({ state, token }: HistoryRecord & { kind: 'machine' }): void {
-    const launch = token === undefined ? undefined : this.#launches.get(token)
-    if (state === 'exists' && launch !== undefined) launch.arrived += 1
+  machineChanged({ state, machine }: HistoryRecord & { kind: 'machine' }, books: Books): void {
+    const { token = '', listedAt } = books.machines.get(machine) ?? {}
+    const launch = this.#launches.get(token)
+    if (launch === undefined) return
+    if (state === 'exists') launch.arrived += 1
+    // One that went before any list showed it is awaited for good where machines do not tell their launches: each one
+    // that comes passes for the oldest that is awaited.
+    const isAwaited = listedAt === undefined && books.fleetOf(this.#fleet)?.tellsLaunches === false
+    if (state === 'gone' && isAwaited) launch.arrived -= 1
   }
 
   deleted(machines: readonly string[]): void {

@@ -61,6 +61,22 @@ export const provisionerMutants: readonly Mutant[] = [
     focus: ['rival', 'jobs'],
   },
   {
+    name: "an instance of a launch that is over passes for somebody else's",
+    breaks: 6,
+    file: at('provisioner/launcher'),
+    find: 'return launchToken?.startsWith(this.#tokenPrefix) ?? false',
+    replace: 'return launchToken === this.#tokenPrefix',
+    focus: ['hide', 'deletesIgnored', 'killNow', 'job', 'schedule'],
+  },
+  {
+    name: 'launches of an earlier process are asked for again above the maximum',
+    breaks: 2,
+    file: at('provisioner/launcher'),
+    find: 'return this.#around.known() + outstanding > this.#around.limit.maxInstances',
+    replace: 'return outstanding === Infinity',
+    focus: ['stateLost', 'stateLate', 'powerCut', 'killNow', 'jobs'],
+  },
+  {
     name: 'two lists at once are enough to lose an instance',
     breaks: 1,
     file: at('provisioner/disappearance'),
