@@ -339,26 +339,46 @@ describe('with trust "project" a job', () => {
     expect((await rig.prepare('B')).place!.environment.description).toBe('instance m-2, slot 0')
   })
 
-  test.each([3, 10])(
-    'replaces one of several instances of another project, not all (max_instances %i)',
-    async (maxInstances) => {
-      const rig = await withIdle(['A', 'A', 'A'], { maxInstances })
-      const preparation = await rig.prepare('B')
-      await rig.rig.clock.advance(60_000)
-      expect(preparation.place!.environment.description).toBe('instance m-4, slot 0')
-      expect(preparation.lines.filter((line) => line.includes('another project'))).toHaveLength(1)
-      expect(rig.rig.group.ids).toEqual(['m-1', 'm-2', 'm-4'])
-      expect((await rig.prepare('A')).lines).toEqual([])
-    },
-  )
+  test('replaces one of several instances of another project where there is no room, not all', async () => {
+    const rig = await withIdle(['A', 'A', 'A'], { maxInstances: 3 })
+    const preparation = await rig.prepare('B')
+    await rig.rig.clock.advance(60_000)
+    expect(preparation.place!.environment.description).toBe('instance m-4, slot 0')
+    expect(preparation.lines.filter((line) => line.includes('another project'))).toHaveLength(1)
+    expect(rig.rig.group.ids).toEqual(['m-1', 'm-2', 'm-4'])
+    expect((await rig.prepare('A')).lines).toEqual([])
+  })
+
+  test('waits for a new instance where there is room for one, and those of another project stay', async () => {
+    const rig = await withIdle(['A', 'A'], { maxInstances: 3 })
+    const preparation = await rig.prepare('B')
+    await rig.rig.clock.advance(60_000)
+    expect(preparation.place!.environment.description).toBe('instance m-3, slot 0')
+    expect(preparation.lines.filter((line) => line.includes('another project'))).toEqual([])
+    expect(rig.rig.group.ids).toEqual(['m-1', 'm-2', 'm-3'])
+  })
+
+  test('replaces an instance of another project where the cloud has no room though max_instances leaves some', async () => {
+    const rig = await withIdle(['A', 'A'], { maxInstances: 3 })
+    const { group, clock } = rig.rig
+    group.fail('increase', new GroupError('quota', '2 of 2 machines'))
+    const preparation = await rig.prepare('B')
+    await clock.advance(30_000)
+    expect(preparation.lines.filter((line) => line.includes('another project'))).toHaveLength(1)
+    await clock.advance(600_000)
+    expect(preparation.place!.environment.description).toBe('instance m-3, slot 0')
+    expect(group.ids).toEqual(['m-1', 'm-3'])
+  })
 
   test('that has given an instance of another project up is served before those that came later', async () => {
     const rig = await ExecutorRig.start(idle, { trust: 'project' })
     const busy = await rig.place('A')
-    const [replacing, later] = [await rig.prepare('B'), await rig.prepare('A')]
+    rig.rig.group.fail('increase', new GroupError('quota', '1 of 1 machines'))
+    const preparing = ['B', 'A'].map((project) => rig.prepare(project))
+    const [replacing, later] = [await preparing[0]!, await preparing[1]!]
     await rig.rig.clock.advance(10_000)
     await busy.release()
-    await rig.rig.clock.advance(60_000)
+    await rig.rig.clock.advance(600_000)
     const places = [replacing, later].map(({ place }) => place?.environment.description)
     expect(places).toEqual(['instance m-2, slot 0', 'instance m-3, slot 0'])
     expect(replacing.lines.filter((line) => line.includes('another project'))).toHaveLength(1)

@@ -188,9 +188,9 @@ export class InstanceExecutor {
     }
     let priority = reservation?.priority ?? 0
     const label = this.#options.trust === 'project' ? project : undefined
-    // Set once it has given an instance of another project up: one is enough, and what is launched instead is for this
-    // job.
-    let labelOnly = false
+    // `true` once it has given an instance of another project up: one is enough, and what is launched instead is for
+    // this job.
+    let labelOnly: AcquireOptions['labelOnly'] = 'if_room'
     let next = again || reservation === undefined ? await this.#reserve(priority, wait, budget.signal) : reservation
     for (; ; next = await this.#reserve(priority, wait, budget.signal)) {
       const acquisition = await this.#acquire(next, { label, labelOnly }, wait, budget.signal)

@@ -108,7 +108,7 @@ export const runnerTable: TableSchema<RunnerSettings> = {
     trust: optional(
       'trust',
       oneOf('all', 'project', 'none'),
-      'Whose jobs may follow each other on an instance, with one login. `all`: those of any project; what a job leaves is kept from the next project as far as `docs/security.md` says. `project`: an instance serves one project; a job takes one of its own project, or else one that served nobody, and only where it gets one of another project is that replaced. `none`: an instance serves one job. Default: `all`, and `validate` warns.',
+      'Whose jobs may follow each other on an instance, with one login. `all`: those of any project; what a job leaves is kept from the next project as far as `docs/security.md` says. `project`: an instance serves one project; a job takes one of its own project, or else one that served nobody, or waits for a new one; only where `max_instances`, a quota or the cloud leaves no room for one, it replaces one of another project. `none`: an instance serves one job. Default: `all`, and `validate` warns.',
     ),
     environment: byDefault('environment', [], list(assignment), 'Variables for every job: `["NAME=value"]`.'),
     limit: byDefault('limit', 0, countOrUnbounded, 'Jobs of this runner at once. 0: no bound.'),

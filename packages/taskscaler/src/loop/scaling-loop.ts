@@ -4,6 +4,7 @@ import { comingInstances } from '../explain/coming-instances.ts'
 import type { Decision } from '../explain/decision.ts'
 import { DecisionWatch } from '../explain/decision-watch.ts'
 import type { ComingInstance } from '../explain/explain-wait.ts'
+import { instanceRoom } from '../plan/instance-room.ts'
 import { plan, slotsPerInstance } from '../plan/plan.ts'
 import type { ResolvedPolicy } from '../plan/policy.ts'
 import { type Pipeline, promiseDate } from '../plan/promise-date.ts'
@@ -163,7 +164,8 @@ export class ScalingLoop {
       this.roster.sync(provisioner.instances(), now)
     }
     for (const reservation of allocator.redate(now)) onExpired(reservation)
-    const snapshot = this.snapshot()
+    let snapshot = this.snapshot()
+    if (allocator.setRoom(instanceRoom(snapshot))) snapshot = this.snapshot()
     const { policy, schedule } = this
     this.lastPlan = plan(snapshot, policy, now)
     const acted = this.#act(this.lastPlan, now)

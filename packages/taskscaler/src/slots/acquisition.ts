@@ -41,6 +41,9 @@ export interface Reservation extends Disposable {
   readonly speculative: boolean
 }
 
+/** Whether an acquire waits rather than get an instance of another label; see {@link AcquireOptions.labelOnly}. */
+export type LabelOnly = boolean | 'if_room'
+
 export interface AcquireOptions {
   /** Ends the wait: `acquire` rejects with its reason, and nothing of the wait or of the reservation is left. */
   readonly signal?: AbortSignal
@@ -53,9 +56,11 @@ export interface AcquireOptions {
   readonly label?: string | undefined
   /**
    * Waits rather than get an instance of another label; instances are launched for it although others have free slots.
+   * `if_room`: only while one can be launched, or is on its way. Where `max_instances` leaves no room, or the cloud
+   * has none now, it gets a slot of another label.
    * @defaultValue `false`
    */
-  readonly labelOnly?: boolean | undefined
+  readonly labelOnly?: LabelOnly | undefined
   /**
    * Called once when the wait begins: before `acquire` returns where no slot is free, later where one is and state
    * cannot be written. Must not throw.

@@ -3,10 +3,9 @@ import { ManualClock } from '@runner-core/fleeting/testing'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { InstanceLostError } from './acquisition.ts'
-import { Allocator } from './allocator.ts'
+import { Allocator, type SlotChoice } from './allocator.ts'
 import { InstanceSlots } from './instance-slots.ts'
 import type { Lender, SlotAcquisition } from './slot-acquisition.ts'
-import type { SlotChoice } from './slot-pool.ts'
 import type { SlotReservation } from './slot-reservation.ts'
 
 const clock = new ManualClock()
@@ -46,6 +45,8 @@ class Observed {
   /** Of those that had to wait. */
   readonly choices = new Map<SlotReservation, SlotChoice>()
   made = 0
+  /** New instances that can be waited for. */
+  room = 0
 
   constructor(capacity: number, uses: number) {
     this.limits = { capacity, uses }
@@ -54,12 +55,12 @@ class Observed {
 
   acquire(reservation: SlotReservation, choice: SlotChoice = {}): void {
     this.open = this.open.filter((other) => other !== reservation)
+    this.choices.set(reservation, choice)
     const acquisition = this.allocator.acquire(reservation, choice)
     if (acquisition !== undefined) {
-      this.#lent(acquisition, choice)
+      this.#lent(acquisition, reservation)
       return
     }
-    this.choices.set(reservation, choice)
     this.waiting.push(reservation)
     this.allocator.wait(reservation, {
       since: 0,
@@ -69,9 +70,9 @@ class Observed {
       reject: () => {},
       resolve: (granted) => {
         expect(reservation).toBe(this.#next(granted.host))
+        this.#lent(granted, reservation)
         this.waiting = this.waiting.filter((other) => other !== reservation)
         this.given.push(reservation)
-        this.#lent(granted, choice)
       },
     })
   }
@@ -80,10 +81,10 @@ class Observed {
    * It is on the best host that could lend a slot just before: one with the label, then one without any, then the
    * fullest.
    */
-  #lent(acquisition: SlotAcquisition, choice: SlotChoice): void {
+  #lent(acquisition: SlotAcquisition, reservation: SlotReservation): void {
     const { host: chosen } = acquisition
-    const { label } = choice
-    expect(this.#suits(choice, chosen)).toBe(true)
+    const { label } = this.choices.get(reservation)!
+    expect(this.#suits(reservation, chosen)).toBe(true)
     const rank = (candidate: InstanceSlots): number => {
       const own = this.labels.get(candidate)
       return label === undefined || own === label ? 0 : own === undefined ? 1 : 2
@@ -115,6 +116,7 @@ class Observed {
   }
 
   check(): void {
+    this.allocator.setRoom(this.room)
     const { pool, waiting, waitingForLabel, unserved, openReservations, reserved } = this.allocator
     const free = this.#lendable().reduce((sum, { lendable }) => sum + lendable, 0)
     expect(pool.available).toBe(free)
@@ -127,7 +129,7 @@ class Observed {
       expect(inUse).toBeLessThanOrEqual(this.limits.capacity)
     }
     const suited = this.waiting.filter((reservation) =>
-      this.#lendable().some((candidate) => this.#suits(this.choices.get(reservation)!, candidate)),
+      this.#lendable().some((candidate) => this.#suits(reservation, candidate)),
     )
     expect(suited).toEqual([])
     expect(waitingForLabel).toBe(this.waiting.filter((each) => isLabelOnly(this.choices.get(each)!)).length)
@@ -149,11 +151,31 @@ class Observed {
   #next(granted: InstanceSlots): SlotReservation | undefined {
     return this.waiting
       .toSorted((a, b) => b.priority - a.priority)
-      .find((reservation) => this.#suits(this.choices.get(reservation)!, granted))
+      .find((reservation) => this.#suits(reservation, granted))
   }
 
-  #suits(choice: SlotChoice, candidate: InstanceSlots): boolean {
-    return !isLabelOnly(choice) || [undefined, choice.label].includes(this.labels.get(candidate))
+  #suits(reservation: SlotReservation, candidate: InstanceSlots): boolean {
+    const { label, labelOnly } = this.choices.get(reservation)!
+    if (label === undefined || [undefined, label].includes(this.labels.get(candidate))) return true
+    return labelOnly !== true && (labelOnly !== 'if_room' || this.#newInstancesUpTo(reservation) > this.room)
+  }
+
+  /** So many new instances serve it and those that are served before it, each its own label only. */
+  #newInstancesUpTo(reservation: SlotReservation): number {
+    const inOrder = this.waiting.toSorted((a, b) => b.priority - a.priority)
+    const position = inOrder.indexOf(reservation)
+    const before = inOrder.filter((other, index) =>
+      position === -1 ? other.priority >= reservation.priority : index < position,
+    )
+    const labels = [...before, reservation]
+      .map((each) => this.choices.get(each)!)
+      .filter(isLabelOnly)
+      .map(({ label }) => label)
+    const slots = Math.min(this.limits.capacity, this.limits.uses)
+    return [...new Set(labels)].reduce(
+      (sum, label) => sum + Math.ceil(labels.filter((other) => other === label).length / slots),
+      0,
+    )
   }
 }
 
@@ -183,6 +205,10 @@ const steps: Record<
   cancel: (observed, pick) => withSome(pick(observed.waiting), (picked) => observed.cancel(picked)),
   release: (observed, pick) => withSome(pick(observed.lent), (picked) => observed.release(picked)),
   wait: () => clock.advance(1),
+  setRoom(observed, _, number) {
+    observed.room = number % 4
+    observed.allocator.setRoom(observed.room)
+  },
 }
 const choices: SlotChoice[] = [
   {},
@@ -192,12 +218,15 @@ const choices: SlotChoice[] = [
   { label: 'c' },
   { label: 'a', labelOnly: true },
   { labelOnly: true },
+  { label: 'a', labelOnly: 'if_room' },
+  { label: 'b', labelOnly: 'if_room' },
+  { label: 'c', labelOnly: 'if_room' },
 ]
 const names = Object.keys(steps)
 const common = ['reserve', 'acquire', 'release', 'offer']
 
 function isLabelOnly({ label, labelOnly = false }: SlotChoice): boolean {
-  return labelOnly && label !== undefined
+  return labelOnly !== false && label !== undefined
 }
 
 function withSome<T>(value: T | undefined, act: (value: T) => void): void {
@@ -287,6 +316,38 @@ describe('Allocator', () => {
     allocator.offer(host('m-2', limits), 0)
     expect([served, allocator.waitingForLabel]).toEqual([['behind on m-1', 'choosy on m-2'], 0])
     expect(begin('next', { label: 'c', labelOnly: true })).toBeUndefined()
+  })
+
+  test('a job waits for a new instance while there is room for one, and gets one of another label once there is none', () => {
+    const limits = { capacity: 1, uses: Number.POSITIVE_INFINITY }
+    const allocator = new Allocator(limits, lender, () => (position) => 1000 + position)
+    allocator.setRoom(1)
+    const served: string[] = []
+    const begin = (label: string): string | undefined => {
+      const reservation = allocator.reserve(undefined)
+      const acquisition = allocator.acquire(reservation, { label, labelOnly: 'if_room' })
+      if (acquisition === undefined)
+        allocator.wait(reservation, {
+          since: 0,
+          expired: 0,
+          onReplanned: undefined,
+          unlisten: () => {},
+          reject: () => {},
+          resolve: ({ instanceId }) => void served.push(`${label} on ${instanceId}`),
+        })
+      return acquisition?.instanceId
+    }
+    const first = ['m-1', 'm-2', 'm-3'].map((id) => {
+      allocator.offer(host(id, limits), 0)
+      return allocator.acquire(allocator.reserve(undefined), { label: 'a' })!
+    })
+    for (const acquisition of first) allocator.release(acquisition, clock)
+    expect([begin('b'), begin('c'), served]).toEqual([undefined, 'm-3', []])
+    expect(allocator.setRoom(1)).toBe(false)
+    expect([served, allocator.waitingForLabel]).toEqual([[], 1])
+    expect(allocator.setRoom(0)).toBe(true)
+    expect([served, allocator.waitingForLabel]).toEqual([['b on m-2'], 0])
+    expect([begin('d'), allocator.pool.available]).toEqual(['m-1', 0])
   })
 
   test('promises that expire are dated anew, and waits among them are told', () => {

@@ -1,20 +1,24 @@
 import type { Clock } from '@runner-core/fleeting'
-import type { ReserveOptions } from './acquisition.ts'
+import type { AcquireOptions, ReserveOptions } from './acquisition.ts'
 import type { InstanceSlots, SlotLimits } from './instance-slots.ts'
 import { IntrusiveList } from './intrusive-list.ts'
 import type { Lender, SlotAcquisition } from './slot-acquisition.ts'
-import { type SlotChoice, SlotPool } from './slot-pool.ts'
+import { SlotPool } from './slot-pool.ts'
 import { SlotReservation, type Wait } from './slot-reservation.ts'
 import { WaitQueue } from './wait-queue.ts'
 
 /** When the caller at `position`, counted from 0, can expect a slot. */
 export type PromiseDates = (position: number) => number
 
+/** Which slot an acquire gets. */
+export type SlotChoice = Pick<AcquireOptions, 'label' | 'labelOnly'>
+
 /**
  * Who has which slot, who waits for one, and who was promised one. Two things hold after every operation:
  *
- * - nobody waits while a slot is free, except who wants none of another label: a job that is here goes before a
- *   reservation whose job may never come;
+ * - nobody waits while a slot is free, except who wants none of another label, or, with
+ *   `if_room`, none while there is room for a new instance: a job that is here goes before a reservation whose job may
+ *   never come;
  * - as many reservations hold a slot as there are slots free, in the order of reserving; the others are promised one. A
  *   job that is here may take the place of one that may never come.
  */
@@ -28,6 +32,9 @@ export class Allocator {
   readonly #held = new IntrusiveList<SlotReservation>()
   readonly #promised = new IntrusiveList<SlotReservation>()
   readonly #dates: () => PromiseDates
+  /** How many new instances can be waited for. */
+  #room = 0
+  readonly #slotsPerInstance: number
   /** No promise is dated before this. */
   #firstDate = Number.POSITIVE_INFINITY
   readonly #lender: Lender
@@ -37,6 +44,7 @@ export class Allocator {
     this.pool = new SlotPool(limits, lender)
     this.#lender = lender
     this.#dates = dates
+    this.#slotsPerInstance = Math.min(limits.capacity, limits.uses)
   }
 
   /** Whether a slot is free that no reservation counts on. */
@@ -97,10 +105,22 @@ export class Allocator {
   acquire(reservation: SlotReservation, { label, labelOnly = false }: SlotChoice = {}): SlotAcquisition | undefined {
     this.#close(reservation)
     reservation.label = label
-    reservation.labelOnly = labelOnly && label !== undefined
-    const acquisition = this.pool.take(reservation)
+    reservation.labelOnly = label === undefined ? false : labelOnly
+    const acquisition =
+      this.pool.available === 0 ? undefined : this.pool.take(reservation, this.#isLabelOnly(reservation))
     this.#settle()
     return acquisition
+  }
+
+  /**
+   * Tells how many new instances can be waited for. Where there is less room than before, who waited for one gets a
+   * slot of another label. Whether anybody did.
+   */
+  setRoom(instances: number): boolean {
+    this.#room = instances
+    const { acquired } = this.pool
+    if (this.waitingForLabel > 0) this.#settle()
+    return this.pool.acquired > acquired
   }
 
   wait(reservation: SlotReservation, wait: Wait): void {
@@ -108,7 +128,7 @@ export class Allocator {
     this.#date(reservation, this.waiting.size)
     reservation.wait = wait
     this.waiting.add(reservation)
-    if (reservation.labelOnly) this.waitingForLabel++
+    if (reservation.labelOnly !== false) this.waitingForLabel++
   }
 
   /** Ends a wait without a slot. */
@@ -184,13 +204,25 @@ export class Allocator {
 
   /** The first of those that wait whom a free slot suits gets it. Whether there was one. */
   #serve(): boolean {
+    const needs = new InstanceNeeds(this.#slotsPerInstance)
     for (const reservation of this.waiting) {
-      const acquisition = this.pool.take(reservation)
+      const acquisition = this.pool.take(reservation, needs.add(reservation, this.#room))
       if (acquisition === undefined) continue
       this.#endWait(reservation).resolve(acquisition)
       return true
     }
     return false
+  }
+
+  /** Of one that does not wait yet. */
+  #isLabelOnly(reservation: SlotReservation): boolean {
+    if (reservation.labelOnly !== 'if_room') return reservation.labelOnly
+    const needs = new InstanceNeeds(this.#slotsPerInstance)
+    for (const other of this.waiting) {
+      if (other.priority < reservation.priority) break
+      needs.add(other, this.#room)
+    }
+    return needs.add(reservation, this.#room)
   }
 
   /** The last of those that hold a slot for a job that may never come is promised one instead. */
@@ -219,10 +251,30 @@ export class Allocator {
   #endWait(reservation: SlotReservation): Wait {
     const wait = reservation.wait!
     this.waiting.remove(reservation)
-    if (reservation.labelOnly) this.waitingForLabel--
+    if (reservation.labelOnly !== false) this.waitingForLabel--
     wait.unlisten()
     reservation.wait = undefined
     reservation.state = 'ended'
     return wait
+  }
+}
+
+/** How many new instances those need that wait for a slot of their label, in the order in which they are served. */
+class InstanceNeeds {
+  readonly #slotsPerInstance: number
+  readonly #jobs = new Map<string, number>()
+  #instances = 0
+
+  constructor(slotsPerInstance: number) {
+    this.#slotsPerInstance = slotsPerInstance
+  }
+
+  /** The next of them. Whether it waits rather than get a slot of another label. */
+  add({ label, labelOnly }: SlotReservation, room: number): boolean {
+    if (labelOnly === false || label === undefined) return false
+    const jobs = this.#jobs.get(label) ?? 0
+    this.#jobs.set(label, jobs + 1)
+    if (jobs % this.#slotsPerInstance === 0) this.#instances++
+    return labelOnly === true || this.#instances <= room
   }
 }

@@ -4,15 +4,9 @@ import { IntrusiveList } from './intrusive-list.ts'
 import { type Lender, SlotAcquisition } from './slot-acquisition.ts'
 
 /** What a slot is for. */
-interface SlotOrigin extends SlotChoice {
+interface SlotOrigin {
   readonly key: string
-}
-
-/** Which slot. */
-export interface SlotChoice {
   readonly label?: string | undefined
-  /** None rather than one of an instance that has another label. */
-  readonly labelOnly?: boolean | undefined
 }
 
 /**
@@ -62,10 +56,10 @@ export class SlotPool {
    * Lends a slot of the fullest instance; undefined when none is available. With a label: of the fullest one that has
    * it, or else of the fullest one that has none yet, or else, unless `labelOnly`, of any.
    */
-  take(origin: SlotOrigin): SlotAcquisition | undefined {
+  take(origin: SlotOrigin, labelOnly = false): SlotAcquisition | undefined {
     if (this.available === 0) return undefined
     while (this.#byUse[this.#fullest]!.first === undefined) this.#fullest--
-    const { label, labelOnly } = origin
+    const { label } = origin
     const preferred = label === undefined ? undefined : this.#fullestFor(label)
     if (preferred === undefined && labelOnly) return undefined
     const host = preferred ?? this.#byUse[this.#fullest]!.first!

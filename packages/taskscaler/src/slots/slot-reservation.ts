@@ -1,4 +1,4 @@
-import type { Reservation, ReserveOptions } from './acquisition.ts'
+import type { LabelOnly, Reservation, ReserveOptions } from './acquisition.ts'
 import type { ListItem } from './intrusive-list.ts'
 import type { Lender, SlotAcquisition } from './slot-acquisition.ts'
 
@@ -25,7 +25,7 @@ export class SlotReservation implements Reservation, ListItem<SlotReservation> {
   readyAt = 0
   wait: Wait | undefined = undefined
   label: string | undefined = undefined
-  labelOnly = false
+  labelOnly: LabelOnly = false
   readonly priority: number
   readonly speculative: boolean
   readonly lender: Lender
