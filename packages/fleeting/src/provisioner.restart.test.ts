@@ -4,7 +4,7 @@ import { MemoryStateStore } from './memory-state-store.ts'
 import { isUsable } from './provisioner/instance.ts'
 import type { ProvisionerOptions } from './provisioner/options.ts'
 import { Provisioner } from './provisioner.ts'
-import type { FleetLease } from './state-store.ts'
+import { FencedError, type FleetLease } from './state-store.ts'
 
 /** A fleet whose state outlives its provisioners. */
 class DurableFleet {
@@ -218,6 +218,30 @@ describe('a new process on the state of an earlier one', () => {
     expect(before.fenced).toMatchObject({ code: 'fenced' })
     expect(before.remove([id!], 'idle')).toEqual([])
     expect(before.request(1, { reason: 'test' })).toBe(0)
+  })
+
+  it('launches and deletes nothing after it stood still while another took the fleet', async () => {
+    const durable = new DurableFleet({ maxSize: 3 })
+    const { fleet } = durable
+    const before = await durable.start()
+    const [id] = await fleet.launch(1)
+    const { lease } = durable
+    const write = lease.write.bind(lease)
+    // The intent is kept, and then it stands still, without a word of what happens meanwhile.
+    vi.spyOn(lease, 'write').mockImplementation(async (changes) => {
+      await write(changes)
+      await new Promise<void>((resolve) => fleet.clock.after(10_000, resolve))
+    })
+    before.request(1, { reason: 'test' })
+    before.remove([id!], 'test')
+    await fleet.clock.advance(5_000)
+    const calls = fleet.calls('increase').length
+    vi.spyOn(lease, 'write').mockImplementation(() => Promise.reject(new FencedError('test', 1)))
+    await fleet.clock.advance(5_000)
+    await using _ = fleet
+    expect(fleet.calls('increase')).toHaveLength(calls)
+    expect(fleet.calls('decrease')).toEqual([])
+    expect(before.fenced).toMatchObject({ code: 'fenced' })
   })
 
   for (const tells of [

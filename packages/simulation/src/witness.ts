@@ -27,8 +27,8 @@ export interface WitnessOptions {
   readonly promiseCapMs: number
   /** How many projects are kept apart: a slot that is free may be none for who waits. */
   readonly projects?: number | undefined
-  /** Whether writes of the state are under way that are late. */
-  readonly isStateLate: () => boolean
+  /** Whether writes of the state are under way that are late, or the next ones may fail. */
+  readonly isStateTroubled: () => boolean
   /** By key, which instance an acquisition is of, from its hand-out to its end: also while no manager lives. */
   readonly leases: Map<string, string>
   readonly violate: Violate
@@ -154,7 +154,7 @@ export class Witness {
     scaler.acquire = async (reservation, options) => {
       this.#open.delete(reservation)
       const { priority } = reservation
-      this.#waiting.push({ reservation, priority, mayBeLate: this.#options.isStateLate() })
+      this.#waiting.push({ reservation, priority, mayBeLate: this.#options.isStateTroubled() })
       try {
         const acquisition = await acquire(reservation, options)
         this.#granted(reservation, acquisition)
@@ -242,12 +242,13 @@ export class Witness {
 
   #granted(reservation: Reservation, acquisition: Acquisition): void {
     if (!this.#isAlive) return
-    const { violate, capacityPerInstance, maxUseCount, projects, note, process } = this.#options
+    const { violate, capacityPerInstance, maxUseCount, projects, note, process, isStateTroubled } = this.#options
     const { instanceId, slot, useCount } = acquisition
     note(`slot ${slot} of ${instanceId} lent to ${reservation.key}`)
     const first = this.#waiting.reduce((best, other) => (other.priority > best.priority ? other : best))
     // Those who are served at one moment may hear of it in any order: each when its loan is kept.
-    if (first.reservation !== reservation && !first.mayBeLate && projects === undefined)
+    const mayBeLate = first.mayBeLate || isStateTroubled()
+    if (first.reservation !== reservation && !mayBeLate && projects === undefined)
       process.clock.after(keepingMs, () => {
         if (this.#waiting.some((other) => other.reservation === first.reservation))
           violate(7, `${reservation.key} was served before ${first.reservation.key}`)

@@ -74,6 +74,11 @@ export class WorldStore {
     return this.#late !== undefined
   }
 
+  /** Whether writes are late, or the next ones may fail. */
+  get isTroubled(): boolean {
+    return this.isLate || this.#faults.length > 0 || this.mostCharacters < Number.POSITIVE_INFINITY
+  }
+
   has(kind: StateRecord['kind'], key: string): boolean {
     return this.records.has(`${kind} ${key}`)
   }

@@ -72,6 +72,9 @@ export function unfinishedRemovals(records: readonly StateRecord[]): ReadonlyMap
   return removals
 }
 
+/** How long a write proves that no other process has the fleet: from its begin, milliseconds. */
+const proofMs = 5_000
+
 /** Keeps what is about to be done, and what is there. */
 export class Intents {
   readonly #options: IntentsOptions
@@ -100,15 +103,19 @@ export class Intents {
   /**
    * Writes intents; what they announce may be done once this resolves. Rejects when they are not kept, for whatever
    * reason: then it must not be done. Without entries it proves that we may still act: what was announced long ago may
-   * be somebody else's by now.
+   * be somebody else's by now. So may it after a write that took long: this process may have stood still.
    */
   async write(kind: StateRecordKind, entries: readonly (readonly [key: string, value: JsonValue])[]): Promise<void> {
     const { journal, clock, timeoutMs, onFenced } = this.#options
     const keys = new Set(entries.map(([key]) => key))
     this.#noted = this.#noted.filter((change) => change.kind !== kind || !keys.has(change.key))
     using limit = deadline(clock, timeoutMs, () => new Error(`the state store gave no answer within ${timeoutMs} ms`))
+    let changes: readonly StateChange[] = entries.map(([key, value]) => ({ kind, key, value }))
     try {
-      await untilAbort(journal.write(entries.map(([key, value]) => ({ kind, key, value }))), limit.signal)
+      for (let provenAt = -Infinity; clock.now() - provenAt > proofMs; changes = []) {
+        provenAt = clock.now()
+        await untilAbort(journal.write(changes), limit.signal)
+      }
     } catch (error) {
       if (isFenced(error)) onFenced(error)
       throw error

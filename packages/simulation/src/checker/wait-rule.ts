@@ -40,9 +40,9 @@ function claimsOf(text: string): WaitClaims {
   return {
     ...(making !== undefined && { making: making.toLowerCase() === 'no' ? 0 : Number(making) }),
     ...(existing !== undefined && { existing: Number(existing) }),
-    // What did not appear may have been taken away by somebody else.
+    // What did not appear may have been taken away by somebody else, and who stood still has had no answer in time.
     ...(/launches (back off after|are stopped|are on trial)/.test(text) &&
-      !/\(expired: /.test(text) && { saysCloudFails: true }),
+      !/\(expired: |the state store gave no answer within/.test(text) && { saysCloudFails: true }),
     ...(/state cannot be written/.test(text) && { saysStateFails: true }),
   }
 }
