@@ -562,7 +562,9 @@ export class World {
             if (instanceId === id) this.violate(1, `${id} is deleted while ${key} has a slot of it`)
           if (witness.isKept(id))
             this.violate(1, `${id} is deleted while somebody who embeds the library calls it busy`)
-          if (!this.store.has('removal', id)) this.violate(6, `${id} is deleted without a written intent`)
+          // A call that stood still may name what went meanwhile.
+          if (this.cloud.ids.includes(id) && !this.store.has('removal', id))
+            this.violate(6, `${id} is deleted without a written intent`)
         }
       },
     }
