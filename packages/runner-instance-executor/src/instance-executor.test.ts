@@ -370,6 +370,21 @@ describe('with trust "project" a job', () => {
     expect(group.ids).toEqual(['m-1', 'm-3'])
   })
 
+  test('leaves the instance to other projects where it was cancelled before it had a connection', async () => {
+    const rig = await ExecutorRig.start(
+      { policies: [{ ...idle.policies[0]!, idleCount: 1 }], maxInstances: 2 },
+      { trust: 'project' },
+    )
+    const { group, clock } = rig.rig
+    await clock.advance(60_000)
+    group.fail('connect', { kind: 'hang' })
+    group.dropConnections()
+    const cancelled = await rig.prepare('A')
+    cancelled.cancel(new Error('cancelled'))
+    await clock.advance(0)
+    expect((await rig.prepare('B')).place?.environment.description).toBe('instance m-1, slot 0')
+  })
+
   test('that has given an instance of another project up is served before those that came later', async () => {
     const rig = await ExecutorRig.start(idle, { trust: 'project' })
     const busy = await rig.place('A')

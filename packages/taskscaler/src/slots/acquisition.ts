@@ -48,7 +48,7 @@ export interface AcquireOptions {
   /** Ends the wait: `acquire` rejects with its reason, and nothing of the wait or of the reservation is left. */
   readonly signal?: AbortSignal
   /**
-   * Prefers the instance whose first labelled job named the same, then one that no labelled job has had, over the
+   * Prefers the instance whose first labelled job named the same, then one to which no labelled job connected, over the
    * others. Where only others have a free slot it gets one of these: no reason to wait, without `labelOnly`. An
    * instance keeps its label; over a restart too, where there is state.
    * @defaultValue the fullest instance, whatever its label

@@ -1,4 +1,4 @@
-import type { Instance } from '@runner-core/fleeting'
+import type { Connection, Instance } from '@runner-core/fleeting'
 import { ManualClock } from '@runner-core/fleeting/testing'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -15,7 +15,7 @@ const lender: Lender = {
   condemn: () => {},
   unreserve: () => {},
   lost: () => {},
-  connect: () => Promise.reject(new Error('not here')),
+  connect: () => Promise.resolve({} as Connection),
 }
 
 function host(id: string, limits: { capacity: number; uses: number }): InstanceSlots {
@@ -40,8 +40,10 @@ class Observed {
   waiting: SlotReservation[] = []
   lent: SlotAcquisition[] = []
   readonly given: SlotReservation[] = []
-  /** Of each host that a labelled job had, the first one's. */
+  /** Of each host that a labelled job had, the first one's that had a connection; before, of one that has a slot. */
   readonly labels = new Map<InstanceSlots, string>()
+  readonly hostsOfFinalLabel = new Set<InstanceSlots>()
+  readonly origins = new Map<SlotAcquisition, SlotReservation>()
   /** Of those that had to wait. */
   readonly choices = new Map<SlotReservation, SlotChoice>()
   made = 0
@@ -94,6 +96,16 @@ class Observed {
     expect(this.#lendable().filter((candidate) => candidate !== chosen && order(candidate, chosen) < 0)).toEqual([])
     if (label !== undefined && !this.labels.has(chosen)) this.labels.set(chosen, label)
     this.lent.push(acquisition)
+    this.origins.set(acquisition, reservation)
+  }
+
+  async connect(acquisition: SlotAcquisition): Promise<void> {
+    const { host: on } = acquisition
+    const { label } = this.choices.get(this.origins.get(acquisition)!)!
+    await acquisition.connect()
+    if (label === undefined || this.hostsOfFinalLabel.has(on)) return
+    this.labels.set(on, label)
+    this.hostsOfFinalLabel.add(on)
   }
 
   cancel(reservation: SlotReservation): void {
@@ -103,6 +115,8 @@ class Observed {
 
   release(acquisition: SlotAcquisition): void {
     this.lent = this.lent.filter((other) => other !== acquisition)
+    const { host: on } = acquisition
+    if (!this.hostsOfFinalLabel.has(on) && !this.lent.some(({ host: other }) => other === on)) this.labels.delete(on)
     acquisition.state = 'released'
     this.allocator.release(acquisition, clock)
   }
@@ -203,6 +217,7 @@ const steps: Record<
   acquire: (observed, pick, number) =>
     withSome(pick(observed.open), (picked) => observed.acquire(picked, choices[number % choices.length])),
   cancel: (observed, pick) => withSome(pick(observed.waiting), (picked) => observed.cancel(picked)),
+  connect: (observed, pick) => withSome(pick(observed.lent), (picked) => observed.connect(picked)),
   release: (observed, pick) => withSome(pick(observed.lent), (picked) => observed.release(picked)),
   wait: () => clock.advance(1),
   setRoom(observed, _, number) {
@@ -229,8 +244,8 @@ function isLabelOnly({ label, labelOnly = false }: SlotChoice): boolean {
   return labelOnly !== false && label !== undefined
 }
 
-function withSome<T>(value: T | undefined, act: (value: T) => void): void {
-  if (value !== undefined) act(value)
+function withSome<T>(value: T | undefined, act: (value: T) => unknown): unknown {
+  return value === undefined ? undefined : act(value)
 }
 
 describe('Allocator', () => {
@@ -277,18 +292,34 @@ describe('Allocator', () => {
     expect(early.kind).toBe('slot')
   })
 
-  test('a job without a label gets the fullest instance, among equals the one used last, whatever labels there are', () => {
+  test('a job without a label gets the fullest instance, among equals the one used last, whatever labels there are', async () => {
     const limits = { capacity: 2, uses: Number.POSITIVE_INFINITY }
     const allocator = new Allocator(limits, lender, () => (position) => 1000 + position)
     for (const id of ['m-1', 'm-2', 'm-3']) allocator.offer(host(id, limits), 0)
     const acquire = (label?: string): SlotAcquisition => allocator.acquire(allocator.reserve(undefined), { label })!
     const taken = [acquire('a'), acquire('b'), acquire('c'), acquire(), acquire()]
+    for (const acquisition of taken) await acquisition.connect()
     expect(taken.map(({ instanceId }) => instanceId)).toEqual(['m-3', 'm-2', 'm-1', 'm-1', 'm-2'])
     for (const acquisition of taken) allocator.release(acquisition, clock)
     expect([acquire().instanceId, acquire('c').instanceId, acquire('a').instanceId]).toEqual(['m-2', 'm-1', 'm-3'])
   })
 
-  test('a job that wants none of another label waits beside free slots, and holds up nobody behind it', () => {
+  test('an instance keeps no label of a job that had no connection to it', async () => {
+    const limits = { capacity: 1, uses: Number.POSITIVE_INFINITY }
+    const allocator = new Allocator(limits, lender, () => (position) => 1000 + position)
+    const only = host('m-1', limits)
+    allocator.offer(only, 0)
+    const acquire = (label: string): SlotAcquisition => allocator.acquire(allocator.reserve(undefined), { label })!
+    const [cancelled, labels] = [acquire('a'), [only.label]]
+    allocator.release(cancelled, clock)
+    labels.push(only.label)
+    const connected = acquire('b')
+    await connected.connect()
+    allocator.release(connected, clock)
+    expect([...labels, only.label]).toEqual(['a', undefined, 'b'])
+  })
+
+  test('a job that wants none of another label waits beside free slots, and holds up nobody behind it', async () => {
     const limits = { capacity: 1, uses: Number.POSITIVE_INFINITY }
     const allocator = new Allocator(limits, lender, () => (position) => 1000 + position)
     const served: string[] = []
@@ -309,6 +340,7 @@ describe('Allocator', () => {
     }
     allocator.offer(host('m-1', limits), 0)
     const first = begin('first', { label: 'a' })!
+    await first.connect()
     begin('choosy', { label: 'b', labelOnly: true })
     begin('behind', { label: 'a' })
     allocator.release(first, clock)
@@ -318,7 +350,7 @@ describe('Allocator', () => {
     expect(begin('next', { label: 'c', labelOnly: true })).toBeUndefined()
   })
 
-  test('a job waits for a new instance while there is room for one, and gets one of another label once there is none', () => {
+  test('a job waits for a new instance while there is room for one, and gets one of another label once there is none', async () => {
     const limits = { capacity: 1, uses: Number.POSITIVE_INFINITY }
     const allocator = new Allocator(limits, lender, () => (position) => 1000 + position)
     allocator.setRoom(1)
@@ -341,7 +373,10 @@ describe('Allocator', () => {
       allocator.offer(host(id, limits), 0)
       return allocator.acquire(allocator.reserve(undefined), { label: 'a' })!
     })
-    for (const acquisition of first) allocator.release(acquisition, clock)
+    for (const acquisition of first) {
+      await acquisition.connect()
+      allocator.release(acquisition, clock)
+    }
     expect([begin('b'), begin('c'), served]).toEqual([undefined, 'm-3', []])
     expect(allocator.setRoom(1)).toBe(false)
     expect([served, allocator.waitingForLabel]).toEqual([[], 1])

@@ -51,8 +51,10 @@ export class InstanceSlots implements ListItem<InstanceSlots> {
   proof: 'none' | 'trying' | 'proven' = 'none'
   /** The try that is under way. */
   check: AbortController | undefined = undefined
-  /** Of the first labelled job that had a slot of it; for its life. */
+  /** Of the first labelled job that had a connection to it; for its life. Until then of the job that has a slot. */
   label: string | undefined = undefined
+  /** Whether a labelled job had a connection: before, nothing of it can be there. */
+  isLabelFinal = false
   /** Why it gets no more jobs and goes when it is empty. */
   condemnedFor: string | undefined = undefined
   readonly #lent: (LentSlot | undefined)[]
@@ -91,6 +93,12 @@ export class InstanceSlots implements ListItem<InstanceSlots> {
     check?.abort()
   }
 
+  settleLabel(label: string): void {
+    if (this.isLabelFinal) return
+    this.label = label
+    this.isLabelFinal = true
+  }
+
   /** Takes a free slot; the caller made sure that one is lendable. */
   takeSlot(): number {
     this.inUse++
@@ -113,6 +121,7 @@ export class InstanceSlots implements ListItem<InstanceSlots> {
     this.#lent[slot] = undefined
     if (slot < this.limits.capacity) this.#free.push(slot)
     this.inUse--
+    if (this.inUse === 0 && !this.isLabelFinal) this.label = undefined
   }
 
   /** Acquisitions under way. */

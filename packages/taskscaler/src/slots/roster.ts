@@ -100,7 +100,8 @@ export class Roster {
     host.useCount = this.#uses.get(instance.id) ?? 0
     if (host.useCount > 0) host.proof = 'proven'
     host.condemnedFor = this.#condemned.get(instance.id)
-    host.label = this.#labels.get(instance.id)
+    const label = this.#labels.get(instance.id)
+    if (label !== undefined) host.settleLabel(label)
     return host
   }
 

@@ -8,6 +8,12 @@ import {
 } from './acquisition.ts'
 import type { InstanceSlots } from './instance-slots.ts'
 
+/** What a slot is for. */
+export interface SlotOrigin {
+  readonly key: string
+  readonly label?: string | undefined
+}
+
 /** Whose slots they are, and whose reservations. */
 export interface Lender {
   /** Before the names that reservations get here: over processes they must differ. */
@@ -31,13 +37,13 @@ export class SlotAcquisition implements Acquisition {
   readonly lender: Lender
   /** Where the slot is now: with a job, given back, or gone with its instance. */
   state: 'lent' | 'released' | 'lost' = 'lent'
-  readonly #origin: { readonly key: string }
+  readonly #origin: SlotOrigin
   #lost: InstanceLostError | undefined = undefined
   #controller: AbortController | undefined = undefined
   #ending: AbortController | undefined = undefined
 
   /** The slot is the host's, taken for this. */
-  constructor(host: InstanceSlots, slot: number, useCount: number, origin: { readonly key: string }, lender: Lender) {
+  constructor(host: InstanceSlots, slot: number, useCount: number, origin: SlotOrigin, lender: Lender) {
     this.host = host
     this.slot = slot
     this.useCount = useCount
@@ -77,7 +83,9 @@ export class SlotAcquisition implements Acquisition {
     if (this.state === 'released') throw new AlreadyEndedError('acquisition', this.key)
     try {
       if (this.#lost !== undefined) throw this.#lost
-      return await this.lender.connect(this.instanceId, this.slot, signal)
+      const connection = await this.lender.connect(this.instanceId, this.slot, signal)
+      if (this.#origin.label !== undefined) this.host.settleLabel(this.#origin.label)
+      return connection
     } catch (error) {
       throw this.#lost ?? error
     }

@@ -1,13 +1,7 @@
 import type { Clock } from '@runner-core/fleeting'
 import type { InstanceSlots, SlotLimits } from './instance-slots.ts'
 import { IntrusiveList } from './intrusive-list.ts'
-import { type Lender, SlotAcquisition } from './slot-acquisition.ts'
-
-/** What a slot is for. */
-interface SlotOrigin {
-  readonly key: string
-  readonly label?: string | undefined
-}
+import { type Lender, SlotAcquisition, type SlotOrigin } from './slot-acquisition.ts'
 
 /**
  * The slots that may be lent now. Instances lie in one list for each number of slots in use, so that the fullest one
