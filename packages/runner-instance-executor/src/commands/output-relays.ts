@@ -20,7 +20,10 @@ export class OutputRelays {
   /** Those of machines that cannot have one. */
   readonly #without = new WeakSet<Connection>()
   readonly #ending = new Set<Promise<void>>()
-  /** Those that serve nobody any more, while what they kept of their last job may be needed. */
+  /**
+   * Those that serve nobody any more, while what they kept of their last job may be needed: no more than jobs were at
+   * work when state could not be written any more, since no slot is lent until it can.
+   */
   readonly #held = new Set<OutputRelay>()
 
   constructor(clock: Clock) {
