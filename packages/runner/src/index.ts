@@ -19,7 +19,6 @@ export type {
   ScaleThrottle,
   Settings,
 } from './config/settings.ts'
-export type { StopMode, StopReport } from './configured-runner.ts'
 /** What would be done about a runner's instances now. */
 export { type FleetPlan, type FleetPlanOptions, readFleetPlan } from './fleet/fleet-plan.ts'
 /** GitLab's job API. */
@@ -48,4 +47,5 @@ export { secretsOf } from './logging/configured-secrets.ts'
 export { createLogger, type LoggerOptions } from './logging/create-logger.ts'
 /** The runner itself. */
 export { Runner, type RunnerOptions } from './runner.ts'
+export type { StopMode, StopReport } from './runner-supervisor.ts'
 export type { HealthReport } from './status/health.ts'

@@ -6,11 +6,11 @@
  */
 
 export { fleetName, keptOutputBytes, type RunnerSettings } from './config/settings.ts'
-export { ConfiguredRunner, type ConfiguredRunnerOptions } from './configured-runner.ts'
 export type { Route } from './gitlab/connections.ts'
 export { Concurrency } from './jobs/concurrency.ts'
-export { JobHandler } from './jobs/job-handler.ts'
+export { JobHandler } from './jobs/job-supervisor.ts'
 export { LogSink, type LogTrouble } from './logging/log-sink.ts'
+export { ConfiguredRunner, type ConfiguredRunnerOptions } from './runner-supervisor.ts'
 export { JobJournal } from './state/job-journal.ts'
 export { KeptMap } from './state/kept-map.ts'
 export type { FleetState } from './state/open-fleet-state.ts'

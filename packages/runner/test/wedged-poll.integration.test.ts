@@ -3,7 +3,7 @@ import type { JobPayload } from '@runner-core/job'
 import { expect, test } from 'vitest'
 import { JobApiClient } from '../src/gitlab/job-api-client.ts'
 import { describeRunner } from '../src/gitlab/runner-info.ts'
-import { JobLoop } from '../src/jobs/job-loop.ts'
+import { JobLoop } from '../src/jobs/job-poller.ts'
 import { ScriptedServer } from './scripted-server.ts'
 
 // actions-runner-controller 3953 and 4600, GARM 700: the poll for jobs was wedged, and there was no service at all

@@ -12,8 +12,8 @@ import { InstallError } from './install-error.ts'
 import { hostPlatform, type Platform } from './platform.ts'
 import { RegistryClient } from './registry-client.ts'
 import type { RegistryExchange } from './registry-exchange.ts'
+import { openWorkshop } from './staging-directory.ts'
 import { unpackPlugin } from './unpack-plugin.ts'
-import { openWorkshop } from './workshop.ts'
 
 export interface RegistryOptions {
   readonly exchange: RegistryExchange

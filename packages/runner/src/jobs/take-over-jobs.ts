@@ -2,8 +2,8 @@ import type { Logger } from '@runner-core/fleeting'
 import type { Acquisition, Taskscaler } from '@runner-core/taskscaler'
 import type { EndOutbox } from '../ends/end-outbox.ts'
 import type { JournalledJob } from '../state/job-journal.ts'
-import type { HandledJobCheckpoint } from './handled-job.ts'
-import type { JobHandler } from './job-handler.ts'
+import type { HandledJobCheckpoint } from './active-job.ts'
+import type { JobHandler } from './job-supervisor.ts'
 
 export interface TakeOverJobsOptions {
   /** Jobs that the process before had. */

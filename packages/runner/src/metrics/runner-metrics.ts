@@ -1,6 +1,6 @@
 import type { JobStage } from '@runner-core/job'
 import { Counter, Histogram, type Registry } from 'prom-client'
-import type { JobLoop } from '../jobs/job-loop.ts'
+import type { JobLoop } from '../jobs/job-poller.ts'
 import type { JobPhase, JobProgress } from './job-progress.ts'
 import { type PulledMetric, pullMetric, type Sample } from './pulled-metric.ts'
 import { type RunnerLabels, runnerLabelNames } from './runner-labels.ts'

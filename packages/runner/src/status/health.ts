@@ -1,4 +1,4 @@
-import type { LoopState } from '../jobs/job-loop.ts'
+import type { LoopState } from '../jobs/job-poller.ts'
 import type { LogTrouble } from '../logging/log-sink.ts'
 
 /** One runner's progress. Times are `Clock.now()` milliseconds. */

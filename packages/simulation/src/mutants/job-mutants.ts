@@ -9,7 +9,7 @@ export const runnerMutants: readonly Mutant[] = [
   {
     name: 'jobs are asked for without a promise of capacity',
     breaks: 4,
-    file: runner('jobs/job-loop'),
+    file: runner('jobs/job-poller'),
     find: '      this.#isFull = true\n      return this.#wait(',
     replace:
       "      void this.#ask({ key: 'none', kind: 'slot', readyAt: 0, priority: 0, speculative: true, [Symbol.dispose]() {} })\n      return this.#wait(",
@@ -17,42 +17,42 @@ export const runnerMutants: readonly Mutant[] = [
   {
     name: 'the promise of a request that brought no job is kept',
     breaks: 4,
-    file: runner('jobs/job-loop'),
+    file: runner('jobs/job-poller'),
     find: '      reservation[Symbol.dispose]()\n      this.#isFull = false',
     replace: '      this.#isFull = false',
   },
   {
     name: 'a job that came is not kept before it is accepted',
     breaks: 'jobs',
-    file: runner('jobs/job-handler'),
+    file: runner('jobs/job-supervisor'),
     find: '    await journal.took(',
     replace: '    void journal.took(',
   },
   {
     name: 'a job that came is not kept',
     breaks: 'jobs',
-    file: runner('jobs/job-handler'),
+    file: runner('jobs/job-supervisor'),
     find: '(stopped) => this.#take(job, reservation, stopped))',
     replace: 'async () => {})',
   },
   {
     name: 'an accept is not awaited',
     breaks: 'jobs',
-    file: runner('jobs/handled-job'),
+    file: runner('jobs/active-job'),
     find: '        await accepted\n        // What was left running',
     replace: '        // What was left running',
   },
   {
     name: 'a job that somebody else has runs on',
     breaks: 'jobs',
-    file: runner('jobs/handled-job'),
+    file: runner('jobs/active-job'),
     find: "if (answer === 'gone') this.#abort.abort(",
     replace: "if (answer === 'failed') this.#abort.abort(",
   },
   {
     name: 'a script starts before its checkpoint is kept',
     breaks: 'jobs',
-    file: runner('jobs/job-handler'),
+    file: runner('jobs/job-supervisor'),
     find: ": this.#keepBefore(start, (wait) => journal.keep(job.id, 'checkpoint', checkpoint, wait))",
     replace:
       ": void this.#keepBefore(start, (wait) => journal.keep(job.id, 'checkpoint', checkpoint, wait)).catch(() => {})",
@@ -84,7 +84,7 @@ export const runnerMutants: readonly Mutant[] = [
   {
     name: 'a script starts although its checkpoint could not be kept',
     breaks: 'jobs',
-    file: runner('jobs/job-handler'),
+    file: runner('jobs/job-supervisor'),
     find: '? journal.note(job.id, ',
     replace: '|| journal.trouble !== undefined ? journal.note(job.id, ',
   },
@@ -105,7 +105,7 @@ export const runnerMutants: readonly Mutant[] = [
   {
     name: 'a job that is about to go on holds no build directory',
     breaks: 'jobs',
-    file: runner('jobs/job-handler'),
+    file: runner('jobs/job-supervisor'),
     find: '    this.#options.executor.hold(checkpoint.run.environment)\n',
     replace: '',
     focus: ['succeed', 'stateLate', 'killAfter', 'longJob', 'jobs', 'throttle'],
@@ -113,7 +113,7 @@ export const runnerMutants: readonly Mutant[] = [
   {
     name: 'a job that waits for its place again is not spoken for',
     breaks: 'jobs',
-    file: 'packages/runner/src/jobs/handled-job.ts',
+    file: 'packages/runner/src/jobs/active-job.ts',
     find: '    const accepted = this.#accept()\n',
     replace:
       "    const accepted = this.#options.place === undefined ? Promise.resolve('accepted' as const) : this.#accept()\n",
@@ -150,14 +150,14 @@ export const runnerMutants: readonly Mutant[] = [
   {
     name: 'how a job ended is not kept before its slot is given back',
     breaks: 'jobs',
-    file: runner('jobs/handled-job'),
+    file: runner('jobs/active-job'),
     find: '      const kept = await this.#options.ends?.keep(this.#endedWith(outcome))\n      await this.#giveBack()',
     replace: '      await this.#giveBack()\n      const kept = undefined',
   },
   {
     name: 'an end is told twice',
     breaks: 'jobs',
-    file: runner('jobs/handled-job'),
+    file: runner('jobs/active-job'),
     find: '      const delivery = await this.#reporter.finish(outcome, this.#abandon.signal)\n',
     replace:
       '      await this.#reporter.finish(outcome, this.#abandon.signal)\n      const delivery = await this.#reporter.finish(outcome, this.#abandon.signal)\n',
@@ -172,14 +172,14 @@ export const runnerMutants: readonly Mutant[] = [
   {
     name: 'an end that could not be told at once is dropped',
     breaks: 'jobs',
-    file: runner('jobs/handled-job'),
+    file: runner('jobs/active-job'),
     find: '      await ends.take(this.#endedWith(outcome), kept, delivery.error)\n',
     replace: '',
   },
   {
     name: 'an end that could not be told passes for told',
     breaks: 'jobs',
-    file: runner('jobs/handled-job'),
+    file: runner('jobs/active-job'),
     find: 'if (delivery.delivered || this.#reporter.aborted.aborted) return { outcome, isReported: true }',
     replace: 'if (kept !== null) return { outcome, isReported: true }',
   },
@@ -236,7 +236,7 @@ export const runnerMutants: readonly Mutant[] = [
   {
     name: 'what of a trace was sent is not kept',
     breaks: 'traces',
-    file: runner('jobs/handled-job'),
+    file: runner('jobs/active-job'),
     find: '        this.#sent = sentNow\n',
     replace: '        void sentNow\n',
   },
@@ -271,7 +271,7 @@ export const runnerMutants: readonly Mutant[] = [
   {
     name: 'a slot is given back while its job runs',
     breaks: 7,
-    file: runner('jobs/handled-job'),
+    file: runner('jobs/active-job'),
     find: '        onPlaced(prepared)\n        if (this.#isGivenBack) await prepared.release()',
     replace:
       '        onPlaced(prepared)\n        await prepared.release()\n        if (this.#isGivenBack) await prepared.release()',
@@ -279,7 +279,7 @@ export const runnerMutants: readonly Mutant[] = [
   {
     name: 'a job that is left to another process is ended here',
     breaks: 'jobs',
-    file: runner('jobs/handled-job'),
+    file: runner('jobs/active-job'),
     find: 'if (!this.#isLeft && !this.#machineLost.signal.aborted) await this.#prepared?.release()',
     replace: 'if (!this.#machineLost.signal.aborted) await this.#prepared?.release()',
   },
@@ -300,14 +300,14 @@ export const runnerMutants: readonly Mutant[] = [
   {
     name: 'one that lost the fleet goes on with its jobs',
     breaks: 'jobs',
-    file: runner('configured-runner'),
+    file: runner('runner-supervisor'),
     find: '    running?.handler.leave({ atOnce: true })\n',
     replace: '',
   },
   {
     name: 'one that is asked for the fleet keeps its jobs',
     breaks: 'jobs',
-    file: runner('configured-runner'),
+    file: runner('runner-supervisor'),
     find: '    handler?.leave({ atOnce: false })\n',
     replace: '',
   },

@@ -2,7 +2,7 @@ import { type LaunchState, outstandingCount } from '@runner-core/fleeting'
 import type { ResolvedPolicy } from '../plan/policy.ts'
 import type { ScalingPlan } from '../plan/scaling-plan.ts'
 import type { Allocator } from '../slots/allocator.ts'
-import type { Roster } from '../slots/roster.ts'
+import type { Roster } from '../slots/fleet-slots.ts'
 
 /** Slots by what they do; upstream's `fleeting_taskscaler_tasks{state}`. */
 export interface TaskCounts {

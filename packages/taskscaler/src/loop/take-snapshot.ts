@@ -2,7 +2,7 @@ import type { Logger, Provisioner } from '@runner-core/fleeting'
 import type { DemandSource } from '../demand/demand-source.ts'
 import type { IdleInstance, ScalingSnapshot } from '../plan/scaling-snapshot.ts'
 import type { Allocator } from '../slots/allocator.ts'
-import type { Roster } from '../slots/roster.ts'
+import type { Roster } from '../slots/fleet-slots.ts'
 
 /** Idle instances shown to one plan: what it may remove at once. The next pass sees the next ones. */
 const idleShown = 100

@@ -1,6 +1,6 @@
 import type { Clock, Instance, Provisioner } from '@runner-core/fleeting'
+import type { Roster } from './fleet-slots.ts'
 import { InstanceSlots, type SlotLimits } from './instance-slots.ts'
-import type { Roster } from './roster.ts'
 import { type Lender, SlotAcquisition } from './slot-acquisition.ts'
 import type { KeptUsage } from './usage-records.ts'
 

@@ -4,7 +4,7 @@ import { NoCapacityError, type Reservation } from '@runner-core/taskscaler'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { Concurrency } from './concurrency.ts'
-import { type JobAnswer, JobLoop, type JobLoopOptions } from './job-loop.ts'
+import { type JobAnswer, JobLoop, type JobLoopOptions } from './job-poller.ts'
 import type { PollResult } from './poll-pace.ts'
 
 type Job = string

@@ -11,7 +11,7 @@ import type { JobReply } from '../gitlab/job-reply.ts'
 import type { JobPhase } from '../metrics/job-progress.ts'
 import { JobJournal } from '../state/job-journal.ts'
 import { Seal } from '../state/seal.ts'
-import { HandledJob, type HandledJobCheckpoint, type HandledJobOptions, type JobEnd } from './handled-job.ts'
+import { HandledJob, type HandledJobCheckpoint, type HandledJobOptions, type JobEnd } from './active-job.ts'
 
 const { settings } = parseConfig(`[[runners]]
 name = "a"

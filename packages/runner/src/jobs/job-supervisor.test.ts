@@ -8,7 +8,7 @@ import type { JobUpdate } from '../gitlab/job-api-client.ts'
 import type { JobReply } from '../gitlab/job-reply.ts'
 import { JobJournal } from '../state/job-journal.ts'
 import { Seal } from '../state/seal.ts'
-import { JobHandler, type JobHandlerOptions } from './job-handler.ts'
+import { JobHandler, type JobHandlerOptions } from './job-supervisor.ts'
 
 const { settings } = parseConfig(`[[runners]]
 name = "a"

@@ -29,7 +29,7 @@ import { JobProgress } from '../metrics/job-progress.ts'
 import { createQueuingCheck, type QueuingCheck } from '../metrics/queuing-check.ts'
 import type { JobCounts, JobObserver } from '../metrics/runner-metrics.ts'
 import type { JobJournal } from '../state/job-journal.ts'
-import { HandledJob, type HandledJobCheckpoint, type HandledJobOptions, type JobEnd } from './handled-job.ts'
+import { HandledJob, type HandledJobCheckpoint, type HandledJobOptions, type JobEnd } from './active-job.ts'
 
 export interface JobHandlerOptions {
   readonly settings: RunnerSettings
