@@ -21,8 +21,8 @@ import { GroupTakenError } from './fleet/group-claims.ts'
 import { startAgain } from './fleet/start-again.ts'
 import type { JobApiClient } from './gitlab/job-api-client.ts'
 import { Concurrency } from './jobs/concurrency.ts'
-import { JobLoop } from './jobs/job-poller.ts'
-import type { JobHandler } from './jobs/job-supervisor.ts'
+import { JobPoller } from './jobs/job-poller.ts'
+import type { JobSupervisor } from './jobs/job-supervisor.ts'
 import { takeOverJobs } from './jobs/take-over-jobs.ts'
 import type { FleetObservers, MeasuredFleet } from './metrics/fleet-metrics.ts'
 import type { RunnerLabels } from './metrics/runner-labels.ts'
@@ -51,7 +51,7 @@ export type Departure = 'handed over' | 'lost'
  */
 const mostTellMs = 5_000
 
-export interface ConfiguredRunnerOptions extends Pick<FleetOptions, 'makeProvisioner' | 'makeScaler' | 'manager'> {
+export interface RunnerSupervisorOptions extends Pick<FleetOptions, 'makeProvisioner' | 'makeScaler' | 'manager'> {
   readonly settings: RunnerSettings
   readonly checkIntervalMs: number
   readonly shutdownTimeoutMs: number
@@ -73,7 +73,12 @@ export interface ConfiguredRunnerOptions extends Pick<FleetOptions, 'makeProvisi
   /** Hides secrets in texts for people. */
   readonly redact: (text: string) => string
   /** `onSlotFree` is called when a job has given its slot back, which is before its end is reported. */
-  readonly createHandler: (fleet: Fleet, record: FleetRecord, onSlotFree: () => void, ends: EndOutbox) => JobHandler
+  readonly createJobSupervisor: (
+    fleet: Fleet,
+    record: FleetRecord,
+    onSlotFree: () => void,
+    ends: EndOutbox,
+  ) => JobSupervisor
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
@@ -81,8 +86,8 @@ export interface ConfiguredRunnerOptions extends Pick<FleetOptions, 'makeProvisi
 
 interface Running {
   readonly fleet: Fleet
-  readonly loop: JobLoop<JobPayload>
-  readonly handler: JobHandler
+  readonly poller: JobPoller<JobPayload>
+  readonly supervisor: JobSupervisor
 }
 
 /** Whether no later try can go better. */
@@ -91,9 +96,9 @@ function cannotHeal(error: unknown): error is GroupTakenError | StateError | Fen
   return error instanceof StateError && ['corrupt', 'newer_schema', 'wrong_key', 'gone'].includes(error.code)
 }
 
-/** One `[[runners]]` entry at work: its fleet, and the loop that takes jobs for it. */
-export class ConfiguredRunner {
-  readonly #options: ConfiguredRunnerOptions
+/** One `[[runners]]` entry at work: its fleet, and the poller that takes jobs for it. */
+export class RunnerSupervisor {
+  readonly #options: RunnerSupervisorOptions
   readonly #limit: Concurrency
   readonly #recordFile: RecordFile | undefined
   #hasRemembered = false
@@ -126,7 +131,7 @@ export class ConfiguredRunner {
    * Starts at once, and again until it succeeds or no try can: a fleet that does not start is no reason for others not
    * to.
    */
-  constructor(options: ConfiguredRunnerOptions) {
+  constructor(options: RunnerSupervisorOptions) {
     this.#options = options
     this.#limit = new Concurrency(options.settings.limit)
     const { recordDirectory: directory, redact, clock, logger } = options
@@ -143,20 +148,20 @@ export class ConfiguredRunner {
     if (this.#departing !== undefined) return { name, hasDeparted: true }
     if (this.#running === undefined)
       return { name, ...(this.#startError && { startError: describeError(this.#startError) }) }
-    const { fleet, loop } = this.#running
-    const { trouble } = loop
+    const { fleet, poller } = this.#running
+    const { trouble } = poller
     const { listError, groupTrouble, partTrouble, massDisappearanceSince, missingCount } = fleet.provisioner
     const stateTrouble = fleet.state?.lease.trouble
     return {
       name,
       running: {
-        loop: loop.state,
-        loopPassedAt: loop.passedAt,
+        poller: poller.state,
+        pollerPassedAt: poller.passedAt,
         ...(trouble && {
           coordinatorTrouble: {
             since: trouble.since,
             error: describeError(trouble.error),
-            ...(trouble.isRefusal && { refusedUntil: loop.pace.nextAt }),
+            ...(trouble.isRefusal && { refusedUntil: poller.pace.nextAt }),
           },
         }),
         scalerPassedAt: fleet.scaler.status().passedAt,
@@ -186,7 +191,7 @@ export class ConfiguredRunner {
   get measured(): MeasuredRunner {
     const { settings, labels } = this.#options
     const { limit, requestConcurrency } = settings
-    const running = this.#running && { loop: this.#running.loop, jobs: this.#running.handler.counts }
+    const running = this.#running && { poller: this.#running.poller, jobs: this.#running.supervisor.counts }
     const ends = this.#ends && { count: this.#ends.count, oldestMs: this.#ends.oldestMs }
     return { labels, limit, requestConcurrency, ...(ends && { ends }), ...running }
   }
@@ -196,7 +201,7 @@ export class ConfiguredRunner {
    * those given up.
    */
   get unreportedJobs(): number {
-    return (this.#running?.handler.counts.active.length ?? 0) + (this.#ends?.untold ?? 0)
+    return (this.#running?.supervisor.counts.active.length ?? 0) + (this.#ends?.untold ?? 0)
   }
 
   /** Absent until the fleet has started. */
@@ -316,9 +321,9 @@ export class ConfiguredRunner {
     if (this.#isGivenBack) return
     this.#options.logger.info({}, 'another process asks for the fleet: it is handed over')
     this.#startSignal.abort(new Error('another process gets the fleet'))
-    const { loop, handler } = this.#running ?? {}
-    await loop?.stopAsking()
-    handler?.leave({ atOnce: false })
+    const { poller, supervisor } = this.#running ?? {}
+    await poller?.stopAsking()
+    supervisor?.leave({ atOnce: false })
     await this.#awaitEnds(this.#running)
     await this.#ends?.stop(AbortSignal.abort(new Error('another process gets the fleet')))
     await this.#recordFile?.flush()
@@ -332,16 +337,16 @@ export class ConfiguredRunner {
    * are left to the next process with our state, or ended where nobody keeps it.
    */
   async #loseGroup(error: GroupOwnedError, running: Running): Promise<void> {
-    const { fleet, loop, handler } = running
+    const { fleet, poller, supervisor } = running
     if (this.#groupLost || this.#departing !== undefined) return
     this.#groupLost = true
     this.#options.logger.error(
       { error },
       'another manager took the instance group over: this one takes no more jobs for it',
     )
-    await loop.stopAsking()
-    if (fleet.state === undefined) handler.loseMachines()
-    else handler.leave({ atOnce: false })
+    await poller.stopAsking()
+    if (fleet.state === undefined) supervisor.loseMachines()
+    else supervisor.leave({ atOnce: false })
     await this.#awaitEnds(running)
     const patience = new AbortController()
     const cancel = this.#options.clock.after(mostTellMs, () =>
@@ -354,8 +359,8 @@ export class ConfiguredRunner {
   }
 
   /** Waits, not for long, until jobs that have ended are reported and cleaned up after. */
-  async #awaitEnds({ loop, handler }: Partial<Running> = {}): Promise<void> {
-    const told = Promise.all([loop?.stop(), ...this.#takenOver]).then(() => handler?.sweepsEnded())
+  async #awaitEnds({ poller, supervisor }: Partial<Running> = {}): Promise<void> {
+    const told = Promise.all([poller?.stop(), ...this.#takenOver]).then(() => supervisor?.sweepsEnded())
     await atMost(this.#options.clock, mostTellMs, told)
   }
 
@@ -376,8 +381,8 @@ export class ConfiguredRunner {
     this.#startSignal.abort(gone)
     void this.#ends?.stop(AbortSignal.abort(gone))
     const running = this.#running
-    void running?.loop.stop()
-    running?.handler.leave({ atOnce: true })
+    void running?.poller.stop()
+    running?.supervisor.leave({ atOnce: true })
     await running?.fleet.scaler.shutdown({ removeInstances: false })
     await this.#state?.close()
     await this.#options.client.close()
@@ -386,11 +391,11 @@ export class ConfiguredRunner {
   }
 
   #run(fleet: Fleet): void {
-    const { settings, checkIntervalMs, client, concurrent, mayPark, createHandler, clock, logger } = this.#options
+    const { settings, checkIntervalMs, client, concurrent, mayPark, createJobSupervisor, clock, logger } = this.#options
     this.record.watch(fleet.provisioner)
-    const handler = createHandler(fleet, this.record, () => loop.noteCapacity(), this.#ends!)
-    this.#takeOver(fleet, handler)
-    const loop: JobLoop<JobPayload> = new JobLoop<JobPayload>({
+    const supervisor = createJobSupervisor(fleet, this.record, () => poller.noteCapacity(), this.#ends!)
+    this.#takeOver(fleet, supervisor)
+    const poller: JobPoller<JobPayload> = new JobPoller<JobPayload>({
       rules: { ...settings, checkIntervalMs },
       bounds: [concurrent, this.#limit],
       reserve: () => fleet.scaler.reserve({ speculative: true }),
@@ -402,11 +407,11 @@ export class ConfiguredRunner {
         return answer.result === 'failed' && answer.error.code === 'invalid_job' ? { result: 'conflict' } : answer
       },
       mayPark,
-      work: (job, reservation) => handler.run(job, reservation),
+      work: (job, reservation) => supervisor.run(job, reservation),
       clock,
       logger,
     })
-    const running = { fleet, loop, handler }
+    const running = { fleet, poller, supervisor }
     this.#running = running
     fleet.provisioner.onChange(() => {
       const { fenced } = fleet.provisioner
@@ -416,15 +421,15 @@ export class ConfiguredRunner {
     if (lease === undefined) return
     lease.onChange(() => {
       // What a request brings now could not be kept, and so not begun.
-      if (lease.trouble !== undefined) loop.cutParked()
+      if (lease.trouble !== undefined) poller.cutParked()
     })
   }
 
-  #takeOver({ state, scaler }: Fleet, handler: JobHandler): void {
+  #takeOver({ state, scaler }: Fleet, supervisor: JobSupervisor): void {
     if (state === undefined) return
     const { concurrent, logger } = this.#options
     const { left } = state
-    const taken = takeOverJobs({ left, scaler, handler, ends: this.#ends!, logger })
+    const taken = takeOverJobs({ left, scaler, supervisor, ends: this.#ends!, logger })
     // They are among those that may run at once, as they were before.
     const bounds = [concurrent, this.#limit]
     this.#takenOver = taken.map(async (end) => {
@@ -443,7 +448,7 @@ export class ConfiguredRunner {
     await this.#started
     const { settings, client } = this.#options
     const { deleteInstancesOnShutdown, shutdownDeletionIntervalMs, shutdownDeletionRetries } = settings.autoscaler
-    await this.#running?.loop.stop()
+    await this.#running?.poller.stop()
     await this.#handingOver
     if (this.#departing !== undefined) {
       await this.#departing
@@ -452,7 +457,7 @@ export class ConfiguredRunner {
     this.#isGivenBack = true
     await Promise.all(this.#takenOver)
     // Until then the machines of those jobs are in use, and would stay.
-    await Promise.all([this.#running?.handler.sweepsEnded(), this.#tellEnds()])
+    await Promise.all([this.#running?.supervisor.sweepsEnded(), this.#tellEnds()])
     const shutdown = await this.#running?.fleet.scaler.shutdown({
       removeInstances: deleteInstancesOnShutdown,
       timeoutMs: shutdownDeletionIntervalMs * shutdownDeletionRetries,
@@ -477,9 +482,9 @@ export class ConfiguredRunner {
     if (this.#isHastened) return
     this.#isHastened = true
     const { clock, shutdownTimeoutMs } = this.#options
-    this.#running?.handler.interrupt()
+    this.#running?.supervisor.interrupt()
     const cancel = clock.after(shutdownTimeoutMs, () => {
-      this.#running?.handler.abandon()
+      this.#running?.supervisor.abandon()
       this.#patience.abort(new Error('the runner does not wait any longer'))
     })
     void this.#stopping?.finally(cancel)

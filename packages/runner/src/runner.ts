@@ -30,7 +30,7 @@ import { describeRunner, type RunnerFeature, type RunnerInfo } from './gitlab/ru
 import { shortToken } from './identity/short-token.ts'
 import { randomSystemId } from './identity/system-id.ts'
 import { Concurrency } from './jobs/concurrency.ts'
-import { JobHandler } from './jobs/job-supervisor.ts'
+import { JobSupervisor } from './jobs/job-supervisor.ts'
 import { secretsOf } from './logging/configured-secrets.ts'
 import { countLines } from './logging/count-lines.ts'
 import type { LogSink } from './logging/log-sink.ts'
@@ -38,7 +38,7 @@ import { createRedactor } from './logging/redact.ts'
 import { withFields } from './logging/with-fields.ts'
 import { fleetBuckets } from './metrics/fleet-buckets.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
-import { ConfiguredRunner, type Departure, type StopMode, type StopReport } from './runner-supervisor.ts'
+import { type Departure, RunnerSupervisor, type StopMode, type StopReport } from './runner-supervisor.ts'
 import { openFleetState } from './state/open-fleet-state.ts'
 import { assessHealth, type HealthReport } from './status/health.ts'
 import { isEverywhere, type Page, type StatusServer, serveStatus } from './status/http-server.ts'
@@ -94,7 +94,7 @@ export class Runner {
   readonly #metrics: Metrics
   /** Errors of a plugin or a server are shown in its own words. */
   readonly #redact: (text: string) => string
-  readonly #entries: ConfiguredRunner[] = []
+  readonly #entries: RunnerSupervisor[] = []
   readonly #claims = new GroupClaims()
   readonly #cacheStores: S3CacheStore[] = []
   readonly #startedAt: number
@@ -360,7 +360,7 @@ export class Runner {
     return { settings, info, logger, client }
   }
 
-  #createEntry({ settings, info, logger, client }: RunnerClient): ConfiguredRunner {
+  #createEntry({ settings, info, logger, client }: RunnerClient): RunnerSupervisor {
     const { settings: whole, findPlugin, systemId, takeover, clock, random } = this.#options
     const labels = { runner: shortToken(settings.token), runner_name: settings.name, system_id: systemId }
     const identity: RunnerIdentity = {
@@ -372,7 +372,7 @@ export class Runner {
       architecture: `${info.platform}/${info.architecture}`,
     }
     const cacheStore = this.#openCacheStore(settings)
-    return new ConfiguredRunner({
+    return new RunnerSupervisor({
       settings,
       // Managers whose system ID is not kept are taken for one: the next one is its successor.
       manager: this.#keptSystemId ?? 'unknown',
@@ -391,8 +391,8 @@ export class Runner {
       redact: this.#redact,
       openState: (signal, onWait) =>
         openFleetState({ settings: whole, runner: settings, onWait, takeover, clock, logger, signal }),
-      createHandler: ({ scaler, queue, claims, state }, record, onSlotFree, ends) =>
-        new JobHandler({
+      createJobSupervisor: ({ scaler, queue, claims, state }, record, onSlotFree, ends) =>
+        new JobSupervisor({
           settings,
           client,
           executor: new InstanceExecutor({

@@ -3,7 +3,7 @@ import type { JobPayload } from '@runner-core/job'
 import { expect, test } from 'vitest'
 import { JobApiClient } from '../src/gitlab/job-api-client.ts'
 import { describeRunner } from '../src/gitlab/runner-info.ts'
-import { JobLoop } from '../src/jobs/job-poller.ts'
+import { JobPoller } from '../src/jobs/job-poller.ts'
 import { ScriptedServer } from './scripted-server.ts'
 
 // actions-runner-controller 3953 and 4600, GARM 700: the poll for jobs was wedged, and there was no service at all
@@ -26,7 +26,7 @@ test('wedged long poll: a request for a job that is never answered is given up, 
     pollTimeoutMs: 300,
   })
   const jobs: JobPayload[] = []
-  const loop = new JobLoop<JobPayload>({
+  const poller = new JobPoller<JobPayload>({
     rules: { checkIntervalMs: 50, requestConcurrency: 1, unhealthyRequestsLimit: 3, unhealthyIntervalMs: 60_000 },
     bounds: [],
     reserve: () => ({ key: 'k', kind: 'slot', readyAt: 0, priority: 0, speculative: true, [Symbol.dispose]: () => {} }),
@@ -36,9 +36,9 @@ test('wedged long poll: a request for a job that is never answered is given up, 
     clock: systemClock,
     logger: silentLogger,
   })
-  loop.wake()
+  poller.wake()
   await expect.poll(() => jobs.map(({ id }) => id), { timeout: 30_000 }).toEqual([7])
-  expect(loop.counters.requestFailures).toBe(1)
-  await loop.stop()
+  expect(poller.counters.requestFailures).toBe(1)
+  await poller.stop()
   await client.close()
 })

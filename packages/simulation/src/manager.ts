@@ -12,14 +12,14 @@ import { jobFeatures } from '@runner-core/job'
 import { createLogger, describeRunner, JobApiClient, type RunnerFeature } from '@runner-core/runner'
 import {
   Concurrency,
-  ConfiguredRunner,
   type FleetState,
-  JobHandler,
   JobJournal,
+  JobSupervisor,
   KeptMap,
   keptOutputBytes,
   LogSink,
   type LogTrouble,
+  RunnerSupervisor,
   Seal,
 } from '@runner-core/runner/internals'
 import { ConcurrentIds, InstanceExecutor, isKnownLogin } from '@runner-core/runner-instance-executor'
@@ -67,7 +67,7 @@ export class Manager {
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #log: LogSink | undefined
-  readonly #runner: ConfiguredRunner
+  readonly #runner: RunnerSupervisor
   readonly #client: JobApiClient
   readonly #concurrentIds = new ConcurrentIds()
   #policies: readonly IdlePolicy[]
@@ -114,7 +114,7 @@ export class Manager {
       hostname: 'world',
       architecture: 'linux/amd64',
     }
-    this.#runner = new ConfiguredRunner({
+    this.#runner = new RunnerSupervisor({
       settings,
       checkIntervalMs: 3 * second,
       shutdownTimeoutMs: 30 * second,
@@ -131,8 +131,8 @@ export class Manager {
       openState: (signal) => this.#openState(settings.name, signal),
       makeProvisioner: (given, signal) => this.#makeProvisioner(given, signal),
       makeScaler: (given, signal) => this.#makeScaler(given, signal),
-      createHandler: ({ scaler, queue, claims, state }, record, onSlotFree, ends) => {
-        const handler = new JobHandler({
+      createJobSupervisor: ({ scaler, queue, claims, state }, record, onSlotFree, ends) => {
+        const supervisor = new JobSupervisor({
           settings,
           client: this.#client,
           executor: new InstanceExecutor({
@@ -171,12 +171,12 @@ export class Manager {
           random,
           logger,
         })
-        const run = handler.run.bind(handler)
-        handler.run = (job, reservation) => {
+        const run = supervisor.run.bind(supervisor)
+        supervisor.run = (job, reservation) => {
           this.witness.took(job.job_info.name, reservation)
           return run(job, reservation)
         }
-        return handler
+        return supervisor
       },
       clock,
       random,

@@ -94,7 +94,7 @@ async function start({ limitBytes }: { readonly limitBytes?: number } = {}): Pro
 
 const withoutState = (): EndOutbox => new EndOutbox({ client, clock, random: () => 0, logger: silentLogger })
 
-/** Ends a job whose coordinator has the first bytes of its log, as `HandledJob` does. */
+/** Ends a job whose coordinator has the first bytes of its log, as `ActiveJob` does. */
 async function endJob(
   outbox: EndOutbox,
   id: number,

@@ -11,7 +11,7 @@ import type { JobReply } from '../gitlab/job-reply.ts'
 import type { JobPhase } from '../metrics/job-progress.ts'
 import { JobJournal } from '../state/job-journal.ts'
 import { Seal } from '../state/seal.ts'
-import { HandledJob, type HandledJobCheckpoint, type HandledJobOptions, type JobEnd } from './active-job.ts'
+import { ActiveJob, type ActiveJobCheckpoint, type ActiveJobOptions, type JobEnd } from './active-job.ts'
 
 const { settings } = parseConfig(`[[runners]]
 name = "a"
@@ -75,7 +75,7 @@ let jobStatus: string | undefined
 let patchStatus: number
 let endStatus: number
 let tlsCaFile: string | undefined
-let ends: HandledJobOptions['ends']
+let ends: ActiveJobOptions['ends']
 
 const never = <T>(): Promise<T> => new Promise(() => {})
 const reply = (status: number): JobReply =>
@@ -115,7 +115,7 @@ function handle(
   payloadOfJob: JobPayload = payload,
   others: object = {},
 ): {
-  readonly job: HandledJob
+  readonly job: ActiveJob
   readonly after: (ms: number) => Promise<JobEnd | Error | undefined>
 } {
   const options = {
@@ -180,8 +180,8 @@ function handle(
     random: () => 0.5,
     logger: silentLogger,
     ...others,
-  } as unknown as HandledJobOptions
-  const job = new HandledJob(options)
+  } as unknown as ActiveJobOptions
+  const job = new ActiveJob(options)
   let end: JobEnd | Error | undefined
   job.run().then(
     (value) => {
@@ -232,8 +232,8 @@ test('what shows on the machine that the script ran stays there until the end of
 })
 
 describe('what the runner says in the log', () => {
-  const checkpoints: HandledJobCheckpoint[] = []
-  const onCheckpoint = (take: () => HandledJobCheckpoint): void => void checkpoints.push(take())
+  const checkpoints: ActiveJobCheckpoint[] = []
+  const onCheckpoint = (take: () => ActiveJobCheckpoint): void => void checkpoints.push(take())
 
   test.each([
     ['is sent once it is kept for the next process', true],

@@ -37,7 +37,7 @@ const mostKeepMs = 2000
  * What another process needs to go on with a job, beside the job itself and its slot. JSON, to be kept like the job's
  * token.
  */
-export interface HandledJobCheckpoint {
+export interface ActiveJobCheckpoint {
   readonly run: JobCheckpoint
   readonly sent: SentTrace
   /** Absent: the lines of its log have no times. */
@@ -51,20 +51,20 @@ interface LeftPlace {
   readonly handle: unknown
 }
 
-export interface HandledJobOptions {
+export interface ActiveJobOptions {
   readonly job: JobPayload
   /**
    * A promise of a slot, or the place of a job that goes on. Absent: it claims a slot as soon as there is any to have.
    */
   readonly place?: Reservation | LeftPlace | undefined
   /** What an earlier process kept of the job. Absent: the job begins. */
-  readonly checkpoint?: HandledJobCheckpoint | undefined
+  readonly checkpoint?: ActiveJobCheckpoint | undefined
   /**
    * Called while the job waits and something was said, when a script has failed, and when the coordinator has taken a
    * piece of the trace. `take` gives what another process would need. Before a script starts, with `start`: see
    * `RunJobOptions.onCheckpoint`. Must not throw. Absent: a job ends with its process.
    */
-  readonly onCheckpoint?: ((take: () => HandledJobCheckpoint, start?: ScriptStart) => void | Promise<void>) | undefined
+  readonly onCheckpoint?: ((take: () => ActiveJobCheckpoint, start?: ScriptStart) => void | Promise<void>) | undefined
   /**
    * Keeps how the job ended before its slot is given back: from then on nobody could go on with it; and goes on telling
    * an end that the coordinator did not take at once. Absent: such an end is given up.
@@ -102,8 +102,8 @@ export type JobEnd =
   | 'left'
 
 /** One job from being handed out to its end being reported. */
-export class HandledJob {
-  readonly #options: HandledJobOptions
+export class ActiveJob {
+  readonly #options: ActiveJobOptions
   readonly #trace: Trace
   readonly #lineTimes: LineTimes | undefined
   readonly #reporter: JobReporter
@@ -122,7 +122,7 @@ export class HandledJob {
   #hasEnded = false
   #isLeft = false
 
-  constructor(options: HandledJobOptions) {
+  constructor(options: ActiveJobOptions) {
     const { job, checkpoint, client, settings, clock, random, logger } = options
     this.#options = options
     const sent = checkpoint?.sent
@@ -440,7 +440,7 @@ export class HandledJob {
     if (this.#isLeft) return new Promise(() => {})
     const run = this.#takeRun
     if (run === undefined) return
-    const take = (): HandledJobCheckpoint => {
+    const take = (): ActiveJobCheckpoint => {
       const lineTimes = this.#lineTimes?.record
       return { run: run(), sent: this.#sent, ...(lineTimes !== undefined && { lineTimes }) }
     }

@@ -4,7 +4,7 @@ import { NoCapacityError, type Reservation } from '@runner-core/taskscaler'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { Concurrency } from './concurrency.ts'
-import { type JobAnswer, JobLoop, type JobLoopOptions } from './job-poller.ts'
+import { type JobAnswer, JobPoller, type JobPollerOptions } from './job-poller.ts'
 import type { PollResult } from './poll-pace.ts'
 
 type Job = string
@@ -23,8 +23,8 @@ class World {
   refuse: 'refused' | 'failed' | undefined
   #wake = (): void => {}
 
-  loop(options: Partial<JobLoopOptions<Job>> = {}): JobLoop<Job> {
-    return new JobLoop<Job>({
+  poller(options: Partial<JobPollerOptions<Job>> = {}): JobPoller<Job> {
+    return new JobPoller<Job>({
       rules: {
         checkIntervalMs: 3_000,
         requestConcurrency: 4,
@@ -101,10 +101,10 @@ describe('asking', () => {
   test('never without a promise of capacity', async () => {
     world.slots = 0
     world.queue = jobs(1)
-    const loop = world.loop()
+    const poller = world.poller()
     await world.clock.advance(60_000)
     expect(world.requestedAt).toEqual([])
-    expect(loop.state).toBe('without capacity')
+    expect(poller.state).toBe('without capacity')
     world.addSlots(1)
     await world.settle()
     expect([...world.running.keys()]).toEqual(['job 0'])
@@ -113,7 +113,7 @@ describe('asking', () => {
   test('goes on at once while jobs come, until no slot is free, and again as one is', async () => {
     world.slots = 3
     world.queue = jobs(5)
-    world.loop()
+    world.poller()
     await world.settle()
     expect([...world.running.keys()]).toEqual(['job 0', 'job 1', 'job 2'])
     world.finish('job 1')
@@ -125,7 +125,7 @@ describe('asking', () => {
   test('a runner at rest has one request parked, and holds one promise', async () => {
     world.slots = 10
     world.queue = jobs(6)
-    world.loop()
+    world.poller()
     await world.settle()
     for (const job of jobs(6)) world.finish(job)
     for (let round = 0; round < 20; round += 1) {
@@ -138,14 +138,14 @@ describe('asking', () => {
 
   test('a server that answers at once is asked once per check interval', async () => {
     world.parks = false
-    world.loop()
+    world.poller()
     await world.clock.advance(9_500)
     expect(world.requestedAt.map((at) => at - 1_000_000)).toEqual([0, 3_000, 6_000, 9_000])
   })
 
   test('a promise is given back when no job came', async () => {
     world.parks = false
-    world.loop()
+    world.poller()
     await world.settle()
     expect(world.held).toBe(0)
   })
@@ -156,10 +156,10 @@ describe('bounds', () => {
     world.slots = 10
     world.queue = jobs(8)
     const [global, own] = [new Concurrency(3), new Concurrency(5)]
-    const loop = world.loop({ bounds: [global, own] })
+    const poller = world.poller({ bounds: [global, own] })
     await world.settle()
-    expect(loop.jobCount).toBe(3)
-    expect(loop.state).toBe('at its limit')
+    expect(poller.jobCount).toBe(3)
+    expect(poller.state).toBe('at its limit')
     expect([global.used, own.used]).toEqual([3, 3])
     world.finish('job 0')
     await world.settle()
@@ -171,8 +171,8 @@ describe('bounds', () => {
     const shared = new Concurrency(1)
     world.queue = jobs(3)
     other.queue = jobs(3)
-    world.loop({ bounds: [shared] })
-    other.loop({ bounds: [shared] })
+    world.poller({ bounds: [shared] })
+    other.poller({ bounds: [shared] })
     const order: string[] = []
     for (let round = 0; round < 4; round += 1) {
       await world.settle()
@@ -190,7 +190,7 @@ describe('bounds', () => {
   })
 
   test('a request that keeps others from a place does not park', async () => {
-    world.loop({ bounds: [new Concurrency(1)], mayPark: () => false })
+    world.poller({ bounds: [new Concurrency(1)], mayPark: () => false })
     await world.settle()
     expect(world.parked).toEqual([])
     expect(world.requestedAt).toHaveLength(1)
@@ -203,25 +203,25 @@ describe('refusals and failures', () => {
     const lines: string[] = []
     const write = (_fields: object, message: string): void => void lines.push(message)
     const logger = { ...silentLogger, warn: write, error: write }
-    const loop = world.loop({ logger })
+    const poller = world.poller({ logger })
     await world.clock.advance(60_000)
     expect(world.requestedAt).toHaveLength(3)
-    expect(loop.state).toBe('paused')
+    expect(poller.state).toBe('paused')
     expect(lines).toEqual([
       "GitLab refuses the runner's token",
       "GitLab refuses the runner's token",
       "GitLab refuses the runner's token, paused: correct token in config.toml and restart",
     ])
-    expect(loop.trouble).toMatchObject({ isRefusal: true })
+    expect(poller.trouble).toMatchObject({ isRefusal: true })
     world.refuse = undefined
     await world.clock.advance(3_600_000)
-    expect(loop.state).toBe('asking')
+    expect(poller.state).toBe('asking')
   })
 
   test('a request that throws is a failure like any other', async () => {
-    const loop = world.loop({ ask: () => Promise.reject(new Error('network')) })
+    const poller = world.poller({ ask: () => Promise.reject(new Error('network')) })
     await world.clock.advance(10_000)
-    expect(loop.counters).toMatchObject({ requests: 3, requestFailures: 3 })
+    expect(poller.counters).toMatchObject({ requests: 3, requestFailures: 3 })
     expect(world.held).toBe(0)
   })
 
@@ -239,26 +239,26 @@ describe('refusals and failures', () => {
       if (answer === undefined) throw new Error(`failure ${++failures}`)
       return answer
     }
-    const loop = world.loop({ ask })
+    const poller = world.poller({ ask })
     await world.settle()
-    expect(loop.trouble).toBeUndefined()
+    expect(poller.trouble).toBeUndefined()
     const since = world.clock.now() + 3_000
     await world.clock.advance(3_000)
-    expect(loop.trouble).toMatchObject({ since, error: { message: 'failure 1' } })
+    expect(poller.trouble).toMatchObject({ since, error: { message: 'failure 1' } })
     await world.clock.advance(9_000)
-    expect(loop.trouble).toMatchObject({ since, error: { message: 'failure 3' } })
+    expect(poller.trouble).toMatchObject({ since, error: { message: 'failure 3' } })
     await world.clock.advance(12_000)
-    expect(loop.trouble).toBeUndefined()
+    expect(poller.trouble).toBeUndefined()
   })
 })
 
 describe('stopping', () => {
   test('waits for running jobs, and asks for no more', async () => {
     world.queue = jobs(2)
-    const loop = world.loop()
+    const poller = world.poller()
     await world.settle()
     let stopped = false
-    void loop.stop().then(() => {
+    void poller.stop().then(() => {
       stopped = true
     })
     await world.clock.advance(60_000)
@@ -270,9 +270,9 @@ describe('stopping', () => {
   })
 
   test('cuts a parked request, waits a second for a young one, and runs the job that it brings', async () => {
-    const loop = world.loop()
+    const poller = world.poller()
     await world.settle()
-    const stopped = loop.stop()
+    const stopped = poller.stop()
     await world.settle()
     world.parked[0]?.answer({ result: 'job', job: 'late' })
     await world.settle()
@@ -281,7 +281,7 @@ describe('stopping', () => {
     await stopped
 
     const other = new World()
-    const parked = other.loop()
+    const parked = other.poller()
     await other.clock.advance(2_000)
     await parked.stop()
     expect(other.held).toBe(0)
@@ -290,16 +290,16 @@ describe('stopping', () => {
 
 test('it passes at least every few seconds, whatever it waits for', async () => {
   world.refuse = 'refused'
-  const loop = world.loop()
+  const poller = world.poller()
   for (let round = 0; round < 100; round += 1) {
     await world.clock.advance(5_000)
-    expect(world.clock.now() - loop.passedAt).toBeLessThanOrEqual(5_000)
+    expect(world.clock.now() - poller.passedAt).toBeLessThanOrEqual(5_000)
   }
 })
 
 test('a wall clock that jumps changes nothing', async () => {
   world.parks = false
-  world.loop()
+  world.poller()
   for (const jump of [86_400_000, -172_800_000, 1, -1]) {
     world.clock.jumpWallTime(jump)
     await world.clock.advance(3_000)
@@ -319,7 +319,7 @@ test('whatever is answered and however jobs end, promises and places are exact, 
     fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
       const world = new World()
       const bound = new Concurrency(3)
-      const loop = world.loop({ bounds: [bound] })
+      const poller = world.poller({ bounds: [bound] })
       let count = 0
       for (const step of steps) {
         if ('answer' in step) world.parked.shift()?.answer({ result: step.answer })
@@ -334,13 +334,13 @@ test('whatever is answered and however jobs end, promises and places are exact, 
         if ('finish' in step) [...world.running.values()][step.finish % Math.max(1, world.running.size)]?.()
         if ('slots' in step) world.addSlots(step.slots)
         await world.clock.advance('pass' in step ? step.pass : 0)
-        expect(world.held).toBe(loop.requestCount + loop.jobCount)
-        expect(bound.used).toBe(loop.requestCount + loop.jobCount)
+        expect(world.held).toBe(poller.requestCount + poller.jobCount)
+        expect(bound.used).toBe(poller.requestCount + poller.jobCount)
         expect(bound.used).toBeLessThanOrEqual(3)
         if (world.queue.length > 0 && world.held < Math.min(world.slots, 3))
-          expect(loop.pace.nextAt).toBeGreaterThan(world.clock.now())
+          expect(poller.pace.nextAt).toBeGreaterThan(world.clock.now())
       }
-      const stopped = loop.stop()
+      const stopped = poller.stop()
       for (const end of world.running.values()) end()
       await world.clock.advance(2_000)
       await stopped

@@ -8,7 +8,7 @@ export type JobAnswer<Job> =
   | { readonly result: 'job'; readonly job: Job }
   | (PollAnswer & { readonly result: Exclude<PollResult, 'job'>; readonly error?: Error })
 
-export interface JobLoopOptions<Job> {
+export interface JobPollerOptions<Job> {
   readonly rules: PaceRules
   /** Bounds on jobs and requests together: each request holds one place in each, which its job then keeps. */
   readonly bounds: readonly Concurrency[]
@@ -29,8 +29,8 @@ export interface JobLoopOptions<Job> {
   readonly logger: Logger
 }
 
-/** Why the loop asks for nothing more at the moment; `asking` as many requests as may be are under way. */
-export type LoopState =
+/** Why the poller asks for nothing more at the moment; `asking` as many requests as may be are under way. */
+export type PollerState =
   | 'asking'
   | 'waiting for the check interval'
   | 'backing off'
@@ -39,7 +39,7 @@ export type LoopState =
   | 'without capacity'
   | 'stopped'
 
-export interface LoopCounters {
+export interface PollerCounters {
   /** Requests sent. */
   requests: number
   /** Requests without a usable answer, refusals included. */
@@ -69,12 +69,12 @@ interface PendingRequest {
 }
 
 /**
- * A pass comes at least this often, milliseconds, whatever the loop waits for: proof that it lives, and a net under
+ * A pass comes at least this often, milliseconds, whatever the poller waits for: proof that it lives, and a net under
  * lost wake-ups.
  */
 const heartbeatMs = 5_000
 /**
- * A request younger than this when the loop stops is likely to be answered now, perhaps with a job: it is waited for.
+ * A request younger than this when the poller stops is likely to be answered now, perhaps with a job: it is waited for.
  * An older one is parked and cut.
  */
 const youngRequestMs = 1_000
@@ -83,14 +83,14 @@ const youngRequestMs = 1_000
  * Takes jobs for one runner: holds a promise of capacity, asks, hands the job over, and asks again at once while jobs
  * come. Each pass looks at everything anew; events only wake it.
  */
-export class JobLoop<Job> {
-  readonly counters: LoopCounters = { requests: 0, requestFailures: 0, withoutCapacity: 0, atRequestConcurrency: 0 }
-  readonly #options: JobLoopOptions<Job>
+export class JobPoller<Job> {
+  readonly counters: PollerCounters = { requests: 0, requestFailures: 0, withoutCapacity: 0, atRequestConcurrency: 0 }
+  readonly #options: JobPollerOptions<Job>
   readonly #requests = new Set<PendingRequest>()
   readonly #jobs = new Set<Promise<void>>()
   readonly #stopListening: () => void
   #pace: PollPace = firstPace
-  #state: LoopState = 'asking'
+  #state: PollerState = 'asking'
   #trouble: RequestTrouble | undefined
   #passedAt: number
   #isWoken = false
@@ -104,7 +104,7 @@ export class JobLoop<Job> {
   readonly #idle: Promise<void>
   #resolveIdle = (): void => {}
 
-  constructor(options: JobLoopOptions<Job>) {
+  constructor(options: JobPollerOptions<Job>) {
     this.#answered = new Promise((resolve) => {
       this.#resolveAnswered = resolve
     })
@@ -117,7 +117,7 @@ export class JobLoop<Job> {
     this.wake()
   }
 
-  get state(): LoopState {
+  get state(): PollerState {
     return this.#state
   }
 
@@ -243,7 +243,7 @@ export class JobLoop<Job> {
     }
   }
 
-  #wait(state: LoopState): false {
+  #wait(state: PollerState): false {
     this.#state = state
     return false
   }

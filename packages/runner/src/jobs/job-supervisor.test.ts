@@ -8,7 +8,7 @@ import type { JobUpdate } from '../gitlab/job-api-client.ts'
 import type { JobReply } from '../gitlab/job-reply.ts'
 import { JobJournal } from '../state/job-journal.ts'
 import { Seal } from '../state/seal.ts'
-import { JobHandler, type JobHandlerOptions } from './job-supervisor.ts'
+import { JobSupervisor, type JobSupervisorOptions } from './job-supervisor.ts'
 
 const { settings } = parseConfig(`[[runners]]
 name = "a"
@@ -60,7 +60,7 @@ let clock: ManualClock
 let store: MemoryStateStore
 let lease: FleetLease
 let journal: Journal
-let handler: JobHandler
+let supervisor: JobSupervisor
 /** Whether the disk has no room for a record of the part that a test is about. */
 let refuses: (key: string) => boolean
 let updates: { readonly id: number; readonly state: string }[]
@@ -133,7 +133,7 @@ beforeEach(async () => {
     traceSize: 0,
     message: '',
   } as unknown as JobReply
-  handler = new JobHandler({
+  supervisor = new JobSupervisor({
     settings: settings.runners[0]!,
     client: {
       updateJob: async ({ id }: JobPayload, { state }: JobUpdate) => {
@@ -181,16 +181,16 @@ beforeEach(async () => {
     onSlotFree: () => {},
     clock,
     logger: silentLogger,
-  } as unknown as JobHandlerOptions)
+  } as unknown as JobSupervisorOptions)
 })
 
 const everything = (): boolean => true
 const running = async (): Promise<readonly string[]> => (await lease.load(['job'])).map(({ key }) => key)
 
-describe('JobHandler, while state cannot be written', () => {
+describe('JobSupervisor, while state cannot be written', () => {
   test('keeps a job that was handed out, accepts it only once it is kept, and runs it', async () => {
     refuses = everything
-    const run = handler.run(payload(7), reservation())
+    const run = supervisor.run(payload(7), reservation())
     await clock.advance(90_000)
     expect([updates, disposed]).toEqual([[], 0])
     expect(waits).toEqual(['waiting until state can be written: no room; until then it is not accepted'])
@@ -204,12 +204,12 @@ describe('JobHandler, while state cannot be written', () => {
 
   test('gives a job back untold that could not be kept for as long as it may take, or when the runner stops', async () => {
     refuses = everything
-    const late = handler.run(payload(7), reservation())
+    const late = supervisor.run(payload(7), reservation())
     await clock.advance(3_601_000)
     await late
-    const interrupted = handler.run(payload(8), reservation())
+    const interrupted = supervisor.run(payload(8), reservation())
     await clock.advance(1_000)
-    handler.interrupt()
+    supervisor.interrupt()
     await clock.advance(0)
     await interrupted
     expect([updates, scripts, disposed]).toEqual([[], 0, 2])
@@ -220,7 +220,7 @@ describe('JobHandler, while state cannot be written', () => {
 
   test('runs a job once that is handed out again while it waits', async () => {
     refuses = everything
-    const runs = [handler.run(payload(7), reservation()), handler.run(payload(7), reservation())]
+    const runs = [supervisor.run(payload(7), reservation()), supervisor.run(payload(7), reservation())]
     await clock.advance(1_000)
     refuses = () => false
     await clock.advance(60_000)
@@ -230,7 +230,7 @@ describe('JobHandler, while state cannot be written', () => {
 
   test('starts no script before its checkpoint is kept, and says why in the trace', async () => {
     refuses = (key) => key.endsWith('checkpoint')
-    const run = handler.run(payload(7), reservation())
+    const run = supervisor.run(payload(7), reservation())
     await clock.advance(90_000)
     expect([scripts, updates.at(-1)?.state]).toEqual([0, 'running'])
     expect(
@@ -244,7 +244,7 @@ describe('JobHandler, while state cannot be written', () => {
 
   test('ends a job whose checkpoint cannot be kept within its own time limit: no script of it was started', async () => {
     refuses = (key) => key.endsWith('checkpoint')
-    const run = handler.run(payload(7), reservation())
+    const run = supervisor.run(payload(7), reservation())
     await clock.advance(3_700_000)
     await run
     expect([scripts, updates.at(-1)?.state]).toEqual([0, 'failed'])
@@ -253,7 +253,7 @@ describe('JobHandler, while state cannot be written', () => {
 
   test('starts no script of a job that another process has by then', async () => {
     refuses = (key) => key.endsWith('checkpoint')
-    void handler.run(payload(7), reservation())
+    void supervisor.run(payload(7), reservation())
     await clock.advance(1_000)
     await store.lease('fleet', { takeover: true })
     await clock.advance(60_000)
@@ -264,7 +264,7 @@ describe('JobHandler, while state cannot be written', () => {
     let isFull = false
     refuses = () => isFull
     scriptMs = 5_000
-    const run = handler.run(payload(7), reservation())
+    const run = supervisor.run(payload(7), reservation())
     while (scripts === 0) await clock.advance(10)
     isFull = true
     await clock.advance(60_000)
@@ -282,13 +282,13 @@ describe('JobHandler, while state cannot be written', () => {
     let isFull = false
     refuses = () => isFull
     scriptMs = 5_000
-    const run = handler.run(payload(8), reservation())
+    const run = supervisor.run(payload(8), reservation())
     while (scripts === 0) await clock.advance(10)
     isFull = true
     let isOver = false
     void run.then(() => (isOver = true))
     while (!isOver) await clock.advance(100)
-    const swept = handler.sweepsEnded()
+    const swept = supervisor.sweepsEnded()
     await clock.advance(fullMs)
     expect(cleanups).toEqual(meanwhile)
     isFull = false
@@ -298,7 +298,7 @@ describe('JobHandler, while state cannot be written', () => {
   })
 })
 
-test('JobHandler marks a job of an earlier process while something is made of it, and no longer', async () => {
+test('JobSupervisor marks a job of an earlier process while something is made of it, and no longer', async () => {
   let isMarked = false
   const write = lease.write.bind(lease)
   lease.write = async (changes) => {
@@ -314,7 +314,7 @@ test('JobHandler marks a job of an earlier process while something is made of it
     },
   }) as JobPayload
   scriptMs = 60_000
-  const run = handler.runAnew(watched)
+  const run = supervisor.runAnew(watched)
   await clock.advance(1_000)
   // Once before it waits for its place, and once more when it has that.
   expect(made.slice(0, 3)).toEqual([true, true, true])
@@ -325,10 +325,10 @@ test('JobHandler marks a job of an earlier process while something is made of it
   expect(await running()).toEqual([])
 })
 
-describe('JobHandler, of a job of an earlier process that has no place yet', () => {
+describe('JobSupervisor, of a job of an earlier process that has no place yet', () => {
   test('tells the coordinator that it is here as long as it waits, and runs it', async () => {
     placeMs = 600_000
-    const run = handler.runAnew(payload(7))
+    const run = supervisor.runAnew(payload(7))
     await clock.advance(500_000)
     expect(updates.length).toBeGreaterThan(5)
     expect([updates[0], scripts]).toEqual([{ id: 7, state: 'running' }, 0])
@@ -340,7 +340,7 @@ describe('JobHandler, of a job of an earlier process that has no place yet', () 
 
   test('ends it when it is cancelled', async () => {
     placeMs = 600_000
-    const run = handler.runAnew(payload(7))
+    const run = supervisor.runAnew(payload(7))
     await clock.advance(60_000)
     wanted = false
     await clock.advance(120_000)
@@ -351,9 +351,9 @@ describe('JobHandler, of a job of an earlier process that has no place yet', () 
 
   test('leaves it to the process that gets the fleet', async () => {
     placeMs = 600_000
-    const run = handler.runAnew(payload(7))
+    const run = supervisor.runAnew(payload(7))
     await clock.advance(60_000)
-    handler.leave({ atOnce: false })
+    supervisor.leave({ atOnce: false })
     await run
     expect(await running()).not.toEqual([])
   })

@@ -29,9 +29,9 @@ import { JobProgress } from '../metrics/job-progress.ts'
 import { createQueuingCheck, type QueuingCheck } from '../metrics/queuing-check.ts'
 import type { JobCounts, JobObserver } from '../metrics/runner-metrics.ts'
 import type { JobJournal } from '../state/job-journal.ts'
-import { HandledJob, type HandledJobCheckpoint, type HandledJobOptions, type JobEnd } from './active-job.ts'
+import { ActiveJob, type ActiveJobCheckpoint, type ActiveJobOptions, type JobEnd } from './active-job.ts'
 
-export interface JobHandlerOptions {
+export interface JobSupervisorOptions {
   readonly settings: RunnerSettings
   readonly client: JobApiClient
   readonly executor: InstanceExecutor
@@ -60,11 +60,11 @@ const mostWipeMs = 10_000
 /**
  * Runs the jobs of one runner: each from the moment it was handed out until its end has been reported, or waits to be.
  */
-export class JobHandler {
-  readonly #options: JobHandlerOptions
+export class JobSupervisor {
+  readonly #options: JobSupervisorOptions
   readonly #isLate: QueuingCheck
   readonly #ends: EndOutbox
-  readonly #active = new Map<HandledJob, JobProgress>()
+  readonly #active = new Map<ActiveJob, JobProgress>()
   /** Of the jobs that are active, or about to be. */
   readonly #ids = new Set<number>()
   /** Of jobs that are over, until what they left can be removed. */
@@ -76,7 +76,7 @@ export class JobHandler {
   #queueSize: number | undefined
   #queueDepth: number | undefined
 
-  constructor(options: JobHandlerOptions) {
+  constructor(options: JobSupervisorOptions) {
     this.#options = options
     this.#ends = options.ends ?? new EndOutbox(options)
     this.#isLate = createQueuingCheck(options.settings.monitoring.jobQueuingDurations)
@@ -129,7 +129,7 @@ export class JobHandler {
    * Goes on with a job that an earlier process left while it ran, and gives its acquisition back. `checkpoint` is what
    * was kept of it. Never rejects.
    */
-  async resume(job: JobPayload, acquisition: Acquisition, checkpoint: HandledJobCheckpoint): Promise<void> {
+  async resume(job: JobPayload, acquisition: Acquisition, checkpoint: ActiveJobCheckpoint): Promise<void> {
     const logger = this.#loggerOf(job)
     // At once: what comes before it goes on may take as long as a write of the state.
     this.#options.executor.hold(checkpoint.run.environment)
@@ -144,7 +144,7 @@ export class JobHandler {
    * coordinator hears that it waits here, and it can be cancelled. `checkpoint` is what was kept of it, if anything
    * was. Never rejects.
    */
-  async runAnew(job: JobPayload, checkpoint?: HandledJobCheckpoint): Promise<void> {
+  async runAnew(job: JobPayload, checkpoint?: ActiveJobCheckpoint): Promise<void> {
     const logger = this.#loggerOf(job)
     logger.info({}, 'job of an earlier process begins anew')
     await this.#handle(job, { checkpoint, isLeft: true }, logger)
@@ -157,7 +157,7 @@ export class JobHandler {
   /** False: the job was left, with its slot. */
   async #handle(
     job: JobPayload,
-    { isLeft = false, ...from }: Pick<HandledJobOptions, 'place' | 'checkpoint'> & { readonly isLeft?: boolean },
+    { isLeft = false, ...from }: Pick<ActiveJobOptions, 'place' | 'checkpoint'> & { readonly isLeft?: boolean },
     logger: Logger,
     begin?: (stopped: AbortSignal) => Promise<void>,
   ): Promise<boolean> {
@@ -166,7 +166,7 @@ export class JobHandler {
     const startedAt = clock.now()
     const progress = new JobProgress({ clock, onStageEnd: (stage, tookMs) => observer.stageEnded(stage, tookMs) })
     const { onPhase } = progress
-    let handled: HandledJob | undefined
+    let active: ActiveJob | undefined
     let unmark = (): void => {}
     // What an earlier process left may be what it died of.
     let isOver = false
@@ -177,7 +177,7 @@ export class JobHandler {
     this.#ids.add(job.id)
     try {
       if (isLeft) await mark()
-      handled = new HandledJob({
+      active = new ActiveJob({
         ...this.#options,
         ...from,
         job,
@@ -204,12 +204,12 @@ export class JobHandler {
         logger,
       })
       unmark()
-      this.#active.set(handled, progress)
-      if (this.#isInterrupted) handled.interrupt()
-      if (this.#hasLostMachines) handled.loseMachine()
-      if (this.#leaves !== undefined) handled.leave(this.#leaves)
-      await begin?.(handled.stopped)
-      const end = await handled.run()
+      this.#active.set(active, progress)
+      if (this.#isInterrupted) active.interrupt()
+      if (this.#hasLostMachines) active.loseMachine()
+      if (this.#leaves !== undefined) active.leave(this.#leaves)
+      await begin?.(active.stopped)
+      const end = await active.run()
       if (end === 'left') {
         logger.info({}, 'job left to another process')
         return false
@@ -224,16 +224,16 @@ export class JobHandler {
       )
     } catch (error) {
       // Another process has the fleet, and the job.
-      if (isLeft && handled === undefined && isFenced(error)) return false
+      if (isLeft && active === undefined && isFenced(error)) return false
       logger.error({ error }, 'job not run')
       record.jobEnded(id, `not run: ${describeError(error)}`)
     } finally {
       isOver = true
       unmark()
       this.#ids.delete(job.id)
-      if (handled !== undefined) {
-        this.#active.delete(handled)
-        const { wiping } = handled
+      if (active !== undefined) {
+        this.#active.delete(active)
+        const { wiping } = active
         this.#wiping.add(wiping)
         void wiping.then(() => this.#wiping.delete(wiping))
       }
@@ -331,7 +331,7 @@ function unkept({ error }: JournalTrouble): string {
   return `waiting until state can be written: ${describeError(error)}`
 }
 
-function keyOf(place: HandledJobOptions['place']): string | undefined {
+function keyOf(place: ActiveJobOptions['place']): string | undefined {
   return place !== undefined && 'acquisition' in place ? place.acquisition.key : place?.key
 }
 

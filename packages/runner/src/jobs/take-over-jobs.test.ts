@@ -66,7 +66,7 @@ const takeOver = async (left: readonly Left[]) => {
       },
       dropRestored: (slot) => void (lent.delete(slot) && log.push(`drop ${slot}`)),
     },
-    handler: {
+    supervisor: {
       resume: async ({ id }, { key }, { sent }) => void log.push(`resume ${id} on ${key} from byte ${sent.bytes}`),
       runAnew: async ({ id }, kept) => void log.push(`run ${id}${kept ? ` from byte ${kept.sent.bytes}` : ''}`),
     },

@@ -2,14 +2,14 @@ import type { Logger } from '@runner-core/fleeting'
 import type { Acquisition, Taskscaler } from '@runner-core/taskscaler'
 import type { EndOutbox } from '../ends/end-outbox.ts'
 import type { JournalledJob } from '../state/job-journal.ts'
-import type { HandledJobCheckpoint } from './active-job.ts'
-import type { JobHandler } from './job-supervisor.ts'
+import type { ActiveJobCheckpoint } from './active-job.ts'
+import type { JobSupervisor } from './job-supervisor.ts'
 
 export interface TakeOverJobsOptions {
   /** Jobs that the process before had. */
   readonly left: readonly JournalledJob[]
   readonly scaler: Pick<Taskscaler, 'restored' | 'claimRestored' | 'dropRestored'>
-  readonly handler: Pick<JobHandler, 'resume' | 'runAnew'>
+  readonly supervisor: Pick<JobSupervisor, 'resume' | 'runAnew'>
   /** Tells how jobs ended; those whose end was kept are its own already. */
   readonly ends: Pick<EndOutbox, 'lose'>
   readonly logger: Logger
@@ -22,10 +22,10 @@ export interface TakeOverJobsOptions {
  * of each job, which is when it needs nothing more.
  */
 export function takeOverJobs(options: TakeOverJobsOptions): readonly Promise<void>[] {
-  const { left, scaler, handler, ends, logger } = options
+  const { left, scaler, supervisor, ends, logger } = options
   const done = left.map((job) => {
     const { payload, acquisitionKey } = job
-    const checkpoint = job.checkpoint as HandledJobCheckpoint | undefined
+    const checkpoint = job.checkpoint as ActiveJobCheckpoint | undefined
     if (job.isPoison) {
       scaler.dropRestored(acquisitionKey, `job ${payload.id}: ${poison}`)
       ends.lose(payload, poison)
@@ -33,10 +33,10 @@ export function takeOverJobs(options: TakeOverJobsOptions): readonly Promise<voi
     }
     if (job.end !== undefined) return giveBack(acquisitionKey, scaler)
     if (checkpoint === undefined || checkpoint.run.scripts.length === 0) {
-      return giveBack(acquisitionKey, scaler).then(() => handler.runAnew(payload, checkpoint))
+      return giveBack(acquisitionKey, scaler).then(() => supervisor.runAnew(payload, checkpoint))
     }
     const acquisition = checkpoint.run.environment === null ? undefined : scaler.claimRestored(acquisitionKey)
-    if (acquisition !== undefined) return handler.resume(payload, acquisition, checkpoint)
+    if (acquisition !== undefined) return supervisor.resume(payload, acquisition, checkpoint)
     scaler.dropRestored(acquisitionKey, `job ${payload.id}: ${cannotGoOn}`)
     ends.lose(payload, cannotGoOn)
     return Promise.resolve()

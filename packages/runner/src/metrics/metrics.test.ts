@@ -31,7 +31,7 @@ function metrics(): Metrics {
   })
   const started = runner({
     limit: 7,
-    loop: { counters: requests, pace: { ...firstPace, limit: 3 }, requestCount: 2 },
+    poller: { counters: requests, pace: { ...firstPace, limit: 3 }, requestCount: 2 },
     jobs: {
       active: [
         { phase: 'pending', stage: 'prepare_executor' },

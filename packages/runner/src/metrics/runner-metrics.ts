@@ -1,6 +1,6 @@
 import type { JobStage } from '@runner-core/job'
 import { Counter, Histogram, type Registry } from 'prom-client'
-import type { JobLoop } from '../jobs/job-poller.ts'
+import type { JobPoller } from '../jobs/job-poller.ts'
 import type { JobPhase, JobProgress } from './job-progress.ts'
 import { type PulledMetric, pullMetric, type Sample } from './pulled-metric.ts'
 import { type RunnerLabels, runnerLabelNames } from './runner-labels.ts'
@@ -12,7 +12,7 @@ export interface MeasuredRunner {
   readonly limit: number
   readonly requestConcurrency: number
   /** Absent, as the jobs are, until its fleet has started. */
-  readonly loop?: Pick<JobLoop<unknown>, 'counters' | 'pace' | 'requestCount'>
+  readonly poller?: Pick<JobPoller<unknown>, 'counters' | 'pace' | 'requestCount'>
   readonly jobs?: JobCounts
   /**
    * Ends of jobs that GitLab has not taken yet, and how long the oldest waits. Absent until the runner's state is open.
@@ -59,7 +59,7 @@ const pulled: readonly PulledMetric<MeasuredRunner>[] = [
     kind: 'gauge',
     name: 'gitlab_runner_request_concurrency',
     help: 'Requests for a job under way.',
-    read: ({ loop }) => loop?.requestCount,
+    read: ({ poller }) => poller?.requestCount,
   },
   {
     kind: 'gauge',
@@ -71,19 +71,19 @@ const pulled: readonly PulledMetric<MeasuredRunner>[] = [
     kind: 'gauge',
     name: 'gitlab_runner_request_concurrency_adaptive_limit',
     help: 'Requests for a job that may be under way now.',
-    read: ({ loop }) => loop?.pace.limit,
+    read: ({ poller }) => poller?.pace.limit,
   },
   {
     kind: 'gauge',
     name: 'gitlab_runner_request_concurrency_used_limit',
     help: 'The same: the limit in force.',
-    read: ({ loop }) => loop?.pace.limit,
+    read: ({ poller }) => poller?.pace.limit,
   },
   {
     kind: 'counter',
     name: 'gitlab_runner_request_concurrency_exceeded_total',
     help: 'Times that a request had to wait because request_concurrency was reached.',
-    read: ({ loop }) => loop?.counters.atRequestConcurrency,
+    read: ({ poller }) => poller?.counters.atRequestConcurrency,
   },
   {
     kind: 'gauge',
@@ -102,11 +102,11 @@ const pulled: readonly PulledMetric<MeasuredRunner>[] = [
     name: 'gitlab_runner_worker_processing_failures_total',
     help: 'Why no job was run: no capacity to ask for one with, no usable answer, or the job itself failed.',
     labels: ['failure_type'],
-    read: ({ loop, jobs }) =>
-      loop &&
+    read: ({ poller, jobs }) =>
+      poller &&
       jobs && {
-        no_free_executor: loop.counters.withoutCapacity,
-        other: loop.counters.requestFailures,
+        no_free_executor: poller.counters.withoutCapacity,
+        other: poller.counters.requestFailures,
         job_failure: jobs.failed,
       },
   },
@@ -114,13 +114,13 @@ const pulled: readonly PulledMetric<MeasuredRunner>[] = [
     kind: 'counter',
     name: 'gitlab_runner_worker_feeds_total',
     help: 'Requests for a job.',
-    read: ({ loop }) => loop?.counters.requests,
+    read: ({ poller }) => poller?.counters.requests,
   },
   {
     kind: 'counter',
     name: 'gitlab_runner_worker_feed_failures_total',
     help: 'Requests for a job without a usable answer.',
-    read: ({ loop }) => loop?.counters.requestFailures,
+    read: ({ poller }) => poller?.counters.requestFailures,
   },
   {
     kind: 'gauge',

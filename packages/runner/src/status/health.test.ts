@@ -3,8 +3,8 @@ import { assessHealth, type RunnerHealth, type RunnerProgress } from './health.t
 
 const now = 10_000_000
 const good: NonNullable<RunnerProgress['running']> = {
-  loop: 'asking',
-  loopPassedAt: now - 5_000,
+  poller: 'asking',
+  pollerPassedAt: now - 5_000,
   scalerPassedAt: now - 10_000,
   listedAt: now - 60_000,
   updateIntervalMs: 60_000,
@@ -33,7 +33,7 @@ test.each([
     {
       running: {
         ...good,
-        loop: 'backing off' as const,
+        poller: 'backing off' as const,
         coordinatorTrouble: { since: now - 1_000, error: '403 Forbidden', refusedUntil: now + 2_000 },
       },
     },
@@ -45,14 +45,14 @@ test.each([
     {
       running: {
         ...good,
-        loop: 'paused' as const,
+        poller: 'paused' as const,
         coordinatorTrouble: { since: now - 9_000, error: '403 Forbidden', refusedUntil: now + 3_590_000 },
       },
     },
     [],
     ["GitLab refuses the runner's token, next request in 3590 s: 403 Forbidden"],
   ],
-  ['a stop', { running: { ...good, loop: 'stopped' as const, loopPassedAt: 0 } }, [], ['the runner stops']],
+  ['a stop', { running: { ...good, poller: 'stopped' as const, pollerPassedAt: 0 } }, [], ['the runner stops']],
   [
     'a group not read',
     { running: { ...good, listedAt: now - 250_000 } },
@@ -67,7 +67,7 @@ test.each([
   ],
   [
     'a hanging loop',
-    { running: { ...good, loopPassedAt: now - 61_000 } },
+    { running: { ...good, pollerPassedAt: now - 61_000 } },
     ['the job loop made no pass for 61 s'],
     ['the job loop made no pass for 61 s'],
   ],
@@ -112,7 +112,7 @@ test('when the whole cannot be read, its error names the parts already', () => {
 test('what the runner waits for is listed, and leaves it ready', () => {
   const running = {
     ...good,
-    loop: 'backing off' as const,
+    poller: 'backing off' as const,
     coordinatorTrouble: { since: now - 35_400, error: 'no answer: connect ECONNREFUSED 127.0.0.1:9' },
     listedAt: now - 70_000,
     listError: 'throttled',

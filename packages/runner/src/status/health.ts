@@ -1,4 +1,4 @@
-import type { LoopState } from '../jobs/job-poller.ts'
+import type { PollerState } from '../jobs/job-poller.ts'
 import type { LogTrouble } from '../logging/log-sink.ts'
 
 /** One runner's progress. Times are `Clock.now()` milliseconds. */
@@ -6,9 +6,9 @@ export interface RunnerProgress {
   readonly name: string
   /** Absent while its fleet has not started. */
   readonly running?: {
-    readonly loop: LoopState
-    /** The last pass of the job loop, of the scaler, and the last time that the group was read. */
-    readonly loopPassedAt: number
+    readonly poller: PollerState
+    /** The last pass of the job poller, of the scaler, and the last time that the group was read. */
+    readonly pollerPassedAt: number
     readonly scalerPassedAt: number
     readonly listedAt: number
     /**
@@ -45,7 +45,7 @@ export interface HealthReport {
 
 export interface RunnerHealth {
   readonly name: string
-  readonly state: LoopState | 'starting' | 'departed'
+  readonly state: PollerState | 'starting' | 'departed'
   /** Each makes the answer `unavailable`. */
   readonly problems: readonly string[]
   /** What somebody may want to look at, and a restart would not mend. */
@@ -72,7 +72,7 @@ export function assessHealth(
 ): HealthReport {
   const report = runners.map((runner) => ({
     name: runner.name,
-    state: runner.running?.loop ?? (runner.hasDeparted ? ('departed' as const) : ('starting' as const)),
+    state: runner.running?.poller ?? (runner.hasDeparted ? ('departed' as const) : ('starting' as const)),
     problems: kind === 'live' ? hangs(runner, now) : [...hangs(runner, now), ...hindrances(runner, now)],
     warnings: kind === 'live' ? [] : warnings(runner, now),
   }))
@@ -83,10 +83,10 @@ export function assessHealth(
 }
 
 function hangs({ running }: RunnerProgress, now: number): readonly string[] {
-  if (running === undefined || running.loop === 'stopped') return []
+  if (running === undefined || running.poller === 'stopped') return []
   return [
-    ...(now - running.loopPassedAt > stuckAfterMs
-      ? [`the job loop made no pass for ${seconds(now - running.loopPassedAt)}`]
+    ...(now - running.pollerPassedAt > stuckAfterMs
+      ? [`the job loop made no pass for ${seconds(now - running.pollerPassedAt)}`]
       : []),
     ...(now - running.scalerPassedAt > stuckAfterMs
       ? [`the scaler made no pass for ${seconds(now - running.scalerPassedAt)}`]
@@ -98,7 +98,7 @@ function hindrances({ running, startError, hasDeparted }: RunnerProgress, now: n
   if (hasDeparted) return ['this process has lost the fleet']
   if (running === undefined)
     return [startError === undefined ? 'the fleet is starting' : `the fleet does not start: ${startError}`]
-  const { loop, coordinatorTrouble, groupTrouble, stateTrouble } = running
+  const { poller, coordinatorTrouble, groupTrouble, stateTrouble } = running
   return [
     ...(groupTrouble === undefined ? [] : [`the group cannot be reached: ${groupTrouble}`]),
     ...(stateTrouble === undefined
@@ -111,7 +111,7 @@ function hindrances({ running, startError, hasDeparted }: RunnerProgress, now: n
       : [
           `GitLab refuses the runner's token, next request in ${seconds(Math.max(coordinatorTrouble.refusedUntil - now, 0))}${because(coordinatorTrouble.error)}`,
         ]),
-    ...(loop === 'stopped' ? ['the runner stops'] : []),
+    ...(poller === 'stopped' ? ['the runner stops'] : []),
     ...(isUnread(running, now)
       ? [`the group could not be read for ${seconds(now - running.listedAt)}${because(running.listError)}`]
       : []),

@@ -26,7 +26,10 @@ const focuses: readonly (readonly [string, readonly StepName[]])[] = [
   ['journal', disks],
   ['usage-records', [...disks, 'guest']],
   ['restore-lent', kills],
-  ['fleet-slots', ['leavingJob', 'stubbornJob', 'cancelJob', 'cutNetwork', 'mendNetwork', 'isolate', 'force', ...kills]],
+  [
+    'fleet-slots',
+    ['leavingJob', 'stubbornJob', 'cancelJob', 'cutNetwork', 'mendNetwork', 'isolate', 'force', ...kills],
+  ],
   ['slot-', ['guest', 'preempt', 'cancelJob', 'force', ...kills]],
   ['wait-queue', ['guest', 'cancelJob']],
   ['allocator', ['guest', 'cancelJob', 'throttle']],

@@ -99,7 +99,7 @@ export const runnerMutants: readonly Mutant[] = [
     name: 'a job that runs on its machine is reported as lost',
     breaks: 'jobs',
     file: runner('jobs/take-over-jobs'),
-    find: 'if (acquisition !== undefined) return handler.resume(payload, acquisition, checkpoint)',
+    find: 'if (acquisition !== undefined) return supervisor.resume(payload, acquisition, checkpoint)',
     replace: '',
   },
   {
@@ -122,7 +122,7 @@ export const runnerMutants: readonly Mutant[] = [
     name: 'a job that was kept and had not begun is forgotten',
     breaks: 'jobs',
     file: runner('jobs/take-over-jobs'),
-    find: '.then(() => handler.runAnew(payload, checkpoint))',
+    find: '.then(() => supervisor.runAnew(payload, checkpoint))',
     replace: '',
   },
   {
@@ -301,14 +301,14 @@ export const runnerMutants: readonly Mutant[] = [
     name: 'one that lost the fleet goes on with its jobs',
     breaks: 'jobs',
     file: runner('runner-supervisor'),
-    find: '    running?.handler.leave({ atOnce: true })\n',
+    find: '    running?.supervisor.leave({ atOnce: true })\n',
     replace: '',
   },
   {
     name: 'one that is asked for the fleet keeps its jobs',
     breaks: 'jobs',
     file: runner('runner-supervisor'),
-    find: '    handler?.leave({ atOnce: false })\n',
+    find: '    supervisor?.leave({ atOnce: false })\n',
     replace: '',
   },
 ]
