@@ -125,8 +125,14 @@ export class Taskscaler implements AsyncDisposable {
     })
     // In one turn, so that what is lent is busy all the time.
     const usage = readUsage(provisioner.takeUsage())
-    const { roster } = this.#loop
-    this.#restored = restoreLent(usage, { roster, provisioner, limits, lender: this.#lender, clock: settings.clock })
+    const { fleetSlots } = this.#loop
+    this.#restored = restoreLent(usage, {
+      fleetSlots,
+      provisioner,
+      limits,
+      lender: this.#lender,
+      clock: settings.clock,
+    })
     for (const loan of usage.over) this.#journal?.ended(loan)
     this.#demandBefore.restore(usage.demand)
     if (this.#journal !== undefined)
@@ -303,7 +309,7 @@ export class Taskscaler implements AsyncDisposable {
 
   /** Every instance, and why it is there. Costs as much as there are instances. */
   instances(): InstanceStatus[] {
-    const { roster, policy } = this.#loop
+    const { fleetSlots, policy } = this.#loop
     const snapshot = this.#loop.snapshot()
     const surroundings = {
       wanted: keptSlots(snapshot, policy),
@@ -311,14 +317,14 @@ export class Taskscaler implements AsyncDisposable {
       policy,
       now: this.#clock.now(),
     }
-    return Array.from(roster.hosts(), (host) => describeInstance(host, surroundings))
+    return Array.from(fleetSlots.hosts(), (host) => describeInstance(host, surroundings))
   }
 
   status(): TaskscalerStatus {
-    const { roster, policy, lastPlan, passedAt, readyTimes } = this.#loop
+    const { fleetSlots, policy, lastPlan, passedAt, readyTimes } = this.#loop
     return {
-      tasks: countTasks(this.#allocator, roster),
-      desiredInstances: desiredInstances(roster, this.#provisioner.launchState(), lastPlan),
+      tasks: countTasks(this.#allocator, fleetSlots),
+      desiredInstances: desiredInstances(fleetSlots, this.#provisioner.launchState(), lastPlan),
       policy,
       lastPlan,
       passedAt,
@@ -476,7 +482,7 @@ export class Taskscaler implements AsyncDisposable {
   }
 
   #condemn(host: InstanceSlots, reason: string): void {
-    this.#loop.roster.condemn(host, reason, this.#clock.now())
+    this.#loop.fleetSlots.condemn(host, reason, this.#clock.now())
     this.#loop.wake()
   }
 

@@ -8,8 +8,8 @@ export const taskscalerMutants: readonly Mutant[] = [
     name: 'an instance with one job passes for idle',
     breaks: 1,
     file: at('loop/scaling-loop'),
-    find: 'provisioner.addBusyCheck((id) => (this.roster.get(id)?.inUse ?? 0) > 0)',
-    replace: 'provisioner.addBusyCheck((id) => (this.roster.get(id)?.inUse ?? 0) > 1)',
+    find: 'provisioner.addBusyCheck((id) => (this.fleetSlots.get(id)?.inUse ?? 0) > 0)',
+    replace: 'provisioner.addBusyCheck((id) => (this.fleetSlots.get(id)?.inUse ?? 0) > 1)',
   },
   {
     name: 'slots that an earlier process lent are not in use',
@@ -22,9 +22,8 @@ export const taskscalerMutants: readonly Mutant[] = [
     name: 'loans of an earlier process are dropped',
     breaks: 1,
     file: at('slots/restore-lent'),
-    find: 'const restored = new Map(roster.restore(usage, instances, now).map((acquisition) => [acquisition.key, acquisition]))',
-    replace:
-      'const restored = new Map(roster.restore({ ...usage, lent: [] }, instances, now).map((one) => [one.key, one]))',
+    find: 'fleetSlots.restore(usage, instances, now)',
+    replace: 'fleetSlots.restore({ ...usage, lent: [] }, instances, now)',
   },
   {
     name: 'a slot is lent before that is kept',

@@ -2,7 +2,7 @@ import { type LaunchState, outstandingCount } from '@runner-core/fleeting'
 import type { ResolvedPolicy } from '../plan/policy.ts'
 import type { ScalingPlan } from '../plan/scaling-plan.ts'
 import type { Allocator } from '../slots/allocator.ts'
-import type { Roster } from '../slots/fleet-slots.ts'
+import type { FleetSlots } from '../slots/fleet-slots.ts'
 
 /** Slots by what they do; upstream's `fleeting_taskscaler_tasks{state}`. */
 export interface TaskCounts {
@@ -33,11 +33,11 @@ export interface TaskscalerStatus {
   readonly readyMs?: number
 }
 
-export function countTasks({ pool, waiting, openReservations }: Allocator, roster: Roster): TaskCounts {
+export function countTasks({ pool, waiting, openReservations }: Allocator, fleetSlots: FleetSlots): TaskCounts {
   let unavailable = 0
-  for (const host of roster.condemned) unavailable += host.limits.capacity
+  for (const host of fleetSlots.condemned) unavailable += host.limits.capacity
   let unhealthy = 0
-  for (const host of roster.hosts())
+  for (const host of fleetSlots.hosts())
     if (host.proof === 'proven' && !host.offered && !host.isLeaving && host.condemnedFor === undefined)
       unhealthy += host.limits.capacity
   return {
@@ -51,8 +51,8 @@ export function countTasks({ pool, waiting, openReservations }: Allocator, roste
 }
 
 /** Those that are not on their way out, plus and minus what was decided last and is not done yet. */
-export function desiredInstances(roster: Roster, launches: LaunchState, lastPlan: ScalingPlan): number {
+export function desiredInstances(fleetSlots: FleetSlots, launches: LaunchState, lastPlan: ScalingPlan): number {
   let staying = 0
-  for (const host of roster.hosts()) if (host.condemnedFor === undefined && !host.isLeaving) staying++
+  for (const host of fleetSlots.hosts()) if (host.condemnedFor === undefined && !host.isLeaving) staying++
   return Math.min(launches.maxInstances, staying + outstandingCount(launches) + (lastPlan.heldBack?.count ?? 0))
 }

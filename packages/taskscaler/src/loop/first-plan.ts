@@ -4,7 +4,7 @@ import type { ResolvedPolicy } from '../plan/policy.ts'
 import type { ScalingPlan } from '../plan/scaling-plan.ts'
 import { activePolicy } from '../plan/schedule.ts'
 import { Allocator } from '../slots/allocator.ts'
-import { Roster } from '../slots/fleet-slots.ts'
+import { FleetSlots } from '../slots/fleet-slots.ts'
 import type { Lender } from '../slots/slot-acquisition.ts'
 import { type TaskscalerOptions, withDefaults } from '../taskscaler-options.ts'
 import { takeSnapshot } from './take-snapshot.ts'
@@ -19,8 +19,8 @@ export interface FirstPlan {
 const nobody = {} as Lender
 
 /**
- * What a `Taskscaler` that takes a group over now would do about it, with no job known: decided by the same roster and
- * the same `plan`. Each instance that is tried is taken to prove ready at once. Does nothing. Thrown:
+ * What a `Taskscaler` that takes a group over now would do about it, with no job known: decided by the same
+ * `FleetSlots` and the same `plan`. Each instance that is tried is taken to prove ready at once. Does nothing. Thrown:
  * `InvalidSettingsError`.
  */
 export function firstPlan(
@@ -31,12 +31,12 @@ export function firstPlan(
   const limits = { ...ofFleet, capacities: info.capacities }
   const now = clock.now()
   const allocator = new Allocator(limits, nobody, () => () => now)
-  const roster = new Roster(limits, allocator, (host) => {
+  const fleetSlots = new FleetSlots(limits, allocator, (host) => {
     host.proof = 'proven'
-    roster.judge(host, now)
+    fleetSlots.judge(host, now)
   })
-  roster.sync(instances, now)
+  fleetSlots.sync(instances, now)
   const provisioner = { info, launchState: () => launches }
   const policy = activePolicy(schedule, clock.wallTime())
-  return { policy, plan: plan(takeSnapshot({ ...settings, allocator, roster, provisioner }), policy, now) }
+  return { policy, plan: plan(takeSnapshot({ ...settings, allocator, fleetSlots, provisioner }), policy, now) }
 }

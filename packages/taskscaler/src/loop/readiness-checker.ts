@@ -5,7 +5,7 @@ import type { ReadyTimes } from '../plan/ready-times.ts'
 import type { InstanceSlots } from '../slots/instance-slots.ts'
 import { proveReady, type ReadyCheck } from './readiness.ts'
 
-export interface ProverOptions {
+export interface ReadinessCheckerOptions {
   readonly provisioner: Pick<Provisioner, 'connect' | 'reportSuccess' | 'reportFailure'>
   readonly readyCheck: ReadyCheck | undefined
   readonly readyTimeoutMs: number
@@ -21,11 +21,11 @@ export interface ProverOptions {
  * Finds out whether new instances are ready, all at the same time, and writes the answer on them: proven, condemned,
  * or, when the check was given up, not tried.
  */
-export class Prover {
-  readonly #options: ProverOptions
+export class ReadinessChecker {
+  readonly #options: ReadinessCheckerOptions
   #stopped = false
 
-  constructor(options: ProverOptions) {
+  constructor(options: ReadinessCheckerOptions) {
     this.#options = options
   }
 

@@ -14,12 +14,12 @@ import type { ScalingSnapshot } from '../plan/scaling-snapshot.ts'
 import { activePolicy, type Schedule } from '../plan/schedule.ts'
 import type { Allocator, PromiseDates } from '../slots/allocator.ts'
 import { tellEndings } from '../slots/endings.ts'
-import { Roster } from '../slots/fleet-slots.ts'
+import { FleetSlots } from '../slots/fleet-slots.ts'
 import type { InstanceSlots } from '../slots/instance-slots.ts'
 import type { SlotReservation } from '../slots/slot-reservation.ts'
 import type { TaskscalerSettings } from '../taskscaler-options.ts'
 import { PassTimer } from './pass-timer.ts'
-import { Prover } from './readiness-checker.ts'
+import { ReadinessChecker } from './readiness-checker.ts'
 import { takeSnapshot } from './take-snapshot.ts'
 
 const minuteMs = 60_000
@@ -41,10 +41,10 @@ export interface ScalingLoopOptions extends TaskscalerSettings {
  * something is due.
  */
 export class ScalingLoop {
-  readonly roster: Roster
+  readonly fleetSlots: FleetSlots
   readonly watch: DecisionWatch
   readonly readyTimes: ReadyTimes = new ReadyTimes()
-  readonly #prover: Prover
+  readonly #readinessChecker: ReadinessChecker
   lastPlan: ScalingPlan = { increase: [], drain: [], remove: [], reviewAt: Number.POSITIVE_INFINITY }
   schedule: Schedule
   readonly #timer: PassTimer
@@ -59,16 +59,20 @@ export class ScalingLoop {
     this.#options = options
     this.schedule = options.schedule
     this.watch = new DecisionWatch((decision) => options.observer.decided?.(decision))
-    this.roster = new Roster(limits, allocator, (host) => this.#prover.begin(host))
-    this.#prover = new Prover({ ...options, readyTimes: this.readyTimes, onAnswer: (host) => this.#answered(host) })
+    this.fleetSlots = new FleetSlots(limits, allocator, (host) => this.#readinessChecker.begin(host))
+    this.#readinessChecker = new ReadinessChecker({
+      ...options,
+      readyTimes: this.readyTimes,
+      onAnswer: (host) => this.#answered(host),
+    })
     this.#timer = new PassTimer(clock, options.logger, (now) => this.#pass(now))
     this.#stops = [
-      provisioner.addBusyCheck((id) => (this.roster.get(id)?.inUse ?? 0) > 0),
+      provisioner.addBusyCheck((id) => (this.fleetSlots.get(id)?.inUse ?? 0) > 0),
       provisioner.onChange((changes) => {
         const now = clock.now()
         for (const { kind, instance } of changes) {
-          if (kind === 'gone') this.roster.gone(instance.id)
-          else this.roster.note(instance, now)
+          if (kind === 'gone') this.fleetSlots.gone(instance.id)
+          else this.fleetSlots.note(instance, now)
         }
         this.wake()
       }),
@@ -106,7 +110,7 @@ export class ScalingLoop {
   }
 
   snapshot(): ScalingSnapshot {
-    return takeSnapshot({ ...this.#options, roster: this.roster })
+    return takeSnapshot({ ...this.#options, fleetSlots: this.fleetSlots })
   }
 
   /** What would be done now; does nothing. */
@@ -116,7 +120,7 @@ export class ScalingLoop {
 
   /** The instances that are being made, the one begun first first. */
   coming(): ComingInstance[] {
-    return comingInstances(this.roster.coming, this.#options.provisioner.launchState())
+    return comingInstances(this.fleetSlots.coming, this.#options.provisioner.launchState())
   }
 
   promiseDates(): PromiseDates {
@@ -136,8 +140,8 @@ export class ScalingLoop {
   /** Passes end, and with them every launch and removal; losses are still told until {@link close}. */
   stop(): void {
     this.#timer.stop()
-    this.#prover.stop()
-    for (const host of this.roster.hosts()) host.giveUpCheck()
+    this.#readinessChecker.stop()
+    for (const host of this.fleetSlots.hosts()) host.giveUpCheck()
   }
 
   close(): void {
@@ -153,7 +157,7 @@ export class ScalingLoop {
   }
 
   #answered(host: InstanceSlots): void {
-    if (this.roster.get(host.id) === host) this.roster.judge(host, this.#options.clock.now())
+    if (this.fleetSlots.get(host.id) === host) this.fleetSlots.judge(host, this.#options.clock.now())
     this.wake()
   }
 
@@ -161,7 +165,7 @@ export class ScalingLoop {
     const { provisioner, allocator, clock, demand, onExpired } = this.#options
     if (now - this.#syncedAt >= heartbeatMs) {
       this.#syncedAt = now
-      this.roster.sync(provisioner.instances(), now)
+      this.fleetSlots.sync(provisioner.instances(), now)
     }
     for (const reservation of allocator.redate(now)) onExpired(reservation)
     let snapshot = this.snapshot()
@@ -170,7 +174,7 @@ export class ScalingLoop {
     this.lastPlan = plan(snapshot, policy, now)
     const acted = this.#act(this.lastPlan, now)
     this.watch.passed({ launches: snapshot.launches, plan: this.lastPlan, policy, schedule }, clock.wallTime())
-    const nextEnding = tellEndings(this.roster.condemned, now)
+    const nextEnding = tellEndings(this.fleetSlots.condemned, now)
     for (const listener of this.#listeners) listener()
     const polled = demand.some((source) => source.onChange === undefined)
     return Math.min(
@@ -202,11 +206,11 @@ export class ScalingLoop {
    */
   #remove({ id, reason }: InstanceDecision, now: number): boolean {
     const { provisioner, allocator, counters } = this.#options
-    const host = this.roster.get(id)
+    const host = this.fleetSlots.get(id)
     if (host === undefined || host.isLeaving) return false
     allocator.withdraw(host)
     const taken = provisioner.remove([id], reason).length > 0
-    this.roster.note(provisioner.instances().get(id) ?? host.instance, now)
+    this.fleetSlots.note(provisioner.instances().get(id) ?? host.instance, now)
     if (!taken) return false
     counters.scale.down++
     this.#decided({ kind: 'remove', instance: id, reason })

@@ -2,14 +2,14 @@ import type { Logger, Provisioner } from '@runner-core/fleeting'
 import type { DemandSource } from '../demand/demand-source.ts'
 import type { IdleInstance, ScalingSnapshot } from '../plan/scaling-snapshot.ts'
 import type { Allocator } from '../slots/allocator.ts'
-import type { Roster } from '../slots/fleet-slots.ts'
+import type { FleetSlots } from '../slots/fleet-slots.ts'
 
 /** Idle instances shown to one plan: what it may remove at once. The next pass sees the next ones. */
 const idleShown = 100
 
 export interface SnapshotSources {
   readonly allocator: Allocator
-  readonly roster: Roster
+  readonly fleetSlots: FleetSlots
   readonly provisioner: Pick<Provisioner, 'info' | 'launchState'>
   readonly demand: readonly DemandSource[]
   readonly capacityPerInstance: number
@@ -20,7 +20,7 @@ export interface SnapshotSources {
 /** The state of the fleet as plain data. Its cost does not depend on the number of instances. */
 export function takeSnapshot({
   allocator,
-  roster,
+  fleetSlots,
   provisioner,
   demand,
   logger,
@@ -41,12 +41,16 @@ export function takeSnapshot({
     },
     supply: {
       available: pool.available,
-      pending: roster.coming.size,
+      pending: fleetSlots.coming.size,
       ...(capacities !== undefined && {
-        pendingSlots: Array.from(roster.coming).reduce((sum, { lendable }) => sum + lendable, 0),
+        pendingSlots: Array.from(fleetSlots.coming).reduce((sum, { lendable }) => sum + lendable, 0),
       }),
       idle: longestIdle(allocator),
-      condemned: Array.from(roster.condemned, ({ id, inUse, condemnedFor }) => ({ id, inUse, reason: condemnedFor! })),
+      condemned: Array.from(fleetSlots.condemned, ({ id, inUse, condemnedFor }) => ({
+        id,
+        inUse,
+        reason: condemnedFor!,
+      })),
     },
     placements: provisioner.info.placements ?? [],
     launches: provisioner.launchState(),

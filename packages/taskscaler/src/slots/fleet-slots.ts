@@ -15,9 +15,9 @@ const endingStates: ReadonlySet<Instance['state']> = new Set([
 
 /**
  * Every instance that the provisioner knows, with its slots. Whether they may be lent follows from what is known at the
- * moment, and from nothing else: the roster can be told the same thing twice, late, or only now and then.
+ * moment, and from nothing else: it can be told the same thing twice, late, or only now and then.
  */
-export class Roster {
+export class FleetSlots {
   /** Instances that will probably have slots to lend soon. */
   readonly coming: Set<InstanceSlots> = new Set()
   /** Instances that get no more jobs and wait for their removal. */

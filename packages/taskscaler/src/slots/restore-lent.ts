@@ -1,11 +1,11 @@
 import type { Clock, Instance, Provisioner } from '@runner-core/fleeting'
-import type { Roster } from './fleet-slots.ts'
+import type { FleetSlots } from './fleet-slots.ts'
 import { InstanceSlots, type SlotLimits } from './instance-slots.ts'
 import { type Lender, SlotAcquisition } from './slot-acquisition.ts'
 import type { KeptUsage } from './usage-records.ts'
 
 export interface RestoreLentOptions {
-  readonly roster: Roster
+  readonly fleetSlots: FleetSlots
   readonly provisioner: Pick<Provisioner, 'instances'>
   readonly limits: SlotLimits
   readonly lender: Lender
@@ -18,11 +18,13 @@ export interface RestoreLentOptions {
  */
 export function restoreLent(
   usage: KeptUsage,
-  { roster, provisioner, limits, lender, clock }: RestoreLentOptions,
+  { fleetSlots, provisioner, limits, lender, clock }: RestoreLentOptions,
 ): Map<string, SlotAcquisition> {
   const now = clock.now()
   const instances = provisioner.instances()
-  const restored = new Map(roster.restore(usage, instances, now).map((acquisition) => [acquisition.key, acquisition]))
+  const restored = new Map(
+    fleetSlots.restore(usage, instances, now).map((acquisition) => [acquisition.key, acquisition]),
+  )
   for (const { key, instanceId, slot, useCount } of usage.lent) {
     if (instances.has(instanceId)) continue
     const acquisition = new SlotAcquisition(
