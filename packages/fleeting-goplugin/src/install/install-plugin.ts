@@ -12,7 +12,7 @@ import { InstallError } from './install-error.ts'
 import { hostPlatform, type Platform } from './platform.ts'
 import { RegistryClient } from './registry-client.ts'
 import type { RegistryExchange } from './registry-exchange.ts'
-import { openWorkshop } from './staging-directory.ts'
+import { openStagingDirectory } from './staging-directory.ts'
 import { unpackPlugin } from './unpack-plugin.ts'
 
 export interface RegistryOptions {
@@ -147,8 +147,8 @@ async function build(
   }: { root: string; target: string; name: string; onProgress: (progress: InstallProgress) => void },
 ): Promise<boolean> {
   const { version, platform, digest, size } = layer
-  await using workshop = await openWorkshop(root)
-  const archive = join(workshop.directory, 'layer')
+  await using staging = await openStagingDirectory(root)
+  const archive = join(staging.directory, 'layer')
   await client.blob(digest, size, async (bytes) => {
     let received = 0
     onProgress({ version, platform, received, size })
@@ -164,7 +164,7 @@ async function build(
       createWriteStream(archive, { mode: 0o600 }),
     )
   })
-  const unpacked = await unpackPlugin(archive, join(workshop.directory, 'unpacked'))
+  const unpacked = await unpackPlugin(archive, join(staging.directory, 'unpacked'))
   if (programIn(unpacked, name) === undefined)
     throw new InstallError('not_a_plugin', "there is no program in the plugin's archive")
   await mkdir(dirname(target), { recursive: true })

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 /**
  * A directory beside the plugins, on the same file system, in which one is put together. It goes with what is in it.
  */
-export interface Workshop extends AsyncDisposable {
+export interface StagingDirectory extends AsyncDisposable {
   readonly directory: string
 }
 
@@ -14,7 +14,7 @@ const prefix = '.installing-'
 const here = hostname().replaceAll(/[^\w.]/g, '_')
 
 /** Opens one, and removes those whose process was killed. */
-export async function openWorkshop(root: string): Promise<Workshop> {
+export async function openStagingDirectory(root: string): Promise<StagingDirectory> {
   await mkdir(root, { recursive: true })
   for (const name of await readdir(root)) {
     const [, machine, pid] = /^\.installing-([\w.]+)-(\d+)-/.exec(name) ?? []
