@@ -9,6 +9,7 @@ export const dependencyReasons: Readonly<Record<string, string>> = {
   '@azure/core-rest-pipeline':
     "the pipeline of Azure's clients, for the few requests that `arm-compute` has no method for",
   '@azure/identity': 'managed, workload and service identities of Azure',
+  '@google-cloud/compute': "Google's own client of instance groups, their templates and their instances",
   '@grpc/grpc-js': "gRPC, which GitLab's plugins speak",
   '@smithy/core': "the machinery of AWS's clients: time-outs, and errors as they come",
   aws4fetch: 'signs requests to S3 without a client of it',

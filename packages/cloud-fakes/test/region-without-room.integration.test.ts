@@ -1,3 +1,6 @@
+// Loaded now: simulated time goes on without calls that wait for something else than the cloud.
+import '../../fleeting-plugin-gce/src/regional-group.ts'
+import '../../fleeting-plugin-gce/src/sdk.ts'
 import { expect, test } from 'vitest'
 import { startFakeCloud } from '../../fleeting-plugin-gce/test/fake-cloud.ts'
 import { SteppedTime } from '../bench/stepped-time.ts'

@@ -1,3 +1,6 @@
+// Loaded now: simulated time goes on without calls that wait for something else than the cloud.
+import '../../fleeting-plugin-gce/src/sdk.ts'
+import '../../fleeting-plugin-gce/src/zonal-group.ts'
 import { Provisioner, silentLogger, withCallBudget } from '@runner-core/fleeting'
 import { MultiGroup } from '@runner-core/fleeting/multi'
 import { seededRandom } from '@runner-core/fleeting/testing'

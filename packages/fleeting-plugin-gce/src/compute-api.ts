@@ -1,6 +1,6 @@
 /**
- * The part of compute.v1 that is used, written from Google's discovery document (revision 20261106). Whatever is not
- * used is left out; a test checks real requests against the document.
+ * What the plugin keeps of Compute Engine's answers, by Google's own names. The SDK's objects have each field, present
+ * or not, and are not kept.
  *
  * @module
  */
@@ -77,13 +77,4 @@ export interface Metadata {
 export interface MetadataItem {
   readonly key: string
   readonly value?: string
-}
-
-export interface GuestAttributes {
-  readonly queryValue?: { readonly items?: readonly { readonly key?: string; readonly value?: string }[] }
-}
-
-/** The body of every refusal. */
-export interface ErrorBody {
-  readonly error?: { readonly message?: string; readonly errors?: readonly { readonly reason?: string }[] }
 }

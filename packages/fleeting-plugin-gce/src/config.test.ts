@@ -11,7 +11,7 @@ describe('plugin_config', () => {
       project: 'my-project',
       scope: { kind: 'zones', name: 'europe-west1-b' },
       credentialsFile: undefined,
-      endpoint: 'https://compute.googleapis.com/',
+      endpoint: undefined,
       sshKeys: 'creation',
       maxSize: 1000,
     })

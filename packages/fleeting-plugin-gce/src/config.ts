@@ -10,15 +10,15 @@ export interface GceConfig {
   /** Key `zone` or `region`: where the group is. */
   readonly scope: GroupScope
   /**
-   * Key `credentials_file`: a service account's key or a workload identity's configuration. Default: Google's default
+   * Key `credentials_file`: one of the kinds of files with credentials that Google makes. Default: Google's default
    * credentials.
    */
   readonly credentialsFile: string | undefined
   /**
-   * Key `endpoint`: the API's root, that of a private one or an emulator. Default `https://compute.googleapis.com/`.
-   * Ends in a slash.
+   * Key `endpoint`: the API's root, that of a private one or an emulator. Ends in a slash. Default: that of the
+   * credentials' universe, `https://compute.googleapis.com/` in the public one.
    */
-  readonly endpoint: string
+  readonly endpoint: string | undefined
   /**
    * Key `ssh_keys`: how a machine learns our key. `creation` (default): in its metadata from the start, as preserved
    * state of its own. `metadata`: in its metadata once it is first connected to.
@@ -64,7 +64,7 @@ export function parseConfig(config: unknown): GceConfig {
     project: project ?? '',
     scope,
     credentialsFile: readableFile(table, 'credentials_file'),
-    endpoint: root(table, 'endpoint') ?? 'https://compute.googleapis.com/',
+    endpoint: root(table, 'endpoint'),
     sshKeys: table.choice('ssh_keys', ['creation', 'metadata']) ?? 'creation',
     maxSize: table.integer('max_size', { min: 1 }) ?? defaultMaxSize[scope.kind],
   }

@@ -1,5 +1,5 @@
 import { GroupError, type GroupErrorCode, type GroupErrorOptions, readRetryAfter } from '@runner-core/fleeting'
-import type { ErrorBody, OperationError } from './compute-api.ts'
+import type { OperationError } from './compute-api.ts'
 
 /**
  * Words of operations, attempts and refusals, by what they mean; the first that fits. Written from Google's pages on
@@ -36,6 +36,21 @@ export interface Refusal {
   readonly status: number
   readonly headers: Headers
   readonly data: unknown
+}
+
+/** The body of every refusal. */
+interface ErrorBody {
+  readonly error?: { readonly message?: string; readonly errors?: readonly { readonly reason?: string }[] }
+}
+
+/** A refusal as it came, on its way past the SDK. */
+export class RefusedRequest extends Error {
+  readonly refusal: Refusal
+
+  constructor(refusal: Refusal) {
+    super(`HTTP ${refusal.status}`)
+    this.refusal = refusal
+  }
 }
 
 /** What the API refused. `wallTime` in milliseconds. */

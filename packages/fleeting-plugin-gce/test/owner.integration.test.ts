@@ -1,3 +1,7 @@
+// Loaded now: simulated time goes on without calls that wait for something else than the cloud.
+import '../src/regional-group.ts'
+import '../src/sdk.ts'
+import '../src/zonal-group.ts'
 import { expect, test } from 'vitest'
 import { Managers } from '../../cloud-fakes/test/managers.ts'
 import { expectOneOwner } from '../../cloud-fakes/test/two-managers.ts'
