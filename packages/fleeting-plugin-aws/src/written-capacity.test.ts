@@ -3,9 +3,9 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { longestLagMs, WrittenCapacity } from './written-capacity.ts'
 
-test('reads that are late by any time below the limit show the capacity after all own changes to sizes that it did not have before', async () => {
-  const step = fc.record({ size: fc.nat(), passMs: fc.nat(100_000), reads: fc.boolean() })
-  const steps = fc.uniqueArray(step, { selector: ({ size }) => size, minLength: 1 })
+test('reads that are late by any time below the limit show the capacity after all own changes, also to sizes that it had before', async () => {
+  const step = fc.record({ size: fc.nat(5), passMs: fc.nat(100_000), reads: fc.boolean() })
+  const steps = fc.array(step, { minLength: 1, maxLength: 20 })
   await fc.assert(
     fc.asyncProperty(fc.nat(longestLagMs - 1), steps, async (lagMs, taken) => {
       const clock = new ManualClock()

@@ -12,8 +12,9 @@ interface Size {
 /**
  * The desired capacity as it must be after our own accepted changes, where a read still shows it as it was before one
  * of them. Any other number than these is newer: somebody else wrote it. Once a read shows the last one, those
- * before it are forgotten, so that somebody else may write the same number: a size that was raised and lowered again
- * before any read showed it may then show once more.
+ * before it are forgotten, so that somebody else may write the same number. Where the size had the last one before, as
+ * after a raise that was lowered again, such a read may be older than the raise: nothing is forgotten then before the
+ * longest lag is over.
  */
 export class WrittenCapacity {
   readonly #clock: Clock
@@ -28,7 +29,8 @@ export class WrittenCapacity {
   read(shown: number): number {
     this.#forgetOld()
     const { size: last = shown } = this.#sizes.at(-1) ?? {}
-    if (shown !== last && this.#sizes.some(({ size }) => size === shown)) return last
+    const places = this.#sizes.filter(({ size }) => size === shown).length
+    if (places > 1 || (places === 1 && shown !== last)) return last
     this.#sizes = [{ size: shown }]
     return shown
   }
