@@ -73,7 +73,7 @@ export async function proveMutants({
     broken: count('broken'),
     equivalent: equivalent.length,
     cut: tried.length - hunted.length + count('cut'),
-    mostRuns: Math.max(0, ...hunted.filter(({ state }) => state === 'noticed').map((found) => found.runs)),
+    maxRuns: Math.max(0, ...hunted.filter(({ state }) => state === 'noticed').map((found) => found.runs)),
     score,
     seconds: Math.round((performance.now() - startedAt) / 1000),
   }

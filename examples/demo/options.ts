@@ -21,7 +21,7 @@ export const usage = `usage: npm start -- [options]
 /** Reads the command line. Returns every problem found, worded for people, or `help`. */
 export function parseOptions(
   args: readonly string[],
-  mostJobs: number,
+  maxJobs: number,
 ): DemoOptions | { readonly problems: readonly string[] } | 'help' {
   let values: Record<string, string | boolean | undefined>
   try {
@@ -54,7 +54,7 @@ export function parseOptions(
     problems.push(`--plugin: expected local or docker, got ${String(plugin)}`)
   if (values['json'] === '') problems.push('--json: expected a file name, got nothing')
   const options: DemoOptions = {
-    jobs: count('jobs', 60, mostJobs),
+    jobs: count('jobs', 60, maxJobs),
     slots: count('slots', 4, 100),
     maxInstances: count('max-instances', 5, 100),
     plugin: plugin === 'docker' ? 'docker' : 'local',

@@ -21,7 +21,7 @@ export interface Traffic {
 }
 
 const longestGapMs = 10 * 60_000
-const leastSpeed = 300
+const minSpeed = 300
 const longestSpreadMs = 30_000
 const longestJobMs = 4000
 
@@ -47,7 +47,7 @@ export function compress(rows: readonly TrafficRow[], count: number): Traffic {
     sinceStartMs += Math.min(longestGapMs, row.submittedAtMs - (taken[index - 1] ?? row).submittedAtMs)
     return { atMs: sinceStartMs, durationMs: row.durationMs }
   })
-  const speed = Math.max(leastSpeed, sinceStartMs / longestSpreadMs)
+  const speed = Math.max(minSpeed, sinceStartMs / longestSpreadMs)
   const arrivals = unhurried.map(({ atMs, durationMs }) => ({
     atMs: atMs / speed,
     durationMs: Math.min(longestJobMs, Math.round(durationMs / speed)),

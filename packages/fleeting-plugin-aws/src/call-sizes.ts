@@ -1,4 +1,4 @@
 /** Instances of which one call of `DescribeInstances` is asked. */
-export const mostDescribed = 200
+export const maxDescribed = 200
 /** Instances that are terminated at a time. */
-export const mostTerminated = 100
+export const maxTerminated = 100

@@ -34,7 +34,7 @@ const timeouts = { connectionTimeout: 5000, requestTimeout: 30_000, throwOnReque
 const terminationsKept = 10_000
 
 /** Of a group's history: more activities of the last minutes than the largest groups have. */
-const mostPages = 50
+const maxPages = 50
 
 /** Scaling activities, the newest first. */
 export interface History {
@@ -115,7 +115,7 @@ export class AwsClient {
   async activities(isEnough: (soFar: readonly Activity[]) => boolean, signal: AbortSignal): Promise<History> {
     const activities: Activity[] = []
     let NextToken: string | undefined
-    for (let page = 0; page < mostPages; page += 1) {
+    for (let page = 0; page < maxPages; page += 1) {
       const input = {
         AutoScalingGroupName: this.#config.name,
         MaxRecords: 100,
@@ -196,7 +196,7 @@ export class AwsClient {
   }
 
   /**
-   * Terminates up to {@link mostTerminated} instances; `decrement`: lowers the desired capacity by them. One is named
+   * Terminates up to {@link maxTerminated} instances; `decrement`: lowers the desired capacity by them. One is named
    * by `InstanceId`, which every endpoint knows.
    */
   async terminate(ids: readonly string[], decrement: boolean, signal: AbortSignal): Promise<void> {
@@ -240,7 +240,7 @@ export class AwsClient {
     }
   }
 
-  /** Those of these instances that EC2 knows, and that are the group's; up to {@link mostDescribed}. */
+  /** Those of these instances that EC2 knows, and that are the group's; up to {@link maxDescribed}. */
   async describeInstances(ids: readonly string[], signal: AbortSignal): Promise<readonly Instance[]> {
     const Filters = [
       { Name: 'tag:aws:autoscaling:groupName', Values: [this.#config.name] },

@@ -78,7 +78,7 @@ function hasAllOfNewest(activities: readonly Activity[]): boolean {
 }
 
 /** The most instances of one call. */
-const mostLaunched = 100
+const maxLaunched = 100
 
 /**
  * Launches in one zone after the other, the emptiest first, until there are enough. What cannot be launched at once is
@@ -105,7 +105,7 @@ export class InstantLaunches implements Launches {
     for (const zone of zonesOf(plan.group)) {
       let isRefused = false
       while (ids.length < plan.wanted && !isRefused) {
-        const amount = Math.min(plan.wanted - ids.length, mostLaunched)
+        const amount = Math.min(plan.wanted - ids.length, maxLaunched)
         calls += 1
         const launched = await this.#launch(amount, zone, `${launchToken}-${calls}`, signal)
         ids.push(...launched.ids)

@@ -1,6 +1,6 @@
 import type { Instance } from '@aws-sdk/client-ec2'
 import { untilAbort } from '@runner-core/fleeting'
-import { mostDescribed } from './call-sizes.ts'
+import { maxDescribed } from './call-sizes.ts'
 import type { AwsClient } from './client.ts'
 
 interface Question {
@@ -78,7 +78,7 @@ export class Machines {
     // Those who ask in this turn of the loop share a call too.
     await Promise.resolve()
     while (this.#questions.length > 0) {
-      const asked = this.#questions.splice(0, mostDescribed).filter(({ signal }) => !signal.aborted)
+      const asked = this.#questions.splice(0, maxDescribed).filter(({ signal }) => !signal.aborted)
       if (asked.length > 0) await this.#answer(asked)
     }
     this.#asking = false
@@ -94,7 +94,7 @@ export class Machines {
     try {
       const wanted = new Set(asked.map(({ id }) => id))
       const unknown = [...this.#running].filter((id) => !this.#known.has(id))
-      const ids = [...new Set([...wanted, ...unknown])].slice(0, mostDescribed)
+      const ids = [...new Set([...wanted, ...unknown])].slice(0, maxDescribed)
       const instances = await this.#client.describeInstances(ids, AbortSignal.any([left.signal, this.#ended.signal]))
       const byId = new Map(instances.map((instance) => [instance.InstanceId, instance]))
       // What was removed meanwhile is not remembered again.

@@ -1,5 +1,5 @@
 import type { GroupRateLimits } from '@runner-core/fleeting'
-import { mostDescribed, mostTerminated } from './call-sizes.ts'
+import { maxDescribed, maxTerminated } from './call-sizes.ts'
 import type { AwsConfig } from './config.ts'
 
 /** What a request draws from. */
@@ -33,7 +33,7 @@ export function rateLimits({
       // A look at the spot requests included, which groups without spot instances save, or one at instances that are
       // new.
       if (operation === 'list') return { 'autoscaling:read': 1, 'ec2:describe': 1 }
-      if (operation === 'describe') return { 'ec2:describe': Math.ceil(count / mostDescribed) }
+      if (operation === 'describe') return { 'ec2:describe': Math.ceil(count / maxDescribed) }
       if (operation === 'increase') {
         const isInstant = launchMode === 'launch_instances'
         return {
@@ -42,12 +42,12 @@ export function rateLimits({
         }
       }
       if (operation === 'decrease')
-        return { 'autoscaling:read': 1, 'autoscaling:write': Math.ceil(count / mostTerminated) }
+        return { 'autoscaling:read': 1, 'autoscaling:write': Math.ceil(count / maxTerminated) }
       if (operation === 'owners') return { 'autoscaling:read': 1 }
       if (operation === 'claim') return { 'autoscaling:write': 1 }
       const isPushed = credentials === undefined || credentials === 'instance-connect'
       return {
-        'ec2:describe': 1 / mostDescribed,
+        'ec2:describe': 1 / maxDescribed,
         'ec2:console': 1,
         ...(isPushed && { 'ec2-instance-connect:push': 1 }),
       }

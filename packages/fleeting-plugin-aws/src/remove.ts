@@ -1,7 +1,7 @@
 import type { Activity, AutoScalingGroup, Instance } from '@aws-sdk/client-auto-scaling'
 import { asGroupError, GroupError } from '@runner-core/fleeting'
 import { reachBack, startingOf } from './activities.ts'
-import { mostTerminated } from './call-sizes.ts'
+import { maxTerminated } from './call-sizes.ts'
 import type { AwsClient } from './client.ts'
 import { loweredCapacity, missingOf, surplusOf } from './desired-capacity.ts'
 import { isForeignAnswer } from './errors.ts'
@@ -81,8 +81,8 @@ export class Removals {
 
   async #terminateAll(ids: readonly string[], decrement: boolean, signal: AbortSignal): Promise<readonly GroupError[]> {
     const errors: GroupError[] = []
-    for (let first = 0; first < ids.length; first += mostTerminated) {
-      errors.push(...(await this.#terminateSome(ids.slice(first, first + mostTerminated), decrement, signal)))
+    for (let first = 0; first < ids.length; first += maxTerminated) {
+      errors.push(...(await this.#terminateSome(ids.slice(first, first + maxTerminated), decrement, signal)))
     }
     return errors
   }

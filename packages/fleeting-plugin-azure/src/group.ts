@@ -24,7 +24,7 @@ import { type AutoscaleSetting, findingsOf } from './findings.ts'
 import { Launches, longestLagMs } from './launch.ts'
 import type { Machine } from './machine.ts'
 import { modelOf, type SetModel } from './model.ts'
-import { mostDescribed, rateLimitsOf } from './rate-limits.ts'
+import { maxDescribed, rateLimitsOf } from './rate-limits.ts'
 import { removeMachines } from './remove.ts'
 import { instanceState } from './states.ts'
 
@@ -109,7 +109,7 @@ class AzureGroup implements InstanceGroup {
   async describe(ids: readonly string[], signal: AbortSignal): Promise<readonly ListedInstance[]> {
     const { launches, model } = this.#ready()
     const missing = launches.missing.filter(({ id }) => ids.includes(id))
-    const asked = ids.filter((id) => !launches.isMissing(id)).slice(0, mostDescribed)
+    const asked = ids.filter((id) => !launches.isMissing(id)).slice(0, maxDescribed)
     const rows = await Promise.all(
       asked.map(async (id): Promise<ListedInstance> => {
         try {

@@ -9,7 +9,7 @@ const perMinute = (refill: number, size: number): { size: number; perSecond: num
 /** Rows of one page of a list: Azure publishes no number, so this is what a list is taken to cost. */
 const pageSize = 500
 /** Machines that are asked for by id in one go. */
-export const mostDescribed = 16
+export const maxDescribed = 16
 
 /**
  * Of so many lists, made every two seconds after a change, one also asks how the change stands, and at its end for the
@@ -66,7 +66,7 @@ export function rateLimitsOf(
         case 'decrease':
           return { ScaleSetVMDelete: count }
         case 'describe':
-          return { ResourceManagerReads: Math.min(count, mostDescribed) }
+          return { ResourceManagerReads: Math.min(count, maxDescribed) }
         case 'connectInfo':
           return { ResourceManagerReads: pages }
       }

@@ -19,7 +19,7 @@ export type BudgetResource = 'steps' | 'records' | 'bytes' | 'characters'
 /**
  * Steps that may be done before the event loop runs again: more than one call can need of them unless it was made to.
  */
-const mostStepsAtOnce = 4_000_000
+const maxStepsAtOnce = 4_000_000
 /** Steps after which {@link JobBudget.rest} lets the event loop run. */
 const stepsBetweenRests = 500_000
 
@@ -45,7 +45,7 @@ export class JobBudget {
       throw limitExceeded(field, `${this.#bounds[resource]} ${resource} in one job`)
     if (resource !== 'steps') return
     this.#stepsSinceRest += amount
-    if (this.#stepsSinceRest > mostStepsAtOnce) throw limitExceeded(field, `${mostStepsAtOnce} steps for one name`)
+    if (this.#stepsSinceRest > maxStepsAtOnce) throw limitExceeded(field, `${maxStepsAtOnce} steps for one name`)
   }
 
   /** Undefined, or a promise to be awaited where much was done since the event loop ran last. */

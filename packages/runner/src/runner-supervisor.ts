@@ -49,7 +49,7 @@ export type Departure = 'handed over' | 'lost'
  * How long it may take before the fleet is handed over, or its group is left to another manager, to report jobs that
  * have ended and to clean up after them, milliseconds.
  */
-const mostTellMs = 5_000
+const maxTellMs = 5_000
 
 export interface RunnerSupervisorOptions extends Pick<FleetOptions, 'makeProvisioner' | 'makeScaler' | 'manager'> {
   readonly settings: RunnerSettings
@@ -349,7 +349,7 @@ export class RunnerSupervisor {
     else supervisor.leave({ atOnce: false })
     await this.#awaitEnds(running)
     const patience = new AbortController()
-    const cancel = this.#options.clock.after(mostTellMs, () =>
+    const cancel = this.#options.clock.after(maxTellMs, () =>
       patience.abort(new Error('another manager has the instances')),
     )
     await this.#ends?.stop(patience.signal)
@@ -361,7 +361,7 @@ export class RunnerSupervisor {
   /** Waits, not for long, until jobs that have ended are reported and cleaned up after. */
   async #awaitEnds({ poller, supervisor }: Partial<Running> = {}): Promise<void> {
     const told = Promise.all([poller?.stop(), ...this.#takenOver]).then(() => supervisor?.sweepsEnded())
-    await atMost(this.#options.clock, mostTellMs, told)
+    await atMost(this.#options.clock, maxTellMs, told)
   }
 
   #depart(how: Departure): Promise<void> {

@@ -21,7 +21,7 @@ interface ProvenWrong {
 }
 
 /** Stories are told of so many broken promises; the others are counted. */
-const mostStories = 3
+const maxStories = 3
 
 /** Plays the scenarios of the seeds, each to its end. */
 export async function prove(seeds: Iterable<number>, bug?: Bug): Promise<Proof> {
@@ -35,7 +35,7 @@ export async function prove(seeds: Iterable<number>, bug?: Bug): Promise<Proof> 
     crashPoints += played.kills
     const { promise } = played.violation ?? {}
     if (promise === undefined) continue
-    const story = violations.length < mostStories ? storyOf(await shrink(scenario, promise, bug)) : ''
+    const story = violations.length < maxStories ? storyOf(await shrink(scenario, promise, bug)) : ''
     violations.push({ seed, promise, story })
   }
   return { runs, steps, crashPoints, violations }

@@ -10,7 +10,7 @@ export interface Found {
 }
 
 /** More runs than this are not made to make a story shorter. */
-const mostRuns = 400
+const maxRuns = 400
 
 /** The shortest scenario that can be found by leaving steps and waits out and that still breaks the same promise. */
 export async function shrink(scenario: Scenario, promise: Broken, bug?: Bug): Promise<Found> {
@@ -27,15 +27,15 @@ export async function shrink(scenario: Scenario, promise: Broken, bug?: Bug): Pr
   await tryWith(found.scenario.steps.slice(0, found.played.steps))
   for (
     let size = Math.ceil(found.scenario.steps.length / 2);
-    size >= 1 && runs < mostRuns;
+    size >= 1 && runs < maxRuns;
     size = size === 1 ? 0 : Math.ceil(size / 2)
   ) {
-    for (let start = 0; start < found.scenario.steps.length && runs < mostRuns; ) {
+    for (let start = 0; start < found.scenario.steps.length && runs < maxRuns; ) {
       const { steps } = found.scenario
       if (!(await tryWith([...steps.slice(0, start), ...steps.slice(start + size)]))) start += size
     }
   }
-  for (let index = 0; index < found.scenario.steps.length && runs < mostRuns; index += 1) {
+  for (let index = 0; index < found.scenario.steps.length && runs < maxRuns; index += 1) {
     const { steps } = found.scenario
     if (steps[index]!.afterMs > 0) await tryWith(steps.with(index, { ...steps[index]!, afterMs: 0 }))
   }

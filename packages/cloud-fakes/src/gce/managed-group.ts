@@ -60,7 +60,7 @@ export const noRoom =
 
 const nameRule = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/
 /** Of one request: documented for deleteInstances, supposed for createInstances. */
-const mostInstances = 1000
+const maxInstances = 1000
 
 /** A managed instance group without its protocol: names, target size, who is a member. */
 export class ManagedGroup {
@@ -151,8 +151,8 @@ export class ManagedGroup {
   }
 
   create(configs: readonly { readonly name?: unknown; readonly preservedState?: unknown }[]): void {
-    if (configs.length === 0 || configs.length > mostInstances)
-      throw invalid('instances', `must have 1 to ${mostInstances} entries`)
+    if (configs.length === 0 || configs.length > maxInstances)
+      throw invalid('instances', `must have 1 to ${maxInstances} entries`)
     const wanted = new Map<string, Readonly<Record<string, string>>>()
     for (const { name, preservedState } of configs) {
       if (typeof name !== 'string' || !nameRule.test(name)) {
@@ -172,8 +172,8 @@ export class ManagedGroup {
 
   /** With `skip`, those that are no members or are going are passed over. `entries` are names, or URLs, not both. */
   delete(entries: readonly string[], skip: boolean): void {
-    if (entries.length === 0 || entries.length > mostInstances)
-      throw invalid('instances', `must have 1 to ${mostInstances} entries`)
+    if (entries.length === 0 || entries.length > maxInstances)
+      throw invalid('instances', `must have 1 to ${maxInstances} entries`)
     const urls = entries.filter((entry) => entry.includes('/'))
     if (urls.length > 0 && urls.length < entries.length) throw invalid('instances', 'cannot have both URLs and names')
     const doomed: Member[] = []

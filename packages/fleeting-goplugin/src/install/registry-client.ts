@@ -26,14 +26,14 @@ export interface Fetched {
 }
 
 /** Tries in all, of what may go better the next time. */
-const mostTries = 4
+const maxTries = 4
 const firstBackoffMs = 500
 const longestWaitMs = 60_000
-const mostRedirects = 5
+const maxRedirects = 5
 /** Manifests are documents of some kilobytes; the distribution's own bound is 4 MiB. */
 const longestDocumentBytes = 4 * 1024 * 1024
 /** Pages of tags: against a registry that always names another. */
-const mostPages = 1000
+const maxPages = 1000
 
 /**
  * Reads from one repository by the distribution API: `Bearer` tokens as its specification has them, and `Basic`.
@@ -74,7 +74,7 @@ export class RegistryClient {
   async tags(): Promise<readonly string[]> {
     const tags: string[] = []
     let path: string | undefined = `${this.#base}/tags/list`
-    for (let pages = 0; path !== undefined && pages < mostPages; pages += 1) {
+    for (let pages = 0; path !== undefined && pages < maxPages; pages += 1) {
       const answer: RegistryAnswer = await this.#request(path, 'application/json', [404])
       const page: Fetched | undefined = await this.#document(answer, 'the list of tags')
       const named = page?.json['tags']
@@ -108,7 +108,7 @@ export class RegistryClient {
       } catch (error) {
         this.#options.signal.throwIfAborted()
         if (broken === undefined) throw error
-        if (tries === mostTries) throw this.#unreachable(broken, `broke off in blob ${digest}`)
+        if (tries === maxTries) throw this.#unreachable(broken, `broke off in blob ${digest}`)
       } finally {
         answer.body.destroy()
       }
@@ -210,7 +210,7 @@ export class RegistryClient {
       if (next === undefined || !/^https?:$/.test(next.protocol)) throw this.#refused('redirects to what is no address')
       if (url.protocol === 'https:' && next.protocol === 'http:')
         throw this.#refused(`redirects from HTTPS to HTTP, to ${next.host}`)
-      if (redirects === mostRedirects) throw this.#refused(`redirects more than ${mostRedirects} times`)
+      if (redirects === maxRedirects) throw this.#refused(`redirects more than ${maxRedirects} times`)
       url = next
     }
   }
@@ -222,11 +222,11 @@ export class RegistryClient {
       let answer: RegistryAnswer | undefined
       try {
         answer = await exchange({ ...request, signal })
-        if (tries === mostTries || ![408, 429, 500, 502, 503, 504].includes(answer.status)) return answer
+        if (tries === maxTries || ![408, 429, 500, 502, 503, 504].includes(answer.status)) return answer
         answer.body.destroy()
       } catch (error) {
         signal.throwIfAborted()
-        if (tries === mostTries || isFinal(error))
+        if (tries === maxTries || isFinal(error))
           throw this.#unreachable(error, `${request.url.host} cannot be reached`)
       }
       await this.#wait(tries, answer)

@@ -4,8 +4,8 @@ import { extract } from 'tar'
 import { InstallError } from './install-error.ts'
 
 /** Plugins are some tens of megabytes in a file or two. */
-const mostBytes = 2 * 1024 ** 3
-const mostFiles = 10_000
+const maxBytes = 2 * 1024 ** 3
+const maxFiles = 10_000
 
 /**
  * Unpacks the layer of a plugin into `directory`, which it makes, and answers where in it the plugin's own directory
@@ -30,8 +30,8 @@ export async function unpackPlugin(archive: string, directory: string): Promise<
         bytes += entry.size ?? 0
         files += 1
         refused ??= whyNot(path, type)
-        if (bytes > mostBytes || files > mostFiles)
-          refused ??= `the archive has more than ${mostFiles} files or ${mostBytes} bytes`
+        if (bytes > maxBytes || files > maxFiles)
+          refused ??= `the archive has more than ${maxFiles} files or ${maxBytes} bytes`
         return refused === undefined
       },
     })

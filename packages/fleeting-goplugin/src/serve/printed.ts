@@ -5,7 +5,7 @@ type Channel = 'stdout' | 'stderr'
 
 const numbers: Readonly<Record<Channel, number>> = { stdout: 1, stderr: 2 }
 /** What is kept until the host asks for it, bytes; the latest is dropped. */
-const mostKept = 64 * 1024
+const maxKept = 64 * 1024
 
 /**
  * What this process prints past its logger, for the host's stream: written to standard output it would be dropped, or
@@ -61,6 +61,6 @@ export class Printed {
       return
     }
     this.#keptBytes += data.data.length
-    if (this.#keptBytes <= mostKept) this.#kept.push(data)
+    if (this.#keptBytes <= maxKept) this.#kept.push(data)
   }
 }

@@ -8,7 +8,7 @@ import { CacheError } from './cache-store.ts'
 /** From one try to the next. */
 const betweenTriesMs = 5000
 /** How often it is done again where a connection broke under it, however few tries are wanted. */
-const mostCuts = 2
+const maxCuts = 2
 
 /**
  * Does something with a cache, more than once where it fails and that is wanted, and says why it failed. Undefined: it
@@ -33,7 +33,7 @@ export async function tryCache<T>(
       if (error instanceof EnvironmentError && error.code === 'lost') throw error
       if (error instanceof JobError && error.code === 'limit_exceeded') throw error
       await log.warning(error instanceof Error ? error.message : String(error))
-      if (error instanceof EnvironmentError && error.code === 'cut' && cuts < mostCuts) cuts++
+      if (error instanceof EnvironmentError && error.code === 'cut' && cuts < maxCuts) cuts++
       else if (attempt < attempts) attempt++
       else return undefined
     } finally {

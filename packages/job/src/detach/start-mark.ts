@@ -24,7 +24,7 @@ export interface StartedOutput {
 
 const separator = 0x1e
 /** A login that prints more before a command begins is not waited for any longer. */
-const mostNoiseBytes = 1024 * 1024
+const maxNoiseBytes = 1024 * 1024
 
 /** Finds the marker with which a command begins, in the first pieces of its output. */
 export class StartMark {
@@ -47,7 +47,7 @@ export class StartMark {
       const noise = seen.subarray(0, start)
       return { noise, kind: word as StartKind, told, rest: seen.subarray(end + 1) }
     }
-    if (seen.length > mostNoiseBytes) throw new RangeError('the login prints without end before a command begins')
+    if (seen.length > maxNoiseBytes) throw new RangeError('the login prints without end before a command begins')
     return undefined
   }
 

@@ -11,9 +11,9 @@ export interface Engine {
 /** How much has to pass between two looks: bytes. */
 const lookEvery = 1024 * 1024
 /** What may be added outside of the heap before the young are collected. */
-const mostYoung = 8 * 1024 * 1024
+const maxYoung = 8 * 1024 * 1024
 /** How far it may rise above the least that it was, before everything is. */
-const mostAbove = 14 * 1024 * 1024
+const maxAbove = 14 * 1024 * 1024
 
 /**
  * Has buffers that nobody needs any more collected while bytes stream through. Each passes through several that live
@@ -43,7 +43,7 @@ export class BufferCollector {
     // Only now is it known what a collection has freed: another thread does that.
     this.#least = this.#collected === 'major' ? now : Math.min(this.#least, now)
     this.#leastYoung = this.#collected === undefined ? Math.min(this.#leastYoung, now) : now
-    this.#collected = now - this.#least > mostAbove ? 'major' : now - this.#leastYoung > mostYoung ? 'minor' : undefined
+    this.#collected = now - this.#least > maxAbove ? 'major' : now - this.#leastYoung > maxYoung ? 'minor' : undefined
     if (this.#collected !== undefined) this.#engine.collect(this.#collected)
   }
 }

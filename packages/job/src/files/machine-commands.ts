@@ -20,10 +20,10 @@ done
 :`
 }
 
-/** Prints a file, if it is there, up to `mostBytes`: absolute, or below {@link loginDirectory}. */
-export function readCommand(file: string, mostBytes: number): string {
+/** Prints a file, if it is there, up to `maxBytes`: absolute, or below {@link loginDirectory}. */
+export function readCommand(file: string, maxBytes: number): string {
   const path = quote(file.replace(`${loginDirectory}/`, './'))
-  return `if [ -f ${path} ]; then exec head -c ${mostBytes} ${path}; fi`
+  return `if [ -f ${path} ]; then exec head -c ${maxBytes} ${path}; fi`
 }
 
 /** Lists what git does not know, ignored files included, each with a NUL behind it. */

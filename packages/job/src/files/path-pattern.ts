@@ -28,7 +28,7 @@ type Token =
 type Segment = '**' | readonly Token[]
 
 /** `{…}` may come to as many patterns as this. */
-const mostAlternatives = 1000
+const maxAlternatives = 1000
 /** How deep they may stand in each other. */
 const deepest = 32
 const field = 'patterns of paths'
@@ -113,12 +113,12 @@ function expandBraces(text: string, level = 0): string[] {
       if (character === '}' && --depth > 0) continue
       parts.push(text.slice(partStart, at))
       partStart = at + 1
-      if (parts.length > mostAlternatives) throw tooMany()
+      if (parts.length > maxAlternatives) throw tooMany()
       if (character === ',') continue
       const inner: string[] = []
       for (const part of parts.splice(0)) {
         inner.push(...expandBraces(part, level + 1))
-        if (inner.length > mostAlternatives) throw tooMany()
+        if (inner.length > maxAlternatives) throw tooMany()
       }
       results = products(results, inner)
       copied = at + 1
@@ -129,7 +129,7 @@ function expandBraces(text: string, level = 0): string[] {
 }
 
 function products(before: readonly string[], after: readonly string[]): string[] {
-  if (before.length * after.length > mostAlternatives) throw tooMany()
+  if (before.length * after.length > maxAlternatives) throw tooMany()
   return before.flatMap((first) => after.map((rest) => first + rest))
 }
 

@@ -7,7 +7,7 @@ import { readCommand } from './machine-commands.ts'
 import { received } from './received.ts'
 
 /** Of what steps left in `GITLAB_ENV`: more is not read. */
-const mostBytes = 1024 * 1024
+const maxBytes = 1024 * 1024
 
 /** Looks up, once, what a job's steps left in `GITLAB_ENV`. */
 export class LateVariablesReader {
@@ -30,11 +30,11 @@ export class LateVariablesReader {
   async #left({ environment, log, signal }: FileStageWork): Promise<string> {
     const chunks: Buffer[] = []
     const what = 'reading what was left in GITLAB_ENV'
-    const command = readCommand(this.#plan.jobEnvFile, mostBytes + 1)
+    const command = readCommand(this.#plan.jobEnvFile, maxBytes + 1)
     for await (const chunk of received({ environment, what, command, signal })) chunks.push(chunk)
     const left = Buffer.concat(chunks)
-    if (left.length <= mostBytes) return left.toString()
-    await log.warning(`GITLAB_ENV holds more than ${mostBytes} bytes: artifacts and caches do not see its variables`)
+    if (left.length <= maxBytes) return left.toString()
+    await log.warning(`GITLAB_ENV holds more than ${maxBytes} bytes: artifacts and caches do not see its variables`)
     return ''
   }
 }

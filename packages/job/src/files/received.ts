@@ -2,7 +2,7 @@ import type { FileTransfer, JobEnvironment, ScriptEnd } from '../job-environment
 import { bufferCollector } from './buffer-collector.ts'
 
 /** Output that was not asked for yet is kept up to this, so that machine and reader need not wait for each other. */
-const mostWaitingBytes = 1024 * 1024
+const maxWaitingBytes = 1024 * 1024
 const longestComplaint = 4096
 
 /** Thrown when a command that moves files failed on the machine. */
@@ -52,7 +52,7 @@ export async function* received({
         waitingBytes += chunk.length
         bufferCollector.passed(chunk.length)
         onChunk()
-        if (waitingBytes < mostWaitingBytes) return
+        if (waitingBytes < maxWaitingBytes) return
         return new Promise<void>((resolve) => (onRead = resolve))
       },
       stderr: (chunk) => {
@@ -70,7 +70,7 @@ export async function* received({
       const chunk = waiting.shift()
       if (chunk !== undefined) {
         waitingBytes -= chunk.length
-        if (waitingBytes < mostWaitingBytes / 2) onRead()
+        if (waitingBytes < maxWaitingBytes / 2) onRead()
         yield chunk
       } else if (outcome === undefined) await new Promise<void>((resolve) => (onChunk = resolve))
       else break

@@ -17,7 +17,7 @@ export interface SelectedFilesOptions {
 }
 
 /** Of one kind: a job may have made thousands. */
-const mostRemarks = 10
+const maxRemarks = 10
 
 /** Names that go to the machine at once. */
 const namesAtOnce = 64 * 1024
@@ -56,7 +56,7 @@ export class SelectedFiles {
 
   #remark(text: string): void {
     if (this.#remarks.has(text)) return
-    if (this.#remarks.size < mostRemarks) this.#remarks.add(text)
+    if (this.#remarks.size < maxRemarks) this.#remarks.add(text)
     else this.#moreRemarks += 1
   }
 

@@ -48,9 +48,9 @@ export interface LoginScriptOptions {
 export const loginCommand: string = `exec env -i PATH=${fixedPath} "SSH_CONNECTION=$SSH_CONNECTION" sh`
 
 /** More would be more than a shell's start-up files are. */
-const mostFiles = 1000
-const mostNames = 500
-const mostProcesses = 2000
+const maxFiles = 1000
+const maxNames = 500
+const maxProcesses = 2000
 
 /**
  * A script for `sh`, run by {@link loginCommand}, that looks at what a login keeps, as `readLoginReport` reads it. It
@@ -91,7 +91,7 @@ const look = `rc_each() {
 rc_look() {
   set -- "$1" "$PWD"
   rc_names=$(for rc_f in ${files.join(' ')}; do if [ -e "$rc_f" ] || [ -h "$rc_f" ]; then printf '%s\\n' "$rc_f"; fi; done
-    find ${directories.join(' ')} ! -type d ! -name '*[!A-Za-z0-9._@:+~-]*' | grep -v '[^A-Za-z0-9._@:+~/-]' | LC_ALL=C sort | head -n ${mostFiles})
+    find ${directories.join(' ')} ! -type d ! -name '*[!A-Za-z0-9._@:+~-]*' | grep -v '[^A-Za-z0-9._@:+~/-]' | LC_ALL=C sort | head -n ${maxFiles})
   for rc_f in $rc_names; do rc_each "$rc_f"; done
   rc_odd=$(find ${directories.join(' ')} -name '*[!A-Za-z0-9._@:+~-]*' | wc -l); printf 'part odd\\t%s\\n' "$((rc_odd))"
   if [ $rc_how != none ]; then
@@ -99,7 +99,7 @@ rc_look() {
     atq | while read -r rc_j rc_x; do printf 'part at %s\\t\\n' "$rc_j"; done
     if [ -e /var/lib/systemd/linger/"$(id -un)" ]; then printf 'part linger\\t\\n'; fi
   fi
-  for rc_f in * .[!.]*; do case $rc_f in *[!A-Za-z0-9._@:+~-]*) continue ;; esac; if [ -e "$rc_f" ]; then printf 'name %s\\n' "$rc_f"; fi; done | head -n ${mostNames}
+  for rc_f in * .[!.]*; do case $rc_f in *[!A-Za-z0-9._@:+~-]*) continue ;; esac; if [ -e "$rc_f" ]; then printf 'name %s\\n' "$rc_f"; fi; done | head -n ${maxNames}
   if [ "$1" != keep ]; then return; fi
   mkdir -p "$rc_d"; rm -f "$rc_d"/login.tar "$rc_d"/crontab
   if [ "$rc_names" ]; then tar -cf "$rc_d"/login.tar $rc_names; fi
@@ -108,7 +108,7 @@ rc_look() {
   if read -r rc_boot </proc/sys/kernel/random/boot_id; then echo "boot $rc_boot"; fi
   for rc_x in /proc/[0-9]*; do
     if [ -O "$rc_x" ]; then rc_stat \${rc_x#/proc/}; set -- \${rc_s##*) }; if [ "\${20}" ]; then echo "process \${rc_x#/proc/}:\${20}"; fi; fi
-  done | head -n ${mostProcesses}
+  done | head -n ${maxProcesses}
 }`
 
 /** Jobs' own limits begin at 2^58 bytes. */

@@ -7,8 +7,8 @@ const longestLine = 8192
  * Characters that are kept for the next manager: of what a login prints, and with lines and warnings. Sections and
  * errors are few, and are always said.
  */
-const mostAside = 256 * 1024
-const mostSaid = 1024 * 1024
+const maxAside = 256 * 1024
+const maxSaid = 1024 * 1024
 
 const reset = '\x1b[0;m'
 const clearLine = '\x1b[0K'
@@ -133,7 +133,7 @@ export class JobLog {
    */
   aside(bytes: Buffer): void | Promise<void> {
     if (bytes.length === 0 || this.#replay !== undefined) return
-    if (this.#saidLength + bytes.length > mostAside) return this.#cut()
+    if (this.#saidLength + bytes.length > maxAside) return this.#cut()
     this.#atLineStart = bytes[bytes.length - 1] === 0x0a
     const isCommitted = this.#pending === '' && this.#committed.said === this.#said.length
     void this.flush()
@@ -145,12 +145,12 @@ export class JobLog {
   }
 
   line(text: string): void {
-    if (this.#saidLength + this.#pending.length > mostSaid) this.#cut()
+    if (this.#saidLength + this.#pending.length > maxSaid) this.#cut()
     else this.#say(`${shortened(text)}\n`)
   }
 
   warning(text: string): void {
-    if (this.#saidLength + this.#pending.length > mostSaid) this.#cut()
+    if (this.#saidLength + this.#pending.length > maxSaid) this.#cut()
     else this.#say(`${clearLine}\x1b[0;33mWARNING: ${shortened(text)}${reset}\n`)
   }
 

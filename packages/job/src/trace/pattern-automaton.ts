@@ -15,7 +15,7 @@ const nothing = Buffer.alloc(0)
  * Nodes with a full row of transitions, 1 KiB each: the shallow ones, where nearly all time is spent. More rows are no
  * faster on log text, and every job has its own.
  */
-const mostRows = 32
+const maxRows = 32
 
 /**
  * An Aho-Corasick automaton over bytes: after each byte its state is the longest end of the text that begins a pattern,
@@ -46,17 +46,17 @@ export class PatternAutomaton {
   /** `patterns` hold no empty one. */
   constructor(patterns: readonly Pattern[]) {
     this.#patterns = patterns.toSorted((a, b) => a.bytes.compare(b.bytes))
-    const mostNodes = patterns.reduce((sum, { bytes }) => sum + bytes.length, 1)
-    this.#label = new Uint8Array(mostNodes)
-    this.#firstChild = new Int32Array(mostNodes + 1)
-    this.#failure = new Int32Array(mostNodes)
-    this.ends = new Uint8Array(mostNodes)
-    this.#depth = new Int32Array(mostNodes)
-    this.#owner = new Int32Array(mostNodes)
-    this.#secretLength = new Int32Array(mostNodes)
-    this.#rowCount = Math.min(mostRows, mostNodes)
+    const maxNodes = patterns.reduce((sum, { bytes }) => sum + bytes.length, 1)
+    this.#label = new Uint8Array(maxNodes)
+    this.#firstChild = new Int32Array(maxNodes + 1)
+    this.#failure = new Int32Array(maxNodes)
+    this.ends = new Uint8Array(maxNodes)
+    this.#depth = new Int32Array(maxNodes)
+    this.#owner = new Int32Array(maxNodes)
+    this.#secretLength = new Int32Array(maxNodes)
+    this.#rowCount = Math.min(maxRows, maxNodes)
     this.#rows = new Int32Array(this.#rowCount * 256)
-    this.#build(mostNodes)
+    this.#build(maxNodes)
   }
 
   /** The state after `byte`. */
@@ -80,10 +80,10 @@ export class PatternAutomaton {
     return state === 0 ? nothing : this.#patterns[this.#owner[state]!]!.bytes.subarray(0, this.#depth[state])
   }
 
-  #build(mostNodes: number): void {
+  #build(maxNodes: number): void {
     // A node stands for the sorted patterns that agree up to its depth: those from #owner[node] up to, not including,
     // last[node].
-    const last = new Int32Array(mostNodes)
+    const last = new Int32Array(maxNodes)
     last[0] = this.#patterns.length
     let nodes = 1
     for (let node = 0; node < nodes; node++) {

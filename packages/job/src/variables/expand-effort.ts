@@ -5,7 +5,7 @@ export class ShellExpandError extends Error {
 }
 
 /** A tenth of a second, about. */
-const mostSteps = 1_000_000
+const maxSteps = 1_000_000
 
 /**
  * How much work the texts of one job may make together: they come from the job, and it is the process of all jobs that
@@ -20,6 +20,6 @@ export class ExpandEffort {
    */
   spend(steps: number): void {
     this.#steps += steps
-    if (this.#steps > mostSteps) throw new ShellExpandError('it takes longer than a name or a path may')
+    if (this.#steps > maxSteps) throw new ShellExpandError('it takes longer than a name or a path may')
   }
 }

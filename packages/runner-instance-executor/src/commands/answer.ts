@@ -7,10 +7,10 @@ const fewBytes = 16 * 1024
  */
 export class Answer {
   #text = ''
-  readonly #mostBytes: number
+  readonly #maxBytes: number
 
-  constructor(mostBytes: number = fewBytes) {
-    this.#mostBytes = mostBytes
+  constructor(maxBytes: number = fewBytes) {
+    this.#maxBytes = maxBytes
   }
 
   get text(): string {
@@ -19,8 +19,8 @@ export class Answer {
 
   /** A sink. Thrown: an `Error` once there are more bytes than allowed, 16 KiB by default. */
   readonly take = (chunk: Buffer): void => {
-    if (this.#text.length + chunk.length > this.#mostBytes)
-      throw new Error(`the instance answered more than ${this.#mostBytes} bytes`)
+    if (this.#text.length + chunk.length > this.#maxBytes)
+      throw new Error(`the instance answered more than ${this.#maxBytes} bytes`)
     this.#text += chunk.toString('latin1')
   }
 }

@@ -32,10 +32,10 @@ export class LastOutput {
   }
 
   /**
-   * Calls `act` once nothing has come for {@link lastOutputMs}, or after `mostMs`: what lives on may print for ever.
+   * Calls `act` once nothing has come for {@link lastOutputMs}, or after `maxMs`: what lives on may print for ever.
    * The result ends the wait.
    */
-  whenSilent(act: () => void, mostMs: number = Number.POSITIVE_INFINITY): CancelTimer {
+  whenSilent(act: () => void, maxMs: number = Number.POSITIVE_INFINITY): CancelTimer {
     const clock = this.#clock
     let spentMs = 0
     let lookedAt = clock.now()
@@ -45,12 +45,12 @@ export class LastOutput {
       // Time in which this process stood still is none in which it listened.
       spentMs += Math.min(now - lookedAt, lastOutputMs)
       lookedAt = now
-      if (spentMs >= mostMs) {
+      if (spentMs >= maxMs) {
         act()
         return
       }
       const leftMs = this.#untaken > 0 ? lastOutputMs : this.#cameAt + lastOutputMs - now
-      if (leftMs > 0) cancel = clock.after(Math.min(leftMs, mostMs - spentMs), look)
+      if (leftMs > 0) cancel = clock.after(Math.min(leftMs, maxMs - spentMs), look)
       else cancel = clock.after(0, confirm)
     }
     // A timer that comes late is seen before what came meanwhile.
@@ -58,7 +58,7 @@ export class LastOutput {
       if (this.#untaken === 0 && clock.now() >= this.#cameAt + lastOutputMs) act()
       else look()
     }
-    let cancel = clock.after(Math.min(lastOutputMs, mostMs), look)
+    let cancel = clock.after(Math.min(lastOutputMs, maxMs), look)
     return () => cancel()
   }
 }

@@ -23,9 +23,9 @@ export interface CommandRun {
  * Longest wait for the last word of a command that came to its own end, milliseconds: it has said it, unless it was
  * replaced by another program.
  */
-const mostLastWordMs = 60_000
+const maxLastWordMs = 60_000
 /** The same for one that was ended, and may have said none: what it left may print for ever. */
-const mostLastOutputMs = 10_000
+const maxLastOutputMs = 10_000
 
 /**
  * Runs a command on a channel of its own. It ends when it has ended and said its last word; whatever else holds its
@@ -60,7 +60,7 @@ export async function runCommand(connection: Connection, run: CommandRun): Promi
       await new Promise<void>((resolve, reject) => {
         const cancel = lastOutput.whenSilent(
           resolve,
-          'code' in status && status.code === 0 ? mostLastWordMs : mostLastOutputMs,
+          'code' in status && status.code === 0 ? maxLastWordMs : maxLastOutputMs,
         )
         onOutput = () => isComplete() && resolve()
         // What is relayed may come after all else.

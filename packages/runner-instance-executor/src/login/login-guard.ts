@@ -63,10 +63,10 @@ interface Login {
 }
 
 /** Logins that are remembered. Of one that is forgotten nothing is known when its next job comes. */
-const mostLogins = 2000
+const maxLogins = 2000
 /** How long a look, or ending what was left, may take. */
 const limitMs = 30_000
-const mostAnswerBytes = 1024 * 1024
+const maxAnswerBytes = 1024 * 1024
 /** How long what follows a job may take, restoring included. */
 const tidyMs = 10_000
 /** A look costs as much as a short job: it waits so long for another job of the project. */
@@ -281,7 +281,7 @@ export class LoginGuard {
     const { clock } = this.#options
     const key = createHash('sha256').update(keyOf(connection, instanceId)).digest('hex').slice(0, 16)
     const nonce = randomBytes(16).toString('hex')
-    const answer = new Answer(mostAnswerBytes)
+    const answer = new Answer(maxAnswerBytes)
     using limit = deadline(clock, limitMs, () => new Error(`no answer within ${limitMs / 1000} s`), signal)
     await runCommand(connection, {
       command: loginCommand,
@@ -304,7 +304,7 @@ export class LoginGuard {
     this.#logins.delete(key)
     this.#logins.set(key, login)
     for (const [oldest, { active }] of this.#logins) {
-      if (this.#logins.size <= mostLogins) break
+      if (this.#logins.size <= maxLogins) break
       if (active.size === 0) this.#logins.delete(oldest)
     }
     return login

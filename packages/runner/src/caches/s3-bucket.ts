@@ -37,7 +37,7 @@ export interface S3Answer {
 }
 
 /** Tries of one request, as GitLab's runner has them. */
-const mostTries = 3
+const maxTries = 3
 const betweenTriesMs = 1000
 /** How long a server may be silent. */
 const silenceMs = 60_000
@@ -64,7 +64,7 @@ export class S3Bucket {
     for (let tries = 1; ; tries++) {
       const outcome = await this.#try(request, accepted, signal)
       if (!('error' in outcome)) return outcome
-      if (outcome.error.code === 'refused' || tries === mostTries) throw outcome.error
+      if (outcome.error.code === 'refused' || tries === maxTries) throw outcome.error
       await delay(clock, outcome.waitMs ?? betweenTriesMs * (1 + random()), signal)
     }
   }

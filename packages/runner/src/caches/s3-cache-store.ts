@@ -24,7 +24,7 @@ export interface S3CacheStoreOptions {
 /** A store takes 10,000 parts: after each so many they are twice as large, which makes 484 GiB of those of 8 MiB. */
 const partsOfOneSize = 2000
 /** How often a download that breaks off is taken up again. */
-const mostBreaks = 3
+const maxBreaks = 3
 /** How long it may take to tell the store that an upload is given up. */
 const giveUpMs = 10_000
 
@@ -131,7 +131,7 @@ export class S3CacheStore implements CacheStore {
         return
       } catch (cause) {
         signal.throwIfAborted()
-        if (typeof etag !== 'string' || ++breaks > mostBreaks)
+        if (typeof etag !== 'string' || ++breaks > maxBreaks)
           throw new CacheError('unreachable', 'the download broke off', { cause })
         const from = { range: `bytes=${at}-`, 'if-match': etag }
         piece = (await this.#bucket.send({ method: 'GET', name, headers: from }, [206], signal)).body

@@ -51,7 +51,7 @@ export async function run(file: string, { takeover }: { readonly takeover: boole
       process.removeAllListeners('exit')
       process.exit(exitCode)
     },
-    mostStopMs: mostStopMs(settings),
+    maxStopMs: maxStopMs(settings),
   })
   // Whatever a plugin or a library left open must not keep a stopped process.
   setTimeout(() => process.exit(code), lingerMs).unref()
@@ -59,7 +59,7 @@ export async function run(file: string, { takeover }: { readonly takeover: boole
 }
 
 /** Longest time that a fast stop takes when all goes as configured, and a margin, milliseconds. */
-function mostStopMs({ shutdownTimeoutMs, runners }: Settings): number {
+function maxStopMs({ shutdownTimeoutMs, runners }: Settings): number {
   const removals = runners.map(
     ({ autoscaler }) => autoscaler.shutdownDeletionIntervalMs * (autoscaler.shutdownDeletionRetries + 1),
   )

@@ -41,7 +41,7 @@ beforeEach(() => {
     },
   }
   const endAtOnce = (code: number): void => void lines.push(`ends at once with ${code}`)
-  ended = untilStopped({ runner, process, clock, logger, endAtOnce, mostStopMs: 60_000 })
+  ended = untilStopped({ runner, process, clock, logger, endAtOnce, maxStopMs: 60_000 })
 })
 
 test('a signal stops, and the report decides the exit code', async () => {

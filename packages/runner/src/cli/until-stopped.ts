@@ -13,13 +13,13 @@ export interface StopOptions {
   /** Ends the process at once: no listener of its end acts any more. */
   readonly endAtOnce: (code: number) => void
   /** Longest time that a stop after an unexpected error may take, milliseconds. */
-  readonly mostStopMs: number
+  readonly maxStopMs: number
 }
 
 /** Where one error comes from, more may come. After this many the process no longer waits for its stop. */
-const mostErrors = 1_000
+const maxErrors = 1_000
 /** Errors that are logged; more only repeat them. */
-const mostLoggedErrors = 10
+const maxLoggedErrors = 10
 
 /**
  * Resolves with the exit code once a signal has stopped the runner, or an error that nobody caught, or once other
@@ -29,7 +29,7 @@ const mostLoggedErrors = 10
  * nothing more is done: the process ends at once, as by SIGKILL, and the next start resumes. Only runners without state
  * are stopped in order first, within bounds.
  */
-export function untilStopped({ runner, process, clock, logger, endAtOnce, mostStopMs }: StopOptions): Promise<number> {
+export function untilStopped({ runner, process, clock, logger, endAtOnce, maxStopMs }: StopOptions): Promise<number> {
   const sequence = new StopSequence()
   let errors = 0
   return new Promise((resolve, reject) => {
@@ -55,12 +55,12 @@ export function untilStopped({ runner, process, clock, logger, endAtOnce, mostSt
         logger.error({ error }, 'unexpected error: the process ends, the next start resumes its jobs')
         return endAtOnce(exitCode.crashed)
       }
-      if (errors <= mostLoggedErrors)
+      if (errors <= maxLoggedErrors)
         logger.error({ error }, errors === 1 ? 'unexpected error, stopping' : 'unexpected error while stopping')
       const code = runner.keepsState === 'none' ? exitCode.failed : exitCode.crashed
-      if (errors > mostErrors) return endAtOnce(code)
+      if (errors > maxErrors) return endAtOnce(code)
       if (errors > 1) return
-      clock.after(mostStopMs, () => endAtOnce(code))
+      clock.after(maxStopMs, () => endAtOnce(code))
       if (runner.keepsState === 'none') return stop('fast')
       const end = (): void => endAtOnce(code)
       runner.stopStateless().then(end, end)

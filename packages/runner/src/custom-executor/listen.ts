@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { type Clock, delay } from '@runner-core/fleeting'
 
 /** The most bytes that the path of a Unix socket may have on every system. */
-const mostPathBytes = 100
+const maxPathBytes = 100
 /** From one look to the next while an earlier daemon ends, milliseconds. */
 const lookMs = 50
 
@@ -29,8 +29,8 @@ export async function listenAlone(
   clock: Clock,
 ): Promise<SoleServer | undefined> {
   const path = join(directory, 'socket')
-  if (Buffer.byteLength(path) > mostPathBytes)
-    throw new Error(`${path}: expected at most ${mostPathBytes} bytes, as a socket's path; name a shorter --directory`)
+  if (Buffer.byteLength(path) > maxPathBytes)
+    throw new Error(`${path}: expected at most ${maxPathBytes} bytes, as a socket's path; name a shorter --directory`)
   const { ProcessLock } = await import('@runner-core/fleeting/sqlite').catch((cause: unknown) => {
     throw new Error(`the daemon needs a Node.js with node:sqlite (22.15 or newer), got ${process.version}`, { cause })
   })

@@ -33,7 +33,7 @@ export interface ShimDaemonOptions {
 
 /** How often it is looked whether anybody is still there, milliseconds at most. */
 const lookIntervalMs = 1_000
-const mostRequestBytes = 64 * 1024
+const maxRequestBytes = 64 * 1024
 
 /** Has the machines between the calls that a GitLab Runner makes for its jobs. */
 export class ShimDaemon {
@@ -91,7 +91,7 @@ export class ShimDaemon {
         else void this.#answer(socket, line, gone.signal)
         isCalled = true
       }
-      if (text.length > mostRequestBytes) socket.destroy()
+      if (text.length > maxRequestBytes) socket.destroy()
     })
   }
 

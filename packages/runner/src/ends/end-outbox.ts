@@ -295,7 +295,7 @@ export class EndOutbox {
         // Of a job that was lost the coordinator had heard from the process that ran it.
         isAccepted: end.hasNoTrace === true,
         withTrace: end.hasNoTrace !== true,
-        mostTries: Number.POSITIVE_INFINITY,
+        maxTries: Number.POSITIVE_INFINITY,
         clock,
         random,
         logger,
@@ -327,8 +327,8 @@ function withoutTail(ended: EndedJob): KeptEnd {
   return { outcome, size: trace.size, crc32: trace.crc32, tailAt: tailStart(ended), tail: '' }
 }
 
-function readFile(tails: KeptTails | undefined, name: string, offset: number, mostBytes: number): Promise<Buffer> {
+function readFile(tails: KeptTails | undefined, name: string, offset: number, maxBytes: number): Promise<Buffer> {
   if (tails === undefined)
     throw new StateError('unavailable', 'the rest of a log is in a file, and no state is kept now')
-  return tails.read(name, offset, mostBytes)
+  return tails.read(name, offset, maxBytes)
 }

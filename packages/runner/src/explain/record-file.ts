@@ -11,9 +11,9 @@ const batchMs = 500
 /** Then a new file is begun, and the one before the last goes. Some 10,000 entries. */
 const largestBytes = 4 * 1024 * 1024
 /** Entries of each kind that wait while a file system does not answer; older ones are left out. */
-const mostWaiting = 10_000
+const maxWaiting = 10_000
 /** A stop waits no longer than this for a file system that does not answer. */
-const mostFlushMs = 5_000
+const maxFlushMs = 5_000
 const fileName = 'decisions.jsonl'
 const olderName = 'decisions.1.jsonl'
 
@@ -47,21 +47,21 @@ export class RecordFile implements RecordSink {
   decision(decision: Decision): void {
     if (this.#isClosed) return
     this.#decisions.push(decision)
-    if (this.#decisions.length > mostWaiting) this.#decisions.shift()
+    if (this.#decisions.length > maxWaiting) this.#decisions.shift()
     this.#writeSoon()
   }
 
   job(history: JobHistory): void {
     if (this.#isClosed) return
     this.#jobs.set(history.job, history)
-    if (this.#jobs.size > mostWaiting) this.#jobs.delete(this.#jobs.keys().next().value!)
+    if (this.#jobs.size > maxWaiting) this.#jobs.delete(this.#jobs.keys().next().value!)
     this.#writeSoon()
   }
 
   /** Resolves when all is written, or cannot be, in five seconds at most. */
   async flush(): Promise<void> {
     const patience = new AbortController()
-    await Promise.race([this.#writeAll(), delay(this.#options.clock, mostFlushMs, patience.signal).catch(() => {})])
+    await Promise.race([this.#writeAll(), delay(this.#options.clock, maxFlushMs, patience.signal).catch(() => {})])
     patience.abort()
   }
 

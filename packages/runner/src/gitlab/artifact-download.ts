@@ -5,7 +5,7 @@ import { ArtifactDownloadError, type ArtifactDownloadErrorCode } from '@runner-c
 import type { Dispatcher } from 'undici'
 import { type ConnectionOptions, openRoute, type Route } from './connections.ts'
 import { RedirectError, type RedirectGuard } from './redirect-guard.ts'
-import { askedWaitMs, backoffMs, isWorthRetrying, mostTries } from './retry-wait.ts'
+import { askedWaitMs, backoffMs, isWorthRetrying, maxTries } from './retry-wait.ts'
 
 export interface ArtifactDownloadOptions {
   /** The way to the coordinator. */
@@ -26,7 +26,7 @@ export interface ArtifactDownloadOptions {
 }
 
 /** As many as Go follows. */
-const mostRedirects = 10
+const maxRedirects = 10
 /** Of an answer that is an error. */
 const longestMessageBytes = 300
 
@@ -75,8 +75,8 @@ export async function downloadArtifact(options: ArtifactDownloadOptions): Promis
     answer.body.destroy()
     await close()
     if (next === undefined) throw failure
-    if (redirects === mostRedirects)
-      throw new ArtifactDownloadError('failed', `redirected more than ${mostRedirects} times`)
+    if (redirects === maxRedirects)
+      throw new ArtifactDownloadError('failed', `redirected more than ${maxRedirects} times`)
     try {
       await guard.check(url, next)
     } catch (error) {
@@ -117,7 +117,7 @@ async function askPatiently(
     // Whoever reads it hears of it; one that is not read to its end need not.
     body.on('error', () => {})
     const answer: Answer = { status: statusCode, headers: answered, body }
-    if (!isWorthRetrying(statusCode) || tries === mostTries) return answer
+    if (!isWorthRetrying(statusCode) || tries === maxTries) return answer
     body.destroy()
     await delay(clock, askedWaitMs({ headers: answered }, clock.wallTime()) ?? backoffMs(tries, random), signal)
   }

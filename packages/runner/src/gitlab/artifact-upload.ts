@@ -26,9 +26,9 @@ export interface ArtifactUploadOptions {
 }
 
 /** Tries in all, and where the server says that it is not available now. */
-const mostTries = 3
-const mostUnavailableTries = 6
-const mostRedirects = 5
+const maxTries = 3
+const maxUnavailableTries = 6
+const maxRedirects = 5
 const shortestWaitMs = 1000
 const longestWaitMs = 5000
 /** A server may take its time to put an archive away before it answers. */
@@ -60,7 +60,7 @@ export async function uploadArtifact(upload: ArtifactUpload, options: ArtifactUp
       if (status === 201) return words(status)
       if (status === 307 || status === 308) {
         const location = readLocation(headers.location, url)
-        if (location === undefined || redirects++ === mostRedirects)
+        if (location === undefined || redirects++ === maxRedirects)
           throw new ArtifactUploadError('failed', `${url.host} answered ${words(status)} to nowhere, or too often`)
         await options.redirects.check(url, location).catch((error: unknown) => {
           throw notFollowed(error)
@@ -190,13 +190,13 @@ function judge(outcome: Outcome, url: URL, clock: Clock): Judgement {
     const { error } = outcome
     const isHopeless = error.code === 'untrusted'
     return {
-      retries: isHopeless ? 1 : mostTries,
+      retries: isHopeless ? 1 : maxTries,
       failure: new ArtifactUploadError('failed', `failed: ${error.message}`, { cause: error }),
     }
   }
   const { answer } = outcome
   const isUnavailable = answer.status === 503 || answer.status === 429
-  const retries = isUnavailable ? mostUnavailableTries : isWorthRetrying(answer.status) ? mostTries : 1
+  const retries = isUnavailable ? maxUnavailableTries : isWorthRetrying(answer.status) ? maxTries : 1
   const wording = answer.status === 503 ? 'service unavailable' : 'failed'
   return {
     retries,

@@ -4,7 +4,7 @@ import { outcomeUpdate } from './failure-reason.ts'
 import type { JobApiClient } from './job-api-client.ts'
 import { JobApiError } from './job-api-error.ts'
 import { isNotOurs, type JobReply, saysOver, statusError } from './job-reply.ts'
-import { mostCorrections, type TraceUpload } from './trace-upload.ts'
+import { maxCorrections, type TraceUpload } from './trace-upload.ts'
 import { defaultIntervalMs } from './upload-schedule.ts'
 
 /** Whether the coordinator has taken the end of a job; if not, what it said or did last. */
@@ -22,19 +22,19 @@ export interface DeliveryOptions {
   /** False: nothing is known of its trace. Default true. */
   readonly withTrace?: boolean
   /** Failures in a row after which no more is tried, ≥ 1. */
-  readonly mostTries: number
+  readonly maxTries: number
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
 }
 
 /** Times that the whole trace is sent again because its checksum is another on the server. */
-const mostMismatches = 5
+const maxMismatches = 5
 /**
  * From so many failures in a row on, the end is told without a trace that the server fails to take: a lost line is
  * better than a job that never ends.
  */
-const mostTraceTries = 5
+const maxTraceTries = 5
 /** A server that works on a trace gives up after 5 minutes itself. */
 const longestUnfinishedMs = 10 * 60_000
 const longestBackoffMs = 60 * 60_000
@@ -49,12 +49,12 @@ export async function deliverOutcome(options: DeliveryOptions, signal?: AbortSig
   const delivery = new OutcomeDelivery(options, signal)
   for (let failures = 0; ; ) {
     try {
-      const delivered = await delivery.attempt({ isLastTry: failures + 1 >= options.mostTries })
+      const delivered = await delivery.attempt({ isLastTry: failures + 1 >= options.maxTries })
       if (delivered) return delivered
       failures = 0
     } catch (error) {
       failures += 1
-      if (failures >= options.mostTries || signal?.aborted) return { delivered: false, error: error as Error }
+      if (failures >= options.maxTries || signal?.aborted) return { delivered: false, error: error as Error }
       options.logger.warn({ job: options.job.id, failures, error }, 'end of job not delivered yet')
       const backoffMs = Math.min(1000 * 2 ** (failures - 1), longestBackoffMs) * (1 - options.random() / 2)
       const askedMs = error instanceof JobApiError ? (error.retryAfterMs ?? 0) : 0
@@ -138,7 +138,7 @@ export class OutcomeDelivery {
         const { status } = reply
         if (status === 416) corrections += 1
         isRefused = saysOver(reply) || refusals.includes(status)
-        if (corrections > mostCorrections || (status !== 202 && status !== 416)) throw statusError('trace', reply)
+        if (corrections > maxCorrections || (status !== 202 && status !== 416)) throw statusError('trace', reply)
       }
       this.#traceFailures = 0
       return true
@@ -146,7 +146,7 @@ export class OutcomeDelivery {
       if (this.#signal?.aborted) throw error
       const isFinal = !(error instanceof JobApiError) || isRefused
       this.#traceFailures += 1
-      if (!isFinal && !isLastTry && this.#traceFailures < mostTraceTries) throw error
+      if (!isFinal && !isLastTry && this.#traceFailures < maxTraceTries) throw error
       // Where the end cannot be told either, it is not the trace that the server fails to take.
       this.#traceFailures = 0
       if (isFinal) this.#withTrace = false
@@ -173,7 +173,7 @@ export class OutcomeDelivery {
   #startAgain(): void {
     const { upload, job, logger } = this.#options
     this.#mismatches += 1
-    this.#withTrace = this.#mismatches <= mostMismatches
+    this.#withTrace = this.#mismatches <= maxMismatches
     upload.rewind()
     logger.warn({ job: job.id, mismatches: this.#mismatches }, 'trace is another on the coordinator')
   }

@@ -244,7 +244,7 @@ export class JobApiClient {
   #patientSend(mayPark: boolean): Send {
     return async (dispatcher, request, signal) => {
       const startedAt = this.#clock.now()
-      const patienceMs = pollPatienceMs(this.#pollTimes, { mayPark, mostMs: this.#pollTimeoutMs })
+      const patienceMs = pollPatienceMs(this.#pollTimes, { mayPark, maxMs: this.#pollTimeoutMs })
       const tooLate = (): JobApiError => {
         // The next request is not parked, so that its answer shows at once whether the server is there.
         this.#lastUpdate = undefined

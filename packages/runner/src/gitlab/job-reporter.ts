@@ -13,7 +13,7 @@ import { JobAbort, type JobAbortCode } from './job-abort.ts'
 import type { JobApiClient } from './job-api-client.ts'
 import { JobApiError } from './job-api-error.ts'
 import { isNotOurs, type JobReply, saysOver, statusError } from './job-reply.ts'
-import { mostCorrections, pieceBytes, type SentTrace, TraceUpload } from './trace-upload.ts'
+import { maxCorrections, pieceBytes, type SentTrace, TraceUpload } from './trace-upload.ts'
 import { UploadSchedule } from './upload-schedule.ts'
 
 export interface JobReporterOptions {
@@ -39,7 +39,7 @@ export interface JobReporterOptions {
 }
 
 /** About a minute in all: half of the time after which a server hands a job out again that nobody took. */
-const mostAcceptTries = 8
+const maxAcceptTries = 8
 const firstAcceptWaitMs = 500
 
 /**
@@ -137,7 +137,7 @@ export class JobReporter {
     const { client, job, trace, finalUpdateRetryLimit = 10, random = Math.random } = this.#options
     const { aborted, reason } = this.aborted
     if (aborted && (reason as JobAbort).code === 'refused') return { delivered: false, error: reason as JobAbort }
-    const mostTries = aborted ? 1 : finalUpdateRetryLimit
+    const maxTries = aborted ? 1 : finalUpdateRetryLimit
     return await deliverOutcome(
       {
         client,
@@ -146,7 +146,7 @@ export class JobReporter {
         upload: this.#upload,
         outcome,
         isAccepted: this.#isAccepted,
-        mostTries,
+        maxTries,
         clock: this.#clock,
         random,
         logger: this.#logger,
@@ -167,7 +167,7 @@ export class JobReporter {
         if (!(error instanceof JobApiError)) throw error
         failure = error
       }
-      if (tries === mostAcceptTries) throw failure
+      if (tries === maxAcceptTries) throw failure
       await delay(this.#clock, Math.max(firstAcceptWaitMs * 2 ** (tries - 1), failure.retryAfterMs ?? 0), signal)
     }
   }
@@ -221,7 +221,7 @@ export class JobReporter {
       if (isPiece ? saysOver(reply) : isRefusal(reply)) this.#abort('refused')
       else if (isPiece && reply.status === 403) await this.#askWhetherOurs()
       this.#corrections = reply.status === 416 ? this.#corrections + 1 : 0
-      const isCorrected = this.#corrections > 0 && this.#corrections <= mostCorrections
+      const isCorrected = this.#corrections > 0 && this.#corrections <= maxCorrections
       if (reply.status >= 300 && !isCorrected) throw statusError(isPiece ? 'trace' : 'sign of life', reply)
       this.#schedule.contacted(this.#clock.now(), {
         unsentBytes: upload.unsentBytes,

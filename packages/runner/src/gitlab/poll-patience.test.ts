@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type PollTimes, pollPatienceMs, withPoll } from './poll-patience.ts'
 
-const parked = { mayPark: true, mostMs: 600_000 }
+const parked = { mayPark: true, maxMs: 600_000 }
 
 test('the first request is waited for a minute longer than GitLab parks it', () => {
   expect(pollPatienceMs([], parked)).toBe(110_000)
@@ -22,12 +22,12 @@ test('the patience is never below what the last answers took, and never above it
       fc.array(fc.nat(1_000_000)),
       fc.boolean(),
       fc.integer({ min: 1, max: 600_000 }),
-      (all, mayPark, mostMs) => {
+      (all, mayPark, maxMs) => {
         const times = all.reduce<PollTimes>(withPoll, [])
         expect(times).toEqual(all.slice(-8))
-        const patience = pollPatienceMs(times, { mayPark, mostMs })
-        expect(patience).toBeLessThanOrEqual(mostMs)
-        expect(patience).toBeGreaterThanOrEqual(Math.min(mostMs, Math.max(60_000, ...times)))
+        const patience = pollPatienceMs(times, { mayPark, maxMs })
+        expect(patience).toBeLessThanOrEqual(maxMs)
+        expect(patience).toBeGreaterThanOrEqual(Math.min(maxMs, Math.max(60_000, ...times)))
       },
     ),
   )

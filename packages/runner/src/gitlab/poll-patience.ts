@@ -21,8 +21,8 @@ export function withPoll(times: PollTimes, tookMs: number): PollTimes {
  */
 export function pollPatienceMs(
   times: PollTimes,
-  { mayPark, mostMs }: { readonly mayPark: boolean; readonly mostMs: number },
+  { mayPark, maxMs }: { readonly mayPark: boolean; readonly maxMs: number },
 ): number {
   const seenMs = multiple * Math.max(0, ...times)
-  return Math.min(mostMs, Math.max(seenMs, slackMs + (mayPark ? documentedParkMs : 0)))
+  return Math.min(maxMs, Math.max(seenMs, slackMs + (mayPark ? documentedParkMs : 0)))
 }

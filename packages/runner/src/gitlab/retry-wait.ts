@@ -2,7 +2,7 @@ import { type Random, readRetryAfter } from '@runner-core/fleeting'
 import type { HttpAnswer } from './exchange.ts'
 
 /** Tries in all. */
-export const mostTries = 5
+export const maxTries = 5
 /** No server makes us wait longer than this at once. */
 const longestWaitMs = 10 * 60_000
 const longestBackoffMs = 60_000

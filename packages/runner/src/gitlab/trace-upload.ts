@@ -10,7 +10,7 @@ export const pieceBytes: number = 1024 * 1024
  * A server that corrects where the next piece begins is followed at once this many times in a row; from then on it is
  * just not working.
  */
-export const mostCorrections: number = 8
+export const maxCorrections: number = 8
 
 /** What the coordinator is known to have of a trace: its first bytes, and their CRC-32. JSON. */
 export interface SentTrace {

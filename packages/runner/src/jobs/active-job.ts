@@ -31,7 +31,7 @@ import type { SentTrace } from '../gitlab/trace-upload.ts'
 import type { JobPhase } from '../metrics/job-progress.ts'
 
 /** How long the log is held back until what it says is kept, milliseconds. */
-const mostKeepMs = 2000
+const maxKeepMs = 2000
 
 /**
  * What another process needs to go on with a job, beside the job itself and its slot. JSON, to be kept like the job's
@@ -431,7 +431,7 @@ export class ActiveJob {
     const said = this.#takeRun().said.length
     if (said === this.#keptSaid && this.#lineTimes === undefined) return
     void this.#checkpoint()
-    await atMost(clock, mostKeepMs, ends.settled())
+    await atMost(clock, maxKeepMs, ends.settled())
     this.#keptSaid = said
   }
 

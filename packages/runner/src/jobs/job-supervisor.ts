@@ -55,7 +55,7 @@ export interface JobSupervisorOptions {
 }
 
 /** How long the ends of jobs may take to be kept before what they left is left there, milliseconds. */
-const mostWipeMs = 10_000
+const maxWipeMs = 10_000
 
 /**
  * Runs the jobs of one runner: each from the moment it was handed out until its end has been reported, or waits to be.
@@ -283,7 +283,7 @@ export class JobSupervisor {
    * while.
    */
   async sweepsEnded(): Promise<void> {
-    await atMost(this.#options.clock, mostWipeMs, Promise.all(this.#wiping))
+    await atMost(this.#options.clock, maxWipeMs, Promise.all(this.#wiping))
     await this.#options.executor.sweepsEnded()
   }
 

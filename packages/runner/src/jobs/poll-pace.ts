@@ -57,7 +57,7 @@ const longestWaitMs = 60_000
  * So many follow-ups at once are no more than a queue in motion. A server that goes on so parks nothing and has no job
  * for us.
  */
-const mostFollowUps = 10
+const maxFollowUps = 10
 /** Then follow-ups are spread: so many in a check interval. */
 const followUpsPerInterval = 4
 /** After a conflict there may well be other jobs, but a server that only answers so must not be flooded. */
@@ -84,7 +84,7 @@ export function nextPace(
       if (!askAgain) return { ...firstPace, limit, nextAt: startedAt + checkIntervalMs }
       const shareMs = checkIntervalMs / followUpsPerInterval
       const followUpsPaidAt = Math.max(pace.followUpsPaidAt, now) + shareMs
-      return { ...firstPace, limit, nextAt: Math.max(now, followUpsPaidAt - mostFollowUps * shareMs), followUpsPaidAt }
+      return { ...firstPace, limit, nextAt: Math.max(now, followUpsPaidAt - maxFollowUps * shareMs), followUpsPaidAt }
     }
     case 'conflict':
       return { ...firstPace, limit: pace.limit, nextAt: now + Math.min(conflictWaitMs, checkIntervalMs) }

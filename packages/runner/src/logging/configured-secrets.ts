@@ -4,7 +4,7 @@ import type { Settings } from '../config/settings.ts'
 const secretKey = /(^|_)(password|passphrase|token|secret|private_key)$/i
 
 /** Shorter values of variables, such as `true`, are words of every log. */
-const leastVariableLength = 6
+const minVariableLength = 6
 
 /** What a configuration holds that no log may show. */
 export function secretsOf({ runners }: Settings): readonly string[] {
@@ -12,7 +12,7 @@ export function secretsOf({ runners }: Settings): readonly string[] {
     token,
     ...[s3.accessKey, s3.secretKey, s3.sessionToken].filter((secret) => secret !== undefined),
     ...(connector.password === undefined ? [] : [connector.password]),
-    ...environment.map(({ value }) => value).filter(({ length }) => length >= leastVariableLength),
+    ...environment.map(({ value }) => value).filter(({ length }) => length >= minVariableLength),
     ...namedSecrets(pluginConfig),
   ])
 }

@@ -33,7 +33,7 @@ const laterParts = ['acquisitionKey', 'checkpoint', 'end'] as const
 export type LaterPart = (typeof laterParts)[number]
 
 /** Managers in a row that died under the mark of a job. */
-const mostDeaths = 2
+const maxDeaths = 2
 
 export interface JobJournalOptions {
   readonly journal: Journal
@@ -130,7 +130,7 @@ export class JobJournal {
       const mark = open('mark') as { readonly deaths: number } | undefined
       const deaths = mark === undefined ? 0 : mark.deaths + 1
       this.#deaths.set(Number(id), deaths)
-      if (deaths >= mostDeaths) {
+      if (deaths >= maxDeaths) {
         jobs.push({ ...read(['acquisitionKey'])!, isPoison: true })
         continue
       }

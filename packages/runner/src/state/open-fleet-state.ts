@@ -21,8 +21,8 @@ import { isText, KeptMap } from './kept-map.ts'
 import { Seal } from './seal.ts'
 import { loadStateKey } from './state-key.ts'
 
-const mostHostKeys = 10_000
-const mostLogins = 2000
+const maxHostKeys = 10_000
+const maxLogins = 2000
 
 /** What of one runner outlives its process. */
 export interface FleetState {
@@ -109,14 +109,14 @@ export async function openFleetState(options: OpenFleetStateOptions): Promise<Fl
       hostKeys: await KeptMap.load({
         journal: lease,
         prefix: 'host key ',
-        most: mostHostKeys,
+        most: maxHostKeys,
         wallTime,
         isValue: isText,
       }),
       logins: await KeptMap.load({
         journal: lease,
         prefix: 'login ',
-        most: mostLogins,
+        most: maxLogins,
         wallTime,
         isValue: isKnownLogin,
       }),

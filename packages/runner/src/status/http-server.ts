@@ -21,7 +21,7 @@ export function isEverywhere({ host = '' }: ListenAddress): boolean {
 }
 
 /** Connections at once. The oldest is closed for one more, so that slow ones keep nobody out. */
-const mostConnections = 128
+const maxConnections = 128
 
 export interface StatusServerOptions {
   /** Other names that lead here, in lower case. */
@@ -72,8 +72,8 @@ export async function serveStatus(
   })
   const sockets = new Set<Socket>()
   server.on('connection', (socket) => {
-    if (sockets.size >= mostConnections)
-      for (const oldest of [...sockets].slice(0, sockets.size - mostConnections + 1)) oldest.destroy()
+    if (sockets.size >= maxConnections)
+      for (const oldest of [...sockets].slice(0, sockets.size - maxConnections + 1)) oldest.destroy()
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })

@@ -7,7 +7,7 @@ export type Replacement = readonly [text: string, name: string]
 /** A line that is longer is shortened, characters. */
 const longestLine = 500
 /** Of more lines that are alike only the first and the last few are kept. */
-const mostLines = 200
+const maxLines = 200
 const keptLines = 10
 
 /** The lines of a log as they are read, without what differs from run to run: times, ids, addresses, versions. */
@@ -20,7 +20,7 @@ export function normalLines(trace: string, replacements: readonly Replacement[])
     .reduce((text, [pattern, to]) => text.replaceAll(pattern, to), named)
     .split('\n')
     .map(shortened)
-  if (lines.length <= mostLines) return lines
+  if (lines.length <= maxLines) return lines
   const left = lines.slice(keptLines * 3, -keptLines)
   return [
     ...lines.slice(0, keptLines * 3),

@@ -19,7 +19,7 @@ export interface Hunted {
 /** Time for one run, and for loading. Who takes longer does not come to an end, milliseconds. */
 const stuckMs = 120_000
 /** Megabytes: who needs more grows without end. */
-const mostMemory = 1024
+const maxMemory = 1024
 
 interface Quarry {
   readonly mutant: Mutant
@@ -55,7 +55,7 @@ function play(order: HuntOrder, signal: AbortSignal | undefined): Promise<Found>
   return new Promise((resolve) => {
     const worker = new Worker(new URL('./mutant-worker.ts', import.meta.url), {
       workerData: order,
-      resourceLimits: { maxOldGenerationSizeMb: mostMemory },
+      resourceLimits: { maxOldGenerationSizeMb: maxMemory },
     })
     let runs = skip
     let isLoaded = false

@@ -194,7 +194,7 @@ export const runnerMutants: readonly Mutant[] = [
     name: 'an acceptance is tried once',
     breaks: 'jobs',
     file: runner('gitlab/job-reporter'),
-    find: 'if (tries === mostAcceptTries) throw failure',
+    find: 'if (tries === maxAcceptTries) throw failure',
     replace: 'if (tries > 0) throw failure',
   },
   {

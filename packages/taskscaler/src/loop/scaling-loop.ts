@@ -128,7 +128,7 @@ export class ScalingLoop {
     const now = clock.now()
     const pipeline: Pipeline = {
       begunAt: this.coming().map(({ since }) => since),
-      slotsPerInstance: this.#leastSlots(),
+      slotsPerInstance: this.#minSlots(),
       readyMs: this.readyTimes.estimateMs,
       launches: provisioner.launchState(),
       placements: provisioner.info.placements ?? [],
@@ -149,7 +149,7 @@ export class ScalingLoop {
   }
 
   /** Dates are estimates: with placements of several capacities, of the smallest. */
-  #leastSlots(): number {
+  #minSlots(): number {
     const { capacityPerInstance, maxUseCount, provisioner } = this.#options
     const { capacities, placements = [] } = provisioner.info
     const limits = { capacityPerInstance, maxUseCount, capacities }

@@ -16,7 +16,7 @@ export interface Pipeline {
 }
 
 /** What is late already is not expected sooner than this, milliseconds. */
-const leastDelayMs = 30_000
+const minDelayMs = 30_000
 
 /**
  * When to expect a slot for whom `position` others precede, ≥ 0: from the instances being made, in their order, then
@@ -29,7 +29,7 @@ export function promiseDate(position: number, pipeline: Pipeline, now: number): 
   const index = Math.floor(position / pipeline.slotsPerInstance)
   const begunAt = pipeline.begunAt[index] ?? launchAt(index - pipeline.begunAt.length, pipeline)
   const date = begunAt + readyMs
-  return Math.min(date > now ? date : now + Math.max(readyMs, leastDelayMs), now + pipeline.capMs)
+  return Math.min(date > now ? date : now + Math.max(readyMs, minDelayMs), now + pipeline.capMs)
 }
 
 /** When the `index`-th launch from now can go; `Infinity`: nobody knows. */
