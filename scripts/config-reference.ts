@@ -2,7 +2,7 @@
 // of a job.
 import { writeFileSync } from 'node:fs'
 import { configReference } from '../packages/runner/src/config/reference.ts'
-import { limitsReference } from '../packages/runner/src/gitlab/limits-reference.ts'
+import { limitsReference } from '../packages/runner/src/gitlab/payload/limits-reference.ts'
 
 writeFileSync(new URL('../docs/reference/config.md', import.meta.url), configReference())
 writeFileSync(new URL('../docs/reference/limits.md', import.meta.url), limitsReference())

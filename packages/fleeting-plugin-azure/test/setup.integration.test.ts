@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { newKeyPair } from '@runner-core/fleeting'
 import { expect, onTestFinished, test } from 'vitest'
-import { checkPlugins } from '../../runner/src/config/check-plugins.ts'
+import { checkPlugins } from '../../runner/src/config/checks/check-plugins.ts'
 import { parseConfig } from '../../runner/src/config/parse-config.ts'
 import { createInstanceGroup } from '../src/index.ts'
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { checkPlugins } from '../../runner/src/config/check-plugins.ts'
+import { checkPlugins } from '../../runner/src/config/checks/check-plugins.ts'
 import { parseConfig } from '../../runner/src/config/parse-config.ts'
 import { createInstanceGroup } from '../src/index.ts'
 

@@ -6,7 +6,7 @@
  */
 
 /** Configuration. */
-export type { FindPlugin } from './config/check-plugins.ts'
+export type { FindPlugin } from './config/checks/check-plugins.ts'
 export { loadConfig } from './config/load-config.ts'
 export { type ConfigSource, type ParsedConfig, parseConfig } from './config/parse-config.ts'
 export { ConfigError, describeProblem, type Problem } from './config/problem.ts'
@@ -22,19 +22,19 @@ export type {
 /** What would be done about a runner's instances now. */
 export { type FleetPlan, type FleetPlanOptions, readFleetPlan } from './fleet/fleet-plan.ts'
 /** GitLab's job API. */
-export type { Delivery } from './gitlab/deliver-outcome.ts'
-export { JobAbort, type JobAbortCode } from './gitlab/job-abort.ts'
+export { JobApiError, type JobApiErrorCode } from './gitlab/http/job-api-error.ts'
+export type { Environment } from './gitlab/http/proxy.ts'
 export {
   JobApiClient,
   type JobApiClientOptions,
   type JobRequestAnswer,
   type JobUpdate,
 } from './gitlab/job-api-client.ts'
-export { JobApiError, type JobApiErrorCode } from './gitlab/job-api-error.ts'
 export type { JobReply } from './gitlab/job-reply.ts'
-export { JobReporter, type JobReporterOptions } from './gitlab/job-reporter.ts'
-export type { JobCredentials } from './gitlab/parse-job.ts'
-export type { Environment } from './gitlab/proxy.ts'
+export type { JobCredentials } from './gitlab/payload/parse-job.ts'
+export type { Delivery } from './gitlab/report/deliver-outcome.ts'
+export { JobAbort, type JobAbortCode } from './gitlab/report/job-abort.ts'
+export { JobReporter, type JobReporterOptions } from './gitlab/report/job-reporter.ts'
 export {
   describeRunner,
   type RunnerFeature,

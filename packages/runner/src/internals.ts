@@ -6,7 +6,7 @@
  */
 
 export { fleetName, keptOutputBytes, type RunnerSettings } from './config/settings.ts'
-export type { Route } from './gitlab/connections.ts'
+export type { Route } from './gitlab/http/connections.ts'
 export { Concurrency } from './jobs/concurrency.ts'
 export { JobSupervisor } from './jobs/job-supervisor.ts'
 export { LogSink, type LogTrouble } from './logging/log-sink.ts'

@@ -11,7 +11,7 @@ import {
 } from '@runner-core/fleeting'
 import type { JobPayload } from '@runner-core/job'
 import { atMost } from './at-most.ts'
-import type { FindPlugin } from './config/check-plugins.ts'
+import type { FindPlugin } from './config/checks/check-plugins.ts'
 import type { RunnerSettings } from './config/settings.ts'
 import { EndOutbox } from './ends/end-outbox.ts'
 import { FleetRecord } from './explain/fleet-record.ts'

@@ -13,7 +13,7 @@ import { jobFeatures, type RunnerIdentity } from '@runner-core/job'
 import { ConcurrentIds, InstanceExecutor } from '@runner-core/runner-instance-executor'
 import { collectDefaultMetrics } from 'prom-client'
 import { S3CacheStore } from './caches/s3-cache-store.ts'
-import type { FindPlugin } from './config/check-plugins.ts'
+import type { FindPlugin } from './config/checks/check-plugins.ts'
 import {
   fleetName,
   keptOutputBytes,
@@ -24,8 +24,8 @@ import {
 import { stateDirectory } from './config/state-settings.ts'
 import type { RunnerRecord } from './explain/read-records.ts'
 import { GroupClaims } from './fleet/group-claims.ts'
+import type { Environment } from './gitlab/http/proxy.ts'
 import { JobApiClient } from './gitlab/job-api-client.ts'
-import type { Environment } from './gitlab/proxy.ts'
 import { describeRunner, type RunnerFeature, type RunnerInfo } from './gitlab/runner-info.ts'
 import { shortToken } from './identity/short-token.ts'
 import { randomSystemId } from './identity/system-id.ts'

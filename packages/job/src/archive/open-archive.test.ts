@@ -10,12 +10,12 @@ import { damagedArchive } from '../../test/damaged-archive.ts'
 import { maliciousArchives } from '../../test/malicious-archives.ts'
 import { ArchiveError } from './archive-error.ts'
 import { ArchiveFile } from './archive-file.ts'
-import { compressZstd } from './compress-zstd.ts'
+import { compressZstd } from './compress/compress-zstd.ts'
 import { packEntries, packLinkDirectories } from './pack-entries.ts'
 import type { PackedFile } from './packed-file.ts'
-import { tarEnd } from './tar-header.ts'
-import { writeTar } from './write-tar.ts'
-import { writeZip } from './write-zip.ts'
+import { tarEnd } from './tar/tar-header.ts'
+import { writeTar } from './tar/write-tar.ts'
+import { writeZip } from './zip/write-zip.ts'
 
 const rest = maliciousArchives.filter(({ showsLate }) => showsLate === true)
 const early = maliciousArchives.filter(({ showsLate }) => showsLate !== true)

@@ -5,12 +5,12 @@ import { archiveFormat, isTar, sniffedBytes } from './archive-format.ts'
 import { type ArchiveLimits, defaultArchiveLimits } from './archive-limits.ts'
 import { BlockReader } from './block-reader.ts'
 import { type CheckedEntries, checkEntries, type OutwardLinks } from './check-entries.ts'
+import { decompress } from './compress/decompress.ts'
+import { gzipName } from './compress/gzip-name.ts'
 import { ContentTally } from './content-tally.ts'
-import { decompress } from './decompress.ts'
 import { entryPath } from './entry-path.ts'
-import { gzipName } from './gzip-name.ts'
-import { readTar, type TarMember } from './read-tar.ts'
-import { readZip } from './read-zip.ts'
+import { readTar, type TarMember } from './tar/read-tar.ts'
+import { readZip } from './zip/read-zip.ts'
 
 /**
  * An archive that was looked at as a whole: every name and link in it is harmless, and it comes to no more than the

@@ -1,6 +1,6 @@
 import type { ArchiveEntry } from './archive-entry.ts'
 import type { OpenedArchive } from './open-archive.ts'
-import { tarEnd, tarHeaders, tarPadding } from './tar-header.ts'
+import { tarEnd, tarHeaders, tarPadding } from './tar/tar-header.ts'
 
 /** Small pieces are collected to this many bytes: each costs a packet. */
 const pieceBytes = 128 * 1024

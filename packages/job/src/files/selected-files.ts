@@ -1,5 +1,5 @@
 import type { PackedFile } from '../archive/packed-file.ts'
-import { type MachineTarMember, readMachineTar } from '../archive/read-machine-tar.ts'
+import { type MachineTarMember, readMachineTar } from '../archive/tar/read-machine-tar.ts'
 import { JobBudget } from '../job-budget.ts'
 import type { FileStageWork } from './file-stage.ts'
 import { packCommand } from './machine-commands.ts'

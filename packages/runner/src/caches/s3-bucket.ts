@@ -1,8 +1,8 @@
 import { type Clock, delay, type Random } from '@runner-core/fleeting'
 import { CacheError } from '@runner-core/job'
 import type { Dispatcher } from 'undici'
-import { type ConnectionOptions, openRoute, type Route } from '../gitlab/connections.ts'
-import { askedWaitMs } from '../gitlab/retry-wait.ts'
+import { type ConnectionOptions, openRoute, type Route } from '../gitlab/http/connections.ts'
+import { askedWaitMs } from '../gitlab/http/retry-wait.ts'
 import { objectPath } from './s3-address.ts'
 import type { FindCredentials } from './s3-credentials.ts'
 

@@ -1,7 +1,7 @@
 import { type Clock, deadline, type Random } from '@runner-core/fleeting'
 import { type CacheArchive, CacheError, type CacheName, type CacheStore } from '@runner-core/job'
 import type { CacheSettings } from '../config/settings.ts'
-import type { Environment } from '../gitlab/proxy.ts'
+import type { Environment } from '../gitlab/http/proxy.ts'
 import { bucketUrl, objectName } from './s3-address.ts'
 import { elementOf, readRefusal, S3Bucket, type S3Request } from './s3-bucket.ts'
 import { findCredentials } from './s3-credentials.ts'

@@ -1,6 +1,6 @@
 import type { RegistryAnswer, RegistryExchange } from '@runner-core/fleeting-goplugin/install'
 import type { Dispatcher } from 'undici'
-import { type ConnectionOptions, openRoute, type Route } from '../gitlab/connections.ts'
+import { type ConnectionOptions, openRoute, type Route } from '../gitlab/http/connections.ts'
 import { version } from '../version.ts'
 
 /** Longest silence of a registry, milliseconds. */

@@ -1,5 +1,5 @@
 import { parse } from 'smol-toml'
-import { isTable } from './schema.ts'
+import { isTable } from './tables/schema.ts'
 
 /**
  * The line (from 1) of each table header and key of a valid TOML document, by path as problems name it:

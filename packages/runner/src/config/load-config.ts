@@ -1,12 +1,12 @@
 import { readFileSync, statSync } from 'node:fs'
 import { describeError, loadPlugin } from '@runner-core/fleeting'
 import { isEverywhere } from '../status/http-server.ts'
-import { checkPlugins, type FindPlugin } from './check-plugins.ts'
+import { checkPlugins, type FindPlugin } from './checks/check-plugins.ts'
+import { trustWarnings } from './checks/trust.ts'
 import { namedGroups } from './named-groups.ts'
 import { acceptConfig, type ParsedConfig, placeProblems, readConfig } from './parse-config.ts'
 import { ConfigError, type Problem } from './problem.ts'
 import type { Settings } from './settings.ts'
-import { trustWarnings } from './trust.ts'
 
 export interface LoadedConfig extends ParsedConfig {
   /** What may be meant, and is less safe than it could be. */

@@ -1,16 +1,16 @@
 import { readFileSync } from 'node:fs'
 import { parse, TomlError } from 'smol-toml'
-import { configTable } from './config-table.ts'
-import { incompleteCaches } from './incomplete-caches.ts'
+import { incompleteCaches } from './checks/incomplete-caches.ts'
+import { policiesWithoutEffect } from './checks/policies-without-effect.ts'
+import { sharedGroups } from './checks/shared-groups.ts'
+import { trustProblems, withTrust } from './checks/trust.ts'
 import { keyLines, lineOf } from './key-lines.ts'
-import { policiesWithoutEffect } from './policies-without-effect.ts'
 import { ConfigError, type Problem } from './problem.ts'
 import type { ReadRunner } from './read-runner.ts'
-import { table } from './schema.ts'
 import type { Settings } from './settings.ts'
-import { sharedGroups } from './shared-groups.ts'
 import { defaultStateKeyFile, keyBesideState, withStorageDirectory } from './state-settings.ts'
-import { trustProblems, withTrust } from './trust.ts'
+import { configTable } from './tables/config-table.ts'
+import { table } from './tables/schema.ts'
 
 export interface ConfigSource {
   /** Name of the file, for messages. Default `config.toml`. */

@@ -1,5 +1,5 @@
-import { configTable } from './config-table.ts'
-import type { Field, TableSchema } from './schema.ts'
+import { configTable } from './tables/config-table.ts'
+import type { Field, TableSchema } from './tables/schema.ts'
 
 const introduction = `# config.toml
 

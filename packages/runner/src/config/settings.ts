@@ -7,7 +7,7 @@
 import type { ConnectorConfig, UnknownInstances } from '@runner-core/fleeting'
 import type { Trust } from '@runner-core/runner-instance-executor'
 import type { IdlePolicy } from '@runner-core/taskscaler'
-import type { ListenAddress } from './kinds.ts'
+import type { ListenAddress } from './tables/kinds.ts'
 
 export type { ListenAddress }
 

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import type { Clock, Logger, Random } from '@runner-core/fleeting'
 import { ConcurrentIds, InstanceExecutor } from '@runner-core/runner-instance-executor'
-import type { FindPlugin } from '../config/check-plugins.ts'
+import type { FindPlugin } from '../config/checks/check-plugins.ts'
 import { keptOutputBytes, type RunnerSettings, type Settings } from '../config/settings.ts'
 import { type Fleet, startFleet } from '../fleet/fleet.ts'
 import { openFleetState } from '../state/open-fleet-state.ts'

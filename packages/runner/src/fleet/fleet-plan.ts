@@ -9,7 +9,7 @@ import {
   silentLogger,
 } from '@runner-core/fleeting'
 import { firstPlan, type ResolvedPolicy, type ScalingPlan } from '@runner-core/taskscaler'
-import type { FindPlugin } from '../config/check-plugins.ts'
+import type { FindPlugin } from '../config/checks/check-plugins.ts'
 import { fleetName, type RunnerSettings, type Settings } from '../config/settings.ts'
 import { pluginDirectory } from '../state/open-fleet-state.ts'
 import { GroupClaims } from './group-claims.ts'

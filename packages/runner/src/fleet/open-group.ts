@@ -9,7 +9,7 @@ import {
   type Random,
   withCallBudget,
 } from '@runner-core/fleeting'
-import type { FindPlugin } from '../config/check-plugins.ts'
+import type { FindPlugin } from '../config/checks/check-plugins.ts'
 import { type AutoscalerSettings, fleetName, type RunnerSettings } from '../config/settings.ts'
 
 export interface OpenGroupOptions {

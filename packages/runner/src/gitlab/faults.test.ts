@@ -5,7 +5,7 @@ import { expect, it } from 'vitest'
 import { Coordinator } from '../testing/coordinator.ts'
 import type { Fault } from '../testing/fault.ts'
 import { JobApiClient } from './job-api-client.ts'
-import { JobReporter } from './job-reporter.ts'
+import { JobReporter } from './report/job-reporter.ts'
 import { describeRunner } from './runner-info.ts'
 
 // Three faults of two times each are fewer than the failures in a row after which the reporter gives up.

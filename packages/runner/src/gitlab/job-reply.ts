@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { HttpAnswer } from './exchange.ts'
-import { JobApiError } from './job-api-error.ts'
-import { askedWaitMs } from './retry-wait.ts'
+import type { HttpAnswer } from './http/exchange.ts'
+import { JobApiError } from './http/job-api-error.ts'
+import { askedWaitMs } from './http/retry-wait.ts'
 
 /** What the coordinator answered to an update or a piece of trace. What a status means depends on the request. */
 export interface JobReply {

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type AddressInfo, isIP, type Socket } from 'node:net'
 import { hostname } from 'node:os'
-import type { ListenAddress } from '../config/kinds.ts'
+import type { ListenAddress } from '../config/tables/kinds.ts'
 
 /** One page: its path and what it says now. */
 export interface Page {
