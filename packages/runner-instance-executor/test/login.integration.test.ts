@@ -1,7 +1,16 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type Sshd, sshdMissing, startSshd } from '../../fleeting/test/openssh-server.ts'
 import { createInstanceGroup } from '../../fleeting-plugin-static/src/index.ts'
@@ -236,6 +245,23 @@ describe.skipIf(missing !== undefined || user !== 'rc-login-test')('a login that
     chmodSync(join(home, '.bashrc'), 0o700)
     expect([first.outcome, second.outcome]).toEqual([{ state: 'success' }, { state: 'success' }])
     expect(second.environment!.description).not.toBe(first.environment!.description)
+  })
+
+  test('is not used by another project where it lingers since a job', async () => {
+    await start({}, 2, ['127.0.0.2'])
+    const first = await run(1, 'true')
+    const lingering = join('/var/lib/systemd/linger', user)
+    mkdirSync(dirname(lingering), { recursive: true })
+    try {
+      // What `loginctl enable-linger` makes; no `loginctl` ends it here.
+      writeFileSync(lingering, '')
+      const second = await run(2, 'true')
+      expect([first.outcome, second.outcome]).toEqual([{ state: 'success' }, { state: 'success' }])
+      expect(second.environment!.description).not.toBe(first.environment!.description)
+      expect(second.trace).toContain('an earlier job changed what cannot be put back (linger)')
+    } finally {
+      rmSync(lingering)
+    }
   })
 
   test('is rid of what cron started for a job, and of nothing that was there before', async () => {

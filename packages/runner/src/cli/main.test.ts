@@ -109,6 +109,14 @@ describe('validate', () => {
     ])
   })
 
+  test('warns of a listener at all addresses of the machine', async () => {
+    const listening = (address: string): string =>
+      config('listens.toml', { trust: 'all', top: `listen_address = "${address}"` })
+    expect((await runCli('validate', '--config', listening('127.0.0.1:9252'))).stderr).toBe('')
+    const { code, stderr } = await runCli('validate', '--config', listening(':9252'))
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/^warning: .*listen_address: .*got all addresses/)])
+  })
+
   test('refuses trust = "none" where jobs are the manager\'s own user', async () => {
     const { code, stderr } = await runCli(
       'validate',
