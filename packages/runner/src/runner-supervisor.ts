@@ -345,7 +345,7 @@ export class RunnerSupervisor {
       'another manager took the instance group over: this one takes no more jobs for it',
     )
     await poller.stopAsking()
-    if (fleet.state === undefined) supervisor.loseMachines()
+    if (fleet.state === undefined) supervisor.loseInstances()
     else supervisor.leave({ atOnce: false })
     await this.#awaitEnds(running)
     const patience = new AbortController()

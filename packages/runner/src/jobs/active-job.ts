@@ -110,7 +110,7 @@ export class ActiveJob {
   readonly #abort = new AbortController()
   readonly #abandon = new AbortController()
   /** The machine is another manager's: nothing that runs there is waited for, or ended. */
-  readonly #machineLost = new AbortController()
+  readonly #instanceLost = new AbortController()
   #prepared: PreparedInstance | undefined
   #wiping: Promise<void> = Promise.resolve()
   #sent: SentTrace
@@ -185,10 +185,10 @@ export class ActiveJob {
    * Reports the job as interrupted without a word to its machine, which another manager has. One that has ended goes on
    * to be told.
    */
-  loseMachine(): void {
+  loseInstance(): void {
     if (this.#hasEnded) return
     const reason = new JobError('interrupted', 'runner_interrupted', 'another manager has taken the instances over')
-    this.#machineLost.abort(reason)
+    this.#instanceLost.abort(reason)
     this.#abort.abort(reason)
   }
 
@@ -392,7 +392,7 @@ export class ActiveJob {
     const abandoned = new Promise<JobOutcome>((resolve) => {
       const end = (message: string): void => resolve({ state: 'failed', reason: 'runner_interrupted', message })
       this.#abandon.signal.addEventListener('abort', () => end('the runner was stopped'), { once: true })
-      const lost = this.#machineLost.signal
+      const lost = this.#instanceLost.signal
       lost.addEventListener('abort', () => end((lost.reason as Error).message), { once: true })
     })
     return Promise.race([outcome, abandoned])
@@ -404,7 +404,7 @@ export class ActiveJob {
     this.#isGivenBack = true
     const { place, onSlotFree } = this.#options
     // What runs on the machine is not ours to end.
-    if (!this.#isLeft && !this.#machineLost.signal.aborted) await this.#prepared?.release()
+    if (!this.#isLeft && !this.#instanceLost.signal.aborted) await this.#prepared?.release()
     if (place !== undefined && !('acquisition' in place)) place[Symbol.dispose]()
     onSlotFree()
   }

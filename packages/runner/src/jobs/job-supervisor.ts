@@ -70,7 +70,7 @@ export class JobSupervisor {
   /** Of jobs that are over, until what they left can be removed. */
   readonly #wiping = new Set<Promise<void>>()
   #isInterrupted = false
-  #hasLostMachines = false
+  #hasLostInstances = false
   #leaves: { readonly atOnce: boolean } | undefined
   #failed = 0
   #queueSize: number | undefined
@@ -206,7 +206,7 @@ export class JobSupervisor {
       unmark()
       this.#active.set(active, progress)
       if (this.#isInterrupted) active.interrupt()
-      if (this.#hasLostMachines) active.loseMachine()
+      if (this.#hasLostInstances) active.loseInstance()
       if (this.#leaves !== undefined) active.leave(this.#leaves)
       await begin?.(active.stopped)
       const end = await active.run()
@@ -297,9 +297,9 @@ export class JobSupervisor {
    * Another manager has the machines, and knows nothing of the jobs: each is reported as interrupted, and nothing on
    * its machine is touched.
    */
-  loseMachines(): void {
-    this.#hasLostMachines = true
-    for (const job of this.#active.keys()) job.loseMachine()
+  loseInstances(): void {
+    this.#hasLostInstances = true
+    for (const job of this.#active.keys()) job.loseInstance()
   }
 
   /**

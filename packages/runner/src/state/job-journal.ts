@@ -17,7 +17,7 @@ export interface JournalledJob {
   readonly acquisitionKey: string
   /** `Clock.wallTime()` when it was taken. */
   readonly takenAt: number
-  /** How far it and its trace had come: a `ActiveJobCheckpoint`. Absent: it had only been taken. */
+  /** How far it and its trace had come: an `ActiveJobCheckpoint`. Absent: it had only been taken. */
   readonly checkpoint?: JsonValue
   /** How it ended: a `KeptEnd`. Its slot may have been given back. */
   readonly end?: JsonValue

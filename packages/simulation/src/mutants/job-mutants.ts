@@ -280,8 +280,8 @@ export const runnerMutants: readonly Mutant[] = [
     name: 'a job that is left to another process is ended here',
     breaks: 'jobs',
     file: runner('jobs/active-job'),
-    find: 'if (!this.#isLeft && !this.#machineLost.signal.aborted) await this.#prepared?.release()',
-    replace: 'if (!this.#machineLost.signal.aborted) await this.#prepared?.release()',
+    find: 'if (!this.#isLeft && !this.#instanceLost.signal.aborted) await this.#prepared?.release()',
+    replace: 'if (!this.#instanceLost.signal.aborted) await this.#prepared?.release()',
   },
   {
     name: 'tokens are kept as they are',
