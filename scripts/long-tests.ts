@@ -19,7 +19,7 @@ export const longTests: readonly string[] = [
   'packages/fleeting-plugin-local/test/conformance.integration.test.ts',
   'packages/fleeting-plugin-local/test/durable.integration.test.ts',
   'packages/fleeting/src/multi/multi-group.model.test.ts',
-  'packages/fleeting/src/sqlite/sqlite-state-store.test.ts',
+  'packages/fleeting/src/state/sqlite/sqlite-state-store.test.ts',
   'packages/fleeting/src/testing/conformance/run-conformance.test.ts',
   'packages/fleeting/test/conformance-cli.integration.test.ts',
   'packages/fleeting/test/conformance-packed.integration.test.ts',

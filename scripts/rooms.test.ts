@@ -6,6 +6,7 @@ const packages = join(import.meta.dirname, '..', 'packages')
 
 /** From the lowest up: a room imports rooms that stand before it, and files of no room. */
 const rooms: Readonly<Record<string, readonly string[]>> = {
+  fleeting: 'contract ssh state plugins provisioner multi testing cli'.split(' '),
   job: 'variables script archive trace detach login sources files artifacts caches plan run'.split(' '),
   'runner-instance-executor': 'slots connect commands cleanup login'.split(' '),
   taskscaler: 'slots demand plan explain loop'.split(' '),

@@ -4,18 +4,15 @@
  * @module
  */
 
-/** Keeps a group within its cloud's published rate limits. */
-export { withCallBudget } from './call-budget/with-call-budget.ts'
 /** Time and chance, as parameters. */
-export { type CancelTimer, type Clock, delay, type Random, systemClock, systemRandom } from './clock.ts'
+export { type CancelTimer, type Clock, delay, type Random, systemClock, systemRandom } from './contract/clock.ts'
 /** For plugin authors: configuration read at the border, and the key that machines are reached with. */
-export { ConfigTable } from './config-table.ts'
+export { ConfigTable } from './contract/config-table.ts'
 /** What a machine is reached by. */
-export type { Connection, DialTarget, ExecOptions, Execution, ExitStatus, OutputSink } from './connection.ts'
-export { ConnectionKeeper, type ConnectionKeeperOptions } from './connection-keeper.ts'
-export type { Connector } from './connector.ts'
-export { type Deadline, deadline } from './deadline.ts'
-export { describeError } from './describe-error.ts'
+export type { Connection, DialTarget, ExecOptions, Execution, ExitStatus, OutputSink } from './contract/connection.ts'
+export type { Connector } from './contract/connector.ts'
+export { type Deadline, deadline } from './contract/deadline.ts'
+export { describeError } from './contract/describe-error.ts'
 /** The closed error vocabularies. */
 export {
   asGroupError,
@@ -28,9 +25,7 @@ export {
   groupErrorCodes,
   isConnectionError,
   isGroupError,
-} from './errors.ts'
-/** Whose a group is, written on the group. */
-export { GroupOwnedError, type GroupOwnedOptions } from './group-owned-error.ts'
+} from './contract/errors.ts'
 export {
   describeOwner,
   describeOwners,
@@ -40,9 +35,9 @@ export {
   readOwner,
   withOwner,
   writtenOwner,
-} from './group-owner.ts'
-/** What a plugin made is looked at once, before it is relied on. */
-export { checkGroup, initGroup } from './init-group.ts'
+} from './contract/group-owner.ts'
+/** The connector for machines with an SSH server. */
+export type { HostKeyPins } from './contract/host-key-pins.ts'
 /** The contract that a plugin implements. */
 export type {
   Capability,
@@ -60,9 +55,8 @@ export type {
   ListedInstance,
   PluginContext,
   Untold,
-} from './instance-group.ts'
-export { isFenced, Journal, type JournalOptions, type JournalTrouble, type KeepOptions } from './journal.ts'
-export { fleetKeyPair, type KeyPair, newKeyPair, publicKeyOf } from './key-pair.ts'
+} from './contract/instance-group.ts'
+export { fleetKeyPair, type KeyPair, newKeyPair, publicKeyOf } from './contract/key-pair.ts'
 /** For plugin authors: whose launch a machine is of, told by tags of its group that machines take over. */
 export {
   fleetTag,
@@ -76,28 +70,39 @@ export {
   taggedFleet,
   withLaunch,
   withLaunchesEnded,
-} from './launch-tags.ts'
+} from './contract/launch-tags.ts'
+export { loggedSeconds } from './contract/logged-seconds.ts'
+export { type Logger, silentLogger } from './contract/logger.ts'
+export { MachineLaunches, type TaggedMachine } from './contract/machine-launches.ts'
+export { OwnerFile } from './contract/owner-file.ts'
+export { readRetryAfter } from './contract/retry-after.ts'
+export { Semaphore } from './contract/semaphore.ts'
+export { untilAbort } from './contract/until-abort.ts'
+/** What a plugin made is looked at once, before it is relied on. */
+export { checkGroup, initGroup } from './plugins/init-group.ts'
 export {
   type LoadedPlugin,
   type LoadPluginOptions,
   loadPlugin,
   PluginError,
   type PluginErrorCode,
-} from './load-plugin.ts'
-export { loggedSeconds } from './logged-seconds.ts'
-export { type Logger, silentLogger } from './logger.ts'
-export { MachineLaunches, type TaggedMachine } from './machine-launches.ts'
-export { MemoryStateStore } from './memory-state-store.ts'
-export { OwnerFile } from './owner-file.ts'
+} from './plugins/load-plugin.ts'
+/** Keeps a group within its cloud's published rate limits. */
+export { withCallBudget } from './provisioner/calls/with-call-budget.ts'
+export { ConnectionKeeper, type ConnectionKeeperOptions } from './provisioner/connections/connection-keeper.ts'
+/** Whose a group is, written on the group. */
+export { GroupOwnedError, type GroupOwnedOptions } from './provisioner/group-owned-error.ts'
 export {
   type Instance,
   type InstanceCause,
   type InstanceChange,
   isUsable,
   type Removal,
-} from './provisioner/instance.ts'
-export type { InstanceCounts } from './provisioner/instance-counts.ts'
-export { describeLimit, type InstanceLimit } from './provisioner/instance-limit.ts'
+} from './provisioner/instances/instance.ts'
+export type { InstanceCounts } from './provisioner/instances/instance-counts.ts'
+/** Keeps a group: launches, removes and knows its instances. */
+export type { GroupSurvey } from './provisioner/instances/survey.ts'
+export { describeLimit, type InstanceLimit } from './provisioner/launches/instance-limit.ts'
 export {
   type LaunchAllowance,
   type LaunchBackoff,
@@ -108,7 +113,7 @@ export {
   type OutstandingLaunch,
   outstandingCount,
   type ThrottleState,
-} from './provisioner/launch-state.ts'
+} from './provisioner/launches/launch-state.ts'
 export type { GroupOperation, ProvisionerObserver } from './provisioner/observer.ts'
 export type {
   OwnerOptions,
@@ -118,25 +123,20 @@ export type {
   ShutdownReport,
   UnknownInstances,
 } from './provisioner/options.ts'
+export { Provisioner } from './provisioner/provisioner.ts'
 export {
   defaultProvisionerSettings,
   type HealthSettings,
   type ProvisionerSettings,
   type ProvisionerSettingsInput,
 } from './provisioner/settings.ts'
-/** Keeps a group: launches, removes and knows its instances. */
-export type { GroupSurvey } from './provisioner/survey.ts'
-export { untilAbort } from './provisioner/until-abort.ts'
-export { Provisioner } from './provisioner.ts'
-export { readRetryAfter } from './retry-after.ts'
-export { Semaphore } from './semaphore.ts'
-export { fleetDirectory } from './sqlite/fleet-directory.ts'
 export { type Address, parseAddress } from './ssh/address.ts'
 export type { DialTcp } from './ssh/dial-tcp.ts'
-/** The connector for machines with an SSH server. */
-export type { HostKeyPins } from './ssh/host-key-pins.ts'
 export { parseHostKey } from './ssh/host-keys.ts'
 export { createSshConnector, type SshConnectorOptions } from './ssh/ssh-connector.ts'
+export { isFenced, Journal, type JournalOptions, type JournalTrouble, type KeepOptions } from './state/journal.ts'
+export { MemoryStateStore } from './state/memory-state-store.ts'
+export { fleetDirectory } from './state/sqlite/fleet-directory.ts'
 /** Where intents and facts about a fleet are kept. */
 export {
   FencedError,
@@ -150,4 +150,4 @@ export {
   type StateRecord,
   type StateRecordKind,
   type StateStore,
-} from './state-store.ts'
+} from './state/state-store.ts'

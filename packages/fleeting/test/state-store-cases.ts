@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { FencedError, type FleetLease, type FleetOwner, type StateStore } from '../src/state-store.ts'
+import { FencedError, type FleetLease, type FleetOwner, type StateStore } from '../src/state/state-store.ts'
 
 /**
  * Declares the tests that every state store passes. `open` opens the same state each time within one test, as another

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
-import { describeError } from '../describe-error.ts'
-import { loadExport } from '../load-plugin.ts'
+import { describeError } from '../contract/describe-error.ts'
+import { loadExport } from '../plugins/load-plugin.ts'
 import { createSshConnector } from '../ssh/ssh-connector.ts'
 import type { CloudHand } from '../testing/conformance/cloud-hand.ts'
 import type { ConformanceCloud, CreateConformanceCloud } from '../testing/conformance/conformance-cloud.ts'

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, extname, resolve } from 'node:path'
 import { parse as parseToml } from 'smol-toml'
-import { ConfigTable, describeKind } from '../config-table.ts'
-import type { ConnectorConfig } from '../instance-group.ts'
+import { ConfigTable, describeKind } from '../contract/config-table.ts'
+import type { ConnectorConfig } from '../contract/instance-group.ts'
 import { StartError } from './start-error.ts'
 
 /** What a configuration file says about one group. */

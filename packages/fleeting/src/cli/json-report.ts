@@ -1,5 +1,5 @@
-import { describeError } from '../describe-error.ts'
-import type { GroupInfo } from '../instance-group.ts'
+import { describeError } from '../contract/describe-error.ts'
+import type { GroupInfo } from '../contract/instance-group.ts'
 import type { ConformanceReport } from '../testing/conformance/run-conformance.ts'
 
 /** The report for programs. */

@@ -1,4 +1,4 @@
-import { describeError } from '../describe-error.ts'
+import { describeError } from '../contract/describe-error.ts'
 import type { ConformanceOutcome } from '../testing/conformance/conformance-run.ts'
 import type { ConformanceReport } from '../testing/conformance/run-conformance.ts'
 

@@ -1,5 +1,5 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
-import { describeError } from '../describe-error.ts'
+import { describeError } from '../contract/describe-error.ts'
 import type { ConformanceArguments } from './conformance-command.ts'
 import { exitCode } from './exit-code.ts'
 import type { Output } from './output.ts'

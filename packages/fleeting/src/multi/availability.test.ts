@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { GroupError, groupErrorCodes } from '../errors.ts'
+import { GroupError, groupErrorCodes } from '../contract/errors.ts'
 import { afterProof, afterRefusal, allowedAtOnce, openAvailability } from './availability.ts'
 
 const minute = 60_000

@@ -1,4 +1,4 @@
-import type { GroupError, GroupErrorCode } from '../errors.ts'
+import type { GroupError, GroupErrorCode } from '../contract/errors.ts'
 
 /**
  * Whether launches may go to a member now, as its answers have left it. *Open* without limit; *closed* after a refusal;

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { GroupError, groupErrorCodes } from '../errors.ts'
+import { GroupError, groupErrorCodes } from '../contract/errors.ts'
 import { type Availability, afterProof, afterRefusal, openAvailability } from './availability.ts'
 import { chooseMembers, combineRefusals, type MemberState, refusalOf, roomOf } from './choose-members.ts'
 

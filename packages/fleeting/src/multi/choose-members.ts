@@ -1,4 +1,4 @@
-import { GroupError, type GroupErrorCode } from '../errors.ts'
+import { GroupError, type GroupErrorCode } from '../contract/errors.ts'
 import { type Availability, allowedAtOnce } from './availability.ts'
 
 /** What is known of a member when launches are shared out. */

@@ -1,5 +1,5 @@
-import { ConfigTable } from '../config-table.ts'
-import type { ConnectorConfig } from '../instance-group.ts'
+import { ConfigTable } from '../contract/config-table.ts'
+import type { ConnectorConfig } from '../contract/instance-group.ts'
 import { parseConnector } from './connector-section.ts'
 import { isMemberName, memberNameRule } from './fleet-id.ts'
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
-import type { ConfigTable } from '../config-table.ts'
-import type { ConnectorConfig } from '../instance-group.ts'
+import type { ConfigTable } from '../contract/config-table.ts'
+import type { ConnectorConfig } from '../contract/instance-group.ts'
 
 /**
  * `plugin_config.groups.NAME.connector_config`: the keys of the runner's `connector_config`, and only those that are

@@ -1,4 +1,4 @@
-import { GroupError } from '../errors.ts'
+import { GroupError } from '../contract/errors.ts'
 
 /** Whether the error, said of the whole, would stop every launch, or every call, of the fleet. */
 export function stopsFleet({ code, instanceId }: GroupError): boolean {

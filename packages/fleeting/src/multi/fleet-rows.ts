@@ -1,5 +1,5 @@
-import { asGroupError } from '../errors.ts'
-import type { ListedInstance } from '../instance-group.ts'
+import { asGroupError } from '../contract/errors.ts'
+import type { ListedInstance } from '../contract/instance-group.ts'
 import { namedError } from './contained-error.ts'
 import { fleetId } from './fleet-id.ts'
 

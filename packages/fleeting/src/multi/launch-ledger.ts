@@ -1,4 +1,4 @@
-import type { ListedInstance } from '../instance-group.ts'
+import type { ListedInstance } from '../contract/instance-group.ts'
 
 /** What one member was asked for under one launch token. Ids are the member's own. */
 export interface LaunchPart {

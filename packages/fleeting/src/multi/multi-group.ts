@@ -1,9 +1,9 @@
 import { createRequire } from 'node:module'
-import type { Clock, Random } from '../clock.ts'
-import type { Connection } from '../connection.ts'
-import type { Connector } from '../connector.ts'
-import { asGroupError, ConnectionError, GroupError, isConnectionError } from '../errors.ts'
-import type { GroupOwner } from '../group-owner.ts'
+import type { Clock, Random } from '../contract/clock.ts'
+import type { Connection } from '../contract/connection.ts'
+import type { Connector } from '../contract/connector.ts'
+import { asGroupError, ConnectionError, GroupError, isConnectionError } from '../contract/errors.ts'
+import type { GroupOwner } from '../contract/group-owner.ts'
 import type {
   Capability,
   ConnectInfo,
@@ -14,9 +14,9 @@ import type {
   IncreaseResult,
   InstanceGroup,
   ListedInstance,
-} from '../instance-group.ts'
-import type { Logger } from '../logger.ts'
-import { parseList } from '../provisioner/parse-list.ts'
+} from '../contract/instance-group.ts'
+import type { Logger } from '../contract/logger.ts'
+import { parseList } from '../provisioner/instances/parse-list.ts'
 import { combineRefusals, type Preference } from './choose-members.ts'
 import { containedError } from './contained-error.ts'
 import { fleetId, isMemberName, memberNameRule, ownerName, ownId } from './fleet-id.ts'

@@ -1,6 +1,6 @@
-import type { Clock } from '../clock.ts'
-import { asGroupError, GroupError } from '../errors.ts'
-import type { IncreaseRequest, IncreaseResult } from '../instance-group.ts'
+import type { Clock } from '../contract/clock.ts'
+import { asGroupError, GroupError } from '../contract/errors.ts'
+import type { IncreaseRequest, IncreaseResult } from '../contract/instance-group.ts'
 import {
   chooseMembers,
   combineRefusals,

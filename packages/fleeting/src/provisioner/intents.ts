@@ -1,8 +1,8 @@
-import type { Clock } from '../clock.ts'
-import { deadline } from '../deadline.ts'
-import { isFenced, type Journal } from '../journal.ts'
-import type { JsonValue, StateChange, StateRecord, StateRecordKind } from '../state-store.ts'
-import { untilAbort } from './until-abort.ts'
+import type { Clock } from '../contract/clock.ts'
+import { deadline } from '../contract/deadline.ts'
+import { untilAbort } from '../contract/until-abort.ts'
+import { isFenced, type Journal } from '../state/journal.ts'
+import type { JsonValue, StateChange, StateRecord, StateRecordKind } from '../state/state-store.ts'
 
 export interface IntentsOptions {
   readonly journal: Journal

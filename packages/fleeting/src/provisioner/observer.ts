@@ -1,5 +1,5 @@
-import type { GroupErrorCode } from '../errors.ts'
-import type { LaunchFailureCode } from './launch-state.ts'
+import type { GroupErrorCode } from '../contract/errors.ts'
+import type { LaunchFailureCode } from './launches/launch-state.ts'
 
 /** A call to the group, by the contract's method name. */
 export type GroupOperation =

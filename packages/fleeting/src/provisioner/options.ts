@@ -1,8 +1,8 @@
-import type { Clock, Random } from '../clock.ts'
-import type { Connector } from '../connector.ts'
-import type { InstanceGroup } from '../instance-group.ts'
-import type { Logger } from '../logger.ts'
-import type { FleetLease } from '../state-store.ts'
+import type { Clock, Random } from '../contract/clock.ts'
+import type { Connector } from '../contract/connector.ts'
+import type { InstanceGroup } from '../contract/instance-group.ts'
+import type { Logger } from '../contract/logger.ts'
+import type { FleetLease } from '../state/state-store.ts'
 import type { ProvisionerObserver } from './observer.ts'
 import type { ProvisionerSettingsInput } from './settings.ts'
 

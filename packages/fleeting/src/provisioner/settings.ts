@@ -1,5 +1,5 @@
-import { GroupError } from '../errors.ts'
-import type { GroupInfo } from '../instance-group.ts'
+import { GroupError } from '../contract/errors.ts'
+import type { GroupInfo } from '../contract/instance-group.ts'
 
 /** How a provisioner behaves over time. Durations are milliseconds of `Clock.now()`. */
 export interface ProvisionerSettings {

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../contract/clock.ts'
 
 /**
  * What an earlier process did at a wall time, on this clock's scale: never in the future, and now when nobody knows.

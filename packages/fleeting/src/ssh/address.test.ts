@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { ConnectInfo } from '../instance-group.ts'
+import type { ConnectInfo } from '../contract/instance-group.ts'
 import { chooseAddress, formatAddress, parseAddress } from './address.ts'
 
 const info = (more: Partial<ConnectInfo>): ConnectInfo => ({

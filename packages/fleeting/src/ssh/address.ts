@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net'
-import { ConnectionError } from '../errors.ts'
-import type { ConnectInfo, ConnectorConfig } from '../instance-group.ts'
+import { ConnectionError } from '../contract/errors.ts'
+import type { ConnectInfo, ConnectorConfig } from '../contract/instance-group.ts'
 
 /** Where an SSH server listens. */
 export interface Address {

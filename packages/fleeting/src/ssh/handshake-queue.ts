@@ -1,4 +1,4 @@
-import { Semaphore } from '../semaphore.ts'
+import { Semaphore } from '../contract/semaphore.ts'
 
 /**
  * OpenSSH's `MaxStartups 10:30:100` begins to drop connections when 10 are not logged in yet; somebody else may dial

@@ -1,7 +1,7 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { AuthHandlerMiddleware, Client } from 'ssh2'
-import { ConnectionError } from '../errors.ts'
+import { ConnectionError } from '../contract/errors.ts'
 import { allowedMacs, preferredAlgorithms } from './algorithms.ts'
 import { gatherWrites } from './gather-writes.ts'
 import { hostKeyMismatch } from './host-keys.ts'

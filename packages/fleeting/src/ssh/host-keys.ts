@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { ConnectionError } from '../errors.ts'
-import type { ConnectInfo, ConnectorConfig } from '../instance-group.ts'
-import type { HostKeyPins } from './host-key-pins.ts'
+import { ConnectionError } from '../contract/errors.ts'
+import type { HostKeyPins } from '../contract/host-key-pins.ts'
+import type { ConnectInfo, ConnectorConfig } from '../contract/instance-group.ts'
 
 /** Which host keys an instance may show: those known beforehand, or the one that it showed first. */
 export class HostKeys {

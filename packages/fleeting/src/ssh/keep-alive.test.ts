@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../contract/clock.ts'
 import { ManualClock } from '../testing/manual-clock.ts'
 import { KeepAlive } from './keep-alive.ts'
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { newKey } from '../../test/memory-ssh-server.ts'
-import type { ConnectInfo } from '../instance-group.ts'
+import type { ConnectInfo } from '../contract/instance-group.ts'
 import { loginOf } from './login.ts'
 
 const info = (more: Partial<ConnectInfo> = {}): ConnectInfo => ({

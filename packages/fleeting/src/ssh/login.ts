@@ -1,6 +1,6 @@
 import type { AnyAuthMethod } from 'ssh2'
-import { ConnectionError } from '../errors.ts'
-import type { ConnectInfo, ConnectorConfig } from '../instance-group.ts'
+import { ConnectionError } from '../contract/errors.ts'
+import type { ConnectInfo, ConnectorConfig } from '../contract/instance-group.ts'
 import { parsePrivateKey } from './private-key.ts'
 
 /** Who logs in, and by which methods, the best first. */

@@ -12,8 +12,8 @@ import {
   newKey,
   quiet,
 } from '../../test/memory-ssh-server.ts'
-import type { Clock } from '../clock.ts'
-import type { Connection, Execution } from '../connection.ts'
+import type { Clock } from '../contract/clock.ts'
+import type { Connection, Execution } from '../contract/connection.ts'
 import { ManualClock } from '../testing/manual-clock.ts'
 import { createSshConnector } from './ssh-connector.ts'
 

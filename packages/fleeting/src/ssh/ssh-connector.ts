@@ -1,9 +1,9 @@
-import { type Clock, type Random, systemClock } from '../clock.ts'
-import type { Connector } from '../connector.ts'
-import type { ConnectorConfig } from '../instance-group.ts'
-import { type Logger, silentLogger } from '../logger.ts'
+import { type Clock, type Random, systemClock } from '../contract/clock.ts'
+import type { Connector } from '../contract/connector.ts'
+import type { HostKeyPins } from '../contract/host-key-pins.ts'
+import type { ConnectorConfig } from '../contract/instance-group.ts'
+import { type Logger, silentLogger } from '../contract/logger.ts'
 import { type DialTcp, dialTcp } from './dial-tcp.ts'
-import type { HostKeyPins } from './host-key-pins.ts'
 import type { SshDialer } from './ssh-dialer.ts'
 
 export interface SshConnectorOptions {

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Client, ClientChannel } from 'ssh2'
-import type { ExecOptions, Execution, ExitStatus, OutputSink } from '../connection.ts'
-import { ConnectionError } from '../errors.ts'
+import type { ExecOptions, Execution, ExitStatus, OutputSink } from '../contract/connection.ts'
+import { ConnectionError } from '../contract/errors.ts'
 import { closedByMachine, sendSignal } from './ssh2-internals.ts'
 
 /**

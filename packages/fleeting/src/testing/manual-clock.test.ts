@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { delay } from '../clock.ts'
+import { delay } from '../contract/clock.ts'
 import { ManualClock } from './manual-clock.ts'
 
 it('fires timers in order of time, those set on the way included', async () => {

@@ -1,4 +1,4 @@
-import type { CancelTimer, Clock } from '../clock.ts'
+import type { CancelTimer, Clock } from '../contract/clock.ts'
 
 interface Timer {
   readonly at: number

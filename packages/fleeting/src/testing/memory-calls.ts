@@ -1,4 +1,4 @@
-import type { IncreaseRequest } from '../instance-group.ts'
+import type { IncreaseRequest } from '../contract/instance-group.ts'
 
 export type MemoryOperation =
   | 'init'

@@ -1,5 +1,5 @@
-import { GroupError } from '../errors.ts'
-import type { Finding, InstanceState } from '../instance-group.ts'
+import { GroupError } from '../contract/errors.ts'
+import type { Finding, InstanceState } from '../contract/instance-group.ts'
 import type { CloudFault, CloudFaultKind, CloudHand } from './conformance/cloud-hand.ts'
 import type { MemoryCall, MemoryFault, MemoryOperation } from './memory-calls.ts'
 

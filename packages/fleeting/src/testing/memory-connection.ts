@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
-import type { Connection, ExecOptions, Execution, ExitStatus } from '../connection.ts'
-import { ConnectionError } from '../errors.ts'
+import type { Connection, ExecOptions, Execution, ExitStatus } from '../contract/connection.ts'
+import { ConnectionError } from '../contract/errors.ts'
 
 /** What a scripted command does. */
 export interface MemoryCommandResult {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { GroupError } from '../errors.ts'
+import { GroupError } from '../contract/errors.ts'
 import { ManualClock } from './manual-clock.ts'
 import { simpleShell } from './memory-connection.ts'
 import { MemoryGroup, type MemoryGroupOptions } from './memory-group.ts'

@@ -1,7 +1,7 @@
-import { type Clock, delay, type Random } from '../clock.ts'
-import type { Connection } from '../connection.ts'
-import { ConnectionError, GroupError, isGroupError } from '../errors.ts'
-import type { GroupOwner } from '../group-owner.ts'
+import { type Clock, delay, type Random } from '../contract/clock.ts'
+import type { Connection } from '../contract/connection.ts'
+import { ConnectionError, GroupError, isGroupError } from '../contract/errors.ts'
+import type { GroupOwner } from '../contract/group-owner.ts'
 import type {
   Capability,
   ConnectInfo,
@@ -13,7 +13,7 @@ import type {
   InstanceGroup,
   InstanceState,
   ListedInstance,
-} from '../instance-group.ts'
+} from '../contract/instance-group.ts'
 import type { CloudHand } from './conformance/cloud-hand.ts'
 import type { MemoryCall, MemoryFault, MemoryOperation } from './memory-calls.ts'
 import { memoryCloudHand } from './memory-cloud-hand.ts'

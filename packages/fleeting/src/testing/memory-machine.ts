@@ -1,5 +1,5 @@
-import type { GroupError } from '../errors.ts'
-import type { InstanceState, ListedInstance } from '../instance-group.ts'
+import type { GroupError } from '../contract/errors.ts'
+import type { InstanceState, ListedInstance } from '../contract/instance-group.ts'
 
 /**
  * One machine of a memory group as a plan over time: its state at any moment is computed, so that nothing has to tick.

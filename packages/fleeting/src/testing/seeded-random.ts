@@ -1,4 +1,4 @@
-import type { Random } from '../clock.ts'
+import type { Random } from '../contract/clock.ts'
 
 /** A repeatable source of numbers in [0, 1) (mulberry32). Not for secrets. */
 export function seededRandom(seed: number): Random {

@@ -1,4 +1,4 @@
-import { type CancelTimer, type Clock, systemClock } from '../clock.ts'
+import { type CancelTimer, type Clock, systemClock } from '../contract/clock.ts'
 
 /** Real time that a test can set forward: for what expires in minutes while sockets and processes live in real time. */
 export class SkippingClock implements Clock {

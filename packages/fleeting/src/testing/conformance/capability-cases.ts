@@ -1,4 +1,4 @@
-import { asGroupError } from '../../errors.ts'
+import { asGroupError } from '../../contract/errors.ts'
 import { type ConformanceCase, ensure } from './conformance-case.ts'
 
 export const capabilityCases: readonly ConformanceCase[] = [

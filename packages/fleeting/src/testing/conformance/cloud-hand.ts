@@ -1,4 +1,4 @@
-import type { InstanceState } from '../../instance-group.ts'
+import type { InstanceState } from '../../contract/instance-group.ts'
 
 /**
  * The four calls of a group that a fault can meet. `increase` and `decrease` mean the writing calls to the cloud,

@@ -1,5 +1,5 @@
-import type { Clock } from '../../clock.ts'
-import type { Connection } from '../../connection.ts'
+import type { Clock } from '../../contract/clock.ts'
+import type { Connection } from '../../contract/connection.ts'
 import type {
   Capability,
   GroupInfo,
@@ -8,7 +8,7 @@ import type {
   InstanceState,
   ListedInstance,
   Untold,
-} from '../../instance-group.ts'
+} from '../../contract/instance-group.ts'
 import type { CloudFaultKind, CloudHand } from './cloud-hand.ts'
 
 /** One rule of the contract, as a check that throws when the group breaks it. Needs no test runner. */

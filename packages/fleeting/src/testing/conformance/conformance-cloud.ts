@@ -1,4 +1,4 @@
-import type { ConnectorConfig } from '../../instance-group.ts'
+import type { ConnectorConfig } from '../../contract/instance-group.ts'
 import type { CloudHand } from './cloud-hand.ts'
 import type { ConformanceOptions } from './conformance-options.ts'
 

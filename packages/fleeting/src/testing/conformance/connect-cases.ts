@@ -1,4 +1,4 @@
-import { asGroupError, isConnectionError } from '../../errors.ts'
+import { asGroupError, isConnectionError } from '../../contract/errors.ts'
 import { type ConformanceCase, type ConformanceContext, ensure } from './conformance-case.ts'
 
 export const connectCases: readonly ConformanceCase[] = [

@@ -1,5 +1,5 @@
-import type { ListedInstance } from '../../instance-group.ts'
-import { parseList } from '../../provisioner/parse-list.ts'
+import type { ListedInstance } from '../../contract/instance-group.ts'
+import { parseList } from '../../provisioner/instances/parse-list.ts'
 import { type ConformanceCase, type ConformanceContext, ensure, shown } from './conformance-case.ts'
 
 /** Groups that can be asked for single instances; the others skip these. */

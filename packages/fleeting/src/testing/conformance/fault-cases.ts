@@ -1,4 +1,4 @@
-import type { GroupErrorCode } from '../../errors.ts'
+import type { GroupErrorCode } from '../../contract/errors.ts'
 import type { CloudFaultKind, FaultyCall } from './cloud-hand.ts'
 import { type ConformanceCase, type ConformanceContext, ensure } from './conformance-case.ts'
 import { refusalOf } from './provoked.ts'

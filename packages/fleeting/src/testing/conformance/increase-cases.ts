@@ -1,5 +1,5 @@
-import { asGroupError } from '../../errors.ts'
-import type { IncreaseResult } from '../../instance-group.ts'
+import { asGroupError } from '../../contract/errors.ts'
+import type { IncreaseResult } from '../../contract/instance-group.ts'
 import { alive, type ConformanceCase, type ConformanceContext, ensure, shown, young } from './conformance-case.ts'
 
 export const increaseCases: readonly ConformanceCase[] = [

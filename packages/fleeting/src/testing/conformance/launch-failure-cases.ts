@@ -1,4 +1,4 @@
-import { asGroupError, type GroupError, type GroupErrorCode } from '../../errors.ts'
+import { asGroupError, type GroupError, type GroupErrorCode } from '../../contract/errors.ts'
 import type { CloudFaultKind } from './cloud-hand.ts'
 import { type ConformanceCase, type ConformanceContext, ensure, shown } from './conformance-case.ts'
 

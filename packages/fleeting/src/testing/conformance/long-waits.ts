@@ -1,5 +1,5 @@
-import { type CancelTimer, systemClock } from '../../clock.ts'
-import type { InstanceGroup } from '../../instance-group.ts'
+import { type CancelTimer, systemClock } from '../../contract/clock.ts'
+import type { InstanceGroup } from '../../contract/instance-group.ts'
 
 /** A wait of a case that lasts, and may be in vain. */
 export interface ConformanceWait {

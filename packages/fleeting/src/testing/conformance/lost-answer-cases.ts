@@ -1,4 +1,4 @@
-import { asGroupError, type GroupError } from '../../errors.ts'
+import { asGroupError, type GroupError } from '../../contract/errors.ts'
 import { alive, type ConformanceCase, ensure, shown } from './conformance-case.ts'
 
 /** The cloud acts, and the connection is cut before it can say so. */

@@ -1,4 +1,4 @@
-import { asGroupError } from '../../errors.ts'
+import { asGroupError } from '../../contract/errors.ts'
 import { alive, type ConformanceCase, ensure, shown } from './conformance-case.ts'
 
 /** What other people, and the cloud itself, do to a group. */

@@ -1,5 +1,5 @@
-import type { GroupOwner } from '../../group-owner.ts'
-import type { InstanceGroup } from '../../instance-group.ts'
+import type { GroupOwner } from '../../contract/group-owner.ts'
+import type { InstanceGroup } from '../../contract/instance-group.ts'
 import { type ConformanceCase, type ConformanceContext, ensure } from './conformance-case.ts'
 
 type OwnedGroup = InstanceGroup & Required<Pick<InstanceGroup, 'owners' | 'claim'>>

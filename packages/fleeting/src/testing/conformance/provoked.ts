@@ -1,4 +1,4 @@
-import { asGroupError, GroupError } from '../../errors.ts'
+import { asGroupError, GroupError } from '../../contract/errors.ts'
 import type { FaultyCall } from './cloud-hand.ts'
 import { type ConformanceContext, ensure } from './conformance-case.ts'
 

@@ -1,4 +1,4 @@
-import type { ListedInstance } from '../../instance-group.ts'
+import type { ListedInstance } from '../../contract/instance-group.ts'
 import { type ConformanceCase, type ConformanceContext, ensure } from './conformance-case.ts'
 
 /** No cloud has a state of this name. */
