@@ -1,4 +1,5 @@
-import { systemClock as clock, delay, type Logger, loadPlugin, silentLogger } from '@runner-core/fleeting'
+import { systemClock as clock, delay, type Logger, silentLogger } from '@runner-core/fleeting'
+import { loadPlugin } from '@runner-core/fleeting/plugins'
 import { parseConfig, Runner } from '@runner-core/runner'
 import { Coordinator, type CoordinatorJob } from '@runner-core/runner/testing'
 import { demoConfig } from './demo-config.ts'

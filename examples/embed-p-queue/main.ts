@@ -1,6 +1,7 @@
 // Twelve tasks of a queue, each on a slot of an instance that is launched for them: fleeting and taskscaler in your own
 // program.
-import { createSshConnector, type PluginContext, silentLogger, systemClock } from '@runner-core/fleeting'
+import { type PluginContext, silentLogger, systemClock } from '@runner-core/fleeting'
+import { createSshConnector } from '@runner-core/fleeting/ssh'
 import { createInstanceGroup } from '@runner-core/fleeting-plugin-local'
 import { pQueueDemand, Taskscaler } from '@runner-core/taskscaler'
 import PQueue from 'p-queue'

@@ -4,7 +4,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { loadPlugin } from '@runner-core/fleeting'
+import { loadPlugin } from '@runner-core/fleeting/plugins'
 import { parseConfig, Runner } from '@runner-core/runner'
 import { Coordinator, type CoordinatorJob, type JobSpec } from '@runner-core/runner/testing'
 import { showJob } from '../runner/show-job.ts'

@@ -1,5 +1,5 @@
 // The runner in a program of one's own; the argument is a config.toml.
-import { loadPlugin } from '@runner-core/fleeting'
+import { loadPlugin } from '@runner-core/fleeting/plugins'
 import { loadConfig, Runner } from '@runner-core/runner'
 
 const { settings, warnings } = await loadConfig(process.argv[2] ?? 'config.toml', loadPlugin)

@@ -1,4 +1,5 @@
-import { Provisioner, silentLogger, withCallBudget } from '@runner-core/fleeting'
+import { silentLogger } from '@runner-core/fleeting'
+import { Provisioner, withCallBudget } from '@runner-core/fleeting/provisioner'
 import { type ManualClock, seededRandom } from '@runner-core/fleeting/testing'
 import { Taskscaler } from '../../taskscaler/src/index.ts'
 import { type CloudName, startCloud } from './cloud-under-bench.ts'

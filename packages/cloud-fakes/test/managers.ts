@@ -1,12 +1,6 @@
-import {
-  type Clock,
-  type FleetLease,
-  type InstanceGroup,
-  MemoryStateStore,
-  Provisioner,
-  type ProvisionerOptions,
-  silentLogger,
-} from '@runner-core/fleeting'
+import { type Clock, type InstanceGroup, silentLogger } from '@runner-core/fleeting'
+import { Provisioner, type ProvisionerOptions } from '@runner-core/fleeting/provisioner'
+import { type FleetLease, MemoryStateStore } from '@runner-core/fleeting/state'
 import { type CloudHand, seededRandom } from '@runner-core/fleeting/testing'
 import { SteppedTime } from '../bench/stepped-time.ts'
 

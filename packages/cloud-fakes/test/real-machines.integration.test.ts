@@ -1,12 +1,5 @@
-import {
-  createSshConnector,
-  delay,
-  type InstanceGroup,
-  newKeyPair,
-  silentLogger,
-  systemClock,
-  systemRandom,
-} from '@runner-core/fleeting'
+import { delay, type InstanceGroup, silentLogger, systemClock, systemRandom } from '@runner-core/fleeting'
+import { createSshConnector, newKeyPair } from '@runner-core/fleeting/ssh'
 import { ManualClock, MemoryGroup } from '@runner-core/fleeting/testing'
 import { createInstanceGroup as createAwsGroup } from '@runner-core/fleeting-plugin-aws'
 import { createInstanceGroup as createDockerGroup } from '@runner-core/fleeting-plugin-docker'

@@ -1,4 +1,5 @@
-import { type InstanceGroup, Provisioner, silentLogger, withCallBudget } from '@runner-core/fleeting'
+import { type InstanceGroup, silentLogger } from '@runner-core/fleeting'
+import { Provisioner, withCallBudget } from '@runner-core/fleeting/provisioner'
 import { type CloudHand, seededRandom } from '@runner-core/fleeting/testing'
 import { Taskscaler, type TaskscalerOptions } from '../../taskscaler/src/index.ts'
 import { connection } from '../bench/connection.ts'

@@ -1,8 +1,9 @@
 // Loaded now: simulated time goes on without calls that wait for something else than the cloud.
 import '../../fleeting-plugin-gce/src/sdk.ts'
 import '../../fleeting-plugin-gce/src/zonal-group.ts'
-import { Provisioner, silentLogger, withCallBudget } from '@runner-core/fleeting'
+import { silentLogger } from '@runner-core/fleeting'
 import { MultiGroup } from '@runner-core/fleeting/multi'
+import { Provisioner, withCallBudget } from '@runner-core/fleeting/provisioner'
 import { seededRandom } from '@runner-core/fleeting/testing'
 import { expect, it } from 'vitest'
 import { Taskscaler } from '../../taskscaler/src/index.ts'

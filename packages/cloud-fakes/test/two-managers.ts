@@ -1,4 +1,5 @@
-import { GroupOwnedError, MemoryStateStore } from '@runner-core/fleeting'
+import { GroupOwnedError } from '@runner-core/fleeting/provisioner'
+import { MemoryStateStore } from '@runner-core/fleeting/state'
 import { expect } from 'vitest'
 import type { ManagedCloud, Managers } from './managers.ts'
 

@@ -1,7 +1,8 @@
 // Loaded now: simulated time goes on without calls that wait for something else than the cloud.
 import '@aws-sdk/client-auto-scaling'
 import '@aws-sdk/client-ec2'
-import { newKeyPair, silentLogger } from '@runner-core/fleeting'
+import { silentLogger } from '@runner-core/fleeting'
+import { newKeyPair } from '@runner-core/fleeting/ssh'
 import { seededRandom } from '@runner-core/fleeting/testing'
 import { expect, test } from 'vitest'
 import { createInstanceGroup } from '../../fleeting-plugin-aws/src/index.ts'

@@ -3,14 +3,8 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import {
-  type ConnectorConfig,
-  createSshConnector,
-  type InstanceGroup,
-  type Logger,
-  silentLogger,
-  systemClock,
-} from '@runner-core/fleeting'
+import { type ConnectorConfig, type InstanceGroup, type Logger, silentLogger, systemClock } from '@runner-core/fleeting'
+import { createSshConnector } from '@runner-core/fleeting/ssh'
 import { runConformance } from '@runner-core/fleeting/testing'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { sshdMissing, startSshd } from '../../fleeting/test/openssh-server.ts'

@@ -1,6 +1,7 @@
 // A fleet through a plugin that is killed in the middle of what it does: never more than was asked for, nothing left in
 // the end.
-import { Provisioner, systemClock } from '@runner-core/fleeting'
+import { systemClock } from '@runner-core/fleeting'
+import { Provisioner } from '@runner-core/fleeting/provisioner'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createGoPluginGroup } from '../src/index.ts'
 import { FakePluginFile } from './fake-plugin-file.ts'

@@ -1,13 +1,7 @@
 import type { AutoScalingGroup } from '@aws-sdk/client-auto-scaling'
 import type { Instance } from '@aws-sdk/client-ec2'
-import {
-  type ConnectInfo,
-  type Finding,
-  fleetKeyPair,
-  GroupError,
-  type KeyPair,
-  type PluginContext,
-} from '@runner-core/fleeting'
+import { type ConnectInfo, type Finding, GroupError, type KeyPair, type PluginContext } from '@runner-core/fleeting'
+import { fleetKeyPair } from '@runner-core/fleeting/ssh'
 import type { AwsClient } from './client.ts'
 import type { CredentialKind } from './config.ts'
 import { consoleHostKeys } from './console-host-keys.ts'

@@ -7,11 +7,11 @@ import {
   type ConnectorConfig,
   systemClock as clock,
   type InstanceGroup,
-  newKeyPair,
   type PluginContext,
   systemRandom as random,
   silentLogger,
 } from '@runner-core/fleeting'
+import { newKeyPair } from '@runner-core/fleeting/ssh'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Exchange, FakeAws, type FakeAwsOptions } from '../../cloud-fakes/src/index.ts'
 import { createInstanceGroup } from '../src/index.ts'

@@ -1,5 +1,6 @@
 // What a group makes of launches that fail, one zone after the other, while others are under way.
-import { newKeyPair, systemRandom as random, silentLogger } from '@runner-core/fleeting'
+import { systemRandom as random, silentLogger } from '@runner-core/fleeting'
+import { newKeyPair } from '@runner-core/fleeting/ssh'
 import { ManualClock } from '@runner-core/fleeting/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { FakeAws, type FakeAwsOptions } from '../../cloud-fakes/src/index.ts'

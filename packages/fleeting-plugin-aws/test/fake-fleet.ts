@@ -1,10 +1,5 @@
-import {
-  type InstanceGroup,
-  newKeyPair,
-  systemRandom as random,
-  silentLogger,
-  systemClock,
-} from '@runner-core/fleeting'
+import { type InstanceGroup, systemRandom as random, silentLogger, systemClock } from '@runner-core/fleeting'
+import { newKeyPair } from '@runner-core/fleeting/ssh'
 import { FakeAws, type FakeAwsOptions, RealMachines } from '../../cloud-fakes/src/index.ts'
 import { createInstanceGroup as createLocalGroup } from '../../fleeting-plugin-local/src/index.ts'
 import { createInstanceGroup } from '../src/index.ts'

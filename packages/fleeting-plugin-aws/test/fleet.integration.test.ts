@@ -5,10 +5,10 @@ import {
   systemClock as clock,
   type Finding,
   type InstanceGroup,
-  newKeyPair,
   systemRandom as random,
   silentLogger,
 } from '@runner-core/fleeting'
+import { newKeyPair } from '@runner-core/fleeting/ssh'
 import { ManualClock } from '@runner-core/fleeting/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Exchange, FakeAws, type FakeAwsOptions } from '../../cloud-fakes/src/index.ts'

@@ -1,12 +1,7 @@
 // The plugin on moto, an AWS that others wrote. It knows no batches of `TerminateInstanceInAutoScalingGroup`, no
 // instance refreshes and no failed launches.
-import {
-  systemClock as clock,
-  type InstanceGroup,
-  newKeyPair,
-  systemRandom as random,
-  silentLogger,
-} from '@runner-core/fleeting'
+import { systemClock as clock, type InstanceGroup, systemRandom as random, silentLogger } from '@runner-core/fleeting'
+import { newKeyPair } from '@runner-core/fleeting/ssh'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createInstanceGroup } from '../src/index.ts'
 import { cloudsPython, Moto, withoutPython } from './moto.ts'

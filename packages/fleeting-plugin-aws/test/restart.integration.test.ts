@@ -3,13 +3,9 @@
 // Loaded now: simulated time goes on without calls that wait for something else than the cloud.
 import '@aws-sdk/client-auto-scaling'
 import '@aws-sdk/client-ec2'
-import {
-  type InstanceGroup,
-  newKeyPair,
-  type Provisioner,
-  systemRandom as random,
-  silentLogger,
-} from '@runner-core/fleeting'
+import { type InstanceGroup, systemRandom as random, silentLogger } from '@runner-core/fleeting'
+import type { Provisioner } from '@runner-core/fleeting/provisioner'
+import { newKeyPair } from '@runner-core/fleeting/ssh'
 import { describe, expect, test } from 'vitest'
 import type { SteppedTime } from '../../cloud-fakes/bench/stepped-time.ts'
 import { FakeAws, type FakeAwsOptions } from '../../cloud-fakes/src/index.ts'

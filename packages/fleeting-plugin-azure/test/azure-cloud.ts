@@ -9,14 +9,13 @@ import {
   type ConnectInfo,
   type Connection,
   type ConnectorConfig,
-  createSshConnector,
   type InstanceGroup,
-  newKeyPair,
   type PluginContext,
   silentLogger,
   systemClock,
   systemRandom,
 } from '@runner-core/fleeting'
+import { createSshConnector, newKeyPair } from '@runner-core/fleeting/ssh'
 import { createInstanceGroup as createLocalGroup } from '@runner-core/fleeting-plugin-local'
 import { createInstanceGroup } from '../src/index.ts'
 

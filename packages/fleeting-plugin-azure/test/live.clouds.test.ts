@@ -1,12 +1,7 @@
 // Opt-in: the conformance suite on a real scale set. Never run so far, for want of an account.
 import { readFileSync } from 'node:fs'
-import {
-  type ConnectorConfig,
-  createSshConnector,
-  silentLogger,
-  systemClock,
-  systemRandom,
-} from '@runner-core/fleeting'
+import { type ConnectorConfig, silentLogger, systemClock, systemRandom } from '@runner-core/fleeting'
+import { createSshConnector } from '@runner-core/fleeting/ssh'
 import { describeInstanceGroup } from '@runner-core/fleeting/testing/vitest'
 import { describe, test } from 'vitest'
 import { createInstanceGroup } from '../src/index.ts'

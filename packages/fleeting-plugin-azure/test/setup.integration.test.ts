@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { newKeyPair } from '@runner-core/fleeting'
+import { newKeyPair } from '@runner-core/fleeting/ssh'
 import { expect, onTestFinished, test } from 'vitest'
 import { checkPlugins } from '../../runner/src/config/checks/check-plugins.ts'
 import { parseConfig } from '../../runner/src/config/parse-config.ts'

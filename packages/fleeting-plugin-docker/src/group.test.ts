@@ -1,4 +1,5 @@
-import { type ConnectorConfig, type InstanceGroup, newKeyPair, silentLogger, systemClock } from '@runner-core/fleeting'
+import { type ConnectorConfig, type InstanceGroup, silentLogger, systemClock } from '@runner-core/fleeting'
+import { newKeyPair } from '@runner-core/fleeting/ssh'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { FakeDaemon } from '../test/fake-daemon.ts'
 import { labels } from './container.ts'

@@ -5,7 +5,6 @@ import {
   type CreateInstanceGroup,
   type DecreaseResult,
   type Finding,
-  fleetKeyPair,
   GroupError,
   type GroupInfo,
   type GroupOwner,
@@ -14,9 +13,9 @@ import {
   type InstanceGroup,
   type KeyPair,
   type ListedInstance,
-  newKeyPair,
   type PluginContext,
 } from '@runner-core/fleeting'
+import { fleetKeyPair, newKeyPair } from '@runner-core/fleeting/ssh'
 import type { ContainerInfo } from 'dockerode'
 import { settleBounded } from './bounded.ts'
 import { type DockerConfig, parseConfig } from './config.ts'

@@ -1,12 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { createConnection } from 'node:net'
-import {
-  type Connection,
-  createSshConnector,
-  type InstanceGroup,
-  silentLogger,
-  systemClock,
-} from '@runner-core/fleeting'
+import { type Connection, type InstanceGroup, silentLogger, systemClock } from '@runner-core/fleeting'
+import { createSshConnector } from '@runner-core/fleeting/ssh'
 import { describeInstanceGroup } from '@runner-core/fleeting/testing/vitest'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createInstanceGroup } from '../src/index.ts'

@@ -8,14 +8,13 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import {
   type Connection,
-  createSshConnector,
   type InstanceGroup,
   type KeyPair,
-  newKeyPair,
   silentLogger,
   systemClock,
   systemRandom,
 } from '@runner-core/fleeting'
+import { createSshConnector, newKeyPair } from '@runner-core/fleeting/ssh'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createInstanceGroup } from '../src/index.ts'
 import type { ManagerOrder } from './manager.ts'

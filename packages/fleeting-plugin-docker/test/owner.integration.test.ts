@@ -1,15 +1,8 @@
 // Two managers, each with a state of its own, on one fleet's containers of a real daemon.
 import { execFileSync } from 'node:child_process'
-import {
-  GroupOwnedError,
-  type InstanceGroup,
-  MemoryStateStore,
-  Provisioner,
-  type ProvisionerOptions,
-  silentLogger,
-  systemClock,
-  systemRandom,
-} from '@runner-core/fleeting'
+import { type InstanceGroup, silentLogger, systemClock, systemRandom } from '@runner-core/fleeting'
+import { GroupOwnedError, Provisioner, type ProvisionerOptions } from '@runner-core/fleeting/provisioner'
+import { MemoryStateStore } from '@runner-core/fleeting/state'
 import { afterAll, describe, expect, test } from 'vitest'
 import { createInstanceGroup } from '../src/index.ts'
 import { dockerMissing } from './sshd-image.ts'

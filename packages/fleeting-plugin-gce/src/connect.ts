@@ -1,4 +1,5 @@
-import { type ConnectInfo, delay, fleetKeyPair, GroupError, type PluginContext } from '@runner-core/fleeting'
+import { type ConnectInfo, delay, GroupError, type PluginContext } from '@runner-core/fleeting'
+import { fleetKeyPair } from '@runner-core/fleeting/ssh'
 import type { ComputeClient } from './client.ts'
 import type { Metadata } from './compute-api.ts'
 import { withFingerprint } from './fingerprints.ts'

@@ -1,7 +1,7 @@
 import { systemClock, systemRandom } from '@runner-core/fleeting'
+import { createSshConnector } from '@runner-core/fleeting/ssh'
 import { describeInstanceGroup } from '@runner-core/fleeting/testing/vitest'
 import { afterAll, beforeAll, describe } from 'vitest'
-import { createSshConnector } from '../../fleeting/src/index.ts'
 import { type FakeCloud, startFakeCloud } from './fake-cloud.ts'
 
 /** One that nothing else listens on, on addresses that only this test uses. */

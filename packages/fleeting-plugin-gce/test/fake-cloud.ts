@@ -4,12 +4,12 @@ import { join } from 'node:path'
 import {
   type InstanceGroup,
   type KeyPair,
-  newKeyPair,
   type PluginContext,
   silentLogger,
   systemClock,
   systemRandom,
 } from '@runner-core/fleeting'
+import { newKeyPair } from '@runner-core/fleeting/ssh'
 import { FakeGce, type FakeGceOptions, RealMachines } from '../../cloud-fakes/src/index.ts'
 import { createInstanceGroup as createLocalGroup } from '../../fleeting-plugin-local/src/index.ts'
 import { createInstanceGroup } from '../src/index.ts'

@@ -1,8 +1,8 @@
 // Opt-in: the conformance suite on a real group. Never run so far, for want of an account.
 import { type ConnectorConfig, silentLogger, systemClock, systemRandom } from '@runner-core/fleeting'
+import { createSshConnector } from '@runner-core/fleeting/ssh'
 import { describeInstanceGroup } from '@runner-core/fleeting/testing/vitest'
 import { describe, test } from 'vitest'
-import { createSshConnector } from '../../fleeting/src/index.ts'
 import { createInstanceGroup } from '../src/index.ts'
 
 const { GCE_LIVE: config, GCE_LIVE_CONNECTOR: connectorConfig = '{}' } = process.env

@@ -8,7 +8,6 @@ import {
   type ConnectInfo,
   type CreateInstanceGroup,
   type DecreaseResult,
-  fleetKeyPair,
   GroupError,
   type GroupInfo,
   type GroupOwner,
@@ -20,6 +19,7 @@ import {
   OwnerFile,
   type PluginContext,
 } from '@runner-core/fleeting'
+import { fleetKeyPair } from '@runner-core/fleeting/ssh'
 import { AdoptedInstance } from './adopted-instance.ts'
 import { type LocalConfig, parseConfig } from './config.ts'
 import { checkRootDirectory, claimGroupDirectory, type GroupDirectory } from './directories.ts'

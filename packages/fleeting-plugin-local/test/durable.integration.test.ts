@@ -5,15 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import {
-  type ConnectInfo,
-  createSshConnector,
-  type InstanceGroup,
-  MemoryStateStore,
-  Provisioner,
-  silentLogger,
-  systemClock,
-} from '@runner-core/fleeting'
+import { type ConnectInfo, type InstanceGroup, silentLogger, systemClock } from '@runner-core/fleeting'
+import { Provisioner } from '@runner-core/fleeting/provisioner'
+import { createSshConnector } from '@runner-core/fleeting/ssh'
+import { MemoryStateStore } from '@runner-core/fleeting/state'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createInstanceGroup } from '../src/index.ts'
 import type { MachineRecord } from '../src/machine-records.ts'

@@ -1,12 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import {
-  type Connection,
-  createSshConnector,
-  type InstanceGroup,
-  silentLogger,
-  systemClock,
-} from '@runner-core/fleeting'
+import { type Connection, type InstanceGroup, silentLogger, systemClock } from '@runner-core/fleeting'
+import { createSshConnector } from '@runner-core/fleeting/ssh'
 import { createInstanceGroup } from '../src/index.ts'
 
 export const { signal } = new AbortController()

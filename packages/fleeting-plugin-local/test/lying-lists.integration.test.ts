@@ -1,7 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createSshConnector, type ListedInstance, Provisioner } from '@runner-core/fleeting'
+import type { ListedInstance } from '@runner-core/fleeting'
+import { Provisioner } from '@runner-core/fleeting/provisioner'
+import { createSshConnector } from '@runner-core/fleeting/ssh'
 import { expect, test } from 'vitest'
 import { run, signal, startGroup, until } from './local-fleet.ts'
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { ConfigTable, type ConnectInfo, type ConnectorConfig, parseAddress, parseHostKey } from '@runner-core/fleeting'
+import { ConfigTable, type ConnectInfo, type ConnectorConfig } from '@runner-core/fleeting'
+import { parseAddress, parseHostKey } from '@runner-core/fleeting/ssh'
 
 /** `[runners.autoscaler.plugin_config]` of the plugin `static`, parsed. */
 export interface StaticConfig {

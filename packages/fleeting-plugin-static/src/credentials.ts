@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
-import { type ConnectInfo, type ConnectorConfig, type Finding, GroupError, publicKeyOf } from '@runner-core/fleeting'
+import { type ConnectInfo, type ConnectorConfig, type Finding, GroupError } from '@runner-core/fleeting'
+import { publicKeyOf } from '@runner-core/fleeting/ssh'
 import type { StaticHost } from './config.ts'
 
 export type Credentials = Pick<ConnectInfo, 'privateKey' | 'password' | 'agentSocket'>

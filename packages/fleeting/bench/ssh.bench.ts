@@ -4,7 +4,9 @@
  *
  * `node --expose-gc --conditions=@runner-core/source packages/fleeting/bench/ssh.bench.ts`
  */
-import { type Connection, ConnectionKeeper, createSshConnector } from '../src/index.ts'
+import type { Connection } from '../src/index.ts'
+import { ConnectionKeeper } from '../src/provisioner/connections/connection-keeper.ts'
+import { createSshConnector } from '../src/ssh/index.ts'
 import { sshdMissing, startSshd } from '../test/openssh-server.ts'
 
 const missing = sshdMissing()

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { type Instance, type InstanceChange, Provisioner, type ProvisionerOptions } from '../src/index.ts'
+import { type Instance, type InstanceChange, Provisioner, type ProvisionerOptions } from '../src/provisioner/index.ts'
 import {
   ManualClock,
   type MemoryCall,

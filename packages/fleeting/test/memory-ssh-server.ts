@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { Duplex } from 'node:stream'
 import ssh2, { type AuthContext, type ServerChannel, type Connection as ServerConnection, type Session } from 'ssh2'
-import { openSshKeyPair } from '../src/contract/ed25519.ts'
-import type { DialTcp } from '../src/index.ts'
+import { openSshKeyPair } from '../src/ssh/ed25519.ts'
+import type { DialTcp } from '../src/ssh/index.ts'
 
 export interface MemorySshServerOptions {
   /** Private keys. Default: a new ed25519 one. */

@@ -7,15 +7,8 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import ssh2 from 'ssh2'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import {
-  type ConnectInfo,
-  type Connection,
-  type ConnectorConfig,
-  createSshConnector,
-  type ExecOptions,
-  type Execution,
-  newKeyPair,
-} from '../src/index.ts'
+import type { ConnectInfo, Connection, ConnectorConfig, ExecOptions, Execution } from '../src/index.ts'
+import { createSshConnector, newKeyPair } from '../src/ssh/index.ts'
 import { ManualClock } from '../src/testing/manual-clock.ts'
 import { newGate } from './memory-ssh-server.ts'
 import { type Sshd, sshdMissing, startSshd } from './openssh-server.ts'

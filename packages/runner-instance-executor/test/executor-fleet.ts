@@ -2,14 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
-import {
-  type ConnectorConfig,
-  type CreateInstanceGroup,
-  createSshConnector,
-  Provisioner,
-  silentLogger,
-  systemClock,
-} from '@runner-core/fleeting'
+import { type ConnectorConfig, type CreateInstanceGroup, silentLogger, systemClock } from '@runner-core/fleeting'
+import { Provisioner } from '@runner-core/fleeting/provisioner'
+import { createSshConnector } from '@runner-core/fleeting/ssh'
 import {
   type JobCheckpoint,
   type JobEnvironment,

@@ -1,5 +1,5 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
-import { newKeyPair } from '@runner-core/fleeting'
+import { newKeyPair } from '@runner-core/fleeting/ssh'
 import { JobError, Trace } from '@runner-core/job'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { type Sshd, sshdMissing, startSshd } from '../../fleeting/test/openssh-server.ts'

@@ -1,7 +1,8 @@
 // One manager of the restart bench: `fill` leaves a state with so many instances and jobs, `restart` takes it over and
 // prints how long that took since the process began.
 import { join } from 'node:path'
-import { Provisioner, systemClock } from '@runner-core/fleeting'
+import { systemClock } from '@runner-core/fleeting'
+import { Provisioner } from '@runner-core/fleeting/provisioner'
 import { MemoryGroup, simpleShell } from '@runner-core/fleeting/testing'
 import type { JobPayload } from '@runner-core/job'
 import { Taskscaler } from '@runner-core/taskscaler'

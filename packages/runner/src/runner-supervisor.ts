@@ -1,14 +1,6 @@
-import {
-  type Clock,
-  describeError,
-  FencedError,
-  type FleetOwner,
-  GroupOwnedError,
-  type Logger,
-  loggedSeconds,
-  type Random,
-  StateError,
-} from '@runner-core/fleeting'
+import { type Clock, describeError, type Logger, loggedSeconds, type Random } from '@runner-core/fleeting'
+import { GroupOwnedError } from '@runner-core/fleeting/provisioner'
+import { FencedError, type FleetOwner, StateError } from '@runner-core/fleeting/state'
 import type { JobPayload } from '@runner-core/job'
 import { atMost } from './at-most.ts'
 import type { FindPlugin } from './config/checks/check-plugins.ts'

@@ -1,14 +1,7 @@
 import { hostname } from 'node:os'
-import {
-  type Clock,
-  delay,
-  fleetDirectory,
-  type Logger,
-  loadPlugin,
-  type Random,
-  silentLogger,
-  systemClock,
-} from '@runner-core/fleeting'
+import { type Clock, delay, type Logger, type Random, silentLogger, systemClock } from '@runner-core/fleeting'
+import { loadPlugin } from '@runner-core/fleeting/plugins'
+import { fleetDirectory } from '@runner-core/fleeting/state'
 import { jobFeatures, type RunnerIdentity } from '@runner-core/job'
 import { ConcurrentIds, InstanceExecutor } from '@runner-core/runner-instance-executor'
 import { collectDefaultMetrics } from 'prom-client'

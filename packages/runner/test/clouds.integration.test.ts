@@ -1,7 +1,8 @@
 // `runner-core run` on the clouds' fakes, with real machines behind them.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { newKeyPair, silentLogger, systemClock, systemRandom } from '@runner-core/fleeting'
+import { silentLogger, systemClock, systemRandom } from '@runner-core/fleeting'
+import { newKeyPair } from '@runner-core/fleeting/ssh'
 import { expect, test } from 'vitest'
 import { FakeAws, FakeAzure, FakeGce, RealMachines } from '../../cloud-fakes/src/index.ts'
 import { createInstanceGroup } from '../../fleeting-plugin-local/src/index.ts'

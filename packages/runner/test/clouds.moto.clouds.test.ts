@@ -1,6 +1,6 @@
 // `runner-core run` on moto, an AWS that others wrote, whose machines have loopback addresses that real OpenSSH servers
 // answer.
-import { publicKeyOf } from '@runner-core/fleeting'
+import { publicKeyOf } from '@runner-core/fleeting/ssh'
 import { expect, test } from 'vitest'
 import { sshdMissing, startSshd } from '../../fleeting/test/openssh-server.ts'
 import { cloudsPython, Moto, withoutPython } from '../../fleeting-plugin-aws/test/moto.ts'

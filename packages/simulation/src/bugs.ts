@@ -1,13 +1,6 @@
-import {
-  type Clock,
-  type FleetLease,
-  GroupError,
-  type InstanceGroup,
-  isGroupError,
-  type Provisioner,
-  type ProvisionerSettingsInput,
-  type StateChange,
-} from '@runner-core/fleeting'
+import { type Clock, GroupError, type InstanceGroup, isGroupError } from '@runner-core/fleeting'
+import type { Provisioner, ProvisionerSettingsInput } from '@runner-core/fleeting/provisioner'
+import type { FleetLease, StateChange } from '@runner-core/fleeting/state'
 import type { Reservation, Taskscaler } from '@runner-core/taskscaler'
 import type { PromiseNumber } from './witness.ts'
 

@@ -1,4 +1,6 @@
-import type { InstanceGroup, ProvisionerOptions, Random, StateStore } from '@runner-core/fleeting'
+import type { InstanceGroup, Random } from '@runner-core/fleeting'
+import type { ProvisionerOptions } from '@runner-core/fleeting/provisioner'
+import type { StateStore } from '@runner-core/fleeting/state'
 import type { IdlePolicy } from '@runner-core/taskscaler'
 import type { Bug } from './bugs.ts'
 import type { WorldCoordinator } from './coordinator/world-coordinator.ts'

@@ -1,13 +1,6 @@
-import {
-  type Clock,
-  type InstanceGroup,
-  Journal,
-  type Logger,
-  Provisioner,
-  type ProvisionerOptions,
-  type ProvisionerSettingsInput,
-  silentLogger,
-} from '@runner-core/fleeting'
+import { type Clock, type InstanceGroup, type Logger, silentLogger } from '@runner-core/fleeting'
+import { Provisioner, type ProvisionerOptions, type ProvisionerSettingsInput } from '@runner-core/fleeting/provisioner'
+import { Journal } from '@runner-core/fleeting/state'
 import { jobFeatures } from '@runner-core/job'
 import { createLogger, describeRunner, JobApiClient, type RunnerFeature } from '@runner-core/runner'
 import {

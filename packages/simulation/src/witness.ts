@@ -1,4 +1,4 @@
-import { isUsable, outstandingCount, type Provisioner } from '@runner-core/fleeting'
+import { isUsable, outstandingCount, type Provisioner } from '@runner-core/fleeting/provisioner'
 import {
   type Acquisition,
   idleTarget,

@@ -1,4 +1,4 @@
-import type { ProvisionerOptions } from '@runner-core/fleeting'
+import type { ProvisionerOptions } from '@runner-core/fleeting/provisioner'
 
 /** What a world is like from its beginning to its end. Ranges are drawn from anew for each use, milliseconds. */
 export interface WorldSetting {

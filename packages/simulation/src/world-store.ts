@@ -1,5 +1,5 @@
+import type { Clock } from '@runner-core/fleeting'
 import {
-  type Clock,
   type FleetLease,
   MemoryStateStore,
   type StateChange,
@@ -7,7 +7,7 @@ import {
   type StateErrorCode,
   type StateRecord,
   type StateStore,
-} from '@runner-core/fleeting'
+} from '@runner-core/fleeting/state'
 import type { WorldProcess } from './world-process.ts'
 
 /** What becomes of a write. */

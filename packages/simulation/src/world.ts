@@ -7,9 +7,9 @@ import {
   type InstanceGroup,
   isGroupError,
   type Random,
-  type StateStore,
   silentLogger,
 } from '@runner-core/fleeting'
+import type { StateStore } from '@runner-core/fleeting/state'
 import { ManualClock, seededRandom, simpleShell } from '@runner-core/fleeting/testing'
 import type { IdlePolicy } from '@runner-core/taskscaler'
 import type { Bug } from './bugs.ts'

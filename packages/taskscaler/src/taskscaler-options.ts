@@ -1,11 +1,5 @@
-import {
-  type Clock,
-  type Logger,
-  type Provisioner,
-  type ProvisionerOptions,
-  silentLogger,
-  systemClock,
-} from '@runner-core/fleeting'
+import { type Clock, type Logger, silentLogger, systemClock } from '@runner-core/fleeting'
+import type { Provisioner, ProvisionerOptions } from '@runner-core/fleeting/provisioner'
 import type { DemandSource } from './demand/demand-source.ts'
 import { InvalidSettingsError, isAmount, isCount } from './invalid-settings.ts'
 import type { ReadyCheck } from './loop/readiness.ts'

@@ -1,4 +1,5 @@
-import { type FleetLease, MemoryStateStore, Provisioner, StateError } from '@runner-core/fleeting'
+import { Provisioner } from '@runner-core/fleeting/provisioner'
+import { type FleetLease, MemoryStateStore, StateError } from '@runner-core/fleeting/state'
 import { ManualClock, MemoryGroup, simpleShell } from '@runner-core/fleeting/testing'
 import { describe, expect, it, vi } from 'vitest'
 import { policy } from '../test/rig.ts'

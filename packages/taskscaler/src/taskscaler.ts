@@ -1,4 +1,6 @@
-import { type Clock, Journal, Provisioner, type ShutdownOptions } from '@runner-core/fleeting'
+import type { Clock } from '@runner-core/fleeting'
+import { Provisioner, type ShutdownOptions } from '@runner-core/fleeting/provisioner'
+import { Journal } from '@runner-core/fleeting/state'
 import { type Counters, newCounters, refusalOperation } from './counters.ts'
 import { DemandBefore } from './demand/demand-before.ts'
 import { explainWait } from './explain/explain-wait.ts'

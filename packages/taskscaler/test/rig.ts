@@ -1,4 +1,4 @@
-import { Provisioner, type ProvisionerOptions } from '@runner-core/fleeting'
+import { Provisioner, type ProvisionerOptions } from '@runner-core/fleeting/provisioner'
 import {
   ManualClock,
   MemoryGroup,

@@ -1,4 +1,4 @@
-import type { LaunchState } from '@runner-core/fleeting'
+import type { LaunchState } from '@runner-core/fleeting/provisioner'
 import { defaultPolicy, type ResolvedPolicy, type ScalingSnapshot } from '../src/index.ts'
 
 export const now = 1_000_000

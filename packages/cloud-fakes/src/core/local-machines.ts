@@ -1,13 +1,8 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import {
-  type ConnectorConfig,
-  loadPlugin,
-  newKeyPair,
-  silentLogger,
-  systemClock,
-  systemRandom,
-} from '@runner-core/fleeting'
+import { type ConnectorConfig, silentLogger, systemClock, systemRandom } from '@runner-core/fleeting'
+import { loadPlugin } from '@runner-core/fleeting/plugins'
+import { newKeyPair } from '@runner-core/fleeting/ssh'
 import { RealMachines } from './real-machines.ts'
 
 /** How long the plugin may take to start, milliseconds. */

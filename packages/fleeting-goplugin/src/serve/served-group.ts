@@ -3,18 +3,17 @@ import {
   asGroupError,
   type Clock,
   type CreateInstanceGroup,
-  checkGroup,
   type DecreaseResult,
   deadline,
   delay,
   describeError,
   GroupError,
   type InstanceGroup,
-  initGroup,
   isGroupError,
   type Logger,
   type Random,
 } from '@runner-core/fleeting'
+import { checkGroup, initGroup } from '@runner-core/fleeting/plugins'
 import { wireConnectInfo } from '../wire/connect-info.ts'
 import { connectorConfigOfWire, wireConnectorConfig } from '../wire/connector-config.ts'
 import type {

@@ -6,6 +6,7 @@ import type { CloudHand } from '../testing/conformance/cloud-hand.ts'
 import type { ConformanceCloud, CreateConformanceCloud } from '../testing/conformance/conformance-cloud.ts'
 import { ConformanceRun } from '../testing/conformance/conformance-run.ts'
 import { conformanceCases, runCases } from '../testing/conformance/run-conformance.ts'
+import { outcomeLines, summaryLines, waitLine } from '../testing/conformance/text-report.ts'
 import { describeGroup } from './doctor-command.ts'
 import { exitCode } from './exit-code.ts'
 import { readGroupConfig } from './group-config.ts'
@@ -14,7 +15,6 @@ import { junitReport } from './junit-report.ts'
 import { loadGroup } from './load-group.ts'
 import type { Output } from './output.ts'
 import { StartError } from './start-error.ts'
-import { outcomeLines, summaryLines, waitLine } from './text-report.ts'
 
 export interface ConformanceArguments {
   readonly config?: string

@@ -3,7 +3,7 @@ import type { CreateInstanceGroup, InstanceGroup, PluginContext } from '../contr
 import { loadPlugin } from '../plugins/load-plugin.ts'
 import { withCallBudget } from '../provisioner/calls/with-call-budget.ts'
 import { createSshConnector } from '../ssh/ssh-connector.ts'
-import { fleetDirectory } from '../state/sqlite/fleet-directory.ts'
+import { fleetDirectory } from '../state/fleet-directory.ts'
 import { type MemberConfig, parseConfig } from './config.ts'
 import { MultiGroup } from './multi-group.ts'
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { never } from '../../test/memory-fleet.ts'
 import { GroupError } from '../contract/errors.ts'
-import { MemoryStateStore, Provisioner, type ProvisionerOptions } from '../index.ts'
+import { Provisioner, type ProvisionerOptions } from '../provisioner/index.ts'
+import { MemoryStateStore } from '../state/index.ts'
 import { ManualClock, MemoryGroup } from '../testing/index.ts'
 
 function cloud(maxSize = 10): { group: MemoryGroup; clock: ManualClock } {

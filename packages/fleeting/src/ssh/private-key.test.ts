@@ -1,7 +1,7 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto'
 import ssh2, { type ParsedKey } from 'ssh2'
 import { expect, test } from 'vitest'
-import { openSshKeyPair } from '../contract/ed25519.ts'
+import { openSshKeyPair } from './ed25519.ts'
 import { parsePrivateKey } from './private-key.ts'
 
 const make = {

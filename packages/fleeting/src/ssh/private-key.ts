@@ -1,6 +1,6 @@
 import { createPrivateKey } from 'node:crypto'
 import type { ParsedKey } from 'ssh2'
-import { openSshKeyPair } from '../contract/ed25519.ts'
+import { openSshKeyPair } from './ed25519.ts'
 import { ssh2 } from './ssh2.ts'
 
 /**

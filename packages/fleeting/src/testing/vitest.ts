@@ -4,10 +4,10 @@
  * @module
  */
 import { afterAll, beforeAll, describe, test } from 'vitest'
-import { waitLine } from '../cli/text-report.ts'
 import type { ConformanceOptions, MakeGroup } from './conformance/conformance-options.ts'
 import { ConformanceRun } from './conformance/conformance-run.ts'
 import { conformanceCases } from './conformance/run-conformance.ts'
+import { waitLine } from './conformance/text-report.ts'
 
 /**
  * Declares a test for each rule of the contract, on one group. What the group or the options do not allow shows up as

@@ -1,5 +1,6 @@
 import { dirname, resolve } from 'node:path'
-import { loadPlugin, systemClock, systemRandom } from '@runner-core/fleeting'
+import { systemClock, systemRandom } from '@runner-core/fleeting'
+import { loadPlugin } from '@runner-core/fleeting/plugins'
 import { parseGoDuration } from '@runner-core/job'
 import { loadConfig } from '../config/load-config.ts'
 import { describeProblem } from '../config/problem.ts'

@@ -1,6 +1,7 @@
 import { sep } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { describeError, type LoadedPlugin, loadPlugin, PluginError } from '@runner-core/fleeting'
+import { describeError } from '@runner-core/fleeting'
+import { type LoadedPlugin, loadPlugin, PluginError } from '@runner-core/fleeting/plugins'
 import {
   type InstallProgress,
   installPlugin,

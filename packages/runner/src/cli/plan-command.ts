@@ -1,4 +1,6 @@
-import { describeError, describeOwners, type InstanceLimit, loadPlugin, systemClock } from '@runner-core/fleeting'
+import { describeError, describeOwners, systemClock } from '@runner-core/fleeting'
+import { loadPlugin } from '@runner-core/fleeting/plugins'
+import type { InstanceLimit } from '@runner-core/fleeting/provisioner'
 import { loadConfig } from '../config/load-config.ts'
 import { type FleetPlan, readFleetPlans } from '../fleet/fleet-plan.ts'
 import { exitCode } from './exit-code.ts'

@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
-import { describeError, loadPlugin } from '@runner-core/fleeting'
+import { describeError } from '@runner-core/fleeting'
+import { loadPlugin } from '@runner-core/fleeting/plugins'
 import { isEverywhere } from '../status/http-server.ts'
 import { checkPlugins, type FindPlugin } from './checks/check-plugins.ts'
 import { trustWarnings } from './checks/trust.ts'

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import type { ConnectorConfig, UnknownInstances } from '@runner-core/fleeting'
+import type { ConnectorConfig } from '@runner-core/fleeting'
+import type { UnknownInstances } from '@runner-core/fleeting/provisioner'
 import type { Trust } from '@runner-core/runner-instance-executor'
 import type { IdlePolicy } from '@runner-core/taskscaler'
 import type { ListenAddress } from './tables/kinds.ts'

@@ -1,13 +1,5 @@
-import {
-  type Clock,
-  delay,
-  type JsonValue,
-  type Logger,
-  loggedSeconds,
-  type Random,
-  Semaphore,
-  StateError,
-} from '@runner-core/fleeting'
+import { type Clock, delay, type Logger, loggedSeconds, type Random, Semaphore } from '@runner-core/fleeting'
+import { type JsonValue, StateError } from '@runner-core/fleeting/state'
 import type { JobOutcome, JobPayload, Trace } from '@runner-core/job'
 import { JobApiError } from '../gitlab/http/job-api-error.ts'
 import type { JobApiClient } from '../gitlab/job-api-client.ts'

@@ -1,4 +1,5 @@
-import type { Clock, Provisioner } from '@runner-core/fleeting'
+import type { Clock } from '@runner-core/fleeting'
+import type { Provisioner } from '@runner-core/fleeting/provisioner'
 import { type Decision, DecisionLog } from '@runner-core/taskscaler'
 import { instanceDecisions } from './instance-decisions.ts'
 import { type JobHistory, withWait } from './job-history.ts'

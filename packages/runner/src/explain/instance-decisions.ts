@@ -1,4 +1,4 @@
-import type { InstanceChange } from '@runner-core/fleeting'
+import type { InstanceChange } from '@runner-core/fleeting/provisioner'
 import { type Decision, durationText } from '@runner-core/taskscaler'
 
 /** What the record keeps of a change of an instance; nothing for most of them. Pure. */

@@ -1,4 +1,4 @@
-import { fleetDirectory } from '@runner-core/fleeting'
+import { fleetDirectory } from '@runner-core/fleeting/state'
 import { fleetName, type Settings } from '../config/settings.ts'
 import { stateDirectory } from '../config/state-settings.ts'
 import type { ManagerStatus } from '../status/manager-status.ts'

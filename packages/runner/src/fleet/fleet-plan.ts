@@ -1,13 +1,5 @@
-import {
-  type Clock,
-  type GroupInfo,
-  type GroupOwner,
-  type Instance,
-  type InstanceLimit,
-  Provisioner,
-  type Random,
-  silentLogger,
-} from '@runner-core/fleeting'
+import { type Clock, type GroupInfo, type GroupOwner, type Random, silentLogger } from '@runner-core/fleeting'
+import { type Instance, type InstanceLimit, Provisioner } from '@runner-core/fleeting/provisioner'
 import { firstPlan, type ResolvedPolicy, type ScalingPlan } from '@runner-core/taskscaler'
 import type { FindPlugin } from '../config/checks/check-plugins.ts'
 import { fleetName, type RunnerSettings, type Settings } from '../config/settings.ts'

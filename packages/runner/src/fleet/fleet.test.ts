@@ -1,12 +1,7 @@
-import {
-  type Connector,
-  GroupError,
-  Journal,
-  MemoryStateStore,
-  newKeyPair,
-  Provisioner,
-  silentLogger,
-} from '@runner-core/fleeting'
+import { type Connector, GroupError, silentLogger } from '@runner-core/fleeting'
+import { Provisioner } from '@runner-core/fleeting/provisioner'
+import { newKeyPair } from '@runner-core/fleeting/ssh'
+import { Journal, MemoryStateStore } from '@runner-core/fleeting/state'
 import { ManualClock, MemoryGroup, type MemoryShell, simpleShell } from '@runner-core/fleeting/testing'
 import { Registry } from 'prom-client'
 import { beforeEach, expect, test } from 'vitest'

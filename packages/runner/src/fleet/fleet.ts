@@ -1,4 +1,4 @@
-import { Provisioner, type ProvisionerOptions } from '@runner-core/fleeting'
+import { Provisioner, type ProvisionerOptions } from '@runner-core/fleeting/provisioner'
 import { SlotClaims } from '@runner-core/runner-instance-executor'
 import { QueueDepth, Taskscaler, type TaskscalerOptions } from '@runner-core/taskscaler'
 import type { RunnerSettings } from '../config/settings.ts'

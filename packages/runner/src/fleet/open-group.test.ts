@@ -1,4 +1,5 @@
-import { type LoadedPlugin, systemClock } from '@runner-core/fleeting'
+import { systemClock } from '@runner-core/fleeting'
+import type { LoadedPlugin } from '@runner-core/fleeting/plugins'
 import { MemoryGroup } from '@runner-core/fleeting/testing'
 import { expect, test } from 'vitest'
 import { parseConfig } from '../config/parse-config.ts'

@@ -1,14 +1,10 @@
+import type { Clock, HostKeyPins, KeyPair, Logger, Random } from '@runner-core/fleeting'
 import {
-  type Clock,
-  createSshConnector,
-  type HostKeyPins,
-  type KeyPair,
-  type Logger,
   type ProvisionerOptions,
   type ProvisionerSettingsInput,
-  type Random,
   withCallBudget,
-} from '@runner-core/fleeting'
+} from '@runner-core/fleeting/provisioner'
+import { createSshConnector } from '@runner-core/fleeting/ssh'
 import type { FindPlugin } from '../config/checks/check-plugins.ts'
 import { type AutoscalerSettings, fleetName, type RunnerSettings } from '../config/settings.ts'
 

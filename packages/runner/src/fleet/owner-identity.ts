@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { hostname } from 'node:os'
-import type { OwnerOptions } from '@runner-core/fleeting'
+import type { OwnerOptions } from '@runner-core/fleeting/provisioner'
 import { fleetName, type RunnerSettings } from '../config/settings.ts'
 
 /**

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { Journal, MemoryStateStore, StateError, silentLogger } from '@runner-core/fleeting'
+import { silentLogger } from '@runner-core/fleeting'
+import { Journal, MemoryStateStore, StateError } from '@runner-core/fleeting/state'
 import { ManualClock } from '@runner-core/fleeting/testing'
 import { EnvironmentError, type JobEnvironment, type JobPayload, type JobStage } from '@runner-core/job'
 import type { PrepareOptions } from '@runner-core/runner-instance-executor'

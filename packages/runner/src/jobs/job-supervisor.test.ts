@@ -1,4 +1,5 @@
-import { delay, type FleetLease, Journal, MemoryStateStore, StateError, silentLogger } from '@runner-core/fleeting'
+import { delay, silentLogger } from '@runner-core/fleeting'
+import { type FleetLease, Journal, MemoryStateStore, StateError } from '@runner-core/fleeting/state'
 import { ManualClock } from '@runner-core/fleeting/testing'
 import type { JobEnvironment, JobPayload } from '@runner-core/job'
 import type { Reservation } from '@runner-core/taskscaler'

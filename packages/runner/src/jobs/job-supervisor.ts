@@ -1,15 +1,5 @@
-import {
-  type Clock,
-  deadline,
-  describeError,
-  isFenced,
-  type JournalTrouble,
-  type JsonValue,
-  type KeepOptions,
-  type Logger,
-  loggedSeconds,
-  type Random,
-} from '@runner-core/fleeting'
+import { type Clock, deadline, describeError, type Logger, loggedSeconds, type Random } from '@runner-core/fleeting'
+import { isFenced, type JournalTrouble, type JsonValue, type KeepOptions } from '@runner-core/fleeting/state'
 import {
   type CacheStore,
   formatGoDuration,

@@ -1,4 +1,5 @@
-import { type FleetLease, Journal, type JsonValue, MemoryStateStore, silentLogger } from '@runner-core/fleeting'
+import { silentLogger } from '@runner-core/fleeting'
+import { type FleetLease, Journal, type JsonValue, MemoryStateStore } from '@runner-core/fleeting/state'
 import { ManualClock } from '@runner-core/fleeting/testing'
 import type { JobPayload } from '@runner-core/job'
 import type { Acquisition, LentSlot } from '@runner-core/taskscaler'

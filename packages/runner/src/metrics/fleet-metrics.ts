@@ -1,4 +1,4 @@
-import type { Provisioner, ProvisionerObserver } from '@runner-core/fleeting'
+import type { Provisioner, ProvisionerObserver } from '@runner-core/fleeting/provisioner'
 import type { Taskscaler, TaskscalerObserver } from '@runner-core/taskscaler'
 import { Counter, Histogram, type Registry } from 'prom-client'
 import type { FleetBuckets } from './fleet-buckets.ts'

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { type FleetLease, Journal, MemoryStateStore, type StateChange, silentLogger } from '@runner-core/fleeting'
+import { silentLogger } from '@runner-core/fleeting'
+import { type FleetLease, Journal, MemoryStateStore, type StateChange } from '@runner-core/fleeting/state'
 import { ManualClock } from '@runner-core/fleeting/testing'
 import type { JobPayload } from '@runner-core/job'
 import { beforeEach, describe, expect, test, vi } from 'vitest'

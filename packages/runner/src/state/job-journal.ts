@@ -1,12 +1,12 @@
+import { Semaphore } from '@runner-core/fleeting'
 import {
   isFenced,
   type Journal,
   type JournalTrouble,
   type JsonValue,
   type KeepOptions,
-  Semaphore,
   type StateChange,
-} from '@runner-core/fleeting'
+} from '@runner-core/fleeting/state'
 import type { JobPayload } from '@runner-core/job'
 import type { Seal } from './seal.ts'
 

@@ -1,4 +1,6 @@
-import { type FleetLease, type KeyPair, newKeyPair } from '@runner-core/fleeting'
+import type { KeyPair } from '@runner-core/fleeting'
+import { newKeyPair } from '@runner-core/fleeting/ssh'
+import type { FleetLease } from '@runner-core/fleeting/state'
 import type { Seal } from './seal.ts'
 
 const place = { kind: 'fleet', key: 'ssh key' } as const

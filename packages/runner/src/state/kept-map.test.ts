@@ -1,4 +1,5 @@
-import { Journal, MemoryStateStore, StateError, silentLogger } from '@runner-core/fleeting'
+import { silentLogger } from '@runner-core/fleeting'
+import { Journal, MemoryStateStore, StateError } from '@runner-core/fleeting/state'
 import { ManualClock } from '@runner-core/fleeting/testing'
 import { expect, test } from 'vitest'
 import { isText, KeptMap } from './kept-map.ts'

@@ -1,4 +1,4 @@
-import type { FleetLease, Journal, JsonValue } from '@runner-core/fleeting'
+import type { FleetLease, Journal, JsonValue } from '@runner-core/fleeting/state'
 
 export interface KeptMapOptions<Value extends JsonValue> {
   readonly journal: Pick<Journal, 'note'> & Pick<FleetLease, 'load'>

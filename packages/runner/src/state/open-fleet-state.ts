@@ -1,15 +1,6 @@
 import { join } from 'node:path'
-import {
-  type Clock,
-  type FleetOwner,
-  fleetDirectory,
-  type HostKeyPins,
-  Journal,
-  type KeyPair,
-  type Logger,
-  StateError,
-  silentLogger,
-} from '@runner-core/fleeting'
+import { type Clock, type HostKeyPins, type KeyPair, type Logger, silentLogger } from '@runner-core/fleeting'
+import { type FleetOwner, fleetDirectory, Journal, StateError } from '@runner-core/fleeting/state'
 import { isKnownLogin, type LoginMemory } from '@runner-core/runner-instance-executor'
 import { fleetName, type RunnerSettings, type Settings } from '../config/settings.ts'
 import { stateDirectory } from '../config/state-settings.ts'

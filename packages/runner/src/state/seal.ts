@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
-import { StateError } from '@runner-core/fleeting'
+import { StateError } from '@runner-core/fleeting/state'
 
 const algorithm = 'aes-256-gcm'
 const saltBytes = 16

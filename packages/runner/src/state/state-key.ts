@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { StateError } from '@runner-core/fleeting'
+import { StateError } from '@runner-core/fleeting/state'
 
 const keyBytes = 32
 const written = /^runner-core state key 1: ([0-9A-Za-z+/]{43}=)\n?$/

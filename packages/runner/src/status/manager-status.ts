@@ -1,4 +1,4 @@
-import type { LaunchBackoff, LaunchBreaker } from '@runner-core/fleeting'
+import type { LaunchBackoff, LaunchBreaker } from '@runner-core/fleeting/provisioner'
 import type { HeldBack, ResolvedPolicy, TaskCounts } from '@runner-core/taskscaler'
 import { fleetName, type RunnerSettings } from '../config/settings.ts'
 import type { FleetRecord } from '../explain/fleet-record.ts'

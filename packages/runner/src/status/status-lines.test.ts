@@ -1,4 +1,4 @@
-import type { LaunchBackoff, LaunchBreaker } from '@runner-core/fleeting'
+import type { LaunchBackoff, LaunchBreaker } from '@runner-core/fleeting/provisioner'
 import type { HeldBack } from '@runner-core/taskscaler'
 import { expect, test } from 'vitest'
 import type { RunnerSettings } from '../config/settings.ts'

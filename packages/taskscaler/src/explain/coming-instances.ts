@@ -1,4 +1,4 @@
-import type { LaunchState } from '@runner-core/fleeting'
+import type { LaunchState } from '@runner-core/fleeting/provisioner'
 import type { InstanceSlots } from '../slots/instance-slots.ts'
 import type { ComingInstance } from './explain-wait.ts'
 

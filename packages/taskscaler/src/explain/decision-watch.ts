@@ -1,4 +1,4 @@
-import type { LaunchBackoff, LaunchState } from '@runner-core/fleeting'
+import type { LaunchBackoff, LaunchState } from '@runner-core/fleeting/provisioner'
 import type { Refusal } from '../plan/admission.ts'
 import type { ResolvedPolicy } from '../plan/policy.ts'
 import type { InstanceDecision, ScalingPlan } from '../plan/scaling-plan.ts'

@@ -1,4 +1,4 @@
-import type { Instance } from '@runner-core/fleeting'
+import type { Instance } from '@runner-core/fleeting/provisioner'
 import { durationText } from '../duration-text.ts'
 import type { ResolvedPolicy } from '../plan/policy.ts'
 import type { InstanceSlots } from '../slots/instance-slots.ts'

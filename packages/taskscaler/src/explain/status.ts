@@ -1,4 +1,4 @@
-import { type LaunchState, outstandingCount } from '@runner-core/fleeting'
+import { type LaunchState, outstandingCount } from '@runner-core/fleeting/provisioner'
 import type { ResolvedPolicy } from '../plan/policy.ts'
 import type { ScalingPlan } from '../plan/scaling-plan.ts'
 import type { Allocator } from '../slots/allocator.ts'

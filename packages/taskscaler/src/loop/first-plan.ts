@@ -1,4 +1,4 @@
-import type { GroupSurvey } from '@runner-core/fleeting'
+import type { GroupSurvey } from '@runner-core/fleeting/provisioner'
 import { plan } from '../plan/plan.ts'
 import type { ResolvedPolicy } from '../plan/policy.ts'
 import type { ScalingPlan } from '../plan/scaling-plan.ts'

@@ -1,4 +1,5 @@
-import type { Clock, Logger, Provisioner } from '@runner-core/fleeting'
+import type { Clock, Logger } from '@runner-core/fleeting'
+import type { Provisioner } from '@runner-core/fleeting/provisioner'
 import { durationText } from '../duration-text.ts'
 import type { TaskscalerObserver } from '../observer.ts'
 import type { ReadyTimes } from '../plan/ready-times.ts'

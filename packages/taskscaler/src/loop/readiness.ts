@@ -1,12 +1,5 @@
-import {
-  type Clock,
-  type Connection,
-  ConnectionError,
-  delay,
-  type Instance,
-  isGroupError,
-  type Provisioner,
-} from '@runner-core/fleeting'
+import { type Clock, type Connection, ConnectionError, delay, isGroupError } from '@runner-core/fleeting'
+import type { Instance, Provisioner } from '@runner-core/fleeting/provisioner'
 
 /**
  * Proves that an instance can do jobs; rejects when it cannot. `signal` aborts when it takes too long, or when nobody

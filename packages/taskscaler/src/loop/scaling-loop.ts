@@ -1,4 +1,4 @@
-import type { Provisioner } from '@runner-core/fleeting'
+import type { Provisioner } from '@runner-core/fleeting/provisioner'
 import type { Counters } from '../counters.ts'
 import { comingInstances } from '../explain/coming-instances.ts'
 import type { Decision } from '../explain/decision.ts'

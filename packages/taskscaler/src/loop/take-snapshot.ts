@@ -1,4 +1,5 @@
-import type { Logger, Provisioner } from '@runner-core/fleeting'
+import type { Logger } from '@runner-core/fleeting'
+import type { Provisioner } from '@runner-core/fleeting/provisioner'
 import type { DemandSource } from '../demand/demand-source.ts'
 import type { IdleInstance, ScalingSnapshot } from '../plan/scaling-snapshot.ts'
 import type { Allocator } from '../slots/allocator.ts'

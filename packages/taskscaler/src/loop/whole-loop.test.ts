@@ -1,4 +1,5 @@
-import { GroupError, isUsable, outstandingCount, Provisioner } from '@runner-core/fleeting'
+import { GroupError } from '@runner-core/fleeting'
+import { isUsable, outstandingCount, Provisioner } from '@runner-core/fleeting/provisioner'
 import { ManualClock, MemoryGroup, seededRandom, simpleShell } from '@runner-core/fleeting/testing'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

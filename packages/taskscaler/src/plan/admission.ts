@@ -1,4 +1,4 @@
-import { describeLimit, outstandingCount } from '@runner-core/fleeting'
+import { describeLimit, outstandingCount } from '@runner-core/fleeting/provisioner'
 import type { NoCapacityReason } from '../slots/acquisition.ts'
 import { choosePlacement } from './choose-placement.ts'
 import { holdBack } from './held-back.ts'

@@ -1,4 +1,4 @@
-import type { LaunchBreaker } from '@runner-core/fleeting'
+import type { LaunchBreaker } from '@runner-core/fleeting/provisioner'
 import { expect, test } from 'vitest'
 import { breakerText } from './breaker-text.ts'
 

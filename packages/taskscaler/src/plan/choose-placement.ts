@@ -1,4 +1,4 @@
-import { type LaunchAllowance, type LaunchState, launchAllowance } from '@runner-core/fleeting'
+import { type LaunchAllowance, type LaunchState, launchAllowance } from '@runner-core/fleeting/provisioner'
 
 /** The first placement where something may be launched now; if there is none, the one that opens first. */
 export function choosePlacement(

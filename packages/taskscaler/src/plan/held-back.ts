@@ -1,4 +1,4 @@
-import { describeLimit, type LaunchState, launchAllowance, outstandingCount } from '@runner-core/fleeting'
+import { describeLimit, type LaunchState, launchAllowance, outstandingCount } from '@runner-core/fleeting/provisioner'
 import { durationText } from '../duration-text.ts'
 import { breakerText } from './breaker-text.ts'
 import type { HeldBack } from './scaling-plan.ts'

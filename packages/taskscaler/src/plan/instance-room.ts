@@ -1,4 +1,4 @@
-import { type LaunchFailureCode, outstandingCount } from '@runner-core/fleeting'
+import { type LaunchFailureCode, outstandingCount } from '@runner-core/fleeting/provisioner'
 import { choosePlacement } from './choose-placement.ts'
 import type { ScalingSnapshot } from './scaling-snapshot.ts'
 

@@ -1,4 +1,4 @@
-import { type LaunchState, launchAllowance, outstandingCount } from '@runner-core/fleeting'
+import { type LaunchState, launchAllowance, outstandingCount } from '@runner-core/fleeting/provisioner'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { empty, nothingKept, now, open } from '../../test/snapshots.ts'

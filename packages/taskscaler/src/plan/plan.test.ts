@@ -1,4 +1,4 @@
-import type { LaunchState } from '@runner-core/fleeting'
+import type { LaunchState } from '@runner-core/fleeting/provisioner'
 import { describe, expect, test } from 'vitest'
 import { empty, nothingKept, now, open } from '../../test/snapshots.ts'
 import { plan } from './plan.ts'

@@ -1,4 +1,4 @@
-import { outstandingCount } from '@runner-core/fleeting'
+import { outstandingCount } from '@runner-core/fleeting/provisioner'
 import { durationText } from '../duration-text.ts'
 import { capacityOf } from '../slots/instance-slots.ts'
 import { choosePlacement } from './choose-placement.ts'

@@ -1,4 +1,4 @@
-import type { LaunchState } from '@runner-core/fleeting'
+import type { LaunchState } from '@runner-core/fleeting/provisioner'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Pipeline, promiseDate } from './promise-date.ts'

@@ -1,4 +1,4 @@
-import { type LaunchState, outstandingCount } from '@runner-core/fleeting'
+import { type LaunchState, outstandingCount } from '@runner-core/fleeting/provisioner'
 import { choosePlacement } from './choose-placement.ts'
 import { unobservedReadyMs } from './ready-times.ts'
 

@@ -1,4 +1,4 @@
-import type { LaunchAllowance } from '@runner-core/fleeting'
+import type { LaunchAllowance } from '@runner-core/fleeting/provisioner'
 
 /** Instances to ask for. */
 export interface IncreaseDecision {

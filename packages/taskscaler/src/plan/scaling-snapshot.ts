@@ -1,4 +1,4 @@
-import type { LaunchState } from '@runner-core/fleeting'
+import type { LaunchState } from '@runner-core/fleeting/provisioner'
 
 /** What jobs ask for, in jobs. */
 export interface Demand {

@@ -1,4 +1,5 @@
-import type { Connection, Instance } from '@runner-core/fleeting'
+import type { Connection } from '@runner-core/fleeting'
+import type { Instance } from '@runner-core/fleeting/provisioner'
 import { ManualClock } from '@runner-core/fleeting/testing'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'

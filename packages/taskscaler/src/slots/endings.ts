@@ -1,4 +1,4 @@
-import type { Instance } from '@runner-core/fleeting'
+import type { Instance } from '@runner-core/fleeting/provisioner'
 import type { InstanceSlots } from './instance-slots.ts'
 
 /** What a job needs to be ended on its machine and reported. */

@@ -1,4 +1,4 @@
-import { type Instance, isUsable } from '@runner-core/fleeting'
+import { type Instance, isUsable } from '@runner-core/fleeting/provisioner'
 import type { Allocator } from './allocator.ts'
 import { InstanceSlots, type SlotLimits } from './instance-slots.ts'
 import type { SlotAcquisition } from './slot-acquisition.ts'

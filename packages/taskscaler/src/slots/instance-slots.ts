@@ -1,4 +1,4 @@
-import type { Instance } from '@runner-core/fleeting'
+import type { Instance } from '@runner-core/fleeting/provisioner'
 import type { ListItem } from './intrusive-list.ts'
 
 /** What every instance of a fleet can give. */

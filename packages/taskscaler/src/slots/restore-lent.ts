@@ -1,4 +1,5 @@
-import type { Clock, Instance, Provisioner } from '@runner-core/fleeting'
+import type { Clock } from '@runner-core/fleeting'
+import type { Instance, Provisioner } from '@runner-core/fleeting/provisioner'
 import type { FleetSlots } from './fleet-slots.ts'
 import { InstanceSlots, type SlotLimits } from './instance-slots.ts'
 import { type Lender, SlotAcquisition } from './slot-acquisition.ts'

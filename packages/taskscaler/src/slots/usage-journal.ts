@@ -1,4 +1,5 @@
-import { type Clock, describeError, type Journal, type KeepOptions, type StateChange } from '@runner-core/fleeting'
+import { type Clock, describeError } from '@runner-core/fleeting'
+import type { Journal, KeepOptions, StateChange } from '@runner-core/fleeting/state'
 import type { SlotAcquisition } from './slot-acquisition.ts'
 import { demandKey, type LentSlot, lentValue, useValue } from './usage-records.ts'
 

@@ -1,4 +1,4 @@
-import type { JsonValue, StateRecord } from '@runner-core/fleeting'
+import type { JsonValue, StateRecord } from '@runner-core/fleeting/state'
 
 /** A slot that an earlier process had lent when it ended. */
 export interface LentSlot {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ManualClock } from '../../testing/manual-clock.ts'
-import { fleetDirectory } from './fleet-directory.ts'
+import { fleetDirectory } from '../fleet-directory.ts'
 import { migrate } from './schema.ts'
 import { SqliteStateStore } from './sqlite-state-store.ts'
 

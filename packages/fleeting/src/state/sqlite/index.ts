@@ -4,6 +4,5 @@
  *
  * @module
  */
-export { fleetDirectory } from './fleet-directory.ts'
 export { ProcessLock } from './process-lock.ts'
 export { SqliteStateStore, type SqliteStateStoreOptions } from './sqlite-state-store.ts'

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, describe, expect, it } from 'vitest'
 import { ManualClock } from '../../testing/manual-clock.ts'
+import { fleetDirectory } from '../fleet-directory.ts'
 import type { FleetLease } from '../state-store.ts'
-import { fleetDirectory } from './fleet-directory.ts'
 import { SqliteStateStore, type SqliteStateStoreOptions } from './sqlite-state-store.ts'
 
 const cleanUps: (() => void | Promise<void>)[] = []

@@ -14,8 +14,8 @@ import { DatabaseSync } from 'node:sqlite'
 import { afterEach, describe, expect, it } from 'vitest'
 import { stateStoreCases } from '../../../test/state-store-cases.ts'
 import { ManualClock } from '../../testing/manual-clock.ts'
+import { fleetDirectory } from '../fleet-directory.ts'
 import type { FleetLease } from '../state-store.ts'
-import { fleetDirectory } from './fleet-directory.ts'
 import { SqliteStateStore } from './sqlite-state-store.ts'
 
 const directories: string[] = []

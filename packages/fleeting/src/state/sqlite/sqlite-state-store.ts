@@ -1,11 +1,11 @@
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { type Clock, delay, systemClock } from '../../contract/clock.ts'
+import { fleetDirectory, ownerLockFile, successorLockFile } from '../fleet-directory.ts'
 import { type FleetLease, type LeaseOptions, StateError, type StateStore } from '../state-store.ts'
 import { directLink } from './database-link.ts'
 import { threadLink } from './database-thread.ts'
 import { FleetDatabaseClient } from './fleet-database-client.ts'
-import { fleetDirectory, ownerLockFile, successorLockFile } from './fleet-directory.ts'
 import { ProcessLock } from './process-lock.ts'
 import { SqliteLease } from './sqlite-lease.ts'
 

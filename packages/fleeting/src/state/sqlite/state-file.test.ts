@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { ManualClock } from '../../testing/manual-clock.ts'
+import { fleetDirectory } from '../fleet-directory.ts'
 import { FencedError, type FleetLease } from '../state-store.ts'
-import { fleetDirectory } from './fleet-directory.ts'
 import { SqliteStateStore } from './sqlite-state-store.ts'
 
 const directories: string[] = []

@@ -1,7 +1,7 @@
 import { type BigIntStats, chmodSync, closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { ownerLockFile } from '../fleet-directory.ts'
 import { StateError } from '../state-store.ts'
-import { ownerLockFile } from './fleet-directory.ts'
 
 /** SQLite's own names for the log of what was written, and for the index of that. */
 const suffixes = ['', '-wal', '-shm'] as const

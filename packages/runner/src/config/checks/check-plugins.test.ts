@@ -1,4 +1,4 @@
-import { loadPlugin } from '@runner-core/fleeting'
+import { loadPlugin } from '@runner-core/fleeting/plugins'
 import { expect, test } from 'vitest'
 import { checkPlugins } from './check-plugins.ts'
 

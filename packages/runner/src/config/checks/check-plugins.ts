@@ -2,11 +2,11 @@ import {
   type ConnectorConfig,
   type CreateInstanceGroup,
   describeError,
-  type LoadedPlugin,
   type PluginContext,
   silentLogger,
   systemClock,
 } from '@runner-core/fleeting'
+import type { LoadedPlugin } from '@runner-core/fleeting/plugins'
 import { type NamedGroup, namedGroups } from '../named-groups.ts'
 import type { Problem } from '../problem.ts'
 import type { ReadRunner } from '../read-runner.ts'

@@ -1,4 +1,4 @@
-import { parseAddress } from '@runner-core/fleeting'
+import { parseAddress } from '@runner-core/fleeting/ssh'
 import type { AutoscalerSettings } from '../settings.ts'
 
 /**

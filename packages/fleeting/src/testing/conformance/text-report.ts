@@ -1,7 +1,7 @@
-import { describeError } from '../contract/describe-error.ts'
-import type { ConformanceOutcome } from '../testing/conformance/conformance-run.ts'
-import type { ConformanceWait } from '../testing/conformance/long-waits.ts'
-import type { ConformanceReport } from '../testing/conformance/run-conformance.ts'
+import { describeError } from '../../contract/describe-error.ts'
+import type { ConformanceOutcome } from './conformance-run.ts'
+import type { ConformanceWait } from './long-waits.ts'
+import type { ConformanceReport } from './run-conformance.ts'
 
 /** One case as people read it, while the run goes on. */
 export function outcomeLines(outcome: ConformanceOutcome, number: number, total: number): readonly string[] {

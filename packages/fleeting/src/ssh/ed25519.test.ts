@@ -1,8 +1,8 @@
 import { createPublicKey, generateKeyPairSync, sign } from 'node:crypto'
 import type { ParsedKey } from 'ssh2'
 import { expect, test } from 'vitest'
-import { parsePrivateKey } from '../ssh/private-key.ts'
 import { openSshKeyPair } from './ed25519.ts'
+import { parsePrivateKey } from './private-key.ts'
 
 test('can be read again, also those keys whose public half begins with a zero', () => {
   let zeros = 0
