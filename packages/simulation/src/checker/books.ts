@@ -266,7 +266,7 @@ export class Books {
     return undefined
   }
 
-  /** What a process learned from a list in the moment in which it ended, or could not write, the next one does not know. */
+  /** What a process learned as it ended, or could not write, the next one does not know. */
   #forgetToldLaunches(): void {
     for (const [fleet, toldAt] of this.#launchesToldAt) {
       if (toldAt < this.at && !this.wasTroubled(['state'], {}, toldAt, this.at)) continue
