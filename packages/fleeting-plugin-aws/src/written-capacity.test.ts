@@ -32,6 +32,15 @@ test('a number that is none of our own is believed at once', () => {
   expect(capacity.read(3)).toBe(3)
 })
 
+test("a number that a read has shown, and that we have changed back, may be somebody else's soon", () => {
+  const capacity = new WrittenCapacity(new ManualClock())
+  capacity.read(3)
+  capacity.set(5)
+  capacity.read(5)
+  capacity.set(3)
+  expect([3, 5].map((shown) => capacity.read(shown))).toEqual([3, 5])
+})
+
 test('the number from before our own change is believed after the longest lag', async () => {
   const clock = new ManualClock()
   const capacity = new WrittenCapacity(clock)

@@ -11,15 +11,17 @@ interface Size {
 
 /**
  * The desired capacity as it must be after our own accepted changes, where a read still shows it as it was before one
- * of them. Any other number than these is newer: somebody else wrote it. Once a read shows the last one, those
- * before it are forgotten, so that somebody else may write the same number. Where the size had the last one before, as
- * after a raise that was lowered again, such a read may be older than the raise: nothing is forgotten then before the
- * longest lag is over.
+ * of them. Any other number than these is newer: somebody else wrote it. Reads are late, but never go back: once one
+ * must have shown the last number, those before it are forgotten, so that somebody else may write the same again. Where
+ * the size had the last number before, as after a raise that was lowered again before any read showed it, such a read
+ * may be older than the raise, and nothing is forgotten before the longest lag is over.
  */
 export class WrittenCapacity {
   readonly #clock: Clock
   /** As they followed each other; the last is the one that holds. */
   #sizes: Size[] = []
+  /** The earliest that the last read can have shown. */
+  #seen: Size | undefined
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -29,8 +31,14 @@ export class WrittenCapacity {
   read(shown: number): number {
     this.#forgetOld()
     const { size: last = shown } = this.#sizes.at(-1) ?? {}
-    const places = this.#sizes.filter(({ size }) => size === shown).length
-    if (places > 1 || (places === 1 && shown !== last)) return last
+    const from = Math.max(
+      0,
+      this.#sizes.findIndex((size) => size === this.#seen),
+    )
+    const place = this.#sizes.findIndex(({ size }, index) => size === shown && index >= from)
+    this.#seen = this.#sizes[place] ?? this.#seen
+    const isOurs = this.#sizes.some(({ size }) => size === shown)
+    if (isOurs && place !== this.#sizes.length - 1) return last
     this.#sizes = [{ size: shown }]
     return shown
   }
