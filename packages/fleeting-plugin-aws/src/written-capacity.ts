@@ -31,10 +31,7 @@ export class WrittenCapacity {
   read(shown: number): number {
     this.#forgetOld()
     const { size: last = shown } = this.#sizes.at(-1) ?? {}
-    const from = Math.max(
-      0,
-      this.#sizes.findIndex((size) => size === this.#seen),
-    )
+    const from = Math.max(0, this.#sizes.indexOf(this.#seen!))
     const place = this.#sizes.findIndex(({ size }, index) => size === shown && index >= from)
     this.#seen = this.#sizes[place] ?? this.#seen
     const isOurs = this.#sizes.some(({ size }) => size === shown)

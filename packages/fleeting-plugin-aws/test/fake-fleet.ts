@@ -17,8 +17,8 @@ export interface FakeFleet extends AsyncDisposable {
  * What AWS may do at any time. A suite does in a minute what takes others an hour, and 50 pages of its activities must
  * hold ten minutes.
  */
-// Its size is read at once: one that is raised and lowered again before any read shows it cannot be told from one
-// that somebody else raised, and a suite does nothing else.
+// Its size is read at once: one that is raised and lowered again before any read shows it counts as ours for minutes,
+// and in a suite somebody else soon writes the same.
 const reads = { activitiesPageSize: 10, pageSize: 2, listLagMs: 100 }
 const unkind = { zoneRetryMs: 200, launchWaves: { size: 2, everyMs: 100 }, ...reads }
 

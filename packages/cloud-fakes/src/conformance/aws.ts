@@ -8,8 +8,9 @@ import { FakeAws } from '../aws/fake-aws.ts'
 import { realCloud } from './real-cloud.ts'
 
 /**
- * Zones that fail in turn, launches in waves, short pages and a late list. A late size is played elsewhere: raised
- * and lowered again before any read shows it, it cannot be told from what somebody else wrote.
+ * Zones that fail in turn, launches in waves, short pages and a late list. A late size is played elsewhere: one that is
+ * raised and lowered again before any read shows it counts as ours for minutes, and here somebody else soon writes the
+ * same.
  */
 const reads = { activitiesPageSize: 10, pageSize: 2, listLagMs: 100 }
 const unkind = { zoneRetryMs: 200, launchWaves: { size: 2, everyMs: 100 }, ...reads }
