@@ -6,7 +6,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { sshdMissing } from '../packages/fleeting/test/openssh-server.ts'
+import { sshdMissing } from '@runner-core/testkit/ssh/openssh-server'
 import { compareRuns, comparisonTable, differencesText } from '../packages/runner/test/payloads/compare-runs.ts'
 import { sourcesMissing } from '../packages/runner/test/payloads/payload-world.ts'
 import { parseRecordedRun, type RecordedRun, recordedRunText } from '../packages/runner/test/payloads/recorded-run.ts'

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { silentLogger, systemClock } from '@runner-core/fleeting'
+import { installTarballs, pack } from '@runner-core/testkit/programs/packed'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { installTarballs, pack } from '../../fleeting/test/packed.ts'
 import { createGoPluginGroup } from '../../fleeting-goplugin/src/index.ts'
 
 const run = promisify(execFile)

@@ -14,8 +14,8 @@ import {
 } from '@runner-core/fleeting'
 import { createInstanceGroup as createMultiGroup } from '@runner-core/fleeting/multi'
 import { describeInstanceGroup } from '@runner-core/fleeting/testing/vitest'
+import { type Sshd, sshdMissing, startSshd } from '@runner-core/testkit/ssh/openssh-server'
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { type Sshd, sshdMissing, startSshd } from '../../fleeting/test/openssh-server.ts'
 import { createGoPluginGroup, type GoPluginOptions } from '../src/index.ts'
 import { FakePluginFile, type FakePluginSettings } from './fake-plugin-file.ts'
 

@@ -1,5 +1,5 @@
+import { sshdMissing } from '@runner-core/testkit/ssh/openssh-server'
 import { onTestFinished, test } from 'vitest'
-import { sshdMissing } from '../../fleeting/test/openssh-server.ts'
 import { FakePluginFile } from './fake-plugin-file.ts'
 import { killedUnderJobs } from './killed-under-jobs.ts'
 

@@ -3,9 +3,9 @@ import { createConnection } from 'node:net'
 import { type Connection, type InstanceGroup, silentLogger, systemClock } from '@runner-core/fleeting'
 import { createSshConnector } from '@runner-core/fleeting/ssh'
 import { describeInstanceGroup } from '@runner-core/fleeting/testing/vitest'
+import { dockerMissing } from '@runner-core/testkit/ssh/sshd-image'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createInstanceGroup } from '../src/index.ts'
-import { dockerMissing } from './sshd-image.ts'
 
 const image = 'runner-core-sshd'
 const missing = await dockerMissing(image)

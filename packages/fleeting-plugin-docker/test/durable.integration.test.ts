@@ -15,10 +15,10 @@ import {
   systemRandom,
 } from '@runner-core/fleeting'
 import { createSshConnector, newKeyPair } from '@runner-core/fleeting/ssh'
+import { dockerMissing } from '@runner-core/testkit/ssh/sshd-image'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createInstanceGroup } from '../src/index.ts'
 import type { ManagerOrder } from './manager.ts'
-import { dockerMissing } from './sshd-image.ts'
 
 const image = 'runner-core-sshd'
 const missing = await dockerMissing(image)

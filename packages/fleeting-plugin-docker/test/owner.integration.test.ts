@@ -3,9 +3,9 @@ import { execFileSync } from 'node:child_process'
 import { type InstanceGroup, silentLogger, systemClock, systemRandom } from '@runner-core/fleeting'
 import { GroupOwnedError, Provisioner, type ProvisionerOptions } from '@runner-core/fleeting/provisioner'
 import { MemoryStateStore } from '@runner-core/fleeting/state'
+import { dockerMissing } from '@runner-core/testkit/ssh/sshd-image'
 import { afterAll, describe, expect, test } from 'vitest'
 import { createInstanceGroup } from '../src/index.ts'
-import { dockerMissing } from './sshd-image.ts'
 
 const image = 'runner-core-sshd'
 const missing = await dockerMissing(image)

@@ -1,7 +1,7 @@
 import { silentLogger, systemClock } from '@runner-core/fleeting'
 import { describeInstanceGroup } from '@runner-core/fleeting/testing/vitest'
+import { type Sshd, sshdMissing, startSshd } from '@runner-core/testkit/ssh/openssh-server'
 import { afterAll, beforeAll, describe } from 'vitest'
-import { type Sshd, sshdMissing, startSshd } from '../../fleeting/test/openssh-server.ts'
 import { createInstanceGroup } from '../src/index.ts'
 
 const missing = sshdMissing()

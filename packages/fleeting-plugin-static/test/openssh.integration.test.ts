@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { silentLogger, systemClock } from '@runner-core/fleeting'
 import { createSshConnector } from '@runner-core/fleeting/ssh'
+import { sshdMissing, startSshd } from '@runner-core/testkit/ssh/openssh-server'
 import { expect, test } from 'vitest'
-import { sshdMissing, startSshd } from '../../fleeting/test/openssh-server.ts'
 import { createInstanceGroup } from '../src/index.ts'
 
 const missing = sshdMissing()

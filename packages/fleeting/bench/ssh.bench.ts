@@ -4,10 +4,11 @@
  *
  * `node --expose-gc --conditions=@runner-core/source packages/fleeting/bench/ssh.bench.ts`
  */
+
+import { sshdMissing, startSshd } from '@runner-core/testkit/ssh/openssh-server'
 import type { Connection } from '../src/index.ts'
 import { ConnectionKeeper } from '../src/provisioner/connections/connection-keeper.ts'
 import { createSshConnector } from '../src/ssh/index.ts'
-import { sshdMissing, startSshd } from '../test/openssh-server.ts'
 
 const missing = sshdMissing()
 if (missing !== undefined) {

@@ -4,8 +4,8 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { installTarballs, pack } from '@runner-core/testkit/programs/packed'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { installTarballs, pack } from './packed.ts'
 
 const packages = [
   'packages/fleeting',

@@ -5,13 +5,13 @@ import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { type Sshd, sshdMissing, startSshd } from '@runner-core/testkit/ssh/openssh-server'
 import ssh2 from 'ssh2'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { ConnectInfo, Connection, ConnectorConfig, ExecOptions, Execution } from '../src/index.ts'
 import { createSshConnector, newKeyPair } from '../src/ssh/index.ts'
 import { ManualClock } from '../src/testing/manual-clock.ts'
 import { newGate } from './memory-ssh-server.ts'
-import { type Sshd, sshdMissing, startSshd } from './openssh-server.ts'
 
 const missing = sshdMissing()
 if (missing !== undefined) console.warn(`SKIPPED: the SSH connector against OpenSSH: ${missing}`)

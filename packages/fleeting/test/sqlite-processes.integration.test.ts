@@ -7,8 +7,8 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { SqliteStateStore } from '@runner-core/fleeting/sqlite'
 import type { FleetLease, FleetOwner } from '@runner-core/fleeting/state'
+import { stopOwner } from '@runner-core/testkit/machine/stop-owner'
 import { afterEach, expect, it } from 'vitest'
-import { stopOwner } from './stop-owner.ts'
 
 const script = fileURLToPath(new URL('./sqlite-owner.ts', import.meta.url))
 const anHour = 3_600_000

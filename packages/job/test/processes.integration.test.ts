@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
+import { processesWith, uniqueSleep } from '@runner-core/testkit/machine/running-processes'
 import { afterAll, describe, expect, test } from 'vitest'
 import { payload, run } from './job-fixture.ts'
 import { LocalEnvironment } from './local-environment.ts'
 import { localShells } from './local-shells.ts'
-import { processesWith, uniqueSleep } from './running-processes.ts'
 
 const hasSshAgent = spawnSync('sh', ['-c', 'command -v ssh-agent']).status === 0
 /** Starts a program as an orphan: its parent has ended when it begins. */

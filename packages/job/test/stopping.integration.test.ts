@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { processesWith, uniqueSleep } from '@runner-core/testkit/machine/running-processes'
 import { afterAll, describe, expect, test } from 'vitest'
 import { EnvironmentError, type ScriptRun } from '../src/job-environment.ts'
 import { JobError } from '../src/job-error.ts'
@@ -8,7 +9,6 @@ import type { JobArtifact } from '../src/job-payload.ts'
 import { payload, run, variable } from './job-fixture.ts'
 import { LocalEnvironment } from './local-environment.ts'
 import { localShells } from './local-shells.ts'
-import { processesWith, uniqueSleep } from './running-processes.ts'
 
 const after = { afterScript: ['echo "after: $CI_JOB_STATUS"'] }
 

@@ -1,12 +1,12 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { newKeyPair } from '@runner-core/fleeting/ssh'
 import { JobError, Trace } from '@runner-core/job'
+import { processesWith, uniqueSleep } from '@runner-core/testkit/machine/running-processes'
+import { type Sshd, sshdMissing, startSshd } from '@runner-core/testkit/ssh/openssh-server'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import { type Sshd, sshdMissing, startSshd } from '../../fleeting/test/openssh-server.ts'
 import { createInstanceGroup as createLocalGroup } from '../../fleeting-plugin-local/src/index.ts'
 import { createInstanceGroup as createStaticGroup } from '../../fleeting-plugin-static/src/index.ts'
 import { payload, variable } from '../../job/test/job-fixture.ts'
-import { processesWith, uniqueSleep } from '../../job/test/running-processes.ts'
 import { ExecutorFleet, type FleetOptions } from './executor-fleet.ts'
 
 const missing = sshdMissing()

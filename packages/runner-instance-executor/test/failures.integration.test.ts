@@ -5,13 +5,13 @@ import { join } from 'node:path'
 import { GroupError, type InstanceGroup, systemClock } from '@runner-core/fleeting'
 import { JobError, type JobOutcome, type JobPayload, runJob, type ShellName } from '@runner-core/job'
 import type { Reservation } from '@runner-core/taskscaler'
+import { SmallDisk, smallDiskMissing } from '@runner-core/testkit/machine/small-disk'
 import { afterEach, expect, onTestFinished, test } from 'vitest'
 import { createInstanceGroup as createLocalGroup } from '../../fleeting-plugin-local/src/index.ts'
 import { gitJob } from '../../job/test/git-job.ts'
 import { payload, run, runner, variable } from '../../job/test/job-fixture.ts'
 import { LocalEnvironment } from '../../job/test/local-environment.ts'
 import { ExecutorFleet, type FleetOptions } from './executor-fleet.ts'
-import { SmallDisk, smallDiskMissing } from './small-disk.ts'
 
 const rows = readFileSync(new URL('../../../docs/reference/failures.md', import.meta.url), 'utf8')
   .split('\n\n')

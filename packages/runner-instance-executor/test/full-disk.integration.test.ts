@@ -2,12 +2,12 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { SmallDisk, smallDiskMissing } from '@runner-core/testkit/machine/small-disk'
+import { type Sshd, sshdMissing, startSshd } from '@runner-core/testkit/ssh/openssh-server'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { type Sshd, sshdMissing, startSshd } from '../../fleeting/test/openssh-server.ts'
 import { createInstanceGroup as createStaticGroup } from '../../fleeting-plugin-static/src/index.ts'
 import { payload, variable } from '../../job/test/job-fixture.ts'
 import { ExecutorFleet } from './executor-fleet.ts'
-import { SmallDisk, smallDiskMissing } from './small-disk.ts'
 
 const missing = smallDiskMissing() ?? sshdMissing()
 if (missing !== undefined) console.warn(`SKIPPED: machines whose disk is full: ${missing}`)

@@ -1,11 +1,11 @@
 // Jobs that leave a machine without room for one that has it.
 import { dirname } from 'node:path'
 import { systemClock } from '@runner-core/fleeting'
+import { SmallDisk, smallDiskMissing } from '@runner-core/testkit/machine/small-disk'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createInstanceGroup } from '../../fleeting-plugin-local/src/index.ts'
 import { payload, variable } from '../../job/test/job-fixture.ts'
 import { ExecutorFleet } from './executor-fleet.ts'
-import { SmallDisk, smallDiskMissing } from './small-disk.ts'
 
 const missing = smallDiskMissing()
 if (missing !== undefined) console.warn(`SKIPPED: jobs that leave a machine without room: ${missing}`)

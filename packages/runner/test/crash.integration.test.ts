@@ -1,6 +1,6 @@
 import { seededRandom } from '@runner-core/fleeting/testing'
+import { smallDiskMissing } from '@runner-core/testkit/machine/small-disk'
 import { expect, test } from 'vitest'
-import { smallDiskMissing } from '../../runner-instance-executor/test/small-disk.ts'
 import { runCrashLoad } from './crash/crash-load.ts'
 import { machinesMissing } from './crash/machines.ts'
 import { diskTroubles, troubleKinds } from './crash/trouble.ts'

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { listProcesses } from '@runner-core/runner/testing'
-import type { Sshd } from '../../fleeting/test/openssh-server.ts'
+import type { Sshd } from '@runner-core/testkit/ssh/openssh-server'
 import { type BinRun, startBin } from './bin.ts'
 
 /**

@@ -2,8 +2,8 @@
 // project's coordinator and from one that others could have written.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { sshdMissing } from '@runner-core/testkit/ssh/openssh-server'
 import { test } from 'vitest'
-import { sshdMissing } from '../../fleeting/test/openssh-server.ts'
 import { startBin } from './bin.ts'
 import { compareRuns } from './payloads/compare-runs.ts'
 import { CoordinatorServer } from './payloads/coordinator-server.ts'

@@ -3,8 +3,8 @@ import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { Coordinator, type CoordinatorJob, listProcesses } from '@runner-core/runner/testing'
+import { stopOwner } from '@runner-core/testkit/machine/stop-owner'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { stopOwner } from '../../fleeting/test/stop-owner.ts'
 import { type BinRun, runBin } from './bin.ts'
 import { fleetConfig, kill, localMachines, Managers } from './managers.ts'
 

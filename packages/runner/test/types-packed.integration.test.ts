@@ -4,8 +4,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { installTarballs, pack } from '@runner-core/testkit/programs/packed'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { installTarballs, pack } from '../../fleeting/test/packed.ts'
 
 const clouds = ['aws', 'azure', 'docker', 'gce', 'local', 'static'].map((name) => `packages/fleeting-plugin-${name}`)
 const libraries = ['fleeting', 'taskscaler', 'job', 'runner-instance-executor', 'runner', 'fleeting-goplugin'].map(

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { globSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { sshdMissing, startSshd } from '../../../fleeting/test/openssh-server.ts'
-import { dockerMissing } from '../../../fleeting-plugin-docker/test/sshd-image.ts'
+import { sshdMissing, startSshd } from '@runner-core/testkit/ssh/openssh-server'
+import { dockerMissing } from '@runner-core/testkit/ssh/sshd-image'
 import { hostMachines } from '../managers.ts'
 import { type LedgerEntry, parseLedger, readLedger } from './ledger.ts'
 

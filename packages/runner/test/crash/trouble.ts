@@ -1,6 +1,6 @@
 import type { Random } from '@runner-core/fleeting'
 import type { Coordinator, Endpoint } from '@runner-core/runner/testing'
-import type { SmallDisk } from '../../../runner-instance-executor/test/small-disk.ts'
+import type { SmallDisk } from '@runner-core/testkit/machine/small-disk'
 import type { SeverableLink } from '../severable-link.ts'
 
 /** What goes wrong besides kills. */

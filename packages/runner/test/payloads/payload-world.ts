@@ -1,7 +1,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startSshd } from '../../../fleeting/test/openssh-server.ts'
+import { startSshd } from '@runner-core/testkit/ssh/openssh-server'
 import { hasHttpBackend, hasLfs, lfsPointer, serveGit, TestRepository } from '../../../job/test/git-server.ts'
 import { filePayloads } from './file-payloads.ts'
 import type { Payload } from './payload.ts'

@@ -12,7 +12,7 @@ import {
 import { createServer } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
-import { newKeyPair } from '../src/ssh/index.ts'
+import { newKeyPair } from '@runner-core/fleeting/ssh'
 
 export interface SshdOptions {
   /** Where it listens, 16 at most, all at the same port: loopback only. Default 127.0.0.1. */

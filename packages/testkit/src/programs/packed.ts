@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
-const checkout = fileURLToPath(new URL('../../..', import.meta.url))
+const checkout = fileURLToPath(new URL('../../../..', import.meta.url))
 const run = promisify(execFile)
 
 /** Builds and packs copies of the packages, so that the checkout stays as it is. Answers the tarballs. */

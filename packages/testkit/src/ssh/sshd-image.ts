@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import { buildImage } from '../src/index.ts'
+import { buildImage } from '@runner-core/fleeting-plugin-docker'
 
 const run = promisify(execFile)
 
