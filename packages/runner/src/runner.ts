@@ -15,7 +15,6 @@ import {
   type Settings,
 } from './config/settings.ts'
 import { stateDirectory } from './config/state-settings.ts'
-import type { RunnerRecord } from './explain/read-records.ts'
 import { GroupClaims } from './fleet/group-claims.ts'
 import type { Environment } from './gitlab/http/proxy.ts'
 import { JobApiClient } from './gitlab/job-api-client.ts'
@@ -36,6 +35,7 @@ import { openFleetState } from './state/open-fleet-state.ts'
 import { assessHealth, type HealthReport } from './status/health.ts'
 import { isEverywhere, type Page, type StatusServer, serveStatus } from './status/http-server.ts'
 import type { ManagerStatus } from './status/manager-status.ts'
+import type { RunnerRecord } from './status/read-records.ts'
 import { StatusFile, statusDirectory } from './status/status-file.ts'
 import { version } from './version.ts'
 

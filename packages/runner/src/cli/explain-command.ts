@@ -1,7 +1,7 @@
 import { loadConfig } from '../config/load-config.ts'
 import { explainInstance, instanceLines } from '../explain/explain-instance.ts'
 import { decisionText, explainJob, jobLines, timeText } from '../explain/explain-job.ts'
-import { type RunnerRecord, readRecords } from '../explain/read-records.ts'
+import { type RunnerRecord, readRecords } from '../status/read-records.ts'
 import { exitCode } from './exit-code.ts'
 import type { Output } from './output.ts'
 

@@ -1,5 +1,5 @@
 import { loadConfig } from '../config/load-config.ts'
-import { readStatus } from '../explain/read-records.ts'
+import { readStatus } from '../status/read-records.ts'
 import { statusLines } from '../status/status-lines.ts'
 import { exitCode } from './exit-code.ts'
 import type { Output } from './output.ts'

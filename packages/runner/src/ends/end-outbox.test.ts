@@ -10,9 +10,9 @@ import { JobApiError } from '../gitlab/http/job-api-error.ts'
 import type { JobReply } from '../gitlab/job-reply.ts'
 import { JobJournal } from '../state/job-journal.ts'
 import type { KeptEnd } from '../state/kept-end.ts'
+import { KeptTails } from '../state/kept-tails.ts'
 import { Seal } from '../state/seal.ts'
 import { EndOutbox } from './end-outbox.ts'
-import { KeptTails } from './kept-tails.ts'
 
 const jobOf = (id: number): JobPayload =>
   ({ id, token: 't', features: { failure_reasons: [] } }) as unknown as JobPayload

@@ -8,7 +8,7 @@ import { type Delivery, OutcomeDelivery } from '../gitlab/report/deliver-outcome
 import { TraceUpload } from '../gitlab/report/trace-upload.ts'
 import type { JobJournal } from '../state/job-journal.ts'
 import { type KeptEnd, KeptTrace } from '../state/kept-end.ts'
-import type { KeptTails, ReadBytes } from './kept-tails.ts'
+import type { KeptTails, ReadBytes } from '../state/kept-tails.ts'
 
 export interface EndOutboxOptions {
   readonly client: Pick<JobApiClient, 'updateJob' | 'patchTrace'>

@@ -9,10 +9,10 @@ import { parseConfig } from '../config/parse-config.ts'
 import { EndOutbox } from '../ends/end-outbox.ts'
 import type { JobUpdate } from '../gitlab/job-api-client.ts'
 import type { JobReply } from '../gitlab/job-reply.ts'
-import type { JobPhase } from '../metrics/job-progress.ts'
 import { JobJournal } from '../state/job-journal.ts'
 import { Seal } from '../state/seal.ts'
 import { ActiveJob, type ActiveJobCheckpoint, type ActiveJobOptions, type JobEnd } from './active-job.ts'
+import type { JobPhase } from './job-progress.ts'
 
 const { settings } = parseConfig(`[[runners]]
 name = "a"

@@ -28,7 +28,7 @@ import type { JobApiClient } from '../gitlab/job-api-client.ts'
 import { isNotOurs } from '../gitlab/job-reply.ts'
 import { JobReporter } from '../gitlab/report/job-reporter.ts'
 import type { SentTrace } from '../gitlab/report/trace-upload.ts'
-import type { JobPhase } from '../metrics/job-progress.ts'
+import type { JobPhase } from './job-progress.ts'
 
 /** How long the log is held back until what it says is kept, milliseconds. */
 const maxKeepMs = 2000

@@ -15,11 +15,11 @@ import { EndOutbox } from '../ends/end-outbox.ts'
 import type { FleetRecord } from '../explain/fleet-record.ts'
 import type { JobApiClient } from '../gitlab/job-api-client.ts'
 import { withFields } from '../logging/with-fields.ts'
-import { JobProgress } from '../metrics/job-progress.ts'
-import { createQueuingCheck, type QueuingCheck } from '../metrics/queuing-check.ts'
 import type { JobCounts, JobObserver } from '../metrics/runner-metrics.ts'
 import type { JobJournal } from '../state/job-journal.ts'
 import { ActiveJob, type ActiveJobCheckpoint, type ActiveJobOptions, type JobEnd } from './active-job.ts'
+import { JobProgress } from './job-progress.ts'
+import { createQueuingCheck, type QueuingCheck } from './queuing-check.ts'
 
 export interface JobSupervisorOptions {
   readonly settings: RunnerSettings

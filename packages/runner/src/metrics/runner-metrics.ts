@@ -1,7 +1,7 @@
 import type { JobStage } from '@runner-core/job'
 import { Counter, Histogram, type Registry } from 'prom-client'
 import type { JobPoller } from '../jobs/job-poller.ts'
-import type { JobPhase, JobProgress } from './job-progress.ts'
+import type { JobPhase, JobProgress } from '../jobs/job-progress.ts'
 import { type PulledMetric, pullMetric, type Sample } from './pulled-metric.ts'
 import { type RunnerLabels, runnerLabelNames } from './runner-labels.ts'
 

@@ -1,5 +1,5 @@
 import type { JobOutcome, Trace } from '@runner-core/job'
-import type { ReadBytes } from '../ends/kept-tails.ts'
+import type { ReadBytes } from './kept-tails.ts'
 
 /**
  * How a job ended, and what of its trace the coordinator was not known to have: enough to tell the end without the

@@ -4,11 +4,11 @@ import { type FleetOwner, fleetDirectory, Journal, StateError } from '@runner-co
 import { isKnownLogin, type LoginMemory } from '@runner-core/runner-instance-executor'
 import { fleetName, type RunnerSettings, type Settings } from '../config/settings.ts'
 import { stateDirectory } from '../config/state-settings.ts'
-import { KeptTails } from '../ends/kept-tails.ts'
 import { JobJournal, type JournalledJob } from './job-journal.ts'
 import type { KeptEnd } from './kept-end.ts'
 import { keptFleetKey } from './kept-fleet-key.ts'
 import { isText, KeptMap } from './kept-map.ts'
+import { KeptTails } from './kept-tails.ts'
 import { Seal } from './seal.ts'
 import { loadStateKey } from './state-key.ts'
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Seal, sealBytesMore } from '../state/seal.ts'
+import { type Seal, sealBytesMore } from './seal.ts'
 
 /** Up to `maxBytes` from `offset` on, at least one if there is one; as `Trace.read`. */
 export type ReadBytes = (offset: number, maxBytes: number) => Buffer | Promise<Buffer>

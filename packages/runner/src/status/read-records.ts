@@ -1,10 +1,10 @@
 import { fleetDirectory } from '@runner-core/fleeting/state'
 import { fleetName, type Settings } from '../config/settings.ts'
 import { stateDirectory } from '../config/state-settings.ts'
-import type { ManagerStatus } from '../status/manager-status.ts'
-import { readStatusFile, staleMs, statusDirectory } from '../status/status-file.ts'
-import type { KeptRecord } from './kept-record.ts'
-import { readRecord } from './record-file.ts'
+import type { KeptRecord } from '../explain/kept-record.ts'
+import { readRecord } from '../explain/record-file.ts'
+import type { ManagerStatus } from './manager-status.ts'
+import { readStatusFile, staleMs, statusDirectory } from './status-file.ts'
 
 /** One runner's record, as `/decisions` serves it. */
 export interface RunnerRecord extends KeptRecord {
