@@ -8,6 +8,10 @@ const packages = join(import.meta.dirname, '..', 'packages')
 const rooms: Readonly<Record<string, readonly string[]>> = {
   fleeting: 'contract ssh state plugins provisioner multi testing cli'.split(' '),
   job: 'variables script archive trace detach login sources files artifacts caches plan run'.split(' '),
+  runner:
+    'testing config logging identity gitlab caches state ends explain jobs metrics fleet status custom-executor cli'.split(
+      ' ',
+    ),
   'runner-instance-executor': 'slots connect commands cleanup login'.split(' '),
   taskscaler: 'slots demand plan explain loop'.split(' '),
 }

@@ -7,6 +7,7 @@ import { ConcurrentIds, InstanceExecutor } from '@runner-core/runner-instance-ex
 import { collectDefaultMetrics } from 'prom-client'
 import { S3CacheStore } from './caches/s3-cache-store.ts'
 import type { FindPlugin } from './config/checks/check-plugins.ts'
+import { isEverywhere } from './config/is-everywhere.ts'
 import {
   fleetName,
   keptOutputBytes,
@@ -33,7 +34,7 @@ import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { type Departure, RunnerSupervisor, type StopMode, type StopReport } from './runner-supervisor.ts'
 import { openFleetState } from './state/open-fleet-state.ts'
 import { assessHealth, type HealthReport } from './status/health.ts'
-import { isEverywhere, type Page, type StatusServer, serveStatus } from './status/http-server.ts'
+import { type Page, type StatusServer, serveStatus } from './status/http-server.ts'
 import type { ManagerStatus } from './status/manager-status.ts'
 import type { RunnerRecord } from './status/read-records.ts'
 import { StatusFile, statusDirectory } from './status/status-file.ts'

@@ -1,12 +1,13 @@
 import { Registry } from 'prom-client'
 import type { LogLevel } from '../config/settings.ts'
 import type { Concurrency } from '../jobs/concurrency.ts'
+import type { JobObserver } from '../jobs/job-observer.ts'
 import { version } from '../version.ts'
 import type { FleetBuckets } from './fleet-buckets.ts'
 import { type FleetObservers, type MeasuredFleet, registerFleetMetrics } from './fleet-metrics.ts'
 import { type Measured, pullMetric } from './pulled-metric.ts'
 import type { RunnerLabels } from './runner-labels.ts'
-import { type JobObserver, type MeasuredRunner, registerRunnerMetrics } from './runner-metrics.ts'
+import { type MeasuredRunner, registerRunnerMetrics } from './runner-metrics.ts'
 
 export interface MetricsSources {
   readonly concurrent: Concurrency

@@ -1,5 +1,7 @@
 import type { JobStage } from '@runner-core/job'
 import { Counter, Histogram, type Registry } from 'prom-client'
+import type { JobCounts } from '../jobs/job-counts.ts'
+import type { JobObserver } from '../jobs/job-observer.ts'
 import type { JobPoller } from '../jobs/job-poller.ts'
 import type { JobPhase, JobProgress } from '../jobs/job-progress.ts'
 import { type PulledMetric, pullMetric, type Sample } from './pulled-metric.ts'
@@ -18,27 +20,6 @@ export interface MeasuredRunner {
    * Ends of jobs that GitLab has not taken yet, and how long the oldest waits. Absent until the runner's state is open.
    */
   readonly ends?: { readonly count: number; readonly oldestMs: number }
-}
-
-export interface JobCounts {
-  /** What each job under way is at. */
-  readonly active: readonly Pick<JobProgress, 'phase' | 'stage'>[]
-  /** Jobs that failed so far. */
-  readonly failed: number
-  /**
-   * What GitLab last said of the runner's queue, where it did: jobs in it, and how many it looked at before it found
-   * ours.
-   */
-  readonly queueSize?: number
-  readonly queueDepth?: number
-}
-
-export interface JobObserver {
-  /** A job came, this long after it was created. `isLate`: longer than is acceptable. */
-  started(queuedSeconds: number, isLate: boolean): void
-  stageEnded(stage: JobStage, durationMs: number): void
-  /** `failureReason` absent: it succeeded. */
-  ended(durationMs: number, failureReason?: string): void
 }
 
 const pulled: readonly PulledMetric<MeasuredRunner>[] = [

@@ -15,11 +15,6 @@ export interface StatusServer {
   close(): Promise<void>
 }
 
-/** Whether it listens on all addresses of the machine. */
-export function isEverywhere({ host = '' }: ListenAddress): boolean {
-  return ['', '0.0.0.0', '::'].includes(host)
-}
-
 /** Connections at once. The oldest is closed for one more, so that slow ones keep nobody out. */
 const maxConnections = 128
 
