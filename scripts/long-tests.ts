@@ -24,6 +24,7 @@ export const longTests: readonly string[] = [
   'packages/fleeting/test/conformance-cli.integration.test.ts',
   'packages/fleeting/test/conformance-packed.integration.test.ts',
   'packages/fleeting/test/openssh.integration.test.ts',
+  'packages/fleeting/test/plugins-packed.integration.test.ts',
   'packages/fleeting/test/sqlite-processes.integration.test.ts',
   'packages/job/src/archive/open-archive.test.ts',
   'packages/job/test/artifacts.integration.test.ts',

@@ -35,13 +35,18 @@ export async function pack(stage: string, packages: readonly string[]): Promise<
 /**
  * Installs tarballs, and what they need, into a folder, which gets a `package.json` when it has none. Answers why it
  * cannot be done here; undefined when it is done. Thrown: what else npm meets.
+ *
+ * @param flags more of npm's: with `--package-lock-only` the tree is only resolved, and stands in the lock file
  */
-export async function installTarballs(folder: string, tarballs: readonly string[]): Promise<string | undefined> {
+export async function installTarballs(
+  folder: string,
+  tarballs: readonly string[],
+  flags: readonly string[] = [],
+): Promise<string | undefined> {
   if (!existsSync(join(folder, 'package.json'))) writeFileSync(join(folder, 'package.json'), '{}')
   try {
-    await run('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline', ...tarballs], {
-      cwd: folder,
-    })
+    const options = ['--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline', ...flags]
+    await run('npm', ['install', ...options, ...tarballs], { cwd: folder })
     return undefined
   } catch (error) {
     if (!/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENETUNREACH|ENOTCACHED/.test(String(error))) throw error

@@ -6,25 +6,40 @@ import { existsSync, readFileSync } from 'node:fs'
 import * as nodeModule from 'node:module'
 import { basename, dirname, join, sep } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { requireNode } from '@runner-core/fleeting/node-floor'
+import { requireNode } from './node-floor.js'
+
+/** The package with the server for GitLab Runner: an optional peer of each plugin. */
+const serverPackage = '@runner-core/fleeting-goplugin'
 
 const isInstalled = (folder) => folder.split(sep).includes('node_modules')
 const ownFolder = dirname(dirname(fileURLToPath(import.meta.url)))
 
-export async function runPlugin(bin) {
+export async function runPlugin(bin, importServer) {
   const file = fileURLToPath(bin)
+  const name = basename(file, '.js')
   const folder = dirname(dirname(file))
   const source = join(folder, 'src/index.ts')
   const compiled = join(folder, 'dist/index.js')
   const hasSource = !isInstalled(folder) && existsSync(source)
   if (hasSource && !runsTypeScript() && !(isInstalled(ownFolder) && existsSync(compiled))) return startAgain()
-  requireNode(basename(file, '.js'))
+  requireNode(name)
   if (!isInstalled(ownFolder)) useSources()
   const entry = hasSource && runsTypeScript() ? source : compiled
-  const { goPluginCommand } = await import('@runner-core/fleeting-goplugin/serve')
+  const { goPluginCommand } = await importServer().catch((error) => endWithout(name, error))
   const { createInstanceGroup } = await import(pathToFileURL(entry).href)
   const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-  await goPluginCommand(createInstanceGroup, { name: basename(file, '.js'), version }, process.argv.slice(2))
+  await goPluginCommand(createInstanceGroup, { name, version }, process.argv.slice(2))
+}
+
+/** Ends the process with one line when the server is not installed. A package that it lacks itself is another error. */
+function endWithout(name, error) {
+  const isAbsent =
+    error.code === 'ERR_MODULE_NOT_FOUND' && error.message.startsWith(`Cannot find package '${serverPackage}'`)
+  if (!isAbsent) throw error
+  console.error(
+    `${name}: serving a plugin to GitLab Runner needs ${serverPackage}, which is not installed; try: npm install ${serverPackage}`,
+  )
+  process.exit(2)
 }
 
 function runsTypeScript() {
