@@ -1,4 +1,5 @@
 import { type Clock, describeError, type Logger, loggedSeconds, type Random } from '@runner-core/fleeting'
+import { hasParts } from '@runner-core/fleeting/multi'
 import { GroupOwnedError } from '@runner-core/fleeting/provisioner'
 import { FencedError, type FleetOwner, StateError } from '@runner-core/fleeting/state'
 import type { JobPayload } from '@runner-core/job'
@@ -142,7 +143,8 @@ export class RunnerSupervisor {
       return { name, ...(this.#startError && { startError: describeError(this.#startError) }) }
     const { fleet, poller } = this.#running
     const { trouble } = poller
-    const { listError, groupTrouble, partTrouble, massDisappearanceSince, missingCount } = fleet.provisioner
+    const { listError, groupTrouble, massDisappearanceSince, missingCount } = fleet.provisioner
+    const partTrouble = groupTrouble === undefined && hasParts(fleet.group) ? fleet.group.partTrouble() : undefined
     const stateTrouble = fleet.state?.lease.trouble
     return {
       name,

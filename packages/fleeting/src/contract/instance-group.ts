@@ -354,11 +354,9 @@ export interface InstanceGroup {
 
   /**
    * Optional, for groups that live outside of this process: why no call can reach it now, for people; undefined while
-   * it can be reached. The runner then says that it is not ready. Only looks, and never throws. A group made of several
-   * is also asked for a `part`: which of them cannot be reached or read, and why. While it works as a whole that is a
-   * warning. All other groups leave the parameter out.
+   * it can be reached. The runner then says that it is not ready. Only looks, and never throws.
    */
-  trouble?(of?: 'whole' | 'part'): string | undefined
+  trouble?(): string | undefined
 
   /**
    * Optional, together with `claim`, for groups that can hold a note: who has the group, as it is written on the group

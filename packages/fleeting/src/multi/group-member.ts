@@ -12,6 +12,7 @@ import { type Availability, afterProof, afterRefusal, openAvailability } from '.
 import type { MemberState } from './choose-members.ts'
 import { namedError } from './contained-error.ts'
 import { fleetId } from './fleet-id.ts'
+import { hasParts } from './group-of-parts.ts'
 import type { LaunchLedger } from './launch-ledger.ts'
 
 /** One of the groups that a multi group is made of. */
@@ -101,14 +102,23 @@ export class GroupMember {
   }
 
   /**
-   * Why no call can reach the group now: it says so, or has not been initialised yet. One whose cloud does not answer
-   * can be reached; as a `part` of the whole it is in trouble all the same.
+   * Why no call can reach the group now: it says so, or has not been initialised yet. A group whose cloud does not
+   * answer can be reached.
    */
-  trouble(of: 'whole' | 'part'): string | undefined {
+  get trouble(): string | undefined {
     if (this.#info === undefined) return this.#failure?.error.message ?? `${this.name}: it was not initialised`
-    const own = this.#group?.trouble?.(of)
-    if (own !== undefined) return `${this.name}: ${own}`
-    return of === 'part' ? this.#failure?.error.message : undefined
+    return this.#named(this.#group?.trouble?.())
+  }
+
+  /** Why the group, or a part of it where it has parts, cannot be reached or read now. */
+  get partTrouble(): string | undefined {
+    const group = this.#group
+    const ofParts = group !== undefined && hasParts(group) ? this.#named(group.partTrouble()) : undefined
+    return this.trouble ?? ofParts ?? this.#failure?.error.message
+  }
+
+  #named(trouble: string | undefined): string | undefined {
+    return trouble === undefined ? undefined : `${this.name}: ${trouble}`
   }
 
   /** The most instances that it may have; `Infinity` while nobody knows. */
@@ -224,7 +234,7 @@ export class GroupMember {
     const missing = this.#context.ledger.missing(this.name)
     const rows = this.#rows.filter(({ state }) => state !== 'deleted')
     const booting = rows.filter(({ state }) => state === 'creating').length
-    const trouble = this.trouble('whole')
+    const { trouble } = this
     const unreadable =
       this.#failure?.error ?? (trouble === undefined ? undefined : new GroupError('transient', trouble))
     return {

@@ -7,5 +7,6 @@
 
 export type { Preference } from './choose-members.ts'
 export type { MultiMember } from './group-member.ts'
+export { type GroupOfParts, hasParts } from './group-of-parts.ts'
 export { MultiGroup, type MultiGroupOptions } from './multi-group.ts'
 export { createInstanceGroup } from './plugin.ts'

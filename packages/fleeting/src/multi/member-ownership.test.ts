@@ -121,7 +121,7 @@ describe('a member that can be initialised only later', () => {
     b.addForeign()
     expect(await list()).toEqual(['a/m-1'])
     expect(b.owner).toEqual(other)
-    expect(multi.trouble('part')).toMatch(/b: .*belongs to fleet of somebody \(owner there\)/)
+    expect(multi.partTrouble()).toMatch(/b: .*belongs to fleet of somebody \(owner there\)/)
   })
 })
 

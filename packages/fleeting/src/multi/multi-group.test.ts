@@ -426,9 +426,9 @@ describe('a member that cannot be read', () => {
     Object.assign(a, { trouble: () => down.a })
     Object.assign(b, { trouble: () => down.b })
     await multi.init(never)
-    expect([multi.trouble(), multi.trouble('part')]).toEqual([undefined, undefined])
+    expect([multi.trouble(), multi.partTrouble()]).toEqual([undefined, undefined])
     down.a = 'plugin moon ended (signal SIGKILL)'
-    expect([multi.trouble(), multi.trouble('part')]).toEqual([undefined, 'a: plugin moon ended (signal SIGKILL)'])
+    expect([multi.trouble(), multi.partTrouble()]).toEqual([undefined, 'a: plugin moon ended (signal SIGKILL)'])
     expect(await increase(2, 'a')).toMatchObject({
       requested: 2,
       errors: [{ code: 'capacity', message: `a: ${down.a}` }],
@@ -447,12 +447,12 @@ describe('a member that cannot be read', () => {
     const { a, b, multi, clock } = await start()
     a.fail('list', new GroupError('auth', 'no permission'), 1)
     await multi.list(never)
-    expect([multi.trouble(), multi.trouble('part')]).toEqual([undefined, 'a: no permission'])
-    Object.assign(b, { trouble: (of: 'whole' | 'part') => (of === 'part' ? 'x: the agent is gone' : undefined) })
-    expect([multi.trouble(), multi.trouble('part')]).toEqual([undefined, 'a: no permission; b: x: the agent is gone'])
+    expect([multi.trouble(), multi.partTrouble()]).toEqual([undefined, 'a: no permission'])
+    Object.assign(b, { partTrouble: () => 'x: the agent is gone' })
+    expect([multi.trouble(), multi.partTrouble()]).toEqual([undefined, 'a: no permission; b: x: the agent is gone'])
     await clock.advance(60_000)
     await multi.list(never)
-    expect(multi.trouble('part')).toBe('b: x: the agent is gone')
+    expect(multi.partTrouble()).toBe('b: x: the agent is gone')
   })
 
   it('that was not initialised yet cannot be reached; one whose cloud does not answer can', async () => {

@@ -22,6 +22,7 @@ import { containedError } from './contained-error.ts'
 import { fleetId, isMemberName, memberNameRule, ownerName, ownId } from './fleet-id.ts'
 import { fleetRows } from './fleet-rows.ts'
 import { GroupMember, type MultiMember } from './group-member.ts'
+import type { GroupOfParts } from './group-of-parts.ts'
 import { LaunchLedger } from './launch-ledger.ts'
 import { MemberOwnership } from './member-ownership.ts'
 import { MultiLauncher } from './multi-launcher.ts'
@@ -62,7 +63,7 @@ export interface MultiGroupOptions {
  * `increase` with one of them begins there, since whoever asks for it holds back those before.
  * docs/decisions/multi-group.md says why things are as they are.
  */
-export class MultiGroup implements InstanceGroup {
+export class MultiGroup implements GroupOfParts {
   connect?: (id: string, signal: AbortSignal) => Promise<Connection>
   describe?: (ids: readonly string[], signal: AbortSignal) => Promise<readonly ListedInstance[]>
   heartbeat?: (id: string, signal: AbortSignal) => Promise<void>
@@ -193,15 +194,16 @@ export class MultiGroup implements InstanceGroup {
     return { ...info, instanceId: id }
   }
 
-  /**
-   * Why members cannot be reached, by name. `whole`: undefined as long as any member can be reached. `part`: as soon as
-   * one member cannot be reached or read.
-   */
-  trouble(of: 'whole' | 'part' = 'whole'): string | undefined {
-    const members = [...this.#members.values()]
-    const troubles = members.flatMap((member) => member.trouble(of) ?? [])
-    const isTrouble = troubles.length >= (of === 'whole' ? members.length : 1)
-    return isTrouble ? troubles.join('; ') : undefined
+  /** Why each member cannot be reached, by name; undefined while any of them can. */
+  trouble(): string | undefined {
+    const troubles = [...this.#members.values()].map(({ trouble }) => trouble)
+    return troubles.includes(undefined) ? undefined : troubles.join('; ')
+  }
+
+  /** Why members cannot be reached or read, by name; undefined while all of them can. */
+  partTrouble(): string | undefined {
+    const troubles = [...this.#members.values()].flatMap(({ partTrouble }) => partTrouble ?? [])
+    return troubles.length === 0 ? undefined : troubles.join('; ')
   }
 
   shutdown(): Promise<void> {

@@ -336,11 +336,6 @@ export class Provisioner implements AsyncDisposable {
     return this.#context.group.trouble?.()
   }
 
-  /** Why a part of a group made of several does not work now, as far as it tells, while the whole can be asked. */
-  get partTrouble(): string | undefined {
-    return this.groupTrouble === undefined ? this.#context.group.trouble?.('part') : undefined
-  }
-
   /** While many instances fail their checks at once, so that none is removed for it: since when. */
   get massFailureSince(): number | undefined {
     return this.#connections.massFailureSince

@@ -1,3 +1,4 @@
+import type { InstanceGroup } from '@runner-core/fleeting'
 import { Provisioner, type ProvisionerOptions } from '@runner-core/fleeting/provisioner'
 import { SlotClaims } from '@runner-core/runner-instance-executor'
 import { QueueDepth, Taskscaler, type TaskscalerOptions } from '@runner-core/taskscaler'
@@ -32,6 +33,7 @@ export interface FleetOptions extends OpenGroupOptions {
 
 /** The instances of one runner. */
 export interface Fleet {
+  readonly group: InstanceGroup
   readonly provisioner: Provisioner
   readonly scaler: Taskscaler
   /** What GitLab last said of jobs that wait for this runner. */
@@ -105,7 +107,7 @@ export async function startFleet(options: FleetOptions, signal: AbortSignal): Pr
       signal,
     )
     onStarted(scaler)
-    return { provisioner, scaler, queue, claims, state }
+    return { group: opened.group, provisioner, scaler, queue, claims, state }
   } catch (error) {
     await provisioner.shutdown({ removeInstances: false })
     throw error
