@@ -1,8 +1,8 @@
 // `npm run prove -- --mutants [NAME...]`: see `prove.ts`. What each mutant came to is kept, so that `--resume` goes on
 // where a run before ended, as long as the code is the same.
 import { createHash } from 'node:crypto'
-import { appendFileSync, existsSync, globSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { appendFileSync, existsSync, globSync, mkdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { type Hunted, huntAll } from '../packages/simulation/src/mutants/hunt.ts'
 import { mutants } from '../packages/simulation/src/mutants/index.ts'
 import type { Mutant } from '../packages/simulation/src/mutants/mutant.ts'
@@ -57,8 +57,9 @@ export async function proveMutants({
     onHunted(found) {
       console.log(lineOf(found))
       const { mutant, state } = found
-      if (state !== 'cut')
-        appendFileSync(kept, `${JSON.stringify({ name: mutant.name, code, state, runs: found.runs })}\n`)
+      if (state === 'cut') return
+      mkdirSync(dirname(kept), { recursive: true })
+      appendFileSync(kept, `${JSON.stringify({ name: mutant.name, code, state, runs: found.runs })}\n`)
     },
   })
   for (const { name, equivalent: why } of equivalent) console.log(`equivalent  ${name}: ${why}`)

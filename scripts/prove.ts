@@ -26,7 +26,11 @@ const runsPerProcess = 500
 // Errors are the daily bread of these runs, and nobody reads where they came from.
 Error.stackTraceLimit = 0
 if (process.env[shareMark] === undefined) process.exitCode = await main()
-else process.send!(await prove(seedsOf(JSON.parse(process.argv[2]!) as Share)))
+else {
+  // Nobody waits for it any more.
+  process.once('disconnect', () => process.exit())
+  process.send!(await prove(seedsOf(JSON.parse(process.argv[2]!) as Share)))
+}
 
 function* seedsOf({ first, count, until = Number.POSITIVE_INFINITY }: Share): Generator<number> {
   for (let seed = first; seed < first + count && Date.now() < until; seed += 1) yield seed

@@ -13,7 +13,7 @@ import {
   runJob,
   type Trace,
 } from '@runner-core/job'
-import { NoCapacityError, type Reservation, Taskscaler } from '@runner-core/taskscaler'
+import { NoCapacityError, type Reservation, Taskscaler, usageRecords } from '@runner-core/taskscaler'
 import { dialTcp } from '../../fleeting/src/ssh/dial-tcp.ts'
 import { runner } from '../../job/test/job-fixture.ts'
 import {
@@ -98,6 +98,7 @@ export class ExecutorFleet implements AsyncDisposable {
       {
         ...shared,
         group,
+        usage: usageRecords,
         connector: createSshConnector({
           ...shared,
           connector: { timeoutMs: 500, ...connector },

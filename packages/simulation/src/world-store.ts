@@ -27,11 +27,7 @@ interface Owner {
   isReleased: boolean
 }
 
-/**
- * Records that are on the disk when their write is answered, with all that was written before; others are with the
- * owner's next beat. As `GroupCommit` and `FleetDatabase.beat` have it.
- */
-const syncedKinds: readonly StateRecord['kind'][] = ['launch', 'removal', 'fleet']
+/** What need not survive the loss of power is on the disk with the owner's next beat, as `FleetDatabase.beat` has it. */
 const beatMs = 1000
 
 /** How long one that was asked for its fleet has to hand it over. */
@@ -238,12 +234,7 @@ export class WorldStore {
       if (value === null) this.records.delete(`${kind} ${key}`)
       else this.records.set(`${kind} ${key}`, { kind, key, value })
     }
-    if (
-      changes.some(
-        ({ kind, value, survives }) => survives === 'power' || (value !== null && syncedKinds.includes(kind)),
-      )
-    )
-      this.#unsynced = []
+    if (changes.some(({ survives }) => survives === 'power')) this.#unsynced = []
     if (fault === 'answer lost') throw new StateError('unavailable', 'the answer of the disk was lost')
   }
 }

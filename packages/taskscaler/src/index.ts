@@ -43,7 +43,7 @@ export {
   type Reservation,
   type ReserveOptions,
 } from './slots/acquisition.ts'
-export type { LentSlot } from './slots/usage-records.ts'
+export { type LentSlot, usageRecords } from './slots/usage-records.ts'
 /** What acts. */
 export { Taskscaler } from './taskscaler.ts'
 export type { TaskscalerOptions } from './taskscaler-options.ts'

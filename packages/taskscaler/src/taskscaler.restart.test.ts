@@ -3,7 +3,7 @@ import { type FleetLease, MemoryStateStore, StateError } from '@runner-core/flee
 import { ManualClock, MemoryGroup, simpleShell } from '@runner-core/fleeting/testing'
 import { describe, expect, it, vi } from 'vitest'
 import { policy } from '../test/rig.ts'
-import { type Acquisition, NoCapacityError, Taskscaler, type TaskscalerOptions } from './index.ts'
+import { type Acquisition, NoCapacityError, Taskscaler, type TaskscalerOptions, usageRecords } from './index.ts'
 
 type Options = Partial<Omit<TaskscalerOptions, 'provisioner' | 'clock'>>
 
@@ -19,7 +19,7 @@ class Machine {
     const { clock, group } = this
     this.lease = await this.store.lease('test', { takeover: true })
     const starting = Provisioner.start(
-      { group, clock, maxInstances: 10, lease: this.lease },
+      { group, clock, maxInstances: 10, lease: this.lease, usage: usageRecords },
       new AbortController().signal,
     )
     await clock.advance(0)
@@ -66,6 +66,24 @@ describe('a new process on the state of an earlier one', () => {
     const next = await after.acquire(after.reserve())
     expect(next).toMatchObject({ instanceId: job.instanceId, slot: 0, useCount: 3 })
     expect((await machine.lease.load(['acquisition'])).map(({ key }) => key).sort()).toEqual([next.key, 'job-2'].sort())
+  })
+
+  it('starts on no provisioner that has a lease and does not read what is lent', async () => {
+    const { clock, group, store } = new Machine()
+    const starting = Provisioner.start({ group, clock, lease: await store.lease('test') }, new AbortController().signal)
+    await clock.advance(0)
+    await using provisioner = await starting
+    const scaler = Taskscaler.start({ policies: [policy], onDispose: 'keep-instances', clock, provisioner })
+    await expect(scaler).rejects.toThrow('usage: usageRecords')
+  })
+
+  it('changes nothing where a newer version kept what is lent', async () => {
+    const { clock, group, store } = new Machine()
+    const lease = await store.lease('test')
+    await lease.write([{ kind: 'version', key: 'taskscaler', value: 2 }])
+    const starting = Provisioner.start({ group, clock, lease, usage: usageRecords }, new AbortController().signal)
+    await expect(starting).rejects.toMatchObject({ code: 'newer_schema' })
+    expect(await lease.load()).toHaveLength(1)
   })
 
   it('gives the names of its own to reservations', async () => {

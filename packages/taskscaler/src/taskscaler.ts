@@ -31,7 +31,7 @@ import { restoreLent } from './slots/restore-lent.ts'
 import { type Lender, SlotAcquisition } from './slots/slot-acquisition.ts'
 import { SlotReservation } from './slots/slot-reservation.ts'
 import { UsageJournal } from './slots/usage-journal.ts'
-import { type LentSlot, readUsage } from './slots/usage-records.ts'
+import { type LentSlot, readUsage, usageRecords } from './slots/usage-records.ts'
 import { type TaskscalerOptions, type TaskscalerSettings, withDefaults } from './taskscaler-options.ts'
 
 /**
@@ -77,7 +77,9 @@ export class Taskscaler implements AsyncDisposable {
     const settings = withDefaults(options)
     const given = options.provisioner
     const { clock, logger } = settings
-    const provisioner = 'group' in given ? await Provisioner.start({ clock, logger, ...given }, signal) : given
+    const provisioner =
+      'group' in given ? await Provisioner.start({ clock, logger, usage: usageRecords, ...given }, signal) : given
+    if (provisioner.lease !== undefined && !provisioner.readsUsage) throw new InvalidSettingsError([noUsage])
     // A group may learn from its members how they are reached.
     if ('group' in given && given.connector === undefined && given.group.connect === undefined) {
       await provisioner.shutdown({ removeInstances: false })
@@ -126,7 +128,9 @@ export class Taskscaler implements AsyncDisposable {
       onExpired: (reservation) => this.#tellExpired(reservation),
     })
     // In one turn, so that what is lent is busy all the time.
-    const usage = readUsage(provisioner.takeUsage())
+    const records = provisioner.takeUsage()
+    this.#journal?.claim(records)
+    const usage = readUsage(records)
     const { fleetSlots } = this.#loop
     this.#restored = restoreLent(usage, {
       fleetSlots,
@@ -505,6 +509,9 @@ interface UnkeptLoan {
   /** Resolves when it is handed out, or given up. */
   readonly over: Promise<void>
 }
+
+const noUsage =
+  'provisioner: expected one that was started with usage: usageRecords, since it has a lease: without it slots that an earlier process lent would be lent again'
 
 const noConnector =
   'provisioner.connector: expected a connector, got none, and the group has no connect of its own: no instance could ever be used'

@@ -14,6 +14,7 @@ import {
   resolvePolicy,
   Taskscaler,
   type TaskscalerOptions,
+  usageRecords,
 } from '../src/index.ts'
 
 /** Keeps nothing; an instance may be idle for a minute. */
@@ -64,7 +65,7 @@ export class Rig {
     })
     for (let made = 0; made < existing; made++) group.addForeign()
     const starting = Provisioner.start(
-      { group, clock, maxInstances, random: seededRandom(1), ...provisionerOptions },
+      { group, clock, maxInstances, random: seededRandom(1), usage: usageRecords, ...provisionerOptions },
       new AbortController().signal,
     )
     await clock.advance(0)

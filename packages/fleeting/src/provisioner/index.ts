@@ -30,6 +30,7 @@ export type {
   ShutdownOptions,
   ShutdownReport,
   UnknownInstances,
+  UsageRecords,
 } from './options.ts'
 export { Provisioner } from './provisioner.ts'
 export {

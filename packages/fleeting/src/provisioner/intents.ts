@@ -2,7 +2,8 @@ import type { Clock } from '../contract/clock.ts'
 import { deadline } from '../contract/deadline.ts'
 import { untilAbort } from '../contract/until-abort.ts'
 import { isFenced, type Journal } from '../state/journal.ts'
-import type { JsonValue, StateChange, StateRecord, StateRecordKind } from '../state/state-store.ts'
+import type { StateChange, StateRecord } from '../state/state-store.ts'
+import { type FleetRecords, fleetRecords, type InstanceRecord } from './fleet-records.ts'
 
 export interface IntentsOptions {
   readonly journal: Journal
@@ -14,13 +15,8 @@ export interface IntentsOptions {
 }
 
 /** What an earlier process knew of one of its instances. */
-export interface JournalledInstance {
+export interface JournalledInstance extends InstanceRecord {
   readonly id: string
-  readonly cause: 'requested' | 'adopted'
-  readonly atWallTime: number
-  readonly placement?: string
-  /** When it was given up, though nobody had removed it. It may come back. */
-  readonly lostAtWallTime?: number
 }
 
 /** Set once every instance that is ours is in the journal: from then on one that is not is somebody else's. */
@@ -46,30 +42,12 @@ export function keptTokenPrefix(records: readonly StateRecord[]): string | undef
 /** The instances that an earlier process had; undefined when none has kept them yet. */
 export function journalledInstances(records: readonly StateRecord[]): readonly JournalledInstance[] | undefined {
   if (!records.some(({ kind, key }) => kind === journalledMark.kind && key === journalledMark.key)) return undefined
-  return records.flatMap(({ kind, key, value }) => {
-    if (kind !== 'instance') return []
-    const { cause, atWallTime, placement, lostAtWallTime } = Object(value) as {
-      readonly [Field in keyof JournalledInstance]?: unknown
-    }
-    return {
-      id: key,
-      cause: cause === 'requested' ? cause : 'adopted',
-      atWallTime: typeof atWallTime === 'number' ? atWallTime : 0,
-      ...(typeof placement === 'string' && { placement }),
-      ...(typeof lostAtWallTime === 'number' && { lostAtWallTime }),
-    }
-  })
+  return fleetRecords.read('instance', records).map(({ key, value }) => ({ id: key, ...value }))
 }
 
 /** Why each of the instances was to be removed whose removal an earlier process had begun. */
 export function unfinishedRemovals(records: readonly StateRecord[]): ReadonlyMap<string, string> {
-  const removals = new Map<string, string>()
-  for (const { kind, key, value } of records) {
-    if (kind !== 'removal') continue
-    const { reason } = Object(value) as { reason?: unknown }
-    removals.set(key, typeof reason === 'string' ? reason : 'its removal was begun before the restart')
-  }
-  return removals
+  return new Map(fleetRecords.read('removal', records).map(({ key, value: { reason } }) => [key, reason]))
 }
 
 /** How long a write proves that no other process has the fleet: from its begin, milliseconds. */
@@ -105,12 +83,15 @@ export class Intents {
    * reason: then it must not be done. Without entries it proves that we may still act: what was announced long ago may
    * be somebody else's by now. So may it after a write that took long: this process may have stood still.
    */
-  async write(kind: StateRecordKind, entries: readonly (readonly [key: string, value: JsonValue])[]): Promise<void> {
+  async write<Kind extends keyof FleetRecords>(
+    kind: Kind,
+    entries: readonly (readonly [key: string, value: FleetRecords[Kind]])[],
+  ): Promise<void> {
     const { journal, clock, timeoutMs, onFenced } = this.#options
     const keys = new Set(entries.map(([key]) => key))
     this.#noted = this.#noted.filter((change) => change.kind !== kind || !keys.has(change.key))
     using limit = deadline(clock, timeoutMs, () => new Error(`the state store gave no answer within ${timeoutMs} ms`))
-    let changes: readonly StateChange[] = entries.map(([key, value]) => ({ kind, key, value }))
+    let changes: readonly StateChange[] = entries.map(([key, value]) => fleetRecords.change(kind, key, value))
     try {
       for (let provenAt = -Infinity; clock.now() - provenAt > proofMs; changes = []) {
         provenAt = clock.now()
@@ -123,7 +104,7 @@ export class Intents {
   }
 
   /** The intent has come to its end, or the fact is none any more. */
-  end(kind: StateRecordKind, key: string): void {
+  end(kind: keyof FleetRecords, key: string): void {
     this.note(kind, key, null)
   }
 
@@ -131,8 +112,13 @@ export class Intents {
    * Keeps a fact; see {@link Journal.note}. Facts of one turn, and all before {@link begin}, are kept together, so that
    * a launch never ends in the journal without the instance that it brought.
    */
-  note(kind: StateRecordKind, key: string, value: JsonValue): void {
-    this.#noted.push({ kind, key, value })
+  note<Kind extends keyof FleetRecords>(kind: Kind, key: string, value: FleetRecords[Kind] | null): void {
+    this.noteChange(fleetRecords.change(kind, key, value))
+  }
+
+  /** Keeps a fact of another layer together with ours. */
+  noteChange(change: StateChange): void {
+    this.#noted.push(change)
     if (this.#isPassing) return
     this.#isPassing = true
     this.#passSoon()

@@ -2,7 +2,7 @@ import type { Clock, Random } from '../contract/clock.ts'
 import type { Connector } from '../contract/connector.ts'
 import type { InstanceGroup } from '../contract/instance-group.ts'
 import type { Logger } from '../contract/logger.ts'
-import type { FleetLease } from '../state/state-store.ts'
+import type { FleetLease, StateRecord } from '../state/state-store.ts'
 import type { ProvisionerObserver } from './observer.ts'
 import type { ProvisionerSettingsInput } from './settings.ts'
 
@@ -49,6 +49,8 @@ export interface ProvisionerOptions {
    * Where intents are written before they are acted on, and instances kept. Default: in memory. The caller releases it.
    */
   readonly lease?: FleetLease
+  /** What the layer above keeps there of who uses instances. Without it nothing of an earlier process makes one busy. */
+  readonly usage?: UsageRecords
   /** Default `report`. */
   readonly unknownInstances?: UnknownInstances
   /** Everything absent has its default, see `ProvisionerSettings`. */
@@ -59,6 +61,16 @@ export interface ProvisionerOptions {
   readonly clock?: Clock
   readonly random?: Random
   readonly logger?: Logger
+}
+
+/** Records of the layer above that are about instances: they are loaded with the provisioner's own, and end with it. */
+export interface UsageRecords {
+  /** What to load. */
+  readonly kinds: readonly string[]
+  /** The kind whose keys are ids of instances: such a record is deleted when its instance is gone. */
+  readonly ofInstance: string
+  /** The ids of the instances that are in use according to the records, whoever wrote them. */
+  busy(records: readonly StateRecord[]): Iterable<string>
 }
 
 export interface RequestOptions {

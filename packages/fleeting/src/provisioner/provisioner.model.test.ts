@@ -432,7 +432,12 @@ async function play(
   }
   const ours = [...provisioner.instances().values()].filter(({ cause }) => cause !== 'unexpected')
   expect([...journal.records.keys()].filter((key) => key !== 'fleet launches told').toSorted()).toEqual(
-    ['fleet instances journalled', 'fleet launch token prefix', ...ours.map(({ id }) => `instance ${id}`)].toSorted(),
+    [
+      'fleet instances journalled',
+      'fleet launch token prefix',
+      'version fleeting',
+      ...ours.map(({ id }) => `instance ${id}`),
+    ].toSorted(),
   )
   expect(clock.now() - provisioner.listedAt).toBeLessThan(62_000)
 

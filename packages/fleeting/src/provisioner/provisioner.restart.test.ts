@@ -3,7 +3,7 @@ import { type FleetOptions, MemoryFleet, never } from '../../test/memory-fleet.t
 import { MemoryStateStore } from '../state/memory-state-store.ts'
 import { FencedError, type FleetLease } from '../state/state-store.ts'
 import { isUsable } from './instances/instance.ts'
-import type { ProvisionerOptions } from './options.ts'
+import type { ProvisionerOptions, UsageRecords } from './options.ts'
 import { Provisioner } from './provisioner.ts'
 
 /** A fleet whose state outlives its provisioners. */
@@ -413,7 +413,12 @@ describe('a new process on the state of an earlier one', () => {
       use,
       ...[held!, doomed!].map((key) => ({ kind: 'removal', key, value: { reason: 'idle' } }) as const),
     ])
-    const provisioner = await durable.start()
+    const usage: UsageRecords = {
+      kinds: ['acquisition'],
+      ofInstance: 'use',
+      busy: (records) => records.map(({ value }) => (value as { readonly instanceId: string }).instanceId),
+    }
+    const provisioner = await durable.start({ usage })
     await using _ = fleet
     await fleet.clock.advance(60_000)
     expect(fleet.group.ids).toEqual([held])

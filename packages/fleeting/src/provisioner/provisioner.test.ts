@@ -214,10 +214,9 @@ describe('the journal', () => {
       'decrease',
       'end removal',
       'end instance',
-      'end use',
     ]
     expect(order).toEqual(acts)
-    expect((await lease.load()).map(({ kind }) => kind)).toEqual(['fleet', 'fleet', 'fleet'])
+    expect((await lease.load()).map(({ kind }) => kind)).toEqual(['fleet', 'version', 'fleet', 'fleet'])
   })
 
   it('does not keep the intent of a launch that was not made, since it was kept but said not to be', async () => {

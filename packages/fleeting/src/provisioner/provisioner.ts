@@ -9,10 +9,11 @@ import { type Logger, silentLogger } from '../contract/logger.ts'
 import { checkGroup, initGroup } from '../plugins/init-group.ts'
 import { Journal } from '../state/journal.ts'
 import { MemoryStateStore } from '../state/memory-state-store.ts'
-import type { FleetLease, StateRecord } from '../state/state-store.ts'
+import type { FleetLease, StateChange, StateRecord } from '../state/state-store.ts'
 import { GroupCaller } from './calls/group-caller.ts'
 import { Connections } from './connections/connections.ts'
 import type { ProvisionerContext } from './context.ts'
+import { fleetRecords } from './fleet-records.ts'
 import { GroupOwnedError } from './group-owned-error.ts'
 import { ChangeFeed, type ChangeListener } from './instances/change-feed.ts'
 import { cameBack, Departed } from './instances/departed.ts'
@@ -38,6 +39,7 @@ import type {
   ShutdownOptions,
   ShutdownReport,
   UnknownInstances,
+  UsageRecords,
 } from './options.ts'
 import { Ownership } from './ownership.ts'
 import { BusyChecks } from './removals/busy-checks.ts'
@@ -74,6 +76,9 @@ export class Provisioner implements AsyncDisposable {
   readonly lease: FleetLease | undefined
   /** Whether the journal has every instance that is ours. */
   #isJournalled = false
+  /** What has to be written once before all else. */
+  #claimRecords: readonly StateChange[] = []
+  readonly #usageRecords: UsageRecords | undefined
   /** What an earlier process kept about those who used the instances, and which instances that makes busy. */
   #usage: { readonly records: readonly StateRecord[]; readonly endBusy: () => void } | undefined
   /** Removals that an earlier process began; until this one begins to act, which is after the first `list`. */
@@ -174,7 +179,8 @@ export class Provisioner implements AsyncDisposable {
   }
 
   private constructor(context: ProvisionerContext, options: ProvisionerOptions, info: GroupInfo, limit: InstanceLimit) {
-    const { connector, isBusy, lease, unknownInstances = 'report', owner = {} } = options
+    const { connector, isBusy, lease, usage, unknownInstances = 'report', owner = {} } = options
+    this.#usageRecords = usage
     this.info = info
     this.lease = lease
     this.#unknownInstances = unknownInstances
@@ -275,10 +281,15 @@ export class Provisioner implements AsyncDisposable {
     return this.#busyChecks.add(isBusy)
   }
 
+  /** Whether it was started with `ProvisionerOptions.usage`. */
+  get readsUsage(): boolean {
+    return this.#usageRecords !== undefined
+  }
+
   /**
-   * What an earlier process kept about those who used the instances, as records of the kinds `acquisition`, `use` and
-   * `reservation`. An instance with an `acquisition` record (its value names the `instanceId`) is busy until this is
-   * called: register a busy check that knows better first. Later calls answer nothing.
+   * What an earlier process kept about those who used the instances; see `ProvisionerOptions.usage`. The instances
+   * that were in use then are busy until this is called: register a busy check that knows better first. Later calls
+   * return nothing.
    */
   takeUsage(): readonly StateRecord[] {
     const usage = this.#usage
@@ -387,7 +398,8 @@ export class Provisioner implements AsyncDisposable {
     const onLost = (): void => this.#fence(lease.lost.reason)
     if (lease.lost.aborted) onLost()
     else lease.lost.addEventListener('abort', onLost, { once: true })
-    const records = await lease.load(['launch', 'removal', 'instance', 'use', 'acquisition', 'reservation', 'fleet'])
+    const records = await lease.load([...fleetRecords.kinds, ...(this.#usageRecords?.kinds ?? [])])
+    this.#claimRecords = fleetRecords.claim(records)
     const { group, caller, intents, clock } = this.#context
     const groupId = this.info.id
     this.#ownership = new Ownership({
@@ -447,11 +459,11 @@ export class Provisioner implements AsyncDisposable {
   }
 
   #restoreUsage(records: readonly StateRecord[]): void {
-    const kept = records.filter(({ kind }) => kind === 'acquisition' || kind === 'use' || kind === 'reservation')
-    const busy = new Set<unknown>()
-    for (const { kind, value } of kept)
-      if (kind === 'acquisition') busy.add((Object(value) as { instanceId?: unknown }).instanceId)
-    this.#usage = { records: kept, endBusy: this.#busyChecks.add((id) => busy.has(id)) }
+    if (this.#usageRecords === undefined) return
+    const { kinds, busy } = this.#usageRecords
+    const kept = records.filter(({ kind }) => kinds.includes(kind))
+    const inUse = new Set(busy(kept))
+    this.#usage = { records: kept, endBusy: this.#busyChecks.add((id) => inUse.has(id)) }
   }
 
   #begin(): void {
@@ -463,8 +475,9 @@ export class Provisioner implements AsyncDisposable {
       else intents.end('removal', id)
     }
     for (const { kind, key } of this.#usage?.records ?? [])
-      if (kind === 'use' && !this.#roster.instances.has(key)) intents.end(kind, key)
+      if (kind === this.#usageRecords?.ofInstance && !this.#roster.instances.has(key)) this.#endUsage(key)
     for (const instance of this.#roster.instances.values()) if (instance.cause !== 'unexpected') this.#keep(instance)
+    for (const change of this.#claimRecords) intents.noteChange(change)
     if (!this.#isJournalled) intents.noteJournalled()
     intents.begin()
     this.#connections.begin()
@@ -602,6 +615,7 @@ export class Provisioner implements AsyncDisposable {
   }
 
   #keep({ id, cause, placement, seenAt, removal }: Instance, lostAt?: number): void {
+    if (cause === 'unexpected') return
     const { intents, clock } = this.#context
     const wallTimeOf = (at: number): number => clock.wallTime() - (clock.now() - at)
     intents.note('instance', id, {
@@ -635,7 +649,12 @@ export class Provisioner implements AsyncDisposable {
       this.#keep(instance, now)
       if (instance.removal !== undefined) intents.end('removal', id)
     }
-    intents.end('use', id)
+    this.#endUsage(id)
+  }
+
+  #endUsage(id: string): void {
+    if (this.#usageRecords === undefined) return
+    this.#context.intents.noteChange({ kind: this.#usageRecords.ofInstance, key: id, value: null })
   }
 
   #remove(id: string, reason: string): boolean {

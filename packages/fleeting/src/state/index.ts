@@ -8,6 +8,8 @@
 export { fleetDirectory } from './fleet-directory.ts'
 export { isFenced, Journal, type JournalOptions, type JournalTrouble, type KeepOptions } from './journal.ts'
 export { MemoryStateStore } from './memory-state-store.ts'
+/** The records of one layer. */
+export { type RecordKind, StateNamespace, type StateNamespaceOptions } from './state-namespace.ts'
 export {
   FencedError,
   type FleetLease,
@@ -18,6 +20,5 @@ export {
   StateError,
   type StateErrorCode,
   type StateRecord,
-  type StateRecordKind,
   type StateStore,
 } from './state-store.ts'

@@ -2,14 +2,7 @@ import type { CancelTimer, Clock } from '../contract/clock.ts'
 import { loggedSeconds } from '../contract/logged-seconds.ts'
 import type { Logger } from '../contract/logger.ts'
 import { untilAbort } from '../contract/until-abort.ts'
-import {
-  FencedError,
-  type FleetLease,
-  type StateChange,
-  StateError,
-  type StateRecord,
-  type StateRecordKind,
-} from './state-store.ts'
+import { FencedError, type FleetLease, type StateChange, StateError, type StateRecord } from './state-store.ts'
 
 /** Why nothing can be kept now. */
 export interface JournalTrouble {
@@ -119,7 +112,7 @@ export class Journal implements FleetLease {
   }
 
   /** What was noted is among it. */
-  async load(kinds?: readonly StateRecordKind[]): Promise<readonly StateRecord[]> {
+  async load(kinds?: readonly string[]): Promise<readonly StateRecord[]> {
     await this.#flush()
     return this.#lease.load(kinds)
   }
@@ -355,7 +348,7 @@ function changesOf({ changes, reject }: Waiting): readonly StateChange[] | undef
   }
 }
 
-function placeOf(kind: StateRecordKind, key: string): string {
+function placeOf(kind: string, key: string): string {
   return `${kind} ${key}`
 }
 

@@ -7,7 +7,6 @@ import {
   type StateChange,
   StateError,
   type StateRecord,
-  type StateRecordKind,
   type StateStore,
 } from './state-store.ts'
 
@@ -71,7 +70,7 @@ class MemoryLease implements FleetLease {
     return this.#lost.signal
   }
 
-  async load(kinds?: readonly StateRecordKind[]): Promise<readonly StateRecord[]> {
+  async load(kinds?: readonly string[]): Promise<readonly StateRecord[]> {
     const records = [...this.#kept.records.values()]
     return records.filter(({ kind }) => kinds?.includes(kind) ?? true).map((record) => structuredClone(record))
   }
@@ -102,6 +101,6 @@ class MemoryLease implements FleetLease {
   }
 }
 
-function recordKey(kind: StateRecordKind, key: string): string {
+function recordKey(kind: string, key: string): string {
   return `${kind}\n${key}`
 }

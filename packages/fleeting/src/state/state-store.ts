@@ -1,35 +1,22 @@
 /** A value that JSON can hold. */
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue }
 
-/**
- * The classes of record that the stack keeps about a fleet: `launch` and `removal` are intents; `instance` where each
- * came from; `use` how often it was used; `acquisition` which slot is lent; `reservation` what was promised; `job` what
- * runs; `fleet` what concerns the whole.
- */
-export type StateRecordKind =
-  | 'launch'
-  | 'removal'
-  | 'instance'
-  | 'use'
-  | 'reservation'
-  | 'acquisition'
-  | 'job'
-  | 'fleet'
-
 /** Puts `value` at (`kind`, `key`), or deletes what is there when it is null. */
 export interface StateChange {
-  readonly kind: StateRecordKind
+  /** A layer's own, of its `StateNamespace`. */
+  readonly kind: string
   readonly key: string
   readonly value: JsonValue | null
   /**
-   * `power`: it survives the loss of power too once the write resolves, with all that was written before.
-   * @defaultValue what the store promises for the kind
+   * `power`: it survives the loss of power too once the write resolves, with all that was written before. `process`:
+   * the end of the process, in whatever way.
+   * @defaultValue `process`
    */
-  readonly survives?: 'power' | undefined
+  readonly survives?: 'power' | 'process' | undefined
 }
 
 export interface StateRecord {
-  readonly kind: StateRecordKind
+  readonly kind: string
   readonly key: string
   readonly value: JsonValue
 }
@@ -104,7 +91,7 @@ export interface FleetLease {
    */
   readonly wanted: AbortSignal
   /** Everything kept about the fleet, or the records of some kinds. */
-  load(kinds?: readonly StateRecordKind[]): Promise<readonly StateRecord[]>
+  load(kinds?: readonly string[]): Promise<readonly StateRecord[]>
   /**
    * All changes or none, in the order of the calls. Resolves when they would survive a crash, as far as this store
    * promises that. An intent is written, and awaited, before its act. Without changes it only proves that the lease

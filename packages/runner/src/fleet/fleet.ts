@@ -1,7 +1,7 @@
 import type { InstanceGroup } from '@runner-core/fleeting'
 import { Provisioner, type ProvisionerOptions } from '@runner-core/fleeting/provisioner'
 import { SlotClaims } from '@runner-core/runner-instance-executor'
-import { QueueDepth, Taskscaler, type TaskscalerOptions } from '@runner-core/taskscaler'
+import { QueueDepth, Taskscaler, type TaskscalerOptions, usageRecords } from '@runner-core/taskscaler'
 import type { RunnerSettings } from '../config/settings.ts'
 import type { FleetObservers } from '../metrics/fleet-metrics.ts'
 import type { FleetState } from '../state/open-fleet-state.ts'
@@ -66,7 +66,7 @@ export async function startFleet(options: FleetOptions, signal: AbortSignal): Pr
     {
       ...opened,
       owner: ownerOf(runner, systemId),
-      ...(state && { lease: state.lease }),
+      ...(state && { lease: state.lease, usage: usageRecords }),
       observer: observers.provisioner,
     },
     signal,

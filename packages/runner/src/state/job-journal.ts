@@ -6,6 +6,7 @@ import {
   type JsonValue,
   type KeepOptions,
   type StateChange,
+  StateNamespace,
 } from '@runner-core/fleeting/state'
 import type { JobPayload } from '@runner-core/job'
 import type { Seal } from './seal.ts'
@@ -41,6 +42,13 @@ export interface JobJournalOptions {
   /** The runner's name: job ids are its coordinator's. */
   readonly runner: string
 }
+
+/** The runner's own records: each value is sealed. */
+const jobRecords = new StateNamespace<{ readonly job: string }>({
+  name: 'runner',
+  version: 1,
+  kinds: { job: { write: (sealed) => sealed, read: (value) => (typeof value === 'string' ? value : undefined) } },
+})
 
 /**
  * The jobs under way, where the next process finds them. Everything is encrypted: payloads hold tokens and variables,
@@ -103,8 +111,10 @@ export class JobJournal {
    */
   async load(): Promise<readonly JournalledJob[]> {
     const sealed = new Map<string, Map<string, string>>()
-    for (const { key, value } of await this.#journal.load(['job'])) {
-      if (!key.startsWith(this.#prefix) || typeof value !== 'string') continue
+    const records = await this.#journal.load(jobRecords.kinds)
+    this.#journal.note(...jobRecords.claim(records))
+    for (const { key, value } of jobRecords.read('job', records)) {
+      if (!key.startsWith(this.#prefix)) continue
       const [id = '', part = ''] = key.slice(this.#prefix.length).split('/')
       const parts = sealed.get(id)
       if (parts === undefined) sealed.set(id, new Map([[part, value]]))
@@ -171,7 +181,7 @@ export class JobJournal {
 
   #change(name: string, value: JsonValue): StateChange {
     const key = this.#prefix + name
-    return { kind: 'job', key, value: value === null ? null : this.#seal.seal(JSON.stringify(value), `job ${key}`) }
+    return jobRecords.change('job', key, value === null ? null : this.#seal.seal(JSON.stringify(value), `job ${key}`))
   }
 }
 

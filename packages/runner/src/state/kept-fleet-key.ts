@@ -14,6 +14,6 @@ export async function keptFleetKey(lease: FleetLease, seal: Seal): Promise<KeyPa
   const kept = (await lease.load([place.kind])).find(({ key }) => key === place.key)
   if (typeof kept?.value === 'string') return JSON.parse(seal.open(kept.value, sealedFor)) as KeyPair
   const pair = await newKeyPair()
-  await lease.write([{ ...place, value: seal.seal(JSON.stringify(pair), sealedFor) }])
+  await lease.write([{ ...place, value: seal.seal(JSON.stringify(pair), sealedFor), survives: 'power' }])
   return pair
 }

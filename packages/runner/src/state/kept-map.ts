@@ -47,7 +47,7 @@ export class KeptMap<Value extends JsonValue> {
     const { journal, prefix, wallTime } = this.#options
     this.#values.delete(name)
     this.#values.set(name, value)
-    journal.note({ kind, key: `${prefix}${name}`, value: { value, at: wallTime() } })
+    journal.note({ kind, key: `${prefix}${name}`, value: { value, at: wallTime() }, survives: 'power' })
     this.#shrink()
   }
 

@@ -287,8 +287,8 @@ export const runnerMutants: readonly Mutant[] = [
     name: 'tokens are kept as they are',
     breaks: 'secrets',
     file: runner('state/job-journal'),
-    find: 'this.#seal.seal(JSON.stringify(value), `job ${key}`) }',
-    replace: '(this.#seal.seal(JSON.stringify(value), `job ${key}`), JSON.stringify(value)) }',
+    find: 'value === null ? null : this.#seal.seal(JSON.stringify(value), `job ${key}`))',
+    replace: 'value === null ? null : (this.#seal.seal(JSON.stringify(value), `job ${key}`), JSON.stringify(value)))',
   },
   {
     name: 'secrets are not masked in traces',

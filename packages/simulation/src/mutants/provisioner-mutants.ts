@@ -31,8 +31,8 @@ export const provisionerMutants: readonly Mutant[] = [
     name: 'what an earlier process lent is not busy',
     breaks: 1,
     file: at('provisioner/provisioner'),
-    find: 'endBusy: this.#busyChecks.add((id) => busy.has(id))',
-    replace: 'endBusy: this.#busyChecks.add(() => busy.has(undefined))',
+    find: 'endBusy: this.#busyChecks.add((id) => inUse.has(id))',
+    replace: 'endBusy: this.#busyChecks.add(() => inUse.size < 0)',
     equivalent:
       'the scaler takes the loans over before the first delete can be sent, which waits for its intent to be written',
   },
@@ -271,7 +271,7 @@ export const provisionerMutants: readonly Mutant[] = [
     name: 'a launch is made that no intent announces',
     breaks: 6,
     file: at('provisioner/launches/launcher'),
-    find: 'else if (!(await this.#announce(launch, launchIntent(launch, clock.wallTime())))) return',
+    find: 'else if (!(await this.#announce(launch, launchRecord(launch, clock.wallTime())))) return',
     replace: '',
   },
   {

@@ -43,7 +43,7 @@ export const taskscalerMutants: readonly Mutant[] = [
     name: 'a loan is kept by its use count alone',
     breaks: 1,
     file: at('slots/usage-journal'),
-    find: "    { kind: 'acquisition', key, value: lentValue({ key, instanceId, slot, useCount }) },\n",
+    find: "    usageNamespace.change('acquisition', key, { instanceId, slot, useCount }),\n",
     replace: '',
   },
   {
@@ -157,7 +157,7 @@ export const taskscalerMutants: readonly Mutant[] = [
     name: 'the end of a loan is not kept',
     breaks: 6,
     file: at('slots/usage-journal'),
-    find: "this.#journal.note({ kind: 'acquisition', key, value: null })",
+    find: "this.#journal.note(usageNamespace.change('acquisition', key, null))",
     replace: 'void key',
   },
   {
@@ -248,8 +248,8 @@ export const taskscalerMutants: readonly Mutant[] = [
     name: 'a loan of a condemned instance overwrites its condemnation',
     breaks: 7,
     file: at('slots/usage-journal'),
-    find: 'value: condemnedFor === undefined ? useValue(useCount, label) : { useCount: host.useCount, condemnedFor },',
-    replace: 'value: useCount,',
+    find: '      condemnedFor,\n      label,\n',
+    replace: '      label,\n',
   },
   {
     name: 'a loan that ended while it waited to be kept is kept',

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest'
 import { QueueDepth } from '../demand/queue-depth.ts'
 import type { IdlePolicy, ResolvedPolicy } from '../plan/policy.ts'
 import { type Acquisition, AlreadyEndedError, NoCapacityError, type Reservation } from '../slots/acquisition.ts'
+import { usageRecords } from '../slots/usage-records.ts'
 import { Taskscaler } from '../taskscaler.ts'
 
 const second = 1000
@@ -97,6 +98,7 @@ class World {
       maxInstances: limits.maxInstances,
       settings,
       unknownInstances: 'remove' as const,
+      usage: usageRecords,
     }
     const starting = Provisioner.start(options, new AbortController().signal)
     await clock.advance(0)

@@ -1,7 +1,7 @@
 import { type Clock, describeError } from '@runner-core/fleeting'
-import type { Journal, KeepOptions, StateChange } from '@runner-core/fleeting/state'
+import type { Journal, KeepOptions, StateChange, StateRecord } from '@runner-core/fleeting/state'
 import type { SlotAcquisition } from './slot-acquisition.ts'
-import { demandKey, type LentSlot, lentValue, useValue } from './usage-records.ts'
+import { demandKey, type LentSlot, usageNamespace } from './usage-records.ts'
 
 /** How often the demand is kept at most. */
 const demandMs = 1_000
@@ -26,6 +26,11 @@ export class UsageJournal {
     this.#journal = journal
     this.#clock = clock
     this.#stopListening = journal.onChange(onChange)
+  }
+
+  /** Says whose records these are, before any of them. */
+  claim(records: readonly StateRecord[]): void {
+    this.#journal.note(...usageNamespace.claim(records))
   }
 
   /** Why nothing can be kept now, and so nothing be lent; undefined: it can. */
@@ -55,12 +60,12 @@ export class UsageJournal {
 
   /** Not waited for: a loan that is left behind is found to be over by whoever claims it. */
   ended({ key }: LentSlot): void {
-    this.#journal.note({ kind: 'acquisition', key, value: null })
+    this.#journal.note(usageNamespace.change('acquisition', key, null))
   }
 
   /** The instance gets no more jobs, whoever owns the fleet. Not waited for: what ends the loan is kept after it. */
   condemned(instanceId: string, useCount: number, reason: string): void {
-    this.#journal.note({ kind: 'use', key: instanceId, value: { useCount, condemnedFor: reason } })
+    this.#journal.note(usageNamespace.change('use', instanceId, { useCount, condemnedFor: reason }))
   }
 
   /** How many jobs are promised a slot, or wait for one, now. */
@@ -68,7 +73,7 @@ export class UsageJournal {
     if (jobs === this.#demand.jobs || this.#clock.now() - this.#demand.at < demandMs) return
     this.#demand = { jobs, at: this.#clock.now() }
     const value = jobs === 0 ? null : { jobs, atWallTime: Math.floor(this.#clock.wallTime()) }
-    this.#journal.note({ kind: 'reservation', key: demandKey, value })
+    this.#journal.note(usageNamespace.change('reservation', demandKey, value))
   }
 
   /** What is still to be lent is not: `reason` says why. */
@@ -86,11 +91,11 @@ function loanChanges({ key, instanceId, slot, useCount, state, host }: SlotAcqui
   if (state !== 'lent') return []
   const { condemnedFor, label } = host
   return [
-    { kind: 'acquisition', key, value: lentValue({ key, instanceId, slot, useCount }) },
-    {
-      kind: 'use',
-      key: instanceId,
-      value: condemnedFor === undefined ? useValue(useCount, label) : { useCount: host.useCount, condemnedFor },
-    },
+    usageNamespace.change('acquisition', key, { instanceId, slot, useCount }),
+    usageNamespace.change('use', instanceId, {
+      useCount: condemnedFor === undefined ? useCount : host.useCount,
+      condemnedFor,
+      label,
+    }),
   ]
 }

@@ -1,4 +1,5 @@
-import type { JsonValue, StateRecord } from '@runner-core/fleeting/state'
+import type { UsageRecords } from '@runner-core/fleeting/provisioner'
+import { StateNamespace, type StateRecord } from '@runner-core/fleeting/state'
 
 /** A slot that an earlier process had lent when it ended. */
 export interface LentSlot {
@@ -26,30 +27,84 @@ export interface KeptUsage {
 /** The one record of its kind: how many are promised or wait. Who they are ends with the process. */
 export const demandKey = 'demand'
 
-/** Reads records, whoever wrote them: what has not the expected form is passed over. */
+/** What the scaler keeps about the use of instances. */
+interface UsageValues {
+  /** By key of the acquisition. */
+  readonly acquisition: Omit<LentSlot, 'key'>
+  /** By instance. */
+  readonly use: Use
+  readonly reservation: NonNullable<KeptUsage['demand']>
+}
+
+interface Use {
+  readonly useCount: number
+  readonly condemnedFor?: string | undefined
+  readonly label?: string | undefined
+}
+
+/** The scaler's own records. */
+export const usageNamespace: StateNamespace<UsageValues> = new StateNamespace<UsageValues>({
+  name: 'taskscaler',
+  version: 1,
+  kinds: {
+    acquisition: {
+      write: ({ instanceId, slot, useCount }) => ({ instanceId, slot, useCount }),
+      read(value) {
+        const { instanceId, slot, useCount } = Object(value) as Record<string, unknown>
+        if (typeof instanceId !== 'string' || !isCount(slot) || !isCount(useCount)) return undefined
+        return { instanceId, slot, useCount }
+      },
+    },
+    use: {
+      // A mere number where there is no more to keep.
+      write: ({ useCount, condemnedFor, label }) =>
+        condemnedFor === undefined && label === undefined
+          ? useCount
+          : { useCount, ...(condemnedFor !== undefined && { condemnedFor }), ...(label !== undefined && { label }) },
+      read(value) {
+        const { useCount = value, condemnedFor, label } = Object(value) as Record<string, unknown>
+        if (!isCount(useCount)) return undefined
+        return {
+          useCount,
+          ...(typeof condemnedFor === 'string' && { condemnedFor }),
+          ...(typeof label === 'string' && { label }),
+        }
+      },
+    },
+    reservation: {
+      write: ({ jobs, atWallTime }) => ({ jobs, atWallTime }),
+      read(value) {
+        const { jobs, atWallTime } = Object(value) as Record<string, unknown>
+        return isCount(jobs) && isCount(atWallTime) ? { jobs, atWallTime } : undefined
+      },
+    },
+  },
+})
+
+/** For `ProvisionerOptions.usage`, of a provisioner that has a lease and that a scaler is started on. */
+export const usageRecords: UsageRecords = {
+  kinds: usageNamespace.kinds,
+  ofInstance: 'use',
+  busy(records) {
+    usageNamespace.claim(records)
+    return usageNamespace.read('acquisition', records).map(({ value }) => value.instanceId)
+  },
+}
+
+/** Reads records, whoever wrote them. */
 export function readUsage(records: readonly StateRecord[]): KeptUsage {
-  const loans: LentSlot[] = []
-  const uses = new Map<string, number>()
-  const condemned = new Map<string, string>()
-  const labels = new Map<string, string>()
-  let demand: KeptUsage['demand']
-  for (const { kind, key, value } of records) {
-    const { instanceId, slot, useCount, condemnedFor, label, jobs, atWallTime } = Object(value) as Record<
-      string,
-      unknown
-    >
-    if (kind === 'acquisition') {
-      if (typeof instanceId === 'string' && isCount(slot) && isCount(useCount))
-        loans.push({ key, instanceId, slot, useCount })
-    } else if (kind === 'use') {
-      const count = isCount(value) ? value : useCount
-      if (isCount(count)) uses.set(key, count)
-      if (typeof condemnedFor === 'string') condemned.set(key, condemnedFor)
-      if (typeof label === 'string') labels.set(key, label)
-    } else if (kind === 'reservation' && key === demandKey && isCount(jobs) && isCount(atWallTime)) {
-      demand = { jobs, atWallTime }
-    }
-  }
+  const loans = usageNamespace.read('acquisition', records).map(({ key, value }) => ({ key, ...value }))
+  const used = usageNamespace.read('use', records)
+  const demand = usageNamespace.read('reservation', records).find(({ key }) => key === demandKey)?.value
+  const uses = new Map(used.map(({ key, value }) => [key, value.useCount]))
+  const condemned = new Map(
+    used.flatMap(({ key, value: { condemnedFor } }) =>
+      condemnedFor === undefined ? [] : [[key, condemnedFor] as const],
+    ),
+  )
+  const labels = new Map(
+    used.flatMap(({ key, value: { label } }) => (label === undefined ? [] : [[key, label] as const])),
+  )
   const last = new Map<string, LentSlot>()
   for (const loan of loans) {
     const other = last.get(placeOf(loan))
@@ -67,15 +122,6 @@ export function readUsage(records: readonly StateRecord[]): KeptUsage {
 
 function placeOf({ instanceId, slot }: LentSlot): string {
   return `${slot} ${instanceId}`
-}
-
-export function lentValue({ instanceId, slot, useCount }: LentSlot): JsonValue {
-  return { instanceId, slot, useCount }
-}
-
-/** A mere number where there is no more to keep. */
-export function useValue(useCount: number, label: string | undefined): JsonValue {
-  return label === undefined ? useCount : { useCount, label }
 }
 
 function isCount(value: unknown): value is number {

@@ -1,5 +1,5 @@
 import type { ListedInstance } from '../../contract/instance-group.ts'
-import type { JsonValue } from '../../state/state-store.ts'
+import type { LaunchRecord } from '../fleet-records.ts'
 import type { OutstandingLaunch } from './launch-state.ts'
 
 /**
@@ -63,36 +63,14 @@ export function newLaunch(
   }
 }
 
-/** A launch as the journal keeps it: what it may still bring, and whether the cloud is known to have accepted it. */
-export function launchIntent({ count, reason, placement, phase }: Launch, atWallTime: number): JsonValue {
+/** As the journal keeps it. */
+export function launchRecord({ count, reason, placement, phase }: Launch, atWallTime: number): LaunchRecord {
   return {
     count,
     reason,
     ...(placement !== undefined && { placement }),
     atWallTime,
     ...(phase === 'accepted' && { isAccepted: true }),
-  }
-}
-
-/** What an earlier process kept of a launch. */
-export interface KeptLaunch {
-  readonly count: number
-  readonly placement: string | undefined
-  readonly atWallTime: unknown
-  readonly isAccepted: boolean
-}
-
-/** Undefined for what is none. */
-export function keptLaunch(value: unknown): KeptLaunch | undefined {
-  const { count, placement, atWallTime, isAccepted } = Object(value) as {
-    readonly [Field in keyof KeptLaunch]?: unknown
-  }
-  if (!Number.isInteger(count)) return undefined
-  return {
-    count: Number(count),
-    placement: typeof placement === 'string' ? placement : undefined,
-    atWallTime,
-    isAccepted: isAccepted === true,
   }
 }
 

@@ -1,8 +1,9 @@
 import { describeError } from '../../contract/describe-error.ts'
 import { asGroupError, GroupError } from '../../contract/errors.ts'
 import type { IncreaseResult, ListedInstance } from '../../contract/instance-group.ts'
-import type { JsonValue, StateRecord } from '../../state/state-store.ts'
+import type { StateRecord } from '../../state/state-store.ts'
 import type { ProvisionerContext } from '../context.ts'
+import { fleetRecords, type LaunchRecord } from '../fleet-records.ts'
 import { keptTokenPrefix, wereLaunchesTold } from '../intents.ts'
 import { sinceWallTime } from '../since-wall-time.ts'
 import type { BootFailure } from './boots.ts'
@@ -10,11 +11,10 @@ import type { InstanceLimit } from './instance-limit.ts'
 import {
   acceptLaunch,
   countSeen,
-  keptLaunch,
   type Launch,
   type ListMark,
-  launchIntent,
   launchOf,
+  launchRecord,
   mayBring,
   newLaunch,
   nextStep,
@@ -141,9 +141,7 @@ export class Launcher {
     const prefix = keptTokenPrefix(records)
     if (prefix === undefined) this.#context.intents.noteTokenPrefix(this.#tokenPrefix)
     else this.#tokenPrefix = prefix
-    for (const { kind, key, value } of records) {
-      const kept = kind === 'launch' ? keptLaunch(value) : undefined
-      if (kept === undefined) continue
+    for (const { key, value: kept } of fleetRecords.read('launch', records)) {
       const reason = kept.isAccepted
         ? 'asked for by an earlier process'
         : 'asked for by an earlier process; not confirmed'
@@ -275,7 +273,7 @@ export class Launcher {
     this.#calling.add(placement)
     try {
       if (again) await this.#context.intents.write('launch', [])
-      else if (!(await this.#announce(launch, launchIntent(launch, clock.wallTime())))) return
+      else if (!(await this.#announce(launch, launchRecord(launch, clock.wallTime())))) return
       if (this.#around.closed()) return this.#end(launch)
       // Writing may have taken long.
       if (this.#isHeld(launch, clock.now())) {
@@ -298,7 +296,7 @@ export class Launcher {
   }
 
   /** False: the intent could not be written, so the launch must not be made. */
-  async #announce(launch: Launch, intent: JsonValue): Promise<boolean> {
+  async #announce(launch: Launch, intent: LaunchRecord): Promise<boolean> {
     try {
       await this.#context.intents.write('launch', [[launch.launchToken, intent]])
       return true
@@ -412,7 +410,7 @@ export class Launcher {
     intents.note(
       'launch',
       launch.launchToken,
-      launchIntent(launch, clock.wallTime() - (clock.now() - launch.requestedAt)),
+      launchRecord(launch, clock.wallTime() - (clock.now() - launch.requestedAt)),
     )
   }
 

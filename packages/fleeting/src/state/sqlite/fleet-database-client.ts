@@ -1,5 +1,5 @@
 import { type Clock, delay } from '../../contract/clock.ts'
-import { StateError, type StateRecordKind } from '../state-store.ts'
+import { StateError } from '../state-store.ts'
 import type { DatabaseLink } from './database-link.ts'
 import type { Durability, EncodedChange, EncodedRecord, LeaseRow } from './fleet-database.ts'
 import type { DatabaseArguments, DatabaseRequest, DatabaseResult } from './fleet-database-service.ts'
@@ -66,7 +66,7 @@ export class FleetDatabaseClient {
     return this.#ask('giveBack', [epoch])
   }
 
-  load(kinds?: readonly StateRecordKind[]): Promise<readonly EncodedRecord[]> {
+  load(kinds?: readonly string[]): Promise<readonly EncodedRecord[]> {
     return this.#ask('load', [kinds])
   }
 

@@ -1,5 +1,5 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import type { StateChange, StateRecordKind } from '../state-store.ts'
+import type { StateChange } from '../state-store.ts'
 import { asStateError, isFull } from './as-state-error.ts'
 import { migrate, schemaVersion } from './schema.ts'
 import { SpaceReserve } from './space-reserve.ts'
@@ -101,7 +101,7 @@ export class FleetDatabase {
     this.#transaction('power', () => this.#database.prepare('UPDATE lease SET owner = NULL WHERE epoch = ?').run(epoch))
   }
 
-  load(kinds: readonly StateRecordKind[] | undefined): readonly EncodedRecord[] {
+  load(kinds: readonly string[] | undefined): readonly EncodedRecord[] {
     return this.#try(() => {
       this.#file.check()
       const condition = kinds === undefined ? '' : `WHERE kind IN (${kinds.map(() => '?').join(', ')})`
@@ -109,7 +109,7 @@ export class FleetDatabase {
         .prepare(`SELECT kind, key, value FROM record ${condition} ORDER BY kind, key`)
         .all(...(kinds ?? []))
       return rows.map(({ kind, key, value }) => ({
-        kind: kind as StateRecordKind,
+        kind: String(kind),
         key: String(key),
         json: String(value),
       }))

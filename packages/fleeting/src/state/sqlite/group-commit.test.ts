@@ -44,15 +44,14 @@ describe('GroupCommit', () => {
     await second
   })
 
-  it('makes a batch survive the loss of power when one of its changes must, by its kind or by its own word', async () => {
+  it('makes a batch survive the loss of power when one of its changes must', async () => {
     const durabilities: string[] = []
     const group = new GroupCommit(async (_changes, durability) => {
       durabilities.push(durability)
     })
     await group.add([use('a')])
     await Promise.all([group.add([{ ...use('b'), survives: 'power' }]), group.add([use('c')])])
-    await group.add([{ kind: 'launch', key: 'd', value: 1 }])
-    expect(durabilities).toEqual(['process', 'power', 'power'])
+    expect(durabilities).toEqual(['process', 'power'])
   })
 
   it('commits with what waited what the answer to the commit before brings', async () => {
@@ -111,18 +110,5 @@ describe('GroupCommit', () => {
         ['c=123456', 'd=123456'],
       ])
     }
-  })
-
-  it('waits for the disk before an intent is acted on, and not for what machines and GitLab know too', async () => {
-    const kinds = ['launch', 'removal', 'fleet', 'acquisition', 'instance', 'use', 'reservation', 'job'] as const
-    const durabilities: string[] = []
-    const group = new GroupCommit(async (_, durability) => void durabilities.push(durability))
-    for (const kind of kinds) await group.add([{ kind, key: 'k', value: 1 }])
-    expect(durabilities).toEqual(['power', 'power', 'power', 'process', 'process', 'process', 'process', 'process'])
-    await Promise.all([
-      group.add([{ kind: 'use', key: 'k', value: 1 }]),
-      group.add([{ kind: 'launch', key: 'k', value: 1 }]),
-    ])
-    expect(durabilities.slice(8)).toEqual(['power'])
   })
 })

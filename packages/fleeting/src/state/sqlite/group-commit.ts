@@ -1,21 +1,5 @@
-import { type StateChange, StateError, type StateRecordKind } from '../state-store.ts'
+import { type StateChange, StateError } from '../state-store.ts'
 import type { Durability, EncodedChange } from './fleet-database.ts'
-
-/**
- * What of each kind must survive, unless a change says more itself. Intents of acts that cost money or destroy are on
- * the disk before the act; the rest is in the kernel's hands when the write resolves, which the end of this process
- * cannot undo, and on the disk a second later.
- */
-const durabilityOf: Readonly<Record<StateRecordKind, Durability>> = {
-  launch: 'power',
-  removal: 'power',
-  fleet: 'power',
-  instance: 'process',
-  use: 'process',
-  reservation: 'process',
-  acquisition: 'process',
-  job: 'process',
-}
 
 /** Characters of JSON. */
 export interface GroupCommitLimits {
@@ -71,7 +55,7 @@ export class GroupCommit {
     this.#schedule()
     this.#waiting += size
     batch.add(encoded, size)
-    if (changes.some(mustSurvivePower)) batch.durability = 'power'
+    if (changes.some(({ survives }) => survives === 'power')) batch.durability = 'power'
     return batch.done
   }
 
@@ -126,8 +110,4 @@ class Batch {
     // A later change of a record replaces an earlier one. Nobody sees the state in between: a batch is written whole.
     for (const change of changes) this.changes.set(`${change.kind}\n${change.key}`, change)
   }
-}
-
-function mustSurvivePower({ kind, value, survives }: StateChange): boolean {
-  return survives === 'power' || (value !== null && durabilityOf[kind] === 'power')
 }

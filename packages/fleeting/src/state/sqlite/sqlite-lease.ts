@@ -1,12 +1,5 @@
 import type { CancelTimer, Clock } from '../../contract/clock.ts'
-import {
-  FencedError,
-  type FleetLease,
-  type StateChange,
-  StateError,
-  type StateRecord,
-  type StateRecordKind,
-} from '../state-store.ts'
+import { FencedError, type FleetLease, type StateChange, StateError, type StateRecord } from '../state-store.ts'
 import type { FleetDatabaseClient } from './fleet-database-client.ts'
 import { GroupCommit } from './group-commit.ts'
 import type { ProcessLock } from './process-lock.ts'
@@ -65,7 +58,7 @@ export class SqliteLease implements FleetLease {
     return this.#wanted.signal
   }
 
-  async load(kinds?: readonly StateRecordKind[]): Promise<readonly StateRecord[]> {
+  async load(kinds?: readonly string[]): Promise<readonly StateRecord[]> {
     if (this.#isOver) throw this.#fenced()
     this.#commits.flush()
     const records = await this.#orFence(() => this.#options.database.load(kinds))

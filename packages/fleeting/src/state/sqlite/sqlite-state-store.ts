@@ -38,8 +38,8 @@ const tellMs = 30_000
 
 /**
  * Keeps each fleet's state in an SQLite file of its own, in WAL mode. Writes of one turn of the event loop are one
- * transaction. Intents (`launch`, `removal`) and `fleet` records survive the loss of power; the rest survives the end
- * of the process at once, and the loss of power a second later.
+ * transaction. What says so survives the loss of power once its write resolves; the rest survives the end of the
+ * process at once, and the loss of power a second later.
  */
 export class SqliteStateStore implements StateStore {
   readonly #options: Required<SqliteStateStoreOptions>
