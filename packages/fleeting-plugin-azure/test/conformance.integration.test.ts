@@ -5,7 +5,7 @@ import { AzureCloud } from './azure-cloud.ts'
 
 /** What Azure may do at any time. A list is less late than a launch takes. */
 const unkind = { pageSize: 2, capacityLagMs: 400, listLagMs: 60 }
-const lags = { appearMs: 20, bootMs: 60, deleteMs: 40 }
+const lags = { appearMs: 20, staggerMs: 60, bootMs: 60, deleteMs: 40 }
 
 for (const [mode, failedLaunches] of [
   ['Uniform', 'failed machines'],

@@ -6,7 +6,7 @@ import { type FakeCloud, startFakeCloud } from './fake-cloud.ts'
 
 /** One that nothing else listens on, on addresses that only this test uses. */
 const port = 22_022
-const lags = { appearMs: 20, bootMs: 40, deleteMs: 20 }
+const lags = { appearMs: 20, staggerMs: 60, bootMs: 40, deleteMs: 20 }
 /** What Compute Engine may do at any time. */
 const unkind = { listLagMs: 100, pageSize: 1, zoneRetryMs: 200, fingerprintLagMs: 400 }
 

@@ -8,8 +8,12 @@ import { FakeAzure } from '../azure/fake-azure.ts'
 import { privateFile } from './private-file.ts'
 import { realCloud } from './real-cloud.ts'
 
-/** Short pages, and a size, an etag and a list that are late; the list by less than a launch takes. */
+/**
+ * Short pages, machines of one launch that come one after the other, and a size, an etag and a list that are late; the
+ * list by less than a launch takes.
+ */
 const unkind = { pageSize: 2, capacityLagMs: 400, listLagMs: 60 }
+const staggerMs = 60
 
 /**
  * Starts a fake Azure with a Uniform scale set whose instances can be logged in to. Puts a login into the environment
@@ -18,7 +22,7 @@ const unkind = { pageSize: 2, capacityLagMs: 400, listLagMs: 60 }
  */
 export const createConformanceCloud: CreateConformanceCloud = () =>
   realCloud(
-    (basics) => FakeAzure.start({ ...basics, ...unkind }),
+    (basics) => FakeAzure.start({ ...basics, ...unkind, lags: { ...basics.lags, staggerMs } }),
     ({ config, env, certificate }, defer) => {
       Object.assign(process.env, env)
       return { ...config, ca_file: privateFile(defer, 'ca.pem', certificate) }

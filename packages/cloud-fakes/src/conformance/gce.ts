@@ -8,8 +8,12 @@ import { FakeGce } from '../gce/fake-gce.ts'
 import { privateFile } from './private-file.ts'
 import { realCloud } from './real-cloud.ts'
 
-/** Pages of one row, a late list, fingerprints that are late, and zones that fail in turn. */
+/**
+ * Pages of one row, machines of one launch that come one after the other, a late list, fingerprints that are late, and
+ * zones that fail in turn.
+ */
 const unkind = { pageSize: 1, listLagMs: 100, fingerprintLagMs: 400, zoneRetryMs: 200 }
+const staggerMs = 60
 
 /**
  * Starts a fake Compute Engine whose instances can be logged in to. With `region` in the configuration its group is a
@@ -23,6 +27,7 @@ export const createConformanceCloud: CreateConformanceCloud = ({ region }) => {
         ...basics,
         ...unkind,
         ...place,
+        lags: { ...basics.lags, staggerMs },
         maxSize: 3,
         hostKeys: (id) => basics.real.hostKeys(id),
       })

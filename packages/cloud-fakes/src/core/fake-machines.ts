@@ -5,6 +5,8 @@ import type { RealMachines } from './real-machines.ts'
 export interface Lags {
   /** From accepted to shown. */
   readonly appearMs?: number
+  /** From one machine that is shown to the next, of those that were accepted at one moment. */
+  readonly staggerMs?: number
   /** From shown to running. */
   readonly bootMs?: number
   /** From the delete to gone. */
@@ -48,6 +50,8 @@ export class FakeMachines {
   readonly #rememberMs: number
   readonly #machines = new Map<string, FakeMachine>()
   #number = 0
+  /** When the last one was accepted, and how many before it at that moment. */
+  #last = { acceptedAt: Number.NEGATIVE_INFINITY, before: 0 }
 
   /** `rememberMs`: for so long machines that are gone are known, for lists that are late. Default 0. */
   constructor({ clock, lags = {}, real, rememberMs = 0 }: FakeMachinesOptions) {
@@ -59,15 +63,17 @@ export class FakeMachines {
 
   /** A machine under way. With `failure` it never runs. */
   launch(id: string, failure?: string): FakeMachine {
-    const { appearMs = 0, bootMs = 0 } = this.#lags
+    const { appearMs = 0, staggerMs = 0, bootMs = 0 } = this.#lags
     const now = this.#clock.now()
     this.#number += 1
+    this.#last = { acceptedAt: now, before: this.#last.acceptedAt === now ? this.#last.before + 1 : 0 }
+    const appearsAt = now + appearMs + this.#last.before * staggerMs
     const machine: FakeMachine = {
       id,
       address: this.#real?.newAddress() ?? `127.66.${Math.floor(this.#number / 250) % 250}.${(this.#number % 250) + 1}`,
       acceptedAt: now,
-      appearsAt: now + appearMs,
-      runningAt: this.#real === undefined || failure !== undefined ? now + appearMs + bootMs : Number.POSITIVE_INFINITY,
+      appearsAt,
+      runningAt: this.#real === undefined || failure !== undefined ? appearsAt + bootMs : Number.POSITIVE_INFINITY,
       deletingAt: Number.POSITIVE_INFINITY,
       goneAt: Number.POSITIVE_INFINITY,
       failure,
