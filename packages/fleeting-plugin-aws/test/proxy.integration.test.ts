@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs'
 import tls from 'node:tls'
 import { systemClock as clock, systemRandom as random, silentLogger } from '@runner-core/fleeting'
+import { startForwardProxy } from '@runner-core/testkit/http/forward-proxy'
+import { startHttpsFront, tlsFile } from '@runner-core/testkit/http/https-front'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { FakeAws } from '../../cloud-fakes/src/index.ts'
-import { startForwardProxy } from '../../runner/test/forward-proxy.ts'
-import { startHttpsFront, tlsFile } from '../../runner/test/https-front.ts'
 import { createInstanceGroup } from '../src/index.ts'
 
 let cleanUp: AsyncDisposableStack

@@ -3,13 +3,13 @@ import { createReadStream, existsSync, mkdtempSync, readdirSync, readFileSync, r
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as zlib from 'node:zlib'
+import { payload, run, variable } from '@runner-core/testkit/jobs/job-fixture'
+import { LocalEnvironment } from '@runner-core/testkit/jobs/local-environment'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ArchiveFile } from '../src/archive/archive-file.ts'
 import { openArchive } from '../src/archive/open-archive.ts'
 import { type ArtifactUpload, ArtifactUploadError } from '../src/artifacts/artifact-destination.ts'
 import type { JobArtifact } from '../src/job-payload.ts'
-import { payload, run, variable } from './job-fixture.ts'
-import { LocalEnvironment } from './local-environment.ts'
 import { localShells } from './local-shells.ts'
 
 interface Uploaded {

@@ -10,13 +10,13 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { zipBytes } from '@runner-core/testkit/archives/archive-bytes'
+import { payload, run, variable } from '@runner-core/testkit/jobs/job-fixture'
+import { LocalEnvironment } from '@runner-core/testkit/jobs/local-environment'
 import { describe, expect, test } from 'vitest'
 import { archiveFormat } from '../src/archive/archive-format.ts'
 import { type CacheArchive, CacheError, type CacheName, type CacheStore } from '../src/caches/cache-store.ts'
 import type { JobCache } from '../src/job-payload.ts'
-import { zipBytes } from './archive-bytes.ts'
-import { payload, run, variable } from './job-fixture.ts'
-import { LocalEnvironment } from './local-environment.ts'
 import { localShells } from './local-shells.ts'
 
 /** A store in memory. */

@@ -1,5 +1,5 @@
+import { piecesOf } from '@runner-core/testkit/archives/archive-rig'
 import { ArchiveFile } from '../src/archive/archive-file.ts'
-import { piecesOf } from './archive-rig.ts'
 
 /** Receives more than its process may write to a file, and says what came of it. */
 try {

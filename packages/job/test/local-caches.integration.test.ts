@@ -12,11 +12,11 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { LocalEnvironment } from '@runner-core/testkit/jobs/local-environment'
 import { describe, expect, test } from 'vitest'
 import { loginDirectory } from '../src/build-paths.ts'
 import { localCacheStatus, packLocally, restoreLocalCache, saveLocalCache } from '../src/caches/local-cache.ts'
 import { unpackCommand } from '../src/files/unpack-archive.ts'
-import { LocalEnvironment } from './local-environment.ts'
 import { localShells } from './local-shells.ts'
 
 const { signal } = new AbortController()

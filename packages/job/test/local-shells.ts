@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import type { LocalShell } from './local-environment.ts'
+import type { LocalShell } from '@runner-core/testkit/jobs/local-environment'
 
 const candidates: readonly (LocalShell & { readonly needs: string })[] = [
   { name: 'bash', shell: 'bash', needs: '/bin/bash' },

@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
+import { payload, run } from '@runner-core/testkit/jobs/job-fixture'
+import { LocalEnvironment } from '@runner-core/testkit/jobs/local-environment'
 import { processesWith, uniqueSleep } from '@runner-core/testkit/machine/running-processes'
 import { afterAll, describe, expect, test } from 'vitest'
-import { payload, run } from './job-fixture.ts'
-import { LocalEnvironment } from './local-environment.ts'
 import { localShells } from './local-shells.ts'
 
 const hasSshAgent = spawnSync('sh', ['-c', 'command -v ssh-agent']).status === 0

@@ -3,12 +3,12 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { gitJob } from '@runner-core/testkit/jobs/git-job'
+import { TestRepository } from '@runner-core/testkit/jobs/git-server'
+import { payload, run, runner, variable } from '@runner-core/testkit/jobs/job-fixture'
+import { LocalEnvironment } from '@runner-core/testkit/jobs/local-environment'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { JobPlan } from '../src/plan/job-plan.ts'
-import { gitJob } from './git-job.ts'
-import { TestRepository } from './git-server.ts'
-import { payload, run, runner, variable } from './job-fixture.ts'
-import { LocalEnvironment } from './local-environment.ts'
 
 const hasPwsh = spawnSync('pwsh', ['-Version']).status === 0
 

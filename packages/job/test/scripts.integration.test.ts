@@ -1,6 +1,6 @@
+import { payload, run, variable } from '@runner-core/testkit/jobs/job-fixture'
+import { LocalEnvironment } from '@runner-core/testkit/jobs/local-environment'
 import { afterAll, describe, expect, test } from 'vitest'
-import { payload, run, variable } from './job-fixture.ts'
-import { LocalEnvironment } from './local-environment.ts'
 import { localShells } from './local-shells.ts'
 
 describe.each(localShells)('a script in $name', (localShell) => {

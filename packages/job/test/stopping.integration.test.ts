@@ -1,13 +1,13 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { payload, run, variable } from '@runner-core/testkit/jobs/job-fixture'
+import { LocalEnvironment } from '@runner-core/testkit/jobs/local-environment'
 import { processesWith, uniqueSleep } from '@runner-core/testkit/machine/running-processes'
 import { afterAll, describe, expect, test } from 'vitest'
 import { EnvironmentError, type ScriptRun } from '../src/job-environment.ts'
 import { JobError } from '../src/job-error.ts'
 import type { JobArtifact } from '../src/job-payload.ts'
-import { payload, run, variable } from './job-fixture.ts'
-import { LocalEnvironment } from './local-environment.ts'
 import { localShells } from './local-shells.ts'
 
 const after = { afterScript: ['echo "after: $CI_JOB_STATUS"'] }

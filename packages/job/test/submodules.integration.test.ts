@@ -1,15 +1,16 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { tlsFile } from '@runner-core/testkit/http/https-front'
+import { gitJob } from '@runner-core/testkit/jobs/git-job'
+import { hasHttpBackend, serveGit, TestRepository } from '@runner-core/testkit/jobs/git-server'
+import { run, variable } from '@runner-core/testkit/jobs/job-fixture'
+import { LocalEnvironment } from '@runner-core/testkit/jobs/local-environment'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { JobPayload } from '../src/job-payload.ts'
-import { gitJob } from './git-job.ts'
-import { hasHttpBackend, serveGit, TestRepository } from './git-server.ts'
-import { run, variable } from './job-fixture.ts'
-import { LocalEnvironment } from './local-environment.ts'
 import { localShells } from './local-shells.ts'
 
 const token = 'glcbt-64_token-of-the-job'
-const pem = (name: string): string => readFileSync(new URL(`../../runner/test/tls/${name}`, import.meta.url), 'utf8')
+const pem = (name: string): string => readFileSync(tlsFile(name), 'utf8')
 const show = 'cat library/file || echo no library; cat library/nested/file || echo no nested'
 
 /** Makes a repository that gives itself away wherever git looks into it. */

@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { LocalEnvironment } from '@runner-core/testkit/jobs/local-environment'
 import { processesWith, uniqueSleep } from '@runner-core/testkit/machine/running-processes'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { quote } from '../src/script/quote.ts'
 import { transferCommand } from '../src/script/transfer-command.ts'
-import { LocalEnvironment } from './local-environment.ts'
 import { localShells } from './local-shells.ts'
 
 const loginShells = ['/bin/bash', '/bin/dash', '/bin/busybox', '/usr/bin/fish', '/bin/tcsh', '/bin/zsh'].filter(

@@ -12,15 +12,15 @@ import {
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { type TarItem, tarBytes, zipBytes } from '@runner-core/testkit/archives/archive-bytes'
+import { withArchive } from '@runner-core/testkit/archives/archive-rig'
+import { type ArchiveTree, archiveTree, treeAsTar, treeAsZip } from '@runner-core/testkit/archives/archive-tree'
+import { maliciousArchives } from '@runner-core/testkit/archives/malicious-archives'
+import { LocalEnvironment, type LocalShell } from '@runner-core/testkit/jobs/local-environment'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { unpackArchive } from '../src/files/unpack-archive.ts'
-import { type TarItem, tarBytes, zipBytes } from './archive-bytes.ts'
-import { withArchive } from './archive-rig.ts'
-import { type ArchiveTree, archiveTree, treeAsTar, treeAsZip } from './archive-tree.ts'
-import { LocalEnvironment, type LocalShell } from './local-environment.ts'
 import { localShells } from './local-shells.ts'
-import { maliciousArchives } from './malicious-archives.ts'
 
 const showLate = maliciousArchives.filter(({ showsLate }) => showsLate === true)
 const showAtOnce = maliciousArchives.filter(({ showsLate }) => showsLate !== true)

@@ -1,11 +1,11 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { payload, run, variable } from '@runner-core/testkit/jobs/job-fixture'
+import { LocalEnvironment } from '@runner-core/testkit/jobs/local-environment'
 import fc from 'fast-check'
 import { afterAll, describe, expect, test } from 'vitest'
 import { quote } from '../src/script/quote.ts'
-import { payload, run, variable } from './job-fixture.ts'
-import { LocalEnvironment } from './local-environment.ts'
 import { localShells } from './local-shells.ts'
 
 describe.each(localShells)('variables in $name', (localShell) => {

@@ -14,8 +14,8 @@ import {
   type Trace,
 } from '@runner-core/job'
 import { NoCapacityError, type Reservation, Taskscaler, usageRecords } from '@runner-core/taskscaler'
+import { runner } from '@runner-core/testkit/jobs/job-fixture'
 import { dialTcp } from '../../fleeting/src/ssh/dial-tcp.ts'
-import { runner } from '../../job/test/job-fixture.ts'
 import {
   ConcurrentIds,
   InstanceExecutor,

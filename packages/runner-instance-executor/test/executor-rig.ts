@@ -1,5 +1,4 @@
-import type { RigOptions } from '../../taskscaler/test/rig.ts'
-import { Rig } from '../../taskscaler/test/rig.ts'
+import { Rig, type RigOptions } from '@runner-core/testkit/scaler/rig'
 import { ConcurrentIds, InstanceExecutor, type InstanceExecutorOptions, type PreparedInstance } from '../src/index.ts'
 
 /** A job on its way to a place. */

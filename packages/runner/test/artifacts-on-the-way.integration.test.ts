@@ -3,10 +3,10 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { Coordinator } from '@runner-core/runner/testing'
+import { startForwardProxy } from '@runner-core/testkit/http/forward-proxy'
+import { startHttpsFront, tlsFile } from '@runner-core/testkit/http/https-front'
 import { sshdMissing, startSshd } from '@runner-core/testkit/ssh/openssh-server'
 import { expect, test } from 'vitest'
-import { startForwardProxy } from './forward-proxy.ts'
-import { startHttpsFront, tlsFile } from './https-front.ts'
 import { fleetConfig, hostMachines, Managers } from './managers.ts'
 
 const missing = sshdMissing()

@@ -3,9 +3,9 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { ArtifactBucket, Coordinator, type CoordinatorJob } from '@runner-core/runner/testing'
+import { tarBytes, zipBytes } from '@runner-core/testkit/archives/archive-bytes'
 import { type Sshd, sshdMissing, startSshd } from '@runner-core/testkit/ssh/openssh-server'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { tarBytes, zipBytes } from '../../job/test/archive-bytes.ts'
 import { fleetConfig, hostMachines, Managers } from './managers.ts'
 
 const missing = sshdMissing()

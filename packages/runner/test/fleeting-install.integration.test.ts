@@ -16,10 +16,10 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { startForwardProxy } from '@runner-core/testkit/http/forward-proxy'
+import { tlsFile } from '@runner-core/testkit/http/https-front'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type BinRun, runBin, startBin } from './bin.ts'
-import { startForwardProxy } from './forward-proxy.ts'
 import { type ArchivedFile, digestOf, program, push } from './registry/artifact.ts'
 import { account, DockerRegistry, registryMissing } from './registry/docker-registry.ts'
 import { type FaultyFront, startFaultyFront } from './registry/faulty-front.ts'
@@ -27,7 +27,6 @@ import { type FaultyFront, startFaultyFront } from './registry/faulty-front.ts'
 const missing = registryMissing()
 if (missing !== undefined) console.warn(`SKIPPED: plugins from a registry: ${missing}`)
 
-const tlsFile = (name: string): string => fileURLToPath(new URL(`./tls/${name}`, import.meta.url))
 const here = `linux/${{ x64: 'amd64' }[process.arch as string] ?? process.arch}`
 const moon = 'acme/fleeting/moon'
 

@@ -5,11 +5,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Coordinator } from '@runner-core/runner/testing'
+import { startHttpsFront, tlsFile } from '@runner-core/testkit/http/https-front'
+import { hasHttpBackend, serveGit, TestRepository } from '@runner-core/testkit/jobs/git-server'
 import { sshdMissing, startSshd } from '@runner-core/testkit/ssh/openssh-server'
 import { expect, test } from 'vitest'
-import { hasHttpBackend, serveGit, TestRepository } from '../../job/test/git-server.ts'
 import { startBin } from './bin.ts'
-import { startHttpsFront, tlsFile } from './https-front.ts'
 
 const missing = sshdMissing() ?? (hasHttpBackend ? undefined : 'git has no http-backend')
 const token = 'glcbt-64_token-of-the-sources'

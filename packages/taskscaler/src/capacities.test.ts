@@ -1,8 +1,8 @@
 import { GroupError, silentLogger } from '@runner-core/fleeting'
 import { MultiGroup } from '@runner-core/fleeting/multi'
 import { ManualClock, MemoryGroup, seededRandom, simpleShell } from '@runner-core/fleeting/testing'
+import { policy } from '@runner-core/testkit/scaler/rig'
 import { expect, test } from 'vitest'
-import { policy } from '../test/rig.ts'
 import type { Acquisition } from './slots/acquisition.ts'
 import { Taskscaler } from './taskscaler.ts'
 

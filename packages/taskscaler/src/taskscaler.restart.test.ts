@@ -1,8 +1,8 @@
 import { Provisioner } from '@runner-core/fleeting/provisioner'
 import { type FleetLease, MemoryStateStore, StateError } from '@runner-core/fleeting/state'
 import { ManualClock, MemoryGroup, simpleShell } from '@runner-core/fleeting/testing'
+import { policy } from '@runner-core/testkit/scaler/rig'
 import { describe, expect, it, vi } from 'vitest'
-import { policy } from '../test/rig.ts'
 import { type Acquisition, NoCapacityError, Taskscaler, type TaskscalerOptions, usageRecords } from './index.ts'
 
 type Options = Partial<Omit<TaskscalerOptions, 'provisioner' | 'clock'>>

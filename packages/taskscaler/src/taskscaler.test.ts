@@ -1,6 +1,6 @@
 import { ManualClock, MemoryGroup, simpleShell } from '@runner-core/fleeting/testing'
+import { policy, Rig } from '@runner-core/testkit/scaler/rig'
 import { describe, expect, test } from 'vitest'
-import { policy, Rig } from '../test/rig.ts'
 import { InvalidSettingsError } from './invalid-settings.ts'
 import { AlreadyEndedError, InstanceLostError, NoCapacityError } from './slots/acquisition.ts'
 import { Taskscaler } from './taskscaler.ts'

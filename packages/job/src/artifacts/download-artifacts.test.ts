@@ -1,6 +1,6 @@
+import { zipBytes } from '@runner-core/testkit/archives/archive-bytes'
+import { piecesOf } from '@runner-core/testkit/archives/archive-rig'
 import { describe, expect, it } from 'vitest'
-import { zipBytes } from '../../test/archive-bytes.ts'
-import { piecesOf } from '../../test/archive-rig.ts'
 import { JobBudget } from '../job-budget.ts'
 import { EnvironmentError, type FileTransfer, type ScriptEnd } from '../job-environment.ts'
 import { JobError } from '../job-error.ts'

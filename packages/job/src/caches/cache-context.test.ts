@@ -1,5 +1,5 @@
+import { payload } from '@runner-core/testkit/jobs/job-fixture'
 import { expect, test } from 'vitest'
-import { payload } from '../../test/job-fixture.ts'
 import { loginDirectory } from '../build-paths.ts'
 import { cacheContext } from './cache-context.ts'
 

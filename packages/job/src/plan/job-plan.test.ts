@@ -1,5 +1,5 @@
+import { payload, runner, variable } from '@runner-core/testkit/jobs/job-fixture'
 import { expect, test } from 'vitest'
-import { payload, runner, variable } from '../../test/job-fixture.ts'
 import type { ShellName } from '../job-environment.ts'
 import type { JobPayload, JobVariable } from '../job-payload.ts'
 import { JobPlan } from './job-plan.ts'

@@ -1,6 +1,6 @@
+import { gitJob } from '@runner-core/testkit/jobs/git-job'
+import { payload, runner, variable } from '@runner-core/testkit/jobs/job-fixture'
 import { expect, test } from 'vitest'
-import { gitJob } from '../../test/git-job.ts'
-import { payload, runner, variable } from '../../test/job-fixture.ts'
 import { loginDirectory } from '../build-paths.ts'
 import { pwshCommand } from '../script/pwsh-command.ts'
 import { pwshQuote } from '../script/pwsh-quote.ts'

@@ -1,5 +1,5 @@
+import { payload, variable } from '@runner-core/testkit/jobs/job-fixture'
 import { expect, test } from 'vitest'
-import { payload, variable } from '../../test/job-fixture.ts'
 import { checkDemands } from './job-demands.ts'
 
 test('what a job can do without is said, what it cannot do without fails it', () => {

@@ -1,6 +1,6 @@
 import { ManualClock } from '@runner-core/fleeting/testing'
+import { payload, runner, variable } from '@runner-core/testkit/jobs/job-fixture'
 import { beforeEach, expect, test } from 'vitest'
-import { payload, runner, variable } from '../../test/job-fixture.ts'
 import type { JobEnvironment, ScriptRun } from '../job-environment.ts'
 import type { JobOutcome } from '../job-outcome.ts'
 import type { JobCheckpoint } from './job-checkpoint.ts'

@@ -1,5 +1,5 @@
+import { variable } from '@runner-core/testkit/jobs/job-fixture'
 import { expect, test } from 'vitest'
-import { variable } from '../../test/job-fixture.ts'
 import type { JobVariable } from '../job-payload.ts'
 import { earlySetting, isDebugTrace } from './early-setting.ts'
 

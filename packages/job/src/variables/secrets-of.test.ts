@@ -1,5 +1,5 @@
+import { payload, variable } from '@runner-core/testkit/jobs/job-fixture'
 import { expect, test } from 'vitest'
-import { payload, variable } from '../../test/job-fixture.ts'
 import { secretsOf } from './secrets-of.ts'
 
 test('secrets are masked values, the job’s token and the repository’s password', () => {

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { inspect } from 'node:util'
 import { ManualClock } from '@runner-core/fleeting/testing'
+import { startForwardProxy } from '@runner-core/testkit/http/forward-proxy'
+import { tlsFile } from '@runner-core/testkit/http/https-front'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { startForwardProxy } from '../../test/forward-proxy.ts'
 import { type Received, ScriptedServer } from '../../test/scripted-server.ts'
 import { JobApiClient, type JobApiClientOptions } from './job-api-client.ts'
 import { describeRunner } from './runner-info.ts'
@@ -451,8 +452,7 @@ describe('connections that fail', () => {
 })
 
 describe('TLS', () => {
-  const file = (name: string): string => new URL(`../../test/tls/${name}`, import.meta.url).pathname
-  const pem = (name: string): Buffer => readFileSync(file(name))
+  const pem = (name: string): Buffer => readFileSync(tlsFile(name))
 
   async function startTls(options: { requestCert?: boolean } = {}): Promise<ScriptedServer> {
     const tlsServer = await ScriptedServer.start({
@@ -468,9 +468,9 @@ describe('TLS', () => {
   it('trusts the configured authority, and without it nobody unknown', async () => {
     const { port } = await startTls()
     const url = `https://127.0.0.1:${port}`
-    expect(await clientFor(url, { tlsCaFile: file('ca.pem') }).requestJob()).toMatchObject({ result: 'none' })
+    expect(await clientFor(url, { tlsCaFile: tlsFile('ca.pem') }).requestJob()).toMatchObject({ result: 'none' })
     expect(await clientFor(url).requestJob()).toMatchObject({ result: 'failed', error: { code: 'untrusted' } })
-    expect(await clientFor(`https://127.0.0.2:${port}`, { tlsCaFile: file('ca.pem') }).requestJob()).toMatchObject({
+    expect(await clientFor(`https://127.0.0.2:${port}`, { tlsCaFile: tlsFile('ca.pem') }).requestJob()).toMatchObject({
       result: 'failed',
     })
   })
@@ -479,18 +479,18 @@ describe('TLS', () => {
     const { port } = await startTls({ requestCert: true })
     const url = `https://127.0.0.1:${port}`
     const withCertificate = {
-      tlsCaFile: file('ca.pem'),
-      tlsCertFile: file('client.pem'),
-      tlsKeyFile: file('client.key'),
+      tlsCaFile: tlsFile('ca.pem'),
+      tlsCertFile: tlsFile('client.pem'),
+      tlsKeyFile: tlsFile('client.key'),
     }
     expect(await clientFor(url, withCertificate).requestJob()).toMatchObject({ result: 'none' })
-    expect(await clientFor(url, { tlsCaFile: file('ca.pem') }).requestJob()).toMatchObject({ result: 'failed' })
+    expect(await clientFor(url, { tlsCaFile: tlsFile('ca.pem') }).requestJob()).toMatchObject({ result: 'failed' })
   })
 
   it.each([
     [{ tlsCaFile: '/does/not/exist.pem' }, '/does/not/exist.pem cannot be read'],
-    [{ tlsCaFile: file('README.md') }, 'holds no PEM'],
-    [{ tlsCertFile: file('client.pem'), tlsKeyFile: file('server.key') }, 'the TLS files cannot be used'],
+    [{ tlsCaFile: tlsFile('README.md') }, 'holds no PEM'],
+    [{ tlsCertFile: tlsFile('client.pem'), tlsKeyFile: tlsFile('server.key') }, 'the TLS files cannot be used'],
   ])('says what is wrong with the files: %o', (options, message) => {
     expect(() => clientFor('https://127.0.0.1:1', options)).toThrow(
       expect.objectContaining({ code: 'invalid_config', message: expect.stringContaining(message) }),
@@ -501,7 +501,7 @@ describe('TLS', () => {
     const target = await startTls()
     await using proxy = await startForwardProxy(target.port)
     const client = clientFor('https://coordinator.test', {
-      tlsCaFile: file('ca.pem'),
+      tlsCaFile: tlsFile('ca.pem'),
       environment: { HTTPS_PROXY: `http://me:p%40ss@${proxy.url}` },
     })
     expect(await client.requestJob()).toMatchObject({ result: 'none' })

@@ -4,6 +4,7 @@ import { Journal, MemoryStateStore, StateError } from '@runner-core/fleeting/sta
 import { ManualClock } from '@runner-core/fleeting/testing'
 import { EnvironmentError, type JobEnvironment, type JobPayload, type JobStage } from '@runner-core/job'
 import type { PrepareOptions } from '@runner-core/runner-instance-executor'
+import { tlsFile } from '@runner-core/testkit/http/https-front'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { parseConfig } from '../config/parse-config.ts'
 import { EndOutbox } from '../ends/end-outbox.ts'
@@ -296,7 +297,7 @@ test.each([
   ['what signs the coordinator’s certificate goes to the machine', 'ca.pem', true],
   ['a file of certificates that is gone fails no job by itself', 'gone.pem', false],
 ])('%s', async (_name, file, isThere) => {
-  tlsCaFile = new URL(`../../test/tls/${file}`, import.meta.url).pathname
+  tlsCaFile = tlsFile(file)
   const scripts: string[] = []
   prepare = async () =>
     environment(async ({ script }) => {

@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { Coordinator, type CoordinatorJob, type ReceivedUpload } from '@runner-core/runner/testing'
-import { contentsOf, withArchive } from '../../../job/test/archive-rig.ts'
+import { contentsOf, withArchive } from '@runner-core/testkit/archives/archive-rig'
 import type { JobResult, Payload, PayloadServer, ResultEntry, ResultUpload } from './payload.ts'
 
 /** How often it is looked whether a job has come so far that it is to be canceled, milliseconds. */

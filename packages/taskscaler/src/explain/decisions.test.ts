@@ -1,6 +1,6 @@
 import { GroupError } from '@runner-core/fleeting'
+import { policy, Rig, type RigOptions } from '@runner-core/testkit/scaler/rig'
 import { expect, test } from 'vitest'
-import { policy, Rig, type RigOptions } from '../../test/rig.ts'
 import type { Decision } from './decision.ts'
 
 async function start(options: RigOptions = {}): Promise<{ rig: Rig; decisions: Decision[]; kinds: () => string[] }> {

@@ -1,6 +1,6 @@
 import type { ListedInstance } from '@runner-core/fleeting'
+import { Rig } from '@runner-core/testkit/scaler/rig'
 import { expect, test } from 'vitest'
-import { Rig } from '../../test/rig.ts'
 import type { Acquisition } from '../slots/acquisition.ts'
 
 const never = new AbortController().signal

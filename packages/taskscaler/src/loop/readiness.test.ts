@@ -1,6 +1,6 @@
 import { ConnectionError } from '@runner-core/fleeting'
+import { Rig } from '@runner-core/testkit/scaler/rig'
 import { describe, expect, test } from 'vitest'
-import { Rig } from '../../test/rig.ts'
 import type { ReadyCheck } from './readiness.ts'
 
 /** A check that ends when the test says so. */

@@ -1,7 +1,7 @@
 import { delay, GroupError, silentLogger } from '@runner-core/fleeting'
+import { policy, Rig } from '@runner-core/testkit/scaler/rig'
 import PQueue from 'p-queue'
 import { describe, expect, test } from 'vitest'
-import { policy, Rig } from '../../test/rig.ts'
 import { pQueueDemand } from '../demand/p-queue-demand.ts'
 import { QueueDepth } from '../demand/queue-depth.ts'
 import { InvalidSettingsError } from '../invalid-settings.ts'

@@ -5,8 +5,9 @@ import type { AddressInfo } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { ManualClock } from '@runner-core/fleeting/testing'
 import type { ArtifactDownload } from '@runner-core/job'
+import { startForwardProxy } from '@runner-core/testkit/http/forward-proxy'
+import { tlsFile } from '@runner-core/testkit/http/https-front'
 import { afterEach, expect, it } from 'vitest'
-import { startForwardProxy } from '../../../test/forward-proxy.ts'
 import { ArtifactBucket, Coordinator } from '../../testing/index.ts'
 import { JobApiClient, type JobApiClientOptions } from '../job-api-client.ts'
 import { describeRunner } from '../runner-info.ts'
@@ -196,8 +197,7 @@ it('whoever stops it hears their own reason, before the answer and within it', a
 })
 
 it('elsewhere the same authorities are trusted, and our certificate is not shown', async () => {
-  const pem = (name: string): Buffer => readFileSync(new URL(`../../../test/tls/${name}`, import.meta.url))
-  const file = (name: string): string => new URL(`../../../test/tls/${name}`, import.meta.url).pathname
+  const pem = (name: string): Buffer => readFileSync(tlsFile(name))
   const tls = {
     key: pem('server.key'),
     cert: pem('server.pem'),
@@ -217,9 +217,9 @@ it('elsewhere the same authorities are trusted, and our certificate is not shown
     response.writeHead(302, { location: `${bucket.url}/x` }).end()
   }, tls)
   const client = clientOf(url, {
-    tlsCaFile: file('ca.pem'),
-    tlsCertFile: file('client.pem'),
-    tlsKeyFile: file('client.key'),
+    tlsCaFile: tlsFile('ca.pem'),
+    tlsCertFile: tlsFile('client.pem'),
+    tlsKeyFile: tlsFile('client.key'),
   })
   expect((await got(client, { id: 1, token: 't' })).equals(bytes)).toBe(true)
   expect(shown).toEqual([true, false])

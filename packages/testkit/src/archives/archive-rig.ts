@@ -1,7 +1,5 @@
-import type { ArchiveEntry } from '../src/archive/archive-entry.ts'
-import { ArchiveFile } from '../src/archive/archive-file.ts'
-import type { ArchiveLimits } from '../src/archive/archive-limits.ts'
-import { type OpenedArchive, openArchive } from '../src/archive/open-archive.ts'
+import type { ArchiveEntry, ArchiveLimits } from '@runner-core/job/internals'
+import { ArchiveFile, type OpenedArchive, openArchive } from '@runner-core/job/internals'
 
 /** Opens an archive that a test holds in memory, for as long as `use` takes. */
 export async function withArchive<T>(

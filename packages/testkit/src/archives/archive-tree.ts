@@ -1,5 +1,5 @@
+import type { ArchiveEntry } from '@runner-core/job/internals'
 import fc from 'fast-check'
-import type { ArchiveEntry } from '../src/archive/archive-entry.ts'
 import { tarBytes, type ZipItem, zipBytes } from './archive-bytes.ts'
 
 /** What an archive holds, by path. `content` in latin1. */

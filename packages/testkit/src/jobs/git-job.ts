@@ -1,4 +1,4 @@
-import type { GitInfo, JobPayload } from '../src/job-payload.ts'
+import type { GitInfo, JobPayload } from '@runner-core/job'
 import { type PayloadOptions, payload } from './job-fixture.ts'
 
 const main = '+refs/heads/main:refs/remotes/origin/main'

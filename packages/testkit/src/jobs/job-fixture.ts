@@ -1,7 +1,5 @@
-import type { JobOutcome } from '../src/job-outcome.ts'
-import type { JobPayload, JobVariable } from '../src/job-payload.ts'
-import { type RunJobOptions, runJob } from '../src/run/run-job.ts'
-import type { RunnerIdentity } from '../src/runner-identity.ts'
+import type { JobOutcome, JobPayload, JobVariable, RunnerIdentity } from '@runner-core/job'
+import { type RunJobOptions, runJob } from '@runner-core/job'
 import type { LocalEnvironment } from './local-environment.ts'
 
 export const runner: RunnerIdentity = {

@@ -1,5 +1,5 @@
 import { crc32, deflateRawSync } from 'node:zlib'
-import { type TarHeader, tarEnd, tarHeaders, tarPadding } from '../src/archive/tar/tar-header.ts'
+import { type TarHeader, tarEnd, tarHeaders, tarPadding } from '@runner-core/job/internals'
 
 /** One entry of a zip as a test wants it, true or not. What is absent is as an honest writer has it. */
 export interface ZipItem {

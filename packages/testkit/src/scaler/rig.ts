@@ -15,7 +15,7 @@ import {
   Taskscaler,
   type TaskscalerOptions,
   usageRecords,
-} from '../src/index.ts'
+} from '@runner-core/taskscaler'
 
 /** Keeps nothing; an instance may be idle for a minute. */
 export const policy: ResolvedPolicy = resolvePolicy({ timezone: 'UTC', idleTimeMs: 60_000 })

@@ -5,20 +5,9 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Writable } from 'node:stream'
-import { killScript } from '../src/detach/kill-script.ts'
-import type {
-  ExperimentalShell,
-  FileTransfer,
-  JobEnvironment,
-  OutputSink,
-  ScriptEnd,
-  ScriptRun,
-  ShellName,
-} from '../src/job-environment.ts'
-import { EnvironmentError } from '../src/job-environment.ts'
-import { pwshCommand } from '../src/script/pwsh-command.ts'
-import { shellCommand } from '../src/script/shell-command.ts'
-import { transferCommand } from '../src/script/transfer-command.ts'
+import type { FileTransfer, JobEnvironment, OutputSink, ScriptEnd, ScriptRun, ShellName } from '@runner-core/job'
+import { EnvironmentError, killScript, shellCommand, transferCommand } from '@runner-core/job'
+import { type ExperimentalShell, pwshCommand } from '@runner-core/job/internals'
 
 /** A shell of this machine under one of the two names that scripts are generated for. */
 export interface LocalShell {

@@ -1,5 +1,5 @@
 import { gzipSync } from 'node:zlib'
-import type { ArchiveErrorCode } from '../src/archive/archive-error.ts'
+import type { ArchiveErrorCode } from '@runner-core/job/internals'
 import { paxItem, type TarItem, tarBytes, type ZipItem, zipBytes } from './archive-bytes.ts'
 
 /** An archive that must not be unpacked, and what is said about it. */
