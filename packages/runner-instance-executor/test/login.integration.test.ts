@@ -48,7 +48,7 @@ describe.skipIf(missing !== undefined || user !== 'rc-login-test')('a login that
     execFileSync('chmod', ['1777', loot])
     // So that a bash reads `.bashrc`, as at a first login.
     unschedule()
-    sshd = await startSshd({ user, config: ['SetEnv SHLVL=0'], addresses })
+    sshd = await startSshd({ user, config: ['SetEnv SHLVL=0', 'PermitUserEnvironment yes'], addresses })
     home = `/home/${user}`
     writeFileSync(join(home, '.bashrc'), '# as the image has it\n')
     writeFileSync(join(home, '.gitconfig'), '[user]\n\tname = image\n')
@@ -104,6 +104,13 @@ describe.skipIf(missing !== undefined || user !== 'rc-login-test')('a login that
       '[user]\n\tname = image\n',
     ],
     ['~/.ssh/rc', (): string => `mkdir -p ~/.ssh; echo 'env >>${loot}/stolen' >~/.ssh/rc`, '.ssh/rc', undefined],
+    [
+      '~/.ssh/environment',
+      (): string =>
+        `mkdir -p ~/.ssh; echo 'env >>${loot}/stolen' >${loot}/evil; echo BASH_ENV=${loot}/evil >~/.ssh/environment`,
+      '.ssh/environment',
+      undefined,
+    ],
     [
       'key that is let in',
       (): string => `mkdir -p ~/.ssh; echo 'ssh-ed25519 AAAA evil' >~/.ssh/authorized_keys`,
