@@ -27,7 +27,7 @@ interface Owner {
   isReleased: boolean
 }
 
-/** What need not survive the loss of power is on the disk with the owner's next beat, as `FleetDatabase.beat` has it. */
+/** What need not survive the loss of power is on the disk with the owner's next beat, as in `FleetDatabase.beat`. */
 const beatMs = 1000
 
 /** How long one that was asked for its fleet has to hand it over. */

@@ -21,7 +21,7 @@ export interface InstanceRecord {
 }
 
 /** An instance whose removal was begun. */
-export interface RemovalRecord {
+interface RemovalRecord {
   readonly reason: string
   readonly atWallTime: number
 }

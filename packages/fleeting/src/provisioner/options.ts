@@ -49,7 +49,7 @@ export interface ProvisionerOptions {
    * Where intents are written before they are acted on, and instances kept. Default: in memory. The caller releases it.
    */
   readonly lease?: FleetLease
-  /** What the layer above keeps there of who uses instances. Without it nothing of an earlier process makes one busy. */
+  /** What the layer above keeps there of who uses instances. Without it all are idle after a restart. */
   readonly usage?: UsageRecords
   /** Default `report`. */
   readonly unknownInstances?: UnknownInstances
@@ -70,7 +70,7 @@ export interface UsageRecords {
   /** The kind whose keys are ids of instances: such a record is deleted when its instance is gone. */
   readonly ofInstance: string
   /** The ids of the instances that are in use according to the records, whoever wrote them. */
-  busy(records: readonly StateRecord[]): Iterable<string>
+  readonly busy: (records: readonly StateRecord[]) => Iterable<string>
 }
 
 export interface RequestOptions {

@@ -2,9 +2,9 @@ import { type JsonValue, type StateChange, StateError, type StateRecord } from '
 
 /** How the values of one kind of record are kept. */
 export interface RecordKind<Value> {
-  write(value: Value): JsonValue
+  readonly write: (value: Value) => JsonValue
   /** Undefined for what has not the expected form, whoever wrote it: it is passed over. */
-  read(value: JsonValue): Value | undefined
+  readonly read: (value: JsonValue) => Value | undefined
   /** `power`: a write survives the loss of power too once it resolves. @defaultValue `process` */
   readonly survives?: 'power'
 }
