@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 
-export const validators: string = resolve('packages/cloud-fakes/validators')
+export const validators: string = resolve('packages/testkit/validators')
 export const tools: string = resolve('node_modules/.cache/cloud-validators')
 
 /** A tool that is in place, or why it is not. */

@@ -4,7 +4,7 @@ export const longTests: readonly string[] = [
   'examples/examples.integration.test.ts',
   'examples/pipeline/pipeline.integration.test.ts',
   'packages/cloud-fakes/test/conformance-cli.integration.test.ts',
-  'packages/cloud-fakes/test/stock-out.integration.test.ts',
+  'packages/fleeting-plugin-gce/test/stock-out.integration.test.ts',
   'packages/create-fleeting-plugin/test/create.integration.test.ts',
   'packages/fleeting-goplugin/test/bundle.integration.test.ts',
   'packages/fleeting-goplugin/test/host.integration.test.ts',

@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, rmSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { goPrograms } from '../packages/fleeting-goplugin/test/go-programs.ts'
+import { goPrograms } from '@runner-core/testkit/programs/go-programs'
 import { registryMissing } from '../packages/runner/test/registry/docker-registry.ts'
 import { fleetingArtifact } from '../packages/runner/test/registry/fleeting-artifact.ts'
 import { python } from './cloud-tools.ts'

@@ -1,6 +1,6 @@
 // Cloud API calls per job and per burst, on each cloud's fake: `npm run bench -- clouds [aws] [gce] [azure]`.
 // HTTP, SDKs, plugins, provisioner and taskscaler are real, the clock is simulated: an hour takes about a minute.
-import { type CloudName, cloudNames } from './cloud-under-bench.ts'
+import { type CloudName, cloudNames } from '@runner-core/testkit/clouds/cloud-under-bench'
 import { type HourFigures, simulateHour } from './simulated-hour.ts'
 
 const asked = process.argv.slice(2)

@@ -7,7 +7,7 @@ import { execFile, spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { systemClock } from '@runner-core/fleeting'
-import { cloudNames, startCloud } from './cloud-under-bench.ts'
+import { cloudNames, startCloud } from '@runner-core/testkit/clouds/cloud-under-bench'
 
 const runs = 7
 const core = ['@runner-core/fleeting', '@runner-core/taskscaler']

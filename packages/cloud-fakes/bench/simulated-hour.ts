@@ -1,11 +1,11 @@
 import { silentLogger } from '@runner-core/fleeting'
 import { Provisioner, withCallBudget } from '@runner-core/fleeting/provisioner'
 import { type ManualClock, seededRandom } from '@runner-core/fleeting/testing'
-import { Taskscaler } from '../../taskscaler/src/index.ts'
-import { type CloudName, startCloud } from './cloud-under-bench.ts'
-import { connection } from './connection.ts'
+import { Taskscaler } from '@runner-core/taskscaler'
+import { type CloudName, startCloud } from '@runner-core/testkit/clouds/cloud-under-bench'
+import { connection } from '@runner-core/testkit/clouds/connection'
+import { SteppedTime } from '@runner-core/testkit/clouds/stepped-time'
 import { jobArrivals } from './job-arrivals.ts'
-import { SteppedTime } from './stepped-time.ts'
 
 const instances = 1000
 const lags = { appearMs: 2000, bootMs: 30_000, deleteMs: 20_000 }

@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { systemClock } from '@runner-core/fleeting'
+import { type Evidence, evidenceOf, python, pythonMissing, validate } from '@runner-core/testkit/clouds/gce-discovery'
 import { describe, expect, it, vi } from 'vitest'
 import { type Exchange, FakeGce } from '../src/index.ts'
-import { type Evidence, evidenceOf, python, pythonMissing, validate } from './gce-discovery.ts'
 
 const path = '/compute/v1/projects/p/zones/europe-west1-b/instanceGroupManagers/g'
 const operation = JSON.stringify({ name: 'operation-1', status: 'DONE' })

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { silentLogger, systemClock } from '@runner-core/fleeting'
+import { createGoPluginGroup } from '@runner-core/fleeting-goplugin'
 import { installTarballs, pack } from '@runner-core/testkit/programs/packed'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { createGoPluginGroup } from '../../fleeting-goplugin/src/index.ts'
 
 const run = promisify(execFile)
 const never = new AbortController().signal

@@ -5,9 +5,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type InstanceGroup, silentLogger, systemClock, systemRandom } from '@runner-core/fleeting'
+import { goPrograms } from '@runner-core/testkit/programs/go-programs'
 import { createGoPluginGroup, type GoPluginOptions } from '../src/index.ts'
 import { environmentNames, magicCookie } from '../src/wire/handshake.ts'
-import { goPrograms } from '../test/go-programs.ts'
 import { servedMemories } from './served-memory.ts'
 
 const instances = 10_000

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { delay, silentLogger, systemClock } from '@runner-core/fleeting'
-import { cloudNames, startCloud } from '../../cloud-fakes/bench/cloud-under-bench.ts'
+import { cloudNames, startCloud } from '@runner-core/testkit/clouds/cloud-under-bench'
 import { PluginSession, type SessionOptions } from '../src/host/plugin-session.ts'
 import { wireConnectorConfig } from '../src/wire/connector-config.ts'
 

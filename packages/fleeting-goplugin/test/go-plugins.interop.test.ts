@@ -6,13 +6,13 @@ import { join } from 'node:path'
 import { type ConnectorConfig, type InstanceGroup, type Logger, silentLogger, systemClock } from '@runner-core/fleeting'
 import { createSshConnector } from '@runner-core/fleeting/ssh'
 import { runConformance } from '@runner-core/fleeting/testing'
+import { killedUnderJobs } from '@runner-core/testkit/jobs/killed-under-jobs'
+import { goPrograms } from '@runner-core/testkit/programs/go-programs'
 import { sshdMissing, startSshd } from '@runner-core/testkit/ssh/openssh-server'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { PluginClient } from '../src/host/plugin-client.ts'
 import { PluginProcess } from '../src/host/plugin-process.ts'
 import { createGoPluginGroup, type GoPluginOptions } from '../src/index.ts'
-import { goPrograms } from './go-programs.ts'
-import { killedUnderJobs } from './killed-under-jobs.ts'
 
 const built = goPrograms()
 const { dummy, probe } = 'absent' in built ? { dummy: '', probe: '' } : built

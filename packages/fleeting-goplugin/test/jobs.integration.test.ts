@@ -1,7 +1,7 @@
+import { killedUnderJobs } from '@runner-core/testkit/jobs/killed-under-jobs'
 import { sshdMissing } from '@runner-core/testkit/ssh/openssh-server'
 import { onTestFinished, test } from 'vitest'
 import { FakePluginFile } from './fake-plugin-file.ts'
-import { killedUnderJobs } from './killed-under-jobs.ts'
 
 const missing = sshdMissing()
 if (missing !== undefined) console.warn(`SKIPPED: jobs through a plugin that is killed: ${missing}`)

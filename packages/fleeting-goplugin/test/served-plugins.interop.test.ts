@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { cloudsPython, Moto, withoutPython } from '@runner-core/testkit/clouds/moto'
+import { goPrograms } from '@runner-core/testkit/programs/go-programs'
 import { sshdMissing, startSshd } from '@runner-core/testkit/ssh/openssh-server'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { cloudsPython, Moto, withoutPython } from '../../fleeting-plugin-aws/test/moto.ts'
-import { goPrograms } from './go-programs.ts'
 
 const built = goPrograms()
 const host = 'absent' in built ? '' : built.host

@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs'
+import { checkSetup } from '@runner-core/testkit/config/check-setup'
 import { expect, test } from 'vitest'
-import { checkPlugins } from '../../runner/src/config/checks/check-plugins.ts'
-import { parseConfig } from '../../runner/src/config/parse-config.ts'
 import { createGoPluginGroup } from '../src/index.ts'
 
 test("the guide's configuration is one that the runner takes", async () => {
-  const { settings, warnings } = parseConfig(readFileSync(new URL('../setup/config.toml', import.meta.url), 'utf8'))
-  expect(warnings).toEqual([])
   const createInstanceGroup = createGoPluginGroup('/usr/bin/fleeting-plugin-hetzner')
-  expect(await checkPlugins(settings.runners, async () => ({ createInstanceGroup }))).toEqual([])
+  expect(
+    await checkSetup(readFileSync(new URL('../setup/config.toml', import.meta.url), 'utf8'), createInstanceGroup),
+  ).toEqual({ warnings: [], problems: [] })
 })

@@ -3,6 +3,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { type Exchange, FakeAws, type FakeAwsOptions } from '@runner-core/cloud-fakes'
 import {
   type ConnectorConfig,
   systemClock as clock,
@@ -13,7 +14,6 @@ import {
 } from '@runner-core/fleeting'
 import { newKeyPair } from '@runner-core/fleeting/ssh'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { type Exchange, FakeAws, type FakeAwsOptions } from '../../cloud-fakes/src/index.ts'
 import { createInstanceGroup } from '../src/index.ts'
 
 const { signal } = new AbortController()

@@ -2,17 +2,17 @@ import { spawnSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { type Exchange, FakeAws } from '@runner-core/cloud-fakes'
 import { systemClock as clock, systemRandom as random, silentLogger } from '@runner-core/fleeting'
 import { runConformance } from '@runner-core/fleeting/testing'
+import { awsValidator } from '@runner-core/testkit/clouds/aws-validator'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { type Exchange, FakeAws } from '../../cloud-fakes/src/index.ts'
 import { createInstanceGroup } from '../src/index.ts'
 import { startFakeFleet } from './fake-fleet.ts'
 
 const python = process.env['CLOUDS_PYTHON']
 const missing = python === undefined ? ' (SKIPPED: CLOUDS_PYTHON is not set, a Python with botocore 1.44.8)' : ''
 if (missing !== '') console.warn(`plugin aws and its fake against botocore's models${missing}`)
-const validator = fileURLToPath(new URL('../../cloud-fakes/validators/aws.py', import.meta.url))
 
 interface Verdict {
   readonly exchanges: number
@@ -27,7 +27,7 @@ const withKnownStates = ({ answer, ...exchange }: Exchange): Exchange => ({
 })
 
 function ask(input: string, ...args: readonly string[]): unknown {
-  const { status, stdout, stderr } = spawnSync(python!, [validator, ...args], {
+  const { status, stdout, stderr } = spawnSync(python!, [awsValidator, ...args], {
     input,
     encoding: 'utf8',
     maxBuffer: 2 ** 28,

@@ -1,9 +1,10 @@
 // What a group makes of launches that fail, one zone after the other, while others are under way.
+
+import { FakeAws, type FakeAwsOptions } from '@runner-core/cloud-fakes'
 import { systemRandom as random, silentLogger } from '@runner-core/fleeting'
 import { newKeyPair } from '@runner-core/fleeting/ssh'
 import { ManualClock } from '@runner-core/fleeting/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { FakeAws, type FakeAwsOptions } from '../../cloud-fakes/src/index.ts'
 import { createInstanceGroup } from '../src/index.ts'
 
 const { signal } = new AbortController()

@@ -1,7 +1,7 @@
+import { FakeAws, type FakeAwsOptions, RealMachines } from '@runner-core/cloud-fakes'
 import { type InstanceGroup, systemRandom as random, silentLogger, systemClock } from '@runner-core/fleeting'
 import { newKeyPair } from '@runner-core/fleeting/ssh'
-import { FakeAws, type FakeAwsOptions, RealMachines } from '../../cloud-fakes/src/index.ts'
-import { createInstanceGroup as createLocalGroup } from '../../fleeting-plugin-local/src/index.ts'
+import { createInstanceGroup as createLocalGroup } from '@runner-core/fleeting-plugin-local'
 import { createInstanceGroup } from '../src/index.ts'
 
 /**

@@ -1,6 +1,7 @@
 // What the conformance suite cannot ask of every cloud: batches, pages, tokens and spot instances. On the fake, without
 // machines behind it.
 
+import { type Exchange, FakeAws, type FakeAwsOptions } from '@runner-core/cloud-fakes'
 import {
   systemClock as clock,
   type Finding,
@@ -11,7 +12,6 @@ import {
 import { newKeyPair } from '@runner-core/fleeting/ssh'
 import { ManualClock } from '@runner-core/fleeting/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type Exchange, FakeAws, type FakeAwsOptions } from '../../cloud-fakes/src/index.ts'
 import { createInstanceGroup } from '../src/index.ts'
 
 const { signal } = new AbortController()

@@ -2,9 +2,9 @@
 // instance refreshes and no failed launches.
 import { systemClock as clock, type InstanceGroup, systemRandom as random, silentLogger } from '@runner-core/fleeting'
 import { newKeyPair } from '@runner-core/fleeting/ssh'
+import { cloudsPython, Moto, withoutPython } from '@runner-core/testkit/clouds/moto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createInstanceGroup } from '../src/index.ts'
-import { cloudsPython, Moto, withoutPython } from './moto.ts'
 
 if (withoutPython !== '') console.warn(`plugin aws on moto${withoutPython}`)
 

@@ -1,11 +1,11 @@
 // The plugin behind a proxy, as machines without a way to the internet of their own have it.
 import { readFileSync } from 'node:fs'
 import tls from 'node:tls'
+import { FakeAws } from '@runner-core/cloud-fakes'
 import { systemClock as clock, systemRandom as random, silentLogger } from '@runner-core/fleeting'
 import { startForwardProxy } from '@runner-core/testkit/http/forward-proxy'
 import { startHttpsFront, tlsFile } from '@runner-core/testkit/http/https-front'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { FakeAws } from '../../cloud-fakes/src/index.ts'
 import { createInstanceGroup } from '../src/index.ts'
 
 let cleanUp: AsyncDisposableStack

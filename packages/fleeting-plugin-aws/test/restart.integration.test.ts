@@ -3,14 +3,14 @@
 // Loaded now: simulated time goes on without calls that wait for something else than the cloud.
 import '@aws-sdk/client-auto-scaling'
 import '@aws-sdk/client-ec2'
+import { FakeAws, type FakeAwsOptions } from '@runner-core/cloud-fakes'
 import { type InstanceGroup, systemRandom as random, silentLogger } from '@runner-core/fleeting'
 import type { Provisioner } from '@runner-core/fleeting/provisioner'
 import { newKeyPair } from '@runner-core/fleeting/ssh'
+import { Managers } from '@runner-core/testkit/clouds/managers'
+import type { SteppedTime } from '@runner-core/testkit/clouds/stepped-time'
+import { expectOneOwner } from '@runner-core/testkit/clouds/two-managers'
 import { describe, expect, test } from 'vitest'
-import type { SteppedTime } from '../../cloud-fakes/bench/stepped-time.ts'
-import { FakeAws, type FakeAwsOptions } from '../../cloud-fakes/src/index.ts'
-import { Managers } from '../../cloud-fakes/test/managers.ts'
-import { expectOneOwner } from '../../cloud-fakes/test/two-managers.ts'
 import { createInstanceGroup } from '../src/index.ts'
 
 const lags = { appearMs: 1000, bootMs: 20_000, deleteMs: 5000 }

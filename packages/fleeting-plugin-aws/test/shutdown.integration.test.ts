@@ -1,10 +1,11 @@
 // After a shutdown in order, nothing may be launched any more that nobody owns: the desired capacity is that of the
 // machines that stay.
+
+import { FakeAws } from '@runner-core/cloud-fakes'
 import { type Connector, systemClock as clock, systemRandom as random, silentLogger } from '@runner-core/fleeting'
 import { Provisioner } from '@runner-core/fleeting/provisioner'
 import { newKeyPair } from '@runner-core/fleeting/ssh'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { FakeAws } from '../../cloud-fakes/src/index.ts'
 import { createInstanceGroup } from '../src/index.ts'
 
 const { signal } = new AbortController()

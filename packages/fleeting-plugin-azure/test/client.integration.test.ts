@@ -7,10 +7,9 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { inspect, promisify } from 'node:util'
+import { authorityRoute, selfSignedCertificate } from '@runner-core/cloud-fakes/internals'
 import { startForwardProxy } from '@runner-core/testkit/http/forward-proxy'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { selfSignedCertificate } from '../../cloud-fakes/src/azure/certificate.ts'
-import { authorityRoute } from '../../cloud-fakes/src/azure/token-endpoint.ts'
 import { AzureClient } from '../src/client.ts'
 
 const never = new AbortController().signal

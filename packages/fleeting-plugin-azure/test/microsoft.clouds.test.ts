@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import type { Exchange } from '@runner-core/cloud-fakes'
 import { runConformance } from '@runner-core/fleeting/testing'
+import { validate, validator, validatorMissing } from '@runner-core/testkit/clouds/azure-validator'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { validate, validator, validatorMissing } from '../../cloud-fakes/test/azure-validator.ts'
 import { AzureCloud } from './azure-cloud.ts'
 
 if (validatorMissing !== '')

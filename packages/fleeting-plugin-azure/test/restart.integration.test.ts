@@ -1,9 +1,9 @@
 // Loaded now: simulated time goes on without calls that wait for something else than the cloud.
 import '@azure/arm-compute'
 import '@azure/identity'
+import { type ManagedCloud, Managers } from '@runner-core/testkit/clouds/managers'
+import { expectOneOwner } from '@runner-core/testkit/clouds/two-managers'
 import { describe, expect, test } from 'vitest'
-import { type ManagedCloud, Managers } from '../../cloud-fakes/test/managers.ts'
-import { expectOneOwner } from '../../cloud-fakes/test/two-managers.ts'
 import { AzureCloud } from './azure-cloud.ts'
 
 const lags = { appearMs: 1000, bootMs: 20_000, deleteMs: 5000 }

@@ -2,9 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { newKeyPair } from '@runner-core/fleeting/ssh'
+import { checkSetup } from '@runner-core/testkit/config/check-setup'
 import { expect, onTestFinished, test } from 'vitest'
-import { checkPlugins } from '../../runner/src/config/checks/check-plugins.ts'
-import { parseConfig } from '../../runner/src/config/parse-config.ts'
 import { createInstanceGroup } from '../src/index.ts'
 
 const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
@@ -18,9 +17,10 @@ test("the README's first configuration is one that the runner and the plugin tak
   onTestFinished(() => rmSync(folder, { recursive: true }))
   const key = join(folder, 'azure.key')
   writeFileSync(key, (await newKeyPair()).privateKey, { mode: 0o600 })
-  const { settings, warnings } = parseConfig(config.replace('/etc/gitlab-runner/azure.key', key))
-  expect(warnings).toEqual([])
-  expect(await checkPlugins(settings.runners, async () => ({ createInstanceGroup }))).toEqual([])
+  expect(await checkSetup(config.replace('/etc/gitlab-runner/azure.key', key), createInstanceGroup)).toEqual({
+    warnings: [],
+    problems: [],
+  })
 })
 
 test('the README names each finding, key, state word, error word and bucket that the code has', () => {

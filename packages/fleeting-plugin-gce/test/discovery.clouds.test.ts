@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
+import type { Exchange } from '@runner-core/cloud-fakes'
 import { systemClock, systemRandom } from '@runner-core/fleeting'
 import { createSshConnector } from '@runner-core/fleeting/ssh'
 import { runConformance } from '@runner-core/fleeting/testing'
+import { type Evidence, evidenceOf, python, pythonMissing, validate } from '@runner-core/testkit/clouds/gce-discovery'
 import { describe, expect, it } from 'vitest'
-import type { Exchange } from '../../cloud-fakes/src/index.ts'
-import { type Evidence, evidenceOf, python, pythonMissing, validate } from '../../cloud-fakes/test/gce-discovery.ts'
 import { type FakeCloud, startFakeCloud } from './fake-cloud.ts'
 
 const port = 22_023

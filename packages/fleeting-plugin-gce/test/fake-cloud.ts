@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { FakeGce, type FakeGceOptions, RealMachines } from '@runner-core/cloud-fakes'
 import {
   type InstanceGroup,
   type KeyPair,
@@ -10,8 +11,7 @@ import {
   systemRandom,
 } from '@runner-core/fleeting'
 import { newKeyPair } from '@runner-core/fleeting/ssh'
-import { FakeGce, type FakeGceOptions, RealMachines } from '../../cloud-fakes/src/index.ts'
-import { createInstanceGroup as createLocalGroup } from '../../fleeting-plugin-local/src/index.ts'
+import { createInstanceGroup as createLocalGroup } from '@runner-core/fleeting-plugin-local'
 import { createInstanceGroup } from '../src/index.ts'
 
 export interface FakeCloud extends AsyncDisposable {

@@ -2,11 +2,11 @@ import { generateKeyPairSync, verify } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Exchange, FakeGceOptions } from '@runner-core/cloud-fakes'
 import { GroupError, type IncreaseResult, type InstanceGroup } from '@runner-core/fleeting'
 import { newKeyPair } from '@runner-core/fleeting/ssh'
 import { ManualClock } from '@runner-core/fleeting/testing'
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
-import type { Exchange, FakeGceOptions } from '../../cloud-fakes/src/index.ts'
 import { type FakeCloud, startFakeCloud } from './fake-cloud.ts'
 
 const never = new AbortController().signal

@@ -2,9 +2,9 @@
 import '../src/regional-group.ts'
 import '../src/sdk.ts'
 import '../src/zonal-group.ts'
+import { Managers } from '@runner-core/testkit/clouds/managers'
+import { expectOneOwner } from '@runner-core/testkit/clouds/two-managers'
 import { expect, test } from 'vitest'
-import { Managers } from '../../cloud-fakes/test/managers.ts'
-import { expectOneOwner } from '../../cloud-fakes/test/two-managers.ts'
 import { startFakeCloud } from './fake-cloud.ts'
 
 test.each([

@@ -1,15 +1,12 @@
 import { readFileSync } from 'node:fs'
+import { checkSetup } from '@runner-core/testkit/config/check-setup'
 import { expect, test } from 'vitest'
-import { checkPlugins } from '../../runner/src/config/checks/check-plugins.ts'
-import { parseConfig } from '../../runner/src/config/parse-config.ts'
 import { createInstanceGroup } from '../src/index.ts'
 
 const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
 
 test("the README's first configuration is one that the runner and the plugin take", async () => {
-  const { settings, warnings } = parseConfig(read('setup/config.toml'))
-  expect(warnings).toEqual([])
-  expect(await checkPlugins(settings.runners, async () => ({ createInstanceGroup }))).toEqual([])
+  expect(await checkSetup(read('setup/config.toml'), createInstanceGroup)).toEqual({ warnings: [], problems: [] })
 })
 
 test('the README names each finding, each key and each state word that the code has', () => {

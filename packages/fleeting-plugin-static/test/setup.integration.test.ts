@@ -2,9 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { newKeyPair } from '@runner-core/fleeting/ssh'
+import { checkSetup } from '@runner-core/testkit/config/check-setup'
 import { expect, onTestFinished, test } from 'vitest'
-import { checkPlugins } from '../../runner/src/config/checks/check-plugins.ts'
-import { parseConfig } from '../../runner/src/config/parse-config.ts'
 import { createInstanceGroup } from '../src/index.ts'
 
 test("the README's configuration is one that the runner and the plugin take", async () => {
@@ -16,7 +15,5 @@ test("the README's configuration is one that the runner and the plugin take", as
     '/etc/gitlab-runner',
     folder,
   )
-  const { settings, warnings } = parseConfig(config)
-  expect(warnings).toEqual([])
-  expect(await checkPlugins(settings.runners, async () => ({ createInstanceGroup }))).toEqual([])
+  expect(await checkSetup(config, createInstanceGroup)).toEqual({ warnings: [], problems: [] })
 })

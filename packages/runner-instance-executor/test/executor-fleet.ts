@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { type ConnectorConfig, type CreateInstanceGroup, silentLogger, systemClock } from '@runner-core/fleeting'
 import { Provisioner } from '@runner-core/fleeting/provisioner'
-import { createSshConnector } from '@runner-core/fleeting/ssh'
+import { createSshConnector, dialTcp } from '@runner-core/fleeting/ssh'
 import {
   type JobCheckpoint,
   type JobEnvironment,
@@ -15,7 +15,6 @@ import {
 } from '@runner-core/job'
 import { NoCapacityError, type Reservation, Taskscaler, usageRecords } from '@runner-core/taskscaler'
 import { runner } from '@runner-core/testkit/jobs/job-fixture'
-import { dialTcp } from '../../fleeting/src/ssh/dial-tcp.ts'
 import {
   ConcurrentIds,
   InstanceExecutor,

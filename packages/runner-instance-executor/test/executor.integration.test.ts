@@ -1,12 +1,12 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { newKeyPair } from '@runner-core/fleeting/ssh'
+import { createInstanceGroup as createLocalGroup } from '@runner-core/fleeting-plugin-local'
+import { createInstanceGroup as createStaticGroup } from '@runner-core/fleeting-plugin-static'
 import { JobError, Trace } from '@runner-core/job'
 import { payload, variable } from '@runner-core/testkit/jobs/job-fixture'
 import { processesWith, uniqueSleep } from '@runner-core/testkit/machine/running-processes'
 import { type Sshd, sshdMissing, startSshd } from '@runner-core/testkit/ssh/openssh-server'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import { createInstanceGroup as createLocalGroup } from '../../fleeting-plugin-local/src/index.ts'
-import { createInstanceGroup as createStaticGroup } from '../../fleeting-plugin-static/src/index.ts'
 import { ExecutorFleet, type FleetOptions } from './executor-fleet.ts'
 
 const missing = sshdMissing()

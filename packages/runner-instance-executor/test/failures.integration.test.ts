@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileS
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { GroupError, type InstanceGroup, systemClock } from '@runner-core/fleeting'
+import { createInstanceGroup as createLocalGroup } from '@runner-core/fleeting-plugin-local'
 import { JobError, type JobOutcome, type JobPayload, runJob, type ShellName } from '@runner-core/job'
 import type { Reservation } from '@runner-core/taskscaler'
 import { gitJob } from '@runner-core/testkit/jobs/git-job'
@@ -10,7 +11,6 @@ import { payload, run, runner, variable } from '@runner-core/testkit/jobs/job-fi
 import { LocalEnvironment } from '@runner-core/testkit/jobs/local-environment'
 import { SmallDisk, smallDiskMissing } from '@runner-core/testkit/machine/small-disk'
 import { afterEach, expect, onTestFinished, test } from 'vitest'
-import { createInstanceGroup as createLocalGroup } from '../../fleeting-plugin-local/src/index.ts'
 import { ExecutorFleet, type FleetOptions } from './executor-fleet.ts'
 
 const rows = readFileSync(new URL('../../../docs/reference/failures.md', import.meta.url), 'utf8')

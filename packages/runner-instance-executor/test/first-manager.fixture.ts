@@ -1,8 +1,8 @@
 // The first half of a job: run as a process of its own, to be killed under it. Writes what the coordinator would have
 // (`trace`) and what the journal would hold (`checkpoint`).
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { createInstanceGroup } from '@runner-core/fleeting-plugin-static'
 import { type JobCheckpoint, type JobPayload, Trace } from '@runner-core/job'
-import { createInstanceGroup } from '../../fleeting-plugin-static/src/index.ts'
 import type { SlotClaimsOptions } from '../src/index.ts'
 import { ExecutorFleet } from './executor-fleet.ts'
 

@@ -2,11 +2,11 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInstanceGroup as createStaticGroup } from '@runner-core/fleeting-plugin-static'
 import { payload, variable } from '@runner-core/testkit/jobs/job-fixture'
 import { SmallDisk, smallDiskMissing } from '@runner-core/testkit/machine/small-disk'
 import { type Sshd, sshdMissing, startSshd } from '@runner-core/testkit/ssh/openssh-server'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { createInstanceGroup as createStaticGroup } from '../../fleeting-plugin-static/src/index.ts'
 import { ExecutorFleet } from './executor-fleet.ts'
 
 const missing = smallDiskMissing() ?? sshdMissing()

@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInstanceGroup } from '@runner-core/fleeting-plugin-static'
 import { payload } from '@runner-core/testkit/jobs/job-fixture'
 import { type Sshd, sshdMissing, startSshd } from '@runner-core/testkit/ssh/openssh-server'
 import { afterEach, describe, expect, test } from 'vitest'
-import { createInstanceGroup } from '../../fleeting-plugin-static/src/index.ts'
 import { ExecutorFleet } from './executor-fleet.ts'
 
 const missing = sshdMissing()

@@ -11,10 +11,10 @@ import {
 } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
+import { createInstanceGroup } from '@runner-core/fleeting-plugin-static'
 import { payload } from '@runner-core/testkit/jobs/job-fixture'
 import { type Sshd, sshdMissing, startSshd } from '@runner-core/testkit/ssh/openssh-server'
 import { afterEach, describe, expect, test } from 'vitest'
-import { createInstanceGroup } from '../../fleeting-plugin-static/src/index.ts'
 import { type InstanceExecutorOptions, isKnownLogin, type LoginMemory } from '../src/index.ts'
 import { ExecutorFleet, type JobResult } from './executor-fleet.ts'
 

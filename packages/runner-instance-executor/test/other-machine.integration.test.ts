@@ -1,10 +1,10 @@
 // Jobs that leave a machine without room for one that has it.
 import { dirname } from 'node:path'
 import { systemClock } from '@runner-core/fleeting'
+import { createInstanceGroup } from '@runner-core/fleeting-plugin-local'
 import { payload, variable } from '@runner-core/testkit/jobs/job-fixture'
 import { SmallDisk, smallDiskMissing } from '@runner-core/testkit/machine/small-disk'
 import { afterEach, describe, expect, test } from 'vitest'
-import { createInstanceGroup } from '../../fleeting-plugin-local/src/index.ts'
 import { ExecutorFleet } from './executor-fleet.ts'
 
 const missing = smallDiskMissing()

@@ -3,12 +3,12 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, w
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { createInstanceGroup } from '@runner-core/fleeting-plugin-static'
 import { type JobCheckpoint, JobError, type JobPayload, Trace } from '@runner-core/job'
 import { payload, variable } from '@runner-core/testkit/jobs/job-fixture'
 import { processesWith, uniqueSleep } from '@runner-core/testkit/machine/running-processes'
 import { type Sshd, sshdMissing, startSshd } from '@runner-core/testkit/ssh/openssh-server'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { createInstanceGroup } from '../../fleeting-plugin-static/src/index.ts'
 import { ExecutorFleet, type JobHooks } from './executor-fleet.ts'
 import type { FirstManager } from './first-manager.fixture.ts'
 

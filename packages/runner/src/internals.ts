@@ -5,6 +5,8 @@
  * @module
  */
 
+export { checkPlugins } from './config/checks/check-plugins.ts'
+export { parseConfig } from './config/parse-config.ts'
 export { fleetName, keptOutputBytes, type RunnerSettings } from './config/settings.ts'
 export type { Route } from './gitlab/http/connections.ts'
 export { Concurrency } from './jobs/concurrency.ts'

@@ -1,11 +1,11 @@
 // `runner-core run` on the clouds' fakes, with real machines behind them.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { FakeAws, FakeAzure, FakeGce, RealMachines } from '@runner-core/cloud-fakes'
 import { silentLogger, systemClock, systemRandom } from '@runner-core/fleeting'
 import { newKeyPair } from '@runner-core/fleeting/ssh'
+import { createInstanceGroup } from '@runner-core/fleeting-plugin-local'
 import { expect, test } from 'vitest'
-import { FakeAws, FakeAzure, FakeGce, RealMachines } from '../../cloud-fakes/src/index.ts'
-import { createInstanceGroup } from '../../fleeting-plugin-local/src/index.ts'
 import { runFortyJobs } from './forty-jobs.ts'
 
 const lags = { appearMs: 50, bootMs: 50, deleteMs: 50 }

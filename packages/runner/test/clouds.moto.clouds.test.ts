@@ -1,9 +1,9 @@
 // `runner-core run` on moto, an AWS that others wrote, whose machines have loopback addresses that real OpenSSH servers
 // answer.
 import { publicKeyOf } from '@runner-core/fleeting/ssh'
+import { cloudsPython, Moto, withoutPython } from '@runner-core/testkit/clouds/moto'
 import { sshdMissing, startSshd } from '@runner-core/testkit/ssh/openssh-server'
 import { expect, test } from 'vitest'
-import { cloudsPython, Moto, withoutPython } from '../../fleeting-plugin-aws/test/moto.ts'
 import { runFortyJobs } from './forty-jobs.ts'
 
 const missing = sshdMissing()

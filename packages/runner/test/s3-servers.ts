@@ -5,7 +5,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { cloudsPython, Moto, withoutPython } from '../../fleeting-plugin-aws/test/moto.ts'
+import { cloudsPython, Moto, withoutPython } from '@runner-core/testkit/clouds/moto'
 
 /** A server that speaks S3, with an empty bucket. */
 export interface S3Server extends AsyncDisposable {

@@ -5,7 +5,7 @@
  */
 
 export { type Address, parseAddress } from './address.ts'
-export type { DialTcp } from './dial-tcp.ts'
+export { type DialTcp, dialTcp } from './dial-tcp.ts'
 export { parseHostKey } from './host-keys.ts'
 /** The key that machines are reached with. */
 export { fleetKeyPair, newKeyPair, publicKeyOf } from './key-pair.ts'

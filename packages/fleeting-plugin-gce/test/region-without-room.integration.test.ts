@@ -1,11 +1,11 @@
 // Loaded now: simulated time goes on without calls that wait for something else than the cloud.
-import '../../fleeting-plugin-gce/src/regional-group.ts'
-import '../../fleeting-plugin-gce/src/sdk.ts'
+import '../src/regional-group.ts'
+import '../src/sdk.ts'
+import { gceRateLimits } from '@runner-core/cloud-fakes'
+import { startScaler, waitsOf } from '@runner-core/testkit/clouds/stepped-scaler'
+import { SteppedTime } from '@runner-core/testkit/clouds/stepped-time'
 import { expect, test } from 'vitest'
-import { startFakeCloud } from '../../fleeting-plugin-gce/test/fake-cloud.ts'
-import { SteppedTime } from '../bench/stepped-time.ts'
-import { gceRateLimits } from '../src/index.ts'
-import { startScaler, waitsOf } from './stepped-scaler.ts'
+import { startFakeCloud } from './fake-cloud.ts'
 
 const lags = { appearMs: 2000, bootMs: 40_000, deleteMs: 10_000 }
 const jobs = 10

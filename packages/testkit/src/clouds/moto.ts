@@ -2,13 +2,14 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
+import { dirname, join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import { AutoScaling, type CreateAutoScalingGroupType, type ScalingProcessQuery } from '@aws-sdk/client-auto-scaling'
 import { type CreateLaunchTemplateRequest, EC2 } from '@aws-sdk/client-ec2'
 
-/** A Python with the packages of `packages/cloud-fakes/validators/requirements.txt`. */
+/** A Python with the packages of `packages/testkit/validators/requirements.txt`. */
 export const cloudsPython = process.env['CLOUDS_PYTHON']
 
 /** Stands after the name of what needs {@link cloudsPython} and is skipped for want of it. */
@@ -37,7 +38,8 @@ runpy.run_module('moto.server', run_name='__main__')
 `
 
 function setup<Input>(file: string): Input {
-  return JSON.parse(readFileSync(fileURLToPath(new URL(`../setup/${file}`, import.meta.url)), 'utf8')) as Input
+  const plugin = createRequire(import.meta.url).resolve('@runner-core/fleeting-plugin-aws/package.json')
+  return JSON.parse(readFileSync(join(dirname(plugin), 'setup', file), 'utf8')) as Input
 }
 
 /** moto's server, somebody else's AWS, behind a door that writes down what is asked. */

@@ -1,14 +1,14 @@
 // Loaded now: simulated time goes on without calls that wait for something else than the cloud.
 import '@azure/arm-compute'
 import '@azure/identity'
+import { azureRateLimits, FakeAzure } from '@runner-core/cloud-fakes'
+import { privateFile } from '@runner-core/cloud-fakes/internals'
 import { silentLogger } from '@runner-core/fleeting'
 import { type CloudFault, seededRandom } from '@runner-core/fleeting/testing'
+import { startScaler, waitsOf } from '@runner-core/testkit/clouds/stepped-scaler'
+import { SteppedTime } from '@runner-core/testkit/clouds/stepped-time'
 import { expect, test } from 'vitest'
-import { createInstanceGroup } from '../../fleeting-plugin-azure/src/index.ts'
-import { SteppedTime } from '../bench/stepped-time.ts'
-import { privateFile } from '../src/conformance/private-file.ts'
-import { azureRateLimits, FakeAzure } from '../src/index.ts'
-import { startScaler, waitsOf } from './stepped-scaler.ts'
+import { createInstanceGroup } from '../src/index.ts'
 
 const lags = { appearMs: 1000, bootMs: 8000, deleteMs: 5000 }
 /** Late sizes, short pages, and tags of the worst moment. */

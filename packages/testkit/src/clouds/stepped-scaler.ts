@@ -1,9 +1,9 @@
 import { type InstanceGroup, silentLogger } from '@runner-core/fleeting'
 import { Provisioner, withCallBudget } from '@runner-core/fleeting/provisioner'
 import { type CloudHand, seededRandom } from '@runner-core/fleeting/testing'
-import { Taskscaler, type TaskscalerOptions } from '../../taskscaler/src/index.ts'
-import { connection } from '../bench/connection.ts'
-import type { SteppedTime } from '../bench/stepped-time.ts'
+import { Taskscaler, type TaskscalerOptions } from '@runner-core/taskscaler'
+import { connection } from './connection.ts'
+import type { SteppedTime } from './stepped-time.ts'
 
 const never = new AbortController().signal
 

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import type { Exchange } from '../src/index.ts'
+import type { Exchange } from '@runner-core/cloud-fakes'
 
 /** A Python that has google-api-python-client, which carries Google's discovery document. Undefined: there is none. */
 export const python: string | undefined = process.env['CLOUDS_PYTHON']
@@ -27,7 +27,7 @@ export interface Verdict {
 
 /** What the discovery document says. Thrown: when the validator does not work. */
 export function validate(evidence: readonly Evidence[]): Verdict {
-  const script = fileURLToPath(new URL('../validators/gce_discovery.py', import.meta.url))
+  const script = fileURLToPath(new URL('../../validators/gce_discovery.py', import.meta.url))
   const input = evidence.map((entry) => `${JSON.stringify(entry)}\n`).join('')
   const { status, stdout, stderr } = spawnSync(python!, [script], {
     input,

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const sources = fileURLToPath(new URL('go', import.meta.url))
-const target = fileURLToPath(new URL('../../../node_modules/.cache/go-interop', import.meta.url))
+const target = fileURLToPath(new URL('../../../../node_modules/.cache/go-interop', import.meta.url))
 
 const programs = {
   dummy: ['build', 'gitlab.com/gitlab-org/fleeting/fleeting/plugin/fleeting-plugin-dummy/cmd/fleeting-plugin-dummy'],

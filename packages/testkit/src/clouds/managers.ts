@@ -2,7 +2,7 @@ import { type Clock, type InstanceGroup, silentLogger } from '@runner-core/fleet
 import { Provisioner, type ProvisionerOptions } from '@runner-core/fleeting/provisioner'
 import { type FleetLease, MemoryStateStore } from '@runner-core/fleeting/state'
 import { type CloudHand, seededRandom } from '@runner-core/fleeting/testing'
-import { SteppedTime } from '../bench/stepped-time.ts'
+import { SteppedTime } from './stepped-time.ts'
 
 /** A cloud's fake, and groups on it. */
 export interface ManagedCloud {

@@ -1,14 +1,14 @@
 // Loaded now: simulated time goes on without calls that wait for something else than the cloud.
 import '@aws-sdk/client-auto-scaling'
 import '@aws-sdk/client-ec2'
+import { awsRateLimits, FakeAws, type FakeAwsOptions } from '@runner-core/cloud-fakes'
 import { silentLogger } from '@runner-core/fleeting'
 import { newKeyPair } from '@runner-core/fleeting/ssh'
 import { seededRandom } from '@runner-core/fleeting/testing'
+import { startScaler, waitsOf } from '@runner-core/testkit/clouds/stepped-scaler'
+import { SteppedTime } from '@runner-core/testkit/clouds/stepped-time'
 import { expect, test } from 'vitest'
-import { createInstanceGroup } from '../../fleeting-plugin-aws/src/index.ts'
-import { SteppedTime } from '../bench/stepped-time.ts'
-import { awsRateLimits, FakeAws, type FakeAwsOptions } from '../src/index.ts'
-import { startScaler, waitsOf } from './stepped-scaler.ts'
+import { createInstanceGroup } from '../src/index.ts'
 
 const lags = { appearMs: 2000, bootMs: 40_000, deleteMs: 10_000 }
 /** What the group needs by itself: a failed try, another one 15 s later, and the boot. */

@@ -1,11 +1,11 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Runner } from '@runner-core/runner'
+import { parseConfig } from '@runner-core/runner/internals'
+import { Coordinator } from '@runner-core/runner/testing'
 import { type Sshd, startSshd } from '@runner-core/testkit/ssh/openssh-server'
 import { expect } from 'vitest'
-import { parseConfig } from '../../runner/src/config/parse-config.ts'
-import { Runner } from '../../runner/src/index.ts'
-import { Coordinator } from '../../runner/src/testing/index.ts'
 
 /** A plugin whose machines are all one SSH server, and what a test does to it. */
 export interface PluginUnderJobs {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import type { Exchange } from '../src/index.ts'
+import type { Exchange } from '@runner-core/cloud-fakes'
 
 /** The program around Microsoft's generated server and client. Undefined: it is not built. */
 export const validator: string | undefined = process.env['CLOUDS_AZURE_VALIDATOR']

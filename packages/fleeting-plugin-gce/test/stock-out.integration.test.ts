@@ -1,15 +1,15 @@
 // Loaded now: simulated time goes on without calls that wait for something else than the cloud.
-import '../../fleeting-plugin-gce/src/sdk.ts'
-import '../../fleeting-plugin-gce/src/zonal-group.ts'
+import '../src/sdk.ts'
+import '../src/zonal-group.ts'
 import { silentLogger } from '@runner-core/fleeting'
 import { MultiGroup } from '@runner-core/fleeting/multi'
 import { Provisioner, withCallBudget } from '@runner-core/fleeting/provisioner'
 import { seededRandom } from '@runner-core/fleeting/testing'
+import { Taskscaler } from '@runner-core/taskscaler'
+import { type CloudName, startCloud } from '@runner-core/testkit/clouds/cloud-under-bench'
+import { connection } from '@runner-core/testkit/clouds/connection'
+import { SteppedTime } from '@runner-core/testkit/clouds/stepped-time'
 import { expect, it } from 'vitest'
-import { Taskscaler } from '../../taskscaler/src/index.ts'
-import { type CloudName, startCloud } from '../bench/cloud-under-bench.ts'
-import { connection } from '../bench/connection.ts'
-import { SteppedTime } from '../bench/stepped-time.ts'
 
 const lags = { appearMs: 1000, bootMs: 40_000, deleteMs: 10_000 }
 /** From asked for to ready: the cloud's lags, and the polls that notice. */

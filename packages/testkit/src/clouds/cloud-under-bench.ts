@@ -1,9 +1,17 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import {
+  awsRateLimits,
+  azureRateLimits,
+  FakeAws,
+  FakeAzure,
+  FakeGce,
+  gceRateLimits,
+  type Lags,
+} from '@runner-core/cloud-fakes'
 import type { Clock, CreateInstanceGroup } from '@runner-core/fleeting'
 import type { CloudHand } from '@runner-core/fleeting/testing'
-import { awsRateLimits, azureRateLimits, FakeAws, FakeAzure, FakeGce, gceRateLimits, type Lags } from '../src/index.ts'
 
 /** A cloud's fake, and what a plugin is given to use it. The login is in the environment, or in files. */
 export interface CloudUnderBench extends AsyncDisposable {
@@ -27,7 +35,7 @@ export interface CloudOptions {
 export const startCloud: Readonly<Record<CloudName, (options: CloudOptions) => Promise<CloudUnderBench>>> = {
   async aws(options) {
     const fake = await FakeAws.start({ ...options, rateLimits: awsRateLimits })
-    const { createInstanceGroup } = await import('../../fleeting-plugin-aws/src/index.ts')
+    const { createInstanceGroup } = await import('@runner-core/fleeting-plugin-aws')
     return {
       createInstanceGroup,
       pluginConfig: { name: 'runners', region: 'eu-west-1', endpoint: fake.url },
@@ -38,7 +46,7 @@ export const startCloud: Readonly<Record<CloudName, (options: CloudOptions) => P
   },
   async gce(options) {
     const fake = await FakeGce.start({ ...options, rateLimits: gceRateLimits })
-    const { createInstanceGroup } = await import('../../fleeting-plugin-gce/src/index.ts')
+    const { createInstanceGroup } = await import('@runner-core/fleeting-plugin-gce')
     const file = privateFile('credentials.json', JSON.stringify(fake.credentials))
     return {
       createInstanceGroup,
@@ -59,7 +67,7 @@ export const startCloud: Readonly<Record<CloudName, (options: CloudOptions) => P
   },
   async azure(options) {
     const fake = await FakeAzure.start({ ...options, rateLimits: azureRateLimits })
-    const { createInstanceGroup } = await import('../../fleeting-plugin-azure/src/index.ts')
+    const { createInstanceGroup } = await import('@runner-core/fleeting-plugin-azure')
     const file = privateFile('ca.pem', fake.certificate)
     return {
       createInstanceGroup,
