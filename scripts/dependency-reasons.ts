@@ -19,6 +19,7 @@ export const dependencyReasons: Readonly<Record<string, string>> = {
   'fast-xml-parser': "reads and writes the XML of AWS's query protocol",
   'fastest-levenshtein': '"did you mean"',
   'google-auth-library': "Google's own log-in: service accounts, impersonation, workload identity federation",
+  'p-queue': 'a bounded queue of promises, in order, that a caller can leave',
   pino: 'JSON logs at little cost, with fields that are left out',
   'prom-client': 'the exposition format of Prometheus, and histograms',
   protobufjs: 'protocol buffers, read with bounds',

@@ -13,7 +13,7 @@ import {
   ownersIn,
   ownerTag,
   type PluginContext,
-  Semaphore,
+  TaskQueue,
   writtenOwner,
 } from '@runner-core/fleeting'
 import { AwsClient } from './client.ts'
@@ -53,7 +53,7 @@ class AwsGroup implements InstanceGroup {
   readonly #connections: Connections
   readonly #interruptions: Interruptions
   /** Sizes are written as absolute numbers: one writer at a time. */
-  readonly #writer = new Semaphore(1)
+  readonly #writes = new TaskQueue(1)
 
   constructor(config: AwsConfig, context: PluginContext) {
     this.#config = config
@@ -229,12 +229,7 @@ class AwsGroup implements InstanceGroup {
     }
   }
 
-  async #write<Result>(signal: AbortSignal, act: () => Promise<Result>): Promise<Result> {
-    await this.#writer.acquire(signal)
-    try {
-      return await act()
-    } finally {
-      this.#writer.release()
-    }
+  #write<Result>(signal: AbortSignal, act: () => Promise<Result>): Promise<Result> {
+    return this.#writes.run(act, signal)
   }
 }

@@ -6,8 +6,8 @@ import {
   type ListedInstance,
   launchesOf,
   type MachineLaunches,
-  Semaphore,
   type Tags,
+  TaskQueue,
   withLaunch,
   withLaunchesEnded,
 } from '@runner-core/fleeting'
@@ -49,7 +49,7 @@ interface Leaving {
 export class Launches {
   readonly #options: LaunchesOptions
   /** All that changes the size goes through it, deletions too. */
-  readonly #writer = new Semaphore(1)
+  readonly #writes = new TaskQueue(1)
   /** A change was asked for, by us or before our time, and how it ended is not known. */
   #isUnsettled = true
   /** The last change, while it is under way and can be followed. A later one takes over the size of an earlier one. */
@@ -169,13 +169,8 @@ export class Launches {
   }
 
   /** Runs what changes the size alone. */
-  async exclusively<T>(signal: AbortSignal, act: () => Promise<T>): Promise<T> {
-    await this.#writer.acquire(signal)
-    try {
-      return await act()
-    } finally {
-      this.#writer.release()
-    }
+  exclusively<T>(signal: AbortSignal, act: () => Promise<T>): Promise<T> {
+    return this.#writes.run(act, signal)
   }
 
   #answer(count: number, requested: number): IncreaseResult {

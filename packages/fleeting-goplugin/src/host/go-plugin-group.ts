@@ -13,7 +13,7 @@ import {
   type ListedInstance,
   type Logger,
   type Random,
-  Semaphore,
+  TaskQueue,
 } from '@runner-core/fleeting'
 import { connectInfoOfWire } from '../wire/connect-info.ts'
 import { wireConnectorConfig } from '../wire/connector-config.ts'
@@ -49,7 +49,7 @@ export class GoPluginGroup implements InstanceGroup {
    * Upstream's host makes these calls one after the other, and plugins are written for that: only ConnectInfo and
    * Heartbeat come beside them.
    */
-  readonly #turn = new Semaphore(1)
+  readonly #turn = new TaskQueue(1)
   #maxSize = Infinity
   /** What the last whole list said. */
   #known: KnownInstances | undefined
@@ -220,13 +220,8 @@ export class GoPluginGroup implements InstanceGroup {
     return await run(limit.signal)
   }
 
-  async #inTurn<T>(signal: AbortSignal, run: (limit: AbortSignal) => Promise<T>): Promise<T> {
-    await this.#turn.acquire(signal)
-    try {
-      return await this.#limited(signal, run)
-    } finally {
-      this.#turn.release()
-    }
+  #inTurn<T>(signal: AbortSignal, run: (limit: AbortSignal) => Promise<T>): Promise<T> {
+    return this.#turn.run(() => this.#limited(signal, run), signal)
   }
 }
 

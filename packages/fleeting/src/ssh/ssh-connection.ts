@@ -4,7 +4,7 @@ import { type Clock, delay } from '../contract/clock.ts'
 import type { Connection, DialTarget, ExecOptions, Execution } from '../contract/connection.ts'
 import { deadline } from '../contract/deadline.ts'
 import { ConnectionError } from '../contract/errors.ts'
-import { Semaphore } from '../contract/semaphore.ts'
+import { TaskQueue } from '../contract/task-queue.ts'
 import { KeepAlive } from './keep-alive.ts'
 import { SshExecution } from './ssh-execution.ts'
 import { closeUnusedChannels, ping } from './ssh2-internals.ts'
@@ -39,7 +39,7 @@ export class SshConnection implements Connection {
   readonly #socket: Duplex
   readonly #clock: Clock
   readonly #keepAlive: KeepAlive
-  readonly #channels = new Semaphore(maxChannels)
+  readonly #channels = new TaskQueue(maxChannels)
   readonly #executions = new Set<SshExecution>()
   readonly #tunnels = new Set<Tunnel>()
   readonly #listeners: ((reason: Error) => void)[] = []
@@ -86,14 +86,18 @@ export class SshConnection implements Connection {
     options.signal?.throwIfAborted()
     if (this.#ended !== undefined) throw this.#ended
     let refusal: Error | undefined
-    if (this.#channels.tryAcquire()) {
+    const givenUp = (): Error =>
+      refusal ?? new ConnectionError('channel_refused', `${maxChannels} commands are running already`)
+    using limit = deadline(this.#clock, channelWaitMs, givenUp, options.signal)
+    for (;;) {
+      // Refused although we hold fewer than it may allow: it allows less, or has not cleaned up after the last one yet.
+      if (refusal !== undefined) await delay(this.#clock, refusedPauseMs, limit.signal)
       try {
-        return await this.#start(command, options)
+        return await this.#start(command, options, limit.signal)
       } catch (error) {
         refusal = ifFull(error)
       }
     }
-    return this.#startWhenFree(command, options, refusal)
   }
 
   dial(target: DialTarget): Promise<Duplex> {
@@ -148,33 +152,28 @@ export class SshConnection implements Connection {
     await this.#socketClosed
   }
 
-  async #startWhenFree(command: string, options: ExecOptions, firstRefusal: Error | undefined): Promise<Execution> {
-    let refusal = firstRefusal
-    const givenUp = (): Error =>
-      refusal ?? new ConnectionError('channel_refused', `${maxChannels} commands are running already`)
-    using limit = deadline(this.#clock, channelWaitMs, givenUp, options.signal)
-    for (;;) {
-      // Refused although we hold fewer than it may allow: it allows less, or has not cleaned up after the last one yet.
-      if (refusal !== undefined) await delay(this.#clock, refusedPauseMs, limit.signal)
-      await this.#channels.acquire(limit.signal)
-      try {
-        return await this.#start(command, options)
-      } catch (error) {
-        refusal = ifFull(error)
-      }
-    }
+  /** Waits for a place among the channels until `wait` aborts, and keeps it until the machine closes its channel. */
+  #start(command: string, options: ExecOptions, wait: AbortSignal): Promise<Execution> {
+    return new Promise((resolve, reject) => {
+      this.#channels.run(() => this.#open(command, options, resolve, reject), wait).catch(reject)
+    })
   }
 
-  /** Takes over a place among the channels, and gives it back when the machine has closed the channel. */
-  #start(command: string, options: ExecOptions): Promise<Execution> {
+  /** Resolves once the channel is closed, or was refused. */
+  #open(
+    command: string,
+    options: ExecOptions,
+    resolve: (execution: Execution) => void,
+    reject: (reason: unknown) => void,
+  ): Promise<void> {
     const { signal } = options
-    return new Promise((resolve, reject) => {
+    return new Promise((close) => {
       const onAbort = (): void => reject(signal?.reason)
       signal?.addEventListener('abort', onAbort, { once: true })
       const onChannel = (error: Error | undefined, channel: ClientChannel): void => {
         signal?.removeEventListener('abort', onAbort)
         if (error !== undefined) {
-          this.#channels.release()
+          close()
           this.#concluded()
           closeUnusedChannels(this.#client)
           reject(this.#refusal(error))
@@ -185,7 +184,7 @@ export class SshConnection implements Connection {
         this.#executions.add(execution)
         channel.once('close', () => {
           this.#executions.delete(execution)
-          this.#channels.release()
+          close()
           this.#concluded()
         })
         resolve(execution)

@@ -1,4 +1,4 @@
-import { type Clock, delay, type Logger, loggedSeconds, type Random, Semaphore } from '@runner-core/fleeting'
+import { type Clock, delay, type Logger, loggedSeconds, type Random, TaskQueue } from '@runner-core/fleeting'
 import { type JsonValue, StateError } from '@runner-core/fleeting/state'
 import type { JobOutcome, JobPayload, Trace } from '@runner-core/job'
 import { JobApiError } from '../gitlab/http/job-api-error.ts'
@@ -60,7 +60,7 @@ const saidMs = 600_000
 export class EndOutbox {
   readonly #options: EndOutboxOptions
   readonly #waiting = new Map<number, Waiting>()
-  readonly #turns = new Semaphore(atOnce)
+  readonly #attempts = new TaskQueue(atOnce)
   readonly #stop = new AbortController()
   /** Ends those waits for the next try. */
   readonly #pauses = new Set<AbortController>()
@@ -257,13 +257,8 @@ export class EndOutbox {
     }
   }
 
-  async #attempt(delivery: OutcomeDelivery): Promise<Delivery | undefined> {
-    await this.#turns.acquire(this.#stop.signal)
-    try {
-      return await delivery.attempt({ isLastTry: false })
-    } finally {
-      this.#turns.release()
-    }
+  #attempt(delivery: OutcomeDelivery): Promise<Delivery | undefined> {
+    return this.#attempts.run(() => delivery.attempt({ isLastTry: false }), this.#stop.signal)
   }
 
   #delivery(waiting: Waiting): OutcomeDelivery {

@@ -1,4 +1,4 @@
-import { Semaphore } from '@runner-core/fleeting'
+import { TaskQueue } from '@runner-core/fleeting'
 import {
   isFenced,
   type Journal,
@@ -62,7 +62,7 @@ export class JobJournal {
   /** Managers in a row that died under the marks of jobs that were left. */
   readonly #deaths = new Map<number, number>()
   /** One job at a time is marked: a death says which. */
-  readonly #marking = new Semaphore(1)
+  readonly #marks = new TaskQueue(1)
 
   constructor({ journal, seal, runner }: JobJournalOptions) {
     this.#journal = journal
@@ -160,12 +160,14 @@ export class JobJournal {
    * state cannot be written now. Rejects with `FencedError`.
    */
   async mark(jobId: number): Promise<() => void> {
-    await this.#marking.acquire(never)
+    const end = await new Promise<() => void>((begin) => {
+      void this.#marks.run(() => new Promise<void>((resolve) => begin(resolve)))
+    })
     let isMarked = true
     const unmark = (): void => {
       if (!isMarked) return
       isMarked = false
-      this.#marking.release()
+      end()
       this.#journal.note(this.#change(`${jobId}/mark`, null))
     }
     try {
@@ -184,5 +186,3 @@ export class JobJournal {
     return jobRecords.change('job', key, value === null ? null : this.#seal.seal(JSON.stringify(value), `job ${key}`))
   }
 }
-
-const never = new AbortController().signal
