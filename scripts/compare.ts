@@ -6,13 +6,16 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { compareRuns, comparisonTable, differencesText } from '@runner-core/testkit/payloads/compare-runs'
+import { sourcesMissing } from '@runner-core/testkit/payloads/payload-world'
+import {
+  ownRecord,
+  parseRecordedRun,
+  type RecordedRun,
+  recordedRunText,
+} from '@runner-core/testkit/payloads/recorded-run'
+import { runPayloads } from '@runner-core/testkit/payloads/run-payloads'
 import { sshdMissing } from '@runner-core/testkit/ssh/openssh-server'
-import { compareRuns, comparisonTable, differencesText } from '../packages/runner/test/payloads/compare-runs.ts'
-import { sourcesMissing } from '../packages/runner/test/payloads/payload-world.ts'
-import { parseRecordedRun, type RecordedRun, recordedRunText } from '../packages/runner/test/payloads/recorded-run.ts'
-import { runPayloads } from '../packages/runner/test/payloads/run-payloads.ts'
-
-const ownRecord = new URL('../packages/runner/test/payloads/recorded/runner-core.json', import.meta.url)
 
 process.exitCode = await main()
 

@@ -2,10 +2,10 @@
 // lost, run twice or left behind.
 import { parseArgs } from 'node:util'
 import { seededRandom } from '@runner-core/fleeting/testing'
+import { runCrashLoad } from '@runner-core/testkit/crash/crash-load'
+import { machineKinds, machinesMissing } from '@runner-core/testkit/crash/machines'
+import { diskTroubles, troubleKinds } from '@runner-core/testkit/crash/trouble'
 import { smallDiskMissing } from '@runner-core/testkit/machine/small-disk'
-import { runCrashLoad } from '../packages/runner/test/crash/crash-load.ts'
-import { machineKinds, machinesMissing } from '../packages/runner/test/crash/machines.ts'
-import { diskTroubles, troubleKinds } from '../packages/runner/test/crash/trouble.ts'
 
 const usage = `npm run crash -- [options]
   --jobs N          default 300

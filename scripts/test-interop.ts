@@ -4,8 +4,8 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, rmSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { goPrograms } from '@runner-core/testkit/programs/go-programs'
-import { registryMissing } from '../packages/runner/test/registry/docker-registry.ts'
-import { fleetingArtifact } from '../packages/runner/test/registry/fleeting-artifact.ts'
+import { registryMissing } from '@runner-core/testkit/registry/docker-registry'
+import { fleetingArtifact } from '@runner-core/testkit/registry/fleeting-artifact'
 import { python } from './cloud-tools.ts'
 
 const results = resolve('node_modules/.cache/go-interop/results.json')

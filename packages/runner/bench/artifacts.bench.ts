@@ -8,11 +8,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type ArtifactSpec, Coordinator } from '@runner-core/runner/testing'
+import { staticConfig } from '@runner-core/testkit/manager/runner-configs'
+import { startRunner } from '@runner-core/testkit/manager/runner-process'
+import { findSshd, startSshd } from '@runner-core/testkit/ssh/bench-sshd'
 import { mebibyte, mixWords, writeMix, writeNoise } from './artifact-content.ts'
-import { findSshd, startSshd } from './bench-sshd.ts'
 import { median } from './measure.ts'
-import { staticConfig } from './runner-configs.ts'
-import { startRunner } from './runner-process.ts'
 
 const rounds = 3
 const bytes = 1024 * mebibyte

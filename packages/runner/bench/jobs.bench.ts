@@ -7,10 +7,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Coordinator } from '@runner-core/runner/testing'
-import { findSshd, startSshd } from './bench-sshd.ts'
+import {
+  localConfig,
+  type StaticOptions,
+  slots,
+  staticConfig,
+  stockConfig,
+} from '@runner-core/testkit/manager/runner-configs'
+import { type RunnerProcess, startRunner } from '@runner-core/testkit/manager/runner-process'
+import { findSshd, startSshd } from '@runner-core/testkit/ssh/bench-sshd'
 import { type LoadResult, measureLoad, measureOneAtATime, median, quantile } from './measure.ts'
-import { localConfig, type StaticOptions, slots, staticConfig, stockConfig } from './runner-configs.ts'
-import { type RunnerProcess, startRunner } from './runner-process.ts'
 
 const rounds = 7
 const jobsPerRound = 300

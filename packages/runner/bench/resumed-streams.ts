@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
 import { Coordinator, type CoordinatorJob, listProcesses } from '@runner-core/runner/testing'
-import { type BinRun, startBin } from '../test/bin.ts'
+import { type BinRun, startBin } from '@runner-core/testkit/manager/bin'
 
 export interface ResumedStreams {
   /** From the start of the second manager's process until it said that its fleet is there. */

@@ -11,10 +11,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Coordinator, type JobSpec } from '@runner-core/runner/testing'
 import { hasHttpBackend, serveGit, TestRepository } from '@runner-core/testkit/jobs/git-server'
-import { findSshd, startSshd } from './bench-sshd.ts'
+import { staticConfig } from '@runner-core/testkit/manager/runner-configs'
+import { startRunner } from '@runner-core/testkit/manager/runner-process'
+import { findSshd, startSshd } from '@runner-core/testkit/ssh/bench-sshd'
 import { quantile } from './measure.ts'
-import { staticConfig } from './runner-configs.ts'
-import { startRunner } from './runner-process.ts'
 
 const rounds = Number(process.argv[2] ?? 40)
 const warmUps = 3

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { Coordinator } from '@runner-core/runner/testing'
 import { startForwardProxy } from '@runner-core/testkit/http/forward-proxy'
 import { startHttpsFront, tlsFile } from '@runner-core/testkit/http/https-front'
+import { fleetConfig, hostMachines, Managers } from '@runner-core/testkit/manager/managers'
 import { sshdMissing, startSshd } from '@runner-core/testkit/ssh/openssh-server'
 import { expect, test } from 'vitest'
-import { fleetConfig, hostMachines, Managers } from './managers.ts'
 
 const missing = sshdMissing()
 const bytes = Buffer.alloc(5_000_000, 'x')

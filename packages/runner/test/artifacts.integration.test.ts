@@ -4,10 +4,10 @@ import { createHash } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ArtifactSpec, Coordinator, type CoordinatorJob, listProcesses } from '@runner-core/runner/testing'
+import { type SeverableLink, startLink } from '@runner-core/testkit/http/severable-link'
+import { fleetConfig, hostMachines, kill, Managers } from '@runner-core/testkit/manager/managers'
 import { type Sshd, sshdMissing, startSshd } from '@runner-core/testkit/ssh/openssh-server'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { fleetConfig, hostMachines, kill, Managers } from './managers.ts'
-import { type SeverableLink, startLink } from './severable-link.ts'
 
 const missing = sshdMissing()
 if (missing !== undefined) console.warn(`SKIPPED: artifacts from a machine with OpenSSH: ${missing}`)

@@ -7,10 +7,10 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { Coordinator, type CoordinatorJob } from '@runner-core/runner/testing'
+import type { BinRun } from '@runner-core/testkit/manager/bin'
+import { fleetConfig, hostMachines, Managers } from '@runner-core/testkit/manager/managers'
 import { type Sshd, sshdMissing, startSshd } from '@runner-core/testkit/ssh/openssh-server'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { BinRun } from './bin.ts'
-import { fleetConfig, hostMachines, Managers } from './managers.ts'
 
 const missing = sshdMissing()
 if (missing !== undefined) console.warn(`SKIPPED: caches on OpenSSH: ${missing}`)

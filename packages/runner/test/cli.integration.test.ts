@@ -3,9 +3,9 @@ import { spawnSync } from 'node:child_process'
 import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { bin, runBin, startBin } from '@runner-core/testkit/manager/bin'
 import { expect, test } from 'vitest'
 import { version } from '../src/version.ts'
-import { bin, runBin, startBin } from './bin.ts'
 
 const old = (process.env['PATH'] ?? '')
   .split(delimiter)

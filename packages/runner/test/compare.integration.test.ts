@@ -2,22 +2,28 @@
 // meant, and that recorded results can be had again.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
+import { compareRuns } from '@runner-core/testkit/payloads/compare-runs'
+import { meantDifferences } from '@runner-core/testkit/payloads/meant-differences'
+import { normalLines } from '@runner-core/testkit/payloads/normal-trace'
+import { sourcesMissing } from '@runner-core/testkit/payloads/payload-world'
+import {
+  ownRecord,
+  parseRecordedRun,
+  type RecordedJob,
+  type RecordedRun,
+  recordedRunText,
+} from '@runner-core/testkit/payloads/recorded-run'
 import { sshdMissing } from '@runner-core/testkit/ssh/openssh-server'
 import { expect, test } from 'vitest'
-import { compareRuns } from './payloads/compare-runs.ts'
-import { meantDifferences } from './payloads/meant-differences.ts'
-import { normalLines } from './payloads/normal-trace.ts'
-import { sourcesMissing } from './payloads/payload-world.ts'
-import { parseRecordedRun, type RecordedJob, type RecordedRun, recordedRunText } from './payloads/recorded-run.ts'
 
 const missing = sshdMissing() ?? sourcesMissing()
 const root = fileURLToPath(new URL('../../..', import.meta.url))
-const standIn = fileURLToPath(new URL('payloads/stand-in-runner.ts', import.meta.url))
-const ownRecord = new URL('payloads/recorded/runner-core.json', import.meta.url)
+const standIn = createRequire(import.meta.url).resolve('@runner-core/testkit/payloads/stand-in-runner')
 const page = new URL('../../../docs/reference/compared-with-stock.md', import.meta.url)
 
 const job = (given: Partial<RecordedJob> = {}): RecordedJob => ({

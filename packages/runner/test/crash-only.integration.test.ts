@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Coordinator } from '@runner-core/runner/testing'
+import { fleetConfig, localMachines, Managers } from '@runner-core/testkit/manager/managers'
 import { expect, test } from 'vitest'
-import { fleetConfig, localMachines, Managers } from './managers.ts'
 
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 50))

@@ -1,9 +1,9 @@
 import { seededRandom } from '@runner-core/fleeting/testing'
+import { runCrashLoad } from '@runner-core/testkit/crash/crash-load'
+import { machinesMissing } from '@runner-core/testkit/crash/machines'
+import { diskTroubles, troubleKinds } from '@runner-core/testkit/crash/trouble'
 import { smallDiskMissing } from '@runner-core/testkit/machine/small-disk'
 import { expect, test } from 'vitest'
-import { runCrashLoad } from './crash/crash-load.ts'
-import { machinesMissing } from './crash/machines.ts'
-import { diskTroubles, troubleKinds } from './crash/trouble.ts'
 
 const diskMissing = smallDiskMissing()
 if (diskMissing !== undefined) console.warn(`SKIPPED: full disks under a load of jobs: ${diskMissing}`)

@@ -3,8 +3,8 @@
 import { existsSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { Coordinator, type JobSpec } from '@runner-core/runner/testing'
+import { startRunner } from '@runner-core/testkit/manager/runner-process'
 import { expect, test } from 'vitest'
-import { startRunner } from '../bench/runner-process.ts'
 import { jobsThroughShim, measureShim } from './custom-executor/jobs-through-shim.ts'
 import { client, ShimFixture } from './custom-executor/shim-fixture.ts'
 

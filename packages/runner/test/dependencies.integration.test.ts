@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { ArtifactBucket, Coordinator, type CoordinatorJob } from '@runner-core/runner/testing'
 import { tarBytes, zipBytes } from '@runner-core/testkit/archives/archive-bytes'
+import { fleetConfig, hostMachines, Managers } from '@runner-core/testkit/manager/managers'
 import { type Sshd, sshdMissing, startSshd } from '@runner-core/testkit/ssh/openssh-server'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { fleetConfig, hostMachines, Managers } from './managers.ts'
 
 const missing = sshdMissing()
 if (missing !== undefined) console.warn(`SKIPPED: artifacts of earlier jobs on OpenSSH: ${missing}`)

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Coordinator, type CoordinatorJob, listProcesses } from '@runner-core/runner/testing'
+import { findSshd, startSshd } from '@runner-core/testkit/ssh/bench-sshd'
 import { expect, test } from 'vitest'
-import { findSshd, startSshd } from '../bench/bench-sshd.ts'
 import { type Case, cases, secret } from './end-to-end-cases.ts'
 
 const bin = fileURLToPath(new URL('../bin/runner-core.js', import.meta.url))

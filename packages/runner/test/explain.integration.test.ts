@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Coordinator } from '@runner-core/runner/testing'
+import { type BinRun, runBin, startBin } from '@runner-core/testkit/manager/bin'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type BinRun, runBin, startBin } from './bin.ts'
 
 let coordinator: Coordinator
 let folder: string

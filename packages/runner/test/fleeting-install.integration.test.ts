@@ -18,11 +18,11 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { startForwardProxy } from '@runner-core/testkit/http/forward-proxy'
 import { tlsFile } from '@runner-core/testkit/http/https-front'
+import { type BinRun, runBin, startBin } from '@runner-core/testkit/manager/bin'
+import { type ArchivedFile, digestOf, program, push } from '@runner-core/testkit/registry/artifact'
+import { account, DockerRegistry, registryMissing } from '@runner-core/testkit/registry/docker-registry'
+import { type FaultyFront, startFaultyFront } from '@runner-core/testkit/registry/faulty-front'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { type BinRun, runBin, startBin } from './bin.ts'
-import { type ArchivedFile, digestOf, program, push } from './registry/artifact.ts'
-import { account, DockerRegistry, registryMissing } from './registry/docker-registry.ts'
-import { type FaultyFront, startFaultyFront } from './registry/faulty-front.ts'
 
 const missing = registryMissing()
 if (missing !== undefined) console.warn(`SKIPPED: plugins from a registry: ${missing}`)

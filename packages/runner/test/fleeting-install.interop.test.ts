@@ -16,12 +16,12 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { findGoPlugin } from '@runner-core/fleeting-goplugin'
 import { startForwardProxy } from '@runner-core/testkit/http/forward-proxy'
+import { runBin } from '@runner-core/testkit/manager/bin'
 import { goPrograms } from '@runner-core/testkit/programs/go-programs'
+import { program, push } from '@runner-core/testkit/registry/artifact'
+import { DockerRegistry, registryMissing } from '@runner-core/testkit/registry/docker-registry'
+import { fleetingArtifact } from '@runner-core/testkit/registry/fleeting-artifact'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { runBin } from './bin.ts'
-import { program, push } from './registry/artifact.ts'
-import { DockerRegistry, registryMissing } from './registry/docker-registry.ts'
-import { fleetingArtifact } from './registry/fleeting-artifact.ts'
 
 const tool = fleetingArtifact()
 const built = goPrograms()

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Coordinator } from '@runner-core/runner/testing'
+import { startBin } from '@runner-core/testkit/manager/bin'
 import { expect } from 'vitest'
-import { startBin } from './bin.ts'
 
 export interface CloudSetup {
   /** Short name of the plugin. */

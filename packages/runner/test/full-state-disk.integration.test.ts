@@ -4,8 +4,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
 import { Coordinator, type CoordinatorJob } from '@runner-core/runner/testing'
+import { kill, localMachines, Managers } from '@runner-core/testkit/manager/managers'
 import { afterEach, expect, test } from 'vitest'
-import { kill, localMachines, Managers } from './managers.ts'
 
 const jobCount = 60
 let coordinator: Coordinator

@@ -6,11 +6,11 @@ import { join } from 'node:path'
 import { Coordinator, type CoordinatorJob } from '@runner-core/runner/testing'
 import { damagedArchive } from '@runner-core/testkit/archives/damaged-archive'
 import { maliciousArchives } from '@runner-core/testkit/archives/malicious-archives'
+import type { BinRun } from '@runner-core/testkit/manager/bin'
+import { fleetConfig, hostMachines, kill, localMachines, Managers } from '@runner-core/testkit/manager/managers'
 import { type Sshd, sshdMissing, startSshd } from '@runner-core/testkit/ssh/openssh-server'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { BinRun } from './bin.ts'
-import { fleetConfig, hostMachines, kill, localMachines, Managers } from './managers.ts'
 
 const whyNoSshd = sshdMissing()
 if (whyNoSshd !== undefined) console.warn(`SKIPPED: hostile jobs over SSH: ${whyNoSshd}`)

@@ -7,9 +7,9 @@ import { join } from 'node:path'
 import { Coordinator } from '@runner-core/runner/testing'
 import { startHttpsFront, tlsFile } from '@runner-core/testkit/http/https-front'
 import { hasHttpBackend, serveGit, TestRepository } from '@runner-core/testkit/jobs/git-server'
+import { startBin } from '@runner-core/testkit/manager/bin'
 import { sshdMissing, startSshd } from '@runner-core/testkit/ssh/openssh-server'
 import { expect, test } from 'vitest'
-import { startBin } from './bin.ts'
 
 const missing = sshdMissing() ?? (hasHttpBackend ? undefined : 'git has no http-backend')
 const token = 'glcbt-64_token-of-the-sources'

@@ -3,13 +3,13 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { Coordinator, type CoordinatorJob, listProcesses } from '@runner-core/runner/testing'
+import { startLink } from '@runner-core/testkit/http/severable-link'
 import { stopOwner } from '@runner-core/testkit/machine/stop-owner'
+import type { BinRun } from '@runner-core/testkit/manager/bin'
+import { fleetConfig, hostMachines, kill, localMachines, Managers } from '@runner-core/testkit/manager/managers'
 import { type Sshd, sshdMissing, startSshd } from '@runner-core/testkit/ssh/openssh-server'
 import { dockerMissing } from '@runner-core/testkit/ssh/sshd-image'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { BinRun } from './bin.ts'
-import { fleetConfig, hostMachines, kill, localMachines, Managers } from './managers.ts'
-import { startLink } from './severable-link.ts'
 
 const missing = sshdMissing()
 if (missing !== undefined) console.warn(`SKIPPED: jobs that outlive their manager on OpenSSH: ${missing}`)

@@ -4,9 +4,9 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writ
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { Coordinator } from '@runner-core/runner/testing'
+import { bin } from '@runner-core/testkit/manager/bin'
+import { fleetConfig, localMachines } from '@runner-core/testkit/manager/managers'
 import { afterAll, expect, test } from 'vitest'
-import { bin } from './bin.ts'
-import { fleetConfig, localMachines } from './managers.ts'
 
 const disk = join(mkdtempSync(join(tmpdir(), 'runner-core-log-disk-')), 'disk')
 const whyNot = mountDisk()

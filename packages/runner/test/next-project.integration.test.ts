@@ -3,9 +3,9 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Coordinator } from '@runner-core/runner/testing'
+import { fleetConfig, hostMachines, kill, Managers } from '@runner-core/testkit/manager/managers'
 import { sshdMissing, startSshd } from '@runner-core/testkit/ssh/openssh-server'
 import { expect, test } from 'vitest'
-import { fleetConfig, hostMachines, kill, Managers } from './managers.ts'
 
 const missing = process.getuid?.() === 0 ? sshdMissing() : 'only root may make a user'
 if (missing !== undefined) console.warn(`SKIPPED: jobs of two projects on one login under a manager: ${missing}`)

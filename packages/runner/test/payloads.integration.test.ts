@@ -2,12 +2,10 @@
 // project's coordinator and from one that others could have written.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { sshdMissing } from '@runner-core/testkit/ssh/openssh-server'
-import { test } from 'vitest'
-import { startBin } from './bin.ts'
-import { compareRuns } from './payloads/compare-runs.ts'
-import { CoordinatorServer } from './payloads/coordinator-server.ts'
-import { judge } from './payloads/judge.ts'
+import { startBin } from '@runner-core/testkit/manager/bin'
+import { compareRuns } from '@runner-core/testkit/payloads/compare-runs'
+import { CoordinatorServer } from '@runner-core/testkit/payloads/coordinator-server'
+import { judge } from '@runner-core/testkit/payloads/judge'
 import {
   allPayloads,
   ourConfig,
@@ -15,11 +13,12 @@ import {
   serveSources,
   sourcesMissing,
   startMachine,
-} from './payloads/payload-world.ts'
-import { PythonServer, pythonMissing } from './payloads/python-server.ts'
-import { parseRecordedRun, recordRun } from './payloads/recorded-run.ts'
+} from '@runner-core/testkit/payloads/payload-world'
+import { PythonServer, pythonMissing } from '@runner-core/testkit/payloads/python-server'
+import { ownRecord, parseRecordedRun, recordRun } from '@runner-core/testkit/payloads/recorded-run'
+import { sshdMissing } from '@runner-core/testkit/ssh/openssh-server'
+import { test } from 'vitest'
 
-const ownRecord = new URL('payloads/recorded/runner-core.json', import.meta.url)
 const servers = {
   "this project's coordinator": { Server: CoordinatorServer, missing: undefined },
   'an independent coordinator': { Server: PythonServer, missing: pythonMissing() },

@@ -9,10 +9,10 @@ import { systemClock } from '@runner-core/fleeting'
 import { parseConfig } from '@runner-core/runner'
 import { Coordinator, type CoordinatorJob, listProcesses } from '@runner-core/runner/testing'
 import { hasHttpBackend, serveGit, TestRepository } from '@runner-core/testkit/jobs/git-server'
+import { type BinRun, runBin, startBin } from '@runner-core/testkit/manager/bin'
 import { type Sshd, sshdMissing, startSshd } from '@runner-core/testkit/ssh/openssh-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openFleetState } from '../src/state/open-fleet-state.ts'
-import { type BinRun, runBin, startBin } from './bin.ts'
 
 const missing = sshdMissing() ?? (hasHttpBackend ? undefined : 'git-http-backend is not installed')
 if (missing !== undefined) console.warn(`SKIPPED: no secret is written anywhere: ${missing}`)

@@ -4,9 +4,9 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { Coordinator, type CoordinatorJob, listProcesses } from '@runner-core/runner/testing'
 import { stopOwner } from '@runner-core/testkit/machine/stop-owner'
+import { type BinRun, runBin } from '@runner-core/testkit/manager/bin'
+import { fleetConfig, kill, localMachines, Managers } from '@runner-core/testkit/manager/managers'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type BinRun, runBin } from './bin.ts'
-import { fleetConfig, kill, localMachines, Managers } from './managers.ts'
 
 let coordinator: Coordinator
 let managers: Managers

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Coordinator, type CoordinatorJob, listProcesses } from '@runner-core/runner/testing'
+import { type BinRun, startBin, startNpx } from '@runner-core/testkit/manager/bin'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type BinRun, startBin, startNpx } from './bin.ts'
 
 let coordinator: Coordinator
 let folder: string

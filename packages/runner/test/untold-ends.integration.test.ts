@@ -2,9 +2,9 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Coordinator, type CoordinatorJob } from '@runner-core/runner/testing'
+import type { BinRun } from '@runner-core/testkit/manager/bin'
+import { fleetConfig, kill, localMachines, Managers } from '@runner-core/testkit/manager/managers'
 import { expect, test } from 'vitest'
-import type { BinRun } from './bin.ts'
-import { fleetConfig, kill, localMachines, Managers } from './managers.ts'
 
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 20))

@@ -3,7 +3,7 @@ import { globSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sshdMissing, startSshd } from '@runner-core/testkit/ssh/openssh-server'
 import { dockerMissing } from '@runner-core/testkit/ssh/sshd-image'
-import { hostMachines } from '../managers.ts'
+import { hostMachines } from '../manager/managers.ts'
 import { type LedgerEntry, parseLedger, readLedger } from './ledger.ts'
 
 export const machineKinds = ['local', 'sshd', 'docker'] as const

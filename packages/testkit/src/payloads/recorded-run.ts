@@ -4,6 +4,9 @@ import { normalLines, type Replacement } from './normal-trace.ts'
 import type { JobResult, ResultUpload } from './payload.ts'
 import { sectionsOf } from './trace-reading.ts'
 
+/** What this runner did when it was written. */
+export const ownRecord: URL = new URL('recorded/runner-core.json', import.meta.url)
+
 /** What came of the payloads with one runner, in a form that can be kept and compared. */
 export interface RecordedRun {
   readonly format: 1

@@ -1,7 +1,7 @@
 import type { Random } from '@runner-core/fleeting'
 import type { Coordinator, Endpoint } from '@runner-core/runner/testing'
 import type { SmallDisk } from '@runner-core/testkit/machine/small-disk'
-import type { SeverableLink } from '../severable-link.ts'
+import type { SeverableLink } from '../http/severable-link.ts'
 
 /** What goes wrong besides kills. */
 export const troubleKinds = [

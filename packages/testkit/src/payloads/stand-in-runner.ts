@@ -28,7 +28,7 @@ max_instances = 1
 idle_time = "1h"
 `
   writeFileSync(`${file}.stand-in`, config)
-  const bin = fileURLToPath(new URL('../../bin/runner-core.js', import.meta.url))
+  const bin = fileURLToPath(new URL('../../../runner/bin/runner-core.js', import.meta.url))
   const runner = spawn(process.execPath, [bin, 'run', '--config', `${file}.stand-in`], { stdio: 'inherit' })
   for (const signal of ['SIGTERM', 'SIGQUIT'] as const) process.on(signal, () => runner.kill(signal))
   runner.on('exit', (code) => {

@@ -1,4 +1,4 @@
-import type { BenchSshd } from './bench-sshd.ts'
+import type { BenchSshd } from '../ssh/bench-sshd.ts'
 
 /** Jobs at once: the one instance's slots. */
 export const slots = 10

@@ -2,8 +2,8 @@ import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_p
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 
-export const bin: string = fileURLToPath(new URL('../bin/runner-core.js', import.meta.url))
-const root = fileURLToPath(new URL('../../..', import.meta.url))
+export const bin: string = fileURLToPath(new URL('../../../runner/bin/runner-core.js', import.meta.url))
+const root = fileURLToPath(new URL('../../../..', import.meta.url))
 
 /** A run of `runner-core`, with what it said so far. */
 export interface BinRun {

@@ -2,8 +2,8 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { stockConfig } from '../../bench/runner-configs.ts'
-import { startRunner } from '../../bench/runner-process.ts'
+import { stockConfig } from '../manager/runner-configs.ts'
+import { startRunner } from '../manager/runner-process.ts'
 import { CoordinatorServer } from './coordinator-server.ts'
 import {
   allPayloads,
@@ -16,7 +16,7 @@ import {
 } from './payload-world.ts'
 import { type RecordedRun, recordRun } from './recorded-run.ts'
 
-const bin = fileURLToPath(new URL('../../bin/runner-core.js', import.meta.url))
+const bin = fileURLToPath(new URL('../../../runner/bin/runner-core.js', import.meta.url))
 
 export interface RunPayloadsOptions {
   /** What the runner calls itself. */
