@@ -25,6 +25,7 @@ const checks: readonly Check[] = [
   { name: 'format and lint', command: ['biome', 'ci', '--error-on-warnings', '.'] },
   { name: 'type-aware lint', command: ['oxlint', '--type-aware', '--deny-warnings'] },
   { name: 'dead code', command: ['knip'] },
+  { name: 'imports between packages', command: ['node', 'scripts/package-borders.ts'] },
   { name: 'length of lines', command: ['node', 'scripts/line-length.ts'] },
   { name: 'build', command: ['turbo', 'run', 'build', '--output-logs=errors-only'] },
   ...published.flatMap((folder): Check[] => [

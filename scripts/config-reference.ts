@@ -1,8 +1,7 @@
 // Writes docs/reference/config.md from the schema that checks config.toml, and docs/reference/limits.md from the bounds
 // of a job.
 import { writeFileSync } from 'node:fs'
-import { configReference } from '../packages/runner/src/config/reference.ts'
-import { limitsReference } from '../packages/runner/src/gitlab/payload/limits-reference.ts'
+import { configReference, limitsReference } from '@runner-core/runner/internals'
 
 writeFileSync(new URL('../docs/reference/config.md', import.meta.url), configReference())
 writeFileSync(new URL('../docs/reference/limits.md', import.meta.url), limitsReference())

@@ -3,9 +3,7 @@
 import { createHash } from 'node:crypto'
 import { appendFileSync, existsSync, globSync, mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { type Hunted, huntAll } from '../packages/simulation/src/mutants/hunt.ts'
-import { mutants } from '../packages/simulation/src/mutants/index.ts'
-import type { Mutant } from '../packages/simulation/src/mutants/mutant.ts'
+import { type Hunted, huntAll, type Mutant, mutants } from '@runner-core/simulation/mutants'
 
 const root = join(import.meta.dirname, '..')
 const kept = join(root, 'node_modules/.cache/mutants.jsonl')

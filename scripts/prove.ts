@@ -7,8 +7,8 @@
 import { fork } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import { checkHistory, readHistory } from '../packages/simulation/src/checker/index.ts'
-import { brokenText, bugs, findBug, type Proof, prove } from '../packages/simulation/src/index.ts'
+import { brokenText, bugs, findBug, type Proof, prove } from '@runner-core/simulation'
+import { checkHistory, readHistory } from '@runner-core/simulation/checker'
 import { proveMutants } from './prove-mutants.ts'
 
 interface Share {

@@ -1,14 +1,17 @@
 /**
- * What the world for proofs (`packages/simulation`) puts a runner together from. Not public: it exists under the
- * condition `@runner-core/source` only, which no installed package is resolved with.
+ * What the world for proofs (`packages/simulation`) puts a runner together from, and what tests of plugins and scripts
+ * need. Not public: it exists under the condition `@runner-core/source` only, which no installed package is resolved
+ * with.
  *
  * @module
  */
 
 export { checkPlugins } from './config/checks/check-plugins.ts'
 export { parseConfig } from './config/parse-config.ts'
+export { configReference } from './config/reference.ts'
 export { fleetName, keptOutputBytes, type RunnerSettings } from './config/settings.ts'
 export type { Route } from './gitlab/http/connections.ts'
+export { limitsReference } from './gitlab/payload/limits-reference.ts'
 export { Concurrency } from './jobs/concurrency.ts'
 export { JobSupervisor } from './jobs/job-supervisor.ts'
 export { LogSink, type LogTrouble } from './logging/log-sink.ts'

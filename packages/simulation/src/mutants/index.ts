@@ -6,6 +6,9 @@ import { journalMutants, provisionerMutants } from './provisioner-mutants.ts'
 import { staticMutants } from './static-mutants.ts'
 import { taskscalerMutants } from './taskscaler-mutants.ts'
 
+export { type Hunted, huntAll } from './hunt.ts'
+export type { Mutant } from './mutant.ts'
+
 const kills: readonly StepName[] = ['killNow', 'killBefore', 'killAfter']
 const managers: readonly StepName[] = ['succeed', 'freezeNow', 'freezeBefore', 'freezeAfter']
 const disks: readonly StepName[] = ['diskFull', 'stateLost', 'stateLate', 'stateLocked', ...kills]
