@@ -218,6 +218,8 @@ describe('a new process on the state of an earlier one', () => {
     expect(before.fenced).toMatchObject({ code: 'fenced' })
     expect(before.remove([id!], 'idle')).toEqual([])
     expect(before.request(1, { reason: 'test' })).toBe(0)
+    // The instance is as good as before, so nobody need take another one.
+    await expect(before.connect(id!, 0, never)).rejects.toMatchObject({ code: 'transient' })
   })
 
   it('launches and deletes nothing after it stood still while another took the fleet', async () => {

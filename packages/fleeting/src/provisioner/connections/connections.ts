@@ -35,6 +35,7 @@ export class Connections {
   readonly #around: ConnectionSurroundings
   readonly #dialer: Dialer
   readonly #keeper: ConnectionKeeper
+  #isClosed = false
   readonly #health: HealthChecker
   /** Failures that `connect` has counted: whoever reports one of them again adds nothing. */
   readonly #counted = new WeakSet<Error>()
@@ -73,6 +74,8 @@ export class Connections {
   async connect(id: string, slot: number, signal: AbortSignal): Promise<Connection> {
     if (this.#around.instance(id) === undefined)
       throw new GroupError('not_found', `instance ${id} is not there`, { instanceId: id })
+    // Not a word about the instance: whoever took another one at once would ask without end.
+    if (this.#isClosed) throw new GroupError('transient', 'nothing is connected to any more', { instanceId: id })
     this.#around.used()
     try {
       const connection = await this.#keeper.get(id, slot, signal)
@@ -122,6 +125,7 @@ export class Connections {
 
   /** Ends every connection. */
   close(): Promise<void> {
+    this.#isClosed = true
     return this.#keeper.close()
   }
 
