@@ -299,6 +299,23 @@ describe('launches', () => {
     },
   )
 
+  it('whose answer was lost are asked for again only once the group can be read', async () => {
+    const { a, clock, multi, increase, sizes } = await start({ memory: { tells: { idempotent: true } } })
+    a.fail('increase', new GroupError('transient', 'cut'))
+    await expect(increase(1, 'a', 'token')).rejects.toMatchObject({ code: 'transient' })
+    await clock.advance(10_000)
+    await multi.list(never)
+    a.fail('list', new GroupError('transient', 'down'))
+    await clock.advance(10_000)
+    await multi.list(never)
+    await expect(increase(1, 'a', 'token')).rejects.toMatchObject({ code: 'transient' })
+    expect(sizes()).toEqual([0, 0])
+    await clock.advance(10_000)
+    await multi.list(never)
+    expect(await increase(1, 'a', 'token')).toMatchObject({ requested: 1, ids: ['a/m-1'] })
+    expect(sizes()).toEqual([1, 0])
+  })
+
   it('are not taken for those of somebody who made a machine without a token, where the cloud tells tokens', async () => {
     const { a, clock, multi, increase } = await start()
     await increase(1, 'a', 'first')

@@ -58,7 +58,8 @@ export class MultiLauncher {
 
   /**
    * A member whose answer was lost, and whose lists have shown nothing since, may have launched all the same. One that
-   * knows launch tokens is asked once more, before any other is; only once, since its cloud may be out for long.
+   * knows launch tokens is asked once more, before any other is; only once, since its cloud may be out for long. While
+   * it cannot be read nobody is asked: what it launches could not be seen.
    */
   async #askAgain(launchToken: string, signal: AbortSignal): Promise<void> {
     const parts = this.#context.ledger.of(launchToken)
@@ -68,6 +69,7 @@ export class MultiLauncher {
         const isDoubtful =
           part !== undefined && part.answer === 'known' && part.lostAt < Infinity && part.accepted === 0
         if (!isDoubtful || later.length > 0 || member.info?.capabilities?.includes('launch_tokens') !== true) return
+        if (member.unreadable !== undefined) throw unknownIn([member.name])
         await this.#ask(member, launchToken, part.asked, signal)
       }),
     )
@@ -118,10 +120,7 @@ export class MultiLauncher {
     const parts = this.#parts(launchToken)
     const lost = parts.filter(({ answer }) => answer !== 'known')
     if (lost.length > 0 && lost.length === parts.length)
-      throw new GroupError(
-        'transient',
-        `nobody knows what came of the launch in ${lost.map(({ member }) => member).join(', ')}`,
-      )
+      throw unknownIn(lost.map(({ member }) => member))
     const accepted = parts.reduce((sum, part) => sum + part.accepted, 0)
     const requested = Math.min(count, accepted)
     const states = eligible.map((member) => member.state())
@@ -147,4 +146,8 @@ export class MultiLauncher {
 /** Those asked take no more, and others do or may: whoever asked shall begin with another one for a while. */
 function elsewhere({ message, retryAfterMs, cause }: GroupError): GroupError {
   return new GroupError('capacity', message, { ...(retryAfterMs !== undefined && { retryAfterMs }), cause })
+}
+
+function unknownIn(members: readonly string[]): GroupError {
+  return new GroupError('transient', `nobody knows what came of the launch in ${members.join(', ')}`)
 }

@@ -301,7 +301,7 @@ export class Provisioner implements AsyncDisposable {
   /**
    * The slot's connection to an instance, kept between calls. How it went counts for the instance's health, a signal
    * that aborts with a `ConnectionError` too: the caller's own limit. One that could be reached before is unhealthy at
-   * once, until its checks succeed again. Thrown: `ConnectionError`; `GroupError` (`not_ready`, and `transient` once this provisioner is over: try again later;
+   * once, until its checks succeed again. Thrown: `ConnectionError`; `GroupError` (`not_ready`, `transient`: try again later;
    * `not_found`: gone); the signal's reason.
    */
   connect(instanceId: string, slot: number, signal: AbortSignal): Promise<Connection> {
