@@ -301,8 +301,8 @@ export class Provisioner implements AsyncDisposable {
   /**
    * The slot's connection to an instance, kept between calls. How it went counts for the instance's health, a signal
    * that aborts with a `ConnectionError` too: the caller's own limit. One that could be reached before is unhealthy at
-   * once, until its checks succeed again. Thrown: `ConnectionError`; `GroupError` (`not_ready`, `transient`: try again later;
-   * `not_found`: gone); the signal's reason.
+   * once, until its checks succeed again. Thrown: `ConnectionError`; `GroupError` (`not_ready`: try again later;
+   * `transient`: this provisioner is over; `not_found`: gone); the signal's reason.
    */
   connect(instanceId: string, slot: number, signal: AbortSignal): Promise<Connection> {
     return this.#connections.connect(instanceId, slot, signal)

@@ -2,7 +2,7 @@
 import { newKeyPair } from '@runner-core/fleeting/ssh'
 import { GenericContainer, Wait } from 'testcontainers'
 
-/** A host that is a container with an SSH server: another machine than this one, with processes and files of its own. */
+/** A host that is a container with an SSH server: another machine, with processes and files of its own. */
 export interface SshdContainer extends AsyncDisposable {
   readonly host: string
   readonly port: number
