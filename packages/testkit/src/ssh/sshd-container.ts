@@ -14,6 +14,15 @@ export interface SshdContainer extends AsyncDisposable {
   restart(): Promise<void>
 }
 
+/** Its ports are published on the loopback address alone: Docker's default are all addresses. */
+class LoopbackContainer extends GenericContainer {
+  protected override async beforeContainerCreated(): Promise<void> {
+    const bindings: Readonly<Record<string, { HostIp?: string }[]>> = this.hostConfig.PortBindings ?? {}
+    for (const binding of Object.values(bindings).flat()) binding.HostIp = loopback
+  }
+}
+
+const loopback = '127.0.0.1'
 const directory = '/etc/ssh'
 const port = 22
 
@@ -22,7 +31,7 @@ export async function startSshdContainer(image: string): Promise<SshdContainer> 
   // Its reaper is an image that would have to be pulled. Without it, a container whose test was killed stays.
   process.env['TESTCONTAINERS_RYUK_DISABLED'] = 'true'
   const [hostKey, login] = await Promise.all([newKeyPair(), newKeyPair()])
-  const container = await new GenericContainer(image)
+  const container = await new LoopbackContainer(image)
     .withCopyContentToContainer([
       { target: `${directory}/ssh_host_ed25519_key`, content: hostKey.privateKey, mode: 0o600 },
       { target: `${directory}/authorized_keys`, content: `${login.publicKey}\n`, mode: 0o644 },
@@ -31,7 +40,7 @@ export async function startSshdContainer(image: string): Promise<SshdContainer> 
     .withWaitStrategy(Wait.forLogMessage(/Server listening/))
     .start()
   return {
-    host: container.getHost(),
+    host: loopback,
     get port() {
       return container.getMappedPort(port)
     },
