@@ -22,6 +22,8 @@ const attw = ['attw', '--profile', 'esm-only', '--format', 'ascii', '--exclude-e
 const checks: readonly Check[] = [
   { name: 'types', command: ['tsc', '-b'] },
   { name: 'reference of the types', command: ['node', 'scripts/api-reference.ts'] },
+  // A link that leads nowhere fails it.
+  { name: 'docs site', command: ['vitepress', 'build', 'docs'] },
   { name: 'format and lint', command: ['biome', 'ci', '--error-on-warnings', '.'] },
   { name: 'type-aware lint', command: ['oxlint', '--type-aware', '--deny-warnings'] },
   { name: 'dead code', command: ['knip'] },
