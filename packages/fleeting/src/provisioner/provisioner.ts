@@ -1,7 +1,7 @@
-import { delay, systemClock, systemRandom } from '../contract/clock.ts'
+import { systemClock, systemRandom } from '../contract/clock.ts'
 import type { Connection } from '../contract/connection.ts'
 import { deadline } from '../contract/deadline.ts'
-import { asGroupError, GroupError } from '../contract/errors.ts'
+import type { GroupError } from '../contract/errors.ts'
 import type { GroupOwner } from '../contract/group-owner.ts'
 import type { GroupInfo, InstanceGroup, ListedInstance } from '../contract/instance-group.ts'
 import { loggedSeconds } from '../contract/logged-seconds.ts'
@@ -13,7 +13,9 @@ import type { FleetLease, StateChange, StateRecord } from '../state/state-store.
 import { GroupCaller } from './calls/group-caller.ts'
 import { Connections } from './connections/connections.ts'
 import type { ProvisionerContext } from './context.ts'
+import { Emptying } from './emptying.ts'
 import { fleetRecords } from './fleet-records.ts'
+import { giveBack, waitsNoLonger } from './give-back.ts'
 import { GroupOwnedError } from './group-owned-error.ts'
 import { ChangeFeed, type ChangeListener } from './instances/change-feed.ts'
 import { cameBack, Departed } from './instances/departed.ts'
@@ -26,12 +28,11 @@ import type { Origin } from './instances/reconcile.ts'
 import { Roster } from './instances/roster.ts'
 import type { GroupSurvey } from './instances/survey.ts'
 import { Intents, journalledInstances, unfinishedRemovals } from './intents.ts'
-import { backoffMs, callBackoffCurve } from './launches/backoff.ts'
 import { type InstanceLimit, instanceLimit } from './launches/instance-limit.ts'
-import { tripsBreaker } from './launches/launch-breaker.ts'
 import { LaunchGate } from './launches/launch-gate.ts'
 import type { LaunchState } from './launches/launch-state.ts'
 import { Launcher, launchIsOver } from './launches/launcher.ts'
+import { Lifecycle } from './lifecycle.ts'
 import type {
   OwnerOptions,
   ProvisionerOptions,
@@ -81,18 +82,16 @@ export class Provisioner implements AsyncDisposable {
   readonly #usageRecords: UsageRecords | undefined
   /** What an earlier process kept about those who used the instances, and which instances that makes busy. */
   #usage: { readonly records: readonly StateRecord[]; readonly endBusy: () => void } | undefined
-  /** Removals that an earlier process began; until this one begins to act, which is after the first `list`. */
-  #unfinished: ReadonlyMap<string, string> | undefined = new Map()
+  /** Removals that an earlier process began. */
+  #unfinished: ReadonlyMap<string, string> = new Map()
   /** Whether listeners are to be told although no instance changed. */
   #announce = false
   #passQueued = false
   #cancelPass = (): void => {}
   #stopInterruptions = (): void => {}
-  #closing = false
-  #stopped = false
-  #emptying: (() => void) | undefined
-  /** Set when the time for emptying is nearly up: what has not appeared by then is deleted unseen. */
-  #isLastCall = false
+  readonly #lifecycle = new Lifecycle()
+  /** While everything is being removed. */
+  #emptying: Emptying | undefined
   #shutdown: Promise<ShutdownReport> | undefined
   #fenced: Error | undefined
 
@@ -210,7 +209,7 @@ export class Provisioner implements AsyncDisposable {
       nextList: () => this.#lister.next,
       listFailure: () => this.#lister.failure(clock.now()),
       knowsTokens: () => info.capabilities?.includes('launch_tokens') ?? false,
-      closed: () => this.#closing || this.#stopped,
+      closed: () => this.#lifecycle.rules.isClosed,
       expectInstances: () => this.#lister.soon(),
       askList: () => this.#lister.again(),
       changed: () => {
@@ -219,7 +218,7 @@ export class Provisioner implements AsyncDisposable {
     })
     this.#remover = new Remover(context, this.#gate, {
       isBusy: (id) => this.#busyChecks.isBusy(id),
-      stopped: () => this.#stopped,
+      stopped: () => this.#lifecycle.isStopped,
       look: (ids) => this.#look(ids),
       withdrawn: (id) => this.#withdraw(id),
       expectLess: () => this.#lister.soon(),
@@ -450,7 +449,7 @@ export class Provisioner implements AsyncDisposable {
         this.#departed.add(kept.id, kept, sinceWallTime(clock, lostAtWallTime))
         continue
       }
-      const reason = this.#unfinished?.get(kept.id)
+      const reason = this.#unfinished.get(kept.id)
       const seenAt = sinceWallTime(clock, atWallTime)
       this.#roster.seed(
         restoredInstance({ ...kept, seenAt, ...(reason !== undefined && { removal: { reason, at: now } }) }, now),
@@ -468,8 +467,8 @@ export class Provisioner implements AsyncDisposable {
 
   #begin(): void {
     const { group, intents } = this.#context
-    const unfinished = this.#unfinished ?? new Map<string, string>()
-    this.#unfinished = undefined
+    const unfinished = this.#unfinished
+    this.#lifecycle.enter('running')
     for (const [id, reason] of unfinished) {
       if (this.#roster.instances.has(id)) this.#beginRemoval(id, reason)
       else intents.end('removal', id)
@@ -488,7 +487,7 @@ export class Provisioner implements AsyncDisposable {
   }
 
   #wake(): void {
-    if (this.#passQueued || this.#stopped || this.#unfinished !== undefined) return
+    if (this.#passQueued || !this.#lifecycle.rules.acts) return
     this.#passQueued = true
     queueMicrotask(() => {
       this.#passQueued = false
@@ -498,14 +497,14 @@ export class Provisioner implements AsyncDisposable {
 
   /** Everything that is due now is begun; nothing is waited for. */
   #pass(): void {
-    if (this.#stopped) return
+    if (!this.#lifecycle.rules.acts) return
     const now = this.#context.clock.now()
     this.#launcher.pass(now)
     this.#sweep(now)
     this.#remover.pass(now)
     this.#lister.pass(now)
     this.#tell()
-    this.#emptying?.()
+    this.#emptying?.look()
     this.#cancelPass()
     const next = Math.min(this.#lister.nextAt(), this.#launcher.nextAt(now), this.#remover.nextAt())
     if (next < Infinity) this.#cancelPass = this.#context.clock.after(Math.max(0, next - now), () => this.#pass())
@@ -516,6 +515,8 @@ export class Provisioner implements AsyncDisposable {
    * and that no `list` has shown.
    */
   #sweep(now: number): void {
+    const { removes } = this.#lifecycle.rules
+    const removesAll = removes === 'all' || removes === 'unseen too'
     for (const instance of this.#roster.instances.values()) {
       if (instance.removal !== undefined || this.#isLeftAlone(instance)) continue
       // Many that are missing at once are more likely a list that is wrong.
@@ -526,11 +527,11 @@ export class Provisioner implements AsyncDisposable {
         instance.cause === 'unexpected'
           ? 'nobody here requested it, and unknown instances are to be removed'
           : undefined
-      const reason = broken ?? unknown ?? (this.#emptying === undefined ? undefined : 'shutdown')
+      const reason = broken ?? unknown ?? (removesAll ? 'shutdown' : undefined)
       if (reason !== undefined) this.#remove(instance.id, reason)
     }
-    if (this.#emptying === undefined) return
-    for (const id of this.#launcher.unlisted(this.#isLastCall ? 'all' : 'expired')) this.#remover.mark(id, 'shutdown')
+    if (!removesAll) return
+    for (const id of this.#launcher.unlisted(removes === 'all' ? 'expired' : 'all')) this.#remover.mark(id, 'shutdown')
   }
 
   #tell(): void {
@@ -586,7 +587,7 @@ export class Provisioner implements AsyncDisposable {
   }
 
   #originOf(row: ListedInstance, now: number): Origin {
-    if (this.#unfinished !== undefined && !this.#isJournalled) {
+    if (this.#lifecycle.phase === 'reading' && !this.#isJournalled) {
       this.#launcher.claim(row, { byTokenOnly: true })
       const reason = this.#unfinished.get(row.id)
       return { cause: 'adopted', ...(reason !== undefined && { removal: { reason, at: now } }) }
@@ -604,7 +605,7 @@ export class Provisioner implements AsyncDisposable {
   #meet(instance: Instance): void {
     const { id, state, cause } = instance
     if (cause !== 'unexpected') {
-      if (this.#unfinished === undefined) this.#keep(instance)
+      if (this.#lifecycle.phase !== 'reading') this.#keep(instance)
     } else if (this.#unknownInstances !== 'leave') {
       const what = this.#unknownInstances === 'remove' ? 'is removed' : 'gets no work and is left alone'
       this.#context.logger.warn(
@@ -659,7 +660,7 @@ export class Provisioner implements AsyncDisposable {
 
   #remove(id: string, reason: string): boolean {
     const instance = this.#roster.instances.get(id)
-    if (instance === undefined || this.#stopped) return false
+    if (instance === undefined || this.#lifecycle.isStopped) return false
     if (instance.removal !== undefined) return true
     if (this.#busyChecks.isBusy(id)) return false
     this.#context.logger.info({ instance: id, reason }, 'instance marked for removal')
@@ -677,7 +678,7 @@ export class Provisioner implements AsyncDisposable {
 
   #setFailing(id: string, why: string | undefined): void {
     // Its connections were ended by us.
-    if (this.#stopped) return
+    if (this.#lifecycle.isStopped) return
     this.#context.logger.warn(
       { instance: id, why },
       why === undefined ? 'instance healthy again' : 'instance unhealthy',
@@ -736,23 +737,23 @@ export class Provisioner implements AsyncDisposable {
   }
 
   #halt(): void {
-    this.#stopped = true
+    this.#lifecycle.enter('stopped')
     this.#cancelPass()
     this.#stopInterruptions()
     this.#connections.halt()
     this.#disappearances.close()
     this.#context.caller.close()
-    this.#emptying?.()
+    this.#emptying?.look()
   }
 
   async #end({ removeInstances, timeoutMs = 30_000, signal }: ShutdownOptions): Promise<ShutdownReport> {
     const { logger, group, caller } = this.#context
     logger.info({ remove_instances: removeInstances }, 'received shutdown signal; stopping provisioner')
-    this.#closing = true
+    this.#lifecycle.enter('closing')
     this.#announce = true
     this.#tell()
-    if (removeInstances && !this.#stopped) await this.#empty(timeoutMs, signal)
-    const missing = removeInstances ? await this.#giveBack(signal) : []
+    if (removeInstances && !this.#lifecycle.isStopped) await this.#empty(timeoutMs, signal)
+    const missing = removeInstances ? await this.#missing(signal) : []
     const ours = [...this.#roster.instances.values()]
       .filter((instance) => !this.#isLeftAlone(instance))
       .map(({ id }) => id)
@@ -762,7 +763,7 @@ export class Provisioner implements AsyncDisposable {
         { missing },
         'instances that were asked for did not appear in time to be removed: look whether they exist',
       )
-    if (removeInstances && remaining.length === 0 && !this.#stopped) await this.#release(signal)
+    if (removeInstances && remaining.length === 0 && !this.#lifecycle.isStopped) await this.#release(signal)
     this.#halt()
     await this.#connections.close()
     // A plugin may give up or end what it holds, and that is another process's now.
@@ -771,77 +772,30 @@ export class Provisioner implements AsyncDisposable {
     return { remaining }
   }
 
+  /** What was asked for and has not come, by name. */
+  async #missing(signal: AbortSignal | undefined): Promise<readonly string[]> {
+    if (this.#lifecycle.isStopped) return this.#launcher.mayAppear()
+    return await giveBack(this.#context, this.#launcher, signal)
+  }
+
   /** Nothing of ours is left: the next may have the group. */
   async #release(signal: AbortSignal | undefined): Promise<void> {
     const { clock, settings } = this.#context
-    const late = (): GroupError => new GroupError('transient', 'the shutdown waits no longer')
-    using limit = deadline(clock, settings.shutdownDeletionIntervalMs, late, signal)
+    using limit = deadline(clock, settings.shutdownDeletionIntervalMs, waitsNoLonger, signal)
     await this.#ownership?.release(limit.signal)
   }
 
-  /**
-   * What is left of all that was asked for and has not come, by name; a group that can is told first that it is not
-   * wanted any more.
-   */
-  async #giveBack(signal: AbortSignal | undefined): Promise<readonly string[]> {
-    const { group, caller, clock, random, settings, logger } = this.#context
-    const mayAppear = this.#launcher.mayAppear()
-    if (group.giveBack === undefined || this.#stopped) return mayAppear
-    const late = (): GroupError => new GroupError('transient', 'the shutdown waits no longer')
-    using limit = deadline(clock, settings.shutdownDeletionIntervalMs, late, signal)
-    for (let failures = 1; ; failures += 1) {
-      try {
-        const left = await caller.call('giveBack', (end) => group.giveBack!(end), limit.signal)
-        if (left === 0) return this.#launcher.unlisted('all')
-        return mayAppear.length > 0 ? mayAppear : [`${left} that were asked for and have not come`]
-      } catch (thrown) {
-        const error = asGroupError(thrown)
-        logger.error({ err: error, failures }, 'giving back what has not come')
-        if (limit.signal.aborted || tripsBreaker(error.code))
-          return mayAppear.length > 0 ? mayAppear : [`what was asked for and has not come: ${error.message}`]
-        await delay(clock, backoffMs(callBackoffCurve, failures, random, error.retryAfterMs), limit.signal).catch(
-          () => {},
-        )
-      }
-    }
-  }
-
-  /** Resolves when nothing is left that may be removed, nor under way; or when the time is up. */
-  #empty(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve) => {
-      const end = (): void => {
-        cancel()
-        cancelLastCall()
-        signal?.removeEventListener('abort', end)
-        this.#emptying = undefined
-        resolve()
-      }
-      const { clock, settings } = this.#context
-      const cancel = clock.after(timeoutMs, end)
-      const cancelLastCall = clock.after(Math.max(0, timeoutMs - settings.shutdownDeletionIntervalMs), () => {
-        this.#isLastCall = true
-        this.#wake()
-      })
-      signal?.addEventListener('abort', end, { once: true })
-      this.#emptying = () => {
-        if (this.#stopped || this.#isEmpty()) end()
-      }
-      if (signal?.aborted) return end()
-      for (const { id, removal } of this.#roster.instances.values())
-        if (removal !== undefined) this.#remover.mark(id, removal.reason)
-      this.#remover.hurry()
-      this.#wake()
+  async #empty(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    this.#emptying = new Emptying({
+      context: this.#context,
+      lifecycle: this.#lifecycle,
+      launcher: this.#launcher,
+      remover: this.#remover,
+      instances: () => this.#roster.instances.values(),
+      isLeftAlone: (instance) => this.#isLeftAlone(instance),
     })
-  }
-
-  #isEmpty(): boolean {
-    if (this.#launcher.busy || this.#launcher.unlisted('expired').some((id) => !this.#remover.isAccepted(id)))
-      return false
-    for (const instance of this.#roster.instances.values()) {
-      if (instance.removal !== undefined) return false
-      if (!this.#isLeftAlone(instance)) return false
-    }
-    return true
+    await this.#emptying.run(timeoutMs, signal)
+    this.#emptying = undefined
   }
 }
 

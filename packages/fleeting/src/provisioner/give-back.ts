@@ -1,0 +1,41 @@
+import { delay } from '../contract/clock.ts'
+import { deadline } from '../contract/deadline.ts'
+import { asGroupError, GroupError } from '../contract/errors.ts'
+import type { ProvisionerContext } from './context.ts'
+import { backoffMs, callBackoffCurve } from './launches/backoff.ts'
+import { tripsBreaker } from './launches/launch-breaker.ts'
+import type { Launcher } from './launches/launcher.ts'
+
+/** The error that ends calls which the end of the provisioner waits for no longer. */
+export function waitsNoLonger(): GroupError {
+  return new GroupError('transient', 'the shutdown waits no longer')
+}
+
+/**
+ * What is left of all that was asked for and has not come, by name; a group that can is told first that it is not
+ * wanted any more.
+ */
+export async function giveBack(
+  { group, caller, clock, random, settings, logger }: ProvisionerContext,
+  launcher: Launcher,
+  signal: AbortSignal | undefined,
+): Promise<readonly string[]> {
+  const mayAppear = launcher.mayAppear()
+  if (group.giveBack === undefined) return mayAppear
+  using limit = deadline(clock, settings.shutdownDeletionIntervalMs, waitsNoLonger, signal)
+  for (let failures = 1; ; failures += 1) {
+    try {
+      const left = await caller.call('giveBack', (end) => group.giveBack!(end), limit.signal)
+      if (left === 0) return launcher.unlisted('all')
+      return mayAppear.length > 0 ? mayAppear : [`${left} that were asked for and have not come`]
+    } catch (thrown) {
+      const error = asGroupError(thrown)
+      logger.error({ err: error, failures }, 'giving back what has not come')
+      if (limit.signal.aborted || tripsBreaker(error.code))
+        return mayAppear.length > 0 ? mayAppear : [`what was asked for and has not come: ${error.message}`]
+      await delay(clock, backoffMs(callBackoffCurve, failures, random, error.retryAfterMs), limit.signal).catch(
+        () => {},
+      )
+    }
+  }
+}
