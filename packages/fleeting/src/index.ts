@@ -4,6 +4,8 @@
  * @module
  */
 
+/** How long to wait before another try. */
+export { type BackoffCurve, backoffMs } from './contract/backoff.ts'
 /** Time and chance, as parameters. */
 export { type CancelTimer, type Clock, delay, type Random, systemClock, systemRandom } from './contract/clock.ts'
 /** Configuration read at the border. */

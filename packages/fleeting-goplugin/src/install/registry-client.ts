@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto'
-import { type Clock, delay, describeError, type Random, readRetryAfter } from '@runner-core/fleeting'
+import {
+  type BackoffCurve,
+  backoffMs,
+  type Clock,
+  delay,
+  describeError,
+  type Random,
+  readRetryAfter,
+} from '@runner-core/fleeting'
 import { type Challenge, parseChallenges } from './challenge.ts'
 import type { Credentials } from './credentials.ts'
 import { InstallError } from './install-error.ts'
@@ -27,7 +35,7 @@ export interface Fetched {
 
 /** Tries in all, of what may go better the next time. */
 const maxTries = 4
-const firstBackoffMs = 500
+const tryCurve: BackoffCurve = { baseMs: 500, maxMs: 60_000 }
 const longestWaitMs = 60_000
 const maxRedirects = 5
 /** Manifests are documents of some kilobytes; the distribution's own bound is 4 MiB. */
@@ -236,7 +244,7 @@ export class RegistryClient {
   async #wait(tries: number, answer?: RegistryAnswer): Promise<void> {
     const { clock, random, signal } = this.#options
     const asked = answer === undefined ? undefined : readRetryAfter(headerOf(answer, 'retry-after'), clock.wallTime())
-    const waitMs = asked ?? firstBackoffMs * 2 ** (tries - 1) * (1 - random() / 2)
+    const waitMs = asked ?? backoffMs(tryCurve, tries, random)
     await delay(clock, Math.min(waitMs, longestWaitMs), signal)
   }
 

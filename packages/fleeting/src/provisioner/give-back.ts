@@ -1,8 +1,9 @@
+import { backoffMs } from '../contract/backoff.ts'
 import { delay } from '../contract/clock.ts'
 import { deadline } from '../contract/deadline.ts'
 import { asGroupError, GroupError } from '../contract/errors.ts'
 import type { ProvisionerContext } from './context.ts'
-import { backoffMs, callBackoffCurve } from './launches/backoff.ts'
+import { callBackoffCurve } from './launches/backoff.ts'
 import { tripsBreaker } from './launches/launch-breaker.ts'
 import type { Launcher } from './launches/launcher.ts'
 

@@ -89,11 +89,11 @@ async function start({ limitBytes }: { readonly limitBytes?: number } = {}): Pro
   return {
     jobs,
     tails,
-    outbox: new EndOutbox({ client, journal: jobs, tails, clock, random: () => 0, logger: silentLogger }),
+    outbox: new EndOutbox({ client, journal: jobs, tails, clock, random: () => 1, logger: silentLogger }),
   }
 }
 
-const withoutState = (): EndOutbox => new EndOutbox({ client, clock, random: () => 0, logger: silentLogger })
+const withoutState = (): EndOutbox => new EndOutbox({ client, clock, random: () => 1, logger: silentLogger })
 
 /** Ends a job whose coordinator has the first bytes of its log, as `ActiveJob` does. */
 async function endJob(

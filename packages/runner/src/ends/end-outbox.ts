@@ -1,4 +1,13 @@
-import { type Clock, delay, type Logger, loggedSeconds, type Random, TaskQueue } from '@runner-core/fleeting'
+import {
+  type BackoffCurve,
+  backoffMs,
+  type Clock,
+  delay,
+  type Logger,
+  loggedSeconds,
+  type Random,
+  TaskQueue,
+} from '@runner-core/fleeting'
 import { type JsonValue, StateError } from '@runner-core/fleeting/state'
 import type { JobOutcome, JobPayload, Trace } from '@runner-core/job'
 import { JobApiError } from '../gitlab/http/job-api-error.ts'
@@ -46,8 +55,7 @@ const recordBytes = 32 * 1024
  */
 const memoryLimitBytes = 64 * 1024 * 1024
 const memoryLimitEnds = 1_000
-const firstWaitMs = 1_000
-const longestWaitMs = 60_000
+const tryCurve: BackoffCurve = { baseMs: 1_000, maxMs: 60_000 }
 /** Ends that are told at the same time. */
 const atOnce = 4
 /** From one line about an end that still waits to the next. */
@@ -251,9 +259,8 @@ export class EndOutbox {
         saidAt = clock.now()
         logger.warn({ job: job.id, failures, error: failure }, 'end of a job not told yet')
       }
-      const backoffMs = Math.min(firstWaitMs * 2 ** Math.min(failures - 1, 20), longestWaitMs) * (1 - random() / 2)
-      const askedMs = failure instanceof JobApiError ? (failure.retryAfterMs ?? 0) : 0
-      await this.#pause(Math.max(backoffMs, askedMs))
+      const askedMs = failure instanceof JobApiError ? failure.retryAfterMs : undefined
+      await this.#pause(backoffMs(tryCurve, failures, random, askedMs))
     }
   }
 
@@ -294,7 +301,7 @@ export class EndOutbox {
   /** Until the time is over, or a stop wants one more try. */
   async #pause(ms: number): Promise<void> {
     const { clock } = this.#options
-    if (this.#isStopping) return await delay(clock, Math.min(ms, firstWaitMs), this.#stop.signal).catch(() => {})
+    if (this.#isStopping) return await delay(clock, Math.min(ms, tryCurve.baseMs), this.#stop.signal).catch(() => {})
     const wake = new AbortController()
     this.#pauses.add(wake)
     const onStop = (): void => wake.abort()

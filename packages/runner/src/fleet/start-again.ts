@@ -1,4 +1,4 @@
-import { type Clock, delay, isGroupError, type Random } from '@runner-core/fleeting'
+import { type BackoffCurve, backoffMs, type Clock, delay, isGroupError, type Random } from '@runner-core/fleeting'
 
 export interface StartAgainOptions {
   readonly clock: Clock
@@ -11,8 +11,7 @@ export interface StartAgainOptions {
   readonly onFailure: (error: Error, waitMs: number) => void
 }
 
-const firstWaitMs = 1_000
-const longestWaitMs = 60_000
+const startCurve: BackoffCurve = { baseMs: 1_000, maxMs: 60_000 }
 
 /**
  * Tries until it succeeds: after each failure a wait that doubles up to a minute, with jitter, and never shorter than
@@ -22,15 +21,14 @@ export async function startAgain<T>(
   start: () => Promise<T>,
   { clock, random, signal, isFinal, onFailure }: StartAgainOptions,
 ): Promise<T> {
-  for (let failures = 0; ; failures += 1) {
+  for (let failures = 1; ; failures += 1) {
     signal.throwIfAborted()
     try {
       return await start()
     } catch (error) {
       signal.throwIfAborted()
       if (isFinal(error)) throw error
-      const backoffMs = Math.min(firstWaitMs * 2 ** failures, longestWaitMs) * (0.75 + random() / 4)
-      const waitMs = Math.max(backoffMs, (isGroupError(error) && error.retryAfterMs) || 0)
+      const waitMs = backoffMs(startCurve, failures, random, isGroupError(error) ? error.retryAfterMs : undefined)
       onFailure(error instanceof Error ? error : new Error(String(error)), waitMs)
       await delay(clock, waitMs, signal)
     }

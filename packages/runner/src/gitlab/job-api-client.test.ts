@@ -25,7 +25,7 @@ function clientFor(url: string, options: Partial<JobApiClientOptions> = {}): Job
     systemId: 's_0123456789ab',
     info,
     environment: {},
-    random: () => 0,
+    random: () => 1,
     ...options,
   })
   opened.push({ [Symbol.asyncDispose]: () => client.close() })

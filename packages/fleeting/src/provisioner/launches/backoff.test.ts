@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { backoffMs } from '../../contract/backoff.ts'
 import { groupErrorCodes } from '../../contract/errors.ts'
-import { backoffMs, launchBackoffCurves, withFailure, withSuccess } from './backoff.ts'
+import { launchBackoffCurves, withFailure, withSuccess } from './backoff.ts'
 import { tripsBreaker } from './launch-breaker.ts'
 import type { LaunchBackoff } from './launch-state.ts'
 

@@ -1,11 +1,6 @@
+import { type BackoffCurve, backoffMs } from '../../contract/backoff.ts'
 import type { Random } from '../../contract/clock.ts'
 import type { LaunchBackoff, LaunchFailureCode } from './launch-state.ts'
-
-/** Waits double from the first to the longest. */
-export interface BackoffCurve {
-  readonly baseMs: number
-  readonly maxMs: number
-}
 
 const second = 1000
 const minute = 60 * second
@@ -34,16 +29,6 @@ export const callBackoffCurve: BackoffCurve = { baseMs: 2 * second, maxMs: minut
 const longestHintMs = 60 * minute
 /** Nor is one below this, for every call at once. */
 const leastHintMs = second
-
-/**
- * How long to wait after the `failures`-th failure in a row (≥ 1): between half and all of the doubled wait, so that
- * many do not come back at once. The other side's hint is never undercut, unless it is beyond an hour.
- */
-export function backoffMs(curve: BackoffCurve, failures: number, random: Random, retryAfterMs = 0): number {
-  const full = Math.min(curve.maxMs, curve.baseMs * 2 ** Math.min(failures - 1, 30))
-  const hint = Math.min(retryAfterMs, longestHintMs)
-  return Math.max((full * (1 + random())) / 2, hint + (hint * random()) / 10)
-}
 
 /**
  * How long every call waits after the `failures`-th `throttled` in a row: the first time as long as the cloud asked

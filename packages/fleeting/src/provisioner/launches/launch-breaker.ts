@@ -1,6 +1,6 @@
+import { type BackoffCurve, backoffMs } from '../../contract/backoff.ts'
 import type { Random } from '../../contract/clock.ts'
 import type { GroupError, GroupErrorCode } from '../../contract/errors.ts'
-import { type BackoffCurve, backoffMs } from './backoff.ts'
 import type { LaunchBreaker } from './launch-state.ts'
 
 /**

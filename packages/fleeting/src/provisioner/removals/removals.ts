@@ -1,6 +1,7 @@
+import { backoffMs } from '../../contract/backoff.ts'
 import type { Random } from '../../contract/clock.ts'
 import type { GroupError } from '../../contract/errors.ts'
-import { backoffMs, callBackoffCurve } from '../launches/backoff.ts'
+import { callBackoffCurve } from '../launches/backoff.ts'
 
 /** One removal on its way. Kept until `list` shows the instance gone. */
 export interface RemovalTask {

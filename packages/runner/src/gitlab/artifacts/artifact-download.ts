@@ -1,11 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Clock, Random } from '@runner-core/fleeting'
-import { delay } from '@runner-core/fleeting'
+import { backoffMs, type Clock, delay, type Random } from '@runner-core/fleeting'
 import { ArtifactDownloadError, type ArtifactDownloadErrorCode } from '@runner-core/job'
 import type { Dispatcher } from 'undici'
 import { type ConnectionOptions, openRoute, type Route } from '../http/connections.ts'
 import { RedirectError, type RedirectGuard } from '../http/redirect-guard.ts'
-import { askedWaitMs, backoffMs, isWorthRetrying, maxTries } from '../http/retry-wait.ts'
+import { askedWaitMs, isWorthRetrying, maxTries, retryCurve } from '../http/retry-wait.ts'
 
 export interface ArtifactDownloadOptions {
   /** The way to the coordinator. */
@@ -119,7 +118,11 @@ async function askPatiently(
     const answer: Answer = { status: statusCode, headers: answered, body }
     if (!isWorthRetrying(statusCode) || tries === maxTries) return answer
     body.destroy()
-    await delay(clock, askedWaitMs({ headers: answered }, clock.wallTime()) ?? backoffMs(tries, random), signal)
+    await delay(
+      clock,
+      askedWaitMs({ headers: answered }, clock.wallTime()) ?? backoffMs(retryCurve, tries, random),
+      signal,
+    )
   }
 }
 

@@ -108,7 +108,7 @@ async function send(
       token: 'job-token',
       redirects: new RedirectGuard({ coordinator: peer.url, artifactHosts: [] }),
     }
-    return { status: await uploadArtifact(upload, { ...options, connections, clock, random: () => 0 }), reports }
+    return { status: await uploadArtifact(upload, { ...options, connections, clock, random: () => 1 }), reports }
   } catch (error) {
     return { error, reports }
   } finally {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { STATUS_CODES } from 'node:http'
 import { Readable } from 'node:stream'
-import { type Clock, delay, type Random } from '@runner-core/fleeting'
+import { type BackoffCurve, backoffMs, type Clock, delay, type Random } from '@runner-core/fleeting'
 import { type ArtifactUpload, ArtifactUploadError } from '@runner-core/job'
 import { type ConnectionOptions, openRoute, type Route } from '../http/connections.ts'
 import { exchange, type HttpAnswer } from '../http/exchange.ts'
@@ -29,8 +29,7 @@ export interface ArtifactUploadOptions {
 const maxTries = 3
 const maxUnavailableTries = 6
 const maxRedirects = 5
-const shortestWaitMs = 1000
-const longestWaitMs = 5000
+const tryCurve: BackoffCurve = { baseMs: 1_000, maxMs: 5_000 }
 /** A server may take its time to put an archive away before it answers. */
 const answerTimeoutMs = 600_000
 
@@ -75,7 +74,7 @@ export async function uploadArtifact(upload: ArtifactUpload, options: ArtifactUp
     }
     const { retries, failure, askedMs } = judge(outcome, url, clock)
     if (tries >= retries) throw failure
-    const waitMs = askedMs ?? backOffMs(tries, random)
+    const waitMs = askedMs ?? backoffMs(tryCurve, tries, random)
     await upload.report(`${failure.message}; again in ${Math.ceil(waitMs / 1000)} s`)
     await delay(clock, waitMs, upload.signal)
   }
@@ -217,11 +216,6 @@ function refusal(
     code,
     `${wording}: ${url.host} answered ${words(answer.status)}${message && ` (${message.slice(0, 300)})`}`,
   )
-}
-
-/** 1 s, doubling, up to 5 s, of which up to half is left to chance. */
-function backOffMs(tries: number, random: Random): number {
-  return Math.min(shortestWaitMs * 2 ** (tries - 1), longestWaitMs) * (1 - random() / 2)
 }
 
 function readLocation(location: string | undefined, from: URL): URL | undefined {

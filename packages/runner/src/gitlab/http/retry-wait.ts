@@ -1,11 +1,12 @@
-import { type Random, readRetryAfter } from '@runner-core/fleeting'
+import { type BackoffCurve, readRetryAfter } from '@runner-core/fleeting'
 import type { HttpAnswer } from './exchange.ts'
 
 /** Tries in all. */
 export const maxTries = 5
 /** No server makes us wait longer than this at once. */
 const longestWaitMs = 10 * 60_000
-const longestBackoffMs = 60_000
+/** After answers that ask for nothing. */
+export const retryCurve: BackoffCurve = { baseMs: 100, maxMs: 60_000 }
 
 /** True for statuses that say "later", not "no". */
 export function isWorthRetrying(status: number): boolean {
@@ -22,14 +23,6 @@ export function askedWaitMs({ headers }: Pick<HttpAnswer, 'headers'>, wallTime: 
   const untilReset = dateOf(headers['ratelimit-resettime']) - serverTime
   const askedMs = untilReset > 0 ? untilReset : (readRetryAfter(headers['retry-after'], serverTime) ?? 0)
   return askedMs > 0 ? Math.min(askedMs, longestWaitMs) : undefined
-}
-
-/**
- * Milliseconds to wait after the `tries`th answer that asks for nothing: 100, doubling, up to a minute, of which up to
- * half is left to chance.
- */
-export function backoffMs(tries: number, random: Random): number {
-  return Math.min(100 * 2 ** (tries - 1), longestBackoffMs) * (1 - random() / 2)
 }
 
 function dateOf(value: string | string[] | undefined): number {

@@ -1,8 +1,8 @@
-import { type Clock, delay, type Random } from '@runner-core/fleeting'
+import { backoffMs, type Clock, delay, type Random } from '@runner-core/fleeting'
 import type { Dispatcher } from 'undici'
 import { exchange, type HttpAnswer, type HttpRequest } from './exchange.ts'
 import { JobApiError } from './job-api-error.ts'
-import { askedWaitMs, backoffMs, isWorthRetrying, maxTries } from './retry-wait.ts'
+import { askedWaitMs, isWorthRetrying, maxTries, retryCurve } from './retry-wait.ts'
 
 /** Sends a request once, as {@link exchange} does. */
 export type Send = (dispatcher: Dispatcher, request: HttpRequest, signal?: AbortSignal) => Promise<HttpAnswer>
@@ -28,7 +28,7 @@ export async function retryingExchange(
   for (let tries = 1; ; tries++) {
     const answer = await exchangeOverBrokenConnection(send, dispatcher, request, signal)
     if (!isWorthRetrying(answer.status) || tries === maxTries) return answer
-    await delay(clock, askedWaitMs(answer, clock.wallTime()) ?? backoffMs(tries, random), signal)
+    await delay(clock, askedWaitMs(answer, clock.wallTime()) ?? backoffMs(retryCurve, tries, random), signal)
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Clock, delay, type Logger, type Random } from '@runner-core/fleeting'
+import { type BackoffCurve, backoffMs, type Clock, delay, type Logger, type Random } from '@runner-core/fleeting'
 import type { JobOutcome, JobPayload, Trace } from '@runner-core/job'
 import { JobApiError } from '../http/job-api-error.ts'
 import type { JobApiClient } from '../job-api-client.ts'
@@ -37,7 +37,7 @@ const maxMismatches = 5
 const maxTraceTries = 5
 /** A server that works on a trace gives up after 5 minutes itself. */
 const longestUnfinishedMs = 10 * 60_000
-const longestBackoffMs = 60 * 60_000
+const tryCurve: BackoffCurve = { baseMs: 1_000, maxMs: 60 * 60_000 }
 
 /**
  * Takes the job where that has failed so far, sends the rest of the trace, then how the job ended, until the server
@@ -56,9 +56,8 @@ export async function deliverOutcome(options: DeliveryOptions, signal?: AbortSig
       failures += 1
       if (failures >= options.maxTries || signal?.aborted) return { delivered: false, error: error as Error }
       options.logger.warn({ job: options.job.id, failures, error }, 'end of job not delivered yet')
-      const backoffMs = Math.min(1000 * 2 ** (failures - 1), longestBackoffMs) * (1 - options.random() / 2)
-      const askedMs = error instanceof JobApiError ? (error.retryAfterMs ?? 0) : 0
-      await delay(options.clock, Math.max(backoffMs, askedMs), signal).catch(() => {})
+      const askedMs = error instanceof JobApiError ? error.retryAfterMs : undefined
+      await delay(options.clock, backoffMs(tryCurve, failures, options.random, askedMs), signal).catch(() => {})
     }
   }
 }

@@ -29,7 +29,7 @@ beforeEach(async () => {
     info,
     environment: {},
     clock,
-    random: () => 0,
+    random: () => 1,
   })
   trace = new Trace({ secrets: [], limitBytes: 100 * MiB })
   reporter = makeReporter()
@@ -41,7 +41,7 @@ afterEach(async () => {
 })
 
 function makeReporter(options: Partial<JobReporterOptions> = {}): JobReporter {
-  return new JobReporter({ client, job, trace, clock, random: () => 0, ...options })
+  return new JobReporter({ client, job, trace, clock, random: () => 1, ...options })
 }
 
 const output = (text: string): Buffer => Buffer.from(text)
