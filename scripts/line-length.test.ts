@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { longest, longLines } from './line-length.ts'
+import { longest, longLines, longProse } from './line-length.ts'
 
 const filler = 'x'.repeat(longest)
 
@@ -18,4 +18,11 @@ test('one string, template or regular expression that cannot be broken may be lo
 
 test('beside a text that cannot be broken the rest of a line counts', () => {
   expect(longLines('a.ts', `const a = 'short' // ${filler}\n`)).toEqual([1])
+})
+
+test('of Markdown code, rows of tables and targets of links may be longer, and nothing else', () => {
+  expect(longProse(`short\n- ${filler}\n`)).toEqual([2])
+  expect(longProse(`| ${filler} |\n\`\`\`sh\n${filler}${filler}\n\`\`\`\n${filler}x`)).toEqual([5])
+  expect(longProse(`see [there](${filler}), a file`)).toEqual([])
+  expect(longProse(`see [there](${filler}), ${filler}`)).toEqual([1])
 })

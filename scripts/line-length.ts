@@ -1,5 +1,5 @@
-// Says where a line is longer than {@link longest}. What the formatter cannot break may be: a line counts without the
-// longest of its strings, templates and regular expressions.
+// Says where a line is longer than {@link longest}. What cannot be broken may be: a line of code counts without the
+// longest of its strings, templates and regular expressions, one of Markdown without the longest target of a link.
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { parseSync, Visitor } from 'oxc-parser'
@@ -30,12 +30,31 @@ export function longLines(file: string, source: string): readonly number[] {
   })
 }
 
+/** The same for Markdown. Code blocks, and rows of tables, which cannot be broken, may be longer. */
+export function longProse(source: string): readonly number[] {
+  let isCode = false
+  return source.split('\n').flatMap((line, index) => {
+    const start = line.trimStart()
+    if (start.startsWith('```')) isCode = !isCode
+    if (isCode || start.startsWith('|') || start.startsWith('<')) return []
+    const targets = [...line.matchAll(/\]\([^)\s]*\)/g)].map(([target]) => target.length)
+    return line.length - Math.max(0, ...targets) > longest ? [index + 1] : []
+  })
+}
+
+/** Made from the code, or by `changeset`, which makes one line of each paragraph. */
+const made = /^(docs\/reference\/(config|dependencies|limits)\.md|\.changeset\/.*|.*CHANGELOG\.md)$/
+
 if (import.meta.main) {
-  const files = execFileSync('git', ['ls-files', '-z', '*.ts', '*.js', '*.cjs', '*.mjs'], { encoding: 'utf8' })
+  const files = execFileSync('git', ['ls-files', '-z', '*.ts', '*.js', '*.cjs', '*.mjs', '*.md'], { encoding: 'utf8' })
   const found = files
     .split('\0')
-    .filter((file) => file !== '')
-    .flatMap((file) => longLines(file, readFileSync(file, 'utf8')).map((line) => `${file}:${line}`))
+    .filter((file) => file !== '' && !made.test(file))
+    .flatMap((file) => {
+      const source = readFileSync(file, 'utf8')
+      const lines = file.endsWith('.md') ? longProse(source) : longLines(file, source)
+      return lines.map((line) => `${file}:${line}`)
+    })
   for (const place of found) console.log(`${place}: longer than ${longest} characters`)
   process.exitCode = found.length === 0 ? 0 : 1
 }
