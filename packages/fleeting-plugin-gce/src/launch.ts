@@ -5,7 +5,7 @@ import type { PerInstanceConfig } from './compute-api.ts'
 import { requestIdOf } from './names.ts'
 
 /** Of one request. That deleteInstances takes so many is documented; that createInstances does is supposed. */
-export const mostPerRequest = 1000
+export const maxPerRequest = 1000
 
 /**
  * Creates machines of these names, once, however often it is asked. `metadata` is theirs besides the template's.
@@ -19,8 +19,8 @@ export async function launch(
 ): Promise<Required<IncreaseResult>> {
   const ids: string[] = []
   const errors: GroupError[] = []
-  for (let from = 0; from < names.length && errors.length === 0; from += mostPerRequest) {
-    const chunk = names.slice(from, from + mostPerRequest)
+  for (let from = 0; from < names.length && errors.length === 0; from += maxPerRequest) {
+    const chunk = names.slice(from, from + maxPerRequest)
     const instances = chunk.map(
       (name): PerInstanceConfig => ({ name, ...(metadata && { preservedState: { metadata } }) }),
     )

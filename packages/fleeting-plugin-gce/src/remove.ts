@@ -1,7 +1,7 @@
 import { asGroupError, type DecreaseResult, GroupError } from '@runner-core/fleeting'
 import type { ComputeClient } from './client.ts'
 import type { ManagedInstance } from './compute-api.ts'
-import { mostPerRequest } from './launch.ts'
+import { maxPerRequest } from './launch.ts'
 
 /**
  * Deletes exactly these members of a group in `zones`; its target size falls with them. Thrown: when every request
@@ -59,7 +59,7 @@ function requests(deletions: readonly Deletion[]): readonly (readonly Deletion[]
   for (const deletion of deletions) {
     if (deletion.references.length > room) {
       chunks.push([])
-      room = mostPerRequest
+      room = maxPerRequest
     }
     chunks.at(-1)!.push(deletion)
     room -= deletion.references.length

@@ -428,13 +428,13 @@ const acts: Readonly<Record<StepName, Act>> = {
     return `the manager's computer is to lose its power in ${n * 5} ms`
   },
   stateTooLarge(world, n) {
-    const mostCharacters = 300 + n * 5
+    const maxCharacters = 300 + n * 5
     world.history.begins('state')
-    world.store.mostCharacters = mostCharacters
+    world.store.maxCharacters = maxCharacters
     world.clock.after(second + n * 60, () => {
-      world.store.mostCharacters = Number.POSITIVE_INFINITY
+      world.store.maxCharacters = Number.POSITIVE_INFINITY
     })
-    return `writes of state of more than ${mostCharacters} characters fail for ${second + n * 60} ms`
+    return `writes of state of more than ${maxCharacters} characters fail for ${second + n * 60} ms`
   },
   claimed: (world, n) =>
     world.strangerClaims(5 * second + n * 100) ? `somebody else takes the group for ${5000 + n * 100} ms` : undefined,

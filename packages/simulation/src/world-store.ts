@@ -42,7 +42,7 @@ export class WorldStore {
   /** Loads that fail from now on. */
   loadsFail = 0
   /** Longer writes are refused. */
-  mostCharacters: number = Number.POSITIVE_INFINITY
+  maxCharacters: number = Number.POSITIVE_INFINITY
   /** What the disk would not have after a loss of power, in order, and what was there before. */
   #unsynced: { readonly at: number; readonly place: string; readonly before: StateRecord | undefined }[] = []
   /** How often the computer lost its power. */
@@ -72,7 +72,7 @@ export class WorldStore {
 
   /** Whether writes are late, or the next ones may fail. */
   get isTroubled(): boolean {
-    return this.isLate || this.#faults.length > 0 || this.mostCharacters < Number.POSITIVE_INFINITY
+    return this.isLate || this.#faults.length > 0 || this.maxCharacters < Number.POSITIVE_INFINITY
   }
 
   has(kind: StateRecord['kind'], key: string): boolean {
@@ -87,7 +87,7 @@ export class WorldStore {
   heal(): void {
     this.#faults.length = 0
     this.loadsFail = 0
-    this.mostCharacters = Number.POSITIVE_INFINITY
+    this.maxCharacters = Number.POSITIVE_INFINITY
   }
 
   /**
@@ -206,7 +206,7 @@ export class WorldStore {
   }
 
   async #write(lease: FleetLease, changes: readonly StateChange[]): Promise<void> {
-    if (this.mostCharacters < Number.POSITIVE_INFINITY && JSON.stringify(changes).length > this.mostCharacters)
+    if (this.maxCharacters < Number.POSITIVE_INFINITY && JSON.stringify(changes).length > this.maxCharacters)
       throw new StateError('unavailable', 'string or blob too big')
     const powerCuts = this.#powerCuts
     const first = this.#faults[0]

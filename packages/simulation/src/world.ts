@@ -60,7 +60,7 @@ const longestLookMs = 20 * second
  * How long after a refusal nothing like it may be asked for, at the least: half of the first back-off, or the shortest
  * hint that counts where the cloud gives one.
  */
-const leastWaitMs: Readonly<Partial<Record<GroupErrorCode, number>>> = {
+const minWaitMs: Readonly<Partial<Record<GroupErrorCode, number>>> = {
   capacity: 30 * second,
   quota: 150 * second,
   auth: breakerProbeMs / 2,
@@ -600,8 +600,8 @@ export class World {
     const refusal = this.#refusals.get(request.placement ?? member)
     if (refusal?.process !== process) return
     const waitedMs = this.clock.now() - refusal.at
-    const leastMs = Math.min(leastWaitMs[refusal.code] ?? 0, member === '' ? Number.POSITIVE_INFINITY : noCapacityMs)
-    if (waitedMs < leastMs) this.violate(5, `launched again ${waitedMs} ms after a refusal of kind ${refusal.code}`)
+    const minMs = Math.min(minWaitMs[refusal.code] ?? 0, member === '' ? Number.POSITIVE_INFINITY : noCapacityMs)
+    if (waitedMs < minMs) this.violate(5, `launched again ${waitedMs} ms after a refusal of kind ${refusal.code}`)
   }
 
   #judgeHistory(): void {

@@ -43,8 +43,8 @@ const longestBriefMs = 300_000
 export function afterRefusal(before: Availability, error: GroupError, now: number, noCapacityMs: number): Availability {
   if (now < before.until) return before
   const failures = before.failures + 1
-  const [firstMs, mostMs] = lasting.has(error.code) ? [noCapacityMs, longestMs] : [briefMs, longestBriefMs]
-  const waitMs = Math.min(mostMs, firstMs * 2 ** Math.min(failures - 1, 30))
+  const [firstMs, maxMs] = lasting.has(error.code) ? [noCapacityMs, longestMs] : [briefMs, longestBriefMs]
+  const waitMs = Math.min(maxMs, firstMs * 2 ** Math.min(failures - 1, 30))
   return { failures, until: now + Math.min(longestMs, Math.max(waitMs, error.retryAfterMs ?? 0)), proven: 0, error }
 }
 

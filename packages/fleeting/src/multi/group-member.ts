@@ -14,7 +14,7 @@ import type { MemberState } from './choose-members.ts'
 import { namedError } from './contained-error.ts'
 import { fleetId } from './fleet-id.ts'
 import { hasParts } from './group-of-parts.ts'
-import type { LaunchLedger } from './launch-ledger.ts'
+import type { LaunchJournal } from './launch-journal.ts'
 
 /** One of the groups that a multi group is made of. */
 export interface MultiMember {
@@ -37,7 +37,7 @@ export interface MultiMember {
 }
 
 export interface MemberContext {
-  readonly ledger: LaunchLedger
+  readonly journal: LaunchJournal
   readonly noCapacityMs: number
   /** Makes the group the fleet's, when it has been initialised. */
   join(group: InstanceGroup, signal: AbortSignal): Promise<void>
@@ -214,12 +214,12 @@ export class GroupMember {
   }
 
   async #readOnce(signal: AbortSignal): Promise<void> {
-    const { clock, logger, ledger } = this.#context
+    const { clock, logger, journal } = this.#context
     try {
       if (this.#info === undefined) await this.init(signal)
       const beganAt = clock.now()
       const answer = await this.call('list', signal, (group, limit) => group.list(limit))
-      const rows = ledger.listed(this.name, parseList(answer), beganAt, this.listLagMs)
+      const rows = journal.listed(this.name, parseList(answer), beganAt, this.listLagMs)
       if (this.#failure !== undefined) logger.info({ group: this.name }, 'group can be read again')
       this.#failure = undefined
       this.#learn(rows)
@@ -232,7 +232,7 @@ export class GroupMember {
 
   /** For sharing out launches. */
   state(): MemberState {
-    const missing = this.#context.ledger.missing(this.name)
+    const missing = this.#context.journal.missing(this.name)
     const rows = this.#rows.filter(({ state }) => state !== 'deleted')
     const booting = rows.filter(({ state }) => state === 'creating').length
     const { trouble } = this

@@ -23,7 +23,7 @@ import { fleetId, isMemberName, memberNameRule, ownerName, ownId } from './fleet
 import { fleetRows } from './fleet-rows.ts'
 import { GroupMember, type MultiMember } from './group-member.ts'
 import type { GroupOfParts } from './group-of-parts.ts'
-import { LaunchLedger } from './launch-ledger.ts'
+import { LaunchJournal } from './launch-journal.ts'
 import { MemberOwnership } from './member-ownership.ts'
 import { MultiLauncher } from './multi-launcher.ts'
 
@@ -75,7 +75,7 @@ export class MultiGroup implements GroupOfParts {
   onInterruption?: (listener: (id: string, atWallTime: number | undefined) => void) => () => void
 
   readonly #options: MultiGroupOptions
-  readonly #ledger: LaunchLedger
+  readonly #journal: LaunchJournal
   readonly #launcher: MultiLauncher
   readonly #ownership: MemberOwnership
   /** By name, the preferred first. */
@@ -90,7 +90,7 @@ export class MultiGroup implements GroupOfParts {
   /** Thrown: `invalid_config` for no member, and for names that are not unique or not usable. */
   constructor(options: MultiGroupOptions) {
     const { noCapacityMs = 300_000, launchTimeoutMs = 600_000, clock, random, logger } = options
-    this.#ledger = new LaunchLedger(launchTimeoutMs)
+    this.#journal = new LaunchJournal(launchTimeoutMs)
     const names = options.members.map(({ name }) => name)
     if (names.length === 0) throw new GroupError('invalid_config', 'groups: expected at least one, got none')
     const bad = names.filter((name, index) => !isMemberName(name) || names.indexOf(name) !== index)
@@ -104,10 +104,10 @@ export class MultiGroup implements GroupOfParts {
       for (const listener of this.#listeners) listener(id, atWallTime)
     }
     const join = (group: InstanceGroup, signal: AbortSignal): Promise<void> => this.#ownership.join(group, signal)
-    const context = { ledger: this.#ledger, noCapacityMs, join, interrupted, clock, random, logger }
+    const context = { journal: this.#journal, noCapacityMs, join, interrupted, clock, random, logger }
     this.#members = new Map(ordered.map((member) => [member.name, new GroupMember(member, context)]))
     this.#launcher = new MultiLauncher([...this.#members.values()], {
-      ledger: this.#ledger,
+      journal: this.#journal,
       preference: options.prefer === 'weight' ? 'weight' : 'order',
       clock,
     })
@@ -180,7 +180,7 @@ export class MultiGroup implements GroupOfParts {
   decrease(ids: readonly string[], signal: AbortSignal): Promise<DecreaseResult> {
     return this.#split(ids, signal, async (member, own) => {
       const result = await member.call('decrease', signal, (group, limit) => group.decrease(own, limit))
-      this.#ledger.removed(member.name, result.accepted)
+      this.#journal.removed(member.name, result.accepted)
       return result
     })
   }

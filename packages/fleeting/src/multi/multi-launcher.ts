@@ -12,10 +12,10 @@ import {
 import { stopsFleet } from './contained-error.ts'
 import { fleetId } from './fleet-id.ts'
 import type { GroupMember } from './group-member.ts'
-import type { LaunchLedger } from './launch-ledger.ts'
+import type { LaunchJournal } from './launch-journal.ts'
 
 export interface MultiLauncherContext {
-  readonly ledger: LaunchLedger
+  readonly journal: LaunchJournal
   readonly preference: Preference
   readonly clock: Clock
 }
@@ -62,7 +62,7 @@ export class MultiLauncher {
    * it cannot be read nobody is asked: what it launches could not be seen.
    */
   async #askAgain(launchToken: string, signal: AbortSignal): Promise<void> {
-    const parts = this.#context.ledger.of(launchToken)
+    const parts = this.#context.journal.of(launchToken)
     await Promise.all(
       this.#members.map(async (member) => {
         const [part, ...later] = parts.filter(({ member: name }) => name === member.name)
@@ -77,13 +77,13 @@ export class MultiLauncher {
 
   /** What has been or may have been accepted under the token. */
   #parts(launchToken: string) {
-    return this.#context.ledger.of(launchToken).filter(({ accepted }) => accepted > 0)
+    return this.#context.journal.of(launchToken).filter(({ accepted }) => accepted > 0)
   }
 
   async #ask(member: GroupMember, launchToken: string, count: number, signal: AbortSignal): Promise<void> {
     if (count === 0) return
-    const { ledger, clock } = this.#context
-    const part = ledger.begin(member.name, launchToken, count, clock.now())
+    const { journal, clock } = this.#context
+    const part = journal.begin(member.name, launchToken, count, clock.now())
     try {
       const request = { count, launchToken }
       const {
@@ -93,14 +93,14 @@ export class MultiLauncher {
       } = await member.call('increase', signal, (group, limit) => group.increase(request, limit))
       if (!Number.isInteger(requested))
         throw new GroupError('transient', `increase answered ${String(requested)} requested`)
-      ledger.settle(part, requested, ids)
+      journal.settle(part, requested, ids)
       for (const error of errors) member.refused(asGroupError(error))
       if (requested < count && errors.length === 0)
         member.refused(new GroupError('capacity', `accepted ${requested} of ${count}`))
     } catch (thrown) {
       const error = asGroupError(thrown)
-      if (signal.aborted || error.code === 'transient') ledger.lose(part, clock.now())
-      else ledger.settle(part, 0)
+      if (signal.aborted || error.code === 'transient') journal.lose(part, clock.now())
+      else journal.settle(part, 0)
       signal.throwIfAborted()
       member.refused(error)
     }

@@ -2,7 +2,7 @@ import type { Clock, Random } from '../contract/clock.ts'
 import type { InstanceGroup } from '../contract/instance-group.ts'
 import type { Logger } from '../contract/logger.ts'
 import type { GroupCaller } from './calls/group-caller.ts'
-import type { Intents } from './intents.ts'
+import type { IntentJournal } from './intent-journal.ts'
 import type { ProvisionerObserver } from './observer.ts'
 import type { ProvisionerSettings } from './settings.ts'
 
@@ -10,7 +10,7 @@ import type { ProvisionerSettings } from './settings.ts'
 export interface ProvisionerContext {
   readonly group: InstanceGroup
   readonly caller: GroupCaller
-  readonly intents: Intents
+  readonly intents: IntentJournal
   readonly settings: ProvisionerSettings
   readonly clock: Clock
   readonly random: Random

@@ -7,7 +7,7 @@ import type { Logger } from '../contract/logger.ts'
 import type { FleetLease, StateRecord } from '../state/state-store.ts'
 import type { GroupCaller } from './calls/group-caller.ts'
 import { GroupOwnedError } from './group-owned-error.ts'
-import type { Intents } from './intents.ts'
+import type { IntentJournal } from './intent-journal.ts'
 import type { OwnerOptions } from './options.ts'
 
 /** Who we are to a group that can hold an owner. */
@@ -29,7 +29,7 @@ export function relationOf(owner: GroupOwner, { id, epoch }: OwnerIdentity): Own
 }
 
 /** How often a claim is read back until it shows, and the time between, milliseconds. */
-const mostReads = 5
+const maxReads = 5
 const readPauseMs = 1000
 
 const ownerRecord = { kind: 'fleet', key: 'owner' } as const
@@ -49,7 +49,7 @@ export interface OwnershipOptions {
   readonly lease: FleetLease | undefined
   readonly records: readonly StateRecord[]
   readonly caller: GroupCaller
-  readonly intents: Intents
+  readonly intents: IntentJournal
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -107,7 +107,7 @@ export class Ownership {
       const found = await this.#read(signal)
       const stranger = found.find((owner) => relationOf(owner, claimed) !== 'ours')
       if (found.length > 0 && stranger === undefined) return
-      if (reads === mostReads) {
+      if (reads === maxReads) {
         this.#claimed = undefined
         if (stranger !== undefined) throw this.#owned(stranger)
         throw new GroupError('conflict', `${this.#options.groupId} does not show who has it`)

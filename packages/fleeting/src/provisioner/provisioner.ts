@@ -27,7 +27,7 @@ import { inUseIntervalMs, pollIntervalMs } from './instances/poll-interval.ts'
 import type { Origin } from './instances/reconcile.ts'
 import { Roster } from './instances/roster.ts'
 import type { GroupSurvey } from './instances/survey.ts'
-import { Intents, journalledInstances, unfinishedRemovals } from './intents.ts'
+import { IntentJournal, journalledInstances, unfinishedRemovals } from './intent-journal.ts'
 import { type InstanceLimit, instanceLimit } from './launches/instance-limit.ts'
 import { LaunchGate } from './launches/launch-gate.ts'
 import type { LaunchState } from './launches/launch-state.ts'
@@ -144,7 +144,7 @@ export class Provisioner implements AsyncDisposable {
       const journal = Journal.over({ lease, clock, logger })
       const info = await caller.call('init', (limit) => initGroup(group, limit), signal)
       const settings = { ...configured, listLagMs: longestLagMs(configured, info) }
-      const intents = new Intents({
+      const intents = new IntentJournal({
         journal,
         clock,
         timeoutMs: settings.callTimeoutMs,

@@ -101,14 +101,14 @@ export type ProvisionerSettingsInput = Partial<Omit<ProvisionerSettings, 'health
 }
 
 /** However late a group says its `list` is. */
-const mostLagMs = 600_000
+const maxLagMs = 600_000
 
 /** How late `list` may be: what is configured, or the group's own word where that is longer. */
 export function longestLagMs(
   { listLagMs }: ProvisionerSettings,
   { listLagMs: own = 0 }: Pick<GroupInfo, 'listLagMs'>,
 ): number {
-  return Math.max(listLagMs, Math.min(mostLagMs, own) || 0)
+  return Math.max(listLagMs, Math.min(maxLagMs, own) || 0)
 }
 
 /** The given settings over the defaults. Thrown: `GroupError` `invalid_config` that names every bad value. */

@@ -44,8 +44,8 @@ interface Waiting {
 /** From one write that probes whether state can be written again to the next. */
 const probeMs = 5_000
 /** Room that a disk which was full must have at least before anything is begun again: a job's payload needs as much. */
-const leastRoomBytes = 64 * 1024
-const mostRoomBytes = 1024 * 1024
+const minRoomBytes = 64 * 1024
+const maxRoomBytes = 1024 * 1024
 const probePlace = { kind: 'fleet', key: 'written again' } as const
 
 /**
@@ -253,10 +253,7 @@ export class Journal implements FleetLease {
     if (this.#fenced !== undefined) return
     const isFull = error instanceof StateError && error.code === 'disk_full'
     if (isFull)
-      this.#roomBytes = Math.min(
-        Math.max(this.#roomBytes, leastRoomBytes, JSON.stringify(changes).length),
-        mostRoomBytes,
-      )
+      this.#roomBytes = Math.min(Math.max(this.#roomBytes, minRoomBytes, JSON.stringify(changes).length), maxRoomBytes)
     const isNew = this.#trouble === undefined
     this.#trouble = { since: this.#trouble?.since ?? this.#clock.now(), error }
     if (!isNew) return

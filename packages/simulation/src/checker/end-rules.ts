@@ -13,7 +13,7 @@ const settlingMs = 60_000
 /**
  * Hand-outs that may be dropped by what could not be written, until it was known: as many as were asked for at once.
  */
-const mostDropsOfATrouble = 8
+const maxDropsOfATrouble = 8
 
 /** For these a job that runs may fail. */
 export const excusing: readonly TroubleKind[] = [
@@ -85,7 +85,7 @@ export const jobsEnd: CreateRule = (report) => {
         const attempt = books.attempt(record.job, record.attempt)
         if (attempt === undefined || !wasDropped(attempt, record.at, books) || isConfused(record.job, attempt, books))
           return
-        if (books.wasTroubled(['state'], {}, attempt.handedOutAt, record.at) && ++drops <= mostDropsOfATrouble) return
+        if (books.wasTroubled(['state'], {}, attempt.handedOutAt, record.at) && ++drops <= maxDropsOfATrouble) return
         report(
           'job dropped',
           `${record.job} (${attempt.attempt}) was handed out to ${attempt.to}, which never tried to accept it`,

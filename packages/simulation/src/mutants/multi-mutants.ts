@@ -28,7 +28,7 @@ export const multiMutants: readonly Mutant[] = [
   {
     name: 'a launch in a group that gave no answer is asked of the next one too',
     breaks: 3,
-    file: at('launch-ledger'),
+    file: at('launch-journal'),
     find: "part.answer = 'lost'\n    part.lostAt = now",
     replace: 'if (now > 0) this.settle(part, 0)',
   },
@@ -42,7 +42,7 @@ export const multiMutants: readonly Mutant[] = [
   {
     name: 'a machine without a token passes for a launch in a group that tells tokens',
     breaks: 2,
-    file: at('launch-ledger'),
+    file: at('launch-journal'),
     find: '!this.#tellTokens.has(member) && ',
     replace: '',
   },

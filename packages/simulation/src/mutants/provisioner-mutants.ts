@@ -79,7 +79,7 @@ export const provisionerMutants: readonly Mutant[] = [
   {
     name: 'a write proves that the fleet is still ours however long it took',
     breaks: 6,
-    file: at('provisioner/intents'),
+    file: at('provisioner/intent-journal'),
     find: 'clock.now() - provenAt > proofMs',
     replace: 'provenAt === -Infinity',
     focus: ['freezeAfter', 'freezeAfter', 'succeed', 'jobs'],
@@ -312,7 +312,7 @@ export const provisionerMutants: readonly Mutant[] = [
   {
     name: 'the end of an intent is not written',
     breaks: 6,
-    file: at('provisioner/intents'),
+    file: at('provisioner/intent-journal'),
     find: '    this.note(kind, key, null)\n',
     replace: '',
   },
@@ -379,7 +379,7 @@ export const provisionerMutants: readonly Mutant[] = [
   {
     name: 'one whose write was refused since another owns the fleet goes on',
     breaks: 1,
-    file: at('provisioner/intents'),
+    file: at('provisioner/intent-journal'),
     find: '} catch (error) {\n      if (isFenced(error)) onFenced(error)',
     replace: '} catch (error) {',
     equivalent:

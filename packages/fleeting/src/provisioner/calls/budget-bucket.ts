@@ -28,9 +28,9 @@ export interface BudgetBucket {
 /** After so long without throttling a step of strain is taken back. */
 const calmMs = 60_000
 /** A hint of less is none. */
-const leastHintMs = 1000
+const minHintMs = 1000
 /** A sixty-fourth of what was published. */
-const mostStrain = 6
+const maxStrain = 6
 
 export function fullBucket({ size }: BucketLimits, now: number): BudgetBucket {
   return { tokens: size, at: now, strain: 0, strainedAt: now, isRecovering: false, trialAt: undefined }
@@ -64,11 +64,11 @@ export function afterThrottling(
 ): BudgetBucket {
   const { strain, strainedAt, trialAt } = refilled(bucket, limits, now)
   const isSameWave = strain > 0 && now - strainedAt < 1000
-  const hintedAt = retryAfterMs === undefined ? undefined : now + Math.max(retryAfterMs, leastHintMs)
+  const hintedAt = retryAfterMs === undefined ? undefined : now + Math.max(retryAfterMs, minHintMs)
   return {
     tokens: 0,
     at: now,
-    strain: isSameWave ? strain : Math.min(mostStrain, strain + 1),
+    strain: isSameWave ? strain : Math.min(maxStrain, strain + 1),
     strainedAt: isSameWave ? strainedAt : now,
     isRecovering: true,
     trialAt: isSameWave && trialAt !== undefined ? Math.max(trialAt, hintedAt ?? 0) : hintedAt,

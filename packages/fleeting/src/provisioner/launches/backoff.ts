@@ -28,7 +28,7 @@ export const callBackoffCurve: BackoffCurve = { baseMs: 2 * second, maxMs: minut
 /** A hint above this is not believed. */
 const longestHintMs = 60 * minute
 /** Nor is one below this, for every call at once. */
-const leastHintMs = second
+const minHintMs = second
 
 /**
  * How long every call waits after the `failures`-th `throttled` in a row: the first time as long as the cloud asked
@@ -36,7 +36,7 @@ const leastHintMs = second
  */
 export function throttleMs(failures: number, random: Random, retryAfterMs: number | undefined): number {
   if (retryAfterMs === undefined) return backoffMs(throttleCurve, failures, random)
-  const hint = Math.max(leastHintMs, Math.min(retryAfterMs, longestHintMs))
+  const hint = Math.max(minHintMs, Math.min(retryAfterMs, longestHintMs))
   return failures === 1 ? hint + (hint * random()) / 10 : backoffMs(throttleCurve, failures - 1, random, hint)
 }
 

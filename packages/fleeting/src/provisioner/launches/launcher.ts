@@ -4,7 +4,7 @@ import type { IncreaseResult, ListedInstance } from '../../contract/instance-gro
 import type { StateRecord } from '../../state/state-store.ts'
 import type { ProvisionerContext } from '../context.ts'
 import { fleetRecords, type LaunchRecord } from '../fleet-records.ts'
-import { keptTokenPrefix, wereLaunchesTold } from '../intents.ts'
+import { keptTokenPrefix, wereLaunchesTold } from '../intent-journal.ts'
 import { sinceWallTime } from '../since-wall-time.ts'
 import type { BootFailure } from './boots.ts'
 import type { InstanceLimit } from './instance-limit.ts'

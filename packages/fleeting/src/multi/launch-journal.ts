@@ -29,7 +29,7 @@ const rememberMs = 3_600_000
  * accepted counts before it appears, and an instance whose cloud keeps no token gets one. In memory only: after a
  * restart nobody asks again for what was asked before.
  */
-export class LaunchLedger {
+export class LaunchJournal {
   readonly #launchTimeoutMs: number
   /** The oldest token first. */
   readonly #byToken = new Map<string, LaunchPart[]>()

@@ -5,7 +5,7 @@ import { isFenced, type Journal } from '../state/journal.ts'
 import type { StateChange, StateRecord } from '../state/state-store.ts'
 import { type FleetRecords, fleetRecords, type InstanceRecord } from './fleet-records.ts'
 
-export interface IntentsOptions {
+export interface IntentJournalOptions {
   readonly journal: Journal
   readonly clock: Clock
   /** Deadline of each write. */
@@ -54,14 +54,14 @@ export function unfinishedRemovals(records: readonly StateRecord[]): ReadonlyMap
 const proofMs = 5_000
 
 /** Keeps what is about to be done, and what is there. */
-export class Intents {
-  readonly #options: IntentsOptions
+export class IntentJournal {
+  readonly #options: IntentJournalOptions
   /** What was noted in this turn, or before {@link begin}. */
   #noted: StateChange[] = []
   /** Facts are passed on at the end of the turn already, or held back until {@link begin}. */
   #isPassing = true
 
-  constructor(options: IntentsOptions) {
+  constructor(options: IntentJournalOptions) {
     this.#options = options
     const { journal, onFenced } = options
     journal.onChange(() => {
