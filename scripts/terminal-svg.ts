@@ -57,9 +57,9 @@ text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;fill:#e6edf3
 ${[...symbols].map(([text, id]) => `<text id="${id}" x="${padding}" xml:space="preserve">${text}</text>`).join('\n')}
 </defs>
 <rect width="100%" height="100%" rx="8" fill="#0d1117"/>
-<svg width="${width}" height="${height}"><g id="strip">
+<g id="strip">
 ${strip.join('\n')}
-</g></svg>
+</g>
 </svg>
 `
 }
