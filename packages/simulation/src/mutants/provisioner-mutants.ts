@@ -77,14 +77,6 @@ export const provisionerMutants: readonly Mutant[] = [
     focus: ['stateLost', 'stateLate', 'powerCut', 'killNow', 'jobs'],
   },
   {
-    name: 'a write proves that the fleet is still ours however long it took',
-    breaks: 6,
-    file: at('provisioner/intent-journal'),
-    find: 'clock.now() - provenAt > proofMs',
-    replace: 'provenAt === -Infinity',
-    focus: ['freezeAfter', 'freezeAfter', 'succeed', 'jobs'],
-  },
-  {
     name: 'two lists at once are enough to lose an instance',
     breaks: 1,
     file: at('provisioner/instances/disappearance'),
