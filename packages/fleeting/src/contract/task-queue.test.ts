@@ -6,7 +6,7 @@ import { TaskQueue } from './task-queue.ts'
 
 const never = new AbortController().signal
 
-test('never more tasks at a time than allowed, in the order of adding, whoever leaves the queue', async () => {
+test('never more tasks at a time than allowed, in the order of adding, although some leave the queue', async () => {
   const step = fc.oneof(
     { weight: 3, arbitrary: fc.constant('add' as const) },
     { weight: 2, arbitrary: fc.constant('end' as const) },

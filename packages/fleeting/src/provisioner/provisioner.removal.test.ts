@@ -283,6 +283,21 @@ describe('shutdown', () => {
     },
   )
 
+  it('removes nothing more once its time is up, while the group is asked to give back', async () => {
+    const fleet = await startFleet()
+    const [id] = await fleet.launch(1)
+    fleet.busy.add(id!)
+    fleet.group.giveBack = () => new Promise(() => {})
+    const ending = fleet.provisioner.shutdown({ removeInstances: true, timeoutMs: 20_000 })
+    await fleet.clock.advance(20_000)
+    fleet.busy.delete(id!)
+    await fleet.clock.advance(5_000)
+    expect(fleet.calls('decrease')).toEqual([])
+    await fleet.clock.advance(60_000)
+    expect((await ending).remaining).toContain(id)
+    expect(fleet.group.ids).toEqual([id])
+  })
+
   it('names what nobody here asked for, and the group cannot give back', async () => {
     const fleet = await startFleet()
     fleet.group.giveBack = async () => 3

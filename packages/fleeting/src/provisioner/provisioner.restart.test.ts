@@ -184,6 +184,23 @@ describe('a new process on the state of an earlier one', () => {
     expect(await durable.lease.load(['instance', 'removal'])).toEqual([])
   })
 
+  it('takes no stranger for its own that was lost, and comes back', async () => {
+    const durable = new DurableFleet({ connectable: false, tells: { byId: false } })
+    const { fleet } = durable
+    await durable.start()
+    const stranger = fleet.group.addForeign()
+    await fleet.clock.advance(60_000)
+    const list = vi.spyOn(fleet.group, 'list').mockResolvedValue([])
+    await fleet.clock.advance(90_000)
+    expect(fleet.ids).toEqual([])
+    await durable.start()
+    await using _ = fleet
+    list.mockRestore()
+    await fleet.clock.advance(60_000)
+    expect(fleet.instances).toMatchObject([{ id: stranger, cause: 'unexpected' }])
+    expect(fleet.group.ids).toEqual([stranger])
+  })
+
   it('removes what had come back after it was lost: something of its last job may still run there', async () => {
     const durable = new DurableFleet({ connectable: false, tells: { byId: false } })
     const { fleet } = durable

@@ -74,7 +74,7 @@ export class Connections {
   async connect(id: string, slot: number, signal: AbortSignal): Promise<Connection> {
     if (this.#around.instance(id) === undefined)
       throw new GroupError('not_found', `instance ${id} is not there`, { instanceId: id })
-    // Not a word about the instance: whoever took another one at once would ask without end.
+    // This says nothing about the instance. A job that then tried the next one at once would never stop trying.
     if (this.#isClosed) throw new GroupError('transient', 'nothing is connected to any more', { instanceId: id })
     this.#around.used()
     try {
