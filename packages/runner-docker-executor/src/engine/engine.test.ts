@@ -1,0 +1,85 @@
+import { createServer } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { systemClock } from '@runner-core/fleeting'
+import { ManualClock } from '@runner-core/fleeting/testing'
+import { afterEach, expect, test } from 'vitest'
+import { commonVersion, Engine } from './engine.ts'
+
+const never = new AbortController().signal
+const closing: (() => void)[] = []
+afterEach(() => {
+  for (const close of closing.splice(0)) close()
+})
+
+async function dialTo(answer: (path: string) => { readonly status: number; readonly body: unknown } | undefined) {
+  const server = createServer((request, response) => {
+    const given = answer(request.url ?? '')
+    if (given === undefined) return
+    response.writeHead(given.status, { 'content-type': 'application/json' }).end(JSON.stringify(given.body))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  closing.push(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return async () => connect((server.address() as AddressInfo).port, '127.0.0.1')
+}
+
+const version = { ApiVersion: '1.41', MinAPIVersion: '1.12', Os: 'linux', Arch: 'amd64' }
+
+test.each([
+  ['1.41', '1.12', '1.41'],
+  ['1.51', '1.24', '1.44'],
+  ['1.60', '1.50', '1.50'],
+  ['1.40', undefined, '1.40'],
+])('an Engine that speaks %s, and no less than %s, is spoken to in %s', (newest, oldest, expected) => {
+  expect(commonVersion({ ApiVersion: newest, MinAPIVersion: oldest })).toBe(expected)
+})
+
+test.each([['1.39'], ['1'], [5], [undefined]])('an Engine that says %j is too old', (newest) => {
+  expect(() => commonVersion({ ApiVersion: newest })).toThrow(expect.objectContaining({ code: 'too_old' }))
+})
+
+test('calls go to the version that both speak, and what the Engine answers is told by name', async () => {
+  const paths: string[] = []
+  const answers: Record<string, { status: number; body: unknown }> = {
+    '/version': { status: 200, body: version },
+    '/v1.41/images/a/json': { status: 404, body: { message: 'No such image: a:latest' } },
+    '/v1.41/images/b/json': { status: 500, body: { message: 'write /x: no space left on device' } },
+    '/v1.41/images/c/json': { status: 500, body: 'nonsense' },
+  }
+  const dial = await dialTo((path) => {
+    paths.push(path)
+    return answers[path]
+  })
+  const engine = await Engine.open({ dial, clock: systemClock, signal: never })
+  closing.push(() => engine.close())
+  const inspect = (name: string) =>
+    engine.call(`looking for ${name}`, never, (docker) => docker.getImage(name).inspect())
+  await expect(inspect('a')).rejects.toMatchObject({
+    code: 'not_found',
+    status: 404,
+    message: 'looking for a: No such image: a:latest',
+  })
+  await expect(inspect('b')).rejects.toMatchObject({ code: 'no_space' })
+  await expect(inspect('c')).rejects.toMatchObject({ code: 'failed', status: 500 })
+  expect(paths[0]).toBe('/version')
+  expect(engine.platform).toEqual({ os: 'linux', architecture: 'amd64' })
+})
+
+test('a dial that fails, or an answer that breaks off, is an Engine that cannot be reached', async () => {
+  const dial = () => Promise.reject(new Error('the channel was refused'))
+  await expect(Engine.open({ dial, clock: systemClock, signal: never })).rejects.toMatchObject({
+    code: 'unreachable',
+    message: 'asking for its version: the channel was refused',
+  })
+})
+
+test('an Engine that hangs is given up after its time', async () => {
+  const clock = new ManualClock()
+  const dial = await dialTo(() => undefined)
+  const opening = Engine.open({ dial, clock, signal: never, limitMs: 1000 })
+  opening.catch(() => {})
+  await clock.advance(1000)
+  await expect(opening).rejects.toMatchObject({ code: 'timed_out' })
+})
