@@ -140,10 +140,10 @@ describe('answers to a request for a job', () => {
     if ('error' in answer) expect(answer.error).toMatchObject({ status, message: expect.stringContaining('because') })
   })
 
-  it('403: GitLab repeats the status in its words, and the error has it once', async () => {
+  it('403: the error names the server, and has the status once, which GitLab repeats in its words', async () => {
     server.answer('request', { status: 403, body: '{"message":"403 Forbidden"}' })
     expect(await clientFor(server.url).requestJob()).toMatchObject({
-      error: { message: 'request for a job: 403 Forbidden' },
+      error: { message: `request for a job to ${server.url}: 403 Forbidden` },
     })
   })
 

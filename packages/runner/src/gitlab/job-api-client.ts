@@ -140,7 +140,9 @@ export class JobApiClient {
         return { result: 'conflict' }
       default: {
         const result = answer.status === 403 ? 'refused' : 'failed'
-        return { result, error: statusError('request for a job', readJobReply(answer, this.#clock.wallTime())) }
+        const { origin, pathname } = this.#coordinator
+        const what = `request for a job to ${origin}${pathname.replace(/\/+$/, '')}`
+        return { result, error: statusError(what, readJobReply(answer, this.#clock.wallTime())) }
       }
     }
   }

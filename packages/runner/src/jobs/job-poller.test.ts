@@ -29,7 +29,7 @@ class World {
         checkIntervalMs: 3_000,
         requestConcurrency: 4,
         unhealthyRequestsLimit: 3,
-        unhealthyIntervalMs: 3_600_000,
+        unhealthyIntervalMs: 300_000,
       },
       bounds: [],
       reserve: () => this.#reserve(),
@@ -210,12 +210,23 @@ describe('refusals and failures', () => {
     expect(lines).toEqual([
       "GitLab refuses the runner's token",
       "GitLab refuses the runner's token",
-      "GitLab refuses the runner's token, paused: correct token in config.toml and restart",
+      "GitLab refuses the runner's token, paused: correct token in config.toml and restart, or allow the runner on the server",
     ])
     expect(poller.trouble).toMatchObject({ isRefusal: true })
     world.refuse = undefined
-    await world.clock.advance(3_600_000)
+    await world.clock.advance(300_000)
     expect(poller.state).toBe('asking')
+  })
+
+  test('a token that stays refused costs one request per pause, and one line that says what to do', async () => {
+    world.refuse = 'refused'
+    const errors: string[] = []
+    const logger = { ...silentLogger, error: (_fields: object, message: string) => void errors.push(message) }
+    world.poller({ logger })
+    await world.clock.advance(60_000)
+    await world.clock.advance(4 * 300_000)
+    expect(world.requestedAt).toHaveLength(3 + 4)
+    expect(errors).toHaveLength(1 + 4)
   })
 
   test('a request that throws is a failure like any other', async () => {

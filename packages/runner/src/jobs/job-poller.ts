@@ -60,6 +60,9 @@ export interface RequestTrouble {
   readonly isRefusal: boolean
 }
 
+/** What ends refusals of a runner's token, for the operator. */
+export const endOfRefusals: string = 'correct token in config.toml and restart, or allow the runner on the server'
+
 interface PendingRequest {
   readonly abort: AbortController
   readonly startedAt: number
@@ -259,7 +262,6 @@ export class JobPoller<Job> {
     )
     this.#requests.delete(request)
     request.cancelCut()
-    const wasPaused = this.#pace.paused
     const isFailure = !request.isCut && (answer.result === 'failed' || answer.result === 'refused')
     if (!request.isCut || answer.result === 'job') {
       this.#pace = nextPace(this.#pace, answer, { startedAt, now: clock.now() }, rules)
@@ -270,7 +272,7 @@ export class JobPoller<Job> {
       reservation[Symbol.dispose]()
       this.#isFull = false
       this.#release()
-      if (isFailure) this.#noteFailure(answer, { isNewlyPaused: this.#pace.paused && !wasPaused })
+      if (isFailure) this.#noteFailure(answer)
     }
     this.#noteIdle()
     this.wake()
@@ -290,22 +292,16 @@ export class JobPoller<Job> {
     for (const bound of this.#options.bounds) bound.release()
   }
 
-  #noteFailure(
-    { result, error }: Exclude<JobAnswer<Job>, { readonly result: 'job' }>,
-    { isNewlyPaused }: { readonly isNewlyPaused: boolean },
-  ): void {
+  #noteFailure({ result, error }: Exclude<JobAnswer<Job>, { readonly result: 'job' }>): void {
     if (this.#state === 'stopped') return
     this.counters.requestFailures += 1
-    const { logger, rules, clock } = this.#options
+    const { logger, clock } = this.#options
+    const { nextAt, paused, refusals } = this.#pace
     const isRefusal = result === 'refused'
     this.#trouble = { since: this.#trouble?.since ?? clock.now(), isRefusal, ...(error && { error }) }
-    const waitMs = this.#pace.nextAt - clock.now()
-    const fields = { result, wait_seconds: loggedSeconds(waitMs), ...(error && { error }) }
-    if (isNewlyPaused)
-      logger.error(
-        { ...fields, refusals: rules.unhealthyRequestsLimit },
-        "GitLab refuses the runner's token, paused: correct token in config.toml and restart",
-      )
+    const fields = { result, wait_seconds: loggedSeconds(nextAt - clock.now()), ...(error && { error }) }
+    if (isRefusal && paused)
+      logger.error({ ...fields, refusals }, `GitLab refuses the runner's token, paused: ${endOfRefusals}`)
     else logger.warn(fields, isRefusal ? "GitLab refuses the runner's token" : 'job request failed')
   }
 }

@@ -52,12 +52,24 @@ test('failures back off, doubling, to a minute; any answer ends it', () => {
   expect(nextPace(firstPace, { result: 'failed' }, at, { ...rules, checkIntervalMs: 90_000 }).nextAt).toBe(91_200)
 })
 
-test('three refusals in a row pause the runner for its unhealthy interval, then it tries again', () => {
+test('three refusals in a row pause the runner for its unhealthy interval, and so does each one after that', () => {
   expect(after('refused', 'refused').paused).toBe(false)
   expect(after('refused', 'refused', 'refused')).toMatchObject({ paused: true, nextAt: 3_601_200 })
   expect(after('refused', 'refused', 'failed', 'refused').paused).toBe(false)
   expect(after('refused', 'refused', 'none', 'refused').paused).toBe(false)
-  expect(after('refused', 'refused', 'refused', 'refused')).toMatchObject({ paused: false, refusals: 1 })
+  expect(after('refused', 'refused', 'refused', 'refused')).toMatchObject({ paused: true, nextAt: 3_601_200 })
+  expect(after('refused', 'refused', 'refused', 'none')).toMatchObject({ paused: false, refusals: 0 })
+})
+
+test('a pause is never shorter than the wait after failures, so an unhealthy interval of 0 floods no server', () => {
+  const short = { ...rules, unhealthyIntervalMs: 0 }
+  let pace = firstPace
+  const waits = Array.from({ length: 6 }, () => {
+    const now = pace.nextAt + 1_000
+    pace = nextPace(pace, { result: 'refused' }, { startedAt: now, now }, short)
+    return pace.nextAt - now
+  })
+  expect(waits).toEqual([3_000, 6_000, 12_000, 24_000, 48_000, 60_000])
 })
 
 test('requests that fail together count once; the next one counts again', () => {

@@ -30,7 +30,7 @@ export interface PollPace {
   readonly failedAt: number
   /** Refusals in a row. */
   readonly refusals: number
-  /** Refused too often: nothing is asked for a long while, and somebody must look. */
+  /** Refused too often: nothing is asked for some minutes, and somebody must look. */
   readonly paused: boolean
 }
 
@@ -67,7 +67,8 @@ const conflictWaitMs = 100
  * The pace after one more answer. Jobs speed up: the next request follows at once, and one more may be in flight.
  * Nothing to do slows down: half as many, and one check interval between the begins of requests; but where the server
  * parks requests, or its queue has changed, the next one follows at once too. Failures back off, doubling, to a minute;
- * requests that fail together count once. Refused `unhealthyRequestsLimit` times in a row, a runner pauses.
+ * requests that fail together count once. Refused `unhealthyRequestsLimit` times in a row, a runner pauses, and after
+ * each further refusal again.
  */
 export function nextPace(
   pace: PollPace,
@@ -92,10 +93,10 @@ export function nextPace(
     case 'failed': {
       if (startedAt <= pace.failedAt) return pace
       const refusals = result === 'refused' ? pace.refusals + 1 : 0
-      if (refusals >= rules.unhealthyRequestsLimit)
-        return { ...firstPace, nextAt: now + rules.unhealthyIntervalMs, failedAt: now, paused: true }
-      const waitMs = Math.min(checkIntervalMs * 2 ** pace.failures, Math.max(longestWaitMs, checkIntervalMs))
-      return { ...firstPace, nextAt: now + waitMs, failures: pace.failures + 1, failedAt: now, refusals }
+      const paused = refusals >= rules.unhealthyRequestsLimit
+      const backOffMs = Math.min(checkIntervalMs * 2 ** pace.failures, Math.max(longestWaitMs, checkIntervalMs))
+      const waitMs = paused ? Math.max(rules.unhealthyIntervalMs, backOffMs) : backOffMs
+      return { ...firstPace, nextAt: now + waitMs, failures: pace.failures + 1, failedAt: now, refusals, paused }
     }
   }
 }

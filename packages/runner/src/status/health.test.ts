@@ -38,7 +38,9 @@ test.each([
       },
     },
     [],
-    ["GitLab refuses the runner's token, next request in 2 s: 403 Forbidden"],
+    [
+      "GitLab refuses the runner's token, next request in 2 s: correct token in config.toml and restart, or allow the runner on the server: 403 Forbidden",
+    ],
   ],
   [
     'a token that was refused too often',
@@ -46,11 +48,13 @@ test.each([
       running: {
         ...good,
         poller: 'paused' as const,
-        coordinatorTrouble: { since: now - 9_000, error: '403 Forbidden', refusedUntil: now + 3_590_000 },
+        coordinatorTrouble: { since: now - 9_000, error: '403 Forbidden', refusedUntil: now + 290_000 },
       },
     },
     [],
-    ["GitLab refuses the runner's token, next request in 3590 s: 403 Forbidden"],
+    [
+      "GitLab refuses the runner's token, next request in 290 s: correct token in config.toml and restart, or allow the runner on the server: 403 Forbidden",
+    ],
   ],
   ['a stop', { running: { ...good, poller: 'stopped' as const, pollerPassedAt: 0 } }, [], ['the runner stops']],
   [

@@ -1,4 +1,4 @@
-import type { PollerState } from '../jobs/job-poller.ts'
+import { endOfRefusals, type PollerState } from '../jobs/job-poller.ts'
 import type { LogTrouble } from '../logging/log-sink.ts'
 
 /** One runner's progress. Times are `Clock.now()` milliseconds. */
@@ -109,7 +109,7 @@ function hindrances({ running, startError, hasDeparted }: RunnerProgress, now: n
     ...(coordinatorTrouble?.refusedUntil === undefined
       ? []
       : [
-          `GitLab refuses the runner's token, next request in ${seconds(Math.max(coordinatorTrouble.refusedUntil - now, 0))}${because(coordinatorTrouble.error)}`,
+          `GitLab refuses the runner's token, next request in ${seconds(Math.max(coordinatorTrouble.refusedUntil - now, 0))}: ${endOfRefusals}${because(coordinatorTrouble.error)}`,
         ]),
     ...(poller === 'stopped' ? ['the runner stops'] : []),
     ...(isUnread(running, now)

@@ -142,7 +142,12 @@ export const runnerTable: TableSchema<RunnerSettings> = {
       wholeNumber({ min: 1 }),
       'Refusals (403) in a row after which the runner stops asking for a while.',
     ),
-    unhealthyIntervalMs: byDefault('unhealthy_interval', '1h', duration, 'For how long it then stops.'),
+    unhealthyIntervalMs: byDefault(
+      'unhealthy_interval',
+      '5m',
+      duration,
+      'For how long it then stops, before each further request until one is accepted.',
+    ),
     finalUpdateRetryLimit: byDefault(
       'job_status_final_update_retry_limit',
       10,
