@@ -19,6 +19,7 @@ import {
   shellCommand,
   transferCommand,
 } from '@runner-core/job'
+import { reconnectMs, SlotConnection } from '@runner-core/runner-executor'
 import { type Acquisition, InstanceLostError } from '@runner-core/taskscaler'
 import { JobProcesses } from './cleanup/job-processes.ts'
 import { DetachedRun, type DetachOptions, type StartedScript } from './commands/detached-run.ts'
@@ -27,7 +28,6 @@ import type { OutputRelays } from './commands/output-relays.ts'
 import { runCommand } from './commands/run-command.ts'
 import { TransferRun } from './commands/transfer-run.ts'
 import { UnwritableError } from './commands/unwritable-error.ts'
-import { reconnectMs, SlotConnection } from './connect/slot-connection.ts'
 import type { SlotClaims } from './slots/slot-claims.ts'
 import type { SpaceLooks } from './slots/space-looks.ts'
 

@@ -1,12 +1,12 @@
 import { ConnectionError, delay, GroupError } from '@runner-core/fleeting'
 import { ManualClock, type MemoryShell } from '@runner-core/fleeting/testing'
 import type { ScriptRun } from '@runner-core/job'
+import { ConcurrentIds } from '@runner-core/runner-executor'
 import type { Acquisition, Reservation } from '@runner-core/taskscaler'
 import { policy } from '@runner-core/testkit/scaler/rig'
 import { describe, expect, test } from 'vitest'
 import { ExecutorRig } from '../test/executor-rig.ts'
 import { InstanceExecutor } from './instance-executor.ts'
-import { ConcurrentIds } from './slots/concurrent-ids.ts'
 
 const idle = { policies: [{ ...policy, idleTimeMs: 3_600_000 }] }
 

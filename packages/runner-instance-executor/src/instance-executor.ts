@@ -10,7 +10,17 @@ import {
   silentLogger,
   systemClock,
 } from '@runner-core/fleeting'
-import { EnvironmentError, formatGoDuration, type JobEnvironment, JobError, type ShellName } from '@runner-core/job'
+import { EnvironmentError, formatGoDuration, JobError, type ShellName } from '@runner-core/job'
+import {
+  AcquireBudget,
+  type ConcurrentIds,
+  connectAgain,
+  type JobExecutor,
+  judgeDialFailure,
+  type PreparedPlace,
+  type PrepareOptions,
+  WaitLines,
+} from '@runner-core/runner-executor'
 import {
   type AcquireOptions,
   type Acquisition,
@@ -22,16 +32,11 @@ import { jobMarkerName } from './cleanup/sweep-slots.ts'
 import { WipeQueue } from './cleanup/wipe-queue.ts'
 import type { DetachOptions } from './commands/detached-run.ts'
 import { OutputRelays } from './commands/output-relays.ts'
-import { connectAgain } from './connect/connect-again.ts'
-import { judgeDialFailure } from './connect/dial-failure.ts'
 import { type EnvironmentHandle, InstanceEnvironment } from './instance-environment.ts'
 import type { LoginMemory } from './login/known-login.ts'
 import { type Admission, LoginGuard, type Trust } from './login/login-guard.ts'
-import { AcquireBudget } from './slots/acquire-budget.ts'
-import type { ConcurrentIds } from './slots/concurrent-ids.ts'
 import type { SlotClaims } from './slots/slot-claims.ts'
 import { SpaceLooks } from './slots/space-looks.ts'
-import { WaitLines } from './slots/wait-lines.ts'
 
 export interface InstanceExecutorOptions {
   /** Whose slots jobs run on. */
@@ -75,44 +80,6 @@ export interface InstanceExecutorOptions {
   readonly createJobMarker?: () => string
 }
 
-export interface PrepareOptions {
-  /** Takes lines for the job's trace: why it has no place yet. */
-  readonly report: (line: string) => void
-  /** The job is over before it began: `prepare` rejects with its reason, and nothing is left of it. */
-  readonly signal: AbortSignal
-  /** Whose job it is. Default: nobody's in particular; what it leaves is not kept from others. */
-  readonly project?: string | undefined
-  /**
-   * The job had a place and lost it: the reservation has ended, and another slot is claimed, as urgently as before.
-   * Default false.
-   */
-  readonly again?: boolean
-}
-
-/** A job's place. */
-export interface PreparedInstance {
-  readonly instanceId: string
-  /** Key of the acquisition that it is. */
-  readonly acquisitionKey: string
-  /**
-   * Aborts when the cloud takes the instance away and the job is best ended now, while it can be; see
-   * `Acquisition.ending`.
-   */
-  readonly ending: AbortSignal
-  readonly environment: JobEnvironment
-  /**
-   * Gives the place back, once the job has ended. When processes of the job may live on, as those of a script that is
-   * still under way, its instance gets no more jobs, and the slot is only given up after another attempt to end them,
-   * which this does not wait for: see {@link InstanceExecutor.sweepsEnded}. Idempotent.
-   */
-  release(): Promise<void>
-  /**
-   * Removes what the job's scripts left on the machine, soon. To be called once nobody needs it any more to go on with
-   * the job: when its end was reported, or is given up.
-   */
-  wipe(): void
-}
-
 /** A job that has its slot and its connection. */
 interface PlacedJob extends Partial<Pick<EnvironmentHandle, 'shell' | 'buildsDir' | 'concurrentId'>> {
   readonly project?: string | undefined
@@ -126,7 +93,7 @@ interface PlacedJob extends Partial<Pick<EnvironmentHandle, 'shell' | 'buildsDir
 const cloudPauseMs = 5000
 
 /** Runs jobs on autoscaled instances: gets each one a slot with a connection, and gives both back. */
-export class InstanceExecutor {
+export class InstanceExecutor implements JobExecutor {
   /** What this executor adds to what is told to GitLab. */
   static readonly features: readonly string[] = ['shared']
   readonly #options: Required<InstanceExecutorOptions>
@@ -161,17 +128,10 @@ export class InstanceExecutor {
     this.#spaceLooks = new SpaceLooks(this.#options)
   }
 
-  /**
-   * Turns a reservation into a place for one job; without one, a slot is claimed first, as soon as there is any to
-   * have. An instance that cannot be reached is nobody's until it can, and the job takes another. However it ends, the
-   * reservation is over. Rejects with the signal's reason; with {@link EnvironmentError} `failed` when the time is over
-   * or no instance can be reached as things are configured; with {@link JobError} `interrupted` when the scaler shuts
-   * down.
-   */
   async prepare(
     reservation: Reservation | undefined,
     { report, signal, project, again = false }: PrepareOptions,
-  ): Promise<PreparedInstance> {
+  ): Promise<PreparedPlace> {
     const { acquireTimeoutMs, clock, logger } = this.#options
     let why = (): string => ''
     using budget = new AcquireBudget({
@@ -231,10 +191,6 @@ export class InstanceExecutor {
     }
   }
 
-  /**
-   * Resolves when nothing that jobs left is being ended or removed any more: within 15 s of the last release. Until
-   * then the slots of those jobs are lent, and their instances cannot be removed.
-   */
   async sweepsEnded(): Promise<void> {
     while (this.#sweeps.size > 0) await Promise.all(this.#sweeps)
     await Promise.all([this.#wipes.flush(), this.#relays.ended(), this.#logins.looked()])
@@ -306,21 +262,13 @@ export class InstanceExecutor {
     }
   }
 
-  /**
-   * Keeps the build directory of a job that an earlier manager left, which `handle` describes
-   * (`JobEnvironment.handle`), until {@link resume}. To be called for all of them before the first new job is prepared.
-   */
+  /** Keeps the number of the job's build directory. */
   hold(handle: unknown): void {
     const known = parseHandle(handle)
     if (known !== undefined && this.#options.concurrentIds.claim(known.concurrentId)) this.#held.add(known.concurrentId)
   }
 
-  /**
-   * The place of a job that an earlier manager left, which `acquisition` lends again and `handle` describes. Waits for
-   * a machine that is out of reach as long as under a script. Rejects with {@link EnvironmentError}; the acquisition is
-   * given back then.
-   */
-  async resume(acquisition: Acquisition, handle: unknown): Promise<PreparedInstance> {
+  async resume(acquisition: Acquisition, handle: unknown): Promise<PreparedPlace> {
     const { clock, detach, claims, concurrentIds } = this.#options
     const known = parseHandle(handle)
     const giveUp = async (why: string, cause?: unknown): Promise<never> => {
@@ -350,7 +298,7 @@ export class InstanceExecutor {
     }
   }
 
-  #prepared(acquisition: Acquisition, connection: Connection, job: PlacedJob): PreparedInstance {
+  #prepared(acquisition: Acquisition, connection: Connection, job: PlacedJob): PreparedPlace {
     const { concurrentIds, claims } = this.#options
     const { project, hasOwnHome } = job
     const concurrentId = job.concurrentId ?? concurrentIds.take()

@@ -13,10 +13,10 @@ import {
   runJob,
   type Trace,
 } from '@runner-core/job'
+import { ConcurrentIds } from '@runner-core/runner-executor'
 import { NoCapacityError, type Reservation, Taskscaler, usageRecords } from '@runner-core/taskscaler'
 import { runner } from '@runner-core/testkit/jobs/job-fixture'
 import {
-  ConcurrentIds,
   InstanceExecutor,
   type InstanceExecutorOptions,
   SlotClaims,

@@ -1,9 +1,10 @@
+import { ConcurrentIds, type PreparedPlace } from '@runner-core/runner-executor'
 import { Rig, type RigOptions } from '@runner-core/testkit/scaler/rig'
-import { ConcurrentIds, InstanceExecutor, type InstanceExecutorOptions, type PreparedInstance } from '../src/index.ts'
+import { InstanceExecutor, type InstanceExecutorOptions } from '../src/index.ts'
 
 /** A job on its way to a place. */
 export interface Preparation {
-  place?: PreparedInstance
+  place?: PreparedPlace
   error?: unknown
   readonly lines: string[]
   /** `Clock.now()` of each line, from the beginning on. */
@@ -57,7 +58,7 @@ export class ExecutorRig {
   }
 
   /** A place, with as much time as its machine needs. */
-  async place(project?: string): Promise<PreparedInstance> {
+  async place(project?: string): Promise<PreparedPlace> {
     const preparation = await this.prepare(project)
     await this.rig.clock.advance(40_000)
     if (preparation.place === undefined) throw preparation.error ?? new Error('no place within 40 s')

@@ -8,9 +8,15 @@ import { installTarballs, pack } from '@runner-core/testkit/programs/packed'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
 const clouds = ['aws', 'azure', 'docker', 'gce', 'local', 'static'].map((name) => `packages/fleeting-plugin-${name}`)
-const libraries = ['fleeting', 'taskscaler', 'job', 'runner-instance-executor', 'runner', 'fleeting-goplugin'].map(
-  (name) => `packages/${name}`,
-)
+const libraries = [
+  'fleeting',
+  'taskscaler',
+  'job',
+  'runner-executor',
+  'runner-instance-executor',
+  'runner',
+  'fleeting-goplugin',
+].map((name) => `packages/${name}`)
 const packages = [...libraries, ...clouds]
 const checkout = fileURLToPath(new URL('../../..', import.meta.url))
 

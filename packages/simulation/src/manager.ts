@@ -15,7 +15,8 @@ import {
   RunnerSupervisor,
   Seal,
 } from '@runner-core/runner/internals'
-import { ConcurrentIds, InstanceExecutor, isKnownLogin } from '@runner-core/runner-instance-executor'
+import { ConcurrentIds } from '@runner-core/runner-executor'
+import { InstanceExecutor, isKnownLogin } from '@runner-core/runner-instance-executor'
 import { type IdlePolicy, type Reservation, Taskscaler, type TaskscalerOptions } from '@runner-core/taskscaler'
 import { runnerToken, type WireRequest } from './coordinator/world-coordinator.ts'
 import { worldRoute } from './coordinator/world-route.ts'

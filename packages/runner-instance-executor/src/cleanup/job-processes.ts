@@ -1,7 +1,7 @@
 import { type Clock, ConnectionError, deadline, type Logger } from '@runner-core/fleeting'
 import { EnvironmentError, type JobMarker, killLimitMs } from '@runner-core/job'
+import type { SlotConnection } from '@runner-core/runner-executor'
 import type { Acquisition } from '@runner-core/taskscaler'
-import type { SlotConnection } from '../connect/slot-connection.ts'
 import { endProcesses } from './end-processes.ts'
 
 export interface JobProcessesOptions {

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import type { Clock, Logger, Random } from '@runner-core/fleeting'
-import { ConcurrentIds, InstanceExecutor } from '@runner-core/runner-instance-executor'
+import { ConcurrentIds, type JobExecutor } from '@runner-core/runner-executor'
+import { InstanceExecutor } from '@runner-core/runner-instance-executor'
 import type { FindPlugin } from '../config/checks/check-plugins.ts'
 import { keptOutputBytes, type RunnerSettings, type Settings } from '../config/settings.ts'
 import { type Fleet, startFleet } from '../fleet/fleet.ts'
@@ -23,7 +24,7 @@ export interface ShimFleetOptions {
 /** The machines of one `[[runners]]` entry, for jobs that a GitLab Runner has taken. */
 export class ShimFleet {
   readonly settings: RunnerSettings
-  readonly executor: InstanceExecutor
+  readonly executor: JobExecutor
   /** Parts of the build directories of jobs that are there at the same time. */
   readonly buildNumbers: ConcurrentIds = new ConcurrentIds()
   readonly #fleet: Fleet

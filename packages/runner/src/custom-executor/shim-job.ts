@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import type { Clock, Logger } from '@runner-core/fleeting'
 import { type OutputSink, runForeignScript } from '@runner-core/job'
-import type { PreparedInstance } from '@runner-core/runner-instance-executor'
+import type { PreparedPlace } from '@runner-core/runner-executor'
 import { NoCapacityError, type Reservation } from '@runner-core/taskscaler'
 import { version } from '../version.ts'
 import { isAlive, markProcess, type ProcessMark } from './process-mark.ts'
@@ -32,7 +32,7 @@ export class ShimJob {
   #owner: ProcessMark | undefined
   #leftAt: number | undefined
   #reservation: Reservation | undefined
-  #prepared: PreparedInstance | undefined
+  #prepared: PreparedPlace | undefined
   #hasRun = false
   #ending: Promise<void> | undefined
 
@@ -79,7 +79,7 @@ export class ShimJob {
     }
   }
 
-  /** Gets the job its place. Rejects as `InstanceExecutor.prepare` does. */
+  /** Gets the job its place. Rejects as `JobExecutor.prepare` does. */
   prepare(report: (line: string) => void, signal: AbortSignal): Promise<void> {
     return this.#call(async (stop) => {
       if (this.#prepared === undefined) {
@@ -130,7 +130,7 @@ export class ShimJob {
     logger.info({ why, instance: prepared?.instanceId, is_clean: isClean }, 'job ended')
   }
 
-  async #killAll({ environment }: PreparedInstance): Promise<boolean> {
+  async #killAll({ environment }: PreparedPlace): Promise<boolean> {
     try {
       await environment.killAll()
       return true

@@ -18,7 +18,7 @@ import {
   secretsOf,
   Trace,
 } from '@runner-core/job'
-import type { InstanceExecutor, PreparedInstance } from '@runner-core/runner-instance-executor'
+import type { JobExecutor, PreparedPlace } from '@runner-core/runner-executor'
 import type { Acquisition, Reservation } from '@runner-core/taskscaler'
 import { atMost } from '../at-most.ts'
 import type { RunnerSettings } from '../config/settings.ts'
@@ -72,7 +72,7 @@ export interface ActiveJobOptions {
   readonly ends?: Pick<EndOutbox, 'keep' | 'settled' | 'take'> | undefined
   readonly settings: RunnerSettings
   readonly client: JobApiClient
-  readonly executor: InstanceExecutor
+  readonly executor: JobExecutor
   readonly identity: RunnerIdentity
   /** Where all machines keep their caches; absent: each keeps its own. */
   readonly cacheStore?: CacheStore | undefined
@@ -85,7 +85,7 @@ export interface ActiveJobOptions {
   readonly beforePlan?: (() => Promise<void>) | undefined
   /** Why there is no slot yet. */
   readonly onWait: (why: string) => void
-  readonly onPlaced: (prepared: PreparedInstance) => void
+  readonly onPlaced: (prepared: PreparedPlace) => void
   readonly onSlotFree: () => void
   readonly clock: Clock
   readonly random: Random
@@ -111,7 +111,7 @@ export class ActiveJob {
   readonly #abandon = new AbortController()
   /** The machine is another manager's: nothing that runs there is waited for, or ended. */
   readonly #instanceLost = new AbortController()
-  #prepared: PreparedInstance | undefined
+  #prepared: PreparedPlace | undefined
   #wiping: Promise<void> = Promise.resolve()
   #sent: SentTrace
   #takeRun: (() => JobCheckpoint) | undefined
@@ -322,11 +322,12 @@ export class ActiveJob {
         lost?.wipe()
         const prepared =
           place !== undefined && 'acquisition' in place
-            ? await executor.resume(place.acquisition, place.handle)
+            ? await executor.resume(place.acquisition, place.handle, job)
             : await executor.prepare(place, {
                 report,
                 // A reservation that is given back ends the wait by itself.
                 signal: place === undefined ? AbortSignal.any([signal, this.#abandon.signal]) : signal,
+                job,
                 project: `${job.job_info.project_id}`,
                 again: lost !== undefined,
               })
@@ -377,7 +378,7 @@ export class ActiveJob {
    * The cloud takes the job's machine away: what is left of its time is for ending the job in order, so that GitLab may
    * have it run again.
    */
-  #endWith(prepared: PreparedInstance): void {
+  #endWith(prepared: PreparedPlace): void {
     const { ending } = prepared
     const end = (): void => {
       const { message } = ending.reason as Error

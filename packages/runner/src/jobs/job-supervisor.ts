@@ -7,7 +7,7 @@ import {
   type RunnerIdentity,
   type ScriptStart,
 } from '@runner-core/job'
-import { type InstanceExecutor, WaitLines } from '@runner-core/runner-instance-executor'
+import { type JobExecutor, WaitLines } from '@runner-core/runner-executor'
 import type { Acquisition, QueueDepth, Reservation } from '@runner-core/taskscaler'
 import { atMost } from '../at-most.ts'
 import type { RunnerSettings } from '../config/settings.ts'
@@ -25,7 +25,7 @@ import { createQueuingCheck, type QueuingCheck } from './queuing-check.ts'
 export interface JobSupervisorOptions {
   readonly settings: RunnerSettings
   readonly client: JobApiClient
-  readonly executor: InstanceExecutor
+  readonly executor: JobExecutor
   readonly identity: RunnerIdentity
   /** Where all machines keep their caches; absent: each keeps its own. */
   readonly cacheStore?: CacheStore | undefined
@@ -270,7 +270,7 @@ export class JobSupervisor {
   }
 
   /**
-   * See `InstanceExecutor.sweepsEnded`. What jobs left whose end cannot be kept, as on a full disk, stays after a
+   * See `JobExecutor.sweepsEnded`. What jobs left whose end cannot be kept, as on a full disk, stays after a
    * while.
    */
   async sweepsEnded(): Promise<void> {

@@ -13,6 +13,17 @@ const kills: readonly StepName[] = ['killNow', 'killBefore', 'killAfter']
 const managers: readonly StepName[] = ['succeed', 'freezeNow', 'freezeBefore', 'freezeAfter']
 const disks: readonly StepName[] = ['diskFull', 'stateLost', 'stateLate', 'stateLocked', ...kills]
 
+const places: readonly StepName[] = [
+  'leavingJob',
+  'stubbornJob',
+  'cancelJob',
+  'hangingJob',
+  'cutNetwork',
+  'mendNetwork',
+  'isolate',
+  ...kills,
+]
+
 /** By part of a file's name, what must happen for its guards to matter; the first that fits. */
 const focuses: readonly (readonly [string, readonly StepName[]])[] = [
   ['plugin-static', ['hostCut', 'schedule', ...kills]],
@@ -45,10 +56,8 @@ const focuses: readonly (readonly [string, readonly StepName[]])[] = [
   ['ends/', ['wire', 'outage', ...kills]],
   ['active-job', ['wire', 'outage', 'cancelJob', 'succeed', ...kills]],
   ['job-journal', kills],
-  [
-    'runner-instance-executor',
-    ['leavingJob', 'stubbornJob', 'cancelJob', 'hangingJob', 'cutNetwork', 'mendNetwork', 'isolate', ...kills],
-  ],
+  ['runner-executor', places],
+  ['runner-instance-executor', places],
   ['packages/job/', ['cutNetwork', 'mendNetwork', 'isolate', ...kills]],
   ['provisioner', ['foreign', 'resize', 'force', 'hide', 'keep', ...kills]],
 ]

@@ -2,6 +2,7 @@ import type { Mutant } from './mutant.ts'
 
 const runner = (file: string): string => `packages/runner/src/${file}.ts`
 const executor = (file: string): string => `packages/runner-instance-executor/src/${file}.ts`
+const place = (file: string): string => `packages/runner-executor/src/${file}.ts`
 const job = (file: string): string => `packages/job/src/${file}.ts`
 
 /** Guards of what a runner does with its jobs: taking, keeping, going on, ending and telling. */
@@ -410,7 +411,7 @@ export const machineMutants: readonly Mutant[] = [
   {
     name: 'a job waits for its place for ever',
     breaks: 5,
-    file: executor('slots/acquire-budget'),
+    file: place('slots/acquire-budget'),
     find: 'this.#cancel ??= clock.after(limitMs, () => this.#controller.abort(timedOut()))',
     replace: 'this.#cancel ??= clock.after(limitMs * 1000, () => this.#controller.abort(timedOut()))',
   },
