@@ -23,23 +23,27 @@ export interface BuildPathsOptions {
   /** No two jobs of a manager have the same at the same time. */
   readonly concurrentId: number
   readonly projectPath: string
+  /** See `JobEnvironment.ownsBuildsDir`. Default false. */
+  readonly isOwn?: boolean
 }
 
 /**
  * `builds_dir/<short token>/<concurrent id>/<project>`, as GitLab's runner lays it out on machines that several jobs
- * share.
+ * share; `builds_dir/<project>` where a job has the directory for itself.
  */
 export function buildPaths(options: BuildPathsOptions): BuildPaths {
   const buildsDir = buildsDirectory(options.buildsDir)
   // A token may hold `/` or begin with a dot; a directory's name must not.
   const shortToken = options.shortToken.replaceAll(/[^A-Za-z0-9_-]/g, '_') || '_'
-  const projectDir = `${buildsDir}/${shortToken}/${options.concurrentId}/${options.projectPath}`
+  const own = options.isOwn === true ? '' : `${shortToken}/${options.concurrentId}/`
+  const projectDir = `${buildsDir}/${own}${options.projectPath}`
   return { buildsDir, projectDir, temporaryDir: `${projectDir}.tmp` }
 }
 
 /**
  * The same with a work tree of the job's own choice (`GIT_CLONE_PATH`), in a directory that no other job of this
- * manager has: `builds_dir/<concurrent id>/…` or `builds_dir/<short token>/<concurrent id>/…`. Thrown: {@link JobError}
+ * manager has: `builds_dir/<concurrent id>/…` or `builds_dir/<short token>/<concurrent id>/…`, or anywhere in a
+ * `builds_dir` of the job's own. Thrown: {@link JobError}
  * `invalid_job` when it is elsewhere.
  */
 export function chosenPaths(options: BuildPathsOptions, clonePath: string): BuildPaths {
@@ -50,7 +54,8 @@ export function chosenPaths(options: BuildPathsOptions, clonePath: string): Buil
   const [shortToken] = byDefault.projectDir.slice(buildsDir.length + 1).split('/')
   const below = chosen.slice(buildsDir.length + 1)
   const isOwn =
-    chosen.startsWith(`${buildsDir}/`) && (below.startsWith(own) || below.startsWith(`${shortToken}/${own}`))
+    (options.isOwn === true && chosen.startsWith(`${buildsDir}/`)) ||
+    (chosen.startsWith(`${buildsDir}/`) && (below.startsWith(own) || below.startsWith(`${shortToken}/${own}`)))
   if (isOwn && isPathBelow(below)) return { buildsDir, projectDir: chosen, temporaryDir: `${chosen}.tmp` }
   throw new JobError(
     'invalid_job',

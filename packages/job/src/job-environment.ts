@@ -17,8 +17,29 @@ export type ExperimentalShell = 'pwsh'
 /** Takes output as it comes; while a returned promise is pending, no more is read. */
 export type OutputSink = (chunk: Buffer) => void | Promise<void>
 
+/**
+ * Where a command of the job runs: `job`, where its own lines do, or `helper`, where its files are brought and kept.
+ * They share the build directory. Most environments have one place, which is both.
+ */
+export type JobPlace = 'job' | 'helper'
+
+/** A place beside the job's own, for its files. */
+export interface HelperPlace {
+  /** What scripts for it are generated for: any image has it. */
+  readonly shell: 'sh'
+  /**
+   * `sources`: a job that gets none is prepared where its own lines run. `everything`: what runs there may not make the
+   * build directory.
+   */
+  readonly prepares: 'sources' | 'everything'
+  /** Whether what the helper makes must be open to all users, since the job's own lines run as another one. */
+  readonly opensFiles: boolean
+}
+
 /** One command of the job. */
 export interface ScriptRun {
+  /** @defaultValue `job` */
+  readonly place?: JobPlace
   /** Read by the shell from its standard input: never on a command line, since it holds secrets. */
   readonly script: Buffer
   /**
@@ -59,8 +80,8 @@ export interface ScriptRun {
 }
 
 /**
- * A command beside the job's scripts that moves files: bytes in, bytes out. It is not detached: it ends with its
- * connection.
+ * A command beside the job's scripts that moves files: bytes in, bytes out. It runs in the helper where there is one.
+ * It is not detached: it ends with its connection.
  */
 export interface FileTransfer {
   /**
@@ -138,6 +159,12 @@ export interface JobEnvironment {
    * that share a home never share a directory.
    */
   readonly concurrentId: number
+  /** Where a job's files are brought and kept, if not where its own lines run. Default: there. */
+  readonly helper?: HelperPlace | undefined
+  /**
+   * Whether no other job works in the builds directory: the work tree is then `builds_dir/<project>`. Default false.
+   */
+  readonly ownsBuildsDir?: boolean | undefined
   /** The job's own home, for `HOME`: absolute, or below `loginDirectory`. Absent: the login's, which jobs share. */
   readonly home?: string | undefined
   /** Whether a script puts the login's start-up files back as it found them. Default false. */

@@ -95,6 +95,39 @@ export interface JobDependency {
   readonly filename: string
 }
 
+/** What containers are made from. */
+export interface JobImage {
+  /** With the job's variables in it as they were written. */
+  readonly name: string
+  /** Empty: the image's own. */
+  readonly entrypoint: readonly string[]
+  /** `always`, `if-not-present`, `never`, tried one after the other; empty: as configured. */
+  readonly pull_policy: readonly string[]
+  /** Name or id; empty: as configured, else the image's own. */
+  readonly user: string
+  /** `linux/arm64`; empty: the Engine's. */
+  readonly platform: string
+}
+
+/** What runs beside a job, for it to talk to. */
+export interface JobService extends JobImage {
+  /** Names, with blanks or commas between them, beside those that the image's name gives. */
+  readonly alias: string
+  /** Empty: the image's own. */
+  readonly command: readonly string[]
+  /** Of this service alone, before the job's own. */
+  readonly variables: readonly JobVariable[]
+}
+
+/** What opens a server to the job, such as GitLab's own registry. */
+export interface JobCredential {
+  /** `registry`. */
+  readonly type: string
+  readonly url: string
+  readonly username: string
+  readonly password: string
+}
+
 export interface JobFeatures {
   readonly trace_sections: boolean
   readonly token_mask_prefixes: readonly string[]
@@ -117,9 +150,13 @@ export interface JobPayload {
   readonly artifacts: readonly JobArtifact[]
   readonly dependencies: readonly JobDependency[]
   readonly features: JobFeatures
+  /** Absent: it names none. */
+  readonly image?: JobImage | undefined
+  readonly services?: readonly JobService[]
+  readonly credentials?: readonly JobCredential[]
   /**
-   * Parts of the job that this runner cannot do, by name (`image`, `services`, `secrets`, `run`): said in the trace, or
-   * failing the job where it cannot pass without.
+   * Parts of the job that not every runner can do, by name (`image`, `services`, `secrets`, `run`): where it cannot,
+   * that is said in the trace, or fails the job where it cannot pass without.
    */
   readonly unsupported: readonly string[]
 }

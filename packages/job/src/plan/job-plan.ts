@@ -9,7 +9,7 @@ import {
 import { parseGoBool } from '../go-bool.ts'
 import { parseGoDuration } from '../go-duration.ts'
 import { JobBudget } from '../job-budget.ts'
-import type { JobEnvironment } from '../job-environment.ts'
+import type { JobEnvironment, JobPlace } from '../job-environment.ts'
 import { JobError } from '../job-error.ts'
 import type { JobPayload } from '../job-payload.ts'
 import type { PlannedJob } from '../planned-job.ts'
@@ -43,7 +43,7 @@ export interface JobPlanOptions {
   readonly runner: RunnerIdentity
   readonly environment: Pick<
     JobEnvironment,
-    'shell' | 'buildsDir' | 'concurrentId' | 'jobMarker' | 'home' | 'guardsLogin'
+    'shell' | 'buildsDir' | 'concurrentId' | 'jobMarker' | 'home' | 'guardsLogin' | 'helper' | 'ownsBuildsDir'
   >
   /** Default: one of its own. */
   readonly budget?: JobBudget
@@ -63,6 +63,8 @@ export class JobPlan implements PlannedJob {
   readonly afterScriptTimeoutMs: number | undefined
   readonly afterScriptIgnoresErrors: boolean
   readonly hasAfterScript: boolean
+  /** Whether the job is prepared in another place than where its own lines run. */
+  readonly isPreparedApart: boolean
   /** Whether something of the job, such as a secret in a file, stays on the machine until it is removed. */
   readonly hasFiles: boolean
   readonly #options: JobPlanOptions
@@ -92,6 +94,7 @@ export class JobPlan implements PlannedJob {
       shortToken: options.runner.shortToken,
       concurrentId: environment.concurrentId,
       projectPath: strategy === 'empty' ? `${path}-empty` : path,
+      isOwn: environment.ownsBuildsDir === true,
     }
     this.#paths = buildPaths(pathsOptions)
     this.#variables = this.#resolve()
@@ -102,6 +105,8 @@ export class JobPlan implements PlannedJob {
       this.#variables = this.#resolve()
     }
     this.#sources = sourcesPlan(payload, strategy, this.#variables)
+    const { helper } = environment
+    this.isPreparedApart = helper !== undefined && (helper.prepares === 'everything' || this.#sources.git !== undefined)
     const scriptTimeout = this.#timeout('RUNNER_SCRIPT_TIMEOUT', undefined)
     const afterScriptTimeout = this.#timeout('RUNNER_AFTER_SCRIPT_TIMEOUT', 300_000)
     this.scriptTimeoutMs = scriptTimeout.timeoutMs
@@ -161,7 +166,7 @@ export class JobPlan implements PlannedJob {
 
   /** The first half of {@link script}: prepares and gets the sources. */
   prepareScript(nonce: string): Buffer {
-    return this.#generate(nonce, this.#variables, { prepare: this.#prepare, stages: [], cleanUp: false })
+    return this.#generate(nonce, this.#variables, { prepare: this.#prepare, stages: [], cleanUp: false }, 'helper')
   }
 
   /** The second half of {@link script}. */
@@ -178,7 +183,7 @@ export class JobPlan implements PlannedJob {
 
   /** Only cleans up: for a job that was stopped. */
   cleanUp(nonce: string): Buffer {
-    return this.#generate(nonce, this.#variables, { stages: [], cleanUp: true })
+    return this.#generate(nonce, this.#variables, { stages: [], cleanUp: true }, 'helper')
   }
 
   /** What masked variables come to on the machine. */
@@ -229,8 +234,10 @@ export class JobPlan implements PlannedJob {
     nonce: string,
     variables: ReadonlyMap<string, ResolvedVariable>,
     parts: Pick<JobScriptOptions, 'prepare' | 'stages' | 'cleanUp'>,
+    place: JobPlace = 'job',
   ): Buffer {
     const { environment } = this.#options
+    const helper = place === 'helper' ? environment.helper : undefined
     const options = {
       ...parts,
       nonce,
@@ -238,12 +245,13 @@ export class JobPlan implements PlannedJob {
       paths: this.#paths,
       home: environment.home,
       guardsLogin: environment.guardsLogin,
+      opensFiles: helper?.opensFiles,
       variables: shellVariables(variables.values()),
       debugTrace: isDebugTrace(this.#options) && this.#options.allowsDebugTrace !== false,
       scriptSections:
         this.#options.payload.features.trace_sections && parseGoBool(this.setting('FF_SCRIPT_SECTIONS')) === true,
     }
-    const { shell } = environment
+    const shell = helper?.shell ?? environment.shell
     return shell === 'pwsh' ? pwshScript(options) : jobScript({ ...options, shell })
   }
 

@@ -34,6 +34,8 @@ export interface JobScriptOptions {
   readonly home?: string | undefined
   /** See `JobEnvironment.guardsLogin`. Only bash does. */
   readonly guardsLogin?: boolean | undefined
+  /** See `HelperPlace.opensFiles`. Default false. */
+  readonly opensFiles?: boolean | undefined
   readonly variables: ShellVariables
   /** Given in the first script of a job: makes the build directory, writes file variables and gets the sources. */
   readonly prepare?: { readonly strategy: GitStrategy; readonly git: GitSources | undefined }
@@ -65,6 +67,7 @@ export function jobScript(options: JobScriptOptions): Buffer {
   const text: string[] = ['{ unset s; exec 2>&1; set -- "$PWD" 0']
   const guardsLogin = options.guardsLogin === true && options.shell === 'bash'
   if (guardsLogin) text.push(takeStartFiles)
+  if (options.opensFiles === true) text.push('umask 0')
   const [firstStage, ...otherStages] = options.stages
   // Markers that come right after each other are one write.
   let opening = firstStage === undefined ? [] : [firstStage.name]
@@ -72,7 +75,7 @@ export function jobScript(options: JobScriptOptions): Buffer {
   if (prepare === undefined) {
     text.push(`cd ${directory} || set -- "$1" 1`)
   } else {
-    text.push(`{ ${prepareDirectory(paths, prepare.strategy)}${writeFiles(options)}; } || set -- "$1" 1`)
+    text.push(`{ ${prepareDirectory(options, prepare.strategy)}${writeFiles(options)}; } || set -- "$1" 1`)
     text.push('if [ $2 = 0 ]; then')
     const read = 'read -r s </proc/sys/kernel/hostname || s=$(uname -n); '
     const host = { read, bodies: ['host %s %s'], words: ['"$s"', '"$1"'] }
@@ -158,25 +161,29 @@ export function getSources(
  * Makes the directories where they do not stand yet, and empties the temporary one of what a job that was killed may
  * have left there.
  */
-function prepareDirectory(paths: BuildPaths, strategy: GitStrategy): string {
+function prepareDirectory(
+  { paths, opensFiles }: Pick<JobScriptOptions, 'paths' | 'opensFiles'>,
+  strategy: GitStrategy,
+): string {
   const [directory, temporary] = [quote(paths.projectDir), quote(paths.temporaryDir)]
-  const make = `mkdir -p ${directory} && mkdir -p -m 700 ${temporary} && cd ${directory}`
+  const mode = opensFiles === true ? '777' : '700'
+  const make = `mkdir -p ${directory} && mkdir -p -m ${mode} ${temporary} && cd ${directory}`
   return [
     ...(strategy === 'empty' ? [`rm -rf ${directory} &&`] : []),
     `if [ -h ${temporary} ]; then rm -f ${temporary}; fi &&`,
     `if cd ${directory} 2>/dev/null && [ -d ${temporary} ]; then :; else ${make}; fi &&`,
     `set -- "$1" ${inDirectory(temporary)} &&`,
-    `if ${isThere(2)}; then rm -rf ${temporary} && mkdir -m 700 ${temporary}; fi &&`,
+    `if ${isThere(2)}; then rm -rf ${temporary} && mkdir -m ${mode} ${temporary}; fi &&`,
     'set -- "$1" 0',
   ].join('\n')
 }
 
-function writeFiles({ paths, variables }: JobScriptOptions): string {
+function writeFiles({ paths, variables, opensFiles }: JobScriptOptions): string {
   if (variables.files.length === 0) return ''
   const writes = variables.files.map(
     ({ key, value }) => `printf %s ${quote(value)} >${quote(variableFile(paths, key))}`,
   )
-  return ` &&\n( umask 077\n${writes.join(' &&\n')} )`
+  return ` &&\n( ${opensFiles === true ? '' : 'umask 077'}\n${writes.join(' &&\n')} )`
 }
 
 /** Says that stages begin, each after the other, and when; `before`: other markers. */

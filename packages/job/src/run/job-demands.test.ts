@@ -7,6 +7,8 @@ test('what a job can do without is said, what it cannot do without fails it', ()
     'image is ignored: the job runs on the machine itself',
     'services are ignored: this runner starts none',
   ])
+  const job = payload({ overrides: { unsupported: ['image', 'services'] } })
+  expect(checkDemands(job, [], ['image'])).toEqual(['services are ignored: this runner starts none'])
   for (const part of ['secrets', 'run', 'something_new']) {
     expect(() => checkDemands(payload({ overrides: { unsupported: ['image', part] } }), [])).toThrow(
       expect.objectContaining({

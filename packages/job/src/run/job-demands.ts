@@ -14,12 +14,18 @@ const missed: Readonly<Record<string, string>> = {
 }
 
 /**
- * Decides, before a machine is taken, whether a job can be what its author meant. Returns warnings for its trace.
+ * Decides, before a machine is taken, whether a job can be what its author meant. `supports`: parts, as in
+ * `JobPayload.unsupported`, that its executor can do. Returns warnings for its trace.
  * Thrown: {@link JobError} `unsupported` when it needs what this runner cannot do, `invalid_job` when a script or a
  * variable holds what no shell can hold.
  */
-export function checkDemands(payload: JobPayload, environmentVariables: readonly EnvironmentVariable[]): string[] {
-  const missing = payload.unsupported.filter((part) => dispensable[part] === undefined)
+export function checkDemands(
+  payload: JobPayload,
+  environmentVariables: readonly EnvironmentVariable[],
+  supports: readonly string[] = [],
+): string[] {
+  const unsupported = payload.unsupported.filter((part) => !supports.includes(part))
+  const missing = unsupported.filter((part) => dispensable[part] === undefined)
   if (missing.length > 0) {
     const needs = missing.map((part) => (missed[part] === undefined ? part : `${part} (${missed[part]})`)).join(', ')
     throw new JobError(
@@ -40,5 +46,5 @@ export function checkDemands(payload: JobPayload, environmentVariables: readonly
   ]
   if (nul.length > 0)
     throw new JobError('invalid_job', 'runner_configuration_error', `no shell can take a NUL byte: ${nul.join('; ')}`)
-  return payload.unsupported.flatMap((part) => dispensable[part] ?? [])
+  return unsupported.flatMap((part) => dispensable[part] ?? [])
 }

@@ -4,7 +4,7 @@ import type { CachePlace } from '../caches/cache-context.ts'
 import type { Clock } from '../clock.ts'
 import { formatGoDuration } from '../go-duration.ts'
 import { JobBudget } from '../job-budget.ts'
-import { EnvironmentError, type JobEnvironment } from '../job-environment.ts'
+import { EnvironmentError, type JobEnvironment, type JobPlace } from '../job-environment.ts'
 import { JobError, type JobErrorCode } from '../job-error.ts'
 import type { JobOutcome } from '../job-outcome.ts'
 import type { JobPayload } from '../job-payload.ts'
@@ -21,8 +21,7 @@ import { checkDemands } from './job-demands.ts'
 import { bringFiles, type JobFilesOptions, keepFiles } from './job-files.ts'
 import { JobLog, type JobTrace } from './job-log.ts'
 import { RunRecord } from './run-record.ts'
-import type { ScriptProgressOptions } from './script-progress.ts'
-import { type ScriptResult, ScriptRunner } from './script-runner.ts'
+import { type ScriptFollow, type ScriptResult, ScriptRunner } from './script-runner.ts'
 import { stageTitle } from './stage-title.ts'
 import { StopSource } from './stop-source.ts'
 
@@ -54,6 +53,8 @@ export interface RunJobOptions {
    */
   readonly abort: AbortSignal
   readonly runner: RunnerIdentity
+  /** What the environments of `prepare` can do of `JobPayload.unsupported`. Default: nothing. */
+  readonly supports?: readonly string[] | undefined
   /** `environment` of the configuration. Default: none. */
   readonly environmentVariables?: readonly EnvironmentVariable[]
   /** Whether a job may have its commands shown as the shell runs them (`CI_DEBUG_TRACE`). Default true. */
@@ -137,14 +138,14 @@ class JobRun {
 
   /** Undefined when the job succeeded. Rejects with what ended it before its script began. */
   async run(): Promise<JobError | undefined> {
-    const { payload, runner, canceling } = this.#options
+    const { payload, runner, canceling, supports } = this.#options
     const { goesOn } = this.#record
     const sources = { payload, environmentVariables: this.#environmentVariables }
     const sections = attempts(sectionAttemptsKey, earlySetting(sources, sectionAttemptsKey))
     this.#log.line(`Running with runner-core ${runner.version} (${runner.revision})`)
     this.#log.line(`  on ${runner.name} ${runner.shortToken}, system ID: ${runner.systemId}`)
     this.#log.begin('prepare_executor', stageTitle('prepare_executor', runner.executor))
-    for (const warning of [...checkDemands(payload, this.#environmentVariables), ...sections.warnings])
+    for (const warning of [...checkDemands(payload, this.#environmentVariables, supports), ...sections.warnings])
       this.#log.warning(warning)
     if (!goesOn) this.#begin()
     await this.#log.flush()
@@ -246,11 +247,11 @@ class JobRun {
         this.#limitScript(plan, stop, at)
       },
     }
-    const run = (generate: (nonce: string) => Buffer, follow: Follow): Promise<ScriptResult> =>
-      this.#scripts.run(environment, stop.signal, generate, follow)
+    const run = (generate: (nonce: string) => Buffer, follow: Follow, place?: JobPlace): Promise<ScriptResult> =>
+      this.#scripts.run(environment, stop.signal, generate, { ...follow, place })
 
     const stages = bringFiles(files)
-    if (stages.length === 0) {
+    if (stages.length === 0 && !plan.isPreparedApart) {
       const { failure, isComplete, hasJobEnv } = await run((nonce) => plan.script(nonce), {
         ...prepare,
         ...steps,
@@ -258,7 +259,8 @@ class JobRun {
       })
       return { failure, isClean: isComplete && !plan.hasAfterScript, hasJobEnv, hasScriptBegun }
     }
-    const prepared = await run((nonce) => plan.prepareScript(nonce), { ...prepare, stages: ['get_sources'] })
+    const prepareScript = (nonce: string): Buffer => plan.prepareScript(nonce)
+    const prepared = await run(prepareScript, { ...prepare, stages: ['get_sources'] }, 'helper')
     const failure = prepared.failure ?? (await this.#fileStages.run(stages, environment, stop.signal))
     if (failure !== undefined) return { failure, isClean: false, hasJobEnv: false, hasScriptBegun }
     const main = await run((nonce) => plan.stepsScript(nonce), { ...steps, stages: plan.stepStages })
@@ -329,6 +331,7 @@ class JobRun {
     const { isComplete, failure } = await this.#scripts.run(environment, stop.signal, (nonce) => plan.cleanUp(nonce), {
       openStage: 'cleanup_file_variables',
       stages: [],
+      place: 'helper',
     })
     if (!isComplete)
       this.#log.warning(
@@ -369,7 +372,7 @@ class JobRun {
   }
 }
 
-type Follow = Omit<ScriptProgressOptions, 'nonce' | 'log' | 'executor' | 'machine' | 'timeOf'>
+type Follow = Omit<ScriptFollow, 'place'>
 
 interface MainResult {
   readonly failure: JobError | undefined

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '../clock.ts'
-import { EnvironmentError, type EnvironmentErrorCode, type JobEnvironment } from '../job-environment.ts'
+import { EnvironmentError, type EnvironmentErrorCode, type JobEnvironment, type JobPlace } from '../job-environment.ts'
 import type { JobError } from '../job-error.ts'
 import { asJobError } from './as-job-error.ts'
 import type { ScriptCheckpoint } from './job-checkpoint.ts'
@@ -30,6 +30,11 @@ export interface ScriptResult {
   readonly hasJobEnv: boolean
 }
 
+/** How one script is followed, and where it runs: see `ScriptRun.place`. */
+export interface ScriptFollow extends Omit<ScriptProgressOptions, 'nonce' | 'log' | 'executor' | 'machine' | 'timeOf'> {
+  readonly place?: JobPlace | undefined
+}
+
 /** Runs a job's generated scripts, those that an earlier manager left included. */
 export class ScriptRunner {
   readonly #options: ScriptRunnerOptions
@@ -49,7 +54,7 @@ export class ScriptRunner {
     environment: JobEnvironment,
     signal: AbortSignal,
     generate: (nonce: string) => Buffer,
-    follow: Omit<ScriptProgressOptions, 'nonce' | 'log' | 'executor' | 'machine' | 'timeOf'>,
+    { place, ...follow }: ScriptFollow,
   ): Promise<ScriptResult> {
     const { createNonce = randomNonce, log, record, clock, executor } = this.#options
     const past = record.pastScript
@@ -83,6 +88,7 @@ export class ScriptRunner {
       // What is not known to another manager would be begun anew by it.
       if (past === undefined) await record.announce(environment, signal)
       const end = await environment.run({
+        ...(place !== undefined && environment.helper !== undefined && { place }),
         script: generate(nonce),
         nonce,
         ...(past !== undefined && {

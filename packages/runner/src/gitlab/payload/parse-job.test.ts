@@ -78,6 +78,9 @@ describe('parseJob', () => {
         ],
         dependencies: [],
         features: jobFeatures,
+        image: { name: 'alpine', entrypoint: [], pull_policy: [], user: '5', platform: '' },
+        services: [],
+        credentials: [],
         unsupported: ['image'],
       },
     })
@@ -153,6 +156,39 @@ describe('parseJob', () => {
       parse({ id: 1, token: 't', dependencies: [{ id: 3, token: 'a\r\nb', artifacts_file: { filename: 'f' } }] }),
     ).toMatchObject({
       problems: ['dependencies[0].token: expected visible ASCII characters'],
+    })
+  })
+
+  it('reads images, services and credentials', () => {
+    const docker = { user: 'node', platform: 'linux/arm64' }
+    const image = { name: 'a', entrypoint: [''], pull_policy: ['never'], executor_opts: { docker } }
+    const service = {
+      name: 'postgres:16',
+      alias: 'db,pg',
+      command: ['-c', 'x'],
+      entrypoint: null,
+      variables: [{ key: 'A', value: 'b', raw: true }],
+    }
+    const credential = { type: 'registry', url: 'r.example', username: 'u', password: 'p' }
+    expect(parse({ id: 1, token: 't', image, services: [service], credentials: [credential] })).toMatchObject({
+      job: {
+        image: { name: 'a', entrypoint: [''], pull_policy: ['never'], ...docker },
+        services: [
+          {
+            ...{ name: 'postgres:16', alias: 'db,pg', command: ['-c', 'x'], entrypoint: [], pull_policy: [] },
+            variables: [{ key: 'A', value: 'b', public: false, file: false, masked: false, raw: true }],
+          },
+        ],
+        credentials: [credential],
+        unsupported: ['image', 'services'],
+      },
+    })
+    expect(parse({ id: 1, token: 't', image: { name: 5 }, services: [5], credentials: {} })).toMatchObject({
+      problems: [
+        'image.name: expected a string, got an integer',
+        'services[0]: expected an object, got an integer',
+        'credentials: expected an array, got an object',
+      ],
     })
   })
 

@@ -2,11 +2,14 @@ import type {
   GitInfo,
   JobArtifact,
   JobCache,
+  JobCredential,
   JobDependency,
   JobFeatures,
   JobHook,
+  JobImage,
   JobInfo,
   JobPayload,
+  JobService,
   JobStep,
   JobVariable,
 } from '@runner-core/job'
@@ -101,7 +104,10 @@ function readJob(
     ),
     cache: reader.array(fields['cache'], 'cache', (item, path) => readCache(item, path, reader)),
     features: readFeatures(fields['features'], reader),
-    unsupported: unsupportedParts.filter((part) => isPresent(fields[part])),
+    image: isPresent(fields['image']) ? readImage(reader.object(fields['image'], 'image'), 'image', reader) : undefined,
+    services: reader.array(fields['services'], 'services', (item, path) => readService(item, path, reader)),
+    credentials: reader.array(fields['credentials'], 'credentials', (item, path) => readCredential(item, path, reader)),
+    unsupported: dispensableParts.filter((part) => isPresent(fields[part])),
   }
 }
 
@@ -233,8 +239,44 @@ function isToken(value: unknown): value is string {
   return typeof value === 'string' && value.length <= boundAt('token').most && /^[\x21-\x7e]+$/.test(value)
 }
 
-/** Parts of a job that nothing here reads. */
-const unsupportedParts = ['image', 'services', 'secrets', 'run']
+function readImage(fields: Readonly<Record<string, unknown>>, path: string, reader: FieldReader): JobImage {
+  const options = reader.object(fields['executor_opts'], `${path}.executor_opts`)
+  const docker = reader.object(options['docker'], `${path}.executor_opts.docker`)
+  const { user } = docker
+  return {
+    name: reader.string(fields['name'], `${path}.name`),
+    entrypoint: reader.strings(fields['entrypoint'], `${path}.entrypoint`),
+    pull_policy: reader.strings(fields['pull_policy'], `${path}.pull_policy`),
+    // YAML makes a number of an id.
+    user: reader.string(typeof user === 'number' ? `${user}` : user, `${path}.executor_opts.docker.user`),
+    platform: reader.string(docker['platform'], `${path}.executor_opts.docker.platform`),
+  }
+}
+
+function readService(value: unknown, path: string, reader: FieldReader): JobService {
+  const fields = reader.object(value, path)
+  return {
+    ...readImage(fields, path, reader),
+    alias: reader.string(fields['alias'], `${path}.alias`),
+    command: reader.strings(fields['command'], `${path}.command`),
+    variables: reader.array(fields['variables'], `${path}.variables`, (item, itemPath) =>
+      readVariable(item, itemPath, reader),
+    ),
+  }
+}
+
+function readCredential(value: unknown, path: string, reader: FieldReader): JobCredential {
+  const fields = reader.object(value, path)
+  return {
+    type: reader.string(fields['type'], `${path}.type`),
+    url: reader.string(fields['url'], `${path}.url`),
+    username: reader.string(fields['username'], `${path}.username`),
+    password: reader.string(fields['password'], `${path}.password`),
+  }
+}
+
+/** Parts of a job that not every executor can do. */
+const dispensableParts = ['image', 'services', 'secrets', 'run']
 
 /** Not absent, not empty, and of an object like an image not without its name. */
 function isPresent(value: unknown): boolean {
