@@ -6,3 +6,5 @@ export type FailureReason =
   | 'job_canceled'
   | 'runner_configuration_error'
   | 'runner_interrupted'
+  | 'image_pull_failure'
+  | 'runner_external_dependency_failure'

@@ -36,6 +36,7 @@ export { type HeldSlot, readSlotReport, type SlotClaim, type SlotReport, slotRep
 export { type StartedOutput, type StartKind, StartMark } from './detach/start-mark.ts'
 export { type DetachedLeftover, wipeScript } from './detach/wipe-script.ts'
 export type { FailureReason } from './failure-reason.ts'
+export { PathPattern, PathPatternError } from './files/path-pattern.ts'
 export { formatGoDuration, parseGoDuration } from './go-duration.ts'
 export { type BudgetResource, jobBounds } from './job-budget.ts'
 export {

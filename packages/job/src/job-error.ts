@@ -9,7 +9,11 @@ import type { FailureReason } from './failure-reason.ts'
  * - `canceled`: the job was canceled.
  * - `interrupted`: the runner was stopped.
  * - `unsupported`: the job needs something that this runner cannot do.
- * - `invalid_job`: the job's script, variables or repository hold something that no shell or no git can be given.
+ * - `invalid_job`: the job's script, variables or repository hold something that no shell or no git can be given, or
+ *   what it gives as the name of an image is none.
+ * - `not_allowed`: the runner's configuration does not allow what the job asks for, such as an image: the message names
+ *   the list.
+ * - `image_unavailable`: an image could not be pulled, or does not exist.
  * - `limit_exceeded`: the job needs more of this process than one job may have: the message names the field and the
  *   bound.
  * - `unsupported_shell`: the executor is configured with a shell that no scripts are generated for.
@@ -34,6 +38,8 @@ export type JobErrorCode =
   | 'interrupted'
   | 'unsupported'
   | 'invalid_job'
+  | 'not_allowed'
+  | 'image_unavailable'
   | 'limit_exceeded'
   | 'unsupported_shell'
   | 'shell_missing'

@@ -6,7 +6,9 @@ const alwaysKnown: readonly string[] = ['script_failure', 'runner_system_failure
 
 /** What a server that does not know a reason is told instead; of any other it learns only that it is unknown. */
 const substitutes: Partial<Record<FailureReason, string>> = {
+  image_pull_failure: 'runner_system_failure',
   runner_configuration_error: 'script_failure',
+  runner_external_dependency_failure: 'runner_system_failure',
   // An interrupted job may be retried, as one after a system failure.
   runner_interrupted: 'runner_system_failure',
 }
