@@ -6,3 +6,16 @@
 
 export { type DialEngine, Engine, type OpenEngineOptions } from './engine/engine.ts'
 export { EngineError, type EngineErrorCode } from './engine/engine-error.ts'
+export { type DeviceMapping, parseDevice } from './settings/devices.ts'
+export type {
+  ConfiguredService,
+  DockerSettings,
+  LogOptions,
+  PullPolicy,
+  StringMap,
+} from './settings/docker-settings.ts'
+export { type EngineAddress, parseEngineAddress } from './settings/engine-address.ts'
+export { type GpuRequest, parseGpus } from './settings/gpus.ts'
+export { parseCpus, parseMemorySize, parseSwapSize } from './settings/sizes.ts'
+export { parseLimits, type ResourceLimit } from './settings/ulimits.ts'
+export { parseVolumeSpec, type VolumeSpec } from './volumes/volume-spec.ts'

@@ -8,7 +8,9 @@ import { InstanceExecutor } from '@runner-core/runner-instance-executor'
 import { collectDefaultMetrics } from 'prom-client'
 import { S3CacheStore } from './caches/s3-cache-store.ts'
 import type { FindPlugin } from './config/checks/check-plugins.ts'
+import { executorsWithoutRun } from './config/executor-tables.ts'
 import { isEverywhere } from './config/is-everywhere.ts'
+import { ConfigError } from './config/problem.ts'
 import {
   fleetName,
   keptOutputBytes,
@@ -107,9 +109,11 @@ export class Runner {
   /**
    * Serves the status pages and begins to start the fleets; one that does not start is tried again while the others
    * work. Rejects, with nothing left running, when the pages cannot be served or a runner's settings cannot work
-   * (`JobApiError` `invalid_config`).
+   * (`JobApiError` `invalid_config`, `ConfigError`).
    */
   static async start(options: RunnerOptions): Promise<Runner> {
+    const problems = executorsWithoutRun(options.settings.runners)
+    if (problems.length > 0) throw new ConfigError('the configuration', problems)
     const runner = new Runner(options)
     const clients = options.settings.runners.map((settings) => runner.#createClient(settings))
     await runner.#serve()

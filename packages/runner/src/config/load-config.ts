@@ -35,7 +35,9 @@ export async function loadConfig(file: string, findPlugin: FindPlugin = loadPlug
  */
 export function readPlugins(file: string): ReadonlyMap<string, string> {
   const plugins = new Map<string, string>()
-  for (const { name = '', autoscaler = {} } of readConfig(readConfigFile(file), { file }).settings.runners ?? []) {
+  for (const { name = '', executor, autoscaler = {} } of readConfig(readConfigFile(file), { file }).settings.runners ??
+    []) {
+    if (executor === 'docker') continue
     for (const { plugin } of namedGroups(autoscaler)) {
       if (plugin !== undefined && !plugins.has(plugin)) plugins.set(plugin, name)
     }

@@ -343,7 +343,10 @@ describe('one bad value, one problem', () => {
       minimal.replace('https:', 'ftp:'),
       'runners[0].url: expected an http or https URL without credentials, got "ftp://gitlab.example.com"',
     ],
-    [minimal.replace('"instance"', '"docker"'), 'runners[0].executor: expected "instance", got "docker"'],
+    [
+      minimal.replace('"instance"', '"shell"'),
+      'runners[0].executor: expected "instance" or "docker-autoscaler" or "docker", got "shell"',
+    ],
     [
       minimal.replace('"glrt-secret-token"', '12345'),
       'runners[0].token: expected a non-empty string on one line, got a number',

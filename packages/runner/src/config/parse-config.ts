@@ -4,6 +4,7 @@ import { incompleteCaches } from './checks/incomplete-caches.ts'
 import { policiesWithoutEffect } from './checks/policies-without-effect.ts'
 import { sharedGroups } from './checks/shared-groups.ts'
 import { trustProblems, withTrust } from './checks/trust.ts'
+import { executorProblems, isInUnusedTable, unusedTables, withExecutorDefaults } from './executor-tables.ts'
 import { keyLines, lineOf } from './key-lines.ts'
 import { ConfigError, type Problem } from './problem.ts'
 import type { ReadRunner } from './read-runner.ts'
@@ -50,20 +51,23 @@ export function readConfig(
   toml: string,
   { file = 'config.toml', readFile = readTextFile }: ConfigSource = {},
 ): ReadConfig {
-  const problems: Problem[] = []
-  const warnings: Problem[] = []
+  const found: Problem[] = []
+  const told: Problem[] = []
   const settings = table(configTable).read(parseToml(toml, file), {
     path: '',
-    problem: (path, message) => problems.push({ path, message }),
-    warning: (path, message) => warnings.push({ path, message }),
+    problem: (path, message) => found.push({ path, message }),
+    warning: (path, message) => told.push({ path, message }),
     readFile,
   })
-  const runners = (settings?.runners as readonly (ReadRunner | undefined)[] | undefined)?.map((runner) =>
-    withStorageDirectory(runner ?? {}, file),
-  )
+  const read = (settings?.runners as readonly (ReadRunner | undefined)[] | undefined)?.map((runner) => runner ?? {})
+  const unused = unusedTables(read ?? [])
+  const problems = found.filter((problem) => !isInUnusedTable(problem, unused))
+  const warnings = [...unused, ...told.filter((warning) => !isInUnusedTable(warning, unused))]
+  const runners = read?.map((runner) => withStorageDirectory(withExecutorDefaults(settings ?? {}, runner), file))
   const stateKeyFile = settings?.stateKeyFile ?? defaultStateKeyFile(file)
-  if (runners) {
+  if (read && runners) {
     problems.push(
+      ...executorProblems(settings ?? {}, read).filter(({ path }) => !found.some((each) => isWithin(path, each.path))),
       ...lonelyTlsFiles(runners),
       ...incompleteCaches(runners),
       ...sharedGroups(runners),
@@ -101,6 +105,11 @@ function parseToml(toml: string, file: string): Record<string, unknown> {
     const message = `expected TOML, got a syntax error in column ${error.column}: ${reason}`
     throw new ConfigError(file, [{ path: '', message, line: error.line }], { cause: error })
   }
+}
+
+/** Whether a path leads to a place or into it. */
+function isWithin(path: string, place: string): boolean {
+  return path === place || path.startsWith(`${place}.`)
 }
 
 function lonelyTlsFiles(runners: readonly ReadRunner[]): readonly Problem[] {

@@ -27,11 +27,12 @@ function sections(path: string, schema: TableSchema<object>, isList: boolean): r
     schema.notYet.length === 0
       ? ''
       : `\nIgnored with a warning: ${schema.notYet.map((key) => `\`${key}\``).join(', ')}.\n`
+  const refused = Object.entries(schema.refused ?? {}).map(([key, instead]) => `\nRefused: \`${key}\`; ${instead}.\n`)
   const inner = fields.flatMap(({ key, kind }) =>
     kind.table ? sections(path === '' ? key : `${path}.${key}`, kind.table, kind.isList === true) : [],
   )
   return [
-    `\n## ${title}\n\n| key | value | default | meaning |\n|---|---|---|---|\n${rows.join('')}${ignored}`,
+    `\n## ${title}\n\n| key | value | default | meaning |\n|---|---|---|---|\n${rows.join('')}${ignored}${refused.join('')}`,
     ...inner,
   ]
 }

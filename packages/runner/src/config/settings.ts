@@ -6,6 +6,7 @@
  */
 import type { ConnectorConfig } from '@runner-core/fleeting'
 import type { UnknownInstances } from '@runner-core/fleeting/provisioner'
+import type { DockerSettings } from '@runner-core/runner-docker-executor'
 import type { Trust } from '@runner-core/runner-instance-executor'
 import type { IdlePolicy } from '@runner-core/taskscaler'
 import type { ListenAddress } from './tables/kinds.ts'
@@ -36,6 +37,12 @@ export interface Settings {
   readonly runners: readonly RunnerSettings[]
 }
 
+/**
+ * `instance`: in the login's shell on an instance. `docker-autoscaler`: in containers of an instance's Engine. `docker`:
+ * in containers of one Engine that is there.
+ */
+export type Executor = 'instance' | 'docker-autoscaler' | 'docker'
+
 /** `[[runners]]` */
 export interface RunnerSettings {
   readonly name: string
@@ -45,7 +52,7 @@ export interface RunnerSettings {
   readonly tlsCaFile?: string
   readonly tlsCertFile?: string
   readonly tlsKeyFile?: string
-  readonly executor: 'instance'
+  readonly executor: Executor
   readonly shell: 'bash' | 'sh'
   readonly buildsDir: string
   /** Bytes; 0: nobody looks. */
@@ -69,7 +76,10 @@ export interface RunnerSettings {
   readonly unhealthyIntervalMs: number
   readonly finalUpdateRetryLimit: number
   readonly monitoring: MonitoringSettings
+  /** Of the built-in group where the executor is `docker`. */
   readonly autoscaler: AutoscalerSettings
+  /** There with the executors that have containers. */
+  readonly docker?: DockerSettings
 }
 
 /** `[runners.cache]` */

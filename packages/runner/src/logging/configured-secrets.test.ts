@@ -7,12 +7,15 @@ test('the secrets of a configuration: tokens, passwords, what a plugin is told u
 name = "a"
 url = "http://127.0.0.1:9"
 token = "glrt-one"
-executor = "instance"
+executor = "docker-autoscaler"
 environment = ["DEPLOY_KEY=hunter-two", "DEBUG=true", "EMPTY="]
 [runners.cache.s3]
 AccessKey = "nine"
 SecretKey = "ten"
 SessionToken = "eleven"
+[[runners.docker.services]]
+name = "mysql"
+environment = ["MYSQL_ROOT_PASSWORD=twelve", "MYSQL_DATABASE=test"]
 [runners.autoscaler]
 plugin = "static"
 [runners.autoscaler.connector_config]
@@ -41,5 +44,6 @@ secret = { client = "eight" }
     'six',
     'ten',
     'three',
+    'twelve',
   ])
 })

@@ -8,11 +8,13 @@ const minVariableLength = 6
 
 /** What a configuration holds that no log may show. */
 export function secretsOf({ runners }: Settings): readonly string[] {
-  return runners.flatMap(({ token, environment, cache: { s3 }, autoscaler: { connector, pluginConfig } }) => [
+  return runners.flatMap(({ token, environment, cache: { s3 }, autoscaler: { connector, pluginConfig }, docker }) => [
     token,
     ...[s3.accessKey, s3.secretKey, s3.sessionToken].filter((secret) => secret !== undefined),
     ...(connector.password === undefined ? [] : [connector.password]),
-    ...environment.map(({ value }) => value).filter(({ length }) => length >= minVariableLength),
+    ...[...environment, ...(docker?.services ?? []).flatMap((service) => service.environment)]
+      .map(({ value }) => value)
+      .filter(({ length }) => length >= minVariableLength),
     ...namedSecrets(pluginConfig),
   ])
 }

@@ -25,8 +25,8 @@ export type FindPlugin = (
  */
 export async function checkPlugins(runners: readonly ReadRunner[], find: FindPlugin): Promise<readonly Problem[]> {
   const problems = await Promise.all(
-    runners.flatMap(({ name, autoscaler = {} }, index) =>
-      namedGroups(autoscaler).map((group) =>
+    runners.flatMap(({ name, executor, autoscaler = {} }, index) =>
+      (executor === 'docker' ? [] : namedGroups(autoscaler)).map((group) =>
         checkGroup(group, `runners[${index}].autoscaler.${group.path}`, autoscaler.fleet ?? name ?? '', find),
       ),
     ),

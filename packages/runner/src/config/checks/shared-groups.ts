@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { enginePlugin } from '../executor-tables.ts'
 import { type NamedGroup, namedGroups } from '../named-groups.ts'
 import type { Problem } from '../problem.ts'
 import type { ReadRunner } from '../read-runner.ts'
@@ -6,7 +7,7 @@ import type { AutoscalerSettings } from '../settings.ts'
 import { sharedStaticHost } from './static-hosts.ts'
 
 /** Plugins whose groups are told apart by the fleet's name alone: equal settings under two names are two groups. */
-const groupedByFleet: ReadonlySet<string> = new Set(['local', 'docker'])
+const groupedByFleet: ReadonlySet<string> = new Set(['local', 'docker', enginePlugin])
 
 /**
  * What names a group to everybody, whatever account or key it is asked with: these equal, the group is the same. The

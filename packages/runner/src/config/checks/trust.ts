@@ -9,8 +9,8 @@ const lastingHosts = 'static'
 
 /** What `trust` asks for and the other settings do not give. */
 export function trustProblems(runners: readonly ReadRunner[]): readonly Problem[] {
-  return runners.flatMap(({ trust, autoscaler = {} }, index) => {
-    if (trust !== 'none') return []
+  return runners.flatMap(({ trust, executor, autoscaler = {} }, index) => {
+    if (trust !== 'none' || executor === 'docker') return []
     const path = `runners[${index}].trust`
     const { maxUseCount, capacityPerInstance } = autoscaler
     const own = `runners[${index}].autoscaler`
@@ -41,7 +41,8 @@ export function trustProblems(runners: readonly ReadRunner[]): readonly Problem[
 
 /** Where jobs of different projects can meet though nobody said that they may, or where they meet all the same. */
 export function trustWarnings(runners: readonly ReadRunner[]): readonly Problem[] {
-  return runners.flatMap(({ trust, autoscaler = {} }, index) => {
+  return runners.flatMap(({ trust, executor, autoscaler = {} }, index) => {
+    if (executor === 'docker') return []
     const { maxUseCount = 0, capacityPerInstance = 1 } = autoscaler
     if (trust === undefined) {
       if (maxUseCount === 1 && capacityPerInstance === 1) return []
@@ -65,8 +66,8 @@ export function trustWarnings(runners: readonly ReadRunner[]): readonly Problem[
 
 /** The settings that `trust` leads to. */
 export function withTrust(runner: ReadRunner): ReadRunner {
-  const { trust, autoscaler } = runner
-  if (trust !== 'none' || autoscaler === undefined) return runner
+  const { trust, executor, autoscaler } = runner
+  if (trust !== 'none' || executor === 'docker' || autoscaler === undefined) return runner
   return { ...runner, autoscaler: { ...autoscaler, maxUseCount: 1 } }
 }
 

@@ -1,6 +1,7 @@
 import type { RunnerSettings } from '../settings.ts'
 import { autoscalerTable } from './autoscaler-table.ts'
 import { cacheTable } from './cache-table.ts'
+import { dockerTable } from './docker-table.ts'
 import {
   assignment,
   countOrUnbounded,
@@ -26,7 +27,6 @@ const notYet = [
   'clone_url',
   'custom',
   'custom_build_dir',
-  'docker',
   'experimental',
   'feature_flags',
   'get_sources_timeout',
@@ -72,13 +72,16 @@ export const runnerTable: TableSchema<RunnerSettings> = {
     ),
     tlsCertFile: optional('tls-cert-file', readableFile, 'Client certificate, PEM.'),
     tlsKeyFile: optional('tls-key-file', readableFile, "The client certificate's key, PEM."),
-    executor: required('executor', oneOf('instance'), 'How jobs are run: on the instances of `[runners.autoscaler]`.'),
+    executor: required(
+      'executor',
+      oneOf('instance', 'docker-autoscaler', 'docker'),
+      'How jobs are run. `instance`: in a shell on the instances of `[runners.autoscaler]`. `docker-autoscaler`: in containers on these instances, as `[runners.docker]` says. `docker`: in containers of one Engine, without `[runners.autoscaler]`.',
+    ),
     shell: byDefault('shell', 'bash', oneOf('bash', 'sh'), 'Shell that runs the scripts on the instance.'),
-    buildsDir: byDefault(
+    buildsDir: optional(
       'builds_dir',
-      'builds',
       nonEmptyText,
-      "Where builds go on an instance, absolute or relative to the login's home.",
+      "Where builds go on an instance, absolute or relative to the login's home; or in a container, absolute. Default: `builds`, in a container `/builds`.",
     ),
     minFreeBytes: byDefault(
       'min_free_space',
@@ -86,11 +89,10 @@ export const runnerTable: TableSchema<RunnerSettings> = {
       size,
       'Room that a job must find in `builds_dir`; a machine with less gets no jobs. It is looked at every 10 s at most. `"0"`: nobody looks.',
     ),
-    cacheDir: byDefault(
+    cacheDir: optional(
       'cache_dir',
-      'cache',
       nonEmptyText,
-      "Where an instance keeps caches that are its own, absolute or relative to the login's home. Machines that share the directory share the caches.",
+      "Where an instance keeps caches that are its own, absolute or relative to the login's home; or a container, absolute. Machines that share the directory share the caches. Default: `cache`, in a container `/cache`.",
     ),
     cache: byDefault('cache', {}, table(cacheTable), 'Where caches are kept.'),
     artifactHosts: byDefault(
@@ -155,6 +157,15 @@ export const runnerTable: TableSchema<RunnerSettings> = {
       "How often a job's last update is tried before it no longer counts in `concurrent`; then it is retried, a minute apart, until GitLab accepts it.",
     ),
     monitoring: byDefault('monitoring', {}, table(monitoringTable), 'What to count as out of the ordinary.'),
-    autoscaler: required('autoscaler', table(autoscalerTable), 'The instances that jobs run on.'),
+    autoscaler: optional(
+      'autoscaler',
+      table(autoscalerTable),
+      'The instances that jobs run on. Needed with the executors `instance` and `docker-autoscaler`.',
+    ),
+    docker: optional(
+      'docker',
+      table(dockerTable),
+      'Containers. Needed with the executors `docker-autoscaler` and `docker`.',
+    ),
   },
 }

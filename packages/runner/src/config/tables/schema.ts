@@ -51,6 +51,11 @@ export type TableSchema<S> = {
   readonly fields: { readonly [K in keyof S]-?: Field<Exclude<S[K], undefined>> }
   /** Keys that GitLab Runner knows here and this program does not: they warn. */
   readonly notYet: readonly string[]
+  /**
+   * Keys that GitLab Runner knows here and that cannot be ignored, each with what to do instead: they are problems,
+   * unless their value is as if they were not there.
+   */
+  readonly refused?: Readonly<Record<string, string>>
 }
 
 export function required<T>(key: string, kind: Kind<T>, doc: string): Field<T> {
@@ -109,6 +114,7 @@ export function list<T>(item: Kind<T>, { min = 0 }: { readonly min?: 0 | 1 } = {
 export function table<S extends object>(schema: TableSchema<S>): Kind<S> {
   const fields = Object.entries(schema.fields) as [keyof S & string, Field<unknown>][]
   const known = fields.map(([, { key }]) => key)
+  const { refused = {} } = schema
   return {
     expected: 'a table',
     table: schema as TableSchema<object>,
@@ -121,7 +127,9 @@ export function table<S extends object>(schema: TableSchema<S>): Kind<S> {
       const at = (key: string): string => (context.path === '' ? key : `${context.path}.${key}`)
       for (const key of Object.keys(value)) {
         if (known.includes(key)) continue
+        const instead = Object.hasOwn(refused, key) ? refused[key] : undefined
         if (schema.notYet.includes(key)) context.warning(at(key), 'not supported yet, ignored')
+        else if (instead !== undefined) refuse(at(key), value[key], instead, context)
         else context.problem(at(key), unknownKeyMessage(key, known))
       }
       const result: Record<string, unknown> = {}
@@ -135,6 +143,11 @@ export function table<S extends object>(schema: TableSchema<S>): Kind<S> {
       return result as S
     },
   }
+}
+
+function refuse(path: string, value: unknown, instead: string, { problem }: ReadContext): void {
+  if (value !== false && value !== '' && value !== 0)
+    problem(path, `expected no such key, got ${show(value)}; ${instead}`)
 }
 
 /**
