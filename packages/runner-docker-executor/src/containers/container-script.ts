@@ -1,0 +1,234 @@
+import type { Duplex } from 'node:stream'
+import { finished } from 'node:stream/promises'
+import { type Clock, deadline, type Logger, loggedSeconds } from '@runner-core/fleeting'
+import { EnvironmentError, type ScriptEnd, type ScriptRun } from '@runner-core/job'
+import type { Engine } from '../engine/engine.ts'
+import { EngineError } from '../engine/engine-error.ts'
+import { type ContainerState, containerState } from './container-state.ts'
+import type { EngineLink } from './engine-link.ts'
+import { execOutput } from './exec.ts'
+import { followOutput } from './follow-output.ts'
+import type { OutputFrame } from './frame-reader.ts'
+import { MarkerWatch } from './marker-watch.ts'
+
+export interface ContainerScriptOptions {
+  readonly link: EngineLink
+  /** Name or id of a container that reads a script from its standard input, once for each start. */
+  readonly container: string
+  /** For people: the place. */
+  readonly description: string
+  /**
+   * When the container was started last before this script, as its Engine wrote it; empty: it never was. What it
+   * printed then is not this script's.
+   */
+  readonly startedBefore: string
+  /** How long the Engine may be out of reach under the script, milliseconds. */
+  readonly reconnectGraceMs: number
+  readonly onStarted: (state: ContainerState) => void
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** How long a container may take to end once its script has said its last word. */
+const endMs = 10_000
+
+/**
+ * One script of a job in a container, followed over as many connections as it takes, and by as many managers.
+ *
+ * The container's shell has the script on its standard input. All of a script stands in one pair of braces, so that a
+ * shell to which only a part of it came runs nothing of it. What it prints is read from the log that the Engine keeps.
+ */
+export class ContainerScript {
+  readonly #options: ContainerScriptOptions
+  readonly #run: Omit<ScriptRun, 'signal'>
+  readonly #signal: AbortSignal
+  readonly #markers: MarkerWatch
+  /** As the option; what came of a start that came to nothing is not the script's either. */
+  #startedBefore: string
+  /** Bytes of both streams that were taken of this start's output. */
+  #taken = 0
+  /** Those of them that are the script's. */
+  #received = 0
+  /** Whether the container may have been started for it. */
+  #mayRun: boolean
+  /** Whether only a part of the script may have come to the container that was started last. */
+  #mayBeCut: boolean
+  /** Since when it is out of reach. */
+  #lostAt: number | undefined
+
+  /** `signal`: gives it up; the container lives on. */
+  constructor(options: ContainerScriptOptions, run: Omit<ScriptRun, 'signal'>, signal: AbortSignal) {
+    this.#options = options
+    this.#run = run
+    this.#signal = signal
+    this.#startedBefore = options.startedBefore
+    this.#markers = new MarkerWatch(run.nonce)
+    this.#mayRun = this.#mayBeCut = run.resumed !== undefined
+  }
+
+  /** Runs it to its end. Rejects with `EngineError`, `EnvironmentError`, and the signal's reason. */
+  async run(): Promise<ScriptEnd> {
+    const { resumed } = this.#run
+    for (;;) {
+      try {
+        const engine = await this.#engine()
+        const end = this.#mayRun ? await this.#goOn(engine) : await this.#start(engine)
+        if (end !== 'not started') return end
+        if (resumed?.mayStart?.() === false)
+          throw new EnvironmentError('failed', 'a script is not started any more: its job is to stop')
+        if (resumed?.untilBytes !== undefined)
+          throw new EnvironmentError('failed', 'the output of an earlier script of the job is gone')
+        this.#mayRun = false
+      } catch (error) {
+        if (this.#signal.aborted || !this.#options.link.isLost(error)) throw error
+        await this.#reconnect(error)
+      }
+    }
+  }
+
+  #engine(): Promise<Engine> {
+    return this.#options.link.engine(this.#signal)
+  }
+
+  async #start(engine: Engine): Promise<ScriptEnd | 'not started'> {
+    const { container, onStarted } = this.#options
+    const during = `starting container ${container}`
+    const stdin = (await engine.call(during, this.#signal, (docker) =>
+      docker.getContainer(container).attach({ stream: true, stdin: true, hijack: true }),
+    )) as Duplex
+    stdin.on('error', () => {})
+    // Nothing comes back this way, but its end.
+    stdin.resume()
+    this.#mayBeCut = false
+    this.#mayRun = true
+    try {
+      await engine.call(during, this.#signal, (docker, abortSignal) =>
+        docker.getContainer(container).start({ abortSignal }),
+      )
+      const state = await containerState(engine, container, this.#signal)
+      onStarted(state)
+      stdin.end(this.#run.script)
+      const written = finished(stdin, { readable: false })
+      // How it went is told by what the container does.
+      written.catch(() => {})
+      return await this.#follow(engine, state)
+    } finally {
+      stdin.destroy()
+    }
+  }
+
+  /** What an earlier connection, or manager, may have started. */
+  async #goOn(engine: Engine): Promise<ScriptEnd | 'not started'> {
+    const { container, onStarted } = this.#options
+    const state = await containerState(engine, container, this.#signal)
+    if (state.startedAt === this.#startedBefore) return 'not started'
+    onStarted(state)
+    this.#found()
+    if (state.status === 'running') await this.#tellUptime(engine)
+    return await this.#follow(engine, state)
+  }
+
+  async #follow(engine: Engine, { id, startedAt }: ContainerState): Promise<ScriptEnd | 'not started'> {
+    const { container } = this.#options
+    for (;;) {
+      const signal = this.#signal
+      const isWhole = await followOutput(engine, {
+        containerId: id,
+        // What it printed before it was started is none: all it ever printed is cheaper to ask for.
+        startedAt: this.#startedBefore === '' ? undefined : startedAt,
+        skipBytes: this.#taken,
+        take: (frame) => this.#take(frame),
+        signal,
+      })
+      if (!isWhole) {
+        await awaitEnd(engine, container, this.#options.clock, signal)
+        return { exitCode: 0 }
+      }
+      const state = await containerState(engine, container, signal)
+      // An Engine that is restarted ends what reads its logs, and may keep the container.
+      if (state.status === 'running') continue
+      return this.#end(state)
+    }
+  }
+
+  #end({ exitCode, wasOutOfMemory, startedAt }: ContainerState): ScriptEnd | 'not started' {
+    const { untilBytes } = this.#run.resumed ?? {}
+    if (untilBytes !== undefined && this.#received >= untilBytes) return { exitCode: 0 }
+    // Nothing of the script came, or only a part, of which nothing was run.
+    if (!this.#markers.isSeen && this.#mayBeCut) {
+      this.#startedBefore = startedAt
+      this.#taken = 0
+      this.#received = 0
+      return 'not started'
+    }
+    return wasOutOfMemory ? { signal: 'KILL' } : { exitCode }
+  }
+
+  /** False once no more is wanted. */
+  async #take({ stream, bytes }: OutputFrame): Promise<boolean> {
+    const { stdout, stderr, isComplete, resumed } = this.#run
+    this.#taken += bytes.length
+    if (stream === 'stderr') {
+      // Of a script that goes on it was told before.
+      if (resumed === undefined) await stderr(bytes)
+      return true
+    }
+    this.#markers.push(bytes)
+    const { untilBytes } = resumed ?? {}
+    const wanted = untilBytes === undefined ? bytes : bytes.subarray(0, untilBytes - this.#received)
+    this.#received += wanted.length
+    if (wanted.length > 0) await stdout(wanted)
+    return untilBytes === undefined ? !isComplete() : this.#received < untilBytes
+  }
+
+  async #tellUptime(engine: Engine): Promise<void> {
+    const { onFound } = this.#run.resumed ?? {}
+    if (onFound === undefined) return
+    try {
+      const command = ['sh', '-c', 'read -r u r </proc/uptime && echo "$u"']
+      const uptime = await execOutput(engine, { container: this.#options.container, command, signal: this.#signal })
+      if (/^\d+\.\d+$/.test(uptime.trim())) onFound(uptime.trim())
+    } catch (error) {
+      // It may have ended meanwhile. A connection that broke is noticed by what follows.
+      if (!(error instanceof EngineError)) throw error
+    }
+  }
+
+  #found(): void {
+    const { clock, logger, description } = this.#options
+    if (this.#lostAt === undefined) return
+    const outageMs = clock.now() - this.#lostAt
+    this.#lostAt = undefined
+    logger.info(
+      { place: description, outage_seconds: loggedSeconds(outageMs) },
+      'a job goes on after its connection was lost',
+    )
+  }
+
+  /** Rejects when the grace is over, and with the signal's reason. */
+  async #reconnect(loss: unknown): Promise<void> {
+    const { link, reconnectGraceMs, clock } = this.#options
+    this.#mayBeCut = true
+    this.#lostAt ??= clock.now()
+    const leftMs = Math.max(0, this.#lostAt + reconnectGraceMs - clock.now())
+    const message = `${messageOf(loss)}; it could not be reached again within ${reconnectGraceMs / 1000} s`
+    using limit = deadline(clock, leftMs, () => new EnvironmentError('lost', message, { cause: loss }), this.#signal)
+    await link.again(limit.signal)
+  }
+}
+
+/** Waits until a container has ended whose script is over; one that does not end is left to whoever uses it next. */
+async function awaitEnd(engine: Engine, container: string, clock: Clock, signal: AbortSignal): Promise<void> {
+  using limit = deadline(clock, endMs, () => new Error('it did not end'), signal)
+  try {
+    await engine.call(`waiting for container ${container}`, limit.signal, (docker, abortSignal) =>
+      docker.getContainer(container).wait({ condition: 'not-running', abortSignal }),
+    )
+  } catch {
+    signal.throwIfAborted()
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

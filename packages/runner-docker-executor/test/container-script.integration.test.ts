@@ -1,0 +1,181 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { silentLogger, systemClock } from '@runner-core/fleeting'
+import type { ScriptRun } from '@runner-core/job'
+import { SlotConnection } from '@runner-core/runner-executor'
+import type { Acquisition } from '@runner-core/taskscaler'
+import { afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { ContainerScript, type ContainerScriptOptions } from '../src/containers/container-script.ts'
+import type { ContainerState } from '../src/containers/container-state.ts'
+import { EngineLink } from '../src/containers/engine-link.ts'
+import { findShell } from '../src/containers/find-shell.ts'
+import { EngineConnection } from '../src/engine/engine-connection.ts'
+import { busyboxImage, hasEngine, makeBusyboxImage } from './busybox-image.ts'
+
+const never = new AbortController().signal
+const sockets = new Set<Socket>()
+
+async function openSocket(): Promise<Socket> {
+  const socket = connect({ path: '/var/run/docker.sock', allowHalfOpen: true })
+  await once(socket, 'connect')
+  sockets.add(socket)
+  socket.once('close', () => sockets.delete(socket))
+  return socket
+}
+
+function cutAll(): void {
+  for (const socket of sockets) socket.destroy(new Error('cut'))
+}
+
+const connection = (): EngineConnection => new EngineConnection(openSocket)
+const target = { socketPath: '/var/run/docker.sock' }
+
+function newLink(): EngineLink {
+  const acquisition = { connect: async () => connection() } as Pick<Acquisition, 'connect'> as Acquisition
+  const slot = new SlotConnection({ acquisition, connection: connection(), isPatient: true, clock: systemClock })
+  return new EngineLink({ connection: slot, target, clock: systemClock })
+}
+
+describe.skipIf(!hasEngine)('a script in a container', () => {
+  const made: string[] = []
+  const link = newLink()
+  beforeAll(makeBusyboxImage)
+  afterEach(async () => {
+    const engine = await link.engine(never)
+    for (const id of made.splice(0)) await engine.docker.getContainer(id).remove({ force: true, v: true })
+  })
+
+  async function container(command: readonly string[] = ['sh']): Promise<string> {
+    const engine = await link.engine(never)
+    const { id } = await engine.docker.createContainer({
+      Image: busyboxImage,
+      Cmd: [...command],
+      OpenStdin: true,
+      StdinOnce: true,
+      HostConfig: { LogConfig: { Type: 'json-file', Config: {} }, NetworkMode: 'none' },
+    })
+    made.push(id)
+    return id
+  }
+
+  interface Told {
+    text: string
+    states: ContainerState[]
+  }
+
+  function script(
+    id: string,
+    lines: string,
+    run: Partial<ScriptRun> = {},
+    options: Partial<ContainerScriptOptions> = {},
+  ): { readonly told: Told; readonly nonce: string; start(signal?: AbortSignal): ReturnType<ContainerScript['run']> } {
+    const nonce = run.nonce ?? randomBytes(8).toString('hex')
+    const told: Told = { text: '', states: [] }
+    const end = `printf '\\036${nonce} end\\036'`
+    const whole: Omit<ScriptRun, 'signal'> = {
+      script: Buffer.from(`{ printf '\\036${nonce} begin\\036'\n${lines}\n${end}\n}\n`),
+      stdout: (chunk) => {
+        told.text += chunk.toString()
+      },
+      stderr: (chunk) => {
+        told.text += `!${chunk}`
+      },
+      isComplete: () => told.text.includes(`\x1e${nonce} end\x1e`),
+      ...run,
+      nonce,
+    }
+    const made = new ContainerScript(
+      {
+        link,
+        container: id,
+        description: 'the container',
+        startedBefore: '',
+        reconnectGraceMs: 20_000,
+        onStarted: (state) => told.states.push(state),
+        clock: systemClock,
+        logger: silentLogger,
+        ...options,
+      },
+      whole,
+      never,
+    )
+    return { told, nonce, start: () => made.run() }
+  }
+
+  const clean = (text: string): string => text.replaceAll(/\x1e[^\x1e]*\x1e/g, '')
+
+  test('has its shell found, and is run to its end', async () => {
+    const id = await container()
+    await expect(findShell(await link.engine(never), id, never)).resolves.toEqual({ shell: 'sh', path: '/bin/sh' })
+    const { told, start } = script(id, 'echo one; echo two >&2; cat /proc/1/cmdline | tr "\\0" " "')
+    await expect(start()).resolves.toEqual({ exitCode: 0 })
+    expect(clean(told.text)).toContain('one\n')
+    expect(clean(told.text)).toContain('!two\n')
+  })
+
+  test('that ends without a last word tells its exit status', async () => {
+    const { told, start } = script(await container(), 'echo first; exit 7')
+    await expect(start()).resolves.toEqual({ exitCode: 7 })
+    expect(clean(told.text)).toBe('first\n')
+  })
+
+  test('goes on while the way to it is cut again and again, and each byte comes once', async () => {
+    const id = await container()
+    const { told, start } = script(id, 'i=0; while [ $i -lt 400 ]; do echo line $i; i=$((i+1)); usleep 4000; done')
+    const running = start()
+    for (let cut = 0; cut < 8; cut++) {
+      await new Promise((resolve) => setTimeout(resolve, 150))
+      cutAll()
+    }
+    await expect(running).resolves.toEqual({ exitCode: 0 })
+    expect(clean(told.text)).toBe(Array.from({ length: 400 }, (_, index) => `line ${index}\n`).join(''))
+  })
+
+  test('is gone on with by another manager from its first byte', async () => {
+    const id = await container()
+    const first = script(id, 'echo one; sleep 1; echo two; exit 3')
+    void first.start()
+    while (!first.told.text.includes('one')) await new Promise((resolve) => setTimeout(resolve, 20))
+    let uptime = ''
+    const onFound = (found: string): void => {
+      uptime = found
+    }
+    const resumed = { onFound }
+    const second = script(id, '', { nonce: first.nonce, resumed })
+    await expect(second.start()).resolves.toEqual({ exitCode: 3 })
+    expect(clean(second.told.text)).toBe('one\ntwo\n')
+    expect(uptime).toMatch(/^\d+\.\d+$/)
+  })
+
+  test('of which only a part came is begun anew, and one that was never started is started', async () => {
+    const id = await container()
+    const engine = await link.engine(never)
+    const stdin = await engine.docker.getContainer(id).attach({ stream: true, stdin: true, hijack: true })
+    await engine.docker.getContainer(id).start()
+    stdin.end('{ echo wrong\n')
+    await engine.docker.getContainer(id).wait()
+    const again = script(id, 'echo right', { resumed: {} })
+    await expect(again.start()).resolves.toEqual({ exitCode: 0 })
+    expect(clean(again.told.text)).toContain('right\n')
+    expect(again.told.text).not.toContain('wrong')
+    const fresh = script(await container(), 'echo fresh', { resumed: {} })
+    await fresh.start()
+    expect(clean(fresh.told.text)).toBe('fresh\n')
+    const late = script(await container(), 'echo late', { resumed: { mayStart: () => false } })
+    await expect(late.start()).rejects.toMatchObject({ code: 'failed' })
+  })
+
+  test('runs after another one in the same container, whose output is not its own', async () => {
+    const id = await container()
+    const first = script(id, 'echo one; echo kept >/tmp/file')
+    await first.start()
+    const startedBefore = first.told.states[0]!.startedAt
+    const second = script(id, 'cat /tmp/file', {}, { startedBefore })
+    await second.start()
+    expect(clean(second.told.text)).toBe('kept\n')
+    const followed = script(id, '', { nonce: second.nonce, resumed: {} }, { startedBefore })
+    await followed.start()
+    expect(clean(followed.told.text)).toBe('kept\n')
+  })
+})
