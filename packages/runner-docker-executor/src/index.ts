@@ -18,4 +18,4 @@ export { type EngineAddress, parseEngineAddress } from './settings/engine-addres
 export { type GpuRequest, parseGpus } from './settings/gpus.ts'
 export { parseCpus, parseMemorySize, parseSwapSize } from './settings/sizes.ts'
 export { parseLimits, type ResourceLimit } from './settings/ulimits.ts'
-export { parseVolumeSpec, type VolumeSpec } from './volumes/volume-spec.ts'
+export { parseVolumeSpec, type VolumeSpec } from './settings/volume-spec.ts'

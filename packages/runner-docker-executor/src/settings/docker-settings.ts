@@ -4,11 +4,12 @@
  *
  * @module
  */
-import type { VolumeSpec } from '../volumes/volume-spec.ts'
+
 import type { DeviceMapping } from './devices.ts'
 import type { EngineAddress } from './engine-address.ts'
 import type { GpuRequest } from './gpus.ts'
 import type { ResourceLimit } from './ulimits.ts'
+import type { VolumeSpec } from './volume-spec.ts'
 
 export type PullPolicy = 'always' | 'if-not-present' | 'never'
 

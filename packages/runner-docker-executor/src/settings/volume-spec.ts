@@ -8,8 +8,8 @@ export interface VolumeSpec {
   readonly options: readonly string[]
 }
 
-/** A path without `..`: neither may lead out of its place. */
-const path = String.raw`/(?:[^\\/:*?"<>|\r\n\0]+/?)*`
+const segment = String.raw`/[^\\/:*?"<>|\r\n\0]+`
+const path = `(?:(?:${segment})+/?|/)`
 const name = '[a-zA-Z0-9][a-zA-Z0-9_.-]+'
 const specPattern = new RegExp(`^(?:(?<source>${path}|${name}):)?(?<destination>${path})(?::(?<options>[a-zA-Z,:]+))?$`)
 /** At most one of each. */
