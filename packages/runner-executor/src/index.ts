@@ -4,10 +4,17 @@
  * @module
  */
 
-export { connectAgain } from './connect/connect-again.ts'
-export { type DialVerdict, judgeDialFailure } from './connect/dial-failure.ts'
 export { reconnectMs, SlotConnection, type SlotConnectionOptions } from './connect/slot-connection.ts'
 export type { JobExecutor, PreparedPlace, PrepareOptions } from './job-executor.ts'
-export { AcquireBudget, type AcquireBudgetOptions } from './slots/acquire-budget.ts'
+export { LeftPlaces, type LeftPlacesOptions, type ResumeOptions } from './places/left-places.ts'
+export { LentPlace, type LentPlaceOptions, type SweptEnvironment } from './places/lent-place.ts'
+export {
+  type Admitted,
+  type FindOptions,
+  PlaceFinder,
+  type PlaceFinderOptions,
+  type Refusal,
+} from './places/place-finder.ts'
+export { Sweeps } from './places/sweeps.ts'
 export { ConcurrentIds } from './slots/concurrent-ids.ts'
 export { WaitLines, type WaitLinesOptions } from './slots/wait-lines.ts'

@@ -354,9 +354,9 @@ export const machineMutants: readonly Mutant[] = [
   {
     name: 'leftovers are not ended',
     breaks: 7,
-    file: executor('instance-executor'),
-    find: '        if (environment.isUnclean) {',
-    replace: '        if (environment.isUnclean && isReleased === undefined) {',
+    file: place('places/lent-place'),
+    find: 'if (!environment.isUnclean) return await',
+    replace: 'if (!environment.isUnclean || this.#isReleased) return await',
   },
   {
     name: 'an instance on which a job may live on is lent on',
@@ -397,14 +397,14 @@ export const machineMutants: readonly Mutant[] = [
   {
     name: 'an instance that cannot be connected to is lent on',
     breaks: 5,
-    file: executor('instance-executor'),
+    file: place('places/place-finder'),
     find: "if (verdict === 'replace' && !budget.signal.aborted)",
     replace: "if (verdict === 'hopeless' && !budget.signal.aborted)",
   },
   {
     name: 'an instance that no job could reach stays lent',
     breaks: 7,
-    file: executor('instance-executor'),
+    file: place('places/place-finder'),
     find: '        await acquisition[Symbol.asyncDispose]()\n        budget.signal.throwIfAborted()',
     replace: '        budget.signal.throwIfAborted()',
   },
@@ -418,8 +418,8 @@ export const machineMutants: readonly Mutant[] = [
   {
     name: 'an instance of a job that could not be taken over is lent on',
     breaks: 7,
-    file: executor('instance-executor'),
-    find: '      acquisition.condemn(`a job that was left on it could not be taken over: ${why}`)\n',
+    file: place('places/left-places'),
+    find: '    acquisition.condemn(`a job that was left on it could not be taken over: ${why}`)\n',
     replace: '',
   },
 ]
