@@ -26,16 +26,21 @@ export class EngineError extends Error {
   readonly code: EngineErrorCode
   /** Of the Engine's answer; undefined: there was none. */
   readonly status: number | undefined
+  /** The Engine's own words, without those on what was tried. */
+  readonly answer: string | undefined
 
-  constructor(
-    code: EngineErrorCode,
-    message: string,
-    options: { readonly cause?: unknown; readonly status?: number | undefined } = {},
-  ) {
+  constructor(code: EngineErrorCode, message: string, options: EngineErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.status = options.status
+    this.answer = options.answer
   }
+}
+
+interface EngineErrorOptions {
+  readonly cause?: unknown
+  readonly status?: number | undefined
+  readonly answer?: string
 }
 
 /** What dockerode throws: an answer that is none of those it expects, or a failure to get one. */
@@ -49,19 +54,24 @@ export function asEngineError(error: unknown, during: string): EngineError {
   if (error instanceof EngineError) return error
   const { statusCode: status, json, message } = error as DockerodeError
   if (status === undefined) return new EngineError('unreachable', `${during}: ${message}`, { cause: error })
-  const answer = answerOf(json) ?? message.trim()
-  return new EngineError(codeOf(status, answer), `${during}: ${answer}`, { cause: error, status })
+  return refusal(during, status, answerOf(json) ?? message.trim(), error)
+}
+
+/** The error for an answer that is not a success. */
+export function refusal(during: string, status: number, answer: string, cause?: unknown): EngineError {
+  return new EngineError(codeOf(status, answer), `${during}: ${answer}`, { cause, status, answer })
 }
 
 /** Longer answers are cut: an Engine may say anything. */
 const longestAnswer = 2000
 
-function answerOf(json: unknown): string | undefined {
+export function answerOf(json: unknown): string | undefined {
   const { message } = (json ?? {}) as { readonly message?: unknown }
   return typeof message === 'string' && message !== '' ? message.slice(0, longestAnswer).trim() : undefined
 }
 
-const noSpace = /no space left|disk quota exceeded/i
+/** How an Engine words that its disk is full. */
+export const noSpace: RegExp = /no space left|disk quota exceeded/i
 const noAddresses = /address pools|no available network|no available .*address/i
 
 function codeOf(status: number, answer: string): EngineErrorCode {

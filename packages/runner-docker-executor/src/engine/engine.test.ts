@@ -1,4 +1,4 @@
-import { createServer } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { systemClock } from '@runner-core/fleeting'
 import { ManualClock } from '@runner-core/fleeting/testing'
@@ -11,8 +11,13 @@ afterEach(() => {
   for (const close of closing.splice(0)) close()
 })
 
-async function dialTo(answer: (path: string) => { readonly status: number; readonly body: unknown } | undefined) {
+async function dialTo(
+  answer: (path: string) => { readonly status: number; readonly body: unknown } | undefined,
+  raw: Readonly<Record<string, (response: ServerResponse) => void>> = {},
+) {
   const server = createServer((request, response) => {
+    const own = raw[request.url ?? '']
+    if (own !== undefined) return own(response)
     const given = answer(request.url ?? '')
     if (given === undefined) return
     response.writeHead(given.status, { 'content-type': 'application/json' }).end(JSON.stringify(given.body))
@@ -82,4 +87,46 @@ test('an Engine that hangs is given up after its time', async () => {
   opening.catch(() => {})
   await clock.advance(1000)
   await expect(opening).rejects.toMatchObject({ code: 'timed_out' })
+})
+
+test('a stream is read as it comes, and ends with its signal', async () => {
+  const dial = await dialTo((path) => (path === '/version' ? { status: 200, body: version } : undefined), {
+    '/v1.41/images/create?fromImage=a': (response) => void response.writeHead(200).write('{}\n'),
+  })
+  const engine = await Engine.open({ dial, clock: systemClock, signal: never })
+  closing.push(() => engine.close())
+  const controller = new AbortController()
+  const request = { method: 'POST', path: '/images/create?fromImage=a' } as const
+  const stream = await engine.stream('pulling', controller.signal, request)
+  const chunks: string[] = []
+  const reading = (async () => {
+    for await (const chunk of stream) {
+      chunks.push(String(chunk))
+      controller.abort(new Error('canceled'))
+    }
+  })()
+  await expect(reading).rejects.toThrow('canceled')
+  expect(chunks).toEqual(['{}\n'])
+})
+
+test('no more of a refusal is read than can be shown', async () => {
+  const dial = await dialTo((path) => (path === '/version' ? { status: 200, body: version } : undefined), {
+    '/v1.41/endless': (response) => {
+      response.writeHead(500)
+      const write = (): void => {
+        while (!response.destroyed && response.write(Buffer.alloc(65_536, 'x')));
+      }
+      response.on('drain', write)
+      write()
+    },
+    '/v1.41/said': (response) => void response.writeHead(404).end('{"message":"no such thing"}'),
+  })
+  const engine = await Engine.open({ dial, clock: systemClock, signal: never })
+  closing.push(() => engine.close())
+  const get = (path: string) => engine.stream('trying', never, { method: 'GET', path })
+  await expect(get('/endless')).rejects.toMatchObject({
+    code: 'failed',
+    message: 'trying: an answer with status 500',
+  })
+  await expect(get('/said')).rejects.toMatchObject({ code: 'not_found', answer: 'no such thing' })
 })

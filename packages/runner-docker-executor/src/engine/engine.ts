@@ -1,8 +1,9 @@
-import { Agent } from 'node:http'
+import { Agent, type IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type Clock, deadline } from '@runner-core/fleeting'
 import Docker from 'dockerode'
 import { asEngineError, EngineError } from './engine-error.ts'
+import { type EngineRequest, openStream } from './engine-stream.ts'
 
 /** Opens a byte stream to the Engine. */
 export type DialEngine = () => Promise<Duplex>
@@ -71,6 +72,23 @@ export class Engine {
     limitMs: number = callLimitMs,
   ): Promise<Answer> {
     return bounded(during, { clock: this.#clock, limitMs, signal }, (given) => act(this.docker, given))
+  }
+
+  /**
+   * Makes one call whose answer is a stream, to be read as it comes. The signal ends the stream, too; how long it may be
+   * silent is the reader's business. Thrown: {@link EngineError}, also for an answer that is not a success; the signal's
+   * reason.
+   */
+  stream(
+    during: string,
+    signal: AbortSignal,
+    request: EngineRequest,
+    limitMs: number = callLimitMs,
+  ): Promise<IncomingMessage> {
+    const target = { ...request, path: `/v${this.apiVersion}${request.path}`, agent: this.#agent, host }
+    return bounded(during, { clock: this.#clock, limitMs, signal }, (given) =>
+      openStream(during, target, { opening: given, reading: signal }),
+    )
   }
 
   /** Ends its connections. Idempotent. */
