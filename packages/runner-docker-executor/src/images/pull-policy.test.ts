@@ -1,11 +1,13 @@
 import { expect, test } from 'vitest'
-import { effectivePullPolicies, type PullPolicy } from './pull-policy.ts'
+import type { PullPolicy } from '../settings/docker-settings.ts'
+import { effectivePullPolicies } from './pull-policy.ts'
 
 const decide = (
   policies: readonly PullPolicy[],
   allowed: readonly PullPolicy[],
   ofJob: readonly string[] = [],
-): readonly PullPolicy[] => effectivePullPolicies({ policies, allowed }, ofJob, 'ruby')
+): readonly PullPolicy[] =>
+  effectivePullPolicies({ pullPolicies: policies, allowedPullPolicies: allowed }, ofJob, 'ruby')
 
 test.each<[readonly PullPolicy[], readonly PullPolicy[], readonly string[], readonly PullPolicy[]]>([
   [[], [], [], ['always']],

@@ -1,23 +1,15 @@
 import { JobError } from '@runner-core/job'
-
-/** What `pull_policy` may hold. */
-export const pullPolicies = ['always', 'if-not-present', 'never'] as const
-
-export type PullPolicy = (typeof pullPolicies)[number]
-
-export interface PullPolicySettings {
-  /** `pull_policy`, in the order of attempts. Empty: `always`. */
-  readonly policies: readonly PullPolicy[]
-  /** `allowed_pull_policies`. Empty: those of `pull_policy`. */
-  readonly allowed: readonly PullPolicy[]
-}
+import type { DockerSettings, PullPolicy } from '../settings/docker-settings.ts'
 
 /**
- * The policies to try for `image`, in order: the job's own (`image:pull_policy`), otherwise the configuration's, without
- * those that are not allowed. Thrown: `JobError` `not_allowed` when none remains.
+ * The policies to try for `image`, in order: the job's own (`image:pull_policy`), otherwise the configuration's
+ * (`always` when it has none), without those that are not allowed. Thrown: `JobError` `not_allowed` when none remains.
  */
 export function effectivePullPolicies(
-  { policies, allowed }: PullPolicySettings,
+  {
+    pullPolicies: policies,
+    allowedPullPolicies: allowed = [],
+  }: Pick<DockerSettings, 'pullPolicies' | 'allowedPullPolicies'>,
   ofJob: readonly string[],
   image: string,
 ): PullPolicy[] {
