@@ -7,7 +7,7 @@ import type {
   SendRequest,
 } from '@azure/core-rest-pipeline'
 import { isGroupError, readRetryAfter, untilAbort } from '@runner-core/fleeting'
-import { asAzureError, asThrown, unreadable } from './errors.ts'
+import { asAzureError, asThrown, failureIn, unreadable } from './errors.ts'
 import type { Bucket } from './rate-limits.ts'
 
 /** What one call to Azure is for: one request, or those for all pages of a list. */
@@ -127,11 +127,11 @@ function headroomIn(header: string | undefined): number | undefined {
 }
 
 /** From Resource Manager's envelope, which some of its providers leave out. A proxy may answer something else. */
-function errorIn(bodyAsText: string | null | undefined): { readonly code?: string; readonly message?: string } {
+function errorIn(bodyAsText: string | null | undefined): ReturnType<typeof failureIn> {
   try {
     const body = JSON.parse(bodyAsText ?? '') as { readonly error?: object }
-    return Object(body.error ?? body)
+    return failureIn(body.error ?? body)
   } catch {
-    return {}
+    return failureIn(undefined)
   }
 }

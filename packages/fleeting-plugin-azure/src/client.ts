@@ -1,7 +1,7 @@
 import type { Tags } from '@runner-core/fleeting'
 import { type Call, Calls, retryAfterOf } from './calls.ts'
 import type { AzureConfig } from './config.ts'
-import type { AzureFailure } from './errors.ts'
+import { type AzureFailure, failureIn } from './errors.ts'
 import { type Machine, machineOf } from './machine.ts'
 import type { Bucket } from './rate-limits.ts'
 import { type ScaleSet, scaleSetOf } from './scale-set.ts'
@@ -141,14 +141,12 @@ export class AzureClient {
       { doing: 'following an operation', bucket: 'GetOperation', signal },
       async ({ plain }): Promise<OperationStatus> => {
         const { body, headers } = await plain.get(url)
-        const { status, error } = body as {
-          readonly status?: string
-          readonly error?: { readonly code?: string; readonly message?: string }
-        }
+        const { status, error } = body as { readonly status?: string; readonly error?: unknown }
         if (status === 'Succeeded') return { state: 'ended', failure: undefined }
         if (status !== 'Failed' && status !== 'Canceled')
           return { state: 'under way', retryAfterMs: retryAfterOf(headers) ?? 0 }
-        return { state: 'ended', failure: { code: error?.code, message: error?.message ?? `it ended as ${status}` } }
+        const { code, message = `it ended as ${status}` } = failureIn(error)
+        return { state: 'ended', failure: { code, message } }
       },
     )
   }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type AzureFailure, asThrown, errorCode } from './errors.ts'
+import { type AzureFailure, asThrown, errorCode, failureIn } from './errors.ts'
 
 const other = 'Operation is not allowed because another operation on the scale set is in progress.'
 const quota = 'Operation could not be completed as it results in exceeding approved standardDSv5Family Cores quota.'
@@ -24,6 +24,38 @@ test.each<[AzureFailure, string]>([
   [{ message: 'read ECONNRESET' }, 'transient'],
 ])('%o is %s', (failure, code) => {
   expect(errorCode(failure)).toBe(code)
+})
+
+test('the cause is found in the details of an error that only says that something failed', () => {
+  const details = [
+    { code: 'VMExtensionHandlerError', message: 'e', target: '10' },
+    { code: 'OverconstrainedZonalAllocationRequest', message: 'Allocation failed.', target: '11' },
+  ]
+  const wrapped = { code: 'ResourceOperationFailure', message: 'The resource operation completed.', details }
+  expect(failureIn(wrapped)).toEqual({ code: 'OverconstrainedZonalAllocationRequest', message: 'Allocation failed.' })
+  expect(failureIn({ ...wrapped, details: [{ code: 'OperationNotAllowed', message: quota }] })).toMatchObject({
+    message: quota,
+  })
+  expect(failureIn({ code: 'DeploymentFailed', message: 'd', details: [wrapped] })).toMatchObject({
+    code: 'OverconstrainedZonalAllocationRequest',
+  })
+})
+
+test('an error without a cause that is known, or of another form, stays as it is', () => {
+  const details = [{ code: 'OSProvisioningTimedOut', message: 'm' }, null, 'x', { code: 7 }]
+  expect(failureIn({ code: 'ResourceOperationFailure', message: 'r', details })).toEqual({
+    code: 'ResourceOperationFailure',
+    message: 'r',
+  })
+  expect(failureIn({ code: 'SkuNotAvailable', message: 's', details: [{ code: 'Conflict', message: 'c' }] })).toEqual({
+    code: 'SkuNotAvailable',
+    message: 's',
+  })
+  for (const odd of [undefined, null, 'text', 7, [], { code: {}, message: 4, details: 'd' }])
+    expect(failureIn(odd)).toEqual({ code: undefined, message: undefined })
+  const cyclic: { details: unknown[] } = { details: [] }
+  cyclic.details.push(cyclic)
+  expect(failureIn(cyclic)).toEqual({ code: undefined, message: undefined })
 })
 
 test("an abort's reason stays as it is, and so does an error that is one of ours", () => {

@@ -61,6 +61,38 @@ export function errorCode({ status, code = '', message }: AzureFailure): GroupEr
   return known ?? byStatus[status ?? 0] ?? 'transient'
 }
 
+interface ErrorText {
+  readonly code: string | undefined
+  readonly message: string | undefined
+}
+
+/** Errors that are looked through for a cause: a launch of a whole set may fail with one for each machine. */
+const longestDetails = 1000
+
+/**
+ * What an error in Resource Manager's envelope says. One such as `ResourceOperationFailure` only says that something
+ * failed; the first of its details that is known is why.
+ */
+export function failureIn(error: unknown): ErrorText {
+  const errors = [error]
+  // Those found are looked through as well.
+  for (let next = 0; next < errors.length; next += 1) {
+    const text = textOf(errors[next])
+    if (errorCode({ code: text.code, message: text.message ?? '' }) !== 'transient') return text
+    const { details } = Object(errors[next]) as { readonly details?: unknown }
+    if (Array.isArray(details)) errors.push(...details.slice(0, longestDetails - errors.length))
+  }
+  return textOf(error)
+}
+
+function textOf(error: unknown): ErrorText {
+  const { code, message } = Object(error) as { readonly code?: unknown; readonly message?: unknown }
+  return {
+    code: typeof code === 'string' ? code : undefined,
+    message: typeof message === 'string' ? message : undefined,
+  }
+}
+
 export function asAzureError(doing: string, failure: AzureFailure, options?: GroupErrorOptions): GroupError {
   const { code, message } = failure
   return new GroupError(errorCode(failure), `${doing}: ${code === undefined ? '' : `${code}: `}${message}`, options)

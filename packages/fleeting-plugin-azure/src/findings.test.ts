@@ -34,6 +34,8 @@ test.each<[string, Partial<ScaleSet>]>([
   ['automatic_repairs_on', { automaticRepairsPolicy: { enabled: true } }],
   ['single_placement_group', { singlePlacementGroup: true }],
   ['spot_restore_on', { spotRestorePolicy: { enabled: true } }],
+  ['zone_balance_strict', { zones: ['1', '2', '3'], zoneBalance: true }],
+  ['zone_rebalancing_on', { resiliencyPolicy: { automaticZoneRebalancingPolicy: { enabled: true } } }],
   ['set_of_other_fleet', { tags: { 'Runner-Core-Fleet': 'theirs' } }],
   ['spot_deallocates', { virtualMachineProfile: { priority: 'Spot' } }],
   ['spot_deallocates', { virtualMachineProfile: { priority: 'Spot', evictionPolicy: 'Deallocate' } }],

@@ -42,6 +42,15 @@ export function findingsOf(
     const message = 'Azure launches evicted spot machines again without being asked'
     warn('spot_restore_on', message, `${update} spotRestorePolicy.enabled=false`)
   }
+  if (set.zoneBalance === true) {
+    const message =
+      'Azure launches nothing that would spread machines unevenly: one zone without room ends all launches'
+    warn('zone_balance_strict', message, `${update} zoneBalance=false, or make the set anew without it`)
+  }
+  if (set.resiliencyPolicy?.automaticZoneRebalancingPolicy?.enabled === true) {
+    const message = 'Azure moves machines between zones, and deletes those it moves, whatever runs on them'
+    warn('zone_rebalancing_on', message, `${update} resiliencyPolicy.automaticZoneRebalancingPolicy.enabled=false`)
+  }
   const { tags = {} } = set
   if (taggedFleet(tags) !== undefined && !isTaggedFor(tags, fleet)) {
     const message = `the fleet ${taggedFleet(tags)} launched here last, and a scale set is for one fleet alone`

@@ -18,6 +18,9 @@ export type ScaleSet = Partial<
     | 'automaticRepairsPolicy'
     | 'spotRestorePolicy'
     | 'virtualMachineProfile'
+    | 'zoneBalance'
+    | 'resiliencyPolicy'
+    | 'zones'
   >
 >
 

@@ -4,14 +4,17 @@ import { afterAll, expect, test } from 'vitest'
 import { AzureCloud } from './azure-cloud.ts'
 
 /** What Azure may do at any time. A list is less late than a launch takes. */
-const unkind = { pageSize: 2, capacityLagMs: 400, listLagMs: 60 }
+const unkind = { pageSize: 2, capacityLagMs: 400, listLagMs: 60, zones: ['1', '2', '3'], zoneRetryMs: 200 }
 const lags = { appearMs: 20, staggerMs: 60, bootMs: 60, deleteMs: 40 }
 
 for (const [mode, failedLaunches] of [
   ['Uniform', 'failed machines'],
   ['Flexible', 'nothing'],
 ] as const) {
-  const starting = AzureCloud.startReal({ mode, failedLaunches, lags, ...unkind })
+  const starting = AzureCloud.startReal({ mode, failedLaunches, lags, ...unkind }).then((cloud) => {
+    cloud.fake.settings.fullZones = ['1']
+    return cloud
+  })
   afterAll(async () => (await starting)[Symbol.asyncDispose]())
   describeInstanceGroup(
     `azure on its fake: ${mode}, failed launches leave ${failedLaunches}`,

@@ -43,8 +43,11 @@ describe.skipIf(validator === undefined)(`Microsoft's generated server and clien
         failedLaunches,
         lags,
         pageSize: 2,
+        zones: ['1', '2', '3'],
+        zoneRetryMs: 200,
         onExchange: (exchange) => exchanges[mode].push(exchange),
       })
+      cloud.fake.settings.fullZones = ['1']
       const connector = { ...cloud.context.connector, useExternalAddress: true }
       const { connect } = cloud
       const options = { maxInstances: 3, patienceMs: 20_000, pollMs: 20, cloud: () => cloud.fake.hand, connect }

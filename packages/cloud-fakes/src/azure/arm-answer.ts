@@ -5,6 +5,7 @@ import type { FakeAnswer, SpokenFault } from '../core/fake-server.ts'
 export interface ArmError {
   readonly code: string
   readonly message: string
+  readonly details?: readonly (ArmError & { readonly target: string })[]
 }
 
 export function answer(status: number, body?: unknown, headers: Readonly<Record<string, string>> = {}): FakeAnswer {
@@ -36,6 +37,21 @@ const quotaMessage =
 export const allocationFailed: ArmError = {
   code: 'AllocationFailed',
   message: 'Allocation failed. We do not have sufficient capacity for the requested VM size in this region.',
+}
+
+/** The same, where a zone of the set has no room. */
+export const zonalAllocationFailed: ArmError = {
+  code: 'ZonalAllocationFailed',
+  message: 'Allocation failed. We do not have sufficient capacity for the requested VM size in this zone.',
+}
+
+/** How an operation ends that failed for some machines: in a form seen of a real set, jenkins-infra/helpdesk#3584. */
+export function resourceFailure(error: ArmError, ids: readonly string[]): ArmError {
+  return {
+    code: 'ResourceOperationFailure',
+    message: "The resource operation completed with terminal provisioning state 'Failed'.",
+    details: ids.map((target) => ({ ...error, target })),
+  }
 }
 
 /**

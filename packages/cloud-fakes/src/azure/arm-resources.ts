@@ -23,6 +23,7 @@ export function scaleSetResource(scope: ArmScope, set: ScaleSet): ArmResource {
     location: scope.location,
     etag: set.etag,
     tags: set.tags,
+    ...(set.zones.length > 0 && { zones: set.zones }),
     sku: { name: 'Standard_D2s_v5', tier: 'Standard', capacity: set.shownCapacity },
     properties: {
       orchestrationMode: mode,
@@ -30,6 +31,16 @@ export function scaleSetResource(scope: ArmScope, set: ScaleSet): ArmResource {
       uniqueId: '0b6f3a3e-0000-4000-8000-000000000001',
       singlePlacementGroup: model.singlePlacementGroup,
       platformFaultDomainCount: 1,
+      ...(set.zones.length > 1 && { zoneBalance: model.strictZoneBalance }),
+      ...(model.zoneRebalancing && {
+        resiliencyPolicy: {
+          automaticZoneRebalancingPolicy: {
+            enabled: true,
+            rebalanceStrategy: 'Recreate',
+            rebalanceBehavior: 'CreateBeforeDelete',
+          },
+        },
+      }),
       ...(mode === 'Uniform' && { overprovision: model.overprovision, upgradePolicy: { mode: model.upgradeMode } }),
       automaticRepairsPolicy: { enabled: model.automaticRepairs, gracePeriod: 'PT10M' },
       ...(model.spotRestore && { spotRestorePolicy: { enabled: true, restoreTimeout: 'PT1H' } }),
@@ -76,12 +87,14 @@ export function machineResource(
   const phase = set.machines.phase(machine, at)
   const isUniform = set.mode === 'Uniform'
   const { id, word } = machine
+  const zone = set.zoneOf(machine)
   return {
     name: isUniform ? `${set.name}_${id}` : id,
     id: machineId(scope, set, id),
     type: isUniform ? 'Microsoft.Compute/virtualMachineScaleSets/virtualMachines' : 'Microsoft.Compute/virtualMachines',
     location: scope.location,
     tags: set.tagsOf(machine),
+    ...(zone !== undefined && { zones: [zone] }),
     ...(isUniform && { instanceId: id, sku: { name: 'Standard_D2s_v5', tier: 'Standard' } }),
     properties: {
       ...(isUniform ? { latestModelApplied: true } : { virtualMachineScaleSet: { id: scaleSetId(scope, set) } }),

@@ -6,7 +6,7 @@ import type { RealMachines } from '../core/real-machines.ts'
 import { ArmApi } from './arm-api.ts'
 import type { ArmScope } from './arm-resources.ts'
 import { selfSignedCertificate } from './certificate.ts'
-import { ScaleSet, type ScaleSetModel } from './scale-set.ts'
+import { ScaleSet, type ScaleSetModel, type ScaleSetSettings } from './scale-set.ts'
 import type { ClientSecret } from './token-endpoint.ts'
 
 export interface FakeAzureOptions {
@@ -28,6 +28,16 @@ export interface FakeAzureOptions {
   readonly capacityLagMs?: number
   /** How old the machines of a list are, milliseconds; the set itself is of now. Default 0. */
   readonly listLagMs?: number
+  /** What the set spreads its machines over. Default: none, it is a regional one. */
+  readonly zones?: readonly string[]
+  /**
+   * What becomes of a machine whose zone is one of `settings.fullZones`. `tried elsewhere`: another zone gets it, unless
+   * two zones are full or the set balances strictly; then nothing is launched. `failed`: it fails, and those in other
+   * zones come. Default `tried elsewhere`.
+   */
+  readonly withoutRoom?: 'tried elsewhere' | 'failed'
+  /** From a launch that found no room in its zone to the try in another, milliseconds. Default 15,000. */
+  readonly zoneRetryMs?: number
   readonly real?: RealMachines
   /** By bucket, for example `azureRateLimits`. Default: nothing is limited. */
   readonly rateLimits?: NonNullable<FakeServerOptions['rateLimits']>
@@ -70,12 +80,15 @@ export class FakeAzure implements AsyncDisposable {
   /** PEM. Who trusts it as an authority trusts this server. */
   readonly certificate: string
   readonly hand: CloudHand
+  /** What the region is like. May be changed at any time. */
+  readonly settings: ScaleSetSettings
   readonly #server: FakeServer
   readonly #set: ScaleSet
 
   static async start(options: FakeAzureOptions): Promise<FakeAzure> {
     const { clock, lags = {}, mode = 'Uniform', failedLaunches = 'failed machines', tagged = 'when shown' } = options
     const { real, rateLimits, onExchange } = options
+    const settings: ScaleSetSettings = { fullZones: [] }
     const set = new ScaleSet({
       clock,
       name: 'fake-set',
@@ -85,6 +98,10 @@ export class FakeAzure implements AsyncDisposable {
       tagged,
       capacityLagMs: options.capacityLagMs ?? 0,
       listLagMs: options.listLagMs ?? 0,
+      zones: options.zones ?? [],
+      settings,
+      withoutRoom: options.withoutRoom ?? 'tried elsewhere',
+      zoneRetryMs: options.zoneRetryMs ?? 15_000,
       ...(real !== undefined && { real }),
     })
     const tls = await selfSignedCertificate()
@@ -101,12 +118,13 @@ export class FakeAzure implements AsyncDisposable {
       ...(rateLimits !== undefined && { rateLimits }),
       ...(onExchange !== undefined && { onExchange }),
     })
-    return new FakeAzure(server, set, tls.cert)
+    return new FakeAzure(server, set, settings, tls.cert)
   }
 
-  private constructor(server: FakeServer, set: ScaleSet, certificate: string) {
+  private constructor(server: FakeServer, set: ScaleSet, settings: ScaleSetSettings, certificate: string) {
     this.#server = server
     this.#set = set
+    this.settings = settings
     this.certificate = certificate
     this.config = {
       name: set.name,
@@ -161,10 +179,14 @@ const misconfigured: Readonly<Record<string, Partial<ScaleSetModel>>> = {
   spot_restore_on: { spotRestore: true },
   spot_deallocates: { evictionPolicy: 'Deallocate' },
   autoscale_setting: { hasAutoscaleSetting: true },
+  zone_balance_strict: { strictZoneBalance: true },
+  zone_rebalancing_on: { zoneRebalancing: true },
 }
 const otherFleet = { 'runner-core-fleet': 'another' }
 /** A Flexible set has none of these. */
 const uniformOnly = ['overprovision_on', 'upgrade_policy_not_manual']
+/** Nor a set of fewer than two zones these. */
+const acrossZonesOnly = ['zone_balance_strict', 'zone_rebalancing_on']
 
 function handOn(server: FakeServer, set: ScaleSet): CloudHand {
   const misconfigure = (faulty: Partial<ScaleSetModel>): (() => void) => {
@@ -198,6 +220,7 @@ function handOn(server: FakeServer, set: ScaleSet): CloudHand {
     misconfigurations: new Map([
       ...Object.entries(misconfigured)
         .filter(([code]) => set.mode === 'Uniform' || !uniformOnly.includes(code))
+        .filter(([code]) => set.zones.length > 1 || !acrossZonesOnly.includes(code))
         .map(([code, faulty]) => [code, () => misconfigure(faulty)] as const),
       ['set_of_other_fleet', retag],
     ]),

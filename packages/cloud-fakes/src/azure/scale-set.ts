@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto'
 import type { Clock } from '@runner-core/fleeting'
 import { type FakeMachine, FakeMachines, type Lags } from '../core/fake-machines.ts'
 import type { RealMachines } from '../core/real-machines.ts'
-import { allocationFailed } from './arm-answer.ts'
+import { allocationFailed, resourceFailure, zonalAllocationFailed } from './arm-answer.ts'
 import { type Operation, Operations } from './operations.ts'
 import type { Tags } from './resource-tags.ts'
+import { type Placement, placements } from './zones.ts'
 
 export interface ScaleSetOptions {
   readonly clock: Clock
@@ -20,6 +21,19 @@ export interface ScaleSetOptions {
   readonly capacityLagMs: number
   /** How old the machines of a list are, milliseconds. */
   readonly listLagMs: number
+  /** What it spreads its machines over; none: it is a regional one. */
+  readonly zones: readonly string[]
+  readonly settings: ScaleSetSettings
+  /** What becomes of a machine whose zone has no room. */
+  readonly withoutRoom: 'tried elsewhere' | 'failed'
+  /** From a launch that found no room in its zone to the try in another, milliseconds. */
+  readonly zoneRetryMs: number
+}
+
+/** What the region is like. May be changed at any time. */
+export interface ScaleSetSettings {
+  /** Zones where nothing can be launched. */
+  fullZones: readonly string[]
 }
 
 /** What the plugin should warn of, as the set's model has it. */
@@ -32,6 +46,8 @@ export interface ScaleSetModel {
   /** Undefined: machines are not spot machines. */
   evictionPolicy: 'Deallocate' | 'Delete' | undefined
   hasAutoscaleSetting: boolean
+  strictZoneBalance: boolean
+  zoneRebalancing: boolean
 }
 
 /**
@@ -51,7 +67,14 @@ export class ScaleSet {
     spotRestore: false,
     evictionPolicy: undefined,
     hasAutoscaleSetting: false,
+    strictZoneBalance: false,
+    zoneRebalancing: false,
   }
+  readonly zones: readonly string[]
+  readonly #settings: ScaleSetSettings
+  readonly #withoutRoom: ScaleSetOptions['withoutRoom']
+  readonly #zoneRetryMs: number
+  readonly #zoneByMachine = new WeakMap<FakeMachine, string>()
   readonly #clock: Clock
   readonly #bootMs: number
   readonly #failedLaunches: ScaleSetOptions['failedLaunches']
@@ -78,7 +101,15 @@ export class ScaleSet {
     tagged,
     capacityLagMs,
     listLagMs,
+    zones,
+    settings,
+    withoutRoom,
+    zoneRetryMs,
   }: ScaleSetOptions) {
+    this.zones = zones
+    this.#settings = settings
+    this.#withoutRoom = withoutRoom
+    this.#zoneRetryMs = zoneRetryMs
     this.name = name
     this.mode = mode
     this.machines = new FakeMachines({ clock, lags, real, rememberMs: listLagMs })
@@ -108,6 +139,11 @@ export class ScaleSet {
   /** A machine has the tags that the set had when it was made, and a later change of them is not its. */
   tagsOf(machine: FakeMachine): Tags {
     return this.#machineTags.get(machine) ?? this.#tags
+  }
+
+  /** Undefined in a regional set. */
+  zoneOf(machine: FakeMachine): string | undefined {
+    return this.#zoneByMachine.get(machine)
   }
 
   /** Another one after every change of the model or the size. */
@@ -160,18 +196,43 @@ export class ScaleSet {
       for (const { id } of victims) this.machines.delete(id)
       return this.#whenGone(victims)
     }
-    const fails = this.#failsNextLaunch
+    return this.#launch(capacity - present.length)
+  }
+
+  #launch(count: number): Operation {
+    const error = this.zones.length === 0 ? allocationFailed : zonalAllocationFailed
+    const allFail = this.#failsNextLaunch
     this.#failsNextLaunch = false
     const endsAt = this.#clock.now() + this.#bootMs
-    if (fails && this.#failedLaunches === 'nothing')
-      return this.operations.start(() => this.#clock.now() >= endsAt, allocationFailed)
-    const failure = fails ? `${allocationFailed.code}: ${allocationFailed.message}` : undefined
-    const launched = Array.from({ length: capacity - present.length }, () =>
-      this.machines.launch(this.#newId(), failure),
-    )
-    for (const machine of launched) if (this.#tagged === 'when accepted') this.#machineTags.set(machine, this.#tags)
+    const failedIds: string[] = []
+    const launched: FakeMachine[] = []
+    for (const { zone, isSecondTry, fails } of this.#placementsOf(count)) {
+      const id = this.#newId()
+      const isFailure = fails || allFail
+      if (isFailure) failedIds.push(id)
+      if (isFailure && this.#failedLaunches === 'nothing') continue
+      const failure = isFailure ? `${error.code}: ${error.message}` : undefined
+      const machine = this.machines.launch(id, failure, isSecondTry ? this.#zoneRetryMs : 0)
+      if (zone !== undefined) this.#zoneByMachine.set(machine, zone)
+      if (this.#tagged === 'when accepted') this.#machineTags.set(machine, this.#tags)
+      launched.push(machine)
+    }
     const isUp = (machine: FakeMachine): boolean => !['pending', 'creating'].includes(this.machines.phase(machine))
-    return this.operations.start(() => launched.every(isUp), fails ? allocationFailed : undefined)
+    const isDone = (): boolean => launched.every(isUp) && (failedIds.length === 0 || this.#clock.now() >= endsAt)
+    if (failedIds.length === 0) return this.operations.start(isDone)
+    return this.operations.start(isDone, this.zones.length === 0 ? error : resourceFailure(error, failedIds))
+  }
+
+  #placementsOf(count: number): readonly Placement[] {
+    const sizes = new Map<string, number>()
+    for (const machine of this.#present()) {
+      const zone = this.machines.phase(machine) === 'failed' ? undefined : this.zoneOf(machine)
+      if (zone !== undefined) sizes.set(zone, (sizes.get(zone) ?? 0) + 1)
+    }
+    const { zones, model } = this
+    const { fullZones } = this.#settings
+    const rules = { zones, fullZones, isStrict: model.strictZoneBalance, withoutRoom: this.#withoutRoom }
+    return placements(count, rules, sizes)
   }
 
   /** Removes machines, all of which exist. */

@@ -9,10 +9,10 @@ import { privateFile } from './private-file.ts'
 import { realCloud } from './real-cloud.ts'
 
 /**
- * Short pages, machines of one launch that come one after the other, and a size, an etag and a list that are late; the
- * list by less than a launch takes.
+ * Short pages, machines of one launch that come one after the other, a zone that never has room, and a size, an etag
+ * and a list that are late; the list by less than a launch takes.
  */
-const unkind = { pageSize: 2, capacityLagMs: 400, listLagMs: 60 }
+const unkind = { pageSize: 2, capacityLagMs: 400, listLagMs: 60, zones: ['1', '2', '3'], zoneRetryMs: 200 }
 const staggerMs = 60
 
 /**
@@ -22,7 +22,11 @@ const staggerMs = 60
  */
 export const createConformanceCloud: CreateConformanceCloud = () =>
   realCloud(
-    (basics) => FakeAzure.start({ ...basics, ...unkind, lags: { ...basics.lags, staggerMs } }),
+    async (basics) => {
+      const fake = await FakeAzure.start({ ...basics, ...unkind, lags: { ...basics.lags, staggerMs } })
+      fake.settings.fullZones = ['1']
+      return fake
+    },
     ({ config, env, certificate }, defer) => {
       Object.assign(process.env, env)
       return { ...config, ca_file: privateFile(defer, 'ca.pem', certificate) }

@@ -61,13 +61,13 @@ export class FakeMachines {
     this.#real = real
   }
 
-  /** A machine under way. With `failure` it never runs. */
-  launch(id: string, failure?: string): FakeMachine {
+  /** A machine under way, `lateMs` later than others. With `failure` it never runs. */
+  launch(id: string, failure?: string, lateMs = 0): FakeMachine {
     const { appearMs = 0, staggerMs = 0, bootMs = 0 } = this.#lags
     const now = this.#clock.now()
     this.#number += 1
     this.#last = { acceptedAt: now, before: this.#last.acceptedAt === now ? this.#last.before + 1 : 0 }
-    const appearsAt = now + appearMs + this.#last.before * staggerMs
+    const appearsAt = now + appearMs + this.#last.before * staggerMs + lateMs
     const machine: FakeMachine = {
       id,
       address: this.#real?.newAddress() ?? `127.66.${Math.floor(this.#number / 250) % 250}.${(this.#number % 250) + 1}`,

@@ -21,6 +21,8 @@ func init() {
 	enumeration(armcompute.PossibleNetworkAPIVersionValues())
 	enumeration(armcompute.PossibleOperatingSystemTypesValues())
 	enumeration(armcompute.PossibleOrchestrationModeValues())
+	enumeration(armcompute.PossibleRebalanceBehaviorValues())
+	enumeration(armcompute.PossibleRebalanceStrategyValues())
 	enumeration(armcompute.PossibleStatusLevelTypesValues())
 	enumeration(armcompute.PossibleStorageAccountTypesValues())
 	enumeration(armcompute.PossibleUpgradeModeValues())

@@ -34,12 +34,14 @@ export const lostAnswerCases: readonly ConformanceCase[] = [
     needs: { instances: 2, cloud: ['inject', 'heal'], fault: 'lost_answer' },
     async run(context) {
       const { cloud } = context
+      const known = new Set((await context.list()).map(({ id }) => id))
       const before = cloud.machines().length
       const request = { count: 1, launchToken: context.newToken() }
       cloud.inject({ kind: 'lost_answer', on: 'increase', times: 1 })
       await errorOf(context.group.increase(request, context.signal))
       const { requested } = await context.group.increase(request, context.signal)
       ensure(requested === 1, `the token was asked for again: expected 1 requested, got ${requested}`)
+      await context.until('1 new instance', (rows) => alive(rows).some((id) => !known.has(id)))
       const rows = await context.settle()
       const tells = rows.some(({ launchToken }) => launchToken === request.launchToken)
       const made = cloud.machines().length - before
