@@ -1,45 +1,19 @@
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
 import { silentLogger, systemClock } from '@runner-core/fleeting'
 import type { ScriptRun } from '@runner-core/job'
-import { SlotConnection } from '@runner-core/runner-executor'
-import type { Acquisition } from '@runner-core/taskscaler'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { ContainerScript, type ContainerScriptOptions } from '../src/containers/container-script.ts'
 import type { ContainerState } from '../src/containers/container-state.ts'
-import { EngineLink } from '../src/containers/engine-link.ts'
 import { findShell } from '../src/containers/find-shell.ts'
-import { EngineConnection } from '../src/engine/engine-connection.ts'
 import { busyboxImage, hasEngine, makeBusyboxImage } from './busybox-image.ts'
+import { LocalEngine } from './local-engine.ts'
 
 const never = new AbortController().signal
-const sockets = new Set<Socket>()
-
-async function openSocket(): Promise<Socket> {
-  const socket = connect({ path: '/var/run/docker.sock', allowHalfOpen: true })
-  await once(socket, 'connect')
-  sockets.add(socket)
-  socket.once('close', () => sockets.delete(socket))
-  return socket
-}
-
-function cutAll(): void {
-  for (const socket of sockets) socket.destroy(new Error('cut'))
-}
-
-const connection = (): EngineConnection => new EngineConnection(openSocket)
-const target = { socketPath: '/var/run/docker.sock' }
-
-function newLink(): EngineLink {
-  const acquisition = { connect: async () => connection() } as Pick<Acquisition, 'connect'> as Acquisition
-  const slot = new SlotConnection({ acquisition, connection: connection(), isPatient: true, clock: systemClock })
-  return new EngineLink({ connection: slot, target, clock: systemClock })
-}
+const local = new LocalEngine()
 
 describe.skipIf(!hasEngine)('a script in a container', () => {
   const made: string[] = []
-  const link = newLink()
+  const link = local.link(local.acquisition())
   beforeAll(makeBusyboxImage)
   afterEach(async () => {
     const engine = await link.engine(never)
@@ -126,7 +100,7 @@ describe.skipIf(!hasEngine)('a script in a container', () => {
     const running = start()
     for (let cut = 0; cut < 8; cut++) {
       await new Promise((resolve) => setTimeout(resolve, 150))
-      cutAll()
+      local.cut()
     }
     await expect(running).resolves.toEqual({ exitCode: 0 })
     expect(clean(told.text)).toBe(Array.from({ length: 400 }, (_, index) => `line ${index}\n`).join(''))

@@ -1,13 +1,13 @@
 import type { Duplex } from 'node:stream'
-import { finished } from 'node:stream/promises'
-import { type Clock, deadline, type Logger, loggedSeconds } from '@runner-core/fleeting'
+import { type Clock, deadline, delay, type Logger, loggedSeconds } from '@runner-core/fleeting'
 import { EnvironmentError, type ScriptEnd, type ScriptRun } from '@runner-core/job'
 import type { Engine } from '../engine/engine.ts'
 import { EngineError } from '../engine/engine-error.ts'
 import { type ContainerState, containerState } from './container-state.ts'
+import { hasEnded } from './end-container.ts'
 import type { EngineLink } from './engine-link.ts'
 import { execOutput } from './exec.ts'
-import { followOutput } from './follow-output.ts'
+import { followOutput, readFrames } from './follow-output.ts'
 import type { OutputFrame } from './frame-reader.ts'
 import { MarkerWatch } from './marker-watch.ts'
 
@@ -29,6 +29,8 @@ export interface ContainerScriptOptions {
   readonly logger: Logger
 }
 
+/** Between two tries to reach an Engine that does not answer. */
+const pauseMs = 500
 /** How long a container may take to end once its script has said its last word. */
 const endMs = 10_000
 
@@ -45,9 +47,9 @@ export class ContainerScript {
   readonly #markers: MarkerWatch
   /** As the option; what came of a start that came to nothing is not the script's either. */
   #startedBefore: string
-  /** Bytes of both streams that were taken of this start's output. */
-  #taken = 0
-  /** Those of them that are the script's. */
+  /** Bytes of this start's output that were taken. */
+  #taken = { stdout: 0, stderr: 0 }
+  /** Those of them that were delivered as the script's. */
   #received = 0
   /** Whether the container may have been started for it. */
   #mayRun: boolean
@@ -93,12 +95,10 @@ export class ContainerScript {
   async #start(engine: Engine): Promise<ScriptEnd | 'not started'> {
     const { container, onStarted } = this.#options
     const during = `starting container ${container}`
-    const stdin = (await engine.call(during, this.#signal, (docker) =>
-      docker.getContainer(container).attach({ stream: true, stdin: true, hijack: true }),
+    const attached = (await engine.call(during, this.#signal, (docker) =>
+      docker.getContainer(container).attach({ stream: true, stdin: true, stdout: true, stderr: true, hijack: true }),
     )) as Duplex
-    stdin.on('error', () => {})
-    // Nothing comes back this way, but its end.
-    stdin.resume()
+    attached.on('error', () => {})
     this.#mayBeCut = false
     this.#mayRun = true
     try {
@@ -107,48 +107,45 @@ export class ContainerScript {
       )
       const state = await containerState(engine, container, this.#signal)
       onStarted(state)
-      stdin.end(this.#run.script)
-      const written = finished(stdin, { readable: false })
-      // How it went is told by what the container does.
-      written.catch(() => {})
-      return await this.#follow(engine, state)
+      attached.end(this.#run.script)
+      const isWhole = await readFrames(attached, during, this.#signal, (frame) => this.#take(frame))
+      return isWhole ? await this.#goOn(engine) : await this.#lastWord(engine)
     } finally {
-      stdin.destroy()
+      attached.destroy()
     }
   }
 
   /** What an earlier connection, or manager, may have started. */
   async #goOn(engine: Engine): Promise<ScriptEnd | 'not started'> {
     const { container, onStarted } = this.#options
-    const state = await containerState(engine, container, this.#signal)
+    const signal = this.#signal
+    let state = await containerState(engine, container, signal)
     if (state.startedAt === this.#startedBefore) return 'not started'
     onStarted(state)
     this.#found()
     if (state.status === 'running') await this.#tellUptime(engine)
-    return await this.#follow(engine, state)
-  }
-
-  async #follow(engine: Engine, { id, startedAt }: ContainerState): Promise<ScriptEnd | 'not started'> {
-    const { container } = this.#options
     for (;;) {
-      const signal = this.#signal
+      // The end of a log that is followed may be missing, but not once its container has ended.
+      const isLast = state.status === 'exited'
       const isWhole = await followOutput(engine, {
-        containerId: id,
+        container,
         // What it printed before it was started is none: all it ever printed is cheaper to ask for.
-        startedAt: this.#startedBefore === '' ? undefined : startedAt,
-        skipBytes: this.#taken,
+        startedAt: this.#startedBefore === '' ? undefined : state.startedAt,
+        skips: this.#taken,
         take: (frame) => this.#take(frame),
         signal,
       })
-      if (!isWhole) {
-        await awaitEnd(engine, container, this.#options.clock, signal)
-        return { exitCode: 0 }
-      }
-      const state = await containerState(engine, container, signal)
-      // An Engine that is restarted ends what reads its logs, and may keep the container.
-      if (state.status === 'running') continue
-      return this.#end(state)
+      if (!isWhole) return await this.#lastWord(engine)
+      if (isLast) return this.#end(state)
+      state = await containerState(engine, container, signal)
     }
+  }
+
+  async #lastWord(engine: Engine): Promise<ScriptEnd> {
+    const { container, clock } = this.#options
+    // One that does not end is left to whoever uses it next.
+    await hasEnded(engine, container, endMs, clock, this.#signal)
+    return { exitCode: 0 }
   }
 
   #end({ exitCode, wasOutOfMemory, startedAt }: ContainerState): ScriptEnd | 'not started' {
@@ -157,7 +154,7 @@ export class ContainerScript {
     // Nothing of the script came, or only a part, of which nothing was run.
     if (!this.#markers.isSeen && this.#mayBeCut) {
       this.#startedBefore = startedAt
-      this.#taken = 0
+      this.#taken = { stdout: 0, stderr: 0 }
       this.#received = 0
       return 'not started'
     }
@@ -167,7 +164,7 @@ export class ContainerScript {
   /** False once no more is wanted. */
   async #take({ stream, bytes }: OutputFrame): Promise<boolean> {
     const { stdout, stderr, isComplete, resumed } = this.#run
-    this.#taken += bytes.length
+    this.#taken[stream] += bytes.length
     if (stream === 'stderr') {
       // Of a script that goes on it was told before.
       if (resumed === undefined) await stderr(bytes)
@@ -213,19 +210,16 @@ export class ContainerScript {
     const leftMs = Math.max(0, this.#lostAt + reconnectGraceMs - clock.now())
     const message = `${messageOf(loss)}; it could not be reached again within ${reconnectGraceMs / 1000} s`
     using limit = deadline(clock, leftMs, () => new EnvironmentError('lost', message, { cause: loss }), this.#signal)
-    await link.again(limit.signal)
-  }
-}
-
-/** Waits until a container has ended whose script is over; one that does not end is left to whoever uses it next. */
-async function awaitEnd(engine: Engine, container: string, clock: Clock, signal: AbortSignal): Promise<void> {
-  using limit = deadline(clock, endMs, () => new Error('it did not end'), signal)
-  try {
-    await engine.call(`waiting for container ${container}`, limit.signal, (docker, abortSignal) =>
-      docker.getContainer(container).wait({ condition: 'not-running', abortSignal }),
-    )
-  } catch {
-    signal.throwIfAborted()
+    for (;;) {
+      try {
+        await link.again(limit.signal)
+        return
+      } catch (error) {
+        limit.signal.throwIfAborted()
+        if (!link.isLost(error)) throw error
+      }
+      await delay(clock, pauseMs, limit.signal)
+    }
   }
 }
 

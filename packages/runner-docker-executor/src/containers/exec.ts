@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream'
 import { EnvironmentError, type OutputSink, type ScriptEnd } from '@runner-core/job'
 import type { Engine } from '../engine/engine.ts'
-import { asEngineError, EngineError } from '../engine/engine-error.ts'
-import { FrameReader } from './frame-reader.ts'
+import { EngineError } from '../engine/engine-error.ts'
+import { readFrames, type TakeFrame } from './follow-output.ts'
 
 export interface ExecInContainerOptions {
   readonly container: string
@@ -39,16 +39,13 @@ export async function execInContainer(engine: Engine, options: ExecInContainerOp
   )
   const stream = await engine.call(during, signal, () => exec.start({ hijack: true, stdin: true }))
   onStarted?.()
-  const onAbort = (): void => void stream.destroy()
-  signal.addEventListener('abort', onAbort, { once: true })
-  if (signal.aborted) onAbort()
+  const deliver: TakeFrame = async ({ stream: name, bytes }) => {
+    await options[name](bytes)
+    return true
+  }
   try {
-    await Promise.all([deliver(stream, options, during), feed(stream, input)])
-  } catch (error) {
-    signal.throwIfAborted()
-    throw error
+    await Promise.all([readFrames(stream, during, signal, deliver), feed(stream, input)])
   } finally {
-    signal.removeEventListener('abort', onAbort)
     stream.destroy()
   }
   const { ExitCode: exitCode, Running: isRunning } = await engine.call(during, signal, (_docker, abortSignal) =>
@@ -57,25 +54,6 @@ export async function execInContainer(engine: Engine, options: ExecInContainerOp
   if (isRunning || exitCode === null)
     throw new EngineError('unreachable', `${during}: the connection to it broke before it had ended`)
   return { exitCode }
-}
-
-async function deliver(
-  stream: Duplex,
-  { stdout, stderr }: Pick<ExecInContainerOptions, 'stdout' | 'stderr'>,
-  during: string,
-): Promise<void> {
-  const reader = new FrameReader()
-  const chunks = (stream as AsyncIterable<Buffer>)[Symbol.asyncIterator]()
-  for (;;) {
-    let next: IteratorResult<Buffer>
-    try {
-      next = await chunks.next()
-    } catch (error) {
-      throw asEngineError(error, during)
-    }
-    if (next.done === true) return
-    for (const frame of reader.push(next.value)) await (frame.stream === 'stdout' ? stdout : stderr)(frame.bytes)
-  }
 }
 
 async function feed(stream: Duplex, input: AsyncIterable<Buffer> | undefined): Promise<void> {

@@ -1,64 +1,77 @@
-import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 import type { Engine } from '../engine/engine.ts'
 import { asEngineError } from '../engine/engine-error.ts'
 import { FrameReader, type OutputFrame } from './frame-reader.ts'
 
+/** Takes what a container prints, in order. False: no more is wanted. */
+export type TakeFrame = (frame: OutputFrame) => boolean | Promise<boolean>
+
 export interface FollowOutputOptions {
-  readonly containerId: string
+  readonly container: string
   /** Of the start whose output is wanted, as the Engine wrote it. Default: of all. */
   readonly startedAt?: string | undefined
-  /** Bytes of it that are known already. */
-  readonly skipBytes: number
-  /** Takes it, in order. False: no more is wanted. */
-  readonly take: (frame: OutputFrame) => boolean | Promise<boolean>
+  /** Bytes of each stream that are known already. */
+  readonly skips: Readonly<Record<OutputFrame['stream'], number>>
+  readonly take: TakeFrame
   readonly signal: AbortSignal
 }
 
 /**
- * Reads what a container prints, from its first byte on, until it has ended or no more is wanted. It reads the log that
- * the Engine keeps, not the container itself: so it can be read again by whoever goes on. Resolves with false once no
- * more was wanted. Rejects with `EngineError`, with what `take` throws, and with the signal's reason.
+ * Reads what a container printed, and prints until it ends, from the log that its Engine keeps: so it can be read again
+ * by whoever goes on. The last line may be missing where it has no end, and the container ended meanwhile. Resolves with false once no more was wanted. Rejects with `EngineError`, with what `take` throws, and with
+ * the signal's reason.
  */
 export async function followOutput(engine: Engine, options: FollowOutputOptions): Promise<boolean> {
-  const { containerId, startedAt, take, signal } = options
-  const during = `reading the output of container ${containerId.slice(0, 12)}`
+  const { container, startedAt, take, signal } = options
+  const during = `reading the output of container ${container}`
   const query = { follow: true as const, stdout: true, stderr: true }
   const log = (await engine.call(during, signal, (docker) =>
-    docker.getContainer(containerId).logs({ ...query, ...(startedAt !== undefined && { since: since(startedAt) }) }),
+    docker.getContainer(container).logs({
+      ...query,
+      ...(startedAt !== undefined && { since: since(startedAt) }),
+    }),
   )) as Readable
-  const onAbort = (): void => void log.destroy()
+  const left = { ...options.skips }
+  return await readFrames(log, during, signal, ({ stream, bytes }) => {
+    const rest = bytes.subarray(Math.min(left[stream], bytes.length))
+    left[stream] -= bytes.length - rest.length
+    return rest.length === 0 || take({ stream, bytes: rest })
+  })
+}
+
+/** Reads frames to their end, or until no more are wanted. Resolves and rejects as {@link followOutput}. */
+export async function readFrames(
+  source: Readable,
+  during: string,
+  signal: AbortSignal,
+  take: TakeFrame,
+): Promise<boolean> {
+  const onAbort = (): void => void source.destroy()
   signal.addEventListener('abort', onAbort, { once: true })
+  if (signal.aborted) onAbort()
   const reader = new FrameReader()
-  let skip = options.skipBytes
+  const chunks = (source as AsyncIterable<Buffer>)[Symbol.asyncIterator]()
   try {
-    for await (const chunk of log as AsyncIterable<Buffer>) {
-      for (const { stream, bytes } of reader.push(chunk)) {
-        const rest = bytes.subarray(Math.min(skip, bytes.length))
-        skip -= bytes.length - rest.length
-        if (rest.length > 0 && !(await take({ stream, bytes: rest }))) return false
-      }
+    for (;;) {
+      const next = await chunks.next().catch((error: unknown) => {
+        throw asEngineError(error, during)
+      })
+      if (next.done === true) break
+      for (const frame of reader.push(next.value)) if (!(await take(frame))) return false
     }
     signal.throwIfAborted()
     return true
   } catch (error) {
     signal.throwIfAborted()
-    throw isOfStream(log, error) ? asEngineError(error, during) : error
+    throw error
   } finally {
     signal.removeEventListener('abort', onAbort)
-    if (!log.destroyed) {
-      log.destroy()
-      if (!log.closed) await once(log, 'close').catch(() => {})
-    }
+    source.destroy()
   }
 }
 
-function isOfStream(log: Readable, error: unknown): boolean {
-  return log.errored === error || (error as NodeJS.ErrnoException).code !== undefined
-}
-
 /** RFC 3339 with nanoseconds, as the Engine takes it in a query: seconds and nanoseconds since 1970. */
-export function since(startedAt: string): string {
+function since(startedAt: string): string {
   const [, fraction = ''] = /\.(\d{1,9})/.exec(startedAt) ?? []
   return `${Math.floor(Date.parse(startedAt) / 1000)}.${fraction.padEnd(9, '0')}`
 }

@@ -1,0 +1,63 @@
+import { type Clock, deadline } from '@runner-core/fleeting'
+import type { Engine } from '../engine/engine.ts'
+import { EngineError } from '../engine/engine-error.ts'
+import { execInContainer } from './exec.ts'
+
+export interface EndContainerOptions {
+  readonly container: string
+  /** A shell in it. */
+  readonly shellPath: string
+  /** How long its processes have from `TERM` to `KILL`, milliseconds. */
+  readonly graceMs: number
+  readonly clock: Clock
+  readonly signal: AbortSignal
+}
+
+/**
+ * Ends everything that runs in a container, which stays. Its processes are asked first, all but the shell that started
+ * them, which then comes to its own end. Rejects with `EngineError`, and with the signal's reason.
+ */
+export async function endContainer(
+  engine: Engine,
+  { container, shellPath, graceMs, clock, signal }: EndContainerOptions,
+): Promise<void> {
+  try {
+    const silent = (): void => {}
+    const command = [shellPath, '-c', 'kill -s TERM -1']
+    await execInContainer(engine, { container, command, user: '0', stdout: silent, stderr: silent, signal })
+    if (await hasEnded(engine, container, graceMs, clock, signal)) return
+    await engine.call(`killing container ${container}`, signal, (docker, abortSignal) =>
+      docker.getContainer(container).kill({ abortSignal }),
+    )
+    await engine.call(`waiting for container ${container}`, signal, (docker, abortSignal) =>
+      docker.getContainer(container).wait({ condition: 'not-running', abortSignal }),
+    )
+  } catch (error) {
+    // It has ended, or is no more.
+    if (!(error instanceof EngineError) || (error.code !== 'conflict' && error.code !== 'not_found')) throw error
+  }
+}
+
+/** Whether a container ends within a time. */
+export async function hasEnded(
+  engine: Engine,
+  container: string,
+  limitMs: number,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const late = new Error(`container ${container} runs on`)
+  using limit = deadline(clock, limitMs, () => late, signal)
+  try {
+    await engine.call(
+      `waiting for container ${container}`,
+      limit.signal,
+      (docker, abortSignal) => docker.getContainer(container).wait({ condition: 'not-running', abortSignal }),
+      limitMs + 1000,
+    )
+    return true
+  } catch (error) {
+    if (error === late) return false
+    throw error
+  }
+}

@@ -1,0 +1,335 @@
+import type { Clock, Logger } from '@runner-core/fleeting'
+import {
+  EnvironmentError,
+  type FileTransfer,
+  type HelperPlace,
+  type JobEnvironment,
+  type ScriptEnd,
+  type ScriptRun,
+  type ShellName,
+} from '@runner-core/job'
+import { type Acquisition, InstanceLostError } from '@runner-core/taskscaler'
+import type { ContainerCreateOptions } from 'dockerode'
+import { ContainerScript } from './containers/container-script.ts'
+import { containerState } from './containers/container-state.ts'
+import { endContainer } from './containers/end-container.ts'
+import type { EngineLink } from './containers/engine-link.ts'
+import { execInContainer } from './containers/exec.ts'
+import type { FoundShell } from './containers/find-shell.ts'
+import type { Engine } from './engine/engine.ts'
+import { EngineError } from './engine/engine-error.ts'
+
+export interface DockerEnvironmentOptions {
+  readonly acquisition: Acquisition
+  readonly link: EngineLink
+  /** Unique for this attempt to run the job; names of its containers begin with it. */
+  readonly attempt: string
+  /** For people: the image, and where. */
+  readonly description: string
+  readonly shell: FoundShell
+  readonly buildsDir: string
+  readonly concurrentId: number
+  readonly helper: HelperPlace
+  /** How a container of the helper is made, but for its command. */
+  readonly helperContainer: ContainerCreateOptions
+  /** When the job's container was started before, as the Engine wrote it. @defaultValue never */
+  readonly starts?: readonly string[]
+  /** What another manager needs beside {@link DockerEnvironmentOptions.starts}. Absent: scripts end with their manager. */
+  readonly handle?: object | undefined
+  /** How long a job's processes have from `TERM` to `KILL`, milliseconds. */
+  readonly killGraceMs: number
+  /** How long the Engine may be out of reach under a script, milliseconds. */
+  readonly reconnectGraceMs: number
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** Name of the variable that marks a job's processes. Containers need none: it says which attempt they belong to. */
+const jobMarkerName = 'RUNNER_CORE_JOB'
+
+/** The name of the container that runs the job's own lines. */
+export function jobContainerName(attempt: string): string {
+  return `runner-core-${attempt}-job`
+}
+
+/**
+ * A job's place in containers of one Engine: its own lines run in one, which is started once for its steps and again
+ * for its `after_script`; its files are brought and kept in others, made from the helper image when there is something
+ * to do.
+ */
+export class DockerEnvironment implements JobEnvironment {
+  readonly shell: ShellName
+  readonly description: string
+  readonly jobMarker: { readonly name: string; readonly value: string }
+  readonly buildsDir: string
+  readonly concurrentId: number
+  readonly helper: HelperPlace
+  readonly ownsBuildsDir = true
+  readonly #options: DockerEnvironmentOptions
+  /** Of the job's container; the last one is under way, or was. */
+  readonly #starts: string[]
+  /** Containers that may run, with the path of a shell in each. */
+  readonly #running = new Map<string, string>()
+  #jobScripts = 0
+  #helperScripts = 0
+  /** The container in which files are moved, once there is one. */
+  #files: Promise<string> | undefined
+  #fileContainers = 0
+  /** Whether any of the job's scripts may have begun. */
+  #isTouched = false
+
+  constructor(options: DockerEnvironmentOptions) {
+    this.#options = options
+    this.shell = options.shell.shell
+    this.description = options.description
+    this.jobMarker = { name: jobMarkerName, value: options.attempt }
+    this.buildsDir = options.buildsDir
+    this.concurrentId = options.concurrentId
+    this.helper = options.helper
+    this.#starts = [...(options.starts ?? [])]
+  }
+
+  get handle(): unknown {
+    const { handle } = this.#options
+    return handle && { ...handle, starts: [...this.#starts] }
+  }
+
+  /** Whether something of the job may still run. */
+  get isUnclean(): boolean {
+    return this.#running.size > 0
+  }
+
+  async run(run: ScriptRun): Promise<ScriptEnd> {
+    const { signal } = run
+    if (run.resumed !== undefined) this.#isTouched = true
+    return await this.#stoppable(signal, (given, onStarted) =>
+      run.place === 'helper' ? this.#runInHelper(run, given, onStarted) : this.#runInJob(run, given, onStarted),
+    )
+  }
+
+  async transfer({ command, input, stdout, stderr, signal }: FileTransfer): Promise<ScriptEnd> {
+    const { link, description } = this.#options
+    return await this.#stoppable(signal, async (given, onStarted) => {
+      try {
+        const engine = await link.engine(given)
+        this.#files ??= this.#openFiles(engine, given)
+        const container = await this.#files
+        const shellCommand = ['sh', '-c', command, 'sh', '/']
+        const exec = {
+          container,
+          command: shellCommand,
+          directory: '/',
+          input,
+          stdout,
+          stderr,
+          signal: given,
+          onStarted,
+        }
+        return await execInContainer(engine, exec)
+      } catch (error) {
+        if (given.aborted || !link.isLost(error)) throw error
+        await link.again(given)
+        await this.killAll()
+        throw new EnvironmentError('cut', `${description}: the connection broke under a transfer of files`, {
+          cause: error,
+        })
+      }
+    })
+  }
+
+  async killAll(): Promise<void> {
+    try {
+      const { link, killGraceMs: graceMs, clock } = this.#options
+      const signal = AbortSignal.timeout(graceMs + 30_000)
+      const engine = await link.engine(signal)
+      await Promise.all(
+        [...this.#running].map(async ([container, shellPath]) => {
+          await endContainer(engine, { container, shellPath, graceMs, clock, signal })
+          this.#running.delete(container)
+        }),
+      )
+      await this.#closeFiles(engine, signal)
+    } catch (error) {
+      throw error instanceof EnvironmentError ? error : this.#failure(error)
+    }
+  }
+
+  condemn(reason: string): void {
+    this.#options.acquisition.condemn(reason)
+  }
+
+  async #runInJob(run: ScriptRun, signal: AbortSignal, onStarted: () => void): Promise<ScriptEnd> {
+    const { attempt, shell } = this.#options
+    const container = jobContainerName(attempt)
+    // The script of an earlier manager may be the container's last start, or one before it.
+    const index = this.#jobScripts++
+    const startedBefore = this.#starts[index - 1] ?? ''
+    this.#running.set(container, shell.path)
+    const end = await this.#script(container, startedBefore, run, signal, (startedAt) => {
+      this.#starts[index] ??= startedAt
+      onStarted()
+    })
+    this.#running.delete(container)
+    return end
+  }
+
+  async #runInHelper(run: ScriptRun, signal: AbortSignal, onStarted: () => void): Promise<ScriptEnd> {
+    const { link, attempt } = this.#options
+    const container = `runner-core-${attempt}-helper-${this.#helperScripts++}`
+    const engine = await link.engine(signal)
+    if (run.resumed === undefined || !(await this.#exists(engine, container, signal)))
+      await this.#create(engine, container, { OpenStdin: true, StdinOnce: true }, signal)
+    this.#running.set(container, 'sh')
+    const end = await this.#script(container, '', run, signal, onStarted)
+    this.#running.delete(container)
+    return end
+  }
+
+  async #script(
+    container: string,
+    startedBefore: string,
+    run: ScriptRun,
+    signal: AbortSignal,
+    onStarted: (startedAt: string) => void,
+  ): Promise<ScriptEnd> {
+    const { link, description, reconnectGraceMs, clock, logger } = this.#options
+    const script = new ContainerScript(
+      {
+        link,
+        container,
+        description,
+        startedBefore,
+        reconnectGraceMs,
+        onStarted: ({ startedAt }) => onStarted(startedAt),
+        clock,
+        logger,
+      },
+      run,
+      signal,
+    )
+    return await script.run()
+  }
+
+  /** A helper that does nothing by itself: each transfer is a command in it. */
+  async #openFiles(engine: Engine, signal: AbortSignal): Promise<string> {
+    const container = `runner-core-${this.#options.attempt}-files-${this.#fileContainers++}`
+    try {
+      // Its shell waits for input that never comes.
+      await this.#create(engine, container, { OpenStdin: true, StdinOnce: false }, signal)
+      await engine.call(`starting container ${container}`, signal, (docker, abortSignal) =>
+        docker.getContainer(container).start({ abortSignal }),
+      )
+      return container
+    } catch (error) {
+      this.#files = undefined
+      throw error
+    }
+  }
+
+  async #closeFiles(engine: Engine, signal: AbortSignal): Promise<void> {
+    const container = await this.#files?.catch(() => undefined)
+    if (container === undefined) return
+    this.#files = undefined
+    try {
+      await engine.call(`removing container ${container}`, signal, (docker, abortSignal) =>
+        docker.getContainer(container).remove({ force: true, v: true, abortSignal }),
+      )
+    } catch (error) {
+      if (!(error instanceof EngineError) || (error.code !== 'conflict' && error.code !== 'not_found')) throw error
+    }
+  }
+
+  async #create(
+    engine: Engine,
+    name: string,
+    options: Pick<ContainerCreateOptions, 'OpenStdin' | 'StdinOnce'>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { helperContainer } = this.#options
+    await engine.call(`creating container ${name}`, signal, (docker, abortSignal) =>
+      docker.createContainer({ ...helperContainer, ...options, Cmd: ['sh'], name, abortSignal }),
+    )
+  }
+
+  async #exists(engine: Engine, container: string, signal: AbortSignal): Promise<boolean> {
+    try {
+      await containerState(engine, container, signal)
+      return true
+    } catch (error) {
+      if (error instanceof EngineError && error.code === 'not_found') return false
+      throw error
+    }
+  }
+
+  /**
+   * Does something on the Engine. When `signal` aborts, everything of the job is ended before this rejects with its
+   * reason; `given` aborts then, and when the instance is lost.
+   */
+  async #stoppable(
+    signal: AbortSignal,
+    act: (given: AbortSignal, onStarted: () => void) => Promise<ScriptEnd>,
+  ): Promise<ScriptEnd> {
+    signal.throwIfAborted()
+    const { acquisition } = this.#options
+    const given = new AbortController()
+    let hasStarted = false
+    let stopping: Promise<void> | undefined
+    const onAbort = (): void => {
+      // What comes late must not start anything after everything was ended.
+      if (!hasStarted) given.abort(signal.reason)
+      // Until then the output is still heard: what a script says when it is asked to end.
+      stopping = this.#stop().finally(() => given.abort(signal.reason))
+    }
+    const onLost = (): void => given.abort(acquisition.signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    acquisition.signal.addEventListener('abort', onLost, { once: true })
+    if (acquisition.signal.aborted) onLost()
+    try {
+      const end = await act(given.signal, () => {
+        hasStarted = true
+        this.#isTouched = true
+      })
+      if (!signal.aborted) return end
+    } catch (error) {
+      if (!signal.aborted) throw this.#failure(error)
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+      acquisition.signal.removeEventListener('abort', onLost)
+      await stopping
+    }
+    throw signal.reason
+  }
+
+  async #stop(): Promise<void> {
+    try {
+      await this.killAll()
+    } catch (error) {
+      // Why the job was stopped says more about it than this.
+      this.#options.logger.warn(
+        { instance: this.#options.acquisition.instanceId, err: error },
+        'a job was stopped, but may still have containers',
+      )
+    }
+  }
+
+  #failure(error: unknown): unknown {
+    const { acquisition, link, description } = this.#options
+    if (error instanceof EnvironmentError && error.cause === undefined && !acquisition.signal.aborted) return error
+    const message = error instanceof Error ? error.message : String(error)
+    const isGone = acquisition.signal.aborted
+    if (!isGone && !(error instanceof EngineError) && !(error instanceof EnvironmentError)) return error
+    const isLost = isGone || link.isLost(error) || (error instanceof EnvironmentError && error.code === 'lost')
+    const { reason } = acquisition.signal
+    return new EnvironmentError(isLost ? 'lost' : codeOf(error), `${description}: ${message}`, {
+      cause: error,
+      isInterruption: reason instanceof InstanceLostError && reason.wasAnnounced,
+      isUntouched: !this.#isTouched,
+      isGone,
+    })
+  }
+}
+
+function codeOf(error: unknown): EnvironmentError['code'] {
+  if (error instanceof EnvironmentError) return error.code
+  return error instanceof EngineError && error.code === 'no_space' ? 'unwritable' : 'failed'
+}

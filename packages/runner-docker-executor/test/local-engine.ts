@@ -1,0 +1,51 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { systemClock } from '@runner-core/fleeting'
+import { SlotConnection } from '@runner-core/runner-executor'
+import type { Acquisition } from '@runner-core/taskscaler'
+import { EngineLink } from '../src/containers/engine-link.ts'
+import { EngineConnection } from '../src/engine/engine-connection.ts'
+
+const socketPath = '/var/run/docker.sock'
+
+/** This machine's Engine, by connections that can be cut. */
+export class LocalEngine {
+  readonly #sockets = new Set<Socket>()
+
+  connection(): EngineConnection {
+    return new EngineConnection(async () => {
+      const socket = connect({ path: socketPath, allowHalfOpen: true })
+      await once(socket, 'connect')
+      this.#sockets.add(socket)
+      socket.once('close', () => this.#sockets.delete(socket))
+      return socket
+    })
+  }
+
+  link(acquisition: Acquisition): EngineLink {
+    const connection = new SlotConnection({
+      acquisition,
+      connection: this.connection(),
+      isPatient: true,
+      clock: systemClock,
+    })
+    return new EngineLink({ connection, target: { socketPath }, clock: systemClock })
+  }
+
+  /** A slot that is lent, of which nothing but this is asked. */
+  acquisition(): Acquisition {
+    const lost = new AbortController()
+    const partial: Pick<Acquisition, 'connect' | 'signal' | 'instanceId' | 'slot' | 'condemn'> = {
+      connect: async () => this.connection(),
+      signal: lost.signal,
+      instanceId: 'engine-1',
+      slot: 0,
+      condemn: () => {},
+    }
+    return partial as Acquisition
+  }
+
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy(new Error('cut'))
+  }
+}
