@@ -23,9 +23,9 @@ export function executorProblems(settings: ReadSettings, runners: readonly ReadR
         docker === undefined && { path: `${path}.docker`, message: `expected a table, ${because}, got nothing` },
       isContained &&
         buildsDir !== undefined &&
-        !buildsDir.startsWith('/') && {
+        !/^\/.*[^/.]/.test(buildsDir) && {
           path: `${path}.builds_dir`,
-          message: `expected an absolute path, ${because}, got ${JSON.stringify(buildsDir)}`,
+          message: `expected an absolute path below /, ${because}, got ${JSON.stringify(buildsDir)}`,
         },
       executor === 'docker' &&
         trust !== undefined &&

@@ -74,6 +74,13 @@ export const stringMap: Kind<Readonly<Record<string, string>>> = mapOf(anyText)
 /** The words of a command: an empty one is a word too, as in the entrypoint `[""]`, which is none. */
 export const words: Kind<readonly string[]> = list(anyText)
 
+/** On the Engine's machine, where this process's own directory is none. */
+export const absolutePath: Kind<string> = orEmpty(
+  parsed('an absolute path', (value) =>
+    /^\/[^:\0]+$/.test(value) && !value.split('/').includes('..') ? value : undefined,
+  ),
+)
+
 export const engineAddress: Kind<EngineAddress> = parsed(
   'an address such as "unix:///var/run/docker.sock" or "tcp://10.0.0.1:2376"',
   parseEngineAddress,

@@ -333,6 +333,7 @@ describe('one bad value, one problem', () => {
     ['volumes = ["/srv:/"]', `volumes[0]: ${spec} "/srv:/" (its destination is the root directory)`],
     ['volumes = ["/srv:/a:ro,rw"]', `volumes[0]: ${spec} "/srv:/a:ro,rw" (two of its options exclude each other)`],
     ['volumes = ["/srv:/a:fast"]', `volumes[0]: ${spec} "/srv:/a:fast" ("fast" is no option of it)`],
+    ['cache_dir = "cache"', 'cache_dir: expected an absolute path, got "cache"'],
     ['services_limit = -2', 'services_limit: expected a whole number ≥ 0, or -1, got -2'],
     [
       'wait_for_services_timeout = 1.5',
@@ -393,7 +394,7 @@ test('what cannot be with an Engine is told by name', () => {
   expect(problemsOf(engine().replace('limit = 4', 'limit = 0\ntrust = "project"\nbuilds_dir = "builds"'))).toEqual([
     'runners[0].limit: expected a number above 0, because executor is "docker" and concurrent has no bound, got 0',
     'runners[0].trust: expected "all", because executor is "docker", got "project": its one Engine serves all projects',
-    'runners[0].builds_dir: expected an absolute path, because executor is "docker", got "builds"',
+    'runners[0].builds_dir: expected an absolute path below /, because executor is "docker", got "builds"',
   ])
   expect(problemsOf(`concurrent = 10\n${engine().replace('limit = 4', '')}`)).toEqual([])
 })

@@ -1,5 +1,6 @@
 import type { ConfiguredService, DockerSettings } from '@runner-core/runner-docker-executor'
 import {
+  absolutePath,
   cpus,
   devices,
   devicesByImage,
@@ -209,7 +210,7 @@ export const dockerTable: TableSchema<DockerSettings> = {
     volumeKeep: byDefault('volume_keep', false, flag, 'true: volumes that images declare stay after a job.'),
     cacheDir: optional(
       'cache_dir',
-      text,
+      absolutePath,
       "Directory on the Engine's machine in which caches are, in place of volumes.",
     ),
     disableCache: byDefault('disable_cache', false, flag, 'true: caches of `volumes` are of one job alone.'),

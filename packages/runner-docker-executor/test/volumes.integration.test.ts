@@ -1,0 +1,119 @@
+import { connect } from 'node:net'
+import { systemClock } from '@runner-core/fleeting'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { Engine } from '../src/engine/engine.ts'
+import { createContainer } from '../src/settings/create-container.ts'
+import { parseVolumeSpec, type VolumeSpec } from '../src/settings/volume-spec.ts'
+import { makeVolumes, openDirectories, removeVolumes } from '../src/volumes/engine-volumes.ts'
+import { type MountPlan, type MountPlanOptions, planMounts } from '../src/volumes/mount-plan.ts'
+import { busyboxImage, hasEngine, makeBusyboxImage } from './busybox-image.ts'
+import { docker } from './service-image.ts'
+
+if (!hasEngine) console.warn('SKIPPED: volumes against an Engine: none answers')
+
+const never = new AbortController().signal
+const label = `runner-core.volumes-test=${process.pid}`
+const labels = Object.fromEntries([label.split('=')]) as Record<string, string>
+
+describe.skipIf(!hasEngine)('volumes of an Engine', () => {
+  let engine: Engine
+  const made: string[] = []
+  beforeAll(async () => {
+    makeBusyboxImage()
+    engine = await Engine.open({ dial: async () => connect('/var/run/docker.sock'), clock: systemClock, signal: never })
+  })
+  afterEach(() => {
+    for (const id of made.splice(0)) docker('rm', '--force', '--volumes', id)
+    for (const name of lines(docker('volume', 'ls', '--quiet', '--filter', `label=${label}`)))
+      docker('volume', 'rm', name)
+  })
+  afterAll(() => engine.close())
+
+  const lines = (text: string): string[] => text.split('\n').filter(Boolean)
+
+  function plan(volumes: string[], rest: Partial<MountPlanOptions> = {}): MountPlan {
+    return planMounts({
+      settings: { volumes: volumes.map((text) => parseVolumeSpec(text) as VolumeSpec), disableCache: false, tmpfs: {} },
+      owner: { shortToken: 'test', systemId: String(process.pid), projectId: 1, concurrentId: 0 },
+      attempt: '1',
+      buildsDir: '/builds',
+      cacheDir: '/cache',
+      keepsBuilds: true,
+      isProtected: false,
+      expand: (text) => text,
+      ...rest,
+    })
+  }
+
+  async function prepare(mounts: MountPlan, user: string, script: string): Promise<string> {
+    const settings = { volumeDriverOptions: {} }
+    const { volumes } = mounts
+    await makeVolumes(engine, { settings, volumes, labels: { ...labels, attempt: '1' }, lastingLabels: labels }, never)
+    const name = `runner-core-volumes-${process.pid}-${made.length}`
+    const body = {
+      Image: busyboxImage,
+      Cmd: ['sh', '-c', script],
+      User: user,
+      HostConfig: { Binds: [...mounts.binds] },
+    }
+    made.push(await createContainer(engine, 'creating', { name, body }, never))
+    await openDirectories(engine, made.at(-1)!, mounts, never)
+    return made.at(-1)!
+  }
+
+  test('any user can write to them, and the next job finds what was written', async () => {
+    const mounts = plan(['/deep/er'])
+    const write = 'set -e; umask 022; id -u; mkdir /builds/p; echo fetched > /builds/p/file; touch /cache/c /deep/er/d'
+    expect(docker('start', '--attach', await prepare(mounts, '1234', write))).toBe('1234')
+    const read = 'cat /builds/p/file; rm -r /builds/p; ls -A /builds; ls -d /cache/* /deep/er/*; stat -c %a /builds'
+    const shown = docker('start', '--attach', await prepare(plan(['/deep/er']), '0', read))
+    expect(lines(shown)).toEqual(['fetched', '/cache/c', '/deep/er/d', '777'])
+  })
+
+  test('a job that closes its directory closes it for itself alone', async () => {
+    docker('start', '--attach', await prepare(plan([]), '1234', 'true'))
+    docker('start', '--attach', await prepare(plan([]), '0', 'chmod 700 /builds'))
+    expect(docker('start', '--attach', await prepare(plan([]), '1234', 'touch /builds/x && echo written'))).toBe(
+      'written',
+    )
+  })
+
+  test('those of one job go with it, and what is gone is no error', async () => {
+    const mounts = plan([], { keepsBuilds: false })
+    docker('start', '--attach', await prepare(mounts, '1', 'touch /builds/x'))
+    const kept = (filter: string) => lines(docker('volume', 'ls', '--quiet', '--filter', `label=${filter}`))
+    expect(kept(label)).toHaveLength(2)
+    await expect(removeVolumes(engine, mounts.volumes, never)).rejects.toMatchObject({ code: 'conflict' })
+    docker('rm', '--force', made.pop()!)
+    await removeVolumes(engine, mounts.volumes, never)
+    await removeVolumes(engine, mounts.volumes, never)
+    expect(kept(label)).toEqual([mounts.volumes[1]?.name])
+  })
+
+  test('a link in the image is followed to where it leads', async () => {
+    docker('run', '--name', `runner-core-link-${process.pid}`, busyboxImage, 'ln', '-s', '/tmp', '/linked')
+    const image = `runner-core-link:${process.pid}`
+    docker('commit', `runner-core-link-${process.pid}`, image)
+    docker('rm', `runner-core-link-${process.pid}`)
+    try {
+      const mounts = plan(['/linked'])
+      await makeVolumes(
+        engine,
+        { settings: { volumeDriverOptions: {} }, volumes: mounts.volumes, labels, lastingLabels: labels },
+        never,
+      )
+      const body = {
+        Image: image,
+        Cmd: ['sh', '-c', 'touch /linked/x && ls -ld /linked'],
+        User: '99',
+        HostConfig: { Binds: [...mounts.binds] },
+      }
+      made.push(await createContainer(engine, 'creating', { name: `runner-core-linked-${process.pid}`, body }, never))
+      await openDirectories(engine, made.at(-1)!, mounts, never)
+      expect(docker('start', '--attach', made.at(-1)!)).toMatch(/linked -> /)
+    } finally {
+      for (const id of made.splice(0)) docker('rm', '--force', id)
+      docker('rmi', image)
+    }
+  })
+})
