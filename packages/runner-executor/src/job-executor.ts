@@ -1,9 +1,11 @@
-import type { JobEnvironment, JobPayload } from '@runner-core/job'
+import type { JobEnvironment, JobPayload, PrepareLog } from '@runner-core/job'
 import type { Acquisition, Reservation } from '@runner-core/taskscaler'
 
 export interface PrepareOptions {
   /** Writes a line to the job's trace: why it has no place yet. */
   readonly report: (line: string) => void
+  /** Says in the trace what is done for the place. @defaultValue nothing is said */
+  readonly log?: PrepareLog | undefined
   /** Aborts when the job ends before it began: `prepare` rejects with its reason, and nothing is left of the job. */
   readonly signal: AbortSignal
   /**
@@ -46,6 +48,8 @@ export interface PreparedPlace {
 
 /** Prepares places for jobs: on which instance, in which environment, and how a place is returned. */
 export interface JobExecutor {
+  /** What jobs may ask for there, of the parts that not every executor has: see `JobPayload.unsupported`. */
+  readonly supports: readonly string[]
   /**
    * Turns a reservation into a place for one job; without one, a slot is claimed first, as soon as there is any. An
    * instance that cannot be reached gets no jobs until it can, and the job takes another. However it ends, the

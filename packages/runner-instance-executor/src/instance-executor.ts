@@ -68,6 +68,7 @@ interface PlacedJob extends Partial<Pick<EnvironmentHandle, 'shell' | 'buildsDir
 export class InstanceExecutor implements JobExecutor {
   /** What this executor adds to what is told to GitLab. */
   static readonly features: readonly string[] = ['shared']
+  readonly supports: readonly string[] = []
   readonly #options: Required<Omit<InstanceExecutorOptions, FinderOption>>
   readonly #finder: PlaceFinder
   readonly #left: LeftPlaces

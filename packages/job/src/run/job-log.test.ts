@@ -171,3 +171,15 @@ test('a stage that the script does not have does not begin, and one that it has 
   for (let forged = 0; forged < 1000; forged++) await progress.push(Buffer.from(marker('begin step_script 1')))
   expect(stages).toEqual(['step_script'])
 })
+
+test('how far something has come is written over by what is said next', async () => {
+  const { log, text } = await manager('first', 0)
+  const before = text().length
+  log.progress('Pulling: 1 of 2 layers')
+  await log.flush()
+  log.progress('Pulled')
+  log.line('done')
+  log.line('next')
+  await log.flush()
+  expect(text().slice(before)).toBe('Pulling: 1 of 2 layers\x1b[0K\r\x1b[0KPulled\x1b[0K\r\x1b[0Kdone\nnext\n')
+})

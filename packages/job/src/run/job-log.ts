@@ -72,6 +72,8 @@ export class JobLog {
   #pending = ''
   #stage: JobStage | undefined
   #atLineStart = true
+  /** Whether what was said last is to be written over. */
+  #isOnProgress = false
 
   constructor(options: JobLogOptions) {
     this.#options = options
@@ -152,6 +154,15 @@ export class JobLog {
   warning(text: string): void {
     if (this.#saidLength + this.#pending.length > maxSaid) this.#cut()
     else this.#say(`${clearLine}\x1b[0;33mWARNING: ${shortened(text)}${reset}\n`)
+  }
+
+  /** A line that what is said next is written over: how far something has come. */
+  progress(text: string): void {
+    if (this.#saidLength + this.#pending.length > maxSaid) this.#cut()
+    else {
+      this.#say(`${shortened(text)}${clearLine}\r`)
+      this.#isOnProgress = true
+    }
   }
 
   success(text: string): void {
@@ -237,7 +248,9 @@ export class JobLog {
 
   /** Never on a line that the job left open: it would be glued to it, or clear it. */
   #say(text: string): void {
-    this.#pending += this.#atLineStart ? text : `\n${text}`
+    const start = this.#isOnProgress && !text.startsWith(clearLine) ? clearLine : ''
+    this.#isOnProgress = false
+    this.#pending += this.#atLineStart ? `${start}${text}` : `\n${text}`
     this.#atLineStart = true
   }
 }

@@ -32,17 +32,27 @@ const sectionAttemptsKey = 'EXECUTOR_JOB_SECTION_ATTEMPTS'
 /** How long the clean-up of a job that was stopped may take. */
 const cleanUpLimitMs = 10_000
 
+/** What is said in a job's trace while its place is made ready. */
+export interface PrepareLog {
+  line(text: string): void
+  warning(text: string): void
+  /** A line that what is said next is written over: how far something has come. Once a second at most. */
+  progress(text: string): void
+  /** Masked from here on. */
+  addSecret(secret: string): void
+}
+
 export interface RunJobOptions {
   readonly payload: JobPayload
   /**
-   * Gets a place for the job. `report` adds a line to the trace: why there is none yet. `signal` aborts with a
+   * Gets a place for the job. `report` adds a line to the trace: why there is none yet; `log` says the rest. `signal` aborts with a
    * {@link JobError} when the job is canceled or its time is over; reject with its reason then. Reject with a
    * {@link JobError} to choose the outcome; anything else is a system failure. Called again when the place was lost
    * before any of the job's scripts has begun, three times at most, and where the job asks for it
    * (`EXECUTOR_JOB_SECTION_ATTEMPTS`) when its machine went under them. What was given before is not used any more
    * then.
    */
-  prepare(report: (line: string) => void, signal: AbortSignal): Promise<JobEnvironment>
+  prepare(report: (line: string) => void, signal: AbortSignal, log: PrepareLog): Promise<JobEnvironment>
   readonly trace: JobTrace
   readonly clock: Clock
   /** Aborted when the job is to stop and still may run its `after_script`. */
@@ -157,7 +167,7 @@ class JobRun {
       try {
         // What was left is to be ended, which only its environment can do.
         if (!goesOn) stop.signal.throwIfAborted()
-        const environment = await this.#options.prepare((line) => this.#report(line), stop.signal)
+        const environment = await this.#options.prepare((line) => this.#report(line), stop.signal, this.#prepareLog)
         failure = await this.#runIn(environment, stop)
       } finally {
         stop.dispose()
@@ -358,8 +368,25 @@ class JobRun {
     return new JobError(code, 'job_execution_timeout', `execution took longer than ${limit}`)
   }
 
+  readonly #prepareLog: PrepareLog = {
+    line: (text) => this.#report(text),
+    warning: (text) => {
+      this.#log.warning(text)
+      this.#said()
+    },
+    progress: (text) => {
+      this.#log.progress(text)
+      this.#said()
+    },
+    addSecret: (secret) => this.#options.trace.addSecret?.(secret),
+  }
+
   #report(line: string): void {
     this.#log.line(line)
+    this.#said()
+  }
+
+  #said(): void {
     if (this.#record.goesOn) void this.#log.flush()
     else this.#keepWhatIsSaid()
   }

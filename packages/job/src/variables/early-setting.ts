@@ -32,6 +32,11 @@ export function earlySetting({ payload, environmentVariables }: SettingSources, 
   }
 }
 
+/** A text of the job that is needed before it has a place, with its variables replaced: see {@link earlySetting}. */
+export function earlyText(sources: SettingSources, text: string): string {
+  return expand(text, (name) => earlySetting(sources, name))
+}
+
 /**
  * Whether the job asks for its commands as the shell runs them (`CI_DEBUG_TRACE`). They show secrets that no mask
  * covers: its log is for developers only.

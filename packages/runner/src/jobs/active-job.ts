@@ -309,7 +309,8 @@ export class ActiveJob {
             : this.#checkpoint(start && this.#told(start))
         },
       }),
-      prepare: async (write, signal): Promise<JobEnvironment> => {
+      supports: executor.supports,
+      prepare: async (write, signal, log): Promise<JobEnvironment> => {
         const report = (line: string): void => {
           write(line)
           onWait(line)
@@ -325,6 +326,7 @@ export class ActiveJob {
             ? await executor.resume(place.acquisition, place.handle, job)
             : await executor.prepare(place, {
                 report,
+                log,
                 // A reservation that is given back ends the wait by itself.
                 signal: place === undefined ? AbortSignal.any([signal, this.#abandon.signal]) : signal,
                 job,
