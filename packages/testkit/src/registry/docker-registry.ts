@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 export interface RegistrySettings {
+  /** Where it listens. Default 127.0.0.1, where an Engine asks for no certificate. */
+  readonly address?: string
   /** A name and password are asked for: `ci` and `pass:word`. */
   readonly isPrivate?: boolean
   /** PEM files: it speaks HTTPS. */
@@ -27,18 +29,26 @@ export function registryMissing(): string | undefined {
 
 export class DockerRegistry {
   readonly port: number
+  /** Address and port, as in the name of an image. */
+  readonly host: string
   readonly #directory: string
   readonly #process: ChildProcess
 
-  private constructor(port: number, directory: string, process: ChildProcess) {
+  private constructor(address: string, port: number, directory: string, process: ChildProcess) {
     this.port = port
+    this.host = `${address}:${port}`
     this.#directory = directory
     this.#process = process
   }
 
-  static async start({ isPrivate = false, tls, tokens }: RegistrySettings = {}): Promise<DockerRegistry> {
+  static async start({
+    address = '127.0.0.1',
+    isPrivate = false,
+    tls,
+    tokens,
+  }: RegistrySettings = {}): Promise<DockerRegistry> {
     const directory = mkdtempSync(join(tmpdir(), 'registry-'))
-    const port = await freePort()
+    const port = await freePort(address)
     mkdirSync(join(directory, 'storage'))
     writeFileSync(join(directory, 'htpasswd'), `${account.username}:${passwordHash}\n`)
     const config = {
@@ -46,7 +56,7 @@ export class DockerRegistry {
       log: { level: 'error', accesslog: { disabled: true } },
       storage: { filesystem: { rootdirectory: join(directory, 'storage') } },
       http: {
-        addr: `127.0.0.1:${port}`,
+        addr: `${address}:${port}`,
         secret: 'test',
         ...(tls && { tls: { certificate: tls.certificate, key: tls.key } }),
       },
@@ -70,8 +80,8 @@ export class DockerRegistry {
       process.on('close', () => reject(new Error(`docker-registry ended: ${said}`))),
     )
     ended.catch(() => {})
-    await Promise.race([answers(port), ended])
-    return new DockerRegistry(port, directory, process)
+    await Promise.race([answers(address, port), ended])
+    return new DockerRegistry(address, port, directory, process)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -82,18 +92,18 @@ export class DockerRegistry {
   }
 }
 
-async function freePort(): Promise<number> {
+async function freePort(address: string): Promise<number> {
   const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen(0, address, resolve))
   const { port } = server.address() as { port: number }
   await new Promise((resolve) => server.close(resolve))
   return port
 }
 
 /** Whatever it says: one that wants HTTPS answers 400. */
-async function answers(port: number): Promise<void> {
+async function answers(address: string, port: number): Promise<void> {
   for (;;) {
-    const answered = await fetch(`http://127.0.0.1:${port}/v2/`).then(
+    const answered = await fetch(`http://${address}:${port}/v2/`).then(
       () => true,
       () => false,
     )
