@@ -24,7 +24,7 @@ export function checkImageAllowed({ list, patterns, image, ofConfiguration }: Im
     'not_allowed',
     // Upstream's reason, although the configuration is the cause.
     'runner_system_failure',
-    `the "${image}" image is not present on list of allowed ${what} (${list} of the runner): ${shown}${more}`,
+    `the ${JSON.stringify(image.slice(0, 1024))} image is not present on list of allowed ${what} (${list} of the runner): ${shown}${more}`,
   )
 }
 

@@ -13,7 +13,7 @@ interface Addressed {
   readonly address: string
 }
 
-export interface AuthEntry extends Addressed {
+interface AuthEntry extends Addressed {
   readonly credentials: RegistryCredentials
 }
 

@@ -22,7 +22,7 @@ export interface NamedImage {
 }
 
 /** An image by its id in the Engine. It cannot be pulled. */
-export interface ImageId {
+interface ImageId {
   readonly kind: 'id'
   /** `sha256:` and 64 hexadecimal digits. */
   readonly name: string

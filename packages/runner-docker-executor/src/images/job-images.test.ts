@@ -4,6 +4,7 @@ import { systemClock } from '@runner-core/fleeting'
 import { ManualClock } from '@runner-core/fleeting/testing'
 import { afterEach, expect, test, vi } from 'vitest'
 import { Engine } from '../engine/engine.ts'
+import { EngineError } from '../engine/engine-error.ts'
 import type { PullPolicy } from '../settings/docker-settings.ts'
 import { JobImages, type PullReport } from './job-images.ts'
 import { RegistryAuth } from './registry-auth.ts'
@@ -65,7 +66,15 @@ async function rig(answers: { readonly inspect: Answer[]; readonly create?: Answ
   const payload = [{ type: 'registry', url: 'r.io', username: 'me', password: 'hidden' }]
   const environment = { HOME: '/nonexistent' }
   const auth = await RegistryAuth.open({ ofJob: undefined, ofRunner: undefined, payload, environment, clock })
-  const images = new JobImages({ engine, auth, report, clock, random: () => 1 })
+  const link = {
+    engine: async () => engine,
+    again: async () => {
+      said.push('(connected again)')
+      return engine
+    },
+    isLost: (error: unknown) => error instanceof EngineError && error.code === 'unreachable',
+  }
+  const images = new JobImages({ link, auth, report, clock, random: () => 1 })
   const get = (image: string, policies: readonly PullPolicy[], platform?: string, signal: AbortSignal = never) =>
     images.get({ image, policies, platform, signal })
   return { get, clock, said, created }
@@ -170,7 +179,7 @@ test('no word of the registry shows a credential', async () => {
   expect(said.filter((text) => !text.startsWith('(masked')).join()).not.toContain('hidden')
 })
 
-test('progress is one line that changes once a second', async () => {
+test('the trace shows how far a pull is', async () => {
   const pulling: ServerResponse[] = []
   const { get, said, clock } = await rig({
     inspect: [absent, json(200, inspected())],
@@ -178,19 +187,14 @@ test('progress is one line that changes once a second', async () => {
   })
   const getting = get('ruby', ['always'])
   await vi.waitFor(() => expect(pulling).toHaveLength(1))
-  const send = (current: number): void =>
-    void pulling[0]!.write(
-      `${JSON.stringify({ id: 'a', status: 'Downloading', progressDetail: { current, total: 9e6 } })}\r\n`,
-    )
-  send(1e6)
-  for (const current of [2e6, 3e6]) {
-    await clock.advance(1000)
-    for (let each = 0; each < 10; each++) send(current)
-    await vi.waitFor(() => expect(said.at(-1)).toBe(`\rPulling ruby: 0 of 1 layers, ${current / 1e6}.0 of 9.0 MB`))
-  }
+  pulling[0]!.write('{"id":"a","status":"Downloading","progressDetail":{"current":1000000,"total":9000000}}\n')
+  // That of the pull itself, and that of its line.
+  await vi.waitFor(() => expect(clock.pendingTimers).toBe(2))
+  await clock.advance(1000)
+  expect(said.at(-1)).toBe('\rPulling ruby: 0 of 1 layers, 1.0 of 9.0 MB')
   pulling[0]!.end()
   await getting
-  expect(said.filter((text) => text.startsWith('\r'))).toHaveLength(2)
+  expect(clock.pendingTimers).toBe(0)
 })
 
 test('an image for another platform than was asked for is no image', async () => {
@@ -240,6 +244,13 @@ test('an Engine that has no room for an image may have it all the same', async (
   await get('ruby', ['always', 'if-not-present'])
 })
 
+test('an Engine that breaks off when it is asked for the image is asked again', async () => {
+  const cut: Answer = (_, response) => void response.destroy()
+  const { get, said } = await rig({ inspect: [cut, json(200, inspected())] })
+  await get('ruby', ['never'])
+  expect(said).toContain('(connected again)')
+})
+
 test('an Engine that cannot say whether it has the image is not the registry', async () => {
   const { get } = await rig({ inspect: [json(500, { message: 'odd' })] })
   await expect(get('ruby', ['never', 'always'])).rejects.toMatchObject({ name: 'EngineError', code: 'failed' })
@@ -259,6 +270,7 @@ test('an Engine that goes away in the middle is asked again, and then given up',
   }
   await expect(getting).rejects.toMatchObject({ name: 'EngineError', code: 'unreachable' })
   expect(created).toHaveLength(3)
+  expect(said.filter((text) => text === '(connected again)')).toHaveLength(2)
 })
 
 test('a pull without progress is ended, and whether the Engine still works decides whose failure it is', async () => {

@@ -2,6 +2,7 @@ import type { Clock, Random } from '@runner-core/fleeting'
 import { backoffMs, delay, describeError } from '@runner-core/fleeting'
 import { JobError } from '@runner-core/job'
 import type { ImageInspectInfo } from 'dockerode'
+import type { EngineLink } from '../containers/engine-link.ts'
 import type { Engine } from '../engine/engine.ts'
 import { EngineError } from '../engine/engine-error.ts'
 import type { PullPolicy } from '../settings/docker-settings.ts'
@@ -22,7 +23,8 @@ export interface PullReport {
 }
 
 export interface JobImagesOptions {
-  readonly engine: Engine
+  /** To the Engine of the slot. */
+  readonly link: Pick<EngineLink, 'engine' | 'again' | 'isLost'>
   readonly auth: RegistryAuth
   readonly report: PullReport
   readonly clock: Clock
@@ -59,12 +61,14 @@ interface Wanted {
   readonly image: string
   readonly reference: ImageReference
   readonly platform: ImagePlatform | undefined
+  /** Of the Engine. */
+  readonly native: ImagePlatform
   readonly signal: AbortSignal
 }
 
 /**
- * The images of one job on one Engine. Pulls by each policy in turn, up to three times for failures that may pass, with
- * 2 to 10 seconds between.
+ * The images of one job on one Engine, one after another. Tries each policy in turn; a pull that fails for a reason that
+ * may pass, such as a lost connection, up to three times with 1 to 4 seconds between.
  */
 export class JobImages {
   readonly #options: JobImagesOptions
@@ -78,11 +82,12 @@ export class JobImages {
 
   /**
    * Gives the image, pulled if the policies ask for it. Thrown: `JobError` `invalid_job`, `image_unavailable`;
-   * `EngineError` when the Engine cannot be reached, has no room, or does not work; the signal's reason.
+   * `EngineError` when the Engine cannot be reached, has no room, or does not work; what the link rejects with; the
+   * signal's reason.
    */
   async get({ image, policies, platform, signal }: ImageRequest): Promise<JobImage> {
-    const { report, engine } = this.#options
-    const wanted = this.#read({ image, platform, signal })
+    const { report } = this.#options
+    const wanted = await this.#read({ image, platform, signal })
     report.line(`Using effective pull policy of [${policies.join(' ')}] for container ${image}`)
     let last: PullFailure | EngineError | undefined
     for (const [index, policy] of policies.entries()) {
@@ -97,21 +102,32 @@ export class JobImages {
         report.warning(`Failed to pull image with policy "${policy}": ${last.message}`)
       }
     }
-    if (last === undefined) throw new Error(`no pull policy for ${engine.platform.os}`)
+    if (last === undefined) throw new Error('there is no pull policy')
     if (last instanceof EngineError) throw last
     const message = `failed to pull image "${image}" with specified policies [${policies.join(' ')}]: ${last.message}`
     throw new JobError('image_unavailable', last.reason, message, { cause: last })
   }
 
-  #read({ image, platform, signal }: Omit<ImageRequest, 'policies'>): Wanted {
+  async #read({ image, platform, signal }: Omit<ImageRequest, 'policies'>): Promise<Wanted> {
+    const native = await this.#reach(signal, async (engine) => ({ ...engine.platform, variant: undefined }))
     try {
       const reference = parseImageReference(image)
-      const asked = platform ? parsePlatform(platform, this.#options.engine.platform) : undefined
-      return { image, reference, platform: asked, signal }
+      return { image, reference, platform: platform ? parsePlatform(platform, native) : undefined, native, signal }
     } catch (error) {
       if (error instanceof ImageNameError || error instanceof PlatformError)
         throw new JobError('invalid_job', 'runner_configuration_error', error.message, { cause: error })
       throw error
+    }
+  }
+
+  /** Does something that may be done again on another connection. */
+  async #reach<Result>(signal: AbortSignal, act: (engine: Engine) => Promise<Result>): Promise<Result> {
+    const { link } = this.#options
+    try {
+      return await act(await link.engine(signal))
+    } catch (error) {
+      if (!link.isLost(error)) throw error
+      return await act(await link.again(signal))
     }
   }
 
@@ -154,8 +170,8 @@ export class JobImages {
   /** Undefined: the Engine does not have it. */
   async #inspect({ image, reference, signal }: Wanted): Promise<ImageInspectInfo | undefined> {
     try {
-      return await this.#options.engine.call(`looking for the image ${image}`, signal, (docker) =>
-        docker.getImage(reference.name).inspect(),
+      return await this.#reach(signal, (engine) =>
+        engine.call(`looking for the image ${image}`, signal, (docker) => docker.getImage(reference.name).inspect()),
       )
     } catch (error) {
       if (error instanceof EngineError && error.code === 'not_found') return undefined
@@ -164,14 +180,15 @@ export class JobImages {
   }
 
   async #pull(wanted: Wanted, reference: NamedImage): Promise<void> {
-    const { engine, auth, report, clock, random, silenceLimitMs = 300_000 } = this.#options
+    const { link, auth, report, clock, random, silenceLimitMs = 300_000 } = this.#options
     const { image, platform, signal } = wanted
     const found = await this.#credentials(reference, signal)
     if (found.source !== undefined) report.line(`Authenticating with credentials from ${found.source}`)
     const forPlatform = platform === undefined ? '' : ` for platform ${formatPlatform(platform)}`
     report.line(`Pulling docker image ${image}${forPlatform} ...`)
-    for (let attempt = 1; ; attempt++) {
+    for (let [attempt, isLost] = [1, false]; ; attempt++) {
       try {
+        const engine = await (isLost ? link.again(signal) : link.engine(signal))
         return await pullImage({
           engine,
           image: reference,
@@ -184,12 +201,10 @@ export class JobImages {
           signal,
         })
       } catch (error) {
-        const isTransient =
-          error instanceof PullFailure
-            ? error.isTransient
-            : // The connection to the machine may be made anew.
-              error instanceof EngineError && error.code === 'unreachable'
-        if (!isTransient || attempt === maxAttempts) throw error
+        signal.throwIfAborted()
+        isLost = link.isLost(error)
+        const mayPass = isLost || (error instanceof PullFailure && error.isTransient)
+        if (!mayPass || attempt === maxAttempts) throw error
         const pauseMs = backoffMs(pauses, attempt, random)
         const after = `${(pauseMs / 1000).toFixed(1)} s`
         report.warning(
@@ -214,8 +229,8 @@ export class JobImages {
   }
 
   #use(wanted: Wanted, inspected: ImageInspectInfo): JobImage {
-    const { report, engine } = this.#options
-    const { image, reference, platform } = wanted
+    const { report } = this.#options
+    const { image, reference, platform, native } = wanted
     const { Id: id } = inspected
     const key = keyOf(wanted)
     if (this.#used.get(key) !== id) {
@@ -224,9 +239,8 @@ export class JobImages {
       if (reference.kind === 'name')
         report.line(`Using docker image ${id} for ${image}${digest === undefined ? '' : ` with digest ${digest}`} ...`)
       const has = platformOf(inspected)
-      const ofEngine = { ...engine.platform, variant: undefined }
-      if (platform === undefined && !matchesPlatform(has, ofEngine))
-        report.warning(`The image ${image} is for ${formatPlatform(has)}, the Engine is ${formatPlatform(ofEngine)}`)
+      if (platform === undefined && !matchesPlatform(has, native))
+        report.warning(`The image ${image} is for ${formatPlatform(has)}, the Engine is ${formatPlatform(native)}`)
     }
     return { id, platform: platform === undefined ? undefined : formatPlatform(platform), inspected }
   }

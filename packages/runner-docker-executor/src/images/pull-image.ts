@@ -4,8 +4,8 @@ import { EngineError, noSpace } from '../engine/engine-error.ts'
 import { jsonLines } from '../engine/json-lines.ts'
 import { formatPlatform, type ImagePlatform } from './image-platform.ts'
 import type { NamedImage } from './image-reference.ts'
+import { ProgressLine } from './progress-line.ts'
 import { PullFailure, pullFailure } from './pull-failure.ts'
-import { PullProgress, progressPause } from './pull-progress.ts'
 import { type FoundCredentials, secretsIn } from './registry-auth.ts'
 import { SilenceWatch } from './silence-watch.ts'
 
@@ -46,7 +46,7 @@ export async function pullImage(options: PullImageOptions): Promise<void> {
     credentials === undefined
       ? {}
       : { 'x-registry-auth': base64url(JSON.stringify({ ...credentials, serveraddress: registry })) }
-  const show = progressWriter(options)
+  using progress = new ProgressLine(clock, options.onProgress)
   using watch = new SilenceWatch(clock, silenceLimitMs, signal)
   try {
     const request = { method: 'POST', path: `/images/create?${query}`, headers } as const
@@ -56,7 +56,7 @@ export async function pullImage(options: PullImageOptions): Promise<void> {
       watch.restart()
       const words = errorIn(message)
       if (words !== undefined) throw failed(words)
-      show(message)
+      progress.take(message)
     }
   } catch (error) {
     if (watch.isOver) throw await whoIsSilent(during, options)
@@ -74,21 +74,6 @@ async function whoIsSilent(during: string, { engine, silenceLimitMs, signal }: P
   await engine.call(asking, signal, (docker) => docker.ping(), pingLimitMs)
   const message = `the registry sends nothing: no progress for ${seconds} s`
   return new PullFailure('silent', 'runner_external_dependency_failure', message)
-}
-
-function progressWriter({ clock, onProgress }: PullImageOptions): (message: unknown) => void {
-  const progress = new PullProgress()
-  const startedAt = clock.now()
-  let shown = { at: startedAt, text: '' }
-  return (message) => {
-    progress.take(message)
-    const now = clock.now()
-    if (now - shown.at < progressPause(now - startedAt)) return
-    const { text } = progress
-    if (text === shown.text) return
-    shown = { at: now, text }
-    onProgress(text)
-  }
 }
 
 /** Of a message that says that the pull has failed. */

@@ -23,7 +23,7 @@ export function effectivePullPolicies(
   throw new JobError(
     'not_allowed',
     'runner_configuration_error',
-    `invalid pull policy for image "${image}": pull_policy (${listed(wanted)}) defined in ${source} is not one of ` +
+    `invalid pull policy for image ${JSON.stringify(image.slice(0, 1024))}: pull_policy (${listed(wanted)}) defined in ${source} is not one of ` +
       `the allowed_pull_policies (${listed(permitted)})`,
   )
 }

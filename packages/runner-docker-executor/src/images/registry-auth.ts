@@ -13,7 +13,7 @@ import { askCredentialHelper, CredentialHelperError } from './credential-helper.
 import { credentialPathOf, credentialPaths, type NamedImage } from './image-reference.ts'
 
 /** Of the job's payload. */
-export interface PayloadCredentials {
+interface PayloadCredentials {
   /** Only `registry` is of interest. */
   readonly type: string
   readonly url: string
