@@ -172,7 +172,7 @@ test('a stage that the script does not have does not begin, and one that it has 
   expect(stages).toEqual(['step_script'])
 })
 
-test('how far something has come is written over by what is said next', async () => {
+test('how far something has come is replaced by what is said next', async () => {
   const { log, text } = await manager('first', 0)
   const before = text().length
   log.progress('Pulling: 1 of 2 layers')
@@ -180,6 +180,41 @@ test('how far something has come is written over by what is said next', async ()
   log.progress('Pulled')
   log.line('done')
   log.line('next')
+  log.progress('Waiting')
+  await log.output(Buffer.from('output\n'))
   await log.flush()
-  expect(text().slice(before)).toBe('Pulling: 1 of 2 layers\x1b[0K\r\x1b[0KPulled\x1b[0K\r\x1b[0Kdone\nnext\n')
+  expect(text().slice(before)).toBe(
+    'Pulling: 1 of 2 layers\r\x1b[0KPulled\r\x1b[0Kdone\nnext\nWaiting\r\x1b[0Koutput\n',
+  )
+})
+
+/** What GitLab shows of a log: a carriage return clears its line, wherever it stands. */
+const shownLines = (text: string): string[] =>
+  text
+    .split(/\r?\n/)
+    .map((line) => line.replace(/^.*\r/s, '').replace(/\x1b\[[0-9;]*[A-Za-z]/g, ''))
+    .filter((line) => line !== '')
+
+test('GitLab shows how far something has come until the next text', async () => {
+  const { log, text } = await manager('first', 0)
+  for (const done of [1, 2]) {
+    log.progress(`${done} of 2 layers`)
+    await log.flush()
+    expect(shownLines(text()).at(-1)).toBe(`${done} of 2 layers`)
+  }
+  log.warning('slow')
+  await log.flush()
+  expect(shownLines(text()).slice(-2)).toEqual(['first', 'WARNING: slow'])
+})
+
+test('the next manager says its first words below how far something had come', async () => {
+  const first = await manager('first', 0)
+  first.log.progress('1 of 2 layers')
+  await first.log.flush()
+  first.log.restart()
+  const next = await manager('next', 0, JSON.parse(JSON.stringify(first.log.record)))
+  next.log.endReplay()
+  next.log.line('started again')
+  await next.log.flush()
+  expect(next.text()).toBe(`${first.text()}\nstarted again\n`)
 })

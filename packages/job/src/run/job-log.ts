@@ -12,6 +12,7 @@ const maxSaid = 1024 * 1024
 
 const reset = '\x1b[0;m'
 const clearLine = '\x1b[0K'
+const replaceLine = `\r${clearLine}`
 
 /** Where a job's output goes; the trace. A string is what the runner says, bytes are what the job printed. */
 export interface JobTrace {
@@ -72,7 +73,7 @@ export class JobLog {
   #pending = ''
   #stage: JobStage | undefined
   #atLineStart = true
-  /** Whether what was said last is to be written over. */
+  /** Whether the line that was said last is to be replaced. */
   #isOnProgress = false
 
   constructor(options: JobLogOptions) {
@@ -114,6 +115,11 @@ export class JobLog {
     this.#position = Math.max(this.#position, this.#replay.position)
     this.#said = [...this.#replay.said]
     this.#saidLength = this.#said.reduce((sum, { text }) => sum + text.length, 0)
+    // The other manager may have died while a line was to be replaced: it stays.
+    const last = this.#said.at(-1)
+    if (last !== undefined && last.at >= this.#replay.position && !/(\n|\x1b\[0K)$/.test(last.text))
+      this.#atLineStart = false
+    this.#isOnProgress = false
     this.#replay = undefined
     this.#pending = ''
     this.commit()
@@ -137,6 +143,7 @@ export class JobLog {
     if (bytes.length === 0 || this.#replay !== undefined) return
     if (this.#saidLength + bytes.length > maxAside) return this.#cut()
     this.#atLineStart = bytes[bytes.length - 1] === 0x0a
+    this.#endProgress()
     const isCommitted = this.#pending === '' && this.#committed.said === this.#said.length
     void this.flush()
     const text = bytes.toString()
@@ -156,11 +163,11 @@ export class JobLog {
     else this.#say(`${clearLine}\x1b[0;33mWARNING: ${shortened(text)}${reset}\n`)
   }
 
-  /** A line that what is said next is written over: how far something has come. */
+  /** A line that the next text replaces: how far something has come. */
   progress(text: string): void {
     if (this.#saidLength + this.#pending.length > maxSaid) this.#cut()
     else {
-      this.#say(`${shortened(text)}${clearLine}\r`)
+      this.#say(shortened(text))
       this.#isOnProgress = true
     }
   }
@@ -199,7 +206,7 @@ export class JobLog {
     if (this.#replay !== undefined) {
       this.#pending = ''
       this.#sayAgain(this.#position)
-    }
+    } else this.#endProgress()
     if (this.#pending === '') return this.#options.trace.write(bytes)
     return this.#writePendingThen(bytes)
   }
@@ -212,6 +219,12 @@ export class JobLog {
     this.#said.push({ at: this.#position, text: pending })
     this.#saidLength += pending.length
     await this.#options.trace.write(pending)
+  }
+
+  /** What comes next is not said by this log: it replaces the line as well. */
+  #endProgress(): void {
+    if (this.#isOnProgress) this.#pending += replaceLine
+    this.#isOnProgress = false
   }
 
   #sayAgain(position: number): void {
@@ -248,9 +261,10 @@ export class JobLog {
 
   /** Never on a line that the job left open: it would be glued to it, or clear it. */
   #say(text: string): void {
-    const start = this.#isOnProgress && !text.startsWith(clearLine) ? clearLine : ''
+    // GitLab clears a line at its carriage return: one that ended with it would never be seen.
+    const start = this.#isOnProgress ? replaceLine : this.#atLineStart ? '' : '\n'
     this.#isOnProgress = false
-    this.#pending += this.#atLineStart ? `${start}${text}` : `\n${text}`
+    this.#pending += `${start}${text}`
     this.#atLineStart = true
   }
 }
