@@ -4,6 +4,7 @@ import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '@runner-core/fleeting'
+import type { PrepareLog } from '@runner-core/job'
 import { SlotConnection } from '@runner-core/runner-executor'
 import type { Acquisition } from '@runner-core/taskscaler'
 import { push } from '@runner-core/testkit/registry/artifact'
@@ -13,7 +14,7 @@ import { authorityMissing, makeAuthority } from '@runner-core/testkit/registry/o
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { EngineLink } from '../src/containers/engine-link.ts'
 import { EngineConnection } from '../src/engine/engine-connection.ts'
-import { type ImageRequest, type JobImage, JobImages, type PullReport } from '../src/images/job-images.ts'
+import { type ImageRequest, type JobImage, JobImages } from '../src/images/job-images.ts'
 import { RegistryAuth, type RegistryAuthOptions } from '../src/images/registry-auth.ts'
 import { hasEngine } from './busybox-image.ts'
 import { DockerClient } from './pushed-image.ts'
@@ -72,7 +73,7 @@ function newLink(): EngineLink {
 }
 
 async function newImages(options: Partial<RegistryAuthOptions> = {}): Promise<JobImages> {
-  const report: PullReport = {
+  const log: PrepareLog = {
     line: (text) => void said.push(text),
     warning: (text) => void said.push(`WARNING: ${text}`),
     progress: (text) => void said.push(`\r${text}`),
@@ -86,7 +87,7 @@ async function newImages(options: Partial<RegistryAuthOptions> = {}): Promise<Jo
     clock: systemClock,
     ...options,
   })
-  return new JobImages({ link: newLink(), auth, report, clock: systemClock, random: () => 0 })
+  return new JobImages({ link: newLink(), auth, log, clock: systemClock, random: () => 0 })
 }
 
 async function get(

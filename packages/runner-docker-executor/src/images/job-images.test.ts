@@ -2,11 +2,12 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { type AddressInfo, connect } from 'node:net'
 import { systemClock } from '@runner-core/fleeting'
 import { ManualClock } from '@runner-core/fleeting/testing'
+import type { PrepareLog } from '@runner-core/job'
 import { afterEach, expect, test, vi } from 'vitest'
 import { Engine } from '../engine/engine.ts'
 import { EngineError } from '../engine/engine-error.ts'
 import type { PullPolicy } from '../settings/docker-settings.ts'
-import { JobImages, type PullReport } from './job-images.ts'
+import { JobImages } from './job-images.ts'
 import { RegistryAuth } from './registry-auth.ts'
 
 const never = new AbortController().signal
@@ -57,7 +58,7 @@ async function rig(answers: { readonly inspect: Answer[]; readonly create?: Answ
     server.close()
   })
   const said: string[] = []
-  const report: PullReport = {
+  const log: PrepareLog = {
     line: (text) => void said.push(text),
     warning: (text) => void said.push(`WARNING: ${text}`),
     progress: (text) => void said.push(`\r${text}`),
@@ -74,7 +75,7 @@ async function rig(answers: { readonly inspect: Answer[]; readonly create?: Answ
     },
     isLost: (error: unknown) => error instanceof EngineError && error.code === 'unreachable',
   }
-  const images = new JobImages({ link, auth, report, clock, random: () => 1 })
+  const images = new JobImages({ link, auth, log, clock, random: () => 1 })
   const get = (image: string, policies: readonly PullPolicy[], platform?: string, signal: AbortSignal = never) =>
     images.get({ image, policies, platform, signal })
   return { get, clock, said, created }

@@ -1,6 +1,6 @@
 import type { Clock, Random } from '@runner-core/fleeting'
 import { backoffMs, delay, describeError } from '@runner-core/fleeting'
-import { JobError } from '@runner-core/job'
+import { JobError, type PrepareLog } from '@runner-core/job'
 import type { ImageInspectInfo } from 'dockerode'
 import type { EngineLink } from '../containers/engine-link.ts'
 import type { Engine } from '../engine/engine.ts'
@@ -12,21 +12,11 @@ import { PullFailure } from './pull-failure.ts'
 import { pullImage } from './pull-image.ts'
 import type { FoundCredentials, RegistryAuth } from './registry-auth.ts'
 
-/** What is written to the job's trace about its images. */
-export interface PullReport {
-  line(text: string): void
-  warning(text: string): void
-  /** A line that replaces the one of the call before, and is replaced by what follows. At most once a second. */
-  progress(text: string): void
-  /** To be masked from now on. */
-  addSecret(secret: string): void
-}
-
 export interface JobImagesOptions {
   /** To the Engine of the slot. */
   readonly link: Pick<EngineLink, 'engine' | 'again' | 'isLost'>
   readonly auth: RegistryAuth
-  readonly report: PullReport
+  readonly log: PrepareLog
   readonly clock: Clock
   readonly random: Random
   /** How long a pull may make no progress, milliseconds. @defaultValue 300,000: large layers are written without a word. */
@@ -86,12 +76,12 @@ export class JobImages {
    * signal's reason.
    */
   async get({ image, policies, platform, signal }: ImageRequest): Promise<JobImage> {
-    const { report } = this.#options
+    const { log } = this.#options
     const wanted = await this.#read({ image, platform, signal })
-    report.line(`Using effective pull policy of [${policies.join(' ')}] for container ${image}`)
+    log.line(`Using effective pull policy of [${policies.join(' ')}] for container ${image}`)
     let last: PullFailure | EngineError | undefined
     for (const [index, policy] of policies.entries()) {
-      if (index > 0) report.line(`Attempt #${index + 1}: Trying "${policy}" pull policy`)
+      if (index > 0) log.line(`Attempt #${index + 1}: Trying "${policy}" pull policy`)
       try {
         return this.#use(wanted, await this.#getBy(policy, wanted))
       } catch (error) {
@@ -99,7 +89,7 @@ export class JobImages {
         const mayBeLeft = error instanceof PullFailure || (error instanceof EngineError && error.code === 'no_space')
         if (!mayBeLeft) throw error
         last = error
-        report.warning(`Failed to pull image with policy "${policy}": ${last.message}`)
+        log.warning(`Failed to pull image with policy "${policy}": ${last.message}`)
       }
     }
     if (last === undefined) throw new Error('there is no pull policy')
@@ -132,7 +122,7 @@ export class JobImages {
   }
 
   async #getBy(policy: PullPolicy, wanted: Wanted): Promise<ImageInspectInfo> {
-    const { report } = this.#options
+    const { log } = this.#options
     const { image, reference, platform } = wanted
     const there = await this.#inspect(wanted)
     const isFit = there !== undefined && (platform === undefined || matchesPlatform(platformOf(there), platform))
@@ -148,7 +138,7 @@ export class JobImages {
       throw new PullFailure(there === undefined ? 'absent' : 'platform', 'image_pull_failure', why)
     }
     if (isFit && policy === 'if-not-present') {
-      report.line(`Using locally found image version due to "${policy}" pull policy`)
+      log.line(`Using locally found image version due to "${policy}" pull policy`)
       return there
     }
     await this.#pull(wanted, reference)
@@ -180,12 +170,12 @@ export class JobImages {
   }
 
   async #pull(wanted: Wanted, reference: NamedImage): Promise<void> {
-    const { link, auth, report, clock, random, silenceLimitMs = 300_000 } = this.#options
+    const { link, auth, log, clock, random, silenceLimitMs = 300_000 } = this.#options
     const { image, platform, signal } = wanted
     const found = await this.#credentials(reference, signal)
-    if (found.source !== undefined) report.line(`Authenticating with credentials from ${found.source}`)
+    if (found.source !== undefined) log.line(`Authenticating with credentials from ${found.source}`)
     const forPlatform = platform === undefined ? '' : ` for platform ${formatPlatform(platform)}`
-    report.line(`Pulling docker image ${image}${forPlatform} ...`)
+    log.line(`Pulling docker image ${image}${forPlatform} ...`)
     for (let [attempt, isLost] = [1, false]; ; attempt++) {
       try {
         const engine = await (isLost ? link.again(signal) : link.engine(signal))
@@ -195,7 +185,7 @@ export class JobImages {
           platform,
           found,
           secrets: auth.secrets,
-          onProgress: (text) => report.progress(`Pulling ${image.slice(0, 100)}: ${text}`),
+          onProgress: (text) => log.progress(`Pulling ${image.slice(0, 100)}: ${text}`),
           clock,
           silenceLimitMs,
           signal,
@@ -207,7 +197,7 @@ export class JobImages {
         if (!mayPass || attempt === maxAttempts) throw error
         const pauseMs = backoffMs(pauses, attempt, random)
         const after = `${(pauseMs / 1000).toFixed(1)} s`
-        report.warning(
+        log.warning(
           `Failed to pull image "${image}" (attempt #${attempt}), retrying in ${after}: ${describeError(error)}`,
         )
         await delay(clock, pauseMs, signal)
@@ -216,20 +206,20 @@ export class JobImages {
   }
 
   async #credentials(reference: NamedImage, signal: AbortSignal): Promise<FoundCredentials> {
-    const { auth, report } = this.#options
+    const { auth, log } = this.#options
     if (!this.#hasAuth) {
       this.#hasAuth = true
-      for (const secret of auth.secrets) report.addSecret(secret)
-      for (const warning of auth.warnings) report.warning(warning)
+      for (const secret of auth.secrets) log.addSecret(secret)
+      for (const warning of auth.warnings) log.warning(warning)
     }
     const found = await auth.find(reference, signal)
-    for (const secret of found.secrets) report.addSecret(secret)
-    for (const warning of found.warnings) report.warning(warning)
+    for (const secret of found.secrets) log.addSecret(secret)
+    for (const warning of found.warnings) log.warning(warning)
     return found
   }
 
   #use(wanted: Wanted, inspected: ImageInspectInfo): JobImage {
-    const { report } = this.#options
+    const { log } = this.#options
     const { image, reference, platform, native } = wanted
     const { Id: id } = inspected
     const key = keyOf(wanted)
@@ -237,10 +227,10 @@ export class JobImages {
       this.#used.set(key, id)
       const digest = digestOf(inspected, reference)
       if (reference.kind === 'name')
-        report.line(`Using docker image ${id} for ${image}${digest === undefined ? '' : ` with digest ${digest}`} ...`)
+        log.line(`Using docker image ${id} for ${image}${digest === undefined ? '' : ` with digest ${digest}`} ...`)
       const has = platformOf(inspected)
       if (platform === undefined && !matchesPlatform(has, native))
-        report.warning(`The image ${image} is for ${formatPlatform(has)}, the Engine is ${formatPlatform(native)}`)
+        log.warning(`The image ${image} is for ${formatPlatform(has)}, the Engine is ${formatPlatform(native)}`)
     }
     return { id, platform: platform === undefined ? undefined : formatPlatform(platform), inspected }
   }
