@@ -365,6 +365,25 @@ test.each([
   expect(job.stopped.aborted).toBe(isToEnd)
 })
 
+test('the executor gets the job itself, for its place and to resume it', async () => {
+  const given: unknown[] = []
+  const failed = Promise.reject(new Error('no machine'))
+  failed.catch(() => {})
+  const executor = {
+    prepare: (_reservation: unknown, { job }: PrepareOptions) => {
+      given.push(job)
+      return failed
+    },
+    resume: (_acquisition: unknown, _handle: unknown, job: unknown) => {
+      given.push(job)
+      return failed
+    },
+  }
+  await handle(payload, { executor }).after(10_000)
+  await handle(payload, { executor, place: { acquisition: { key: 'k' }, handle: 'h' } }).after(10_000)
+  expect(given).toEqual([payload, payload])
+})
+
 test('a place that cannot be had is a system failure', async () => {
   prepare = () => Promise.reject(new Error('no machine'))
   const { after } = handle()
