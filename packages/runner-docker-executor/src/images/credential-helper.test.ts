@@ -78,6 +78,13 @@ test('a helper that does not end is ended, with what it started', async () => {
     await vi.waitFor(() => expect(isRunning(Number(pid))).toBe(false))
 })
 
+test('what a helper leaves behind is ended with it, and holds nothing up', async () => {
+  const file = join(folder, 'pid')
+  write('untidy', `sleep 1000 & echo $! > ${file}; echo '{"Username":"me","Secret":"s"}'`)
+  expect(await ask('untidy')).toEqual({ username: 'me', password: 's' })
+  await vi.waitFor(() => expect(isRunning(Number(readFileSync(file, 'utf8')))).toBe(false))
+})
+
 test('a helper is ended when the job is', async () => {
   const controller = new AbortController()
   write('stuck', 'sleep 1000')

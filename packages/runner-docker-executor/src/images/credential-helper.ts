@@ -135,6 +135,6 @@ function parse(output: string): { readonly Username: string; readonly Secret: st
 /** A failed helper prints why. What looks like an answer is left out: it may hold a secret. */
 function said(output: string): string {
   const [line = ''] = output.trim().split('\n', 1)
-  if (line === '' || line.includes('{') || line.includes('"')) return ''
+  if (line === '' || line.includes('"')) return ''
   return `: ${line.replace(/[\x00-\x1f\x7f-\x9f]/g, ' ').slice(0, longestWords)}`
 }

@@ -295,6 +295,28 @@ test('a pull without progress is ended, and whether the Engine still works decid
   await vi.waitFor(() => expect(gone.said.at(-1)).toContain('(attempt #1)'))
 })
 
+test('a pull may take any time, as long as it makes progress', async () => {
+  const pulling: ServerResponse[] = []
+  const { get, said, clock } = await rig({
+    inspect: [absent, json(200, inspected())],
+    create: [(_, response) => void pulling.push(response.writeHead(200))],
+  })
+  const getting = get('ruby', ['always'])
+  getting.catch(() => {})
+  await vi.waitFor(() => expect(pulling).toHaveLength(1))
+  for (let current = 1; current <= 5; current++) {
+    pulling[0]!.write(
+      `{"id":"a","status":"Downloading","progressDetail":{"current":${current}000000,"total":9000000}}\n`,
+    )
+    // The first one sets a timer for its line.
+    if (current === 1) await vi.waitFor(() => expect(clock.pendingTimers).toBe(2))
+    else await vi.waitFor(() => expect(said.at(-1)).toContain(`, ${current}.0 of 9.0 MB`))
+    await clock.advance(200_000)
+  }
+  pulling[0]!.end()
+  expect(await getting).toMatchObject({ inspected: { Os: 'linux' } })
+})
+
 test('a job that ends takes its pull with it', async () => {
   const controller = new AbortController()
   let closed = false

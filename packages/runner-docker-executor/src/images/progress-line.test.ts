@@ -30,6 +30,16 @@ test('the line changes once a second, to what is so then', async () => {
   expect(shown).toEqual([text(3), text(5), text(6)])
 })
 
+test('nothing is shown in the first second, whenever something comes', async () => {
+  const { clock, shown, come } = rig()
+  await clock.advance(900)
+  come(1)
+  await clock.advance(99)
+  expect(shown).toEqual([])
+  await clock.advance(1)
+  expect(shown).toEqual([text(1)])
+})
+
 test('the line does not change where nothing has', async () => {
   const { clock, shown, come } = rig()
   for (let each = 0; each < 5; each++) {
