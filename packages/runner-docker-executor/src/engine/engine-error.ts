@@ -72,7 +72,7 @@ export function answerOf(json: unknown): string | undefined {
 
 /** How an Engine words that its disk is full. */
 export const noSpace: RegExp = /no space left|disk quota exceeded/i
-const noAddresses = /address pools|no available network|no available .*address/i
+const noAddresses = /address pools?\b|no available network|no available .*address/i
 
 function codeOf(status: number, answer: string): EngineErrorCode {
   if (noSpace.test(answer)) return 'no_space'
