@@ -88,20 +88,21 @@ test('a pulled image is named with its digest, and is not pulled twice for a job
   })
   expect(await get('ruby', ['always'])).toMatchObject({ id: `sha256:${'1'.repeat(64)}`, platform: undefined })
   expect(said).toEqual([
-    'Using effective pull policy of [always] for container ruby',
     '(masked: hidden)',
+    'Using effective pull policy of [always] for container ruby',
     'Pulling docker image ruby ...',
     `Using docker image sha256:${'1'.repeat(64)} for ruby with digest ruby@sha256:aa ...`,
   ])
   await get('ruby', ['always'])
   expect(created).toEqual(['ruby:latest'])
-  expect(said.slice(4)).toEqual(['Using effective pull policy of [always] for container ruby'])
+  expect(said.slice(4)).toEqual(['(masked: hidden)', 'Using effective pull policy of [always] for container ruby'])
 })
 
 test('an image that is there is only pulled by the policy always', async () => {
   const { get, said, created } = await rig({ inspect: [json(200, inspected())], create: [lines({})] })
   for (const policy of ['never', 'if-not-present'] as const) await get('ruby:1', [policy])
   expect(created).toEqual([])
+  expect(said[0]).toBe('(masked: hidden)')
   expect(said).toContain('Using effective pull policy of [never] for container ruby:1')
   await get('ruby:2', ['if-not-present'])
   expect(said).toContain('Using locally found image version due to "if-not-present" pull policy')

@@ -64,7 +64,7 @@ export class JobImages {
   readonly #options: JobImagesOptions
   /** Ids by name and platform: what a job has used once is not pulled again for it. */
   readonly #used = new Map<string, string>()
-  #hasAuth = false
+  #hasWarned = false
 
   constructor(options: JobImagesOptions) {
     this.#options = options
@@ -76,7 +76,9 @@ export class JobImages {
    * signal's reason.
    */
   async get({ image, policies, platform, signal }: ImageRequest): Promise<JobImage> {
-    const { log } = this.#options
+    const { auth, log } = this.#options
+    // Also where nothing is pulled: a job has its own `DOCKER_AUTH_CONFIG` as a variable.
+    for (const secret of auth.secrets) log.addSecret(secret)
     const wanted = await this.#read({ image, platform, signal })
     log.line(`Using effective pull policy of [${policies.join(' ')}] for container ${image}`)
     let last: PullFailure | EngineError | undefined
@@ -207,9 +209,8 @@ export class JobImages {
 
   async #credentials(reference: NamedImage, signal: AbortSignal): Promise<FoundCredentials> {
     const { auth, log } = this.#options
-    if (!this.#hasAuth) {
-      this.#hasAuth = true
-      for (const secret of auth.secrets) log.addSecret(secret)
+    if (!this.#hasWarned) {
+      this.#hasWarned = true
       for (const warning of auth.warnings) log.warning(warning)
     }
     const found = await auth.find(reference, signal)
