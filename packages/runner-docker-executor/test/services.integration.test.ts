@@ -263,7 +263,7 @@ describe.skipIf(!hasEngine)('services on an Engine', () => {
       {
         name: images.portless,
         alias: 'p',
-        command: ['sh', '-c', 'printf "one\\ntw"; sleep 0.3; printf "o\\n"; echo three >&2'],
+        command: ['sh', '-c', 'printf "one\\ntw"; sleep 0.3; printf "o\\n"; sleep 0.3; echo three >&2'],
       },
     ])
     await streamServiceLogs(engine, services[0]!, { report, signal: never })

@@ -216,7 +216,7 @@ test('an Engine without addresses for a network is told by name, with what to do
   const demand = { settings: plainSettings, hasServices: true, asksForOwn: false }
   await expect(openNetwork(engine, { ...demand, name: 'n', labels: {} }, signal)).rejects.toMatchObject({
     code: 'no_addresses',
-    message: expect.stringMatching(/^making the network of the job: could not find .*: remove networks/),
+    message: expect.stringMatching(/^making the network of the job: could not find .*: remove unused networks/),
   })
   await closeNetwork(engine, { mode: 'default', hasNames: false }, signal)
   engine.close()
