@@ -19,7 +19,7 @@ export interface JobImagesOptions {
   readonly log: PrepareLog
   readonly clock: Clock
   readonly random: Random
-  /** How long a pull may make no progress, milliseconds. @defaultValue 300,000: large layers are written without a word. */
+  /** How long a pull may make no progress, milliseconds. @defaultValue 300,000 */
   readonly silenceLimitMs?: number
 }
 
@@ -57,8 +57,8 @@ interface Wanted {
 }
 
 /**
- * The images of one job on one Engine, one after another. Tries each policy in turn; a pull that fails for a reason that
- * may pass, such as a lost connection, up to three times with 1 to 4 seconds between.
+ * The images of one job on one Engine, one after another. Tries each policy in turn. A pull that fails for a reason
+ * that may pass, such as a lost connection, is tried three times, with 1 to 4 seconds between.
  */
 export class JobImages {
   readonly #options: JobImagesOptions
