@@ -3,11 +3,11 @@ import {
   EnvironmentError,
   type FileTransfer,
   type HelperPlace,
-  type JobEnvironment,
   type ScriptEnd,
   type ScriptRun,
   type ShellName,
 } from '@runner-core/job'
+import type { SweptEnvironment } from '@runner-core/runner-executor'
 import { type Acquisition, InstanceLostError } from '@runner-core/taskscaler'
 import type { ContainerCreateOptions } from 'dockerode'
 import { ContainerScript } from './containers/container-script.ts'
@@ -18,6 +18,7 @@ import { execInContainer } from './containers/exec.ts'
 import type { FoundShell } from './containers/find-shell.ts'
 import type { Engine } from './engine/engine.ts'
 import { EngineError } from './engine/engine-error.ts'
+import { createContainer } from './settings/create-container.ts'
 
 export interface DockerEnvironmentOptions {
   readonly acquisition: Acquisition
@@ -30,8 +31,8 @@ export interface DockerEnvironmentOptions {
   readonly buildsDir: string
   readonly concurrentId: number
   readonly helper: HelperPlace
-  /** How a container of the helper is made, but for its command. */
-  readonly helperContainer: ContainerCreateOptions
+  /** How a container of the helper is made, but for its command. Absent: what it would do is done in the job's. */
+  readonly helperContainer?: ContainerCreateOptions | undefined
   /** When the job's container was started before, as the Engine wrote it. @defaultValue never */
   readonly starts?: readonly string[]
   /** What another manager needs beside {@link DockerEnvironmentOptions.starts}. Absent: scripts end with their manager. */
@@ -57,7 +58,7 @@ export function jobContainerName(attempt: string): string {
  * for its `after_script`; its files are brought and kept in others, made from the helper image when there is something
  * to do.
  */
-export class DockerEnvironment implements JobEnvironment {
+export class DockerEnvironment implements SweptEnvironment {
   readonly shell: ShellName
   readonly description: string
   readonly jobMarker: { readonly name: string; readonly value: string }
@@ -103,7 +104,9 @@ export class DockerEnvironment implements JobEnvironment {
     const { signal } = run
     if (run.resumed !== undefined) this.#isTouched = true
     return await this.#stoppable(signal, (given, onStarted) =>
-      run.place === 'helper' ? this.#runInHelper(run, given, onStarted) : this.#runInJob(run, given, onStarted),
+      run.place === 'helper' && this.#options.helperContainer !== undefined
+        ? this.#runInHelper(run, given, onStarted)
+        : this.#runInJob(run, given, onStarted),
     )
   }
 
@@ -151,6 +154,17 @@ export class DockerEnvironment implements JobEnvironment {
       await this.#closeFiles(engine, signal)
     } catch (error) {
       throw error instanceof EnvironmentError ? error : this.#failure(error)
+    }
+  }
+
+  /** One more attempt to end what is left. Where that fails, the instance gets no more jobs. */
+  async sweep(): Promise<boolean> {
+    try {
+      await this.killAll()
+      return true
+    } catch (error) {
+      this.condemn(`containers of a job may run on: ${error instanceof Error ? error.message : String(error)}`)
+      return false
     }
   }
 
@@ -246,9 +260,9 @@ export class DockerEnvironment implements JobEnvironment {
     signal: AbortSignal,
   ): Promise<void> {
     const { helperContainer } = this.#options
-    await engine.call(`creating container ${name}`, signal, (docker, abortSignal) =>
-      docker.createContainer({ ...helperContainer, ...options, Cmd: ['sh'], name, abortSignal }),
-    )
+    if (helperContainer === undefined) throw new EnvironmentError('failed', 'there is no helper for files of the job')
+    const body = { ...helperContainer, ...options, Cmd: ['sh'] }
+    await createContainer(engine, `creating container ${name}`, { name, body }, signal)
   }
 
   async #exists(engine: Engine, container: string, signal: AbortSignal): Promise<boolean> {

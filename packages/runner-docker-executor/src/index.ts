@@ -4,6 +4,7 @@
  * @module
  */
 
+export { DockerExecutor, type DockerExecutorOptions, type OutlivingOptions } from './docker-executor.ts'
 export { type DialEngine, Engine, type OpenEngineOptions } from './engine/engine.ts'
 export { EngineError, type EngineErrorCode } from './engine/engine-error.ts'
 export { type DeviceMapping, parseDevice } from './settings/devices.ts'

@@ -3,13 +3,17 @@ import { EngineError } from '../engine/engine-error.ts'
 import { attemptLabel } from './labels.ts'
 
 /**
- * Removes every container of an attempt, then its networks. What is gone already is fine. `keepsVolumes`: anonymous
- * volumes stay. Rejects with `EngineError` once all was tried, and with the signal's reason.
+ * Removes every container of an attempt, then its networks and `volumes`. What is gone already is fine. `keepsVolumes`:
+ * anonymous volumes stay. Rejects with `EngineError` once all was tried, and with the signal's reason.
  */
 export async function removeAttempt(
   engine: Engine,
   attempt: string,
-  { keepsVolumes = false, signal }: { readonly keepsVolumes?: boolean; readonly signal: AbortSignal },
+  {
+    keepsVolumes = false,
+    volumes = [],
+    signal,
+  }: { readonly keepsVolumes?: boolean; readonly volumes?: readonly string[]; readonly signal: AbortSignal },
 ): Promise<void> {
   const filters = { label: [`${attemptLabel}=${attempt}`] }
   const during = `removing what attempt ${attempt} left`
@@ -31,6 +35,11 @@ export async function removeAttempt(
   await settled(
     networks.map(({ Id: id }) =>
       removed(engine.call(during, signal, (docker, abortSignal) => docker.getNetwork(id).remove({ abortSignal }))),
+    ),
+  )
+  await settled(
+    volumes.map((name) =>
+      removed(engine.call(during, signal, (docker, abortSignal) => docker.getVolume(name).remove({ abortSignal }))),
     ),
   )
 }

@@ -10,10 +10,19 @@ export interface FoundShell {
   readonly path: string
 }
 
+const bashPaths = ['/usr/local/bin/bash', '/usr/bin/bash', '/bin/bash']
+
 /** In the order in which they are taken, as GitLab's runner looks for them. */
 const candidates: readonly FoundShell[] = [
-  ...['/usr/local/bin/bash', '/usr/bin/bash', '/bin/bash'].map((path) => ({ shell: 'bash' as const, path })),
+  ...bashPaths.map((path) => ({ shell: 'bash' as const, path })),
   ...['/usr/local/bin/sh', '/usr/bin/sh', '/bin/sh', '/busybox/sh'].map((path) => ({ shell: 'sh' as const, path })),
+]
+
+/** The command of a container whose shell reads a script from its standard input: the one that {@link findShell} finds. */
+export const shellCommand: readonly string[] = [
+  'sh',
+  '-c',
+  `for s in ${bashPaths.join(' ')}; do if [ -x $s ]; then exec $s; fi; done; exec sh`,
 ]
 
 /**

@@ -1,0 +1,276 @@
+import { randomBytes } from 'node:crypto'
+import {
+  type Clock,
+  type Connection,
+  type DialTarget,
+  deadline,
+  delay,
+  type Logger,
+  type Random,
+} from '@runner-core/fleeting'
+import { EnvironmentError, JobError, type JobPayload, type PrepareLog, type SettingSources } from '@runner-core/job'
+import {
+  type ConcurrentIds,
+  type JobExecutor,
+  LeftPlaces,
+  LentPlace,
+  PlaceFinder,
+  type PlaceFinderOptions,
+  type PreparedPlace,
+  type PrepareOptions,
+  SlotConnection,
+  Sweeps,
+} from '@runner-core/runner-executor'
+import type { Acquisition, Reservation } from '@runner-core/taskscaler'
+import { removeAttempt } from './cleanup/remove-attempt.ts'
+import { EngineLink } from './containers/engine-link.ts'
+import { DockerEnvironment } from './docker-environment.ts'
+import { type DockerHandle, parseDockerHandle } from './docker-handle.ts'
+import type { Engine } from './engine/engine.ts'
+import { EngineError } from './engine/engine-error.ts'
+import { furnishJob } from './furnish-job.ts'
+import { planContainers } from './job-plan.ts'
+import type { DockerSettings } from './settings/docker-settings.ts'
+
+/** Lets scripts outlive their manager. */
+export interface OutlivingOptions {
+  /** How long an Engine may be out of reach under a script, milliseconds, until it is lost. */
+  readonly reconnectGraceMs: number
+}
+
+export interface DockerExecutorOptions extends Pick<PlaceFinderOptions, 'scaler' | 'acquireTimeoutMs'> {
+  readonly settings: DockerSettings
+  /** Where the Engine listens, as seen from an instance. */
+  readonly target: DialTarget
+  /** Name of the fleet: it is on all that is made. */
+  readonly fleet: string
+  readonly shortToken: string
+  readonly systemId: string
+  /** In the containers: absolute. */
+  readonly buildsDir: string
+  /** In the containers. Absent: caches are kept in a bucket. */
+  readonly cacheDir?: string | undefined
+  readonly environmentVariables: SettingSources['environmentVariables']
+  /** Of this process: where credentials of registries are. */
+  readonly environment: NodeJS.ProcessEnv
+  /** Shared by all executors of the process. */
+  readonly concurrentIds: ConcurrentIds
+  /** @defaultValue a script ends with its manager */
+  readonly outlives?: OutlivingOptions | undefined
+  /** Bytes of each container's output that its Engine keeps. @defaultValue 100,000,000 */
+  readonly logBytes?: number
+  /** How long a job's processes have from `TERM` to `KILL`, milliseconds. @defaultValue 10,000 */
+  readonly killGraceMs?: number
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+}
+
+/** A slot with a connection to its instance. */
+interface LentSlot {
+  readonly acquisition: Acquisition
+  readonly connection: Connection
+}
+
+/** How long an Engine that does not answer may take to be there, milliseconds: it may be starting. */
+const engineStartMs = 60_000
+/** Removing what a job left, milliseconds. */
+const removeLimitMs = 60_000
+
+/** Runs jobs in containers of the Docker Engines of autoscaled instances, or of one Engine that is there. */
+export class DockerExecutor implements JobExecutor {
+  /** What this executor adds to what is told to GitLab. */
+  static readonly features: readonly string[] = [
+    'shared',
+    'image',
+    'image_executor_opts',
+    'services',
+    'service_executor_opts',
+    'service_multiple_aliases',
+    'service_variables',
+  ]
+  readonly supports: readonly string[] = ['image', 'services']
+  readonly #options: DockerExecutorOptions
+  readonly #finder: PlaceFinder
+  readonly #left: LeftPlaces
+  readonly #sweeps = new Sweeps()
+
+  constructor(options: DockerExecutorOptions) {
+    this.#options = options
+    this.#finder = new PlaceFinder(options)
+    this.#left = new LeftPlaces(options)
+  }
+
+  async prepare(
+    reservation: Reservation | undefined,
+    { job, log, ...options }: PrepareOptions,
+  ): Promise<PreparedPlace> {
+    if (job === undefined)
+      throw new JobError('unsupported', 'runner_configuration_error', 'scripts of another runner run in no containers')
+    const { report, signal } = options
+    const slot = await this.#finder.find<LentSlot>(reservation, {
+      ...options,
+      admit: async (acquisition, connection) => ({ place: { acquisition, connection } }),
+    })
+    const concurrentId = this.#options.concurrentIds.take()
+    const attempt = randomBytes(8).toString('hex')
+    const link = this.#link(slot)
+    try {
+      const warning = (text: string): void => report(`WARNING: ${text}`)
+      const said = log ?? { line: report, warning, progress: () => {}, addSecret: () => {} }
+      return await this.#furnish(slot, link, { job, concurrentId, attempt, log: said, signal })
+    } catch (error) {
+      this.#remove(link, attempt)
+      this.#options.concurrentIds.giveBack(concurrentId)
+      await slot.acquisition[Symbol.asyncDispose]()
+      signal.throwIfAborted()
+      throw error instanceof EngineError
+        ? new EnvironmentError('failed', `instance ${slot.acquisition.instanceId}: ${error.message}`, { cause: error })
+        : error
+    }
+  }
+
+  hold(handle: unknown): void {
+    const known = parseDockerHandle(handle)
+    if (known !== undefined) this.#left.hold(known.concurrentId)
+  }
+
+  async resume(acquisition: Acquisition, handle: unknown): Promise<PreparedPlace> {
+    const known = parseDockerHandle(handle)
+    const { outlives } = this.#options
+    if (known === undefined || outlives === undefined)
+      return await this.#left.giveUp(acquisition, 'its containers do not outlive their manager')
+    return await this.#left.resume(acquisition, {
+      concurrentId: known.concurrentId,
+      reconnectGraceMs: outlives.reconnectGraceMs,
+      place: (connection) => {
+        const slot = { acquisition, connection }
+        return this.#place(slot, this.#link(slot), known)
+      },
+    })
+  }
+
+  async sweepsEnded(): Promise<void> {
+    await this.#sweeps.ended()
+  }
+
+  async #furnish(
+    slot: LentSlot,
+    link: EngineLink,
+    {
+      job,
+      concurrentId,
+      attempt,
+      log,
+      signal,
+    }: {
+      readonly job: JobPayload
+      readonly concurrentId: number
+      readonly attempt: string
+      readonly log: PrepareLog
+      readonly signal: AbortSignal
+    },
+  ): Promise<PreparedPlace> {
+    const { settings, environmentVariables, buildsDir, cacheDir, logBytes = 100_000_000 } = this.#options
+    const plan = planContainers(job, settings, environmentVariables)
+    const engine = await this.#engine(link, log, signal)
+    const furnished = await furnishJob({
+      ...this.#options,
+      cacheDir,
+      logBytes,
+      engine,
+      job,
+      plan,
+      concurrentId,
+      attempt,
+      log,
+      signal,
+    })
+    const { shell, image, runsAsUser, helperContainer, mounts } = furnished
+    return this.#place(slot, link, {
+      attempt,
+      image,
+      shell,
+      buildsDir,
+      concurrentId,
+      opensFiles: runsAsUser,
+      helperContainer,
+      volumes: mounts.volumes.filter(({ isLasting }) => !isLasting).map(({ name }) => name),
+      starts: [],
+    })
+  }
+
+  /** Waits for an Engine that may be starting. */
+  async #engine(link: EngineLink, log: PrepareLog, signal: AbortSignal): Promise<Engine> {
+    const { clock } = this.#options
+    const late = (): Error => new EngineError('unreachable', `no Engine answered within ${engineStartMs / 1000} s`)
+    using limit = deadline(clock, engineStartMs, late, signal)
+    let last: unknown
+    for (let hasTold = false; ; ) {
+      try {
+        return await link.engine(limit.signal)
+      } catch (error) {
+        if (limit.signal.aborted && !signal.aborted) throw last ?? error
+        signal.throwIfAborted()
+        if (!(error instanceof EngineError) || error.code !== 'unreachable') throw error
+        last = error
+        if (!hasTold) log.line(`The Engine does not answer yet: ${error.message}`)
+        hasTold = true
+        // Where the time is over, the next try says so.
+        await delay(clock, 1000, limit.signal).catch(() => {})
+      }
+    }
+  }
+
+  #link({ acquisition, connection }: LentSlot): EngineLink {
+    const { target, clock, outlives } = this.#options
+    const slot = new SlotConnection({ acquisition, connection, isPatient: outlives !== undefined, clock })
+    return new EngineLink({ connection: slot, target, clock })
+  }
+
+  #place({ acquisition }: LentSlot, link: EngineLink, handle: DockerHandle): PreparedPlace {
+    const { concurrentIds, outlives, killGraceMs = 10_000, clock, logger } = this.#options
+    const { starts, image, attempt, opensFiles, ...rest } = handle
+    const environment = new DockerEnvironment({
+      ...rest,
+      attempt,
+      acquisition,
+      link,
+      description: `image ${image} on instance ${acquisition.instanceId}, slot ${acquisition.slot}`,
+      helper: { shell: 'sh', prepares: 'sources', opensFiles },
+      starts,
+      handle: outlives === undefined ? undefined : handle,
+      killGraceMs,
+      reconnectGraceMs: outlives?.reconnectGraceMs ?? 0,
+      clock,
+      logger,
+    })
+    return new LentPlace({
+      acquisition,
+      environment,
+      concurrentIds,
+      sweeps: this.#sweeps,
+      leave: async () => {},
+      wipe: () => this.#remove(link, attempt, handle.volumes),
+    })
+  }
+
+  /** Removes, soon, all that was made for an attempt. */
+  #remove(link: EngineLink, attempt: string, volumes: readonly string[] = []): void {
+    this.#sweeps.add(this.#removeNow(link, attempt, volumes))
+  }
+
+  async #removeNow(link: EngineLink, attempt: string, volumes: readonly string[]): Promise<void> {
+    const { clock, logger, settings } = this.#options
+    using limit = deadline(clock, removeLimitMs, () => new Error(`no end within ${removeLimitMs / 1000} s`))
+    try {
+      const engine = await link.engine(limit.signal)
+      await removeAttempt(engine, attempt, { keepsVolumes: settings.volumeKeep, volumes, signal: limit.signal })
+    } catch (error) {
+      // Where the instance goes, so do they; else the next manager's first look finds them.
+      logger.debug({ attempt, err: error }, 'containers of a job that is over may be left on an Engine')
+    } finally {
+      link.close()
+    }
+  }
+}

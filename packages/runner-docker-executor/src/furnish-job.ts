@@ -1,0 +1,143 @@
+import type { Clock, Random } from '@runner-core/fleeting'
+import { earlySetting, JobError, type JobPayload, type PrepareLog, type SettingSources } from '@runner-core/job'
+import type { ContainerCreateOptions } from 'dockerode'
+import { attemptLabels } from './cleanup/labels.ts'
+import { type FoundShell, findShell, shellCommand } from './containers/find-shell.ts'
+import { jobContainerName } from './docker-environment.ts'
+import type { Engine } from './engine/engine.ts'
+import { JobImages } from './images/job-images.ts'
+import { effectivePullPolicies } from './images/pull-policy.ts'
+import { RegistryAuth } from './images/registry-auth.ts'
+import { type ContainerPlan, defaultHelperImage } from './job-plan.ts'
+import { containerUser } from './settings/container-user.ts'
+import { createContainer } from './settings/create-container.ts'
+import type { DockerSettings } from './settings/docker-settings.ts'
+import { type ContainerContext, helperContainerParts, jobContainerParts } from './settings/host-config.ts'
+import { makeVolumes, openDirectories } from './volumes/engine-volumes.ts'
+import { type MountPlan, planMounts } from './volumes/mount-plan.ts'
+
+export interface FurnishOptions {
+  readonly engine: Engine
+  readonly job: JobPayload
+  readonly plan: ContainerPlan
+  readonly settings: DockerSettings
+  readonly attempt: string
+  readonly fleet: string
+  readonly shortToken: string
+  readonly systemId: string
+  readonly concurrentId: number
+  readonly buildsDir: string
+  /** Absent: caches are kept in a bucket. */
+  readonly cacheDir: string | undefined
+  readonly environmentVariables: SettingSources['environmentVariables']
+  /** Of this process. */
+  readonly environment: NodeJS.ProcessEnv
+  /** Bytes of its containers' output that the Engine keeps. */
+  readonly logBytes: number
+  readonly log: PrepareLog
+  readonly clock: Clock
+  readonly random: Random
+  readonly signal: AbortSignal
+}
+
+/** A job's containers, of which nothing has been started but its services. */
+export interface FurnishedJob {
+  readonly image: string
+  readonly shell: FoundShell
+  /** How a container of the helper is made, but for its name and command. Undefined: there is nothing to do for it. */
+  readonly helperContainer: ContainerCreateOptions | undefined
+  /** Whether the job's own lines run as another user than root, which the helper is. */
+  readonly runsAsUser: boolean
+  readonly mounts: MountPlan
+}
+
+/** How long what a job made on an Engine may be of use at most, beyond its own time limit, milliseconds. */
+const expiryMs = 24 * 3_600_000
+
+/**
+ * Makes ready on an Engine what a job needs: images, volumes, its container. Thrown: `JobError` where the job asks for
+ * what cannot be; `EngineError`; the signal's reason. What was made by then has the labels of the attempt.
+ */
+export async function furnishJob(options: FurnishOptions): Promise<FurnishedJob> {
+  const { engine, job, plan, settings, attempt, log, signal, clock, random } = options
+  const { expand, image: wanted } = plan
+  const sources = { payload: job, environmentVariables: options.environmentVariables }
+  const auth = await RegistryAuth.open({
+    ofJob: earlySetting(sources, 'DOCKER_AUTH_CONFIG'),
+    ofRunner: options.environmentVariables.find(({ key }) => key === 'DOCKER_AUTH_CONFIG')?.value,
+    payload: job.credentials ?? [],
+    environment: options.environment,
+    clock,
+  })
+  const images = new JobImages({ engine, auth, report: log, clock, random })
+  const image = await images.get({
+    image: wanted.image,
+    policies: wanted.policies,
+    platform: wanted.platform,
+    signal,
+  })
+  const helperName = plan.helperImage ?? defaultHelperImage(engine.platform.architecture, settings.helperImageFlavor)
+  const helperImage = plan.needsHelper
+    ? await images.get({ image: helperName, policies: effectivePullPolicies(settings, [], helperName), signal })
+    : undefined
+  const labels = attemptLabels({
+    fleet: options.fleet,
+    attempt,
+    job: job.id,
+    project: job.job_info.project_id,
+    expiresAt: clock.wallTime() + job.timeout_seconds * 1000 + expiryMs,
+  })
+  const mounts = planMounts({
+    settings,
+    owner: {
+      shortToken: options.shortToken,
+      systemId: options.systemId,
+      projectId: job.job_info.project_id,
+      concurrentId: options.concurrentId,
+    },
+    attempt,
+    buildsDir: options.buildsDir,
+    cacheDir: options.cacheDir,
+    keepsBuilds: plan.keepsBuilds,
+    isProtected: earlySetting(sources, 'CI_COMMIT_REF_PROTECTED') === 'true',
+    expand,
+  })
+  await makeVolumes(engine, { settings, volumes: mounts.volumes, labels, lastingLabels: {} }, signal)
+  const context: ContainerContext = {
+    settings,
+    apiVersion: engine.apiVersion,
+    labels,
+    network: { mode: settings.networkMode ?? 'bridge', hasNames: false },
+    binds: mounts.binds,
+    logBounds: { 'max-size': `${options.logBytes}`, 'max-file': '2' },
+    expand,
+    usesInit: plan.usesInit,
+  }
+  const hostname = `runner-${options.shortToken}-project-${job.job_info.project_id}-concurrent-${options.concurrentId}`
+    .replaceAll(/[^A-Za-z0-9-]/g, '-')
+    .slice(0, 63)
+  const parts = jobContainerParts(context, { request: wanted, hostname, serviceHosts: [], aliases: ['build'] })
+  for (const warning of parts.warnings) log.warning(warning)
+  const name = jobContainerName(attempt)
+  const body = { ...parts.body, Image: image.id, OpenStdin: true, StdinOnce: true, Tty: false, Cmd: [...shellCommand] }
+  const during = `creating the container of ${wanted.image}`
+  await createContainer(engine, during, { name, platform: image.platform, body }, signal)
+  const shell = await findShell(engine, name, signal)
+  if (shell === undefined)
+    throw new JobError(
+      'shell_missing',
+      'runner_system_failure',
+      `the image ${wanted.image} has no shell: a job's script needs bash or sh in it`,
+    )
+  await openDirectories(engine, name, mounts, signal)
+  const user = containerUser(settings, wanted.user) ?? image.inspected.Config.User
+  const helper = helperContainerParts(context, { hostname, serviceHosts: [] })
+  return {
+    image: wanted.image,
+    shell,
+    // Whatever an image that has git begins with, a shell is wanted.
+    helperContainer: helperImage && { ...helper.body, Image: helperImage.id, Entrypoint: [''], User: '0' },
+    runsAsUser: !/^(?:|0|root)(?::.*)?$/.test(user),
+    mounts,
+  }
+}
