@@ -26,7 +26,6 @@ import { removeAttempt } from './cleanup/remove-attempt.ts'
 import { EngineLink } from './containers/engine-link.ts'
 import { DockerEnvironment } from './docker-environment.ts'
 import { type DockerHandle, parseDockerHandle } from './docker-handle.ts'
-import type { Engine } from './engine/engine.ts'
 import { EngineError } from './engine/engine-error.ts'
 import { furnishJob } from './furnish-job.ts'
 import { planContainers } from './job-plan.ts'
@@ -173,12 +172,12 @@ export class DockerExecutor implements JobExecutor {
   ): Promise<PreparedPlace> {
     const { settings, environmentVariables, buildsDir, cacheDir, logBytes = 100_000_000 } = this.#options
     const plan = planContainers(job, settings, environmentVariables)
-    const engine = await this.#engine(link, log, signal)
+    await this.#awaitEngine(link, log, signal)
     const furnished = await furnishJob({
       ...this.#options,
       cacheDir,
       logBytes,
-      engine,
+      link,
       job,
       plan,
       concurrentId,
@@ -201,14 +200,15 @@ export class DockerExecutor implements JobExecutor {
   }
 
   /** Waits for an Engine that may be starting. */
-  async #engine(link: EngineLink, log: PrepareLog, signal: AbortSignal): Promise<Engine> {
+  async #awaitEngine(link: EngineLink, log: PrepareLog, signal: AbortSignal): Promise<void> {
     const { clock } = this.#options
     const late = (): Error => new EngineError('unreachable', `no Engine answered within ${engineStartMs / 1000} s`)
     using limit = deadline(clock, engineStartMs, late, signal)
     let last: unknown
     for (let hasTold = false; ; ) {
       try {
-        return await link.engine(limit.signal)
+        await link.engine(limit.signal)
+        return
       } catch (error) {
         if (limit.signal.aborted && !signal.aborted) throw last ?? error
         signal.throwIfAborted()

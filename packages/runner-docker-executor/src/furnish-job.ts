@@ -2,9 +2,9 @@ import type { Clock, Random } from '@runner-core/fleeting'
 import { earlySetting, JobError, type JobPayload, type PrepareLog, type SettingSources } from '@runner-core/job'
 import type { ContainerCreateOptions } from 'dockerode'
 import { attemptLabels } from './cleanup/labels.ts'
+import type { EngineLink } from './containers/engine-link.ts'
 import { type FoundShell, findShell, shellCommand } from './containers/find-shell.ts'
 import { jobContainerName } from './docker-environment.ts'
-import type { Engine } from './engine/engine.ts'
 import { JobImages } from './images/job-images.ts'
 import { effectivePullPolicies } from './images/pull-policy.ts'
 import { RegistryAuth } from './images/registry-auth.ts'
@@ -17,7 +17,7 @@ import { makeVolumes, openDirectories } from './volumes/engine-volumes.ts'
 import { type MountPlan, planMounts } from './volumes/mount-plan.ts'
 
 export interface FurnishOptions {
-  readonly engine: Engine
+  readonly link: EngineLink
   readonly job: JobPayload
   readonly plan: ContainerPlan
   readonly settings: DockerSettings
@@ -59,7 +59,7 @@ const expiryMs = 24 * 3_600_000
  * what cannot be; `EngineError`; the signal's reason. What was made by then has the labels of the attempt.
  */
 export async function furnishJob(options: FurnishOptions): Promise<FurnishedJob> {
-  const { engine, job, plan, settings, attempt, log, signal, clock, random } = options
+  const { link, job, plan, settings, attempt, log, signal, clock, random } = options
   const { expand, image: wanted } = plan
   const sources = { payload: job, environmentVariables: options.environmentVariables }
   const auth = await RegistryAuth.open({
@@ -69,13 +69,15 @@ export async function furnishJob(options: FurnishOptions): Promise<FurnishedJob>
     environment: options.environment,
     clock,
   })
-  const images = new JobImages({ engine, auth, report: log, clock, random })
+  const images = new JobImages({ link, auth, log, clock, random })
   const image = await images.get({
     image: wanted.image,
     policies: wanted.policies,
     platform: wanted.platform,
     signal,
   })
+  // Pulls may have been over other connections.
+  const engine = await link.engine(signal)
   const helperName = plan.helperImage ?? defaultHelperImage(engine.platform.architecture, settings.helperImageFlavor)
   const helperImage = plan.needsHelper
     ? await images.get({ image: helperName, policies: effectivePullPolicies(settings, [], helperName), signal })

@@ -7,6 +7,8 @@
 export { DockerExecutor, type DockerExecutorOptions, type OutlivingOptions } from './docker-executor.ts'
 export { type DialEngine, Engine, type OpenEngineOptions } from './engine/engine.ts'
 export { EngineError, type EngineErrorCode } from './engine/engine-error.ts'
+export { engineGroup } from './engine/engine-group.ts'
+export { openEngineSocket } from './engine/open-socket.ts'
 export { type DeviceMapping, parseDevice } from './settings/devices.ts'
 export type {
   ConfiguredService,

@@ -4,20 +4,11 @@ import { loadPlugin } from '@runner-core/fleeting/plugins'
 import { fleetDirectory } from '@runner-core/fleeting/state'
 import { jobFeatures, type RunnerIdentity } from '@runner-core/job'
 import { ConcurrentIds } from '@runner-core/runner-executor'
-import { InstanceExecutor } from '@runner-core/runner-instance-executor'
 import { collectDefaultMetrics } from 'prom-client'
 import { S3CacheStore } from './caches/s3-cache-store.ts'
 import type { FindPlugin } from './config/checks/check-plugins.ts'
-import { executorsWithoutRun } from './config/executor-tables.ts'
 import { isEverywhere } from './config/is-everywhere.ts'
-import { ConfigError } from './config/problem.ts'
-import {
-  fleetName,
-  keptOutputBytes,
-  type ListenAddress,
-  type RunnerSettings,
-  type Settings,
-} from './config/settings.ts'
+import { fleetName, type ListenAddress, type RunnerSettings, type Settings } from './config/settings.ts'
 import { stateDirectory } from './config/state-settings.ts'
 import { GroupClaims } from './fleet/group-claims.ts'
 import type { Environment } from './gitlab/http/proxy.ts'
@@ -25,6 +16,7 @@ import { JobApiClient } from './gitlab/job-api-client.ts'
 import { describeRunner, type RunnerFeature, type RunnerInfo } from './gitlab/runner-info.ts'
 import { shortToken } from './identity/short-token.ts'
 import { randomSystemId } from './identity/system-id.ts'
+import { JobExecutors } from './job-executors.ts'
 import { Concurrency } from './jobs/concurrency.ts'
 import { JobSupervisor } from './jobs/job-supervisor.ts'
 import { secretsOf } from './logging/configured-secrets.ts'
@@ -97,6 +89,7 @@ export class Runner {
   readonly #startedAt: number
   /** Lines that the logger threw on. */
   #linesLost = 0
+  readonly #executors: JobExecutors
   #status: StatusServer | undefined
   /** Ends the wait for their address. */
   readonly #pagesWait = new AbortController()
@@ -112,9 +105,7 @@ export class Runner {
    * (`JobApiError` `invalid_config`, `ConfigError`).
    */
   static async start(options: RunnerOptions): Promise<Runner> {
-    const problems = executorsWithoutRun(options.settings.runners)
-    if (problems.length > 0) throw new ConfigError('the configuration', problems)
-    const runner = new Runner(options)
+    const runner = new Runner(options, await JobExecutors.load(options.settings.runners))
     const clients = options.settings.runners.map((settings) => runner.#createClient(settings))
     await runner.#serve()
     runner.#keepStatus()
@@ -127,7 +118,11 @@ export class Runner {
     return runner
   }
 
-  private constructor({ logger = silentLogger, random = Math.random, ...options }: RunnerOptions) {
+  private constructor(
+    { logger = silentLogger, random = Math.random, ...options }: RunnerOptions,
+    executors: JobExecutors,
+  ) {
+    this.#executors = executors
     const counted = countLines(logger, () => (this.#linesLost += 1))
     this.#options = {
       systemId: randomSystemId(random),
@@ -352,7 +347,7 @@ export class Runner {
 
   #createClient(settings: RunnerSettings): RunnerClient {
     const { systemId, environment, clock, random } = this.#options
-    const features = [...Object.keys(jobFeatures), ...InstanceExecutor.features] as RunnerFeature[]
+    const features = [...(Object.keys(jobFeatures) as RunnerFeature[]), ...this.#executors.features(settings)]
     const info = describeRunner({ version, executor: settings.executor, shell: settings.shell, features })
     const logger = withFields(this.#options.logger, { runner: shortToken(settings.token), runner_name: settings.name })
     const client = new JobApiClient({ ...settings, systemId, environment, info, clock, random, logger })
@@ -360,7 +355,7 @@ export class Runner {
   }
 
   #createEntry({ settings, info, logger, client }: RunnerClient): RunnerSupervisor {
-    const { settings: whole, findPlugin, systemId, takeover, clock, random } = this.#options
+    const { settings: whole, findPlugin, systemId, takeover, environment, clock, random } = this.#options
     const labels = { runner: shortToken(settings.token), runner_name: settings.name, system_id: systemId }
     const identity: RunnerIdentity = {
       ...info,
@@ -394,21 +389,16 @@ export class Runner {
         new JobSupervisor({
           settings,
           client,
-          executor: new InstanceExecutor({
+          executor: this.#executors.create({
+            settings,
+            systemId,
+            environment,
             scaler,
-            shell: settings.shell,
-            buildsDir: settings.buildsDir,
-            acquireTimeoutMs: settings.autoscaler.instanceAcquireTimeoutMs,
             concurrentIds: this.#concurrentIds,
             claims,
-            minFreeBytes: settings.minFreeBytes,
-            // What serves one job has nothing to keep from the next one.
             logins: state?.logins,
-            trust: settings.autoscaler.maxUseCount === 1 ? 'none' : (settings.trust ?? 'all'),
-            ...(settings.detach && {
-              detach: { limitBytes: keptOutputBytes(settings), reconnectGraceMs: settings.reconnectGraceMs },
-            }),
             clock,
+            random,
             logger,
           }),
           identity,

@@ -2,7 +2,7 @@ import { dirname, resolve } from 'node:path'
 import { systemClock, systemRandom } from '@runner-core/fleeting'
 import { loadPlugin } from '@runner-core/fleeting/plugins'
 import { parseGoDuration } from '@runner-core/job'
-import { executorsWithoutRun } from '../config/executor-tables.ts'
+import { containedExecutors } from '../config/executor-tables.ts'
 import { lateConfigError, loadConfig } from '../config/load-config.ts'
 import { describeProblem } from '../config/problem.ts'
 import { listenAlone } from '../custom-executor/listen.ts'
@@ -37,7 +37,7 @@ export async function daemon(file: string, options: DaemonOptions, output: Outpu
     return exitCode.badInput
   }
   const { settings, warnings } = await loadConfig(file)
-  const [unrunnable] = executorsWithoutRun(settings.runners)
+  const [unrunnable] = containedExecutors(settings.runners)
   if (unrunnable) throw lateConfigError(file, unrunnable)
   const { logger } = openProcessLog(settings, output)
   for (const warning of warnings)

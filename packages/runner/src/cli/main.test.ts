@@ -176,13 +176,12 @@ describe('validate', () => {
 test.each([
   ['docker', ''],
   ['docker-autoscaler', '[runners.autoscaler]\nplugin = "local"\n'],
-])('run and the custom executor refuse %s, which nothing runs yet', async (executor, autoscaler) => {
+])('the custom executor of another runner refuses %s', async (executor, autoscaler) => {
   const file = config(`${executor}.toml`, {})
   const text = `[[runners]]\nname = "one"\nurl = "http://127.0.0.1:9"\ntoken = "glrt-x"\nlimit = 1\nexecutor = "${executor}"\n`
   writeFileSync(file, `${text}[runners.docker]\nimage = "ruby"\n${autoscaler}`, { mode: 0o600 })
   expect(await runCli('validate', '-c', file)).toMatchObject({ code: 0 })
-  const stderr = `error: ${file}:6: runners[0].executor: expected "instance", got "${executor}", which can be validated and not yet be run\n`
-  expect(await runCli('run', '-c', file)).toEqual({ code: 2, stdout: '', stderr })
+  const stderr = `error: ${file}:6: runners[0].executor: expected "instance", got "${executor}", in whose containers the scripts of another runner cannot run\n`
   expect(await runCli('custom-executor', 'daemon', '-c', file)).toEqual({ code: 2, stdout: '', stderr })
 })
 

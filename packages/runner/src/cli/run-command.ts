@@ -1,6 +1,5 @@
 import { dirname } from 'node:path'
 import { systemClock } from '@runner-core/fleeting'
-import { executorsWithoutRun } from '../config/executor-tables.ts'
 import { lateConfigError, loadConfig } from '../config/load-config.ts'
 import { type ConfigError, describeProblem } from '../config/problem.ts'
 import type { Settings } from '../config/settings.ts'
@@ -21,8 +20,6 @@ const stopMarginMs = 30_000
  */
 export async function run(file: string, { takeover }: { readonly takeover: boolean }, output: Output): Promise<number> {
   const { settings, warnings, advice } = await loadConfig(file)
-  const [unrunnable] = executorsWithoutRun(settings.runners)
-  if (unrunnable) throw lateConfigError(file, unrunnable)
   const stateless = settings.runners.findIndex((runner) => stateDirectory(settings, runner) === undefined)
   if (takeover && stateless >= 0)
     throw lateConfigError(file, {

@@ -93,15 +93,15 @@ function engineGroup(capacity: number): AutoscalerSettings {
   ) as AutoscalerSettings
 }
 
-/** Executors that the file may name and nothing runs yet. */
-export function executorsWithoutRun(runners: readonly ReadRunner[]): readonly Problem[] {
+/** Executors whose jobs the custom executor of another runner cannot have: they need more than a place for a script. */
+export function containedExecutors(runners: readonly ReadRunner[]): readonly Problem[] {
   return runners.flatMap(({ executor }, index) =>
     executor === undefined || executor === 'instance'
       ? []
       : [
           {
             path: `runners[${index}].executor`,
-            message: `expected "instance", got ${JSON.stringify(executor)}, which can be validated and not yet be run`,
+            message: `expected "instance", got ${JSON.stringify(executor)}, in whose containers the scripts of another runner cannot run`,
           },
         ],
   )

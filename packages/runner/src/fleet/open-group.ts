@@ -7,6 +7,7 @@ import {
 import { createSshConnector } from '@runner-core/fleeting/ssh'
 import type { FindPlugin } from '../config/checks/check-plugins.ts'
 import { type AutoscalerSettings, fleetName, type RunnerSettings } from '../config/settings.ts'
+import { findGroupPlugin } from './engine-plugin.ts'
 
 export interface OpenGroupOptions {
   readonly findPlugin: FindPlugin
@@ -28,7 +29,7 @@ export async function openGroup(
   { findPlugin, stateDir, fleetKey, hostKeyPins, ...context }: OpenGroupOptions,
 ): Promise<ProvisionerOptions> {
   const { plugin, pluginConfig, connector, maxInstances, unknownInstances } = runner.autoscaler
-  const { createInstanceGroup, file, kind, passedOver } = await findPlugin(plugin)
+  const { createInstanceGroup, file, kind, passedOver } = await findGroupPlugin(runner, findPlugin)
   if (file !== undefined)
     context.logger.info({ plugin, kind, file, ...(passedOver && { passed_over: passedOver }) }, 'plugin found')
   const kept = {
