@@ -23,6 +23,7 @@ import {
 } from '@runner-core/runner-executor'
 import type { Acquisition, Reservation } from '@runner-core/taskscaler'
 import { removeAttempt } from './cleanup/remove-attempt.ts'
+import { sweepEngine } from './cleanup/sweep-engine.ts'
 import { EngineLink } from './containers/engine-link.ts'
 import { DockerEnvironment } from './docker-environment.ts'
 import { type DockerHandle, parseDockerHandle } from './docker-handle.ts'
@@ -93,6 +94,10 @@ export class DockerExecutor implements JobExecutor {
   readonly #finder: PlaceFinder
   readonly #left: LeftPlaces
   readonly #sweeps = new Sweeps()
+  /** Attempts under way, and those of an earlier manager that are to be resumed. */
+  readonly #active = new Set<string>()
+  /** Instances on whose Engine nothing is left of jobs that are over. */
+  readonly #swept = new Set<string>()
 
   constructor(options: DockerExecutorOptions) {
     this.#options = options
@@ -114,12 +119,13 @@ export class DockerExecutor implements JobExecutor {
     const concurrentId = this.#options.concurrentIds.take()
     const attempt = randomBytes(8).toString('hex')
     const link = this.#link(slot)
+    this.#active.add(attempt)
     try {
       const warning = (text: string): void => report(`WARNING: ${text}`)
       const said = log ?? { line: report, warning, progress: () => {}, addSecret: () => {} }
       return await this.#furnish(slot, link, { job, concurrentId, attempt, log: said, signal })
     } catch (error) {
-      this.#remove(link, attempt)
+      this.#remove(slot.acquisition.instanceId, link, attempt)
       this.#options.concurrentIds.giveBack(concurrentId)
       await slot.acquisition[Symbol.asyncDispose]()
       signal.throwIfAborted()
@@ -131,7 +137,9 @@ export class DockerExecutor implements JobExecutor {
 
   hold(handle: unknown): void {
     const known = parseDockerHandle(handle)
-    if (known !== undefined) this.#left.hold(known.concurrentId)
+    if (known === undefined) return
+    this.#left.hold(known.concurrentId)
+    this.#active.add(known.attempt)
   }
 
   async resume(acquisition: Acquisition, handle: unknown): Promise<PreparedPlace> {
@@ -173,6 +181,7 @@ export class DockerExecutor implements JobExecutor {
     const { settings, environmentVariables, buildsDir, cacheDir, logBytes = 100_000_000 } = this.#options
     const plan = planContainers(job, settings, environmentVariables)
     await this.#awaitEngine(link, log, signal)
+    this.#sweep(slot.acquisition.instanceId, link)
     const furnished = await furnishJob({
       ...this.#options,
       cacheDir,
@@ -251,26 +260,54 @@ export class DockerExecutor implements JobExecutor {
       concurrentIds,
       sweeps: this.#sweeps,
       leave: async () => {},
-      wipe: () => this.#remove(link, attempt, handle.volumes),
+      wipe: () => this.#remove(acquisition.instanceId, link, attempt, handle.volumes),
     })
   }
 
   /** Removes, soon, all that was made for an attempt. */
-  #remove(link: EngineLink, attempt: string, volumes: readonly string[] = []): void {
-    this.#sweeps.add(this.#removeNow(link, attempt, volumes))
+  #remove(instanceId: string, link: EngineLink, attempt: string, volumes: readonly string[] = []): void {
+    this.#active.delete(attempt)
+    this.#sweeps.add(this.#removeNow(instanceId, link, attempt, volumes))
   }
 
-  async #removeNow(link: EngineLink, attempt: string, volumes: readonly string[]): Promise<void> {
+  async #removeNow(instanceId: string, link: EngineLink, attempt: string, volumes: readonly string[]): Promise<void> {
     const { clock, logger, settings } = this.#options
     using limit = deadline(clock, removeLimitMs, () => new Error(`no end within ${removeLimitMs / 1000} s`))
     try {
       const engine = await link.engine(limit.signal)
       await removeAttempt(engine, attempt, { keepsVolumes: settings.volumeKeep, volumes, signal: limit.signal })
     } catch (error) {
-      // Where the instance goes, so do they; else the next manager's first look finds them.
-      logger.debug({ attempt, err: error }, 'containers of a job that is over may be left on an Engine')
+      // Where the instance goes, so do they; else the next job there has them removed.
+      this.#swept.delete(instanceId)
+      logger.debug(
+        { instance: instanceId, attempt, err: error },
+        'containers of a job that is over may be left on an Engine',
+      )
     } finally {
       link.close()
+    }
+  }
+
+  /** Removes, beside the job that comes first to an Engine, what is left there of jobs that are over. */
+  #sweep(instanceId: string, link: EngineLink): void {
+    if (this.#swept.has(instanceId)) return
+    this.#swept.add(instanceId)
+    this.#sweeps.add(this.#sweepNow(instanceId, link))
+  }
+
+  async #sweepNow(instanceId: string, link: EngineLink): Promise<void> {
+    const { clock, logger, fleet } = this.#options
+    using limit = deadline(clock, removeLimitMs, () => new Error(`no end within ${removeLimitMs / 1000} s`))
+    try {
+      const isActive = (attempt: string): boolean => this.#active.has(attempt)
+      const now = clock.wallTime()
+      const { signal } = limit
+      const attempts = await sweepEngine(await link.engine(signal), { fleet, isActive, now, signal })
+      if (attempts.length > 0)
+        logger.info({ instance: instanceId, attempts: attempts.length }, 'removed what earlier jobs left on an Engine')
+    } catch (error) {
+      this.#swept.delete(instanceId)
+      logger.debug({ instance: instanceId, err: error }, 'an Engine could not be looked at for what earlier jobs left')
     }
   }
 }

@@ -9,6 +9,7 @@ export { type DialEngine, Engine, type OpenEngineOptions } from './engine/engine
 export { EngineError, type EngineErrorCode } from './engine/engine-error.ts'
 export { engineGroup } from './engine/engine-group.ts'
 export { openEngineSocket } from './engine/open-socket.ts'
+export { proveEngine } from './engine/prove-engine.ts'
 export { type DeviceMapping, parseDevice } from './settings/devices.ts'
 export type {
   ConfiguredService,

@@ -3,6 +3,7 @@ import type { ConcurrentIds, JobExecutor } from '@runner-core/runner-executor'
 import { InstanceExecutor, type LoginMemory, type SlotClaims } from '@runner-core/runner-instance-executor'
 import type { Taskscaler } from '@runner-core/taskscaler'
 import { fleetName, keptOutputBytes, type RunnerSettings } from './config/settings.ts'
+import { engineTarget } from './fleet/engine-plugin.ts'
 import type { RunnerFeature } from './gitlab/runner-info.ts'
 import { shortToken } from './identity/short-token.ts'
 
@@ -47,13 +48,11 @@ export class JobExecutors {
 
   #dockerExecutor({ settings, ...parts }: ExecutorParts): JobExecutor {
     const { docker, autoscaler, cache, cacheDir, detach, reconnectGraceMs, environment, buildsDir, token } = settings
-    const { host } = docker!
     return new this.#docker!.DockerExecutor({
       ...parts,
       settings: docker!,
-      // With `executor = "docker"` every dial of the group's connection leads to the Engine.
-      target: host !== undefined && 'socketPath' in host ? host : { socketPath: '/var/run/docker.sock' },
-      fleet: fleetName(settings),
+      target: engineTarget(docker!),
+      fleet: `${fleetName(settings)}/${shortToken(token)}/${parts.systemId}`,
       shortToken: shortToken(token),
       buildsDir,
       cacheDir: cache.type === undefined ? cacheDir : undefined,

@@ -1,6 +1,6 @@
 /** Whose a container, network or volume is. */
 export interface AttemptLabels {
-  /** The fleet that the job runs in. */
+  /** The fleet that the job runs in, and whose manager has it: `name/token/system ID`. */
   readonly fleet: string
   /** Of this attempt to run the job alone. */
   readonly attempt: string
@@ -14,6 +14,7 @@ const prefix = 'dev.runner-core'
 
 export const fleetLabel: string = `${prefix}.fleet`
 export const attemptLabel: string = `${prefix}.attempt`
+export const expiryLabel: string = `${prefix}.expires`
 
 /** Labels by which what a job made on an Engine is found, and told from what others made. */
 export function attemptLabels({ fleet, attempt, job, project, expiresAt }: AttemptLabels): Record<string, string> {
@@ -22,6 +23,6 @@ export function attemptLabels({ fleet, attempt, job, project, expiresAt }: Attem
     [attemptLabel]: attempt,
     [`${prefix}.job`]: `${job}`,
     [`${prefix}.project`]: `${project}`,
-    [`${prefix}.expires`]: new Date(expiresAt).toISOString(),
+    [expiryLabel]: new Date(expiresAt).toISOString(),
   }
 }

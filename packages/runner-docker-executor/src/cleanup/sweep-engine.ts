@@ -1,0 +1,58 @@
+import type { Engine } from '../engine/engine.ts'
+import { attemptLabel, expiryLabel, fleetLabel } from './labels.ts'
+import { removeAttempt } from './remove-attempt.ts'
+
+export interface SweepOptions {
+  /** Of this manager: see `AttemptLabels.fleet`. */
+  readonly fleet: string
+  /** Whether an attempt is under way, or left by an earlier manager and to be resumed. */
+  readonly isActive: (attempt: string) => boolean
+  /** Wall time, milliseconds. */
+  readonly now: number
+  readonly signal: AbortSignal
+}
+
+/**
+ * Removes what jobs of this fleet left on an Engine: those that are over, and what is of no use to anybody any more.
+ * What others made stays. Returns the attempts. Rejects with `EngineError`, and with the signal's reason.
+ */
+export async function sweepEngine(
+  engine: Engine,
+  { fleet, isActive, now, signal }: SweepOptions,
+): Promise<readonly string[]> {
+  const filters = { label: [fleetLabel] }
+  const [containers, networks, { Volumes: volumes }] = await engine.call(
+    'looking for what earlier jobs left',
+    signal,
+    (docker, abortSignal) =>
+      Promise.all([
+        docker.listContainers({ all: true, filters, abortSignal }),
+        docker.listNetworks({ filters, abortSignal }),
+        docker.listVolumes({ filters, abortSignal }),
+      ]),
+  )
+  const isOver = (labels: Labels | undefined): boolean => isLeftover(labels, { fleet, isActive, now })
+  const attemptsOf = (labelled: readonly { readonly Labels?: Labels | undefined }[]): string[] =>
+    labelled.flatMap(({ Labels: labels }) => (isOver(labels) ? [labels![attemptLabel]!] : []))
+  const left = new Set([...attemptsOf(containers), ...attemptsOf(networks), ...attemptsOf(volumes ?? [])])
+  for (const attempt of left) {
+    const own = (volumes ?? []).filter(({ Labels: labels }) => labels?.[attemptLabel] === attempt)
+    await removeAttempt(engine, attempt, { volumes: own.map(({ Name: name }) => name), signal })
+  }
+  return [...left]
+}
+
+type Labels = Readonly<Record<string, string>>
+
+/** Exported for tests. */
+export function isLeftover(
+  labels: Labels | undefined,
+  { fleet, isActive, now }: Pick<SweepOptions, 'fleet' | 'isActive' | 'now'>,
+): boolean {
+  const attempt = labels?.[attemptLabel]
+  if (attempt === undefined || isActive(attempt)) return false
+  if (labels?.[fleetLabel] === fleet) return true
+  const [name] = fleet.split('/')
+  const expiresAt = Date.parse(labels?.[expiryLabel] ?? '')
+  return labels?.[fleetLabel]?.split('/')[0] === name && expiresAt < now
+}
