@@ -10,6 +10,7 @@ export { EngineError, type EngineErrorCode } from './engine/engine-error.ts'
 export { engineGroup } from './engine/engine-group.ts'
 export { openEngineSocket } from './engine/open-socket.ts'
 export { proveEngine } from './engine/prove-engine.ts'
+export { imageListProblems } from './images/allowed-images.ts'
 export { type DeviceMapping, parseDevice } from './settings/devices.ts'
 export type {
   ConfiguredService,

@@ -3,6 +3,7 @@ import {
   type DeviceMapping,
   type EngineAddress,
   type GpuRequest,
+  imageListProblems,
   type LogOptions,
   type PullPolicy,
   parseCpus,
@@ -33,6 +34,18 @@ export const text: Kind<string> = orEmpty(nonEmptyText)
 
 /** Strings; empty ones are left out. */
 export const texts: Kind<readonly string[]> = listOf(nonEmptyText)
+
+/** Patterns for names of images. */
+export const imagePatterns: Kind<readonly string[]> = listOf({
+  expected: 'a pattern such as "ruby:*"',
+  read(value, context) {
+    const pattern = nonEmptyText.read(value, context)
+    const [problem] = pattern === undefined ? [] : imageListProblems([pattern])
+    if (problem === undefined) return pattern
+    context.problem(context.path, `expected a pattern such as "ruby:*", got ${problem}`)
+    return undefined
+  },
+})
 
 /** A list of a kind; empty strings are left out. */
 function listOf<T>(item: Kind<T>): Kind<readonly T[]> {

@@ -7,6 +7,7 @@ import {
   engineAddress,
   extraHosts,
   gpus,
+  imagePatterns,
   logOptions,
   macAddress,
   memorySize,
@@ -92,25 +93,25 @@ export const dockerTable: TableSchema<DockerSettings> = {
     allowedImages: byDefault(
       'allowed_images',
       [],
-      texts,
+      imagePatterns,
       'Patterns of the images that a job may name, besides `image`. Empty: all.',
     ),
     allowedServices: byDefault(
       'allowed_services',
       [],
-      texts,
+      imagePatterns,
       'Patterns of the services that a job may name, besides those of this file. Empty: all.',
     ),
     allowedPrivilegedImages: byDefault(
       'allowed_privileged_images',
       [],
-      texts,
+      imagePatterns,
       'Patterns of the images that are privileged when `privileged` is true. Empty: all.',
     ),
     allowedPrivilegedServices: byDefault(
       'allowed_privileged_services',
       [],
-      texts,
+      imagePatterns,
       'Patterns of the services that are privileged when `privileged` or `services_privileged` is true. Empty: all.',
     ),
     disableEntrypointOverwrite: byDefault(
