@@ -242,6 +242,18 @@ describe.skipIf(!hasEngine)('services on an Engine', () => {
     expect(found('ps', '--all', '--quiet')).toHaveLength(1)
   })
 
+  test('that end while they are looked at from beside are waited for no longer', async () => {
+    const closed = { ...portVariable, value: '81' }
+    const run = await start([{ name: images.bare, variables: [closed] }])
+    const waiting = run.wait(50_000)
+    await expect.poll(() => found('ps', '--quiet').length).toBe(2)
+    docker('kill', run.services[0]!.id)
+    await waiting
+    expect(lines[2]).toBe(
+      `WARNING: Service ${prefix}/bare:1 probably didn't start properly: it ended with exit code 137.`,
+    )
+  })
+
   test('without ports are waited for by their health check, and without one not at all', async () => {
     const run = await start([{ name: images.healthy }, { name: images.portless }])
     await run.wait()
