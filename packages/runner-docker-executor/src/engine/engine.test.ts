@@ -1,5 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
+import { Duplex } from 'node:stream'
 import { systemClock } from '@runner-core/fleeting'
 import { ManualClock } from '@runner-core/fleeting/testing'
 import { afterEach, expect, test } from 'vitest'
@@ -78,6 +79,20 @@ test('a dial that fails, or an answer that breaks off, is an Engine that cannot 
     code: 'unreachable',
     message: 'asking for its version: the channel was refused',
   })
+})
+
+test('one stream after the other is used again, although it is no socket', async () => {
+  const dial = await dialTo(() => ({ status: 200, body: version }))
+  let dials = 0
+  const dialPlain = async (): Promise<Duplex> => {
+    dials++
+    const socket = await dial()
+    return Duplex.from({ readable: socket, writable: socket })
+  }
+  const engine = await Engine.open({ dial: dialPlain, clock: systemClock, signal: never })
+  closing.push(() => engine.close())
+  for (let calls = 0; calls < 3; calls++) await engine.call('asking', never, (docker) => docker.version())
+  expect(dials).toBe(1)
 })
 
 test('an Engine that hangs is given up after its time', async () => {

@@ -106,6 +106,14 @@ function createClient(agent: Agent, version: string | undefined): Docker {
   return new Docker({ ...options, ...(version !== undefined && { version }) })
 }
 
+/** What Node's agent asks of every stream that it keeps, and a channel of an SSH connection does not have. */
+function asSocket(stream: Duplex): Duplex {
+  const self = (): Duplex => stream
+  for (const name of ['setKeepAlive', 'setNoDelay', 'setTimeout', 'ref', 'unref'])
+    if (!(name in stream)) Object.assign(stream, { [name]: self })
+  return stream
+}
+
 class DialAgent extends Agent {
   readonly #dial: DialEngine
 
@@ -119,7 +127,7 @@ class DialAgent extends Agent {
     onCreated?: (error: Error | null, stream: Duplex) => void,
   ): Duplex | null | undefined {
     this.#dial().then(
-      (stream) => onCreated?.(null, stream),
+      (stream) => onCreated?.(null, asSocket(stream)),
       (error: unknown) => onCreated?.(error as Error, undefined as never),
     )
     return undefined
