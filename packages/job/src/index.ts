@@ -95,5 +95,6 @@ export { type TransferCommandOptions, transferCommand } from './script/transfer-
 export { LineTimes, type LineTimesOptions, type LineTimesRecord, type TraceAuthor } from './trace/line-times.ts'
 export { Trace, type TraceOptions } from './trace/trace.ts'
 export { earlySetting, earlyText, hasTimestamps, isDebugTrace, type SettingSources } from './variables/early-setting.ts'
+export { expand as expandVariables } from './variables/expand.ts'
 export { type EnvironmentVariable, longestMaskedVariables, longestVariables } from './variables/job-variables.ts'
 export { secretsOf } from './variables/secrets-of.ts'

@@ -30,6 +30,8 @@ export interface DockerEnvironmentOptions {
   readonly shell: FoundShell
   readonly buildsDir: string
   readonly concurrentId: number
+  /** Whether other jobs work in the builds directory too. */
+  readonly sharesBuilds: boolean
   readonly helper: HelperPlace
   /** How a container of the helper is made, but for its command. Absent: what it would do is done in the job's. */
   readonly helperContainer?: ContainerCreateOptions | undefined
@@ -65,7 +67,7 @@ export class DockerEnvironment implements SweptEnvironment {
   readonly buildsDir: string
   readonly concurrentId: number
   readonly helper: HelperPlace
-  readonly ownsBuildsDir = true
+  readonly ownsBuildsDir: boolean
   readonly #options: DockerEnvironmentOptions
   /** Of the job's container; the last one is under way, or was. */
   readonly #starts: string[]
@@ -87,6 +89,7 @@ export class DockerEnvironment implements SweptEnvironment {
     this.buildsDir = options.buildsDir
     this.concurrentId = options.concurrentId
     this.helper = options.helper
+    this.ownsBuildsDir = !options.sharesBuilds
     this.#starts = [...(options.starts ?? [])]
   }
 

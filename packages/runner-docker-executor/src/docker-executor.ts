@@ -30,6 +30,7 @@ import { type DockerHandle, parseDockerHandle } from './docker-handle.ts'
 import { EngineError } from './engine/engine-error.ts'
 import { furnishJob } from './furnish-job.ts'
 import { planContainers } from './job-plan.ts'
+import { ServiceWatch } from './services/service-watch.ts'
 import type { DockerSettings } from './settings/docker-settings.ts'
 
 /** Lets scripts outlive their manager. */
@@ -71,6 +72,8 @@ interface LentSlot {
   readonly acquisition: Acquisition
   readonly connection: Connection
 }
+
+const ignore = (): void => {}
 
 /** How long an Engine that does not answer may take to be there, milliseconds: it may be starting. */
 const engineStartMs = 60_000
@@ -152,7 +155,11 @@ export class DockerExecutor implements JobExecutor {
       reconnectGraceMs: outlives.reconnectGraceMs,
       place: (connection) => {
         const slot = { acquisition, connection }
-        return this.#place(slot, this.#link(slot), known)
+        const link = this.#link(slot)
+        const { clock, logger } = this.#options
+        // Whoever began the job has told of services that ended, or did not live to see it.
+        const log = { line: ignore, warning: ignore, progress: ignore, addSecret: ignore }
+        return this.#place(slot, link, new ServiceWatch({ link, services: known.services, log, clock, logger }), known)
       },
     })
   }
@@ -194,15 +201,20 @@ export class DockerExecutor implements JobExecutor {
       log,
       signal,
     })
-    const { shell, image, runsAsUser, helperContainer, mounts } = furnished
-    return this.#place(slot, link, {
+    const { shell, image, runsAsUser, helperContainer, mounts, services } = furnished
+    const { clock, logger } = this.#options
+    const watch = new ServiceWatch({ link, services, log, clock, logger })
+    if (plan.debugsServices) watch.copyLogs(await link.engine(signal), services)
+    return this.#place(slot, link, watch, {
       attempt,
       image,
       shell,
       buildsDir,
       concurrentId,
       opensFiles: runsAsUser,
+      sharesBuilds: mounts.sharesBuilds,
       helperContainer,
+      services: services.map(({ id, title }) => ({ id, title })),
       volumes: mounts.volumes.filter(({ isLasting }) => !isLasting).map(({ name }) => name),
       starts: [],
     })
@@ -237,7 +249,7 @@ export class DockerExecutor implements JobExecutor {
     return new EngineLink({ connection: slot, target, clock })
   }
 
-  #place({ acquisition }: LentSlot, link: EngineLink, handle: DockerHandle): PreparedPlace {
+  #place({ acquisition }: LentSlot, link: EngineLink, watch: ServiceWatch, handle: DockerHandle): PreparedPlace {
     const { concurrentIds, outlives, killGraceMs = 10_000, clock, logger } = this.#options
     const { starts, image, attempt, opensFiles, ...rest } = handle
     const environment = new DockerEnvironment({
@@ -259,7 +271,7 @@ export class DockerExecutor implements JobExecutor {
       environment,
       concurrentIds,
       sweeps: this.#sweeps,
-      leave: async () => {},
+      leave: () => watch.end(),
       wipe: () => this.#remove(acquisition.instanceId, link, attempt, handle.volumes),
     })
   }

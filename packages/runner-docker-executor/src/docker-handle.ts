@@ -1,6 +1,12 @@
 import type { ContainerCreateOptions } from 'dockerode'
 import type { FoundShell } from './containers/find-shell.ts'
 
+/** A service that was started for a job. */
+export interface HandledService {
+  readonly id: string
+  readonly title: string
+}
+
 /** What another manager needs to go on with a job in its containers, beside the acquisition. JSON. */
 export interface DockerHandle {
   readonly attempt: string
@@ -10,7 +16,10 @@ export interface DockerHandle {
   readonly buildsDir: string
   readonly concurrentId: number
   readonly opensFiles: boolean
+  readonly sharesBuilds: boolean
   readonly helperContainer?: ContainerCreateOptions | undefined
+  /** What runs beside the job. */
+  readonly services: readonly HandledService[]
   /** Names of volumes that go with the job. */
   readonly volumes: readonly string[]
   /** When the job's container was started, as its Engine wrote it. */
@@ -21,7 +30,18 @@ export interface DockerHandle {
 export function parseDockerHandle(value: unknown): DockerHandle | undefined {
   const handle = (value ?? {}) as Partial<Record<keyof DockerHandle, unknown>>
   const { shell: name, path } = (handle.shell ?? {}) as Partial<Record<keyof FoundShell, unknown>>
-  const { attempt, image, buildsDir, concurrentId, opensFiles, helperContainer, volumes, starts } = handle
+  const {
+    attempt,
+    image,
+    buildsDir,
+    concurrentId,
+    opensFiles,
+    sharesBuilds,
+    helperContainer,
+    services,
+    volumes,
+    starts,
+  } = handle
   if (
     typeof attempt !== 'string' ||
     !/^[A-Za-z0-9]+$/.test(attempt) ||
@@ -42,10 +62,17 @@ export function parseDockerHandle(value: unknown): DockerHandle | undefined {
     buildsDir,
     concurrentId: concurrentId as number,
     opensFiles: opensFiles === true,
+    sharesBuilds: sharesBuilds === true,
     ...(typeof helperContainer === 'object' && helperContainer !== null && { helperContainer }),
+    services: Array.isArray(services) ? services.filter(isService) : [],
     volumes,
     starts,
   }
+}
+
+function isService(value: unknown): value is HandledService {
+  const { id, title } = (value ?? {}) as Partial<Record<keyof HandledService, unknown>>
+  return typeof id === 'string' && /^[0-9a-f]+$/.test(id) && typeof title === 'string'
 }
 
 function isTexts(value: unknown): value is readonly string[] {

@@ -1,14 +1,27 @@
 import type { Clock, Random } from '@runner-core/fleeting'
-import { earlySetting, JobError, type JobPayload, type PrepareLog, type SettingSources } from '@runner-core/job'
+import {
+  earlySetting,
+  expandVariables,
+  JobError,
+  type JobPayload,
+  type PrepareLog,
+  type SettingSources,
+} from '@runner-core/job'
 import type { ContainerCreateOptions } from 'dockerode'
 import { attemptLabels } from './cleanup/labels.ts'
 import type { EngineLink } from './containers/engine-link.ts'
 import { type FoundShell, findShell, shellCommand } from './containers/find-shell.ts'
 import { jobContainerName } from './docker-environment.ts'
-import { JobImages } from './images/job-images.ts'
+import type { Engine } from './engine/engine.ts'
+import { type JobImage, JobImages } from './images/job-images.ts'
 import { effectivePullPolicies } from './images/pull-policy.ts'
 import { RegistryAuth } from './images/registry-auth.ts'
 import { type ContainerPlan, defaultHelperImage } from './job-plan.ts'
+import { openNetwork } from './services/open-network.ts'
+import { serviceEnvironment } from './services/service-environment.ts'
+import type { PlannedService } from './services/service-plan.ts'
+import { type StartedService, serviceHosts, startServices } from './services/start-services.ts'
+import { waitForServices } from './services/wait-for-services.ts'
 import { containerUser } from './settings/container-user.ts'
 import { createContainer } from './settings/create-container.ts'
 import type { DockerSettings } from './settings/docker-settings.ts'
@@ -49,6 +62,7 @@ export interface FurnishedJob {
   /** Whether the job's own lines run as another user than root, which the helper is. */
   readonly runsAsUser: boolean
   readonly mounts: MountPlan
+  readonly services: readonly StartedService[]
 }
 
 /** How long what a job made on an Engine may be of use at most, beyond its own time limit, milliseconds. */
@@ -79,9 +93,9 @@ export async function furnishJob(options: FurnishOptions): Promise<FurnishedJob>
   // Pulls may have been over other connections.
   const engine = await link.engine(signal)
   const helperName = plan.helperImage ?? defaultHelperImage(engine.platform.architecture, settings.helperImageFlavor)
-  const helperImage = plan.needsHelper
-    ? await images.get({ image: helperName, policies: effectivePullPolicies(settings, [], helperName), signal })
-    : undefined
+  const getHelper = (): Promise<JobImage> =>
+    images.get({ image: helperName, policies: effectivePullPolicies(settings, [], helperName), signal })
+  const helperImage = plan.needsHelper ? await getHelper() : undefined
   const labels = attemptLabels({
     fleet: options.fleet,
     attempt,
@@ -101,39 +115,46 @@ export async function furnishJob(options: FurnishOptions): Promise<FurnishedJob>
     buildsDir: options.buildsDir,
     cacheDir: options.cacheDir,
     keepsBuilds: plan.keepsBuilds,
-    isProtected: earlySetting(sources, 'CI_COMMIT_REF_PROTECTED') === 'true',
+    isProtected:
+      earlySetting(sources, 'CI_COMMIT_REF_PROTECTED') === 'true' ||
+      job.cache.some(({ key }) => key.endsWith('-protected') && !key.endsWith('-non_protected')),
     expand,
   })
   await makeVolumes(engine, { settings, volumes: mounts.volumes, labels, lastingLabels: {} }, signal)
+  const name = `runner-core-${attempt}`
+  const demand = { settings, hasServices: plan.services.services.length > 0, asksForOwn: plan.asksForNetwork }
+  const network = await openNetwork(engine, { ...demand, name, labels }, signal)
   const context: ContainerContext = {
     settings,
     apiVersion: engine.apiVersion,
     labels,
-    network: { mode: settings.networkMode ?? 'bridge', hasNames: false },
+    network,
     binds: mounts.binds,
     logBounds: { 'max-size': `${options.logBytes}`, 'max-file': '2' },
     expand,
     usesInit: plan.usesInit,
   }
+  const services = await jobServices(engine, { ...options, context, images, getHelper, name })
+  const hosts = serviceHosts(network, services)
   const hostname = `runner-${options.shortToken}-project-${job.job_info.project_id}-concurrent-${options.concurrentId}`
     .replaceAll(/[^A-Za-z0-9-]/g, '-')
     .slice(0, 63)
-  const parts = jobContainerParts(context, { request: wanted, hostname, serviceHosts: [], aliases: ['build'] })
+  const parts = jobContainerParts(context, { request: wanted, hostname, serviceHosts: hosts, aliases: ['build'] })
   for (const warning of parts.warnings) log.warning(warning)
-  const name = jobContainerName(attempt)
   const body = { ...parts.body, Image: image.id, OpenStdin: true, StdinOnce: true, Tty: false, Cmd: [...shellCommand] }
   const during = `creating the container of ${wanted.image}`
-  await createContainer(engine, during, { name, platform: image.platform, body }, signal)
-  const shell = await findShell(engine, name, signal)
+  const container = jobContainerName(attempt)
+  await createContainer(engine, during, { name: container, platform: image.platform, body }, signal)
+  const shell = await findShell(engine, container, signal)
   if (shell === undefined)
     throw new JobError(
       'shell_missing',
       'runner_system_failure',
       `the image ${wanted.image} has no shell: a job's script needs bash or sh in it`,
     )
-  await openDirectories(engine, name, mounts, signal)
+  await openDirectories(engine, container, mounts, signal)
   const user = containerUser(settings, wanted.user) ?? image.inspected.Config.User
-  const helper = helperContainerParts(context, { hostname, serviceHosts: [] })
+  const helper = helperContainerParts(context, { hostname, serviceHosts: hosts })
   return {
     image: wanted.image,
     shell,
@@ -141,5 +162,51 @@ export async function furnishJob(options: FurnishOptions): Promise<FurnishedJob>
     helperContainer: helperImage && { ...helper.body, Image: helperImage.id, Entrypoint: [''], User: '0' },
     runsAsUser: !/^(?:|0|root)(?::.*)?$/.test(user),
     mounts,
+    services,
   }
+}
+
+interface ServicesOptions extends FurnishOptions {
+  readonly context: ContainerContext
+  readonly images: JobImages
+  readonly getHelper: () => Promise<JobImage>
+  /** What the names of their containers begin with. */
+  readonly name: string
+}
+
+/** Starts what is to run beside the job, and waits for it. */
+async function jobServices(engine: Engine, options: ServicesOptions): Promise<readonly StartedService[]> {
+  const { job, plan, settings, context, images, getHelper, name, log, clock, signal } = options
+  const { services, warnings } = plan.services
+  for (const warning of warnings) log.warning(warning)
+  const pulled = new Map<PlannedService, JobImage>()
+  for (const service of services) {
+    const policies = effectivePullPolicies(settings, service.pullPolicies, service.image)
+    pulled.set(service, await images.get({ image: service.image, policies, platform: service.platform, signal }))
+  }
+  const sources = { payload: job, environmentVariables: options.environmentVariables }
+  const jobVariables = [...options.environmentVariables.map((each) => ({ ...each, public: true })), ...job.variables]
+    .filter((variable) => !('file' in variable && variable.file))
+    .map(({ key, public: isPublic }) => ({ key, value: earlySetting(sources, key), public: isPublic }))
+  const started = await startServices(engine, {
+    context,
+    services,
+    image: async (service) => pulled.get(service)!,
+    environment: (service) => serviceEnvironment({ jobVariables, own: service.variables, expand: expandVariables }),
+    containerName: ({ index }) => `${name}-service-${index}`,
+    report: log,
+    signal,
+  })
+  await waitForServices(engine, {
+    services: started,
+    waitMs: settings.waitForServicesMs,
+    network: context.network,
+    helperImage: async () => (await getHelper()).id,
+    labels: context.labels,
+    containerName: ({ id }) => `${name}-wait-${id.slice(0, 12)}`,
+    report: log,
+    clock,
+    signal,
+  })
+  return started
 }

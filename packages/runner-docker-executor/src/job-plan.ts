@@ -8,6 +8,7 @@ import {
 } from '@runner-core/job'
 import { checkImageAllowed } from './images/allowed-images.ts'
 import { effectivePullPolicies } from './images/pull-policy.ts'
+import { planServices, type ServicePlan } from './services/service-plan.ts'
 import type { DockerSettings, PullPolicy } from './settings/docker-settings.ts'
 import type { ContainerRequest } from './settings/host-config.ts'
 
@@ -19,6 +20,11 @@ export interface WantedImage extends ContainerRequest {
 /** What a job asks for in containers, decided before there is an Engine. */
 export interface ContainerPlan {
   readonly image: WantedImage
+  readonly services: ServicePlan
+  /** `CI_DEBUG_SERVICES`: what services print is copied to the trace. */
+  readonly debugsServices: boolean
+  /** `FF_NETWORK_PER_BUILD` */
+  readonly asksForNetwork: boolean
   /** Where the job's files are brought and kept; undefined: the image that belongs to the Engine's platform. */
   readonly helperImage: string | undefined
   /** Whether there is something to do for a helper. */
@@ -42,12 +48,22 @@ export function planContainers(
   const strategy = setting('GIT_STRATEGY')
   const hasSources = strategy !== 'none' && strategy !== 'empty'
   const hasFiles = [job.cache, job.artifacts, job.dependencies].some((list) => list.length > 0)
+  const isOn = (key: string): boolean => ['true', '1'].includes(setting(key))
   return {
     image: wantedImage(job.image, settings, expand),
+    services: planServices({
+      settings,
+      requested: job.services ?? [],
+      expand,
+      checkAllowed: (image, ofConfiguration) =>
+        checkImageAllowed({ list: 'allowed_services', patterns: settings.allowedServices, image, ofConfiguration }),
+    }),
+    debugsServices: isOn('CI_DEBUG_SERVICES'),
+    asksForNetwork: isOn('FF_NETWORK_PER_BUILD'),
     helperImage: settings.helperImage === undefined ? undefined : expand(settings.helperImage),
     needsHelper: hasSources || hasFiles,
     keepsBuilds: job.allow_git_fetch && strategy !== 'clone' && strategy !== 'empty',
-    usesInit: ['true', '1'].includes(setting('FF_USE_INIT_WITH_DOCKER_EXECUTOR')),
+    usesInit: isOn('FF_USE_INIT_WITH_DOCKER_EXECUTOR'),
     expand,
   }
 }

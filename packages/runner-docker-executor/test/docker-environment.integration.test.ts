@@ -68,6 +68,7 @@ describe.skipIf(!hasEngine || !hasGit)('a job in containers', () => {
       shell: shell!,
       buildsDir: '/builds',
       concurrentId: 0,
+      sharesBuilds: false,
       helper: { shell: 'sh', prepares: user === undefined ? 'sources' : 'everything', opensFiles: user !== undefined },
       helperContainer: { ...options, User: '0' },
       killGraceMs: 2000,

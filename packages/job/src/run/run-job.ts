@@ -32,7 +32,7 @@ const sectionAttemptsKey = 'EXECUTOR_JOB_SECTION_ATTEMPTS'
 /** How long the clean-up of a job that was stopped may take. */
 const cleanUpLimitMs = 10_000
 
-/** What is said in a job's trace while its place is made ready. */
+/** What is said in a job's trace about its place, while it is made ready and later. */
 export interface PrepareLog {
   line(text: string): void
   warning(text: string): void
@@ -387,7 +387,7 @@ class JobRun {
   }
 
   #said(): void {
-    if (this.#record.goesOn) void this.#log.flush()
+    if (this.#record.goesOn || this.#record.hasBegun) void this.#log.flush()
     else this.#keepWhatIsSaid()
   }
 

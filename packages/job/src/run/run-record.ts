@@ -66,6 +66,11 @@ export class RunRecord {
     return this.#options.resume?.fileStages?.[this.#fileStages.length]
   }
 
+  /** Whether a script of the job has begun in its place. */
+  get hasBegun(): boolean {
+    return this.#scripts.length > 0
+  }
+
   begin(script: ScriptCheckpoint): void {
     this.#scripts.push(script)
   }
