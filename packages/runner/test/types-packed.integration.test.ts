@@ -13,6 +13,7 @@ const libraries = [
   'taskscaler',
   'job',
   'runner-executor',
+  'runner-docker-executor',
   'runner-instance-executor',
   'runner',
   'fleeting-goplugin',

@@ -25,7 +25,11 @@ const maxFreeSockets = 2
 
 /** A Docker Engine, or what speaks its API, at the other end of a dial. */
 export class Engine {
-  /** With the version of the API that both speak. To be used within {@link call}. */
+  /**
+   * With the version of the API that both speak. To be used within {@link call}.
+   *
+   * @internal not in the published types, which would need those of dockerode
+   */
   readonly docker: Docker
   readonly apiVersion: string
   /** As the Engine gives them: `linux`, `amd64`. */
@@ -64,6 +68,8 @@ export class Engine {
   /**
    * Makes one call. `during` says what for, as in `creating the job's container`. Thrown: {@link EngineError}; the
    * signal's reason.
+   *
+   * @internal as {@link docker}
    */
   call<Answer>(
     during: string,
