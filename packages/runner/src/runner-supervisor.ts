@@ -352,9 +352,14 @@ export class RunnerSupervisor {
     await this.#depart('lost')
   }
 
-  /** Waits, not for long, until jobs that have ended are reported and cleaned up after. */
+  /**
+   * Waits, not for long, until jobs that have ended are reported and cleaned up after, and what is known of them is
+   * kept: a mark that stays would count as a death of this process.
+   */
   async #awaitEnds({ poller, supervisor }: Partial<Running> = {}): Promise<void> {
-    const told = Promise.all([poller?.stop(), ...this.#takenOver]).then(() => supervisor?.sweepsEnded())
+    const told = Promise.all([poller?.stop(), ...this.#takenOver])
+      .then(() => supervisor?.sweepsEnded())
+      .then(() => this.#state?.jobs.settled())
     await atMost(this.#options.clock, maxTellMs, told)
   }
 
