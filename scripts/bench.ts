@@ -11,6 +11,10 @@ const benches = {
     file: 'packages/runner/bench/jobs.bench.ts',
     measures: 'trivial jobs through coordinator, runner and one sshd',
   },
+  docker: {
+    file: 'packages/runner/bench/docker.bench.ts',
+    measures: 'trivial jobs in containers of one Engine, beside bare docker run',
+  },
   artifacts: {
     file: 'packages/runner/bench/artifacts.bench.ts',
     measures: '1 GiB of artifacts, zip and raw, from one sshd through the runner',
