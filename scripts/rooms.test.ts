@@ -12,6 +12,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     'testing config logging identity gitlab caches state ends explain jobs metrics fleet status custom-executor cli'.split(
       ' ',
     ),
+  'runner-docker-executor': 'settings engine images volumes containers services cleanup'.split(' '),
   'runner-executor': 'slots connect places'.split(' '),
   'runner-instance-executor': 'slots commands cleanup login'.split(' '),
   taskscaler: 'slots demand plan explain loop'.split(' '),

@@ -12,13 +12,13 @@ import { type Acquisition, InstanceLostError } from '@runner-core/taskscaler'
 import type { ContainerCreateOptions } from 'dockerode'
 import { ContainerScript } from './containers/container-script.ts'
 import { containerState } from './containers/container-state.ts'
+import { createContainer } from './containers/create-container.ts'
 import { endContainer } from './containers/end-container.ts'
-import type { EngineLink } from './containers/engine-link.ts'
 import { execInContainer } from './containers/exec.ts'
 import type { FoundShell } from './containers/find-shell.ts'
 import type { Engine } from './engine/engine.ts'
 import { EngineError } from './engine/engine-error.ts'
-import { createContainer } from './settings/create-container.ts'
+import type { EngineLink } from './engine/engine-link.ts'
 
 export interface DockerEnvironmentOptions {
   readonly acquisition: Acquisition

@@ -2,7 +2,7 @@ import type { ContainerCreateOptions } from 'dockerode'
 import type { FoundShell } from './containers/find-shell.ts'
 
 /** A service that was started for a job. */
-export interface HandledService {
+interface HandledService {
   readonly id: string
   readonly title: string
 }

@@ -6,14 +6,14 @@ import {
   type JobPayload,
   type SettingSources,
 } from '@runner-core/job'
+import type { ContainerRequest } from './containers/host-config.ts'
 import { checkImageAllowed } from './images/allowed-images.ts'
 import { effectivePullPolicies } from './images/pull-policy.ts'
 import { planServices, type ServicePlan } from './services/service-plan.ts'
 import type { DockerSettings, PullPolicy } from './settings/docker-settings.ts'
-import type { ContainerRequest } from './settings/host-config.ts'
 
 /** An image that is needed, with its variables replaced, and how it is got. */
-export interface WantedImage extends ContainerRequest {
+interface WantedImage extends ContainerRequest {
   readonly policies: readonly PullPolicy[]
 }
 

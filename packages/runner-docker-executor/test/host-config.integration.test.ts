@@ -1,16 +1,16 @@
 import { connect } from 'node:net'
 import { systemClock } from '@runner-core/fleeting'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Engine } from '../src/engine/engine.ts'
-import { createContainer } from '../src/settings/create-container.ts'
-import type { DockerSettings } from '../src/settings/docker-settings.ts'
+import { createContainer } from '../src/containers/create-container.ts'
 import {
   type ContainerContext,
   type ContainerParts,
   helperContainerParts,
   jobContainerParts,
   serviceContainerParts,
-} from '../src/settings/host-config.ts'
+} from '../src/containers/host-config.ts'
+import { Engine } from '../src/engine/engine.ts'
+import type { DockerSettings } from '../src/settings/docker-settings.ts'
 import { hasEngine } from './busybox-image.ts'
 import { plainSettings } from './plain-settings.ts'
 import { docker, makeImage } from './service-image.ts'

@@ -3,8 +3,8 @@ import { connect, type Socket } from 'node:net'
 import { systemClock } from '@runner-core/fleeting'
 import { SlotConnection } from '@runner-core/runner-executor'
 import type { Acquisition } from '@runner-core/taskscaler'
-import { EngineLink } from '../src/containers/engine-link.ts'
 import { EngineConnection } from '../src/engine/engine-connection.ts'
+import { EngineLink } from '../src/engine/engine-link.ts'
 
 const socketPath = '/var/run/docker.sock'
 

@@ -1,7 +1,7 @@
 import type { ContainerInspectInfo } from 'dockerode'
+import { createContainer } from '../containers/create-container.ts'
+import { type ContainerContext, serviceContainerParts } from '../containers/host-config.ts'
 import type { Engine } from '../engine/engine.ts'
-import { createContainer } from '../settings/create-container.ts'
-import { type ContainerContext, serviceContainerParts } from '../settings/host-config.ts'
 import type { PlannedService } from './service-plan.ts'
 import { servicePorts } from './service-ports.ts'
 
@@ -12,7 +12,7 @@ export interface ServiceReport {
 }
 
 /** An image that is on the Engine. */
-export interface ServiceImage {
+interface ServiceImage {
   readonly id: string
   /** Undefined: none was asked for. */
   readonly platform?: string | undefined

@@ -33,6 +33,6 @@ export function parseVolumeSpec(text: string): VolumeSpec | string {
   return { ...(source !== undefined && { source }), destination, options: given }
 }
 
-export function isRoot(path: string): boolean {
+function isRoot(path: string): boolean {
   return /^[/.]*$/.test(path)
 }

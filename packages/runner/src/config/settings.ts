@@ -41,7 +41,7 @@ export interface Settings {
  * `instance`: in the login's shell on an instance. `docker-autoscaler`: in containers of an instance's Engine. `docker`:
  * in containers of one Engine that is there.
  */
-export type Executor = 'instance' | 'docker-autoscaler' | 'docker'
+type Executor = 'instance' | 'docker-autoscaler' | 'docker'
 
 /** `[[runners]]` */
 export interface RunnerSettings {

@@ -1,11 +1,11 @@
 import type Docker from 'dockerode'
 import { matchesImageList, mayBePrivileged } from '../images/allowed-images.ts'
-import { containerUser } from './container-user.ts'
+import { containerUser } from '../settings/container-user.ts'
+import type { DeviceMapping } from '../settings/devices.ts'
+import type { DockerSettings, StringMap } from '../settings/docker-settings.ts'
+import type { GpuRequest } from '../settings/gpus.ts'
+import type { JobNetwork } from '../settings/job-network.ts'
 import type { NewContainer } from './create-container.ts'
-import type { DeviceMapping } from './devices.ts'
-import type { DockerSettings, StringMap } from './docker-settings.ts'
-import type { GpuRequest } from './gpus.ts'
-import type { JobNetwork } from './job-network.ts'
 
 /** What all containers of one job have in common. */
 export interface ContainerContext {

@@ -1,7 +1,7 @@
 import type { Clock, Connection, DialTarget } from '@runner-core/fleeting'
 import type { SlotConnection } from '@runner-core/runner-executor'
-import { Engine } from '../engine/engine.ts'
-import { EngineError } from '../engine/engine-error.ts'
+import { Engine } from './engine.ts'
+import { EngineError } from './engine-error.ts'
 
 export interface EngineLinkOptions {
   readonly connection: SlotConnection

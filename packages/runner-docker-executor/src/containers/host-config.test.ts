@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { plainSettings } from '../../test/plain-settings.ts'
-import type { DockerSettings } from './docker-settings.ts'
+import type { DockerSettings } from '../settings/docker-settings.ts'
 import {
   type ContainerContext,
   type ContainerRequest,
