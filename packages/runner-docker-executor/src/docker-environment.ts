@@ -37,7 +37,9 @@ export interface DockerEnvironmentOptions {
   readonly helperContainer?: ContainerCreateOptions | undefined
   /** When the job's container was started before, as the Engine wrote it. @defaultValue never */
   readonly starts?: readonly string[]
-  /** What another manager needs beside {@link DockerEnvironmentOptions.starts}. Absent: scripts end with their manager. */
+  /**
+   * What another manager needs beside {@link DockerEnvironmentOptions.starts}. Absent: scripts end with their manager.
+   */
   readonly handle?: object | undefined
   /** How long a job's processes have from `TERM` to `KILL`, milliseconds. */
   readonly killGraceMs: number

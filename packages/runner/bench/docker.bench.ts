@@ -1,8 +1,8 @@
 // `npm run bench -- docker`: trivial jobs in containers of this machine's Engine, four at once: a coordinator (in this
 // process), a runner (`runner-core run` with executor "docker", a process of its own), and in the same rounds bare
 // `docker run --rm -i` at the same parallelism, in changing order. Then one job at a time: from its hand-out to the
-// first byte that its script printed, beside one bare `docker run`. Then the runner's memory at twenty jobs over that at
-// rest. GITLAB_RUNNER_BIN and STOCK_HELPER_IMAGE (an image that is on the Engine) add a stock runner with its docker
+// first byte that its script printed, beside one bare `docker run`. Then the runner's memory at twenty jobs over that
+// at rest. GITLAB_RUNNER_BIN and STOCK_HELPER_IMAGE (an image that is on the Engine) add a stock runner with its docker
 // executor. Prints a table and one line `BENCH {json}`; `jobsShare` and `firstOutputRatio` are medians over rounds,
 // since both sides of a round met the same machine.
 import { spawn } from 'node:child_process'

@@ -31,9 +31,9 @@ export interface FakeAzureOptions {
   /** What the set spreads its machines over. Default: none, it is a regional one. */
   readonly zones?: readonly string[]
   /**
-   * What becomes of a machine whose zone is one of `settings.fullZones`. `tried elsewhere`: another zone gets it, unless
-   * two zones are full or the set balances strictly; then nothing is launched. `failed`: it fails, and those in other
-   * zones come. Default `tried elsewhere`.
+   * What becomes of a machine whose zone is one of `settings.fullZones`. `tried elsewhere`: another zone gets it,
+   * unless two zones are full or the set balances strictly; then nothing is launched. `failed`: it fails, and those in
+   * other zones come. Default `tried elsewhere`.
    */
   readonly withoutRoom?: 'tried elsewhere' | 'failed'
   /** From a launch that found no room in its zone to the try in another, milliseconds. Default 15,000. */

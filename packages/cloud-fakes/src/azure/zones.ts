@@ -18,10 +18,11 @@ export interface Placement {
 
 /**
  * Where the machines of one launch go; `sizes`: machines in each zone before. Each goes to the emptiest zone. As
- * Microsoft documents it (learn.microsoft.com/azure/virtual-machine-scale-sets/virtual-machine-scale-sets-zone-balancing),
- * a set that balances as well as it can goes to the others while one zone is not available, and launches nothing while
- * two are not; one that balances strictly launches nothing that would be uneven. That want of room counts as
- * unavailable is supposed; `failed` plays a set where it does not.
+ * Microsoft documents it
+ * (learn.microsoft.com/azure/virtual-machine-scale-sets/virtual-machine-scale-sets-zone-balancing), a set that balances
+ * as well as it can goes to the others while one zone is not available, and launches nothing while two are not; one
+ * that balances strictly launches nothing that would be uneven. That want of room counts as unavailable is supposed;
+ * `failed` plays a set where it does not.
  */
 export function placements(count: number, rules: ZoneRules, sizes: ReadonlyMap<string, number>): readonly Placement[] {
   const { zones, isStrict, withoutRoom } = rules

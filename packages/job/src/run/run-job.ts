@@ -45,10 +45,10 @@ export interface PrepareLog {
 export interface RunJobOptions {
   readonly payload: JobPayload
   /**
-   * Gets a place for the job. `report` adds a line to the trace: why there is none yet; `log` says the rest. `signal` aborts with a
-   * {@link JobError} when the job is canceled or its time is over; reject with its reason then. Reject with a
-   * {@link JobError} to choose the outcome; anything else is a system failure. Called again when the place was lost
-   * before any of the job's scripts has begun, three times at most, and where the job asks for it
+   * Gets a place for the job. `report` adds a line to the trace: why there is none yet; `log` says the rest. `signal`
+   * aborts with a {@link JobError} when the job is canceled or its time is over; reject with its reason then. Reject
+   * with a {@link JobError} to choose the outcome; anything else is a system failure. Called again when the place was
+   * lost before any of the job's scripts has begun, three times at most, and where the job asks for it
    * (`EXECUTOR_JOB_SECTION_ATTEMPTS`) when its machine went under them. What was given before is not used any more
    * then.
    */

@@ -3,8 +3,8 @@ import { splitCredentials } from '../repository-url.ts'
 
 /**
  * What of a job its trace must not show: the values of masked variables, the job's token, and the passwords in the
- * repository's address and of its credentials. What the expansion of masked variables makes of them is only known once the job has a machine:
- * `runJob` adds it to the trace then.
+ * repository's address and of its credentials. What the expansion of masked variables makes of them is only known once
+ * the job has a machine: `runJob` adds it to the trace then.
  */
 export function secretsOf(payload: JobPayload): string[] {
   const masked = payload.variables.filter((variable) => variable.masked).map((variable) => variable.value)

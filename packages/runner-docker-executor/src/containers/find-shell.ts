@@ -18,7 +18,9 @@ const candidates: readonly FoundShell[] = [
   ...['/usr/local/bin/sh', '/usr/bin/sh', '/bin/sh', '/busybox/sh'].map((path) => ({ shell: 'sh' as const, path })),
 ]
 
-/** The command of a container whose shell reads a script from its standard input: the one that {@link findShell} finds. */
+/**
+ * The command of a container whose shell reads a script from its standard input: the one that {@link findShell} finds.
+ */
 export const shellCommand: readonly string[] = [
   'sh',
   '-c',

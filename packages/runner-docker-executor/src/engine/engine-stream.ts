@@ -12,8 +12,8 @@ export interface EngineRequest {
 const maxRefusalBytes = 64 * 1024
 
 /**
- * Resolves with a successful answer, unread. Unlike dockerode, it ends the stream by `reading`, and reads only so much of
- * an answer that is not a success. Rejects with `EngineError`, or what Node says of the connection.
+ * Resolves with a successful answer, unread. Unlike dockerode, it ends the stream by `reading`, and reads only so much
+ * of an answer that is not a success. Rejects with `EngineError`, or what Node says of the connection.
  */
 export async function openStream(
   during: string,

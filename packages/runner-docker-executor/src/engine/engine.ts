@@ -81,9 +81,9 @@ export class Engine {
   }
 
   /**
-   * Makes one call whose answer is a stream, to be read as it comes. The signal ends the stream, too; how long it may be
-   * silent is the reader's business. Thrown: {@link EngineError}, also for an answer that is not a success; the signal's
-   * reason.
+   * Makes one call whose answer is a stream, to be read as it comes. The signal ends the stream, too; how long it may
+   * be silent is the reader's business. Thrown: {@link EngineError}, also for an answer that is not a success; the
+   * signal's reason.
    */
   stream(
     during: string,

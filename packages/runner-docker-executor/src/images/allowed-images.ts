@@ -37,8 +37,8 @@ export function mayBePrivileged(patterns: readonly string[], image: string): boo
 }
 
 /**
- * Whether a list matches the image as it is written: `ruby:*` matches neither `ruby` nor `docker.io/library/ruby:3`. `*`
- * stands for anything but a slash, `**` between slashes for anything.
+ * Whether a list matches the image as it is written: `ruby:*` matches neither `ruby` nor `docker.io/library/ruby:3`.
+ * `*` stands for anything but a slash, `**` between slashes for anything.
  *
  * A pattern that begins with `!` excludes images, wherever it stands in the list. Upstream documents this, but matches
  * the `!` literally. An exclusion also applies to the image's full name and to the name without `docker.io/`, so that

@@ -34,7 +34,9 @@ export class PullProgress {
     })
   }
 
-  /** For people: `3 of 7 layers, 45.2 of 120.0 MB`. What is not yet known to be downloaded is not in the second number. */
+  /**
+   * For people: `3 of 7 layers, 45.2 of 120.0 MB`. What is not yet known to be downloaded is not in the second number.
+   */
   get text(): string {
     const layers = [...this.#layers.values()]
     if (layers.length === 0) return 'waiting for the registry'

@@ -10,9 +10,10 @@ export interface PortScriptOptions {
 }
 
 /**
- * A script for any POSIX shell that ends well once something listens on one of the ports. It reads the kernel's table of
- * the network that it runs in, so it needs no program but `sleep`, and connects to nothing. It runs in the service's own
- * container, or in another one that shares its network. With `grep` it is faster: shells read that table byte by byte.
+ * A script for any POSIX shell that ends well once something listens on one of the ports. It reads the kernel's table
+ * of the network that it runs in, so it needs no program but `sleep`, and connects to nothing. It runs in the service's
+ * own container, or in another one that shares its network. With `grep` it is faster: shells read that table byte by
+ * byte.
  */
 export function portScript({ ports, seconds, countsLoopback }: PortScriptOptions): string {
   const wanted = ports.map((port) => `*:${port.toString(16).toUpperCase().padStart(4, '0')}`).join('|')

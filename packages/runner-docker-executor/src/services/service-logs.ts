@@ -35,8 +35,8 @@ export async function readServiceLogs(
 }
 
 /**
- * Copies what a service prints to the trace while it runs, as `CI_DEBUG_SERVICES` asks for. Resolves when the service or
- * the signal ends it. That its logs cannot be read is told, and fails nothing.
+ * Copies what a service prints to the trace while it runs, as `CI_DEBUG_SERVICES` asks for. Resolves when the service
+ * or the signal ends it. That its logs cannot be read is told, and fails nothing.
  */
 export async function streamServiceLogs(
   engine: Engine,

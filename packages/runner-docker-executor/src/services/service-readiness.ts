@@ -37,8 +37,8 @@ const healthPauseMs = 500
 const marginMs = 10_000
 
 /**
- * Waits until something listens on a port of the service, or, where it has none, until its own health check passes. Thrown:
- * `EngineError`, what `helperImage` throws, and the signal's reason.
+ * Waits until something listens on a port of the service, or, where it has none, until its own health check passes.
+ * Thrown: `EngineError`, what `helperImage` throws, and the signal's reason.
  */
 export async function awaitReadiness(
   engine: Engine,

@@ -24,8 +24,9 @@ export interface WaitForServicesOptions {
 }
 
 /**
- * Waits until all services are up, or their time is over. The job goes on in any case: of a service that did not come up
- * the trace shows the logs. Rejects with `EngineError` where the Engine cannot be reached, and with the signal's reason.
+ * Waits until all services are up, or their time is over. The job goes on in any case: of a service that did not come
+ * up the trace shows the logs. Rejects with `EngineError` where the Engine cannot be reached, and with the signal's
+ * reason.
  */
 export async function waitForServices(engine: Engine, options: WaitForServicesOptions): Promise<void> {
   const { services, waitMs, report, containerName, signal } = options

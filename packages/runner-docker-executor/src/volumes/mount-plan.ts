@@ -15,7 +15,9 @@ export interface MountPlanOptions {
   readonly cacheDir?: string | undefined
   /** Whether the next job of the project wants what this one has fetched: its strategy is `fetch`. */
   readonly keepsBuilds: boolean
-  /** Whether the job's ref or one of its caches is protected: it shares no volume with jobs for which that is not so. */
+  /**
+   * Whether the job's ref or one of its caches is protected: it shares no volume with jobs for which that is not so.
+   */
   readonly isProtected: boolean
   /** Replaces variables. */
   readonly expand: (text: string) => string

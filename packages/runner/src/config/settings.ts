@@ -38,8 +38,8 @@ export interface Settings {
 }
 
 /**
- * `instance`: in the login's shell on an instance. `docker-autoscaler`: in containers of an instance's Engine. `docker`:
- * in containers of one Engine that is there.
+ * `instance`: in the login's shell on an instance. `docker-autoscaler`: in containers of an instance's Engine.
+ * `docker`: in containers of one Engine that is there.
  */
 type Executor = 'instance' | 'docker-autoscaler' | 'docker'
 

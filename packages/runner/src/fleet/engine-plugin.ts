@@ -17,8 +17,8 @@ export async function findGroupPlugin(
 }
 
 /**
- * Where the Engine listens, as seen from an instance. With `executor = "docker"` every dial leads to the Engine, whatever
- * this is.
+ * Where the Engine listens, as seen from an instance. With `executor = "docker"` every dial leads to the Engine,
+ * whatever this is.
  */
 export function engineTarget({ host }: Pick<DockerSettings, 'host'>): DialTarget {
   if (host === undefined) return { socketPath: '/var/run/docker.sock' }
