@@ -13,6 +13,9 @@ const slackMs = 60_000
  */
 const settledMs = 150_000
 
+/** What was launched is given up once it did not appear for so long, and a list was read. */
+const appearMs = 180_000
+
 /** For these launches may back off. */
 const failing: ReadonlySet<TroubleKind> = new Set([
   'cloud',
@@ -87,6 +90,8 @@ export const reasonsAreTrue: CreateRule = (report) => {
       if (record.kind === 'launch_decided')
         for (const watch of fleets.values()) watch.decided(record.token, record.accepted, record.at)
       if (record.kind === 'launch_decided' && record.error !== undefined) hasCloudFailed = true
+      if (record.kind === 'process' && record.state === 'killed')
+        for (const watch of fleets.values()) watch.processKilled(books)
       if (record.kind === 'trouble' && record.what === 'power')
         for (const watch of fleets.values()) watch.powerLost(books)
       if (record.kind === 'machine')
@@ -99,6 +104,9 @@ export const reasonsAreTrue: CreateRule = (report) => {
           if ((claim.record.fleet ?? onlyFleet) === fleet) claim.most = Math.max(claim.most, sample.most)
       }
       if (record.kind !== 'wait_told') return
+      // What is removed next, and not made any more.
+      for (const [, machine = ''] of record.text.matchAll(/instance (\S+): stuck in state creating/g))
+        watchOf(record.fleet ?? onlyFleet).deleted([machine])
       const claims = claimsOf(record.text)
       const watch = watchOf(record.fleet ?? onlyFleet)
       const { most, least, existing } = watch.window(books)
@@ -139,12 +147,23 @@ function takeDue(open: Claim[], record: HistoryRecord, books: Books): Claim[] {
   return due
 }
 
+interface Launch {
+  count: number
+  arrived: number
+  readonly asked: number
+  decidedAt?: number
+  /** Of its machines, those that went before any list showed them. */
+  unseen: number
+}
+
 /** What is being made in a fleet, now and for a while back. */
 class FleetWatch {
   readonly #fleet: string
   /** By launch: asked for and not decided, or accepted and not there yet. */
-  readonly #launches = new Map<string, { count: number; arrived: number; readonly asked: number; decidedAt?: number }>()
+  readonly #launches = new Map<string, Launch>()
   readonly #deleted = new Set<string>()
+  /** Launches that may have been announced, and were not asked for. */
+  #announced = 0
   #samples: Sample[] = []
 
   constructor(fleet: string) {
@@ -153,7 +172,7 @@ class FleetWatch {
 
   asked(token: string, count: number): void {
     // Asked again by the same token it is the same launch.
-    if (!this.#launches.has(token)) this.#launches.set(token, { count, arrived: 0, asked: count })
+    if (!this.#launches.has(token)) this.#launches.set(token, { count, arrived: 0, asked: count, unseen: 0 })
   }
 
   decided(token: string, accepted: number, at: number): void {
@@ -174,6 +193,14 @@ class FleetWatch {
         launch.count = Math.max(launch.count, launch.asked)
   }
 
+  /**
+   * The process may have announced a launch that it did not ask for. The next one awaits it, and where machines do not
+   * tell their launches one that comes passes for it.
+   */
+  processKilled(books: Books): void {
+    if (books.fleetOf(this.#fleet)?.tellsLaunches === false) this.#announced += 1
+  }
+
   machineChanged({ state, machine }: HistoryRecord & { kind: 'machine' }, books: Books): void {
     const { token = '', listedAt } = books.machines.get(machine) ?? {}
     const launch = this.#launches.get(token)
@@ -181,8 +208,10 @@ class FleetWatch {
     if (state === 'exists') launch.arrived += 1
     // One that went before any list showed it is awaited for good where machines do not tell their launches: each one
     // that comes passes for the oldest that is awaited.
-    const isAwaited = listedAt === undefined && books.fleetOf(this.#fleet)?.tellsLaunches === false
-    if (state === 'gone' && isAwaited) launch.arrived -= 1
+    if (state !== 'gone' || listedAt !== undefined) return
+    if (books.fleetOf(this.#fleet)?.tellsLaunches === false) launch.arrived -= 1
+    // Elsewhere it is awaited as long as a launch may take to appear.
+    else launch.unseen += 1
   }
 
   deleted(machines: readonly string[]): void {
@@ -190,8 +219,9 @@ class FleetWatch {
   }
 
   sample(books: Books): Sample {
-    let most = 0
-    for (const { count, arrived } of this.#launches.values()) most += Math.max(0, count - arrived)
+    let most = this.#announced
+    for (const { count, arrived, unseen, decidedAt = books.at } of this.#launches.values())
+      most += Math.max(0, count - arrived) + (books.at - decidedAt < appearMs ? unseen : 0)
     let least = 0
     let existing = 0
     for (const { machine, fleet, state, used, origin, existsSince, listedAt, missed } of books.machines.values()) {
