@@ -268,11 +268,11 @@ export class Books {
 
   /** What a process learned as it ended, or could not write, the next one does not know. */
   #forgetToldLaunches(): void {
-    for (const [fleet, toldAt] of this.#launchesToldAt) {
+    for (const [group, toldAt] of this.#launchesToldAt) {
       if (toldAt < this.at && !this.wasTroubled(['state'], {}, toldAt, this.at)) continue
-      this.#launchesToldAt.delete(fleet)
+      this.#launchesToldAt.delete(group)
       for (const book of this.machines.values())
-        if (book.fleet === fleet && (book.listedAt ?? 0) >= toldAt) book.wereLaunchesTold = false
+        if (groupOf(book) === group && (book.listedAt ?? 0) >= toldAt) book.wereLaunchesTold = false
     }
   }
 
@@ -361,12 +361,15 @@ export class Books {
     const beliefMs = this.#massSince.has(fleet)
       ? Math.max(shortestMassMs, massFactor * disappearanceMs)
       : disappearanceMs
-    const isToldNow = listed.some((machine) => this.machines.get(machine)?.token !== undefined)
-    if (isToldNow && !this.#launchesToldAt.has(fleet)) this.#launchesToldAt.set(fleet, this.at)
+    for (const machine of listed) {
+      const book = this.machines.get(machine)
+      if (book?.token === undefined || this.#launchesToldAt.has(groupOf(book))) continue
+      this.#launchesToldAt.set(groupOf(book), this.at)
+    }
     for (const book of this.machines.values()) {
       if (book.fleet !== fleet || book.state === 'gone') continue
       if (shown.has(book.machine)) {
-        if (book.listedAt === undefined) book.wereLaunchesTold = this.#launchesToldAt.has(fleet)
+        if (book.listedAt === undefined) book.wereLaunchesTold = this.#launchesToldAt.has(groupOf(book))
         book.listedAt ??= this.at
         book.missed = undefined
         book.saidDeleting = deleting.includes(book.machine)
@@ -380,6 +383,12 @@ export class Books {
       }
     }
   }
+}
+
+/** The group that a machine is in: of several in one fleet each tells for itself whether it tells its launches. */
+function groupOf({ fleet, machine }: Pick<MachineBook, 'fleet' | 'machine'>): string {
+  const [member = ''] = machine.includes('/') ? machine.split('/') : []
+  return `${fleet} ${member}`
 }
 
 /** The name of a job's own script. */
