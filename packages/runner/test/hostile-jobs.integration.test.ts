@@ -48,6 +48,14 @@ const known: Readonly<Record<string, Spec>> = {
       { key: 'A', value: 'x'.repeat(100_000) },
     ],
   },
+  'variables are as many as a job may have': {
+    script: ['true'],
+    variables: Array.from({ length: 19_900 }, (_, n) => ({ key: `V${n}`, value: 'v' })),
+  },
+  'variables are more': {
+    script: ['true'],
+    variables: Array.from({ length: 20_001 }, (_, n) => ({ key: `V${n}`, value: 'v' })),
+  },
   'alternatives multiply a long text': {
     script: ['true'],
     artifacts: [{ paths: [`${alternatives(999, () => '*')}${'a'.repeat(60_000)}`] }],
@@ -106,6 +114,7 @@ const overSsh: Readonly<Record<string, Spec>> = {
 /** What the logs of some of them say. */
 const said: Readonly<Record<string, string>> = {
   'variables multiply': 'variables, expanded, up to V0: more than',
+  'variables are more': 'variables: more than 20000 items',
   'masked variables multiply': 'masked variables, expanded, up to',
   'alternatives multiply a long text': 'patterns of paths: more than',
   'a path has no bound': 'artifacts[0].paths[0]: more than',

@@ -26,7 +26,7 @@ export const payloadBounds: readonly PayloadBound[] = [
   ...characters(64, 'git_info.repo_object_format', 'git_info.ref_type'),
   ...characters(128, 'git_info.sha', 'git_info.before_sha'),
   ...items(10_000, 'git_info.refspecs'),
-  ...items(100_000, 'variables'),
+  ...items(20_000, 'variables'),
   ...characters(1_024, 'variables[].key'),
   ...characters(4_194_304, 'variables[].value'),
   { field: 'variables[].value of masked variables together', most: longestMaskedVariables, unit: 'characters' },
