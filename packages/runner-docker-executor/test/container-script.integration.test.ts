@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { silentLogger, systemClock } from '@runner-core/fleeting'
 import type { ScriptRun } from '@runner-core/job'
@@ -20,14 +21,17 @@ describe.skipIf(!hasEngine)('a script in a container', () => {
     for (const id of made.splice(0)) await engine.docker.getContainer(id).remove({ force: true, v: true })
   })
 
-  async function container(command: readonly string[] = ['sh']): Promise<string> {
+  async function container(
+    command: readonly string[] = ['sh'],
+    logBounds: Readonly<Record<string, string>> = {},
+  ): Promise<string> {
     const engine = await link.engine(never)
     const { id } = await engine.docker.createContainer({
       Image: busyboxImage,
       Cmd: [...command],
       OpenStdin: true,
       StdinOnce: true,
-      HostConfig: { LogConfig: { Type: 'json-file', Config: {} }, NetworkMode: 'none' },
+      HostConfig: { LogConfig: { Type: 'json-file', Config: { ...logBounds } }, NetworkMode: 'none' },
     })
     made.push(id)
     return id
@@ -151,5 +155,68 @@ describe.skipIf(!hasEngine)('a script in a container', () => {
     const followed = script(id, '', { nonce: second.nonce, resumed: {} }, { startedBefore })
     await followed.start()
     expect(clean(followed.told.text)).toBe('kept\n')
+  })
+
+  describe('of whose log the Engine has dropped the beginning', () => {
+    const bounds = { 'max-size': '100k', 'max-file': '2' }
+    const fill = 'echo first; i=0; while [ $i -lt 6000 ]; do echo "line $i of a long log"; i=$((i+1)); done'
+
+    test('is told of by name, and its end is known by another manager', async () => {
+      const id = await container(['sh'], bounds)
+      const first = script(id, `${fill}; echo last; exit 3`)
+      await first.start()
+      const second = script(id, '', { nonce: first.nonce, resumed: {} })
+      await expect(second.start()).resolves.toEqual({ exitCode: 3 })
+      const text = clean(second.told.text)
+      expect(text).toContain('Output was lost')
+      expect(text).not.toContain('first\n')
+      expect(text).toContain('last\n')
+      expect(second.told.states).toHaveLength(1)
+    })
+
+    test('is told of by name where it goes on, and ends by its last word', async () => {
+      const id = await container(['sh'], bounds)
+      const first = script(id, `${fill}; while [ ! -e /tmp/go ]; do usleep 50000; done; echo last`)
+      void first.start().catch(() => {})
+      while (!first.told.text.includes('line 5999 ')) await new Promise((resolve) => setTimeout(resolve, 20))
+      const second = script(id, '', { nonce: first.nonce, resumed: {} })
+      const running = second.start()
+      while (!second.told.text.includes('line 5999 ')) await new Promise((resolve) => setTimeout(resolve, 20))
+      const engine = await link.engine(never)
+      const exec = await engine.docker.getContainer(id).exec({ Cmd: ['touch', '/tmp/go'] })
+      await exec.start({})
+      await expect(running).resolves.toEqual({ exitCode: 0 })
+      expect(clean(second.told.text)).toContain('Output was lost')
+      expect(clean(second.told.text)).toContain('last\n')
+    })
+
+    test('is told of by name when the way to it was cut', async () => {
+      const id = await container(['sh'], bounds)
+      const { told, start } = script(
+        id,
+        `echo begun; while [ ! -e /tmp/go ]; do usleep 50000; done; ${fill}; echo last`,
+      )
+      const running = start()
+      while (!told.text.includes('begun')) await new Promise((resolve) => setTimeout(resolve, 20))
+      execFileSync('docker', ['exec', id, 'touch', '/tmp/go'])
+      local.cut()
+      execFileSync('docker', ['wait', id])
+      await expect(running).resolves.toEqual({ exitCode: 0 })
+      expect(clean(told.text)).toContain('Output was lost')
+      expect(told.text.match(/begun\n/g)).toHaveLength(1)
+      expect(clean(told.text)).toContain('last\n')
+    })
+
+    test('is not begun anew, nor its output told as that of an earlier one', async () => {
+      const id = await container(['sh'], bounds)
+      const first = script(id, 'echo one; echo two')
+      await first.start()
+      const startedBefore = first.told.states[0]!.startedAt
+      await script(id, fill, {}, { startedBefore }).start()
+      const again = script(id, '', { nonce: first.nonce, resumed: { untilBytes: 60 } })
+      await expect(again.start()).resolves.toEqual({ exitCode: 0 })
+      expect(clean(again.told.text)).toContain('Output was lost')
+      expect(again.told.text).not.toContain('line 5999 ')
+    })
   })
 })

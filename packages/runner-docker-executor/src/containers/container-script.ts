@@ -5,11 +5,12 @@ import type { Engine } from '../engine/engine.ts'
 import { EngineError } from '../engine/engine-error.ts'
 import type { EngineLink } from '../engine/engine-link.ts'
 import { type ContainerState, containerState } from './container-state.ts'
-import { hasEnded } from './end-container.ts'
+import { hasEnded, killContainer } from './end-container.ts'
 import { execOutput } from './exec.ts'
 import { followOutput, readFrames } from './follow-output.ts'
 import type { OutputFrame } from './frame-reader.ts'
-import { MarkerWatch } from './marker-watch.ts'
+import { MarkerWatch, openedScript } from './marker-watch.ts'
+import { OutputPosition } from './output-position.ts'
 
 export interface ContainerScriptOptions {
   readonly link: EngineLink
@@ -32,7 +33,11 @@ export interface ContainerScriptOptions {
 /** Between two tries to reach an Engine that does not answer. */
 const pauseMs = 500
 /** How long a container may take to end once its script has said its last word. */
-const endMs = 10_000
+const endMs = 3000
+/** Of what a container prints, the mark of its script is within so much: what its entrypoint says comes first. */
+const longestOpening = 16 * 1024
+/** As the instance executor says it. */
+const gapNotice = '\n\x1b[33;1mOutput was lost: more than the Engine keeps while it is out of reach.\x1b[0;m\n'
 
 /**
  * One script of a job in a container, followed over as many connections as it takes, and by as many managers.
@@ -47,10 +52,13 @@ export class ContainerScript {
   readonly #markers: MarkerWatch
   /** As the option; what came of a start that came to nothing is not the script's either. */
   #startedBefore: string
-  /** Bytes of this start's output that were taken. */
-  #taken = { stdout: 0, stderr: 0 }
-  /** Those of them that were delivered as the script's. */
+  /** In this start's output. */
+  readonly #position = new OutputPosition()
+  /** Bytes of it that were delivered as the script's. */
   #received = 0
+  #hasGap = false
+  /** Read, but not delivered. */
+  readonly #held: OutputFrame[] = []
   /** Whether the container may have been started for it. */
   #mayRun: boolean
   /** Whether only a part of the script may have come to the container that was started last. */
@@ -82,7 +90,12 @@ export class ContainerScript {
           throw new EnvironmentError('failed', 'the output of an earlier script of the job is gone')
         this.#mayRun = false
       } catch (error) {
-        if (this.#signal.aborted || !this.#options.link.isLost(error)) throw error
+        if (this.#signal.aborted) throw error
+        if (this.#mayRun && isGone(error)) {
+          const why = 'its container was removed while the script ran in it'
+          throw new EnvironmentError('failed', `${why}: ${messageOf(error)}`, { cause: error })
+        }
+        if (!this.#options.link.isLost(error)) throw error
         await this.#reconnect(error)
       }
     }
@@ -107,8 +120,8 @@ export class ContainerScript {
       )
       const state = await containerState(engine, container, this.#signal)
       onStarted(state)
-      attached.end(this.#run.script)
-      const isWhole = await readFrames(attached, during, this.#signal, (frame) => this.#take(frame))
+      attached.end(openedScript(this.#run.script, this.#run.nonce))
+      const isWhole = await readFrames(attached, during, this.#signal, (frame) => this.#take(frame, 'start'))
       return isWhole ? await this.#goOn(engine) : await this.#lastWord(engine)
     } finally {
       attached.destroy()
@@ -124,6 +137,7 @@ export class ContainerScript {
     onStarted(state)
     this.#found()
     if (state.status === 'running') await this.#tellUptime(engine)
+    this.#position.rewind()
     for (;;) {
       // The end of a log that is followed may be missing, but not once its container has ended.
       const isLast = state.status === 'exited'
@@ -131,51 +145,89 @@ export class ContainerScript {
         container,
         // What it printed before it was started is none: all it ever printed is cheaper to ask for.
         startedAt: this.#startedBefore === '' ? undefined : state.startedAt,
-        skips: this.#taken,
-        take: (frame) => this.#take(frame),
+        take: (frame) => this.#take(frame, 'log'),
         signal,
       })
       if (!isWhole) return await this.#lastWord(engine)
-      if (isLast) return this.#end(state)
+      if (isLast) return await this.#end(state)
+      this.#position.rewind()
       state = await containerState(engine, container, signal)
     }
   }
 
   async #lastWord(engine: Engine): Promise<ScriptEnd> {
     const { container, clock } = this.#options
-    // One that does not end is left to whoever uses it next.
-    await hasEnded(engine, container, endMs, clock, this.#signal)
+    // Of a script that ended before its manager did. Another one may run there now.
+    if (this.#run.resumed?.untilBytes !== undefined) return { exitCode: 0 }
+    // What goes on behind the script, such as an entrypoint, would take the input of the next one.
+    if (!(await hasEnded(engine, container, endMs, clock, this.#signal)))
+      await killContainer(engine, container, this.#signal)
     return { exitCode: 0 }
   }
 
-  #end({ exitCode, wasOutOfMemory, startedAt }: ContainerState): ScriptEnd | 'not started' {
+  async #end({ exitCode, wasOutOfMemory, startedAt }: ContainerState): Promise<ScriptEnd | 'not started'> {
     const { untilBytes } = this.#run.resumed ?? {}
-    if (untilBytes !== undefined && this.#received >= untilBytes) return { exitCode: 0 }
+    if (untilBytes !== undefined) {
+      // How it ended is known already.
+      if (this.#received < untilBytes) await this.#tellGap()
+      return { exitCode: 0 }
+    }
+    if (this.#markers.first !== undefined || this.#hasGap) return wasOutOfMemory ? { signal: 'KILL' } : { exitCode }
     // Nothing of the script came, or only a part, of which nothing was run.
-    if (!this.#markers.isSeen && this.#mayBeCut) {
+    if (this.#mayBeCut) {
       this.#startedBefore = startedAt
-      this.#taken = { stdout: 0, stderr: 0 }
+      this.#position.forget()
+      this.#held.splice(0)
       this.#received = 0
       return 'not started'
     }
-    return wasOutOfMemory ? { signal: 'KILL' } : { exitCode }
+    await this.#deliverHeld()
+    if (wasOutOfMemory) return { signal: 'KILL' }
+    const what = `it ended with exit code ${exitCode} before a shell had read the script`
+    throw new EnvironmentError('failed', `the image's entrypoint does not run the shell that it is given: ${what}`)
   }
 
   /** False once no more is wanted. */
-  async #take({ stream, bytes }: OutputFrame): Promise<boolean> {
+  async #take(frame: OutputFrame, from: 'start' | 'log'): Promise<boolean> {
+    const { stream } = frame
+    const { bytes, isGap } = this.#position.next(frame)
+    if (stream === 'stdout') this.#markers.push(bytes)
+    this.#held.push({ stream, bytes })
+    const isBegun = this.#markers.first !== undefined || this.#position.total > longestOpening
+    if (isGap || (from === 'log' && isBegun && this.#markers.first !== 'opened' && !this.#hasGap)) {
+      await this.#tellGap()
+      // Nobody knows where an earlier script's output ends there.
+      if (this.#run.resumed?.untilBytes !== undefined) return false
+    }
+    // Until its mark comes, it may be what is left of another script's.
+    if (from === 'log' && !isBegun) return true
+    return await this.#deliverHeld()
+  }
+
+  async #deliverHeld(): Promise<boolean> {
+    let isWanted = true
+    for (const { stream, bytes } of this.#held.splice(0))
+      if (bytes.length > 0) isWanted = await this.#deliver(stream, bytes)
+    return isWanted
+  }
+
+  async #deliver(stream: OutputFrame['stream'], bytes: Buffer): Promise<boolean> {
     const { stdout, stderr, isComplete, resumed } = this.#run
-    this.#taken[stream] += bytes.length
     if (stream === 'stderr') {
       // Of a script that goes on it was told before.
       if (resumed === undefined) await stderr(bytes)
       return true
     }
-    this.#markers.push(bytes)
     const { untilBytes } = resumed ?? {}
     const wanted = untilBytes === undefined ? bytes : bytes.subarray(0, untilBytes - this.#received)
     this.#received += wanted.length
     if (wanted.length > 0) await stdout(wanted)
     return untilBytes === undefined ? !isComplete() : this.#received < untilBytes
+  }
+
+  async #tellGap(): Promise<void> {
+    this.#hasGap = true
+    await this.#run.stderr(Buffer.from(gapNotice))
   }
 
   async #tellUptime(engine: Engine): Promise<void> {
@@ -221,6 +273,11 @@ export class ContainerScript {
       await delay(clock, pauseMs, limit.signal)
     }
   }
+}
+
+/** It is no more, or is being removed. */
+function isGone(error: unknown): boolean {
+  return error instanceof EngineError && (error.code === 'not_found' || error.code === 'conflict')
 }
 
 function messageOf(error: unknown): string {

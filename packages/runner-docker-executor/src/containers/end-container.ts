@@ -17,15 +17,34 @@ export interface EndContainerOptions {
  * Ends everything that runs in a container, which stays. Its processes are asked first, all but the shell that started
  * them, which then comes to its own end. Rejects with `EngineError`, and with the signal's reason.
  */
-export async function endContainer(
-  engine: Engine,
-  { container, shellPath, graceMs, clock, signal }: EndContainerOptions,
-): Promise<void> {
+export async function endContainer(engine: Engine, options: EndContainerOptions): Promise<void> {
+  const { container, graceMs, clock, signal } = options
   try {
-    const silent = (): void => {}
-    const command = [shellPath, '-c', 'kill -s TERM -1']
-    await execInContainer(engine, { container, command, user: '0', stdout: silent, stderr: silent, signal })
+    await askToEnd(engine, options)
     if (await hasEnded(engine, container, graceMs, clock, signal)) return
+    await killContainer(engine, container, signal)
+  } catch (error) {
+    if (!isOver(error)) throw error
+  }
+}
+
+async function askToEnd(engine: Engine, { container, shellPath, signal }: EndContainerOptions): Promise<void> {
+  const { HostConfig: host } = await engine.call(`looking at container ${container}`, signal, (docker, abortSignal) =>
+    docker.getContainer(container).inspect({ abortSignal }),
+  )
+  // Where it sees processes of others (`pid_mode`), all that it sees are not its own.
+  if (host.PidMode !== '')
+    return await engine.call(`ending container ${container}`, signal, (docker, abortSignal) =>
+      docker.getContainer(container).kill({ signal: 'TERM', abortSignal }),
+    )
+  const silent = (): void => {}
+  const command = [shellPath, '-c', 'kill -s TERM -1']
+  await execInContainer(engine, { container, command, user: '0', stdout: silent, stderr: silent, signal })
+}
+
+/** Ends a container at once. One that has ended, or is no more, is fine. Rejects as {@link endContainer}. */
+export async function killContainer(engine: Engine, container: string, signal: AbortSignal): Promise<void> {
+  try {
     await engine.call(`killing container ${container}`, signal, (docker, abortSignal) =>
       docker.getContainer(container).kill({ abortSignal }),
     )
@@ -33,9 +52,13 @@ export async function endContainer(
       docker.getContainer(container).wait({ condition: 'not-running', abortSignal }),
     )
   } catch (error) {
-    // It has ended, or is no more.
-    if (!(error instanceof EngineError) || (error.code !== 'conflict' && error.code !== 'not_found')) throw error
+    if (!isOver(error)) throw error
   }
+}
+
+/** It has ended, or is no more. */
+function isOver(error: unknown): boolean {
+  return error instanceof EngineError && (error.code === 'conflict' || error.code === 'not_found')
 }
 
 /** Whether a container ends within a time. */
@@ -58,6 +81,7 @@ export async function hasEnded(
     return true
   } catch (error) {
     if (error === late) return false
+    if (isOver(error)) return true
     throw error
   }
 }

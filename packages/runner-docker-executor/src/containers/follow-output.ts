@@ -10,8 +10,6 @@ export interface FollowOutputOptions {
   readonly container: string
   /** Of the start whose output is wanted, as the Engine wrote it. Default: of all. */
   readonly startedAt?: string | undefined
-  /** Bytes of each stream that are known already. */
-  readonly skips: Readonly<Record<OutputFrame['stream'], number>>
   readonly take: TakeFrame
   readonly signal: AbortSignal
 }
@@ -25,19 +23,10 @@ export interface FollowOutputOptions {
 export async function followOutput(engine: Engine, options: FollowOutputOptions): Promise<boolean> {
   const { container, startedAt, take, signal } = options
   const during = `reading the output of container ${container}`
-  const query = { follow: true as const, stdout: true, stderr: true }
-  const log = (await engine.call(during, signal, (docker) =>
-    docker.getContainer(container).logs({
-      ...query,
-      ...(startedAt !== undefined && { since: since(startedAt) }),
-    }),
-  )) as Readable
-  const left = { ...options.skips }
-  return await readFrames(log, during, signal, ({ stream, bytes }) => {
-    const rest = bytes.subarray(Math.min(left[stream], bytes.length))
-    left[stream] -= bytes.length - rest.length
-    return rest.length === 0 || take({ stream, bytes: rest })
-  })
+  const from = startedAt === undefined ? '' : `&since=${since(startedAt)}`
+  const path = `/containers/${container}/logs?follow=1&stdout=1&stderr=1${from}`
+  const log = await engine.stream(during, signal, { method: 'GET', path })
+  return await readFrames(log, during, signal, take)
 }
 
 /** Reads frames to their end, or until no more are wanted. Resolves and rejects as {@link followOutput}. */

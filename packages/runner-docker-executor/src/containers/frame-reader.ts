@@ -1,3 +1,5 @@
+import { EngineError } from '../engine/engine-error.ts'
+
 /** A piece of what a container printed. */
 export interface OutputFrame {
   readonly stream: 'stdout' | 'stderr'
@@ -17,7 +19,7 @@ export class FrameReader {
   #stream: OutputFrame['stream'] = 'stdout'
   #left = 0
 
-  /** Thrown: an `Error` where the bytes are no frames. */
+  /** Thrown: `EngineError` `failed` where the bytes are no frames. */
   push(chunk: Buffer): OutputFrame[] {
     const frames: OutputFrame[] = []
     for (let rest = chunk; rest.length > 0; ) {
@@ -41,7 +43,7 @@ export class FrameReader {
   #open(header: Buffer): void {
     const [kind, ...zeros] = header.subarray(0, 4)
     if (kind === undefined || kind > 2 || zeros.some((byte) => byte !== 0))
-      throw new Error('the Engine sent something else than the output of a container')
+      throw new EngineError('failed', 'the Engine sent something else than the output of a container')
     this.#stream = kind === 2 ? 'stderr' : 'stdout'
     this.#left = header.readUInt32BE(4)
   }
