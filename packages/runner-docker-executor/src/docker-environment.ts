@@ -339,7 +339,7 @@ export class DockerEnvironment implements SweptEnvironment {
     if (!isGone && !(error instanceof EngineError) && !(error instanceof EnvironmentError)) return error
     const isLost = isGone || link.isLost(error) || (error instanceof EnvironmentError && error.code === 'lost')
     const { reason } = acquisition.signal
-    return new EnvironmentError(isLost ? 'lost' : codeOf(error), `${description}: ${message}`, {
+    return new EnvironmentError(isLost ? 'lost' : environmentCode(error), `${description}: ${message}`, {
       cause: error,
       isInterruption: reason instanceof InstanceLostError && reason.wasAnnounced,
       isUntouched: !this.#isTouched,
@@ -348,7 +348,8 @@ export class DockerEnvironment implements SweptEnvironment {
   }
 }
 
-function codeOf(error: unknown): EnvironmentError['code'] {
+/** What a failure on an Engine means for its instance. */
+export function environmentCode(error: unknown): EnvironmentError['code'] {
   if (error instanceof EnvironmentError) return error.code
   return error instanceof EngineError && error.code === 'no_space' ? 'unwritable' : 'failed'
 }

@@ -24,7 +24,7 @@ import {
 import type { Acquisition, Reservation } from '@runner-core/taskscaler'
 import { removeAttempt } from './cleanup/remove-attempt.ts'
 import { sweepEngine } from './cleanup/sweep-engine.ts'
-import { DockerEnvironment } from './docker-environment.ts'
+import { DockerEnvironment, environmentCode } from './docker-environment.ts'
 import { type DockerHandle, parseDockerHandle } from './docker-handle.ts'
 import { EngineError } from './engine/engine-error.ts'
 import { EngineLink } from './engine/engine-link.ts'
@@ -128,12 +128,16 @@ export class DockerExecutor implements JobExecutor {
       const said = log ?? { line: report, warning, progress: () => {}, addSecret: () => {} }
       return await this.#furnish(slot, link, { job, concurrentId, attempt, log: said, signal })
     } catch (error) {
+      // What the Engine was making then may be there only after all else was removed: the next job looks for it.
+      this.#swept.delete(slot.acquisition.instanceId)
       this.#remove(slot.acquisition.instanceId, link, attempt)
       this.#options.concurrentIds.giveBack(concurrentId)
       await slot.acquisition[Symbol.asyncDispose]()
       signal.throwIfAborted()
       throw error instanceof EngineError
-        ? new EnvironmentError('failed', `instance ${slot.acquisition.instanceId}: ${error.message}`, { cause: error })
+        ? new EnvironmentError(environmentCode(error), `instance ${slot.acquisition.instanceId}: ${error.message}`, {
+            cause: error,
+          })
         : error
     }
   }
@@ -215,7 +219,6 @@ export class DockerExecutor implements JobExecutor {
       sharesBuilds: mounts.sharesBuilds,
       helperContainer,
       services: services.map(({ id, title }) => ({ id, title })),
-      volumes: mounts.volumes.filter(({ isLasting }) => !isLasting).map(({ name }) => name),
       starts: [],
     })
   }
@@ -272,22 +275,22 @@ export class DockerExecutor implements JobExecutor {
       concurrentIds,
       sweeps: this.#sweeps,
       leave: () => watch.end(),
-      wipe: () => this.#remove(acquisition.instanceId, link, attempt, handle.volumes),
+      wipe: () => this.#remove(acquisition.instanceId, link, attempt),
     })
   }
 
   /** Removes, soon, all that was made for an attempt. */
-  #remove(instanceId: string, link: EngineLink, attempt: string, volumes: readonly string[] = []): void {
+  #remove(instanceId: string, link: EngineLink, attempt: string): void {
     this.#active.delete(attempt)
-    this.#sweeps.add(this.#removeNow(instanceId, link, attempt, volumes))
+    this.#sweeps.add(this.#removeNow(instanceId, link, attempt))
   }
 
-  async #removeNow(instanceId: string, link: EngineLink, attempt: string, volumes: readonly string[]): Promise<void> {
+  async #removeNow(instanceId: string, link: EngineLink, attempt: string): Promise<void> {
     const { clock, logger, settings } = this.#options
     using limit = deadline(clock, removeLimitMs, () => new Error(`no end within ${removeLimitMs / 1000} s`))
     try {
       const engine = await link.engine(limit.signal)
-      await removeAttempt(engine, attempt, { keepsVolumes: settings.volumeKeep, volumes, signal: limit.signal })
+      await removeAttempt(engine, attempt, { keepsVolumes: settings.volumeKeep, clock, signal: limit.signal })
     } catch (error) {
       // Where the instance goes, so do they; else the next job there has them removed.
       this.#swept.delete(instanceId)
@@ -312,9 +315,8 @@ export class DockerExecutor implements JobExecutor {
     using limit = deadline(clock, removeLimitMs, () => new Error(`no end within ${removeLimitMs / 1000} s`))
     try {
       const isActive = (attempt: string): boolean => this.#active.has(attempt)
-      const now = clock.wallTime()
       const { signal } = limit
-      const attempts = await sweepEngine(await link.engine(signal), { fleet, isActive, now, signal })
+      const attempts = await sweepEngine(await link.engine(signal), { fleet, isActive, clock, signal })
       if (attempts.length > 0)
         logger.info({ instance: instanceId, attempts: attempts.length }, 'removed what earlier jobs left on an Engine')
     } catch (error) {

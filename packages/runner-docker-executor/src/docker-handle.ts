@@ -20,8 +20,6 @@ export interface DockerHandle {
   readonly helperContainer?: ContainerCreateOptions | undefined
   /** What runs beside the job. */
   readonly services: readonly HandledService[]
-  /** Names of volumes that go with the job. */
-  readonly volumes: readonly string[]
   /** When the job's container was started, as its Engine wrote it. */
   readonly starts: readonly string[]
 }
@@ -30,18 +28,8 @@ export interface DockerHandle {
 export function parseDockerHandle(value: unknown): DockerHandle | undefined {
   const handle = (value ?? {}) as Partial<Record<keyof DockerHandle, unknown>>
   const { shell: name, path } = (handle.shell ?? {}) as Partial<Record<keyof FoundShell, unknown>>
-  const {
-    attempt,
-    image,
-    buildsDir,
-    concurrentId,
-    opensFiles,
-    sharesBuilds,
-    helperContainer,
-    services,
-    volumes,
-    starts,
-  } = handle
+  const { attempt, image, buildsDir, concurrentId, opensFiles, sharesBuilds, helperContainer, services, starts } =
+    handle
   if (
     typeof attempt !== 'string' ||
     !/^[A-Za-z0-9]+$/.test(attempt) ||
@@ -51,7 +39,6 @@ export function parseDockerHandle(value: unknown): DockerHandle | undefined {
     typeof buildsDir !== 'string' ||
     !Number.isSafeInteger(concurrentId) ||
     (concurrentId as number) < 0 ||
-    !isTexts(volumes) ||
     !isTexts(starts)
   )
     return undefined
@@ -65,7 +52,6 @@ export function parseDockerHandle(value: unknown): DockerHandle | undefined {
     sharesBuilds: sharesBuilds === true,
     ...(typeof helperContainer === 'object' && helperContainer !== null && { helperContainer }),
     services: Array.isArray(services) ? services.filter(isService) : [],
-    volumes,
     starts,
   }
 }

@@ -153,7 +153,7 @@ export async function furnishJob(options: FurnishOptions): Promise<FurnishedJob>
       `the image ${wanted.image} has no shell: a job's script needs bash or sh in it`,
     )
   await openDirectories(engine, container, mounts, signal)
-  const user = containerUser(settings, wanted.user) ?? image.inspected.Config.User
+  const user = containerUser(settings, wanted.user) ?? image.inspected.Config?.User ?? ''
   const helper = helperContainerParts(context, { hostname, serviceHosts: hosts })
   return {
     image: wanted.image,

@@ -29,7 +29,7 @@ describe.skipIf(!hasEngine || !hasGit)('a job in containers', () => {
   afterEach(async () => {
     const engine = await link.engine(never)
     for (const attempt of attempts) {
-      await removeAttempt(engine, attempt, { signal: never })
+      await removeAttempt(engine, attempt, { clock: systemClock, signal: never })
       await engine.docker.getVolume(`test-builds-${attempt}`).remove({ force: true })
     }
     attempts.clear()
@@ -129,7 +129,7 @@ describe.skipIf(!hasEngine || !hasGit)('a job in containers', () => {
     const first = await run(place, gitJob(repository.url, sha, { script, overrides: { cache } }))
     expect(first.outcome).toEqual({ state: 'success' })
     expect(first.trace).toContain('\ntext')
-    await removeAttempt(await link.engine(never), place.jobMarker.value, { signal: never })
+    await removeAttempt(await link.engine(never), place.jobMarker.value, { clock: systemClock, signal: never })
     const again = await environment(undefined, place.jobMarker.value)
     const second = await run(
       again,
@@ -147,7 +147,7 @@ describe.skipIf(!hasEngine || !hasGit)('a job in containers', () => {
     const { outcome, trace } = await run(place, gitJob(repository.url, sha, { script, variables }))
     expect(trace).toContain('id -u\n1000\n')
     expect(outcome).toEqual({ state: 'success' })
-    await removeAttempt(await link.engine(never), place.jobMarker.value, { signal: never })
+    await removeAttempt(await link.engine(never), place.jobMarker.value, { clock: systemClock, signal: never })
     const again = await environment('1000', place.jobMarker.value)
     const second = await run(again, gitJob(repository.url, sha, { script: ['cat file; ls'], variables }))
     expect(second.trace).toContain('Removing d/')

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createContainer } from '../src/containers/create-container.ts'
 import { Engine } from '../src/engine/engine.ts'
 import { parseVolumeSpec, type VolumeSpec } from '../src/settings/volume-spec.ts'
-import { makeVolumes, openDirectories, removeVolumes } from '../src/volumes/engine-volumes.ts'
+import { makeVolumes, openDirectories } from '../src/volumes/engine-volumes.ts'
 import { type MountPlan, type MountPlanOptions, planMounts } from '../src/volumes/mount-plan.ts'
 import { busyboxImage, hasEngine, makeBusyboxImage } from './busybox-image.ts'
 import { docker } from './service-image.ts'
@@ -76,18 +76,6 @@ describe.skipIf(!hasEngine)('volumes of an Engine', () => {
     expect(docker('start', '--attach', await prepare(plan([]), '1234', 'touch /builds/x && echo written'))).toBe(
       'written',
     )
-  })
-
-  test('those of one job go with it, and what is gone is no error', async () => {
-    const mounts = plan([], { keepsBuilds: false })
-    docker('start', '--attach', await prepare(mounts, '1', 'touch /builds/x'))
-    const kept = (filter: string) => lines(docker('volume', 'ls', '--quiet', '--filter', `label=${filter}`))
-    expect(kept(label)).toHaveLength(2)
-    await expect(removeVolumes(engine, mounts.volumes, never)).rejects.toMatchObject({ code: 'conflict' })
-    docker('rm', '--force', made.pop()!)
-    await removeVolumes(engine, mounts.volumes, never)
-    await removeVolumes(engine, mounts.volumes, never)
-    expect(kept(label)).toEqual([mounts.volumes[1]?.name])
   })
 
   test('a link in the image is followed to where it leads', async () => {

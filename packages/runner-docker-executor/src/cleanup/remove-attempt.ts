@@ -1,59 +1,98 @@
+import { type Clock, delay } from '@runner-core/fleeting'
 import type { Engine } from '../engine/engine.ts'
 import { EngineError } from '../engine/engine-error.ts'
 import { attemptLabel } from './labels.ts'
 
+export interface RemoveAttemptOptions {
+  /** Anonymous volumes of containers stay. @defaultValue false */
+  readonly keepsVolumes?: boolean
+  readonly clock: Clock
+  readonly signal: AbortSignal
+}
+
+/** Between two looks whether what is in use, or is being removed by another call, has gone. */
+const pauseMs = 200
+/** How often it is looked for in vain. */
+const maxLooks = 50
+
 /**
- * Removes every container of an attempt, then its networks and `volumes`. What is gone already is fine. `keepsVolumes`:
- * anonymous volumes stay. Rejects with `EngineError` once all was tried, and with the signal's reason.
+ * Removes every container of an attempt, then its networks and volumes, and resolves once none is left: what another
+ * call removes, as that of its services, is waited for. Rejects with the first `EngineError` once all was tried, and with
+ * the signal's reason.
  */
 export async function removeAttempt(
   engine: Engine,
   attempt: string,
-  {
-    keepsVolumes = false,
-    volumes = [],
-    signal,
-  }: { readonly keepsVolumes?: boolean; readonly volumes?: readonly string[]; readonly signal: AbortSignal },
+  { keepsVolumes = false, clock, signal }: RemoveAttemptOptions,
 ): Promise<void> {
   const filters = { label: [`${attemptLabel}=${attempt}`] }
   const during = `removing what attempt ${attempt} left`
-  const containers = await engine.call(during, signal, (docker, abortSignal) =>
-    docker.listContainers({ all: true, filters, abortSignal }),
-  )
-  await settled(
-    containers.map(({ Id: id }) =>
-      removed(
+  const kinds: readonly Kind[] = [
+    {
+      list: async () => {
+        const all = await engine.call(during, signal, (docker, abortSignal) =>
+          docker.listContainers({ all: true, filters, abortSignal }),
+        )
+        return all.map(({ Id: id }) => id)
+      },
+      remove: (id) =>
         engine.call(during, signal, (docker, abortSignal) =>
           docker.getContainer(id).remove({ force: true, v: !keepsVolumes, abortSignal }),
         ),
-      ),
-    ),
-  )
-  const networks = await engine.call(during, signal, (docker, abortSignal) =>
-    docker.listNetworks({ filters, abortSignal }),
-  )
-  await settled(
-    networks.map(({ Id: id }) =>
-      removed(engine.call(during, signal, (docker, abortSignal) => docker.getNetwork(id).remove({ abortSignal }))),
-    ),
-  )
-  await settled(
-    volumes.map((name) =>
-      removed(engine.call(during, signal, (docker, abortSignal) => docker.getVolume(name).remove({ abortSignal }))),
-    ),
-  )
+    },
+    {
+      list: async () => {
+        const all = await engine.call(during, signal, (docker, abortSignal) =>
+          docker.listNetworks({ filters, abortSignal }),
+        )
+        return all.map(({ Id: id }) => id)
+      },
+      remove: (id) =>
+        engine.call(during, signal, (docker, abortSignal) => docker.getNetwork(id).remove({ abortSignal })),
+    },
+    {
+      list: async () => {
+        const { Volumes: all } = await engine.call(during, signal, (docker, abortSignal) =>
+          docker.listVolumes({ filters, abortSignal }),
+        )
+        return (all ?? []).map(({ Name: name }) => name)
+      },
+      remove: (name) =>
+        engine.call(during, signal, (docker, abortSignal) => docker.getVolume(name).remove({ abortSignal })),
+    },
+  ]
+  let failure: EngineError | undefined
+  for (const kind of kinds) {
+    const own = await removeAll(kind, clock, signal)
+    failure ??= own
+  }
+  if (failure !== undefined) throw failure
 }
 
-/** One that is gone, or is being removed, is fine. */
-async function removed(removing: Promise<unknown>): Promise<void> {
-  try {
-    await removing
-  } catch (error) {
-    if (!(error instanceof EngineError) || (error.code !== 'not_found' && error.code !== 'conflict')) throw error
+interface Kind {
+  readonly list: () => Promise<readonly string[]>
+  readonly remove: (id: string) => Promise<unknown>
+}
+
+/** What is in the way. */
+async function removeAll({ list, remove }: Kind, clock: Clock, signal: AbortSignal): Promise<EngineError | undefined> {
+  for (let looks = 1; ; looks++) {
+    const left = await list()
+    const failures = (await Promise.all(left.map((each) => failureOf(remove(each))))).filter(
+      (each) => each !== undefined,
+    )
+    const lasting = failures.find(({ code }) => code !== 'conflict')
+    if (failures.length === 0 || lasting !== undefined || looks === maxLooks) return lasting ?? failures[0]
+    await delay(clock, pauseMs, signal)
   }
 }
 
-/** Rejects with the first failure once all are over. */
-async function settled(all: readonly Promise<void>[]): Promise<void> {
-  for (const each of await Promise.allSettled(all)) if (each.status === 'rejected') throw each.reason
+async function failureOf(removing: Promise<unknown>): Promise<EngineError | undefined> {
+  try {
+    await removing
+    return undefined
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error
+    return error.code === 'not_found' ? undefined : error
+  }
 }

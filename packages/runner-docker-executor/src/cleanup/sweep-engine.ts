@@ -1,3 +1,4 @@
+import type { Clock } from '@runner-core/fleeting'
 import type { Engine } from '../engine/engine.ts'
 import { attemptLabel, expiryLabel, fleetLabel } from './labels.ts'
 import { removeAttempt } from './remove-attempt.ts'
@@ -7,8 +8,7 @@ export interface SweepOptions {
   readonly fleet: string
   /** Whether an attempt is under way, or left by an earlier manager and to be resumed. */
   readonly isActive: (attempt: string) => boolean
-  /** Wall time, milliseconds. */
-  readonly now: number
+  readonly clock: Clock
   readonly signal: AbortSignal
 }
 
@@ -18,7 +18,7 @@ export interface SweepOptions {
  */
 export async function sweepEngine(
   engine: Engine,
-  { fleet, isActive, now, signal }: SweepOptions,
+  { fleet, isActive, clock, signal }: SweepOptions,
 ): Promise<readonly string[]> {
   const filters = { label: [fleetLabel] }
   const [containers, networks, { Volumes: volumes }] = await engine.call(
@@ -31,14 +31,12 @@ export async function sweepEngine(
         docker.listVolumes({ filters, abortSignal }),
       ]),
   )
+  const now = clock.wallTime()
   const isOver = (labels: Labels | undefined): boolean => isLeftover(labels, { fleet, isActive, now })
   const attemptsOf = (labelled: readonly { readonly Labels?: Labels | undefined }[]): string[] =>
     labelled.flatMap(({ Labels: labels }) => (isOver(labels) ? [labels![attemptLabel]!] : []))
   const left = new Set([...attemptsOf(containers), ...attemptsOf(networks), ...attemptsOf(volumes ?? [])])
-  for (const attempt of left) {
-    const own = (volumes ?? []).filter(({ Labels: labels }) => labels?.[attemptLabel] === attempt)
-    await removeAttempt(engine, attempt, { volumes: own.map(({ Name: name }) => name), signal })
-  }
+  for (const attempt of left) await removeAttempt(engine, attempt, { clock, signal })
   return [...left]
 }
 
@@ -47,7 +45,7 @@ type Labels = Readonly<Record<string, string>>
 /** Exported for tests. */
 export function isLeftover(
   labels: Labels | undefined,
-  { fleet, isActive, now }: Pick<SweepOptions, 'fleet' | 'isActive' | 'now'>,
+  { fleet, isActive, now }: Pick<SweepOptions, 'fleet' | 'isActive'> & { readonly now: number },
 ): boolean {
   const attempt = labels?.[attemptLabel]
   if (attempt === undefined || isActive(attempt)) return false

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import type Docker from 'dockerode'
 import type { Engine } from '../engine/engine.ts'
 import { EngineError } from '../engine/engine-error.ts'
 import type { DockerSettings, StringMap } from '../settings/docker-settings.ts'
@@ -14,21 +15,31 @@ export interface MakeVolumesOptions {
   readonly lastingLabels: StringMap
 }
 
+/** What dockerode takes apart into the query and the body of its request. Its type does not have these. */
+interface DividedOptions extends Docker.VolumeCreateOptions {
+  readonly _query: object
+  readonly _body: object
+}
+
 /** Makes those volumes that are not there. Thrown: `EngineError`. */
 export async function makeVolumes(engine: Engine, options: MakeVolumesOptions, signal: AbortSignal): Promise<void> {
   const { settings, volumes, labels, lastingLabels } = options
   await Promise.all(
-    volumes.map(({ name, isLasting }) =>
-      engine.call(`making the volume ${name}`, signal, (docker, abortSignal) =>
-        docker.createVolume({
+    volumes.map(({ name, isLasting }) => {
+      // dockerode puts into the URL too what is not given apart, such as a password for a share.
+      const options: DividedOptions = {
+        _query: {},
+        _body: {
           Name: name,
           Labels: { ...(isLasting ? lastingLabels : labels) },
           ...(settings.volumeDriver !== undefined && { Driver: settings.volumeDriver }),
           DriverOpts: { ...settings.volumeDriverOptions },
-          abortSignal,
-        }),
-      ),
-    ),
+        },
+      }
+      return engine.call(`making the volume ${name}`, signal, (docker, abortSignal) =>
+        docker.createVolume({ ...options, abortSignal }),
+      )
+    }),
   )
 }
 
@@ -91,25 +102,5 @@ function parseStat(header: unknown): (Omit<DirectoryState, 'path'> & { readonly 
     return { linkTarget: typeof linkTarget === 'string' ? linkTarget : '', mode, mtimeMs: Date.parse(mtime) || 0 }
   } catch {
     return undefined
-  }
-}
-
-/** Removes those volumes that go with the job. What is gone already is no error. Thrown: `EngineError`. */
-export async function removeVolumes(
-  engine: Engine,
-  volumes: readonly PlannedVolume[],
-  signal: AbortSignal,
-): Promise<void> {
-  const temporary = volumes.filter(({ isLasting }) => !isLasting)
-  await Promise.all(temporary.map(({ name }) => removeVolume(engine, name, signal)))
-}
-
-async function removeVolume(engine: Engine, name: string, signal: AbortSignal): Promise<void> {
-  try {
-    await engine.call(`removing the volume ${name}`, signal, (docker, abortSignal) =>
-      docker.getVolume(name).remove({ abortSignal }),
-    )
-  } catch (error) {
-    if (!(error instanceof EngineError && error.code === 'not_found')) throw error
   }
 }
