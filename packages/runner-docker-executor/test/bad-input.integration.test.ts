@@ -1,0 +1,184 @@
+// What jobs, images, registries and Engines do that they should not: each with a clear end, and nothing left.
+import { execFileSync } from 'node:child_process'
+import type { JobPayload } from '@runner-core/job'
+import { payload } from '@runner-core/testkit/jobs/job-fixture'
+import { afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { busyboxImage, hasEngine, makeBusyboxImage } from './busybox-image.ts'
+import { helperImage, makeHelperImage } from './helper-image.ts'
+import { imageOf, JobRig, type JobRigOptions, serviceOf } from './job-rig.ts'
+import { docker, makeImage } from './service-image.ts'
+
+let rig: JobRig | undefined
+const images: string[] = []
+afterEach(async () => {
+  await rig?.[Symbol.asyncDispose]()
+  rig = undefined
+  for (const image of images.splice(0)) docker('rmi', '-f', image)
+})
+
+async function start(options: JobRigOptions = {}): Promise<JobRig> {
+  rig = await JobRig.start(options)
+  return rig
+}
+
+function image(name: string, ...changes: readonly string[]): string {
+  makeImage(name, ...changes)
+  images.push(name)
+  return name
+}
+
+const job = (overrides: Partial<JobPayload>, script: readonly string[] = ['echo "ran"']): JobPayload =>
+  payload({ script, overrides })
+
+async function expectNothingLeft(of: JobRig): Promise<void> {
+  await expect(of.left()).resolves.toEqual([])
+  expect(of.lentSlots).toBe(0)
+}
+
+describe.skipIf(!hasEngine)('an image that', () => {
+  beforeAll(async () => {
+    makeBusyboxImage()
+    await makeHelperImage()
+  })
+
+  test('does not exist, fails the job by its name', async () => {
+    const given = await start()
+    const { outcome, trace } = await given.run(job({ image: imageOf('runner-core-nosuch:1') }))
+    expect(outcome).toMatchObject({ state: 'failed', code: 'image_unavailable', reason: 'image_pull_failure' })
+    expect(trace).toContain('no such image: runner-core-nosuch:1')
+    await expectNothingLeft(given)
+  })
+
+  test('is for another platform, fails the job by both', async () => {
+    const given = await start()
+    const { outcome, trace } = await given.run(job({ image: imageOf(busyboxImage, { platform: 'linux/s390x' }) }))
+    expect(outcome).toMatchObject({ state: 'failed', reason: 'image_pull_failure' })
+    expect(trace).toContain('not for linux/s390x')
+    await expectNothingLeft(given)
+  })
+
+  test('has no shell, fails the job with that', async () => {
+    const bare = 'runner-core-shell-less:1'
+    const emptyArchive = Buffer.alloc(10_240)
+    execFileSync('docker', ['import', '-', bare], { input: emptyArchive })
+    images.push(bare)
+    const given = await start()
+    const { outcome, trace } = await given.run(job({ image: imageOf(bare, { entrypoint: ['/none'] }) }))
+    expect(outcome).toMatchObject({ state: 'failed', code: 'shell_missing', reason: 'runner_system_failure' })
+    expect(trace).toContain(`the image ${bare} has no shell`)
+    await expectNothingLeft(given)
+  })
+
+  test.each([0, 3])('has an entrypoint that exits with %i, fails the job, whose script has not run', async (code) => {
+    const given = await start()
+    const entrypoint = ['sh', '-c', `exit ${code}`]
+    const { outcome, trace } = await given.run(job({ image: imageOf(busyboxImage, { entrypoint }) }))
+    expect(outcome).toMatchObject({ state: 'failed', reason: 'runner_system_failure' })
+    expect(trace).toContain(`ended with exit code ${code}`)
+    expect(trace).not.toContain('\nran\n')
+    await expectNothingLeft(given)
+  })
+
+  test('has an entrypoint that is no program, fails the job by its name', async () => {
+    const given = await start()
+    const { outcome, trace } = await given.run(job({ image: imageOf(busyboxImage, { entrypoint: ['/no/such'] }) }))
+    expect(outcome).toMatchObject({ state: 'failed', reason: 'runner_system_failure' })
+    expect(trace).toContain('/no/such')
+    await expectNothingLeft(given)
+  })
+
+  test('has an entrypoint that goes on after the script, has it ended, and after_script runs', async () => {
+    const given = await start()
+    const entrypoint = ['sh', '-c', '"$@"; sleep 1000', 'x']
+    const { outcome, trace } = await given.run({
+      ...payload({ script: ['echo one'], afterScript: ['echo two'] }),
+      image: imageOf(busyboxImage, { entrypoint }),
+    })
+    expect(outcome).toEqual({ state: 'success' })
+    expect(trace).toContain('\ntwo\n')
+    await expectNothingLeft(given)
+  })
+
+  test('does not have the user, fails the job by its name', async () => {
+    const given = await start()
+    const { outcome, trace } = await given.run(job({ image: imageOf(busyboxImage, { user: 'nosuchuser' }) }))
+    expect(outcome).toMatchObject({ state: 'failed', reason: 'runner_system_failure' })
+    expect(trace).toContain('nosuchuser')
+    await expectNothingLeft(given)
+  })
+})
+
+describe.skipIf(!hasEngine)('a service', () => {
+  test('that never comes up is told of with its log, and the job runs', async () => {
+    const name = image('runner-core-never-up:1', 'EXPOSE 80', 'CMD ["sh","-c","echo broken; sleep 1000"]')
+    const given = await start({ settings: { waitForServicesMs: 1000 } })
+    const { outcome, trace } = await given.run(job({ services: [serviceOf(name)] }))
+    expect(outcome).toEqual({ state: 'success' })
+    expect(trace).toContain("probably didn't start properly: nothing listens on port 80 after 1 s")
+    expect(trace).toContain('broken')
+    await expectNothingLeft(given)
+  })
+
+  test('whose alias DNS cannot take is known by its other names', async () => {
+    const given = await start({ settings: { waitForServicesMs: 1000 } })
+    const services = [serviceOf(busyboxImage, { alias: `-bad ${'x'.repeat(64)} good`, command: ['sleep', '1000'] })]
+    const { outcome, trace } = await given.run(job({ services }, ['nslookup good >/dev/null && echo "found"']))
+    expect(trace).toContain('Skipping alias "-bad"')
+    expect(outcome).toEqual({ state: 'success' })
+    expect(trace).toContain('\nfound\n')
+    await expectNothingLeft(given)
+  })
+
+  test('that a job names five times is started once for each name', async () => {
+    const given = await start({ settings: { waitForServicesMs: 1000 } })
+    const services = Array.from({ length: 5 }, () => serviceOf(busyboxImage, { command: ['sleep', '1000'] }))
+    const { outcome, trace } = await given.run(job({ services }))
+    expect(outcome).toEqual({ state: 'success' })
+    expect(trace.match(/is not started: no name is left for it/g)).toHaveLength(4)
+    await expectNothingLeft(given)
+  })
+
+  test('that cannot be started fails the job by its name', async () => {
+    const given = await start()
+    const services = [serviceOf(busyboxImage, { alias: 'db', command: ['/no/such/program'] })]
+    const { outcome, trace } = await given.run(job({ services }))
+    expect(outcome).toMatchObject({ state: 'failed', reason: 'runner_system_failure' })
+    expect(trace).toMatch(/starting service runner-core-busybox:1: .*\/no\/such\/program/)
+    await expectNothingLeft(given)
+  })
+})
+
+describe.skipIf(!hasEngine)('a job', () => {
+  /** Through a mounted socket, with this machine's own client. */
+  const own = 'docker -H unix:///host-run/docker.sock'
+  const settings = {
+    volumes: [
+      { source: '/var/run', destination: '/host-run', options: [] },
+      { source: '/usr/bin/docker', destination: '/usr/bin/docker', options: ['ro'] },
+    ],
+  }
+  const withClient = { image: imageOf(helperImage, { entrypoint: [''] }) }
+
+  test('that stops its own container fails as a script that is killed', async () => {
+    const given = await start({ settings })
+    const script = [
+      'echo "before"',
+      `${own} stop -t 0 $(basename $(cat /proc/1/cpuset))`,
+      'sleep 60',
+      'echo "still here"',
+    ]
+    const { outcome, trace } = await given.run(job(withClient, script))
+    expect(outcome).toMatchObject({ state: 'failed', reason: 'script_failure', exitCode: 137 })
+    expect(trace).toContain('ERROR: Job failed: exit status 137')
+    await expectNothingLeft(given)
+  })
+
+  test('that removes its own container fails by that', async () => {
+    const given = await start({ settings })
+    const script = ['echo "before"', `${own} rm -f $(basename $(cat /proc/1/cpuset))`, 'sleep 60', 'echo "still here"']
+    const { outcome, trace } = await given.run(job(withClient, script))
+    expect(outcome).toMatchObject({ state: 'failed', reason: 'runner_system_failure' })
+    expect(trace).toContain('its container was removed while the script ran in it')
+    await expectNothingLeft(given)
+  })
+})
