@@ -86,16 +86,16 @@ describe.skipIf(!hasEngine)('a script in a container', () => {
   test('has its shell found, and is run to its end', async () => {
     const id = await container()
     await expect(findShell(await link.engine(never), id, never)).resolves.toEqual({ shell: 'sh', path: '/bin/sh' })
-    const { told, start } = script(id, 'echo one; echo two >&2; cat /proc/1/cmdline | tr "\\0" " "')
+    const { told, start } = script(id, 'echo one; cat /proc/1/cmdline | tr "\\0" " "')
     await expect(start()).resolves.toEqual({ exitCode: 0 })
     expect(clean(told.text)).toContain('one\n')
-    expect(clean(told.text)).toContain('!two\n')
   })
 
   test('that ends without a last word tells its exit status', async () => {
-    const { told, start } = script(await container(), 'echo first; exit 7')
+    const { told, start } = script(await container(), 'echo first; echo second >&2; exit 7')
     await expect(start()).resolves.toEqual({ exitCode: 7 })
-    expect(clean(told.text)).toBe('first\n')
+    expect(clean(told.text)).toContain('first\n')
+    expect(clean(told.text)).toContain('!second\n')
   })
 
   test('goes on while the way to it is cut again and again, and each byte comes once', async () => {
