@@ -7,7 +7,7 @@ import {
   type ScriptRun,
   type ShellName,
 } from '@runner-core/job'
-import type { SweptEnvironment } from '@runner-core/runner-executor'
+import { runStoppable, type SweptEnvironment } from '@runner-core/runner-executor'
 import { type Acquisition, InstanceLostError } from '@runner-core/taskscaler'
 import type { ContainerCreateOptions } from 'dockerode'
 import { ContainerScript } from './containers/container-script.ts'
@@ -288,35 +288,19 @@ export class DockerEnvironment implements SweptEnvironment {
     signal: AbortSignal,
     act: (given: AbortSignal, onStarted: () => void) => Promise<ScriptEnd>,
   ): Promise<ScriptEnd> {
-    signal.throwIfAborted()
     const { acquisition } = this.#options
-    const given = new AbortController()
-    let hasStarted = false
-    let stopping: Promise<void> | undefined
-    const onAbort = (): void => {
-      // What comes late must not start anything after everything was ended.
-      if (!hasStarted) given.abort(signal.reason)
-      // Until then the output is still heard: what a script says when it is asked to end.
-      stopping = this.#stop().finally(() => given.abort(signal.reason))
+    const options = {
+      acquisition,
+      signal,
+      stop: () => this.#stop(),
+      failure: (error: unknown) => this.#failure(error),
     }
-    const onLost = (): void => given.abort(acquisition.signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
-    acquisition.signal.addEventListener('abort', onLost, { once: true })
-    if (acquisition.signal.aborted) onLost()
-    try {
-      const end = await act(given.signal, () => {
-        hasStarted = true
+    return await runStoppable(options, (given, onStarted) =>
+      act(given, () => {
         this.#isTouched = true
-      })
-      if (!signal.aborted) return end
-    } catch (error) {
-      if (!signal.aborted) throw this.#failure(error)
-    } finally {
-      signal.removeEventListener('abort', onAbort)
-      acquisition.signal.removeEventListener('abort', onLost)
-      await stopping
-    }
-    throw signal.reason
+        onStarted()
+      }),
+    )
   }
 
   async #stop(): Promise<void> {

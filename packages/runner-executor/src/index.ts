@@ -15,6 +15,7 @@ export {
   type PlaceFinderOptions,
   type Refusal,
 } from './places/place-finder.ts'
+export { runStoppable, type StoppableOptions } from './places/run-stoppable.ts'
 export { Sweeps } from './places/sweeps.ts'
 export { ConcurrentIds } from './slots/concurrent-ids.ts'
 export { WaitLines, type WaitLinesOptions } from './slots/wait-lines.ts'

@@ -19,7 +19,7 @@ import {
   shellCommand,
   transferCommand,
 } from '@runner-core/job'
-import { reconnectMs, SlotConnection } from '@runner-core/runner-executor'
+import { reconnectMs, runStoppable, SlotConnection } from '@runner-core/runner-executor'
 import { type Acquisition, InstanceLostError } from '@runner-core/taskscaler'
 import { JobProcesses } from './cleanup/job-processes.ts'
 import { DetachedRun, type DetachOptions, type StartedScript } from './commands/detached-run.ts'
@@ -226,35 +226,24 @@ export class InstanceEnvironment implements JobEnvironment {
     signal: AbortSignal,
     act: (given: AbortSignal, onStarted: () => void) => Promise<ScriptEnd>,
   ): Promise<ScriptEnd> {
-    signal.throwIfAborted()
     const { acquisition } = this.#options
-    const given = new AbortController()
-    let hasStarted = false
-    let stopping: Promise<void> | undefined
-    const onAbort = (): void => {
-      // A channel that comes late must not start anything after everything was ended.
-      if (!hasStarted) given.abort(signal.reason)
-      // Until then the output is still heard: what a script says when it is asked to end.
-      stopping = this.#stop().finally(() => given.abort(signal.reason))
+    const options = {
+      acquisition,
+      signal,
+      stop: () => this.#stop(),
+      failure: (error: unknown) => (isComplete(error) ? error : this.#failure(error)),
     }
-    const onLost = (): void => given.abort(acquisition.signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
-    acquisition.signal.addEventListener('abort', onLost, { once: true })
-    if (acquisition.signal.aborted) onLost()
     this.#running++
     try {
-      const end = await act(given.signal, () => (hasStarted = this.#isTouched = true))
-      if (!signal.aborted) return end
-    } catch (error) {
-      if (!signal.aborted) throw isComplete(error) ? error : this.#failure(error)
+      return await runStoppable(options, (given, onStarted) =>
+        act(given, () => {
+          this.#isTouched = true
+          onStarted()
+        }),
+      )
     } finally {
-      signal.removeEventListener('abort', onAbort)
-      acquisition.signal.removeEventListener('abort', onLost)
-      // The shell may be gone before all else is.
-      await stopping
       this.#running--
     }
-    throw signal.reason
   }
 
   condemn(reason: string): void {

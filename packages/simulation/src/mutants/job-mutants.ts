@@ -375,8 +375,8 @@ export const machineMutants: readonly Mutant[] = [
   {
     name: 'a job that is stopped is not ended on its machine',
     breaks: 7,
-    file: executor('instance-environment'),
-    find: 'stopping = this.#stop().finally(() => given.abort(signal.reason))',
+    file: place('places/run-stoppable'),
+    find: 'stopping = stop().finally(() => given.abort(signal.reason))',
     replace: 'given.abort(signal.reason)',
   },
   {
