@@ -30,13 +30,18 @@ test('the example plugin passes the conformance suite', { timeout: 180_000 }, as
   expect(stdout).toMatch(/^\d{2} passed, 0 failed, 15 skipped$/m)
 })
 
-test.each(['config.toml', 'first.toml', 'production.toml'])(
-  'the example configuration %s is valid, and nothing in it is ignored',
-  (file) => {
-    const toml = readFileSync(new URL(`runner/${file}`, import.meta.url), 'utf8')
-    expect(parseConfig(toml).warnings).toEqual([])
-  },
-)
+test.each([
+  'config.toml',
+  'docker-autoscaler.toml',
+  'docker-in-docker.toml',
+  'docker-socket.toml',
+  'docker.toml',
+  'first.toml',
+  'production.toml',
+])('the example configuration %s is valid, and nothing in it is ignored', (file) => {
+  const toml = readFileSync(new URL(`runner/${file}`, import.meta.url), 'utf8')
+  expect(parseConfig(toml).warnings).toEqual([])
+})
 
 test('the configuration of several groups is valid, to each of its plugins too', async () => {
   const bin = fileURLToPath(new URL('../packages/runner/bin/runner-core.js', import.meta.url))

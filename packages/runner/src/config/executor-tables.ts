@@ -33,6 +33,11 @@ export function executorProblems(settings: ReadSettings, runners: readonly ReadR
           path: `${path}.trust`,
           message: `expected "all", ${because}, got ${JSON.stringify(trust)}: its one Engine serves all projects`,
         },
+      executor === 'docker-autoscaler' &&
+        trust === 'project' && {
+          path: `${path}.trust`,
+          message: `expected "all" or "none", ${because}, got "project": which projects an instance served is not kept`,
+        },
       executor === 'docker' &&
         engineCapacity(settings, runner) === undefined && {
           path: `${path}.limit`,

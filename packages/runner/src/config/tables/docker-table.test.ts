@@ -404,6 +404,15 @@ test('what cannot be with an Engine is told by name', () => {
   expect(problemsOf(`concurrent = 10\n${engine().replace('limit = 4', '')}`)).toEqual([])
 })
 
+test('instances of containers can serve all projects or one job, not one project', () => {
+  const trusting = (trust: string) =>
+    problemsOf(`${runner('docker-autoscaler')}trust = "${trust}"\n${autoscaler}[runners.docker]\n`)
+  expect([trusting('all'), trusting('none')]).toEqual([[], []])
+  expect(trusting('project')).toEqual([
+    'runners[0].trust: expected "all" or "none", because executor is "docker-autoscaler", got "project": which projects an instance served is not kept',
+  ])
+})
+
 test('a table that the executor does not use is ignored with a warning, whatever is in it', () => {
   const warningsOf = (toml: string) =>
     parseConfig(toml, { readFile }).warnings.map(({ path, message }) => `${path}: ${message}`)
