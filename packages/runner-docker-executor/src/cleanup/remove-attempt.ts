@@ -17,8 +17,8 @@ const maxLooks = 50
 
 /**
  * Removes every container of an attempt, then its networks and volumes, and resolves once none is left: what another
- * call removes, as that of its services, is waited for. Rejects with the first `EngineError` once all was tried, and with
- * the signal's reason.
+ * call removes, as that of its services, is waited for. Rejects with the first `EngineError` once all was tried, and
+ * with the signal's reason.
  */
 export async function removeAttempt(
   engine: Engine,

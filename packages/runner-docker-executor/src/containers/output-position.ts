@@ -3,7 +3,9 @@ import type { OutputFrame } from './frame-reader.ts'
 /** By so many bytes a log is known again. */
 const headBytes = 1024
 
-/** What is new in a piece of a log. `isGap`: the log does not begin any more as it did, so output before it was lost. */
+/**
+ * What is new in a piece of a log. `isGap`: the log does not begin any more as it did, so output before it was lost.
+ */
 export interface NewOutput {
   readonly bytes: Buffer
   readonly isGap: boolean
