@@ -1,4 +1,4 @@
-import type { Clock, Logger } from '@runner-core/fleeting'
+import { type Clock, deadline, type Logger } from '@runner-core/fleeting'
 import {
   EnvironmentError,
   type FileTransfer,
@@ -148,7 +148,10 @@ export class DockerEnvironment implements SweptEnvironment {
   async killAll(): Promise<void> {
     try {
       const { link, killGraceMs: graceMs, clock } = this.#options
-      const signal = AbortSignal.timeout(graceMs + 30_000)
+      const limitMs = graceMs + 30_000
+      const late = (): Error => new EngineError('timed_out', `its containers did not end within ${limitMs / 1000} s`)
+      using limit = deadline(clock, limitMs, late)
+      const { signal } = limit
       const engine = await link.engine(signal)
       await Promise.all(
         [...this.#running].map(async ([container, shellPath]) => {

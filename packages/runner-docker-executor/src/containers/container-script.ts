@@ -121,7 +121,8 @@ export class ContainerScript {
       const state = await containerState(engine, container, this.#signal)
       onStarted(state)
       attached.end(openedScript(this.#run.script, this.#run.nonce))
-      const isWhole = await readFrames(attached, during, this.#signal, (frame) => this.#take(frame, 'start'))
+      const reading = `reading the output of container ${container}`
+      const isWhole = await readFrames(attached, reading, this.#signal, (frame) => this.#take(frame, 'start'))
       return isWhole ? await this.#goOn(engine) : await this.#lastWord(engine)
     } finally {
       attached.destroy()

@@ -1,4 +1,4 @@
-import { Agent, type IncomingMessage } from 'node:http'
+import { Agent, type ClientRequest, type IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type Clock, deadline } from '@runner-core/fleeting'
 import Docker from 'dockerode'
@@ -91,7 +91,8 @@ export class Engine {
     request: EngineRequest,
     limitMs: number = callLimitMs,
   ): Promise<IncomingMessage> {
-    const target = { ...request, path: `/v${this.apiVersion}${request.path}`, agent: this.#agent, host }
+    const path = `/v${this.apiVersion}${request.path}`
+    const target = { ...request, path, agent: this.#agent, host, [isRead]: true }
     return bounded(during, { clock: this.#clock, limitMs, signal }, (given) =>
       openStream(during, target, { opening: given, reading: signal }),
     )
@@ -120,12 +121,27 @@ function asSocket(stream: Duplex): Duplex {
   return stream
 }
 
-class DialAgent extends Agent {
+/** Longest answer that is taken as a whole, bytes: dockerode itself takes any. */
+const longestAnswer = 16 * 1024 * 1024
+/** Of a request whose answer is read as it comes. */
+const isRead = Symbol('isRead')
+
+/** What Node's agent gets of each request, which its type leaves out. */
+interface RequestAgent {
+  addRequest(request: ClientRequest, options: { readonly [isRead]?: true }): void
+}
+
+class DialAgent extends Agent implements RequestAgent {
   readonly #dial: DialEngine
 
   constructor(dial: DialEngine) {
     super({ keepAlive: true, maxFreeSockets })
     this.#dial = dial
+  }
+
+  addRequest(request: ClientRequest, options: { readonly [isRead]?: true }): void {
+    if (options[isRead] !== true) request.once('response', (response) => boundAnswer(request, response))
+    ;(Agent.prototype as unknown as RequestAgent).addRequest.call(this, request, options)
   }
 
   override createConnection(
@@ -138,6 +154,15 @@ class DialAgent extends Agent {
     )
     return undefined
   }
+}
+
+function boundAnswer(request: ClientRequest, response: IncomingMessage): void {
+  let bytes = 0
+  response.on('data', (chunk: Buffer) => {
+    bytes += chunk.length
+    if (bytes <= longestAnswer || request.destroyed) return
+    request.destroy(new EngineError('failed', `the Engine sends an answer of more than ${longestAnswer} bytes`))
+  })
 }
 
 async function bounded<Answer>(

@@ -1,4 +1,4 @@
-import { type Clock, delay, type Logger } from '@runner-core/fleeting'
+import { type Clock, deadline, delay, type Logger } from '@runner-core/fleeting'
 import type { PrepareLog } from '@runner-core/job'
 import type { Engine } from '../engine/engine.ts'
 import { EngineError } from '../engine/engine-error.ts'
@@ -40,10 +40,12 @@ export class ServiceWatch {
   /** Ends the services: their job has ended. Never rejects. */
   async end(): Promise<void> {
     this.#over.abort(new Error('the job has ended'))
-    const { link, services, logger } = this.#options
+    const { link, services, clock, logger } = this.#options
     if (services.length === 0) return
+    const late = (): Error => new EngineError('timed_out', `no end within ${removeLimitMs / 1000} s`)
+    using limit = deadline(clock, removeLimitMs, late)
+    const { signal } = limit
     try {
-      const signal = AbortSignal.timeout(removeLimitMs)
       const engine = await link.engine(signal)
       await Promise.all(
         services.map(({ id, title }) =>
