@@ -1,7 +1,7 @@
 import { buildImage } from '@runner-core/fleeting-plugin-docker'
 import Docker from 'dockerode'
 
-/** What machines are made of. */
+/** What jobs run in. */
 export const image = 'runner-core-sshd-git'
 
 /**
@@ -24,4 +24,12 @@ export async function hostAddress(): Promise<string> {
   const gateway = IPAM?.Config?.[0]?.Gateway
   if (gateway === undefined) throw new Error('the network "bridge" of Docker has no gateway')
   return gateway
+}
+
+/** Removes what the jobs left for the next ones of their project. */
+export async function removeCaches(): Promise<void> {
+  const docker = new Docker()
+  const { Volumes: volumes } = await docker.listVolumes({ filters: { label: ['dev.runner-core.caches-of'] } })
+  const own = volumes.filter(({ Labels: labels }) => labels['dev.runner-core.caches-of']?.startsWith('pipeline/'))
+  await Promise.all(own.map(({ Name: name }) => docker.getVolume(name).remove()))
 }

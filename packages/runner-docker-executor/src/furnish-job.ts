@@ -8,7 +8,7 @@ import {
   type SettingSources,
 } from '@runner-core/job'
 import type { ContainerCreateOptions } from 'dockerode'
-import { attemptLabels } from './cleanup/labels.ts'
+import { attemptLabels, cacheLabel } from './cleanup/labels.ts'
 import { createContainer } from './containers/create-container.ts'
 import { type FoundShell, findShell, shellCommand } from './containers/find-shell.ts'
 import { type ContainerContext, helperContainerParts, jobContainerParts } from './containers/host-config.ts'
@@ -120,7 +120,11 @@ export async function furnishJob(options: FurnishOptions): Promise<FurnishedJob>
       job.cache.some(({ key }) => key.endsWith('-protected') && !key.endsWith('-non_protected')),
     expand,
   })
-  await makeVolumes(engine, { settings, volumes: mounts.volumes, labels, lastingLabels: {} }, signal)
+  await makeVolumes(
+    engine,
+    { settings, volumes: mounts.volumes, labels, lastingLabels: { [cacheLabel]: options.fleet } },
+    signal,
+  )
   const name = `runner-core-${attempt}`
   const demand = { settings, hasServices: plan.services.services.length > 0, asksForOwn: plan.asksForNetwork }
   const network = await openNetwork(engine, { ...demand, name, labels }, signal)

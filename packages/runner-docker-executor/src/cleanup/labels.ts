@@ -16,6 +16,9 @@ export const fleetLabel: string = `${prefix}.fleet`
 export const attemptLabel: string = `${prefix}.attempt`
 export const expiryLabel: string = `${prefix}.expires`
 
+/** On volumes that stay for the next job: the fleet whose caches they are. */
+export const cacheLabel: string = `${prefix}.caches-of`
+
 /** Labels by which what a job made on an Engine is found, and told from what others made. */
 export function attemptLabels({ fleet, attempt, job, project, expiresAt }: AttemptLabels): Record<string, string> {
   return {
