@@ -55,6 +55,7 @@ export const longTests: readonly string[] = [
   'packages/runner/test/custom-executor.integration.test.ts',
   'packages/runner/test/dependencies.integration.test.ts',
   'packages/runner/test/docker-jobs-go-on.integration.test.ts',
+  'packages/runner/test/docker-jobs.integration.test.ts',
   'packages/runner/test/explain.integration.test.ts',
   'packages/runner/test/fleeting-install.integration.test.ts',
   'packages/runner/test/full-state-disk.integration.test.ts',

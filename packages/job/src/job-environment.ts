@@ -32,7 +32,10 @@ export interface HelperPlace {
    * build directory.
    */
   readonly prepares: 'sources' | 'everything'
-  /** Whether what the helper makes must be open to all users, since the job's own lines run as another one. */
+  /**
+   * Whether what the helper makes must be open to all users, since the job's own lines run as another one. The build
+   * directory is then, too, wherever it is made: the next job's lines may run as yet another one.
+   */
   readonly opensFiles: boolean
 }
 

@@ -78,3 +78,14 @@ test.skipIf(!hasGit)('what a helper makes for another user is open to all', asyn
   expect(trace).toContain('\n777\n666\n666\n777\n')
   expect(statSync(join(environment.home, 'builds/group/project')).mode & 0o777).toBe(0o777)
 })
+
+test('directories that a job without a helper makes are open to the next one, of whatever user; its own files are not', async () => {
+  const environment = open({ opensFiles: true })
+  const variables = [variable('F', 'content', { file: true })]
+  const script = ['umask', 'stat -c %a .. . "$F" "$(dirname "$F")"']
+  const { outcome, trace } = await run(environment, payload({ script, variables }))
+  expect(outcome).toEqual({ state: 'success' })
+  expect(environment.places).toEqual([undefined])
+  expect(trace).toContain('\n0022\n')
+  expect(trace).toContain('\n777\n777\n600\n777\n')
+})

@@ -103,6 +103,8 @@ export async function furnishJob(options: FurnishOptions): Promise<FurnishedJob>
     project: job.job_info.project_id,
     expiresAt: clock.wallTime() + job.timeout_seconds * 1000 + expiryMs,
   })
+  const user = containerUser(settings, wanted.user) ?? image.inspected.Config?.User ?? ''
+  const runsAsUser = !/^(?:|0|root)(?::.*)?$/.test(user)
   const mounts = planMounts({
     settings,
     owner: {
@@ -118,6 +120,7 @@ export async function furnishJob(options: FurnishOptions): Promise<FurnishedJob>
     isProtected:
       earlySetting(sources, 'CI_COMMIT_REF_PROTECTED') === 'true' ||
       job.cache.some(({ key }) => key.endsWith('-protected') && !key.endsWith('-non_protected')),
+    isOpen: runsAsUser,
     expand,
   })
   await makeVolumes(
@@ -157,14 +160,13 @@ export async function furnishJob(options: FurnishOptions): Promise<FurnishedJob>
       `the image ${wanted.image} has no shell: a job's script needs bash or sh in it`,
     )
   await openDirectories(engine, container, mounts, signal)
-  const user = containerUser(settings, wanted.user) ?? image.inspected.Config?.User ?? ''
   const helper = helperContainerParts(context, { hostname, serviceHosts: hosts })
   return {
     image: wanted.image,
     shell,
     // Whatever an image that has git begins with, a shell is wanted.
     helperContainer: helperImage && { ...helper.body, Image: helperImage.id, Entrypoint: [''], User: '0' },
-    runsAsUser: !/^(?:|0|root)(?::.*)?$/.test(user),
+    runsAsUser,
     mounts,
     services,
   }

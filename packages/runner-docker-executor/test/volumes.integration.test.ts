@@ -40,6 +40,7 @@ describe.skipIf(!hasEngine)('volumes of an Engine', () => {
       cacheDir: '/cache',
       keepsBuilds: true,
       isProtected: false,
+      isOpen: false,
       expand: (text) => text,
       ...rest,
     })

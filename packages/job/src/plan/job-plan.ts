@@ -246,6 +246,7 @@ export class JobPlan implements PlannedJob {
       home: environment.home,
       guardsLogin: environment.guardsLogin,
       opensFiles: helper?.opensFiles,
+      opensDirectories: environment.helper?.opensFiles,
       variables: shellVariables(variables.values()),
       debugTrace: isDebugTrace(this.#options) && this.#options.allowsDebugTrace !== false,
       scriptSections:

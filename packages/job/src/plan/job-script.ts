@@ -34,8 +34,10 @@ export interface JobScriptOptions {
   readonly home?: string | undefined
   /** See `JobEnvironment.guardsLogin`. Only bash does. */
   readonly guardsLogin?: boolean | undefined
-  /** See `HelperPlace.opensFiles`. Default false. */
+  /** All that the script makes is open to every user: see `HelperPlace.opensFiles`. Default false. */
   readonly opensFiles?: boolean | undefined
+  /** The build directory is, which the script makes, and what it is in. Default false. */
+  readonly opensDirectories?: boolean | undefined
   readonly variables: ShellVariables
   /** Given in the first script of a job: makes the build directory, writes file variables and gets the sources. */
   readonly prepare?: { readonly strategy: GitStrategy; readonly git: GitSources | undefined }
@@ -162,12 +164,13 @@ export function getSources(
  * have left there.
  */
 function prepareDirectory(
-  { paths, opensFiles }: Pick<JobScriptOptions, 'paths' | 'opensFiles'>,
+  { paths, opensDirectories }: Pick<JobScriptOptions, 'paths' | 'opensDirectories'>,
   strategy: GitStrategy,
 ): string {
   const [directory, temporary] = [quote(paths.projectDir), quote(paths.temporaryDir)]
-  const mode = opensFiles === true ? '777' : '700'
-  const make = `mkdir -p ${directory} && mkdir -p -m ${mode} ${temporary} && cd ${directory}`
+  const mode = opensDirectories === true ? '777' : '700'
+  const makeBoth = `mkdir -p ${directory} && mkdir -p -m ${mode} ${temporary}`
+  const make = `${opensDirectories === true ? `( umask 0; ${makeBoth} )` : makeBoth} && cd ${directory}`
   return [
     ...(strategy === 'empty' ? [`rm -rf ${directory} &&`] : []),
     `if [ -h ${temporary} ]; then rm -f ${temporary}; fi &&`,

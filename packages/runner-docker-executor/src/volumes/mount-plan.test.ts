@@ -19,6 +19,7 @@ function plan(settings: Partial<MountPlanOptions['settings']> = {}, rest: Partia
     buildsDir: '/builds',
     keepsBuilds: true,
     isProtected: false,
+    isOpen: false,
     expand: (text) => text.replace('$DIR', 'dir'),
     ...rest,
   })
@@ -48,6 +49,8 @@ test('the next job of the same project has the same volumes, any other one has o
     names({ projectId: 8 }),
     names({ concurrentId: 3 }),
     names({}, { isProtected: true }),
+    names({}, { isOpen: true }),
+    names({}, { isOpen: true, isProtected: true }),
     names({}, { keepsBuilds: false }),
   ])
     expect(other).not.toEqual(names({}))
@@ -161,4 +164,11 @@ test('directories are told to tar with modes and names of any length', () => {
     ['drwxrwxrwx', '0/0', '0', '2023-11-14', '22:13:20', 'a/b/'],
     ['drwxr-xr-x', '0/0', '0', '1970-01-01', '00:00:00', `${long.slice(1)}/`],
   ])
+})
+
+test('a job of another user than root has a build directory of its own kind, and the caches that all have', () => {
+  const [builds, caches] = plan({}, { cacheDir: '/cache', isOpen: true }).volumes
+  const [buildsOfRoot, cachesOfRoot] = plan({}, { cacheDir: '/cache' }).volumes
+  expect(builds).not.toEqual(buildsOfRoot)
+  expect(caches).toEqual(cachesOfRoot)
 })

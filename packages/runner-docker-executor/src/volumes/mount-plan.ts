@@ -19,6 +19,11 @@ export interface MountPlanOptions {
    * Whether the job's ref or one of its caches is protected: it shares no volume with jobs for which that is not so.
    */
   readonly isProtected: boolean
+  /**
+   * Whether all that is made in the build directory is open to every user: it shares no volume with jobs of root, for
+   * which that is not so.
+   */
+  readonly isOpen: boolean
   /** Replaces variables. */
   readonly expand: (text: string) => string
 }
@@ -93,8 +98,9 @@ class MountDraft {
   addCache(destination: string, isLasting: boolean): void {
     this.#claim(destination)
     this.mounts.open.push(destination)
-    const { settings, owner, attempt, isProtected } = this.#options
-    const hash = `${directoryHash(destination)}${isProtected ? '-protected' : ''}`
+    const { settings, owner, attempt, buildsDir, isProtected, isOpen } = this.#options
+    const isOpenHere = isOpen && destination === buildsDir
+    const hash = `${directoryHash(destination)}${isOpenHere ? '-open' : ''}${isProtected ? '-protected' : ''}`
     if (isLasting && settings.cacheDir !== undefined) {
       this.mounts.binds.push(`${posix.join(settings.cacheDir, ownerName(owner), hash)}:${destination}`)
       return

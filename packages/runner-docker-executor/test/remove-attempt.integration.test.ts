@@ -1,0 +1,69 @@
+import { randomBytes } from 'node:crypto'
+import { afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { attemptLabel, attemptLabels, fleetLabel } from '../src/cleanup/labels.ts'
+import { removeAttempt } from '../src/cleanup/remove-attempt.ts'
+import { sweepEngine } from '../src/cleanup/sweep-engine.ts'
+import type { Engine } from '../src/engine/engine.ts'
+import { busyboxImage, hasEngine, makeBusyboxImage } from './busybox-image.ts'
+import { LocalEngine } from './local-engine.ts'
+import { docker } from './service-image.ts'
+
+if (!hasEngine) console.warn('SKIPPED: removing what an attempt left on an Engine: none answers')
+
+const never = new AbortController().signal
+const local = new LocalEngine()
+const fleet = `removal-test-${process.pid}/token/s_1`
+
+describe.skipIf(!hasEngine)('what an attempt left on an Engine', () => {
+  let engine: Engine
+  const attempts: string[] = []
+  beforeAll(async () => {
+    makeBusyboxImage()
+    engine = await local.link(local.acquisition()).engine(never)
+    return () => engine.close()
+  })
+  afterEach(async () => {
+    for (const attempt of attempts.splice(0)) await removeAttempt(engine, attempt, { signal: never })
+  })
+
+  /** Containers that run and were never started, a network and a volume. */
+  async function make(): Promise<string> {
+    const attempt = randomBytes(6).toString('hex')
+    attempts.push(attempt)
+    const Labels = attemptLabels({ fleet, attempt, job: 1, project: 7, expiresAt: 0 })
+    const name = `removal-test-${attempt}`
+    await engine.docker.createVolume({ Name: name, Labels })
+    await engine.docker.createNetwork({ Name: name, Labels })
+    const HostConfig = { Binds: [`${name}:/builds`], NetworkMode: name }
+    const options = { Image: busyboxImage, Cmd: ['sleep', '600'], Labels, HostConfig }
+    await (await engine.docker.createContainer(options)).start()
+    await engine.docker.createContainer(options)
+    return attempt
+  }
+
+  function left(attempt: string): string[] {
+    const filter = ['--quiet', '--filter', `label=${attemptLabel}=${attempt}`, '--filter', `label=${fleetLabel}`]
+    const lists = [
+      docker('ps', '--all', ...filter),
+      docker('network', 'ls', ...filter),
+      docker('volume', 'ls', ...filter),
+    ]
+    return lists.flatMap((list) => list.split('\n').filter(Boolean))
+  }
+
+  test('is removed, its volumes too, and nothing of another attempt', async () => {
+    const [one, other] = [await make(), await make()]
+    await removeAttempt(engine, one, { signal: never })
+    expect(left(one)).toEqual([])
+    expect(left(other)).toHaveLength(4)
+    await removeAttempt(engine, one, { signal: never })
+  })
+
+  test('is swept unless it is under way', async () => {
+    const [one, other] = [await make(), await make()]
+    const isActive = (attempt: string): boolean => attempt === other
+    expect(await sweepEngine(engine, { fleet, isActive, now: 0, signal: never })).toEqual([one])
+    expect(left(one)).toEqual([])
+    expect(left(other)).toHaveLength(4)
+  })
+})
