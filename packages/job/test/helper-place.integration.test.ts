@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { gitJob } from '@runner-core/testkit/jobs/git-job'
@@ -5,6 +6,7 @@ import { hasGit, TestRepository } from '@runner-core/testkit/jobs/git-server'
 import { payload, run, variable } from '@runner-core/testkit/jobs/job-fixture'
 import { LocalEnvironment, type LocalEnvironmentOptions } from '@runner-core/testkit/jobs/local-environment'
 import { afterEach, expect, test } from 'vitest'
+import { untrackedCommand } from '../src/files/machine-commands.ts'
 import type { HelperPlace, JobPlace, ScriptEnd, ScriptRun } from '../src/job-environment.ts'
 
 /** Says that it has two places, which are one, and tells which of them each script was for. */
@@ -89,3 +91,28 @@ test('directories that a job without a helper makes are open to the next one, of
   expect(trace).toContain('\n0022\n')
   expect(trace).toContain('\n777\n777\n600\n777\n')
 })
+
+test.skipIf(!hasGit || process.getuid?.() !== 0)(
+  'a helper gets sources, and finds untracked files, where directories belong to another user',
+  async () => {
+    using repository = new TestRepository()
+    const sha = repository.commit('file', 'text')
+    const environment = open({ opensFiles: true })
+    const script = ['cat file; echo x >untracked']
+    const theirs = (): void => void execFileSync('chown', ['-R', '65534', join(environment.home, 'builds')])
+    await run(environment, gitJob(repository.url, sha, { script }))
+    theirs()
+    const { outcome, trace } = await run(environment, gitJob(repository.url, sha, { script }))
+    expect(trace).toContain('Removing untracked')
+    expect(outcome).toEqual({ state: 'success' })
+    theirs()
+    const found: Buffer[] = []
+    const end = await environment.transfer({
+      command: untrackedCommand(join(environment.home, 'builds/group/project')),
+      stdout: (chunk) => void found.push(chunk),
+      stderr: (chunk) => void found.push(chunk),
+      signal: new AbortController().signal,
+    })
+    expect({ end, text: Buffer.concat(found).toString() }).toEqual({ end: { exitCode: 0 }, text: 'untracked\0' })
+  },
+)

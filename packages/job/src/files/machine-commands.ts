@@ -29,7 +29,7 @@ export function readCommand(file: string, maxBytes: number): string {
 /** Lists what git does not know, ignored files included, each with a NUL behind it. */
 export function untrackedCommand(projectDir: string): string {
   return `${enter(projectDir)}
-exec git -c core.fsmonitor=false ls-files -o -z`
+exec git -c core.fsmonitor=false -c safe.directory='*' ls-files -o -z`
 }
 
 /**

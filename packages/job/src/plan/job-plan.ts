@@ -247,6 +247,8 @@ export class JobPlan implements PlannedJob {
       guardsLogin: environment.guardsLogin,
       opensFiles: helper?.opensFiles,
       opensDirectories: environment.helper?.opensFiles,
+      // Whatever users an image and its scripts have, the helper works for all.
+      ignoresOwners: helper !== undefined,
       variables: shellVariables(variables.values()),
       debugTrace: isDebugTrace(this.#options) && this.#options.allowsDebugTrace !== false,
       scriptSections:

@@ -38,6 +38,8 @@ export interface JobScriptOptions {
   readonly opensFiles?: boolean | undefined
   /** The build directory is, which the script makes, and what it is in. Default false. */
   readonly opensDirectories?: boolean | undefined
+  /** What is in the build directory may belong to other users: git works there all the same. Default false. */
+  readonly ignoresOwners?: boolean | undefined
   readonly variables: ShellVariables
   /** Given in the first script of a job: makes the build directory, writes file variables and gets the sources. */
   readonly prepare?: { readonly strategy: GitStrategy; readonly git: GitSources | undefined }
@@ -134,7 +136,7 @@ function isThere(number: number): string {
 
 /** Shell text that gets the sources, in tries; `$1` is the login's directory and `$2` the status so far. */
 export function getSources(
-  options: Pick<JobScriptOptions, 'nonce' | 'paths' | 'home' | 'guardsLogin' | 'variables'>,
+  options: Pick<JobScriptOptions, 'nonce' | 'paths' | 'home' | 'guardsLogin' | 'ignoresOwners' | 'variables'>,
   git: GitSources,
 ): string {
   const directory = quote(options.paths.projectDir)

@@ -11,24 +11,26 @@ import type { ShellVariables } from '../variables/shell-variables.ts'
 export function ownConfiguration({
   variables,
   paths,
+  ignoresOwners = false,
 }: {
   readonly variables: Pick<ShellVariables, 'exported'>
   readonly paths: Pick<BuildPaths, 'temporaryDir'>
+  readonly ignoresOwners?: boolean | undefined
 }): string {
   const given = new Map(variables.exported.map(({ key, value }) => [key, value]))
   const own = [`GIT_CONFIG_GLOBAL=${quote(`${paths.temporaryDir}/gitconfig`)}`, 'GIT_CONFIG_SYSTEM=/dev/null']
   const files = own.filter((assignment) => !given.has(assignment.slice(0, assignment.indexOf('='))))
   const count = /^\d{1,6}$/.exec(given.get('GIT_CONFIG_COUNT') ?? '0')?.[0]
   const at = Number(count)
-  const settings =
-    count === undefined
-      ? []
-      : [
-          `GIT_CONFIG_COUNT=${at + 2}`,
-          `GIT_CONFIG_KEY_${at}=core.hooksPath`,
-          `GIT_CONFIG_VALUE_${at}=/dev/null`,
-          `GIT_CONFIG_KEY_${at + 1}=core.fsmonitor`,
-          `GIT_CONFIG_VALUE_${at + 1}=false`,
-        ]
-  return ['export', ...files, ...settings].join(' ')
+  const settings = {
+    'core.hooksPath': '/dev/null',
+    'core.fsmonitor': 'false',
+    ...(ignoresOwners && { 'safe.directory': "'*'" }),
+  }
+  const pairs = Object.entries(settings).flatMap(([key, value], index) => [
+    `GIT_CONFIG_KEY_${at + index}=${key}`,
+    `GIT_CONFIG_VALUE_${at + index}=${value}`,
+  ])
+  const counted = count === undefined ? [] : [`GIT_CONFIG_COUNT=${at + pairs.length / 2}`, ...pairs]
+  return ['export', ...files, ...counted].join(' ')
 }
