@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { systemClock } from '@runner-core/fleeting'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { attemptLabel, attemptLabels, fleetLabel } from '../src/cleanup/labels.ts'
 import { removeAttempt } from '../src/cleanup/remove-attempt.ts'
@@ -23,7 +24,8 @@ describe.skipIf(!hasEngine)('what an attempt left on an Engine', () => {
     return () => engine.close()
   })
   afterEach(async () => {
-    for (const attempt of attempts.splice(0)) await removeAttempt(engine, attempt, { signal: never })
+    for (const attempt of attempts.splice(0))
+      await removeAttempt(engine, attempt, { clock: systemClock, signal: never })
   })
 
   /** Containers that run and were never started, a network and a volume. */
@@ -53,16 +55,24 @@ describe.skipIf(!hasEngine)('what an attempt left on an Engine', () => {
 
   test('is removed, its volumes too, and nothing of another attempt', async () => {
     const [one, other] = [await make(), await make()]
-    await removeAttempt(engine, one, { signal: never })
+    await removeAttempt(engine, one, { clock: systemClock, signal: never })
     expect(left(one)).toEqual([])
     expect(left(other)).toHaveLength(4)
-    await removeAttempt(engine, one, { signal: never })
+    await removeAttempt(engine, one, { clock: systemClock, signal: never })
+  })
+
+  test('is removed once it is in use no more: an Engine may take a while to let go of it', async () => {
+    const attempt = await make()
+    const name = `removal-test-${attempt}`
+    docker('run', '-d', '--rm', '--network', name, '-v', `${name}:/x`, busyboxImage, 'sleep', '4')
+    await removeAttempt(engine, attempt, { clock: systemClock, signal: never })
+    expect(left(attempt)).toEqual([])
   })
 
   test('is swept unless it is under way', async () => {
     const [one, other] = [await make(), await make()]
     const isActive = (attempt: string): boolean => attempt === other
-    expect(await sweepEngine(engine, { fleet, isActive, now: 0, signal: never })).toEqual([one])
+    expect(await sweepEngine(engine, { fleet, isActive, clock: systemClock, signal: never })).toEqual([one])
     expect(left(one)).toEqual([])
     expect(left(other)).toHaveLength(4)
   })

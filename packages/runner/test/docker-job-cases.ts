@@ -140,7 +140,7 @@ export function containerCases({ urls: [fileUrl, httpUrl], sha }: CaseSources): 
       has: ['text of the file'],
     },
     'sources by http, to a user': {
-      spec: { script: ['cat file; echo new >file; mkdir made; id -u'], ...git(httpUrl) },
+      spec: { script: ['cat file; echo new >file; mkdir -p made; id -u'], ...git(httpUrl) },
       override: asUser('1000:1000'),
       expected: success,
       has: ['text of the file', '1000'],
@@ -161,7 +161,7 @@ export function containerCases({ urls: [fileUrl, httpUrl], sha }: CaseSources): 
       lacks: ['never reached'],
     },
     artifacts: {
-      spec: { script: ['mkdir d; echo kept >d/file'], artifacts: [{ paths: ['d'] }] },
+      spec: { script: ['mkdir -p d; echo kept >d/file'], artifacts: [{ paths: ['d'] }] },
       override: asUser('1000'),
       expected: success,
     },

@@ -73,11 +73,13 @@ export function answerOf(json: unknown): string | undefined {
 /** How an Engine words that its disk is full. */
 export const noSpace: RegExp = /no space left|disk quota exceeded/i
 const noAddresses = /address pools?\b|no available network|no available .*address/i
+/** How an Engine words, with status 403, that containers are in a network. */
+const inUse = /has active endpoints/i
 
 function codeOf(status: number, answer: string): EngineErrorCode {
   if (noSpace.test(answer)) return 'no_space'
   if (noAddresses.test(answer)) return 'no_addresses'
   if (status === 404) return 'not_found'
-  if (status === 409) return 'conflict'
+  if (status === 409 || inUse.test(answer)) return 'conflict'
   return status < 500 ? 'refused' : 'failed'
 }
