@@ -17,7 +17,7 @@ import { endContainer } from './containers/end-container.ts'
 import { execInContainer } from './containers/exec.ts'
 import type { FoundShell } from './containers/find-shell.ts'
 import type { Engine } from './engine/engine.ts'
-import { EngineError } from './engine/engine-error.ts'
+import { EngineError, isGone } from './engine/engine-error.ts'
 import type { EngineLink } from './engine/engine-link.ts'
 
 export interface DockerEnvironmentOptions {
@@ -116,7 +116,7 @@ export class DockerEnvironment implements SweptEnvironment {
   }
 
   async transfer({ command, input, stdout, stderr, signal }: FileTransfer): Promise<ScriptEnd> {
-    const { link, description } = this.#options
+    const { link } = this.#options
     return await this.#stoppable(signal, async (given, onStarted) => {
       try {
         const engine = await link.engine(given)
@@ -135,12 +135,15 @@ export class DockerEnvironment implements SweptEnvironment {
         }
         return await execInContainer(engine, exec)
       } catch (error) {
-        if (given.aborted || !link.isLost(error)) throw error
+        if (given.aborted) throw error
+        if (isGone(error)) {
+          this.#files = undefined
+          throw new EnvironmentError('failed', 'its helper was removed under a transfer of files', { cause: error })
+        }
+        if (!link.isLost(error)) throw error
         await link.again(given)
         await this.killAll()
-        throw new EnvironmentError('cut', `${description}: the connection broke under a transfer of files`, {
-          cause: error,
-        })
+        throw new EnvironmentError('cut', 'the connection broke under a transfer of files', { cause: error })
       }
     })
   }
@@ -257,7 +260,7 @@ export class DockerEnvironment implements SweptEnvironment {
         docker.getContainer(container).remove({ force: true, v: true, abortSignal }),
       )
     } catch (error) {
-      if (!(error instanceof EngineError) || (error.code !== 'conflict' && error.code !== 'not_found')) throw error
+      if (!isGone(error)) throw error
     }
   }
 

@@ -59,6 +59,18 @@ describe.skipIf(!hasEngine)('an Engine that', () => {
     expect(given.lentSlots).toBe(0)
   })
 
+  test('answers with a page fails the job with the beginning of it', async () => {
+    const given = await start()
+    front.fault = (_request, response) => {
+      response.writeHead(502).end(`<html>Bad gateway${'x'.repeat(1_000_000)}`)
+      return true
+    }
+    const { outcome, trace } = await given.run(plain)
+    expect(outcome).toMatchObject({ state: 'failed', reason: 'runner_system_failure' })
+    expect(trace).toContain('<html>Bad gateway')
+    expect(trace.length + JSON.stringify(outcome).length).toBeLessThan(10_000)
+  })
+
   test('is too old fails the job with both versions', async () => {
     const given = await start()
     front.fault = (_request, response) => {

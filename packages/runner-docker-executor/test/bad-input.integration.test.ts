@@ -1,7 +1,9 @@
 // What jobs, images, registries and Engines do that they should not: each with a clear end, and nothing left.
 import { execFileSync } from 'node:child_process'
 import type { JobPayload } from '@runner-core/job'
-import { payload } from '@runner-core/testkit/jobs/job-fixture'
+import { gitJob } from '@runner-core/testkit/jobs/git-job'
+import { payload, variable } from '@runner-core/testkit/jobs/job-fixture'
+import { DockerRegistry, registryMissing } from '@runner-core/testkit/registry/docker-registry'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { busyboxImage, hasEngine, makeBusyboxImage } from './busybox-image.ts'
 import { helperImage, makeHelperImage } from './helper-image.ts'
@@ -179,6 +181,134 @@ describe.skipIf(!hasEngine)('a job', () => {
     const { outcome, trace } = await given.run(job(withClient, script))
     expect(outcome).toMatchObject({ state: 'failed', reason: 'runner_system_failure' })
     expect(trace).toContain('its container was removed while the script ran in it')
+    await expectNothingLeft(given)
+  })
+
+  test('whose helper is removed in the middle fails by that', async () => {
+    const given = await start()
+    let helper = ''
+    const hooks = [{ name: 'pre_get_sources_script', script: ['echo "in the hook"', 'sleep 60'] }]
+    const { outcome, trace } = await given.run(
+      gitJob('https://nowhere.invalid/x.git', 'a'.repeat(40), { overrides: { hooks } }),
+      {
+        onOutput: (text) => {
+          if (!text.includes('\nin the hook') || helper !== '') return
+          helper = docker('ps', '-q', '--filter', `label=dev.runner-core.fleet=${given.name}/token/s_1`)
+          docker('rm', '-f', helper)
+        },
+      },
+    )
+    expect(outcome).toMatchObject({ state: 'failed', reason: 'runner_system_failure' })
+    expect(trace).toContain('its container was removed while the script ran in it')
+    await expectNothingLeft(given)
+  })
+
+  test.each([
+    ['in its shell', `trap '' TERM; echo "begun"; while :; do sleep 1; done`],
+    ['in a child', `sh -c 'trap "" TERM; echo "begun"; while :; do sleep 1; done'`],
+    ['in a process of its own session', `setsid sh -c 'trap "" TERM; echo "begun"; while :; do sleep 1; done'`],
+  ])('that ignores TERM %s is killed when its grace is over', async (_where, line) => {
+    const given = await start()
+    const abort = new AbortController()
+    const { outcome } = await given.run(payload({ script: [line] }), {
+      abort: abort.signal,
+      onOutput: (text) => {
+        if (text.includes('\nbegun')) abort.abort()
+      },
+    })
+    expect(outcome).toMatchObject({ state: 'failed', code: 'canceled' })
+    await expectNothingLeft(given)
+  })
+
+  test('that leaves processes behind ends when its script does, and they with it', async () => {
+    const given = await start()
+    const script = [
+      'setsid sh -c "trap \'\' TERM HUP; while :; do sleep 1; done" &',
+      '(sleep 1000 &) ; true',
+      'sh -c "sleep 0 & exec sleep 1000" &',
+      'echo "ran"',
+    ]
+    const { outcome, trace } = await given.run({
+      ...payload({ script, afterScript: ['ps | grep -c "[s]leep 1000" || echo "alone"'] }),
+    })
+    expect(outcome).toEqual({ state: 'success' })
+    expect(trace).toContain('\nalone\n')
+    await expectNothingLeft(given)
+  })
+
+  test('that shares processes with another container leaves those alone when it is stopped', async () => {
+    const victim = docker('run', '-d', '--init', busyboxImage, 'sh', '-c', 'sleep 1001 & sleep 1002 & wait')
+    try {
+      const given = await start({ settings: { pidMode: `container:${victim}` } })
+      const abort = new AbortController()
+      const { outcome } = await given.run(payload({ script: ['echo "begun"', 'sleep 600'] }), {
+        abort: abort.signal,
+        onOutput: (text) => {
+          if (text.includes('\nbegun')) abort.abort()
+        },
+      })
+      expect(outcome).toMatchObject({ state: 'failed', code: 'canceled' })
+      await expectNothingLeft(given)
+      const survivors = docker('exec', victim, 'ps')
+      expect(survivors).toContain('sleep 1001')
+      expect(survivors).toContain('sleep 1002')
+      expect(survivors).not.toContain('sleep 600')
+    } finally {
+      docker('rm', '-f', victim)
+    }
+  })
+
+  test.each(['../../etc', '/../../etc', 'x/../../../etc'])(
+    'whose variable leads a mount to %s is refused',
+    async (value) => {
+      const given = await start({
+        settings: { volumes: [{ destination: '/data/$WHERE', options: [] }] },
+      })
+      const { outcome, trace } = await given.run(
+        payload({ script: ['ls -d /etc'], variables: [variable('WHERE', value)] }),
+      )
+      expect(outcome).toMatchObject({ state: 'failed', reason: 'runner_configuration_error' })
+      expect(trace).toContain('cannot mount "/data/$WHERE" of volumes')
+      await expectNothingLeft(given)
+    },
+  )
+
+  test('that is canceled while its services start leaves nothing', async () => {
+    const given = await start()
+    const canceling = new AbortController()
+    const services = [serviceOf(busyboxImage, { command: ['sleep', '1000'] })]
+    const { outcome } = await given.run(job({ services }), {
+      canceling: canceling.signal,
+      onOutput: (text) => {
+        if (text.includes('Starting service')) canceling.abort()
+      },
+    })
+    expect(outcome).toMatchObject({ state: 'failed', code: 'canceled' })
+    // The Engine may have been making it when its removal began.
+    await given.run(payload())
+    await expectNothingLeft(given)
+  })
+})
+
+const missing = hasEngine ? registryMissing() : 'no Docker Engine answers'
+if (missing !== undefined) console.warn(`SKIPPED: jobs whose image is in a registry: ${missing}`)
+
+describe.skipIf(missing !== undefined)('an image in a registry that', () => {
+  test('wants a password that the job does not have fails it by the registry', async () => {
+    await using registry = await DockerRegistry.start({ isPrivate: true })
+    const given = await start({ settings: { pullPolicies: ['always'] } })
+    const { outcome, trace } = await given.run(job({ image: imageOf(`${registry.host}/group/secret:1`) }))
+    expect(outcome).toMatchObject({ state: 'failed', code: 'image_unavailable', reason: 'runner_configuration_error' })
+    expect(trace).toContain(`there are no credentials for ${registry.host}`)
+    await expectNothingLeft(given)
+  })
+
+  test('does not have it fails the job by its name', async () => {
+    await using registry = await DockerRegistry.start()
+    const given = await start({ settings: { pullPolicies: ['always'] } })
+    const { outcome, trace } = await given.run(job({ image: imageOf(`${registry.host}/group/none:1`) }))
+    expect(outcome).toMatchObject({ state: 'failed', code: 'image_unavailable', reason: 'runner_configuration_error' })
+    expect(trace).toContain('the registry does not have this image')
     await expectNothingLeft(given)
   })
 })

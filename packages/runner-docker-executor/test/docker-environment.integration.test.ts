@@ -12,6 +12,7 @@ import { DockerEnvironment, jobContainerName } from '../src/docker-environment.t
 import { hasEngine } from './busybox-image.ts'
 import { helperImage, makeHelperImage } from './helper-image.ts'
 import { LocalEngine } from './local-engine.ts'
+import { docker } from './service-image.ts'
 
 const never = new AbortController().signal
 const local = new LocalEngine()
@@ -167,5 +168,21 @@ describe.skipIf(!hasEngine || !hasGit)('a job in containers', () => {
     expect(outcome).toMatchObject({ state: 'failed', code: 'canceled' })
     expect(trace).toContain('\nasked\n')
     expect(trace).toContain('echo after\nafter\n')
+  })
+
+  test('whose helper is removed under a transfer of files fails by that, and the next transfer has a new one', async () => {
+    const place = await environment()
+    const attempt = place.jobMarker.value
+    const transfer = (command: string, stdout = (_chunk: Buffer): void => {}): ReturnType<typeof place.transfer> =>
+      place.transfer({ command, stdout, stderr: () => {}, signal: never })
+    const removeHelper = (): void => {
+      docker('rm', '-f', docker('ps', '-q', '--filter', `label=${attemptLabel}=${attempt}`))
+    }
+    await expect(transfer('echo begun; sleep 60', removeHelper)).rejects.toMatchObject({
+      code: 'failed',
+      message: 'an image on this machine: its helper was removed under a transfer of files',
+    })
+    await expect(transfer('exit 3')).resolves.toEqual({ exitCode: 3 })
+    await place.killAll()
   })
 })

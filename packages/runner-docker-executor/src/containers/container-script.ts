@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import { type Clock, deadline, delay, type Logger, loggedSeconds } from '@runner-core/fleeting'
 import { EnvironmentError, type ScriptEnd, type ScriptRun } from '@runner-core/job'
 import type { Engine } from '../engine/engine.ts'
-import { EngineError } from '../engine/engine-error.ts'
+import { EngineError, isGone } from '../engine/engine-error.ts'
 import type { EngineLink } from '../engine/engine-link.ts'
 import { type ContainerState, containerState } from './container-state.ts'
 import { hasEnded, killContainer } from './end-container.ts'
@@ -274,11 +274,6 @@ export class ContainerScript {
       await delay(clock, pauseMs, limit.signal)
     }
   }
-}
-
-/** It is no more, or is being removed. */
-function isGone(error: unknown): boolean {
-  return error instanceof EngineError && (error.code === 'not_found' || error.code === 'conflict')
 }
 
 function messageOf(error: unknown): string {

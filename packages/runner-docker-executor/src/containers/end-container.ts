@@ -1,6 +1,6 @@
 import { type Clock, deadline } from '@runner-core/fleeting'
 import type { Engine } from '../engine/engine.ts'
-import { EngineError } from '../engine/engine-error.ts'
+import { isGone } from '../engine/engine-error.ts'
 import { execInContainer } from './exec.ts'
 
 export interface EndContainerOptions {
@@ -24,7 +24,7 @@ export async function endContainer(engine: Engine, options: EndContainerOptions)
     if (await hasEnded(engine, container, graceMs, clock, signal)) return
     await killContainer(engine, container, signal)
   } catch (error) {
-    if (!isOver(error)) throw error
+    if (!isGone(error)) throw error
   }
 }
 
@@ -52,13 +52,8 @@ export async function killContainer(engine: Engine, container: string, signal: A
       docker.getContainer(container).wait({ condition: 'not-running', abortSignal }),
     )
   } catch (error) {
-    if (!isOver(error)) throw error
+    if (!isGone(error)) throw error
   }
-}
-
-/** It has ended, or is no more. */
-function isOver(error: unknown): boolean {
-  return error instanceof EngineError && (error.code === 'conflict' || error.code === 'not_found')
 }
 
 /** Whether a container ends within a time. */
@@ -81,7 +76,7 @@ export async function hasEnded(
     return true
   } catch (error) {
     if (error === late) return false
-    if (isOver(error)) return true
+    if (isGone(error)) return true
     throw error
   }
 }

@@ -54,7 +54,12 @@ export function asEngineError(error: unknown, during: string): EngineError {
   if (error instanceof EngineError) return error
   const { statusCode: status, json, message } = error as DockerodeError
   if (status === undefined) return new EngineError('unreachable', `${during}: ${message}`, { cause: error })
-  return refusal(during, status, answerOf(json) ?? message.trim(), error)
+  return refusal(during, status, answerOf(json) ?? message.slice(0, longestAnswer).trim(), error)
+}
+
+/** Whether what a call was about is no more, has ended, or is being removed. */
+export function isGone(error: unknown): boolean {
+  return error instanceof EngineError && (error.code === 'not_found' || error.code === 'conflict')
 }
 
 /** The error for an answer that is not a success. */
