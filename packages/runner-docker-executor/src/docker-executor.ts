@@ -24,6 +24,7 @@ import {
 import type { Acquisition, Reservation } from '@runner-core/taskscaler'
 import { removeAttempt } from './cleanup/remove-attempt.ts'
 import { sweepEngine } from './cleanup/sweep-engine.ts'
+import { KnownShells } from './containers/known-shells.ts'
 import { DockerEnvironment, environmentCode } from './docker-environment.ts'
 import { type DockerHandle, parseDockerHandle } from './docker-handle.ts'
 import { EngineError } from './engine/engine-error.ts'
@@ -97,6 +98,7 @@ export class DockerExecutor implements JobExecutor {
   readonly #finder: PlaceFinder
   readonly #left: LeftPlaces
   readonly #sweeps = new Sweeps()
+  readonly #shells = new KnownShells()
   /** Attempts under way, and those of an earlier manager that are to be resumed. */
   readonly #active = new Set<string>()
   /** Instances on whose Engine nothing is left of jobs that are over. */
@@ -195,6 +197,7 @@ export class DockerExecutor implements JobExecutor {
     this.#sweep(slot.acquisition.instanceId, link)
     const furnished = await furnishJob({
       ...this.#options,
+      shells: this.#shells,
       cacheDir,
       logBytes,
       link,

@@ -10,8 +10,9 @@ import {
 import type { ContainerCreateOptions } from 'dockerode'
 import { attemptLabels, cacheLabel } from './cleanup/labels.ts'
 import { createContainer } from './containers/create-container.ts'
-import { type FoundShell, findShell, shellCommand } from './containers/find-shell.ts'
+import { type FoundShell, shellCommand } from './containers/find-shell.ts'
 import { type ContainerContext, helperContainerParts, jobContainerParts } from './containers/host-config.ts'
+import type { KnownShells } from './containers/known-shells.ts'
 import { jobContainerName } from './docker-environment.ts'
 import type { Engine } from './engine/engine.ts'
 import type { EngineLink } from './engine/engine-link.ts'
@@ -47,6 +48,7 @@ export interface FurnishOptions {
   readonly environment: NodeJS.ProcessEnv
   /** Bytes of its containers' output that the Engine keeps. */
   readonly logBytes: number
+  readonly shells: KnownShells
   readonly log: PrepareLog
   readonly clock: Clock
   readonly random: Random
@@ -152,7 +154,10 @@ export async function furnishJob(options: FurnishOptions): Promise<FurnishedJob>
   const during = `creating the container of ${wanted.image}`
   const container = jobContainerName(attempt)
   await createContainer(engine, during, { name: container, platform: image.platform, body }, signal)
-  const shell = await findShell(engine, container, signal)
+  const destinations = [...mounts.binds.map((bind) => bind.split(':')[1]!), ...Object.keys(settings.tmpfs)]
+  const mounted = settings.volumesFrom.length > 0 ? undefined : destinations
+  const question = { container, imageId: image.id, mounted }
+  const shell = await options.shells.find(engine, question, signal)
   if (shell === undefined)
     throw new JobError(
       'shell_missing',

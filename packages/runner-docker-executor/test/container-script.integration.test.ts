@@ -6,6 +6,7 @@ import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { ContainerScript, type ContainerScriptOptions } from '../src/containers/container-script.ts'
 import type { ContainerState } from '../src/containers/container-state.ts'
 import { findShell } from '../src/containers/find-shell.ts'
+import { KnownShells } from '../src/containers/known-shells.ts'
 import { busyboxImage, hasEngine, makeBusyboxImage } from './busybox-image.ts'
 import { LocalEngine } from './local-engine.ts'
 
@@ -89,6 +90,21 @@ describe.skipIf(!hasEngine)('a script in a container', () => {
     const { told, start } = script(id, 'echo one; cat /proc/1/cmdline | tr "\\0" " "')
     await expect(start()).resolves.toEqual({ exitCode: 0 })
     expect(clean(told.text)).toContain('one\n')
+  })
+
+  test('has its shell looked for once an image, unless something is mounted where shells are', async () => {
+    const engine = await link.engine(never)
+    const shells = new KnownShells()
+    const find = (name: string, mounted: readonly string[] | undefined) =>
+      shells.find(engine, { container: name, imageId: busyboxImage, mounted }, never)
+    const found = { shell: 'sh', path: '/bin/sh' }
+    const id = await container()
+    for (const mounted of [['/usr'], ['/bin/'], undefined]) await expect(find(id, mounted)).resolves.toEqual(found)
+    await expect(find('none', ['/builds'])).resolves.toBeUndefined()
+    await expect(find(id, ['/builds', '/usr-data'])).resolves.toEqual(found)
+    await expect(find('none', ['/builds'])).resolves.toEqual(found)
+    for (const mounted of [['/usr'], ['/bin/'], ['/usr/local/bin/tool'], ['/'], undefined])
+      await expect(find('none', mounted)).resolves.toBeUndefined()
   })
 
   test('that ends without a last word tells its exit status', async () => {

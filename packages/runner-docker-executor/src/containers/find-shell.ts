@@ -18,6 +18,9 @@ const candidates: readonly FoundShell[] = [
   ...['/usr/local/bin/sh', '/usr/bin/sh', '/bin/sh', '/busybox/sh'].map((path) => ({ shell: 'sh' as const, path })),
 ]
 
+/** Where a container's shell is looked for. Where `/bin` is a link, it leads to `/usr/bin`. */
+export const shellDirectories: readonly string[] = ['/usr/local/bin', '/usr/bin', '/bin', '/busybox']
+
 /**
  * The command of a container whose shell reads a script from its standard input: the one that {@link findShell} finds.
  */
