@@ -1,6 +1,6 @@
 // A pipeline of three jobs, each in the image that it names: build → test, with the build's artifacts and its cache →
-// deploy, to a service that runs beside it, with an after_script. Their sources, with a submodule, come from a git server
-// that lets only running jobs in. Docker and git are all that it needs.
+// deploy, to a service that runs beside it, with an after_script. Their sources, with a submodule, come from a git
+// server that lets only running jobs in. Docker and git are all that it needs.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -3,11 +3,11 @@ import { randomBytes } from 'node:crypto'
 import { connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { Coordinator, type CoordinatorJob, type JobSpec } from '@runner-core/runner/testing'
+import { busyboxImage, makeBusyboxImage } from '@runner-core/testkit/containers/busybox-image'
+import { helperImage, makeHelperImage } from '@runner-core/testkit/containers/helper-image'
 import { Managers } from '@runner-core/testkit/manager/managers'
-import { busyboxImage, makeBusyboxImage } from '../../runner-docker-executor/test/busybox-image.ts'
-import { helperImage, makeHelperImage } from '../../runner-docker-executor/test/helper-image.ts'
 
-export { hasEngine } from '../../runner-docker-executor/test/busybox-image.ts'
+export { hasEngine } from '@runner-core/testkit/containers/busybox-image'
 export { busyboxImage, helperImage }
 
 export const secret = 'over-over-over-there-9'
