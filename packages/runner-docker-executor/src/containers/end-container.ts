@@ -1,6 +1,7 @@
 import { type Clock, deadline } from '@runner-core/fleeting'
 import type { Engine } from '../engine/engine.ts'
-import { isGone } from '../engine/engine-error.ts'
+import { EngineError, isGone } from '../engine/engine-error.ts'
+import { containerState } from './container-state.ts'
 import { execInContainer } from './exec.ts'
 
 export interface EndContainerOptions {
@@ -24,16 +25,19 @@ export async function endContainer(engine: Engine, options: EndContainerOptions)
     if (await hasEnded(engine, container, graceMs, clock, signal)) return
     await killContainer(engine, container, signal)
   } catch (error) {
-    if (!isGone(error)) throw error
+    if (!(await isOver(engine, container, error, signal))) throw error
   }
 }
+
+/** How Docker and Podman say that a container sees no processes but its own. */
+const ownProcesses = ['', 'private']
 
 async function askToEnd(engine: Engine, { container, shellPath, signal }: EndContainerOptions): Promise<void> {
   const { HostConfig: host } = await engine.call(`looking at container ${container}`, signal, (docker, abortSignal) =>
     docker.getContainer(container).inspect({ abortSignal }),
   )
   // Where it sees processes of others (`pid_mode`), all that it sees are not its own.
-  if (host.PidMode !== '')
+  if (!ownProcesses.includes(host.PidMode ?? ''))
     return await engine.call(`ending container ${container}`, signal, (docker, abortSignal) =>
       docker.getContainer(container).kill({ signal: 'TERM', abortSignal }),
     )
@@ -52,8 +56,17 @@ export async function killContainer(engine: Engine, container: string, signal: A
       docker.getContainer(container).wait({ condition: 'not-running', abortSignal }),
     )
   } catch (error) {
-    if (!isGone(error)) throw error
+    if (!(await isOver(engine, container, error, signal))) throw error
   }
+}
+
+/** Whether something failed since the container has ended, was never started, or is no more. */
+async function isOver(engine: Engine, container: string, error: unknown, signal: AbortSignal): Promise<boolean> {
+  if (isGone(error)) return true
+  // Podman answers as if it had failed itself.
+  if (!(error instanceof EngineError) || error.code !== 'failed' || signal.aborted) return false
+  const { status } = await containerState(engine, container, signal)
+  return status !== 'running'
 }
 
 /** Whether a container ends within a time. */
@@ -76,7 +89,7 @@ export async function hasEnded(
     return true
   } catch (error) {
     if (error === late) return false
-    if (isGone(error)) return true
+    if (await isOver(engine, container, error, signal)) return true
     throw error
   }
 }
