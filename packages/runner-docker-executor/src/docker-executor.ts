@@ -130,17 +130,21 @@ export class DockerExecutor implements JobExecutor {
       const said = log ?? { line: report, warning, progress: () => {}, addSecret: () => {} }
       return await this.#furnish(slot, link, { job, concurrentId, attempt, log: said, signal })
     } catch (error) {
+      const { instanceId } = slot.acquisition
+      const failure =
+        error instanceof EngineError
+          ? new EnvironmentError(environmentCode(error), `instance ${instanceId}: ${error.message}`, { cause: error })
+          : error
+      // It would fail the next job, too.
+      if (failure instanceof EnvironmentError && failure.code === 'unwritable')
+        slot.acquisition.condemn(failure.message)
       // What the Engine was making then may be there only after all else was removed: the next job looks for it.
-      this.#swept.delete(slot.acquisition.instanceId)
-      this.#remove(slot.acquisition.instanceId, link, attempt)
+      this.#swept.delete(instanceId)
+      this.#remove(instanceId, link, attempt)
       this.#options.concurrentIds.giveBack(concurrentId)
       await slot.acquisition[Symbol.asyncDispose]()
       signal.throwIfAborted()
-      throw error instanceof EngineError
-        ? new EnvironmentError(environmentCode(error), `instance ${slot.acquisition.instanceId}: ${error.message}`, {
-            cause: error,
-          })
-        : error
+      throw failure
     }
   }
 

@@ -91,6 +91,9 @@ describe.skipIf(!hasEngine)('an Engine that', () => {
     expect(outcome).toMatchObject({ state: 'failed', reason: 'runner_system_failure', code: 'machine_unwritable' })
     expect(trace).toContain('no space left on device')
     await expectNothingLeft(given)
+    front.fault = () => false
+    // Its instance gets no more jobs: this is another loan.
+    expect((await given.run(plain)).trace).toContain('on instance engine-2')
   })
 
   test('has no room where a container is started fails the job by that', async () => {
