@@ -212,7 +212,7 @@ test('the slot is given back before the end is reported', async () => {
   expect(updates.at(-1)).toMatchObject({ state: 'failed', failureReason: 'runner_system_failure' })
 })
 
-test('what shows on the machine that the script ran stays there until the end of the job is kept', async () => {
+test('the end of a job that cannot be kept is told before its slot is given back, and what shows that it ran stays', async () => {
   const full = new StateError('disk_full', 'no room')
   let isFull = true
   const lease = await new MemoryStateStore().lease('fleet')
@@ -226,10 +226,10 @@ test('what shows on the machine that the script ran stays there until the end of
   ends = new EndOutbox({ client: undefined as never, journal, clock, random: () => 0.5, logger: silentLogger })
   const { after } = handle()
   expect(await after(30_000)).toMatchObject({ isReported: true })
-  expect(events).toEqual(['released', 'disposed', 'free', 'reported'])
+  expect(events).toEqual(['reported', 'released', 'disposed', 'free'])
   isFull = false
   await after(10_000)
-  expect(events).toEqual(['released', 'disposed', 'free', 'reported', 'wiped'])
+  expect(events).toEqual(['reported', 'released', 'disposed', 'free', 'wiped'])
   expect(await journal.load()).toMatchObject([])
 })
 

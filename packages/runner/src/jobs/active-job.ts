@@ -219,7 +219,8 @@ export class ActiveJob {
       this.#hasEnded = true
       this.#trace.end()
       const kept = await this.#options.ends?.keep(this.#endedWith(outcome))
-      await this.#giveBack()
+      // Without its slot the next process could only report it as lost, unless it knows how it ended.
+      if (await this.#isEndKept()) await this.#giveBack()
       const answer = await accepted
       if (answer === 'gone') return 'gone'
       this.#options.onPhase('finished')
@@ -244,6 +245,18 @@ export class ActiveJob {
       if (!this.#isLeft) this.#wiping = this.#wipe()
       await this.#trace.close()
     }
+  }
+
+  /** Whether the next process would know how the job ended. False: it was not kept in time, and is to be told first. */
+  async #isEndKept(): Promise<boolean> {
+    const { ends, clock } = this.#options
+    let isKept = ends === undefined
+    const settled = ends?.settled().then(
+      () => (isKept = true),
+      () => {},
+    )
+    await atMost(clock, maxKeepMs, settled ?? Promise.resolve())
+    return isKept
   }
 
   /**

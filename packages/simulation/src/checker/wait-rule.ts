@@ -20,6 +20,7 @@ const appearMs = 180_000
 const failing: ReadonlySet<TroubleKind> = new Set([
   'cloud',
   'boot',
+  'interrupted',
   'state',
   'misreported',
   'unreachable',
