@@ -48,7 +48,7 @@ describe.skipIf(!hasEngine)('a script in a container', () => {
     lines: string,
     run: Partial<ScriptRun> = {},
     options: Partial<ContainerScriptOptions> = {},
-  ): { readonly told: Told; readonly nonce: string; start(signal?: AbortSignal): ReturnType<ContainerScript['run']> } {
+  ): { readonly told: Told; readonly nonce: string; readonly start: () => ReturnType<ContainerScript['run']> } {
     const nonce = run.nonce ?? randomBytes(8).toString('hex')
     const told: Told = { text: '', states: [] }
     const end = `printf '\\036${nonce} end\\036'`
@@ -58,7 +58,7 @@ describe.skipIf(!hasEngine)('a script in a container', () => {
         told.text += chunk.toString()
       },
       stderr: (chunk) => {
-        told.text += `!${chunk}`
+        told.text += `!${chunk.toString()}`
       },
       isComplete: () => told.text.includes(`\x1e${nonce} end\x1e`),
       ...run,

@@ -95,7 +95,7 @@ export class EngineFront implements AsyncDisposable {
   #upgrade({ method, url, headers }: IncomingMessage, socket: Socket, head: Buffer): void {
     this.asked.push(`${method} ${url}`)
     const engine = connect({ path: enginePath, allowHalfOpen: true })
-    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${String(value)}\r\n`)
     engine.write(`${method} ${url} HTTP/1.1\r\n${lines.join('')}\r\n`)
     engine.write(head)
     engine.pipe(socket)

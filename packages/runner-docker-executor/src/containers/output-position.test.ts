@@ -10,7 +10,7 @@ const out = (text: string, stream: OutputFrame['stream'] = 'stdout'): OutputFram
 function read(position: OutputPosition, ...frames: readonly OutputFrame[]): string {
   return frames
     .map((frame) => position.next(frame))
-    .map(({ bytes, isGap }) => `${isGap ? '[gap]' : ''}${bytes}`)
+    .map(({ bytes, isGap }) => `${isGap ? '[gap]' : ''}${bytes.toString()}`)
     .join('')
 }
 

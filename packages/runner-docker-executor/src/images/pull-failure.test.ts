@@ -73,7 +73,7 @@ test.each([
 })
 
 test('no secret is left, and no more than fits into a line', () => {
-  const text = fc.string({ unit: fc.constantFrom(...'ab:/?@ \n'), maxLength: 3000 })
+  const text = fc.string({ unit: fc.constantFrom(...'ab:/?@ \n'.split('')), maxLength: 3000 })
   fc.assert(
     fc.property(text, (words) => {
       const shown = withoutCredentials(words, ['ab', 'abab'])

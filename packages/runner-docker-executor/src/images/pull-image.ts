@@ -49,7 +49,7 @@ export async function pullImage(options: PullImageOptions): Promise<void> {
   using progress = new ProgressLine(clock, options.onProgress)
   using watch = new SilenceWatch(clock, silenceLimitMs, signal)
   try {
-    const request = { method: 'POST', path: `/images/create?${query}`, headers } as const
+    const request = { method: 'POST', path: `/images/create?${query.toString()}`, headers } as const
     // Longer than the watch waits: the Engine answers only once the registry has.
     const stream = await engine.stream(during, watch.signal, request, silenceLimitMs * 2)
     for await (const message of jsonLines(stream)) {

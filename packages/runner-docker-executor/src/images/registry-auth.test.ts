@@ -149,7 +149,7 @@ test('a helper is asked once for an address, and only so many are asked for one 
   helper('none', `echo x >> ${home}/asked-none; echo credentials not found; exit 1`)
   const once = await open({ ofJob: JSON.stringify({ credHelpers: { 'a.io': 'count' } }) })
   for (const image of ['a.io/x', 'a.io/y']) expect(await passwordFor(once, image)).toBe('s')
-  const groups = ['a.io', ...'bcdefgh'].map((_, index, all) => all.slice(0, index + 1).join('/'))
+  const groups = ['a.io', ...'bcdefgh'.split('')].map((_, index, all) => all.slice(0, index + 1).join('/'))
   const many = await open({
     ofJob: JSON.stringify({ credHelpers: Object.fromEntries(groups.map((each) => [each, 'none'])) }),
   })

@@ -175,7 +175,11 @@ describe('parseJob', () => {
         image: { name: 'a', entrypoint: [''], pull_policy: ['never'], ...docker },
         services: [
           {
-            ...{ name: 'postgres:16', alias: 'db,pg', command: ['-c', 'x'], entrypoint: [], pull_policy: [] },
+            name: 'postgres:16',
+            alias: 'db,pg',
+            command: ['-c', 'x'],
+            entrypoint: [],
+            pull_policy: [],
             variables: [{ key: 'A', value: 'b', public: false, file: false, masked: false, raw: true }],
           },
         ],
