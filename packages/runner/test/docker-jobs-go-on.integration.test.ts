@@ -55,13 +55,14 @@ describe.skipIf(!hasEngine)('with a state folder', { timeout: 180_000 }, () => {
   test.for(['docker', 'docker-autoscaler'] as const)(
     'ten jobs of executor %s, and their manager is killed: all come home, each line once and in order',
     async (executor) => {
-      const rig = await start({ executor })
+      const rig = await start({ executor, slots: 12 })
       const jobs = upTo(10).map((number) => rig.counting(60, {}, number % 2 ? helperImage : undefined))
       const first = rig.managers.start()
       await untilAll(jobs, '\nline 4\n')
       await kill(first)
       const second = rig.managers.start()
-      await expectSuccess(rig, jobs)
+      // Beside the first new job, what is left of jobs that are over is removed from the Engine.
+      await expectSuccess(rig, [...jobs, rig.counting(1)])
       for (const job of jobs) expect(lines(job)).toEqual(upTo(60))
       expect(second.stderr.match(/job of an earlier process goes on/g)).toHaveLength(10)
     },
@@ -94,7 +95,7 @@ describe.skipIf(!hasEngine)('with a state folder', { timeout: 180_000 }, () => {
     await Promise.all(Object.values(jobs).map((job) => job.finished))
     const told = Object.entries(jobs).map(([name, { state, failureReason, exitCode, trace }]) => [
       name,
-      { state, failureReason, exitCode, last: trace.text().match(/^(?:status|has|got): .*$/gm) },
+      { state, failureReason, exitCode, last: trace.text().match(/^(?:script$|(?:status|has|got): .*$)/gm) },
     ])
     expect(
       Object.fromEntries(told),
@@ -102,8 +103,13 @@ describe.skipIf(!hasEngine)('with a state folder', { timeout: 180_000 }, () => {
         .map(({ trace }) => trace.text())
         .join('\n'),
     ).toEqual({
-      after: { state: 'success', last: ['status: success'] },
-      afterFailure: { state: 'failed', failureReason: 'script_failure', exitCode: 3, last: ['status: failed'] },
+      after: { state: 'success', last: ['script', 'status: success'] },
+      afterFailure: {
+        state: 'failed',
+        failureReason: 'script_failure',
+        exitCode: 3,
+        last: ['script', 'status: failed'],
+      },
       sources: { state: 'success', last: ['has: text of the file'] },
       service: { state: 'success', last: ['got: served'] },
     })
@@ -133,6 +139,34 @@ describe.skipIf(!hasEngine)('with a state folder', { timeout: 180_000 }, () => {
     for (const job of jobs) expect(lines(job)).toEqual(upTo(30))
     expect(jobs[2]!.trace.text()).toContain('\nafter\n')
     await expect.poll(() => rig.left(), { timeout: 20_000 }).toEqual([])
+  })
+
+  test('jobs that begin and end while their manager is killed six times all come home, each line once and in order', async () => {
+    const rig = await start({ ackWindowMs: 2000, slots: 6 })
+    const jobs = upTo(18).map((number) =>
+      rig.counting(
+        8,
+        { afterScript: ['echo "after: $CI_JOB_STATUS"'] },
+        number % 2 ? helperImage : undefined,
+        number % 5 ? {} : { services: [service] },
+      ),
+    )
+    let run = rig.managers.start()
+    // Each time as many jobs have ended, so that others begin, run and end.
+    for (const done of [1, 4, 7, 10, 13, 15]) {
+      await expect
+        .poll(() => jobs.filter(({ hasEnded }) => hasEnded).length, { timeout: 60_000, interval: 10 })
+        .toBeGreaterThanOrEqual(done)
+      await kill(run)
+      run = rig.managers.start()
+    }
+    await Promise.all(jobs.map((job) => job.finished))
+    // What a manager was killed over before it had removed it goes beside the next one's first job.
+    await expectSuccess(rig, [...jobs, rig.counting(1)])
+    for (const job of jobs) {
+      expect(lines(job)).toEqual(upTo(8))
+      expect(job.trace.text().match(/^after: .*$/gm)).toEqual(['after: success'])
+    }
   })
 
   test('a job whose container was removed while there is no manager fails, and says why', async () => {

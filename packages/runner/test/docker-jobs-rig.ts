@@ -33,6 +33,8 @@ export interface RigOptions {
   readonly slots?: number
   /** Lines of `[runners.docker]`. */
   readonly settings?: string
+  /** See `CoordinatorOptions`. */
+  readonly ackWindowMs?: number
 }
 
 /** Managers whose jobs run in containers of this machine's Engine, and a coordinator. */
@@ -58,7 +60,11 @@ export class DockerRig implements AsyncDisposable {
     makeBusyboxImage()
     await makeHelperImage()
     const token = `glrt-${randomBytes(8).toString('hex')}`
-    const coordinator = await Coordinator.start({ tokens: [token], traceUpdateIntervalSeconds: 1 })
+    const coordinator = await Coordinator.start({
+      tokens: [token],
+      traceUpdateIntervalSeconds: 1,
+      ...(options.ackWindowMs !== undefined && { ackWindowMs: options.ackWindowMs }),
+    })
     return new DockerRig(coordinator, token, options)
   }
 
