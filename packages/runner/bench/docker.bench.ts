@@ -5,7 +5,7 @@
 // at rest. GITLAB_RUNNER_BIN and STOCK_HELPER_IMAGE (an image that is on the Engine) add a stock runner with its docker
 // executor. Prints a table and one line `BENCH {json}`; `jobsShare` and `firstOutputRatio` are medians over rounds,
 // since both sides of a round met the same machine.
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -85,6 +85,7 @@ async function run(): Promise<Result> {
   await using cleanUp = new AsyncDisposableStack()
   const folder = mkdtempSync(join(tmpdir(), 'runner-core-bench-'))
   cleanUp.defer(() => rmSync(folder, { recursive: true, force: true }))
+  cleanUp.defer(removeVolumes)
   const coordinator = cleanUp.use(
     await Coordinator.start({ tokens: Object.values(tokens), jobRequestsPerMinute: 1000 }),
   )
@@ -112,6 +113,13 @@ async function run(): Promise<Result> {
   const violations = coordinator.violations.filter(({ runnerToken }) => runnerToken !== tokens.stock)
   if (violations.length > 0) throw new Error(`the job API was violated: ${JSON.stringify(violations.slice(0, 5))}`)
   return { of, ...memory }
+}
+
+/** Builds and caches of the runners, which stay for a next job that never comes. */
+function removeVolumes(): void {
+  const args = ['volume', 'ls', '-q', '-f', 'name=^runner-bench-(doc|mem)']
+  const names = spawnSync('docker', args, { encoding: 'utf8' }).stdout.split('\n').filter(Boolean)
+  if (names.length > 0) spawnSync('docker', ['volume', 'rm', ...names])
 }
 
 function contender(
