@@ -152,8 +152,8 @@ export const runnerMutants: readonly Mutant[] = [
     name: 'how a job ended is not kept before its slot is given back',
     breaks: 'jobs',
     file: runner('jobs/active-job'),
-    find: '      const kept = await this.#options.ends?.keep(this.#endedWith(outcome))\n      await this.#giveBack()',
-    replace: '      await this.#giveBack()\n      const kept = undefined',
+    find: '      const kept = await this.#options.ends?.keep(this.#endedWith(outcome))\n',
+    replace: '      await this.#giveBack()\n      const kept = undefined\n',
   },
   {
     name: 'an end is told twice',
