@@ -1,8 +1,8 @@
 // What an Engine, and the way to it, does under a job: each with a clear end, a free slot, and nothing left.
 import { type Clock, systemClock } from '@runner-core/fleeting'
+import { hasEngine, makeBusyboxImage } from '@runner-core/testkit/containers/busybox-image'
 import { payload, variable } from '@runner-core/testkit/jobs/job-fixture'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { hasEngine, makeBusyboxImage } from './busybox-image.ts'
 import { EngineFront, refuse } from './engine-front.ts'
 import { JobRig, type JobRigOptions } from './job-rig.ts'
 

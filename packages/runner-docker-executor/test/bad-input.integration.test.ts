@@ -1,12 +1,12 @@
 // What jobs, images, registries and Engines do that they should not: each with a clear end, and nothing left.
 import { execFileSync } from 'node:child_process'
 import type { JobPayload } from '@runner-core/job'
+import { busyboxImage, hasEngine, makeBusyboxImage } from '@runner-core/testkit/containers/busybox-image'
+import { helperImage, makeHelperImage } from '@runner-core/testkit/containers/helper-image'
 import { gitJob } from '@runner-core/testkit/jobs/git-job'
 import { payload, variable } from '@runner-core/testkit/jobs/job-fixture'
 import { DockerRegistry, registryMissing } from '@runner-core/testkit/registry/docker-registry'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { busyboxImage, hasEngine, makeBusyboxImage } from './busybox-image.ts'
-import { helperImage, makeHelperImage } from './helper-image.ts'
 import { imageOf, JobRig, type JobRigOptions, serviceOf } from './job-rig.ts'
 import { docker, makeImage } from './service-image.ts'
 

@@ -2,12 +2,12 @@ import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { silentLogger, systemClock } from '@runner-core/fleeting'
 import type { ScriptRun } from '@runner-core/job'
+import { busyboxImage, hasEngine, makeBusyboxImage } from '@runner-core/testkit/containers/busybox-image'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { ContainerScript, type ContainerScriptOptions } from '../src/containers/container-script.ts'
 import type { ContainerState } from '../src/containers/container-state.ts'
 import { findShell } from '../src/containers/find-shell.ts'
 import { KnownShells } from '../src/containers/known-shells.ts'
-import { busyboxImage, hasEngine, makeBusyboxImage } from './busybox-image.ts'
 import { LocalEngine } from './local-engine.ts'
 
 const never = new AbortController().signal

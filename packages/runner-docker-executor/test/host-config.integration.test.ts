@@ -1,5 +1,6 @@
 import { connect } from 'node:net'
 import { systemClock } from '@runner-core/fleeting'
+import { hasEngine } from '@runner-core/testkit/containers/busybox-image'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createContainer } from '../src/containers/create-container.ts'
 import {
@@ -11,7 +12,6 @@ import {
 } from '../src/containers/host-config.ts'
 import { Engine } from '../src/engine/engine.ts'
 import type { DockerSettings } from '../src/settings/docker-settings.ts'
-import { hasEngine } from './busybox-image.ts'
 import { plainSettings } from './plain-settings.ts'
 import { docker, makeImage } from './service-image.ts'
 

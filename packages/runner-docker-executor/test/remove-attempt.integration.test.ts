@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { systemClock } from '@runner-core/fleeting'
+import { busyboxImage, hasEngine, makeBusyboxImage } from '@runner-core/testkit/containers/busybox-image'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { attemptLabel, attemptLabels, fleetLabel } from '../src/cleanup/labels.ts'
 import { removeAttempt } from '../src/cleanup/remove-attempt.ts'
 import { sweepEngine } from '../src/cleanup/sweep-engine.ts'
 import type { Engine } from '../src/engine/engine.ts'
-import { busyboxImage, hasEngine, makeBusyboxImage } from './busybox-image.ts'
 import { LocalEngine } from './local-engine.ts'
 import { docker } from './service-image.ts'
 

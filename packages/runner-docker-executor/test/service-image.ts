@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { busyboxImage, makeBusyboxImage } from './busybox-image.ts'
+import { busyboxImage, makeBusyboxImage } from '@runner-core/testkit/containers/busybox-image'
 
 export const docker = (...args: string[]): string => execFileSync('docker', args, { encoding: 'utf8' }).trim()
 

@@ -1,12 +1,12 @@
 import { connect } from 'node:net'
 import { systemClock } from '@runner-core/fleeting'
+import { busyboxImage, hasEngine, makeBusyboxImage } from '@runner-core/testkit/containers/busybox-image'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createContainer } from '../src/containers/create-container.ts'
 import { Engine } from '../src/engine/engine.ts'
 import { parseVolumeSpec, type VolumeSpec } from '../src/settings/volume-spec.ts'
 import { makeVolumes, openDirectories } from '../src/volumes/engine-volumes.ts'
 import { type MountPlan, type MountPlanOptions, planMounts } from '../src/volumes/mount-plan.ts'
-import { busyboxImage, hasEngine, makeBusyboxImage } from './busybox-image.ts'
 import { docker } from './service-image.ts'
 
 if (!hasEngine) console.warn('SKIPPED: volumes against an Engine: none answers')

@@ -1,1 +1,0 @@
-export * from '@runner-core/testkit/containers/helper-image'
