@@ -52,7 +52,7 @@ export class DockerRig implements AsyncDisposable {
     this.managers = new Managers('docker-jobs')
     this.name = `containers-${token.slice(5, 14)}`
     this.#token = token
-    this.#volumePrefix = `runner-${token.slice(5, 14)}`
+    this.#volumePrefix = `runner-${token.slice(5, 13)}-`
     this.managers.configure(this.#config(options))
   }
 
