@@ -1,12 +1,5 @@
 import type { Clock, Random } from '@runner-core/fleeting'
-import {
-  earlySetting,
-  expandVariables,
-  JobError,
-  type JobPayload,
-  type PrepareLog,
-  type SettingSources,
-} from '@runner-core/job'
+import { earlySetting, JobError, type JobPayload, type PrepareLog, type SettingSources } from '@runner-core/job'
 import type { ContainerCreateOptions } from 'dockerode'
 import { attemptLabels, cacheLabel } from './cleanup/labels.ts'
 import { createContainer } from './containers/create-container.ts'
@@ -195,15 +188,15 @@ async function jobServices(engine: Engine, options: ServicesOptions): Promise<re
     const policies = effectivePullPolicies(settings, service.pullPolicies, service.image)
     pulled.set(service, await images.get({ image: service.image, policies, platform: service.platform, signal }))
   }
-  const sources = { payload: job, environmentVariables: options.environmentVariables }
-  const jobVariables = [...options.environmentVariables.map((each) => ({ ...each, public: true })), ...job.variables]
-    .filter((variable) => !('file' in variable && variable.file))
-    .map(({ key, public: isPublic }) => ({ key, value: earlySetting(sources, key), public: isPublic }))
+  const jobVariables = [
+    ...options.environmentVariables.map((each) => ({ ...each, public: true, raw: false })),
+    ...job.variables.filter(({ file }) => !file),
+  ]
   const started = await startServices(engine, {
     context,
     services,
     image: async (service) => pulled.get(service)!,
-    environment: (service) => serviceEnvironment({ jobVariables, own: service.variables, expand: expandVariables }),
+    environment: (service) => serviceEnvironment({ jobVariables, own: service.variables }),
     containerName: ({ index }) => `${name}-service-${index}`,
     report: log,
     signal,

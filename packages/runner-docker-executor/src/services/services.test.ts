@@ -149,8 +149,9 @@ test('no two services of a plan share a name', () => {
   )
 })
 
+const job = (key: string, value: string, isPublic: boolean) => ({ key, value, public: isPublic, raw: false })
+
 test('a service gets no secret of the project, unless one of its own variables names it', () => {
-  const job = (key: string, value: string, isPublic: boolean) => ({ key, value, public: isPublic })
   expect(
     serviceEnvironment({
       jobVariables: [
@@ -165,9 +166,18 @@ test('a service gets no secret of the project, unless one of its own variables n
         { key: 'OTHER', value: 'o', raw: false },
         { key: 'CI', value: 'no', raw: false },
       ],
-      expand: (text, lookUp) => text.replace(/\$(\w+)/g, (_, name: string) => lookUp(name)),
     }),
   ).toEqual(['CI=no', 'A=2', 'DB_PASSWORD=hunter2-o', 'RAW=$PASSWORD', 'OTHER=o'])
+})
+
+test('a service whose environment no program could have fails by name, and costs no more', () => {
+  const variables = (value: string) => Array.from({ length: 20_000 }, (_, n) => job(`V${n}`, value, true))
+  const jobVariables = [job('A', 'x'.repeat(200_000), false), ...variables('$A$A$A')]
+  const tooMuch = expect.objectContaining({ code: 'limit_exceeded' })
+  expect(() => serviceEnvironment({ jobVariables, own: [] })).toThrow(tooMuch)
+  const own = Array.from({ length: 1_000 }, (_, n) => ({ key: `W${n}`, value: '$A', raw: false }))
+  expect(() => serviceEnvironment({ jobVariables: jobVariables.slice(0, 1), own })).toThrow(tooMuch)
+  expect(serviceEnvironment({ jobVariables: variables('$V0'), own: [] })).toHaveLength(20_000)
 })
 
 test('the ports that an image exposes, or the one that its variable names', () => {
