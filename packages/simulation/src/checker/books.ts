@@ -361,7 +361,9 @@ export class Books {
     const beliefMs = this.#massSince.has(fleet)
       ? Math.max(shortestMassMs, massFactor * disappearanceMs)
       : disappearanceMs
-    for (const machine of listed) {
+    // A list may be answered to nobody: whoever asked for it was killed.
+    const isHeard = [...this.processes.values()].some(({ endedAt }) => endedAt > this.at)
+    for (const machine of isHeard ? listed : []) {
       const book = this.machines.get(machine)
       if (book?.token === undefined || this.#launchesToldAt.has(groupOf(book))) continue
       this.#launchesToldAt.set(groupOf(book), this.at)
