@@ -3,6 +3,7 @@ import { earlySetting, JobError, type JobPayload, type PrepareLog, type SettingS
 import type { ContainerCreateOptions } from 'dockerode'
 import { attemptLabels, cacheLabel } from './cleanup/labels.ts'
 import { createContainer } from './containers/create-container.ts'
+import { entrypointEnvironment, type WrittenVariable } from './containers/entrypoint-environment.ts'
 import { type FoundShell, shellCommand } from './containers/find-shell.ts'
 import { type ContainerContext, helperContainerParts, jobContainerParts } from './containers/host-config.ts'
 import type { KnownShells } from './containers/known-shells.ts'
@@ -143,7 +144,15 @@ export async function furnishJob(options: FurnishOptions): Promise<FurnishedJob>
     .slice(0, 63)
   const parts = jobContainerParts(context, { request: wanted, hostname, serviceHosts: hosts, aliases: ['build'] })
   for (const warning of parts.warnings) log.warning(warning)
-  const body = { ...parts.body, Image: image.id, OpenStdin: true, StdinOnce: true, Tty: false, Cmd: [...shellCommand] }
+  const body = {
+    ...parts.body,
+    Image: image.id,
+    Env: [...entrypointEnvironment(writtenVariables(options))],
+    OpenStdin: true,
+    StdinOnce: true,
+    Tty: false,
+    Cmd: [...shellCommand],
+  }
   const during = `creating the container of ${wanted.image}`
   const container = jobContainerName(attempt)
   await createContainer(engine, during, { name: container, platform: image.platform, body }, signal)
@@ -170,6 +179,15 @@ export async function furnishJob(options: FurnishOptions): Promise<FurnishedJob>
   }
 }
 
+/** The variables of a job that are no files, as they are written. */
+function writtenVariables({
+  job,
+  environmentVariables,
+}: Pick<FurnishOptions, 'job' | 'environmentVariables'>): readonly WrittenVariable[] {
+  const configured = environmentVariables.map((each) => ({ ...each, public: true, raw: false }))
+  return [...configured, ...job.variables.filter(({ file }) => !file)]
+}
+
 interface ServicesOptions extends FurnishOptions {
   readonly context: ContainerContext
   readonly images: JobImages
@@ -180,7 +198,7 @@ interface ServicesOptions extends FurnishOptions {
 
 /** Starts what is to run beside the job, and waits for it. */
 async function jobServices(engine: Engine, options: ServicesOptions): Promise<readonly StartedService[]> {
-  const { job, plan, settings, context, images, getHelper, name, log, clock, signal } = options
+  const { plan, settings, context, images, getHelper, name, log, clock, signal } = options
   const { services, warnings } = plan.services
   for (const warning of warnings) log.warning(warning)
   const pulled = new Map<PlannedService, JobImage>()
@@ -188,10 +206,7 @@ async function jobServices(engine: Engine, options: ServicesOptions): Promise<re
     const policies = effectivePullPolicies(settings, service.pullPolicies, service.image)
     pulled.set(service, await images.get({ image: service.image, policies, platform: service.platform, signal }))
   }
-  const jobVariables = [
-    ...options.environmentVariables.map((each) => ({ ...each, public: true, raw: false })),
-    ...job.variables.filter(({ file }) => !file),
-  ]
+  const jobVariables = writtenVariables(options)
   const started = await startServices(engine, {
     context,
     services,

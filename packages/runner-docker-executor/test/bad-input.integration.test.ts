@@ -81,6 +81,22 @@ describe.skipIf(!hasEngine)('an image that', () => {
     await expectNothingLeft(given)
   })
 
+  test('has an entrypoint that reads variables, finds those of the job that are no secrets', async () => {
+    const given = await start()
+    const entrypoint = ['sh', '-c', 'echo "entered with $SHOWN, $SECRET."; exec "$@"', 'x']
+    const variables = [
+      variable('SHOWN', 'a $CI_JOB_NAME', { public: true }),
+      variable('CI_JOB_NAME', 'lint', { public: true }),
+      variable('SECRET', 'hidden', { masked: true }),
+    ]
+    const overrides = { image: imageOf(busyboxImage, { entrypoint }) }
+    const { outcome, trace } = await given.run(payload({ script: ['echo "$SHOWN"'], variables, overrides }))
+    expect(outcome).toEqual({ state: 'success' })
+    expect(trace).toContain('entered with a lint, .\n')
+    expect(trace).toContain('\na lint\n')
+    await expectNothingLeft(given)
+  })
+
   test('has an entrypoint that is no program, fails the job by its name', async () => {
     const given = await start()
     const { outcome, trace } = await given.run(job({ image: imageOf(busyboxImage, { entrypoint: ['/no/such'] }) }))

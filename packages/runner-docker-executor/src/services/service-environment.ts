@@ -1,8 +1,9 @@
 import { expandVariables, JobError, type JobVariable } from '@runner-core/job'
+import type { WrittenVariable } from '../containers/entrypoint-environment.ts'
 
 export interface ServiceEnvironmentOptions {
   /** The job's, as written: where a key comes twice, the later one wins. */
-  readonly jobVariables: readonly Pick<JobVariable, 'key' | 'value' | 'public' | 'raw'>[]
+  readonly jobVariables: readonly WrittenVariable[]
   /** The service's own, as written. */
   readonly own: readonly Pick<JobVariable, 'key' | 'value' | 'raw'>[]
 }
