@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { statSync } from 'node:fs'
+import { rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { gitJob } from '@runner-core/testkit/jobs/git-job'
 import { hasGit, TestRepository } from '@runner-core/testkit/jobs/git-server'
@@ -116,3 +116,17 @@ test.skipIf(!hasGit || process.getuid?.() !== 0)(
     expect({ end, text: Buffer.concat(found).toString() }).toEqual({ end: { exitCode: 0 }, text: 'untracked\0' })
   },
 )
+
+test('what a helper unpacks for another user is open to all', async () => {
+  const environment = open({ prepares: 'everything', opensFiles: true })
+  const cache = [{ key: 'k', paths: ['kept', 'run', 'd'], policy: '', when: '', fallback_keys: [], untracked: false }]
+  const make = ['echo x >kept; cp kept run; mkdir d; cp kept d/e', 'chmod 600 kept d/e; chmod 700 run d']
+  await run(environment, payload({ script: make, overrides: { cache } }))
+  rmSync(join(environment.home, 'builds/group/project'), { recursive: true })
+  const { outcome, trace } = await run(
+    environment,
+    payload({ script: ['stat -c %a kept run d d/e'], overrides: { cache } }),
+  )
+  expect(outcome, trace).toEqual({ state: 'success' })
+  expect(trace).toContain('\n666\n777\n777\n666\n')
+})

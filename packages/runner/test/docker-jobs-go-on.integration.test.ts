@@ -164,8 +164,9 @@ describe.skipIf(!hasEngine)('with a state folder', { timeout: 180_000 }, () => {
     // What a manager was killed over before it had removed it goes beside the next one's first job.
     await expectSuccess(rig, [...jobs, rig.counting(1)])
     for (const job of jobs) {
-      expect(lines(job)).toEqual(upTo(8))
-      expect(job.trace.text().match(/^after: .*$/gm)).toEqual(['after: success'])
+      const trace = job.trace.text()
+      expect(lines(job), trace).toEqual(upTo(8))
+      expect(trace.match(/^after: .*$/gm), trace).toEqual(['after: success'])
     }
   })
 

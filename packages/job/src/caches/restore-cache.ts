@@ -51,7 +51,7 @@ async function fromMachine(
   await log.line(
     'No URL provided, cache will not be downloaded from shared cache server. Instead a local version of cache will be extracted.',
   )
-  const command = restoreLocalCache({ ...local, key }, unpackCommand(projectDir))
+  const command = restoreLocalCache({ ...local, key }, unpackCommand(projectDir, environment.helper?.opensFiles))
   return (await localCommand({ environment, command, signal }, localCacheStatus.missing)) === 0
 }
 

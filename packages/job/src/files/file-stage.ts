@@ -10,7 +10,7 @@ export interface FileStageLog {
 }
 
 export interface FileStageWork {
-  readonly environment: Pick<JobEnvironment, 'transfer' | 'jobMarker'>
+  readonly environment: Pick<JobEnvironment, 'transfer' | 'jobMarker' | 'helper'>
   readonly log: FileStageLog
   /** Aborted with a `JobError` when the job is to stop. */
   readonly signal: AbortSignal

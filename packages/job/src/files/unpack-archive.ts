@@ -8,7 +8,7 @@ import { quote } from '../script/quote.ts'
 const longestComplaint = 4096
 
 export interface UnpackOptions {
-  readonly environment: Pick<JobEnvironment, 'transfer'>
+  readonly environment: Pick<JobEnvironment, 'transfer' | 'helper'>
   /** Absolute, or below {@link loginDirectory}; it must be there. */
   readonly directory: string
   readonly archive: OpenedArchive
@@ -41,7 +41,7 @@ async function send(
 ): Promise<void> {
   let complaint = ''
   const end = await environment.transfer({
-    command: unpackCommand(directory),
+    command: unpackCommand(directory, environment.helper?.opensFiles),
     input,
     stdout: () => {},
     stderr: (chunk) => {
@@ -58,9 +58,10 @@ async function send(
 
 /**
  * The shell reads the names of directories up to an empty line, byte by byte, so that the rest of its input is left for
- * tar. Owners and groups are those of the login (`-o`), permissions those of the archive (`-p`).
+ * tar. Owners and groups are those of the login (`-o`), permissions those of the archive (`-p`). `opens`: all that is
+ * there is then open to all users, but links, which may lead elsewhere.
  */
-export function unpackCommand(directory: string): string {
+export function unpackCommand(directory: string, opens = false): string {
   const there = quote(directory.replace(`${loginDirectory}/`, './'))
   return `command -v tar >/dev/null 2>&1 || { echo 'tar was not found on the machine' >&2; exit 127; }
 cd ${there} || exit
@@ -70,7 +71,7 @@ elif [ -d "$d" ]; then [ -w "$d" ] && [ -x "$d" ] || chmod u+rwx "$d" || exit
 elif [ -e "$d" ]; then rm -f "$d" || exit
 fi
 done
-exec tar -xpof -`
+${opens ? 'tar -xpof - && find . ! -type l -exec chmod a+rwX {} +' : 'exec tar -xpof -'}`
 }
 
 async function* withDirectories(
