@@ -160,6 +160,17 @@ describe.skipIf(!hasEngine)('a script in a container', () => {
     await expect(late.start()).rejects.toMatchObject({ code: 'failed' })
   })
 
+  test('that goes on is started again where its container ended without it, and a new one is not', async () => {
+    // As where a start that a killed manager asked for takes the place of ours.
+    const endsFirst = ['sh', '-c', 'if [ -e /tmp/again ]; then exec sh; fi; : >/tmp/again']
+    const { told, start } = script(await container(endsFirst), 'echo right', { resumed: {} })
+    await expect(start()).resolves.toEqual({ exitCode: 0 })
+    expect(clean(told.text)).toBe('right\n')
+    await expect(script(await container(endsFirst), 'echo never').start()).rejects.toMatchObject({
+      message: expect.stringContaining('entrypoint does not run the shell'),
+    })
+  })
+
   test('runs after another one in the same container, whose output is not its own', async () => {
     const id = await container()
     const first = script(id, 'echo one; echo kept >/tmp/file')

@@ -30,6 +30,8 @@ export interface ContainerScriptOptions {
   readonly logger: Logger
 }
 
+/** How often the container of a script that goes on is started, where none of the script comes to it. */
+const maxStarts = 3
 /** Between two tries to reach an Engine that does not answer. */
 const pauseMs = 500
 /** How long a container may take to end once its script has said its last word. */
@@ -63,6 +65,7 @@ export class ContainerScript {
   #mayRun: boolean
   /** Whether only a part of the script may have come to the container that was started last. */
   #mayBeCut: boolean
+  #starts = 0
   /** Since when it is out of reach. */
   #lostAt: number | undefined
 
@@ -114,10 +117,11 @@ export class ContainerScript {
     attached.on('error', () => {})
     this.#mayBeCut = false
     this.#mayRun = true
+    this.#starts += 1
     try {
-      await engine.call(during, this.#signal, (docker, abortSignal) =>
-        docker.getContainer(container).start({ abortSignal }),
-      )
+      await engine
+        .call(during, this.#signal, (docker, abortSignal) => docker.getContainer(container).start({ abortSignal }))
+        .catch(unlessStarted)
       const state = await containerState(engine, container, this.#signal)
       onStarted(state)
       attached.end(openedScript(this.#run.script, this.#run.nonce))
@@ -174,8 +178,9 @@ export class ContainerScript {
       return { exitCode: 0 }
     }
     if (this.#markers.first !== undefined || this.#hasGap) return wasOutOfMemory ? { signal: 'KILL' } : { exitCode }
-    // Nothing of the script came, or only a part, of which nothing was run.
-    if (this.#mayBeCut) {
+    // Nothing of the script came, or only a part, of which nothing was run. A start that an earlier manager asked for may
+    // come so late that it takes the place of ours, and ends what was attached to that.
+    if (this.#mayBeCut || (this.#run.resumed !== undefined && this.#starts < maxStarts)) {
       this.#startedBefore = startedAt
       this.#position.forget()
       this.#held.splice(0)
@@ -274,6 +279,11 @@ export class ContainerScript {
       await delay(clock, pauseMs, limit.signal)
     }
   }
+}
+
+/** Somebody else, perhaps a manager that was killed, has had it started. */
+function unlessStarted(error: unknown): void {
+  if (!(error instanceof EngineError) || error.status !== 304) throw error
 }
 
 function messageOf(error: unknown): string {
