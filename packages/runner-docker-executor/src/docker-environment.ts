@@ -7,9 +7,10 @@ import {
   type ScriptRun,
   type ShellName,
 } from '@runner-core/job'
-import { runStoppable, type SweptEnvironment } from '@runner-core/runner-executor'
+import { reconnectMs, runStoppable, type SweptEnvironment } from '@runner-core/runner-executor'
 import { type Acquisition, InstanceLostError } from '@runner-core/taskscaler'
 import type { ContainerCreateOptions } from 'dockerode'
+import { filesContainerName, helperContainerName, jobContainerName } from './containers/container-names.ts'
 import { ContainerScript } from './containers/container-script.ts'
 import { containerState } from './containers/container-state.ts'
 import { createContainer } from './containers/create-container.ts'
@@ -51,11 +52,6 @@ export interface DockerEnvironmentOptions {
 
 /** Name of the variable that marks a job's processes. Containers need none: it says which attempt they belong to. */
 const jobMarkerName = 'RUNNER_CORE_JOB'
-
-/** The name of the container that runs the job's own lines. */
-export function jobContainerName(attempt: string): string {
-  return `runner-core-${attempt}-job`
-}
 
 /**
  * A job's place in containers of one Engine: its own lines run in one, which is started once for its steps and again
@@ -141,7 +137,7 @@ export class DockerEnvironment implements SweptEnvironment {
           throw new EnvironmentError('failed', 'its helper was removed under a transfer of files', { cause: error })
         }
         if (!link.isLost(error)) throw error
-        await link.again(given)
+        await this.#regain(error, given)
         await this.killAll()
         throw new EnvironmentError('cut', 'the connection broke under a transfer of files', { cause: error })
       }
@@ -200,10 +196,18 @@ export class DockerEnvironment implements SweptEnvironment {
 
   async #runInHelper(run: ScriptRun, signal: AbortSignal, onStarted: () => void): Promise<ScriptEnd> {
     const { link, attempt } = this.#options
-    const container = `runner-core-${attempt}-helper-${this.#helperScripts++}`
-    const engine = await link.engine(signal)
-    if (run.resumed === undefined || !(await this.#exists(engine, container, signal)))
-      await this.#create(engine, container, { OpenStdin: true, StdinOnce: true }, signal)
+    const container = helperContainerName(attempt, this.#helperScripts++)
+    const create = (engine: Engine): Promise<void> =>
+      this.#create(engine, container, { OpenStdin: true, StdinOnce: true }, signal)
+    const createUnlessThere = async (engine: Engine): Promise<void> => {
+      if (!(await this.#exists(engine, container, signal))) await create(engine)
+    }
+    try {
+      await (run.resumed === undefined ? create : createUnlessThere)(await link.engine(signal))
+    } catch (error) {
+      if (signal.aborted || !link.isLost(error)) throw error
+      await createUnlessThere(await this.#regain(error, signal))
+    }
     this.#running.set(container, 'sh')
     const end = await this.#script(container, '', run, signal, onStarted)
     this.#running.delete(container)
@@ -235,9 +239,15 @@ export class DockerEnvironment implements SweptEnvironment {
     return await script.run()
   }
 
+  async #regain(loss: unknown, signal: AbortSignal): Promise<Engine> {
+    const { link, reconnectGraceMs } = this.#options
+    // Without a grace, scripts end with their connection; what is between them need not.
+    return await link.regain(loss, { graceMs: reconnectGraceMs || reconnectMs }, signal)
+  }
+
   /** A helper that does nothing by itself: each transfer is a command in it. */
   async #openFiles(engine: Engine, signal: AbortSignal): Promise<string> {
-    const container = `runner-core-${this.#options.attempt}-files-${this.#fileContainers++}`
+    const container = filesContainerName(this.#options.attempt, this.#fileContainers++)
     try {
       // Its shell waits for input that never comes.
       await this.#create(engine, container, { OpenStdin: true, StdinOnce: false }, signal)
@@ -286,27 +296,16 @@ export class DockerEnvironment implements SweptEnvironment {
     }
   }
 
-  /**
-   * Does something on the Engine. When `signal` aborts, everything of the job is ended before this rejects with its
-   * reason; `given` aborts then, and when the instance is lost.
-   */
-  async #stoppable(
+  #stoppable(
     signal: AbortSignal,
     act: (given: AbortSignal, onStarted: () => void) => Promise<ScriptEnd>,
   ): Promise<ScriptEnd> {
     const { acquisition } = this.#options
-    const options = {
-      acquisition,
-      signal,
-      stop: () => this.#stop(),
-      failure: (error: unknown) => this.#failure(error),
+    const onStarted = (): void => {
+      this.#isTouched = true
     }
-    return await runStoppable(options, (given, onStarted) =>
-      act(given, () => {
-        this.#isTouched = true
-        onStarted()
-      }),
-    )
+    const failure = (error: unknown): unknown => this.#failure(error)
+    return runStoppable({ acquisition, signal, stop: () => this.#stop(), failure, onStarted }, act)
   }
 
   async #stop(): Promise<void> {

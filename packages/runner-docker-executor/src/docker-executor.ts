@@ -76,6 +76,9 @@ interface LentSlot {
 
 const ignore = (): void => {}
 
+/** Places that a job may have, where one is lost before anything of it has begun. */
+const maxPlaces = 3
+
 /** How long an Engine that does not answer may take to be there, milliseconds: it may be starting. */
 const engineStartMs = 60_000
 /** Removing what a job left, milliseconds. */
@@ -116,34 +119,60 @@ export class DockerExecutor implements JobExecutor {
   ): Promise<PreparedPlace> {
     if (job === undefined)
       throw new JobError('unsupported', 'runner_configuration_error', 'scripts of another runner run in no containers')
-    const { report, signal } = options
+    const warning = (text: string): void => options.report(`WARNING: ${text}`)
+    const said = log ?? { line: options.report, warning, progress: ignore, addSecret: ignore }
+    for (let places = 1; ; places++) {
+      const prepared = await this.#prepareOnce(reservation, job, said, {
+        ...options,
+        again: options.again === true || places > 1,
+      })
+      if (!('lost' in prepared)) return prepared
+      if (places === maxPlaces) throw prepared.lost
+      options.report(`${prepared.lost.message}. Nothing of the job has begun: taking another place.`)
+    }
+  }
+
+  /** `lost`: the way to the Engine broke, or its instance went. */
+  async #prepareOnce(
+    reservation: Reservation | undefined,
+    job: JobPayload,
+    log: PrepareLog,
+    options: Omit<PrepareOptions, 'job' | 'log'>,
+  ): Promise<PreparedPlace | { readonly lost: EnvironmentError }> {
     const slot = await this.#finder.find<LentSlot>(reservation, {
       ...options,
       admit: async (acquisition, connection) => ({ place: { acquisition, connection } }),
     })
+    const { signal } = options
+    const { acquisition } = slot
     const concurrentId = this.#options.concurrentIds.take()
     const attempt = randomBytes(8).toString('hex')
     const link = this.#link(slot)
     this.#active.add(attempt)
     try {
-      const warning = (text: string): void => report(`WARNING: ${text}`)
-      const said = log ?? { line: report, warning, progress: () => {}, addSecret: () => {} }
-      return await this.#furnish(slot, link, { job, concurrentId, attempt, log: said, signal })
+      return await this.#furnish(slot, link, { job, concurrentId, attempt, log, signal })
     } catch (error) {
-      const { instanceId } = slot.acquisition
+      const { instanceId } = acquisition
+      const isLost = acquisition.signal.aborted || (error instanceof EngineError && link.isLost(error))
       const failure =
-        error instanceof EngineError
-          ? new EnvironmentError(environmentCode(error), `instance ${instanceId}: ${error.message}`, { cause: error })
+        isLost || error instanceof EngineError
+          ? new EnvironmentError(
+              environmentCode(error),
+              `instance ${instanceId}: ${error instanceof Error ? error.message : String(error)}`,
+              {
+                cause: error,
+              },
+            )
           : error
       // It would fail the next job, too.
-      if (failure instanceof EnvironmentError && failure.code === 'unwritable')
-        slot.acquisition.condemn(failure.message)
+      if (failure instanceof EnvironmentError && failure.code === 'unwritable') acquisition.condemn(failure.message)
       // What the Engine was making then may be there only after all else was removed: the next job looks for it.
       this.#swept.delete(instanceId)
       this.#remove(instanceId, link, attempt)
       this.#options.concurrentIds.giveBack(concurrentId)
-      await slot.acquisition[Symbol.asyncDispose]()
+      await acquisition[Symbol.asyncDispose]()
       signal.throwIfAborted()
+      if (isLost && failure instanceof EnvironmentError) return { lost: failure }
       throw failure
     }
   }
@@ -198,7 +227,7 @@ export class DockerExecutor implements JobExecutor {
     const { settings, environmentVariables, buildsDir, cacheDir, logBytes = 100_000_000 } = this.#options
     const plan = planContainers(job, settings, environmentVariables)
     await this.#awaitEngine(link, log, signal)
-    this.#sweep(slot.acquisition.instanceId, link)
+    this.#sweep(slot)
     const furnished = await furnishJob({
       ...this.#options,
       shells: this.#shells,
@@ -233,16 +262,16 @@ export class DockerExecutor implements JobExecutor {
   /** Waits for an Engine that may be starting. */
   async #awaitEngine(link: EngineLink, log: PrepareLog, signal: AbortSignal): Promise<void> {
     const { clock } = this.#options
-    const late = (): Error => new EngineError('unreachable', `no Engine answered within ${engineStartMs / 1000} s`)
+    let last: EngineError | undefined
+    const why = (): string => last?.message ?? `no Engine answered within ${engineStartMs / 1000} s`
+    const late = (): Error => new EnvironmentError('failed', why(), { cause: last })
     using limit = deadline(clock, engineStartMs, late, signal)
-    let last: unknown
     for (let hasTold = false; ; ) {
       try {
         await link.engine(limit.signal)
         return
       } catch (error) {
-        if (limit.signal.aborted && !signal.aborted) throw last ?? error
-        signal.throwIfAborted()
+        limit.signal.throwIfAborted()
         if (!(error instanceof EngineError) || error.code !== 'unreachable') throw error
         last = error
         if (!hasTold) log.line(`The Engine does not answer yet: ${error.message}`)
@@ -311,10 +340,12 @@ export class DockerExecutor implements JobExecutor {
   }
 
   /** Removes, beside the job that comes first to an Engine, what is left there of jobs that are over. */
-  #sweep(instanceId: string, link: EngineLink): void {
+  #sweep(slot: LentSlot): void {
+    const { instanceId } = slot.acquisition
     if (this.#swept.has(instanceId)) return
     this.#swept.add(instanceId)
-    this.#sweeps.add(this.#sweepNow(instanceId, link))
+    // Of its own: it may take longer than the job, with which the job's is closed.
+    this.#sweeps.add(this.#sweepNow(instanceId, this.#link(slot)))
   }
 
   async #sweepNow(instanceId: string, link: EngineLink): Promise<void> {
@@ -329,6 +360,8 @@ export class DockerExecutor implements JobExecutor {
     } catch (error) {
       this.#swept.delete(instanceId)
       logger.debug({ instance: instanceId, err: error }, 'an Engine could not be looked at for what earlier jobs left')
+    } finally {
+      link.close()
     }
   }
 }

@@ -2,12 +2,12 @@ import type { Clock, Random } from '@runner-core/fleeting'
 import { earlySetting, JobError, type JobPayload, type PrepareLog, type SettingSources } from '@runner-core/job'
 import type { ContainerCreateOptions } from 'dockerode'
 import { attemptLabels, cacheLabel } from './cleanup/labels.ts'
+import { attemptName, jobContainerName, serviceContainerName, waitContainerName } from './containers/container-names.ts'
 import { createContainer } from './containers/create-container.ts'
 import { entrypointEnvironment, type WrittenVariable } from './containers/entrypoint-environment.ts'
 import { type FoundShell, shellCommand } from './containers/find-shell.ts'
 import { type ContainerContext, helperContainerParts, jobContainerParts } from './containers/host-config.ts'
 import type { KnownShells } from './containers/known-shells.ts'
-import { jobContainerName } from './docker-environment.ts'
 import type { Engine } from './engine/engine.ts'
 import type { EngineLink } from './engine/engine-link.ts'
 import { type JobImage, JobImages } from './images/job-images.ts'
@@ -124,9 +124,8 @@ export async function furnishJob(options: FurnishOptions): Promise<FurnishedJob>
     { settings, volumes: mounts.volumes, labels, lastingLabels: { [cacheLabel]: options.fleet } },
     signal,
   )
-  const name = `runner-core-${attempt}`
   const demand = { settings, hasServices: plan.services.services.length > 0, asksForOwn: plan.asksForNetwork }
-  const network = await openNetwork(engine, { ...demand, name, labels }, signal)
+  const network = await openNetwork(engine, { ...demand, name: attemptName(attempt), labels }, signal)
   const context: ContainerContext = {
     settings,
     apiVersion: engine.apiVersion,
@@ -137,7 +136,7 @@ export async function furnishJob(options: FurnishOptions): Promise<FurnishedJob>
     expand,
     usesInit: plan.usesInit,
   }
-  const services = await jobServices(engine, { ...options, context, images, getHelper, name })
+  const services = await jobServices(engine, { ...options, context, images, getHelper })
   const hosts = serviceHosts(network, services)
   const hostname = `runner-${options.shortToken}-project-${job.job_info.project_id}-concurrent-${options.concurrentId}`
     .replaceAll(/[^A-Za-z0-9-]/g, '-')
@@ -192,13 +191,11 @@ interface ServicesOptions extends FurnishOptions {
   readonly context: ContainerContext
   readonly images: JobImages
   readonly getHelper: () => Promise<JobImage>
-  /** What the names of their containers begin with. */
-  readonly name: string
 }
 
 /** Starts what is to run beside the job, and waits for it. */
 async function jobServices(engine: Engine, options: ServicesOptions): Promise<readonly StartedService[]> {
-  const { plan, settings, context, images, getHelper, name, log, clock, signal } = options
+  const { plan, settings, attempt, context, images, getHelper, log, clock, signal } = options
   const { services, warnings } = plan.services
   for (const warning of warnings) log.warning(warning)
   const pulled = new Map<PlannedService, JobImage>()
@@ -212,7 +209,7 @@ async function jobServices(engine: Engine, options: ServicesOptions): Promise<re
     services,
     image: async (service) => pulled.get(service)!,
     environment: (service) => serviceEnvironment({ jobVariables, own: service.variables }),
-    containerName: ({ index }) => `${name}-service-${index}`,
+    containerName: ({ index }) => serviceContainerName(attempt, index),
     report: log,
     signal,
   })
@@ -222,7 +219,7 @@ async function jobServices(engine: Engine, options: ServicesOptions): Promise<re
     network: context.network,
     helperImage: async () => (await getHelper()).id,
     labels: context.labels,
-    containerName: ({ id }) => `${name}-wait-${id.slice(0, 12)}`,
+    containerName: ({ id }) => waitContainerName(attempt, id),
     report: log,
     clock,
     signal,

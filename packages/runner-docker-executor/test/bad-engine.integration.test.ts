@@ -1,6 +1,9 @@
 // What an Engine, and the way to it, does under a job: each with a clear end, a free slot, and nothing left.
 import { type Clock, systemClock } from '@runner-core/fleeting'
 import { hasEngine, makeBusyboxImage } from '@runner-core/testkit/containers/busybox-image'
+import { makeHelperImage } from '@runner-core/testkit/containers/helper-image'
+import { gitJob } from '@runner-core/testkit/jobs/git-job'
+import { TestRepository } from '@runner-core/testkit/jobs/git-server'
 import { payload, variable } from '@runner-core/testkit/jobs/job-fixture'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { EngineFront, refuse } from './engine-front.ts'
@@ -18,6 +21,7 @@ let rig: JobRig | undefined
 beforeEach(async () => {
   if (!hasEngine) return
   makeBusyboxImage()
+  await makeHelperImage()
   front = await EngineFront.start()
 })
 afterEach(async () => {
@@ -103,6 +107,54 @@ describe.skipIf(!hasEngine)('an Engine that', () => {
     const { outcome, trace } = await given.run(plain)
     expect(outcome).toMatchObject({ state: 'failed', reason: 'runner_system_failure', code: 'machine_unwritable' })
     expect(trace).toContain('no space left on device')
+    await expectNothingLeft(given)
+  })
+
+  /** Goes away at a request, once, and comes back. */
+  function outageAt(isIt: (path: string) => boolean): void {
+    front.fault = ({ url = '' }) => {
+      if (!isIt(url)) return false
+      front.fault = () => false
+      front.goAway()
+      setTimeout(() => front.comeBack(), 1500)
+      return true
+    }
+  }
+  const patient = { executor: { outlives: { reconnectGraceMs: 20_000 } } }
+  const cache = [{ key: 'k', paths: ['kept'], policy: '', when: '', fallback_keys: [], untracked: false }]
+  const saving = payload({ script: ['echo kept >kept'], overrides: { cache } })
+
+  test('is out of reach while the container of the job is made, and the job takes another place', async () => {
+    const given = await start(patient)
+    outageAt((path) => /containers\/create.*-job/.test(path))
+    const { outcome, trace } = await given.run(plain)
+    expect(outcome, trace).toEqual({ state: 'success' })
+    expect(trace).toContain('Nothing of the job has begun: taking another place.')
+    await expectNothingLeft(given)
+  })
+
+  test.each([
+    ['the container for files is made', /containers\/create.*-files-0/],
+    ['a command for files is begun', /\/exec$/],
+  ])('is out of reach while %s, and it is done again', async (_what, request) => {
+    const given = await start(patient)
+    outageAt((path) => request.test(path))
+    const { outcome, trace } = await given.run(saving)
+    expect(outcome, trace).toEqual({ state: 'success' })
+    expect(trace).toContain('Created cache')
+    await expectNothingLeft(given)
+  })
+
+  test('is out of reach while the helper is made, and sources are got', async () => {
+    using repository = new TestRepository()
+    const sha = repository.commit('file', 'text')
+    const { root } = repository
+    const settings = { volumes: [{ source: root, destination: root, options: ['ro'] }] }
+    const given = await start({ ...patient, settings })
+    outageAt((path) => /containers\/create.*-helper-0/.test(path))
+    const { outcome, trace } = await given.run(gitJob(repository.url, sha, { script: ['cat file'] }))
+    expect(outcome, trace).toEqual({ state: 'success' })
+    expect(trace).toContain('\ntext')
     await expectNothingLeft(given)
   })
 

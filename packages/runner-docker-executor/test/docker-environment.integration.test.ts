@@ -9,8 +9,9 @@ import { payload, runner, variable } from '@runner-core/testkit/jobs/job-fixture
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { attemptLabel, attemptLabels } from '../src/cleanup/labels.ts'
 import { removeAttempt } from '../src/cleanup/remove-attempt.ts'
+import { jobContainerName } from '../src/containers/container-names.ts'
 import { findShell } from '../src/containers/find-shell.ts'
-import { DockerEnvironment, jobContainerName } from '../src/docker-environment.ts'
+import { DockerEnvironment } from '../src/docker-environment.ts'
 import { LocalEngine } from './local-engine.ts'
 import { docker } from './service-image.ts'
 

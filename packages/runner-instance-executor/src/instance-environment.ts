@@ -227,20 +227,13 @@ export class InstanceEnvironment implements JobEnvironment {
     act: (given: AbortSignal, onStarted: () => void) => Promise<ScriptEnd>,
   ): Promise<ScriptEnd> {
     const { acquisition } = this.#options
-    const options = {
-      acquisition,
-      signal,
-      stop: () => this.#stop(),
-      failure: (error: unknown) => (isComplete(error) ? error : this.#failure(error)),
+    const onStarted = (): void => {
+      this.#isTouched = true
     }
+    const failure = (error: unknown): unknown => (isComplete(error) ? error : this.#failure(error))
     this.#running++
     try {
-      return await runStoppable(options, (given, onStarted) =>
-        act(given, () => {
-          this.#isTouched = true
-          onStarted()
-        }),
-      )
+      return await runStoppable({ acquisition, signal, stop: () => this.#stop(), failure, onStarted }, act)
     } finally {
       this.#running--
     }

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { type Clock, deadline, delay, type Logger, loggedSeconds } from '@runner-core/fleeting'
+import { type Clock, type Logger, loggedSeconds } from '@runner-core/fleeting'
 import { EnvironmentError, type ScriptEnd, type ScriptRun } from '@runner-core/job'
 import type { Engine } from '../engine/engine.ts'
 import { EngineError, isGone } from '../engine/engine-error.ts'
@@ -32,8 +32,6 @@ export interface ContainerScriptOptions {
 
 /** How often the container of a script that goes on is started, where none of the script comes to it. */
 const maxStarts = 3
-/** Between two tries to reach an Engine that does not answer. */
-const pauseMs = 500
 /** How long a container may take to end once its script has said its last word. */
 const endMs = 3000
 /** Of what a container prints, the mark of its script is within so much: what its entrypoint says comes first. */
@@ -96,7 +94,7 @@ export class ContainerScript {
         if (this.#signal.aborted) throw error
         if (this.#mayRun && isGone(error)) {
           const why = 'its container was removed while the script ran in it'
-          throw new EnvironmentError('failed', `${why}: ${messageOf(error)}`, { cause: error })
+          throw new EnvironmentError('failed', `${why}: ${error.message}`, { cause: error })
         }
         if (!this.#options.link.isLost(error)) throw error
         await this.#reconnect(error)
@@ -265,27 +263,11 @@ export class ContainerScript {
     const { link, reconnectGraceMs, clock } = this.#options
     this.#mayBeCut = true
     this.#lostAt ??= clock.now()
-    const leftMs = Math.max(0, this.#lostAt + reconnectGraceMs - clock.now())
-    const message = `${messageOf(loss)}; it could not be reached again within ${reconnectGraceMs / 1000} s`
-    using limit = deadline(clock, leftMs, () => new EnvironmentError('lost', message, { cause: loss }), this.#signal)
-    for (;;) {
-      try {
-        await link.again(limit.signal)
-        return
-      } catch (error) {
-        limit.signal.throwIfAborted()
-        if (!link.isLost(error)) throw error
-      }
-      await delay(clock, pauseMs, limit.signal)
-    }
+    await link.regain(loss, { graceMs: reconnectGraceMs, lostAt: this.#lostAt }, this.#signal)
   }
 }
 
 /** Somebody else, perhaps a manager that was killed, has had it started. */
 function unlessStarted(error: unknown): void {
   if (!(error instanceof EngineError) || error.status !== 304) throw error
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -58,7 +58,7 @@ export function asEngineError(error: unknown, during: string): EngineError {
 }
 
 /** Whether what a call was about is no more, has ended, or is being removed. */
-export function isGone(error: unknown): boolean {
+export function isGone(error: unknown): error is EngineError {
   return error instanceof EngineError && (error.code === 'not_found' || error.code === 'conflict')
 }
 

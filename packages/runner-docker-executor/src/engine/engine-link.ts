@@ -1,4 +1,5 @@
-import type { Clock, Connection, DialTarget } from '@runner-core/fleeting'
+import { type Clock, type Connection, type DialTarget, deadline, delay } from '@runner-core/fleeting'
+import { EnvironmentError } from '@runner-core/job'
 import type { SlotConnection } from '@runner-core/runner-executor'
 import { Engine } from './engine.ts'
 import { EngineError } from './engine-error.ts'
@@ -9,6 +10,17 @@ export interface EngineLinkOptions {
   readonly target: DialTarget
   readonly clock: Clock
 }
+
+/** How long an Engine may be out of reach. */
+export interface Outage {
+  /** Milliseconds. */
+  readonly graceMs: number
+  /** `Clock.now()`. */
+  readonly lostAt?: number | undefined
+}
+
+/** Between two tries to reach an Engine that does not answer. */
+const pauseMs = 500
 
 /** A job's way to the Engine of its slot: over connections, one after another, each of which may end under the job. */
 export class EngineLink {
@@ -26,6 +38,11 @@ export class EngineLink {
     if (this.#open?.connection === current) return this.#open.engine
     this.close()
     const engine = await Engine.open({ dial: () => current.dial(target), clock, signal })
+    if (this.#open?.connection === current) {
+      // Somebody else was faster.
+      engine.close()
+      return this.#open.engine
+    }
     this.#open = { connection: current, engine }
     return engine
   }
@@ -46,9 +63,34 @@ export class EngineLink {
     return await this.engine(signal)
   }
 
+  /**
+   * The Engine after the connection to it broke, waited for `graceMs` from `lostAt` on, by default from now. Rejects
+   * with `EnvironmentError` `lost` when that is over, and with the signal's reason.
+   */
+  async regain(loss: unknown, { graceMs, lostAt }: Outage, signal: AbortSignal): Promise<Engine> {
+    const { clock } = this.#options
+    const message = `${messageOf(loss)}; it could not be reached again within ${graceMs / 1000} s`
+    const late = (): Error => new EnvironmentError('lost', message, { cause: loss })
+    const leftMs = Math.max(0, (lostAt ?? clock.now()) + graceMs - clock.now())
+    using limit = deadline(clock, leftMs, late, signal)
+    for (;;) {
+      try {
+        return await this.again(limit.signal)
+      } catch (error) {
+        limit.signal.throwIfAborted()
+        if (!this.isLost(error)) throw error
+      }
+      await delay(clock, pauseMs, limit.signal)
+    }
+  }
+
   /** Idempotent. */
   close(): void {
     this.#open?.engine.close()
     this.#open = undefined
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

@@ -7,6 +7,8 @@ export interface StoppableOptions {
   readonly stop: () => Promise<void>
   /** Aborts when the job is to stop. */
   readonly signal: AbortSignal
+  /** Called when the instance may have begun something. */
+  readonly onStarted: () => void
   /** What fails on the instance, as the environment words it. */
   readonly failure: (error: unknown) => unknown
 }
@@ -17,7 +19,7 @@ export interface StoppableOptions {
  * what it was asked for.
  */
 export async function runStoppable<Result>(
-  { acquisition, stop, signal, failure }: StoppableOptions,
+  { acquisition, stop, signal, onStarted, failure }: StoppableOptions,
   act: (given: AbortSignal, onStarted: () => void) => Promise<Result>,
 ): Promise<Result> {
   signal.throwIfAborted()
@@ -35,7 +37,10 @@ export async function runStoppable<Result>(
   acquisition.signal.addEventListener('abort', onLost, { once: true })
   if (acquisition.signal.aborted) onLost()
   try {
-    const result = await act(given.signal, () => (hasStarted = true))
+    const result = await act(given.signal, () => {
+      hasStarted = true
+      onStarted()
+    })
     if (!signal.aborted) return result
   } catch (error) {
     if (!signal.aborted) throw failure(error)
