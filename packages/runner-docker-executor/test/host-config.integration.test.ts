@@ -1,6 +1,7 @@
 import { connect } from 'node:net'
 import { systemClock } from '@runner-core/fleeting'
 import { hasEngine } from '@runner-core/testkit/containers/busybox-image'
+import { plainSettings } from '@runner-core/testkit/containers/plain-settings'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createContainer } from '../src/containers/create-container.ts'
 import {
@@ -12,7 +13,6 @@ import {
 } from '../src/containers/host-config.ts'
 import { Engine } from '../src/engine/engine.ts'
 import type { DockerSettings } from '../src/settings/docker-settings.ts'
-import { plainSettings } from './plain-settings.ts'
 import { docker, makeImage } from './service-image.ts'
 
 if (!hasEngine) console.warn('SKIPPED: settings of containers against an Engine: none answers')

@@ -1,5 +1,5 @@
+import { plainSettings } from '@runner-core/testkit/containers/plain-settings'
 import { describe, expect, test } from 'vitest'
-import { plainSettings } from '../../test/plain-settings.ts'
 import type { DockerSettings } from '../settings/docker-settings.ts'
 import {
   type ContainerContext,
