@@ -161,7 +161,7 @@ describe.skipIf(!hasEngine)('a script in a container', () => {
   })
 
   test('that goes on is started again where its container ended without it, and a new one is not', async () => {
-    // As where a start that a killed manager asked for takes the place of ours.
+    // As if the start that a killed manager asked for happened instead of ours.
     const endsFirst = ['sh', '-c', 'if [ -e /tmp/again ]; then exec sh; fi; : >/tmp/again']
     const { told, start } = script(await container(endsFirst), 'echo right', { resumed: {} })
     await expect(start()).resolves.toEqual({ exitCode: 0 })

@@ -177,7 +177,7 @@ export class ContainerScript {
     }
     if (this.#markers.first !== undefined || this.#hasGap) return wasOutOfMemory ? { signal: 'KILL' } : { exitCode }
     // Nothing of the script came, or only a part, of which nothing was run. A start that an earlier manager asked for
-    // may come so late that it takes the place of ours, and ends what was attached to that.
+    // may arrive late and happen instead of ours. The container then ends without the script that we sent.
     if (this.#mayBeCut || (this.#run.resumed !== undefined && this.#starts < maxStarts)) {
       this.#startedBefore = startedAt
       this.#position.forget()

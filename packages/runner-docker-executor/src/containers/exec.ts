@@ -20,8 +20,9 @@ export interface ExecInContainerOptions {
 }
 
 /**
- * Runs a command in a container that is running, and delivers all its output. It ends with its container only: whoever
- * gives it up ends that. Rejects with `EngineError`, with what a sink or the input throws, and the signal's reason.
+ * Runs a command in a container that is running, and delivers all its output. The Engine cannot end a command, so to
+ * give it up is to stop the container. Rejects with `EngineError`, with what a sink or the input throws, and with the
+ * signal's reason.
  */
 export async function execInContainer(engine: Engine, options: ExecInContainerOptions): Promise<ScriptEnd> {
   const { container, command, directory, user, input, signal, onStarted } = options

@@ -15,10 +15,10 @@ export interface FollowOutputOptions {
 }
 
 /**
- * Reads what a container printed, and prints until it ends, from the log that its Engine keeps: so it can be read again
- * by whoever goes on. The last line may be missing where it has no end, and the container ended meanwhile. Resolves
- * with false once no more was wanted. Rejects with `EngineError`, with what `take` throws, and with the signal's
- * reason.
+ * Reads what a container printed, and prints until it ends, from the log that its Engine keeps. So a manager that
+ * resumes the job can read it again. A last line without a newline may be missing if the container ended while this
+ * was reading. Resolves with false once no more was wanted. Rejects with `EngineError`, with what `take` throws, and
+ * with the signal's reason.
  */
 export async function followOutput(engine: Engine, options: FollowOutputOptions): Promise<boolean> {
   const { container, startedAt, take, signal } = options

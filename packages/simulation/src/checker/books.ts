@@ -361,7 +361,7 @@ export class Books {
     const beliefMs = this.#massSince.has(fleet)
       ? Math.max(shortestMassMs, massFactor * disappearanceMs)
       : disappearanceMs
-    // A list may be answered to nobody: whoever asked for it was killed.
+    // The process that asked for this list may have been killed before the answer.
     const isHeard = [...this.processes.values()].some(({ endedAt }) => endedAt > this.at)
     for (const machine of isHeard ? listed : []) {
       const book = this.machines.get(machine)
