@@ -2,6 +2,7 @@ import { parseConfig } from '@runner-core/runner/internals'
 import type { DockerSettings } from '@runner-core/runner-docker-executor'
 
 const config = `[[runners]]
+name = "a"
 url = "https://gitlab.example.com"
 token = "glrt-secret-token"
 limit = 1
