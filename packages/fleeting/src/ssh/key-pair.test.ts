@@ -34,7 +34,8 @@ describe('fleetKeyPair', () => {
   test('says what is wrong with a key without showing it', async () => {
     const locked = ssh2.utils.generateKeyPairSync('ed25519', { passphrase: 'secret', cipher: 'aes256-cbc', rounds: 1 })
     await expect(fleetKeyPair({ privateKey: locked.private })).rejects.toMatchObject({ code: 'invalid_config' })
-    await expect(fleetKeyPair({ privateKey: locked.public })).rejects.toThrow(
+    // Not the public half of `locked`: of those that ssh2 1.17 makes, one in about 200 cannot be read.
+    await expect(fleetKeyPair({ privateKey: (await newKeyPair()).publicKey })).rejects.toThrow(
       'connector_config.key_path: expected a private key that can be used: it is a public key',
     )
     await expect(fleetKeyPair({ privateKey: 'MY-SECRET' })).rejects.not.toThrow('MY-SECRET')
