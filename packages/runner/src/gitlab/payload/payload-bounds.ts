@@ -33,7 +33,8 @@ export const payloadBounds: readonly PayloadBound[] = [
   ...items(100, 'steps', 'hooks'),
   ...characters(255, 'steps[].name', 'steps[].when', 'hooks[].name'),
   ...items(100_000, 'steps[].script', 'hooks[].script'),
-  ...characters(4_194_304, 'steps[].script[]', 'hooks[].script[]'),
+  // A file of CI configuration has 2 MiB at most by default (GitLab's `max_yaml_size_bytes`).
+  ...characters(2_097_152, 'steps[].script[]', 'hooks[].script[]'),
   ...items(100, 'cache'),
   ...items(100, 'cache[].fallback_keys'),
   ...characters(65_536, 'cache[].key', 'cache[].fallback_keys[]', 'cache[].policy', 'cache[].when'),
