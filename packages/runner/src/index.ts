@@ -47,5 +47,5 @@ export { secretsOf } from './logging/configured-secrets.ts'
 export { createLogger, type LoggerOptions } from './logging/create-logger.ts'
 /** The runner itself. */
 export { Runner, type RunnerOptions } from './runner.ts'
-export type { StopMode, StopReport } from './runner-supervisor.ts'
 export type { HealthReport } from './status/health.ts'
+export type { StopMode, StopReport } from './supervisor/runner-supervisor.ts'

@@ -2,7 +2,8 @@ import { EventEmitter } from 'node:events'
 import type { Logger } from '@runner-core/fleeting'
 import { ManualClock } from '@runner-core/fleeting/testing'
 import { beforeEach, expect, test } from 'vitest'
-import type { Departure, StopMode, StopReport } from '../runner-supervisor.ts'
+import type { Departure } from '../supervisor/fleet-departure.ts'
+import type { StopMode, StopReport } from '../supervisor/runner-supervisor.ts'
 import { untilStopped } from './until-stopped.ts'
 
 let stops: StopMode[]

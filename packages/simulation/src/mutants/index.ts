@@ -51,7 +51,7 @@ const focuses: readonly (readonly [string, readonly StepName[]])[] = [
   ['explain-wait', ['throttle', 'launchLost', 'bootStuck']],
   ['take-over', kills],
   ['job-supervisor', [...disks, 'wire']],
-  ['runner-supervisor', managers],
+  ['fleet-departure', managers],
   ['gitlab/', ['wire', 'outage', 'cancelJob', ...kills]],
   ['ends/', ['wire', 'outage', ...kills]],
   ['active-job', ['wire', 'outage', 'cancelJob', 'succeed', ...kills]],

@@ -301,14 +301,14 @@ export const runnerMutants: readonly Mutant[] = [
   {
     name: 'one that lost the fleet goes on with its jobs',
     breaks: 'jobs',
-    file: runner('runner-supervisor'),
+    file: runner('supervisor/fleet-departure'),
     find: '    running?.supervisor.leave({ atOnce: true })\n',
     replace: '',
   },
   {
     name: 'one that is asked for the fleet keeps its jobs',
     breaks: 'jobs',
-    file: runner('runner-supervisor'),
+    file: runner('supervisor/fleet-departure'),
     find: '    supervisor?.leave({ atOnce: false })\n',
     replace: '',
   },
