@@ -60,6 +60,7 @@ export const longTests: readonly string[] = [
   'packages/runner/test/fleeting-install.integration.test.ts',
   'packages/runner/test/full-state-disk.integration.test.ts',
   'packages/runner/test/hostile-jobs.integration.test.ts',
+  'packages/runner/test/image-builds.integration.test.ts',
   'packages/runner/test/jobs-go-on.integration.test.ts',
   'packages/runner/test/log-disk.integration.test.ts',
   'packages/runner/test/payloads.integration.test.ts',

@@ -35,7 +35,7 @@ done
 # What only installing needs, or busybox stands in for.
 left_out='adduser|base-files|cdebconf.*|coreutils|dbus.*|debconf|debianutils|dpkg|gawk|gcc-[0-9]+-base|init-system-helpers|libdb5.3.*|libdebconf.*'
 left_out+='|libdebian.*|libgcc-s1|lib.*-dev|liblocale.*|libncurses.*|libnewt.*|libpam-modules.*|libpam-runtime|libperl.*|libproc2-0|libslang.*'
-left_out+='|libsystemd-shared|libtext.*|libudev1.*|login.*|lsb-base|mawk|original-awk|passwd|perl.*|procps|runit-helper|sensible-utils|systemd.*'
+left_out+='|libsystemd-shared|libtext.*|login.*|lsb-base|mawk|original-awk|passwd|perl.*|procps|runit-helper|sensible-utils|systemd.*'
 left_out+='|sysvinit-utils|tar|ucf|usr-is-merged|usrmerge|util-linux.*'
 
 # shellcheck disable=SC2086 # one word for each package

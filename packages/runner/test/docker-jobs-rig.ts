@@ -37,6 +37,16 @@ export interface RigOptions {
   readonly ackWindowMs?: number
 }
 
+/** What a configuration names. */
+export interface RigNames {
+  readonly name: string
+  readonly url: string
+  readonly token: string
+  readonly folder: string
+}
+
+const newToken = (): string => `glrt-${randomBytes(8).toString('hex')}`
+
 /** Managers whose jobs run in containers of this machine's Engine, and a coordinator. */
 export class DockerRig implements AsyncDisposable {
   readonly coordinator: Coordinator
@@ -47,25 +57,35 @@ export class DockerRig implements AsyncDisposable {
   readonly #volumePrefix: string
   readonly #token: string
 
-  private constructor(coordinator: Coordinator, token: string, options: RigOptions) {
+  private constructor(coordinator: Coordinator, token: string) {
     this.coordinator = coordinator
     this.managers = new Managers('docker-jobs')
     this.name = `containers-${token.slice(5, 14)}`
     this.#token = token
     this.#volumePrefix = `runner-${token.slice(5, 13)}-`
-    this.managers.configure(this.#config(options))
   }
 
   static async start(options: RigOptions): Promise<DockerRig> {
     makeBusyboxImage()
     await makeHelperImage()
-    const token = `glrt-${randomBytes(8).toString('hex')}`
+    const token = newToken()
     const coordinator = await Coordinator.start({
       tokens: [token],
       traceUpdateIntervalSeconds: 1,
       ...(options.ackWindowMs !== undefined && { ackWindowMs: options.ackWindowMs }),
     })
-    return new DockerRig(coordinator, token, options)
+    const rig = new DockerRig(coordinator, token)
+    rig.managers.configure(rig.#config(options))
+    return rig
+  }
+
+  /** With a configuration of the test's own, for images that are there. */
+  static async startWith(config: (rig: RigNames) => string): Promise<DockerRig> {
+    const token = newToken()
+    const coordinator = await Coordinator.start({ tokens: [token], traceUpdateIntervalSeconds: 1 })
+    const rig = new DockerRig(coordinator, token)
+    rig.managers.configure(config({ name: rig.name, url: coordinator.url, token, folder: rig.managers.folder }))
+    return rig
   }
 
   /** A job in an image, busybox unless another one is named. `more`: what the job says of its image. */
