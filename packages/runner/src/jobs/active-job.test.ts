@@ -12,7 +12,8 @@ import type { JobUpdate } from '../gitlab/job-api-client.ts'
 import type { JobReply } from '../gitlab/job-reply.ts'
 import { JobJournal } from '../state/job-journal.ts'
 import { Seal } from '../state/seal.ts'
-import { ActiveJob, type ActiveJobCheckpoint, type ActiveJobOptions, type JobEnd } from './active-job.ts'
+import { ActiveJob, type ActiveJobOptions, type JobEnd } from './active-job.ts'
+import type { ActiveJobCheckpoint } from './job-checkpoints.ts'
 import type { JobPhase } from './job-progress.ts'
 
 const { settings } = parseConfig(`[[runners]]

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import type { Clock, Logger, Random } from '@runner-core/fleeting'
 import {
   type CacheStore,
@@ -11,7 +10,6 @@ import {
   type JobPayload,
   type JobStage,
   LineTimes,
-  type LineTimesRecord,
   type RunnerIdentity,
   runJob,
   type ScriptStart,
@@ -27,21 +25,17 @@ import { JobApiError } from '../gitlab/http/job-api-error.ts'
 import type { JobApiClient } from '../gitlab/job-api-client.ts'
 import { isNotOurs } from '../gitlab/job-reply.ts'
 import { JobReporter } from '../gitlab/report/job-reporter.ts'
-import type { SentTrace } from '../gitlab/report/trace-upload.ts'
+import { type ActiveJobCheckpoint, JobCheckpoints, maxKeepMs } from './job-checkpoints.ts'
 import type { JobPhase } from './job-progress.ts'
+import { readServerCertificates } from './server-certificates.ts'
 
-/** How long the log is held back until what it says is kept, milliseconds. */
-const maxKeepMs = 2000
+/** `active`: it waits for its slot, or runs · `ended`: only its end is still told · `left`: another process has it. */
+type LifePhase = 'active' | 'ended' | 'left'
 
-/**
- * What another process needs to go on with a job, beside the job itself and its slot. JSON, to be kept like the job's
- * token.
- */
-export interface ActiveJobCheckpoint {
-  readonly run: JobCheckpoint
-  readonly sent: SentTrace
-  /** Absent: the lines of its log have no times. */
-  readonly lineTimes?: LineTimesRecord
+const nextPhases: Readonly<Record<LifePhase, readonly LifePhase[]>> = {
+  active: ['ended', 'left'],
+  ended: ['left'],
+  left: [],
 }
 
 /** The place of a job that an earlier process left while it ran. */
@@ -105,7 +99,6 @@ export type JobEnd =
 export class ActiveJob {
   readonly #options: ActiveJobOptions
   readonly #trace: Trace
-  readonly #lineTimes: LineTimes | undefined
   readonly #reporter: JobReporter
   readonly #abort = new AbortController()
   readonly #abandon = new AbortController()
@@ -113,26 +106,29 @@ export class ActiveJob {
   readonly #instanceLost = new AbortController()
   #prepared: PreparedPlace | undefined
   #wiping: Promise<void> = Promise.resolve()
-  #sent: SentTrace
-  #takeRun: (() => JobCheckpoint) | undefined
-  /** Texts of the log, as many as the coordinator may have. */
-  #keptSaid = 0
+  readonly #checkpoints: JobCheckpoints
+  #life: LifePhase = 'active'
+  /** Its slot is another job's. */
   #isGivenBack = false
-  /** Nothing of it runs any more: only its end is still told. */
-  #hasEnded = false
-  #isLeft = false
 
   constructor(options: ActiveJobOptions) {
-    const { job, checkpoint, client, settings, clock, random, logger } = options
+    const { job, checkpoint, client, settings, ends, clock, random, logger } = options
     this.#options = options
     const sent = checkpoint?.sent
-    this.#sent = sent ?? { bytes: 0, crc32: 0 }
     const settingSources = { payload: job, environmentVariables: settings.environment }
-    this.#lineTimes = hasTimestamps(settingSources)
+    const lineTimes = hasTimestamps(settingSources)
       ? new LineTimes({ clock, record: checkpoint?.lineTimes })
       : undefined
+    this.#checkpoints = new JobCheckpoints({
+      sent: sent ?? { bytes: 0, crc32: 0 },
+      lineTimes,
+      keep: options.onCheckpoint,
+      settled: async () => ends?.settled(),
+      isLeft: () => this.#isLeft,
+      clock,
+    })
     this.#trace = new Trace({
-      lineTimes: this.#lineTimes,
+      lineTimes,
       secrets: secretsOf(job),
       tokenPrefixes: job.features.token_mask_prefixes,
       limitBytes: settings.outputLimitBytes,
@@ -144,11 +140,10 @@ export class ActiveJob {
       isDebugTrace: !settings.debugTraceDisabled && isDebugTrace(settingSources),
       finalUpdateRetryLimit: settings.finalUpdateRetryLimit,
       sent,
-      beforePiece: () => this.#keepSaid(),
-      onSent: (sentNow) => {
-        this.#sent = sentNow
-        void this.#checkpoint()
+      beforePiece: async () => {
+        if (ends !== undefined && this.#life !== 'ended') await this.#checkpoints.keepSaid()
       },
+      onSent: (sentNow) => this.#checkpoints.noteSent(sentNow),
       clock,
       random,
       logger,
@@ -186,7 +181,7 @@ export class ActiveJob {
    * to be told.
    */
   loseInstance(): void {
-    if (this.#hasEnded) return
+    if (this.#life === 'ended') return
     const reason = new JobError('interrupted', 'runner_interrupted', 'another manager has taken the instances over')
     this.#instanceLost.abort(reason)
     this.#abort.abort(reason)
@@ -197,8 +192,8 @@ export class ActiveJob {
    * that has ended goes on to be told, unless that is to stop `atOnce`.
    */
   leave({ atOnce }: { readonly atOnce: boolean }): void {
-    if (this.#hasEnded && !atOnce) return
-    this.#isLeft = true
+    if (this.#life === 'ended' && !atOnce) return
+    this.#enter('left')
     this.#abandon.abort(new Error('another process has the job now'))
   }
 
@@ -212,11 +207,10 @@ export class ActiveJob {
     const accepted = this.#accept()
     try {
       const outcome = await this.#unlessAbandoned(this.#runJob(accepted))
-      if (this.#isLeft) {
+      if (!this.#enter('ended')) {
         void this.#reporter.finish(outcome, this.#abandon.signal)
         return 'left'
       }
-      this.#hasEnded = true
       this.#trace.end()
       const kept = await this.#options.ends?.keep(this.#endedWith(outcome))
       // Without its slot the next process could only report it as lost, unless it knows how it ended.
@@ -273,7 +267,7 @@ export class ActiveJob {
   }
 
   #endedWith(outcome: JobOutcome): EndedJob {
-    return { job: this.#options.job, outcome, trace: this.#trace, sentBytes: this.#sent.bytes }
+    return { job: this.#options.job, outcome, trace: this.#trace, sentBytes: this.#checkpoints.sent.bytes }
   }
 
   async #accept(): Promise<'accepted' | 'gone' | 'failed'> {
@@ -308,19 +302,14 @@ export class ActiveJob {
       onCheckpoint,
       beforePlan,
       clock,
+      logger,
     } = this.#options
     return runJob({
       payload: job,
       ...(checkpoint !== undefined && { resume: checkpoint.run }),
       ...(onCheckpoint !== undefined && {
-        onCheckpoint: (take: () => JobCheckpoint, start?: ScriptStart) => {
-          const isFirst = this.#takeRun === undefined
-          this.#takeRun = take
-          // Nobody has heard anything new about it yet.
-          return isFirst && start === undefined && !this.#isLeft
-            ? undefined
-            : this.#checkpoint(start && this.#told(start))
-        },
+        onCheckpoint: (take: () => JobCheckpoint, start?: ScriptStart) =>
+          this.#checkpoints.offer(take, start && this.#told(start)),
       }),
       supports: executor.supports,
       prepare: async (write, signal, log): Promise<JobEnvironment> => {
@@ -364,7 +353,7 @@ export class ActiveJob {
       runner: identity,
       environmentVariables: settings.environment,
       allowsDebugTrace: !settings.debugTraceDisabled,
-      serverCertificates: this.#serverCertificates(),
+      serverCertificates: readServerCertificates(settings, logger),
       artifacts: {
         download: (dependency, how) => client.downloadArtifacts(dependency, how),
         upload: (upload) => client.uploadArtifacts(job, upload),
@@ -372,21 +361,6 @@ export class ActiveJob {
       caches: { directory: settings.cacheDir, store: cacheStore },
       onStage,
     })
-  }
-
-  /**
-   * Read for each job: the file may have been renewed. Where it cannot be read any more, git says what it does not
-   * trust.
-   */
-  #serverCertificates(): string | undefined {
-    const { settings, logger } = this.#options
-    if (settings.tlsCaFile === undefined) return undefined
-    try {
-      return readFileSync(settings.tlsCaFile, 'utf8')
-    } catch (error) {
-      logger.warn({ error }, "tls-ca-file cannot be read: git on the machine trusts the machine's own authorities")
-      return undefined
-    }
   }
 
   /**
@@ -437,29 +411,14 @@ export class ActiveJob {
     }
   }
 
-  /**
-   * Keeps the times in the log for the next process before the coordinator has them. It writes the same log again;
-   * with other times the checksum would be wrong. A log that cannot be kept for a while is sent all the same.
-   */
-  async #keepSaid(): Promise<void> {
-    const { ends, clock } = this.#options
-    if (ends === undefined || this.#takeRun === undefined || this.#hasEnded) return
-    const said = this.#takeRun().said.length
-    if (said === this.#keptSaid && this.#lineTimes === undefined) return
-    void this.#checkpoint()
-    await atMost(clock, maxKeepMs, ends.settled())
-    this.#keptSaid = said
+  get #isLeft(): boolean {
+    return this.#life === 'left'
   }
 
-  #checkpoint(start?: ScriptStart): void | Promise<void> {
-    // No script starts here that another process does not know of.
-    if (this.#isLeft) return new Promise(() => {})
-    const run = this.#takeRun
-    if (run === undefined) return
-    const take = (): ActiveJobCheckpoint => {
-      const lineTimes = this.#lineTimes?.record
-      return { run: run(), sent: this.#sent, ...(lineTimes !== undefined && { lineTimes }) }
-    }
-    return this.#options.onCheckpoint?.(take, start)
+  /** False where that phase cannot follow. */
+  #enter(phase: LifePhase): boolean {
+    if (!nextPhases[this.#life].includes(phase)) return false
+    this.#life = phase
+    return true
   }
 }

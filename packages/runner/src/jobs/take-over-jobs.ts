@@ -2,7 +2,7 @@ import type { Logger } from '@runner-core/fleeting'
 import type { Acquisition, Taskscaler } from '@runner-core/taskscaler'
 import type { EndOutbox } from '../ends/end-outbox.ts'
 import type { JournalledJob } from '../state/job-journal.ts'
-import type { ActiveJobCheckpoint } from './active-job.ts'
+import type { ActiveJobCheckpoint } from './job-checkpoints.ts'
 import type { JobSupervisor } from './job-supervisor.ts'
 
 export interface TakeOverJobsOptions {

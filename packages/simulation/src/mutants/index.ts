@@ -54,6 +54,7 @@ const focuses: readonly (readonly [string, readonly StepName[]])[] = [
   ['fleet-departure', managers],
   ['gitlab/', ['wire', 'outage', 'cancelJob', ...kills]],
   ['ends/', ['wire', 'outage', ...kills]],
+  ['job-checkpoints', ['wire', 'outage', 'cancelJob', 'succeed', ...kills]],
   ['active-job', ['wire', 'outage', 'cancelJob', 'succeed', ...kills]],
   ['job-journal', kills],
   ['runner-executor', places],

@@ -237,9 +237,9 @@ export const runnerMutants: readonly Mutant[] = [
   {
     name: 'what of a trace was sent is not kept',
     breaks: 'traces',
-    file: runner('jobs/active-job'),
-    find: '        this.#sent = sentNow\n',
-    replace: '        void sentNow\n',
+    file: runner('jobs/job-checkpoints'),
+    find: '    this.#sent = sent\n    void',
+    replace: '    void sent\n    void',
   },
   {
     name: 'a job that was called off runs on',
