@@ -9,7 +9,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   fleeting: 'contract ssh state plugins provisioner multi testing cli'.split(' '),
   job: 'variables script archive trace detach login sources files artifacts caches plan run'.split(' '),
   runner:
-    'testing config logging identity gitlab caches state ends explain jobs metrics fleet status custom-executor cli'.split(
+    'testing config logging identity gitlab caches state ends explain jobs metrics fleet status supervisor custom-executor cli'.split(
       ' ',
     ),
   'runner-docker-executor': 'settings engine images volumes containers services cleanup'.split(' '),
